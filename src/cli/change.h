@@ -1,4 +1,5 @@
-/* change.h - mode, maintenance and delete from the command to the outcome. Design 3.9, 5.2. */
+/* change.h - mode, maintenance, cancel and delete from the command to the outcome. Design 3.9, 5.2.
+ */
 #ifndef BW_CLI_CHANGE_H
 #define BW_CLI_CHANGE_H
 

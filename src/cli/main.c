@@ -30,6 +30,7 @@ static const struct verb verbs[] = {
     {"explain", "show why it acts, and why it does not", bw_verb_explain},
     {"switchover", "move a group to another site, in order", bw_verb_switchover},
     {"failover", "have a group granted although policy holds it back", bw_verb_failover},
+    {"cancel", "take back what was asked for of a group, before it happens", bw_verb_cancel},
     {"force-release", "end an epoch that time does not end, when its site is surely off",
      bw_verb_force_release},
     {"override", "let this site serve without a quorum, on your word", bw_verb_override},

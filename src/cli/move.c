@@ -124,8 +124,9 @@ static enum bw_exit tell(const struct bw_move *move, enum bw_outcome_progress pr
     }
     (void)fprintf(stderr,
                   "error: %s: no outcome yet: %s\n"
-                  "  it goes on by itself; see:  breakwater history %s; breakwater status %s\n",
-                  move->command->name, outcome->text, move->group, move->group);
+                  "  it goes on by itself; see:  breakwater history %s; breakwater status %s\n"
+                  "  to take it back:  breakwater cancel %s\n",
+                  move->command->name, outcome->text, move->group, move->group, move->group);
     return BW_EXIT_UNKNOWN;
 }
 
@@ -163,6 +164,17 @@ static enum wait tell_wait(const struct bw_move *move, const json_t *group, enum
     return told;
 }
 
+/* Each stage once. */
+static void tell_stage(const struct bw_move *move, const struct bw_outcome *outcome,
+                       char told[sizeof outcome->text])
+{
+    if (strcmp(told, outcome->text) == 0)
+        return;
+    memcpy(told, outcome->text, sizeof outcome->text);
+    (void)printf("%s of %s: waits: %s\n", move->verb, move->group, told);
+    (void)fflush(stdout); /* an error stays in stdout */
+}
+
 static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *move,
                                      const json_t *accepted)
 {
@@ -171,7 +183,10 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
                               .term = bw_json_number(accepted, "term")};
     enum bw_outcome_progress progress = BW_OUTCOME_WAITING;
     enum wait told = WAIT_UNTOLD;
+    char stage[sizeof outcome.text] = "";
 
+    (void)printf("%s of %s: accepted (Ctrl-C: it goes on; breakwater cancel %s takes it back)\n",
+                 move->verb, move->group, move->group);
     (void)snprintf(outcome.to, sizeof outcome.to, "%.63s", bw_json_member(move->body, "to"));
     while (progress == BW_OUTCOME_WAITING && bw_api_now_ms() < end_ms) {
         if (bw_api_survey(api)) {
@@ -187,8 +202,10 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
         } else {
             (void)snprintf(outcome.text, sizeof outcome.text, "no leader answers");
         }
-        if (progress == BW_OUTCOME_WAITING)
+        if (progress == BW_OUTCOME_WAITING) {
+            tell_stage(move, &outcome, stage);
             bw_api_pause(PAUSE_MS);
+        }
     }
     return tell(move, progress, &outcome);
 }

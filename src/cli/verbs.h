@@ -21,6 +21,7 @@ enum bw_exit bw_verb_snapshot(int argc, char **argv);
 enum bw_exit bw_verb_recover(int argc, char **argv);
 enum bw_exit bw_verb_maintenance(int argc, char **argv);
 enum bw_exit bw_verb_members(int argc, char **argv);
+enum bw_exit bw_verb_cancel(int argc, char **argv);
 enum bw_exit bw_verb_mode(int argc, char **argv);
 enum bw_exit bw_verb_override(int argc, char **argv);
 enum bw_exit bw_verb_history(int argc, char **argv);

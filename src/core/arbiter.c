@@ -491,18 +491,33 @@ static const struct bw_contact *connected_holder(const struct bw_evaluation *eva
     return contact;
 }
 
+static bool has_begun_stop(const struct bw_group *group, const struct bw_contact *contact)
+{
+    return contact->report.stop_begun_epoch == group->epoch;
+}
+
 /* A stop that has begun is finished (3.6), and who cannot be asked may have begun it. */
 static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *command)
 {
     const struct bw_contact *contact = connected_holder(eval);
-    bool has_begun = contact != NULL && contact->report.stop_begun_epoch == eval->group->epoch;
 
     (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, eval->watch->phase_applied,
                        bw_eval_move_timeout_ns(eval), eval->now, NULL);
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_STOP_NOT_BEGUN, -1, contact != NULL && !has_begun,
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_STOP_NOT_BEGUN, -1,
+                        contact != NULL && !has_begun_stop(eval->group, contact),
                         contact == NULL ? "not known" : NULL);
     command->kind = BW_COMMAND_UNREVOKE;
     return true;
+}
+
+bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch *watch,
+                            struct bw_instant now)
+{
+    const struct bw_evaluation eval = {.group = group, .watch = watch, .now = now};
+    const struct bw_contact *contact = connected_holder(&eval);
+
+    BW_ASSERT(group->phase == BW_PHASE_REVOKING);
+    return contact != NULL && !has_begun_stop(group, contact);
 }
 
 /* ---- while an epoch is open ---- */

@@ -55,10 +55,44 @@ static enum bw_err judge_delete(const struct bw_group *group, struct bw_diag *di
                        group->spec.name, group->holder_site, group->epoch, group->spec.name);
 }
 
-static enum bw_err judge_words(const struct bw_group *group, const struct bw_command *command,
+/* A move by the group's policy would begin anew at once. */
+static enum bw_err judge_give_up(const struct bw_group *group, const struct bw_watch *watch,
+                                 struct bw_instant now, struct bw_diag *diag)
+{
+    if (group->target_reason == BW_REASON_FAILBACK)
+        return bw_diag_set(
+            diag, BW_ERR_REFUSED,
+            "nobody asked for it: the failback policy moves %s to %s; to keep it where it is: "
+            "breakwater maintenance %s --for D",
+            group->spec.name, group->target, group->spec.name);
+    if (bw_arbiter_may_give_up(group, watch, now))
+        return BW_OK;
+    return bw_diag_set(
+        diag, BW_ERR_REFUSED,
+        "%s has begun to stop %s, or cannot be asked whether it has: the move goes on; it gets "
+        "%s back if %s cannot come",
+        group->holder_site, group->spec.name, group->spec.name, group->target);
+}
+
+static enum bw_err judge_cancel(const struct bw_group *group, const struct bw_watch *watch,
+                                struct bw_instant now, struct bw_diag *diag)
+{
+    if (group->phase == BW_PHASE_REVOKING)
+        return judge_give_up(group, watch, now, diag);
+    if (bw_policy_wish(group, watch, now) != BW_WISH_NONE)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_EXISTS,
+                       "nothing that was asked for of %s waits, and no move of it is on its way",
+                       group->spec.name);
+}
+
+static enum bw_err judge_words(const struct bw_group *group, const struct bw_watch *watch,
+                               const struct bw_command *command, struct bw_instant now,
                                struct bw_diag *diag)
 {
     switch (command->kind) {
+    case BW_COMMAND_UNREVOKE:
+        return judge_cancel(group, watch, now, diag);
     case BW_COMMAND_SET_MODE:
         return judge_mode(group, command, diag);
     case BW_COMMAND_MAINTENANCE:
@@ -76,6 +110,21 @@ static bool ends_observation(const struct bw_group *group, const struct bw_comma
            (command->kind == BW_COMMAND_SET_MODE && group->spec.mode == BW_MODE_OBSERVE);
 }
 
+/* A wish is in its leader's memory alone. */
+static bool is_wish_only(const struct bw_group *group, const struct bw_command *command)
+{
+    return command->kind == BW_COMMAND_UNREVOKE && group->phase != BW_PHASE_REVOKING;
+}
+
+bool bw_witness_machine_forget_wish(struct bw_witness_machine *machine, int group)
+{
+    if (machine->cluster.groups[group].phase == BW_PHASE_REVOKING)
+        return false;
+    machine->core.watches[group].wish = (struct bw_wish){0};
+    bw_agenda_touch(machine, group);
+    return true;
+}
+
 enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *machine, int group,
                                             struct bw_group_change *change, struct bw_diag *diag)
 {
@@ -86,11 +135,16 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
         return bw_diag_set(diag, BW_ERR_STALE, "somebody has changed %s since the plan was shown",
                            now->spec.name);
     memcpy(change->command.group, now->spec.name, sizeof change->command.group);
-    err = judge_words(now, &change->command, diag);
+    if (change->command.kind == BW_COMMAND_UNREVOKE) { /* of the state that it is judged by */
+        change->command.epoch = now->epoch;
+        change->command.spec_version = now->spec_version;
+    }
+    err = judge_words(now, &machine->core.watches[group], &change->command, bw_witness_now(machine),
+                      diag);
     if (err == BW_OK && ends_observation(now, &change->command) &&
         !bw_witness_has_let_go(machine, group))
         err = bw_diag_set(diag, BW_ERR_BUSY, BW_LETTING_GO_TEXT, now->let_go_site, now->spec.name);
-    if (err != BW_OK)
+    if (err != BW_OK || is_wish_only(now, &change->command))
         return err;
     err = bw_proposals_try(machine, &change->trial, group, &change->command);
     return err == BW_OK ? BW_OK

@@ -1,10 +1,11 @@
 /* api_group.c - what a group keeps until somebody changes it again: POST /v1/groups/{name}/mode,
- * maintenance, delete. Design 3.9, 5.2. */
+ * maintenance, delete; and the end of what was asked for: cancel. Design 3.9, 4, 5.2. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/machine/witness_operator.h>
 
@@ -50,6 +51,7 @@ static const struct change_keys {
     {BW_COMMAND_SET_MODE, {"mode", NULL}, "mode, reason, spec_version"},
     {BW_COMMAND_MAINTENANCE, {"duration_ms", "site"}, "duration_ms, site, reason, spec_version"},
     {BW_COMMAND_DELETE, {NULL, NULL}, "reason, spec_version"},
+    {BW_COMMAND_UNREVOKE, {NULL, NULL}, "reason, spec_version"},
 };
 
 static const struct change_keys *keys_of(enum bw_command_kind kind)
@@ -199,17 +201,53 @@ static void plan_delete(const struct bw_group *group, json_t **steps)
     add(steps, text);
 }
 
-static json_t *steps_of(const struct bw_group *group, const struct bw_command *command)
+static void plan_cancel(const struct bw_group *group, const struct bw_wish *wish, json_t **steps)
 {
+    char text[2 * BW_NAME_MAX + BW_REASON_MAX + 96];
+
+    if (group->phase == BW_PHASE_REVOKING) {
+        (void)snprintf(text, sizeof text,
+                       "the move to %s is given up; %s, which has not begun to stop, keeps it",
+                       group->target, group->holder_site);
+        add(steps, text);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "the %s%s%s that %s asked for is forgotten",
+                   bw_wish_word(wish->kind), wish->to[0] != '\0' ? " of " : "", wish->to, wish->by);
+    add(steps, text);
+    if (group->phase == BW_PHASE_CLOSING)
+        add(steps, "the epoch stays closed: that is not taken back");
+}
+
+static json_t *steps_of(const struct group_change *change)
+{
+    const struct bw_witness_machine *machine = &change->awaited.program->machine;
+    const struct bw_group *group = &machine->cluster.groups[change->group];
+    const struct bw_command *command = &change->order.command;
     json_t *steps = json_array();
 
-    if (command->kind == BW_COMMAND_SET_MODE)
+    switch (command->kind) {
+    case BW_COMMAND_SET_MODE:
         plan_mode(group, command->mode, &steps);
-    else if (command->kind == BW_COMMAND_MAINTENANCE)
+        break;
+    case BW_COMMAND_MAINTENANCE:
         plan_maintenance(group, command, &steps);
-    else
+        break;
+    case BW_COMMAND_UNREVOKE:
+        plan_cancel(group, &machine->core.watches[change->group].wish, &steps);
+        break;
+    default:
+        BW_ASSERT(command->kind == BW_COMMAND_DELETE);
         plan_delete(group, &steps);
+        break;
+    }
     return steps;
+}
+
+/* What an operator knows it by. */
+static const char *change_word(const struct bw_command *command)
+{
+    return command->kind == BW_COMMAND_UNREVOKE ? "Cancel" : bw_command_word(command->kind);
 }
 
 static void answer_plan(struct group_change *change)
@@ -223,11 +261,11 @@ static void answer_plan(struct group_change *change)
     bw_operator_answer(change->awaited.request, 200,
                        json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:b, s:s?, s:o}", "schema",
                                  "breakwater.change_plan/v1", "group", group->spec.name, "change",
-                                 bw_command_word(command->kind), "epoch", (json_int_t)group->epoch,
+                                 change_word(command), "epoch", (json_int_t)group->epoch,
                                  "spec_version", (json_int_t)group->spec_version, "possible",
                                  err == BW_OK, "already", err == BW_ERR_EXISTS, "busy",
                                  err == BW_ERR_BUSY, "refused", err == BW_OK ? NULL : diag.text,
-                                 "steps", err == BW_OK ? steps_of(group, command) : json_array()));
+                                 "steps", err == BW_OK ? steps_of(change) : json_array()));
 }
 
 /* ---- doing it ---- */
@@ -254,7 +292,7 @@ static void answer_outcome(struct bw_awaited *awaited)
         bw_operator_answer(awaited->request, 200,
                            json_pack("{s:s, s:s, s:s, s:I}", "schema", "breakwater.changed/v1",
                                      "group", change->order.command.group, "change",
-                                     bw_command_word(change->order.command.kind), "index",
+                                     change_word(&change->order.command), "index",
                                      (json_int_t)awaited->index));
 }
 
@@ -266,10 +304,20 @@ static void log_change(const struct group_change *change)
     bw_log_info(&awaited->program->log, "group.change_asked",
                 "group=%s command=%s mode=%s site=%s duration_ms=%" PRIu64
                 " by=%s remote=%s text=%s",
-                command->group, bw_command_word(command->kind),
+                command->group, change_word(command),
                 command->kind == BW_COMMAND_SET_MODE ? bw_mode_word(command->mode) : "",
                 command->site, command->duration_ms, bw_log_quote(command->by),
                 awaited->request->remote, bw_log_quote(command->text));
+}
+
+/* The wish was all there was: nothing of it is in the log. */
+static void answer_forgotten(struct group_change *change)
+{
+    log_change(change);
+    change->awaited.err = BW_OK;
+    change->awaited.index = change->awaited.program->machine.cluster.applied_index;
+    answer_outcome(&change->awaited);
+    free(change);
 }
 
 /* Takes `change`. */
@@ -277,9 +325,19 @@ static void begin(struct group_change *change)
 {
     struct bw_program *program = change->awaited.program;
     struct bw_diag diag = {0};
-    const enum bw_err err = bw_witness_machine_change(
-        &program->machine, change->group, &change->order, &change->awaited.proposer, &diag);
+    const bool is_cancel = change->order.command.kind == BW_COMMAND_UNREVOKE;
+    enum bw_err err = bw_witness_machine_judge_change(&program->machine, change->group,
+                                                      &change->order, &diag);
 
+    if (err == BW_OK && is_cancel &&
+        bw_witness_machine_forget_wish(&program->machine, change->group)) {
+        answer_forgotten(change);
+        bw_drive_refresh(program);
+        return;
+    }
+    if (err == BW_OK)
+        err = bw_witness_machine_change(&program->machine, change->group, &change->order,
+                                        &change->awaited.proposer, &diag);
     if (err == BW_OK) {
         log_change(change);
         bw_awaited_begin(&change->awaited, BW_OK, COMMIT_MS);
@@ -327,6 +385,11 @@ void bw_operator_on_mode(struct bw_http_request *request, void *user)
 void bw_operator_on_maintenance(struct bw_http_request *request, void *user)
 {
     take(request, user, BW_COMMAND_MAINTENANCE);
+}
+
+void bw_operator_on_cancel(struct bw_http_request *request, void *user)
+{
+    take(request, user, BW_COMMAND_UNREVOKE);
 }
 
 void bw_operator_on_delete(struct bw_http_request *request, void *user)

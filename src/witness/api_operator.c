@@ -613,6 +613,11 @@ static void on_delete(struct bw_http_request *request, void *user)
     bw_consent_then(user, request, bw_operator_on_delete);
 }
 
+static void on_cancel(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, bw_operator_on_cancel);
+}
+
 #define CHANGES (BW_ROLE_BIT(BW_ROLE_OPERATOR) | BW_HTTP_JSON)
 
 const struct bw_http_route bw_operator_routes[] = {
@@ -630,6 +635,7 @@ const struct bw_http_route bw_operator_routes[] = {
     {"POST", "/v1/groups/{name}/failover", CHANGES, BW_HTTP_ABOUT_GROUP, on_failover},
     {"POST", "/v1/groups/{name}/switchover", CHANGES, BW_HTTP_ABOUT_GROUP, on_switchover},
     {"POST", "/v1/groups/{name}/force-release", CHANGES, BW_HTTP_ABOUT_GROUP, on_force_release},
+    {"POST", "/v1/groups/{name}/cancel", CHANGES, BW_HTTP_ABOUT_GROUP, on_cancel},
     {"POST", "/v1/groups/{name}/mode", CHANGES, BW_HTTP_ABOUT_GROUP, on_mode},
     {"POST", "/v1/groups/{name}/maintenance", CHANGES, BW_HTTP_ABOUT_GROUP, on_maintenance},
     {"POST", "/v1/groups/{name}/delete", CHANGES, BW_HTTP_ABOUT_GROUP, on_delete},

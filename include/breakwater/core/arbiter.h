@@ -147,6 +147,11 @@ struct bw_decision {
 bool bw_arbiter_has_let_go(const struct bw_group *group, const struct bw_watch *watch,
                            const struct bw_leadership *leadership, struct bw_instant now);
 
+/* 3.6: the stop for the move that is on its way has not begun, as its holder says freshly; a stop
+ * that has is finished. `group` is REVOKING. */
+bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch *watch,
+                            struct bw_instant now);
+
 /* Evaluates the steps of design 4 in their order; the first of which no gate of the group (site -1)
  * holds yields its command and wins:
  *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·

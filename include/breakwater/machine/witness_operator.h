@@ -86,7 +86,8 @@ enum bw_err bw_apply_result(const struct bw_apply *apply);
 
 /* ---- what a group keeps until somebody changes it again ----------------------------------------- */
 
-/* SET_MODE, MAINTENANCE or DELETE of one group. */
+/* SET_MODE, MAINTENANCE or DELETE of one group; UNREVOKE: a person takes back what was asked for.
+ */
 struct bw_group_change {
     struct bw_command command; /* by, text, and what its kind takes; spec_version 0: as the group is by now */
     struct bw_group trial;     /* the machine's: on which it is tried */
@@ -101,6 +102,9 @@ BW_MUST_CHECK enum bw_err bw_witness_machine_change(struct bw_witness_machine *m
                                                     struct bw_group_change *change,
                                                     struct bw_proposer *proposer,
                                                     struct bw_diag *diag);
+/* Of an UNREVOKE that was judged: no move is on its way, the log has nothing of it. True: the wish
+ * was forgotten, and that is all. */
+bool bw_witness_machine_forget_wish(struct bw_witness_machine *machine, int group);
 
 /* ---- the feature level ------------------------------------------------------------------------ */
 
