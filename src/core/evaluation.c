@@ -84,6 +84,19 @@ uint64_t bw_eval_look_lacks_ns(const struct bw_evaluation *eval, const struct bw
         bw_instant_add(bw_expiry_counted_from(&base), bw_expiry_wait_ns(&eval->group->terms)));
 }
 
+uint64_t bw_eval_next_look_ns(const struct bw_evaluation *eval, const struct bw_contact *contact)
+{
+    const struct bw_expiry_base base = bw_eval_holder_base(eval);
+    const uint32_t age_ms = contact->report.service_age_ms;
+
+    if (age_ms == UINT32_MAX)
+        return UINT64_MAX;
+    return bw_instant_wait_left_ns(
+        contact->answered_received,
+        bw_instant_add(bw_expiry_counted_from(&base),
+                       bw_expiry_wait_ns(&eval->group->terms) + bw_ms_to_ns(age_ms)));
+}
+
 static uint32_t clamp_ms(uint64_t ns)
 {
     uint64_t ms = ns / BW_NS_PER_MS;

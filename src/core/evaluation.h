@@ -34,6 +34,9 @@ struct bw_expiry_base bw_eval_expiry_base(const struct bw_evaluation *eval, uint
  * its agent heard an answer, and that answer was to a sync received here before. Of a group that is
  * not vacant. */
 uint64_t bw_eval_look_lacks_ns(const struct bw_evaluation *eval, const struct bw_contact *contact);
+/* In how long such a look will have been made, if it goes on to be as old as it is when it is told
+ * of; UINT64_MAX: never, none was made. The report is another machine's word, and any number. */
+uint64_t bw_eval_next_look_ns(const struct bw_evaluation *eval, const struct bw_contact *contact);
 /* Since the last renewal of the newest epoch that this leader confirmed, or since what stands for
  * it. */
 uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval);

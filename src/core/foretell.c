@@ -147,7 +147,7 @@ static uint64_t next_look(const struct passing *passing, const struct bw_evaluat
     uint64_t next_ns = 0;
 
     for (size_t i = 0; holder >= 0 && i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const uint64_t lacks_ns = bw_eval_look_lacks_ns(
+        const uint64_t lacks_ns = bw_eval_next_look_ns(
             eval, &passing->watch->reports[holder].by_instance[i]);
 
         if (passing->hears[holder][i] && lacks_ns > 0 && (next_ns == 0 || lacks_ns < next_ns))
@@ -207,8 +207,7 @@ static bool go_on(struct passing *passing, const struct bw_leadership *leadershi
             return false;
         pass(passing, wait_ns);
     }
-    BW_ASSERT(out_decision->acts); /* a wait that ends is not asked for again */
-    return true;
+    return false; /* whatever the reports say: of so many waits nothing is told */
 }
 
 static struct bw_foretold foretold_of(const struct bw_decision *decision, struct bw_instant from,

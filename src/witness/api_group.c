@@ -206,9 +206,10 @@ static void plan_cancel(const struct bw_group *group, const struct bw_wish *wish
     char text[2 * BW_NAME_MAX + BW_REASON_MAX + 96];
 
     if (group->phase == BW_PHASE_REVOKING) {
-        (void)snprintf(text, sizeof text,
-                       "the move to %s is given up; %s, which has not begun to stop, keeps it",
-                       group->target, group->holder_site);
+        (void)snprintf(
+            text, sizeof text,
+            "the move to %s is given up; %s, which says that it has not begun to stop, keeps it",
+            group->target, group->holder_site);
         add(steps, text);
         return;
     }

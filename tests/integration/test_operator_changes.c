@@ -219,7 +219,7 @@ static void a_move_whose_stop_has_not_begun_is_taken_back(void **state)
             fail_msg("%s", operator.errors);
     } while (strstr(operator.out, "the move to dc-b is given up") == NULL &&
              tries++ < OPERATOR_TRIES);
-    assert_says(operator.out, "dc-a, which has not begun to stop, keeps it");
+    assert_says(operator.out, "dc-a, which says that it has not begun to stop, keeps it");
     assert_int_equal(run("cancel harbor --yes --reason mistaken"), 0);
     assert_says(operator.out, "cancel of harbor: done: nothing that was asked for waits any more");
     operator.a_holds_on = false;

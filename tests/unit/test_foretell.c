@@ -385,6 +385,25 @@ static void the_end_of_a_wish_is_waited_for(void **state)
     says("Grant to dc-b in 149.998 s (A31), if nobody says anything new");
 }
 
+/* The holder never looked, or says so long ago that no machine has lived so long: nothing to wait
+ * for, and no harm. */
+static void a_look_that_is_never_made_is_not_waited_for(void **state)
+{
+    static const uint32_t ages_ms[] = {UINT32_MAX, UINT32_MAX - 1, 3600000};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        world_begin(&world, 2);
+        world.sites[A].renew_epoch = 0;
+        world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+        world.sites[A].report.service_age_ms = ages_ms[i];
+        world_pass_ms(&world, 15300);
+        world_sync_all(&world);
+        foretell(&world);
+        assert_false(foretold.acts);
+    }
+}
+
 /* ---- what a person asks for ---- */
 
 static enum bw_err judge(const char *to, bool accept_data_loss, struct bw_diag *diag)
@@ -447,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_failover_that_cannot_come_true_is_refused),
         cmocka_unit_test(a_screen_says_it_in_words),
         cmocka_unit_test(a_wish_that_cannot_come_true_delays_nothing),
+        cmocka_unit_test(a_look_that_is_never_made_is_not_waited_for),
         cmocka_unit_test(the_end_of_a_wish_is_waited_for),
         cmocka_unit_test(what_was_foretold_is_what_happens),
     };
