@@ -97,6 +97,14 @@ static void keep_overruled(struct sim_world *world, uint32_t group, uint32_t sit
             sim_check_overrules(world, group, 1u << site);
 }
 
+/* What is acknowledged there is nobody's promise (check_data.c). */
+static void note_lapsed(struct sim_world *world, uint32_t group, uint32_t sites)
+{
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
+        if ((sites >> site & 1) != 0 && sim_checks_is_lapse_excused(world, site, group))
+            world->checks->by_hand_since[group] = true;
+}
+
 void sim_check_i1(struct sim_world *world)
 {
     struct sim_checks *checks = world->checks;
@@ -110,12 +118,13 @@ void sim_check_i1(struct sim_world *world)
         checks->serving[group] = sites;
         checks->serving_changed_ns[group] = world->now_ns;
         sim_mix(world, sites);
+        note_lapsed(world, group, sites);
         if ((sites & (sites - 1)) == 0)
             continue;
-        if (is_excused(world, group, sites))
-            checks->tally.overlaps_outside++;
-        else
+        if (!is_excused(world, group, sites))
             fail(world, group, sites);
+        checks->tally.overlaps_outside++;
+        checks->by_hand_since[group] = true;
     }
 }
 

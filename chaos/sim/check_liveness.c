@@ -7,6 +7,8 @@
 #include <breakwater/core/guard_link.h>
 
 #include "checks_own.h"
+#include "guard.h"
+#include "machine.h"
 #include "operator.h"
 #include "plan.h"
 #include "witness.h"
@@ -100,6 +102,33 @@ static bool is_served_once(const struct sim_world *world, uint32_t group)
     return sites != 0 && (sites & (sites - 1)) == 0;
 }
 
+static bool is_fencing(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
+
+    return guard != NULL && guard->fence != BW_FENCE_NONE;
+}
+
+/* Beside a deadline there is no time to show that another group's reach works (3.4). */
+static bool waits_for_proof(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
+
+    for (uint32_t other = 0; other < world->setting.group_count; other++)
+        if (guard != NULL && !guard->limits.reach_works && is_fencing(world, site, other))
+            return true;
+    return false;
+}
+
+bool sim_checks_is_fenced_for_ever(struct sim_world *world, uint32_t group)
+{
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
+        if (sim_machine(sim_site(world, site))->is_stubborn &&
+            (is_fencing(world, site, group) || waits_for_proof(world, site, group)))
+            return true;
+    return false;
+}
+
 static void must_serve(struct sim_world *world, uint64_t calm_ns)
 {
     struct sim_checks *checks = world->checks;
@@ -111,7 +140,7 @@ static void must_serve(struct sim_world *world, uint64_t calm_ns)
         for (uint32_t w = 0; w < world->witness_count && !is_served_once(world, i); w++)
             if (sim_witness_leads(world->witnesses[w]))
                 sim_witness_explain(world->witnesses[w], world->group_names[i], why, sizeof why);
-        if (!is_served_once(world, i))
+        if (!is_served_once(world, i) && !sim_checks_is_fenced_for_ever(world, i))
             sim_fail(world, "liveness",
                      "%s is not served %" PRIu64 " s after the last fault (%s, held=%d): %s",
                      world->group_names[i], (world->now_ns - calm_ns) / SIM_S,

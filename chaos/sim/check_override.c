@@ -454,11 +454,22 @@ void sim_check_override(struct sim_world *world)
                 look_at_orphan(world, site, group);
 }
 
+/* A script that hangs for ever is no end of what was never seen inside, nor of what serves by a
+ * person's word and is fenced before it is started again (3.2.4, 3.8). */
+static bool hangs_in_fence(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct sim_machine *machine = sim_machine(sim_site(world, site));
+
+    return (machine->is_stubborn &&
+            sim_override_kept(machine->host, group) == SIM_OVERRIDE_ENDING) ||
+           sim_checks_is_fenced_for_ever(world, group);
+}
+
 void sim_check_override_settled(struct sim_world *world)
 {
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         for (uint32_t group = 0; group < world->setting.group_count; group++)
             if (sim_override_kept(sim_site(world, site), group) != SIM_OVERRIDE_NONE &&
-                !is_unendable(world, site, group))
+                !hangs_in_fence(world, site, group))
                 fail_of(world, site, group, "has not come to the end of its override in calm");
 }

@@ -156,6 +156,8 @@ static void look_at_first_grant(struct sim_process *witness, uint32_t group,
     struct sim_world *world = sim_world_of(witness);
     const struct sim_checks *checks = world->checks;
 
+    if (command->reason == BW_REASON_OVERRIDE && command->adopt)
+        return; /* it serves by a person's word: the others have to be heard, no more (3.8) */
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         if (bw_spec_find_site(&state->spec, sim_site(world, site)->name) >= 0 &&
             checks->spec_version[group] == state->spec_version &&

@@ -205,7 +205,9 @@ struct sim_checks {
     uint32_t epoch_life[SIM_WITNESSES_MAX]; /* of that process */
     uint64_t newest_epoch[SIM_GROUPS_MAX];
     uint64_t planned_epoch[SIM_GROUPS_MAX]; /* the newest that was granted in a planned move */
-    bool by_hand_since[SIM_GROUPS_MAX]; /* the newest grant a person has started it somewhere */
+    /* the newest grant a person has started it somewhere, or two have served outside of what is
+     * promised */
+    bool by_hand_since[SIM_GROUPS_MAX];
     char newest_site[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
     /* I3, members */
     struct sim_generation *generations[SIM_GENERATIONS_MAX]; /* the log of each */
@@ -263,6 +265,11 @@ static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t
  * 3.4). What a person has started out there ends when a script succeeds (3.8). Nor is a unit ended in time
  * that came up as guard and agent were gone (3.8). */
 bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site, uint32_t group);
+
+/* A fence script that hangs for ever is ended by a person alone where the service was not seen
+ * inside (3.2.4). */
+bool sim_checks_is_fenced_for_ever(struct sim_world *world, uint32_t group);
+
 /* What nobody has ordered at this site is ended by then, once nothing disturbs it any more. */
 uint64_t sim_checks_found_out_ns(const struct sim_world *world, uint32_t site);
 

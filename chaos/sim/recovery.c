@@ -181,7 +181,9 @@ void sim_recover(struct sim_process *process)
 
     sim_process_keep_down(process);
     read_disk(process, work);
-    if (!sim_world_of(process)->has_failed)
+    if (bw_id_is_none(work->cluster.id)) /* refused: it knows of no cluster */
+        sim_process_let_return(process);
+    else if (!sim_world_of(process)->has_failed)
         begin_anew(process, work);
     free(work);
 }
