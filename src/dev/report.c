@@ -113,8 +113,10 @@ static json_t *build(const char *scenario, const struct bw_dev_outcome *outcomes
             all.overlap_us = outcomes[i].overlap_us;
         runs = bw_json_append(runs, outcome_json(&outcomes[i]));
     }
-    return bw_json_merge(bw_json_merge(json_pack("{s:s}", "scenario", scenario), outcome_json(&all)),
-                         json_pack("{s:o}", "runs", runs));
+    return bw_json_merge(
+        bw_json_merge(json_pack("{s:s, s:s}", "schema", "breakwater.dev/v1", "scenario", scenario),
+                      outcome_json(&all)),
+        json_pack("{s:o}", "runs", runs));
 }
 
 enum bw_err bw_dev_report_json(const char *scenario, const struct bw_dev_outcome *outcomes,

@@ -128,6 +128,17 @@ def run(program, *options):
                           stdout=subprocess.PIPE, timeout=500, check=False)
 
 
+def is_as_its_schema_says(folder, asked, document):
+    """Where the machine has what judges that: the program's own documents are judged by its tests."""
+    if subprocess.run(["/usr/bin/python3", "-c", "import jsonschema"], stderr=subprocess.DEVNULL,
+                      check=False).returncode != 0:
+        print("not judged: python3-jsonschema is missing")
+        return
+    answers = pathlib.Path(folder) / "answers"
+    answers.write_text(json.dumps({"asked": asked, "answer": document}) + "\n")
+    subprocess.run([pathlib.Path(__file__).resolve().parents[1] / "support/validate", answers], check=True)
+
+
 def scenario(program, name, *options):
     with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as folder:
         records = pathlib.Path(folder) / "records"
@@ -135,6 +146,7 @@ def scenario(program, name, *options):
         report = json.loads(ended.stdout.splitlines()[-1])
         assert ended.returncode == 0 and report["ok"] is True, report
         assert report["scenario"] == name and report["overlap_ms"] == 0, report
+        is_as_its_schema_says(folder, f"dev --scenario {name} -o json", report)
         found, files, sites = recompute_overlap.overlap_us(records)
         assert found == 0 and files >= 1, f"{found} us in {files} files of {sites}"
         assert len(sites) == (1 if name == "lose-witness" else 2), sites

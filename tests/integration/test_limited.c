@@ -554,6 +554,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_anyway_waits_for_nobody),
         cmocka_unit_test(no_answer_is_shared_with_whom_it_was_not_made_for),
         cmocka_unit_test(a_reload_changes_who_may_and_a_bad_list_changes_nothing),
+        cmocka_unit_test(every_answer_is_as_its_schema_says),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */

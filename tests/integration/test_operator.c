@@ -664,6 +664,58 @@ static void a_group_that_no_site_file_has_is_named_at_apply_and_in_status(void *
         strstr(operator.out, "dc-a: has not let go")); /* it never will, and has nothing to */
 }
 
+/* ---- schemas ------------------------------------------------------------------------------------
+ */
+
+static char *certificate_path(char path[TEST_PKI_PATH_BYTES])
+{
+    (void)snprintf(path, TEST_PKI_PATH_BYTES, "%s/operator.pem", operator.trio.pki.dir);
+    return path;
+}
+
+/* Those that no other case asks as JSON. That each verb and route has a schema is for docs/schemas.
+ */
+static void what_can_be_read_is_read_as_json(void **state)
+{
+    static const char *const words[] = {
+        "status harbor -o json",   "explain harbor -o json",
+        "explain --rules -o json", "history -o json",
+        "groups -o json",          "members -o json",
+        "feature-level -o json",   "feature-level raise --plan -o json"};
+    static const char *const paths[] = {
+        "/v1/groups",  "/v1/groups/harbor", "/v1/groups/harbor/history",
+        "/v1/members", "/v1/snapshot",      "/v1/feature-level"};
+    static const char *const plans[][2] = {
+        {"/v1/members?plan=1", "{\"do\":\"remove\",\"name\":\"w3\"}"},
+        {"/v1/members?plan=1", "{\"do\":\"lead\",\"name\":\"nobody\"}"},
+        {"/v1/groups/harbor/switchover?plan=1", "{\"to\":\"dc-a\"}"},
+        {"/v1/groups/harbor/failover?plan=1", "{}"},
+        {"/v1/groups/harbor/force-release?plan=1", "{\"site\":\"dc-b\"}"},
+        {"/v1/groups/harbor/maintenance?plan=1", "{\"duration_ms\":60000}"},
+        {"/v1/groups/harbor/delete?plan=1", "{}"}};
+    char path[TEST_PKI_PATH_BYTES];
+    char *show[] = {NULL,
+                    (char[]){"pki"},
+                    (char[]){"show"},
+                    certificate_path(path),
+                    (char[]){"-o"},
+                    (char[]){"json"},
+                    NULL};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        operator_until_it_says("cli.yaml", words[i], strncmp(words[i], "status", 6) == 0 ? 3 : 0,
+                               "{");
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        assert_int_equal(operator_ask_leader(operator.operator, "GET", paths[i], NULL, 0), 200);
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++)
+        assert_int_equal(operator_ask_leader(operator.operator, "POST", plans[i][0], plans[i][1],
+                                             strlen(plans[i][1])),
+                         200);
+    assert_int_equal(trio_run(&operator.trio, show, operator.out, sizeof operator.out), 0);
+    operator_keep_answer("pki show", operator.out);
+}
+
 /* ---- a file that goes in several requests ------------------------------------------------------- */
 
 /* With the groups that are there already its last part is too much for the cluster. */
@@ -730,7 +782,9 @@ int main(void)
         cmocka_unit_test(metrics_are_what_promtool_accepts),
         cmocka_unit_test(metrics_need_a_certificate_unless_they_are_open),
         cmocka_unit_test(a_group_that_no_site_file_has_is_named_at_apply_and_in_status),
+        cmocka_unit_test(what_can_be_read_is_read_as_json),
         cmocka_unit_test(an_apply_that_ends_half_way_says_how_many_groups_are_committed),
+        cmocka_unit_test(every_answer_is_as_its_schema_says),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);

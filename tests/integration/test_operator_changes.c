@@ -276,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_move_whose_stop_has_not_begun_is_taken_back),
         cmocka_unit_test(a_held_group_is_not_deleted),
         cmocka_unit_test(one_that_was_let_go_is),
+        cmocka_unit_test(every_answer_is_as_its_schema_says),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);

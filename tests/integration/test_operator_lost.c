@@ -222,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word),
         cmocka_unit_test(a_leader_that_is_cut_off_hands_out_no_state),
         cmocka_unit_test(without_a_quorum_commands_say_why_and_exit_5),
+        cmocka_unit_test(every_answer_is_as_its_schema_says),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);

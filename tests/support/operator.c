@@ -7,8 +7,14 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "lacking.h"
+
+#define ANSWER_BYTES_MAX (64 * 1024) /* more is the same, a thousand times */
+#define ANSWERS_FILE     "answers"
 
 struct operator operator;
 
@@ -141,6 +147,7 @@ void operator_init(void)
 {
     static const int all[] = {0, 1, 2};
     char path[TEST_PKI_PATH_BYTES];
+    char answers[TRIO_PATH_BYTES];
     struct bw_diag diag = {0};
 
     trio_init(&operator.trio);
@@ -151,6 +158,9 @@ void operator_init(void)
     operator_put_cli("cli.yaml", "operator.pem", all, 3);
     operator_put_cli("viewer.yaml", "looker.pem", all, 3);
     operator_put("groups.yaml", operator_groups_text, "10s");
+    trio_path(&operator.trio, ANSWERS_FILE, answers);
+    operator.answers = fopen(answers, "w");
+    assert_non_null(operator.answers);
     puppet_init(&operator.a, &operator.trio, "dc-a", "harbor");
     puppet_init(&operator.b, &operator.trio, "dc-b", "harbor");
     trio_start_all(&operator.trio, TRIO_EXECUTED);
@@ -160,11 +170,62 @@ void operator_init(void)
 void operator_deinit(void)
 {
     operator_end_agents();
+    (void)fclose(operator.answers); /* each line was flushed */
     bw_http_reply_deinit(&operator.reply);
     bw_credentials_free(operator.operator);
     puppet_deinit(&operator.a);
     puppet_deinit(&operator.b);
     trio_deinit(&operator.trio);
+}
+
+/* ---- what was answered */
+
+void operator_keep_answer(const char *asked, const char *text)
+{
+    json_t *answer = strlen(text) <= ANSWER_BYTES_MAX ? json_loads(text, 0, NULL) : NULL;
+    json_t *line;
+
+    if (answer == NULL)
+        return;
+    if (strcmp(asked, operator.asked) == 0)
+        assert_int_equal(fseek(operator.answers, operator.asked_at, SEEK_SET), 0);
+    else
+        assert_int_equal(fseek(operator.answers, 0, SEEK_END), 0);
+    operator.asked_at = ftell(operator.answers);
+    (void)snprintf(operator.asked, sizeof operator.asked, "%s", asked);
+    line = json_pack("{s:s, s:o}", "asked", asked, "answer", answer);
+    assert_non_null(line);
+    assert_int_equal(json_dumpf(line, operator.answers, JSON_COMPACT), 0);
+    assert_int_equal(fputc('\n', operator.answers), '\n');
+    assert_int_equal(fflush(operator.answers), 0);
+    assert_int_equal(ftruncate(fileno(operator.answers), ftell(operator.answers)),
+                     0); /* of an older answer */
+    json_decref(line);
+}
+
+/* -1: it is not there. */
+static int run_validator(const char *words)
+{
+    char line[TRIO_PATH_BYTES + 256];
+
+    if (system("/usr/bin/python3 -c 'import jsonschema' 2>/dev/null") != 0)
+        return -1;
+    (void)snprintf(line, sizeof line, "%s/tests/support/validate %s", getenv("BREAKWATER_SOURCE"),
+                   words);
+    return system(line);
+}
+
+void every_answer_is_as_its_schema_says(void **state)
+{
+    char path[TRIO_PATH_BYTES];
+    int status;
+
+    (void)state;
+    trio_path(&operator.trio, ANSWERS_FILE, path);
+    status = run_validator(path);
+    if (status == -1)
+        skip_lacking("jsonschema");
+    assert_int_equal(status, 0);
 }
 
 static void read_errors(void)
@@ -199,6 +260,8 @@ int operator_run_once(const char *config, const char *words)
     assert_true(count < sizeof argv / sizeof argv[0]);
     status = trio_run(&operator.trio, argv, operator.out, sizeof operator.out);
     read_errors();
+    if (strstr(words, "-o json") != NULL)
+        operator_keep_answer(words, operator.out);
     return status;
 }
 
@@ -245,6 +308,7 @@ int operator_ask(const struct bw_credentials *credentials, int i, const char *me
                  const char *path, const char *body, size_t size)
 {
     char url[256];
+    char asked[300];
     const struct bw_http_call call = {
         .method = method,
         .url = url,
@@ -260,6 +324,8 @@ int operator_ask(const struct bw_credentials *credentials, int i, const char *me
     (void)snprintf(url, sizeof url, "https://127.0.0.1:%d%s", operator.trio.api[i], path);
     if (bw_http_client_call(credentials, &call, &operator.reply, &diag) != BW_OK)
         fail_msg("%s %s: %s", method, path, diag.text);
+    (void)snprintf(asked, sizeof asked, "%s %s: %d", method, path, operator.reply.status);
+    operator_keep_answer(asked, operator.reply.body);
     return operator.reply.status;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <jansson.h>
 
@@ -29,6 +30,9 @@ struct operator
     char out[256 * 1024]; /* of the last command */
     char errors[64 * 1024];
     struct bw_http_reply reply; /* of the last request */
+    FILE *answers;              /* for every_answer_is_as_its_schema_says */
+    char asked[320];            /* the last question in it */
+    long asked_at;
 };
 
 extern struct operator operator;
@@ -68,5 +72,12 @@ json_t *operator_parse(const char *text);
 /* The whole status as the leader tells it. */
 json_t *operator_status(void);
 void operator_wait_until_serving(const char *site);
+
+/* What operator_run and operator_ask did not give. What is no JSON is left out. */
+void operator_keep_answer(const char *asked, const char *text);
+/* A case, the last of its program: each JSON document that the programs gave it, by -o json or as
+ * the answer to a request, is what its schema in proto/schema says. Of questions that were asked
+ * again and again the last answer; documents of a thousand groups are left out. */
+void every_answer_is_as_its_schema_says(void **state);
 
 #endif
