@@ -346,6 +346,37 @@ static void write_rate(const struct subject *of, struct bw_metrics *metrics)
     }
 }
 
+static const struct bw_contact *contact_of(const struct subject *of, int site)
+{
+    const struct bw_spec *spec = &of->group->spec;
+    bool has_several = false;
+
+    return bw_site_reports_fresh(
+        &of->watch->reports[site], of->view->now,
+        bw_expiry_freshness_ns(spec->renew_interval_ms, spec->request_timeout_ms), &has_several);
+}
+
+/* Only what is so: of a thousand groups most have none. */
+static void write_alarms(const struct subject *of, struct bw_metrics *metrics)
+{
+    static const enum bw_alarm all[] = {
+#define X(name, word) BW_ALARM_##name,
+        BW_ALARM_LIST(X)
+#undef X
+    };
+
+    for (int site = 0; site < (int)of->group->spec.site_count; site++) {
+        const struct bw_contact *contact = contact_of(of, site);
+
+        for (size_t i = 0; contact != NULL && i < sizeof all / sizeof all[0]; i++)
+            if ((contact->report.alarms & UINT32_C(1) << all[i]) != 0)
+                bw_metrics_add_u64(metrics, 1,
+                                   BW_METRIC_LABELS({"group", of->group->spec.name},
+                                                    {"site", of->group->spec.sites[site].name},
+                                                    {"alarm", bw_alarm_word(all[i])}));
+    }
+}
+
 /* A family has one of the three. */
 static const struct family {
     const char *name;
@@ -368,6 +399,8 @@ static const struct family {
      .is_so = needs_person},
     {"breakwater_site_primary", "Whether committed state says that the site holds it.",
      .get = is_primary},
+    {"breakwater_site_alarm", "1 for each alarm of the site, while it is so.",
+     .write = write_alarms},
     {"breakwater_site_connected", "Whether this witness has a fresh report.", .get = is_connected},
     {"breakwater_site_eligible", "Whether the site could be granted.", .get = is_eligible},
     {"breakwater_site_replication_lag_seconds", "As the site reports it.", .get = lag_of},
@@ -389,14 +422,10 @@ static const struct family {
 static void write_site(const struct family *family, struct subject *of, struct bw_metrics *metrics)
 {
     const struct bw_spec *spec = &of->group->spec;
-    const uint64_t freshness_ns =
-        bw_expiry_freshness_ns(spec->renew_interval_ms, spec->request_timeout_ms);
-    bool has_several = false;
     double value;
 
     of->site_name = spec->sites[of->site].name;
-    of->contact = bw_site_reports_fresh(&of->watch->reports[of->site], of->view->now, freshness_ns,
-                                        &has_several);
+    of->contact = contact_of(of, of->site);
     if (family->get(of, &value))
         bw_metrics_add_double(metrics, value,
                               BW_METRIC_LABELS({"group", spec->name}, {"site", of->site_name}));

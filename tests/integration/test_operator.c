@@ -576,12 +576,14 @@ static void metrics_tell_what_was_decided(void **state)
         "\nbreakwater_site_primary{group=\"harbor\",site=\"dc-b\"} 1\n",
         "\nbreakwater_group_failover_possible{group=\"harbor\"} 1\n",
         "\nbreakwater_decisions_total{decision=\"Grant\"} 2\n", /* as each witness applies them */
+        "\nbreakwater_site_alarm{group=\"harbor\",site=\"dc-b\",alarm=\"start_failed\"} 1\n",
         "\nbreakwater_certificate_expiry_timestamp_seconds{role=\"witness\"} ",
         "\nbreakwater_lease_expiry_timestamp_seconds{group=\"harbor\",site=\"dc-b\"} ",
     };
     const size_t count = sizeof lines / sizeof lines[0];
 
     (void)state;
+    atomic_store(&operator.b_alarms, 1u << BW_ALARM_START_FAILED);
     for (int i = 0; i < OPERATOR_TRIES;
          i++) { /* of the moment: another leader begins to hear anew */
         assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/metrics", NULL, 0),
@@ -593,6 +595,8 @@ static void metrics_tell_what_was_decided(void **state)
 
     for (size_t i = 0; i < count; i++)
         assert_says(operator.reply.body, lines[i]);
+    assert_null(strstr(operator.reply.body, "site=\"dc-a\",alarm=")); /* only what is so */
+    atomic_store(&operator.b_alarms, 0);
     assert_true(sum_of("\nbreakwater_http_requests_total{route=\"/v1/groups/{name}/switchover\","
                        "code=\"202\"} ") == 1);
 }

@@ -85,6 +85,7 @@ static void *run_agents(void *user)
     while (!atomic_load(&agents_end)) {
         if (atomic_load(&operator.a_owes_rejoin))
             operator.a.group.report.joined_epoch = 1;
+        operator.b.group.report.alarms = atomic_load(&operator.b_alarms);
         if (!atomic_load(&operator.a_is_mute) && puppet_sync_all(&operator.a))
             obey(&operator.a);
         if (!atomic_load(&operator.b_is_mute) && puppet_sync_all(&operator.b))

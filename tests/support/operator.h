@@ -26,6 +26,7 @@ struct operator
     atomic_bool a_is_mute;
     atomic_bool b_is_mute;
     atomic_bool a_owes_rejoin;
+    atomic_uint b_alarms;   /* bits of its report */
     atomic_bool a_holds_on; /* it is told to stop, and has not begun */
     char out[256 * 1024]; /* of the last command */
     char errors[64 * 1024];
