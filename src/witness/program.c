@@ -317,6 +317,7 @@ static enum bw_err build_routes(struct bw_program *program, size_t *out_count, s
         {bw_health_routes, bw_health_route_count, true},
         {bw_metrics_routes, bw_metrics_route_count, true},
         {bw_members_routes, bw_members_route_count, false},
+        {bw_page_routes, bw_page_route_count, false},
     };
     size_t count = 0;
 

@@ -384,4 +384,8 @@ void bw_meter_on_handshake_failed(struct bw_program *program, enum bw_err why);
 extern const struct bw_http_route bw_health_routes[];
 extern const size_t bw_health_route_count;
 
+/* ---- page.c ---- */
+extern const struct bw_http_route bw_page_routes[];
+extern const size_t bw_page_route_count;
+
 #endif

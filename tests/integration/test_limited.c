@@ -105,12 +105,10 @@ static const struct {
     const struct bw_http_route *routes;
     const size_t *count;
 } tables[] = {
-    {bw_agent_routes, &bw_agent_route_count},
-    {bw_operator_routes, &bw_operator_route_count},
-    {bw_health_routes, &bw_health_route_count},
-    {bw_metrics_routes, &bw_metrics_route_count},
-    {bw_members_routes, &bw_members_route_count},
-    {bw_consent_routes, &bw_consent_route_count},
+    {bw_agent_routes, &bw_agent_route_count},     {bw_operator_routes, &bw_operator_route_count},
+    {bw_health_routes, &bw_health_route_count},   {bw_metrics_routes, &bw_metrics_route_count},
+    {bw_members_routes, &bw_members_route_count}, {bw_consent_routes, &bw_consent_route_count},
+    {bw_page_routes, &bw_page_route_count},
 };
 
 /* The pattern as a path, with `group` for {name}. */

@@ -638,6 +638,57 @@ static void metrics_need_a_certificate_unless_they_are_open(void **state)
     SSL_CTX_free(nobody);
 }
 
+/* ---- the status page ----------------------------------------------------------------------------
+ */
+
+/* What a browser is told of it; 5.3. */
+static void page_of(const char *path, SSL_CTX *context, struct test_answer *answer)
+{
+    struct test_https client;
+    char request[128];
+
+    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: w1\r\n\r\n", path);
+    assert_true(test_https_open(&client, operator.trio.api[0], context));
+    assert_true(test_https_say(&client, request));
+    test_https_hear(&client, false, answer);
+    test_https_close(&client);
+}
+
+static void the_page_is_served_to_viewers_and_runs_nothing_but_its_own_files(void **state)
+{
+    static const char *const paths[] = {"/", "/page.js", "/page.css"};
+    static const char *const says[] = {"<script src=\"/page.js\" defer></script>", "\"use strict\"",
+                                       ":root {"};
+    static const char *const types[] = {"text/html", "text/javascript", "text/css"};
+    char path[TEST_PKI_PATH_BYTES];
+    SSL_CTX *viewer, *nobody = test_pki_client(operator.trio.pki.ca_path, NULL);
+
+    (void)state;
+    test_pki_issue_uri(&operator.trio.pki, "page.pem", "breakwater://prod/viewer/vera", path);
+    viewer = test_pki_client(operator.trio.pki.ca_path, path);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct test_answer answer = {0};
+
+        page_of(paths[i], viewer, &answer);
+        assert_int_equal(answer.status, 200);
+        assert_says(answer.head, types[i]);
+        assert_says(answer.head,
+                    "Content-Security-Policy: default-src 'none'; script-src 'self'; "
+                    "style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
+                    "form-action 'none'; frame-ancestors 'none'\r\n");
+        assert_says(answer.head, "X-Content-Type-Options: nosniff\r\n");
+        assert_says(answer.head, "X-Frame-Options: DENY\r\n");
+        assert_says(answer.head, "Referrer-Policy: no-referrer\r\n");
+        assert_says(answer.head, "Cache-Control: no-store\r\n");
+        assert_says(answer.body, says[i]);
+        answer = (struct test_answer){0};
+        page_of(paths[i], nobody, &answer);
+        assert_int_equal(answer.status, 401);
+    }
+    SSL_CTX_free(viewer);
+    SSL_CTX_free(nobody);
+}
+
 /* ---- a mistyped name -------------------------------------------------------------------------- */
 
 /* dc-a and dc-b speak, of harbor. */
@@ -785,6 +836,7 @@ int main(void)
         cmocka_unit_test(metrics_tell_what_was_decided),
         cmocka_unit_test(metrics_are_what_promtool_accepts),
         cmocka_unit_test(metrics_need_a_certificate_unless_they_are_open),
+        cmocka_unit_test(the_page_is_served_to_viewers_and_runs_nothing_but_its_own_files),
         cmocka_unit_test(a_group_that_no_site_file_has_is_named_at_apply_and_in_status),
         cmocka_unit_test(what_can_be_read_is_read_as_json),
         cmocka_unit_test(an_apply_that_ends_half_way_says_how_many_groups_are_committed),

@@ -1,0 +1,284 @@
+/* page.js - the status page: asks the witness that it came from, and shows what it said. Whatever comes from
+ * there is put in as text. It sends nothing but questions. What it reads is read as a member of `status`, `group`,
+ * `site`, `witness`, `entry`, `step`, `ended`, `last`, `failover`, `quorum`: tests/docs/check page holds these
+ * names against proto/schema. */
+"use strict";
+
+const POLL_MS = 2000;
+const HISTORY_MS = 15000;
+const STALE_MS = 8000; // of three polls none was answered
+const WAIT_MS = 5000;
+const HISTORY_COUNT = 12;
+
+let status = null;
+let heardAt = 0; // by performance.now(), as all instants here
+let failure = "";
+let history = null;
+let historyAt = -HISTORY_MS;
+let historyIndex = -1;
+let leases = []; // of what is shown: functions that let a lease run down
+
+/* ---- elements --------------------------------------------------------------------------------- */
+
+function make(tag, kind, ...children) {
+  const element = document.createElement(tag);
+  if (kind)
+    element.className = kind;
+  element.append(...children.filter((child) => child !== null).map((child) =>
+    child instanceof Node ? child : document.createTextNode(String(child))));
+  return element;
+}
+
+function fill(id, ...children) {
+  document.getElementById(id).replaceChildren(...children);
+}
+
+function row(tag, cells) {
+  return make("tr", "", ...cells.map((cell) =>
+    cell instanceof Node && /^T[HD]$/.test(cell.nodeName) ? cell : make(tag, "", cell)));
+}
+
+function head(titles) {
+  return make("thead", "", row("th", titles));
+}
+
+/* ---- words ------------------------------------------------------------------------------------ */
+
+function seconds(ms) {
+  return (ms / 1000).toFixed(1) + " s";
+}
+
+function duration(ms) {
+  const s = Math.floor(ms / 1000);
+  if (s < 60)
+    return seconds(ms);
+  if (s < 3600)
+    return Math.floor(s / 60) + " min " + (s % 60) + " s";
+  if (s < 86400)
+    return Math.floor(s / 3600) + " h " + Math.floor(s % 3600 / 60) + " min";
+  return Math.floor(s / 86400) + " d " + Math.floor(s % 86400 / 3600) + " h";
+}
+
+function words(list) {
+  return list.join(", ");
+}
+
+function since() {
+  return performance.now() - heardAt;
+}
+
+/* ---- what needs attention --------------------------------------------------------------------- */
+
+function ofGroup(group) {
+  const failover = group.failover;
+  const isDecided = group.mode === "auto" || group.mode === "manual";
+  const found = [];
+  if (group.held)
+    found.push(["bad", "a fence failed: its service may still run, and nobody else is granted"]);
+  if (group.holder === null && isDecided)
+    found.push(["bad", "no site holds it"]);
+  if (group.end !== null && group.phase === "CLOSING" && !group.end.by_time)
+    found.push(["bad", "time does not end its epoch: " + (group.end.way || group.end.why)]);
+  if (!isDecided)
+    found.push(["warn", "mode " + group.mode + ": nobody decides for it"]);
+  else if (!failover.possible && group.maintenance_left_ms === 0)
+    found.push(["warn", "if its primary were lost now, nobody would take over"]);
+  if (group.maintenance_left_ms > 0)
+    found.push(["warn", "in maintenance for " + duration(group.maintenance_left_ms) + " more"]);
+  if (group.wish !== null)
+    found.push(["warn", group.wish.kind + (group.wish.to ? " to " + group.wish.to : "") + " was asked for by " +
+      group.wish.by]);
+  for (const site of group.sites) {
+    if (!site.connected)
+      found.push(["warn", site.name + " is not connected"]);
+    else if (!site.guard)
+      found.push(["bad", site.name + " has lost its guard"]);
+    if (site.group_unknown)
+      found.push(["warn", site.name + ": its site file has no such group"]);
+    if (site.alarms.length > 0)
+      found.push(["bad", site.name + ": " + words(site.alarms)]);
+  }
+  return found.map(([kind, text]) => [kind, group.name + ": " + text]);
+}
+
+function attention() {
+  const quorum = status.quorum;
+  const found = [];
+  if (status.leader === null)
+    found.push(["bad", "No leader is known: no lease is renewed. Is there a majority of witnesses?"]);
+  if (quorum.have !== null && quorum.have < quorum.of)
+    found.push(["warn", "Of " + quorum.of + " witnesses the leader hears " + quorum.have + ", itself included."]);
+  for (const group of status.groups)
+    found.push(...ofGroup(group));
+  if (found.length === 0)
+    found.push(["good", status.groups.length === 0 ? "There is no group yet." : "Nothing."]);
+  fill("attention", ...found.map(([kind, text]) => make("li", kind, text)));
+}
+
+/* ---- groups ----------------------------------------------------------------------------------- */
+
+function lease(group) {
+  const bar = make("progress");
+  const text = make("p", "number");
+  const runDown = () => {
+    const left = Math.max(0, group.lease_remaining_ms - since());
+    bar.value = left;
+    text.textContent = "lease: " + seconds(left) + " of " + seconds(group.lease_ttl_ms) + " left";
+  };
+  if (group.lease_remaining_ms === null)
+    return [make("p", "dim", group.holder === null ? "no lease"
+      : status.leads ? "no lease is known" : "how long the lease lasts is known to the leader")];
+  bar.max = group.lease_ttl_ms;
+  bar.ariaLabel = "left of the lease";
+  runDown();
+  leases.push(runDown);
+  return [bar, text];
+}
+
+function siteRow(group, site) {
+  const kind = !site.connected ? "bad" : site.serving || site.eligible ? "good" : "warn";
+  const lag = site.readiness !== null && site.readiness.lag_ms !== null ? seconds(site.readiness.lag_ms) : "–";
+  return row("td", [
+    make("th", "", site.name), make("td", site.role === "primary" ? "good" : "", site.role),
+    make("td", kind, site.connected ? site.service : "silent" + (site.heard_ms === null ? ""
+      : " for " + duration(site.heard_ms + since()))),
+    make("td", "number", lag),
+    make("td", site.eligible ? "good" : "dim", site.eligible ? "yes" : words(site.why_not) || "no")]);
+}
+
+function card(group) {
+  const failover = group.failover;
+  const last = group.last;
+  const facts = [group.phase, "epoch " + group.epoch, "mode " + group.mode,
+    failover.possible ? "could fail over to " + failover.to : "could not fail over"];
+  const table = make("table", "", head(["site", "role", "service", "lag", "may be granted"]),
+    make("tbody", "", ...group.sites.map((site) => siteRow(group, site))));
+  const holder = make("p", group.holder === null ? "bad" : "good",
+    group.holder === null ? "held by no site" : "held by " + group.holder);
+  const wide = make("div", "sites", table);
+  return make("article", "group", make("h3", "", group.name), holder, ...lease(group),
+    make("p", "facts", words(facts)),
+    last === null ? null : make("p", "facts", "granted " + ago(last.time) + ": " + last.reason), wide);
+}
+
+/* ---- witnesses and links ---------------------------------------------------------------------- */
+
+function address(witness) {
+  const isHere = witness.name === status.answered_by;
+  if (isHere || !/^[A-Za-z0-9.:[\]-]+$/.test(witness.address))
+    return make("span", "", witness.name + (isHere ? " (this one)" : ""));
+  const link = make("a", "", witness.name);
+  link.href = "https://" + witness.address + "/";
+  link.rel = "noreferrer";
+  return link;
+}
+
+function cell(witness, name) {
+  if (witness.name === name)
+    return make("td", "dim", "·");
+  if (witness.reaches === null)
+    return make("td", "dim", "not asked");
+  return witness.reaches.includes(name) ? make("td", "good", "hears it") : make("td", "bad", "silent");
+}
+
+/* A follower hears its leader; what is silent there is no fault. */
+function links() {
+  const sites = [...new Set(status.groups.flatMap((group) => group.sites.map((site) => site.name)))].sort();
+  const columns = [...status.witnesses.map((witness) => witness.name), ...sites];
+  const rows = status.witnesses.map((witness) => {
+    const isFollower = witness.role === "follower" && witness.name === status.answered_by;
+    const role = make("td", witness.role === "leader" ? "good" : "", witness.role +
+      (witness.heard === false ? ", not heard" : ""));
+    return row("td", [make("th", "", address(witness)), role, witness.failure_domain || "–",
+      ...columns.map((name) => isFollower && name !== status.leader && !sites.includes(name)
+        ? make("td", "dim", "·") : cell(witness, name))]);
+  });
+  fill("links", head(["witness", "role", "failure domain", ...columns]), make("tbody", "", ...rows));
+}
+
+/* ---- history ---------------------------------------------------------------------------------- */
+
+function ago(time) {
+  const ms = Date.now() - Date.parse(time);
+  return Number.isFinite(ms) && ms >= 0 ? duration(ms) + " ago" : time;
+}
+
+function phases(entry) {
+  const list = entry.timeline.map((step) => step.phase.replaceAll("_", " ") + " " + seconds(step.at_ms));
+  return list.length > 0 ? list.join(" → ") : "–";
+}
+
+function over(entry) {
+  const ended = entry.ended;
+  return ended === null ? make("td", "good", "open")
+    : make("td", "", ended.reason + (ended.by !== null ? ", by " + ended.by : ""));
+}
+
+function showHistory() {
+  const rows = history.entries.map((entry) => row("td", [
+    make("td", "number", entry.time.slice(0, 19).replace("T", " ")), make("th", "", entry.group), make("td", "number", entry.epoch),
+    (entry.previous_site === null ? "" : entry.previous_site + " → ") + entry.site, entry.reason,
+    entry.by || "–", entry.grade, phases(entry), over(entry)]));
+  fill("history", head(["when (UTC)", "group", "epoch", "site", "why", "by", "end before it", "phases", "its end"]),
+    make("tbody", "", ...rows));
+}
+
+/* ---- the whole -------------------------------------------------------------------------------- */
+
+function showStatus() {
+  const quorum = status.quorum;
+  fill("cluster", status.cluster);
+  fill("cluster_line", "leader " + (status.leader === null ? "unknown" : status.leader) + ", term " + status.term +
+    ", " + (quorum.have === null ? quorum.of + " witnesses" : quorum.have + " of " + quorum.of + " witnesses heard") +
+    "; as " + status.answered_by + " tells it" + (status.limited_to === null ? "" : ", of the groups that you may see"));
+  document.title = "breakwater " + status.cluster;
+  attention();
+  leases = [];
+  fill("groups", ...status.groups.map(card));
+  links();
+}
+
+/* Five times a second the leases run down; what is stale is dimmed, and its leases run down to 0. */
+function tick() {
+  const isStale = status === null || since() > STALE_MS;
+  document.body.classList.toggle("stale", isStale);
+  fill("age", status === null ? failure || "asks …"
+    : (isStale ? "STALE: heard " : "heard ") + seconds(since()) + " ago" + (failure ? " (" + failure + ")" : ""));
+  for (const runDown of leases)
+    runDown();
+}
+
+async function ask(path) {
+  const answer = await fetch(path, {signal: AbortSignal.timeout(WAIT_MS), headers: {Accept: "application/json"}});
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok || typeof told.schema !== "string")
+    throw new Error(told.error || "HTTP " + answer.status);
+  return told;
+}
+
+async function askHistory() {
+  if (status.index === historyIndex && performance.now() - historyAt < HISTORY_MS)
+    return;
+  history = await ask("/v1/history?n=" + HISTORY_COUNT);
+  historyAt = performance.now();
+  historyIndex = status.index;
+  showHistory();
+}
+
+async function poll() {
+  const begun = performance.now();
+  try {
+    const told = await ask("/v1/status");
+    status = told;
+    heardAt = begun; // a lease is never shown longer than it is
+    failure = "";
+    showStatus();
+    await askHistory();
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+  }
+  setTimeout(poll, POLL_MS);
+}
+
+setInterval(tick, 200);
+poll();
