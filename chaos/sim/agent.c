@@ -86,6 +86,8 @@ static void watch_note(struct sim_agent *agent, const struct bw_agent_action *no
         sim_count(world, "agent:mirror_unreadable");
     else if (note->note == BW_AGENT_NOTE_GUARD_LOST)
         sim_tell(world, agent->process->name, "has lost its guard: %s", note->text);
+    else if (note->note == BW_AGENT_NOTE_GUARD_GREETED)
+        sim_tell(world, agent->process->name, "is welcome at its guard");
 }
 
 /* ---- what the machine asks for ------------------------------------------------------------------ */

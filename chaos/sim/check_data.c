@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "check_override.h"
 #include "checks_own.h"
 #include "machine.h"
 
@@ -30,7 +31,7 @@ void sim_check_data(struct sim_world *world, uint32_t group, uint32_t site, uint
                     uint64_t missing_ms)
 {
     if (epoch == 0 || epoch != world->checks->planned_epoch[group] ||
-        world->checks->by_hand_since[group])
+        world->checks->by_hand_since[group] || sim_check_overrides(world, site, group))
         return; /* by hand, or unplanned: the limits of on_lag are for that (4) */
     sim_count(world, "data:planned");
     if (missing_ms > 0 && world->setting.has_readiness_script &&

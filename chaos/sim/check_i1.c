@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "check_durable.h"
+#include "check_recovery.h"
 #include "checks_own.h"
 #include "guard.h"
 #include "site.h"
@@ -25,29 +26,18 @@ static void count_override(struct sim_world *world, uint32_t group, uint32_t sit
             sim_count(world, "override:overlap");
 }
 
-static bool serves_by_override(const struct sim_world *world, uint32_t site, uint32_t group)
-{
-    return sim_check_overrides(world, site, group) &&
-           sim_service_is_of_override(sim_site((struct sim_world *)(uintptr_t)world, site), group);
-}
-
 /* A person has started it where its guard was told to let go: nobody ends it until a quorum has it
- * enforced again. That somebody overrides elsewhere before that is a word of people's, too
- * (3.8, 3.9). */
-static bool is_left_to_people(struct sim_world *world, uint32_t site, uint32_t group,
-                              uint32_t sites)
+ * enforced again (3.9). Or where an agent that was made anew obeys the lost ones, which its guard
+ * does not (3.8). */
+static bool is_left_to_people(struct sim_world *world, uint32_t site, uint32_t group)
 {
     const struct sim_host *host = sim_site(world, site);
     struct bw_guard_memory memory;
     struct bw_guard_mirror mirror;
 
-    if (!sim_service_is_by_hand(host, group))
-        return false;
     sim_check_read_guard(host, group, &memory, &mirror);
-    for (uint32_t other = 0; !memory.enforced && other < sim_machine_count(world); other++)
-        if (other != site && (sites >> other & 1) != 0 && serves_by_override(world, other, group))
-            return true;
-    return false;
+    return sim_service_is_by_hand(host, group) &&
+           (!memory.enforced || sim_check_obeys_older_than_guard(world, site));
 }
 
 /* Of two that serve one may be outside of what is promised: then it proves nothing. Nor do two that
@@ -60,7 +50,7 @@ static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
         if ((sites >> site & 1) != 0) {
             others += !sim_checks_is_lapse_excused(world, site, group) &&
                       !sim_check_override_excuses(world, site, group) &&
-                      !is_left_to_people(world, site, group, sites);
+                      !is_left_to_people(world, site, group);
             starts += !sim_service_is_by_hand(sim_site(world, site), group);
         }
     if (others <= 1)

@@ -106,9 +106,17 @@ static uint64_t deaf_after_ns(const struct sim_world *world)
            SIM_S;
 }
 
+/* One that overrides learns nothing of what another agent beside it hears. */
 static bool is_deaf(const struct sim_world *world, uint32_t site)
 {
-    return world->checks->heard_ns[site] + deaf_after_ns(world) < world->now_ns;
+    for (uint32_t i = 0; i < SIM_AGENTS_MAX; i++) {
+        const struct sim_process *agent = world->agents[site][i];
+
+        if (agent != NULL && agent->health != SIM_DEAD &&
+            world->checks->heard_ns[site][i] + deaf_after_ns(world) < world->now_ns)
+            return true;
+    }
+    return false;
 }
 
 /* Since it was ordered another site was granted, or confirmed, and this one has not heard anybody
@@ -147,7 +155,9 @@ void sim_check_override_answered(struct sim_process *agent, const struct bw_sync
         return;
     for (uint32_t group = 0; is_deaf(world, site) && group < world->setting.group_count; group++)
         overridden(world, site, group)->told_until_ns = sim_checks_found_out_ns(world, site);
-    world->checks->heard_ns[site] = world->now_ns;
+    for (uint32_t i = 0; i < SIM_AGENTS_MAX; i++)
+        if (world->agents[site][i] == agent)
+            world->checks->heard_ns[site][i] = world->now_ns;
 }
 
 /* ---- it begins

@@ -168,6 +168,14 @@ static bool has_forgotten(struct sim_world *world, uint32_t site)
     return sim_check_generation_kept(host) < newest;
 }
 
+bool sim_check_obeys_older_than_guard(const struct sim_world *world, uint32_t site)
+{
+    const struct sim_process *agent = world->agents[site][0];
+    const struct sim_named *named = &world->checks->named[site][0];
+
+    return named->life == agent->life && named->generation < sim_check_generation_kept(agent->host);
+}
+
 void sim_check_confirms_in(struct sim_process *witness, uint32_t site, uint32_t group)
 {
     struct sim_world *world = sim_world_of(witness);

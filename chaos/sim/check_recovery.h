@@ -12,6 +12,9 @@ void sim_check_generation_begins(struct sim_checks *checks, uint64_t generation,
 /* This agent names a generation; and reads an answer: false, it must not obey it. */
 void sim_check_names(struct sim_process *agent, uint64_t generation, uint64_t kept);
 bool sim_check_must_drop(struct sim_process *agent, const struct bw_sync_answer *answer);
+/* Made anew, it names a generation that its guard, which has kept a newer one, refuses it for
+ * (3.8). */
+bool sim_check_obeys_older_than_guard(const struct sim_world *world, uint32_t site);
 /* A leader confirms a renewal to this site; the first grant after a recovery is proposed. */
 void sim_check_confirms_in(struct sim_process *witness, uint32_t site, uint32_t group);
 void sim_check_first_grant(struct sim_process *witness, uint32_t group,

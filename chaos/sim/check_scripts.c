@@ -25,6 +25,12 @@ void sim_check_condition_said(struct sim_world *world, uint32_t site, uint32_t g
         *said = (struct sim_said){.verdict = verdict, .since_ns = world->now_ns};
 }
 
+void sim_check_condition_unsaid(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    if (world->checks->said[site][group].verdict == SIM_VERDICT_STOP)
+        sim_check_condition_said(world, site, group, SIM_VERDICT_FAILS);
+}
+
 /* Until whoever decides has heard of it, and nothing older is fresh any more. */
 static uint64_t heard_ns(const struct sim_setting *setting, const struct bw_terms *terms)
 {
@@ -48,6 +54,7 @@ void sim_check_condition_grant(struct sim_process *witness, uint32_t group,
 {
     struct sim_world *world = sim_world_of(witness);
     const bool is_asked = command->planned || command->adopt || command->by[0] != '\0' ||
+                          command->reason == BW_REASON_OVERRIDE ||
                           state->initial_primary[0] != '\0';
 
     if (!world->setting.has_condition_script || world->setting.condition_is_shown)

@@ -182,7 +182,7 @@ struct sim_checks {
     struct sim_overridden overridden[SIM_SITES_MAX][SIM_GROUPS_MAX];
     uint64_t scripts_changed_ns[SIM_SITES_MAX]; /* they began to fail, or failed no more */
     bool are_scripts_bad[SIM_SITES_MAX];
-    uint64_t heard_ns[SIM_SITES_MAX]; /* an answer of a leader, by its agent */
+    uint64_t heard_ns[SIM_SITES_MAX][SIM_AGENTS_MAX]; /* an answer of a leader, by this agent */
     /* reports */
     struct sim_contact reports[SIM_WITNESSES_MAX][SIM_GROUPS_MAX][SIM_SITES_MAX][SIM_AGENTS_MAX];
     struct sim_guard_read guards_read[SIM_SITES_MAX][SIM_GROUPS_MAX];

@@ -208,16 +208,21 @@ static void count_plan(struct sim_world *world, const struct sim_run *run)
 
 /* ---- its end ------------------------------------------------------------------------------------ */
 
-/* What somebody has killed before its limit has said nothing. */
+/* What somebody has killed, or what was begun too late to end in time, has said nothing; nor has
+ * it, where agent and guard know of other scripts: the agent takes it for one that fails (4). */
 static void note_condition(const struct sim_machine *machine, const struct sim_run *run,
                            const struct sim_run_end *what)
 {
+    const bool is_unsaid = what->how == SIM_RUN_OTHER_SCRIPTS ||
+                           (what->how == SIM_RUN_SIGNALED && !run->plan.hangs);
     enum sim_verdict verdict = SIM_VERDICT_FAILS;
 
-    if (run->order.action != BW_ACTION_CONDITION || what->how == SIM_RUN_TOO_LATE ||
-        what->how == SIM_RUN_OTHER_SCRIPTS ||
-        (what->how == SIM_RUN_SIGNALED && !run->plan.hangs))
+    if (run->order.action != BW_ACTION_CONDITION || what->how == SIM_RUN_TOO_LATE)
         return;
+    if (is_unsaid) {
+        sim_check_condition_unsaid(machine->host->world, machine->host->number, run->order.group);
+        return;
+    }
     if (what->how == SIM_RUN_EXITED && what->code == 0)
         verdict = strcmp(what->line, "stop") == 0 ? SIM_VERDICT_STOP : SIM_VERDICT_START;
     sim_check_condition_said(machine->host->world, machine->host->number, run->order.group, verdict);
