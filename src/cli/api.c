@@ -539,6 +539,13 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
                       answering, (long long)of, answering == 1 ? "s" : "", (long long)of / 2 + 1,
                       consequence);
     tell_witnesses(api);
+    if (answering > 0 && (int64_t)answering <= of / 2)
+        (void)fputs(
+            "  start the others again; meanwhile no lease is renewed, and each site ends what "
+            "it serves\n"
+            "  they are lost for good:  breakwater recover --plan (on one that is left)\n"
+            "  to serve meanwhile:      breakwater override GROUP --plan (at one site)\n",
+            stderr);
     if (answering == 0 && api->config_file[0] != '\0')
         (void)fprintf(stderr,
                       "  if they were replaced since %s was written: a site's agent knows who they "
@@ -637,7 +644,7 @@ enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path
             bw_api_reply_deinit(out_reply);
     }
     free(text);
-    return bw_api_no_quorum(api, "nothing was changed");
+    return bw_api_no_quorum(api, is_reading ? "nothing can be decided" : "nothing was changed");
 }
 
 static enum bw_exit exit_of_code(const struct bw_api_reply *reply)

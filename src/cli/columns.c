@@ -357,6 +357,8 @@ static void print_outlook(const json_t *status, const json_t *group, int64_t now
                       previous[0] != '\0' ? " -> " : "", bw_json_member(last, "site"),
                       bw_json_member(last, "reason"));
     (void)fputc('\n', out);
+    if (bw_json_truth(json_object_get(group, "next"), "acts"))
+        (void)fprintf(out, "Next: %s.\n", bw_json_member(json_object_get(group, "next"), "text"));
 }
 
 /* What time alone does not end: nothing here may sound as if it did. With a holder that renews it is
@@ -440,6 +442,15 @@ static void warn_of_maintenances(const json_t *group, const char *name, struct v
     }
 }
 
+/* What changes it, where nothing does by time alone; not twice: `end` names its own. */
+static void print_way(const json_t *next, const json_t *end, FILE *out)
+{
+    const char *way = bw_json_member(next, "way");
+
+    if (way[0] != '\0' && strcmp(way, bw_json_member(end, "way")) != 0)
+        (void)fprintf(out, "  a person can:  %s\n", way);
+}
+
 static void warn_of_group(const json_t *group, struct verdict *verdict)
 {
     const char *name = bw_json_member(group, "name");
@@ -462,12 +473,14 @@ static void warn_of_group(const json_t *group, struct verdict *verdict)
                       name, name);
     if (is_observed)
         return;
-    if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0)
+    if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0) {
         warn(verdict, BW_EXIT_NO_SITE, "%s: no site is active; see: breakwater explain %s", name,
              name);
-    else if (ends_by_time && strcmp(mode, "paused") != 0 && !is_manual &&
-             !bw_json_truth(json_object_get(group, "failover"), "possible"))
+        print_way(json_object_get(group, "next"), json_object_get(group, "end"), verdict->out);
+    } else if (ends_by_time && strcmp(mode, "paused") != 0 && !is_manual &&
+               !bw_json_truth(json_object_get(group, "failover"), "possible")) {
         warn(verdict, BW_EXIT_WARNINGS, "%s: no other site could take over", name);
+    }
 }
 
 static void print_group(const json_t *status, const json_t *group, int64_t now_unix_ms,
@@ -650,6 +663,7 @@ void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
                   holder[0] != '\0' ? holder : "none");
     if (json_is_object(next))
         (void)fprintf(out, "Next: %s.\n", bw_json_member(next, "text"));
+    print_way(next, json_object_get(explanation, "end"), out);
     if (bw_json_truth(explanation, "acts"))
         (void)fprintf(out, "It acts: %s, %s.\n", bw_json_member(explanation, "rule"),
                       bw_json_member(explanation, "rule_text"));

@@ -105,28 +105,40 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bo
 
 /* ---- the outcome ---- */
 
-static enum bw_exit tell(const struct bw_move *move, enum bw_outcome_progress progress,
-                         const struct bw_outcome *outcome)
+/* What comes next all the same, as the leader foretells it, and what changes it. */
+static void tell_next(const struct bw_api *api, const struct bw_move *move)
+{
+    const json_t *group = bw_json_find_group(api->status, move->group);
+    const json_t *next = json_object_get(group, "next");
+
+    if (json_is_object(next))
+        (void)fprintf(stderr, "  next:  %s\n", bw_json_member(next, "text"));
+    if (bw_json_member(next, "way")[0] != '\0')
+        (void)fprintf(stderr, "  a person can:  %s\n", bw_json_member(next, "way"));
+}
+
+static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
+                         enum bw_outcome_progress progress, const struct bw_outcome *outcome)
 {
     if (progress == BW_OUTCOME_DONE) {
         (void)printf("%s of %s: done: %s\n", move->verb, move->group, outcome->text);
         return BW_EXIT_FINE;
     }
+    (void)fprintf(stderr, "error: %s: %s: %s\n", move->command->name,
+                  progress == BW_OUTCOME_WAITING ? "no outcome yet" : "not done", outcome->text);
+    tell_next(api, move);
     if (progress == BW_OUTCOME_STUCK) {
-        (void)fprintf(stderr, "error: %s: not done: %s\n  see why:  breakwater explain %s\n",
-                      move->command->name, outcome->text, move->group);
+        (void)fprintf(stderr, "  see why:  breakwater explain %s\n", move->group);
         return BW_EXIT_UNSAFE;
     }
     if (progress == BW_OUTCOME_GIVEN_UP) {
-        (void)fprintf(stderr, "error: %s: not done: %s\n  see:  breakwater history %s\n",
-                      move->command->name, outcome->text, move->group);
+        (void)fprintf(stderr, "  see:  breakwater history %s\n", move->group);
         return BW_EXIT_FAILED;
     }
     (void)fprintf(stderr,
-                  "error: %s: no outcome yet: %s\n"
                   "  it goes on by itself; see:  breakwater history %s; breakwater status %s\n"
                   "  to take it back:  breakwater cancel %s\n",
-                  move->command->name, outcome->text, move->group, move->group, move->group);
+                  move->group, move->group, move->group);
     return BW_EXIT_UNKNOWN;
 }
 
@@ -207,7 +219,7 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
             bw_api_pause(PAUSE_MS);
         }
     }
-    return tell(move, progress, &outcome);
+    return tell(api, move, progress, &outcome);
 }
 
 static enum bw_exit act(struct bw_api *api, const struct bw_move *move)

@@ -348,6 +348,14 @@ static void tell_what_fails(const struct bw_foretelling *room, int named, struct
                    at < 0 ? "" : spec->sites[at].name, bw_gate_meaning(id));
 }
 
+static void tell_failover(const struct bw_group *group, const char *to, bool accept_data_loss,
+                          char *out_text, size_t size)
+{
+    (void)snprintf(out_text, size, "breakwater failover %s%s%s%s", group->spec.name,
+                   to[0] != '\0' ? " --to " : "", to,
+                   accept_data_loss ? " --accept-data-loss" : "");
+}
+
 enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw_watch *watch,
                                    const struct bw_leadership *leadership, struct bw_instant now,
                                    const struct bw_wish *wish, struct bw_foretelling *room,
@@ -358,6 +366,7 @@ enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw
     struct bw_wish waiving = *wish;
     struct bw_foretold_course course;
     char way[3 * BW_NAME_MAX] = "", without[BW_NAME_MAX + 64] = "", fails[256];
+    const char *what = "see";
 
     if (wish->kind != BW_WISH_FAILOVER || !bw_instant_wait_is_over(now, heard_out))
         return BW_OK;
@@ -370,15 +379,67 @@ enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw
                        bw_foretold_grant(&course)->site);
     waiving.accept_data_loss = true;
     bw_foretell_wish(group, watch, leadership, now, &waiving, room, &course);
-    if (!wish->accept_data_loss && comes_true(&waiving, &course))
-        (void)snprintf(way, sizeof way,
-                       "to lose what it lacks: breakwater failover %s%s%s --accept-data-loss",
-                       group->spec.name, wish->to[0] != '\0' ? " --to " : "", wish->to);
-    else
-        (void)snprintf(way, sizeof way, "see: breakwater explain %s", group->spec.name);
-    return bw_diag_set(diag, BW_ERR_REFUSED, "%s would%s be granted %s; %s; %s%s",
+    if (!wish->accept_data_loss && comes_true(&waiving, &course)) {
+        what = "to lose what it lacks";
+        tell_failover(group, wish->to, true, way, sizeof way);
+    } else {
+        (void)snprintf(way, sizeof way, "breakwater explain %s", group->spec.name);
+    }
+    return bw_diag_set(diag, BW_ERR_REFUSED, "%s would%s be granted %s; %s; %s%s: %s",
                        wish->to[0] != '\0' ? wish->to : "no site",
-                       wish->to[0] != '\0' ? " not" : "", group->spec.name, fails, without, way);
+                       wish->to[0] != '\0' ? " not" : "", group->spec.name, fails, without, what,
+                       way);
+}
+
+/* ---- the way on ---- */
+
+/* Does it come true? With data loss the command names the site that it would be. */
+static bool is_way(const struct bw_group *group, const struct bw_watch *watch,
+                   const struct bw_leadership *leadership, struct bw_instant now,
+                   const struct bw_wish *wish, struct bw_foretelling *room, char *out_text,
+                   size_t size)
+{
+    struct bw_foretold_course course;
+
+    bw_foretell_wish(group, watch, leadership, now, wish, room, &course);
+    if (!comes_true(wish, &course))
+        return false;
+    tell_failover(group, wish->accept_data_loss ? bw_foretold_grant(&course)->site : "",
+                  wish->accept_data_loss, out_text, size);
+    return true;
+}
+
+bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
+                     const struct bw_leadership *leadership, struct bw_instant now,
+                     struct bw_foretelling *room, char *out_text, size_t size)
+{
+    struct bw_wish wish = {.kind = BW_WISH_FAILOVER};
+    struct bw_foretold loss;
+    struct bw_end_waits waits;
+    uint64_t fresh_left_ns;
+
+    if (!leadership->leads || group->spec.mode == BW_MODE_OBSERVE)
+        return false;
+    if (bw_arbiter_holder_answer(group, watch, now, &fresh_left_ns) == BW_HOLDER_STARTED)
+        return false;
+    if (bw_arbiter_end_waits_for(group, watch, leadership, &waits)) {
+        bw_end_way(group, &waits, out_text, size);
+        return true;
+    }
+    bw_foretell_loss(group, watch, leadership, now, room, &loss);
+    if (loss.acts)
+        return false;
+    for (int waives = 0; waives <= 1; waives++) {
+        wish.accept_data_loss = waives != 0;
+        if (is_way(group, watch, leadership, now, &wish, room, out_text, size))
+            return true;
+    }
+    for (uint32_t site = 0; site < group->spec.site_count; site++) { /* where a rejoin is owed */
+        memcpy(wish.to, group->spec.sites[site].name, sizeof wish.to);
+        if (is_way(group, watch, leadership, now, &wish, room, out_text, size))
+            return true;
+    }
+    return false;
 }
 
 static void describe(const struct bw_command *command, char *out_text, size_t size)

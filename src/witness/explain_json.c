@@ -102,8 +102,7 @@ static json_t *command_json(const struct bw_command *command)
                      "reason", bw_reason_word(command->reason));
 }
 
-/* What comes of it if nobody says anything new. Of whom does not lead: null. */
-static json_t *next_json(const struct bw_operator_view *view, int group_index)
+json_t *bw_json_next(const struct bw_operator_view *view, int group_index)
 {
     struct bw_foretold foretold;
     char text[192];
@@ -111,10 +110,11 @@ static json_t *next_json(const struct bw_operator_view *view, int group_index)
     if (!bw_view_foretell(view, group_index, &foretold))
         return json_null();
     bw_foretold_text(&foretold, text, sizeof text);
-    return json_pack(
-        "{s:b, s:o, s:s, s:o, s:s}", "acts", foretold.acts, "after_ms",
-        foretold.acts ? json_integer((json_int_t)(foretold.after_ns / BW_NS_PER_MS)) : json_null(),
-        "rule", foretold.rule, "command", command_json(&foretold.command), "text", text);
+    return json_pack("{s:b, s:o, s:s, s:o, s:s, s:o}", "acts", foretold.acts, "after_ms",
+                     foretold.acts ? json_integer((json_int_t)(foretold.after_ns / BW_NS_PER_MS))
+                                   : json_null(),
+                     "rule", foretold.rule, "command", command_json(&foretold.command), "text",
+                     text, "way", bw_json_way(view, group_index));
 }
 
 json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
@@ -132,7 +132,7 @@ json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
         command_json(&decision->command), "gates",
         gates_json(decision->gates, decision->gate_count, group), "sites",
         candidates_json(view, group_index), "end", bw_json_end(view, group_index), "next",
-        next_json(view, group_index));
+        bw_json_next(view, group_index));
 }
 
 /* ---- plans ---- */

@@ -47,3 +47,17 @@ bool bw_view_may_fail_over(const struct bw_operator_view *view, int group_index,
     return foretell_loss(view, group_index, out_foretold) &&
            out_foretold->after_ns <= lease_ns + SOON_NS;
 }
+
+json_t *bw_json_way(const struct bw_operator_view *view, int group_index)
+{
+    struct bw_foretelling *room = malloc(sizeof *room);
+    char way[3 * BW_NAME_MAX + 64];
+    const bool is_there = room != NULL &&
+                          bw_foretell_way(&view->machine->cluster->groups[group_index],
+                                          &view->machine->watches[group_index],
+                                          &view->machine->leadership, view->now, room, way,
+                                          sizeof way);
+
+    free(room);
+    return is_there ? json_string(way) : json_null();
+}

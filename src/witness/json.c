@@ -381,7 +381,7 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
     /* clang-format off */
     return json_pack(
         "{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o, "
-        "s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o}",
         "name", group->spec.name,
         "phase", bw_phase_word(group->phase),
         "held", group->held,
@@ -400,6 +400,7 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
         "maintenance_left_ms", (json_int_t)left_ms(view, group->group_maintenance_ms,
                                                    watch->group_maintenance_applied),
         "failover", failover_json(view, group_index),
+        "next", bw_json_next(view, group_index),
         "end", bw_json_end(view, group_index),
         "wish", wish_json(view, group_index),
         "last", bw_json_history_entry(group, 0),

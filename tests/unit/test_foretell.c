@@ -460,10 +460,55 @@ static void a_failover_that_cannot_come_true_is_refused(void **state)
     assert_int_equal(judge("dc-b", false, NULL), BW_OK);
 }
 
+static void way_is(const char *text)
+{
+    char way[256] = "";
+
+    assert_int_equal(bw_foretell_way(world_group(&world), world_watch(&world),
+                                     &world.witness.leadership, world.now, &room, way, sizeof way),
+                     text[0] != '\0');
+    assert_string_equal(way, text);
+}
+
+/* 4: the command that waives least, and none where none is needed or none comes true. */
+static void a_group_that_nobody_will_serve_has_a_way(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    way_is("");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 15300);
+    way_is(""); /* time alone ends it, and another follows */
+    assert_string_equal(world_act(&world), "A3");
+    way_is("");
+    world_group(&world)->spec.mode = BW_MODE_MANUAL;
+    way_is("breakwater failover harbor");
+    for (int site = B; site <= C; site++)
+        world_watch(&world)->lag[site].lag_ms = 3600000;
+    way_is("breakwater failover harbor --to dc-b --accept-data-loss");
+    for (int site = B; site <= C; site++)
+        world.sites[site].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    way_is("");
+}
+
+static void an_end_that_only_a_person_gives_is_the_way(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    way_is(""); /* it serves */
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 15300);
+    way_is("breakwater force-release harbor --site dc-a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failover_that_cannot_come_true_is_refused),
+        cmocka_unit_test(a_group_that_nobody_will_serve_has_a_way),
+        cmocka_unit_test(an_end_that_only_a_person_gives_is_the_way),
         cmocka_unit_test(a_screen_says_it_in_words),
         cmocka_unit_test(a_wish_that_cannot_come_true_delays_nothing),
         cmocka_unit_test(a_look_that_is_never_made_is_not_waited_for),

@@ -66,6 +66,15 @@ BW_MUST_CHECK enum bw_err bw_foretell_judge_wish(const struct bw_group *group,
                                                  struct bw_instant now, const struct bw_wish *wish,
                                                  struct bw_foretelling *room, struct bw_diag *diag);
 
+/* The command by which a person changes what is foretold: of a group that nobody serves, and nobody
+ * will by time alone. It ends the open epoch where only a person does (bw_end_way), or is the
+ * failover that waives least and comes true. False: none does, or none is needed. Cut to `size`,
+ * ended by NUL.
+ */
+bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
+                     const struct bw_leadership *leadership, struct bw_instant now,
+                     struct bw_foretelling *room, char *out_text, size_t size);
+
 /* In words, for every screen: "Grant to dc-b in 11.700 s (A9), if nobody says anything new". Cut to
  * `size`, ended by NUL. */
 void bw_foretold_text(const struct bw_foretold *foretold, char *out_text, size_t size);

@@ -51,6 +51,11 @@ bool bw_view_foretell(const struct bw_operator_view *view, int group_index,
  * not lead: what it would do if it led. */
 bool bw_view_may_fail_over(const struct bw_operator_view *view, int group_index,
                            struct bw_foretold *out_foretold);
+/* The command that changes what comes next (bw_foretell_way), or null. */
+json_t *bw_json_way(const struct bw_operator_view *view, int group_index);
+/* What comes next if nobody says anything new, in words too, and what changes it. Of whom does not
+ * lead: null. */
+json_t *bw_json_next(const struct bw_operator_view *view, int group_index);
 
 /* There is a group at that place, and it is within the view's scope. */
 bool bw_json_sees(const struct bw_operator_view *view, int group_index);
