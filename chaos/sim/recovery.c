@@ -17,6 +17,7 @@ struct work {
     struct bw_recovery_found found;
     struct bw_cluster cluster;
     struct bw_group groups[SIM_PLACES];
+    struct sim_record record;
     struct bw_recovery_beginning beginning;
 };
 
@@ -25,6 +26,7 @@ struct sim_saved {
     struct bw_roster roster;
     struct bw_cluster cluster;
     struct bw_group groups[SIM_PLACES];
+    struct sim_record record;
 };
 
 static struct work *new_work(void)
@@ -33,6 +35,8 @@ static struct work *new_work(void)
 
     BW_ASSERT(work != NULL);
     bw_cluster_init(&work->cluster, work->groups, SIM_PLACES);
+    bw_record_init(&work->record.record, work->record.blocks, SIM_RECORD_BLOCKS);
+    bw_cluster_keep_record(&work->cluster, &work->record.record);
     return work;
 }
 
@@ -191,9 +195,13 @@ void sim_recover(struct sim_process *process)
 /* ---- a state that was saved ---------------------------------------------------------------------- */
 
 static void copy_cluster(struct bw_cluster *to, const struct bw_cluster *from,
-                         struct bw_group groups[SIM_PLACES])
+                         struct bw_group groups[SIM_PLACES], struct sim_record *record)
 {
     *to = *from;
+    record->record = *from->record;
+    record->record.blocks = record->blocks;
+    memcpy(record->blocks, from->record->blocks, sizeof record->blocks);
+    to->record = &record->record;
     to->groups = groups;
     to->group_capacity = SIM_PLACES;
     memcpy(groups, from->groups, from->group_count * sizeof *groups);
@@ -208,7 +216,7 @@ struct sim_saved *sim_snapshot_save(const struct sim_process *leader)
         return NULL;
     saved->term = sim_witness_term(leader);
     saved->roster = witness->node.voter.roll.applied;
-    copy_cluster(&saved->cluster, &witness->machine.cluster, saved->groups);
+    copy_cluster(&saved->cluster, &witness->machine.cluster, saved->groups, &saved->record);
     return saved;
 }
 
@@ -227,7 +235,7 @@ void sim_snapshot_restore(struct sim_process *process, const struct sim_saved *s
                                              .term = saved->term,
                                              .last_index = saved->cluster.applied_index,
                                              .roster = saved->roster};
-    copy_cluster(&work->cluster, &saved->cluster, work->groups);
+    copy_cluster(&work->cluster, &saved->cluster, work->groups, &work->record);
     if (process->host->number >= world->witness_count)
         world->witness_count = process->host->number + 1;
     sim_process_keep_down(process);

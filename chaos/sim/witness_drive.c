@@ -304,7 +304,10 @@ void sim_witness_init(struct sim_witness *witness)
         .watches = witness->watches,
         .group_max = SIM_PLACES,
         .answer_groups = witness->answer_groups,
-        .answer_group_max = SIM_PLACES};
+        .answer_group_max = SIM_PLACES,
+        .record = &witness->record.record};
+
+    bw_record_init(&witness->record.record, witness->record.blocks, SIM_RECORD_BLOCKS);
     bw_witness_machine_init(&witness->machine, &setup);
     bw_witness_machine_set_founding(&witness->machine, &witness->disk->founding->founding);
     sim_members_use(witness);

@@ -65,6 +65,13 @@ struct sim_call {
     const struct sim_message *message; /* that it came with, or the leader's answer; NULL: none any more */
 };
 
+/* So little that a world soon knows what goes first. */
+#define SIM_RECORD_BLOCKS 8
+struct sim_record {
+    struct bw_record record;
+    struct bw_record_block blocks[SIM_RECORD_BLOCKS];
+};
+
 struct sim_witness {
     struct sim_raft_io backend; /* first: raft_io.h */
     struct sim_process *process;
@@ -76,6 +83,7 @@ struct sim_witness {
     struct bw_group groups[SIM_PLACES];
     struct bw_watch watches[SIM_PLACES];
     struct bw_sync_answer_group answer_groups[SIM_PLACES];
+    struct sim_record record;
     struct sim_call *calls; /* that were not answered */
     struct sim_apply *applies; /* that are not over */
     uint64_t relay_number;  /* of the newest one sent */

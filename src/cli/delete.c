@@ -17,7 +17,7 @@ static const struct bw_cli_command delete_command = {
     .operands_min = 1,
     .operands_max = 1,
     .help =
-        "Takes GROUP off the witnesses, its history too. Every site is let go: what serves goes\n"
+        "Takes GROUP off the witnesses; its history stays. Every site is let go: what serves goes\n"
         "on, and nobody guards it. Asks for the group's name. Refused while a site holds it:\n"
         "`breakwater mode GROUP observe` lets that one go first.",
     .options = delete_options,

@@ -19,7 +19,7 @@ struct history_values {
 
 static const struct bw_option history_options[] = {
     BW_OPTION_NUMBER(struct history_values, count, "number", 'n', "N", 1, COUNT_MAX,
-                     "how many entries, newest first (20)"),
+                     "how many epochs, newest first (20)"),
     BW_OPTION_OUTPUT(struct history_values, output),
     BW_API_OPTIONS(struct history_values, api),
     BW_OPTIONS_END,
@@ -29,10 +29,12 @@ static const struct bw_cli_command history_command = {
     .name = "history",
     .operands = "[GROUP]",
     .operands_max = 1,
-    .help = "Shows each epoch: who was granted it, why, by whom, and how it ended. REACH is where\n"
-            "its service was last seen to be: inside or outside of what its guard ends. SILENT is the\n"
-            "time from the last confirmed renewal of the epoch before to this grant.\n"
-            "Any witness answers; without GROUP, of all groups.",
+    .help =
+        "Shows each epoch, newest first: who was granted it, why, by whom, and how it ended; and\n"
+        "what people changed between. `reach` is where its service was last seen to be: inside or\n"
+        "outside of what its guard ends; `silent` the time from the last confirmed renewal of the\n"
+        "epoch before to this grant.\n"
+        "Any witness answers; without GROUP, of all groups.",
     .options = history_options,
 };
 

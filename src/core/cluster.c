@@ -24,6 +24,12 @@ void bw_cluster_init(struct bw_cluster *cluster, struct bw_group *groups, uint32
     *cluster = (struct bw_cluster){.groups = groups, .group_capacity = group_capacity};
 }
 
+void bw_cluster_keep_record(struct bw_cluster *cluster, struct bw_record *record)
+{
+    cluster->record = record;
+    cluster->record_blocks = record->block_count;
+}
+
 int bw_cluster_find(const struct bw_cluster *cluster, const char *name)
 {
     for (uint32_t i = 0; i < cluster->group_count; i++)
@@ -75,6 +81,12 @@ static int find_place(const struct bw_cluster *cluster)
     return cluster->group_count < cluster->group_capacity ? (int)cluster->group_count : -1;
 }
 
+/* 3.1: below that level an older witness takes the same snapshots, and knows no record. */
+static bool keeps_record(const struct bw_cluster *cluster)
+{
+    return cluster->record != NULL && cluster->feature_level >= BW_RECORD_LEVEL;
+}
+
 static struct bw_applied create_group(struct bw_cluster *cluster, uint64_t index,
                                       const struct bw_command *command)
 {
@@ -91,6 +103,8 @@ static struct bw_applied create_group(struct bw_cluster *cluster, uint64_t index
     bw_group_init(group, &command->spec, cluster->epoch_floor, index);
     group->let_go_terms.ttl_ms = cluster->let_go_wait_ms;
     memcpy(group->initial_primary, command->site, sizeof group->initial_primary);
+    if (keeps_record(cluster))
+        bw_record_command(cluster->record, group, NULL, index, command);
     return fired(group_index, &rules[RULE_CREATE]);
 }
 
@@ -172,14 +186,18 @@ static struct bw_applied change_group(struct bw_cluster *cluster, int group_inde
 {
     struct bw_group *group = &cluster->groups[group_index];
     const struct bw_group_rule *rule;
+    struct bw_record_before before;
 
     if (is_about_another_version(group, command))
         return refuse(group_index, BW_ERR_STALE);
     if (command->kind == BW_COMMAND_SET_SPEC && !fits_open_epoch(cluster, group, &command->spec))
         return refuse(group_index, BW_ERR_REFUSED);
+    bw_record_look(group, command, &before);
     rule = bw_group_apply(group, index, command);
     if (rule == NULL)
         return refuse(group_index, BW_ERR_REFUSED);
+    if (keeps_record(cluster))
+        bw_record_command(cluster->record, group, &before, index, command);
     if (command->kind == BW_COMMAND_DELETE)
         delete_group(cluster, group);
     return fired(group_index, rule);
@@ -206,6 +224,17 @@ static struct bw_applied apply(struct bw_cluster *cluster, uint64_t index,
     return refuse(-1, BW_ERR_NOT_FOUND);
 }
 
+/* More groups leave it less room in a snapshot. */
+static void fit_record(struct bw_cluster *cluster)
+{
+    struct bw_record *record = cluster->record;
+
+    if (record == NULL)
+        return;
+    bw_record_set_limit(record, bw_record_limit(record->block_max, cluster->group_count));
+    cluster->record_blocks = record->block_count;
+}
+
 struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
                                    const struct bw_command *command)
 {
@@ -213,6 +242,7 @@ struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
 
     BW_ASSERT(index > cluster->applied_index);
     applied = apply(cluster, index, command);
+    fit_record(cluster);
     cluster->applied_index = index;
     if (applied.rule == NULL)
         cluster->no_op_count++;
@@ -299,6 +329,7 @@ enum bw_err bw_cluster_judge_saved(const struct bw_cluster *cluster, struct bw_d
 enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, int64_t unix_ms,
                                uint64_t *out_index)
 {
+    struct bw_record_before before;
     uint32_t longest_ms;
     uint64_t index;
 
@@ -316,10 +347,14 @@ enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, 
     for (uint32_t i = 0; i < cluster->group_count; i++) {
         struct bw_group *group = &cluster->groups[i];
 
-        if (group->spec.name[0] != '\0')
-            bw_group_recover(group, index, recovered_epoch(group->epoch, unix_ms), longest_ms,
-                             unix_ms);
+        if (group->spec.name[0] == '\0')
+            continue;
+        bw_record_look(group, NULL, &before);
+        bw_group_recover(group, index, recovered_epoch(group->epoch, unix_ms), longest_ms, unix_ms);
+        if (keeps_record(cluster))
+            bw_record_recovery(cluster->record, group, &before, index, unix_ms);
     }
+    fit_record(cluster);
     cluster->epoch_floor = recovered_epoch(cluster->epoch_floor, unix_ms);
     cluster->let_go_wait_ms = longest_ms;
     cluster->generation = greater(cluster->generation + 1, (uint64_t)unix_ms / 1000);

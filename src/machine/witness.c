@@ -287,6 +287,8 @@ void bw_witness_machine_init(struct bw_witness_machine *machine,
     BW_ASSERT(bw_copy_text(machine->name, sizeof machine->name, setup->name));
     machine->feature_level = setup->feature_level;
     bw_cluster_init(&machine->cluster, setup->groups, setup->group_max);
+    if (setup->record != NULL)
+        bw_cluster_keep_record(&machine->cluster, setup->record);
     bw_witness_init(&machine->core, machine->name, &machine->cluster, setup->watches, now);
     for (uint32_t group_index = 0; group_index < setup->group_max; group_index++)
         machine->due[group_index] = BW_INSTANT_NEVER;

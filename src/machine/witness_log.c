@@ -124,6 +124,7 @@ enum bw_err bw_proposals_try(const struct bw_witness_machine *machine, struct bw
 
     *copy = group >= 0 ? machine->cluster.groups[group] : (struct bw_group){0};
     trial.groups = copy;
+    trial.record = NULL; /* what is only tried leaves no trace */
     trial.group_capacity = 1;
     trial.group_count = group >= 0 ? 1 : 0;
     return bw_cluster_apply(&trial, trial.applied_index + 1, command).err;

@@ -317,7 +317,8 @@ SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index
 #define WIRE Breakwater__V1__SnapshotHead
 SHAPE(snapshot_head, snapshot_head, VERSION(SNAPSHOT_VERSION), ID(id), NAME(name),
       NUMBER(generation), NUMBER(election_timeout_ms), NUMBER(epoch_floor), NUMBER(applied_index),
-      NUMBER(no_op_count), NUMBER(group_count), NUMBER(let_go_wait_ms), NUMBER(feature_level))
+      NUMBER(no_op_count), NUMBER(group_count), NUMBER(let_go_wait_ms), NUMBER(feature_level),
+      NUMBER(record_blocks))
 #undef CORE
 #undef WIRE
 

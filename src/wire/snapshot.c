@@ -5,18 +5,23 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/name.h>
 #include <breakwater/wire/frame.h>
 
 #include "shapes.h"
 
 /* A group with 8 sites, 32 history entries and the longest names and texts needs less; 1,024 of
  * these stay below BW_SNAPSHOT_BYTES_MAX. */
-#define RECORD_BYTES_MAX (15 * 1024)
-#define PAYLOAD_MAX      (RECORD_BYTES_MAX - BW_FRAME_HEAD_BYTES)
-_Static_assert((size_t)RECORD_BYTES_MAX *(BW_GROUPS_MAX + 2) <= BW_SNAPSHOT_BYTES_MAX,
+#define PAYLOAD_MAX (BW_SNAPSHOT_GROUP_BYTES_MAX - BW_FRAME_HEAD_BYTES)
+_Static_assert((size_t)BW_SNAPSHOT_GROUP_BYTES_MAX *(BW_GROUPS_MAX + 2) <= BW_SNAPSHOT_BYTES_MAX,
                "the largest cluster must fit in a snapshot");
 
-/* The three kinds of record, each with a magic of its own. */
+/* A block of the record: the length of its group's name (one byte), the name, events. */
+#define BLOCK_PAYLOAD_MAX (1 + BW_NAME_MAX + BW_RECORD_BLOCK_BYTES)
+_Static_assert(BW_FRAME_HEAD_BYTES + BLOCK_PAYLOAD_MAX <= BW_SNAPSHOT_BLOCK_BYTES_MAX,
+               "bw_record_limit leaves room for it");
+
+/* The three kinds that are messages, each with a magic of its own. */
 struct record_kind {
     uint32_t magic;
     struct bw_coding coding;
@@ -74,6 +79,45 @@ static void copy_in_order(const struct bw_group *group, struct bw_group *out_gro
     out_group->history_first = 0;
 }
 
+static enum bw_err write_block(struct writer *writer, const struct bw_record_chain *chain,
+                               const struct bw_record_block *block)
+{
+    const size_t name_size = strlen(chain->group);
+    const size_t payload_size = 1 + name_size + block->used;
+    const size_t size = BW_FRAME_HEAD_BYTES + payload_size;
+    uint8_t *frame;
+
+    if (writer->out != NULL) {
+        if (size > writer->out_max - writer->size)
+            return bw_diag_set(writer->diag, BW_ERR_LIMIT, "snapshot: there is room for %zu bytes",
+                               writer->out_max);
+        frame = writer->out + writer->size;
+        frame[BW_FRAME_HEAD_BYTES] = (uint8_t)name_size;
+        memcpy(frame + BW_FRAME_HEAD_BYTES + 1, chain->group, name_size);
+        memcpy(frame + BW_FRAME_HEAD_BYTES + 1 + name_size, block->bytes, block->used);
+        bw_frame_seal(frame, BW_FRAME_SNAPSHOT_BLOCK, payload_size);
+    }
+    writer->size += size;
+    return BW_OK;
+}
+
+/* As they lie in their chains: which goes next is the same for who restores them. */
+static enum bw_err write_blocks(struct writer *writer, const struct bw_record *record)
+{
+    enum bw_err err = BW_OK;
+
+    for (uint32_t i = 0; record != NULL && i < record->chain_count; i++) {
+        const struct bw_record_chain *chain = &record->chains[i];
+        const struct bw_record_block *block;
+
+        for (uint16_t at = chain->first; err == BW_OK && at != 0; at = block->next) {
+            block = &record->blocks[at - 1];
+            err = write_block(writer, chain, block);
+        }
+    }
+    return err;
+}
+
 static enum bw_err write_all(struct writer *writer, const struct bw_cluster *cluster)
 {
     struct bw_snapshot_group record;
@@ -91,6 +135,8 @@ static enum bw_err write_all(struct writer *writer, const struct bw_cluster *clu
         err = write_record(writer, &group_kind, &record);
         end.record_count++;
     }
+    if (err == BW_OK)
+        err = write_blocks(writer, cluster->record);
     if (err != BW_OK)
         return err;
     end.byte_count = writer->size;
@@ -166,10 +212,80 @@ static enum bw_err read_end(struct reader *reader, uint32_t record_count)
     return BW_OK;
 }
 
-/* One pass over the whole snapshot. `groups` NULL: only checks. */
-static enum bw_err read_all(struct reader *reader, uint32_t capacity, struct bw_cluster *out_head,
-                            struct bw_group *groups)
+/* Of the block that was read before. */
+struct block_before {
+    char group[BW_NAME_MAX + 1];
+    uint64_t index;
+};
+
+static enum bw_err read_block(struct reader *reader, uint64_t applied_index,
+                              struct block_before *before, struct bw_record *record)
 {
+    char group[BW_NAME_MAX + 1] = "";
+    const char *wrong = NULL;
+    struct bw_frame frame;
+    size_t name_size;
+    enum bw_err err = bw_frame_open(reader->data + reader->used, reader->size - reader->used,
+                                    BW_FRAME_SNAPSHOT_BLOCK, BLOCK_PAYLOAD_MAX, &frame,
+                                    reader->diag);
+
+    if (err != BW_OK)
+        return bw_diag_wrap(reader->diag, err, "snapshot: at byte %zu", reader->used);
+    name_size = frame.payload_size > 0 ? frame.payload[0] : 0;
+    if (name_size > 0 && name_size <= BW_NAME_MAX && name_size < frame.payload_size)
+        memcpy(group, frame.payload + 1, name_size);
+    if (!bw_name_is_valid(group) || strlen(group) != name_size || strcmp(group, before->group) < 0)
+        wrong = "it is of no group, or not in its place";
+    else if (strcmp(group, before->group) != 0)
+        *before = (struct block_before){0};
+    if (wrong == NULL)
+        wrong = bw_record_block_unsound(frame.payload + 1 + name_size,
+                                        frame.payload_size - 1 - name_size, applied_index,
+                                        &before->index);
+    if (wrong != NULL)
+        return bw_diag_set(reader->diag, BW_ERR_CORRUPT,
+                           "snapshot: block of the record at byte %zu: %s", reader->used, wrong);
+    memcpy(before->group, group, sizeof group);
+    if (record != NULL)
+        bw_record_put_block(record, group, frame.payload + 1 + name_size,
+                            frame.payload_size - 1 - name_size);
+    reader->used += frame.size;
+    return BW_OK;
+}
+
+/* `block_max`: what whoever reads it has room for. */
+static enum bw_err read_blocks(struct reader *reader, uint32_t block_max,
+                               const struct bw_cluster *head, struct bw_record *record)
+{
+    struct block_before before = {0};
+    uint32_t chain_count = 0;
+    enum bw_err err = BW_OK;
+
+    if (head->record_blocks > bw_record_limit(block_max, head->group_count))
+        return bw_diag_set(reader->diag, BW_ERR_LIMIT,
+                           "snapshot: %" PRIu32 " blocks of the record; there is room for %" PRIu32,
+                           head->record_blocks, bw_record_limit(block_max, head->group_count));
+    for (uint32_t i = 0; err == BW_OK && i < head->record_blocks; i++) {
+        char group[BW_NAME_MAX + 1];
+
+        memcpy(group, before.group, sizeof group);
+        err = read_block(reader, head->applied_index, &before, record);
+        chain_count += err == BW_OK && strcmp(group, before.group) != 0;
+        if (chain_count > BW_RECORD_CHAINS_MAX)
+            err = bw_diag_set(reader->diag, BW_ERR_LIMIT,
+                              "snapshot: a record of more than %d groups", BW_RECORD_CHAINS_MAX);
+    }
+    return err;
+}
+
+/* One pass over the whole snapshot. `groups` NULL: only checks. */
+static enum bw_err read_all(struct reader *reader, const struct bw_cluster *room,
+                            struct bw_cluster *out_head, struct bw_group *groups,
+                            struct bw_record *into)
+{
+    const uint32_t block_max = room->record != NULL ? room->record->block_max
+                                                    : BW_RECORD_BLOCKS_MAX;
+    const uint32_t capacity = room->group_capacity;
     struct bw_snapshot_group record;
     uint32_t record_count = 0;
     uint32_t next_place = 0;
@@ -199,6 +315,9 @@ static enum bw_err read_all(struct reader *reader, uint32_t capacity, struct bw_
         if (groups != NULL)
             groups[record.place] = record.group;
     }
+    err = read_blocks(reader, block_max, out_head, into);
+    if (err != BW_OK)
+        return err;
     return read_end(reader, record_count);
 }
 
@@ -206,18 +325,27 @@ static enum bw_err read_all(struct reader *reader, uint32_t capacity, struct bw_
 static void take_over(struct reader *reader, const struct bw_cluster *head,
                       struct bw_cluster *cluster)
 {
-    const uint32_t capacity = cluster->group_capacity;
-    struct bw_group *groups = cluster->groups;
+    const struct bw_cluster room = *cluster;
+    struct bw_record *record = room.record;
     struct bw_cluster same_head;
     enum bw_err err;
 
-    if (capacity > 0)
-        memset(groups, 0, capacity * sizeof *groups); /* gaps, and what was there before */
-    err = read_all(reader, capacity, &same_head, groups);
+    if (room.group_capacity > 0)
+        memset(room.groups, 0, room.group_capacity * sizeof *room.groups); /* gaps, and what was
+                                                                              there before */
+    if (record != NULL)
+        bw_record_init(record, record->blocks, record->block_max);
+    err = read_all(reader, &room, &same_head, room.groups, record);
     BW_ASSERT(err == BW_OK);
     *cluster = *head;
-    cluster->groups = groups;
-    cluster->group_capacity = capacity;
+    cluster->groups = room.groups;
+    cluster->group_capacity = room.group_capacity;
+    cluster->record = record;
+    cluster->record_blocks = 0;
+    if (record == NULL)
+        return;
+    bw_record_set_limit(record, bw_record_limit(record->block_max, cluster->group_count));
+    cluster->record_blocks = record->block_count;
 }
 
 enum bw_err bw_snapshot_decode(const void *data, size_t size, struct bw_cluster *cluster,
@@ -235,7 +363,7 @@ enum bw_err bw_snapshot_decode(const void *data, size_t size, struct bw_cluster 
         bw_coding_decode_memory(&group_kind.coding, size < PAYLOAD_MAX ? size : PAYLOAD_MAX), diag);
     if (err != BW_OK)
         return err;
-    err = read_all(&reader, cluster->group_capacity, &head, NULL);
+    err = read_all(&reader, cluster, &head, NULL, NULL);
     if (err == BW_OK)
         take_over(&reader, &head, cluster);
     bw_arena_deinit(&reader.arena);

@@ -190,7 +190,7 @@ static void plan_delete(const struct bw_group *group, json_t **steps)
 {
     char text[192];
 
-    add(steps, "its spec and its history are gone from the witnesses");
+    add(steps, "its spec is gone from the witnesses; history still has what it did");
     add(steps,
         "nobody knows any more what serves where: applied again without a site that serves, it is "
         "served twice");

@@ -335,7 +335,7 @@ static void write_history(struct bw_program *program, const struct bw_scope *sco
     struct bw_operator_view view;
 
     bw_operator_look(program, scope, &view);
-    bw_json_history(&view, -1, count_max, out_buffer);
+    bw_json_history(&view, NULL, count_max, out_buffer);
 }
 
 static void on_history(struct bw_http_request *request, void *user)
@@ -349,17 +349,26 @@ static void on_history(struct bw_http_request *request, void *user)
         bw_reads_answer(user, request, BW_READ_HISTORY, count_max, BW_JSON_TYPE, write_history);
 }
 
+/* It is, or was: what a deleted group did is still on record. */
+static bool is_recorded(const struct bw_program *program, const char *group)
+{
+    const struct bw_record *record = program->machine.cluster.record;
+
+    return record != NULL && bw_record_find(record, group) != NULL;
+}
+
 static void on_group_history(struct bw_http_request *request, void *user)
 {
-    const int group_index = bw_operator_find_group(user, request);
-    const uint32_t count_max = group_index >= 0 ? read_count_max(request) : 0;
+    const bool is_known = is_recorded(user, request->segments[0]) ||
+                          bw_operator_find_group(user, request) >= 0;
+    const uint32_t count_max = is_known ? read_count_max(request) : 0;
     struct bw_operator_view view;
     struct bw_json_buffer buffer = {0};
 
     if (count_max == 0)
         return;
     look_for(user, request, &view);
-    bw_json_history(&view, group_index, count_max, &buffer);
+    bw_json_history(&view, request->segments[0], count_max, &buffer);
     answer_buffer(request, &buffer);
 }
 

@@ -332,7 +332,8 @@ enum bw_err bw_drive_init(struct bw_program *program, struct bw_diag *diag)
         .watches = program->watches,
         .group_max = BW_GROUPS_MAX,
         .answer_groups = program->answer_groups,
-        .answer_group_max = BW_GROUPS_MAX};
+        .answer_group_max = BW_GROUPS_MAX,
+        .record = &program->record->record};
     enum bw_err err;
 
     bw_witness_machine_init(&program->machine, &setup);

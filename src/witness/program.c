@@ -231,6 +231,7 @@ void bw_program_end(struct bw_program *program)
     free(program->groups);
     free(program->watches);
     free(program->answer_groups);
+    free(program->record);
 }
 
 /* ---- the beginning ---- */
@@ -240,8 +241,11 @@ static enum bw_err open_state(struct bw_program *program, struct bw_diag *diag)
     program->groups = calloc(BW_GROUPS_MAX, sizeof *program->groups);
     program->watches = calloc(BW_GROUPS_MAX, sizeof *program->watches);
     program->answer_groups = calloc(BW_GROUPS_MAX, sizeof *program->answer_groups);
-    if (program->groups == NULL || program->watches == NULL || program->answer_groups == NULL)
+    program->record = calloc(1, sizeof *program->record);
+    if (program->groups == NULL || program->watches == NULL || program->answer_groups == NULL ||
+        program->record == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "no memory for %d groups", BW_GROUPS_MAX);
+    bw_record_init(&program->record->record, program->record->blocks, BW_RECORD_BLOCKS_MAX);
     return bw_drive_init(program, diag);
 }
 

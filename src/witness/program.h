@@ -182,6 +182,7 @@ struct bw_program {
                                 memory */
     struct bw_watch *watches;                   /* likewise */
     struct bw_sync_answer_group *answer_groups; /* likewise */
+    struct bw_record_room *record;              /* likewise */
     struct bw_drive drive;
     struct bw_api_call *answered; /* api_agent.c: their answers leave when the step is over */
     struct bw_api_apply *applied; /* api_apply.c: likewise */

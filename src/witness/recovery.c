@@ -83,11 +83,17 @@ uint32_t bw_witness_recovery_members(const struct bw_witness_recovery *recovery,
 enum bw_err bw_witness_recovery_init(struct bw_witness_recovery *recovery, struct bw_diag *diag)
 {
     struct bw_group *groups = calloc(BW_GROUPS_MAX, sizeof *groups);
+    struct bw_record_room *room = calloc(1, sizeof *room);
 
     *recovery = (struct bw_witness_recovery){.dir = {.fd = -1, .lock = -1}};
-    if (groups == NULL)
+    if (groups == NULL || room == NULL) {
+        free(groups);
+        free(room);
         return bw_diag_set(diag, BW_ERR_NOMEM, "no memory for %d groups", BW_GROUPS_MAX);
+    }
     bw_cluster_init(&recovery->cluster, groups, BW_GROUPS_MAX);
+    bw_record_init(&room->record, room->blocks, BW_RECORD_BLOCKS_MAX);
+    bw_cluster_keep_record(&recovery->cluster, &room->record);
     return BW_OK;
 }
 
@@ -191,5 +197,7 @@ void bw_witness_recovery_close(struct bw_witness_recovery *recovery)
         (void)rmdir(recovery->dir.path); /* an empty one is as good */
     bw_data_dir_close(&recovery->dir);
     free(recovery->cluster.groups);
+    free(recovery->cluster.record); /* its room, which begins with it */
     recovery->cluster.groups = NULL;
+    recovery->cluster.record = NULL;
 }

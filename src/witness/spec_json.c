@@ -367,6 +367,28 @@ bool bw_spec_json_decode(const json_t *value, const char *path, uint32_t electio
 
 /* ---- differences ---- */
 
+static json_t *encode_value(const struct field *field, uint32_t value)
+{
+    switch (field->kind) {
+    case NUMBER:
+        return json_integer(value);
+    case TRUTH:
+        return json_boolean(value != 0);
+    case WORD:
+        return json_string(field->word(value));
+    }
+    return NULL;
+}
+
+json_t *bw_spec_json_change(size_t offset, uint32_t from, uint32_t to)
+{
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        if (fields[i].offset == offset)
+            return json_pack("{s:s, s:o, s:o}", "key", fields[i].key, "from",
+                             encode_value(&fields[i], from), "to", encode_value(&fields[i], to));
+    return json_null();
+}
+
 json_t *bw_spec_json_changes(const struct bw_spec *old, const struct bw_spec *spec)
 {
     json_t *before = old == NULL ? json_object() : bw_spec_json_encode(old);

@@ -287,6 +287,42 @@ static void write_site_stories(void)
     }
 }
 
+/* Two groups on record, neither of which is there. */
+static void write_recorded(const struct bw_cluster *head)
+{
+    static uint8_t bytes[BW_RECORD_BLOCK_BYTES];
+    struct bw_record_event event = {.kind = BW_RECORD_GRANTED,
+                                    .index = 5,
+                                    .unix_ms = 1800000000000,
+                                    .epoch = 1,
+                                    .reason = BW_REASON_SITE_LOST,
+                                    .site = "dc-a",
+                                    .by = "witness/w1"};
+    struct bw_cluster cluster = *head;
+    struct input input = {.size = 1};
+
+    cluster.group_count = 0;
+    cluster.record_blocks = 2;
+    put_bytes(&input, 1, bytes, encode(&bw_shape_snapshot_head, &cluster, bytes, sizeof bytes));
+    memcpy(bytes,
+           "\x01"
+           "a",
+           2);
+    put_bytes(&input, 4, bytes, 2 + bw_record_encode(&event, bytes + 2));
+    event = (struct bw_record_event){.kind = BW_RECORD_SPEC,
+                                     .index = 7,
+                                     .key_count = 1,
+                                     .keys = {{.key = 8, .before = 5000, .after = 7000}},
+                                     .site_count = 1,
+                                     .sites = {{.name = "dc-c", .is = true}}};
+    memcpy(bytes,
+           "\x01"
+           "b",
+           2);
+    put_bytes(&input, 4, bytes, 2 + bw_record_encode(&event, bytes + 2));
+    write_seed("snapshot", "seed-recorded", input.bytes, input.size);
+}
+
 static void write_snapshots(void)
 {
     static struct bw_snapshot_group group;
@@ -308,6 +344,7 @@ static void write_snapshots(void)
     put_bytes(&input, 1, bytes, encode(&bw_shape_snapshot_head, &head, bytes, sizeof bytes));
     put_bytes(&input, 2, bytes, encode(&bw_shape_snapshot_group, &group, bytes, sizeof bytes));
     write_seed("snapshot", "seed-granted", input.bytes, input.size);
+    write_recorded(&head);
 }
 
 int main(int argc, char **argv)

@@ -1,9 +1,10 @@
-/* A snapshot, or the text that one is saved in. First byte odd: the bytes as they are, as both. Even: records, put into frames here, because a
- * checksum cannot be guessed: field 1 the head, 2 a group, 3 an end; a right end follows without
- * one. */
+/* A snapshot, or the text that one is saved in. First byte odd: the bytes as they are, as both.
+ * Even: records, put into frames here, because a checksum cannot be guessed: field 1 the head, 2 a
+ * group, 3 an end, 4 a block of the record; a right end follows without one. */
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/core/record_line.h>
 #include <breakwater/wire/frame.h>
 #include <breakwater/wire/snapshot.h>
 #include <breakwater/witness/saved.h>
@@ -11,12 +12,15 @@
 #include "fuzz.h"
 
 #define GROUPS      4
+#define BLOCKS      16
 #define FRAMES_MAX  (4 * FUZZ_INPUT_BYTES_MAX + 4096)
 #define BYTES_MAX   (256 * 1024)
 
 static struct bw_group groups[GROUPS];
 static struct bw_group groups_before[GROUPS];
 static struct bw_group groups_again[GROUPS];
+static struct bw_record_room room;
+static struct bw_record_room room_again;
 
 struct frames {
     size_t size;
@@ -69,14 +73,38 @@ static void assemble(const uint8_t *data, size_t size, struct frames *out_frames
             continue;
         if (record.number == 2)
             out_frames->group_count++;
-        out_frames->has_end = record.number > 2;
-        put(out_frames, record.number == 1   ? BW_FRAME_SNAPSHOT_HEAD
-                        : record.number == 2 ? BW_FRAME_SNAPSHOT_GROUP
-                                             : BW_FRAME_SNAPSHOT_END,
+        out_frames->has_end = record.number == 3 || record.number > 4;
+        put(out_frames,
+            record.number == 1   ? BW_FRAME_SNAPSHOT_HEAD
+            : record.number == 2 ? BW_FRAME_SNAPSHOT_GROUP
+            : record.number == 4 ? BW_FRAME_SNAPSHOT_BLOCK
+                                 : BW_FRAME_SNAPSHOT_END,
             record.data, record.size);
     }
     if (!out_frames->has_end)
         put_end(out_frames);
+}
+
+static void begin_again(struct bw_cluster *again)
+{
+    bw_record_init(&room_again.record, room_again.blocks, BLOCKS);
+    bw_cluster_init(again, groups_again, GROUPS);
+    bw_cluster_keep_record(again, &room_again.record);
+}
+
+/* Every line can be read. */
+static void check_record(const struct bw_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->record->chain_count; i++) {
+        struct bw_record_at at = bw_record_begin(&cluster->record->chains[i]);
+        struct bw_record_mark mark = {0};
+        struct bw_record_line line;
+
+        while (bw_record_next_line(cluster->record, &at, &mark)) {
+            bw_record_read_line(cluster->record, &mark, &line);
+            FUZZ_CHECK(line.event.index == mark.index);
+        }
+    }
 }
 
 /* The state was sound, and gives the same bytes again. */
@@ -94,7 +122,7 @@ static void check_round_trip(const struct bw_cluster *cluster)
     for (uint32_t i = 0; i < cluster->group_count; i++)
         FUZZ_CHECK(groups[i].spec.name[0] == '\0' || bw_group_is_sound(&groups[i]));
     FUZZ_CHECK(bw_snapshot_encode(cluster, first, sizeof first, &first_size, &diag) == BW_OK);
-    bw_cluster_init(&again, groups_again, GROUPS);
+    begin_again(&again);
     FUZZ_CHECK(bw_snapshot_decode(first, first_size, &again, &diag) == BW_OK);
     FUZZ_CHECK(bw_snapshot_encode(&again, second, sizeof second, &second_size, &diag) == BW_OK);
     FUZZ_CHECK(first_size == second_size && memcmp(first, second, first_size) == 0);
@@ -112,7 +140,7 @@ static void check_saved(const struct bw_cluster *cluster)
     enum bw_err judged;
 
     FUZZ_CHECK(document != NULL);
-    bw_cluster_init(&again, groups_again, GROUPS);
+    begin_again(&again);
     if (bw_id_is_none(cluster->id) || cluster->name[0] == '\0') {
         json_decref(document); /* none that has begun: nobody saves it */
         return;
@@ -142,6 +170,17 @@ static void run_text(const uint8_t *data, size_t size)
     json_decref(document);
 }
 
+/* What is read of them is what they say, to the bit. */
+static void run_event(const uint8_t *data, size_t size)
+{
+    static uint8_t again[BW_RECORD_EVENT_BYTES_MAX];
+    struct bw_record_event event;
+    const size_t taken = bw_record_decode(data, size, &event);
+
+    if (taken > 0)
+        FUZZ_CHECK(bw_record_encode(&event, again) == taken && memcmp(again, data, taken) == 0);
+}
+
 static void run(const uint8_t *data, size_t size)
 {
     struct bw_cluster cluster;
@@ -151,13 +190,17 @@ static void run(const uint8_t *data, size_t size)
 
     memset(groups, 0, sizeof groups);
     memset(groups_again, 0, sizeof groups_again);
+    bw_record_init(&room.record, room.blocks, BLOCKS);
     bw_cluster_init(&cluster, groups, GROUPS);
+    bw_cluster_keep_record(&cluster, &room.record);
     memcpy(&before, &cluster, sizeof before);
     memcpy(groups_before, groups, sizeof groups);
+    run_event(data, size);
     err = bw_snapshot_decode(data, size, &cluster, &diag);
     fuzz_check_outcome(err, &diag);
     if (err == BW_OK) {
         check_round_trip(&cluster);
+        check_record(&cluster);
         check_saved(&cluster);
         return;
     }

@@ -77,7 +77,7 @@ static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **sta
         fail_msg("exit %d\n%s\n%s", status, operator.out, operator.errors);
     assert_says(operator.out, "done: dc-a serves in epoch 3");
     assert_int_equal(operator_run("cli.yaml", "history harbor -n 2"), 0);
-    assert_says(operator.out, "failover dc-b -> dc-a    operator/anna");
+    assert_says(operator.out, "failover dc-b -> dc-a\n    by operator/anna");
     assert_says(operator.out, "expired, site_lost");
 }
 

@@ -78,7 +78,7 @@ static inline json_t *history_of(const struct bw_operator_view *view)
     struct bw_json_buffer buffer = {0};
     json_t *history;
 
-    bw_json_history(view, -1, 100, &buffer);
+    bw_json_history(view, NULL, 100, &buffer);
     assert_false(buffer.is_failed);
     history = parse(buffer.text);
     free(buffer.text);

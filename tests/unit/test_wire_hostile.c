@@ -138,6 +138,8 @@ static enum bw_err encode_snapshot(struct wire_filler *filler, uint8_t *bytes, s
     cluster.groups = groups;
     cluster.group_capacity = GROUPS;
     cluster.group_count = 2;
+    cluster.record = NULL;
+    cluster.record_blocks = 0;
     wire_fill(filler, &bw_shape_spec, &spec);
     memset(groups, 0, sizeof groups);
     bw_group_init(&groups[1], &spec, 7, 9);

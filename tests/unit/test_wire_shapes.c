@@ -154,6 +154,7 @@ static void each_field_of_a_snapshot_head_has_a_row(void **state)
     MARK(struct bw_cluster);
     cover(offsetof(struct bw_cluster, groups), sizeof(void *));           /* records of their own */
     cover(offsetof(struct bw_cluster, group_capacity), sizeof(uint32_t)); /* of this process */
+    cover(offsetof(struct bw_cluster, record), sizeof(void *));           /* blocks of their own */
     check_covered("struct bw_cluster", &bw_shape_snapshot_head, sizeof(struct bw_cluster));
 }
 

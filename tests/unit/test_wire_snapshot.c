@@ -59,6 +59,7 @@ static void set_up(struct fixture *fixture, uint32_t group_count, bool is_larges
     bw_prng_init(&filler.prng, group_count);
     wire_fill(&filler, &bw_shape_snapshot_head, &fixture->cluster);
     fixture->cluster.groups = groups;
+    fixture->cluster.record_blocks = 0; /* the record: test_record */
     fixture->cluster.group_capacity = group_count;
     fixture->cluster.group_count = group_count;
     for (uint32_t i = 0; i < group_count; i++) {

@@ -16,7 +16,7 @@
 #define BW_SITE_GROUPS_MAX 256
 #define BW_SITES_MAX 8           /* sites of one group */
 #define BW_UNITS_MAX 16          /* systemd units that one group names */
-#define BW_HISTORY_MAX 32        /* history entries kept for one group */
+#define BW_HISTORY_MAX     32 /* epochs of one group that decisions rest on (damping, back-off) */
 #define BW_WITNESSES_MAX 7       /* founding members; 3 and 5 are the useful numbers */
 #define BW_BOOTS_MAX 4           /* boots kept for one epoch from which it was renewed; with more of
                                     them the epoch's end waits for all */
@@ -25,6 +25,8 @@
 #define BW_BODY_BYTES_MAX (256 * 1024)          /* HTTP request body */
 #define BW_COMMAND_BYTES_MAX (64 * 1024)        /* one log command */
 #define BW_SNAPSHOT_BYTES_MAX (16 * 1024 * 1024)
+#define BW_SNAPSHOT_GROUP_BYTES_MAX     (15 * 1024)  /* of it: one group's state */
+#define BW_SNAPSHOT_BLOCK_BYTES_MAX     (4096 + 128) /* of it: one block of the record */
 #define BW_SCRIPT_OUTPUT_BYTES_MAX (64 * 1024)  /* kept per script run */
 #define BW_SCRIPT_TAIL_BYTES_MAX 512            /* of it, sent in a report */
 #define BW_CONNECTIONS_MAX 256                  /* per listening port */

@@ -3,6 +3,7 @@
 #define BW_CORE_CLUSTER_H
 
 #include <breakwater/core/group.h>
+#include <breakwater/core/record.h>
 
 /* `groups` is the caller's memory for `group_capacity` (<= BW_GROUPS_MAX) groups, in order of
  * creation; a deleted one leaves a gap whose spec.name is "", which the next new one fills. */
@@ -22,9 +23,13 @@ struct bw_cluster {
     struct bw_group *groups;
     uint32_t group_capacity;
     uint32_t group_count;  /* used places, gaps included */
+    struct bw_record *record; /* the caller's; NULL: none is kept here. From BW_RECORD_LEVEL on */
+    uint32_t record_blocks;   /* of it, in use: what a snapshot of this state has */
 };
 
 void bw_cluster_init(struct bw_cluster *cluster, struct bw_group *groups, uint32_t group_capacity);
+/* Has the record kept there, which bw_record_init has seen. */
+void bw_cluster_keep_record(struct bw_cluster *cluster, struct bw_record *record);
 
 struct bw_applied {
     const struct bw_group_rule *rule; /* of the group's table or the cluster's; NULL: no-op */

@@ -193,6 +193,7 @@ struct bw_witness_setup {
     uint32_t group_max;        /* at most BW_GROUPS_MAX */
     struct bw_sync_answer_group *answer_groups; /* no fewer than group_max */
     uint32_t answer_group_max;
+    struct bw_record *record; /* kept; bw_record_init has seen it. NULL: this witness keeps none */
 };
 
 struct bw_witness_note {

@@ -11,10 +11,11 @@
 
 #define BW_FRAME_HEAD_BYTES 12
 
-/* The magics: the bytes "BWL1", "BWS1", "BWSG" and "BWSE". */
+/* The magics: the bytes "BWL1", "BWS1", "BWSG", "BWSR" and "BWSE". */
 #define BW_FRAME_LOG_ENTRY      UINT32_C(0x314c5742)
 #define BW_FRAME_SNAPSHOT_HEAD  UINT32_C(0x31535742)
 #define BW_FRAME_SNAPSHOT_GROUP UINT32_C(0x47535742)
+#define BW_FRAME_SNAPSHOT_BLOCK UINT32_C(0x52535742)
 #define BW_FRAME_SNAPSHOT_END   UINT32_C(0x45535742)
 
 /* Writes the head of a frame whose `payload_size` bytes stand behind it already. */

@@ -96,8 +96,10 @@ void bw_json_status(const struct bw_operator_view *view, struct bw_json_buffer *
 json_t *bw_json_group_document(const struct bw_operator_view *view, int group_index);
 /* breakwater.groups/v1: name, spec_version and spec of each. */
 void bw_json_groups(const struct bw_operator_view *view, struct bw_json_buffer *buffer);
-/* breakwater.history/v1, newest first, at most `count_max` entries; place -1: of all groups. */
-void bw_json_history(const struct bw_operator_view *view, int group_index, size_t count_max,
+/* breakwater.history/v1, newest first: at most `count_max` epochs, and what people changed since
+ * the oldest of them. `group` NULL: of all groups, those that were deleted too. */
+#define BW_HISTORY_ANSWER_MAX 3000 /* and never more: what one group has in 90 days is less */
+void bw_json_history(const struct bw_operator_view *view, const char *group, size_t count_max,
                      struct bw_json_buffer *buffer);
 /* One epoch: an entry of the history. `number` as in bw_group_history_at. */
 json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number);

@@ -1,0 +1,211 @@
+/* record.h - what has happened to each group, kept long: one event for each command that took
+ * effect. Design 3.1. Pure, and the same on every witness: an event is made of the command and of
+ * the state that it changed, and its time is the proposing leader's.
+ *
+ * Beside the groups' state lie blocks of bytes; the events of a group fill a chain of them, oldest
+ * first, and its chain outlives the group. Where no block is left the longest chain gives its
+ * oldest. Nothing is ever decided by what stands here. */
+#ifndef BW_CORE_RECORD_H
+#define BW_CORE_RECORD_H
+
+#include <breakwater/core/command.h>
+
+/* What the record is to hold: of a group that moves this often, this long, and of several such
+ * groups (tests/unit/test_record.c counts how many). */
+#define BW_RECORD_DAYS           90
+#define BW_RECORD_EPOCHS_PER_DAY 30
+
+#define BW_RECORD_BLOCK_BYTES 4096
+#define BW_RECORD_BLOCKS_MAX  2048                 /* 8 MiB, of all groups together */
+#define BW_RECORD_CHAINS_MAX  (BW_GROUPS_MAX + 64) /* groups, those that were deleted included */
+
+/* X(NAME, word, number): the number stands in snapshots and is never used again. */
+#define BW_RECORD_LIST(X)                                                                          \
+    X(GRANTED, "granted", 1)                                                                       \
+    X(ADOPTED, "adopted", 2)       /* the adoption is armed */                                     \
+    X(MOVE_BEGUN, "move_begun", 3) /* the holder is to stop for `site` */                          \
+    X(MOVE_GIVEN_UP, "given_up", 4)                                                                \
+    X(CLOSED, "closed", 5)                                                                         \
+    X(FENCE_FAILED, "fence_failed", 6) /* the epoch is held from here */                           \
+    X(SEEN, "seen", 7)                 /* where its site has seen the service */                   \
+    X(ENDED, "ended", 8)                                                                           \
+    X(CREATED, "created", 9)                                                                       \
+    X(SPEC, "apply", 10) /* its spec was replaced: `keys` and `sites` say by what */               \
+    X(MODE, "mode", 11)                                                                            \
+    X(MAINTENANCE, "maintenance", 12) /* of `site`, or of the group; duration 0 ends it */         \
+    X(DELETED, "deleted", 13)                                                                      \
+    X(RECOVERED, "recovered", 14) /* the cluster began anew (3.9) */
+enum bw_record_kind {
+    BW_RECORD_NONE,
+#define X(name, word, number) BW_RECORD_##name = (number),
+    BW_RECORD_LIST(X)
+#undef X
+};
+
+/* One key of a spec that has changed. */
+#define BW_RECORD_KEY_LIST(X)                                                                      \
+    X(mode, 1)                                                                                     \
+    X(lease_ttl_ms, 2)                                                                             \
+    X(fence_timeout_ms, 3)                                                                         \
+    X(renew_interval_ms, 4)                                                                        \
+    X(request_timeout_ms, 5)                                                                       \
+    X(margin_ms, 6)                                                                                \
+    X(max_clock_drift_ppm, 7)                                                                      \
+    X(max_lag_ms, 8)                                                                               \
+    X(switchover_timeout_ms, 9)                                                                    \
+    X(failback_after_ms, 10)                                                                       \
+    X(min_primary_time_ms, 11)                                                                     \
+    X(failovers_max, 12)                                                                           \
+    X(failover_window_ms, 13)                                                                      \
+    X(retry_backoff_ms, 14)                                                                        \
+    X(on_lag, 15)                                                                                  \
+    X(min_grade, 16)                                                                               \
+    X(expired_is_enough, 17)
+#define BW_RECORD_KEYS_MAX 17
+struct bw_record_key {
+    uint8_t key; /* its number in the list */
+    uint32_t before;
+    uint32_t after;
+};
+
+/* A site that came, went, or has other values. */
+struct bw_record_site {
+    char name[BW_NAME_MAX + 1];
+    bool was;
+    bool is;
+    bool never_before;
+    bool never_after;
+    uint32_t priority_before;
+    uint32_t priority_after;
+};
+#define BW_RECORD_SITES_MAX (2 * BW_SITES_MAX)
+
+struct bw_record_event {
+    enum bw_record_kind kind;
+    uint64_t index;  /* of the log entry; several events may share one */
+    int64_t unix_ms; /* the proposing leader's clock, for people only */
+    uint64_t epoch;
+    enum bw_reason reason;
+    enum bw_grade grade;
+    bool planned;
+    bool adopt;
+    uint32_t silent_ms;
+    enum bw_reach_seen seen;
+    bool proved;
+    uint64_t duration_ms;
+    char site[BW_NAME_MAX + 1];     /* granted, ended, moved to, maintained */
+    char previous[BW_NAME_MAX + 1]; /* GRANTED: whose epoch the last one was */
+    char by[BW_REASON_MAX + 1];
+    char text[BW_REASON_MAX + 1]; /* a person's reason */
+    uint32_t key_count;
+    struct bw_record_key keys[BW_RECORD_KEYS_MAX];
+    uint32_t site_count;
+    struct bw_record_site sites[BW_RECORD_SITES_MAX];
+};
+
+/* ---- one event as bytes ---- */
+
+#define BW_RECORD_EVENT_BYTES_MAX 2560
+
+/* At most BW_RECORD_EVENT_BYTES_MAX. */
+size_t bw_record_encode(const struct bw_record_event *event, uint8_t *out);
+/* The event that `data` begins with; one that is encoded again gives the same bytes. 0: it is
+ * damaged. */
+size_t bw_record_decode(const uint8_t *data, size_t size, struct bw_record_event *out_event);
+/* Its kind and index, of bytes that are no longer in doubt; how long it is. */
+size_t bw_record_peek(const uint8_t *data, enum bw_record_kind *out_kind, uint64_t *out_index);
+const char *bw_record_word(enum bw_record_kind kind);
+
+/* ---- the record ---- */
+
+struct bw_record_block {
+    uint16_t next; /* index + 1; 0: none */
+    uint16_t used;
+    uint8_t bytes[BW_RECORD_BLOCK_BYTES];
+};
+
+struct bw_record_chain {
+    char group[BW_NAME_MAX + 1];
+    uint16_t first; /* index + 1 of its blocks: it has one at least */
+    uint16_t last;
+    uint32_t block_count;
+    uint64_t newest_index;
+    bool is_deleted; /* its newest event is that */
+};
+
+struct bw_record {
+    struct bw_record_block *blocks; /* the caller's */
+    uint32_t block_max;
+    uint32_t
+        block_limit; /* of them may be used: fewer where many groups need the snapshot's room */
+    uint32_t block_count; /* are in use */
+    uint32_t block_fresh; /* from here on none was ever used */
+    uint16_t free_first;  /* index + 1 */
+    uint32_t chain_count;
+    struct bw_record_chain chains[BW_RECORD_CHAINS_MAX]; /* by name */
+};
+
+/* `blocks` are the caller's memory for `block_max` (<= BW_RECORD_BLOCKS_MAX) of them; the same
+ * number on every witness of a cluster. */
+void bw_record_init(struct bw_record *record, struct bw_record_block *blocks, uint32_t block_max);
+
+/* Both at once, for the heap: what is not used is never touched. */
+struct bw_record_room {
+    struct bw_record record;
+    struct bw_record_block blocks[BW_RECORD_BLOCKS_MAX];
+};
+
+/* How many blocks there may be beside `group_count` groups, so that a snapshot has room for all. */
+uint32_t bw_record_limit(uint32_t block_max, uint32_t group_count);
+/* From now on it is `limit`; what is too much goes, oldest first. */
+void bw_record_set_limit(struct bw_record *record, uint32_t limit);
+
+void bw_record_append(struct bw_record *record, const char *group,
+                      const struct bw_record_event *event);
+
+/* The chain of that group; NULL: nothing of it is kept. */
+const struct bw_record_chain *bw_record_find(const struct bw_record *record, const char *group);
+
+/* A place in a chain. */
+struct bw_record_at {
+    uint16_t block; /* index + 1; 0: the chain's end */
+    uint16_t offset;
+};
+struct bw_record_at bw_record_begin(const struct bw_record_chain *chain);
+/* Reads the event at *at and moves on; false at the end. */
+bool bw_record_next(const struct bw_record *record, struct bw_record_at *at,
+                    struct bw_record_event *out_event);
+/* The same, for who looks for something among many. */
+bool bw_record_skip(const struct bw_record *record, struct bw_record_at *at,
+                    enum bw_record_kind *out_kind, uint64_t *out_index);
+
+/* What of a block that comes from outside is wrong: NULL if nothing is. Its events are whole, and
+ * their indexes grow from *last_index, which is moved on, to `applied_index` at most. */
+const char *bw_record_block_unsound(const uint8_t *data, size_t size, uint64_t applied_index,
+                                    uint64_t *last_index);
+/* Appends such a block; groups come in the order of their names, and all of them fit. */
+void bw_record_put_block(struct bw_record *record, const char *group, const uint8_t *data,
+                         size_t size);
+
+/* ---- what is recorded ---- */
+
+struct bw_group;
+
+/* Of a group, before a command is applied to it. */
+struct bw_record_before {
+    struct bw_spec spec; /* of SET_SPEC and SET_MODE only */
+    char holder_site[BW_NAME_MAX + 1];
+    uint64_t epoch;
+    bool is_open;
+};
+void bw_record_look(const struct bw_group *group, const struct bw_command *command,
+                    struct bw_record_before *out_before);
+/* `command` took effect at `index`. `before` NULL: it made the group. */
+void bw_record_command(struct bw_record *record, const struct bw_group *group,
+                       const struct bw_record_before *before, uint64_t index,
+                       const struct bw_command *command);
+/* 3.9: the group began anew at `index`. */
+void bw_record_recovery(struct bw_record *record, const struct bw_group *group,
+                        const struct bw_record_before *before, uint64_t index, int64_t unix_ms);
+
+#endif

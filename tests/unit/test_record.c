@@ -1,0 +1,540 @@
+/* the record (3.1): events as bytes, chains that give way, what a command leaves, lines for people.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/feature_level.h>
+#include <breakwater/base/prng.h>
+#include <breakwater/core/cluster.h>
+#include <breakwater/core/record_line.h>
+#include <breakwater/wire/snapshot.h>
+
+#define GROUPS 4
+#define DAY_MS (INT64_C(86400) * 1000)
+
+struct fixture {
+    struct bw_cluster cluster;
+    struct bw_group groups[GROUPS];
+    struct bw_record_room *room;
+    uint64_t index;
+    int64_t unix_ms;
+};
+
+static struct bw_command command_of(enum bw_command_kind kind, const char *group)
+{
+    struct bw_command command = {.kind = kind};
+
+    (void)strcpy(command.group, group);
+    return command;
+}
+
+static void apply(struct fixture *fixture, struct bw_command command)
+{
+    struct bw_applied applied;
+
+    command.unix_ms = fixture->unix_ms;
+    applied = bw_cluster_apply(&fixture->cluster, ++fixture->index, &command);
+    assert_int_equal(applied.err, BW_OK);
+}
+
+static void create(struct fixture *fixture, const char *group)
+{
+    struct bw_command command = command_of(BW_COMMAND_SET_SPEC, group);
+
+    bw_spec_defaults(&command.spec);
+    (void)strcpy(command.spec.name, group);
+    (void)strcpy(command.spec.sites[0].name, "dc-a");
+    (void)strcpy(command.spec.sites[1].name, "dc-b");
+    command.spec.site_count = 2;
+    (void)strcpy(command.by, "operator/anna");
+    apply(fixture, command);
+}
+
+static void begin_with(struct fixture *fixture, uint32_t level, uint32_t block_max)
+{
+    struct bw_command found = {
+        .kind = BW_COMMAND_FOUND, .election_timeout_ms = 1000, .feature_level = level};
+
+    memset(fixture, 0, sizeof *fixture);
+    fixture->unix_ms = INT64_C(1800000000000);
+    fixture->room = calloc(1, sizeof *fixture->room);
+    assert_non_null(fixture->room);
+    bw_record_init(&fixture->room->record, fixture->room->blocks, block_max);
+    bw_cluster_init(&fixture->cluster, fixture->groups, GROUPS);
+    bw_cluster_keep_record(&fixture->cluster, &fixture->room->record);
+    found.cluster_id.bytes[0] = 7;
+    (void)strcpy(found.cluster_name, "prod");
+    apply(fixture, found);
+}
+
+static void end(struct fixture *fixture)
+{
+    free(fixture->room);
+}
+
+static struct bw_group *group_of(struct fixture *fixture, const char *name)
+{
+    return &fixture->groups[bw_cluster_find(&fixture->cluster, name)];
+}
+
+static void grant(struct fixture *fixture, const char *name, const char *site)
+{
+    struct bw_group *group = group_of(fixture, name);
+    struct bw_command command = command_of(BW_COMMAND_GRANT, name);
+
+    command.epoch = group->epoch + 1;
+    command.spec_version = group->spec_version;
+    (void)strcpy(command.site, site);
+    command.instance.bytes[0] = 1;
+    command.boot_id.bytes[0] = 1;
+    command.terms = bw_terms_of_spec(&group->spec);
+    command.reason = BW_REASON_SITE_LOST;
+    command.silent_ms = 16000;
+    (void)strcpy(command.by, "witness/w1");
+    apply(fixture, command);
+}
+
+static void about_epoch(struct fixture *fixture, enum bw_command_kind kind, const char *name)
+{
+    struct bw_command command = command_of(kind, name);
+
+    command.epoch = group_of(fixture, name)->epoch;
+    command.spec_version = group_of(fixture, name)->spec_version;
+    command.instance.bytes[0] = 1;
+    command.reason = BW_REASON_SITE_LOST;
+    (void)strcpy(command.target, "dc-b");
+    (void)strcpy(command.by, "operator/anna");
+    (void)strcpy(command.text, "kernel update");
+    apply(fixture, command);
+}
+
+static void fail_over(struct fixture *fixture, const char *name)
+{
+    const bool is_odd = group_of(fixture, name)->epoch % 2 != 0;
+
+    grant(fixture, name, is_odd ? "dc-b" : "dc-a");
+    about_epoch(fixture, BW_COMMAND_EXPIRED, name);
+}
+
+/* Line `number` of the group, from the oldest. */
+static struct bw_record_line line_at(const struct fixture *fixture, const char *name,
+                                     uint32_t number)
+{
+    const struct bw_record *record = fixture->cluster.record;
+    struct bw_record_at at = bw_record_begin(bw_record_find(record, name));
+    struct bw_record_mark mark = {0};
+    struct bw_record_line line;
+
+    for (uint32_t i = 0; i <= number; i++)
+        assert_true(bw_record_next_line(record, &at, &mark));
+    bw_record_read_line(record, &mark, &line);
+    return line;
+}
+
+static uint32_t count_epochs(const struct bw_record *record, const char *name)
+{
+    struct bw_record_at at = bw_record_begin(bw_record_find(record, name));
+    struct bw_record_mark mark = {0};
+    uint32_t count = 0;
+
+    while (bw_record_next_line(record, &at, &mark))
+        count += mark.is_epoch;
+    return count;
+}
+
+/* ---- events as bytes --------------------------------------------------------------------------
+ */
+
+static void fill_text(struct bw_prng *prng, char *text, size_t room, bool is_largest)
+{
+    const size_t size = is_largest ? room : bw_prng_below(prng, room + 1);
+
+    memset(text, 'x', size);
+}
+
+static void fill_event(struct bw_prng *prng, struct bw_record_event *event, bool is_largest)
+{
+    static const enum bw_record_kind kinds[] = {
+#define X(name, word, number) BW_RECORD_##name,
+        BW_RECORD_LIST(X)
+#undef X
+    };
+    const uint64_t mask = is_largest ? UINT64_MAX : bw_prng_next(prng);
+
+    *event = (struct bw_record_event){
+        .kind = kinds[bw_prng_below(prng, sizeof kinds / sizeof kinds[0])],
+        .index = mask | 1,
+        .unix_ms = (int64_t)mask,
+        .epoch = mask >> 3,
+        .reason = is_largest ? BW_REASON_OVERRIDE : BW_REASON_NONE,
+        .grade = is_largest ? BW_GRADE_LET_GO : BW_GRADE_EXPIRED,
+        .planned = mask & 1,
+        .adopt = mask & 2,
+        .silent_ms = (uint32_t)(mask >> 7),
+        .seen = BW_REACH_OUTSIDE,
+        .proved = mask & 4,
+        .duration_ms = mask >> 9,
+        .key_count = is_largest ? BW_RECORD_KEYS_MAX : (uint32_t)bw_prng_below(prng, 3),
+        .site_count = is_largest ? BW_RECORD_SITES_MAX : (uint32_t)bw_prng_below(prng, 3),
+    };
+    fill_text(prng, event->site, BW_NAME_MAX, is_largest);
+    fill_text(prng, event->previous, BW_NAME_MAX, is_largest);
+    fill_text(prng, event->by, BW_REASON_MAX, is_largest);
+    fill_text(prng, event->text, BW_REASON_MAX, is_largest);
+    for (uint32_t i = 0; i < event->key_count; i++)
+        event->keys[i] = (struct bw_record_key){(uint8_t)(i + 1), (uint32_t)mask, (uint32_t)~mask};
+    for (uint32_t i = 0; i < event->site_count; i++) {
+        event->sites[i] = (struct bw_record_site){.was = true,
+                                                  .never_after = mask & 8,
+                                                  .priority_before = (uint32_t)mask,
+                                                  .priority_after = UINT32_MAX};
+        fill_text(prng, event->sites[i].name, is_largest ? BW_NAME_MAX : 1, true);
+    }
+}
+
+static void an_event_is_read_as_it_was_written(void **state)
+{
+    static uint8_t bytes[BW_RECORD_EVENT_BYTES_MAX];
+    struct bw_record_event event, again;
+    struct bw_prng prng;
+
+    (void)state;
+    bw_prng_init(&prng, 1);
+    for (int i = 0; i < 2000; i++) {
+        size_t size;
+
+        fill_event(&prng, &event, i == 0);
+        size = bw_record_encode(&event, bytes);
+
+        assert_int_equal(bw_record_decode(bytes, size, &again), size);
+        assert_memory_equal(&again, &event, sizeof event);
+        if (i == 0)
+            printf("the largest event: %zu of %d bytes\n", size, BW_RECORD_EVENT_BYTES_MAX);
+    }
+}
+
+static void a_damaged_event_is_refused_or_says_what_it_says(void **state)
+{
+    static uint8_t bytes[BW_RECORD_EVENT_BYTES_MAX], again[BW_RECORD_EVENT_BYTES_MAX];
+    struct bw_record_event event;
+    struct bw_prng prng;
+
+    (void)state;
+    bw_prng_init(&prng, 2);
+    for (int i = 0; i < 20000; i++) {
+        size_t size, taken;
+
+        fill_event(&prng, &event, i % 100 == 0);
+        size = bw_record_encode(&event, bytes);
+        assert_int_equal(bw_record_decode(bytes, bw_prng_below(&prng, size), &event), 0);
+        bytes[bw_prng_below(&prng, size)] ^= (uint8_t)(1u << bw_prng_below(&prng, 8));
+
+        taken = bw_record_decode(bytes, size, &event);
+
+        if (taken == 0)
+            continue;
+        assert_int_equal(bw_record_encode(&event, again), taken);
+        assert_memory_equal(again, bytes, taken);
+    }
+}
+
+/* ---- what is kept -----------------------------------------------------------------------------
+ */
+
+/* 3.1: what the record promises; how many such groups it holds is in the manual. */
+static void ninety_days_of_a_restless_group_are_kept(void **state)
+{
+    struct fixture fixture;
+    uint32_t blocks;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, BW_RECORD_BLOCKS_MAX);
+    create(&fixture, "shop");
+
+    for (int day = 0; day < BW_RECORD_DAYS; day++)
+        for (int i = 0; i < BW_RECORD_EPOCHS_PER_DAY; i++) {
+            fail_over(&fixture, "shop");
+            fixture.unix_ms += DAY_MS / BW_RECORD_EPOCHS_PER_DAY;
+        }
+
+    blocks = fixture.room->record.block_count;
+    assert_int_equal(count_epochs(fixture.cluster.record, "shop"),
+                     BW_RECORD_DAYS * BW_RECORD_EPOCHS_PER_DAY);
+    printf("90 days at 30 epochs a day: %u blocks of %d; %u such groups\n", blocks,
+           BW_RECORD_BLOCKS_MAX, BW_RECORD_BLOCKS_MAX / blocks);
+    assert_true(BW_RECORD_BLOCKS_MAX / blocks >= 10);
+    end(&fixture);
+}
+
+static void the_longest_chain_gives_its_oldest_and_others_keep_theirs(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 6);
+    create(&fixture, "calm");
+    create(&fixture, "restless");
+    fail_over(&fixture, "calm");
+
+    for (int i = 0; i < 3000; i++) {
+        fail_over(&fixture, "restless");
+        assert_true(fixture.room->record.block_count <= 6);
+    }
+
+    assert_int_equal(count_epochs(fixture.cluster.record, "calm"), 1);
+    assert_true(count_epochs(fixture.cluster.record, "restless") > 100);
+    assert_true(line_at(&fixture, "restless", 0).entry.epoch > 1);
+    assert_int_equal(fixture.cluster.record_blocks, fixture.room->record.block_count);
+    end(&fixture);
+}
+
+/* Where chains give way depends on nothing but what a snapshot has. */
+static void who_restores_it_goes_on_alike(void **state)
+{
+    static uint8_t bytes[2][256 * 1024];
+    static struct fixture fixture, other;
+    struct bw_diag diag = {0};
+    size_t sizes[2];
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    begin_with(&other, BW_RECORD_LEVEL, 8);
+    create(&fixture, "a");
+    create(&fixture, "b");
+    create(&fixture, "c");
+    for (int i = 0; i < 700; i++)
+        fail_over(&fixture, i % 3 == 0 ? "a" : i % 7 == 0 ? "c" : "b");
+    assert_int_equal(
+        bw_snapshot_encode(&fixture.cluster, bytes[0], sizeof bytes[0], &sizes[0], &diag), BW_OK);
+    assert_int_equal(bw_snapshot_decode(bytes[0], sizes[0], &other.cluster, &diag), BW_OK);
+    other.index = fixture.index;
+    other.unix_ms = fixture.unix_ms;
+
+    for (int i = 0; i < 500; i++) {
+        fail_over(&fixture, i % 2 == 0 ? "a" : "c");
+        fail_over(&other, i % 2 == 0 ? "a" : "c");
+    }
+
+    assert_int_equal(
+        bw_snapshot_encode(&fixture.cluster, bytes[0], sizeof bytes[0], &sizes[0], &diag), BW_OK);
+    assert_int_equal(
+        bw_snapshot_encode(&other.cluster, bytes[1], sizeof bytes[1], &sizes[1], &diag), BW_OK);
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(bytes[0], bytes[1], sizes[0]);
+    end(&fixture);
+    end(&other);
+}
+
+/* 5.3: a witness of the release before applies the same commands and takes the same snapshots. */
+static void below_its_level_there_is_none(void **state)
+{
+    static struct fixture fixture;
+    struct bw_command raise = {.kind = BW_COMMAND_RAISE_LEVEL, .feature_level = BW_RECORD_LEVEL};
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL - 1, 8);
+    create(&fixture, "shop");
+    fail_over(&fixture, "shop");
+    assert_int_equal(fixture.cluster.record_blocks, 0);
+    assert_int_equal(fixture.room->record.chain_count, 0);
+
+    apply(&fixture, raise);
+    fail_over(&fixture, "shop");
+
+    assert_int_equal(count_epochs(fixture.cluster.record, "shop"), 1);
+    assert_int_equal(bw_record_oldest_epoch(fixture.cluster.record,
+                                            bw_record_find(fixture.cluster.record, "shop")),
+                     2);
+    end(&fixture);
+}
+
+static void more_groups_leave_it_less_room_in_a_snapshot(void **state)
+{
+    (void)state;
+    assert_int_equal(bw_record_limit(BW_RECORD_BLOCKS_MAX, 1), BW_RECORD_BLOCKS_MAX);
+    for (uint32_t count = 0; count <= BW_GROUPS_MAX; count++) {
+        const uint32_t limit = bw_record_limit(BW_RECORD_BLOCKS_MAX, count);
+
+        assert_true(limit > 0 && limit <= BW_RECORD_BLOCKS_MAX);
+        assert_true((size_t)limit * BW_SNAPSHOT_BLOCK_BYTES_MAX +
+                        (size_t)(count + 2) * BW_SNAPSHOT_GROUP_BYTES_MAX <=
+                    BW_SNAPSHOT_BYTES_MAX);
+    }
+}
+
+static void as_many_chains_as_there_are_give_way_to_new_ones(void **state)
+{
+    struct bw_record_room *room = calloc(1, sizeof *room);
+    struct bw_record_event event = {.kind = BW_RECORD_CREATED};
+    char name[BW_NAME_MAX + 1];
+
+    (void)state;
+    assert_non_null(room);
+    bw_record_init(&room->record, room->blocks, BW_RECORD_BLOCKS_MAX);
+    for (uint64_t i = 1; i <= BW_RECORD_CHAINS_MAX; i++) {
+        (void)snprintf(name, sizeof name, "g%04u", (unsigned)i);
+        event.index = i;
+        event.kind = i == 500 ? BW_RECORD_DELETED : BW_RECORD_CREATED;
+        bw_record_append(&room->record, name, &event);
+    }
+    event.index++;
+    event.kind = BW_RECORD_CREATED;
+
+    bw_record_append(&room->record, "one-more", &event);
+
+    assert_int_equal(room->record.chain_count, BW_RECORD_CHAINS_MAX);
+    assert_null(bw_record_find(&room->record, "g0500")); /* the deleted one, before the oldest */
+    assert_non_null(bw_record_find(&room->record, "g0001"));
+    assert_non_null(bw_record_find(&room->record, "one-more"));
+    bw_record_append(&room->record, "two-more", &event);
+    assert_null(bw_record_find(&room->record, "g0001"));
+    free(room);
+}
+
+/* ---- lines ------------------------------------------------------------------------------------
+ */
+
+static void an_epoch_has_who_asked_why_and_how_it_ended(void **state)
+{
+    struct fixture fixture;
+    struct bw_record_line line;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    grant(&fixture, "shop", "dc-a");
+    about_epoch(&fixture, BW_COMMAND_REVOKE, "shop");
+    fixture.unix_ms += 5000;
+    about_epoch(&fixture, BW_COMMAND_RELEASED, "shop");
+
+    line = line_at(&fixture, "shop", 1);
+
+    assert_int_equal(line.kind, BW_RECORD_GRANTED);
+    assert_string_equal(line.entry.site, "dc-a");
+    assert_int_equal(line.entry.silent_ms, 16000);
+    assert_int_equal(line.entry.grade, BW_GRADE_CONFIRMED);
+    assert_int_equal(line.entry.ended_unix_ms - line.entry.granted_unix_ms, 5000);
+    assert_string_equal(line.ended_by, "operator/anna");
+    assert_string_equal(line.ended_text, "kernel update");
+    assert_string_equal(line_at(&fixture, "shop", 0).event.by, "operator/anna");
+    end(&fixture);
+}
+
+static void a_failed_fence_holds_from_then_to_its_end(void **state)
+{
+    struct fixture fixture;
+    struct bw_record_line line;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    grant(&fixture, "shop", "dc-a");
+    about_epoch(&fixture, BW_COMMAND_FENCE_FAILED, "shop");
+    line = line_at(&fixture, "shop", 1);
+    assert_int_equal(line.free_unix_ms, 0);
+    fixture.unix_ms += 42000;
+    about_epoch(&fixture, BW_COMMAND_FORCED, "shop");
+
+    line = line_at(&fixture, "shop", 1);
+
+    assert_int_equal(line.free_unix_ms - line.held_unix_ms, 42000);
+    assert_int_equal(line.entry.grade, BW_GRADE_FORCED);
+    assert_string_equal(line.ended_text, "kernel update");
+    end(&fixture);
+}
+
+static void a_change_says_which_keys_and_sites(void **state)
+{
+    struct fixture fixture;
+    struct bw_command command;
+    struct bw_record_line line;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    grant(&fixture, "shop", "dc-a");
+    command = command_of(BW_COMMAND_SET_SPEC, "shop");
+    command.spec = fixture.groups[0].spec;
+    command.spec.max_lag_ms = 7000;
+    command.spec.mode = BW_MODE_OBSERVE;
+    (void)strcpy(command.spec.sites[1].name, "dc-c");
+    apply(&fixture, command);
+
+    line = line_at(&fixture, "shop", 2);
+
+    assert_int_equal(line.kind, BW_RECORD_SPEC);
+    assert_int_equal(line.event.key_count, 2);
+    assert_int_equal(line.event.keys[1].key, 8);
+    assert_int_equal(line.event.keys[1].after, 7000);
+    assert_int_equal(line.event.site_count, 2);
+    assert_string_equal(line.event.sites[0].name, "dc-b");
+    assert_false(line.event.sites[0].is);
+    assert_string_equal(line.event.sites[1].name, "dc-c");
+    assert_true(line.event.sites[1].is);
+    assert_int_equal(line_at(&fixture, "shop", 1).entry.grade, BW_GRADE_LET_GO);
+    end(&fixture);
+}
+
+static void a_deleted_group_is_still_on_record(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    fail_over(&fixture, "shop");
+    apply(&fixture, command_of(BW_COMMAND_DELETE, "shop"));
+
+    assert_int_equal(line_at(&fixture, "shop", 2).kind, BW_RECORD_DELETED);
+    create(&fixture, "shop");
+    fail_over(&fixture, "shop");
+    assert_int_equal(count_epochs(fixture.cluster.record, "shop"), 2);
+    end(&fixture);
+}
+
+static void a_recovery_is_on_record_and_ends_what_was_open(void **state)
+{
+    struct fixture fixture;
+    uint64_t index;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    grant(&fixture, "shop", "dc-a");
+
+    assert_int_equal(bw_cluster_recover(&fixture.cluster, fixture.index, fixture.unix_ms, &index),
+                     BW_OK);
+
+    assert_int_equal(line_at(&fixture, "shop", 1).entry.why_ended, BW_REASON_RECOVERED);
+    assert_int_equal(line_at(&fixture, "shop", 2).kind, BW_RECORD_RECOVERED);
+    assert_int_equal(line_at(&fixture, "shop", 2).event.index, index);
+    end(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_is_read_as_it_was_written),
+        cmocka_unit_test(a_damaged_event_is_refused_or_says_what_it_says),
+        cmocka_unit_test(ninety_days_of_a_restless_group_are_kept),
+        cmocka_unit_test(the_longest_chain_gives_its_oldest_and_others_keep_theirs),
+        cmocka_unit_test(who_restores_it_goes_on_alike),
+        cmocka_unit_test(below_its_level_there_is_none),
+        cmocka_unit_test(more_groups_leave_it_less_room_in_a_snapshot),
+        cmocka_unit_test(as_many_chains_as_there_are_give_way_to_new_ones),
+        cmocka_unit_test(an_epoch_has_who_asked_why_and_how_it_ended),
+        cmocka_unit_test(a_failed_fence_holds_from_then_to_its_end),
+        cmocka_unit_test(a_change_says_which_keys_and_sites),
+        cmocka_unit_test(a_deleted_group_is_still_on_record),
+        cmocka_unit_test(a_recovery_is_on_record_and_ends_what_was_open),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
