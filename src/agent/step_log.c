@@ -96,6 +96,8 @@ static void say_message(const struct trace *trace, const struct bw_guard_message
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
     case BW_GUARD_MESSAGE_OVERRIDE:
+    case BW_GUARD_MESSAGE_SHOW:
+    case BW_GUARD_MESSAGE_SHOWN:
     case BW_GUARD_MESSAGE_WELCOME:
     case BW_GUARD_MESSAGE_GROUP_STATE:
     case BW_GUARD_MESSAGE_WELCOME_DONE:

@@ -1,5 +1,6 @@
 #include "at_site.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,91 +8,238 @@
 
 #include <breakwater/agent/agent.h>
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/sys/unix_socket.h>
+#include <breakwater/wire/guard_message.h>
 
-struct question {
+#include "api.h"
+
+/* ---- one connection, until it is over
+ * -------------------------------------------------------------
+ */
+
+struct talk;
+struct talk_part {
+    void (*say)(struct talk *talk); /* the first */
+    void (*hear)(struct talk *talk, const uint8_t *data, size_t size);
+};
+
+struct talk {
+    const struct talk_part *part;
+    void *of; /* the part's */
+    uint32_t limit_ms;
     uv_loop_t loop;
     uv_timer_t timer;
     struct bw_unix_connection *connection;
-    char *text;
-    json_t *answer;
     enum bw_err err;
     struct bw_diag *diag;
     bool is_over;
 };
 
-static void finish(struct question *question, enum bw_err err, const char *why)
+static void finish(struct talk *talk, enum bw_err err, const char *why)
 {
-    if (question->is_over)
+    if (talk->is_over)
         return;
-    question->is_over = true;
-    question->err = err == BW_OK ? BW_OK : bw_diag_set(question->diag, err, "%s", why);
-    uv_close((uv_handle_t *)&question->timer, NULL);
-    if (question->connection != NULL)
-        bw_unix_close(question->connection);
+    talk->is_over = true;
+    talk->err = err == BW_OK ? BW_OK : bw_diag_set(talk->diag, err, "%s", why);
+    uv_close((uv_handle_t *)&talk->timer, NULL);
+    if (talk->connection != NULL)
+        bw_unix_close(talk->connection);
 }
 
 static void on_late(uv_timer_t *timer)
 {
-    finish(timer->data, BW_ERR_TIMEOUT, "it has not answered for 5 s");
+    struct talk *talk = timer->data;
+    char why[64];
+
+    (void)snprintf(why, sizeof why, "it has not answered for %" PRIu32 ".%" PRIu32 " s",
+                   talk->limit_ms / 1000, talk->limit_ms % 1000 / 100);
+    finish(talk, BW_ERR_TIMEOUT, why);
+}
+
+static void say(struct talk *talk, const void *data, size_t size)
+{
+    if (bw_unix_send(talk->connection, data, size, NULL) != BW_OK)
+        finish(talk, BW_ERR_LIMIT, "the question is too long");
 }
 
 static void on_connected(struct bw_unix_connection *connection, void *user)
 {
-    struct question *question = user;
+    struct talk *talk = user;
 
-    if (bw_unix_send(connection, question->text, strlen(question->text), NULL) != BW_OK)
-        finish(question, BW_ERR_LIMIT, "the question is too long");
+    (void)connection;
+    talk->part->say(talk);
 }
 
 static void on_message(struct bw_unix_connection *connection, const uint8_t *data, size_t size,
                        void *user)
 {
-    struct question *question = user;
+    struct talk *talk = user;
 
     (void)connection;
-    if (question->is_over)
-        return;
-    question->answer = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(question->answer))
-        finish(question, BW_OK, "");
-    else
-        finish(question, BW_ERR_CORRUPT, "what it says is no answer");
+    if (!talk->is_over)
+        talk->part->hear(talk, data, size);
 }
 
+/* That it closes a connection is no sign that nobody listens: others may have taken the place. */
 static void on_closed(struct bw_unix_connection *connection, enum bw_err err,
                       const struct bw_diag *diag, void *user)
 {
-    struct question *question = user;
+    struct talk *talk = user;
 
     (void)connection;
-    question->connection = NULL;
-    finish(question, err == BW_OK ? BW_ERR_UNREACHABLE : err,
+    talk->connection = NULL;
+    finish(talk, err == BW_OK ? BW_ERR_BUSY : err,
            err == BW_OK ? "it closed the connection" : diag->text);
+}
+
+static enum bw_err talk_with(const char *path, const struct talk_part *part, void *of,
+                             uint32_t limit_ms, struct bw_diag *diag)
+{
+    static const struct bw_unix_events events = {
+        .on_connected = on_connected, .on_message = on_message, .on_closed = on_closed};
+    struct talk talk = {.part = part, .of = of, .limit_ms = limit_ms, .diag = diag};
+    enum bw_err err;
+
+    BW_ASSERT(uv_loop_init(&talk.loop) == 0); /* a command without descriptors can do nothing */
+    BW_ASSERT(uv_timer_init(&talk.loop, &talk.timer) == 0);
+    talk.timer.data = &talk;
+    BW_ASSERT(uv_timer_start(&talk.timer, on_late, limit_ms, 0) == 0);
+    err = bw_unix_connect(&talk.loop, path, &events, &talk, &talk.connection, diag);
+    if (err != BW_OK)
+        finish(&talk, err, diag->text);
+    (void)uv_run(&talk.loop, UV_RUN_DEFAULT); /* until all is closed */
+    BW_ASSERT(uv_loop_close(&talk.loop) == 0);
+    return talk.err;
+}
+
+/* ---- a question to the agent
+ * ----------------------------------------------------------------------
+ */
+
+struct question {
+    char *text;
+    json_t *answer;
+};
+
+static void say_question(struct talk *talk)
+{
+    const struct question *question = talk->of;
+
+    say(talk, question->text, strlen(question->text));
+}
+
+static void hear_answer(struct talk *talk, const uint8_t *data, size_t size)
+{
+    struct question *question = talk->of;
+
+    question->answer = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(question->answer))
+        finish(talk, BW_OK, "");
+    else
+        finish(talk, BW_ERR_CORRUPT, "what it says is no answer");
 }
 
 enum bw_err bw_at_site_ask(const char *path, const json_t *request, json_t **out_answer,
                            struct bw_diag *diag)
 {
-    static const struct bw_unix_events events = {
-        .on_connected = on_connected, .on_message = on_message, .on_closed = on_closed};
-    struct question question = {.diag = diag, .text = json_dumps(request, JSON_COMPACT)};
+    static const struct talk_part part = {say_question, hear_answer};
+    struct question question = {.text = json_dumps(request, JSON_COMPACT)};
     enum bw_err err;
 
     BW_ASSERT(question.text != NULL);
-    BW_ASSERT(uv_loop_init(&question.loop) == 0); /* a command without descriptors can do nothing */
-    BW_ASSERT(uv_timer_init(&question.loop, &question.timer) == 0);
-    question.timer.data = &question;
-    BW_ASSERT(uv_timer_start(&question.timer, on_late, BW_AT_SITE_WAIT_MS, 0) == 0);
-    err = bw_unix_connect(&question.loop, path, &events, &question, &question.connection, diag);
-    if (err != BW_OK)
-        finish(&question, err, diag->text);
-    (void)uv_run(&question.loop, UV_RUN_DEFAULT); /* until all is closed */
-    BW_ASSERT(uv_loop_close(&question.loop) == 0);
+    err = talk_with(path, &part, &question, BW_AT_SITE_WAIT_MS, diag);
     free(question.text);
-    if (question.err == BW_OK)
+    if (err == BW_OK)
         *out_answer = question.answer;
     else
         json_decref(question.answer);
-    return question.err;
+    return err;
+}
+
+/* ---- what the guard shows
+ * -------------------------------------------------------------------------
+ */
+
+#define AGAIN_MS 50 /* until the next try, where the guard has closed the connection */
+#define GROUPS_MAX                                                                                 \
+    (4 * BW_GROUPS_MAX) /* of those that no file names any more, some may be shown, too */
+
+struct showing {
+    const char *group; /* NULL: all */
+    bw_at_site_hear hear;
+    void *user;
+    uint32_t count; /* heard */
+};
+
+static void ask_for(struct talk *talk, const char *group, bool is_next)
+{
+    struct bw_guard_message message = {.kind = BW_GUARD_MESSAGE_SHOW, .show.next = is_next};
+    uint8_t bytes[BW_GUARD_MESSAGE_BYTES_MAX];
+    size_t size;
+
+    if (!bw_copy_text(message.group, sizeof message.group, group) ||
+        bw_guard_message_encode(&message, bytes, sizeof bytes, &size, talk->diag) != BW_OK)
+        finish(talk, BW_ERR_INVALID, "GROUP is no name of a group");
+    else
+        say(talk, bytes, size);
+}
+
+static void say_show(struct talk *talk)
+{
+    const struct showing *showing = talk->of;
+
+    ask_for(talk, showing->group != NULL ? showing->group : "", showing->group == NULL);
+}
+
+static void hear_shown(struct talk *talk, const uint8_t *data, size_t size)
+{
+    struct showing *showing = talk->of;
+    struct bw_guard_message message;
+    struct bw_diag diag = {0};
+    const enum bw_err err = bw_guard_message_decode(data, size, &message, &diag);
+
+    if (err != BW_OK || message.kind != BW_GUARD_MESSAGE_SHOWN) {
+        finish(talk, err != BW_OK ? err : BW_ERR_CORRUPT,
+               err != BW_OK ? diag.text : "what it says is no answer");
+        return;
+    }
+    if (showing->group != NULL && message.group[0] != '\0' &&
+        strcmp(message.group, showing->group) != 0) {
+        finish(talk, BW_ERR_CORRUPT, "it speaks of another group");
+        return;
+    }
+    showing->count++;
+    showing->hear(&message, showing->user);
+    if (showing->group != NULL || message.group[0] == '\0')
+        finish(talk, BW_OK, "");
+    else if (showing->count > GROUPS_MAX)
+        finish(talk, BW_ERR_LIMIT, "it shows more groups than a guard can have");
+    else
+        ask_for(talk, message.group, true);
+}
+
+enum bw_err bw_at_site_show(const char *path, const char *group, uint32_t limit_ms,
+                            bw_at_site_hear hear, void *user, struct bw_diag *diag)
+{
+    static const struct talk_part part = {say_show, hear_shown};
+    struct showing showing = {.group = group, .hear = hear, .user = user};
+    const uint64_t end_ms = bw_api_now_ms() + limit_ms;
+    enum bw_err err;
+
+    for (;;) {
+        const uint64_t now_ms = bw_api_now_ms();
+
+        err = talk_with(path, &part, &showing, now_ms < end_ms ? (uint32_t)(end_ms - now_ms) : 1,
+                        diag);
+        if ((err != BW_ERR_BUSY && err != BW_ERR_IO) || showing.count > 0 ||
+            bw_api_now_ms() + AGAIN_MS >= end_ms)
+            break;
+        bw_api_pause(AGAIN_MS);
+    }
+    if (err == BW_ERR_BUSY)
+        return bw_diag_set(diag, err,
+                           "it closes the connection (is the guard of an older release, or are too "
+                           "many asking?)");
+    return err;
 }

@@ -44,6 +44,10 @@ static const struct verb verbs[] = {
     {"snapshot", "save the state of the cluster, show it, or begin anew with it", bw_verb_snapshot},
     {"members", "show the witnesses; add, remove and replace one, hand leadership over",
      bw_verb_members},
+    {"gate", "say whether this site may run a group now: for units and init containers",
+     bw_verb_gate},
+    {"condition", "the same as a condition_check_script of the replaced program",
+     bw_verb_condition},
     {"history", "show what was granted, when and by whom", bw_verb_history},
     {"witness", "make (init) and run a witness, which decides by quorum", bw_verb_witness},
 };

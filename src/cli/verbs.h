@@ -8,6 +8,7 @@
 enum bw_exit bw_verb_agent(int argc, char **argv);
 enum bw_exit bw_verb_apply(int argc, char **argv);
 enum bw_exit bw_verb_check(int argc, char **argv);
+enum bw_exit bw_verb_condition(int argc, char **argv);
 enum bw_exit bw_verb_delete(int argc, char **argv);
 enum bw_exit bw_verb_dev(int argc, char **argv);
 enum bw_exit bw_verb_explain(int argc, char **argv);
@@ -15,6 +16,7 @@ enum bw_exit bw_verb_failover(int argc, char **argv);
 enum bw_exit bw_verb_enforcer(int argc, char **argv);
 enum bw_exit bw_verb_feature_level(int argc, char **argv);
 enum bw_exit bw_verb_force_release(int argc, char **argv);
+enum bw_exit bw_verb_gate(int argc, char **argv);
 enum bw_exit bw_verb_groups(int argc, char **argv);
 enum bw_exit bw_verb_guard(int argc, char **argv);
 enum bw_exit bw_verb_snapshot(int argc, char **argv);

@@ -131,15 +131,16 @@ static const struct bw_key site_keys[] = {
     BW_KEY(PATH, "run_dir", SITE(run_dir), .absent = "/run/breakwater",
            .help = "where the guard mirrors deadlines: must outlive the guard, not the boot"),
     BW_KEY(PATH, "guard_socket", SITE(guard_socket), .max = BW_SOCKET_PATH_MAX,
-           .absent = "/run/breakwater/guard.sock", .help = "where the agent finds its guard"),
+           .absent = BW_GUARD_SOCKET_ABSENT, .help = "where the agent finds its guard"),
     BW_KEY(MAP, "tls", SITE(tls), .table = &bw_tls_config_table, .required = true,
            .example = "{ca: ca.pem, identity: agent.pem}",
            .help = "who is trusted, and who this agent is"),
-    BW_KEY(LIST, "witnesses", SITE(witnesses), .item = BW_KEY_ADDRESS, .required = true,
-           .count_offset = SITE(witness_count), .min = 1, .max = BW_WITNESSES_MAX,
-           .example = "[w1.example.net:7400, w2.example.net:7400, w3.example.net:7400]",
-           .help = "all witnesses, by their `address`; members that a leader tells of later are asked "
-                   "beside them, after a restart too"),
+    BW_KEY(
+        LIST, "witnesses", SITE(witnesses), .item = BW_KEY_ADDRESS, .required = true,
+        .count_offset = SITE(witness_count), .min = 1, .max = BW_WITNESSES_MAX,
+        .example = "[w1.example.net:7400, w2.example.net:7400, w3.example.net:7400]",
+        .help = "all witnesses, by their `address`; members that a leader tells of later are asked "
+                "beside them, after a restart too"),
     /* its help names BW_SITE_GROUPS_MAX */
     BW_KEY(LIST, "groups", SITE(groups), .item = BW_KEY_MAP, .table = &group_table,
            .required = true, .count_offset = SITE(group_count), .min = 1, .max = BW_SITE_GROUPS_MAX,

@@ -408,6 +408,8 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
     case BW_GUARD_MESSAGE_HELLO_REFUSED:
     case BW_GUARD_MESSAGE_OVERRIDE_DONE:
     case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
+    case BW_GUARD_MESSAGE_SHOW: /* the shell answers it */
+    case BW_GUARD_MESSAGE_SHOWN:
         break; /* not an agent's to say; the shell closes the connection */
     }
 }

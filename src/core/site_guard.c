@@ -602,6 +602,8 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
     case BW_GUARD_MESSAGE_OVERRIDE:
+    case BW_GUARD_MESSAGE_SHOW:
+    case BW_GUARD_MESSAGE_SHOWN:
     case BW_GUARD_MESSAGE_WELCOME:
     case BW_GUARD_MESSAGE_GROUP_STATE:
     case BW_GUARD_MESSAGE_WELCOME_DONE:

@@ -196,6 +196,33 @@ static bool is_an_agents(enum bw_guard_message_kind kind)
            kind == BW_GUARD_MESSAGE_LET_GO || kind == BW_GUARD_MESSAGE_OVERRIDE;
 }
 
+/* A new reader takes the place of the oldest where there are too many: they never keep an agent
+ * out. */
+static void limit_readers(struct bw_guard_program *program)
+{
+    uint32_t count = 0;
+
+    for (struct bw_guard_peer *peer = program->peers; peer != NULL; peer = peer->next) {
+        if (peer->is_reader && !peer->is_failing && ++count > BW_GUARD_READERS_MAX)
+            drop(peer);
+    }
+}
+
+/* Nothing is changed by it, and the machine does not hear of it. */
+static void show(struct bw_guard_peer *peer, const struct bw_guard_message *message)
+{
+    struct bw_guard_message answer;
+
+    peer->is_reader = true;
+    limit_readers(peer->program);
+    if (bw_unix_queued_bytes(peer->connection) > BW_GUARD_READER_BYTES_MAX) {
+        drop(peer);
+        return;
+    }
+    bw_guard_shown_answer(peer->program, message, &answer);
+    send_to(peer, &answer);
+}
+
 static void on_message(struct bw_unix_connection *connection, const uint8_t *data, size_t size,
                        void *user)
 {
@@ -203,18 +230,24 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
     struct bw_guard_program *program = peer->program;
     struct bw_guard_message message;
     struct bw_diag diag = {0};
+    bool is_read;
 
     (void)connection;
     if (program->is_closing || peer->is_failing)
         return;
-    if (bw_guard_message_decode(data, size, &message, &diag) != BW_OK ||
-        !is_an_agents(message.kind)) {
+    is_read = bw_guard_message_decode(data, size, &message, &diag) == BW_OK;
+    if (is_read && message.kind == BW_GUARD_MESSAGE_SHOW && !peer->is_agent) {
+        show(peer, &message);
+        return;
+    }
+    if (!is_read || !is_an_agents(message.kind) || peer->is_reader) {
         bw_log_warn(&program->log, "agent.senseless",
                     "pid=%ld error=%s does=\"its connection is closed\"", pid_of(peer),
                     bw_log_quote(diag.text[0] != '\0' ? diag.text : "not an agent's to say"));
         drop(peer);
         return;
     }
+    peer->is_agent = true;
     if (message.kind == BW_GUARD_MESSAGE_ARM)
         BW_CRASH_POINT(GUARD_ON_ARM);
     bw_guard_machine_on_message(&program->machine, peer->number, &message);
@@ -234,7 +267,7 @@ static void on_closed(struct bw_unix_connection *connection, enum bw_err err,
     while (*link != peer)
         link = &(*link)->next;
     *link = peer->next;
-    if (err != BW_OK && err != BW_ERR_CANCELED)
+    if (err != BW_OK && err != BW_ERR_CANCELED && !peer->is_reader)
         bw_log_warn(&program->log, "agent.broken", "error=%s", bw_log_quote(diag->text));
     if (peer->number == program->machine.session.agent)
         bw_log_warn(&program->log, "agent.gone",
@@ -250,7 +283,7 @@ static void limit_strangers(struct bw_guard_program *program)
     uint32_t count = 0;
 
     for (struct bw_guard_peer *peer = program->peers; peer != NULL; peer = peer->next) {
-        if (peer->number == program->machine.session.agent || peer->is_failing ||
+        if (peer->number == program->machine.session.agent || peer->is_failing || peer->is_reader ||
             ++count <= BW_GUARD_STRANGERS_MAX)
             continue;
         bw_log_warn(&program->log, "agent.silent",

@@ -8,9 +8,10 @@
  *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
  *   reach_file.c by what a group is ended, kept    mirrors.c     mirrors on their way to /run
  *   caretaker.c  mirrors whose guard cannot start   forgotten.c   groups that no file names
+ *   shown.c      what it shows to who only looks
  *
- * Everything belongs to the loop's thread. The machine (machine/guard_machine.h, and before it begins
- * machine/guard_found.h) decides; nothing here does.
+ * Everything belongs to the loop's thread. The machine (machine/guard_machine.h, and before it
+ * begins machine/guard_found.h) decides; nothing here does.
  */
 #ifndef BW_GUARD_PROGRAM_H
 #define BW_GUARD_PROGRAM_H
@@ -182,6 +183,12 @@ struct bw_guard_group {
     uint64_t reach_saved;          /* the one beside its memory; 0: none that we know of */
     uint64_t reach_mirrored;       /* the one beside its mirror */
     struct bw_guard_save save;     /* its newest SAVE, until a round takes it */
+    struct {                       /* shown.c */
+        enum bw_service service;
+        struct bw_instant service_at;
+        struct bw_guard_script_end action;
+        struct bw_guard_script_end failure;
+    } shown;
 };
 
 /* The group of `config` with what is kept of it; what a predecessor left running is ended. `is_kept`: where its
@@ -308,11 +315,22 @@ void bw_guard_log_digest(const struct bw_guard_work *work);
 void bw_guard_log_line(struct bw_guard_work *work, enum bw_script_stream stream, const char *line,
                        size_t bytes);
 
+/* ---- shown.c ------------------------------------------------------------------------------- */
+
+/* A run has ended: what it came to is shown from here on. */
+void bw_guard_shown_note_end(struct bw_guard_work *work);
+/* The answer to a SHOW: of one group, from memory. */
+void bw_guard_shown_answer(struct bw_guard_program *program, const struct bw_guard_message *message,
+                           struct bw_guard_message *out_answer);
+
 /* ---- agent_link.c -------------------------------------------------------------------------- */
 
 #define BW_GUARD_STRANGERS_MAX                                                                     \
     4 /* connections that have not said a valid hello; the oldest goes                             \
        */
+
+#define BW_GUARD_READERS_MAX      8           /* that only look; the oldest goes */
+#define BW_GUARD_READER_BYTES_MAX (64 * 1024) /* that one has not read; then it goes */
 
 struct bw_guard_peer {
     struct bw_guard_program *program;
@@ -320,6 +338,8 @@ struct bw_guard_peer {
     struct bw_guard_peer *next; /* the newest first */
     uint64_t number;            /* by which the session knows it */
     bool is_failing;            /* it is being closed */
+    bool is_reader;             /* it has asked to be shown something, and says nothing else */
+    bool is_agent;              /* it has said anything else */
 };
 /* What no machine hears; a hello that is not welcome; PIN CLOSE WELCOME DONE. */
 void bw_guard_agents_refuse(struct bw_guard_program *program,

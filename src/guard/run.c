@@ -244,8 +244,10 @@ void bw_guard_work_tell_end(struct bw_guard_work *work, bool is_given_up,
         .populated = populated(work, false),
         .digest = is_given_up ? 0 : work->digest,
     };
-    if (!is_given_up)
-        bw_guard_log_digest(work);
+    if (is_given_up)
+        return;
+    bw_guard_log_digest(work);
+    bw_guard_shown_note_end(work);
 }
 
 /* ---- what it prints ------------------------------------------------------------------------ */

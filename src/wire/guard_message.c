@@ -37,6 +37,10 @@ static bool is_group_right(const struct bw_guard_message *message)
     case BW_GUARD_MESSAGE_OVERRIDE_DONE:
     case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
         return has_group;
+    case BW_GUARD_MESSAGE_SHOW: /* of all: the first is after none */
+        return has_group || message->show.next;
+    case BW_GUARD_MESSAGE_SHOWN: /* none: there is no such group */
+        return true;
     }
     return false;
 }

@@ -513,6 +513,28 @@ GUARD(epoch_ended, EPOCH_ENDED, guard_epoch_ended, ENUM(served, BW_SERVED_LIST))
 GUARD(fence, FENCE_ENDED, guard_fence_ended, BOOL(ok), NUMBER(duration_ms))
 #undef CORE
 #undef WIRE
+#define CORE PART(show)
+#define WIRE Breakwater__V1__GuardShow
+GUARD(show, SHOW, guard_show, BOOL(next))
+#undef CORE
+#undef WIRE
+#define CORE struct bw_guard_script_end
+#define WIRE Breakwater__V1__GuardScriptEnd
+SHAPE(guard_script_end, guard_script_end, ENUM(action, BW_ACTION_LIST), ENUM(result, BW_RUN_LIST),
+      NUMBER(exit_status), NUMBER(duration_ms), MESSAGE(ended_at, instant), TEXT(line))
+#undef CORE
+#undef WIRE
+#define CORE PART(shown)
+#define WIRE Breakwater__V1__GuardShown
+GUARD(shown, SHOWN, guard_shown, NAME1(site), ID1(boot_id), NUMBER(time_namespace), BOOL(has_agent),
+      BOOL(nobodys), BOOL(enforced), NUMBER(epoch_seen), NUMBER(ended_epoch), NUMBER(armed_epoch),
+      MESSAGE(armed_end, instant), NUMBER(fence_ms), BOOL(overriding), BOOL(fence_begun),
+      BOOL(fence_failed), ENUM(running, BW_ACTION_LIST), ENUM(reach, BW_REACH_LIST),
+      BOOL(reach_works), MESSAGE(sight, reach_sight), ENUM(service, BW_SERVICE_LIST),
+      MESSAGE(service_at, instant), MESSAGE(action, guard_script_end),
+      MESSAGE(failure, guard_script_end))
+#undef CORE
+#undef WIRE
 
 #define CORE struct bw_guard_message
 #define WIRE Breakwater__V1__GuardLetGo

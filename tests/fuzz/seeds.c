@@ -357,7 +357,7 @@ int main(int argc, char **argv)
     fill_one("wire", 0, "sync", &bw_shape_sync, 3);
     fill_one("wire", 1, "answer", &bw_shape_sync_answer, 3);
     fill_one("wire", 2, "relay", &bw_shape_relay, 1);
-    fill_one("wire", 3, "guard", &bw_shape_guard_message, BW_GUARD_MESSAGE_OVERRIDE_REFUSED + 1);
+    fill_one("wire", 3, "guard", &bw_shape_guard_message, BW_GUARD_MESSAGE_SHOWN + 1);
     fill_one("wire", 4, "command", &bw_shape_log_entry, BW_COMMAND_COUNT);
     fill_one("state", 0, "agent", &bw_shape_agent_state, 2);
     fill_one("state", 1, "memory", &bw_shape_guard_memory_file, 1);

@@ -13,7 +13,7 @@
 #include <breakwater/core/guard_link.h>
 #include <breakwater/sys/unix_socket.h>
 
-#define RIG_MESSAGE_KINDS (BW_GUARD_MESSAGE_OVERRIDE_REFUSED + 1)
+#define RIG_MESSAGE_KINDS (BW_GUARD_MESSAGE_SHOWN + 1)
 #define RIG_PATIENCE_MS   60000
 
 struct rig_agent {

@@ -30,8 +30,8 @@ struct world {
     bool is_left;     /* something of a start runs in reach, at any look */
     enum bw_populated populated; /* at any look */
     char log[8192];   /* what was asked for, in order: "MIRROR SPAWN:start GO ..." */
-    struct bw_guard_message last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED + 1]; /* newest of each kind */
-    uint32_t sent[BW_GUARD_MESSAGE_OVERRIDE_REFUSED + 1];
+    struct bw_guard_message last[BW_GUARD_MESSAGE_SHOWN + 1]; /* newest of each kind */
+    uint32_t sent[BW_GUARD_MESSAGE_SHOWN + 1];
     struct bw_instant go_not_after;
     struct bw_guard_memory memory;   /* as the newest step left them */
     struct bw_guard_mirror mirror;

@@ -26,8 +26,7 @@ static struct place *places;
 static uint32_t place_count;
 static uint32_t place_done;
 static uint32_t keys[4 * STATES_MAX];
-static uint64_t
-    refused[BW_GUARD_MESSAGE_OVERRIDE_REFUSED + 1]; /* bits of enum bw_refusal, by kind */
+static uint64_t refused[BW_GUARD_MESSAGE_SHOWN + 1]; /* bits of enum bw_refusal, by kind */
 static uint32_t fences_seen, slots_seen[BW_GUARD_SLOT_COUNT], stops_seen, wants_seen;
 static uint64_t step_count;
 static uint32_t state_count;

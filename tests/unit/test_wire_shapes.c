@@ -146,6 +146,9 @@ static void each_field_of_each_guard_message_has_a_row(void **state)
     COVERED(PART(begun), guard_part(BW_GUARD_MESSAGE_RUN_BEGUN));
     COVERED(PART(ended), guard_part(BW_GUARD_MESSAGE_RUN_ENDED));
     COVERED(PART(fence), guard_part(BW_GUARD_MESSAGE_FENCE_ENDED));
+    COVERED(PART(show), guard_part(BW_GUARD_MESSAGE_SHOW));
+    COVERED(PART(shown), guard_part(BW_GUARD_MESSAGE_SHOWN));
+    COVERED(struct bw_guard_script_end, &bw_shape_guard_script_end);
 }
 
 static void each_field_of_a_snapshot_head_has_a_row(void **state)

@@ -7,6 +7,7 @@
 #include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/core/command.h>
+#include <breakwater/core/report.h>
 
 /* X(NAME, word, is_action). Two slots a group: one action, one observation; a fence kills both. */
 #define BW_ACTION_LIST(X)                                                                         \
@@ -157,6 +158,48 @@ struct bw_guard_run_ended {
     struct bw_reach_sight sight; /* STATUS: what counts from this look on */
 };
 
+/* ---- whoever looks at the guard: without a hello, and nothing changes by it ---- */
+struct bw_guard_show {
+    bool next; /* the group after `group` in the guard's order, of "" its first; else `group` itself
+                */
+};
+/* A script that has ended since the guard began. */
+struct bw_guard_script_end {
+    enum bw_action_kind action; /* NONE: there was none */
+    enum bw_run_result result;
+    int exit_status; /* -1: it has none */
+    uint32_t duration_ms;
+    struct bw_instant ended_at;
+    char line[128]; /* the last that it said, or why it could not be run */
+};
+/* What the guard knows of one group. Its instants mean nothing in another boot or time namespace.
+ */
+struct bw_guard_shown {
+    char site[BW_NAME_MAX + 1];
+    struct bw_id boot_id;
+    uint64_t time_namespace;
+    bool has_agent; /* one controls the guard */
+    bool nobodys; /* another cluster's, or what is kept cannot be read: enforced to its deadline, no
+                     more */
+    bool enforced;
+    uint64_t epoch_seen;
+    uint64_t ended_epoch; /* of it and of those below no arm or run is taken any more */
+    uint64_t armed_epoch; /* as it was acknowledged; 0: none */
+    struct bw_instant armed_end;
+    uint32_t fence_ms; /* F of what is armed */
+    bool overriding;
+    bool fence_begun; /* of armed_epoch, or of what a person let serve */
+    bool fence_failed;
+    enum bw_action_kind running; /* NONE: no action does */
+    enum bw_reach_kind reach;
+    bool reach_works;
+    struct bw_reach_sight sight;
+    enum bw_service service;            /* by the newest look that ended by itself, */
+    struct bw_instant service_at;       /* which was then; 0: none has */
+    struct bw_guard_script_end action;  /* the newest that changes the service, or verifies it */
+    struct bw_guard_script_end failure; /* the newest of any that did not end well */
+};
+
 #define BW_GUARD_MESSAGE_LIST(X)                                                                   \
     X(HELLO)                                                                                       \
     X(ARM)                                                                                         \
@@ -165,10 +208,12 @@ struct bw_guard_run_ended {
     X(LET_GO)                                                                                      \
     X(OVERRIDE) /* agent -> guard */                                                               \
     X(WELCOME)                                                                                     \
-    X(GROUP_STATE) X(WELCOME_DONE) /* guard -> agent, the answer to hello */                       \
-        X(ARMED) X(ARM_REFUSED) X(RUN_BEGUN) X(RUN_ENDED) X(EPOCH_ENDED) X(END_REFUSED)            \
-            X(LET_GO_DONE) X(FENCE_BEGUN) X(FENCE_ENDED) X(HELLO_REFUSED) X(OVERRIDE_DONE)         \
-                X(OVERRIDE_REFUSED)
+    X(GROUP_STATE)                                                                                 \
+    X(WELCOME_DONE) /* guard -> agent, the answer to hello */                                      \
+    X(ARMED)                                                                                       \
+    X(ARM_REFUSED) X(RUN_BEGUN) X(RUN_ENDED) X(EPOCH_ENDED) X(END_REFUSED) X(LET_GO_DONE)          \
+        X(FENCE_BEGUN) X(FENCE_ENDED) X(HELLO_REFUSED) X(OVERRIDE_DONE) X(OVERRIDE_REFUSED)        \
+            X(SHOW) /* whoever looks -> guard */ X(SHOWN) /* its answer */
 enum bw_guard_message_kind {
 #define X(name) BW_GUARD_MESSAGE_##name,
     BW_GUARD_MESSAGE_LIST(X)
@@ -178,7 +223,8 @@ enum bw_guard_message_kind {
 /* One message. Only the member of its kind means anything. */
 struct bw_guard_message {
     enum bw_guard_message_kind kind;
-    char group[BW_NAME_MAX + 1]; /* all but HELLO, WELCOME, WELCOME_DONE, HELLO_REFUSED */
+    char group[BW_NAME_MAX + 1]; /* all but HELLO, WELCOME, WELCOME_DONE, HELLO_REFUSED; of SHOW and
+                                    SHOWN "" where there is none */
     uint64_t epoch;              /* END EPOCH_ENDED END_REFUSED ARMED ARM_REFUSED FENCE_* RUN_BEGUN
                                     OVERRIDE*: the newest that the agent knows */
     union {
@@ -212,6 +258,8 @@ struct bw_guard_message {
         struct {
             enum bw_served served; /* what the epoch that ended has come to */
         } epoch_ended;
+        struct bw_guard_show show;
+        struct bw_guard_shown shown; /* of `group`; "": there is no such group, or no further one */
     };
 };
 

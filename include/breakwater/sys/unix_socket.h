@@ -20,7 +20,7 @@
 /* Unsent, per connection. Of each group an action, an observation and their answers may be on their way
  * at once, while the other side has a moment without the processor; arms are held back (guard_link.c). */
 #define BW_UNIX_QUEUE_BYTES_MAX   (BW_GROUPS_MAX * 4096)
-#define BW_UNIX_CONNECTIONS_MAX   8            /* per listener; one more is closed at once */
+#define BW_UNIX_CONNECTIONS_MAX   16 /* per listener; one more is closed at once */
 #define BW_UNIX_HEAD_BYTES        8
 
 /* ---- a connection -----------------------------------------------------------------------------

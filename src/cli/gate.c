@@ -1,0 +1,233 @@
+/* breakwater gate and condition: may this site run the group now? For units, init containers, and
+ * the program that breakwater replaces. They report what the guard shows; what ends a service is
+ * the guard. Design 3.4, 5.2. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/name.h>
+#include <breakwater/config/scalar.h>
+#include <breakwater/config/site_config.h>
+#include <breakwater/core/may_run.h>
+#include <breakwater/sys/clock.h>
+
+#include "api.h"
+#include "at_site.h"
+#include "verbs.h"
+
+#define ASK_MS  5000 /* a guard that has not answered by then does not vouch for anything */
+#define LOOK_MS 500  /* between two looks, with --wait */
+
+struct gate_values {
+    const char *group;
+    const char *socket;
+    const char *wait;
+};
+
+#define GROUP_OPTION                                                                               \
+    BW_OPTION_TEXT(struct gate_values, group, "group", 'g', "GROUP", "the group that is asked for")
+#define SOCKET_OPTION                                                                              \
+    BW_OPTION_TEXT(struct gate_values, socket, "socket", 0, "PATH",                                \
+                   "the guard's socket (" BW_GUARD_SOCKET_ABSENT ")")
+
+static const struct bw_option gate_options[] = {
+    GROUP_OPTION,
+    SOCKET_OPTION,
+    BW_OPTION_TEXT(struct gate_values, wait, "wait", 0, "D",
+                   "look again for at most so long, until it may"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command gate_command = {
+    .name = "gate",
+    .operands = "",
+    .help =
+        "Exit status 0 only while this site may run the group: a lease lives here, and its fence\n"
+        "window has not begun, or a person lets it serve here (override). Anything else, and each\n"
+        "doubt, is not 0, with one line that says why. For ExecStartPre= and init containers.\n"
+        "Exit status: 0 it may, 6 it may not, 5 the guard does not say.",
+    .options = gate_options,
+};
+
+static const struct bw_option condition_options[] = {
+    GROUP_OPTION,
+    SOCKET_OPTION,
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command condition_command = {
+    .name = "condition",
+    .operands = "",
+    .help =
+        "Prints \"start\" while this site may run the group, as gate does, else \"stop\", as a\n"
+        "condition_check_script of the program that breakwater replaces. On any doubt it prints\n"
+        "\"stop\" with exit status 0, also for wrong usage: that program ignores a check that\n"
+        "fails, and would go on serving. Why is said on stderr.",
+    .options = condition_options,
+};
+
+/* ---- asking ------------------------------------------------------------------------------------
+ */
+
+/* What the guard said, and what follows from it at the moment of the answer. */
+struct verdict {
+    bool is_known; /* else `diag` says why nothing is */
+    enum bw_may_run may_run;
+    struct bw_guard_shown shown;
+    uint64_t left_ms; /* of the lease */
+    struct bw_diag diag;
+};
+
+static void hear(const struct bw_guard_message *shown, void *user)
+{
+    struct verdict *verdict = user;
+    const struct bw_instant now = bw_clock_now();
+    struct bw_id boot_id;
+    uint64_t time_namespace;
+
+    if (bw_clock_boot_id(&boot_id, &verdict->diag) != BW_OK ||
+        bw_clock_time_namespace(&time_namespace, &verdict->diag) != BW_OK)
+        return;
+    verdict->is_known = true;
+    verdict->shown = shown->shown;
+    verdict->may_run = bw_may_run(shown->group[0] != '\0', &shown->shown, boot_id, time_namespace,
+                                  now);
+    verdict->left_ms = bw_instant_left_ns(now, shown->shown.armed_end) / BW_NS_PER_MS;
+}
+
+static void ask(const struct gate_values *values, uint32_t limit_ms, struct verdict *out_verdict)
+{
+    struct bw_diag diag = {0};
+
+    *out_verdict = (struct verdict){.is_known = false};
+    if (bw_at_site_show(values->socket, values->group, limit_ms, hear, out_verdict, &diag) == BW_OK)
+        return;
+    out_verdict->is_known = false;
+    out_verdict->diag = diag;
+}
+
+static bool is_yes(const struct verdict *verdict)
+{
+    return verdict->is_known && bw_may_run_is_yes(verdict->may_run);
+}
+
+#define WHY_BYTES (BW_DIAG_TEXT_BYTES + 256)
+
+/* One line, without its end. */
+static const char *why(const struct gate_values *values, const struct verdict *verdict,
+                       char out_text[WHY_BYTES])
+{
+    if (!verdict->is_known)
+        (void)snprintf(out_text, WHY_BYTES,
+                       "%s may not run here: the guard at %s does not say that it may: %s",
+                       values->group, values->socket, verdict->diag.text);
+    else if (verdict->may_run == BW_MAY_RUN_LEASE)
+        (void)snprintf(out_text, WHY_BYTES,
+                       "%s may run at %s: %s, epoch %" PRIu64 ", for %" PRIu64 ".%" PRIu64
+                       " s more unless it is renewed",
+                       values->group, verdict->shown.site, bw_may_run_sentence(verdict->may_run),
+                       verdict->shown.armed_epoch, verdict->left_ms / 1000,
+                       verdict->left_ms % 1000 / 100);
+    else
+        (void)snprintf(out_text, WHY_BYTES, "%s %s run at %s: %s", values->group,
+                       is_yes(verdict) ? "may" : "may not", verdict->shown.site,
+                       bw_may_run_sentence(verdict->may_run));
+    return out_text;
+}
+
+static enum bw_exit exit_of(const struct verdict *verdict)
+{
+    if (is_yes(verdict))
+        return BW_EXIT_FINE;
+    return verdict->is_known ? BW_EXIT_UNSAFE : BW_EXIT_NO_QUORUM;
+}
+
+/* ---- gate --------------------------------------------------------------------------------------
+ */
+
+/* The two verbs have these options in common. */
+static bool is_usable(const struct bw_cli_command *command, struct gate_values *values)
+{
+    if (values->socket == NULL)
+        values->socket = BW_GUARD_SOCKET_ABSENT;
+    if (values->group != NULL && bw_name_is_valid(values->group))
+        return true;
+    (void)bw_usage_error(command, values->group == NULL ? "needs --group GROUP"
+                                                        : "--group: this is no name of a group");
+    return false;
+}
+
+static uint32_t until(uint64_t end_ms)
+{
+    const uint64_t now_ms = bw_api_now_ms();
+
+    return now_ms < end_ms ? (uint32_t)(end_ms - now_ms) : 0;
+}
+
+/* Looks until it may, or the time is over; says why not, where that has changed. */
+static void wait_for(const struct gate_values *values, uint32_t wait_ms, struct verdict *verdict)
+{
+    const uint64_t end_ms = bw_api_now_ms() + wait_ms;
+    char last[WHY_BYTES] = "";
+    char now[WHY_BYTES];
+
+    while (!is_yes(verdict) && until(end_ms) > 0) {
+        if (strcmp(why(values, verdict, now), last) != 0)
+            (void)fprintf(stderr, "waits: %s\n", now);
+        (void)memcpy(last, now, sizeof last);
+        bw_api_pause(until(end_ms) < LOOK_MS ? until(end_ms) : LOOK_MS);
+        ask(values, until(end_ms) < ASK_MS ? until(end_ms) + LOOK_MS : ASK_MS, verdict);
+    }
+}
+
+enum bw_exit bw_verb_gate(int argc, char **argv)
+{
+    struct gate_values values = {0};
+    struct bw_operands operands;
+    uint32_t wait_ms = 0;
+    struct verdict verdict;
+    char text[WHY_BYTES];
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&gate_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    if (!is_usable(&gate_command, &values))
+        return BW_EXIT_USAGE;
+    if (values.wait != NULL && !bw_duration_parse(values.wait, &wait_ms))
+        return bw_usage_error(&gate_command, "--wait %s: expected a duration such as 30s",
+                              values.wait);
+    ask(&values, ASK_MS, &verdict);
+    wait_for(&values, wait_ms, &verdict);
+    (void)fprintf(is_yes(&verdict) ? stdout : stderr, "%s\n", why(&values, &verdict, text));
+    return exit_of(&verdict);
+}
+
+/* ---- condition ---------------------------------------------------------------------------------
+ */
+
+/* The old program takes the last word for what counts, and a check that fails for none at all. */
+static enum bw_exit print_stop(void)
+{
+    (void)puts("stop");
+    return BW_EXIT_FINE;
+}
+
+enum bw_exit bw_verb_condition(int argc, char **argv)
+{
+    struct gate_values values = {0};
+    struct bw_operands operands;
+    struct verdict verdict;
+    char text[WHY_BYTES];
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&condition_command, argc, argv, &values, &operands, &exit))
+        return exit == BW_EXIT_FINE ? exit : print_stop(); /* FINE: --help */
+    if (!is_usable(&condition_command, &values))
+        return print_stop();
+    ask(&values, ASK_MS, &verdict);
+    (void)fprintf(stderr, "%s\n", why(&values, &verdict, text));
+    if (!is_yes(&verdict))
+        return print_stop();
+    (void)puts("start");
+    return BW_EXIT_FINE;
+}

@@ -1,0 +1,55 @@
+/* What a guard shows of a group to who looks at it from outside. */
+#include "guard_internal.h"
+
+#include <string.h>
+
+#include <breakwater/core/may_run.h>
+
+/* An arm whose mirror is not written yet is no lease (3.4): what was acknowledged before it still
+ * counts. */
+static const struct bw_guard_mirror *acknowledged(const struct bw_guard *guard)
+{
+    return guard->arm_mirroring ? &guard->mirror_before : &guard->mirror;
+}
+
+/* A stop is under way until its end was seen, and from where it waits for what it has killed. */
+static enum bw_action_kind running(const struct bw_guard *guard)
+{
+    const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_ACTION];
+
+    if (guard->stop != BW_GUARD_STOP_NONE)
+        return BW_ACTION_STOP;
+    return slot->state == BW_SLOT_FREE ? BW_ACTION_NONE : slot->run.action;
+}
+
+static bool has_fence_begun(const struct bw_guard *guard, const struct bw_guard_mirror *mirror)
+{
+    if (bw_guard_is_fencing(guard))
+        return true;
+    return mirror->armed_epoch != 0 &&
+           (mirror->fence_begun ||
+            (guard->fence != BW_FENCE_NONE && guard->fence_epoch == mirror->armed_epoch));
+}
+
+void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out_shown)
+{
+    const struct bw_guard_mirror *mirror = acknowledged(guard);
+
+    memset(out_shown, 0, sizeof *out_shown);
+    out_shown->enforced = guard->memory.enforced;
+    out_shown->epoch_seen = guard->memory.epoch_seen;
+    out_shown->ended_epoch = guard->memory.ended_epoch;
+    out_shown->armed_epoch = mirror->armed_epoch;
+    if (mirror->armed_epoch != 0) {
+        out_shown->armed_end = mirror->armed_end;
+        out_shown->fence_ms = (uint32_t)(mirror->fence_ns / BW_NS_PER_MS);
+    }
+    out_shown->overriding = mirror->overriding && !guard->override_mirroring &&
+                            mirror->armed_epoch == 0;
+    out_shown->fence_begun = has_fence_begun(guard, mirror);
+    out_shown->fence_failed = guard->fence == BW_FENCE_FAILED;
+    out_shown->running = running(guard);
+    out_shown->reach = guard->limits.reach;
+    out_shown->reach_works = guard->limits.reach_works;
+    out_shown->sight = bw_guard_sight(guard);
+}

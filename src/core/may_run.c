@@ -1,0 +1,67 @@
+/* May this site run, as its guard shows it (3.4)? */
+#include <breakwater/core/may_run.h>
+
+bool bw_may_run_is_yes(enum bw_may_run may_run)
+{
+    return may_run == BW_MAY_RUN_LEASE || may_run == BW_MAY_RUN_OVERRIDE;
+}
+
+/* What is being ended here starts nothing, however long the lease still is. */
+static bool is_ended_by(enum bw_action_kind running)
+{
+    return running == BW_ACTION_STOP || running == BW_ACTION_FENCE || running == BW_ACTION_REJOIN;
+}
+
+/* Until D - F, like a start of the guard's own (3.4): what begins in the fence window is killed in
+ * it. */
+static enum bw_may_run judge_lease(const struct bw_guard_shown *shown, struct bw_instant now)
+{
+    const struct bw_instant window = bw_instant_sub(shown->armed_end,
+                                                    shown->fence_ms * BW_NS_PER_MS);
+
+    if (shown->armed_epoch == 0)
+        return shown->enforced ? BW_MAY_RUN_NO_LEASE : BW_MAY_RUN_NOT_ENFORCED;
+    if (shown->armed_epoch <= shown->ended_epoch || shown->armed_epoch < shown->epoch_seen)
+        return BW_MAY_RUN_ENDING;
+    if (bw_instant_right_is_over(now, shown->armed_end))
+        return BW_MAY_RUN_NO_LEASE;
+    if (shown->fence_ms == 0 || bw_instant_right_is_over(now, window))
+        return BW_MAY_RUN_FENCE_WINDOW;
+    return BW_MAY_RUN_LEASE;
+}
+
+enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, struct bw_id boot_id,
+                           uint64_t time_namespace, struct bw_instant now)
+{
+    enum bw_may_run may_run;
+
+    if (!has_group)
+        return BW_MAY_RUN_NO_GROUP;
+    if (!bw_id_equal(shown->boot_id, boot_id) || bw_id_is_none(boot_id) ||
+        shown->time_namespace != time_namespace)
+        return BW_MAY_RUN_OTHER_CLOCKS;
+    if (shown->nobodys)
+        return BW_MAY_RUN_NOBODYS;
+    may_run = shown->overriding ? BW_MAY_RUN_OVERRIDE : judge_lease(shown, now);
+    if (shown->fence_failed)
+        return BW_MAY_RUN_FENCE_FAILED;
+    if (shown->fence_begun)
+        return BW_MAY_RUN_FENCING;
+    if (bw_may_run_is_yes(may_run) && is_ended_by(shown->running))
+        return BW_MAY_RUN_STOPPING;
+    return may_run;
+}
+
+/* ---- words -------------------------------------------------------------------------------------
+ */
+
+const char *bw_may_run_sentence(enum bw_may_run may_run)
+{
+    static const char *const sentences[] = {
+#define X(name, word, sentence) sentence,
+        BW_MAY_RUN_LIST(X)
+#undef X
+    };
+
+    return sentences[may_run];
+}

@@ -1,0 +1,269 @@
+/* breakwater gate, condition: what a real guard shows to who looks at it without a hello.
+ * Design 3.4, 5.2. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "guard_rig.h"
+#include "lacking.h"
+
+#define FENCE_MS 5000
+#define LONG_MS  1900000 /* no test takes that long */
+#define SAID_MAX 16384
+
+struct said {
+    int exit;
+    char out[SAID_MAX];
+    char err[SAID_MAX];
+};
+
+static void read_all(const char *path, char out[SAID_MAX])
+{
+    FILE *file = fopen(path, "r");
+    size_t size;
+
+    assert_non_null(file);
+    size = fread(out, 1, SAID_MAX - 1, file);
+    out[size] = '\0';
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The shell runs it, with $B for the program and $S for the guard's socket. */
+static pid_t begin(struct rig *rig, const char *command)
+{
+    char text[2048];
+    pid_t child;
+
+    (void)snprintf(text, sizeof text,
+                   "exec >%s/out 2>%s/err; B=%s/breakwater; S=%s/run/guard.sock; %s", rig->dir,
+                   rig->dir, getenv("BREAKWATER_BUILD"), rig->dir, command);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)execl("/bin/sh", "sh", "-c", text, (char *)NULL);
+        _exit(127);
+    }
+    return child;
+}
+
+/* The rig's agent goes on meanwhile. */
+static struct said finish(struct rig *rig, pid_t child)
+{
+    static struct said said;
+    int status = 0;
+
+    while (waitpid(child, &status, WNOHANG) == 0)
+        rig_turn(rig);
+    assert_true(WIFEXITED(status));
+    said.exit = WEXITSTATUS(status);
+    read_all(rig_path(rig, "out"), said.out);
+    read_all(rig_path(rig, "err"), said.err);
+    return said;
+}
+
+static struct said ask(struct rig *rig, const char *command)
+{
+    return finish(rig, begin(rig, command));
+}
+
+static void expect(struct rig *rig, const char *command, int exit, const char *out, const char *err)
+{
+    const struct said said = ask(rig, command);
+
+    if (said.exit != exit || strstr(said.out, out) == NULL || strstr(said.err, err) == NULL)
+        fail_msg("%s: exit %d, stdout \"%s\", stderr \"%s\"", command, said.exit, said.out,
+                 said.err);
+}
+
+#define GATE      "$B gate --group g --socket $S"
+#define CONDITION "$B condition --group g --socket $S"
+
+static void it_may_run_while_a_lease_lives(void **state) /* 3.4 */
+{
+    struct rig *rig = *state;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    expect(rig, GATE, 6, "", "g may not run at ");
+    expect(rig, CONDITION, 0, "stop\n", "no lease lives here");
+    (void)rig_arm(&rig->agent, 1, LONG_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+
+    expect(rig, GATE, 0, "a lease lives here, epoch 1, for 18", "");
+    expect(rig, CONDITION, 0, "start\n", "a lease lives here");
+    expect(rig, "$B gate --group h --socket $S", 6, "", "knows no such group");
+
+    rig_agent_close(&rig->agent); /* a lease lives on without an agent */
+    expect(rig, GATE, 0, "a lease lives here", "");
+}
+
+/* One line, and never 0. */
+static void on_any_doubt_it_may_not(void **state)
+{
+    struct rig *rig = *state;
+    struct said said;
+
+    expect(rig, GATE, 5, "", "does not say that it may: ");
+    expect(rig, CONDITION, 0, "stop\n", "does not say that it may");
+    expect(rig, "$B condition --socket $S", 0, "stop\n", "needs --group");
+    expect(rig, "$B condition --group g --socket $S --colour", 0, "stop\n", "colour");
+    expect(rig, "$B condition --group 'g h' --socket $S", 0, "stop\n", "no name of a group");
+    expect(rig, "$B condition --group g --socket $S/nowhere", 0, "stop\n", "does not say");
+    said = ask(rig, GATE);
+    assert_ptr_equal(strchr(said.err, '\n'), said.err + strlen(said.err) - 1);
+}
+
+/* It answered once, and hangs since; who asks does not hang with it. */
+static void a_guard_that_hangs_vouches_for_nothing(void **state)
+{
+    struct rig *rig = *state;
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    expect(rig, GATE, 0, "a lease lives here", "");
+    assert_int_equal(kill(rig->guard, SIGSTOP), 0);
+    expect(rig, CONDITION, 0, "stop\n", "it has not answered for 5.0 s");
+    assert_int_equal(kill(rig->guard, SIGCONT), 0);
+    expect(rig, GATE, 0, "a lease lives here", "");
+}
+
+static void it_waits_until_it_may_and_no_longer(void **state)
+{
+    struct rig *rig = *state;
+    struct said said;
+    pid_t waiting;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    expect(rig, GATE " --wait 700ms", 6, "", "waits: g may not run");
+    expect(rig, GATE " --wait soon", 2, "", "expected a duration");
+
+    waiting = begin(rig, GATE " --wait 60s");
+    while (!rig_has(rig, "err", "waits: g may not run"))
+        rig_turn(rig);
+    (void)rig_arm(&rig->agent, 1, LONG_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    said = finish(rig, waiting);
+    assert_int_equal(said.exit, 0);
+    assert_non_null(strstr(said.out, "a lease lives here"));
+}
+
+static void once_it_is_fenced_it_may_not(void **state) /* I1 */
+{
+    struct rig *rig = *state;
+    struct bw_guard_run_ended stop;
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    stop = rig_run(&rig->agent, 1, BW_ACTION_FENCE);
+    assert_int_equal(stop.result, BW_RUN_OK);
+
+    expect(rig, GATE, 6, "", "it is being fenced here, or was");
+}
+
+/* Readers that stay, or never read, are those who have to go; none of them keeps an agent out. */
+static void readers_keep_nobody_out(void **state) /* 3.4 */
+{
+    struct rig *rig = *state;
+    struct bw_guard_message show = {.kind = BW_GUARD_MESSAGE_SHOW, .group = "g"};
+    struct rig_agent readers[12];
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    for (size_t i = 0; i < 12; i++) {
+        rig_agent_init(rig, &readers[i]);
+        rig_agent_connect(rig, &readers[i]);
+        rig_send(&readers[i], &show);
+        rig_wait(&readers[i], BW_GUARD_MESSAGE_SHOWN, 1);
+        assert_int_equal(readers[i].last[BW_GUARD_MESSAGE_SHOWN].shown.armed_epoch, 1);
+    }
+    rig_wait_closed(&readers[0]);
+    assert_non_null(readers[11].connection);
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+    rig_greet(rig); /* a new session of the agent gets in beside them */
+    expect(rig, GATE, 0, "a lease lives here", "");
+    for (size_t i = 0; i < 12; i++)
+        rig_agent_close(&readers[i]);
+}
+
+/* Who looks says nothing else, and an agent does not look: each is hung up on. */
+static void a_reader_is_no_agent(void **state) /* 3.4 */
+{
+    struct rig *rig = *state;
+    struct bw_guard_message show = {.kind = BW_GUARD_MESSAGE_SHOW, .group = "g"};
+    struct rig_agent reader;
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    rig_agent_init(rig, &reader);
+    rig_agent_connect(rig, &reader);
+    rig_send(&reader, &show);
+    rig_wait(&reader, BW_GUARD_MESSAGE_SHOWN, 1);
+    rig_agent_greet(&reader);
+    rig_wait_closed(&reader);
+    assert_int_equal(reader.count[BW_GUARD_MESSAGE_WELCOME], 0);
+
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+    rig_send(&rig->agent, &show);
+    rig_wait_closed(&rig->agent);
+}
+
+/* A socket of somebody else's at that path: what it says is not asked for. */
+static void the_socket_of_another_user_is_not_believed(void **state)
+{
+    struct rig *rig = *state;
+    char path[100];
+    pid_t child;
+
+    if (geteuid() != 0)
+        skip_lacking("root"); /* only root can become somebody else */
+    (void)snprintf(path, sizeof path, "%s/theirs", rig->dir);
+    assert_int_equal(chmod(rig->dir, 01777), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+        if (setgid(65534) != 0 || setuid(65534) != 0 ||
+            bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1) != 0)
+            _exit(2);
+        (void)pause();
+        _exit(0);
+    }
+    while (access(path, F_OK) != 0)
+        rig_turn(rig);
+
+    expect(rig, "$B gate --group g --socket $(dirname $(dirname $S))/theirs", 5, "",
+           "only root and user 0 may talk here");
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_may_run_while_a_lease_lives),
+        TEST(on_any_doubt_it_may_not),
+        TEST(a_guard_that_hangs_vouches_for_nothing),
+        TEST(it_waits_until_it_may_and_no_longer),
+        TEST(once_it_is_fenced_it_may_not),
+        TEST(readers_keep_nobody_out),
+        TEST(a_reader_is_no_agent),
+        TEST(the_socket_of_another_user_is_not_believed),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
