@@ -46,6 +46,8 @@ static const struct verb verbs[] = {
      bw_verb_members},
     {"gate", "say whether this site may run a group now: for units and init containers",
      bw_verb_gate},
+    {"standalone", "run the check loop of the replaced program, with its file unchanged",
+     bw_verb_standalone},
     {"condition", "the same as a condition_check_script of the replaced program",
      bw_verb_condition},
     {"history", "show what was granted, when and by whom", bw_verb_history},
@@ -94,6 +96,14 @@ static enum bw_exit flush_output(enum bw_exit status)
     return status == BW_EXIT_FINE ? BW_EXIT_FAILED : status;
 }
 
+/* By the name of the program that it replaces it is that program, flag for flag. */
+static bool is_called_as(const char *argument, const char *name)
+{
+    const char *slash = strrchr(argument, '/');
+
+    return strcmp(slash != NULL ? slash + 1 : argument, name) == 0;
+}
+
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
@@ -102,6 +112,8 @@ int main(int argc, char **argv)
         (void)fputs("warning: a core dump of this process would hold its private key: neither its size nor what "
                     "goes into it can be limited here\n",
                     stderr);
+    if (argc > 0 && is_called_as(argv[0], "disaster-recovery"))
+        return (int)flush_output(bw_verb_standalone(argc, argv));
     if (argc < 2) {
         print_help(stderr);
         return BW_EXIT_USAGE;

@@ -32,6 +32,7 @@ enum bw_exit bw_verb_history(int argc, char **argv);
 enum bw_exit bw_verb_ledger(int argc, char **argv);
 enum bw_exit bw_lab_verb_ledger(int argc, char **argv);
 enum bw_exit bw_verb_pki(int argc, char **argv);
+enum bw_exit bw_verb_standalone(int argc, char **argv);
 enum bw_exit bw_verb_status(int argc, char **argv);
 enum bw_exit bw_verb_switchover(int argc, char **argv);
 enum bw_exit bw_verb_witness(int argc, char **argv);

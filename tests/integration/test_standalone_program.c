@@ -1,0 +1,296 @@
+/* breakwater standalone: the replaced program's file and flag, on real processes. Design 5.2. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "janitor.h"
+
+#define PATIENCE_MS 60000
+#define LOOK_US     20000
+
+struct world {
+    char dir[64];
+    pid_t program; /* 0: none */
+};
+
+static const char *path(const struct world *world, const char *name)
+{
+    static char texts[4][256];
+    static unsigned next;
+    char *text = texts[next++ % 4];
+
+    (void)snprintf(text, sizeof texts[0], "%s/%s", world->dir, name);
+    return text;
+}
+
+static void put(const struct world *world, const char *name, const char *text)
+{
+    FILE *file = fopen(path(world, "new"), "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(rename(path(world, "new"), path(world, name)), 0);
+}
+
+static bool has(const struct world *world, const char *name, const char *text)
+{
+    static char content[65536];
+    FILE *file = fopen(path(world, name), "r");
+    size_t size;
+
+    if (file == NULL)
+        return false;
+    size = fread(content, 1, sizeof content - 1, file);
+    content[size] = '\0';
+    assert_int_equal(fclose(file), 0);
+    return strstr(content, text) != NULL;
+}
+
+static void await(const struct world *world, const char *name, const char *text)
+{
+    for (int waited_ms = 0; !has(world, name, text); waited_ms += LOOK_US / 1000) {
+        if (waited_ms > PATIENCE_MS)
+            fail_msg("%s never said \"%s\"", name, text);
+        (void)usleep(LOOK_US);
+    }
+}
+
+static void put_config(const struct world *world, const char *interval, const char *timeout)
+{
+    char text[1024];
+
+    (void)snprintf(text, sizeof text,
+                   "condition_check_script: %s/check.sh\nstart_script: %s/start.sh\n"
+                   "stop_script: %s/stop.sh\nstatus_script: %s/status.sh\ncheck_interval: %s\n"
+                   "failure_threshold: 3\nscript_timeout: %s\n",
+                   world->dir, world->dir, world->dir, world->dir, interval, timeout);
+    put(world, "config.yaml", text);
+}
+
+/* As in a ConfigMap: not executable, and without a first line that says what runs them. */
+static int setup(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    char text[512];
+
+    if (world == NULL)
+        return -1;
+    (void)strcpy(world->dir, "/tmp/breakwater-standalone-XXXXXX");
+    if (mkdtemp(world->dir) == NULL)
+        return -1;
+    janitor_add_dir(world->dir);
+    (void)snprintf(text, sizeof text, "%s/breakwater", getenv("BREAKWATER_BUILD"));
+    if (symlink(text, path(world, "disaster-recovery")) != 0)
+        return -1;
+    put(world, "check.sh", "set -euo pipefail\necho check >> calls\ncat condition\n");
+    put(world, "status.sh", "echo status >> calls\ncat status\n");
+    put(world, "start.sh", "echo start >> calls\necho up\necho started > status\n");
+    put(world, "stop.sh", "echo stop >> calls\necho stopped > status\n");
+    put(world, "status", "stopped\n");
+    put(world, "condition", "start\n");
+    put_config(world, "100ms", "20s");
+    *state = world;
+    return 0;
+}
+
+static int end(struct world *world, int signal)
+{
+    int status = 0;
+
+    assert_int_equal(kill(world->program, signal), 0);
+    assert_int_equal(waitpid(world->program, &status, 0), world->program);
+    world->program = 0;
+    return status;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+
+    if (world->program != 0)
+        (void)end(world, SIGKILL);
+    janitor_remove_dir(world->dir);
+    janitor_forget(world->dir);
+    free(world);
+    return 0;
+}
+
+static pid_t begin(const struct world *world, const char *program, const char *flag,
+                   const char *config)
+{
+    const pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        const int log = open(path(world, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+        if (log >= 0 && dup2(log, 1) >= 0 && dup2(log, 2) >= 0 && chdir(world->dir) == 0)
+            (void)execl(path(world, program), program, flag, config, (char *)NULL);
+        _exit(127);
+    }
+    return child;
+}
+
+static int run(const struct world *world, const char *flag, const char *config)
+{
+    const pid_t child = begin(world, "disaster-recovery", flag, config);
+    int status = 0;
+
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void start(struct world *world)
+{
+    world->program = begin(world, "disaster-recovery", "-config", path(world, "config.yaml"));
+}
+
+static uint32_t count(const struct world *world, const char *call)
+{
+    FILE *file = fopen(path(world, "calls"), "r");
+    char line[64];
+    uint32_t found = 0;
+
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        found += strncmp(line, call, strlen(call)) == 0 && line[strlen(call)] == '\n';
+    assert_int_equal(fclose(file), 0);
+    return found;
+}
+
+/* So many checks more have begun, each of them after what is so now. */
+static void await_checks(const struct world *world, uint32_t more)
+{
+    const uint32_t until = count(world, "check") + more;
+
+    for (int waited_ms = 0; count(world, "check") < until; waited_ms += LOOK_US / 1000) {
+        if (waited_ms > PATIENCE_MS)
+            fail_msg("there was no other check");
+        (void)usleep(LOOK_US);
+    }
+}
+
+static void it_starts_and_stops_as_the_condition_says(void **state)
+{
+    struct world *world = *state;
+    int status;
+
+    start(world);
+    await(world, "status", "started");
+    assert_true(has(world, "log", "event=standalone.unprotected"));
+    assert_true(has(world, "log", "two sites may serve at once"));
+    await_checks(world, 3);
+    assert_int_equal(count(world, "start"), 1);
+    assert_int_equal(count(world, "stop"), 0);
+
+    put(world, "condition", "stop\n");
+    await(world, "status", "stopped");
+    assert_int_equal(count(world, "stop"), 1);
+    assert_true(has(world, "log", "stops=2 of=3"));
+    status = end(world, SIGTERM);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_check_that_fails_calls_nothing(void **state)
+{
+    struct world *world = *state;
+
+    put(world, "check.sh", "echo check >> calls\necho start\nexit 1\n");
+    start(world);
+    await(world, "calls", "check\n");
+    await_checks(world, 4);
+    assert_int_equal(count(world, "status"), 0);
+    put(world, "check.sh", "echo check >> calls\necho start\n");
+    put(world, "status", "unknown\n");
+    await(world, "calls", "status\n");
+    await_checks(world, 3);
+    assert_int_equal(count(world, "start") + count(world, "stop"), 0);
+}
+
+/* TERM, then KILL, also to what has a session of its own. */
+static void a_script_that_takes_too_long_is_ended_with_its_tree(void **state)
+{
+    struct world *world = *state;
+    FILE *file;
+    int pid = 0;
+
+    put_config(world, "100ms", "500ms");
+    put(world, "check.sh",
+        "echo check >> calls\ntrap '' TERM\nsetsid sh -c 'trap \"\" TERM; echo $$ > pid; exec "
+        "sleep 3600' &\n"
+        "sleep 3600\n");
+    start(world);
+    await(world, "log", "how=\"timed out\"");
+    file = fopen(path(world, "pid"), "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &pid), 1);
+    assert_int_equal(fclose(file), 0);
+    assert_int_not_equal(kill(pid, 0), 0);
+    assert_int_equal(count(world, "status"), 0);
+}
+
+/* A signal ends the script that runs, too. */
+static void a_signal_ends_what_runs(void **state)
+{
+    struct world *world = *state;
+    int status;
+
+    put(world, "start.sh", "echo start >> calls\nsleep 3600\n");
+    start(world);
+    await(world, "calls", "start\n");
+    status = end(world, SIGINT);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(has(world, "log", "event=standalone.stopped"));
+}
+
+static void it_runs_once_with_a_file(void **state)
+{
+    struct world *world = *state;
+
+    start(world);
+    await(world, "calls", "check\n");
+    assert_int_equal(run(world, "-config", path(world, "config.yaml")), 75);
+    assert_true(has(world, "log", "another one runs with this file"));
+}
+
+static void a_bad_file_or_flag_starts_nothing(void **state)
+{
+    struct world *world = *state;
+
+    put(world, "config.yaml", "status_script: /nowhere/status.sh\nlease: 3s\n");
+    assert_int_equal(run(world, "-config", path(world, "config.yaml")), 78);
+    assert_int_equal(run(world, "--config", path(world, "nowhere.yaml")), 78);
+    assert_int_equal(run(world, "-colour", "red"), 2);
+    assert_false(has(world, "calls", ""));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_starts_and_stops_as_the_condition_says),
+        TEST(a_check_that_fails_calls_nothing),
+        TEST(a_script_that_takes_too_long_is_ended_with_its_tree),
+        TEST(a_signal_ends_what_runs),
+        TEST(it_runs_once_with_a_file),
+        TEST(a_bad_file_or_flag_starts_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
