@@ -1,11 +1,14 @@
 /* breakwater status: what every witness says, and whether it needs attention. */
 #include <unistd.h>
 
+#include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/config/site_config.h>
 #include <breakwater/sys/clock.h>
 
 #include "api.h"
 #include "columns.h"
+#include "status_site.h"
 #include "verbs.h"
 
 #define WAIT_MS        3000
@@ -16,12 +19,18 @@ struct status_values {
     struct bw_api_values api;
     enum bw_output output;
     const char *watch;
+    bool is_site;
+    const char *socket;
 };
 
 static const struct bw_option status_options[] = {
     BW_OPTION_OUTPUT(struct status_values, output),
     BW_OPTION_MAYBE(struct status_values, watch, "watch", 0, "D",
                     "print it again and again (every 2s)"),
+    BW_OPTION_FLAG(struct status_values, is_site, "site", 0,
+                   "what the guard of this machine knows; no witness is asked"),
+    BW_OPTION_TEXT(struct status_values, socket, "socket", 0, "PATH",
+                   "with --site: the guard's socket (" BW_GUARD_SOCKET_ABSENT ")"),
     BW_API_OPTIONS(struct status_values, api),
     BW_OPTIONS_END,
 };
@@ -30,9 +39,11 @@ static const struct bw_cli_command status_command = {
     .name = "status",
     .operands = "[GROUP]",
     .operands_max = 1,
-    .help = "Shows who is primary, who could follow, and whether anything needs attention.\n"
-            "Asks every witness. Exit status: 0 fine, 3 something needs attention,\n"
-            "4 no site is active, 5 no quorum or nobody reachable.",
+    .help =
+        "Shows who is primary, who could follow, and whether anything needs attention.\n"
+        "Asks every witness. Exit status: 0 fine, 3 something needs attention,\n"
+        "4 no site is active, 5 no quorum or nobody reachable. With --site it asks the guard of\n"
+        "this machine instead, as root or as the guard's user.",
     .options = status_options,
 };
 
@@ -126,6 +137,16 @@ static enum bw_exit watch(struct bw_api *api, const char *group, enum bw_output 
     return exit;
 }
 
+static enum bw_exit show_site(const struct status_values *values, const char *group)
+{
+    if (values->watch != NULL)
+        return bw_usage_error(&status_command, "--watch does not go with --site");
+    if (group != NULL && !bw_name_is_valid(group))
+        return bw_usage_error(&status_command, "\"%s\" is no name of a group", group);
+    return bw_status_site(values->socket != NULL ? values->socket : BW_GUARD_SOCKET_ABSENT, group,
+                          values->output);
+}
+
 enum bw_exit bw_verb_status(int argc, char **argv)
 {
     struct status_values values = {.output = BW_OUTPUT_TABLE};
@@ -141,6 +162,10 @@ enum bw_exit bw_verb_status(int argc, char **argv)
         (!bw_duration_parse(values.watch, &interval_ms) || interval_ms < WATCH_MS_MIN))
         return bw_usage_error(&status_command, "--watch=%s: expected a duration of at least 100ms",
                               values.watch);
+    if (values.is_site)
+        return show_site(&values, operands.count > 0 ? operands.items[0] : NULL);
+    if (values.socket != NULL)
+        return bw_usage_error(&status_command, "--socket goes with --site");
     if (!bw_api_open(&api, &status_command, &values.api, WAIT_MS, &exit))
         return exit;
     group = operands.count > 0 ? operands.items[0] : NULL;

@@ -55,6 +55,17 @@ enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, s
 /* ---- words -------------------------------------------------------------------------------------
  */
 
+const char *bw_may_run_word(enum bw_may_run may_run)
+{
+    static const char *const words[] = {
+#define X(name, word, sentence) word,
+        BW_MAY_RUN_LIST(X)
+#undef X
+    };
+
+    return words[may_run];
+}
+
 const char *bw_may_run_sentence(enum bw_may_run may_run)
 {
     static const char *const sentences[] = {

@@ -171,6 +171,53 @@ static void once_it_is_fenced_it_may_not(void **state) /* I1 */
     expect(rig, GATE, 6, "", "it is being fenced here, or was");
 }
 
+/* Within 80 columns, and as its schema says. */
+static void status_shows_what_the_guard_knows(void **state) /* 5.2 */
+{
+    struct rig *rig = *state;
+    struct said said;
+
+    expect(rig, "$B status --site --socket $S", 5, "", "does not answer at ");
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+    said = ask(rig, "$B status --site --socket $S | tee /dev/stderr | awk 'length > 80 { bad = 1 } "
+                    "END { exit bad }'");
+    assert_int_equal(said.exit, 0);
+    if (strstr(said.err, "may run:  yes: a lease lives here") == NULL ||
+        strstr(said.err, "lease:    epoch 1, ends in 18") == NULL ||
+        strstr(said.err, "service:  started, seen 0.") == NULL ||
+        strstr(said.err, "script:   start: ok (exit 0), ") == NULL ||
+        strstr(said.err, "reach:    cgroup, works; service inside") == NULL ||
+        strstr(said.err, "failed:") != NULL)
+        fail_msg("%s", said.err);
+
+    rig_put(rig, "status.sh", 0755,
+            "#!/bin/sh\necho 'cannot open the \033[31mdatabase' >&2\nexit 3\n");
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).result, BW_RUN_FAILED);
+    expect(rig, "$B status --site --socket $S g", 0, "failed:   status: failed (exit 3), ", "");
+    expect(rig, "$B status --site --socket $S g", 0, "cannot open the ?[31mdatabase", "");
+    expect(rig, "$B status --site --socket $S g", 0, "service:  unknown, seen 0.", "");
+    expect(rig, "$B status --site --socket $S h", 1, "", "knows no group \"h\"");
+    expect(rig, "$B status --socket $S", 2, "", "--socket goes with --site");
+}
+
+static void what_it_shows_as_json_is_as_its_schema_says(void **state)
+{
+    struct rig *rig = *state;
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    rig_put(rig, "stop.sh", 0755, "#!/bin/sh\nexit 4\n");
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_FAILED);
+    expect(rig,
+           "D=$(dirname $(dirname $S)); $B status --site --socket $S -o json >$D/one && "
+           "printf '{\"asked\": \"status --site\", \"answer\": %s}\\n' \"$(tr -d '\\n' <$D/one)\" "
+           ">$D/all && "
+           "cat $D/one && "
+           "if /usr/bin/python3 -c 'import jsonschema'; then "
+           "$BREAKWATER_SOURCE/tests/support/validate $D/all >&2; fi",
+           0, "\"exit_status\": 4", "");
+}
+
 /* Readers that stay, or never read, are those who have to go; none of them keeps an agent out. */
 static void readers_keep_nobody_out(void **state) /* 3.4 */
 {
@@ -259,6 +306,8 @@ int main(void)
         TEST(a_guard_that_hangs_vouches_for_nothing),
         TEST(it_waits_until_it_may_and_no_longer),
         TEST(once_it_is_fenced_it_may_not),
+        TEST(status_shows_what_the_guard_knows),
+        TEST(what_it_shows_as_json_is_as_its_schema_says),
         TEST(readers_keep_nobody_out),
         TEST(a_reader_is_no_agent),
         TEST(the_socket_of_another_user_is_not_believed),

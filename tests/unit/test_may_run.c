@@ -276,7 +276,7 @@ static void only_a_lease_and_an_override_are_yes(void **state)
     uint32_t yes = 0;
 
     (void)state;
-    for (int i = 0; i <= BW_MAY_RUN_OVERRIDE; i++) {
+    for (int i = 0; i < BW_MAY_RUN_COUNT; i++) {
         yes += bw_may_run_is_yes((enum bw_may_run)i);
         assert_true(bw_may_run_sentence((enum bw_may_run)i)[0] != '\0');
     }

@@ -12,25 +12,22 @@
 /* X(NAME, word, sentence for people). All but LEASE and OVERRIDE are no. */
 #define BW_MAY_RUN_LIST(X)                                                                         \
     X(NO_GROUP, "no_group", "the guard of this site knows no such group")                          \
-    X(OTHER_CLOCKS, "other_clocks",                                                                \
-      "the guard's clocks are of another boot or time namespace than this command's")              \
-    X(NOBODYS, "nobodys",                                                                          \
-      "the guard only ends what another cluster has armed here, or what it cannot read")           \
+    X(OTHER_CLOCKS, "other_clocks", "its guard's clocks are of another boot or time namespace")    \
+    X(NOBODYS, "nobodys", "what is armed here is another cluster's, or cannot be read")            \
     X(NO_LEASE, "no_lease", "no lease lives here")                                                 \
-    X(NOT_ENFORCED, "not_enforced",                                                                \
-      "no lease lives here: the group is observed, let go, or was not granted yet")                \
+    X(NOT_ENFORCED, "not_enforced", "no lease lives here: observed, let go, or not granted yet")   \
     X(FENCE_FAILED, "fence_failed", "a fence has failed here: something may still serve")          \
     X(FENCING, "fencing", "it is being fenced here, or was, in this epoch")                        \
     X(ENDING, "ending", "its epoch is ending here, or a newer one was seen")                       \
     X(STOPPING, "stopping", "the guard is stopping it here")                                       \
-    X(FENCE_WINDOW, "fence_window",                                                                \
-      "the lease is so near its end that nothing may start any more")                              \
+    X(FENCE_WINDOW, "fence_window", "its lease is so near its end that nothing may start")         \
     X(LEASE, "lease", "a lease lives here")                                                        \
     X(OVERRIDE, "override", "a person lets it serve here without a lease")
 enum bw_may_run {
 #define X(name, word, sentence) BW_MAY_RUN_##name,
     BW_MAY_RUN_LIST(X)
 #undef X
+        BW_MAY_RUN_COUNT
 };
 
 /* What the guard shows of `guard`, but for what its shell knows: site, boot and time namespace,
@@ -42,6 +39,7 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
 enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, struct bw_id boot_id,
                            uint64_t time_namespace, struct bw_instant now);
 bool bw_may_run_is_yes(enum bw_may_run may_run);
+const char *bw_may_run_word(enum bw_may_run may_run);
 const char *bw_may_run_sentence(enum bw_may_run may_run);
 
 #endif
