@@ -119,8 +119,10 @@ static int teardown(void **state)
 {
     struct world *world = *state;
 
-    if (world->program != 0)
-        (void)end(world, SIGKILL);
+    if (world->program != 0) {
+        (void)kill(world->program, SIGTERM); /* the second signal ends at once what it runs */
+        (void)end(world, SIGINT);
+    }
     janitor_remove_dir(world->dir);
     janitor_forget(world->dir);
     free(world);
