@@ -86,12 +86,19 @@ static const struct bw_key keys[] = {
            .help = "the least urgent that is logged"),
     BW_KEY(BOOL, "metrics_open", FIELD(metrics_open), .absent = "false",
            .help = "/metrics, /healthz and /readyz answer without a client certificate"),
-    BW_KEY(LIST, "people", FIELD(people.list), .item = BW_KEY_MAP, .table = &person_table,
-           .min = 1, .max = BW_PEOPLE_MAX, .count_offset = FIELD(people.count),
-           .absent_note = "every operator and viewer with a certificate of the cluster",
-           .help = "who of the operators and viewers may speak here, and for which groups; once there is "
-                   "a list, it names everybody who may. The same at every witness, for one that refuses an "
-                   "order is enough; reread at a reload"),
+    BW_KEY(PATH, "on_event", FIELD(on_event), .absent_note = "nobody is told",
+           .help = "a script that the leader runs with each decision, as JSON on its stdin; it has "
+                   "30 s, and "
+                   "nothing waits for it. The same at every witness; reread at a reload"),
+    BW_KEY(
+        LIST, "people", FIELD(people.list), .item = BW_KEY_MAP, .table = &person_table, .min = 1,
+        .max = BW_PEOPLE_MAX, .count_offset = FIELD(people.count),
+        .absent_note = "every operator and viewer with a certificate of the cluster",
+        .help =
+            "who of the operators and viewers may speak here, and for which groups; once there is "
+            "a list, it names everybody who may. The same at every witness, for one that refuses "
+            "an "
+            "order is enough; reread at a reload"),
 };
 
 const struct bw_table bw_witness_config_table = {

@@ -28,6 +28,7 @@ struct plan {
     char *shell_argv[ARGS_MAX + 4]; /* [0] is set to the shell, [1] is the path */
     char **envp;
     int door; /* of the reach; -1: none */
+    int input_fd; /* -1: /dev/null */
     int go_fd;
     int report_fd;
     int output_fds[2];
@@ -127,7 +128,7 @@ static bool place_descriptors(struct plan *plan)
 {
     int *const from[] = {&plan->output_fds[0], &plan->output_fds[1], &plan->go_fd, &plan->report_fd,
                          &plan->door};
-    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int in = plan->input_fd >= 0 ? plan->input_fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     for (size_t i = 0; i < 5; i++) {
         int moved = *from[i] >= 0 ? fcntl(*from[i], F_DUPFD_CLOEXEC, 16) : -1;
@@ -318,6 +319,30 @@ static bool make_go(struct pair *out_pair)
     return true;
 }
 
+/* A pipe that already holds all of it: nobody writes to it any more, and nobody waits for its
+ * reader. */
+static enum bw_err make_input(const struct bw_script_spec *spec, int *out_fd, struct bw_diag *diag)
+{
+    int ends[2];
+    ssize_t written;
+
+    if (spec->input == NULL)
+        return BW_OK;
+    if (spec->input_bytes > BW_SCRIPT_INPUT_BYTES_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "script %s: more than %d bytes of input", spec->path,
+                           BW_SCRIPT_INPUT_BYTES_MAX);
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return bw_diag_errno(diag, errno, "script %s: make its pipes", spec->path);
+    written = write(ends[1], spec->input, spec->input_bytes);
+    (void)close(ends[1]); /* a pipe has nothing to write back */
+    if (written != (ssize_t)spec->input_bytes || fcntl(ends[0], F_SETFL, 0) != 0) {
+        (void)close(ends[0]);
+        return bw_diag_set(diag, BW_ERR_IO, "script %s: write its input", spec->path);
+    }
+    *out_fd = ends[0];
+    return BW_OK;
+}
+
 /* All signals wait meanwhile, so that no handler of ours ever runs in the child. */
 static pid_t fork_quietly(struct plan *plan)
 {
@@ -347,6 +372,8 @@ static enum bw_err fork_planned(struct plan *plan, const struct bw_script_spec *
                           ? bw_reach_open_door(spec->reach, spec->slot, &plan->door, diag)
                           : BW_OK;
 
+    if (err == BW_OK)
+        err = make_input(spec, &plan->input_fd, diag);
     if (err == BW_OK && !(make_pipe(&pairs[PAIR_OUT]) && make_pipe(&pairs[PAIR_ERR]) &&
                           make_pipe(&pairs[PAIR_REPORT]) && make_go(&pairs[PAIR_GO])))
         err = bw_diag_errno(diag, errno, "script %s: make its pipes", spec->path);
@@ -361,6 +388,8 @@ static enum bw_err fork_planned(struct plan *plan, const struct bw_script_spec *
     }
     if (plan->door >= 0)
         (void)close(plan->door); /* written to by the child only */
+    if (plan->input_fd >= 0)
+        (void)close(plan->input_fd); /* read by the child only */
     for (size_t i = 0; i < PAIRS; i++) {
         if (pairs[i].its >= 0)
             (void)close(pairs[i].its); /* the child's */
@@ -384,7 +413,7 @@ static char tool_mark[] = BW_PROCESS_MARK "tool";
 enum bw_err bw_child_fork(const struct bw_script_spec *spec, struct bw_child *out_child,
                           struct bw_diag *diag)
 {
-    struct plan plan = {.door = -1, .spec = spec};
+    struct plan plan = {.door = -1, .input_fd = -1, .spec = spec};
     char mark[BW_REACH_MARK_BYTES];
     enum bw_err err = build_arguments(&plan, spec, diag);
 

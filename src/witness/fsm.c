@@ -51,6 +51,8 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
         program->counters.no_ops++;
     bw_drive_settle_soon(program);
     log_applied(program, index, &command, &applied);
+    if (applied.rule != NULL && program->machine.core.leadership.leads)
+        bw_on_event_tell(program, index, &command, &applied);
     return BW_OK;
 }
 

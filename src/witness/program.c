@@ -201,6 +201,7 @@ void bw_program_close(struct bw_program *program)
         bw_http_client_close(&program->relay, NULL, NULL);
     bw_raft_links_close(program->links);
     bw_drive_close(program);
+    bw_on_event_close(program);
     bw_meter_close(program);
     if (program->node != NULL)
         bw_node_close(program->node, free_transport, program);
@@ -385,6 +386,8 @@ static enum bw_err open_parts(struct bw_program *program, struct bw_diag *diag)
         err = open_state(program, diag);
     if (err == BW_OK)
         err = open_handles(program, diag);
+    if (err == BW_OK)
+        err = bw_on_event_open(program, diag);
     if (err == BW_OK)
         err = open_node(program, diag);
     if (err == BW_OK)

@@ -33,6 +33,7 @@
 #include <breakwater/os/file_look.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
+#include <breakwater/sys/script.h>
 
 #include "people.h"
 #include "reads.h"
@@ -133,6 +134,9 @@ struct bw_witness_counters {
     uint64_t relays_sent;
     uint64_t relays_failed;
     uint64_t raft_peers_refused; /* certificate of nobody whom we know, or no handshake */
+    uint64_t events_told;        /* to the script of on_event, which exited with 0 */
+    uint64_t events_failed;
+    uint64_t events_dropped;
     uint64_t reloads;
     uint64_t reloads_failed;
     bool is_last_reload_good;
@@ -157,6 +161,20 @@ struct bw_meter {
     struct bw_request_count requests[BW_METER_REQUESTS_MAX];
     uint64_t other_requests; /* found no place */
     uint64_t handshakes_failed[BW_ERR_VERSION + 1];
+};
+
+/* on_event.c: what its script is still to be told, oldest first. */
+#define BW_EVENTS_MAX     64
+#define BW_EVENT_LIMIT_MS 30000 /* of one run */
+struct bw_on_event {
+    struct bw_script_runner runner;
+    struct bw_script_run *run; /* NULL: none */
+    uv_timer_t tick;
+    char *queue[BW_EVENTS_MAX]; /* a ring, each on the heap */
+    size_t first;
+    size_t count;
+    bool is_dropping; /* and it was said */
+    bool is_open;
 };
 
 struct bw_program {
@@ -189,6 +207,7 @@ struct bw_program {
     struct bw_awaited *awaited; /* awaited.c: likewise */
 
     struct bw_callers callers; /* api_agent.c */
+    struct bw_on_event on_event;
     struct bw_reads reads;
     struct bw_witness_counters counters;
     struct bw_meter meter;
@@ -384,6 +403,13 @@ void bw_meter_on_handshake_failed(struct bw_program *program, enum bw_err why);
 /* ---- health.c ---- */
 extern const struct bw_http_route bw_health_routes[];
 extern const size_t bw_health_route_count;
+
+/* ---- on_event.c ---- */
+BW_MUST_CHECK enum bw_err bw_on_event_open(struct bw_program *program, struct bw_diag *diag);
+void bw_on_event_close(struct bw_program *program); /* also if it was never opened, and twice */
+/* This witness leads and has applied it: a row fired. Neither waits nor forks. */
+void bw_on_event_tell(struct bw_program *program, uint64_t index, const struct bw_command *command,
+                      const struct bw_applied *applied);
 
 /* ---- page.c ---- */
 extern const struct bw_http_route bw_page_routes[];

@@ -9,7 +9,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/script.h>
 
 #include "operator.h"
 
@@ -229,6 +233,83 @@ static void a_move_whose_stop_has_not_begun_is_taken_back(void **state)
 
 /* ---- the end of a group */
 
+/* ---- on_event */
+
+#define EVENTS_SCRIPT "event.sh"
+#define EVENTS_FILE   "told"
+
+/* The same at every witness, by a reload; 5.3. */
+static void have_events_told(void)
+{
+    char script[TRIO_PATH_BYTES];
+
+    trio_path(&operator.trio, EVENTS_SCRIPT, script);
+    assert_int_equal(chmod(script, 0755), 0);
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        char name[16];
+        char file[TRIO_PATH_BYTES];
+        FILE *stream;
+
+        (void)snprintf(name, sizeof name, "w%d.yaml", i + 1);
+        trio_path(&operator.trio, name, file);
+        stream = fopen(file, "a");
+        assert_non_null(stream);
+        assert_true(fprintf(stream, "on_event: %s\n", script) > 0);
+        assert_int_equal(fclose(stream), 0);
+        assert_int_equal(kill(operator.trio.pids[i], SIGHUP), 0);
+        assert_true(trio_logs(&operator.trio, i, "event=config.reloaded"));
+    }
+}
+
+/* The first line with `part` of what the script has written; waits until so many have it. How many.
+ */
+static unsigned told(const char *part, unsigned wanted, char *out_line, size_t size)
+{
+    static char text[64 * 1024];
+    char path[TRIO_PATH_BYTES];
+    unsigned count = 0;
+
+    trio_path(&operator.trio, EVENTS_FILE, path);
+    for (int i = 0; i < OPERATOR_TRIES && count < wanted; i++) {
+        FILE *stream = fopen(path, "r");
+
+        (void)usleep(OPERATOR_PAUSE_US);
+        if (stream == NULL)
+            continue;
+        count = 0;
+        text[fread(text, 1, sizeof text - 1, stream)] = '\0';
+        assert_int_equal(fclose(stream), 0);
+        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+            if (strstr(line, part) != NULL && count++ == 0)
+                (void)snprintf(out_line, size, "%s", line);
+    }
+    return count;
+}
+
+static void the_leader_alone_tells_its_script_what_was_committed(void **state)
+{
+    char line[BW_SCRIPT_INPUT_BYTES_MAX + 1] = "";
+    char path[TRIO_PATH_BYTES];
+    json_t *event;
+
+    (void)state;
+    trio_path(&operator.trio, EVENTS_FILE, path);
+    operator_put(EVENTS_SCRIPT, "#!/bin/sh\n(cat; echo) >>%s\n", path);
+    have_events_told();
+
+    assert_int_equal(run("mode harbor manual --yes"), 0);
+    assert_int_equal(run("mode harbor auto --yes"), 0);
+
+    assert_int_equal(told("\"event\":\"SetMode\"", 2, line, sizeof line),
+                     2); /* each by one witness */
+    operator_keep_answer("on_event", line);
+    event = operator_parse(line);
+    assert_string_equal(json_string_value(json_object_get(event, "group")), "harbor");
+    assert_string_equal(json_string_value(json_object_get(event, "holder")), "dc-a");
+    assert_string_equal(json_string_value(json_object_get(event, "by")), "operator/anna");
+    json_decref(event);
+}
+
 static void a_held_group_is_not_deleted(void **state)
 {
     (void)state;
@@ -259,6 +340,28 @@ static void one_that_was_let_go_is(void **state)
     assert_says(operator.errors, "there is no group \"harbor\"");
 }
 
+/* It has half a minute; what is decided meanwhile is so at once, and what has no place is dropped.
+ * It ends with its file. */
+static void a_script_that_hangs_keeps_nothing_waiting(void **state)
+{
+    char text[16 * 1024] = "groups:\n";
+    uint64_t begun_ns;
+
+    (void)state;
+    operator_put(EVENTS_SCRIPT, "#!/bin/sh\nwhile [ -e \"$0\" ]; do sleep 0.2; done\n");
+    for (int i = 0; i < 2 * 64; i++)
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text),
+                       "  - {name: many-%d, mode: observe, sites: [{name: dc-a}, {name: dc-b}]}\n",
+                       i);
+    operator_put("many.yaml", "%s", text);
+    begun_ns = bw_clock_now().boot_ns;
+
+    assert_int_equal(operator_apply("many.yaml", "--yes"), 0);
+
+    assert_in_range((bw_clock_now().boot_ns - begun_ns) / BW_NS_PER_S, 0, 20);
+    assert_true(trio_logs(&operator.trio, trio_leader(&operator.trio), "event=event.dropped"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,8 +377,10 @@ int main(void)
         cmocka_unit_test(a_viewer_and_a_body_that_nobody_understands_change_nothing),
         cmocka_unit_test(what_groups_prints_is_what_apply_reads),
         cmocka_unit_test(a_move_whose_stop_has_not_begun_is_taken_back),
+        cmocka_unit_test(the_leader_alone_tells_its_script_what_was_committed),
         cmocka_unit_test(a_held_group_is_not_deleted),
         cmocka_unit_test(one_that_was_let_go_is),
+        cmocka_unit_test(a_script_that_hangs_keeps_nothing_waiting),
         cmocka_unit_test(every_answer_is_as_its_schema_says),
     };
 

@@ -248,6 +248,29 @@ static void script_starts_from_a_clean_state(void **state)
     (void)umask(before);
 }
 
+/* All of it is there before the script runs; one that does not read it keeps nobody waiting. */
+static void script_reads_the_input_that_it_was_given(void **state)
+{
+    static char text[BW_SCRIPT_INPUT_BYTES_MAX + 1];
+    struct fixture *f = fixture_of(state);
+    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_run *run = NULL;
+
+    memset(text, 'x', sizeof text);
+    spec.input = text;
+    spec.input_bytes = BW_SCRIPT_INPUT_BYTES_MAX;
+    write_script(f, "#!/bin/sh\nwc -c\n", 0755);
+    run_to_end(f, &spec);
+    assert_string_equal(f->first_line, "4096");
+    f->ended_count = 0;
+    write_script(f, "#!/bin/sh\necho deaf\n", 0755);
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
+    assert_int_equal(f->result.code, 0);
+    spec.input_bytes = sizeof text;
+    assert_int_equal(bw_script_start(&f->runner, &spec, &run, &f->diag), BW_ERR_LIMIT);
+}
+
 /* 5.3: what a guard does for its own memory is none of the service's business. */
 static void script_may_leave_a_core_dump_as_its_user_wants(void **state)
 {
@@ -664,6 +687,7 @@ int main(void)
         BOTH(missing_interpreter_is_not_started_and_says_why),
         BOTH(environment_is_ours_without_breakwater_then_what_is_given),
         BOTH(script_starts_from_a_clean_state),
+        BOTH(script_reads_the_input_that_it_was_given),
         BOTH(script_may_leave_a_core_dump_as_its_user_wants),
         BOTH(hundred_megabytes_of_output_neither_block_nor_grow_us),
         BOTH(line_too_long_is_cut_and_said_to_be),

@@ -106,6 +106,7 @@ static void witness_yaml_of_the_design_loads(void **state)
     assert_int_equal(config->election_timeout_ms, 1000);
     assert_int_equal(config->log_level, BW_LOG_INFO);
     assert_false(config->metrics_open);
+    assert_null(config->on_event);
 
     bw_witness_config_free(config);
     bw_problems_deinit(&problems);

@@ -33,6 +33,7 @@ struct bw_witness_config {
     uint32_t election_timeout_ms;  /* must equal what `witness init` committed */
     enum bw_log_level log_level;
     bool metrics_open;             /* /metrics, /healthz, /readyz without a client certificate */
+    const char *on_event;          /* script; NULL: none */
     struct bw_people people;       /* none: every operator and viewer of the cluster */
 };
 

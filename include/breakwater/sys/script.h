@@ -6,9 +6,10 @@
  * before execve the child reads the clocks again and gives up if `not_after` has come.
  *
  * The script gets: this process's environment without BREAKWATER_*, then `env`; stdin from
- * /dev/null; a session of its own; default signals, umask 022, limits as ours were
- * given to us, no descriptors but 0, 1, 2; our working directory. A file that is not executable, or executable but no program (no `#!`), is
- * given to bash, else to sh. Loop rule: all calls on the loop's thread. */
+ * /dev/null, or `input`; a session of its own; default signals, umask 022, limits as ours were
+ * given to us, no descriptors but 0, 1, 2; our working directory. A file that is not executable, or
+ * executable but no program (no `#!`), is given to bash, else to sh. Loop rule: all calls on the
+ * loop's thread. */
 #ifndef BW_SYS_SCRIPT_H
 #define BW_SYS_SCRIPT_H
 
@@ -25,6 +26,7 @@
 #include <breakwater/base/limits.h>
 #include <breakwater/sys/reach.h>
 
+#define BW_SCRIPT_INPUT_BYTES_MAX  4096 /* its stdin; a pipe holds as much */
 #define BW_SCRIPT_LINE_BYTES_MAX   4096 /* a longer line is cut, and said to be */
 #define BW_SCRIPT_FIRST_LINE_BYTES 256
 #define BW_SCRIPT_DRAINS_MAX       64 /* outputs still held by what start scripts left behind */
@@ -94,6 +96,8 @@ struct bw_script_spec {
     const char *path;
     const char *const *args; /* further arguments, ended by NULL; NULL: none */
     const char *const *env; /* "NAME=value", ended by NULL; NULL: none. The last of a name counts */
+    const char *input;  /* what it reads from stdin; NULL: nothing. Borrowed as the strings are */
+    size_t input_bytes; /* at most BW_SCRIPT_INPUT_BYTES_MAX; more is BW_ERR_LIMIT */
     const struct bw_reach
         *reach;              /* kept until on_end; NULL: a tool of ours, its process group only */
     enum bw_reach_slot slot; /* one run at a time in each: ending a run ends the slot */
