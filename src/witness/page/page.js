@@ -1,7 +1,7 @@
 /* page.js - the status page: asks the witness that it came from, and shows what it said. Whatever comes from
  * there is put in as text. It sends nothing but questions. What it reads is read as a member of `status`, `group`,
- * `site`, `witness`, `entry`, `step`, `ended`, `last`, `failover`, `quorum`: tests/docs/check page holds these
- * names against proto/schema. */
+ * `site`, `witness`, `entry`, `step`, `ended`, `last`, `next`, `failover`, `quorum`: tests/docs/check page holds
+ * these names against proto/schema. */
 "use strict";
 
 const POLL_MS = 2000;
@@ -149,6 +149,8 @@ function siteRow(group, site) {
 function card(group) {
   const failover = group.failover;
   const last = group.last;
+  const next = group.next;
+  const isNextShown = next !== null && (next.acts || next.way !== null || group.holder === null);
   const facts = [group.phase, "epoch " + group.epoch, "mode " + group.mode,
     failover.possible ? "could fail over to " + failover.to : "could not fail over"];
   const table = make("table", "", head(["site", "role", "service", "lag", "may be granted"]),
@@ -158,7 +160,10 @@ function card(group) {
   const wide = make("div", "sites", table);
   return make("article", "group", make("h3", "", group.name), holder, ...lease(group),
     make("p", "facts", words(facts)),
-    last === null ? null : make("p", "facts", "granted " + ago(last.time) + ": " + last.reason), wide);
+    last === null ? null : make("p", "facts", "granted " + ago(last.time) + ": " + last.reason),
+    isNextShown ? make("p", "facts", "next: " + next.text) : null,
+    next === null || next.way === null ? null : make("p", "facts", "what changes it: ", make("code", "", next.way)),
+    wide);
 }
 
 /* ---- witnesses and links ---------------------------------------------------------------------- */
