@@ -6,6 +6,7 @@
 
 #include <breakwater/sys/core_dump.h>
 
+#include "options.h"
 #include "suggest.h"
 #include "verbs.h"
 
@@ -14,6 +15,8 @@ struct verb {
     const char *help; /* one line, lower case, no full stop */
     enum bw_exit (*run)(int argc, char **argv);
 };
+
+static enum bw_exit run_help(int argc, char **argv);
 
 /* In the order in which help lists them. */
 static const struct verb verbs[] = {
@@ -51,6 +54,7 @@ static const struct verb verbs[] = {
     {"condition", "the same as a condition_check_script of the replaced program",
      bw_verb_condition},
     {"history", "show what was granted, when and by whom", bw_verb_history},
+    {"help", "tell what a verb does, and its options", run_help},
     {"witness", "make (init) and run a witness, which decides by quorum", bw_verb_witness},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
@@ -85,6 +89,41 @@ static enum bw_exit complain_unknown(const char *name)
         (void)fprintf(stderr, "error: unknown verb \"%s\"\n", name);
     (void)fputs("  see:  breakwater --help\n", stderr);
     return BW_EXIT_USAGE;
+}
+
+static const struct bw_option help_options[] = {
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command help_command = {
+    .name = "help",
+    .operands = "[VERB [WORD]]",
+    .operands_max = 2,
+    .help = "Tells what a verb does, and its options: the same as its --help.\n"
+            "Without VERB it lists them all.",
+    .options = help_options,
+};
+
+static enum bw_exit run_help(int argc, char **argv)
+{
+    char *asked[4] = {NULL}; /* VERB, WORD, --help */
+    struct bw_operands operands;
+    enum bw_exit exit;
+    int count = 0;
+
+    if (!bw_options_parse(&help_command, argc, argv, NULL, &operands, &exit))
+        return exit;
+    if (operands.count == 0) {
+        print_help(stdout);
+        return BW_EXIT_FINE;
+    }
+    for (size_t i = 0; i < operands.count; i++)
+        asked[count++] = operands.items[i];
+    asked[count++] = (char[]){"--help"};
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (strcmp(asked[0], verbs[i].name) == 0)
+            return verbs[i].run(count, asked);
+    return complain_unknown(asked[0]);
 }
 
 /* Data that did not reach its reader is a failure, however well the verb did. */
