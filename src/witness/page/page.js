@@ -216,15 +216,15 @@ function phases(entry) {
 function over(entry) {
   const ended = entry.ended;
   return ended === null ? make("td", "good", "open")
-    : make("td", "", ended.reason + (ended.by !== null ? ", by " + ended.by : ""));
+    : make("td", "", ended.reason + " (" + entry.grade + ")" + (ended.by !== null ? ", by " + ended.by : ""));
 }
 
 function showHistory() {
   const rows = history.entries.map((entry) => row("td", [
     make("td", "number", entry.time.slice(0, 19).replace("T", " ")), make("th", "", entry.group), make("td", "number", entry.epoch),
     (entry.previous_site === null ? "" : entry.previous_site + " → ") + entry.site, entry.reason,
-    entry.by || "–", entry.grade, phases(entry), over(entry)]));
-  fill("history", head(["when (UTC)", "group", "epoch", "site", "why", "by", "end before it", "phases", "its end"]),
+    entry.by || "–", phases(entry), over(entry)]));
+  fill("history", head(["when (UTC)", "group", "epoch", "site", "why", "by", "phases", "its end"]),
     make("tbody", "", ...rows));
 }
 
