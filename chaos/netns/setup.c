@@ -222,12 +222,13 @@ static enum bw_err write_site(struct bw_lab *lab, uint32_t site, struct bw_diag 
 static enum bw_err write_groups(struct bw_lab *lab, struct bw_diag *diag)
 {
     const char *names[BW_LAB_GROUPS_MAX];
+    const char *more = lab->options->is_postgres ? "    max_lag: 0s\n    switchover_timeout: 40s\n"
+                       : lab->options->has_data  ? ""
+                                                : "    on_lag: allow\n"; /* nothing is replicated */
 
     for (uint32_t i = 0; i < lab->options->group_count; i++)
         names[i] = lab->groups[i];
-    return bw_lab_write_groups(
-        &lab->plan, names, lab->options->group_count,
-        lab->options->is_postgres ? "    max_lag: 0s\n    switchover_timeout: 40s\n" : "", diag);
+    return bw_lab_write_groups(&lab->plan, names, lab->options->group_count, more, diag);
 }
 
 /* ---- scripts ----------------------------------------------------------------------------------

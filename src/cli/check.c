@@ -429,6 +429,22 @@ static void check_fence(struct check *check, const struct bw_site_config *site,
         bound, term, fence, is_cut ? ": in a fence the script is cut to that" : "");
 }
 
+/* A lag that nobody measures is not zero (4). */
+static void check_lag(struct check *check, const struct bw_site_config *site,
+                      const struct bw_group_config *group, const struct bw_spec *spec)
+{
+    const bool is_candidate = !spec->sites[bw_spec_find_site(spec, site->site)].never_candidate;
+
+    if (is_candidate && spec->on_lag == BW_ON_LAG_REFUSE &&
+        group->scripts[BW_ACTION_STATUS] != NULL && group->scripts[BW_ACTION_READINESS] == NULL)
+        bw_check_line(
+            &check->lines, BW_CHECK_WARN, spec->name,
+            "at %s: no readiness_script says how far behind it is, and on_lag is refuse: it "
+            "follows by itself never; write one, or on_lag: allow, or have a person say "
+            "breakwater failover %s --to %s --accept-data-loss",
+            site->site, spec->name, site->site);
+}
+
 static void check_pair(struct check *check, const struct bw_site_config *site,
                        const struct bw_groups_config *groups)
 {
@@ -437,15 +453,17 @@ static void check_pair(struct check *check, const struct bw_site_config *site,
         const struct bw_group_config *group = bw_site_config_find(site, spec->name);
         const bool is_member = bw_spec_find_site(spec, site->site) >= 0;
 
-        if (group != NULL && is_member)
+        if (group != NULL && is_member) {
             check_fence(check, site, group, spec);
-        else if (group != NULL)
+            check_lag(check, site, group, spec);
+        } else if (group != NULL) {
             bw_check_line(&check->lines, BW_CHECK_FAIL, spec->name,
                           "site %s runs it, but is not among the sites of the group", site->site);
-        else if (is_member)
+        } else if (is_member) {
             bw_check_line(&check->lines, BW_CHECK_FAIL, spec->name,
                           "site %s is among its sites, but has no such group in its file",
                           site->site);
+        }
     }
 }
 

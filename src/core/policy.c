@@ -470,8 +470,10 @@ static void judge_lag(struct judgement *judgement)
                      data_site[0] == '\0' ? "nobody has served yet" : "0 by definition");
         return;
     }
-    if (!bw_policy_has_readiness(group, judgement->watch)) {
-        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site, "no readiness script at any site");
+    if (!bw_policy_has_readiness(group, judgement->watch)) { /* so it is not zero */
+        list.age_ms = UINT32_MAX;
+        judgement->passes &= bw_gate_plain(&list, BW_GATE_ID_LAG, judgement->site, is_accepted,
+                                           "unknown: no readiness script at any site");
         return;
     }
     unknown = lag_unknown(judgement, &measured);

@@ -454,7 +454,8 @@ bool bw_witness_knows_too_little(const struct bw_witness *witness, int group, st
 
     if (decision->acts || state->phase != BW_PHASE_VACANT ||
         watch->handed_over_epoch == state->epoch ||
-        bw_policy_wish_left_ns(state, watch, now) != 0 || is_group_kept(decision))
+        bw_policy_wish_left_ns(state, watch, now) != 0 || is_group_kept(decision) ||
+        !bw_policy_has_readiness(state, watch)) /* nobody else knows it either */
         return false;
     for (int site = 0; site < (int)state->spec.site_count; site++)
         if (is_kept_by_unknown_lag_alone(decision, site))

@@ -276,6 +276,7 @@ static void apply_group(struct story *story)
     spec->renew_interval_ms = 300;
     spec->request_timeout_ms = 1000;
     spec->margin_ms = 50;
+    spec->on_lag = BW_ON_LAG_ALLOW;
     trio_propose(&story->trio, &command);
 }
 

@@ -67,6 +67,7 @@ static struct bw_command set_spec(void)
     spec->renew_interval_ms = RENEW_MS;
     spec->request_timeout_ms = 1000;
     spec->margin_ms = 50;
+    spec->on_lag = BW_ON_LAG_ALLOW;
     return command;
 }
 

@@ -103,10 +103,11 @@ static json_t *make_spec(const struct real_cluster *cluster)
                                                                 cluster->sites[i].name,
                                                                 "priority", 100 - 10 * i)),
                          0);
-    return json_pack("{s:s, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "name", "harbor", "sites",
-                     sites, "mode", "auto", "lease_ttl_ms", REAL_TTL_MS, "fence_timeout_ms",
-                     REAL_FENCE_MS, "renew_interval_ms", REAL_RENEW_MS, "request_timeout_ms",
-                     REAL_REQUEST_MS, "margin_ms", 50, "retry_backoff_ms", 500);
+    return json_pack(
+        "{s:s, s:o, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "name", "harbor", "sites", sites,
+        "mode", "auto", "on_lag", cluster->has_readiness ? "refuse" : "allow", "lease_ttl_ms",
+        REAL_TTL_MS, "fence_timeout_ms", REAL_FENCE_MS, "renew_interval_ms", REAL_RENEW_MS,
+        "request_timeout_ms", REAL_REQUEST_MS, "margin_ms", 50, "retry_backoff_ms", 500);
 }
 
 void real_cluster_init(struct real_cluster *cluster, int site_count, bool has_readiness)

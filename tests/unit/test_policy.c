@@ -605,7 +605,8 @@ static void a_leader_that_others_could_not_better_stays(void **state)
     assert_false(knows_too_little()); /* known, and too much */
 }
 
-static void a_group_without_readiness_scripts_has_no_lag_to_judge(void **state)
+/* 4: a lag that nobody measures is not zero; planned moves need none. */
+static void without_readiness_scripts_on_lag_decides(void **state)
 {
     (void)state;
     world_begin(&world, 2);
@@ -615,8 +616,12 @@ static void a_group_without_readiness_scripts_has_no_lag_to_judge(void **state)
         world.sites[site].report.has_lag = false;
     }
     world_sync_all(&world);
-    assert_true(judge(B, false));
+    assert_false(judge(B, false));
+    assert_true(is_held_by("lag"));
+    assert_true(judge(A, false) || !is_held_by("lag")); /* 0 by definition */
     assert_true(judge(B, true));
+    world_group(&world)->spec.on_lag = BW_ON_LAG_ALLOW;
+    assert_true(judge(B, false));
 
     world.sites[A].report.has_readiness = true;
     world_sync_all(&world);
@@ -687,7 +692,7 @@ int main(void)
         cmocka_unit_test(a_leader_that_was_away_hands_over_once),
         cmocka_unit_test(a_leader_that_knows_a_bound_alone_hands_over),
         cmocka_unit_test(a_leader_that_others_could_not_better_stays),
-        cmocka_unit_test(a_group_without_readiness_scripts_has_no_lag_to_judge),
+        cmocka_unit_test(without_readiness_scripts_on_lag_decides),
         cmocka_unit_test(a_failover_passes_lag_only_with_the_loss_accepted),
         cmocka_unit_test(the_data_site_needs_its_readiness_for_a_planned_move_alone),
     };
