@@ -128,15 +128,18 @@ static bool is_unheard(const struct sim_world *world, uint32_t site, uint32_t gr
     return over->decided_ns != 0 && (is_deaf(world, site) || over->told_until_ns >= world->now_ns);
 }
 
-/* Its fence script hangs, whatever serves, and nothing else is an end of what is outside (3.2.4).
- */
+/* It is to end, and its fence script hangs, whatever serves. */
+static bool ends_in_vain(const struct sim_host *host, uint32_t group)
+{
+    return sim_machine(host)->is_stubborn && sim_override_kept(host, group) == SIM_OVERRIDE_ENDING;
+}
+
+/* Nothing else is an end of what is outside (3.2.4). */
 static bool is_unendable(const struct sim_world *world, uint32_t site, uint32_t group)
 {
-    const struct sim_machine *machine = sim_machine(
-        sim_site((struct sim_world *)(uintptr_t)world, site));
+    const struct sim_host *host = sim_site((struct sim_world *)(uintptr_t)world, site);
 
-    return machine->is_stubborn && sim_override_kept(machine->host, group) == SIM_OVERRIDE_ENDING &&
-           sim_service_is_outside(machine->host, group);
+    return ends_in_vain(host, group) && sim_service_is_outside(host, group);
 }
 
 bool sim_check_override_excuses(const struct sim_world *world, uint32_t site, uint32_t group)
@@ -468,10 +471,7 @@ void sim_check_override(struct sim_world *world)
  * person's word and is fenced before it is started again (3.2.4, 3.8). */
 static bool hangs_in_fence(struct sim_world *world, uint32_t site, uint32_t group)
 {
-    const struct sim_machine *machine = sim_machine(sim_site(world, site));
-
-    return (machine->is_stubborn &&
-            sim_override_kept(machine->host, group) == SIM_OVERRIDE_ENDING) ||
+    return ends_in_vain(sim_site(world, site), group) ||
            sim_checks_is_fenced_for_ever(world, group);
 }
 

@@ -442,8 +442,7 @@ static void warn_of_maintenances(const json_t *group, const char *name, struct v
     }
 }
 
-/* What changes it, where nothing does by time alone; not twice: `end` names its own. */
-static void print_way(const json_t *next, const json_t *end, FILE *out)
+void bw_show_way(const json_t *next, const json_t *end, FILE *out)
 {
     const char *way = bw_json_member(next, "way");
 
@@ -476,7 +475,7 @@ static void warn_of_group(const json_t *group, struct verdict *verdict)
     if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0) {
         warn(verdict, BW_EXIT_NO_SITE, "%s: no site is active; see: breakwater explain %s", name,
              name);
-        print_way(json_object_get(group, "next"), json_object_get(group, "end"), verdict->out);
+        bw_show_way(json_object_get(group, "next"), json_object_get(group, "end"), verdict->out);
     } else if (ends_by_time && strcmp(mode, "paused") != 0 && !is_manual &&
                !bw_json_truth(json_object_get(group, "failover"), "possible")) {
         warn(verdict, BW_EXIT_WARNINGS, "%s: no other site could take over", name);
@@ -663,7 +662,7 @@ void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
                   holder[0] != '\0' ? holder : "none");
     if (json_is_object(next))
         (void)fprintf(out, "Next: %s.\n", bw_json_member(next, "text"));
-    print_way(next, json_object_get(explanation, "end"), out);
+    bw_show_way(next, json_object_get(explanation, "end"), out);
     if (bw_json_truth(explanation, "acts"))
         (void)fprintf(out, "It acts: %s, %s.\n", bw_json_member(explanation, "rule"),
                       bw_json_member(explanation, "rule_text"));

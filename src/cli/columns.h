@@ -17,6 +17,9 @@ enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now
                              FILE *out);
 /* An explanation: what it does or why nothing, then the gates that hold, `is_all`: every gate. */
 void bw_show_explain(const json_t *explanation, bool is_all, FILE *out);
+/* What a person can do about `next`, where time alone changes nothing; not twice: `end` of the same
+ * group names its own. */
+void bw_show_way(const json_t *next, const json_t *end, FILE *out);
 /* A history document. */
 void bw_show_history(const json_t *history, FILE *out);
 

@@ -5,6 +5,7 @@
 
 #include <breakwater/base/name.h>
 
+#include "columns.h"
 #include "confirm.h"
 #include "outcome.h"
 
@@ -113,8 +114,7 @@ static void tell_next(const struct bw_api *api, const struct bw_move *move)
 
     if (json_is_object(next))
         (void)fprintf(stderr, "  next:  %s\n", bw_json_member(next, "text"));
-    if (bw_json_member(next, "way")[0] != '\0')
-        (void)fprintf(stderr, "  a person can:  %s\n", bw_json_member(next, "way"));
+    bw_show_way(next, json_object_get(group, "end"), stderr);
 }
 
 static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,

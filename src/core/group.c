@@ -5,14 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/base/bytes.h>
 #include <breakwater/base/assert.h>
-
-/* Every text that is copied here comes from a field of the same size. */
-#define COPY(to, from)                                                                             \
-    do {                                                                                           \
-        _Static_assert(sizeof(to) == sizeof(from), "texts of one size");                           \
-        memcpy(to, from, sizeof(to));                                                              \
-    } while (0)
 
 #define CLEAR(field) memset(field, 0, sizeof(field))
 
@@ -280,7 +274,7 @@ static void drop_switchover(struct bw_group *group)
 static void drop_to_first_choice(struct bw_group *group)
 {
     if (group->phase == BW_PHASE_REVOKING)
-        COPY(group->first_choice, group->target);
+        BW_COPY_FIELD(group->first_choice, group->target);
     drop_switchover(group);
 }
 
@@ -319,9 +313,9 @@ static void record_grant(struct bw_group *group, uint64_t index, const struct bw
         .seen = command->sight.seen,
         .proved = command->sight.proved,
     };
-    COPY(entry->site, command->site);
-    COPY(entry->previous_site, group->last_end.site);
-    COPY(entry->by, command->by);
+    BW_COPY_FIELD(entry->site, command->site);
+    BW_COPY_FIELD(entry->previous_site, group->last_end.site);
+    BW_COPY_FIELD(entry->by, command->by);
 }
 
 static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
@@ -330,7 +324,7 @@ static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_c
     advance_switchover(group, command);
     group->epoch = command->epoch;
     group->granted_index = index;
-    COPY(group->holder_site, command->site);
+    BW_COPY_FIELD(group->holder_site, command->site);
     group->holder_instance = command->instance;
     CLEAR(group->boots);
     group->boots[0].id = command->boot_id;
@@ -345,8 +339,8 @@ static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_c
     }
     CLEAR(group->initial_primary);
     CLEAR(group->first_choice);
-    COPY(group->previous_data_site, group->data_site);
-    COPY(group->data_site, command->site);
+    BW_COPY_FIELD(group->previous_data_site, group->data_site);
+    BW_COPY_FIELD(group->data_site, command->site);
     CLEAR(group->let_go_site);
     group->let_go_epoch = 0;
     group->let_go_terms = (struct bw_terms){0};
@@ -391,10 +385,10 @@ static void note_target(struct bw_group *group, uint64_t index, const struct bw_
 {
     (void)index;
     drop_switchover(group);
-    COPY(group->target, command->target);
-    COPY(group->target_origin, group->holder_site);
+    BW_COPY_FIELD(group->target, command->target);
+    BW_COPY_FIELD(group->target_origin, group->holder_site);
     group->target_reason = command->reason;
-    COPY(group->target_by, command->by);
+    BW_COPY_FIELD(group->target_by, command->by);
 }
 
 static void drop_target(struct bw_group *group, uint64_t index, const struct bw_command *command)
@@ -430,8 +424,8 @@ static void note_voucher(struct bw_group *group, const struct bw_command *comman
     struct bw_voucher *vouchers = group->vouchers;
     struct bw_voucher word = {.epoch = group->epoch};
 
-    COPY(word.by, command->by);
-    COPY(word.text, command->text);
+    BW_COPY_FIELD(word.by, command->by);
+    BW_COPY_FIELD(word.text, command->text);
     if (group->voucher_count > 0 && vouchers[group->voucher_count - 1].epoch == group->epoch) {
         join_words(&vouchers[group->voucher_count - 1], &word);
         group->voucher_count--;
@@ -474,7 +468,7 @@ static void end_epoch(struct bw_group *group, uint64_t index, const struct bw_co
     entry->grade = grade;
     group->last_end = (struct bw_last_end){
         .epoch = group->epoch, .grade = grade, .reason = reason, .past_no_return = true};
-    COPY(group->last_end.site, group->holder_site);
+    BW_COPY_FIELD(group->last_end.site, group->holder_site);
     /* H13: an adoption that was not armed enforced nothing there, so every site reports again. */
     if (group->adopting)
         group->first_grant = true;
@@ -496,7 +490,7 @@ static void end_expired(struct bw_group *group, uint64_t index, const struct bw_
     drop_to_first_choice(group);
     end_epoch(group, index, command, BW_GRADE_EXPIRED, command->reason);
     if (has_left_data_alone(command)) {
-        COPY(group->data_site, group->previous_data_site);
+        BW_COPY_FIELD(group->data_site, group->previous_data_site);
         group->last_end.past_no_return = false;
     }
     CLEAR(group->previous_data_site);
@@ -527,9 +521,9 @@ static void end_confirmed(struct bw_group *group, uint64_t index, const struct b
 {
     end_epoch(group, index, command, BW_GRADE_CONFIRMED, command->reason);
     group->last_end.past_no_return = !has_left_data_alone(command);
-    COPY(group->last_end.position, command->position);
+    BW_COPY_FIELD(group->last_end.position, command->position);
     if (has_left_data_alone(command))
-        COPY(group->data_site, group->previous_data_site);
+        BW_COPY_FIELD(group->data_site, group->previous_data_site);
     CLEAR(group->previous_data_site);
 }
 
@@ -541,7 +535,7 @@ static void end_given_back(struct bw_group *group, uint64_t index, const struct 
         drop_switchover(group);
         return;
     }
-    COPY(group->target, group->target_origin);
+    BW_COPY_FIELD(group->target, group->target_origin);
     CLEAR(group->target_origin);
     CLEAR(group->target_position);
     group->target_reason = BW_REASON_ROLLBACK;
@@ -551,7 +545,7 @@ static void end_given_back(struct bw_group *group, uint64_t index, const struct 
 static void end_for_target(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     end_confirmed(group, index, command);
-    COPY(group->target_position, command->position);
+    BW_COPY_FIELD(group->target_position, command->position);
 }
 
 /* ---- spec, mode, maintenance --------------------------------------------------------------- */
@@ -579,7 +573,7 @@ static void set_mode(struct bw_group *group, uint64_t index, const struct bw_com
 
 static void end_let_go(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
-    COPY(group->let_go_site, group->holder_site);
+    BW_COPY_FIELD(group->let_go_site, group->holder_site);
     group->let_go_epoch = group->epoch;
     group->let_go_terms = group->terms;
     end_epoch(group, index, command, BW_GRADE_LET_GO, BW_REASON_LET_GO);
@@ -626,7 +620,7 @@ static void replace_spec(struct bw_group *group, uint64_t index, const struct bw
     group->spec = command->spec;
     group->spec.mode = old_mode;
     enter_mode(group, index, command->spec.mode);
-    COPY(group->initial_primary, command->site);
+    BW_COPY_FIELD(group->initial_primary, command->site);
     prune_switchover(group);
 }
 

@@ -3,12 +3,7 @@
 
 #include <string.h>
 
-#define COPY(to, from)                                                                             \
-    do {                                                                                           \
-        _Static_assert(sizeof(to) == sizeof(from), "texts of one size");                           \
-        memcpy(to, from, sizeof(to));                                                              \
-    } while (0)
-
+#include <breakwater/base/bytes.h>
 /* What belongs to an epoch, and is no line of its own. */
 static bool begins_line(enum bw_record_kind kind)
 {
@@ -82,17 +77,17 @@ static void begin_epoch(struct bw_record_line *line, const struct bw_record_even
         .seen = event->seen,
         .proved = event->proved,
     };
-    COPY(entry->site, event->site);
-    COPY(entry->previous_site, event->previous);
-    COPY(entry->by, event->by);
+    BW_COPY_FIELD(entry->site, event->site);
+    BW_COPY_FIELD(entry->previous_site, event->previous);
+    BW_COPY_FIELD(entry->by, event->by);
     if (line->text[0] == '\0')
-        COPY(line->text, event->text);
+        BW_COPY_FIELD(line->text, event->text);
 }
 
 static void note_word(struct bw_record_line *line, const struct bw_record_event *event)
 {
-    COPY(line->ended_by, event->by);
-    COPY(line->ended_text, event->text);
+    BW_COPY_FIELD(line->ended_by, event->by);
+    BW_COPY_FIELD(line->ended_text, event->text);
 }
 
 static void note_end(struct bw_record_line *line, const struct bw_record_event *event)
@@ -153,7 +148,7 @@ static void take_reason_of_move(const struct bw_record *record, struct bw_record
 
     while (grant->planned && bw_record_next(record, &at, &event) && event.index < grant->index)
         if (event.kind == BW_RECORD_MOVE_BEGUN && strcmp(event.by, grant->by) == 0)
-            COPY(line->text, event.text);
+            BW_COPY_FIELD(line->text, event.text);
 }
 
 void bw_record_read_line(const struct bw_record *record, const struct bw_record_mark *mark,
@@ -187,6 +182,6 @@ void bw_record_line_of(const struct bw_group *group, const struct bw_history_ent
     *out_line = (struct bw_record_line){.kind = BW_RECORD_GRANTED, .entry = *entry};
     if (voucher == NULL)
         return;
-    COPY(out_line->ended_by, voucher->by);
-    COPY(out_line->ended_text, voucher->text);
+    BW_COPY_FIELD(out_line->ended_by, voucher->by);
+    BW_COPY_FIELD(out_line->ended_text, voucher->text);
 }

@@ -4,20 +4,15 @@
 
 #include <string.h>
 
+#include <breakwater/base/bytes.h>
 #include <breakwater/core/group.h>
-
-#define COPY(to, from)                                                                             \
-    do {                                                                                           \
-        _Static_assert(sizeof(to) == sizeof(from), "texts of one size");                           \
-        memcpy(to, from, sizeof(to));                                                              \
-    } while (0)
 
 void bw_record_look(const struct bw_group *group, const struct bw_command *command,
                     struct bw_record_before *out_before)
 {
     *out_before = (struct bw_record_before){.epoch = group->epoch,
                                             .is_open = group->phase != BW_PHASE_VACANT};
-    COPY(out_before->holder_site, group->holder_site);
+    BW_COPY_FIELD(out_before->holder_site, group->holder_site);
     if (command != NULL &&
         (command->kind == BW_COMMAND_SET_SPEC || command->kind == BW_COMMAND_SET_MODE))
         out_before->spec = group->spec;
@@ -40,7 +35,7 @@ static void note_site(struct bw_record_event *event, const struct bw_site_spec *
         before->never_candidate == after->never_candidate)
         return;
     event->site_count++;
-    COPY(site->name, (before != NULL ? before : after)->name);
+    BW_COPY_FIELD(site->name, (before != NULL ? before : after)->name);
     site->was = before != NULL;
     site->is = after != NULL;
     if (before != NULL) {
@@ -80,10 +75,10 @@ static void note_end(struct bw_record *record, const struct bw_group *group,
     event.epoch = group->last_end.epoch;
     event.grade = group->last_end.grade;
     event.reason = group->last_end.reason;
-    COPY(event.site, group->last_end.site);
+    BW_COPY_FIELD(event.site, group->last_end.site);
     if (event.grade == BW_GRADE_FORCED && voucher != NULL) { /* said more than once: all of it */
-        COPY(event.by, voucher->by);
-        COPY(event.text, voucher->text);
+        BW_COPY_FIELD(event.by, voucher->by);
+        BW_COPY_FIELD(event.text, voucher->text);
     }
     bw_record_append(record, group->spec.name, &event);
 }
@@ -97,8 +92,8 @@ static void note_grant(const struct bw_group *group, const struct bw_command *co
     event->silent_ms = command->silent_ms;
     event->seen = command->sight.seen;
     event->proved = command->sight.proved;
-    COPY(event->site, command->site);
-    COPY(event->previous, group->last_end.site);
+    BW_COPY_FIELD(event->site, command->site);
+    BW_COPY_FIELD(event->previous, group->last_end.site);
 }
 
 /* What the command is called in the record; NONE: it leaves nothing but the end of an epoch. */
@@ -111,7 +106,7 @@ static enum bw_record_kind fill(const struct bw_group *group, const struct bw_re
         return BW_RECORD_GRANTED;
     case BW_COMMAND_REVOKE:
         event->reason = command->reason;
-        COPY(event->site, command->target);
+        BW_COPY_FIELD(event->site, command->target);
         return BW_RECORD_MOVE_BEGUN;
     case BW_COMMAND_UNREVOKE:
         return BW_RECORD_MOVE_GIVEN_UP;
@@ -133,7 +128,7 @@ static enum bw_record_kind fill(const struct bw_group *group, const struct bw_re
         note_spec(event, &before->spec, &group->spec);
         return BW_RECORD_MODE;
     case BW_COMMAND_MAINTENANCE:
-        COPY(event->site, command->site);
+        BW_COPY_FIELD(event->site, command->site);
         event->duration_ms = command->duration_ms;
         return BW_RECORD_MAINTENANCE;
     case BW_COMMAND_DELETE:
@@ -163,8 +158,8 @@ void bw_record_command(struct bw_record *record, const struct bw_group *group,
     struct bw_record_event event = {
         .index = index, .unix_ms = command->unix_ms, .epoch = group->epoch};
 
-    COPY(event.by, command->by);
-    COPY(event.text, command->text);
+    BW_COPY_FIELD(event.by, command->by);
+    BW_COPY_FIELD(event.text, command->text);
     if (before == NULL) {
         event.kind = BW_RECORD_CREATED;
         bw_record_append(record, group->spec.name, &event);

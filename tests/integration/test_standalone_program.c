@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "janitor.h"
+#include "text_file.h"
 
 #define PATIENCE_MS 60000
 #define LOOK_US     20000
@@ -46,16 +47,7 @@ static void put(const struct world *world, const char *name, const char *text)
 
 static bool has(const struct world *world, const char *name, const char *text)
 {
-    static char content[65536];
-    FILE *file = fopen(path(world, name), "r");
-    size_t size;
-
-    if (file == NULL)
-        return false;
-    size = fread(content, 1, sizeof content - 1, file);
-    content[size] = '\0';
-    assert_int_equal(fclose(file), 0);
-    return strstr(content, text) != NULL;
+    return text_file_has(path(world, name), text);
 }
 
 static void await(const struct world *world, const char *name, const char *text)

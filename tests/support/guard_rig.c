@@ -21,6 +21,7 @@
 
 #include "janitor.h"
 #include "punctual.h"
+#include "text_file.h"
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
@@ -47,16 +48,7 @@ void rig_put(const struct rig *rig, const char *name, int mode, const char *text
 
 bool rig_has(const struct rig *rig, const char *name, const char *text)
 {
-    static char content[65536];
-    FILE *in = fopen(rig_path(rig, name), "r");
-    size_t size;
-
-    if (in == NULL)
-        return false;
-    size = fread(content, 1, sizeof content - 1, in);
-    content[size] = '\0';
-    assert_int_equal(fclose(in), 0);
-    return strstr(content, text) != NULL;
+    return text_file_has(rig_path(rig, name), text);
 }
 
 static const char *const service_text =

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 void bw_put_u32le(uint8_t *out, uint32_t value);
 void bw_put_u64le(uint8_t *out, uint64_t value);
@@ -21,5 +22,11 @@ bool bw_hex_decode(const char *text, uint8_t *out_data, size_t size);
 
 /* Copies `text` into `out` of `size` bytes. False, and `out` is "", when it does not fit. */
 bool bw_copy_text(char *out, size_t size, const char *text);
+/* From a field of the same size: nothing can be cut. */
+#define BW_COPY_FIELD(to, from)                                                                    \
+    do {                                                                                           \
+        _Static_assert(sizeof(to) == sizeof(from), "fields of one size");                          \
+        memcpy(to, from, sizeof(to));                                                              \
+    } while (0)
 
 #endif
