@@ -21,11 +21,12 @@ const struct bw_site *sim_agent_machine(const struct sim_process *process, uint3
 static void tell_action(struct sim_agent *agent, const struct bw_site *site,
                         const struct bw_site_action *action)
 {
-    static const char *const verbs[] = {
+    static const char *const verbs[BW_GUARD_MESSAGE_SHOWN + 1] = {
         [BW_GUARD_MESSAGE_ARM] = "asks to arm",
         [BW_GUARD_MESSAGE_RUN] = "orders",
         [BW_GUARD_MESSAGE_END] = "asks to end",
         [BW_GUARD_MESSAGE_LET_GO] = "lets go",
+        [BW_GUARD_MESSAGE_OVERRIDE] = "passes an override on",
     };
     struct sim_world *world = sim_world_of(agent->process);
     const struct bw_guard_message *message = &action->message;
@@ -275,6 +276,31 @@ static void use_witnesses(struct sim_agent *agent, uint32_t witnesses)
     BW_ASSERT(bw_agent_machine_use_witnesses(&agent->program, named, count, NULL) == BW_OK);
 }
 
+/* As in src/agent/groups.c, but that each group is taken or left for itself. */
+static void reload_group(struct sim_agent *agent, uint32_t group,
+                         const struct bw_site_limits *limits)
+{
+    struct bw_agent_machine *program = &agent->program;
+    struct sim_world *world = sim_world_of(agent->process);
+    const bool is_named = !agent->machine->is_unnamed[group];
+
+    if (!program->groups[group].is_left && is_named) {
+        bw_agent_machine_set_limits(program, group, limits);
+    } else if (is_named) {
+        sim_count(world, "agent:reload_takes");
+        BW_ASSERT(bw_agent_machine_take_group(program, world->group_names[group], limits,
+                                              agent->machine->units[group].is_unit,
+                                              sim_agent_store_memory(agent, group)) == (int)group);
+    } else if (!program->groups[group].is_left) {
+        if (bw_agent_machine_keeps(program, group) != BW_KEEPS_NOTHING) {
+            sim_count(world, "agent:reload_refused");
+            return;
+        }
+        sim_count(world, "agent:reload_leaves");
+        bw_agent_machine_leave_group(program, group);
+    }
+}
+
 static void on_reload(struct sim_process *process, void *payload)
 {
     struct sim_agent *agent = process->state;
@@ -283,7 +309,7 @@ static void on_reload(struct sim_process *process, void *payload)
 
     limits.failure_threshold += witnesses & 1;
     for (uint32_t i = 0; i < agent->program.group_count; i++)
-        bw_agent_machine_set_limits(&agent->program, i, &limits);
+        reload_group(agent, i, &limits);
     use_witnesses(agent, witnesses);
     sim_agent_finish(agent);
 }

@@ -41,6 +41,19 @@ void sim_check_start_begun(struct sim_world *world, uint32_t group, uint32_t sit
              sim_site(world, checks->started_site[group])->name);
 }
 
+#define COPYS_WORD_NS (60 * SIM_S) /* in which its give-back is taken: a lease and more */
+
+/* The origin's final position is that of its copy, which gave the epoch back, and has what was
+ * there when it was copied (3.5, 3.8). */
+static bool is_position_of_a_copy(struct sim_world *world, const struct bw_last_end *end)
+{
+    const struct sim_checks *checks = world->checks;
+
+    return end->reason == BW_REASON_REBOOT && checks->cloned_until_ns != 0 &&
+           world->now_ns < checks->cloned_until_ns + COPYS_WORD_NS &&
+           strcmp(end->site, sim_site(world, checks->cloned_site)->name) == 0;
+}
+
 /* A grant that nobody has seen before. */
 static void note_grant(struct sim_world *world, uint32_t group, const struct bw_group *found)
 {
@@ -54,7 +67,8 @@ static void note_grant(struct sim_world *world, uint32_t group, const struct bw_
     /* What a start that failed has acknowledged is lost with its rollback (3.6); what a person has
      * started after the last position was given was never promised. */
     if (!checks->by_hand_since[group] && bw_group_history_at(found, 0)->planned &&
-        bw_group_history_at(found, 0)->why_granted != BW_REASON_ROLLBACK)
+        bw_group_history_at(found, 0)->why_granted != BW_REASON_ROLLBACK &&
+        !is_position_of_a_copy(world, &found->last_end))
         checks->planned_epoch[group] = found->epoch;
     checks->by_hand_since[group] = false;
     if (newest[0] != '\0' && strcmp(newest, found->holder_site) != 0)

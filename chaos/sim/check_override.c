@@ -120,18 +120,23 @@ static bool is_deaf(const struct sim_world *world, uint32_t site)
 }
 
 /* Since it was ordered another site was granted, or confirmed, and this one has not heard anybody
- * since, or has had no time to end what it serves. */
+ * since, or has had no time to end what it serves. Nor does it hear of it from those that were said
+ * to be lost, and came back beside the cluster that was recovered without them (3.9). */
 static bool is_unheard(const struct sim_world *world, uint32_t site, uint32_t group)
 {
     const struct sim_overridden *over = overridden(world, site, group);
 
-    return over->decided_ns != 0 && (is_deaf(world, site) || over->told_until_ns >= world->now_ns);
+    return over->decided_ns != 0 && (is_deaf(world, site) || over->told_until_ns >= world->now_ns ||
+                                     over->decided_generation < world->generation);
 }
 
-/* It is to end, and its fence script hangs, whatever serves. */
+/* It is to end, by a person's word or since nobody there knows of one, and its fence script hangs,
+ * whatever serves. */
 static bool ends_in_vain(const struct sim_host *host, uint32_t group)
 {
-    return sim_machine(host)->is_stubborn && sim_override_kept(host, group) == SIM_OVERRIDE_ENDING;
+    return sim_machine(host)->is_stubborn &&
+           (sim_override_kept(host, group) == SIM_OVERRIDE_ENDING ||
+            overridden(host->world, host->number, group)->is_orphaned);
 }
 
 /* Nothing else is an end of what is outside (3.2.4). */
@@ -199,6 +204,7 @@ static void begins(struct sim_world *world, uint32_t site, uint32_t group)
     struct sim_overridden *over = overridden(world, site, group);
 
     sim_count(world, "override:on");
+    over->is_orphaned = false;
     over->on_ns = world->now_ns;
     over->second_life = world->agents[site][1]->health == SIM_DEAD ? world->agents[site][1]->life
                                                                    : 0;
@@ -226,16 +232,18 @@ static void is_over(struct sim_world *world, uint32_t site, uint32_t group,
         over->is_orphaned = true;
         return;
     }
-    if (before == SIM_OVERRIDE_WAITING)
+    if (before == SIM_OVERRIDE_WAITING) {
         sim_count(world, "override:given_up");
-    else if (is_served)
+        if (over->is_orphaned)
+            return; /* what the one before it has left serving is not ended by that */
+    } else if (is_served)
         sim_count(world, over->is_leased ? "override:adopted" : "override:let_go");
     else
         sim_count(world, over->is_leased ? "override:leased" : "override:ended");
     /* It may have been ordered anew while the end was on its way to the disk. */
     *over = (struct sim_overridden){.ordered_ns = over->ordered_ns > over->on_ns ? over->ordered_ns
                                                                                  : 0,
-                                    .let_go_index = over->let_go_index,
+                                    .carried_out = over->carried_out,
                                     .told_until_ns = over->told_until_ns};
 }
 
@@ -252,12 +260,15 @@ static void read_kept(const struct sim_host *host, enum sim_override out_kept[SI
         return;
     for (uint32_t i = 0; i < state.group_count; i++) {
         const int group = sim_group_find(host->world, state.groups[i].name);
+        const struct bw_site_memory *memory = &state.groups[i].memory;
+        struct sim_overridden *over;
 
-        if (group >= 0)
-            out_kept[group] = stage_of(&state.groups[i].memory);
-        if (group >= 0)
-            overridden(host->world, host->number, (uint32_t)group)->kept_epoch =
-                state.groups[i].memory.epoch;
+        if (group < 0)
+            continue;
+        out_kept[group] = stage_of(memory);
+        over = overridden(host->world, host->number, (uint32_t)group);
+        over->kept_epoch = memory->epoch;
+        over->carried_out = memory->let_go_index;
     }
     bw_agent_state_deinit(&state);
 }
@@ -298,11 +309,11 @@ void sim_check_override_ordered(struct sim_world *world, uint32_t site, uint32_t
     struct sim_overridden *over = overridden(world, site, group);
 
     sim_count(world, "override:ordered");
-    over->is_orphaned = false;
+    /* What an orphan has left serving, and is fenced while the next one waits, is still that. */
+    over->is_orphaned = over->is_orphaned && sim_service_is_serving(sim_site(world, site), group);
     over->ordered_ns = world->now_ns;
     over->to_end_ns = 0;
     over->is_leased = false;
-    over->let_go_index = let_go_index(world, group);
     over->decided_ns = 0;
 }
 
@@ -367,6 +378,7 @@ void sim_check_override_decides(struct sim_process *witness, uint32_t group, con
         if (over->decided_ns == 0)
             sim_count(world, "override:decided_beside");
         over->decided_ns = world->now_ns;
+        over->decided_generation = sim_witness_cluster(witness)->generation;
         if (what != NULL && heard_within(witness, other, group, 80) == NULL)
             over->told_until_ns = sim_checks_found_out_ns(world, other);
         if (what != NULL && sim_check_overrides(world, other, group) &&
@@ -389,7 +401,7 @@ static bool has_reason(struct sim_world *world, uint32_t site, uint32_t group)
     sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
     return over->kept != SIM_OVERRIDE_ON || over->to_end_ns >= over->on_ns ||
            over->decided_ns != 0 || mirror.armed_epoch > memory.ended_epoch ||
-           let_go_index(world, group) > over->let_go_index ||
+           let_go_index(world, group) > over->carried_out ||
            over->second_life != world->agents[site][1]->life; /* another instance has said hello */
 }
 
@@ -455,7 +467,8 @@ static void look_at_orphan(struct sim_world *world, uint32_t site, uint32_t grou
     sim_checks_excuse_group(world, site, group,
                             over->orphan_until_ns != 0 ? over->orphan_until_ns
                                                        : world->now_ns + SIM_S);
-    if (over->orphan_until_ns != 0 && over->orphan_until_ns < world->now_ns)
+    if (over->orphan_until_ns != 0 && over->orphan_until_ns < world->now_ns &&
+        !is_unendable(world, site, group))
         *over = (struct sim_overridden){.kept = over->kept};
 }
 

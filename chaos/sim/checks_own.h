@@ -101,9 +101,10 @@ struct sim_overridden {
     enum sim_override kept; /* as it was seen last */
     uint64_t ordered_ns, on_ns, to_end_ns;
     uint64_t decided_ns;   /* another site was granted, or confirmed, since the command */
+    uint64_t decided_generation; /* by witnesses of this generation, the newest time */
     uint32_t second_life;  /* of another agent at its site, at the beginning */
     uint64_t kept_epoch;   /* that the agent's file has beside it */
-    uint64_t let_go_index; /* the newest that anybody knew at the command */
+    uint64_t carried_out;  /* the newest let-go that this site has: a newer one it has to obey */
     bool is_leased;        /* an epoch was armed since: by that it serves, or not at all */
     bool is_orphaned;      /* its agent's state is lost: who is there knows of no word */
     uint64_t orphan_until_ns;
@@ -194,6 +195,7 @@ struct sim_checks {
     uint32_t greetings[SIM_SITES_MAX];
     /* log */
     uint64_t held_epoch[SIM_GROUPS_MAX];
+    uint64_t wished_index[SIM_GROUPS_MAX], wished_generation[SIM_GROUPS_MAX]; /* told as taken */
     /* sites */
     uint64_t fenced_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* begin of the newest fence script */
     struct sim_told_fence told_fence[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_GROUPS_MAX];

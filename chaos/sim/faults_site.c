@@ -1,4 +1,5 @@
 /* faults_site.c - scripts and services that misbehave, state that is lost, agents that run twice. */
+#include "agent.h"
 #include "checks.h"
 #include "machine.h"
 #include "override.h"
@@ -217,6 +218,18 @@ static bool find_group_that_serves(struct sim_world *world, struct sim_incident 
     incident->a = any_group(world, incident);
     return sim_service_is_serving(sim_site(world, incident->b), incident->a);
 }
+/* Both read their file, in either order, or one of them does not. */
+static void reload_site(struct sim_world *world, struct sim_incident *incident)
+{
+    const bool is_agent_first = sim_chance(&incident->chance, 500000);
+
+    if (is_agent_first)
+        sim_agent_reload(world->agents[incident->b][0], world->witnesses_listed);
+    if (sim_chance(&incident->chance, 800000))
+        sim_site_reload(sim_site(world, incident->b));
+    if (!is_agent_first && sim_chance(&incident->chance, 800000))
+        sim_agent_reload(world->agents[incident->b][0], world->witnesses_listed);
+}
 /* The site file names a group no more, mostly one that this site holds: its guard is told to read it anew, and
  * refuses, or begins anew. */
 static bool forget_group(struct sim_world *world, struct sim_incident *incident)
@@ -235,12 +248,13 @@ static bool forget_group(struct sim_world *world, struct sim_incident *incident)
         return false;
     set_unnamed(world, incident, true);
     if (is_reload)
-        sim_site_reload(sim_site(world, incident->b));
+        reload_site(world, incident);
     return true;
 }
 static void name_group_again(struct sim_world *world, struct sim_incident *incident)
 {
     set_unnamed(world, incident, false);
+    sim_agent_reload(world->agents[incident->b][0], world->witnesses_listed);
     if (incident->stage != 0 || sim_chance(&incident->chance, 500000))
         sim_site_reload(sim_site(world, incident->b));
     else

@@ -158,7 +158,7 @@ static void spawn(struct sim_guard *guard, struct sim_guard_group *guarded,
 static void tell_action(struct sim_guard *guard, const struct sim_guard_group *guarded,
                         const struct bw_guard_action *action)
 {
-    static const char *const kinds[] = {
+    static const char *const kinds[BW_GUARD_MESSAGE_SHOWN + 1] = {
         [BW_GUARD_MESSAGE_ARMED] = "armed",
         [BW_GUARD_MESSAGE_ARM_REFUSED] = "refuses to arm",
         [BW_GUARD_MESSAGE_RUN_BEGUN] = "has begun a run",
@@ -168,7 +168,8 @@ static void tell_action(struct sim_guard *guard, const struct sim_guard_group *g
         [BW_GUARD_MESSAGE_LET_GO_DONE] = "let go",
         [BW_GUARD_MESSAGE_FENCE_BEGUN] = "a fence begins",
         [BW_GUARD_MESSAGE_FENCE_ENDED] = "a fence has ended",
-        [BW_GUARD_MESSAGE_HELLO_REFUSED] = NULL,
+        [BW_GUARD_MESSAGE_OVERRIDE_DONE] = "has taken the override",
+        [BW_GUARD_MESSAGE_OVERRIDE_REFUSED] = "refuses the override",
     };
     struct sim_world *world = sim_world_of(guard->process);
     const char *group = world->group_names[guarded->group];
@@ -429,6 +430,13 @@ static void on_hangup(struct sim_process *process, void *payload)
                 sim_count(sim_world_of(process), "guard:reload_adds");
             continue;
         }
+        if (guard->machine->is_unnamed[i]) {
+            if (!guarded->at.is_left)
+                sim_count(sim_world_of(process), "guard:reload_leaves");
+            bw_guard_machine_leave(&guard->daemon, &guarded->at);
+            continue;
+        }
+        bw_guard_machine_take_again(&guard->daemon, &guarded->at);
         bw_guarded_configure(&guarded->at, &limits);
         guarded->files = guard->machine->scripts_named[i];
     }

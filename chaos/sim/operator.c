@@ -220,6 +220,29 @@ bool sim_operator_switch_to(struct sim_world *world, uint32_t group, uint32_t si
            sim_witness_ask(leader, world->group_names[group], &wish, &diag) == BW_OK;
 }
 
+/* Somebody asks, and thinks better of it. */
+static bool ask_and_wait(struct sim_world *world, struct sim_incident *incident)
+{
+    return ask(world, incident, BW_WISH_SWITCHOVER);
+}
+static void take_back(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_process *leader = sim_operator_leader(world);
+    const struct bw_command command = sim_operator_about(world, BW_COMMAND_UNREVOKE, incident->a);
+
+    if (leader != NULL)
+        (void)sim_witness_take_back(leader, &command); /* perhaps there is nothing any more */
+}
+/* Whoever took it leads no more while it waits, or is on its way. */
+static void hand_over(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_process *leader = sim_operator_leader(world);
+
+    (void)incident;
+    if (leader != NULL)
+        sim_witness_leave(leader);
+}
+
 /* A move whose holder does not hear of it: it is given up, and nothing was touched (Unrevoke). */
 static bool switch_over_deaf(struct sim_world *world, struct sim_incident *incident)
 {
@@ -382,6 +405,8 @@ const struct sim_incident_kind sim_operator_acts[] = {
     {"switchover", SIM_PEOPLE, true, 12, 0, 0, switch_over, NULL},
     {"switchover-deaf", SIM_PEOPLE, true, 6, 1500, 4000, switch_over_deaf, hear_again},
     {"failover", SIM_PEOPLE, true, 5, 0, 0, fail_over, NULL},
+    {"switchover-led-anew", SIM_PEOPLE, true, 3, 1, 2000, ask_and_wait, hand_over},
+    {"cancel", SIM_PEOPLE, true, 3, 1, 2000, ask_and_wait, take_back},
     {"change-spec", SIM_PEOPLE, true, 8, 1000, 120000, change_spec, end_change},
     {"initial-primary", SIM_PEOPLE, true, 4, 0, 0, name_initial, NULL},
     {"delete", SIM_PEOPLE, true, 4, 0, 0, delete_group, NULL},

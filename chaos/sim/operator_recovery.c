@@ -233,14 +233,15 @@ static bool begin_anew(struct sim_world *world, struct sim_incident *incident)
 {
     struct sim_process *witness = world->witnesses[incident->a];
 
+    if (sim_checks_is_vote_away(witness))
+        return false; /* later: who moved its file away brings that back first */
     if (is_restore(world)) {
         sim_snapshot_restore(witness, world->plan->saved);
         sim_operator_list_witnesses(world, world->witnesses_listed | 1u << incident->a);
         sim_count(world, "recovery:restored");
         return true;
     }
-    if (!witness->host->is_up || witness->host->is_suspended || sim_witness_is_wiped(witness) ||
-        sim_checks_is_vote_away(witness))
+    if (!witness->host->is_up || witness->host->is_suspended || sim_witness_is_wiped(witness))
         return false; /* later */
     sim_recover(witness);
     sim_count(world, "recover:done");

@@ -5,6 +5,7 @@
 #include <breakwater/base/bytes.h>
 
 #include "checks.h"
+#include "machine.h"
 #include "net.h"
 #include "operator.h"
 #include "site.h"
@@ -15,11 +16,13 @@
 #define LOOKS_BEFORE_NAMING 15 /* of MEND_NS: what comes by itself comes first */
 #define LOOK_NS (5 * SIM_MS)
 
-/* What runs where only its own scripts end it is the one thing that a wrong word cannot be borne for:
- * he looks there first. */
+/* What runs where only its own scripts end it is the one thing that a wrong word cannot be borne
+ * for: he looks there first, and at what the scripts that lie there would start. */
 static bool would_vouch(const struct sim_host *host, uint32_t group)
 {
-    return !host->is_up || !sim_service_is_outside(host, group);
+    return !host->is_up ||
+           (!sim_service_is_outside(host, group) &&
+            !sim_scripts_start_outside(sim_machine(host), group, sim_site_scripts(host, group)));
 }
 
 bool sim_operator_vouch(struct sim_world *world, uint32_t group, uint64_t epoch)

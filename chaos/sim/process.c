@@ -70,14 +70,34 @@ static void die(struct sim_process *process)
         sim_queue_push(world, world->now_ns + RESTART_NS_MIN + rest, &again);
 }
 
+static void begin_acting(struct sim_process *process)
+{
+    struct sim_world *world = sim_world_of(process);
+
+    BW_ASSERT(world->acting == NULL); /* processes do not call each other */
+    world->acting = process;
+}
+
+static void end_acting(struct sim_process *process)
+{
+    sim_world_of(process)->acting = NULL;
+    if (process->is_doomed)
+        die(process);
+}
+
+void sim_process_ask(struct sim_process *process, void (*ask)(struct sim_process *, void *),
+                     void *user)
+{
+    BW_ASSERT(process->health != SIM_DEAD);
+    begin_acting(process);
+    ask(process, user);
+    end_acting(process);
+}
+
 /* Calls the program; what it does to itself happens afterwards. */
 static void enter(struct sim_process *process, struct sim_event *event)
 {
-    struct sim_world *world = sim_world_of(process);
-    struct sim_process *before = world->acting;
-
-    BW_ASSERT(before == NULL); /* processes do not call each other */
-    world->acting = process;
+    begin_acting(process);
     if (event == NULL) {
         process->ops->on_start(process);
     } else if (event->kind == SIM_EVENT_WAKE) {
@@ -88,9 +108,7 @@ static void enter(struct sim_process *process, struct sim_event *event)
         event->payload = NULL; /* it is the function's now */
         event->call.later_fn(process, payload);
     }
-    world->acting = before;
-    if (process->is_doomed)
-        die(process);
+    end_acting(process);
 }
 
 void sim_process_start(struct sim_process *process)

@@ -8,6 +8,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/consensus/beginning.h>
+#include <breakwater/wire/record_event.h>
 #include <breakwater/wire/snapshot.h>
 
 #include "check.h"
@@ -35,7 +36,7 @@ static struct work *new_work(void)
 
     BW_ASSERT(work != NULL);
     bw_cluster_init(&work->cluster, work->groups, SIM_PLACES);
-    bw_record_init(&work->record.record, work->record.blocks, SIM_RECORD_BLOCKS);
+    bw_record_init(&work->record.record, &bw_record_codec, work->record.blocks, SIM_RECORD_BLOCKS);
     bw_cluster_keep_record(&work->cluster, &work->record.record);
     return work;
 }

@@ -16,6 +16,7 @@
 #include "check_level.h"
 #include "check_log.h"
 #include "check_reports.h"
+#include "check_wish.h"
 #include "checks.h"
 #include "upgrade.h"
 #include "witness_program.h"
@@ -87,6 +88,8 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
         sim_check_took_effect(witness->process, &command, &before);
         note_spec(witness, applied.group);
     }
+    if (applied.rule != NULL && command.kind == BW_COMMAND_DELETE)
+        sim_check_wish_gone(sim_witness_world(witness), command.group, index);
     sim_mix(sim_witness_world(witness), index << 8 | (uint64_t)command.kind);
     sim_mix(sim_witness_world(witness), command.epoch);
     sim_check_level_applied(witness->process, witness->machine.cluster.feature_level);

@@ -33,6 +33,8 @@ enum bw_err sim_witness_submit(struct sim_process *witness, const struct bw_comm
 /* failover or switchover (bw_witness_ask); errors as above, and those of bw_witness_ask. */
 enum bw_err sim_witness_ask(struct sim_process *witness, const char *group,
                             const struct bw_wish *wish, struct bw_diag *diag);
+/* cancel: what was asked for last is taken back, if it still waits or its stop has not begun. */
+enum bw_err sim_witness_take_back(struct sim_process *witness, const struct bw_command *unrevoke);
 /* SIGTERM: it is asked to end, as an upgrade does: it hands leadership over first, and begins again. */
 void sim_witness_leave(struct sim_process *witness);
 /* A leader is told that this one stands still behind: it hands over, and goes on. */

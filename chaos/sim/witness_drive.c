@@ -9,11 +9,13 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/core/explain.h>
 #include <breakwater/wire/log_entry.h>
+#include <breakwater/wire/record_event.h>
 
 #include "check.h"
 #include "check_level.h"
 #include "check_override.h"
 #include "check_reports.h"
+#include "check_wish.h"
 #include "witness_program.h"
 
 #define GATE_BYTES  256
@@ -307,7 +309,8 @@ void sim_witness_init(struct sim_witness *witness)
         .answer_group_max = SIM_PLACES,
         .record = &witness->record.record};
 
-    bw_record_init(&witness->record.record, witness->record.blocks, SIM_RECORD_BLOCKS);
+    bw_record_init(&witness->record.record, &bw_record_codec, witness->record.blocks,
+                   SIM_RECORD_BLOCKS);
     bw_witness_machine_init(&witness->machine, &setup);
     bw_witness_machine_set_founding(&witness->machine, &witness->disk->founding->founding);
     sim_members_use(witness);
@@ -340,4 +343,6 @@ void sim_witness_on_ready_to_lead(struct sim_witness *witness, uint64_t term)
     sim_check_ready_to_lead(witness->process, term);
     sim_witness_happen(
         witness, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_LEADING, .term = term});
+    if (!sim_is_doomed(witness->process))
+        sim_check_wishes_led(witness->process, &witness->machine);
 }

@@ -7,6 +7,7 @@
 #include <breakwater/base/bytes.h>
 
 #include "check.h"
+#include "check_wish.h"
 #include "witness_program.h"
 
 /* NULL: it takes no apply, and `out_err` says why. */
@@ -147,6 +148,16 @@ static void on_asked(struct sim_process *process, void *payload)
     sim_witness_turn(process);
 }
 
+static void on_wish_done(struct bw_witness_machine *machine, struct bw_proposer *proposer,
+                         enum bw_err err, uint64_t index, const struct bw_applied *applied)
+{
+    const struct sim_asker *asker = (const struct sim_asker *)proposer;
+    struct sim_witness *witness = machine->driver.user;
+
+    if (err == BW_OK && applied->rule != NULL && !sim_is_doomed(witness->process))
+        sim_check_wish_told(witness->process, asker->group, index);
+}
+
 /* He looks first what would come of it: that leaves nothing behind, and the order is told the same. */
 static enum bw_err plan(struct sim_witness *witness, int group, const struct bw_wish *wish)
 {
@@ -160,27 +171,92 @@ static enum bw_err plan(struct sim_witness *witness, int group, const struct bw_
     return err;
 }
 
+struct asking {
+    int group;
+    const struct bw_wish *wish;
+    struct sim_asker *asker;
+    struct bw_diag *diag;
+    enum bw_err planned;
+    enum bw_err err;
+};
+
+static void ask(struct sim_process *process, void *user)
+{
+    struct sim_witness *witness = process->state;
+    struct asking *asking = user;
+
+    asking->planned = plan(witness, asking->group, asking->wish);
+    asking->err = bw_witness_machine_ask(&witness->machine, asking->group, asking->wish,
+                                         &asking->asker->proposer, asking->diag);
+}
+
+/* What becomes of a proposal that the log does not take, no plan can say. */
+static bool is_as_planned(const struct asking *asking)
+{
+    return asking->err == asking->planned ||
+           (asking->planned == BW_OK &&
+            (asking->err == BW_ERR_LIMIT || asking->err == BW_ERR_NOT_LEADER ||
+             asking->err == BW_ERR_UNKNOWN));
+}
+
 enum bw_err sim_witness_ask(struct sim_process *process, const char *group,
                             const struct bw_wish *wish, struct bw_diag *diag)
 {
     enum bw_err err;
     struct sim_witness *witness = who_may_change(process, &err);
-    enum bw_err planned;
-    int group_index;
+    struct asking asking = {.wish = wish, .diag = diag};
+    uint32_t number;
 
     if (witness == NULL)
         return bw_diag_set(diag, err, "it does not lead, or does not answer");
-    group_index = bw_cluster_find(&witness->machine.cluster, group);
-    if (group_index < 0)
+    asking.group = bw_cluster_find(&witness->machine.cluster, group);
+    if (asking.group < 0)
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no group %s", group);
-    planned = plan(witness, group_index, wish);
-    err = bw_witness_machine_ask(&witness->machine, group_index, wish, diag);
-    if (err != planned)
+    number = (uint32_t)sim_group_find(sim_world_of(process), group);
+    asking.asker = &witness->askers[number];
+    *asking.asker = (struct sim_asker){.proposer.on_done = on_wish_done, .group = number};
+    sim_process_ask(process, ask, &asking);
+    if (process->health == SIM_DEAD)
+        return bw_diag_set(diag, BW_ERR_UNKNOWN, "it ended while it was asked");
+    err = asking.err;
+    if (!is_as_planned(&asking))
         sim_fail(sim_world_of(process), "witness", "%s plans a move of %s (%s) and says of it: %s",
-                 process->name, group, bw_err_text(planned), bw_err_text(err));
+                 process->name, group, bw_err_text(asking.planned), bw_err_text(err));
     if (err != BW_OK)
         return err;
     sim_later(process, 0, on_asked, NULL, NULL);
+    return BW_OK;
+}
+
+/* As `cancel` does. */
+static void on_take_back(struct sim_process *process, void *payload)
+{
+    struct sim_witness *witness = process->state;
+    struct bw_group_change *change = payload;
+    const int group = bw_cluster_find(&witness->machine.cluster, change->command.group);
+    struct bw_diag diag = {0};
+    enum bw_err err = group < 0 ? BW_ERR_NOT_FOUND
+                                : bw_witness_machine_judge_change(&witness->machine, group, change,
+                                                                  &diag);
+
+    if (err == BW_OK && !bw_witness_machine_forget_wish(&witness->machine, group))
+        err = bw_witness_machine_change(&witness->machine, group, change, NULL, &diag);
+    if (err == BW_OK)
+        sim_count(sim_world_of(process), "wish:taken_back");
+    sim_tell(sim_world_of(process), process->name, "is to take back what was asked for: %s",
+             bw_err_text(err));
+    free(payload);
+    sim_witness_turn(process);
+}
+
+enum bw_err sim_witness_take_back(struct sim_process *process, const struct bw_command *unrevoke)
+{
+    const struct bw_group_change change = {.command = *unrevoke};
+    enum bw_err err;
+
+    if (who_may_change(process, &err) == NULL)
+        return err;
+    sim_later(process, 0, on_take_back, sim_raft_copy(&change, sizeof change), free);
     return BW_OK;
 }
 

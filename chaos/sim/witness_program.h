@@ -52,6 +52,12 @@ struct sim_apply {
     struct bw_apply_item items[SIM_GROUPS_MAX];
 };
 
+/* Who waits for what comes of a move that he has asked for: of each group one. */
+struct sim_asker {
+    struct bw_proposer proposer; /* first: the machine hands it back */
+    uint32_t group;
+};
+
 /* A call, and who waits for its answer. */
 struct sim_call {
     struct bw_witness_call call; /* first: the machine hands it back */
@@ -86,6 +92,7 @@ struct sim_witness {
     struct sim_record record;
     struct sim_call *calls; /* that were not answered */
     struct sim_apply *applies; /* that are not over */
+    struct sim_asker askers[SIM_GROUPS_MAX];
     uint64_t relay_number;  /* of the newest one sent */
     uint8_t bytes[BW_BODY_BYTES_MAX]; /* what is encoded at the moment */
 };

@@ -189,6 +189,10 @@ struct sim_process *sim_process_new(struct sim_world *world, struct sim_host *ho
                                     const char *name, const struct sim_process_ops *ops,
                                     void *user);
 void sim_process_start(struct sim_process *process); /* no-op unless dead, on a machine that runs */
+/* Somebody asks it from outside, and hears at once: what it does to itself meanwhile happens
+ * afterwards. It may be dead then. */
+void sim_process_ask(struct sim_process *process, void (*ask)(struct sim_process *, void *),
+                     void *user);
 /* From anywhere: a process that is in an event of its own dies when that is over. */
 void sim_process_kill(struct sim_process *process);
 /* Killed, and not started by anybody until it is let return. */

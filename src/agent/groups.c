@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/feature_level.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
@@ -118,29 +119,26 @@ static void warn_of_unconfigured(struct bw_agent *agent)
         if (bw_site_config_find(agent->config, group->name) == NULL && group->memory.epoch != 0 &&
             !group->memory.given_back)
             bw_log_warn(&agent->log, "group.unconfigured",
-                        "group=%s epoch=%llu text=\"this site may hold it, but it is not in the "
-                        "site file: it is neither renewed nor given back\"",
+                        "group=%s epoch=%llu does=\"neither renewed nor given back\" "
+                        "next=\"name it in the site file again\"",
                         group->name, (unsigned long long)group->memory.epoch);
     }
 }
 
 static enum bw_err make_room(struct bw_agent *agent, struct bw_diag *diag)
 {
-    const uint32_t count = agent->config->group_count;
-
-    agent->served = calloc(count, sizeof *agent->served);
-    agent->groups = calloc(count, sizeof *agent->groups);
-    agent->sync_groups = calloc(count, sizeof *agent->sync_groups);
+    agent->served = calloc(BW_SITE_GROUPS_MAX, sizeof *agent->served);
+    agent->groups = calloc(BW_SITE_GROUPS_MAX, sizeof *agent->groups);
+    agent->sync_groups = calloc(BW_SITE_GROUPS_MAX, sizeof *agent->sync_groups);
     agent->sync = malloc(BW_SYNC_BYTES_MAX);
     if (agent->served == NULL || agent->groups == NULL || agent->sync_groups == NULL ||
-        agent->sync == NULL)
-        return bw_diag_set(diag, BW_ERR_NOMEM, "%u groups", count);
-    for (uint32_t i = 0; i < count; i++)
-        if (bw_agent_store_group(&agent->store, agent->config->groups[i].name) == NULL)
-            return bw_diag_set(diag, BW_ERR_LIMIT,
-                               "the agent remembers %d groups already, configured or not: move "
-                               "%s/%s away once this site holds nothing",
-                               BW_GROUPS_MAX, agent->store.path, agent->store.file);
+        agent->sync == NULL || !bw_agent_store_reserve(&agent->store))
+        return bw_diag_set(diag, BW_ERR_NOMEM, "room for %d groups", BW_SITE_GROUPS_MAX);
+    if (!bw_agent_store_has_room(&agent->store, agent->config))
+        return bw_diag_set(diag, BW_ERR_LIMIT,
+                           "the agent remembers %d groups already, configured or not: move "
+                           "%s/%s away once this site holds nothing",
+                           BW_GROUPS_MAX, agent->store.path, agent->store.file);
     return BW_OK;
 }
 
@@ -159,7 +157,7 @@ static void init_machine(struct bw_agent *agent)
                                                .chance = &agent->jitter,
                                                .groups = agent->groups,
                                                .sync_groups = agent->sync_groups,
-                                               .group_max = agent->config->group_count,
+                                               .group_max = BW_SITE_GROUPS_MAX,
                                            });
 }
 
@@ -177,8 +175,10 @@ enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag)
         const char *name = config->groups[i].name;
         struct bw_site_limits limits;
 
-        agent->served[i] = (struct bw_agent_served){
-            .agent = agent, .group = i, .config = &config->groups[i]};
+        agent->served[i] = (struct bw_agent_served){.agent = agent,
+                                                    .group = i,
+                                                    .config = &config->groups[i],
+                                                    .enforce = config->groups[i].enforce};
         bw_agent_limits_get(&config->groups[i], &limits);
         bw_agent_machine_add_group(&agent->machine, name, &limits,
                                    config->groups[i].unit_count > 0,
@@ -186,6 +186,117 @@ enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag)
     }
     return BW_OK;
 }
+
+/* ---- the site file is read again (5.4) ---------------------------------------------------------
+ */
+
+/* Of a group that is named again, too: its units are open, and its fences go by them. */
+static bool has_same_reach(const struct bw_agent *agent, const struct bw_group_config *config)
+{
+    for (uint32_t i = 0; i < agent->machine.group_count; i++) {
+        const struct bw_agent_served *served = &agent->served[i];
+
+        if (strcmp(agent->machine.groups[i].site.group, config->name) != 0)
+            continue;
+        if (served->config != NULL)
+            return bw_group_config_has_same_reach(served->config, config);
+        return served->enforce == config->enforce && bw_agent_units_are(served, config);
+    }
+    return true;
+}
+
+static bool has_room(const struct bw_agent *agent, const struct bw_site_config *fresh)
+{
+    const char *names[BW_SITE_GROUPS_MAX];
+
+    for (uint32_t i = 0; i < fresh->group_count; i++)
+        names[i] = fresh->groups[i].name;
+    return bw_agent_machine_has_room(&agent->machine, names, fresh->group_count) &&
+           bw_agent_store_has_room(&agent->store, fresh);
+}
+
+const char *bw_agent_groups_refuse(const struct bw_agent *agent, const struct bw_site_config *fresh,
+                                   const char **out_group)
+{
+    *out_group = "";
+    for (uint32_t i = 0; i < agent->machine.group_count; i++) {
+        const struct bw_group_agent *own = &agent->machine.groups[i];
+        enum bw_keeps keeps;
+
+        *out_group = own->site.group;
+        if (own->is_left || bw_site_config_find(fresh, own->site.group) != NULL)
+            continue;
+        keeps = bw_agent_machine_keeps(&agent->machine, i);
+        if (keeps != BW_KEEPS_NOTHING)
+            return bw_keeps_sentence(keeps);
+    }
+    for (uint32_t i = 0; i < fresh->group_count; i++) {
+        *out_group = fresh->groups[i].name;
+        if (!has_same_reach(agent, &fresh->groups[i]))
+            return "its `driver`, `enforce` or `units` have changed: that needs a restart of guard "
+                   "and "
+                   "agent, which is no outage";
+    }
+    *out_group = "";
+    return has_room(agent, fresh)
+               ? NULL
+               : "more groups were named since this agent began than it has room "
+                 "for: restart it, which is no outage";
+}
+
+static void leave(struct bw_agent *agent, uint32_t group)
+{
+    bw_log_info(&agent->log, "group.left", "group=%s does=\"nobody speaks for it here any more\"",
+                agent->machine.groups[group].site.group);
+    bw_agent_machine_leave_group(&agent->machine, group);
+    agent->served[group].config = NULL;
+}
+
+static void take(struct bw_agent *agent, const struct bw_group_config *config)
+{
+    struct bw_site_memory *kept = &bw_agent_store_group(&agent->store, config->name)->memory;
+    struct bw_agent_served *served;
+    struct bw_site_limits limits;
+    int group;
+
+    bw_agent_limits_get(config, &limits);
+    group = bw_agent_machine_take_group(&agent->machine, config->name, &limits,
+                                        config->unit_count > 0, kept);
+    BW_ASSERT(group >= 0); /* the file would have been refused */
+    served = &agent->served[group];
+    served->agent = agent;
+    served->group = (uint32_t)group;
+    served->config = config;
+    served->enforce = config->enforce;
+    bw_agent_units_open(served);
+    bw_log_info(&agent->log, "group.taken", "group=%s epoch=%llu", config->name,
+                (unsigned long long)kept->epoch);
+}
+
+void bw_agent_groups_take(struct bw_agent *agent, const struct bw_site_config *fresh)
+{
+    for (uint32_t i = 0; i < agent->machine.group_count; i++) {
+        const struct bw_group_agent *own = &agent->machine.groups[i];
+        const struct bw_group_config *config = bw_site_config_find(fresh, own->site.group);
+        struct bw_site_limits limits;
+
+        if (own->is_left)
+            continue;
+        if (config == NULL) {
+            leave(agent, i);
+            continue;
+        }
+        agent->served[i].config = config;
+        bw_agent_limits_get(config, &limits);
+        bw_agent_machine_set_limits(&agent->machine, i, &limits);
+    }
+    for (uint32_t i = 0; i < fresh->group_count; i++)
+        if (bw_agent_machine_find(&agent->machine, fresh->groups[i].name) < 0)
+            take(agent, &fresh->groups[i]);
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 void bw_agent_groups_free(struct bw_agent *agent)
 {

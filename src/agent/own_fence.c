@@ -83,8 +83,8 @@ static void say_ended(const struct bw_agent_fence *fence, const struct bw_script
                       bool is_fine)
 {
     bw_log_write(&fence->served->agent->log, is_fine ? BW_LOG_INFO : BW_LOG_WARN, "run.ended",
-                 "group=%s epoch=%" PRIu64 " action=fence by=agent how=%s code=%d "
-                 "duration_ms=%" PRIu64 "%s%s",
+                 "group=%s epoch=%" PRIu64 " action=fence by=agent how=\"%s\" code=%d "
+                 "took_ms=%" PRIu64 "%s%s",
                  fence->served->config->name, machine_of(fence)->epoch,
                  bw_script_how_text(result->how), result->code, result->duration_ns / BW_NS_PER_MS,
                  result->diag->text[0] != '\0' ? " error=" : "",

@@ -4,6 +4,7 @@
 #include "program.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <breakwater/base/assert.h>
 
@@ -11,7 +12,7 @@ static void on_looked(enum bw_err err, const struct bw_diag *diag, void *user)
 {
     const struct bw_agent_served *served = user;
 
-    if (err != BW_OK)
+    if (err != BW_OK && served->config != NULL)
         bw_log_warn(&served->agent->log, "units.unseen", "group=%s error=%s", served->config->name,
                     bw_log_quote(diag->text));
 }
@@ -22,12 +23,14 @@ static void on_killed(enum bw_err err, const struct bw_diag *diag, void *user)
 }
 
 /* Where their processes are is learned now, too: systemd may hang when a fence has to know it. */
-static void open_units(struct bw_agent_served *served)
+void bw_agent_units_open(struct bw_agent_served *served)
 {
     static const struct bw_unit_reach_events events = {on_looked, on_killed};
     struct bw_agent *agent = served->agent;
     struct bw_diag diag = {0};
 
+    if (served->config->unit_count == 0 || served->units != NULL)
+        return;
     served->units = calloc(1, sizeof *served->units);
     BW_ASSERT(served->units != NULL);
     if (bw_unit_reach_init(served->units, &agent->loop, &agent->runner, served->config->units,
@@ -42,11 +45,14 @@ static void open_units(struct bw_agent_served *served)
                  served->config->name, bw_log_quote(diag.text));
 }
 
-void bw_agent_units_open(struct bw_agent *agent)
+bool bw_agent_units_are(const struct bw_agent_served *served, const struct bw_group_config *config)
 {
-    for (uint32_t i = 0; i < agent->machine.group_count; i++)
-        if (agent->served[i].config->unit_count > 0)
-            open_units(&agent->served[i]);
+    const struct bw_units *units = served->units != NULL ? &served->units->units : NULL;
+    bool is_same = units == NULL || units->count == config->unit_count;
+
+    for (size_t i = 0; units != NULL && is_same && i < units->count; i++)
+        is_same = strcmp(units->units[i].name, config->units[i]) == 0;
+    return is_same;
 }
 
 void bw_agent_units_close(struct bw_agent *agent)

@@ -61,14 +61,6 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
 /* ---- what is asked ------------------------------------------------------------------------------
  */
 
-static int find_group(const struct bw_agent *agent, const char *name)
-{
-    for (uint32_t i = 0; i < agent->machine.group_count; i++)
-        if (strcmp(agent->machine.groups[i].site.group, name) == 0)
-            return (int)i;
-    return -1;
-}
-
 static enum bw_override_refusal override(struct bw_agent *agent, uint32_t group, bool is_end,
                                          const json_t *request, long pid)
 {
@@ -80,7 +72,7 @@ static enum bw_override_refusal override(struct bw_agent *agent, uint32_t group,
     const char *reason = json_string_value(json_object_get(request, "reason"));
 
     bw_log_warn(&agent->log, is_end ? "override.end_asked" : "override.asked",
-                "group=%s by=%s reason=%s pid=%ld refused=%s", site->group,
+                "group=%s by=%s text=%s pid=%ld refusal=%s", site->group,
                 bw_log_quote(by != NULL ? by : ""), bw_log_quote(reason != NULL ? reason : ""), pid,
                 bw_override_refusal_word(refusal));
     if (refusal != BW_OVERRIDE_REFUSAL_NONE)
@@ -106,7 +98,7 @@ static json_t *answer(struct bw_agent *agent, const json_t *request, long pid)
 {
     const char *verb = json_string_value(json_object_get(request, "verb"));
     const char *name = json_string_value(json_object_get(request, "group"));
-    const int group = name != NULL ? find_group(agent, name) : -1;
+    const int group = name != NULL ? bw_agent_machine_find(&agent->machine, name) : -1;
     enum bw_override_refusal refusal = BW_OVERRIDE_REFUSAL_NONE;
 
     if (verb == NULL || name == NULL)

@@ -116,8 +116,8 @@ static enum bw_err open_all(struct bw_agent *agent, struct bw_diag *diag)
         err = bw_agent_saves_open(agent, diag);
     if (err == BW_OK)
         err = bw_agent_mirrors_open(agent, diag);
-    if (err == BW_OK)
-        bw_agent_units_open(agent);
+    for (uint32_t i = 0; err == BW_OK && i < agent->machine.group_count; i++)
+        bw_agent_units_open(&agent->served[i]);
     if (err == BW_OK)
         err = bw_http_client_init(&agent->client, &agent->loop, &agent->log, diag);
     if (err == BW_OK)
@@ -169,6 +169,11 @@ static enum bw_agent_end refuse(struct bw_agent *agent, enum bw_agent_end end,
     return end;
 }
 
+static enum bw_agent_end end_of(enum bw_err err)
+{
+    return bw_err_may_pass(err) ? BW_AGENT_RESTART : BW_AGENT_CONFIG;
+}
+
 /* ---- running ----------------------------------------------------------------------------------
  */
 
@@ -197,17 +202,15 @@ static enum bw_agent_end run_configured(struct bw_agent *agent)
     enum bw_err err = bw_agent_credentials_load(agent->config, &agent->credentials, &diag);
 
     if (err != BW_OK)
-        return refuse(agent, BW_AGENT_CONFIG, &diag);
+        return refuse(agent, end_of(err), &diag);
     err = know_this_machine(agent, &diag);
     if (err != BW_OK)
         return refuse(agent, BW_AGENT_RESTART, &diag);
     err = bw_agent_store_open(&agent->store, agent->config, agent->boot_id, &agent->log, &diag);
     if (err != BW_OK)
-        return refuse(
-            agent, err == BW_ERR_BUSY || err == BW_ERR_UNKNOWN ? BW_AGENT_RESTART : BW_AGENT_CONFIG,
-            &diag);
+        return refuse(agent, end_of(err), &diag);
     err = bw_agent_groups_init(agent, &diag);
-    end = err == BW_OK ? run_loop(agent) : refuse(agent, BW_AGENT_CONFIG, &diag);
+    end = err == BW_OK ? run_loop(agent) : refuse(agent, end_of(err), &diag);
     bw_agent_store_close(&agent->store);
     return end;
 }

@@ -44,7 +44,7 @@ struct bw_agent_store {
     char told_file[BW_NAME_MAX + sizeof BW_TOLD_MEMBERS_SUFFIX];
     struct bw_told_members told; /* all zero: there are none, or they cannot be read */
     struct bw_agent_state state;
-    uint32_t group_capacity;
+    bool is_reserved; /* `state` has room for BW_GROUPS_MAX groups, which never move */
     uint8_t *buffer; /* BW_AGENT_STATE_BYTES_MAX */
 };
 
@@ -55,8 +55,13 @@ BW_MUST_CHECK enum bw_err bw_agent_store_open(struct bw_agent_store *store,
                                               const struct bw_site_config *config,
                                               struct bw_id boot_id, struct bw_log *log,
                                               struct bw_diag *diag);
-/* The entry of `group`, made if there is none: for each configured group once, before the first
- * save. Pointers are good until the next call that makes one. NULL: the limit is met. */
+/* Room for all groups that there can be: from here on they stay where they are. False: no memory.
+ */
+BW_MUST_CHECK bool bw_agent_store_reserve(struct bw_agent_store *store);
+/* Whether it can remember the groups of `config` beside all that it was ever told of. */
+bool bw_agent_store_has_room(const struct bw_agent_store *store,
+                             const struct bw_site_config *config);
+/* The entry of `group`, made if there is none, once there is room. Good as long as the store. */
 struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const char *group);
 /* All of it as bytes for the disk. */
 BW_MUST_CHECK enum bw_err bw_agent_store_encode(const struct bw_agent_state *state,
@@ -85,7 +90,8 @@ void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint
 struct bw_agent_served {
     struct bw_agent *agent;
     uint32_t group; /* of the machine */
-    const struct bw_group_config *config;
+    const struct bw_group_config *config; /* NULL: the site file no longer names it */
+    enum bw_reach_kind enforce;           /* what it was proved with, also while nothing names it */
     struct bw_agent_fence *own_fence; /* NULL: none runs */
     struct bw_unit_reach *units;    /* NULL: the group names none, or there is no systemctl */
 };
@@ -93,6 +99,13 @@ struct bw_agent_served {
 /* Makes the machine with all configured groups. BW_ERR_LIMIT, BW_ERR_NOMEM. */
 BW_MUST_CHECK enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_groups_free(struct bw_agent *agent);
+/* The site file was read again. NULL: its groups can be taken. Otherwise why not, and of which
+ * group. */
+const char *bw_agent_groups_refuse(const struct bw_agent *agent, const struct bw_site_config *fresh,
+                                   const char **out_group);
+/* Of a file that is not refused, and stays as long as the agent: the groups that it names no more
+ * are left, those of before get its limits, and further ones begin. */
+void bw_agent_groups_take(struct bw_agent *agent, const struct bw_site_config *fresh);
 BW_MUST_CHECK enum bw_err bw_agent_use_witnesses(struct bw_agent *agent, struct bw_diag *diag);
 /* Hands `event` to the machine. From the loop, never from what the machine asked for. */
 void bw_agent_happen(struct bw_agent *agent, const struct bw_agent_event *event);
@@ -126,7 +139,9 @@ void bw_agent_persons_close(struct bw_agent *agent);
 /* ---- own_units.c ----------------------------------------------------------------------------- */
 
 /* Once the runner is open; what cannot be reached is said on the log. */
-void bw_agent_units_open(struct bw_agent *agent);
+void bw_agent_units_open(struct bw_agent_served *served);
+/* Whether `config` names the units that are open, or were when a file named the group. */
+bool bw_agent_units_are(const struct bw_agent_served *served, const struct bw_group_config *config);
 void bw_agent_units_close(struct bw_agent *agent);
 void bw_agent_units_free(struct bw_agent *agent); /* after the loop */
 

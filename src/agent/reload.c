@@ -35,7 +35,8 @@ static void warn_of_expiry(struct bw_agent *agent)
 
     if (passed < agent->reload.days_said)
         bw_log_warn(&agent->log, "certificate.expiring",
-                    "file=%s days_left=%" PRId64 " text=\"an expired one ends in a fence\"",
+                    "file=%s certificate_left_days=%" PRId64
+                    " does=\"an expired one ends in a fence\"",
                     bw_log_quote(agent->config->tls.identity), days);
     agent->reload.days_said = passed;
 }
@@ -56,7 +57,7 @@ static void use_credentials(struct bw_agent *agent, struct bw_credentials *crede
     }
     bw_credentials_free(agent->credentials);
     agent->credentials = credentials;
-    bw_log_info(&agent->log, "certificate.loaded", "file=%s days_left=%" PRId64,
+    bw_log_info(&agent->log, "certificate.loaded", "file=%s certificate_left_days=%" PRId64,
                 bw_log_quote(agent->config->tls.identity),
                 bw_credentials_days_left(credentials, bw_clock_wall()));
 }
@@ -180,7 +181,8 @@ static void on_read(void *of, void *user)
     struct job *job = of;
 
     if (agent->reload.is_slow)
-        bw_log_info(&agent->log, "files.answer", "text=\"certificates and site file are read again\"");
+        bw_log_info(&agent->log, "files.answer",
+                    "does=\"certificates and site file are read again\"");
     agent->reload.is_slow = false;
     if (job->kind == READ_CERTIFICATES)
         on_certificates(agent, job);
@@ -200,7 +202,7 @@ static void on_look(uv_timer_t *timer)
     if (reload->looked == reload->begun && !reload->is_slow) { /* since the look before this one */
         reload->is_slow = true;
         bw_log_warn(&agent->log, "files.silent",
-                    "ca=%s identity=%s does=\"what was read before stays in force\"",
+                    "ca_file=%s identity_file=%s does=\"what was read before stays in force\"",
                     bw_log_quote(agent->config->tls.ca), bw_log_quote(agent->config->tls.identity));
     }
     reload->looked = reload->begun;
@@ -244,21 +246,8 @@ static const char *unchangeable(const struct bw_site_config *old,
 {
     static const char *const fixed[] = {"cluster", "site",    "name",
                                         "state_dir", "run_dir", "guard_socket", NULL};
-    const char *key = bw_schema_first_change(&bw_site_config_table, fixed, old, fresh);
 
-    if (key != NULL)
-        return key;
-    if (old->group_count != fresh->group_count)
-        return "groups";
-    for (uint32_t i = 0; i < fresh->group_count; i++) {
-        const struct bw_group_config *before = bw_site_config_find(old, fresh->groups[i].name);
-
-        if (before == NULL)
-            return "groups";
-        if (!bw_group_config_has_same_reach(before, &fresh->groups[i]))
-            return "\"enforce, units\"";
-    }
-    return NULL;
+    return bw_schema_first_change(&bw_site_config_table, fixed, old, fresh);
 }
 
 static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
@@ -268,14 +257,7 @@ static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
 
     agent->config = fresh;
     agent->log.level = fresh->log_level;
-    for (uint32_t i = 0; i < agent->machine.group_count; i++) {
-        struct bw_agent_served *served = &agent->served[i];
-        struct bw_site_limits limits;
-
-        served->config = bw_site_config_find(fresh, served->config->name);
-        bw_agent_limits_get(served->config, &limits);
-        bw_agent_machine_set_limits(&agent->machine, i, &limits);
-    }
+    bw_agent_groups_take(agent, fresh);
     bw_site_config_free(old);
     if (bw_agent_use_witnesses(agent, &diag) != BW_OK)
         bw_log_error(&agent->log, "witness.none", "error=%s", bw_log_quote(diag.text));
@@ -284,29 +266,44 @@ static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
     agent->reload.wants_certificates = true; /* of other paths, perhaps */
 }
 
-static void on_config(struct bw_agent *agent, struct job *job)
+/* All of a file or nothing: what stands in it was written together. */
+static bool is_refused(struct bw_agent *agent, struct job *job)
 {
+    const char *group = "";
     const char *key;
+    const char *why;
 
     if (job->err != BW_OK) {
         bw_problems_print(&job->problems, "the running configuration stays", stderr);
         bw_log_error(&agent->log, "config.refused",
-                     "file=%s errors=%" PRIu32 " does=\"the running configuration stays\"",
+                     "file=%s mistakes=%" PRIu32 " does=\"the running configuration stays\"",
                      bw_log_quote(agent->config_file), job->problems.error_count);
+        return true;
+    }
+    key = unchangeable(agent->config, job->fresh);
+    if (key != NULL) {
+        bw_log_error(&agent->log, "config.refused",
+                     "file=%s key=%s does=\"the running configuration stays: this key needs a "
+                     "restart, which is no outage\"",
+                     bw_log_quote(agent->config_file), key);
+        return true;
+    }
+    why = bw_agent_groups_refuse(agent, job->fresh, &group);
+    if (why != NULL)
+        bw_log_error(&agent->log, "config.refused",
+                     "file=%s group=%s why=%s does=\"the running configuration stays\"",
+                     bw_log_quote(agent->config_file), group, bw_log_quote(why));
+    return why != NULL;
+}
+
+static void on_config(struct bw_agent *agent, struct job *job)
+{
+    if (is_refused(agent, job)) {
         bw_agent_tell_manager(agent, "READY=1");
         return;
     }
-    key = unchangeable(agent->config, job->fresh);
-    if (key == NULL) {
-        use_config(agent, job->fresh);
-        job->fresh = NULL;
-        return;
-    }
-    bw_log_error(&agent->log, "config.refused",
-                 "file=%s key=%s does=\"the running configuration stays: this key needs a restart, "
-                 "which is no outage\"",
-                 bw_log_quote(agent->config_file), key);
-    bw_agent_tell_manager(agent, "READY=1");
+    use_config(agent, job->fresh);
+    job->fresh = NULL;
 }
 
 void bw_agent_reload(struct bw_agent *agent)

@@ -47,7 +47,7 @@ static void say_run_ended(const struct trace *trace, const struct bw_guard_run_e
 
     bw_log_write(log, level, "run.ended",
                  "group=%s epoch=%" PRIu64 " action=%s result=%s refusal=%s exit_status=%d "
-                 "duration_ms=%" PRIu32 " line=%s",
+                 "took_ms=%" PRIu32 " line=%s",
                  trace->site->group, ended->epoch, bw_action_word(ended->action),
                  bw_run_result_word(ended->result), bw_refusal_word(ended->refusal),
                  ended->exit_status, ended->duration_ms, bw_log_quote(ended->line));
@@ -75,7 +75,7 @@ static void say_message(const struct trace *trace, const struct bw_guard_message
         break;
     case BW_GUARD_MESSAGE_FENCE_ENDED:
         bw_log_write(log, message->fence.ok ? BW_LOG_WARN : BW_LOG_ERROR, "fence.ended",
-                     "group=%s epoch=%" PRIu64 " by=guard ok=%s duration_ms=%" PRIu32
+                     "group=%s epoch=%" PRIu64 " by=guard ok=%s took_ms=%" PRIu32
                      " at_boot_ns=%" PRIu64,
                      group, message->epoch, message->fence.ok ? "yes" : "no",
                      message->fence.duration_ms, trace->now.boot_ns);
@@ -83,7 +83,7 @@ static void say_message(const struct trace *trace, const struct bw_guard_message
     case BW_GUARD_MESSAGE_ARM_REFUSED:
     case BW_GUARD_MESSAGE_END_REFUSED:
     case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
-        bw_log_warn(log, "guard.refused", "group=%s epoch=%" PRIu64 " what=%s why=%s", group,
+        bw_log_warn(log, "guard.refused", "group=%s epoch=%" PRIu64 " asked=%s refusal=%s", group,
                     message->epoch,
                     message->kind == BW_GUARD_MESSAGE_ARM_REFUSED   ? "arm"
                     : message->kind == BW_GUARD_MESSAGE_END_REFUSED ? "end"
@@ -320,7 +320,7 @@ static const char *list_members(const struct bw_told_members *told, char out_lis
 void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *note)
 {
     const char *address = agent->machine.witnesses[note->witness].address;
-    const char *group = agent->served[note->group].config->name;
+    const char *group = agent->machine.groups[note->group].site.group;
     struct bw_log *log = &agent->log;
     char members[MEMBERS_BYTES];
 
@@ -359,9 +359,7 @@ void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *not
         return;
     case BW_AGENT_NOTE_GUARD_UNAWARE:
         bw_log_error(log, "guard.unaware",
-                     "group=%s text=\"the guard does not know this group: restart it, so that "
-                     "it reads the site file\"",
-                     group);
+                     "group=%s next=\"SIGHUP the guard: it reads the site file again\"", group);
         return;
     case BW_AGENT_NOTE_GUARD_GREETED:
         bw_log_info(log, "guard.greeted", "pid=%d", (int)bw_unix_peer_pid(agent->guard));

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
 #include <breakwater/os/dir_lock.h>
@@ -61,7 +62,6 @@ static enum bw_err load(struct bw_agent_store *store, struct bw_diag *diag)
 
     if (err == BW_OK)
         err = bw_agent_state_decode(store->buffer, size, &store->state, diag);
-    store->group_capacity = store->state.group_count;
     if (err == BW_OK || err == BW_ERR_NOT_FOUND)
         return err;
     return bw_diag_wrap(
@@ -92,7 +92,6 @@ static enum bw_err set_aside(struct bw_agent_store *store, struct bw_log *log, c
         store->file, bw_log_quote(whose), name, id);
     bw_agent_state_deinit(&store->state);
     memset(&store->state, 0, sizeof store->state);
-    store->group_capacity = 0;
     return err;
 }
 
@@ -133,8 +132,7 @@ static enum bw_err load_or_make(struct bw_agent_store *store, const struct bw_si
     enum bw_err err = bw_clock_machine_id(&machine_id, &machine_diag);
 
     if (err == BW_ERR_NOT_FOUND)
-        bw_log_warn(log, "machine.unnamed",
-                    "text=\"no machine id: after a reboot this agent is a new instance\"");
+        bw_log_warn(log, "machine.unnamed", "does=\"after a reboot this agent is a new instance\"");
     else if (err != BW_OK)
         return bw_diag_set(diag, err, "%s", machine_diag.text);
     err = load(store, diag);
@@ -209,31 +207,47 @@ void bw_agent_store_close(struct bw_agent_store *store)
 
 /* ---- groups, saving -------------------------------------------------------------------------- */
 
-struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const char *group)
+static struct bw_agent_group *find_group(const struct bw_agent_store *store, const char *group)
 {
-    struct bw_agent_state *state = &store->state;
+    const struct bw_agent_state *state = &store->state;
 
     for (uint32_t i = 0; i < state->group_count; i++)
         if (strcmp(state->groups[i].name, group) == 0)
             return &state->groups[i];
-    if (state->group_count == BW_GROUPS_MAX)
-        return NULL;
-    if (state->group_count == store->group_capacity) {
-        const uint32_t capacity = store->group_capacity + 8;
-        struct bw_agent_group *groups = realloc(state->groups, capacity * sizeof *groups);
+    return NULL;
+}
 
-        if (groups == NULL)
-            return NULL;
-        state->groups = groups;
-        store->group_capacity = capacity;
-    }
+bool bw_agent_store_reserve(struct bw_agent_store *store)
+{
+    struct bw_agent_group *groups = realloc(store->state.groups, BW_GROUPS_MAX * sizeof *groups);
 
-    struct bw_agent_group *served = &state->groups[state->group_count];
+    if (groups != NULL)
+        store->state.groups = groups;
+    store->is_reserved = groups != NULL;
+    return store->is_reserved;
+}
 
+bool bw_agent_store_has_room(const struct bw_agent_store *store,
+                             const struct bw_site_config *config)
+{
+    uint32_t count = store->state.group_count;
+
+    for (uint32_t i = 0; i < config->group_count; i++)
+        count += find_group(store, config->groups[i].name) == NULL;
+    return count <= BW_GROUPS_MAX;
+}
+
+struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const char *group)
+{
+    struct bw_agent_state *state = &store->state;
+    struct bw_agent_group *served = find_group(store, group);
+
+    if (served != NULL)
+        return served;
+    BW_ASSERT(store->is_reserved && state->group_count < BW_GROUPS_MAX);
+    served = &state->groups[state->group_count++];
     memset(served, 0, sizeof *served);
-    if (!bw_copy_text(served->name, sizeof served->name, group))
-        return NULL;
-    state->group_count++;
+    (void)bw_copy_text(served->name, sizeof served->name, group); /* a name: fits */
     return served;
 }
 

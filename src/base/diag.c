@@ -44,13 +44,12 @@ static enum bw_err err_of_errno(int os_errno)
     case EEXIST:
         return BW_ERR_EXISTS;
     case ENOMEM:
+    case EMFILE: /* of this process, or of the machine: it may pass, as no limit of an input does */
+    case ENFILE:
         return BW_ERR_NOMEM;
     case EACCES:
     case EPERM:
         return BW_ERR_REFUSED;
-    case EMFILE:
-    case ENFILE:
-        return BW_ERR_LIMIT;
     case ETIMEDOUT:
         return BW_ERR_TIMEOUT;
     default:

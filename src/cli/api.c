@@ -10,6 +10,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/utf8.h>
 #include <breakwater/config/problems.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/net/http_client.h>
@@ -25,32 +26,14 @@
 
 /* ---- small things ---- */
 
-/* Bytes of the control character that `text` (UTF-8: jansson takes nothing else) begins with; 0: it
- * is none. Those of U+0080 to U+009F have two; terminals obey them too. */
-static size_t control_bytes(const char *text)
-{
-    const unsigned char first = (unsigned char)text[0];
-
-    if (first < 0x20 || first == 0x7f)
-        return 1;
-    return first == 0xc2 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
-}
-
 const char *bw_json_shown(const json_t *value)
 {
     static char texts[16][512];
     static unsigned next;
     const char *text = json_string_value(value);
     char *copy = texts[next++ % 16];
-    size_t used = 0;
 
-    while (text != NULL && *text != '\0' && used + 1 < sizeof texts[0]) {
-        const size_t control = control_bytes(text);
-
-        copy[used++] = (char)(control > 0 ? '?' : *text);
-        text += control > 0 ? control : 1;
-    }
-    copy[used] = '\0';
+    bw_utf8_plain(copy, sizeof texts[0], text != NULL ? text : "", text != NULL ? strlen(text) : 0);
     return copy;
 }
 
@@ -246,6 +229,8 @@ bool bw_api_open(struct bw_api *api, const struct bw_cli_command *command,
         tls.ca = values->ca;
     if (values->identity != NULL)
         tls.identity = values->identity;
+    (void)snprintf(api->identity_file, sizeof api->identity_file, "%s",
+                   tls.identity != NULL ? tls.identity : "");
     is_open = add_configured(api, values, config != NULL ? config : &none, out_exit) &&
               load_credentials(api, &tls, out_exit);
     bw_cli_config_free(config);
@@ -384,8 +369,8 @@ static void learn(struct bw_api *api)
     }
 }
 
-/* Each witness says itself whom it hears. */
-static void merge_reaches(struct bw_api *api)
+/* Each witness says itself whom it hears, and how long its certificate holds. */
+static void merge_own_words(struct bw_api *api)
 {
     json_t *member;
     size_t i;
@@ -400,13 +385,32 @@ static void merge_reaches(struct bw_api *api)
                 continue;
             json_array_foreach(json_object_get(api->witnesses[j].status, "witnesses"), k, own) {
                 /* What it says of others is nothing, or was merged into it a moment ago. */
-                if (own != member &&
-                    strcmp(bw_json_member(own, "name"), bw_json_member(member, "name")) == 0 &&
-                    json_is_array(json_object_get(own, "reaches")))
+                if (own == member ||
+                    strcmp(bw_json_member(own, "name"), bw_json_member(member, "name")) != 0)
+                    continue;
+                if (json_is_array(json_object_get(own, "reaches")))
                     (void)json_object_set(member, "reaches", json_object_get(own, "reaches"));
+                if (json_is_integer(json_object_get(own, "certificate_left_s")))
+                    (void)json_object_set(member, "certificate_left_s",
+                                          json_object_get(own, "certificate_left_s"));
             }
         }
     }
+}
+
+/* Beside what witnesses say, who asked them: an answer is kept for others too, and names nobody. */
+static void note_caller(struct bw_api *api)
+{
+    const struct bw_identity *own = bw_credentials_identity(api->credentials);
+    json_t *caller;
+
+    if (api->status == NULL)
+        return;
+    caller = json_pack("{s:s, s:s, s:s, s:I}", "role", bw_role_text(own->role), "name", own->name,
+                       "file", api->identity_file, "certificate_left_s",
+                       (json_int_t)bw_credentials_left_s(api->credentials, bw_clock_wall()));
+    if (caller != NULL) /* a file whose name is no text is not named */
+        (void)json_object_set_new(api->status, "caller", caller);
 }
 
 bool bw_api_survey(struct bw_api *api)
@@ -424,7 +428,8 @@ bool bw_api_survey(struct bw_api *api)
         ask_from(api, count);
         choose(api);
     }
-    merge_reaches(api);
+    merge_own_words(api);
+    note_caller(api);
     return api->leader >= 0;
 }
 
@@ -540,12 +545,13 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
                       consequence);
     tell_witnesses(api);
     if (answering > 0 && (int64_t)answering <= of / 2)
-        (void)fputs(
-            "  start the others again; meanwhile no lease is renewed, and each site ends what "
-            "it serves\n"
-            "  they are lost for good:  breakwater recover --plan (on one that is left)\n"
-            "  to serve meanwhile:      breakwater override GROUP --plan (at one site)\n",
-            stderr);
+        (void)fputs("  start the others again, there:  systemctl start breakwater-witness\n"
+                    "  meanwhile no lease is renewed, and each site ends what it serves\n"
+                    "  they are lost for good, on one that is left (stopped):\n"
+                    "    breakwater recover -c /etc/breakwater/witness.yaml --plan\n"
+                    "  to serve meanwhile, at one site:\n"
+                    "    breakwater override GROUP -c /etc/breakwater/site.yaml --plan\n",
+                    stderr);
     if (answering == 0 && api->config_file[0] != '\0')
         (void)fprintf(stderr,
                       "  if they were replaced since %s was written: a site's agent knows who they "
@@ -609,11 +615,18 @@ static enum bw_exit complain_unknown(const struct bw_api *api, const char *why)
     return BW_EXIT_UNKNOWN;
 }
 
+/* Whether it was taken may be asked again. */
+static bool is_unknown(const struct bw_api *api, const struct bw_api_reply *reply)
+{
+    return api->is_repeatable && strcmp(bw_json_member(reply->body, "code"), "unknown") == 0;
+}
+
 enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path,
                         const json_t *body, struct bw_api_reply *out_reply)
 {
     char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
     const bool is_reading = strcmp(method, "GET") == 0;
+    struct bw_diag lost = {0}; /* of an answer to what is repeated */
 
     if (body != NULL && text == NULL) {
         (void)fprintf(stderr, "error: %s: out of memory\n", api->command->name);
@@ -628,12 +641,16 @@ enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path
             break;
         err = call_one(api, method, path, text, out_reply, &may_have_arrived, &diag);
         if (err != BW_OK && may_have_arrived && !is_reading) {
-            free(text);
-            return complain_unknown(api, diag.text);
+            lost = diag;
+            if (!api->is_repeatable)
+                break;
         }
+        if (err == BW_OK && is_unknown(api, out_reply))
+            (void)bw_diag_set(&lost, BW_ERR_UNKNOWN, "%s",
+                              bw_json_member(out_reply->body, "error"));
         if (err == BW_OK && out_reply->status == 421) {
             api->leader = find_named_leader(api, out_reply->body);
-        } else if (err == BW_OK &&
+        } else if (err == BW_OK && !is_unknown(api, out_reply) &&
                    strcmp(bw_json_member(out_reply->body, "code"), "no_leader") != 0) {
             free(text);
             return BW_EXIT_FINE;
@@ -644,6 +661,8 @@ enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path
             bw_api_reply_deinit(out_reply);
     }
     free(text);
+    if (lost.text[0] != '\0')
+        return complain_unknown(api, lost.text);
     return bw_api_no_quorum(api, is_reading ? "nothing can be decided" : "nothing was changed");
 }
 
@@ -717,4 +736,19 @@ enum bw_exit bw_json_print(const json_t *document)
     return json_dumpf(document, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF
                ? BW_EXIT_FINE
                : BW_EXIT_FAILED;
+}
+
+enum bw_exit bw_api_fetch_known(struct bw_api *api, const char *path, const char *nothing,
+                                json_t **out_document)
+{
+    if (!bw_api_survey(api) && api->status != NULL) {
+        for (size_t i = 0; i < api->count; i++)
+            if (api->witnesses[i].status == api->status)
+                api->leader = (int)i;
+        (void)fprintf(stderr, "warning: no leader answers; as %s knows it\n",
+                      bw_json_member(api->status, "answered_by"));
+    }
+    if (api->leader < 0)
+        return bw_api_no_quorum(api, nothing);
+    return bw_api_fetch(api, "GET", path, NULL, out_document);
 }

@@ -45,12 +45,14 @@ struct bw_api_witness {
 struct bw_api {
     const struct bw_cli_command *command;
     struct bw_credentials *credentials;
+    char identity_file[BW_API_PATH_BYTES]; /* with the certificate of who asks */
     char config_file[BW_API_PATH_BYTES]; /* that names the endpoints; "": they were given as options */
     struct bw_api_witness witnesses[BW_API_WITNESSES_MAX];
     size_t count;
     uint32_t wait_ms;
     json_t *status; /* the best answer of the last survey, borrowed; NULL: nobody answered */
     int leader;     /* index of the one that says that it leads; -1: none */
+    bool is_repeatable; /* what is asked for has an id: said twice it is done once */
 };
 
 struct bw_api_reply {
@@ -106,5 +108,10 @@ const json_t *bw_json_find_holder(const json_t *group);
 /* Sleeps between two looks at something that changes by itself. */
 void bw_api_pause(uint32_t ms);
 uint64_t bw_api_now_ms(void);
+
+/* Asks the leader, or, without one, whoever answers, and says so: what is committed stays true.
+ * `nothing`: the end of what is said where nobody does. */
+enum bw_exit bw_api_fetch_known(struct bw_api *api, const char *path, const char *nothing,
+                                json_t **out_document);
 
 #endif

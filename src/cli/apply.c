@@ -38,11 +38,27 @@ static const struct bw_option apply_options[] = {
 static const struct bw_cli_command apply_command = {
     .name = "apply",
     .operands = "",
-    .help = "Makes the groups of FILE what FILE says: all of them, or none when any has a problem.\n"
-            "A key that FILE does not name has its default, mode too. Groups that FILE does not\n"
-            "name stay as they are; none is ever deleted. A holder keeps the terms of its epoch.",
+    .help =
+        "Makes the groups of FILE what FILE says: all of them, or none when any has a problem.\n"
+        "A key that FILE does not name has its default, but a mode that it does not name stays.\n"
+        "Where it names a version, that must still be the group's. Groups that FILE does not name\n"
+        "stay as they are; none is ever deleted. A holder keeps the terms of its epoch.",
     .options = apply_options,
 };
+
+/* The group of the body, and what is said of it beside; NULL: no memory. */
+static json_t *append_wanted(json_t *groups, json_t **versions,
+                             const struct bw_group_wanted *wanted)
+{
+    json_t *group = bw_spec_json_encode(&wanted->spec);
+
+    if (group != NULL && wanted->keeps_mode)
+        (void)json_object_del(group, "mode"); /* it is there */
+    if (wanted->version != 0)
+        *versions = bw_json_merge(
+            *versions, json_pack("{s:I}", wanted->spec.name, (json_int_t)wanted->version));
+    return bw_json_append(groups, group);
+}
 
 /* The body of PUT /v1/groups; NULL after a message. */
 static json_t *make_body(const struct bw_groups_config *config, const char *initial_primary,
@@ -50,16 +66,17 @@ static json_t *make_body(const struct bw_groups_config *config, const char *init
 {
     json_t *groups = json_array();
     json_t *initial = json_object();
+    json_t *versions = json_object();
     bool is_whole;
 
     for (uint32_t i = 0; i < config->group_count; i++) {
-        const struct bw_spec *spec = &config->groups[i];
+        const struct bw_spec *spec = &config->groups[i].spec;
 
-        groups = bw_json_append(groups, bw_spec_json_encode(spec));
+        groups = append_wanted(groups, &versions, &config->groups[i]);
         if (initial_primary != NULL && bw_spec_find_site(spec, initial_primary) >= 0)
             initial = bw_json_merge(initial, json_pack("{s:s}", spec->name, initial_primary));
     }
-    is_whole = groups != NULL && initial != NULL;
+    is_whole = groups != NULL && initial != NULL && versions != NULL;
     if (is_whole && initial_primary != NULL && json_object_size(initial) == 0) {
         *out_exit = bw_usage_error(&apply_command,
                                    "--initial-primary %s: no group of the file has that site",
@@ -70,9 +87,11 @@ static json_t *make_body(const struct bw_groups_config *config, const char *init
         *out_exit = BW_EXIT_FAILED;
     }
     if (is_whole)
-        return json_pack("{s:o, s:o}", "groups", groups, "initial_primary", initial);
+        return json_pack("{s:o, s:o, s:o}", "groups", groups, "initial_primary", initial,
+                         "versions", versions);
     json_decref(groups);
     json_decref(initial);
+    json_decref(versions);
     return NULL;
 }
 
@@ -100,16 +119,21 @@ static void print_value(const json_t *value)
     free(text);
 }
 
-/* No verb takes a group away again. */
+/* A name that is mistyped makes a group, or a site, of its own. */
 static void tell_unknown(const json_t *group)
 {
     json_t *site;
     size_t i;
 
+    json_array_foreach(json_object_get(group, "silent_at"), i, site) {
+        (void)printf("  ! %s: no agent of a site of that name speaks now: is the name right?\n",
+                     bw_json_shown(site));
+    }
     json_array_foreach(json_object_get(group, "unknown_at"), i, site) {
-        (void)printf("  ! %s: its agent is connected, and its site file has no group %s: is the name "
-                     "right? A group stays for good; with mode: observe nothing is done with it\n",
-                     bw_json_shown(site), bw_json_member(group, "name"));
+        (void)printf(
+            "  ! %s: its agent is connected, and its site file has no group %s: is the name "
+            "right? If not:  breakwater delete %s\n",
+            bw_json_shown(site), bw_json_member(group, "name"), bw_json_member(group, "name"));
     }
 }
 
@@ -151,42 +175,63 @@ static size_t print_groups(const json_t *reply, bool is_plan)
  * A request holds BW_BODY_BYTES_MAX. A file with more groups than that goes in parts, and none is
  * committed before all of them were found to be without problems. */
 
-/* The groups from `first` on that one request holds, as its body; `*out_next`: the first one that is not
- * in it. NULL: no memory. */
+/* What the body says of `name` beside its group goes with it. */
+static bool copy_said(const json_t *body, json_t *part, const char *key, const char *name)
+{
+    json_t *said = json_object_get(json_object_get(body, key), name);
+    json_t *into = json_object_get(part, key);
+
+    if (said == NULL)
+        return true;
+    if (into != NULL)
+        return json_object_set(into, name, said) == 0;
+    return json_object_set_new(part, key, json_pack("{s:O}", name, said)) == 0;
+}
+
+/* The groups from `first` on that one request holds, as its body; `*out_next`: the first one that
+ * is not in it. NULL: no memory. A member that says nothing is not in it: older witnesses know
+ * fewer. */
 static json_t *part_of(const json_t *body, size_t first, size_t *out_next)
 {
     const json_t *groups = json_object_get(body, "groups");
-    const json_t *initial = json_object_get(body, "initial_primary");
     json_t *some = json_array();
-    json_t *of_some = json_object();
+    json_t *part = json_object();
     size_t bytes = 0;
     size_t at = first;
-    bool is_whole = some != NULL && of_some != NULL;
+    bool is_whole = some != NULL && part != NULL;
 
     for (; is_whole && at < json_array_size(groups); at++) {
         json_t *group = json_array_get(groups, at);
         const char *name = bw_json_member(group, "name");
-        json_t *primary = json_object_get(initial, name);
         const size_t more = json_dumpb(group, NULL, 0, JSON_COMPACT) + PART_GROUP_EXTRA_BYTES;
 
         if (at > first && bytes + more > PART_BYTES_MAX)
             break;
         bytes += more;
         is_whole = json_array_append(some, group) == 0 &&
-                   (primary == NULL || json_object_set(of_some, name, primary) == 0);
+                   copy_said(body, part, "initial_primary", name) &&
+                   copy_said(body, part, "versions", name);
     }
     *out_next = at;
-    if (is_whole)
-        return json_pack("{s:o, s:o}", "groups", some, "initial_primary", of_some);
+    if (is_whole && json_object_set(part, "groups", some) == 0) {
+        json_decref(some);
+        return part;
+    }
     json_decref(some);
-    json_decref(of_some);
+    json_decref(part);
     return NULL;
 }
 
-typedef enum bw_exit (*on_part)(struct bw_api *api, const json_t *part, size_t *count);
+/* What parts have come to. */
+struct tally {
+    size_t count;
+    json_t *versions; /* that a plan has shown, of each group */
+};
+
+typedef enum bw_exit (*on_part)(struct bw_api *api, const json_t *part, struct tally *tally);
 
 static enum bw_exit for_each_part(struct bw_api *api, const json_t *body, on_part do_part,
-                                  size_t *count)
+                                  struct tally *tally)
 {
     const size_t group_count = json_array_size(json_object_get(body, "groups"));
     enum bw_exit exit = BW_EXIT_FINE;
@@ -199,7 +244,7 @@ static enum bw_exit for_each_part(struct bw_api *api, const json_t *body, on_par
             (void)fputs("error: apply: out of memory\n", stderr);
             return BW_EXIT_FAILED;
         }
-        exit = do_part(api, part, count);
+        exit = do_part(api, part, tally);
         json_decref(part);
     } while (exit == BW_EXIT_FINE && next < group_count);
     return exit;
@@ -214,32 +259,42 @@ static bool has_parts(const json_t *body)
     return next < json_array_size(json_object_get(body, "groups"));
 }
 
-/* Asks what would change. `*count`: how many groups. */
-static enum bw_exit plan_part(struct bw_api *api, const json_t *part, size_t *count)
+static void note_versions(const json_t *reply, struct tally *tally)
+{
+    json_t *group;
+    size_t i;
+
+    json_array_foreach(json_object_get(reply, "groups"), i, group)
+    {
+        json_t *version = json_object_get(group, "version");
+
+        if (json_is_integer(version)) /* a witness of an older release shows none */
+            tally->versions = bw_json_merge(
+                tally->versions, json_pack("{s:O}", bw_json_member(group, "name"), version));
+    }
+}
+
+/* Asks what would change, in how many groups. */
+static enum bw_exit plan_part(struct bw_api *api, const json_t *part, struct tally *tally)
 {
     json_t *answer;
     const enum bw_exit exit = bw_api_fetch(api, "PUT", "/v1/groups?plan=1", part, &answer);
 
     if (exit != BW_EXIT_FINE)
         return exit;
-    *count += print_groups(answer, true);
+    tally->count += print_groups(answer, true);
+    note_versions(answer, tally);
     json_decref(answer);
     return exit;
 }
 
-static enum bw_exit plan(struct bw_api *api, const json_t *body, size_t *out_count)
-{
-    *out_count = 0;
-    return for_each_part(api, body, plan_part, out_count);
-}
-
 /* NOLINTNEXTLINE(readability-non-const-parameter): of the type that for_each_part takes */
-static enum bw_exit check_part(struct bw_api *api, const json_t *part, size_t *count)
+static enum bw_exit check_part(struct bw_api *api, const json_t *part, struct tally *tally)
 {
     json_t *answer = NULL;
     const enum bw_exit exit = bw_api_fetch(api, "PUT", "/v1/groups?plan=1", part, &answer);
 
-    (void)count;
+    (void)tally;
     json_decref(answer);
     return exit;
 }
@@ -258,15 +313,15 @@ static size_t count_done(const json_t *reply)
     return count;
 }
 
-/* `*count`: how many groups are what the file says. */
-static enum bw_exit commit_part(struct bw_api *api, const json_t *part, size_t *count)
+/* It counts the groups that are what the file says. */
+static enum bw_exit commit_part(struct bw_api *api, const json_t *part, struct tally *tally)
 {
     struct bw_api_reply reply = {0};
     enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups", part, &reply);
 
     if (exit != BW_EXIT_FINE)
         return exit;
-    *count += count_done(reply.body);
+    tally->count += count_done(reply.body);
     (void)print_groups(reply.body, false);
     if (reply.status != 200)
         exit = bw_api_complain(api, &reply);
@@ -277,38 +332,59 @@ static enum bw_exit commit_part(struct bw_api *api, const json_t *part, size_t *
 static enum bw_exit commit(struct bw_api *api, const json_t *body)
 {
     const size_t group_count = json_array_size(json_object_get(body, "groups"));
-    size_t done = 0;
+    struct tally done = {.count = 0};
     enum bw_exit exit = has_parts(body) ? for_each_part(api, body, check_part, NULL) : BW_EXIT_FINE;
 
     if (exit != BW_EXIT_FINE)
         return exit;
     exit = for_each_part(api, body, commit_part, &done);
-    if (exit != BW_EXIT_FINE && done > 0)
-        (void)fprintf(stderr,
-                      "it ended half-way: %zu of the %zu groups of the file are committed as it says, of "
-                      "the others that is not known; apply again goes on: what is as wanted stays\n",
-                      done, group_count);
+    if (exit != BW_EXIT_FINE && done.count > 0)
+        (void)fprintf(
+            stderr,
+            "it ended half-way: %zu of the %zu groups of the file are committed as it says, of "
+            "the others that is not known; apply again goes on: what is as wanted stays\n",
+            done.count, group_count);
     return exit;
 }
 
-static enum bw_exit run(struct bw_api *api, const struct apply_values *values, const json_t *body)
+/* What is committed is what was shown: of any other state of a group the witnesses refuse it. */
+static enum bw_exit commit_planned(struct bw_api *api, json_t *body, const struct tally *planned)
 {
-    size_t count = 0;
-    enum bw_exit exit;
+    if (planned->versions != NULL && json_object_set(body, "versions", planned->versions) != 0) {
+        (void)fputs("error: apply: out of memory\n", stderr);
+        return BW_EXIT_FAILED;
+    }
+    return commit(api, body);
+}
 
-    if (values->is_yes && !values->is_plan)
-        return commit(api, body);
-    exit = plan(api, body, &count);
+static enum bw_exit plan_and_ask(struct bw_api *api, const struct apply_values *values,
+                                 json_t *body, struct tally *planned)
+{
+    const enum bw_exit exit = for_each_part(api, body, plan_part, planned);
+
     if (exit != BW_EXIT_FINE)
         return exit;
-    if (values->is_plan || count == 0) {
-        (void)puts(count == 0 ? "Nothing to change."
-                              : "Nothing was changed. Run again with --yes to do this.");
+    if (values->is_plan || planned->count == 0) {
+        (void)puts(planned->count == 0 ? "Nothing to change."
+                                       : "Nothing was changed. Run again with --yes to do this.");
         return BW_EXIT_FINE;
     }
     if (!bw_confirm(&apply_command, false, "Commit this?", "yes"))
         return BW_EXIT_FAILED;
-    return commit(api, body);
+    return commit_planned(api, body, planned);
+}
+
+static enum bw_exit run(struct bw_api *api, const struct apply_values *values, json_t *body)
+{
+    struct tally planned = {.versions = json_object()};
+    enum bw_exit exit;
+
+    if (values->is_yes && !values->is_plan)
+        exit = commit(api, body);
+    else
+        exit = plan_and_ask(api, values, body, &planned);
+    json_decref(planned.versions);
+    return exit;
 }
 
 enum bw_exit bw_verb_apply(int argc, char **argv)

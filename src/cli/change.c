@@ -11,9 +11,15 @@
 #define REQUEST_MS 15000
 #define PAUSE_MS   250
 
-/* What is to be done is what was shown: another version of the group refuses it. */
+/* What is to be done is what was shown: another version of the group refuses it, and so does
+ * another wish what takes one back. */
 static bool bind_to_plan(const struct bw_change *change, const json_t *plan)
 {
+    const int64_t wish_index = bw_json_number(plan, "wish_index");
+
+    if (wish_index > 0 &&
+        json_object_set_new(change->body, "wish_index", json_integer(wish_index)) != 0)
+        return false;
     return json_object_set_new(change->body, "spec_version",
                                json_integer(bw_json_number(plan, "spec_version"))) == 0;
 }

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/config/cli_config.h>
 #include <breakwater/config/config_kind.h>
 #include <breakwater/config/groups_config.h>
@@ -17,6 +19,7 @@
 #include <breakwater/core/lease.h>
 #include <breakwater/os/path_owner.h>
 
+#include "check_connect.h"
 #include "check_lines.h"
 #include "check_machine.h"
 #include "check_together.h"
@@ -33,12 +36,15 @@
 
 struct check_values {
     bool offline;
+    bool connect;
     const char *election_timeout;
 };
 
 static const struct bw_option check_options[] = {
     BW_OPTION_FLAG(struct check_values, offline, "offline", 0,
                    "judge the files alone, not this machine"),
+    BW_OPTION_FLAG(struct check_values, connect, "connect", 0,
+                   "dial what the files name, with their own certificates"),
     BW_OPTION_TEXT(struct check_values, election_timeout, "election-timeout", 0, "D",
                    "of the cluster, for groups files (of a witness file, else 1s)"),
     BW_OPTIONS_END,
@@ -52,7 +58,8 @@ static const struct bw_cli_command check_command = {
     .help =
         "Checks witness, site, groups and cli files, told apart by their keys, and the machine\n"
         "they are on: certificates, directories, scripts, clock. Files given together are\n"
-        "also checked against each other. Starts and changes nothing.\n"
+        "also checked against each other. Starts and changes nothing. With --connect, witnesses\n"
+        "and the guard of this machine are dialled too, for 3 s each.\n"
         "Exit status: 0 nothing failed, 1 something did.",
     .options = check_options,
 };
@@ -71,6 +78,7 @@ struct checked_file {
 
 struct check {
     struct bw_check_lines lines;
+    bool connects;
     enum bw_config_scope scope;
     uint32_t election_timeout_ms;
     bool is_election_timeout_given;
@@ -206,13 +214,34 @@ static void free_files(struct check *check)
 
 /* ---- what each kind of file asks for ------------------------------------------------------- */
 
+/* As the witness itself would judge it at its start. */
+static void check_owner(struct bw_check_lines *lines, const struct bw_witness_config *config)
+{
+    struct bw_data_dir_identity wanted = {.witness_id = config->witnesses[config->self].id,
+                                          .election_timeout_ms = config->election_timeout_ms};
+    struct bw_data_dir_identity identity = {0};
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    if (access(config->data_dir, R_OK | X_OK) != 0)
+        return; /* said of the directory itself */
+    BW_ASSERT(bw_copy_text(wanted.cluster, sizeof wanted.cluster, config->cluster));
+    err = bw_data_dir_look(config->data_dir, &identity, &diag);
+    if (err == BW_OK)
+        err = bw_data_dir_is_meant(config->data_dir, &identity, &wanted, &diag);
+    if (err != BW_OK)
+        bw_check_line(lines, err == BW_ERR_NOT_FOUND ? BW_CHECK_WARN : BW_CHECK_FAIL,
+                      "data directory", "%s", diag.text);
+}
+
 static void check_witness(struct check *check, const struct checked_file *file)
 {
     const struct bw_witness_config *config = file->witness;
     const struct bw_check_identity identity = {.cluster = config->cluster,
                                                .roles = BW_ROLE_BIT(BW_ROLE_WITNESS),
                                                .site = "",
-                                               .name = config->name};
+                                               .name = config->name,
+                                               .address = config->witnesses[config->self].address};
 
     if (!file->has_failed)
         bw_check_line(&check->lines, BW_CHECK_OK, file->name,
@@ -226,11 +255,14 @@ static void check_witness(struct check *check, const struct checked_file *file)
                       file->user.name);
     bw_check_owners(&check->lines, &config->tls);
     bw_check_certificate(&check->lines, &config->tls, &identity);
-    if (bw_check_kept(&check->lines, "data directory", config->data_dir, ""))
-        (void)bw_check_kept(&check->lines, "data directory", config->data_dir, "/" BW_DATA_DIR_RAFT);
+    if (bw_check_kept(&check->lines, "data directory", config->data_dir, "") &&
+        bw_check_kept(&check->lines, "data directory", config->data_dir, "/" BW_DATA_DIR_RAFT))
+        check_owner(&check->lines, config);
+    if (config->on_event != NULL)
+        bw_check_script(&check->lines, "on_event", config->on_event);
     /* A leader writes before it answers: an fsync must be short beside an election. */
     bw_check_directory(&check->lines, "data directory", config->data_dir,
-                       config->election_timeout_ms / 10);
+                       "`breakwater witness init` makes it", config->election_timeout_ms / 10);
     bw_check_user_leave(&file->user);
 }
 
@@ -318,7 +350,8 @@ static void check_site(struct check *check, const struct checked_file *file)
     bw_check_certificate(&check->lines, &config->tls, &identity);
     check_kept(check, config);
     bw_check_told(&check->lines, file->name, config);
-    bw_check_directory(&check->lines, "state directory", config->state_dir, STATE_FSYNC_MS_MAX);
+    bw_check_directory(&check->lines, "state directory", config->state_dir,
+                       "it is made at the first start", STATE_FSYNC_MS_MAX);
     bw_check_cgroups(&check->lines);
     bw_check_guard_unit(&check->lines);
     for (uint32_t i = 0; i < config->group_count; i++) {
@@ -339,7 +372,7 @@ static void check_groups(struct check *check, const struct checked_file *file)
                   file->groups->group_count, file->groups->group_count == 1 ? "" : "s");
     bw_duration_format(check->election_timeout_ms, election);
     for (uint32_t i = 0; i < file->groups->group_count; i++) {
-        const struct bw_spec *spec = &file->groups->groups[i];
+        const struct bw_spec *spec = &file->groups->groups[i].spec;
 
         bw_duration_format(spec->lease_ttl_ms, ttl);
         bw_duration_format((uint32_t)bw_spec_lease_ttl_ms_min(spec, check->election_timeout_ms),
@@ -449,12 +482,13 @@ static void check_pair(struct check *check, const struct bw_site_config *site,
                        const struct bw_groups_config *groups)
 {
     for (uint32_t i = 0; i < groups->group_count; i++) {
-        const struct bw_spec *spec = &groups->groups[i];
+        const struct bw_spec *spec = &groups->groups[i].spec;
         const struct bw_group_config *group = bw_site_config_find(site, spec->name);
         const bool is_member = bw_spec_find_site(spec, site->site) >= 0;
 
         if (group != NULL && is_member) {
             check_fence(check, site, group, spec);
+            bw_check_loop(&check->lines, site->site, group, spec, check->election_timeout_ms);
             check_lag(check, site, group, spec);
         } else if (group != NULL) {
             bw_check_line(&check->lines, BW_CHECK_FAIL, spec->name,
@@ -551,14 +585,28 @@ static void check_together(struct check *check)
                 check_pair(check, check->files[j].site, file->groups);
         }
         for (uint32_t g = 0; file->groups != NULL && g < file->groups->group_count; g++) {
-            if (file->groups->groups[g].max_clock_drift_ppm < check->drift_ppm_max)
-                check->drift_ppm_max = file->groups->groups[g].max_clock_drift_ppm;
+            if (file->groups->groups[g].spec.max_clock_drift_ppm < check->drift_ppm_max)
+                check->drift_ppm_max = file->groups->groups[g].spec.max_clock_drift_ppm;
         }
     }
     if (check->drift_ppm_max == UINT32_MAX)
         check->drift_ppm_max = DRIFT_PPM_ABSENT;
     if (is_daemon && check->scope == BW_CONFIG_HERE)
         bw_check_chrony(&check->lines, check->drift_ppm_max);
+}
+
+/* ---- dialling what they name --------------------------------------------------------------- */
+
+static void connect_file(struct check *check, const struct checked_file *file)
+{
+    if (file->witness != NULL && enter(check, file)) {
+        bw_check_connect_witness(&check->lines, file->name, file->witness);
+        bw_check_user_leave(&file->user);
+    } else if (file->cli != NULL) {
+        bw_check_connect_cli(&check->lines, file->name, file->cli);
+    } else if (file->site != NULL && file->kind == BW_CONFIG_KIND_SITE) {
+        bw_check_connect_site(&check->lines, file->name, file->site);
+    }
 }
 
 /* ---- the verb ------------------------------------------------------------------------------ */
@@ -580,6 +628,8 @@ static enum bw_exit run(struct check *check)
     for (size_t i = 0; i < check->file_count; i++)
         check_file(check, &check->files[i]);
     check_together(check);
+    for (size_t i = 0; i < check->file_count && check->connects; i++)
+        connect_file(check, &check->files[i]);
     (void)printf("%" PRIu32 " failed, %" PRIu32 " warning%s\n", check->lines.failed_count,
                  check->lines.warned_count, check->lines.warned_count == 1 ? "" : "s");
     return check->lines.failed_count > 0 ? BW_EXIT_FAILED : BW_EXIT_FINE;
@@ -599,9 +649,12 @@ enum bw_exit bw_verb_check(int argc, char **argv)
         (!bw_duration_parse(values.election_timeout, &election_timeout_ms) ||
          election_timeout_ms == 0))
         return bw_usage_error(&check_command, "--election-timeout needs a duration such as 1s");
+    if (values.connect && values.offline)
+        return bw_usage_error(&check_command, "--connect is of this machine: not with --offline");
     check = calloc(1, sizeof *check);
     BW_ASSERT(check != NULL);
     check->scope = values.offline ? BW_CONFIG_OFFLINE : BW_CONFIG_HERE;
+    check->connects = values.connect;
     check->election_timeout_ms = election_timeout_ms;
     check->is_election_timeout_given = values.election_timeout != NULL;
     check->file_count = operands.count;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,6 +49,9 @@ static void judge_identity(struct bw_check_lines *lines, const struct bw_credent
     else if (strcmp(expected->site, identity->site) != 0)
         bw_check_line(lines, BW_CHECK_FAIL, "certificate",
                       "is for %s, but the configuration says site: %s", text, expected->site);
+    else if (expected->address != NULL &&
+             bw_credentials_check_address(credentials, expected->address, &diag) != BW_OK)
+        bw_check_line(lines, BW_CHECK_FAIL, "certificate", "%s", diag.text);
     else
         bw_check_line(lines, days < WARN_DAYS ? BW_CHECK_WARN : BW_CHECK_OK, "certificate",
                       "%s, %" PRId64 " days left", text, days);
@@ -84,6 +88,27 @@ void bw_check_owners(struct bw_check_lines *lines, const struct bw_tls_config *t
 
     if (bw_credentials_check_owners(tls->ca, tls->identity, &diag) != BW_OK)
         bw_check_line(lines, BW_CHECK_FAIL, "certificate", "%s", diag.text);
+}
+
+/* ---- scripts ------------------------------------------------------------------------------- */
+
+void bw_check_script(struct bw_check_lines *lines, const char *subject, const char *path)
+{
+    char changed[BW_PATH_OWNER_BYTES];
+    struct stat status;
+
+    if (stat(path, &status) != 0)
+        bw_check_line(lines, BW_CHECK_FAIL, subject, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        bw_check_line(lines, BW_CHECK_FAIL, subject, "%s is no file", path);
+    else if (eaccess(path, R_OK) != 0)
+        bw_check_line(lines, BW_CHECK_FAIL, subject, "%s cannot be read: %s", path,
+                      strerror(errno));
+    else if (bw_path_is_writable(path, changed))
+        bw_check_line(lines, BW_CHECK_FAIL, subject,
+                      "%s can be changed by others than root and this user: it will not be run "
+                      "(chown root, chmod go-w)",
+                      changed);
 }
 
 /* ---- directories --------------------------------------------------------------------------- */
@@ -154,7 +179,7 @@ bool bw_check_kept(struct bw_check_lines *lines, const char *subject, const char
 }
 
 void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,
-                        uint32_t fsync_ms_max)
+                        const char *maker, uint32_t fsync_ms_max)
 {
     char name[64];
     const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -163,8 +188,8 @@ void bw_check_directory(struct bw_check_lines *lines, const char *subject, const
     if (directory < 0) {
         const bool is_absent = errno == ENOENT;
 
-        bw_check_line(lines, is_absent ? BW_CHECK_WARN : BW_CHECK_FAIL, subject, "%s: %s%s", path,
-                      strerror(errno), is_absent ? "; it is made at the first start" : "");
+        bw_check_line(lines, is_absent ? BW_CHECK_WARN : BW_CHECK_FAIL, subject, "%s: %s%s%s", path,
+                      strerror(errno), is_absent ? "; " : "", is_absent ? maker : "");
         return;
     }
     (void)snprintf(name, sizeof name, ".check-%ld", (long)getpid());

@@ -13,6 +13,8 @@ struct bw_check_identity {
     unsigned roles;      /* BW_ROLE_BIT set */
     const char *site;    /* "" for all but agents */
     const char *name;    /* NULL: any */
+    const char *address; /* HOST:PORT at which it is dialed, so that the certificate has to name it;
+                            NULL: it is not */
 };
 
 /* The files are there and whole, the key is kept close, the identity is the expected one, and how
@@ -30,10 +32,15 @@ void bw_check_owners(struct bw_check_lines *lines, const struct bw_tls_config *t
 bool bw_check_kept(struct bw_check_lines *lines, const char *subject, const char *path,
                    const char *below);
 
+/* A script that this process's user is to run: it is there, can be read, and others cannot change
+ * it. Silent when that is so. */
+void bw_check_script(struct bw_check_lines *lines, const char *subject, const char *path);
+
 /* The directory can be written to, and how long an fsync takes; more than `fsync_ms_max` is worth a
- * warning. Leaves nothing behind. */
+ * warning, and so is that it is not there: `maker` says how it comes to be. Leaves nothing behind.
+ */
 void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,
-                        uint32_t fsync_ms_max);
+                        const char *maker, uint32_t fsync_ms_max);
 
 /* Whether what scripts leave can be found and ended by a cgroup. Only root can tell. Leaves nothing behind. */
 void bw_check_cgroups(struct bw_check_lines *lines);

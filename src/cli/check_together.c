@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <breakwater/config/scalar.h>
+
 /* By whatever path: a link is the same file too. */
 static bool is_one_file(const char *file, const char *other_file)
 {
@@ -67,4 +69,37 @@ void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_c
                           "%s and %s are the same file %s; it is not told which of them it is run as",
                           bw_script_key(other), bw_script_key(kind), script);
         }
+}
+
+/* Design 3.4, driver: from D - F less the delay on `condition` says stop, and the loop ends what it
+ * finds running. What of a lease an election uses up must be left beside both. */
+void bw_check_loop(struct bw_check_lines *lines, const char *site,
+                   const struct bw_group_config *group, const struct bw_spec *spec,
+                   uint32_t election_timeout_ms)
+{
+    const uint64_t needed_ms = bw_spec_lease_ttl_ms_min(spec, election_timeout_ms) +
+                               group->loop_delay_ms;
+    const bool fits = spec->lease_ttl_ms >= needed_ms;
+    char delay[BW_DURATION_TEXT_BYTES];
+    char ttl[BW_DURATION_TEXT_BYTES];
+    char needed[BW_DURATION_TEXT_BYTES];
+
+    if (group->driver != BW_DRIVER_EXTERNAL)
+        return;
+    bw_duration_format(group->loop_delay_ms, delay);
+    bw_duration_format(spec->lease_ttl_ms, ttl);
+    bw_duration_format((uint32_t)needed_ms, needed);
+    bw_check_line(lines, fits ? BW_CHECK_OK : BW_CHECK_FAIL, group->name,
+                  "at %s: started by its own loop (driver: external), loop_delay %s: lease_ttl %s, "
+                  "needed %s%s",
+                  site, delay, ttl, needed,
+                  fits ? ""
+                       : ": else condition says stop while a leader is elected; make lease_ttl "
+                         "longer, or loop_delay shorter");
+    if (group->enforce == BW_REACH_REMOTE && !spec->expired_is_enough)
+        bw_check_line(
+            lines, BW_CHECK_WARN, group->name,
+            "at %s: enforce is remote: time alone does not end what it serves, a lost site "
+            "then waits for force-release",
+            site);
 }

@@ -21,4 +21,10 @@ void bw_check_endpoints(struct bw_check_lines *lines, const char *file, const ch
 /* A script is told by its key alone what to do: one for two of them does the wrong thing once. */
 void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_config *group);
 
+/* Where its own loop starts the service: `condition` must not say stop while a leader is elected.
+ */
+void bw_check_loop(struct bw_check_lines *lines, const char *site,
+                   const struct bw_group_config *group, const struct bw_spec *spec,
+                   uint32_t election_timeout_ms);
+
 #endif

@@ -9,7 +9,10 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/config/scalar.h>
 
+#include "alarm_lines.h"
 #include "api.h"
+#include "site_facts.h"
+#include "wrap.h"
 
 #define CELL_BYTES  512
 #define COLUMNS_MAX 9
@@ -80,11 +83,6 @@ static void print_table(struct table *table, FILE *out)
 
 /* ---- texts ---- */
 
-static void format_seconds(int64_t ms, char *out_text, size_t size)
-{
-    (void)snprintf(out_text, size, "%" PRId64 ".%d s", ms / 1000, (int)(ms % 1000 / 100));
-}
-
 __attribute__((format(printf, 2, 3))) static void append(char out_text[CELL_BYTES],
                                                          const char *format, ...)
 {
@@ -110,6 +108,19 @@ static void join(const json_t *list, char out_text[CELL_BYTES])
         append(out_text, "-");
 }
 
+static bool has_word(const json_t *list, const char *word)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)list, i, item)
+    {
+        if (json_is_string(item) && strcmp(json_string_value(item), word) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* "6 days ago" of an RFC 3339 time; false: it is none. */
 static bool format_age(const char *time_text, int64_t now_unix_ms, char out_text[CELL_BYTES])
 {
@@ -120,44 +131,11 @@ static bool format_age(const char *time_text, int64_t now_unix_ms, char out_text
         return false;
     seconds = now_unix_ms / 1000 - (int64_t)timegm(&parts);
     out_text[0] = '\0';
-    if (seconds < 0)
-        seconds = 0; /* another machine's clock */
-    if (seconds < 120)
-        append(out_text, "%" PRId64 " s ago", seconds);
-    else if (seconds < 2 * 3600)
-        append(out_text, "%" PRId64 " min ago", seconds / 60);
-    else if (seconds < 2 * 86400)
-        append(out_text, "%" PRId64 " h ago", seconds / 3600);
-    else
-        append(out_text, "%" PRId64 " days ago", seconds / 86400);
+    append(out_text, "%s ago", bw_passed(seconds));
     return true;
 }
 
 /* ---- status ---- */
-
-struct verdict {
-    enum bw_exit exit;
-    FILE *out;
-};
-
-static void worsen(struct verdict *verdict, enum bw_exit exit)
-{
-    if (exit > verdict->exit) /* 0, 3, 4: the larger is the worse */
-        verdict->exit = exit;
-}
-
-__attribute__((format(printf, 3, 4))) static void warn(struct verdict *verdict, enum bw_exit exit,
-                                                       const char *format, ...)
-{
-    va_list args;
-
-    worsen(verdict, exit);
-    (void)fputs("! ", verdict->out);
-    va_start(args, format);
-    (void)vfprintf(verdict->out, format, args);
-    va_end(args);
-    (void)fputc('\n', verdict->out);
-}
 
 static void describe_service(const json_t *site, char out_text[CELL_BYTES])
 {
@@ -166,10 +144,9 @@ static void describe_service(const json_t *site, char out_text[CELL_BYTES])
     out_text[0] = '\0';
     append(out_text, "%s", bw_json_member(site, "service"));
     if (json_is_integer(json_object_get(readiness, "lag_ms"))) {
-        char lag[32];
+        char lag[BW_SECONDS_BYTES];
 
-        format_seconds(bw_json_number(readiness, "lag_ms"), lag, sizeof lag);
-        append(out_text, ", lag %s", lag);
+        append(out_text, ", lag %s", bw_seconds(bw_json_number(readiness, "lag_ms"), lag));
     }
     if (json_is_object(readiness) && !bw_json_truth(readiness, "ready"))
         append(out_text, ", not ready");
@@ -179,7 +156,7 @@ static void add_site(struct table *table, const json_t *group, const json_t *sit
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
     char service[CELL_BYTES];
-    char left[40];
+    char left[BW_SECONDS_BYTES];
     char lease[48] = "-";
     char why_not[CELL_BYTES];
     char name[BW_NAME_MAX + 1];
@@ -188,8 +165,8 @@ static void add_site(struct table *table, const json_t *group, const json_t *sit
     describe_service(site, service);
     join(json_object_get(site, "why_not"), why_not);
     if (is_primary && json_is_integer(json_object_get(group, "lease_remaining_ms"))) {
-        format_seconds(bw_json_number(group, "lease_remaining_ms"), left, sizeof left);
-        (void)snprintf(lease, sizeof lease, "%s left", left);
+        (void)snprintf(lease, sizeof lease, "%s left",
+                       bw_seconds(bw_json_number(group, "lease_remaining_ms"), left));
     } else if (is_primary) {
         (void)snprintf(lease, sizeof lease, "unknown");
     }
@@ -201,7 +178,7 @@ static void add_site(struct table *table, const json_t *group, const json_t *sit
                                        is_primary ? "-" : why_not});
 }
 
-static void warn_of_clocks(const json_t *site, struct verdict *verdict)
+static void warn_of_clocks(const json_t *site, struct bw_verdict *verdict)
 {
     const json_t *rate = json_object_get(site, "clock_rate");
     const char *word = bw_json_member(rate, "verdict");
@@ -209,61 +186,60 @@ static void warn_of_clocks(const json_t *site, struct verdict *verdict)
 
     if (!is_slow && strcmp(word, "fast") != 0)
         return;
-    warn(verdict, BW_EXIT_WARNINGS,
-         "%s: its clocks run %s against those of the witness that answered: %+" PRId64
-         " to %+" PRId64 " ppm, allowed are %+" PRId64 " to %+" PRId64 "%s",
-         bw_json_member(site, "name"), word, bw_json_number(rate, "lower_ppm"),
-         bw_json_number(rate, "upper_ppm"), bw_json_number(rate, "lower_limit_ppm"),
-         bw_json_number(rate, "upper_limit_ppm"),
-         is_slow ? "; a lease of it may last longer than is waited for" : "");
+    bw_warn(verdict, bw_trouble_word(BW_TROUBLE_CLOCK_RATE), bw_json_member(site, "name"),
+            "%s: its clocks run %s against those of the witness that answered: %+" PRId64
+            " to %+" PRId64 " ppm, allowed are %+" PRId64 " to %+" PRId64 "%s",
+            bw_json_member(site, "name"), word, bw_json_number(rate, "lower_ppm"),
+            bw_json_number(rate, "upper_ppm"), bw_json_number(rate, "lower_limit_ppm"),
+            bw_json_number(rate, "upper_limit_ppm"),
+            is_slow ? "; a lease of it may last longer than is waited for" : "");
 }
 
-/* Design 3.8: as the log does, from 30 days before. */
-static void warn_of_certificate(const char *whose, const json_t *left_s, struct verdict *verdict)
+/* "ends in 12 days". */
+static void format_end(json_int_t left_s, char out_text[CELL_BYTES])
+{
+    out_text[0] = '\0';
+    if (left_s == 0)
+        append(out_text, "has ended");
+    else if (left_s >= DAY_S)
+        append(out_text, "ends in %" PRId64 " days", (int64_t)(left_s / DAY_S));
+    else
+        append(out_text, "ends in %" PRId64 " hours", (int64_t)(left_s / 3600));
+}
+
+/* Design 3.8: as the log does, from 30 days before. `then`: what its end comes to. */
+static void warn_of_certificate(const char *whose, const json_t *left_s, const char *then,
+                                struct bw_verdict *verdict)
 {
     const json_int_t left = json_integer_value(left_s);
+    char end[CELL_BYTES];
 
     if (!json_is_integer(left_s) || left >= WARN_S)
         return;
-    if (left >= DAY_S)
-        warn(verdict, BW_EXIT_WARNINGS, "%s: its certificate ends in %" PRId64 " days", whose,
-             (int64_t)(left / DAY_S));
-    else
-        warn(verdict, BW_EXIT_WARNINGS,
-             "%s: its certificate ends in %" PRId64 " hours; an expired one ends in a fence", whose,
-             (int64_t)(left / 3600));
+    format_end(left, end);
+    bw_warn(verdict, bw_trouble_word(BW_TROUBLE_CERTIFICATE_ENDS), whose,
+            "%s: its certificate %s%s", whose, end, left < DAY_S ? then : "");
 }
 
-/* No fault: it is how the file is written, and what happens then. */
-static void tell_of_cut(const json_t *site, struct verdict *verdict)
+/* Of whom asks: no witness knows it as an alarm, since it is nobody's but his. */
+static void warn_of_caller(const json_t *status, struct bw_verdict *verdict)
 {
-    char limit[48];
-    char cut[48];
+    const json_t *caller = json_object_get(status, "caller");
+    const json_t *left_s = json_object_get(caller, "certificate_left_s");
+    char end[CELL_BYTES];
 
-    if (!json_is_integer(json_object_get(site, "fence_cut_ms")))
+    if (!json_is_integer(left_s) || json_integer_value(left_s) >= WARN_S)
         return;
-    format_seconds(bw_json_number(site, "fence_limit_ms"), limit, sizeof limit);
-    format_seconds(bw_json_number(site, "fence_cut_ms"), cut, sizeof cut);
+    format_end(json_integer_value(left_s), end);
+    bw_verdict_worsen(verdict, BW_EXIT_WARNINGS);
     (void)fprintf(verdict->out,
-                  "%s: what its fence runs may take %s; at a deadline it gets %s, then TERM\n",
-                  bw_json_member(site, "name"), limit, cut);
+                  "! your own certificate, %s/%s, %s\n"
+                  "  where the CA is:  breakwater pki renew --dir DIR %s\n",
+                  bw_json_member(caller, "role"), bw_json_member(caller, "name"), end,
+                  bw_json_member(caller, "file"));
 }
 
-/* Nor is this one: what runs where a start left it may be a helper of a service elsewhere (3.4). */
-static void tell_of_unproved(const json_t *group, const json_t *site, struct verdict *verdict)
-{
-    if (!bw_json_truth(json_object_get(group, "end"), "by_time") ||
-        strcmp(bw_json_member(site, "role"), "primary") != 0 ||
-        strcmp(bw_json_member(site, "reach_seen"), "inside") != 0 ||
-        bw_json_truth(site, "reach_proved"))
-        return;
-    (void)fprintf(verdict->out,
-                  "%s: reach_unproved: nobody has seen yet that a kill ends this service, and time "
-                  "alone may hand it over; prove it there: breakwater-chaos scripts -c site.yaml\n",
-                  bw_json_member(site, "name"));
-}
-
-static void warn_of_site(const json_t *group, const json_t *site, struct verdict *verdict)
+static void warn_of_site(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
     json_t *alarm;
@@ -271,49 +247,61 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
 
     json_array_foreach(json_object_get(site, "alarms"), i, alarm) {
         if (json_is_string(alarm) && strcmp(json_string_value(alarm), "override") == 0)
-            warn(verdict, BW_EXIT_WARNINGS,
-                 "%s: OVERRIDES: a person lets it serve without a lease. The witnesses adopt what "
-                 "it serves "
-                 "as soon as no other site does; to end it, there: breakwater override %s -c "
-                 "SITE.yaml --end",
-                 bw_json_member(site, "name"), bw_json_member(group, "name"));
+            bw_warn(
+                verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), bw_json_member(site, "name"),
+                "%s: OVERRIDES: a person lets it serve without a lease. The witnesses adopt what "
+                "it serves "
+                "as soon as no other site does; to end it, there: breakwater override %s -c "
+                "SITE.yaml --end",
+                bw_json_member(site, "name"), bw_json_member(group, "name"));
         else
-            warn(verdict, BW_EXIT_WARNINGS, "%s: alarm %s", bw_json_member(site, "name"),
-                 json_is_string(alarm) ? bw_json_shown(alarm) : "?");
+            bw_warn(verdict, bw_json_shown(alarm), bw_json_member(site, "name"), "%s: alarm %s",
+                    bw_json_member(site, "name"),
+                    json_is_string(alarm) ? bw_json_shown(alarm) : "?");
     }
+    bw_tell_of_failures(site, "", verdict->out);
+    bw_warn_of_restarts(site, verdict);
     if (strcmp(bw_json_member(group, "mode"), "observe") == 0 &&
         !bw_json_truth(site, "group_unknown") && json_is_false(json_object_get(site, "let_go")))
-        warn(verdict, BW_EXIT_WARNINGS,
-             "%s: has not let go of the service yet; start nothing by hand anywhere until it has",
-             bw_json_member(site, "name"));
+        bw_warn(
+            verdict, bw_trouble_word(BW_TROUBLE_NOT_LET_GO), bw_json_member(site, "name"),
+            "%s: has not let go of the service yet; start nothing by hand anywhere until it has",
+            bw_json_member(site, "name"));
     if (!bw_json_truth(site, "connected")) {
         if (bw_json_truth(site, "group_unknown"))
-            warn(verdict, BW_EXIT_WARNINGS,
-                 "%s: its agent is connected, and its site file has no group %s",
-                 bw_json_member(site, "name"), bw_json_member(group, "name"));
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_GROUP_UNKNOWN),
+                    bw_json_member(site, "name"),
+                    "%s: its agent is connected, and its site file has no group %s",
+                    bw_json_member(site, "name"), bw_json_member(group, "name"));
         else if (json_is_integer(json_object_get(site, "heard_ms")))
-            warn(verdict, BW_EXIT_WARNINGS, "%s: not connected, last heard %" PRId64 " s ago",
-                 bw_json_member(site, "name"), bw_json_number(site, "heard_ms") / 1000);
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NOT_CONNECTED),
+                    bw_json_member(site, "name"), "%s: not connected, last heard %" PRId64 " s ago",
+                    bw_json_member(site, "name"), bw_json_number(site, "heard_ms") / 1000);
         else
-            warn(verdict, BW_EXIT_WARNINGS, "%s: not connected, never heard by this witness",
-                 bw_json_member(site, "name"));
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NOT_CONNECTED),
+                    bw_json_member(site, "name"), "%s: not connected, never heard by this witness",
+                    bw_json_member(site, "name"));
         return;
     }
     if (bw_json_truth(site, "several_agents"))
-        warn(verdict, BW_EXIT_WARNINGS, "%s: more than one agent speaks for it",
-             bw_json_member(site, "name"));
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_SEVERAL_AGENTS), bw_json_member(site, "name"),
+                "%s: more than one agent speaks for it", bw_json_member(site, "name"));
     else if (!bw_json_truth(site, "guard"))
-        warn(verdict, BW_EXIT_WARNINGS, "%s: its guard does not answer",
-             bw_json_member(site, "name"));
-    tell_of_cut(site, verdict);
-    tell_of_unproved(group, site, verdict);
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_GUARD_LOST), bw_json_member(site, "name"),
+                "%s: its guard does not answer", bw_json_member(site, "name"));
+    if (bw_find_alarm(verdict->alarms, bw_trouble_word(BW_TROUBLE_RELAYED),
+                      json_string_value(json_object_get(site, "name"))) != NULL)
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_RELAYED), bw_json_member(site, "name"),
+                "%s: it reaches the witness that answers through another one alone",
+                bw_json_member(site, "name"));
+    bw_site_facts(group, site, verdict->out);
     warn_of_clocks(site, verdict);
     warn_of_certificate(bw_json_member(site, "name"), json_object_get(site, "certificate_left_s"),
-                        verdict);
+                        "; an expired one ends in a fence", verdict);
     if (is_primary && strcmp(bw_json_member(site, "service"), "started") != 0)
-        warn(verdict, BW_EXIT_WARNINGS, "%s: holds epoch %" PRId64 " and its service is %s",
-             bw_json_member(site, "name"), bw_json_number(group, "epoch"),
-             bw_json_member(site, "service"));
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NOT_SERVING), bw_json_member(site, "name"),
+                "%s: holds epoch %" PRId64 " and its service is %s", bw_json_member(site, "name"),
+                bw_json_number(group, "epoch"), bw_json_member(site, "service"));
 }
 
 /* What would come of a lost holder. Who does not lead decides nothing: its answer promises nothing. */
@@ -363,7 +351,7 @@ static void print_outlook(const json_t *status, const json_t *group, int64_t now
 
 /* What time alone does not end: nothing here may sound as if it did. With a holder that renews it is
  * how the group was set up; without, somebody must act. */
-static void warn_of_end(const json_t *group, struct verdict *verdict)
+static void warn_of_end(const json_t *group, struct bw_verdict *verdict)
 {
     const json_t *end = json_object_get(group, "end");
     const json_t *holder = bw_json_find_holder(group);
@@ -386,10 +374,10 @@ static void warn_of_end(const json_t *group, struct verdict *verdict)
                       site, bw_json_member(end, "why"), bw_json_member(end, "way"));
         return;
     }
-    warn(verdict, BW_EXIT_WARNINGS,
-         "%s: time alone does not end epoch %" PRId64 " at %s: %s (gate %s)", name,
-         bw_json_number(group, "epoch"), site, bw_json_member(end, "why"),
-         bw_json_member(end, "gate"));
+    bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NEEDS_PERSON), NULL,
+            "%s: time alone does not end epoch %" PRId64 " at %s: %s (gate %s)", name,
+            bw_json_number(group, "epoch"), site, bw_json_member(end, "why"),
+            bw_json_member(end, "gate"));
     if (is_lost)
         (void)fprintf(verdict->out,
                       "  %s came back without the state that could give it back; once nothing of %s "
@@ -410,7 +398,7 @@ static void warn_of_end(const json_t *group, struct verdict *verdict)
 /* Of the group as a whole (site NULL), or of one site of it: it ends by itself, and not by
  * surprise. */
 static void warn_of_maintenance(const json_t *of, const char *group, const char *site,
-                                struct verdict *verdict)
+                                struct bw_verdict *verdict)
 {
     const int64_t left_ms = bw_json_number(of, "maintenance_left_ms");
     char left[BW_DURATION_TEXT_BYTES];
@@ -423,14 +411,14 @@ static void warn_of_maintenance(const json_t *of, const char *group, const char 
         (void)fprintf(verdict->out, "%s%s%s is in maintenance for another %s.\n", group,
                       site != NULL ? ": " : "", site != NULL ? site : "", left);
     else
-        warn(verdict, BW_EXIT_WARNINGS,
-             "%s%s%s is in maintenance, which ends in %s; longer: breakwater maintenance %s%s%s "
-             "--for D",
-             group, site != NULL ? ": " : "", site != NULL ? site : "", left, group,
-             site != NULL ? " --site " : "", site != NULL ? site : "");
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_MAINTENANCE_ENDS), NULL,
+                "%s%s%s is in maintenance, which ends in %s; longer: breakwater maintenance %s%s%s "
+                "--for D",
+                group, site != NULL ? ": " : "", site != NULL ? site : "", left, group,
+                site != NULL ? " --site " : "", site != NULL ? site : "");
 }
 
-static void warn_of_maintenances(const json_t *group, const char *name, struct verdict *verdict)
+static void warn_of_maintenances(const json_t *group, const char *name, struct bw_verdict *verdict)
 {
     json_t *site;
     size_t i;
@@ -450,21 +438,73 @@ void bw_show_way(const json_t *next, const json_t *end, FILE *out)
         (void)fprintf(out, "  a person can:  %s\n", way);
 }
 
-static void warn_of_group(const json_t *group, struct verdict *verdict)
+static bool is_word(const json_t *object, const char *key, const char *word)
 {
-    const char *name = bw_json_member(group, "name");
-    const char *mode = bw_json_member(group, "mode");
-    const char *phase = bw_json_member(group, "phase");
-    const bool is_observed = strcmp(mode, "observe") == 0;
-    const bool is_manual = strcmp(mode, "manual") == 0;
+    return strcmp(bw_json_member(object, key), word) == 0;
+}
+
+/* Then no lag is known of a site that could follow, and `on_lag` decides. */
+static void tell_of_unmeasured(const json_t *group, FILE *out)
+{
+    json_t *site;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "sites"), i, site)
+    {
+        if (json_is_object(json_object_get(site, "readiness")))
+            return;
+    }
+    json_array_foreach(json_object_get(group, "sites"), i, site)
+    {
+        if (!has_word(json_object_get(site, "why_not"), "lag"))
+            continue;
+        (void)fputs("  how far a site lags behind nobody knows: no site that is heard has a\n"
+                    "  readiness_script. Give them one; or, if a loss is acceptable, write\n"
+                    "  on_lag: allow into its spec:  breakwater apply -f groups.yaml\n",
+                    out);
+        return;
+    }
+}
+
+/* The worst that can be, whoever may serve among them. */
+static void warn_of_several(const json_t *group, const char *name, struct bw_verdict *verdict)
+{
+    char where[BW_SITES_MAX * (BW_NAME_MAX + 2)] = "";
+    size_t used = 0;
+    int count = 0;
+    json_t *site;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "sites"), i, site)
+    {
+        if (!bw_json_truth(site, "connected") || !is_word(site, "service", "started"))
+            continue;
+        used += (size_t)snprintf(where + used, used < sizeof where ? sizeof where - used : 0,
+                                 "%s%s", count++ > 0 ? ", " : "", bw_json_member(site, "name"));
+        if (used >= sizeof where)
+            break; /* names that no spec has */
+    }
+    if (count > 1)
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_SEVERAL_SERVE), NULL,
+                "%s: its service runs at %d sites at once: %s", name, count, where);
+}
+
+static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
+{
+    const bool is_observed = is_word(group, "mode", "observe");
+    const bool is_manual = is_word(group, "mode", "manual");
+    const bool is_open = !is_word(group, "phase", "VACANT") && !is_word(group, "phase", "CLOSING");
+    char name[BW_NAME_MAX + 1]; /* what bw_json_member gives is gone after sixteen more */
     const bool ends_by_time =
         !json_is_false(json_object_get(json_object_get(group, "end"), "by_time"));
 
+    (void)snprintf(name, sizeof name, "%s", bw_json_member(group, "name"));
+    warn_of_several(group, name, verdict);
     warn_of_end(group, verdict);
     warn_of_maintenances(group, name, verdict);
     if (is_observed)
         (void)fprintf(verdict->out, "%s is only observed: nothing is executed.\n", name);
-    if (strcmp(mode, "paused") == 0)
+    if (is_word(group, "mode", "paused"))
         (void)fprintf(verdict->out, "%s is paused: nothing moves, leases and fences stay.\n", name);
     if (is_manual)
         (void)fprintf(verdict->out,
@@ -472,18 +512,21 @@ static void warn_of_group(const json_t *group, struct verdict *verdict)
                       name, name);
     if (is_observed)
         return;
-    if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0) {
-        warn(verdict, BW_EXIT_NO_SITE, "%s: no site is active; see: breakwater explain %s", name,
-             name);
+    if (!is_open) {
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NO_ACTIVE_SITE), NULL, "%s: no site is active",
+                name);
+        bw_verdict_worsen(verdict, BW_EXIT_NO_SITE); /* also where somebody knows: it is so */
         bw_show_way(json_object_get(group, "next"), json_object_get(group, "end"), verdict->out);
-    } else if (ends_by_time && strcmp(mode, "paused") != 0 && !is_manual &&
+    } else if (ends_by_time && !is_word(group, "mode", "paused") && !is_manual &&
                !bw_json_truth(json_object_get(group, "failover"), "possible")) {
-        warn(verdict, BW_EXIT_WARNINGS, "%s: no other site could take over", name);
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NO_FAILOVER), NULL,
+                "%s: no other site could take over", name);
+        tell_of_unmeasured(group, verdict->out);
     }
 }
 
 static void print_group(const json_t *status, const json_t *group, int64_t now_unix_ms,
-                        struct verdict *verdict)
+                        struct bw_verdict *verdict)
 {
     const json_t *wish = json_object_get(group, "wish");
     const char *target = bw_json_member(group, "target");
@@ -498,12 +541,13 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
     if (target[0] != '\0')
         (void)fprintf(verdict->out, "On its way to %s.\n", target);
     if (json_is_object(wish))
-        (void)fprintf(verdict->out, "Asked for by %s: %s%s%s.\n", bw_json_member(wish, "by"),
+        (void)fprintf(verdict->out, "Asked for by %s: %s%s%s%s.\n", bw_json_member(wish, "by"),
                       bw_json_member(wish, "kind"),
-                      bw_json_member(wish, "to")[0] == '\0' ? ""
+                      bw_json_member(wish, "to")[0] == '\0'                        ? ""
                       : strcmp(bw_json_member(wish, "kind"), "force-release") == 0 ? " of "
-                                                                                    : " to ",
-                      bw_json_member(wish, "to"));
+                                                                                   : " to ",
+                      bw_json_member(wish, "to"),
+                      bw_json_number(wish, "index") == 0 ? "; it ends with this leader" : "");
     add_row(&table, 6,
                  (const char *const[]){"SITE", "ROLE", "SERVICE", "LEASE", "ELIGIBLE", "WHY NOT"});
     json_array_foreach(json_object_get(group, "sites"), i, site) {
@@ -511,13 +555,15 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
     }
     print_table(&table, verdict->out);
     print_outlook(status, group, now_unix_ms, verdict->out);
+    verdict->alarms = json_object_get(group, "alarms");
+    verdict->group = group;
     warn_of_group(group, verdict);
     json_array_foreach(json_object_get(group, "sites"), i, site) {
         warn_of_site(group, site, verdict);
     }
 }
 
-static void print_witnesses(const json_t *status, struct verdict *verdict)
+static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
 {
     struct table table = {0};
     json_t *member;
@@ -539,13 +585,18 @@ static void print_witnesses(const json_t *status, struct verdict *verdict)
                                            bw_json_member(member, "role"), hears});
     }
     print_table(&table, verdict->out);
+    verdict->alarms = json_object_get(status, "alarms");
+    verdict->group = NULL;
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {
         warn_of_certificate(bw_json_member(member, "name"),
-                            json_object_get(member, "certificate_left_s"), verdict);
+                            json_object_get(member, "certificate_left_s"),
+                            "; with an expired one nobody speaks with it", verdict);
         if (json_is_false(json_object_get(member, "heard")))
-            warn(verdict, BW_EXIT_WARNINGS, "witness %s is not heard by %s",
-                 bw_json_member(member, "name"), bw_json_member(status, "answered_by"));
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_WITNESS_LOST),
+                    bw_json_member(member, "name"), "witness %s is not heard by %s",
+                    bw_json_member(member, "name"), bw_json_member(status, "answered_by"));
     }
+    bw_warn_of_reach(status, verdict);
 }
 
 static const char *zone_of(const json_t *status, const char *witness)
@@ -600,11 +651,15 @@ static void print_limits(const json_t *status, FILE *out)
 enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now_unix_ms,
                              FILE *out)
 {
-    struct verdict verdict = {.exit = BW_EXIT_FINE, .out = out};
+    struct bw_verdict verdict = {.exit = BW_EXIT_FINE};
     json_t *groups = json_object_get(status, "groups");
+    struct bw_wrapped wrapped;
     json_t *one;
     size_t i;
 
+    bw_wrap_begin(&wrapped, out);
+    out = wrapped.stream;
+    verdict.out = out;
     print_cluster(status, out);
     print_limits(status, out);
     json_array_foreach(groups, i, one) {
@@ -616,6 +671,8 @@ enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now
     else if (json_array_size(groups) == 0)
         (void)fputs("\nNo groups yet; next: breakwater apply -f groups.yaml\n", out);
     print_witnesses(status, &verdict);
+    warn_of_caller(status, &verdict);
+    bw_wrap_end(&wrapped);
     return verdict.exit;
 }
 
@@ -648,7 +705,7 @@ static void print_end(const json_t *explanation, FILE *out)
                   bw_json_member(explanation, "holder"), bw_json_member(end, "way"));
 }
 
-void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
+static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
 {
     const json_t *command = json_object_get(explanation, "command");
     const json_t *next = json_object_get(explanation, "next");
@@ -680,5 +737,16 @@ void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
                       bw_json_truth(site, "eligible") ? "may" : "may not",
                       bw_json_truth(site, "eligible") ? "." : ":");
         print_gates(json_object_get(site, "gates"), is_all, out);
+        bw_tell_of_failures(site, "  ", out);
+        bw_tell_of_restarts(site, "  ", out);
     }
+}
+
+void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
+{
+    struct bw_wrapped wrapped;
+
+    bw_wrap_begin(&wrapped, out);
+    print_explanation(explanation, is_all, wrapped.stream);
+    bw_wrap_end(&wrapped);
 }

@@ -22,5 +22,7 @@ void bw_show_explain(const json_t *explanation, bool is_all, FILE *out);
 void bw_show_way(const json_t *next, const json_t *end, FILE *out);
 /* A history document. */
 void bw_show_history(const json_t *history, FILE *out);
+/* A report document. */
+void bw_show_report(const json_t *report, FILE *out);
 
 #endif

@@ -43,8 +43,10 @@ static const struct bw_cli_command gate_command = {
     .operands = "",
     .help =
         "Exit status 0 only while this site may run the group: a lease lives here, and its fence\n"
-        "window has not begun, or a person lets it serve here (override). Anything else, and each\n"
-        "doubt, is not 0, with one line that says why. For ExecStartPre= and init containers.\n"
+        "window has not begun, or a person lets it serve here (override) and its agent has begun "
+        "to.\n"
+        "Anything else, and each doubt, is not 0, with one line that says why. For ExecStartPre=\n"
+        "and init containers.\n"
         "Exit status: 0 it may, 6 it may not, 5 the guard does not say.",
     .options = gate_options,
 };

@@ -27,10 +27,23 @@ static const struct bw_cli_command groups_command = {
     .name = "groups",
     .operands = "[GROUP]...",
     .operands_max = SIZE_MAX,
-    .help = "Prints the groups, or those that are named, as the witnesses have them: a file that\n"
-            "`breakwater apply -f` reads. Every key is in it, also those that have their default.",
+    .help =
+        "Prints the groups, or those that are named, as the witnesses have them: a file that\n"
+        "`breakwater apply -f` reads. Every key is in it, also those that have their default, and\n"
+        "the version that it was made from: `apply` refuses it once somebody has changed the "
+        "group.",
     .options = groups_options,
 };
+
+/* What a number means that is no quantity. */
+static const char *word_of(const char *key, const json_t *value)
+{
+    if (!json_is_integer(value) || json_integer_value(value) != 0)
+        return NULL;
+    if (strcmp(key, "failback_ms") == 0)
+        return "never";
+    return strcmp(key, "max_failovers_per_window") == 0 ? "unlimited" : NULL;
+}
 
 /* Names and words need no quotes in YAML; a name that reads as something else there gets them. */
 static void print_scalar(const char *key, const json_t *value)
@@ -42,7 +55,9 @@ static void print_scalar(const char *key, const json_t *value)
     char text[BW_DURATION_TEXT_BYTES];
 
     (void)printf("%.*s: ", (int)(is_time ? length - (sizeof unit - 1) : length), key);
-    if (is_time) {
+    if (word_of(key, value) != NULL) {
+        (void)puts(word_of(key, value));
+    } else if (is_time) {
         bw_duration_format((uint32_t)json_integer_value(value), text);
         (void)puts(text);
     } else if (json_is_integer(value)) {
@@ -77,12 +92,13 @@ static void print_sites(json_t *sites)
     }
 }
 
-static void print_spec(json_t *spec)
+static void print_spec(json_t *spec, const json_t *version)
 {
     const char *key;
     json_t *value;
 
     (void)printf("  - name: \"%s\"\n", bw_json_member(spec, "name"));
+    (void)printf("    version: %" JSON_INTEGER_FORMAT "\n", json_integer_value(version));
     print_sites(json_object_get(spec, "sites"));
     json_object_foreach(spec, key, value)
     {
@@ -137,7 +153,7 @@ static void print_groups(json_t *groups, const struct bw_operands *operands)
     json_array_foreach(groups, i, group)
     {
         if (is_named(operands, bw_json_member(group, "name")))
-            print_spec(json_object_get(group, "spec"));
+            print_spec(json_object_get(group, "spec"), json_object_get(group, "spec_version"));
     }
 }
 

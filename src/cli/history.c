@@ -38,25 +38,10 @@ static const struct bw_cli_command history_command = {
     .options = history_options,
 };
 
-/* From the leader, or, without one, from whoever answers: what is committed stays true. */
-static enum bw_exit ask(struct bw_api *api, const char *path, json_t **out_history)
-{
-    if (!bw_api_survey(api) && api->status != NULL) {
-        for (size_t i = 0; i < api->count; i++)
-            if (api->witnesses[i].status == api->status)
-                api->leader = (int)i;
-        (void)fprintf(stderr, "warning: no leader answers; as %s knows it\n",
-                      bw_json_member(api->status, "answered_by"));
-    }
-    if (api->leader < 0)
-        return bw_api_no_quorum(api, "there is no history to show");
-    return bw_api_fetch(api, "GET", path, NULL, out_history);
-}
-
 static enum bw_exit show(struct bw_api *api, const char *path, enum bw_output output)
 {
     json_t *history = NULL;
-    enum bw_exit exit = ask(api, path, &history);
+    enum bw_exit exit = bw_api_fetch_known(api, path, "there is no history to show", &history);
 
     if (exit != BW_EXIT_FINE)
         return exit;

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alarm_lines.h"
 #include "api.h"
+#include "wrap.h"
 
 #define WIDTH       80
 #define INDENT      4
@@ -72,12 +74,6 @@ static const char *short_time(const char *time, char out_text[24])
     return out_text;
 }
 
-static const char *seconds(int64_t ms, char out_text[32])
-{
-    (void)snprintf(out_text, 32, "%" PRId64 ".%d s", ms / 1000, (int)(ms % 1000 / 100));
-    return out_text;
-}
-
 static void print_head(const json_t *entry, const char *what, FILE *out)
 {
     char when[24];
@@ -100,16 +96,49 @@ static const char *words_of(const json_t *object, char out_text[512])
 
 /* ---- an epoch ---- */
 
-/* The last moment of the timeline, which begins at 0. */
+/* At which moment of the timeline; -1: it has none of that name. */
+static int64_t phase_at(const json_t *entry, const char *phase)
+{
+    json_t *moment;
+    size_t i;
+
+    json_array_foreach(json_object_get(entry, "timeline"), i, moment)
+    {
+        if (strcmp(bw_json_member(moment, "phase"), phase) == 0)
+            return bw_json_number(moment, "at_ms");
+    }
+    return -1;
+}
+
 static void add_silence(struct facts *facts, const json_t *entry)
 {
-    const json_t *timeline = json_object_get(entry, "timeline");
-    const size_t count = json_array_size(timeline);
+    const json_t *outage = json_object_get(entry, "outage_ms");
+    const int64_t renewed_ms = phase_at(entry, "last_renewal");
     char text[32];
 
-    if (count > 0)
-        add(facts, "silent %s",
-            seconds(bw_json_number(json_array_get(timeline, count - 1), "at_ms"), text));
+    if (renewed_ms >= 0)
+        add(facts, "silent %s", bw_seconds(phase_at(entry, "grant") - renewed_ms, text));
+    if (json_is_integer(outage))
+        add(facts, "outage %s", bw_seconds(json_integer_value(outage), text));
+}
+
+static void add_restarts(struct facts *facts, const json_t *entry)
+{
+    const json_t *restarts = json_object_get(entry, "restarts");
+    const int64_t count = bw_json_number(restarts, "count");
+    char when[24];
+
+    if (json_is_object(restarts))
+        add(facts, "started there again %" PRId64 " time%s, last %s", count, count == 1 ? "" : "s",
+            short_time(bw_json_member(restarts, "last"), when));
+}
+
+static void add_waived(struct facts *facts, const json_t *entry)
+{
+    const char *waived = bw_json_member(entry, "waived");
+
+    if (waived[0] != '\0')
+        add(facts, "passed %s", waived);
 }
 
 static void add_hold(struct facts *facts, const json_t *entry)
@@ -122,7 +151,7 @@ static void add_hold(struct facts *facts, const json_t *entry)
         return;
     add(facts, "fence failed %s", short_time(bw_json_member(held, "since"), when));
     if (json_is_integer(for_ms))
-        add(facts, "held for %s", seconds(json_integer_value(for_ms), text));
+        add(facts, "held for %s", bw_seconds(json_integer_value(for_ms), text));
     else
         add(facts, "held until a fence sees the end");
 }
@@ -130,13 +159,16 @@ static void add_hold(struct facts *facts, const json_t *entry)
 static void add_end(struct facts *facts, const json_t *entry)
 {
     const json_t *end = json_object_get(entry, "ended");
-    char when[24], words[512];
+    char when[24], words[512], text[32];
 
     if (!json_is_object(end)) {
         add(facts, "open");
         return;
     }
     (void)words_of(end, words);
+    if (bw_json_number(entry, "late_ms") > 0)
+        add(facts, "served until %s after its end",
+            bw_seconds(bw_json_number(entry, "late_ms"), text));
     add(facts, "ended %s: %s, %s%s%s%s", short_time(bw_json_member(end, "time"), when),
         bw_json_member(entry, "grade"), bw_json_member(end, "reason"), words[0] != '\0' ? " (" : "",
         words, words[0] != '\0' ? ")" : "");
@@ -155,8 +187,10 @@ static void show_epoch(const json_t *entry, FILE *out)
     if (words_of(entry, words)[0] != '\0')
         add(&facts, "by %s", words);
     add_silence(&facts, entry);
+    add_waived(&facts, entry);
     add(&facts, "reach %s%s", bw_json_member(entry, "reach_seen"),
         bw_json_truth(entry, "reach_proved") ? ", proved" : "");
+    add_restarts(&facts, entry);
     add_hold(&facts, entry);
     print_wrapped(facts.text, out);
     facts.text[0] = '\0';
@@ -186,6 +220,7 @@ static void add_changes(struct facts *facts, const json_t *entry)
 static void show_change(const json_t *entry, FILE *out)
 {
     const json_t *duration = json_object_get(entry, "duration_ms");
+    const json_t *wish = json_object_get(entry, "wish");
     const char *site = bw_json_member(entry, "site");
     struct facts facts = {{0}};
     char what[256], words[512], text[32];
@@ -198,12 +233,14 @@ static void show_change(const json_t *entry, FILE *out)
     if (json_is_integer(duration) && json_integer_value(duration) == 0)
         add(&facts, "over");
     else if (json_is_integer(duration))
-        add(&facts, "for %s", seconds(json_integer_value(duration), text));
+        add(&facts, "for %s", bw_seconds(json_integer_value(duration), text));
+    if (json_is_object(wish))
+        add(&facts, "%s: %s", bw_json_member(wish, "kind"), bw_json_member(wish, "end"));
     add_changes(&facts, entry);
     print_wrapped(facts.text, out);
 }
 
-void bw_show_history(const json_t *history, FILE *out)
+static void print_history(const json_t *history, FILE *out)
 {
     const json_t *epochs = json_object_get(history, "entries");
     const json_t *changes = json_object_get(history, "changes");
@@ -228,4 +265,150 @@ void bw_show_history(const json_t *history, FILE *out)
     }
     if (epoch_count == 0)
         (void)fputs("Nothing has been granted yet.\n", out);
+}
+
+/* ---- one failover ---- */
+
+/* Each moment of the timeline as people call it; of the site before, or of this one. */
+static const struct {
+    const char *phase;
+    const char *member;
+    const char *words;
+} moments[] = {
+    {"told_to_stop", "previous_site", "was told to stop"},
+    {"last_renewal", "previous_site", "renewed its lease for the last time"},
+    {"closed", "previous_site", "could renew no more: its epoch was closed"},
+    {"ended", "previous_site", "held it no longer: its epoch ended"},
+    {"grant", "site", "was granted it"},
+    {"armed", "site", "had armed it: its guard has the deadline"},
+    {"started", "site", "had started the service"},
+    {"verified", "site", "had verified the start"},
+};
+
+static void print_moments(const json_t *entry, FILE *out)
+{
+    json_t *moment;
+    size_t i;
+
+    json_array_foreach(json_object_get(entry, "timeline"), i, moment)
+    {
+        const char *phase = bw_json_member(moment, "phase");
+        char at[32], took[34] = "+";
+        size_t known = 0;
+
+        (void)bw_seconds(bw_json_number(moment, "took_ms"), took + 1);
+        (void)fprintf(out, "%10s %12s  ", bw_seconds(bw_json_number(moment, "at_ms"), at), took);
+        while (known < sizeof moments / sizeof moments[0] &&
+               strcmp(moments[known].phase, phase) != 0)
+            known++;
+        if (known == sizeof moments / sizeof moments[0])
+            (void)fprintf(out, "%s\n", phase); /* of a newer witness */
+        else
+            (void)fprintf(out, "%s %s\n", bw_json_member(entry, moments[known].member),
+                          moments[known].words);
+    }
+}
+
+__attribute__((format(printf, 3, 4))) static void print_fact(FILE *out, const char *what,
+                                                             const char *format, ...)
+{
+    struct facts facts = {{0}};
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(facts.text, sizeof facts.text, format, args);
+    va_end(args);
+    (void)fprintf(out, "%s\n", what);
+    print_wrapped(facts.text, out);
+}
+
+static void print_outage(const json_t *entry, FILE *out)
+{
+    const json_t *outage = json_object_get(entry, "outage_ms");
+    char text[32];
+
+    if (json_is_integer(outage))
+        print_fact(out, "Without service (RTO)",
+                   "%s, by the sites' own words: from when %s was seen to serve last%s, until the "
+                   "start was verified",
+                   bw_seconds(json_integer_value(outage), text),
+                   bw_json_member(entry, "previous_site"),
+                   bw_json_truth(entry, "outage_told") ? "" : ", as far as it could be heard");
+    else if (bw_json_member(entry, "previous_site")[0] == '\0')
+        print_fact(out, "Without service (RTO)", "none: nobody had it before");
+    else
+        print_fact(out, "Without service (RTO)",
+                   "unknown: no witness that led heard both the end of the service before and its "
+                   "verified start");
+}
+
+static void print_loss(const json_t *entry, FILE *out)
+{
+    const json_t *lag = json_object_get(entry, "lag");
+    const char *site = bw_json_member(entry, "site");
+    char text[32], age[32];
+
+    if (bw_json_member(entry, "previous_site")[0] == '\0')
+        print_fact(out, "Data lost (RPO)", "none by the grant: nobody had it before");
+    else if (strcmp(site, bw_json_member(entry, "previous_site")) == 0)
+        print_fact(out, "Data lost (RPO)", "none by the grant: %s had it before, too", site);
+    else if (json_is_object(lag))
+        print_fact(
+            out, "Data lost (RPO)",
+            "an estimate: %s lagged %s behind when that was measured last, %s before the grant",
+            site, bw_seconds(bw_json_number(lag, "lag_ms"), text),
+            bw_seconds(bw_json_number(lag, "age_ms"), age));
+    else
+        print_fact(out, "Data lost (RPO)", "unknown: how far %s lagged was not measured", site);
+}
+
+static void print_decision(const json_t *entry, FILE *out)
+{
+    const char *waived = bw_json_member(entry, "waived");
+    const char *why = bw_json_member(entry, "why");
+    char words[512];
+
+    if (waived[0] != '\0')
+        print_fact(out, "Gates that it passed because a person asked", "%s (%s)", waived,
+                   words_of(entry, words));
+    if (why[0] != '\0')
+        print_fact(out, "The other sites then, and the gates that held them", "%s", why);
+    else
+        print_fact(out, "The other sites then", "unknown, or none was looked at");
+}
+
+void bw_show_history(const json_t *history, FILE *out)
+{
+    struct bw_wrapped wrapped;
+
+    bw_wrap_begin(&wrapped, out);
+    print_history(history, wrapped.stream);
+    bw_wrap_end(&wrapped);
+}
+
+static void print_report(const json_t *report, FILE *out)
+{
+    const json_t *entry = json_object_get(report, "epoch");
+    const json_t *before = json_object_get(report, "before");
+
+    show_epoch(entry, out);
+    (void)fputs("\nHow it came to serve\n", out);
+    print_moments(entry, out);
+    (void)fputc('\n', out);
+    print_outage(entry, out);
+    print_loss(entry, out);
+    print_decision(entry, out);
+    if (!json_is_object(before))
+        return;
+    (void)fputs("\nThe epoch before\n", out);
+    show_epoch(before, out);
+}
+
+void bw_show_report(const json_t *report, FILE *out)
+{
+    struct bw_wrapped wrapped;
+
+    bw_wrap_begin(&wrapped, out);
+    print_report(report, wrapped.stream);
+    bw_wrap_end(&wrapped);
 }

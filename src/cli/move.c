@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
 #include <breakwater/base/name.h>
+#include <breakwater/os/random.h>
 
 #include "columns.h"
 #include "confirm.h"
@@ -192,7 +194,8 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
 {
     const uint64_t end_ms = bw_api_now_ms() + api->wait_ms;
     struct bw_outcome outcome = {.epoch = bw_json_number(accepted, "epoch"),
-                              .term = bw_json_number(accepted, "term")};
+                                 .term = bw_json_number(accepted, "term"),
+                                 .wish_index = bw_json_number(accepted, "wish_index")};
     enum bw_outcome_progress progress = BW_OUTCOME_WAITING;
     enum wait told = WAIT_UNTOLD;
     char stage[sizeof outcome.text] = "";
@@ -222,10 +225,27 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
     return tell(api, move, progress, &outcome);
 }
 
+/* By its id the request is known again, so it may be repeated when nobody says what came of it.
+ * Below BW_WISH_LEVEL nobody keeps it, and a leader of an older release takes none. */
+static void give_id(struct bw_api *api, const struct bw_move *move)
+{
+    char text[BW_ID_TEXT_BYTES];
+
+    if (move->is_release || (api->leader < 0 && !bw_api_survey(api)) ||
+        bw_json_number(api->status, "feature_level") < BW_WISH_LEVEL)
+        return;
+    bw_id_format(bw_random_id(), text);
+    api->is_repeatable = json_object_set_new(move->body, "id", json_string(text)) == 0;
+}
+
 static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
 {
     struct bw_api_reply reply = {0};
-    enum bw_exit exit = post(api, move, false, &reply);
+    enum bw_exit exit;
+
+    give_id(api, move);
+    exit = post(api, move, false, &reply);
+    api->is_repeatable = false;
 
     if (exit != BW_EXIT_FINE)
         return exit;
@@ -235,11 +255,13 @@ static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
     } else if (reply.status != 202) {
         exit = bw_api_complain(api, &reply);
     } else if (move->values->is_no_wait) {
-        (void)printf("%s of %s: accepted in epoch %" PRId64 "; should the leader change before it "
-                     "begins, it is forgotten: ask again\n"
+        (void)printf("%s of %s: accepted in epoch %" PRId64 "; %s\n"
                      "  see:  breakwater status %s; breakwater history %s\n",
-                     move->verb, move->group, bw_json_number(reply.body, "epoch"), move->group,
-                     move->group);
+                     move->verb, move->group, bw_json_number(reply.body, "epoch"),
+                     bw_json_number(reply.body, "wish_index") > 0
+                         ? "whoever leads goes on with it"
+                         : "should the leader change before it begins, it is forgotten: ask again",
+                     move->group, move->group);
     } else {
         exit = wait_for_outcome(api, move, reply.body);
     }

@@ -51,6 +51,67 @@ static bool is_stuck(struct bw_outcome *outcome, const json_t *group)
     return true;
 }
 
+/* How each end of a wish is told; what follows is who, or why. */
+static const struct {
+    const char *end;
+    const char *text;
+} ends[] = {
+    {"canceled", "it was taken back by "},
+    {"replaced", "something else was asked for since, by "},
+    {"timed_out", "its time has passed before it could begin"},
+    {"impossible", "it cannot come true any more: "},
+    {"spec", ""},
+    {"recovered", "the cluster was recovered, and what waited is forgotten"},
+};
+
+/* NULL: it was given up, and that is all there is to say: the leader's own Unrevoke. */
+static const char *text_of(const char *end)
+{
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (strcmp(ends[i].end, end) == 0)
+            return ends[i].text;
+    return NULL;
+}
+
+static void tell_end(struct bw_outcome *outcome, const json_t *over, const char *phase)
+{
+    const char *end = bw_json_member(over, "end");
+    const char *words = bw_json_member(over, "words");
+    const bool by_person = strcmp(end, "given_up") == 0 && strncmp(words, "operator/", 9) == 0;
+    const char *text = text_of(by_person ? "canceled" : end);
+
+    (void)snprintf(outcome->text, sizeof outcome->text, "%s%s; epoch %" PRId64 " is %s",
+                   text != NULL ? text : "it was given up", text != NULL ? words : "",
+                   outcome->epoch, phase);
+}
+
+/* Somebody has got the group since, this wish's site or another. */
+static bool is_granted(const json_t *over)
+{
+    const char *end = bw_json_member(over, "end");
+
+    return strcmp(end, "granted") == 0 || strcmp(end, "overtaken") == 0;
+}
+
+/* By what the log has of it. */
+static enum bw_outcome_progress judge_kept(struct bw_outcome *outcome, const json_t *group)
+{
+    const json_t *over = json_object_get(group, "wish_over");
+    const int64_t over_index = bw_json_number(over, "index");
+    const int64_t waiting = bw_json_number(json_object_get(group, "wish"), "index");
+    const char *phase = bw_json_member(group, "phase");
+
+    if (over_index == outcome->wish_index && is_granted(over))
+        return judge_later(outcome, group);
+    if (over_index >= outcome->wish_index || (waiting != 0 && waiting != outcome->wish_index)) {
+        tell_end(outcome, over_index == outcome->wish_index ? over : NULL, phase);
+        return BW_OUTCOME_GIVEN_UP;
+    }
+    (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s", outcome->epoch,
+                   phase);
+    return BW_OUTCOME_WAITING;
+}
+
 enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json_t *status,
                                           const json_t *group)
 {
@@ -62,6 +123,8 @@ enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json
         return judge_later(outcome, group);
     if (is_stuck(outcome, group))
         return BW_OUTCOME_STUCK;
+    if (outcome->wish_index != 0 && !is_moving)
+        return judge_kept(outcome, group);
     if (is_wanted || is_moving) {
         (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s",
                        outcome->epoch, phase);

@@ -17,12 +17,14 @@ enum bw_outcome_progress {
 struct bw_outcome {
     int64_t epoch;            /* when it was asked */
     int64_t term;             /* of the leader that was asked */
+    int64_t wish_index;       /* of the wish in the log; 0: that leader alone knows it */
     char to[BW_NAME_MAX + 1]; /* "": any site */
     char text[512];           /* what the newest judgement saw */
 };
 
-/* `status` is a leader's, `group` the moved one in it. A wish is in the memory of the leader that
- * was asked: until its first command is committed, another leader knows nothing of it. */
+/* `status` is a leader's, `group` the moved one in it. A wish that is in the log is the same at
+ * every leader; another one is in the memory of the leader that was asked, and until its first
+ * command is committed, another leader knows nothing of it. */
 enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json_t *status,
                                           const json_t *group);
 

@@ -7,11 +7,13 @@
 #include <breakwater/core/may_run.h>
 #include <breakwater/sys/clock.h>
 
+#include "alarm_lines.h"
 #include "api.h"
 #include "at_site.h"
 #include "status_site.h"
 
-#define ASK_MS 5000 /* for all groups */
+#define ASK_MS          5000  /* for all groups */
+#define AGENT_SILENT_MS 10000 /* an agent says more, unless its intervals are set to much more */
 
 /* ---- what is shown
  * ------------------------------------------------------------------------------- */
@@ -22,6 +24,7 @@ struct look {
     json_t *groups;
     char site[BW_NAME_MAX + 1];
     bool has_agent;
+    json_int_t agent_heard_ms; /* -1: not known */
     bool is_of_our_clocks;
     bool is_worth_a_look;
 };
@@ -80,7 +83,7 @@ static json_t *group_of(const struct look *look, struct bw_instant now, enum bw_
 
     return json_pack(
         "{s:s, s:b, s:s, s:b, s:I, s:o, s:b, s:b, s:b, s:s, s:s, s:I, s:o, s:o, s:s, s:b, s:s, "
-        "s:b}",
+        "s:b, s:o}",
         "name", message->group, "may_run", bw_may_run_is_yes(may_run), "why",
         bw_may_run_word(may_run), "enforced", shown->enforced, "epoch_seen",
         (json_int_t)shown->epoch_seen, "lease", lease_of(look, now, shown), "fencing",
@@ -89,7 +92,8 @@ static json_t *group_of(const struct look *look, struct bw_instant now, enum bw_
         "service_age_ms", age_ms(look, now, shown->service_at), "action",
         script_of(look, now, &shown->action), "failure", script_of(look, now, &shown->failure),
         "reach", bw_reach_word(shown->reach), "reach_works", shown->reach_works, "seen",
-        bw_reach_seen_word(shown->sight.seen), "proved", shown->sight.proved);
+        bw_reach_seen_word(shown->sight.seen), "proved", shown->sight.proved, "loop_delay_ms",
+        shown->loop_delay_ms != 0 ? json_integer(shown->loop_delay_ms) : json_null());
 }
 
 static void hear(const struct bw_guard_message *message, void *user)
@@ -106,8 +110,11 @@ static void hear(const struct bw_guard_message *message, void *user)
     look->is_of_our_clocks = bw_id_equal(shown->boot_id, look->boot_id) &&
                              shown->time_namespace == look->time_namespace;
     may_run = bw_may_run(true, shown, look->boot_id, look->time_namespace, now);
+    look->agent_heard_ms = age_ms(look, now, shown->agent_heard_at);
     look->is_worth_a_look = look->is_worth_a_look || shown->fence_failed || shown->nobodys ||
-                            !shown->reach_works || may_run == BW_MAY_RUN_OTHER_CLOCKS;
+                            !shown->reach_works || may_run == BW_MAY_RUN_OTHER_CLOCKS ||
+                            (look->is_of_our_clocks && shown->armed_epoch != 0 &&
+                             bw_instant_left_ns(now, shown->armed_end) == 0);
     (void)json_array_append_new(look->groups, group_of(look, now, may_run, message));
 }
 
@@ -116,7 +123,9 @@ static void hear(const struct bw_guard_message *message, void *user)
 
 static void print_seconds(const char *before, int64_t ms, const char *after)
 {
-    (void)printf("%s%" PRId64 ".%" PRId64 " s%s", before, ms / 1000, ms % 1000 / 100, after);
+    char text[BW_SECONDS_BYTES];
+
+    (void)printf("%s%s%s", before, bw_seconds(ms, text), after);
 }
 
 static void print_age(int64_t ms)
@@ -146,9 +155,16 @@ static void print_lease(const json_t *lease)
     if (!json_is_object(lease))
         return;
     (void)printf("  %-9s epoch %" PRId64, "lease:", bw_json_number(lease, "epoch"));
+    if (bw_json_number(lease, "left_ms") <= 0) {
+        (void)puts(", over");
+        return;
+    }
     print_seconds(", ends in ", bw_json_number(lease, "left_ms"), "");
-    print_seconds("; its fence begins in ", bw_json_number(lease, "fence_in_ms"),
-                  "\n            unless it is renewed\n");
+    if (bw_json_number(lease, "fence_in_ms") > 0)
+        print_seconds("; its fence begins in ", bw_json_number(lease, "fence_in_ms"),
+                      "\n            unless it is renewed\n");
+    else
+        (void)puts("; its fence has begun");
 }
 
 static const char *sentence_of(const json_t *group)
@@ -174,11 +190,31 @@ static void print_group(const json_t *group)
         (void)puts(", no look has ended since the guard began");
     else
         print_seconds(", seen ", bw_json_number(group, "service_age_ms"), " ago\n");
+    if (json_is_integer(json_object_get(group, "loop_delay_ms")))
+        print_seconds("  started   by its own loop (driver: external), which has ",
+                      bw_json_number(group, "loop_delay_ms"), " after asking\n");
     print_script("script:", json_object_get(group, "action"));
     print_script("failed:", json_object_get(group, "failure"));
     (void)printf("  %-9s %s, %s; service %s%s\n", "reach:", bw_json_member(group, "reach"),
                  bw_json_truth(group, "reach_works") ? "works" : "not shown to work",
                  bw_json_member(group, "seen"), bw_json_truth(group, "proved") ? ", proved" : "");
+}
+
+/* One that stands holds its connection and renews nothing. */
+static void print_agent(const json_t *document)
+{
+    const int64_t heard_ms = bw_json_number(document, "agent_heard_ms");
+
+    if (!bw_json_truth(document, "agent"))
+        (void)fputs("no agent is connected: leases run out\n", stdout);
+    else if (heard_ms <= AGENT_SILENT_MS)
+        (void)fputs("its agent is connected\n", stdout);
+    else
+        print_seconds("its agent is connected, and has said nothing for ", heard_ms, "\n");
+    if (!bw_json_truth(document, "agent") || heard_ms > AGENT_SILENT_MS)
+        (void)fputs("  next:  systemctl status breakwater-agent\n"
+                    "  it stands:  systemctl restart breakwater-agent (which ends no service)\n",
+                    stdout);
 }
 
 static void print_all(const json_t *document)
@@ -187,10 +223,9 @@ static void print_all(const json_t *document)
     const json_t *group;
     size_t i;
 
-    (void)printf("site %s\n%zu group%s of its guard; %s\n", bw_json_member(document, "site"),
-                 json_array_size(groups), json_array_size(groups) == 1 ? "" : "s",
-                 bw_json_truth(document, "agent") ? "its agent is connected"
-                                                  : "no agent is connected: leases run out");
+    (void)printf("site %s\n%zu group%s of its guard; ", bw_json_member(document, "site"),
+                 json_array_size(groups), json_array_size(groups) == 1 ? "" : "s");
+    print_agent(document);
     json_array_foreach(groups, i, group) print_group(group);
 }
 
@@ -210,8 +245,9 @@ static enum bw_exit show(const struct look *look, const char *group, enum bw_out
                       look->site, group);
         return BW_EXIT_FAILED;
     }
-    document = json_pack("{s:s, s:s, s:b, s:O}", "schema", "breakwater.site/v1", "site", look->site,
-                         "agent", look->has_agent, "groups", look->groups);
+    document = json_pack("{s:s, s:s, s:b, s:I, s:O}", "schema", "breakwater.site/v1", "site",
+                         look->site, "agent", look->has_agent, "agent_heard_ms",
+                         look->agent_heard_ms, "groups", look->groups);
     if (output == BW_OUTPUT_JSON)
         exit = bw_json_print(document);
     else
@@ -224,7 +260,7 @@ static enum bw_exit show(const struct look *look, const char *group, enum bw_out
 
 enum bw_exit bw_status_site(const char *socket, const char *group, enum bw_output output)
 {
-    struct look look = {.groups = json_array()};
+    struct look look = {.groups = json_array(), .agent_heard_ms = -1};
     struct bw_diag diag = {0};
     enum bw_exit exit;
 

@@ -23,10 +23,14 @@ enum bw_exit bw_verb_snapshot(int argc, char **argv);
 enum bw_exit bw_verb_recover(int argc, char **argv);
 enum bw_exit bw_verb_maintenance(int argc, char **argv);
 enum bw_exit bw_verb_members(int argc, char **argv);
+enum bw_exit bw_verb_ack(int argc, char **argv);
 enum bw_exit bw_verb_cancel(int argc, char **argv);
 enum bw_exit bw_verb_mode(int argc, char **argv);
+enum bw_exit bw_verb_pause(int argc, char **argv);
+enum bw_exit bw_verb_resume(int argc, char **argv);
 enum bw_exit bw_verb_override(int argc, char **argv);
 enum bw_exit bw_verb_history(int argc, char **argv);
+enum bw_exit bw_verb_report(int argc, char **argv);
 /* `dev ledger`; as `ledger` of breakwater-chaos the service of its labs, which is not that of the breakwater
  * under test. */
 enum bw_exit bw_verb_ledger(int argc, char **argv);

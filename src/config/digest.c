@@ -46,6 +46,8 @@ uint64_t bw_group_config_digest(const struct bw_group_config *group)
 {
     uint64_t digest = mix_text(FNV_OFFSET, bw_reach_word(group->enforce));
 
+    if (group->driver == BW_DRIVER_EXTERNAL)
+        digest = mix_text(digest, "driver: external");
     for (uint32_t i = 0; i < group->unit_count; i++)
         digest = mix_text(digest, group->units[i]);
     for (uint32_t i = 0; i < group->env_count; i++) { /* what scripts do hangs on it too */

@@ -6,8 +6,10 @@
 #include "config_file.h"
 
 #define SITE(member)      offsetof(struct bw_site_spec, member)
-#define SPEC(member)      offsetof(struct bw_spec, member)
+#define SPEC(member)      offsetof(struct bw_group_wanted, spec.member)
 #define SPEC_PROBLEMS_MAX 32
+/* What no word of the file is. */
+#define MODE_UNNAMED ((enum bw_mode)(BW_MODE_PAUSED + 1))
 
 static const struct bw_key_word candidate_words[] = {{"always", 0}, {"never", 1}, {0}};
 static const struct bw_key_word failback_words[] = {{"never", 0}, {0}};
@@ -48,7 +50,13 @@ static const struct bw_key spec_keys[] = {
            .example = "[{name: dc-a, priority: 100}, {name: dc-b, priority: 50}]",
            .help = "where the group can run"),
     BW_KEY(
+        TEXT, "version", offsetof(struct bw_group_wanted, version_text), .min = 1, .max = 20,
+        .absent_note = "whatever version is there is replaced",
+        .help = "the spec that this entry was made from, as `groups` prints it; refused if another "
+                "one is in force by now"),
+    BW_KEY(
         WORD, "mode", SPEC(mode), .words = mode_words,
+        .absent_note = "as it is; of a new group auto",
         .help = "auto: breakwater acts; manual: moves need approval; observe: it only watches and "
                 "explains; paused: no moves, leases and fences stay in force"),
     BW_KEY(DURATION, "lease_ttl", SPEC(lease_ttl_ms),
@@ -91,9 +99,13 @@ static const struct bw_key spec_keys[] = {
            .help = "DANGEROUS: hand over on expiry although the service could outlive its guard"),
 };
 
-static void init_spec(void *spec)
+static void init_spec(void *of)
 {
-    bw_spec_defaults(spec);
+    struct bw_group_wanted *wanted = of;
+
+    memset(wanted, 0, sizeof *wanted);
+    bw_spec_defaults(&wanted->spec);
+    wanted->spec.mode = MODE_UNNAMED;
 }
 
 static const struct bw_table spec_table = {
@@ -101,7 +113,7 @@ static const struct bw_table spec_table = {
     .help = "what is wanted of one group; replicated to all witnesses",
     .keys = spec_keys,
     .key_count = BW_KEY_COUNT(spec_keys),
-    .size = sizeof(struct bw_spec),
+    .size = sizeof(struct bw_group_wanted),
     .init = init_spec,
 };
 
@@ -124,14 +136,14 @@ const struct bw_table bw_groups_config_table = {
 static void check_spec(const struct bw_groups_config *config, struct bw_document *document,
                        uint32_t index, uint32_t election_timeout_ms)
 {
-    const struct bw_spec *spec = &config->groups[index];
+    const struct bw_spec *spec = &config->groups[index].spec;
     struct bw_spec_problem found[SPEC_PROBLEMS_MAX];
     char path[128];
     size_t count;
 
     (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].name", index);
     for (uint32_t i = 0; i < index && spec->name[0] != '\0'; i++) {
-        if (strcmp(config->groups[i].name, spec->name) == 0) {
+        if (strcmp(config->groups[i].spec.name, spec->name) == 0) {
             bw_document_fail(document, path, "\"%s\" is the name of groups[%" PRIu32 "] too",
                              spec->name, i);
             break;
@@ -156,11 +168,50 @@ static void check_spec(const struct bw_groups_config *config, struct bw_document
     }
 }
 
+static void note_unnamed_mode(struct bw_group_wanted *wanted)
+{
+    struct bw_spec defaults;
+
+    wanted->keeps_mode = wanted->spec.mode == MODE_UNNAMED;
+    if (!wanted->keeps_mode)
+        return;
+    bw_spec_defaults(&defaults);
+    wanted->spec.mode = defaults.mode;
+}
+
+/* An index of the witnesses' log: more than a number of a file can be. */
+static void read_version(struct bw_group_wanted *wanted, struct bw_document *document,
+                         uint32_t index)
+{
+    const char *text = wanted->version_text;
+    char path[128];
+
+    for (const char *at = text; text != NULL && *at != '\0'; at++) {
+        const bool is_digit = *at >= '0' && *at <= '9';
+
+        if (!is_digit || wanted->version > (INT64_MAX - 9) / 10) {
+            wanted->version = 0;
+            break;
+        }
+        wanted->version = wanted->version * 10 + (uint64_t)(*at - '0');
+    }
+    if (text == NULL || wanted->version != 0)
+        return;
+    (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].version", index);
+    bw_document_fail(document, path,
+                     "not a version, a whole number from 1: `breakwater groups` "
+                     "prints them");
+}
+
 static void check(void *into, struct bw_document *document, const void *user)
 {
     const struct bw_groups_config *config = into;
     const uint32_t *election_timeout_ms = user;
 
+    for (uint32_t i = 0; i < config->group_count; i++) {
+        note_unnamed_mode(&config->groups[i]);
+        read_version(&config->groups[i], document, i);
+    }
     for (uint32_t i = 0; i < config->group_count; i++)
         check_spec(config, document, i, *election_timeout_ms);
 }

@@ -199,6 +199,53 @@ static void check_units(struct bw_document *document, const char *prefix,
     }
 }
 
+static bool is_given(const struct bw_document *document, const char *prefix, const char *key)
+{
+    return bw_document_find(document, path_of(prefix, key).text) != NULL;
+}
+
+/* Where its own loop starts the service nothing of it is in the guard's cgroup, and what only one
+ * of the two could run is no business of the other (design 3.4, driver). */
+static void check_external(struct bw_document *document, const char *prefix,
+                           const struct bw_group_config *group)
+{
+    if (is_given(document, prefix, "start_script"))
+        bw_document_fail(document, path_of(prefix, "start_script").text,
+                         "with \"driver: external\" its own loop starts the service, and the guard "
+                         "never would: remove start_script, or driver");
+    if (is_given(document, prefix, "scripts"))
+        bw_document_fail(document, path_of(prefix, "scripts").text,
+                         "with \"driver: external\" this file belongs to the loop: name "
+                         "status_script and stop_script here");
+    if (group->enforce == BW_REACH_CGROUP)
+        bw_document_fail(document, path_of(prefix, "enforce").text,
+                         "cgroup holds nothing that a loop outside of the guard starts: with "
+                         "\"driver: external\" write units, or remote and a fence_script");
+    if (group->enforce == BW_REACH_REMOTE && group->scripts[BW_ACTION_FENCE] == NULL &&
+        !is_given(document, prefix, "fence_script"))
+        bw_document_fail(
+            document, path_of(prefix, "enforce").text,
+            "remote needs a fence_script: nothing else ends the service when its lease "
+            "ends");
+}
+
+static void check_driver(struct bw_document *document, const char *prefix,
+                         const struct bw_group_config *group)
+{
+    if (!bw_document_is_sound(document, path_of(prefix, "enforce").text))
+        return;
+    if (group->driver == BW_DRIVER_EXTERNAL) {
+        check_external(document, prefix, group);
+        return;
+    }
+    if (group->enforce == BW_REACH_REMOTE)
+        bw_document_fail(document, path_of(prefix, "enforce").text,
+                         "remote is used only with \"driver: external\"");
+    if (is_given(document, prefix, "loop_delay"))
+        bw_document_fail(document, path_of(prefix, "loop_delay").text,
+                         "is used only with \"driver: external\"");
+}
+
 static void check_required_scripts(struct bw_document *document, const char *prefix,
                                    const struct bw_group_config *group)
 {
@@ -211,6 +258,8 @@ static void check_required_scripts(struct bw_document *document, const char *pre
         const char *key = bw_script_key(required[i]);
         const struct key_path path = path_of(prefix, key);
 
+        if (required[i] == BW_ACTION_START && group->driver == BW_DRIVER_EXTERNAL)
+            continue; /* its own loop does that */
         if (group->scripts[required[i]] == NULL && bw_document_find(document, path.text) == NULL)
             bw_document_fail(document, path.text,
                              "required key is missing; for example \"%s: "
@@ -238,6 +287,7 @@ static void check_group(struct bw_site_config *config, struct bw_document *docum
     }
     group->allow_writable_scripts = config->allow_writable_scripts;
     check_units(document, prefix, group);
+    check_driver(document, prefix, group);
     if (bw_document_is_sound(document, path_of(prefix, "scripts").text))
         load_seven(document, prefix, scope, &config->arena, group);
     check_required_scripts(document, prefix, group);
@@ -337,11 +387,17 @@ void bw_site_config_free(struct bw_site_config *config)
 bool bw_group_config_has_same_reach(const struct bw_group_config *from,
                                     const struct bw_group_config *to)
 {
-    bool is_same = from->enforce == to->enforce && from->unit_count == to->unit_count;
+    bool is_same = from->driver == to->driver && from->enforce == to->enforce &&
+                   from->unit_count == to->unit_count;
 
     for (uint32_t i = 0; is_same && i < from->unit_count; i++)
         is_same = strcmp(from->units[i], to->units[i]) == 0;
     return is_same;
+}
+
+uint64_t bw_group_config_loop_delay_ns(const struct bw_group_config *group)
+{
+    return group->driver == BW_DRIVER_EXTERNAL ? group->loop_delay_ms * BW_NS_PER_MS : 0;
 }
 
 const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,

@@ -46,7 +46,10 @@
 #define HERE_OR_THERE  "none: it must then be in the file of `scripts`"
 
 static const struct bw_key_word enforce_words[] = {
-    {"cgroup", BW_REACH_CGROUP}, {"units", BW_REACH_UNITS}, {0}};
+    {"cgroup", BW_REACH_CGROUP}, {"units", BW_REACH_UNITS}, {"remote", BW_REACH_REMOTE}, {0}};
+
+static const struct bw_key_word driver_words[] = {
+    {"guard", BW_DRIVER_GUARD}, {"external", BW_DRIVER_EXTERNAL}, {0}};
 
 static const struct bw_key_word condition_words[] = {
     {"veto", BW_CONDITION_USE_VETO}, {"show", BW_CONDITION_USE_SHOW}, {0}};
@@ -58,7 +61,15 @@ static const struct bw_key group_keys[] = {
            .example = "cgroup",
            .help =
                "what the guard can end by itself: cgroup, all that the scripts started; units, the "
-               "systemd units named by `units`"),
+               "systemd units named by `units`; remote, nothing: fence_script alone (only with "
+               "`driver: external`)"),
+    BW_KEY(WORD, "driver", GROUP(driver), .words = driver_words, .absent = "guard",
+           .help = "who starts the service where it may run: guard, by start_script; external, a "
+                   "loop of your own that asks `breakwater condition`"),
+    BW_KEY(DURATION, "loop_delay", GROUP(loop_delay_ms), .min = LIMIT_MS_MIN, .max = 3600000,
+           .absent = BW_LOOP_DELAY_ABSENT,
+           .help = "with `driver: external`: so long after the loop began to ask, a start of it is "
+                   "over; what would end later it must not begin"),
     BW_KEY(LIST, "units", GROUP(units), .item = BW_KEY_TEXT, .count_offset = GROUP(unit_count),
            .min = 1, .max = BW_UNITS_MAX, .example = "[harbor.service]",
            .help = "the systemd units of the service; required with `enforce: units`"),

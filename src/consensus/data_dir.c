@@ -271,6 +271,23 @@ enum bw_err bw_data_dir_check_removed(const struct bw_data_dir *dir, struct bw_d
                        BW_WITNESS_REMOVED);
 }
 
+/* What keeps a witness from starting in it; and who it belongs to. */
+static enum bw_err read_owner(const struct bw_data_dir *dir,
+                              struct bw_data_dir_identity *out_identity, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    if (faccessat(dir->fd, BW_DATA_DIR_RECOVERY, F_OK, 0) == 0)
+        err = bw_diag_set(diag, BW_ERR_REFUSED,
+                          "data_dir %s: a recovery was begun and is not finished; nothing was "
+                          "started: run `breakwater recover` once more, it "
+                          "goes on where it was",
+                          dir->path);
+    if (err == BW_OK)
+        err = bw_data_dir_check_removed(dir, diag);
+    return err == BW_OK ? bw_data_dir_read_identity(dir, out_identity, diag) : err;
+}
+
 enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *path,
                              struct bw_data_dir_identity *out_identity, struct bw_diag *diag)
 {
@@ -278,17 +295,45 @@ enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *path,
 
     if (err != BW_OK)
         return err;
-    if (faccessat(dir->fd, BW_DATA_DIR_RECOVERY, F_OK, 0) == 0)
-        err = bw_diag_set(diag, BW_ERR_REFUSED,
-                          "data_dir %s: a recovery was begun and is not finished; nothing was "
-                          "started: run `breakwater recover` once more, it "
-                          "goes on where it was",
-                          path);
-    if (err == BW_OK)
-        err = bw_data_dir_check_removed(dir, diag);
-    if (err == BW_OK)
-        err = bw_data_dir_read_identity(dir, out_identity, diag);
+    err = read_owner(dir, out_identity, diag);
     if (err != BW_OK)
         bw_data_dir_close(dir);
     return err;
+}
+
+enum bw_err bw_data_dir_look(const char *path, struct bw_data_dir_identity *out_identity,
+                             struct bw_diag *diag)
+{
+    struct bw_data_dir dir = {.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .lock = -1};
+    enum bw_err err;
+
+    if (dir.fd < 0)
+        return bw_diag_errno(diag, errno, "open data_dir %s", path);
+    if (!bw_copy_text(dir.path, sizeof dir.path, path))
+        err = bw_diag_set(diag, BW_ERR_LIMIT, "data_dir %s: longer than %d bytes", path,
+                          BW_DATA_DIR_PATH_MAX);
+    else
+        err = read_owner(&dir, out_identity, diag);
+    (void)close(dir.fd); /* only read */
+    return err;
+}
+
+enum bw_err bw_data_dir_is_meant(const char *path, const struct bw_data_dir_identity *identity,
+                                 const struct bw_data_dir_identity *wanted, struct bw_diag *diag)
+{
+    if (strcmp(identity->cluster, wanted->cluster) != 0)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "data_dir %s belongs to cluster %s, not to %s; nothing was started",
+                           path, identity->cluster, wanted->cluster);
+    if (identity->witness_id != wanted->witness_id)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "data_dir %s belongs to witness %" PRIu64 ", not to %" PRIu64
+                           "; nothing was started",
+                           path, identity->witness_id, wanted->witness_id);
+    if (identity->election_timeout_ms != wanted->election_timeout_ms)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "election_timeout is %u ms, but `witness init` has set %u ms for the "
+                           "whole cluster; put that into the file; nothing was started",
+                           wanted->election_timeout_ms, identity->election_timeout_ms);
+    return BW_OK;
 }

@@ -21,6 +21,9 @@ void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BY
     if (hello->word == BW_HELLO_REMOVED) {
         bw_put_u64le(out_bytes + 48, hello->generation);
         bw_put_u64le(out_bytes + 56, hello->id_max);
+    } else if (hello->word == BW_HELLO_CERTIFICATE) {
+        bw_put_u64le(out_bytes + 48, hello->certificate_left_s);
+        bw_put_u64le(out_bytes + 56, 0);
     } else if (hello->word == BW_HELLO_RELEASE) {
         memset(out_bytes + 32, 0, BW_HELLO_RELEASE_BYTES);
         memcpy(out_bytes + 32, hello->release, strnlen(hello->release, BW_HELLO_RELEASE_BYTES - 1));
@@ -49,6 +52,10 @@ static bool take_rest(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *hell
     if (hello->word == BW_HELLO_REMOVED) {
         hello->generation = bw_get_u64le(bytes + 48);
         hello->id_max = bw_get_u64le(bytes + 56);
+    } else if (hello->word == BW_HELLO_CERTIFICATE) {
+        hello->certificate_left_s = bw_get_u64le(bytes + 48);
+        return hello->certificate_left_s <= BW_HELLO_CERTIFICATE_S_MAX &&
+               bw_get_u64le(bytes + 56) == 0;
     } else {
         memcpy(hello->expected.bytes, bytes + 48, BW_ID_BYTES);
     }
@@ -60,7 +67,8 @@ bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_h
     const uint64_t word = bw_get_u64le(bytes + 8);
     struct bw_hello hello = {.word = (enum bw_hello_word)word};
 
-    if (memcmp(bytes, magic, sizeof magic) != 0 || word < BW_HELLO_JOIN || word > BW_HELLO_RELEASE)
+    if (memcmp(bytes, magic, sizeof magic) != 0 || word < BW_HELLO_JOIN ||
+        word > BW_HELLO_CERTIFICATE)
         return false;
     memcpy(hello.cluster_id.bytes, bytes + 16, BW_ID_BYTES);
     hello.from = bw_get_u64le(bytes + 64);

@@ -237,6 +237,17 @@ void bw_node_say_release(const struct bw_raft_node *node, uint64_t to, const cha
     bw_hello_encode(&release, out);
 }
 
+void bw_node_say_certificate(const struct bw_raft_node *node, uint64_t to, uint64_t left_s,
+                             uint8_t out[BW_HELLO_BYTES])
+{
+    struct bw_hello certificate = hello_of(node, BW_HELLO_CERTIFICATE, to);
+
+    certificate.certificate_left_s = left_s < BW_HELLO_CERTIFICATE_S_MAX
+                                         ? left_s
+                                         : BW_HELLO_CERTIFICATE_S_MAX;
+    bw_hello_encode(&certificate, out);
+}
+
 enum bw_err bw_node_hear_hello(struct bw_raft_node *node, uint64_t peer, uint64_t generation,
                                const uint8_t words[BW_HELLO_BYTES], bool *out_is_ask,
                                uint8_t out_answer[BW_HELLO_BYTES], struct bw_diag *diag)
@@ -323,21 +334,11 @@ static enum bw_err check_config(const struct bw_node_config *config, struct bw_d
 static enum bw_err check_identity(const struct bw_node_config *config,
                                   const struct bw_data_dir_identity *identity, struct bw_diag *diag)
 {
-    if (strcmp(identity->cluster, config->cluster) != 0)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "data_dir %s belongs to cluster %s, not to %s; nothing was started",
-                           config->data_dir, identity->cluster, config->cluster);
-    if (identity->witness_id != config->witness_id)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "data_dir %s belongs to witness %" PRIu64 ", not to %" PRIu64
-                           "; nothing was started",
-                           config->data_dir, identity->witness_id, config->witness_id);
-    if (identity->election_timeout_ms != config->election_timeout_ms)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "election_timeout is %u ms, but `witness init` has set %u ms for the "
-                           "whole cluster; put that into the file; nothing was started",
-                           config->election_timeout_ms, identity->election_timeout_ms);
-    return BW_OK;
+    struct bw_data_dir_identity wanted = {.witness_id = config->witness_id,
+                                          .election_timeout_ms = config->election_timeout_ms};
+
+    BW_ASSERT(bw_copy_text(wanted.cluster, sizeof wanted.cluster, config->cluster));
+    return bw_data_dir_is_meant(config->data_dir, identity, &wanted, diag);
 }
 
 /* The uv backend would seed by the second of the start: witnesses that start together, as after a power

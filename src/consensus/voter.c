@@ -67,7 +67,7 @@ static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t c
     struct bw_voter *voter = user;
 
     bw_log_warn(voter->log, "raft.peer_behind",
-                "peer=%" PRIu64 " match=%" PRIu64 " commit=%" PRIu64
+                "id=%" PRIu64 " match_index=%" PRIu64 " commit_index=%" PRIu64
                 " for_ms=%d next=\"transfer leadership\"",
                 peer, match, commit, BW_SAFE_IO_BEHIND_MS);
     voter->behind.is_due = true;
@@ -128,7 +128,7 @@ static void write_roster(struct bw_voter *voter)
     voter->is_founding = true;
     rv = raft_apply(raft, &voter->founding, &buffer, 1, on_founded);
     if (rv == 0) {
-        bw_log_info(voter->log, "raft.founded", "term=%" PRIu64 " members=%u",
+        bw_log_info(voter->log, "raft.founded", "term=%" PRIu64 " voters=%u",
                     (uint64_t)raft_current_term(raft), roster.count);
         return;
     }
@@ -351,7 +351,7 @@ enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id)
     rv = raft_transfer(&voter->raft, &voter->transfer, id, on_transferred);
     if (rv == 0) {
         voter->is_transferring = true;
-        bw_log_info(voter->log, "raft.transfer_begun", "term=%" PRIu64 " to=%" PRIu64,
+        bw_log_info(voter->log, "raft.transfer_begun", "term=%" PRIu64 " id=%" PRIu64,
                     (uint64_t)raft_current_term(&voter->raft), (uint64_t)voter->transfer.id);
         return BW_OK;
     }

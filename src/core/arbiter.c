@@ -117,11 +117,12 @@ static bool try_steps(struct bw_evaluation *eval)
     return false;
 }
 
-void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watch,
-                       const struct bw_leadership *leadership, struct bw_instant now,
-                       struct bw_decision *out_decision)
+static struct bw_evaluation begin(const struct bw_group *group, const struct bw_watch *watch,
+                                  const struct bw_leadership *leadership, struct bw_instant now,
+                                  bool as_unasked, struct bw_decision *out_decision)
 {
-    struct bw_evaluation eval = {
+    out_decision->wake_in_ns = UINT64_MAX;
+    return (struct bw_evaluation){
         .group = group,
         .watch = watch,
         .leadership = leadership,
@@ -132,9 +133,16 @@ void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watc
                  .max = BW_GATES_MAX,
                  .wake_in_ns = &out_decision->wake_in_ns,
                  .age_ms = UINT32_MAX},
+        .as_unasked = as_unasked,
     };
+}
 
-    out_decision->wake_in_ns = UINT64_MAX;
+void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watch,
+                       const struct bw_leadership *leadership, struct bw_instant now,
+                       struct bw_decision *out_decision)
+{
+    struct bw_evaluation eval = begin(group, watch, leadership, now, false, out_decision);
+
     if (try_steps(&eval) || group->phase != BW_PHASE_VACANT ||
         bw_policy_wish(group, watch, now) != BW_WISH_FAILOVER)
         return;
@@ -143,6 +151,15 @@ void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watc
     if (try_steps(&eval))
         return;
     eval.as_unasked = false; /* neither: what the person asked for is what waits. Woken for both */
+    (void)try_steps(&eval);
+}
+
+void bw_arbiter_decide_unasked(const struct bw_group *group, const struct bw_watch *watch,
+                               const struct bw_leadership *leadership, struct bw_instant now,
+                               struct bw_decision *out_decision)
+{
+    struct bw_evaluation eval = begin(group, watch, leadership, now, true, out_decision);
+
     (void)try_steps(&eval);
 }
 
@@ -351,6 +368,17 @@ static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *c
     return true;
 }
 
+/* The witnesses know of other scripts than these. An agent's last session, which is heard for a
+ * while after its end, speaks of those that lay there before; who alone speaks for the site, and is
+ * heard both ways, of those that it has started (3.4). 0: a state of an older release. */
+static bool is_of_other_scripts(const struct bw_evaluation *eval, const struct bw_contact *contact)
+{
+    const uint64_t committed = eval->group->sight.digest;
+
+    return committed != 0 && committed != contact->report.sight.digest &&
+           contact != connected_holder(eval);
+}
+
 /* What the holder's instance says, fresh, of where it has seen its service in this epoch. Of several
  * sessions the one that says `outside` counts. */
 static const struct bw_contact *reach_seen_by(const struct bw_evaluation *eval)
@@ -368,6 +396,8 @@ static const struct bw_contact *reach_seen_by(const struct bw_evaluation *eval)
             continue;
         /* Outside is the safe word; inside is that of the boot whose service it is. */
         if (sight->seen == BW_REACH_INSIDE && !bw_ways_may_renew(eval->group, contact->boot_id))
+            continue;
+        if (sight->seen == BW_REACH_INSIDE && is_of_other_scripts(eval, contact))
             continue;
         if (seen == NULL || seen->report.sight.seen != BW_REACH_OUTSIDE)
             seen = contact;

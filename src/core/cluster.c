@@ -12,9 +12,14 @@
 static const struct bw_group_rule rules[] = {
     {"C1", BW_PHASE_VACANT, BW_COMMAND_FOUND, "cluster_is_new", BW_PHASE_VACANT, "found_cluster"},
     {"C2", BW_PHASE_VACANT, BW_COMMAND_SET_SPEC, "name_is_free", BW_PHASE_VACANT, "create_group"},
-    {"C3", BW_PHASE_VACANT, BW_COMMAND_RAISE_LEVEL, "level_is_next", BW_PHASE_VACANT, "raise_level"},
+    {"C3", BW_PHASE_VACANT, BW_COMMAND_RAISE_LEVEL, "level_is_next", BW_PHASE_VACANT,
+     "raise_level"},
+    {"C5", BW_PHASE_GRANTED, BW_COMMAND_NOTE, "record_is_kept", BW_PHASE_GRANTED, "note_serving"},
+    /* Of any phase, which stays. */
+    {"C6", BW_PHASE_GRANTED, BW_COMMAND_WISH, "wish_is_news", BW_PHASE_GRANTED, "take_wish"},
+    {"C7", BW_PHASE_GRANTED, BW_COMMAND_WISH_OVER, "wish_is_asked", BW_PHASE_GRANTED, "end_wish"},
 };
-enum { RULE_FOUND, RULE_CREATE, RULE_RAISE_LEVEL };
+enum { RULE_FOUND, RULE_CREATE, RULE_RAISE_LEVEL, RULE_NOTE, RULE_WISH, RULE_WISH_OVER };
 /* No command: a recovery is what a log begins with. */
 const char bw_cluster_recovery_rule[] = "C4";
 
@@ -45,6 +50,7 @@ static struct bw_applied refuse(int group, enum bw_err err)
 
 static struct bw_applied fired(int group, const struct bw_group_rule *rule)
 {
+    BW_ASSERT(rule != NULL);
     return (struct bw_applied){.rule = rule, .group = group, .err = BW_OK};
 }
 
@@ -75,6 +81,7 @@ static struct bw_applied raise_level(struct bw_cluster *cluster, const struct bw
 /* A gap, else a new place; -1 when there is none. */
 static int find_place(const struct bw_cluster *cluster)
 {
+    BW_ASSERT(cluster->group_count <= cluster->group_capacity);
     for (uint32_t i = 0; i < cluster->group_count; i++)
         if (cluster->groups[i].spec.name[0] == '\0')
             return (int)i;
@@ -101,6 +108,7 @@ static struct bw_applied create_group(struct bw_cluster *cluster, uint64_t index
         cluster->group_count++;
     group = &cluster->groups[group_index];
     bw_group_init(group, &command->spec, cluster->epoch_floor, index);
+    BW_ASSERT(group->epoch >= cluster->epoch_floor); /* no epoch of a deleted one again (3.9) */
     group->let_go_terms.ttl_ms = cluster->let_go_wait_ms;
     memcpy(group->initial_primary, command->site, sizeof group->initial_primary);
     if (keeps_record(cluster))
@@ -136,6 +144,7 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
         return command->epoch != group->epoch + 1 || command->spec_version != group->spec_version;
     case BW_COMMAND_REVOKE:
     case BW_COMMAND_UNREVOKE:
+    case BW_COMMAND_WISH:
         return command->epoch != group->epoch || command->spec_version != group->spec_version;
     case BW_COMMAND_RELEASED:
         return command->epoch != group->epoch ||
@@ -148,12 +157,15 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
     case BW_COMMAND_FORCED:
     case BW_COMMAND_BOOT:
     case BW_COMMAND_REACH:
+    case BW_COMMAND_NOTE:
         return command->epoch != group->epoch;
     case BW_COMMAND_SET_SPEC:
     case BW_COMMAND_SET_MODE:
     case BW_COMMAND_MAINTENANCE:
     case BW_COMMAND_DELETE:
         return command->spec_version != 0 && command->spec_version != group->spec_version;
+    case BW_COMMAND_WISH_OVER:
+        return bw_group_wish(group) == NULL || command->wish_index != bw_group_wish(group)->index;
     case BW_COMMAND_FOUND:
     case BW_COMMAND_RAISE_LEVEL:
     case BW_COMMAND_COUNT:
@@ -178,7 +190,57 @@ static void delete_group(struct bw_cluster *cluster, struct bw_group *group)
         cluster->epoch_floor = group->epoch;
     if (wait_ms(&group->let_go_terms) > cluster->let_go_wait_ms)
         cluster->let_go_wait_ms = wait_ms(&group->let_go_terms);
+    BW_ASSERT(cluster->epoch_floor >= group->epoch);
     *group = (struct bw_group){0};
+}
+
+/* 3.1: it changes nothing but the record. Said twice, it is there twice. */
+static struct bw_applied note_serving(struct bw_cluster *cluster, int group_index, uint64_t index,
+                                      const struct bw_command *command)
+{
+    const struct bw_group *group = &cluster->groups[group_index];
+    struct bw_record_before before;
+
+    if (!keeps_record(cluster))
+        return refuse(group_index, BW_ERR_REFUSED);
+    bw_record_look(group, command, &before);
+    bw_record_command(cluster->record, group, &before, index, command);
+    return fired(group_index, &rules[RULE_NOTE]);
+}
+
+static bool is_wish_valid(const struct bw_group *group, const struct bw_command *command)
+{
+    const bool is_named = command->target[0] != '\0';
+
+    return (command->wish == BW_WISH_FAILOVER ||
+            (command->wish == BW_WISH_SWITCHOVER && is_named)) &&
+           (!is_named || bw_spec_is_candidate(&group->spec, command->target)) &&
+           group->spec.mode != BW_MODE_OBSERVE;
+}
+
+/* 4: a request that has made a wish makes no other, be it told twice, late, or after its end. */
+static struct bw_applied change_wish(struct bw_cluster *cluster, int group_index, uint64_t index,
+                                     const struct bw_command *command)
+{
+    struct bw_group *group = &cluster->groups[group_index];
+    const bool is_end = command->kind == BW_COMMAND_WISH_OVER;
+    struct bw_record_before before;
+
+    if (cluster->feature_level < BW_WISH_LEVEL)
+        return refuse(group_index, BW_ERR_REFUSED);
+    if (!is_end && bw_group_wish_of(group, command->request_id) != 0)
+        return refuse(group_index, BW_ERR_EXISTS);
+    if (!is_end && !is_wish_valid(group, command))
+        return refuse(group_index, BW_ERR_REFUSED);
+    bw_record_look(group, command, &before);
+    if (keeps_record(cluster))
+        bw_record_command(cluster->record, group, &before, index, command);
+    if (is_end)
+        bw_group_end_wish(group, command->wish_end, command->by, command->text);
+    else
+        bw_group_take_wish(group, index, command);
+    BW_ASSERT_NONE(bw_group_unsound(group));
+    return fired(group_index, &rules[is_end ? RULE_WISH_OVER : RULE_WISH]);
 }
 
 static struct bw_applied change_group(struct bw_cluster *cluster, int group_index, uint64_t index,
@@ -192,10 +254,16 @@ static struct bw_applied change_group(struct bw_cluster *cluster, int group_inde
         return refuse(group_index, BW_ERR_STALE);
     if (command->kind == BW_COMMAND_SET_SPEC && !fits_open_epoch(cluster, group, &command->spec))
         return refuse(group_index, BW_ERR_REFUSED);
+    if (command->kind == BW_COMMAND_NOTE)
+        return note_serving(cluster, group_index, index, command);
+    if (command->kind == BW_COMMAND_WISH || command->kind == BW_COMMAND_WISH_OVER)
+        return change_wish(cluster, group_index, index, command);
     bw_record_look(group, command, &before);
     rule = bw_group_apply(group, index, command);
     if (rule == NULL)
         return refuse(group_index, BW_ERR_REFUSED);
+    BW_ASSERT(group->epoch ==
+              before.epoch + (command->kind == BW_COMMAND_GRANT)); /* 3.1: one grant, one epoch */
     if (keeps_record(cluster))
         bw_record_command(cluster->record, group, &before, index, command);
     if (command->kind == BW_COMMAND_DELETE)

@@ -1,8 +1,11 @@
 /* counters.c - how far numbers that only grow may go. Design 3.9. */
 #include <breakwater/core/counters.h>
 
+#include <breakwater/base/assert.h>
+
 bool bw_counter_may_follow(uint64_t own, uint64_t said, uint64_t jump_max)
 {
+    BW_ASSERT(jump_max <= BW_COUNTER_MAX); /* what a cluster can come to, and no more */
     if (said > BW_COUNTER_MAX)
         return false;
     return own == 0 || said <= own || said - own <= jump_max;

@@ -32,6 +32,23 @@ struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_
     return candidacy;
 }
 
+/* What the steps look at beside the site itself, its pause, belongs to what is shown of it. */
+void bw_policy_judge(const struct bw_group *group, const struct bw_watch *watch,
+                     const struct bw_leadership *leadership, int site, bool planned,
+                     struct bw_instant now, struct bw_candidacy *out_candidacy)
+{
+    struct bw_gate_list list = {.gates = out_candidacy->gates,
+                                .count = &out_candidacy->gate_count,
+                                .max = BW_CANDIDACY_GATES_MAX,
+                                .wake_in_ns = &out_candidacy->wake_in_ns,
+                                .age_ms = UINT32_MAX};
+
+    bw_policy_judge_as(group, watch, leadership, site, planned ? BW_ROLE_TARGET : BW_ROLE_UNPLANNED,
+                       now, out_candidacy);
+    if (!planned && !bw_policy_judge_backoff(group, watch, site, now, &list))
+        out_candidacy->eligible = false;
+}
+
 void bw_eval_judge_quiet(struct bw_evaluation *eval)
 {
     if (eval->group->group_maintenance_ms == 0)

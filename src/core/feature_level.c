@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
+
 #define NAMES_BYTES 256 /* of those whom a refusal names */
 
 BW_WORDS(bw_level_kind_word, enum bw_level_kind, BW_LEVEL_KIND_LIST, "unlisted")
@@ -96,6 +98,7 @@ enum bw_err bw_feature_level_judge(uint32_t level, uint32_t newest,
                            "the feature level is %" PRIu32
                            ", the newest that this program knows: there is nothing to raise",
                            level);
+    BW_ASSERT(wanted > level && wanted <= newest);
     for (size_t i = 0; i < without_count; i++)
         if (!is_party(without[i], parties, count))
             return bw_diag_set(diag, BW_ERR_NOT_FOUND,

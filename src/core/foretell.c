@@ -128,6 +128,8 @@ static void fall_silent(struct bw_site_reports *reports)
  * along with the clock. */
 static void pass(struct passing *passing, uint64_t duration_ns)
 {
+    BW_ASSERT(duration_ns > 0 &&
+              duration_ns < GOES_ON_NS); /* time goes on, and what goes on to come is ahead */
     passing->now = bw_instant_add(passing->now, duration_ns);
     for (uint32_t site = 0; site < passing->group->spec.site_count; site++)
         for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
@@ -213,6 +215,8 @@ static bool go_on(struct passing *passing, const struct bw_leadership *leadershi
 static struct bw_foretold foretold_of(const struct bw_decision *decision, struct bw_instant from,
                                       struct bw_instant now)
 {
+    BW_ASSERT(decision->acts && decision->rule != NULL);
+    BW_ASSERT(!bw_instant_is_later(from, now));
     return (struct bw_foretold){.acts = true,
                                 .after_ns = bw_instant_elapsed_ns(now, from),
                                 .command = decision->command,

@@ -41,22 +41,33 @@ static void judge_mode(struct bw_evaluation *eval)
                         bw_mode_word(eval->group->spec.mode));
 }
 
-/* A new leader chooses among sites once all have spoken to it, or had the time to (4). */
+/* A leader chooses among sites once all are connected, or had the time to be: since it leads, or
+ * since any of them is again. Who is first when all links come back may stand beside one that
+ * serves by a person's word (4, 3.8). */
 static void judge_reports(struct bw_evaluation *eval)
 {
     uint64_t window_ns = bw_policy_freshness_ns(eval->group);
     const struct bw_spec *spec = &eval->group->spec;
+    const struct bw_watch *watch = eval->watch;
+    const struct bw_instant *earliest = NULL;
+    struct bw_instant since = eval->leadership->leader_since;
     uint32_t contact_count = 0;
 
-    for (int site = 0; site < (int)spec->site_count; site++)
-        if (bw_policy_connected(eval->group, eval->watch, site, eval->now) != NULL)
-            contact_count++;
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        if (bw_policy_connected(eval->group, watch, site, eval->now) == NULL)
+            continue;
+        contact_count++;
+        if (earliest == NULL || bw_instant_is_later(*earliest, watch->two_way_since[site]))
+            earliest = &watch->two_way_since[site];
+    }
+    if (earliest != NULL && bw_instant_is_later(*earliest, since))
+        since = *earliest;
     if (contact_count == spec->site_count)
         (void)bw_gate_value(&eval->list, BW_GATE_ID_REPORTS, -1, true, BW_UNIT_COUNT, contact_count,
                             contact_count, NULL);
     else
-        (void)bw_gate_wait(&eval->list, BW_GATE_ID_REPORTS, -1, eval->leadership->leader_since,
-                           window_ns, eval->now, "not all sites are heard");
+        (void)bw_gate_wait(&eval->list, BW_GATE_ID_REPORTS, -1, since, window_ns, eval->now,
+                           "not all sites are heard");
 }
 
 static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_reason reason,
@@ -375,7 +386,7 @@ static bool judge_overriding(struct bw_evaluation *eval, int site, uint32_t coun
                                                            eval->now);
     const bool is_elsewhere = starts_elsewhere(eval, site);
     const char *word = count > 1 ? "several sites override: end it where the data may be lost: "
-                                   "breakwater override GROUP --end"
+                                   "breakwater override GROUP -c FILE --end"
                        : is_elsewhere    ? "another site says that it serves: end one of both"
                        : contact == NULL ? "its report is not fresh, or it does not hear us"
                        : contact->report.override != BW_OVERRIDE_OVERRIDING
@@ -490,6 +501,7 @@ bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command)
     if (!is_moving(eval) || group->rolling_back || wants_failover(eval) || target < 0)
         return false;
     judge_mode(eval);
+    judge_reports(eval);
     judge_position(eval);
     is_eligible = bw_eval_judge(eval, target, BW_ROLE_ARRIVING).eligible;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, target,
@@ -532,6 +544,7 @@ bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command)
     if (!is_moving(eval) || wants_failover(eval) || origin < 0)
         return false;
     judge_mode(eval);
+    judge_reports(eval);
     lost = group->rolling_back ? NULL : target_lost(eval, &reason);
     if (lost != NULL)
         bw_gate_note(&eval->list, BW_GATE_ID_TARGET_LOST, -1, lost);

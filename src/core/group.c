@@ -320,6 +320,14 @@ static void record_grant(struct bw_group *group, uint64_t index, const struct bw
 
 static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
+    const struct bw_wish *wish = bw_group_wish(group);
+
+    if (wish != NULL) /* 4: it was for one epoch */
+        bw_group_end_wish(group,
+                          is_empty(wish->to) || is_same(wish->to, command->site)
+                              ? BW_WISH_END_GRANTED
+                              : BW_WISH_END_OVERTAKEN,
+                          command->site, "");
     record_grant(group, index, command);
     advance_switchover(group, command);
     group->epoch = command->epoch;
@@ -394,8 +402,8 @@ static void note_target(struct bw_group *group, uint64_t index, const struct bw_
 static void drop_target(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     (void)index;
-    (void)command;
     drop_switchover(group);
+    bw_group_end_wish(group, BW_WISH_END_GIVEN_UP, command->by, command->text);
 }
 
 /* Said again: who said it last vouches, and the reasons of both are kept, the first one first, as far
@@ -560,6 +568,7 @@ static void enter_mode(struct bw_group *group, uint64_t index, enum bw_mode mode
         CLEAR(group->initial_primary);
         CLEAR(group->first_choice);
         drop_switchover(group);
+        bw_group_end_wish(group, BW_WISH_END_SPEC, "", "the group is only observed");
     }
     group->spec.mode = mode;
     group->spec_version++;
@@ -603,6 +612,10 @@ static void move_maintenance(struct bw_group *group, const struct bw_spec *to)
 /* A planned move does not outlive the sites that it needs. */
 static void prune_switchover(struct bw_group *group)
 {
+    const struct bw_wish *wish = bw_group_wish(group);
+
+    if (wish != NULL && !is_empty(wish->to) && !bw_spec_is_candidate(&group->spec, wish->to))
+        bw_group_end_wish(group, BW_WISH_END_SPEC, "", "its site is no candidate any more");
     if (!is_empty(group->target) && !bw_spec_is_candidate(&group->spec, group->target))
         drop_switchover(group);
     if (!is_empty(group->target_origin) &&
@@ -676,6 +689,7 @@ void bw_group_recover(struct bw_group *group, uint64_t index, uint64_t epoch, ui
     const struct bw_command end = {.unix_ms = unix_ms};
 
     BW_ASSERT(epoch > group->epoch);
+    bw_group_end_wish(group, BW_WISH_END_RECOVERED, "", "");
     drop_switchover(group);
     CLEAR(group->first_choice);
     CLEAR(group->initial_primary);

@@ -20,6 +20,8 @@ static const char *bounds_unsound(const struct bw_group *group)
     FACT(group->spec.site_count <= BW_SITES_MAX, "the group's spec: its sites fit their list");
     FACT(group->boot_count <= BW_BOOTS_MAX, /* 3.5 */
          "the group's boots: they fit their list");
+    FACT(group->wish_count <= BW_WISHES_MAX && group->wish_over_count <= BW_WISHES_MAX, /* 4 */
+         "the group's wish: there is one at most");
     FACT(!group->has_more_boots || group->boot_count == BW_BOOTS_MAX, /* 3.5: only then one was left out */
          "the group's boots: more than are kept there are only when the list is full");
     return NULL;
@@ -87,9 +89,25 @@ static const char *switchover_unsound(const struct bw_group *group)
     return "the group's phase: it is one of the list";
 }
 
+/* 4: one Grant answers it, and nobody vouches for anything by way of the log. */
+static const char *wish_unsound(const struct bw_group *group)
+{
+    const struct bw_wish *wish = bw_group_wish(group);
+
+    if (wish == NULL)
+        return NULL;
+    FACT(wish->kind == BW_WISH_FAILOVER || wish->kind == BW_WISH_SWITCHOVER,
+         "the group's wish: a move is what is asked for");
+    FACT(wish->index != 0, "the group's wish: an entry of the log made it");
+    FACT(wish->epoch == group->epoch, "the group's wish: it is of the newest epoch");
+    FACT(group->spec.mode != BW_MODE_OBSERVE, "the group's wish: it is not only observed");
+    return NULL;
+}
+
 const char *bw_group_unsound(const struct bw_group *group)
 {
     FACTS(bounds_unsound(group));
+    FACTS(wish_unsound(group));
     FACTS(switchover_unsound(group));
     FACT(!group->held || group->phase == BW_PHASE_CLOSING, /* 3.1, FenceFailed */
          "the group: only one that is closed is held");

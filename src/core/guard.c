@@ -27,7 +27,7 @@ static enum bw_refusal judge_new_epoch(const struct guard_step *step)
     if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED)
         return BW_REFUSAL_FENCING;
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
-        guard->stop == BW_GUARD_STOP_CHECKING)
+        guard->stop != BW_GUARD_STOP_NONE)
         return BW_REFUSAL_BUSY;
     if (bw_guard_is_armed(guard) && guard->fence != BW_FENCE_DONE)
         return BW_REFUSAL_BUSY;
@@ -90,6 +90,7 @@ static void arm_now(const struct guard_step *step)
     mirror->armed_end = arm->end;
     mirror->ttl_ns = arm->terms.ttl_ms * BW_NS_PER_MS;
     mirror->fence_ns = arm->terms.fence_ms * BW_NS_PER_MS;
+    bw_guard_loop_on_lease(step);
     bw_guard_override_end(guard); /* 3.8: in the one write by which it has a lease */
     guard->check_at_start = false;
     guard->arm_mirroring = true;
@@ -190,11 +191,14 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
 
     bw_guard_on_children_mirrored(step, number, ok);
     bw_guard_on_override_mirrored(step, number, ok);
+    bw_guard_on_loop_mirrored(step, number, ok);
     if (!guard->arm_mirroring || number < guard->arm_number)
         return;
     guard->arm_mirroring = false;
     if (!ok) {
         take_back_arm(guard);
+        if (!bw_guard_is_armed(guard) && !guard->mirror.overriding)
+            bw_guard_loop_take_back(step, "U81");
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
                      guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U4");
         return;
@@ -238,6 +242,8 @@ static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t ep
     if (guard->wants != BW_GUARD_WANTS_NOTHING)
         return; /* the agent asks again */
     if (index <= guard->memory.let_go_index) {
+        if (bw_guard_loop_may_start(guard))
+            return; /* what it may yet start would serve beside whoever is granted next (3.9) */
         message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U9");
         if (message != NULL)
             message->let_go_index = index;
@@ -315,10 +321,14 @@ static void on_saved(const struct guard_step *step, bool ok)
         bw_guard_end_saved(step);
         break;
     case BW_GUARD_WANTS_LET_GO:
+        bw_guard_loop_take_back(step, "U82");
         bw_guard_disarm(guard);
         bw_guard_override_end(guard);
         bw_guard_fence_let_go(step); /* one that has begun meanwhile is finished */
+        bw_guard_run_let_go(step);
         bw_guard_mirror_now(step, "U16");
+        if (bw_guard_loop_may_start(guard))
+            break; /* the agent asks again */
         message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U17");
         if (message != NULL)
             message->let_go_index = guard->memory.let_go_index;
@@ -356,8 +366,9 @@ static void on_hello(const struct guard_step *step, const struct bw_guard_hello 
     struct bw_guard_message *message;
 
     guard->agent = *hello;
-    /* 3.4: it voids what was read before. What this agent is told here knows nothing of an arm or a run
-     * that waits for the disk: armed behind its back, an epoch would be given back that is. */
+    guard->override_begun = false; /* 3.8: what begins may have been down for long */
+    /* 3.4: it voids what was read before. What this agent is told here knows nothing of an arm or a
+     * run that waits for the disk: armed behind its back, an epoch would be given back that is. */
     guard->is_void = guard->wants != BW_GUARD_WANTS_NOTHING;
     end_others_override(step);
     message = bw_guard_send(step, BW_GUARD_MESSAGE_GROUP_STATE, guard->memory.epoch_seen, "U19");
@@ -458,10 +469,16 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
         out_state->running = BW_ACTION_STOP;
         out_state->running_epoch = guard->stop_run.epoch;
         out_state->running_run_id = guard->stop_run.run_id;
+    } else if (guard->stop ==
+               BW_GUARD_STOP_WAITING) { /* for a start of its own loop (3.4, driver) */
+        out_state->running = BW_ACTION_STOP;
+        out_state->running_epoch = guard->waiting_run.epoch;
+        out_state->running_run_id = guard->waiting_run.run_id;
     }
     out_state->reach = guard->limits.reach;
     out_state->reach_works = guard->limits.reach_works;
     out_state->sight = bw_guard_sight(guard);
+    out_state->loop_delay_ms = (uint32_t)(guard->limits.loop_delay_ns / BW_NS_PER_MS);
     out_state->fence_bound_ms = bw_guard_fence_bound_ms(&guard->limits);
     BW_ASSERT(out_state->ended_epoch <= out_state->epoch_seen);
     for (int i = 0; i < BW_ACTION_COUNT; i++) {
@@ -502,12 +519,14 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
             guard->mirror.children[i].action = BW_ACTION_NONE;
         }
         guard->interrupted = mirror->children[BW_GUARD_SLOT_ACTION];
+        bw_guard_loop_init(guard, true, is_over_at_start(guard), now);
         if (is_over_at_start(guard))
             bw_guard_disarm(guard); /* the mirror could not be written any more */
     }
     if (mirror == NULL) { /* of an epoch that was not ended: what it ordered elsewhere outlives a boot */
         guard->mirror.script_due = guard->memory.epoch_seen > guard->memory.ended_epoch;
         guard->mirror.script_begun = guard->mirror.script_due;
+        bw_guard_loop_init(guard, false, false, now);
     }
     /* 3.4: an enforced group that serves without a deadline is fenced. */
     guard->check_at_start = guard->memory.enforced && !bw_guard_is_armed(guard) &&
@@ -554,6 +573,7 @@ void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
         bw_guard_fence_on_reach_killed(&step, event->ok);
         break;
     }
+    bw_guard_loop_timers(&step);
     bw_guard_run_timers(&step);
     bw_guard_fence_timers(&step);
     BW_ASSERT_NONE(bw_guard_unsound(guard));

@@ -22,6 +22,8 @@ static enum bw_refusal judge_over(const struct bw_guard *guard)
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
         guard->stop != BW_GUARD_STOP_NONE)
         return BW_REFUSAL_BUSY; /* no action is left (3.4) */
+    if (bw_guard_loop_may_start(guard))
+        return BW_REFUSAL_BUSY; /* nor a start that this guard does not see (3.4, driver) */
     if (!guard->mirror.stop_seen)
         return BW_REFUSAL_NOT_STOPPED;
     return BW_REFUSAL_NONE;
@@ -113,6 +115,8 @@ void bw_guard_on_end(const struct guard_step *step, uint64_t epoch)
         return;
     }
     why = judge_end(guard, epoch);
+    if (why == BW_REFUSAL_NONE || why == BW_REFUSAL_BUSY)
+        bw_guard_loop_take_back(step, "U80"); /* who gives it back starts nothing more in it */
     if (why != BW_REFUSAL_NONE) {
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U7");
         return;

@@ -172,9 +172,11 @@ static void begin(const struct guard_step *step, const char *rule)
     struct bw_guard *guard = step->guard;
 
     guard->fence_reach = BW_FENCE_REACH_UNKNOWN;
+    bw_guard_loop_take_back(step, rule);
     bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
     guard->check_at_start = false;
     guard->mirror.fence_begun = true;
+    guard->fence_said = (struct bw_script_said){0};
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
         bw_guard_kill_run(step, (enum bw_guard_slot)slot, rule);
     if (is_stop_spared(guard))
@@ -197,8 +199,12 @@ void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guar
 {
     struct bw_guard *guard = step->guard;
     const uint64_t fence_ns = own_fence_ns(guard);
-    struct bw_instant end = bw_instant_add(step->now, fence_ns);
+    struct bw_instant end;
 
+    /* 3.4, driver: a start of its own loop may be under way, and no look counts before it is over.
+     */
+    bw_guard_loop_take_back(step, "W40");
+    end = bw_instant_add(bw_guard_loop_rest(step), fence_ns);
     BW_ASSERT(!bw_guard_is_fencing(guard)); /* one at a time: a second is refused */
     /* An order takes no more time than the lease has left. Once that is over, and the service may still
      * be there, a script that was given no time could never end it (3.3: again until one has). */
@@ -236,7 +242,8 @@ static void tell_end(const struct guard_step *step, bool ok, struct bw_instant o
     if (guard->fence_ordered) {
         const struct bw_guard_run_ended ended = {.result = ok ? BW_RUN_OK : BW_RUN_FAILED,
                                                  .exit_status = ok ? 0 : -1,
-                                                 .duration_ms = took_ms};
+                                                 .duration_ms = took_ms,
+                                                 .said = guard->fence_said};
 
         answer_order(step, &ended, rule);
         return;
@@ -246,6 +253,7 @@ static void tell_end(const struct guard_step *step, bool ok, struct bw_instant o
         return;
     message->fence.ok = ok;
     message->fence.duration_ms = took_ms;
+    message->fence.said = guard->fence_said;
 }
 
 /* 3.2.4: stop_script follows at once and cleans up within stop_timeout. */
@@ -306,12 +314,18 @@ static void look(const struct guard_step *step, const char *rule)
         bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE, BW_ACTION_STATUS, guard->fence_epoch, rule);
 }
 
+/* 3.4, driver: a start of its own loop may have begun, or be about to, when the look began. */
+static bool is_beside_loop(const struct bw_guard *guard)
+{
+    return guard->slots[BW_GUARD_SLOT_FENCE].beside_loop;
+}
+
 /* What was killed is not gone, or what a start had left was there when the look began: it could still
  * begin to serve, or have begun, as long as nobody has seen that nothing is left in reach. So it is
  * looked at again, until the next step of the fence is due. */
 static void look_again(const struct guard_step *step, const char *rule)
 {
-    BW_ASSERT(step->guard->fence_reach == BW_FENCE_REACH_UNKNOWN);
+    BW_ASSERT(step->guard->fence_reach == BW_FENCE_REACH_UNKNOWN || is_beside_loop(step->guard));
     look(step, rule);
 }
 
@@ -413,6 +427,8 @@ static enum fence_event judge_check(struct bw_guard *guard, enum bw_service serv
         return EVENT_UNSEEN;
     if (left == BW_GUARD_LEFT_THERE)
         return EVENT_SEEN_LEFT;
+    if (is_beside_loop(guard))
+        return EVENT_SEEN_DYING;
     if (guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE &&
         bw_guard_is_script_due_again(guard)) { /* what was left is gone already */
         bw_guard_take_script_again(guard);
@@ -431,7 +447,7 @@ static enum fence_event judge_recheck(const struct guard_step *step, enum bw_ser
     const bool ok = bw_guard_is_end_seen(guard, service, left);
 
     BW_ASSERT(guard->fence == BW_FENCE_RECHECK);
-    if (ok && is_dying(guard, left))
+    if (ok && (is_dying(guard, left) || is_beside_loop(guard)))
         return EVENT_SEEN_DYING;
     bw_guard_note_proof(step, service, left);
     return ok ? EVENT_SEEN : EVENT_UNSEEN;
@@ -459,6 +475,8 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_k
     const bool is_look = guard->fence == BW_FENCE_CHECK ||
                          (is_recheck && action == BW_ACTION_STATUS);
 
+    if (action != BW_ACTION_STATUS)
+        guard->fence_said = ended->said;
     if (is_look) {
         bw_guard_note_sight(step, BW_GUARD_SLOT_FENCE, service, populated);
         note_serves(step, service);
@@ -568,7 +586,8 @@ static void fence_again(const struct guard_step *step)
         return;
     }
     guard->fence_ordered = false;
-    set_times(step, guard->fence_epoch, bw_instant_add(step->now, fence_ns), fence_ns);
+    set_times(step, guard->fence_epoch, bw_instant_add(bw_guard_loop_rest(step), fence_ns),
+              fence_ns);
     hear(step, EVENT_AGAIN);
 }
 

@@ -1,10 +1,10 @@
 /* guard_internal.h - what the files of the guard's machine share, each resting on those before it
  * only. guard_ask.c: what a step asks for; guard_slot.c: the tables of runs and stops;
+ * guard_loop.c: whether the service's own loop may start it;
  * guard_sight.c: where the service is; guard_script.c: a script in its slot; guard_fence.c: the
  * fence window; guard_end.c: how an epoch ends; guard_override.c: what serves on a person's word;
- * guard_run.c: orders to run, and what they came to; guard_overriding.c: whether a person may override;
- * guard.c: arms, let-go, the step.
- * guard_sound.c: what must hold between steps. */
+ * guard_run.c: orders to run, and what they came to; guard_overriding.c: whether a person may
+ * override; guard.c: arms, let-go, the step. guard_sound.c: what must hold between steps. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
 #define BW_CORE_GUARD_INTERNAL_H
 
@@ -40,6 +40,27 @@ void bw_guard_refuse_epoch(const struct guard_step *step, enum bw_guard_message_
                            uint64_t epoch, uint64_t number, enum bw_refusal why, const char *rule);
 /* 3.4: another instance may neither arm nor end an epoch of the old one. */
 bool bw_guard_is_foreign_instance(const struct bw_guard *guard, uint64_t epoch);
+
+/* guard_loop.c */
+/* A start of the service's own loop may be under way: it may start it, or could until just now. */
+bool bw_guard_loop_may_start(const struct bw_guard *guard);
+/* What was promised when it was told, or since: whichever is longer. 0: the guard starts it. */
+uint64_t bw_guard_loop_delay_ns(const struct bw_guard *guard);
+/* The start `run` was ordered, or (run_id 0) it was seen to serve under its lease: from when the
+ * mirror has it. */
+void bw_guard_loop_give(const struct guard_step *step, const struct bw_guard_run *run,
+                        const char *rule);
+/* From here on it may not. The mirror is written. */
+void bw_guard_loop_take_back(const struct guard_step *step, const char *rule);
+/* Now, or once no start of it can be under way any more. */
+struct bw_instant bw_guard_loop_rest(const struct guard_step *step);
+/* What was armed may have no lease yet that bounds what a person's word has let begin. */
+void bw_guard_loop_on_lease(const struct guard_step *step);
+/* A look has said `started`. */
+void bw_guard_loop_on_serving(const struct guard_step *step);
+/* Of a machine that begins, from what its mirror says. */
+void bw_guard_loop_init(struct bw_guard *guard, bool has_mirror, bool is_over,
+                        struct bw_instant now);
 
 /* guard_end.c */
 void bw_guard_on_end(const struct guard_step *step, uint64_t epoch);
@@ -89,6 +110,9 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
 void bw_guard_spawn_own(const struct guard_step *step, enum bw_guard_slot slot,
                         enum bw_action_kind action, uint64_t epoch, const char *rule);
 void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_event *event);
+void bw_guard_on_loop_mirrored(const struct guard_step *step, uint64_t number, bool ok);
+void bw_guard_loop_timers(const struct guard_step *step);
+void bw_guard_run_let_go(const struct guard_step *step);
 void bw_guard_on_children_mirrored(const struct guard_step *step, uint64_t number, bool ok);
 void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_event *event);
 void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, const char *rule);

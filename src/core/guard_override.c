@@ -15,4 +15,5 @@ void bw_guard_override_end(struct bw_guard *guard)
     guard->mirror.overriding = false;
     guard->mirror.override_instance = (struct bw_id){{0}};
     guard->override_mirroring = false;
+    guard->override_begun = false;
 }

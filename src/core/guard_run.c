@@ -104,7 +104,8 @@ static enum bw_refusal judge_run(const struct guard_step *step, const struct bw_
     if (run->action <= BW_ACTION_NONE || run->action >= BW_ACTION_COUNT)
         return BW_REFUSAL_NO_SCRIPT;
     /* A fence needs no script: the stop script, and the kill of all in reach, serve. */
-    if (!guard->limits.has_script[run->action] && run->action != BW_ACTION_FENCE)
+    if (!guard->limits.has_script[run->action] && run->action != BW_ACTION_FENCE &&
+        (run->action != BW_ACTION_START || guard->limits.loop_delay_ns == 0))
         return BW_REFUSAL_NO_SCRIPT;
     if (bw_action_is_action(run->action))
         return judge_action(step, run);
@@ -116,13 +117,37 @@ static enum bw_refusal judge_run(const struct guard_step *step, const struct bw_
     return BW_REFUSAL_NONE;
 }
 
+/* 3.4: one action at a time. */
+static bool is_action_taken(const struct bw_guard *guard, const struct bw_guard_run *run)
+{
+    return guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
+           guard->stop != BW_GUARD_STOP_NONE ||
+           (run->action == BW_ACTION_START && guard->loop_mirroring);
+}
+
 /* A stop may end a start or a rejoin that runs; nothing else waits for a slot. */
 static bool preempts(const struct bw_guard *guard, const struct bw_guard_run *run)
 {
     const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_ACTION];
 
-    return run->action == BW_ACTION_STOP && guard->stop == BW_GUARD_STOP_NONE &&
+    return slot->state != BW_SLOT_FREE && run->action == BW_ACTION_STOP &&
+           guard->stop == BW_GUARD_STOP_NONE &&
            (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN);
+}
+
+/* 3.4, driver: a stop that runs beside a start ends nothing of what that has yet to begin. So
+ * whoever asks hears no at once, and its script begins when the last start that rests on a yes is
+ * over. */
+static bool waits_for_loop(const struct guard_step *step, const struct bw_guard_run *stop)
+{
+    struct bw_guard *guard = step->guard;
+
+    bw_guard_loop_take_back(step, "V71");
+    if (!bw_guard_loop_may_start(guard))
+        return false;
+    guard->waiting_run = *stop;
+    bw_guard_stop_move(guard, BW_STOP_EVENT_WAIT);
+    return true;
 }
 
 static void begin_action(const struct guard_step *step, const struct bw_guard_run *run,
@@ -132,6 +157,8 @@ static void begin_action(const struct guard_step *step, const struct bw_guard_ru
 
     BW_ASSERT(bw_action_is_action(run->action) && run->action != BW_ACTION_FENCE); /* its own slot */
     BW_ASSERT(guard->stop == BW_GUARD_STOP_NONE); /* 3.4: never two actions of a group at once */
+    if (run->action == BW_ACTION_STOP && waits_for_loop(step, run))
+        return;
     if (run->epoch <= guard->memory.epoch_seen) {
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, rule);
         return;
@@ -161,8 +188,7 @@ void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run
     BW_ASSERT(run->action != BW_ACTION_STOP); /* which has run, and waits for no disk */
     if (why != BW_REFUSAL_NONE)
         refuse(step, run, why);
-    else if (step->guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
-             step->guard->stop == BW_GUARD_STOP_CHECKING)
+    else if (is_action_taken(step->guard, run))
         refuse(step, run, BW_REFUSAL_BUSY);
     else
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "U18");
@@ -185,8 +211,7 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
         bw_guard_spawn(step, BW_GUARD_SLOT_OBSERVATION, run, "V2");
         return;
     }
-    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
-        guard->stop == BW_GUARD_STOP_CHECKING) {
+    if (is_action_taken(guard, run)) {
         if (!preempts(guard, run)) {
             refuse(step, run, BW_REFUSAL_BUSY);
             return;
@@ -215,6 +240,7 @@ static void note_look(struct bw_guard *guard, enum bw_guard_slot slot,
     struct bw_guard_mirror *mirror = &guard->mirror;
     const enum bw_service service = bw_guard_service_of(ended);
 
+    guard->override_begun |= service == BW_SERVICE_STARTED && bw_guard_overrides(guard);
     if (service == BW_SERVICE_STARTED)
         mirror->served = BW_SERVED_MAYBE;
     else if (service == BW_SERVICE_STOPPED)
@@ -287,6 +313,79 @@ void bw_guard_on_children_mirrored(const struct guard_step *step, uint64_t numbe
         else
             go(step, (enum bw_guard_slot)i);
     }
+}
+
+/* ---- what its own loop may start (3.4, driver) -------------------------------------------------
+ */
+
+/* From here on whoever asks hears yes. */
+static void tell_loop_begun(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    struct bw_guard_message *message = bw_guard_send(step, BW_GUARD_MESSAGE_RUN_BEGUN, run->epoch,
+                                                     "V72");
+
+    if (message == NULL)
+        return;
+    message->begun.run_id = run->run_id;
+    message->begun.action = BW_ACTION_START;
+}
+
+/* That its loop may is all of a start that the guard has: what comes of it status tells. */
+void bw_guard_on_loop_mirrored(const struct guard_step *step, uint64_t number, bool ok)
+{
+    struct bw_guard *guard = step->guard;
+    const struct bw_guard_run run = guard->loop_run;
+    struct bw_guard_run_ended ended = {.result = BW_RUN_OK};
+
+    if (!guard->loop_mirroring || number < guard->loop_number)
+        return;
+    guard->loop_mirroring = false;
+    if (guard->mirror.loop_delay_ns == 0) /* taken back meanwhile */
+        ended = (struct bw_guard_run_ended){.result = BW_RUN_KILLED, .exit_status = -1};
+    else if (!ok) {
+        if (guard->loop_is_new)
+            guard->mirror.loop_delay_ns = 0; /* nobody has heard of it */
+        ended = (struct bw_guard_run_ended){
+            .result = BW_RUN_REFUSED, .refusal = BW_REFUSAL_NOT_DURABLE, .exit_status = -1};
+    }
+    if (run.run_id == 0)
+        return; /* a look gave it: nobody has asked */
+    if (ended.result == BW_RUN_OK)
+        tell_loop_begun(step, &run);
+    bw_guard_answer_run(step, &run, &ended, "V73");
+}
+
+/* No start that rests on a yes can be under way any more: what has waited for that begins. */
+void bw_guard_loop_timers(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+    const struct bw_instant until = guard->mirror.loop_until;
+
+    if (guard->mirror.loop_delay_ns != 0 || until.boot_ns == 0)
+        return;
+    if (!bw_instant_wait_is_over(step->now, until)) {
+        bw_guard_wake(step, until);
+        return;
+    }
+    guard->mirror.loop_until = (struct bw_instant){0, 0};
+    bw_guard_mirror_now(step, "V74");
+    if (guard->stop != BW_GUARD_STOP_WAITING ||
+        guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE)
+        return;
+    bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
+    begin_action(step, &guard->waiting_run, "V75");
+}
+
+/* 3.9: what is let go is left as it is, so a stop that has waited does not begin any more. What a
+ * fence has begun it finishes. */
+void bw_guard_run_let_go(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+
+    if (guard->stop != BW_GUARD_STOP_WAITING || guard->waiting_run.run_id == 0)
+        return;
+    bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
+    refuse(step, &guard->waiting_run, BW_REFUSAL_NOT_ARMED);
 }
 
 /* ---- what a start has left behind (3.2.4) --------------------------------------------------- */
@@ -395,9 +494,10 @@ static void note_service(const struct guard_step *step, enum bw_service service,
         if (guard->stop != BW_GUARD_STOP_CHECKING) /* whose script has ended well, if the service has not yet */
             guard->mirror.script_due = true;
         /* not covered: an action that runs beside a look which it has not overlapped. */
+        bw_guard_loop_on_serving(step);
     } else if (service == BW_SERVICE_STOPPED && left == BW_GUARD_LEFT_NOTHING &&
-               bw_guard_looks_count(guard) &&
-               !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped &&
+               bw_guard_looks_count(guard) && !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped &&
+               !guard->slots[BW_GUARD_SLOT_OBSERVATION].beside_loop &&
                guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE) {
         guard->mirror.stop_seen = true;
     }

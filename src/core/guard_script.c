@@ -29,12 +29,13 @@ static void note_overlap(struct bw_guard *guard, enum bw_guard_slot slot)
 {
     const struct bw_guard_run_slot *action = &guard->slots[BW_GUARD_SLOT_ACTION];
 
-    guard->slots[slot].beside_start = false;
+    guard->slots[slot].beside_loop = bw_guard_loop_may_start(guard);
+    guard->slots[slot].beside_start = guard->slots[slot].beside_loop;
     if (slot != BW_GUARD_SLOT_ACTION) {
         guard->slots[slot].overlapped = action->state != BW_SLOT_FREE;
-        guard->slots[slot].beside_start =
-            action->state != BW_SLOT_FREE &&
-            (action->run.action == BW_ACTION_START || action->run.action == BW_ACTION_REJOIN);
+        guard->slots[slot].beside_start |= action->state != BW_SLOT_FREE &&
+                                           (action->run.action == BW_ACTION_START ||
+                                            action->run.action == BW_ACTION_REJOIN);
     } else {
         for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
             guard->slots[i].overlapped = true;
@@ -66,6 +67,36 @@ enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch)
     return mirror->served;
 }
 
+/* What an order means for what will be seen, whoever carries it out. */
+static void note_ordered(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    bw_guard_note_script_ordered(step->guard, run->action);
+    if (bw_action_is_action(run->action)) {
+        step->guard->override_begun = run->action == BW_ACTION_START &&
+                                      bw_guard_overrides(step->guard);
+        step->guard->end_start_time = 0;
+        step->guard->has_left = false;
+    }
+    if (run->action != BW_ACTION_START)
+        return;
+    /* From here something may begin to serve: only what is seen later counts (3.4, ended). */
+    step->guard->script_again = false;
+    step->guard->mirror.stop_seen = false;
+    step->guard->mirror.start_unseen = true;
+    note_start_begun(step->guard, run->epoch);
+    bw_guard_sight_on_start(step);
+}
+
+/* 3.4, driver: its own loop starts it, and nothing of this guard ever does. What it came to nobody
+ * sees end, so it may have served (4). */
+static void order_of_loop(const struct guard_step *step, const struct bw_guard_run *run,
+                          const char *rule)
+{
+    note_ordered(step, run);
+    step->guard->mirror.served = BW_SERVED_MAYBE;
+    bw_guard_loop_give(step, run, rule);
+}
+
 void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
                     const struct bw_guard_run *run, const char *rule)
 {
@@ -73,25 +104,17 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
 
     BW_ASSERT(run->action != BW_ACTION_NONE && run->action < BW_ACTION_COUNT);
     BW_ASSERT(slot == BW_GUARD_SLOT_FENCE || !bw_guard_is_fencing(step->guard)); /* 3.2.4 */
+    if (run->action == BW_ACTION_START && step->guard->limits.loop_delay_ns != 0) {
+        order_of_loop(step, run, rule);
+        return;
+    }
     note_overlap(step->guard, slot);
     bw_guard_slot_move(step->guard, slot, BW_SLOT_EVENT_SPAWN);
     step->guard->slots[slot].run = *run;
     step->guard->slots[slot].ending_epoch =
         step->guard->wants == BW_GUARD_WANTS_NOTHING ? step->guard->memory.ended_epoch
                                                      : step->guard->memory_before.ended_epoch;
-    bw_guard_note_script_ordered(step->guard, run->action);
-    if (bw_action_is_action(run->action)) {
-        step->guard->end_start_time = 0;
-        step->guard->has_left = false;
-    }
-    /* From here something may begin to serve: only what is seen later counts (3.4, ended). */
-    if (run->action == BW_ACTION_START) {
-        step->guard->script_again = false;
-        step->guard->mirror.stop_seen = false;
-        step->guard->mirror.start_unseen = true;
-        note_start_begun(step->guard, run->epoch);
-        bw_guard_sight_on_start(step);
-    }
+    note_ordered(step, run);
     action = bw_guard_emit(step, BW_GUARD_ACTION_SPAWN, rule);
     action->slot = slot;
     action->run = *run;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/core/may_run.h>
 
 /* An arm whose mirror is not written yet is no lease (3.4): what was acknowledged before it still
@@ -46,10 +47,16 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
     }
     out_shown->overriding = mirror->overriding && !guard->override_mirroring &&
                             mirror->armed_epoch == 0;
+    out_shown->override_begun = out_shown->overriding && guard->override_begun &&
+                                !bw_id_is_none(guard->agent.session);
+    out_shown->loop_delay_ms = (uint32_t)(bw_guard_loop_delay_ns(guard) / BW_NS_PER_MS);
+    out_shown->loop_may = guard->mirror.loop_delay_ns != 0 &&
+                          !(guard->loop_mirroring && guard->loop_is_new);
     out_shown->fence_begun = has_fence_begun(guard, mirror);
     out_shown->fence_failed = guard->fence == BW_FENCE_FAILED;
     out_shown->running = running(guard);
     out_shown->reach = guard->limits.reach;
     out_shown->reach_works = guard->limits.reach_works;
     out_shown->sight = bw_guard_sight(guard);
+    BW_ASSERT(!out_shown->overriding || out_shown->armed_epoch == 0); /* 3.8: beside no lease */
 }

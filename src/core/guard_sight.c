@@ -216,6 +216,8 @@ void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
     struct bw_reach_sight sight = bw_guard_sight(guard);
 
     BW_ASSERT(guard->fence == BW_FENCE_RECHECK); /* a fence alone ends a service by its reach alone */
+    if (guard->limits.loop_delay_ns != 0)
+        return; /* its own loop hears that it may not, and may have ended it (3.4, driver) */
     if (service != BW_SERVICE_STOPPED || left != BW_GUARD_LEFT_NOTHING ||
         guard->fence_reach == BW_FENCE_REACH_UNKNOWN || guard->mirror.script_begun || guard->mirror.stop_seen ||
         guard->mirror.start_unseen || sight.seen != BW_REACH_INSIDE ||

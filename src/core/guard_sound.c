@@ -26,6 +26,9 @@ const char *bw_guard_mirror_unsound(const struct bw_guard_mirror *mirror)
     FACT(mirror->overriding ==
              !bw_id_is_none(mirror->override_instance), /* 3.8: whose word it is */
          "the guard's mirror: what serves without a lease does so by the word of an instance");
+    FACT(mirror->loop_delay_ns == 0 || is_armed ||
+             mirror->overriding, /* 3.4, driver: as a start is */
+         "the guard's mirror: its own loop may start only what a lease, or a person, lets serve");
     FACT(!mirror->left_due || mirror->script_due, /* 3.2.4: of a service inside, the same */
          "the guard's mirror: what a start left asks for the script that ends it");
     return NULL;
@@ -163,8 +166,9 @@ static const char *stops_unsound(const struct bw_guard *guard)
     case BW_GUARD_STOP_NONE:
         return NULL;
     case BW_GUARD_STOP_WAITING:
-        FACT(action->state == BW_SLOT_ENDING, /* 3.4: never two actions at once */
-             "the guard's stop: it waits for an action that was ordered to end");
+        FACT(action->state == BW_SLOT_ENDING || /* 3.4: never two actions at once */
+                 (action->state == BW_SLOT_FREE && bw_guard_loop_may_start(guard)),
+             "the guard's stop: it waits for an action that was ordered to end, or its own loop's");
         FACT(guard->waiting_run.action == BW_ACTION_STOP, /* 3.4 */
              "the guard's stop: nothing else waits for a slot");
         return NULL;

@@ -1,5 +1,7 @@
 #include <breakwater/core/guard_turn.h>
 
+#include <breakwater/base/assert.h>
+
 #define ASK_AGAIN_NS BW_NS_PER_MS
 
 void bw_guard_turn_step(struct bw_guard_turn *turn, struct bw_guard *guard,
@@ -8,6 +10,7 @@ void bw_guard_turn_step(struct bw_guard_turn *turn, struct bw_guard *guard,
     struct bw_guard_actions *list = &turn->lists[bw_turn_begin(&turn->turn)];
 
     bw_guard_step(guard, event, now, list);
+    BW_ASSERT(list->count <= sizeof list->list / sizeof list->list[0]);
     turn->wake_at = list->wake_at;
     bw_turn_filled(&turn->turn, list->count);
 }

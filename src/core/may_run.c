@@ -1,6 +1,8 @@
 /* May this site run, as its guard shows it (3.4)? */
 #include <breakwater/core/may_run.h>
 
+#include <breakwater/base/assert.h>
+
 bool bw_may_run_is_yes(enum bw_may_run may_run)
 {
     return may_run == BW_MAY_RUN_LEASE || may_run == BW_MAY_RUN_OVERRIDE;
@@ -12,12 +14,20 @@ static bool is_ended_by(enum bw_action_kind running)
     return running == BW_ACTION_STOP || running == BW_ACTION_FENCE || running == BW_ACTION_REJOIN;
 }
 
+/* Its own loop may only once its agent has ordered a start (3.4, driver): before, what is armed may
+ * still wait for something. */
+static bool waits(const struct bw_guard_shown *shown)
+{
+    return shown->loop_delay_ms != 0 && !shown->loop_may;
+}
+
 /* Until D - F, like a start of the guard's own (3.4): what begins in the fence window is killed in
- * it. */
+ * it. Its own loop's begins up to its delay later: the guard counts on it that at D - F it is over.
+ */
 static enum bw_may_run judge_lease(const struct bw_guard_shown *shown, struct bw_instant now)
 {
-    const struct bw_instant window = bw_instant_sub(shown->armed_end,
-                                                    shown->fence_ms * BW_NS_PER_MS);
+    const uint64_t before_ms = (uint64_t)shown->fence_ms + shown->loop_delay_ms;
+    const struct bw_instant window = bw_instant_sub(shown->armed_end, before_ms * BW_NS_PER_MS);
 
     if (shown->armed_epoch == 0)
         return shown->enforced ? BW_MAY_RUN_NO_LEASE : BW_MAY_RUN_NOT_ENFORCED;
@@ -27,7 +37,18 @@ static enum bw_may_run judge_lease(const struct bw_guard_shown *shown, struct bw
         return BW_MAY_RUN_NO_LEASE;
     if (shown->fence_ms == 0 || bw_instant_right_is_over(now, window))
         return BW_MAY_RUN_FENCE_WINDOW;
+    if (waits(shown))
+        return BW_MAY_RUN_LOOP_WAITS;
     return BW_MAY_RUN_LEASE;
+}
+
+/* 3.8: no lease ends it. What was down has to wait for a leader first, and another site may have
+ * been granted: only its agent knows when that is over. */
+static enum bw_may_run judge_override(const struct bw_guard_shown *shown)
+{
+    if (waits(shown))
+        return BW_MAY_RUN_LOOP_WAITS;
+    return shown->override_begun ? BW_MAY_RUN_OVERRIDE : BW_MAY_RUN_OVERRIDE_WAITS;
 }
 
 enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, struct bw_id boot_id,
@@ -42,13 +63,17 @@ enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, s
         return BW_MAY_RUN_OTHER_CLOCKS;
     if (shown->nobodys)
         return BW_MAY_RUN_NOBODYS;
-    may_run = shown->overriding ? BW_MAY_RUN_OVERRIDE : judge_lease(shown, now);
+    may_run = shown->overriding ? judge_override(shown) : judge_lease(shown, now);
     if (shown->fence_failed)
         return BW_MAY_RUN_FENCE_FAILED;
     if (shown->fence_begun)
         return BW_MAY_RUN_FENCING;
-    if (bw_may_run_is_yes(may_run) && is_ended_by(shown->running))
+    if ((bw_may_run_is_yes(may_run) || may_run == BW_MAY_RUN_LOOP_WAITS) &&
+        is_ended_by(shown->running))
         return BW_MAY_RUN_STOPPING;
+    BW_ASSERT(!bw_may_run_is_yes(may_run) || shown->overriding ||
+              (shown->armed_epoch > shown->ended_epoch && /* 3.4: of an epoch that has not ended */
+               !bw_instant_right_is_over(now, shown->armed_end)));
     return may_run;
 }
 
@@ -63,6 +88,7 @@ const char *bw_may_run_word(enum bw_may_run may_run)
 #undef X
     };
 
+    BW_ASSERT((size_t)may_run < sizeof words / sizeof words[0]);
     return words[may_run];
 }
 
@@ -74,5 +100,6 @@ const char *bw_may_run_sentence(enum bw_may_run may_run)
 #undef X
     };
 
+    BW_ASSERT((size_t)may_run < sizeof sentences / sizeof sentences[0]);
     return sentences[may_run];
 }

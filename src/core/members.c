@@ -67,6 +67,7 @@ static struct bw_members_count count_of(unsigned voters, unsigned live)
 {
     const unsigned needed = voters / 2 + 1;
 
+    BW_ASSERT(live <= voters); /* who is heard is one of them */
     return (struct bw_members_count){
         .voters = voters, .live = live, .may_fail = live > needed ? live - needed : 0};
 }
@@ -299,7 +300,9 @@ enum bw_err bw_members_judge(const struct bw_roster *roster, const struct bw_ros
 
 static void put_in(struct bw_roster *roster, const struct bw_roster_member *joining)
 {
-    roster->members[roster->count++] = *joining; /* its id is above all */
+    BW_ASSERT(roster->count < BW_WITNESSES_MAX);
+    BW_ASSERT(joining->id > roster->id_max); /* an id is never used twice (3.9) */
+    roster->members[roster->count++] = *joining;
     roster->members[roster->count - 1].is_leaving = false;
     roster->id_max = joining->id;
 }
@@ -310,6 +313,7 @@ static enum bw_err stay(const struct bw_roster *roster, const struct bw_members_
 {
     const struct bw_roster_member *member = bw_roster_find(roster, id);
 
+    BW_ASSERT(member != NULL && member->is_leaving);
     if (facts->is_changing || bw_members_fact(facts, id)->role != BW_MEMBER_VOTER)
         return bw_diag_set(diag, BW_ERR_REFUSED, "%s is leaving", member->name);
     *out_roster = *roster;
@@ -445,6 +449,7 @@ enum bw_err bw_members_replace(const struct bw_roster *roster,
         return err;
     if (!leaves_two(out_roster, old, diag))
         return BW_ERR_REFUSED;
+    BW_ASSERT(out_roster->count == roster->count + 1); /* the new one is behind all others */
     out_roster->members[leaving - roster->members].is_leaving = true;
     return BW_OK;
 }
@@ -455,6 +460,7 @@ void bw_members_forget(const struct bw_roster *roster, uint64_t id, struct bw_ro
     for (unsigned i = 0; i < roster->count; i++)
         if (roster->members[i].id != id)
             out_roster->members[out_roster->count++] = roster->members[i];
+    BW_ASSERT(bw_roster_find(out_roster, id) == NULL);
 }
 
 void bw_members_alone(const struct bw_roster *old, const struct bw_roster_member *self,
@@ -468,4 +474,5 @@ void bw_members_alone(const struct bw_roster *old, const struct bw_roster_member
             out_roster->id_max = old->members[i].id;
     if (self->id > out_roster->id_max)
         out_roster->id_max = self->id;
+    BW_ASSERT(out_roster->id_max >= old->id_max); /* a recovery gives no id again (3.9) */
 }

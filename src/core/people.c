@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
+
 #define OPERATOR_PREFIX "operator/"
 
 /* 5.3: an entry without groups is for everything. A list that names none by mistake is refused before it
@@ -37,6 +39,7 @@ bool bw_scope_has(const struct bw_scope *scope, const char *group)
 const struct bw_person *bw_people_who_may(const struct bw_people *people, const char *group,
                                           bool changes, uint32_t *at)
 {
+    BW_ASSERT(*at <= people->count);
     while (*at < people->count) {
         const struct bw_person *person = &people->list[(*at)++];
         const struct bw_scope scope = {.is_everything = is_for_everything(person), .person = person};

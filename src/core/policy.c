@@ -42,14 +42,6 @@ static bool has_hold(const struct bw_candidacy *candidacy)
     return false;
 }
 
-void bw_policy_judge(const struct bw_group *group, const struct bw_watch *watch,
-                     const struct bw_leadership *leadership, int site, bool planned,
-                     struct bw_instant now, struct bw_candidacy *out_candidacy)
-{
-    bw_policy_judge_as(group, watch, leadership, site, planned ? BW_ROLE_TARGET : BW_ROLE_UNPLANNED,
-                       now, out_candidacy);
-}
-
 void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *watch,
                         const struct bw_leadership *leadership, int site, enum bw_role role,
                         struct bw_instant now, struct bw_candidacy *out_candidacy)
@@ -112,7 +104,7 @@ static void judge_override(struct judgement *judgement)
     judgement->passes &= bw_gate_value(
         &judgement->list, BW_GATE_ID_OVERRIDE, judgement->site, false, BW_UNIT_SITE, other, -1,
         "overrides; what it serves is adopted first, or ended there: "
-        "breakwater override GROUP --end");
+        "breakwater override GROUP -c FILE --end");
 }
 
 static void judge_report(struct judgement *judgement)
@@ -425,6 +417,8 @@ static const char *lag_unknown(const struct judgement *judgement, struct bw_inst
     uint64_t age_max_ns = AGE_CHECKS * bw_ms_to_ns(sample->check_interval_ms);
 
     *out_measured = sample->measured;
+    if (!bw_policy_has_readiness(judgement->group, watch)) /* so it is not zero */
+        return "unknown: no readiness script at any site";
     if (watch->served_site[0] == '\0' ||
         strcmp(watch->served_site, bw_policy_data_site(judgement->group, watch)) != 0)
         return "unknown: this witness has not heard the data site serve";
@@ -468,12 +462,6 @@ static void judge_lag(struct judgement *judgement)
     if (data_site[0] == '\0' || is_data_site(judgement)) {
         bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site,
                      data_site[0] == '\0' ? "nobody has served yet" : "0 by definition");
-        return;
-    }
-    if (!bw_policy_has_readiness(group, judgement->watch)) { /* so it is not zero */
-        list.age_ms = UINT32_MAX;
-        judgement->passes &= bw_gate_plain(&list, BW_GATE_ID_LAG, judgement->site, is_accepted,
-                                           "unknown: no readiness script at any site");
         return;
     }
     unknown = lag_unknown(judgement, &measured);
@@ -556,10 +544,9 @@ const struct bw_contact *bw_policy_connected(const struct bw_group *group,
 
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
     contact = bw_site_reports_fresh(&watch->reports[site], now, freshness_ns, &has_several);
-    if (contact == NULL || has_several || contact->answered_number == 0 ||
-        bw_instant_right_is_over(now, bw_instant_add(contact->answered_received, freshness_ns)))
-        return NULL;
-    return contact;
+    return contact != NULL && !has_several && bw_contact_is_two_way(contact, now, freshness_ns)
+               ? contact
+               : NULL;
 }
 
 bool bw_policy_is_stop_seen(const struct bw_contact *holder)
@@ -624,8 +611,6 @@ const char *bw_policy_target_lost(const struct bw_group *group, const struct bw_
 }
 
 /* ---- a person's wish ---- */
-
-BW_WORDS(bw_wish_word, enum bw_wish_kind, BW_WISH_LIST, "none")
 
 uint64_t bw_policy_wish_left_ns(const struct bw_group *group, const struct bw_watch *watch,
                                 struct bw_instant now)

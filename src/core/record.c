@@ -7,10 +7,14 @@
 
 _Static_assert(BW_RECORD_BLOCKS_MAX < UINT16_MAX, "an index + 1 fits");
 _Static_assert(BW_RECORD_BLOCK_BYTES <= UINT16_MAX, "an offset fits");
+_Static_assert(BW_RECORD_EVENT_BYTES_MAX + BW_RECORD_EVENT_HEAD_BYTES <= BW_RECORD_BLOCK_BYTES,
+               "an event fits in a block");
 
-void bw_record_init(struct bw_record *record, struct bw_record_block *blocks, uint32_t block_max)
+void bw_record_init(struct bw_record *record, const struct bw_record_codec *codec,
+                    struct bw_record_block *blocks, uint32_t block_max)
 {
     BW_ASSERT(block_max > 0 && block_max <= BW_RECORD_BLOCKS_MAX);
+    record->codec = codec;
     record->blocks = blocks;
     record->block_max = block_max;
     record->block_limit = block_max;
@@ -82,6 +86,8 @@ static void drop_oldest(struct bw_record *record, struct bw_record_chain *chain)
     const uint16_t number = chain->first;
     struct bw_record_block *block = block_of(record, number);
 
+    BW_ASSERT(chain->block_count > 0 && chain->block_count <= record->block_count);
+    BW_ASSERT((chain->block_count == 1) == (chain->first == chain->last));
     chain->first = block->next;
     chain->block_count--;
     block->next = record->free_first;
@@ -144,6 +150,8 @@ static uint16_t take_block(struct bw_record *record)
     record->block_count++;
     block_of(record, number)->next = 0;
     block_of(record, number)->used = 0;
+    block_of(record, number)->size = 0;
+    block_of(record, number)->count = 0;
     return number;
 }
 
@@ -177,22 +185,67 @@ static struct bw_record_chain *add_block(struct bw_record *record, const char *g
     return chain;
 }
 
+size_t bw_record_room_of(size_t size)
+{
+    return size + BW_RECORD_EVENT_HEAD_BYTES - (size < 128 ? 1 : 0);
+}
+
 static bool has_room(const struct bw_record *record, const struct bw_record_chain *chain,
                      size_t size)
 {
-    return chain != NULL && size + block_of(record, chain->last)->used <= BW_RECORD_BLOCK_BYTES;
+    const struct bw_record_block *block = chain == NULL ? NULL : block_of(record, chain->last);
+
+    return block != NULL && block->count < BW_RECORD_BLOCK_EVENTS_MAX &&
+           block->used + bw_record_room_of(size) <= BW_RECORD_BLOCK_BYTES;
+}
+
+static void note_noted(struct bw_record_chain *chain, const struct bw_record_event *event)
+{
+    const bool is_same = chain->noted_epoch == event->epoch;
+
+    if (!is_same || event->note.restarts > chain->noted_restarts)
+        chain->noted_restarts = event->note.restarts;
+    chain->noted_epoch = event->epoch;
+}
+
+static void note_event(struct bw_record_chain *chain, const struct bw_record_event *event)
+{
+    chain->newest_index = event->index;
+    chain->is_deleted = event->kind == BW_RECORD_DELETED;
+    if (event->kind == BW_RECORD_NOTED)
+        note_noted(chain, event);
+    if (event->kind == BW_RECORD_NOTED && event->note.is_told)
+        chain->told_epoch = event->epoch;
+}
+
+/* Behind what the newest block of the chain has, which has room for it. */
+static void put(struct bw_record *record, struct bw_record_chain *chain,
+                const struct bw_record_event *event, const uint8_t *data, size_t size)
+{
+    struct bw_record_block *block = block_of(record, chain->last);
+
+    BW_ASSERT(has_room(record, chain, size));
+    BW_ASSERT(event->index >= chain->newest_index); /* as the log has them */
+    block->places[block->count++] = (struct bw_record_place){
+        .index = event->index, .size = (uint16_t)size, .kind = (uint8_t)event->kind};
+    memcpy(block->bytes + block->size, data, size);
+    block->size = (uint16_t)(block->size + size);
+    block->used = (uint16_t)(block->used + bw_record_room_of(size));
+    note_event(chain, event);
 }
 
 void bw_record_append(struct bw_record *record, const char *group,
                       const struct bw_record_event *event)
 {
     uint8_t bytes[BW_RECORD_EVENT_BYTES_MAX];
-    const size_t size = bw_record_encode(event, bytes);
     struct bw_record_chain *chain = find(record, group);
-    struct bw_record_block *block;
+    size_t size;
 
     if (record->block_limit == 0)
         return;
+    BW_ASSERT_NONE(bw_record_event_unsound(event)); /* which a reader demands */
+    size = record->codec->encode(event, bytes, sizeof bytes);
+    BW_ASSERT(size > 0 && size <= sizeof bytes);
     if (!has_room(record, chain, size)) {
         if (chain == NULL && record->chain_count == BW_RECORD_CHAINS_MAX)
             for (uint32_t left = least_chain(record)->block_count; left > 0; left--)
@@ -201,11 +254,22 @@ void bw_record_append(struct bw_record *record, const char *group,
             drop_oldest(record, longest_chain(record));
         chain = add_block(record, group);
     }
-    block = block_of(record, chain->last);
-    memcpy(block->bytes + block->used, bytes, size);
-    block->used = (uint16_t)(block->used + size);
-    chain->newest_index = event->index;
-    chain->is_deleted = event->kind == BW_RECORD_DELETED;
+    put(record, chain, event, bytes, size);
+}
+
+void bw_record_put_block(struct bw_record *record, const char *group)
+{
+    BW_ASSERT(record->block_count < record->block_max);
+    (void)add_block(record, group); /* its chain is found by its name */
+}
+
+void bw_record_put_event(struct bw_record *record, const char *group,
+                         const struct bw_record_event *event, const uint8_t *data, size_t size)
+{
+    struct bw_record_chain *chain = find(record, group);
+
+    BW_ASSERT(chain != NULL);
+    put(record, chain, event, data, size);
 }
 
 /* ---- reading ---- */
@@ -215,20 +279,26 @@ struct bw_record_at bw_record_begin(const struct bw_record_chain *chain)
     return (struct bw_record_at){.block = chain == NULL ? 0 : chain->first};
 }
 
+static void move_on(const struct bw_record_block *block, struct bw_record_at *at)
+{
+    at->offset = (uint16_t)(at->offset + block->places[at->number].size);
+    at->number++;
+    if (at->number == block->count)
+        *at = (struct bw_record_at){.block = block->next};
+}
+
 bool bw_record_next(const struct bw_record *record, struct bw_record_at *at,
                     struct bw_record_event *out_event)
 {
     const struct bw_record_block *block;
-    size_t size;
 
     if (at->block == 0)
         return false;
     block = block_of(record, at->block);
-    size = bw_record_decode(block->bytes + at->offset, (size_t)block->used - at->offset, out_event);
-    BW_ASSERT(size > 0); /* what came from outside was checked */
-    at->offset = (uint16_t)(at->offset + size);
-    if (at->offset == block->used)
-        *at = (struct bw_record_at){.block = block->next};
+    BW_ASSERT(at->number < block->count); /* no block is empty, nor a place behind its last event */
+    record->codec->decode(block->bytes + at->offset, block->places[at->number].size, out_event);
+    BW_ASSERT(out_event->index == block->places[at->number].index);
+    move_on(block, at);
     return true;
 }
 
@@ -240,48 +310,9 @@ bool bw_record_skip(const struct bw_record *record, struct bw_record_at *at,
     if (at->block == 0)
         return false;
     block = block_of(record, at->block);
-    at->offset = (uint16_t)(at->offset +
-                            bw_record_peek(block->bytes + at->offset, out_kind, out_index));
-    if (at->offset == block->used)
-        *at = (struct bw_record_at){.block = block->next};
+    BW_ASSERT(at->number < block->count); /* as above */
+    *out_kind = (enum bw_record_kind)block->places[at->number].kind;
+    *out_index = block->places[at->number].index;
+    move_on(block, at);
     return true;
-}
-
-const char *bw_record_block_unsound(const uint8_t *data, size_t size, uint64_t applied_index,
-                                    uint64_t *last_index)
-{
-    struct bw_record_event event;
-
-    if (size == 0 || size > BW_RECORD_BLOCK_BYTES)
-        return "it is of no size that a block has";
-    for (size_t used = 0; used < size;) {
-        const size_t taken = bw_record_decode(data + used, size - used, &event);
-
-        if (taken == 0)
-            return "an event in it is damaged";
-        if (event.index < *last_index)
-            return "its events are not in order";
-        if (event.index > applied_index)
-            return "an event in it is later than the state";
-        *last_index = event.index;
-        used += taken;
-    }
-    return NULL;
-}
-
-void bw_record_put_block(struct bw_record *record, const char *group, const uint8_t *data,
-                         size_t size)
-{
-    struct bw_record_event event = {0};
-    struct bw_record_chain *chain = add_block(record, group);
-    struct bw_record_block *block = block_of(record, chain->last);
-
-    BW_ASSERT(record->block_count <= record->block_max);
-    BW_ASSERT(size <= BW_RECORD_BLOCK_BYTES);
-    memcpy(block->bytes, data, size);
-    block->used = (uint16_t)size;
-    for (size_t used = 0; used < size;)
-        used += bw_record_decode(data + used, size - used, &event);
-    chain->newest_index = event.index;
-    chain->is_deleted = event.kind == BW_RECORD_DELETED;
 }

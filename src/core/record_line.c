@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+
 /* What belongs to an epoch, and is no line of its own. */
 static bool begins_line(enum bw_record_kind kind)
 {
@@ -16,6 +18,7 @@ static bool begins_line(enum bw_record_kind kind)
     case BW_RECORD_DELETED:
     case BW_RECORD_RECOVERED:
     case BW_RECORD_MOVE_GIVEN_UP:
+    case BW_RECORD_WISH_OVER:
         return true;
     case BW_RECORD_ADOPTED:
     case BW_RECORD_MOVE_BEGUN:
@@ -23,6 +26,8 @@ static bool begins_line(enum bw_record_kind kind)
     case BW_RECORD_FENCE_FAILED:
     case BW_RECORD_SEEN:
     case BW_RECORD_ENDED:
+    case BW_RECORD_NOTED:
+    case BW_RECORD_WISHED:
     case BW_RECORD_NONE:
         break;
     }
@@ -39,6 +44,7 @@ bool bw_record_next_line(const struct bw_record *record, struct bw_record_at *at
     for (; bw_record_skip(record, at, &kind, &index); here = *at) {
         if (!begins_line(kind))
             continue;
+        BW_ASSERT(index >= mark->index); /* as the log has them */
         if (mark->is_epoch)
             mark->before = mark->at;
         mark->at = here;
@@ -92,6 +98,8 @@ static void note_word(struct bw_record_line *line, const struct bw_record_event 
 
 static void note_end(struct bw_record_line *line, const struct bw_record_event *event)
 {
+    BW_ASSERT(event->epoch == line->entry.epoch);
+    BW_ASSERT(event->index >= line->entry.granted_index);
     line->entry.ended_index = event->index;
     line->entry.ended_unix_ms = event->unix_ms;
     line->entry.why_ended = event->reason;
@@ -100,6 +108,29 @@ static void note_end(struct bw_record_line *line, const struct bw_record_event *
         line->free_unix_ms = event->unix_ms;
     if (event->grade == BW_GRADE_FORCED || event->grade == BW_GRADE_LET_GO)
         note_word(line, event);
+}
+
+/* The word of a later leader, or of a site that came back, tells more; it takes nothing back. */
+static void take_note(struct bw_record_line *line, const struct bw_record_event *event)
+{
+    const struct bw_note *later = &event->note;
+    struct bw_note *note = &line->note;
+
+    if (later->restarts > note->restarts) {
+        note->restarts = later->restarts;
+        line->restarted_unix_ms = event->unix_ms - (int64_t)later->restart_age_ms;
+    }
+    if (note->armed_ms == 0)
+        note->armed_ms = later->armed_ms;
+    if (note->started_ms == 0)
+        note->started_ms = later->started_ms;
+    if (note->verified_ms == 0)
+        note->verified_ms = later->verified_ms;
+    if (note->outage_ms == 0 || (later->outage_ms != 0 && later->is_told))
+        note->outage_ms = later->outage_ms;
+    note->is_told = note->is_told || later->is_told;
+    if (later->late_ms > note->late_ms)
+        note->late_ms = later->late_ms;
 }
 
 static void take_event(struct bw_record_line *line, const struct bw_record_event *event)
@@ -127,6 +158,9 @@ static void take_event(struct bw_record_line *line, const struct bw_record_event
     case BW_RECORD_ENDED:
         note_end(line, event);
         break;
+    case BW_RECORD_NOTED:
+        take_note(line, event);
+        break;
     case BW_RECORD_NONE:
     case BW_RECORD_GRANTED:
     case BW_RECORD_ADOPTED:
@@ -136,19 +170,41 @@ static void take_event(struct bw_record_line *line, const struct bw_record_event
     case BW_RECORD_MAINTENANCE:
     case BW_RECORD_DELETED:
     case BW_RECORD_RECOVERED:
+    case BW_RECORD_WISHED:
+    case BW_RECORD_WISH_OVER:
         break;
     }
 }
 
-/* A planned grant has its reason where the epoch before was told to stop. */
-static void take_reason_of_move(const struct bw_record *record, struct bw_record_at at,
-                                const struct bw_record_event *grant, struct bw_record_line *line)
+/* Of the site itself, after the next epoch has begun. */
+static void take_late(struct bw_record_line *line, const struct bw_note *note)
+{
+    line->has_told_end = true;
+    if (note->late_ms > line->late_ms)
+        line->late_ms = note->late_ms;
+}
+
+/* How the epoch before ended; and a planned grant has its reason where that was told to stop. */
+static void take_epoch_before(const struct bw_record *record, struct bw_record_at at,
+                              const struct bw_record_event *grant, struct bw_record_line *line)
 {
     struct bw_record_event event;
 
-    while (grant->planned && bw_record_next(record, &at, &event) && event.index < grant->index)
-        if (event.kind == BW_RECORD_MOVE_BEGUN && strcmp(event.by, grant->by) == 0)
-            BW_COPY_FIELD(line->text, event.text);
+    BW_ASSERT(grant->kind == BW_RECORD_GRANTED);
+    while (bw_record_next(record, &at, &event) && event.index < grant->index) {
+        if (event.epoch + 1 != grant->epoch)
+            continue;
+        if (event.kind == BW_RECORD_MOVE_BEGUN) {
+            line->before_move_unix_ms = event.unix_ms;
+            if (grant->planned && strcmp(event.by, grant->by) == 0)
+                BW_COPY_FIELD(line->text, event.text);
+        } else if (event.kind == BW_RECORD_MOVE_GIVEN_UP)
+            line->before_move_unix_ms = 0;
+        else if (event.kind == BW_RECORD_CLOSED)
+            line->before_closed_unix_ms = event.unix_ms;
+        else if (event.kind == BW_RECORD_ENDED)
+            line->before_ended_unix_ms = event.unix_ms;
+    }
 }
 
 void bw_record_read_line(const struct bw_record *record, const struct bw_record_mark *mark,
@@ -160,10 +216,11 @@ void bw_record_read_line(const struct bw_record *record, const struct bw_record_
     *out_line = (struct bw_record_line){0};
     if (!bw_record_next(record, &at, &out_line->event))
         return;
+    BW_ASSERT(out_line->event.index == mark->index); /* nothing was recorded since it was found */
     out_line->kind = out_line->event.kind;
     if (out_line->kind != BW_RECORD_GRANTED)
         return;
-    take_reason_of_move(record, mark->before, &out_line->event, out_line);
+    take_epoch_before(record, mark->before, &out_line->event, out_line);
     begin_epoch(out_line, &out_line->event);
     /* An epoch that is over is spoken of until the one after the next is granted. */
     while (bw_record_next(record, &at, &event)) {
@@ -171,6 +228,8 @@ void bw_record_read_line(const struct bw_record *record, const struct bw_record_
             break;
         if (event.epoch == out_line->entry.epoch)
             take_event(out_line, &event);
+        else if (event.kind == BW_RECORD_NOTED && event.note.is_told)
+            take_late(out_line, &event.note);
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/core/group.h>
 
@@ -20,10 +21,12 @@ void bw_record_look(const struct bw_group *group, const struct bw_command *comma
 
 /* ---- what a new spec changes ---- */
 
-static void note_key(struct bw_record_event *event, uint8_t key, uint32_t before, uint32_t after)
+static void note_key(struct bw_record_event *event, uint32_t key, uint32_t before, uint32_t after)
 {
-    if (before != after)
+    if (before != after) {
+        BW_ASSERT(event->key_count < sizeof event->keys / sizeof event->keys[0]);
         event->keys[event->key_count++] = (struct bw_record_key){key, before, after};
+    }
 }
 
 static void note_site(struct bw_record_event *event, const struct bw_site_spec *before,
@@ -31,9 +34,11 @@ static void note_site(struct bw_record_event *event, const struct bw_site_spec *
 {
     struct bw_record_site *site = &event->sites[event->site_count];
 
+    BW_ASSERT(before != NULL || after != NULL);
     if (before != NULL && after != NULL && before->priority == after->priority &&
         before->never_candidate == after->never_candidate)
         return;
+    BW_ASSERT(event->site_count < sizeof event->sites / sizeof event->sites[0]);
     event->site_count++;
     BW_COPY_FIELD(site->name, (before != NULL ? before : after)->name);
     site->was = before != NULL;
@@ -92,8 +97,25 @@ static void note_grant(const struct bw_group *group, const struct bw_command *co
     event->silent_ms = command->silent_ms;
     event->seen = command->sight.seen;
     event->proved = command->sight.proved;
+    event->has_lag = command->has_lag;
+    event->lag_ms = command->lag_ms;
+    event->lag_age_ms = command->lag_age_ms;
+    BW_COPY_FIELD(event->why, command->why);
+    BW_COPY_FIELD(event->waived, command->waived);
     BW_COPY_FIELD(event->site, command->site);
     BW_COPY_FIELD(event->previous, group->last_end.site);
+}
+
+/* It is still asked for: the group is as it was before. */
+static void note_wish_over(const struct bw_group *group, const struct bw_command *command,
+                           struct bw_record_event *event)
+{
+    const struct bw_wish *wish = bw_group_wish(group);
+
+    BW_ASSERT(wish != NULL && wish->index == command->wish_index);
+    event->wish = wish->kind;
+    event->wish_end = command->wish_end;
+    BW_COPY_FIELD(event->site, wish->to);
 }
 
 /* What the command is called in the record; NONE: it leaves nothing but the end of an epoch. */
@@ -133,6 +155,16 @@ static enum bw_record_kind fill(const struct bw_group *group, const struct bw_re
         return BW_RECORD_MAINTENANCE;
     case BW_COMMAND_DELETE:
         return BW_RECORD_DELETED;
+    case BW_COMMAND_NOTE:
+        event->note = command->note;
+        return BW_RECORD_NOTED;
+    case BW_COMMAND_WISH:
+        event->wish = command->wish;
+        BW_COPY_FIELD(event->site, command->target);
+        return BW_RECORD_WISHED;
+    case BW_COMMAND_WISH_OVER:
+        note_wish_over(group, command, event);
+        return BW_RECORD_WISH_OVER;
     case BW_COMMAND_RELEASED:
     case BW_COMMAND_EXPIRED:
     case BW_COMMAND_FENCED:

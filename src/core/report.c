@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/core/expiry.h>
 
 static bool is_same_speaker(const struct bw_contact *a, const struct bw_contact *b)
@@ -26,6 +27,7 @@ static struct bw_contact *place_for(struct bw_site_reports *reports,
             (best->used && (!entry->used || bw_instant_is_later(best->received, entry->received))))
             best = entry;
     }
+    BW_ASSERT(best != NULL);
     return best;
 }
 
@@ -42,6 +44,24 @@ void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_contac
     *entry = *contact;
     entry->used = true;
     entry->first_received = first_received;
+    BW_ASSERT(!bw_instant_is_later(entry->first_received, entry->received));
+}
+
+bool bw_contact_is_two_way(const struct bw_contact *contact, struct bw_instant now,
+                           uint64_t freshness_ns)
+{
+    return contact->answered_number != 0 &&
+           !bw_instant_right_is_over(now, bw_instant_add(contact->answered_received, freshness_ns));
+}
+
+bool bw_site_reports_are_two_way(const struct bw_site_reports *reports, struct bw_instant now,
+                                 uint64_t freshness_ns)
+{
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++)
+        if (reports->by_instance[i].used &&
+            bw_contact_is_two_way(&reports->by_instance[i], now, freshness_ns))
+            return true;
+    return false;
 }
 
 static bool is_fresh(const struct bw_contact *contact, struct bw_instant now, uint64_t freshness_ns)

@@ -9,6 +9,8 @@
 #define RULE(id, section, sentence)      {#id, section, sentence, NULL},
 #define RARE(id, section, sentence, why) {#id, section, sentence, why},
 
+#define LOOP_IS_NONE "a service that its own loop starts: the simulator has none"
+
 /* clang-format off */
 static const struct bw_rule rules[] = {
     /* lint: a table. The steps of the arbiter (arbiter.c), in the order of evaluation. */
@@ -37,6 +39,9 @@ static const struct bw_rule rules[] = {
     RULE(C2, "3.9", "the group begins, above the epoch floor: SetSpec")
     RARE(C3, "5.3", "everybody can, or a person said without whom: RaiseLevel", "a newer release")
     RULE(C4, "3.9", "a majority is lost for good: what is left is the new beginning of the cluster")
+    RULE(C5, "3.1", "the record is told that the epoch serves: Note")
+    RULE(C6, "4", "a person asks for a move, and whoever leads goes on with it: Wish")
+    RULE(C7, "4", "what a person asked for is asked for no more: WishOver")
 
     /* The rows of the group's table (group.c). */
     RULE(G1, "3.1", "no epoch is open: Grant")
@@ -251,6 +256,12 @@ static const struct bw_rule rules[] = {
     RULE(U72, "3.8", "an override is told: it is written into the mirror")
     RULE(U73, "3.8", "the mirror has it: the agent is told so")
     RARE(U74, "3.8", "the mirror cannot be written: the override is refused", "a full /run")
+    RARE(U80, "3.4", "the end of an epoch is asked for: its own loop may start the service no more",
+         LOOP_IS_NONE)
+    RARE(U81, "3.4", "the arm is not in the mirror: its own loop may start the service no more",
+         LOOP_IS_NONE)
+    RARE(U82, "3.9", "the group was let go: its own loop may start the service no more",
+         LOOP_IS_NONE)
     RULE(U41, "3.4", "an arm came while something else is being saved: refused as busy")
     RULE(U42, "3.4",
          "while the first arm was being saved something came to forbid it: it is refused")
@@ -292,6 +303,15 @@ static const struct bw_rule rules[] = {
     RULE(V61, "3.2",
          "what a start had left behind is gone: stop_script runs once more for what it had ordered")
     RULE(V62, "3.4", "the end of an epoch is saved: status looks whether the service has ended")
+    RARE(V70, "3.4", "it serves under its lease: its own loop may start it, which is mirrored first",
+         LOOP_IS_NONE)
+    RARE(V71, "3.4", "a stop is ordered: its own loop may start the service no more", LOOP_IS_NONE)
+    RARE(V72, "3.4", "the mirror has it: its own loop may start the service", LOOP_IS_NONE)
+    RARE(V73, "3.4", "the start of its own loop is told as what it came to at the guard",
+         LOOP_IS_NONE)
+    RARE(V74, "3.4", "no start of its own loop can be under way any more", LOOP_IS_NONE)
+    RARE(V75, "3.4", "no start of its own loop can be under way any more: the stop begins",
+         LOOP_IS_NONE)
 
     /* The guard: fences (guard_fence.c). */
     RULE(W1, "3.2", "a fence is ordered by the agent, or due at the guard's start: it begins")
@@ -323,6 +343,7 @@ static const struct bw_rule rules[] = {
     RARE(W34, "3.2",
          "what a start had left behind is gone: the script runs once more for what it had ordered",
          "a script that runs once more for what a start has left behind")
+    RARE(W40, "3.4", "a fence is ordered: its own loop may start the service no more", LOOP_IS_NONE)
 
     /* The agent's own fence (own_fence.c). */
     RULE(F1, "3.4", "the agent's own fence begins with its script")

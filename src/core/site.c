@@ -29,6 +29,7 @@ static void reset_tenure(struct bw_site *site)
     site->started_in_a_row = 0;
     site->rogue_in_a_row = 0;
     site->verified = false;
+    site->starts_again = false;
     site->ending_reason = BW_REASON_NONE;
     site->retry_at = (struct bw_instant){0, 0};
 }
@@ -216,6 +217,31 @@ static bool guard_can_act(const struct bw_site *site)
     return bw_site_is_greeted(site) && site->running == BW_ACTION_NONE;
 }
 
+/* Not by this agent alone: what the one before it, or another of its boot, had started may end
+ * while nobody looks. */
+static bool has_served_before(const struct bw_site *site)
+{
+    return site->restarts_used > 0 ||
+           (site->guard.start_epoch == site->memory.epoch && site->guard.served == BW_SERVED_MAYBE);
+}
+
+/* 3.1: it serves again by a start of this agent; what came back by itself was started by nobody
+ * here. */
+static void note_restart(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    BW_ASSERT(site->memory.epoch >= site->restarts_epoch); /* I2 */
+    if (site->start != BW_SITE_START_RAN || !site->starts_again)
+        return;
+    if (site->restarts_epoch != site->memory.epoch)
+        site->restarts = 0;
+    site->restarts_epoch = site->memory.epoch;
+    site->restarts++;
+    site->restarted_at = step->now;
+    site->starts_again = false;
+}
+
 /* 3.4: a start needs the first renewal confirmed, which means armed; unknown never starts
  * anything (4). */
 static void advance_starting(const struct step *step)
@@ -234,6 +260,7 @@ static void advance_starting(const struct step *step)
         } else {
             bw_site_tenure_move(site, BW_TENURE_EVENT_SERVES);
             site->stopped_in_a_row = 0;
+            note_restart(step);
             if (!site->memory.start_begun && !site->memory.adopt) {
                 site->memory.start_begun = true; /* whoever began it: it serves, and writes (4) */
                 bw_site_save(step, "S93");
@@ -245,6 +272,7 @@ static void advance_starting(const struct step *step)
     if (site->start == BW_SITE_START_RAN) {
         if (bw_instant_wait_is_over(step->now, site->start_limit)) {
             bw_site_alarm(site, BW_ALARM_START_FAILED, true);
+            bw_failures_unseen(&site->failures, BW_ACTION_START, step->now);
             bw_site_begin_stop(step, BW_REASON_START_FAILED, "S10");
         } else {
             bw_site_wake(step, site->start_limit);
@@ -263,6 +291,7 @@ static void advance_starting(const struct step *step)
     }
     if (site->save != BW_SITE_SAVE_KEPT)
         return;
+    site->starts_again = has_served_before(site);
     bw_site_run(step, BW_ACTION_START, site->memory.epoch, "S12");
 }
 

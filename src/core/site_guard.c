@@ -537,6 +537,17 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
     }
 }
 
+static void note_fence_said(const struct step *step, const struct bw_guard_message *message)
+{
+    const struct bw_guard_run_ended ended = {.action = BW_ACTION_FENCE,
+                                             .result = message->fence.ok ? BW_RUN_OK
+                                                                         : BW_RUN_FAILED,
+                                             .duration_ms = message->fence.duration_ms,
+                                             .said = message->fence.said};
+
+    bw_failures_on_run(&step->site->failures, &ended, step->now);
+}
+
 void bw_site_on_guard_message(const struct step *step, const struct bw_guard_message *message)
 {
     struct bw_site *site = step->site;
@@ -561,6 +572,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
             site->guard_cleans = true;
         break;
     case BW_GUARD_MESSAGE_RUN_ENDED:
+        bw_failures_on_run(&site->failures, &message->ended, step->now);
         on_run_ended(step, &message->ended);
         break;
     case BW_GUARD_MESSAGE_EPOCH_ENDED:
@@ -594,6 +606,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         break;
     case BW_GUARD_MESSAGE_FENCE_ENDED:
         bw_site_note_fence_time(step, message->epoch, message->fence.duration_ms);
+        note_fence_said(step, message);
         on_fence_ended(step, message->epoch, message->fence.ok);
         break;
     case BW_GUARD_MESSAGE_HELLO:

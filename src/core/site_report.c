@@ -32,13 +32,16 @@ static bool renews(const struct bw_site *site, struct bw_instant now)
            !bw_site_guard_is_silent(site, now);
 }
 
-static uint32_t age_ms(struct bw_instant now, const struct bw_observation *observation)
+static uint32_t since_ms(struct bw_instant now, struct bw_instant at)
 {
-    if (!observation->has_result)
-        return UINT32_MAX;
-    const uint64_t ms = bw_instant_elapsed_ns(now, observation->at) / BW_NS_PER_MS;
+    const uint64_t ms = bw_instant_elapsed_ns(now, at) / BW_NS_PER_MS;
 
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+static uint32_t age_ms(struct bw_instant now, const struct bw_observation *observation)
+{
+    return observation->has_result ? since_ms(now, observation->at) : UINT32_MAX;
 }
 
 /* 3.8: its fences do not keep F, by the newest that was measured, against the terms that it would be
@@ -71,6 +74,7 @@ void bw_site_note_fence_time(const struct step *step, uint64_t epoch, uint32_t t
         site->fence_slow_epoch = epoch;
         site->fence_slow_count += site->fence_slow_count < SLOW_FENCES_MAX;
     }
+    BW_ASSERT(site->fence_slow_count <= SLOW_FENCES_MAX);
 }
 
 static bool is_fence_time_old(const struct bw_site *site, struct bw_instant now)
@@ -137,6 +141,27 @@ enum bw_override bw_site_override_said(const struct bw_site *site)
     return BW_OVERRIDE_NONE;
 }
 
+static void say_failures(const struct bw_site *site, struct bw_instant now,
+                         struct bw_report *report)
+{
+    report->failure_count = site->failures.count;
+    for (uint32_t i = 0; i < site->failures.count; i++) {
+        report->failures[i] = site->failures.list[i].what;
+        report->failures[i].age_ms = since_ms(now, site->failures.list[i].at);
+    }
+}
+
+static void say_restarts(const struct bw_site *site, struct bw_instant now,
+                         struct bw_restarts *restarts)
+{
+    BW_ASSERT((site->restarts_epoch == 0) == (site->restarts == 0));
+    if (site->restarts_epoch == 0)
+        return;
+    *restarts = (struct bw_restarts){.epoch = site->restarts_epoch,
+                                     .count = site->restarts,
+                                     .age_ms = since_ms(now, site->restarted_at)};
+}
+
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
@@ -193,7 +218,12 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->fence_took_ms = is_fence_time_old(site, now) ? 0 : site->fence_took_ms;
     report->alarms = site->alarms;
     report->gives_position = site->gives_position;
+    say_failures(site, now, report);
     report->override = bw_site_override_said(site);
+    report->loop_delay_ms = site->guard.loop_delay_ms;
+    report->seen_epoch = site->seen_epoch;
+    report->seen_age_ms = site->seen_epoch != 0 ? since_ms(now, site->seen_at) : 0;
+    say_restarts(site, now, &report->restarts);
     report->alarms |= bw_site_reach_alarms(site);
     if (report->override != BW_OVERRIDE_NONE)
         report->alarms |= UINT32_C(1) << BW_ALARM_OVERRIDE;

@@ -22,6 +22,9 @@ void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const ch
         return;
     }
     BW_ASSERT(site->stop == BW_SITE_STOP_NONE); /* 3.5: what has ended is started no more */
+    if (site->tenure == BW_TENURE_SERVING && site->seen_epoch == site->memory.epoch &&
+        site->seen_goes_on)
+        site->seen_at = step->now; /* until here nothing of ours has ended it */
     bw_site_tenure_move(site, BW_TENURE_EVENT_STOP);
     site->ending_reason = reason;
     bw_site_emit(step, BW_SITE_ACTION_TRACE, rule)->epoch = site->memory.epoch;

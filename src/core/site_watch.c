@@ -183,6 +183,22 @@ static void count_service(const struct step *step, struct bw_instant seen)
         site->rogue_in_a_row = 0;
 }
 
+/* 3.1: what was started by hand long after its epoch is not what served under it. */
+static void note_seen(struct bw_site *site, struct bw_instant at)
+{
+    const bool is_of_epoch = site->tenure == BW_TENURE_SERVING ||
+                             (site->seen_goes_on && site->seen_epoch == site->memory.epoch);
+
+    if (site->service == BW_SERVICE_STOPPED)
+        site->seen_goes_on = false;
+    if (site->service != BW_SERVICE_STARTED || !is_of_epoch)
+        return;
+    BW_ASSERT(site->memory.epoch >= site->seen_epoch); /* I2 */
+    site->seen_epoch = site->memory.epoch;
+    site->seen_at = at;
+    site->seen_goes_on = true;
+}
+
 /* It serves again: a fence has to end it once more before a held epoch ends (3.3). */
 static void forget_answered(const struct step *step)
 {
@@ -280,6 +296,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
             site->guard.served = BW_SERVED_MAYBE;
             forget_answered(step);
         }
+        note_seen(site, observation->at);
         count_service(step, observation->at);
         forget_fence_of_let_go(step, before, observation->at);
         if (site->service != before || site->observed_spec_version != observation->spec_version)

@@ -27,6 +27,7 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
 {
     struct bw_site_reports reports[BW_SITES_MAX];
     struct bw_instant connected_since[BW_SITES_MAX] = {0};
+    struct bw_instant two_way_since[BW_SITES_MAX] = {0};
     struct bw_lag_sample lag[BW_SITES_MAX] = {0};
     struct bw_instant maintenance_applied[BW_SITES_MAX] = {0};
     struct bw_rate rates[BW_SITES_MAX];
@@ -40,12 +41,14 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
                 continue;
             reports[to] = watch->reports[from];
             connected_since[to] = watch->connected_since[from];
+            two_way_since[to] = watch->two_way_since[from];
             lag[to] = watch->lag[from];
             maintenance_applied[to] = watch->maintenance_applied[from];
             rates[to] = watch->rates[from];
         }
     memcpy(watch->reports, reports, sizeof(reports));
     memcpy(watch->connected_since, connected_since, sizeof(connected_since));
+    memcpy(watch->two_way_since, two_way_since, sizeof(two_way_since));
     memcpy(watch->lag, lag, sizeof(lag));
     memcpy(watch->maintenance_applied, maintenance_applied, sizeof(maintenance_applied));
     memcpy(watch->rates, rates, sizeof(rates));
@@ -54,9 +57,30 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
         memcpy(watch->sites[to], spec->sites[to].name, sizeof(watch->sites[to]));
 }
 
+/* 4: the group's wish counts from when this witness has applied it. Below BW_WISH_LEVEL, and of a
+ * force-release always, there is only what its leader was told. */
+void bw_watch_follow_wish(struct bw_watch *watch, const struct bw_group *group,
+                          struct bw_instant now)
+{
+    const struct bw_wish *wish = bw_group_wish(group);
+    const uint64_t index = wish != NULL ? wish->index : 0;
+
+    if (index == watch->wish_index)
+        return;
+    if (wish != NULL) {
+        watch->wish = *wish;
+        watch->wish_since = now;
+        watch->wish_judged = false;
+    } else if (watch->wish.index != 0) {
+        watch->wish = (struct bw_wish){0};
+    }
+    watch->wish_index = index;
+}
+
 void bw_watch_begin(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now)
 {
     follow_sites(watch, &group->spec);
+    bw_watch_follow_wish(watch, group, now);
     memcpy(watch->name, group->spec.name, sizeof(watch->name));
     watch->seen_epoch = group->epoch;
     watch->seen_phase = group->phase;
@@ -128,6 +152,9 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_BOOT:
     case BW_COMMAND_REACH:
     case BW_COMMAND_RAISE_LEVEL:
+    case BW_COMMAND_NOTE:
+    case BW_COMMAND_WISH:
+    case BW_COMMAND_WISH_OVER:
     case BW_COMMAND_COUNT:
         break;
     }
@@ -156,6 +183,7 @@ void bw_watch_on_applied(struct bw_watch *watch, const struct bw_group *group,
     if (group->let_go_index == index)
         watch->let_go_applied = now;
     note_phase(watch, group, now);
+    bw_watch_follow_wish(watch, group, now);
 }
 
 /* ---- what is heard ---- */

@@ -12,6 +12,10 @@ void bw_watch_begin(struct bw_watch *watch, const struct bw_group *group, struct
 void bw_watch_on_applied(struct bw_watch *watch, const struct bw_group *group,
                          const struct bw_command *command, uint64_t index, struct bw_instant now);
 
+/* Takes the wish that the log has, unless it was taken already: its time goes on (4). */
+void bw_watch_follow_wish(struct bw_watch *watch, const struct bw_group *group,
+                          struct bw_instant now);
+
 /* A leader may confirm that this instance, of this boot, renews the open epoch: it holds it, and
  * this leader has proposed neither an end of it nor another boot (3.2.2, 3.5). */
 bool bw_watch_may_renew(const struct bw_watch *watch, const struct bw_group *group,
@@ -20,5 +24,13 @@ bool bw_watch_may_renew(const struct bw_watch *watch, const struct bw_group *gro
  */
 void bw_watch_sample_lag(struct bw_watch *watch, int site, const struct bw_contact *contact,
                          struct bw_instant heard);
+
+/* 3.1: takes from what a site says, for the record, how the newest epoch came to serve. `serves`:
+ * it is the holder, and renews and serves. */
+void bw_heard_take(struct bw_watch *watch, const struct bw_group *group, int site,
+                   const struct bw_contact *contact, bool serves);
+
+/* That Note is proposed. */
+void bw_heard_noted(struct bw_heard *heard, const struct bw_command *command);
 
 #endif

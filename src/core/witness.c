@@ -12,6 +12,9 @@
 #include "policy.h"
 #include "watch.h"
 
+/* A site that speaks at half its pace is two-way now and then only: it was not away in between (4,
+ * reports). */
+#define TWO_WAY_GAP 2                                   /* freshness windows */
 #define CERTIFICATE_S_MAX (UINT64_C(100) * 366 * 86400) /* a hundred years: no certificate lasts so long */
 
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
@@ -67,9 +70,21 @@ static void forget_term(struct bw_witness *witness)
         watch->ended_epoch = 0;
         watch->boot_epoch = 0;
         watch->is_proposing = false;
+        watch->wish_judged = false;
+        if (watch->wish.index != 0)
+            continue; /* 4: it is replicated, and whoever leads next goes on with it */
         watch->wish = (struct bw_wish){0};
         watch->wish_since = none;
+        watch->wish_index = 0; /* one that stood behind it comes forward: follow_wishes() */
     }
+}
+
+/* 4: a force-release ends with its leader, and the wish that it stood before does not. */
+static void follow_wishes(struct bw_witness *witness, struct bw_instant now)
+{
+    for (uint32_t group_index = 0; group_index < witness->cluster->group_count; group_index++)
+        bw_watch_follow_wish(&witness->watches[group_index], group_at(witness, (int)group_index),
+                             now);
 }
 
 void bw_witness_on_leading(struct bw_witness *witness, uint64_t term, struct bw_instant now)
@@ -80,6 +95,7 @@ void bw_witness_on_leading(struct bw_witness *witness, uint64_t term, struct bw_
     witness->leadership.leads = true;
     witness->leadership.term = term;
     witness->leadership.leader_since = now;
+    follow_wishes(witness, now);
 }
 
 void bw_witness_on_not_leading(struct bw_witness *witness)
@@ -296,8 +312,10 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         .renew_epoch = said->renew_epoch,
         .report = said->report,
     };
+    const uint64_t freshness_ns = bw_policy_freshness_ns(group);
     struct bw_contact *before;
     const struct bw_contact *newest;
+    bool was_two_way;
 
     if (site < 0)
         return;
@@ -315,15 +333,20 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
     memcpy(contact.agent, sync->agent, sizeof(contact.agent));
     newest = bw_site_reports_newest(&watch->reports[site]);
     if (newest == NULL ||
-        bw_instant_right_is_over(received,
-                                 bw_instant_add(newest->received, bw_policy_freshness_ns(group))))
+        bw_instant_right_is_over(received, bw_instant_add(newest->received, freshness_ns)))
         watch->connected_since[site] = received;
+    was_two_way = bw_site_reports_are_two_way(&watch->reports[site], received,
+                                              TWO_WAY_GAP * freshness_ns);
     look_up_answer(witness, before, sync, &contact);
+    if (!was_two_way && bw_contact_is_two_way(&contact, received, freshness_ns))
+        watch->two_way_since[site] = received;
     BW_ASSERT(contact.answered_number <=
               contact.receipts[0].number); /* no answer is to what was not yet sent */
     if (before != NULL)
-        measure_rate(witness, &watch->rates[site], before, sync, bw_policy_freshness_ns(group));
+        measure_rate(witness, &watch->rates[site], before, sync, freshness_ns);
+    contact.first_received = before != NULL ? before->first_received : received;
     bw_site_reports_put(&watch->reports[site], &contact);
+    bw_heard_take(watch, group, site, &contact, is_serving(group, sync, said));
     if (!is_serving(group, sync, said))
         return;
     sample_lag(watch, group, site);
@@ -481,6 +504,8 @@ void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command
     if (group < 0)
         return;
     witness->watches[group].is_proposing = true;
+    if (command->kind == BW_COMMAND_NOTE)
+        bw_heard_noted(&witness->watches[group].heard, command);
     if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE ||
         command->kind == BW_COMMAND_FENCE_FAILED || command->kind == BW_COMMAND_RELEASED)
         witness->watches[group].ended_epoch = command->epoch;
@@ -502,6 +527,9 @@ enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
         return BW_PROPOSAL_NOTHING;
     if (proposal->group >= 0)
         witness->watches[proposal->group].is_proposing = false;
+    if (applied == NULL && proposal->group >= 0)
+        witness->watches[proposal->group].heard.noted_epoch =
+            0; /* perhaps it was that: said again */
     if (did_something)
         return BW_PROPOSAL_GO_ON;
     return proposal->group >= 0 ? BW_PROPOSAL_RETRY : BW_PROPOSAL_NOTHING;
@@ -596,9 +624,8 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
         return bw_diag_set(diag, BW_ERR_BUSY, "%s is still adopting %s; wait for its end",
                            group->holder_site, group->spec.name);
     if (group->spec.mode == BW_MODE_PAUSED)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s is paused; apply its spec with mode: auto or manual first",
-                           group->spec.name);
+        return bw_diag_set(diag, BW_ERR_REFUSED, "%s is paused; first: breakwater resume %s",
+                           group->spec.name, group->spec.name);
     if (strcmp(group->holder_site, wish->to) == 0)
         return bw_diag_set(diag, BW_ERR_EXISTS, "%s holds %s already", wish->to, group->spec.name);
     contact = bw_policy_connected(group, watch, holder, now);
@@ -616,9 +643,9 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
     return BW_OK;
 }
 
-static enum bw_err check_wish(const struct bw_witness *witness, int group_index,
-                              const struct bw_wish *wish, struct bw_instant now,
-                              struct bw_diag *diag)
+enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group_index,
+                                  const struct bw_wish *wish, struct bw_instant now,
+                                  struct bw_diag *diag)
 {
     const struct bw_group *group = group_at(witness, group_index);
 
@@ -628,9 +655,9 @@ static enum bw_err check_wish(const struct bw_witness *witness, int group_index,
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no such group; see: breakwater status");
     if (group->spec.mode == BW_MODE_OBSERVE)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s is only observed and nothing is executed; apply its spec with mode: "
-                           "auto or manual first",
-                           group->spec.name);
+                           "%s is only observed and nothing is executed; first: breakwater mode %s "
+                           "auto",
+                           group->spec.name, group->spec.name);
     if (wish->to[0] != '\0' && bw_spec_find_site(&group->spec, wish->to) < 0)
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is no site of %s; see: breakwater status %s", wish->to,
                            group->spec.name, group->spec.name);
@@ -650,7 +677,7 @@ static enum bw_err check_wish(const struct bw_witness *witness, int group_index,
 enum bw_err bw_witness_ask(struct bw_witness *witness, int group, const struct bw_wish *wish,
                            struct bw_instant now, struct bw_diag *diag)
 {
-    enum bw_err err = check_wish(witness, group, wish, now, diag);
+    enum bw_err err = bw_witness_check_wish(witness, group, wish, now, diag);
     struct bw_watch *watch = &witness->watches[group];
 
     if (err != BW_OK)

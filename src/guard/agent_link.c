@@ -183,7 +183,7 @@ void bw_guard_agents_refuse(struct bw_guard_program *program,
 
     if (peer == NULL)
         return;
-    bw_log_warn(&program->log, "agent.refused", "pid=%ld group=%s why=%s", pid_of(peer),
+    bw_log_warn(&program->log, "agent.refused", "pid=%ld group=%s refusal=%s", pid_of(peer),
                 action->message->group, bw_refusal_word(action->why));
     if (action->refusal != NULL)
         send_to(peer, action->refusal);
@@ -251,6 +251,8 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
     if (message.kind == BW_GUARD_MESSAGE_ARM)
         BW_CRASH_POINT(GUARD_ON_ARM);
     bw_guard_machine_on_message(&program->machine, peer->number, &message);
+    if (peer->number == program->machine.session.agent)
+        program->agent_heard_at = bw_clock_now();
     bw_guard_go_on(program, false);
 }
 

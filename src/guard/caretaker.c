@@ -58,7 +58,7 @@ static void care_for_dir(const char *path, const struct bw_site_config *known)
     if (bw_guard_store_open_mirrors(&program->store, path, &diag) == BW_OK)
         (void)bw_guard_program_turn(program, start);
     else
-        bw_log_info(&program->log, "mirrors.left", "dir=%s why=%s", bw_log_quote(path),
+        bw_log_info(&program->log, "mirrors.left", "dir=%s error=%s", bw_log_quote(path),
                     bw_log_quote(diag.text));
     bw_guard_program_free(program);
 }

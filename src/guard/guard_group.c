@@ -25,6 +25,7 @@ static void get_limits(const struct bw_group_config *config, struct bw_guard_lim
         .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS,
         .reach = config->enforce,
         .digest = config->digest,
+        .loop_delay_ns = bw_group_config_loop_delay_ns(config),
     };
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         out_limits->has_script[action] = config->scripts[action] != NULL;
@@ -42,6 +43,21 @@ void bw_guard_group_configure(struct bw_guard_group *group, const struct bw_grou
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         group->has_warned_shell[action] = false;
     bw_guard_reach_keep(group);
+    free(group->left);
+    group->left = NULL;
+}
+
+bool bw_guard_group_may_part(const struct bw_guard_group *group)
+{
+    return group->left != NULL || group->reach_bytes != NULL;
+}
+
+void bw_guard_group_part(struct bw_guard_group *group)
+{
+    if (group->left == NULL)
+        group->left = bw_guard_reach_copy_config(group);
+    BW_ASSERT(group->left != NULL); /* it was encoded here */
+    group->config = group->left;
 }
 
 /* ---- what a predecessor left running (3.4: ends what ran) ---------------------------------- */
@@ -148,7 +164,7 @@ static void say_found(const struct bw_guard_group *group, const struct bw_guard_
                      "deadline are taken from the mirror\"",
                      name, armed_epoch, group->program->store.state_path);
     bw_log_info(log, "group.loaded",
-                "group=%s new=%s epoch_seen=%" PRIu64 " ended_epoch=%" PRIu64
+                "group=%s new=%s seen_epoch=%" PRIu64 " ended_epoch=%" PRIu64
                 " enforced=%s armed_epoch=%" PRIu64,
                 name, start->is_new ? "yes" : "no", start->memory.epoch_seen,
                 start->memory.ended_epoch, start->memory.enforced ? "yes" : "no", armed_epoch);
@@ -459,5 +475,6 @@ void bw_guard_group_free(struct bw_guard_group *group)
     free(group->unit_reach);
     free(group->save.file.reach.bytes);
     free(group->reach_bytes);
+    free(group->left);
     free(group);
 }

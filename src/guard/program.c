@@ -131,7 +131,7 @@ static void on_signal(uv_signal_t *signal, int number)
             bw_guard_program_reload(program);
         return;
     }
-    bw_log_info(&program->log, "guard.ending", "signal=%d", number);
+    bw_log_info(&program->log, "guard.ending", "signal=%s", sigabbrev_np(number));
     for (uint32_t i = 0; i < program->group_count; i++)
         say_left(program->groups[i]);
     if (program->is_ending) {
@@ -315,14 +315,6 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     return BW_OK;
 }
 
-/* What may be well again by itself, or by the end of another process. */
-static enum bw_guard_end end_of(enum bw_err err)
-{
-    return err == BW_ERR_BUSY || err == BW_ERR_IO || err == BW_ERR_NOMEM || err == BW_ERR_UNKNOWN
-               ? BW_GUARD_RESTART
-               : BW_GUARD_CONFIG;
-}
-
 void bw_guard_program_free(struct bw_guard_program *program)
 {
     for (uint32_t i = 0; i < program->group_count; i++)
@@ -363,7 +355,7 @@ enum bw_guard_end bw_guard_program_turn(struct bw_guard_program *program,
     err = begin(program, &diag);
     if (err != BW_OK) {
         bw_log_error(&program->log, "guard.unstarted", "error=%s", bw_log_quote(diag.text));
-        end = end_of(err);
+        end = bw_err_may_pass(err) ? BW_GUARD_RESTART : BW_GUARD_CONFIG;
         begin_close(program);
     }
     bw_guard_program_look(program);

@@ -182,6 +182,8 @@ struct bw_guard_group {
     uint64_t reach_version;        /* of these bytes, from 1 */
     uint64_t reach_saved;          /* the one beside its memory; 0: none that we know of */
     uint64_t reach_mirrored;       /* the one beside its mirror */
+    struct bw_group_config
+        *left; /* while the site file does not name it: what it was, its own; else NULL */
     struct bw_guard_save save;     /* its newest SAVE, until a round takes it */
     struct {                       /* shown.c */
         enum bw_service service;
@@ -202,6 +204,10 @@ void bw_guard_group_configure(struct bw_guard_group *group, const struct bw_grou
 /* PROVE: shows that everything in reach can be ended, unless a deadline is too near for it: then `is_late`, in
  * the first quiet moment after a run. */
 enum bw_guard_proof bw_guard_group_prove(struct bw_guard_group *group, bool is_late);
+/* Whether it can go on without the site file, by what is kept of its configuration; and from here
+ * on it does. */
+bool bw_guard_group_may_part(const struct bw_guard_group *group);
+void bw_guard_group_part(struct bw_guard_group *group);
 void bw_guard_group_close(struct bw_guard_group *group); /* its handles; the loop then ends them */
 void bw_guard_group_free(struct bw_guard_group *group);
 
@@ -222,8 +228,6 @@ void bw_guard_work_tell_end(struct bw_guard_work *work, bool is_given_up,
                             struct bw_guard_event *out_event);
 
 /* ---- enforcer_link.c, relief.c, means.c ---------------------------------------------------------- */
-
-#define BW_ENFORCER_NAME_PREFIX "enforcer-" /* RUN_DIR/SITE-guard/enforcer-ID: its socket */
 
 struct bw_enforcer_link {
     bool is_open;
@@ -282,6 +286,9 @@ BW_MUST_CHECK enum bw_err bw_guard_reach_config(const struct bw_guard_store *sto
                                                 struct bw_group_config **out_config,
                                                 const struct bw_guard_reach_file **out_file,
                                                 struct bw_diag *diag);
+
+/* Likewise of a group that is open: without the site file. NULL: it cannot be kept. */
+struct bw_group_config *bw_guard_reach_copy_config(const struct bw_guard_group *group);
 
 /* ---- caretaker.c ------------------------------------------------------------------------------- */
 
@@ -376,6 +383,7 @@ struct bw_guard_program {
     struct bw_group_config **forgotten; /* forgotten.c: of groups that the file does not name */
     uint32_t forgotten_count;
     struct bw_guard_machine machine;
+    struct bw_instant agent_heard_at; /* when the agent that controls it has said anything */
     struct bw_deadline wake; /* when the machine wants to go on by itself */
     uv_prepare_t prepare;    /* ... and before the loop waits */
     bool has_turns;          /* both are open */

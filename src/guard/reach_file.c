@@ -161,6 +161,22 @@ static void configure(struct kept *kept)
     }
 }
 
+struct bw_group_config *bw_guard_reach_copy_config(const struct bw_guard_group *group)
+{
+    struct kept *kept = calloc(1, sizeof *kept);
+    struct bw_diag diag = {0};
+
+    BW_ASSERT(kept != NULL);
+    if (group->reach_bytes == NULL ||
+        bw_guard_reach_decode(group->reach_bytes, group->reach_size, &kept->file, &diag) != BW_OK) {
+        free(kept);
+        return NULL;
+    }
+    configure(kept);
+    kept->config.digest = group->config->digest;
+    return &kept->config;
+}
+
 enum bw_err bw_guard_reach_config(const struct bw_guard_store *store, const char *group,
                                   struct bw_group_config **out_config,
                                   const struct bw_guard_reach_file **out_file,

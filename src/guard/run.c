@@ -6,6 +6,7 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
+#include <breakwater/base/utf8.h>
 #include <breakwater/config/script_env.h>
 #include <breakwater/core/report.h>
 #include <breakwater/sys/clock.h>
@@ -32,6 +33,8 @@ static enum bw_reach_slot reach_slot(enum bw_guard_slot slot, enum bw_action_kin
 static void judge(const struct bw_guard_work *work, const struct bw_script_result *result,
                   struct bw_guard_run_ended *out_ended)
 {
+    const bool is_action = bw_action_is_action(work->run.action);
+
     out_ended->exit_status = -1;
     switch (result->how) {
     case BW_SCRIPT_EXITED:
@@ -39,10 +42,8 @@ static void judge(const struct bw_guard_work *work, const struct bw_script_resul
         out_ended->exit_status = result->code;
         break;
     case BW_SCRIPT_SIGNALED: /* what somebody has ended in the middle has seen nothing (3.2.4) */
-        out_ended->result = bw_script_is_ended_by(result->code) &&
-                                    !bw_action_is_action(work->run.action)
-                                ? BW_RUN_KILLED
-                                : BW_RUN_FAILED;
+        out_ended->result = bw_script_is_ended_by(result->code) && !is_action ? BW_RUN_KILLED
+                                                                              : BW_RUN_FAILED;
         break;
     case BW_SCRIPT_TIMED_OUT:
         out_ended->result = BW_RUN_TIMED_OUT;
@@ -53,8 +54,13 @@ static void judge(const struct bw_guard_work *work, const struct bw_script_resul
     case BW_SCRIPT_TOO_LATE:
         out_ended->result = BW_RUN_TOO_LATE;
         break;
-    case BW_SCRIPT_NOT_STARTED: /* with other scripts it may start once that is committed (3.4) */
-        out_ended->result = result->is_other ? BW_RUN_REFUSED : BW_RUN_NOT_STARTED;
+    case BW_SCRIPT_NOT_STARTED:
+        if (result->is_other) /* with other scripts it may start once that is committed (3.4) */
+            out_ended->result = BW_RUN_REFUSED;
+        else if (result->diag->err == BW_ERR_CANCELED && !is_action) /* a look, as above */
+            out_ended->result = BW_RUN_KILLED;
+        else
+            out_ended->result = BW_RUN_NOT_STARTED;
         out_ended->refusal = result->is_other ? BW_REFUSAL_OTHER_SCRIPTS : BW_REFUSAL_NONE;
         break;
     }
@@ -87,6 +93,21 @@ static void make_text(char *bytes, size_t size)
         if (bytes[i] == '\0')
             bytes[i] = '?';
     }
+}
+
+/* For people: what it came to, and the last that it said (5.1). */
+static void copy_said(const struct bw_guard_work *work, const struct bw_script_result *result,
+                      struct bw_script_said *out_said)
+{
+    out_said->exited = result->how == BW_SCRIPT_EXITED;
+    out_said->exit_status = out_said->exited ? result->code : 0;
+    out_said->signal = result->how == BW_SCRIPT_SIGNALED ? (uint32_t)result->code : 0;
+    if (result->how == BW_SCRIPT_NOT_STARTED)
+        bw_utf8_plain(out_said->words, sizeof out_said->words, work->ended.tail,
+                      strlen(work->ended.tail));
+    else
+        bw_utf8_plain(out_said->words, sizeof out_said->words, result->last_line,
+                      result->last_line_bytes);
 }
 
 #define STARTED_MAX 4096 /* processes looked at; of more, some count as left */
@@ -217,6 +238,7 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     if (result->how == BW_SCRIPT_NOT_STARTED)
         (void)snprintf(work->ended.tail, sizeof work->ended.tail, "%.200s: %.300s",
                        group->config->scripts[work->run.action], result->diag->text);
+    copy_said(work, result, &work->ended.said);
     work->digest = bw_guarded_digest(&group->at, work->slot, result->digest);
     bw_guard_log_end(work, result);
     if (begins_service(work) && group->unit_reach != NULL) {
@@ -377,5 +399,7 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
     out_spawned->ok = false;
     work->ended = (struct bw_guard_run_ended){.result = BW_RUN_NOT_STARTED, .exit_status = -1};
     copy_line(work->ended.tail, sizeof work->ended.tail, diag.text);
+    bw_utf8_plain(work->ended.said.words, sizeof work->ended.said.words, diag.text,
+                  strlen(diag.text));
     bw_guard_machine_on_end(&work->group->program->machine, &work->group->at, work->slot);
 }

@@ -88,7 +88,7 @@ void bw_guard_shown_answer(struct bw_guard_program *program, const struct bw_gua
 
         bw_guard_shown_get(guarded->guard, shown);
         memcpy(out_answer->group, guarded->guard->group, sizeof out_answer->group);
-        shown->nobodys = bw_guard_machine_is_nobodys(&program->machine, guarded);
+        shown->nobodys = !bw_guard_machine_is_heard(&program->machine, guarded);
         shown->service = group->shown.service;
         shown->service_at = group->shown.service_at;
         shown->action = group->shown.action;
@@ -98,4 +98,6 @@ void bw_guard_shown_answer(struct bw_guard_program *program, const struct bw_gua
     shown->boot_id = session->own.boot_id;
     shown->time_namespace = session->own.time_namespace;
     shown->has_agent = session->agent != 0;
+    if (shown->has_agent)
+        shown->agent_heard_at = program->agent_heard_at;
 }

@@ -102,8 +102,7 @@ void bw_guard_log_step(struct bw_guard_group *group, const struct bw_guard_seen 
     if (machine->has_left && !before->has_left)
         bw_log_warn(log, "service.left_behind",
                     "group=%s epoch=%" PRIu64
-                    " text=\"stopped, but what a start began is still there\" "
-                    "does=\"it gets TERM, and if it stays, the fence ends it\"",
+                    " does=\"it gets TERM, and if it stays, the fence ends it\"",
                     name, machine->memory.epoch_seen);
     if (machine->fence != before->fence)
         trace_fence(group);
@@ -120,7 +119,7 @@ static void trace_arm_refused(struct bw_guard_group *group, const struct bw_guar
 
     group->told_refusal = message->refused.why;
     bw_log_write(&group->program->log, is_news ? BW_LOG_WARN : BW_LOG_DEBUG, "arm.refused",
-                 "group=%s epoch=%" PRIu64 " number=%" PRIu64 " why=%s rule=%s",
+                 "group=%s epoch=%" PRIu64 " number=%" PRIu64 " refusal=%s rule=%s",
                  group->config->name, message->epoch, message->refused.number,
                  bw_refusal_word(message->refused.why), action->rule);
 }
@@ -136,14 +135,14 @@ static void trace_message(struct bw_guard_group *group, const struct bw_guard_ac
     else if (message->kind == BW_GUARD_MESSAGE_ARMED)
         group->told_refusal = BW_REFUSAL_NONE;
     else if (message->kind == BW_GUARD_MESSAGE_END_REFUSED)
-        bw_log_info(log, "end.refused", "group=%s epoch=%" PRIu64 " why=%s rule=%s", name,
+        bw_log_info(log, "end.refused", "group=%s epoch=%" PRIu64 " refusal=%s rule=%s", name,
                     message->epoch, bw_refusal_word(message->refused.why), action->rule);
     else if (message->kind == BW_GUARD_MESSAGE_RUN_ENDED &&
              (message->ended.result == BW_RUN_REFUSED ||
               message->ended.result == BW_RUN_INTERRUPTED))
         bw_log_info(log,
                     message->ended.result == BW_RUN_REFUSED ? "run.refused" : "run.interrupted",
-                    "group=%s epoch=%" PRIu64 " action=%s run=%" PRIu64 " why=%s rule=%s", name,
+                    "group=%s epoch=%" PRIu64 " action=%s run=%" PRIu64 " refusal=%s rule=%s", name,
                     message->ended.epoch, bw_action_word(message->ended.action),
                     message->ended.run_id, bw_refusal_word(message->ended.refusal), action->rule);
 }
@@ -196,7 +195,7 @@ void bw_guard_log_line(struct bw_guard_work *work, enum bw_script_stream stream,
                  bw_action_is_action(work->run.action) ? BW_LOG_INFO : BW_LOG_DEBUG, "script.said",
                  "group=%s epoch=%" PRIu64 " action=%s stream=%s line=%s",
                  work->group->config->name, work->run.epoch, bw_action_word(work->run.action),
-                 stream == BW_SCRIPT_STDOUT ? "out" : "err", bw_log_quote(text));
+                 stream == BW_SCRIPT_STDOUT ? "stdout" : "stderr", bw_log_quote(text));
 }
 
 static void trace_oddities(struct bw_guard_work *work, const struct bw_script_result *result)
@@ -254,7 +253,7 @@ static void trace_unreadable(struct bw_guard_work *work, const struct bw_script_
     group->has_said_unreadable = true;
     bw_log_warn(
         &group->program->log, "status.unreadable",
-        "group=%s script=%s how=\"%s\" code=%d printed=%s output=%s does=\"the service is unknown, "
+        "group=%s script=%s how=\"%s\" code=%d line=%s tail=%s does=\"the service is unknown, "
         "which is no word for stopped\"",
         group->config->name, bw_log_quote(group->config->scripts[BW_ACTION_STATUS]),
         bw_script_how_text(result->how), result->code, bw_log_quote(work->ended.line),

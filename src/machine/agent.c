@@ -39,19 +39,6 @@ void bw_agent_note(struct bw_agent_machine *machine, enum bw_agent_note note, ui
 
 /* ---- a step of one group --------------------------------------------------------------------- */
 
-int bw_agent_find_group(struct bw_agent_machine *machine, const char *group)
-{
-    for (uint32_t i = 0; i < machine->group_count; i++) {
-        const uint32_t at = (machine->last_found + 1 + i) % machine->group_count;
-
-        if (strcmp(machine->groups[at].site.group, group) == 0) {
-            machine->last_found = at;
-            return (int)at;
-        }
-    }
-    return -1;
-}
-
 static struct bw_agent_before before_of(const struct bw_site *site, struct bw_instant now)
 {
     return (struct bw_agent_before){
@@ -104,7 +91,7 @@ void bw_agent_step_group(struct bw_agent_machine *machine, uint32_t group,
                                        .now = now,
                                        .is_mirror_news = own->is_mirror_news};
 
-    BW_ASSERT(!machine->is_carrying);
+    BW_ASSERT(!machine->is_carrying && !own->is_left);
     bw_site_step(&own->site, event, now, &machine->actions);
     own->wake_at = machine->actions.wake_at;
     if (event->kind == BW_SITE_EVENT_TICK && bw_instant_right_is_over(now, own->wake_at))
@@ -247,23 +234,6 @@ void bw_agent_machine_init(struct bw_agent_machine *machine, const struct bw_age
     bw_renewals_init(&machine->renewals, setup->session);
     machine->leader_contact = bw_agent_now(
         machine); /* the first leader gets its chance before any relay */
-}
-
-void bw_agent_machine_add_group(struct bw_agent_machine *machine, const char *group,
-                                const struct bw_site_limits *limits, bool has_units,
-                                struct bw_site_memory *kept)
-{
-    const struct bw_agent_setup *setup = &machine->setup;
-    struct bw_group_agent *own = &machine->groups[machine->group_count];
-
-    BW_ASSERT(machine->group_count < setup->group_max);
-    machine->group_count++;
-    memset(own, 0, sizeof *own);
-    own->kept = kept;
-    own->wake_at = BW_INSTANT_NEVER;
-    bw_site_init(&own->site, group, setup->state->instance, setup->boot_id, limits, kept,
-                 bw_agent_now(machine));
-    bw_agent_fence_init(own, has_units);
 }
 
 void bw_agent_machine_set_limits(struct bw_agent_machine *machine, uint32_t group,

@@ -23,8 +23,7 @@ static void tell_lost(struct bw_agent_machine *machine)
     if (machine->guard.is_lost_reported)
         return;
     machine->guard.is_lost_reported = true;
-    for (uint32_t i = 0; i < machine->group_count; i++)
-        bw_agent_step_group(machine, i, &lost);
+    bw_agent_step_all(machine, &lost);
 }
 
 static void retry_later(struct bw_agent_machine *machine)
@@ -179,7 +178,7 @@ static void on_welcome_done(struct bw_agent_machine *machine)
     link->is_noted = false;
     link->timer = BW_INSTANT_NEVER;
     for (uint32_t i = 0; i < machine->group_count; i++)
-        if (!bw_site_is_greeted(&machine->groups[i].site))
+        if (!machine->groups[i].is_left && !bw_site_is_greeted(&machine->groups[i].site))
             bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_NOTE,
                                                              .note = BW_AGENT_NOTE_GUARD_UNAWARE,
                                                              .group = i});

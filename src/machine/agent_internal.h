@@ -1,6 +1,7 @@
 /* agent_internal.h - what the files of the agent's machine share.
  *
  *   agent.c            life, events in, a step of one group, when to wake
+ *   agent_groups.c     which groups there are, and what is told to each
  *   agent_witnesses.c  whom to speak with, polls for orders
  *   agent_sync.c       renewals and reports, out
  *   agent_answer.c     what witnesses say, and whether it is believed
@@ -31,8 +32,13 @@ void bw_agent_note(struct bw_agent_machine *machine, enum bw_agent_note note, ui
 /* Hands `event` to the group's machine with the instant read now, and carries out what it asks for. */
 void bw_agent_step_group(struct bw_agent_machine *machine, uint32_t group,
                          const struct bw_site_event *event);
+
+/* ---- agent_groups.c ---- */
+
 /* -1: it is none of ours. */
 int bw_agent_find_group(struct bw_agent_machine *machine, const char *group);
+/* Of all that the site file names. */
+void bw_agent_step_all(struct bw_agent_machine *machine, const struct bw_site_event *event);
 
 /* ---- agent_witnesses.c ---- */
 

@@ -107,8 +107,11 @@ void bw_agent_on_mirrors_read(struct bw_agent_machine *machine, const struct bw_
     machine->is_reading = false;
     machine->unanswered_at = BW_INSTANT_NEVER;
     for (uint32_t i = 0; i < event->reading_count; i++) {
-        machine->groups[event->readings[i].group].mirror_is_read = false;
-        answer(machine, &event->readings[i]);
+        struct bw_group_agent *own = &machine->groups[event->readings[i].group];
+
+        own->mirror_is_read = false;
+        if (!own->is_left)
+            answer(machine, &event->readings[i]);
     }
     for (uint32_t i = 0; i < machine->group_count; i++)
         anything_waits = anything_waits || machine->groups[i].mirror_waits;

@@ -88,7 +88,6 @@ static bool make_sync(struct bw_agent_machine *machine, struct bw_instant sent)
         .number = bw_renewals_add(&machine->renewals, sent),
         .wants_relay = wants_relay(machine, sent),
         .exchange_count = machine->exchanges.count,
-        .group_count = machine->group_count,
         .groups = setup->sync_groups,
     };
 
@@ -96,7 +95,9 @@ static bool make_sync(struct bw_agent_machine *machine, struct bw_instant sent)
     memcpy(sync.site, machine->site, sizeof sync.site);
     memcpy(sync.agent, machine->name, sizeof sync.agent);
     for (uint32_t i = 0; i < machine->group_count; i++)
-        bw_site_sync_get(&machine->groups[i].site, sent, &setup->sync_groups[i]);
+        if (!machine->groups[i].is_left)
+            bw_site_sync_get(&machine->groups[i].site, sent,
+                             &setup->sync_groups[sync.group_count++]);
     return bw_agent_ask(machine,
                         &(struct bw_agent_action){.kind = BW_AGENT_ACTION_MAKE_SYNC, .sync = &sync},
                         NULL) == BW_OK;

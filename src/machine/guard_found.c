@@ -133,15 +133,37 @@ enum bw_found_verdict bw_guard_opening_judge(const struct bw_guard_opening *open
 
 /* ---- the site file is read anew ------------------------------------------------------------------- */
 
+enum bw_keeps bw_guarded_keeps(const struct bw_guarded *group)
+{
+    const enum bw_keeps keeps = bw_guard_keeps(group->guard);
+
+    if (keeps != BW_KEEPS_NOTHING)
+        return keeps;
+    return group->is_saving ? BW_KEEPS_SAVE : BW_KEEPS_NOTHING;
+}
+
 /* Taking a group out of the file does not end its lease: without a guard it would serve on after D (3.2.4). By what
  * it is ended is what was proved, and what its enforcer was told. */
+static bool refuses(const struct bw_guarded *group, enum bw_guarded_named named)
+{
+    switch (named) {
+    case BW_GUARDED_NAMED:
+        return false;
+    case BW_GUARDED_MISSING:
+        return !group->is_left && bw_guarded_keeps(group) != BW_KEEPS_NOTHING;
+    case BW_GUARDED_OTHERWISE:
+        break;
+    }
+    return true;
+}
+
 const struct bw_guarded *
 bw_guard_machine_refuses(const struct bw_guard_machine *machine,
                          enum bw_guarded_named (*named)(const struct bw_guarded *group, void *user),
                          void *user)
 {
     for (const struct bw_guarded *group = machine->first; group != NULL; group = group->next)
-        if (named(group, user) != BW_GUARDED_NAMED)
+        if (refuses(group, named(group, user)))
             return group;
     return NULL;
 }

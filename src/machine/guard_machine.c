@@ -89,6 +89,12 @@ bool bw_guard_machine_is_nobodys(const struct bw_guard_machine *machine,
     return group->is_unread || bw_guard_machine_is_foreign(machine, group);
 }
 
+bool bw_guard_machine_is_heard(const struct bw_guard_machine *machine,
+                               const struct bw_guarded *group)
+{
+    return !group->is_left && !bw_guard_machine_is_nobodys(machine, group);
+}
+
 bool bw_guarded_is_over(const struct bw_guarded *group, struct bw_instant now)
 {
     const struct bw_guard *guard = group->guard;
@@ -206,6 +212,26 @@ static void give_look_up(struct bw_guard_machine *machine, struct bw_guarded *gr
     machine->end_count++;
 }
 
+/* A look that waits would run what nobody names any more. */
+void bw_guard_machine_leave(struct bw_guard_machine *machine, struct bw_guarded *group)
+{
+    BW_ASSERT(group->guard->mirror.armed_epoch == 0); /* 3.2.4: its deadline would be nobody's */
+    if (group->is_left)
+        return;
+    if (group->look_waits)
+        give_look_up(machine, group);
+    group->is_left = true;
+    bw_guard_machine_greet_again(machine);
+}
+
+void bw_guard_machine_take_again(struct bw_guard_machine *machine, struct bw_guarded *group)
+{
+    if (!group->is_left)
+        return;
+    group->is_left = false;
+    bw_guard_machine_greet_again(machine);
+}
+
 static struct bw_guarded *group_of(const struct bw_guard_machine *machine, uint32_t number)
 {
     struct bw_guarded *group = machine->first;
@@ -280,7 +306,7 @@ static bool begin(struct bw_guard_machine *machine, struct bw_guarded *group,
     case BW_GUARD_ACTION_KILL_RUN:
         return begin_kill(machine, group, action);
     case BW_GUARD_ACTION_SEND:
-        return !bw_guard_machine_is_nobodys(machine, group);
+        return bw_guard_machine_is_heard(machine, group);
     case BW_GUARD_ACTION_GO:
     case BW_GUARD_ACTION_TERM_STARTED:
     case BW_GUARD_ACTION_TERM_REACH:
@@ -413,7 +439,7 @@ static enum found hear(struct bw_guard_machine *machine, struct bw_instant now,
     group = bw_guard_machine_find(machine, machine->message.group);
     if (machine->message_from != machine->session.agent) {
         out->why = BW_REFUSAL_NO_HELLO;
-    } else if (group == NULL || bw_guard_machine_is_nobodys(machine, group)) {
+    } else if (group == NULL || !bw_guard_machine_is_heard(machine, group)) {
         out->why = BW_REFUSAL_NO_GROUP;
     } else {
         step(machine, group, &event, now);
@@ -469,7 +495,7 @@ static void greet(struct bw_guard_machine *machine, struct bw_instant now)
         machine->greeted == NULL ? machine->first : machine->greeted->next;
 
     machine->greeted = group;
-    if (!bw_guard_machine_is_nobodys(machine, group))
+    if (bw_guard_machine_is_heard(machine, group))
         step(machine, group, &hello, now);
 }
 

@@ -89,11 +89,44 @@ static void hand_over_unknowing(struct bw_witness_machine *machine, int group,
         bw_witness_on_handed_over(&machine->core);
 }
 
+static void propose(struct bw_witness_machine *machine, int group, const struct bw_command *command)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_witness_machine_propose(machine, command, NULL, &diag) != BW_OK)
+        bw_witness_machine_emit(
+            machine, &(struct bw_witness_action){
+                         .kind = BW_WITNESS_ACTION_NOT_TAKEN, .group = group, .text = diag.text});
+}
+
+/* 3.1: while nothing is to be decided. */
+static void tell_record(struct bw_witness_machine *machine, int group, struct bw_instant now)
+{
+    struct bw_command command;
+
+    if (!machine->is_leaving && bw_witness_note_due(&machine->core, group, now, &command))
+        propose(machine, group, &command);
+}
+
+/* 4: likewise, what is asked for in vain is asked for no more. */
+static void end_wish(struct bw_witness_machine *machine, int group, struct bw_instant now)
+{
+    struct bw_command command;
+    uint64_t wake_in_ns;
+
+    if (machine->is_leaving)
+        return;
+    if (bw_witness_wish_over_due(&machine->core, group, now, &machine->foretelling, &command,
+                                 &wake_in_ns))
+        propose(machine, group, &command);
+    else if (wake_in_ns != UINT64_MAX)
+        machine->due[group] = bw_instant_min(machine->due[group], bw_instant_add(now, wake_in_ns));
+}
+
 void bw_agenda_evaluate(struct bw_witness_machine *machine, int group)
 {
     struct bw_decision *decision = &machine->decision;
     const struct bw_instant now = bw_witness_now(machine);
-    struct bw_diag diag = {0};
 
     machine->due[group] = BW_INSTANT_NEVER;
     if (!machine->core.leadership.leads)
@@ -103,16 +136,15 @@ void bw_agenda_evaluate(struct bw_witness_machine *machine, int group)
         machine->due[group] = bw_instant_add(now, decision->wake_in_ns);
     if (!decision->acts) {
         hand_over_unknowing(machine, group, now);
+        end_wish(machine, group, now);
+        tell_record(machine, group, now);
         return;
     }
+    bw_witness_describe_grant(&machine->core, group, now, decision, &machine->scratch);
     bw_witness_machine_emit(machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_DECIDED,
                                                                  .group = group,
                                                                  .decision = decision});
-    if (bw_witness_machine_propose(machine, &decision->command, NULL, &diag) != BW_OK)
-        bw_witness_machine_emit(machine,
-                                &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_NOT_TAKEN,
-                                                            .group = group,
-                                                            .text = diag.text});
+    propose(machine, group, &decision->command);
 }
 
 /* ---- giving leadership up -------------------------------------------------------------------- */

@@ -85,6 +85,32 @@ static bool is_as_wanted(const struct bw_group *group, const struct bw_apply_ite
             strcmp(item->initial_primary, group->initial_primary) == 0);
 }
 
+/* 3.9: who changes what he has not seen undoes what somebody else has done. False: it was told. */
+static bool is_made_from_this(const struct bw_apply_item *item, const char *path,
+                              struct findings *findings)
+{
+    const char *name = item->spec.name;
+
+    if (!item->has_made_from || item->made_from == item->version)
+        return true;
+    if (item->version == 0)
+        add(findings, path,
+            "there is no %s by now, and this was made from its version %" PRIu64
+            ": it was deleted meanwhile; look at the plan again, without `version` it is created "
+            "anew",
+            name, item->made_from);
+    else if (item->made_from == 0)
+        add(findings, path, "%s was created by somebody else meanwhile: look at the plan again",
+            name);
+    else
+        add(findings, path,
+            "%s has changed meanwhile: it is at version %" PRIu64
+            ", and this was made from %" PRIu64
+            "; look at the plan again, with what `breakwater groups %s` prints now",
+            name, item->version, item->made_from, name);
+    return false;
+}
+
 static void judge(const struct bw_witness_machine *machine, struct bw_apply *apply, size_t number,
                   struct findings *findings)
 {
@@ -101,6 +127,10 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     (void)snprintf(path, sizeof path, "groups[%zu]", number);
     item->version = group != NULL ? group->spec_version : 0;
     item->outcome = BW_APPLY_UNCHANGED;
+    if (group != NULL && item->keeps_mode)
+        item->spec.mode = group->spec.mode;
+    if (!is_made_from_this(item, path, findings))
+        return;
     if (group != NULL && is_as_wanted(group, item))
         return;
     item->outcome = group != NULL ? BW_APPLY_CHANGED : BW_APPLY_CREATED;

@@ -110,15 +110,36 @@ static bool ends_observation(const struct bw_group *group, const struct bw_comma
            (command->kind == BW_COMMAND_SET_MODE && group->spec.mode == BW_MODE_OBSERVE);
 }
 
-/* A wish is in its leader's memory alone. */
+/* No move has begun: what waits is a wish. */
 static bool is_wish_only(const struct bw_group *group, const struct bw_command *command)
 {
     return command->kind == BW_COMMAND_UNREVOKE && group->phase != BW_PHASE_REVOKING;
 }
 
+/* In this leader's memory alone. */
+static bool is_only_noted(const struct bw_witness_machine *machine, int group)
+{
+    return machine->cluster.groups[group].phase != BW_PHASE_REVOKING &&
+           machine->core.watches[group].wish.index == 0;
+}
+
+/* 4: of a cancel the log has what it ends: the move, or exactly that wish. */
+static struct bw_command committed_form(const struct bw_witness_machine *machine, int group,
+                                        const struct bw_command *command)
+{
+    struct bw_command form = *command;
+
+    if (!is_wish_only(&machine->cluster.groups[group], command))
+        return form;
+    form.kind = BW_COMMAND_WISH_OVER;
+    form.wish_index = machine->core.watches[group].wish.index;
+    form.wish_end = BW_WISH_END_CANCELED;
+    return form;
+}
+
 bool bw_witness_machine_forget_wish(struct bw_witness_machine *machine, int group)
 {
-    if (machine->cluster.groups[group].phase == BW_PHASE_REVOKING)
+    if (!is_only_noted(machine, group))
         return false;
     machine->core.watches[group].wish = (struct bw_wish){0};
     bw_agenda_touch(machine, group);
@@ -129,13 +150,20 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
                                             struct bw_group_change *change, struct bw_diag *diag)
 {
     const struct bw_group *now = &machine->cluster.groups[group];
+    const bool is_cancel = change->command.kind == BW_COMMAND_UNREVOKE;
+    struct bw_command form;
     enum bw_err err;
 
     if (change->command.spec_version != 0 && change->command.spec_version != now->spec_version)
         return bw_diag_set(diag, BW_ERR_STALE, "somebody has changed %s since the plan was shown",
                            now->spec.name);
     memcpy(change->command.group, now->spec.name, sizeof change->command.group);
-    if (change->command.kind == BW_COMMAND_UNREVOKE) { /* of the state that it is judged by */
+    if (is_cancel && change->command.wish_index != 0 &&
+        change->command.wish_index != machine->core.watches[group].wish.index)
+        return bw_diag_set(diag, BW_ERR_STALE,
+                           "what was asked for of %s is not what the plan has shown any more",
+                           now->spec.name);
+    if (is_cancel) { /* of the state that it is judged by */
         change->command.epoch = now->epoch;
         change->command.spec_version = now->spec_version;
     }
@@ -144,9 +172,10 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
     if (err == BW_OK && ends_observation(now, &change->command) &&
         !bw_witness_has_let_go(machine, group))
         err = bw_diag_set(diag, BW_ERR_BUSY, BW_LETTING_GO_TEXT, now->let_go_site, now->spec.name);
-    if (err != BW_OK || is_wish_only(now, &change->command))
+    if (err != BW_OK || (is_cancel && is_only_noted(machine, group)))
         return err;
-    err = bw_proposals_try(machine, &change->trial, group, &change->command);
+    form = committed_form(machine, group, &change->command);
+    err = bw_proposals_try(machine, &change->trial, group, &form);
     return err == BW_OK ? BW_OK
                         : bw_diag_set(diag, err, "the state of %s does not take it: %s",
                                       now->spec.name, bw_err_text(err));
@@ -157,7 +186,10 @@ enum bw_err bw_witness_machine_change(struct bw_witness_machine *machine, int gr
                                       struct bw_diag *diag)
 {
     const enum bw_err err = bw_witness_machine_judge_change(machine, group, change, diag);
+    struct bw_command form;
 
-    return err == BW_OK ? bw_witness_machine_propose(machine, &change->command, proposer, diag)
-                        : err;
+    if (err != BW_OK)
+        return err;
+    form = committed_form(machine, group, &change->command);
+    return bw_witness_machine_propose(machine, &form, proposer, diag);
 }

@@ -42,14 +42,59 @@ static enum bw_err note(struct bw_witness_machine *machine, int group, const str
     return err;
 }
 
-enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group,
-                                   const struct bw_wish *wish, struct bw_diag *diag)
+bool bw_witness_machine_keeps_wish(const struct bw_witness_machine *machine, enum bw_wish_kind kind)
 {
-    const enum bw_err err = note(machine, group, wish, diag);
+    return machine->cluster.feature_level >= BW_WISH_LEVEL && kind != BW_WISH_FORCE_RELEASE;
+}
 
-    if (err == BW_OK)
+/* Judged like one that is noted, and kept by all or by none. */
+static enum bw_err propose_wish(struct bw_witness_machine *machine, int group,
+                                const struct bw_wish *wish, struct bw_proposer *proposer,
+                                struct bw_diag *diag)
+{
+    const struct bw_group *now = &machine->cluster.groups[group];
+    struct bw_command command = {.kind = BW_COMMAND_WISH,
+                                 .epoch = now->epoch,
+                                 .spec_version = now->spec_version,
+                                 .wish = wish->kind,
+                                 .accept_data_loss = wish->accept_data_loss,
+                                 .duration_ms = wish->timeout_ms,
+                                 .request_id = wish->id};
+    enum bw_err err;
+
+    BW_COPY_FIELD(command.group, now->spec.name);
+    BW_COPY_FIELD(command.target, wish->to);
+    BW_COPY_FIELD(command.by, wish->by);
+    BW_COPY_FIELD(command.text, wish->text);
+    err = bw_proposals_try(machine, &machine->foretelling.group, group, &command);
+    if (err != BW_OK)
+        return bw_diag_set(diag, err, "the state of %s does not take it: %s", now->spec.name,
+                           bw_err_text(err));
+    return bw_witness_machine_propose(machine, &command, proposer, diag);
+}
+
+enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group,
+                                   const struct bw_wish *wish, struct bw_proposer *proposer,
+                                   struct bw_diag *diag)
+{
+    struct bw_watch *watch = &machine->core.watches[group];
+    const struct bw_wish wish_before = watch->wish;
+    const struct bw_instant since_before = watch->wish_since;
+    enum bw_err err;
+
+    if (bw_witness_machine_keeps_wish(machine, wish->kind) &&
+        bw_group_wish_of(&machine->cluster.groups[group], wish->id) != 0)
+        return bw_diag_set(diag, BW_ERR_EXISTS, "this very request was taken before");
+    err = note(machine, group, wish, diag);
+    if (err != BW_OK)
+        return err;
+    if (!bw_witness_machine_keeps_wish(machine, wish->kind)) {
         bw_agenda_touch(machine, group);
-    return err;
+        return BW_OK;
+    }
+    watch->wish = wish_before; /* 4: it counts once it is committed */
+    watch->wish_since = since_before;
+    return propose_wish(machine, group, wish, proposer, diag);
 }
 
 enum bw_err bw_witness_machine_plan(struct bw_witness_machine *machine, int group,

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <breakwater/net/address.h>
 #include <breakwater/os/path_owner.h>
 
 #include <openssl/asn1.h>
@@ -36,8 +37,8 @@ static enum bw_err check_file(int fd, const char *path, bool secret, struct bw_d
                            (long long)status.st_size, BW_CREDENTIALS_FILE_BYTES_MAX);
     if (secret && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s: holds a private key, and its mode %04o lets others at it; "
-                           "run: chmod 600 %s",
+                           "%s: a private key is to be in it, and its mode %04o lets others at it; "
+                           "run: chmod 600 %s (if it has one: a CA's certificate has none)",
                            path, (unsigned)(status.st_mode & 07777), path);
     return BW_OK;
 }
@@ -383,6 +384,31 @@ enum bw_err bw_credentials_check(const struct bw_credentials *credentials, const
                            credentials->path, date);
     }
     return BW_OK;
+}
+
+enum bw_err bw_credentials_check_address(const struct bw_credentials *credentials,
+                                         const char *address, struct bw_diag *diag)
+{
+    X509 *own = sk_X509_value(credentials->chain, 0);
+    struct bw_address dialed;
+    bool is_numeric;
+    enum bw_err err = bw_address_parse(address, &dialed, diag);
+
+    if (err != BW_OK)
+        return err;
+    is_numeric = bw_address_is_numeric(&dialed, &(struct sockaddr_storage){0});
+    if (is_numeric
+            ? X509_check_ip_asc(own, dialed.host, 0) == 1
+            : X509_check_host(own, dialed.host, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1)
+        return BW_OK;
+    ERR_clear_error();
+    return bw_diag_set(
+        diag, BW_ERR_AUTH,
+        "%s: the certificate does not name %s, at which agents, people and the other "
+        "witnesses reach this one: they would refuse it; issue it with: breakwater pki "
+        "issue %s/%s --dir DIR --san %s:%s",
+        credentials->path, dialed.host, bw_role_text(credentials->identity.role),
+        credentials->identity.name, is_numeric ? "ip" : "dns", dialed.host);
 }
 
 struct bw_wall bw_credentials_expiry(const struct bw_credentials *credentials)

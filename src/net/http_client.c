@@ -327,7 +327,7 @@ static void restart(struct bw_http_client *client, CURLMcode code)
     CURLM *broken = client->multi;
     struct bw_http_exchange *exchange;
 
-    bw_log_warn(client->log, "http.restarted", "exchanges=%zu reason=%s", client->exchange_count,
+    bw_log_warn(client->log, "http.restarted", "exchanges=%zu error=%s", client->exchange_count,
                 bw_log_quote(curl_multi_strerror(code)));
     client->multi = new_multi(client); /* NULL: send tries again */
     while ((exchange = find_exchange_of(client, broken)) != NULL)

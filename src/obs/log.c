@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/instant.h>
+#include <breakwater/base/utf8.h>
 
 _Static_assert(BW_LOG_LINE_BYTES_MAX <= PIPE_BUF, "a pipe takes a line whole or not at all");
 
@@ -116,24 +117,10 @@ static bool is_control(char c)
     return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
-static bool continues_utf8(char c)
-{
-    return ((unsigned char)c & 0xc0) == 0x80;
-}
-
-/* `size` less the first bytes of a character that `text[size]` goes on with. At most three: a peer
- * who sends nothing but continuation bytes shall not hide the whole line. */
-static size_t without_torn_character(const char *text, size_t size)
-{
-    for (int i = 0; i < 3 && size > 0 && continues_utf8(text[size]); i++)
-        size--;
-    return size;
-}
-
 static void end_line(struct line *line)
 {
     if (line->is_cut) {
-        line->size = without_torn_character(line->text, sizeof line->text - sizeof CUT_MARK);
+        line->size = bw_utf8_whole(line->text, sizeof line->text - sizeof CUT_MARK);
         memcpy(line->text + line->size, CUT_MARK, strlen(CUT_MARK));
         line->size += strlen(CUT_MARK);
     }
@@ -198,26 +185,14 @@ void bw_log_write(struct bw_log *log, enum bw_log_level level, const char *event
     errno = errno_before;
 }
 
-/* Bytes of the character beyond ASCII that `text` begins with; 0: it is no UTF-8, or a control character
- * (U+0080 to U+009F, which terminals obey). Overlong forms, surrogates and what lies beyond U+10FFFF are
- * none (RFC 3629). */
+/* Bytes of the character beyond ASCII that `text` begins with; 0: it is no UTF-8, or one that a
+ * terminal obeys or does not show. */
 static size_t shown_bytes(const char *text)
 {
-    const unsigned char first = (unsigned char)text[0];
-    const unsigned char second = first != 0 ? (unsigned char)text[1] : 0;
-    const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    const unsigned char second_min = first == 0xc2   ? 0xa0
-                                     : first == 0xe0 ? 0xa0
-                                     : first == 0xf0 ? 0x90
-                                                     : 0x80;
-    const unsigned char second_max = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    uint32_t point = 0;
+    const size_t size = bw_utf8_decode(text, strnlen(text, 4), &point);
 
-    if (first < 0xc2 || first > 0xf4 || second < second_min || second > second_max)
-        return 0;
-    for (size_t i = 2; i < size; i++)
-        if (!continues_utf8(text[i]))
-            return 0;
-    return size;
+    return size > 0 && !bw_utf8_is_hidden(point) ? size : 0;
 }
 
 /* Writes the quoted form of the character at `text`, of *out_taken bytes, to `out`; its size, 1 to 4. */

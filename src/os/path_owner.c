@@ -142,13 +142,10 @@ bool bw_path_is_writable(const char *path, char out_path[BW_PATH_OWNER_BYTES])
 {
     struct walk walk;
     struct stat st;
-    size_t bytes;
 
     if (!begin(path, &walk) || !find_open(&walk, &st))
         return false;
-    bytes = strnlen(found(&walk), BW_PATH_OWNER_BYTES - 1);
-    memcpy(out_path, found(&walk), bytes);
-    out_path[bytes] = '\0';
+    (void)snprintf(out_path, BW_PATH_OWNER_BYTES, "%.*s", BW_PATH_OWNER_BYTES - 1, found(&walk));
     return true;
 }
 

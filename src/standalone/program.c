@@ -19,6 +19,7 @@
 #include <breakwater/config/site_config.h>
 #include <breakwater/machine/standalone.h>
 #include <breakwater/obs/log.h>
+#include <breakwater/os/path_owner.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/script.h>
 
@@ -68,8 +69,8 @@ static void on_signal(uv_signal_t *signal, int number)
 
     program->is_ending = true;
     if (!is_second)
-        bw_log_info(&program->log, "standalone.stopping", "signal=%d running=%s", number,
-                    bw_action_word(program->running));
+        bw_log_info(&program->log, "standalone.stopping", "signal=%s action=%s",
+                    sigabbrev_np(number), bw_action_word(program->running));
     if (program->run == NULL) {
         if (!is_second)
             close_all(program);
@@ -144,7 +145,8 @@ static void on_end(struct bw_script_run *ended, const struct bw_script_result *r
     log_end(program, result, ok);
     next = bw_standalone_on_end(&program->machine, ok, result->first_line);
     if (program->running == BW_ACTION_CONDITION && next == BW_ACTION_NONE && ok)
-        bw_log_info(&program->log, "standalone.answered", "line=%s stops=%" PRIu32 " of=%" PRIu32,
+        bw_log_info(&program->log, "standalone.answered",
+                    "line=%s stops=%" PRIu32 " failure_threshold=%" PRIu32,
                     bw_log_quote(result->first_line), program->machine.stop_count,
                     program->machine.failure_threshold);
     if (next == BW_ACTION_NONE || program->is_ending)
@@ -270,6 +272,20 @@ static void say_hello(struct program *program, const char *file)
         program->group->scripts[BW_ACTION_CONDITION]);
 }
 
+/* The replaced program ran them, so they are run; the guard would not (5.1). */
+static void tell_what_others_can_change(struct program *program)
+{
+    char changed[BW_PATH_OWNER_BYTES];
+
+    for (int action = 0; action < BW_ACTION_COUNT; action++)
+        if (program->group->scripts[action] != NULL &&
+            bw_path_is_writable(program->group->scripts[action], changed))
+            bw_log_warn(&program->log, "standalone.writable",
+                        "action=%s file=%s does=\"others than root and this user can change it; it "
+                        "is run all the same\" next=\"chown root, chmod go-w\"",
+                        bw_action_word((enum bw_action_kind)action), bw_log_quote(changed));
+}
+
 static enum bw_standalone_end turn(struct program *program, const char *file)
 {
     struct bw_diag diag = {0};
@@ -283,6 +299,7 @@ static enum bw_standalone_end turn(struct program *program, const char *file)
         return BW_STANDALONE_RESTART; /* the process ends: its handles with it */
     }
     say_hello(program, file);
+    tell_what_others_can_change(program);
     BW_ASSERT(uv_timer_start(&program->due, on_due, 0, 0) == 0);
     (void)uv_run(&program->loop, UV_RUN_DEFAULT); /* until all is closed */
     BW_ASSERT(uv_loop_close(&program->loop) == 0);

@@ -38,6 +38,8 @@ struct stream {
     enum bw_script_stream which;
     struct bw_script_run *run;
     struct bw_script_lines lines;
+    char last_line[BW_SCRIPT_FIRST_LINE_BYTES]; /* that is not empty */
+    size_t last_line_bytes;
 };
 
 struct bw_script_run {
@@ -87,27 +89,42 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+static const char *trim(const char *line, size_t *bytes)
+{
+    while (*bytes > 0 && is_space(line[0])) {
+        line++;
+        (*bytes)--;
+    }
+    while (*bytes > 0 && is_space(line[*bytes - 1]))
+        (*bytes)--;
+    return line;
+}
+
 static void keep_first_line(struct bw_script_run *run, const char *line, size_t bytes)
 {
-    while (bytes > 0 && is_space(line[0])) {
-        line++;
-        bytes--;
-    }
-    while (bytes > 0 && is_space(line[bytes - 1]))
-        bytes--;
     if (bytes > sizeof run->first_line - 1)
         bytes = sizeof run->first_line - 1; /* far beyond any status word */
     memcpy(run->first_line, line, bytes);
     run->has_first_line = true;
 }
 
+static void keep_last_line(struct stream *stream, const char *line, size_t bytes)
+{
+    stream->last_line_bytes = bytes < sizeof stream->last_line ? bytes : sizeof stream->last_line;
+    memcpy(stream->last_line, line, stream->last_line_bytes);
+}
+
 static void on_line(const char *line, size_t bytes, void *user)
 {
     struct stream *stream = user;
     struct bw_script_run *run = stream->run;
+    size_t trimmed_bytes = bytes;
+    const char *trimmed = trim(line, &trimmed_bytes);
 
     if (stream->which == BW_SCRIPT_STDOUT && !run->has_first_line)
-        keep_first_line(run, line, bytes);
+        keep_first_line(run, trimmed, trimmed_bytes);
+    if (trimmed_bytes > 0)
+        keep_last_line(stream, trimmed, trimmed_bytes);
     if (run->output_bytes <= BW_SCRIPT_HALF_BYTES && run->spec.on_line != NULL)
         run->spec.on_line(run, stream->which, line, bytes, run->spec.user);
 }
@@ -249,6 +266,13 @@ static void settle_result(struct bw_script_run *run)
         result->how = BW_SCRIPT_EXITED;
     }
     result->first_line = run->first_line;
+    for (int i = 0; i < 2; i++) {
+        if (run->streams[i].last_line_bytes == 0 ||
+            (result->last_line_bytes > 0 && run->streams[i].which == BW_SCRIPT_STDOUT))
+            continue;
+        result->last_line = run->streams[i].last_line;
+        result->last_line_bytes = run->streams[i].last_line_bytes;
+    }
     result->is_line_cut = run->streams[0].lines.was_cut || run->streams[1].lines.was_cut;
     result->diag = &run->diag;
     bw_script_store_get(&run->store, &result->kept);
@@ -434,8 +458,8 @@ static void explain_word(struct bw_script_run *run, const struct bw_child_record
         return;
     case BW_CHILD_WRITABLE:
         (void)bw_diag_set(&run->diag, BW_ERR_INVALID,
-                          "refused: %.256s can be changed by others than root and the guard's user "
-                          "(chown root, chmod go-w; or allow_writable_scripts: true in the site file)",
+                          "refused: %.256s can be changed by others than root and its user "
+                          "(chown root, chmod go-w; or, of a site, allow_writable_scripts: true)",
                           record->path);
         return;
     case BW_CHILD_OTHER:

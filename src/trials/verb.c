@@ -252,8 +252,29 @@ static bool lock_guard_out(struct request *request)
     return is_locked;
 }
 
+/* What a start does is its loop's own, and so is what a kill of the reach would be proved of. */
+static bool can_start_all(const struct request *request)
+{
+    for (uint32_t i = 0; i < request->site->group_count; i++) {
+        const struct bw_group_config *group = &request->site->groups[i];
+
+        if (!is_wanted(request, group) || group->driver != BW_DRIVER_EXTERNAL)
+            continue;
+        (void)fprintf(
+            stderr,
+            "error: scripts: group %s is started by a loop of its own (driver: external), "
+            "and there is no start_script to try; nothing was run\n"
+            "  watch only:  the same with --only status,readiness\n",
+            group->name);
+        return false;
+    }
+    return true;
+}
+
 static bool is_free(struct request *request)
 {
+    if (!can_start_all(request))
+        return false;
     if (!is_guard_silent(request->site->guard_socket)) {
         (void)fprintf(stderr,
                       "error: scripts: the guard of this site runs (%s answers), and would fence "

@@ -26,13 +26,18 @@ static void keep(void *context, void *memory)
     (void)memory;
 }
 
-enum bw_err bw_arena_init(struct bw_arena *arena, size_t size, struct bw_diag *diag)
+void bw_arena_borrow(struct bw_arena *arena, void *block, size_t size)
 {
     *arena = (struct bw_arena){
-        .block = fails_now() ? NULL : malloc(size), /* what is taken is zeroed then */
+        .block = block,
         .size = size,
         .allocator = {.alloc = take_for_library, .free = keep, .allocator_data = arena},
     };
+}
+
+enum bw_err bw_arena_init(struct bw_arena *arena, size_t size, struct bw_diag *diag)
+{
+    bw_arena_borrow(arena, fails_now() ? NULL : malloc(size), size); /* zeroed as it is taken */
     if (arena->block == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "no memory: %zu bytes for a message", size);
     return BW_OK;

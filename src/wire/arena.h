@@ -29,6 +29,8 @@ struct bw_arena {
 /* Keeps no pointer to itself but in `allocator`: must not be moved. */
 BW_MUST_CHECK enum bw_err bw_arena_init(struct bw_arena *arena, size_t size, struct bw_diag *diag);
 void bw_arena_deinit(struct bw_arena *arena);
+/* The same in the caller's memory, aligned as max_align_t is: no deinit follows. */
+void bw_arena_borrow(struct bw_arena *arena, void *block, size_t size);
 
 /* Everything taken so far is given back to the arena. */
 void bw_arena_reset(struct bw_arena *arena);

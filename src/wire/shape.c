@@ -16,7 +16,7 @@
 #define PATH_BYTES       256
 #define MEMORY_BASE      4096
 #define MEMORY_PER_BYTE  64 /* an empty message of a list: 2 bytes become a struct and a pointer */
-#define MEMORY_PER_ENTRY 1024
+#define MEMORY_PER_ENTRY 2048
 
 /* One message that is being walked, and where in it. */
 struct level {
@@ -404,7 +404,7 @@ static enum bw_err open_to_encode(struct walk *walk, struct level *level)
     if (field->kind == BW_FIELD_CHOICE) {
         const uint32_t choice = get_u32(level->core + field->core_offset);
 
-        if (choice >= field->max)
+        if (choice >= field->max || field->choices[choice].shape == NULL)
             return refuse(walk, BW_ERR_INVALID, "there is no kind %" PRIu32, choice);
         put_u32(level->wire + field->wire_case_offset, field->choices[choice].tag);
     }
@@ -474,7 +474,7 @@ static enum bw_err open_to_decode(struct walk *walk, struct level *level)
         return open_list(walk, level);
     if (field->kind == BW_FIELD_CHOICE)
         return open_choice(walk, level);
-    if (get_pointer(level->wire + field->wire_offset) == NULL)
+    if (get_pointer(level->wire + field->wire_offset) == NULL && !field->is_later)
         return refuse(walk, BW_ERR_CORRUPT, "is missing");
     return BW_OK;
 }
@@ -483,7 +483,9 @@ static size_t child_count(const struct level *level)
 {
     const struct bw_field *field = field_at(level);
 
-    return is_list(field) ? get_size(level->wire + field->wire_case_offset) : 1;
+    if (is_list(field))
+        return get_size(level->wire + field->wire_case_offset);
+    return field->is_later && get_pointer(level->wire + field->wire_offset) == NULL ? 0 : 1;
 }
 
 static enum bw_err enter(struct walk *walk, struct level level)
@@ -614,6 +616,22 @@ static void free_heap_fields(const struct bw_shape *shape, const uint8_t *core)
             free(get_pointer(core + shape->fields[i].core_offset));
 }
 
+/* protobuf reads more than it writes: other orders, zeros, longer numbers, fields said twice. */
+static enum bw_err check_canonical(const struct walk *walk, const ProtobufCMessage *message,
+                                   const void *data, size_t size)
+{
+    const bool is_as_long = protobuf_c_message_get_packed_size(message) == size;
+    uint8_t *again = bw_arena_take(walk->arena, 1, size);
+
+    if (again == NULL)
+        return no_room(walk);
+    if (!is_as_long || protobuf_c_message_pack(message, again) != size ||
+        memcmp(again, data, size) != 0)
+        return bw_diag_set(walk->diag, BW_ERR_CORRUPT,
+                           "%s: is not written in the bytes that it has", walk->coding->what);
+    return BW_OK;
+}
+
 enum bw_err bw_shape_decode(const struct bw_coding *coding, const void *data, size_t size,
                             struct bw_arena *arena, void *out_core, struct bw_diag *diag)
 {
@@ -638,6 +656,8 @@ enum bw_err bw_shape_decode(const struct bw_coding *coding, const void *data, si
     err = enter(&walk, (struct level){.shape = shape, .core = core, .wire = (uint8_t *)message});
     if (err == BW_OK)
         err = walk_all(&walk);
+    if (err == BW_OK && coding->is_canonical)
+        err = check_canonical(&walk, message, data, size);
     if (err == BW_OK)
         memcpy(out_core, core, shape->core_size);
     else

@@ -21,7 +21,7 @@ enum bw_field_kind {
     BW_FIELD_NUMBERS,    /* array of `max`; zeros at the end are left out */
     BW_FIELD_BOOLS,      /* the same */
     BW_FIELD_HEAP_BYTES, /* pointer and size_t; decoding makes a copy of at most `max` bytes */
-    BW_FIELD_MESSAGE,    /* a struct inside; never left out */
+    BW_FIELD_MESSAGE,    /* a struct inside; never left out, nor missing unless is_later */
     BW_FIELD_ARRAY,      /* array of `max` structs inside, all in use */
     BW_FIELD_LIST,       /* array of `max` structs inside */
     BW_FIELD_HEAP_LIST,  /* pointer to at most `max` structs; decoding makes the array */
@@ -33,6 +33,7 @@ struct bw_shape;
 struct bw_field {
     enum bw_field_kind kind;
     bool is_required; /* refused when 0, "" or none */
+    bool is_later;    /* MESSAGE: who is older does not write it, and says zeros by that */
     const char *name; /* for diags */
     uint32_t min; /* VERSION: the oldest that is read */
     uint32_t max;
@@ -65,6 +66,8 @@ struct bw_coding {
     const char *what; /* "sync": begins every diag */
     size_t bytes_max;
     bool is_strict; /* fields that are not known here are refused (BW_ERR_VERSION), not ignored */
+    bool is_canonical; /* other bytes than those that it is written in are refused (BW_ERR_CORRUPT):
+                          the bytes themselves are kept, and compared */
 };
 
 /* How much memory a message of `size` bytes, or of `list_count` list elements, may need. */

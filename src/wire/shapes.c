@@ -9,6 +9,7 @@
 
 #include <breakwater/core/guard.h>
 #include <breakwater/core/guard_link.h>
+#include <breakwater/core/record.h>
 #include <breakwater/core/site.h>
 #include <breakwater/core/sync.h>
 #include <breakwater/wire/state.h>
@@ -51,6 +52,12 @@ BW_REASON_LIST(X)
 #undef X
 #define X(name, ...) SAME(GRADE, GRADE, name)
 BW_GRADE_LIST(X)
+#undef X
+#define X(name, ...) SAME(WISH_KIND, WISH, name)
+BW_WISH_LIST(X)
+#undef X
+#define X(name, ...) SAME(WISH_END, WISH_END, name)
+BW_WISH_END_LIST(X)
 #undef X
 #define X(name, ...) SAME(PHASE, PHASE, name)
 BW_PHASE_LIST(X)
@@ -122,6 +129,11 @@ BW_REFUSAL_LIST(X)
      .wire_case_offset = offsetof(WIRE, n_##member)}
 #define MESSAGE(member, of)                                                                        \
     {.kind = BW_FIELD_MESSAGE, PLACES(member, member), .shape = &bw_shape_##of}
+#define LATER(member, of)                                                                          \
+    {                                                                                              \
+        .kind = BW_FIELD_MESSAGE, .is_later = true, PLACES(member, member),                        \
+        .shape = &bw_shape_##of                                                                    \
+    }
 #define LIST_OF(list_kind, member, count_member, count_max, of)                                    \
     {.kind = (list_kind), .name = #member, .core_offset = offsetof(CORE, member),                  \
      .core_size = CORE_SIZE(member[0]), .core_count_offset = offsetof(CORE, count_member),         \
@@ -159,6 +171,13 @@ BW_REFUSAL_LIST(X)
 #define WIRE Breakwater__V1__ReachSight
 SHAPE(reach_sight, reach_sight, ENUM(seen, BW_REACH_SEEN_LIST), BOOL(proved), NUMBER(epoch),
       NUMBER(digest))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_note
+#define WIRE Breakwater__V1__Serving
+SHAPE(serving, serving, NUMBER(armed_ms), NUMBER(started_ms), NUMBER(verified_ms),
+      NUMBER(outage_ms), BOOL(is_told), NUMBER(late_ms), NUMBER(restarts), NUMBER(restart_age_ms))
 #undef CORE
 #undef WIRE
 
@@ -200,7 +219,8 @@ COMMAND(FOUND, found, ID1(cluster_id), NAME1(cluster_name), NUMBER1(election_tim
 #define WIRE Breakwater__V1__Grant
 COMMAND(GRANT, grant, NUMBER1(epoch), NUMBER1(spec_version), NAME1(site), ID1(instance),
         BOOL(adopt), MESSAGE(terms, terms), ENUM(reason, BW_REASON_LIST), BOOL(planned),
-        NUMBER(silent_ms), ID1(boot_id), MESSAGE(sight, reach_sight))
+        NUMBER(silent_ms), ID1(boot_id), MESSAGE(sight, reach_sight), BOOL(has_lag), NUMBER(lag_ms),
+        NUMBER(lag_age_ms), TEXT(waived), TEXT(why))
 #undef WIRE
 #define WIRE Breakwater__V1__Revoke
 COMMAND(REVOKE, revoke, NUMBER1(epoch), NUMBER1(spec_version), NAME1(target),
@@ -253,6 +273,16 @@ COMMAND(REACH, reach_seen_at, NUMBER1(epoch), ID1(instance), MESSAGE(sight, reac
 #define WIRE Breakwater__V1__RaiseLevel
 COMMAND(RAISE_LEVEL, raise_level, NUMBER1(feature_level))
 #undef WIRE
+#define WIRE Breakwater__V1__Note
+COMMAND(NOTE, note, NUMBER1(epoch), MESSAGE(note, serving))
+#undef WIRE
+#define WIRE Breakwater__V1__Wish
+COMMAND(WISH, wish, NUMBER1(epoch), NUMBER1(spec_version), ENUM1(wish, BW_WISH_LIST), NAME(target),
+        BOOL(accept_data_loss), NUMBER(duration_ms), ID(request_id))
+#undef WIRE
+#define WIRE Breakwater__V1__WishOver
+COMMAND(WISH_OVER, wish_over, NUMBER1(wish_index), ENUM1(wish_end, BW_WISH_END_LIST))
+#undef WIRE
 
 static const struct bw_choice commands[] = {
 #define X(name, word)                                                                              \
@@ -290,6 +320,20 @@ SHAPE(voucher, voucher, NUMBER1(epoch), TEXT(by), TEXT(text))
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_wish
+#define WIRE Breakwater__V1__AskedFor
+SHAPE(asked_for, asked_for, ENUM1(kind, BW_WISH_LIST), NAME(to), BOOL(accept_data_loss),
+      NUMBER1(epoch), NUMBER(timeout_ms), NUMBER1(index), ID(id), TEXT(by), TEXT(text))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_wish_over
+#define WIRE Breakwater__V1__AskedForOver
+SHAPE(asked_for_over, asked_for_over, NUMBER1(index), ID(id), ENUM1(end, BW_WISH_END_LIST),
+      TEXT(words), NUMBER1(epoch), ENUM1(kind, BW_WISH_LIST))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_last_end
 #define WIRE Breakwater__V1__LastEnd
 SHAPE(last_end, last_end, NUMBER(epoch), NAME(site), ENUM(grade, BW_GRADE_LIST),
@@ -300,16 +344,17 @@ SHAPE(last_end, last_end, NUMBER(epoch), NAME(site), ENUM(grade, BW_GRADE_LIST),
 #define CORE struct bw_group
 #define WIRE Breakwater__V1__Group
 SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index),
-      NUMBER(changed_index), NUMBER(epoch), ENUM(phase, BW_PHASE_LIST), BOOL(held),
-      BOOL(adopting), BOOL(first_grant), NAME(holder_site), ID(holder_instance),
-      MESSAGE(terms, terms), NUMBER(granted_index), NAME(target), NAME(target_origin),
-      TEXT(target_position), ENUM(target_reason, BW_REASON_LIST), TEXT(target_by),
-      BOOL(rolling_back), NAME(initial_primary), NAME(data_site), NAME(previous_data_site),
-      NAME(let_go_site), NUMBER(let_go_epoch), MESSAGE(let_go_terms, terms), NUMBER(let_go_index),
+      NUMBER(changed_index), NUMBER(epoch), ENUM(phase, BW_PHASE_LIST), BOOL(held), BOOL(adopting),
+      BOOL(first_grant), NAME(holder_site), ID(holder_instance), MESSAGE(terms, terms),
+      NUMBER(granted_index), NAME(target), NAME(target_origin), TEXT(target_position),
+      ENUM(target_reason, BW_REASON_LIST), TEXT(target_by), BOOL(rolling_back),
+      NAME(initial_primary), NAME(data_site), NAME(previous_data_site), NAME(let_go_site),
+      NUMBER(let_go_epoch), MESSAGE(let_go_terms, terms), NUMBER(let_go_index),
       NUMBERS(maintenance_ms), NUMBER(group_maintenance_ms), MESSAGE(last_end, last_end),
       LIST(history, history_count, history_entry), LIST(boots, boot_count, kept_boot),
       BOOL(has_more_boots), LIST(vouchers, voucher_count, voucher), MESSAGE(sight, reach_sight),
-      NUMBER(held_index), NAME(first_choice), NUMBER(recovered_index))
+      NUMBER(held_index), NAME(first_choice), NUMBER(recovered_index),
+      LIST(wishes, wish_count, asked_for), LIST(wishes_over, wish_over_count, asked_for_over))
 #undef CORE
 #undef WIRE
 
@@ -328,6 +373,79 @@ SHAPE(snapshot_group, snapshot_group, NUMBER(place), MESSAGE(group, group))
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_record_key
+#define WIRE Breakwater__V1__RecordKey
+SHAPE(record_key, record_key, NUMBER1(key), NUMBER(before), NUMBER(after))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_record_site
+#define WIRE Breakwater__V1__RecordSite
+SHAPE(record_site, record_site, NAME1(name), BOOL(was), BOOL(is), BOOL(never_before),
+      BOOL(never_after), NUMBER(priority_before), NUMBER(priority_after))
+#undef CORE
+#undef WIRE
+
+/* What each kind says: the comments of struct bw_record_event. */
+#define CORE struct bw_record_event
+#define EVENT(NAME_, wire_name, ...)                                                               \
+    static const struct bw_shape event_##NAME_ = SHAPE_AT(0, 0, wire_name, __VA_ARGS__);
+#define FACT(NAME_)                                                                                \
+    static const struct bw_shape event_##NAME_ = {.wire = &breakwater__v1__record_fact__descriptor};
+#define CHANGES LIST(keys, key_count, record_key), LIST(sites, site_count, record_site)
+#define WIRE    Breakwater__V1__RecordGranted
+EVENT(GRANTED, record_granted, NAME(site), NAME(previous), ENUM(reason, BW_REASON_LIST),
+      BOOL(planned), BOOL(adopt), NUMBER(silent_ms), ENUM(seen, BW_REACH_SEEN_LIST), BOOL(proved),
+      BOOL(has_lag), NUMBER(lag_ms), NUMBER(lag_age_ms), TEXT(waived), TEXT(why))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordEnded
+EVENT(ENDED, record_ended, NAME(site), ENUM(reason, BW_REASON_LIST), ENUM(grade, BW_GRADE_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordNoted
+EVENT(NOTED, record_noted, MESSAGE(note, serving))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordSeen
+EVENT(SEEN, record_seen, ENUM(seen, BW_REACH_SEEN_LIST), BOOL(proved))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordClosed
+EVENT(CLOSED, record_closed, ENUM(reason, BW_REASON_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordMoveBegun
+EVENT(MOVE_BEGUN, record_move_begun, NAME(site), ENUM(reason, BW_REASON_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordChanged
+EVENT(SPEC, record_changed, CHANGES)
+EVENT(MODE, record_changed, CHANGES)
+#undef WIRE
+#define WIRE Breakwater__V1__RecordMaintenance
+EVENT(MAINTENANCE, record_maintenance, NAME(site), NUMBER(duration_ms))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordWished
+EVENT(WISHED, record_wished, ENUM(wish, BW_WISH_LIST), NAME(site))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordWishOver
+EVENT(WISH_OVER, record_wish_over, ENUM(wish, BW_WISH_LIST), NAME(site),
+      ENUM(wish_end, BW_WISH_END_LIST))
+#undef WIRE
+FACT(ADOPTED)
+FACT(MOVE_GIVEN_UP)
+FACT(FENCE_FAILED)
+FACT(CREATED)
+FACT(DELETED)
+FACT(RECOVERED)
+
+static const struct bw_choice events[] = {
+#define X(name, word)                                                                              \
+    [BW_RECORD_##name] = {BREAKWATER__V1__RECORD_EVENT__EVENT_##name, word, &event_##name},
+    BW_RECORD_LIST(X)
+#undef X
+};
+#define WIRE Breakwater__V1__RecordEvent
+SHAPE(record_event, record_event, NUMBER1(index), NUMBER(unix_ms), NUMBER(epoch), TEXT(by),
+      TEXT(text), CHOICE(event_case, granted, events))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_snapshot_end
 #define WIRE Breakwater__V1__SnapshotEnd
 SHAPE(snapshot_end, snapshot_end, NUMBER(record_count), NUMBER(byte_count))
@@ -343,6 +461,19 @@ SHAPE(given_back, given_back, NUMBER(epoch), ENUM(reason, BW_REASON_LIST), BOOL(
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_script_said
+#define WIRE Breakwater__V1__ScriptSaid
+SHAPE(script_said, script_said, BOOL(exited), NUMBER(exit_status), NUMBER(signal), TEXT(words))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_script_failure
+#define WIRE Breakwater__V1__ScriptFailure
+SHAPE(script_failure, script_failure, NUMBER(action), NUMBER(result), NUMBER(age_ms),
+      NUMBER(took_ms), MESSAGE(said, script_said))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_report
 #define WIRE Breakwater__V1__Report
 SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_index),
@@ -353,7 +484,10 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       BOOL(reach_works), NUMBER(fence_bound_ms), NUMBER(armed_epoch), NUMBER(stop_begun_epoch),
       BOOL(serving_epoch_started), BOOL(rejoining), BOOL(start_begun), BITS(alarms, BW_ALARM_LIST),
       BOOL(has_readiness), NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms),
-      BOOL(gives_position), MESSAGE(sight, reach_sight), BOOL(guard_busy), NUMBER(override))
+      BOOL(gives_position), MESSAGE(sight, reach_sight), BOOL(guard_busy), NUMBER(override),
+      NUMBER(seen_epoch), NUMBER(seen_age_ms), LIST(failures, failure_count, script_failure),
+      NUMBER_AS(restarts.count, restarts, false), NUMBER_AS(restarts.age_ms, restart_age_ms, false),
+      NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms))
 #undef CORE
 #undef WIRE
 
@@ -474,7 +608,7 @@ GUARD(state, GROUP_STATE, guard_state, BOOL(enforced), NUMBER(epoch_seen), NUMBE
       BOOL(stop_seen), ENUM(running, BW_ACTION_LIST), NUMBER(running_epoch), NUMBER(running_run_id),
       ENUM(reach, BW_REACH_LIST), BOOL(reach_works), NUMBER(fence_bound_ms), BOOLS(has_script),
       NUMBERS(timeout_ms), MESSAGE(sight, reach_sight), NUMBER(start_epoch),
-      ENUM(served, BW_SERVED_LIST), BOOL(arm_pending), BOOL(overriding))
+      ENUM(served, BW_SERVED_LIST), BOOL(arm_pending), BOOL(overriding), NUMBER(loop_delay_ms))
 #undef CORE
 #undef WIRE
 #define CORE PART(armed)
@@ -499,8 +633,8 @@ GUARD(begun, RUN_BEGUN, guard_begun, NUMBER(run_id), ENUM1(action, BW_ACTION_LIS
 #define WIRE Breakwater__V1__GuardRunEnded
 GUARD(ended, RUN_ENDED, guard_run_ended, NUMBER(epoch), ENUM1(action, BW_ACTION_LIST),
       NUMBER(run_id), ENUM(result, BW_RUN_LIST), ENUM(refusal, BW_REFUSAL_LIST),
-      NUMBER(exit_status), NUMBER(duration_ms), TEXT(line), TEXT(tail),
-      MESSAGE(sight, reach_sight))
+      NUMBER(exit_status), NUMBER(duration_ms), TEXT(line), TEXT(tail), MESSAGE(sight, reach_sight),
+      LATER(said, script_said))
 #undef CORE
 #undef WIRE
 #define CORE PART(epoch_ended)
@@ -510,7 +644,8 @@ GUARD(epoch_ended, EPOCH_ENDED, guard_epoch_ended, ENUM(served, BW_SERVED_LIST))
 #undef WIRE
 #define CORE PART(fence)
 #define WIRE Breakwater__V1__GuardFenceEnded
-GUARD(fence, FENCE_ENDED, guard_fence_ended, BOOL(ok), NUMBER(duration_ms))
+GUARD(fence, FENCE_ENDED, guard_fence_ended, BOOL(ok), NUMBER(duration_ms),
+      LATER(said, script_said))
 #undef CORE
 #undef WIRE
 #define CORE PART(show)
@@ -532,7 +667,8 @@ GUARD(shown, SHOWN, guard_shown, NAME1(site), ID1(boot_id), NUMBER(time_namespac
       BOOL(fence_failed), ENUM(running, BW_ACTION_LIST), ENUM(reach, BW_REACH_LIST),
       BOOL(reach_works), MESSAGE(sight, reach_sight), ENUM(service, BW_SERVICE_LIST),
       MESSAGE(service_at, instant), MESSAGE(action, guard_script_end),
-      MESSAGE(failure, guard_script_end))
+      MESSAGE(failure, guard_script_end), MESSAGE(agent_heard_at, instant), BOOL(override_begun),
+      NUMBER(loop_delay_ms), BOOL(loop_may))
 #undef CORE
 #undef WIRE
 
@@ -622,7 +758,9 @@ SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBE
       BOOL(stop_seen), BOOL(start_unseen), ARRAY(children, guard_child), BOOL(script_due),
       BOOL(script_begun), NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST),
       BOOL(stopped_after_start), NUMBER(stop_ran_out_epoch), BOOL(left_due), BOOL(overriding),
-      ID(override_instance))
+      ID(override_instance), NUMBER(loop_delay_ns),
+      NUMBER_AS(loop_until.boot_ns, loop_until_boot_ns, false),
+      NUMBER_AS(loop_until.raw_ns, loop_until_raw_ns, false), NUMBER(loop_taken_epoch))
 #undef CORE
 #undef WIRE
 

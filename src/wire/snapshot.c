@@ -7,6 +7,9 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/name.h>
 #include <breakwater/wire/frame.h>
+#include <breakwater/wire/record_event.h>
+
+#include <snapshot.pb-c.h>
 
 #include "shapes.h"
 
@@ -16,8 +19,9 @@
 _Static_assert((size_t)BW_SNAPSHOT_GROUP_BYTES_MAX *(BW_GROUPS_MAX + 2) <= BW_SNAPSHOT_BYTES_MAX,
                "the largest cluster must fit in a snapshot");
 
-/* A block of the record: the length of its group's name (one byte), the name, events. */
-#define BLOCK_PAYLOAD_MAX (1 + BW_NAME_MAX + BW_RECORD_BLOCK_BYTES)
+/* A RecordBlock: its group's name, and events. */
+#define BLOCK_HEAD_BYTES  2
+#define BLOCK_PAYLOAD_MAX (BLOCK_HEAD_BYTES + BW_NAME_MAX + BW_RECORD_BLOCK_BYTES)
 _Static_assert(BW_FRAME_HEAD_BYTES + BLOCK_PAYLOAD_MAX <= BW_SNAPSHOT_BLOCK_BYTES_MAX,
                "bw_record_limit leaves room for it");
 
@@ -79,22 +83,44 @@ static void copy_in_order(const struct bw_group *group, struct bw_group *out_gro
     out_group->history_first = 0;
 }
 
+static ProtobufCBinaryData bytes_at(const void *data, size_t size)
+{
+    return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)data, .len = size};
+}
+
+/* Its events in the bytes that they are kept in: nothing is decoded for it. */
+static size_t pack_block(const struct bw_record_chain *chain, const struct bw_record_block *block,
+                         uint8_t *out)
+{
+    ProtobufCBinaryData events[BW_RECORD_BLOCK_EVENTS_MAX];
+    Breakwater__V1__RecordBlock message = BREAKWATER__V1__RECORD_BLOCK__INIT;
+    size_t offset = 0;
+
+    for (uint32_t i = 0; i < block->count; i++) {
+        events[i] = bytes_at(block->bytes + offset, block->places[i].size);
+        offset += block->places[i].size;
+    }
+    message.group = bytes_at(chain->group, strlen(chain->group));
+    message.n_events = block->count;
+    message.events = events;
+    return breakwater__v1__record_block__pack(&message, out);
+}
+
 static enum bw_err write_block(struct writer *writer, const struct bw_record_chain *chain,
                                const struct bw_record_block *block)
 {
-    const size_t name_size = strlen(chain->group);
-    const size_t payload_size = 1 + name_size + block->used;
+    const size_t payload_size = BLOCK_HEAD_BYTES + strlen(chain->group) + block->used;
     const size_t size = BW_FRAME_HEAD_BYTES + payload_size;
-    uint8_t *frame;
 
     if (writer->out != NULL) {
+        uint8_t *frame = writer->out + writer->size;
+        size_t packed_size;
+
         if (size > writer->out_max - writer->size)
             return bw_diag_set(writer->diag, BW_ERR_LIMIT, "snapshot: there is room for %zu bytes",
                                writer->out_max);
-        frame = writer->out + writer->size;
-        frame[BW_FRAME_HEAD_BYTES] = (uint8_t)name_size;
-        memcpy(frame + BW_FRAME_HEAD_BYTES + 1, chain->group, name_size);
-        memcpy(frame + BW_FRAME_HEAD_BYTES + 1 + name_size, block->bytes, block->used);
+        packed_size = pack_block(chain, block, frame + BW_FRAME_HEAD_BYTES);
+        BW_ASSERT(packed_size == payload_size); /* each event was counted as it came */
         bw_frame_seal(frame, BW_FRAME_SNAPSHOT_BLOCK, payload_size);
     }
     writer->size += size;
@@ -218,39 +244,99 @@ struct block_before {
     uint64_t index;
 };
 
+static enum bw_err damaged_block(const struct reader *reader, const char *wrong)
+{
+    return bw_diag_set(reader->diag, BW_ERR_CORRUPT,
+                       "snapshot: block of the record at byte %zu: %s", reader->used, wrong);
+}
+
+/* The group as that of the block before, or one whose name comes later. */
+static enum bw_err read_block_group(const struct reader *reader,
+                                    const Breakwater__V1__RecordBlock *block,
+                                    struct block_before *before)
+{
+    char group[BW_NAME_MAX + 1] = "";
+
+    if (block->base.n_unknown_fields > 0)
+        return bw_diag_set(reader->diag, BW_ERR_VERSION,
+                           "snapshot: block of the record at byte %zu: field %" PRIu32
+                           " is not known here; written by a newer breakwater",
+                           reader->used, block->base.unknown_fields[0].tag);
+    if (block->group.len > 0 && block->group.len <= BW_NAME_MAX)
+        memcpy(group, block->group.data, block->group.len);
+    if (!bw_name_is_valid(group) || strlen(group) != block->group.len ||
+        strcmp(group, before->group) < 0)
+        return damaged_block(reader, "it is of no group, or not in its place");
+    if (strcmp(group, before->group) != 0)
+        *before = (struct block_before){0};
+    memcpy(before->group, group, sizeof group);
+    return BW_OK;
+}
+
+/* What has passed the first pass is put into `record` by the second; NULL: this is the first. */
+static enum bw_err read_event(const struct reader *reader, const ProtobufCBinaryData *bytes,
+                              uint64_t applied_index, struct block_before *before,
+                              struct bw_record *record)
+{
+    struct bw_record_event event;
+    enum bw_err err = bw_record_event_decode(bytes->data, bytes->len, &event, reader->diag);
+
+    if (err != BW_OK)
+        return bw_diag_wrap(reader->diag, err, "snapshot: block of the record at byte %zu",
+                            reader->used);
+    if (event.index < before->index)
+        return damaged_block(reader, "its events are not in order");
+    if (event.index > applied_index)
+        return damaged_block(reader, "an event in it is later than the state");
+    before->index = event.index;
+    if (record != NULL)
+        bw_record_put_event(record, before->group, &event, bytes->data, bytes->len);
+    return BW_OK;
+}
+
+static enum bw_err read_events(const struct reader *reader,
+                               const Breakwater__V1__RecordBlock *block, size_t payload_size,
+                               uint64_t applied_index, struct block_before *before,
+                               struct bw_record *record)
+{
+    size_t used = 0;
+    enum bw_err err = BW_OK;
+
+    for (size_t i = 0; i < block->n_events; i++)
+        used += bw_record_room_of(block->events[i].len);
+    if (used == 0 || used > BW_RECORD_BLOCK_BYTES || block->n_events > BW_RECORD_BLOCK_EVENTS_MAX)
+        return damaged_block(reader, "it has no events, or more than a block has room for");
+    if (payload_size != BLOCK_HEAD_BYTES + block->group.len + used)
+        return damaged_block(reader, "it is not written in the bytes that it has");
+    if (record != NULL)
+        bw_record_put_block(record, before->group);
+    for (size_t i = 0; err == BW_OK && i < block->n_events; i++)
+        err = read_event(reader, &block->events[i], applied_index, before, record);
+    return err;
+}
+
 static enum bw_err read_block(struct reader *reader, uint64_t applied_index,
                               struct block_before *before, struct bw_record *record)
 {
-    char group[BW_NAME_MAX + 1] = "";
-    const char *wrong = NULL;
+    const Breakwater__V1__RecordBlock *block;
     struct bw_frame frame;
-    size_t name_size;
     enum bw_err err = bw_frame_open(reader->data + reader->used, reader->size - reader->used,
                                     BW_FRAME_SNAPSHOT_BLOCK, BLOCK_PAYLOAD_MAX, &frame,
                                     reader->diag);
 
     if (err != BW_OK)
         return bw_diag_wrap(reader->diag, err, "snapshot: at byte %zu", reader->used);
-    name_size = frame.payload_size > 0 ? frame.payload[0] : 0;
-    if (name_size > 0 && name_size <= BW_NAME_MAX && name_size < frame.payload_size)
-        memcpy(group, frame.payload + 1, name_size);
-    if (!bw_name_is_valid(group) || strlen(group) != name_size || strcmp(group, before->group) < 0)
-        wrong = "it is of no group, or not in its place";
-    else if (strcmp(group, before->group) != 0)
-        *before = (struct block_before){0};
-    if (wrong == NULL)
-        wrong = bw_record_block_unsound(frame.payload + 1 + name_size,
-                                        frame.payload_size - 1 - name_size, applied_index,
-                                        &before->index);
-    if (wrong != NULL)
-        return bw_diag_set(reader->diag, BW_ERR_CORRUPT,
-                           "snapshot: block of the record at byte %zu: %s", reader->used, wrong);
-    memcpy(before->group, group, sizeof group);
-    if (record != NULL)
-        bw_record_put_block(record, group, frame.payload + 1 + name_size,
-                            frame.payload_size - 1 - name_size);
-    reader->used += frame.size;
-    return BW_OK;
+    bw_arena_reset(&reader->arena);
+    block = breakwater__v1__record_block__unpack(&reader->arena.allocator, frame.payload_size,
+                                                 frame.payload);
+    if (block == NULL)
+        return damaged_block(reader, "it is no RecordBlock");
+    err = read_block_group(reader, block, before);
+    if (err == BW_OK)
+        err = read_events(reader, block, frame.payload_size, applied_index, before, record);
+    if (err == BW_OK)
+        reader->used += frame.size;
+    return err;
 }
 
 /* `block_max`: what whoever reads it has room for. */
@@ -334,7 +420,7 @@ static void take_over(struct reader *reader, const struct bw_cluster *head,
         memset(room.groups, 0, room.group_capacity * sizeof *room.groups); /* gaps, and what was
                                                                               there before */
     if (record != NULL)
-        bw_record_init(record, record->blocks, record->block_max);
+        bw_record_init(record, record->codec, record->blocks, record->block_max);
     err = read_all(reader, &room, &same_head, room.groups, record);
     BW_ASSERT(err == BW_OK);
     *cluster = *head;

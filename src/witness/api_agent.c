@@ -127,7 +127,7 @@ void bw_agents_answer(struct bw_witness_call *call, const struct bw_sync_answer 
         end(api, 200, NULL, NULL);
         return;
     }
-    bw_log_error(&program->log, "answer.failed", "remote=%s why=%s", api->request->remote,
+    bw_log_error(&program->log, "answer.failed", "remote=%s error=%s", api->request->remote,
                  bw_log_quote(api->diag.text));
     end(api, err == BW_ERR_NOMEM ? 503 : 500, api->diag.text, NULL);
 }
@@ -226,7 +226,7 @@ static void on_relayed(void *user, const struct bw_http_answer *answer)
         return; /* whoever canceled it frees it */
     if (!ok) {
         program->counters.relays_failed++;
-        bw_log_debug(&program->log, "relay.failed", "site=%s agent=%s status=%d why=%s",
+        bw_log_debug(&program->log, "relay.failed", "site=%s name=%s http_status=%d error=%s",
                      api->sync.site, api->sync.agent, answer->status, bw_log_quote(answer->text));
     }
     api->relayed = answer;
@@ -276,7 +276,7 @@ enum bw_err bw_agents_relay(struct bw_witness_call *call, const struct bw_member
         return BW_OK;
     }
     program->counters.relays_failed++;
-    bw_log_debug(&program->log, "relay.refused", "site=%s why=%s", api->sync.site,
+    bw_log_debug(&program->log, "relay.refused", "site=%s error=%s", api->sync.site,
                  bw_log_quote(diag.text));
     return err;
 }

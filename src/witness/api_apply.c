@@ -33,6 +33,14 @@ static void free_apply(struct bw_api_apply *apply)
 
 /* ---- reading the body ---- */
 
+static struct bw_apply_item *find_item(struct bw_apply *order, const char *group)
+{
+    for (size_t i = 0; i < order->count; i++)
+        if (strcmp(order->items[i].spec.name, group) == 0)
+            return &order->items[i];
+    return NULL;
+}
+
 static void read_initial(const json_t *body, struct bw_apply *order,
                          struct bw_json_problems *problems)
 {
@@ -45,11 +53,8 @@ static void read_initial(const json_t *body, struct bw_apply *order,
         return;
     }
     json_object_foreach(initial, group, site) {
-        struct bw_apply_item *item = NULL;
+        struct bw_apply_item *item = find_item(order, group);
 
-        for (size_t i = 0; i < order->count; i++)
-            if (strcmp(order->items[i].spec.name, group) == 0)
-                item = &order->items[i];
         if (item == NULL)
             bw_json_problem(problems, "initial_primary", "\"%.63s\" is none of these groups",
                             group);
@@ -59,6 +64,33 @@ static void read_initial(const json_t *body, struct bw_apply *order,
                                json_string_value(site)))
             bw_json_problem(problems, "initial_primary",
                             "of %.63s: not one of its sites that may be primary", group);
+    }
+}
+
+/* What each was made from: the version that a plan has shown, or that the file names. */
+static void read_versions(const json_t *body, struct bw_apply *order,
+                          struct bw_json_problems *problems)
+{
+    json_t *versions = json_object_get(body, "versions");
+    const char *group;
+    json_t *version;
+
+    if (versions != NULL && !json_is_object(versions)) {
+        bw_json_problem(problems, "versions", "not an object {GROUP: VERSION}");
+        return;
+    }
+    json_object_foreach(versions, group, version)
+    {
+        struct bw_apply_item *item = find_item(order, group);
+
+        if (item == NULL) {
+            bw_json_problem(problems, "versions", "\"%.63s\" is none of these groups", group);
+        } else if (!json_is_integer(version) || json_integer_value(version) < 0) {
+            bw_json_problem(problems, "versions", "of %.63s: not a whole number from 0", group);
+        } else {
+            item->has_made_from = true;
+            item->made_from = (uint64_t)json_integer_value(version);
+        }
     }
 }
 
@@ -83,6 +115,7 @@ static void read_groups(const json_t *groups, struct bw_api_apply *apply,
         struct bw_spec *spec = &items[i].spec;
 
         (void)snprintf(path, sizeof path, "groups[%zu]", i);
+        items[i].keeps_mode = json_object_get(json_array_get(groups, i), "mode") == NULL;
         if (!bw_spec_json_decode(json_array_get(groups, i), path, election_timeout_ms, spec,
                                  problems))
             continue;
@@ -99,9 +132,12 @@ static void read_body(json_t *body, struct bw_api_apply *apply, struct bw_json_p
     json_t *value;
 
     json_object_foreach(body, key, value) {
-        if (strcmp(key, "groups") != 0 && strcmp(key, "initial_primary") != 0)
-            bw_json_problem(problems, "body", "unknown key \"%.63s\"; known: groups, "
-                            "initial_primary", key);
+        if (strcmp(key, "groups") != 0 && strcmp(key, "initial_primary") != 0 &&
+            strcmp(key, "versions") != 0)
+            bw_json_problem(problems, "body",
+                            "unknown key \"%.63s\"; known: groups, "
+                            "initial_primary, versions",
+                            key);
     }
     if (!json_is_array(groups) || json_array_size(groups) == 0 ||
         json_array_size(groups) > BW_GROUPS_MAX) {
@@ -114,6 +150,7 @@ static void read_body(json_t *body, struct bw_api_apply *apply, struct bw_json_p
     }
     read_groups(groups, apply, problems);
     read_initial(body, &apply->order, problems);
+    read_versions(body, &apply->order, problems);
 }
 
 /* ---- what it would do ---- */
@@ -170,7 +207,6 @@ static bool judge(struct bw_api_apply *apply, json_t *body)
     const struct bw_witness_machine *machine = &apply->program->machine;
     struct bw_json_problems problems;
     const struct bw_apply_problems found = {.user = &problems, .add = add_problem};
-    bool is_good;
 
     bw_json_problems_init(&problems);
     read_body(body, apply, &problems);
@@ -180,43 +216,52 @@ static bool judge(struct bw_api_apply *apply, json_t *body)
     }
     if (problems.count == 0 && bw_apply_judge(machine, &apply->order, &found) == 0)
         note_changes(apply, &problems);
-    is_good = problems.count == 0;
-    if (!is_good)
-        bw_operator_refuse_problems(apply->request, &problems);
-    bw_json_problems_deinit(&problems);
-    return is_good;
+    return bw_operator_end_problems(apply->request, &problems);
 }
 
 /* ---- the answer ---- */
 
 /* The sites whose agent speaks, and has no such group in its site file: a mistyped name, or one that is
  * yet to be written there. */
-static json_t *unknown_at(const struct bw_api_apply *apply, const struct bw_spec *spec)
+static bool is_unknown_at(const struct bw_callers *callers, const struct bw_spec *spec,
+                          const char *site, uint64_t freshness_ns)
+{
+    return bw_callers_lack(callers, site, spec->name, bw_clock_now(), freshness_ns);
+}
+
+/* Those of which no agent speaks: mistyped, or not up yet. */
+static bool is_silent(const struct bw_callers *callers, const struct bw_spec *spec,
+                      const char *site, uint64_t freshness_ns)
+{
+    (void)spec; /* silent of whatever group */
+    return bw_callers_miss(callers, site, bw_clock_now(), freshness_ns);
+}
+
+static json_t *sites_that(bool (*is_so)(const struct bw_callers *callers,
+                                        const struct bw_spec *spec, const char *site,
+                                        uint64_t freshness_ns),
+                          const struct bw_api_apply *apply, const struct bw_spec *spec)
 {
     const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
                                                          spec->request_timeout_ms);
     json_t *sites = json_array();
 
-    for (uint32_t i = 0; sites != NULL && i < spec->site_count; i++) {
-        if (!bw_callers_lack(&apply->program->callers, spec->sites[i].name, spec->name,
-                             bw_clock_now(), freshness_ns) ||
-            json_array_append_new(sites, json_string(spec->sites[i].name)) == 0)
-            continue;
-        json_decref(sites);
-        sites = NULL;
-    }
+    for (uint32_t i = 0; i < spec->site_count; i++)
+        if (is_so(&apply->program->callers, spec, spec->sites[i].name, freshness_ns))
+            sites = bw_json_append(sites, json_string(spec->sites[i].name));
     return sites;
 }
 
 static json_t *item_json(const struct bw_api_apply *apply, size_t number)
 {
     const struct bw_apply_item *item = &apply->order.items[number];
-    json_t *object = json_pack("{s:s, s:o, s:s, s:o, s:O}", "name", item->spec.name, "unknown_at",
-                               unknown_at(apply, &item->spec), "outcome",
-                               bw_apply_outcome_word(item->outcome), "index",
-                               item->index > 0 ? json_integer((json_int_t)item->index)
-                                               : json_null(),
-                               "changes", apply->changes[number]);
+    json_t *object = json_pack(
+        "{s:s, s:I, s:o, s:o, s:s, s:o, s:O}", "name", item->spec.name, "version",
+        (json_int_t)item->version, "unknown_at", sites_that(is_unknown_at, apply, &item->spec),
+        "silent_at", sites_that(is_silent, apply, &item->spec), "outcome",
+        bw_apply_outcome_word(item->outcome), "index",
+        item->index > 0 ? json_integer((json_int_t)item->index) : json_null(), "changes",
+        apply->changes[number]);
     bool is_whole = object != NULL;
 
     if (is_whole && item->initial_primary[0] != '\0')

@@ -45,13 +45,13 @@ static void read_whole(const json_t *value, const char *key, uint64_t max, const
  * spec_version, the one that the caller has looked at. */
 static const struct change_keys {
     enum bw_command_kind kind;
-    const char *own[2]; /* the first has to be there */
+    const char *own[2]; /* the first has to be there, but of UNREVOKE */
     const char *known;
 } change_keys[] = {
     {BW_COMMAND_SET_MODE, {"mode", NULL}, "mode, reason, spec_version"},
     {BW_COMMAND_MAINTENANCE, {"duration_ms", "site"}, "duration_ms, site, reason, spec_version"},
     {BW_COMMAND_DELETE, {NULL, NULL}, "reason, spec_version"},
-    {BW_COMMAND_UNREVOKE, {NULL, NULL}, "reason, spec_version"},
+    {BW_COMMAND_UNREVOKE, {"wish_index", NULL}, "wish_index, reason, spec_version"},
 };
 
 static const struct change_keys *keys_of(enum bw_command_kind kind)
@@ -75,12 +75,15 @@ static void read_keys(const json_t *body, struct bw_command *command,
 {
     const struct change_keys *keys = keys_of(command->kind);
     const json_t *version = json_object_get(body, "spec_version");
+    const json_t *wish_index = json_object_get(body, "wish_index");
     const char *key;
     json_t *value;
 
     bw_operator_read_text(body, "reason", command->text, sizeof command->text, problems);
     if (version != NULL)
         read_whole(version, "spec_version", INT64_MAX, "", &command->spec_version, problems);
+    if (command->kind == BW_COMMAND_UNREVOKE && wish_index != NULL)
+        read_whole(wish_index, "wish_index", INT64_MAX, "", &command->wish_index, problems);
     if (command->kind == BW_COMMAND_SET_MODE)
         read_mode(json_object_get(body, "mode"), command, problems);
     if (command->kind == BW_COMMAND_MAINTENANCE) {
@@ -107,10 +110,7 @@ static bool read_change(struct bw_http_request *request, struct bw_command *comm
     bw_json_problems_init(&problems);
     bw_operator_name(request, command->by);
     read_keys(body, command, &problems);
-    is_good = problems.count == 0;
-    if (!is_good)
-        bw_operator_refuse_problems(request, &problems);
-    bw_json_problems_deinit(&problems);
+    is_good = bw_operator_end_problems(request, &problems);
     json_decref(body);
     return is_good;
 }
@@ -251,6 +251,14 @@ static const char *change_word(const struct bw_command *command)
     return command->kind == BW_COMMAND_UNREVOKE ? "Cancel" : bw_command_word(command->kind);
 }
 
+/* Of a cancel: what it would take back is this wish; 0: none that is replicated. */
+static uint64_t wish_index_of(const struct group_change *change)
+{
+    const struct bw_watch *watch = &change->awaited.program->machine.core.watches[change->group];
+
+    return change->order.command.kind == BW_COMMAND_UNREVOKE ? watch->wish.index : 0;
+}
+
 static void answer_plan(struct group_change *change)
 {
     const struct bw_group *group = &change->awaited.program->machine.cluster.groups[change->group];
@@ -260,13 +268,14 @@ static void answer_plan(struct group_change *change)
                                                             change->group, &change->order, &diag);
 
     bw_operator_answer(change->awaited.request, 200,
-                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:b, s:s?, s:o}", "schema",
-                                 "breakwater.change_plan/v1", "group", group->spec.name, "change",
-                                 change_word(command), "epoch", (json_int_t)group->epoch,
-                                 "spec_version", (json_int_t)group->spec_version, "possible",
-                                 err == BW_OK, "already", err == BW_ERR_EXISTS, "busy",
-                                 err == BW_ERR_BUSY, "refused", err == BW_OK ? NULL : diag.text,
-                                 "steps", err == BW_OK ? steps_of(change) : json_array()));
+                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:s?, s:o}",
+                                 "schema", "breakwater.change_plan/v1", "group", group->spec.name,
+                                 "change", change_word(command), "epoch", (json_int_t)group->epoch,
+                                 "spec_version", (json_int_t)group->spec_version, "wish_index",
+                                 (json_int_t)wish_index_of(change), "possible", err == BW_OK,
+                                 "already", err == BW_ERR_EXISTS, "busy", err == BW_ERR_BUSY,
+                                 "refused", err == BW_OK ? NULL : diag.text, "steps",
+                                 err == BW_OK ? steps_of(change) : json_array()));
 }
 
 /* ---- doing it ---- */
@@ -282,14 +291,7 @@ static void answer_outcome(struct bw_awaited *awaited)
 {
     const struct group_change *change = (const struct group_change *)awaited;
 
-    if (awaited->err == BW_ERR_UNKNOWN)
-        refuse_late(awaited->request);
-    else if (awaited->err != BW_OK)
-        bw_operator_refuse_err(awaited->program, awaited->request, awaited->err,
-                               awaited->err == BW_ERR_STALE
-                                   ? "somebody has changed the group meanwhile; look again"
-                                   : bw_err_text(awaited->err));
-    else
+    if (!bw_awaited_refuse(awaited))
         bw_operator_answer(awaited->request, 200,
                            json_pack("{s:s, s:s, s:s, s:I}", "schema", "breakwater.changed/v1",
                                      "group", change->order.command.group, "change",
@@ -303,15 +305,14 @@ static void log_change(const struct group_change *change)
     const struct bw_awaited *awaited = &change->awaited;
 
     bw_log_info(&awaited->program->log, "group.change_asked",
-                "group=%s command=%s mode=%s site=%s duration_ms=%" PRIu64
-                " by=%s remote=%s text=%s",
+                "group=%s asked=%s mode=%s site=%s for_ms=%" PRIu64 " by=%s remote=%s text=%s",
                 command->group, change_word(command),
                 command->kind == BW_COMMAND_SET_MODE ? bw_mode_word(command->mode) : "",
                 command->site, command->duration_ms, bw_log_quote(command->by),
                 awaited->request->remote, bw_log_quote(command->text));
 }
 
-/* The wish was all there was: nothing of it is in the log. */
+/* The wish was all there was, and in this leader's memory alone. */
 static void answer_forgotten(struct group_change *change)
 {
     log_change(change);

@@ -134,7 +134,6 @@ static bool read_wanted(struct bw_http_request *request, const json_t *body, str
     struct bw_json_problems problems;
     const char *key;
     json_t *value;
-    bool is_good;
 
     bw_json_problems_init(&problems);
     bw_operator_read_text(body, "reason", wanted->text, sizeof wanted->text, &problems);
@@ -145,11 +144,7 @@ static bool read_wanted(struct bw_http_request *request, const json_t *body, str
             bw_json_problem(&problems, "body", "unknown key \"%.63s\"; known: to, without, reason",
                             key);
     }
-    is_good = problems.count == 0;
-    if (!is_good)
-        bw_operator_refuse_problems(request, &problems);
-    bw_json_problems_deinit(&problems);
-    return is_good;
+    return bw_operator_end_problems(request, &problems);
 }
 
 static void raise_level(struct bw_program *program, struct bw_http_request *request,
@@ -164,7 +159,8 @@ static void raise_level(struct bw_program *program, struct bw_http_request *requ
         bw_operator_refuse_err(program, request, err, diag.text);
         return;
     }
-    bw_log_info(&program->log, "level.raised", "to=%" PRIu32 " by=%s remote=%s text=%s without=%zu", order->to,
+    bw_log_info(&program->log, "level.raised",
+                "feature_level=%" PRIu32 " by=%s remote=%s text=%s without=%zu", order->to,
                 bw_log_quote(order->by), request->remote, bw_log_quote(order->text),
                 order->without_count);
     bw_operator_answer(

@@ -77,7 +77,7 @@ static struct bw_applicant *note(struct bw_program *program, const struct bw_app
     }
     if (is_new)
         bw_log_info(&program->log, "members.asks_to_join",
-                    "name=%s id=%" PRIu64 " raft=%s version=%s next=%s", said->member.name,
+                    "name=%s id=%" PRIu64 " raft_address=%s version=%s next=%s", said->member.name,
                     said->member.id, bw_log_quote(said->member.raft), bw_log_quote(said->version),
                     bw_log_quote(said->why));
     return place;
@@ -375,7 +375,7 @@ static json_t *list_applicants(const struct bw_program *program, bool is_refused
 
         if (is_here(program, applicant) && is_refused == cannot_join(applicant) &&
             (is_refused || applicant->look == BW_LOOK_DONE) &&
-            bw_roster_find(bw_node_roster(program->node), member->id) == NULL)
+            (is_refused || bw_roster_find(bw_node_roster(program->node), member->id) == NULL))
             list = bw_json_append(
                 list, json_pack("{s:s, s:I, s:s, s:s, s:o, s:s, s:I, s:o}", "name", member->name,
                                 "id", (json_int_t)member->id, "address", member->address,
@@ -472,7 +472,6 @@ static bool read_order(struct bw_http_request *request, const json_t *body, stru
     struct bw_json_problems problems;
     const char *key;
     json_t *value;
-    bool is_good;
 
     bw_json_problems_init(&problems);
     read_kind(body, order, &problems);
@@ -490,14 +489,12 @@ static bool read_order(struct bw_http_request *request, const json_t *body, stru
             bw_json_problem(&problems, "body",
                             "unknown key \"%.63s\"; known: do, name, old (of replace), reason", key);
     }
-    is_good = problems.count == 0;
-    if (!is_good)
-        bw_operator_refuse_problems(request, &problems);
-    bw_json_problems_deinit(&problems);
-    return is_good;
+    return bw_operator_end_problems(request, &problems);
 }
 
-/* Who is to be added: as it says of itself, or as the roster has it already. */
+/* Who is to be added: as it says of itself, or as the roster has it already; not as the roster has
+ * it while one with another data directory asks under its name, for that is the one that is meant,
+ * and it does not vote. */
 static const struct bw_roster_member *find_joining(const struct bw_program *program,
                                                    const struct order *order,
                                                    struct outcome *outcome)
@@ -506,7 +503,8 @@ static const struct bw_roster_member *find_joining(const struct bw_program *prog
     const struct bw_roster_member *member = bw_roster_find_name(&outcome->roster, order->name);
     char cluster_id[BW_ID_TEXT_BYTES];
 
-    if (member != NULL)
+    if (member != NULL &&
+        (applicant == NULL || bw_id_equal(applicant->member.incarnation, member->incarnation)))
         return member;
     if (applicant != NULL && cannot_join(applicant)) {
         outcome->err = bw_diag_set(&outcome->diag, BW_ERR_REFUSED,
@@ -692,7 +690,8 @@ static void carry_out(struct bw_program *program, struct bw_http_request *reques
         return;
     }
     if (outcome->err == BW_OK)
-        bw_log_info(&program->log, "members.ordered", "do=%s name=%s old=%s by=%s remote=%s text=%s",
+        bw_log_info(&program->log, "members.ordered",
+                    "asked=%s name=%s old_name=%s by=%s remote=%s text=%s",
                     order_words[order->kind], order->name, bw_log_quote(order->old),
                     bw_log_quote(by), request->remote, bw_log_quote(order->text));
     bw_operator_answer(request, 202,

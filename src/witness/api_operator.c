@@ -1,5 +1,5 @@
-/* api_operator.c - what people read, and what they ask for: status, history, explanations,
- * switchover, failover, force-release. Design 4, 5.3. Any witness answers a question from its own
+/* api_operator.c - what people read: status, history, explanations; and the routes of all that they
+ * may ask for. Design 4, 5.3. Any witness answers a question from its own
  * state; only the leader takes an order, and the others name it. */
 #include "api_operator.h"
 
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/utf8.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/machine/witness_operator.h>
 #include <breakwater/sys/clock.h>
@@ -35,6 +36,17 @@ static const char *role_of(const struct bw_program *program, const struct bw_nod
     return program->machine.core.leadership.leads && member->is_in_contact ? "follower" : "unknown";
 }
 
+/* This witness's own, by its file; another's, by what it says. */
+static void look_at_certificate(const struct bw_program *program, struct bw_instant now,
+                                struct bw_operator_member *member)
+{
+    if (member->is_self)
+        member->certificate_left_s = bw_credentials_left_s(program->credentials, bw_clock_wall());
+    member->is_certificate_known = member->is_self ||
+                                   bw_directory_certificate(program, member->id, now,
+                                                            &member->certificate_left_s);
+}
+
 void bw_operator_look(const struct bw_program *program, const struct bw_scope *scope,
                       struct bw_operator_view *out_view)
 {
@@ -53,6 +65,7 @@ void bw_operator_look(const struct bw_program *program, const struct bw_scope *s
                                           .voters_in_contact = leads ? 1 : 0,
                                           .voters = status.voter_count,
                                           .callers = &program->callers,
+                                          .alarms = program->alarms,
                                           .scope = *scope,
                                           .now = bw_clock_now()};
     for (uint32_t i = 0; i < program->directory.count; i++) {
@@ -70,6 +83,7 @@ void bw_operator_look(const struct bw_program *program, const struct bw_scope *s
             .is_self = bw_program_is_self(program, from),
             .is_in_contact = is_in_contact(program, &status, from->id)};
         member->role = role_of(program, &status, member, out_view->leader);
+        look_at_certificate(program, out_view->now, member);
     }
     for (unsigned i = 0; i < status.peer_count && leads; i++)
         if (status.peers[i].is_voter && is_in_contact(program, &status, status.peers[i].id))
@@ -199,6 +213,16 @@ void bw_operator_refuse_problems(struct bw_http_request *request,
                                  problems->problems));
 }
 
+bool bw_operator_end_problems(struct bw_http_request *request, struct bw_json_problems *problems)
+{
+    const bool is_good = problems->count == 0;
+
+    if (!is_good)
+        bw_operator_refuse_problems(request, problems);
+    bw_json_problems_deinit(problems);
+    return is_good;
+}
+
 /* ---- asking ---- */
 
 json_t *bw_operator_body(struct bw_http_request *request)
@@ -277,7 +301,6 @@ static void write_status(struct bw_program *program, const struct bw_scope *scop
 
     (void)unused; /* there is one of it */
     bw_operator_look(program, scope, &view);
-    view.certificate_left_s = bw_credentials_left_s(program->credentials, bw_clock_wall());
     bw_json_status(&view, out_buffer);
 }
 
@@ -372,6 +395,31 @@ static void on_group_history(struct bw_http_request *request, void *user)
     answer_buffer(request, &buffer);
 }
 
+static void on_report(struct bw_http_request *request, void *user)
+{
+    const char *group = request->segments[0];
+    char value[24] = "0";
+    const enum bw_err err = bw_http_query(request, "epoch", value, sizeof value);
+    char *end = value;
+    const unsigned long long epoch = strtoull(value, &end, 10);
+    struct bw_operator_view view;
+    json_t *report;
+
+    if (!is_recorded(user, group) && bw_operator_find_group(user, request) < 0)
+        return;
+    if ((err != BW_OK && err != BW_ERR_NOT_FOUND) || *end != '\0' || value[0] < '0' ||
+        value[0] > '9' || epoch > INT64_MAX) {
+        bw_operator_refuse(request, 400, "invalid", "epoch is the number of one", NULL);
+        return;
+    }
+    look_for(user, request, &view);
+    report = bw_json_report(&view, group, (uint64_t)epoch);
+    if (report == NULL)
+        bw_operator_refuse(request, 404, "not_found", "that epoch is not on record", "see history");
+    else
+        bw_operator_answer(request, 200, report);
+}
+
 static void on_explain(struct bw_http_request *request, void *user)
 {
     struct bw_program *program = user;
@@ -392,7 +440,7 @@ static void on_explain(struct bw_http_request *request, void *user)
     free(decision);
 }
 
-/* ---- switchover and failover ---- */
+/* ---- what people write ---- */
 
 void bw_operator_read_text(const json_t *body, const char *key, char *out, size_t size,
                            struct bw_json_problems *problems)
@@ -405,9 +453,16 @@ void bw_operator_read_text(const json_t *body, const char *key, char *out, size_
         bw_json_problem(problems, key, "not a text");
         return;
     }
-    for (const char *at = json_string_value(value); *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            bw_json_problem(problems, key, "has a control character");
+    for (const char *at = json_string_value(value);
+         *at != '\0';) { /* UTF-8: jansson takes no other */
+        uint32_t point = 0;
+        const size_t taken = bw_utf8_decode(at, strlen(at), &point);
+
+        at += taken;
+        if (taken == 0 || bw_utf8_is_hidden(point)) {
+            bw_json_problem(problems, key,
+                            "has a character that a terminal obeys or does not show (U+%04X)",
+                            (unsigned)point);
             return;
         }
     }
@@ -415,186 +470,21 @@ void bw_operator_read_text(const json_t *body, const char *key, char *out, size_
         bw_json_problem(problems, key, "longer than %zu bytes", size - 1);
 }
 
-static void read_timeout(const json_t *value, struct bw_wish *wish,
-                         struct bw_json_problems *problems)
-{
-    const json_int_t number = json_integer_value(value);
-
-    if (!json_is_integer(value) || number < 1000 || number > 24 * 3600 * 1000)
-        bw_json_problem(problems, "timeout_ms", "not a whole number from 1000 to 86400000");
-    else
-        wish->timeout_ms = (uint32_t)number;
-}
-
-static void read_truth(const json_t *value, const char *key, bool *out_truth,
-                       struct bw_json_problems *problems)
-{
-    if (!json_is_boolean(value))
-        bw_json_problem(problems, key, "not true or false");
-    *out_truth = json_is_true(value);
-}
-
-/* The epoch that the person looked at. A plan looks for the first time. */
-static void read_epoch(const json_t *value, bool is_plan, struct bw_wish *wish,
-                       struct bw_json_problems *problems)
-{
-    if (value == NULL && is_plan)
-        return;
-    if (!json_is_integer(value) || json_integer_value(value) < 1)
-        bw_json_problem(problems, "epoch", "not the number of the epoch that is to end");
-    else
-        wish->epoch = (uint64_t)json_integer_value(value);
-}
-
-/* The keys of each wish, for the one reader and for whoever misspells one. */
-static const struct wish_keys {
-    const char *keys[5]; /* the first names the site */
-    const char *known;
-} wish_keys[] = {
-    [BW_WISH_FAILOVER] = {{"to", "reason", "accept_data_loss"}, "to, reason, accept_data_loss"},
-    [BW_WISH_SWITCHOVER] = {{"to", "reason", "timeout_ms"}, "to, reason, timeout_ms"},
-    [BW_WISH_FORCE_RELEASE] = {{"site", "reason", "epoch", "holder_is_off"},
-                               "site, epoch, holder_is_off, reason"},
-};
-
-static bool has_key(const struct wish_keys *keys, const char *key)
-{
-    for (size_t i = 0; keys->keys[i] != NULL; i++)
-        if (strcmp(keys->keys[i], key) == 0)
-            return true;
-    return false;
-}
-
-static void read_own_key(const char *key, const json_t *value, struct bw_wish *wish,
-                         struct bw_json_problems *problems)
-{
-    if (strcmp(key, "accept_data_loss") == 0)
-        read_truth(value, key, &wish->accept_data_loss, problems);
-    else if (strcmp(key, "holder_is_off") == 0)
-        read_truth(value, key, &wish->holder_is_off, problems);
-    else if (strcmp(key, "timeout_ms") == 0)
-        read_timeout(value, wish, problems);
-}
-
-/* The wish in the body; false: it was answered. */
-static bool read_wish(struct bw_http_request *request, bool is_plan, struct bw_wish *wish)
-{
-    const struct wish_keys *keys = &wish_keys[wish->kind];
-    json_t *body = bw_operator_body(request);
-    struct bw_json_problems problems;
-    const char *key;
-    json_t *value;
-    bool is_good;
-
-    if (body == NULL)
-        return false;
-    bw_json_problems_init(&problems);
-    bw_operator_name(request, wish->by);
-    bw_operator_read_text(body, keys->keys[0], wish->to, sizeof wish->to, &problems);
-    bw_operator_read_text(body, "reason", wish->text, sizeof wish->text, &problems);
-    if (has_key(keys, "epoch"))
-        read_epoch(json_object_get(body, "epoch"), is_plan, wish, &problems);
-    json_object_foreach(body, key, value) {
-        if (has_key(keys, key))
-            read_own_key(key, value, wish, &problems);
-        else
-            bw_json_problem(&problems, "body", "unknown key \"%.63s\"; known: %s", key,
-                            keys->known);
-    }
-    is_good = problems.count == 0;
-    if (!is_good)
-        bw_operator_refuse_problems(request, &problems);
-    bw_json_problems_deinit(&problems);
-    json_decref(body);
-    return is_good;
-}
-
-/* What would happen. */
-static void answer_plan(struct bw_program *program, struct bw_http_request *request,
-                        int group_index, const struct bw_wish *wish)
-{
-    struct bw_wish_plan *plan = malloc(sizeof *plan);
-    struct bw_operator_view view;
-    struct bw_diag diag = {0};
-    enum bw_err err;
-
-    if (plan == NULL) {
-        bw_operator_answer(request, 503, NULL);
-        return;
-    }
-    look_for(program, request, &view);
-    err = bw_witness_machine_plan(&program->machine, group_index, wish, plan, &diag);
-    bw_operator_answer(request, 200, bw_json_plan(&view, group_index, wish, plan, err, diag.text));
-    free(plan);
-}
-
-static void take_wish(struct bw_http_request *request, struct bw_program *program,
-                      enum bw_wish_kind kind)
-{
-    struct bw_wish wish = {.kind = kind};
-    struct bw_diag diag = {0};
-    bool is_plan = false;
-    uint64_t epoch;
-    int group_index;
-    enum bw_err err;
-
-    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan) ||
-        !read_wish(request, is_plan, &wish))
-        return;
-    group_index = bw_operator_find_group(program, request);
-    if (group_index < 0)
-        return;
-    if (is_plan) {
-        answer_plan(program, request, group_index, &wish);
-        return;
-    }
-    epoch = program->groups[group_index].epoch;
-    err = bw_program_ask(program, group_index, &wish, request->remote, &diag);
-    if (err != BW_OK) {
-        bw_operator_refuse_err(program, request, err, diag.text);
-        return;
-    }
-    bw_operator_answer(
-        request, 202,
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "schema", "breakwater.accepted/v1",
-                  "group", request->segments[0], "wish", bw_wish_word(kind), "epoch",
-                  (json_int_t)epoch, "index", (json_int_t)program->machine.cluster.applied_index,
-                  "term", (json_int_t)program->machine.core.leadership.term, "timeout_ms",
-                  (json_int_t)(wish.timeout_ms != 0
-                                   ? wish.timeout_ms
-                                   : program->groups[group_index].spec.switchover_timeout_ms)));
-}
-
-static void take_failover(struct bw_http_request *request, void *user)
-{
-    take_wish(request, user, BW_WISH_FAILOVER);
-}
-
-static void take_switchover(struct bw_http_request *request, void *user)
-{
-    take_wish(request, user, BW_WISH_SWITCHOVER);
-}
-
-static void take_force_release(struct bw_http_request *request, void *user)
-{
-    take_wish(request, user, BW_WISH_FORCE_RELEASE);
-}
-
 /* ---- with the others' consent ---- */
 
 static void on_failover(struct bw_http_request *request, void *user)
 {
-    bw_consent_then(user, request, take_failover);
+    bw_consent_then(user, request, bw_operator_on_failover);
 }
 
 static void on_switchover(struct bw_http_request *request, void *user)
 {
-    bw_consent_then(user, request, take_switchover);
+    bw_consent_then(user, request, bw_operator_on_switchover);
 }
 
 static void on_force_release(struct bw_http_request *request, void *user)
 {
-    bw_consent_then(user, request, take_force_release);
+    bw_consent_then(user, request, bw_operator_on_force_release);
 }
 
 static void on_apply(struct bw_http_request *request, void *user)
@@ -622,6 +512,11 @@ static void on_delete(struct bw_http_request *request, void *user)
     bw_consent_then(user, request, bw_operator_on_delete);
 }
 
+static void on_ack(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, bw_operator_on_ack);
+}
+
 static void on_cancel(struct bw_http_request *request, void *user)
 {
     bw_consent_then(user, request, bw_operator_on_cancel);
@@ -635,6 +530,7 @@ const struct bw_http_route bw_operator_routes[] = {
     {"GET", "/v1/history", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUPS, on_history},
     {"GET", "/v1/groups/{name}", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUP, on_group},
     {"GET", "/v1/groups/{name}/history", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUP, on_group_history},
+    {"GET", "/v1/groups/{name}/report", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUP, on_report},
     {"GET", "/v1/groups/{name}/explain", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUP, on_explain},
     {"GET", "/v1/feature-level", BW_ROLES_ANY, BW_HTTP_ABOUT_CLUSTER, bw_operator_on_level},
     {"POST", "/v1/feature-level/raise", CHANGES, BW_HTTP_ABOUT_CLUSTER, on_raise_level},
@@ -644,6 +540,7 @@ const struct bw_http_route bw_operator_routes[] = {
     {"POST", "/v1/groups/{name}/failover", CHANGES, BW_HTTP_ABOUT_GROUP, on_failover},
     {"POST", "/v1/groups/{name}/switchover", CHANGES, BW_HTTP_ABOUT_GROUP, on_switchover},
     {"POST", "/v1/groups/{name}/force-release", CHANGES, BW_HTTP_ABOUT_GROUP, on_force_release},
+    {"POST", "/v1/groups/{name}/ack", CHANGES, BW_HTTP_ABOUT_GROUP, on_ack},
     {"POST", "/v1/groups/{name}/cancel", CHANGES, BW_HTTP_ABOUT_GROUP, on_cancel},
     {"POST", "/v1/groups/{name}/mode", CHANGES, BW_HTTP_ABOUT_GROUP, on_mode},
     {"POST", "/v1/groups/{name}/maintenance", CHANGES, BW_HTTP_ABOUT_GROUP, on_maintenance},

@@ -24,6 +24,8 @@ void bw_operator_refuse_err(const struct bw_program *program, struct bw_http_req
 /* 422 with every problem; nothing was changed. */
 void bw_operator_refuse_problems(struct bw_http_request *request,
                                  const struct bw_json_problems *problems);
+/* All was read: ends the problems. False: there were some, and they were answered. */
+bool bw_operator_end_problems(struct bw_http_request *request, struct bw_json_problems *problems);
 /* The body as a JSON object; an empty body is {}. NULL: it was answered, 400. */
 json_t *bw_operator_body(struct bw_http_request *request);
 /* True when this witness may change something; otherwise it was answered: 503 or 421. */
@@ -40,11 +42,19 @@ void bw_operator_read_text(const json_t *body, const char *key, char *out, size_
 /* The group of {name}; -1: it was answered. */
 int bw_operator_find_group(const struct bw_program *program, struct bw_http_request *request);
 
+/* api_move.c */
+void bw_operator_on_switchover(struct bw_http_request *request, void *user);
+void bw_operator_on_failover(struct bw_http_request *request, void *user);
+void bw_operator_on_force_release(struct bw_http_request *request, void *user);
+
 /* api_group.c */
 void bw_operator_on_mode(struct bw_http_request *request, void *user);
 void bw_operator_on_maintenance(struct bw_http_request *request, void *user);
 void bw_operator_on_cancel(struct bw_http_request *request, void *user);
 void bw_operator_on_delete(struct bw_http_request *request, void *user);
+
+/* alarms.c */
+void bw_operator_on_ack(struct bw_http_request *request, void *user);
 
 /* api_level.c */
 void bw_operator_on_level(struct bw_http_request *request, void *user);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "api_operator.h"
+
 static void on_gone(struct bw_http_request *request, void *user)
 {
     struct bw_awaited *awaited = user;
@@ -38,6 +40,18 @@ void bw_awaited_init(struct bw_awaited *awaited, struct bw_program *program,
     awaited->proposer.on_done = on_done;
     awaited->program = program;
     awaited->request = request;
+}
+
+bool bw_awaited_refuse(struct bw_awaited *awaited)
+{
+    if (awaited->err == BW_ERR_UNKNOWN)
+        awaited->answer_late(awaited->request);
+    else if (awaited->err != BW_OK)
+        bw_operator_refuse_err(awaited->program, awaited->request, awaited->err,
+                               awaited->err == BW_ERR_STALE
+                                   ? "somebody has changed the group meanwhile; look again"
+                                   : bw_err_text(awaited->err));
+    return awaited->err != BW_OK;
 }
 
 void bw_awaited_begin(struct bw_awaited *awaited, enum bw_err err, uint32_t limit_ms)

@@ -20,6 +20,9 @@ struct bw_awaited {
 /* Before it is given to the machine. */
 void bw_awaited_init(struct bw_awaited *awaited, struct bw_program *program,
                      struct bw_http_request *request);
+/* Of an outcome that is a refusal, or is not known: says so. False: it was done, and is to be
+ * answered. */
+bool bw_awaited_refuse(struct bw_awaited *awaited);
 /* The machine took it (BW_OK): its answer follows, within `limit_ms`. Otherwise it is answered now. */
 void bw_awaited_begin(struct bw_awaited *awaited, enum bw_err err, uint32_t limit_ms);
 

@@ -54,6 +54,13 @@ static bool has(const struct bw_caller *caller, const char *group)
     return false;
 }
 
+static bool speaks_for(const struct bw_caller *caller, const char *site, struct bw_instant now,
+                       uint64_t freshness_ns)
+{
+    return caller->site[0] != '\0' && strcmp(caller->site, site) == 0 &&
+           !bw_instant_right_is_over(now, bw_instant_add(caller->last_contact, freshness_ns));
+}
+
 bool bw_callers_lack(const struct bw_callers *callers, const char *site, const char *group,
                      struct bw_instant now, uint64_t freshness_ns)
 {
@@ -62,14 +69,22 @@ bool bw_callers_lack(const struct bw_callers *callers, const char *site, const c
     for (size_t i = 0; i < BW_CALLERS_MAX; i++) {
         const struct bw_caller *caller = &callers->list[i];
 
-        if (caller->site[0] == '\0' || strcmp(caller->site, site) != 0 ||
-            bw_instant_right_is_over(now, bw_instant_add(caller->last_contact, freshness_ns)))
+        if (!speaks_for(caller, site, now, freshness_ns))
             continue;
         if (has(caller, group))
             return false;
         speaks = true;
     }
     return speaks;
+}
+
+bool bw_callers_miss(const struct bw_callers *callers, const char *site, struct bw_instant now,
+                     uint64_t freshness_ns)
+{
+    for (size_t i = 0; i < BW_CALLERS_MAX; i++)
+        if (speaks_for(&callers->list[i], site, now, freshness_ns))
+            return false;
+    return true;
 }
 
 void bw_callers_deinit(struct bw_callers *callers)

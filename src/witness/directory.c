@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <breakwater/sys/clock.h>
+
 static const struct bw_roster no_roster;
 
 static const struct bw_roster *roster_of(const struct bw_program *program)
@@ -40,6 +42,9 @@ static void put(struct bw_directory *directory, const struct bw_witness_member_c
         if (before->list[i].config.id == config->id) {
             known->level = before->list[i].level;
             memcpy(known->release, before->list[i].release, sizeof known->release);
+            known->has_certificate = before->list[i].has_certificate;
+            known->certificate_left_s = before->list[i].certificate_left_s;
+            known->certificate_heard = before->list[i].certificate_heard;
         }
     directory->count++;
 }
@@ -235,4 +240,34 @@ const char *bw_directory_release(const struct bw_program *program, uint64_t id)
         if (program->directory.list[i].config.id == id)
             return program->directory.list[i].release;
     return "";
+}
+
+void bw_directory_note_certificate(struct bw_program *program, uint64_t id, uint64_t left_s)
+{
+    for (uint32_t i = 0; i < program->directory.count; i++) {
+        struct bw_known *known = &program->directory.list[i];
+
+        if (known->config.id != id)
+            continue;
+        known->has_certificate = true;
+        known->certificate_left_s = left_s;
+        known->certificate_heard = bw_clock_now();
+    }
+}
+
+bool bw_directory_certificate(const struct bw_program *program, uint64_t id, struct bw_instant now,
+                              uint64_t *out_left_s)
+{
+    for (uint32_t i = 0; i < program->directory.count; i++) {
+        const struct bw_known *known = &program->directory.list[i];
+        uint64_t passed_s;
+
+        if (known->config.id != id || !known->has_certificate)
+            continue;
+        passed_s = bw_instant_elapsed_ns(now, known->certificate_heard) / BW_NS_PER_S;
+        *out_left_s = known->certificate_left_s > passed_s ? known->certificate_left_s - passed_s
+                                                           : 0;
+        return true;
+    }
+    return false;
 }

@@ -140,7 +140,7 @@ static enum bw_err submit(struct bw_program *program, const struct bw_witness_ac
     free(request);
     (*(is_barrier ? &counters->barriers_failed : &counters->proposals_failed))++;
     if (is_barrier)
-        bw_log_debug(&program->log, "barrier.refused", "why=%s", bw_log_quote(bw_err_text(err)));
+        bw_log_debug(&program->log, "barrier.refused", "error=%s", bw_log_quote(bw_err_text(err)));
     return err;
 }
 
@@ -197,14 +197,14 @@ static void log_decision(struct bw_program *program, int group_index,
     const char *via = from != NULL ? bw_program_name_of(program, bw_ways_relayed_by(from)) : "";
 
     explain(decision, group, gates);
-    bw_log_info(&program->log, "decision.made",
-                "group=%s rule=%s command=%s epoch=%" PRIu64 " site=%s reason=%s%s%s%s%s%s%s gates=%s",
-                group->spec.name, decision->rule, bw_command_word(command->kind), command->epoch,
-                command->site[0] != '\0' ? command->site : command->target,
-                bw_reason_word(command->reason), from != NULL ? " from=" : "",
-                from != NULL ? group->holder_site : "", from != NULL ? "/" : "",
-                from != NULL ? from->agent : "", via[0] != '\0' ? " via=" : "", via,
-                bw_log_quote(gates));
+    bw_log_info(
+        &program->log, "decision.made",
+        "group=%s rule=%s command=%s epoch=%" PRIu64 " site=%s reason=%s%s%s%s%s%s%s gates=%s",
+        group->spec.name, decision->rule, bw_command_word(command->kind), command->epoch,
+        command->site[0] != '\0' ? command->site : command->target, bw_reason_word(command->reason),
+        from != NULL ? " heard_from=" : "", from != NULL ? group->holder_site : "",
+        from != NULL ? "/" : "", from != NULL ? from->agent : "", via[0] != '\0' ? " via=" : "",
+        via, bw_log_quote(gates));
     if (command->kind == BW_COMMAND_EXPIRED)
         log_surely_over(program, group_index, command->epoch);
 }
@@ -227,9 +227,9 @@ static void note_confirmed(struct bw_program *program, const struct bw_witness_a
     if (!action->is_new_way)
         return;
     bw_log_info(&program->log, "lease.renewed_by",
-                "group=%s epoch=%" PRIu64 " from=%s/%s%s%s remote=%s", action->said->name,
-                action->said->renew_epoch, call->site, call->agent,
-                via[0] != '\0' ? " via=" : "", via, bw_agents_remote(call));
+                "group=%s epoch=%" PRIu64 " heard_from=%s/%s%s%s remote=%s", action->said->name,
+                action->said->renew_epoch, call->site, call->agent, via[0] != '\0' ? " via=" : "",
+                via, bw_agents_remote(call));
 }
 
 /* ---- the driver ---- */
@@ -261,7 +261,7 @@ static enum bw_err transfer(struct bw_program *program, const struct bw_witness_
     const enum bw_err err = bw_node_transfer(program->node, 0);
 
     if (err != BW_OK && action->peer != 0)
-        bw_log_warn(&program->log, "raft.not_transferred", "peer=%" PRIu64 " why=%s", action->peer,
+        bw_log_warn(&program->log, "raft.not_transferred", "id=%" PRIu64 " error=%s", action->peer,
                     bw_log_quote(bw_err_text(err)));
     if (err == BW_OK && action->text != NULL)
         bw_log_info(&program->log, "raft.handed_over", "group=%s why=%s",
@@ -292,11 +292,11 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
         log_decision(program, action->group, action->decision);
         break;
     case BW_WITNESS_ACTION_NOT_TAKEN:
-        bw_log_warn(&program->log, "proposal.refused", "group=%s why=%s",
+        bw_log_warn(&program->log, "proposal.refused", "group=%s error=%s",
                     program->groups[action->group].spec.name, bw_log_quote(action->text));
         break;
     case BW_WITNESS_ACTION_NOT_FOUNDED:
-        bw_log_error(&program->log, "cluster.not_founded", "why=%s", bw_log_quote(action->text));
+        bw_log_error(&program->log, "cluster.not_founded", "error=%s", bw_log_quote(action->text));
         break;
     case BW_WITNESS_ACTION_HEARD:
         note_contact(program, action->call);
@@ -407,13 +407,13 @@ void bw_drive_use_members(struct bw_program *program)
 /* ---- orders of people ---- */
 
 enum bw_err bw_program_ask(struct bw_program *program, int group, const struct bw_wish *wish,
-                           const char *remote, struct bw_diag *diag)
+                           const char *remote, struct bw_proposer *proposer, struct bw_diag *diag)
 {
-    const enum bw_err err = bw_witness_machine_ask(&program->machine, group, wish, diag);
+    const enum bw_err err = bw_witness_machine_ask(&program->machine, group, wish, proposer, diag);
 
     if (err != BW_OK)
         return err;
-    bw_log_info(&program->log, "wish.noted", "group=%s wish=%s to=%s by=%s remote=%s text=%s",
+    bw_log_info(&program->log, "wish.noted", "group=%s asked=%s site=%s by=%s remote=%s text=%s",
                 program->groups[group].spec.name, bw_wish_word(wish->kind), bw_log_quote(wish->to),
                 bw_log_quote(wish->by), remote, bw_log_quote(wish->text));
     bw_drive_settle_soon(program);

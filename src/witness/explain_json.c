@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/core/expiry.h>
 #include <breakwater/core/explain.h>
 #include <breakwater/core/rules.h>
 
@@ -75,6 +76,19 @@ static json_t *gates_json(const struct bw_gate *gates, uint32_t count, const str
     return list;
 }
 
+static json_t *failures_json(const struct bw_operator_view *view, int group_index, int site)
+{
+    const struct bw_spec *spec = &group_of(view, group_index)->spec;
+    const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
+                                                         spec->request_timeout_ms);
+    bool has_several = false;
+
+    return bw_json_failures(
+        bw_site_reports_fresh(&view->machine->watches[group_index].reports[site], view->now,
+                              freshness_ns, &has_several),
+        view->now);
+}
+
 /* Each site judged for an unplanned grant: why it could follow, or why not. */
 static json_t *candidates_json(const struct bw_operator_view *view, int group_index)
 {
@@ -86,9 +100,11 @@ static json_t *candidates_json(const struct bw_operator_view *view, int group_in
         bw_policy_judge(group, &view->machine->watches[group_index], &view->machine->leadership,
                         site, false, view->now, &candidacy);
         list = bw_json_append(
-            list, json_pack("{s:s, s:b, s:o}", "name", group->spec.sites[site].name, "eligible",
-                            candidacy.eligible, "gates",
-                            gates_json(candidacy.gates, candidacy.gate_count, group)));
+            list, json_pack("{s:s, s:b, s:o, s:o, s:o}", "name", group->spec.sites[site].name,
+                            "eligible", candidacy.eligible, "gates",
+                            gates_json(candidacy.gates, candidacy.gate_count, group), "failures",
+                            failures_json(view, group_index, site), "restarts",
+                            bw_json_restarts(view, group_index, site)));
     }
     return list;
 }
@@ -152,13 +168,33 @@ __attribute__((format(printf, 3, 4))) static void add(json_t **steps, int64_t wi
                           within_ms < 0 ? json_null() : json_integer((json_int_t)within_ms)));
 }
 
-static void plan_switchover(const struct bw_group *group, const struct bw_wish *wish,
-                            json_t **steps)
+/* When it begins, as it is foretold; what comes after that rests on what its sites will say. NULL:
+ * it does not, by time alone. */
+static const struct bw_foretold *revoke_of(const struct bw_foretold_course *course)
 {
+    for (uint32_t i = 0; i < course->count; i++)
+        if (course->decisions[i].command.kind == BW_COMMAND_REVOKE)
+            return &course->decisions[i];
+    return NULL;
+}
+
+static void plan_switchover(const struct bw_group *group, const struct bw_wish *wish,
+                            const struct bw_wish_plan *plan, json_t **steps)
+{
+    const struct bw_foretold *revoke = revoke_of(&plan->course);
     const uint32_t timeout_ms = wish->timeout_ms != 0 ? wish->timeout_ms
                                                       : group->spec.switchover_timeout_ms;
 
-    add(steps, 0, "%s is told to stop %s (Revoke of epoch %" PRIu64 "); its lease goes on meanwhile",
+    if (revoke == NULL) {
+        add(steps, timeout_ms,
+            "as things are, the move does not begin: see explain for what %s lacks; without a "
+            "change "
+            "it is given up by then, and nothing has changed",
+            wish->to);
+        return;
+    }
+    add(steps, (int64_t)(revoke->after_ns / BW_NS_PER_MS),
+        "%s is told to stop %s (Revoke of epoch %" PRIu64 "); its lease goes on meanwhile",
         group->holder_site, group->spec.name, group->epoch);
     add(steps, timeout_ms,
         "%s stops and gives epoch %" PRIu64 " back with its final position; if it has not begun by "
@@ -266,7 +302,7 @@ static void add_steps(const struct bw_operator_view *view, int group_index,
 {
     switch (wish->kind) {
     case BW_WISH_SWITCHOVER:
-        plan_switchover(group_of(view, group_index), wish, steps);
+        plan_switchover(group_of(view, group_index), wish, plan, steps);
         break;
     case BW_WISH_FAILOVER:
     case BW_WISH_FORCE_RELEASE:

@@ -71,7 +71,7 @@ static enum bw_err snapshot(void *user, uint8_t **out_data, size_t *out_size)
     }
     if (err != BW_OK) {
         free(data);
-        bw_log_error(&program->log, "snapshot.failed", "why=%s next=%s", bw_log_quote(diag.text),
+        bw_log_error(&program->log, "snapshot.failed", "error=%s next=%s", bw_log_quote(diag.text),
                      bw_log_quote("the log grows until one succeeds"));
         return err;
     }

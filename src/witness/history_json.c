@@ -40,13 +40,82 @@ static json_t *end_json(const struct bw_record_line *line)
                      line->ended_by[0] == '\0' ? json_null() : bw_json_text(line->ended_text));
 }
 
-/* From the last confirmed renewal of the epoch before, by the granting leader's own clock. */
-static json_t *timeline_json(const struct bw_history_entry *entry)
+/* ---- how it came to serve ---- */
+
+struct moment {
+    const char *phase;
+    int64_t unix_ms;
+};
+#define MOMENTS_MAX 8
+
+struct timeline {
+    uint32_t count;
+    struct moment moments[MOMENTS_MAX]; /* the oldest first */
+};
+
+/* Its leaders' wall clocks may differ: what went backwards took no time at all. */
+static void add_moment(struct timeline *timeline, const char *phase, int64_t unix_ms)
 {
-    if (entry->silent_ms == 0)
-        return json_array();
-    return json_pack("[{s:s, s:i}, {s:s, s:I}]", "phase", "last_renewal", "at_ms", 0, "phase",
-                     "grant", "at_ms", (json_int_t)entry->silent_ms);
+    const int64_t last = timeline->count > 0 ? timeline->moments[timeline->count - 1].unix_ms
+                                             : unix_ms;
+
+    timeline->moments[timeline->count++] = (struct moment){phase, unix_ms > last ? unix_ms : last};
+}
+
+static void add_known(struct timeline *timeline, const char *phase, int64_t unix_ms, int64_t until)
+{
+    if (unix_ms != 0)
+        add_moment(timeline, phase, unix_ms < until ? unix_ms : until);
+}
+
+static void add_heard(struct timeline *timeline, const char *phase, int64_t granted,
+                      uint32_t after_ms)
+{
+    if (after_ms != 0)
+        add_moment(timeline, phase, granted + after_ms);
+}
+
+/* The last renewal by the granting leader's own clock; who was told to stop renews on. */
+static struct timeline timeline_of(const struct bw_record_line *line)
+{
+    const int64_t granted = line->entry.granted_unix_ms;
+    const bool is_first = line->entry.previous_site[0] == '\0'; /* nobody renewed before */
+    const int64_t renewed = line->entry.silent_ms != 0 && !is_first
+                                ? granted - line->entry.silent_ms
+                                : 0;
+    const bool is_told_first = line->before_move_unix_ms != 0 &&
+                               line->before_move_unix_ms <= renewed;
+    struct timeline timeline = {0};
+
+    if (is_told_first)
+        add_known(&timeline, "told_to_stop", line->before_move_unix_ms, granted);
+    add_known(&timeline, "last_renewal", renewed, granted);
+    if (!is_told_first)
+        add_known(&timeline, "told_to_stop", line->before_move_unix_ms, granted);
+    add_known(&timeline, "closed", line->before_closed_unix_ms, granted);
+    add_known(&timeline, "ended", line->before_ended_unix_ms, granted);
+    add_moment(&timeline, "grant", granted);
+    add_heard(&timeline, "armed", granted, line->note.armed_ms);
+    add_heard(&timeline, "started", granted, line->note.started_ms);
+    add_heard(&timeline, "verified", granted, line->note.verified_ms);
+    return timeline;
+}
+
+/* `took_ms`: since the moment before. */
+static json_t *timeline_json(const struct timeline *timeline)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < timeline->count; i++) {
+        const struct moment *moment = &timeline->moments[i];
+        const int64_t before = timeline->moments[i > 0 ? i - 1 : 0].unix_ms;
+
+        list = bw_json_append(
+            list, json_pack("{s:s, s:I, s:I}", "phase", moment->phase, "at_ms",
+                            (json_int_t)(moment->unix_ms - timeline->moments[0].unix_ms), "took_ms",
+                            (json_int_t)(moment->unix_ms - before)));
+    }
+    return list;
 }
 
 /* Its leaders' wall clocks may differ: what went backwards was no time at all. */
@@ -65,22 +134,55 @@ static json_t *held_json(const struct bw_record_line *line)
                      span_json(line->held_unix_ms, line->free_unix_ms));
 }
 
+/* By the sites' own words: from the last look that saw the epoch before serve until this one was
+ * verified. */
+static json_t *outage_json(const struct bw_record_line *line)
+{
+    return line->note.outage_ms != 0 ? json_integer((json_int_t)line->note.outage_ms) : json_null();
+}
+
+static json_t *late_json(const struct bw_record_line *line)
+{
+    return line->has_told_end ? json_integer((json_int_t)line->late_ms) : json_null();
+}
+
+static json_t *restarts_json(const struct bw_record_line *line)
+{
+    if (line->note.restarts == 0)
+        return json_null();
+    return json_pack("{s:I, s:o}", "count", (json_int_t)line->note.restarts, "last",
+                     time_or_null(line->restarted_unix_ms));
+}
+
+/* Of the site that was granted, as measured last while the one before served. */
+static json_t *lag_json(const struct bw_record_event *grant)
+{
+    if (!grant->has_lag)
+        return json_null();
+    return json_pack("{s:I, s:I}", "lag_ms", (json_int_t)grant->lag_ms, "age_ms",
+                     (json_int_t)grant->lag_age_ms);
+}
+
 static json_t *epoch_json(const char *group, const struct bw_record_line *line)
 {
     const struct bw_history_entry *entry = &line->entry;
+    const struct timeline timeline = timeline_of(line);
     char time[BW_TIME_TEXT_BYTES];
 
     bw_json_time(entry->granted_unix_ms, time);
-    return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:s, s:b, s:o, "
-                     "s:o, s:o}",
-                     "index", (json_int_t)entry->granted_index, "time", time, "group", group,
-                     "epoch", (json_int_t)entry->epoch, "site", entry->site, "previous_site",
-                     bw_json_name_or_null(entry->previous_site), "grade",
-                     bw_grade_word(entry->grade), "reason", bw_reason_word(entry->why_granted),
-                     "by", bw_json_text(entry->by), "text", text_or_null(line->text), "planned",
-                     entry->planned, "adopted", entry->adopted, "reach_seen",
-                     bw_reach_seen_word(entry->seen), "reach_proved", entry->proved, "held",
-                     held_json(line), "ended", end_json(line), "timeline", timeline_json(entry));
+    return json_pack(
+        "{s:I, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:s, "
+        "s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+        "index", (json_int_t)entry->granted_index, "time", time, "group", group, "epoch",
+        (json_int_t)entry->epoch, "site", entry->site, "previous_site",
+        bw_json_name_or_null(entry->previous_site), "grade", bw_grade_word(entry->grade), "reason",
+        bw_reason_word(entry->why_granted), "by", bw_json_text(entry->by), "text",
+        text_or_null(line->text), "planned", entry->planned, "adopted", entry->adopted, "waived",
+        text_or_null(line->event.waived), "why", text_or_null(line->event.why), "reach_seen",
+        bw_reach_seen_word(entry->seen), "reach_proved", entry->proved, "held", held_json(line),
+        "ended", end_json(line), "outage_ms", outage_json(line), "outage_told", line->note.is_told,
+        "late_ms", late_json(line), "restarts", restarts_json(line), "lag", lag_json(&line->event),
+        "timeline", timeline_json(&timeline));
 }
 
 json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number)
@@ -92,6 +194,85 @@ json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number)
         return json_null();
     bw_record_line_of(group, entry, &line);
     return epoch_json(group->spec.name, &line);
+}
+
+/* ---- one failover ---- */
+
+struct found {
+    json_t *epoch;
+    json_t *before; /* NULL: it is not on record */
+};
+
+/* Of the grant that a mark stands at; what came after it is not read. */
+static uint64_t epoch_at(const struct bw_record *record, const struct bw_record_mark *mark)
+{
+    struct bw_record_at at = mark->at;
+    struct bw_record_event event = {0};
+
+    (void)bw_record_next(record, &at, &event); /* one stands there */
+    return event.epoch;
+}
+
+static void find_epoch(const struct bw_record *record, const char *group, uint64_t epoch,
+                       struct found *out_found)
+{
+    struct bw_record_at at = bw_record_begin(bw_record_find(record, group));
+    struct bw_record_mark mark = {0};
+    struct bw_record_mark last = {0};
+    struct bw_record_mark before = {0};
+    struct bw_record_line line;
+
+    while (bw_record_next_line(record, &at, &mark)) {
+        if (!mark.is_epoch)
+            continue;
+        if (last.is_epoch)
+            before = last;
+        last = mark;
+        if (epoch != 0 && epoch_at(record, &mark) == epoch)
+            break;
+    }
+    if (!last.is_epoch || (epoch != 0 && epoch_at(record, &last) != epoch))
+        return;
+    bw_record_read_line(record, &last, &line);
+    out_found->epoch = epoch_json(group, &line);
+    epoch = line.entry.epoch;
+    if (before.is_epoch)
+        bw_record_read_line(record, &before, &line);
+    if (before.is_epoch && line.entry.epoch + 1 == epoch)
+        out_found->before = epoch_json(group, &line);
+}
+
+/* What is older than the record, or below the level that keeps one. */
+static void find_older(const struct bw_group *group, uint64_t epoch, struct found *out_found)
+{
+    for (uint32_t number = 0; number < group->history_count; number++) {
+        const struct bw_history_entry *entry = bw_group_history_at(group, number);
+
+        if (epoch != 0 && entry->epoch != epoch)
+            continue;
+        out_found->epoch = bw_json_history_entry(group, number);
+        if (number + 1 < group->history_count)
+            out_found->before = bw_json_history_entry(group, number + 1);
+        return;
+    }
+}
+
+json_t *bw_json_report(const struct bw_operator_view *view, const char *group, uint64_t epoch)
+{
+    const struct bw_cluster *cluster = view->machine->cluster;
+    const int at = bw_cluster_find(cluster, group);
+    struct found found = {0};
+
+    if (cluster->record != NULL)
+        find_epoch(cluster->record, group, epoch, &found);
+    if (found.epoch == NULL && at >= 0)
+        find_older(&cluster->groups[at], epoch, &found);
+    if (found.epoch == NULL)
+        return NULL;
+    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "schema", "breakwater.report/v1", "cluster",
+                     view->cluster, "answered_by", view->self, "index",
+                     (json_int_t)cluster->applied_index, "epoch", found.epoch, "before",
+                     found.before != NULL ? found.before : json_null());
 }
 
 /* ---- one change ---- */
@@ -132,19 +313,27 @@ static json_t *changes_json(const struct bw_record_event *event)
     return changes;
 }
 
+static json_t *wish_json(const struct bw_record_event *event)
+{
+    if (event->kind != BW_RECORD_WISH_OVER)
+        return json_null();
+    return json_pack("{s:s, s:s}", "kind", bw_wish_word(event->wish), "end",
+                     bw_wish_end_word(event->wish_end));
+}
+
 static json_t *change_json(const char *group, const struct bw_record_event *event)
 {
     const bool is_maintenance = event->kind == BW_RECORD_MAINTENANCE;
     char time[BW_TIME_TEXT_BYTES];
 
     bw_json_time(event->unix_ms, time);
-    return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "index",
+    return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "index",
                      (json_int_t)event->index, "time", time, "group", group, "epoch",
                      (json_int_t)event->epoch, "kind", bw_record_word(event->kind), "by",
                      text_or_null(event->by), "text", text_or_null(event->text), "site",
                      bw_json_name_or_null(event->site), "duration_ms",
                      is_maintenance ? json_integer((json_int_t)event->duration_ms) : json_null(),
-                     "changes", changes_json(event));
+                     "wish", wish_json(event), "changes", changes_json(event));
 }
 
 /* ---- which of them ---- */

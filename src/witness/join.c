@@ -51,7 +51,7 @@ static void tell(struct bw_program *program, const char *from, const char *text)
         return;
     (void)snprintf(members->told_join, sizeof members->told_join, "%.*s",
                    (int)sizeof members->told_join - 1, text);
-    bw_log_info(&program->log, "members.join", "from=%s answer=%s", from, bw_log_quote(text));
+    bw_log_info(&program->log, "members.join", "name=%s answer=%s", from, bw_log_quote(text));
 }
 
 /* Who speaks has been authenticated as the witness that was asked; asked is who knows no leader. */
@@ -148,7 +148,7 @@ static void ask_one(struct bw_program *program, const struct bw_witness_member_c
     memcpy(call->to, to->name, sizeof call->to);
     (void)snprintf(url, sizeof url, "https://%s/v1/witness/join", to->address);
     if (bw_http_client_send(&program->relay, &request, on_answered, call, &diag) == NULL) {
-        bw_log_debug(&program->log, "members.not_asked", "to=%s why=%s", to->name,
+        bw_log_debug(&program->log, "members.not_asked", "name=%s error=%s", to->name,
                      bw_log_quote(diag.text));
         free(call);
     }

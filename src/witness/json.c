@@ -7,8 +7,10 @@
 #include <time.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/utf8.h>
 #include <breakwater/core/expiry.h>
 #include <breakwater/core/lease.h>
+#include <breakwater/core/script_failure.h>
 #include <breakwater/witness/spec_json.h>
 
 /* ---- texts ---- */
@@ -195,6 +197,56 @@ static json_t *alarms_of(uint32_t alarms)
     return words;
 }
 
+json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now)
+{
+    const struct bw_report *report = contact != NULL ? &contact->report : NULL;
+    const uint64_t more_ms = contact != NULL
+                                 ? bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_MS
+                                 : 0;
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; report != NULL && i < report->failure_count; i++) {
+        const struct bw_script_failure *one = &report->failures[i];
+        const struct bw_script_said *said = &one->said;
+        char words[BW_SCRIPT_WORDS_MAX + 1];
+        char text[BW_FAILURE_TEXT_BYTES];
+
+        bw_failure_text(one, more_ms, text);
+        bw_utf8_plain(words, sizeof words, said->words, strnlen(said->words, sizeof said->words));
+        /* clang-format off */
+        list = bw_json_append(list, json_pack(
+            "{s:s, s:s, s:I, s:I, s:o, s:o, s:s, s:s}",
+            "action", one->action < BW_ACTION_COUNT
+                          ? bw_action_word((enum bw_action_kind)one->action) : "unlisted",
+            "result", bw_run_result_word((enum bw_run_result)one->result),
+            "ago_ms", (json_int_t)(one->age_ms + more_ms),
+            "took_ms", (json_int_t)one->took_ms,
+            "exit_status", said->exited ? json_integer(said->exit_status) : json_null(),
+            "signal", number_or_null(said->signal != 0, said->signal),
+            "words", words,
+            "text", text));
+        /* clang-format on */
+    }
+    return list;
+}
+
+json_t *bw_json_restarts(const struct bw_operator_view *view, int group_index, int site)
+{
+    const struct bw_group *group = group_of(view, group_index);
+    struct bw_restarted restarted;
+    bool is_known;
+
+    bw_witness_restarted(view->machine, group_index, &restarted);
+    if (restarted.count == 0 || strcmp(group->holder_site, group->spec.sites[site].name) != 0)
+        return json_null();
+    is_known = restarted.since.boot_ns != 0;
+    return json_pack(
+        "{s:I, s:o}", "count", (json_int_t)restarted.count, "ago_ms",
+        number_or_null(is_known,
+                       is_known ? bw_instant_elapsed_ns(view->now, restarted.since) / BW_NS_PER_MS
+                                : 0));
+}
+
 static json_t *readiness_of(const struct bw_report *report)
 {
     if (!report->has_readiness)
@@ -214,7 +266,7 @@ static json_t *said_of(const struct bw_report *report, const struct bw_group *gr
 
     /* clang-format off */
     return json_pack(
-        "{s:s, s:b, s:o, s:b, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
+        "{s:s, s:b, s:o, s:b, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
         "service", bw_service_word(report->service),
         "serving", is_serving,
         "readiness", readiness_of(report),
@@ -226,6 +278,7 @@ static json_t *said_of(const struct bw_report *report, const struct bw_group *gr
         "fence_limit_ms", number_or_null(report->fence_bound_ms != 0, report->fence_bound_ms),
         "fence_cut_ms", number_or_null(bw_lease_cuts_script(fence_ms, report->fence_bound_ms),
                                        bw_lease_script_time_ns(fence_ms * BW_NS_PER_MS) / BW_NS_PER_MS),
+        "loop_delay_ms", number_or_null(report->loop_delay_ms != 0, report->loop_delay_ms),
         "alarms", alarms_of(report->alarms),
         "enforced", report->enforced,
         "rejoining", report->rejoining,
@@ -285,7 +338,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
                                          : 0;
     /* clang-format off */
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I}",
+        "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
         "name", spec->name,
         "role", is_holder ? "primary" : "standby",
         "priority", (json_int_t)spec->priority,
@@ -300,7 +353,9 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
         "clock_rate", clock_rate_of(&watch->rates[site].bounds, group->spec.max_clock_drift_ppm),
         "certificate_left_s", certificate_left_of(fresh, view->now),
         "maintenance_left_ms", (json_int_t)left_ms(view, group->maintenance_ms[site],
-                                                   watch->maintenance_applied[site]));
+                                                   watch->maintenance_applied[site]),
+        "failures", bw_json_failures(fresh, view->now),
+        "restarts", bw_json_restarts(view, group_index, site));
     /* clang-format on */
 
     return bw_json_merge(object, said_of(fresh != NULL ? &fresh->report : &silence, group));
@@ -349,11 +404,23 @@ static json_t *wish_json(const struct bw_operator_view *view, int group_index)
     const struct bw_watch *watch = &view->machine->watches[group_index];
     const enum bw_wish_kind kind = bw_policy_wish(group_of(view, group_index), watch, view->now);
 
-    if (kind == BW_WISH_NONE || !view->machine->leadership.leads)
+    if (kind == BW_WISH_NONE || (watch->wish.index == 0 && !view->machine->leadership.leads))
         return json_null();
-    return json_pack("{s:s, s:o, s:o, s:o}", "kind", bw_wish_word(kind), "to",
+    return json_pack("{s:s, s:o, s:o, s:o, s:I}", "kind", bw_wish_word(kind), "to",
                      bw_json_name_or_null(watch->wish.to), "by", bw_json_text(watch->wish.by),
-                     "text", bw_json_text(watch->wish.text));
+                     "text", bw_json_text(watch->wish.text), "index",
+                     (json_int_t)watch->wish.index);
+}
+
+/* The newest that was asked for, and is no more. */
+static json_t *wish_over_json(const struct bw_group *group)
+{
+    const struct bw_wish_over *over = bw_group_wish_over(group);
+
+    if (over == NULL)
+        return json_null();
+    return json_pack("{s:I, s:s, s:o}", "index", (json_int_t)over->index, "end",
+                     bw_wish_end_word(over->end), "words", bw_json_text(over->words));
 }
 
 /* Which site would follow the holder by itself, as things are, and how long after it fell silent.
@@ -366,6 +433,45 @@ static json_t *failover_json(const struct bw_operator_view *view, int group_inde
     return json_pack("{s:b, s:o, s:o}", "possible", is_possible, "to",
                      bw_json_name_or_null(foretold.command.site), "after_ms",
                      number_or_null(foretold.acts, foretold.after_ns / BW_NS_PER_MS));
+}
+
+static json_t *acked_of(const struct bw_trouble_entry *entry)
+{
+    if (entry->acked_by[0] == '\0')
+        return json_null();
+    return json_pack("{s:o, s:o}", "by", bw_json_text(entry->acked_by), "text",
+                     bw_json_text(entry->acked_text));
+}
+
+static json_t *time_or_null(int64_t unix_ms)
+{
+    char text[BW_TIME_TEXT_BYTES];
+
+    if (unix_ms == 0)
+        return json_null();
+    bw_json_time(unix_ms, text);
+    return json_string(text);
+}
+
+/* Of a group and its sites, or of the cluster and its witnesses: what is on, and what was lately.
+ */
+static json_t *alarms_json(const struct bw_operator_view *view, uint32_t place)
+{
+    json_t *list = json_array();
+
+    for (const struct bw_trouble_entry *entry =
+             view->alarms != NULL ? bw_trouble_book_first(view->alarms, place) : NULL;
+         entry != NULL; entry = bw_trouble_book_next(view->alarms, entry))
+        list = bw_json_append(
+            list,
+            json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "alarm",
+                      bw_trouble_word(entry->trouble), "of", bw_json_name_or_null(entry->subject),
+                      "since", time_or_null(entry->since_unix_ms), "on_ms",
+                      number_or_null(entry->is_on,
+                                     bw_instant_elapsed_ns(view->now, entry->since) / BW_NS_PER_MS),
+                      "ended", time_or_null(entry->ended_unix_ms), "count",
+                      (json_int_t)entry->count, "acknowledged", acked_of(entry)));
+    return list;
 }
 
 static json_t *group_json(const struct bw_operator_view *view, int group_index)
@@ -381,7 +487,7 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
     /* clang-format off */
     return json_pack(
         "{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o, "
-        "s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "name", group->spec.name,
         "phase", bw_phase_word(group->phase),
         "held", group->held,
@@ -403,7 +509,9 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
         "next", bw_json_next(view, group_index),
         "end", bw_json_end(view, group_index),
         "wish", wish_json(view, group_index),
+        "wish_over", wish_over_json(group),
         "last", bw_json_history_entry(group, 0),
+        "alarms", alarms_json(view, (uint32_t)group_index),
         "sites", sites);
     /* clang-format on */
 }
@@ -462,7 +570,7 @@ void bw_json_groups(const struct bw_operator_view *view, struct bw_json_buffer *
 
 /* ---- the cluster ---- */
 
-/* Whom this witness hears: other witnesses (a follower only its leader) and sites. */
+/* Whom this witness hears itself: other witnesses (a follower only its leader) and sites. */
 static json_t *reaches_of(const struct bw_operator_view *view)
 {
     const struct bw_cluster *cluster = view->machine->cluster;
@@ -482,10 +590,11 @@ static json_t *reaches_of(const struct bw_operator_view *view)
 
         for (uint32_t site = 0; is_seen && site < spec->site_count; site++) {
             bool has_several = false;
+            const struct bw_contact *contact = bw_site_reports_fresh(
+                &view->machine->watches[group_index].reports[site], view->now, freshness_ns,
+                &has_several);
 
-            if (bw_site_reports_fresh(&view->machine->watches[group_index].reports[site], view->now,
-                                      freshness_ns, &has_several) != NULL ||
-                has_several)
+            if ((contact != NULL && contact->relayed_by == 0) || has_several)
                 sites = bw_json_merge(sites, json_pack("{s:b}", spec->sites[site].name, true));
         }
     }
@@ -512,7 +621,7 @@ static json_t *members_json(const struct bw_operator_view *view)
             "role", member->role,
             "address", member->address,
             "heard", is_known ? json_boolean(member->is_self || member->is_in_contact) : json_null(),
-            "certificate_left_s", number_or_null(member->is_self, view->certificate_left_s),
+            "certificate_left_s", number_or_null(member->is_certificate_known, member->certificate_left_s),
             "reaches", member->is_self ? reaches_of(view) : json_null());
         /* clang-format on */
 
@@ -550,11 +659,12 @@ void bw_json_status(const struct bw_operator_view *view, struct bw_json_buffer *
     bw_id_format(cluster->id, id);
     /* clang-format off */
     head = json_pack(
-        "{s:s, s:s, s:s, s:I, s:s?, s:s?, s:I, s:{s:o, s:I}, s:s, s:b, s:I, s:o, s:o}",
+        "{s:s, s:s, s:s, s:I, s:I, s:s?, s:s?, s:I, s:{s:o, s:I}, s:s, s:b, s:I, s:o, s:o, s:o}",
         "schema", "breakwater.status/v1",
         "cluster", view->cluster,
         "cluster_id", id,
         "generation", (json_int_t)cluster->generation,
+        "feature_level", (json_int_t)cluster->feature_level,
         "leader", view->leader,
         "leader_address", view->leader_address,
         "term", (json_int_t)view->term,
@@ -565,6 +675,7 @@ void bw_json_status(const struct bw_operator_view *view, struct bw_json_buffer *
         "leads", view->machine->leadership.leads,
         "index", (json_int_t)cluster->applied_index,
         "limited_to", limits_json(&view->scope),
+        "alarms", alarms_json(view, BW_TROUBLE_CLUSTER),
         "witnesses", members_json(view));
     /* clang-format on */
     bw_json_put_list(buffer, head, "groups", cluster->group_count, put_group, view);

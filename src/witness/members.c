@@ -152,7 +152,7 @@ static void tell(struct bw_program *program, const struct bw_members_step *step,
     members->told_rule = step->rule;
     members->told_id = step->id;
     members->told_kind = step->kind;
-    bw_log_info(&program->log, "members.step", "rule=%s id=%" PRIu64 " text=%s", step->rule,
+    bw_log_info(&program->log, "members.step", "rule=%s id=%" PRIu64 " why=%s", step->rule,
                 step->id, bw_log_quote(text));
 }
 
@@ -200,9 +200,9 @@ void bw_members_end_removed(struct bw_program *program, const char *by)
     struct bw_diag diag = {0};
 
     if (bw_node_mark_removed(program->node, &diag) != BW_OK)
-        bw_log_error(&program->log, "members.not_marked", "why=%s", bw_log_quote(diag.text));
-    bw_log_error(&program->log, "witness.removed", "status=%d by=%s why=%s", (int)BW_STOP_PERSON,
-                 by, bw_log_quote(BW_WITNESS_REMOVED));
+        bw_log_error(&program->log, "members.not_marked", "error=%s", bw_log_quote(diag.text));
+    bw_log_error(&program->log, "witness.removed", "exit_status=%d by=%s why=%s",
+                 (int)BW_STOP_PERSON, by, bw_log_quote(BW_WITNESS_REMOVED));
     _exit((int)BW_STOP_PERSON);
 }
 

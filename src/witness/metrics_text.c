@@ -8,6 +8,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/core/expiry.h>
+#include <breakwater/core/trouble.h>
 #include <breakwater/obs/metrics.h>
 #include <breakwater/sys/clock.h>
 
@@ -52,6 +53,8 @@ static void on_tick(uv_timer_t *timer)
                                                             ? now_ns - meter->due_ns
                                                             : 0;
     meter->due_ns = now_ns + METER_MS * BW_NS_PER_MS;
+    if (!program->is_closing)
+        bw_alarms_look(program);
     (void)uv_timer_start(timer, on_tick, METER_MS, 0); /* has a callback: always 0 */
 }
 
@@ -167,6 +170,13 @@ static void write_peers(const struct bw_operator_view *view, const struct bw_nod
                 bw_metrics_add_double(metrics,
                                       now - (double)status->peers[j].last_contact_ms / 1000,
                                       BW_METRIC_LABELS({"peer", view->members[i].name}));
+    bw_metrics_begin(metrics, "breakwater_peer_certificate_expiry_timestamp_seconds",
+                     BW_METRIC_GAUGE,
+                     "When the certificate of the peer ends, Unix time, by what the peer says.");
+    for (uint32_t i = 0; i < view->member_count; i++)
+        if (!view->members[i].is_self && view->members[i].is_certificate_known)
+            bw_metrics_add_double(metrics, now + (double)view->members[i].certificate_left_s,
+                                  BW_METRIC_LABELS({"peer", view->members[i].name}));
 }
 
 /* ---- groups ---- */
@@ -229,6 +239,29 @@ static void write_epoch(const struct subject *of, struct bw_metrics *metrics)
 {
     bw_metrics_add_u64(metrics, of->group->epoch,
                        BW_METRIC_LABELS({"group", of->group->spec.name}));
+}
+
+/* Only of a witness that leads: nobody else foretells. */
+static void write_next(const struct subject *of, struct bw_metrics *metrics)
+{
+    struct bw_foretold foretold;
+
+    if (bw_view_foretell(of->view, of->group_index, &foretold))
+        bw_metrics_add_u64(
+            metrics, 1,
+            BW_METRIC_LABELS(
+                {"group", of->group->spec.name},
+                {"next", foretold.acts ? bw_command_word(foretold.command.kind) : "nothing"},
+                {"site", foretold.acts ? foretold.command.site : ""}));
+}
+
+static void write_next_seconds(const struct subject *of, struct bw_metrics *metrics)
+{
+    struct bw_foretold foretold;
+
+    if (bw_view_foretell(of->view, of->group_index, &foretold) && foretold.acts)
+        bw_metrics_add_double(metrics, (double)foretold.after_ns / (double)BW_NS_PER_S,
+                              BW_METRIC_LABELS({"group", of->group->spec.name}));
 }
 
 static void write_lease(const struct subject *of, struct bw_metrics *metrics)
@@ -303,6 +336,16 @@ static bool lag_of(const struct subject *of, double *out)
     return true;
 }
 
+/* Of the epoch that is open, at its holder. */
+static bool restarts_of(const struct subject *of, double *out)
+{
+    struct bw_restarted restarted;
+
+    bw_witness_restarted(of->view->machine, of->group_index, &restarted);
+    *out = restarted.count;
+    return strcmp(of->site_name, of->group->holder_site) == 0;
+}
+
 static bool certificate_end_of(const struct subject *of, double *out)
 {
     if (of->contact == NULL || of->contact->certificate_left_s == 0)
@@ -356,25 +399,32 @@ static const struct bw_contact *contact_of(const struct subject *of, int site)
         bw_expiry_freshness_ns(spec->renew_interval_ms, spec->request_timeout_ms), &has_several);
 }
 
-/* Only what is so: of a thousand groups most have none. */
-static void write_alarms(const struct subject *of, struct bw_metrics *metrics)
+/* What is on, of the group and of its sites: by its book, and 0 once somebody has seen it; or since
+ * when. */
+static void write_book(const struct subject *of, bool is_time, struct bw_metrics *metrics)
 {
-    static const enum bw_alarm all[] = {
-#define X(name, word) BW_ALARM_##name,
-        BW_ALARM_LIST(X)
-#undef X
-    };
+    const struct bw_trouble_book *book = of->view->alarms;
 
-    for (int site = 0; site < (int)of->group->spec.site_count; site++) {
-        const struct bw_contact *contact = contact_of(of, site);
+    for (const struct bw_trouble_entry *entry =
+             bw_trouble_book_first(book, (uint32_t)of->group_index);
+         entry != NULL; entry = bw_trouble_book_next(book, entry))
+        if (entry->is_on)
+            bw_metrics_add_double(metrics,
+                                  is_time ? (double)entry->since_unix_ms / 1000
+                                          : (double)(entry->acked_by[0] == '\0'),
+                                  BW_METRIC_LABELS({"group", of->group->spec.name},
+                                                   {"site", entry->subject},
+                                                   {"alarm", bw_trouble_word(entry->trouble)}));
+}
 
-        for (size_t i = 0; contact != NULL && i < sizeof all / sizeof all[0]; i++)
-            if ((contact->report.alarms & UINT32_C(1) << all[i]) != 0)
-                bw_metrics_add_u64(metrics, 1,
-                                   BW_METRIC_LABELS({"group", of->group->spec.name},
-                                                    {"site", of->group->spec.sites[site].name},
-                                                    {"alarm", bw_alarm_word(all[i])}));
-    }
+static void write_loudness(const struct subject *of, struct bw_metrics *metrics)
+{
+    write_book(of, false, metrics);
+}
+
+static void write_since(const struct subject *of, struct bw_metrics *metrics)
+{
+    write_book(of, true, metrics);
 }
 
 /* A family has one of the three. */
@@ -390,20 +440,32 @@ static const struct family {
     {"breakwater_maintenance_expiry_timestamp_seconds",
      "When a maintenance ends, Unix time; with an empty site that of the whole group.",
      .write = write_maintenance},
+    {"breakwater_alarm",
+     "An alarm that is on, of the site, or with an empty one of the group: 1, or 0 once "
+     "acknowledged.",
+     .write = write_loudness},
+    {"breakwater_alarm_since_timestamp_seconds", "Since when this witness sees it, Unix time.",
+     .write = write_since},
     {"breakwater_group_epoch", "Newest epoch that was granted.", .write = write_epoch},
     {"breakwater_group_held", "Whether a failed fence holds its epoch.", .is_so = is_held},
     {"breakwater_group_failover_possible", "Whether another site could take over by itself.",
      .is_so = is_failover_possible},
+    {"breakwater_group_next",
+     "1 for what is decided next if nobody says anything new; nothing: time alone brings no "
+     "decision. Only of the witness that leads.",
+     .write = write_next},
+    {"breakwater_group_next_seconds", "In how long that is decided.", .write = write_next_seconds},
     {"breakwater_group_needs_person",
      "1 while a closed epoch waits for its site or for force-release: time does not end it.",
      .is_so = needs_person},
     {"breakwater_site_primary", "Whether committed state says that the site holds it.",
      .get = is_primary},
-    {"breakwater_site_alarm", "1 for each alarm of the site, while it is so.",
-     .write = write_alarms},
     {"breakwater_site_connected", "Whether this witness has a fresh report.", .get = is_connected},
     {"breakwater_site_eligible", "Whether the site could be granted.", .get = is_eligible},
     {"breakwater_site_replication_lag_seconds", "As the site reports it.", .get = lag_of},
+    {"breakwater_site_local_restarts",
+     "How often, in the open epoch, its service had ended at its site and was started there again.",
+     .get = restarts_of},
     {"breakwater_site_certificate_expiry_timestamp_seconds",
      "When the certificate of the site's agent ends, Unix time, by what the agent says.",
      .get = certificate_end_of},

@@ -14,6 +14,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/notify.h>
+#include <breakwater/wire/record_event.h>
 #include <breakwater/witness/witness.h>
 
 #define STATUS_CONFIG   78
@@ -34,32 +35,11 @@ const char *bw_program_name_of(const struct bw_program *program, uint64_t id)
 /* Whether a fresh start may help, or a person must look. */
 static int status_of(enum bw_err err)
 {
-    switch (err) {
-    case BW_OK:
+    if (err == BW_OK)
         return 0;
-    case BW_ERR_INVALID:
-    case BW_ERR_NOT_FOUND:
-    case BW_ERR_EXISTS:
-    case BW_ERR_REFUSED:
-    case BW_ERR_AUTH:
-    case BW_ERR_OUTDATED:
-        return STATUS_CONFIG;
-    case BW_ERR_CORRUPT:
-    case BW_ERR_VERSION:
+    if (err == BW_ERR_CORRUPT || err == BW_ERR_VERSION)
         return BW_STOP_PERSON;
-    case BW_ERR_LIMIT:
-    case BW_ERR_NOMEM:
-    case BW_ERR_IO:
-    case BW_ERR_BUSY:
-    case BW_ERR_STALE:
-    case BW_ERR_NOT_LEADER:
-    case BW_ERR_UNREACHABLE:
-    case BW_ERR_TIMEOUT:
-    case BW_ERR_UNKNOWN:
-    case BW_ERR_CANCELED:
-        break;
-    }
-    return BW_STOP_RESTART;
+    return bw_err_may_pass(err) ? BW_STOP_RESTART : STATUS_CONFIG;
 }
 
 /* ---- events ---- */
@@ -68,7 +48,7 @@ static void on_stop(void *user, enum bw_stop why, const char *message)
 {
     struct bw_program *program = user;
 
-    bw_log_error(&program->log, "witness.stopped", "status=%d why=%s", (int)why,
+    bw_log_error(&program->log, "witness.stopped", "exit_status=%d why=%s", (int)why,
                  bw_log_quote(message));
     _exit((int)why);
 }
@@ -78,7 +58,7 @@ static void tell_systemd(struct bw_program *program, const char *state)
     struct bw_diag diag = {0};
 
     if (bw_notify(state, &diag) != BW_OK)
-        bw_log_debug(&program->log, "systemd.not_told", "why=%s", bw_log_quote(diag.text));
+        bw_log_debug(&program->log, "systemd.not_told", "error=%s", bw_log_quote(diag.text));
 }
 
 static void tell_role(struct bw_program *program, const char *role, uint64_t term)
@@ -157,7 +137,7 @@ static bool does_disk_answer(void *user)
 static void leave(struct bw_program *program, int signal)
 {
     if (!program->machine.is_leaving && !program->is_closing) {
-        bw_log_info(&program->log, "witness.ending", "signal=%d", signal);
+        bw_log_info(&program->log, "witness.ending", "signal=%s", sigabbrev_np(signal));
         tell_systemd(program, "STOPPING=1");
     }
     bw_drive_step(program, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_LEAVE});
@@ -231,6 +211,7 @@ void bw_program_end(struct bw_program *program)
     free(program->routes);
     free(program->groups);
     free(program->watches);
+    free(program->alarms);
     free(program->answer_groups);
     free(program->record);
 }
@@ -243,10 +224,12 @@ static enum bw_err open_state(struct bw_program *program, struct bw_diag *diag)
     program->watches = calloc(BW_GROUPS_MAX, sizeof *program->watches);
     program->answer_groups = calloc(BW_GROUPS_MAX, sizeof *program->answer_groups);
     program->record = calloc(1, sizeof *program->record);
+    program->alarms = calloc(1, sizeof *program->alarms);
     if (program->groups == NULL || program->watches == NULL || program->answer_groups == NULL ||
-        program->record == NULL)
+        program->record == NULL || program->alarms == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "no memory for %d groups", BW_GROUPS_MAX);
-    bw_record_init(&program->record->record, program->record->blocks, BW_RECORD_BLOCKS_MAX);
+    bw_record_init(&program->record->record, &bw_record_codec, program->record->blocks,
+                   BW_RECORD_BLOCKS_MAX);
     return bw_drive_init(program, diag);
 }
 
@@ -383,6 +366,8 @@ static enum bw_err open_parts(struct bw_program *program, struct bw_diag *diag)
                                                   diag);
 
     if (err == BW_OK)
+        bw_program_judge_address(program);
+    if (err == BW_OK)
         err = open_state(program, diag);
     if (err == BW_OK)
         err = open_handles(program, diag);
@@ -432,7 +417,7 @@ bool bw_program_begin(struct bw_program *program, const char *config_file, int *
     bw_program_note_files(program); /* before they are read */
     err = open_parts(program, &diag);
     if (err != BW_OK) {
-        bw_log_error(&program->log, "witness.not_started", "why=%s", bw_log_quote(diag.text));
+        bw_log_error(&program->log, "witness.not_started", "error=%s", bw_log_quote(diag.text));
         *out_status = status_of(err);
         return false;
     }

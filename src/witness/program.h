@@ -2,16 +2,16 @@
  *
  *   program.c    life: open, signals, close      reload.c     configuration and certificates anew
  *   raft_link.c  TLS streams for Raft            found.c, ask.c  `witness init`
- *   directory.c  which witnesses are known      members.c   who is to join and to leave, step by step
- *   join.c       asks the others to be let in   api_members.c what people order of the members
+ *   directory.c  which witnesses are known      members.c   who is to join and to leave, step by
+ * step join.c       asks the others to be let in   api_members.c what people order of the members
  *   recovery.c, saved.c  `recover`, `snapshot`   api_snapshot.c  GET /v1/snapshot
- *   api_group.c  a group's mode, maintenance and end   awaited.c  answers that come with the outcome
- *   fsm.c        log entries and snapshots <-> the cluster
- *   drive.c      the machine's clocks, requests and wake-ups
- *   api_agent.c  syncs, also through a follower, and polls   health.c     /healthz, /readyz
- *   api_operator.c what people read and ask for    api_apply.c  the specs that they apply
+ *   api_group.c  a group's mode, maintenance and end   awaited.c  answers that come with the
+ * outcome fsm.c        log entries and snapshots <-> the cluster drive.c      the machine's clocks,
+ * requests and wake-ups api_agent.c  syncs, also through a follower, and polls   health.c /healthz,
+ * /readyz api_operator.c what people read and ask for    api_apply.c  the specs that they apply
  *   metrics_text.c /metrics               reads.c      long documents, made rarely and shared
  *   people.c     which groups a caller may see and change   refused.c   who was refused, in the log
+ *   alarms.c     since when something needs attention, and who has seen it
  *   consent.c    whether the other witnesses would let a person change something
  *
  * Everything belongs to the loop's thread. The machine (machine/witness.h) decides; nothing here
@@ -76,6 +76,9 @@ struct bw_known {
     bool is_member; /* by the roster, or by the file as long as the roster has no names */
     uint32_t level; /* the newest that it knows; 0: not met (api_level.c) */
     char release[BW_HELLO_RELEASE_BYTES]; /* that it runs; "": it has not said */
+    bool has_certificate;                 /* it has said how long its own holds: */
+    uint64_t certificate_left_s;          /* so long, when it said so */
+    struct bw_instant certificate_heard;
 };
 struct bw_directory {
     struct bw_known list[BW_KNOWN_MAX]; /* those of the file first */
@@ -211,6 +214,8 @@ struct bw_program {
     struct bw_reads reads;
     struct bw_witness_counters counters;
     struct bw_meter meter;
+    struct bw_trouble_book *alarms; /* alarms.c */
+    uint32_t alarms_next;           /* the group that was looked at last */
     struct bw_summary told[BW_TOLD_COUNT];
 
     uv_signal_t signals[3];  /* SIGTERM SIGINT SIGHUP */
@@ -252,6 +257,10 @@ uint32_t bw_directory_level(const struct bw_program *program, uint64_t id); /* 0
 void bw_directory_note_release(struct bw_program *program, uint64_t id,
                                const char release[BW_HELLO_RELEASE_BYTES]);
 const char *bw_directory_release(const struct bw_program *program, uint64_t id); /* "": unknown */
+void bw_directory_note_certificate(struct bw_program *program, uint64_t id, uint64_t left_s);
+/* Of another witness, by what it said last and the time that has passed. False: it has not said. */
+bool bw_directory_certificate(const struct bw_program *program, uint64_t id, struct bw_instant now,
+                              uint64_t *out_left_s);
 
 /* ---- members.c ---- */
 
@@ -317,10 +326,10 @@ void bw_drive_settle_soon(struct bw_program *program);
 
 /* The machine was asked for something outside of a step. */
 void bw_drive_refresh(struct bw_program *program);
-/* A person's wish (bw_witness_ask), acted on where it can be. `remote`: where it came from. */
+/* A person's wish (bw_witness_machine_ask). `remote`: where it came from. */
 BW_MUST_CHECK enum bw_err bw_program_ask(struct bw_program *program, int group,
                                          const struct bw_wish *wish, const char *remote,
-                                         struct bw_diag *diag);
+                                         struct bw_proposer *proposer, struct bw_diag *diag);
 /* The node's events. */
 void bw_program_on_role(struct bw_program *program, enum bw_node_role role, uint64_t term);
 void bw_program_on_ready_to_lead(struct bw_program *program, uint64_t term);
@@ -339,6 +348,8 @@ extern const struct bw_link_ops bw_raft_link_ops; /* its user is the program */
 /* New links use these (kept); old ones go on. */
 void bw_raft_links_set_contexts(struct bw_raft_links *links, struct ssl_ctx_st *server_context,
                                 struct ssl_ctx_st *client_context);
+/* This witness's own is a new one: whoever has dialed it is told how long that holds. */
+void bw_raft_links_tell_certificate(struct bw_raft_links *links);
 /* Whoever was removed, by what is applied here, is told so on the connections that it has made, which end. */
 void bw_raft_links_part(struct bw_raft_links *links);
 /* Stops listening, and closes what the transport has not adopted. Accepts NULL. */
@@ -359,6 +370,9 @@ BW_MUST_CHECK enum bw_err bw_program_load_credentials(const struct bw_witness_co
                                                       struct bw_credentials **out_credentials,
                                                       struct bw_tls_contexts *out_contexts,
                                                       struct bw_diag *diag);
+/* Says so in the log when the certificate in use does not name the address at which this witness is
+ * dialed. */
+void bw_program_judge_address(struct bw_program *program);
 void bw_tls_contexts_free(struct bw_tls_contexts *contexts);
 /* Remembers the files as they are, so that a change is noticed. */
 void bw_program_note_files(struct bw_program *program);
@@ -392,6 +406,11 @@ void bw_operator_on_applied(struct bw_program *program, struct bw_apply *order);
 void bw_operator_send_applied(struct bw_program *program);
 void bw_program_answer_awaited(struct bw_program *program);
 
+/* ---- alarms.c ---- */
+
+/* What needs attention now: once a second. */
+void bw_alarms_look(struct bw_program *program);
+
 /* ---- metrics_text.c ---- */
 extern const struct bw_http_route bw_metrics_routes[];
 extern const size_t bw_metrics_route_count;
@@ -410,6 +429,11 @@ void bw_on_event_close(struct bw_program *program); /* also if it was never open
 /* This witness leads and has applied it: a row fired. Neither waits nor forks. */
 void bw_on_event_tell(struct bw_program *program, uint64_t index, const struct bw_command *command,
                       const struct bw_applied *applied);
+/* This witness leads: an alarm has begun or ended, or a person has seen it. `group` NULL: it is of
+ * a witness. False: it finds no room now (half of it is kept for what is committed), or there is no
+ * script. Neither waits nor forks. */
+bool bw_on_event_tell_alarm(struct bw_program *program, const struct bw_group *group,
+                            const struct bw_trouble_entry *entry, bool is_ack);
 
 /* ---- page.c ---- */
 extern const struct bw_http_route bw_page_routes[];

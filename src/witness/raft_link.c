@@ -10,6 +10,7 @@
 #include <breakwater/consensus/raft_frames.h>
 #include <breakwater/net/address.h>
 #include <breakwater/net/tls_stream.h>
+#include <breakwater/sys/clock.h>
 
 #include "join.h"
 
@@ -88,7 +89,7 @@ static void refuse(struct link *link, const char *why)
     program->counters.raft_peers_refused++;
     if (count > 0)
         bw_log_warn(&program->log, "raft.peer_refused",
-                    "remote=%s dialed=%" PRIu64 " why=%s count=%" PRIu64,
+                    "remote=%s dialed_id=%" PRIu64 " why=%s count=%" PRIu64,
                     bw_tls_stream_remote(link->stream), link->peer, bw_log_quote(why), count);
 }
 
@@ -101,9 +102,10 @@ static void refuse_message(struct link *link, const char *why)
     program->counters.raft_peers_refused++;
     if (count > 0)
         bw_log_error(&program->log, "raft.message_refused",
-                     "peer=%s remote=%s why=%s action=%s count=%" PRIu64,
+                     "name=%s remote=%s why=%s does=%s next=%s count=%" PRIu64,
                      bw_tls_stream_peer(link->stream)->name, bw_tls_stream_remote(link->stream),
-                     bw_log_quote(why), "\"closed its connection; look at that witness\"", count);
+                     bw_log_quote(why), "\"its connection was closed\"", "\"look at that witness\"",
+                     count);
 }
 
 /* Another one, by its certificate: of this cluster, member or not. */
@@ -139,7 +141,7 @@ static void refuse_identity(struct link *link, const char *why)
     program->counters.raft_peers_refused++;
     if (count > 0)
         bw_log_error(&program->log, "raft.witness_refused",
-                     "peer=%s remote=%s why=%s count=%" PRIu64,
+                     "name=%s remote=%s why=%s count=%" PRIu64,
                      bw_tls_stream_peer(link->stream)->name, bw_tls_stream_remote(link->stream),
                      bw_log_quote(why), count);
 }
@@ -180,17 +182,48 @@ static void look_whether_removed(struct link *link)
         bw_members_end_removed(program, bw_tls_stream_peer(link->stream)->name);
 }
 
-/* After the welcome: an older one would take it for nonsense. */
-static void tell_release(struct link *link, uint64_t id)
+static void say(struct link *link, const uint8_t words[BW_HELLO_BYTES])
 {
-    uint8_t words[BW_HELLO_BYTES];
+    if (bw_tls_stream_write(link->stream, words, BW_HELLO_BYTES) != BW_OK)
+        bw_tls_stream_close(link->stream, BW_ERR_IO, "it could not be told of this witness");
+}
+
+/* After the welcome: an older one would take it for nonsense. */
+static bool can_be_told(const struct link *link)
+{
     struct bw_hello theirs;
 
-    if (!bw_hello_decode(link->hello, &theirs) || theirs.feature_level < BW_HELLO_LEVEL)
+    return bw_hello_decode(link->hello, &theirs) && theirs.feature_level >= BW_HELLO_LEVEL;
+}
+
+/* In seconds that are left: nobody's wall clock is another's business. */
+static void tell_certificate(struct link *link, uint64_t id)
+{
+    uint8_t words[BW_HELLO_BYTES];
+
+    bw_node_say_certificate(link->program->node, id,
+                            bw_credentials_left_s(link->program->credentials, bw_clock_wall()),
+                            words);
+    say(link, words);
+}
+
+static void tell_of_this_witness(struct link *link, uint64_t id)
+{
+    uint8_t words[BW_HELLO_BYTES];
+
+    if (!can_be_told(link))
         return;
     bw_node_say_release(link->program->node, id, BW_VERSION, words);
-    if (bw_tls_stream_write(link->stream, words, sizeof words) != BW_OK)
-        bw_tls_stream_close(link->stream, BW_ERR_IO, "its release could not be said");
+    say(link, words);
+    tell_certificate(link, id);
+}
+
+void bw_raft_links_tell_certificate(struct bw_raft_links *links)
+{
+    for (struct link *link = links->first; link != NULL; link = link->next)
+        if (link->frames.peer != 0 && !link->is_parted && link->sink.events != NULL &&
+            can_be_told(link))
+            tell_certificate(link, link->frames.peer);
 }
 
 static void hear_hello(struct link *link)
@@ -218,7 +251,7 @@ static void hear_hello(struct link *link)
         bw_tls_stream_finish(link->stream);
     else {
         note_level(link, member->id);
-        tell_release(link, member->id);
+        tell_of_this_witness(link, member->id);
         adopt(link, member);
     }
 }
@@ -263,10 +296,14 @@ static bool hear_word(struct link *link)
     struct bw_hello said;
 
     look_whether_removed(link);
-    if (!bw_hello_decode(link->hello, &said) || said.word != BW_HELLO_RELEASE ||
-        said.from != link->peer)
+    if (!bw_hello_decode(link->hello, &said) || said.from != link->peer)
         return false;
-    bw_directory_note_release(link->program, link->peer, said.release);
+    if (said.word == BW_HELLO_RELEASE)
+        bw_directory_note_release(link->program, link->peer, said.release);
+    else if (said.word == BW_HELLO_CERTIFICATE)
+        bw_directory_note_certificate(link->program, link->peer, said.certificate_left_s);
+    else
+        return false;
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <breakwater/os/random.h>
+#include <breakwater/wire/record_event.h>
 #include <breakwater/wire/snapshot.h>
 
 #include "program.h"
@@ -92,7 +93,7 @@ enum bw_err bw_witness_recovery_init(struct bw_witness_recovery *recovery, struc
         return bw_diag_set(diag, BW_ERR_NOMEM, "no memory for %d groups", BW_GROUPS_MAX);
     }
     bw_cluster_init(&recovery->cluster, groups, BW_GROUPS_MAX);
-    bw_record_init(&room->record, room->blocks, BW_RECORD_BLOCKS_MAX);
+    bw_record_init(&room->record, &bw_record_codec, room->blocks, BW_RECORD_BLOCKS_MAX);
     bw_cluster_keep_record(&recovery->cluster, &room->record);
     return BW_OK;
 }

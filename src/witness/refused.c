@@ -45,7 +45,7 @@ void bw_told_on_handshake_failed(const char *remote, enum bw_err why, const char
 
     bw_meter_on_handshake_failed(program, why);
     if (count > 0)
-        bw_log_warn(&program->log, "api.handshake_failed", "remote=%s why=%s count=%" PRIu64,
+        bw_log_warn(&program->log, "api.handshake_failed", "remote=%s error=%s count=%" PRIu64,
                     remote, bw_log_quote(text), count);
 }
 
@@ -90,7 +90,7 @@ void bw_told_on_refused(const struct bw_http_request *request, int status, const
     count = bw_told_add(program, kind_of(request, status));
     if (count > 0)
         bw_log_warn(&program->log, "api.refused",
-                    "status=%d identity=%s remote=%s method=%s route=%s group=%s why=%s "
+                    "http_status=%d identity=%s remote=%s method=%s route=%s group=%s why=%s "
                     "count=%" PRIu64,
                     status, name_of(request->named, text), request->remote,
                     route != NULL ? route->method : "none", route != NULL ? route->pattern : "none",

@@ -85,12 +85,13 @@ static void note_outcome(struct bw_program *program, bool is_good, const char *w
     if (is_good) {
         counters->reloads++;
         counters->last_good_reload_unix_ms = bw_clock_wall().unix_ms;
-        bw_log_info(&program->log, "config.reloaded", "what=%s certificate_days_left=%" PRId64,
+        bw_log_info(&program->log, "config.reloaded", "what=%s certificate_left_days=%" PRId64,
                     what, bw_credentials_days_left(program->credentials, bw_clock_wall()));
+        bw_program_judge_address(program); /* one that is no worse than the one before is taken */
         return;
     }
     counters->reloads_failed++;
-    bw_log_error(&program->log, "config.reload_failed", "what=%s why=%s then=%s", what,
+    bw_log_error(&program->log, "config.reload_failed", "what=%s error=%s does=%s", what,
                  bw_log_quote(why), bw_log_quote("the old one stays in use"));
 }
 
@@ -110,8 +111,37 @@ static enum bw_err use_credentials(struct bw_program *program, struct bw_credent
     bw_tls_contexts_free(contexts); /* their users keep them */
     bw_credentials_free(program->credentials);
     program->credentials = credentials;
+    bw_raft_links_tell_certificate(program->links);
     program->days_warned = INT64_MAX;
     return BW_OK;
+}
+
+/* A certificate that nobody takes who dials this witness is no better than the one in use. Where
+ * that one has the same fault a new one is used all the same: it lasts longer, and Raft's links ask
+ * for no address. */
+static enum bw_err judge_address(const struct bw_program *program,
+                                 const struct bw_witness_config *config,
+                                 const struct bw_credentials *credentials, struct bw_diag *diag)
+{
+    const struct bw_witness_config *running = program->config;
+    struct bw_diag ignored = {0};
+    const enum bw_err err = bw_credentials_check_address(
+        credentials, config->witnesses[config->self].address, diag);
+    const bool is_taken_now = bw_credentials_check_address(
+                                  program->credentials, running->witnesses[running->self].address,
+                                  &ignored) == BW_OK;
+
+    return is_taken_now ? err : BW_OK;
+}
+
+void bw_program_judge_address(struct bw_program *program)
+{
+    const struct bw_witness_config *config = program->config;
+    struct bw_diag diag = {0};
+
+    if (bw_credentials_check_address(program->credentials, config->witnesses[config->self].address,
+                                     &diag) != BW_OK)
+        bw_log_error(&program->log, "certificate.unnamed", "error=%s", bw_log_quote(diag.text));
 }
 
 static enum bw_err reload_credentials(struct bw_program *program,
@@ -121,7 +151,14 @@ static enum bw_err reload_credentials(struct bw_program *program,
     struct bw_tls_contexts contexts;
     enum bw_err err = bw_program_load_credentials(config, &credentials, &contexts, diag);
 
-    return err == BW_OK ? use_credentials(program, credentials, &contexts, diag) : err;
+    if (err != BW_OK)
+        return err;
+    err = judge_address(program, config, credentials, diag);
+    if (err == BW_OK)
+        return use_credentials(program, credentials, &contexts, diag); /* takes them */
+    bw_credentials_free(credentials);
+    bw_tls_contexts_free(&contexts);
+    return err;
 }
 
 /* What of `fresh` differs and needs a restart is refused: a key of this witness, or who the witnesses are. */
@@ -178,7 +215,8 @@ static void warn_of_end(struct bw_program *program)
         return;
     program->days_warned = passed;
     bw_log_write(&program->log, days < 1 ? BW_LOG_ERROR : BW_LOG_WARN, "certificate.ends",
-                 "file=%s days_left=%" PRId64 " next=%s", program->config->tls.identity, days,
+                 "file=%s certificate_left_days=%" PRId64 " next=%s", program->config->tls.identity,
+                 days,
                  bw_log_quote("renew this file (breakwater pki renew); it is noticed by itself"));
 }
 

@@ -287,39 +287,67 @@ static void write_site_stories(void)
     }
 }
 
+static void put_block(struct input *input, const char *group, const struct bw_record_event *event)
+{
+    static uint8_t bytes[BW_RECORD_EVENT_BYTES_MAX];
+    struct input block = {0};
+
+    put_bytes(&block, 1, group, strlen(group));
+    put_bytes(&block, 2, bytes, encode(&bw_shape_record_event, event, bytes, sizeof bytes));
+    put_bytes(input, 4, block.bytes, block.size);
+}
+
+/* Of each kind, as it is. */
+static void write_events(void)
+{
+    static uint8_t bytes[1 + BW_RECORD_EVENT_BYTES_MAX] = {1};
+    struct wire_filler filler = {0};
+    struct bw_record_event event;
+    char name[32];
+
+    bw_prng_init(&filler.prng, 8);
+    for (filler.choice = BW_RECORD_NONE + 1; filler.choice <= BW_RECORD_WISH_OVER;
+         filler.choice++) {
+        wire_fill(&filler, &bw_shape_record_event, &event);
+        for (uint32_t i = 0; i < event.key_count; i++)
+            event.keys[i].key = i + 1;
+        (void)snprintf(name, sizeof name, "seed-event-%d", filler.choice);
+        write_seed("snapshot", name, bytes,
+                   1 + encode(&bw_shape_record_event, &event, bytes + 1, sizeof bytes - 1));
+    }
+}
+
 /* Two groups on record, neither of which is there. */
 static void write_recorded(const struct bw_cluster *head)
 {
     static uint8_t bytes[BW_RECORD_BLOCK_BYTES];
-    struct bw_record_event event = {.kind = BW_RECORD_GRANTED,
-                                    .index = 5,
-                                    .unix_ms = 1800000000000,
-                                    .epoch = 1,
-                                    .reason = BW_REASON_SITE_LOST,
-                                    .site = "dc-a",
-                                    .by = "witness/w1"};
+    const struct bw_record_event grant = {.kind = BW_RECORD_GRANTED,
+                                          .index = 5,
+                                          .unix_ms = 1800000000000,
+                                          .epoch = 1,
+                                          .reason = BW_REASON_SITE_LOST,
+                                          .site = "dc-a",
+                                          .by = "witness/w1"};
+    const struct bw_record_event spec = {.kind = BW_RECORD_SPEC,
+                                         .index = 7,
+                                         .key_count = 1,
+                                         .keys = {{.key = 8, .before = 5000, .after = 7000}},
+                                         .site_count = 1,
+                                         .sites = {{.name = "dc-c", .is = true}}};
+    const struct bw_record_event over = {.kind = BW_RECORD_WISH_OVER,
+                                         .index = 8,
+                                         .wish = BW_WISH_SWITCHOVER,
+                                         .wish_end = BW_WISH_END_CANCELED,
+                                         .site = "dc-c"};
     struct bw_cluster cluster = *head;
     struct input input = {.size = 1};
 
     cluster.group_count = 0;
-    cluster.record_blocks = 2;
+    cluster.record_blocks = 3;
     put_bytes(&input, 1, bytes, encode(&bw_shape_snapshot_head, &cluster, bytes, sizeof bytes));
-    memcpy(bytes,
-           "\x01"
-           "a",
-           2);
-    put_bytes(&input, 4, bytes, 2 + bw_record_encode(&event, bytes + 2));
-    event = (struct bw_record_event){.kind = BW_RECORD_SPEC,
-                                     .index = 7,
-                                     .key_count = 1,
-                                     .keys = {{.key = 8, .before = 5000, .after = 7000}},
-                                     .site_count = 1,
-                                     .sites = {{.name = "dc-c", .is = true}}};
-    memcpy(bytes,
-           "\x01"
-           "b",
-           2);
-    put_bytes(&input, 4, bytes, 2 + bw_record_encode(&event, bytes + 2));
+    put_block(&input, "a", &grant);
+    put_block(&input, "b", &spec);
+    put_block(&input, "b", &over);
     write_seed("snapshot", "seed-recorded", input.bytes, input.size);
 }
 
@@ -345,6 +373,7 @@ static void write_snapshots(void)
     put_bytes(&input, 2, bytes, encode(&bw_shape_snapshot_group, &group, bytes, sizeof bytes));
     write_seed("snapshot", "seed-granted", input.bytes, input.size);
     write_recorded(&head);
+    write_events();
 }
 
 int main(int argc, char **argv)

@@ -74,7 +74,7 @@ static enum bw_err load_groups(const char *file, struct bw_problems *problems)
         return err;
     FUZZ_CHECK(config->group_count <= BW_GROUPS_MAX);
     for (uint32_t i = 0; i < config->group_count; i++) {
-        const struct bw_spec *spec = &config->groups[i];
+        const struct bw_spec *spec = &config->groups[i].spec;
 
         FUZZ_CHECK(bw_name_is_valid(spec->name) && spec->site_count <= BW_SITES_MAX);
         FUZZ_CHECK(spec->lease_ttl_ms > spec->fence_timeout_ms);

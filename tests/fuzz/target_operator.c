@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include <breakwater/base/feature_level.h>
+#include <breakwater/machine/witness_operator.h>
 #include <breakwater/wire/log_entry.h>
 #include <breakwater/wire/snapshot.h>
 
@@ -26,6 +27,7 @@ static struct bw_sync_answer_group answer_groups[GROUPS];
 static struct bw_group groups_at_first[GROUPS];
 static struct bw_watch watches_at_first[GROUPS];
 static struct bw_program program;
+static struct bw_trouble_book alarms;
 static struct bw_cluster cluster_at_first;
 static struct bw_witness core_at_first;
 static uint8_t snapshot_at_first[SNAPSHOT_BYTES];
@@ -60,7 +62,8 @@ void __wrap_bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
                           const struct bw_http_later *later, void *user);
 void __wrap_bw_drive_refresh(struct bw_program *of);
 enum bw_err __wrap_bw_program_ask(struct bw_program *of, int group, const struct bw_wish *wish,
-                                  const char *remote, struct bw_diag *diag);
+                                  const char *remote, struct bw_proposer *proposer,
+                                  struct bw_diag *diag);
 void __wrap_bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status);
 bool __wrap_bw_agents_is_too_early(struct bw_program *of, struct bw_http_request *request);
 uint64_t __wrap_bw_credentials_left_s(const struct bw_credentials *credentials, struct bw_wall now);
@@ -173,9 +176,13 @@ static void end_proposals(void)
 }
 
 enum bw_err __wrap_bw_program_ask(struct bw_program *of, int group, const struct bw_wish *wish,
-                                  const char *remote, struct bw_diag *diag)
+                                  const char *remote, struct bw_proposer *proposer,
+                                  struct bw_diag *diag)
 {
-    const enum bw_err err = bw_witness_ask(&of->machine.core, group, wish, fuzz_instant_ms(20000), diag);
+    const enum bw_err err = proposer == NULL
+                                ? bw_witness_ask(&of->machine.core, group, wish,
+                                                 fuzz_instant_ms(20000), diag)
+                                : bw_witness_machine_ask(&of->machine, group, wish, proposer, diag);
 
     FUZZ_CHECK(remote[0] != '\0');
     fuzz_check_outcome(err, diag);
@@ -266,6 +273,7 @@ static void open_world(void)
     program.config = &config;
     program.groups = groups;
     program.watches = watches;
+    program.alarms = &alarms;
     bw_log_init(&program.log, "witness", BW_LOG_ERROR);
     bw_witness_machine_init(&program.machine, &setup);
     bw_witness_machine_set_members(&program.machine, &member, 1);
@@ -299,6 +307,9 @@ static void begin_again(void)
     memcpy(watches, watches_at_first, sizeof watches);
     program.machine.cluster = cluster_at_first;
     program.machine.core = core_at_first;
+    for (uint32_t i = 0; i < GROUPS; i++) /* of no group: all is forgotten */
+        bw_trouble_book_note(&alarms, i, &(struct bw_troubles){.of = ""}, fuzz_instant_ms(now_ms),
+                             wall_ms(NULL));
     answers = proposals = 0;
     is_deferred = false;
 }
@@ -373,6 +384,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct bw_http_route *route;
     json_t *body;
+    const json_t *spec;
     char *segment;
     char *query;
 
@@ -390,10 +402,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(segment);
     free(query);
     body = json_loadb((const char *)data, size, 0, NULL);
-    if (body != NULL)
-        check_spec(json_is_array(json_object_get(body, "groups"))
-                       ? json_array_get(json_object_get(body, "groups"), 0)
-                       : body);
+    spec = json_object_get(body, "groups");
+    spec = json_is_array(spec) ? json_array_get(spec, 0) : body;
+    if (spec != NULL)
+        check_spec(spec);
     json_decref(body);
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include <breakwater/core/record_line.h>
 #include <breakwater/wire/frame.h>
+#include <breakwater/wire/record_event.h>
 #include <breakwater/wire/snapshot.h>
 #include <breakwater/witness/saved.h>
 
@@ -87,7 +88,7 @@ static void assemble(const uint8_t *data, size_t size, struct frames *out_frames
 
 static void begin_again(struct bw_cluster *again)
 {
-    bw_record_init(&room_again.record, room_again.blocks, BLOCKS);
+    bw_record_init(&room_again.record, &bw_record_codec, room_again.blocks, BLOCKS);
     bw_cluster_init(again, groups_again, GROUPS);
     bw_cluster_keep_record(again, &room_again.record);
 }
@@ -175,10 +176,19 @@ static void run_event(const uint8_t *data, size_t size)
 {
     static uint8_t again[BW_RECORD_EVENT_BYTES_MAX];
     struct bw_record_event event;
-    const size_t taken = bw_record_decode(data, size, &event);
+    struct bw_record_event same;
+    struct bw_diag diag = {0};
+    size_t again_size;
+    const enum bw_err err = bw_record_event_decode(data, size, &event, &diag);
 
-    if (taken > 0)
-        FUZZ_CHECK(bw_record_encode(&event, again) == taken && memcmp(again, data, taken) == 0);
+    fuzz_check_outcome(err, &diag);
+    if (err != BW_OK)
+        return;
+    FUZZ_CHECK(bw_record_event_unsound(&event) == NULL);
+    FUZZ_CHECK(bw_record_event_encode(&event, again, sizeof again, &again_size, &diag) == BW_OK);
+    FUZZ_CHECK(again_size == size && memcmp(again, data, size) == 0);
+    bw_record_codec.decode(data, size, &same);
+    FUZZ_CHECK(memcmp(&same, &event, sizeof event) == 0);
 }
 
 static void run(const uint8_t *data, size_t size)
@@ -190,7 +200,7 @@ static void run(const uint8_t *data, size_t size)
 
     memset(groups, 0, sizeof groups);
     memset(groups_again, 0, sizeof groups_again);
-    bw_record_init(&room.record, room.blocks, BLOCKS);
+    bw_record_init(&room.record, &bw_record_codec, room.blocks, BLOCKS);
     bw_cluster_init(&cluster, groups, GROUPS);
     bw_cluster_keep_record(&cluster, &room.record);
     memcpy(&before, &cluster, sizeof before);

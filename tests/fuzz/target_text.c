@@ -1,7 +1,6 @@
 /* Everything small that is read from text: durations, numbers, truths, addresses, names, ids, hex,
- * identities in a URI, the characters of a configuration, chrony's configuration, a start
- * script. The first byte
- * says which. */
+ * identities in a URI, the characters of a configuration, chrony's configuration, a start script,
+ * bytes that are shown. The first byte says which. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +8,13 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/id.h>
 #include <breakwater/base/name.h>
+#include <breakwater/base/utf8.h>
 #include <breakwater/config/chrony.h>
 #include <breakwater/config/script_hint.h>
 #include <breakwater/config/document.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/core/spec.h>
+#include <breakwater/core/trouble.h>
 #include <breakwater/net/address.h>
 #include <breakwater/net/roles.h>
 
@@ -47,10 +48,13 @@ static void run_number(const char *text)
 static void run_truth(const char *text)
 {
     enum bw_mode mode = BW_MODE_AUTO;
+    enum bw_trouble trouble;
     bool truth = false;
 
     if (bw_mode_parse(text, &mode))
         FUZZ_CHECK(strcmp(text, bw_mode_word(mode)) == 0);
+    if (bw_trouble_parse(text, &trouble))
+        FUZZ_CHECK(strcmp(text, bw_trouble_word(trouble)) == 0);
 
     if (bw_truth_parse(text, &truth))
         FUZZ_CHECK(strcmp(text, truth ? "true" : "false") == 0);
@@ -132,11 +136,35 @@ static void run_identity(const uint8_t *data, size_t size)
     FUZZ_CHECK(strlen(again) == size && memcmp(again, data, size) == 0);
 }
 
+/* What is shown of a stranger's bytes is whole characters, none of which a terminal obeys or hides,
+ * within its limit, and shown again the same. */
+static void run_shown(const uint8_t *data, size_t size)
+{
+    char plain[64];
+    char again[sizeof plain];
+    size_t length;
+
+    bw_utf8_plain(plain, sizeof plain, (const char *)data, size);
+    FUZZ_CHECK(fuzz_is_text(plain, sizeof plain));
+    length = strlen(plain);
+    for (size_t at = 0; at < length;) {
+        uint32_t point = 0;
+        const size_t taken = bw_utf8_decode(plain + at, length - at, &point);
+
+        FUZZ_CHECK(taken > 0 && taken <= 4 && taken <= length - at && point <= 0x10ffff);
+        FUZZ_CHECK(!bw_utf8_is_hidden(point));
+        at += taken;
+    }
+    bw_utf8_plain(again, sizeof again, plain, length);
+    FUZZ_CHECK(strcmp(plain, again) == 0);
+}
+
 static void run_characters(const uint8_t *data, size_t size)
 {
     size_t offset = SIZE_MAX;
     const char *why = bw_text_check((const char *)data, size, &offset);
 
+    run_shown(data, size);
     if (why != NULL) {
         FUZZ_CHECK(why[0] != '\0' && offset < size);
         return;

@@ -477,7 +477,7 @@ static bool says_config_refused(const struct agent_world *world)
 
 static bool says_reach_refused(const struct agent_world *world)
 {
-    return agent_world_log_has(world, "key=\"enforce, units\"");
+    return agent_world_log_has(world, "its `driver`, `enforce` or `units` have changed");
 }
 
 static uint32_t arms_before;

@@ -121,6 +121,22 @@ static void an_agent_on_a_full_disk_neither_renews_nor_starts(void **state)
     assert_nothing_starts_with(AGENT, "write /a/state/agent 28\n");
 }
 
+/* 5.2: the disk may have room again, so who starts it is told to do it again. */
+static void an_agent_that_begins_on_a_full_disk_is_to_be_started_again(void **state)
+{
+    (void)state;
+    faults_begin(faults_path());
+    faults_say(faults_path(), "write /a/state/agent 28\n");
+    real_start_agent(&cluster, 0);
+    assert_int_equal(real_end(&cluster.sites[0].agent, 0), STATUS_RESTART);
+    faults_say(faults_path(), "");
+    real_start_agent(&cluster, 0);
+    faults_end();
+    real_start_guard(&cluster, 0);
+    real_apply_first(&cluster);
+    real_until(&cluster, real_serves, 0, "the site serves");
+}
+
 /* Longer than the lease: what it says afterwards is late, and counts for nothing. */
 static void an_agent_whose_disk_is_slower_than_the_lease_starts_nothing(void **state)
 {
@@ -283,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SITE(an_agent_whose_fsync_fails_neither_renews_nor_starts),
         SITE(an_agent_on_a_full_disk_neither_renews_nor_starts),
+        SITE(an_agent_that_begins_on_a_full_disk_is_to_be_started_again),
         SITE(an_agent_whose_disk_is_slower_than_the_lease_starts_nothing),
         SITE(a_guard_whose_rename_fails_arms_and_starts_nothing),
         SITE(a_holder_whose_guard_can_write_no_mirror_ends_in_time),

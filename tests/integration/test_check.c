@@ -30,14 +30,23 @@ static void put(const char *name, mode_t mode, const char *text)
     assert_int_equal(chmod(name, mode), 0);
 }
 
-static void issue(const char *subject, const char *path, unsigned days)
+static void issue_named(const char *subject, const char *path, unsigned days, const char *san)
 {
-    const struct bw_pki_request request = {
-        .dir = "pki", .subject = subject, .days = days, .out_path = path};
+    const struct bw_pki_request request = {.dir = "pki",
+                                           .subject = subject,
+                                           .sans = &san,
+                                           .sans_count = san != NULL ? 1 : 0,
+                                           .days = days,
+                                           .out_path = path};
     char written[BW_PKI_PATH_MAX];
     struct bw_diag diag = {0};
 
     assert_int_equal(bw_pki_issue(&request, written, &diag), BW_OK);
+}
+
+static void issue(const char *subject, const char *path, unsigned days)
+{
+    issue_named(subject, path, days, NULL);
 }
 
 static const char *const site_text =
@@ -69,7 +78,7 @@ static int make_files(void **state)
         return -1;
     issue("agent/dc-a/agent-1", "agent.pem", 90);
     issue("agent/dc-b/agent-1", "other-site.pem", 90);
-    issue("witness/w1", "w1.pem", 10);
+    issue_named("witness/w1", "w1.pem", 10, "dns:w1");
     issue("operator/anna", "anna.pem", 90);
     put("run.sh", 0755, "#!/bin/sh\n");
     put("look.sh", 0755, "#!/bin/sh\n");
@@ -157,6 +166,20 @@ static void groups_are_judged_by_the_witness_files_election_timeout(void **state
     assert_says("4*election_timeout 5s");
 }
 
+/* It would begin, and nobody who dials it would speak with it. */
+static void a_witnesss_certificate_must_name_where_it_is_dialed(void **state)
+{
+    (void)state;
+    issue_named("witness/w1", "w1.pem", 90, "dns:w2");
+
+    const int status = check("witness.yaml");
+
+    issue_named("witness/w1", "w1.pem", 10, "dns:w1");
+    assert_int_equal(status, 1);
+    assert_says("w1.pem: the certificate does not name w1, at which ");
+    assert_says("issue it with: breakwater pki issue witness/w1 --dir DIR --san dns:w1\n");
+}
+
 static void the_certificate_must_be_this_sites(void **state)
 {
     (void)state;
@@ -242,6 +265,24 @@ static void a_script_that_others_can_write_fails(void **state)
     assert_says("it is run all the same");
 }
 
+static void an_event_script_that_cannot_be_run_fails(void **state)
+{
+    (void)state;
+    put("told.yaml", 0644,
+        "cluster: prod\nname: w1\ndata_dir: state\nlisten: 0.0.0.0:7400\n"
+        "raft_listen: 0.0.0.0:7401\ntls: {ca: pki/ca.pem, identity: w1.pem}\n"
+        "on_event: told.sh\nwitnesses:\n"
+        "  - {name: w1, id: 1, address: w1:7400, raft: w1:7401}\n");
+    assert_int_equal(check("told.yaml"), 1);
+    assert_says("FAIL   on_event            ");
+    assert_says("/told.sh: No such file or directory");
+    put("told.sh", 0766, "#!/bin/sh\n");
+    assert_int_equal(check("told.yaml"), 1);
+    assert_says("/told.sh can be changed by others than root and this user: it will not be run");
+    assert_int_equal(chmod("told.sh", 0755), 0);
+    assert_int_equal(check("told.yaml"), 0);
+}
+
 static void a_start_that_leaves_the_reach_is_a_hint(void **state)
 {
     char text[2048];
@@ -274,6 +315,34 @@ static void a_limit_that_a_fence_cuts_short_is_said(void **state)
     assert_says("WARN   harbor ");
     assert_says("fence_timeout of the site = 10s, TERM comes 3s333ms after a fence began "
                 "(fence_timeout of the group = 5s): in a fence the script is cut to that\n");
+}
+
+/* While a leader is elected `condition` would say stop, and the loop would stop what serves. */
+static void a_loop_delay_that_a_lease_has_no_room_for_fails(void **state)
+{
+    static const char *const loop_text =
+        "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
+        "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
+        "groups:\n  - name: harbor\n    driver: external\n    enforce: remote\n"
+        "    status_script: look.sh\n    stop_script: run.sh\n    fence_script: run.sh\n%s";
+    char text[2048];
+
+    (void)state;
+    (void)snprintf(text, sizeof text, loop_text, "");
+    put("loop.yaml", 0644, text);
+    assert_int_equal(check("--offline loop.yaml groups.yaml"), 0);
+    assert_says("ok     harbor              at dc-a: started by its own loop (driver: external), "
+                "loop_delay 2s: lease_ttl 20s, needed 15s\n");
+    assert_says(
+        "WARN   harbor              at dc-a: enforce is remote: time alone does not end what "
+        "it serves, a lost site then waits for force-release\n");
+
+    (void)snprintf(text, sizeof text, loop_text, "    loop_delay: 8s\n");
+    put("loop.yaml", 0644, text);
+    assert_int_equal(check("--offline loop.yaml groups.yaml"), 1);
+    assert_says("FAIL   harbor              at dc-a: started by its own loop (driver: external), "
+                "loop_delay 8s: lease_ttl 20s, needed 21s: else condition says stop while a leader "
+                "is elected; make lease_ttl longer, or loop_delay shorter\n");
 }
 
 /* Two leaders in one term came of such files. */
@@ -404,13 +473,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_files_pass_with_their_numbers),
         cmocka_unit_test(groups_are_judged_by_the_witness_files_election_timeout),
+        cmocka_unit_test(a_witnesss_certificate_must_name_where_it_is_dialed),
         cmocka_unit_test(the_certificate_must_be_this_sites),
         cmocka_unit_test(a_key_that_others_can_read_fails),
         cmocka_unit_test(a_missing_script_fails_and_the_rest_is_judged_too),
         cmocka_unit_test(a_script_without_its_bit_is_a_warning),
         cmocka_unit_test(a_script_that_others_can_write_fails),
+        cmocka_unit_test(an_event_script_that_cannot_be_run_fails),
         cmocka_unit_test(a_start_that_leaves_the_reach_is_a_hint),
         cmocka_unit_test(a_limit_that_a_fence_cuts_short_is_said),
+        cmocka_unit_test(a_loop_delay_that_a_lease_has_no_room_for_fails),
         cmocka_unit_test(a_certificate_taken_back_by_no_name_or_serial_fails_without_this_machine),
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
         cmocka_unit_test(witness_files_that_disagree_on_who_may_speak_fail),

@@ -336,21 +336,26 @@ static bool leads_elsewhere(void *user)
     return leader() != NULL && leader() != user;
 }
 
+/* Who leads next is told so once an entry of its own term is committed, behind all of the term
+ * before. */
 static void leadership_can_be_handed_over(void **state)
 {
     struct test_witness *first;
+    struct bw_node_status before;
     uint64_t term;
 
     (void)state;
     start_all();
     first = wait_for_leader();
     term = first->term;
+    bw_node_get_status(first->node, &before);
     assert_int_equal(bw_node_transfer(first->node, first->id), BW_ERR_NOT_FOUND);
     assert_int_equal(bw_node_transfer(first->node, follower()->id), BW_OK);
     assert_int_equal(bw_node_transfer(first->node, 0), BW_ERR_BUSY);
     assert_true(test_run_until(&loop, leads_elsewhere, first, WAIT_MS));
 
     assert_int_equal(leader()->term, term + 1);
+    assert_true(leader()->ready_commit > before.last_index);
     assert_int_equal(first->ready_count, 1);
 }
 

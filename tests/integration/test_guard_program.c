@@ -24,6 +24,10 @@
  * as long before D as it ever does (3.2.4), 500 ms. */
 #define TTL_MS   11000
 #define FENCE_MS 5000
+/* Where the script is what is looked for: its third of the window is what a busy machine needs to
+ * begin it. */
+#define SLOW_TTL_MS   16000
+#define SLOW_FENCE_MS 10000
 #define LONG_MS  1900000 /* no test takes that long */
 
 /* What was left of the lease when its fence began, as the log says. */
@@ -188,7 +192,7 @@ static void a_hanging_fence_is_overtaken_by_kill_before_d(void **state)
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
 
     assert_true(rig->agent.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
-    assert_true(rig_has(rig, "log", "signal=KILL"));
+    rig_wait_log(rig, "signal=KILL");
     rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
 }
 
@@ -289,7 +293,7 @@ static void a_state_directory_that_hangs_holds_up_no_fence(void **state)
     struct bw_instant end;
 
     faults_begin(rig_path(rig, "faults"));
-    end = rig_serve(rig, TTL_MS, FENCE_MS);
+    end = rig_serve(rig, SLOW_TTL_MS, SLOW_FENCE_MS);
     faults_end();
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
     faults_say(rig_path(rig, "faults"), "slow state/ 30000\n");
@@ -310,10 +314,10 @@ static void a_run_directory_that_hangs_holds_up_no_fence(void **state)
     struct bw_instant end;
 
     faults_begin(rig_path(rig, "faults"));
-    end = rig_serve(rig, TTL_MS, FENCE_MS);
+    end = rig_serve(rig, SLOW_TTL_MS, SLOW_FENCE_MS);
     faults_end();
     faults_say(rig_path(rig, "faults"), "move -guard 30000\n");
-    (void)rig_arm(&rig->agent, 1, TTL_MS, FENCE_MS); /* it is mirrored never */
+    (void)rig_arm(&rig->agent, 1, SLOW_TTL_MS, SLOW_FENCE_MS); /* it is mirrored never */
 
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started"); /* it answers */
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
@@ -494,7 +498,7 @@ static void put_many(const struct rig *rig)
     char command[512];
 
     (void)snprintf(command, sizeof command,
-                   "cd '%s' && sed -i 's/fence_timeout: 800ms/fence_timeout: 20s/' site.yaml && "
+                   "cd '%s' && sed -i 's/fence_timeout: 3s/fence_timeout: 20s/' site.yaml && "
                    "sed -n '/name: g$/,$p' site.yaml | sed 's/ status.sh/ long.sh/' >more && "
                    "for i in $(seq 0 %d); do sed \"s/name: g$/name: h$i/\" more; done >>site.yaml",
                    rig->dir, MANY - 1);

@@ -162,7 +162,7 @@ static void what_an_unreadable_status_printed_is_logged_once(void **state)
     for (int i = 0; i < 2; i++)
         assert_int_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).result, BW_RUN_FAILED);
     assert_int_equal(times_in_log(rig, "status.unreadable"), 1);
-    assert_true(rig_has(rig, "log", "code=3 printed=\"down\""));
+    assert_true(rig_has(rig, "log", "code=3 line=\"down\""));
     assert_true(rig_has(rig, "log", "psql: no route"));
 
     rig_put(rig, "status.sh", 0755, "#!/bin/sh\necho stopped\n");

@@ -201,6 +201,19 @@ static void status_shows_what_the_guard_knows(void **state) /* 5.2 */
     expect(rig, "$B status --socket $S", 2, "", "--socket goes with --site");
 }
 
+static void a_lease_that_ran_out_is_shown_as_over(void **state)
+{
+    struct rig *rig = *state;
+    pid_t child;
+
+    (void)rig_serve(rig, 2000, 1000);
+    expect(rig, "$B status --site --socket $S", 0, "1 group of its guard; its agent is connected\n",
+           "");
+    child = begin(rig, "until $B status --site --socket $S | grep -F 'epoch 1, over'; do "
+                       "sleep 0.1; done; $B status --site --socket $S");
+    assert_int_equal(finish(rig, child).exit, 3);
+}
+
 static void what_it_shows_as_json_is_as_its_schema_says(void **state)
 {
     struct rig *rig = *state;
@@ -307,6 +320,7 @@ int main(void)
         TEST(it_waits_until_it_may_and_no_longer),
         TEST(once_it_is_fenced_it_may_not),
         TEST(status_shows_what_the_guard_knows),
+        TEST(a_lease_that_ran_out_is_shown_as_over),
         TEST(what_it_shows_as_json_is_as_its_schema_says),
         TEST(readers_keep_nobody_out),
         TEST(a_reader_is_no_agent),

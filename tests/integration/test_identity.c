@@ -97,7 +97,7 @@ static void a_witness_whose_file_swaps_ids_takes_no_part_and_is_named(void **sta
     swap_ids_in_second();
     found_second(); /* nobody runs who could know better */
     trio_start_all(&trio, TRIO_EXECUTED);
-    assert_true(trio_logs(&trio, 0, "event=raft.witness_refused component=witness peer=w2"));
+    assert_true(trio_logs(&trio, 0, "event=raft.witness_refused component=witness name=w2"));
     assert_true(trio_logs(&trio, 0, "it says that it is witness 3 and speaks to witness 1; by this "
                                     "witness's file and its certificate it is witness 2, and this "
                                     "is witness 1: give all witnesses the same `witnesses`"));

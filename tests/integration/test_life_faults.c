@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "janitor.h"
 #include "real_cluster.h"
@@ -63,6 +64,17 @@ static void a_service_started_by_hand_at_the_standby_is_fenced_and_shown(void **
 
 /* ---- a start that fails ---- */
 
+static bool tells_why(struct real_cluster *of, int site)
+{
+    const json_t *failure = json_array_get(json_object_get(real_site_json(of, site), "failures"),
+                                           0);
+    const char *text = json_string_value(json_object_get(failure, "text"));
+
+    return text != NULL && strncmp(text, "start failed ", 13) == 0 &&
+           strstr(text, " s ago, exit 1: cannot open ?[1mdatabase") != NULL &&
+           json_integer_value(json_object_get(failure, "exit_status")) == 1;
+}
+
 static void a_failed_start_is_stopped_and_the_next_site_is_tried(void **state)
 {
     (void)state;
@@ -74,6 +86,7 @@ static void a_failed_start_is_stopped_and_the_next_site_is_tried(void **state)
     assert_true(real_journal_has(&cluster, 0, "start epoch=1 "));
     assert_true(real_journal_has(&cluster, 0, "stop epoch=1 "));
     real_assert_ended(&cluster, 1, "confirmed", "start_failed");
+    real_until(&cluster, tells_why, 0, "status has the script's own last words");
     real_assert_no_overlap(&cluster);
 }
 

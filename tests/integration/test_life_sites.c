@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdlib.h>
 
 #include "real_cluster.h"
 
@@ -76,6 +77,39 @@ static void the_third_site_serves_when_the_second_cannot_start(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* The report of the newest epoch as the leader has it; -1: it does not know how long nobody served.
+ */
+static int64_t reported_outage_ms(struct real_cluster *of)
+{
+    char *text = real_get(of, "/v1/groups/harbor/report");
+    json_t *report = text == NULL ? NULL : json_loads(text, 0, NULL);
+    const json_t *outage = json_object_get(json_object_get(report, "epoch"), "outage_ms");
+    const int64_t ms = json_is_integer(outage) ? json_integer_value(outage) : -1;
+
+    json_decref(report);
+    free(text);
+    return ms;
+}
+
+static bool is_outage_known(struct real_cluster *of, int any)
+{
+    (void)any;
+    return reported_outage_ms(of) >= 0;
+}
+
+/* Of the service's own record, and of the sites' words as the leader heard them. */
+static void assert_outage_is_that_of_the_services(int before, int after)
+{
+    const int64_t gap_ms = (int64_t)real_first_beat_ms(&cluster, after) -
+                           (int64_t)real_last_beat_ms(&cluster, before);
+
+    real_until(&cluster, is_outage_known, after, "the report knows how long nobody served");
+    print_message("without service: %lld ms by the services, %lld ms by the report\n",
+                  (long long)gap_ms, (long long)reported_outage_ms(&cluster));
+    assert_true(reported_outage_ms(&cluster) >= gap_ms - 500);
+    assert_true(reported_outage_ms(&cluster) <= gap_ms + 10000);
+}
+
 static void of_two_that_are_ready_the_preferred_one_serves(void **state)
 {
     (void)state;
@@ -86,6 +120,7 @@ static void of_two_that_are_ready_the_preferred_one_serves(void **state)
     real_until(&cluster, real_serves, 1, "the second site serves: its priority is 90, not 80");
 
     assert_int_equal(real_number(&cluster, "epoch"), 2);
+    assert_outage_is_that_of_the_services(0, 1);
     assert_true(real_is_untouched(&cluster, 2));
     real_assert_no_overlap(&cluster);
 }

@@ -243,7 +243,7 @@ static void orders_with_wrong_members_are_refused(void **state)
         {"/v1/groups/harbor/failover", "{\"to\":1}", 422, "not a text"},
         {"/v1/groups/harbor/failover", "{\"accept_data_loss\":\"yes\"}", 422, "not true or false"},
         {"/v1/groups/harbor/failover", "{\"timeout_ms\":5}", 422, "unknown key"},
-        {"/v1/groups/harbor/failover", "{\"reason\":\"a\\nb\"}", 422, "control character"},
+        {"/v1/groups/harbor/failover", "{\"reason\":\"a\\nb\"}", 422, "a terminal obeys"},
         {"/v1/groups/harbor/failover", "{\"to\":\"nowhere\"}", 404, "no site of harbor"},
         {"/v1/groups/harbor/switchover", "{\"to\":\"dc-b\",\"timeout_ms\":0.5}", 422, "timeout_ms"},
         {"/v1/groups/harbor/switchover", "{}", 422, "--to"},
@@ -575,8 +575,9 @@ static void metrics_tell_what_was_decided(void **state)
         "\nbreakwater_group_epoch{group=\"harbor\"} 2\n",
         "\nbreakwater_site_primary{group=\"harbor\",site=\"dc-b\"} 1\n",
         "\nbreakwater_group_failover_possible{group=\"harbor\"} 1\n",
+        "\nbreakwater_group_next{group=\"harbor\",next=\"nothing\",site=\"\"} 1\n",
         "\nbreakwater_decisions_total{decision=\"Grant\"} 2\n", /* as each witness applies them */
-        "\nbreakwater_site_alarm{group=\"harbor\",site=\"dc-b\",alarm=\"start_failed\"} 1\n",
+        "\nbreakwater_alarm{group=\"harbor\",site=\"dc-b\",alarm=\"start_failed\"} 1\n",
         "\nbreakwater_certificate_expiry_timestamp_seconds{role=\"witness\"} ",
         "\nbreakwater_lease_expiry_timestamp_seconds{group=\"harbor\",site=\"dc-b\"} ",
     };
@@ -706,9 +707,12 @@ static void a_group_that_no_site_file_has_is_named_at_apply_and_in_status(void *
     operator_until_it_says("cli.yaml", words, 0,
                            "dc-a: its agent is connected, and its site file has no group harbour");
     assert_null(strstr(operator.out, "dc-x: its agent"));
-    assert_says(operator.out, "with mode: observe nothing is done with it");
+    assert_says(operator.out,
+                "! dc-x: no agent of a site of that name speaks now: is the name right?");
+    assert_says(operator.out, "If not:  breakwater delete ");
     assert_int_equal(operator_apply("groups.yaml", "--plan"), 0);
     assert_null(strstr(operator.out, "site file has no group"));
+    assert_null(strstr(operator.out, "no agent of a site"));
 
     assert_int_equal(operator_apply("mistyped.yaml", "--yes"), 0);
     operator_until_it_says(
@@ -758,9 +762,13 @@ static void what_can_be_read_is_read_as_json(void **state)
                     NULL};
 
     (void)state;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        operator_until_it_says("cli.yaml", words[i], strncmp(words[i], "status", 6) == 0 ? 3 : 0,
-                               "{");
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const int exit_status = operator_run("cli.yaml", words[i]);
+
+        assert_true(exit_status == 0 || /* 3: a site may speak late on a busy machine */
+                    (exit_status == 3 && strncmp(words[i], "status", 6) == 0));
+        assert_says(operator.out, "{");
+    }
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         assert_int_equal(operator_ask_leader(operator.operator, "GET", paths[i], NULL, 0), 200);
     for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++)

@@ -128,7 +128,29 @@ static void its_end_is_announced(void **state)
     assert_says(operator.out, "no grant, no move but one that is asked for");
     until_status_says(3, "harbor is in maintenance, which ends in ");
     assert_says(operator.out, "longer: breakwater maintenance harbor --for D");
+}
+
+/* Of the maintenance before: an alarm that is on. */
+static void an_alarm_that_somebody_has_seen_is_told_and_warns_no_more(void **state)
+{
+    (void)state;
+    until_status_says(3, "--for D (for ");
+    assert_int_equal(run("ack harbor maintenance_ends --plan"), 0);
+    assert_says(operator.out, "the leader alone remembers it");
+    assert_int_equal(run("ack harbor maintenance_ends --yes --reason rehearsal"), 0);
+    assert_says(operator.out, "ack of harbor: done: it is a warning again when it begins anew");
+    until_status_says(3, ": rehearsal)"); /* nobody could take over, either */
+    assert_says(operator.out, "- harbor is in maintenance");
+    assert_int_equal(run("ack harbor maintenance_ends --yes"), 0);
+    assert_says(operator.out, "has acknowledged it");
     assert_int_equal(run("maintenance harbor --end --yes"), 0);
+    operator_until_it_says("cli.yaml", "ack harbor maintenance_ends --plan", 6, "");
+    assert_says(operator.errors, "harbor has no alarm maintenance_ends now");
+
+    assert_int_equal(run("ack harbor nonsense --yes"), 6);
+    assert_says(operator.errors, "there is no alarm \"nonsense\"");
+    assert_int_equal(run("ack harbor rogue_start --site dc-b --yes"), 6);
+    assert_says(operator.errors, "harbor at dc-b has no alarm rogue_start now");
 }
 
 static void it_ends_by_itself(void **state)
@@ -184,6 +206,9 @@ static void a_viewer_and_a_body_that_nobody_understands_change_nothing(void **st
         {"/v1/groups/harbor/maintenance", "{\"duration_ms\": 1.5}"},
         {"/v1/groups/harbor/delete", "{\"reason\": \"a\\u0001b\"}"},
         {"/v1/groups/harbor/delete", "{\"sure\": true}"},
+        {"/v1/groups/harbor/ack", "{\"alarm\": 7}"},
+        {"/v1/groups/harbor/ack", "{\"alarm\": \"relayed\", \"sure\": true}"},
+        {"/v1/groups/harbor/ack", "{\"alarm\": \"relayed\", \"reason\": \"a\\u202eb\"}"},
     };
 
     (void)state;
@@ -206,15 +231,87 @@ static void what_groups_prints_is_what_apply_reads(void **state)
     assert_says(operator.errors, "there is no group \"nosuch\"");
 }
 
+static void a_pause_ends_with_the_mode_of_before(void **state)
+{
+    (void)state;
+    assert_int_equal(run("resume harbor --yes"), 0);
+    assert_says(operator.out, "nothing to do: its mode is auto");
+    assert_int_equal(run("mode harbor manual --yes"), 0);
+    assert_int_equal(run("pause harbor --yes --reason works"), 0);
+    until_status_says(0, "mode paused");
+    assert_int_equal(run("resume harbor --plan"), 0);
+    assert_says(operator.out, "resume of harbor: back to mode manual");
+    assert_int_equal(run("resume harbor --yes"), 0);
+    until_status_says(0, "mode manual");
+    assert_int_equal(run("mode harbor auto --yes"), 0);
+    until_status_says(0, "mode auto");
+}
+
+/* 3.9: who applies what he made from an older spec would undo what somebody else has done since. */
+static void a_file_that_somebody_was_faster_than_is_refused(void **state)
+{
+    char *version;
+
+    (void)state;
+    assert_int_equal(run("groups"), 0);
+    version = strstr(operator.out, "version: ");
+    assert_non_null(version);
+    operator_put("printed.yaml", "%s", operator.out);
+    assert_int_equal(run("mode harbor paused --yes"), 0);
+    assert_int_equal(operator_apply("printed.yaml", "--yes"), 1);
+    assert_says(operator.errors, "harbor has changed meanwhile");
+    assert_says(operator.errors, "`breakwater groups harbor` prints now");
+    until_status_says(0, "mode paused");
+
+    assert_int_equal(operator_apply("groups.yaml", "--plan"), 0); /* it names no mode: that stays */
+    assert_says(operator.out, "unchanged  harbor");
+    assert_int_equal(run("mode harbor auto --yes"), 0);
+    until_status_says(0, "mode auto");
+}
+
+/* ---- files that name witnesses, dialled */
+
+static int check_connect(const char *file, const char *other)
+{
+    char paths[2][TRIO_PATH_BYTES];
+    char *argv[] = {NULL, (char[]){"check"}, (char[]){"--connect"}, paths[0], paths[1], NULL};
+
+    trio_path(&operator.trio, file, paths[0]);
+    trio_path(&operator.trio, other, paths[1]);
+    return trio_run(&operator.trio, argv, operator.out, sizeof operator.out);
+}
+
+static void check_dials_what_its_files_name(void **state)
+{
+    char expected[128];
+
+    (void)state;
+    (void)check_connect("cli.yaml", "w1.yaml"); /* this machine may lack what the rest asks for */
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        (void)snprintf(expected, sizeof expected,
+                       "dialled a witness: 127.0.0.1:%d answers", operator.trio.api[i]);
+        assert_says(operator.out, expected);
+        if (i == 0)
+            continue;
+        (void)snprintf(expected, sizeof expected,
+                       ", Raft: 127.0.0.1:%d answers", operator.trio.raft[i]);
+        assert_says(operator.out, expected);
+    }
+
+    operator_put("closed.yaml",
+                 "endpoints: [\"127.0.0.1:1\"]\ntls: {ca: %s/ca.pem, identity: %s/%s}\n",
+                 operator.trio.pki.dir, operator.trio.pki.dir, "operator.pem");
+    assert_int_equal(check_connect("closed.yaml", "w1.yaml"), 1);
+    assert_says(operator.out, "FAIL");
+    assert_says(operator.out, "dialled a witness: 127.0.0.1:1: ");
+}
+
 /* ---- what was asked for, and is taken back */
 
-static void a_move_whose_stop_has_not_begun_is_taken_back(void **state)
+static void ask_for_a_move_and_take_it_back(void)
 {
     int tries = 0;
 
-    (void)state;
-    assert_int_equal(run("cancel harbor --yes"), 0);
-    assert_says(operator.out, "nothing to do: nothing that was asked for of harbor waits");
     operator.a_holds_on = true;
     while (run("switchover harbor --to dc-b --yes --no-wait") != 0 && tries++ < OPERATOR_TRIES)
         (void)usleep(OPERATOR_PAUSE_US); /* dc-b is ready by and by */
@@ -229,6 +326,14 @@ static void a_move_whose_stop_has_not_begun_is_taken_back(void **state)
     operator.a_holds_on = false;
     operator_wait_until_serving("dc-a");
     until_status_says(0, "epoch 1");
+}
+
+static void a_move_whose_stop_has_not_begun_is_taken_back(void **state)
+{
+    (void)state;
+    assert_int_equal(run("cancel harbor --yes"), 0);
+    assert_says(operator.out, "nothing to do: nothing that was asked for of harbor waits");
+    ask_for_a_move_and_take_it_back();
 }
 
 /* ---- the end of a group */
@@ -310,6 +415,48 @@ static void the_leader_alone_tells_its_script_what_was_committed(void **state)
     json_decref(event);
 }
 
+static void what_is_asked_for_is_told_as_what_it_is(void **state)
+{
+    char line[BW_SCRIPT_INPUT_BYTES_MAX + 1] = "";
+    json_t *event;
+    const json_t *wish;
+
+    (void)state;
+    ask_for_a_move_and_take_it_back();
+    assert_int_equal(told("\"event\":\"Wish\"", 1, line, sizeof line), 1);
+    operator_keep_answer("on_event", line);
+    event = operator_parse(line);
+    wish = json_object_get(event, "wish");
+    assert_string_equal(json_string_value(json_object_get(wish, "kind")), "switchover");
+    assert_true(json_is_null(json_object_get(wish, "end")));
+    json_decref(event);
+}
+
+static void alarms_are_told_too_and_who_has_seen_them(void **state)
+{
+    char line[BW_SCRIPT_INPUT_BYTES_MAX + 1] = "";
+    json_t *event;
+
+    (void)state;
+    assert_int_equal(run("maintenance harbor --for 5m --yes"), 0);
+    assert_int_equal(told("{\"alarm\":\"maintenance_ends\"", 1, line, sizeof line), 1);
+    operator_keep_answer("on_event", line);
+    event = operator_parse(line);
+    assert_string_equal(json_string_value(json_object_get(event, "event")), "AlarmBegan");
+    assert_string_equal(json_string_value(json_object_get(event, "group")), "harbor");
+    json_decref(event);
+
+    assert_int_equal(run("ack harbor maintenance_ends --yes --reason rehearsal"), 0);
+    assert_int_equal(told("\"event\":\"AlarmAcknowledged\"", 1, line, sizeof line), 1);
+    operator_keep_answer("on_event", line);
+    event = operator_parse(line);
+    assert_string_equal(json_string_value(json_object_get(event, "by")), "operator/anna");
+    assert_string_equal(json_string_value(json_object_get(event, "text")), "rehearsal");
+    json_decref(event);
+    assert_int_equal(run("maintenance harbor --end --yes"), 0);
+    until_status_says(0, "Failover to dc-b: possible");
+}
+
 static void a_held_group_is_not_deleted(void **state)
 {
     (void)state;
@@ -372,12 +519,18 @@ int main(void)
         cmocka_unit_test(a_change_is_bound_to_what_was_looked_at),
         cmocka_unit_test(a_site_in_maintenance_is_no_candidate_until_it_ends),
         cmocka_unit_test(its_end_is_announced),
+        cmocka_unit_test(an_alarm_that_somebody_has_seen_is_told_and_warns_no_more),
         cmocka_unit_test(it_ends_by_itself),
         cmocka_unit_test(what_cannot_be_a_maintenance_is_told),
         cmocka_unit_test(a_viewer_and_a_body_that_nobody_understands_change_nothing),
         cmocka_unit_test(what_groups_prints_is_what_apply_reads),
+        cmocka_unit_test(a_pause_ends_with_the_mode_of_before),
+        cmocka_unit_test(a_file_that_somebody_was_faster_than_is_refused),
+        cmocka_unit_test(check_dials_what_its_files_name),
         cmocka_unit_test(a_move_whose_stop_has_not_begun_is_taken_back),
         cmocka_unit_test(the_leader_alone_tells_its_script_what_was_committed),
+        cmocka_unit_test(what_is_asked_for_is_told_as_what_it_is),
+        cmocka_unit_test(alarms_are_told_too_and_who_has_seen_them),
         cmocka_unit_test(a_held_group_is_not_deleted),
         cmocka_unit_test(one_that_was_let_go_is),
         cmocka_unit_test(a_script_that_hangs_keeps_nothing_waiting),

@@ -100,17 +100,18 @@ static void a_refused_caller_is_named_with_his_address(void **state)
 {
     (void)state;
     assert_int_equal(ask_as(NULL, GET("/v1/status")), 401);
-    assert_logs("event=api.refused component=witness status=401 identity=none remote=127.0.0.1:");
+    assert_logs(
+        "event=api.refused component=witness http_status=401 identity=none remote=127.0.0.1:");
     assert_int_equal(ask_as("breakwater://test/operator/anna", GET("/v1/status")), 401);
-    assert_logs("status=401 identity=breakwater://test/operator/anna remote=127.0.0.1:");
+    assert_logs("http_status=401 identity=breakwater://test/operator/anna remote=127.0.0.1:");
     assert_int_equal(ask_as("breakwater://prod/viewer/vera",
                             "PUT /v1/groups HTTP/1.1\r\nHost: w\r\nContent-Length: 0\r\n\r\n"),
                      403);
-    assert_logs("status=403 identity=breakwater://prod/viewer/vera remote=127.0.0.1:");
+    assert_logs("http_status=403 identity=breakwater://prod/viewer/vera remote=127.0.0.1:");
     assert_int_equal(ask_as("breakwater://prod/operator/bob",
                             "PUT /v1/groups HTTP/1.1\r\nHost: w\r\nContent-Length: 0\r\n\r\n"),
                      415);
-    assert_logs("status=415 identity=breakwater://prod/operator/bob remote=127.0.0.1:");
+    assert_logs("http_status=415 identity=breakwater://prod/operator/bob remote=127.0.0.1:");
     assert_logs("method=PUT route=/v1/groups group=\"\" why=\"what is sent here is JSON, and says so\"");
 }
 
@@ -129,7 +130,7 @@ static void a_change_is_told_with_its_author_and_his_address(void **state)
                                          "{\"to\":\"dc-b\"}", 13),
                      409);
     (void)snprintf(line, sizeof line,
-                   "status=409 identity=breakwater://prod/operator/anna remote=127.0.0.1:");
+                   "http_status=409 identity=breakwater://prod/operator/anna remote=127.0.0.1:");
     assert_true(trio_logs(&operator.trio, leader, line));
     assert_true(trio_logs(&operator.trio, leader,
                           "route=/v1/groups/{name}/switchover group=\"harbor\" why="));

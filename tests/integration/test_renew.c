@@ -44,8 +44,9 @@ static int attempt(const char *command)
     char line[COMMAND_BYTES];
     int status;
 
-    (void)snprintf(line, sizeof line, "cd '%s' && bw=\"$BREAKWATER_BUILD/breakwater\" && { %s ; } >>said 2>&1",
-                   trio.pki.dir, command);
+    (void)snprintf(line, sizeof line,
+                   "cd '%s' && bw=\"$BREAKWATER_BUILD/breakwater\" api=%u && { %s ; } >>said 2>&1",
+                   trio.pki.dir, trio.api[0], command);
     status = system(line);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
@@ -150,6 +151,15 @@ static void a_certificate_of_a_ca_that_is_not_trusted_yet_is_not_taken(void **st
     do_in("cp new/ca.pem ca.pem.next && mv ca.pem.next ca.pem");
     assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
     assert_true(trio_logs(&trio, 0, "event=config.reloaded"));
+
+    /* One that nobody who dials this witness would take is not used either. */
+    do_in("\"$bw\" pki issue witness/w1 --dir new --san dns:elsewhere --out new/other.pem && mv "
+          "new/other.pem w1.pem");
+    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    assert_true(trio_logs(&trio, 0, "the certificate does not name 127.0.0.1, at which"));
+    do_in("openssl s_client -connect 127.0.0.1:$api -CAfile ca.pem </dev/null 2>/dev/null | "
+          "openssl x509 -noout -text | "
+          "grep 'IP Address:127.0.0.1'");
     do_in("rm -rf new");
 }
 

@@ -48,6 +48,32 @@ static void exit_status_output_and_first_line_come_back(void **state)
     assert_true(f->result.duration_ns > 0);
 }
 
+/* 5.1: what people are told of one that failed. */
+static void the_last_line_of_stderr_comes_back_else_that_of_stdout(void **state)
+{
+    struct fixture *f = fixture_of(state);
+
+    run_text(f, "#!/bin/sh\necho first >&2\necho ' the cause ' >&2\necho >&2\necho done\n");
+    assert_string_equal(f->last_line, "the cause");
+    f->ended_count = 0;
+    run_text(f, "#!/bin/sh\necho first\nprintf last\n");
+    assert_string_equal(f->last_line, "last");
+    f->ended_count = 0;
+    run_text(f, "#!/bin/sh\necho\n");
+    assert_int_equal(f->result.last_line_bytes, 0);
+}
+
+/* Megabytes that are no line, and NULs in the middle: the beginning of the line is kept, as it
+ * came. */
+static void a_last_line_without_an_end_is_bounded(void **state)
+{
+    struct fixture *f = fixture_of(state);
+
+    run_text(f, "#!/bin/sh\nhead -c 3000000 /dev/zero >&2\n");
+    assert_int_equal(f->result.last_line_bytes, sizeof f->last_line);
+    assert_int_equal(f->last_line[0], 0);
+}
+
 static void script_that_does_nothing_is_an_exit_of_0(void **state)
 {
     struct fixture *f = fixture_of(state);
@@ -676,6 +702,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(exit_status_output_and_first_line_come_back),
+        BOTH(the_last_line_of_stderr_comes_back_else_that_of_stdout),
+        BOTH(a_last_line_without_an_end_is_bounded),
         BOTH(script_that_does_nothing_is_an_exit_of_0),
         BOTH(file_without_shebang_is_given_to_a_shell_and_it_says_so),
         BOTH(file_that_is_not_executable_is_given_to_a_shell_and_it_says_so),

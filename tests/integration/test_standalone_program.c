@@ -186,6 +186,7 @@ static void it_starts_and_stops_as_the_condition_says(void **state)
     await(world, "status", "started");
     assert_true(has(world, "log", "event=standalone.unprotected"));
     assert_true(has(world, "log", "two sites may serve at once"));
+    assert_false(has(world, "log", "event=standalone.writable"));
     await_checks(world, 3);
     assert_int_equal(count(world, "start"), 1);
     assert_int_equal(count(world, "stop"), 0);
@@ -193,7 +194,7 @@ static void it_starts_and_stops_as_the_condition_says(void **state)
     put(world, "condition", "stop\n");
     await(world, "status", "stopped");
     assert_int_equal(count(world, "stop"), 1);
-    assert_true(has(world, "log", "stops=2 of=3"));
+    assert_true(has(world, "log", "stops=2 failure_threshold=3"));
     status = end(world, SIGTERM);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
@@ -204,8 +205,10 @@ static void a_check_that_fails_calls_nothing(void **state)
     struct world *world = *state;
 
     put(world, "check.sh", "echo check >> calls\necho start\nexit 1\n");
+    assert_int_equal(chmod(path(world, "start.sh"), 0766), 0);
     start(world);
     await(world, "calls", "check\n");
+    assert_true(has(world, "log", "event=standalone.writable component=standalone action=start"));
     await_checks(world, 4);
     assert_int_equal(count(world, "status"), 0);
     put(world, "check.sh", "echo check >> calls\necho start\n");

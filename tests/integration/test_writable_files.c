@@ -263,6 +263,32 @@ static void root_checks_a_witness_as_the_user_who_owns_its_key(void **state)
                                  "run: chown 65534 "));
 }
 
+/* Whose data it is, and whether a start would be refused for it. */
+static void check_looks_into_the_data_directory(void **state)
+{
+    static const struct {
+        const char *spoils, *says, *mends;
+        int status;
+    } cases[] = {
+        {"mv data1 away", "data1: No such file or directory; `breakwater witness init` makes it",
+         "mv away data1", 0},
+        {"mv data1/identity away", "holds no witness", "mv away data1/identity", 0},
+        {"touch data1/recovery", "a recovery was begun and is not finished", "rm data1/recovery",
+         1},
+        {"mv data1 away && cp -a data2 data1", "belongs to witness 2, not to 1",
+         "rm -r data1 && mv away data1", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        do_in(cases[i].spoils);
+        if (breakwater("check w1.yaml") != cases[i].status || strstr(said, cases[i].says) == NULL)
+            fail_msg("%s: \"%s\" is not in:\n%s", cases[i].spoils, cases[i].says, said);
+        do_in(cases[i].mends);
+    }
+    assert_int_equal(breakwater("check w1.yaml"), 0);
+}
+
 /* Whose umask is 002 makes nothing that he is refused for afterwards. */
 static void what_the_programs_make_nobody_else_can_change(void **state)
 {
@@ -287,6 +313,7 @@ int main(void)
         CLAIM(a_chmod_alone_is_noticed),
         CLAIM(what_others_can_change_is_no_commands_either),
         CLAIM(root_checks_a_witness_as_the_user_who_owns_its_key),
+        CLAIM(check_looks_into_the_data_directory),
         CLAIM(what_the_programs_make_nobody_else_can_change),
     };
 

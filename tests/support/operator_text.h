@@ -22,7 +22,6 @@ static size_t told_size;
 static inline struct bw_operator_view view_of_leader(void)
 {
     struct bw_operator_view view = {.machine = &world.witness,
-                                    .certificate_left_s = 60 * 86400,
                                     .cluster = "prod",
                                     .self = "w1",
                                     .leader = "w1",
@@ -35,11 +34,11 @@ static inline struct bw_operator_view view_of_leader(void)
                                     .now = world.now};
 
     view.members[0] = (struct bw_operator_member){
-        "w1", "w1.example.net:7400", "zone-1", "leader", 1, true, false};
+        "w1", "w1.example.net:7400", "zone-1", "leader", 1, true, false, true, 60 * 86400};
     view.members[1] = (struct bw_operator_member){
-        "w2", "w2.example.net:7400", "zone-2", "follower", 2, false, true};
+        "w2", "w2.example.net:7400", "zone-2", "follower", 2, false, true, true, 45 * 86400};
     view.members[2] = (struct bw_operator_member){
-        "w3", "w3.example.net:7400", "", "unknown", 3, false, false};
+        "w3", "w3.example.net:7400", "", "unknown", 3, false, false, false, 0};
     return view;
 }
 
@@ -89,6 +88,7 @@ static inline FILE *begin_telling(void)
 {
     FILE *out;
 
+    (void)setenv("COLUMNS", "80", 1); /* whatever the screen is on which the test runs */
     free(told);
     told = NULL;
     out = open_memstream(&told, &told_size);

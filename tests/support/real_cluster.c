@@ -38,6 +38,19 @@ static uint64_t now_ms(void)
 
 /* ---- making and unmaking ---- */
 
+static void drop_line(char *text, const char *key)
+{
+    char *at = strstr(text, key);
+    const char *end;
+
+    assert_non_null(at);
+    end = strchr(at, '\n');
+    assert_non_null(end);
+    while (at > text && at[-1] == ' ')
+        at--;
+    memmove(at, end + 1, strlen(end + 1) + 1);
+}
+
 static void write_config(const struct real_cluster *cluster, const struct real_site *site,
                          const char *file, const char *state)
 {
@@ -60,14 +73,17 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
     (void)snprintf(identity, sizeof identity, "%s.pem", site->name);
     (void)snprintf(more, sizeof more,
                    "    enforce: %s\n    script_timeout: 20s\n    stop_timeout: 20s\n"
-                   "    local_restarts: 0\n%s",
+                   "    local_restarts: 0\n%s%s",
                    site->has_units ? "units\n    units: [harbor.service]" : "cgroup",
-                   cluster->has_readiness ? "    readiness_script: readiness.sh\n" : "");
+                   cluster->has_readiness ? "    readiness_script: readiness.sh\n" : "",
+                   site->has_loop ? "    driver: external\n    loop_delay: 1s\n" : "");
     /* A lag counts for three of them (4): longer than a stall of the machine. */
     plan.timings.check_interval_ms = cluster->has_readiness ? 1000 : 300;
     plan.timings.fence_script_ms = 1300;
     plan.timings.kill_grace_ms = 200;
     assert_true(bw_lab_print_group(&plan, &group, groups, sizeof groups) < sizeof groups);
+    if (site->has_loop)
+        drop_line(groups, "start_script:");
     assert_int_equal(bw_lab_write_site(&plan, &own, path, NULL), BW_OK);
 }
 
@@ -154,6 +170,8 @@ static void end_site(const struct real_cluster *cluster, int number)
         (void)real_end(&site.second_agent, SIGKILL);
     if (site.guard > 0)
         (void)real_end(&site.guard, SIGKILL);
+    if (site.loop > 0)
+        (void)real_end(&site.loop, SIGKILL);
     if (site.systemd > 0) /* it could start the service again */
         (void)real_end(&site.systemd, SIGKILL);
     if (real_service(cluster, number) > 0)
@@ -258,6 +276,8 @@ void real_start_sites(struct real_cluster *cluster)
     for (int i = 0; i < cluster->site_count; i++) {
         real_start_guard(cluster, i);
         real_start_agent(cluster, i);
+        if (cluster->sites[i].has_loop)
+            real_start_loop(cluster, i);
     }
 }
 
@@ -356,6 +376,45 @@ bool real_play_systemd(struct real_cluster *cluster, int number)
     if (site->systemd == 0)
         play_systemd(site, parent);
     return true;
+}
+
+void real_use_loop(struct real_cluster *cluster, int number)
+{
+    struct real_site *site = &cluster->sites[number];
+
+    assert_true(site->has_units);
+    site->has_loop = true;
+    write_config(cluster, site, "site.yaml", "state");
+}
+
+void real_start_loop(struct real_cluster *cluster, int number)
+{
+    struct real_site *site = &cluster->sites[number];
+    char script[REAL_PATH_BYTES];
+
+    assert_int_equal(site->loop, 0);
+    real_path(site, "loop.sh", script);
+    site->loop = fork();
+    assert_true(site->loop >= 0);
+    if (site->loop != 0)
+        return;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)execl("/bin/sh", "sh", script, (char *)NULL);
+    _exit(127);
+}
+
+void real_lose_site(struct real_cluster *cluster, int number)
+{
+    struct real_site *site = &cluster->sites[number];
+    const pid_t service = real_service(cluster, number);
+
+    if (site->loop > 0)
+        (void)real_end(&site->loop, SIGKILL);
+    (void)real_end(&site->agent, SIGKILL);
+    (void)real_end(&site->guard, SIGKILL);
+    janitor_end_enforcers(site->name);
+    if (service > 0)
+        assert_int_equal(kill(service, SIGKILL), 0);
 }
 
 void real_lose_agent_state(struct real_cluster *cluster, int site)

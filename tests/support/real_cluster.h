@@ -33,6 +33,8 @@ struct real_site {
     char boot_id[40];   /* that its processes see; "": the machine's */
     bool has_units;     /* see real_play_systemd */
     pid_t systemd;      /* plays it; 0: none */
+    bool has_loop;      /* see real_use_loop */
+    pid_t loop;         /* 0: none runs */
     struct bw_cgroup unit; /* of harbor.service */
 };
 
@@ -70,6 +72,13 @@ bool real_can_fake_boot(void);
  * systemctl that tells of it and cannot stop it. Before they are started; false: not possible on
  * this machine (no root, no cgroups, no systemctl to put it over), which was said. */
 bool real_play_systemd(struct real_cluster *cluster, int site);
+/* From here the service is started by a loop of its own (`driver: external`), which asks
+ * `breakwater condition` a few times a second; its site has a played systemd. real_start_sites
+ * begins it. */
+void real_use_loop(struct real_cluster *cluster, int site);
+void real_start_loop(struct real_cluster *cluster, int site);
+/* Agent, guard, loop and what serves: all of a site at once. */
+void real_lose_site(struct real_cluster *cluster, int site);
 /* Forgets what the agent of a site keeps; what its guard keeps stays. */
 void real_lose_agent_state(struct real_cluster *cluster, int site);
 /* What a boot clears: the directory in /run. */
@@ -140,7 +149,8 @@ void real_kill_service(const struct real_cluster *cluster, int site);
 /* How often the journal of the site has a line that begins with `word`. */
 int real_runs(const struct real_cluster *cluster, int site, const char *word);
 bool real_journal_has(const struct real_cluster *cluster, int site, const char *text);
-/* When the service last recorded that it served, in ms of CLOCK_BOOTTIME. */
+/* When the service first, and last, recorded that it served, in ms of CLOCK_BOOTTIME; 0: never. */
+uint64_t real_first_beat_ms(const struct real_cluster *cluster, int site);
 uint64_t real_last_beat_ms(const struct real_cluster *cluster, int site);
 /* D on the same clock: a TTL after the newest renewal that the site's agent read a confirmation of. */
 uint64_t real_lease_end_ms(const struct real_cluster *cluster, int site);

@@ -96,15 +96,36 @@ void real_kill_service(const struct real_cluster *cluster, int site)
     assert_int_equal(kill(pid, SIGKILL), 0);
 }
 
-uint64_t real_last_beat_ms(const struct real_cluster *cluster, int site)
+static void find_beats(const struct real_cluster *cluster, int site, uint64_t *out_first_ms,
+                       uint64_t *out_last_ms)
 {
-    uint64_t whole, part, last_ms = 0;
+    uint64_t whole, part;
     int used;
 
+    *out_first_ms = 0;
+    *out_last_ms = 0;
     for (const char *at = real_read(cluster, site, "beats");
-         sscanf(at, "%" SCNu64 ".%2" SCNu64 " %*d\n%n", &whole, &part, &used) == 2; at += used)
-        last_ms = whole * 1000 + part * 10;
+         sscanf(at, "%" SCNu64 ".%2" SCNu64 " %*d\n%n", &whole, &part, &used) == 2; at += used) {
+        *out_last_ms = whole * 1000 + part * 10;
+        if (*out_first_ms == 0)
+            *out_first_ms = *out_last_ms;
+    }
+}
+
+uint64_t real_last_beat_ms(const struct real_cluster *cluster, int site)
+{
+    uint64_t first_ms, last_ms;
+
+    find_beats(cluster, site, &first_ms, &last_ms);
     return last_ms;
+}
+
+uint64_t real_first_beat_ms(const struct real_cluster *cluster, int site)
+{
+    uint64_t first_ms, last_ms;
+
+    find_beats(cluster, site, &first_ms, &last_ms);
+    return first_ms;
 }
 
 uint64_t real_lease_end_ms(const struct real_cluster *cluster, int site)

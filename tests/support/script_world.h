@@ -40,6 +40,7 @@ struct fixture {
     char lines[4096];
     struct bw_script_result result; /* its pointers are gone; the texts are copied below */
     char first_line[BW_SCRIPT_FIRST_LINE_BYTES];
+    char last_line[BW_SCRIPT_FIRST_LINE_BYTES];
     char tail[BW_SCRIPT_TAIL_BYTES_MAX];
     char why[BW_DIAG_TEXT_BYTES];
     size_t kept_bytes;
@@ -79,6 +80,9 @@ static inline void on_end(struct bw_script_run *run, const struct bw_script_resu
     f->ended_count++;
     f->result = *result;
     strcpy(f->first_line, result->first_line);
+    memset(f->last_line, 0, sizeof f->last_line);
+    if (result->last_line_bytes > 0)
+        memcpy(f->last_line, result->last_line, result->last_line_bytes);
     strcpy(f->why, result->diag->text);
     (void)bw_script_tail(&result->kept, f->tail, sizeof f->tail);
     f->kept_bytes = result->kept.head_bytes + result->kept.tail_bytes[0] +

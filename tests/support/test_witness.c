@@ -325,10 +325,13 @@ static void on_role(void *user, enum bw_node_role role, uint64_t term)
 static void on_ready_to_lead(void *user, uint64_t term)
 {
     struct test_witness *witness = user;
+    struct bw_node_status status;
 
     BW_ASSERT(witness->role == BW_NODE_LEADER && witness->term == term);
     BW_ASSERT(witness->ready_term < term);
     BW_ASSERT(bw_node_is_ready(witness->node));
+    bw_node_get_status(witness->node, &status);
+    witness->ready_commit = status.commit_index;
     witness->ready_term = term;
     witness->ready_count++;
 }

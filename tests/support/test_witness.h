@@ -39,6 +39,7 @@ struct test_witness {
     struct test_state state;
     enum bw_node_role role;
     uint64_t term, ready_term;
+    uint64_t ready_commit; /* the commit index when it was told that it may lead */
     unsigned ready_count, role_count, restores, snapshots;
     uint64_t behind;          /* peer of the last alarm */
     enum bw_err apply_answer; /* for every command, if not BW_OK */

@@ -181,6 +181,7 @@ int trio_run(const struct trio *trio, char **argv, char *out, size_t size)
     ssize_t got;
     pid_t pid;
 
+    (void)setenv("COLUMNS", "10000", 1); /* what is said is looked for, wherever its line would end */
     BW_ASSERT(pipe2(pipe_fds, O_CLOEXEC) == 0);
     argv[0] = (char *)(uintptr_t)program_path();
     pid = fork_child(pipe_fds[1], log);
@@ -698,9 +699,11 @@ static int send_sync(struct puppet *puppet, int i)
     return puppet->status;
 }
 
-static void note_exchange(struct puppet *puppet)
+/* By the clocks of this machine: who plays long is not slow of clock (3.8). */
+static void note_exchange(struct puppet *puppet, struct bw_instant sent)
 {
-    struct bw_exchange exchange = {.number = puppet->answer.number};
+    struct bw_exchange exchange = {
+        .number = puppet->answer.number, .sent = sent, .heard = bw_clock_now()};
 
     memcpy(exchange.witness, puppet->answer.witness, sizeof exchange.witness);
     bw_exchanges_note(&puppet->contact, &exchange);
@@ -708,10 +711,12 @@ static void note_exchange(struct puppet *puppet)
 
 int puppet_sync(struct puppet *puppet, int i)
 {
+    const struct bw_instant sent = bw_clock_now();
+
     puppet->number++;
     (void)send_sync(puppet, i);
     if (puppet->status == 200)
-        note_exchange(puppet);
+        note_exchange(puppet, sent);
     puppet->exchanges = puppet->contact;
     return puppet->status;
 }
@@ -722,9 +727,11 @@ bool puppet_sync_all(struct puppet *puppet)
 
     puppet->number++;
     for (int i = 0; i < TRIO_WITNESSES; i++) {
+        const struct bw_instant sent = bw_clock_now();
+
         if (puppet->trio->pids[i] == 0 || send_sync(puppet, i) != 200)
             continue;
-        note_exchange(puppet);
+        note_exchange(puppet, sent);
         if (!puppet->answer.is_leader)
             continue;
         bw_sync_answer_deinit(&best);

@@ -95,9 +95,11 @@ static void fill_heap_bytes(struct wire_filler *filler, const struct bw_field *f
 static void fill_choice(struct wire_filler *filler, struct worklist *work,
                         const struct bw_field *field, uint8_t *core)
 {
+    const uint32_t least = field->choices[0].shape == NULL ? 1 : 0; /* it stands for none */
     const uint32_t choice = filler->choice >= 0
                                 ? (uint32_t)filler->choice
-                                : (uint32_t)bw_prng_below(&filler->prng, field->max);
+                                : least +
+                                      (uint32_t)bw_prng_below(&filler->prng, field->max - least);
     const struct bw_shape *shape = field->choices[choice].shape;
 
     memcpy(core + field->core_offset, &choice, sizeof choice);

@@ -375,6 +375,58 @@ static void a_new_leader_lets_every_site_speak_first(void **state)
     assert_rule("A9");
 }
 
+/* 4: all links were cut, and one is back a moment before the others. */
+static void who_is_heard_first_again_is_not_alone(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    world.sites[B].is_mute = true;
+    world.sites[C].is_mute = true;
+    world_wait_ms(&world, 60000);
+    world.sites[B].is_mute = false;
+    world_sync_all(&world);
+    assert_held("reports", -1);
+
+    world_pass_ms(&world, 2000);
+    assert_held("reports", -1);
+    world_pass_ms(&world, 1000);
+    assert_rule("A9");
+}
+
+/* Whose clock is slow, or whose messages get lost, is connected now and then only: not each time
+ * anew. */
+static void who_is_heard_seldom_does_not_wait_for_ever(void **state)
+{
+    const char *rule = "";
+
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[A].is_mute = true;
+    world.sites[C].is_mute = true;
+    for (int ms = 0; strcmp(rule, "A9") != 0 && ms < 60000; ms += 2000) {
+        world_wait_ms(&world, 2000);
+        (void)world_sync(&world, B); /* whether it renewed, which it does not */
+        rule = world_act(&world);
+    }
+    assert_string_equal(rule, "A9");
+}
+
+/* The agent that is left was restarted a moment ago: it was not away for two windows. */
+static void who_is_heard_anew_by_a_new_session_does_not_wait(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[C].is_mute = true;
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    world.sites[B].session.bytes[0]++;
+    world.sites[B].exchanges[0] = world.sites[B].exchanges[1] = (struct bw_exchange){0};
+    world_sync_all(&world);
+    assert_rule("A9");
+}
+
 static void a_service_that_its_site_cannot_keep_up_goes_elsewhere(void **state)
 {
     (void)state;
@@ -510,6 +562,9 @@ int main(void)
         cmocka_unit_test(a_grant_never_renewed_counts_as_never_started),
         cmocka_unit_test(the_best_candidate_takes_over),
         cmocka_unit_test(a_new_leader_lets_every_site_speak_first),
+        cmocka_unit_test(who_is_heard_first_again_is_not_alone),
+        cmocka_unit_test(who_is_heard_seldom_does_not_wait_for_ever),
+        cmocka_unit_test(who_is_heard_anew_by_a_new_session_does_not_wait),
         cmocka_unit_test(a_service_that_its_site_cannot_keep_up_goes_elsewhere),
         cmocka_unit_test(paused_grants_and_revokes_nothing),
         cmocka_unit_test(manual_asks_a_person_before_another_site),

@@ -317,6 +317,35 @@ static void the_target_is_granted_once_it_was_ready_at_the_position(void **state
     assert_int_equal(world.decision.command.reason, BW_REASON_SWITCHOVER);
 }
 
+/* 3.8, 4: all links come back after an hour; who is first may stand beside one that serves by a
+ * person's word, the target and the origin of a move too. */
+static void lose_all_links_but_then(int first)
+{
+    world.sites[A].is_mute = world.sites[B].is_mute = true;
+    world_wait_ms(&world, 3600 * 1000);
+    world.sites[first].is_mute = false;
+    world_sync_all(&world);
+    assert_held("reports", -1);
+    world_pass_ms(&world, 3000);
+}
+
+static void a_target_that_is_heard_first_again_is_not_alone(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    lose_all_links_but_then(B);
+    assert_rule("A7");
+}
+
+static void an_origin_that_is_heard_first_again_is_not_alone(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    lose_all_links_but_then(A);
+    assert_rule("A8");
+}
+
 /* 3.6: at what it stands nobody can say, so nobody waits for another site to reach it. */
 static void a_missing_position_gives_the_group_back_to_the_origin_at_once(void **state)
 {
@@ -421,11 +450,8 @@ static void a_start_that_failed_late_does_not_go_back(void **state)
 
 /* 4: what its site lacks is at most what was written under the epoch that was lost: on_lag decides by
  * that, and a restarted witness, which did not see it granted, does not know it. */
-static void after_a_lost_start_the_loss_is_bounded_by_its_grant(void **state)
+static void lose_the_start_at_the_target(void)
 {
-    (void)state;
-    stop_for_switchover("4711");
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
     world_sync_all(&world);
     assert_acts("A7");
     world.sites[B].renew_epoch = world_group(&world)->epoch;
@@ -440,10 +466,31 @@ static void after_a_lost_start_the_loss_is_bounded_by_its_grant(void **state)
     world_group(&world)->spec.max_lag_ms = 20000;
     assert_rule("A9");
     assert_string_equal(world.decision.command.site, "dc-a");
+}
+
+static void after_a_lost_start_the_loss_is_bounded_by_its_grant(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    lose_the_start_at_the_target();
 
     bw_witness_on_restored(&world.witness, world.now);
     world_pass_ms(&world, 4000);
     assert_held("lag", A);
+}
+
+/* 4: that bound needs no script. */
+static void without_readiness_scripts_the_loss_is_bounded_as_well(void **state)
+{
+    (void)state;
+    stop_for_switchover("");
+    for (int site = A; site <= B; site++) {
+        world.sites[site].report.has_readiness = false;
+        world.sites[site].report.ready = false;
+        world.sites[site].report.has_lag = false;
+    }
+    lose_the_start_at_the_target();
 }
 
 /* 3.6: the lease ran out in the middle, of a site that is there and had ended its service: that is no
@@ -720,6 +767,8 @@ int main(void)
         cmocka_unit_test(a_target_put_into_maintenance_loses_to_the_origin_at_once),
         cmocka_unit_test(a_maintenance_that_is_over_is_ended_in_the_log),
         cmocka_unit_test(the_target_is_granted_once_it_was_ready_at_the_position),
+        cmocka_unit_test(a_target_that_is_heard_first_again_is_not_alone),
+        cmocka_unit_test(an_origin_that_is_heard_first_again_is_not_alone),
         cmocka_unit_test(a_missing_position_gives_the_group_back_to_the_origin_at_once),
         cmocka_unit_test(where_no_readiness_gives_positions_none_is_asked_for),
         cmocka_unit_test(without_readiness_scripts_no_position_is_asked_for),
@@ -727,6 +776,7 @@ int main(void)
         cmocka_unit_test(a_start_that_failed_early_goes_back_to_the_origin),
         cmocka_unit_test(a_start_that_failed_late_does_not_go_back),
         cmocka_unit_test(after_a_lost_start_the_loss_is_bounded_by_its_grant),
+        cmocka_unit_test(without_readiness_scripts_the_loss_is_bounded_as_well),
         cmocka_unit_test(a_move_whose_epoch_expired_is_not_forgotten),
         cmocka_unit_test(a_move_is_given_up_only_before_the_stop_began),
         cmocka_unit_test(a_move_that_was_given_up_is_not_begun_again),

@@ -119,7 +119,8 @@ static void of_two_that_override_nobody_is_granted(void **state)
     world_sync_all(&world);
     assert_string_equal(world_act(&world), "A0");
     assert_true(world_holds(&world, "overriding", -1));
-    assert_non_null(strstr(world_gate(&world, "overriding", -1)->word, "override GROUP --end"));
+    assert_non_null(
+        strstr(world_gate(&world, "overriding", -1)->word, "override GROUP -c FILE --end"));
     world.sites[C].report.override = BW_OVERRIDE_NONE;
     world_sync_all(&world);
     assert_string_equal(world_act(&world), "A31");

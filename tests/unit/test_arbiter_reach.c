@@ -46,6 +46,65 @@ static void what_the_site_has_seen_is_committed_and_counts(void **state)
     assert_int_equal(world_group(&world)->sight.seen, BW_REACH_INSIDE);
 }
 
+/* I1, 3.4: an agent that was restarted says that other scripts lie there, and once that is
+ * committed starts with them; what its last session said, of those before, is fresh for a while
+ * yet. */
+static void inside_counts_of_the_scripts_that_are_committed(void **state)
+{
+    struct bw_reach_sight *sight = &world.sites[A].report.sight;
+
+    (void)state;
+    world_begin(&world, 2);
+    see(A, BW_REACH_INSIDE);
+    world.sites[A].session.bytes[0]++;
+    *sight = (struct bw_reach_sight){
+        .seen = BW_REACH_OUTSIDE, .epoch = world_group(&world)->epoch, .digest = 2};
+    world_sync_all(&world);
+    assert_acts("A20");
+    *sight = (struct bw_reach_sight){.seen = BW_REACH_UNSEEN, .digest = 2};
+    world_sync_all(&world);
+
+    assert_string_not_equal(world_decide(&world), "A20");
+    assert_int_equal(world_group(&world)->sight.seen, BW_REACH_OUTSIDE);
+
+    *sight = (struct bw_reach_sight){
+        .seen = BW_REACH_INSIDE, .epoch = world_group(&world)->epoch, .digest = 2};
+    world_sync_all(&world);
+    assert_acts("A20"); /* its own word of these scripts */
+    assert_int_equal(world_group(&world)->sight.seen, BW_REACH_INSIDE);
+}
+
+/* 3.4: who is there no more has committed `outside` last, of other scripts; time may end the epoch
+ * again. */
+static void inside_of_who_alone_speaks_counts(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    see(A, BW_REACH_OUTSIDE);
+    assert_acts("A20");
+    world.sites[A].session.bytes[0]++;
+    world.sites[A].report.sight = (struct bw_reach_sight){
+        .seen = BW_REACH_INSIDE, .epoch = world_group(&world)->epoch, .digest = 2};
+    for (int i = 0; i < 10; i++) {
+        world_pass_ms(&world, 1000);
+        (void)world_act(&world);
+    }
+    assert_int_equal(world_group(&world)->sight.seen, BW_REACH_INSIDE);
+    assert_int_equal(world_group(&world)->sight.digest, 2);
+}
+
+/* A state of an older release knows of no scripts. */
+static void inside_counts_where_no_scripts_are_committed(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_group(&world)->sight = (struct bw_reach_sight){.seen = BW_REACH_UNSEEN};
+    see(A, BW_REACH_INSIDE);
+    world.sites[A].is_deaf = true;
+    world_pass_ms(&world, 4000); /* heard, and not both ways */
+    assert_acts("A20");
+}
+
 /* I1, 3.4: nobody has ended it where no signal of its guard reaches it. */
 static void time_alone_ends_nothing_that_was_seen_outside(void **state)
 {
@@ -224,6 +283,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_site_has_seen_is_committed_and_counts),
+        cmocka_unit_test(inside_counts_of_the_scripts_that_are_committed),
+        cmocka_unit_test(inside_of_who_alone_speaks_counts),
+        cmocka_unit_test(inside_counts_where_no_scripts_are_committed),
         cmocka_unit_test(time_alone_ends_nothing_that_was_seen_outside),
         cmocka_unit_test(a_new_leader_goes_by_what_is_committed),
         cmocka_unit_test(another_instance_and_another_epoch_say_nothing_of_it),

@@ -36,7 +36,8 @@ static int make_place(void **state)
 
 static int remove_place(void **state)
 {
-    static const char *const names[] = {"site.yaml", "seven.yaml", "a.sh", "b.sh", "c.sh"};
+    static const char *const names[] = {"site.yaml", "seven.yaml", "versions.yaml",
+                                        "a.sh",      "b.sh",       "c.sh"};
     struct place *place = *state;
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -182,13 +183,13 @@ static void groups_yaml_of_the_design_loads(void **state)
         BW_OK);
 
     assert_int_equal(config->group_count, 1);
-    assert_string_equal(config->groups[0].name, "harbor");
-    assert_int_equal(config->groups[0].site_count, 2);
-    assert_string_equal(config->groups[0].sites[1].name, "dc-b");
-    assert_int_equal(config->groups[0].sites[1].priority, 50);
-    assert_int_equal(config->groups[0].lease_ttl_ms, 15000);
-    assert_int_equal(config->groups[0].margin_ms, 250);
-    assert_int_equal(config->groups[0].mode, BW_MODE_AUTO);
+    assert_string_equal(config->groups[0].spec.name, "harbor");
+    assert_int_equal(config->groups[0].spec.site_count, 2);
+    assert_string_equal(config->groups[0].spec.sites[1].name, "dc-b");
+    assert_int_equal(config->groups[0].spec.sites[1].priority, 50);
+    assert_int_equal(config->groups[0].spec.lease_ttl_ms, 15000);
+    assert_int_equal(config->groups[0].spec.margin_ms, 250);
+    assert_int_equal(config->groups[0].spec.mode, BW_MODE_AUTO);
 
     bw_groups_config_free(config);
     bw_problems_deinit(&problems);
@@ -204,7 +205,7 @@ static void every_key_of_groups_yaml_arrives(void **state)
     assert_int_equal(
         bw_groups_config_load(golden(*state, "groups_all_keys.yaml"), 1000, &config, &problems),
         BW_OK);
-    spec = &config->groups[0];
+    spec = &config->groups[0].spec;
 
     assert_true(spec->sites[2].never_candidate);
     assert_false(spec->sites[1].never_candidate);
@@ -224,10 +225,57 @@ static void every_key_of_groups_yaml_arrives(void **state)
     assert_int_equal(spec->failover_window_ms, 3600000);
     assert_int_equal(spec->retry_backoff_ms, 10000);
     assert_int_equal(spec->min_grade, BW_MIN_GRADE_FENCED);
-    assert_int_equal(config->groups[1].failback_after_ms, 0);
+    assert_int_equal(config->groups[1].spec.failback_after_ms, 0);
 
     bw_groups_config_free(config);
     bw_problems_deinit(&problems);
+}
+
+static const char versions_text[] =
+    "groups:\n"
+    "  - {name: a, version: 1700000000123, sites: [{name: x}, {name: y}]}\n"
+    "  - {name: b, mode: paused, sites: [{name: x}, {name: y}]}\n";
+
+static void a_version_is_read_and_a_mode_that_is_not_named_is_kept(void **state)
+{
+    struct bw_groups_config *config = NULL;
+    struct bw_problems problems;
+
+    (void)state;
+    bw_problems_init(&problems);
+    put(*state, "versions.yaml", 0644, versions_text);
+    assert_int_equal(
+        bw_groups_config_load(in_place(*state, "versions.yaml"), 0, &config, &problems), BW_OK);
+
+    assert_true(config->groups[0].version == 1700000000123); /* as a recovery makes them */
+    assert_true(config->groups[0].keeps_mode);
+    assert_int_equal(config->groups[0].spec.mode, BW_MODE_AUTO);
+    assert_true(config->groups[1].version == 0);
+    assert_false(config->groups[1].keeps_mode);
+    assert_int_equal(config->groups[1].spec.mode, BW_MODE_PAUSED);
+
+    bw_groups_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
+static void a_version_that_is_no_number_is_told(void **state)
+{
+    static const char *const wrong[] = {"0", "-1", "newest", "99999999999999999999"};
+    struct bw_groups_config *config = NULL;
+    struct bw_problems problems;
+    char text[256];
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        bw_problems_init(&problems);
+        (void)snprintf(text, sizeof text,
+                       "groups:\n  - {name: a, version: %s, sites: [{name: x}, {name: y}]}\n",
+                       wrong[i]);
+        put(*state, "versions.yaml", 0644, text);
+        assert_int_not_equal(
+            bw_groups_config_load(in_place(*state, "versions.yaml"), 0, &config, &problems), BW_OK);
+        assert_int_equal(problems.error_count, 1);
+        bw_problems_deinit(&problems);
+    }
 }
 
 static void every_key_of_site_yaml_arrives(void **state)
@@ -449,6 +497,8 @@ int main(void)
         TEST(the_first_change_among_given_keys_is_found),
         TEST(groups_yaml_of_the_design_loads),
         TEST(every_key_of_groups_yaml_arrives),
+        TEST(a_version_is_read_and_a_mode_that_is_not_named_is_kept),
+        TEST(a_version_that_is_no_number_is_told),
         TEST(every_key_of_site_yaml_arrives),
         TEST(seven_keys_load_unchanged),
         TEST(seven_keys_of_another_file_become_the_groups),

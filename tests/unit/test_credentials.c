@@ -303,6 +303,33 @@ static void a_daemon_refuses_a_ca_file_that_others_can_change(void **state)
     bw_credentials_free(credentials);
 }
 
+/* Whoever dials it would refuse it: an address by its bytes, a name by its letters, never by what
+ * merely looks like it. */
+static void a_certificate_that_does_not_name_its_address_is_told_so(void **state)
+{
+    static const char *const good[] = {"127.0.0.1:7400", "localhost:7400", "LOCALHOST:1"};
+    static const char *const bad[] = {"127.0.0.2:7400", "w1.example.net:7400", "[::1]:7400",
+                                      "localhost.example.net:7400", "leaf:7400"};
+    struct bw_credentials *credentials = NULL;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_issue_uri(&pki, "w1.pem", URI, path);
+    assert_int_equal(bw_credentials_load(pki.ca_path, path, &credentials, &diag), BW_OK);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(bw_credentials_check_address(credentials, good[i], &diag), BW_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(bw_credentials_check_address(credentials, bad[i], &diag), BW_ERR_AUTH);
+    assert_int_equal(bw_credentials_check_address(credentials, bad[0], &diag), BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "does not name 127.0.0.2, at which"));
+    assert_non_null(
+        strstr(diag.text, "breakwater pki issue witness/w1 --dir DIR --san ip:127.0.0.2"));
+    assert_int_equal(bw_credentials_check_address(credentials, bad[1], &diag), BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "--san dns:w1.example.net"));
+    bw_credentials_free(credentials);
+}
+
 static void a_threshold_is_the_least_that_is_passed(void **state)
 {
     (void)state;
@@ -326,6 +353,7 @@ int main(void)
         cmocka_unit_test(seconds_left_are_whole_and_none_once_it_has_ended),
         cmocka_unit_test(a_daemons_own_is_the_one_that_its_file_names),
         cmocka_unit_test(a_daemon_refuses_a_ca_file_that_others_can_change),
+        cmocka_unit_test(a_certificate_that_does_not_name_its_address_is_told_so),
         cmocka_unit_test(a_threshold_is_the_least_that_is_passed),
     };
 

@@ -346,8 +346,7 @@ static void a_screen_says_it_in_words(void **state)
     (void)world_act(&world);
     foretell(&world);
     says("Expired in 7.280 s (A3), if nobody says anything new");
-    world_wait_ms(&world, 7281);
-    world_sync_all(&world);
+    world_pass_ms(&world, 7281);
     (void)world_act(&world);
     foretell(&world);
     says("Grant to dc-b now (A9), if nobody says anything new");

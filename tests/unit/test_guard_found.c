@@ -323,7 +323,7 @@ static enum bw_guarded_named named(const struct bw_guarded *group, void *user)
     return answers[group->number];
 }
 
-static void a_file_that_lacks_a_group_is_refused(void **state)
+static void a_file_that_lacks_what_is_armed_is_refused(void **state) /* 3.2.4 */
 {
     enum bw_guarded_named answers[3] = {BW_GUARDED_NAMED, BW_GUARDED_NAMED, BW_GUARDED_NAMED};
 
@@ -332,7 +332,26 @@ static void a_file_that_lacks_a_group_is_refused(void **state)
     assert_null(bw_guard_machine_refuses(&machine, named, answers));
     answers[2] = BW_GUARDED_OTHERWISE;
     assert_ptr_equal(bw_guard_machine_refuses(&machine, named, answers), &groups[2]);
+    guards[1].mirror.armed_epoch = 5;
     answers[1] = BW_GUARDED_MISSING;
+    assert_ptr_equal(bw_guard_machine_refuses(&machine, named, answers), &groups[1]);
+    assert_int_equal(bw_guarded_keeps(&groups[1]), BW_KEEPS_EPOCH);
+    guards[1].mirror.armed_epoch = 0;
+    groups[1].is_saving = true;
+    assert_ptr_equal(bw_guard_machine_refuses(&machine, named, answers), &groups[1]);
+}
+
+static void a_file_that_lacks_what_is_not_kept_is_taken(void **state)
+{
+    enum bw_guarded_named answers[3] = {BW_GUARDED_NAMED, BW_GUARDED_MISSING, BW_GUARDED_NAMED};
+
+    (void)state;
+    add_groups();
+    assert_null(bw_guard_machine_refuses(&machine, named, answers));
+    groups[1].is_left = true; /* and stays away */
+    groups[1].is_saving = true;
+    assert_null(bw_guard_machine_refuses(&machine, named, answers));
+    answers[1] = BW_GUARDED_OTHERWISE; /* what was proved of it is of something else */
     assert_ptr_equal(bw_guard_machine_refuses(&machine, named, answers), &groups[1]);
 }
 
@@ -398,7 +417,8 @@ int main(void)
         TEST(a_forgotten_lease_is_guarded),
         TEST(what_a_forgotten_epoch_has_left_is_guarded_where_it_is_known_by_what),
         TEST(a_mirror_without_its_guard_is_enforced_if_it_has_armed_anything),
-        TEST(a_file_that_lacks_a_group_is_refused),
+        TEST(a_file_that_lacks_what_is_armed_is_refused),
+        TEST(a_file_that_lacks_what_is_not_kept_is_taken),
         TEST(other_limits_leave_what_was_proved),
         TEST(what_a_run_of_before_has_found_is_not_taken_for_what_is_named_now),
         TEST(a_caretaker_stays_for_the_last_of_its_groups),

@@ -538,6 +538,41 @@ static void a_group_that_comes_later_is_told_to_the_agent_that_is_here(void **st
     assert_non_null(strstr(log_text, "greet_again"));
 }
 
+/* 5.4: its agent may not have read the file yet. */
+static void a_group_that_was_left_takes_no_order(void **state)
+{
+    const struct bw_guard_message arm = message_of(BW_GUARD_MESSAGE_ARM, 1);
+
+    (void)state;
+    bw_guard_machine_leave(&machine, &groups[1]);
+    assert_done("greet_again");
+    says_hello(AGENT + 1, cluster);
+    go_on(true);
+    log_text[0] = '\0';
+    says(AGENT + 1, &arm);
+    assert_done("refuse:no_group");
+    bw_guard_machine_leave(&machine, &groups[1]); /* read once more */
+    assert_done("");
+
+    bw_guard_machine_take_again(&machine, &groups[1]);
+    assert_done("greet_again");
+    assert_true(bw_guard_machine_is_heard(&machine, &groups[1]));
+    bw_guard_machine_take_again(&machine, &groups[1]);
+    assert_done("");
+}
+
+static void a_look_that_waits_is_not_begun_of_a_group_that_was_left(void **state)
+{
+    const struct bw_guard_run look = {.action = BW_ACTION_READINESS, .run_id = 3};
+
+    (void)state;
+    groups[1].look = look;
+    groups[1].look_waits = true;
+    bw_guard_machine_leave(&machine, &groups[1]);
+    assert_false(groups[1].look_waits);
+    assert_true(groups[1].has_ended[BW_GUARD_SLOT_OBSERVATION] && groups[1].is_look_given_up);
+}
+
 static void no_group_has_an_agent_that_is_gone(void **state)
 {
     (void)state;
@@ -757,6 +792,8 @@ int main(void)
         cmocka_unit_test_setup(a_hello_of_another_cluster_is_refused, begin),
         cmocka_unit_test_setup(an_agent_is_told_no_more_than_it_reads, begin),
         cmocka_unit_test_setup(a_group_that_comes_later_is_told_to_the_agent_that_is_here, begin),
+        cmocka_unit_test_setup(a_group_that_was_left_takes_no_order, begin),
+        cmocka_unit_test_setup(a_look_that_waits_is_not_begun_of_a_group_that_was_left, begin),
         cmocka_unit_test_setup(no_group_has_an_agent_that_is_gone, begin),
         cmocka_unit_test_setup(a_foreign_epoch_is_unheard_of_and_forgotten_when_it_is_over, begin),
         cmocka_unit_test_setup(

@@ -160,8 +160,9 @@ static void a_stop_waits_for_the_action_that_it_ends(void **state)
     run(&world, 1, BW_ACTION_START, 5);
     run(&world, 1, BW_ACTION_STOP, 6);
     assert_int_equal(world.guard.stop, BW_GUARD_STOP_WAITING);
-    GUARD_BREAKS(world.guard, broken.slots[BW_GUARD_SLOT_ACTION].state = BW_SLOT_RUNNING,
-                 "the guard's stop: it waits for an action that was ordered to end");
+    GUARD_BREAKS(
+        world.guard, broken.slots[BW_GUARD_SLOT_ACTION].state = BW_SLOT_RUNNING,
+        "the guard's stop: it waits for an action that was ordered to end, or its own loop's");
     GUARD_BREAKS(world.guard, broken.waiting_run.action = BW_ACTION_START,
                  "the guard's stop: nothing else waits for a slot");
     GUARD_BREAKS(world.guard, broken.stop = BW_GUARD_STOP_CHECKING,

@@ -252,10 +252,60 @@ static void what_a_person_lets_serve_may_run_once_it_is_mirrored(void **state) /
 
     begin_enforced(&world);
     message(&world, &of);
+    assert_int_equal(may_run(&world),
+                     BW_MAY_RUN_OVERRIDE_WAITS); /* its agent may have to wait yet */
+    run(&world, 1, BW_ACTION_START, 7);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
     assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE);
     shown = shown_of(&world);
     shown.running = BW_ACTION_STOP;
     assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_STOPPING);
+}
+
+static void begin_overriding(struct world *world)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
+
+    begin_enforced(world);
+    message(world, &of);
+    run(world, 1, BW_ACTION_START, 7);
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_int_equal(may_run(world), BW_MAY_RUN_OVERRIDE);
+}
+
+static void look(struct world *world, const char *line)
+{
+    run(world, 1, BW_ACTION_STATUS, 8);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, line);
+}
+
+/* I1, 3.8: another site may have been granted while it was down. */
+static void without_its_agent_and_until_that_has_begun_again_no_override_may_run(void **state)
+{
+    const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    step(&world, &gone);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE_WAITS);
+    hello(&world, instance_a);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE_WAITS);
+    look(&world, "stopped");
+    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE_WAITS);
+    look(&world, "started"); /* it never went down */
+    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE);
+}
+
+static void what_is_stopped_waits_for_another_start(void **state) /* 3.8 */
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    run(&world, 1, BW_ACTION_STOP, 9);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE_WAITS);
 }
 
 static void a_lease_without_a_fence_window_is_none(void **state) /* 3.1: no terms are like that */
@@ -298,6 +348,8 @@ int main(void)
         cmocka_unit_test(while_it_is_stopped_nothing_may_run),
         cmocka_unit_test(an_epoch_that_ends_may_not_run),
         cmocka_unit_test(what_a_person_lets_serve_may_run_once_it_is_mirrored),
+        cmocka_unit_test(without_its_agent_and_until_that_has_begun_again_no_override_may_run),
+        cmocka_unit_test(what_is_stopped_waits_for_another_start),
         cmocka_unit_test(a_lease_without_a_fence_window_is_none),
         cmocka_unit_test(only_a_lease_and_an_override_are_yes),
     };

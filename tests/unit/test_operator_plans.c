@@ -1,4 +1,5 @@
-/* what people read of what they asked for: plans, explanations, outcomes, history; as JSON and as tables. */
+/* what people read of what they asked for: plans, explanations, outcomes, history, reports; as JSON
+ * and as tables. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
+#include <breakwater/wire/record_event.h>
 #include <breakwater/witness/json.h>
 
 #include "operator_text.h"
@@ -47,6 +50,27 @@ static void the_plan_of_a_switchover_names_each_step(void **state)
     compare_json(plan_of(BW_WISH_SWITCHOVER, "dc-b"), "plan_switchover.json");
 }
 
+/* Of one that is not foretold to begin no step is promised. */
+static void the_plan_of_a_switchover_that_does_not_begin_says_so(void **state)
+{
+    static const struct bw_wish_plan made = {.decision = {.rule = "A0"}};
+    const struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .to = "dc-b"};
+    struct bw_operator_view view;
+    json_t *plan;
+    const char *text;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+    plan = bw_json_plan(&view, 0, &wish, &made, BW_OK, "");
+    assert_non_null(plan);
+    assert_int_equal(json_array_size(json_object_get(plan, "steps")), 1);
+    text = json_string_value(
+        json_object_get(json_array_get(json_object_get(plan, "steps"), 0), "text"));
+    assert_non_null(strstr(text, "the move does not begin"));
+    json_decref(plan);
+}
+
 /* ---- outcomes --------------------------------------------------------------------------------- */
 
 static enum bw_outcome_progress look_at_outcome(struct bw_outcome *outcome)
@@ -62,7 +86,94 @@ static enum bw_outcome_progress look_at_outcome(struct bw_outcome *outcome)
     return progress;
 }
 
-/* The wish is in its leader's memory only (4): whoever waits is told that it is gone. */
+static uint64_t wish_for_b(uint8_t id)
+{
+    struct bw_command command = {.kind = BW_COMMAND_WISH,
+                                 .group = "harbor",
+                                 .wish = BW_WISH_SWITCHOVER,
+                                 .target = "dc-b",
+                                 .by = "operator/anna",
+                                 .epoch = world_group(&world)->epoch,
+                                 .spec_version = world_group(&world)->spec_version,
+                                 .request_id = {{id}}};
+
+    world.cluster.feature_level = BW_WISH_LEVEL;
+    assert_string_equal(world_apply(&world, &command), "C6");
+    return world.index;
+}
+
+/* 4: whoever waits follows his wish to the next leader, and is told what became of it. */
+static void a_switchover_that_is_in_the_log_is_followed_to_its_end(void **state)
+{
+    struct bw_command end = {.kind = BW_COMMAND_WISH_OVER,
+                             .group = "harbor",
+                             .wish_end = BW_WISH_END_CANCELED,
+                             .by = "operator/bob",
+                             .text = "not now"};
+    struct bw_outcome outcome = {.to = "dc-b"};
+
+    (void)state;
+    world_begin(&world, 2);
+    outcome.epoch = (int64_t)world_group(&world)->epoch;
+    outcome.term = (int64_t)world.witness.leadership.term;
+    outcome.wish_index = (int64_t)wish_for_b(1);
+    world_lead_anew(&world);
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_WAITING);
+    assert_string_equal(outcome.text, "epoch 1 is GRANTED");
+
+    end.wish_index = (uint64_t)outcome.wish_index;
+    assert_string_equal(world_apply(&world, &end), "C7");
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
+    assert_string_equal(outcome.text,
+                        "it was taken back by operator/bob: not now; epoch 1 is GRANTED");
+
+    outcome.wish_index = (int64_t)wish_for_b(2);
+    (void)wish_for_b(3);
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
+    assert_string_equal(outcome.text, "something else was asked for since, by operator/anna: "
+                                      "switchover; epoch 1 is GRANTED");
+    (void)wish_for_b(4);
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
+    assert_string_equal(outcome.text, "it was given up; epoch 1 is GRANTED");
+}
+
+/* 4: an answer is lost, and what was asked for is done before it is said again. */
+static void what_is_said_again_once_it_is_done_is_done(void **state)
+{
+    struct bw_command command = {.kind = BW_COMMAND_WISH,
+                                 .group = "harbor",
+                                 .wish = BW_WISH_FAILOVER,
+                                 .by = "operator/anna",
+                                 .request_id = {{9}}};
+    struct bw_outcome outcome = {0};
+
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_WISH_LEVEL;
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_string_equal(world_act(&world), "A3");
+    command.epoch = world_group(&world)->epoch;
+    command.spec_version = world_group(&world)->spec_version;
+    assert_string_equal(world_apply(&world, &command), "C6");
+    assert_int_equal(bw_group_wish_epoch(world_group(&world), world.index), command.epoch);
+    assert_string_equal(world_act(&world), "A9");
+    world_serve(&world, B);
+
+    outcome.wish_index = (int64_t)bw_group_wish_of(world_group(&world), command.request_id);
+    outcome.epoch = (int64_t)bw_group_wish_epoch(world_group(&world), (uint64_t)outcome.wish_index);
+    assert_int_equal(outcome.epoch, command.epoch);
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_DONE);
+    assert_string_equal(outcome.text, "dc-b serves in epoch 2");
+    outcome.epoch = (int64_t)world_group(&world)->epoch; /* it is seen by how it ended, too */
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_DONE);
+    (void)strcpy(outcome.to, "dc-a");
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
+    assert_string_equal(outcome.text, "dc-b holds epoch 2: failover");
+}
+
+/* Below BW_WISH_LEVEL it is in its leader's memory only (4): whoever waits is told that it is gone.
+ */
 static void a_switchover_that_a_change_of_leader_forgot_is_to_be_asked_for_again(void **state)
 {
     struct bw_outcome outcome = {.to = "dc-b"};
@@ -230,6 +341,115 @@ static void history_tells_how_each_epoch_began_and_ended(void **state)
     compare_json(history, "history.json");
 }
 
+/* ---- one failover ---- */
+
+static struct bw_record_room record_room;
+#define WORLD_BEGAN_UNIX_MS INT64_C(1767690000000)
+
+static void commit(struct bw_command *command)
+{
+    command->unix_ms = WORLD_BEGAN_UNIX_MS + (int64_t)(world.now.boot_ns / BW_NS_PER_MS) - 1000000;
+    assert_string_not_equal(world_apply(&world, command), "-");
+}
+
+/* As its leader does it. */
+static const char *decide_on_record(void)
+{
+    static struct bw_decision scratch;
+
+    (void)world_decide(&world);
+    assert_true(world.decision.acts);
+    bw_witness_describe_grant(&world.witness, 0, world.now, &world.decision, &scratch);
+    if (world.decision.command.by[0] == '\0')
+        (void)strcpy(world.decision.command.by, "witness/w1");
+    commit(&world.decision.command);
+    return world.decision.rule;
+}
+
+static void note_on_record(void)
+{
+    struct bw_command note;
+
+    assert_true(bw_witness_note_due(&world.witness, 0, world.now, &note));
+    commit(&note);
+}
+
+/* dc-a served and was lost; it took a person to have dc-b. */
+static void fail_over_on_record(void)
+{
+    const struct bw_command raise = {.kind = BW_COMMAND_RAISE_LEVEL,
+                                     .feature_level = BW_RECORD_LEVEL};
+    struct bw_diag diag = {0};
+
+    world_init(&world, 3);
+    bw_record_init(&record_room.record, &bw_record_codec, record_room.blocks, 8);
+    bw_cluster_keep_record(&world.cluster, &record_room.record);
+    assert_string_equal(world_apply(&world, &raise), "C3");
+    assert_string_equal(decide_on_record(), "A6");
+    world_pass_ms(&world, 1500);
+    world_serve(&world, A);
+    note_on_record();
+    world_pass_ms(&world, 1000);
+    world.sites[A].report.restarts = (struct bw_restarts){.epoch = 1, .count = 2, .age_ms = 300};
+    world_sync_all(&world);
+    note_on_record();
+    world.sites[B].report.lag_ms = 7000;
+    world_pass_ms(&world, 5000);
+    world.sites[A].is_mute = true;
+    world.sites[C].is_mute = true;
+    world_pass_ms(&world, 20000);
+    assert_string_equal(decide_on_record(), "A3");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_OK);
+    world_pass_ms(&world, 1000);
+    assert_string_equal(decide_on_record(), "A9");
+    world_pass_ms(&world, 3000);
+    world_serve(&world, B);
+    note_on_record();
+}
+
+static void a_report_tells_how_an_epoch_came_to_serve(void **state)
+{
+    struct bw_operator_view view;
+    json_t *report;
+    FILE *out;
+
+    (void)state;
+    fail_over_on_record();
+    view = view_of_calm_leader();
+    report = bw_json_report(&view, "harbor", 0);
+    assert_non_null(report);
+    out = begin_telling();
+
+    bw_show_report(report, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("report.txt");
+    compare_json(report, "report.json");
+    assert_null(bw_json_report(&view, "harbor", 7));
+    assert_null(bw_json_report(&view, "shop", 0));
+}
+
+/* Nothing that is not known is made up. */
+static void a_report_says_what_is_not_known(void **state)
+{
+    struct bw_operator_view view;
+    json_t *report;
+    FILE *out;
+
+    (void)state;
+    fail_over_on_record();
+    view = view_of_calm_leader();
+    report = bw_json_report(&view, "harbor", 1);
+    assert_non_null(report);
+    out = begin_telling();
+
+    bw_show_report(report, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("report_unknown.txt");
+    json_decref(report);
+}
+
 static void force_release(struct bw_outcome *outcome)
 {
     struct bw_wish wish = {.kind = BW_WISH_FORCE_RELEASE,
@@ -335,13 +555,18 @@ int main(void)
         cmocka_unit_test(a_force_release_that_its_leader_forgot_is_to_be_said_again),
         cmocka_unit_test(a_move_that_time_will_not_end_is_not_waited_for),
         cmocka_unit_test(the_plan_of_a_switchover_names_each_step),
+        cmocka_unit_test(the_plan_of_a_switchover_that_does_not_begin_says_so),
+        cmocka_unit_test(a_switchover_that_is_in_the_log_is_followed_to_its_end),
         cmocka_unit_test(a_switchover_that_a_change_of_leader_forgot_is_to_be_asked_for_again),
+        cmocka_unit_test(what_is_said_again_once_it_is_done_is_done),
         cmocka_unit_test(a_switchover_that_has_begun_outlives_its_leader),
         cmocka_unit_test(a_switchover_that_its_own_leader_gave_up_is_told_so),
         cmocka_unit_test(the_plan_of_a_failover_waits_and_tells_the_loss),
         cmocka_unit_test(an_explanation_names_what_holds),
         cmocka_unit_test(the_plan_of_a_refused_wish_has_no_steps),
         cmocka_unit_test(history_tells_how_each_epoch_began_and_ended),
+        cmocka_unit_test(a_report_tells_how_an_epoch_came_to_serve),
+        cmocka_unit_test(a_report_says_what_is_not_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_told);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/core/guard_link.h>
 #include <breakwater/witness/json.h>
 #include <breakwater/witness/spec_json.h>
 
@@ -36,6 +37,12 @@ static void a_silent_witness_and_an_alarm_are_warnings(void **state)
     world_begin(&world, 3);
     world.sites[B].report.alarms = UINT32_C(1) << BW_ALARM_ROGUE_START;
     world.sites[B].report.guard_alive = false;
+    world.sites[B].report.failure_count = 1;
+    world.sites[B].report.failures[0] = (struct bw_script_failure){
+        .action = BW_ACTION_START,
+        .result = BW_RUN_FAILED,
+        .age_ms = 12000,
+        .said = {.exited = true, .exit_status = 1, .words = "cannot open database"}};
     world.sites[C].is_mute = true;
     world.sites[B].certificate_left_s = 6 * 86400 + 100;
     world.sites[A].report.fence_bound_ms = 120000; /* a script_timeout that nobody thought of */
@@ -45,6 +52,102 @@ static void a_silent_witness_and_an_alarm_are_warnings(void **state)
     view = view_of_leader();
 
     compare_status(&view, BW_EXIT_WARNINGS, "status_warnings.txt");
+}
+
+/* Of everybody who speaks here: the sites, each witness, and who asks. A name in an answer moves no
+ * cursor. */
+static void each_certificate_that_ends_soon_is_told_with_what_renews_it(void **state)
+{
+    struct bw_operator_view view;
+    json_t *status;
+    FILE *out;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+    view.members[0].certificate_left_s = 5 * 3600;
+    view.members[1].certificate_left_s = 29 * 86400;
+    status = status_of(&view);
+    assert_int_equal(json_object_set_new(status, "caller",
+                                         json_pack("{s:s, s:s, s:s, s:i}", "role", "operator",
+                                                   "name", "an\033[2Jna", "file", "/etc/anna.pem",
+                                                   "certificate_left_s", 6 * 86400)),
+                     0);
+    out = begin_telling();
+    assert_int_equal(bw_show_status(status, NULL, SIX_DAYS_MS, out), BW_EXIT_WARNINGS);
+    assert_int_equal(fclose(out), 0);
+    json_decref(status);
+    compare_with_golden("status_certificates.txt");
+}
+
+static struct bw_trouble_book book;
+
+static void note(const struct bw_trouble_facts *facts, uint64_t ago_s)
+{
+    const struct bw_instant then = {world.now.boot_ns - ago_s * BW_NS_PER_S,
+                                    world.now.raw_ns - ago_s * BW_NS_PER_S};
+    struct bw_troubles troubles;
+
+    bw_troubles_of_group(world_group(&world), &world.watches[0], &world.witness.leadership, facts,
+                         world.now, &troubles);
+    bw_trouble_book_note(&book, 0, &troubles, then, SIX_DAYS_MS - (int64_t)ago_s * 1000);
+}
+
+/* Since when, how often, and who has seen it: what somebody has acknowledged is told, and is no
+ * warning. */
+static void alarms_are_told_with_their_age_and_acknowledged_ones_do_not_warn(void **state)
+{
+    const struct bw_trouble_facts fine = {.may_fail_over = true};
+    struct bw_trouble_entry *entry;
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    world_pass_ms(&world, 20000);
+    world.sites[B].report.alarms = UINT32_C(1) << BW_ALARM_ROGUE_START;
+    world_sync_all(&world);
+    book = (struct bw_trouble_book){0};
+    note(&fine, 19);
+    world.sites[B].report.alarms = 0;
+    world_sync_all(&world);
+    note(&fine, 15);
+    world.sites[B].report.alarms = UINT32_C(1) << BW_ALARM_ROGUE_START;
+    world_sync_all(&world);
+    note(&fine, 12);
+    view = view_of_calm_leader();
+    view.alarms = &book;
+    compare_status(&view, BW_EXIT_WARNINGS, "status_alarms.txt");
+
+    entry = bw_trouble_book_find(&book, 0, world_group(&world)->spec.sites[B].name,
+                                 BW_TROUBLE_ROGUE_START);
+    assert_non_null(entry);
+    strcpy(entry->acked_by, "operator/anna");
+    strcpy(entry->acked_text, "the rehearsal");
+    compare_status(&view, BW_EXIT_FINE, "status_acknowledged.txt");
+}
+
+/* What ended by itself is told: "green by itself" is no cause. */
+static void a_service_that_was_started_again_is_told_with_the_way_on(void **state)
+{
+    const struct bw_trouble_facts fine = {.may_fail_over = true};
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.restarts = (struct bw_restarts){
+        .epoch = world_group(&world)->epoch, .count = 3, .age_ms = 40000};
+    world_sync_all(&world);
+    book = (struct bw_trouble_book){0};
+    note(&fine, 150);
+    view = view_of_calm_leader();
+    view.alarms = &book;
+    compare_status(&view, BW_EXIT_WARNINGS, "status_restarted.txt");
+
+    world_pass_ms(&world, 7200 * 1000);
+    book = (struct bw_trouble_book){0};
+    view = view_of_calm_leader();
+    view.alarms = &book;
+    compare_status(&view, BW_EXIT_FINE, "status_restarted_long_ago.txt");
 }
 
 static void a_group_without_a_holder_has_no_active_site(void **state)
@@ -299,12 +402,13 @@ static void bytes_that_are_no_text_do_not_break_a_document(void **state)
 }
 
 /* What a witness says may be what any person gave as a reason: a terminal must not obey it, neither
- * the control characters of ASCII nor those of U+0080 to U+009F. */
+ * the control characters of ASCII nor those of U+0080 to U+009F; nor is anything read backwards. */
 static void what_a_witness_says_moves_no_cursor(void **state)
 {
-    json_t *status = parse("{\"cluster\":\"prod\",\"groups\":[{\"name\":\"a\\u009b2J\",\"phase\":"
-                           "\"GRANTED\",\"sites\":[{\"name\":\"dc-a\",\"role\":\"standby\","
-                           "\"why_not\":[\"b\\u001b[2J\"],\"alarms\":[\"c\\u0007\\u0085\"]}]}]}");
+    json_t *status = parse(
+        "{\"cluster\":\"prod\",\"groups\":[{\"name\":\"a\\u009b2J\",\"phase\":"
+        "\"GRANTED\",\"sites\":[{\"name\":\"dc-a\",\"role\":\"standby\","
+        "\"why_not\":[\"b\\u001b[2J\"],\"alarms\":[\"c\\u0007\\u0085\\u202e\"]}]}]}");
     FILE *out = begin_telling();
 
     (void)state;
@@ -314,16 +418,21 @@ static void what_a_witness_says_moves_no_cursor(void **state)
 
     assert_non_null(strstr(told, "a?2J"));
     assert_non_null(strstr(told, "b?[2J"));
-    assert_non_null(strstr(told, "alarm c??"));
+    assert_non_null(strstr(told, "alarm c???"));
     for (size_t i = 0; i < told_size; i++)
         assert_true((unsigned char)told[i] >= 0x20 || told[i] == '\n');
     assert_null(strstr(told, "\xc2\x9b"));
+    assert_null(strstr(told, "\xe2\x80\xae"));
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {        cmocka_unit_test(a_calm_hour_is_fine),
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_calm_hour_is_fine),
         cmocka_unit_test(a_silent_witness_and_an_alarm_are_warnings),
+        cmocka_unit_test(each_certificate_that_ends_soon_is_told_with_what_renews_it),
+        cmocka_unit_test(alarms_are_told_with_their_age_and_acknowledged_ones_do_not_warn),
+        cmocka_unit_test(a_service_that_was_started_again_is_told_with_the_way_on),
         cmocka_unit_test(a_group_without_a_holder_has_no_active_site),
         cmocka_unit_test(a_failed_fence_is_told_loudly),
         cmocka_unit_test(an_observed_group_is_no_failure),

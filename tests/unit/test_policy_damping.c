@@ -37,6 +37,32 @@ static void failed_starts_make_a_pause_that_doubles(void **state)
     }
 }
 
+/* 4: what status and explain say of a site is what decides: in its pause it may not be granted. */
+static void a_site_in_its_pause_is_shown_as_one_that_may_not_be_granted(void **state)
+{
+    struct bw_candidacy candidacy;
+    (void)state;
+    world_init(&world, 2);
+    world_group(&world)->spec.sites[B].never_candidate = true;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A6");
+    fail_start(A);
+    world_pass_ms(&world, 9000);
+    bw_policy_judge(world_group(&world), world_watch(&world), &world.witness.leadership, A, false,
+                    world.now, &candidacy);
+    assert_false(candidacy.eligible);
+    assert_string_equal(candidacy.gates[candidacy.gate_count - 1].id, "backoff");
+    assert_in_range(candidacy.wake_in_ns, 1, BW_NS_PER_S);
+    bw_policy_judge(world_group(&world), world_watch(&world), &world.witness.leadership, A, true,
+                    world.now, &candidacy);
+    assert_true(candidacy.eligible); /* a person may ask for it */
+
+    world_pass_ms(&world, 1000);
+    bw_policy_judge(world_group(&world), world_watch(&world), &world.witness.leadership, A, false,
+                    world.now, &candidacy);
+    assert_true(candidacy.eligible);
+}
+
 /* 4: ... and a person need not wait for it. */
 static void a_failover_waits_for_no_pause(void **state)
 {
@@ -217,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failed_starts_make_a_pause_that_doubles),
+        cmocka_unit_test(a_site_in_its_pause_is_shown_as_one_that_may_not_be_granted),
         cmocka_unit_test(a_failover_waits_for_no_pause),
         cmocka_unit_test(failed_starts_go_round_without_waiting_for_another_site),
         cmocka_unit_test(the_pause_is_longer_and_never_shorter_after_a_restart),

@@ -1,5 +1,4 @@
-/* the record (3.1): events as bytes, chains that give way, what a command leaves, lines for people.
- */
+/* the record (3.1): chains that give way, what a command leaves, lines for people. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,9 +10,9 @@
 #include <string.h>
 
 #include <breakwater/base/feature_level.h>
-#include <breakwater/base/prng.h>
 #include <breakwater/core/cluster.h>
 #include <breakwater/core/record_line.h>
+#include <breakwater/wire/record_event.h>
 #include <breakwater/wire/snapshot.h>
 
 #define GROUPS 4
@@ -66,7 +65,7 @@ static void begin_with(struct fixture *fixture, uint32_t level, uint32_t block_m
     fixture->unix_ms = INT64_C(1800000000000);
     fixture->room = calloc(1, sizeof *fixture->room);
     assert_non_null(fixture->room);
-    bw_record_init(&fixture->room->record, fixture->room->blocks, block_max);
+    bw_record_init(&fixture->room->record, &bw_record_codec, fixture->room->blocks, block_max);
     bw_cluster_init(&fixture->cluster, fixture->groups, GROUPS);
     bw_cluster_keep_record(&fixture->cluster, &fixture->room->record);
     found.cluster_id.bytes[0] = 7;
@@ -147,102 +146,6 @@ static uint32_t count_epochs(const struct bw_record *record, const char *name)
     while (bw_record_next_line(record, &at, &mark))
         count += mark.is_epoch;
     return count;
-}
-
-/* ---- events as bytes --------------------------------------------------------------------------
- */
-
-static void fill_text(struct bw_prng *prng, char *text, size_t room, bool is_largest)
-{
-    const size_t size = is_largest ? room : bw_prng_below(prng, room + 1);
-
-    memset(text, 'x', size);
-}
-
-static void fill_event(struct bw_prng *prng, struct bw_record_event *event, bool is_largest)
-{
-    static const enum bw_record_kind kinds[] = {
-#define X(name, word, number) BW_RECORD_##name,
-        BW_RECORD_LIST(X)
-#undef X
-    };
-    const uint64_t mask = is_largest ? UINT64_MAX : bw_prng_next(prng);
-
-    *event = (struct bw_record_event){
-        .kind = kinds[bw_prng_below(prng, sizeof kinds / sizeof kinds[0])],
-        .index = mask | 1,
-        .unix_ms = (int64_t)mask,
-        .epoch = mask >> 3,
-        .reason = is_largest ? BW_REASON_OVERRIDE : BW_REASON_NONE,
-        .grade = is_largest ? BW_GRADE_LET_GO : BW_GRADE_EXPIRED,
-        .planned = mask & 1,
-        .adopt = mask & 2,
-        .silent_ms = (uint32_t)(mask >> 7),
-        .seen = BW_REACH_OUTSIDE,
-        .proved = mask & 4,
-        .duration_ms = mask >> 9,
-        .key_count = is_largest ? BW_RECORD_KEYS_MAX : (uint32_t)bw_prng_below(prng, 3),
-        .site_count = is_largest ? BW_RECORD_SITES_MAX : (uint32_t)bw_prng_below(prng, 3),
-    };
-    fill_text(prng, event->site, BW_NAME_MAX, is_largest);
-    fill_text(prng, event->previous, BW_NAME_MAX, is_largest);
-    fill_text(prng, event->by, BW_REASON_MAX, is_largest);
-    fill_text(prng, event->text, BW_REASON_MAX, is_largest);
-    for (uint32_t i = 0; i < event->key_count; i++)
-        event->keys[i] = (struct bw_record_key){(uint8_t)(i + 1), (uint32_t)mask, (uint32_t)~mask};
-    for (uint32_t i = 0; i < event->site_count; i++) {
-        event->sites[i] = (struct bw_record_site){.was = true,
-                                                  .never_after = mask & 8,
-                                                  .priority_before = (uint32_t)mask,
-                                                  .priority_after = UINT32_MAX};
-        fill_text(prng, event->sites[i].name, is_largest ? BW_NAME_MAX : 1, true);
-    }
-}
-
-static void an_event_is_read_as_it_was_written(void **state)
-{
-    static uint8_t bytes[BW_RECORD_EVENT_BYTES_MAX];
-    struct bw_record_event event, again;
-    struct bw_prng prng;
-
-    (void)state;
-    bw_prng_init(&prng, 1);
-    for (int i = 0; i < 2000; i++) {
-        size_t size;
-
-        fill_event(&prng, &event, i == 0);
-        size = bw_record_encode(&event, bytes);
-
-        assert_int_equal(bw_record_decode(bytes, size, &again), size);
-        assert_memory_equal(&again, &event, sizeof event);
-        if (i == 0)
-            printf("the largest event: %zu of %d bytes\n", size, BW_RECORD_EVENT_BYTES_MAX);
-    }
-}
-
-static void a_damaged_event_is_refused_or_says_what_it_says(void **state)
-{
-    static uint8_t bytes[BW_RECORD_EVENT_BYTES_MAX], again[BW_RECORD_EVENT_BYTES_MAX];
-    struct bw_record_event event;
-    struct bw_prng prng;
-
-    (void)state;
-    bw_prng_init(&prng, 2);
-    for (int i = 0; i < 20000; i++) {
-        size_t size, taken;
-
-        fill_event(&prng, &event, i % 100 == 0);
-        size = bw_record_encode(&event, bytes);
-        assert_int_equal(bw_record_decode(bytes, bw_prng_below(&prng, size), &event), 0);
-        bytes[bw_prng_below(&prng, size)] ^= (uint8_t)(1u << bw_prng_below(&prng, 8));
-
-        taken = bw_record_decode(bytes, size, &event);
-
-        if (taken == 0)
-            continue;
-        assert_int_equal(bw_record_encode(&event, again), taken);
-        assert_memory_equal(again, bytes, taken);
-    }
 }
 
 /* ---- what is kept -----------------------------------------------------------------------------
@@ -332,6 +235,35 @@ static void who_restores_it_goes_on_alike(void **state)
     end(&other);
 }
 
+/* 3.1: one that is said in fewest bytes takes a place of its block all the same. */
+static void a_block_of_small_events_ends_when_its_places_are_taken(void **state)
+{
+    static uint8_t bytes[64 * 1024];
+    static struct fixture fixture, other;
+    struct bw_record_event event = {.kind = BW_RECORD_ADOPTED};
+    struct bw_diag diag = {0};
+    size_t size;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    begin_with(&other, BW_RECORD_LEVEL, 8);
+    for (event.index = 1; event.index <= BW_RECORD_BLOCK_EVENTS_MAX; event.index++)
+        bw_record_append(&fixture.room->record, "a", &event);
+    assert_int_equal(fixture.room->record.block_count, 1);
+
+    bw_record_append(&fixture.room->record, "a", &event);
+
+    assert_int_equal(fixture.room->record.block_count, 2);
+    fixture.cluster.record_blocks = 2;
+    fixture.cluster.applied_index = event.index;
+    assert_int_equal(bw_snapshot_encode(&fixture.cluster, bytes, sizeof bytes, &size, &diag),
+                     BW_OK);
+    assert_int_equal(bw_snapshot_decode(bytes, size, &other.cluster, &diag), BW_OK);
+    assert_int_equal(other.room->record.blocks[0].count, BW_RECORD_BLOCK_EVENTS_MAX);
+    end(&fixture);
+    end(&other);
+}
+
 /* 5.3: a witness of the release before applies the same commands and takes the same snapshots. */
 static void below_its_level_there_is_none(void **state)
 {
@@ -377,7 +309,7 @@ static void as_many_chains_as_there_are_give_way_to_new_ones(void **state)
 
     (void)state;
     assert_non_null(room);
-    bw_record_init(&room->record, room->blocks, BW_RECORD_BLOCKS_MAX);
+    bw_record_init(&room->record, &bw_record_codec, room->blocks, BW_RECORD_BLOCKS_MAX);
     for (uint64_t i = 1; i <= BW_RECORD_CHAINS_MAX; i++) {
         (void)snprintf(name, sizeof name, "g%04u", (unsigned)i);
         event.index = i;
@@ -521,11 +453,10 @@ static void a_recovery_is_on_record_and_ends_what_was_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_event_is_read_as_it_was_written),
-        cmocka_unit_test(a_damaged_event_is_refused_or_says_what_it_says),
         cmocka_unit_test(ninety_days_of_a_restless_group_are_kept),
         cmocka_unit_test(the_longest_chain_gives_its_oldest_and_others_keep_theirs),
         cmocka_unit_test(who_restores_it_goes_on_alike),
+        cmocka_unit_test(a_block_of_small_events_ends_when_its_places_are_taken),
         cmocka_unit_test(below_its_level_there_is_none),
         cmocka_unit_test(more_groups_leave_it_less_room_in_a_snapshot),
         cmocka_unit_test(as_many_chains_as_there_are_give_way_to_new_ones),

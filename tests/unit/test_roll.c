@@ -385,7 +385,7 @@ static void first_words_are_read_as_they_were_written(void **state)
     assert_memory_equal(&contact.incarnation, &said.incarnation, sizeof said.incarnation);
     assert_int_equal(contact.from, 2);
     assert_int_equal(contact.to, 1);
-    bytes[8] = 9;
+    bytes[8] = 10;
     assert_false(bw_hello_decode(bytes, &contact));
     bytes[8] = 1;
     bytes[7] ^= 1;
@@ -504,6 +504,25 @@ static void a_removal_is_read_as_it_was_written_and_believed_of_who_was_dialed(v
     assert_false(bw_hello_is_removal(1, &heard, &hearer));
 }
 
+static void a_certificate_is_said_in_seconds_within_reason(void **state)
+{
+    struct bw_hello said = hello(BW_HELLO_CERTIFICATE, 1, 1, 3);
+    struct bw_hello heard;
+    uint8_t bytes[BW_HELLO_BYTES];
+
+    (void)state;
+    said.certificate_left_s = 7776000;
+    bw_hello_encode(&said, bytes);
+    assert_true(bw_hello_decode(bytes, &heard));
+    assert_int_equal(heard.word, BW_HELLO_CERTIFICATE);
+    assert_int_equal(heard.certificate_left_s, 7776000);
+    bytes[56] = 1;
+    assert_false(bw_hello_decode(bytes, &heard));
+    said.certificate_left_s = BW_HELLO_CERTIFICATE_S_MAX + 1;
+    bw_hello_encode(&said, bytes);
+    assert_false(bw_hello_decode(bytes, &heard));
+}
+
 static void a_release_is_text_that_can_be_shown(void **state)
 {
     struct bw_hello said = hello(BW_HELLO_RELEASE, 1, 1, 3);
@@ -568,6 +587,7 @@ int main(void)
         cmocka_unit_test(who_was_removed_hears_so_by_what_is_applied_only),
         cmocka_unit_test(a_removal_is_read_as_it_was_written_and_believed_of_who_was_dialed),
         cmocka_unit_test(a_release_is_text_that_can_be_shown),
+        cmocka_unit_test(a_certificate_is_said_in_seconds_within_reason),
         cmocka_unit_test(who_dialed_judges_the_answer),
     };
 

@@ -98,6 +98,11 @@ static void what_was_restarted_in_an_epoch_may_be_in_the_next(void **state)
         status(&world, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
     assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    assert_int_equal(reported(&world).restarts.epoch, 1); /* that of the epoch before, still */
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "started");
+    assert_int_equal(reported(&world).restarts.epoch, 2);
+    assert_int_equal(reported(&world).restarts.count, 1);
 }
 
 /* 3.5: the end of a stop that is not this epoch's is no end of its stop. */

@@ -26,6 +26,99 @@ static void a_start_and_a_stop_make_the_guard_busy(void **state)
     assert_true(reported(&world).guard_busy);
 }
 
+/* 5.1: for people; with its age, and until it ends well. */
+static void a_script_that_failed_is_told_with_its_last_words_and_how_long_ago(void **state)
+{
+    struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_RUN_ENDED};
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    over.epoch = over.ended.epoch = 1;
+    over.ended.action = BW_ACTION_START;
+    over.ended.run_id = world.sent_run.run.run_id;
+    over.ended.result = BW_RUN_FAILED;
+    over.ended.exit_status = 1;
+    over.ended.said = (struct bw_script_said){
+        .exited = true, .exit_status = 1, .words = "cannot open database"};
+
+    from_guard(&world, &over);
+
+    assert_int_equal(reported(&world).failure_count, 1);
+    assert_int_equal(reported(&world).failures[0].action, BW_ACTION_START);
+    assert_int_equal(reported(&world).failures[0].age_ms, 0);
+    assert_string_equal(reported(&world).failures[0].said.words, "cannot open database");
+    world.now_ms += 3000;
+    assert_int_equal(reported(&world).failures[0].age_ms, 3000);
+}
+
+static void die(struct world *world)
+{
+    for (int i = 0; i < 3; i++)
+        status(world, "stopped");
+}
+
+/* 3.1: what had ended and serves again by a start of this agent, in the epoch that it was in. */
+static void a_service_that_was_started_again_is_told_with_how_often_and_when(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.limits.local_restarts = 2;
+    assert_int_equal(reported(&world).restarts.epoch, 0);
+    for (uint32_t i = 1; i <= 2; i++) {
+        die(&world);
+        ended(&world, &world.sent_run, BW_RUN_OK, "");
+        assert_int_equal(reported(&world).restarts.count, i - 1); /* exit 0 alone proves nothing */
+
+        status(&world, "started");
+
+        assert_int_equal(reported(&world).restarts.epoch, 1);
+        assert_int_equal(reported(&world).restarts.count, i);
+        assert_int_equal(reported(&world).restarts.age_ms, 0);
+        status(&world, "started");
+    }
+    world.now_ms += 400;
+    assert_in_range(reported(&world).restarts.age_ms, 400, 600);
+    assert_int_equal(reported(&world).restarts.count, 2);
+}
+
+static void what_came_back_by_itself_was_not_started_again(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    die(&world);
+    ended(&world, &world.sent_run, BW_RUN_REFUSED, "");
+
+    status(&world, "started");
+
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_int_equal(reported(&world).restarts.count, 0);
+}
+
+/* What it had started before its agent began anew ended while that was away. */
+static void the_guard_knows_of_a_start_before_that_of_this_agent(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    world.site.guard.start_epoch = 1;
+    world.site.guard.served = BW_SERVED_MAYBE;
+    ended(&world, &world.sent_run, BW_RUN_REFUSED, "");
+    world.sent_run.run.action = BW_ACTION_NONE;
+    tick_at(&world, world.now_ms + 300);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+
+    status(&world, "started");
+
+    assert_int_equal(reported(&world).restarts.count, 1);
+}
+
 /* 3.6: a stop that has begun is finished; a move is given up only before. */
 static void a_stop_that_has_begun_is_said_until_its_epoch_is_given_back(void **state)
 {
@@ -103,6 +196,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_condition_that_has_not_run_is_no_yes),
         cmocka_unit_test(a_start_and_a_stop_make_the_guard_busy),
+        cmocka_unit_test(a_service_that_was_started_again_is_told_with_how_often_and_when),
+        cmocka_unit_test(what_came_back_by_itself_was_not_started_again),
+        cmocka_unit_test(the_guard_knows_of_a_start_before_that_of_this_agent),
+        cmocka_unit_test(a_script_that_failed_is_told_with_its_last_words_and_how_long_ago),
         cmocka_unit_test(a_stop_that_has_begun_is_said_until_its_epoch_is_given_back),
         cmocka_unit_test(a_fence_that_has_begun_is_a_stop_that_has_begun),
         cmocka_unit_test(what_was_let_go_may_have_passed_its_point_of_no_return),

@@ -51,6 +51,28 @@ static void an_observation_is_as_old_as_its_beginning(void **state)
     assert_int_equal(reported(&world).service_age_ms, 700);
 }
 
+/* 3.1: under which epoch its service was seen to serve last, and how long ago. */
+static void a_report_says_when_the_service_was_seen_to_serve_last(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    status(&world, "stopped");
+    assert_int_equal(reported(&world).seen_epoch, 0);
+    begin_serving(&world);
+    status(&world, "started");
+    assert_int_equal(reported(&world).seen_epoch, 1);
+
+    world.now_ms += 900;
+    assert_in_range(reported(&world).seen_age_ms, 900, 1100);
+    status(&world, "unknown"); /* which says neither yes nor no */
+    status(&world, "stopped");
+
+    assert_int_equal(reported(&world).seen_epoch, 1);
+    assert_true(reported(&world).seen_age_ms >= 900);
+}
+
 static void readiness_lines_are_read_and_lag_is_never_made_smaller(void **state)
 {
     struct world world;
@@ -665,6 +687,7 @@ int main(void)
         cmocka_unit_test(let_go_of_another_epoch_ends_ours_first),
         cmocka_unit_test(readiness_that_a_switchover_waits_for_goes_first_once),
         cmocka_unit_test(final_position_goes_before_status),
+        cmocka_unit_test(a_report_says_when_the_service_was_seen_to_serve_last),
         cmocka_unit_test(readiness_lines_are_read_and_lag_is_never_made_smaller),
         cmocka_unit_test(a_position_beyond_ascii_is_read_whole_or_not_at_all),
     };

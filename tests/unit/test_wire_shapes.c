@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <breakwater/core/guard.h>
+#include <breakwater/core/record.h>
 #include <breakwater/core/site.h>
 #include <breakwater/core/sync.h>
 #include <breakwater/wire/state.h>
@@ -114,6 +115,8 @@ static void each_field_of_each_struct_has_a_row(void **state)
     COVERED(struct bw_terms, &bw_shape_terms);
     COVERED(struct bw_history_entry, &bw_shape_history_entry);
     COVERED(struct bw_last_end, &bw_shape_last_end);
+    COVERED(struct bw_record_key, &bw_shape_record_key);
+    COVERED(struct bw_record_site, &bw_shape_record_site);
     COVERED(struct bw_released, &bw_shape_given_back);
     COVERED(struct bw_report, &bw_shape_report);
     COVERED(struct bw_sync_group, &bw_shape_sync_group);
@@ -189,17 +192,24 @@ static void blank_comments(char *text)
     }
 }
 
+static bool has_own_row(const struct bw_shape *shape, const char *name)
+{
+    for (size_t i = 0; i < shape->field_count; i++)
+        if (strcmp(shape->fields[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static bool has_row(const struct bw_shape *shape, const char *name)
 {
+    if (has_own_row(shape, name))
+        return true;
     for (size_t i = 0; i < shape->field_count; i++) {
         const struct bw_field *field = &shape->fields[i];
 
-        if (strcmp(field->name, name) == 0)
-            return true;
         for (uint32_t k = 0; field->kind == BW_FIELD_CHOICE && k < field->max; k++)
-            for (size_t j = 0; j < field->choices[k].shape->field_count; j++)
-                if (strcmp(field->choices[k].shape->fields[j].name, name) == 0)
-                    return true;
+            if (field->choices[k].shape != NULL && has_own_row(field->choices[k].shape, name))
+                return true;
     }
     return false;
 }
@@ -241,8 +251,12 @@ static void each_member_in_a_header_has_a_row(void **state)
     check_members("core/spec.h", "struct bw_spec {", &bw_shape_spec, " site_count ");
     check_members("core/command.h", "struct bw_command {", &bw_shape_log_entry, " kind ");
     check_members("core/group.h", "struct bw_group {", &bw_shape_group,
-                  " history_first history_count boot_count voucher_count "); /* written in order */
-    check_members("core/guard.h", "struct bw_guard_mirror {", &bw_shape_guard_mirror, "");
+                  " history_first history_count boot_count voucher_count wish_count "
+                  "wish_over_count "); /* written in order */
+    check_members("core/record.h", "struct bw_record_event {", &bw_shape_record_event,
+                  " kind key_count site_count ");
+    check_members("core/guard.h", "struct bw_guard_mirror {", &bw_shape_guard_mirror,
+                  " loop_until "); /* two rows, of its two numbers */
     check_members("wire/state.h", "struct bw_guard_mirror_file {", &bw_shape_guard_mirror_file, "");
     check_members("wire/state.h", "struct bw_guard_reach_file {", &bw_shape_guard_reach_file,
                   " script_count unit_count variable_count ");
@@ -305,33 +319,48 @@ static void the_largest_values_are_read_again(void **state)
 }
 
 /* The library's own paths when there is no memory: its allocator fails at each point. */
-static void a_message_that_outgrows_its_arena_is_a_limit(void **state)
+static void expect_limit_until_it_is_read(const struct bw_coding *coding, size_t size, void *core)
 {
-    const struct bw_coding coding = {
-        .shape = &bw_shape_sync, .what = "sync", .bytes_max = BYTES_MAX, .is_strict = true};
-    struct wire_filler filler = {.heap_count = 3};
     struct bw_diag diag = {0};
-    struct bw_sync sync;
-    size_t size;
     size_t room = 0;
-
-    (void)state;
-    bw_prng_init(&filler.prng, 3);
-    wire_fill(&filler, &bw_shape_sync, &sync);
-    assert_int_equal(bw_message_encode(&coding, &sync, 3, bytes, sizeof bytes, &size, &diag),
-                     BW_OK);
-    wire_free(&bw_shape_sync, &sync);
 
     for (enum bw_err err = BW_ERR_LIMIT; err != BW_OK; room += 16) {
         struct bw_arena arena;
 
         assert_int_equal(bw_arena_init(&arena, room, &diag), BW_OK);
-        err = bw_shape_decode(&coding, bytes, size, &arena, &sync, &diag);
+        err = bw_shape_decode(coding, bytes, size, &arena, core, &diag);
         assert_true(err == BW_OK || err == BW_ERR_LIMIT);
         bw_arena_deinit(&arena);
     }
-    wire_free(&bw_shape_sync, &sync);
     assert_true(room > 1000);
+}
+
+static void a_message_that_outgrows_its_arena_is_a_limit(void **state)
+{
+    const struct bw_coding syncs = {
+        .shape = &bw_shape_sync, .what = "sync", .bytes_max = BYTES_MAX, .is_strict = true};
+    const struct bw_coding events = {.shape = &bw_shape_record_event,
+                                     .what = "event",
+                                     .bytes_max = BYTES_MAX,
+                                     .is_canonical = true};
+    struct wire_filler filler = {.heap_count = 3, .choice = BW_RECORD_GRANTED};
+    struct bw_diag diag = {0};
+    struct bw_record_event event;
+    struct bw_sync sync;
+    size_t size;
+
+    (void)state;
+    bw_prng_init(&filler.prng, 3);
+    wire_fill(&filler, &bw_shape_sync, &sync);
+    assert_int_equal(bw_message_encode(&syncs, &sync, 3, bytes, sizeof bytes, &size, &diag), BW_OK);
+    wire_free(&bw_shape_sync, &sync);
+    expect_limit_until_it_is_read(&syncs, size, &sync);
+    wire_free(&bw_shape_sync, &sync);
+
+    wire_fill(&filler, &bw_shape_record_event, &event);
+    assert_int_equal(bw_message_encode(&events, &event, 3, bytes, sizeof bytes, &size, &diag),
+                     BW_OK);
+    expect_limit_until_it_is_read(&events, size, &event);
 }
 
 /* From an arena of no bytes up to the first that is large enough. */
@@ -404,6 +433,22 @@ static void more_bytes_than_the_coding_allows_are_not_looked_at(void **state)
     bw_arena_deinit(&arena);
 }
 
+static void a_kind_that_is_none_is_not_written(void **state)
+{
+    const struct bw_coding coding = {
+        .shape = &bw_shape_record_event, .what = "event", .bytes_max = BYTES_MAX};
+    const struct bw_record_event none = {.index = 1};
+    struct bw_diag diag = {0};
+    size_t size = 4711;
+
+    (void)state;
+    assert_int_equal(bw_message_encode(&coding, &none, 0, bytes, sizeof bytes, &size, &diag),
+                     BW_ERR_INVALID);
+
+    assert_non_null(strstr(diag.text, "there is no kind 0"));
+    assert_int_equal(size, 4711);
+}
+
 static void a_count_beyond_the_places_of_its_list_is_not_written(void **state)
 {
     const struct bw_coding coding = {
@@ -448,6 +493,7 @@ int main(void)
         cmocka_unit_test(an_encoder_that_outgrows_its_arena_is_a_limit),
         cmocka_unit_test(an_arena_gives_no_more_than_it_has),
         cmocka_unit_test(more_bytes_than_the_coding_allows_are_not_looked_at),
+        cmocka_unit_test(a_kind_that_is_none_is_not_written),
         cmocka_unit_test(a_count_beyond_the_places_of_its_list_is_not_written),
         cmocka_unit_test(nothing_to_free_is_fine),
     };

@@ -34,6 +34,10 @@ static void fill_group(struct wire_filler *filler, struct bw_group *group)
     group->target_origin[0] = '\0';
     group->rolling_back = false;
     group->adopting = false;
+    if (group->wish_count > 0) {
+        group->wishes[0].kind = BW_WISH_SWITCHOVER;
+        group->wishes[0].epoch = group->epoch;
+    }
     group->terms.ttl_ms = UINT32_MAX;
     group->terms.fence_ms = UINT32_MAX - 1;
     if (group->boot_count == 0)

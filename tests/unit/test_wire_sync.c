@@ -310,6 +310,22 @@ static void an_unknown_guard_message_is_of_a_newer_program(void **state)
     assert_int_equal(bw_guard_message_decode(unknown, 5, &message, &diag), BW_ERR_CORRUPT);
 }
 
+/* A guard of the release before has no words of its scripts to tell; its agent may be upgraded
+ * first. */
+static void a_guard_that_is_older_says_no_words(void **state)
+{
+    static const uint8_t fence_ended[] = {8, 2, 0x12, 1, 'g', 0xd2, 0x01, 4, 8, 1, 0x10, 5};
+    struct bw_guard_message message = {.fence = {.said = {.exit_status = 7}}};
+
+    (void)state;
+    if (bw_guard_message_decode(fence_ended, sizeof fence_ended, &message, &diag) != BW_OK)
+        fail_msg("%s", diag.text);
+    assert_int_equal(message.kind, BW_GUARD_MESSAGE_FENCE_ENDED);
+    assert_int_equal(message.fence.duration_ms, 5);
+    assert_int_equal(message.fence.said.exit_status, 0);
+    assert_string_equal(message.fence.said.words, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +339,7 @@ int main(void)
         cmocka_unit_test(orders_are_an_answer_without_confirmations),
         cmocka_unit_test(the_largest_sync_fits_in_a_relay),
         cmocka_unit_test(each_guard_message_is_read_again),
+        cmocka_unit_test(a_guard_that_is_older_says_no_words),
         cmocka_unit_test(a_guard_message_is_about_a_group_or_not),
         cmocka_unit_test(an_unknown_guard_message_is_of_a_newer_program),
     };

@@ -151,9 +151,9 @@ static void what_is_asked_for_is_decided_about_at_once(void **state)
     rig_grant(&rig);
     lead(&rig, 2);
     settle(&rig);
-    assert_int_not_equal(bw_witness_machine_ask(&rig.machine, 0, &stale, &diag), BW_OK);
+    assert_int_not_equal(bw_witness_machine_ask(&rig.machine, 0, &stale, NULL, &diag), BW_OK);
     assert_false(bw_witness_machine_is_unsettled(&rig.machine));
-    if (bw_witness_machine_ask(&rig.machine, 0, &asked, &diag) != BW_OK)
+    if (bw_witness_machine_ask(&rig.machine, 0, &asked, NULL, &diag) != BW_OK)
         fail_msg("%s", diag.text);
     settle(&rig);
 }
@@ -189,6 +189,47 @@ static void what_is_as_wanted_is_not_proposed(void **state)
     assert_int_equal(order.items[0].outcome, BW_APPLY_UNCHANGED);
     assert_int_equal(order.items[0].index, 0);
     assert_int_equal(bw_apply_result(&order.apply), BW_OK);
+}
+
+/* 3.9: what was looked at is what is changed. */
+static void a_spec_that_was_made_from_another_version_is_refused(void **state)
+{
+    const char *const names[] = {"harbor", "registry", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    order_begin(&rig, &order, names);
+    order.items[0].has_made_from = order.items[1].has_made_from = true;
+    order.items[0].made_from = rig.groups[0].spec_version;
+    order.items[1].made_from = 0; /* not there */
+    assert_int_equal(judge(&rig, &order), 0);
+    order.items[0].made_from = rig.groups[0].spec_version + 1;
+    assert_refuses(&rig, &order, "groups[0]: harbor has changed meanwhile: it is at version ");
+    order.items[0].made_from = 0;
+    assert_refuses(&rig, &order, "groups[0]: harbor was created by somebody else meanwhile");
+    order.items[0].has_made_from = false;
+    order.items[1].made_from = 7;
+    assert_refuses(&rig, &order, "groups[1]: there is no registry by now");
+}
+
+static void a_mode_that_is_not_named_stays(void **state)
+{
+    const char *const names[] = {"harbor", "registry", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    order_begin(&rig, &order, names);
+    order.items[0].keeps_mode = order.items[1].keeps_mode = true;
+    order.items[0].spec.mode = order.items[1].spec.mode = BW_MODE_AUTO;
+    rig.groups[0].spec.mode = BW_MODE_PAUSED;
+    assert_int_equal(judge(&rig, &order), 0);
+    assert_int_equal(order.items[0].spec.mode, BW_MODE_PAUSED);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_UNCHANGED);
+    assert_int_equal(order.items[1].spec.mode, BW_MODE_AUTO); /* a new one */
 }
 
 static void one_after_the_other_is_committed_and_signed(void **state)
@@ -334,7 +375,63 @@ static void a_change_that_the_state_would_not_take_is_refused_in_words(void **st
     assert_int_equal(rig.request_count, 0);
 }
 
-/* 3.6, 4: a wish is its leader's memory, a move is in the log. */
+static enum bw_err change_of(struct rig *rig, const struct bw_command *command)
+{
+    static struct bw_group_change change;
+    struct bw_diag diag = {0};
+
+    change.command = *command;
+    return bw_witness_machine_change(&rig->machine, 0, &change, NULL, &diag);
+}
+
+/* 4: what is asked for counts once it is committed, once for each request; what is taken back is
+ * exactly that. */
+static void from_its_level_on_a_wish_and_its_end_are_in_the_log(void **state)
+{
+    const struct bw_wish asked = {
+        .kind = BW_WISH_FAILOVER, .to = "dc-b", .by = "operator/anna", .id = {{5}}};
+    struct bw_command cancel = {.kind = BW_COMMAND_UNREVOKE, .by = "operator/bob"};
+    struct bw_command newest;
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig_grant(&rig);
+    rig.groups[0].terms.reach = BW_REACH_UNITS; /* time ends what it holds */
+    rig.groups[0].sight = (struct bw_reach_sight){.seen = BW_REACH_INSIDE, .proved = true};
+    rig.machine.cluster.feature_level = BW_WISH_LEVEL;
+    rig.now_ms += 60000;
+    lead(&rig, 3);
+    assert_false(bw_witness_machine_keeps_wish(&rig.machine, BW_WISH_FORCE_RELEASE));
+    assert_true(bw_witness_machine_keeps_wish(&rig.machine, BW_WISH_SWITCHOVER));
+    if (bw_witness_machine_ask(&rig.machine, 0, &asked, NULL, &diag) != BW_OK)
+        fail_msg("%s", diag.text);
+    assert_int_equal(rig.watches[0].wish.kind, BW_WISH_NONE);
+    assert_int_equal(rig.commands[0].kind, BW_COMMAND_WISH);
+    assert_int_equal(judge_change(&rig, &cancel, "nothing that was asked for"), BW_ERR_EXISTS);
+    end_request(&rig, BW_OK);
+    assert_int_equal(rig.watches[0].wish.kind, BW_WISH_FAILOVER);
+    assert_int_equal(rig.watches[0].wish.index, rig.index);
+    assert_int_equal(bw_witness_machine_ask(&rig.machine, 0, &asked, NULL, &diag), BW_ERR_EXISTS);
+
+    cancel.wish_index = rig.index + 1;
+    assert_int_equal(judge_change(&rig, &cancel, "is not what the plan has shown"), BW_ERR_STALE);
+    cancel.wish_index = rig.index;
+    assert_int_equal(judge_change(&rig, &cancel, ""), BW_OK);
+    assert_false(bw_witness_machine_forget_wish(&rig.machine, 0));
+    cancel.wish_index = 0; /* whatever waits: the log has exactly that */
+    assert_int_equal(change_of(&rig, &cancel), BW_OK);
+    newest = rig.commands[rig.request_count - 1];
+    assert_int_equal(newest.kind, BW_COMMAND_WISH_OVER);
+    assert_int_equal(newest.wish_index, rig.index);
+    assert_non_null(apply(&rig, &newest).rule);
+    assert_int_equal(rig.watches[0].wish.kind, BW_WISH_NONE);
+    assert_string_equal(bw_group_wish_over(&rig.groups[0])->words, "operator/bob");
+    assert_int_equal(bw_witness_machine_ask(&rig.machine, 0, &asked, NULL, &diag), BW_ERR_EXISTS);
+}
+
+/* 3.6, 4: below that level a wish is its leader's memory, a move is in the log. */
 static void what_was_asked_for_is_taken_back(void **state)
 {
     const struct bw_command cancel = {.kind = BW_COMMAND_UNREVOKE};
@@ -688,12 +785,15 @@ int main(void)
         cmocka_unit_test(what_is_asked_for_is_decided_about_at_once),
         cmocka_unit_test(a_plan_says_what_would_be_refused),
         cmocka_unit_test(what_is_as_wanted_is_not_proposed),
+        cmocka_unit_test(a_spec_that_was_made_from_another_version_is_refused),
+        cmocka_unit_test(a_mode_that_is_not_named_stays),
         cmocka_unit_test(one_after_the_other_is_committed_and_signed),
         cmocka_unit_test(what_the_log_would_refuse_is_said_before_anything_is_proposed),
         cmocka_unit_test(nobody_is_named_first_primary_while_another_site_runs_it),
         cmocka_unit_test(more_groups_than_there_is_room_for_are_refused_together),
         cmocka_unit_test(a_group_that_somebody_else_has_changed_meanwhile_stays_as_it_is),
         cmocka_unit_test(a_change_that_the_state_would_not_take_is_refused_in_words),
+        cmocka_unit_test(from_its_level_on_a_wish_and_its_end_are_in_the_log),
         cmocka_unit_test(what_was_asked_for_is_taken_back),
         cmocka_unit_test(a_change_is_bound_to_the_version_that_was_looked_at),
         cmocka_unit_test(nothing_follows_a_let_go_before_its_site_has_let_go),

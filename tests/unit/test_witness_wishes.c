@@ -45,8 +45,9 @@ static void what_every_wish_needs_is_refused_in_its_words(void **state)
     world_begin(&world, 2);
     world_stop(&world, A);
     world_set_mode(&world, BW_MODE_OBSERVE);
-    EACH_KIND("dc-b", BW_ERR_REFUSED,
-              "harbor is only observed and nothing is executed; apply its spec with mode: auto or manual first");
+    EACH_KIND(
+        "dc-b", BW_ERR_REFUSED,
+        "harbor is only observed and nothing is executed; first: breakwater mode harbor auto");
 }
 
 static void a_failover_is_refused_in_its_words(void **state)
@@ -86,7 +87,7 @@ static void a_switchover_is_refused_in_its_words(void **state)
                    "its status_script first; the guard's log at dc-a says what fails");
     world_set_mode(&world, BW_MODE_PAUSED);
     assert_refused(BW_WISH_SWITCHOVER, "dc-b", BW_ERR_REFUSED,
-                   "harbor is paused; apply its spec with mode: auto or manual first");
+                   "harbor is paused; first: breakwater resume harbor");
 
     world_begin(&world, 2);
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
@@ -194,6 +195,7 @@ static void all_that_is_known_of_a_site_moves_with_its_name(void **state)
     for (int site = 0; site < 3; site++) {
         watch->lag[site].lag_ms = 100 + (uint32_t)site;
         watch->connected_since[site].boot_ns = 200 + (uint64_t)site;
+        watch->two_way_since[site].boot_ns = 250 + (uint64_t)site;
         watch->maintenance_applied[site].boot_ns = 300 + (uint64_t)site;
         watch->rates[site].bounds.upper_ppm = 400 + site;
     }
@@ -213,6 +215,7 @@ static void all_that_is_known_of_a_site_moves_with_its_name(void **state)
         assert_memory_equal(&watch->reports[to], &from->reports[at], sizeof from->reports[at]);
         assert_memory_equal(&watch->rates[to], &from->rates[at], sizeof from->rates[at]);
         assert_int_equal(watch->connected_since[to].boot_ns, from->connected_since[at].boot_ns);
+        assert_int_equal(watch->two_way_since[to].boot_ns, from->two_way_since[at].boot_ns);
         assert_int_equal(watch->maintenance_applied[to].boot_ns, from->maintenance_applied[at].boot_ns);
         assert_string_equal(watch->sites[to], to < 3 ? spec.sites[to].name : "");
     }

@@ -2,6 +2,8 @@
 #ifndef BW_BASE_ERR_H
 #define BW_BASE_ERR_H
 
+#include <stdbool.h>
+
 #define BW_MUST_CHECK __attribute__((warn_unused_result))
 
 /* X(name, text). `text` completes the sentence "it failed: ...". Foreign codes (errno, uv, raft,
@@ -35,5 +37,8 @@ enum bw_err {
 
 /* The text of `err`; never NULL, static. */
 const char *bw_err_text(enum bw_err err);
+/* What may be well again by itself, or by the end of another process: a daemon that it keeps from
+ * beginning is worth a fresh start. All else a person has to change. */
+bool bw_err_may_pass(enum bw_err err);
 
 #endif

@@ -4,9 +4,11 @@
 #ifndef BW_BASE_FEATURE_LEVEL_H
 #define BW_BASE_FEATURE_LEVEL_H
 
-/* Level 1 is 0.2.0. Level 2: members change, a person overrides at a site, the record is kept. */
+/* Level 1 is 0.2.0. Level 2: members change, a person overrides at a site, the record is kept,
+ * a requested move outlives its leader. */
 #define BW_FEATURE_LEVEL_NEWEST 2
 #define BW_OVERRIDE_LEVEL       2 /* from which on all know what one is (3.8) */
 #define BW_RECORD_LEVEL         2 /* from which on the record is kept (3.1) */
+#define BW_WISH_LEVEL           2 /* from which on a requested move is replicated (4) */
 
 #endif

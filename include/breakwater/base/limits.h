@@ -6,6 +6,7 @@
 #define BW_NAME_MAX 63           /* bytes of a cluster, group, site, witness or agent name */
 #define BW_ADDRESS_MAX 255       /* bytes of HOST:PORT */
 #define BW_REASON_MAX 159        /* bytes of a reason or operator name given by a person */
+#define BW_WHY_MAX      255        /* bytes of what is on record of why nobody else was granted */
 #define BW_POSITION_MAX 63       /* bytes of a replication position */
 #define BW_ID_BYTES 16           /* instance, session and cluster ids: random 128 bits */
 
@@ -25,10 +26,12 @@
 #define BW_BODY_BYTES_MAX (256 * 1024)          /* HTTP request body */
 #define BW_COMMAND_BYTES_MAX (64 * 1024)        /* one log command */
 #define BW_SNAPSHOT_BYTES_MAX (16 * 1024 * 1024)
-#define BW_SNAPSHOT_GROUP_BYTES_MAX     (15 * 1024)  /* of it: one group's state */
+#define BW_SNAPSHOT_GROUP_BYTES_MAX     15936        /* of it: one group's state */
 #define BW_SNAPSHOT_BLOCK_BYTES_MAX     (4096 + 128) /* of it: one block of the record */
 #define BW_SCRIPT_OUTPUT_BYTES_MAX (64 * 1024)  /* kept per script run */
 #define BW_SCRIPT_TAIL_BYTES_MAX 512            /* of it, sent in a report */
+#define BW_SCRIPT_WORDS_MAX             127 /* bytes of the last line that a failed script printed */
+#define BW_SCRIPT_FAILURES_MAX          3   /* of one group, told by its site; the newest */
 #define BW_CONNECTIONS_MAX 256                  /* per listening port */
 #define BW_CONNECTIONS_PER_IDENTITY_MAX 16      /* of them: with a certificate of one name */
 #define BW_CONNECTIONS_PEOPLE_MAX 96            /* of them: operators' and viewers' */

@@ -7,9 +7,17 @@
 #include <breakwater/config/schema.h>
 #include <breakwater/core/spec.h>
 
+/* One group of the file. */
+struct bw_group_wanted {
+    struct bw_spec spec;
+    const char *version_text; /* as it stands there; NULL: none is named */
+    uint64_t version;         /* of the spec that the entry was made from; 0: none is named */
+    bool keeps_mode;          /* no mode is named: that of a group that is there stays */
+};
+
 struct bw_groups_config {
     struct bw_config_arena arena; /* owns the strings */
-    struct bw_spec *groups;
+    struct bw_group_wanted *groups;
     uint32_t group_count;
 };
 

@@ -31,14 +31,21 @@
     X(VERIFY, "verify_script", "verify_timeout")                                                  \
     X(REJOIN, "rejoin_script", "rejoin_timeout")
 #define BW_FENCE_TIMEOUT_ABSENT "3s"
+#define BW_LOOP_DELAY_ABSENT    "2s" /* fits into the default lease */
 
 /* What `stop`, or a failure, of the condition script does. In a file with the seven keys the check is
  * what the quorum replaces: unless the entry says otherwise it is run and shown, and vetoes nothing. */
 enum bw_condition_use { BW_CONDITION_USE_UNSAID, BW_CONDITION_USE_VETO, BW_CONDITION_USE_SHOW };
 
+/* Who starts the service where its site may run it: the guard, by start_script, or a loop that
+ * people have of their own, which asks `breakwater condition` (design 3.4, driver). */
+enum bw_driver { BW_DRIVER_GUARD, BW_DRIVER_EXTERNAL };
+
 struct bw_group_config {
     char name[BW_NAME_MAX + 1];
-    enum bw_reach_kind enforce;               /* CGROUP or UNITS */
+    enum bw_driver driver;
+    uint32_t loop_delay_ms;     /* EXTERNAL: a start is over so long after it was asked for */
+    enum bw_reach_kind enforce; /* CGROUP, UNITS, or with EXTERNAL REMOTE */
     const char *const *units;            /* with UNITS, each "NAME.service" or the like */
     uint32_t unit_count;
     const char *scripts[BW_ACTION_COUNT]; /* absolute paths; NULL: there is none */
@@ -97,13 +104,16 @@ void bw_site_config_free(struct bw_site_config *config);
 const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,
                                                   const char *group);
 
-/* `enforce` and `units` are the same: what a running guard or agent cannot change. */
+/* `driver`, `enforce` and `units` are the same: what a running guard or agent cannot change. */
 bool bw_group_config_has_same_reach(const struct bw_group_config *from,
                                     const struct bw_group_config *to);
 
 /* Of the scripts' contents, `env`, `enforce` and the units: what a guard has seen of its reach it has seen with
  * these (design 3.4). Reads the scripts; never 0. */
 uint64_t bw_group_config_digest(const struct bw_group_config *group);
+
+/* For the core: how long the service's own loop has after asking; 0: the guard starts it. */
+uint64_t bw_group_config_loop_delay_ns(const struct bw_group_config *group);
 
 /* The configuration key of a script ("start_script"); "" for BW_ACTION_NONE. */
 const char *bw_script_key(enum bw_action_kind action);

@@ -60,6 +60,17 @@ BW_MUST_CHECK enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *
                                            struct bw_data_dir_identity *out_identity,
                                            struct bw_diag *diag);
 
+/* Reads who an existing directory belongs to, and changes and locks nothing: for one that may be in
+ * use. The errors of bw_data_dir_open but for BW_ERR_BUSY. */
+BW_MUST_CHECK enum bw_err
+bw_data_dir_look(const char *path, struct bw_data_dir_identity *out_identity, struct bw_diag *diag);
+/* It is of the cluster (by name) and the witness id of `wanted`, and was made for its election
+ * timeout; else BW_ERR_REFUSED. */
+BW_MUST_CHECK enum bw_err bw_data_dir_is_meant(const char *path,
+                                               const struct bw_data_dir_identity *identity,
+                                               const struct bw_data_dir_identity *wanted,
+                                               struct bw_diag *diag);
+
 /* Only locks it, whatever it holds. */
 BW_MUST_CHECK enum bw_err bw_data_dir_lock(struct bw_data_dir *dir, const char *path,
                                            struct bw_diag *diag);

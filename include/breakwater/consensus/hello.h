@@ -1,9 +1,9 @@
 /* hello.h - the first words on a connection between two witnesses, in both directions, before any
  * message of Raft: which cluster, who, and which data directory. Design 3.9. Pure.
  *
- * magic 8 | word 8 | cluster id 16 | incarnation 16 | expected 16 | from 8 | to 8 | feature level 8;
- * little endian. In REMOVED the place of `expected` has generation 8 | highest id 8, in RELEASE that of
- * `incarnation` and `expected` has the text. */
+ * magic 8 | word 8 | cluster id 16 | incarnation 16 | expected 16 | from 8 | to 8 | feature level
+ * 8; little endian. In REMOVED the place of `expected` has generation 8 | highest id 8, in
+ * CERTIFICATE seconds 8 | 0, in RELEASE that of `incarnation` and `expected` has the text. */
 #ifndef BW_CONSENSUS_HELLO_H
 #define BW_CONSENSUS_HELLO_H
 
@@ -17,18 +17,22 @@
 #define BW_HELLO_BYTES 88
 
 enum bw_hello_word {
-    BW_HELLO_JOIN = 1,          /* who dials: Raft's messages follow */
-    BW_HELLO_ASK,               /* who dials: would a new directory of this id be taken? */
-    BW_HELLO_WELCOME,           /* the answer; or why not */
+    BW_HELLO_JOIN = 1, /* who dials: Raft's messages follow */
+    BW_HELLO_ASK,      /* who dials: would a new directory of this id be taken? */
+    BW_HELLO_WELCOME,  /* the answer; or why not */
     BW_HELLO_OTHER_CLUSTER,
     BW_HELLO_OTHER_ID,          /* the two do not agree on who is who */
     BW_HELLO_OTHER_INCARNATION, /* the roster names another directory for this id */
     BW_HELLO_REMOVED,           /* who dialed was removed: the answer, or said later, when it is */
     BW_HELLO_RELEASE,           /* after a WELCOME: the release of who was dialed */
+    BW_HELLO_CERTIFICATE, /* after a WELCOME, and with each new one: how long its certificate holds
+                           */
 };
 
-#define BW_HELLO_LEVEL         2  /* only who knows this feature level is told of REMOVED or RELEASE later on */
+#define BW_HELLO_LEVEL         2 /* only who knows this feature level is told of what follows WELCOME */
 #define BW_HELLO_RELEASE_BYTES 32 /* with at least one NUL */
+#define BW_HELLO_CERTIFICATE_S_MAX                                                                 \
+    (UINT64_C(10000) * 366 * 86400) /* X.509 ends with the year 9999 */
 
 struct bw_hello {
     enum bw_hello_word word;
@@ -39,6 +43,7 @@ struct bw_hello {
     uint64_t feature_level; /* the newest that it knows (5.3) */
     uint64_t generation, id_max; /* REMOVED: core/members.h */
     char release[BW_HELLO_RELEASE_BYTES]; /* RELEASE */
+    uint64_t certificate_left_s;          /* CERTIFICATE; 0: it has ended */
 };
 
 void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BYTES]);

@@ -98,12 +98,14 @@ bool bw_node_hears_removal(const struct bw_raft_node *node, uint64_t peer, uint6
                            const uint8_t words[BW_HELLO_BYTES]);
 /* This witness, as it judges what is said of its removal; borrows from the node. */
 struct bw_members_hearer bw_node_hearer(const struct bw_raft_node *node, uint64_t generation);
-/* To `to`, which has dialed and was removed since; and `text`, the release of this witness, to one that is
- * welcome. */
+/* To `to`, which has dialed and was removed since; and `text`, the release of this witness, and how
+ * long its certificate holds, to one that is welcome. */
 void bw_node_say_removed(const struct bw_raft_node *node, uint64_t to, uint64_t generation,
                          uint8_t out[BW_HELLO_BYTES]);
 void bw_node_say_release(const struct bw_raft_node *node, uint64_t to, const char *text,
                          uint8_t out[BW_HELLO_BYTES]);
+void bw_node_say_certificate(const struct bw_raft_node *node, uint64_t to, uint64_t left_s,
+                             uint8_t out[BW_HELLO_BYTES]);
 /* It has said who it is, since this process started. */
 bool bw_node_has_met(const struct bw_raft_node *node, uint64_t id);
 /* No roster is in its log or snapshot yet: the cluster begins once all its members are up. */

@@ -9,32 +9,6 @@
 #include <breakwater/core/report.h>
 #include <breakwater/core/ways.h>
 
-/* A person's wish, in the leader's memory only (4). */
-#define BW_WISH_LIST(X)                                                                            \
-    X(NONE, "none") X(FAILOVER, "failover") X(SWITCHOVER, "switchover")                            \
-    X(FORCE_RELEASE, "force-release")
-enum bw_wish_kind {
-#define X(name, word) BW_WISH_##name,
-    BW_WISH_LIST(X)
-#undef X
-};
-struct bw_wish {
-    enum bw_wish_kind kind;
-    char to[BW_NAME_MAX + 1]; /* "": the best candidate (failover only). Of a force-release: the
-                                 holder's site, which the person vouches is off */
-    bool holder_is_off;       /* force-release: although it answers */
-    bool accept_data_loss;    /* failover: past the gate of lag too, and to the site that it names
-                                 past an owed rejoin */
-    uint64_t epoch;           /* the group's epoch when it was asked: one Grant past the gates, or
-                                 the one whose end is vouched for */
-    uint32_t timeout_ms;      /* switchover; 0: the spec's */
-    char by[BW_REASON_MAX + 1];
-    char text[BW_REASON_MAX + 1];
-};
-
-/* As the command that asks for it is called; "none". */
-const char *bw_wish_word(enum bw_wish_kind kind);
-
 /* How far a site lagged while the data site was seen alive. What is measured after the data site
  * fell silent says nothing about what it had not yet sent, so it never replaces this (4). */
 struct bw_lag_sample {
@@ -51,6 +25,36 @@ struct bw_grant_mark {
     struct bw_instant ended; /* zeros: it has not */
 };
 
+/* How an epoch came to serve, by its sites' own words, as this witness heard them: for the record
+ * (3.1), and nothing is decided by it. Zeros: that was not heard. */
+struct bw_heard {
+    uint64_t epoch; /* the newest that all this is about; 0: none */
+    struct bw_instant armed;
+    struct bw_instant started;
+    struct bw_instant verified;
+    struct bw_instant served;        /* the newest look of its holder's that said `started` */
+    struct bw_instant
+        served_before; /* the same of the epoch before; later, where its site says so */
+    struct bw_instant surely_before; /* not before this, by its site's own word */
+    bool is_told;                    /* it has said so, and that the service has stopped */
+    uint64_t noted_epoch;            /* this witness has proposed the Note of it; 0: none */
+    bool has_noted_told;             /* with what the site before has said */
+    /* Starts again at its site, by each of its agents in turn: none knows of one before it. */
+    struct bw_id restarts_session;    /* of the newest agent that has said so; none: nobody has */
+    struct bw_instant restarts_since; /* when that was heard first */
+    uint32_t restarts_said;           /* by that one */
+    uint32_t restarts_before;         /* by those before it */
+    struct bw_instant restarted;      /* the newest */
+    uint32_t noted_restarts;          /* with noted_epoch */
+};
+
+/* How often the service of the open epoch had ended and was started again at its site, for people.
+ */
+struct bw_restarted {
+    uint32_t count;          /* at least */
+    struct bw_instant since; /* the last time; zeros: it is not known */
+};
+
 /* What one witness remembers about a group beside the log: reports, instants, its own proposals.
  * Volatile. Durations of replicated state are counted from the instant at which this witness applied
  * the entry, after a restart from its start: longer, never shorter (3.1). */
@@ -60,6 +64,7 @@ struct bw_watch {
                                                       spec puts it elsewhere */
     struct bw_site_reports reports[BW_SITES_MAX];  /* by site index of the spec */
     struct bw_instant connected_since[BW_SITES_MAX]; /* its reports came without a gap since then */
+    struct bw_instant two_way_since[BW_SITES_MAX]; /* and it heard answers, without a longer gap */
     struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, while that served */
     struct bw_rate rates[BW_SITES_MAX];            /* of their clocks against this witness's */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
@@ -69,6 +74,7 @@ struct bw_watch {
     uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
     struct bw_instant
         served_contact; /* when this witness itself last heard it do so, whoever led */
+    struct bw_heard heard;                       /* of the newest epoch, for the record alone */
     struct bw_grant_mark grants[BW_HISTORY_MAX]; /* ring */
     uint32_t grants_next;
     uint64_t seen_epoch;     /* the (phase, epoch, held) that phase_applied belongs to */
@@ -88,8 +94,12 @@ struct bw_watch {
     bool is_proposing;    /* a proposal is on its way: nothing else is proposed for this group */
     uint64_t handed_over_epoch; /* after which this witness has given leadership away, for want of a
                                    lag */
-    struct bw_wish wish;
+    struct bw_wish wish; /* that of the group; below BW_WISH_LEVEL, and a force-release always, this
+                            leader's alone: then its index is 0 */
     struct bw_instant wish_since; /* a wish does not outlive its time: bw_policy_wish */
+    uint64_t wish_index; /* of the group's wish, as it was taken into `wish` last; 0: none */
+    bool wish_judged; /* this leader has judged what an earlier one took (bw_witness_wish_over_due)
+                       */
 };
 
 /* Where this witness stands. */
@@ -175,6 +185,11 @@ bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch 
 void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watch,
                        const struct bw_leadership *leadership, struct bw_instant now,
                        struct bw_decision *out_decision);
+
+/* The same, as if nobody had asked for a failover. */
+void bw_arbiter_decide_unasked(const struct bw_group *group, const struct bw_watch *watch,
+                               const struct bw_leadership *leadership, struct bw_instant now,
+                               struct bw_decision *out_decision);
 
 /* A site may be granted: fills `out` with the gates it passed and those that hold it. `planned`: as
  * the target of a switchover. Used by the arbiter, by status (eligible, why_not) and by --plan. */

@@ -7,25 +7,28 @@
 #include <breakwater/core/spec.h>
 
 /* X(NAME, word) */
-#define BW_COMMAND_LIST(X)                                                                        \
-    X(FOUND, "Found")            /* the cluster's first entry: its id and election timeout */     \
-    X(GRANT, "Grant")                                                                             \
-    X(REVOKE, "Revoke")                                                                           \
-    X(UNREVOKE, "Unrevoke")                                                                       \
-    X(CLOSE, "Close")                                                                             \
-    X(FENCE_FAILED, "FenceFailed")                                                                \
-    X(RELEASED, "Released")                                                                       \
-    X(EXPIRED, "Expired")                                                                         \
-    X(ADOPTED, "Adopted")                                                                         \
-    X(FENCED, "Fenced")                                                                           \
-    X(FORCED, "Forced")                                                                           \
-    X(SET_SPEC, "SetSpec")       /* creates the group when there is none of that name */          \
-    X(SET_MODE, "SetMode")                                                                        \
-    X(MAINTENANCE, "Maintenance")                                                                 \
-    X(DELETE, "Delete")                                                                           \
-    X(BOOT, "Boot")              /* renewals from one more boot are to be confirmed */            \
-    X(REACH, "Reach")            /* where the holder's site has seen its service */               \
-    X(RAISE_LEVEL, "RaiseLevel") /* the cluster's feature level, by one */
+#define BW_COMMAND_LIST(X)                                                                         \
+    X(FOUND, "Found") /* the cluster's first entry: its id and election timeout */                 \
+    X(GRANT, "Grant")                                                                              \
+    X(REVOKE, "Revoke")                                                                            \
+    X(UNREVOKE, "Unrevoke")                                                                        \
+    X(CLOSE, "Close")                                                                              \
+    X(FENCE_FAILED, "FenceFailed")                                                                 \
+    X(RELEASED, "Released")                                                                        \
+    X(EXPIRED, "Expired")                                                                          \
+    X(ADOPTED, "Adopted")                                                                          \
+    X(FENCED, "Fenced")                                                                            \
+    X(FORCED, "Forced")                                                                            \
+    X(SET_SPEC, "SetSpec") /* creates the group when there is none of that name */                 \
+    X(SET_MODE, "SetMode")                                                                         \
+    X(MAINTENANCE, "Maintenance")                                                                  \
+    X(DELETE, "Delete")                                                                            \
+    X(BOOT, "Boot")              /* renewals from one more boot are to be confirmed */             \
+    X(REACH, "Reach")            /* where the holder's site has seen its service */                \
+    X(RAISE_LEVEL, "RaiseLevel") /* the cluster's feature level, by one */                         \
+    X(NOTE, "Note")              /* for the record alone: the open epoch serves (3.1) */           \
+    X(WISH, "Wish")              /* a person asks for a move (4) */                                \
+    X(WISH_OVER, "WishOver")     /* and it is asked for no more */
 enum bw_command_kind {
 #define X(name, word) BW_COMMAND_##name,
     BW_COMMAND_LIST(X)
@@ -74,6 +77,34 @@ enum bw_grade {
 #undef X
 };
 
+/* What a person asks for (4). */
+#define BW_WISH_LIST(X)                                                                            \
+    X(NONE, "none")                                                                                \
+    X(FAILOVER, "failover") X(SWITCHOVER, "switchover") X(FORCE_RELEASE, "force-release")
+enum bw_wish_kind {
+#define X(name, word) BW_WISH_##name,
+    BW_WISH_LIST(X)
+#undef X
+};
+
+/* Why a wish that is replicated is asked for no more. */
+#define BW_WISH_END_LIST(X)                                                                        \
+    X(NONE, "none")                                                                                \
+    X(GRANTED, "granted")       /* what was asked for is so */                                     \
+    X(OVERTAKEN, "overtaken")   /* another site was granted */                                     \
+    X(GIVEN_UP, "given_up")     /* its move was (Unrevoke) */                                      \
+    X(CANCELED, "canceled")     /* a person took it back */                                        \
+    X(REPLACED, "replaced")     /* a person asked for something else */                            \
+    X(TIMED_OUT, "timed_out")   /* its time has passed */                                          \
+    X(IMPOSSIBLE, "impossible") /* a later leader would refuse it */                               \
+    X(SPEC, "spec")             /* its site is no candidate any more, or the group is observed */  \
+    X(RECOVERED, "recovered")   /* the cluster began anew (3.9) */
+enum bw_wish_end {
+#define X(name, word) BW_WISH_END_##name,
+    BW_WISH_END_LIST(X)
+#undef X
+};
+
 /* The part of a spec that an epoch keeps until it ends, whatever is applied meanwhile (3.1, 3.9). */
 struct bw_terms {
     uint32_t ttl_ms;
@@ -86,15 +117,30 @@ struct bw_terms {
     bool second_enforcer;
 };
 
+/* When the holder of an epoch was heard to have armed it, to have started, and to have verified its
+ * start: since its grant, at least 1; 0: not known. */
+struct bw_note {
+    uint32_t armed_ms;
+    uint32_t started_ms;
+    uint32_t verified_ms;
+    uint64_t outage_ms; /* from when the epoch before was seen to serve last until then, at least 1;
+                           0: not known */
+    bool is_told; /* the site before has itself said when it served last, and that it has stopped */
+    uint64_t
+        late_ms; /* by that it served so long after the end of its epoch, at least; 0: it did not */
+    uint32_t restarts;       /* the service had ended and was started again at its site, so often */
+    uint32_t restart_age_ms; /* the last time so long before this was said */
+};
+
 /* One command. Only the fields of its kind (beside it) mean anything. */
 struct bw_command {
     enum bw_command_kind kind;
     char group[BW_NAME_MAX + 1];
     uint64_t epoch;         /* GRANT: the new one; the others: the one they are about */
     uint64_t spec_version;  /* GRANT REVOKE UNREVOKE: compared; SET_SPEC SET_MODE MAINTENANCE
-                               DELETE: compared when not 0 */
+                               DELETE: compared when not 0. WISH: compared */
     char site[BW_NAME_MAX + 1];   /* GRANT; MAINTENANCE ("" = the group); SET_SPEC: initial primary */
-    char target[BW_NAME_MAX + 1]; /* REVOKE */
+    char target[BW_NAME_MAX + 1]; /* REVOKE; WISH ("" = the best candidate) */
     struct bw_id instance;        /* GRANT RELEASED */
     struct bw_id boot_id;         /* GRANT BOOT: from which renewals may be confirmed (3.5) */
     bool adopt;                   /* GRANT: the service runs there and is not touched */
@@ -113,11 +159,24 @@ struct bw_command {
     uint32_t silent_ms;           /* EXPIRED: since the last confirmed renewal; GRANT: since then too */
     struct bw_spec spec;          /* SET_SPEC */
     enum bw_mode mode;            /* SET_MODE */
-    uint64_t duration_ms;         /* MAINTENANCE; 0 ends it */
+    uint64_t duration_ms;         /* MAINTENANCE; 0 ends it. WISH: its timeout; 0: the spec's */
     struct bw_id cluster_id;      /* FOUND */
     char cluster_name[BW_NAME_MAX + 1]; /* FOUND */
     uint32_t election_timeout_ms; /* FOUND */
     uint32_t feature_level;       /* FOUND; RAISE_LEVEL: the new one */
+    /* For the record alone, from BW_RECORD_LEVEL on; zeros below, and where it is not known. */
+    char waived[BW_REASON_MAX + 1]; /* GRANT: the gates that a person's failover has passed */
+    char why[BW_WHY_MAX + 1];       /* GRANT: who else was looked at, and which gates held them */
+    bool has_lag;                   /* GRANT: how far the site lagged when that was measured last */
+    uint64_t lag_ms;                /* GRANT */
+    uint32_t lag_age_ms;            /* GRANT: how long before it that was measured */
+    struct bw_note note;            /* NOTE */
+    /* From BW_WISH_LEVEL on. */
+    enum bw_wish_kind wish;    /* WISH: FAILOVER or SWITCHOVER */
+    bool accept_data_loss;     /* WISH */
+    struct bw_id request_id;   /* WISH: said again it is the same wish; none: it has none */
+    uint64_t wish_index;       /* WISH_OVER: log index of the Wish that it ends */
+    enum bw_wish_end wish_end; /* WISH_OVER */
 };
 
 /* The terms that a grant under `spec` pins, as far as the spec has them: reach (NONE) and
@@ -127,6 +186,9 @@ struct bw_terms bw_terms_of_spec(const struct bw_spec *spec);
 const char *bw_command_word(enum bw_command_kind kind);
 const char *bw_reason_word(enum bw_reason reason);
 const char *bw_grade_word(enum bw_grade grade);
+/* As the command that asks for it is called; "none". */
+const char *bw_wish_word(enum bw_wish_kind kind);
+const char *bw_wish_end_word(enum bw_wish_end end);
 
 /* NEVER_STARTED and START_FAILED: count for the back-off, and without past_no_return they leave the
  * data site where it was (design 4). */

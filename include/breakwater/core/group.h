@@ -47,6 +47,34 @@ struct bw_voucher {
     char text[BW_REASON_MAX + 1]; /* "": no reason was given */
 };
 
+/* What a person asks for, and waits for what it needs (4). */
+struct bw_wish {
+    enum bw_wish_kind kind;
+    char to[BW_NAME_MAX + 1]; /* "": the best candidate (failover only). Of a force-release: the
+                                 holder's site, which the person vouches is off */
+    bool holder_is_off;       /* force-release: although it answers */
+    bool accept_data_loss;    /* failover: past the gate of lag too, and to the site that it names
+                                 past an owed rejoin */
+    uint64_t epoch;           /* the group's epoch when it was asked: one Grant past the gates, or
+                                 the one whose end is vouched for */
+    uint32_t timeout_ms;      /* switchover; 0: the spec's */
+    uint64_t index;           /* log index of its Wish; 0: it is in its leader's memory alone */
+    struct bw_id id;          /* of the request; none: it has none */
+    char by[BW_REASON_MAX + 1];
+    char text[BW_REASON_MAX + 1];
+};
+#define BW_WISHES_MAX 1
+
+/* How the newest wish that ended did: for whoever still waits for it, or repeats it. */
+struct bw_wish_over {
+    uint64_t index; /* of its Wish */
+    uint64_t epoch; /* the group's when it was asked */
+    enum bw_wish_kind kind;
+    struct bw_id id;
+    enum bw_wish_end end;
+    char words[BW_REASON_MAX + 1]; /* who ended it, and why; as far as they fit */
+};
+
 struct bw_last_end {
     uint64_t epoch; /* 0: none */
     char site[BW_NAME_MAX + 1];
@@ -122,6 +150,10 @@ struct bw_group {
     uint32_t voucher_count;
     uint64_t recovered_index;   /* a recovery left it vacant: its log index, until the first grant has
                                    come to stay; 0: none (3.9) */
+    struct bw_wish wishes[BW_WISHES_MAX]; /* a failover or switchover, of the newest epoch (4) */
+    uint32_t wish_count;
+    struct bw_wish_over wishes_over[BW_WISHES_MAX];
+    uint32_t wish_over_count;
 };
 
 /* One row of the table, as the documents print it. Ids are stable and public: logs, explain and bug
@@ -172,6 +204,19 @@ const struct bw_history_entry *bw_group_history_at(const struct bw_group *group,
 
 /* Who vouched for the end of that epoch; NULL: nobody, or it was too long ago. */
 const struct bw_voucher *bw_group_voucher(const struct bw_group *group, uint64_t epoch);
+
+/* ---- what a person asks for (4); NULL: nothing, none has ended ---- */
+const struct bw_wish *bw_group_wish(const struct bw_group *group);
+const struct bw_wish_over *bw_group_wish_over(const struct bw_group *group);
+/* Log index of the wish that this request has made, be it over or not; 0: none is known of it. */
+uint64_t bw_group_wish_of(const struct bw_group *group, struct bw_id request_id);
+/* The epoch in which the wish of that log index was asked, be it over or not; 0: none is known. */
+uint64_t bw_group_wish_epoch(const struct bw_group *group, uint64_t index);
+/* By the Wish that is entry `index`, in place of the one before. */
+void bw_group_take_wish(struct bw_group *group, uint64_t index, const struct bw_command *command);
+/* Whatever is asked for is so no more; `by` and `text` (may be "") say who ended it and why. */
+void bw_group_end_wish(struct bw_group *group, enum bw_wish_end end, const char *by,
+                       const char *text);
 
 const char *bw_phase_word(enum bw_phase phase);
 

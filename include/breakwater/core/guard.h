@@ -66,6 +66,12 @@ struct bw_guard_mirror {
                                     Never of what is armed; not beyond this boot */
     struct bw_id override_instance;
     bool stopped_after_start; /* a look that began after the newest start had ended said `stopped` */
+    /* Where the service is started by its own loop (3.4, driver): */
+    uint64_t loop_delay_ns;       /* it may be, by a start that is over so long after the loop has
+                                     asked; 0: it may not */
+    struct bw_instant loop_until; /* it may not any more, and such a start may be under way until
+                                     then; 0: none can */
+    uint64_t loop_taken_epoch;    /* newest in which that was taken back: no look gives it again */
 };
 
 /* ---- what it is told once ---- */
@@ -77,6 +83,8 @@ struct bw_guard_limits {
     bool reach_works; /* a process of ours was put there, seen, ended and seen gone */
     uint64_t digest;  /* of scripts, `enforce` and units as they are in force; never 0 */
     uint64_t proof;   /* the digest with which a trial has proved the reach (3.4); 0: none has */
+    uint64_t loop_delay_ns; /* the service's own loop starts it, and has done so that long after it
+                               asked whether it may (3.4, driver); 0: start_script does */
 };
 
 /* Does anything that a start has left run in the group's reach, or is one of its units up? */
@@ -215,6 +223,7 @@ struct bw_guard_run_slot {
     uint64_t go_number;         /* MIRRORING: the mirror that it waits for */
     bool overlapped;            /* a look beside a start or rejoin: `stopped` proves nothing */
     bool beside_start;          /* begun while a start or rejoin ran, or died */
+    bool beside_loop;           /* begun while the service's own loop may have been starting it */
     bool was_left;              /* something of a start was there when it was spawned: as above */
     enum bw_populated was_populated; /* when it was spawned */
     uint64_t ending_epoch;      /* the newest whose end was durable then */
@@ -241,6 +250,7 @@ struct bw_guard {
     struct bw_instant fence_look_limit; /* RECHECK: until when the last look may take */
     struct bw_instant fence_again_at; /* FAILED: when it is tried again */
     struct bw_instant fence_gone_at; /* when it was */
+    struct bw_script_said fence_said; /* by its newest script */
 
     enum bw_guard_stop stop;
     struct bw_guard_run waiting_run; /* WAITING: the stop */
@@ -267,6 +277,13 @@ struct bw_guard {
     uint64_t arm_number;
     bool override_mirroring; /* an override waits for that of override_number */
     uint64_t override_number;
+    bool override_begun; /* in this session a start was ordered without a lease, or a look saw it
+                            serve; and no stop since (3.4, may it run?) */
+    bool loop_mirroring; /* that its own loop may start it waits for the mirror of loop_number */
+    bool loop_is_new;    /* it might not before */
+    uint64_t loop_number;
+    struct bw_guard_run
+        loop_run; /* the start that was ordered; run_id 0: none was, a look gave it */
     bool check_at_start;             /* status has to be asked: enforced, and nothing is armed */
     struct bw_guard_child interrupted; /* reported at the next hello; action NONE: none */
 };

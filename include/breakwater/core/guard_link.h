@@ -7,6 +7,7 @@
 #include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/core/command.h>
+#include <breakwater/core/script_said.h>
 #include <breakwater/core/report.h>
 
 /* X(NAME, word, is_action). Two slots a group: one action, one observation; a fence kills both. */
@@ -144,6 +145,7 @@ struct bw_guard_state {
     enum bw_served served;   /* of start_epoch */
     bool has_script[BW_ACTION_COUNT];
     uint32_t timeout_ms[BW_ACTION_COUNT];
+    uint32_t loop_delay_ms; /* the service's own loop starts it (3.4, driver); 0: the guard does */
 };
 struct bw_guard_run_ended {
     uint64_t epoch;
@@ -156,6 +158,7 @@ struct bw_guard_run_ended {
     char line[128];              /* first line of its standard output, trimmed */
     char tail[BW_SCRIPT_TAIL_BYTES_MAX]; /* the last lines: for readiness the key=value lines */
     struct bw_reach_sight sight; /* STATUS: what counts from this look on */
+    struct bw_script_said said;
 };
 
 /* ---- whoever looks at the guard: without a hello, and nothing changes by it ---- */
@@ -179,6 +182,8 @@ struct bw_guard_shown {
     struct bw_id boot_id;
     uint64_t time_namespace;
     bool has_agent; /* one controls the guard */
+    struct bw_instant
+        agent_heard_at; /* the newest that it said; 0: none does, or has said anything */
     bool nobodys; /* another cluster's, or what is kept cannot be read: enforced to its deadline, no
                      more */
     bool enforced;
@@ -188,6 +193,10 @@ struct bw_guard_shown {
     struct bw_instant armed_end;
     uint32_t fence_ms; /* F of what is armed */
     bool overriding;
+    bool override_begun; /* its agent, connected, has waited as it must and begun to serve (3.8) */
+    uint32_t loop_delay_ms; /* its own loop starts it, and has so long after asking (3.4, driver);
+                               0: the guard does */
+    bool loop_may;          /* a start was ordered of it, or it was seen to serve under its lease */
     bool fence_begun; /* of armed_epoch, or of what a person let serve */
     bool fence_failed;
     enum bw_action_kind running; /* NONE: no action does */
@@ -254,6 +263,7 @@ struct bw_guard_message {
         struct {
             bool ok;
             uint32_t duration_ms;
+            struct bw_script_said said; /* its script */
         } fence; /* FENCE_ENDED */
         struct {
             enum bw_served served; /* what the epoch that ended has come to */

@@ -21,6 +21,9 @@
     X(ENDING, "ending", "its epoch is ending here, or a newer one was seen")                       \
     X(STOPPING, "stopping", "the guard is stopping it here")                                       \
     X(FENCE_WINDOW, "fence_window", "its lease is so near its end that nothing may start")         \
+    X(OVERRIDE_WAITS, "override_waits",                                                            \
+      "a person lets it serve here, and its agent has not begun to (again)")                       \
+    X(LOOP_WAITS, "loop_waits", "no start was ordered of its own loop, or that was taken back")    \
     X(LEASE, "lease", "a lease lives here")                                                        \
     X(OVERRIDE, "override", "a person lets it serve here without a lease")
 enum bw_may_run {

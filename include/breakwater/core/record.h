@@ -19,30 +19,33 @@
 #define BW_RECORD_BLOCKS_MAX  2048                 /* 8 MiB, of all groups together */
 #define BW_RECORD_CHAINS_MAX  (BW_GROUPS_MAX + 64) /* groups, those that were deleted included */
 
-/* X(NAME, word, number): the number stands in snapshots and is never used again. */
+/* X(NAME, word); what stands in snapshots for it is in proto/snapshot.proto. */
 #define BW_RECORD_LIST(X)                                                                          \
-    X(GRANTED, "granted", 1)                                                                       \
-    X(ADOPTED, "adopted", 2)       /* the adoption is armed */                                     \
-    X(MOVE_BEGUN, "move_begun", 3) /* the holder is to stop for `site` */                          \
-    X(MOVE_GIVEN_UP, "given_up", 4)                                                                \
-    X(CLOSED, "closed", 5)                                                                         \
-    X(FENCE_FAILED, "fence_failed", 6) /* the epoch is held from here */                           \
-    X(SEEN, "seen", 7)                 /* where its site has seen the service */                   \
-    X(ENDED, "ended", 8)                                                                           \
-    X(CREATED, "created", 9)                                                                       \
-    X(SPEC, "apply", 10) /* its spec was replaced: `keys` and `sites` say by what */               \
-    X(MODE, "mode", 11)                                                                            \
-    X(MAINTENANCE, "maintenance", 12) /* of `site`, or of the group; duration 0 ends it */         \
-    X(DELETED, "deleted", 13)                                                                      \
-    X(RECOVERED, "recovered", 14) /* the cluster began anew (3.9) */
+    X(GRANTED, "granted")                                                                          \
+    X(ADOPTED, "adopted")       /* the adoption is armed */                                        \
+    X(MOVE_BEGUN, "move_begun") /* the holder is to stop for `site` */                             \
+    X(MOVE_GIVEN_UP, "given_up")                                                                   \
+    X(CLOSED, "closed")                                                                            \
+    X(FENCE_FAILED, "fence_failed") /* the epoch is held from here */                              \
+    X(SEEN, "seen")                 /* where its site has seen the service */                      \
+    X(ENDED, "ended")                                                                              \
+    X(CREATED, "created")                                                                          \
+    X(SPEC, "apply") /* its spec was replaced: `keys` and `sites` say by what */                   \
+    X(MODE, "mode")                                                                                \
+    X(MAINTENANCE, "maintenance") /* of `site`, or of the group; duration 0 ends it */             \
+    X(DELETED, "deleted")                                                                          \
+    X(RECOVERED, "recovered") /* the cluster began anew (3.9) */                                   \
+    X(NOTED, "noted")         /* its start was verified: `note` */                                 \
+    X(WISHED, "wished")       /* a person asks for `wish`, of `site` */                            \
+    X(WISH_OVER, "wish_over") /* and it is asked for no more: `wish_end` */
 enum bw_record_kind {
     BW_RECORD_NONE,
-#define X(name, word, number) BW_RECORD_##name = (number),
+#define X(name, word) BW_RECORD_##name,
     BW_RECORD_LIST(X)
 #undef X
 };
 
-/* One key of a spec that has changed. */
+/* X(key, number): a key of a spec that has changed; the number stands in snapshots. */
 #define BW_RECORD_KEY_LIST(X)                                                                      \
     X(mode, 1)                                                                                     \
     X(lease_ttl_ms, 2)                                                                             \
@@ -63,7 +66,7 @@ enum bw_record_kind {
     X(expired_is_enough, 17)
 #define BW_RECORD_KEYS_MAX 17
 struct bw_record_key {
-    uint8_t key; /* its number in the list */
+    uint32_t key; /* its number in the list */
     uint32_t before;
     uint32_t after;
 };
@@ -80,47 +83,72 @@ struct bw_record_site {
 };
 #define BW_RECORD_SITES_MAX (2 * BW_SITES_MAX)
 
+/* Each kind has index, unix_ms, epoch, by and text, and what is named for it: no more is kept. */
 struct bw_record_event {
     enum bw_record_kind kind;
     uint64_t index;  /* of the log entry; several events may share one */
     int64_t unix_ms; /* the proposing leader's clock, for people only */
     uint64_t epoch;
-    enum bw_reason reason;
-    enum bw_grade grade;
-    bool planned;
+    enum bw_reason reason; /* GRANTED MOVE_BEGUN CLOSED ENDED */
+    enum bw_grade grade;   /* ENDED */
+    bool planned;          /* GRANTED, as in the command; so are the next */
     bool adopt;
     uint32_t silent_ms;
-    enum bw_reach_seen seen;
-    bool proved;
-    uint64_t duration_ms;
-    char site[BW_NAME_MAX + 1];     /* granted, ended, moved to, maintained */
+    enum bw_reach_seen seen; /* SEEN, too */
+    bool proved;             /* SEEN, too */
+    bool has_lag;
+    uint64_t lag_ms;
+    uint32_t lag_age_ms;
+    char waived[BW_REASON_MAX + 1];
+    char why[BW_WHY_MAX + 1];
+    uint64_t duration_ms;           /* MAINTENANCE */
+    struct bw_note note;            /* NOTED */
+    enum bw_wish_kind wish;         /* WISHED WISH_OVER */
+    enum bw_wish_end wish_end;      /* WISH_OVER */
+    char site[BW_NAME_MAX + 1];     /* granted, ended, moved to, maintained, asked for */
     char previous[BW_NAME_MAX + 1]; /* GRANTED: whose epoch the last one was */
     char by[BW_REASON_MAX + 1];
     char text[BW_REASON_MAX + 1]; /* a person's reason */
-    uint32_t key_count;
+    uint32_t key_count;           /* SPEC MODE */
     struct bw_record_key keys[BW_RECORD_KEYS_MAX];
-    uint32_t site_count;
+    uint32_t site_count; /* SPEC MODE */
     struct bw_record_site sites[BW_RECORD_SITES_MAX];
 };
+
+const char *bw_record_word(enum bw_record_kind kind);
+/* What of it no command could have left, for who takes it from outside; NULL: nothing. */
+const char *bw_record_event_unsound(const struct bw_record_event *event);
 
 /* ---- one event as bytes ---- */
 
 #define BW_RECORD_EVENT_BYTES_MAX 2560
+/* What an event takes in a snapshot beside its own bytes, at most. */
+#define BW_RECORD_EVENT_HEAD_BYTES 3
 
-/* At most BW_RECORD_EVENT_BYTES_MAX. */
-size_t bw_record_encode(const struct bw_record_event *event, uint8_t *out);
-/* The event that `data` begins with; one that is encoded again gives the same bytes. 0: it is
- * damaged. */
-size_t bw_record_decode(const uint8_t *data, size_t size, struct bw_record_event *out_event);
-/* Its kind and index, of bytes that are no longer in doubt; how long it is. */
-size_t bw_record_peek(const uint8_t *data, enum bw_record_kind *out_kind, uint64_t *out_index);
-const char *bw_record_word(enum bw_record_kind kind);
+/* How events are written, which is for wire/record_event.h to say. The same event gives the same
+ * bytes, at most BW_RECORD_EVENT_BYTES_MAX of them, and `decode` gets only such bytes. Neither
+ * fails, takes memory or calls back. */
+struct bw_record_codec {
+    size_t (*encode)(const struct bw_record_event *event, uint8_t *out, size_t out_max);
+    void (*decode)(const uint8_t *data, size_t size, struct bw_record_event *out_event);
+};
 
 /* ---- the record ---- */
 
+/* What is known of an event without decoding it; in no snapshot. */
+struct bw_record_place {
+    uint64_t index;
+    uint16_t size;
+    uint8_t kind; /* enum bw_record_kind */
+};
+#define BW_RECORD_BLOCK_EVENTS_MAX 128
+
 struct bw_record_block {
-    uint16_t next; /* index + 1; 0: none */
-    uint16_t used;
+    uint16_t next;  /* index + 1; 0: none */
+    uint16_t used;  /* of BW_RECORD_BLOCK_BYTES: what its events take in a snapshot */
+    uint16_t size;  /* of `bytes`: the same without what they have there beside */
+    uint16_t count; /* events, BW_RECORD_BLOCK_EVENTS_MAX at most */
+    struct bw_record_place places[BW_RECORD_BLOCK_EVENTS_MAX];
     uint8_t bytes[BW_RECORD_BLOCK_BYTES];
 };
 
@@ -131,9 +159,14 @@ struct bw_record_chain {
     uint32_t block_count;
     uint64_t newest_index;
     bool is_deleted; /* its newest event is that */
+    uint64_t
+        noted_epoch; /* of its newest NOTED; 0: none. For who would note it again, as the next */
+    uint64_t told_epoch; /* of its newest one with the word of the site before */
+    uint32_t noted_restarts; /* of noted_epoch, the most that was noted */
 };
 
 struct bw_record {
+    const struct bw_record_codec *codec; /* the caller's */
     struct bw_record_block *blocks; /* the caller's */
     uint32_t block_max;
     uint32_t
@@ -145,9 +178,10 @@ struct bw_record {
     struct bw_record_chain chains[BW_RECORD_CHAINS_MAX]; /* by name */
 };
 
-/* `blocks` are the caller's memory for `block_max` (<= BW_RECORD_BLOCKS_MAX) of them; the same
- * number on every witness of a cluster. */
-void bw_record_init(struct bw_record *record, struct bw_record_block *blocks, uint32_t block_max);
+/* `codec` and `blocks`, memory for `block_max` (<= BW_RECORD_BLOCKS_MAX) of them, are kept, and the
+ * same on every witness of a cluster. */
+void bw_record_init(struct bw_record *record, const struct bw_record_codec *codec,
+                    struct bw_record_block *blocks, uint32_t block_max);
 
 /* Both at once, for the heap: what is not used is never touched. */
 struct bw_record_room {
@@ -168,8 +202,9 @@ const struct bw_record_chain *bw_record_find(const struct bw_record *record, con
 
 /* A place in a chain. */
 struct bw_record_at {
-    uint16_t block; /* index + 1; 0: the chain's end */
-    uint16_t offset;
+    uint16_t block;  /* index + 1; 0: the chain's end */
+    uint16_t number; /* of the event in it */
+    uint16_t offset; /* of its bytes */
 };
 struct bw_record_at bw_record_begin(const struct bw_record_chain *chain);
 /* Reads the event at *at and moves on; false at the end. */
@@ -179,13 +214,14 @@ bool bw_record_next(const struct bw_record *record, struct bw_record_at *at,
 bool bw_record_skip(const struct bw_record *record, struct bw_record_at *at,
                     enum bw_record_kind *out_kind, uint64_t *out_index);
 
-/* What of a block that comes from outside is wrong: NULL if nothing is. Its events are whole, and
- * their indexes grow from *last_index, which is moved on, to `applied_index` at most. */
-const char *bw_record_block_unsound(const uint8_t *data, size_t size, uint64_t applied_index,
-                                    uint64_t *last_index);
-/* Appends such a block; groups come in the order of their names, and all of them fit. */
-void bw_record_put_block(struct bw_record *record, const char *group, const uint8_t *data,
-                         size_t size);
+/* What an event of so many bytes takes of a block. */
+size_t bw_record_room_of(size_t size);
+/* As a snapshot has them, oldest first: a new block of that group, and the next event in its newest
+ * block, with the bytes that it was decoded from. Groups come in the order of their names, and all
+ * of it fits. */
+void bw_record_put_block(struct bw_record *record, const char *group);
+void bw_record_put_event(struct bw_record *record, const char *group,
+                         const struct bw_record_event *event, const uint8_t *data, size_t size);
 
 /* ---- what is recorded ---- */
 

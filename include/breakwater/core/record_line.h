@@ -17,6 +17,15 @@ struct bw_record_line {
     char ended_text[BW_REASON_MAX + 1];
     int64_t held_unix_ms; /* a fence failed: since then it was held. 0: none did */
     int64_t free_unix_ms; /* ... until its end; 0: it still is */
+    bool has_told_end;    /* its site has said when it served last, and that it has stopped */
+    uint64_t late_ms;     /* by that it served so long after its end, at least; 0: it did not */
+    struct bw_note note;  /* zeros: it was not seen to serve */
+    int64_t restarted_unix_ms; /* it was started again at its site, for the last time on record
+                                  then; 0: it was not */
+    /* Of the epoch before, as far as the record has it; 0: that was not, or is not known. */
+    int64_t before_move_unix_ms;   /* it was told to stop */
+    int64_t before_closed_unix_ms; /* from here on nobody confirmed a renewal of it */
+    int64_t before_ended_unix_ms;
 };
 
 /* Where a line begins. */

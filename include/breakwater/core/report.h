@@ -4,6 +4,7 @@
 
 #include <breakwater/core/command.h>
 #include <breakwater/core/override.h>
+#include <breakwater/core/script_said.h>
 
 #define BW_SERVICE_LIST(X) X(UNKNOWN, "unknown") X(STOPPED, "stopped") X(STARTED, "started")
 enum bw_service {
@@ -40,6 +41,14 @@ enum bw_alarm {
 #undef X
 };
 
+/* What served under an epoch had ended at its site, and was started there again (4). For people and
+ * for the record (3.1). */
+struct bw_restarts {
+    uint64_t epoch;  /* the newest of which this is known; 0: it never was */
+    uint32_t count;  /* since the agent began */
+    uint32_t age_ms; /* how long ago it was seen to serve again */
+};
+
 /* One group as its site sees it, in one sync. Ages are measured at the site, at sending. */
 struct bw_report {
     uint64_t spec_version;      /* the newest that the site knows: observations below were made
@@ -60,6 +69,7 @@ struct bw_report {
                                    no replication that anybody could judge: no lag, no position */
     bool ready;                 /* readiness script exited 0 */
     uint32_t ready_age_ms;      /* UINT32_MAX: never measured */
+    uint32_t seen_age_ms;       /* how long ago its service was seen to serve under seen_epoch */
     uint64_t prepared_index;    /* order index that the newest successful readiness run was begun
                                    under: it knew that order's target position (3.6) */
     bool has_lag;
@@ -68,6 +78,8 @@ struct bw_report {
     uint32_t check_interval_ms;
     enum bw_reach_kind reach;
     bool reach_works;
+    uint32_t loop_delay_ms; /* the service's own loop starts it (3.4, driver); 0: its guard does.
+                               For people */
     struct bw_reach_sight sight; /* what was seen with the scripts that it has now */
     uint32_t fence_bound_ms;    /* the limit of what its fence runs; 0: not known */
     uint32_t fence_took_ms;     /* the newest one that was measured; 0: none since its agent began */
@@ -82,6 +94,11 @@ struct bw_report {
     bool guard_busy;            /* its guard still runs a start or a stop */
     bool gives_position;        /* its readiness script has given a position since its agent began */
     enum bw_override override;  /* a person lets it serve without a lease, or is about to (3.8) */
+    uint32_t failure_count; /* scripts whose newest run has failed; the newest first. For people */
+    struct bw_script_failure failures[BW_SCRIPT_FAILURES_MAX];
+    uint64_t seen_epoch;  /* under which its service was seen to serve last; 0: not known. For the
+                             record alone (3.1), as seen_age_ms */
+    struct bw_restarts restarts;
 };
 
 /* A give-back that is repeated in every sync until committed state shows it (3.5). */
@@ -135,6 +152,12 @@ struct bw_site_reports {
     struct bw_contact by_instance[BW_AGENTS_PER_SITE_MAX];
 };
 
+/* 4: its site has heard an answer of ours to what it sent within `freshness_ns`. */
+bool bw_contact_is_two_way(const struct bw_contact *contact, struct bw_instant now,
+                           uint64_t freshness_ns);
+/* Of any session: an agent that was restarted has not yet heard an answer. */
+bool bw_site_reports_are_two_way(const struct bw_site_reports *reports, struct bw_instant now,
+                                 uint64_t freshness_ns);
 /* Keeps the newest of its (instance, session, boot); a fifth speaker replaces the one heard longest ago. */
 void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_contact *contact);
 

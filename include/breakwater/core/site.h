@@ -7,6 +7,7 @@
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/lease.h>
 #include <breakwater/core/override.h>
+#include <breakwater/core/script_failure.h>
 #include <breakwater/core/sync.h>
 
 /* Durable: fsynced in the agent's state directory before anything rests on it. The file around it
@@ -291,6 +292,17 @@ struct bw_site {
     bool override_ran;      /* a start without a lease has ended well: status has to say so */
     bool override_served;   /* and has */
     enum bw_service service;
+    /* For the record alone (3.1). */
+    uint64_t seen_epoch; /* under which its service was seen to serve last; 0: not since the agent
+                            began */
+    struct bw_instant seen_at; /* when that was, or when the stop of it began */
+    bool seen_goes_on;         /* no look since has seen it stopped */
+    /* For people and the record: what served under restarts_epoch had ended, was started again, and
+     * was seen to serve, the last time at restarted_at. */
+    bool starts_again;       /* the start that was ordered last is none of what never served */
+    uint64_t restarts_epoch; /* 0: not since the agent began, which it does not outlive */
+    uint32_t restarts;
+    struct bw_instant restarted_at;
     struct bw_observation observation[BW_ACTION_COUNT]; /* of observations only */
     enum bw_condition condition;
     bool ready;
@@ -305,6 +317,7 @@ struct bw_site {
     uint64_t other_serves_epoch;
     struct bw_instant other_serves_contact; /* when a witness last said so */
     uint32_t alarms;
+    struct bw_site_failures failures;    /* for people */
     uint32_t rows_taken[BW_SITE_TABLES]; /* of each table, in bits: one that nobody takes is none */
 };
 

@@ -26,7 +26,7 @@ void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_clu
 /* The state was read from disk or came as a snapshot: every duration counts from now. */
 void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now);
 /* Leader of `term`, and the own-term barrier has committed and been applied. Nothing of an earlier
- * term counts: confirmations, wishes, proposals are forgotten. */
+ * term counts: confirmations, proposals and wishes that are not replicated are forgotten. */
 void bw_witness_on_leading(struct bw_witness *witness, uint64_t term, struct bw_instant now);
 void bw_witness_on_not_leading(struct bw_witness *witness);
 /* `command` was applied (bw_cluster_apply gave `applied`) at `now`. */
@@ -86,6 +86,19 @@ BW_MUST_CHECK enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *wi
                                                            const struct bw_proposal *proposal,
                                                            const struct bw_applied *applied);
 
+/* What the record is to be told with `decision`, a Grant (3.1): the lag, who else was looked at,
+ * what a person let pass. Nothing below BW_RECORD_LEVEL. `scratch` is written over. */
+void bw_witness_describe_grant(const struct bw_witness *witness, int group, struct bw_instant now,
+                               struct bw_decision *decision, struct bw_decision *scratch);
+/* The open epoch serves, verified, or was started again at its site, and the record does not know
+ * it yet: what is to be proposed, once nothing else is. */
+bool bw_witness_note_due(const struct bw_witness *witness, int group, struct bw_instant now,
+                         struct bw_command *out_command);
+
+/* As this witness has heard it, and no less than is on record. */
+void bw_witness_restarted(const struct bw_witness *witness, int group,
+                          struct bw_restarted *out_restarted);
+
 /* For sync answers: the newest epoch that a site other than `site` holds and, by its own fresh
  * report, serves and has verified (4, rejoin); 0: none known here. */
 uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, const char *site,
@@ -95,6 +108,19 @@ uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, co
  * it serves would be heard by nobody any more. NULL: none is. */
 const char *bw_witness_leaves_override(const struct bw_witness *witness, int group,
                                        const struct bw_spec *next, struct bw_instant now);
+
+/* As bw_witness_ask: would it be noted? */
+BW_MUST_CHECK enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group,
+                                                const struct bw_wish *wish, struct bw_instant now,
+                                                struct bw_diag *diag);
+/* 4: what the group's wish asks for is to be asked for no more: its time has passed, a
+ * force-release came after it, or an earlier leader took it and this one, which has heard its sites
+ * by now, would refuse it. True: what is to be proposed, once nothing else is. `*out_wake_in_ns`:
+ * ask again then at the latest. */
+struct bw_foretelling;
+bool bw_witness_wish_over_due(struct bw_witness *witness, int group, struct bw_instant now,
+                              struct bw_foretelling *room, struct bw_command *out_command,
+                              uint64_t *out_wake_in_ns);
 
 /* A person asks; `wish->epoch` is filled in here. BW_OK: noted, the arbiter acts on it as long as
  * bw_policy_wish says; else why not, in words, with the next step: switchover needs an open epoch and

@@ -10,6 +10,7 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/prng.h>
+#include <breakwater/core/leave.h>
 #include <breakwater/core/own_fence.h>
 #include <breakwater/core/site.h>
 #include <breakwater/wire/state.h>
@@ -199,6 +200,8 @@ struct bw_agent_driver {
 struct bw_group_agent {
     struct bw_site site;
     struct bw_site_memory *kept; /* in the state: what is written next */
+    bool is_left; /* no site file names it any more: nothing happens to it, and of its site only
+                     name, order index and run ids count, until one does again */
     struct bw_instant wake_at;
     bool save_waits;      /* for the next write */
     uint64_t save_number; /* of the newest SAVE */
@@ -322,6 +325,24 @@ void bw_agent_machine_init(struct bw_agent_machine *machine, const struct bw_age
 void bw_agent_machine_add_group(struct bw_agent_machine *machine, const char *group,
                                 const struct bw_site_limits *limits, bool has_units,
                                 struct bw_site_memory *kept);
+/* ---- while it runs, between two steps: the site file was read again (5.4) ---- */
+
+/* A group that it names besides, as a restarted agent would begin with it (3.7); the guard, which
+ * may have read the file before, is asked what it knows of all of them. Its number; -1: group_max
+ * others were named since the beginning. */
+int bw_agent_machine_take_group(struct bw_agent_machine *machine, const char *group,
+                                const struct bw_site_limits *limits, bool has_units,
+                                struct bw_site_memory *kept);
+/* Of so many groups there is room for `group`. */
+bool bw_agent_machine_has_room(const struct bw_agent_machine *machine, const char *const *groups,
+                               uint32_t count);
+/* Whether it may no longer name `group`. */
+enum bw_keeps bw_agent_machine_keeps(const struct bw_agent_machine *machine, uint32_t group);
+/* It names `group` no more, of which nothing is kept. */
+void bw_agent_machine_leave_group(struct bw_agent_machine *machine, uint32_t group);
+/* The number of `group`; -1: the site file does not name it. */
+int bw_agent_machine_find(const struct bw_agent_machine *machine, const char *group);
+
 /* The witnesses of the site file, before the beginning and whenever it was read again. BW_ERR_INVALID: not
  * one of them can be used. */
 BW_MUST_CHECK enum bw_err bw_agent_machine_use_witnesses(struct bw_agent_machine *machine,

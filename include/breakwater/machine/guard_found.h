@@ -6,6 +6,7 @@
 #ifndef BW_MACHINE_GUARD_FOUND_H
 #define BW_MACHINE_GUARD_FOUND_H
 
+#include <breakwater/core/leave.h>
 #include <breakwater/machine/guard_machine.h>
 
 /* ---- one group ---------------------------------------------------------------------------------- */
@@ -81,8 +82,12 @@ enum bw_guarded_named {
     BW_GUARDED_MISSING,
     BW_GUARDED_OTHERWISE, /* ended by something else than before */
 };
-/* What the new file says of each group, by `named`. NULL: it may be taken; then each is configured, and what it names
- * besides is guarded. Else nothing of it is taken, because of this group. */
+/* What is said against a group's not being named any more: BW_KEEPS_NOTHING, or what is kept of it
+ * here. */
+enum bw_keeps bw_guarded_keeps(const struct bw_guarded *group);
+/* What the new file says of each group, by `named`. NULL: it may be taken; then each that it names
+ * is configured, the others are left, and what it names besides is guarded. Else nothing of it is
+ * taken, because of this group. */
 const struct bw_guarded *
 bw_guard_machine_refuses(const struct bw_guard_machine *machine,
                          enum bw_guarded_named (*named)(const struct bw_guarded *group, void *user),

@@ -28,6 +28,8 @@ struct bw_guarded {
     /* Of what was found as the guard began. */
     struct bw_id armed_by;       /* cluster of the epoch that its mirror had; none: it had none */
     struct bw_guard_memory kept; /* as it was on the disk */
+    bool is_left; /* the site file no longer names it, and nothing of it was kept: no agent
+                     hears of it, or may order anything of it, until one does again */
     bool is_unread;              /* it could not be read, and is left as it is: only its mirror is enforced */
     /* saves */
     struct bw_round_item save;
@@ -150,6 +152,11 @@ void bw_guard_machine_init(struct bw_guard_machine *machine, const struct bw_gua
  * for what was found as the guard began. */
 void bw_guard_machine_add(struct bw_guard_machine *machine, struct bw_guarded *group,
                           struct bw_guard *guard, void *owner);
+/* The site file that was read again names `group` no more, of which nothing is kept
+ * (machine/guard_found.h); or names it again, as it was left. The agent that is here hears of it in
+ * a new welcome. */
+void bw_guard_machine_leave(struct bw_guard_machine *machine, struct bw_guarded *group);
+void bw_guard_machine_take_again(struct bw_guard_machine *machine, struct bw_guarded *group);
 /* NULL: there is no such group. */
 struct bw_guarded *bw_guard_machine_find(struct bw_guard_machine *machine, const char *group);
 
@@ -203,6 +210,9 @@ bool bw_guard_machine_is_foreign(const struct bw_guard_machine *machine,
 /* Enforced to its deadline, and unheard of by any agent; its memory is not written. */
 bool bw_guard_machine_is_nobodys(const struct bw_guard_machine *machine,
                                  const struct bw_guarded *group);
+/* Likewise unheard of, also because the site file no longer names it. */
+bool bw_guard_machine_is_heard(const struct bw_guard_machine *machine,
+                               const struct bw_guarded *group);
 /* Nothing of it is to be enforced any more, and nothing of it runs. */
 bool bw_guarded_is_over(const struct bw_guarded *group, struct bw_instant now);
 /* A guard that was told to end: a fence that has begun is finished, and what is known goes to its successor. */

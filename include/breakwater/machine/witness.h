@@ -216,6 +216,7 @@ struct bw_witness_machine {
     uint64_t changed[BW_GROUPS_MAX / 64];   /* and then the polls hear of it */
     bool is_unsettled;                      /* any of them is set */
     struct bw_decision decision;            /* the one under way; too large for a stack */
+    struct bw_decision scratch;             /* what would be decided if nobody had asked */
     struct bw_foretelling foretelling;      /* room for what would come of a wish */
     /* the log */
     struct bw_instant found_at;             /* when to look whether there is an id */

@@ -21,9 +21,18 @@ enum bw_witness_standing bw_witness_machine_standing(const struct bw_witness_mac
 
 /* ---- moves ------------------------------------------------------------------------------------ */
 
-/* A wish (bw_witness_ask, bw_foretell_judge_wish): noted, and decided about at the next SETTLE. */
+/* What is asked for so goes to the log (4): any move from BW_WISH_LEVEL on. Else it is noted here,
+ * and ends with this leader: what a person vouches for is what they have seen now. */
+bool bw_witness_machine_keeps_wish(const struct bw_witness_machine *machine,
+                                   enum bw_wish_kind kind);
+/* A wish (bw_witness_ask, bw_foretell_judge_wish). Kept: it is proposed, and `proposer` (may be
+ * NULL) hears of the outcome. Else it is noted, and decided about at the next SETTLE; `proposer`
+ * hears nothing. BW_ERR_EXISTS, of one that is kept: its request has made a wish before
+ * (bw_group_wish_of). */
 BW_MUST_CHECK enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group,
-                                                 const struct bw_wish *wish, struct bw_diag *diag);
+                                                 const struct bw_wish *wish,
+                                                 struct bw_proposer *proposer,
+                                                 struct bw_diag *diag);
 /* What would come of it; the plan's decision is set whatever is returned. Nothing of it is
  * remembered. */
 BW_MUST_CHECK enum bw_err bw_witness_machine_plan(struct bw_witness_machine *machine, int group,
@@ -47,6 +56,9 @@ const char *bw_apply_outcome_word(enum bw_apply_outcome outcome);
 struct bw_apply_item {
     struct bw_spec spec;                    /* one that bw_spec_check accepts */
     char initial_primary[BW_NAME_MAX + 1];  /* a candidate of it; "": none is chosen */
+    bool keeps_mode;    /* a group that is there keeps its mode: `spec` has it once it was judged */
+    bool has_made_from; /* it is for what the group is at `made_from` only, 0: not there */
+    uint64_t made_from;
     /* the machine's: */
     uint64_t version; /* of the spec that it was compared with; 0: there was no such group */
     enum bw_apply_outcome outcome;
@@ -86,8 +98,8 @@ enum bw_err bw_apply_result(const struct bw_apply *apply);
 
 /* ---- what a group keeps until somebody changes it again ----------------------------------------- */
 
-/* SET_MODE, MAINTENANCE or DELETE of one group; UNREVOKE: a person takes back what was asked for.
- */
+/* SET_MODE, MAINTENANCE or DELETE of one group; UNREVOKE: a person takes back what was asked for,
+ * if that is `wish_index` still (0: whatever it is). */
 struct bw_group_change {
     struct bw_command command; /* by, text, and what its kind takes; spec_version 0: as the group is by now */
     struct bw_group trial;     /* the machine's: on which it is tried */
@@ -102,8 +114,8 @@ BW_MUST_CHECK enum bw_err bw_witness_machine_change(struct bw_witness_machine *m
                                                     struct bw_group_change *change,
                                                     struct bw_proposer *proposer,
                                                     struct bw_diag *diag);
-/* Of an UNREVOKE that was judged: no move is on its way, the log has nothing of it. True: the wish
- * was forgotten, and that is all. */
+/* Of an UNREVOKE that was judged: no move is on its way, and what waits is in this leader's memory
+ * alone. True: the wish was forgotten, and that is all. */
 bool bw_witness_machine_forget_wish(struct bw_witness_machine *machine, int group);
 
 /* ---- the feature level ------------------------------------------------------------------------ */

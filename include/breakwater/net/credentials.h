@@ -67,6 +67,11 @@ BW_MUST_CHECK enum bw_err bw_credentials_load_own(const struct bw_own_certificat
                                                   struct bw_credentials **out_credentials,
                                                   struct bw_diag *diag);
 
+/* BW_ERR_AUTH, with what to do next, when whoever dials `address` (HOST:PORT) would not take the
+ * certificate: the host is not among the names and addresses in it. */
+BW_MUST_CHECK enum bw_err bw_credentials_check_address(const struct bw_credentials *credentials,
+                                                       const char *address, struct bw_diag *diag);
+
 /* First instant at which the certificate is not valid any more. */
 struct bw_wall bw_credentials_expiry(const struct bw_credentials *credentials);
 /* Whole seconds left at `now`, rounded down; 0 once it has ended, and in its last second. A

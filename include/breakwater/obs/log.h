@@ -39,10 +39,9 @@ void bw_log_write(struct bw_log *log, enum bw_log_level level, const char *event
 #define bw_log_info(log, ...) bw_log_write((log), BW_LOG_INFO, __VA_ARGS__)
 #define bw_log_debug(log, ...) bw_log_write((log), BW_LOG_DEBUG, __VA_ARGS__)
 
-/* A quoted, escaped copy of `text` (as \xNN: control characters, those of U+0080 to U+009F too, and bytes
- * that are no UTF-8) for one %s of one log call: four
- * buffers in turn, each good until the fourth call after it. Text that does not fit in a line is
- * cut, marked "..."; NULL is quoted as "". */
+/* A quoted, escaped copy of `text` (as \xNN: what bw_utf8_is_hidden knows, and bytes that are no
+ * UTF-8) for one %s of one log call: four buffers in turn, each good until the fourth call after
+ * it. Text that does not fit in a line is cut, marked "..."; NULL is quoted as "". */
 const char *bw_log_quote(const char *text);
 
 #endif

@@ -75,6 +75,10 @@ struct bw_script_result {
     bool is_line_cut;       /* a line was longer than BW_SCRIPT_LINE_BYTES_MAX */
     enum bw_err tree;       /* BW_OK, or its tree could not be ended: someone must know */
     const char *first_line; /* of stdout, trimmed, at most BW_SCRIPT_FIRST_LINE_BYTES - 1 bytes */
+    /* The last line that is not empty, of stderr, else of stdout; trimmed; no text: any bytes may
+     * be in it. At most BW_SCRIPT_FIRST_LINE_BYTES of it are kept. */
+    const char *last_line;
+    size_t last_line_bytes;
     struct bw_script_kept kept;
     const struct bw_diag *diag; /* "" where there is nothing to say */
 };

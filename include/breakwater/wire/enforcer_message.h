@@ -34,6 +34,7 @@ enum bw_enforcer_means {
     BW_ENFORCER_MEANS_COUNT
 };
 
+#define BW_ENFORCER_NAME_PREFIX "enforcer-" /* RUN_DIR/SITE-guard/enforcer-ID: its socket */
 #define BW_ENFORCER_MEANS_MAX  128 /* descriptors of one group; a packet takes up to 253 */
 /* Of the cgroups of one group's units, as absolute paths, each with a NUL. */
 #define BW_ENFORCER_PATHS_BYTES 2048

@@ -24,6 +24,9 @@ void bw_callers_note(struct bw_callers *callers, const struct bw_sync *sync,
 /* Some agent of `site` spoke within `freshness_ns`, and none that did has `group`. */
 bool bw_callers_lack(const struct bw_callers *callers, const char *site, const char *group,
                      struct bw_instant now, uint64_t freshness_ns);
+/* No agent of `site` spoke within `freshness_ns`. */
+bool bw_callers_miss(const struct bw_callers *callers, const char *site, struct bw_instant now,
+                     uint64_t freshness_ns);
 void bw_callers_deinit(struct bw_callers *callers);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <breakwater/core/foretell.h>
 #include <breakwater/core/people.h>
+#include <breakwater/core/trouble.h>
 #include <breakwater/core/witness.h>
 #include <breakwater/witness/callers.h>
 
@@ -23,6 +24,8 @@ struct bw_operator_member {
     uint64_t id;
     bool is_self;
     bool is_in_contact; /* lately */
+    bool is_certificate_known;
+    uint64_t certificate_left_s; /* 0 once it has ended */
 };
 
 /* One moment of one witness. All pointers are borrowed. */
@@ -39,8 +42,8 @@ struct bw_operator_view {
     struct bw_operator_member members[BW_WITNESSES_MAX];
     const struct bw_callers *callers; /* NULL: not told */
     struct bw_scope scope; /* no document has a group, or anything of one, that is not within it */
+    const struct bw_trouble_book *alarms; /* NULL: not told */
     struct bw_instant now;
-    uint64_t certificate_left_s; /* of this witness's own, 0 once it has ended */
 };
 
 /* What comes next; false: this witness does not lead, or memory is short. */
@@ -71,6 +74,11 @@ json_t *bw_json_append(json_t *list, json_t *value);
 json_t *bw_json_merge(json_t *object, json_t *more);
 /* The text of `key`. False: there is none, or it does not fit. */
 bool bw_json_read_text(const json_t *object, const char *key, char *out, size_t size);
+/* What its scripts failed with last, as `contact` said; NULL: nobody knows. */
+json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now);
+/* How often what the site serves had ended and was started there again in the open epoch; null: not
+ * once, or it does not hold the group. */
+json_t *bw_json_restarts(const struct bw_operator_view *view, int group_index, int site);
 json_t *bw_json_name_or_null(const char *name); /* NULL and "" are null */
 
 /* Text under construction: a document is written group by group, so that a thousand of them never
@@ -101,6 +109,9 @@ void bw_json_groups(const struct bw_operator_view *view, struct bw_json_buffer *
 #define BW_HISTORY_ANSWER_MAX 3000 /* and never more: what one group has in 90 days is less */
 void bw_json_history(const struct bw_operator_view *view, const char *group, size_t count_max,
                      struct bw_json_buffer *buffer);
+/* breakwater.report/v1: one epoch, and how the one before ended; `epoch` 0: the newest. NULL: it is
+ * not on record, or memory is short. */
+json_t *bw_json_report(const struct bw_operator_view *view, const char *group, uint64_t epoch);
 /* One epoch: an entry of the history. `number` as in bw_group_history_at. */
 json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number);
 /* How the open epoch ends when its holder is lost: {"by_time", "by_holder": false where the holder's

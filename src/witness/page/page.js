@@ -8,6 +8,7 @@ const POLL_MS = 2000;
 const HISTORY_MS = 15000;
 const STALE_MS = 8000; // of three polls none was answered
 const WAIT_MS = 5000;
+const RESTARTS_TOLD_MS = 3600000; // as status does
 const HISTORY_COUNT = 12;
 
 let status = null;
@@ -69,6 +70,19 @@ function since() {
 
 /* ---- what needs attention --------------------------------------------------------------------- */
 
+/* With since when it is on, how often it came, and who has seen it, as the witness that answers knows. */
+function ofAlarm(group, site, word) {
+  const alarm = group.alarms.find((one) => one.alarm === word && one.of === site.name && one.on_ms !== null);
+  const text = site.name + ": " + word;
+  if (alarm === undefined)
+    return ["bad", text];
+  const acked = alarm.acknowledged;
+  const told = "for " + duration(alarm.on_ms + since()) + (alarm.count > 1 ? ", " + alarm.count + " times" : "");
+  if (acked === null)
+    return ["bad", text + " (" + told + ")"];
+  return ["dim", text + " (" + told + "; seen by " + acked.by + (acked.text ? ": " + acked.text : "") + ")"];
+}
+
 function ofGroup(group) {
   const failover = group.failover;
   const isDecided = group.mode === "auto" || group.mode === "manual";
@@ -95,8 +109,10 @@ function ofGroup(group) {
       found.push(["bad", site.name + " has lost its guard"]);
     if (site.group_unknown)
       found.push(["warn", site.name + ": its site file has no such group"]);
-    if (site.alarms.length > 0)
-      found.push(["bad", site.name + ": " + words(site.alarms)]);
+    for (const word of site.alarms)
+      found.push(ofAlarm(group, site, word));
+    if (site.restarts !== null && site.restarts.ago_ms !== null && site.restarts.ago_ms < RESTARTS_TOLD_MS)
+      found.push(ofAlarm(group, site, "local_restarts"));
   }
   return found.map(([kind, text]) => [kind, group.name + ": " + text]);
 }

@@ -3,22 +3,19 @@ with another binary as a package's upgrade does it. What the services and their 
 record; of breakwater's own words only the epoch and where things stand."""
 
 import contextlib
-import json
 import os
 import pathlib
-import shutil
 import signal
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-from cluster import Cluster, begin_keeper, end_keeper, free_ports  # noqa: E402
 from cluster import write_script, write_yaml  # noqa: E402
+from one_machine import SCRIPT_IS_ALIVE, Machine, on_loopback  # noqa: E402
 from verdict import Failed, attempt, run, wait_for  # noqa: E402
 
 HOME = {"east": "a", "west": "b"}  # groups that stay where they are: no script of theirs may run
@@ -33,17 +30,10 @@ ELECTION_MS = 400
 CHECK_MS = 1500
 TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 15000, 3000, 1000, 1000, 100  # the first: as by default
 SETTLE_S = 60
-END_S = 20
 
 HEAD = """#!/bin/sh
 echo "$(cut -d' ' -f1 /proc/uptime) {group} {site} {action} $BREAKWATER_EPOCH" >>{work}/scripts
 pid_file={work}/{site}-{group}.pid
-is_alive() {{
-    [ -r $pid_file ] && read -r pid begun <$pid_file || return 1
-    [ -r /proc/$pid/stat ] && read -r stat 2>/dev/null </proc/$pid/stat || return 1
-    set -- ${{stat##*) }}
-    [ "$1" != Z ] && [ "$1" != X ] && [ "${{20}}" = "$begun" ]
-}}
 """
 BODIES = {
     "status": "if is_alive; then echo started; else echo stopped; fi\n",
@@ -55,27 +45,13 @@ BODIES = {
 }
 
 
-class Lab(Cluster):
-    """`old`, `new`: the two binaries. `roles`: every daemon by its name, with the words that begin it."""
+class Lab(Machine):
+    """`old`, `new`: the two binaries."""
 
     def __init__(self, old, new, witness_count):
-        os.umask(0o022)  # what others could change would be refused
-        work = pathlib.Path(tempfile.mkdtemp(prefix="breakwater-upgrade."))
-        ports = free_ports(2 * witness_count)
-        super().__init__(new, work, f"up{os.getpid()}", "test",
-                         {f"w{i + 1}": ("127.0.0.1", ports[2 * i], ports[2 * i + 1])
-                          for i in range(witness_count)})
-        self.witnesses = list(self.hosts)
+        super().__init__(new, "upgrade", on_loopback(witness_count),
+                         {site: f"{site}-{os.getpid()}" for site in SITES})
         self.old, self.new = old, new
-        self.site_names = {site: f"{site}-{os.getpid()}" for site in SITES}
-        self.sites = {name: site for site, name in self.site_names.items()}
-        self.keeper = begin_keeper(self.clean)
-        self.roles = {name: ("witness", "-c", work / f"{name}.yaml") for name in self.witnesses}
-        for site in SITES:
-            for role in ("guard", "agent"):
-                self.roles[f"{role}-{site}"] = (role, "-c", work / f"{site}.yaml")
-        self.daemons = {}   # name -> process
-        self.binary = {}    # name -> what it runs
         self.stopping = threading.Event()
         self.asked = self.refused = 0
         self.loads = []
@@ -99,11 +75,11 @@ class Lab(Cluster):
         groups = []
         for group in GROUPS:
             for action, body in BODIES.items():
-                head = "#!/bin/sh\n" if action == "readiness" else HEAD
                 values = {"group": group, "site": name, "action": action, "work": self.work,
                           "program": self.new}
-                text = (head + body).format(**values) if action in ("start",) else \
-                    head.format(**values) + body
+                text = HEAD.format(**values) + SCRIPT_IS_ALIVE
+                text = "#!/bin/sh\n" if action == "readiness" else text
+                text += body.format(**values) if action == "start" else body
                 if action == "status":  # it changes nothing, and comes too often
                     text = "\n".join(line for line in text.split("\n") if "/proc/uptime" not in line)
                 write_script(self.work / f"{site}-{group}-{action}.sh", text)
@@ -138,14 +114,6 @@ class Lab(Cluster):
 
     # ---- daemons ----
 
-    def start(self, name, binary):
-        with open(self.work / f"{name}.log", "ab") as log:
-            self.daemons[name] = subprocess.Popen(
-                [str(word) for word in (binary, *self.roles[name])], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
-        self.binary[name] = binary
-
     def replace(self, name, binary, number=signal.SIGTERM, meanwhile=lambda: None):
         """One daemon becomes one of that release: it ends, and begins on what it left."""
         self.stop(name, number)
@@ -153,13 +121,6 @@ class Lab(Cluster):
         begun = len(self.tail(name, 1 << 30))
         self.start(name, binary)
         wait_for(f"{name} is at work again", SETTLE_S, lambda: self.is_at_work(name, begun))
-
-    def stop(self, name, number=signal.SIGTERM):
-        process = self.daemons.pop(name)
-        process.send_signal(number)
-        code = process.wait(END_S)
-        if code not in (0, -number):
-            raise Failed(f"{name} ended with {code}: {self.tail(name)}")
 
     def is_at_work(self, name, begun):
         """A witness says so; the others by what they have logged since then, at that size of the log."""
@@ -178,9 +139,6 @@ class Lab(Cluster):
                 return answer.status == 200
         except OSError:
             return False
-
-    def tail(self, name, size=1500):
-        return (self.work / f"{name}.log").read_text(errors="replace")[-size:]
 
     def begin(self):
         """A cluster of the old release, all of which serves."""
@@ -304,47 +262,6 @@ class Lab(Cluster):
 
     # ---- the end ----
 
-    def clean(self):
-        mark = f"{self.work}/".encode()
-        for path in pathlib.Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if mark in (path / "cmdline").read_bytes() and int(path.name) != os.getpid():
-                    os.kill(int(path.name), signal.SIGKILL)
-        self.remove()
-
-    def remove(self):
-        for top in self.cgroup_tops():
-            for site in self.site_names.values():
-                for folder in top.glob(f"breakwater-{site}@*"):
-                    self.remove_cgroup(folder)
-        shutil.rmtree(self.work, ignore_errors=True)
-
-    @staticmethod
-    def cgroup_tops():
-        found = attempt("findmnt", "-rnt", "cgroup2", "-o", "TARGET").stdout.split()
-        return [pathlib.Path(top) for top in found]
-
-    @staticmethod
-    def remove_cgroup(folder):
-        with contextlib.suppress(OSError):
-            (folder / "cgroup.kill").write_text("1")
-        for _ in range(50):
-            for path in sorted(folder.rglob("*/"), key=lambda path: -len(path.parts)) + [folder]:
-                with contextlib.suppress(OSError):
-                    path.rmdir()
-            if not folder.exists():
-                return
-            time.sleep(0.05)
-
     def close(self, keep):
         self.end_load()
-        for name in list(self.daemons):
-            process = self.daemons.pop(name)
-            process.kill()
-            process.wait()
-        # The services and the enforcers are no children of ours.
-        if keep:
-            print(f"kept: {self.work}", flush=True)
-        else:
-            self.clean()
-        end_keeper(self.keeper)
+        super().close(keep)

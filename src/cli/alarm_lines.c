@@ -1,0 +1,213 @@
+#include "alarm_lines.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "api.h"
+
+void bw_verdict_worsen(struct bw_verdict *verdict, enum bw_exit exit)
+{
+    if (exit > verdict->exit) /* 0, 3, 4: the larger is the worse */
+        verdict->exit = exit;
+}
+
+const char *bw_passed(int64_t seconds)
+{
+    static char text[32];
+
+    if (seconds < 0)
+        seconds = 0; /* another machine's clock */
+    if (seconds < 120)
+        (void)snprintf(text, sizeof text, "%" PRId64 " s", seconds);
+    else if (seconds < 2 * 3600)
+        (void)snprintf(text, sizeof text, "%" PRId64 " min", seconds / 60);
+    else if (seconds < 2 * 86400)
+        (void)snprintf(text, sizeof text, "%" PRId64 " h", seconds / 3600);
+    else
+        (void)snprintf(text, sizeof text, "%" PRId64 " days", seconds / 86400);
+    return text;
+}
+
+const char *bw_seconds(int64_t ms, char out_text[BW_SECONDS_BYTES])
+{
+    (void)snprintf(out_text, BW_SECONDS_BYTES, "%" PRId64 ".%d s", ms / 1000,
+                   (int)(ms % 1000 / 100));
+    return out_text;
+}
+
+static bool is_text(const json_t *value, const char *text)
+{
+    const char *held = json_string_value(value);
+
+    return strcmp(held != NULL ? held : "", text) == 0;
+}
+
+const json_t *bw_find_alarm(const json_t *alarms, const char *word, const char *of)
+{
+    json_t *alarm;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)alarms, i, alarm)
+    { /* the macro takes no const; it only reads */
+        if (json_is_integer(json_object_get(alarm, "on_ms")) &&
+            is_text(json_object_get(alarm, "alarm"), word) &&
+            is_text(json_object_get(alarm, "of"), of != NULL ? of : ""))
+            return alarm;
+    }
+    return NULL;
+}
+
+static void tell_alarm(const json_t *alarm, FILE *out)
+{
+    const json_t *acked = json_object_get(alarm, "acknowledged");
+    const int64_t count = bw_json_number(alarm, "count");
+    const char *text = bw_json_member(acked, "text");
+
+    if (alarm == NULL)
+        return;
+    (void)fprintf(out, " (for %s", bw_passed(bw_json_number(alarm, "on_ms") / 1000));
+    if (count > 1)
+        (void)fprintf(out, ", %" PRId64 " times", count);
+    if (json_is_object(acked))
+        (void)fprintf(out, "; seen by %s%s%s", bw_json_member(acked, "by"),
+                      text[0] != '\0' ? ": " : "", text);
+    (void)fputc(')', out);
+}
+
+void bw_warn(struct bw_verdict *verdict, const char *word, const char *of, const char *format, ...)
+{
+    const json_t *alarm = bw_find_alarm(verdict->alarms, word, of);
+    const bool is_seen = json_is_object(json_object_get(alarm, "acknowledged"));
+    va_list args;
+
+    if (!is_seen)
+        bw_verdict_worsen(verdict, BW_EXIT_WARNINGS);
+    (void)fputs(is_seen ? "- " : "! ", verdict->out);
+    va_start(args, format);
+    (void)vfprintf(verdict->out, format, args);
+    va_end(args);
+    tell_alarm(alarm, verdict->out);
+    (void)fputc('\n', verdict->out);
+    if (!is_seen)
+        bw_tell_way(word, verdict->group, of, verdict->out);
+}
+
+/* ---- what happened at a site ---- */
+
+void bw_tell_of_failures(const json_t *site, const char *before, FILE *out)
+{
+    json_t *failure;
+    size_t i;
+
+    json_array_foreach(json_object_get(site, "failures"), i, failure)
+    {
+        (void)fprintf(out, "%s%s: %s\n", before, bw_json_member(site, "name"),
+                      bw_json_member(failure, "text"));
+    }
+}
+
+#define RESTARTS_BYTES 160
+
+/* False: there were none. */
+static bool describe_restarts(const json_t *site, char out_text[RESTARTS_BYTES])
+{
+    const json_t *restarts = json_object_get(site, "restarts");
+    const json_t *ago_ms = json_object_get(restarts, "ago_ms");
+    const int64_t count = bw_json_number(restarts, "count");
+    char last[64] = "";
+
+    if (!json_is_object(restarts))
+        return false;
+    if (json_is_integer(ago_ms))
+        (void)snprintf(last, sizeof last, ", last %s ago",
+                       bw_passed(json_integer_value(ago_ms) / 1000));
+    (void)snprintf(out_text, RESTARTS_BYTES,
+                   "its service had ended and was started there again: %" PRId64
+                   " time%s in this epoch%s",
+                   count, count == 1 ? "" : "s", last);
+    return true;
+}
+
+void bw_warn_of_restarts(const json_t *site, struct bw_verdict *verdict)
+{
+    const json_t *ago_ms = json_object_get(json_object_get(site, "restarts"), "ago_ms");
+    const char *name = bw_json_member(site, "name");
+    char text[RESTARTS_BYTES];
+
+    if (!json_is_integer(ago_ms) ||
+        json_integer_value(ago_ms) >= (json_int_t)(BW_RESTARTS_TOLD_NS / BW_NS_PER_MS))
+        bw_tell_of_restarts(site, "", verdict->out);
+    else if (describe_restarts(site, text))
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_LOCAL_RESTARTS), name, "%s: %s", name, text);
+}
+
+void bw_tell_of_restarts(const json_t *site, const char *before, FILE *out)
+{
+    char text[RESTARTS_BYTES];
+
+    if (describe_restarts(site, text))
+        (void)fprintf(out, "%s%s: %s\n", before, bw_json_member(site, "name"), text);
+}
+
+/* ---- who hears a site ---- */
+
+static bool has(const json_t *names, const char *name)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)names, i, one)
+    { /* as above */
+        if (is_text(one, name))
+            return true;
+    }
+    return false;
+}
+
+static void warn_of_site(const json_t *status, const char *site, struct bw_verdict *verdict)
+{
+    const char *hears = NULL;
+    size_t answered = 0;
+    size_t count = 0;
+    json_t *member;
+    size_t i;
+
+    json_array_foreach(json_object_get(status, "witnesses"), i, member)
+    {
+        const json_t *names = json_object_get(member, "reaches");
+
+        answered += json_is_array(names);
+        if (!has(names, site))
+            continue;
+        hears = json_string_value(json_object_get(member, "name"));
+        count++;
+    }
+    if (count == 1 && answered > 1 && hears != NULL)
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_ONE_WITNESS), site,
+                "%s: of %zu witnesses that answer %s alone hears it", site, answered, hears);
+}
+
+void bw_warn_of_reach(const json_t *status, struct bw_verdict *verdict)
+{
+    json_t *told = json_array(); /* a site is in many groups */
+    json_t *group;
+    size_t i;
+
+    json_array_foreach(json_object_get(status, "groups"), i, group)
+    {
+        json_t *site;
+        size_t j;
+
+        json_array_foreach(json_object_get(group, "sites"), j, site)
+        {
+            json_t *name = json_object_get(site, "name");
+
+            if (!json_is_string(name) || has(told, json_string_value(name)) ||
+                json_array_append(told, name) != 0)
+                continue;
+            warn_of_site(status, bw_json_shown(name), verdict);
+        }
+    }
+    json_decref(told);
+}

@@ -1,0 +1,54 @@
+/* alarm_lines.h - the warnings of `status`: each is one of the alarms of core/trouble.h, with since
+ * when it is on, how often it came, and who has seen it, as the witness that answers knows that.
+ * Design 5.2. */
+#ifndef BW_CLI_ALARM_LINES_H
+#define BW_CLI_ALARM_LINES_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include <breakwater/core/trouble.h>
+
+#include "exit.h"
+
+struct bw_verdict {
+    enum bw_exit exit;
+    const json_t *alarms; /* of the group, or of the witnesses, that is shown */
+    const json_t *group;  /* which one; NULL: the witnesses */
+    FILE *out;
+};
+void bw_verdict_worsen(struct bw_verdict *verdict, enum bw_exit exit);
+
+/* "12 min"; overwritten by the next call. */
+const char *bw_passed(int64_t seconds);
+/* "12.3 s", cut, in `out_text`, which it returns. */
+#define BW_SECONDS_BYTES 32
+const char *bw_seconds(int64_t ms, char out_text[BW_SECONDS_BYTES]);
+
+/* The one that is on; `of` NULL: the group's own. NULL: the witness that answers does not know of
+ * it. */
+const json_t *bw_find_alarm(const json_t *alarms, const char *word, const char *of);
+
+/* A line, and exit status 3; what somebody has acknowledged is no warning. */
+__attribute__((format(printf, 4, 5))) void bw_warn(struct bw_verdict *verdict, const char *word,
+                                                   const char *of, const char *format, ...);
+
+/* What to do about it, and the command that does; nothing where there is no more to say. */
+void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *out);
+
+/* Why, in the words of the script itself. What it means for the group is said by alarms and gates.
+ */
+void bw_tell_of_failures(const json_t *site, const char *before, FILE *out);
+
+/* That what the site serves had ended and was started there again: a warning for an hour, from then
+ * on a line as any other; nothing where it was not so. */
+void bw_warn_of_restarts(const json_t *site, struct bw_verdict *verdict);
+void bw_tell_of_restarts(const json_t *site, const char *before, FILE *out);
+
+/* Of each site that one witness alone hears, of at least two that answered: no other can follow it
+ * when that one is lost. */
+void bw_warn_of_reach(const json_t *status, struct bw_verdict *verdict);
+
+#endif

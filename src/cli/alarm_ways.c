@@ -1,0 +1,72 @@
+/* alarm_ways.c - what to do about a warning of `status`: a line beneath it, with the command that
+ * goes on from there. Design 5.2. */
+#include "alarm_lines.h"
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#include "api.h"
+
+/* %g: the group, %s: the site or witness. */
+static const struct {
+    enum bw_trouble trouble;
+    bool is_vacant; /* only while nobody holds the group */
+    const char *way;
+} ways[] = {
+    {BW_TROUBLE_NO_ACTIVE_SITE, false, "why:  breakwater explain %g"},
+    {BW_TROUBLE_SEVERAL_SERVE, false, "stop it by hand where the data may be lost"},
+    {BW_TROUBLE_NOT_CONNECTED, false, "look there:  breakwater status --site"},
+    {BW_TROUBLE_GUARD_LOST, false, "look there:  systemctl status breakwater-guard"},
+    {BW_TROUBLE_ROGUE_START, false,
+     "find out who starts it there, and disable that; then:\n"
+     "  breakwater ack %g rogue_start --site %s"},
+    {BW_TROUBLE_LOCAL_RESTARTS, false,
+     "why it ended its own log says, there; then:\n"
+     "  breakwater ack %g local_restarts --site %s"},
+    {BW_TROUBLE_START_FAILED, true,
+     "once it is mended, without a pause:  breakwater failover %g --to %s"},
+    {BW_TROUBLE_START_FAILED, false,
+     "once it is mended:  breakwater ack %g start_failed --site %s"},
+    {BW_TROUBLE_STOP_FAILED, false,
+     "once its stop is mended:  breakwater ack %g stop_failed --site %s"},
+    {BW_TROUBLE_FENCE_FAILED, false,
+     "make it stop there: its fence is tried again until one has seen the end"},
+    {BW_TROUBLE_OUTSIDE_REACH, false,
+     "what to write as enforce, there:  journalctl -u breakwater-guard"},
+    {BW_TROUBLE_RELAYED, false, "mend the way; there:  journalctl -u breakwater-agent"},
+    {BW_TROUBLE_ONE_WITNESS, false, "mend the ways; there:  journalctl -u breakwater-agent"},
+    {BW_TROUBLE_CERTIFICATE_ENDS, false, "where the CA is:  breakwater pki renew --dir DIR FILE"},
+    {BW_TROUBLE_WITNESS_LOST, false,
+     "there:  systemctl start breakwater-witness\n"
+     "  it is lost for good:  breakwater members replace %s NEW"},
+};
+
+static void print(const char *way, const char *group, const char *of, FILE *out)
+{
+    (void)fputs("  ", out);
+    for (; *way != '\0'; way++) {
+        if (way[0] != '%') {
+            (void)fputc(*way, out);
+            continue;
+        }
+        way++;
+        BW_ASSERT(*way == 'g' || *way == 's');
+        (void)fputs(*way == 'g' ? group : of, out);
+    }
+    (void)fputc('\n', out);
+}
+
+void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *out)
+{
+    const char *phase = json_string_value(json_object_get(group, "phase"));
+    const bool is_vacant = phase != NULL && strcmp(phase, "VACANT") == 0;
+
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (strcmp(bw_trouble_word(ways[i].trouble), word) != 0 ||
+            (ways[i].is_vacant && !is_vacant))
+            continue;
+        print(ways[i].way, bw_json_member(group, "name"), of != NULL ? of : "", out);
+        return;
+    }
+}

@@ -1,0 +1,357 @@
+/* A port that is closed, a name that leads nowhere, a certificate that has ended or is of another
+ * cluster: found out here, and not by the first fault that needs the other end. Design 5.3, 5.4. */
+#include "check_connect.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/net/credentials.h>
+#include <breakwater/net/http_client.h>
+#include <breakwater/net/tls_stream.h>
+#include <breakwater/wire/enforcer_message.h>
+
+#include "at_site.h"
+
+#define ANSWER_BYTES_MAX 4096
+
+/* Who dials, and what is said of it. */
+struct dialler {
+    struct bw_check_lines *lines;
+    const char *file;
+    struct bw_credentials *credentials;
+};
+
+/* False: that its certificate cannot be used was said with it. */
+static bool open_dialler(struct dialler *dialler, struct bw_check_lines *lines, const char *file,
+                         const struct bw_tls_config *tls)
+{
+    struct bw_diag diag = {0};
+
+    *dialler = (struct dialler){.lines = lines, .file = file};
+    if (bw_credentials_load(tls->ca, tls->identity, &dialler->credentials, &diag) == BW_OK &&
+        bw_credentials_revoke(dialler->credentials, tls->revoked, tls->revoked_count, &diag) ==
+            BW_OK)
+        return true;
+    bw_credentials_free(dialler->credentials);
+    bw_check_line(lines, BW_CHECK_FAIL, file, "nothing was dialled: %s", diag.text);
+    return false;
+}
+
+/* ---- HTTPS ----------------------------------------------------------------------------------- */
+
+static void dial_https(const struct dialler *dialler, const char *whose, const char *address)
+{
+    char url[BW_ADDRESS_MAX + 32];
+    const struct bw_http_call call = {.method = "GET",
+                                      .url = url,
+                                      .timeout_ms = BW_CHECK_CONNECT_MS,
+                                      .connect_timeout_ms = BW_CHECK_CONNECT_MS,
+                                      .response_bytes_max = ANSWER_BYTES_MAX};
+    struct bw_http_reply reply;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    (void)snprintf(url, sizeof url, "https://%s/healthz", address);
+    err = bw_http_client_call(dialler->credentials, &call, &reply, &diag);
+    if (err != BW_OK)
+        bw_check_line(dialler->lines, BW_CHECK_FAIL, dialler->file, "dialled %s: %s", whose,
+                      diag.text);
+    else if (reply.status != 200)
+        bw_check_line(dialler->lines, BW_CHECK_WARN, dialler->file,
+                      "dialled %s: %s: it answers with HTTP status %d", whose, address,
+                      reply.status);
+    else
+        bw_check_line(dialler->lines, BW_CHECK_OK, dialler->file, "dialled %s: %s answers", whose,
+                      address);
+    bw_http_reply_deinit(&reply);
+}
+
+/* ---- Raft: TLS, and no word of it ----------------------------------------------------------- */
+
+struct raft_dial {
+    const struct dialler *dialler;
+    const struct bw_witness_member_config *member;
+    bool is_over; /* it was judged */
+};
+
+static bool is_whom_we_want(const struct raft_dial *dial, const struct bw_identity *peer)
+{
+    const struct bw_identity *own = bw_credentials_identity(dial->dialler->credentials);
+
+    return peer != NULL && peer->role == BW_ROLE_WITNESS &&
+           strcmp(peer->cluster, own->cluster) == 0 && strcmp(peer->name, dial->member->name) == 0;
+}
+
+static void on_ready(struct bw_tls_stream *stream, void *user)
+{
+    struct raft_dial *dial = user;
+    const struct bw_identity *peer = bw_tls_stream_peer(stream);
+    char theirs[BW_IDENTITY_TEXT_BYTES] = "nobody";
+
+    if (peer != NULL)
+        bw_identity_format(peer, theirs);
+    if (is_whom_we_want(dial, peer))
+        bw_check_line(dial->dialler->lines, BW_CHECK_OK, dial->dialler->file,
+                      "dialled witness %s, Raft: %s answers", dial->member->name,
+                      dial->member->raft);
+    else
+        bw_check_line(dial->dialler->lines, BW_CHECK_FAIL, dial->dialler->file,
+                      "dialled witness %s, Raft: %s is %s", dial->member->name, dial->member->raft,
+                      theirs);
+    dial->is_over = true;
+    bw_tls_stream_close(stream, BW_OK, "");
+}
+
+static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t size, void *user)
+{
+    (void)stream;
+    (void)data; /* nothing was asked */
+    (void)size;
+    (void)user;
+}
+
+static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char *text, void *user)
+{
+    const struct raft_dial *dial = user;
+
+    (void)stream;
+    (void)why;
+    if (!dial->is_over)
+        bw_check_line(dial->dialler->lines, BW_CHECK_FAIL, dial->dialler->file,
+                      "dialled witness %s, Raft: %s: %s", dial->member->name, dial->member->raft,
+                      text);
+}
+
+static void dial_raft(const struct dialler *dialler, const struct bw_witness_member_config *member)
+{
+    static const struct bw_tls_stream_events events = {
+        .on_ready = on_ready, .on_data = on_data, .on_closed = on_closed};
+    struct raft_dial dial = {.dialler = dialler, .member = member};
+    struct bw_tls_stream_config config = {.events = &events,
+                                          .user = &dial,
+                                          .handshake_ms = BW_CHECK_CONNECT_MS / 2,
+                                          .dial_ms = BW_CHECK_CONNECT_MS / 2};
+    struct bw_tls_stream *stream = NULL;
+    struct bw_diag diag = {0};
+    uv_loop_t loop;
+
+    BW_ASSERT(uv_loop_init(&loop) == 0); /* epoll and memory: without them nothing runs */
+    if (bw_tls_context_new(dialler->credentials, BW_TLS_CLIENT, &config.context, &diag) != BW_OK ||
+        bw_tls_stream_connect(&loop, member->raft, &config, &stream, &diag) != BW_OK)
+        bw_check_line(dialler->lines, BW_CHECK_FAIL, dialler->file,
+                      "dialled witness %s, Raft: %s: %s", member->name, member->raft, diag.text);
+    (void)uv_run(&loop, UV_RUN_DEFAULT); /* 0: nothing is left */
+    BW_ASSERT(uv_loop_close(&loop) == 0);
+    bw_tls_context_free(config.context);
+}
+
+/* ---- the guard of this machine -----------------------------------------------------------------
+ */
+
+struct shown {
+    const struct bw_site_config *config;
+    uint32_t named_count; /* of the groups that it guards, those of the file */
+};
+
+static void hear(const struct bw_guard_message *message, void *user)
+{
+    struct shown *shown = user;
+
+    if (message->group[0] != '\0' && !message->shown.nobodys &&
+        bw_site_config_find(shown->config, message->group) != NULL)
+        shown->named_count++;
+}
+
+/* ---- its enforcer: asked what it holds, which changes nothing ---- */
+
+/* What a guard that comes later would say last; it has handed nothing over before. One that hangs
+ * up at once is heard to. -1: errno says why. */
+static int ask_enforcer(int dir, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    static struct bw_enforcer_message question; /* large */
+    uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX];
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    size_t size;
+    int os_errno;
+
+    question = (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_RELIEVE};
+    size = bw_enforcer_message_encode(&question, frame);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%.31s", dir, name);
+    if (fd < 0 || (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+                   (send(fd, frame, size, MSG_NOSIGNAL) == (ssize_t)size || errno == EPIPE)))
+        return fd;
+    os_errno = errno;
+    (void)close(fd); /* nothing was heard */
+    errno = os_errno;
+    return -1;
+}
+
+/* False: nobody listens there any more; the next guard takes the name away. */
+static bool dial_enforcer(struct bw_check_lines *lines, const char *file, int dir, const char *name)
+{
+    static struct bw_enforcer_message answer; /* large */
+    uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX];
+    const int fd = ask_enforcer(dir, name);
+    struct pollfd waits = {.fd = fd, .events = POLLIN};
+    ssize_t got;
+
+    if (fd < 0 && errno == ECONNREFUSED)
+        return false;
+    if (fd < 0) {
+        bw_check_line(lines, BW_CHECK_FAIL, file, "dialled the enforcer: %.31s: %s", name,
+                      strerror(errno));
+        return true;
+    }
+    if (poll(&waits, 1, BW_CHECK_CONNECT_MS) != 1) {
+        bw_check_line(
+            lines, BW_CHECK_FAIL, file,
+            "dialled the enforcer: %.31s does not answer: what it is to kill at the deadline "
+            "goes on if it stands still; systemctl restart breakwater-guard makes another",
+            name);
+    } else {
+        got = recv(fd, frame, sizeof frame, MSG_DONTWAIT);
+        if (got > 0 && bw_enforcer_message_decode(frame, (size_t)got, &answer) == BW_OK &&
+            answer.kind == BW_ENFORCER_MESSAGE_KEPT)
+            bw_check_line(lines, BW_CHECK_OK, file,
+                          "dialled the enforcer: %.31s answers, it holds %" PRIu64 " deadline%s",
+                          name, answer.number, answer.number == 1 ? "" : "s");
+        else if (got > 0)
+            bw_check_line(
+                lines, BW_CHECK_FAIL, file,
+                "dialled the enforcer: %.31s says what is no answer: is it of another release?",
+                name);
+        else
+            bw_check_line(
+                lines, BW_CHECK_WARN, file,
+                "dialled the enforcer: %.31s closed the connection: it has ended this moment, or "
+                "speaks with its own user alone; check once more, as the user of the guard",
+                name);
+    }
+    (void)close(fd); /* it was heard, or not */
+    return true;
+}
+
+/* Takes `fd`: the folder of the guard's mirrors, where each enforcer has its socket. */
+static void dial_enforcers(struct bw_check_lines *lines, const char *file, int fd)
+{
+    DIR *list = fdopendir(fd);
+    struct dirent *entry;
+    uint32_t count = 0;
+
+    if (list == NULL)
+        (void)close(fd); /* only read from */
+    while (list != NULL && (entry = readdir(list)) != NULL)
+        if (strncmp(entry->d_name, BW_ENFORCER_NAME_PREFIX, strlen(BW_ENFORCER_NAME_PREFIX)) == 0)
+            count += dial_enforcer(lines, file, fd, entry->d_name);
+    if (count == 0)
+        bw_check_line(lines, BW_CHECK_FAIL, file,
+                      "dialled the enforcer: none listens; without one the guard acknowledges no "
+                      "deadline: journalctl -u breakwater-guard");
+    if (list != NULL)
+        (void)closedir(list); /* only read from */
+}
+
+static void look_at_mirrors(struct bw_check_lines *lines, const char *file,
+                            const struct bw_site_config *config)
+{
+    char path[512];
+    const int length = snprintf(path, sizeof path, "%s/%s-guard", config->run_dir, config->site);
+    const int fd = length > 0 && (size_t)length < sizeof path
+                       ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                       : -1;
+
+    if (fd < 0)
+        bw_check_line(
+            lines, BW_CHECK_FAIL, file,
+            "the guard's mirrors in %s cannot be read: %s; without its guard the agent would "
+            "not know what is armed",
+            path, strerror(errno));
+    else
+        dial_enforcers(lines, file, fd);
+}
+
+static void dial_guard(struct bw_check_lines *lines, const char *file,
+                       const struct bw_site_config *config)
+{
+    struct shown shown = {.config = config};
+    struct bw_diag diag = {0};
+
+    if (access(config->guard_socket, F_OK) != 0 && errno == ENOENT) {
+        bw_check_line(lines, BW_CHECK_WARN, file, "dialled the guard: none runs here (no %s)",
+                      config->guard_socket);
+        return;
+    }
+    if (bw_at_site_show(config->guard_socket, NULL, BW_CHECK_CONNECT_MS, hear, &shown, &diag) !=
+        BW_OK) {
+        bw_check_line(lines, BW_CHECK_FAIL, file, "dialled the guard: %s: %s", config->guard_socket,
+                      diag.text);
+        return;
+    }
+    look_at_mirrors(lines, file, config);
+    if (shown.named_count == config->group_count)
+        bw_check_line(lines, BW_CHECK_OK, file,
+                      "dialled the guard: %s answers, it guards all groups", config->guard_socket);
+    else
+        bw_check_line(lines, BW_CHECK_WARN, file,
+                      "dialled the guard: %s answers, and guards %" PRIu32 " of the %" PRIu32
+                      " groups: SIGHUP makes it read the file again",
+                      config->guard_socket, shown.named_count, config->group_count);
+}
+
+/* ---- each kind of file --------------------------------------------------------------------------
+ */
+
+void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
+                              const struct bw_witness_config *config)
+{
+    struct dialler dialler;
+    char whose[BW_NAME_MAX + 16];
+
+    if (!open_dialler(&dialler, lines, file, &config->tls))
+        return;
+    for (uint32_t i = 0; i < config->witness_count; i++) {
+        if (i == config->self)
+            continue;
+        (void)snprintf(whose, sizeof whose, "witness %s", config->witnesses[i].name);
+        dial_https(&dialler, whose, config->witnesses[i].address);
+        dial_raft(&dialler, &config->witnesses[i]);
+    }
+    bw_credentials_free(dialler.credentials);
+}
+
+void bw_check_connect_site(struct bw_check_lines *lines, const char *file,
+                           const struct bw_site_config *config)
+{
+    struct dialler dialler;
+
+    dial_guard(lines, file, config);
+    if (!open_dialler(&dialler, lines, file, &config->tls))
+        return;
+    for (uint32_t i = 0; i < config->witness_count; i++)
+        dial_https(&dialler, "a witness", config->witnesses[i]);
+    bw_credentials_free(dialler.credentials);
+}
+
+void bw_check_connect_cli(struct bw_check_lines *lines, const char *file,
+                          const struct bw_cli_config *config)
+{
+    struct dialler dialler;
+
+    if (!open_dialler(&dialler, lines, file, &config->tls))
+        return;
+    for (uint32_t i = 0; i < config->endpoint_count; i++)
+        dial_https(&dialler, "a witness", config->endpoints[i]);
+    bw_credentials_free(dialler.credentials);
+}

@@ -1,0 +1,24 @@
+/* check_connect.h - what a file names is dialled, with the file's own certificate: witnesses at
+ * both of their ports, and the guard of this machine. Design 5.3, 5.4. */
+#ifndef BW_CLI_CHECK_CONNECT_H
+#define BW_CLI_CHECK_CONNECT_H
+
+#include <breakwater/config/cli_config.h>
+#include <breakwater/config/site_config.h>
+#include <breakwater/config/witness_config.h>
+
+#include "check_lines.h"
+
+#define BW_CHECK_CONNECT_MS 3000 /* for each that is dialled, whatever it does */
+
+/* The other witnesses of `config`; this one may not have been started yet. */
+void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
+                              const struct bw_witness_config *config);
+/* The witnesses of `config`; its guard's socket, if there is one, and what the agent reads of it.
+ */
+void bw_check_connect_site(struct bw_check_lines *lines, const char *file,
+                           const struct bw_site_config *config);
+void bw_check_connect_cli(struct bw_check_lines *lines, const char *file,
+                          const struct bw_cli_config *config);
+
+#endif

@@ -1,0 +1,84 @@
+/* breakwater report: one failover, moment by moment. Design 3.1. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/name.h>
+
+#include "api.h"
+#include "columns.h"
+#include "verbs.h"
+
+#define WAIT_MS 5000
+
+struct report_values {
+    struct bw_api_values api;
+    enum bw_output output;
+};
+
+static const struct bw_option report_options[] = {
+    BW_OPTION_OUTPUT(struct report_values, output),
+    BW_API_OPTIONS(struct report_values, api),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command report_command = {
+    .name = "report",
+    .operands = "GROUP [EPOCH]",
+    .operands_min = 1,
+    .operands_max = 2,
+    .help =
+        "Shows how GROUP came to its newest epoch, or to EPOCH: when the site before fell silent\n"
+        "or was told to stop, how its epoch ended, when the next site was granted and served;\n"
+        "how long nobody served, how much data may be lost, what a person let pass, and what\n"
+        "held the other sites. What is not known is said to be. Any witness answers.",
+    .options = report_options,
+};
+
+/* The number of an epoch: digits alone. */
+static bool is_epoch(const char *text)
+{
+    const size_t size = strlen(text);
+
+    return size > 0 && size <= 19 && strspn(text, "0123456789") == size && strspn(text, "0") < size;
+}
+
+static enum bw_exit show(struct bw_api *api, const char *path, enum bw_output output)
+{
+    json_t *report = NULL;
+    enum bw_exit exit = bw_api_fetch_known(api, path, "there is no report to show", &report);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (output == BW_OUTPUT_TABLE)
+        bw_show_report(report, stdout);
+    else
+        exit = bw_json_print(report);
+    json_decref(report);
+    return exit;
+}
+
+enum bw_exit bw_verb_report(int argc, char **argv)
+{
+    struct report_values values = {.output = BW_OUTPUT_TABLE};
+    struct bw_operands operands;
+    char path[192];
+    struct bw_api api;
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&report_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    if (!bw_name_is_valid(operands.items[0]))
+        return bw_usage_error(&report_command, "\"%s\" is no name of a group", operands.items[0]);
+    if (operands.count > 1 && !is_epoch(operands.items[1]))
+        return bw_usage_error(&report_command, "\"%s\" is no epoch; history has their numbers",
+                              operands.items[1]);
+    (void)snprintf(path, sizeof path, "/v1/groups/%s/report%s%s", operands.items[0],
+                   operands.count > 1 ? "?epoch=" : "",
+                   operands.count > 1 ? operands.items[1] : "");
+    if (!bw_api_open(&api, &report_command, &values.api, WAIT_MS, &exit))
+        return exit;
+    exit = show(&api, path, values.output);
+    bw_api_close(&api);
+    return exit;
+}

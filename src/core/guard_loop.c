@@ -1,0 +1,115 @@
+/* Whether the service's own loop may start it (3.4, driver). The guard runs no start of such a
+ * group: it says yes to whoever asks (may_run.h), and as long as it may have said so, and for the
+ * loop's delay after it, a start may be under way that nobody here sees begin. */
+#include "guard_internal.h"
+
+#include <breakwater/base/assert.h>
+
+static bool is_none(struct bw_instant instant)
+{
+    return instant.boot_ns == 0;
+}
+
+bool bw_guard_loop_may_start(const struct bw_guard *guard)
+{
+    return guard->mirror.loop_delay_ns != 0 || !is_none(guard->mirror.loop_until);
+}
+
+uint64_t bw_guard_loop_delay_ns(const struct bw_guard *guard)
+{
+    const uint64_t told_ns = guard->mirror.loop_delay_ns;
+
+    return told_ns > guard->limits.loop_delay_ns ? told_ns : guard->limits.loop_delay_ns;
+}
+
+/* When the last start is over that rests on a yes of before. Who asks hears no from D - F less the
+ * delay on (may_run.h): so at D - F it is. */
+static struct bw_instant last_over(const struct guard_step *step, uint64_t delay_ns)
+{
+    const struct bw_instant until = bw_instant_add(step->now, delay_ns);
+
+    return bw_guard_is_armed(step->guard) ? bw_instant_min(until, bw_guard_window(step->guard))
+                                          : until;
+}
+
+void bw_guard_loop_give(const struct guard_step *step, const struct bw_guard_run *run,
+                        const char *rule)
+{
+    struct bw_guard *guard = step->guard;
+
+    BW_ASSERT(guard->limits.loop_delay_ns != 0);
+    guard->loop_is_new = guard->mirror.loop_delay_ns == 0;
+    if (guard->mirror.loop_delay_ns > guard->limits.loop_delay_ns) /* who asked before goes by it */
+        guard->mirror.loop_until = bw_instant_max(guard->mirror.loop_until,
+                                                  last_over(step, guard->mirror.loop_delay_ns));
+    guard->mirror.loop_delay_ns = guard->limits.loop_delay_ns;
+    for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
+        guard->slots[i].beside_loop = true; /* what a look saw may be older than what it starts */
+    guard->loop_run = *run;
+    guard->loop_mirroring = true; /* H11: nobody hears yes before a restarted guard would know */
+    bw_guard_mirror_now(step, rule);
+    guard->loop_number = guard->mirror_number;
+}
+
+static void withdraw(struct bw_guard *guard, struct bw_instant until)
+{
+    struct bw_guard_mirror *mirror = &guard->mirror;
+
+    mirror->loop_until = bw_instant_max(mirror->loop_until, until);
+    mirror->loop_delay_ns = 0;
+}
+
+void bw_guard_loop_take_back(const struct guard_step *step, const char *rule)
+{
+    struct bw_guard *guard = step->guard;
+    struct bw_guard_mirror *mirror = &guard->mirror;
+
+    if (bw_guard_loop_delay_ns(guard) == 0)
+        return; /* the guard starts it */
+    if (bw_guard_is_armed(guard))
+        mirror->loop_taken_epoch = mirror->armed_epoch;
+    if (mirror->loop_delay_ns != 0)
+        withdraw(guard, last_over(step, bw_guard_loop_delay_ns(guard)));
+    if (bw_instant_wait_is_over(step->now, mirror->loop_until))
+        mirror->loop_until = (struct bw_instant){0, 0};
+    bw_guard_mirror_now(step, rule);
+}
+
+void bw_guard_loop_on_lease(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+
+    if (guard->mirror.overriding && guard->mirror.loop_delay_ns != 0)
+        guard->mirror.loop_until = bw_instant_max(
+            guard->mirror.loop_until, bw_instant_add(step->now, bw_guard_loop_delay_ns(guard)));
+}
+
+struct bw_instant bw_guard_loop_rest(const struct guard_step *step)
+{
+    return bw_instant_max(step->now, step->guard->mirror.loop_until);
+}
+
+/* What serves under its lease, adopted or begun before its guard was told of a loop, its loop may
+ * keep up. Not what a stop, a fence or an end of this lease was to end. */
+void bw_guard_loop_on_serving(const struct guard_step *step)
+{
+    const struct bw_guard *guard = step->guard;
+    const struct bw_guard_mirror *mirror = &guard->mirror;
+    const struct bw_guard_run none = {.epoch = mirror->armed_epoch, .action = BW_ACTION_START};
+
+    if (guard->limits.loop_delay_ns != 0 && mirror->loop_delay_ns == 0 &&
+        mirror->armed_epoch > mirror->loop_taken_epoch)
+        bw_guard_loop_give(step, &none, "V70");
+}
+
+/* Whoever asked the guard before may be starting it; where its mirror is gone, nobody knows who
+ * did. */
+void bw_guard_loop_init(struct bw_guard *guard, bool has_mirror, bool is_over,
+                        struct bw_instant now)
+{
+    const bool is_given = guard->mirror.loop_delay_ns != 0;
+
+    if (has_mirror ? is_given && (is_over || guard->limits.loop_delay_ns == 0)
+                   : guard->limits.loop_delay_ns != 0)
+        withdraw(guard, bw_instant_add(now, bw_guard_loop_delay_ns(guard)));
+}

@@ -1,0 +1,373 @@
+/* noting.c - what a leader tells the record beside its commands: how an epoch came to serve, and on
+ * what its grant rested. By the sites' own words, as this witness heard them; nothing is decided by
+ * it. Design 3.1. */
+#include <breakwater/core/witness.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
+
+#include "gates.h"
+#include "watch.h"
+
+/* ---- how an epoch came to serve ---- */
+
+static bool is_known(struct bw_instant at)
+{
+    return at.boot_ns != 0;
+}
+
+static void begin_epoch(struct bw_heard *heard, uint64_t epoch)
+{
+    const bool is_next = heard->epoch + 1 == epoch;
+
+    BW_ASSERT(epoch > heard->epoch); /* I2: nothing is heard of one that is over */
+    *heard = (struct bw_heard){.epoch = epoch,
+                               .served_before = is_next ? heard->served : (struct bw_instant){0},
+                               .noted_epoch = heard->noted_epoch};
+}
+
+/* What is heard first after a gap may have been so for long. */
+static bool has_followed(const struct bw_watch *watch, const struct bw_group *group, int site)
+{
+    return watch->data_before_epoch == group->epoch &&
+           !bw_instant_is_beyond(watch->connected_since[site], watch->grant_applied);
+}
+
+static void take_first(struct bw_instant *at, bool is_so, bool has_followed, struct bw_instant now)
+{
+    if (is_so && has_followed && !is_known(*at))
+        *at = now;
+}
+
+/* It was made after the answered sync was received. What lay in a cut link for long is received
+ * when its ages have long ceased to be true. */
+static bool is_prompt(const struct bw_contact *contact, const struct bw_spec *spec)
+{
+    return contact->answered_number != 0 &&
+           bw_instant_elapsed_ns(contact->received, contact->answered_received) <=
+               bw_ms_to_ns((uint64_t)spec->renew_interval_ms + spec->request_timeout_ms);
+}
+
+/* Of the site whose epoch was the one before: what it says of that, whenever it can be heard again.
+ */
+static void take_word_of_before(struct bw_heard *heard, const struct bw_contact *contact,
+                                const struct bw_spec *spec)
+{
+    const uint64_t age_ns = bw_ms_to_ns(contact->report.seen_age_ms);
+    const struct bw_instant at = bw_instant_sub(contact->received, age_ns);
+
+    if (!is_prompt(contact, spec))
+        return;
+    if (bw_instant_is_later(at, heard->served_before))
+        heard->served_before = at;
+    heard->surely_before = bw_instant_sub(contact->answered_received, age_ns);
+    heard->is_told = contact->report.service == BW_SERVICE_STOPPED;
+}
+
+static uint32_t sum(uint32_t a, uint32_t b)
+{
+    return a < UINT32_MAX - b ? a + b : UINT32_MAX;
+}
+
+/* An agent that begins anew counts anew. What an older one said may be overtaken on its way, and
+ * counts no more. */
+static void take_restarts(struct bw_heard *heard, const struct bw_contact *contact)
+{
+    const struct bw_restarts *said = &contact->report.restarts;
+
+    if (said->epoch != heard->epoch ||
+        bw_instant_is_later(heard->restarts_since, contact->first_received))
+        return;
+    if (!bw_id_equal(heard->restarts_session, contact->session)) {
+        heard->restarts_before = sum(heard->restarts_before, heard->restarts_said);
+        heard->restarts_said = 0;
+        heard->restarts_session = contact->session;
+        heard->restarts_since = contact->first_received;
+    }
+    if (said->count <= heard->restarts_said)
+        return;
+    heard->restarts_said = said->count;
+    heard->restarted = bw_instant_sub(contact->received, bw_ms_to_ns(said->age_ms));
+}
+
+void bw_heard_take(struct bw_watch *watch, const struct bw_group *group, int site,
+                   const struct bw_contact *contact, bool serves)
+{
+    struct bw_heard *heard = &watch->heard;
+    const struct bw_report *report = &contact->report;
+    const bool follows = has_followed(watch, group, site);
+    const struct bw_instant now = contact->received;
+    struct bw_instant look;
+
+    if (group->epoch == 0)
+        return;
+    if (heard->epoch != group->epoch)
+        begin_epoch(heard, group->epoch);
+    if (contact->report.seen_epoch + 1 == group->epoch &&
+        group->last_end.epoch + 1 == group->epoch &&
+        strcmp(group->spec.sites[site].name, group->last_end.site) == 0)
+        take_word_of_before(heard, contact, &group->spec);
+    if (group->phase == BW_PHASE_VACANT ||
+        strcmp(group->spec.sites[site].name, group->holder_site) != 0 ||
+        !bw_id_equal(contact->instance, group->holder_instance))
+        return;
+    take_first(&heard->armed, report->armed_epoch == group->epoch, follows, now);
+    take_first(&heard->started, serves, follows, now);
+    take_first(&heard->verified, serves && report->verified, true, now);
+    take_restarts(heard, contact);
+    if (!serves || report->service != BW_SERVICE_STARTED)
+        return;
+    look = bw_instant_sub(now, bw_ms_to_ns(report->service_age_ms));
+    BW_ASSERT(!bw_instant_is_beyond(look, now)); /* an age is no future, whoever says it */
+    if (bw_instant_is_later(look, heard->served))
+        heard->served = look;
+}
+
+/* Since `since`, at least 1: 0 says that it is not known. */
+static uint64_t span_ms(struct bw_instant at, struct bw_instant since)
+{
+    const uint64_t ms = is_known(at) && is_known(since)
+                            ? bw_instant_elapsed_ns(at, since) / BW_NS_PER_MS
+                            : 0;
+
+    return !is_known(at) || !is_known(since) ? 0 : ms == 0 ? 1 : ms;
+}
+
+static uint32_t moment_ms(struct bw_instant at, struct bw_instant since)
+{
+    const uint64_t ms = span_ms(at, since);
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+/* As far as this witness has itself seen the epoch before end. */
+static uint64_t late_ms(const struct bw_watch *watch)
+{
+    const struct bw_heard *heard = &watch->heard;
+
+    for (size_t i = 0; i < BW_HISTORY_MAX; i++) {
+        const struct bw_grant_mark *mark = &watch->grants[i];
+
+        if (mark->epoch + 1 == heard->epoch && is_known(mark->ended) && heard->is_told &&
+            bw_instant_is_beyond(heard->surely_before, mark->ended))
+            return span_ms(heard->surely_before, mark->ended);
+    }
+    return 0;
+}
+
+static uint32_t restarts_of(const struct bw_heard *heard)
+{
+    return sum(heard->restarts_before, heard->restarts_said);
+}
+
+static struct bw_note note_of(const struct bw_watch *watch, struct bw_instant now)
+{
+    const struct bw_heard *heard = &watch->heard;
+    const bool has_followed = is_known(heard->armed) || is_known(heard->started);
+
+    BW_ASSERT(is_known(heard->verified)); /* nothing is noted before */
+    return (struct bw_note){
+        .armed_ms = moment_ms(heard->armed, watch->grant_applied),
+        .started_ms = moment_ms(heard->started, watch->grant_applied),
+        .verified_ms = has_followed ? moment_ms(heard->verified, watch->grant_applied) : 0,
+        .outage_ms = span_ms(heard->verified, heard->served_before),
+        .is_told = heard->is_told,
+        .late_ms = late_ms(watch),
+        .restarts = restarts_of(heard),
+        .restart_age_ms = moment_ms(now, heard->restarted),
+    };
+}
+
+/* Once that it serves, and once more where the site before comes back with its own word later. */
+static bool is_noted(const struct bw_heard *heard, const struct bw_record_chain *chain)
+{
+    const bool is_on_record = chain != NULL && chain->noted_epoch >= heard->epoch;
+    const bool is_told_on_record = chain != NULL && chain->told_epoch >= heard->epoch;
+
+    if (heard->is_told)
+        return is_told_on_record || (heard->noted_epoch == heard->epoch && heard->has_noted_told);
+    return is_on_record || heard->noted_epoch == heard->epoch;
+}
+
+static uint32_t restarts_on_record(const struct bw_record_chain *chain, uint64_t epoch)
+{
+    return chain != NULL && chain->noted_epoch == epoch ? chain->noted_restarts : 0;
+}
+
+/* A service that dies again and again must not fill the record: one by one it tells of the first,
+ * and from then on of no less than seven eighths of them. */
+static bool are_restarts_noted(const struct bw_heard *heard, const struct bw_record_chain *chain)
+{
+    const uint32_t on_record = restarts_on_record(chain, heard->epoch);
+    const uint32_t said = heard->noted_epoch == heard->epoch ? heard->noted_restarts : 0;
+    const uint32_t noted = on_record > said ? on_record : said;
+    const uint32_t count = restarts_of(heard);
+
+    return count <= noted || count - noted < noted / 8;
+}
+
+bool bw_witness_note_due(const struct bw_witness *witness, int group, struct bw_instant now,
+                         struct bw_command *out_command)
+{
+    const struct bw_cluster *cluster = witness->cluster;
+    const struct bw_group *state = &cluster->groups[group];
+    const struct bw_watch *watch = &witness->watches[group];
+    const struct bw_heard *heard = &watch->heard;
+    const struct bw_record_chain *chain;
+
+    if (cluster->record == NULL || cluster->feature_level < BW_RECORD_LEVEL ||
+        !witness->leadership.leads || watch->is_proposing || state->phase == BW_PHASE_VACANT ||
+        heard->epoch != state->epoch || !is_known(heard->verified))
+        return false;
+    chain = bw_record_find(cluster->record, state->spec.name);
+    if (is_noted(heard, chain) && are_restarts_noted(heard, chain))
+        return false;
+    *out_command = (struct bw_command){
+        .kind = BW_COMMAND_NOTE, .epoch = state->epoch, .note = note_of(watch, now)};
+    BW_COPY_FIELD(out_command->group, state->spec.name);
+    return true;
+}
+
+void bw_heard_noted(struct bw_heard *heard, const struct bw_command *command)
+{
+    BW_ASSERT(command->kind == BW_COMMAND_NOTE);
+    heard->noted_epoch = command->epoch;
+    heard->has_noted_told = command->note.is_told;
+    heard->noted_restarts = command->note.restarts;
+}
+
+void bw_witness_restarted(const struct bw_witness *witness, int group,
+                          struct bw_restarted *out_restarted)
+{
+    const struct bw_cluster *cluster = witness->cluster;
+    const struct bw_group *state = &cluster->groups[group];
+    const struct bw_heard *heard = &witness->watches[group].heard;
+    const bool has_heard = heard->epoch == state->epoch;
+    uint32_t on_record = 0;
+
+    *out_restarted = (struct bw_restarted){0};
+    if (state->phase == BW_PHASE_VACANT)
+        return;
+    if (cluster->record != NULL)
+        on_record = restarts_on_record(bw_record_find(cluster->record, state->spec.name),
+                                       state->epoch);
+    out_restarted->count = has_heard ? restarts_of(heard) : 0;
+    if (out_restarted->count > 0)
+        out_restarted->since = heard->restarted;
+    if (on_record > out_restarted->count)
+        out_restarted->count = on_record;
+}
+
+/* ---- on what a grant rested ---- */
+
+/* Words, as far as they fit whole; what does not is said to be missing. */
+struct words {
+    char *text;
+    size_t max; /* bytes, without the NUL */
+    bool is_cut;
+};
+#define CUT      "; ..."
+#define CUT_SIZE (sizeof CUT - 1)
+
+static void append(struct words *words, const char *separator, const char *word)
+{
+    const size_t used = strlen(words->text);
+
+    BW_ASSERT(used <= words->max);
+    if (words->is_cut)
+        return;
+    words->is_cut = used + strlen(separator) + strlen(word) + CUT_SIZE > words->max;
+    if (words->is_cut)
+        (void)snprintf(words->text + used, words->max + 1 - used, CUT);
+    else
+        (void)snprintf(words->text + used, words->max + 1 - used, "%s%s", separator, word);
+    BW_ASSERT(strlen(words->text) <= words->max); /* whole, or said to be cut */
+}
+
+static bool is_of_step(const struct bw_gate *gate, const struct bw_decision *decision)
+{
+    return gate->step == NULL || strcmp(gate->step, decision->rule) == 0;
+}
+
+/* "dc-a: connected, guard". A site that was not looked at is not named. */
+static void tell_site(const char *name, const struct bw_decision *decision, int site,
+                      struct words *words)
+{
+    bool is_looked_at = false;
+    bool is_held = false;
+
+    for (uint32_t i = 0; i < decision->gate_count; i++) {
+        const struct bw_gate *gate = &decision->gates[i];
+
+        if (gate->site != site || !is_of_step(gate, decision))
+            continue;
+        is_looked_at = true;
+        if (gate->verdict != BW_GATE_HOLD)
+            continue;
+        if (!is_held) {
+            append(words, words->text[0] != '\0' ? "; " : "", name);
+            append(words, ": ", gate->id);
+        } else
+            append(words, ", ", gate->id);
+        is_held = true;
+    }
+    if (is_looked_at && !is_held) {
+        append(words, words->text[0] != '\0' ? "; " : "", name);
+        append(words, ": ", "comes after it");
+    }
+}
+
+/* Which gates of the group, or of the site, would have held it if nobody had asked. */
+static void tell_waived(const struct bw_decision *unasked, const char *rule, int site,
+                        struct words *words)
+{
+    for (uint32_t i = 0; i < unasked->gate_count; i++) {
+        const struct bw_gate *gate = &unasked->gates[i];
+
+        if (gate->verdict != BW_GATE_HOLD || (gate->site >= 0 && gate->site != site) ||
+            (gate->step != NULL && strcmp(gate->step, rule) != 0) ||
+            strcmp(gate->id, bw_gate_id_text(BW_GATE_ID_CANDIDATE)) == 0)
+            continue;
+        append(words, words->text[0] != '\0' ? ", " : "", gate->id);
+    }
+}
+
+static void tell_lag(const struct bw_lag_sample *sample, struct bw_instant now,
+                     struct bw_command *command)
+{
+    uint64_t age_ms;
+
+    if (!sample->known)
+        return;
+    age_ms = bw_instant_elapsed_ns(now, sample->measured) / BW_NS_PER_MS;
+    command->has_lag = true;
+    command->lag_ms = sample->lag_ms;
+    command->lag_age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
+}
+
+void bw_witness_describe_grant(const struct bw_witness *witness, int group, struct bw_instant now,
+                               struct bw_decision *decision, struct bw_decision *scratch)
+{
+    const struct bw_group *state = &witness->cluster->groups[group];
+    const struct bw_watch *watch = &witness->watches[group];
+    struct bw_command *command = &decision->command;
+    const int site = bw_spec_find_site(&state->spec, command->site);
+    struct words why = {.text = command->why, .max = BW_WHY_MAX};
+    struct words waived = {.text = command->waived, .max = BW_REASON_MAX};
+
+    if (command->kind != BW_COMMAND_GRANT || witness->cluster->record == NULL || site < 0 ||
+        witness->cluster->feature_level < BW_RECORD_LEVEL)
+        return;
+    for (int other = 0; other < (int)state->spec.site_count; other++)
+        if (other != site)
+            tell_site(state->spec.sites[other].name, decision, other, &why);
+    tell_lag(&watch->lag[site], now, command);
+    if (command->reason != BW_REASON_FAILOVER)
+        return;
+    bw_arbiter_decide_unasked(state, watch, &witness->leadership, now, scratch);
+    tell_waived(scratch, decision->rule, site, &waived);
+}

@@ -1,0 +1,296 @@
+#include <breakwater/core/trouble.h>
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/words.h>
+#include "policy.h"
+
+_Static_assert(BW_TROUBLE_COUNT <= 32, "bits of a uint32_t");
+#define X(name, word)                                                                              \
+    _Static_assert((int)BW_TROUBLE_##name == (int)BW_ALARM_##name, "what sites report comes "      \
+                                                                   "first");
+BW_ALARM_LIST(X)
+#undef X
+
+BW_WORDS(bw_trouble_word, enum bw_trouble, BW_TROUBLE_LIST, "unlisted")
+
+bool bw_trouble_parse(const char *word, enum bw_trouble *out_trouble)
+{
+    for (int i = 0; i < BW_TROUBLE_COUNT; i++) {
+        if (strcmp(word, bw_trouble_word((enum bw_trouble)i)) != 0)
+            continue;
+        *out_trouble = (enum bw_trouble)i;
+        return true;
+    }
+    return false;
+}
+
+/* ---- what is so ---- */
+
+static uint32_t bit(enum bw_trouble trouble, bool is_so)
+{
+    return is_so ? UINT32_C(1) << trouble : 0;
+}
+
+/* As long as the report is fresh its words count, and no longer. */
+static const struct bw_contact *heard(const struct bw_group *group, const struct bw_watch *watch,
+                                      uint32_t site, struct bw_instant now, bool *out_several)
+{
+    return bw_site_reports_fresh(&watch->reports[site], now, bw_policy_freshness_ns(group),
+                                 out_several);
+}
+
+static uint32_t said_by(const struct bw_group *group, const struct bw_contact *contact,
+                        bool is_holder, struct bw_instant now)
+{
+    const struct bw_report *report = &contact->report;
+    const uint64_t passed_s = bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_S;
+    const bool is_let_go = report->let_go_index >= group->let_go_index;
+
+    return report->alarms | bit(BW_TROUBLE_GUARD_LOST, !report->guard_alive) |
+           bit(BW_TROUBLE_RELAYED, contact->relayed_by != 0) |
+           bit(BW_TROUBLE_CERTIFICATE_ENDS,
+               contact->certificate_left_s != 0 &&
+                   contact->certificate_left_s < passed_s + BW_CERTIFICATE_ENDS_S) |
+           bit(BW_TROUBLE_NOT_SERVING, is_holder && report->service != BW_SERVICE_STARTED) |
+           bit(BW_TROUBLE_NOT_LET_GO,
+               group->spec.mode == BW_MODE_OBSERVE && group->let_go_index != 0 && !is_let_go);
+}
+
+static uint32_t of_site(const struct bw_group *group, const struct bw_watch *watch, uint32_t site,
+                        const struct bw_trouble_facts *facts, struct bw_instant now)
+{
+    const enum bw_rate_verdict rate = bw_rate_judge(&watch->rates[site].bounds,
+                                                    group->spec.max_clock_drift_ppm);
+    const bool is_holder = strcmp(group->holder_site, group->spec.sites[site].name) == 0;
+    const bool is_lacking = (facts->lacking >> site & 1) != 0;
+    bool has_several = false;
+    const struct bw_contact *fresh = heard(group, watch, site, now, &has_several);
+
+    if (has_several)
+        return bit(BW_TROUBLE_SEVERAL_AGENTS, true);
+    if (fresh == NULL)
+        return bit(is_lacking ? BW_TROUBLE_GROUP_UNKNOWN : BW_TROUBLE_NOT_CONNECTED, true);
+    return said_by(group, fresh, is_holder, now) |
+           bit(BW_TROUBLE_CLOCK_RATE, rate == BW_RATE_SLOW || rate == BW_RATE_FAST);
+}
+
+/* Heard or not since: it was so. */
+static bool was_restarted_lately(const struct bw_group *group, const struct bw_watch *watch,
+                                 uint32_t site, struct bw_instant now)
+{
+    const struct bw_heard *newest = &watch->heard;
+
+    return group->phase != BW_PHASE_VACANT && newest->epoch == group->epoch &&
+           newest->restarted.boot_ns != 0 &&
+           strcmp(group->holder_site, group->spec.sites[site].name) == 0 &&
+           !bw_instant_right_is_over(now, bw_instant_add(newest->restarted, BW_RESTARTS_TOLD_NS));
+}
+
+/* 3.9: by their own fresh words; whoever may serve among them. */
+static bool do_several_serve(const struct bw_group *group, const struct bw_watch *watch,
+                             struct bw_instant now)
+{
+    uint32_t count = 0;
+
+    for (uint32_t site = 0; site < group->spec.site_count; site++) {
+        bool has_several = false;
+        const struct bw_contact *fresh = heard(group, watch, site, now, &has_several);
+
+        count += fresh != NULL && fresh->report.service == BW_SERVICE_STARTED;
+    }
+    return count > 1;
+}
+
+static bool is_holder_heard(const struct bw_group *group, const struct bw_watch *watch,
+                            struct bw_instant now)
+{
+    const int site = bw_spec_find_site(&group->spec, group->holder_site);
+    bool has_several = false;
+
+    return site >= 0 &&
+           (heard(group, watch, (uint32_t)site, now, &has_several) != NULL || has_several);
+}
+
+static uint32_t of_all(const struct bw_group *group, const struct bw_watch *watch,
+                       const struct bw_leadership *leadership, const struct bw_trouble_facts *facts,
+                       struct bw_instant now)
+{
+    const bool is_over = group->phase == BW_PHASE_VACANT || group->phase == BW_PHASE_CLOSING;
+    struct bw_end_waits waits;
+    const bool waits_for_person = bw_arbiter_end_waits_for(group, watch, leadership, &waits);
+    const bool is_waiting = group->phase == BW_PHASE_CLOSING || !is_holder_heard(group, watch, now);
+
+    const uint32_t always = bit(BW_TROUBLE_SEVERAL_SERVE, do_several_serve(group, watch, now));
+
+    if (group->spec.mode == BW_MODE_OBSERVE)
+        return always;
+    return always | bit(BW_TROUBLE_NO_ACTIVE_SITE, is_over) |
+           bit(BW_TROUBLE_NEEDS_PERSON, waits_for_person && is_waiting) |
+           bit(BW_TROUBLE_NO_FAILOVER, !is_over && group->spec.mode == BW_MODE_AUTO &&
+                                           !waits_for_person && !facts->may_fail_over) |
+           bit(BW_TROUBLE_MAINTENANCE_ENDS,
+               facts->maintenance_left_ms > 0 &&
+                   facts->maintenance_left_ms <= BW_MAINTENANCE_ENDS_MS);
+}
+
+void bw_troubles_of_group(const struct bw_group *group, const struct bw_watch *watch,
+                          const struct bw_leadership *leadership,
+                          const struct bw_trouble_facts *facts, struct bw_instant now,
+                          struct bw_troubles *out_troubles)
+{
+    *out_troubles = (struct bw_troubles){.of = group->spec.name, .count = 1};
+    out_troubles->list[0].subject = "";
+    out_troubles->list[0].bits = of_all(group, watch, leadership, facts, now);
+    for (uint32_t site = 0; site < group->spec.site_count; site++) {
+        out_troubles->list[out_troubles->count].subject = group->spec.sites[site].name;
+        out_troubles->list[out_troubles->count].bits = of_site(group, watch, site, facts, now) |
+                                                       bit(BW_TROUBLE_LOCAL_RESTARTS,
+                                                           was_restarted_lately(group, watch, site,
+                                                                                now));
+        out_troubles->count++;
+    }
+}
+
+/* ---- the book ---- */
+
+/* `number` counts from 1: a book of zeros has no entry. */
+static struct bw_trouble_entry *entry_at(struct bw_trouble_book *book, uint32_t number)
+{
+    return number == 0 ? NULL : &book->entries[number - 1];
+}
+
+const struct bw_trouble_entry *bw_trouble_book_first(const struct bw_trouble_book *book,
+                                                     uint32_t place)
+{
+    BW_ASSERT(place < BW_TROUBLE_PLACES);
+    return book->places[place].first == 0 ? NULL : &book->entries[book->places[place].first - 1];
+}
+
+const struct bw_trouble_entry *bw_trouble_book_next(const struct bw_trouble_book *book,
+                                                    const struct bw_trouble_entry *entry)
+{
+    return entry->next == 0 ? NULL : &book->entries[entry->next - 1];
+}
+
+static struct bw_trouble_entry *look_up(struct bw_trouble_book *book, uint32_t place,
+                                        const char *subject, enum bw_trouble trouble)
+{
+    struct bw_trouble_entry *entry = entry_at(book, book->places[place].first);
+
+    while (entry != NULL && (entry->trouble != trouble || strcmp(entry->subject, subject) != 0))
+        entry = entry_at(book, entry->next);
+    return entry;
+}
+
+struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint32_t place,
+                                              const char *subject, enum bw_trouble trouble)
+{
+    struct bw_trouble_entry *entry;
+
+    BW_ASSERT(place < BW_TROUBLE_PLACES);
+    entry = look_up(book, place, subject, trouble);
+    return entry != NULL && entry->is_on ? entry : NULL;
+}
+
+/* Takes those out of the place's chain that have been over for `kept_ns`. */
+static void forget(struct bw_trouble_book *book, uint32_t place, uint64_t kept_ns,
+                   struct bw_instant now)
+{
+    uint32_t *link = &book->places[place].first;
+
+    while (*link != 0) {
+        struct bw_trouble_entry *entry = entry_at(book, *link);
+
+        if (!entry->is_on && bw_instant_wait_is_over(now, bw_instant_add(entry->since, kept_ns))) {
+            *link = entry->next;
+            *entry = (struct bw_trouble_entry){.is_used = false};
+        } else {
+            link = &entry->next;
+        }
+    }
+}
+
+static struct bw_trouble_entry *find_room(struct bw_trouble_book *book)
+{
+    for (uint32_t i = 0; i < BW_TROUBLES_MAX; i++)
+        if (!book->entries[i].is_used)
+            return &book->entries[i];
+    return NULL;
+}
+
+static struct bw_trouble_entry *make_entry(struct bw_trouble_book *book, uint32_t place,
+                                           const char *subject, enum bw_trouble trouble,
+                                           struct bw_instant now)
+{
+    struct bw_trouble_entry *entry = find_room(book);
+
+    for (uint32_t i = 0; entry == NULL && i < BW_TROUBLE_PLACES; i++)
+        forget(book, i, 0, now);
+    if (entry == NULL)
+        entry = find_room(book);
+    if (entry == NULL) {
+        book->dropped++;
+        return NULL;
+    }
+    *entry = (struct bw_trouble_entry){
+        .trouble = trouble, .is_used = true, .next = book->places[place].first};
+    BW_ASSERT(bw_copy_text(entry->subject, sizeof entry->subject, subject)); /* a name */
+    book->places[place].first = (uint32_t)(entry - book->entries) + 1;
+    return entry;
+}
+
+static void begin(struct bw_trouble_book *book, uint32_t place, const char *subject,
+                  enum bw_trouble trouble, struct bw_instant now, int64_t unix_ms)
+{
+    struct bw_trouble_entry *entry = look_up(book, place, subject, trouble);
+
+    if (entry != NULL && entry->is_on)
+        return;
+    if (entry == NULL)
+        entry = make_entry(book, place, subject, trouble, now);
+    if (entry == NULL)
+        return;
+    entry->is_on = true;
+    entry->count++;
+    entry->since = now;
+    entry->begun = now;
+    entry->since_unix_ms = unix_ms;
+    entry->ended_unix_ms = 0;
+    entry->acked_by[0] = '\0';
+    entry->acked_text[0] = '\0';
+}
+
+static bool is_still_so(const struct bw_troubles *troubles, const struct bw_trouble_entry *entry)
+{
+    for (uint32_t i = 0; i < troubles->count; i++)
+        if (strcmp(troubles->list[i].subject, entry->subject) == 0)
+            return (troubles->list[i].bits >> entry->trouble & 1) != 0;
+    return false; /* of a site that is not of the group any more */
+}
+
+void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t place,
+                          const struct bw_troubles *troubles, struct bw_instant now,
+                          int64_t unix_ms)
+{
+    BW_ASSERT(place < BW_TROUBLE_PLACES);
+    const bool is_anothers = strcmp(book->places[place].of, troubles->of) != 0;
+
+    for (struct bw_trouble_entry *entry = entry_at(book, book->places[place].first); entry != NULL;
+         entry = entry_at(book, entry->next)) {
+        if (!entry->is_on || (!is_anothers && is_still_so(troubles, entry)))
+            continue;
+        entry->is_on = false;
+        entry->since = now;
+        entry->ended_unix_ms = unix_ms;
+    }
+    forget(book, place, is_anothers ? 0 : BW_TROUBLE_KEPT_NS, now);
+    BW_ASSERT(bw_copy_text(book->places[place].of, sizeof book->places[place].of, troubles->of));
+    for (uint32_t i = 0; i < troubles->count; i++)
+        for (int trouble = 0; trouble < BW_TROUBLE_COUNT; trouble++)
+            if ((troubles->list[i].bits >> trouble & 1) != 0)
+                begin(book, place, troubles->list[i].subject, (enum bw_trouble)trouble, now,
+                      unix_ms);
+}

@@ -1,0 +1,287 @@
+/* alarms.c - since when something needs attention, as this witness sees it: looked at once a
+ * second; told with status and /metrics; POST /v1/groups/{name}/ack. Design 5.2. Kept in memory: a
+ * witness that begins anew knows an alarm since then, and an acknowledgement is the leader's alone.
+ */
+#include "api_operator.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/core/expiry.h>
+#include <breakwater/core/trouble.h>
+#include <breakwater/sys/clock.h>
+
+/* Of each second: a thousand groups take their turns. */
+#define LOOK_NS (5 * BW_NS_PER_MS)
+
+/* ---- looking ---- */
+
+static uint64_t maintenance_left_ns(const struct bw_operator_view *view, uint64_t duration_ms,
+                                    struct bw_instant since)
+{
+    return duration_ms == 0 ? 0
+                            : bw_instant_wait_left_ns(
+                                  view->now, bw_instant_add(since, duration_ms * BW_NS_PER_MS));
+}
+
+/* The one that ends first, of the group or of a site of it. */
+static uint32_t least_maintenance_ms(const struct bw_operator_view *view, int place)
+{
+    const struct bw_group *group = &view->machine->cluster->groups[place];
+    const struct bw_watch *watch = &view->machine->watches[place];
+    uint64_t least_ns = maintenance_left_ns(view, group->group_maintenance_ms,
+                                            watch->group_maintenance_applied);
+
+    for (uint32_t site = 0; site < group->spec.site_count; site++) {
+        const uint64_t left_ns = maintenance_left_ns(view, group->maintenance_ms[site],
+                                                     watch->maintenance_applied[site]);
+
+        if (left_ns > 0 && (least_ns == 0 || left_ns < least_ns))
+            least_ns = left_ns;
+    }
+    return (uint32_t)(least_ns / BW_NS_PER_MS < UINT32_MAX ? least_ns / BW_NS_PER_MS : UINT32_MAX);
+}
+
+static void look_at_group(const struct bw_operator_view *view, int place,
+                          struct bw_trouble_book *book, int64_t unix_ms)
+{
+    const struct bw_group *group = &view->machine->cluster->groups[place];
+    const uint64_t freshness_ns = bw_expiry_freshness_ns(group->spec.renew_interval_ms,
+                                                         group->spec.request_timeout_ms);
+    struct bw_trouble_facts facts = {.maintenance_left_ms = least_maintenance_ms(view, place)};
+    struct bw_troubles troubles;
+    struct bw_foretold foretold;
+
+    facts.may_fail_over = bw_view_may_fail_over(view, place, &foretold);
+    for (uint32_t site = 0; view->callers != NULL && site < group->spec.site_count; site++)
+        if (bw_callers_lack(view->callers, group->spec.sites[site].name, group->spec.name,
+                            view->now, freshness_ns))
+            facts.lacking |= UINT32_C(1) << site;
+    bw_troubles_of_group(group, &view->machine->watches[place], &view->machine->leadership, &facts,
+                         view->now, &troubles);
+    bw_trouble_book_note(book, (uint32_t)place, &troubles, view->now, unix_ms);
+}
+
+static void look_at_cluster(const struct bw_operator_view *view, struct bw_trouble_book *book,
+                            int64_t unix_ms)
+{
+    struct bw_troubles troubles = {.of = ""};
+
+    for (uint32_t i = 0; i < view->member_count; i++) {
+        const struct bw_operator_member *member = &view->members[i];
+        const bool is_lost = view->machine->leadership.leads && !member->is_self &&
+                             !member->is_in_contact;
+        const bool ends = member->is_certificate_known &&
+                          member->certificate_left_s < BW_CERTIFICATE_ENDS_S;
+
+        troubles.list[troubles.count].subject = member->name;
+        troubles.list[troubles.count++].bits = (is_lost ? UINT32_C(1) << BW_TROUBLE_WITNESS_LOST
+                                                        : 0) |
+                                               (ends ? UINT32_C(1) << BW_TROUBLE_CERTIFICATE_ENDS
+                                                     : 0);
+    }
+    bw_trouble_book_note(book, BW_TROUBLE_CLUSTER, &troubles, view->now, unix_ms);
+}
+
+_Static_assert(BW_WITNESSES_MAX <= BW_TROUBLE_SUBJECTS_MAX, "each witness is a subject");
+
+/* To the script of on_event; what finds no room there is told at a later look. `group` NULL: the
+ * witnesses'. */
+static void tell(struct bw_program *program, uint32_t place, const struct bw_group *group)
+{
+    const struct bw_leadership *leadership = &program->machine.core.leadership;
+    const struct bw_instant now = bw_clock_now();
+    struct bw_trouble_entry *entry = bw_trouble_book_untold(program->alarms, place, leadership,
+                                                            now);
+
+    while (entry != NULL && bw_on_event_tell_alarm(program, group, entry, false)) {
+        bw_trouble_note_told(entry, leadership, now);
+        entry = bw_trouble_book_untold(program->alarms, place, leadership, now);
+    }
+}
+
+void bw_alarms_look(struct bw_program *program)
+{
+    const uint32_t count = program->machine.cluster.group_count;
+    const int64_t unix_ms = bw_clock_wall().unix_ms;
+    const struct bw_scope everything = {.is_everything = true};
+    const uint64_t end_ns = uv_hrtime() + LOOK_NS;
+    const struct bw_group *group;
+    struct bw_operator_view view;
+
+    bw_operator_look(program, &everything, &view);
+    bw_trouble_book_led(program->alarms, &view.machine->leadership, view.leader != NULL, view.now);
+    look_at_cluster(&view, program->alarms, unix_ms);
+    tell(program, BW_TROUBLE_CLUSTER, NULL);
+    for (uint32_t i = 0; i < count && (i == 0 || uv_hrtime() < end_ns); i++) {
+        program->alarms_next = (program->alarms_next + 1) % count;
+        group = &view.machine->cluster->groups[program->alarms_next];
+        if (group->spec.name[0] == '\0')
+            continue;
+        look_at_group(&view, (int)program->alarms_next, program->alarms, unix_ms);
+        tell(program, program->alarms_next, group);
+    }
+}
+
+/* What a site has just said is on people's screens before its turn comes. */
+static void look_now(struct bw_program *program, int place)
+{
+    const struct bw_scope everything = {.is_everything = true};
+    struct bw_operator_view view;
+
+    bw_operator_look(program, &everything, &view);
+    look_at_group(&view, place, program->alarms, bw_clock_wall().unix_ms);
+}
+
+/* ---- POST /v1/groups/{name}/ack ---- */
+
+struct ack {
+    char alarm[BW_NAME_MAX + 1];
+    char site[BW_NAME_MAX + 1];
+    char text[BW_REASON_MAX + 1];
+    char by[BW_REASON_MAX + 1];
+    json_int_t spec_version; /* 0: not said */
+};
+
+static void read_keys(const json_t *body, struct ack *out_ack, struct bw_json_problems *problems)
+{
+    const json_t *version = json_object_get(body, "spec_version");
+    const char *key;
+    json_t *value;
+
+    bw_operator_read_text(body, "alarm", out_ack->alarm, sizeof out_ack->alarm, problems);
+    bw_operator_read_text(body, "site", out_ack->site, sizeof out_ack->site, problems);
+    bw_operator_read_text(body, "reason", out_ack->text, sizeof out_ack->text, problems);
+    out_ack->spec_version = json_integer_value(version);
+    if (version != NULL && (!json_is_integer(version) || out_ack->spec_version < 0))
+        bw_json_problem(problems, "spec_version", "not a whole number");
+    json_object_foreach((json_t *)(uintptr_t)body, key, value) /* only read */
+    {
+        if (strcmp(key, "alarm") != 0 && strcmp(key, "site") != 0 && strcmp(key, "reason") != 0 &&
+            strcmp(key, "spec_version") != 0)
+            bw_json_problem(problems, "body",
+                            "unknown key \"%.63s\"; known: alarm, site, reason, spec_version", key);
+    }
+}
+
+/* False: it was answered. */
+static bool read_ack(struct bw_http_request *request, struct ack *out_ack)
+{
+    json_t *body = bw_operator_body(request);
+    struct bw_json_problems problems;
+    bool is_good;
+
+    if (body == NULL)
+        return false;
+    bw_json_problems_init(&problems);
+    bw_operator_name(request, out_ack->by);
+    read_keys(body, out_ack, &problems);
+    is_good = bw_operator_end_problems(request, &problems);
+    json_decref(body);
+    return is_good;
+}
+
+/* NULL: why not is in `diag`. */
+static struct bw_trouble_entry *find(struct bw_program *program, int place, const struct ack *ack,
+                                     struct bw_diag *diag)
+{
+    const struct bw_group *group = &program->machine.cluster.groups[place];
+    struct bw_trouble_entry *entry;
+    enum bw_trouble trouble;
+
+    if (!bw_trouble_parse(ack->alarm, &trouble)) {
+        (void)bw_diag_set(diag, BW_ERR_NOT_FOUND,
+                          "there is no alarm \"%s\"; status has those that there are", ack->alarm);
+        return NULL;
+    }
+    if (ack->spec_version != 0 && (uint64_t)ack->spec_version != group->spec_version) {
+        (void)bw_diag_set(diag, BW_ERR_STALE,
+                          "somebody has changed the group meanwhile; look again");
+        return NULL;
+    }
+    entry = bw_trouble_book_find(program->alarms, (uint32_t)place, ack->site, trouble);
+    if (entry == NULL)
+        (void)bw_diag_set(diag, BW_ERR_REFUSED, "%s%s%s has no alarm %s now%s", group->spec.name,
+                          ack->site[0] != '\0' ? " at " : "", ack->site, ack->alarm,
+                          ack->site[0] == '\0' ? "; of a site: --site SITE" : "");
+    else if (entry->acked_by[0] != '\0')
+        (void)bw_diag_set(diag, BW_ERR_EXISTS, "%s has acknowledged it", entry->acked_by);
+    return entry != NULL && entry->acked_by[0] == '\0' ? entry : NULL;
+}
+
+static json_t *step(int number, const char *text)
+{
+    return json_pack("{s:i, s:s, s:n}", "number", number, "text", text, "within_ms");
+}
+
+static void answer_plan(struct bw_program *program, struct bw_http_request *request, int place,
+                        const struct ack *ack)
+{
+    const struct bw_group *group = &program->machine.cluster.groups[place];
+    struct bw_diag diag = {0};
+    const bool is_possible = find(program, place, ack, &diag) != NULL;
+    json_t *steps = json_array();
+
+    if (is_possible) {
+        steps = bw_json_append(steps, step(1, "it stays in status with your name and the reason, "
+                                              "and is no warning there any more"));
+        steps = bw_json_append(
+            steps, step(2, "it is loud again when it begins anew, and when another witness leads "
+                           "or this one is restarted: the leader alone remembers it"));
+    }
+    bw_operator_answer(request, 200,
+                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:b, s:s?, s:o}", "schema",
+                                 "breakwater.change_plan/v1", "group", group->spec.name, "change",
+                                 "Ack", "epoch", (json_int_t)group->epoch, "spec_version",
+                                 (json_int_t)group->spec_version, "possible", is_possible,
+                                 "already", diag.err == BW_ERR_EXISTS, "busy", 0, "refused",
+                                 is_possible ? NULL : diag.text, "steps", steps));
+}
+
+static void acknowledge(struct bw_program *program, struct bw_http_request *request, int place,
+                        const struct ack *ack)
+{
+    const char *name = program->machine.cluster.groups[place].spec.name;
+    struct bw_diag diag = {0};
+    struct bw_trouble_entry *entry = find(program, place, ack, &diag);
+
+    if (entry == NULL) {
+        bw_operator_refuse_err(program, request, diag.err, diag.text);
+        return;
+    }
+    memcpy(entry->acked_by, ack->by, sizeof entry->acked_by);
+    memcpy(entry->acked_text, ack->text, sizeof entry->acked_text);
+    bw_log_info(&program->log, "alarm.acknowledged",
+                "group=%s alarm=%s site=%s by=%s remote=%s text=%s", name, ack->alarm,
+                bw_log_quote(ack->site), bw_log_quote(ack->by), request->remote,
+                bw_log_quote(ack->text));
+    (void)bw_on_event_tell_alarm(program, &program->machine.cluster.groups[place], entry,
+                                 true); /* where it has no room: status has it */
+    bw_operator_answer(request, 200,
+                       json_pack("{s:s, s:s, s:s, s:I}", "schema", "breakwater.changed/v1", "group",
+                                 name, "change", "Ack", "index",
+                                 (json_int_t)program->machine.cluster.applied_index));
+}
+
+void bw_operator_on_ack(struct bw_http_request *request, void *user)
+{
+    struct bw_program *program = user;
+    struct ack ack = {0};
+    bool is_plan = false;
+    int place;
+
+    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan) ||
+        !read_ack(request, &ack))
+        return;
+    place = bw_operator_find_group(program, request);
+    if (place < 0)
+        return;
+    look_now(program, place);
+    if (is_plan)
+        answer_plan(program, request, place, &ack);
+    else
+        acknowledge(program, request, place, &ack);
+}
