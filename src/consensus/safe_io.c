@@ -493,7 +493,7 @@ static int safe_truncate(struct raft_io *io, raft_index index)
     return 0;
 }
 
-/* ---- L4, L8: snapshots written -------------------------------------------------------------- */
+/* ---- L4, L8, L27: snapshots written ---------------------------------------------------------- */
 
 static void on_put_done(struct raft_io_snapshot_put *inner, int status)
 {
@@ -507,6 +507,8 @@ static void on_put_done(struct raft_io_snapshot_put *inner, int status)
         stop_for_io(safe, "writing a snapshot", status);
         status = RAFT_CANCELED;
     }
+    if (safe->closing) /* L27: on the disk it is all the same */
+        status = RAFT_CANCELED;
     outer->cb(outer, status);
     safe->snapshot_puts--; /* not before: the library is still busy with it in the callback */
 }

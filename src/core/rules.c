@@ -411,6 +411,8 @@ static const struct bw_rule rules[] = {
          "a leader has to go just as it gives somebody a vote")
     RARE(L26, "3.9", "who has no vote, as far as is known, asks for none past a leader that is heard",
          "a leader has to hand over to one of whose vote somebody has not heard yet")
+    RARE(L27, "3", "a snapshot whose install ends in a close counts as given up, so that libraft frees it",
+         "a witness has to end in the moment in which an install does")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

@@ -36,6 +36,7 @@ struct world {
     unsigned behind;
     unsigned appended, append_status;
     unsigned put_done;
+    int put_status;
     struct raft_snapshot *got;
     int got_status;
     unsigned received;
@@ -218,8 +219,9 @@ static inline void on_append(struct raft_io_append *request, int status)
 
 static inline void on_put(struct raft_io_snapshot_put *request, int status)
 {
-    (void)request, (void)status;
+    (void)request;
     world->put_done++;
+    world->put_status = status;
 }
 
 static inline void on_get(struct raft_io_snapshot_get *request, struct raft_snapshot *snapshot,

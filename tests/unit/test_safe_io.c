@@ -1,5 +1,5 @@
-/* safe_io: what a witness writes, L1-L4, L8 and L10, each rule against a scripted backend. I3: what
- * was decided survives. */
+/* safe_io: what a witness writes, L1-L4, L8, L10 and L27, each rule against a scripted backend. I3:
+ * what was decided survives. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -392,6 +392,23 @@ static void an_install_that_cannot_be_written_stops_the_witness(void **state)
     assert_int_equal(world->stops, 1);
 }
 
+/* L27: libraft frees what it was sent when it has restored it, which it does not once it closes. */
+static void an_install_that_ends_in_a_close_was_given_up(void **state)
+{
+    static struct raft_io_snapshot_put request;
+    struct raft_snapshot snapshot = {.index = 10, .term = 4, .configuration_index = 1};
+
+    (void)state;
+    assert_int_equal(io()->snapshot_put(io(), 0, &request, &snapshot, on_put), 0);
+    io()->close(io(), on_closed);
+    world->put->cb(world->put, 0);
+    world->put = NULL;
+
+    assert_int_equal(world->put_done, 1);
+    assert_int_equal(world->put_status, RAFT_CANCELED);
+    assert_int_equal(world->stops, 0);
+}
+
 static void a_snapshot_with_an_older_configuration_is_refused(void **state)
 {
     static struct raft_io_append request;
@@ -456,6 +473,7 @@ int main(void)
         TEST(progress_starts_the_count_again),
         TEST(install_during_a_snapshot_write_is_dropped),
         TEST(an_install_that_cannot_be_written_stops_the_witness),
+        TEST(an_install_that_ends_in_a_close_was_given_up),
         TEST(a_snapshot_with_an_older_configuration_is_refused),
         TEST(a_forgotten_change_still_counts),
         TEST(nothing_is_sent_once_the_close_has_begun),

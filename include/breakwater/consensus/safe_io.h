@@ -37,7 +37,8 @@
  *       leader, and refuses its vote to one whose newer                   taken for one while a vote is
  *       configuration cannot do without it                                asked of it
  *   L26 who has no vote may ask for votes in place of a leader     -> it asks as anybody does, and is
- *       that is heard, again and again                                    heard where no leader is */
+ *       that is heard, again and again                                    heard where no leader is
+ *   L27 an installed snapshot is never freed once a close began    -> the install was given up */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
