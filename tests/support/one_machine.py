@@ -11,6 +11,7 @@ import tempfile
 import time
 
 from cluster import Cluster, begin_keeper, end_keeper, free_ports
+from punctual import be_punctual
 from verdict import Failed, attempt
 
 END_S = 20
@@ -59,7 +60,7 @@ class Machine(Cluster):
         with open(self.work / f"{name}.log", "ab") as log:
             self.daemons[name] = subprocess.Popen(
                 self.at(name, binary, *self.roles[name]), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
+                stdout=log, stderr=log, start_new_session=True, preexec_fn=be_punctual,
                 env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
         self.binary[name] = binary
 

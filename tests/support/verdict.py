@@ -13,16 +13,22 @@ def now_ns():
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def wait_for(what, seconds, condition):
-    """Waits until condition() is true, and returns what it said."""
+def wait_at_most(seconds, condition):
+    """Until condition() is true, and no longer than that; what it said at last."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
-        if value:
+        if value or time.monotonic() > deadline:
             return value
-        if time.monotonic() > deadline:
-            raise Failed(f"not within {seconds} s: {what}")
         time.sleep(0.2)  # most conditions run a program
+
+
+def wait_for(what, seconds, condition):
+    """Waits until condition() is true, and returns what it said."""
+    value = wait_at_most(seconds, condition)
+    if not value:
+        raise Failed(f"not within {seconds} s: {what}")
+    return value
 
 
 def wait_steady(what, limit_s, hold_s, condition):

@@ -18,6 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "support"))
 from cluster import WITNESSES, Cluster, begin_keeper, end_keeper, write_script, write_yaml  # noqa: E402
 from lacking import skip_lacking  # noqa: E402
+from punctual import be_punctual  # noqa: E402
 from verdict import attempt, run  # noqa: E402
 
 # Others than those that are shipped: to see that a broken one makes a test fail.
@@ -66,16 +67,6 @@ def has_words(pid, *words):
     except OSError:
         return False
     return line[:len(words)] == [str(word).encode() for word in words]
-
-
-def be_punctual():
-    """In a child, before exec: it keeps instants, whatever else this machine does. What it starts by
-    a script is ordinary again."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, -20)
 
 
 def remove_cgroup(folder):

@@ -3,11 +3,12 @@ the clock that all machines share here."""
 
 import re
 
-from verdict import now_ns
+from verdict import now_ns, wait_at_most
 
 S = 1_000_000_000
 NEAR_NS = 50_000_000   # wall clocks are read in whole ms, and beside the other one
-SLOW_NS = 3 * S        # what a slow machine may take from an instant to its place on a screen
+SLOW_NS = 3 * S        # what a slow machine may take from an instant to its place in an answer
+REST_S = 30            # an election, at most
 UNTOLD = ("start_failed",)  # an epoch whose service may never have beaten
 
 
@@ -16,24 +17,26 @@ class Numbers:
 
     def __init__(self, lab):
         self.lab = lab
-        self.seen = []  # (instant, what was shown)
+        self.seen = []  # (instant before it was asked for, instant at which it was there, what was shown)
         self.spoken_ns = None  # when a person first said something new, which voids what was foretold
+        self.near_ns = NEAR_NS
 
-    def add(self, text):
-        self.seen.append((now_ns(), text))
+    def add(self, text, begun_ns):
+        self.seen.append((begun_ns, now_ns(), text))
 
     def on_spoken(self):
         self.spoken_ns = self.spoken_ns or now_ns()
 
     def disagreements(self):
         """In words, one a line; "": all agree."""
-        entries = self.lab.history()
+        entries = wait_at_most(REST_S, self.lab.history)
+        self.near_ns = NEAR_NS + self.lab.wall_moved_ns()
         wrong = [] if entries else ["no history is told"]
         for entry in entries:
             wrong += self.of_epoch(entry)
-        for at_ns, text in self.seen:
-            wrong += [*self.of_silence(at_ns, text), *self.of_next(at_ns, text, entries),
-                      *self.of_lease(text)]
+        for begun_ns, at_ns, text in self.seen:
+            wrong += [*self.of_silence(begun_ns, at_ns, text),
+                      *self.of_next(begun_ns, at_ns, text, entries), *self.of_lease(text)]
         return "".join(f"{line}\n" for line in wrong)
 
     def of_epoch(self, entry):
@@ -46,9 +49,9 @@ class Numbers:
                 continue
             if site != entry["site"]:
                 yield f"epoch {epoch}: {site} served, history says {entry['site']}"
-            if first_ns < granted_ns - NEAR_NS:
+            if first_ns < granted_ns - self.near_ns:
                 yield f"epoch {epoch}: served {(granted_ns - first_ns) / S:.3f} s before its grant"
-            if ended is not None and last_ns > ended + NEAR_NS:
+            if ended is not None and last_ns > ended + self.near_ns:
                 yield f"epoch {epoch}: served {(last_ns - ended) / S:.3f} s after its end"
         yield from self.of_gap(entry, granted_ns)
         yield from self.of_outage(entry)
@@ -79,7 +82,7 @@ class Numbers:
         told = entry["restarts"] or {"count": 0}
         if told["count"] != truly:
             yield f"epoch {entry['epoch']}: started again {told['count']} times by the record, {truly} by the services"
-        elif truly and not -NEAR_NS <= self.lab.boot_ns(told["last"]) - begun_ns[-1] <= SLOW_NS:
+        elif truly and not -self.near_ns <= self.lab.boot_ns(told["last"]) - begun_ns[-1] <= SLOW_NS:
             yield f"epoch {entry['epoch']}: last started again at {told['last']}, which is not so"
 
     def of_gap(self, entry, granted_ns):
@@ -92,27 +95,28 @@ class Numbers:
         if not renewed_ns - SLOW_NS <= last_ns:
             yield f"epoch {entry['epoch']}: the service before it ended " \
                   f"{(renewed_ns - last_ns) / S:.3f} s before its last renewal, as history has it"
-        if last_ns > granted_ns + NEAR_NS:
+        if last_ns > granted_ns + self.near_ns:
             yield f"epoch {entry['epoch']}: granted while the one before it served"
 
-    def of_silence(self, at_ns, text):
+    def of_silence(self, begun_ns, at_ns, text):
         """Since when a site is silent."""
         for site, seconds in re.findall(r"! (\S+): not connected, last heard (\d+) s ago", text):
             lost_ns = self.lab.lost_ns.get(self.lab.sites[site])
-            truly_s = (at_ns - lost_ns) / S if lost_ns else None
-            if truly_s is None or not -SLOW_NS / S <= int(seconds) - truly_s <= SLOW_NS / S:
-                yield f"{site} is said to be silent for {seconds} s, and is for {truly_s} s"
+            if lost_ns is None or not (begun_ns - lost_ns - SLOW_NS) / S <= int(seconds) <= \
+                    (at_ns - lost_ns + SLOW_NS) / S:
+                truly = f"for {(at_ns - lost_ns) / S} s" if lost_ns else "not at all"
+                yield f"{site} is said to be silent for {seconds} s, and is {truly}"
 
-    def of_next(self, at_ns, text, entries):
+    def of_next(self, begun_ns, at_ns, text, entries):
         """What was foretold with its instant happened then."""
         for what, seconds in re.findall(r"^Next: (Expired|Grant) (?:to \S+ )?in (\d+\.\d+) s", text,
                                         re.MULTILINE):
-            told_ns = at_ns + float(seconds) * S
+            told_ns = [each_ns + float(seconds) * S for each_ns in (begun_ns, at_ns)]
             when = [self.lab.boot_ns(entry["time"] if what == "Grant" else entry["ended"]["time"])
                     for entry in entries if what == "Grant" or entry["ended"]]
-            if self.spoken_ns and at_ns < self.spoken_ns < told_ns:
+            if self.spoken_ns and begun_ns < self.spoken_ns < told_ns[1]:
                 continue
-            if not any(abs(each_ns - told_ns) < SLOW_NS for each_ns in when):
+            if not any(told_ns[0] - SLOW_NS < each_ns < told_ns[1] + SLOW_NS for each_ns in when):
                 yield f"`{what} in {seconds} s` was not so"
 
     def of_lease(self, text):

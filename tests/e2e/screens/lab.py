@@ -11,6 +11,7 @@ import pathlib
 import re
 import shlex
 import signal
+import socket
 import ssl
 import sys
 import time
@@ -89,7 +90,7 @@ class Lab(Machine):
         self.ttl_s = TTL_MS / 1000
         self.by_hand = []   # epochs under which somebody began a service beside the guard
         self.lost_ns = {}   # site -> since when nobody hears it (CLOCK_BOOTTIME)
-        self.wall_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self.wall_ns = self.wall_now_ns()
 
     # ---- files ----
 
@@ -157,6 +158,22 @@ class Lab(Machine):
         wait_for("the first site to serve", BEGIN_S, lambda: self.serves("dc-a"))
         if is_whole:
             self.green("its begin", served_by="dc-a")
+
+    def start(self, name, binary=None):
+        """As its unit does: one that comes after a guard begins when that one answers."""
+        super().start(name, binary)
+        role, _, site = name.partition("-")
+        if role == "guard":
+            wait_for(f"{name} to answer", BEGIN_S, lambda: self.guard_listens(site))
+
+    def guard_listens(self, site):
+        with socket.socket(socket.AF_UNIX) as link, contextlib.suppress(OSError):
+            link.connect(str(self.guard_socket(site)))
+            return True
+        return False
+
+    def guard_socket(self, site):
+        return self.work / self.site_names[site] / "run/guard.sock"
 
     def cli(self, *words):
         return [str(word) for word in (self.breakwater, *words, "--config", self.work / "cli.yaml")]
@@ -351,9 +368,8 @@ class Lab(Machine):
 
     def screen_at(self, site):
         """What the guard of that site shows to whoever stands before its machine."""
-        socket = self.work / self.site_names[site] / "run/guard.sock"
-        done = attempt(*self.net.within(site, [self.breakwater, "status", "--site", "--socket", socket]),
-                       timeout=60)
+        done = attempt(*self.net.within(site, [self.breakwater, "status", "--site", "--socket",
+                                               self.guard_socket(site)]), timeout=60)
         return self.shown(f"{site}$ breakwater status --site", done.stdout + done.stderr,
                           done.returncode)
 
@@ -389,7 +405,18 @@ class Lab(Machine):
         return found
 
     def history(self):
-        return self.ask(self.leader(), f"/v1/groups/{GROUP}/history?n=32").get("entries", [])
+        """Its epochs; []: at this moment nobody leads, or answers."""
+        leader = self.leader()
+        return self.ask(leader, f"/v1/groups/{GROUP}/history?n=32").get("entries", []) if leader else []
+
+    @staticmethod
+    def wall_now_ns():
+        """What a wall clock shows beyond the clock of the records."""
+        return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def wall_moved_ns(self):
+        """Somebody else sets it: by how much since this lab began."""
+        return abs(self.wall_now_ns() - self.wall_ns)
 
     def boot_ns(self, text):
         """Of a time that people read, on the clock of the records."""
