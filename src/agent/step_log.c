@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define RULES_BYTES 128
 
@@ -136,6 +137,13 @@ static void say_event(const struct trace *trace)
         bw_log_write(log, event->ok ? BW_LOG_WARN : BW_LOG_ERROR, "fence.ended",
                      "group=%s epoch=%" PRIu64 " by=agent ok=%s at_boot_ns=%" PRIu64, group,
                      event->epoch, event->ok ? "yes" : "no", trace->now.boot_ns);
+        break;
+    case BW_SITE_EVENT_REMOTE_FENCE: /* said again with each answer */
+        if (strstr(trace->rules, "S50") != NULL)
+            bw_log_warn(log, "fence.asked",
+                        "group=%s epoch=%" PRIu64 " site=%s term=%" PRIu64 " number=%" PRIu64,
+                        group, event->ask->epoch, event->ask->site, event->ask->term,
+                        event->ask->number);
         break;
     case BW_SITE_EVENT_TICK:
     case BW_SITE_EVENT_ORDER:

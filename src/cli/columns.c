@@ -313,7 +313,12 @@ static void print_failover(const json_t *status, const json_t *group, FILE *out)
     const bool is_possible = bw_json_truth(failover, "possible");
     const char *to = is_possible ? bw_json_member(failover, "to") : "nobody";
 
-    if (!is_possible && json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
+    if (!is_possible && bw_json_member(json_object_get(group, "end"), "remote_fence")[0] != '\0')
+        (void)fputs("Failover: not by time alone, but once a fence from another site has seen the "
+                    "end.",
+                    out);
+    else if (!is_possible &&
+             json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
         (void)fputs("Failover: never by itself.", out);
     else if (!bw_json_truth(status, "leads") && leader[0] == '\0')
         (void)fprintf(out,
@@ -349,6 +354,14 @@ static void print_outlook(const json_t *status, const json_t *group, int64_t now
         (void)fprintf(out, "Next: %s.\n", bw_json_member(json_object_get(group, "next"), "text"));
 }
 
+static void tell_remote_fence(const json_t *end, FILE *out)
+{
+    const char *fence = bw_json_member(end, "remote_fence");
+
+    if (fence[0] != '\0')
+        (void)fprintf(out, "  a fence from another site ends it, too: %s\n", fence);
+}
+
 /* What time alone does not end: nothing here may sound as if it did. With a holder that renews it is
  * how the group was set up; without, somebody must act. */
 static void warn_of_end(const json_t *group, struct bw_verdict *verdict)
@@ -372,6 +385,7 @@ static void warn_of_end(const json_t *group, struct bw_verdict *verdict)
                       "Should %s be lost, time alone does not end its epoch: %s.\n"
                       "  Then, once that site is off:  %s\n",
                       site, bw_json_member(end, "why"), bw_json_member(end, "way"));
+        tell_remote_fence(end, verdict->out);
         return;
     }
     bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NEEDS_PERSON), NULL,
@@ -387,6 +401,7 @@ static void warn_of_end(const json_t *group, struct bw_verdict *verdict)
         (void)fprintf(verdict->out,
                       "  it ends when %s gives it back; or, once that site is off:  %s\n", site,
                       bw_json_member(end, "way"));
+    tell_remote_fence(end, verdict->out);
     if (bw_json_number(end, "lease_may_live_ms") > 0)
         (void)fprintf(verdict->out, "  a lease of it may live for %" PRId64 ".%d s more\n",
                       bw_json_number(end, "lease_may_live_ms") / 1000,
@@ -703,6 +718,7 @@ static void print_end(const json_t *explanation, FILE *out)
                       ? " Its site lost the state that could give it back."
                       : "",
                   bw_json_member(explanation, "holder"), bw_json_member(end, "way"));
+    tell_remote_fence(end, out);
 }
 
 static void print_explanation(const json_t *explanation, bool is_all, FILE *out)

@@ -55,6 +55,8 @@ uint64_t bw_group_config_digest(const struct bw_group_config *group)
         digest = mix_text(digest, group->env[i].value);
     }
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
+        if (action == BW_ACTION_REMOTE_FENCE)
+            continue; /* it has no part in where the service of this site runs */
         digest = mix_text(digest, bw_action_word((enum bw_action_kind)action));
         if (group->scripts[action] != NULL)
             digest = mix_file(digest, group->scripts[action]);

@@ -105,6 +105,10 @@ static const struct bw_key group_keys[] = {
                "exit 0 when the service answers after a start"),
     SCRIPT_KEY(REJOIN, "rejoin_script", "rejoin.sh", false, NULL,
                "DESTRUCTIVE: brings this site's data back behind another site's, after a failover"),
+    SCRIPT_KEY(REMOTE_FENCE, "remote_fence_script", "remote-fence.sh", false, NULL,
+               "ends the service at the site in BREAKWATER_PREVIOUS_SITE from here, through its "
+               "cluster's or storage's API; exit 0 only when it has seen the end; refuses an epoch "
+               "below the newest that it finds there"),
     LIMIT_KEY(STATUS, "status_timeout", "limit of status_script"),
     LIMIT_KEY(START, "start_timeout", "limit of start_script, and then of status to say started"),
     LIMIT_KEY(STOP, "stop_timeout", "limit of stop_script"),
@@ -118,6 +122,7 @@ static const struct bw_key group_keys[] = {
     LIMIT_KEY(READINESS, "readiness_timeout", "limit of readiness_script"),
     LIMIT_KEY(VERIFY, "verify_timeout", "limit of verify_script"),
     LIMIT_KEY(REJOIN, "rejoin_timeout", "limit of rejoin_script"),
+    LIMIT_KEY(REMOTE_FENCE, "remote_fence_timeout", "limit of remote_fence_script"),
     BW_KEY(ENV, "env", GROUP(env), .count_offset = GROUP(env_count), .max = BW_ENV_MAX,
            .help = "variables for every script of the group, besides those named BREAKWATER_..."),
 };

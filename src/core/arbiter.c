@@ -11,6 +11,7 @@ static const struct bw_contact *connected_holder(const struct bw_evaluation *eva
 static bool decide_released(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_reach(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_fenced(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_expired(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_close(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *command);
@@ -34,6 +35,7 @@ static const struct {
     {"A1", IN_OPEN, decide_released},
     {"A2", IN_OPEN, decide_fence_failed},
     {"A20", IN_OPEN, decide_reach},
+    {"A32", IN(CLOSING), decide_fenced},
     {"A3", IN_OPEN, decide_expired},
     {"A4", IN(GRANTED) | IN(REVOKING), decide_close},
     {"A25", IN(GRANTED) | IN(REVOKING), bw_decide_close_for_person},
@@ -478,6 +480,15 @@ static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
     if (bw_eval_was_never_started(eval))
         return BW_REASON_NEVER_STARTED;
     return is_stop_failed(eval) ? BW_REASON_STOP_FAILED : BW_REASON_SITE_LOST;
+}
+
+/* What was seen from another site is known better than what time or a person says (3.3). */
+static bool decide_fenced(struct bw_evaluation *eval, struct bw_command *command)
+{
+    if (!bw_decide_fenced(eval, command))
+        return false;
+    command->reason = lapse_reason(eval);
+    return true;
 }
 
 static bool decide_expired(struct bw_evaluation *eval, struct bw_command *command)

@@ -138,6 +138,20 @@ uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval)
     return bw_ms_to_ns(eval->group->spec.switchover_timeout_ms);
 }
 
+bool bw_eval_has_remote_fence(const struct bw_evaluation *eval)
+{
+    if (eval->group->adopting)
+        return false; /* 3.9: what was never armed is left as it was found */
+    for (int site = 0; site < (int)eval->group->spec.site_count; site++) {
+        const struct bw_contact *newest = bw_site_reports_newest(&eval->watch->reports[site]);
+
+        if (site != bw_eval_holder_index(eval) && newest != NULL &&
+            newest->report.remote_fence.limit_ms != 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- between evaluations ---- */
 
 bool bw_eval_is_holder_lost(const struct bw_group *group, const struct bw_watch *watch)
@@ -179,7 +193,12 @@ bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watc
     }
     if (why == NULL)
         return false;
-    *out_waits = (struct bw_end_waits){bw_gate_id_text(gate), why, bw_eval_is_holder_lost(group, watch)};
+    *out_waits = (struct bw_end_waits){
+        .gate = bw_gate_id_text(gate),
+        .why = why,
+        .is_lost = bw_eval_is_holder_lost(group, watch),
+        .has_remote_fence = bw_eval_has_remote_fence(&eval),
+    };
     return true;
 }
 

@@ -58,6 +58,12 @@ const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval); /* NULL
 bool bw_eval_is_grade_wanting(const struct bw_evaluation *eval);
 bool bw_eval_time_ends(const struct bw_evaluation *eval);
 
+/* Another site than the holder's has a script that can see the end of the open epoch there (3.3).
+ */
+bool bw_eval_has_remote_fence(const struct bw_evaluation *eval);
+/* What another site has seen the end of (remote_fence.c). */
+bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command);
+
 /* What a person who vouches for the holder's site may end (forced.c). */
 bool bw_decide_close_for_person(struct bw_evaluation *eval, struct bw_command *command);
 bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command);

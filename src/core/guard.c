@@ -157,6 +157,8 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
     const enum bw_refusal why = judge_arm(step, arm);
     struct bw_guard_memory *memory;
 
+    if (why == BW_REFUSAL_BUSY)
+        bw_guard_end_remote_fence(step, "U83");
     if (why != BW_REFUSAL_NONE) {
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number, why, "U2");
         return;
@@ -481,7 +483,10 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->loop_delay_ms = (uint32_t)(guard->limits.loop_delay_ns / BW_NS_PER_MS);
     out_state->fence_bound_ms = bw_guard_fence_bound_ms(&guard->limits);
     BW_ASSERT(out_state->ended_epoch <= out_state->epoch_seen);
-    for (int i = 0; i < BW_ACTION_COUNT; i++) {
+    if (guard->limits.has_script[BW_ACTION_REMOTE_FENCE])
+        out_state->remote_fence_ms = (uint32_t)(guard->limits.timeout_ns[BW_ACTION_REMOTE_FENCE] /
+                                                BW_NS_PER_MS);
+    for (int i = 0; i < BW_ACTION_REMOTE_FENCE; i++) { /* the last: see struct bw_guard_state */
         out_state->has_script[i] = guard->limits.has_script[i];
         out_state->timeout_ms[i] = (uint32_t)(guard->limits.timeout_ns[i] / BW_NS_PER_MS);
     }

@@ -115,6 +115,8 @@ void bw_guard_on_end(const struct guard_step *step, uint64_t epoch)
         return;
     }
     why = judge_end(guard, epoch);
+    if (why == BW_REFUSAL_BUSY)
+        bw_guard_end_remote_fence(step, "U84");
     if (why == BW_REFUSAL_NONE || why == BW_REFUSAL_BUSY)
         bw_guard_loop_take_back(step, "U80"); /* who gives it back starts nothing more in it */
     if (why != BW_REFUSAL_NONE) {

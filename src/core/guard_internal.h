@@ -119,6 +119,8 @@ void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, c
 void bw_guard_run_timers(const struct guard_step *step);
 void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_run *run,
                          const struct bw_guard_run_ended *ended, const char *rule);
+/* A remote fence that runs makes way for this site's own service. */
+void bw_guard_end_remote_fence(const struct guard_step *step, const char *rule);
 /* A stop or fence was seen to succeed. */
 void bw_guard_note_end(struct bw_guard *guard);
 enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);

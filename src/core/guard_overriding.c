@@ -34,6 +34,8 @@ void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
     if (guard->override_mirroring)
         return; /* the answer follows */
     why = judge_override(step, epoch);
+    if (why == BW_REFUSAL_BUSY)
+        bw_guard_end_remote_fence(step, "U85");
     if (why != BW_REFUSAL_NONE) {
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, epoch, 0, why, "U71");
         return;

@@ -49,12 +49,16 @@ bool bw_guard_has_live_lease(const struct guard_step *step)
              bw_instant_wait_is_over(step->now, guard->mirror.armed_end));
 }
 
-/* 4: destructive; never beside a lease of our own. */
-static enum bw_refusal judge_rejoin(const struct guard_step *step, const struct bw_guard_run *run)
+/* 4: a rejoin is destructive, and 3.3: what is done to another site's service is for a site that
+ * has none of its own under way. Neither runs beside a lease of our own. */
+static enum bw_refusal judge_standing_by(const struct guard_step *step,
+                                         const struct bw_guard_run *run)
 {
     const struct bw_guard *guard = step->guard;
 
-    BW_ASSERT(run->action == BW_ACTION_REJOIN);
+    BW_ASSERT(run->action == BW_ACTION_REJOIN || run->action == BW_ACTION_REMOTE_FENCE);
+    if (run->action == BW_ACTION_REMOTE_FENCE && bw_guard_loop_may_start(guard))
+        return BW_REFUSAL_BUSY; /* 3.4, driver: a start that nobody sees end */
     if (bw_guard_has_live_lease(step) || guard->mirror.overriding)
         return BW_REFUSAL_BUSY;
     if (run->epoch <= guard->memory.ended_epoch)
@@ -80,7 +84,8 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
     case BW_ACTION_START:
         return judge_start(step, run);
     case BW_ACTION_REJOIN:
-        return judge_rejoin(step, run);
+    case BW_ACTION_REMOTE_FENCE:
+        return judge_standing_by(step, run);
     case BW_ACTION_STOP:
     case BW_ACTION_FENCE:
         return BW_REFUSAL_NONE; /* what ends a service is refused for no other reason */
@@ -132,7 +137,8 @@ static bool preempts(const struct bw_guard *guard, const struct bw_guard_run *ru
 
     return slot->state != BW_SLOT_FREE && run->action == BW_ACTION_STOP &&
            guard->stop == BW_GUARD_STOP_NONE &&
-           (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN);
+           (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN ||
+            slot->run.action == BW_ACTION_REMOTE_FENCE);
 }
 
 /* 3.4, driver: a stop that runs beside a start ends nothing of what that has yet to begin. So
@@ -213,6 +219,8 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
     }
     if (is_action_taken(guard, run)) {
         if (!preempts(guard, run)) {
+            if (run->action == BW_ACTION_START || run->action == BW_ACTION_REJOIN)
+                bw_guard_end_remote_fence(step, "V76");
             refuse(step, run, BW_REFUSAL_BUSY);
             return;
         }
@@ -290,7 +298,8 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
     }
     slot->was_left = event->is_left;
     slot->was_populated = event->populated;
-    waits = slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN;
+    waits = slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN ||
+            slot->run.action == BW_ACTION_REMOTE_FENCE;
     bw_guard_mirror_now(step, "V6");
     slot->go_number = guard->mirror_number;
     if (waits)
@@ -399,7 +408,8 @@ bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time)
 static enum bw_guard_left left_at(const struct bw_guard *guard,
                                   const struct bw_guard_event *event)
 {
-    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE)
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE &&
+        guard->slots[BW_GUARD_SLOT_ACTION].run.action != BW_ACTION_REMOTE_FENCE)
         return BW_GUARD_LEFT_NOTHING;
     if (event->is_left)
         return BW_GUARD_LEFT_THERE;

@@ -71,6 +71,8 @@ enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch)
 static void note_ordered(const struct guard_step *step, const struct bw_guard_run *run)
 {
     bw_guard_note_script_ordered(step->guard, run->action);
+    if (run->action == BW_ACTION_REMOTE_FENCE)
+        return; /* it begins and ends nothing here (3.3) */
     if (bw_action_is_action(run->action)) {
         step->guard->override_begun = run->action == BW_ACTION_START &&
                                       bw_guard_overrides(step->guard);
@@ -136,6 +138,14 @@ void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, c
         return;
     bw_guard_slot_move(step->guard, slot, BW_SLOT_EVENT_KILL);
     bw_guard_emit(step, BW_GUARD_ACTION_KILL_RUN, rule)->slot = slot;
+}
+
+/* 3.3: a fence of another site's service is in the way of nothing that this site does with its own.
+ * Whoever wants the slot asks again. */
+void bw_guard_end_remote_fence(const struct guard_step *step, const char *rule)
+{
+    if (step->guard->slots[BW_GUARD_SLOT_ACTION].run.action == BW_ACTION_REMOTE_FENCE)
+        bw_guard_kill_run(step, BW_GUARD_SLOT_ACTION, rule);
 }
 
 void bw_guard_note_end(struct bw_guard *guard)

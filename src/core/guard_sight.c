@@ -73,6 +73,7 @@ void bw_guard_note_script_ordered(struct bw_guard *guard, enum bw_action_kind ac
     case BW_ACTION_READINESS:
     case BW_ACTION_CONDITION:
     case BW_ACTION_VERIFY:
+    case BW_ACTION_REMOTE_FENCE: /* of another site's service */
     case BW_ACTION_COUNT:
         break;
     }

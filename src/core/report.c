@@ -112,6 +112,7 @@ const struct bw_contact *bw_site_reports_newest(const struct bw_site_reports *re
 }
 
 BW_WORDS(bw_service_word, enum bw_service, BW_SERVICE_LIST, "unlisted")
+BW_WORDS(bw_remote_fence_word, enum bw_remote_fence_state, BW_REMOTE_FENCE_LIST, "unlisted")
 BW_WORDS(bw_alarm_word, enum bw_alarm, BW_ALARM_LIST, "unlisted")
 
 bool bw_line_is_word(const char *line, const char *word)

@@ -18,6 +18,7 @@ static const struct bw_rule rules[] = {
     RULE(A1, "4", "the holder gave back: Released")
     RULE(A2, "4", "a fence failed: FenceFailed")
     RULE(A20, "4", "the holder's site has seen where the service is: Reach")
+    RULE(A32, "3.3", "a fence from another site has seen the end: Fenced")
     RULE(A3, "4", "the lease lapsed: Expired")
     RULE(A4, "4", "the lease lapsed, time alone is not enough: Close")
     RULE(A25, "3.1", "a person vouches that the holder is off: Close")
@@ -60,8 +61,7 @@ static const struct bw_rule rules[] = {
     RULE(G13, "3.1", "the holder may serve on; time alone ends nothing: FenceFailed")
     RULE(G14, "3.1", "the holder may serve on; time alone ends nothing: FenceFailed")
     RULE(G15, "3.1", "the site reported the adoption armed: Adopted")
-    RARE(G16, "3.1", "a fence ordered after the close succeeded: Fenced",
-         "a fence that somebody confirms from another machine: no verb does that")
+    RULE(G16, "3.1", "a fence ordered after the close succeeded: Fenced")
     RULE(G17, "3.1", "a person vouches that the site is off: Forced")
     RULE(G18, "3.1", "people want it otherwise: SetSpec")
     RULE(G19, "3.1", "the holder stays in the spec; its terms stay pinned: SetSpec")
@@ -223,6 +223,10 @@ static const struct bw_rule rules[] = {
     RARE(S97, "3.8",
          "the stop after a start without a lease has failed: the guard is told to fence, then starts",
          "a start and a stop that fail at a site which overrides")
+    RULE(S50, "3.3",
+         "a leader asks for a fence of another site's closed epoch: the guard is told to run it")
+    RULE(S51, "3.3", "a fence of another site's epoch has begun: the witnesses are told at once")
+    RULE(S52, "3.3", "a fence of another site's epoch has ended: the witnesses are told at once")
 
     /* The guard: deadlines, ends of epochs, letting go, hello (guard.c, guard_end.c, guard_run.c,
      * guard_sight.c). */
@@ -262,6 +266,12 @@ static const struct bw_rule rules[] = {
          LOOP_IS_NONE)
     RARE(U82, "3.9", "the group was let go: its own loop may start the service no more",
          LOOP_IS_NONE)
+    RARE(U83, "3.3", "an epoch is to be armed here: a fence of another site's service makes way for it",
+         "a grant in the moment of a remote fence")
+    RARE(U84, "3.3", "an epoch is to be ended here: a fence of another site's service makes way for it",
+         "an end in the moment of a remote fence")
+    RARE(U85, "3.3", "an override is told: a fence of another site's service makes way for it",
+         "an override in the moment of a remote fence")
     RULE(U41, "3.4", "an arm came while something else is being saved: refused as busy")
     RULE(U42, "3.4",
          "while the first arm was being saved something came to forbid it: it is refused")
@@ -312,6 +322,8 @@ static const struct bw_rule rules[] = {
     RARE(V74, "3.4", "no start of its own loop can be under way any more", LOOP_IS_NONE)
     RARE(V75, "3.4", "no start of its own loop can be under way any more: the stop begins",
          LOOP_IS_NONE)
+    RARE(V76, "3.3", "a start is ordered: a fence of another site's service makes way for it",
+         "an override in the moment of a remote fence")
 
     /* The guard: fences (guard_fence.c). */
     RULE(W1, "3.2", "a fence is ordered by the agent, or due at the guard's start: it begins")

@@ -470,6 +470,7 @@ static void advance_standing_by(const struct step *step)
     if (is_rejoin_due(site) && site->memory.given_back && is_other_serving(step) &&
         guard_can_act(site) && bw_site_may_retry(step))
         bw_site_run(step, BW_ACTION_REJOIN, site->other_serves_epoch, "S17");
+    bw_site_advance_remote_fence(step);
 }
 
 /* 3.4: a disk that does not answer is seen by all: this site is no candidate then, and what it was
@@ -586,6 +587,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     BW_ASSERT(event->kind != BW_SITE_EVENT_GUARD_STATE || event->state != NULL);
     BW_ASSERT(event->kind != BW_SITE_EVENT_GUARD_MESSAGE || event->message != NULL);
     BW_ASSERT(event->kind != BW_SITE_EVENT_OVERRIDE || event->wish != NULL);
+    BW_ASSERT(event->kind != BW_SITE_EVENT_REMOTE_FENCE || event->ask != NULL);
     out_actions->count = 0;
     out_actions->wake_at = BW_INSTANT_NEVER;
     switch (event->kind) {
@@ -624,6 +626,9 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
         break;
     case BW_SITE_EVENT_LEADER_ANSWERED:
         bw_site_on_leader_answered(&step);
+        break;
+    case BW_SITE_EVENT_REMOTE_FENCE:
+        bw_site_on_remote_fence(&step, event->ask);
         break;
     case BW_SITE_EVENT_OTHER_SERVES:
         if (bw_site_override_hears_other(&step))

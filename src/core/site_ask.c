@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 
 struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action_kind kind,
                                     const char *rule)
@@ -137,7 +138,10 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
         site->fence_run_id = message->run.run_id;
         site->fence_run_index = bw_site_held_index(site);
     }
-    if (bw_action_is_action(action)) {
+    if (action == BW_ACTION_REMOTE_FENCE) { /* beside what is done with its own service (3.3) */
+        BW_COPY_FIELD(message->run.facts.previous_site, site->remote_fence.ask.site);
+        site->remote_fence.run_id = message->run.run_id;
+    } else if (bw_action_is_action(action)) {
         site->running = action;
         site->running_run_id = message->run.run_id;
     } else {

@@ -266,6 +266,7 @@ void bw_site_on_guard_lost(const struct step *step)
     site->arm_open = false;
     site->end_open = false;
     site->override_open = false;
+    bw_site_remote_fence_lost(site);
     bw_site_forget_observations(site);
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, true);
     site->mirror_due = step->now;
@@ -310,7 +311,10 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     site->guard = *state;
     if (bw_site_watches_epoch(site, state->armed_epoch) && !(state->fence_ended && state->fence_ok))
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S91"); /* until when, and F */
-    site->running = bw_action_is_action(state->running) ? state->running : BW_ACTION_NONE;
+    bw_site_remote_fence_lost(site); /* one that runs is of an earlier hello */
+    site->running = bw_action_is_action(state->running) && state->running != BW_ACTION_REMOTE_FENCE
+                        ? state->running
+                        : BW_ACTION_NONE;
     site->running_run_id = state->running_run_id;
     site->arm_open = false;
     site->end_open = false;
@@ -526,6 +530,9 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
         break;
     case BW_ACTION_REJOIN:
         on_rejoin_ended(step, ended);
+        break;
+    case BW_ACTION_REMOTE_FENCE:
+        bw_site_on_remote_fence_ended(step, ended);
         break;
     case BW_ACTION_NONE:
     case BW_ACTION_STATUS:

@@ -3,7 +3,8 @@
  * rests on the tenure; site_give_back.c: how an epoch is given back; site_override.c: what a person
  * has said where there is no quorum; site_watch.c: observations; site_report.c: what is said to the
  * witnesses; site_guard.c: the guard's side of things; site_own_fence.c: the agent's own fence;
- * site_overriding.c: serving without a lease; site.c: orders and the step. site_sound.c: what must
+ * site_overriding.c: serving without a lease; site_remote_fence.c: ending another site's service;
+ * site.c: orders and the step. site_sound.c: what must
  * hold between steps. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
@@ -217,6 +218,14 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
 /* What another instance of this site has armed. */
 void bw_site_watch_old_instance(const struct step *step);
 void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event);
+
+/* site_remote_fence.c: another site's service is fenced from here (3.3) */
+void bw_site_on_remote_fence(const struct step *step, const struct bw_remote_fence_ask *ask);
+void bw_site_advance_remote_fence(const struct step *step);
+void bw_site_on_remote_fence_ended(const struct step *step, const struct bw_guard_run_ended *ended);
+/* The connection to its guard is another one, or gone. */
+void bw_site_remote_fence_lost(struct bw_site *site);
+struct bw_remote_fence_said bw_site_remote_fence_said(const struct bw_site *site);
 
 /* site_watch.c */
 /* It serves again (SERVES), or may (DENIED): what was seen to end it before counts no more (3.3). */

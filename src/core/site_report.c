@@ -224,6 +224,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->seen_epoch = site->seen_epoch;
     report->seen_age_ms = site->seen_epoch != 0 ? since_ms(now, site->seen_at) : 0;
     say_restarts(site, now, &report->restarts);
+    report->remote_fence = bw_site_remote_fence_said(site);
     report->alarms |= bw_site_reach_alarms(site);
     if (report->override != BW_OVERRIDE_NONE)
         report->alarms |= UINT32_C(1) << BW_ALARM_OVERRIDE;

@@ -95,7 +95,8 @@ static bool asks_guard(const struct bw_site *site)
     for (int i = 0; i < BW_ACTION_COUNT; i++)
         if (site->observation[i].running)
             return true;
-    return site->running != BW_ACTION_NONE || site->arm_open || site->end_open;
+    return site->running != BW_ACTION_NONE || site->arm_open || site->end_open ||
+           site->remote_fence.state == BW_REMOTE_FENCE_RUNNING;
 }
 
 static const char *guard_unsound(const struct bw_site *site)

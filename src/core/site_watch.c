@@ -328,6 +328,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
     case BW_ACTION_STOP:
     case BW_ACTION_FENCE:
     case BW_ACTION_REJOIN:
+    case BW_ACTION_REMOTE_FENCE:
     case BW_ACTION_COUNT:
         break;
     }
@@ -378,6 +379,7 @@ static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind
     case BW_ACTION_STOP:
     case BW_ACTION_FENCE:
     case BW_ACTION_REJOIN:
+    case BW_ACTION_REMOTE_FENCE:
     case BW_ACTION_COUNT:
         break;
     }

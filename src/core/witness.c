@@ -70,6 +70,7 @@ static void forget_term(struct bw_witness *witness)
         watch->ended_epoch = 0;
         watch->boot_epoch = 0;
         watch->is_proposing = false;
+        watch->remote_fence = (struct bw_remote_fence){0};
         watch->wish_judged = false;
         if (watch->wish.index != 0)
             continue; /* 4: it is replicated, and whoever leads next goes on with it */

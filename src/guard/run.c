@@ -66,7 +66,8 @@ static void judge(const struct bw_guard_work *work, const struct bw_script_resul
     }
     /* A stop or fence whose own tree is still there has not been seen to end anything. */
     if (out_ended->result == BW_RUN_OK && result->tree != BW_OK &&
-        (work->run.action == BW_ACTION_STOP || work->run.action == BW_ACTION_FENCE)) {
+        (work->run.action == BW_ACTION_STOP || work->run.action == BW_ACTION_FENCE ||
+         work->run.action == BW_ACTION_REMOTE_FENCE)) {
         out_ended->result = BW_RUN_FAILED;
         out_ended->exit_status = -1;
     }

@@ -56,6 +56,8 @@ static void take_group(struct bw_agent_machine *machine, const struct bw_sync_an
     const struct bw_site_event order = {.kind = BW_SITE_EVENT_ORDER, .order = &sent->order};
     const struct bw_site_event other = {.kind = BW_SITE_EVENT_OTHER_SERVES,
                                         .epoch = sent->other_serves_epoch};
+    const struct bw_site_event asked = {.kind = BW_SITE_EVENT_REMOTE_FENCE,
+                                        .ask = &sent->remote_fence};
     struct bw_site_event event = *confirmed;
 
     if (group < 0)
@@ -66,6 +68,8 @@ static void take_group(struct bw_agent_machine *machine, const struct bw_sync_an
         bw_agent_step_group(machine, (uint32_t)group, &event);
     if (other.epoch != 0)
         bw_agent_step_group(machine, (uint32_t)group, &other);
+    if (event.number != 0 && sent->remote_fence.epoch != 0)
+        bw_agent_step_group(machine, (uint32_t)group, &asked);
 }
 
 /* That it is heard (4), and what it measures our clocks by (3.8). */

@@ -127,13 +127,17 @@ void bw_agenda_evaluate(struct bw_witness_machine *machine, int group)
 {
     struct bw_decision *decision = &machine->decision;
     const struct bw_instant now = bw_witness_now(machine);
+    uint64_t wake_in_ns;
 
     machine->due[group] = BW_INSTANT_NEVER;
     if (!machine->core.leadership.leads)
         return;
+    bw_witness_follow_remote_fence(&machine->core, group, now, &wake_in_ns);
     bw_witness_decide(&machine->core, group, now, decision);
-    if (decision->wake_in_ns != UINT64_MAX)
-        machine->due[group] = bw_instant_add(now, decision->wake_in_ns);
+    if (decision->wake_in_ns < wake_in_ns)
+        wake_in_ns = decision->wake_in_ns;
+    if (wake_in_ns != UINT64_MAX)
+        machine->due[group] = bw_instant_add(now, wake_in_ns);
     if (!decision->acts) {
         hand_over_unknowing(machine, group, now);
         end_wish(machine, group, now);

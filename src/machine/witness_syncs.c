@@ -103,6 +103,7 @@ static void answer_group(struct bw_witness_machine *machine, struct bw_witness_c
     sent = bw_syncs_add_group(machine, group, site);
     sent->other_serves_epoch = bw_witness_other_serves(&machine->core, group, site,
                                                        bw_witness_now(machine));
+    bw_witness_remote_fence(&machine->core, group, site, &sent->remote_fence);
     confirm(machine, call, said, group, proof, sent);
 }
 

@@ -266,6 +266,10 @@ static void print_limits_of_this(const struct bw_trial_report *report,
                        "status_script was asked\n");
     if (group->scripts[BW_ACTION_REJOIN] != NULL)
         (void)fprintf(out, "  rejoin_script: it destroys data, and was not run\n");
+    if (group->scripts[BW_ACTION_REMOTE_FENCE] != NULL)
+        (void)fprintf(out,
+                      "  remote_fence_script: it ends the service at another site, and was not "
+                      "run\n");
     if (group->enforce == BW_REACH_UNITS)
         (void)fprintf(out, "  enforce: units: that the guard can end these units; here only the "
                            "scripts were\n");

@@ -474,6 +474,20 @@ SHAPE(script_failure, script_failure, NUMBER(action), NUMBER(result), NUMBER(age
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_remote_fence_ask
+#define WIRE Breakwater__V1__RemoteFenceAsk
+SHAPE(remote_fence_ask, remote_fence_ask, NUMBER(epoch), NUMBER(held_index), NUMBER(term),
+      NUMBER(number), NAME(site))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_remote_fence_said
+#define WIRE Breakwater__V1__RemoteFenceSaid
+SHAPE(remote_fence_said, remote_fence_said, NUMBER(limit_ms), NUMBER(state),
+      LATER(ask, remote_fence_ask))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_report
 #define WIRE Breakwater__V1__Report
 SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_index),
@@ -487,7 +501,8 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       BOOL(gives_position), MESSAGE(sight, reach_sight), BOOL(guard_busy), NUMBER(override),
       NUMBER(seen_epoch), NUMBER(seen_age_ms), LIST(failures, failure_count, script_failure),
       NUMBER_AS(restarts.count, restarts, false), NUMBER_AS(restarts.age_ms, restart_age_ms, false),
-      NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms))
+      NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms),
+      LATER(remote_fence, remote_fence_said))
 #undef CORE
 #undef WIRE
 
@@ -541,7 +556,7 @@ SHAPE(member, member, NUMBER1(id), NAME1(name), TEXT1(address))
 #define CORE struct bw_sync_answer_group
 #define WIRE Breakwater__V1__SyncAnswerGroup
 SHAPE(sync_answer_group, sync_answer_group, NAME1(name), NUMBER(confirmed_epoch),
-      NUMBER(other_serves_epoch), MESSAGE(order, order))
+      NUMBER(other_serves_epoch), MESSAGE(order, order), LATER(remote_fence, remote_fence_ask))
 #undef CORE
 #undef WIRE
 
@@ -608,7 +623,8 @@ GUARD(state, GROUP_STATE, guard_state, BOOL(enforced), NUMBER(epoch_seen), NUMBE
       BOOL(stop_seen), ENUM(running, BW_ACTION_LIST), NUMBER(running_epoch), NUMBER(running_run_id),
       ENUM(reach, BW_REACH_LIST), BOOL(reach_works), NUMBER(fence_bound_ms), BOOLS(has_script),
       NUMBERS(timeout_ms), MESSAGE(sight, reach_sight), NUMBER(start_epoch),
-      ENUM(served, BW_SERVED_LIST), BOOL(arm_pending), BOOL(overriding), NUMBER(loop_delay_ms))
+      ENUM(served, BW_SERVED_LIST), BOOL(arm_pending), BOOL(overriding), NUMBER(loop_delay_ms),
+      NUMBER(remote_fence_ms))
 #undef CORE
 #undef WIRE
 #define CORE PART(armed)

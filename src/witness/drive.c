@@ -195,16 +195,18 @@ static void log_decision(struct bw_program *program, int group_index,
     char gates[GATES_TEXT_BYTES];
     const struct bw_contact *from = decision->from;
     const char *via = from != NULL ? bw_program_name_of(program, bw_ways_relayed_by(from)) : "";
+    const char *site = group->holder_site;
 
+    if (command->kind == BW_COMMAND_FENCED)
+        site = program->watches[group_index].remote_fence.site;
     explain(decision, group, gates);
     bw_log_info(
         &program->log, "decision.made",
         "group=%s rule=%s command=%s epoch=%" PRIu64 " site=%s reason=%s%s%s%s%s%s%s gates=%s",
         group->spec.name, decision->rule, bw_command_word(command->kind), command->epoch,
         command->site[0] != '\0' ? command->site : command->target, bw_reason_word(command->reason),
-        from != NULL ? " heard_from=" : "", from != NULL ? group->holder_site : "",
-        from != NULL ? "/" : "", from != NULL ? from->agent : "", via[0] != '\0' ? " via=" : "",
-        via, bw_log_quote(gates));
+        from != NULL ? " heard_from=" : "", from != NULL ? site : "", from != NULL ? "/" : "",
+        from != NULL ? from->agent : "", via[0] != '\0' ? " via=" : "", via, bw_log_quote(gates));
     if (command->kind == BW_COMMAND_EXPIRED)
         log_surely_over(program, group_index, command->epoch);
 }

@@ -30,12 +30,21 @@ static uint64_t may_live_ms(const struct bw_operator_view *view, int group_index
            BW_NS_PER_MS;
 }
 
+static bool tell_remote_fence(const struct bw_operator_view *view, int group_index,
+                              char out_text[BW_REMOTE_FENCE_TEXT_BYTES])
+{
+    return bw_remote_fence_text(group_of(view, group_index), &view->machine->watches[group_index],
+                                &view->machine->leadership, view->now, out_text,
+                                BW_REMOTE_FENCE_TEXT_BYTES);
+}
+
 json_t *bw_json_end(const struct bw_operator_view *view, int group_index)
 {
     const struct bw_group *group = group_of(view, group_index);
     const struct bw_voucher *voucher = bw_group_voucher(group, group->epoch);
     struct bw_end_waits waits = {0};
     char way[2 * BW_NAME_MAX + 64];
+    char fence[BW_REMOTE_FENCE_TEXT_BYTES];
 
     if (group->phase == BW_PHASE_VACANT)
         return json_null();
@@ -43,7 +52,7 @@ json_t *bw_json_end(const struct bw_operator_view *view, int group_index)
         bw_end_way(group, &waits, way, sizeof way);
     /* clang-format off */
     return json_pack(
-        "{s:b, s:b, s:s?, s:s?, s:s?, s:o, s:o, s:o}",
+        "{s:b, s:b, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:o}",
         "by_time", waits.gate == NULL,
         "by_holder", !waits.is_lost,
         "gate", waits.gate,
@@ -52,6 +61,8 @@ json_t *bw_json_end(const struct bw_operator_view *view, int group_index)
         "lease_may_live_ms", view->machine->leadership.leads
                                  ? json_integer((json_int_t)may_live_ms(view, group_index))
                                  : json_null(),
+        "remote_fence", tell_remote_fence(view, group_index, fence) ? bw_json_text(fence)
+                                                                    : json_null(),
         "vouched_by", voucher == NULL ? json_null() : bw_json_text(voucher->by),
         "vouched_text", voucher == NULL ? json_null() : bw_json_text(voucher->text));
     /* clang-format on */
@@ -75,6 +86,7 @@ static void add_holder(const struct bw_operator_view *view, int group_index, jso
     const struct bw_group *group = group_of(view, group_index);
     const struct bw_history_entry *entry = bw_group_history_at(group, 0);
     struct bw_end_waits waits = {0};
+    char fence[BW_REMOTE_FENCE_TEXT_BYTES];
     char since[BW_TIME_TEXT_BYTES] = "";
 
     if (entry != NULL)
@@ -86,6 +98,8 @@ static void add_holder(const struct bw_operator_view *view, int group_index, jso
         add(facts, "Time alone does not end it: %s (gate %s).", waits.why, waits.gate);
     else
         add(facts, "Time alone ends it, unless its site goes on answering.");
+    if (tell_remote_fence(view, group_index, fence))
+        add(facts, "A fence from another site ends it, too: %s.", fence);
     if (waits.is_lost)
         add(facts, "%s came back without the state that could give it back.", group->holder_site);
 }

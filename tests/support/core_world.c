@@ -208,6 +208,9 @@ void world_pass_ms(struct world *world, uint64_t ms)
 
 const char *world_decide(struct world *world)
 {
+    uint64_t wake_in_ns; /* as the witness's machine does before each decision (3.3) */
+
+    bw_witness_follow_remote_fence(&world->witness, 0, world->now, &wake_in_ns);
     bw_witness_decide(&world->witness, 0, world->now, &world->decision);
     return world->decision.rule;
 }

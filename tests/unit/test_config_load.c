@@ -313,6 +313,9 @@ static void every_key_of_site_yaml_arrives(void **state)
     assert_int_equal(group->timeout_ms[BW_ACTION_READINESS], 7000);
     assert_int_equal(group->timeout_ms[BW_ACTION_VERIFY], 8000);
     assert_int_equal(group->timeout_ms[BW_ACTION_REJOIN], 3600000);
+    assert_non_null(
+        strstr(group->scripts[BW_ACTION_REMOTE_FENCE], "/config/scripts/remote-fence.sh"));
+    assert_int_equal(group->timeout_ms[BW_ACTION_REMOTE_FENCE], 90000);
     assert_int_equal(group->env_count, 3);
     assert_string_equal(group->env[1].name, "HARBOR_REPLICAS");
     assert_string_equal(group->env[1].value, "1");

@@ -21,15 +21,16 @@
 /* X(NAME, key of the script, key of its limit), of BW_ACTION_NAME. STATUS, START and STOP are
  * required. Limits are `script_timeout` when absent; the fence's is BW_FENCE_TIMEOUT_ABSENT, so that
  * it fits into the default fence window. */
-#define BW_SCRIPT_LIST(X)                                                                         \
-    X(STATUS, "status_script", "status_timeout")                                                  \
-    X(START, "start_script", "start_timeout")                                                     \
-    X(STOP, "stop_script", "stop_timeout")                                                        \
-    X(FENCE, "fence_script", "fence_timeout")                                                     \
-    X(CONDITION, "condition_check_script", "condition_timeout")                                   \
-    X(READINESS, "readiness_script", "readiness_timeout")                                         \
-    X(VERIFY, "verify_script", "verify_timeout")                                                  \
-    X(REJOIN, "rejoin_script", "rejoin_timeout")
+#define BW_SCRIPT_LIST(X)                                                                          \
+    X(STATUS, "status_script", "status_timeout")                                                   \
+    X(START, "start_script", "start_timeout")                                                      \
+    X(STOP, "stop_script", "stop_timeout")                                                         \
+    X(FENCE, "fence_script", "fence_timeout")                                                      \
+    X(CONDITION, "condition_check_script", "condition_timeout")                                    \
+    X(READINESS, "readiness_script", "readiness_timeout")                                          \
+    X(VERIFY, "verify_script", "verify_timeout")                                                   \
+    X(REJOIN, "rejoin_script", "rejoin_timeout")                                                   \
+    X(REMOTE_FENCE, "remote_fence_script", "remote_fence_timeout")
 #define BW_FENCE_TIMEOUT_ABSENT "3s"
 #define BW_LOOP_DELAY_ABSENT    "2s" /* fits into the default lease */
 

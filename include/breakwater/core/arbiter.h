@@ -55,6 +55,20 @@ struct bw_restarted {
     struct bw_instant since; /* the last time; zeros: it is not known */
 };
 
+/* The fence from another site that this leader asks for (3.3). */
+struct bw_remote_fence {
+    struct bw_remote_fence_ask ask; /* epoch 0: nobody is asked now */
+    char site[BW_NAME_MAX + 1];     /* who is asked; once nobody is: who was asked last */
+    struct bw_id instance, session; /* of its agent: nobody else's word counts */
+    struct bw_instant asked;
+    bool has_begun; /* it has said that the script runs */
+    uint64_t epoch; /* the epoch that failures are counted of */
+    uint32_t failures;
+    struct bw_instant failed; /* the newest: nobody is asked for wait_ns from then */
+    uint64_t wait_ns;
+    uint64_t number; /* of the newest ask in this term */
+};
+
 /* What one witness remembers about a group beside the log: reports, instants, its own proposals.
  * Volatile. Durations of replicated state are counted from the instant at which this witness applied
  * the entry, after a restart from its start: longer, never shorter (3.1). */
@@ -92,6 +106,7 @@ struct bw_watch {
     uint64_t boot_epoch;  /* of which this leader has proposed a boot: it confirms no other's (3.5) */
     struct bw_id boot_id; /* the newest of them */
     bool is_proposing;    /* a proposal is on its way: nothing else is proposed for this group */
+    struct bw_remote_fence remote_fence; /* asked for in this term */
     uint64_t handed_over_epoch; /* after which this witness has given leadership away, for want of a
                                    lag */
     struct bw_wish wish; /* that of the group; below BW_WISH_LEVEL, and a force-release always, this
@@ -146,7 +161,7 @@ struct bw_decision {
                                   BW_COMMAND_COUNT */
     const char *rule;          /* stable id of the step that decided ("A3"); "A0": nothing to do */
     const struct bw_contact
-        *from;                 /* whose word Released or Boot rests on, in the watch; else NULL */
+        *from; /* whose word Released, Boot or Fenced rests on, in the watch; else NULL */
     uint64_t wake_in_ns;       /* evaluate again then at the latest; UINT64_MAX: on events only */
     uint32_t gate_count;
     struct bw_gate gates[BW_GATES_MAX];
@@ -169,7 +184,7 @@ bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch 
  * candidate · before A6: A31 Grant to the one site where a person overrides (3.8) · A10 Adopted ·
  * A11 Revoke for a switchover · A12 Revoke for failback · A13 end of a maintenance · A30 Boot
  * (looked at after A5). After A4: A25 Close for a force-release · A26 Forced, once no lease of the
- * epoch can live (3.1).
+ * epoch can live (3.1). Before A3: A32 Fenced, by the word of the site that was asked (3.3).
  *
  * Where design 3.9 and 4 leave room:
  * - `manual` holds a grant to any site but data_site: that site gets back what it has just had. A
@@ -208,6 +223,7 @@ struct bw_end_waits {
     const char *gate; /* id of the gate of A3 that stays shut */
     const char *why;  /* static, follows "time alone does not end it: " */
     bool is_lost;     /* the holder's instance is gone from its site: nobody gives the epoch back */
+    bool has_remote_fence; /* another site has a script that can see its end from there (3.3) */
 };
 /* False: time alone ends it once its lease has lapsed, or none is open. True: only the site itself, a
  * fence or a person does, and every text about this group says so and names force-release. The very
@@ -219,6 +235,14 @@ bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watc
 /* The command by which a person ends an epoch that time does not end. Cut to `size`, ended by NUL. */
 void bw_end_way(const struct bw_group *group, const struct bw_end_waits *waits, char *out_text,
                 size_t size);
+
+/* What becomes of the fence from another site, in words; who can be asked for it, before it can be
+ * asked for. False: time alone ends the epoch, or no site that was heard has a remote_fence_script.
+ * Cut to `size`, ended by NUL. */
+#define BW_REMOTE_FENCE_TEXT_BYTES 320
+bool bw_remote_fence_text(const struct bw_group *group, const struct bw_watch *watch,
+                          const struct bw_leadership *leadership, struct bw_instant now,
+                          char *out_text, size_t size);
 
 /* What a fresh report of the holder's site says against a person who vouches that it is off. */
 enum bw_holder_answer {

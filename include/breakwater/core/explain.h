@@ -67,7 +67,9 @@
     X(BUSY, "busy", "its guard has ended every start and stop of before")                          \
     X(STOP_SEEN, "stop_seen", "the end of the service at the holder could be seen")                \
     X(OVERRIDE, "override", "no other site serves by a person's word without a lease (override)")  \
-    X(OVERRIDING, "overriding", "one site overrides, and no other says that it serves")
+    X(OVERRIDING, "overriding", "one site overrides, and no other says that it serves")            \
+    X(REMOTE_FENCE, "remote_fence", "another site's remote_fence_script has seen the end")         \
+    X(REMOTE_FENCE_WAIT, "remote_fence_wait", "the pause after a remote fence that failed is over")
 enum bw_gate_id {
 #define X(name, id, meaning) BW_GATE_ID_##name,
     BW_GATE_LIST(X)

@@ -11,16 +11,17 @@
 #include <breakwater/core/report.h>
 
 /* X(NAME, word, is_action). Two slots a group: one action, one observation; a fence kills both. */
-#define BW_ACTION_LIST(X)                                                                         \
-    X(NONE, "none", false)                                                                        \
-    X(START, "start", true)                                                                       \
-    X(STOP, "stop", true)                                                                         \
-    X(FENCE, "fence", true)                                                                       \
-    X(REJOIN, "rejoin", true)                                                                     \
-    X(STATUS, "status", false)                                                                    \
-    X(READINESS, "readiness", false)                                                              \
-    X(CONDITION, "condition", false)                                                              \
-    X(VERIFY, "verify", false)
+#define BW_ACTION_LIST(X)                                                                          \
+    X(NONE, "none", false)                                                                         \
+    X(START, "start", true)                                                                        \
+    X(STOP, "stop", true)                                                                          \
+    X(FENCE, "fence", true)                                                                        \
+    X(REJOIN, "rejoin", true)                                                                      \
+    X(STATUS, "status", false)                                                                     \
+    X(READINESS, "readiness", false)                                                               \
+    X(CONDITION, "condition", false)                                                               \
+    X(VERIFY, "verify", false)                                                                     \
+    X(REMOTE_FENCE, "remote_fence", true) /* of another site's service (3.3) */
 enum bw_action_kind {
 #define X(name, word, is_action) BW_ACTION_##name,
     BW_ACTION_LIST(X)
@@ -146,6 +147,9 @@ struct bw_guard_state {
     bool has_script[BW_ACTION_COUNT];
     uint32_t timeout_ms[BW_ACTION_COUNT];
     uint32_t loop_delay_ms; /* the service's own loop starts it (3.4, driver); 0: the guard does */
+    uint32_t remote_fence_ms; /* the limit of its remote_fence_script (3.3); 0: it has none. Neither
+                                 has_script nor timeout_ms tell of it: who is older has no place
+                                 for one more */
 };
 struct bw_guard_run_ended {
     uint64_t epoch;

@@ -49,6 +49,34 @@ struct bw_restarts {
     uint32_t age_ms; /* how long ago it was seen to serve again */
 };
 
+/* A leader asks this site to end what a closed epoch has left at another one (3.3). Term and number
+ * are of the asking: no two are the same. */
+struct bw_remote_fence_ask {
+    uint64_t epoch;             /* 0: nothing is asked */
+    uint64_t held_index;        /* of the failed fence for which the epoch is held; 0: it is not */
+    uint64_t term;              /* of the leader that asks */
+    uint64_t number;            /* of the asking in that term */
+    char site[BW_NAME_MAX + 1]; /* whose epoch it is */
+};
+
+#define BW_REMOTE_FENCE_LIST(X)                                                                    \
+    X(NONE, "none") /* it has not begun */                                                         \
+    X(RUNNING, "running")                                                                          \
+    X(SEEN, "seen")     /* the script has ended with 0: it has seen the end of the service */      \
+    X(FAILED, "failed") /* it has ended otherwise, or was not run */
+enum bw_remote_fence_state {
+#define X(name, word) BW_REMOTE_FENCE_##name,
+    BW_REMOTE_FENCE_LIST(X)
+#undef X
+};
+
+/* What a site says of that. */
+struct bw_remote_fence_said {
+    uint32_t limit_ms; /* of its remote_fence_script; 0: it has none */
+    enum bw_remote_fence_state state;
+    struct bw_remote_fence_ask ask; /* the one that `state` is of */
+};
+
 /* One group as its site sees it, in one sync. Ages are measured at the site, at sending. */
 struct bw_report {
     uint64_t spec_version;      /* the newest that the site knows: observations below were made
@@ -99,6 +127,7 @@ struct bw_report {
     uint64_t seen_epoch;  /* under which its service was seen to serve last; 0: not known. For the
                              record alone (3.1), as seen_age_ms */
     struct bw_restarts restarts;
+    struct bw_remote_fence_said remote_fence;
 };
 
 /* A give-back that is repeated in every sync until committed state shows it (3.5). */
@@ -185,6 +214,7 @@ const char *bw_reports_started_elsewhere(const struct bw_spec *spec,
 const struct bw_contact *bw_site_reports_newest(const struct bw_site_reports *reports);
 
 const char *bw_service_word(enum bw_service service);
+const char *bw_remote_fence_word(enum bw_remote_fence_state state);
 /* The first line of a status script (5.1), any case; any other word is UNKNOWN. */
 enum bw_service bw_service_of_line(const char *line);
 /* `line` is `word`, any case. */

@@ -71,6 +71,7 @@ enum bw_site_event_kind {
     BW_SITE_EVENT_OVERRIDE_END,    /* ... and no longer */
     BW_SITE_EVENT_LEADER_ANSWERED, /* a leader has answered a sync: said while there is an override
                                     */
+    BW_SITE_EVENT_REMOTE_FENCE, /* a leader asks for a fence of another site's closed epoch (3.3) */
 };
 struct bw_site_event {
     enum bw_site_event_kind kind;
@@ -88,6 +89,7 @@ struct bw_site_event {
     bool mirror_overrides;               /* nothing is armed: it serves by a person's word, said by
                                             this instance (3.8) */
     const struct bw_override_wish *wish; /* OVERRIDE */
+    const struct bw_remote_fence_ask *ask; /* REMOTE_FENCE */
 };
 
 enum bw_site_action_kind {
@@ -215,6 +217,15 @@ struct bw_observation {
     uint64_t order_index;   /* likewise */
 };
 
+/* What a leader has asked for last, and what has come of it (3.3). Not kept: whoever leads asks a
+ * new agent anew. */
+struct bw_site_remote_fence {
+    struct bw_remote_fence_ask ask; /* epoch 0: none */
+    struct bw_instant heard;        /* when a leader last said so */
+    enum bw_remote_fence_state state;
+    uint64_t run_id; /* of its script */
+};
+
 struct bw_site {
     char group[BW_NAME_MAX + 1];
     struct bw_id instance;
@@ -316,6 +327,7 @@ struct bw_site {
     struct bw_order order;          /* newest */
     uint64_t other_serves_epoch;
     struct bw_instant other_serves_contact; /* when a witness last said so */
+    struct bw_site_remote_fence remote_fence;
     uint32_t alarms;
     struct bw_site_failures failures;    /* for people */
     uint32_t rows_taken[BW_SITE_TABLES]; /* of each table, in bits: one that nobody takes is none */

@@ -41,6 +41,7 @@ struct bw_sync_answer_group {
     uint64_t other_serves_epoch; /* newest epoch of another site that its own fresh report says is
                                     verified serving (4, rejoin); 0 none known here */
     struct bw_order order;    /* from committed state: says also that an epoch is over */
+    struct bw_remote_fence_ask remote_fence; /* of a leader (3.3); epoch 0: nothing is asked */
 };
 
 struct bw_member {

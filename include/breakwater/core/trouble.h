@@ -84,8 +84,9 @@
       "more than one site says that the service runs there, and what both write drifts apart: "    \
       "stop it at once where the data may be lost")                                                \
     X(NEEDS_PERSON, "needs_person",                                                                \
-      "time alone does not end the epoch: its site has to give it back, or a person says that it " \
-      "is off, by force-release")                                                                  \
+      "time alone does not end the epoch: its site has to give it back, a fence from another "     \
+      "site "                                                                                      \
+      "has to see the end, or a person says that the site is off, by force-release")               \
     X(NO_FAILOVER, "no_failover",                                                                  \
       "no other site could take over by itself: explain says what each of them lacks")             \
     X(MAINTENANCE_ENDS, "maintenance_ends",                                                        \

@@ -104,6 +104,15 @@ void bw_witness_restarted(const struct bw_witness *witness, int group,
 uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, const char *site,
                                  struct bw_instant now);
 
+/* 3.3: whom this leader asks for a fence of the closed epoch, what has come of it, and when
+ * somebody is asked again. Before each bw_witness_decide; `*out_wake_in_ns`: again then at the
+ * latest. */
+void bw_witness_follow_remote_fence(struct bw_witness *witness, int group, struct bw_instant now,
+                                    uint64_t *out_wake_in_ns);
+/* For sync answers: what `site` is asked for; its epoch is 0 where that is nothing. */
+void bw_witness_remote_fence(const struct bw_witness *witness, int group, const char *site,
+                             struct bw_remote_fence_ask *out_ask);
+
 /* A site that `next` leaves out of the group, and that freshly says that it overrides (3.8): what
  * it serves would be heard by nobody any more. NULL: none is. */
 const char *bw_witness_leaves_override(const struct bw_witness *witness, int group,

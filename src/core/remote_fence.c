@@ -1,0 +1,407 @@
+/* remote_fence.c - the fence of a closed epoch from another site: who is asked, when, and what is
+ * believed of it. Design 3.3. The script cannot know whether a lease lives; this file does. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/core/guard_link.h>
+#include <breakwater/core/witness.h>
+
+#include "evaluation.h"
+
+/* So long a site may take to say that it has begun. */
+#define BEGIN_NS (10 * BW_NS_PER_S)
+/* Beyond the limit of its script: for TERM, KILL, and the way of the word. */
+#define WORD_NS (70 * BW_NS_PER_S)
+/* Between two tries: twice as long each time. */
+#define PAUSE_NS   (5 * BW_NS_PER_S)
+#define PAUSES_MAX 7 /* the last is of more than five minutes */
+
+static bool is_same_ask(const struct bw_remote_fence_ask *a, const struct bw_remote_fence_ask *b)
+{
+    return a->epoch == b->epoch && a->held_index == b->held_index && a->term == b->term &&
+           a->number == b->number;
+}
+
+/* ---- may it be asked for at all? ------------------------------------------------------------- */
+
+static bool overrides_anywhere(const struct bw_evaluation *eval)
+{
+    return bw_policy_other_override(eval->group, eval->watch, -1, eval->now) >= 0;
+}
+
+static bool may_live(const struct bw_evaluation *eval)
+{
+    return bw_arbiter_lease_may_live_ns(eval->group, eval->watch, eval->leadership, eval->now) > 0;
+}
+
+/* Nobody confirms the epoch any more, and no lease of it can live: what a guard could still start
+ * under it would come after the fence. What time ends needs none, and what a person lets serve is
+ * nobody's to end (3.8). */
+static bool is_wanted(const struct bw_evaluation *eval)
+{
+    return eval->leadership->leads && eval->group->phase == BW_PHASE_CLOSING &&
+           bw_eval_has_remote_fence(eval) && eval->group->spec.mode != BW_MODE_OBSERVE &&
+           !bw_eval_time_ends(eval) && !may_live(eval) && !overrides_anywhere(eval);
+}
+
+/* ---- who can be asked ------------------------------------------------------------------------ */
+
+/* One agent speaks for it, itself, and hears this witness. It is a candidate of the spec, and
+ * nothing of its own is in the way. */
+static const struct bw_contact *able(const struct bw_evaluation *eval, int site)
+{
+    const struct bw_group *group = eval->group;
+    const struct bw_contact *contact = bw_policy_connected(group, eval->watch, site, eval->now);
+
+    if (site == bw_eval_holder_index(eval) || group->spec.sites[site].never_candidate ||
+        group->maintenance_ms[site] != 0 || contact == NULL || contact->relayed_by != 0)
+        return NULL;
+    return contact->report.remote_fence.limit_ms != 0 && contact->report.guard_alive &&
+                   !contact->report.guard_busy && contact->report.armed_epoch == 0 &&
+                   contact->report.service == BW_SERVICE_STOPPED &&
+                   contact->report.epoch_seen <= group->epoch
+               ? contact
+               : NULL;
+}
+
+/* The one that would be preferred as primary; after a failure another, where there is one. */
+static int choose(const struct bw_evaluation *eval)
+{
+    const struct bw_remote_fence *fence = &eval->watch->remote_fence;
+    const bool is_again = fence->failures > 0;
+    int best = -1;
+    int last = -1;
+
+    for (int site = 0; site < (int)eval->group->spec.site_count; site++) {
+        if (able(eval, site) == NULL)
+            continue;
+        if (is_again && strcmp(eval->group->spec.sites[site].name, fence->site) == 0)
+            last = site;
+        else if (best < 0 || bw_policy_prefers(eval->group, eval->watch, site, best))
+            best = site;
+    }
+    return best >= 0 ? best : last;
+}
+
+/* One at a time: a leader before this one may have asked. It says so as long as its script runs. */
+static bool runs_anywhere(const struct bw_evaluation *eval)
+{
+    for (int site = 0; site < (int)eval->group->spec.site_count; site++) {
+        const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, site,
+                                                               eval->now);
+
+        if (contact != NULL && contact->report.remote_fence.state == BW_REMOTE_FENCE_RUNNING)
+            return true;
+    }
+    return false;
+}
+
+/* ---- what has come of it --------------------------------------------------------------------- */
+
+/* What the site says that was asked; NULL: it, or the agent that was asked there, is not heard. */
+static const struct bw_contact *asked(const struct bw_evaluation *eval)
+{
+    const struct bw_remote_fence *fence = &eval->watch->remote_fence;
+    const int site = bw_spec_find_site(&eval->group->spec, fence->site);
+    const struct bw_contact *contact = site < 0 ? NULL
+                                                : bw_policy_connected(eval->group, eval->watch,
+                                                                      site, eval->now);
+
+    if (contact == NULL || !bw_id_equal(contact->instance, fence->instance) ||
+        !bw_id_equal(contact->session, fence->session))
+        return NULL;
+    return contact;
+}
+
+/* By its own word, in answer to this very ask: not by what another passes on for it, which could
+ * be made up (3.5). */
+static bool has_seen_end(const struct bw_evaluation *eval, const struct bw_contact *contact)
+{
+    const struct bw_remote_fence_said *said = &contact->report.remote_fence;
+
+    return contact->relayed_by == 0 && said->state == BW_REMOTE_FENCE_SEEN &&
+           is_same_ask(&said->ask, &eval->watch->remote_fence.ask);
+}
+
+static bool is_of_epoch(const struct bw_evaluation *eval)
+{
+    const struct bw_remote_fence_ask *ask = &eval->watch->remote_fence.ask;
+
+    return ask->epoch == eval->group->epoch && ask->held_index == eval->group->held_index;
+}
+
+/* What was seen to end serves again, or was not seen yet when the site looked (3.2.4). */
+static bool is_denied(const struct bw_evaluation *eval)
+{
+    uint64_t left_ns;
+
+    return bw_arbiter_holder_answer(eval->group, eval->watch, eval->now, &left_ns) ==
+           BW_HOLDER_STARTED;
+}
+
+static bool has_failed(const struct bw_evaluation *eval, bool *out_has_begun)
+{
+    const struct bw_remote_fence *fence = &eval->watch->remote_fence;
+    const struct bw_contact *contact = asked(eval);
+    const uint64_t waited_ns = bw_instant_elapsed_ns(eval->now, fence->asked);
+    const struct bw_remote_fence_said *said;
+
+    if (contact == NULL)
+        return true;
+    said = &contact->report.remote_fence;
+    if (!is_same_ask(&said->ask, &fence->ask) || said->state == BW_REMOTE_FENCE_NONE)
+        return waited_ns >= BEGIN_NS;
+    *out_has_begun = true;
+    if (said->state == BW_REMOTE_FENCE_RUNNING)
+        return waited_ns >= BEGIN_NS + WORD_NS + said->limit_ms * BW_NS_PER_MS;
+    return said->state != BW_REMOTE_FENCE_SEEN || is_denied(eval);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static void ask(const struct bw_evaluation *eval, int site, struct bw_remote_fence *fence)
+{
+    const struct bw_contact *contact = able(eval, site);
+
+    BW_ASSERT(contact != NULL && eval->group->phase == BW_PHASE_CLOSING); /* 3.3 */
+    fence->ask = (struct bw_remote_fence_ask){.epoch = eval->group->epoch,
+                                              .held_index = eval->group->held_index,
+                                              .term = eval->leadership->term,
+                                              .number = ++fence->number};
+    memcpy(fence->ask.site, eval->group->holder_site, sizeof fence->ask.site);
+    memcpy(fence->site, eval->group->spec.sites[site].name, sizeof fence->site);
+    fence->instance = contact->instance;
+    fence->session = contact->session;
+    fence->asked = eval->now;
+    fence->has_begun = false;
+}
+
+/* Where it may run on, unheard, nobody else is asked before it must be over. */
+static void note_failure(const struct bw_evaluation *eval, struct bw_remote_fence *fence)
+{
+    const struct bw_contact *contact = asked(eval);
+    const int site = bw_spec_find_site(&eval->group->spec, fence->site);
+    const struct bw_contact *newest = site < 0
+                                          ? NULL
+                                          : bw_site_reports_newest(&eval->watch->reports[site]);
+
+    fence->failed = eval->now;
+    fence->wait_ns = PAUSE_NS << (fence->failures < PAUSES_MAX ? fence->failures : PAUSES_MAX - 1);
+    fence->failures += fence->failures < PAUSES_MAX;
+    if (contact == NULL && newest != NULL && fence->has_begun)
+        fence->wait_ns += newest->report.remote_fence.limit_ms * BW_NS_PER_MS;
+    fence->ask = (struct bw_remote_fence_ask){0};
+}
+
+static uint64_t pause_left_ns(const struct bw_remote_fence *fence, struct bw_instant now)
+{
+    return fence->failures == 0
+               ? 0
+               : bw_instant_wait_left_ns(now, bw_instant_add(fence->failed, fence->wait_ns));
+}
+
+static void follow(const struct bw_evaluation *eval, struct bw_remote_fence *fence)
+{
+    int site;
+
+    if (fence->epoch != eval->group->epoch) { /* nothing of another counts */
+        fence->epoch = eval->group->epoch;
+        fence->failures = 0;
+        fence->site[0] = '\0';
+    }
+    if (!is_wanted(eval) || !is_of_epoch(eval))
+        fence->ask = (struct bw_remote_fence_ask){0};
+    if (fence->ask.epoch != 0 && has_failed(eval, &fence->has_begun))
+        note_failure(eval, fence);
+    if (fence->ask.epoch != 0 || !is_wanted(eval) || pause_left_ns(fence, eval->now) > 0 ||
+        runs_anywhere(eval))
+        return;
+    site = choose(eval);
+    if (site >= 0)
+        ask(eval, site, fence);
+}
+
+/* While somebody is asked a word that does not come is noticed within a second. */
+static uint64_t wake_ns(const struct bw_evaluation *eval, const struct bw_remote_fence *fence)
+{
+    const uint64_t pause_ns = pause_left_ns(fence, eval->now);
+
+    if (!is_wanted(eval))
+        return UINT64_MAX; /* the gates of A32 wake for it */
+    if (fence->ask.epoch != 0)
+        return BW_NS_PER_S;
+    return pause_ns > 0 ? pause_ns : UINT64_MAX;
+}
+
+void bw_witness_follow_remote_fence(struct bw_witness *witness, int group, struct bw_instant now,
+                                    uint64_t *out_wake_in_ns)
+{
+    BW_ASSERT(group >= 0 && group < (int)witness->cluster->group_count);
+    struct bw_watch *watch = &witness->watches[group];
+    const struct bw_evaluation eval = {.group = &witness->cluster->groups[group],
+                                       .watch = watch,
+                                       .leadership = &witness->leadership,
+                                       .now = now};
+
+    *out_wake_in_ns = UINT64_MAX;
+    if (eval.group->spec.name[0] == '\0')
+        return;
+    follow(&eval, &watch->remote_fence);
+    *out_wake_in_ns = wake_ns(&eval, &watch->remote_fence);
+}
+
+void bw_witness_remote_fence(const struct bw_witness *witness, int group, const char *site,
+                             struct bw_remote_fence_ask *out_ask)
+{
+    BW_ASSERT(group >= 0 && group < (int)witness->cluster->group_count);
+    const struct bw_group *state = &witness->cluster->groups[group];
+    const struct bw_remote_fence *fence = &witness->watches[group].remote_fence;
+
+    *out_ask = (struct bw_remote_fence_ask){0};
+    if (witness->leadership.leads && state->phase == BW_PHASE_CLOSING &&
+        fence->ask.epoch == state->epoch && strcmp(fence->site, site) == 0)
+        *out_ask = fence->ask;
+}
+
+/* ---- the step -------------------------------------------------------------------------------- */
+
+static const char *unasked_word(const struct bw_evaluation *eval)
+{
+    if (may_live(eval))
+        return "is asked for once no lease of the epoch can live";
+    if (eval->group->spec.mode == BW_MODE_OBSERVE)
+        return "is not asked for in mode observe";
+    if (overrides_anywhere(eval))
+        return "is not asked for beside an override";
+    if (pause_left_ns(&eval->watch->remote_fence, eval->now) > 0)
+        return "has failed, and is asked for again after a pause";
+    if (runs_anywhere(eval))
+        return "one that was asked for before still runs";
+    return choose(eval) >= 0 ? "is about to be asked for"
+                             : "no site that has such a script can be asked";
+}
+
+static const char *word_of(const struct bw_evaluation *eval, const struct bw_contact *contact)
+{
+    const struct bw_remote_fence *fence = &eval->watch->remote_fence;
+
+    if (fence->ask.epoch == 0)
+        return unasked_word(eval);
+    if (contact == NULL)
+        return "is asked, and not heard";
+    if (!is_same_ask(&contact->report.remote_fence.ask, &fence->ask))
+        return "is asked";
+    switch (contact->report.remote_fence.state) {
+    case BW_REMOTE_FENCE_RUNNING:
+        return "runs it";
+    case BW_REMOTE_FENCE_SEEN:
+        return contact->relayed_by == 0 ? "has seen the end"
+                                        : "has seen the end, and has to say so itself";
+    case BW_REMOTE_FENCE_FAILED:
+        return "has failed";
+    case BW_REMOTE_FENCE_NONE:
+        break;
+    }
+    return "is asked";
+}
+
+/* An end that was seen from elsewhere, by a script that began when nothing of the epoch could be
+ * started any more. Until A32 nobody else is granted. */
+bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_remote_fence *fence = &eval->watch->remote_fence;
+    const struct bw_contact *contact = fence->ask.epoch != 0 ? asked(eval) : NULL;
+    const struct bw_expiry_base base = bw_eval_holder_base(eval);
+    const uint64_t pause_ns = pause_left_ns(fence, eval->now);
+    const int site = fence->ask.epoch != 0 ? bw_spec_find_site(&eval->group->spec, fence->site)
+                                           : -1;
+    bool is_seen;
+
+    if (bw_eval_time_ends(eval) || !bw_eval_has_remote_fence(eval))
+        return false; /* A3 ends it, or nobody can */
+    (void)bw_gate_wait(&eval->list, BW_GATE_ID_LAPSE, -1, bw_expiry_counted_from(&base),
+                       bw_expiry_wait_ns(&eval->group->terms), eval->now, NULL);
+    if (fence->ask.epoch == 0 && pause_ns > 0)
+        (void)bw_gate_wait(&eval->list, BW_GATE_ID_REMOTE_FENCE_WAIT, -1, fence->failed,
+                           fence->wait_ns, eval->now, NULL);
+    is_seen = contact != NULL && is_of_epoch(eval) && has_seen_end(eval, contact);
+    (void)bw_gate_value(&eval->list, BW_GATE_ID_REMOTE_FENCE, -1, is_seen, BW_UNIT_SITE, site, -1,
+                        word_of(eval, contact));
+    if (is_seen)
+        (void)bw_gate_plain(&eval->list, BW_GATE_ID_CONTRADICTION, -1, !is_denied(eval),
+                            is_denied(eval) ? bw_service_word(BW_SERVICE_STARTED) : NULL);
+    eval->out->from = contact;
+    command->kind = BW_COMMAND_FENCED;
+    command->past_no_return = true;
+    if (is_seen)
+        (void)snprintf(command->by, sizeof command->by, "agent/%s/%s", fence->site, contact->agent);
+    return true;
+}
+
+/* ---- what people are told -------------------------------------------------------------------- */
+
+/* What its newest run has said, where that has failed. */
+static const char *last_words(const struct bw_evaluation *eval, const char *name)
+{
+    const int site = bw_spec_find_site(&eval->group->spec, name);
+    const struct bw_contact *newest = site < 0
+                                          ? NULL
+                                          : bw_site_reports_newest(&eval->watch->reports[site]);
+
+    for (uint32_t i = 0; newest != NULL && i < newest->report.failure_count; i++)
+        if (newest->report.failures[i].action == BW_ACTION_REMOTE_FENCE)
+            return newest->report.failures[i].said.words;
+    return "";
+}
+
+static void tell_pause(const struct bw_evaluation *eval, char *out_text, size_t size)
+{
+    const struct bw_remote_fence *fence = &eval->watch->remote_fence;
+    const char *words = last_words(eval, fence->site);
+    const uint64_t left_ms = pause_left_ns(fence, eval->now) / BW_NS_PER_MS;
+
+    (void)snprintf(out_text, size, "it failed at %s%s%s; asked for again in %" PRIu64 " s",
+                   fence->site, words[0] != '\0' ? ": " : "", words, left_ms / 1000 + 1);
+}
+
+/* Before the epoch is closed, and to who does not lead, it is a matter of who has a script. */
+static void tell_who(const struct bw_evaluation *eval, char *out_text, size_t size)
+{
+    size_t used = 0;
+
+    for (int site = 0; site < (int)eval->group->spec.site_count && used < size; site++) {
+        const struct bw_contact *newest = bw_site_reports_newest(&eval->watch->reports[site]);
+
+        if (site != bw_eval_holder_index(eval) && newest != NULL &&
+            newest->report.remote_fence.limit_ms != 0)
+            used += (size_t)snprintf(out_text + used, size - used, "%s%s",
+                                     used > 0 ? " or " : "asked of ",
+                                     eval->group->spec.sites[site].name);
+    }
+    if (used < size)
+        (void)snprintf(out_text + used, size - used, " once no lease of the epoch can live");
+}
+
+bool bw_remote_fence_text(const struct bw_group *group, const struct bw_watch *watch,
+                          const struct bw_leadership *leadership, struct bw_instant now,
+                          char *out_text, size_t size)
+{
+    const struct bw_evaluation eval = {
+        .group = group, .watch = watch, .leadership = leadership, .now = now};
+    const struct bw_remote_fence *fence = &watch->remote_fence;
+
+    if (group->phase == BW_PHASE_VACANT || bw_eval_time_ends(&eval) ||
+        !bw_eval_has_remote_fence(&eval))
+        return false;
+    if (!leadership->leads || group->phase != BW_PHASE_CLOSING || may_live(&eval))
+        tell_who(&eval, out_text, size);
+    else if (fence->ask.epoch != 0)
+        (void)snprintf(out_text, size, "%s %s", fence->site, word_of(&eval, asked(&eval)));
+    else if (pause_left_ns(fence, now) > 0)
+        tell_pause(&eval, out_text, size);
+    else
+        (void)snprintf(out_text, size, "%s", word_of(&eval, NULL));
+    return true;
+}

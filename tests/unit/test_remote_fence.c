@@ -1,0 +1,460 @@
+/* core/remote_fence.c: the end of a closed epoch that another site has seen. Design 3.3. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include <breakwater/core/guard_link.h>
+
+#include "core_world.h"
+
+static struct world world;
+
+static const char *const names[] = {"dc-a", "dc-b", "dc-c"};
+
+static struct bw_remote_fence_ask asked(int site)
+{
+    struct bw_remote_fence_ask ask;
+
+    (void)world_decide(&world);
+    bw_witness_remote_fence(&world.witness, 0, names[site], &ask);
+    return ask;
+}
+
+static void assert_nobody_is_asked(void)
+{
+    for (int site = A; site <= C; site++)
+        assert_int_equal(asked(site).epoch, 0);
+}
+
+/* The site says that of what it is asked for, and is heard. */
+static void say(int site, enum bw_remote_fence_state state)
+{
+    struct bw_remote_fence_said *said = &world.sites[site].report.remote_fence;
+
+    said->ask = asked(site);
+    assert_int_not_equal(said->ask.epoch, 0);
+    said->state = state;
+    world_sync_all(&world);
+}
+
+static void give_scripts(void)
+{
+    for (int site = A; site <= C; site++)
+        world.sites[site].report.remote_fence.limit_ms = 30000;
+    world_sync_all(&world);
+}
+
+/* dc-a serves where time alone ends nothing, is lost, and its epoch is closed. */
+static void begin_closed(uint32_t site_count)
+{
+    world_begin(&world, site_count);
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    give_scripts();
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 60000);
+    assert_string_equal(world_act(&world), "A4");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_CLOSING);
+}
+
+/* ---- the way to the next site ------------------------------------------------------------------
+ */
+
+static void what_another_site_has_seen_ends_the_epoch_and_that_is_granted_next(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    const uint64_t epoch = world_group(&world)->epoch;
+
+    assert_int_equal(asked(B).epoch, epoch);
+    assert_string_equal(asked(B).site, "dc-a");
+    assert_int_equal(asked(A).epoch, 0);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "remote_fence", -1));
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    assert_string_equal(world_decide(&world), "A0"); /* nobody is granted before */
+    assert_true(world_holds(&world, "remote_fence", -1));
+
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_act(&world), "A32");
+
+    assert_string_equal(world.applied.rule->id, "G16");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
+    assert_int_equal(world_group(&world)->last_end.grade, BW_GRADE_FENCED);
+    assert_int_equal(world_group(&world)->last_end.reason, BW_REASON_SITE_LOST);
+    assert_non_null(strstr(world.decision.command.by, "agent/dc-b/"));
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    assert_nobody_is_asked();
+}
+
+static void without_a_script_nothing_is_different(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    world.sites[B].report.remote_fence.limit_ms = 0;
+    world_pass_ms(&world, 2000);
+
+    assert_nobody_is_asked();
+    assert_null(world_gate(&world, "remote_fence", -1));
+    assert_true(world_holds(&world, "vouched", -1));
+}
+
+/* What time ends needs no script, which may only do harm. */
+static void what_time_ends_is_fenced_by_nobody(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    assert_int_not_equal(asked(B).epoch, 0);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    world_group(&world)->spec.expired_is_enough = true;
+
+    assert_nobody_is_asked();
+    assert_string_equal(world_act(&world), "A3");
+}
+
+/* 3.9: breakwater has not yet taken it over. */
+static void what_was_never_armed_is_left_as_it_is(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    assert_int_not_equal(asked(B).epoch, 0);
+    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED; /* else time ends it */
+    world_group(&world)->adopting = true;
+
+    assert_nobody_is_asked();
+    assert_null(world_gate(&world, "remote_fence", -1));
+    world_group(&world)->adopting = false;
+    assert_int_not_equal(asked(B).epoch, 0);
+}
+
+/* I1: its guard may start the service until then, whatever was ended before. */
+static void nobody_is_asked_while_a_lease_may_live(void **state)
+{
+    struct bw_command close = {.kind = BW_COMMAND_CLOSE, .group = "harbor"};
+    struct bw_command failed = {.kind = BW_COMMAND_FENCE_FAILED, .group = "harbor"};
+    uint64_t wait_ms;
+
+    (void)state;
+    for (int is_held = 0; is_held <= 1; is_held++) {
+        world_begin(&world, 2);
+        world_group(&world)->terms.reach = BW_REACH_REMOTE;
+        give_scripts();
+        wait_ms = world_wait_of_terms_ms(&world);
+        world_sync_all(&world);
+        world.sites[A].is_mute = true;
+        close.epoch = failed.epoch = world_group(&world)->epoch;
+        assert_string_not_equal(world_apply(&world, is_held ? &failed : &close), "-");
+        world_pass_ms(&world, wait_ms - 1000);
+        assert_nobody_is_asked();
+        assert_true(world_holds(&world, "lapse", -1));
+
+        world_pass_ms(&world, 2000);
+        assert_int_not_equal(asked(B).epoch, 0);
+    }
+}
+
+/* ---- whose word counts -------------------------------------------------------------------------
+ */
+
+static void assert_counts_not(void)
+{
+    world_sync_all(&world);
+    assert_string_not_equal(world_decide(&world), "A32");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_CLOSING);
+}
+
+static void only_an_answer_to_this_very_ask_counts(void **state)
+{
+    struct bw_remote_fence_said *said = &world.sites[B].report.remote_fence;
+    struct bw_remote_fence_ask ask;
+
+    (void)state;
+    begin_closed(2);
+    ask = asked(B);
+    said->state = BW_REMOTE_FENCE_SEEN;
+    said->ask = ask;
+    said->ask.epoch--;
+    assert_counts_not();
+    said->ask = ask;
+    said->ask.number++;
+    assert_counts_not();
+    said->ask = ask;
+    said->ask.term--;
+    assert_counts_not();
+    said->ask = ask;
+    said->ask.held_index = 7;
+    assert_counts_not();
+
+    said->ask = ask;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
+static void what_another_agent_says_counts_not(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    world.sites[B].report.remote_fence.ask = asked(B);
+    world.sites[B].report.remote_fence.state = BW_REMOTE_FENCE_SEEN;
+    world.sites[B].session.bytes[1] = 9; /* it was restarted: it was not the one that was asked */
+    world_pass_ms(&world, 1000);
+
+    assert_string_equal(world_decide(&world), "A0");
+    assert_int_equal(asked(B).epoch, 0); /* and that is a failure: a pause follows */
+    assert_true(world_holds(&world, "remote_fence_wait", -1));
+}
+
+/* 3.5: who passes it on could have made it up. */
+static void what_is_passed_on_counts_not(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    world.sites[B].report.remote_fence.ask = asked(B);
+    world.sites[B].report.remote_fence.state = BW_REMOTE_FENCE_SEEN;
+    world.sites[B].relayed_by = 2;
+    assert_counts_not();
+
+    world.sites[B].relayed_by = 0;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
+/* 3.2.4: what serves again has not ended. A fence since has to see it. */
+static void started_takes_it_back(void **state)
+{
+    struct bw_remote_fence_ask first;
+
+    (void)state;
+    begin_closed(2);
+    first = asked(B);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.service_age_ms = 3600000; /* before its lease was over: no failed fence */
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_not_equal(world_decide(&world), "A32");
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_string_not_equal(world_decide(&world), "A32");
+
+    world_pass_ms(&world, 10000);
+    assert_true(asked(B).number > first.number);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
+/* 3.3: a fence that has failed is answered by one that began when that was known. */
+static void an_epoch_that_is_held_since_is_fenced_anew(void **state)
+{
+    struct bw_command failed = {.kind = BW_COMMAND_FENCE_FAILED, .group = "harbor"};
+    uint64_t first;
+
+    (void)state;
+    begin_closed(2);
+    first = asked(B).number;
+    say(B, BW_REMOTE_FENCE_SEEN);
+    failed.epoch = world_group(&world)->epoch;
+    assert_string_equal(world_apply(&world, &failed), "G14");
+    assert_string_equal(world_decide(&world), "A0");
+
+    assert_true(asked(B).number > first);
+    assert_int_equal(asked(B).held_index, world_group(&world)->held_index);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_act(&world), "A32");
+}
+
+static void a_new_leader_asks_for_itself(void **state)
+{
+    uint64_t term;
+
+    (void)state;
+    begin_closed(2);
+    term = asked(B).term;
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    world_lead_anew(&world);
+    world_pass_ms(&world, 60000);
+    assert_int_equal(asked(B).epoch, 0); /* one at a time */
+    assert_true(world_holds(&world, "remote_fence", -1));
+
+    world.sites[B].report.remote_fence.state = BW_REMOTE_FENCE_SEEN;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(asked(B).term > term);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
+/* ---- who is asked ------------------------------------------------------------------------------
+ */
+
+static void who_has_something_of_its_own_to_do_is_not_asked(void **state)
+{
+    struct bw_report good;
+
+    (void)state;
+    begin_closed(2);
+    good = world.sites[B].report;
+    for (int what = 0; what < 7; what++) {
+        world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
+        world.sites[B].report = good;
+        if (what == 0)
+            world.sites[B].report.guard_alive = false;
+        else if (what == 1)
+            world.sites[B].report.guard_busy = true;
+        else if (what == 2)
+            world.sites[B].report.service = BW_SERVICE_UNKNOWN;
+        else if (what == 3)
+            world.sites[B].report.epoch_seen = world_group(&world)->epoch + 1;
+        else if (what == 4)
+            world.sites[B].report.armed_epoch = 1;
+        else if (what == 5)
+            world.sites[B].report.override = BW_OVERRIDE_WAITING;
+        world_group(&world)->spec.sites[B].never_candidate = what == 6;
+        world_sync_all(&world);
+        assert_nobody_is_asked();
+    }
+    world_group(&world)->spec.sites[B].never_candidate = false;
+    world_sync_all(&world);
+    assert_int_not_equal(asked(B).epoch, 0);
+}
+
+/* 3.8: it is nobody's to end but a person's. */
+static void nothing_is_fenced_beside_an_override(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    assert_int_not_equal(asked(B).epoch, 0);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+
+    assert_nobody_is_asked();
+}
+
+static void after_a_failure_another_site_is_asked_and_later_each_time(void **state)
+{
+    uint64_t wait_ns;
+
+    (void)state;
+    begin_closed(3);
+    assert_int_not_equal(asked(B).epoch, 0); /* of higher priority */
+    assert_int_equal(asked(C).epoch, 0);     /* one at a time */
+    say(B, BW_REMOTE_FENCE_FAILED);
+    assert_nobody_is_asked();
+    assert_true(world_holds(&world, "remote_fence_wait", -1));
+    wait_ns = world_watch(&world)->remote_fence.wait_ns;
+    world_pass_ms(&world, wait_ns / BW_NS_PER_MS + 500);
+    assert_int_not_equal(asked(C).epoch, 0);
+    assert_int_equal(asked(B).epoch, 0);
+
+    say(C, BW_REMOTE_FENCE_FAILED);
+    assert_nobody_is_asked();
+    assert_true(world_watch(&world)->remote_fence.wait_ns == 2 * wait_ns);
+    for (int i = 0; i < 40; i++) {
+        world_pass_ms(&world, 10000);
+        if (asked(B).epoch != 0)
+            say(B, BW_REMOTE_FENCE_FAILED);
+        else if (asked(C).epoch != 0)
+            say(C, BW_REMOTE_FENCE_FAILED);
+    }
+    assert_true(world_watch(&world)->remote_fence.wait_ns <= 64 * wait_ns); /* bounded */
+}
+
+static void who_does_not_begin_is_not_waited_for_for_ever(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    assert_int_not_equal(asked(B).epoch, 0);
+    world_pass_ms(&world, 9000);
+    assert_int_not_equal(asked(B).epoch, 0);
+
+    world_pass_ms(&world, 2000);
+    assert_nobody_is_asked();
+    world_pass_ms(&world, 6000);
+    assert_int_not_equal(asked(C).epoch, 0);
+}
+
+/* It may run on there: nobody else is asked before it must be over. */
+static void one_that_is_heard_no_more_is_waited_for(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    (void)world_decide(&world);
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 20000);
+    assert_nobody_is_asked();
+
+    world_pass_ms(&world, 40000);
+    assert_int_not_equal(asked(C).epoch, 0);
+}
+
+/* ---- what people are told ----------------------------------------------------------------------
+ */
+
+static void assert_told(const char *part)
+{
+    char text[BW_REMOTE_FENCE_TEXT_BYTES];
+
+    (void)world_decide(&world);
+    assert_true(bw_remote_fence_text(world_group(&world), world_watch(&world),
+                                     &world.witness.leadership, world.now, text, sizeof text));
+    if (strstr(text, part) == NULL)
+        fail_msg("no \"%s\" in: %s", part, text);
+}
+
+static void people_are_told_what_becomes_of_it(void **state)
+{
+    char text[BW_REMOTE_FENCE_TEXT_BYTES];
+    struct bw_end_waits waits;
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_false(bw_remote_fence_text(world_group(&world), world_watch(&world),
+                                      &world.witness.leadership, world.now, text, sizeof text));
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    give_scripts();
+    assert_told("asked of dc-b once no lease of the epoch can live");
+    begin_closed(2);
+    assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
+                                         &world.witness.leadership, &waits));
+    assert_true(waits.has_remote_fence);
+    assert_told("dc-b is asked");
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    assert_told("dc-b runs it");
+    world.sites[B].report.failure_count = 1;
+    world.sites[B].report.failures[0] = (struct bw_script_failure){
+        .action = BW_ACTION_REMOTE_FENCE, .said = {.words = "no route to the API"}};
+    say(B, BW_REMOTE_FENCE_FAILED);
+    assert_told("it failed at dc-b: no route to the API; asked for again in");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_another_site_has_seen_ends_the_epoch_and_that_is_granted_next),
+        cmocka_unit_test(without_a_script_nothing_is_different),
+        cmocka_unit_test(what_time_ends_is_fenced_by_nobody),
+        cmocka_unit_test(what_was_never_armed_is_left_as_it_is),
+        cmocka_unit_test(nobody_is_asked_while_a_lease_may_live),
+        cmocka_unit_test(only_an_answer_to_this_very_ask_counts),
+        cmocka_unit_test(what_another_agent_says_counts_not),
+        cmocka_unit_test(what_is_passed_on_counts_not),
+        cmocka_unit_test(started_takes_it_back),
+        cmocka_unit_test(an_epoch_that_is_held_since_is_fenced_anew),
+        cmocka_unit_test(a_new_leader_asks_for_itself),
+        cmocka_unit_test(who_has_something_of_its_own_to_do_is_not_asked),
+        cmocka_unit_test(nothing_is_fenced_beside_an_override),
+        cmocka_unit_test(after_a_failure_another_site_is_asked_and_later_each_time),
+        cmocka_unit_test(who_does_not_begin_is_not_waited_for_for_ever),
+        cmocka_unit_test(one_that_is_heard_no_more_is_waited_for),
+        cmocka_unit_test(people_are_told_what_becomes_of_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
