@@ -238,7 +238,8 @@ static struct bw_site_limits limits_of(const struct sim_setting *setting)
                        [BW_ACTION_READINESS] = setting->has_readiness_script,
                        [BW_ACTION_VERIFY] = setting->has_verify_script,
                        [BW_ACTION_CONDITION] = setting->has_condition_script,
-                       [BW_ACTION_REJOIN] = setting->has_rejoin_script}};
+                       [BW_ACTION_REJOIN] = setting->has_rejoin_script,
+                       [BW_ACTION_REMOTE_FENCE] = setting->has_remote_fence_script}};
 
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         limits.timeout_ns[action] = setting->script_limit_ns[action];

@@ -14,10 +14,11 @@
  *   check_members.c     no decision is contradicted by later members, none of those that are gone
  * decides (3.9) check_override.c    an override begins after every lease of before, bars all
  * others, and is left alone (3.8) check_recovery.c    what is begun anew is above all that was, and
- * who has heard of it obeys nobody older (3.9) check_reports.c     what a leader proposes rests on
- * what it has heard (3.3, 3.9) check_scripts.c     what scripts have said counts, and restarts are
- * bounded (4) check_wish.c        a move that was told as taken is asked for at whoever leads (4)
- *   check_site.c        a guard's words are true, and its rules are kept by what runs (3.4, 3.5)
+ * who has heard of it obeys nobody older (3.9) check_remote_fence.c a fence from another site
+ * begins when its epoch can do nothing more (3.3) check_reports.c     what a leader proposes rests
+ * on what it has heard (3.3, 3.9) check_scripts.c     what scripts have said counts, and restarts
+ * are bounded (4) check_wish.c        a move that was told as taken is asked for at whoever leads
+ * (4) check_site.c        a guard's words are true, and its rules are kept by what runs (3.4, 3.5)
  *   check_liveness.c    liveness runs: one primary in calm, none changed without a cause (4) */
 #ifndef BW_SIM_CHECK_H
 #define BW_SIM_CHECK_H

@@ -9,6 +9,7 @@
 
 #include "check_durable.h"
 #include "check_lease.h"
+#include "check_remote_fence.h"
 #include "checks_own.h"
 #include "guard.h"
 #include "site.h"
@@ -164,6 +165,9 @@ void sim_check_ended(struct sim_world *world, uint32_t witness)
         const struct bw_group *found = group_index < 0 ? NULL : &cluster->groups[group_index];
         uint64_t *ended_epoch = &world->checks->ended_epoch[group];
 
+        if (found != NULL)
+            sim_check_remote_closed(world, group, found);
+
         /* A recovery says of an epoch that it lets nobody renew it, and no more: the first grant waits (3.9). */
         if (found == NULL || found->last_end.epoch <= *ended_epoch ||
             found->last_end.reason == BW_REASON_RECOVERED)
@@ -171,8 +175,11 @@ void sim_check_ended(struct sim_world *world, uint32_t witness)
         *ended_epoch = found->last_end.epoch;
         if (is_safe_end(found))
             look(world, group, cluster, found);
-        if (found->last_end.grade == BW_GRADE_EXPIRED || found->last_end.grade == BW_GRADE_FORCED)
+        if (found->last_end.grade == BW_GRADE_EXPIRED || found->last_end.grade == BW_GRADE_FORCED ||
+            found->last_end.grade == BW_GRADE_FENCED)
             look_at_lease(world, group, found); /* whatever a person vouches for (3.1) */
+        if (found->last_end.grade == BW_GRADE_FENCED)
+            sim_check_remote_fenced(world, group, found->last_end.epoch);
         if (found->last_end.grade == BW_GRADE_EXPIRED)
             sim_check_expired(world, cluster->generation, group, found->last_end.epoch);
     }

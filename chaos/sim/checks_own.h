@@ -160,6 +160,10 @@ struct sim_checks {
     uint32_t serving[SIM_GROUPS_MAX]; /* bits: sites that serve, as last seen */
     uint64_t serving_changed_ns[SIM_GROUPS_MAX];
     uint64_t ended_epoch[SIM_GROUPS_MAX]; /* newest end that was looked at */
+    /* A fence from another site: the newest epoch that was closed, that a script has seen the end
+     * of, and that one began with before it was closed. */
+    uint64_t closed_epoch[SIM_GROUPS_MAX], remote_seen[SIM_GROUPS_MAX];
+    uint64_t remote_unclosed[SIM_GROUPS_MAX];
     uint32_t votes_away; /* bits: witnesses */
     /* leases */
     struct sim_sent sent[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_SENT_MAX]; /* by number, a ring */

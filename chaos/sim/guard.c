@@ -130,6 +130,7 @@ static void spawn(struct sim_guard *guard, struct sim_guard_group *guarded,
                                   .on_end = on_script_ended};
 
     memcpy(order.target_position, action->run.facts.target_position, sizeof order.target_position);
+    memcpy(order.previous_site, action->run.facts.previous_site, sizeof order.previous_site);
     if (action->run.run_id != 0)
         sim_check_ordered(guard->process, guarded->group, action->run.action, action->run.epoch);
     *out_answer = (struct bw_guard_event){
@@ -393,7 +394,8 @@ static struct bw_guard_limits limits_of(const struct sim_guard *guard, uint32_t 
                        [BW_ACTION_READINESS] = !is_kept && setting->has_readiness_script,
                        [BW_ACTION_VERIFY] = !is_kept && setting->has_verify_script,
                        [BW_ACTION_CONDITION] = !is_kept && setting->has_condition_script,
-                       [BW_ACTION_REJOIN] = !is_kept && setting->has_rejoin_script}};
+                       [BW_ACTION_REJOIN] = !is_kept && setting->has_rejoin_script,
+                       [BW_ACTION_REMOTE_FENCE] = !is_kept && setting->has_remote_fence_script}};
 
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         limits.timeout_ns[action] = setting->script_limit_ns[action];

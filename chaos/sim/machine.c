@@ -204,13 +204,27 @@ bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group
     return machine->starts_outside[group] != (scripts == 2);
 }
 
+/* A start that comes after a fence of its epoch; but what a person lets serve has none (3.8). */
+static bool is_refused(struct sim_machine *machine, uint32_t group, uint64_t epoch)
+{
+    struct sim_world *world = machine->host->world;
+    const bool is_late = epoch != 0 && epoch <= machine->fenced_epoch[group] &&
+                         !sim_check_overrides(world, machine->host->number, group);
+
+    if (is_late)
+        sim_count(world, "remote_fence:late_start");
+    return is_late;
+}
+
 void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch, bool is_outside)
 {
     struct sim_service *service = &machine->services[group];
     struct sim_world *world = machine->host->world;
 
-    if (service->is_up)
+    if (service->is_up || is_refused(machine, group, epoch))
         return;
+    if (epoch > machine->told_epoch[group])
+        machine->told_epoch[group] = epoch;
     sim_check_data(world, group, machine->host->number, epoch, missing_ms(machine, group));
     service->is_up = true;
     service->is_in_unit = machine->units[group].is_unit && !is_outside;
@@ -253,6 +267,31 @@ static void down(struct sim_machine *machine, uint32_t group, const char *why, b
 void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why)
 {
     down(machine, group, why, true);
+}
+
+bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch)
+{
+    bool is_newer = false;
+
+    for (uint32_t i = 0; i < sim_machine_count(world); i++)
+        is_newer |= strcmp(sim_site(world, i)->name, site) == 0 &&
+                    sim_machine(sim_site(world, i))->told_epoch[group] > epoch;
+    if (is_newer) {
+        sim_count(world, "remote_fence:refused");
+        return false;
+    }
+    for (uint32_t i = 0; i < sim_machine_count(world); i++) {
+        struct sim_machine *machine = sim_machine(sim_site(world, i));
+
+        if (strcmp(machine->host->name, site) != 0)
+            continue;
+        if (epoch > machine->fenced_epoch[group])
+            machine->fenced_epoch[group] = epoch;
+        if (machine->services[group].is_up)
+            sim_count(world, "remote_fence:ends");
+        sim_service_down(machine, group, "fenced from another site");
+    }
+    return true;
 }
 
 /* ---- what faults and people do ------------------------------------------------------------------ */

@@ -55,6 +55,7 @@ struct sim_run_order {
     uint64_t epoch;
     uint32_t scripts, files; /* which the guard wants, and by what name; 0: whatever there is */
     char target_position[BW_POSITION_MAX + 1];
+    char previous_site[BW_NAME_MAX + 1];
     sim_later_fn on_end; /* for the parent, which frees its payload: a struct sim_run_end */
 };
 
@@ -134,6 +135,10 @@ struct sim_machine {
     uint32_t script_bytes[SIM_GROUPS_MAX][SIM_SCRIPTS_MAX]; /* what is in each */
     enum sim_condition conditions[SIM_GROUPS_MAX];
     bool starts_outside[SIM_GROUPS_MAX]; /* the group's nature: its first scripts do */
+    /* At the API of what serves here, which outlives this machine: the newest epoch that a start
+     * has told it, and the newest that was fenced from another site. It refuses what is older
+     * (3.3). */
+    uint64_t told_epoch[SIM_GROUPS_MAX], fenced_epoch[SIM_GROUPS_MAX];
     struct sim_run runs[SIM_RUNS_MAX];
     uint64_t forks;
     /* Its nature, in some runs: start scripts leave a daemon behind that takes its time; nothing but
@@ -159,6 +164,8 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
 /* Do these scripts start it where no signal from the guard reaches it? */
 bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group, uint32_t scripts);
 void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why);
+/* From another site, through that API: false, it knows of a newer epoch. */
+bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch);
 /* What the group's data has reached at this site, in ms of service. */
 uint64_t sim_service_position(const struct sim_machine *machine, uint32_t group);
 

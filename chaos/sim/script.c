@@ -7,6 +7,7 @@
 #include <breakwater/core/site.h>
 
 #include "check_override.h"
+#include "check_remote_fence.h"
 #include "check_reports.h"
 #include "check_scripts.h"
 #include "check_site.h"
@@ -34,6 +35,7 @@ static const struct {
     [BW_ACTION_STOP] = {20 * SIM_MS, 1 * SIM_S},
     [BW_ACTION_FENCE] = {5 * SIM_MS, 300 * SIM_MS},
     [BW_ACTION_REJOIN] = {100 * SIM_MS, 3 * SIM_S},
+    [BW_ACTION_REMOTE_FENCE] = {50 * SIM_MS, 5 * SIM_S},
     [BW_ACTION_STATUS] = {1 * SIM_MS, 20 * SIM_MS},
     [BW_ACTION_READINESS] = {2 * SIM_MS, 50 * SIM_MS},
     [BW_ACTION_CONDITION] = {1 * SIM_MS, 10 * SIM_MS},
@@ -435,6 +437,14 @@ static void takes_effect(struct sim_process *scripts, void *payload)
             end_what_begins(machine, run->order.group);
             sim_service_down(machine, run->order.group, bw_action_word(run->order.action));
             break;
+        case BW_ACTION_REMOTE_FENCE:
+            if (!sim_service_fenced(scripts->host->world, run->order.previous_site,
+                                    run->order.group, run->order.epoch))
+                run->plan.code = 1;
+            else if (run->plan.code == 0)
+                sim_check_remote_fence_saw(scripts->host->world, run->order.group,
+                                           run->order.epoch);
+            break;
         default: /* looks, and a rejoin: nothing that others see */
             break;
         }
@@ -494,6 +504,9 @@ static void begins(struct sim_process *scripts, void *payload)
     if (run->order.action == BW_ACTION_STOP || run->order.action == BW_ACTION_FENCE)
         sim_check_override_fences(world, scripts->host->number, run->order.group,
                                   "runs a script that stops while it overrides");
+    if (run->order.action == BW_ACTION_REMOTE_FENCE)
+        sim_check_remote_fence_begins(scripts->host, run->order.group, run->order.epoch,
+                                      run->order.previous_site);
     if (run->order.action == BW_ACTION_STATUS)
         sim_check_look_begins(world, scripts->host->number, run->order.group);
     if (run->order.action == BW_ACTION_START)

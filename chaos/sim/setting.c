@@ -52,13 +52,23 @@ static void draw_scripts(struct sim_setting *setting, struct bw_prng *chance)
     setting->has_readiness_script = sim_chance(chance, 600000);
     setting->has_verify_script = sim_chance(chance, 500000);
     setting->has_rejoin_script = sim_chance(chance, 400000);
-    for (int action = 0; action < BW_ACTION_COUNT; action++)
+    for (int action = 0; action < BW_ACTION_REMOTE_FENCE; action++)
         limit_ns[action] = between(chance, 500, 3000) * SIM_MS;
     limit_ns[BW_ACTION_START] = between(chance, 2000, 20000) * SIM_MS;
     limit_ns[BW_ACTION_STOP] = between(chance, 1000, 8000) * SIM_MS;
     limit_ns[BW_ACTION_FENCE] = fence_script_ns;
     if (!setting->has_fence_script)
         limit_ns[BW_ACTION_STOP] = fence_script_ns;
+}
+
+/* In a third of the worlds, where nobody ends a service for ever but a person otherwise. */
+static void draw_remote_fence(struct sim_setting *setting)
+{
+    struct bw_prng chance;
+
+    bw_prng_init(&chance, setting->seed * 1000003 + 51);
+    setting->has_remote_fence_script = sim_chance(&chance, 333000);
+    setting->script_limit_ns[BW_ACTION_REMOTE_FENCE] = between(&chance, 1000, 15000) * SIM_MS;
 }
 
 /* Mostly few, which costs less; and now and then as many as there may be. */
@@ -84,6 +94,7 @@ void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_li
     out_setting->is_storm = sim_chance(&chance, 150000);
     draw_terms(out_setting, &chance);
     draw_scripts(out_setting, &chance);
+    draw_remote_fence(out_setting);
     out_setting->snapshot_threshold = between(&chance, 8, 256);
     out_setting->snapshot_trailing = between(&chance, 4, 128);
     out_setting->check_interval_ms = between(&chance, 300, 3000);

@@ -57,6 +57,7 @@ struct sim_setting {
     uint32_t check_interval_ms, failure_threshold, local_restarts;
     uint64_t script_limit_ns[16]; /* by enum bw_action_kind */
     bool has_fence_script, has_readiness_script, has_verify_script, has_rejoin_script;
+    bool has_remote_fence_script;
     bool has_condition_script, condition_is_shown; /* shown: it alarms, and is no veto (4) */
 };
 
