@@ -148,12 +148,54 @@ static void a_site_whose_agent_stands_still_is_not_handed_over_by_time(void **st
     real_assert_no_overlap(&cluster);
 }
 
+static bool is_closed(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_says(of, "phase", "CLOSING");
+}
+
+static bool has_failed_remotely(struct real_cluster *of, int site)
+{
+    const char *fence = json_string_value(
+        json_object_get(json_object_get(of->group, "end"), "remote_fence"));
+
+    return fence != NULL && strstr(fence, of->sites[site].name) != NULL &&
+           strstr(fence, "no route to its API; asked for again") != NULL;
+}
+
+/* 3.3: its machine is gone and the service is not. The other site ends it from there, and only then
+ * has it; nobody is asked. */
+static void what_outlives_its_machine_is_fenced_from_the_other_site(void **state)
+{
+    (void)state;
+    real_use_remote_fence(&cluster, 1);
+    serve_outside();
+    real_put(&cluster, 1, "remote_refuses", "");
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+    real_until(&cluster, is_closed, 0, "its epoch is closed");
+    real_until(&cluster, has_failed_remotely, 1,
+               "the fence from the other site fails, and that is told");
+    assert_true(real_for_a_lease(&cluster, stays_in_its_epoch, 0));
+    assert_true(real_service_lives(&cluster, 0));
+
+    real_drop(&cluster, 1, "remote_refuses");
+    real_until(&cluster, serves_later, 0, "the other site serves");
+
+    real_assert_ended(&cluster, 1, "fenced", "site_lost");
+    assert_true(real_service_is_gone(&cluster, 0));
+    assert_true(real_journal_has(&cluster, 1, "remote_fence epoch=1 "));
+    real_assert_no_overlap(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_move_whose_stop_fence_and_status_fail_is_held, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_site_whose_agent_stands_still_is_not_handed_over_by_time,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_outlives_its_machine_is_fenced_from_the_other_site,
                                         set_up, tear_down),
     };
 

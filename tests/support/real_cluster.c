@@ -73,10 +73,11 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
     (void)snprintf(identity, sizeof identity, "%s.pem", site->name);
     (void)snprintf(more, sizeof more,
                    "    enforce: %s\n    script_timeout: 20s\n    stop_timeout: 20s\n"
-                   "    local_restarts: 0\n%s%s",
+                   "    local_restarts: 0\n%s%s%s",
                    site->has_units ? "units\n    units: [harbor.service]" : "cgroup",
                    cluster->has_readiness ? "    readiness_script: readiness.sh\n" : "",
-                   site->has_loop ? "    driver: external\n    loop_delay: 1s\n" : "");
+                   site->has_loop ? "    driver: external\n    loop_delay: 1s\n" : "",
+                   site->has_remote_fence ? "    remote_fence_script: remote_fence.sh\n" : "");
     /* A lag counts for three of them (4): longer than a stall of the machine. */
     plan.timings.check_interval_ms = cluster->has_readiness ? 1000 : 300;
     plan.timings.fence_script_ms = 1300;
@@ -385,6 +386,12 @@ void real_use_loop(struct real_cluster *cluster, int number)
     assert_true(site->has_units);
     site->has_loop = true;
     write_config(cluster, site, "site.yaml", "state");
+}
+
+void real_use_remote_fence(struct real_cluster *cluster, int number)
+{
+    cluster->sites[number].has_remote_fence = true;
+    write_config(cluster, &cluster->sites[number], "site.yaml", "state");
 }
 
 void real_start_loop(struct real_cluster *cluster, int number)

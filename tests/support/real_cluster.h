@@ -34,6 +34,7 @@ struct real_site {
     bool has_units;     /* see real_play_systemd */
     pid_t systemd;      /* plays it; 0: none */
     bool has_loop;      /* see real_use_loop */
+    bool has_remote_fence;
     pid_t loop;         /* 0: none runs */
     struct bw_cgroup unit; /* of harbor.service */
 };
@@ -76,6 +77,8 @@ bool real_play_systemd(struct real_cluster *cluster, int site);
  * `breakwater condition` a few times a second; its site has a played systemd. real_start_sites
  * begins it. */
 void real_use_loop(struct real_cluster *cluster, int site);
+/* From here the site can end the service at another one. Before it is started. */
+void real_use_remote_fence(struct real_cluster *cluster, int site);
 void real_start_loop(struct real_cluster *cluster, int site);
 /* Agent, guard, loop and what serves: all of a site at once. */
 void real_lose_site(struct real_cluster *cluster, int site);

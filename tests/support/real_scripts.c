@@ -9,8 +9,9 @@
  *   refuses      stop.sh and fence.sh do nothing and fail
  *   elsewhere    start.sh has somebody else begin the service, no child of the guard: elsewhere.sh
  *   say          a word: what status.sh prints, whatever is so
- *   position     a number: what readiness.sh has reached; `final` replaces it when the service stops
- *   not_ready    readiness.sh fails */
+ *   remote_refuses   remote_fence.sh does nothing and fails
+ *   position     a number: what readiness.sh has reached; `final` replaces it when the service
+ * stops not_ready    readiness.sh fails */
 #include "real_cluster.h"
 
 #include <setjmp.h>
@@ -120,6 +121,17 @@ static const char fence[] = "note fence\n"
                             "[ -f \"$D/refuses\" ] && exit 1\n"
                             "[ -f \"$D/lies\" ] && exit 0\n"
                             "end_with KILL\n";
+/* The API of the other site is its directory: what it has heard of last is there. */
+static const char remote_fence[] =
+    "note remote_fence\n"
+    "[ -f \"$D/remote_refuses\" ] && echo 'no route to its API' >&2 && exit 1\n"
+    "D=\"$D/../$(printf %.1s \"$BREAKWATER_PREVIOUS_SITE\")\"\n"
+    "PID_FILE=\"$D/pid\"\n"
+    "newest=0\n"
+    "[ -f \"$D/remote_epoch\" ] && read -r newest <\"$D/remote_epoch\"\n"
+    "[ \"$newest\" -le \"$BREAKWATER_EPOCH\" ] || exit 1\n"
+    "echo \"$BREAKWATER_EPOCH\" >\"$D/remote_epoch\"\n"
+    "end_with KILL\n";
 static const char status[] = "hang_if_told\n"
                              "[ -f \"$D/say\" ] && read -r word <\"$D/say\" && echo \"$word\" && "
                              "exit 0\n"
@@ -151,6 +163,7 @@ void real_write_scripts(const struct real_site *site)
     write_script(site, "hand.sh", begin, "");
     write_script(site, "stop.sh", stop, "");
     write_script(site, "fence.sh", fence, "");
+    write_script(site, "remote_fence.sh", remote_fence, "");
     write_script(site, "status.sh", status, "");
     write_script(site, "readiness.sh", readiness, "");
     write_script(site, "loop.sh", loop, "");
