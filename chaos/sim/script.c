@@ -23,6 +23,8 @@
 #define LEFT_BEHIND_NS_MAX (800 * SIM_MS) /* a child goes on so long after its start script */
 #define LEFT_LATE_ONE_IN   8 /* and of so many one that much longer: nobody waits for it any more */
 #define LEFT_LATE_FACTOR   40
+#define REMOTE_FAILS_PERCENT  30
+#define REMOTE_HANGS_PERCENT  10
 #define MISSED_PERCENT     50 /* of what is left behind, by a stop or fence script */
 #define QUICK_PERCENT      25             /* of what is well takes no time to speak of */
 #define QUICK_NS_MAX       (5 * SIM_MS)
@@ -124,6 +126,18 @@ static void draw_condition(const struct sim_machine *machine, struct sim_run *ru
     run->plan.hangs |= condition == SIM_CONDITION_HANGS;
 }
 
+/* The API that it speaks to is another machine's, in the hour in which that was lost. */
+static void draw_remote_fence(struct sim_machine *machine, struct sim_run *run)
+{
+    const uint64_t percent = bw_prng_below(&machine->host->chance, 100);
+
+    if (percent < REMOTE_FAILS_PERCENT) {
+        run->plan.code = 1;
+        run->plan.has_effect = percent % 3 == 0;
+    }
+    run->plan.hangs |= percent >= 100 - REMOTE_HANGS_PERCENT;
+}
+
 static void draw_plan(struct sim_machine *machine, struct sim_run *run)
 {
     const struct sim_script_faults *faults = &machine->faults;
@@ -160,6 +174,8 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
                      action == BW_ACTION_STATUS && sim_percent(machine, faults->ended_percent);
     if (action == BW_ACTION_CONDITION)
         draw_condition(machine, run);
+    if (action == BW_ACTION_REMOTE_FENCE)
+        draw_remote_fence(machine, run);
     if (faults->is_away) {
         plan->has_effect = false;
         plan->code = 1;
