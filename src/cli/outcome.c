@@ -39,15 +39,17 @@ static enum bw_outcome_progress judge_later(struct bw_outcome *outcome, const js
 static bool is_stuck(struct bw_outcome *outcome, const json_t *group)
 {
     const json_t *end = json_object_get(group, "end");
+    const char *fence = bw_json_member(end, "remote_fence");
 
     if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 ||
         !json_is_false(json_object_get(end, "by_time")))
         return false;
     (void)snprintf(outcome->text, sizeof outcome->text,
                    "time alone does not end epoch %" PRId64 " of %s at %s (%s); once that site is "
-                   "off: %s",
+                   "off: %s%s%s",
                    outcome->epoch, bw_json_member(group, "name"), bw_json_member(group, "holder"),
-                   bw_json_member(end, "why"), bw_json_member(end, "way"));
+                   bw_json_member(end, "why"), bw_json_member(end, "way"),
+                   fence[0] != '\0' ? "; a fence from another site ends it, too: " : "", fence);
     return true;
 }
 

@@ -106,7 +106,8 @@ static void note_end(struct bw_record_line *line, const struct bw_record_event *
     line->entry.grade = event->grade;
     if (line->held_unix_ms != 0)
         line->free_unix_ms = event->unix_ms;
-    if (event->grade == BW_GRADE_FORCED || event->grade == BW_GRADE_LET_GO)
+    if (event->grade == BW_GRADE_FORCED || event->grade == BW_GRADE_LET_GO ||
+        event->grade == BW_GRADE_FENCED) /* who has seen it, from another site */
         note_word(line, event);
 }
 

@@ -363,7 +363,7 @@ static void tell_pause(const struct bw_evaluation *eval, char *out_text, size_t 
     const uint64_t left_ms = pause_left_ns(fence, eval->now) / BW_NS_PER_MS;
 
     (void)snprintf(out_text, size, "it failed at %s%s%s; asked for again in %" PRIu64 " s",
-                   fence->site, words[0] != '\0' ? ": " : "", words, left_ms / 1000 + 1);
+                   fence->site, words[0] != '\0' ? ": " : "", words, (left_ms + 999) / 1000);
 }
 
 /* Before the epoch is closed, and to who does not lead, it is a matter of who has a script. */

@@ -66,6 +66,7 @@ static inline void jot_step(struct rig *rig, const struct bw_agent_action *actio
         [BW_SITE_EVENT_MIRROR_READ] = "mirror",
         [BW_SITE_EVENT_OWN_FENCE_ENDED] = "fenced",
         [BW_SITE_EVENT_OTHER_SERVES] = "other",
+        [BW_SITE_EVENT_REMOTE_FENCE] = "asked",
     };
 
     jot(rig, words[action->step->event->kind], action->group);

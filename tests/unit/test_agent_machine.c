@@ -158,6 +158,28 @@ static void that_another_site_serves_is_told_of_its_group(void **state)
     assert_asks_not(&rig, "other:0");
 }
 
+/* 3.3: who does not lead knows neither whether the epoch is closed still, nor who else was asked.
+ */
+static void only_a_leader_asks_for_a_remote_fence(void **state)
+{
+    struct reply reply;
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply);
+    reply.groups[1].remote_fence = (struct bw_remote_fence_ask){.epoch = 3, .term = 1, .number = 1};
+    reply.answer.is_leader = false;
+    answered(&rig, 0, &reply);
+    assert_asks(&rig, "order:1");
+    assert_asks_not(&rig, "asked:");
+
+    reply.answer.is_leader = true;
+    answered(&rig, 1, &reply);
+    assert_asks(&rig, "asked:1");
+    assert_asks_not(&rig, "asked:0");
+}
+
 /* ---- when ------------------------------------------------------------------------------------ */
 
 static void deadlines_go_before_what_waited_in_a_queue(void **state)
@@ -571,7 +593,8 @@ static void a_closed_machine_asks_for_nothing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {        cmocka_unit_test(an_answer_of_a_generation_before_ours_is_dropped),
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_of_a_generation_before_ours_is_dropped),
         cmocka_unit_test(a_newer_generation_is_durable_before_anything_of_an_answer_counts),
         cmocka_unit_test(only_a_leader_names_the_cluster_and_not_before_it_is_durable),
         cmocka_unit_test(another_cluster_is_refused_and_said_once),
@@ -579,6 +602,7 @@ int main(void)
         cmocka_unit_test(a_lease_counts_from_the_instant_that_was_noted_when_the_renewal_left),
         cmocka_unit_test(a_follower_confirms_nothing),
         cmocka_unit_test(that_another_site_serves_is_told_of_its_group),
+        cmocka_unit_test(only_a_leader_asks_for_a_remote_fence),
         cmocka_unit_test(deadlines_go_before_what_waited_in_a_queue),
         cmocka_unit_test(each_group_steps_with_clocks_that_were_read_for_it),
         cmocka_unit_test(a_witness_has_two_unanswered_syncs_at_most_and_then_the_newest_at_once),

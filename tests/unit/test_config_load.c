@@ -491,6 +491,19 @@ static void a_file_that_is_not_there_is_named(void **state)
     bw_problems_deinit(&problems);
 }
 
+/* 3.4: where the service of this site runs has nothing to do with it. */
+static void a_remote_fence_is_no_part_of_the_digest(void **state)
+{
+    struct bw_group_config group = {.name = "shop", .enforce = BW_REACH_CGROUP};
+    const uint64_t without = bw_group_config_digest(&group);
+
+    (void)state;
+    group.scripts[BW_ACTION_REMOTE_FENCE] = "/bin/true";
+    assert_true(bw_group_config_digest(&group) == without);
+    group.scripts[BW_ACTION_REJOIN] = "/bin/true";
+    assert_false(bw_group_config_digest(&group) == without);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
@@ -503,6 +516,7 @@ int main(void)
         TEST(a_version_is_read_and_a_mode_that_is_not_named_is_kept),
         TEST(a_version_that_is_no_number_is_told),
         TEST(every_key_of_site_yaml_arrives),
+        TEST(a_remote_fence_is_no_part_of_the_digest),
         TEST(seven_keys_load_unchanged),
         TEST(seven_keys_of_another_file_become_the_groups),
         TEST(scripts_must_be_here),

@@ -211,6 +211,38 @@ static void a_lost_site_whose_epoch_time_does_not_end_names_the_way_out(void **s
     compare_status(&view, BW_EXIT_NO_SITE, "status_fenced_lost.txt");
 }
 
+/* 3.3: another site can see its end, too; what it does, and how that fails, is told. */
+static void a_fence_from_another_site_is_told_from_before_the_loss_to_its_end(void **state)
+{
+    struct bw_remote_fence_said *said = &world.sites[B].report.remote_fence;
+    struct bw_operator_view view;
+
+    (void)state;
+    begin_with_min_grade_fenced();
+    said->limit_ms = 30000;
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_FINE, "status_remote_fence.txt");
+
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A4");
+    assert_string_equal(world_decide(&world), "A0");
+    bw_witness_remote_fence(&world.witness, 0, "dc-b", &said->ask);
+    assert_int_equal(said->ask.epoch, 1);
+    said->state = BW_REMOTE_FENCE_FAILED;
+    world.sites[B].report.failure_count = 1;
+    world.sites[B].report.failures[0] = (struct bw_script_failure){
+        .action = BW_ACTION_REMOTE_FENCE,
+        .result = BW_RUN_FAILED,
+        .said = {.exited = true, .exit_status = 1, .words = "no route to the API"}};
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A0");
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_NO_SITE, "status_remote_fence_failed.txt");
+}
+
 /* Nobody may wait for a give-back that cannot come: only an epoch's own instance gives it back. */
 static void a_holder_that_lost_its_state_is_said_to_give_nothing_back(void **state)
 {
@@ -438,6 +470,7 @@ int main(void)
         cmocka_unit_test(an_observed_group_is_no_failure),
         cmocka_unit_test(a_group_that_time_does_not_end_promises_no_failover),
         cmocka_unit_test(a_lost_site_whose_epoch_time_does_not_end_names_the_way_out),
+        cmocka_unit_test(a_fence_from_another_site_is_told_from_before_the_loss_to_its_end),
         cmocka_unit_test(a_holder_that_lost_its_state_is_said_to_give_nothing_back),
         cmocka_unit_test(a_follower_says_that_it_does_not_lead),
         cmocka_unit_test(without_a_leader_no_failover_is_promised),

@@ -359,6 +359,26 @@ static void an_epoch_has_who_asked_why_and_how_it_ended(void **state)
     end(&fixture);
 }
 
+/* 3.3: as the leader proposed it, on the word of the agent that was asked. */
+static void an_end_that_was_seen_from_another_site_names_who_has_seen_it(void **state)
+{
+    struct fixture fixture;
+    struct bw_record_line line;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    grant(&fixture, "shop", "dc-a");
+    about_epoch(&fixture, BW_COMMAND_CLOSE, "shop");
+    about_epoch(&fixture, BW_COMMAND_FENCED, "shop");
+
+    line = line_at(&fixture, "shop", 1);
+
+    assert_int_equal(line.entry.grade, BW_GRADE_FENCED);
+    assert_string_equal(line.ended_by, "operator/anna"); /* here */
+    end(&fixture);
+}
+
 static void a_failed_fence_holds_from_then_to_its_end(void **state)
 {
     struct fixture fixture;
@@ -461,6 +481,7 @@ int main(void)
         cmocka_unit_test(more_groups_leave_it_less_room_in_a_snapshot),
         cmocka_unit_test(as_many_chains_as_there_are_give_way_to_new_ones),
         cmocka_unit_test(an_epoch_has_who_asked_why_and_how_it_ended),
+        cmocka_unit_test(an_end_that_was_seen_from_another_site_names_who_has_seen_it),
         cmocka_unit_test(a_failed_fence_holds_from_then_to_its_end),
         cmocka_unit_test(a_change_says_which_keys_and_sites),
         cmocka_unit_test(a_deleted_group_is_still_on_record),
