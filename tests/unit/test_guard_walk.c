@@ -257,6 +257,7 @@ static void walk(const struct bw_guard_memory *memory, bool has_fence_script)
 
     with.has_script[BW_ACTION_REJOIN] = with.has_script[BW_ACTION_READINESS] = true;
     with.has_script[BW_ACTION_FENCE] = has_fence_script;
+    with.has_script[BW_ACTION_REMOTE_FENCE] = true;
     memset(keys, 0, sizeof keys);
     place_count = place_done = 0;
     bw_guard_init(&begin.guard, "g", &with, memory, NULL, at_ms(begin.now_ms));

@@ -605,7 +605,10 @@ static void greet_with(const struct place *from, const struct bw_guard_state *st
 static void greet(const struct place *from)
 {
     const uint64_t epoch = from->site.memory.epoch;
-    struct bw_guard_state of = {.reach = BW_REACH_CGROUP, .reach_works = true, .epoch_seen = epoch};
+    struct bw_guard_state of = {.reach = BW_REACH_CGROUP,
+                                .reach_works = true,
+                                .epoch_seen = epoch,
+                                .remote_fence_ms = 1000};
     const struct bw_site_event lost = {.kind = BW_SITE_EVENT_GUARD_LOST};
 
     try_in(from, &lost, from->now_ms);
@@ -686,6 +689,18 @@ static void confirm_everything(const struct place *from)
     }
 }
 
+/* Of its own epoch, of another site's, and late. */
+static void ask_for_remote_fences(const struct place *from)
+{
+    for (uint64_t number = 1; number <= 2; number++) {
+        const struct bw_remote_fence_ask ask = {
+            .epoch = from->site.order.epoch, .term = 1, .number = number, .site = "dc-a"};
+
+        try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_REMOTE_FENCE, .ask = &ask},
+               from->now_ms);
+    }
+}
+
 /* A person, and what speaks against him. */
 static void override(const struct place *from)
 {
@@ -719,6 +734,7 @@ static void begin_here(struct place *place, const struct bw_site_memory *memory,
 
     with.failure_threshold = 1;
     with.has_script[BW_ACTION_REJOIN] = true;
+    with.has_script[BW_ACTION_REMOTE_FENCE] = true;
     memset(place, 0, sizeof *place);
     place->now_ms = now_ms;
     bw_site_init(&place->site, "g", instance_a, this_boot, &with, memory, at_ms(now_ms));
@@ -748,6 +764,7 @@ static void walk(const struct place *begin)
         say_everything(&from);
         answer_everything(&from);
         confirm_everything(&from);
+        ask_for_remote_fences(&from);
         override(&from);
         restart(&from);
     }
