@@ -188,6 +188,30 @@ static void what_outlives_its_machine_is_fenced_from_the_other_site(void **state
     real_assert_no_overlap(&cluster);
 }
 
+/* 3.3: its site lives, and can neither end nor see what serves. So it is held, until the other site
+ * has seen the end from there; nothing is asked of a person, and the first site answers all the
+ * time. */
+static void what_its_own_site_cannot_end_is_fenced_from_the_other_site(void **state)
+{
+    (void)state;
+    real_use_remote_fence(&cluster, 1);
+    real_put(&cluster, 1, "remote_refuses", "");
+    serve_outside();
+    real_put(&cluster, 0, "refuses", "");
+    real_begin_switchover(&cluster, 1, 60000);
+    lose_api(0);
+    real_until(&cluster, is_held, 0, "the group is held");
+    assert_true(real_for_a_lease(&cluster, stays_held, 0));
+    assert_true(real_service_lives(&cluster, 0));
+
+    real_drop(&cluster, 1, "remote_refuses");
+    real_until(&cluster, serves_later, 0, "the other site serves");
+
+    real_assert_ended(&cluster, 1, "fenced", "site_lost");
+    assert_true(real_service_is_gone(&cluster, 0));
+    real_assert_no_overlap(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +220,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_site_whose_agent_stands_still_is_not_handed_over_by_time,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_outlives_its_machine_is_fenced_from_the_other_site,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_its_own_site_cannot_end_is_fenced_from_the_other_site,
                                         set_up, tear_down),
     };
 
