@@ -12,15 +12,11 @@
 #include "checks_own.h"
 #include "witness.h"
 
-/* A clone may start again what its original held (3.5). */
-static bool is_same_site(struct sim_world *world, uint32_t a, uint32_t b)
-{
-    return strcmp(sim_site(world, a)->name, sim_site(world, b)->name) == 0;
-}
-
 void sim_check_start_begun(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch)
 {
     struct sim_checks *checks = world->checks;
+    const char *name = sim_site(world, site)->name;
+    char *started_at = checks->started_at[group];
     const uint64_t highest = checks->started_epoch[group];
     const bool is_excused = sim_checks_is_excused(world, site, group) ||
                             sim_check_overrides(world, site, group);
@@ -30,15 +26,15 @@ void sim_check_start_begun(struct sim_world *world, uint32_t group, uint32_t sit
     sim_check_lease_start(world, group, site, epoch);
     if (epoch > highest) {
         checks->started_epoch[group] = epoch;
-        checks->started_site[group] = site;
+        (void)bw_copy_text(started_at, sizeof checks->started_at[group], name);
         return;
     }
-    if (is_excused || (epoch == highest && is_same_site(world, site, checks->started_site[group])))
+    /* A clone may start again what its original held (3.5). */
+    if (is_excused || (epoch == highest && strcmp(name, started_at) == 0))
         return;
     sim_fail(world, "I2",
-             "%s starts %s under epoch %" PRIu64 " after a start of epoch %" PRIu64 " at %s",
-             sim_site(world, site)->name, world->group_names[group], epoch, highest,
-             sim_site(world, checks->started_site[group])->name);
+             "%s starts %s under epoch %" PRIu64 " after a start of epoch %" PRIu64 " at %s", name,
+             world->group_names[group], epoch, highest, started_at);
 }
 
 #define COPYS_WORD_NS (60 * SIM_S) /* in which its give-back is taken: a lease and more */

@@ -221,10 +221,12 @@ static void excuse_overruled(struct sim_world *world, uint64_t argument)
     sim_world_at(world, world->now_ns + UNENDED_LOOK_NS, excuse_overruled, argument);
 }
 
-/* 3.9: by then the longest lease of before is over, also at a site that a person has answered for. What the lost
- * ones have confirmed since is what he vouches for (3.8). */
+/* 3.9: by then the longest lease of before is over, also at a site that a person has answered for.
+ * What the lost ones have confirmed since is what he vouches for (3.8); so is a lease that a second
+ * agent of the site that is granted has of them: it is of one guard. */
 void sim_check_first_grant(struct sim_process *witness, uint32_t group,
-                           const struct bw_cluster *cluster, const struct bw_group *state)
+                           const struct bw_cluster *cluster, const struct bw_group *state,
+                           const char *granted)
 {
     struct sim_world *world = sim_world_of(witness);
     struct sim_checks *checks = world->checks;
@@ -245,7 +247,8 @@ void sim_check_first_grant(struct sim_process *witness, uint32_t group,
         sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
         if (!sim_check_lease_lives(world, site, group, epoch) || memory.ended_epoch >= epoch)
             continue;
-        if (is_overruled && checks->obeys_older_ns[site][group] > checks->recovered_ns)
+        if ((is_overruled || strcmp(granted, sim_site(world, site)->name) == 0) &&
+            checks->obeys_older_ns[site][group] > checks->recovered_ns)
             sim_checks_obeys_older(world, site, group);
         else if (!sim_checks_is_excused(world, site, group))
             sim_fail(world, "recovery",

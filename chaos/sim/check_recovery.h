@@ -15,9 +15,11 @@ bool sim_check_must_drop(struct sim_process *agent, const struct bw_sync_answer 
 /* Made anew, it names a generation that its guard, which has kept a newer one, refuses it for
  * (3.8). */
 bool sim_check_obeys_older_than_guard(const struct sim_world *world, uint32_t site);
-/* A leader confirms a renewal to this site; the first grant after a recovery is proposed. */
+/* A leader confirms a renewal to this site; the first grant after a recovery is proposed, to
+ * `granted`. */
 void sim_check_confirms_in(struct sim_process *witness, uint32_t site, uint32_t group);
 void sim_check_first_grant(struct sim_process *witness, uint32_t group,
-                           const struct bw_cluster *cluster, const struct bw_group *state);
+                           const struct bw_cluster *cluster, const struct bw_group *state,
+                           const char *granted);
 
 #endif

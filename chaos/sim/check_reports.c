@@ -231,7 +231,7 @@ void sim_check_proposes(struct sim_process *witness, const struct bw_command *co
     if (command->kind != BW_COMMAND_GRANT || !state->first_grant)
         return;
     if (state->recovered_index != 0 || is_answered_for(cluster, state))
-        sim_check_first_grant(witness, group, cluster, state);
+        sim_check_first_grant(witness, group, cluster, state, command->site);
     if (state->initial_primary[0] != '\0')
         return;
     look_at_first_grant(witness, group, state, command);

@@ -96,8 +96,17 @@ static bool is_passed(struct bw_instant now, struct bw_instant at)
     return now.boot_ns >= at.boot_ns || now.raw_ns >= at.raw_ns;
 }
 
+/* From then on the older one is refused, also by a guard that begins anew. */
+static bool is_followed(const struct bw_guard_memory *memory, const struct bw_guard_mirror *before,
+                        const struct bw_guard_mirror *next)
+{
+    return next->armed_epoch > before->armed_epoch && memory->epoch_seen >= next->armed_epoch &&
+           before->stop_seen;
+}
+
 /* A deadline that is near is moved no more, fence begun or not (H8); none is forgotten before it
- * has passed, but by the durable end of its epoch. */
+ * has passed, but by the durable end of its epoch, or for a newer one once a fence has seen its
+ * end (3.4, rules). */
 void sim_check_mirror_changes(struct sim_process *guard, uint32_t group,
                               const struct bw_guard_mirror *before,
                               const struct bw_guard_mirror *next)
@@ -119,7 +128,7 @@ void sim_check_mirror_changes(struct sim_process *guard, uint32_t group,
                  guard->name, before->armed_epoch, world->group_names[group],
                  bw_instant_elapsed_ns(now, window) / BW_NS_PER_MS);
     if (next->armed_epoch != before->armed_epoch && memory.ended_epoch < before->armed_epoch &&
-        !is_passed(now, before->armed_end))
+        !is_passed(now, before->armed_end) && !is_followed(&memory, before, next))
         sim_fail(world, "site",
                  "%s forgets the deadline of epoch %" PRIu64 " of %s, %" PRIu64 " ms before it",
                  guard->name, before->armed_epoch, world->group_names[group],

@@ -206,7 +206,7 @@ struct sim_checks {
     /* I2 */
     uint32_t applied_by; /* bits: witnesses that have applied something in the present event */
     uint64_t started_epoch[SIM_GROUPS_MAX]; /* highest that a start began for, and where */
-    uint32_t started_site[SIM_GROUPS_MAX];
+    char started_at[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
     uint64_t epoch_seen[SIM_WITNESSES_MAX][SIM_GROUPS_MAX];
     uint32_t epoch_life[SIM_WITNESSES_MAX]; /* of that process */
     uint64_t newest_epoch[SIM_GROUPS_MAX];
