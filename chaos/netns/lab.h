@@ -84,6 +84,7 @@ struct bw_lab_drift {
     struct bw_lab_rate after;
 };
 
+#define BW_LAB_SCRIPT_S 10 /* script_timeout: a start that hangs is killed then */
 /* Of a lab with data: longer than the slow stop. */
 #define BW_LAB_STOP_TIMEOUT_MS   3000
 #define BW_LAB_STOP_TIMEOUT_TEXT "3s"

@@ -150,10 +150,11 @@ enum bw_err bw_postgres_print_group(const struct bw_lab *lab, uint32_t site, cha
     used = (size_t)snprintf(out, size,
                             "  - name: " BW_POSTGRES_GROUP "\n    enforce: cgroup\n"
                             "    check_interval: %" PRIu32 "ms\n    failure_threshold: 3\n"
-                            "    script_timeout: 30s\n    fence_timeout: %" PRIu32 "ms\n"
+                            "    script_timeout: %ds\n    fence_timeout: %" PRIu32 "ms\n"
                             "    kill_grace: %" PRIu32 "ms\n    status_timeout: 10s\n"
                             "    readiness_timeout: 10s\n",
-                            t->check_interval_ms, t->fence_script_ms, t->kill_grace_ms);
+                            t->check_interval_ms, BW_POSTGRES_SCRIPT_S, t->fence_script_ms,
+                            t->kill_grace_ms);
     for (size_t i = 0; i < ACTION_COUNT && used < size; i++)
         used += (size_t)snprintf(out + used, size - used, "    %s_script: %s/%s.sh\n", actions[i],
                                  node->dir, actions[i]);

@@ -11,6 +11,7 @@
 #include "lab.h"
 
 #define BW_POSTGRES_GROUP    "pg"
+#define BW_POSTGRES_SCRIPT_S 30      /* BW_LAB_SCRIPT_S for its scripts */
 #define BW_POSTGRES_ROWS_MAX 4000000 /* of one client; it ends there */
 
 /* NULL: it can be run here. Otherwise what is missing. */

@@ -466,18 +466,30 @@ static enum bw_err run_steps(struct bw_run *run, const struct bw_step *steps,
 
 /* From calm until a group is served again, at most (design 3.3, 4): daemons are started and greet
  * each other, a leader is elected and hears every site anew, the lease of a holder that never comes
- * back runs out, and starts that failed are not tried again at once. */
-static uint64_t bound_ns_of(const struct bw_lab *lab, uint32_t unserved_epochs)
+ * back runs out, a start that hung when its fault was over is killed in its time, and starts that
+ * failed are not tried again at once. */
+static uint64_t bound_ns_of(const struct bw_lab *lab, uint32_t unserved_epochs, bool may_start_hang)
 {
     const struct bw_lab_timings *t = &lab->plan.timings;
     const uint64_t lease_ms = (uint64_t)t->lease_ttl_ms * 1001 / 999 + t->margin_ms;
     const uint32_t doubled = unserved_epochs < 12 ? unserved_epochs : 12;
+    const uint64_t script_s = lab->options->is_postgres ? BW_POSTGRES_SCRIPT_S : BW_LAB_SCRIPT_S;
 
     return (BW_LAB_RESTART_MS + (uint64_t)ELECTIONS * t->election_timeout_ms +
             2 * (uint64_t)t->renew_interval_ms + t->request_timeout_ms + lease_ms +
             t->check_interval_ms + ((uint64_t)t->retry_backoff_ms << doubled) + LOAD_MS +
+            (may_start_hang ? script_s * 1000 : 0) +
             (lab->options->is_postgres ? SERVER_START_MS : 0)) *
            BW_NS_PER_MS;
+}
+
+/* One that has begun hangs on when the fault is over. */
+static bool may_start_hang_in(const struct bw_step *steps)
+{
+    for (uint32_t i = 0; i < BW_STEPS_MAX && steps[i].fault != NULL; i++)
+        if (strcmp(steps[i].fault, "start-hangs") == 0)
+            return true;
+    return false;
 }
 
 enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct bw_diag *diag)
@@ -504,7 +516,8 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
                                     ? after.epochs[group] - before.epochs[group]
                                     : 0;
 
-        round->bound_ns[group] = bound_ns_of(lab, epochs < UINT32_MAX ? (uint32_t)epochs : 0);
+        round->bound_ns[group] = bound_ns_of(lab, epochs < UINT32_MAX ? (uint32_t)epochs : 0,
+                                             may_start_hang_in(steps));
         most_ns = round->bound_ns[group] > most_ns ? round->bound_ns[group] : most_ns;
     }
     if (lab->options->is_postgres)
