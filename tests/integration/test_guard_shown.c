@@ -206,7 +206,7 @@ static void a_lease_that_ran_out_is_shown_as_over(void **state)
     struct rig *rig = *state;
     pid_t child;
 
-    (void)rig_serve(rig, 2000, 1000);
+    (void)rig_serve(rig, 8000, 1000); /* to look at it takes a second on a slow machine */
     expect(rig, "$B status --site --socket $S", 0, "1 group of its guard; its agent is connected\n",
            "");
     child = begin(rig, "until $B status --site --socket $S | grep -F 'epoch 1, over'; do "
