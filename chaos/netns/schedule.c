@@ -20,7 +20,7 @@
 #define BEGIN_LIMIT_MS 120000
 /* Of the bound: what starting processes and scripts may take on a machine that does other things
  * too; the programs may be built with sanitizers. */
-#define LOAD_MS 5000
+#define LOAD_MS 15000
 /* A server that starts and is promoted; one that is rewound and follows again. */
 #define SERVER_START_MS  10000
 #define SERVER_FOLLOW_MS 60000

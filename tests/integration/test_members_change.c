@@ -396,12 +396,18 @@ static void find_id(char id[BW_ID_TEXT_BYTES])
     id[BW_ID_TEXT_BYTES - 1] = '\0';
 }
 
+/* Epochs of which a site has run it. How often says nothing: a stop is run again where the service
+ * that it ended was a moment late (3.2.4). */
 static int runs_everywhere(const char *word)
 {
     int count = 0;
+    char line[64];
 
-    for (int site = 0; site < cluster.site_count; site++)
-        count += real_runs(&cluster, site, word);
+    for (int epoch = 0; epoch < 10; epoch++) {
+        (void)snprintf(line, sizeof line, "%s epoch=%d ", word, epoch);
+        for (int site = 0; site < cluster.site_count; site++)
+            count += real_journal_has(&cluster, site, line);
+    }
     return count;
 }
 
@@ -523,15 +529,12 @@ static void a_disk_that_is_lost_in_the_middle_of_failovers_runs_no_script(void *
     char data[TRIO_PATH_BYTES];
     int holder;
     int leader;
-    int starts;
-    int stops;
 
     (void)state;
     real_serve(&cluster);
     real_begin_switchover(&cluster, 1, 60000);
     real_until(&cluster, real_serves, 1, "the first move");
-    starts = runs_everywhere("start"); /* 2, where the machine did not starve what it had started */
-    stops = runs_everywhere("stop");
+    assert_runs(2, 1);
 
     leader = trio_leader(&cluster.trio);
     lose_site(1);
@@ -541,12 +544,12 @@ static void a_disk_that_is_lost_in_the_middle_of_failovers_runs_no_script(void *
     make_whole(leader);
     real_until(&cluster, real_some_site_serves, 0, "another site takes over");
     holder = real_serves(&cluster, 0) ? 0 : 2;
-    assert_runs(starts + 1, stops); /* its start, and nothing else */
+    assert_runs(3, 1); /* its start, and nothing else */
 
     real_begin_switchover(&cluster, 2 - holder, 60000);
     real_until(&cluster, real_serves, 2 - holder, "the next move");
     assert_true(real_for_a_lease(&cluster, real_serves, 2 - holder));
-    assert_runs(starts + 2, stops + 1);
+    assert_runs(4, 2);
     real_assert_no_overlap(&cluster);
 }
 
