@@ -451,6 +451,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->armed_end = guard->mirror.armed_end;
     out_state->arm_pending = guard->arm_mirroring;
     /* Whoever was told: what another instance was, is ended, and said until that was seen (3.8). */
+    /* not covered: armed beside an override: the one ends the other (3.8). */
     out_state->overriding = guard->mirror.overriding && !guard->override_mirroring &&
                             !bw_guard_is_armed(guard);
     out_state->fence_begun = bw_guard_is_armed(guard) && guard->fence != BW_FENCE_NONE &&

@@ -6,6 +6,7 @@ bool bw_guard_overrides(const struct bw_guard *guard)
 {
     const struct bw_guard_mirror *mirror = &guard->mirror;
 
+    /* not covered: armed beside an override: the one ends the other (3.8). */
     return mirror->overriding && !guard->override_mirroring && !bw_guard_is_armed(guard) &&
            bw_id_equal(mirror->override_instance, guard->agent.instance);
 }

@@ -24,6 +24,7 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
 
     BW_ASSERT(run->action == BW_ACTION_START);
     if (bw_guard_overrides(guard)) /* 3.8: without a lease, so nothing but a fence bounds it */
+        /* not covered: a start that is ordered while the override is fenced. */
         return guard->fence == BW_FENCE_NONE ? BW_REFUSAL_NONE : BW_REFUSAL_FENCING;
     if (run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
@@ -57,6 +58,8 @@ static enum bw_refusal judge_standing_by(const struct guard_step *step,
     const struct bw_guard *guard = step->guard;
 
     BW_ASSERT(run->action == BW_ACTION_REJOIN || run->action == BW_ACTION_REMOTE_FENCE);
+    /* not covered: one at a site whose own loop may yet start: its agent says that the guard is
+     * busy. */
     if (run->action == BW_ACTION_REMOTE_FENCE && bw_guard_loop_may_start(guard))
         return BW_REFUSAL_BUSY; /* 3.4, driver: a start that nobody sees end */
     if (bw_guard_has_live_lease(step) || guard->mirror.overriding)
@@ -391,6 +394,7 @@ void bw_guard_run_let_go(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
 
+    /* not covered: a stop that waits for the loop, and whose run was given up. */
     if (guard->stop != BW_GUARD_STOP_WAITING || guard->waiting_run.run_id == 0)
         return;
     bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
@@ -503,8 +507,8 @@ static void note_service(const struct guard_step *step, enum bw_service service,
         guard->mirror.start_unseen = false;
         if (guard->stop != BW_GUARD_STOP_CHECKING) /* whose script has ended well, if the service has not yet */
             guard->mirror.script_due = true;
-        /* not covered: an action that runs beside a look which it has not overlapped. */
         bw_guard_loop_on_serving(step);
+        /* not covered: an action that runs beside a look which it has not overlapped. */
     } else if (service == BW_SERVICE_STOPPED && left == BW_GUARD_LEFT_NOTHING &&
                bw_guard_looks_count(guard) && !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped &&
                !guard->slots[BW_GUARD_SLOT_OBSERVATION].beside_loop &&

@@ -27,6 +27,7 @@ static bool has_fence_begun(const struct bw_guard *guard, const struct bw_guard_
 {
     if (bw_guard_is_fencing(guard))
         return true;
+    /* not covered: a fence that has begun and that the mirror does not have yet. */
     return mirror->armed_epoch != 0 &&
            (mirror->fence_begun ||
             (guard->fence != BW_FENCE_NONE && guard->fence_epoch == mirror->armed_epoch));
@@ -45,6 +46,7 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
         out_shown->armed_end = mirror->armed_end;
         out_shown->fence_ms = (uint32_t)(mirror->fence_ns / BW_NS_PER_MS);
     }
+    /* not covered: armed beside an override: the one ends the other (3.8). */
     out_shown->overriding = mirror->overriding && !guard->override_mirroring &&
                             mirror->armed_epoch == 0;
     out_shown->override_begun = out_shown->overriding && guard->override_begun &&

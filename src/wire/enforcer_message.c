@@ -69,6 +69,7 @@ size_t bw_enforcer_message_encode(const struct bw_enforcer_message *message,
 /* What follows the one order of a UNITS frame: paths, the last of which has its NUL. */
 static enum bw_err get_paths(const uint8_t *in, size_t size, struct bw_enforcer_message *out_message)
 {
+    /* not covered: paths of no order or of several, and paths beside means: no guard sends them. */
     if (out_message->order_count != 1 || out_message->means_count != 0 ||
         size > BW_ENFORCER_PATHS_BYTES || (size > 0 && in[size - 1] != '\0'))
         return BW_ERR_CORRUPT;
@@ -91,6 +92,7 @@ enum bw_err bw_enforcer_message_decode(const uint8_t *data, size_t size,
     out_message->means_count = data[6];
     fixed = BW_ENFORCER_HEAD_BYTES + out_message->order_count * BW_ENFORCER_ORDER_BYTES +
             out_message->means_count;
+    /* not covered: paths in a message that is shorter than its own head. */
     if (data[4] >= BW_ENFORCER_MESSAGE_COUNT || data[7] != 0 ||
         out_message->order_count > BW_ENFORCER_ORDERS_MAX ||
         out_message->means_count > BW_ENFORCER_MEANS_MAX ||

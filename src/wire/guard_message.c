@@ -38,6 +38,7 @@ static bool is_group_right(const struct bw_guard_message *message)
     case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
         return has_group;
     case BW_GUARD_MESSAGE_SHOW: /* of all: the first is after none */
+        /* not covered: a question for a group that names none. */
         return has_group || message->show.next;
     case BW_GUARD_MESSAGE_SHOWN: /* none: there is no such group */
         return true;

@@ -625,6 +625,7 @@ static enum bw_err check_canonical(const struct walk *walk, const ProtobufCMessa
 
     if (again == NULL)
         return no_room(walk);
+    /* not covered: as long as it says, and packed to another length: a fault of protobuf-c. */
     if (!is_as_long || protobuf_c_message_pack(message, again) != size ||
         memcmp(again, data, size) != 0)
         return bw_diag_set(walk->diag, BW_ERR_CORRUPT,

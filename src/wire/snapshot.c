@@ -112,10 +112,12 @@ static enum bw_err write_block(struct writer *writer, const struct bw_record_cha
     const size_t payload_size = BLOCK_HEAD_BYTES + strlen(chain->group) + block->used;
     const size_t size = BW_FRAME_HEAD_BYTES + payload_size;
 
+    /* not covered: only measured, with a record. */
     if (writer->out != NULL) {
         uint8_t *frame = writer->out + writer->size;
         size_t packed_size;
 
+        /* not covered: no room for a block: who writes has measured before. */
         if (size > writer->out_max - writer->size)
             return bw_diag_set(writer->diag, BW_ERR_LIMIT, "snapshot: there is room for %zu bytes",
                                writer->out_max);
@@ -136,6 +138,7 @@ static enum bw_err write_blocks(struct writer *writer, const struct bw_record *r
         const struct bw_record_chain *chain = &record->chains[i];
         const struct bw_record_block *block;
 
+        /* not covered: as above. */
         for (uint16_t at = chain->first; err == BW_OK && at != 0; at = block->next) {
             block = &record->blocks[at - 1];
             err = write_block(writer, chain, block);
@@ -262,6 +265,7 @@ static enum bw_err read_block_group(const struct reader *reader,
                            "snapshot: block of the record at byte %zu: field %" PRIu32
                            " is not known here; written by a newer breakwater",
                            reader->used, block->base.unknown_fields[0].tag);
+    /* not covered: a name of no bytes, or of more than a name has. */
     if (block->group.len > 0 && block->group.len <= BW_NAME_MAX)
         memcpy(group, block->group.data, block->group.len);
     if (!bw_name_is_valid(group) || strlen(group) != block->group.len ||
@@ -324,6 +328,8 @@ static enum bw_err read_block(struct reader *reader, uint64_t applied_index,
                                     BW_FRAME_SNAPSHOT_BLOCK, BLOCK_PAYLOAD_MAX, &frame,
                                     reader->diag);
 
+    /* not covered: a block whose frame is cut off or damaged: the fuzzer of snapshots makes them.
+     */
     if (err != BW_OK)
         return bw_diag_wrap(reader->diag, err, "snapshot: at byte %zu", reader->used);
     bw_arena_reset(&reader->arena);
@@ -357,6 +363,7 @@ static enum bw_err read_blocks(struct reader *reader, uint32_t block_max,
         memcpy(group, before.group, sizeof group);
         err = read_block(reader, head->applied_index, &before, record);
         chain_count += err == BW_OK && strcmp(group, before.group) != 0;
+        /* not covered: more groups than there are chains, each with a block. */
         if (chain_count > BW_RECORD_CHAINS_MAX)
             err = bw_diag_set(reader->diag, BW_ERR_LIMIT,
                               "snapshot: a record of more than %d groups", BW_RECORD_CHAINS_MAX);
