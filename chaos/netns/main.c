@@ -14,6 +14,7 @@
 #include <breakwater/config/scalar.h>
 #include <breakwater/lab/ledger.h>
 #include <breakwater/os/random.h>
+#include <breakwater/steps/steps.h>
 #include <breakwater/trials/verb.h>
 
 #include "members.h"
@@ -154,7 +155,7 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
 {
     struct bw_run *run = &outcome->run;
     const uint64_t end_ns = bw_lab_now_ns() + task->random_ms * BW_NS_PER_MS;
-    struct bw_step steps[BW_STEPS_MAX];
+    struct bw_step steps[BW_SCHEDULE_STEPS_MAX];
     enum bw_err err = BW_OK;
 
     if (task->members != NULL)
@@ -528,6 +529,8 @@ int main(int argc, char **argv)
         print_help(argc < 2 ? stderr : stdout);
         return argc < 2 ? BW_EXIT_USAGE : BW_EXIT_FINE;
     }
+    if (strcmp(argv[1], BW_STEPS_VERB) == 0) /* of a script under trial: in no list */
+        return bw_steps_run();
     for (size_t i = 0; i < VERB_COUNT; i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);

@@ -76,10 +76,10 @@ enum bw_err bw_run_measured(struct bw_run *run, const struct bw_measured_round *
 
     for (; rounds->words != NULL && err == BW_OK; rounds++) {
         struct bw_round *round = &run->rounds[run->round_count];
-        struct bw_step steps[BW_STEPS_MAX] = {{0}};
+        struct bw_step steps[BW_SCHEDULE_STEPS_MAX] = {{0}};
 
         memcpy(steps, rounds->steps, sizeof rounds->steps);
-        for (size_t i = 0; rounds->is_in_percent_of_measure && i < BW_STEPS_MAX; i++)
+        for (size_t i = 0; rounds->is_in_percent_of_measure && i < BW_SCHEDULE_STEPS_MAX; i++)
             steps[i].at_percent = (uint32_t)(steps[i].at_percent * measure_ns /
                                              (lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS));
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "-- %s", rounds->words);

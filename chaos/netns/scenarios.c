@@ -365,7 +365,7 @@ static bool is_taken(const struct bw_step *steps, uint32_t count, const struct b
 }
 
 void bw_random_steps(uint64_t seed, uint32_t round, const struct bw_lab *lab,
-                     struct bw_step out_steps[BW_STEPS_MAX])
+                     struct bw_step out_steps[BW_SCHEDULE_STEPS_MAX])
 {
     struct bw_prng prng;
     uint32_t wanted;
@@ -374,7 +374,7 @@ void bw_random_steps(uint64_t seed, uint32_t round, const struct bw_lab *lab,
 
     bw_prng_init(&prng, seed + UINT64_C(0x9e3779b97f4a7c15) * round);
     wanted = 1 + (uint32_t)bw_prng_below(&prng, 5);
-    memset(out_steps, 0, BW_STEPS_MAX * sizeof *out_steps);
+    memset(out_steps, 0, BW_SCHEDULE_STEPS_MAX * sizeof *out_steps);
     for (uint32_t tries = 0; tries < 64 && count < wanted; tries++) {
         const bool is_strong = count == 0 && bw_prng_below(&prng, 10) < 7;
         const struct bw_fault *kind =

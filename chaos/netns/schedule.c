@@ -443,7 +443,7 @@ static enum bw_err run_steps(struct bw_run *run, const struct bw_step *steps,
     enum bw_err err = BW_OK;
 
     for (;;) {
-        const bool are_all_begun = next == BW_STEPS_MAX || steps[next].fault == NULL;
+        const bool are_all_begun = next == BW_SCHEDULE_STEPS_MAX || steps[next].fault == NULL;
 
         if (err != BW_OK ||
             (are_all_begun && !is_any_on(&run->faults) && !is_awaited(lab, round)))
@@ -453,13 +453,13 @@ static enum bw_err run_steps(struct bw_run *run, const struct bw_step *steps,
             return bw_diag_set(diag, BW_ERR_TIMEOUT, "no stop script began in the round");
         err = bw_fault_end_due(lab, &run->faults, bw_lab_now_ns(), diag);
         bw_fault_turn(lab, &run->faults);
-        for (; err == BW_OK && next < BW_STEPS_MAX && steps[next].fault != NULL &&
+        for (; err == BW_OK && next < BW_SCHEDULE_STEPS_MAX && steps[next].fault != NULL &&
                due_ns_of(lab, round, &steps[next]) <= bw_lab_now_ns();
              next++)
             err = begin_step(run, &steps[next], diag);
         if (round->measured != NULL)
             look_at_service(run, round, first_holder,
-                            next == BW_STEPS_MAX || steps[next].fault == NULL);
+                            next == BW_SCHEDULE_STEPS_MAX || steps[next].fault == NULL);
         bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS / 5 * BW_NS_PER_MS);
     }
 }
@@ -486,7 +486,7 @@ static uint64_t bound_ns_of(const struct bw_lab *lab, uint32_t unserved_epochs, 
 /* One that has begun hangs on when the fault is over. */
 static bool may_start_hang_in(const struct bw_step *steps)
 {
-    for (uint32_t i = 0; i < BW_STEPS_MAX && steps[i].fault != NULL; i++)
+    for (uint32_t i = 0; i < BW_SCHEDULE_STEPS_MAX && steps[i].fault != NULL; i++)
         if (strcmp(steps[i].fault, "start-hangs") == 0)
             return true;
     return false;

@@ -28,7 +28,7 @@ struct bw_step {
     uint32_t peer;
     bool is_after_stop; /* `at_percent` counts from when a stop script began in this round */
 };
-#define BW_STEPS_MAX 8
+#define BW_SCHEDULE_STEPS_MAX 8
 /* From when, for how long; an order has no length. */
 #define BW_STEP(what, where, at, length)                                                           \
     {                                                                                              \
@@ -72,7 +72,7 @@ struct bw_scenario {
     const char *name;
     const char *words;
     enum bw_scenario_end end;
-    struct bw_step steps[BW_STEPS_MAX];
+    struct bw_step steps[BW_SCHEDULE_STEPS_MAX];
     bool is_postgres;        /* with PostgreSQL as the service */
     const struct bw_measured_round *rounds; /* of one that measures, instead of `steps` */
     const char *crash_point; /* NULL: none */
@@ -138,6 +138,6 @@ void bw_run_end(struct bw_run *run);
 
 /* The steps of round `round` of the seed: the same numbers, the same steps, whatever happens. */
 void bw_random_steps(uint64_t seed, uint32_t round, const struct bw_lab *lab,
-                     struct bw_step out_steps[BW_STEPS_MAX]);
+                     struct bw_step out_steps[BW_SCHEDULE_STEPS_MAX]);
 
 #endif

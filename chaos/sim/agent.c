@@ -27,6 +27,7 @@ static void tell_action(struct sim_agent *agent, const struct bw_site *site,
         [BW_GUARD_MESSAGE_END] = "asks to end",
         [BW_GUARD_MESSAGE_LET_GO] = "lets go",
         [BW_GUARD_MESSAGE_OVERRIDE] = "passes an override on",
+        [BW_GUARD_MESSAGE_PASS] = "lets its start pass the point of no return",
     };
     struct sim_world *world = sim_world_of(agent->process);
     const struct bw_guard_message *message = &action->message;

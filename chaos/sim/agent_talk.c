@@ -4,10 +4,12 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/wire/guard_message.h>
+#include <breakwater/wire/second.h>
 #include <breakwater/wire/sync.h>
 
 #include "agent.h"
 #include "check.h"
+#include "check_second.h"
 
 #define UNREAD_MAX 4 /* messages */
 
@@ -243,10 +245,55 @@ static void answered(struct sim_agent *agent, uint32_t witness, enum bw_agent_ex
     bw_sync_answer_deinit(&answer);
 }
 
+/* ---- its second enforcer ------------------------------------------------------------------------
+ */
+
+static void answer_second(struct sim_agent *agent, const struct sim_message *message,
+                          const struct bw_second_ask *ask)
+{
+    static uint8_t bytes[BW_SECOND_BYTES_MAX];
+    struct bw_second_answer_group groups[SIM_GROUPS_MAX];
+    struct bw_second_answer answer = {.groups = groups};
+    struct bw_diag diag = {0};
+    size_t size;
+
+    bw_agent_machine_answer_second(&agent->program, ask, &answer);
+    if (bw_second_answer_encode(&answer, bytes, sizeof bytes, &size, &diag) == BW_OK)
+        sim_send(agent->process, message->from, SIM_CHANNEL_SECOND_ANSWER, message->tag, bytes,
+                 size);
+    else
+        sim_fail(sim_world_of(agent->process), "codec", "%s cannot answer %s: %s",
+                 agent->process->name, message->from->name, diag.text);
+}
+
+static void on_second(struct sim_agent *agent, const struct sim_message *message)
+{
+    struct bw_second_ask ask = {0};
+    struct bw_diag diag = {0};
+
+    if (agent->process->level < BW_SECOND_LEVEL)
+        return; /* it has no such route */
+    if (bw_second_ask_decode(message->bytes, message->size, &ask, &diag) != BW_OK) {
+        sim_fail(sim_world_of(agent->process), "codec", "%s cannot read what %s asks: %s",
+                 agent->process->name, message->from->name, diag.text);
+        return;
+    }
+    sim_check_second_heard(agent->process, &ask, message->tag);
+    sim_agent_happen(agent,
+                     &(struct bw_agent_event){.kind = BW_AGENT_EVENT_SECOND, .second = &ask});
+    if (!sim_is_doomed(agent->process))
+        answer_second(agent, message, &ask);
+    bw_second_ask_deinit(&ask);
+}
+
 void sim_agent_on_message(struct sim_agent *agent, const struct sim_message *message)
 {
     const bool is_poll = message->channel == SIM_CHANNEL_POLL_ANSWER;
 
+    if (message->channel == SIM_CHANNEL_SECOND) {
+        on_second(agent, message);
+        return;
+    }
     if (message->channel == SIM_CHANNEL_GUARD) {
         on_guard(agent, message);
         return;

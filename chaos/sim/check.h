@@ -18,7 +18,8 @@
  * begins when its epoch can do nothing more (3.3) check_reports.c     what a leader proposes rests
  * on what it has heard (3.3, 3.9) check_scripts.c     what scripts have said counts, and restarts
  * are bounded (4) check_wish.c        a move that was told as taken is asked for at whoever leads
- * (4) check_site.c        a guard's words are true, and its rules are kept by what runs (3.4, 3.5)
+ * (4) check_second.c      what outlives its machine is ended in time by a second enforcer (3.4)
+ *   check_site.c        a guard's words are true, and its rules are kept by what runs (3.4, 3.5)
  *   check_liveness.c    liveness runs: one primary in calm, none changed without a cause (4) */
 #ifndef BW_SIM_CHECK_H
 #define BW_SIM_CHECK_H

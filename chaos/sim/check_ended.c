@@ -78,6 +78,9 @@ static bool is_of_later_generation(struct sim_world *world, uint32_t site, uint3
 
     if (cluster->generation >= world->generation)
         return false;
+    if (world->setting.has_second_enforcer && /* it may have outlived what was armed */
+        sim_service_epoch(sim_site(world, site), group) > epoch)
+        return true;
     sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
     return mirror.armed_epoch > epoch &&
            (sim_service_epoch(sim_site(world, site), group) > epoch ||

@@ -7,6 +7,7 @@
 
 #include "check_durable.h"
 #include "check_recovery.h"
+#include "check_second.h"
 #include "check_site.h"
 #include "checks_own.h"
 #include "guard.h"
@@ -40,6 +41,10 @@ void sim_check_lease_sent(struct sim_process *agent, const struct bw_sync *sync)
                           .boots = host->boots,
                           .true_ns = host->world->now_ns,
                           .at = sim_clock_now(host)};
+    if (host->world->setting.has_second_enforcer)
+        sim_check_second_sent(
+            agent, sync,
+            &host->world->checks->sent[host->number][directory][sync->number % SIM_SENT_MAX]);
 }
 
 void sim_check_lease_received(struct sim_process *witness, const struct bw_sync *sync)
@@ -209,6 +214,7 @@ void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync,
     note_confirmed(witness, group, epoch, term, received);
     extend(&sim_generation_of(witness)->given[group], epoch, sent, terms);
     extend(&this_one, epoch, sent, terms);
+    sim_check_second_confirmed(world, sent, group, epoch, this_one.end, terms->second_enforcer);
     if (epoch <= checks->expired_epoch[group] && !is_over(world, &this_one, 0) &&
         !sim_checks_is_excused(world, sent->site, group))
         sim_fail(world, "lease",

@@ -6,6 +6,7 @@
 
 #include <breakwater/core/guard_link.h>
 
+#include "check_second.h"
 #include "checks_own.h"
 #include "guard.h"
 #include "machine.h"
@@ -150,6 +151,8 @@ static void must_serve(struct sim_world *world, uint64_t calm_ns)
         checks->settled_epoch[i] = group == NULL ? 0 : group->epoch;
     }
     sim_check_override_settled(world);
+    if (world->setting.has_second_enforcer)
+        sim_check_second_settled(world);
     checks->is_settled = true;
     checks->tally.settled = 1;
 }

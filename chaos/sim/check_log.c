@@ -32,6 +32,7 @@ static bool compares_epoch(enum bw_command_kind kind)
     case BW_COMMAND_FENCED:
     case BW_COMMAND_FORCED:
     case BW_COMMAND_BOOT:
+    case BW_COMMAND_PASSED:
     case BW_COMMAND_REACH:
         return true;
     default: /* the others are about no epoch, or about the next one */
@@ -58,6 +59,15 @@ static void look_at_hold(struct sim_process *witness, int group, const struct bw
                  before->epoch, command->group);
 }
 
+static void note_point(struct sim_checks *checks, int group, const struct bw_command *command)
+{
+    if (command->kind == BW_COMMAND_GRANT && command->epoch > checks->ahead_epoch[group] &&
+        command->terms.no_return == BW_NO_RETURN_AHEAD)
+        checks->ahead_epoch[group] = command->epoch;
+    if (command->kind == BW_COMMAND_PASSED && command->epoch > checks->passed_epoch[group])
+        checks->passed_epoch[group] = command->epoch;
+}
+
 void sim_check_took_effect(struct sim_process *witness, const struct bw_command *command,
                            const struct sim_group_before *before)
 {
@@ -78,4 +88,5 @@ void sim_check_took_effect(struct sim_process *witness, const struct bw_command 
                  witness->name, bw_command_word(command->kind), command->spec_version,
                  command->group, before->spec_version);
     look_at_hold(witness, group, command, before);
+    note_point(world->checks, group, command);
 }

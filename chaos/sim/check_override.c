@@ -206,6 +206,7 @@ static void begins(struct sim_world *world, uint32_t site, uint32_t group)
     sim_count(world, "override:on");
     over->is_orphaned = false;
     over->on_ns = world->now_ns;
+    over->boots = sim_site(world, site)->boots;
     over->second_life = world->agents[site][1]->health == SIM_DEAD ? world->agents[site][1]->life
                                                                    : 0;
     world->checks->by_hand_since[group] =
@@ -227,7 +228,10 @@ static void is_over(struct sim_world *world, uint32_t site, uint32_t group,
     const bool is_served = sim_service_is_serving(sim_site(world, site), group);
 
     if (before != SIM_OVERRIDE_WAITING && !over->is_leased &&
-        guard_lets_serve(world, site, group)) { /* its agent's state was lost, or put back */
+        (guard_lets_serve(world, site, group) ||
+         (world->setting.has_second_enforcer && is_served && /* nor has a reboot ended it */
+          sim_machine(sim_site(world, site))
+              ->is_stubborn))) { /* its agent's state was lost, or put back */
         sim_count(world, "override:orphaned");
         over->is_orphaned = true;
         return;
@@ -402,6 +406,9 @@ static bool has_reason(struct sim_world *world, uint32_t site, uint32_t group)
     return over->kept != SIM_OVERRIDE_ON || over->to_end_ns >= over->on_ns ||
            over->decided_ns != 0 || mirror.armed_epoch > memory.ended_epoch ||
            let_go_index(world, group) > over->carried_out ||
+           (world->setting.has_second_enforcer && /* what outlives its machine its guard finds
+                                                     there, unasked */
+            over->boots != sim_site(world, site)->boots) ||
            over->second_life != world->agents[site][1]->life; /* another instance has said hello */
 }
 

@@ -231,6 +231,25 @@ void sim_check_fences(struct sim_world *world)
 }
 
 /* A fence kills what runs in the turn in which it begins. */
+/* 4: what it changes cannot be taken back, and nobody has been told. */
+static void look_at_point(struct sim_world *world, const struct sim_host *host,
+                          const struct sim_run *run)
+{
+    const struct sim_checks *checks = world->checks;
+    const uint32_t group = run->order.group;
+
+    if (run->order.epoch != checks->ahead_epoch[group])
+        return;
+    sim_count(world, "point:acts");
+    if (run->order.epoch != checks->passed_epoch[group] &&
+        !sim_check_overrides(world, host->number, group))
+        sim_fail(world, "point",
+                 "%s: a start of epoch %" PRIu64
+                 " of %s is past its point of no return, and that is "
+                 "not committed",
+                 host->name, run->order.epoch, world->group_names[group]);
+}
+
 void sim_check_start_acts(struct sim_world *world, const struct sim_host *host,
                           const struct sim_run *run)
 {
@@ -240,6 +259,7 @@ void sim_check_start_acts(struct sim_world *world, const struct sim_host *host,
         !sim_checks_is_excused(world, host->number, run->order.group))
         sim_fail(world, "site", "%s: a start of epoch %" PRIu64 " of %s goes on in the fence",
                  host->name, run->order.epoch, world->group_names[run->order.group]);
+    look_at_point(world, host, run);
 }
 
 /* ---- giving back (3.5) --------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include "check_lease.h"
 #include "check_liveness.h"
 #include "check_recovery.h"
+#include "check_second.h"
 #include "checks_own.h"
 #include "units.h"
 
@@ -43,6 +44,8 @@ void sim_checks_after_event(struct sim_world *world)
         checks->is_serving_dirty = false;
         sim_check_i1(world);
     }
+    if (world->setting.has_second_enforcer)
+        sim_check_second(world);
     sim_check_lease(world);
     for (uint32_t i = 0; checks->applied_by != 0; i++, checks->applied_by >>= 1)
         if ((checks->applied_by & 1) != 0) {
@@ -157,7 +160,7 @@ bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site, uint32_
     if (sim_checks_is_excused(world, site, group))
         return true;
     if (sim_service_is_outside(host, group))
-        return sim_service_is_by_hand(host, group);
+        return sim_service_is_by_hand(host, group) || sim_check_second_excuses(world, site, group);
     return world->checks->unfenced_until_ns[site][group] >= world->now_ns;
 }
 

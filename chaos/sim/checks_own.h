@@ -42,6 +42,10 @@ struct sim_sent {
     uint64_t true_ns;
     struct bw_instant at; /* by the clocks of its machine */
     uint64_t received_ns[SIM_WITNESSES_MAX]; /* true time; 0: not yet */
+    /* What it says of a second enforcer, and when the question left, and its looks began, that this
+     * rests on. */
+    uint32_t second_seen; /* bits: groups */
+    uint64_t second_asked_ns, second_looked_ns;
 };
 #define SIM_SENT_MAX 256
 
@@ -102,6 +106,7 @@ struct sim_overridden {
     uint64_t ordered_ns, on_ns, to_end_ns;
     uint64_t decided_ns;   /* another site was granted, or confirmed, since the command */
     uint64_t decided_generation; /* by witnesses of this generation, the newest time */
+    uint32_t boots;              /* of its machine, when it began */
     uint32_t second_life;  /* of another agent at its site, at the beginning */
     uint64_t kept_epoch;   /* that the agent's file has beside it */
     uint64_t carried_out;  /* the newest let-go that this site has: a newer one it has to obey */
@@ -146,6 +151,24 @@ struct sim_guard_read {
     struct bw_guard_mirror mirror;
 };
 
+/* Of a site with a second enforcer: true times at which something could not act, the newest ones,
+ * and of what was heard last. */
+struct sim_second_watch {
+    uint32_t life, guard_life;
+    uint64_t unable_ns, api_unable_ns, guard_unable_ns;
+    uint64_t heard_ns, asked_ns, looked_ns;
+};
+
+/* The newest renewal of a site that was confirmed, and who has failed while its lease lived. */
+struct sim_second_lease {
+    uint64_t epoch; /* 0: none */
+    uint32_t boots;
+    struct bw_instant end; /* by the clocks of the site */
+    uint64_t end_ns;       /* true time, as far as can be told */
+    bool rests_on_second, has_second_failed, has_guard_failed;
+    uint64_t asked_ns, looked_ns, sent_ns;
+};
+
 struct sim_checks {
     struct sim_tally tally;
     uint64_t excused_until_ns[SIM_SITES_MAX][SIM_GROUPS_MAX];
@@ -173,6 +196,9 @@ struct sim_checks {
     struct sim_proposed confirmed[SIM_WITNESSES_MAX][SIM_GROUPS_MAX]; /* as received */
     struct sim_proposed proposed_end[SIM_WITNESSES_MAX][SIM_GROUPS_MAX];
     uint64_t lease_look_ns; /* the next one */
+    /* second enforcers */
+    struct sim_second_watch second_watch[SIM_SITES_MAX];
+    struct sim_second_lease second_leases[SIM_SITES_MAX][SIM_GROUPS_MAX];
     /* recovery */
     struct sim_named named[SIM_SITES_MAX][SIM_AGENTS_MAX];
     uint64_t generation_max[SIM_SITES_MAX]; /* that its agents have ever named */
@@ -210,6 +236,9 @@ struct sim_checks {
     uint64_t epoch_seen[SIM_WITNESSES_MAX][SIM_GROUPS_MAX];
     uint32_t epoch_life[SIM_WITNESSES_MAX]; /* of that process */
     uint64_t newest_epoch[SIM_GROUPS_MAX];
+    uint64_t ahead_epoch[SIM_GROUPS_MAX];   /* the newest that was granted ahead of its point of no
+                                               return */
+    uint64_t passed_epoch[SIM_GROUPS_MAX];  /* the newest whose Passed was committed */
     uint64_t planned_epoch[SIM_GROUPS_MAX]; /* the newest that was granted in a planned move */
     /* the newest grant a person has started it somewhere, or two have served outside of what is
      * promised */

@@ -59,7 +59,9 @@ bool sim_clone_begin(struct sim_world *world, uint32_t site)
     struct sim_host *from = sim_site(world, site);
     struct sim_host *to = sim_clone(world);
 
-    if (to->is_up || !from->is_up || is_overriding(from))
+    if (to->is_up || !from->is_up || is_overriding(from) ||
+        world->setting
+            .has_second_enforcer) /* what outlives its machine is there once, and not copied */
         return false;
     sim_tell(world, from->name, "is cloned");
     BW_ASSERT(bw_copy_text(to->name, sizeof to->name, from->name));

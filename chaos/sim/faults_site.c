@@ -286,6 +286,14 @@ static void state_is_seen(struct sim_world *world, struct sim_incident *incident
     if (incident->others != 0)
         sim_process_let_return(world->agents[incident->b][0]);
 }
+/* Nobody else knows that it was told to override: who makes the machine anew has ended what
+ * outlives it (3.8). */
+static void end_overridden(struct sim_world *world, struct sim_host *host)
+{
+    for (uint32_t group = 0; group < world->setting.group_count; group++)
+        if (sim_service_is_serving(host, group) && sim_service_is_of_override(host, group))
+            sim_service_down(sim_machine(host), group, "somebody has ended it");
+}
 /* The machine is made anew: power off, another disk, power on. */
 static bool lose_machine(struct sim_world *world, struct sim_incident *incident)
 {
@@ -296,6 +304,7 @@ static bool lose_machine(struct sim_world *world, struct sim_incident *incident)
     if (!host->is_up)
         return false;
     sim_host_lose_power(host);
+    end_overridden(world, host);
     sim_site_lost_disk(host);
     return true;
 }

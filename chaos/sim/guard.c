@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/wire/guard_message.h>
 
 #include "check.h"
@@ -115,6 +116,39 @@ static void on_script_ended(struct sim_process *process, void *payload)
     sim_guard_go_on(guard);
 }
 
+static void say_waits(struct sim_guard *guard, const struct sim_guard_group *guarded)
+{
+    const struct sim_work *work = &guarded->work[BW_GUARD_SLOT_ACTION];
+    struct bw_guard_message message = {.kind = BW_GUARD_MESSAGE_RUN_BEGUN,
+                                       .epoch = work->order.epoch,
+                                       .begun = {.run_id = guarded->asking_run,
+                                                 .action = BW_ACTION_START,
+                                                 .steps = {.count = 1},
+                                                 .asks_to_pass = true}};
+
+    if (guarded->asking_run == 0 || work->stage == SIM_WORK_NONE)
+        return;
+    BW_ASSERT(bw_copy_text(message.group, sizeof message.group,
+                           sim_world_of(guard->process)->group_names[guarded->group]));
+    sim_guard_send(guard, &message);
+}
+
+void sim_guard_say_waits(struct sim_guard *guard)
+{
+    for (uint32_t i = 0; i < guard->group_count; i++)
+        say_waits(guard, &guard->groups[i]);
+}
+
+static void on_start_waits(struct sim_process *process, void *payload)
+{
+    struct sim_guard *guard = process->state;
+    struct sim_guard_group *guarded = &guard->groups[(uintptr_t)payload];
+
+    guarded->asking_run = guarded->start_run;
+    say_waits(guard, guarded);
+    sim_guard_go_on(guard);
+}
+
 static void spawn(struct sim_guard *guard, struct sim_guard_group *guarded,
                   const struct bw_guard_action *action, struct bw_guard_event *out_answer)
 {
@@ -127,10 +161,16 @@ static void spawn(struct sim_guard *guard, struct sim_guard_group *guarded,
                                   .epoch = action->run.epoch,
                                   .scripts = (uint32_t)guarded->machine.limits.digest,
                                   .files = guarded->files,
+                                  .holds = action->run.facts.holds,
+                                  .on_waits = on_start_waits,
                                   .on_end = on_script_ended};
 
     memcpy(order.target_position, action->run.facts.target_position, sizeof order.target_position);
     memcpy(order.previous_site, action->run.facts.previous_site, sizeof order.previous_site);
+    if (action->run.action == BW_ACTION_START) {
+        guarded->start_run = action->run.run_id;
+        guarded->asking_run = 0;
+    }
     if (action->run.run_id != 0)
         sim_check_ordered(guard->process, guarded->group, action->run.action, action->run.epoch);
     *out_answer = (struct bw_guard_event){
@@ -235,6 +275,7 @@ static const char *crash_point_of(const struct bw_guard_action *action)
     case BW_GUARD_ACTION_SAVE:
     case BW_GUARD_ACTION_MIRROR:
     case BW_GUARD_ACTION_KILL_RUN:
+    case BW_GUARD_ACTION_PASS:
         break;
     }
     return NULL;
@@ -289,6 +330,10 @@ static void execute(struct sim_guard *guard, struct sim_guard_group *guarded,
         break;
     case BW_GUARD_ACTION_KILL_REACH:
         kill_reach(guard, guarded);
+        break;
+    case BW_GUARD_ACTION_PASS:
+        guarded->asking_run = 0;
+        sim_run_pass(guard->machine, work->serial);
         break;
     case BW_GUARD_ACTION_SEND:
         sim_check_guard_says(guard->process, guarded->group, &action->message);
@@ -385,8 +430,12 @@ static struct bw_guard_limits limits_of(const struct sim_guard *guard, uint32_t 
     const struct sim_setting *setting = &sim_world_of(guard->process)->setting;
     struct bw_guard_limits limits = {
         .kill_grace_ns = bw_lease_kill_grace_ns(setting->terms.fence_ms * SIM_MS),
-        .reach = guard->machine->units[group].is_unit ? BW_REACH_UNITS : BW_REACH_CGROUP,
+        .reach = setting->is_reach_remote               ? BW_REACH_REMOTE
+                 : guard->machine->units[group].is_unit ? BW_REACH_UNITS
+                                                        : BW_REACH_CGROUP,
         .digest = sim_site_scripts(guard->process->host, group),
+        .has_point = !is_kept && setting->has_point &&
+                     guard->machine->scripts_named[group] != 2, /* not by every site file */
         .has_script = {[BW_ACTION_START] = !is_kept,
                        [BW_ACTION_STOP] = true,
                        [BW_ACTION_STATUS] = true,

@@ -26,6 +26,9 @@ struct sim_guard_group {
     bool is_proved;
     uint32_t files;        /* the scripts that it has read of */
     struct sim_work work[BW_GUARD_SLOT_COUNT];
+    uint64_t
+        asking_run; /* the start that runs waits before its point of no return; 0: it does not */
+    uint64_t start_run; /* by which its agent knows the newest start */
     struct sim_reach_kill kill;
     struct bw_guarded at; /* its part of the guard's machine */
     struct bw_guard_mirror asked; /* the newest mirror that was asked for */
@@ -68,6 +71,9 @@ void sim_guard_reload(struct sim_process *guard);
 
 /* Carries out what the machine has to be done: after whatever has happened. */
 void sim_guard_go_on(struct sim_guard *guard);
+
+/* To an agent that has come: which start waits before its point of no return. */
+void sim_guard_say_waits(struct sim_guard *guard);
 
 /* ---- guard_saves.c: what a thread of its own writes, soon or late ---- */
 

@@ -102,8 +102,10 @@ void sim_guard_session_do(struct sim_guard *guard, const struct bw_session_actio
         sim_guard_close(guard, action->connection);
     else if (action->kind == BW_SESSION_WELCOME)
         say_welcome(guard);
-    else if (action->kind == BW_SESSION_DONE)
+    else if (action->kind == BW_SESSION_DONE) {
         sim_guard_send(guard, &done);
+        sim_guard_say_waits(guard);
+    }
 }
 
 /* ---- messages ----------------------------------------------------------------------------------- */

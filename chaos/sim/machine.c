@@ -74,6 +74,8 @@ void sim_site_init(struct sim_host *host)
     machine->kernel = make_process(host, "kernel");
     host->services = machine;
     sim_units_init(machine);
+    if (host->world->setting.has_second_enforcer)
+        outside_percent = 100;
     for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++) {
         begin_to_follow(machine, group);
         machine->scripts_named[group] = 1;
@@ -92,12 +94,20 @@ void sim_site_deinit(struct sim_host *host)
 
 /* ---- services ----------------------------------------------------------------------------------- */
 
+/* It runs elsewhere, and whatever happens to the machine of its guard is nothing to it. */
+static bool outlives(const struct sim_host *host, uint32_t group)
+{
+    return host->world->setting.has_second_enforcer &&
+           sim_machine(host)->services[group].is_outside;
+}
+
 bool sim_service_is_serving(const struct sim_host *host, uint32_t group)
 {
     const struct sim_machine *machine = sim_machine(host);
 
-    return machine->services[group].is_up && host->is_up && !host->is_suspended &&
-           machine->scripts->health == SIM_ABLE;
+    if (!machine->services[group].is_up || outlives(host, group))
+        return machine->services[group].is_up;
+    return host->is_up && !host->is_suspended && machine->scripts->health == SIM_ABLE;
 }
 
 bool sim_service_is_by_hand(const struct sim_host *host, uint32_t group)
@@ -198,9 +208,12 @@ static void changed(struct sim_machine *machine, uint32_t group)
     sim_check_serving_changed(world);
 }
 
-/* The second kind is of the other nature. */
+/* The second kind is of the other nature, but where a second enforcer is there to end what outlives
+ * its machine. */
 bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group, uint32_t scripts)
 {
+    if (machine->host->world->setting.has_second_enforcer)
+        return true;
     return machine->starts_outside[group] != (scripts == 2);
 }
 
@@ -269,7 +282,8 @@ void sim_service_down(struct sim_machine *machine, uint32_t group, const char *w
     down(machine, group, why, true);
 }
 
-bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch)
+bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch,
+                        const char *why)
 {
     bool is_newer = false;
 
@@ -289,7 +303,7 @@ bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t grou
             machine->fenced_epoch[group] = epoch;
         if (machine->services[group].is_up)
             sim_count(world, "remote_fence:ends");
-        sim_service_down(machine, group, "fenced from another site");
+        sim_service_down(machine, group, why);
     }
     return true;
 }
@@ -327,7 +341,10 @@ void sim_site_lost_power(struct sim_host *host)
     struct sim_machine *machine = sim_machine(host);
 
     for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++)
-        sim_service_down(machine, group, "the machine has no power");
+        if (!outlives(host, group))
+            sim_service_down(machine, group, "the machine has no power");
+        else if (machine->services[group].is_up)
+            sim_count(host->world, "second:outlives");
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++)
         machine->runs[i].is_used = false;
 }

@@ -57,6 +57,8 @@ struct sim_run_order {
     char target_position[BW_POSITION_MAX + 1];
     char previous_site[BW_NAME_MAX + 1];
     sim_later_fn on_end; /* for the parent, which frees its payload: a struct sim_run_end */
+    bool holds;          /* a start by steps: before its effect it waits for sim_run_pass */
+    sim_later_fn on_waits; /* likewise: that it does; the payload is its group */
 };
 
 /* What the seed has drawn for one run. */
@@ -68,6 +70,7 @@ struct sim_run_plan {
 
 struct sim_run {
     bool is_used, has_go, saw_up;
+    bool waits;     /* before its point of no return */
     uint32_t found; /* the scripts that were there when it began; 0: not looked at */
     bool is_dying; /* KILL has reached it: it does nothing more, and is still there */
     uint64_t began_ns; /* true time of its exec */
@@ -164,8 +167,9 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
 /* Do these scripts start it where no signal from the guard reaches it? */
 bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group, uint32_t scripts);
 void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why);
-/* From another site, through that API: false, it knows of a newer epoch. */
-bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch);
+/* Through that API, from another site or by a second enforcer: false, it knows of a newer epoch. */
+bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch,
+                        const char *why);
 /* What the group's data has reached at this site, in ms of service. */
 uint64_t sim_service_position(const struct sim_machine *machine, uint32_t group);
 
@@ -182,6 +186,8 @@ uint64_t sim_run_fork(struct sim_machine *machine, const struct sim_run_order *o
 void sim_run_go(struct sim_machine *machine, uint64_t serial, struct bw_instant not_after);
 bool sim_run_is_alive(const struct sim_machine *machine, uint64_t serial);
 /* A signal reaches one script now. */
+/* What lies behind its point of no return may begin. */
+void sim_run_pass(struct sim_machine *machine, uint64_t serial);
 void sim_run_signal(struct sim_machine *machine, uint64_t serial, bool is_kill);
 /* Ended without anybody being told. */
 void sim_run_vanish(struct sim_machine *machine, uint64_t serial);

@@ -176,7 +176,7 @@ static bool is_quiet(const struct sim_host *host, uint32_t group)
     struct bw_guard_mirror mirror;
 
     if (!host->is_up)
-        return true;
+        return !sim_service_is_serving(host, group);
     if (machine->services[group].is_up)
         return false;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++)

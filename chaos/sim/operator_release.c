@@ -20,7 +20,7 @@
  * for: he looks there first, and at what the scripts that lie there would start. */
 static bool would_vouch(const struct sim_host *host, uint32_t group)
 {
-    return !host->is_up ||
+    return (!host->is_up && !sim_service_is_serving(host, group)) ||
            (!sim_service_is_outside(host, group) &&
             !sim_scripts_start_outside(sim_machine(host), group, sim_site_scripts(host, group)));
 }
@@ -75,6 +75,8 @@ static void vouch_until_over(struct sim_world *world, uint64_t note)
         sim_host_boot(host);
         return;
     }
+    if (sim_service_is_serving(host, group)) /* it outlives the machine: he ends it himself */
+        (void)sim_service_fenced(world, host->name, group, note >> 16, "somebody has ended it");
     (void)sim_operator_vouch(world, group, note >> 16);
     sim_world_at(world, world->now_ns + ASK_NS, vouch_until_over, note);
 }

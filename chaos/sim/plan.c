@@ -19,7 +19,7 @@ static const struct sim_incident_kind *const tables[] = {
     sim_net_faults,        sim_process_faults,    sim_machine_faults,   sim_site_faults,
     sim_faults_of_scripts, sim_faults_together,   sim_forced_faults,    sim_faults_of_moments,
     sim_operator_acts,     sim_operator_midway,   sim_operator_release, sim_operator_members,
-    sim_operator_recovery, sim_operator_override, sim_operator_upgrade};
+    sim_operator_recovery, sim_operator_override, sim_operator_upgrade, sim_second_faults};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 /* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */
@@ -82,7 +82,8 @@ bool sim_incident_kind_is_drawn(const char *name, bool is_liveness)
 static uint32_t draw_kind(struct bw_prng *chance, const struct sim_setting *setting)
 {
     const bool is_often = setting->often != NULL && sim_chance(chance, 500000) &&
-                          strcmp(setting->often, SIM_UPGRADE) != 0;
+                          strcmp(setting->often, SIM_UPGRADE) != 0 &&
+                          !sim_plan_is_of_second(setting->often);
     const char *only = is_often ? setting->often : NULL;
     const uint32_t count = sim_incident_kind_count();
     uint64_t total = 0, at;
@@ -124,6 +125,38 @@ static void add_upgrade(struct sim_plan *plan, struct bw_prng *chance)
         .salt = bw_prng_next(chance)};
 }
 
+bool sim_plan_is_of_second(const char *name)
+{
+    return strncmp(name, SIM_SECOND_OFTEN, strlen(SIM_SECOND_OFTEN)) == 0;
+}
+
+static uint32_t draw_second(const struct sim_setting *setting, struct bw_prng *chance)
+{
+    const uint32_t first = kind_named(sim_second_faults[0].name);
+    const bool is_often = setting->often != NULL && sim_plan_is_of_second(setting->often);
+
+    if (is_often && sim_chance(chance, 500000))
+        return kind_named(setting->often);
+    return first + (uint32_t)bw_prng_below(chance, length_of(sim_second_faults));
+}
+
+/* Likewise: these have no weight beside the others, and a pace of their own. */
+static void add_seconds(struct sim_plan *plan, const struct sim_setting *setting, uint64_t stop_ns)
+{
+    struct bw_prng chance;
+    uint64_t pause_ms, at_ns = SIM_BEGIN_NS + FIRST_AT_NS;
+
+    bw_prng_init(&chance, setting->seed * 1000003 + 201);
+    pause_ms = PAUSE_MS_MIN + bw_prng_below(&chance, 2 * PAUSE_MS_MAX);
+    while (at_ns < stop_ns && plan->count < SIM_PLAN_MAX) {
+        struct sim_incident *incident = &plan->incidents[plan->count++];
+
+        *incident = (struct sim_incident){
+            .kind = draw_second(setting, &chance), .at_ns = at_ns, .salt = bw_prng_next(&chance)};
+        at_ns += (1 + bw_prng_below(&chance, 2 * pause_ms)) * SIM_MS;
+    }
+}
+
 struct sim_plan *sim_plan_new(const struct sim_setting *setting)
 {
     const uint64_t length_ns = setting->length_ns;
@@ -151,6 +184,8 @@ struct sim_plan *sim_plan_new(const struct sim_setting *setting)
     }
     if (setting->begins_old)
         add_upgrade(plan, &chance);
+    if (setting->has_second_enforcer)
+        add_seconds(plan, setting, stop_ns);
     plan->calm_ns[0] = stop_ns;
     plan->calm_ns[1] = SIM_BEGIN_NS + length_ns;
     return plan;

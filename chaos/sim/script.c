@@ -431,12 +431,26 @@ static void end_what_begins(struct sim_machine *machine, uint32_t group)
     }
 }
 
+/* What cannot be taken back is the last of its steps. */
+static bool waits_at_point(struct sim_machine *machine, struct sim_run *run)
+{
+    struct sim_process *parent = run->order.parent;
+
+    if (!run->order.holds || !run->plan.has_effect || run->plan.lies)
+        return false;
+    run->waits = true;
+    sim_count(machine->host->world, "point:waits");
+    if (parent != NULL && parent->health != SIM_DEAD && parent->life == run->parent_life)
+        sim_later(parent, 1, run->order.on_waits, packed(run->order.group), NULL);
+    return true;
+}
+
 static void takes_effect(struct sim_process *scripts, void *payload)
 {
     struct sim_machine *machine = sim_machine(scripts->host);
     struct sim_run *run = find(machine, (uintptr_t)payload);
 
-    if (run == NULL || run->is_dying)
+    if (run == NULL || run->is_dying || waits_at_point(machine, run))
         return;
     if (run->plan.has_effect && !run->plan.lies) {
         switch (run->order.action) {
@@ -455,7 +469,7 @@ static void takes_effect(struct sim_process *scripts, void *payload)
             break;
         case BW_ACTION_REMOTE_FENCE:
             if (!sim_service_fenced(scripts->host->world, run->order.previous_site,
-                                    run->order.group, run->order.epoch))
+                                    run->order.group, run->order.epoch, "fenced from another site"))
                 run->plan.code = 1;
             else if (run->plan.code == 0)
                 sim_check_remote_fence_saw(scripts->host->world, run->order.group,
@@ -469,6 +483,18 @@ static void takes_effect(struct sim_process *scripts, void *payload)
     if (!run->plan.hangs)
         sim_later(scripts, run->plan.end_ns - run->plan.effect_ns, finishes,
                   packed(run->serial), NULL);
+}
+
+void sim_run_pass(struct sim_machine *machine, uint64_t serial)
+{
+    struct sim_run *run = find(machine, serial);
+
+    if (run == NULL)
+        return;
+    run->order.holds = false;
+    if (run->waits)
+        sim_later(machine->scripts, 1, takes_effect, packed(serial), NULL);
+    run->waits = false;
 }
 
 /* ---- its beginning ------------------------------------------------------------------------------ */

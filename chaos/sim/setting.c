@@ -71,6 +71,27 @@ static void draw_remote_fence(struct sim_setting *setting)
     setting->script_limit_ns[BW_ACTION_REMOTE_FENCE] = between(&chance, 1000, 15000) * SIM_MS;
 }
 
+/* In a fifth of the worlds, and where its own incidents are wanted. */
+static void draw_second_enforcer(struct sim_setting *setting)
+{
+    const bool is_wanted = setting->often != NULL && sim_plan_is_of_second(setting->often);
+    struct bw_prng chance;
+
+    bw_prng_init(&chance, setting->seed * 1000003 + 52);
+    setting->has_second_enforcer = sim_chance(&chance, 200000) || is_wanted;
+    setting->is_reach_remote = sim_chance(&chance, 500000) && setting->has_second_enforcer;
+    setting->has_fence_script |= setting->has_second_enforcer; /* all that it has */
+}
+
+/* In a quarter of the worlds. */
+static void draw_point(struct sim_setting *setting)
+{
+    struct bw_prng chance;
+
+    bw_prng_init(&chance, setting->seed * 1000003 + 53);
+    setting->has_point = sim_chance(&chance, 250000);
+}
+
 /* Mostly few, which costs less; and now and then as many as there may be. */
 static uint32_t draw_groups(struct bw_prng *chance)
 {
@@ -95,6 +116,8 @@ void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_li
     draw_terms(out_setting, &chance);
     draw_scripts(out_setting, &chance);
     draw_remote_fence(out_setting);
+    draw_second_enforcer(out_setting);
+    draw_point(out_setting);
     out_setting->snapshot_threshold = between(&chance, 8, 256);
     out_setting->snapshot_trailing = between(&chance, 4, 128);
     out_setting->check_interval_ms = between(&chance, 300, 3000);

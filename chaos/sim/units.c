@@ -36,6 +36,8 @@ void sim_units_init(struct sim_machine *machine)
 
         unit->is_unit = bw_prng_below(&nature, 100) < UNIT_PERCENT && has_any;
         unit->comes_again = bw_prng_below(&nature, 100) < COME_AGAIN_PERCENT && unit->is_unit;
+        if (world->setting.has_second_enforcer) /* what it ends is of no machine's systemd */
+            unit->is_unit = unit->comes_again = false;
         if (machine
                 ->is_stubborn) /* beside a fence script that hangs for ever nobody could end it */
             unit->comes_again = false;

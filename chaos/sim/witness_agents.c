@@ -242,6 +242,8 @@ void sim_agents_on_message(struct sim_witness *witness, const struct sim_message
     case SIM_CHANNEL_SYNC_ANSWER:
     case SIM_CHANNEL_POLL_ANSWER:
     case SIM_CHANNEL_GUARD:
+    case SIM_CHANNEL_SECOND:
+    case SIM_CHANNEL_SECOND_ANSWER:
         BW_ASSERT(false); /* not for a witness */
     }
 }

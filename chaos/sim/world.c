@@ -15,6 +15,7 @@
 #include "operator.h"
 #include "plan.h"
 #include "queue.h"
+#include "second.h"
 #include "site.h"
 #include "story.h"
 #include "upgrade.h"
@@ -148,7 +149,10 @@ static void make_host(struct sim_world *world, struct sim_host *host, enum sim_h
     host->number = number;
     host->installed = world->setting.begins_old ? SIM_OLD_LEVEL : BW_FEATURE_LEVEL_NEWEST;
     host->index = host->machine = (uint32_t)(host - world->hosts);
-    (void)snprintf(host->name, sizeof host->name, kind == SIM_HOST_WITNESS ? "w%u" : "site-%c",
+    (void)snprintf(host->name, sizeof host->name,
+                   kind == SIM_HOST_WITNESS ? "w%u"
+                   : kind == SIM_HOST_SITE  ? "site-%c"
+                                            : "next-%c",
                    kind == SIM_HOST_WITNESS ? number + 1 : 'a' + number);
     bw_prng_init(&host->chance, world->setting.seed * 1000003 + 400 + host->index);
     host->boot.rate_ppm = rate_within(&host->chance, drift_ppm);
@@ -195,6 +199,8 @@ static void make_processes(struct sim_world *world)
     for (uint32_t i = SIM_FIRST_WITNESSES; i < SIM_WITNESSES_MAX; i++)
         world->witnesses[i] =
             make_process(world, sim_witness_host(world, i), "", &sim_witness_ops, i);
+    if (world->setting.has_second_enforcer)
+        sim_seconds_make(world);
 }
 
 static void make_hosts(struct sim_world *world)
@@ -205,6 +211,8 @@ static void make_hosts(struct sim_world *world)
         make_host(world, sim_witness_host(world, i), SIM_HOST_WITNESS, i);
     for (uint32_t i = 0; i <= site_count; i++) /* the last one is for a clone */
         make_host(world, sim_site(world, i), SIM_HOST_SITE, i);
+    for (uint32_t i = 0; world->setting.has_second_enforcer && i < site_count; i++)
+        make_host(world, sim_second_host(world, i), SIM_HOST_SECOND, i);
     world->witness_count = world->setting.founder_count;
     world->witnesses_listed = (1u << world->setting.founder_count) - 1;
     world->host_count = SIM_FIRST_WITNESSES + site_count;
@@ -253,6 +261,7 @@ void sim_world_free(struct sim_world *world)
         for (uint32_t f = 0; f < SIM_FILES_MAX; f++)
             free(host->files[f].bytes);
     }
+    sim_seconds_free(world);
     sim_witness_free_disks(world);
     for (uint32_t i = 0; i < world->process_count; i++)
         free(world->processes[i]);
@@ -274,6 +283,8 @@ void sim_world_run(struct sim_world *world, uint64_t until_ns)
         sim_count(world, world->setting.founder_count == 5 ? "founders:five" : "founders:three");
         sim_operator_begin(world);
         sim_plan_begin(world);
+        if (world->setting.has_second_enforcer)
+            sim_count(world, "second:world");
         if (world->setting.is_liveness)
             sim_check_liveness_begin(world);
     }

@@ -27,7 +27,9 @@
 #define SIM_SITES_MAX  4 /* the last of a world is no site: its machine is there for a clone of one */
 #define SIM_GROUPS_MAX 16
 #define SIM_SPARES_AT  (SIM_FIRST_WITNESSES + SIM_SITES_MAX) /* in `hosts`: the other witnesses */
-#define SIM_HOSTS_MAX  (SIM_SPARES_AT + SIM_WITNESSES_MAX - SIM_FIRST_WITNESSES)
+#define SIM_SECONDS_AT                                                                             \
+    (SIM_SPARES_AT + SIM_WITNESSES_MAX - SIM_FIRST_WITNESSES) /* ... of second enforcers */
+#define SIM_HOSTS_MAX  (SIM_SECONDS_AT + SIM_SITES_MAX - 1)
 #define SIM_AGENTS_MAX 2 /* at one site: the second is a fault */
 #define SIM_FILES_MAX  48
 #define SIM_MS         BW_NS_PER_MS
@@ -58,6 +60,11 @@ struct sim_setting {
     uint64_t script_limit_ns[16]; /* by enum bw_action_kind */
     bool has_fence_script, has_readiness_script, has_verify_script, has_rejoin_script;
     bool has_remote_fence_script;
+    bool has_point; /* starts hold before a point of no return (4), by some of its site files */
+    /* Each site has a second enforcer, on another machine; what it serves outlives the machine of
+     * its guard (3.4). */
+    bool has_second_enforcer;
+    bool is_reach_remote;                          /* and its site file says so */
     bool has_condition_script, condition_is_shown; /* shown: it alarms, and is no veto (4) */
 };
 
@@ -90,13 +97,13 @@ struct sim_disk_faults {
     uint32_t read_ms;        /* a witness reads its snapshot for so long */
 };
 
-enum sim_host_kind { SIM_HOST_WITNESS, SIM_HOST_SITE };
+enum sim_host_kind { SIM_HOST_WITNESS, SIM_HOST_SITE, SIM_HOST_SECOND };
 
 struct sim_host {
     struct sim_world *world;
     enum sim_host_kind kind;
     uint32_t index;  /* in world->hosts */
-    uint32_t number; /* of its kind: witness 0.., site 0.. */
+    uint32_t number; /* of its kind: witness 0.., site 0..; of a second enforcer: its site's */
     uint32_t machine; /* what its machine id says: a clone has that of the original */
     uint32_t installed; /* the newest feature level that the programs on its disk know: of who starts from now on */
     char name[BW_NAME_MAX + 1]; /* "w1", "site-a" */
@@ -125,15 +132,19 @@ uint64_t sim_clock_reaches(const struct sim_host *host, struct bw_instant at);
 /* One message as it arrives; the bytes are good until return. */
 enum sim_channel {
     SIM_CHANNEL_SYNC,         /* agent -> witness: bw_sync_encode; tag: the request */
-    SIM_CHANNEL_SYNC_ANSWER,  /* back: bw_sync_answer_encode; tag of the request; size 0: an error answer */
+    SIM_CHANNEL_SYNC_ANSWER,  /* back: bw_sync_answer_encode; tag of the request; size 0: an error
+                                 answer */
     SIM_CHANNEL_POLL,         /* agent -> witness: 8 bytes `after` (host order), 4 bytes wait_ms */
     SIM_CHANNEL_POLL_ANSWER,  /* back, as a sync answer */
     SIM_CHANNEL_RELAY,        /* witness -> witness: bw_relay_encode; tag of the relaying witness */
     SIM_CHANNEL_RELAY_ANSWER, /* back */
-    SIM_CHANNEL_JOIN,         /* witness -> witness: it asks to join, or whether it still belongs there; tag: its id */
-    SIM_CHANNEL_JOIN_ANSWER,  /* back; tag of the word */
-    SIM_CHANNEL_GUARD,        /* agent <-> guard on one machine: bw_guard_message_encode; tag: the
-                                 connection, see guard.h */
+    SIM_CHANNEL_JOIN, /* witness -> witness: it asks to join, or whether it still belongs there;
+                         tag: its id */
+    SIM_CHANNEL_JOIN_ANSWER, /* back; tag of the word */
+    SIM_CHANNEL_GUARD,       /* agent <-> guard on one machine: bw_guard_message_encode; tag: the
+                                connection, see guard.h */
+    SIM_CHANNEL_SECOND,      /* second enforcer -> agent: bw_second_ask_encode; tag: when it left */
+    SIM_CHANNEL_SECOND_ANSWER, /* back: bw_second_answer_encode; tag of the question */
 };
 struct sim_message {
     struct sim_process *from;
@@ -284,6 +295,8 @@ struct sim_world {
     } upgrade;
     struct sim_process *agents[SIM_SITES_MAX][SIM_AGENTS_MAX]; /* [1]: NULL unless a fault made it */
     struct sim_process *guards[SIM_SITES_MAX];
+    struct sim_process *second_enforcers[SIM_SITES_MAX]; /* NULL: it has none (second.h) */
+    struct sim_second_site *seconds;                     /* likewise */
     char group_names[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
     struct bw_prng chance; /* of what belongs to no machine */
     uint64_t file_versions; /* given so far */
@@ -304,13 +317,24 @@ static inline struct sim_world *sim_world_of(const struct sim_process *process)
 }
 struct sim_host *sim_site(struct sim_world *world, uint32_t number);
 struct sim_host *sim_witness_host(struct sim_world *world, uint32_t number);
-/* Machines that faults are drawn for: sites, and witnesses that founded or came later. */
+/* The machine of the second enforcer of this site. */
+static inline struct sim_host *sim_second_host(struct sim_world *world, uint32_t site)
+{
+    return &world->hosts[SIM_SECONDS_AT + site];
+}
+/* Machines that faults are drawn for: sites, witnesses that founded or came later, and those of
+ * second enforcers. */
 static inline uint32_t sim_host_count(const struct sim_world *world)
 {
-    return world->host_count + world->witness_count - SIM_FIRST_WITNESSES;
+    return world->host_count + world->witness_count - SIM_FIRST_WITNESSES +
+           (world->setting.has_second_enforcer ? world->setting.site_count : 0);
 }
 static inline uint32_t sim_host_index(const struct sim_world *world, uint32_t number)
 {
+    const uint32_t witnesses_end = world->host_count + world->witness_count - SIM_FIRST_WITNESSES;
+
+    if (number >= witnesses_end)
+        return SIM_SECONDS_AT + number - witnesses_end;
     return number < world->host_count ? number : SIM_SPARES_AT + number - world->host_count;
 }
 /* Of an index in `hosts`: not the clone's, nor one that no machine has. Also of a witness that is still to

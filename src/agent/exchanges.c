@@ -126,8 +126,10 @@ enum bw_err bw_agent_make_sync(struct bw_agent *agent, struct bw_sync *sync)
     sync->certificate_left_s = certificate_left_s(agent);
     err = bw_sync_encode(sync, agent->sync, BW_SYNC_BYTES_MAX, &agent->sync_size, &diag);
     if (err == BW_ERR_LIMIT) { /* renewals come before what is for people */
-        for (uint32_t i = 0; i < sync->group_count; i++)
+        for (uint32_t i = 0; i < sync->group_count; i++) {
             sync->groups[i].report.failure_count = 0;
+            sync->groups[i].report.steps.count = 0;
+        }
         err = bw_sync_encode(sync, agent->sync, BW_SYNC_BYTES_MAX, &agent->sync_size, &diag);
     }
     if (err != BW_OK)

@@ -100,11 +100,12 @@ void bw_agent_limits_get(const struct bw_group_config *config, struct bw_site_li
     out_limits->check_interval_ns = config->check_interval_ms * BW_NS_PER_MS;
     out_limits->failure_threshold = config->failure_threshold;
     out_limits->local_restarts = config->local_restarts;
+    out_limits->start_goes_on = config->start_steps.count != 0;
     out_limits->condition_is_shown = config->condition_use == BW_CONDITION_USE_SHOW ||
                                      (config->condition_use == BW_CONDITION_USE_UNSAID &&
                                       config->seven_keys_file != NULL);
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
-        out_limits->has_script[action] = config->scripts[action] != NULL;
+        out_limits->has_script[action] = bw_group_config_has(config, action);
         out_limits->timeout_ns[action] = config->timeout_ms[action] * BW_NS_PER_MS;
     }
 }

@@ -7,6 +7,8 @@
  *   mirrors.c    the guard's mirrors, read            step_log.c      what happened, as log lines
  *   own_fence.c  the fence without the guard          own_units.c  the units that it ends
  *   persons.c    a person at this machine: override
+ *   second.c     what a second enforcer asks
+ *   health.c     load balancers, over plain HTTP
  *
  * Everything belongs to the loop's thread. The machine (machine/agent.h) decides; nothing here
  * does. */
@@ -21,6 +23,8 @@
 #include <breakwater/machine/agent.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
+#include <breakwater/net/http_server.h>
+#include <breakwater/net/plain_server.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/os/file_look.h>
 #include <breakwater/sys/deadline.h>
@@ -33,6 +37,7 @@
 
 struct bw_agent;
 struct bw_agent_fence;    /* own_fence.c */
+struct bw_agent_health;   /* health.c */
 
 /* ---- store.c: the state directory (3.7) ---------------------------------------------------- */
 
@@ -136,6 +141,22 @@ void bw_agent_fence_on_units_killed(struct bw_agent_served *served, enum bw_err 
 void bw_agent_persons_open(struct bw_agent *agent);
 void bw_agent_persons_close(struct bw_agent *agent);
 
+/* ---- second.c -------------------------------------------------------------------------------- */
+
+/* Listens where the site file says that one may ask, unless it does; what hinders it is said once. */
+void bw_agent_second_serve(struct bw_agent *agent);
+void bw_agent_second_close(struct bw_agent *agent);
+void bw_agent_second_use_credentials(struct bw_agent *agent); /* those of the agent, which are new */
+/* ---- health.c -------------------------------------------------------------------------------- */
+
+void bw_agent_health_open(struct bw_agent *agent);
+/* `health_listen` of a file that is not the agent's yet. On an error, which `diag` says, all is as
+ * before. */
+BW_MUST_CHECK enum bw_err bw_agent_health_change(struct bw_agent *agent, const char *address,
+                                                 struct bw_diag *diag);
+void bw_agent_health_close(struct bw_agent *agent);
+void bw_agent_health_free(struct bw_agent *agent); /* after the loop */
+
 /* ---- own_units.c ----------------------------------------------------------------------------- */
 
 /* Once the runner is open; what cannot be reached is said on the log. */
@@ -227,6 +248,9 @@ struct bw_agent {
     struct bw_unix_connection *persons[BW_AGENT_PERSONS_MAX]; /* NULL: free */
     uv_timer_t persons_timer;
     uint64_t persons_ticks;
+    bool is_second_refused; /* the log was told that it cannot listen */
+    struct bw_http_server *second; /* for second enforcers; NULL: not open */
+    struct bw_agent_health *health; /* NULL: not open */
     uv_async_t ending; /* closes everything in a turn of its own */
     bool is_closing;
     enum bw_agent_end end;

@@ -57,6 +57,7 @@ static void use_credentials(struct bw_agent *agent, struct bw_credentials *crede
     }
     bw_credentials_free(agent->credentials);
     agent->credentials = credentials;
+    bw_agent_second_use_credentials(agent);
     bw_log_info(&agent->log, "certificate.loaded", "file=%s certificate_left_days=%" PRId64,
                 bw_log_quote(agent->config->tls.identity),
                 bw_credentials_days_left(credentials, bw_clock_wall()));
@@ -199,6 +200,7 @@ static void on_look(uv_timer_t *timer)
 
     reload->wants_look = true;
     begin_next(agent);
+    bw_agent_second_serve(agent);
     if (reload->looked == reload->begun && !reload->is_slow) { /* since the look before this one */
         reload->is_slow = true;
         bw_log_warn(&agent->log, "files.silent",
@@ -245,7 +247,8 @@ static const char *unchangeable(const struct bw_site_config *old,
                                 const struct bw_site_config *fresh)
 {
     static const char *const fixed[] = {"cluster", "site",    "name",
-                                        "state_dir", "run_dir", "guard_socket", NULL};
+                                        "state_dir", "run_dir", "guard_socket",
+                                        "second_enforcer", NULL};
 
     return bw_schema_first_change(&bw_site_config_table, fixed, old, fresh);
 }
@@ -266,9 +269,11 @@ static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
     agent->reload.wants_certificates = true; /* of other paths, perhaps */
 }
 
-/* All of a file or nothing: what stands in it was written together. */
+/* All of a file or nothing: what stands in it was written together. Last is what has an effect by
+ * itself. */
 static bool is_refused(struct bw_agent *agent, struct job *job)
 {
+    struct bw_diag diag = {0};
     const char *group = "";
     const char *key;
     const char *why;
@@ -289,6 +294,12 @@ static bool is_refused(struct bw_agent *agent, struct job *job)
         return true;
     }
     why = bw_agent_groups_refuse(agent, job->fresh, &group);
+    if (why == NULL && bw_agent_health_change(agent, job->fresh->health_listen, &diag) != BW_OK) {
+        bw_log_error(&agent->log, "config.refused",
+                     "file=%s key=health_listen why=%s does=\"the running configuration stays\"",
+                     bw_log_quote(agent->config_file), bw_log_quote(diag.text));
+        return true;
+    }
     if (why != NULL)
         bw_log_error(&agent->log, "config.refused",
                      "file=%s group=%s why=%s does=\"the running configuration stays\"",

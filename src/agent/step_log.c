@@ -61,7 +61,7 @@ static void say_message(const struct trace *trace, const struct bw_guard_message
 
     switch (message->kind) {
     case BW_GUARD_MESSAGE_RUN_BEGUN:
-        if (bw_action_is_action(message->begun.action))
+        if (bw_action_is_action(message->begun.action) && message->begun.steps.count == 0)
             bw_log_info(log, message->begun.action == BW_ACTION_START ? "start.begun" : "run.begun",
                         "group=%s epoch=%" PRIu64 " action=%s at_boot_ns=%" PRIu64, group,
                         message->epoch, bw_action_word(message->begun.action), trace->now.boot_ns);
@@ -97,6 +97,7 @@ static void say_message(const struct trace *trace, const struct bw_guard_message
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
     case BW_GUARD_MESSAGE_OVERRIDE:
+    case BW_GUARD_MESSAGE_PASS:
     case BW_GUARD_MESSAGE_SHOW:
     case BW_GUARD_MESSAGE_SHOWN:
     case BW_GUARD_MESSAGE_WELCOME:
@@ -154,6 +155,7 @@ static void say_event(const struct trace *trace)
     case BW_SITE_EVENT_OVERRIDE:
     case BW_SITE_EVENT_OVERRIDE_END:
     case BW_SITE_EVENT_LEADER_ANSWERED:
+    case BW_SITE_EVENT_SECOND: /* what it changes is said below */
         break;
     }
 }
@@ -255,6 +257,17 @@ static void say_override(const struct trace *trace)
                     trace->now.boot_ns);
 }
 
+static void say_second(const struct trace *trace)
+{
+    const enum bw_second_word word = trace->site->second;
+
+    if (word != trace->before->second)
+        bw_log_write(trace->log, word == BW_SECOND_IS_SEEN ? BW_LOG_INFO : BW_LOG_WARN,
+                     "second.changed", "group=%s from=%s to=%s epoch=%" PRIu64, trace->site->group,
+                     bw_second_word(trace->before->second), bw_second_word(word),
+                     trace->site->memory.epoch);
+}
+
 static void say_own_fence(const struct trace *trace)
 {
     const struct bw_site_actions *actions = trace->step->actions;
@@ -282,6 +295,7 @@ void bw_agent_say_step(struct bw_agent *agent, const struct bw_agent_step *step)
     say_alarms(&trace);
     say_tenure(&trace);
     say_override(&trace);
+    say_second(&trace);
     say_own_fence(&trace);
 }
 

@@ -107,6 +107,39 @@ void bw_tell_of_failures(const json_t *site, const char *before, FILE *out)
     }
 }
 
+void bw_tell_of_steps(const json_t *site, FILE *out)
+{
+    const json_t *steps = json_object_get(site, "steps");
+    const char *name = bw_json_member(site, "name");
+    const char *phase = bw_json_member(steps, "phase");
+    const int64_t done = bw_json_number(steps, "done");
+    const int64_t count = bw_json_number(steps, "count");
+    const int64_t running = bw_json_number(steps, "running");
+    const int64_t attempt = bw_json_number(steps, "attempt");
+
+    if (!json_is_object(steps))
+        return;
+    (void)fprintf(out, "%s: %s, ", name,
+                  strcmp(bw_json_member(steps, "action"), "stop") == 0 ? "stopping" : "starting");
+    if (running == 0) {
+        (void)fprintf(out, "%" PRId64 " of %" PRId64 " steps are done%s\n", done, count,
+                      json_is_true(json_object_get(steps, "at_no_return"))
+                          ? "; its point of no return waits for the witnesses to commit it"
+                          : "");
+        return;
+    }
+    (void)fprintf(out, "step %" PRId64 " of %" PRId64 ": %s", done + 1, count,
+                  bw_json_member(steps, "step"));
+    if (strcmp(phase, "none") != 0)
+        (void)fprintf(out, " (%s)", phase);
+    (void)fprintf(out, ", %" PRId64 " s", bw_json_number(steps, "for_ms") / 1000);
+    if (attempt > 1)
+        (void)fprintf(out, ", try %" PRId64, attempt);
+    if (running > 1)
+        (void)fprintf(out, "; %" PRId64 " more beside it", running - 1);
+    (void)fputc('\n', out);
+}
+
 #define RESTARTS_BYTES 160
 
 /* False: there were none. */

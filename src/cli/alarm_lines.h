@@ -46,6 +46,8 @@ void bw_tell_of_failures(const json_t *site, const char *before, FILE *out);
  * on a line as any other; nothing where it was not so. */
 void bw_warn_of_restarts(const json_t *site, struct bw_verdict *verdict);
 void bw_tell_of_restarts(const json_t *site, const char *before, FILE *out);
+/* How far the list of steps has come that its guard runs, if it runs one. */
+void bw_tell_of_steps(const json_t *site, FILE *out);
 
 /* Of each site that one witness alone hears, of at least two that answered: no other can follow it
  * when that one is lost. */

@@ -42,6 +42,41 @@ static const struct {
      "  it is lost for good:  breakwater members replace %s NEW"},
 };
 
+/* Of second_enforcer_lost: by the word that the site's agent has for it (3.4). */
+static const struct {
+    enum bw_second_word word;
+    const char *way;
+} seconds[] = {
+    {BW_SECOND_IS_SILENT,
+     "it has not asked lately: on its machine see that it runs, and reaches the agent of %s"},
+    {BW_SECOND_IS_SAME_MACHINE, "it is lost with the guard: run it on another machine of %s"},
+    {BW_SECOND_IS_BLIND,
+     "it does not see the service: on its machine run the status_script by hand"},
+    {BW_SECOND_IS_ELSEWHERE,
+     "it does not see what serves there: compare its status_script with the guard's"},
+    {BW_SECOND_IS_UNPROVED,
+     "it has never seen this service serve: compare its status_script with the guard's"},
+    {BW_SECOND_IS_FENCING,
+     "it fences this epoch, as its agent did not tell of more: its log, on its machine"},
+    {BW_SECOND_IS_UNARMED,
+     "it does not know the deadline yet; if this stays: its log, on its machine"},
+};
+
+static const char *way_of_second(const json_t *group, const char *of)
+{
+    const char *word = "";
+    json_t *site;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "sites"), i,
+                       site) if (strcmp(bw_json_member(site, "name"), of) == 0)
+        word = bw_json_member(site, "second_enforcer");
+    for (i = 0; i < sizeof seconds / sizeof seconds[0]; i++)
+        if (strcmp(bw_second_word(seconds[i].word), word) == 0)
+            return seconds[i].way;
+    return NULL;
+}
+
 static void print(const char *way, const char *group, const char *of, FILE *out)
 {
     (void)fputs("  ", out);
@@ -62,6 +97,13 @@ void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *ou
     const char *phase = json_string_value(json_object_get(group, "phase"));
     const bool is_vacant = phase != NULL && strcmp(phase, "VACANT") == 0;
 
+    if (strcmp(word, bw_trouble_word(BW_TROUBLE_SECOND_ENFORCER_LOST)) == 0 && of != NULL) {
+        const char *way = way_of_second(group, of);
+
+        if (way != NULL)
+            print(way, bw_json_member(group, "name"), of, out);
+        return;
+    }
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         if (strcmp(bw_trouble_word(ways[i].trouble), word) != 0 ||
             (ways[i].is_vacant && !is_vacant))

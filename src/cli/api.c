@@ -547,8 +547,9 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
     if (answering > 0 && (int64_t)answering <= of / 2)
         (void)fputs("  start the others again, there:  systemctl start breakwater-witness\n"
                     "  meanwhile no lease is renewed, and each site ends what it serves\n"
-                    "  they are lost for good, on one that is left (stopped):\n"
-                    "    breakwater recover -c /etc/breakwater/witness.yaml --plan\n"
+                    "  they are lost for good, on one that is left (stopped), as its user:\n"
+                    "    runuser -u breakwater -- breakwater recover -c "
+                    "/etc/breakwater/witness.yaml --plan\n"
                     "  to serve meanwhile, at one site:\n"
                     "    breakwater override GROUP -c /etc/breakwater/site.yaml --plan\n",
                     stderr);

@@ -146,7 +146,7 @@ static void find_user(struct checked_file *file)
 {
     load_by_itself(file);
     if (file->witness != NULL)
-        bw_check_user_find(file->witness->tls.identity, &file->user);
+        bw_check_user_find(file->witness->tls.identity, file->witness->data_dir, &file->user);
     bw_witness_config_free(file->witness);
     file->witness = NULL;
 }
@@ -156,9 +156,10 @@ static bool enter(struct check *check, const struct checked_file *file)
 {
     if (bw_check_user_enter(&file->user))
         return true;
-    bw_check_line(&check->lines, BW_CHECK_FAIL, file->name,
-                  "the key is user %s's, and this process may not look as that user; run check as %s",
-                  file->user.name, file->user.name);
+    bw_check_line(
+        &check->lines, BW_CHECK_FAIL, file->name,
+        "the %s is user %s's, and this process may not look as that user; run check as %s",
+        file->user.owns, file->user.name, file->user.name);
     return false;
 }
 
@@ -251,8 +252,8 @@ static void check_witness(struct check *check, const struct checked_file *file)
         return;
     if (file->user.uid != 0)
         bw_check_line(&check->lines, BW_CHECK_OK, "user",
-                      "judged as %s, who owns the key: the witness has to run as that user",
-                      file->user.name);
+                      "judged as %s, who owns the %s: the witness has to run as that user",
+                      file->user.name, file->user.owns);
     bw_check_owners(&check->lines, &config->tls);
     bw_check_certificate(&check->lines, &config->tls, &identity);
     if (bw_check_kept(&check->lines, "data directory", config->data_dir, "") &&
@@ -267,14 +268,10 @@ static void check_witness(struct check *check, const struct checked_file *file)
 }
 
 /* Design 3.4: beforehand, from the text alone; the trial of the scripts measures it. */
-static void check_reach(struct check *check, const struct bw_group_config *group)
+static void check_hint(struct check *check, const struct bw_group_config *group, const char *start)
 {
-    const char *start = group->scripts[BW_ACTION_START];
-    struct bw_script_hint hint;
+    const struct bw_script_hint hint = bw_script_hint_read(start);
 
-    if (group->enforce != BW_REACH_CGROUP || start == NULL)
-        return;
-    hint = bw_script_hint_read(start);
     switch (hint.kind) {
     case BW_SCRIPT_HINT_NONE:
         break;
@@ -285,35 +282,68 @@ static void check_reach(struct check *check, const struct bw_group_config *group
                       start, hint.line, hint.unit[0] != '\0' ? hint.unit : "NAME.service");
         break;
     case BW_SCRIPT_HINT_ELSEWHERE:
-        bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
-                      "%s:%" PRIu32 " calls %s (a hint, from its text): what that runs is outside of "
-                      "the guard's cgroup; time alone does not end it, a lost site then waits for "
-                      "force-release. Measure it: breakwater-chaos scripts",
-                      start, hint.line, hint.word);
+        bw_check_line(
+            &check->lines, BW_CHECK_WARN, group->name,
+            "%s:%" PRIu32 " calls %s (a hint, from its text): what that runs is outside of "
+            "the guard's cgroup; without a second enforcer time alone does not end it, a lost site "
+            "then "
+            "waits for a remote_fence_script of another one, or force-release. Measure it: "
+            "breakwater-chaos scripts",
+            start, hint.line, hint.word);
         break;
     }
 }
 
+static void check_reach(struct check *check, const struct bw_group_config *group)
+{
+    if (group->enforce != BW_REACH_CGROUP)
+        return;
+    if (group->scripts[BW_ACTION_START] != NULL)
+        check_hint(check, group, group->scripts[BW_ACTION_START]);
+    for (uint32_t i = 0; i < group->start_steps.count; i++)
+        check_hint(check, group, group->start_steps.items[i].script);
+}
+
 /* The guard looks again each time, and refuses what is so by then (design 5.1). */
-static void check_script_owners(struct check *check, const struct bw_group_config *group)
+static void check_script_owner(struct check *check, const struct bw_group_config *group,
+                               const char *key, const char *script)
 {
     char path[BW_PATH_OWNER_BYTES];
 
-    for (int action = 0; action < BW_ACTION_COUNT; action++) {
-        const char *key = bw_script_key((enum bw_action_kind)action);
+    if (!bw_path_is_writable(script, path))
+        return;
+    if (group->allow_writable_scripts)
+        bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
+                      "%s: %s can be changed by others than root and this user; it is run all the "
+                      "same (allow_writable_scripts)",
+                      key, path);
+    else
+        bw_check_line(&check->lines, BW_CHECK_FAIL, group->name,
+                      "%s: %s can be changed by others than root and this user: the guard "
+                      "refuses it (chown root, chmod go-w; or allow_writable_scripts: true)",
+                      key, path);
+}
 
-        if (group->scripts[action] == NULL || !bw_path_is_writable(group->scripts[action], path))
-            continue;
-        if (group->allow_writable_scripts)
-            bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
-                          "%s: %s can be changed by others than root and this user; it is run all the "
-                          "same (allow_writable_scripts)",
-                          key, path);
-        else
-            bw_check_line(&check->lines, BW_CHECK_FAIL, group->name,
-                          "%s: %s can be changed by others than root and this user: the guard "
-                          "refuses it (chown root, chmod go-w; or allow_writable_scripts: true)",
-                          key, path);
+static void check_script_here(struct check *check, const struct bw_group_config *group,
+                              const char *key, const char *script)
+{
+    check_script_owner(check, group, key, script);
+    bw_check_interpreter(&check->lines, group->name, key, script);
+}
+
+static void check_scripts_here(struct check *check, const struct bw_group_config *group)
+{
+    for (int action = 0; action < BW_ACTION_COUNT; action++) {
+        const struct bw_steps_config *steps = bw_group_config_steps(group,
+                                                                    (enum bw_action_kind)action);
+
+        if (group->scripts[action] != NULL)
+            check_script_here(check, group, bw_script_key((enum bw_action_kind)action),
+                              group->scripts[action]);
+        for (uint32_t i = 0; steps != NULL && i < steps->count; i++)
+            check_script_here(check, group,
+                              bw_group_config_run_name(group, (enum bw_action_kind)action),
+                              steps->items[i].script);
     }
 }
 
@@ -342,8 +372,11 @@ static void check_site(struct check *check, const struct checked_file *file)
                       "agent and guard of site %s, %" PRIu32 " group%s, %" PRIu32 " witness%s",
                       config->site, config->group_count, config->group_count == 1 ? "" : "s",
                       config->witness_count, config->witness_count == 1 ? "" : "es");
-    for (uint32_t i = 0; i < config->group_count; i++)
+    bw_check_second(&check->lines, file->name, config);
+    for (uint32_t i = 0; i < config->group_count; i++) {
         bw_check_script_paths(&check->lines, &config->groups[i]);
+        bw_check_steps(&check->lines, &config->groups[i]);
+    }
     if (check->scope == BW_CONFIG_OFFLINE)
         return;
     bw_check_owners(&check->lines, &config->tls);
@@ -352,10 +385,12 @@ static void check_site(struct check *check, const struct checked_file *file)
     bw_check_told(&check->lines, file->name, config);
     bw_check_directory(&check->lines, "state directory", config->state_dir,
                        "it is made at the first start", STATE_FSYNC_MS_MAX);
+    if (config->health_listen[0] != '\0')
+        bw_check_health_listen(&check->lines, config->health_listen);
     bw_check_cgroups(&check->lines);
     bw_check_guard_unit(&check->lines);
     for (uint32_t i = 0; i < config->group_count; i++) {
-        check_script_owners(check, &config->groups[i]);
+        check_scripts_here(check, &config->groups[i]);
         check_reach(check, &config->groups[i]);
         for (size_t n = 0; n < config->groups[i].unit_count; n++)
             bw_check_service_unit(&check->lines, config->groups[i].name, config->groups[i].units[n]);
@@ -432,7 +467,7 @@ static uint32_t fence_bound_ms(const struct bw_group_config *group)
     struct bw_guard_limits limits = {.kill_grace_ns = group->kill_grace_ms * BW_NS_PER_MS};
 
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
-        limits.has_script[action] = group->scripts[action] != NULL;
+        limits.has_script[action] = bw_group_config_has(group, action);
         limits.timeout_ns[action] = group->timeout_ms[action] * BW_NS_PER_MS;
     }
     return bw_guard_fence_bound_ms(&limits);
@@ -568,6 +603,18 @@ static void check_pairs(struct check *check)
         check_addresses(check, &check->files[i], witness);
 }
 
+static void check_handovers(struct check *check, const struct bw_groups_config *groups)
+{
+    const struct bw_site_config *sites[FILES_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < check->file_count; i++)
+        if (check->files[i].kind == BW_CONFIG_KIND_SITE && check->files[i].site != NULL)
+            sites[count++] = check->files[i].site;
+    for (uint32_t i = 0; i < groups->group_count; i++)
+        bw_check_handover(&check->lines, &groups->groups[i].spec, sites, count);
+}
+
 static void check_together(struct check *check)
 {
     bool is_daemon = false;
@@ -584,6 +631,8 @@ static void check_together(struct check *check)
             if (check->files[j].kind == BW_CONFIG_KIND_SITE && check->files[j].site != NULL)
                 check_pair(check, check->files[j].site, file->groups);
         }
+        if (file->groups != NULL)
+            check_handovers(check, file->groups);
         for (uint32_t g = 0; file->groups != NULL && g < file->groups->group_count; g++) {
             if (file->groups->groups[g].spec.max_clock_drift_ppm < check->drift_ppm_max)
                 check->drift_ppm_max = file->groups->groups[g].spec.max_clock_drift_ppm;

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -14,6 +16,7 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/config/chrony.h>
+#include <breakwater/net/address.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/revoked.h>
 #include <breakwater/os/path_owner.h>
@@ -26,6 +29,7 @@
 #define FSYNC_MEDIAN   10 /* of FSYNC_COUNT */
 #define FSYNC_BYTES    4096
 #define GUARD_UNIT     "breakwater-guard.service"
+#define INTERPRETER_BYTES 256 /* of a #! line the kernel reads no more */
 #define BYTES_FREE_MIN (UINT64_C(256) * 1024 * 1024)
 
 /* ---- certificates -------------------------------------------------------------------------- */
@@ -111,6 +115,46 @@ void bw_check_script(struct bw_check_lines *lines, const char *subject, const ch
                       changed);
 }
 
+/* False: it has none, or cannot be run as it is. */
+static bool read_interpreter(const char *path, char out_name[INTERPRETER_BYTES])
+{
+    char line[INTERPRETER_BYTES] = "";
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const ssize_t got = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+    const char *name = line + 2;
+
+    if (fd >= 0)
+        (void)close(fd); /* only read from */
+    if (got < 2 || memcmp(line, "#!", 2) != 0 || eaccess(path, X_OK) != 0)
+        return false;
+    name += strspn(name, " \t");
+    (void)snprintf(out_name, INTERPRETER_BYTES, "%.*s", (int)strcspn(name, " \t\n"), name);
+    return true;
+}
+
+/* To the kernel a line that was written on Windows names another file, one that ends with a
+ * carriage return. */
+void bw_check_interpreter(struct bw_check_lines *lines, const char *subject, const char *key,
+                          const char *path)
+{
+    char name[INTERPRETER_BYTES];
+    size_t length;
+
+    if (!read_interpreter(path, name))
+        return;
+    length = strlen(name);
+    if (length > 0 && name[length - 1] == '\r')
+        bw_check_line(
+            lines, BW_CHECK_FAIL, subject,
+            "%s: the lines of %s end with a carriage return, its first one as well: it cannot be "
+            "run; run  sed -i 's/\\r$//' %s",
+            key, path, path);
+    else if (eaccess(name, X_OK) != 0)
+        bw_check_line(lines, BW_CHECK_FAIL, subject,
+                      "%s: %s cannot be run: its #! line names %s: %s", key, path, name,
+                      strerror(errno));
+}
+
 /* ---- directories --------------------------------------------------------------------------- */
 
 static int compare_ns(const void *left, const void *right)
@@ -178,6 +222,24 @@ bool bw_check_kept(struct bw_check_lines *lines, const char *subject, const char
     return false;
 }
 
+/* Whom it was judged as is this process's user now; whose it is says who is wrong. */
+static void say_unwritable(struct bw_check_lines *lines, const char *subject, const char *path,
+                           int why)
+{
+    char owner[BW_PATH_USER_BYTES] = "?";
+    char self[BW_PATH_USER_BYTES];
+    struct stat status;
+
+    if (stat(path, &status) == 0)
+        bw_path_user_name(status.st_uid, owner);
+    bw_path_user_name(geteuid(), self);
+    bw_check_line(lines, BW_CHECK_FAIL, subject,
+                  "%s: cannot be used: %s; it belongs to user %s and is judged as %s: the daemon "
+                  "has to run as "
+                  "its owner, and so has check, if not root runs it",
+                  path, strerror(why), owner, self);
+}
+
 void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,
                         const char *maker, uint32_t fsync_ms_max)
 {
@@ -186,24 +248,64 @@ void bw_check_directory(struct bw_check_lines *lines, const char *subject, const
     int fd;
 
     if (directory < 0) {
-        const bool is_absent = errno == ENOENT;
-
-        bw_check_line(lines, is_absent ? BW_CHECK_WARN : BW_CHECK_FAIL, subject, "%s: %s%s%s", path,
-                      strerror(errno), is_absent ? "; " : "", is_absent ? maker : "");
+        if (errno == ENOENT)
+            bw_check_line(lines, BW_CHECK_WARN, subject, "%s: %s; %s", path, strerror(errno),
+                          maker);
+        else
+            say_unwritable(lines, subject, path, errno);
         return;
     }
     (void)snprintf(name, sizeof name, ".check-%ld", (long)getpid());
     fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        bw_check_line(lines, BW_CHECK_FAIL, subject,
-                      "%s: cannot be written to: %s; run check as the user of the service", path,
-                      strerror(errno));
+        say_unwritable(lines, subject, path, errno);
     } else {
         judge_directory(lines, subject, path, fd, fsync_ms_max);
         (void)close(fd);                    /* of no use to anybody */
         (void)unlinkat(directory, name, 0); /* made just above; nobody reads it */
     }
     (void)close(directory); /* read only */
+}
+
+/* ---- load balancers ----------------------------------------------------------------------------
+ */
+
+/* 0, or why not. */
+static int try_to_bind(const struct sockaddr_storage *address)
+{
+    const socklen_t size = address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                         : sizeof(struct sockaddr_in6);
+    const int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int yes = 1;
+    int why = 0;
+
+    if (fd < 0)
+        return errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        bind(fd, (const struct sockaddr *)address, size) != 0)
+        why = errno;
+    (void)close(fd); /* it was never listened on */
+    return why;
+}
+
+void bw_check_health_listen(struct bw_check_lines *lines, const char *address)
+{
+    struct sockaddr_storage socket_address = {0};
+    struct bw_address parsed;
+    int why;
+
+    if (bw_address_parse(address, &parsed, NULL) != BW_OK ||
+        !bw_address_is_numeric(&parsed, &socket_address))
+        return; /* said of the file */
+    why = try_to_bind(&socket_address);
+    if (why == 0)
+        bw_check_line(lines, BW_CHECK_OK, "health_listen", "%s: free", address);
+    else if (why == EADDRINUSE)
+        bw_check_line(lines, BW_CHECK_OK, "health_listen",
+                      "%s: in use: by this agent, if it runs; `ss -ltnp` says by whom", address);
+    else
+        bw_check_line(lines, BW_CHECK_FAIL, "health_listen",
+                      "%s: %s: load balancers would hear nothing", address, strerror(why));
 }
 
 /* ---- means to end a service ------------------------------------------------------------------ */

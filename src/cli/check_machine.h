@@ -35,12 +35,20 @@ bool bw_check_kept(struct bw_check_lines *lines, const char *subject, const char
 /* A script that this process's user is to run: it is there, can be read, and others cannot change
  * it. Silent when that is so. */
 void bw_check_script(struct bw_check_lines *lines, const char *subject, const char *path);
+/* An executable script names on its #! line what runs it, and that is here. Silent when that is so,
+ * and of a file that is given to a shell. */
+void bw_check_interpreter(struct bw_check_lines *lines, const char *subject, const char *key,
+                          const char *path);
 
 /* The directory can be written to, and how long an fsync takes; more than `fsync_ms_max` is worth a
  * warning, and so is that it is not there: `maker` says how it comes to be. Leaves nothing behind.
  */
 void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,
                         const char *maker, uint32_t fsync_ms_max);
+
+/* Whether `address` can be listened on here, as the agent will for load balancers. Leaves nothing
+ * behind. */
+void bw_check_health_listen(struct bw_check_lines *lines, const char *address);
 
 /* Whether what scripts leave can be found and ended by a cgroup. Only root can tell. Leaves nothing behind. */
 void bw_check_cgroups(struct bw_check_lines *lines);

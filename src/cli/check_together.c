@@ -71,6 +71,34 @@ void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_c
         }
 }
 
+/* The limit of the whole list ends what is still in the middle of its own. */
+void bw_check_steps(struct bw_check_lines *lines, const struct bw_group_config *group)
+{
+    static const enum bw_action_kind kinds[] = {BW_ACTION_START, BW_ACTION_STOP};
+
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        const struct bw_steps_config *steps = bw_group_config_steps(group, kinds[k]);
+        const uint32_t whole_ms = group->timeout_ms[kinds[k]];
+        char whole[BW_DURATION_TEXT_BYTES];
+        char own[BW_DURATION_TEXT_BYTES];
+
+        for (uint32_t i = 0; steps != NULL && i < steps->count; i++) {
+            const struct bw_step_config *step = &steps->items[i];
+
+            if (step->timeout_ms <= whole_ms)
+                continue;
+            bw_duration_format(whole_ms, whole);
+            bw_duration_format(step->timeout_ms, own);
+            bw_check_line(
+                lines, BW_CHECK_WARN, group->name,
+                "step %s may take %s, and all of %s together %s (%s_timeout): it is ended "
+                "with them",
+                step->name, own, bw_group_config_run_name(group, kinds[k]), whole,
+                kinds[k] == BW_ACTION_START ? "start" : "stop");
+        }
+    }
+}
+
 /* Design 3.4, driver: from D - F less the delay on `condition` says stop, and the loop ends what it
  * finds running. What of a lease an election uses up must be left beside both. */
 void bw_check_loop(struct bw_check_lines *lines, const char *site,
@@ -96,10 +124,74 @@ void bw_check_loop(struct bw_check_lines *lines, const char *site,
                   fits ? ""
                        : ": else condition says stop while a leader is elected; make lease_ttl "
                          "longer, or loop_delay shorter");
-    if (group->enforce == BW_REACH_REMOTE && !spec->expired_is_enough)
-        bw_check_line(
-            lines, BW_CHECK_WARN, group->name,
-            "at %s: enforce is remote: time alone does not end what it serves, a lost site "
-            "then waits for force-release",
-            site);
+}
+
+/* Another site's script can see the end of what `site` serves. */
+static bool has_remote_fence(const struct bw_site_config *const *sites, size_t count,
+                             const struct bw_site_config *site, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct bw_group_config *group = bw_site_config_find(sites[i], name);
+
+        if (group != NULL && strcmp(sites[i]->site, site->site) != 0 &&
+            group->scripts[BW_ACTION_REMOTE_FENCE] != NULL)
+            return true;
+    }
+    return false;
+}
+
+void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
+                       const struct bw_site_config *const *sites, size_t count)
+{
+    for (size_t i = 0; i < count && !spec->expired_is_enough; i++) {
+        const struct bw_group_config *group = bw_site_config_find(sites[i], spec->name);
+
+        if (group == NULL || group->enforce != BW_REACH_REMOTE ||
+            sites[i]->second.listen[0] != '\0' || sites[i]->second.agent[0] != '\0' ||
+            has_remote_fence(sites, count, sites[i], spec->name))
+            continue;
+        bw_check_line(lines, BW_CHECK_WARN, spec->name,
+                      "at %s: enforce is remote: time alone does not end what it serves, and a "
+                      "lost site waits for "
+                      "a person (force-release). Two ways to do without one: a second enforcer on "
+                      "another machine "
+                      "of the site (second_enforcer), or a remote_fence_script at another site",
+                      sites[i]->site);
+        return; /* once a group */
+    }
+}
+
+/* The machine itself is known by its boot alone, which the agent compares; an address of its own
+ * gives it away. */
+static bool is_own_address(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0 ||
+           strncmp(address, "localhost:", 10) == 0;
+}
+
+void bw_check_second(struct bw_check_lines *lines, const char *file,
+                     const struct bw_site_config *site)
+{
+    const char *agent = site->second.agent;
+
+    if (agent[0] == '\0')
+        return;
+    bw_check_line(lines, is_own_address(agent) ? BW_CHECK_WARN : BW_CHECK_OK, file,
+                  "second enforcer %s of site %s asks the agent at %s%s", site->name, site->site,
+                  agent,
+                  is_own_address(agent)
+                      ? ", on its own machine, with which it would be lost: run it on another one"
+                      : ": it must not run on that agent's machine, with which it would be lost");
+    if (site->second.listen[0] != '\0')
+        bw_check_line(lines, BW_CHECK_WARN, file,
+                      "second_enforcer has listen, the agent's, beside agent: the second enforcer "
+                      "needs a file of its "
+                      "own, with a name, a certificate (agent/%s/NAME) and a state_dir of its own",
+                      site->site);
+    for (uint32_t i = 0; i < site->group_count; i++)
+        if (site->groups[i].scripts[BW_ACTION_FENCE] == NULL)
+            bw_check_line(lines, BW_CHECK_FAIL, site->groups[i].name,
+                          "a second enforcer has only fence_script, and there is none: it does not "
+                          "start with "
+                          "this file");
 }

@@ -20,11 +20,22 @@ void bw_check_endpoints(struct bw_check_lines *lines, const char *file, const ch
 
 /* A script is told by its key alone what to do: one for two of them does the wrong thing once. */
 void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_config *group);
+/* Limits of steps beside that of their list. */
+void bw_check_steps(struct bw_check_lines *lines, const struct bw_group_config *group);
 
 /* Where its own loop starts the service: `condition` must not say stop while a leader is elected.
  */
 void bw_check_loop(struct bw_check_lines *lines, const char *site,
                    const struct bw_group_config *group, const struct bw_spec *spec,
                    uint32_t election_timeout_ms);
+
+/* Once a group: a site whose service outlives its guard's machine, with nothing in these files that
+ * would end it from another one (3.4). */
+void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
+                       const struct bw_site_config *const *sites, size_t count);
+
+/* Of a file with second_enforcer.agent: what it lacks for a second enforcer. */
+void bw_check_second(struct bw_check_lines *lines, const char *file,
+                     const struct bw_site_config *site);
 
 #endif

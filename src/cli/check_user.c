@@ -10,19 +10,38 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 
-void bw_check_user_find(const char *key_file, struct bw_check_user *out_user)
+/* 0: nobody's but root's, or not there. */
+static uid_t owner_of(const char *path, gid_t *out_gid)
 {
-    const struct passwd *entry;
     struct stat status;
 
-    *out_user = (struct bw_check_user){0};
-    if (geteuid() != 0 || stat(key_file, &status) != 0 || status.st_uid == 0)
+    if (stat(path, &status) != 0)
+        return 0;
+    *out_gid = status.st_gid;
+    return status.st_uid;
+}
+
+void bw_check_user_find(const char *key_file, const char *data_dir, struct bw_check_user *out_user)
+{
+    const struct passwd *entry;
+    gid_t gid = 0;
+    uid_t uid;
+
+    *out_user = (struct bw_check_user){.owns = "key"};
+    if (geteuid() != 0)
         return;
-    entry = getpwuid(status.st_uid);
-    *out_user = (struct bw_check_user){
-        .uid = status.st_uid, .gid = entry != NULL ? entry->pw_gid : status.st_gid};
+    uid = owner_of(key_file, &gid);
+    if (uid == 0) {
+        uid = owner_of(data_dir, &gid);
+        out_user->owns = "data directory";
+    }
+    if (uid == 0)
+        return;
+    entry = getpwuid(uid);
+    out_user->uid = uid;
+    out_user->gid = entry != NULL ? entry->pw_gid : gid;
     if (entry == NULL || !bw_copy_text(out_user->name, sizeof out_user->name, entry->pw_name))
-        (void)snprintf(out_user->name, sizeof out_user->name, "%u", (unsigned)status.st_uid);
+        (void)snprintf(out_user->name, sizeof out_user->name, "%u", (unsigned)uid);
 }
 
 bool bw_check_user_enter(const struct bw_check_user *user)

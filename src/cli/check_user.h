@@ -10,10 +10,13 @@ struct bw_check_user {
     uid_t uid; /* 0: nobody else than who runs this */
     gid_t gid;
     char name[64];
+    const char *owns; /* what says so */
 };
 
-/* Run by root: the owner of the private key, which root and he alone can read, is whom the witness runs as. */
-void bw_check_user_find(const char *key_file, struct bw_check_user *out_user);
+/* Run by root: the owner of the private key, which root and he alone can read, is whom the witness
+ * runs as. Where that is root's, or not there, the owner of the data directory, which nobody else
+ * can write. */
+void bw_check_user_find(const char *key_file, const char *data_dir, struct bw_check_user *out_user);
 /* Files are looked at as this user from here on, until bw_check_user_leave. False: this process may not. */
 bool bw_check_user_enter(const struct bw_check_user *user);
 void bw_check_user_leave(const struct bw_check_user *user);

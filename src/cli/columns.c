@@ -239,6 +239,23 @@ static void warn_of_caller(const json_t *status, struct bw_verdict *verdict)
                   bw_json_member(caller, "file"));
 }
 
+/* While an epoch is open there: what would end its service if its machine were lost does not count.
+ */
+static void warn_of_second(const json_t *group, const json_t *site, struct bw_verdict *verdict)
+{
+    const char *word = bw_json_member(site, "second_enforcer");
+    const char *phase = bw_json_member(group, "phase");
+    const bool is_open = strcmp(phase, bw_phase_word(BW_PHASE_GRANTED)) == 0 ||
+                         strcmp(phase, bw_phase_word(BW_PHASE_REVOKING)) == 0;
+
+    if (!is_open || strcmp(bw_json_member(site, "role"), "primary") != 0 || word[0] == '\0' ||
+        strcmp(word, bw_second_word(BW_SECOND_IS_NONE)) == 0 ||
+        strcmp(word, bw_second_word(BW_SECOND_IS_SEEN)) == 0)
+        return;
+    bw_warn(verdict, bw_trouble_word(BW_TROUBLE_SECOND_ENFORCER_LOST), bw_json_member(site, "name"),
+            "%s: its second enforcer is not counted on: %s", bw_json_member(site, "name"), word);
+}
+
 static void warn_of_site(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
@@ -254,11 +271,13 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
                 "as soon as no other site does; to end it, there: breakwater override %s -c "
                 "SITE.yaml --end",
                 bw_json_member(site, "name"), bw_json_member(group, "name"));
-        else
+        else if (!json_is_string(alarm) || !bw_site_has_second(group, site) ||
+                 strcmp(json_string_value(alarm), bw_trouble_word(BW_TROUBLE_OUTSIDE_REACH)) != 0)
             bw_warn(verdict, bw_json_shown(alarm), bw_json_member(site, "name"), "%s: alarm %s",
                     bw_json_member(site, "name"),
                     json_is_string(alarm) ? bw_json_shown(alarm) : "?");
     }
+    bw_tell_of_steps(site, verdict->out);
     bw_tell_of_failures(site, "", verdict->out);
     bw_warn_of_restarts(site, verdict);
     if (strcmp(bw_json_member(group, "mode"), "observe") == 0 &&
@@ -294,6 +313,7 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
         bw_warn(verdict, bw_trouble_word(BW_TROUBLE_RELAYED), bw_json_member(site, "name"),
                 "%s: it reaches the witness that answers through another one alone",
                 bw_json_member(site, "name"));
+    warn_of_second(group, site, verdict);
     bw_site_facts(group, site, verdict->out);
     warn_of_clocks(site, verdict);
     warn_of_certificate(bw_json_member(site, "name"), json_object_get(site, "certificate_left_s"),

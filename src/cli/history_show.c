@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/core/steps_said.h>
+
 #include "alarm_lines.h"
 #include "api.h"
 #include "wrap.h"
@@ -322,6 +324,27 @@ __attribute__((format(printf, 3, 4))) static void print_fact(FILE *out, const ch
     print_wrapped(facts.text, out);
 }
 
+static void print_phases(const json_t *entry, FILE *out)
+{
+    const json_t *phases = json_object_get(entry, "phases");
+    char text[512] = "";
+
+    for (int i = 0; i < BW_STEP_PHASE_COUNT; i++) {
+        const char *phase = bw_step_phase_word((enum bw_step_phase)i);
+        const json_t *ms = json_object_get(phases, phase);
+        const size_t used = strlen(text);
+        char took[BW_SECONDS_BYTES];
+
+        if (json_is_integer(ms))
+            (void)snprintf(text + used, sizeof text - used, "%s%s %s", used > 0 ? ", " : "",
+                           i == BW_STEP_PHASE_NONE ? "of no phase" : phase,
+                           bw_seconds(json_integer_value(ms), took));
+    }
+    if (text[0] != '\0')
+        print_fact(out, "Steps of its start, by phase",
+                   "%s (by its site's own word; what ran side by side counts each)", text);
+}
+
 static void print_outage(const json_t *entry, FILE *out)
 {
     const json_t *outage = json_object_get(entry, "outage_ms");
@@ -395,6 +418,7 @@ static void print_report(const json_t *report, FILE *out)
     (void)fputs("\nHow it came to serve\n", out);
     print_moments(entry, out);
     (void)fputc('\n', out);
+    print_phases(entry, out);
     print_outage(entry, out);
     print_loss(entry, out);
     print_decision(entry, out);

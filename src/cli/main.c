@@ -4,6 +4,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#ifdef BW_STATIC
+#include <nss.h>
+#include <openssl/crypto.h>
+#endif
+
+#include <breakwater/steps/steps.h>
 #include <breakwater/sys/core_dump.h>
 
 #include "options.h"
@@ -25,6 +31,8 @@ static const struct verb verbs[] = {
     {"dev", "try it: a whole cluster on this machine, and what happens when things break",
      bw_verb_dev},
     {"guard", "run the guard of a site: scripts, and the deadline that ends them", bw_verb_guard},
+    {"second-enforcer", "run the second enforcer of a site: a fence from another machine",
+     bw_verb_second_enforcer},
     {"pki", "make, renew and show the certificates of a cluster", bw_verb_pki},
     {"apply", "make the groups what a file says", bw_verb_apply},
     {"groups", "print the groups as a file that apply reads", bw_verb_groups},
@@ -71,7 +79,7 @@ static void print_help(FILE *out)
         "verbs:\n",
         out);
     for (size_t i = 0; i < VERB_COUNT; i++)
-        (void)fprintf(out, "  %-14s%s\n", verbs[i].name, verbs[i].help);
+        (void)fprintf(out, "  %-17s%s\n", verbs[i].name, verbs[i].help);
     (void)fputs("\n\"breakwater VERB --help\" tells more; \"breakwater --version\" the version.\n"
                 "exit status: 0 fine, 1 failed, 2 wrong usage, 3 works with warnings, 4 no active "
                 "site,\n5 no quorum or nobody reachable, 6 refused as unsafe, 7 timed out with the "
@@ -147,8 +155,25 @@ static bool is_called_as(const char *argument, const char *name)
     return strcmp(slash != NULL ? slash + 1 : argument, name) == 0;
 }
 
+/* Linked statically it runs beside another libc than its own. What nsswitch.conf or openssl.cnf
+ * name there was made for that one, and would be loaded into this process. */
+static bool load_nothing(void)
+{
+#ifdef BW_STATIC
+    return __nss_configure_lookup("hosts", "files dns") == 0 &&
+           __nss_configure_lookup("passwd", "files") == 0 &&
+           OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
+#else
+    return true;
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    if (!load_nothing()) {
+        (void)fputs("error: the libraries of this program cannot be set up: no memory?\n", stderr);
+        return BW_EXIT_FAILED;
+    }
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
     (void)umask(umask(022) | 022); /* what we make nobody else can change, or we would refuse it (5.4) */
     if (!bw_core_dump_forbid())
@@ -171,6 +196,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "enforcer") == 0) /* a guard's: in no list */
         return (int)bw_verb_enforcer(argc - 1, argv + 1);
+    if (strcmp(argv[1], BW_STEPS_VERB) == 0) /* likewise */
+        return bw_verb_steps();
     for (size_t i = 0; i < VERB_COUNT; i++) {
         if (strcmp(argv[1], verbs[i].name) == 0)
             return (int)flush_output(verbs[i].run(argc - 1, argv + 1));

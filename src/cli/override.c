@@ -255,11 +255,11 @@ static bool is_over(const struct run *run, const json_t *said, enum bw_exit *out
         return true;
     }
     if (!run->values->is_end && strcmp(state, "overriding") == 0 && serves) {
-        (void)printf(
-            "done: %s serves at %s without a lease\n"
-            "  then:    repair the witnesses (breakwater recover, members); they adopt it\n"
-            "  or end:  breakwater override %s -c %s --end\n",
-            run->group, run->config->site, run->group, run->values->config);
+        (void)printf("done: %s serves at %s without a lease\n"
+                     "  then:    repair the witnesses (breakwater recover, there, as their user; "
+                     "members); they adopt it\n"
+                     "  or end:  breakwater override %s -c %s --end\n",
+                     run->group, run->config->site, run->group, run->values->config);
         return true;
     }
     return false;

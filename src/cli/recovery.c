@@ -134,7 +134,8 @@ enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
     err = bw_witness_recovery_write(recovery, &diag);
     if (err != BW_OK)
         return bw_recovery_fail(command, &diag, err);
-    (void)printf("\nDone. Start the witness: breakwater witness -c FILE\n");
+    (void)printf("\nDone. Start the witness (systemctl start breakwater-witness), which runs as "
+                 "this user.\n");
     return BW_EXIT_FINE;
 }
 
@@ -151,6 +152,7 @@ enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
     err = bw_recovery_finish(&recovery->dir, &diag);
     if (err != BW_OK)
         return bw_recovery_fail(command, &diag, err);
-    (void)printf("It is finished. Start the witness: breakwater witness -c FILE\n");
+    (void)printf("It is finished. Start the witness (systemctl start breakwater-witness), which "
+                 "runs as this user.\n");
     return BW_EXIT_FINE;
 }

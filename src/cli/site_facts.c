@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <breakwater/core/report.h>
+
 #include "alarm_lines.h"
 #include "api.h"
 
@@ -49,9 +51,28 @@ static void tell_of_unproved(const json_t *group, const json_t *site, FILE *out)
                                  : "  prove it there:  breakwater-chaos scripts -c site.yaml\n");
 }
 
+/* No alarm then: what its guard cannot end another machine of the site does (3.4). */
+bool bw_site_has_second(const json_t *group, const json_t *site)
+{
+    return strcmp(bw_json_member(site, "role"), "primary") == 0 &&
+           bw_json_truth(json_object_get(group, "end"), "by_time") &&
+           strcmp(bw_json_member(site, "second_enforcer"), bw_second_word(BW_SECOND_IS_SEEN)) == 0;
+}
+
+static void tell_of_second(const json_t *group, const json_t *site, FILE *out)
+{
+    const bool is_outside = strcmp(bw_json_member(site, "reach_seen"), "outside") == 0 ||
+                            strcmp(bw_json_member(site, "reach"), "remote") == 0;
+
+    if (is_outside && bw_site_has_second(group, site))
+        (void)fprintf(out, "%s: outside its guard's reach, second enforcer seen\n",
+                      bw_json_member(site, "name"));
+}
+
 void bw_site_facts(const json_t *group, const json_t *site, FILE *out)
 {
     tell_of_cut(site, out);
     tell_of_loop(group, site, out);
     tell_of_unproved(group, site, out);
+    tell_of_second(group, site, out);
 }

@@ -1,4 +1,5 @@
 /* breakwater snapshot: the state of the cluster, kept in a file. Design 3.9. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <breakwater/os/durable.h>
+#include <breakwater/os/path_owner.h>
 #include <breakwater/witness/saved.h>
 
 #include "api.h"
@@ -61,9 +63,11 @@ static const struct bw_cli_command restore_command = {
     .operands = "FILE",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Begins the cluster anew from FILE, in the empty data directory of a witness, when all of\n"
-            "its witnesses are lost for good. What holds of `recover` holds of it; what was decided\n"
-            "after FILE was saved is gone. Refused while a witness of the cluster answers.",
+    .help =
+        "Begins the cluster anew from FILE (-: from its input), in the empty data directory of a\n"
+        "witness, as its user, when all of its witnesses are lost for good. What holds of "
+        "`recover` holds of it; what was decided\n"
+        "after FILE was saved is gone. Refused while a witness of the cluster answers.",
     .options = restore_options,
 };
 
@@ -142,22 +146,49 @@ static enum bw_exit save(const struct snapshot_values *values, const char *file)
 
 /* ---- show and restore ---- */
 
+/* What an operator of the whole cluster was given is kept for who saved it (5.3), mostly root; the
+ * witness's user is handed it. */
+static enum bw_err say_unopened(const char *verb, const char *file, int why, struct bw_diag *diag)
+{
+    char self[BW_PATH_USER_BYTES];
+
+    bw_path_user_name(geteuid(), self);
+    if (why != EACCES)
+        return bw_diag_set(diag, BW_ERR_INVALID, "%s: %s", file, strerror(why));
+    return bw_diag_set(
+        diag, BW_ERR_INVALID,
+        "%s: %s; as root, with the same options, on its input: runuser -u %s -- breakwater %s ... "
+        "- <%s",
+        file, strerror(why), self, verb, file);
+}
+
+static enum bw_err read_document(const char *verb, const char *file, json_t **out_document,
+                                 struct bw_diag *diag)
+{
+    const bool is_input = strcmp(file, "-") == 0;
+    FILE *in = is_input ? stdin : fopen(file, "re");
+    json_error_t where;
+
+    if (in == NULL)
+        return say_unopened(verb, file, errno, diag);
+    *out_document = json_loadf(in, JSON_REJECT_DUPLICATES, &where);
+    if (!is_input)
+        (void)fclose(in);                /* only read from */
+    return *out_document != NULL ? BW_OK /* jansson's own words repeat the file's */
+                                 : bw_diag_set(diag, BW_ERR_INVALID, "%s:%d:%d: it is no JSON text",
+                                               file, where.line, where.column);
+}
+
 /* True: `recovery->cluster` is what is in the file. False: `*out_exit`, and it was said. */
 static bool read_file(const struct bw_cli_command *command, const char *file,
                       struct bw_witness_recovery *recovery, struct bw_saved *saved,
                       enum bw_exit *out_exit)
 {
-    json_error_t where;
     struct bw_diag diag = {0};
-    json_t *document = json_load_file(file, JSON_REJECT_DUPLICATES, &where);
-    enum bw_err err = BW_ERR_INVALID;
+    json_t *document = NULL;
+    enum bw_err err = read_document(command->name, file, &document, &diag);
 
-    if (document == NULL && where.line < 1)
-        (void)bw_diag_set(&diag, err, "%s: %s", file, where.text); /* it cannot be opened */
-    else if (document == NULL) /* jansson's own words repeat the file's */
-        (void)bw_diag_set(&diag, err, "%s:%d:%d: it is no JSON text", file, where.line,
-                          where.column);
-    else
+    if (err == BW_OK)
         err = bw_saved_decode(document, saved, &recovery->cluster, &diag);
     json_decref(document);
     if (err == BW_OK)
@@ -196,9 +227,10 @@ static enum bw_exit restore_into(struct bw_witness_recovery *recovery,
     if (!bw_recovery_look_at_others(&restore_command, config, recovery, &others))
         return BW_EXIT_UNSAFE;
     if (others.answer > 0) {
-        (void)fputs("refused: snapshot restore: a witness of this cluster runs: it knows more than "
-                    "the file. Recover on it (breakwater recover); nothing was changed\n",
-                    stderr);
+        (void)fputs(
+            "refused: snapshot restore: a witness of this cluster runs: it knows more than "
+            "the file. Recover on it, as its user (breakwater recover); nothing was changed\n",
+            stderr);
         return BW_EXIT_UNSAFE;
     }
     if (!bw_recovery_are_gone(&restore_command, &others))

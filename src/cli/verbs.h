@@ -13,7 +13,9 @@ enum bw_exit bw_verb_delete(int argc, char **argv);
 enum bw_exit bw_verb_dev(int argc, char **argv);
 enum bw_exit bw_verb_explain(int argc, char **argv);
 enum bw_exit bw_verb_failover(int argc, char **argv);
+enum bw_exit bw_verb_second_enforcer(int argc, char **argv);
 enum bw_exit bw_verb_enforcer(int argc, char **argv);
+int bw_verb_steps(void); /* the exit status of what it stands for */
 enum bw_exit bw_verb_feature_level(int argc, char **argv);
 enum bw_exit bw_verb_force_release(int argc, char **argv);
 enum bw_exit bw_verb_gate(int argc, char **argv);

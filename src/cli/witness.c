@@ -118,10 +118,11 @@ static enum bw_exit found(const struct bw_witness_config *config, struct bw_id c
     }
     exit = make(config, cluster_id, false, text);
     if (exit == BW_EXIT_FINE && is_first && config->witness_count > 1)
-        (void)fprintf(stderr,
-                      "On each other witness: breakwater witness init -c FILE --cluster-id %s\n"
-                      "Then start all of them: the cluster begins once every one is up.\n",
-                      text);
+        (void)fprintf(
+            stderr,
+            "On each other witness, as its user: breakwater witness init -c FILE --cluster-id %s\n"
+            "Then start all of them: the cluster begins once every one is up.\n",
+            text);
     return exit;
 }
 

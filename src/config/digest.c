@@ -42,7 +42,41 @@ static uint64_t mix_file(uint64_t digest, const char *path)
     return digest;
 }
 
+uint64_t bw_script_file_digest(const char *path)
+{
+    return mix_file(FNV_OFFSET, path);
+}
+
+/* What each step does, and in which order they may be run. Of how long and how often nothing is
+ * said: what is seen does not hang on it. */
+static uint64_t mix_steps(uint64_t digest, const char *key, const struct bw_steps_config *steps,
+                          uint64_t *out_steps)
+{
+    if (steps->count != 0)
+        digest = mix_text(digest, key);
+    for (uint32_t i = 0; i < steps->count; i++) {
+        const struct bw_step_config *step = &steps->items[i];
+        const uint64_t file = step->script != NULL ? bw_script_file_digest(step->script) : 0;
+        const uint32_t needs = step->rule.needs;
+
+        digest = mix_text(digest, step->name);
+        digest = mix(digest, &needs, sizeof needs);
+        if (step->rule.is_point)
+            digest = mix_text(digest, "point_of_no_return");
+        digest = mix(digest, &file, sizeof file);
+        if (out_steps != NULL)
+            out_steps[i] = file;
+    }
+    return digest;
+}
+
 uint64_t bw_group_config_digest(const struct bw_group_config *group)
+{
+    return bw_group_config_digest_steps(group, BW_ACTION_NONE, NULL);
+}
+
+uint64_t bw_group_config_digest_steps(const struct bw_group_config *group,
+                                      enum bw_action_kind action, uint64_t out_steps[BW_STEPS_MAX])
 {
     uint64_t digest = mix_text(FNV_OFFSET, bw_reach_word(group->enforce));
 
@@ -54,12 +88,16 @@ uint64_t bw_group_config_digest(const struct bw_group_config *group)
         digest = mix_text(digest, group->env[i].name);
         digest = mix_text(digest, group->env[i].value);
     }
-    for (int action = 0; action < BW_ACTION_COUNT; action++) {
-        if (action == BW_ACTION_REMOTE_FENCE)
+    for (int kind = 0; kind < BW_ACTION_COUNT; kind++) {
+        if (kind == BW_ACTION_REMOTE_FENCE)
             continue; /* it has no part in where the service of this site runs */
-        digest = mix_text(digest, bw_action_word((enum bw_action_kind)action));
-        if (group->scripts[action] != NULL)
-            digest = mix_file(digest, group->scripts[action]);
+        digest = mix_text(digest, bw_action_word((enum bw_action_kind)kind));
+        if (group->scripts[kind] != NULL)
+            digest = mix_file(digest, group->scripts[kind]);
     }
+    digest = mix_steps(digest, "start_steps", &group->start_steps,
+                       action == BW_ACTION_START ? out_steps : NULL);
+    digest = mix_steps(digest, "stop_steps", &group->stop_steps,
+                       action == BW_ACTION_STOP ? out_steps : NULL);
     return digest != 0 ? digest : 1;
 }

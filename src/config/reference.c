@@ -40,6 +40,15 @@ static void print_table(const struct bw_table *table, FILE *out)
     free(initialised);
 }
 
+/* What several keys hold is described once. */
+static bool has(const struct bw_table *const *queue, size_t count, const struct bw_table *table)
+{
+    for (size_t i = 0; i < count; i++)
+        if (queue[i] == table)
+            return true;
+    return false;
+}
+
 void bw_schema_print_reference(const struct bw_table *table, FILE *out)
 {
     const struct bw_table *queue[TABLES_MAX] = {table};
@@ -50,7 +59,7 @@ void bw_schema_print_reference(const struct bw_table *table, FILE *out)
             (void)fputc('\n', out);
         print_table(queue[i], out);
         for (size_t k = 0; k < queue[i]->key_count; k++) {
-            if (queue[i]->keys[k].table == NULL)
+            if (queue[i]->keys[k].table == NULL || has(queue, count, queue[i]->keys[k].table))
                 continue;
             BW_ASSERT(count < TABLES_MAX);
             queue[count++] = queue[i]->keys[k].table;

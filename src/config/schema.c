@@ -369,7 +369,7 @@ bool bw_schema_load(const struct bw_table *table, struct bw_document *document,
 
 /* ---- two configurations ----------------------------------------------------------------------- */
 
-static bool has_changed(const struct bw_key *key, const void *old, const void *fresh)
+static bool has_value_changed(const struct bw_key *key, const void *old, const void *fresh)
 {
     const char *a = (const char *)old + key->offset;
     const char *b = (const char *)fresh + key->offset;
@@ -394,6 +394,20 @@ static bool has_changed(const struct bw_key *key, const void *old, const void *f
     }
     BW_ASSERT(false); /* not one value */
     return true;
+}
+
+/* Of a map each value in it. */
+static bool has_changed(const struct bw_key *key, const void *old, const void *fresh)
+{
+    const char *a = (const char *)old + key->offset;
+    const char *b = (const char *)fresh + key->offset;
+
+    if (key->kind != BW_KEY_MAP)
+        return has_value_changed(key, old, fresh);
+    for (size_t i = 0; i < key->table->key_count; i++)
+        if (has_value_changed(&key->table->keys[i], a, b))
+            return true;
+    return false;
 }
 
 const char *bw_schema_first_change(const struct bw_table *table, const char *const *names,

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/config/scalar.h>
 
 #include "config_file.h"
+#include "steps_check.h"
 
 static const struct script_key {
     enum bw_action_kind action;
@@ -61,7 +63,7 @@ static bool is_runnable(const char *file)
            (memcmp(head, "#!", 2) == 0 || memcmp(head, "\177ELF", 4) == 0);
 }
 
-static void check_script(struct bw_document *document, const char *path, const char *file)
+void bw_script_check(struct bw_document *document, const char *path, const char *file)
 {
     struct stat status;
 
@@ -85,7 +87,24 @@ static void check_scripts(struct bw_document *document, const char *prefix,
         const struct key_path path = path_of(prefix, script_keys[i].key);
 
         if (bw_document_is_sound(document, path.text))
-            check_script(document, path.text, group->scripts[script_keys[i].action]);
+            bw_script_check(document, path.text, group->scripts[script_keys[i].action]);
+    }
+}
+
+/* Of a step that has none of its own it is the script's, or its whole list's where that is shorter.
+ */
+static void fill_step_limits(const struct bw_group_config *group, enum bw_action_kind action)
+{
+    const struct bw_steps_config *steps = bw_group_config_steps(group, action);
+    const uint32_t whole_ms = group->timeout_ms[action];
+    const uint32_t limit_ms = whole_ms < group->script_timeout_ms ? whole_ms
+                                                                  : group->script_timeout_ms;
+
+    for (uint32_t i = 0; steps != NULL && i < steps->count; i++) {
+        struct bw_step_config *step = (struct bw_step_config *)&steps->items[i]; /* of the arena */
+
+        if (step->timeout_ms == 0)
+            step->timeout_ms = limit_ms;
     }
 }
 
@@ -97,6 +116,8 @@ static void fill_limits(struct bw_group_config *group)
         if (*limit_ms == 0)
             *limit_ms = group->script_timeout_ms;
     }
+    fill_step_limits(group, BW_ACTION_START);
+    fill_step_limits(group, BW_ACTION_STOP);
 }
 
 /* ---- the seven keys ------------------------------------------------------------------------ */
@@ -213,6 +234,10 @@ static void check_external(struct bw_document *document, const char *prefix,
         bw_document_fail(document, path_of(prefix, "start_script").text,
                          "with \"driver: external\" its own loop starts the service, and the guard "
                          "never would: remove start_script, or driver");
+    if (is_given(document, prefix, "start_steps"))
+        bw_document_fail(document, path_of(prefix, "start_steps").text,
+                         "with \"driver: external\" its own loop starts the service, and the guard "
+                         "never would: remove start_steps, or driver");
     if (is_given(document, prefix, "scripts"))
         bw_document_fail(document, path_of(prefix, "scripts").text,
                          "with \"driver: external\" this file belongs to the loop: name "
@@ -246,6 +271,43 @@ static void check_driver(struct bw_document *document, const char *prefix,
                          "is used only with \"driver: external\"");
 }
 
+const struct bw_steps_config *bw_group_config_steps(const struct bw_group_config *group,
+                                                    enum bw_action_kind action)
+{
+    if (action == BW_ACTION_START && group->start_steps.count != 0)
+        return &group->start_steps;
+    if (action == BW_ACTION_STOP && group->stop_steps.count != 0)
+        return &group->stop_steps;
+    return NULL;
+}
+
+bool bw_group_config_has_point(const struct bw_group_config *group)
+{
+    const struct bw_steps_config *start = bw_group_config_steps(group, BW_ACTION_START);
+
+    for (uint32_t i = 0; start != NULL && i < start->count; i++)
+        if (start->items[i].rule.is_point)
+            return true;
+    return false;
+}
+
+bool bw_group_config_has(const struct bw_group_config *group, enum bw_action_kind action)
+{
+    return group->scripts[action] != NULL || bw_group_config_steps(group, action) != NULL;
+}
+
+static const char *steps_key(enum bw_action_kind action)
+{
+    return action == BW_ACTION_START ? "start_steps" : "stop_steps";
+}
+
+const char *bw_group_config_run_name(const struct bw_group_config *group,
+                                     enum bw_action_kind action)
+{
+    return bw_group_config_steps(group, action) != NULL ? steps_key(action)
+                                                        : group->scripts[action];
+}
+
 static void check_required_scripts(struct bw_document *document, const char *prefix,
                                    const struct bw_group_config *group)
 {
@@ -260,6 +322,8 @@ static void check_required_scripts(struct bw_document *document, const char *pre
 
         if (required[i] == BW_ACTION_START && group->driver == BW_DRIVER_EXTERNAL)
             continue; /* its own loop does that */
+        if (required[i] != BW_ACTION_STATUS && is_given(document, prefix, steps_key(required[i])))
+            continue; /* in its place */
         if (group->scripts[required[i]] == NULL && bw_document_find(document, path.text) == NULL)
             bw_document_fail(document, path.text,
                              "required key is missing; for example \"%s: "
@@ -288,6 +352,8 @@ static void check_group(struct bw_site_config *config, struct bw_document *docum
     group->allow_writable_scripts = config->allow_writable_scripts;
     check_units(document, prefix, group);
     check_driver(document, prefix, group);
+    bw_steps_check(document, prefix, scope, BW_ACTION_START, group);
+    bw_steps_check(document, prefix, scope, BW_ACTION_STOP, group);
     if (bw_document_is_sound(document, path_of(prefix, "scripts").text))
         load_seven(document, prefix, scope, &config->arena, group);
     check_required_scripts(document, prefix, group);
@@ -313,6 +379,17 @@ static void check_witnesses(const struct bw_site_config *config, struct bw_docum
     }
 }
 
+/* What is listened on is an address of this machine; nothing is resolved to find it. */
+static void check_health_listen(const struct bw_site_config *config, struct bw_document *document)
+{
+    if (config->health_listen[0] != '\0' && bw_document_is_sound(document, "health_listen") &&
+        !bw_address_has_numeric_host(config->health_listen))
+        bw_document_fail(document, "health_listen",
+                         "\"%s\" names a host; write an address of this machine, or 0.0.0.0 or "
+                         "[::] for all of them",
+                         config->health_listen);
+}
+
 /* ---- loading ------------------------------------------------------------------------------- */
 
 static void check_site(void *into, struct bw_document *document, const void *user)
@@ -323,6 +400,7 @@ static void check_site(void *into, struct bw_document *document, const void *use
     if (*scope == BW_CONFIG_HERE)
         bw_config_check_owner(document);
     check_witnesses(config, document);
+    check_health_listen(config, document);
     for (uint32_t i = 0; i < config->group_count; i++)
         check_group(config, document, *scope, i);
 }

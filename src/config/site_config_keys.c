@@ -5,6 +5,7 @@
 
 #define SITE(member)  offsetof(struct bw_site_config, member)
 #define GROUP(member) offsetof(struct bw_group_config, member)
+#define STEP(member)  offsetof(struct bw_step_config, member)
 
 #define LIMIT_MS_MIN 100
 #define LIMIT_MS_MAX 86400000 /* a day */
@@ -44,6 +45,7 @@
 #define STOP_HELP      "makes this site standby, cleanly; must bear being run twice"
 #define CONDITION_HELP "prints start or stop: stop, and this site is no candidate"
 #define HERE_OR_THERE  "none: it must then be in the file of `scripts`"
+#define HERE_OR_LIST   HERE_OR_THERE ", or a list stand in its place"
 
 static const struct bw_key_word enforce_words[] = {
     {"cgroup", BW_REACH_CGROUP}, {"units", BW_REACH_UNITS}, {"remote", BW_REACH_REMOTE}, {0}};
@@ -53,6 +55,53 @@ static const struct bw_key_word driver_words[] = {
 
 static const struct bw_key_word condition_words[] = {
     {"veto", BW_CONDITION_USE_VETO}, {"show", BW_CONDITION_USE_SHOW}, {0}};
+
+static const struct bw_key_word phase_words[] = {
+#define X(name, word) {word, BW_STEP_PHASE_##name},
+    BW_STEP_PHASE_LIST(X)
+#undef X
+        {0}};
+
+static const struct bw_key step_keys[] = {
+    BW_KEY(NAME, "name", STEP(name), .required = true, .example = "restore-db",
+           .help = "its name: in `needs` of others, in logs and in status"),
+    BW_KEY(PATH, "script", STEP(script), .required = true, .max = BW_STEP_PATH_MAX,
+           .example = "/scripts/restore-db.sh",
+           .help = "a script as start_script or stop_script is; must bear being run twice"),
+    BW_KEY(LIST, "needs", STEP(needs), .item = BW_KEY_TEXT, .count_offset = STEP(need_count),
+           .max = BW_STEPS_MAX,
+           .help = "steps of the same list that must be done before it begins; what needs nothing "
+                   "begins at once, beside the others"),
+    BW_KEY(DURATION, "timeout", STEP(timeout_ms), .min = LIMIT_MS_MIN, .max = LIMIT_MS_MAX,
+           .absent_note = "script_timeout, or the list's if that is shorter",
+           .help = "limit of one try, at most that of the whole list, which is start_timeout or "
+                   "stop_timeout"),
+    BW_KEY(NUMBER, "retries", STEP(rule.retries), .max = BW_STEP_RETRIES_MAX, .absent = "0",
+           .help = "how often it is tried again, at once, when it has failed"),
+    BW_KEY(BOOL, "point_of_no_return", STEP(rule.is_point), .absent = "false",
+           .help = "of a start: what it and all that needs it change cannot be taken back. It "
+                   "begins once the "
+                   "witnesses have committed that it may; an epoch that ends before leaves the "
+                   "newest data where "
+                   "it was"),
+    BW_KEY(WORD, "phase", STEP(phase), .words = phase_words, .absent = "none",
+           .help = "what its time is summed under, for people"),
+};
+
+static const struct bw_table step_table = {
+    .name = "groups[].start_steps[], groups[].stop_steps[]",
+    .help = "one step of a start, or of a stop",
+    .keys = step_keys,
+    .key_count = BW_KEY_COUNT(step_keys),
+    .size = sizeof(struct bw_step_config),
+};
+
+#define STEPS_KEY(word, member, text)                                                              \
+    {                                                                                              \
+        .name = (word), .kind = BW_KEY_LIST, .item = BW_KEY_MAP, .table = &step_table,             \
+        .offset = GROUP(member.items), .count_offset = GROUP(member.count), .min = 1,              \
+        .max = BW_STEPS_MAX, .help = (text)                                                        \
+    }
 
 static const struct bw_key group_keys[] = {
     BW_KEY(NAME, "name", GROUP(name), .required = true, .example = "harbor",
@@ -93,8 +142,12 @@ static const struct bw_key group_keys[] = {
         .help =
             "how often a service that is down is started again here before another site gets it"),
     SCRIPT_KEY(STATUS, "status_script", "status.sh", false, HERE_OR_THERE, STATUS_HELP),
-    SCRIPT_KEY(START, "start_script", "start.sh", false, HERE_OR_THERE, START_HELP),
-    SCRIPT_KEY(STOP, "stop_script", "stop.sh", false, HERE_OR_THERE, STOP_HELP),
+    SCRIPT_KEY(START, "start_script", "start.sh", false, HERE_OR_LIST, START_HELP),
+    SCRIPT_KEY(STOP, "stop_script", "stop.sh", false, HERE_OR_LIST, STOP_HELP),
+    STEPS_KEY("start_steps", start_steps,
+              "in place of start_script: steps that are run in parallel, but for what they need"),
+    STEPS_KEY("stop_steps", stop_steps,
+              "in place of stop_script, with a list of its own; it wants a fence_script"),
     SCRIPT_KEY(FENCE, "fence_script", "fence.sh", false, NULL,
                "the fast cut: nothing serves when it has ended; without it stop_script must fit "
                "into the fence window"),
@@ -135,6 +188,24 @@ static const struct bw_table group_table = {
     .size = sizeof(struct bw_group_config),
 };
 
+#define SECOND(member) offsetof(struct bw_second_config, member)
+
+static const struct bw_key second_keys[] = {
+    BW_KEY(ADDRESS, "listen", SECOND(listen), .example = "0.0.0.0:7410",
+           .help = "where the agent answers its second enforcer: mutual TLS, for certificates of agents of "
+                   "this site"),
+    BW_KEY(ADDRESS, "agent", SECOND(agent), .example = "agent.dc-a.example.net:7410",
+           .help = "where a second enforcer with this file asks the agent"),
+};
+
+static const struct bw_table second_table = {
+    .name = "second_enforcer",
+    .help = "a second enforcer, on another machine, for a service that outlives the guard's",
+    .keys = second_keys,
+    .key_count = BW_KEY_COUNT(second_keys),
+    .size = sizeof(struct bw_second_config),
+};
+
 static const struct bw_key site_keys[] = {
     BW_KEY(NAME, "cluster", SITE(cluster), .required = true, .example = "prod",
            .help = "the cluster's name, as in every certificate"),
@@ -157,10 +228,17 @@ static const struct bw_key site_keys[] = {
         .example = "[w1.example.net:7400, w2.example.net:7400, w3.example.net:7400]",
         .help = "all witnesses, by their `address`; members that a leader tells of later are asked "
                 "beside them, after a restart too"),
+    BW_KEY(MAP, "second_enforcer", SITE(second), .table = &second_table,
+           .example = "{listen: 0.0.0.0:7410}",
+           .help = "a second enforcer, on another machine, for a service that outlives the guard's"),
     /* its help names BW_SITE_GROUPS_MAX */
     BW_KEY(LIST, "groups", SITE(groups), .item = BW_KEY_MAP, .table = &group_table,
            .required = true, .count_offset = SITE(group_count), .min = 1, .max = BW_SITE_GROUPS_MAX,
            .help = "the groups that this site can run, 256 at most"),
+    BW_KEY(ADDRESS, "health_listen", SITE(health_listen), .absent_note = "nobody is answered",
+           .min = 1,
+           .help = "where the agent tells load balancers, over plain HTTP, whether this site is a "
+                   "group's primary: GET /v1/groups/GROUP/primary, 200 or 503"),
     BW_KEY(
         BOOL, "allow_writable_scripts", SITE(allow_writable_scripts),
         .help = "run scripts that others than root and the guard's user can change: the file, or a "

@@ -479,12 +479,13 @@ static enum bw_err check_term(const struct bw_raft_node *node, struct bw_diag *d
 
     if (store.load(store.user, &vote, NULL) != BW_OK || vote.term < BW_COUNTER_MAX)
         return BW_OK; /* what cannot be read is said by the start itself */
-    return bw_diag_set(diag, BW_ERR_CORRUPT,
-                       "data_dir %s: it has promised term %" PRIu64
-                       ", where no elections lead: somebody has made it up; nothing was started. "
-                       "While the others have a leader: %s. Else stop them all, and begin the "
-                       "cluster anew from one: breakwater recover -c FILE",
-                       node->dir.path, vote.term, BW_WITNESS_LOST);
+    return bw_diag_set(
+        diag, BW_ERR_CORRUPT,
+        "data_dir %s: it has promised term %" PRIu64
+        ", where no elections lead: somebody has made it up; nothing was started. "
+        "While the others have a leader: %s. Else stop them all, and begin the "
+        "cluster anew from one, as its user (runuser -u breakwater --): breakwater recover -c FILE",
+        node->dir.path, vote.term, BW_WITNESS_LOST);
 }
 
 enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)

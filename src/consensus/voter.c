@@ -30,14 +30,13 @@ enum bw_err bw_voter_err_of(int raft_status)
     case RAFT_CORRUPT:
     case RAFT_MALFORMED:
         return BW_ERR_CORRUPT;
-    case RAFT_NOSPACE:
     case RAFT_NAMETOOLONG:
     case RAFT_TOOBIG:
     case RAFT_TOOMANY:
         return BW_ERR_LIMIT;
     case RAFT_CANTBOOTSTRAP:
         return BW_ERR_EXISTS;
-    default:
+    default: /* RAFT_NOSPACE, too: a full disk may have room again */
         return BW_ERR_IO;
     }
 }

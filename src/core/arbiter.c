@@ -35,6 +35,8 @@ static const struct {
     {"A1", IN_OPEN, decide_released},
     {"A2", IN_OPEN, decide_fence_failed},
     {"A20", IN_OPEN, decide_reach},
+    {"A33", IN(GRANTED) | IN(REVOKING), bw_decide_second},
+    {"A34", IN(GRANTED) | IN(REVOKING), bw_decide_passed},
     {"A32", IN(CLOSING), decide_fenced},
     {"A3", IN_OPEN, decide_expired},
     {"A4", IN(GRANTED) | IN(REVOKING), decide_close},
@@ -326,26 +328,10 @@ static bool decide_boot(struct bw_evaluation *eval, struct bw_command *command)
     return true;
 }
 
-/* An adoption that nobody has seen armed: the service runs there as it did before breakwater came,
- * no lease of it can have lapsed, and after Expired the rules of a first grant apply again (3.9,
- * H13). */
-static bool is_untouched_adoption(const struct bw_evaluation *eval, const struct bw_report *report)
-{
-    return eval->group->adopting && report->armed_epoch != eval->group->epoch;
-}
-
-/* 3.8: its own epoch was over, and seen to be, before a person let it serve: what runs there is not
- * what that has left. */
-static bool serves_by_override(const struct bw_report *report)
-{
-    return report->override == BW_OVERRIDE_OVERRIDING || report->override == BW_OVERRIDE_ENDING;
-}
-
 static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw_contact *contact)
 {
-    return contact->report.service == BW_SERVICE_STARTED && !serves_by_override(&contact->report) &&
-           !is_untouched_adoption(eval, &contact->report) &&
-           bw_eval_look_lacks_ns(eval, contact) == 0;
+    return contact->report.service == BW_SERVICE_STARTED &&
+           bw_eval_is_of_epoch(eval, &contact->report) && bw_eval_look_lacks_ns(eval, contact) == 0;
 }
 
 static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command)
@@ -424,12 +410,6 @@ static bool decide_reach(struct bw_evaluation *eval, struct bw_command *command)
     return true;
 }
 
-static bool is_known_stopped(const struct bw_report *report)
-{
-    return report->service == BW_SERVICE_STOPPED ||
-           (report->service == BW_SERVICE_UNKNOWN && report->has_fence_or_stop_succeeded);
-}
-
 /* A fresh report of the holder's site, by whichever agent, that does not say stopped (3.3). When it
  * gets stale matters only once the wait is over. */
 static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
@@ -439,14 +419,8 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_contact *contact = &reports->by_instance[i];
-        uint64_t left_ns;
+        const uint64_t left_ns = bw_eval_contradicts_ns(eval, contact);
 
-        if (!contact->used || is_known_stopped(&contact->report) ||
-            serves_by_override(&contact->report) || is_untouched_adoption(eval, &contact->report))
-            continue;
-        left_ns = bw_instant_wait_left_ns(
-            eval->now,
-            bw_instant_add(contact->received, bw_policy_longer_freshness_ns(eval->group)));
         if (left_ns == 0)
             continue;
         word = bw_service_word(contact->report.service);

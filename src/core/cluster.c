@@ -157,6 +157,8 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
     case BW_COMMAND_FORCED:
     case BW_COMMAND_BOOT:
     case BW_COMMAND_REACH:
+    case BW_COMMAND_SECOND_ENFORCER:
+    case BW_COMMAND_PASSED:
     case BW_COMMAND_NOTE:
         return command->epoch != group->epoch;
     case BW_COMMAND_SET_SPEC:
@@ -253,6 +255,10 @@ static struct bw_applied change_group(struct bw_cluster *cluster, int group_inde
     if (is_about_another_version(group, command))
         return refuse(group_index, BW_ERR_STALE);
     if (command->kind == BW_COMMAND_SET_SPEC && !fits_open_epoch(cluster, group, &command->spec))
+        return refuse(group_index, BW_ERR_REFUSED);
+    if (command->kind == BW_COMMAND_SECOND_ENFORCER && cluster->feature_level < BW_SECOND_LEVEL)
+        return refuse(group_index, BW_ERR_REFUSED);
+    if (command->kind == BW_COMMAND_PASSED && cluster->feature_level < BW_PASS_LEVEL)
         return refuse(group_index, BW_ERR_REFUSED);
     if (command->kind == BW_COMMAND_NOTE)
         return note_serving(cluster, group_index, index, command);

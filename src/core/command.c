@@ -4,6 +4,7 @@
 BW_WORDS(bw_command_word, enum bw_command_kind, BW_COMMAND_LIST, "unlisted")
 BW_WORDS(bw_reason_word, enum bw_reason, BW_REASON_LIST, "unlisted")
 BW_WORDS(bw_grade_word, enum bw_grade, BW_GRADE_LIST, "unlisted")
+BW_WORDS(bw_no_return_word, enum bw_no_return, BW_NO_RETURN_LIST, "unlisted")
 
 bool bw_reason_is_failed_start(enum bw_reason reason)
 {

@@ -246,3 +246,39 @@ uint64_t bw_arbiter_lease_may_live_ns(const struct bw_group *group, const struct
     return bw_instant_wait_left_ns(now, bw_instant_add(bw_expiry_counted_from(&base),
                                                        bw_expiry_wait_ns(&group->terms)));
 }
+
+/* An adoption that nobody has seen armed: the service runs there as it did before breakwater came,
+ * no lease of it can have lapsed, and after Expired the rules of a first grant apply again (3.9,
+ * H13). */
+static bool is_untouched_adoption(const struct bw_evaluation *eval, const struct bw_report *report)
+{
+    return eval->group->adopting && report->armed_epoch != eval->group->epoch;
+}
+
+/* 3.8: its own epoch was over, and seen to be, before a person let it serve: what runs there is not
+ * what that has left. */
+static bool serves_by_override(const struct bw_report *report)
+{
+    return report->override == BW_OVERRIDE_OVERRIDING || report->override == BW_OVERRIDE_ENDING;
+}
+
+/* What runs there is what the open epoch has left. */
+bool bw_eval_is_of_epoch(const struct bw_evaluation *eval, const struct bw_report *report)
+{
+    return !serves_by_override(report) && !is_untouched_adoption(eval, report);
+}
+
+static bool is_known_stopped(const struct bw_report *report)
+{
+    return report->service == BW_SERVICE_STOPPED ||
+           (report->service == BW_SERVICE_UNKNOWN && report->has_fence_or_stop_succeeded);
+}
+
+uint64_t bw_eval_contradicts_ns(const struct bw_evaluation *eval, const struct bw_contact *contact)
+{
+    if (!contact->used || is_known_stopped(&contact->report) ||
+        !bw_eval_is_of_epoch(eval, &contact->report))
+        return 0;
+    return bw_instant_wait_left_ns(
+        eval->now, bw_instant_add(contact->received, bw_policy_longer_freshness_ns(eval->group)));
+}

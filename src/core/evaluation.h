@@ -58,6 +58,17 @@ const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval); /* NULL
 bool bw_eval_is_grade_wanting(const struct bw_evaluation *eval);
 bool bw_eval_time_ends(const struct bw_evaluation *eval);
 
+/* What runs at the holder's site by this report is what the open epoch has left (3.8, 3.9). */
+bool bw_eval_is_of_epoch(const struct bw_evaluation *eval, const struct bw_report *report);
+/* 3.3: for how long yet what it has said keeps time from ending the epoch, as it did not say
+ * stopped; 0: it does not. */
+uint64_t bw_eval_contradicts_ns(const struct bw_evaluation *eval, const struct bw_contact *contact);
+
+/* Whether a second enforcer of the holder's site is seen (second_seen.c). */
+bool bw_decide_second(struct bw_evaluation *eval, struct bw_command *command);
+/* Whether it may begin what lies behind its point of no return (no_return.c). */
+bool bw_decide_passed(struct bw_evaluation *eval, struct bw_command *command);
+
 /* Another site than the holder's has a script that can see the end of the open epoch there (3.3).
  */
 bool bw_eval_has_remote_fence(const struct bw_evaluation *eval);

@@ -89,13 +89,25 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
     command->instance = contact->instance;
     command->boot_id = contact->boot_id;
     command->terms.reach = contact->report.reach;
+    command->terms.second_enforcer = contact->report.second == BW_SECOND_IS_SEEN;
+    if (contact->report.has_point)
+        command->terms.no_return = BW_NO_RETURN_AHEAD;
     command->sight = contact->report.sight; /* unseen counts as outside until it is seen (3.4) */
+}
+
+/* It serves already, or has: no second enforcer can know its deadline (3.4), and its data is
+ * written (4). */
+static void pin_running(struct bw_command *command)
+{
+    command->terms.second_enforcer = false;
+    command->terms.no_return = BW_NO_RETURN_UNDECLARED;
 }
 
 /* What breakwater did not start is where its site sees it, and in no cgroup of the guard's (3.4). */
 static void pin_adopted(struct bw_command *command)
 {
     BW_ASSERT(command->adopt);
+    pin_running(command);
     if (command->terms.reach != BW_REACH_UNITS && command->terms.reach != BW_REACH_CONTAINERS)
         command->sight.seen = BW_REACH_OUTSIDE;
 }
@@ -148,6 +160,17 @@ bool bw_arbiter_has_let_go(const struct bw_group *group, const struct bw_watch *
         .group = group, .watch = watch, .leadership = leadership, .now = now};
 
     return is_let_go(&eval);
+}
+
+uint64_t bw_arbiter_let_go_left_ns(const struct bw_group *group, const struct bw_watch *watch,
+                                   const struct bw_leadership *leadership, struct bw_instant now)
+{
+    const struct bw_evaluation eval = {
+        .group = group, .watch = watch, .leadership = leadership, .now = now};
+    const struct bw_expiry_base base = bw_eval_expiry_base(&eval, group->let_go_epoch,
+                                                           watch->let_go_applied);
+
+    return bw_expiry_left_ns(&base, &group->let_go_terms, now);
 }
 
 static bool judge_let_go(struct bw_evaluation *eval)
@@ -429,6 +452,7 @@ bool bw_decide_override(struct bw_evaluation *eval, struct bw_command *command)
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, site, -1,
                         NULL);
     complete_grant(eval, site, BW_REASON_OVERRIDE, command);
+    pin_running(command);
     command->adopt = bw_policy_connected(group, eval->watch, site, eval->now)->report.service ==
                      BW_SERVICE_STARTED;
     return true;

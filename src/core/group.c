@@ -25,12 +25,14 @@ static bool is_empty(const char *text)
 typedef bool requirement(const struct bw_group *group, const struct bw_command *command);
 typedef void change(struct bw_group *group, uint64_t index, const struct bw_command *command);
 
-static requirement answers_what_holds, reach_is_news, grant_is_next, move_fits, epoch_and_spec_match, epoch_matches, epoch_not_held,
-    epoch_and_instance_match, adoption_is_pending, spec_fits, spec_fits_and_observes, mode_fits,
-    mode_observes, maintenance_fits, version_fits, boot_is_new;
-static change note_reach, open_epoch, note_target, drop_target, end_expired, end_given_back, end_for_target,
-    close_epoch, hold_epoch, note_adopted, end_fenced, end_forced, replace_spec, replace_and_let_go,
-    set_mode, let_go, set_maintenance, leave_to_cluster, note_boot;
+static requirement answers_what_holds, reach_is_news, grant_is_next, move_fits,
+    epoch_and_spec_match, epoch_matches, epoch_not_held, epoch_and_instance_match,
+    adoption_is_pending, spec_fits, spec_fits_and_observes, mode_fits, mode_observes,
+    maintenance_fits, version_fits, boot_is_new, second_is_news, point_is_ahead;
+static change note_reach, open_epoch, note_target, drop_target, end_expired, end_given_back,
+    end_for_target, close_epoch, hold_epoch, note_adopted, end_fenced, end_forced, replace_spec,
+    replace_and_let_go, set_mode, let_go, set_maintenance, leave_to_cluster, note_boot, note_second,
+    note_passed;
 
 /* clang-format off */
 /* Design 3.1. A pair (phase, command) without a row is a recorded no-op, never an error. Rows of one
@@ -75,7 +77,11 @@ static change note_reach, open_epoch, note_target, drop_target, end_expired, end
     X(G55, GRANTED,  BOOT,         boot_is_new,              GRANTED,  note_boot)                  \
     X(G40, GRANTED,  REACH,        reach_is_news,            GRANTED,  note_reach)                 \
     X(G41, REVOKING, REACH,        reach_is_news,            REVOKING, note_reach)                 \
-    X(G42, CLOSING,  REACH,        reach_is_news,            CLOSING,  note_reach)
+    X(G42, CLOSING,  REACH,        reach_is_news,            CLOSING,  note_reach)                 \
+    X(G56, GRANTED,  SECOND_ENFORCER, second_is_news,        GRANTED,  note_second)                \
+    X(G57, REVOKING, SECOND_ENFORCER, second_is_news,        REVOKING, note_second)                \
+    X(G58, GRANTED,  PASSED,       point_is_ahead,           GRANTED,  note_passed)                \
+    X(G59, REVOKING, PASSED,       point_is_ahead,           REVOKING, note_passed)
 /* clang-format on */
 
 static const struct bw_group_rule rules[] = {
@@ -148,7 +154,8 @@ static bool grant_is_next(const struct bw_group *group, const struct bw_command 
     return command->epoch > group->epoch && command->epoch - group->epoch == 1 &&
            command->spec_version == group->spec_version &&
            bw_spec_is_candidate(&group->spec, command->site) && !bw_id_is_none(command->instance) &&
-           !bw_id_is_none(command->boot_id) && terms_are_the_spec(&command->terms, &group->spec);
+           !bw_id_is_none(command->boot_id) && terms_are_the_spec(&command->terms, &group->spec) &&
+           command->terms.no_return <= BW_NO_RETURN_AHEAD;
 }
 
 static bool epoch_matches(const struct bw_group *group, const struct bw_command *command)
@@ -256,6 +263,17 @@ static bool reach_is_news(const struct bw_group *group, const struct bw_command 
 
     return epoch_and_instance_match(group, command) && then->seen != BW_REACH_UNSEEN &&
            (now->seen != then->seen || now->proved != then->proved || now->digest != then->digest);
+}
+
+static bool second_is_news(const struct bw_group *group, const struct bw_command *command)
+{
+    return epoch_and_instance_match(group, command) &&
+           command->is_seen != group->terms.second_enforcer;
+}
+
+static bool point_is_ahead(const struct bw_group *group, const struct bw_command *command)
+{
+    return epoch_and_instance_match(group, command) && group->terms.no_return == BW_NO_RETURN_AHEAD;
 }
 
 /* ---- how an epoch begins ------------------------------------------------------------------- */
@@ -371,6 +389,19 @@ static void note_reach(struct bw_group *group, uint64_t index, const struct bw_c
     newest_entry(group)->proved = command->sight.proved;
 }
 
+static void note_second(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    (void)index;
+    group->terms.second_enforcer = command->is_seen;
+}
+
+static void note_passed(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    (void)index;
+    (void)command; /* the requirement compared all that it says */
+    group->terms.no_return = BW_NO_RETURN_PASSED;
+}
+
 static void note_boot(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     uint32_t kept = 0;
@@ -465,18 +496,43 @@ static void hold_epoch(struct bw_group *group, uint64_t index, const struct bw_c
 
 /* ---- how an epoch ends --------------------------------------------------------------------- */
 
+/* 4: what lies behind a declared point of no return begins once Passed is committed. Until then an
+ * epoch whose site is lost has left the data alone, and from then on none has. Else only what the
+ * site, or the leader, says it knows counts: a missing reason means that the service may have
+ * written (3.1). */
+static bool has_left_data_alone(const struct bw_group *group, const struct bw_command *command)
+{
+    switch (group->terms.no_return) {
+    case BW_NO_RETURN_PASSED:
+        return false;
+    case BW_NO_RETURN_AHEAD:
+        if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_FENCED ||
+            command->kind == BW_COMMAND_FORCED)
+            return true;
+        break;
+    case BW_NO_RETURN_UNDECLARED:
+        break;
+    }
+    return !command->past_no_return && command->reason != BW_REASON_NONE &&
+           command->reason != BW_REASON_SERVICE_DOWN; /* what went down had served */
+}
+
 static void end_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command,
                       enum bw_grade grade, enum bw_reason reason)
 {
     struct bw_history_entry *entry = newest_entry(group);
+    const bool is_past = grade == BW_GRADE_LET_GO || !has_left_data_alone(group, command);
 
     entry->ended_index = index;
     entry->ended_unix_ms = command->unix_ms;
     entry->why_ended = reason;
     entry->grade = grade;
     group->last_end = (struct bw_last_end){
-        .epoch = group->epoch, .grade = grade, .reason = reason, .past_no_return = true};
+        .epoch = group->epoch, .grade = grade, .reason = reason, .past_no_return = is_past};
     BW_COPY_FIELD(group->last_end.site, group->holder_site);
+    if (!is_past)
+        BW_COPY_FIELD(group->data_site, group->previous_data_site);
+    CLEAR(group->previous_data_site);
     /* H13: an adoption that was not armed enforced nothing there, so every site reports again. */
     if (group->adopting)
         group->first_grant = true;
@@ -490,56 +546,35 @@ static void end_epoch(struct bw_group *group, uint64_t index, const struct bw_co
     group->granted_index = 0;
 }
 
-static bool has_left_data_alone(const struct bw_command *command);
-
 /* An epoch that its leader granted and never confirmed a renewal of has started nothing (3.4). */
 static void end_expired(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     drop_to_first_choice(group);
     end_epoch(group, index, command, BW_GRADE_EXPIRED, command->reason);
-    if (has_left_data_alone(command)) {
-        BW_COPY_FIELD(group->data_site, group->previous_data_site);
-        group->last_end.past_no_return = false;
-    }
-    CLEAR(group->previous_data_site);
 }
 
 static void end_fenced(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     end_epoch(group, index, command, BW_GRADE_FENCED, command->reason);
-    CLEAR(group->previous_data_site);
 }
 
 static void end_forced(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     note_voucher(group, command);
     end_epoch(group, index, command, BW_GRADE_FORCED, command->reason);
-    CLEAR(group->previous_data_site);
-}
-
-/* Only what the site, or the leader, says it knows counts: a missing reason means that the service may
- * have written (3.1, 4). */
-static bool has_left_data_alone(const struct bw_command *command)
-{
-    return !command->past_no_return && command->reason != BW_REASON_NONE &&
-           command->reason != BW_REASON_SERVICE_DOWN; /* what went down had served */
 }
 
 static void end_confirmed(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     end_epoch(group, index, command, BW_GRADE_CONFIRMED, command->reason);
-    group->last_end.past_no_return = !has_left_data_alone(command);
     BW_COPY_FIELD(group->last_end.position, command->position);
-    if (has_left_data_alone(command))
-        BW_COPY_FIELD(group->data_site, group->previous_data_site);
-    CLEAR(group->previous_data_site);
 }
 
 /* Under an epoch that a switchover opened, a start that failed early sends it back (3.6). */
 static void end_given_back(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     end_confirmed(group, index, command);
-    if (!has_left_data_alone(command) || is_empty(group->target_origin)) {
+    if (group->last_end.past_no_return || is_empty(group->target_origin)) {
         drop_switchover(group);
         return;
     }
@@ -586,7 +621,6 @@ static void end_let_go(struct bw_group *group, uint64_t index, const struct bw_c
     group->let_go_epoch = group->epoch;
     group->let_go_terms = group->terms;
     end_epoch(group, index, command, BW_GRADE_LET_GO, BW_REASON_LET_GO);
-    CLEAR(group->previous_data_site);
 }
 
 static void let_go(struct bw_group *group, uint64_t index, const struct bw_command *command)

@@ -53,6 +53,8 @@ static const char *open_unsound(const struct bw_group *group)
          "the held group: an instance of its holder is known");
     FACT(group->boot_count > 0, /* 3.5: committed before its first confirmation leaves */
          "the held group: a boot of its holder is known");
+    FACT(group->terms.no_return <= BW_NO_RETURN_PASSED, /* 4 */
+         "an open epoch has passed its point of no return, or has not");
     FACT(group->terms.ttl_ms > group->terms.fence_ms, /* 3.2.4: a window within the lease */
          "the held group: its fence window is shorter than its lease");
     FACT(group->spec.mode != BW_MODE_OBSERVE, /* 3.1: observe lets go */

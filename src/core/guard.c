@@ -405,6 +405,9 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
     case BW_GUARD_MESSAGE_OVERRIDE:
         bw_guard_on_override(step, message->epoch);
         break;
+    case BW_GUARD_MESSAGE_PASS:
+        bw_guard_on_pass(step, message->epoch);
+        break;
     case BW_GUARD_MESSAGE_HELLO:
     case BW_GUARD_MESSAGE_WELCOME:
     case BW_GUARD_MESSAGE_GROUP_STATE:
@@ -481,6 +484,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->reach = guard->limits.reach;
     out_state->reach_works = guard->limits.reach_works;
     out_state->sight = bw_guard_sight(guard);
+    out_state->has_point = guard->limits.has_point;
     out_state->loop_delay_ms = (uint32_t)(guard->limits.loop_delay_ns / BW_NS_PER_MS);
     out_state->fence_bound_ms = bw_guard_fence_bound_ms(&guard->limits);
     BW_ASSERT(out_state->ended_epoch <= out_state->epoch_seen);

@@ -100,6 +100,8 @@ void bw_guard_stop_move(struct bw_guard *guard, enum bw_stop_event event);
 
 /* guard_run.c */
 void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run);
+/* 4: Passed of that epoch is committed. */
+void bw_guard_on_pass(const struct guard_step *step, uint64_t epoch);
 void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run *run);
 /* A lease that nobody has ended: over only when its end has come and its fence was seen to succeed.
  * Then an instance that cannot end it, because it was another's, may act again (3.7). */

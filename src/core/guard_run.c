@@ -38,6 +38,9 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
     /* 3.4: the epoch ends by what these put there, not by what was seen of others. */
     if (run->facts.reach_digest != 0 && run->facts.reach_digest != guard->limits.digest)
         return BW_REFUSAL_OTHER_SCRIPTS;
+    /* 4: what holds nowhere would begin behind it at once. */
+    if (run->facts.holds && !guard->limits.has_point)
+        return BW_REFUSAL_NO_POINT;
     return BW_REFUSAL_NONE;
 }
 
@@ -133,15 +136,20 @@ static bool is_action_taken(const struct bw_guard *guard, const struct bw_guard_
            (run->action == BW_ACTION_START && guard->loop_mirroring);
 }
 
-/* A stop may end a start or a rejoin that runs; nothing else waits for a slot. */
+/* What ends no service here: it makes way for a stop, and waits for the mirror (H11). */
+static bool is_action_but_no_end(enum bw_action_kind action)
+{
+    return action == BW_ACTION_START || action == BW_ACTION_REJOIN ||
+           action == BW_ACTION_REMOTE_FENCE;
+}
+
+/* A stop may end such an action that runs; nothing else waits for a slot. */
 static bool preempts(const struct bw_guard *guard, const struct bw_guard_run *run)
 {
     const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_ACTION];
 
     return slot->state != BW_SLOT_FREE && run->action == BW_ACTION_STOP &&
-           guard->stop == BW_GUARD_STOP_NONE &&
-           (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN ||
-            slot->run.action == BW_ACTION_REMOTE_FENCE);
+           guard->stop == BW_GUARD_STOP_NONE && is_action_but_no_end(slot->run.action);
 }
 
 /* 3.4, driver: a stop that runs beside a start ends nothing of what that has yet to begin. So
@@ -235,6 +243,19 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
     begin_action(step, run, "V4");
 }
 
+/* ---- its point of no return (4) -------------------------------------------------------------- */
+
+void bw_guard_on_pass(const struct guard_step *step, uint64_t epoch)
+{
+    struct bw_guard_run_slot *slot = &step->guard->slots[BW_GUARD_SLOT_ACTION];
+
+    if (slot->state == BW_SLOT_FREE || slot->state == BW_SLOT_ENDING ||
+        slot->run.action != BW_ACTION_START || slot->run.epoch != epoch || !slot->run.facts.holds)
+        return;
+    slot->run.facts.holds = false;
+    bw_guard_emit(step, BW_GUARD_ACTION_PASS, "V77")->slot = BW_GUARD_SLOT_ACTION;
+}
+
 /* ---- what the starts of an epoch came to (4, data safety) ----------------------------------- */
 
 /* A start that ended with 0, and one whose end nobody saw, may have served. */
@@ -301,8 +322,7 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
     }
     slot->was_left = event->is_left;
     slot->was_populated = event->populated;
-    waits = slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN ||
-            slot->run.action == BW_ACTION_REMOTE_FENCE;
+    waits = is_action_but_no_end(slot->run.action);
     bw_guard_mirror_now(step, "V6");
     slot->go_number = guard->mirror_number;
     if (waits)

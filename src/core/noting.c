@@ -119,6 +119,8 @@ void bw_heard_take(struct bw_watch *watch, const struct bw_group *group, int sit
     take_first(&heard->started, serves, follows, now);
     take_first(&heard->verified, serves && report->verified, true, now);
     take_restarts(heard, contact);
+    if (report->phases_epoch == group->epoch)
+        memcpy(heard->phase_ms, report->phase_ms, sizeof heard->phase_ms);
     if (!serves || report->service != BW_SERVICE_STARTED)
         return;
     look = bw_instant_sub(now, bw_ms_to_ns(report->service_age_ms));
@@ -169,8 +171,7 @@ static struct bw_note note_of(const struct bw_watch *watch, struct bw_instant no
     const struct bw_heard *heard = &watch->heard;
     const bool has_followed = is_known(heard->armed) || is_known(heard->started);
 
-    BW_ASSERT(is_known(heard->verified)); /* nothing is noted before */
-    return (struct bw_note){
+    struct bw_note note = {
         .armed_ms = moment_ms(heard->armed, watch->grant_applied),
         .started_ms = moment_ms(heard->started, watch->grant_applied),
         .verified_ms = has_followed ? moment_ms(heard->verified, watch->grant_applied) : 0,
@@ -180,6 +181,10 @@ static struct bw_note note_of(const struct bw_watch *watch, struct bw_instant no
         .restarts = restarts_of(heard),
         .restart_age_ms = moment_ms(now, heard->restarted),
     };
+
+    BW_ASSERT(is_known(heard->verified)); /* nothing is noted before */
+    memcpy(note.phase_ms, heard->phase_ms, sizeof note.phase_ms);
+    return note;
 }
 
 /* Once that it serves, and once more where the site before comes back with its own word later. */

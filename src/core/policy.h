@@ -79,4 +79,8 @@ bool bw_policy_prefers(const struct bw_group *group, const struct bw_watch *watc
  * that reports a newer epoch than the recovered state knows (3.9, 4). "": nobody has served. */
 const char *bw_policy_data_site(const struct bw_group *group, const struct bw_watch *watch);
 
+/* 3.4: an end by time that rests on a second enforcer rests on the newest renewal's word of it
+ * (second_seen.c). */
+bool bw_second_lets_renew(const struct bw_group *group, const struct bw_report *report);
+
 #endif

@@ -116,6 +116,7 @@ static void take_note(struct bw_record_line *line, const struct bw_record_event 
 {
     const struct bw_note *later = &event->note;
     struct bw_note *note = &line->note;
+    bool has_phases = false;
 
     if (later->restarts > note->restarts) {
         note->restarts = later->restarts;
@@ -130,6 +131,10 @@ static void take_note(struct bw_record_line *line, const struct bw_record_event 
     if (note->outage_ms == 0 || (later->outage_ms != 0 && later->is_told))
         note->outage_ms = later->outage_ms;
     note->is_told = note->is_told || later->is_told;
+    for (int i = 0; i < BW_STEP_PHASE_COUNT; i++)
+        has_phases |= later->phase_ms[i] != 0;
+    if (has_phases) /* of the newest start that is known */
+        memcpy(note->phase_ms, later->phase_ms, sizeof note->phase_ms);
     if (later->late_ms > note->late_ms)
         note->late_ms = later->late_ms;
 }

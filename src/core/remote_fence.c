@@ -18,12 +18,6 @@
 #define PAUSE_NS   (5 * BW_NS_PER_S)
 #define PAUSES_MAX 7 /* the last is of more than five minutes */
 
-static bool is_same_ask(const struct bw_remote_fence_ask *a, const struct bw_remote_fence_ask *b)
-{
-    return a->epoch == b->epoch && a->held_index == b->held_index && a->term == b->term &&
-           a->number == b->number;
-}
-
 /* ---- may it be asked for at all? ------------------------------------------------------------- */
 
 static bool overrides_anywhere(const struct bw_evaluation *eval)
@@ -100,11 +94,25 @@ static bool runs_anywhere(const struct bw_evaluation *eval)
 
 /* ---- what has come of it --------------------------------------------------------------------- */
 
+/* Which site was asked last; -1: none was, or the spec has it no more. */
+static int asked_site(const struct bw_evaluation *eval)
+{
+    return bw_spec_find_site(&eval->group->spec, eval->watch->remote_fence.site);
+}
+
+/* The newest that was heard from it, however old; NULL: nothing. */
+static const struct bw_contact *newest_of_asked(const struct bw_evaluation *eval)
+{
+    const int site = asked_site(eval);
+
+    return site < 0 ? NULL : bw_site_reports_newest(&eval->watch->reports[site]);
+}
+
 /* What the site says that was asked; NULL: it, or the agent that was asked there, is not heard. */
 static const struct bw_contact *asked(const struct bw_evaluation *eval)
 {
     const struct bw_remote_fence *fence = &eval->watch->remote_fence;
-    const int site = bw_spec_find_site(&eval->group->spec, fence->site);
+    const int site = asked_site(eval);
     const struct bw_contact *contact = site < 0 ? NULL
                                                 : bw_policy_connected(eval->group, eval->watch,
                                                                       site, eval->now);
@@ -122,7 +130,7 @@ static bool has_seen_end(const struct bw_evaluation *eval, const struct bw_conta
     const struct bw_remote_fence_said *said = &contact->report.remote_fence;
 
     return contact->relayed_by == 0 && said->state == BW_REMOTE_FENCE_SEEN &&
-           is_same_ask(&said->ask, &eval->watch->remote_fence.ask);
+           bw_remote_fence_ask_is_same(&said->ask, &eval->watch->remote_fence.ask);
 }
 
 static bool is_of_epoch(const struct bw_evaluation *eval)
@@ -151,7 +159,8 @@ static bool has_failed(const struct bw_evaluation *eval, bool *out_has_begun)
     if (contact == NULL)
         return true;
     said = &contact->report.remote_fence;
-    if (!is_same_ask(&said->ask, &fence->ask) || said->state == BW_REMOTE_FENCE_NONE)
+    if (!bw_remote_fence_ask_is_same(&said->ask, &fence->ask) ||
+        said->state == BW_REMOTE_FENCE_NONE)
         return waited_ns >= BEGIN_NS;
     *out_has_begun = true;
     if (said->state == BW_REMOTE_FENCE_RUNNING)
@@ -182,10 +191,7 @@ static void ask(const struct bw_evaluation *eval, int site, struct bw_remote_fen
 static void note_failure(const struct bw_evaluation *eval, struct bw_remote_fence *fence)
 {
     const struct bw_contact *contact = asked(eval);
-    const int site = bw_spec_find_site(&eval->group->spec, fence->site);
-    const struct bw_contact *newest = site < 0
-                                          ? NULL
-                                          : bw_site_reports_newest(&eval->watch->reports[site]);
+    const struct bw_contact *newest = newest_of_asked(eval);
 
     fence->failed = eval->now;
     fence->wait_ns = PAUSE_NS << (fence->failures < PAUSES_MAX ? fence->failures : PAUSES_MAX - 1);
@@ -202,7 +208,7 @@ static uint64_t pause_left_ns(const struct bw_remote_fence *fence, struct bw_ins
                : bw_instant_wait_left_ns(now, bw_instant_add(fence->failed, fence->wait_ns));
 }
 
-static void follow(const struct bw_evaluation *eval, struct bw_remote_fence *fence)
+static void follow(const struct bw_evaluation *eval, bool wanted, struct bw_remote_fence *fence)
 {
     int site;
 
@@ -211,11 +217,11 @@ static void follow(const struct bw_evaluation *eval, struct bw_remote_fence *fen
         fence->failures = 0;
         fence->site[0] = '\0';
     }
-    if (!is_wanted(eval) || !is_of_epoch(eval))
+    if (!wanted || !is_of_epoch(eval))
         fence->ask = (struct bw_remote_fence_ask){0};
     if (fence->ask.epoch != 0 && has_failed(eval, &fence->has_begun))
         note_failure(eval, fence);
-    if (fence->ask.epoch != 0 || !is_wanted(eval) || pause_left_ns(fence, eval->now) > 0 ||
+    if (fence->ask.epoch != 0 || !wanted || pause_left_ns(fence, eval->now) > 0 ||
         runs_anywhere(eval))
         return;
     site = choose(eval);
@@ -224,11 +230,12 @@ static void follow(const struct bw_evaluation *eval, struct bw_remote_fence *fen
 }
 
 /* While somebody is asked a word that does not come is noticed within a second. */
-static uint64_t wake_ns(const struct bw_evaluation *eval, const struct bw_remote_fence *fence)
+static uint64_t wake_ns(const struct bw_evaluation *eval, bool wanted,
+                        const struct bw_remote_fence *fence)
 {
     const uint64_t pause_ns = pause_left_ns(fence, eval->now);
 
-    if (!is_wanted(eval))
+    if (!wanted)
         return UINT64_MAX; /* the gates of A32 wake for it */
     if (fence->ask.epoch != 0)
         return BW_NS_PER_S;
@@ -244,12 +251,14 @@ void bw_witness_follow_remote_fence(struct bw_witness *witness, int group, struc
                                        .watch = watch,
                                        .leadership = &witness->leadership,
                                        .now = now};
+    bool wanted;
 
     *out_wake_in_ns = UINT64_MAX;
     if (eval.group->spec.name[0] == '\0')
         return;
-    follow(&eval, &watch->remote_fence);
-    *out_wake_in_ns = wake_ns(&eval, &watch->remote_fence);
+    wanted = is_wanted(&eval);
+    follow(&eval, wanted, &watch->remote_fence);
+    *out_wake_in_ns = wake_ns(&eval, wanted, &watch->remote_fence);
 }
 
 void bw_witness_remote_fence(const struct bw_witness *witness, int group, const char *site,
@@ -291,7 +300,7 @@ static const char *word_of(const struct bw_evaluation *eval, const struct bw_con
         return unasked_word(eval);
     if (contact == NULL)
         return "is asked, and not heard";
-    if (!is_same_ask(&contact->report.remote_fence.ask, &fence->ask))
+    if (!bw_remote_fence_ask_is_same(&contact->report.remote_fence.ask, &fence->ask))
         return "is asked";
     switch (contact->report.remote_fence.state) {
     case BW_REMOTE_FENCE_RUNNING:
@@ -315,8 +324,7 @@ bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command)
     const struct bw_contact *contact = fence->ask.epoch != 0 ? asked(eval) : NULL;
     const struct bw_expiry_base base = bw_eval_holder_base(eval);
     const uint64_t pause_ns = pause_left_ns(fence, eval->now);
-    const int site = fence->ask.epoch != 0 ? bw_spec_find_site(&eval->group->spec, fence->site)
-                                           : -1;
+    const int site = fence->ask.epoch != 0 ? asked_site(eval) : -1;
     bool is_seen;
 
     if (bw_eval_time_ends(eval) || !bw_eval_has_remote_fence(eval))
@@ -343,12 +351,9 @@ bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command)
 /* ---- what people are told -------------------------------------------------------------------- */
 
 /* What its newest run has said, where that has failed. */
-static const char *last_words(const struct bw_evaluation *eval, const char *name)
+static const char *last_words(const struct bw_evaluation *eval)
 {
-    const int site = bw_spec_find_site(&eval->group->spec, name);
-    const struct bw_contact *newest = site < 0
-                                          ? NULL
-                                          : bw_site_reports_newest(&eval->watch->reports[site]);
+    const struct bw_contact *newest = newest_of_asked(eval);
 
     for (uint32_t i = 0; newest != NULL && i < newest->report.failure_count; i++)
         if (newest->report.failures[i].action == BW_ACTION_REMOTE_FENCE)
@@ -359,7 +364,7 @@ static const char *last_words(const struct bw_evaluation *eval, const char *name
 static void tell_pause(const struct bw_evaluation *eval, char *out_text, size_t size)
 {
     const struct bw_remote_fence *fence = &eval->watch->remote_fence;
-    const char *words = last_words(eval, fence->site);
+    const char *words = last_words(eval);
     const uint64_t left_ms = pause_left_ns(fence, eval->now) / BW_NS_PER_MS;
 
     (void)snprintf(out_text, size, "it failed at %s%s%s; asked for again in %" PRIu64 " s",

@@ -111,7 +111,15 @@ const struct bw_contact *bw_site_reports_newest(const struct bw_site_reports *re
     return newest;
 }
 
+bool bw_remote_fence_ask_is_same(const struct bw_remote_fence_ask *a,
+                                 const struct bw_remote_fence_ask *b)
+{
+    return a->epoch == b->epoch && a->held_index == b->held_index && a->term == b->term &&
+           a->number == b->number;
+}
+
 BW_WORDS(bw_service_word, enum bw_service, BW_SERVICE_LIST, "unlisted")
+BW_WORDS(bw_second_word, enum bw_second_word, BW_SECOND_WORD_LIST, "unlisted")
 BW_WORDS(bw_remote_fence_word, enum bw_remote_fence_state, BW_REMOTE_FENCE_LIST, "unlisted")
 BW_WORDS(bw_alarm_word, enum bw_alarm, BW_ALARM_LIST, "unlisted")
 

@@ -18,6 +18,8 @@ static const struct bw_rule rules[] = {
     RULE(A1, "4", "the holder gave back: Released")
     RULE(A2, "4", "a fence failed: FenceFailed")
     RULE(A20, "4", "the holder's site has seen where the service is: Reach")
+    RULE(A33, "3.4", "whether a second enforcer of the holder's site is seen: SecondEnforcer")
+    RULE(A34, "4", "the holder's start waits before its point of no return: Passed")
     RULE(A32, "3.3", "a fence from another site has seen the end: Fenced")
     RULE(A3, "4", "the lease lapsed: Expired")
     RULE(A4, "4", "the lease lapsed, time alone is not enough: Close")
@@ -84,6 +86,12 @@ static const struct bw_rule rules[] = {
     RARE(G41, "3.1", "its site has seen where the service is: Reach",
          "a first look that shows the service elsewhere in the moment of a planned move")
     RULE(G42, "3.1", "its site has seen where the service is: Reach")
+    RULE(G56, "3.4", "whether a second enforcer is seen: SecondEnforcer")
+    RARE(G57, "3.4", "whether a second enforcer is seen: SecondEnforcer",
+         "it changes while a planned move is under way")
+    RULE(G58, "4", "the holder may begin what lies behind its point of no return: Passed")
+    RARE(G59, "4", "the holder may begin what lies behind its point of no return: Passed",
+         "a planned move begins while the start of the epoch waits there")
     RULE(G55, "3.1", "the epoch is renewed from one more boot: Boot")
 
     /* The site's machine at the agent: orders and what they lead to (site.c, site_guard.c, site_own_fence.c,
@@ -106,6 +114,8 @@ static const struct bw_rule rules[] = {
     RULE(S11, "4", "a start is about to begin: that is saved first")
     RULE(S12, "3.4",
          "the lease lives and the service was seen stopped: the guard is told to start it")
+    RARE(S53, "5.1", "a start by steps was interrupted, and status says stopped: it is ordered again, to go on",
+         "a start of the simulator is one script")
     RULE(S13, "3.5", "the epoch is to end: the guard is told to stop the service")
     RULE(S14, "3.5", "the service was seen to end: the guard is asked to end the epoch")
     RULE(S15, "4",
@@ -223,6 +233,10 @@ static const struct bw_rule rules[] = {
     RARE(S97, "3.8",
          "the stop after a start without a lease has failed: the guard is told to fence, then starts",
          "a start and a stop that fail at a site which overrides")
+    RULE(S54, "4",
+         "a start waits before its point of no return, or serves already: the witnesses are told at once")
+    RULE(S55, "4", "that it may pass is committed: the guard is told")
+    RULE(S98, "3.4", "what is made of a second enforcer has changed: the witnesses are told at once")
     RULE(S50, "3.3",
          "a leader asks for a fence of another site's closed epoch: the guard is told to run it")
     RULE(S51, "3.3", "a fence of another site's epoch has begun: the witnesses are told at once")
@@ -322,6 +336,7 @@ static const struct bw_rule rules[] = {
     RARE(V74, "3.4", "no start of its own loop can be under way any more", LOOP_IS_NONE)
     RARE(V75, "3.4", "no start of its own loop can be under way any more: the stop begins",
          LOOP_IS_NONE)
+    RULE(V77, "4", "what lies behind the point of no return may begin: the start that runs is told")
     RARE(V76, "3.3", "a start is ordered: a fence of another site's service makes way for it",
          "an override in the moment of a remote fence")
 
@@ -375,6 +390,19 @@ static const struct bw_rule rules[] = {
          "an agent's own fence of a service outside")
     RULE(F31, "3.2",
          "what a start left behind was killed: the script runs once more for what it had ordered")
+
+    /* The second enforcer (second.c). */
+    RULE(E1, "3.4", "a second enforcer hears of a newer epoch: it takes its deadline, durably")
+    RULE(E2, "3.4", "nothing of the epoch is left to end: its second enforcer rests")
+    RULE(E3, "3.4", "a second enforcer has seen what its agent says serves: that is kept")
+    RULE(E4, "3.4", "a second enforcer sees something else than before: its agent is told at once")
+    RULE(E5, "3.4", "what the second enforcer has fenced serves again: it is fenced again")
+    RULE(E6, "3.4", "what a second enforcer keeps is durable: its agent is told at once")
+    RULE(E7, "3.4", "the second enforcer runs the fence script")
+    RULE(E8, "3.4", "a second enforcer looks at the service")
+    RULE(E9, "3.4", "the fence window has come, and no word of more: the second enforcer fences")
+    RULE(E10, "3.2", "the second enforcer's script has ended well: only a look that begins now has seen the end")
+    RULE(E11, "3.4", "what a second enforcer could not keep is written again")
 
     /* From who votes to who is to vote (members.c): one step at a time. */
     RULE(M1, "3.9", "a change of who votes is under way: waited for")

@@ -30,6 +30,8 @@ static void reset_tenure(struct bw_site *site)
     site->rogue_in_a_row = 0;
     site->verified = false;
     site->starts_again = false;
+    site->start_interrupted = false;
+    site->starts_gone_on = 0;
     site->ending_reason = BW_REASON_NONE;
     site->retry_at = (struct bw_instant){0, 0};
 }
@@ -242,6 +244,26 @@ static void note_restart(const struct step *step)
     site->starts_again = false;
 }
 
+/* 5.1, steps: of what ended with its guard a part is done, and not done again. Where it serves it
+ * is taken as it is; what nobody knows is waited for. */
+static bool may_start_go_on(const struct bw_site *site, struct bw_instant now)
+{
+    return site->start_interrupted && site->service == BW_SERVICE_STOPPED &&
+           site->starts_gone_on < BW_SITE_STARTS_GO_ON_MAX && guard_can_act(site) &&
+           site->save == BW_SITE_SAVE_KEPT && !bw_site_awaits_reach(site) &&
+           !bw_site_second_awaited(site, now) && !bw_site_point_awaited(site);
+}
+
+static void go_on_with_start(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    site->start_interrupted = false;
+    site->starts_gone_on++;
+    bw_site_start_move(site, BW_SITE_START_EVENT_RESTARTS);
+    bw_site_run(step, BW_ACTION_START, site->memory.epoch, "S53");
+}
+
 /* 3.4: a start needs the first renewal confirmed, which means armed; unknown never starts
  * anything (4). */
 static void advance_starting(const struct step *step)
@@ -270,7 +292,9 @@ static void advance_starting(const struct step *step)
         }
     }
     if (site->start == BW_SITE_START_RAN) {
-        if (bw_instant_wait_is_over(step->now, site->start_limit)) {
+        if (may_start_go_on(site, step->now)) {
+            go_on_with_start(step);
+        } else if (bw_instant_wait_is_over(step->now, site->start_limit)) {
             bw_site_alarm(site, BW_ALARM_START_FAILED, true);
             bw_failures_unseen(&site->failures, BW_ACTION_START, step->now);
             bw_site_begin_stop(step, BW_REASON_START_FAILED, "S10");
@@ -280,7 +304,8 @@ static void advance_starting(const struct step *step)
         return;
     }
     if (site->service != BW_SERVICE_STOPPED || !guard_can_act(site) || !bw_site_may_retry(step) ||
-        bw_site_awaits_reach(site))
+        bw_site_awaits_reach(site) || bw_site_second_awaited(site, step->now) ||
+        bw_site_point_awaited(site))
         return; /* site_watch.c asks for a status as often as it takes */
     if (!site->memory.start_begun) {
         if (!bw_site_is_saving(site)) {
@@ -588,6 +613,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     BW_ASSERT(event->kind != BW_SITE_EVENT_GUARD_MESSAGE || event->message != NULL);
     BW_ASSERT(event->kind != BW_SITE_EVENT_OVERRIDE || event->wish != NULL);
     BW_ASSERT(event->kind != BW_SITE_EVENT_REMOTE_FENCE || event->ask != NULL);
+    BW_ASSERT(event->kind != BW_SITE_EVENT_SECOND || event->second != NULL);
     out_actions->count = 0;
     out_actions->wake_at = BW_INSTANT_NEVER;
     switch (event->kind) {
@@ -630,6 +656,9 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     case BW_SITE_EVENT_REMOTE_FENCE:
         bw_site_on_remote_fence(&step, event->ask);
         break;
+    case BW_SITE_EVENT_SECOND:
+        bw_site_on_second(&step, event->second);
+        break;
     case BW_SITE_EVENT_OTHER_SERVES:
         if (bw_site_override_hears_other(&step))
             break; /* first it is ended; what it has to follow is said again */
@@ -643,6 +672,8 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     bw_site_watch_old_instance(&step);
     advance(&step);
     bw_site_watch_service(&step);
+    bw_site_watch_no_return(&step);
+    bw_site_watch_second(&step);
     note_saving(&step);
     BW_ASSERT_NONE(bw_site_unsound(site));
 }

@@ -118,6 +118,26 @@ bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now)
     return site->arm_open && bw_instant_elapsed_ns(now, site->arm_open_since) >= limit_ns;
 }
 
+/* As far as committed state has told it. */
+static enum bw_no_return of_epoch(const struct bw_site *site)
+{
+    const bool is_told = (site->order.kind == BW_ORDER_RUN || site->order.kind == BW_ORDER_STOP) &&
+                         site->order.epoch == site->memory.epoch;
+
+    return is_told ? site->order.terms.no_return : site->memory.terms.no_return;
+}
+
+bool bw_site_was_held(const struct bw_site *site)
+{
+    return of_epoch(site) == BW_NO_RETURN_AHEAD;
+}
+
+/* Who overrides serves under no epoch that anybody would be misled about (3.8). */
+bool bw_site_holds_start(const struct bw_site *site)
+{
+    return bw_site_epoch_is_open(site) && of_epoch(site) == BW_NO_RETURN_AHEAD;
+}
+
 void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
                  const char *rule)
 {
@@ -134,6 +154,7 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
     message->run.action = action;
     message->run.run_id = site->next_run_id++;
     message->run.facts = site->facts;
+    message->run.facts.holds = action == BW_ACTION_START && bw_site_holds_start(site);
     if (action == BW_ACTION_FENCE) {
         site->fence_run_id = message->run.run_id;
         site->fence_run_index = bw_site_held_index(site);

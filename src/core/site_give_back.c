@@ -32,8 +32,8 @@ static bool is_past_no_return(const struct bw_site *site)
     switch (served(site)) {
     case BW_SERVED_NEVER:
         return false;
-    case BW_SERVED_NOT_SEEN:
-        return site->start != BW_SITE_START_FAILED_EARLY;
+    case BW_SERVED_NOT_SEEN: /* what began before the point is declared to change nothing */
+        return site->start != BW_SITE_START_FAILED_EARLY && !bw_site_was_held(site);
     case BW_SERVED_MAYBE:
         break;
     }

@@ -263,6 +263,7 @@ void bw_site_on_guard_lost(const struct step *step)
 
     bw_site_link_move(site, BW_SITE_LINK_EVENT_LOST);
     site->running = BW_ACTION_NONE;
+    site->steps.count = 0;
     site->arm_open = false;
     site->end_open = false;
     site->override_open = false;
@@ -388,6 +389,7 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
     }
     if (site->tenure != BW_TENURE_STARTING || ended->epoch != site->memory.epoch)
         return;
+    site->start_interrupted = ended->result == BW_RUN_INTERRUPTED && site->limits.start_goes_on;
     switch (ended->result) {
     case BW_RUN_OK:
     case BW_RUN_INTERRUPTED: /* a service that runs is adopted, else it never says started */
@@ -400,6 +402,8 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
         bw_site_observe_soon(step, BW_ACTION_STATUS);
         return;
     case BW_RUN_REFUSED:
+        if (ended->refusal == BW_REFUSAL_NO_POINT) /* its configuration is another now */
+            site->guard.has_point = false;
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         return;
     case BW_RUN_KILLED: /* by a fence or a stop: their own events follow */
@@ -499,6 +503,18 @@ static void on_rejoin_ended(const struct step *step, const struct bw_guard_run_e
     bw_site_observe_soon(step, BW_ACTION_READINESS);
 }
 
+/* What its guard has said of a start that ended well: for the record (3.1). */
+static void note_phases(struct bw_site *site, const struct bw_guard_run_ended *ended)
+{
+    if (ended->action != BW_ACTION_START)
+        return;
+    site->phases_epoch = 0;
+    if (ended->result != BW_RUN_OK || site->steps.count == 0 || site->steps.is_stop)
+        return;
+    site->phases_epoch = ended->epoch;
+    memcpy(site->phase_ms, site->steps.phase_ms, sizeof site->phase_ms);
+}
+
 static void on_run_ended(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
@@ -507,6 +523,9 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
         bw_site_on_observed(step, ended);
         return;
     }
+    note_phases(site, ended);
+    site->steps.count = 0; /* one action at a time: the list was its */
+    site->waits_at_point = false;
     /* A rejoin runs under another site's epoch: the guard has seen it, and takes none below. */
     if (ended->result != BW_RUN_REFUSED && ended->epoch > site->guard.epoch_seen)
         site->guard.epoch_seen = ended->epoch;
@@ -573,6 +592,11 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
             on_epoch_ending(step, message->epoch);
         break;
     case BW_GUARD_MESSAGE_RUN_BEGUN:
+        site->steps = message->begun.steps;
+        site->waits_at_point = message->begun.asks_to_pass;
+        site->steps_at = step->now;
+        if (message->begun.steps.count != 0)
+            break; /* what had begun has come further: nothing else follows from it */
         if (message->begun.action == BW_ACTION_START)
             note_start_begun(site, message->epoch);
         if (message->begun.run_id == 0)
@@ -622,6 +646,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
     case BW_GUARD_MESSAGE_OVERRIDE:
+    case BW_GUARD_MESSAGE_PASS:
     case BW_GUARD_MESSAGE_SHOW:
     case BW_GUARD_MESSAGE_SHOWN:
     case BW_GUARD_MESSAGE_WELCOME:

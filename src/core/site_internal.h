@@ -4,8 +4,8 @@
  * has said where there is no quorum; site_watch.c: observations; site_report.c: what is said to the
  * witnesses; site_guard.c: the guard's side of things; site_own_fence.c: the agent's own fence;
  * site_overriding.c: serving without a lease; site_remote_fence.c: ending another site's service;
- * site.c: orders and the step. site_sound.c: what must
- * hold between steps. */
+ * site_second.c: who else enforces the deadline; site_no_return.c: what a start waits for in its
+ * middle; site.c: orders and the step. site_sound.c: what must hold between steps. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
 
@@ -29,6 +29,11 @@ struct step {
     struct bw_instant now;
     struct bw_site_actions *out;
 };
+/* 4: nothing that lies behind the point of no return of a start may begin: Passed is not committed
+ * of the open epoch. */
+bool bw_site_holds_start(const struct bw_site *site);
+/* As far as is known nothing behind it ever began under the newest epoch. */
+bool bw_site_was_held(const struct bw_site *site);
 
 /* site_ask.c */
 bool bw_site_is_saving(const struct bw_site *site);
@@ -226,6 +231,20 @@ void bw_site_on_remote_fence_ended(const struct step *step, const struct bw_guar
 /* The connection to its guard is another one, or gone. */
 void bw_site_remote_fence_lost(struct bw_site *site);
 struct bw_remote_fence_said bw_site_remote_fence_said(const struct bw_site *site);
+
+/* site_second.c: who else enforces the deadline (3.4) */
+void bw_site_on_second(const struct step *step, const struct bw_second_heard *heard);
+void bw_site_watch_second(const struct step *step);
+/* The epoch may not be started yet: its end by time rests on one that has not taken the deadline. */
+bool bw_site_second_awaited(const struct bw_site *site, struct bw_instant now);
+
+/* site_no_return.c: its start's point of no return (4) */
+/* ... and its guard has no such point: nothing of a start may. */
+bool bw_site_point_awaited(const struct bw_site *site);
+/* The epoch whose point its start waits to pass, or has passed unasked; 0: none. */
+uint64_t bw_site_asks_to_pass(const struct bw_site *site);
+/* site_watch.c: at the end of each step. */
+void bw_site_watch_no_return(const struct step *step);
 
 /* site_watch.c */
 /* It serves again (SERVES), or may (DENIED): what was seen to end it before counts no more (3.3). */

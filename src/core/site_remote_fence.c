@@ -17,18 +17,13 @@ static bool is_newer(const struct bw_remote_fence_ask *ask, const struct bw_remo
     return ask->term != known->term ? ask->term > known->term : ask->number > known->number;
 }
 
-static bool is_same(const struct bw_remote_fence_ask *ask, const struct bw_remote_fence_ask *known)
-{
-    return ask->term == known->term && ask->number == known->number && ask->epoch == known->epoch;
-}
-
 /* What was asked before it, and comes late, changes nothing. While one runs the next has to wait:
  * it is said again. */
 void bw_site_on_remote_fence(const struct step *step, const struct bw_remote_fence_ask *ask)
 {
     struct bw_site_remote_fence *fence = &step->site->remote_fence;
 
-    if (is_same(ask, &fence->ask)) {
+    if (bw_remote_fence_ask_is_same(ask, &fence->ask)) {
         fence->heard = step->now;
         return;
     }

@@ -162,6 +162,18 @@ static void say_restarts(const struct bw_site *site, struct bw_instant now,
                                      .age_ms = since_ms(now, site->restarted_at)};
 }
 
+static void say_steps(const struct bw_site *site, struct bw_instant now,
+                      struct bw_steps_said *steps)
+{
+    const uint64_t more_ms = since_ms(now, site->steps_at);
+
+    if (site->steps.count == 0)
+        return;
+    *steps = site->steps;
+    steps->age_ms = more_ms < UINT32_MAX - steps->age_ms ? steps->age_ms + (uint32_t)more_ms
+                                                         : UINT32_MAX;
+}
+
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
@@ -225,6 +237,13 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->seen_age_ms = site->seen_epoch != 0 ? since_ms(now, site->seen_at) : 0;
     say_restarts(site, now, &report->restarts);
     report->remote_fence = bw_site_remote_fence_said(site);
+    report->second = bw_site_second_word(site, now);
+    report->has_point = bw_site_is_greeted(site) && site->guard.has_point;
+    report->asks_to_pass = bw_site_asks_to_pass(site);
+    say_steps(site, now, &report->steps);
+    report->phases_epoch = site->phases_epoch;
+    if (site->phases_epoch != 0)
+        memcpy(report->phase_ms, site->phase_ms, sizeof report->phase_ms);
     report->alarms |= bw_site_reach_alarms(site);
     if (report->override != BW_OVERRIDE_NONE)
         report->alarms |= UINT32_C(1) << BW_ALARM_OVERRIDE;

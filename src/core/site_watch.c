@@ -488,3 +488,24 @@ void bw_site_watch_service(const struct step *step)
     if (next != BW_ACTION_NONE)
         begin_observation(step, next);
 }
+
+/* ---- the point of no return of its start (4) ------------------------------------------------ */
+
+void bw_site_watch_no_return(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const uint64_t asks = bw_site_asks_to_pass(site);
+
+    if (asks != 0 && asks != site->asked_to_pass)
+        (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S54");
+    site->asked_to_pass = asks;
+    if (site->waits_at_point && bw_site_is_greeted(site) && bw_site_epoch_is_open(site) &&
+        !bw_site_holds_start(site)) {
+        struct bw_guard_message *message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S55")->message;
+
+        message->kind = BW_GUARD_MESSAGE_PASS;
+        message->epoch = site->memory.epoch;
+        memcpy(message->group, site->group, sizeof message->group);
+        site->waits_at_point = false; /* if it waits on, its guard says so again */
+    }
+}

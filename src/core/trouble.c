@@ -77,6 +77,28 @@ static uint32_t of_site(const struct bw_group *group, const struct bw_watch *wat
            bit(BW_TROUBLE_CLOCK_RATE, rate == BW_RATE_SLOW || rate == BW_RATE_FAST);
 }
 
+/* 3.4: what the guard's reach leaves out is no trouble while a second enforcer that is committed as
+ * seen lets time alone end the epoch; one that is there and not counted on is trouble by itself. */
+static uint32_t with_second(const struct bw_group *group, const struct bw_watch *watch,
+                            const struct bw_leadership *leadership, uint32_t site,
+                            struct bw_instant now, uint32_t bits)
+{
+    const bool is_open = group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING;
+    bool has_several = false;
+    const struct bw_contact *fresh = heard(group, watch, site, now, &has_several);
+    struct bw_end_waits waits;
+
+    if (fresh == NULL || !is_open ||
+        strcmp(group->holder_site, group->spec.sites[site].name) != 0 ||
+        fresh->report.second == BW_SECOND_IS_NONE)
+        return bits;
+    if (fresh->report.second != BW_SECOND_IS_SEEN)
+        return bits | bit(BW_TROUBLE_SECOND_ENFORCER_LOST, true);
+    if (group->terms.second_enforcer && !bw_arbiter_end_waits_for(group, watch, leadership, &waits))
+        return bits & ~bit(BW_TROUBLE_OUTSIDE_REACH, true);
+    return bits;
+}
+
 /* Heard or not since: it was so. */
 static bool was_restarted_lately(const struct bw_group *group, const struct bw_watch *watch,
                                  uint32_t site, struct bw_instant now)
@@ -146,10 +168,10 @@ void bw_troubles_of_group(const struct bw_group *group, const struct bw_watch *w
     out_troubles->list[0].bits = of_all(group, watch, leadership, facts, now);
     for (uint32_t site = 0; site < group->spec.site_count; site++) {
         out_troubles->list[out_troubles->count].subject = group->spec.sites[site].name;
-        out_troubles->list[out_troubles->count].bits = of_site(group, watch, site, facts, now) |
-                                                       bit(BW_TROUBLE_LOCAL_RESTARTS,
-                                                           was_restarted_lately(group, watch, site,
-                                                                                now));
+        out_troubles->list[out_troubles->count].bits =
+            with_second(group, watch, leadership, site, now,
+                        of_site(group, watch, site, facts, now)) |
+            bit(BW_TROUBLE_LOCAL_RESTARTS, was_restarted_lately(group, watch, site, now));
         out_troubles->count++;
     }
 }

@@ -151,6 +151,8 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_FOUND:
     case BW_COMMAND_BOOT:
     case BW_COMMAND_REACH:
+    case BW_COMMAND_SECOND_ENFORCER:
+    case BW_COMMAND_PASSED:
     case BW_COMMAND_RAISE_LEVEL:
     case BW_COMMAND_NOTE:
     case BW_COMMAND_WISH:

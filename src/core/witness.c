@@ -7,6 +7,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
 
 #include "forced.h"
 #include "policy.h"
@@ -314,12 +315,17 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         .report = said->report,
     };
     const uint64_t freshness_ns = bw_policy_freshness_ns(group);
+    const bool counts_second = witness->cluster->feature_level >= BW_SECOND_LEVEL;
     struct bw_contact *before;
     const struct bw_contact *newest;
     bool was_two_way;
 
     if (site < 0)
         return;
+    if (!counts_second) /* 5.3: an older witness knows no command that says so */
+        contact.report.second = BW_SECOND_IS_NONE;
+    if (witness->cluster->feature_level < BW_PASS_LEVEL)
+        contact.report.has_point = false;
     before = find_session(&watch->reports[site], sync);
     if (before != NULL && sync->number <= before->receipts[0].number) {
         if (said->released.epoch != 0 && said->released.epoch == before->released.epoch)
@@ -377,7 +383,8 @@ static bool is_confirmable(const struct bw_witness *witness, const struct bw_gro
 {
     return said->renew_epoch != 0 && said->renew_epoch == group->epoch &&
            witness->leadership.leads && strcmp(group->holder_site, sync->site) == 0 &&
-           bw_watch_may_renew(watch, group, sync->instance, sync->boot_id);
+           bw_watch_may_renew(watch, group, sync->instance, sync->boot_id) &&
+           bw_second_lets_renew(group, &said->report);
 }
 
 bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,

@@ -28,6 +28,8 @@ struct bw_dev_process *bw_dev_process(struct bw_dev *dev, enum bw_lab_role role,
     case BW_LAB_GUARD:
         BW_ASSERT(index < BW_DEV_SITES);
         return &dev->processes[BW_LAB_WITNESSES + BW_DEV_SITES + index];
+    case BW_LAB_SECOND: /* it shows one machine for each site */
+        break;
     }
     return NULL;
 }

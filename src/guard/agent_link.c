@@ -123,6 +123,13 @@ static void say_welcome(struct bw_guard_peer *peer)
     send_to(peer, &welcome);
 }
 
+/* An agent that comes in the middle of a list. */
+static void tell_steps(struct bw_guard_program *program)
+{
+    for (uint32_t i = 0; i < program->group_count; i++)
+        bw_guard_steps_tell(&program->groups[i]->work[BW_GUARD_SLOT_ACTION]);
+}
+
 void bw_guard_agents_execute(struct bw_guard_program *program,
                                const struct bw_session_action *action)
 {
@@ -135,8 +142,10 @@ void bw_guard_agents_execute(struct bw_guard_program *program,
         bw_guard_agents_drop(program, action->connection);
     else if (action->kind == BW_SESSION_WELCOME && peer != NULL)
         say_welcome(peer);
-    else if (action->kind == BW_SESSION_DONE && peer != NULL)
+    else if (action->kind == BW_SESSION_DONE && peer != NULL) {
         send_to(peer, &done);
+        tell_steps(program);
+    }
 }
 
 bool bw_guard_agents_may_greet(struct bw_guard_program *program)
@@ -193,7 +202,8 @@ static bool is_an_agents(enum bw_guard_message_kind kind)
 {
     return kind == BW_GUARD_MESSAGE_HELLO || kind == BW_GUARD_MESSAGE_ARM ||
            kind == BW_GUARD_MESSAGE_RUN || kind == BW_GUARD_MESSAGE_END ||
-           kind == BW_GUARD_MESSAGE_LET_GO || kind == BW_GUARD_MESSAGE_OVERRIDE;
+           kind == BW_GUARD_MESSAGE_LET_GO || kind == BW_GUARD_MESSAGE_OVERRIDE ||
+           kind == BW_GUARD_MESSAGE_PASS;
 }
 
 /* A new reader takes the place of the oldest where there are too many: they never keep an agent

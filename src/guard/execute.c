@@ -161,14 +161,20 @@ static void execute(struct bw_guard_group *group, const struct bw_guard_action *
             bw_script_kill(group->work[action->slot].script);
         break;
     case BW_GUARD_ACTION_TERM_STARTED:
+        bw_steps_forget_interrupted(&group->interrupted);
         term_slots(group, BW_REACH_SERVICE);
         break;
     case BW_GUARD_ACTION_TERM_REACH:
+        bw_steps_forget_interrupted(&group->interrupted);
         term_reach(group);
         break;
     case BW_GUARD_ACTION_KILL_REACH:
+        bw_steps_forget_interrupted(&group->interrupted);
         bw_guard_group_kill_reach(group);
         BW_CRASH_POINT(GUARD_AFTER_KILL);
+        break;
+    case BW_GUARD_ACTION_PASS:
+        bw_guard_steps_pass(&group->work[action->slot]);
         break;
     case BW_GUARD_ACTION_SEND:
         bw_guard_agents_send(group->program, &action->message);

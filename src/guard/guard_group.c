@@ -25,10 +25,11 @@ static void get_limits(const struct bw_group_config *config, struct bw_guard_lim
         .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS,
         .reach = config->enforce,
         .digest = config->digest,
+        .has_point = bw_group_config_has_point(config),
         .loop_delay_ns = bw_group_config_loop_delay_ns(config),
     };
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
-        out_limits->has_script[action] = config->scripts[action] != NULL;
+        out_limits->has_script[action] = bw_group_config_has(config, action);
         out_limits->timeout_ns[action] = config->timeout_ms[action] * BW_NS_PER_MS;
     }
 }
@@ -104,6 +105,16 @@ static bool end_round(struct bw_guard_group *group, const struct bw_guard_mirror
                                  NULL); /* looked at again */
     }
     return is_gone;
+}
+
+/* A start that is ended here may be gone on with (5.1, steps). */
+static void note_interrupted(struct bw_guard_group *group, const struct bw_guard_mirror *mirror)
+{
+    const struct bw_guard_child *action = &mirror->children[BW_GUARD_SLOT_ACTION];
+
+    if (action->action == BW_ACTION_START)
+        group->interrupted = (struct bw_steps_interrupted){
+            .epoch = action->epoch, .run = bw_steps_run_id(action->pid, action->start_time)};
 }
 
 /* Blocks, normally for some milliseconds. */
@@ -396,6 +407,7 @@ enum bw_err bw_guard_group_open(struct bw_guard_program *program,
                     config->name, bw_log_quote(why.text));
     bw_guard_reach_keep(group);
     end_left_behind(group, &found.mirror);
+    note_interrupted(group, &found.mirror);
     get_limits(config, &limits);
     limits.proof = read_proof(group);
     bw_guard_init(&group->machine, config->name, &limits, &start.memory,

@@ -9,6 +9,7 @@
  *   reach_file.c by what a group is ended, kept    mirrors.c     mirrors on their way to /run
  *   caretaker.c  mirrors whose guard cannot start   forgotten.c   groups that no file names
  *   shown.c      what it shows to who only looks
+ *   steps.c      a start or a stop that is a list of steps
  *
  * Everything belongs to the loop's thread. The machine (machine/guard_machine.h, and before it
  * begins machine/guard_found.h) decides; nothing here does.
@@ -23,6 +24,7 @@
 #include <breakwater/machine/guard_found.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/os/durable.h>
+#include <breakwater/steps/steps.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/process_tree.h>
@@ -149,6 +151,8 @@ struct bw_guard_work {
     enum bw_guard_slot slot;
     struct bw_guard_run run;
     struct bw_script_run *script; /* NULL: none */
+    struct bw_guard_steps *steps; /* of the run; NULL: it is a script, or was */
+    uint64_t interrupted;         /* the run after whose steps it goes on; 0: none */
     struct bw_guard_run_ended ended;
     uint64_t digest;              /* of the scripts as they were when it ran; 0: not looked at */
     size_t tail_bytes; /* of readiness: the last whole lines of its stdout */
@@ -172,6 +176,7 @@ struct bw_guard_group {
     bool has_handles; /* `kill` is the loop's */
     struct bw_guard_work work[BW_GUARD_SLOT_COUNT];
     bool has_warned_shell[BW_ACTION_COUNT];
+    struct bw_steps_interrupted interrupted; /* a start by steps, by the guard before this one */
     bool has_said_unreadable; /* why its status says nothing */
     enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
     bool are_means_short; /* what ends it cannot all be opened now; has been logged */
@@ -226,6 +231,46 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
 /* TELL_END: how its run has ended, and what is left now. */
 void bw_guard_work_tell_end(struct bw_guard_work *work, bool is_given_up,
                             struct bw_guard_event *out_event);
+
+/* ---- steps.c --------------------------------------------------------------------------------- */
+
+/* What is known of a list while it runs. */
+struct bw_guard_step {
+    char name[BW_NAME_MAX + 1];
+    enum bw_step_phase phase;
+    enum bw_step_state state;
+    uint32_t attempt;
+    uint32_t limit_ms; /* of each try */
+    struct bw_instant begun;
+};
+struct bw_guard_steps {
+    struct bw_guard_group *group;
+    enum bw_action_kind action;
+    uint64_t epoch;
+    uv_poll_t poll;
+    int fd; /* -1: closed */
+    uint64_t run_id;
+    uint32_t phase_ms[BW_STEP_PHASE_COUNT];
+    bool asks_to_pass; /* it waits before its point of no return */
+    bool has_kept; /* a run before this one has done some of it: how long is not known */
+    struct bw_instant told_at; /* when its agent was told last how far it has come */
+    uint32_t count;
+    struct bw_guard_step items[BW_STEPS_MAX];
+};
+
+/* Has `spec` run the list that the group has for the action of `work`; `plan` is room for it, used
+ * until the script was started, and `out_channel` the child's end of where it tells what happens,
+ * the caller's to close. */
+BW_MUST_CHECK enum bw_err bw_guard_steps_open(struct bw_guard_work *work,
+                                              struct bw_steps_plan *plan,
+                                              struct bw_script_spec *spec, int *out_channel,
+                                              struct bw_diag *diag);
+/* What lies behind its point of no return may begin (4). */
+void bw_guard_steps_pass(const struct bw_guard_work *work);
+/* To the agent: how far it has come. Without steps it does nothing. */
+void bw_guard_steps_tell(const struct bw_guard_work *work);
+/* Its run has ended, or was never begun. Without steps it does nothing. */
+void bw_guard_steps_close(struct bw_guard_work *work);
 
 /* ---- enforcer_link.c, relief.c, means.c ---------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
@@ -225,6 +226,7 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
 
     (void)run;
     work->script = NULL;
+    bw_guard_steps_close(work);
     if (group->program->is_closing)
         return; /* the mirror still names it: a successor reports it interrupted */
     work->ended = (struct bw_guard_run_ended){0};
@@ -238,7 +240,8 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
                   bw_script_tail(&result->kept, work->ended.tail, sizeof work->ended.tail));
     if (result->how == BW_SCRIPT_NOT_STARTED)
         (void)snprintf(work->ended.tail, sizeof work->ended.tail, "%.200s: %.300s",
-                       group->config->scripts[work->run.action], result->diag->text);
+                       bw_group_config_run_name(group->config, work->run.action),
+                       result->diag->text);
     copy_said(work, result, &work->ended.said);
     work->digest = bw_guarded_digest(&group->at, work->slot, result->digest);
     bw_guard_log_end(work, result);
@@ -322,6 +325,7 @@ static uint64_t lease_remaining_ms(const struct bw_guard *machine)
 
 static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
 {
+    static struct bw_steps_plan plan; /* one loop, one thread */
     struct bw_guard_group *group = work->group;
     const enum bw_action_kind action = work->run.action;
     struct bw_script_env env = {0};
@@ -331,7 +335,7 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
                                           .facts = &work->run.facts,
                                           .lease_remaining_ms = lease_remaining_ms(&group->machine),
                                           .cgroup = bw_reach_service_cgroup(&group->reach)};
-    const struct bw_script_spec spec = {
+    struct bw_script_spec spec = {
         .path = group->config->scripts[action],
         .env = env.list,
         .reach = &group->reach,
@@ -348,19 +352,27 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
         .on_end = on_end,
         .user = work,
     };
-    enum bw_err err;
+    int channel = -1;
+    enum bw_err err = BW_OK;
 
-    if (spec.path == NULL)
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "the group has no %s", bw_script_key(action));
-    err = bw_script_env_init(&env, &order, diag);
+    if (bw_group_config_steps(group->config, action) != NULL)
+        err = bw_guard_steps_open(work, &plan, &spec, &channel, diag);
+    else if (spec.path == NULL)
+        err = bw_diag_set(diag, BW_ERR_NOT_FOUND, "the group has no %s", bw_script_key(action));
     if (err != BW_OK)
         return err;
-    err = bw_script_start(&group->program->runner, &spec, &work->script, diag);
+    err = bw_script_env_init(&env, &order, diag);
+    if (err == BW_OK)
+        err = bw_script_start(&group->program->runner, &spec, &work->script, diag);
     if (err != BW_OK && bw_guard_cgroups_make_again(group)) {
         bw_guard_enforcer_tell_reach(group); /* before anything can run in them */
         err = bw_script_start(&group->program->runner, &spec, &work->script, diag);
     }
     bw_script_env_deinit(&env);
+    if (channel >= 0)
+        (void)close(channel); /* the child's */
+    if (err != BW_OK)
+        bw_guard_steps_close(work);
     return err;
 }
 
@@ -371,6 +383,8 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
     struct bw_diag diag = {0};
 
     work->run = *run;
+    work->interrupted = bw_steps_take_interrupted(&work->group->interrupted, run->action,
+                                                  run->epoch);
     work->digest = 0;
     work->tail_bytes = 0;
     memset(work->tail, 0, sizeof work->tail);

@@ -174,6 +174,7 @@ void bw_guard_log_action(struct bw_guard_group *group, const struct bw_guard_act
     case BW_GUARD_ACTION_SEND:
         trace_message(group, action);
         break;
+    case BW_GUARD_ACTION_PASS: /* the list says it */
     case BW_GUARD_ACTION_SAVE:
     case BW_GUARD_ACTION_MIRROR:
     case BW_GUARD_ACTION_SPAWN: /* GO, or its failure, says it */
@@ -210,7 +211,7 @@ static void trace_oddities(struct bw_guard_work *work, const struct bw_script_re
         bw_log_warn(log, "script.by_shell",
                     "group=%s script=%s does=\"given to bash or sh: make it executable, with a #! "
                     "line\"",
-                    name, bw_log_quote(group->config->scripts[action]));
+                    name, bw_log_quote(bw_group_config_run_name(group->config, action)));
     }
     if (result->tree != BW_OK)
         bw_log_error(log, "script.tree_left",

@@ -16,6 +16,8 @@ const char *bw_lab_role_word(enum bw_lab_role role)
         return "agent";
     case BW_LAB_GUARD:
         return "guard";
+    case BW_LAB_SECOND:
+        return "second-enforcer";
     }
     return "unlisted";
 }

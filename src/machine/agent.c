@@ -51,6 +51,7 @@ static struct bw_agent_before before_of(const struct bw_site *site, struct bw_in
         .enforced = site->memory.enforced,
         .alarms = site->alarms,
         .override = site->override,
+        .second = site->second,
     };
 }
 
@@ -186,6 +187,9 @@ static void happen(struct bw_agent_machine *machine, const struct bw_agent_event
     case BW_AGENT_EVENT_OVERRIDE:
     case BW_AGENT_EVENT_OVERRIDE_END:
         bw_agent_on_override(machine, event);
+        return;
+    case BW_AGENT_EVENT_SECOND:
+        bw_agent_on_second(machine, event->second);
         return;
     case BW_AGENT_EVENT_STOP:
         bw_agent_end(machine, false);

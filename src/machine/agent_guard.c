@@ -229,6 +229,7 @@ static void on_said(struct bw_agent_machine *machine, const struct bw_guard_mess
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
     case BW_GUARD_MESSAGE_OVERRIDE:
+    case BW_GUARD_MESSAGE_PASS:
     case BW_GUARD_MESSAGE_SHOW:
     case BW_GUARD_MESSAGE_SHOWN:
         lose(machine, "it said what is not a guard's to say to its agent");

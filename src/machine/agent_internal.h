@@ -9,6 +9,7 @@
  *   agent_mirrors.c    what an absent guard has armed
  *   agent_guard.c      the connection to the guard
  *   agent_fence.c      the fence without it
+ *   agent_second.c     what its second enforcers ask
  *   agent_state.c      whose state it is */
 #ifndef BW_MACHINE_AGENT_INTERNAL_H
 #define BW_MACHINE_AGENT_INTERNAL_H
@@ -56,6 +57,7 @@ void bw_agent_witness_failed(struct bw_agent_machine *machine, uint32_t number, 
 /* ---- agent_sync.c ---- */
 
 uint64_t bw_agent_renew_interval_ns(const struct bw_agent_machine *machine);
+uint32_t bw_agent_request_timeout_ms(const struct bw_agent_machine *machine);
 void bw_agent_sync_now(struct bw_agent_machine *machine); /* coalesced */
 void bw_agent_sync_serve(struct bw_agent_machine *machine);
 
@@ -64,6 +66,10 @@ void bw_agent_sync_serve(struct bw_agent_machine *machine);
 /* False: it was dropped. */
 bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
                           enum bw_agent_exchange exchange, const struct bw_sync_answer *answer);
+
+/* ---- agent_second.c ---- */
+
+void bw_agent_on_second(struct bw_agent_machine *machine, const struct bw_second_ask *ask);
 
 /* ---- agent_override.c ---- */
 

@@ -43,7 +43,7 @@ uint64_t bw_agent_renew_interval_ns(const struct bw_agent_machine *machine)
     return interval_ns > BW_AGENT_SYNC_DISTANCE_NS ? interval_ns : BW_AGENT_SYNC_DISTANCE_NS;
 }
 
-static uint32_t request_timeout_ms(const struct bw_agent_machine *machine)
+uint32_t bw_agent_request_timeout_ms(const struct bw_agent_machine *machine)
 {
     const uint32_t timeout_ms = smallest_term(machine, true);
 
@@ -109,7 +109,7 @@ static void send_to(struct bw_agent_machine *machine, uint32_t number)
     struct bw_diag diag = {0};
     const struct bw_agent_action send = {.kind = BW_AGENT_ACTION_SEND_SYNC,
                                          .witness = number,
-                                         .limit_ms = request_timeout_ms(machine)};
+                                         .limit_ms = bw_agent_request_timeout_ms(machine)};
 
     if (bw_agent_ask(machine, &send, &diag) != BW_OK) {
         bw_agent_witness_failed(machine, number, diag.text);

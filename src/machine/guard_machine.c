@@ -308,6 +308,7 @@ static bool begin(struct bw_guard_machine *machine, struct bw_guarded *group,
     case BW_GUARD_ACTION_SEND:
         return bw_guard_machine_is_heard(machine, group);
     case BW_GUARD_ACTION_GO:
+    case BW_GUARD_ACTION_PASS:
     case BW_GUARD_ACTION_TERM_STARTED:
     case BW_GUARD_ACTION_TERM_REACH:
     case BW_GUARD_ACTION_KILL_REACH:

@@ -119,6 +119,7 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     const struct bw_group *group = at >= 0 ? &machine->cluster.groups[at] : NULL;
     const char *elsewhere = NULL;
     const char *leaves = NULL, *overrides = NULL;
+    struct bw_diag diag = {0};
     struct bw_command command;
     char path[PATH_BYTES];
     enum bw_err err;
@@ -156,8 +157,10 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
             "surely serves nowhere there, say where it begins: --initial-primary SITE",
             leaves, item->spec.name);
     if (group != NULL && group->spec.mode == BW_MODE_OBSERVE &&
-        item->spec.mode != BW_MODE_OBSERVE && !bw_witness_has_let_go(machine, at))
-        add(findings, path, BW_LETTING_GO_TEXT, group->let_go_site, item->spec.name);
+        item->spec.mode != BW_MODE_OBSERVE && !bw_witness_has_let_go(machine, at)) {
+        bw_witness_say_letting_go(machine, at, &diag);
+        add(findings, path, "%s", diag.text);
+    }
     if (elsewhere != NULL)
         add(findings, "initial_primary", "%s says that %s runs there already", elsewhere,
             item->spec.name);

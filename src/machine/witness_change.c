@@ -110,6 +110,31 @@ static bool ends_observation(const struct bw_group *group, const struct bw_comma
            (command->kind == BW_COMMAND_SET_MODE && group->spec.mode == BW_MODE_OBSERVE);
 }
 
+/* A group that was made anew, or recovered, does not know who may hold an epoch of before: any site
+ * may (3.9). */
+void bw_witness_say_letting_go(const struct bw_witness_machine *machine, int group,
+                               struct bw_diag *diag)
+{
+    const struct bw_group *now = &machine->cluster.groups[group];
+    const uint64_t left_ns = bw_arbiter_let_go_left_ns(
+        now, &machine->core.watches[group], &machine->core.leadership, bw_witness_now(machine));
+    const uint64_t left_s = left_ns / BW_NS_PER_S + 1;
+
+    if (now->let_go_site[0] != '\0')
+        (void)bw_diag_set(diag, BW_ERR_BUSY,
+                          "%s has not let %s go yet, and would stop what serves there: it has in a "
+                          "moment, or once "
+                          "its last lease is over, in %" PRIu64 " s at most; say it again then",
+                          now->let_go_site, now->spec.name, left_s);
+    else
+        (void)bw_diag_set(diag, BW_ERR_BUSY,
+                          "a site may still hold a lease of before %s was %s, and would stop what "
+                          "serves there: no "
+                          "such lease lives in %" PRIu64 " s; say it again then",
+                          now->spec.name, now->recovered_index != 0 ? "recovered" : "made anew",
+                          left_s);
+}
+
 /* No move has begun: what waits is a wish. */
 static bool is_wish_only(const struct bw_group *group, const struct bw_command *command)
 {
@@ -170,8 +195,10 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
     err = judge_words(now, &machine->core.watches[group], &change->command, bw_witness_now(machine),
                       diag);
     if (err == BW_OK && ends_observation(now, &change->command) &&
-        !bw_witness_has_let_go(machine, group))
-        err = bw_diag_set(diag, BW_ERR_BUSY, BW_LETTING_GO_TEXT, now->let_go_site, now->spec.name);
+        !bw_witness_has_let_go(machine, group)) {
+        bw_witness_say_letting_go(machine, group, diag);
+        err = BW_ERR_BUSY;
+    }
     if (err != BW_OK || (is_cancel && is_only_noted(machine, group)))
         return err;
     form = committed_form(machine, group, &change->command);

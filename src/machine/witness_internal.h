@@ -15,12 +15,6 @@
 /* A leader that was asked to end waits for another one for so many election timeouts. */
 #define BW_WITNESS_LEAVE_ELECTIONS 2
 
-/* Of the site and the group. */
-#define BW_LETTING_GO_TEXT                                                                         \
-    "%s has not let %s go yet, and would stop what serves there: it has in a moment, or once its " \
-    "last "                                                                                        \
-    "lease is over; say it again then"
-
 /* bw_arbiter_has_let_go of a group. */
 static inline bool bw_witness_has_let_go(const struct bw_witness_machine *machine, int group)
 {
@@ -28,6 +22,12 @@ static inline bool bw_witness_has_let_go(const struct bw_witness_machine *machin
                                  &machine->core.leadership,
                                  machine->driver.now(machine->driver.user));
 }
+
+/* ---- witness_change.c ---- */
+
+/* While it has not: who is waited for, and how long at most. */
+void bw_witness_say_letting_go(const struct bw_witness_machine *machine, int group,
+                               struct bw_diag *diag);
 
 /* ---- witness.c ---- */
 

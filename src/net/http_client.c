@@ -612,6 +612,12 @@ static enum bw_err check_call(struct bw_http_client *client, const struct bw_htt
     return BW_OK;
 }
 
+void bw_http_client_expect_agent(struct bw_http_client *client, const char *site)
+{
+    BW_ASSERT(client->exchanges == NULL &&
+              bw_copy_text(client->agents_of, sizeof client->agents_of, site));
+}
+
 struct bw_http_exchange *bw_http_client_send(struct bw_http_client *client,
                                              const struct bw_http_call *call,
                                              bw_http_on_done *on_done, void *user,

@@ -80,6 +80,7 @@ struct connection {
 
 struct bw_http_server {
     struct bw_http_server_config config; /* defaults filled in */
+    char cluster[BW_NAME_MAX + 1];
     uv_tcp_t listener;
     uv_timer_t sweep; /* runs while there are connections of an older context */
     struct bw_http_seats seats;

@@ -377,6 +377,9 @@ enum bw_err bw_http_server_open(uv_loop_t *loop, const struct bw_http_server_con
     if (server == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "listen on %s: out of memory", config->listen);
     server->config = *config;
+    (void)snprintf(server->cluster, sizeof server->cluster, "%s", config->cluster);
+    server->config.cluster =
+        server->cluster; /* a daemon that reads its file again frees the old one */
     fill_defaults(&server->config);
     server->seats.seats_max = server->config.connections_max;
     server->seats.identity_max = server->config.identity_connections_max;

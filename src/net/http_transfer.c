@@ -19,7 +19,17 @@
 
 /* ---- what libcurl and OpenSSL call ----------------------------------------------------------- */
 
-/* OpenSSL asks whether it may trust the server: as always, and it must be a witness of ours. */
+/* An agent is known by its site alone: nothing else of that site can have such a certificate. */
+static bool is_expected(const struct bw_http_client *client, const struct bw_identity *server)
+{
+    if (strcmp(server->cluster, client->identity->cluster) != 0)
+        return false;
+    if (client->agents_of[0] == '\0')
+        return server->role == BW_ROLE_WITNESS;
+    return server->role == BW_ROLE_AGENT && strcmp(server->site, client->agents_of) == 0;
+}
+
+/* OpenSSL asks whether it may trust the server: as always, and it must be whom we speak to. */
 static int verify_server(X509_STORE_CTX *context, void *user)
 {
     struct bw_http_client *client = user;
@@ -33,7 +43,7 @@ static int verify_server(X509_STORE_CTX *context, void *user)
         uv_now(client->loop) + left_ms < client->trust_ends_ms)
         client->trust_ends_ms = uv_now(client->loop) + left_ms;
     if (bw_identity_of_certificate(X509_STORE_CTX_get0_cert(context), &server, NULL) == BW_OK &&
-        server.role == BW_ROLE_WITNESS && strcmp(server.cluster, client->identity->cluster) == 0)
+        is_expected(client, &server))
         return 1;
     X509_STORE_CTX_set_error(context, X509_V_ERR_APPLICATION_VERIFICATION);
     return 0;
@@ -154,13 +164,14 @@ static bool set_cas(CURL *easy, const struct bw_http_exchange *exchange)
 static bool set_tls(CURL *easy, struct bw_http_exchange *exchange)
 {
     const struct bw_http_identity *identity = exchange->client->identity;
+    const long verify_host = exchange->client->agents_of[0] == '\0' ? 2L : 0L;
 
     return set_cas(easy, exchange) && set_blob(easy, CURLOPT_SSLCERT_BLOB, identity->chain_pem) &&
            set_blob(easy, CURLOPT_SSLKEY_BLOB, identity->key_pem) && SET(CURLOPT_CAINFO, NULL) &&
            SET(CURLOPT_CAPATH, NULL) && SET(CURLOPT_CA_CACHE_TIMEOUT, 0L) &&
            SET(CURLOPT_SSL_SESSIONID_CACHE, 0L) &&
            SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3) &&
-           SET(CURLOPT_SSL_VERIFYPEER, 1L) && SET(CURLOPT_SSL_VERIFYHOST, 2L) &&
+           SET(CURLOPT_SSL_VERIFYPEER, 1L) && SET(CURLOPT_SSL_VERIFYHOST, verify_host) &&
            SET(CURLOPT_SSL_CTX_FUNCTION, on_tls_context) && SET(CURLOPT_SSL_CTX_DATA, exchange);
 }
 

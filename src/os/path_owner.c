@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,13 +46,71 @@ static bool can_others_write(const struct stat *st)
     return !S_ISSOCK(st->st_mode) && (is_mode_open(st) || is_of_another(st));
 }
 
-static enum bw_err refuse(const char *where, const struct stat *st, struct bw_diag *diag)
+/* ---- in words
+ * ---------------------------------------------------------------------------------------- */
+
+/* From the machine's own list alone: a directory service that does not answer would hold a daemon
+ * up. */
+void bw_path_user_name(uid_t uid, char out_name[BW_PATH_USER_BYTES])
+{
+    FILE *list = fopen("/etc/passwd", "re");
+    struct passwd *entry = NULL;
+    struct passwd room;
+    char text[1024];
+
+    (void)snprintf(out_name, BW_PATH_USER_BYTES, "%u", (unsigned)uid);
+    while (list != NULL && fgetpwent_r(list, &room, text, sizeof text, &entry) == 0) {
+        if (entry->pw_uid != uid || strlen(entry->pw_name) >= BW_PATH_USER_BYTES)
+            continue;
+        (void)snprintf(out_name, BW_PATH_USER_BYTES, "%.*s", BW_PATH_USER_BYTES - 1,
+                       entry->pw_name);
+        break;
+    }
+    if (list != NULL)
+        (void)fclose(list); /* only read from */
+}
+
+/* How it was met: what a daemon keeps is its user's; a file, or what is on the way to one, is
+ * whoever's. */
+enum met { KEPT, A_FILE, ON_THE_WAY };
+
+/* Who is wrong here, this process or whose it is, nobody can tell: so the first advice is to be
+ * that user, and no command takes from a daemon what it keeps. */
+static enum bw_err refuse_owner(const char *where, const struct stat *st, enum met met,
+                                struct bw_diag *diag)
+{
+    const bool is_for_all = (st->st_mode & (S_IRGRP | S_IROTH)) !=
+                            0; /* root's, it can be read still */
+    const char *as_root = geteuid() == 0 ? "" : "as root: ";
+    char owner[BW_PATH_USER_BYTES];
+    char self[BW_PATH_USER_BYTES];
+    char or_else[PATH_MAX + NAME_MAX + 256];
+
+    bw_path_user_name(st->st_uid, owner);
+    bw_path_user_name(geteuid(), self);
+    if (met == KEPT)
+        (void)snprintf(or_else, sizeof or_else, "only if no daemon runs as %s, give it to %s",
+                       owner, self);
+    else if (met == A_FILE)
+        (void)snprintf(or_else, sizeof or_else,
+                       "only if nothing that needs it runs as %s, %schown %s %s", owner, as_root,
+                       is_for_all ? "root" : self, where);
+    else
+        (void)snprintf(or_else, sizeof or_else,
+                       "or keep it where only root%s%s can change the way to it",
+                       geteuid() == 0 ? "" : " and ", geteuid() == 0 ? "" : self);
+    return bw_diag_set(
+        diag, BW_ERR_REFUSED,
+        "others can change it: %s belongs to user %s, and this runs as %s: run it as that "
+        "user (%srunuser -u %s -- breakwater ...); %s",
+        where, owner, self, as_root, owner, or_else);
+}
+
+static enum bw_err refuse(const char *where, const struct stat *st, enum met met,
+                          struct bw_diag *diag)
 {
     if (is_of_another(st))
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "others can change it: %s belongs to user %u, who is neither root nor the "
-                           "user of this process; run: chown %u %s",
-                           where, (unsigned)st->st_uid, (unsigned)geteuid(), where);
+        return refuse_owner(where, st, met, diag);
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "others can change it: %s has mode %04o; run: chmod go-w %s", where,
                        (unsigned)(st->st_mode & 07777), where);
@@ -149,21 +208,29 @@ bool bw_path_is_writable(const char *path, char out_path[BW_PATH_OWNER_BYTES])
     return true;
 }
 
-enum bw_err bw_path_check_file(const char *path, struct bw_diag *diag)
+/* `end`: what the path leads to. */
+static enum bw_err check_way(const char *path, enum met end, struct bw_diag *diag)
 {
     struct walk walk;
     struct stat st;
+    bool is_end;
 
     if (!begin(path, &walk) || !find_open(&walk, &st))
         return BW_OK;
-    return refuse(found(&walk), &st, diag);
+    is_end = walk.left[strspn(walk.left, "/")] == '\0' && !S_ISLNK(st.st_mode);
+    return refuse(found(&walk), &st, is_end ? end : ON_THE_WAY, diag);
+}
+
+enum bw_err bw_path_check_file(const char *path, struct bw_diag *diag)
+{
+    return check_way(path, A_FILE, diag);
 }
 
 /* ---- a directory of this program's ------------------------------------------------------------------ */
 
 enum bw_err bw_path_check_opened_dir(const char *path, const struct stat *st, struct bw_diag *diag)
 {
-    return can_others_write(st) ? refuse(path, st, diag) : BW_OK;
+    return can_others_write(st) ? refuse(path, st, KEPT, diag) : BW_OK;
 }
 
 static enum bw_err check_entry(const char *path, int dir, const char *name, struct bw_diag *diag)
@@ -174,13 +241,13 @@ static enum bw_err check_entry(const char *path, int dir, const char *name, stru
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !can_others_write(&st))
         return BW_OK;
     (void)snprintf(where, sizeof where, "%s/%s", path, name); /* fits: both could be opened */
-    return refuse(where, &st, diag);
+    return refuse(where, &st, KEPT, diag);
 }
 
 enum bw_err bw_path_check_dir(const char *path, struct bw_diag *diag)
 {
     const struct dirent *entry;
-    enum bw_err err = bw_path_check_file(path, diag);
+    enum bw_err err = check_way(path, KEPT, diag);
     struct stat st;
     DIR *list;
 

@@ -378,6 +378,9 @@ static void end_normally(struct bw_script_run *run)
     size_t count = 0;
 
     if (run->has_word || run->spec.reach == NULL) {
+        /* Who has no slot to look into takes an output that is still open for a sign. */
+        run->result.has_leftovers = !run->has_word &&
+                                    run->spec.leftovers == BW_SCRIPT_KEEP_LEFTOVERS;
         finish(run); /* it never ran: what is in its slot is not its own; or it has none */
     } else if (run->spec.leftovers == BW_SCRIPT_END_LEFTOVERS) {
         begin_kill(run, STAGE_SWEEPING);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@ struct plan {
     char **envp;
     int door; /* of the reach; -1: none */
     int input_fd; /* -1: /dev/null */
+    int channel_fd; /* -1: none */
     int go_fd;
     int report_fd;
     int output_fds[2];
@@ -97,7 +99,8 @@ static enum bw_err build_arguments(struct plan *plan, const struct bw_script_spe
 /* ---- in the child: async-signal-safe ----------------------------------------------------------
  */
 
-enum { FD_GO = 3, FD_REPORT, FD_DOOR, FD_FIRST_UNUSED };
+enum { FD_GO = BW_SCRIPT_FD_CHANNEL + 1, FD_REPORT, FD_DOOR, FD_FIRST_UNUSED };
+#define FDS_INHERITED 3 /* of those below: they stay open over execve */
 
 __attribute__((noreturn)) static void give_up(int report_fd, enum bw_child_word word, int os_errno)
 {
@@ -126,11 +129,11 @@ static void close_from(int first)
 /* Moves all descriptors out of the way first, so that none overwrites another. */
 static bool place_descriptors(struct plan *plan)
 {
-    int *const from[] = {&plan->output_fds[0], &plan->output_fds[1], &plan->go_fd, &plan->report_fd,
-                         &plan->door};
+    int *const from[] = {&plan->output_fds[0], &plan->output_fds[1], &plan->channel_fd,
+                         &plan->go_fd,         &plan->report_fd,     &plan->door};
     int in = plan->input_fd >= 0 ? plan->input_fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) {
         int moved = *from[i] >= 0 ? fcntl(*from[i], F_DUPFD_CLOEXEC, 16) : -1;
 
         if (*from[i] >= 0 && moved < 0)
@@ -139,14 +142,14 @@ static bool place_descriptors(struct plan *plan)
     }
     if (in < 0 || (in = fcntl(in, F_DUPFD_CLOEXEC, 16)) < 0 || dup2(in, 0) < 0)
         return false;
-    for (size_t i = 0; i < 5; i++) {
-        /* 0, 1 and 2 stay open over execve, the others do not. */
-        if (*from[i] >= 0 && dup3(*from[i], (int)i + 1, i < 2 ? 0 : O_CLOEXEC) < 0)
+    for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) {
+        /* What is above 16 is closed by close_from, and so by execve. */
+        if (*from[i] < 0)
+            (void)close((int)i + 1); /* whatever had that number */
+        else if (dup3(*from[i], (int)i + 1, i < FDS_INHERITED ? 0 : O_CLOEXEC) < 0)
             return false;
         *from[i] = *from[i] >= 0 ? (int)i + 1 : -1;
     }
-    if (plan->door < 0)
-        (void)close(FD_DOOR); /* whatever had that number */
     close_from(FD_FIRST_UNUSED);
     return true;
 }
@@ -319,6 +322,26 @@ static bool make_go(struct pair *out_pair)
     return true;
 }
 
+static enum bw_err make_file(const struct bw_script_spec *spec, int *out_fd, struct bw_diag *diag)
+{
+    int fd;
+
+    if (spec->input_bytes > BW_SCRIPT_FILE_BYTES_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "script %s: more than %d bytes of input", spec->path,
+                           BW_SCRIPT_FILE_BYTES_MAX);
+    fd = memfd_create("breakwater", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, spec->input, spec->input_bytes) != (ssize_t)spec->input_bytes ||
+        lseek(fd, 0, SEEK_SET) != 0) {
+        const int os_errno = errno;
+
+        if (fd >= 0)
+            (void)close(fd); /* in memory: nothing is lost */
+        return bw_diag_errno(diag, os_errno, "script %s: write its input", spec->path);
+    }
+    *out_fd = fd;
+    return BW_OK;
+}
+
 /* A pipe that already holds all of it: nobody writes to it any more, and nobody waits for its
  * reader. */
 static enum bw_err make_input(const struct bw_script_spec *spec, int *out_fd, struct bw_diag *diag)
@@ -328,6 +351,8 @@ static enum bw_err make_input(const struct bw_script_spec *spec, int *out_fd, st
 
     if (spec->input == NULL)
         return BW_OK;
+    if (spec->input_is_file)
+        return make_file(spec, out_fd, diag);
     if (spec->input_bytes > BW_SCRIPT_INPUT_BYTES_MAX)
         return bw_diag_set(diag, BW_ERR_LIMIT, "script %s: more than %d bytes of input", spec->path,
                            BW_SCRIPT_INPUT_BYTES_MAX);
@@ -413,15 +438,21 @@ static char tool_mark[] = BW_PROCESS_MARK "tool";
 enum bw_err bw_child_fork(const struct bw_script_spec *spec, struct bw_child *out_child,
                           struct bw_diag *diag)
 {
-    struct plan plan = {.door = -1, .input_fd = -1, .spec = spec};
+    struct plan plan = {.door = -1,
+                        .input_fd = -1,
+                        .channel_fd = spec->channel != NULL ? *spec->channel : -1,
+                        .spec = spec};
     char mark[BW_REACH_MARK_BYTES];
+    char *own_mark = tool_mark;
     enum bw_err err = build_arguments(&plan, spec, diag);
 
     if (err != BW_OK)
         return err;
     if (spec->reach != NULL)
         bw_reach_mark(spec->reach, spec->slot, mark);
-    plan.envp = build_environment(spec->env, spec->reach != NULL ? mark : tool_mark);
+    else if (spec->mark != NULL)
+        own_mark = (char *)spec->mark;
+    plan.envp = build_environment(spec->env, spec->reach != NULL ? mark : own_mark);
     if (plan.envp == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "script %s: build its environment", spec->path);
     err = fork_planned(&plan, spec, out_child, diag);

@@ -1,6 +1,7 @@
 #include "script_drain.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -72,4 +73,26 @@ bool bw_script_drain_start(struct bw_script_runner *runner, int fd)
     runner->drains = drain;
     runner->drain_count++;
     return true;
+}
+
+size_t bw_script_runner_held(const struct bw_script_runner *runner, int *out_fds, size_t max)
+{
+    size_t count = 0;
+
+    for (const struct bw_script_drain *drain = runner->drains; drain != NULL && count < max;
+         drain = drain->next) {
+        const int fd = drain->is_closing ? -1 : fcntl(drain->fd, F_DUPFD_CLOEXEC, 3);
+
+        if (fd >= 0)
+            out_fds[count++] = fd;
+    }
+    return count;
+}
+
+bool bw_script_runner_read_on(struct bw_script_runner *runner, int fd)
+{
+    if (bw_script_drain_start(runner, fd))
+        return true;
+    (void)close(fd); /* only read from */
+    return false;
 }

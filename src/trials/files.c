@@ -101,8 +101,17 @@ static void judge_file(struct bw_trial_report *report, const char *key, const ch
 
 /* ---- public ---------------------------------------------------------------------------------- */
 
+static void judge_steps(struct bw_trial_report *report, const struct bw_steps_config *steps,
+                        bool is_allowed)
+{
+    for (uint32_t i = 0; i < steps->count; i++)
+        judge_file(report, steps->items[i].name, steps->items[i].script, is_allowed);
+}
+
 void bw_trial_judge_files(struct bw_trial_report *report, const struct bw_group_config *group)
 {
+    judge_steps(report, &group->start_steps, group->allow_writable_scripts);
+    judge_steps(report, &group->stop_steps, group->allow_writable_scripts);
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         if (group->scripts[action] != NULL)
             judge_file(report, bw_script_key((enum bw_action_kind)action), group->scripts[action],

@@ -11,6 +11,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/config/script_env.h>
+#include <breakwater/steps/steps.h>
 #include <breakwater/sys/process_tree.h>
 
 #define LEASE_MS   15000 /* what BREAKWATER_LEASE_REMAINING_MS says */
@@ -221,7 +222,8 @@ static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
     *job = (struct bw_sandbox_job){
         .sandbox = sandbox, .action = action, .who = who, .slot = slot_of(action)};
     if (err == BW_OK) {
-        const struct bw_script_spec spec = {
+        static struct bw_steps_plan plan; /* one loop, one thread */
+        struct bw_script_spec spec = {
             .path = sandbox->group->scripts[action],
             .env = env.list,
             .reach = &sandbox->reaches[who],
@@ -235,6 +237,9 @@ static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
             .user = job,
         };
 
+        plan = (struct bw_steps_plan){.epoch = order.epoch};
+        if (bw_group_config_steps(sandbox->group, action) != NULL)
+            bw_steps_order(sandbox->group, action, NULL, &plan, &spec);
         err = bw_script_start(&sandbox->runner, &spec, &job->run, &diag);
     }
     bw_script_env_deinit(&env);

@@ -184,7 +184,7 @@ static bool force_down(struct bw_sandbox *sandbox, const char *when)
     bool is_down = bw_trial_status(sandbox, when) == BW_SERVICE_STOPPED;
 
     for (size_t i = 0; i < 2 && !is_down; i++) {
-        if (sandbox->group->scripts[steps[i]] == NULL)
+        if (!bw_group_config_has(sandbox->group, steps[i]))
             continue;
         (void)bw_sandbox_script(sandbox, steps[i], when, &outcome); /* status is what counts */
         is_down = bw_trial_status(sandbox, when) == BW_SERVICE_STOPPED;

@@ -24,6 +24,7 @@ static bool is_group_right(const struct bw_guard_message *message)
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
     case BW_GUARD_MESSAGE_OVERRIDE:
+    case BW_GUARD_MESSAGE_PASS:
     case BW_GUARD_MESSAGE_GROUP_STATE:
     case BW_GUARD_MESSAGE_ARMED:
     case BW_GUARD_MESSAGE_ARM_REFUSED:

@@ -12,6 +12,7 @@
 #include <breakwater/core/record.h>
 #include <breakwater/core/site.h>
 #include <breakwater/core/sync.h>
+#include <breakwater/wire/second.h>
 #include <breakwater/wire/state.h>
 #include <breakwater/wire/sync.h>
 
@@ -177,7 +178,8 @@ SHAPE(reach_sight, reach_sight, ENUM(seen, BW_REACH_SEEN_LIST), BOOL(proved), NU
 #define CORE struct bw_note
 #define WIRE Breakwater__V1__Serving
 SHAPE(serving, serving, NUMBER(armed_ms), NUMBER(started_ms), NUMBER(verified_ms),
-      NUMBER(outage_ms), BOOL(is_told), NUMBER(late_ms), NUMBER(restarts), NUMBER(restart_age_ms))
+      NUMBER(outage_ms), BOOL(is_told), NUMBER(late_ms), NUMBER(restarts), NUMBER(restart_age_ms),
+      NUMBERS(phase_ms))
 #undef CORE
 #undef WIRE
 
@@ -203,7 +205,7 @@ SHAPE(spec, spec, NAME1(name), LIST(sites, site_count, site_spec), ENUM(mode, BW
 #define WIRE Breakwater__V1__Terms
 SHAPE(terms, terms, NUMBER(ttl_ms), NUMBER(fence_ms), NUMBER(drift_ppm), NUMBER(margin_ms),
       NUMBER(renew_interval_ms), NUMBER(request_timeout_ms), ENUM(reach, BW_REACH_LIST),
-      BOOL(second_enforcer))
+      BOOL(second_enforcer), NUMBER(no_return))
 #undef CORE
 #undef WIRE
 
@@ -282,6 +284,12 @@ COMMAND(WISH, wish, NUMBER1(epoch), NUMBER1(spec_version), ENUM1(wish, BW_WISH_L
 #undef WIRE
 #define WIRE Breakwater__V1__WishOver
 COMMAND(WISH_OVER, wish_over, NUMBER1(wish_index), ENUM1(wish_end, BW_WISH_END_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__SecondEnforcer
+COMMAND(SECOND_ENFORCER, second_enforcer, NUMBER1(epoch), ID1(instance), BOOL(is_seen))
+#undef WIRE
+#define WIRE Breakwater__V1__Passed
+COMMAND(PASSED, passed, NUMBER1(epoch), ID1(instance))
 #undef WIRE
 
 static const struct bw_choice commands[] = {
@@ -474,6 +482,14 @@ SHAPE(script_failure, script_failure, NUMBER(action), NUMBER(result), NUMBER(age
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_steps_said
+#define WIRE Breakwater__V1__StepsSaid
+SHAPE(steps_said, steps_said, NUMBER(count), NUMBER(done), NUMBER(running), BOOL(is_stop),
+      NAME(name), NUMBER(phase), NUMBER(attempt), NUMBER(age_ms), NUMBER(limit_ms),
+      NUMBERS(phase_ms))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_remote_fence_ask
 #define WIRE Breakwater__V1__RemoteFenceAsk
 SHAPE(remote_fence_ask, remote_fence_ask, NUMBER(epoch), NUMBER(held_index), NUMBER(term),
@@ -502,7 +518,8 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       NUMBER(seen_epoch), NUMBER(seen_age_ms), LIST(failures, failure_count, script_failure),
       NUMBER_AS(restarts.count, restarts, false), NUMBER_AS(restarts.age_ms, restart_age_ms, false),
       NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms),
-      LATER(remote_fence, remote_fence_said))
+      LATER(remote_fence, remote_fence_said), LATER(steps, steps_said), NUMBERS(phase_ms),
+      NUMBER(phases_epoch), NUMBER(second), BOOL(has_point), NUMBER(asks_to_pass))
 #undef CORE
 #undef WIRE
 
@@ -582,7 +599,7 @@ SHAPE(relay, relay, VERSION(AGENT_VERSION), NAME1(site), NAME1(agent),
 #define CORE struct bw_run_facts
 #define WIRE Breakwater__V1__RunFacts
 SHAPE(run_facts, run_facts, NAME(previous_site), ENUM(reason, BW_REASON_LIST), BOOL(planned),
-      ENUM(grade, BW_GRADE_LIST), TEXT(target_position), NUMBER(reach_digest))
+      ENUM(grade, BW_GRADE_LIST), TEXT(target_position), NUMBER(reach_digest), BOOL(holds))
 #undef CORE
 #undef WIRE
 
@@ -624,7 +641,7 @@ GUARD(state, GROUP_STATE, guard_state, BOOL(enforced), NUMBER(epoch_seen), NUMBE
       ENUM(reach, BW_REACH_LIST), BOOL(reach_works), NUMBER(fence_bound_ms), BOOLS(has_script),
       NUMBERS(timeout_ms), MESSAGE(sight, reach_sight), NUMBER(start_epoch),
       ENUM(served, BW_SERVED_LIST), BOOL(arm_pending), BOOL(overriding), NUMBER(loop_delay_ms),
-      NUMBER(remote_fence_ms))
+      NUMBER(remote_fence_ms), BOOL(has_point))
 #undef CORE
 #undef WIRE
 #define CORE PART(armed)
@@ -642,7 +659,8 @@ GUARD(refused, OVERRIDE_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_RE
 #undef WIRE
 #define CORE PART(begun)
 #define WIRE Breakwater__V1__GuardBegun
-GUARD(begun, RUN_BEGUN, guard_begun, NUMBER(run_id), ENUM1(action, BW_ACTION_LIST))
+GUARD(begun, RUN_BEGUN, guard_begun, NUMBER(run_id), ENUM1(action, BW_ACTION_LIST),
+      LATER(steps, steps_said), BOOL(asks_to_pass))
 #undef CORE
 #undef WIRE
 #define CORE PART(ended)
@@ -699,6 +717,7 @@ static const struct bw_shape guard_NOTHING = {.wire = &breakwater__v1__guard_not
 #define guard_FENCE_BEGUN   guard_NOTHING
 #define guard_OVERRIDE      guard_NOTHING
 #define guard_OVERRIDE_DONE guard_NOTHING
+#define guard_PASS          guard_NOTHING
 
 static const struct bw_choice guard_messages[] = {
 #define X(name)                                                                                    \
@@ -712,7 +731,70 @@ SHAPE(guard_message, guard_message, VERSION(GUARD_VERSION), NAME(group), NUMBER(
 #undef CORE
 #undef WIRE
 
+/* ---- what a second enforcer and its agent say ---- */
+
+#define CORE struct bw_second_said
+#define WIRE Breakwater__V1__SecondSaid
+SHAPE(second_said, second_said, NUMBER(armed_epoch), ENUM(service, BW_SERVICE_LIST),
+      NUMBER(service_age_ms), NUMBER(check_interval_ms), BOOL(has_agreed), NUMBER(fence_epoch),
+      BOOL(fence_seen))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_second_ask_group
+#define WIRE Breakwater__V1__SecondAskGroup
+SHAPE(second_ask_group, second_ask_group, NAME1(name), MESSAGE(said, second_said))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_second_ask
+#define WIRE Breakwater__V1__SecondAsk
+SHAPE(second_ask, second_ask, VERSION(AGENT_VERSION), ID1(session), ID1(boot_id),
+      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, second_ask_group))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_second_told
+#define WIRE Breakwater__V1__SecondTold
+SHAPE(second_told, second_told, NUMBER(epoch), NUMBER(left_ns), NUMBER(fence_ns), BOOL(serves),
+      NUMBER(over_epoch))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_second_answer_group
+#define WIRE Breakwater__V1__SecondAnswerGroup
+SHAPE(second_answer_group, second_answer_group, NAME1(name), MESSAGE(told, second_told))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_second_answer
+#define WIRE Breakwater__V1__SecondAnswer
+SHAPE(second_answer, second_answer, VERSION(AGENT_VERSION), NUMBER(interval_ms), NUMBER(limit_ms),
+      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, second_answer_group))
+#undef CORE
+#undef WIRE
+
 /* ---- state.proto ---- */
+
+#define CORE struct bw_second_memory
+#define WIRE Breakwater__V1__SecondMemory
+SHAPE(second_memory, second_memory, NUMBER(epoch), BOOL(is_over), NUMBER(fence_ns),
+      NUMBER(agreed_digest))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_second_group
+#define WIRE Breakwater__V1__SecondGroup
+SHAPE(second_group, second_group, NAME1(name), MESSAGE(memory, second_memory))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_second_state
+#define WIRE Breakwater__V1__SecondState
+SHAPE(second_state, second_state, VERSION(STATE_VERSION), NAME1(site),
+      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, second_group))
+#undef CORE
+#undef WIRE
 
 #define CORE struct bw_site_memory
 #define WIRE Breakwater__V1__SiteMemory

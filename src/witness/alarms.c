@@ -146,11 +146,10 @@ struct ack {
     json_int_t spec_version; /* 0: not said */
 };
 
-static void read_keys(const json_t *body, struct ack *out_ack, struct bw_json_problems *problems)
+static void read_ack(const json_t *body, void *into, struct bw_json_problems *problems)
 {
+    struct ack *out_ack = into;
     const json_t *version = json_object_get(body, "spec_version");
-    const char *key;
-    json_t *value;
 
     bw_operator_read_text(body, "alarm", out_ack->alarm, sizeof out_ack->alarm, problems);
     bw_operator_read_text(body, "site", out_ack->site, sizeof out_ack->site, problems);
@@ -158,30 +157,7 @@ static void read_keys(const json_t *body, struct ack *out_ack, struct bw_json_pr
     out_ack->spec_version = json_integer_value(version);
     if (version != NULL && (!json_is_integer(version) || out_ack->spec_version < 0))
         bw_json_problem(problems, "spec_version", "not a whole number");
-    json_object_foreach((json_t *)(uintptr_t)body, key, value) /* only read */
-    {
-        if (strcmp(key, "alarm") != 0 && strcmp(key, "site") != 0 && strcmp(key, "reason") != 0 &&
-            strcmp(key, "spec_version") != 0)
-            bw_json_problem(problems, "body",
-                            "unknown key \"%.63s\"; known: alarm, site, reason, spec_version", key);
-    }
-}
-
-/* False: it was answered. */
-static bool read_ack(struct bw_http_request *request, struct ack *out_ack)
-{
-    json_t *body = bw_operator_body(request);
-    struct bw_json_problems problems;
-    bool is_good;
-
-    if (body == NULL)
-        return false;
-    bw_json_problems_init(&problems);
-    bw_operator_name(request, out_ack->by);
-    read_keys(body, out_ack, &problems);
-    is_good = bw_operator_end_problems(request, &problems);
-    json_decref(body);
-    return is_good;
+    bw_operator_note_unknown(body, "alarm, site, reason, spec_version", problems);
 }
 
 /* NULL: why not is in `diag`. */
@@ -274,7 +250,7 @@ void bw_operator_on_ack(struct bw_http_request *request, void *user)
     int place;
 
     if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan) ||
-        !read_ack(request, &ack))
+        !bw_operator_read_order(request, ack.by, read_ack, &ack))
         return;
     place = bw_operator_find_group(program, request);
     if (place < 0)

@@ -45,39 +45,28 @@ static void read_whole(const json_t *value, const char *key, uint64_t max, const
  * spec_version, the one that the caller has looked at. */
 static const struct change_keys {
     enum bw_command_kind kind;
-    const char *own[2]; /* the first has to be there, but of UNREVOKE */
     const char *known;
 } change_keys[] = {
-    {BW_COMMAND_SET_MODE, {"mode", NULL}, "mode, reason, spec_version"},
-    {BW_COMMAND_MAINTENANCE, {"duration_ms", "site"}, "duration_ms, site, reason, spec_version"},
-    {BW_COMMAND_DELETE, {NULL, NULL}, "reason, spec_version"},
-    {BW_COMMAND_UNREVOKE, {"wish_index", NULL}, "wish_index, reason, spec_version"},
+    {BW_COMMAND_SET_MODE, "mode, reason, spec_version"},
+    {BW_COMMAND_MAINTENANCE, "duration_ms, site, reason, spec_version"},
+    {BW_COMMAND_DELETE, "reason, spec_version"},
+    {BW_COMMAND_UNREVOKE, "wish_index, reason, spec_version"},
 };
 
-static const struct change_keys *keys_of(enum bw_command_kind kind)
+static const char *known_of(enum bw_command_kind kind)
 {
     size_t i = 0;
 
     while (change_keys[i].kind != kind)
         i++;
-    return &change_keys[i];
+    return change_keys[i].known;
 }
 
-static bool is_known(const struct change_keys *keys, const char *key)
+static void read_change(const json_t *body, void *into, struct bw_json_problems *problems)
 {
-    return strcmp(key, "reason") == 0 || strcmp(key, "spec_version") == 0 ||
-           (keys->own[0] != NULL && strcmp(key, keys->own[0]) == 0) ||
-           (keys->own[1] != NULL && strcmp(key, keys->own[1]) == 0);
-}
-
-static void read_keys(const json_t *body, struct bw_command *command,
-                      struct bw_json_problems *problems)
-{
-    const struct change_keys *keys = keys_of(command->kind);
+    struct bw_command *command = into;
     const json_t *version = json_object_get(body, "spec_version");
     const json_t *wish_index = json_object_get(body, "wish_index");
-    const char *key;
-    json_t *value;
 
     bw_operator_read_text(body, "reason", command->text, sizeof command->text, problems);
     if (version != NULL)
@@ -91,28 +80,7 @@ static void read_keys(const json_t *body, struct bw_command *command,
                    " ms, which are " BW_MAINTENANCE_MAX_TEXT, &command->duration_ms, problems);
         bw_operator_read_text(body, "site", command->site, sizeof command->site, problems);
     }
-    json_object_foreach((json_t *)(uintptr_t)body, key, value)
-    { /* only read */
-        if (!is_known(keys, key))
-            bw_json_problem(problems, "body", "unknown key \"%.63s\"; known: %s", key, keys->known);
-    }
-}
-
-/* False: it was answered. */
-static bool read_change(struct bw_http_request *request, struct bw_command *command)
-{
-    json_t *body = bw_operator_body(request);
-    struct bw_json_problems problems;
-    bool is_good;
-
-    if (body == NULL)
-        return false;
-    bw_json_problems_init(&problems);
-    bw_operator_name(request, command->by);
-    read_keys(body, command, &problems);
-    is_good = bw_operator_end_problems(request, &problems);
-    json_decref(body);
-    return is_good;
+    bw_operator_note_unknown(body, known_of(command->kind), problems);
 }
 
 /* ---- what comes of it ---- */
@@ -367,7 +335,8 @@ static void take(struct bw_http_request *request, struct bw_program *program,
     change->awaited.answer = answer_outcome;
     change->awaited.answer_late = refuse_late;
     change->order.command.kind = kind;
-    change->group = read_change(request, &change->order.command)
+    change->group = bw_operator_read_order(request, change->order.command.by, read_change,
+                                           &change->order.command)
                         ? bw_operator_find_group(program, request)
                         : -1;
     if (change->group >= 0 && !is_plan) {

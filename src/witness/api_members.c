@@ -181,7 +181,7 @@ static enum bw_err judge_election(const struct bw_program *program, const struct
         diag, BW_ERR_REFUSED,
         "the cluster has election_timeout %s, and %s was made with %s: write "
         "election_timeout: %s into its file, empty its data_dir, and make it again with "
-        "`witness init --join` (it was given no id yet)",
+        "`witness init --join`, as its user (it was given no id yet)",
         ours, said->member.name, its, ours);
 }
 
@@ -528,7 +528,8 @@ static const struct bw_roster_member *find_joining(const struct bw_program *prog
         "no witness called %s asks to join; give it a name that was never used, the id %" PRIu64
         " (ids are never used again, and those up to %" PRIu64
         " were) and its `witnesses`, then on its "
-        "machine: breakwater witness init --join -c FILE --cluster-id %s; and start it",
+        "machine, as the user who is to run it (runuser -u breakwater --): "
+        "breakwater witness init --join -c FILE --cluster-id %s; and start it",
         order->name, outcome->roster.id_max + 1, outcome->roster.id_max, cluster_id);
     return NULL;
 }

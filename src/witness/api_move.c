@@ -46,23 +46,13 @@ static void read_epoch(const json_t *value, bool is_plan, struct bw_wish *wish,
 
 /* The keys of each wish, for the one reader and for whoever misspells one. */
 static const struct wish_keys {
-    const char *keys[5]; /* the first names the site */
+    const char *site;
     const char *known;
 } wish_keys[] = {
-    [BW_WISH_FAILOVER] = {{"to", "reason", "id", "accept_data_loss"},
-                          "to, accept_data_loss, reason, id"},
-    [BW_WISH_SWITCHOVER] = {{"to", "reason", "id", "timeout_ms"}, "to, timeout_ms, reason, id"},
-    [BW_WISH_FORCE_RELEASE] = {{"site", "reason", "epoch", "holder_is_off"},
-                               "site, epoch, holder_is_off, reason"},
+    [BW_WISH_FAILOVER] = {"to", "to, accept_data_loss, reason, id"},
+    [BW_WISH_SWITCHOVER] = {"to", "to, timeout_ms, reason, id"},
+    [BW_WISH_FORCE_RELEASE] = {"site", "site, epoch, holder_is_off, reason"},
 };
-
-static bool has_key(const struct wish_keys *keys, const char *key)
-{
-    for (size_t i = 0; keys->keys[i] != NULL; i++)
-        if (strcmp(keys->keys[i], key) == 0)
-            return true;
-    return false;
-}
 
 /* By which the request is known again. */
 static void read_id(const json_t *value, struct bw_wish *wish, struct bw_json_problems *problems)
@@ -85,35 +75,31 @@ static void read_own_key(const char *key, const json_t *value, struct bw_wish *w
         read_id(value, wish, problems);
 }
 
-/* The wish in the body; false: it was answered. */
-static bool read_wish(struct bw_http_request *request, bool is_plan, struct bw_wish *wish)
+/* A wish as it is read. */
+struct wished {
+    struct bw_wish wish;
+    bool is_plan;
+};
+
+static void read_wish(const json_t *body, void *into, struct bw_json_problems *problems)
 {
+    struct wished *wished = into;
+    struct bw_wish *wish = &wished->wish;
     const struct wish_keys *keys = &wish_keys[wish->kind];
-    json_t *body = bw_operator_body(request);
-    struct bw_json_problems problems;
     const char *key;
     json_t *value;
-    bool is_good;
 
-    if (body == NULL)
-        return false;
-    bw_json_problems_init(&problems);
-    bw_operator_name(request, wish->by);
-    bw_operator_read_text(body, keys->keys[0], wish->to, sizeof wish->to, &problems);
-    bw_operator_read_text(body, "reason", wish->text, sizeof wish->text, &problems);
-    if (has_key(keys, "epoch"))
-        read_epoch(json_object_get(body, "epoch"), is_plan, wish, &problems);
-    json_object_foreach(body, key, value)
+    bw_operator_read_text(body, keys->site, wish->to, sizeof wish->to, problems);
+    bw_operator_read_text(body, "reason", wish->text, sizeof wish->text, problems);
+    if (bw_operator_is_key(keys->known, "epoch"))
+        read_epoch(json_object_get(body, "epoch"), wished->is_plan, wish, problems);
+    json_object_foreach((json_t *)(uintptr_t)body, key, value) /* only read */
     {
-        if (has_key(keys, key))
-            read_own_key(key, value, wish, &problems);
+        if (bw_operator_is_key(keys->known, key))
+            read_own_key(key, value, wish, problems);
         else
-            bw_json_problem(&problems, "body", "unknown key \"%.63s\"; known: %s", key,
-                            keys->known);
+            bw_json_problem(problems, "body", "unknown key \"%.63s\"; known: %s", key, keys->known);
     }
-    is_good = bw_operator_end_problems(request, &problems);
-    json_decref(body);
-    return is_good;
 }
 
 /* What would happen. */
@@ -237,28 +223,29 @@ static void note_wish(struct bw_program *program, struct bw_http_request *reques
 static void take_wish(struct bw_http_request *request, struct bw_program *program,
                       enum bw_wish_kind kind)
 {
-    struct bw_wish wish = {.kind = kind};
-    bool is_plan = false;
+    struct wished wished = {.wish = {.kind = kind}};
+    struct bw_wish *wish = &wished.wish;
     int group_index;
 
-    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan) ||
-        !read_wish(request, is_plan, &wish))
+    if (!bw_operator_may_change(program, request) ||
+        !bw_operator_is_plan(request, &wished.is_plan) ||
+        !bw_operator_read_order(request, wish->by, read_wish, &wished))
         return;
     group_index = bw_operator_find_group(program, request);
     if (group_index < 0)
         return;
-    if (is_plan) {
-        answer_plan(program, request, group_index, &wish);
+    if (wished.is_plan) {
+        answer_plan(program, request, group_index, wish);
         return;
     }
     if (kind != BW_WISH_FORCE_RELEASE) /* which names the epoch itself */
-        wish.epoch = program->groups[group_index].epoch;
-    if (is_known(program, request, group_index, &wish))
+        wish->epoch = program->groups[group_index].epoch;
+    if (is_known(program, request, group_index, wish))
         return;
     if (bw_witness_machine_keeps_wish(&program->machine, kind))
-        keep_wish(program, request, group_index, &wish);
+        keep_wish(program, request, group_index, wish);
     else
-        note_wish(program, request, group_index, &wish);
+        note_wish(program, request, group_index, wish);
 }
 
 void bw_operator_on_failover(struct bw_http_request *request, void *user)

@@ -247,6 +247,49 @@ json_t *bw_operator_body(struct bw_http_request *request)
     return NULL;
 }
 
+bool bw_operator_read_order(struct bw_http_request *request, char out_by[BW_REASON_MAX + 1],
+                            bw_operator_read_fn *read, void *into)
+{
+    json_t *body = bw_operator_body(request);
+    struct bw_json_problems problems;
+    bool is_good;
+
+    if (body == NULL)
+        return false;
+    bw_json_problems_init(&problems);
+    bw_operator_name(request, out_by);
+    read(body, into, &problems);
+    is_good = bw_operator_end_problems(request, &problems);
+    json_decref(body);
+    return is_good;
+}
+
+bool bw_operator_is_key(const char *known, const char *key)
+{
+    while (*known != '\0') {
+        const size_t length = strcspn(known, ",");
+
+        if (strlen(key) == length && memcmp(known, key, length) == 0)
+            return true;
+        known += length;
+        known += strspn(known, ", ");
+    }
+    return false;
+}
+
+void bw_operator_note_unknown(const json_t *body, const char *known,
+                              struct bw_json_problems *problems)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)body, key, value)
+    { /* only read */
+        if (!bw_operator_is_key(known, key))
+            bw_json_problem(problems, "body", "unknown key \"%.63s\"; known: %s", key, known);
+    }
+}
+
 bool bw_operator_may_change(struct bw_program *program, struct bw_http_request *request)
 {
     if (bw_agents_is_too_early(program, request))

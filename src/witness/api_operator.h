@@ -28,6 +28,16 @@ void bw_operator_refuse_problems(struct bw_http_request *request,
 bool bw_operator_end_problems(struct bw_http_request *request, struct bw_json_problems *problems);
 /* The body as a JSON object; an empty body is {}. NULL: it was answered, 400. */
 json_t *bw_operator_body(struct bw_http_request *request);
+/* Reads an order out of the body into `into`, and who gives it into `out_by`. False: it was
+ * answered, with every problem that `read` found. */
+typedef void bw_operator_read_fn(const json_t *body, void *into, struct bw_json_problems *problems);
+bool bw_operator_read_order(struct bw_http_request *request, char out_by[BW_REASON_MAX + 1],
+                            bw_operator_read_fn *read, void *into);
+/* `known`: the keys that a body may have, "reason, spec_version". Whatever else is there is a
+ * problem. */
+bool bw_operator_is_key(const char *known, const char *key);
+void bw_operator_note_unknown(const json_t *body, const char *known,
+                              struct bw_json_problems *problems);
 /* True when this witness may change something; otherwise it was answered: 503 or 421. */
 bool bw_operator_may_change(struct bw_program *program, struct bw_http_request *request);
 /* `?plan=1`. False: the query is neither that nor absent, and was answered. */

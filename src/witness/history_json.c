@@ -154,6 +154,23 @@ static json_t *restarts_json(const struct bw_record_line *line)
                      time_or_null(line->restarted_unix_ms));
 }
 
+/* By the site's own word: for how long the steps of its start have run, those side by side too. */
+static json_t *phases_json(const struct bw_record_line *line)
+{
+    json_t *phases = NULL;
+
+    for (int i = 0; i < BW_STEP_PHASE_COUNT; i++) {
+        if (line->note.phase_ms[i] == 0)
+            continue;
+        if (phases == NULL)
+            phases = json_object();
+        if (json_object_set_new(phases, bw_step_phase_word((enum bw_step_phase)i),
+                                json_integer((json_int_t)line->note.phase_ms[i])) != 0)
+            break; /* out of memory: what is there is true */
+    }
+    return phases != NULL ? phases : json_null();
+}
+
 /* Of the site that was granted, as measured last while the one before served. */
 static json_t *lag_json(const struct bw_record_event *grant)
 {
@@ -172,7 +189,7 @@ static json_t *epoch_json(const char *group, const struct bw_record_line *line)
     bw_json_time(entry->granted_unix_ms, time);
     return json_pack(
         "{s:I, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:s, "
-        "s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+        "s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
         "index", (json_int_t)entry->granted_index, "time", time, "group", group, "epoch",
         (json_int_t)entry->epoch, "site", entry->site, "previous_site",
         bw_json_name_or_null(entry->previous_site), "grade", bw_grade_word(entry->grade), "reason",
@@ -181,8 +198,8 @@ static json_t *epoch_json(const char *group, const struct bw_record_line *line)
         text_or_null(line->event.waived), "why", text_or_null(line->event.why), "reach_seen",
         bw_reach_seen_word(entry->seen), "reach_proved", entry->proved, "held", held_json(line),
         "ended", end_json(line), "outage_ms", outage_json(line), "outage_told", line->note.is_told,
-        "late_ms", late_json(line), "restarts", restarts_json(line), "lag", lag_json(&line->event),
-        "timeline", timeline_json(&timeline));
+        "late_ms", late_json(line), "restarts", restarts_json(line), "phases", phases_json(line),
+        "lag", lag_json(&line->event), "timeline", timeline_json(&timeline));
 }
 
 json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number)

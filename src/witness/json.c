@@ -230,6 +230,30 @@ json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now
     return list;
 }
 
+/* Of a report that is fresh: what ran a while ago says nothing of now. */
+static json_t *steps_of(const struct bw_contact *contact, struct bw_instant now)
+{
+    const struct bw_steps_said *said = contact != NULL ? &contact->report.steps : NULL;
+
+    if (said == NULL || said->count == 0)
+        return json_null();
+    const uint64_t more_ms = bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_MS;
+    /* clang-format off */
+    return json_pack(
+        "{s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:b}",
+        "action", said->is_stop ? "stop" : "start",
+        "count", (json_int_t)said->count,
+        "done", (json_int_t)said->done,
+        "running", (json_int_t)said->running,
+        "step", said->name,
+        "phase", bw_step_phase_word((enum bw_step_phase)said->phase),
+        "attempt", (json_int_t)said->attempt,
+        "for_ms", (json_int_t)(said->age_ms + more_ms),
+        "limit_ms", (json_int_t)said->limit_ms,
+        "at_no_return", contact->report.asks_to_pass != 0);
+    /* clang-format on */
+}
+
 json_t *bw_json_restarts(const struct bw_operator_view *view, int group_index, int site)
 {
     const struct bw_group *group = group_of(view, group_index);
@@ -266,7 +290,7 @@ static json_t *said_of(const struct bw_report *report, const struct bw_group *gr
 
     /* clang-format off */
     return json_pack(
-        "{s:s, s:b, s:o, s:b, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
+        "{s:s, s:b, s:o, s:b, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
         "service", bw_service_word(report->service),
         "serving", is_serving,
         "readiness", readiness_of(report),
@@ -274,6 +298,7 @@ static json_t *said_of(const struct bw_report *report, const struct bw_group *gr
         "reach", bw_reach_word(report->reach),
         "reach_seen", bw_reach_seen_word(report->sight.seen),
         "reach_proved", report->sight.proved,
+        "second_enforcer", bw_second_word(report->second),
         "fence_took_ms", number_or_null(report->fence_took_ms != 0, report->fence_took_ms),
         "fence_limit_ms", number_or_null(report->fence_bound_ms != 0, report->fence_bound_ms),
         "fence_cut_ms", number_or_null(bw_lease_cuts_script(fence_ms, report->fence_bound_ms),
@@ -338,7 +363,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
                                          : 0;
     /* clang-format off */
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
+        "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
         "name", spec->name,
         "role", is_holder ? "primary" : "standby",
         "priority", (json_int_t)spec->priority,
@@ -355,7 +380,8 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
         "maintenance_left_ms", (json_int_t)left_ms(view, group->maintenance_ms[site],
                                                    watch->maintenance_applied[site]),
         "failures", bw_json_failures(fresh, view->now),
-        "restarts", bw_json_restarts(view, group_index, site));
+        "restarts", bw_json_restarts(view, group_index, site),
+        "steps", steps_of(fresh, view->now));
     /* clang-format on */
 
     return bw_json_merge(object, said_of(fresh != NULL ? &fresh->report : &silence, group));
@@ -524,7 +550,7 @@ static json_t *terms_json(const struct bw_group *group)
         return json_null();
     /* clang-format off */
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:s}",
         "lease_ttl_ms", (json_int_t)terms->ttl_ms,
         "fence_timeout_ms", (json_int_t)terms->fence_ms,
         "margin_ms", (json_int_t)terms->margin_ms,
@@ -532,7 +558,8 @@ static json_t *terms_json(const struct bw_group *group)
         "renew_interval_ms", (json_int_t)terms->renew_interval_ms,
         "request_timeout_ms", (json_int_t)terms->request_timeout_ms,
         "reach", bw_reach_word(terms->reach),
-        "second_enforcer", terms->second_enforcer);
+        "second_enforcer", terms->second_enforcer,
+        "no_return", bw_no_return_word(terms->no_return));
     /* clang-format on */
 }
 

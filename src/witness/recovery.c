@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <breakwater/os/path_owner.h>
 #include <breakwater/os/random.h>
 #include <breakwater/wire/record_event.h>
 #include <breakwater/wire/snapshot.h>
@@ -17,16 +18,21 @@
 /* What root writes there its witness, another user, cannot read. */
 static enum bw_err check_owner(const struct bw_data_dir *dir, struct bw_diag *diag)
 {
+    char owner[BW_PATH_USER_BYTES];
+    char self[BW_PATH_USER_BYTES];
     struct stat look;
 
     if (fstat(dir->fd, &look) != 0)
         return bw_diag_set(diag, BW_ERR_IO, "look at %s", dir->path);
     if (look.st_uid == geteuid())
         return BW_OK;
-    return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "%s belongs to user id %ld, and this is user id %ld: run it as that user "
-                       "(sudo -u), or its witness could not read what is written",
-                       dir->path, (long)look.st_uid, (long)geteuid());
+    bw_path_user_name(look.st_uid, owner);
+    bw_path_user_name(geteuid(), self);
+    return bw_diag_set(
+        diag, BW_ERR_REFUSED,
+        "%s belongs to user %s, and this runs as %s: run it as that user, or its witness could "
+        "not read what is written",
+        dir->path, owner, self);
 }
 
 static enum bw_err check_whose(const struct bw_witness_recovery *recovery,

@@ -83,6 +83,20 @@ static enum bw_err load_groups(const char *file, struct bw_problems *problems)
     return err;
 }
 
+static void check_steps(const struct bw_steps_config *steps)
+{
+    struct bw_step_rule rules[BW_STEPS_MAX];
+
+    FUZZ_CHECK(steps->count <= BW_STEPS_MAX);
+    for (uint32_t i = 0; i < steps->count; i++) {
+        FUZZ_CHECK(bw_name_is_valid(steps->items[i].name));
+        FUZZ_CHECK(steps->items[i].script[0] == '/' && steps->items[i].timeout_ms > 0);
+        FUZZ_CHECK(strlen(steps->items[i].script) <= BW_STEP_PATH_MAX);
+        rules[i] = steps->items[i].rule;
+    }
+    FUZZ_CHECK(bw_steps_stuck(rules, steps->count) == 0);
+}
+
 static void check_group(const struct bw_group_config *group, bool is_alone)
 {
     FUZZ_CHECK(is_alone ? group->name[0] == '\0' : bw_name_is_valid(group->name));
@@ -90,9 +104,11 @@ static void check_group(const struct bw_group_config *group, bool is_alone)
     FUZZ_CHECK(group->local_restarts <= BW_LOCAL_RESTARTS_MAX);
     FUZZ_CHECK(group->failure_threshold > 0 && group->check_interval_ms > 0);
     /* Offline a `scripts:` file may be absent, which is a warning. */
-    FUZZ_CHECK(group->seven_keys_file != NULL ||
-               (group->scripts[BW_ACTION_STATUS] != NULL &&
-                group->scripts[BW_ACTION_START] != NULL && group->scripts[BW_ACTION_STOP] != NULL));
+    FUZZ_CHECK(group->seven_keys_file != NULL || (bw_group_config_has(group, BW_ACTION_STATUS) &&
+                                                  bw_group_config_has(group, BW_ACTION_START) &&
+                                                  bw_group_config_has(group, BW_ACTION_STOP)));
+    check_steps(&group->start_steps);
+    check_steps(&group->stop_steps);
     for (int i = 0; i < BW_ACTION_COUNT; i++) {
         FUZZ_CHECK(group->scripts[i] == NULL || group->scripts[i][0] == '/');
         FUZZ_CHECK(i == BW_ACTION_NONE || group->timeout_ms[i] > 0);

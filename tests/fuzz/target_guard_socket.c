@@ -154,6 +154,7 @@ static void execute(const struct bw_guard_action *action)
     case BW_GUARD_ACTION_SEND:
         check_sent(&action->message);
         break;
+    case BW_GUARD_ACTION_PASS:
     case BW_GUARD_ACTION_TERM_STARTED:
     case BW_GUARD_ACTION_TERM_REACH:
     case BW_GUARD_ACTION_KILL_REACH: /* its end is a record */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/wire/second.h>
 #include <breakwater/wire/state.h>
 
 #include "../support/wire_fill.h"
@@ -15,11 +16,13 @@ union any {
     struct bw_guard_memory_file memory;
     struct bw_guard_mirror_file mirror;
     struct bw_guard_reach_file reach;
+    struct bw_second_state second;
 };
 
 static const struct bw_shape *const shapes[] = {&bw_shape_agent_state, &bw_shape_guard_memory_file,
                                                 &bw_shape_guard_mirror_file,
-                                                &bw_shape_guard_reach_file, &bw_shape_told_members};
+                                                &bw_shape_guard_reach_file, &bw_shape_told_members,
+                                                &bw_shape_second_state};
 
 static enum bw_err decode(unsigned kind, const void *data, size_t size, union any *out,
                           struct bw_diag *diag)
@@ -32,6 +35,8 @@ static enum bw_err decode(unsigned kind, const void *data, size_t size, union an
         return bw_guard_reach_decode(data, size, &out->reach, diag);
     if (kind == 4)
         return bw_told_members_decode(data, size, &out->told, diag);
+    if (kind == 5)
+        return bw_second_state_decode(data, size, &out->second, diag);
     return bw_guard_mirror_decode(data, size, &out->mirror, diag);
 }
 
@@ -46,6 +51,8 @@ static enum bw_err encode(unsigned kind, const union any *core, void *out, size_
         return bw_guard_reach_encode(&core->reach, out, out_max, out_size, diag);
     if (kind == 4)
         return bw_told_members_encode(&core->told, out, out_max, out_size, diag);
+    if (kind == 5)
+        return bw_second_state_encode(&core->second, out, out_max, out_size, diag);
     return bw_guard_mirror_encode(&core->mirror, out, out_max, out_size, diag);
 }
 
@@ -64,7 +71,7 @@ static void check_round_trip(unsigned kind, const union any *first)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const unsigned kind = size > 0 ? data[0] % 5 : 0;
+    const unsigned kind = size > 0 ? data[0] % (sizeof shapes / sizeof shapes[0]) : 0;
     struct bw_diag diag = {0};
     union any untouched;
     union any core;

@@ -6,6 +6,7 @@
 #include <breakwater/wire/frame.h>
 #include <breakwater/wire/guard_message.h>
 #include <breakwater/wire/log_entry.h>
+#include <breakwater/wire/second.h>
 #include <breakwater/wire/sync.h>
 
 #include "../support/wire_fill.h"
@@ -19,6 +20,8 @@ union any {
     struct bw_relay relay;
     struct bw_guard_message guard;
     struct bw_command command;
+    struct bw_second_ask second_ask;
+    struct bw_second_answer second_answer;
 };
 
 typedef enum bw_err decode_fn(const void *data, size_t size, void *out, struct bw_diag *diag);
@@ -40,6 +43,8 @@ CODEC(sync, struct bw_sync, bw_sync_decode, bw_sync_encode)
 CODEC(answer, struct bw_sync_answer, bw_sync_answer_decode, bw_sync_answer_encode)
 CODEC(relay, struct bw_relay, bw_relay_decode, bw_relay_encode)
 CODEC(guard, struct bw_guard_message, bw_guard_message_decode, bw_guard_message_encode)
+CODEC(second_ask, struct bw_second_ask, bw_second_ask_decode, bw_second_ask_encode)
+CODEC(second_answer, struct bw_second_answer, bw_second_answer_decode, bw_second_answer_encode)
 CODEC(command, struct bw_command, bw_log_entry_decode, bw_log_entry_encode)
 
 static const struct {
@@ -54,6 +59,8 @@ static const struct {
     {&bw_shape_guard_message, decode_guard, encode_guard, false},
     {&bw_shape_log_entry, decode_command, encode_command, true},
     {&bw_shape_log_entry, decode_command, encode_command, false},
+    {&bw_shape_second_ask, decode_second_ask, encode_second_ask, false},
+    {&bw_shape_second_answer, decode_second_answer, encode_second_answer, false},
 };
 
 /* What was read can be written, reads back as the same, and is written the same again. */

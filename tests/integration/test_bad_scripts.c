@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "real_cluster.h"
+#include "cluster_life.h"
 
 #define START_MS "1500ms"
 #define KIB      1024
@@ -25,8 +25,6 @@
 #else
 #define GROWTH_KIB_MAX (8 * KIB)
 #endif
-
-static struct real_cluster cluster;
 
 /* A start of site 0 may take so long. */
 static void limit_start(const char *limit)
@@ -39,21 +37,6 @@ static void limit_start(const char *limit)
     assert_non_null(file);
     assert_true(fprintf(file, "    start_timeout: %s\n", limit) > 0);
     assert_int_equal(fclose(file), 0);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    real_assert_no_overlap(&cluster); /* I1 */
-    real_cluster_deinit(&cluster);
-    return 0;
 }
 
 static void begin(void)
@@ -264,19 +247,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_start_that_does_nothing_has_failed_whatever_it_says,
-                                        set_up, tear_down),
+                                        set_up, tear_down_judged),
         cmocka_unit_test_setup_teardown(a_start_that_hangs_and_ignores_term_is_killed_and_stopped,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_start_that_is_not_there_has_failed, set_up, tear_down),
+                                        set_up, tear_down_judged),
+        cmocka_unit_test_setup_teardown(a_start_that_is_not_there_has_failed, set_up,
+                                        tear_down_judged),
         cmocka_unit_test_setup_teardown(
             a_start_that_prints_a_hundred_megabytes_serves_and_costs_nobody_memory, set_up,
-            tear_down),
+            tear_down_judged),
         cmocka_unit_test_setup_teardown(a_stop_that_lies_is_fenced_before_the_other_site_starts,
-                                        set_up, tear_down),
+                                        set_up, tear_down_judged),
         cmocka_unit_test_setup_teardown(what_a_stop_leaves_running_is_ended_and_said, set_up,
-                                        tear_down),
+                                        tear_down_judged),
         cmocka_unit_test_setup_teardown(a_status_that_hangs_or_lies_moves_nothing, set_up,
-                                        tear_down),
+                                        tear_down_judged),
     };
 
     /* Before a process is started: what was freed shall not wait in memory for ever. */

@@ -208,6 +208,20 @@ static void a_key_that_others_can_read_fails(void **state)
     assert_says("FAIL   certificate");
 }
 
+/* An address that no machine has (RFC 5737) is named, and a free one, too. */
+static void where_load_balancers_ask_must_be_of_this_machine(void **state)
+{
+    (void)state;
+    assert_int_equal(system("(cat site.yaml; echo 'health_listen: 192.0.2.1:7480') >lb.yaml"), 0);
+    assert_int_equal(check("lb.yaml"), 1);
+    assert_says("FAIL   health_listen       192.0.2.1:7480: Cannot assign requested address: ");
+    assert_int_equal(check("--offline lb.yaml"), 0);
+    assert_int_equal(system("(cat site.yaml; echo 'health_listen: lb:7480') >lb.yaml"), 0);
+    assert_int_equal(check("--offline lb.yaml"), 1);
+    assert_says("health_listen: \"lb:7480\" names a host; ");
+    assert_int_equal(unlink("lb.yaml"), 0);
+}
+
 static void a_missing_script_fails_and_the_rest_is_judged_too(void **state)
 {
     (void)state;
@@ -263,6 +277,30 @@ static void a_script_that_others_can_write_fails(void **state)
         "    start_script: open.sh\n    stop_script: run.sh\n");
     assert_int_equal(check("open-allowed.yaml"), 0);
     assert_says("it is run all the same");
+}
+
+/* The image that runs it is another than that for which it was written. */
+static void a_script_whose_interpreter_is_not_here_fails(void **state)
+{
+    (void)state;
+    put("foreign.yaml", 0644,
+        "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
+        "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400]\n"
+        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n"
+        "    start_script: foreign.sh\n    stop_script: run.sh\n");
+    put("foreign.sh", 0755, "#! /no/such/shell -e\n");
+    assert_int_equal(check("foreign.yaml"), 1);
+    assert_says("start_script: ");
+    assert_says("/foreign.sh cannot be run: its #! line names /no/such/shell: No such file");
+
+    put("foreign.sh", 0755, "#!/bin/sh\r\ntrue\r\n");
+    assert_int_equal(check("foreign.yaml"), 1);
+    assert_says("/foreign.sh end with a carriage return");
+
+    put("foreign.sh", 0644, "#!/no/such/shell\n"); /* a shell runs it */
+    assert_int_equal(check("foreign.yaml"), 0);
+    put("foreign.sh", 0755, "#!/bin/sh -e\n");
+    assert_int_equal(check("foreign.yaml"), 0);
 }
 
 static void an_event_script_that_cannot_be_run_fails(void **state)
@@ -333,9 +371,11 @@ static void a_loop_delay_that_a_lease_has_no_room_for_fails(void **state)
     assert_int_equal(check("--offline loop.yaml groups.yaml"), 0);
     assert_says("ok     harbor              at dc-a: started by its own loop (driver: external), "
                 "loop_delay 2s: lease_ttl 20s, needed 15s\n");
-    assert_says(
-        "WARN   harbor              at dc-a: enforce is remote: time alone does not end what "
-        "it serves, a lost site then waits for force-release\n");
+    assert_says("WARN   harbor              at dc-a: enforce is remote: time alone does not end "
+                "what it serves, and a lost "
+                "site waits for a person (force-release). Two ways to do without one: a second "
+                "enforcer on another machine of "
+                "the site (second_enforcer), or a remote_fence_script at another site\n");
 
     (void)snprintf(text, sizeof text, loop_text, "    loop_delay: 8s\n");
     put("loop.yaml", 0644, text);
@@ -343,6 +383,83 @@ static void a_loop_delay_that_a_lease_has_no_room_for_fails(void **state)
     assert_says("FAIL   harbor              at dc-a: started by its own loop (driver: external), "
                 "loop_delay 8s: lease_ttl 20s, needed 21s: else condition says stop while a leader "
                 "is elected; make lease_ttl longer, or loop_delay shorter\n");
+}
+
+static const char remote_text[] =
+    "cluster: prod\nsite: %s\nname: agent-1\nstate_dir: state\n"
+    "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n%s"
+    "groups:\n  - name: harbor\n    driver: external\n    enforce: remote\n"
+    "    status_script: look.sh\n    stop_script: run.sh\n%s";
+
+static void put_remote(const char *file, const char *site, const char *second, const char *scripts)
+{
+    char text[2048];
+
+    (void)snprintf(text, sizeof text, remote_text, site, second, scripts);
+    put(file, 0644, text);
+}
+
+/* 3.4: of a service that outlives its guard's machine a person is told once who else could end it.
+ */
+static void a_site_that_would_wait_for_a_person_is_said_once_with_both_ways(void **state)
+{
+    static const char *const fence = "    fence_script: run.sh\n";
+    static const char *const both = "    fence_script: run.sh\n    remote_fence_script: far.sh\n";
+    static const char *const listen = "second_enforcer: {listen: \"0.0.0.0:7402\"}\n";
+    const char *first;
+
+    (void)state;
+    put_remote("remote-a.yaml", "dc-a", "", fence);
+    put_remote("remote-b.yaml", "dc-b", "", fence);
+    (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
+    first = strstr(output, "enforce is remote");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "enforce is remote"));
+
+    put_remote("remote-a.yaml", "dc-a", listen, fence); /* the other one waits still */
+    (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
+    assert_says("at dc-b: enforce is remote");
+    put_remote("remote-b.yaml", "dc-b", listen, fence);
+    (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
+    assert_null(strstr(output, "enforce is remote"));
+
+    put_remote("remote-a.yaml", "dc-a", "", both);
+    put_remote("remote-b.yaml", "dc-b", "", both);
+    (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
+    assert_null(strstr(output, "enforce is remote"));
+}
+
+/* 3.4: where it must not run, what it has to have, and that its file is its own. */
+static void a_file_of_a_second_enforcer_is_judged_as_one(void **state)
+{
+    (void)state;
+    put_remote("second.yaml", "dc-a", "second_enforcer: {agent: \"a.example.net:7402\"}\n",
+               "    fence_script: run.sh\n");
+    assert_int_equal(check("--offline second.yaml"), 0);
+    assert_says("ok     second.yaml         second enforcer agent-1 of site dc-a asks the agent at "
+                "a.example.net:7402: it must not run on that agent's machine, with which it would "
+                "be lost\n");
+
+    put_remote("second.yaml", "dc-a",
+               "second_enforcer: {agent: \"127.0.0.1:7402\", listen: \"127.0.0.1:7402\"}\n",
+               "    fence_script: run.sh\n");
+    assert_int_equal(check("--offline second.yaml"), 0);
+    assert_says("WARN   second.yaml         second enforcer agent-1 of site dc-a asks the agent at "
+                "127.0.0.1:7402, on "
+                "its own machine");
+    assert_says("the second enforcer needs a file of its own");
+
+    put("second.yaml", 0644,
+        "cluster: prod\nsite: dc-a\nname: second-1\nstate_dir: state\n"
+        "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
+        "second_enforcer: {agent: \"a.example.net:7402\"}\n"
+        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n    "
+        "start_script: run.sh\n"
+        "    stop_script: stop.sh\n");
+    assert_int_equal(check("--offline second.yaml"), 1);
+    assert_says("FAIL   harbor              a second enforcer has only fence_script, and there is "
+                "none: it does not "
+                "start with this file\n");
 }
 
 /* Two leaders in one term came of such files. */
@@ -476,13 +593,17 @@ int main(void)
         cmocka_unit_test(a_witnesss_certificate_must_name_where_it_is_dialed),
         cmocka_unit_test(the_certificate_must_be_this_sites),
         cmocka_unit_test(a_key_that_others_can_read_fails),
+        cmocka_unit_test(where_load_balancers_ask_must_be_of_this_machine),
         cmocka_unit_test(a_missing_script_fails_and_the_rest_is_judged_too),
         cmocka_unit_test(a_script_without_its_bit_is_a_warning),
         cmocka_unit_test(a_script_that_others_can_write_fails),
+        cmocka_unit_test(a_script_whose_interpreter_is_not_here_fails),
         cmocka_unit_test(an_event_script_that_cannot_be_run_fails),
         cmocka_unit_test(a_start_that_leaves_the_reach_is_a_hint),
         cmocka_unit_test(a_limit_that_a_fence_cuts_short_is_said),
         cmocka_unit_test(a_loop_delay_that_a_lease_has_no_room_for_fails),
+        cmocka_unit_test(a_site_that_would_wait_for_a_person_is_said_once_with_both_ways),
+        cmocka_unit_test(a_file_of_a_second_enforcer_is_judged_as_one),
         cmocka_unit_test(a_certificate_taken_back_by_no_name_or_serial_fails_without_this_machine),
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
         cmocka_unit_test(witness_files_that_disagree_on_who_may_speak_fail),

@@ -18,8 +18,8 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 
+#include "cluster_life.h"
 #include "janitor.h"
-#include "real_cluster.h"
 
 /* ---- files that do not agree ------------------------------------------------------------------
  */
@@ -120,23 +120,13 @@ static void a_witness_whose_file_swaps_ids_takes_no_part_and_is_named(void **sta
 /* ---- words of somebody else -------------------------------------------------------------------
  */
 
-static struct real_cluster cluster;
 static struct bw_credentials *forger;
 
-static int set_up_cluster(void **state)
+static int tear_down_forger(void **state)
 {
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
-
-static int tear_down_cluster(void **state)
-{
-    (void)state;
     bw_credentials_free(forger);
     forger = NULL;
-    real_cluster_deinit(&cluster);
-    return 0;
+    return tear_down(state);
 }
 
 static void load_forger(const char *file)
@@ -315,7 +305,7 @@ static void a_second_certificate_of_the_holder_does_not_end_what_the_first_holds
 }
 
 #define TRIO_CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up_trio, tear_down_trio)
-#define LIFE_CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up_cluster, tear_down_cluster)
+#define LIFE_CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down_forger)
 
 int main(void)
 {

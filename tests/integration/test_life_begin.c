@@ -12,23 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster_life.h"
 #include "real_files.h"
-
-static struct real_cluster cluster;
-
-static int tear_down(void **state)
-{
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
 
 /* The service lives on as the very process, and no script but looks has run since `starts`. */
 static void assert_untouched_since(pid_t service, int starts)

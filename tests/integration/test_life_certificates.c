@@ -13,27 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "real_cluster.h"
+#include "cluster_life.h"
 
 #define DAY_S    86400
 #define TRIES    600
 #define PAUSE_US 100000
-
-static struct real_cluster cluster;
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
 
 /* A new certificate in the file that the agent or the witness reads already. */
 static void issue(const char *file, const char *uri, double days)

@@ -13,31 +13,26 @@
 #include <string.h>
 #include <time.h>
 
+#include "cluster_life.h"
 #include "faults.h"
-#include "real_cluster.h"
 
 #define SLOW_PPM      (-100000)
 #define MEASURE_WAITS 2 /* of REAL_WAIT_MS: the baseline and two slots, on a slow machine */
 
-static struct real_cluster cluster;
-
-static int tear_down(void **state)
+static int tear_down_clock(void **state)
 {
-    (void)state;
     faults_end();
-    real_cluster_deinit(&cluster);
-    return 0;
+    return tear_down(state);
 }
 
 /* The second site's clocks are slow from now on: both of its programs have the same ones. */
-static int set_up(void **state)
+static int set_up_clock(void **state)
 {
     char path[128];
     char text[64];
     struct timespec now;
 
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
+    assert_int_equal(set_up(state), 0);
     (void)snprintf(path, sizeof path, "%s/slow.faults", cluster.dir);
     (void)clock_gettime(CLOCK_BOOTTIME, &now); /* it exists */
     (void)snprintf(text, sizeof text, "drift %" PRIu64 " %d 0\n",
@@ -143,8 +138,8 @@ static void a_site_of_slow_clocks_is_shown_and_gets_nothing(void **state) /* I1,
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_site_of_slow_clocks_is_shown_and_gets_nothing, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_site_of_slow_clocks_is_shown_and_gets_nothing,
+                                        set_up_clock, tear_down_clock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,8 +14,8 @@
 
 #include <breakwater/sys/clock.h>
 
+#include "cluster_life.h"
 #include "faults.h"
-#include "real_cluster.h"
 
 /* KILL comes as long before D as it ever does (3.2.4), 500 ms: time for a slow machine. */
 #define FENCE_MS 5000
@@ -23,19 +23,9 @@
 #define SLEW_PPM 200000
 #define SLEW_MS  100 /* ahead: every program has read of it by then */
 
-static struct real_cluster cluster;
-
-static int tear_down(void **state)
+static int set_up_terms(void **state)
 {
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
+    assert_int_equal(set_up(state), 0);
     real_spec_number(&cluster, "fence_timeout_ms", FENCE_MS);
     real_spec_number(&cluster, "lease_ttl_ms", TTL_MS);
     return 0;
@@ -186,7 +176,7 @@ static void on_a_slewed_clock_the_agent_kills_by_the_true_one(void **state)
     assert_ended_within_a_lease(bw_clock_now());
 }
 
-#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up_terms, tear_down)
 
 int main(void)
 {

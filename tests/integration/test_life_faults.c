@@ -10,24 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster_life.h"
 #include "janitor.h"
-#include "real_cluster.h"
-
-static struct real_cluster cluster;
-
-static int tear_down(void **state)
-{
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
 
 /* ---- by hand ---- */
 

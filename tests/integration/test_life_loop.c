@@ -9,23 +9,14 @@
 
 #include <signal.h>
 
+#include "cluster_life.h"
 #include "lacking.h"
-#include "real_cluster.h"
 
-static struct real_cluster cluster;
 static bool is_played;
 
-static int tear_down(void **state)
+static int set_up_loops(void **state)
 {
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
+    assert_int_equal(set_up(state), 0);
     is_played = real_play_systemd(&cluster, 0) && real_play_systemd(&cluster, 1);
     for (int i = 0; i < 2 && is_played; i++)
         real_use_loop(&cluster, i);
@@ -83,9 +74,9 @@ static void where_no_loop_lives_the_group_goes_elsewhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(its_own_loop_starts_it_wherever_it_is_granted, set_up,
+        cmocka_unit_test_setup_teardown(its_own_loop_starts_it_wherever_it_is_granted, set_up_loops,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(where_no_loop_lives_the_group_goes_elsewhere, set_up,
+        cmocka_unit_test_setup_teardown(where_no_loop_lives_the_group_goes_elsewhere, set_up_loops,
                                         tear_down),
     };
 

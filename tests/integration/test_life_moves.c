@@ -15,26 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cluster_life.h"
 #include "lacking.h"
-#include "real_cluster.h"
 
 #define MOVE_MS 120000 /* longer than any of these takes */
-
-static struct real_cluster cluster;
-
-static int tear_down(void **state)
-{
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
 
 /* With a readiness script: site 0 is at position 100, and will end at 4711. */
 static int set_up_positions(void **state)

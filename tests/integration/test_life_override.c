@@ -12,30 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "real_cluster.h"
+#include "cluster_life.h"
 
 #define LOOKS_MAX 1200 /* a tenth of a second apart: for what must happen, on a slow machine */
 
 enum { HELD, OTHER }; /* the sites */
 #define REFUSED 6
 
-static struct real_cluster cluster;
-
-static int set_up(void **state)
+static int tear_down_served(void **state)
 {
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
     for (int site = 0; site < 2; site++)
         if (real_service(&cluster, site) > 0)
             real_kill_service(&cluster, site);
-    real_cluster_deinit(&cluster);
-    return 0;
+    return tear_down(state);
 }
 
 /* `breakwater override harbor -c FILE --reason TEXT --yes [MORE]` at the site's machine. */
@@ -180,8 +169,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_person_lets_serve_is_adopted_untouched, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(ended_by_a_person_it_is_fenced, set_up, tear_down),
+                                        tear_down_served),
+        cmocka_unit_test_setup_teardown(ended_by_a_person_it_is_fenced, set_up, tear_down_served),
     };
 
     return cmocka_run_group_tests_name("life_override", tests, NULL, NULL);

@@ -6,64 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "punctual.h"
-#include "real_cluster.h"
-
-static struct real_cluster cluster;
-static pid_t daemons[2];
-
-/* What starts the services in place of the guards. */
-static void start_daemon(int site)
-{
-    char path[REAL_PATH_BYTES];
-
-    (void)snprintf(path, sizeof path, "%s/elsewhere.sh", cluster.sites[site].dir);
-    real_put(&cluster, site, "elsewhere", "");
-    daemons[site] = fork();
-    assert_true(daemons[site] >= 0);
-    if (daemons[site] == 0) {
-        punctual_child();
-        (void)execl(path, path, (char *)NULL);
-        _exit(127);
-    }
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    for (int site = 0; site < 2; site++)
-        start_daemon(site);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    for (int site = 0; site < 2; site++) {
-        (void)kill(daemons[site], SIGKILL);
-        (void)waitpid(daemons[site], NULL, 0);
-        if (real_service(&cluster, site) > 0)
-            real_kill_service(&cluster, site);
-    }
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static bool is_seen_outside(struct real_cluster *of, int site)
-{
-    const char *seen =
-        json_string_value(json_object_get(real_site_json(of, site), "reach_seen"));
-
-    return seen != NULL && strcmp(seen, "outside") == 0 &&
-           real_site_lists(of, site, "alarms", "outside_reach");
-}
+#include "elsewhere_world.h"
 
 static bool is_held(struct real_cluster *of, int site)
 {
@@ -74,36 +17,6 @@ static bool is_held(struct real_cluster *of, int site)
 static bool stays_held(struct real_cluster *of, int site)
 {
     return is_held(of, site) && real_number(of, "epoch") == 1;
-}
-
-static bool stays_in_its_epoch(struct real_cluster *of, int site)
-{
-    (void)site;
-    return real_number(of, "epoch") == 1;
-}
-
-static bool serves_later(struct real_cluster *of, int site)
-{
-    return real_number(of, "epoch") > 1 && real_some_site_serves(of, site);
-}
-
-/* What its scripts speak to answers nobody. */
-static void lose_api(int site)
-{
-    real_put(&cluster, site, "refuses", "");
-    real_put(&cluster, site, "say", "unknown\n");
-}
-
-static void get_api_back(int site)
-{
-    real_drop(&cluster, site, "say");
-    real_drop(&cluster, site, "refuses");
-}
-
-static void serve_outside(void)
-{
-    real_serve(&cluster);
-    real_until(&cluster, is_seen_outside, 0, "its site sees that it is outside");
 }
 
 /* The stop fails, the fence fails, and nobody can see what serves: nobody else is granted, until a fence
@@ -215,14 +128,14 @@ static void what_its_own_site_cannot_end_is_fenced_from_the_other_site(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_move_whose_stop_fence_and_status_fail_is_held, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_move_whose_stop_fence_and_status_fail_is_held,
+                                        set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(a_site_whose_agent_stands_still_is_not_handed_over_by_time,
-                                        set_up, tear_down),
+                                        set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(what_outlives_its_machine_is_fenced_from_the_other_site,
-                                        set_up, tear_down),
+                                        set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(what_its_own_site_cannot_end_is_fenced_from_the_other_site,
-                                        set_up, tear_down),
+                                        set_up_daemons, tear_down_daemons),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

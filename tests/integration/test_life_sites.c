@@ -8,23 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "real_cluster.h"
-
-static struct real_cluster cluster;
-
-static int tear_down(void **state)
-{
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 3, false);
-    return 0;
-}
+#include "cluster_life.h"
 
 static int set_up_readiness(void **state)
 {
@@ -165,9 +149,9 @@ static void priority_counts_only_among_those_that_are_ready(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(the_third_site_serves_when_the_second_cannot_start, set_up),
-        CASE(of_two_that_are_ready_the_preferred_one_serves, set_up),
-        CASE(a_new_priority_decides_the_next_failover, set_up),
+        CASE(the_third_site_serves_when_the_second_cannot_start, set_up_three_sites),
+        CASE(of_two_that_are_ready_the_preferred_one_serves, set_up_three_sites),
+        CASE(a_new_priority_decides_the_next_failover, set_up_three_sites),
         CASE(priority_counts_only_among_those_that_are_ready, set_up_readiness),
     };
 

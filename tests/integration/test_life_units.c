@@ -13,29 +13,20 @@
 
 #include <breakwater/sys/clock.h>
 
+#include "cluster_life.h"
 #include "faults.h"
 #include "janitor.h"
 #include "lacking.h"
-#include "real_cluster.h"
 
 /* KILL comes as long before D as it ever does (3.2.4), 500 ms: time for a slow machine. */
 #define FENCE_MS 5000
 #define TTL_MS   12000
 
-static struct real_cluster cluster;
 static bool is_played;
 
-static int tear_down(void **state)
+static int set_up_units(void **state)
 {
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
+    assert_int_equal(set_up(state), 0);
     real_spec_number(&cluster, "fence_timeout_ms", FENCE_MS);
     real_spec_number(&cluster, "lease_ttl_ms", TTL_MS);
     is_played = real_play_systemd(&cluster, 0);
@@ -225,7 +216,7 @@ static void what_an_earlier_enforcer_can_end_it_ends_while_systemd_says_nothing(
     assert_true(real_last_beat_ms(&cluster, 0) < d_ms);
 }
 
-#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up_units, tear_down)
 
 int main(void)
 {

@@ -7,23 +7,7 @@
 
 #include <signal.h>
 
-#include "real_cluster.h"
-
-static struct real_cluster cluster;
-
-static int tear_down(void **state)
-{
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
+#include "cluster_life.h"
 
 /* A longer lease than elsewhere: elections on a busy machine take long. */
 static void any_one_witness_may_go_and_no_script_runs(void **state)

@@ -19,9 +19,9 @@
 #include <breakwater/lab/plan.h>
 #include <breakwater/lab/process.h>
 
+#include "cluster_life.h"
 #include "janitor.h"
 #include "punctual.h"
-#include "real_cluster.h"
 
 #define NEWCOMERS_MAX 3
 #define OUT_BYTES     8192
@@ -40,7 +40,6 @@ struct newcomer {
     struct test_port raft;
 };
 
-static struct real_cluster cluster;
 static struct newcomer newcomers[NEWCOMERS_MAX];
 static char out[OUT_BYTES];
 
@@ -49,15 +48,6 @@ static struct {
     unsigned election_ms; /* 0: the cluster's */
     bool has_raft_as_address;
 } mistakes;
-
-static int set_up(void **state)
-{
-    (void)state;
-    memset(newcomers, 0, sizeof newcomers);
-    memset(&mistakes, 0, sizeof mistakes);
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
 
 static void end(struct newcomer *newcomer)
 {
@@ -76,11 +66,10 @@ static void numbered(const char *format, int id, char path[TRIO_PATH_BYTES])
     trio_path(&cluster.trio, file, path);
 }
 
-static int tear_down(void **state)
+static int tear_down_newcomers(void **state)
 {
     char path[TRIO_PATH_BYTES];
 
-    (void)state;
     for (int i = 0; i < NEWCOMERS_MAX; i++) {
         end(&newcomers[i]);
         test_port_release(&newcomers[i].api);
@@ -90,8 +79,9 @@ static int tear_down(void **state)
     }
     trio_path(&cluster.trio, "kept1", path);
     janitor_remove_dir(path);
-    real_cluster_deinit(&cluster);
-    return 0;
+    memset(newcomers, 0, sizeof newcomers);
+    memset(&mistakes, 0, sizeof mistakes);
+    return tear_down(state);
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -313,6 +303,8 @@ struct advice {
     char prints_id[128];
 };
 
+#define OF_USER "breakwater --)"
+
 /* Of the part of the text that is about a disk that is lost. */
 static void read_advice(const char *text, struct advice *advice)
 {
@@ -326,6 +318,10 @@ static void read_advice(const char *text, struct advice *advice)
         char *into = is_quoted ? advice->prints_id : advice->typed[advice->typed_count];
 
         assert_true(advice->typed_count < TYPED_MAX && size < sizeof advice->typed[0]);
+        if (strncmp(at, OF_USER, strlen(OF_USER)) == 0) { /* as whom, and no command */
+            at += strlen(OF_USER);
+            continue;
+        }
         (void)snprintf(into, sizeof advice->typed[0], "%.*s", (int)size, at);
         advice->typed_count += !is_quoted;
         at += size;
@@ -424,15 +420,6 @@ static void lose_site(int site)
     (void)real_end(&cluster.sites[site].agent, SIGKILL);
     (void)real_end(&cluster.sites[site].guard, SIGKILL);
     real_kill_service(&cluster, site);
-}
-
-static int set_up_three_sites(void **state)
-{
-    (void)state;
-    memset(newcomers, 0, sizeof newcomers);
-    memset(&mistakes, 0, sizeof mistakes);
-    real_cluster_init(&cluster, 3, false);
-    return 0;
 }
 
 /* The site that served has served on, and nothing was run anywhere. */
@@ -785,16 +772,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_lost_disk_is_made_good_by_what_its_error_names, set_up,
-                                        tear_down),
+                                        tear_down_newcomers),
         cmocka_unit_test_setup_teardown(
             a_disk_that_is_lost_in_the_middle_of_failovers_runs_no_script, set_up_three_sites,
-            tear_down),
-        cmocka_unit_test_setup_teardown(three_become_five_and_two_may_fail, set_up, tear_down),
+            tear_down_newcomers),
+        cmocka_unit_test_setup_teardown(three_become_five_and_two_may_fail, set_up,
+                                        tear_down_newcomers),
         cmocka_unit_test_setup_teardown(a_newcomer_that_was_made_wrong_spends_no_id, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_recovery_asks_those_who_came_since, set_up, tear_down),
+                                        tear_down_newcomers),
+        cmocka_unit_test_setup_teardown(a_recovery_asks_those_who_came_since, set_up,
+                                        tear_down_newcomers),
         cmocka_unit_test_setup_teardown(an_agent_that_restarts_finds_the_witnesses_that_came_since,
-                                        set_up, tear_down),
+                                        set_up, tear_down_newcomers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,31 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <breakwater/consensus/vote.h>
 
+#include "cluster_life.h"
 #include "janitor.h"
-#include "real_cluster.h"
+#include "lacking.h"
 #include "real_files.h"
 
 #define LAST 2 /* w3 */
-
-static struct real_cluster cluster;
-
-static int tear_down(void **state)
-{
-    (void)state;
-    real_cluster_deinit(&cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    real_cluster_init(&cluster, 2, false);
-    return 0;
-}
 
 /* What `breakwater recover` of w3 ends with; its output in `out`. */
 static int recover_last(const char *how, char *out, size_t size)
@@ -261,6 +248,59 @@ static void a_saved_state_begins_the_cluster_anew_where_the_newest_data_is(void 
     real_assert_no_overlap(&cluster);
 }
 
+/* The exit status of a command of the shell, and what it said. */
+static int outcome_of(const char *command, char *out, size_t size)
+{
+    FILE *in = popen(command, "r");
+    int status;
+
+    assert_non_null(in);
+    out[fread(out, 1, size - 1, in)] = '\0';
+    status = pclose(in);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* It was saved as root, for root alone; the one who has to restore it is handed it. */
+static void a_saved_state_is_handed_to_the_user_of_the_witness(void **state)
+{
+    char saved[TRIO_PATH_BYTES];
+    char config[TRIO_PATH_BYTES];
+    char command[2048];
+    char out[8192];
+    struct stat look;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip_lacking("root");
+    assert_int_equal(snapshot("save", "", out, sizeof out), 0);
+    trio_path(&cluster.trio, "saved.json", saved);
+    trio_path(&cluster.trio, "w3.yaml", config);
+    assert_int_equal(stat(saved, &look), 0);
+    assert_int_equal(look.st_mode & 07777, 0600);
+
+    (void)snprintf(command, sizeof command,
+                   "chmod 755 %s && cd / && runuser -u nobody -- $BREAKWATER_BUILD/breakwater "
+                   "snapshot show %s 2>&1",
+                   cluster.trio.pki.dir, saved);
+    assert_int_not_equal(outcome_of(command, out, sizeof out), 0);
+    if (strstr(out, "Permission denied; as root, with the same options, on its input: runuser -u "
+                    "nobody -- breakwater "
+                    "snapshot show ... - <") == NULL)
+        fail_msg("%s", out);
+    (void)snprintf(
+        command, sizeof command,
+        "cd / && runuser -u nobody -- $BREAKWATER_BUILD/breakwater snapshot show - <%s 2>&1",
+        saved);
+    assert_int_equal(outcome_of(command, out, sizeof out), 0);
+    assert_non_null(strstr(out, "generation 1, "));
+    (void)snprintf(command, sizeof command,
+                   "$BREAKWATER_BUILD/breakwater snapshot restore -c %s --plan - <%s 2>&1", config,
+                   saved);
+    assert_int_equal(outcome_of(command, out, sizeof out), 1); /* its witness runs */
+    assert_non_null(strstr(out, "generation 1, "));
+}
+
 static void mark_last_removed(bool is_removed)
 {
     char path[TRIO_PATH_BYTES];
@@ -307,6 +347,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             a_saved_state_begins_the_cluster_anew_where_the_newest_data_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_saved_state_is_handed_to_the_user_of_the_witness, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(it_is_refused_while_its_witness_runs_or_a_majority_answers,
                                         set_up, tear_down),
     };

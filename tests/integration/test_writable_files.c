@@ -251,7 +251,9 @@ static void root_checks_a_witness_as_the_user_who_owns_its_key(void **state)
     do_in("chmod 755 . && chmod 644 ca.pem w1.yaml && chown 65534 w1.pem");
     assert_int_equal(breakwater("check w1.yaml"), 1);
     assert_non_null(strstr(said, "judged as nobody, who owns the key: the witness has to run as that user"));
-    assert_non_null(strstr(said, "data1: Permission denied"));
+    assert_non_null(strstr(
+        said, "data1: cannot be used: Permission denied; it belongs to user root and is judged "
+              "as nobody"));
 
     do_in("chown -R 65534 data1");
     if (breakwater("check w1.yaml") != 0)
@@ -259,8 +261,56 @@ static void root_checks_a_witness_as_the_user_who_owns_its_key(void **state)
 
     do_in("chown 1 data1/identity");
     assert_int_equal(breakwater("check w1.yaml"), 1);
-    assert_non_null(strstr(said, "/identity belongs to user 1, who is neither root nor the user of this process; "
-                                 "run: chown 65534 "));
+    assert_non_null(strstr(
+        said, "/identity belongs to user daemon, and this runs as nobody: run it as that user "
+              "(as root: runuser -u daemon -- breakwater ...); only if no daemon runs as "
+              "daemon, give it to nobody"));
+    assert_null(strstr(said, "chown"));
+}
+
+/* Its key is not there yet, or was copied as root: whose it is the data directory says. */
+static void root_checks_a_witness_without_its_key_as_the_owner_of_its_data(void **state)
+{
+    static const char *const keys[] = {"mv w1.pem away.pem",
+                                       "mv away.pem w1.pem && chown 0 w1.pem"};
+
+    (void)state;
+    if (geteuid() != 0)
+        skip_lacking("root");
+    do_in("chmod 755 . && chmod 644 ca.pem w1.yaml && chown -R 65534 data1");
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        do_in(keys[i]);
+        assert_int_equal(breakwater("check w1.yaml"), 1);
+        if (strstr(said, "judged as nobody, who owns the data directory: the witness has to run as "
+                         "that user") == NULL ||
+            strstr(said, "w1.pem") == NULL || strstr(said, "chown") != NULL)
+            fail_msg("%s: %s", keys[i], said);
+    }
+    do_in("chown -R 0 data1");
+}
+
+/* What a chown would take away from its witness, which then could not start. */
+static void root_is_told_whose_data_it_is_and_to_take_it_from_nobody(void **state)
+{
+    static const char *const verbs[] = {
+        "recover -c w1.yaml --plan",
+        "witness init --join -c w1.yaml --cluster-id 00000000000000000000000000000001",
+        "witness -c w1.yaml",
+    };
+
+    (void)state;
+    if (geteuid() != 0)
+        skip_lacking("root");
+    do_in("chmod 755 . && chmod 644 ca.pem w1.yaml && chown -R 65534 data1");
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        assert_int_not_equal(breakwater(verbs[i]), 0);
+        if (strstr(said, "belongs to user nobody, and this runs as root: run it as that user "
+                         "(runuser -u nobody -- "
+                         "breakwater ...)") == NULL ||
+            strstr(said, "chown") != NULL)
+            fail_msg("%s: %s", verbs[i], said);
+    }
+    do_in("chown -R 0 data1");
 }
 
 /* Whose data it is, and whether a start would be refused for it. */
@@ -313,6 +363,8 @@ int main(void)
         CLAIM(a_chmod_alone_is_noticed),
         CLAIM(what_others_can_change_is_no_commands_either),
         CLAIM(root_checks_a_witness_as_the_user_who_owns_its_key),
+        CLAIM(root_checks_a_witness_without_its_key_as_the_owner_of_its_data),
+        CLAIM(root_is_told_whose_data_it_is_and_to_take_it_from_nobody),
         CLAIM(check_looks_into_the_data_directory),
         CLAIM(what_the_programs_make_nobody_else_can_change),
     };

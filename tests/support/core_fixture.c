@@ -52,6 +52,7 @@ struct bw_command fixture_command(const struct bw_group *group, enum bw_command_
         .spec = group->spec,
         .mode = group->spec.mode,
         .past_no_return = true,
+        .is_seen = !group->terms.second_enforcer,
     };
 
     command.terms.reach = BW_REACH_UNITS;

@@ -114,6 +114,9 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
     case BW_GUARD_ACTION_KILL_RUN:
         note(world, "KILL_RUN", "");
         break;
+    case BW_GUARD_ACTION_PASS:
+        note(world, "PASS", "");
+        break;
     case BW_GUARD_ACTION_TERM_STARTED:
         note(world, "TERM_STARTED", "");
         break;

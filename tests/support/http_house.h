@@ -309,9 +309,14 @@ static inline struct house *open_house(void **state)
 {
     struct house *house = *state;
     struct bw_diag diag = {0};
+    char cluster[] = "prod";
 
+    house->config.cluster = cluster;
     assert_int_equal(bw_http_server_open(&house->loop, &house->config, &house->server, &diag),
                      BW_OK);
+    memset(cluster, 'x',
+           sizeof cluster - 1); /* a file that is read again is freed: a server outlives it */
+    house->config.cluster = "prod";
     house->port = bw_http_server_port(house->server);
     assert_int_equal(uv_thread_create(&house->thread, run_loop, house), 0);
     return house;

@@ -60,13 +60,14 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
     char identity[64];
     char more[512];
     char groups[2048];
+    char more_site[128] = "";
     const struct bw_lab_group group = {.name = "harbor", .scripts = site->dir, .more = more};
     const struct bw_lab_site own = {.name = site->name,
                                     .dir = site->dir,
                                     .state_dir = state_dir,
                                     .identity = identity,
                                     .groups = groups,
-                                    .more = ""};
+                                    .more = more_site};
 
     real_path(site, file, path);
     real_path(site, state, state_dir);
@@ -78,6 +79,10 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
                    cluster->has_readiness ? "    readiness_script: readiness.sh\n" : "",
                    site->has_loop ? "    driver: external\n    loop_delay: 1s\n" : "",
                    site->has_remote_fence ? "    remote_fence_script: remote_fence.sh\n" : "");
+    if (site->second_port.number != 0)
+        (void)snprintf(more_site, sizeof more_site,
+                       "second_enforcer: {listen: 127.0.0.1:%u, agent: 127.0.0.1:%u}\n",
+                       site->second_port.number, site->second_port.number);
     /* A lag counts for three of them (4): longer than a stall of the machine. */
     plan.timings.check_interval_ms = cluster->has_readiness ? 1000 : 300;
     plan.timings.fence_script_ms = 1300;
@@ -171,6 +176,8 @@ static void end_site(const struct real_cluster *cluster, int number)
         (void)real_end(&site.second_agent, SIGKILL);
     if (site.guard > 0)
         (void)real_end(&site.guard, SIGKILL);
+    if (site.enforcer > 0)
+        (void)real_end(&site.enforcer, SIGKILL);
     if (site.loop > 0)
         (void)real_end(&site.loop, SIGKILL);
     if (site.systemd > 0) /* it could start the service again */
@@ -179,6 +186,7 @@ static void end_site(const struct real_cluster *cluster, int number)
         (void)kill(real_service(cluster, number), SIGKILL);
     if (site.has_units)
         remove_unit(&site);
+    test_port_release(&site.second_port);
     janitor_clear_cgroups(site.name); /* a guard that was killed leaves them */
     janitor_forget(site.name);
 }
@@ -392,6 +400,28 @@ void real_use_remote_fence(struct real_cluster *cluster, int number)
 {
     cluster->sites[number].has_remote_fence = true;
     write_config(cluster, &cluster->sites[number], "site.yaml", "state");
+}
+
+void real_use_second_enforcer(struct real_cluster *cluster, int number)
+{
+    struct real_site *site = &cluster->sites[number];
+
+    test_port_take(&site->second_port);
+    write_config(cluster, site, "site.yaml", "state");
+    write_config(cluster, site, "enforcer.yaml", "enforcer");
+}
+
+void real_start_second_enforcer(struct real_cluster *cluster, int number, bool elsewhere)
+{
+    struct real_site *site = &cluster->sites[number];
+    struct real_site there = *site;
+
+    assert_int_equal(site->enforcer, 0);
+    if (elsewhere) {
+        real_put(cluster, number, "boot_id", "0e0e0e0e-1111-4222-8333-444444444444\n");
+        (void)strcpy(there.boot_id, "0e0e0e0e-1111-4222-8333-444444444444");
+    }
+    site->enforcer = start(&there, BW_LAB_SECOND, "enforcer.yaml", "enforcer.log");
 }
 
 void real_start_loop(struct real_cluster *cluster, int number)

@@ -13,6 +13,7 @@
 
 #include <breakwater/sys/cgroup.h>
 
+#include "test_port.h"
 #include "trio.h"
 
 #define REAL_SITES_MAX  3
@@ -35,6 +36,8 @@ struct real_site {
     pid_t systemd;      /* plays it; 0: none */
     bool has_loop;      /* see real_use_loop */
     bool has_remote_fence;
+    struct test_port second_port; /* where its agent answers a second enforcer; 0: nowhere */
+    pid_t enforcer;       /* the second one; 0: none runs */
     pid_t loop;         /* 0: none runs */
     struct bw_cgroup unit; /* of harbor.service */
 };
@@ -79,6 +82,10 @@ bool real_play_systemd(struct real_cluster *cluster, int site);
 void real_use_loop(struct real_cluster *cluster, int site);
 /* From here the site can end the service at another one. Before it is started. */
 void real_use_remote_fence(struct real_cluster *cluster, int site);
+/* From here the agent of the site answers a second enforcer. Before the site is started. */
+void real_use_second_enforcer(struct real_cluster *cluster, int site);
+/* Beside the site's others; `elsewhere`: as another machine sees the world (real_can_fake_boot). */
+void real_start_second_enforcer(struct real_cluster *cluster, int site, bool elsewhere);
 void real_start_loop(struct real_cluster *cluster, int site);
 /* Agent, guard, loop and what serves: all of a site at once. */
 void real_lose_site(struct real_cluster *cluster, int site);

@@ -71,6 +71,9 @@ static inline void note_message(struct world *world, const struct bw_guard_messa
     case BW_GUARD_MESSAGE_OVERRIDE:
         note(world, "OVERRIDE");
         return;
+    case BW_GUARD_MESSAGE_PASS:
+        note(world, "PASS");
+        return;
     default:
         break;
     }

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
+
 #include "core_world.h"
 
 /* dc-a has held epoch 1 and is gone for good; that is over. dc-b overrides and serves. */
@@ -39,6 +41,20 @@ static void the_one_that_overrides_is_adopted_under_a_new_epoch(void **state)
     assert_int_equal(world_group(&world)->epoch, 2);
     assert_true(world_group(&world)->adopting);
     assert_int_equal(bw_group_history_at(world_group(&world), 0)->why_granted, BW_REASON_OVERRIDE);
+}
+
+/* I1, 3.4: what serves already no second enforcer has armed. */
+static void no_second_enforcer_counts_for_what_it_serves(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 3);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world.sites[B].report.second = BW_SECOND_IS_SEEN;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A31");
+    assert_false(world_group(&world)->terms.second_enforcer);
 }
 
 /* Whatever it lags, and whatever it owes. */
@@ -263,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_one_that_overrides_is_adopted_under_a_new_epoch),
+        cmocka_unit_test(no_second_enforcer_counts_for_what_it_serves),
         cmocka_unit_test(neither_lag_nor_damping_nor_a_rejoin_hold_it),
         cmocka_unit_test(down_it_alone_may_be_started),
         cmocka_unit_test(nobody_else_is_granted_while_one_overrides),

@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
+
 #include "core_world.h"
 
 static struct world world;
@@ -279,6 +281,171 @@ static void what_a_silent_site_has_seen_is_no_news(void **state)
     assert_string_not_equal(world_decide(&world), "A20");
 }
 
+/* ---- the second enforcer ---------------------------------------------------------------------- */
+
+static void say_second(int site, enum bw_second_word word)
+{
+    world.sites[site].report.second = word;
+    world_sync_all(&world);
+}
+
+/* dc-a serves what no guard's signal reaches, and a second enforcer is seen. */
+static void begin_with_second(void)
+{
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    see(A, BW_REACH_OUTSIDE);
+    assert_acts("A20");
+    say_second(A, BW_SECOND_IS_SEEN);
+    assert_acts("A33");
+    assert_true(world_group(&world)->terms.second_enforcer);
+    assert_string_not_equal(world_decide(&world), "A33"); /* it is no news any more */
+}
+
+/* I1, 3.4: granted without one it starts as soon as it may, whatever it has said before that. */
+static void one_is_committed_once_what_it_ends_has_begun(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world.sites[A].report.start_begun = false;
+    say_second(A, BW_SECOND_IS_SEEN);
+    assert_string_not_equal(world_decide(&world), "A33");
+    world.sites[A].report.start_begun = true;
+    world.sites[A].report.armed_epoch = 0; /* of an epoch before */
+    world_sync_all(&world);
+    assert_string_not_equal(world_decide(&world), "A33");
+    world.sites[A].report.armed_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_acts("A33");
+    assert_true(world_group(&world)->terms.second_enforcer);
+}
+
+/* I1, 3.4: what its end by time rests on. */
+static void time_ends_what_a_second_enforcer_ends(void **state)
+{
+    (void)state;
+    begin_with_second();
+    lose_holder();
+    assert_rule("A3");
+}
+
+/* I1, 3.4: it tells itself that it has seen no end, as another instance; and is lost then, too. */
+static void what_it_could_not_end_waits_also_once_it_is_silent(void **state)
+{
+    (void)state;
+    begin_with_second();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world));
+    world.sites[A].is_mute = false;
+    world.sites[A].instance.bytes[1] = 9;
+    world.sites[A].session.bytes[1] = 9;
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.second = BW_SECOND_IS_NONE;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world.sites[A].report.has_fence_or_stop_succeeded = false;
+    world_pass_ms(&world, 5000);
+    assert_acts("A33");
+    assert_false(world_group(&world)->terms.second_enforcer);
+    assert_acts("A4");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 2 * world_wait_of_terms_ms(&world));
+    assert_rule("A0");
+    assert_true(world_holds(&world, "end_reach", -1));
+}
+
+/* I1, 3.4: seen when the lease was renewed last, not before it. */
+static void time_ends_nothing_once_no_second_enforcer_is_seen(void **state)
+{
+    (void)state;
+    for (int word = BW_SECOND_IS_NONE; word < BW_SECOND_IS_SEEN; word++) {
+        begin_with_second();
+        say_second(A, (enum bw_second_word)word);
+        assert_acts("A33");
+        assert_false(world_group(&world)->terms.second_enforcer);
+        lose_holder();
+        assert_acts("A4");
+        assert_rule("A0");
+        assert_true(world_holds(&world, "end_reach", -1));
+    }
+}
+
+/* I1, 3.4: else its leader may be lost with it before that is committed. */
+static void a_renewal_without_one_is_confirmed_once_that_is_committed(void **state)
+{
+    (void)state;
+    begin_with_second();
+    assert_true(world_sync(&world, A));
+    world.sites[A].report.second = BW_SECOND_IS_SILENT;
+    assert_false(world_sync(&world, A));
+    assert_acts("A33");
+    assert_true(world_sync(&world, A));
+}
+
+/* Another instance, another site, and a boot that does not renew say nothing that time may end by. */
+static void only_who_renews_says_that_one_is_seen(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    say_second(B, BW_SECOND_IS_SEEN);
+    assert_string_not_equal(world_decide(&world), "A33");
+    world.sites[A].boot_id.bytes[0] = 77;
+    world.sites[A].session.bytes[0] = 77;
+    world.sites[A].renew_epoch = 0;
+    say_second(A, BW_SECOND_IS_SEEN);
+    assert_string_not_equal(world_decide(&world), "A33");
+    world.sites[A].instance.bytes[0] = 77;
+    say_second(A, BW_SECOND_IS_SEEN);
+    assert_string_not_equal(world_decide(&world), "A33");
+}
+
+/* Of two sessions the one that sees none counts, whichever speaks last. */
+static void one_session_that_sees_none_is_enough(void **state)
+{
+    (void)state;
+    begin_with_second();
+    say_second(A, BW_SECOND_IS_BLIND);
+    world.sites[A].session.bytes[0]++;
+    say_second(A, BW_SECOND_IS_SEEN);
+    assert_acts("A33");
+    assert_false(world_group(&world)->terms.second_enforcer);
+    assert_string_not_equal(world_decide(&world), "A33");
+}
+
+/* 5.3: a witness of an older release would stop at the command. */
+static void below_its_level_none_counts(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL - 1;
+    say_second(A, BW_SECOND_IS_SEEN);
+    assert_string_not_equal(world_decide(&world), "A33");
+    const struct bw_command command = {.kind = BW_COMMAND_SECOND_ENFORCER,
+                                       .group = "harbor",
+                                       .epoch = world_group(&world)->epoch,
+                                       .instance = world_group(&world)->holder_instance,
+                                       .is_seen = true};
+
+    assert_string_equal(world_apply(&world, &command), "-");
+    assert_false(world_group(&world)->terms.second_enforcer);
+}
+
+/* 3.4: what it is granted with holds until it says otherwise; of what it adopts nobody knows a deadline. */
+static void a_grant_pins_whether_its_candidate_has_one(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world.sites[B].report.second = BW_SECOND_IS_SEEN;
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    world_pass_ms(&world, 3000);
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    assert_true(world_group(&world)->terms.second_enforcer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +462,15 @@ int main(void)
         cmocka_unit_test(a_held_epoch_ends_by_a_give_back_that_answers_it),
         cmocka_unit_test(the_table_takes_no_other),
         cmocka_unit_test(what_a_silent_site_has_seen_is_no_news),
+        cmocka_unit_test(one_is_committed_once_what_it_ends_has_begun),
+        cmocka_unit_test(time_ends_what_a_second_enforcer_ends),
+        cmocka_unit_test(what_it_could_not_end_waits_also_once_it_is_silent),
+        cmocka_unit_test(time_ends_nothing_once_no_second_enforcer_is_seen),
+        cmocka_unit_test(a_renewal_without_one_is_confirmed_once_that_is_committed),
+        cmocka_unit_test(only_who_renews_says_that_one_is_seen),
+        cmocka_unit_test(one_session_that_sees_none_is_enough),
+        cmocka_unit_test(below_its_level_none_counts),
+        cmocka_unit_test(a_grant_pins_whether_its_candidate_has_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,25 @@ static void the_first_change_among_given_keys_is_found(void **state)
     bw_problems_deinit(&problems);
 }
 
+/* As an agent asks at each reload. */
+static void of_a_map_each_value_is_compared(void **state)
+{
+    static const char *const names[] = {"site", "second_enforcer", NULL};
+    static struct bw_site_config old;
+    static struct bw_site_config fresh;
+
+    (void)state;
+    assert_null(bw_schema_first_change(&bw_site_config_table, names, &old, &fresh));
+    (void)strcpy(fresh.second.agent, "a:1");
+    assert_string_equal(bw_schema_first_change(&bw_site_config_table, names, &old, &fresh),
+                        "second_enforcer");
+    old.second = fresh.second;
+    assert_null(bw_schema_first_change(&bw_site_config_table, names, &old, &fresh));
+    (void)strcpy(fresh.second.listen, "a:1");
+    assert_string_equal(bw_schema_first_change(&bw_site_config_table, names, &old, &fresh),
+                        "second_enforcer");
+}
+
 static void groups_yaml_of_the_design_loads(void **state)
 {
     struct bw_groups_config *config = NULL;
@@ -295,6 +314,7 @@ static void every_key_of_site_yaml_arrives(void **state)
     assert_int_equal(config->tls.revoked_count, 2);
     assert_string_equal(config->tls.revoked[1], "serial:9a0b");
     assert_string_equal(config->witnesses[0], "w1.example.net:7400");
+    assert_string_equal(config->health_listen, "127.0.0.1:7480");
     assert_int_equal(config->log_level, BW_LOG_DEBUG);
     assert_true(config->allow_writable_scripts && group->allow_writable_scripts);
     assert_int_equal(group->enforce, BW_REACH_CGROUP);
@@ -320,6 +340,28 @@ static void every_key_of_site_yaml_arrives(void **state)
     assert_string_equal(group->env[1].name, "HARBOR_REPLICAS");
     assert_string_equal(group->env[1].value, "1");
     assert_string_equal(group->env[2].value, "");
+    group = bw_site_config_find(config, "shop");
+    assert_true(bw_group_config_has(group, BW_ACTION_START));
+    assert_null(group->scripts[BW_ACTION_START]);
+    assert_string_equal(bw_group_config_run_name(group, BW_ACTION_STOP), "stop_steps");
+    assert_ptr_equal(bw_group_config_steps(group, BW_ACTION_START), &group->start_steps);
+    assert_null(bw_group_config_steps(group, BW_ACTION_FENCE));
+    assert_int_equal(group->start_steps.count, 3);
+    assert_int_equal(group->stop_steps.count, 1);
+    assert_string_equal(group->start_steps.items[1].name, "restore-db");
+    assert_true(group->start_steps.items[1].rule.is_point);
+    assert_false(group->start_steps.items[0].rule.is_point);
+    assert_true(bw_group_config_has_point(group));
+    assert_non_null(strstr(group->start_steps.items[1].script, "/config/scripts/restore.sh"));
+    assert_int_equal(group->start_steps.items[0].rule.needs, 6);
+    assert_int_equal(group->start_steps.items[0].timeout_ms, 30000);
+    assert_int_equal(group->start_steps.items[1].timeout_ms, 1200000);
+    assert_int_equal(group->start_steps.items[1].rule.retries, 2);
+    assert_int_equal(group->start_steps.items[1].phase, BW_STEP_PHASE_DATABASE);
+    assert_int_equal(group->start_steps.items[2].rule.needs, 2);
+    assert_int_equal(group->start_steps.items[2].phase, BW_STEP_PHASE_SERVICE);
+    assert_int_equal(group->stop_steps.items[0].phase, BW_STEP_PHASE_NONE);
+    assert_int_equal(group->stop_steps.items[0].timeout_ms, 12000); /* no longer than the list */
 
     bw_site_config_free(config);
     bw_problems_deinit(&problems);
@@ -504,6 +546,39 @@ static void a_remote_fence_is_no_part_of_the_digest(void **state)
     assert_false(bw_group_config_digest(&group) == without);
 }
 
+/* 3.4: what a list does hangs on its scripts, on who needs whom and on their order. */
+static void steps_are_a_part_of_the_digest(void **state)
+{
+    struct bw_step_config steps[] = {{.name = "a", .script = "/bin/true"},
+                                     {.name = "b", .script = "/bin/false"}};
+    struct bw_group_config group = {.name = "shop", .enforce = BW_REACH_CGROUP};
+    const uint64_t without = bw_group_config_digest(&group);
+    uint64_t files[BW_STEPS_MAX] = {0};
+    uint64_t with;
+
+    (void)state;
+    group.start_steps = (struct bw_steps_config){steps, 2};
+    with = bw_group_config_digest_steps(&group, BW_ACTION_START, files);
+    assert_true(with != without && with == bw_group_config_digest(&group));
+    assert_true(files[0] == bw_script_file_digest("/bin/true"));
+    assert_true(files[1] == bw_script_file_digest("/bin/false"));
+    steps[1].rule.needs = 1;
+    assert_true(bw_group_config_digest(&group) != with);
+    steps[1].rule.needs = 0;
+    steps[1].name[0] = 'c';
+    assert_true(bw_group_config_digest(&group) != with);
+    steps[1].name[0] = 'b';
+    steps[1].script = "/bin/true";
+    assert_true(bw_group_config_digest(&group) != with);
+    steps[1].script = "/bin/false";
+    steps[1].timeout_ms = 7; /* of which nothing that is seen of the reach depends */
+    assert_true(bw_group_config_digest(&group) == with);
+    group.start_steps.count = 0;
+    group.stop_steps = (struct bw_steps_config){steps, 2};
+    assert_true(bw_group_config_digest(&group) != with &&
+                bw_group_config_digest(&group) != without);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
@@ -511,12 +586,14 @@ int main(void)
         TEST(witness_yaml_of_the_design_loads),
         TEST(the_people_of_witness_yaml_arrive),
         TEST(the_first_change_among_given_keys_is_found),
+        TEST(of_a_map_each_value_is_compared),
         TEST(groups_yaml_of_the_design_loads),
         TEST(every_key_of_groups_yaml_arrives),
         TEST(a_version_is_read_and_a_mode_that_is_not_named_is_kept),
         TEST(a_version_that_is_no_number_is_told),
         TEST(every_key_of_site_yaml_arrives),
         TEST(a_remote_fence_is_no_part_of_the_digest),
+        TEST(steps_are_a_part_of_the_digest),
         TEST(seven_keys_load_unchanged),
         TEST(seven_keys_of_another_file_become_the_groups),
         TEST(scripts_must_be_here),

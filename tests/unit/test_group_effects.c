@@ -45,10 +45,11 @@ static void id_field(struct fields *out, const char *name, struct bw_id id)
 
 static void terms_fields(struct fields *out, const char *name, const struct bw_terms *terms)
 {
-    field(out, "%s ttl=%u fence=%u drift=%u margin=%u renew=%u request=%u reach=%d second=%d", name,
-          terms->ttl_ms, terms->fence_ms, terms->drift_ppm, terms->margin_ms,
+    field(out,
+          "%s ttl=%u fence=%u drift=%u margin=%u renew=%u request=%u reach=%d second=%d point=%d",
+          name, terms->ttl_ms, terms->fence_ms, terms->drift_ppm, terms->margin_ms,
           terms->renew_interval_ms, terms->request_timeout_ms, (int)terms->reach,
-          terms->second_enforcer);
+          terms->second_enforcer, (int)terms->no_return);
 }
 
 static void history_fields(struct fields *out, const struct bw_history_entry *entry)

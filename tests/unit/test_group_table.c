@@ -21,17 +21,24 @@ enum state {
     STATE_COUNT
 };
 
+/* Its start waits before its point of no return. */
+static struct group_run ahead(struct group_run run)
+{
+    run.group.terms.no_return = BW_NO_RETURN_AHEAD;
+    return run;
+}
+
 static struct group_run make(enum state state)
 {
     switch (state) {
     case STATE_VACANT:
         return group_run_vacant();
     case STATE_GRANTED:
-        return group_run_granted("dc-a");
+        return ahead(group_run_granted("dc-a"));
     case STATE_ADOPTING:
         return group_run_adopting("dc-a");
     case STATE_REVOKING:
-        return group_run_revoking("dc-a", "dc-b");
+        return ahead(group_run_revoking("dc-a", "dc-b"));
     case STATE_CLOSING:
         return group_run_closing("dc-a");
     case STATE_HELD:
@@ -79,6 +86,8 @@ static const unsigned compared[BW_COMMAND_COUNT] = {
     [BW_COMMAND_DELETE] = BIT(OTHER_VERSION),
     [BW_COMMAND_BOOT] = EPOCHS | BIT(NO_BOOT),
     [BW_COMMAND_REACH] = EPOCHS | BIT(OTHER_INSTANCE) | BIT(NO_INSTANCE),
+    [BW_COMMAND_SECOND_ENFORCER] = EPOCHS | BIT(OTHER_INSTANCE) | BIT(NO_INSTANCE),
+    [BW_COMMAND_PASSED] = EPOCHS | BIT(OTHER_INSTANCE) | BIT(NO_INSTANCE),
 };
 
 /* Every pair that has a row, and the row under mode observe where that is another. */
@@ -100,6 +109,8 @@ static const struct {
     {STATE_GRANTED, BW_COMMAND_FENCE_FAILED, "G12", NULL},
     {STATE_GRANTED, BW_COMMAND_BOOT, "G55", NULL},
     {STATE_GRANTED, BW_COMMAND_REACH, "G40", NULL},
+    {STATE_GRANTED, BW_COMMAND_SECOND_ENFORCER, "G56", NULL},
+    {STATE_GRANTED, BW_COMMAND_PASSED, "G58", NULL},
     {STATE_GRANTED, BW_COMMAND_SET_SPEC, "G19", "G20"},
     {STATE_GRANTED, BW_COMMAND_SET_MODE, "G25", "G26"},
     {STATE_GRANTED, BW_COMMAND_MAINTENANCE, "G31", NULL},
@@ -110,6 +121,7 @@ static const struct {
     {STATE_ADOPTING, BW_COMMAND_ADOPTED, "G15", NULL},
     {STATE_ADOPTING, BW_COMMAND_BOOT, "G55", NULL},
     {STATE_ADOPTING, BW_COMMAND_REACH, "G40", NULL},
+    {STATE_ADOPTING, BW_COMMAND_SECOND_ENFORCER, "G56", NULL},
     {STATE_ADOPTING, BW_COMMAND_SET_SPEC, "G19", "G20"},
     {STATE_ADOPTING, BW_COMMAND_SET_MODE, "G25", "G26"},
     {STATE_ADOPTING, BW_COMMAND_MAINTENANCE, "G31", NULL},
@@ -118,6 +130,8 @@ static const struct {
     {STATE_REVOKING, BW_COMMAND_RELEASED, "G8", NULL},
     {STATE_REVOKING, BW_COMMAND_CLOSE, "G11", NULL},
     {STATE_REVOKING, BW_COMMAND_REACH, "G41", NULL},
+    {STATE_REVOKING, BW_COMMAND_SECOND_ENFORCER, "G57", NULL},
+    {STATE_REVOKING, BW_COMMAND_PASSED, "G59", NULL},
     {STATE_REVOKING, BW_COMMAND_FENCE_FAILED, "G13", NULL},
     {STATE_REVOKING, BW_COMMAND_SET_SPEC, "G21", "G22"},
     {STATE_REVOKING, BW_COMMAND_SET_MODE, "G27", "G28"},

@@ -294,6 +294,54 @@ static void a_deadline_that_was_fenced_is_none_any_more(void **state)
     assert_false(bw_guard_has_deadline(&world.guard, at_ms(world.now_ms)));
 }
 
+static void start_held(struct world *world)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN, .epoch = 1};
+
+    of.run = (struct bw_guard_run){
+        .epoch = 1, .action = BW_ACTION_START, .run_id = 1, .facts = {.holds = true}};
+    message(world, &of);
+}
+
+static void pass(struct world *world, uint64_t epoch)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_PASS, .epoch = epoch};
+
+    message(world, &of);
+}
+
+/* 4: it would begin behind the point at once. */
+static void a_start_that_is_to_hold_where_it_has_no_point_is_refused(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    start_held(&world);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_NO_POINT);
+    assert_not_asked(&world, "SPAWN");
+}
+
+/* 4: that of its epoch, while it runs, and once. */
+static void only_the_start_of_that_epoch_is_told_that_it_may_pass(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.limits.has_point = true;
+    pass(&world, 1); /* nothing runs */
+    start_held(&world);
+    assert_asked(&world, "SPAWN:start");
+    pass(&world, 2);
+    assert_not_asked(&world, "PASS");
+    pass(&world, 1);
+    assert_asked(&world, "PASS");
+    world.log[0] = '\0';
+    pass(&world, 1);
+    assert_not_asked(&world, "PASS");
+}
+
 static void a_start_after_the_fence_is_refused(void **state)
 {
     struct world world;
@@ -414,7 +462,7 @@ static void what_only_a_guard_says_changes_nothing(void **state)
 
 static void each_value_has_a_word_of_its_own_and_no_other_has_one(void **state)
 {
-    const char *words[BW_REFUSAL_OTHER_SCRIPTS + 1];
+    const char *words[BW_REFUSAL_NO_POINT + 1];
 
     (void)state;
     for (int i = 0; i < BW_ACTION_COUNT; i++)
@@ -427,15 +475,15 @@ static void each_value_has_a_word_of_its_own_and_no_other_has_one(void **state)
     for (int i = 0; i <= BW_RUN_REFUSED; i++)
         for (int k = 0; k < i; k++)
             assert_string_not_equal(words[i], words[k]);
-    for (int i = 0; i <= BW_REFUSAL_OTHER_SCRIPTS; i++)
+    for (int i = 0; i <= BW_REFUSAL_NO_POINT; i++)
         words[i] = bw_refusal_word((enum bw_refusal)i);
-    for (int i = 0; i <= BW_REFUSAL_OTHER_SCRIPTS; i++)
+    for (int i = 0; i <= BW_REFUSAL_NO_POINT; i++)
         for (int k = 0; k < i; k++)
             assert_string_not_equal(words[i], words[k]);
 
     assert_string_equal(bw_action_word(BW_ACTION_COUNT), "?");
     assert_string_equal(bw_run_result_word((enum bw_run_result)(BW_RUN_REFUSED + 1)), "?");
-    assert_string_equal(bw_refusal_word((enum bw_refusal)(BW_REFUSAL_OTHER_SCRIPTS + 1)), "?");
+    assert_string_equal(bw_refusal_word((enum bw_refusal)(BW_REFUSAL_NO_POINT + 1)), "?");
 }
 
 static void only_what_changes_the_service_takes_the_action_slot(void **state)
@@ -465,6 +513,8 @@ int main(void)
         cmocka_unit_test(what_is_no_action_or_has_no_script_does_not_run),
         cmocka_unit_test(a_start_of_an_epoch_that_is_not_the_armed_one_is_refused),
         cmocka_unit_test(a_deadline_that_was_fenced_is_none_any_more),
+        cmocka_unit_test(a_start_that_is_to_hold_where_it_has_no_point_is_refused),
+        cmocka_unit_test(only_the_start_of_that_epoch_is_told_that_it_may_pass),
         cmocka_unit_test(a_start_after_the_fence_is_refused),
         cmocka_unit_test(a_rejoin_is_refused_beside_a_lease_and_in_an_ended_epoch),
         cmocka_unit_test(a_fence_of_another_epoch_ends_no_lease),

@@ -123,6 +123,7 @@ static void tell_action(const struct bw_guard_action *action)
         [BW_GUARD_ACTION_TERM_REACH] = "term_reach",
         [BW_GUARD_ACTION_KILL_REACH] = "kill_reach",
         [BW_GUARD_ACTION_SEND] = "send",
+        [BW_GUARD_ACTION_PASS] = "pass",
     };
 
     tell(&story, "    %s: %s", action->rule, kinds[action->kind]);

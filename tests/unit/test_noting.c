@@ -139,6 +139,49 @@ static void a_failover_is_noted_with_its_outage_by_the_sites_own_words(void **st
 }
 
 /* A look is as old as its site says, and never of the future. */
+/* 5.1, steps: by its site's word, of that very epoch; what it said of another is of another start.
+ */
+static void a_start_by_steps_is_noted_with_how_long_its_phases_took(void **state)
+{
+    struct bw_report *report = &world.sites[B].report;
+    struct bw_note said;
+
+    (void)state;
+    begin(2);
+    fail_over();
+    world_pass_ms(&world, 2000);
+    report->service_age_ms = 0;
+    report->phases_epoch = 2;
+    report->phase_ms[BW_STEP_PHASE_DATABASE] = 1200;
+    report->phase_ms[BW_STEP_PHASE_NONE] = 30;
+    world_serve(&world, B);
+
+    assert_true(note(&said));
+
+    assert_int_equal(said.phase_ms[BW_STEP_PHASE_DATABASE], 1200);
+    assert_int_equal(said.phase_ms[BW_STEP_PHASE_NONE], 30);
+    assert_int_equal(newest().note.phase_ms[BW_STEP_PHASE_DATABASE], 1200);
+}
+
+static void phases_of_another_epoch_are_not_noted(void **state)
+{
+    struct bw_report *report = &world.sites[B].report;
+    struct bw_note said;
+
+    (void)state;
+    begin(2);
+    fail_over();
+    world_pass_ms(&world, 2000);
+    report->service_age_ms = 0;
+    report->phases_epoch = 1;
+    report->phase_ms[BW_STEP_PHASE_DATABASE] = 1200;
+    world_serve(&world, B);
+
+    assert_true(note(&said));
+
+    assert_int_equal(said.phase_ms[BW_STEP_PHASE_DATABASE], 0);
+}
+
 static void an_old_look_is_counted_from_when_it_was_made(void **state)
 {
     struct bw_note said;
@@ -544,6 +587,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_failover_is_noted_with_its_outage_by_the_sites_own_words),
+        CASE(a_start_by_steps_is_noted_with_how_long_its_phases_took),
+        CASE(phases_of_another_epoch_are_not_noted),
         CASE(an_old_look_is_counted_from_when_it_was_made),
         CASE(what_was_not_followed_from_the_grant_on_is_unknown),
         CASE(a_word_that_lay_in_a_cut_link_tells_no_time),

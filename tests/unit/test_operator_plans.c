@@ -403,6 +403,10 @@ static void fail_over_on_record(void)
     world_pass_ms(&world, 1000);
     assert_string_equal(decide_on_record(), "A9");
     world_pass_ms(&world, 3000);
+    world.sites[B].report.phases_epoch = 2;
+    world.sites[B].report.phase_ms[BW_STEP_PHASE_NONE] = 1;
+    world.sites[B].report.phase_ms[BW_STEP_PHASE_DATABASE] = 2300;
+    world.sites[B].report.phase_ms[BW_STEP_PHASE_ROUTING] = 410;
     world_serve(&world, B);
     note_on_record();
 }

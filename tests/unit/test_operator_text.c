@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
 #include <breakwater/core/guard_link.h>
 #include <breakwater/witness/json.h>
 #include <breakwater/witness/spec_json.h>
 
+#include "alarm_lines.h"
 #include "operator_text.h"
 
 /* ---- status ----------------------------------------------------------------------------------- */
@@ -52,6 +54,62 @@ static void a_silent_witness_and_an_alarm_are_warnings(void **state)
     view = view_of_leader();
 
     compare_status(&view, BW_EXIT_WARNINGS, "status_warnings.txt");
+}
+
+/* 3.4: its service runs where no signal of its guard comes. */
+static void begin_outside_with_second(enum bw_second_word word)
+{
+    struct bw_report *report = &world.sites[A].report;
+
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    report->second = word;
+    report->alarms = 1u << BW_ALARM_OUTSIDE_REACH;
+    report->sight.seen = BW_REACH_OUTSIDE;
+    world_group(&world)->sight.seen = BW_REACH_OUTSIDE;
+    world_group(&world)->terms.second_enforcer = word == BW_SECOND_IS_SEEN;
+    world_sync_all(&world);
+}
+
+static void a_second_enforcer_that_is_seen_is_no_warning(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    begin_outside_with_second(BW_SECOND_IS_SEEN);
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_FINE, "status_second_seen.txt");
+}
+
+static void a_second_enforcer_that_is_not_counted_on_is_told_with_why(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    begin_outside_with_second(BW_SECOND_IS_SILENT);
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_WARNINGS, "status_second_lost.txt");
+}
+
+/* Each word that an agent may have for it has its own next step. */
+static void every_word_for_a_second_enforcer_has_its_way(void **state)
+{
+    (void)state;
+    for (int word = BW_SECOND_IS_NONE + 1; word < BW_SECOND_IS_SEEN; word++) {
+        json_t *group = json_pack("{s:s, s:[{s:s, s:s}]}", "name", "harbor", "sites", "name",
+                                  "dc-a", "second_enforcer",
+                                  bw_second_word((enum bw_second_word)word));
+        FILE *out = begin_telling();
+
+        assert_non_null(group);
+        bw_tell_way("second_enforcer_lost", group, "dc-a", out);
+        assert_int_equal(fclose(out), 0);
+        if (told_size == 0)
+            fail_msg("%s", bw_second_word((enum bw_second_word)word));
+        json_decref(group);
+    }
 }
 
 /* Of everybody who speaks here: the sites, each witness, and who asks. A name in an answer moves no
@@ -241,6 +299,37 @@ static void a_fence_from_another_site_is_told_from_before_the_loss_to_its_end(vo
     view = view_of_calm_leader();
 
     compare_status(&view, BW_EXIT_NO_SITE, "status_remote_fence_failed.txt");
+}
+
+/* 5.1, steps: what a start does, as long as it does it. */
+static void a_start_by_steps_is_shown_as_far_as_it_has_come(void **state)
+{
+    struct bw_steps_said *steps = &world.sites[A].report.steps;
+    struct bw_operator_view view;
+
+    (void)state;
+    begin_with_min_grade_fenced();
+    *steps = (struct bw_steps_said){.count = 5,
+                                    .done = 2,
+                                    .running = 2,
+                                    .name = "restore-db",
+                                    .phase = BW_STEP_PHASE_DATABASE,
+                                    .attempt = 2,
+                                    .age_ms = 42000};
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_FINE, "status_steps.txt");
+
+    *steps = (struct bw_steps_said){.count = 3, .done = 1, .is_stop = true};
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_FINE, "status_steps_between.txt");
+
+    *steps = (struct bw_steps_said){.count = 3, .done = 1};
+    world.sites[A].report.asks_to_pass = world_group(&world)->epoch;
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_FINE, "status_steps_no_return.txt");
 }
 
 /* Nobody may wait for a give-back that cannot come: only an epoch's own instance gives it back. */
@@ -462,6 +551,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_calm_hour_is_fine),
         cmocka_unit_test(a_silent_witness_and_an_alarm_are_warnings),
+        cmocka_unit_test(a_second_enforcer_that_is_seen_is_no_warning),
+        cmocka_unit_test(a_second_enforcer_that_is_not_counted_on_is_told_with_why),
+        cmocka_unit_test(every_word_for_a_second_enforcer_has_its_way),
         cmocka_unit_test(each_certificate_that_ends_soon_is_told_with_what_renews_it),
         cmocka_unit_test(alarms_are_told_with_their_age_and_acknowledged_ones_do_not_warn),
         cmocka_unit_test(a_service_that_was_started_again_is_told_with_the_way_on),
@@ -471,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_group_that_time_does_not_end_promises_no_failover),
         cmocka_unit_test(a_lost_site_whose_epoch_time_does_not_end_names_the_way_out),
         cmocka_unit_test(a_fence_from_another_site_is_told_from_before_the_loss_to_its_end),
+        cmocka_unit_test(a_start_by_steps_is_shown_as_far_as_it_has_come),
         cmocka_unit_test(a_holder_that_lost_its_state_is_said_to_give_nothing_back),
         cmocka_unit_test(a_follower_says_that_it_does_not_lead),
         cmocka_unit_test(without_a_leader_no_failover_is_promised),

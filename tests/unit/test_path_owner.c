@@ -106,9 +106,11 @@ static void the_refusal_says_what_to_run(void **state)
     assert_string_equal(diag.text, wanted);
 }
 
+/* Whose it is says who may be wrong to run this; a file is given to root on one condition, which is
+ * said. */
 static void a_file_of_another_user_is_refused(void **state)
 {
-    char wanted[128];
+    char wanted[512];
 
     (void)state;
     if (geteuid() != 0)
@@ -117,9 +119,78 @@ static void a_file_of_another_user_is_refused(void **state)
     assert_int_equal(chown(in("file"), NOBODY, 0), 0);
     assert_file(in("file"), BW_ERR_REFUSED);
 
-    assert_says("belongs to user 65534, who is neither root nor the user of this process");
-    (void)snprintf(wanted, sizeof wanted, "run: chown 0 %s", in("file"));
-    assert_says(wanted);
+    (void)snprintf(wanted, sizeof wanted,
+                   "others can change it: %s belongs to user nobody, and this runs as root: run it "
+                   "as that user "
+                   "(runuser -u nobody -- breakwater ...); only if nothing that needs it runs as "
+                   "nobody, chown "
+                   "root %s",
+                   in("file"), in("file"));
+    assert_string_equal(diag.text, wanted);
+}
+
+/* A daemon's directory, looked at by root: a chown would take it from the daemon. */
+static void no_command_takes_a_kept_directory_from_its_user(void **state)
+{
+    char wanted[512];
+
+    (void)state;
+    if (geteuid() != 0)
+        skip_lacking("root");
+    make("kept", 0700);
+    assert_int_equal(chown(in("kept"), NOBODY, 0), 0);
+    assert_int_equal(bw_path_check_dir(in("kept"), &diag), BW_ERR_REFUSED);
+
+    (void)snprintf(
+        wanted, sizeof wanted,
+        "others can change it: %s belongs to user nobody, and this runs as root: run it as that "
+        "user "
+        "(runuser -u nobody -- breakwater ...); only if no daemon runs as nobody, give it to root",
+        in("kept"));
+    assert_string_equal(diag.text, wanted);
+
+    assert_int_equal(chown(in("kept"), 0, 0), 0);
+    put("kept/state", 0600);
+    assert_int_equal(chown(in("kept/state"), NOBODY, 0), 0);
+    assert_int_equal(bw_path_check_dir(in("kept"), &diag), BW_ERR_REFUSED);
+    assert_says("only if no daemon runs as nobody, give it to root");
+    assert_null(strstr(diag.text, "chown"));
+}
+
+/* It may be somebody's home. */
+static void a_directory_on_the_way_is_nobodys_to_give_away(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip_lacking("root");
+    make("home", 0755);
+    put("home/file", 0600);
+    assert_int_equal(chown(in("home"), NOBODY, 0), 0);
+    assert_file(in("home/file"), BW_ERR_REFUSED);
+
+    assert_says("/home belongs to user nobody, and this runs as root");
+    assert_says("or keep it where only root can change the way to it");
+    assert_null(strstr(diag.text, "chown"));
+}
+
+/* Who is not root cannot give anything away: root does, and to whom the file's readers need. */
+static void what_only_root_can_do_is_said_to_be_roots(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip_lacking("root");
+    put("public", 0644);
+    put("key", 0600);
+    assert_int_equal(chmod(dir, 0755), 0);
+    assert_int_equal(chown(in("public"), 54321, 0), 0);
+    assert_int_equal(chown(in("key"), 54321, 0), 0);
+    assert_int_equal(seteuid(NOBODY), 0);
+    assert_file(in("public"), BW_ERR_REFUSED);
+    assert_says("belongs to user 54321, and this runs as nobody: run it as that user (as root: ");
+    assert_says("as root: chown root ");
+    assert_file(in("key"), BW_ERR_REFUSED);
+    assert_says("as root: chown nobody ");
+    assert_int_equal(seteuid(0), 0);
 }
 
 /* What root keeps, a daemon that runs as another user may believe. */
@@ -256,6 +327,9 @@ int main(void)
         CLAIM(a_file_that_its_group_or_all_can_write_is_refused),
         CLAIM(the_refusal_says_what_to_run),
         CLAIM(a_file_of_another_user_is_refused),
+        CLAIM(no_command_takes_a_kept_directory_from_its_user),
+        CLAIM(a_directory_on_the_way_is_nobodys_to_give_away),
+        CLAIM(what_only_root_can_do_is_said_to_be_roots),
         CLAIM(a_file_of_root_is_anybodys_to_read),
         CLAIM(each_directory_on_the_way_counts),
         CLAIM(a_sticky_directory_on_the_way_is_none_that_others_can_change),

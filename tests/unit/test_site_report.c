@@ -52,6 +52,45 @@ static void a_script_that_failed_is_told_with_its_last_words_and_how_long_ago(vo
     assert_int_equal(reported(&world).failures[0].age_ms, 3000);
 }
 
+/* 5.1, steps: as its guard has told it, with what has passed since, and no longer than the list
+ * runs. */
+static void how_far_a_list_has_come_is_told_while_it_runs(void **state)
+{
+    struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    assert_int_equal(reported(&world).steps.count, 0);
+    begun.begun.action = BW_ACTION_START;
+    begun.begun.run_id = world.sent_run.run.run_id;
+    begun.begun.steps = (struct bw_steps_said){
+        .count = 5, .done = 2, .running = 1, .name = "restore-db", .attempt = 2, .age_ms = 40};
+
+    from_guard(&world, &begun);
+
+    assert_int_equal(reported(&world).steps.done, 2);
+    world.site.guard.stop_seen = true; /* by a fence: what is told late takes nothing back */
+    from_guard(&world, &begun);
+    assert_true(world.site.guard.stop_seen);
+    assert_string_equal(reported(&world).steps.name, "restore-db");
+    assert_int_equal(reported(&world).steps.age_ms, 40);
+    world.now_ms += 3000;
+    assert_int_equal(reported(&world).steps.age_ms, 3040);
+    world.site.steps.age_ms = UINT32_MAX - 5;
+    assert_int_equal(reported(&world).steps.age_ms, UINT32_MAX);
+    world.site.steps.phase_ms[BW_STEP_PHASE_STORAGE] = 700;
+    assert_int_equal(reported(&world).phases_epoch, 0);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_equal(reported(&world).steps.count, 0);
+    assert_int_equal(reported(&world).phases_epoch, 1);
+    assert_int_equal(reported(&world).phase_ms[BW_STEP_PHASE_STORAGE], 700);
+    from_guard(&world, &begun);
+    assert_int_equal(reported(&world).steps.count, 5);
+    guard_lost(&world);
+    assert_int_equal(reported(&world).steps.count, 0);
+}
+
 static void die(struct world *world)
 {
     for (int i = 0; i < 3; i++)
@@ -199,6 +238,7 @@ int main(void)
         cmocka_unit_test(a_service_that_was_started_again_is_told_with_how_often_and_when),
         cmocka_unit_test(what_came_back_by_itself_was_not_started_again),
         cmocka_unit_test(the_guard_knows_of_a_start_before_that_of_this_agent),
+        cmocka_unit_test(how_far_a_list_has_come_is_told_while_it_runs),
         cmocka_unit_test(a_script_that_failed_is_told_with_its_last_words_and_how_long_ago),
         cmocka_unit_test(a_stop_that_has_begun_is_said_until_its_epoch_is_given_back),
         cmocka_unit_test(a_fence_that_has_begun_is_a_stop_that_has_begun),

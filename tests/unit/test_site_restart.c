@@ -467,6 +467,100 @@ static void service_that_runs_after_a_reboot_is_stopped_first(void **state)
     assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
 }
 
+/* ---- a start that its guard's end has interrupted (5.1, steps) --------------------------------
+ */
+
+static void begin_interrupted(struct world *world, bool goes_on)
+{
+    begin_leased(world);
+    world->site.limits.start_goes_on = goes_on;
+    assert_int_equal(world->sent_run.run.action, BW_ACTION_START);
+    ended(world, &world->sent_run, BW_RUN_INTERRUPTED, "");
+    world->sent_run.run.action = BW_ACTION_NONE;
+}
+
+static void an_interrupted_start_by_steps_is_ordered_again_once_status_says_stopped(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_interrupted(&world, true);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE); /* nobody has looked yet */
+    look(&world, BW_ACTION_STATUS, BW_RUN_FAILED, "");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE); /* unknown starts nothing (4) */
+
+    status(&world, "stopped");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_int_equal(world.sent_run.run.epoch, 1);
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+}
+
+static void an_interrupted_start_that_serves_is_taken_as_it_is(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_interrupted(&world, true);
+
+    status(&world, "started");
+
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+static void an_interrupted_start_by_a_script_is_waited_for(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_interrupted(&world, false);
+
+    status(&world, "stopped");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    assert_int_equal(world.site.start, BW_SITE_START_RAN);
+}
+
+/* What ends its guard each time it is tried is another site's to try. */
+static void a_start_goes_on_three_times(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_interrupted(&world, true);
+    for (int i = 0; i < BW_SITE_STARTS_GO_ON_MAX; i++) {
+        status(&world, "stopped");
+        assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+        ended(&world, &world.sent_run, BW_RUN_INTERRUPTED, "");
+        world.sent_run.run.action = BW_ACTION_NONE;
+    }
+
+    status(&world, "stopped");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    assert_int_equal(world.site.start, BW_SITE_START_RAN);
+}
+
+/* It ended by itself: what it came to is known. */
+static void a_start_that_went_on_and_ended_is_judged_by_its_end(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_interrupted(&world, true);
+    status(&world, "stopped");
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    world.sent_run.run.action = BW_ACTION_NONE;
+
+    status(&world, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    status(&world, "started");
+
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_int_equal(world.site.restarts, 0); /* it had not served before */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +582,11 @@ int main(void)
         cmocka_unit_test(after_a_reboot_the_epoch_is_given_back_and_not_renewed),
         cmocka_unit_test(stopped_after_a_reboot_that_the_guard_does_not_take_is_stopped_first),
         cmocka_unit_test(service_that_runs_after_a_reboot_is_stopped_first),
+        cmocka_unit_test(an_interrupted_start_by_steps_is_ordered_again_once_status_says_stopped),
+        cmocka_unit_test(an_interrupted_start_that_serves_is_taken_as_it_is),
+        cmocka_unit_test(an_interrupted_start_by_a_script_is_waited_for),
+        cmocka_unit_test(a_start_goes_on_three_times),
+        cmocka_unit_test(a_start_that_went_on_and_ended_is_judged_by_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -311,6 +311,7 @@ static void guard_perform(struct world *world, const struct bw_guard_action *act
         world->children[action->slot].fails = true;
         world->children[action->slot].end_ms = world->now_ms;
         break;
+    case BW_GUARD_ACTION_PASS:
     case BW_GUARD_ACTION_TERM_STARTED: /* nothing is left of its starts */
         fail();
         break;

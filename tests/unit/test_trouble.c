@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
 #include <breakwater/core/trouble.h>
 
 #include "core_world.h"
@@ -122,6 +123,37 @@ static void a_held_group_needs_a_person(void **state)
     assert_string_equal(world_act(&world), "A2");
     assert_int_equal(look(&(struct bw_trouble_facts){0}).list[0].bits,
                      BIT(NO_ACTIVE_SITE) | BIT(NEEDS_PERSON));
+}
+
+/* 3.4: while it is committed that one is seen, time alone ends what its guard cannot; one that is
+ * there and does not count is said, of the site that holds the group. */
+static void a_second_enforcer_that_is_counted_on_takes_the_place_of_the_reach(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world.sites[A].report.alarms = 1u << BW_ALARM_OUTSIDE_REACH;
+    world.sites[A].report.second = BW_SECOND_IS_SEEN;
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, BIT(OUTSIDE_REACH)); /* not committed */
+    world_group(&world)->terms.second_enforcer = true;
+    assert_int_equal(look(&calm).list[1].bits, 0);
+    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    assert_int_equal(look(&calm).list[1].bits, BIT(OUTSIDE_REACH));
+    world_group(&world)->spec.min_grade = BW_MIN_GRADE_EXPIRED;
+
+    for (int word = BW_SECOND_IS_NONE + 1; word < BW_SECOND_IS_SEEN; word++) {
+        world.sites[A].report.second = (enum bw_second_word)word;
+        world.sites[B].report.second = (enum bw_second_word)word;
+        world_sync_all(&world);
+        assert_int_equal(look(&calm).list[1].bits, BIT(OUTSIDE_REACH) | BIT(SECOND_ENFORCER_LOST));
+        assert_int_equal(look(&calm).list[2].bits, 0);
+    }
+    world.sites[A].report.second = BW_SECOND_IS_NONE;
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, BIT(OUTSIDE_REACH));
 }
 
 /* 3.9: nothing is enforced yet, so no guard ends it: people have to hear of it. */
@@ -506,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_local_restart_is_an_alarm_for_an_hour),
         cmocka_unit_test(each_fact_is_its_own_alarm),
         cmocka_unit_test(a_held_group_needs_a_person),
+        cmocka_unit_test(a_second_enforcer_that_is_counted_on_takes_the_place_of_the_reach),
         cmocka_unit_test(two_sites_that_serve_are_said_in_every_mode),
         cmocka_unit_test_setup_teardown(an_alarm_begins_and_ends_with_its_fact_and_is_counted,
                                         begin, end),

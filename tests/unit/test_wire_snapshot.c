@@ -52,6 +52,7 @@ static void fill_group(struct wire_filler *filler, struct bw_group *group)
     group->history[group->history_count - 1].ended_index = 0;
     memcpy(group->history[group->history_count - 1].site, group->holder_site,
            sizeof group->holder_site);
+    group->terms.no_return = BW_NO_RETURN_PASSED;
     assert_true(bw_group_is_sound(group));
 }
 

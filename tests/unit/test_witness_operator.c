@@ -525,6 +525,34 @@ static void nothing_follows_a_let_go_before_its_site_has_let_go(void **state)
     assert_int_equal(judge(&rig, &order), 0);
 }
 
+/* Whoever held an epoch of before it was deleted is known to nobody by now: it is said to be a
+ * wait, and how long. */
+static void what_is_made_anew_waits_for_nobody_by_name(void **state)
+{
+    const struct bw_command delete = {.kind = BW_COMMAND_DELETE};
+    const struct bw_command automatic = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_AUTO};
+    const char *const names[] = {"harbor", NULL};
+    const char *const wanted =
+        "a site may still hold a lease of before harbor was made anew, and would stop what "
+        "serves there: no such lease lives in 1";
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_let_go(&rig);
+    order_begin(&rig, &order, names);
+    order.items[0].spec.mode = BW_MODE_AUTO;
+    rig.groups[0].let_go_site[0] = '\0'; /* as bw_group_init and a recovery leave it */
+    assert_int_equal(judge_change(&rig, &delete, wanted), BW_ERR_BUSY);
+    assert_int_equal(judge_change(&rig, &automatic, wanted), BW_ERR_BUSY);
+    assert_refuses(&rig, &order,
+                   "groups[0]: a site may still hold a lease of before harbor was made anew");
+    rig.groups[0].recovered_index = 1;
+    assert_int_equal(judge_change(&rig, &automatic,
+                                  "a site may still hold a lease of before harbor was recovered"),
+                     BW_ERR_BUSY);
+}
+
 /* I1: nobody speaks for a site that has left the spec. What serves there would serve beside the
  * next grant. */
 static void a_site_that_may_serve_what_was_let_go_does_not_leave_in_silence(void **state)
@@ -797,6 +825,7 @@ int main(void)
         cmocka_unit_test(what_was_asked_for_is_taken_back),
         cmocka_unit_test(a_change_is_bound_to_the_version_that_was_looked_at),
         cmocka_unit_test(nothing_follows_a_let_go_before_its_site_has_let_go),
+        cmocka_unit_test(what_is_made_anew_waits_for_nobody_by_name),
         cmocka_unit_test(a_site_that_may_serve_what_was_let_go_does_not_leave_in_silence),
         cmocka_unit_test(a_site_that_was_never_heard_leaves_a_group_that_was_never_granted),
         cmocka_unit_test(a_leader_that_is_none_any_more_sends_the_rest_to_nobody),

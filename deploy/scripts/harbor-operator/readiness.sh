@@ -6,7 +6,7 @@
 
 # shellcheck disable=SC2119
 problem=$(settings_problem) || fail "$problem"
-read_harbor || fail "the object $HARBOR_NAMESPACE/$HARBOR_NAME cannot be read"
+read_object || fail "the object $HARBOR_NAMESPACE/$HARBOR_NAME cannot be read"
 [ "$(ask auth can-i patch "$KIND")" = yes ] || fail "no right to patch $KIND in $HARBOR_NAMESPACE"
 nodes=$(list_nodes) || fail "the nodes cannot be listed"
 grep -q ' True$' <<<"$nodes" || fail "no node is Ready"

@@ -14,7 +14,7 @@ answer() {
 # shellcheck disable=SC2119
 problem=$(settings_problem) || answer unknown "$problem"
 exec {health_answer}< <(health)
-read_harbor || answer unknown "the object $HARBOR_NAMESPACE/$HARBOR_NAME cannot be read"
+read_object || answer unknown "the object $HARBOR_NAMESPACE/$HARBOR_NAME cannot be read"
 pods=$(list_pods) || answer unknown "its pods cannot be listed"
 # shellcheck disable=SC2086
 silent=$(silent_nodes $NODES) || answer unknown "the nodes cannot be listed"
@@ -35,10 +35,10 @@ wanted=0
 for part in "${COMPONENTS[@]}"; do
     [ "${COUNT[$part]}" != 0 ] || continue
     wanted=$((wanted + 1))
-    awk -v part="$part" '$2 == part && $4 == "ready" { found = 1 } END { exit !found }' <<<"$pods" ||
+    awk -v part="$part" '$2 == part && $5 == "ready" { found = 1 } END { exit !found }' <<<"$pods" ||
         answer unknown "no pod of $part is Ready; health: $said"
 done
-ready=$(awk '$4 == "ready"' <<<"$pods" | wc -l)
+ready=$(awk '$5 == "ready"' <<<"$pods" | wc -l)
 [ "$wanted" -gt 0 ] || answer unknown "no pod is wanted, these are left: $(cut -d ' ' -f 1 <<<"$pods" | paste -sd ,)"
 [ "$ready" -ge "${MIN_PODS_REQUIRED:-$wanted}" ] ||
     answer unknown "$ready pods are Ready, MIN_PODS_REQUIRED is $MIN_PODS_REQUIRED"

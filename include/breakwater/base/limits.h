@@ -17,6 +17,8 @@
 #define BW_SITE_GROUPS_MAX 256
 #define BW_SITES_MAX 8           /* sites of one group */
 #define BW_UNITS_MAX 16          /* systemd units that one group names */
+#define BW_STEPS_MAX        32          /* steps of one list: of a start, or of a stop */
+#define BW_STEP_RETRIES_MAX 100         /* of one step */
 #define BW_HISTORY_MAX     32 /* epochs of one group that decisions rest on (damping, back-off) */
 #define BW_WITNESSES_MAX 7       /* founding members; 3 and 5 are the useful numbers */
 #define BW_BOOTS_MAX 4           /* boots kept for one epoch from which it was renewed; with more of

@@ -11,6 +11,7 @@
 #include <breakwater/config/tls_config.h>
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/spec.h>
+#include <breakwater/core/steps.h>
 #include <breakwater/obs/log.h>
 
 #define BW_ENV_MAX 64           /* variables of one group's `env:` */
@@ -42,6 +43,24 @@ enum bw_condition_use { BW_CONDITION_USE_UNSAID, BW_CONDITION_USE_VETO, BW_CONDI
  * people have of their own, which asks `breakwater condition` (design 3.4, driver). */
 enum bw_driver { BW_DRIVER_GUARD, BW_DRIVER_EXTERNAL };
 
+/* One of `start_steps` or `stop_steps` (5.1). */
+struct bw_step_config {
+    char name[BW_NAME_MAX + 1];
+    const char *script;
+    const char *const *needs; /* names of other steps of its list */
+    uint32_t need_count;
+    uint32_t timeout_ms;
+    struct bw_step_rule rule; /* `needs` as bits */
+    enum bw_step_phase phase;
+};
+#define BW_STEP_PATH_MAX 1023
+
+/* In place of a start script, or of a stop script. */
+struct bw_steps_config {
+    const struct bw_step_config *items;
+    uint32_t count; /* 0: there is no list */
+};
+
 struct bw_group_config {
     char name[BW_NAME_MAX + 1];
     enum bw_driver driver;
@@ -50,6 +69,8 @@ struct bw_group_config {
     const char *const *units;            /* with UNITS, each "NAME.service" or the like */
     uint32_t unit_count;
     const char *scripts[BW_ACTION_COUNT]; /* absolute paths; NULL: there is none */
+    struct bw_steps_config start_steps;   /* in place of scripts[START], or of scripts[STOP]: */
+    struct bw_steps_config stop_steps;    /* bw_group_config_steps */
     uint32_t timeout_ms[BW_ACTION_COUNT]; /* the limit of each, whether or not it has a script */
     uint32_t script_timeout_ms;
     uint32_t check_interval_ms;
@@ -64,6 +85,12 @@ struct bw_group_config {
     uint64_t digest;                     /* bw_group_config_digest when it was loaded; OFFLINE: 0 */
 };
 
+/* `second_enforcer:` (design 3.4). */
+struct bw_second_config {
+    char listen[BW_ADDRESS_MAX + 1]; /* where the agent answers its second enforcer; "": nowhere */
+    char agent[BW_ADDRESS_MAX + 1];  /* where that asks; "": it cannot run with this file */
+};
+
 struct bw_site_config {
     struct bw_config_arena arena; /* owns the strings and lists */
     char cluster[BW_NAME_MAX + 1];
@@ -72,7 +99,9 @@ struct bw_site_config {
     const char *state_dir;
     const char *run_dir;      /* where the guard mirrors deadlines; must outlive the guard */
     const char *guard_socket;
+    char health_listen[BW_ADDRESS_MAX + 1]; /* "": nobody is answered */
     struct bw_tls_config tls;
+    struct bw_second_config second;
     const char *const *witnesses; /* HOST:PORT each, checked */
     uint32_t witness_count;
     bool allow_writable_scripts; /* one that others than root and the guard's user can change is run */
@@ -109,9 +138,28 @@ const struct bw_group_config *bw_site_config_find(const struct bw_site_config *c
 bool bw_group_config_has_same_reach(const struct bw_group_config *from,
                                     const struct bw_group_config *to);
 
-/* Of the scripts' contents, `env`, `enforce` and the units: what a guard has seen of its reach it has seen with
- * these (design 3.4). Reads the scripts; never 0. */
+/* Of the scripts' contents (of steps their names, needs and order, too), `env`, `enforce` and the
+ * units: what a guard has seen of its reach it has seen with these (design 3.4). Reads the scripts;
+ * never 0. */
 uint64_t bw_group_config_digest(const struct bw_group_config *group);
+/* The same, and in `out_steps` the digest of the file of each step of `action`, as they went into
+ * it. */
+uint64_t bw_group_config_digest_steps(const struct bw_group_config *group,
+                                      enum bw_action_kind action, uint64_t out_steps[BW_STEPS_MAX]);
+/* Of one file: what a step's digest is. Async-signal-safe. */
+uint64_t bw_script_file_digest(const char *path);
+
+/* The list that is run for `action`; NULL: it has none, and a script if it has anything. */
+const struct bw_steps_config *bw_group_config_steps(const struct bw_group_config *group,
+                                                    enum bw_action_kind action);
+/* Its start is a list with a step that is marked as the point of no return (4). */
+bool bw_group_config_has_point(const struct bw_group_config *group);
+/* There is a script or a list to run for it. */
+bool bw_group_config_has(const struct bw_group_config *group, enum bw_action_kind action);
+/* What is run for it, as people know it: the script's path, or the key of its list; NULL: nothing.
+ */
+const char *bw_group_config_run_name(const struct bw_group_config *group,
+                                     enum bw_action_kind action);
 
 /* For the core: how long the service's own loop has after asking; 0: the guard starts it. */
 uint64_t bw_group_config_loop_delay_ns(const struct bw_group_config *group);

@@ -11,21 +11,27 @@ enum bw_stop {
 /* The end of each text about a witness that has forgotten what it has said or taken, or may have: it
  * must never vote again, and another one takes its place. */
 #define BW_WITNESS_LOST                                                                            \
-    "this witness must not take part again: leave it stopped, and replace it while the others are " \
-    "a majority. Give a new witness a name and an id that were never used, in an empty data_dir: " \
-    "breakwater witness init --join -c FILE --cluster-id HEX (`breakwater members` prints it); start it; then: " \
+    "this witness must not take part again: leave it stopped, and replace it while the others "    \
+    "are "                                                                                         \
+    "a majority. Give a new witness a name and an id that were never used, in an empty data_dir; " \
+    "as "                                                                                          \
+    "the user who is to run it (runuser -u breakwater --): "                                       \
+    "breakwater witness init --join -c FILE --cluster-id HEX (`breakwater members` prints it); "   \
+    "start it; then: "                                                                             \
     "breakwater members replace OLD NEW"
 
 /* There is no directory, or nothing in it: a new witness, or one whose disk is lost. */
 #define BW_WITNESS_NEW                                                                             \
-    "for a new cluster `breakwater witness init` makes it; where this witness had one, it is lost: " \
-    BW_WITNESS_LOST
+    "for a new cluster `breakwater witness init` makes it, as the witness's user; where this "     \
+    "witness had one, it is lost: " BW_WITNESS_LOST
 
 /* Of one that an operator has removed. */
 #define BW_WITNESS_REMOVED                                                                         \
-    "this witness was removed from the cluster, or that was recovered without it: its directory is " \
-    "of no use any more, and it never votes again; to have a witness here, make a new one under a "  \
-    "new name and id (breakwater witness init --join)"
+    "this witness was removed from the cluster, or that was recovered without it: its directory "  \
+    "is "                                                                                          \
+    "of no use any more, and it never votes again; to have a witness here, make a new one under "  \
+    "a "                                                                                           \
+    "new name and id (breakwater witness init --join, as its user)"
 
 /* Must not return in a program: it prints `message` and calls _exit((int)why), without any
  * unwinding. Where it does return (tests, the simulator), the member behind it is mute from then

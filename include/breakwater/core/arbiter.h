@@ -46,6 +46,7 @@ struct bw_heard {
     uint32_t restarts_before;         /* by those before it */
     struct bw_instant restarted;      /* the newest */
     uint32_t noted_restarts;          /* with noted_epoch */
+    uint32_t phase_ms[BW_STEP_PHASE_COUNT]; /* of its start by steps, by its site's word */
 };
 
 /* How often the service of the open epoch had ended and was started again at its site, for people.
@@ -172,6 +173,10 @@ struct bw_decision {
 bool bw_arbiter_has_let_go(const struct bw_group *group, const struct bw_watch *watch,
                            const struct bw_leadership *leadership, struct bw_instant now);
 
+/* While it has not: until no such lease can live. */
+uint64_t bw_arbiter_let_go_left_ns(const struct bw_group *group, const struct bw_watch *watch,
+                                   const struct bw_leadership *leadership, struct bw_instant now);
+
 /* 3.6: the stop for the move that is on its way has not begun, as its holder says freshly; a stop
  * that has is finished. `group` is REVOKING. */
 bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch *watch,
@@ -184,7 +189,8 @@ bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch 
  * candidate · before A6: A31 Grant to the one site where a person overrides (3.8) · A10 Adopted ·
  * A11 Revoke for a switchover · A12 Revoke for failback · A13 end of a maintenance · A30 Boot
  * (looked at after A5). After A4: A25 Close for a force-release · A26 Forced, once no lease of the
- * epoch can live (3.1). Before A3: A32 Fenced, by the word of the site that was asked (3.3).
+ * epoch can live (3.1). Before A3: A33 SecondEnforcer (3.4), A34 Passed, A32 Fenced, by the word of
+ * the site that was asked (3.3).
  *
  * Where design 3.9 and 4 leave room:
  * - `manual` holds a grant to any site but data_site: that site gets back what it has just had. A

@@ -5,6 +5,7 @@
 #include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/core/spec.h>
+#include <breakwater/core/steps_said.h>
 
 /* X(NAME, word) */
 #define BW_COMMAND_LIST(X)                                                                         \
@@ -23,12 +24,14 @@
     X(SET_MODE, "SetMode")                                                                         \
     X(MAINTENANCE, "Maintenance")                                                                  \
     X(DELETE, "Delete")                                                                            \
-    X(BOOT, "Boot")              /* renewals from one more boot are to be confirmed */             \
-    X(REACH, "Reach")            /* where the holder's site has seen its service */                \
-    X(RAISE_LEVEL, "RaiseLevel") /* the cluster's feature level, by one */                         \
-    X(NOTE, "Note")              /* for the record alone: the open epoch serves (3.1) */           \
-    X(WISH, "Wish")              /* a person asks for a move (4) */                                \
-    X(WISH_OVER, "WishOver")     /* and it is asked for no more */
+    X(BOOT, "Boot")                      /* renewals from one more boot are to be confirmed */     \
+    X(REACH, "Reach")                    /* where the holder's site has seen its service */        \
+    X(RAISE_LEVEL, "RaiseLevel")         /* the cluster's feature level, by one */                 \
+    X(NOTE, "Note")                      /* for the record alone: the open epoch serves (3.1) */   \
+    X(WISH, "Wish")                      /* a person asks for a move (4) */                        \
+    X(WISH_OVER, "WishOver")             /* and it is asked for no more */                         \
+    X(SECOND_ENFORCER, "SecondEnforcer") /* whether one of the holder's site is seen (3.4) */      \
+    X(PASSED, "Passed") /* the holder may begin what lies behind its point of no return (4) */
 enum bw_command_kind {
 #define X(name, word) BW_COMMAND_##name,
     BW_COMMAND_LIST(X)
@@ -105,6 +108,18 @@ enum bw_wish_end {
 #undef X
 };
 
+/* How far the starts of an epoch have come (4, data safety). Unknown is never "no": 0 is
+ * UNDECLARED. */
+#define BW_NO_RETURN_LIST(X)                                                                       \
+    X(UNDECLARED, "undeclared") /* no step is marked: any start may have passed it */              \
+    X(AHEAD, "ahead")           /* nothing that lies behind it has begun: that waits for Passed */ \
+    X(PASSED, "passed")
+enum bw_no_return {
+#define X(name, word) BW_NO_RETURN_##name,
+    BW_NO_RETURN_LIST(X)
+#undef X
+};
+
 /* The part of a spec that an epoch keeps until it ends, whatever is applied meanwhile (3.1, 3.9). */
 struct bw_terms {
     uint32_t ttl_ms;
@@ -114,7 +129,9 @@ struct bw_terms {
     uint32_t renew_interval_ms;
     uint32_t request_timeout_ms;
     enum bw_reach_kind reach;
-    bool second_enforcer;
+    bool second_enforcer;        /* one is seen that ends the service when the lease does (3.4):
+                                    SecondEnforcer changes        it while the epoch is open */
+    enum bw_no_return no_return; /* likewise Passed. UNDECLARED below BW_PASS_LEVEL */
 };
 
 /* When the holder of an epoch was heard to have armed it, to have started, and to have verified its
@@ -130,6 +147,7 @@ struct bw_note {
         late_ms; /* by that it served so long after the end of its epoch, at least; 0: it did not */
     uint32_t restarts;       /* the service had ended and was started again at its site, so often */
     uint32_t restart_age_ms; /* the last time so long before this was said */
+    uint32_t phase_ms[BW_STEP_PHASE_COUNT]; /* of its start by steps (5.1); all 0: not known */
 };
 
 /* One command. Only the fields of its kind (beside it) mean anything. */
@@ -177,15 +195,18 @@ struct bw_command {
     struct bw_id request_id;   /* WISH: said again it is the same wish; none: it has none */
     uint64_t wish_index;       /* WISH_OVER: log index of the Wish that it ends */
     enum bw_wish_end wish_end; /* WISH_OVER */
+    /* From BW_SECOND_LEVEL on. */
+    bool is_seen; /* SECOND_ENFORCER */
 };
 
-/* The terms that a grant under `spec` pins, as far as the spec has them: reach (NONE) and
- * second_enforcer (false) come from the site's report. */
+/* The terms that a grant under `spec` pins, as far as the spec has them: reach (NONE),
+ * second_enforcer (false) and no_return (UNDECLARED) come from the site's report. */
 struct bw_terms bw_terms_of_spec(const struct bw_spec *spec);
 
 const char *bw_command_word(enum bw_command_kind kind);
 const char *bw_reason_word(enum bw_reason reason);
 const char *bw_grade_word(enum bw_grade grade);
+const char *bw_no_return_word(enum bw_no_return no_return);
 /* As the command that asks for it is called; "none". */
 const char *bw_wish_word(enum bw_wish_kind kind);
 const char *bw_wish_end_word(enum bw_wish_end end);

@@ -45,6 +45,8 @@
     X(TWO_WAY, "two_way", "the site also hears the witnesses")                                     \
     X(INSTANCES, "instances", "one agent speaks for the site")                                     \
     X(REACH_SEEN, "reach_seen", "its site has seen where the service is")                          \
+    X(SECOND_ENFORCER, "second_enforcer", "whether a second enforcer of its site is seen")         \
+    X(NO_RETURN, "no_return", "its start waits before its point of no return")                     \
     X(GUARD, "guard", "its guard is alive")                                                        \
     X(EPOCH, "epoch", "the site has seen no higher epoch, which would make it refuse")             \
     X(REJOINING, "rejoining", "no rejoin is due or runs there")                                    \

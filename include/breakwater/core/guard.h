@@ -83,6 +83,8 @@ struct bw_guard_limits {
     bool reach_works; /* a process of ours was put there, seen, ended and seen gone */
     uint64_t digest;  /* of scripts, `enforce` and units as they are in force; never 0 */
     uint64_t proof;   /* the digest with which a trial has proved the reach (3.4); 0: none has */
+    bool has_point; /* its start is a list with a step that is marked as the point of no return (4)
+                     */
     uint64_t loop_delay_ns; /* the service's own loop starts it, and has done so that long after it
                                asked whether it may (3.4, driver); 0: start_script does */
 };
@@ -95,7 +97,7 @@ enum bw_guard_event_kind {
     BW_GUARD_EVENT_TICK,  /* the wake-up asked for, or any other turn */
     BW_GUARD_EVENT_HELLO, /* a valid hello; an older connection is closed by the shell */
     BW_GUARD_EVENT_AGENT_GONE,
-    BW_GUARD_EVENT_MESSAGE,      /* ARM RUN END LET_GO OVERRIDE */
+    BW_GUARD_EVENT_MESSAGE,      /* ARM RUN END LET_GO OVERRIDE PASS */
     BW_GUARD_EVENT_SAVED,        /* result of SAVE */
     BW_GUARD_EVENT_MIRRORED,     /* result of MIRROR */
     BW_GUARD_EVENT_SPAWNED,      /* the child exists and waits for its go-ahead */
@@ -121,20 +123,22 @@ struct bw_guard_event {
 
 /* ---- what it asks for, to be carried out in order ---- */
 enum bw_guard_action_kind {
-    BW_GUARD_ACTION_SAVE,       /* fsync memory as it is now; SAVED follows, soon or late, and until then
-                                   no other SAVE is asked for. Nothing that ends a service waits for it */
-    BW_GUARD_ACTION_MIRROR,     /* write the mirror as it is by then, and have the enforcer hold what it
-                                   says; MIRRORED follows, soon or late: nothing that ends a service
-                                   waits for it */
-    BW_GUARD_ACTION_SPAWN,      /* fork the script of `run`; it waits; answer with SPAWNED */
-    BW_GUARD_ACTION_GO,         /* the child may exec, before run_not_after (never: no limit); after
-                                   limit_ns its tree gets TERM, kill_grace later KILL */
-    BW_GUARD_ACTION_KILL_RUN,   /* end the slot's run, whole tree, at once; RUN_ENDED follows */
+    BW_GUARD_ACTION_SAVE, /* fsync memory as it is now; SAVED follows, soon or late, and until then
+                             no other SAVE is asked for. Nothing that ends a service waits for it */
+    BW_GUARD_ACTION_MIRROR, /* write the mirror as it is by then, and have the enforcer hold what it
+                               says; MIRRORED follows, soon or late: nothing that ends a service
+                               waits for it */
+    BW_GUARD_ACTION_SPAWN,  /* fork the script of `run`; it waits; answer with SPAWNED */
+    BW_GUARD_ACTION_GO,     /* the child may exec, before run_not_after (never: no limit); after
+                               limit_ns its tree gets TERM, kill_grace later KILL */
+    BW_GUARD_ACTION_KILL_RUN,     /* end the slot's run, whole tree, at once; RUN_ENDED follows */
     BW_GUARD_ACTION_TERM_STARTED, /* TERM to what runs where starts run */
-    BW_GUARD_ACTION_TERM_REACH, /* TERM to all that starts and actions have begun; never to a look, nor
-                                   to the scripts of a fence (3.2.4) */
+    BW_GUARD_ACTION_TERM_REACH, /* TERM to all that starts and actions have begun; never to a look,
+                                   nor to the scripts of a fence (3.2.4) */
     BW_GUARD_ACTION_KILL_REACH, /* KILL to the same; REACH_KILLED follows */
     BW_GUARD_ACTION_SEND,       /* a message to the agent, if one is connected */
+    BW_GUARD_ACTION_PASS, /* the start in the slot may begin what lies behind its point of no return
+                           */
 };
 struct bw_guard_action {
     enum bw_guard_action_kind kind;

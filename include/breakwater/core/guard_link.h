@@ -8,6 +8,7 @@
 #include <breakwater/base/instant.h>
 #include <breakwater/core/command.h>
 #include <breakwater/core/script_said.h>
+#include <breakwater/core/steps_said.h>
 #include <breakwater/core/report.h>
 
 /* X(NAME, word, is_action). Two slots a group: one action, one observation; a fence kills both. */
@@ -48,24 +49,25 @@ enum bw_run_result {
 };
 
 /* Why the guard said no. */
-#define BW_REFUSAL_LIST(X)                                                                        \
-    X(NONE, "none")                                                                               \
-    X(NO_HELLO, "no_hello")                                                                       \
-    X(OLD_EPOCH, "old_epoch")             /* lower than one seen */                               \
-    X(EPOCH_ENDING, "epoch_ending")                                                               \
-    X(WRONG_INSTANCE, "wrong_instance")                                                           \
-    X(FENCE_WINDOW, "fence_window")       /* handled after D - F, fence begun or not */           \
-    X(FENCING, "fencing")                                                                         \
-    X(END_NOT_LATER, "end_not_later")     /* an armed deadline only moves later */                \
-    X(END_TOO_FAR, "end_too_far")         /* beyond now + TTL */                                  \
-    X(NOT_ARMED, "not_armed")                                                                     \
-    X(BUSY, "busy")                       /* the slot is taken */                                 \
-    X(NOT_STOPPED, "not_stopped")         /* no stop or fence was seen to succeed since */        \
-    X(NOT_DURABLE, "not_durable")         /* its state could not be written */                    \
-    X(NO_GROUP, "no_group")                                                                       \
-    X(NO_SCRIPT, "no_script")                                                                     \
-    X(BAD_TERMS, "bad_terms")                                                                     \
-    X(OTHER_SCRIPTS, "other_scripts")     /* than those that the epoch's reach is committed for */
+#define BW_REFUSAL_LIST(X)                                                                         \
+    X(NONE, "none")                                                                                \
+    X(NO_HELLO, "no_hello")                                                                        \
+    X(OLD_EPOCH, "old_epoch") /* lower than one seen */                                            \
+    X(EPOCH_ENDING, "epoch_ending")                                                                \
+    X(WRONG_INSTANCE, "wrong_instance")                                                            \
+    X(FENCE_WINDOW, "fence_window") /* handled after D - F, fence begun or not */                  \
+    X(FENCING, "fencing")                                                                          \
+    X(END_NOT_LATER, "end_not_later") /* an armed deadline only moves later */                     \
+    X(END_TOO_FAR, "end_too_far")     /* beyond now + TTL */                                       \
+    X(NOT_ARMED, "not_armed")                                                                      \
+    X(BUSY, "busy")               /* the slot is taken */                                          \
+    X(NOT_STOPPED, "not_stopped") /* no stop or fence was seen to succeed since */                 \
+    X(NOT_DURABLE, "not_durable") /* its state could not be written */                             \
+    X(NO_GROUP, "no_group")                                                                        \
+    X(NO_SCRIPT, "no_script")                                                                      \
+    X(BAD_TERMS, "bad_terms")                                                                      \
+    X(OTHER_SCRIPTS, "other_scripts") /* than those that the epoch's reach is committed for */     \
+    X(NO_POINT, "no_point") /* it is to hold at a point of no return that it does not have */
 enum bw_refusal {
 #define X(name, word) BW_REFUSAL_##name,
     BW_REFUSAL_LIST(X)
@@ -92,6 +94,8 @@ struct bw_run_facts {
     enum bw_grade grade;
     char target_position[BW_POSITION_MAX + 1];
     uint64_t reach_digest; /* START: of the scripts that the epoch's reach is committed for */
+    bool holds; /* START: Passed is not committed, so nothing that lies behind its point of no
+                   return begins before PASS (4) */
 };
 
 /* ---- agent -> guard ---- */
@@ -150,6 +154,8 @@ struct bw_guard_state {
     uint32_t remote_fence_ms; /* the limit of its remote_fence_script (3.3); 0: it has none. Neither
                                  has_script nor timeout_ms tell of it: who is older has no place
                                  for one more */
+    bool has_point; /* its start is a list with a step that is marked as the point of no return (4)
+                     */
 };
 struct bw_guard_run_ended {
     uint64_t epoch;
@@ -224,9 +230,14 @@ struct bw_guard_shown {
     X(GROUP_STATE)                                                                                 \
     X(WELCOME_DONE) /* guard -> agent, the answer to hello */                                      \
     X(ARMED)                                                                                       \
-    X(ARM_REFUSED) X(RUN_BEGUN) X(RUN_ENDED) X(EPOCH_ENDED) X(END_REFUSED) X(LET_GO_DONE)          \
-        X(FENCE_BEGUN) X(FENCE_ENDED) X(HELLO_REFUSED) X(OVERRIDE_DONE) X(OVERRIDE_REFUSED)        \
-            X(SHOW) /* whoever looks -> guard */ X(SHOWN) /* its answer */
+    X(ARM_REFUSED)                                                                                 \
+    X(RUN_BEGUN)                                                                                   \
+    X(RUN_ENDED)                                                                                   \
+    X(EPOCH_ENDED)                                                                                 \
+    X(END_REFUSED) X(LET_GO_DONE) X(FENCE_BEGUN) X(FENCE_ENDED) X(HELLO_REFUSED) X(OVERRIDE_DONE)  \
+        X(OVERRIDE_REFUSED)                                                                        \
+        X(PASS) /* agent -> guard: the start of that epoch may pass its point of no return (4) */  \
+        X(SHOW) /* whoever looks -> guard */ X(SHOWN) /* its answer */
 enum bw_guard_message_kind {
 #define X(name) BW_GUARD_MESSAGE_##name,
     BW_GUARD_MESSAGE_LIST(X)
@@ -238,8 +249,8 @@ struct bw_guard_message {
     enum bw_guard_message_kind kind;
     char group[BW_NAME_MAX + 1]; /* all but HELLO, WELCOME, WELCOME_DONE, HELLO_REFUSED; of SHOW and
                                     SHOWN "" where there is none */
-    uint64_t epoch;              /* END EPOCH_ENDED END_REFUSED ARMED ARM_REFUSED FENCE_* RUN_BEGUN
-                                    OVERRIDE*: the newest that the agent knows */
+    uint64_t epoch; /* END EPOCH_ENDED END_REFUSED ARMED ARM_REFUSED FENCE_* RUN_BEGUN PASS
+                       OVERRIDE*: the newest that the agent knows */
     union {
         struct bw_guard_hello hello;
         struct bw_guard_arm arm;
@@ -262,6 +273,8 @@ struct bw_guard_message {
         struct {
             uint64_t run_id;
             enum bw_action_kind action;
+            struct bw_steps_said steps; /* said again whenever a list has come further */
+            bool asks_to_pass;          /* it waits before its point of no return (4) */
         } begun;
         struct bw_guard_run_ended ended; /* RUN_ENDED */
         struct {

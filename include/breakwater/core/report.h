@@ -5,6 +5,7 @@
 #include <breakwater/core/command.h>
 #include <breakwater/core/override.h>
 #include <breakwater/core/script_said.h>
+#include <breakwater/core/steps_said.h>
 
 #define BW_SERVICE_LIST(X) X(UNKNOWN, "unknown") X(STOPPED, "stopped") X(STARTED, "started")
 enum bw_service {
@@ -77,6 +78,24 @@ struct bw_remote_fence_said {
     struct bw_remote_fence_ask ask; /* the one that `state` is of */
 };
 
+/* Why a second enforcer of the site cannot be counted on to end what outlives the machine of its guard, or
+ * that one can (3.4). Of several the best word counts; NONE: none has ever asked this agent. */
+#define BW_SECOND_WORD_LIST(X)                                                                     \
+    X(NONE, "none")                                                                                \
+    X(SILENT, "silent")             /* it has not asked lately */                                  \
+    X(SAME_MACHINE, "same_machine") /* it would be lost with the guard */                          \
+    X(BLIND, "blind")               /* it has not seen lately what the service does */             \
+    X(ELSEWHERE, "elsewhere")       /* it sees something else than its guard */                    \
+    X(UNPROVED, "unproved")         /* with its scripts it has never seen what its guard saw serve */ \
+    X(FENCING, "fencing")           /* it has begun to fence this epoch */                         \
+    X(UNARMED, "unarmed")           /* it does not know the deadline yet */                        \
+    X(SEEN, "seen")
+enum bw_second_word {
+#define X(name, word) BW_SECOND_IS_##name,
+    BW_SECOND_WORD_LIST(X)
+#undef X
+};
+
 /* One group as its site sees it, in one sync. Ages are measured at the site, at sending. */
 struct bw_report {
     uint64_t spec_version;      /* the newest that the site knows: observations below were made
@@ -109,6 +128,11 @@ struct bw_report {
     uint32_t loop_delay_ms; /* the service's own loop starts it (3.4, driver); 0: its guard does.
                                For people */
     struct bw_reach_sight sight; /* what was seen with the scripts that it has now */
+    enum bw_second_word second;  /* SEEN: one is counted on, as long as that is committed (3.4) */
+    bool has_point; /* its starts hold before a step that is marked as their point of no return (4)
+                     */
+    uint64_t asks_to_pass; /* of this epoch: its start waits there, or it serves already; 0: it does
+                              not */
     uint32_t fence_bound_ms;    /* the limit of what its fence runs; 0: not known */
     uint32_t fence_took_ms;     /* the newest one that was measured; 0: none since its agent began */
     uint64_t armed_epoch;       /* the epoch its guard has armed, 0 none */
@@ -128,6 +152,10 @@ struct bw_report {
                              record alone (3.1), as seen_age_ms */
     struct bw_restarts restarts;
     struct bw_remote_fence_said remote_fence;
+    struct bw_steps_said steps;             /* of the start or stop that runs; for people */
+    uint32_t phase_ms[BW_STEP_PHASE_COUNT]; /* of the newest start by steps that ended well, as
+                                               there; for the record */
+    uint64_t phases_epoch;                  /* whose; 0: it is not known */
 };
 
 /* A give-back that is repeated in every sync until committed state shows it (3.5). */
@@ -213,7 +241,13 @@ const char *bw_reports_started_elsewhere(const struct bw_spec *spec,
 /* The newest, however old; NULL: none ever. */
 const struct bw_contact *bw_site_reports_newest(const struct bw_site_reports *reports);
 
+/* One asking: that of another epoch, of another failed fence, of another leader or of another time
+ * is not the same (3.3). */
+bool bw_remote_fence_ask_is_same(const struct bw_remote_fence_ask *a,
+                                 const struct bw_remote_fence_ask *b);
+
 const char *bw_service_word(enum bw_service service);
+const char *bw_second_word(enum bw_second_word word);
 const char *bw_remote_fence_word(enum bw_remote_fence_state state);
 /* The first line of a status script (5.1), any case; any other word is UNKNOWN. */
 enum bw_service bw_service_of_line(const char *line);

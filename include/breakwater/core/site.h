@@ -8,6 +8,7 @@
 #include <breakwater/core/lease.h>
 #include <breakwater/core/override.h>
 #include <breakwater/core/script_failure.h>
+#include <breakwater/core/second.h>
 #include <breakwater/core/sync.h>
 
 /* Durable: fsynced in the agent's state directory before anything rests on it. The file around it
@@ -51,9 +52,13 @@ struct bw_site_limits {
     uint32_t failure_threshold;
     uint32_t local_restarts;
     bool condition_is_shown; /* condition is run and alarms, and is no veto (4) */
+    bool start_goes_on;      /* a start that was interrupted is ordered again (5.1, steps) */
     bool has_script[BW_ACTION_COUNT];
     uint64_t timeout_ns[BW_ACTION_COUNT]; /* start: also how long status may take to say started */
 };
+
+/* A start that ends its guard each time is not gone on with for ever. */
+#define BW_SITE_STARTS_GO_ON_MAX 3
 
 enum bw_site_event_kind {
     BW_SITE_EVENT_TICK,
@@ -72,6 +77,14 @@ enum bw_site_event_kind {
     BW_SITE_EVENT_LEADER_ANSWERED, /* a leader has answered a sync: said while there is an override
                                     */
     BW_SITE_EVENT_REMOTE_FENCE, /* a leader asks for a fence of another site's closed epoch (3.3) */
+    BW_SITE_EVENT_SECOND,       /* a second enforcer of this site has asked (3.4) */
+};
+
+/* What it said, and who it is. */
+struct bw_second_heard {
+    struct bw_id session;
+    struct bw_id boot_id; /* of its machine */
+    struct bw_second_said said;
 };
 struct bw_site_event {
     enum bw_site_event_kind kind;
@@ -90,6 +103,7 @@ struct bw_site_event {
                                             this instance (3.8) */
     const struct bw_override_wish *wish; /* OVERRIDE */
     const struct bw_remote_fence_ask *ask; /* REMOTE_FENCE */
+    const struct bw_second_heard *second;  /* SECOND */
 };
 
 enum bw_site_action_kind {
@@ -226,6 +240,18 @@ struct bw_site_remote_fence {
     uint64_t run_id; /* of its script */
 };
 
+/* One second enforcer, as heard last. Not kept: it asks a new agent anew. */
+struct bw_site_second {
+    bool used;
+    struct bw_id session;
+    struct bw_id boot_id;
+    struct bw_instant heard;
+    bool differs; /* it did not see what serves here, since then: */
+    struct bw_instant differs_since;
+    struct bw_second_said said;
+};
+#define BW_SECONDS_MAX 2 /* heard at once; one more takes the place of who was heard longest ago */
+
 struct bw_site {
     char group[BW_NAME_MAX + 1];
     struct bw_id instance;
@@ -310,6 +336,14 @@ struct bw_site {
     bool seen_goes_on;         /* no look since has seen it stopped */
     /* For people and the record: what served under restarts_epoch had ended, was started again, and
      * was seen to serve, the last time at restarted_at. */
+    struct bw_steps_said steps; /* of what its guard runs, as it was said at steps_at; for people */
+    struct bw_instant steps_at;
+    uint32_t phase_ms[BW_STEP_PHASE_COUNT]; /* of the newest start by steps, of phases_epoch */
+    uint64_t phases_epoch;                  /* 0: not known */
+    bool waits_at_point; /* a start that its guard runs waits before its point of no return (4) */
+    uint64_t asked_to_pass;  /* of which epoch its newest step did */
+    bool start_interrupted;  /* its newest start, which may go on (5.1, steps) */
+    uint32_t starts_gone_on; /* of this tenure */
     bool starts_again;       /* the start that was ordered last is none of what never served */
     uint64_t restarts_epoch; /* 0: not since the agent began, which it does not outlive */
     uint32_t restarts;
@@ -328,6 +362,8 @@ struct bw_site {
     uint64_t other_serves_epoch;
     struct bw_instant other_serves_contact; /* when a witness last said so */
     struct bw_site_remote_fence remote_fence;
+    struct bw_site_second seconds[BW_SECONDS_MAX];
+    enum bw_second_word second; /* what was made of them in the newest step */
     uint32_t alarms;
     struct bw_site_failures failures;    /* for people */
     uint32_t rows_taken[BW_SITE_TABLES]; /* of each table, in bits: one that nobody takes is none */
@@ -369,6 +405,11 @@ const char *bw_site_unsound(const struct bw_site *site);
  * is ours, durable, of this boot, not given back, no fence has begun and the guard is there. */
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group);
+
+/* 3.4: what a second enforcer is told that asks now; `now` was read after its question had come. */
+void bw_site_second_tell(const struct bw_site *site, struct bw_instant now,
+                         struct bw_second_told *out_told);
+enum bw_second_word bw_site_second_word(const struct bw_site *site, struct bw_instant now);
 
 /* 3.8: from when it was asked for until it is over, and no crash can bring it back: who hears that
  * there is none may grant another site. Until it is durable that it overrides nothing was ordered.

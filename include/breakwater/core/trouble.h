@@ -44,7 +44,8 @@
     X(REJOIN_FAILED, "rejoin_failed",                                                              \
       "the rejoin script failed: the site is no candidate; it ends with a rejoin that ends well")  \
     X(OUTSIDE_REACH, "outside_reach",                                                              \
-      "the service runs where its guard can end nothing: time alone hands it over to nobody; the " \
+      "the service runs where its guard can end nothing, and no second enforcer is counted on: "   \
+      "time alone hands it over to nobody; the "                                                   \
       "guard's log says what to write as enforce instead")                                         \
     X(REACH_UNSEEN, "reach_unseen",                                                                \
       "the service runs, and its guard has not seen it where it can end it: a script has been "    \
@@ -77,6 +78,10 @@
     X(CERTIFICATE_ENDS, "certificate_ends",                                                        \
       "the certificate of the site's agent, or of the witness, ends within 30 days: pki renew")    \
     X(NOT_SERVING, "not_serving", "the site holds the group, and its service is not started")      \
+    X(SECOND_ENFORCER_LOST, "second_enforcer_lost",                                                \
+      "a second enforcer has asked the agent of the site that holds the group, and it is not "     \
+      "counted on: status says why, and what to do. Where the service outlives the guard's "       \
+      "machine, that site lost now is handed over by a fence from another site, or a person")      \
     X(NOT_LET_GO, "not_let_go",                                                                    \
       "the site has not let go of the service yet: start nothing by hand anywhere until it has")   \
     X(NO_ACTIVE_SITE, "no_active_site", "no site may serve: explain says what it waits for")       \

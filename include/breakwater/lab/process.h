@@ -7,7 +7,7 @@
 
 #include <breakwater/base/diag.h>
 
-enum bw_lab_role { BW_LAB_WITNESS, BW_LAB_AGENT, BW_LAB_GUARD };
+enum bw_lab_role { BW_LAB_WITNESS, BW_LAB_AGENT, BW_LAB_GUARD, BW_LAB_SECOND };
 const char *bw_lab_role_word(enum bw_lab_role role);
 
 struct bw_lab_daemon {

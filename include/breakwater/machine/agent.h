@@ -43,6 +43,8 @@ enum bw_agent_event_kind {
     BW_AGENT_EVENT_OVERRIDE, /* a person lets `group` serve without a quorum (3.8): refused unless
                                 bw_agent_machine_judge_override says otherwise */
     BW_AGENT_EVENT_OVERRIDE_END, /* ... and no longer, likewise */
+    BW_AGENT_EVENT_SECOND,       /* a second enforcer of this site has asked (3.4): what it is told says
+                                    bw_agent_machine_answer_second, right after this step */
     BW_AGENT_EVENT_STOP,         /* a person, or the service manager, wants its end */
 };
 
@@ -74,6 +76,7 @@ struct bw_agent_event {
     bool ok;           /* likewise: it exited with 0; it was seen that nothing is left */
     bool was_signaled; /* FENCE_RUN_ENDED: by a TERM or KILL that was not asked for here */
     const char *line;  /* FENCE_RUN_ENDED: the first of its output */
+    const struct bw_second_ask *second; /* SECOND */
 };
 
 /* ---- what it asks for ------------------------------------------------------------------------- */
@@ -152,6 +155,7 @@ struct bw_agent_before {
     bool enforced;
     uint32_t alarms;
     enum bw_site_override override;
+    enum bw_second_word second;
 };
 struct bw_agent_step {
     const struct bw_site *site; /* as it is now */
@@ -362,6 +366,10 @@ enum bw_override_refusal bw_agent_machine_judge_override(const struct bw_agent_m
 /* How long it would wait: after that no lease that another site may hold lives. 0: nobody has told.
  */
 uint32_t bw_agent_machine_override_wait_ms(const struct bw_agent_machine *machine, uint32_t group);
+/* `out_answer->groups` has room for as many groups as were asked of. */
+void bw_agent_machine_answer_second(const struct bw_agent_machine *machine,
+                                    const struct bw_second_ask *ask,
+                                    struct bw_second_answer *out_answer);
 /* So many fences of its own run: the process ends after them (3.2.4). */
 uint32_t bw_agent_machine_fences(const struct bw_agent_machine *machine);
 /* Step with WAKE when either clock has reached this, if nothing happens before. */

@@ -5,7 +5,7 @@
  *
  * The server must present a certificate that a CA of ours signed, for the host in the URL, and
  * whose identity is a witness of our own cluster: another member's certificate (an operator's, an
- * agent's) can never pose as a witness. Proxies, redirects, cookies, TLS sessions and the system's
+ * agent's) can never pose as a witness. A second enforcer speaks to an agent of its own site instead. Proxies, redirects, cookies, TLS sessions and the system's
  * CAs are never used.
  *
  * Name resolution runs in threads that may outlive their request; the loop never waits for one. */
@@ -37,6 +37,7 @@ struct bw_http_client {
     bool is_closing;
     unsigned handle_count;              /* of the loop, not yet closed */
     struct bw_http_identity *identity;  /* NULL until set */
+    char agents_of[BW_NAME_MAX + 1];    /* whose agents are spoken to; "": witnesses are */
     uint64_t trust;                     /* number of what new connections are made with */
     uint64_t trust_ends_ms; /* the loop's time: the first server's certificate has ended */
     struct bw_http_exchange *exchanges; /* in flight, newest first */
@@ -94,6 +95,10 @@ BW_MUST_CHECK enum bw_err bw_http_client_init(struct bw_http_client *client, uv_
 BW_MUST_CHECK enum bw_err bw_http_client_set_credentials(struct bw_http_client *client,
                                                          const struct bw_credentials *credentials,
                                                          struct bw_diag *diag);
+
+/* From now on servers must be agents of `site`, whatever their host is called: a certificate of one names no host.
+ * Before the first request. */
+void bw_http_client_expect_agent(struct bw_http_client *client, const char *site);
 
 /* Begin a request; its first byte leaves in the loop's next turn, never before this was called: an
  * instant read just before is "sent" for the lease (3.2.1). `on_done` is called exactly once, from

@@ -106,7 +106,7 @@ const char *bw_http_eviction_word(enum bw_http_eviction why);
 struct bw_http_server_config {
     const char *listen;         /* "HOST:PORT", numeric host; port 0 takes a free one */
     struct ssl_ctx_st *context; /* kept */
-    const char *cluster;        /* an identity of another cluster is none; borrowed */
+    const char *cluster;        /* an identity of another cluster is none; borrowed for the call */
     const struct bw_http_route *routes; /* borrowed for the server's life */
     size_t route_count;
     struct bw_instant (*clock)(void *user);

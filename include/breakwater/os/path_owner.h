@@ -23,8 +23,14 @@
  * size. Async-signal-safe for an absolute path. */
 bool bw_path_is_writable(const char *path, char out_path[BW_PATH_OWNER_BYTES]);
 
-/* BW_ERR_REFUSED when others can change the file: "others can change it: ...; run: ...", before which the caller
- * says what it is. */
+#define BW_PATH_USER_BYTES 64
+
+/* Its name on this machine, else its number. */
+void bw_path_user_name(uid_t uid, char out_name[BW_PATH_USER_BYTES]);
+
+/* BW_ERR_REFUSED when others can change the file: "others can change it: ...", and what to do,
+ * before which the caller says what it is. Of another user's the first advice is to run it as that
+ * user: who runs it may be the one who is wrong. */
 BW_MUST_CHECK enum bw_err bw_path_check_file(const char *path, struct bw_diag *diag);
 
 /* The same for a directory that this program keeps: nobody else may add to it either, and each file in it, at

@@ -27,6 +27,8 @@
 #include <breakwater/sys/reach.h>
 
 #define BW_SCRIPT_INPUT_BYTES_MAX  4096 /* its stdin; a pipe holds as much */
+#define BW_SCRIPT_FILE_BYTES_MAX   (64 * 1024) /* its stdin where that is a file of its own */
+#define BW_SCRIPT_FD_CHANNEL       3           /* what `channel` is to it */
 #define BW_SCRIPT_LINE_BYTES_MAX   4096 /* a longer line is cut, and said to be */
 #define BW_SCRIPT_FIRST_LINE_BYTES 256
 #define BW_SCRIPT_DRAINS_MAX       64 /* outputs still held by what start scripts left behind */
@@ -102,8 +104,14 @@ struct bw_script_spec {
     const char *const *env; /* "NAME=value", ended by NULL; NULL: none. The last of a name counts */
     const char *input;  /* what it reads from stdin; NULL: nothing. Borrowed as the strings are */
     size_t input_bytes; /* at most BW_SCRIPT_INPUT_BYTES_MAX; more is BW_ERR_LIMIT */
+    bool input_is_file; /* its stdin is a file in memory that it can seek and write in, at most
+                           BW_SCRIPT_FILE_BYTES_MAX: for a program of ours */
+    const int
+        *channel; /* a descriptor that it has beside these three; NULL: none. Stays the caller's */
+    const char *mark; /* without a reach: what it shows in its environment, BW_PROCESS_MARK and
+                         more; NULL: that it is a tool of ours */
     const struct bw_reach
-        *reach;              /* kept until on_end; NULL: a tool of ours, its process group only */
+        *reach;              /* kept until on_end; NULL: its process group only is ended with it */
     enum bw_reach_slot slot; /* one run at a time in each: ending a run ends the slot */
     enum bw_script_leftovers leftovers;
     bool refuses_writable;  /* a script that others can change (path_owner.h) is not run: NOT_STARTED */
@@ -168,6 +176,11 @@ struct bw_script_runner {
  * scan rests on. */
 BW_MUST_CHECK enum bw_err bw_script_runner_init(struct bw_script_runner *runner, uv_loop_t *loop,
                                                 bool is_subreaper, struct bw_diag *diag);
+/* Copies of the outputs that are still read for what was left behind, for who reads on when this
+ * process has ended; at most `max`, the caller's to close. */
+size_t bw_script_runner_held(const struct bw_script_runner *runner, int *out_fds, size_t max);
+/* Reads on for somebody who has ended; takes `fd`. False: there is no room, and it is closed. */
+bool bw_script_runner_read_on(struct bw_script_runner *runner, int fd);
 /* Kills the runs that there are; on_closed after the last on_end. Leftovers are left. */
 void bw_script_runner_close(struct bw_script_runner *runner,
                             void (*on_closed)(struct bw_script_runner *runner, void *user),

@@ -83,6 +83,16 @@ function ofAlarm(group, site, word) {
   return ["dim", text + " (" + told + "; seen by " + acked.by + (acked.text ? ": " + acked.text : "") + ")"];
 }
 
+/* As `breakwater status`: what the guard of the primary cannot end, another machine of its site does. */
+function isSecondCountedOn(group, site) {
+  return site.role === "primary" && group.end !== null && group.end.by_time && site.second_enforcer === "seen";
+}
+
+function isSecondLost(group, site) {
+  return site.role === "primary" && (group.phase === "GRANTED" || group.phase === "REVOKING") &&
+    ![null, "none", "seen"].includes(site.second_enforcer);
+}
+
 function ofGroup(group) {
   const failover = group.failover;
   const isDecided = group.mode === "auto" || group.mode === "manual";
@@ -110,7 +120,10 @@ function ofGroup(group) {
     if (site.group_unknown)
       found.push(["warn", site.name + ": its site file has no such group"]);
     for (const word of site.alarms)
-      found.push(ofAlarm(group, site, word));
+      if (word !== "outside_reach" || !isSecondCountedOn(group, site))
+        found.push(ofAlarm(group, site, word));
+    if (isSecondLost(group, site))
+      found.push(ofAlarm(group, site, "second_enforcer_lost"));
     if (site.restarts !== null && site.restarts.ago_ms !== null && site.restarts.ago_ms < RESTARTS_TOLD_MS)
       found.push(ofAlarm(group, site, "local_restarts"));
   }

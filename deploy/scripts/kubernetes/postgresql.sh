@@ -1,0 +1,407 @@
+# shellcheck shell=bash disable=SC2015,SC2034,SC2154
+# postgresql.sh - PostgreSQL under an operator that runs it by Patroni: when its database can be written to,
+# when it surely cannot, and how it is made either. Sourced by the `setting.sh` of a set, which says by which
+# setting of the object the operator is told.
+#
+# The object carries one annotation more than those of object.sh:
+#   breakwater/underway  `yes` while the operator may still have a promotion in its hands: from before a
+#                        start changes anything until the operator was seen at rest
+# Of what the object says only the operator's orders are believed. Whether anything can be written is asked
+# of each member's database, and what Patroni will do of the object in which it keeps its settings.
+#
+# A set defines
+#   setting_template, forget_setting, take_setting K V   as object.sh's own_template, forget, take_line
+#   is_dormant, add_closing                              see object.sh
+#   add_opening              adds to `operations` what is still missing for a primary; 1: nothing is
+#   opening_problem          prints why it cannot be made a primary and a standby again; 1: nothing speaks
+#                            against it
+#   peer                     prints HOST PORT of what a standby here follows; empty: not known
+#   patroni_standby          prints the part of Patroni's settings that makes a standby, in JSON without `\`
+
+. "${BASH_SOURCE[0]%/*}/object.sh"
+
+POSTGRES_NAMESPACE=${POSTGRES_NAMESPACE:-pg-namespace}
+POSTGRES_CLUSTER=${POSTGRES_CLUSTER:-acid-pg}
+POSTGRES_PODS=${POSTGRES_PODS:-application=spilo,cluster-name=$POSTGRES_CLUSTER}
+POSTGRES_PORT=${POSTGRES_PORT:-5432}
+POSTGRES_PATRONI_OBJECT=${POSTGRES_PATRONI_OBJECT:-endpoints}
+POSTGRES_NODE_SELECTOR=${POSTGRES_NODE_SELECTOR:-}
+POSTGRES_REQUEST_TIMEOUT=${POSTGRES_REQUEST_TIMEOUT:-5}
+POSTGRES_START_TIMEOUT=${POSTGRES_START_TIMEOUT:-300}
+POSTGRES_STOP_TIMEOUT=${POSTGRES_STOP_TIMEOUT:-180}
+POSTGRES_FENCE_TIMEOUT=${POSTGRES_FENCE_TIMEOUT:-50}
+POSTGRES_REJOIN_TIMEOUT=${POSTGRES_REJOIN_TIMEOUT:-600}
+POSTGRES_TARGET_TIMEOUT=${POSTGRES_TARGET_TIMEOUT:-10}
+POSTGRES_QUIET=${POSTGRES_QUIET:-11}
+export PGUSER=${PGUSER:-postgres}
+
+# What object.sh wants to know.
+KIND=postgresqls.acid.zalan.do OBJECT=$POSTGRES_CLUSTER NAMESPACE=$POSTGRES_NAMESPACE
+PODS_WANTED=$POSTGRES_PODS POD_LABEL=spilo-role
+NODES_WANTED=$POSTGRES_NODE_SELECTOR NODES_SETTING=POSTGRES_NODE_SELECTOR
+REQUEST_TIMEOUT=$POSTGRES_REQUEST_TIMEOUT
+
+# What is wrong with the settings, of which "$@" are numbers as well; empty and success when nothing is.
+settings_problem() {
+    common_problem "POSTGRES_NAMESPACE POSTGRES_CLUSTER" \
+        "POSTGRES_PORT POSTGRES_REQUEST_TIMEOUT POSTGRES_QUIET $*" psql || return 1
+    case $POSTGRES_PATRONI_OBJECT in
+    endpoints | configmaps) return 0 ;;
+    esac
+    echo "POSTGRES_PATRONI_OBJECT must be 'endpoints' or 'configmaps', not '$POSTGRES_PATRONI_OBJECT'"
+    return 1
+}
+
+# ---- the object ---------------------------------------------------------------------------------
+
+own_template() {
+    printf '%s' 'doing {{with .status}}{{with .PostgresClusterStatus}}{{.}}{{end}}{{end}}{{"\n"}}' \
+        'instances {{with .spec.numberOfInstances}}{{.}}{{end}}{{"\n"}}'
+    annotation_template underway underway
+    setting_template
+}
+
+forget() {
+    DOING='' INSTANCES='' UNDERWAY=''
+    forget_setting
+}
+
+# Sets DOING (what the operator says that it does), INSTANCES and UNDERWAY, and what the set takes.
+take_line() {
+    case $1 in
+    doing) DOING=$2 ;;
+    instances) INSTANCES=$2 ;;
+    underway) UNDERWAY=$2 ;;
+    *) take_setting "$1" "$2" ;;
+    esac
+}
+
+# A database that follows keeps its pods.
+is_end() {
+    return 0
+}
+
+# True while the operator may still do what a start had asked of it: it works through one change of the
+# object after the other, for minutes, and tells Patroni at the end.
+is_promotion_in_hand() {
+    [ -n "$UNDERWAY" ] && { [ "$DOING" = Updating ] || is_operator_behind; }
+}
+
+# ---- the databases ------------------------------------------------------------------------------
+
+# ask_database SECONDS HOST PORT SQL...: one connection, each SQL a statement of its own, fields apart by a
+# blank.
+ask_database() {
+    local seconds=$1 host=$2 port=$3 sql arguments=()
+    shift 3
+    for sql in "$@"; do
+        arguments+=(-c "$sql")
+    done
+    PGCONNECT_TIMEOUT=3 PGOPTIONS="-c statement_timeout=${seconds}s" timeout -k 1 "$((seconds + 3))" \
+        psql -XAtqw -F ' ' -v ON_ERROR_STOP=1 -h "$host" -p "$port" -d postgres "${arguments[@]}" </dev/null
+}
+
+# The same of the other site's. Fails at once where none is known.
+ask_peer() {
+    local seconds=$1 host port
+    shift
+    read -r host port <<<"$(peer)"
+    [ -n "$host" ] && ask_database "$seconds" "$host" "${port:-5432}" "$@" 2>/dev/null
+}
+
+# What the database at address $1 says: primary (it can be written to), standby, read-only (by a setting
+# that any session may change), down (nobody listens there), unclear.
+database_word() {
+    local answer
+    answer=$(ask_database 3 "$1" "$POSTGRES_PORT" "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby'
+        WHEN current_setting('transaction_read_only') = 'on' THEN 'read-only' ELSE 'primary' END" 2>&1)
+    case $answer in
+    primary | standby | read-only) echo "$answer" ;;
+    *'Connection refused'*) echo down ;;
+    *) say "$1: ${answer:-no answer}" && echo unclear ;;
+    esac
+}
+
+# A line for each of the pods $1: NAME WORD ADDRESS LABEL. One without an address has not begun to run.
+look_at_members() {
+    local name label node address state
+    [ -n "$1" ] || return 0
+    while read -r name label node address state; do
+        if [ "$address" = - ]; then
+            echo "$name down - $label"
+        else
+            echo "$name $(database_word "$address") $address $label" &
+        fi
+    done <<<"$1"
+    wait
+}
+
+# The members $1 that may be written to, or of which nobody knows.
+open_members() {
+    awk 'NF && $2 != "standby" && $2 != "down" { printf "%s (%s) ", $1, $2 }' <<<"$1"
+}
+
+# The address of the one member of $1 that can be written to; 1: there is none, or more than one.
+primary_of() {
+    awk '$2 == "primary" { n++; address = $3 } END { if (n == 1) print address; exit n != 1 }' <<<"$1"
+}
+
+# The address of the member of $1 that would be promoted.
+leader_of() {
+    awk '$2 == "standby" && $4 ~ /^(master|primary|standby_leader)$/ { n++; address = $3 }
+        END { if (n == 1) print address; exit n != 1 }' <<<"$1"
+}
+
+# A position as a number that can be compared; fails on anything else.
+lsn_number() {
+    [[ $1 =~ ^([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})$ ]] || return 1
+    echo $((16#${BASH_REMATCH[1]} << 32 | 16#${BASH_REMATCH[2]}))
+}
+
+# Sets what the standby at address $1 says of itself: receiver, position and its number, the end of the
+# primary as of its last message, and how old the last row is.
+look_at_standby() {
+    local received replayed replayed_number end
+    read -r receiver end received replayed age <<<"$(ask_database 3 "$1" "$POSTGRES_PORT" "SELECT
+        coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
+        coalesce((SELECT latest_end_lsn FROM pg_stat_wal_receiver), '0/0'),
+        coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
+        coalesce(greatest(0, round(extract(epoch FROM clock_timestamp() -
+            pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')" 2>/dev/null)"
+    position_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") &&
+        end_number=$(lsn_number "$end") || return 1
+    position=$received
+    # After a restart what was received begins at a segment's start, behind what was replayed.
+    [ "$replayed_number" -lt "$position_number" ] ||
+        { position=$replayed position_number=$replayed_number; }
+}
+
+# ---- Patroni ------------------------------------------------------------------------------------
+
+# What Patroni is set to, in its own object: standby, primary; 1: nobody says.
+patroni_word() {
+    local settings
+    settings=$(ask_whole '{{with .metadata.annotations}}{{with .config}}{{.}}{{end}}{{end}}{{"\n"}}' \
+        "$POSTGRES_PATRONI_OBJECT" "$OBJECT-config") || return 1
+    [[ $settings == '{'* ]] || { say "$OBJECT-config has no settings of Patroni" && return 1; }
+    if [[ $settings =~ '"standby_cluster":'\ ?'{'[^{}]*'"'(host|port|restore_command)'":'\ ?('"'[^\"]|[1-9]) ]]; then
+        echo standby
+    else
+        echo primary
+    fi
+}
+
+# Tells Patroni itself, which the operator does only once it has restarted pods. Of a read object: one that
+# was changed since, by a start of a later epoch, is refused.
+push_standby() {
+    local part
+    part=$(patroni_standby | sed 's/"/\\\\"/g; s/[&|]/\\&/g')
+    ask get "$POSTGRES_PATRONI_OBJECT" "$OBJECT-config" -o json |
+        sed -E '/^ *"config": "/{
+            s|\\"standby_cluster\\": ?(null\|\{[^{}]*\}),?||
+            s|"config": "\{|&\\"standby_cluster\\":'"$part"',|
+            s|,\}",?$|}",|
+        }' | ask replace -f - >/dev/null
+}
+
+# ---- the end ------------------------------------------------------------------------------------
+
+# end_database SECONDS [push]: exits 0 only once the epoch is over at the API server, Patroni is set to a
+# standby, every member was seen to be one or to be gone, the nodes that had members are Ready, and all of it
+# stayed so for POSTGRES_QUIET seconds: what Patroni has just begun on older settings shows by then.
+end_database() {
+    local how=${2:-} pods silent members open word quiet_since='' why=''
+    deadline=$((SECONDS + $1)) EPOCH=${BREAKWATER_EPOCH:-0}
+    while [ $SECONDS -lt "$deadline" ]; do
+        close_epoch
+        case $? in
+        1) break ;;
+        2) fail "the object has ${MARK/-/, }: epoch $EPOCH is older, and ends nothing of it" ;;
+        esac
+        word=$(patroni_word) || { quiet_since='' why="Patroni's settings cannot be read" && continue; }
+        if [ "$word" != standby ]; then
+            quiet_since='' why="Patroni is not set to a standby: the operator has not told it"
+            [ "$how" != push ] || push_standby
+            continue
+        fi
+        pods=$(list_pods) || { quiet_since='' && continue; }
+        members=$(look_at_members "$pods")
+        # shellcheck disable=SC2086
+        silent=$(silent_nodes $NODES) || { quiet_since='' && continue; }
+        open=$(open_members "$members")
+        if [ -n "$open$silent" ] || is_promotion_in_hand; then
+            quiet_since=
+            why="not seen as standbys: ${open:-none}; nodes that are not Ready: ${silent:-none}"
+            ! is_promotion_in_hand || why+="; the operator may still promote ($DOING)"
+            continue
+        fi
+        # Seen before, and still so.
+        [[ $MARK != *-ended || -n $why ]] || exit 0
+        quiet_since=${quiet_since:-$SECONDS}
+        [ $((SECONDS - quiet_since)) -ge "$POSTGRES_QUIET" ] ||
+            { why="every member is a standby, not yet for $POSTGRES_QUIET s" && continue; }
+        [ -n "$MARK" ] && [[ $MARK != *-ended ]] || exit 0
+        patch "$(annotation nodes '')" "$(annotation underway '')" "$(annotation epoch "$(mark_epoch)-ended")" &&
+            exit 0
+    done
+    fail "not seen to have ended within $1 s: ${why:-the API server does not say}"
+}
+
+stop_database() {
+    problem=$(settings_problem POSTGRES_STOP_TIMEOUT) || fail "$problem"
+    end_database "$POSTGRES_STOP_TIMEOUT"
+}
+
+fence_database() {
+    problem=$(settings_problem POSTGRES_FENCE_TIMEOUT) || fail "$problem"
+    end_database "$POSTGRES_FENCE_TIMEOUT" push
+}
+
+# ---- the start ----------------------------------------------------------------------------------
+
+# What was received is replayed before a promotion ends.
+wait_for_target() {
+    local target=${BREAKWATER_TARGET_POSITION:-} wanted members leader until=$((SECONDS + POSTGRES_TARGET_TIMEOUT))
+    [ -n "$target" ] || return 0
+    wanted=$(lsn_number "$target") || refuse "BREAKWATER_TARGET_POSITION '$target' is no position"
+    while :; do
+        members=$(look_at_members "$(list_pods)")
+        leader=$(leader_of "$members") && look_at_standby "$leader" && [ "$position_number" -ge "$wanted" ] &&
+            return 0
+        [ $SECONDS -lt $until ] || refuse "position $target is not here after $POSTGRES_TARGET_TIMEOUT s"
+        sleep 0.1
+    done
+}
+
+# True once a transaction was written; else sets why.
+is_writable() {
+    local pods members address word
+    word=$(patroni_word) && [ "$word" = primary ] ||
+        { why="the operator has not told Patroni to be a primary" && return 1; }
+    pods=$(list_pods) || { why="its pods cannot be listed" && return 1; }
+    members=$(look_at_members "$pods")
+    address=$(primary_of "$members") ||
+        { why="no one primary: $(awk '{ printf "%s %s, ", $1, $2 }' <<<"$members")" && return 1; }
+    ask_database 5 "$address" "$POSTGRES_PORT" \
+        "SELECT pg_logical_emit_message(true, 'breakwater', 'epoch $EPOCH')" >/dev/null ||
+        { why="$address is a primary, and nothing could be written" && return 1; }
+}
+
+start_database() {
+    local operations clear=()
+    problem=$(settings_problem POSTGRES_START_TIMEOUT POSTGRES_TARGET_TIMEOUT) || refuse "$problem"
+    START_SECONDS=$POSTGRES_START_TIMEOUT deadline=$((SECONDS + POSTGRES_START_TIMEOUT)) why=
+    begin_epoch
+    ! problem=$(opening_problem) || refuse "$problem"
+    if is_dormant; then
+        # A second look at what the lease promises: two primaries are worse than none.
+        [ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" != f ] || refuse "the peer is a primary that can write"
+        wait_for_target
+    fi
+    claim_epoch "$(annotation underway yes)"
+    while operations=() && add_opening; do
+        patch "${operations[@]}"
+        next_look_inside
+    done
+    until is_writable; do
+        next_look_inside
+    done
+    [ "$DOING" = Updating ] || is_operator_behind || clear=("$(annotation underway '')")
+    end_start "${clear[@]}"
+}
+
+# ---- what is asked ------------------------------------------------------------------------------
+
+answer() {
+    say "$2"
+    echo "$1"
+    exit 0
+}
+
+# started: one member can be written to, and is to be; stopped: no member can, nor can one begin to.
+status_database() {
+    local pods members silent open word
+    problem=$(settings_problem) || answer unknown "$problem"
+    read_object || answer unknown "the object $NAMESPACE/$OBJECT cannot be read"
+    pods=$(list_pods) || answer unknown "its pods cannot be listed"
+    word=$(patroni_word) || answer unknown "Patroni's settings cannot be read"
+    members=$(look_at_members "$pods")
+    open=$(open_members "$members")
+    if ! is_dormant; then
+        [ "$word" = primary ] || answer unknown "it is to be a primary, and Patroni is set to a standby"
+        primary_of "$members" >/dev/null || answer unknown "no one primary; not standbys: ${open:-none}"
+        answer started "${open% } can be written to"
+    fi
+    [ "$word" = standby ] || answer unknown "it is to be a standby, and Patroni is set to a primary"
+    [ -z "$open" ] || answer unknown "it is to be a standby, and these are none: $open"
+    # shellcheck disable=SC2086
+    silent=$(silent_nodes $NODES) || answer unknown "the nodes cannot be listed"
+    [ -z "$silent" ] || answer unknown "no member can be written to, but these nodes are not Ready: $silent"
+    case $MARK in
+    *-starting) answer unknown "a start of epoch ${MARK%-*} was begun, and nobody has seen its end" ;;
+    *-ending) answer unknown "a stop of epoch ${MARK%-*} was begun, and has not seen its end" ;;
+    esac
+    ! is_promotion_in_hand || answer unknown "the operator may still promote ($DOING)"
+    answer stopped "every member is a standby or down: $(awk '{ printf "%s %s, ", $1, $2 }' <<<"$members")"
+}
+
+# Prints `position=` and, where it is known, `lag_seconds=`. Exits 0 when a start could begin here.
+readiness_database() {
+    local pods members leader address wanted target=${BREAKWATER_TARGET_POSITION:-}
+    problem=$(settings_problem) || fail "$problem"
+    read_object || fail "the object $NAMESPACE/$OBJECT cannot be read"
+    ! problem=$(opening_problem) || fail "$problem"
+    [ "$(ask auth can-i patch "$KIND")" = yes ] || fail "no right to patch $KIND in $NAMESPACE"
+    [ "$(ask auth can-i update "$POSTGRES_PATRONI_OBJECT/$OBJECT-config")" = yes ] ||
+        fail "no right to update $POSTGRES_PATRONI_OBJECT in $NAMESPACE: a fence could not tell Patroni"
+    patroni_word >/dev/null || fail "Patroni's settings cannot be read"
+    pods=$(list_pods) || fail "its pods cannot be listed"
+    members=$(look_at_members "$pods")
+    if ! is_dormant; then
+        address=$(primary_of "$members") || fail "no one primary: $(open_members "$members")"
+        echo "position=$(ask_database 3 "$address" "$POSTGRES_PORT" "SELECT pg_current_wal_lsn()")"
+        exit 0
+    fi
+    leader=$(leader_of "$members") || fail "no one standby that Patroni would promote"
+    look_at_standby "$leader" || fail "the standby does not say where it is"
+    if [ "$receiver" = streaming ]; then
+        if [ "$position_number" -ge "$end_number" ]; then
+            echo "lag_seconds=0"
+        elif [ "$age" != - ]; then
+            echo "lag_seconds=$age"
+        fi
+    fi
+    echo "position=$position"
+    if [ -n "$target" ]; then
+        wanted=$(lsn_number "$target") || fail "BREAKWATER_TARGET_POSITION '$target' is no position"
+        [ "$position_number" -ge "$wanted" ] || fail "has $position, not yet $target"
+        exit 0
+    fi
+    [ "$receiver" != streaming ] || exit 0
+    [ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" != f ] ||
+        fail "does not stream from the peer, which is a primary"
+}
+
+# Waits until the standby streams on the peer's timeline. Destroys nothing by itself; see README.md for what
+# Patroni does.
+rejoin_database() {
+    local timeline members leader pods until
+    problem=$(settings_problem POSTGRES_REJOIN_TIMEOUT) || fail "$problem"
+    until=$((SECONDS + POSTGRES_REJOIN_TIMEOUT))
+    why="the object cannot be read"
+    while [ $SECONDS -lt $until ]; do
+        sleep 0.5
+        read_object && pods=$(list_pods) || continue
+        is_dormant || fail "it is to be a primary: a stop or a fence comes first; nothing was changed"
+        timeline=$(ask_peer 3 "SELECT
+            ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int") ||
+            { why="the peer is no primary that answers" && continue; }
+        members=$(look_at_members "$pods")
+        leader=$(leader_of "$members") || { why="no one standby that Patroni would promote" && continue; }
+        why="it does not stream on the peer's timeline $timeline"
+        [ "$(ask_database 3 "$leader" "$POSTGRES_PORT" "SELECT received_tli FROM pg_stat_wal_receiver
+            WHERE status = 'streaming'" 2>/dev/null)" != "$timeline" ] || exit 0
+    done
+    fail "not within $POSTGRES_REJOIN_TIMEOUT s: $why. Where its data does not fit and Patroni cannot rewind it," \
+        "a new copy is a person's to make: delete its volumes and pods"
+}

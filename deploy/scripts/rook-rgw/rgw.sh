@@ -1,0 +1,266 @@
+# shellcheck shell=bash disable=SC2015,SC2034
+# rgw.sh - what the scripts beside it know about one zone of object storage: its place in the realm, its gateways,
+# whether they take a user's write, and what was ordered here before. Sourced.
+#
+# Settings come from the environment only; README.md lists them. Every call has a limit, and each script may be killed
+# at any point and run again. Programs of Ceph run in the toolbox (toolbox.sh), requests of S3 here.
+
+set -u -o pipefail
+umask 077
+export LC_ALL=C
+
+REALM_NAME=${REALM_NAME:-realm}
+ZONE_GROUP_NAME=${ZONE_GROUP_NAME:-group}
+ZONE_NAME=${ZONE_NAME:-zone}
+ROOK_NAMESPACE=${ROOK_NAMESPACE:-rook-ceph}
+RGW_ADMIN=${RGW_ADMIN:-kubectl -n $ROOK_NAMESPACE exec -i deploy/rook-ceph-tools --}
+RGW_BUCKET=${RGW_BUCKET:-harbor-registry}
+RGW_PREFIX=${RGW_PREFIX:-breakwater}
+RGW_REGION=${RGW_REGION:-us-east-1}
+RGW_MARK_POOL=${RGW_MARK_POOL:-.rgw.root}
+RGW_CALL_TIMEOUT=${RGW_CALL_TIMEOUT:-15}
+RGW_REQUEST_TIMEOUT=${RGW_REQUEST_TIMEOUT:-3}
+NOTHING_CHANGED=69
+NEWER_THERE=70
+refused=''
+here=${BASH_SOURCE[0]%/*}
+
+say() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+# Failed before anything was changed: the group may go back where it came from.
+refuse() {
+    say "$*; nothing was changed"
+    exit "$NOTHING_CHANGED"
+}
+
+# True when something is wrong with the settings, of which "$@" are seconds as well: then `problem` says it. Else sets
+# `credentials`.
+settings_problem() {
+    local name tool mode
+    for name in REALM_NAME ZONE_GROUP_NAME ZONE_NAME RGW_BUCKET RGW_PREFIX RGW_MARK_POOL RGW_REGION; do
+        [[ ${!name} =~ ^[A-Za-z0-9._-]{1,63}$ ]] || { problem="$name: '${!name}' is no name" && return 0; }
+    done
+    for name in RGW_CALL_TIMEOUT RGW_REQUEST_TIMEOUT "$@"; do
+        [[ ${!name} =~ ^[1-9][0-9]{0,4}$ ]] || { problem="$name: '${!name}' is no number of seconds" && return 0; }
+    done
+    [ -n "${RGW_ENDPOINTS:-}" ] || { problem="RGW_ENDPOINTS is not set" && return 0; }
+    for name in $RGW_ENDPOINTS; do
+        [[ $name =~ ^https?://[A-Za-z0-9.-]+(:[0-9]+)?$ ]] ||
+            { problem="RGW_ENDPOINTS: '$name' is not http[s]://HOST[:PORT]" && return 0; }
+    done
+    [[ ${BREAKWATER_EPOCH:-0} =~ ^(0|[1-9][0-9]{0,17})$ ]] ||
+        { problem="BREAKWATER_EPOCH '$BREAKWATER_EPOCH' is no epoch" && return 0; }
+    for tool in "${RGW_ADMIN%% *}" curl timeout; do
+        command -v "$tool" >/dev/null || { problem="there is no '$tool' in $PATH" && return 0; }
+    done
+    name=${RGW_CREDENTIALS:-}
+    [ -n "$name" ] && [ -r "$name" ] || { problem="RGW_CREDENTIALS: '$name' cannot be read" && return 0; }
+    mode=$(stat -L -c %a "$name") && [ $((8#$mode & 8#077)) -eq 0 ] ||
+        { problem="RGW_CREDENTIALS: others may read or change $name (chmod 600)" && return 0; }
+    IFS= read -r credentials <"$name"
+    [[ $credentials == ?*:?* ]] || { problem="RGW_CREDENTIALS: $name has no line ACCESS-KEY:SECRET-KEY" && return 0; }
+    return 1
+}
+
+# ---- the toolbox ----------------------------------------------------------------------------------------
+
+# toolbox SECONDS VERB WORD...: one call of toolbox.sh. The session of its own is what a later call can end.
+toolbox() {
+    local limit=$1
+    shift
+    # shellcheck disable=SC2086
+    {
+        printf 'REALM_NAME=%q ZONE_GROUP_NAME=%q ZONE_NAME=%q MARK_POOL=%q CALL_LIMIT=%q\n' "$REALM_NAME" \
+            "$ZONE_GROUP_NAME" "$ZONE_NAME" "$RGW_MARK_POOL" "$RGW_CALL_TIMEOUT"
+        printf 'set --%s\n' "$(printf ' %q' "$@")"
+        cat "$here/toolbox.sh"
+    } | timeout --foreground -k 1 "$limit" $RGW_ADMIN setsid -w bash -s
+}
+
+# Sets what the cluster says: PERIOD EPOCH_OF_PERIOD REALM_EPOCH MASTER, ZONE (its id), READ_ONLY, OTHERS (endpoints),
+# MASTER_NAME, MASTER_READ_ONLY, MARK (EPOCH-state, the newest), BARRED (how many gateways RADOS refuses), GATEWAYS
+# (ids) and ADDRESS[id]; 1: nobody says.
+look() {
+    local answer kind one two three four states=''
+    declare -gA ADDRESS=()
+    PERIOD='' EPOCH_OF_PERIOD='' REALM_EPOCH='' MASTER='' ZONE='' READ_ONLY='' OTHERS='' MASTER_READ_ONLY=''
+    MASTER_NAME='' MARK='' BARRED=0 GATEWAYS=''
+    answer=$(toolbox "$((RGW_CALL_TIMEOUT + 3))" look) && [ "${answer##*$'\n'}" = end ] || return 1
+    while read -r kind one two three four; do
+        case $kind in
+        period) PERIOD=$one EPOCH_OF_PERIOD=$two REALM_EPOCH=$three MASTER=$four ;;
+        gateway) GATEWAYS+="$one " ADDRESS[$one]=$two ;;
+        mark)
+            [[ $two != barred-* ]] || BARRED=$((BARRED + 1))
+            if [ -z "$MARK" ] || [ "$one" -gt "${MARK%-*}" ]; then
+                MARK=$one-none states=''
+            fi
+            [ "$one" -lt "${MARK%-*}" ] || states+=" $two"
+            ;;
+        esac
+    done <<<"$answer"
+    for kind in ended ending started starting; do
+        case "$states " in *" $kind "*) MARK=${MARK%-*}-$kind && break ;; esac
+    done
+    while read -r kind one two three four; do
+        [ "$kind" = zone ] || continue
+        [ "$one" != "$MASTER" ] || MASTER_READ_ONLY=$three MASTER_NAME=$two
+        if [ "$two" = "$ZONE_NAME" ]; then ZONE=$one READ_ONLY=$three; else OTHERS+="$four "; fi
+    done <<<"$answer"
+    [ -n "$PERIOD" ] && [ -n "$ZONE" ]
+}
+
+# ---- requests ---------------------------------------------------------------------------------------
+
+# A line of a configuration of curl, which it reads from its standard input: no argument shows what is in it.
+option() {
+    local value=${2//\\/\\\\}
+    printf '%s = "%s"\n' "$1" "${value//\"/\\\"}"
+}
+
+# s3 METHOD ENDPOINT PATH [CONTENT]: sets `code` (000: no answer; dead: nobody listens), `said` (the error's name or the
+# content) and `gateway`, the id of who answered.
+s3() {
+    local answer head data=()
+    [ $# -lt 4 ] || data=(--data-binary "$4" -H 'Content-Type: text/plain')
+    [ "$1" != HEAD ] || data=(--head)
+    code=000 said='' gateway=''
+    answer=$({
+        option user "$credentials"
+        option aws-sigv4 "aws:amz:$RGW_REGION:s3"
+        option header "x-amz-content-sha256: UNSIGNED-PAYLOAD"
+        option noproxy '*'
+        [ -z "${RGW_CA:-}" ] || option cacert "$RGW_CA"
+    } | timeout -k 1 $((RGW_REQUEST_TIMEOUT + 1)) curl -q -s -K - -i --max-time "$RGW_REQUEST_TIMEOUT" \
+        --max-filesize 65536 -X "$1" "${data[@]}" "$2$3" | tr -d '\r\0')
+    [ $? != 7 ] || code=dead
+    head=${answer%%$'\n\n'*}
+    [[ $head =~ ^HTTP/[0-9.]+\ ([0-9]{3}) ]] && code=${BASH_REMATCH[1]} || return 1
+    [[ $head =~ x-amz-request-id:\ tx[0-9a-f]+-[0-9a-f]+-([0-9a-f]+)- ]] && gateway=$((16#${BASH_REMATCH[1]}))
+    [ "$head" = "$answer" ] || said=${answer#*$'\n\n'}
+    [[ ! $said =~ \<Code\>([A-Za-z]+)\</Code\> ]] || said=${BASH_REMATCH[1]}
+}
+
+# True when a user's write is taken here and read again; else sets `why`.
+takes_writes() {
+    local endpoint text
+    for endpoint in $RGW_ENDPOINTS; do
+        text="breakwater: site ${BREAKWATER_SITE:-none}, epoch ${BREAKWATER_EPOCH:-0}, ${EPOCHREALTIME/[.,]/}"
+        s3 PUT "$endpoint" "/$RGW_BUCKET/$RGW_PREFIX/$ZONE_NAME" "$text"
+        [ "$code" = 200 ] || { why="a write to $endpoint: HTTP $code $said" && return 1; }
+        s3 GET "$endpoint" "/$RGW_BUCKET/$RGW_PREFIX/$ZONE_NAME"
+        # What is asked several times at once may be written over in between: by this site alone, never an older text.
+        [ "$code" = 200 ] && [[ $said == "breakwater: site "* && ! "${said##* }" < "${text##* }" ]] ||
+            { why="what was written to $endpoint does not come back: HTTP $code" && return 1; }
+    done
+}
+
+# Asks the endpoints; adds to `refused` who refuses a user's write, to `takes` who takes it, and counts those that do not
+# answer as `silent`. What refuses has to let the same user read: a wrong password is no fence.
+ask_writes() {
+    local endpoint by
+    silent=0
+    for endpoint in $RGW_ENDPOINTS; do
+        s3 PUT "$endpoint" "/$RGW_BUCKET/$RGW_PREFIX/$ZONE_NAME" "breakwater: a write that is to be refused"
+        case $code-$said in
+        403-AccessDenied)
+            by=$gateway
+            s3 HEAD "$endpoint" "/$RGW_BUCKET"
+            if [ "$code" = 200 ]; then refused+="$by "; else why="$endpoint refuses reads as well: HTTP $code"; fi
+            ;;
+        200-*) takes+="$gateway " ;;
+        dead-*) why="nobody listens at $endpoint" ;;
+        000-*) silent=$((silent + 1)) why="$endpoint does not answer" ;;
+        *) why="a write to $endpoint: HTTP $code $said" ;;
+        esac
+    done
+}
+
+has() {
+    case " $1 " in *" $2 "*) return 0 ;; esac
+    return 1
+}
+
+# The ids of GATEWAYS that this script has not seen refuse yet. Who has once does so as long as it has that id.
+not_refusing() {
+    local id
+    for id in $GATEWAYS; do
+        has "$refused" "$id" || printf '%s ' "$id"
+    done
+}
+
+# True when every gateway that lives was seen to refuse a user's write, by the period that they have now: a gateway that
+# takes a new one over gets a new id. Behind one address there may be several: it asks again. An address that is silent
+# may have a gateway that was frozen long ago, unless RADOS refuses that.
+all_refuse() {
+    local round rounds
+    takes=''
+    rounds=$((2 + 4 * $(wc -w <<<"$GATEWAYS")))
+    for ((round = 0; round < rounds; round++)); do
+        why=''
+        ask_writes
+        [ -z "$takes" ] || { why="a gateway takes writes: $takes" && return 1; }
+        [ -n "$(not_refusing)" ] || [ $silent -gt "$BARRED" ] || return 0
+        [ $silent = 0 ] || break
+    done
+    [ -z "$(not_refusing)" ] || why="not seen to refuse a write: gateway $(not_refusing)${why:+($why)}"
+    return 1
+}
+
+# ---- the end ------------------------------------------------------------------------------------------
+
+# end_zone SECONDS [bar]: exits 0 only once nothing of this epoch can begin here any more, the period says that the zone
+# is read-only, and every gateway that lives was seen to refuse. With `bar`, RADOS refuses those that were not seen so;
+# only what was there before is remembered as a gateway that may be silent from then on.
+end_zone() {
+    local how=${2:-} epoch=${BREAKWATER_EPOCH:-0} tell=no deadline=$((SECONDS + $1)) closing='' closed='' status address
+    local bar_at=$((SECONDS + ${RGW_FENCE_GRACE:-5})) bar_all_at=$((SECONDS + $1 / 2)) id before=''
+    why=''
+    ! look || before=$GATEWAYS
+    while [ $SECONDS -lt $deadline ]; do
+        if [ -z "$closing" ] && [ -z "$closed" ]; then
+            toolbox "$((deadline - SECONDS > 2 ? deadline - SECONDS : 2))" close_zone "$epoch" $tell &
+            closing=$!
+        fi
+        if [ -n "$closing" ] && ! kill -0 "$closing" 2>/dev/null; then
+            wait "$closing"
+            status=$?
+            closing=''
+            [ $status != "$NEWER_THERE" ] ||
+                fail "a newer epoch has this zone: epoch $epoch is older, and ends nothing of it"
+            if [ $status = 0 ]; then closed=yes; else why="the zone cannot be closed"; fi
+        fi
+        if look; then
+            if all_refuse && [ "$READ_ONLY" = true ] && [ -n "$closed" ]; then
+                [ "$epoch" = 0 ] || toolbox "$((RGW_CALL_TIMEOUT + 3))" ended "$epoch" || continue
+                exit 0
+            fi
+            [ "$READ_ONLY" = true ] || why="the zone is not read-only in its period"
+            if [ "$how" = bar ] && [ $SECONDS -ge $bar_at ]; then
+                for id in $(not_refusing); do
+                    # What changes the period watches as a gateway does: while ours is at work it is not to be shut out.
+                    [ -z "$closing" ] || has "$before" "$id" || continue
+                    # Who answers still has time to be told; a frozen one beside it holds that up.
+                    ! has "$takes" "$id" || [ $SECONDS -ge $bar_all_at ] || continue
+                    address=${ADDRESS[$id]}
+                    say "gateway $id at $address was not seen to refuse: RADOS refuses it from here on"
+                    toolbox "$((RGW_CALL_TIMEOUT + 3))" bar \
+                        "$(has "$before" "$id" && echo "$epoch" || echo 0)" "$id" "$address"
+                done
+            fi
+            # Who has missed the change is told again.
+            [ -z "$takes" ] || [ -n "$closing" ] || { closed='' tell=yes; }
+        else
+            why="the cluster does not say how it is"
+        fi
+        sleep 0.2
+    done
+    fail "not seen to refuse writes within $1 s: ${why:-no answer}"
+}

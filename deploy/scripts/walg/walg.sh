@@ -1,0 +1,223 @@
+# shellcheck shell=bash disable=SC2015,SC2034,SC2119,SC2120,SC2154
+# walg.sh - what the scripts beside it know about a database that is not there until it is restored from
+# backups by WAL-G: the cluster's object, which wants no instance until a start, the settings by which
+# Spilo clones, and the backups. Sourced.
+#
+# Settings come from the environment only; README.md lists them. What keeps a write of an older epoch out is
+# in ../kubernetes/object.sh, how a database is asked in ../kubernetes/postgresql.sh.
+
+. "${BASH_SOURCE[0]%/*}/../kubernetes/postgresql.sh"
+
+POSTGRES_INSTANCES=${POSTGRES_INSTANCES:-1}
+WALG=${WALG:-wal-g}
+WALG_ENV_DIR=${WALG_ENV_DIR:-}
+WALG_TIMEOUT=${WALG_TIMEOUT:-20}
+WALG_CONFIGMAP=${WALG_CONFIGMAP:-pod-config}
+WALG_CONFIGMAP_NAMESPACE=${WALG_CONFIGMAP_NAMESPACE:-$POSTGRES_NAMESPACE}
+WALG_AGE_MAX=${WALG_AGE_MAX:-0}
+WALG_WINDOW_MIN=${WALG_WINDOW_MIN:-0}
+WALG_OPERATOR_LAG=${WALG_OPERATOR_LAG:-10}
+POSTGRES_START_TIMEOUT=${WALG_RESTORE_TIMEOUT:-14400}
+WORKLOADS=statefulsets OPERATOR_LAG=$WALG_OPERATOR_LAG
+
+walg_problem() {
+    settings_problem WALG_TIMEOUT WALG_AGE_MAX WALG_WINDOW_MIN WALG_OPERATOR_LAG POSTGRES_INSTANCES \
+        POSTGRES_START_TIMEOUT "$@" || return 1
+    [ "$POSTGRES_INSTANCES" != 0 ] || { echo "POSTGRES_INSTANCES is 0: nothing would be restored" && return 1; }
+    [ -z "$WALG_ENV_DIR" ] || [ -d "$WALG_ENV_DIR" ] || { echo "WALG_ENV_DIR '$WALG_ENV_DIR' is no folder" && return 1; }
+    command -v "$WALG" >/dev/null || { echo "there is no '$WALG' in $PATH" && return 1; }
+}
+
+# ---- the object ---------------------------------------------------------------------------------
+
+setting_template() {
+    :
+}
+
+forget_setting() {
+    :
+}
+
+take_setting() {
+    :
+}
+
+is_dormant() {
+    [ "${INSTANCES:-0}" = 0 ]
+}
+
+# A service that is its pods has ended when it has none.
+is_end() {
+    [ -z "$1" ]
+}
+
+is_behind() {
+    is_operator_behind || is_promotion_in_hand
+}
+
+add_opening() {
+    ! is_dormant && return 1
+    operations+=("{\"op\":\"add\",\"path\":\"/spec/numberOfInstances\",\"value\":$POSTGRES_INSTANCES}")
+}
+
+add_closing() {
+    operations+=('{"op":"add","path":"/spec/numberOfInstances","value":0}')
+}
+
+# Once the operator does not do it, or not in time. Never a grace of 0: then the object goes first, and the
+# pod may live on. What this may not do is left to the operator; only what is seen counts.
+push() {
+    ask scale statefulsets -l "$PODS_WANTED" --replicas=0 >/dev/null
+    ask delete pods -l "$PODS_WANTED" --grace-period=1 --wait=false >/dev/null
+}
+
+# ---- the backups --------------------------------------------------------------------------------
+
+# wal-g with the environment that WALG_ENV_DIR has, a file for each variable, as Spilo keeps it for envdir.
+walg() {
+    (
+        for file in "${WALG_ENV_DIR:-/nonexistent}"/*; do
+            [ ! -f "$file" ] || [[ ! ${file##*/} =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] ||
+                export "${file##*/}=$(head -n 1 "$file")"
+        done
+        exec timeout -k 2 "$WALG_TIMEOUT" "$WALG" "$@" </dev/null
+    )
+}
+
+# A line for each backup that has ended, oldest first: END-IN-SECONDS BYTES NAME. 1: nobody says.
+list_backups() {
+    local answer name time finish bytes
+    answer=$(walg backup-list --detail --json) || return 1
+    [[ $answer == '['* || $answer == null ]] || { say "$WALG says no list: ${answer:0:200}" && return 1; }
+    # A member of each, in the order in which wal-g writes them; user_data, which is anybody's, comes last.
+    grep -oE '"(backup_name|time|finish_time)": ?"[^"]*"|"uncompressed_size": ?[0-9]+' <<<"$answer" |
+        sed -E 's/^"([a-z_]+)": ?"?([^"]*)"?$/\1 \2/' |
+        while read -r key value; do
+            case $key in
+            backup_name) name=$value time='' finish='' ;;
+            time) time=${time:-$value} ;;
+            finish_time) finish=${finish:-$value} ;;
+            uncompressed_size)
+                # One whose metadata was lost has the zero time of Go.
+                [[ -n $finish && $finish != 0001-* ]] || finish=$time
+                finish=$(date -d "$finish" +%s 2>/dev/null) && [ -n "$name" ] && echo "$finish $value $name"
+                name=
+                ;;
+            esac
+        done | sort -n
+}
+
+# Sets count, newest and oldest (their ends, in seconds), newest_bytes, newest_name, and the age of the newest and
+# how far they reach back; 1, and says why, without one.
+find_backups() {
+    local backups now
+    backups=$(list_backups) || { say "the backups cannot be listed" && return 1; }
+    [ -n "$backups" ] || { say "there is no backup" && return 1; }
+    count=$(wc -l <<<"$backups") now=$(date +%s)
+    read -r oldest _ _ <<<"$backups"
+    read -r newest newest_bytes newest_name <<<"$(tail -n 1 <<<"$backups")"
+    age=$((now > newest ? now - newest : 0)) window=$((now - oldest))
+}
+
+# ---- the settings by which Spilo clones ---------------------------------------------------------
+
+CLONE_KEYS=(CLONE_SCOPE CLONE_METHOD CLONE_HOST CLONE_USER CLONE_PORT CLONE_WAL_S3_BUCKET
+    CLONE_WAL_BUCKET_SCOPE_PREFIX CLONE_WAL_BUCKET_SCOPE_SUFFIX CLONE_USE_WALG_RESTORE USEWALG_RESTORE
+    CLONE_AWS_REGION CLONE_AWS_ENDPOINT CLONE_TARGET_TIME CLONE_AWS_ACCESS_KEY_ID CLONE_AWS_SECRET_ACCESS_KEY)
+
+ask_configmap() {
+    NAMESPACE=$WALG_CONFIGMAP_NAMESPACE ask "$@"
+}
+
+# Sets CLONE[KEY] for what the ConfigMap has; of the two that are secret only that they are there.
+read_clone() {
+    local template='' key value answer
+    declare -gA CLONE=()
+    for key in "${CLONE_KEYS[@]}"; do
+        case $key in
+        *ACCESS_KEY*) template+="$key {{with .data}}{{with .$key}}set{{end}}{{end}}{{\"\\n\"}}" ;;
+        *) template+="$key {{with .data}}{{with .$key}}{{.}}{{end}}{{end}}{{\"\\n\"}}" ;;
+        esac
+    done
+    answer=$(NAMESPACE=$WALG_CONFIGMAP_NAMESPACE ask_whole "$template" configmap "$WALG_CONFIGMAP") || return 1
+    while read -r key value; do
+        [ -z "$value" ] || CLONE[$key]=$value
+    done <<<"$answer"
+}
+
+# What would make a restore of hours fail, or restore something else. Prints it; 0: something is.
+clone_problem() {
+    local key at
+    for key in CLONE_SCOPE CLONE_WAL_S3_BUCKET CLONE_AWS_REGION; do
+        [ -n "${CLONE[$key]:-}" ] || { echo "$key is not set" && return 0; }
+    done
+    [ "${CLONE[CLONE_METHOD]:-}" = CLONE_WITH_WALE ] ||
+        { echo "CLONE_METHOD is '${CLONE[CLONE_METHOD]:-}', not CLONE_WITH_WALE" && return 0; }
+    [ "${CLONE[CLONE_USE_WALG_RESTORE]:-}" = true ] ||
+        { echo "CLONE_USE_WALG_RESTORE is not 'true': WAL-E would be run, which today's images have not" && return 0; }
+    [ "${CLONE[CLONE_HOST]:-${CLONE[CLONE_SCOPE]}}" = "${CLONE[CLONE_SCOPE]}" ] ||
+        { echo "CLONE_HOST is '${CLONE[CLONE_HOST]}', not CLONE_SCOPE '${CLONE[CLONE_SCOPE]}'" && return 0; }
+    [[ ${CLONE[CLONE_WAL_BUCKET_SCOPE_SUFFIX]:-/} == /* ]] ||
+        { echo "CLONE_WAL_BUCKET_SCOPE_SUFFIX does not begin with '/'" && return 0; }
+    [ -z "${CLONE[CLONE_AWS_ENDPOINT]:-}" ] || [ "${WALG_ENDPOINT:-}" = "${CLONE[CLONE_AWS_ENDPOINT]}" ] ||
+        { echo "CLONE_AWS_ENDPOINT is set, which changes the path: remove it, or say that it is meant (WALG_ENDPOINT)" &&
+            return 0; }
+    [ "${CLONE[CLONE_AWS_ACCESS_KEY_ID]:-}" = "${CLONE[CLONE_AWS_SECRET_ACCESS_KEY]:-}" ] ||
+        { echo "one of CLONE_AWS_ACCESS_KEY_ID and CLONE_AWS_SECRET_ACCESS_KEY is not set" && return 0; }
+    [[ ${CLONE[CLONE_TARGET_TIME]:-Z} =~ (Z|[+-][0-9]{2}:?[0-9]{2})$ ]] ||
+        { echo "CLONE_TARGET_TIME has no time zone" && return 0; }
+    [ -z "${CLONE[USEWALG_RESTORE]:-}" ] ||
+        say "USEWALG_RESTORE is no setting of Spilo's: CLONE_USE_WALG_RESTORE counts"
+    at="s3://${CLONE[CLONE_WAL_S3_BUCKET]}/spilo/${CLONE[CLONE_WAL_BUCKET_SCOPE_PREFIX]:-}${CLONE[CLONE_SCOPE]}"
+    at+="${CLONE[CLONE_WAL_BUCKET_SCOPE_SUFFIX]:-}/wal"
+    [[ $(walg_prefix) == "$at" || $(walg_prefix) == "$at/"* ]] ||
+        { echo "it would be restored from $at, and the backups that are looked at are in $(walg_prefix)" && return 0; }
+    return 1
+}
+
+walg_prefix() {
+    local prefix=${WALG_S3_PREFIX:-}
+    [ ! -r "$WALG_ENV_DIR/WALG_S3_PREFIX" ] || prefix=$(head -n 1 "$WALG_ENV_DIR/WALG_S3_PREFIX")
+    echo "${prefix%/}"
+}
+
+# Takes the CLONE_ settings away: a pod that begins with an empty volume would clone again.
+remove_clone() {
+    local key operations=()
+    read_clone || return 1
+    for key in "${CLONE_KEYS[@]}"; do
+        [ -z "${CLONE[$key]:-}" ] || operations+=("{\"op\":\"remove\",\"path\":\"/data/$key\"}")
+    done
+    [ ${#operations[@]} -gt 0 ] || return 0
+    ask_configmap patch configmap "$WALG_CONFIGMAP" --type=json \
+        -p "[$(printf '%s\n' "${operations[@]}" | paste -sd ,)]" >/dev/null
+}
+
+# ---- progress -----------------------------------------------------------------------------------
+
+# How many bytes the restored files have by now; fails where nobody says. WALG_PROGRESS: another way to ask,
+# a command to which the pod's name is given.
+restored_bytes() {
+    local pod=$1 bytes
+    if [ -n "${WALG_PROGRESS:-}" ]; then
+        bytes=$(timeout -k 1 10 "$WALG_PROGRESS" "$pod")
+    else
+        bytes=$(ask exec "$pod" -c postgres -- du -sbL /home/postgres/pgdata/pgroot/data 2>/dev/null)
+    fi
+    bytes=${bytes%%[^0-9]*}
+    [ -n "$bytes" ] && echo "$bytes"
+}
+
+# Says how far it is, every WALG_SAY_EVERY seconds.
+say_progress() {
+    local pods pod bytes
+    [ $((SECONDS - said_at)) -ge "${WALG_SAY_EVERY:-10}" ] || return 0
+    said_at=$SECONDS
+    pods=$(list_pods) && read -r pod _ <<<"$pods"
+    if [ -n "${pod:-}" ] && [ "${newest_bytes:-0}" != 0 ] && bytes=$(restored_bytes "$pod"); then
+        say "restoring $newest_name: $((bytes / 1048576)) of $((newest_bytes / 1048576)) MiB" \
+            "($((bytes * 100 / newest_bytes)) %), $SECONDS s"
+    else
+        say "restoring ${newest_name:-the newest backup}: $SECONDS s; ${why:-}"
+    fi
+}

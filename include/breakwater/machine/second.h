@@ -1,0 +1,121 @@
+/* second.h - a second enforcer as one machine without a transport: when its agent is asked, what waits for the
+ * disk, and what follows for each group (core/second.h). Design 3.4. Events in, actions out: the product
+ * (src/second) and the simulator run this same code. Pure but for the clock that its driver gives it. */
+#ifndef BW_MACHINE_SECOND_H
+#define BW_MACHINE_SECOND_H
+
+#include <breakwater/base/diag.h>
+#include <breakwater/core/sync.h>
+#include <breakwater/wire/second.h>
+
+/* Before an agent has said otherwise. */
+#define BW_SECOND_INTERVAL_MS_ABSENT 1000u
+#define BW_SECOND_LIMIT_MS_ABSENT    1000u
+/* Between two questions, however much news there is. */
+#define BW_SECOND_DISTANCE_NS (20 * BW_NS_PER_MS)
+/* One that begins and has an open epoch in its file asks for so long before it fences that (3.4). */
+#define BW_SECOND_GRACE_NS (2 * BW_NS_PER_S)
+
+enum bw_second_machine_event_kind {
+    BW_SECOND_MACHINE_WAKE,     /* bw_second_machine_wake_at may be reached; never harmful */
+    BW_SECOND_MACHINE_ANSWERED, /* the agent has answered, or has not (`answer` NULL) */
+    BW_SECOND_MACHINE_SAVED,    /* result of SAVE */
+    BW_SECOND_MACHINE_LOOKED,   /* result of LOOK */
+    BW_SECOND_MACHINE_FENCED,   /* result of FENCE */
+};
+struct bw_second_machine_event {
+    enum bw_second_machine_event_kind kind;
+    uint32_t group;                       /* LOOKED FENCED */
+    const struct bw_second_answer *answer; /* ANSWERED: borrowed for the step */
+    bool ok;                              /* SAVED FENCED */
+    enum bw_service service;              /* LOOKED */
+};
+
+enum bw_second_machine_action_kind {
+    BW_SECOND_MACHINE_STEPPED,    /* nothing to do: a group has taken a step, for logs and coverage */
+    BW_SECOND_MACHINE_ASK,        /* `ask`, to the agent; ANSWERED follows within limit_ms. One at a time. An
+                                     error: it was not sent, and nothing follows */
+    BW_SECOND_MACHINE_WARN,       /* `sync`, to every witness; nothing follows, and nothing is refused */
+    BW_SECOND_MACHINE_SAVE,       /* make `state` durable beside the loop; SAVED follows. One at a time */
+    BW_SECOND_MACHINE_LOOK,       /* run status_script; LOOKED follows. An error: nothing follows */
+    BW_SECOND_MACHINE_KILL_LOOK,  /* whole tree; LOOKED still follows */
+    BW_SECOND_MACHINE_FENCE,      /* run fence_script of `epoch`; FENCED follows. An error: nothing follows */
+    BW_SECOND_MACHINE_KILL_FENCE, /* whole tree; FENCED still follows */
+};
+/* All pointers are the machine's, good until emit returns. */
+struct bw_second_machine_action {
+    enum bw_second_machine_action_kind kind;
+    uint32_t group;
+    const char *rule;                      /* STEPPED: of one action of the step */
+    const struct bw_second *second;        /* STEPPED: as it is now, and as it was before */
+    const struct bw_second *before;
+    const struct bw_second_ask *ask;       /* ASK */
+    uint32_t limit_ms;                     /* ASK WARN */
+    const struct bw_sync *sync;            /* WARN */
+    const struct bw_second_state *state;   /* SAVE */
+    uint64_t epoch;                        /* FENCE */
+    uint64_t limit_ns;                     /* FENCE */
+};
+
+struct bw_second_driver {
+    void *user;
+    struct bw_instant (*now)(void *user); /* the clocks, read anew */
+    /* Carries `action` out, and never calls the machine. */
+    enum bw_err (*emit)(void *user, const struct bw_second_machine_action *action,
+                        struct bw_diag *diag);
+};
+
+struct bw_second_served {
+    char name[BW_NAME_MAX + 1];
+    struct bw_second second;
+    struct bw_second_memory *kept; /* in the state: what is written next */
+    struct bw_instant wake_at;
+    uint64_t save_waits; /* number of a SAVE for the next write; 0: none */
+    uint64_t save_begun; /* that is in the write under way; 0: none */
+    bool look_refused;   /* could not be begun: it is told of that in this step */
+    bool fence_refused;
+};
+
+struct bw_second_setup {
+    struct bw_second_driver driver;
+    const char *site;
+    const char *name; /* as in its certificate */
+    uint32_t feature_level; /* the newest that its program knows (5.3) */
+    struct bw_id session;
+    struct bw_id boot_id;
+    struct bw_second_state *state; /* as it was loaded, with an entry for each group; kept */
+    struct bw_second_ask_group *ask_groups; /* room for group_max; kept */
+    struct bw_sync_group *sync_groups;      /* likewise */
+    struct bw_second_served *groups;        /* likewise */
+    uint32_t group_max;
+};
+
+struct bw_second_machine {
+    struct bw_second_setup setup;
+    struct bw_second_served *groups;
+    uint32_t group_count;
+    struct bw_instant asked; /* the newest question */
+    bool has_asked;
+    bool is_asking;          /* it is not answered yet */
+    bool has_news;           /* since it left */
+    struct bw_instant ask_at;
+    uint32_t interval_ms;
+    uint32_t limit_ms;
+    uint64_t warnings; /* so far */
+    struct bw_instant warn_at; /* not before: the next one */
+    bool is_saving;
+    bool is_stepping;
+};
+
+void bw_second_machine_init(struct bw_second_machine *machine, const struct bw_second_setup *setup);
+/* Before the first step, once for each group. `kept` is its memory in the state. */
+void bw_second_machine_add_group(struct bw_second_machine *machine, const char *group,
+                                 const struct bw_second_limits *limits,
+                                 struct bw_second_memory *kept);
+void bw_second_machine_step(struct bw_second_machine *machine,
+                            const struct bw_second_machine_event *event);
+struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *machine);
+/* So many fences are under way or have not seen an end. */
+uint32_t bw_second_machine_fences(const struct bw_second_machine *machine);
+
+#endif

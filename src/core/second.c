@@ -1,0 +1,418 @@
+/* Rules E1 to E11: the second enforcer's machine for one group. Design 3.4. */
+#include <breakwater/core/second.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/words.h>
+
+#include "facts.h"
+
+#define RETRY_NS (1000 * BW_NS_PER_MS) /* a fence that has not seen the end, a save that failed */
+/* What an agent can claim: the longest lease that a spec can have (core/spec.h). */
+#define LEFT_NS_MAX      (3600 * BW_NS_PER_S)
+#define AGREES_INTERVALS 3 /* so many looks old an agent's word may be that the epoch serves */
+
+struct step {
+    struct bw_second *second;
+    struct bw_instant now;
+    struct bw_second_actions *out;
+};
+
+static struct bw_second_action *emit(const struct step *step, enum bw_second_action_kind kind,
+                                     const char *rule)
+{
+    struct bw_second_action *action;
+
+    BW_ASSERT(step->out->count < BW_SECOND_ACTIONS_MAX);
+    action = &step->out->list[step->out->count++];
+    *action = (struct bw_second_action){.kind = kind, .rule = rule};
+    return action;
+}
+
+static void save(const struct step *step, const char *rule)
+{
+    struct bw_second *second = step->second;
+
+    second->save_number++;
+    second->is_saving = true;
+    second->save_at = BW_INSTANT_NEVER;
+    second->saving = second->memory;
+    emit(step, BW_SECOND_ACTION_SAVE, rule)->number = second->save_number;
+}
+
+/* ---- what runs ------------------------------------------------------------------------------- */
+
+static void cut_look(const struct step *step, const char *rule)
+{
+    struct bw_second *second = step->second;
+
+    second->look_counts = false;
+    if (second->look != BW_SECOND_RUN_UNDER_WAY)
+        return;
+    second->look = BW_SECOND_RUN_CUT_OFF;
+    (void)emit(step, BW_SECOND_ACTION_KILL_LOOK, rule);
+}
+
+static void cut_fence(const struct step *step, const char *rule)
+{
+    struct bw_second *second = step->second;
+
+    if (second->fence != BW_SECOND_RUN_UNDER_WAY)
+        return;
+    second->fence = BW_SECOND_RUN_CUT_OFF;
+    (void)emit(step, BW_SECOND_ACTION_KILL_FENCE, rule);
+}
+
+static void look(const struct step *step, const char *rule)
+{
+    struct bw_second *second = step->second;
+
+    BW_ASSERT(second->look == BW_SECOND_RUN_NONE);
+    second->look = BW_SECOND_RUN_UNDER_WAY;
+    second->look_begun = step->now;
+    second->look_due = bw_instant_add(step->now, second->limits.check_interval_ns);
+    (void)emit(step, BW_SECOND_ACTION_LOOK, rule);
+}
+
+/* ---- the deadline (3.4) ---------------------------------------------------------------------- */
+
+static bool is_fencing(const struct bw_second *second)
+{
+    return second->phase == BW_SECOND_SCRIPT || second->phase == BW_SECOND_LOOKING ||
+           second->phase == BW_SECOND_FENCED;
+}
+
+/* As the guard's window: from here nothing that the agent says of this epoch extends it (3.2.4). */
+static struct bw_instant window_at(const struct bw_second *second)
+{
+    return bw_instant_sub(second->end, second->memory.fence_ns);
+}
+
+static void begin_fence(const struct step *step, const char *rule)
+{
+    struct bw_second *second = step->second;
+
+    BW_ASSERT(second->memory.epoch != 0 && !second->memory.is_over);
+    cut_look(step, rule);
+    second->phase = BW_SECOND_SCRIPT;
+    second->fence_epoch = second->memory.epoch;
+    second->fence_at = step->now;
+    (void)emit(step, BW_SECOND_ACTION_ASK_NOW, rule);
+}
+
+/* Nothing is left to end: what a script does still would be done to what comes after. */
+static void rest(const struct step *step, const char *rule)
+{
+    struct bw_second *second = step->second;
+
+    if (second->phase == BW_SECOND_IDLE)
+        return; /* the agent says it with each answer: what runs is a look of one that rests */
+    cut_fence(step, rule);
+    cut_look(step, rule);
+    second->phase = BW_SECOND_IDLE;
+    second->agent_says_serves = false;
+    second->memory.is_over = true;
+    save(step, rule);
+}
+
+/* `q + left` is never late: the agent read its clock after `asked`, and its deadline is the one
+ * that its guard has acknowledged (3.4). */
+static void arm(const struct step *step, const struct bw_second_event *event)
+{
+    struct bw_second *second = step->second;
+    const struct bw_second_told *told = event->told;
+    const struct bw_instant end = bw_instant_add(event->asked, told->left_ns);
+
+    if (told->epoch == second->memory.epoch) {
+        second->end = bw_instant_max(second->end, end);
+        return;
+    }
+    BW_ASSERT(told->epoch > second->memory.epoch); /* I2 */
+    cut_fence(step, "E1");
+    cut_look(step, "E1");
+    second->memory.epoch = told->epoch;
+    second->memory.is_over = false;
+    second->memory.fence_ns = told->fence_ns;
+    second->phase = BW_SECOND_ARMED;
+    second->end = end;
+    save(step, "E1");
+}
+
+static bool is_sane(const struct bw_second_told *told)
+{
+    return told->left_ns <= LEFT_NS_MAX && told->fence_ns > 0 && told->fence_ns <= LEFT_NS_MAX;
+}
+
+static void on_told(const struct step *step, const struct bw_second_event *event)
+{
+    struct bw_second *second = step->second;
+    const struct bw_second_told *told = event->told;
+    const bool is_of_newest = told->epoch != 0 && told->epoch >= second->memory.epoch &&
+                              told->epoch > told->over_epoch;
+
+    if (second->memory.epoch != 0 && told->over_epoch >= second->memory.epoch)
+        rest(step, "E2");
+    if (!is_of_newest || !is_sane(told))
+        return;
+    if (told->epoch == second->memory.epoch && (second->memory.is_over || is_fencing(second)))
+        return; /* a fence that has begun is finished (3.2.4) */
+    if (second->phase == BW_SECOND_ARMED && told->epoch == second->memory.epoch &&
+        bw_instant_right_is_over(step->now, window_at(second)))
+        return; /* its window has come before this answer was read */
+    arm(step, event);
+    second->agent_says_serves = told->serves;
+    second->told_at = event->asked;
+}
+
+/* ---- what has ended -------------------------------------------------------------------------- */
+
+/* Both look at the same service: only then a fence from here ends what the lease was for (3.4). */
+static void note_agreement(const struct step *step)
+{
+    struct bw_second *second = step->second;
+    const uint64_t fresh_ns = AGREES_INTERVALS * second->limits.check_interval_ns;
+
+    if (second->phase != BW_SECOND_ARMED || second->service != BW_SERVICE_STARTED ||
+        !second->agent_says_serves ||
+        bw_instant_right_is_over(step->now, bw_instant_add(second->told_at, fresh_ns)) ||
+        second->memory.agreed_digest == second->limits.digest)
+        return;
+    second->memory.agreed_digest = second->limits.digest;
+    save(step, "E3");
+}
+
+static void on_looked(const struct step *step, enum bw_service service)
+{
+    struct bw_second *second = step->second;
+    const bool was_cut = second->look == BW_SECOND_RUN_CUT_OFF;
+    const bool counts = second->look_counts;
+
+    if (second->look == BW_SECOND_RUN_NONE)
+        return;
+    second->look = BW_SECOND_RUN_NONE;
+    second->look_counts = false;
+    if (was_cut)
+        return; /* it has seen nothing */
+    if (!second->has_service || second->service != service)
+        (void)emit(step, BW_SECOND_ACTION_ASK_NOW, "E4");
+    second->has_service = true;
+    second->service = service;
+    second->service_at = second->look_begun;
+    note_agreement(step);
+    if (second->phase == BW_SECOND_LOOKING && counts) {
+        second->phase = service == BW_SERVICE_STOPPED ? BW_SECOND_FENCED : BW_SECOND_SCRIPT;
+        second->fence_at = bw_instant_add(step->now, RETRY_NS);
+    } else if (second->phase == BW_SECOND_FENCED && service == BW_SERVICE_STARTED) {
+        begin_fence(step, "E5"); /* ordered before, and late */
+    }
+}
+
+static void on_fenced(const struct step *step, bool ok)
+{
+    struct bw_second *second = step->second;
+    const bool was_cut = second->fence == BW_SECOND_RUN_CUT_OFF;
+
+    if (second->fence == BW_SECOND_RUN_NONE)
+        return;
+    second->fence = BW_SECOND_RUN_NONE;
+    if (was_cut || second->phase != BW_SECOND_SCRIPT)
+        return;
+    if (ok)
+        second->phase = BW_SECOND_LOOKING; /* its word is not believed: what serves is looked at */
+    else
+        second->fence_at = bw_instant_add(step->now, RETRY_NS);
+}
+
+static void on_saved(const struct step *step, uint64_t number, bool ok)
+{
+    struct bw_second *second = step->second;
+
+    if (!second->is_saving || number != second->save_number)
+        return;
+    second->is_saving = false;
+    if (!ok) {
+        second->save_at = bw_instant_add(step->now, RETRY_NS);
+        return;
+    }
+    second->kept = second->saving;
+    (void)emit(step, BW_SECOND_ACTION_ASK_NOW, "E6");
+}
+
+/* ---- by the clock ---------------------------------------------------------------------------- */
+
+static void run_fence(const struct step *step)
+{
+    struct bw_second *second = step->second;
+    const uint64_t left_ns = bw_instant_left_ns(step->now, second->end);
+    const uint64_t window_ns = left_ns > 0 ? left_ns : second->memory.fence_ns;
+    struct bw_second_action *action = emit(step, BW_SECOND_ACTION_FENCE, "E7");
+
+    BW_ASSERT(second->fence == BW_SECOND_RUN_NONE);
+    second->fence = BW_SECOND_RUN_UNDER_WAY;
+    action->epoch = second->memory.epoch;
+    action->limit_ns = window_ns < second->limits.fence_limit_ns ? window_ns
+                                                                 : second->limits.fence_limit_ns;
+}
+
+static bool is_due(const struct step *step, struct bw_instant at)
+{
+    return bw_instant_right_is_over(step->now, at);
+}
+
+static void look_if_due(const struct step *step)
+{
+    struct bw_second *second = step->second;
+
+    if (second->look == BW_SECOND_RUN_NONE && is_due(step, second->look_due))
+        look(step, "E8");
+}
+
+static void advance(const struct step *step)
+{
+    struct bw_second *second = step->second;
+
+    if (second->phase == BW_SECOND_ARMED && is_due(step, window_at(second)))
+        begin_fence(step, "E9");
+    switch (second->phase) {
+    case BW_SECOND_IDLE:
+    case BW_SECOND_ARMED:
+    case BW_SECOND_FENCED:
+        look_if_due(step);
+        break;
+    case BW_SECOND_SCRIPT:
+        if (second->fence == BW_SECOND_RUN_NONE && is_due(step, second->fence_at))
+            run_fence(step);
+        break;
+    case BW_SECOND_LOOKING: /* one that began before the script had ended says nothing (3.2.4) */
+        if (second->look == BW_SECOND_RUN_NONE) {
+            look(step, "E10");
+            second->look_counts = true;
+        }
+        break;
+    }
+    if (!second->is_saving && is_due(step, second->save_at))
+        save(step, "E11");
+}
+
+static struct bw_instant wake_at(const struct bw_second *second)
+{
+    struct bw_instant at = second->save_at;
+
+    switch (second->phase) {
+    case BW_SECOND_ARMED:
+        at = bw_instant_min(at, window_at(second));
+        break;
+    case BW_SECOND_SCRIPT:
+        return second->fence == BW_SECOND_RUN_NONE ? bw_instant_min(at, second->fence_at) : at;
+    case BW_SECOND_LOOKING:
+        return at; /* a look runs, or its end comes */
+    case BW_SECOND_IDLE:
+    case BW_SECOND_FENCED:
+        break;
+    }
+    return second->look == BW_SECOND_RUN_NONE ? bw_instant_min(at, second->look_due) : at;
+}
+
+/* ---- public ---------------------------------------------------------------------------------- */
+
+void bw_second_init(struct bw_second *second, const struct bw_second_limits *limits,
+                    const struct bw_second_memory *memory, uint64_t grace_ns, struct bw_instant now)
+{
+    *second = (struct bw_second){.limits = *limits,
+                                 .memory = *memory,
+                                 .kept = *memory,
+                                 .saving = *memory,
+                                 .save_at = BW_INSTANT_NEVER,
+                                 .look_due = now};
+    BW_ASSERT(limits->digest != 0);
+    BW_ASSERT_NONE(bw_second_memory_unsound(memory)); /* judged where it was read */
+    if (memory->epoch == 0 || memory->is_over)
+        return;
+    second->phase = BW_SECOND_ARMED;
+    second->end = bw_instant_add(bw_instant_add(now, grace_ns), memory->fence_ns);
+}
+
+void bw_second_say(const struct bw_second *second, struct bw_instant now,
+                   struct bw_second_said *out_said)
+{
+    const uint64_t age_ms = bw_instant_elapsed_ns(now, second->service_at) / BW_NS_PER_MS;
+    const bool is_kept = second->kept.epoch == second->memory.epoch && !second->kept.is_over;
+
+    *out_said = (struct bw_second_said){
+        .check_interval_ms = (uint32_t)(second->limits.check_interval_ns / BW_NS_PER_MS),
+        .service_age_ms = UINT32_MAX,
+        .fence_epoch = second->fence_epoch,
+        .fence_seen = second->phase == BW_SECOND_FENCED,
+        .has_agreed = second->kept.agreed_digest == second->limits.digest,
+    };
+    if (second->phase == BW_SECOND_ARMED && is_kept)
+        out_said->armed_epoch = second->memory.epoch;
+    if (!second->has_service)
+        return;
+    out_said->service = second->service;
+    out_said->service_age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
+}
+
+uint64_t bw_second_warns_of(const struct bw_second *second)
+{
+    return second->phase == BW_SECOND_SCRIPT || second->phase == BW_SECOND_LOOKING
+               ? second->memory.epoch
+               : 0;
+}
+
+const char *bw_second_memory_unsound(const struct bw_second_memory *memory)
+{
+    const bool is_open = memory->epoch != 0 && !memory->is_over;
+
+    FACT(!is_open || (memory->fence_ns > 0 && memory->fence_ns <= LEFT_NS_MAX),
+         "the second enforcer: an open epoch has a window");
+    return NULL;
+}
+
+const char *bw_second_unsound(const struct bw_second *second)
+{
+    const bool is_open = second->memory.epoch != 0 && !second->memory.is_over;
+
+    FACT((second->phase == BW_SECOND_IDLE) == !is_open, /* 3.4: what is open is enforced */
+         "the second enforcer: it enforces just while an epoch is open");
+    FACT(second->kept.epoch <= second->memory.epoch, /* I2 */
+         "the second enforcer: what is durable is no newer than what it knows");
+    FACT(second->fence_epoch <= second->memory.epoch,
+         "the second enforcer: it has fenced no epoch that it does not know");
+    FACTS(bw_second_memory_unsound(&second->memory));
+    FACT(second->fence != BW_SECOND_RUN_UNDER_WAY || second->phase == BW_SECOND_SCRIPT,
+         "the second enforcer: its fence runs only while it fences");
+    FACT(!second->look_counts || second->look == BW_SECOND_RUN_UNDER_WAY, /* 3.2.4 */
+         "the second enforcer: only a look that runs can see an end");
+    FACT(!is_fencing(second) || second->fence_epoch == second->memory.epoch,
+         "the second enforcer: it fences the epoch that it knows");
+    return NULL;
+}
+
+void bw_second_step(struct bw_second *second, const struct bw_second_event *event,
+                    struct bw_instant now, struct bw_second_actions *out_actions)
+{
+    const struct step step = {second, now, out_actions};
+
+    out_actions->count = 0;
+    switch (event->kind) {
+    case BW_SECOND_EVENT_TICK:
+        break;
+    case BW_SECOND_EVENT_TOLD:
+        on_told(&step, event);
+        break;
+    case BW_SECOND_EVENT_SAVED:
+        on_saved(&step, event->number, event->ok);
+        break;
+    case BW_SECOND_EVENT_LOOKED:
+        on_looked(&step, event->service);
+        break;
+    case BW_SECOND_EVENT_FENCED:
+        on_fenced(&step, event->ok);
+        break;
+    }
+    advance(&step);
+    BW_ASSERT_NONE(bw_second_unsound(second));
+    out_actions->wake_at = wake_at(second);
+}
+
+BW_NAMES(bw_second_phase_word, enum bw_second_phase, BW_SECOND_PHASE_LIST, "unlisted")

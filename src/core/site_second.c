@@ -1,0 +1,211 @@
+/* What a site knows of its second enforcers (3.4): what it answers them, whether one can be counted
+ * on to end what outlives the machine of the guard, and that nothing starts under an epoch whose
+ * end by time rests on one that does not know of it. Nothing here is durable: a new agent waits
+ * until it is asked. */
+#include "site_internal.h"
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/core/expiry.h>
+
+#define HEARD_NS_MIN  BW_NS_PER_S /* whatever the terms say, or before they are known */
+#define LOOKS_OLD     2           /* so many of its intervals since a look began, */
+#define LOOK_TAKES_MS 5000        /* and what one may take: then it has seen nothing */
+#define LOOKS_APART   3           /* so many, and it looks at something else */
+
+static const struct bw_terms *terms_of(const struct bw_site *site)
+{
+    return site->order.kind != BW_ORDER_NONE ? &site->order.terms : &site->memory.terms;
+}
+
+/* ---- what it says to them -------------------------------------------------------------------- */
+
+/* 3.5: an epoch that was accepted here tells that those before it have ended, and one that was
+ * given back is final. Of what another instance holds this one knows nothing. */
+static uint64_t over_epoch(const struct bw_site *site)
+{
+    const struct bw_site_memory *kept = &site->kept;
+
+    return kept->given_back || kept->epoch == 0 ? kept->epoch : kept->epoch - 1;
+}
+
+/* Only what its guard has acknowledged is a lease (3.2.3): who counts from less fences earlier. */
+void bw_site_second_tell(const struct bw_site *site, struct bw_instant now,
+                         struct bw_second_told *out_told)
+{
+    *out_told = (struct bw_second_told){.over_epoch = over_epoch(site)};
+    if (!bw_site_epoch_is_open(site) || !bw_lease_is_alive(&site->lease, now))
+        return;
+    BW_ASSERT(site->lease.epoch == site->memory.epoch);
+    out_told->epoch = site->memory.epoch;
+    out_told->left_ns = bw_instant_left_ns(now, site->lease.end);
+    out_told->fence_ns = site->lease.fence_ns;
+    out_told->serves = site->tenure == BW_TENURE_SERVING && site->service == BW_SERVICE_STARTED;
+}
+
+/* ---- what it makes of their words ------------------------------------------------------------ */
+
+/* Until then what it said last is believed. */
+static struct bw_instant heard_until(const struct bw_site *site,
+                                     const struct bw_site_second *second)
+{
+    const struct bw_terms *terms = terms_of(site);
+    const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
+                                                     terms->request_timeout_ms);
+
+    return bw_instant_add(second->heard, fresh_ns > HEARD_NS_MIN ? fresh_ns : HEARD_NS_MIN);
+}
+
+static bool is_heard(const struct bw_site *site, const struct bw_site_second *second,
+                     struct bw_instant now)
+{
+    return !bw_instant_right_is_over(now, heard_until(site, second));
+}
+
+/* It speaks to the API of what it would fence, and is answered. A look that hangs is none. */
+static bool has_seen(const struct bw_site_second *second, struct bw_instant now)
+{
+    const struct bw_second_said *said = &second->said;
+    const uint64_t age_ms = said->service_age_ms +
+                            bw_instant_elapsed_ns(now, second->heard) / BW_NS_PER_MS;
+
+    return said->service != BW_SERVICE_UNKNOWN &&
+           age_ms <= (uint64_t)LOOKS_OLD * said->check_interval_ms + LOOK_TAKES_MS;
+}
+
+/* What serves here it sees, too; or it has before, and its next look has not come yet. */
+static bool sees_the_same(const struct bw_site *site, const struct bw_site_second *second,
+                          struct bw_instant now)
+{
+    const uint64_t patience_ns = (uint64_t)LOOKS_APART * second->said.check_interval_ms *
+                                 BW_NS_PER_MS;
+
+    if (site->tenure != BW_TENURE_SERVING || second->said.service == BW_SERVICE_STARTED)
+        return true;
+    return second->said.has_agreed && second->differs &&
+           bw_instant_elapsed_ns(now, second->differs_since) < patience_ns;
+}
+
+static bool is_armed(const struct bw_site *site, const struct bw_site_second *second)
+{
+    return second->said.armed_epoch == site->memory.epoch;
+}
+
+/* What it would have to end may be there already, or was ordered. */
+static bool has_begun(const struct bw_site *site)
+{
+    return bw_site_epoch_is_open(site) && (bw_site_is_begun(site) || site->memory.adopt);
+}
+
+static enum bw_second_word word_of(const struct bw_site *site, const struct bw_site_second *second,
+                                   struct bw_instant now)
+{
+    if (!is_heard(site, second, now))
+        return BW_SECOND_IS_SILENT;
+    if (bw_id_is_none(second->boot_id) || bw_id_equal(second->boot_id, site->boot_id))
+        return BW_SECOND_IS_SAME_MACHINE; /* it would be lost with the guard */
+    if (!has_seen(second, now))
+        return BW_SECOND_IS_BLIND;
+    if (bw_site_epoch_is_open(site) && second->said.fence_epoch == site->memory.epoch)
+        return BW_SECOND_IS_FENCING;
+    if (!sees_the_same(site, second, now))
+        return BW_SECOND_IS_ELSEWHERE;
+    if (!second->said.has_agreed)
+        return BW_SECOND_IS_UNPROVED;
+    if (has_begun(site) && !is_armed(site, second))
+        return BW_SECOND_IS_UNARMED;
+    return BW_SECOND_IS_SEEN;
+}
+
+/* Of several the best one: one that can is enough. */
+enum bw_second_word bw_site_second_word(const struct bw_site *site, struct bw_instant now)
+{
+    enum bw_second_word best = BW_SECOND_IS_NONE;
+
+    for (size_t i = 0; i < BW_SECONDS_MAX; i++) {
+        enum bw_second_word word;
+
+        if (!site->seconds[i].used)
+            continue;
+        word = word_of(site, &site->seconds[i], now);
+        if (word == BW_SECOND_IS_SEEN)
+            return word;
+        if (word > best)
+            best = word;
+    }
+    return best;
+}
+
+/* 3.4: the group ends by time as it is committed that a second enforcer is seen. Until that is
+ * taken back nothing starts that none would end. */
+bool bw_site_second_awaited(const struct bw_site *site, struct bw_instant now)
+{
+    const bool is_of_epoch = site->order.kind == BW_ORDER_RUN &&
+                             site->order.epoch == site->memory.epoch;
+    const struct bw_terms *terms = is_of_epoch ? &site->order.terms : &site->memory.terms;
+
+    if (!terms->second_enforcer)
+        return false;
+    for (size_t i = 0; i < BW_SECONDS_MAX; i++) {
+        const struct bw_site_second *second = &site->seconds[i];
+
+        if (is_armed(site, second) && word_of(site, second, now) == BW_SECOND_IS_SEEN)
+            return false;
+    }
+    return true;
+}
+
+/* The one of that session, or a place for it: a free one, else that of who was heard longest ago.
+ */
+static struct bw_site_second *place_of(struct bw_site *site, const struct bw_second_heard *heard)
+{
+    struct bw_site_second *place = &site->seconds[0];
+
+    for (size_t i = 0; i < BW_SECONDS_MAX; i++) {
+        struct bw_site_second *second = &site->seconds[i];
+
+        if (second->used && bw_id_equal(second->session, heard->session))
+            return second;
+        if (place->used && (!second->used || bw_instant_is_later(place->heard, second->heard)))
+            place = second;
+    }
+    *place = (struct bw_site_second){.used = true, .session = heard->session};
+    return place;
+}
+
+void bw_site_on_second(const struct step *step, const struct bw_second_heard *heard)
+{
+    struct bw_site_second *second = place_of(step->site, heard);
+
+    second->boot_id = heard->boot_id;
+    second->heard = step->now;
+    second->said = heard->said;
+}
+
+static void note_difference(const struct step *step, struct bw_site_second *second)
+{
+    const bool differs = step->site->tenure == BW_TENURE_SERVING &&
+                         second->said.service != BW_SERVICE_STARTED;
+
+    if (differs && !second->differs)
+        second->differs_since = step->now;
+    second->differs = differs;
+}
+
+/* At the end of each step: what is made of them now. */
+void bw_site_watch_second(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    enum bw_second_word word;
+
+    for (size_t i = 0; i < BW_SECONDS_MAX; i++)
+        note_difference(step, &site->seconds[i]);
+    word = bw_site_second_word(site, step->now);
+    if (word != site->second)
+        (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S98");
+    site->second = word;
+    for (size_t i = 0; i < BW_SECONDS_MAX; i++)
+        if (site->seconds[i].used && is_heard(site, &site->seconds[i], step->now))
+            bw_site_wake(step, heard_until(site, &site->seconds[i]));
+}

@@ -1,0 +1,347 @@
+/* The second enforcer's machine: its questions, its file, its groups. Design 3.4. */
+#include <breakwater/machine/second.h>
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+static struct bw_instant now_of(const struct bw_second_machine *machine)
+{
+    return machine->setup.driver.now(machine->setup.driver.user);
+}
+
+static enum bw_err ask_driver(struct bw_second_machine *machine,
+                              const struct bw_second_machine_action *action)
+{
+    struct bw_diag unread = {0}; /* whoever drives has said it */
+
+    return machine->setup.driver.emit(machine->setup.driver.user, action, &unread);
+}
+
+static void emit(struct bw_second_machine *machine, const struct bw_second_machine_action *action)
+{
+    BW_ASSERT(ask_driver(machine, action) == BW_OK);
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+static void ask_now(struct bw_second_machine *machine)
+{
+    struct bw_instant at = now_of(machine);
+
+    machine->has_news = true;
+    if (machine->is_asking)
+        return;
+    if (machine->has_asked)
+        at = bw_instant_max(at, bw_instant_add(machine->asked, BW_SECOND_DISTANCE_NS));
+    machine->ask_at = bw_instant_min(machine->ask_at, at);
+}
+
+/* The instant is read before the question leaves: what is left is counted from it (3.4). */
+static void ask(struct bw_second_machine *machine)
+{
+    const struct bw_instant now = now_of(machine);
+    const struct bw_second_ask ask = {.session = machine->setup.session,
+                                      .boot_id = machine->setup.boot_id,
+                                      .group_count = machine->group_count,
+                                      .groups = machine->setup.ask_groups};
+    const struct bw_second_machine_action action = {
+        .kind = BW_SECOND_MACHINE_ASK, .ask = &ask, .limit_ms = machine->limit_ms};
+
+    for (uint32_t i = 0; i < machine->group_count; i++) {
+        memcpy(ask.groups[i].name, machine->groups[i].name, sizeof ask.groups[i].name);
+        bw_second_say(&machine->groups[i].second, now, &ask.groups[i].said);
+    }
+    machine->asked = now;
+    machine->has_asked = true;
+    machine->has_news = false;
+    machine->ask_at = bw_instant_add(now, machine->interval_ms * BW_NS_PER_MS);
+    machine->is_asking = ask_driver(machine, &action) == BW_OK;
+}
+
+/* ---- warnings ---------------------------------------------------------------------------------
+ */
+
+static bool has_to_warn(const struct bw_second_machine *machine)
+{
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        if (bw_second_warns_of(&machine->groups[i].second) != 0)
+            return true;
+    return false;
+}
+
+/* As an agent of the site, and another instance than the one whose epoch it is: it renews and gives
+ * back nothing, and what it does not know it says to be unknown (3.3). */
+static void warn(struct bw_second_machine *machine, struct bw_instant now)
+{
+    const struct bw_second_setup *setup = &machine->setup;
+    struct bw_sync sync = {.instance = setup->session,
+                           .session = setup->session,
+                           .boot_id = setup->boot_id,
+                           .number = ++machine->warnings,
+                           .feature_level = setup->feature_level,
+                           .groups = setup->sync_groups};
+
+    (void)bw_copy_text(sync.site, sizeof sync.site, setup->site); /* names */
+    (void)bw_copy_text(sync.agent, sizeof sync.agent, setup->name);
+    for (uint32_t i = 0; i < machine->group_count; i++) {
+        const uint64_t epoch = bw_second_warns_of(&machine->groups[i].second);
+        struct bw_sync_group *group = &sync.groups[sync.group_count];
+
+        if (epoch == 0)
+            continue;
+        *group = (struct bw_sync_group){.report = {.epoch_seen = epoch,
+                                                   .enforced = true,
+                                                   .service = BW_SERVICE_UNKNOWN,
+                                                   .service_age_ms = UINT32_MAX,
+                                                   .ready_age_ms = UINT32_MAX,
+                                                   .check_interval_ms = machine->interval_ms}};
+        memcpy(group->name, machine->groups[i].name, sizeof group->name);
+        sync.group_count++;
+    }
+    machine->warn_at = bw_instant_add(now, machine->interval_ms * BW_NS_PER_MS);
+    emit(machine, &(struct bw_second_machine_action){.kind = BW_SECOND_MACHINE_WARN,
+                                                     .sync = &sync,
+                                                     .limit_ms = machine->limit_ms});
+}
+
+static void warn_if_due(struct bw_second_machine *machine)
+{
+    const struct bw_instant now = now_of(machine);
+
+    if (has_to_warn(machine) && bw_instant_right_is_over(now, machine->warn_at))
+        warn(machine, now);
+}
+
+/* ---- a step of one group --------------------------------------------------------------------- */
+
+static void save_group(struct bw_second_served *own, uint64_t number)
+{
+    *own->kept = own->second.memory;
+    own->save_waits = number;
+}
+
+static void execute(struct bw_second_machine *machine, uint32_t group,
+                    const struct bw_second_action *wanted)
+{
+    struct bw_second_served *own = &machine->groups[group];
+    struct bw_second_machine_action action = {.group = group};
+
+    switch (wanted->kind) {
+    case BW_SECOND_ACTION_SAVE:
+        save_group(own, wanted->number);
+        return;
+    case BW_SECOND_ACTION_ASK_NOW:
+        ask_now(machine);
+        return;
+    case BW_SECOND_ACTION_LOOK:
+        action.kind = BW_SECOND_MACHINE_LOOK;
+        own->look_refused = ask_driver(machine, &action) != BW_OK;
+        return;
+    case BW_SECOND_ACTION_FENCE:
+        action.kind = BW_SECOND_MACHINE_FENCE;
+        action.epoch = wanted->epoch;
+        action.limit_ns = wanted->limit_ns;
+        own->fence_refused = ask_driver(machine, &action) != BW_OK;
+        return;
+    case BW_SECOND_ACTION_KILL_LOOK:
+        action.kind = BW_SECOND_MACHINE_KILL_LOOK;
+        break;
+    case BW_SECOND_ACTION_KILL_FENCE:
+        action.kind = BW_SECOND_MACHINE_KILL_FENCE;
+        break;
+    }
+    emit(machine, &action);
+}
+
+static void step_once(struct bw_second_machine *machine, uint32_t group,
+                      const struct bw_second_event *event)
+{
+    struct bw_second_served *own = &machine->groups[group];
+    const struct bw_second before = own->second;
+    struct bw_second_actions actions;
+
+    bw_second_step(&own->second, event, now_of(machine), &actions);
+    own->wake_at = actions.wake_at;
+    for (uint32_t i = 0; i <= actions.count; i++)
+        emit(machine, &(struct bw_second_machine_action){
+                          .kind = BW_SECOND_MACHINE_STEPPED,
+                          .group = group,
+                          .rule = i < actions.count ? actions.list[i].rule : NULL,
+                          .second = &own->second,
+                          .before = &before});
+    for (uint32_t i = 0; i < actions.count; i++)
+        execute(machine, group, &actions.list[i]);
+}
+
+/* What could not be begun has ended without a result. Bounded: nothing is tried again at once. */
+static void step_group(struct bw_second_machine *machine, uint32_t group,
+                       const struct bw_second_event *event)
+{
+    struct bw_second_served *own = &machine->groups[group];
+
+    step_once(machine, group, event);
+    for (int turn = 0; turn < 4 && (own->look_refused || own->fence_refused); turn++) {
+        const struct bw_second_event refused = {.kind = own->look_refused ? BW_SECOND_EVENT_LOOKED
+                                                                          : BW_SECOND_EVENT_FENCED};
+
+        if (own->look_refused)
+            own->look_refused = false;
+        else
+            own->fence_refused = false;
+        step_once(machine, group, &refused);
+    }
+    BW_ASSERT(!own->look_refused && !own->fence_refused);
+}
+
+/* ---- what has come --------------------------------------------------------------------------- */
+
+static const struct bw_second_told *told_of(const struct bw_second_answer *answer,
+                                            const char *group)
+{
+    for (uint32_t i = 0; i < answer->group_count; i++)
+        if (strcmp(answer->groups[i].name, group) == 0)
+            return &answer->groups[i].told;
+    return NULL;
+}
+
+static void on_answered(struct bw_second_machine *machine, const struct bw_second_answer *answer)
+{
+    machine->is_asking = false;
+    if (answer != NULL) {
+        machine->interval_ms = answer->interval_ms > 0 ? answer->interval_ms
+                                                       : BW_SECOND_INTERVAL_MS_ABSENT;
+        machine->limit_ms = answer->limit_ms > 0 ? answer->limit_ms : BW_SECOND_LIMIT_MS_ABSENT;
+    }
+    for (uint32_t i = 0; answer != NULL && i < machine->group_count; i++) {
+        const struct bw_second_told *told = told_of(answer, machine->groups[i].name);
+
+        if (told != NULL)
+            step_group(machine, i,
+                       &(struct bw_second_event){
+                           .kind = BW_SECOND_EVENT_TOLD, .told = told, .asked = machine->asked});
+    }
+    if (machine->has_news)
+        ask_now(machine);
+}
+
+static void on_saved(struct bw_second_machine *machine, bool ok)
+{
+    machine->is_saving = false;
+    for (uint32_t i = 0; i < machine->group_count; i++) {
+        const uint64_t number = machine->groups[i].save_begun;
+
+        machine->groups[i].save_begun = 0;
+        if (number != 0)
+            step_group(machine, i,
+                       &(struct bw_second_event){
+                           .kind = BW_SECOND_EVENT_SAVED, .number = number, .ok = ok});
+    }
+}
+
+/* What a step asked the disk for goes out at its end, for all groups at once. */
+static void save_if_due(struct bw_second_machine *machine)
+{
+    bool is_due = false;
+
+    if (machine->is_saving)
+        return;
+    for (uint32_t i = 0; i < machine->group_count; i++) {
+        struct bw_second_served *own = &machine->groups[i];
+
+        is_due = is_due || own->save_waits != 0;
+        own->save_begun = own->save_waits;
+        own->save_waits = 0;
+    }
+    if (!is_due)
+        return;
+    machine->is_saving = true;
+    emit(machine, &(struct bw_second_machine_action){.kind = BW_SECOND_MACHINE_SAVE,
+                                                     .state = machine->setup.state});
+}
+
+static void serve_due(struct bw_second_machine *machine)
+{
+    const struct bw_instant now = now_of(machine);
+
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        if (bw_instant_right_is_over(now, machine->groups[i].wake_at))
+            step_group(machine, i, &(struct bw_second_event){.kind = BW_SECOND_EVENT_TICK});
+}
+
+void bw_second_machine_step(struct bw_second_machine *machine,
+                            const struct bw_second_machine_event *event)
+{
+    BW_ASSERT(!machine->is_stepping); /* emit never calls back */
+    machine->is_stepping = true;
+    serve_due(machine); /* deadlines go before answers (3.4) */
+    switch (event->kind) {
+    case BW_SECOND_MACHINE_WAKE:
+        break;
+    case BW_SECOND_MACHINE_ANSWERED:
+        on_answered(machine, event->answer);
+        break;
+    case BW_SECOND_MACHINE_SAVED:
+        on_saved(machine, event->ok);
+        break;
+    case BW_SECOND_MACHINE_LOOKED:
+        step_group(
+            machine, event->group,
+            &(struct bw_second_event){.kind = BW_SECOND_EVENT_LOOKED, .service = event->service});
+        break;
+    case BW_SECOND_MACHINE_FENCED:
+        step_group(machine, event->group,
+                   &(struct bw_second_event){.kind = BW_SECOND_EVENT_FENCED, .ok = event->ok});
+        break;
+    }
+    if (!machine->is_asking && bw_instant_right_is_over(now_of(machine), machine->ask_at))
+        ask(machine);
+    warn_if_due(machine);
+    save_if_due(machine);
+    machine->is_stepping = false;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+void bw_second_machine_init(struct bw_second_machine *machine, const struct bw_second_setup *setup)
+{
+    *machine = (struct bw_second_machine){.setup = *setup,
+                                          .groups = setup->groups,
+                                          .interval_ms = BW_SECOND_INTERVAL_MS_ABSENT,
+                                          .limit_ms = BW_SECOND_LIMIT_MS_ABSENT};
+    machine->ask_at = now_of(machine);
+}
+
+void bw_second_machine_add_group(struct bw_second_machine *machine, const char *group,
+                                 const struct bw_second_limits *limits,
+                                 struct bw_second_memory *kept)
+{
+    struct bw_second_served *own = &machine->groups[machine->group_count++];
+
+    BW_ASSERT(machine->group_count <= machine->setup.group_max);
+    *own = (struct bw_second_served){.kept = kept, .wake_at = now_of(machine)};
+    BW_ASSERT(bw_copy_text(own->name, sizeof own->name, group));
+    bw_second_init(&own->second, limits, kept, BW_SECOND_GRACE_NS, now_of(machine));
+}
+
+struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *machine)
+{
+    struct bw_instant at = machine->is_asking ? BW_INSTANT_NEVER : machine->ask_at;
+
+    if (has_to_warn(machine))
+        at = bw_instant_min(at, machine->warn_at);
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        at = bw_instant_min(at, machine->groups[i].wake_at);
+    return at;
+}
+
+uint32_t bw_second_machine_fences(const struct bw_second_machine *machine)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        count += machine->groups[i].second.phase == BW_SECOND_SCRIPT ||
+                 machine->groups[i].second.phase == BW_SECOND_LOOKING;
+    return count;
+}

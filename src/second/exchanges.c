@@ -1,0 +1,116 @@
+/* Questions to the agent, over HTTPS: the server has to be an agent of our own site. And warnings
+ * to the witnesses. */
+#include "program.h"
+
+#include <breakwater/wire/sync.h>
+
+#include <stdio.h>
+
+static void answered(struct bw_second_program *program, const struct bw_second_answer *answer)
+{
+    bw_second_happen(program, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_ANSWERED,
+                                                                .answer = answer});
+}
+
+static void unanswered(struct bw_second_program *program, const char *text)
+{
+    if (!program->is_unheard)
+        bw_log_warn(&program->log, "second.unanswered",
+                    "address=%s error=%s does=\"what is armed is fenced at its deadline\"",
+                    program->config->second.agent, bw_log_quote(text));
+    program->is_unheard = true;
+    answered(program, NULL);
+}
+
+static void on_done(void *user, const struct bw_http_answer *http)
+{
+    struct bw_second_program *program = user;
+    struct bw_second_answer answer = {0};
+    struct bw_diag diag = {0};
+    char text[64];
+
+    if (http->err == BW_ERR_CANCELED)
+        return; /* it ends */
+    if (http->err != BW_OK) {
+        unanswered(program, http->text);
+        return;
+    }
+    if (http->status != 200) {
+        (void)snprintf(text, sizeof text, "it answered with HTTP %d", http->status); /* fits */
+        unanswered(program, text);
+        return;
+    }
+    if (bw_second_answer_decode(http->body, http->body_size, &answer, &diag) != BW_OK) {
+        unanswered(program, diag.text);
+        return;
+    }
+    if (program->is_unheard)
+        bw_log_info(&program->log, "second.answered", "address=%s", program->config->second.agent);
+    program->is_unheard = false;
+    answered(program, &answer);
+    bw_second_answer_deinit(&answer);
+}
+
+enum bw_err bw_second_ask_agent(struct bw_second_program *program, const struct bw_second_ask *ask,
+                                uint32_t limit_ms)
+{
+    static uint8_t bytes[BW_SECOND_BYTES_MAX]; /* the loop's; copied by the client */
+    char url[BW_ADDRESS_MAX + 64];
+    struct bw_http_call call = {.method = "POST",
+                                .url = url,
+                                .content_type = "application/protobuf",
+                                .body = bytes,
+                                .timeout_ms = limit_ms,
+                                .connect_timeout_ms = limit_ms,
+                                .handshake_timeout_ms = 3 * limit_ms,
+                                .response_bytes_max = BW_SECOND_BYTES_MAX};
+    struct bw_diag diag = {0};
+    enum bw_err err = bw_second_ask_encode(ask, bytes, sizeof bytes, &call.body_size, &diag);
+
+    (void)snprintf(url, sizeof url, "https://%s/v1/agent/second-enforcer",
+                   program->config->second.agent); /* fits */
+    if (err == BW_OK &&
+        bw_http_client_send(&program->client, &call, on_done, program, &diag) == NULL)
+        err = diag.err;
+    if (err != BW_OK && !program->is_unheard)
+        bw_log_warn(&program->log, "second.unanswered",
+                    "address=%s error=%s does=\"what is armed is fenced at its deadline\"",
+                    program->config->second.agent, bw_log_quote(diag.text));
+    program->is_unheard = program->is_unheard || err != BW_OK;
+    return err;
+}
+
+/* Whoever leads has heard it or not: it is said again. */
+static void on_warned(void *user, const struct bw_http_answer *http)
+{
+    (void)user;
+    (void)http;
+}
+
+void bw_second_warn(struct bw_second_program *program, const struct bw_sync *sync,
+                    uint32_t limit_ms)
+{
+    static uint8_t bytes[BW_SYNC_BYTES_MAX]; /* the loop's; copied by the client */
+    char url[BW_ADDRESS_MAX + 64];
+    struct bw_http_call call = {.method = "POST",
+                                .url = url,
+                                .content_type = "application/protobuf",
+                                .body = bytes,
+                                .timeout_ms = limit_ms,
+                                .connect_timeout_ms = limit_ms,
+                                .handshake_timeout_ms = 3 * limit_ms,
+                                .response_bytes_max = BW_BODY_BYTES_MAX};
+    struct bw_diag diag = {0};
+
+    if (bw_sync_encode(sync, bytes, sizeof bytes, &call.body_size, &diag) != BW_OK) {
+        bw_log_error(&program->log, "second.unwarned", "error=%s", bw_log_quote(diag.text));
+        return;
+    }
+    for (uint32_t i = 0; i < program->config->witness_count; i++) {
+        (void)snprintf(url, sizeof url, "https://%s/v1/agent/sync",
+                       program->config->witnesses[i]); /* fits */
+        if (bw_http_client_send(&program->witnesses, &call, on_warned, program, &diag) == NULL)
+            bw_log_debug(&program->log, "second.unwarned", "address=%s error=%s",
+                         program->config->witnesses[i], bw_log_quote(diag.text));
+    }
+}

@@ -1,0 +1,126 @@
+/* program.h - a running second enforcer: what its files share.
+ *
+ *   program.c    life: open, signals, close; what drives the machine
+ *   exchanges.c  questions to the agent, and warnings to the witnesses
+ *   scripts.c    looks and fences
+ *   store.c      the state directory              reload.c    SIGHUP, changed certificates
+ *
+ * Everything belongs to the loop's thread. The machine (machine/second.h) decides; nothing here does. */
+#ifndef BW_SECOND_PROGRAM_H
+#define BW_SECOND_PROGRAM_H
+
+#include <uv.h>
+
+#include <breakwater/machine/second.h>
+#include <breakwater/net/credentials.h>
+#include <breakwater/net/http_client.h>
+#include <breakwater/obs/log.h>
+#include <breakwater/os/file_look.h>
+#include <breakwater/second/second.h>
+#include <breakwater/sys/deadline.h>
+#include <breakwater/sys/heartbeat.h>
+#include <breakwater/sys/script.h>
+#include <breakwater/sys/worker.h>
+
+struct bw_second_program;
+
+/* What the machine does not know of a group. */
+struct bw_second_group_of {
+    struct bw_second_program *program;
+    uint32_t group; /* of the machine */
+    const struct bw_group_config *config;
+    struct bw_reach reach;      /* where its scripts run: it starts nothing else */
+    struct bw_script_run *look; /* NULL: none runs */
+    struct bw_script_run *fence;
+};
+
+struct bw_second_store {
+    int dir;  /* -1: not open */
+    int lock; /* -1: not locked */
+    char path[512];
+    char file[BW_NAME_MAX + 8];
+    struct bw_second_state state; /* an entry for each group that it ever had, and for those of its file */
+};
+
+struct bw_second_reload {
+    uv_timer_t timer; /* looks at the certificate files */
+    struct bw_worker *files; /* NULL: not open */
+    struct bw_file_look ca;
+    struct bw_file_look identity;
+    bool wants_config;
+};
+
+#define BW_SECOND_SIGNALS 3
+struct bw_second_program {
+    uv_loop_t loop;
+    const char *config_file;
+    struct bw_site_config *config;
+    struct bw_credentials *credentials;
+    struct bw_log log;
+    struct bw_id session;
+    struct bw_second_store store;
+    struct bw_second_machine machine;
+    struct bw_second_group_of *groups;
+    struct bw_deadline wake;
+    struct bw_http_client client;
+    struct bw_http_client witnesses; /* to which it warns, and whose answers mean nothing here */
+    bool is_unheard; /* the log was told that the agent does not answer */
+    struct bw_script_runner runner;
+    struct bw_worker *disk; /* NULL: not open */
+    struct bw_second_reload reload;
+    uv_signal_t signals[BW_SECOND_SIGNALS];
+    uv_async_t ending;
+    struct bw_heartbeat heartbeat;
+    bool is_ending; /* once no fence is under way */
+    bool is_closing;
+    enum bw_second_end end;
+};
+
+/* ---- program.c ---- */
+
+/* Hands `event` to the machine. From the loop, never from what the machine asked for. */
+void bw_second_happen(struct bw_second_program *program,
+                      const struct bw_second_machine_event *event);
+/* Ends the loop with `end`, after the fences that are under way. */
+void bw_second_stop(struct bw_second_program *program, enum bw_second_end end);
+
+/* ---- exchanges.c ---- */
+
+BW_MUST_CHECK enum bw_err bw_second_ask_agent(struct bw_second_program *program,
+                                              const struct bw_second_ask *ask, uint32_t limit_ms);
+
+/* To every witness of the site file. */
+void bw_second_warn(struct bw_second_program *program, const struct bw_sync *sync,
+                    uint32_t limit_ms);
+
+/* ---- scripts.c ---- */
+
+BW_MUST_CHECK enum bw_err bw_second_scripts_open(struct bw_second_group_of *group,
+                                                 struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_second_look(struct bw_second_group_of *group);
+BW_MUST_CHECK enum bw_err bw_second_fence(struct bw_second_group_of *group, uint64_t epoch,
+                                          uint64_t limit_ns);
+
+/* ---- store.c ---- */
+
+/* Locks the directory and loads what is kept there. BW_ERR_BUSY: another one runs. */
+BW_MUST_CHECK enum bw_err bw_second_store_open(struct bw_second_store *store,
+                                               const struct bw_site_config *config,
+                                               struct bw_diag *diag);
+struct bw_second_memory *bw_second_store_group(struct bw_second_store *store, const char *group);
+void bw_second_store_close(struct bw_second_store *store);
+BW_MUST_CHECK enum bw_err bw_second_saves_open(struct bw_second_program *program,
+                                               struct bw_diag *diag);
+void bw_second_saves_begin(struct bw_second_program *program, const struct bw_second_state *state);
+
+/* ---- reload.c ---- */
+
+BW_MUST_CHECK enum bw_err bw_second_credentials_load(const struct bw_site_config *config,
+                                                     struct bw_credentials **out_credentials,
+                                                     struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_second_reload_open(struct bw_second_program *program,
+                                                struct bw_diag *diag);
+void bw_second_reload_close(struct bw_second_program *program);
+void bw_second_reload(struct bw_second_program *program); /* SIGHUP: files are read beside the loop */
+
+#endif

@@ -1,0 +1,169 @@
+/* SIGHUP and changed certificates. A site file that is sound is begun with anew (exit status 75):
+ * what is armed is kept on disk, and asked for again at once. Files are read beside the loop, which
+ * enforces a deadline. */
+#include "program.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
+
+#define LOOK_MS 10000u
+
+enum bw_err bw_second_credentials_load(const struct bw_site_config *config,
+                                       struct bw_credentials **out_credentials,
+                                       struct bw_diag *diag)
+{
+    const struct bw_own_certificate own = {.ca = config->tls.ca,
+                                           .identity = config->tls.identity,
+                                           .revoked = config->tls.revoked,
+                                           .revoked_count = config->tls.revoked_count,
+                                           .cluster = config->cluster,
+                                           .role = BW_ROLE_AGENT,
+                                           .site = config->site,
+                                           .name = config->name};
+
+    return bw_credentials_load_own(&own, bw_clock_wall(), out_credentials, diag);
+}
+
+/* The worker's: the configuration is read anew for it, so that a thread which hangs holds nothing
+ * of ours. */
+struct job {
+    const char *config_file;          /* of the command line */
+    bool is_config;                   /* SIGHUP; else the certificates, where they look otherwise */
+    struct bw_file_look ca, identity; /* before, then now */
+    enum bw_err err;
+    struct bw_diag diag;
+    struct bw_problems problems;
+    struct bw_site_config *fresh;
+    struct bw_credentials *credentials; /* NULL: they look as before, or cannot be used */
+};
+
+static void clear(void *of)
+{
+    struct job *job = of;
+
+    bw_credentials_free(job->credentials);
+    bw_site_config_free(job->fresh);
+    bw_problems_deinit(&job->problems);
+    *job = (struct job){0};
+}
+
+static void read_files(void *of)
+{
+    struct job *job = of;
+    struct bw_file_look ca, identity;
+
+    job->err = bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
+    if (job->err != BW_OK)
+        return;
+    ca = bw_file_look_at(job->fresh->tls.ca);
+    identity = bw_file_look_at(job->fresh->tls.identity);
+    if (job->is_config || !bw_file_looks_equal(ca, job->ca) ||
+        !bw_file_looks_equal(identity, job->identity))
+        job->err = bw_second_credentials_load(job->fresh, &job->credentials, &job->diag);
+    job->ca = ca;
+    job->identity = identity;
+}
+
+static void begin(struct bw_second_program *program)
+{
+    struct bw_second_reload *reload = &program->reload;
+    struct job *job;
+
+    if (bw_worker_is_busy(reload->files))
+        return;
+    job = bw_worker_job(reload->files);
+    bw_problems_init(&job->problems);
+    job->config_file = program->config_file;
+    job->is_config = reload->wants_config;
+    job->ca = reload->ca;
+    job->identity = reload->identity;
+    reload->wants_config = false;
+    bw_worker_begin(reload->files, read_files);
+}
+
+static void use_credentials(struct bw_second_program *program, struct job *job)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_http_client_set_credentials(&program->client, job->credentials, &diag) != BW_OK ||
+        bw_http_client_set_credentials(&program->witnesses, job->credentials, &diag) != BW_OK) {
+        bw_log_error(&program->log, "certificate.refused", "error=%s does=\"the old one stays\"",
+                     bw_log_quote(diag.text));
+        return;
+    }
+    bw_credentials_free(program->credentials);
+    program->credentials = job->credentials;
+    job->credentials = NULL;
+    bw_log_info(&program->log, "certificate.loaded", "file=%s certificate_left_days=%" PRId64,
+                bw_log_quote(program->config->tls.identity),
+                bw_credentials_days_left(program->credentials, bw_clock_wall()));
+}
+
+static void refuse(struct bw_second_program *program, struct job *job)
+{
+    if (job->fresh == NULL)
+        bw_problems_print(&job->problems, "what runs stays as it is", stderr);
+    bw_log_error(&program->log, job->fresh == NULL ? "config.refused" : "certificate.refused",
+                 "file=%s error=%s does=\"what runs stays as it is\"",
+                 bw_log_quote(program->config_file), bw_log_quote(job->diag.text));
+}
+
+static void on_read(void *of, void *user)
+{
+    struct bw_second_program *program = user;
+    struct job *job = of;
+
+    if (job->err != BW_OK) {
+        if (job->is_config || job->fresh != NULL)
+            refuse(program, job);
+    } else if (job->is_config) {
+        bw_log_info(&program->log, "config.loaded", "file=%s does=\"begins anew with it\"",
+                    bw_log_quote(program->config_file));
+        bw_second_stop(program, BW_SECOND_RESTART);
+    } else if (job->credentials != NULL) {
+        use_credentials(program, job);
+    }
+    if (job->fresh != NULL) {
+        program->reload.ca = job->ca;
+        program->reload.identity = job->identity;
+    }
+    clear(job);
+    if (program->reload.wants_config)
+        begin(program);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    begin(timer->data);
+}
+
+void bw_second_reload(struct bw_second_program *program)
+{
+    program->reload.wants_config = true;
+    begin(program);
+}
+
+enum bw_err bw_second_reload_open(struct bw_second_program *program, struct bw_diag *diag)
+{
+    struct bw_second_reload *reload = &program->reload;
+
+    BW_ASSERT(uv_timer_init(&program->loop, &reload->timer) ==
+              0); /* memory of ours, nothing else */
+    reload->timer.data = program;
+    reload->ca = bw_file_look_at(program->config->tls.ca);
+    reload->identity = bw_file_look_at(program->config->tls.identity);
+    BW_ASSERT(uv_timer_start(&reload->timer, on_look, LOOK_MS, LOOK_MS) == 0);
+    return bw_worker_open(&reload->files, &program->loop, sizeof(struct job), clear, on_read,
+                          program, diag);
+}
+
+void bw_second_reload_close(struct bw_second_program *program)
+{
+    uv_close((uv_handle_t *)&program->reload.timer, NULL);
+    (void)bw_worker_close(program->reload.files); /* what hangs there is its own */
+    program->reload.files = NULL;
+}

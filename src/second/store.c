@@ -1,0 +1,178 @@
+/* The state directory: STATE_DIR/second/CLUSTER.state, and writes of it beside the loop (3.4). */
+#include "program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/os/dir_lock.h>
+#include <breakwater/os/durable.h>
+#include <breakwater/os/path_owner.h>
+
+static const struct bw_durable_kind state_kind = {.magic = BW_SECOND_STATE_MAGIC,
+                                                  .version = BW_SECOND_STATE_VERSION,
+                                                  .oldest = BW_DURABLE_OLDEST};
+
+static enum bw_err open_directory(struct bw_second_store *store, const char *state_dir,
+                                  struct bw_diag *diag)
+{
+    const int length = snprintf(store->path, sizeof store->path, "%s/second", state_dir);
+    int outer;
+    enum bw_err err;
+
+    if (length < 0 || (size_t)length >= sizeof store->path)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "state_dir %s is longer than %zu bytes", state_dir,
+                           sizeof store->path - sizeof "/second");
+    err = bw_durable_open_dir(state_dir, &outer, diag);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "state_dir");
+    (void)close(outer); /* it exists now, durably; only read from */
+    err = bw_durable_open_dir(store->path, &store->dir, diag);
+    if (err == BW_OK)
+        err = bw_path_check_dir(state_dir, diag);
+    if (err == BW_OK)
+        err = bw_path_check_dir(store->path, diag);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "state_dir");
+    return bw_dir_lock(store->dir, store->path, &store->lock, diag);
+}
+
+static enum bw_err load(struct bw_second_store *store, const char *site, struct bw_diag *diag)
+{
+    uint8_t *bytes = malloc(BW_SECOND_BYTES_MAX);
+    size_t size;
+    uint32_t version;
+    enum bw_err err;
+
+    BW_ASSERT(bytes != NULL);
+    err = bw_durable_load(store->dir, store->file, &state_kind, bytes, BW_SECOND_BYTES_MAX, &size,
+                          &version, diag);
+    if (err == BW_OK)
+        err = bw_second_state_decode(bytes, size, &store->state, diag);
+    free(bytes);
+    if (err == BW_OK && strcmp(store->state.site, site) != 0)
+        err = bw_diag_set(diag, BW_ERR_REFUSED, "it is of site %s", store->state.site);
+    if (err == BW_OK || err == BW_ERR_NOT_FOUND)
+        return BW_OK;
+    return bw_diag_wrap(
+        diag, err,
+        "%s/%s is not usable, so nothing was started: it may know of an epoch that has "
+        "to be fenced here. Make sure that the agent of this site runs, then move the "
+        "file away",
+        store->path, store->file);
+}
+
+/* Room for what is in the file and for all groups of the configuration: they never move. */
+static enum bw_err reserve(struct bw_second_store *store, struct bw_diag *diag)
+{
+    struct bw_second_group *groups = realloc(store->state.groups,
+                                             BW_SITE_GROUPS_MAX * sizeof *groups);
+
+    if (groups == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "the state");
+    store->state.groups = groups;
+    return BW_OK;
+}
+
+enum bw_err bw_second_store_open(struct bw_second_store *store, const struct bw_site_config *config,
+                                 struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    *store = (struct bw_second_store){.dir = -1, .lock = -1};
+    (void)snprintf(store->file, sizeof store->file, "%s.state", config->cluster); /* fits */
+    err = open_directory(store, config->state_dir, diag);
+    if (err == BW_OK)
+        err = load(store, config->site, diag);
+    if (err == BW_OK)
+        err = reserve(store, diag);
+    if (err == BW_OK)
+        (void)bw_copy_text(store->state.site, sizeof store->state.site, config->site); /* a name */
+    return err;
+}
+
+/* NULL: there is no room for one more than BW_SITE_GROUPS_MAX were ever named. */
+struct bw_second_memory *bw_second_store_group(struct bw_second_store *store, const char *group)
+{
+    struct bw_second_state *state = &store->state;
+
+    for (uint32_t i = 0; i < state->group_count; i++)
+        if (strcmp(state->groups[i].name, group) == 0)
+            return &state->groups[i].memory;
+    if (state->group_count == BW_SITE_GROUPS_MAX)
+        return NULL;
+    state->groups[state->group_count] = (struct bw_second_group){0};
+    (void)bw_copy_text(state->groups[state->group_count].name,
+                       sizeof state->groups[state->group_count].name, group); /* a name */
+    return &state->groups[state->group_count++].memory;
+}
+
+void bw_second_store_close(struct bw_second_store *store)
+{
+    bw_second_state_deinit(&store->state);
+    if (store->lock >= 0)
+        bw_dir_unlock(store->lock);
+    if (store->dir >= 0)
+        (void)close(store->dir); /* a directory: nothing is left to write */
+    store->dir = store->lock = -1;
+}
+
+/* ---- on its way to the disk ------------------------------------------------------------------ */
+
+/* The worker's, without a pointer to anything else: where the disk hangs, the thread outlives all.
+ */
+struct job {
+    int dir;
+    char file[BW_NAME_MAX + 8];
+    size_t size;
+    enum bw_err err;
+    struct bw_diag diag;
+    uint8_t bytes[BW_SECOND_BYTES_MAX];
+};
+
+static void write_job(void *of)
+{
+    struct job *job = of;
+
+    job->err = bw_durable_save(job->dir, job->file, &state_kind, job->bytes, job->size, &job->diag);
+}
+
+static void on_done(void *of, void *user)
+{
+    struct bw_second_program *program = user;
+    const struct job *job = of;
+
+    if (job->err != BW_OK)
+        bw_log_error(&program->log, "state.unsaved",
+                     "error=%s does=\"no deadline is told as taken that rests on it\"",
+                     bw_log_quote(job->diag.text));
+    bw_second_happen(program, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_SAVED,
+                                                                .ok = job->err == BW_OK});
+}
+
+void bw_second_saves_begin(struct bw_second_program *program, const struct bw_second_state *state)
+{
+    struct job *job = bw_worker_job(program->disk);
+
+    BW_ASSERT(
+        bw_second_state_encode(state, job->bytes, sizeof job->bytes, &job->size, &job->diag) ==
+        BW_OK); /* its bound leaves room for all groups */
+    bw_worker_begin(program->disk, write_job);
+}
+
+enum bw_err bw_second_saves_open(struct bw_second_program *program, struct bw_diag *diag)
+{
+    const enum bw_err err = bw_worker_open(&program->disk, &program->loop, sizeof(struct job), NULL,
+                                           on_done, program, diag);
+    struct job *job;
+
+    if (err != BW_OK)
+        return err;
+    job = bw_worker_job(program->disk);
+    job->dir = program->store.dir;
+    memcpy(job->file, program->store.file, sizeof job->file);
+    return BW_OK;
+}

@@ -1,0 +1,69 @@
+/* How the process that runs steps is begun. */
+#include <breakwater/steps/steps.h>
+
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+/* In the child that becomes it, whose stdin the plan is already: so what the group's digest was
+ * made of is what each step is held against later (3.4). Async-signal-safe. */
+static uint64_t digest_start(const void *of)
+{
+    uint64_t steps[BW_STEPS_MAX] = {0};
+    const uint64_t digest = bw_group_config_digest_steps(of, BW_ACTION_START, steps);
+
+    /* What is not written stays 0, which no file's digest is: that step is refused. */
+    (void)!pwrite(STDIN_FILENO, &digest, sizeof digest, offsetof(struct bw_steps_plan, digest));
+    (void)!pwrite(STDIN_FILENO, steps, sizeof steps, offsetof(struct bw_steps_plan, digests));
+    return digest;
+}
+
+static void copy_items(const struct bw_steps_config *steps, struct bw_steps_plan *plan)
+{
+    plan->count = steps->count;
+    for (uint32_t i = 0; i < steps->count; i++) {
+        const struct bw_step_config *step = &steps->items[i];
+        struct bw_steps_item *item = &plan->items[i];
+
+        BW_ASSERT(bw_copy_text(item->name, sizeof item->name, step->name));
+        BW_ASSERT(
+            bw_copy_text(item->script, sizeof item->script, step->script)); /* its key's max */
+        item->rule = step->rule;
+        item->timeout_ms = step->timeout_ms;
+    }
+}
+
+void bw_steps_order(const struct bw_group_config *group, enum bw_action_kind action,
+                    const int *channel, struct bw_steps_plan *out_plan, struct bw_script_spec *spec)
+{
+    static const char *const args[] = {BW_STEPS_VERB, NULL};
+
+    _Static_assert(sizeof *out_plan <= BW_SCRIPT_FILE_BYTES_MAX, "it is a script's stdin");
+    out_plan->size = sizeof *out_plan;
+    out_plan->action = action;
+    out_plan->has_digests = action == BW_ACTION_START;
+    out_plan->allow_writable_scripts = group->allow_writable_scripts;
+    out_plan->kill_grace_ms = group->kill_grace_ms;
+    copy_items(bw_group_config_steps(group, action), out_plan);
+    spec->path = "/proc/self/exe"; /* this program, also where another lies in its place by now */
+    spec->args = args;
+    spec->input = (const char *)out_plan;
+    spec->input_bytes = sizeof *out_plan;
+    spec->input_is_file = true;
+    spec->channel = channel;
+    spec->refuses_writable = false; /* it is us; of the steps it refuses by itself */
+    if (action == BW_ACTION_START) {
+        spec->digest = digest_start;
+        spec->digest_of = group;
+    }
+}
+
+bool bw_steps_note_is_sound(const struct bw_steps_note *note, uint32_t count)
+{
+    return note->kind < BW_STEPS_NOTE_COUNT &&
+           (note->kind == BW_STEPS_NOTE_HELD || note->step < count) &&
+           note->how <= BW_SCRIPT_NOT_STARTED &&
+           memchr(note->words, '\0', sizeof note->words) != NULL;
+}

@@ -1,0 +1,83 @@
+/* program.h - the process that runs steps: what its files share.
+ *
+ *   order.c     how it is begun, by its guard     program.c   its life: plan, signals, end
+ *   step.c      one try of one step               journal.c   what is done, for the run after it
+ *   tell.c      what its guard is told
+ */
+#ifndef BW_STEPS_PROGRAM_H
+#define BW_STEPS_PROGRAM_H
+
+#include <signal.h>
+
+#include <uv.h>
+
+#include <breakwater/steps/steps.h>
+#include <breakwater/sys/worker.h>
+
+/* The group's mark whole, or its guard would not find it, and ours: shorter than what is looked at
+ * of one. */
+#define BW_STEPS_MARK_BYTES (BW_REACH_MARK_BYTES + 18)
+
+struct bw_steps_program;
+
+struct bw_steps_step {
+    struct bw_steps_program *program;
+    int index;
+    struct bw_script_run *run;      /* NULL: it does not run */
+    char mark[BW_STEPS_MARK_BYTES]; /* of this try: what it started shows it */
+};
+
+struct bw_steps_journal_job {
+    char directory[512];
+    char name[BW_NAME_MAX + 16];
+    struct bw_steps_journal journal;
+};
+
+struct bw_steps_program {
+    struct bw_steps_plan plan;
+    struct bw_steps steps; /* what decides */
+    uint64_t run;          /* bw_steps_run_id of this process; 0: unknown, and no journal is kept */
+    struct bw_steps_step step[BW_STEPS_MAX];
+    uv_loop_t loop;
+    struct bw_script_runner runner;
+    uv_async_t ended; /* the signal's, on the loop */
+    uv_poll_t guard;
+    int channel;   /* -1: nobody is told */
+    bool is_alone; /* its guard has gone */
+    bool has_left;
+    bool has_asked;         /* to pass its point of no return */
+    struct bw_worker *disk; /* NULL: no journal */
+    bool is_journal_due;
+};
+
+/* ---- program.c ------------------------------------------------------------------------------- */
+
+/* TERM has come: from that instant on nothing begins, whatever the loop knows of it. */
+bool bw_steps_is_ended(void);
+/* After whatever has happened: begins what may begin; the loop ends when nothing is left. */
+void bw_steps_go_on(struct bw_steps_program *program);
+
+/* ---- step.c ---------------------------------------------------------------------------------- */
+
+void bw_steps_begin(struct bw_steps_program *program, int index);
+
+/* ---- tell.c ---------------------------------------------------------------------------------- */
+
+void bw_steps_tell(struct bw_steps_program *program, enum bw_steps_note_kind kind, int step,
+                   const struct bw_script_result *result);
+/* One line of a step, with its name before it. */
+void bw_steps_tell_line(struct bw_steps_program *program, int step, enum bw_script_stream stream,
+                        const char *line, size_t bytes);
+/* The outputs of what stays are read by the guard when this process has ended. */
+void bw_steps_tell_held(struct bw_steps_program *program);
+
+/* ---- journal.c ------------------------------------------------------------------------------- */
+
+/* The steps that a run before this one had done, and that count; 0 where nothing is known. */
+uint32_t bw_steps_journal_read(const struct bw_steps_plan *plan);
+void bw_steps_journal_open(struct bw_steps_program *program);
+/* What is done is written down beside the loop; a disk that hangs holds nobody up. */
+void bw_steps_journal_write(struct bw_steps_program *program);
+void bw_steps_journal_close(struct bw_steps_program *program);
+
+#endif

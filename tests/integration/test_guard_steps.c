@@ -1,0 +1,576 @@
+/* breakwater guard: a start and a stop that are lists of steps. The real program, whose steps
+ * record by themselves when they ran. Design 5.1, steps. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "guard_rig.h"
+
+#define FENCE_MS 5000
+#define TTL_MS   11000 /* as in test_guard_program: in time on a slow machine too */
+#define LONG_MS  1900000
+
+/* Each of these says what it does in `steps`, one line: a short write at the end is whole. */
+#define HEAD            "#!/bin/sh\ncd \"${0%/*}\"\nsay() { echo \"$BREAKWATER_STEP $1\" >>steps; }\n"
+#define AWAIT           "await() { while [ ! -e \"$1\" ]; do sleep 0.02; done; }\n"
+#define DOES            HEAD "say begun\nsay ended\n"
+#define WAITS_FOR(file) HEAD AWAIT "say begun\nawait " file "\nsay ended\n"
+/* Ends only by KILL, with a process of a session of its own beside it. */
+#define STAYS                                                                                      \
+    HEAD "say begun\ntrap '' TERM\n"                                                               \
+         "setsid sh -c 'trap \"\" TERM; echo $$ >far.pid; while :; do sleep 0.05; done' "          \
+         "</dev/null >/dev/null 2>&1 &\n"                                                          \
+         "echo $$ >stays.pid\nwhile :; do sleep 0.05; done\n"
+
+static void put_steps(const struct rig *rig, const char *key, const char *steps)
+{
+    char text[2048];
+
+    (void)snprintf(
+        text, sizeof text,
+        "cluster: prod\nsite: %s\nname: agent-1\nstate_dir: state\nrun_dir: run\n"
+        "guard_socket: run/guard.sock\ntls: {ca: ca.pem, identity: id.pem}\n"
+        "witnesses: [\"127.0.0.1:7400\"]\nlog_level: debug\ngroups:\n  - name: g\n"
+        "    enforce: cgroup\n    status_script: status.sh\n    %s: %s\n    fence_script: "
+        "fence.sh\n"
+        "    script_timeout: 60s\n    start_timeout: 40s\n    stop_timeout: 40s\n"
+        "    fence_timeout: 3s\n    kill_grace: 200ms\n    env: {FLAVOUR: \"salt & vinegar\"}\n"
+        "    %s:\n%s",
+        rig->site, strcmp(key, "start_steps") == 0 ? "stop_script" : "start_script",
+        strcmp(key, "start_steps") == 0 ? "stop.sh" : "start.sh", key, steps);
+    rig_put(rig, "site.yaml", 0644, text);
+}
+
+static void begin_armed(struct rig *rig, uint32_t ttl_ms)
+{
+    rig_guard_start(rig);
+    rig_greet(rig);
+    (void)rig_arm(&rig->agent, 1, ttl_ms, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+}
+
+/* Until `name` says `text`. */
+static void wait_said(struct rig *rig, const char *name, const char *text)
+{
+    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+
+    while (!rig_has(rig, name, text)) {
+        if (rig_now_ms() > limit)
+            fail_msg("%s never says %s", name, text);
+        rig_turn(rig);
+    }
+}
+
+static unsigned times_said(const struct rig *rig, const char *name, const char *text)
+{
+    FILE *in = fopen(rig_path(rig, name), "r");
+    char line[4096];
+    unsigned count = 0;
+
+    while (in != NULL && fgets(line, sizeof line, in) != NULL)
+        count += strstr(line, text) != NULL;
+    if (in != NULL)
+        (void)fclose(in); /* only read from */
+    return count;
+}
+
+static bool is_alive(const struct rig *rig, const char *name)
+{
+    FILE *in = fopen(rig_path(rig, name), "r");
+    char stat[64];
+    long pid = 0;
+    char line[256] = "";
+
+    assert_non_null(in);
+    assert_int_equal(fscanf(in, "%ld", &pid), 1);
+    (void)fclose(in); /* only read from */
+    (void)snprintf(stat, sizeof stat, "/proc/%ld/stat", pid);
+    in = fopen(stat, "r");
+    if (in == NULL)
+        return false;
+    if (fgets(line, sizeof line, in) == NULL)
+        line[0] = '\0'; /* it has ended since */
+    (void)fclose(in);   /* only read from */
+    return line[0] != '\0' && strstr(line, ") Z") == NULL;
+}
+
+/* ---- an ordinary start ----------------------------------------------------------------------- */
+
+static void steps_begin_side_by_side_and_after_what_they_need(void **state)
+{
+    struct rig *rig = *state;
+
+    /* Each of the first two ends only once the other has begun. */
+    rig_put(rig, "a.sh", 0755, HEAD AWAIT "say begun\n: >a.here\nawait b.here\nsay ended\n");
+    rig_put(rig, "b.sh", 0755, HEAD AWAIT "say begun\n: >b.here\nawait a.here\nsay ended\n");
+    rig_put(rig, "c.sh", 0755,
+            HEAD "say begun\n[ $(grep -c ended steps) = 2 ] || exit 9\nenv >step.env\n"
+                 "exec ./start.sh\n");
+    put_steps(rig, "start_steps",
+              "      - {name: c, script: c.sh, needs: [a, b], phase: service}\n"
+              "      - {name: a, script: a.sh, phase: database}\n"
+              "      - {name: b, script: b.sh}\n");
+    begin_armed(rig, LONG_MS);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+
+    rig_wait_beat(rig, 0);
+    rig_wait_beat(rig, rig_now_ms()); /* it lives on without the steps */
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+    assert_true(rig_has(rig, "step.env", "BREAKWATER_STEP=c\n"));
+    assert_true(rig_has(rig, "step.env", "BREAKWATER_STEP_RUN=1\n"));
+    assert_true(rig_has(rig, "step.env", "BREAKWATER_EPOCH=1\n"));
+    assert_true(rig_has(rig, "step.env", "BREAKWATER_GROUP=g\n"));
+    assert_true(rig_has(rig, "step.env", "FLAVOUR=salt & vinegar\n"));
+    assert_true(rig_has(rig, "log", "line=\"c: started it\""));
+    assert_int_equal(times_said(rig, "log", "event=step.ended"), 3);
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight.seen, BW_REACH_INSIDE);
+}
+
+/* As after a start script: it may go on writing. */
+static void what_a_step_leaves_writes_on_without_it(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(
+        rig, "service.sh", 0755,
+        "#!/bin/sh\necho $$ >pid\nwhile :; do echo I serve; cut -d' ' -f1 /proc/uptime >>beats; "
+        "sleep 0.02; done\n");
+    rig_put(rig, "a.sh", 0755,
+            HEAD "setsid sh service.sh </dev/null &\nwhile [ ! -s beats ]; do sleep 0.01; done\n");
+    put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
+    begin_armed(rig, LONG_MS);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+
+    rig_wait_log(rig, "script.output_held");
+    rig_wait_beat(rig, rig_now_ms());
+    rig_wait_beat(rig, rig_now_ms());
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+static void a_step_that_fails_is_tried_again_and_the_rest_goes_on(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(
+        rig, "a.sh", 0755,
+        HEAD
+        "say begun$BREAKWATER_STEP_RUN\n"
+        "[ ! -s far.pid ] || ! kill -0 $(cat far.pid) 2>/dev/null || say beside\nrm -f far.pid\n"
+        "setsid sh -c 'echo $$ >far.pid; while :; do sleep 0.05; done' </dev/null "
+        ">/dev/null 2>&1 &\n"
+        "while [ ! -s far.pid ]; do sleep 0.01; done\n"
+        "[ $BREAKWATER_STEP_RUN = 3 ] || exit 5\nkill -KILL $(cat far.pid)\n");
+    rig_put(rig, "b.sh", 0755, HEAD "say begun\nexec ./start.sh\n");
+    put_steps(rig, "start_steps",
+              "      - {name: a, script: a.sh, retries: 2}\n"
+              "      - {name: b, script: b.sh, needs: [a]}\n");
+    begin_armed(rig, LONG_MS);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+
+    assert_int_equal(times_said(rig, "steps", "a begun"), 3);
+    assert_int_equal(times_said(rig, "steps", "b begun"), 1);
+    assert_false(rig_has(rig, "steps", "a beside")); /* what a try left has ended with it */
+    assert_int_equal(times_said(rig, "log",
+                                "step.ended component=guard group=g epoch=1 action=start "
+                                "step=a attempt=1 how=\"exited\" code=5"),
+                     1);
+}
+
+static void the_status_of_the_first_that_failed_is_the_starts(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_guard_run_ended ended;
+
+    rig_put(rig, "a.sh", 0755, DOES);
+    rig_put(rig, "b.sh", 0755, HEAD "say begun\necho no room left >&2\nexit 7\n");
+    put_steps(rig, "start_steps",
+              "      - {name: a, script: a.sh}\n"
+              "      - {name: b, script: b.sh, needs: [a]}\n"
+              "      - {name: c, script: a.sh, needs: [b]}\n");
+    begin_armed(rig, LONG_MS);
+
+    ended = rig_run(&rig->agent, 1, BW_ACTION_START);
+
+    assert_int_equal(ended.result, BW_RUN_FAILED);
+    assert_int_equal(ended.exit_status, 7);
+    assert_string_equal(ended.said.words, "b: no room left");
+    assert_false(rig_has(rig, "steps", "c begun"));
+}
+
+static void a_step_that_runs_into_its_limit_is_ended_whole_and_those_beside_it_are_not(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_guard_run_ended ended;
+
+    rig_put(rig, "a.sh", 0755, STAYS);
+    rig_put(rig, "b.sh", 0755,
+            HEAD AWAIT
+            "say begun\nawait far.pid\n"
+            "while kill -0 $(cat stays.pid) 2>/dev/null; do sleep 0.02; done\nsay ended\n");
+    put_steps(rig, "start_steps",
+              "      - {name: a, script: a.sh, timeout: 2s}\n"
+              "      - {name: b, script: b.sh}\n"
+              "      - {name: c, script: b.sh, needs: [b]}\n");
+    begin_armed(rig, LONG_MS);
+
+    ended = rig_run(&rig->agent, 1, BW_ACTION_START);
+
+    assert_int_equal(ended.result, BW_RUN_FAILED);
+    assert_int_equal(ended.exit_status, 124);
+    assert_true(rig_has(rig, "steps", "b ended"));
+    assert_false(rig_has(rig, "steps", "c begun"));
+    assert_false(is_alive(rig, "stays.pid"));
+    assert_false(is_alive(rig, "far.pid"));
+}
+
+static void a_step_that_others_can_change_is_refused(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0775, DOES);
+    put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
+    begin_armed(rig, LONG_MS);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_FAILED);
+
+    assert_true(rig_has(rig, "log", "can be changed by others"));
+    assert_false(rig_has(rig, "steps", "a begun"));
+}
+
+static void a_step_without_an_interpreter_line_runs_by_shell_and_is_said_to(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0644, "cd \"${0%/*}\"\necho \"$BREAKWATER_STEP begun\" >>steps\n");
+    put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
+    begin_armed(rig, LONG_MS);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+
+    assert_true(rig_has(rig, "log", "event=step.by_shell"));
+    assert_true(rig_has(rig, "steps", "a begun"));
+}
+
+/* What people see of it: `step` runs, and so many are done. */
+static void assert_progress(struct rig *rig, const char *step, uint32_t done)
+{
+    const struct bw_guard_message *last = &rig->agent.last[BW_GUARD_MESSAGE_RUN_BEGUN];
+    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+
+    while (strcmp(last->begun.steps.name, step) != 0) {
+        if (rig_now_ms() > limit)
+            fail_msg("step %s is never told", step);
+        rig_turn(rig);
+    }
+    assert_int_equal(last->begun.action, BW_ACTION_START);
+    assert_int_equal(last->begun.steps.done, done);
+    assert_int_equal(last->begun.steps.running, 1);
+    assert_int_equal(last->begun.steps.attempt, 1);
+}
+
+/* An agent that comes in the middle is told, too. */
+static void how_far_it_has_come_is_told_as_it_goes_on(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755, WAITS_FOR("go"));
+    rig_put(rig, "b.sh", 0755, WAITS_FOR("go-on"));
+    put_steps(rig, "start_steps",
+              "      - {name: a, script: a.sh}\n"
+              "      - {name: b, script: b.sh, needs: [a], phase: routing}\n");
+    begin_armed(rig, LONG_MS);
+    rig_order(&rig->agent, 1, BW_ACTION_START);
+    assert_progress(rig, "a", 0);
+    rig_put(rig, "go", 0644, "");
+    assert_progress(rig, "b", 1);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.steps.count, 2);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.steps.phase,
+                     BW_STEP_PHASE_ROUTING);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.steps.limit_ms, 40000);
+    rig_greet(rig);
+    assert_progress(rig, "b", 1);
+    rig_put(rig, "go-on", 0644, "");
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1);
+
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+    const struct bw_steps_said *last = &rig->agent.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.steps;
+    assert_int_equal(last->done, 2);
+    assert_int_equal(last->running, 0);
+    assert_true(last->phase_ms[BW_STEP_PHASE_NONE] > 0);
+    assert_true(last->phase_ms[BW_STEP_PHASE_ROUTING] > 0);
+    assert_int_equal(last->phase_ms[BW_STEP_PHASE_DATABASE], 0);
+}
+
+/* 3.4: it runs only the bytes that the digest was made of, also of what begins an hour later. */
+static void a_step_that_is_edited_while_another_runs_does_not_run(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755, WAITS_FOR("go"));
+    rig_put(rig, "b.sh", 0755, DOES);
+    put_steps(rig, "start_steps",
+              "      - {name: a, script: a.sh}\n      - {name: b, script: b.sh, needs: [a]}\n");
+    begin_armed(rig, LONG_MS);
+    rig_order(&rig->agent, 1, BW_ACTION_START);
+    wait_said(rig, "steps", "a begun");
+    assert_progress(rig, "a", 0);
+    rig_put(rig, "b.sh", 0755, DOES "# edited\n");
+    rig_put(rig, "go", 0644, "");
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1);
+
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
+    assert_true(rig_has(rig, "log", "have been changed since"));
+    assert_false(rig_has(rig, "steps", "b begun"));
+}
+
+/* ---- ended from outside ---------------------------------------------------------------------- */
+
+/* 3.2.4: everything is dead by D, and nothing begins meanwhile. */
+static void a_lost_lease_ends_all_of_it(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_instant end;
+
+    rig_put(rig, "a.sh", 0755, STAYS);
+    rig_put(rig, "b.sh", 0755,
+            HEAD "say begun\ntrap 'say ended; exit 0' TERM\nwhile :; do sleep 0.05; done\n");
+    rig_put(rig, "c.sh", 0755, DOES);
+    put_steps(rig, "start_steps",
+              "      - {name: a, script: a.sh, retries: 9}\n"
+              "      - {name: b, script: b.sh}\n"
+              "      - {name: c, script: c.sh, needs: [b]}\n");
+    rig_guard_start(rig);
+    rig_greet(rig);
+    end = rig_arm(&rig->agent, 1, TTL_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    rig_order(&rig->agent, 1, BW_ACTION_START);
+    wait_said(rig, "far.pid", "\n");
+    wait_said(rig, "steps", "b begun");
+
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
+
+    assert_false(is_alive(rig, "stays.pid"));
+    assert_false(is_alive(rig, "far.pid"));
+    assert_true(rig_now_ms() < end.boot_ns / BW_NS_PER_MS);
+    assert_int_equal(times_said(rig, "steps", "a begun"), 1);
+    assert_false(rig_has(rig, "steps", "c begun"));
+}
+
+/* The limit of the whole start: TERM, which the steps hear, and nothing begins after it. */
+static void a_start_that_is_ended_begins_nothing_more(void **state)
+{
+    struct rig *rig = *state;
+    char command[256];
+
+    rig_put(rig, "a.sh", 0755,
+            HEAD "say begun\ntrap 'say ended; exit 0' TERM\nwhile :; do sleep 0.05; done\n");
+    rig_put(rig, "b.sh", 0755, DOES);
+    put_steps(rig, "start_steps",
+              "      - {name: a, script: a.sh}\n      - {name: b, script: b.sh, needs: [a]}\n");
+    (void)snprintf(command, sizeof command,
+                   "sed -i -e 's/start_timeout: .*/start_timeout: 3s/' -e 's/kill_grace: "
+                   ".*/kill_grace: 10s/' '%s'",
+                   rig_path(rig, "site.yaml"));
+    assert_int_equal(system(command), 0);
+    begin_armed(rig, LONG_MS);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_TIMED_OUT);
+
+    assert_true(rig_has(rig, "steps", "a ended"));
+    assert_false(rig_has(rig, "steps", "b begun"));
+}
+
+/* ---- interrupted ----------------------------------------------------------------------------- */
+
+static void wait_file(struct rig *rig, const char *name)
+{
+    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+
+    while (access(rig_path(rig, name), F_OK) != 0) {
+        if (rig_now_ms() > limit)
+            fail_msg("%s does not come", name);
+        rig_turn(rig);
+    }
+}
+
+/* In the middle of b, once a is known to be done; its guard is dead, and another one there. */
+static void interrupt(struct rig *rig)
+{
+    rig_put(rig, "b.sh", 0755, HEAD AWAIT "say begun\nawait go\nsay ended\nexec ./start.sh\n");
+    put_steps(rig, "start_steps",
+              "      - {name: a, script: a.sh}\n      - {name: b, script: b.sh, needs: [a]}\n");
+    begin_armed(rig, LONG_MS);
+    rig_order(&rig->agent, 1, BW_ACTION_START);
+    wait_file(rig, "state/guard/g.steps");
+    wait_said(rig, "steps", "b begun");
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_guard_start(rig);
+    rig_greet(rig);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_INTERRUPTED);
+    rig_put(rig, "go", 0644, "");
+}
+
+static void an_interrupted_start_goes_on_after_what_is_done(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755, DOES);
+    interrupt(rig);
+    assert_int_equal(times_said(rig, "steps", "b ended"), 0); /* what ran was ended */
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "stopped");
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+
+    assert_int_equal(times_said(rig, "steps", "a begun"), 1);
+    assert_int_equal(times_said(rig, "steps", "b begun"), 2);
+    assert_int_equal(times_said(rig, "steps", "b ended"), 1);
+    assert_int_equal(times_said(rig, "log", "event=step.kept"), 1);
+    rig_wait_beat(rig, 0);
+    /* A start that is ordered for any other reason is a whole one. */
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+    assert_int_equal(times_said(rig, "steps", "a begun"), 2);
+}
+
+static void after_a_stop_a_start_begins_anew(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755, DOES);
+    interrupt(rig);
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+
+    assert_int_equal(times_said(rig, "steps", "a begun"), 2);
+    assert_int_equal(times_said(rig, "steps", "b begun"), 2);
+}
+
+/* The guard that begins has ended it with the rest. */
+static void what_had_left_a_process_is_run_again(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755,
+            HEAD "say begun\nsetsid sleep 600 </dev/null >/dev/null 2>&1 &\nsay ended\n");
+    interrupt(rig);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+
+    assert_int_equal(times_said(rig, "steps", "a begun"), 2);
+}
+
+static void a_journal_that_cannot_be_read_is_none(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755, DOES);
+    interrupt(rig);
+    rig_put(rig, "state/guard/g.steps", 0600, "BWST what is this?");
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+
+    assert_int_equal(times_said(rig, "steps", "a begun"), 2);
+}
+
+/* Nobody is left who could end it: what runs comes to its end, what follows waits for a guard. */
+static void without_its_guard_nothing_begins(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755, HEAD AWAIT "say begun\nawait go\nsay ended\n");
+    rig_put(rig, "b.sh", 0755, DOES);
+    put_steps(rig, "start_steps",
+              "      - {name: a, script: a.sh}\n      - {name: b, script: b.sh, needs: [a]}\n");
+    begin_armed(rig, LONG_MS);
+    rig_order(&rig->agent, 1, BW_ACTION_START);
+    wait_said(rig, "steps", "a begun");
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_put(rig, "go", 0644, "");
+    wait_said(rig, "steps", "a ended");
+    wait_file(rig, "state/guard/g.steps"); /* it has heard the end, and has looked what may begin */
+    rig_guard_start(rig);
+    rig_greet(rig);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1);
+
+    assert_false(rig_has(rig, "steps", "b begun"));
+}
+
+/* ---- stop ------------------------------------------------------------------------------------ */
+
+static void a_stop_runs_its_own_list(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755, DOES);
+    rig_put(rig, "b.sh", 0755, HEAD "say begun\nexec ./stop.sh\n");
+    put_steps(rig, "stop_steps",
+              "      - {name: service, script: b.sh, needs: [route]}\n"
+              "      - {name: route, script: a.sh, phase: routing}\n");
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+
+    assert_int_equal(times_said(rig, "steps", "begun"), 2);
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "stopped");
+    assert_true(rig_has(rig, "calls", "stop"));
+}
+
+static void a_stop_whose_step_fails_has_failed(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755, HEAD "say begun\nexit 4\n");
+    put_steps(rig, "stop_steps",
+              "      - {name: route, script: a.sh}\n"
+              "      - {name: service, script: stop.sh, needs: [route]}\n");
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+
+    const struct bw_guard_run_ended ended = rig_run(&rig->agent, 1, BW_ACTION_STOP);
+
+    assert_int_equal(ended.result, BW_RUN_FAILED);
+    assert_int_equal(ended.exit_status, 4);
+    assert_false(rig_has(rig, "calls", "stop"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(steps_begin_side_by_side_and_after_what_they_need),
+        TEST(what_a_step_leaves_writes_on_without_it),
+        TEST(a_step_that_fails_is_tried_again_and_the_rest_goes_on),
+        TEST(the_status_of_the_first_that_failed_is_the_starts),
+        TEST(a_step_that_runs_into_its_limit_is_ended_whole_and_those_beside_it_are_not),
+        TEST(a_step_that_others_can_change_is_refused),
+        TEST(a_step_without_an_interpreter_line_runs_by_shell_and_is_said_to),
+        TEST(how_far_it_has_come_is_told_as_it_goes_on),
+        TEST(a_step_that_is_edited_while_another_runs_does_not_run),
+        TEST(a_lost_lease_ends_all_of_it),
+        TEST(a_start_that_is_ended_begins_nothing_more),
+        TEST(an_interrupted_start_goes_on_after_what_is_done),
+        TEST(after_a_stop_a_start_begins_anew),
+        TEST(what_had_left_a_process_is_run_again),
+        TEST(a_journal_that_cannot_be_read_is_none),
+        TEST(without_its_guard_nothing_begins),
+        TEST(a_stop_runs_its_own_list),
+        TEST(a_stop_whose_step_fails_has_failed),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+/* A second enforcer on another machine (3.4): what it ends when the machine of agent and guard is
+ * lost, and when time alone hands the group over because of it. On real processes; the service's
+ * own records judge. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "elsewhere_world.h"
+#include "lacking.h"
+
+static bool says(struct real_cluster *of, int site, const char *word)
+{
+    const char *said = json_string_value(
+        json_object_get(real_site_json(of, site), "second_enforcer"));
+
+    return said != NULL && strcmp(said, word) == 0;
+}
+
+static bool is_committed(struct real_cluster *of)
+{
+    char *text = real_get(of, "/v1/groups/harbor");
+    json_t *document = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    const bool is = json_is_true(
+        json_object_get(json_object_get(document, "terms"), "second_enforcer"));
+
+    json_decref(document);
+    free(text);
+    return is;
+}
+
+static bool is_counted_on(struct real_cluster *of, int site)
+{
+    return says(of, site, "seen") && is_committed(of);
+}
+
+static bool is_silent(struct real_cluster *of, int site)
+{
+    return says(of, site, "silent") && !is_committed(of);
+}
+
+static bool is_blind(struct real_cluster *of, int site)
+{
+    return says(of, site, "blind") && !is_committed(of);
+}
+
+static bool is_on_the_same_machine(struct real_cluster *of, int site)
+{
+    return says(of, site, "same_machine");
+}
+
+static bool is_closed(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_says(of, "phase", "CLOSING");
+}
+
+static void begin(bool is_elsewhere)
+{
+    if (!real_can_fake_boot())
+        skip_lacking("mounts or machineid");
+    real_use_second_enforcer(&cluster, 0);
+    real_start_second_enforcer(&cluster, 0, is_elsewhere);
+    serve_outside();
+}
+
+static void lose_machine(int site)
+{
+    (void)real_end(&cluster.sites[site].agent, SIGKILL);
+    (void)real_end(&cluster.sites[site].guard, SIGKILL);
+}
+
+/* Nobody else could end it, and nobody is asked. */
+static void what_outlives_its_machine_is_fenced_by_the_second_enforcer(void **state)
+{
+    uint64_t lease_end_ms;
+
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    lease_end_ms = real_lease_end_ms(&cluster, 0);
+    lose_machine(0);
+    real_until(&cluster, serves_later, 0, "the other site serves");
+
+    real_assert_ended(&cluster, 1, "expired", "site_lost");
+    assert_true(real_service_is_gone(&cluster, 0));
+    assert_true(real_journal_has(&cluster, 0, "fence epoch=1 reason=lease_lost"));
+    assert_true(real_last_beat_ms(&cluster, 0) <= real_lease_end_ms(&cluster, 0));
+    assert_true(real_lease_end_ms(&cluster, 0) >= lease_end_ms);
+    real_assert_no_overlap(&cluster);
+}
+
+/* Both machines are lost, the second one first: that is known, and time ends nothing. */
+static void without_it_the_group_waits(void **state)
+{
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    (void)real_end(&cluster.sites[0].enforcer, SIGKILL);
+    real_until(&cluster, is_silent, 0, "it is seen no more, and that is committed");
+    assert_true(real_service_lives(&cluster, 0));
+    lose_machine(0);
+    real_until(&cluster, is_closed, 0, "its epoch is closed");
+    assert_true(real_for_a_lease(&cluster, stays_in_its_epoch, 0));
+    assert_true(real_service_lives(&cluster, 0));
+
+    /* Begun anew, with an epoch in its file whose deadline nobody can tell: it fences. The group
+     * still waits: its word reaches nobody. */
+    real_start_second_enforcer(&cluster, 0, true);
+    real_until(&cluster, real_service_is_gone, 0, "the service is fenced");
+    assert_true(real_for_a_lease(&cluster, stays_in_its_epoch, 0));
+    real_assert_no_overlap(&cluster);
+}
+
+/* The API that it would fence through answers nobody: then no time ends what may live on. */
+static void one_that_cannot_see_is_not_counted_on(void **state)
+{
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    lose_api(0);
+    real_until(&cluster, is_blind, 0, "it sees nothing, and that is committed");
+    lose_machine(0);
+    real_until(&cluster, is_closed, 0, "its epoch is closed");
+    assert_true(real_for_a_lease(&cluster, stays_in_its_epoch, 0));
+    assert_true(real_service_lives(&cluster, 0));
+    real_assert_no_overlap(&cluster);
+}
+
+/* The API is lost with agent and guard, at once: the second enforcer tells the witnesses that it
+ * has seen no end, and that outlives it. The site itself ends it once it is back. */
+static void what_it_cannot_end_is_not_handed_over(void **state)
+{
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    lose_api(0);
+    lose_machine(0);
+    real_until(&cluster, is_closed, 0, "its epoch is closed");
+    (void)real_end(&cluster.sites[0].enforcer, SIGKILL);
+    for (int lease = 0; lease < 2; lease++)
+        assert_true(real_for_a_lease(&cluster, stays_in_its_epoch, 0));
+    assert_true(real_service_lives(&cluster, 0));
+
+    get_api_back(0);
+    real_start_guard(&cluster, 0);
+    real_start_agent(&cluster, 0);
+    real_until(&cluster, serves_later, 0, "a site serves");
+    real_assert_no_overlap(&cluster);
+}
+
+/* One that would be lost with the guard is none. */
+static void one_on_the_same_machine_is_not_counted_on(void **state)
+{
+    (void)state;
+    begin(false);
+    real_until(&cluster, is_on_the_same_machine, 0, "it is heard");
+    assert_false(is_committed(&cluster));
+    lose_machine(0);
+    real_until(&cluster, is_closed, 0, "its epoch is closed");
+    real_assert_no_overlap(&cluster);
+}
+
+/* It lives beside what serves, and ends nothing while the lease goes on, nor after a move. */
+static void it_ends_nothing_that_is_leased(void **state)
+{
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    assert_true(real_for_a_lease(&cluster, real_keeps_epoch_1, 0));
+    real_begin_switchover(&cluster, 1, 60000);
+    real_until(&cluster, real_serves, 1, "the group has moved");
+    real_begin_switchover(&cluster, 0, 60000);
+    real_until(&cluster, real_serves, 0, "and is back");
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen again");
+    assert_true(real_for_a_lease(&cluster, real_serves, 0));
+    assert_int_equal(real_runs(&cluster, 0, "fence"), 0);
+    real_assert_no_overlap(&cluster);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_outlives_its_machine_is_fenced_by_the_second_enforcer,
+                                        set_up_daemons, tear_down_daemons),
+        cmocka_unit_test_setup_teardown(without_it_the_group_waits, set_up_daemons,
+                                        tear_down_daemons),
+        cmocka_unit_test_setup_teardown(one_that_cannot_see_is_not_counted_on, set_up_daemons,
+                                        tear_down_daemons),
+        cmocka_unit_test_setup_teardown(what_it_cannot_end_is_not_handed_over, set_up_daemons,
+                                        tear_down_daemons),
+        cmocka_unit_test_setup_teardown(one_on_the_same_machine_is_not_counted_on, set_up_daemons,
+                                        tear_down_daemons),
+        cmocka_unit_test_setup_teardown(it_ends_nothing_that_is_leased, set_up_daemons,
+                                        tear_down_daemons),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,187 @@
+/* arbiter and table: the point of no return of an epoch, and where it leaves the newest data (4).
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include <breakwater/base/feature_level.h>
+
+#include "core_world.h"
+
+static struct world world;
+
+#define assert_rule(rule) assert_string_equal(world_decide(&world), rule)
+#define assert_acts(rule) assert_string_equal(world_act(&world), rule)
+
+/* dc-a had it; dc-b, whose starts have such a point, was granted. */
+static void grant_b(void)
+{
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_PASS_LEVEL;
+    world.sites[B].report.has_point = true;
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    world_pass_ms(&world, 3000);
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
+static void ask(int site)
+{
+    world.sites[site].report.asks_to_pass = world_group(&world)->epoch;
+    world_sync_all(&world);
+}
+
+static void renew(int site)
+{
+    world.sites[site].renew_epoch = world_group(&world)->epoch;
+    (void)world_sync(&world, site);
+}
+
+/* It has renewed, so it may have begun; and its lease is surely over. */
+static void lose_b(void)
+{
+    renew(B);
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_acts("A3");
+}
+
+static void a_grant_pins_whether_starts_hold_there(void **state)
+{
+    (void)state;
+    grant_b();
+    assert_int_equal(world_group(&world)->terms.no_return, BW_NO_RETURN_AHEAD);
+    assert_string_equal(world_group(&world)->data_site, "dc-b");
+    world_begin(&world, 2);
+    assert_int_equal(world_group(&world)->terms.no_return, BW_NO_RETURN_UNDECLARED);
+}
+
+static void it_is_committed_when_the_holder_asks(void **state)
+{
+    (void)state;
+    grant_b();
+    assert_rule("A0");
+    ask(B);
+    assert_acts("A34");
+    assert_int_equal(world_group(&world)->terms.no_return, BW_NO_RETURN_PASSED);
+    assert_rule("A0"); /* once */
+}
+
+/* Only of this epoch, by the instance that holds it. */
+static void nobody_else_asks_for_it(void **state)
+{
+    (void)state;
+    grant_b();
+    ask(A);
+    assert_rule("A0");
+    world.sites[B].report.asks_to_pass = world_group(&world)->epoch - 1;
+    world_sync_all(&world);
+    assert_rule("A0");
+    world.sites[B].instance.bytes[0]++;
+    world.sites[B].session.bytes[0]++;
+    ask(B);
+    assert_string_not_equal(world_decide(&world), "A34");
+    assert_int_equal(world_group(&world)->terms.no_return, BW_NO_RETURN_AHEAD);
+}
+
+/* 4: what cannot be taken back had not begun. */
+static void who_was_lost_before_it_has_left_the_data_alone(void **state)
+{
+    (void)state;
+    grant_b();
+    lose_b();
+    assert_string_equal(world_group(&world)->data_site, "dc-a");
+    assert_false(world_group(&world)->last_end.past_no_return);
+}
+
+static void who_was_lost_behind_it_has_the_newest_data(void **state)
+{
+    (void)state;
+    grant_b();
+    ask(B);
+    assert_acts("A34");
+    lose_b();
+    assert_string_equal(world_group(&world)->data_site, "dc-b");
+    assert_true(world_group(&world)->last_end.past_no_return);
+}
+
+/* 4: a state that was put back, or an agent that was restarted, may not know it. */
+static void a_give_back_that_denies_what_is_committed_is_not_believed(void **state)
+{
+    (void)state;
+    grant_b();
+    ask(B);
+    assert_acts("A34");
+    world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
+    assert_acts("A1");
+    assert_string_equal(world_group(&world)->data_site, "dc-b");
+    assert_true(world_group(&world)->last_end.past_no_return);
+}
+
+/* What its site has seen to serve counts all the same. */
+static void a_give_back_from_before_it_says_itself_what_it_has_left(void **state)
+{
+    (void)state;
+    for (int is_past = 0; is_past < 2; is_past++) {
+        grant_b();
+        world_give_back(&world, B, BW_REASON_START_FAILED, is_past != 0, "");
+        assert_acts("A1");
+        assert_string_equal(world_group(&world)->data_site, is_past != 0 ? "dc-b" : "dc-a");
+    }
+}
+
+/* 4: its data is written. */
+static void what_serves_already_has_none(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.cluster.feature_level = BW_PASS_LEVEL;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[A].report.has_point = true;
+    world_sync_all(&world);
+    assert_acts("A6");
+    assert_true(world_group(&world)->adopting);
+    assert_int_equal(world_group(&world)->terms.no_return, BW_NO_RETURN_UNDECLARED);
+}
+
+/* 5.3: a witness of an older release would stop at the command. */
+static void below_its_level_nothing_holds(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_PASS_LEVEL - 1;
+    world.sites[B].report.has_point = true;
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    world_pass_ms(&world, 3000);
+    assert_acts("A9");
+    assert_int_equal(world_group(&world)->terms.no_return, BW_NO_RETURN_UNDECLARED);
+    world_group(&world)->terms.no_return = BW_NO_RETURN_AHEAD;
+    const struct bw_command command = {.kind = BW_COMMAND_PASSED,
+                                       .group = "harbor",
+                                       .epoch = world_group(&world)->epoch,
+                                       .instance = world_group(&world)->holder_instance};
+
+    assert_string_equal(world_apply(&world, &command), "-");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_grant_pins_whether_starts_hold_there),
+        cmocka_unit_test(it_is_committed_when_the_holder_asks),
+        cmocka_unit_test(nobody_else_asks_for_it),
+        cmocka_unit_test(who_was_lost_before_it_has_left_the_data_alone),
+        cmocka_unit_test(who_was_lost_behind_it_has_the_newest_data),
+        cmocka_unit_test(a_give_back_that_denies_what_is_committed_is_not_believed),
+        cmocka_unit_test(a_give_back_from_before_it_says_itself_what_it_has_left),
+        cmocka_unit_test(what_serves_already_has_none),
+        cmocka_unit_test(below_its_level_nothing_holds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,477 @@
+/* second: the deadline of a second enforcer, its fence and what it says (3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/core/second.h>
+
+#define MS       BW_NS_PER_MS
+#define FENCE_MS 3000
+
+static const struct bw_second_limits limits = {
+    .check_interval_ns = 1000 * MS, .fence_limit_ns = 2500 * MS, .digest = 5};
+
+static struct world {
+    struct bw_second second;
+    uint64_t now_ms;
+    uint64_t raw_lag_ms; /* of CLOCK_MONOTONIC_RAW: the machine was suspended */
+    bool save_fails;
+    bool save_hangs;
+    uint64_t save_number;
+    char log[1024];
+    uint64_t fence_epoch;
+    uint64_t fence_limit_ms;
+    struct bw_instant wake_at;
+} world;
+
+static struct bw_instant now(void)
+{
+    return (struct bw_instant){world.now_ms * MS, (world.now_ms - world.raw_lag_ms) * MS};
+}
+
+static void note(const char *text)
+{
+    const size_t used = strlen(world.log);
+
+    (void)snprintf(world.log + used, sizeof world.log - used, "%s ", text);
+}
+
+static void step(const struct bw_second_event *event)
+{
+    struct bw_second_actions out;
+
+    bw_second_step(&world.second, event, now(), &out);
+    world.wake_at = out.wake_at;
+    for (uint32_t i = 0; i < out.count; i++) {
+        const struct bw_second_action *action = &out.list[i];
+
+        switch (action->kind) {
+        case BW_SECOND_ACTION_SAVE:
+            note("SAVE");
+            world.save_number = action->number;
+            if (!world.save_hangs)
+                step(&(struct bw_second_event){.kind = BW_SECOND_EVENT_SAVED,
+                                               .number = action->number,
+                                               .ok = !world.save_fails});
+            break;
+        case BW_SECOND_ACTION_LOOK:
+            note("LOOK");
+            break;
+        case BW_SECOND_ACTION_KILL_LOOK:
+            note("KILL_LOOK");
+            break;
+        case BW_SECOND_ACTION_FENCE:
+            note("FENCE");
+            world.fence_epoch = action->epoch;
+            world.fence_limit_ms = action->limit_ns / MS;
+            break;
+        case BW_SECOND_ACTION_KILL_FENCE:
+            note("KILL_FENCE");
+            break;
+        case BW_SECOND_ACTION_ASK_NOW:
+            break;
+        }
+    }
+}
+
+static void happen(const struct bw_second_event *event)
+{
+    world.log[0] = '\0';
+    step(event);
+}
+
+static void tick_at(uint64_t ms)
+{
+    world.now_ms = ms;
+    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_TICK});
+}
+
+static void tell_since(uint64_t asked_ms, const struct bw_second_told *told)
+{
+    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_TOLD,
+                                     .told = told,
+                                     .asked = {asked_ms * MS, (asked_ms - world.raw_lag_ms) * MS}});
+}
+
+static void tell(uint64_t epoch, uint64_t left_ms)
+{
+    const struct bw_second_told told = {
+        .epoch = epoch, .left_ns = left_ms * MS, .fence_ns = FENCE_MS * MS, .serves = true};
+
+    tell_since(world.now_ms, &told);
+}
+
+static void tell_over(uint64_t epoch)
+{
+    tell_since(world.now_ms, &(struct bw_second_told){.over_epoch = epoch});
+}
+
+static void looked(enum bw_service service)
+{
+    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_LOOKED, .service = service});
+}
+
+static void fenced(bool ok)
+{
+    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_FENCED, .ok = ok});
+}
+
+static struct bw_second_said said(void)
+{
+    struct bw_second_said of;
+
+    bw_second_say(&world.second, now(), &of);
+    return of;
+}
+
+static void begin_with(const struct bw_second_memory *memory)
+{
+    memset(&world, 0, sizeof world);
+    world.now_ms = 100000;
+    bw_second_init(&world.second, &limits, memory, 2000 * MS, now());
+    tick_at(world.now_ms);
+}
+
+/* It has taken epoch 3, of which 10 s are left, and has seen what serves. */
+static void begin(void)
+{
+    begin_with(&(struct bw_second_memory){0});
+    assert_non_null(strstr(world.log, "LOOK"));
+    looked(BW_SERVICE_STOPPED);
+    tell(3, 10000);
+    assert_int_equal(said().armed_epoch, 3);
+    tick_at(world.now_ms + 1000);
+    looked(BW_SERVICE_STARTED);
+}
+
+#define assert_log(text) assert_string_equal(world.log, text)
+
+/* I1, 3.4: at D - F of what the agent told last, by the instant at which it was asked. */
+static void it_fences_when_the_lease_has_not_gone_on(void **state)
+{
+    (void)state;
+    begin(); /* now 101 s, the end at 110 s */
+    tick_at(106999);
+    assert_null(strstr(world.log, "FENCE"));
+    assert_int_equal(bw_second_warns_of(&world.second), 0);
+    looked(BW_SERVICE_STARTED);
+    tick_at(107000);
+    assert_non_null(strstr(world.log, "FENCE"));
+    assert_int_equal(bw_second_warns_of(&world.second), 3);
+    assert_int_equal(world.fence_epoch, 3);
+    assert_int_equal(world.fence_limit_ms, 2500);
+    assert_int_equal(said().armed_epoch, 0);
+    assert_int_equal(said().fence_epoch, 3);
+    fenced(true);
+    assert_log("LOOK ");
+    assert_false(said().fence_seen);
+    assert_int_equal(bw_second_warns_of(&world.second), 3);
+    looked(BW_SERVICE_STOPPED);
+    assert_true(said().fence_seen);
+    assert_int_equal(bw_second_warns_of(&world.second), 0);
+}
+
+/* However late an answer comes, and whatever one of the clocks did: from when it asked. */
+static void what_is_left_counts_from_the_question(void **state)
+{
+    const struct bw_second_told told = {
+        .epoch = 3, .left_ns = 10000 * MS, .fence_ns = FENCE_MS * MS};
+
+    (void)state;
+    begin();
+    world.now_ms = 106000;
+    tell_since(101500, &told); /* to 111.5 s */
+    looked(BW_SERVICE_STARTED);
+    tick_at(108499);
+    assert_null(strstr(world.log, "FENCE"));
+    looked(BW_SERVICE_STARTED);
+    tick_at(108500);
+    assert_non_null(strstr(world.log, "FENCE"));
+}
+
+static void an_older_answer_takes_nothing_away_and_adds_nothing(void **state)
+{
+    const struct bw_second_told told = {
+        .epoch = 3, .left_ns = 1000 * MS, .fence_ns = FENCE_MS * MS};
+
+    (void)state;
+    begin();
+    tell_since(100500, &told);
+    assert_int_equal(world.second.end.boot_ns, 110000 * MS);
+}
+
+/* 3.2.4: a fence that has begun is finished. */
+static void no_answer_extends_a_window_that_has_come(void **state)
+{
+    (void)state;
+    begin();
+    looked(BW_SERVICE_STARTED);
+    world.now_ms = 107500; /* nobody has woken it */
+    tell(3, 10000);
+    assert_non_null(strstr(world.log, "FENCE"));
+    tell(3, 10000);
+    assert_int_equal(world.second.end.boot_ns, 110000 * MS);
+    fenced(true);
+    assert_log("LOOK ");
+}
+
+/* 3.2.4: exit status 0 alone proves nothing, nor does a look that began before. */
+static void a_fence_ends_with_a_look_that_began_after_it(void **state)
+{
+    (void)state;
+    begin();
+    tick_at(106900); /* a look is under way */
+    assert_log("LOOK ");
+    tick_at(107000);
+    assert_non_null(strstr(world.log, "KILL_LOOK FENCE"));
+    fenced(true);
+    assert_log(""); /* the one that dies has its place */
+    looked(BW_SERVICE_STOPPED);
+    assert_log("LOOK ");
+    assert_false(said().fence_seen);
+    looked(BW_SERVICE_STARTED);
+    assert_false(said().fence_seen);
+    tick_at(world.now_ms + 1000);
+    assert_log("FENCE ");
+}
+
+static void a_fence_that_fails_is_tried_again(void **state)
+{
+    (void)state;
+    begin();
+    tick_at(107000);
+    fenced(false);
+    assert_log("");
+    tick_at(107999);
+    assert_log("");
+    tick_at(108000);
+    assert_log("FENCE ");
+    assert_int_equal(world.fence_limit_ms, 2000); /* until the lease ends; then as long as F */
+    fenced(true);
+    looked(BW_SERVICE_UNKNOWN);
+    tick_at(111000);
+    assert_log("FENCE ");
+    assert_int_equal(world.fence_limit_ms, 2500);
+}
+
+/* What was ordered before may come late. */
+static void what_serves_again_is_fenced_again(void **state)
+{
+    (void)state;
+    begin();
+    tick_at(107000);
+    fenced(true);
+    looked(BW_SERVICE_STOPPED);
+    tick_at(109000);
+    assert_log("LOOK ");
+    looked(BW_SERVICE_STARTED);
+    assert_log("FENCE ");
+}
+
+/* 3.5: it was given back, so nothing is left to end, and a script would end what comes after. */
+static void what_is_over_is_fenced_no_more(void **state)
+{
+    (void)state;
+    begin();
+    tell_over(3);
+    assert_int_equal(said().armed_epoch, 0);
+    tick_at(120000);
+    assert_log("LOOK ");
+
+    begin();
+    tick_at(107000);
+    tell_over(3);
+    assert_non_null(strstr(world.log, "KILL_FENCE"));
+    fenced(true);
+    assert_null(strstr(world.log, "FENCE"));
+    tell_over(2);
+    tell(3, 10000);
+    assert_int_equal(said().armed_epoch, 0); /* it has ended */
+}
+
+/* 3.4: an agent says with each answer that the epoch is over. A standby's enforcer would never finish a look that
+ * takes longer than from one answer to the next, and count as blind when its site is granted. */
+static void one_that_rests_finishes_its_looks(void **state)
+{
+    (void)state;
+    begin();
+    tell_over(3);
+    tick_at(120000);
+    assert_log("LOOK ");
+    tell_over(3);
+    assert_log("");
+    looked(BW_SERVICE_STOPPED);
+    assert_int_equal(said().service, BW_SERVICE_STOPPED);
+    assert_int_equal(said().service_age_ms, 0);
+}
+
+static void a_newer_epoch_ends_the_fence_of_an_older_one(void **state)
+{
+    (void)state;
+    begin();
+    tick_at(107000);
+    tell(4, 10000);
+    assert_non_null(strstr(world.log, "KILL_FENCE"));
+    fenced(false);
+    assert_int_equal(said().armed_epoch, 4);
+    tick_at(114000);
+    assert_non_null(strstr(world.log, "FENCE"));
+    assert_int_equal(world.fence_epoch, 4);
+}
+
+static void an_older_epoch_and_no_epoch_change_nothing(void **state)
+{
+    (void)state;
+    begin();
+    tell(2, 60000);
+    tell(0, 60000);
+    tell_over(2);
+    assert_int_equal(said().armed_epoch, 3);
+    assert_int_equal(world.second.end.boot_ns, 110000 * MS);
+}
+
+/* 3.4: what a restart would forget is not told as taken. */
+static void an_epoch_is_armed_once_it_is_durable(void **state)
+{
+    (void)state;
+    begin_with(&(struct bw_second_memory){0});
+    world.save_hangs = true;
+    tell(3, 10000);
+    assert_int_equal(said().armed_epoch, 0);
+    tick_at(107000);
+    assert_non_null(strstr(world.log, "FENCE")); /* it enforces all the same */
+
+    begin_with(&(struct bw_second_memory){0});
+    world.save_fails = true;
+    tell(3, 10000);
+    assert_int_equal(said().armed_epoch, 0);
+    world.save_fails = false;
+    tick_at(world.now_ms + 1000);
+    assert_non_null(strstr(world.log, "SAVE"));
+    assert_int_equal(said().armed_epoch, 3);
+}
+
+/* Nobody can tell its deadline any more, unless the agent does. */
+static void one_that_begins_with_an_open_epoch_fences_it_unless_told(void **state)
+{
+    const struct bw_second_memory memory = {.epoch = 3, .fence_ns = FENCE_MS * MS};
+
+    (void)state;
+    begin_with(&memory);
+    looked(BW_SERVICE_STARTED);
+    tick_at(101999);
+    assert_null(strstr(world.log, "FENCE"));
+    looked(BW_SERVICE_STARTED);
+    tick_at(102000);
+    assert_non_null(strstr(world.log, "FENCE"));
+
+    begin_with(&memory);
+    tell(3, 10000);
+    tick_at(106999);
+    assert_null(strstr(world.log, "FENCE"));
+    tick_at(107000);
+    assert_non_null(strstr(world.log, "FENCE"));
+
+    begin_with(&(struct bw_second_memory){.epoch = 3, .is_over = true, .fence_ns = 1});
+    tick_at(200000);
+    assert_null(strstr(world.log, "FENCE"));
+}
+
+/* The other clock has got there first. */
+static void either_clock_brings_the_window(void **state)
+{
+    (void)state;
+    begin();
+    looked(BW_SERVICE_STARTED);
+    world.now_ms = 107500;
+    world.raw_lag_ms = 6000; /* suspended meanwhile */
+    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_TICK});
+    assert_non_null(strstr(world.log, "FENCE"));
+}
+
+/* 3.4: only who sees what its agent sees would end what its agent has started. */
+static void it_agrees_once_both_have_seen_it_serve(void **state)
+{
+    (void)state;
+    begin_with(&(struct bw_second_memory){0});
+    looked(BW_SERVICE_STARTED);
+    assert_false(said().has_agreed);
+    tell(3, 10000); /* it serves, and its look was before */
+    tick_at(101000);
+    looked(BW_SERVICE_STOPPED);
+    assert_false(said().has_agreed);
+    tick_at(102000);
+    looked(BW_SERVICE_STARTED);
+    assert_true(said().has_agreed);
+    assert_int_equal(world.second.kept.agreed_digest, 5);
+    world.second.limits.digest = 6; /* other scripts */
+    assert_false(said().has_agreed);
+    tick_at(106000); /* what the agent said is too old */
+    looked(BW_SERVICE_STARTED);
+    assert_false(said().has_agreed);
+}
+
+static void what_it_says_of_its_looks(void **state)
+{
+    (void)state;
+    begin_with(&(struct bw_second_memory){0});
+    assert_int_equal(said().service, BW_SERVICE_UNKNOWN);
+    assert_int_equal(said().service_age_ms, UINT32_MAX);
+    world.now_ms += 300;
+    looked(BW_SERVICE_STARTED);
+    assert_int_equal(said().service, BW_SERVICE_STARTED);
+    assert_int_equal(said().service_age_ms, 300); /* since it began */
+    assert_int_equal(said().check_interval_ms, 1000);
+}
+
+/* What an agent says is another machine's word. */
+static void what_makes_no_sense_is_not_taken(void **state)
+{
+    static const struct bw_second_told senseless[] = {
+        {.epoch = 9, .left_ns = UINT64_MAX, .fence_ns = 1},
+        {.epoch = 9, .left_ns = 1, .fence_ns = 0},
+        {.epoch = 9, .left_ns = 1, .fence_ns = UINT64_MAX},
+        {.epoch = 9, .left_ns = 1, .fence_ns = 1, .over_epoch = 9},
+    };
+
+    (void)state;
+    begin_with(&(struct bw_second_memory){0});
+    for (size_t i = 0; i < sizeof senseless / sizeof senseless[0]; i++)
+        tell_since(world.now_ms, &senseless[i]);
+    assert_int_equal(world.second.memory.epoch, 0);
+    looked(BW_SERVICE_STARTED);
+    looked(BW_SERVICE_STARTED); /* nobody asked for it */
+    fenced(true);
+    assert_int_equal(world.second.phase, BW_SECOND_IDLE);
+    assert_string_equal(bw_second_phase_word(BW_SECOND_IDLE), "IDLE");
+    assert_non_null(bw_second_memory_unsound(&(struct bw_second_memory){.epoch = 1}));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_fences_when_the_lease_has_not_gone_on),
+        cmocka_unit_test(what_is_left_counts_from_the_question),
+        cmocka_unit_test(an_older_answer_takes_nothing_away_and_adds_nothing),
+        cmocka_unit_test(no_answer_extends_a_window_that_has_come),
+        cmocka_unit_test(a_fence_ends_with_a_look_that_began_after_it),
+        cmocka_unit_test(a_fence_that_fails_is_tried_again),
+        cmocka_unit_test(what_serves_again_is_fenced_again),
+        cmocka_unit_test(what_is_over_is_fenced_no_more),
+        cmocka_unit_test(one_that_rests_finishes_its_looks),
+        cmocka_unit_test(a_newer_epoch_ends_the_fence_of_an_older_one),
+        cmocka_unit_test(an_older_epoch_and_no_epoch_change_nothing),
+        cmocka_unit_test(an_epoch_is_armed_once_it_is_durable),
+        cmocka_unit_test(one_that_begins_with_an_open_epoch_fences_it_unless_told),
+        cmocka_unit_test(either_clock_brings_the_window),
+        cmocka_unit_test(it_agrees_once_both_have_seen_it_serve),
+        cmocka_unit_test(what_it_says_of_its_looks),
+        cmocka_unit_test(what_makes_no_sense_is_not_taken),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

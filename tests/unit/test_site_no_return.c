@@ -1,0 +1,185 @@
+/* site: what of a start waits until the witnesses have committed that it may pass its point of no
+ * return (4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "override_site.h"
+
+static struct world world;
+
+static void order_point(enum bw_no_return no_return)
+{
+    struct bw_order of = {.kind = BW_ORDER_RUN,
+                          .index = ++world.index,
+                          .epoch = 1,
+                          .spec_version = 1,
+                          .instance = instance_a,
+                          .restart_allowed = true,
+                          .terms = {.ttl_ms = TTL_MS,
+                                    .fence_ms = FENCE_MS,
+                                    .request_timeout_ms = 1000,
+                                    .renew_interval_ms = 1000,
+                                    .no_return = no_return}};
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+}
+
+static void begin_granted(enum bw_no_return no_return, bool has_point)
+{
+    begin(&world);
+    world.site.guard.has_point = has_point;
+    order_point(no_return);
+    confirm(&world, 1, world.now_ms);
+    armed(&world);
+}
+
+/* Its list has come there. */
+static void wait_at_point(void)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = 1};
+
+    of.begun.run_id = world.sent_run.run.run_id;
+    of.begun.action = BW_ACTION_START;
+    of.begun.steps.count = 2;
+    of.begun.asks_to_pass = true;
+    from_guard(&world, &of);
+}
+
+static void a_start_of_an_epoch_that_is_ahead_of_it_holds_there(void **state)
+{
+    (void)state;
+    begin_granted(BW_NO_RETURN_AHEAD, true);
+    assert_asked(&world, "RUN:start");
+    assert_true(world.sent_run.run.facts.holds);
+    assert_int_equal(reported(&world).asks_to_pass, 0);
+
+    begin_granted(BW_NO_RETURN_PASSED, true);
+    assert_false(world.sent_run.run.facts.holds);
+    begin_granted(BW_NO_RETURN_UNDECLARED, true);
+    assert_asked(&world, "RUN:start");
+    assert_false(world.sent_run.run.facts.holds);
+}
+
+static void what_waits_there_is_asked_for_at_once_and_told_once_it_is_committed(void **state)
+{
+    (void)state;
+    begin_granted(BW_NO_RETURN_AHEAD, true);
+    wait_at_point();
+    assert_asked(&world, "SYNC");
+    assert_int_equal(reported(&world).asks_to_pass, 1);
+    assert_not_asked(&world, "PASS");
+    order_point(BW_NO_RETURN_AHEAD); /* something else was committed */
+    assert_not_asked(&world, "PASS");
+
+    order_point(BW_NO_RETURN_PASSED);
+
+    assert_asked(&world, "PASS");
+    assert_int_equal(reported(&world).asks_to_pass, 0);
+    tick_at(&world, world.now_ms + 100);
+    assert_not_asked(&world, "PASS");
+    wait_at_point(); /* it has not heard it */
+    assert_asked(&world, "PASS");
+}
+
+/* Its configuration is another than when it was granted. */
+static void a_guard_without_such_a_point_starts_nothing_before_it_is_passed(void **state)
+{
+    (void)state;
+    begin_granted(BW_NO_RETURN_AHEAD, false);
+    status(&world, "stopped");
+    assert_int_not_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_int_equal(reported(&world).asks_to_pass, 1);
+
+    order_point(BW_NO_RETURN_PASSED);
+    status(&world, "stopped");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_false(world.sent_run.run.facts.holds);
+}
+
+static void a_guard_that_has_lost_its_point_meanwhile_is_believed(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = 1};
+
+    (void)state;
+    begin_granted(BW_NO_RETURN_AHEAD, true);
+    of.ended = (struct bw_guard_run_ended){.epoch = 1,
+                                           .action = BW_ACTION_START,
+                                           .run_id = world.sent_run.run.run_id,
+                                           .result = BW_RUN_REFUSED,
+                                           .refusal = BW_REFUSAL_NO_POINT,
+                                           .exit_status = -1};
+    from_guard(&world, &of);
+    assert_int_equal(reported(&world).asks_to_pass, 1);
+    assert_false(reported(&world).has_point);
+}
+
+/* Whoever started it: the data may be written. */
+static void what_serves_before_it_has_passed_it(void **state)
+{
+    (void)state;
+    begin_granted(BW_NO_RETURN_AHEAD, true);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "started");
+    assert_int_equal(reported(&world).asks_to_pass, 1);
+}
+
+/* 4: of a list that failed before its point no look is needed that says that nothing has served. */
+static void an_epoch_that_ends_before_it_is_not_past_it(void **state)
+{
+    static const struct {
+        enum bw_no_return no_return;
+        enum bw_served served;
+        bool is_past;
+    } cases[] = {
+        {BW_NO_RETURN_AHEAD, BW_SERVED_NOT_SEEN, false},
+        {BW_NO_RETURN_PASSED, BW_SERVED_NOT_SEEN, true},
+        {BW_NO_RETURN_UNDECLARED, BW_SERVED_NOT_SEEN, true},
+        {BW_NO_RETURN_AHEAD, BW_SERVED_MAYBE, true}, /* a look has said started */
+        {BW_NO_RETURN_AHEAD, BW_SERVED_NEVER, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct bw_guard_message begun = {
+            .kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = 1, .begun = {.action = BW_ACTION_START}};
+        struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+
+        begin_granted(cases[i].no_return, true);
+        from_guard(&world, &begun);
+        ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+        ended(&world, &world.sent_run, BW_RUN_OK, ""); /* the stop */
+        look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+        of.epoch_ended.served = cases[i].served;
+        from_guard(&world, &of);
+        assert_int_equal(released(&world).epoch, 1);
+        assert_int_equal(released(&world).past_no_return, cases[i].is_past);
+    }
+}
+
+/* 3.8: without an epoch nobody is asked. */
+static void who_overrides_holds_nothing(void **state)
+{
+    (void)state;
+    begin_overriding(&world);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_false(world.sent_run.run.facts.holds);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_start_of_an_epoch_that_is_ahead_of_it_holds_there),
+        cmocka_unit_test(what_waits_there_is_asked_for_at_once_and_told_once_it_is_committed),
+        cmocka_unit_test(a_guard_without_such_a_point_starts_nothing_before_it_is_passed),
+        cmocka_unit_test(a_guard_that_has_lost_its_point_meanwhile_is_believed),
+        cmocka_unit_test(what_serves_before_it_has_passed_it),
+        cmocka_unit_test(an_epoch_that_ends_before_it_is_not_past_it),
+        cmocka_unit_test(who_overrides_holds_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,301 @@
+/* site: what an agent tells a second enforcer, what it makes of its words, and that nothing starts
+ * that none would end (3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "site_shell.h"
+
+static struct world world;
+static struct bw_second_heard second;
+
+static void hear(void)
+{
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_SECOND, .second = &second});
+}
+
+static struct bw_second_told told(void)
+{
+    struct bw_second_told of;
+
+    bw_site_second_tell(&world.site, at_ms(world.now_ms), &of);
+    return of;
+}
+
+static enum bw_second_word word(void)
+{
+    return reported(&world).second;
+}
+
+/* One that is all right, before anything is armed. */
+static void make_second(void)
+{
+    second = (struct bw_second_heard){.session = {{9}},
+                                      .boot_id = {{8}},
+                                      .said = {.service = BW_SERVICE_STOPPED,
+                                               .service_age_ms = 100,
+                                               .check_interval_ms = 1000,
+                                               .has_agreed = true}};
+}
+
+/* Granted with terms that count on one, and leased. */
+static void begin_counted_on(void)
+{
+    struct bw_order of = {.kind = BW_ORDER_RUN,
+                          .epoch = 1,
+                          .spec_version = 1,
+                          .instance = instance_a,
+                          .restart_allowed = true,
+                          .terms = {.ttl_ms = TTL_MS,
+                                    .fence_ms = FENCE_MS,
+                                    .request_timeout_ms = 1000,
+                                    .renew_interval_ms = 1000,
+                                    .second_enforcer = true}};
+
+    begin(&world);
+    make_second();
+    of.index = ++world.index;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    confirm(&world, 1, world.now_ms);
+    armed(&world);
+}
+
+static void order_terms(bool second_enforcer)
+{
+    struct bw_order of = world.site.order;
+
+    of.index = ++world.index;
+    of.terms.second_enforcer = second_enforcer;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+}
+
+static void what_is_left_is_that_of_the_lease(void **state)
+{
+    (void)state;
+    begin(&world);
+    assert_int_equal(told().epoch, 0);
+    assert_int_equal(told().over_epoch, 0);
+    begin_leased(&world);
+    const uint64_t end_ms = world.now_ms + TTL_MS;
+
+    world.now_ms += 1500;
+    assert_int_equal(told().epoch, 1);
+    assert_int_equal(told().left_ns, (end_ms - world.now_ms) * MS);
+    assert_int_equal(told().fence_ns, FENCE_MS * MS);
+    assert_int_equal(told().over_epoch, 0);
+    assert_false(told().serves);
+    world.now_ms = end_ms;
+    assert_int_equal(told().epoch, 0);
+
+    begin_serving(&world);
+    assert_true(told().serves);
+}
+
+/* Only what is durable is final (3.5). */
+static void what_was_given_back_is_over(void **state)
+{
+    struct bw_site_memory memory = held;
+
+    (void)state;
+    memory.given_back = true;
+    begin_with(&world, &memory);
+    assert_int_equal(told().over_epoch, 1);
+    memory.given_back = false;
+    memory.epoch = 5;
+    begin_with(&world, &memory);
+    assert_int_equal(told().over_epoch, 4); /* they had ended before this one was accepted */
+}
+
+static void one_that_is_all_right_is_seen(void **state)
+{
+    (void)state;
+    begin(&world);
+    assert_int_equal(word(), BW_SECOND_IS_NONE);
+    make_second();
+    hear();
+    assert_asked(&world, "SYNC");
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    hear();
+    assert_not_asked(&world, "SYNC");
+}
+
+static void silence_is_no_second_enforcer(void **state)
+{
+    (void)state;
+    begin(&world);
+    make_second();
+    order(&world, BW_ORDER_STAND_BY, 0); /* terms: fresh for 3 s */
+    hear();
+    world.now_ms += 2999;
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    world.now_ms += 1;
+    assert_int_equal(word(), BW_SECOND_IS_SILENT);
+}
+
+static void one_on_this_machine_would_be_lost_with_it(void **state)
+{
+    (void)state;
+    begin(&world);
+    make_second();
+    second.boot_id = this_boot;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SAME_MACHINE);
+    second.boot_id = (struct bw_id){{0}};
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SAME_MACHINE);
+}
+
+static void one_that_cannot_look_cannot_fence(void **state)
+{
+    (void)state;
+    begin(&world);
+    make_second();
+    second.said.service = BW_SERVICE_UNKNOWN;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_BLIND);
+    second.said.service = BW_SERVICE_STOPPED;
+    second.said.service_age_ms = 7001; /* two of its looks, and what one takes */
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_BLIND);
+    second.said.service_age_ms = 7000;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    world.now_ms += 1;
+    assert_int_equal(word(), BW_SECOND_IS_BLIND);
+}
+
+static void one_that_never_saw_it_serve_is_unproved(void **state)
+{
+    (void)state;
+    begin(&world);
+    make_second();
+    second.said.has_agreed = false;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_UNPROVED);
+}
+
+/* What serves it has to see; a moment after the start it may not have looked yet. */
+static void one_that_looks_elsewhere_does_not_count(void **state)
+{
+    (void)state;
+    begin_serving(&world);
+    make_second();
+    second.said.armed_epoch = 1;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    for (int i = 0; i < 4; i++) {
+        tick_at(&world, world.now_ms + 750);
+        hear();
+    }
+    assert_int_equal(word(), BW_SECOND_IS_ELSEWHERE);
+    second.said.service = BW_SERVICE_STARTED;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+
+    begin_serving(&world);
+    make_second();
+    second.said.armed_epoch = 1;
+    second.said.has_agreed = false; /* it never has */
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_ELSEWHERE);
+}
+
+static void one_that_does_not_know_the_deadline_does_not_count(void **state)
+{
+    (void)state;
+    begin_serving(&world);
+    make_second();
+    second.said.service = BW_SERVICE_STARTED;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_UNARMED);
+    second.said.armed_epoch = 1;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    second.said.armed_epoch = 0;
+    second.said.fence_epoch = 1;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_FENCING);
+}
+
+static void of_two_the_better_one_counts(void **state)
+{
+    (void)state;
+    begin(&world);
+    make_second();
+    hear();
+    world.now_ms += 10;
+    second.session.bytes[0]++;
+    second.said.service = BW_SERVICE_UNKNOWN;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    second.session.bytes[0]++; /* takes the place of the first */
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_BLIND);
+}
+
+/* I1, 3.4: the group ends by time as long as it is committed that one is seen. */
+static void nothing_starts_before_it_has_the_deadline(void **state)
+{
+    (void)state;
+    begin_counted_on();
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    assert_not_asked(&world, "RUN:start");
+    hear();
+    assert_not_asked(&world, "RUN:start");
+    assert_false(reported(&world).start_begun);
+    assert_int_equal(word(), BW_SECOND_IS_SEEN); /* nothing has begun that it would have to end */
+    second.said.armed_epoch = 1;
+    hear();
+    assert_asked(&world, "RUN:start");
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+}
+
+/* Or once it is committed that there is none. */
+static void without_one_it_starts_when_that_is_committed(void **state)
+{
+    (void)state;
+    begin_counted_on();
+    tick_at(&world, world.now_ms + 500);
+    assert_not_asked(&world, "RUN:start");
+    assert_int_equal(word(), BW_SECOND_IS_NONE);
+    order_terms(false);
+    assert_asked(&world, "RUN:start");
+}
+
+/* One that is armed and is not believed is none. */
+static void armed_alone_lets_nothing_start(void **state)
+{
+    (void)state;
+    begin_counted_on();
+    second.said.armed_epoch = 1;
+    second.said.service = BW_SERVICE_UNKNOWN;
+    hear();
+    assert_not_asked(&world, "RUN:start");
+    second.said.service = BW_SERVICE_STOPPED;
+    second.boot_id = this_boot;
+    hear();
+    assert_not_asked(&world, "RUN:start");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_left_is_that_of_the_lease),
+        cmocka_unit_test(what_was_given_back_is_over),
+        cmocka_unit_test(one_that_is_all_right_is_seen),
+        cmocka_unit_test(silence_is_no_second_enforcer),
+        cmocka_unit_test(one_on_this_machine_would_be_lost_with_it),
+        cmocka_unit_test(one_that_cannot_look_cannot_fence),
+        cmocka_unit_test(one_that_never_saw_it_serve_is_unproved),
+        cmocka_unit_test(one_that_looks_elsewhere_does_not_count),
+        cmocka_unit_test(one_that_does_not_know_the_deadline_does_not_count),
+        cmocka_unit_test(of_two_the_better_one_counts),
+        cmocka_unit_test(nothing_starts_before_it_has_the_deadline),
+        cmocka_unit_test(without_one_it_starts_when_that_is_committed),
+        cmocka_unit_test(armed_alone_lets_nothing_start),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
