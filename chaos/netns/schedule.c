@@ -26,6 +26,8 @@
 #define SERVER_FOLLOW_MS 60000
 #define MOVE_LEASES_MAX  8  /* after so many a move that is measured is given up */
 #define MOVE_LEASES_LONG 5  /* and after so many it is said what it waits for */
+#define SLOW_FENCE_S     UINT64_C(60) /* no candidate for so long, and twice that the next time */
+#define SLOW_ROUNDS_MAX  7            /* up to about an hour */
 #define ELECTIONS        10 /* timeouts until one of three is elected, split votes included */
 
 /* ---- what the witnesses say: for waiting, and for the bound; never for the verdict ------------
@@ -33,6 +35,7 @@
 
 struct view {
     bool is_settled;   /* every group is held, every other site could take over */
+    bool is_fence_slow; /* a site is no candidate, since its last fence took longer than F */
     char why_not[128]; /* the first thing that is not as it should be; "": all is */
     uint64_t epochs[BW_LAB_GROUPS_MAX];
 };
@@ -47,6 +50,19 @@ static void unsettle(struct view *view, const char *group, const char *site, con
         (void)snprintf(view->why_not, sizeof view->why_not, "%s at %s %s %s", group, site, what,
                        list == NULL ? "" : list); /* cut: for people */
     free(list);
+}
+
+static bool is_among(const json_t *ids, const char *id)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(ids, i, one)
+    {
+        if (strcmp(json_string_value(one), id) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void take_group(const struct bw_lab *lab, const json_t *group, struct view *view)
@@ -71,6 +87,8 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
         const char *role = json_string_value(json_object_get(site, "role"));
         const bool is_primary = role != NULL && strcmp(role, "primary") == 0;
 
+        if (is_among(json_object_get(site, "why_not"), "fence_bound"))
+            view->is_fence_slow = true;
         if (!json_is_true(json_object_get(site, is_primary ? "serving" : "eligible")))
             unsettle(view, name == NULL ? "" : name,
                      json_string_value(json_object_get(site, "name")),
@@ -492,6 +510,28 @@ static bool may_start_hang_in(const struct bw_step *steps)
     return false;
 }
 
+/* A site whose fence was slower than F is no candidate for a minute, the next time for two (3.8): a
+ * disk that hangs, or a machine that has no time, makes it so. Where that holds a group back when
+ * the bound is over, the bound is longer by it. */
+static uint64_t slow_fence_ns(struct bw_run *run)
+{
+    struct view view;
+
+    if (!ask(run->lab, &view) || !view.is_fence_slow)
+        return 0;
+    run->slow_round_count += run->slow_round_count < SLOW_ROUNDS_MAX;
+    return (SLOW_FENCE_S << (run->slow_round_count - 1)) * BW_NS_PER_S;
+}
+
+static void lengthen(struct bw_lab *lab, struct bw_round *round, uint64_t more_ns)
+{
+    for (uint32_t group = 0; group < lab->options->group_count; group++)
+        round->bound_ns[group] += more_ns;
+    bw_lab_say(lab, BW_LAB_NOTE, -1, -1,
+               "a fence took too long: %.0f s more until its site is a candidate again",
+               (double)more_ns / (double)BW_NS_PER_S);
+}
+
 enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct bw_diag *diag)
 {
     struct bw_lab *lab = run->lab;
@@ -499,6 +539,7 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
     struct view before;
     struct view after = {0};
     uint64_t most_ns = 0;
+    uint64_t more_ns;
     char why_not[128];
     enum bw_err err;
 
@@ -523,6 +564,12 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
     if (lab->options->is_postgres)
         most_ns += SERVER_FOLLOW_MS * BW_NS_PER_MS;
     round->is_settled = wait_settled(lab, round->calm_ns + most_ns, why_not);
+    more_ns = round->is_settled ? 0 : slow_fence_ns(run);
+    if (more_ns > 0) {
+        lengthen(lab, round, more_ns);
+        most_ns += more_ns;
+        round->is_settled = wait_settled(lab, round->calm_ns + most_ns, why_not);
+    }
     if (!round->is_settled) {
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "not settled %.1f s after the last fault: %s",
                    (double)most_ns / (double)BW_NS_PER_S, why_not);

@@ -112,6 +112,7 @@ struct bw_run {
     struct bw_faults faults;
     struct bw_round *rounds; /* on the heap */
     uint32_t round_count;
+    uint32_t slow_round_count;   /* of them: those that waited for a site with a slow fence */
     uint64_t acknowledged_count; /* rows, of a PostgreSQL lab */
     uint64_t lost_count;         /* of these */
     uint64_t served_ns;          /* when every group was served for the first time */
