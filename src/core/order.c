@@ -90,6 +90,7 @@ static bool is_anothers_epoch(const struct bw_group *group, const char *site)
 static void derive_stand_by(const struct bw_group *group, const char *site, struct bw_order *order)
 {
     order->kind = BW_ORDER_STAND_BY;
+    order->let_go_index = group->let_go_index;
     order->others_epoch = is_anothers_epoch(group, site);
     order->newest_is_open = group->phase != BW_PHASE_VACANT;
     order->prepare = strcmp(group->target, site) == 0;

@@ -203,6 +203,8 @@ static const struct bw_rule rules[] = {
          "an agent that ended in the middle of an adoption, and of its end")
     RARE(S86, "3.8", "its group was let go: what serves without a lease is fenced first",
          "observe, delete or another spec while a site overrides")
+    RARE(S99, "3.8", "a let-go that it had not heard of is over: without a service it overrides no more",
+         "observed and back, while a site that overrides hears nobody")
     RARE(S87, "3.8", "another site has armed an epoch: what serves without a lease is fenced",
          "an override that the witnesses could not hear")
     RULE(S88, "3.8", "a start without a lease has failed: the witnesses are told at once")

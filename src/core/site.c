@@ -127,6 +127,9 @@ static void obey_stand_by(const struct step *step)
         site->memory.enforced = true;
         bw_site_save(step, "S6");
     }
+    /* 3.8: a let-go that it has not heard of ends its override too; but what serves by it stays. */
+    if (order->let_go_index > site->memory.let_go_index && site->service == BW_SERVICE_STOPPED)
+        (void)bw_site_override_yields(step, "S99");
 }
 
 static void obey_let_go(const struct step *step)

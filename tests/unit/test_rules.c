@@ -119,12 +119,12 @@ static void explain_lists_all_of_them(void **state)
 static void an_id_that_is_none_is_said_to_be(void **state)
 {
     (void)state;
-    assert_non_null(strstr(explain((const char *const[]){"--rule", "S99", NULL}, STDERR_FILENO,
+    assert_non_null(strstr(explain((const char *const[]){"--rule", "S999", NULL}, STDERR_FILENO,
                                    BW_EXIT_USAGE),
-                           "--rule S99: no such rule or gate; `breakwater explain --rules` lists"));
-    assert_non_null(strstr(explain((const char *const[]){"--rule", "S1,S99", NULL}, STDERR_FILENO,
+                           "--rule S999: no such rule or gate; `breakwater explain --rules` lists"));
+    assert_non_null(strstr(explain((const char *const[]){"--rule", "S1,S999", NULL}, STDERR_FILENO,
                                    BW_EXIT_USAGE),
-                           "--rule S99: no such rule"));
+                           "--rule S999: no such rule"));
     assert_non_null(strstr(explain((const char *const[]){"--rule", "S1,", NULL}, STDERR_FILENO,
                                    BW_EXIT_USAGE),
                            "--rule : no such rule"));

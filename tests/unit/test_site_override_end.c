@@ -444,6 +444,28 @@ static void let_go_it_is_fenced_first(void **state)
     assert_asked(&world, "LET_GO");
 }
 
+/* Observed and enforced again before it heard anybody: what was let go may serve at the other site.
+ */
+static void a_let_go_that_it_missed_ends_it_where_nothing_serves(void **state)
+{
+    struct bw_order of = {.kind = BW_ORDER_STAND_BY, .index = 20, .let_go_index = 20, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_not_asked(&world, "RUN:fence");
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_OVERRIDING); /* it serves: people's */
+    status(&world, "stopped");
+    of.index = 21;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    assert_asked(&world, "RUN:fence");
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    tick_at(&world, world.now_ms + 100);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +491,7 @@ int main(void)
         cmocka_unit_test(beside_another_site_that_has_armed_it_is_fenced),
         cmocka_unit_test(a_lease_of_another_that_is_heard_in_the_wait_is_waited_for),
         cmocka_unit_test(let_go_it_is_fenced_first),
+        cmocka_unit_test(a_let_go_that_it_missed_ends_it_where_nothing_serves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

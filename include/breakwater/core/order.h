@@ -20,7 +20,8 @@ struct bw_order {
     uint64_t index;
     uint64_t epoch;              /* newest epoch of the group, whoever holds it */
     uint64_t spec_version;
-    uint64_t let_go_index;       /* LET_GO: what the site's report confirms (3.9) */
+    uint64_t let_go_index; /* LET_GO: what the site's report confirms (3.9). STAND_BY: the newest
+                              that there was; 0 none. Others: 0 */
     uint64_t let_go_epoch;       /* LET_GO: the one epoch whose lease is disarmed without touching the
                                     service; 0 none. A lease of any other epoch had ended before
                                     (forced, say): it is treated as refused first, then let go */
