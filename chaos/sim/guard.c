@@ -488,7 +488,7 @@ static void on_hangup(struct sim_process *process, void *payload)
             continue;
         }
         bw_guard_machine_take_again(&guard->daemon, &guarded->at);
-        bw_guarded_configure(&guarded->at, &limits);
+        bw_guarded_configure(&guard->daemon, &guarded->at, &limits);
         guarded->files = guard->machine->scripts_named[i];
     }
     sim_guard_go_on(guard);

@@ -497,6 +497,16 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     }
 }
 
+bool bw_guard_says_otherwise(const struct bw_guard_limits *before,
+                             const struct bw_guard_limits *now)
+{
+    for (int i = 0; i < BW_ACTION_COUNT; i++)
+        if (before->has_script[i] != now->has_script[i] ||
+            before->timeout_ns[i] != now->timeout_ns[i])
+            return true;
+    return before->has_point != now->has_point || before->loop_delay_ns != now->loop_delay_ns;
+}
+
 /* It was let go, or ended and nothing has served since: what was written down as an end and then refused
  * is none (3.4, ended), and a restart does not make it one. */
 static bool is_over_at_start(const struct bw_guard *guard)

@@ -40,7 +40,7 @@ void bw_guard_group_configure(struct bw_guard_group *group, const struct bw_grou
 
     group->config = config;
     get_limits(config, &limits);
-    bw_guarded_configure(&group->at, &limits);
+    bw_guarded_configure(&group->program->machine, &group->at, &limits);
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         group->has_warned_shell[action] = false;
     bw_guard_reach_keep(group);

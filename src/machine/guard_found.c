@@ -168,10 +168,13 @@ bw_guard_machine_refuses(const struct bw_guard_machine *machine,
     return NULL;
 }
 
-void bw_guarded_configure(struct bw_guarded *group, const struct bw_guard_limits *limits)
+void bw_guarded_configure(struct bw_guard_machine *machine, struct bw_guarded *group,
+                          const struct bw_guard_limits *limits)
 {
     struct bw_guard_limits next = *limits;
 
+    if (bw_guard_says_otherwise(&group->guard->limits, limits))
+        bw_guard_machine_greet_again(machine);
     next.reach_works = group->guard->limits.reach_works; /* `enforce` has not changed */
     next.proof = group->guard->limits.proof;             /* a trial needs the guard to be down */
     group->guard->limits = next;

@@ -162,6 +162,35 @@ static void scripts_change_with_sighup_and_a_bad_file_changes_nothing(void **sta
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_WELCOME], 1);
 }
 
+/* An agent that was told other limits would go on with them until it is restarted (5.4). */
+static void what_an_agent_is_told_changes_with_sighup(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    char text[4096] = "";
+    FILE *file;
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.remote_fence_ms, 0);
+    file = fopen(rig_path(rig, "site.yaml"), "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    assert_int_equal(fclose(file), 0);
+    file = fopen(rig_path(rig, "site.yaml"), "w");
+    assert_non_null(file);
+    assert_true(fprintf(file, "%s    remote_fence_script: %s\n    remote_fence_timeout: 7s\n", text,
+                        rig_path(rig, "fence.sh")) > 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(kill(rig->guard, SIGHUP), 0);
+    while (rig->agent.connection != NULL && rig_now_ms() < limit)
+        rig_turn(rig);
+    assert_null(rig->agent.connection); /* the guard has closed it */
+    rig_greet(rig);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.remote_fence_ms, 7000);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_epoch, 1);
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+}
+
 /* ---- deadlines (I1, 3.2.4) ------------------------------------------------------------------- */
 
 /* I1, 3.2.4: at D - F the fence script runs, and by D nothing serves. */
@@ -607,6 +636,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_epoch_is_armed_started_stopped_and_ended),
         TEST(a_guard_that_is_told_to_end_leaves_the_service_and_its_deadline),
+        TEST(what_an_agent_is_told_changes_with_sighup),
         TEST(scripts_change_with_sighup_and_a_bad_file_changes_nothing),
         TEST(a_deadline_is_fenced_by_the_fence_script),
         TEST(a_hanging_fence_is_overtaken_by_kill_before_d),

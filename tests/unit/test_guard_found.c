@@ -363,7 +363,7 @@ static void other_limits_leave_what_was_proved(void **state)
     add_groups();
     guards[0].limits.reach_works = true;
     guards[0].limits.proof = 7;
-    bw_guarded_configure(&groups[0], &next);
+    bw_guarded_configure(&machine, &groups[0], &next);
     assert_true(guards[0].limits.reach_works);
     assert_int_equal(guards[0].limits.proof, 7);
     assert_int_equal(guards[0].limits.digest, 8);
@@ -377,7 +377,7 @@ static void what_a_run_of_before_has_found_is_not_taken_for_what_is_named_now(vo
     (void)state;
     add_groups();
     assert_int_equal(bw_guarded_digest(&groups[0], BW_GUARD_SLOT_ACTION, 7), 7);
-    bw_guarded_configure(&groups[0], &next);
+    bw_guarded_configure(&machine, &groups[0], &next);
     assert_int_equal(bw_guarded_digest(&groups[0], BW_GUARD_SLOT_ACTION, 7), 0);
 }
 

@@ -329,14 +329,15 @@ static int begin_armed(void **state)
 
 static void a_run_has_the_scripts_with_which_it_was_begun(void **state)
 {
-    const struct bw_guard_limits others = {.has_script = {[BW_ACTION_STATUS] = true}, .digest = 2};
+    struct bw_guard_limits others = guards[0].limits;
 
     (void)state;
-    bw_guarded_configure(&groups[0], &others);
+    others.digest = 2;
+    bw_guarded_configure(&machine, &groups[0], &others);
     says_run(0, BW_ACTION_STATUS, 7);
     assert_done("spawn0:status write_mirrors");
     assert_int_equal(bw_guarded_digest(&groups[0], BW_GUARD_SLOT_OBSERVATION, 2), 2);
-    bw_guarded_configure(&groups[0], &others);
+    bw_guarded_configure(&machine, &groups[0], &others);
     assert_int_equal(bw_guarded_digest(&groups[0], BW_GUARD_SLOT_OBSERVATION, 2), 0);
 }
 
@@ -536,6 +537,27 @@ static void a_group_that_comes_later_is_told_to_the_agent_that_is_here(void **st
     log_text[0] = '\0';
     go_on(true);
     assert_non_null(strstr(log_text, "greet_again"));
+}
+
+/* 5.4: what it was told at the hello would hold until somebody restarts it. */
+static void an_agent_that_was_told_other_limits_is_greeted_again(void **state)
+{
+    struct bw_guard_limits others = guards[0].limits;
+
+    (void)state;
+    bw_guarded_configure(&machine, &groups[0], &others);
+    assert_done("");
+    others.has_point = true;
+    bw_guarded_configure(&machine, &groups[0], &others);
+    assert_done("greet_again");
+    says_hello(AGENT + 1, cluster);
+    go_on(true);
+    others.timeout_ns[BW_ACTION_FENCE]++;
+    bw_guarded_configure(&machine, &groups[0], &others);
+    assert_done("greet_again");
+    others.has_script[BW_ACTION_REMOTE_FENCE] = true;
+    bw_guarded_configure(&machine, &groups[0], &others);
+    assert_done(""); /* nobody is there */
 }
 
 /* 5.4: its agent may not have read the file yet. */
@@ -792,6 +814,7 @@ int main(void)
         cmocka_unit_test_setup(a_hello_of_another_cluster_is_refused, begin),
         cmocka_unit_test_setup(an_agent_is_told_no_more_than_it_reads, begin),
         cmocka_unit_test_setup(a_group_that_comes_later_is_told_to_the_agent_that_is_here, begin),
+        cmocka_unit_test_setup(an_agent_that_was_told_other_limits_is_greeted_again, begin),
         cmocka_unit_test_setup(a_group_that_was_left_takes_no_order, begin),
         cmocka_unit_test_setup(a_look_that_waits_is_not_begun_of_a_group_that_was_left, begin),
         cmocka_unit_test_setup(no_group_has_an_agent_that_is_gone, begin),

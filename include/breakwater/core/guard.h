@@ -330,6 +330,11 @@ struct bw_reach_sight bw_guard_sight(const struct bw_guard *guard);
 /* What WELCOME's GROUP_STATE says. */
 void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out_state);
 
+/* Would it say other limits? Then an agent that was told of those before has to be told anew (5.4).
+ */
+bool bw_guard_says_otherwise(const struct bw_guard_limits *before,
+                             const struct bw_guard_limits *now);
+
 /* The limit of what a fence runs, for the report (3.2.4): the fence script's, or without one the stop
  * script's. In a fence window it is cut to the instant of TERM. */
 uint32_t bw_guard_fence_bound_ms(const struct bw_guard_limits *limits);

@@ -92,8 +92,10 @@ const struct bw_guarded *
 bw_guard_machine_refuses(const struct bw_guard_machine *machine,
                          enum bw_guarded_named (*named)(const struct bw_guarded *group, void *user),
                          void *user);
-/* These limits are in force from here on; what was proved of its reach holds. */
-void bw_guarded_configure(struct bw_guarded *group, const struct bw_guard_limits *limits);
+/* These limits are in force from here on; what was proved of its reach holds. An agent that was
+ * told others is greeted again. */
+void bw_guarded_configure(struct bw_guard_machine *machine, struct bw_guarded *group,
+                          const struct bw_guard_limits *limits);
 /* The scripts that the run in `slot` has found, by their digest; 0: a reload knows better. */
 uint64_t bw_guarded_digest(const struct bw_guarded *group, enum bw_guard_slot slot,
                            uint64_t digest);
