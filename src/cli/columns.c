@@ -413,10 +413,12 @@ static void warn_of_end(const json_t *group, struct bw_verdict *verdict)
             bw_json_number(group, "epoch"), site, bw_json_member(end, "why"),
             bw_json_member(end, "gate"));
     if (is_lost)
-        (void)fprintf(verdict->out,
-                      "  %s came back without the state that could give it back; once nothing of %s "
-                      "runs there:  %s\n",
-                      site, name, bw_json_member(end, "way"));
+        (void)fprintf(
+            verdict->out,
+            "  who speaks for %s has not the state that could give it back (an agent made anew, "
+            "or a second enforcer); once nothing of %s "
+            "runs there:  %s\n",
+            site, name, bw_json_member(end, "way"));
     else
         (void)fprintf(verdict->out,
                       "  it ends when %s gives it back; or, once that site is off:  %s\n", site,

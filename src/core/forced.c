@@ -116,7 +116,8 @@ enum bw_err bw_forced_refuse_waiting(const struct bw_group *group, const struct 
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
             "time alone does not end epoch %" PRIu64 " of %s at %s (gate %s: %s), and "
-            "%s came back without the state that could give it back; it ends when %sa "
+            "who speaks for %s has not the state that could give it back (an agent made anew, or a "
+            "second enforcer); it ends when %sa "
             "person vouches that nothing of it runs there: %s",
             group->epoch, group->spec.name, site, waits->gate, waits->why, site, fence, way);
     return bw_diag_set(
@@ -168,7 +169,8 @@ static enum bw_err check_answer(const struct bw_group *group, const struct bw_wa
                            "although its agent answers: the same with --holder-is-off",
                            site,
                            bw_eval_is_holder_lost(group, watch)
-                               ? "but came back without the state that could give the epoch back"
+                               ? "but not with the state that could give the epoch back: an "
+                                 "agent made anew, or a second enforcer"
                                : "so it can end the service and give the epoch back itself");
     case BW_HOLDER_STARTED:
         break;

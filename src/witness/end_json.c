@@ -101,7 +101,10 @@ static void add_holder(const struct bw_operator_view *view, int group_index, jso
     if (tell_remote_fence(view, group_index, fence))
         add(facts, "A fence from another site ends it, too: %s.", fence);
     if (waits.is_lost)
-        add(facts, "%s came back without the state that could give it back.", group->holder_site);
+        add(facts,
+            "Who speaks for %s has not the state that could give it back: an agent made anew, or a "
+            "second enforcer.",
+            group->holder_site);
 }
 
 static void add_site(const struct bw_operator_view *view, int group_index, json_t **facts)

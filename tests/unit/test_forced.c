@@ -309,7 +309,7 @@ static void who_lost_its_state_is_not_waited_for(void **state)
     assert_null(strstr(diag.text, "when dc-a gives it back"));
     assert_says(way);
     assert_int_equal(force("dc-a", false, epoch()), BW_ERR_REFUSED);
-    assert_says("without the state that could give the epoch back");
+    assert_says("not with the state that could give the epoch back");
 }
 
 /* Two that speak at once: one of them may still give it back. */
