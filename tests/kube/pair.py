@@ -237,9 +237,9 @@ class Lab(Machine):
                                 "--request-timeout=20s", "-n", "harbor-ns", *words),
                    env={**os.environ, "HOME": str(self.work)})
 
-    def up(self, site):
+    def up(self, site, nodes=NODES):
         run(*self.inside(site, HERE / "up", site, PORT, "--dir", self.work, "--address", ADDRESS[site],
-                         "--nodes", NODES, "--node-grace", NODE_GRACE_S, "--evict-after", EVICT_AFTER_S),
+                         "--nodes", nodes, "--node-grace", NODE_GRACE_S, "--evict-after", EVICT_AFTER_S),
             timeout=400)
 
     def start_operator(self, site):
