@@ -161,6 +161,7 @@ static void on_told(const struct step *step, const struct bw_second_event *event
     arm(step, event);
     second->agent_says_serves = told->serves;
     second->told_at = event->asked;
+    second->end_is_guessed = false;
 }
 
 /* ---- what has ended -------------------------------------------------------------------------- */
@@ -329,6 +330,7 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
         return;
     second->phase = BW_SECOND_ARMED;
     second->end = bw_instant_add(bw_instant_add(now, grace_ns), memory->fence_ns);
+    second->end_is_guessed = true;
 }
 
 void bw_second_say(const struct bw_second *second, struct bw_instant now,
@@ -354,7 +356,10 @@ void bw_second_say(const struct bw_second *second, struct bw_instant now,
 
 uint64_t bw_second_warns_of(const struct bw_second *second)
 {
-    return second->phase == BW_SECOND_SCRIPT || second->phase == BW_SECOND_LOOKING
+    const bool is_doubted = second->phase == BW_SECOND_FENCED && second->end_is_guessed &&
+                            second->service != BW_SERVICE_STOPPED; /* 3.4 */
+
+    return second->phase == BW_SECOND_SCRIPT || second->phase == BW_SECOND_LOOKING || is_doubted
                ? second->memory.epoch
                : 0;
 }

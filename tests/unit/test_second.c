@@ -173,6 +173,9 @@ static void it_fences_when_the_lease_has_not_gone_on(void **state)
     looked(BW_SERVICE_STOPPED);
     assert_true(said().fence_seen);
     assert_int_equal(bw_second_warns_of(&world.second), 0);
+    tick_at(world.now_ms + 1000);
+    looked(BW_SERVICE_UNKNOWN); /* the lease is over with it: nothing starts any more */
+    assert_int_equal(bw_second_warns_of(&world.second), 0);
 }
 
 /* However late an answer comes, and whatever one of the clocks did: from when it asked. */
@@ -368,6 +371,18 @@ static void one_that_begins_with_an_open_epoch_fences_it_unless_told(void **stat
     looked(BW_SERVICE_STARTED);
     tick_at(102000);
     assert_non_null(strstr(world.log, "FENCE"));
+
+    /* The lease may go on, and its agent start the service again: an end that is seen no more is
+     * none. */
+    fenced(true);
+    looked(BW_SERVICE_STOPPED);
+    assert_int_equal(bw_second_warns_of(&world.second), 0);
+    tick_at(world.now_ms + 1000);
+    looked(BW_SERVICE_UNKNOWN);
+    assert_int_equal(bw_second_warns_of(&world.second), 3);
+    tick_at(world.now_ms + 1000);
+    looked(BW_SERVICE_STOPPED);
+    assert_int_equal(bw_second_warns_of(&world.second), 0);
 
     begin_with(&memory);
     tell(3, 10000);

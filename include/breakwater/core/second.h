@@ -151,6 +151,8 @@ struct bw_second {
     struct bw_instant service_at;   /* which began then */
     bool agent_says_serves;         /* the newest answer, of the epoch that is armed */
     struct bw_instant told_at;      /* when the question of the newest answer left */
+    bool end_is_guessed; /* it began with an open epoch, of which nobody has told it since: its
+                            agent's lease may go on */
 };
 
 /* Begins with what was kept. What it had taken and not seen over has a deadline that nobody knows any more:
@@ -166,8 +168,10 @@ void bw_second_step(struct bw_second *second, const struct bw_second_event *even
 void bw_second_say(const struct bw_second *second, struct bw_instant now,
                    struct bw_second_said *out_said);
 
-/* A fence of its has begun and has not seen the end: it says `unknown` to the witnesses itself, for its agent may
- * be lost, and time ends no epoch of a site that says so (3.3). Of the epoch that it returns; 0: nothing is said. */
+/* A fence of its has begun and has not seen the end, or it fenced before the lease could be known
+ * to end and sees no more whether it has ended (what its agent has begun in between): it says
+ * `unknown` to the witnesses itself, for its agent may be lost, and time ends no epoch of a site
+ * that says so (3.3). Of the epoch that it returns; 0: nothing is said. */
 uint64_t bw_second_warns_of(const struct bw_second *second);
 
 /* What must hold of it between steps: the sentence of a fact that does not, or NULL. What is read from disk is
