@@ -6,7 +6,7 @@
 # in ../kubernetes/object.sh. The object carries one annotation more than those:
 #   breakwater/replicas  the counts before the last stop
 
-. "${BASH_SOURCE[0]%/*}/../kubernetes/object.sh"
+. "${BASH_SOURCE[0]%/*}/../kubernetes/object.sh" || exit 1
 
 HARBOR_NAMESPACE=${HARBOR_NAMESPACE:-harbor-ns}
 HARBOR_NAME=${HARBOR_NAME:-harbor}

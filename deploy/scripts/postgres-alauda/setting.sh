@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # setting.sh - how Alauda's edition of the operator is told: `spec.clusterReplication.isReplica`, and with it
 # `numberOfInstances`. Sourced.
-. "${BASH_SOURCE[0]%/*}/../kubernetes/postgresql.sh"
+. "${BASH_SOURCE[0]%/*}/../kubernetes/postgresql.sh" || exit 1
 
 POSTGRES_INSTANCES=${POSTGRES_INSTANCES:-2}
 POSTGRES_STANDBY_INSTANCES=${POSTGRES_STANDBY_INSTANCES:-1}

@@ -3,7 +3,7 @@
 # without it is a primary. Sourced.
 #
 # The object carries the annotation breakwater/standby as well: what spec.standby had before the last start.
-. "${BASH_SOURCE[0]%/*}/../kubernetes/postgresql.sh"
+. "${BASH_SOURCE[0]%/*}/../kubernetes/postgresql.sh" || exit 1
 
 POSTGRES_STANDBY=${POSTGRES_STANDBY:-}
 POSTGRES_INSTANCES=${POSTGRES_INSTANCES:-}

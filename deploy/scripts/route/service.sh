@@ -21,7 +21,7 @@
 #
 # Exit status: 0 it was seen so; 1 it was not, in time; 2 the settings are wrong; 3 there is a newer epoch, or this
 # one is over there, and nothing was touched.
-. "${BASH_SOURCE[0]%/*}/../kubernetes/object.sh"
+. "${BASH_SOURCE[0]%/*}/../kubernetes/object.sh" || exit 1
 
 WRONG=2
 NEWER=3

@@ -6,7 +6,7 @@
 # Settings come from the environment only; README.md lists them. What keeps a write of an older epoch out is
 # in ../kubernetes/object.sh, how a database is asked in ../kubernetes/postgresql.sh.
 
-. "${BASH_SOURCE[0]%/*}/../kubernetes/postgresql.sh"
+. "${BASH_SOURCE[0]%/*}/../kubernetes/postgresql.sh" || exit 1
 
 POSTGRES_INSTANCES=${POSTGRES_INSTANCES:-1}
 WALG=${WALG:-wal-g}
