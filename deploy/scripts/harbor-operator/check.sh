@@ -88,6 +88,26 @@ judge_own() {
             "$(argo_advice "$2")"
 }
 
+# Who applies counts on the server's side, each with its components on a line: MANAGER COMPONENT...
+# shellcheck disable=SC2016 # the template's own variables
+appliers() {
+    local template='{{range .metadata.managedFields}}{{if eq .operation "Apply"}}{{$manager := .manager}}'
+    template+='{{with .fieldsV1}}{{with index . "f:spec"}}{{with index . "f:helmValues"}}'
+    template+='{{range $part, $fields := .}}{{range $field, $own := $fields}}{{if eq $field "f:replicas"}}'
+    template+='{{$manager}} {{$part}}{{"\n"}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}'
+    ask_whole "$template" "$KIND" "$HARBOR_NAME" |
+        awk '$1 != "breakwater" { sub(/^f:/, "", $2); parts[$1] = parts[$1] " " $2 }
+            END { for (manager in parts) print manager parts[manager] }'
+}
+
+check_appliers() {
+    local manager parts
+    while read -r manager parts; do
+        echo "warning: $KIND/$HARBOR_NAME: $manager applies the counts of $parts on the server's side, and puts them" \
+            "back. gitops.md beside this script: how they become breakwater's"
+    done < <(appliers)
+}
+
 check_keepers() {
     local told deployment names part pointers=
     for part in "${COMPONENTS[@]}"; do
@@ -96,6 +116,7 @@ check_keepers() {
     told=$(marks "$KIND" "$HARBOR_NAME") ||
         { lacks "the object $HARBOR_NAMESPACE/$HARBOR_NAME, or the right to read it"; return; }
     judge_own "$KIND/$HARBOR_NAME" "$pointers"
+    check_appliers
     names=$(ask get deployments,statefulsets -l "release=$HARBOR_NAME" -o name 2>/dev/null) ||
         { lacks "a list of the workloads of $HARBOR_NAME"; return; }
     for deployment in $names; do
