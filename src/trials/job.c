@@ -203,18 +203,31 @@ static enum bw_reach_slot slot_of(enum bw_action_kind action)
     return bw_action_is_action(action) ? BW_REACH_ACTION : BW_REACH_OBSERVE;
 }
 
+/* What was stopped or fenced is over, as it is under a guard: the start after it is another
+ * grant's. */
+static uint64_t epoch_of(struct bw_trial_report *report, enum bw_action_kind action)
+{
+    if (report->epochs == 0 || (action == BW_ACTION_START && report->is_over)) {
+        report->epochs++;
+        report->is_over = false;
+    }
+    if (action == BW_ACTION_STOP || action == BW_ACTION_FENCE)
+        report->is_over = true;
+    return report->epochs;
+}
+
 static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
                   enum bw_action_kind action, enum bw_sandbox_who who)
 {
     static const struct bw_run_facts facts = {.reason = BW_REASON_SITE_LOST,
                                               .grade = BW_GRADE_EXPIRED};
-    const struct bw_script_order order = {.group = sandbox->group,
-                                          .site = sandbox->site->site,
-                                          .epoch = 1,
-                                          .facts = &facts,
-                                          .lease_remaining_ms = LEASE_MS,
-                                          .cgroup =
-                                              bw_reach_service_cgroup(&sandbox->reaches[who])};
+    const struct bw_script_order order = {
+        .group = sandbox->group,
+        .site = sandbox->site->site,
+        .epoch = epoch_of(sandbox->report, action),
+        .facts = &facts,
+        .lease_remaining_ms = LEASE_MS,
+        .cgroup = bw_reach_service_cgroup(&sandbox->reaches[who])};
     struct bw_script_env env;
     struct bw_diag diag = {0};
     enum bw_err err = bw_script_env_init(&env, &order, &diag);

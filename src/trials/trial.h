@@ -166,6 +166,8 @@ struct bw_trial_report {
      * once; and that a run of it did not bring stopped at all: then nothing is known. */
     uint64_t stopped_max_ns[BW_ACTION_COUNT];
     bool is_without_end[BW_ACTION_COUNT];
+    uint64_t epochs;         /* begun so far */
+    bool is_over;            /* the last of them: the next start has one of its own */
     enum bw_service service; /* the last status seen outside of the sandbox */
     uint32_t process_count;  /* of the service, seen after the first start */
     bool has_started;        /* a start was begun: the service must be stopped in the end */
