@@ -20,6 +20,7 @@ RIGHTS=(
 ARGO="argocd.argoproj.io/tracking-id argocd.argoproj.io/instance"
 ARGO_OR_ANOTHER=app.kubernetes.io/instance # of Argo CD before 3.0, but Helm writes it as well
 HELM=meta.helm.sh/release-name
+LAST_APPLIED=kubectl.kubernetes.io/last-applied-configuration
 FLUX=kustomize.toolkit.fluxcd.io/name
 FLUX_OFF=kustomize.toolkit.fluxcd.io/reconcile
 FLUX_HELM=helm.toolkit.fluxcd.io/name
@@ -82,6 +83,10 @@ judge() {
 judge_own() {
     local value
     judge "$1" "$2"
+    value=$(value_of $LAST_APPLIED)
+    [[ $value != *'"replicas":'* ]] ||
+        echo "warning: $1 was applied with counts ($LAST_APPLIED): the next \`kubectl apply\` puts them back, or" \
+            "removes them. gitops.md beside this script: how it leaves them alone"
     value=$(value_of $ARGO_OR_ANOTHER)
     [ -z "$value" ] || [ -n "$(value_of $HELM)" ] ||
         echo "warning: $1 may be kept by Argo CD ($ARGO_OR_ANOTHER: $value), whose sync puts the counts back." \
