@@ -87,7 +87,7 @@ class Machine(Cluster):
     def remove(self):
         for top in self.cgroup_tops():
             for site in self.site_names.values():
-                for folder in top.glob(f"breakwater-{site}@*"):
+                for folder in top.glob(f"breakwater-{site}@{self.name}"):
                     self.remove_cgroup(folder)
         shutil.rmtree(self.work, ignore_errors=True)
 

@@ -187,7 +187,7 @@ class Lab(Machine):
         for role in ("agent", "guard"):
             self.stop(f"{role}-{site}", signal.SIGKILL)
         for top in self.cgroup_tops():
-            for folder in top.glob(f"breakwater-{self.site_names[site]}@*"):
+            for folder in top.glob(f"breakwater-{self.site_names[site]}@{self.name}"):
                 with contextlib.suppress(OSError):
                     (folder / "cgroup.kill").write_text("1")
         self.kill_service(site)
