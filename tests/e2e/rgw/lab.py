@@ -27,15 +27,18 @@ def until(is_met, what, seconds=PATIENCE):
 
 
 class Zone:
-    def __init__(self, folder, name, port):
+    """`port`, and 99 after it, are its cluster's, at `address`; `enter`: the words by which a program gets to where that is."""
+
+    def __init__(self, folder, name, port, address="127.0.0.1", enter=()):
         self.folder = folder / name
         self.name = f"zone-{name}"
         self.site = f"dc-{name}"
         self.port = port
         self.gateway_port = port + 9
         self.second_port = port + 10
-        self.url = f"http://127.0.0.1:{self.gateway_port}"
-        self.second_url = f"http://127.0.0.1:{self.second_port}"
+        self.address, self.enter = address, list(enter)
+        self.url = f"http://{address}:{self.gateway_port}"
+        self.second_url = f"http://{address}:{self.second_port}"
         self.processes = {}
         self.folder.mkdir()
         self.environment = {"PATH": os.environ["PATH"], "CEPH_CONF": str(self.folder / "ceph.conf"),
@@ -47,12 +50,12 @@ class Zone:
         fsid, osd = str(uuid.uuid4()), str(uuid.uuid4())
         (self.folder / "ceph.conf").write_text(f"""[global]
 fsid = {fsid}
-mon_host = v2:127.0.0.1:{self.port}
+mon_host = v2:{self.address}:{self.port}
 ms_bind_msgr1 = false
 ms_bind_port_min = {self.port + 20}
 ms_bind_port_max = {self.port + 80}
-public_addr = 127.0.0.1
-cluster_addr = 127.0.0.1
+public_addr = {self.address}
+cluster_addr = {self.address}
 keyring = {self.folder}/keyring
 run_dir = {self.folder}
 crash_dir = {self.folder}
@@ -78,12 +81,12 @@ osd_memory_target = 939524096
 rgw_sync_lease_period = 10
 rgw_thread_pool_size = 64
 [client.gateway]
-rgw_frontends = beast endpoint=127.0.0.1:{self.gateway_port}
+rgw_frontends = beast endpoint={self.address}:{self.gateway_port}
 rgw_realm = realm
 rgw_zonegroup = group
 rgw_zone = {self.name}
 [client.second]
-rgw_frontends = beast endpoint=127.0.0.1:{self.second_port}
+rgw_frontends = beast endpoint={self.address}:{self.second_port}
 rgw_realm = realm
 rgw_zonegroup = group
 rgw_zone = {self.name}
@@ -95,7 +98,7 @@ rgw_zone = {self.name}
                               ("client.second", "--cap", "mon", "allow rw", "--cap", "osd", "allow rwx")]:
             keyring = self.folder / "keyring"
             self.tool("ceph-authtool", keyring, *([] if keyring.exists() else ["-C"]), "--gen-key", "-n", entity, *caps)
-        self.tool("monmaptool", "--create", "--fsid", fsid, "--addv", "a", f"[v2:127.0.0.1:{self.port}]",
+        self.tool("monmaptool", "--create", "--fsid", fsid, "--addv", "a", f"[v2:{self.address}:{self.port}]",
                   self.folder / "monmap")
         for part in ("mon", "osd"):
             (self.folder / part).mkdir()
@@ -112,7 +115,7 @@ rgw_zone = {self.name}
                  "second": ["radosgw", "-f", "--name", "client.second"]}
         for part in parts or PARTS:
             log = open(self.folder / f"{part}.out", "a", encoding="utf-8")
-            self.processes[part] = subprocess.Popen(words[part], env=self.environment, stdin=subprocess.DEVNULL,
+            self.processes[part] = subprocess.Popen(self.enter + words[part], env=self.environment, stdin=subprocess.DEVNULL,
                                                     stdout=log, stderr=log, start_new_session=True)
 
     def kill(self, *parts):
@@ -127,7 +130,7 @@ rgw_zone = {self.name}
         self.processes[part].send_signal(signal.SIGCONT)
 
     def tool(self, *words):
-        done = subprocess.run([str(word) for word in words], env=self.environment, stdin=subprocess.DEVNULL,
+        done = subprocess.run(self.enter + [str(word) for word in words], env=self.environment, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode != 0:
             raise AssertionError(f"{words}: {done.returncode}: {done.stderr[-500:]}")
@@ -160,7 +163,7 @@ rgw_zone = {self.name}
     def signed(self, method, path, hashed, port, user=USER):
         """The fields of a request, with a signature that is made here."""
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        fields = {"host": f"127.0.0.1:{port}", "x-amz-content-sha256": hashed, "x-amz-date": now}
+        fields = {"host": f"{self.address}:{port}", "x-amz-content-sha256": hashed, "x-amz-date": now}
         names = ";".join(fields)
         request = "\n".join([method, path, "", *(f"{key}:{value}" for key, value in fields.items()), "", names, hashed])
         scope = f"{now[:8]}/us-east-1/s3/aws4_request"
@@ -174,7 +177,7 @@ rgw_zone = {self.name}
     def s3(self, method, path, body=b"", port=0, user=USER):
         """(status, content); (0, why) without an answer. Asks the second gateway by its port."""
         port = port or self.gateway_port
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection(self.address, port, timeout=10)
         try:
             hashed = hashlib.sha256(body).hexdigest()
             connection.request(method, path, body, self.signed(method, path, hashed, port, user))
@@ -188,7 +191,7 @@ rgw_zone = {self.name}
     def begin_upload(self, name, text):
         """Half of it is sent: `finish_upload` sends the rest."""
         path = f"/{BUCKET}/{name}"
-        connection = http.client.HTTPConnection("127.0.0.1", self.gateway_port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(self.address, self.gateway_port, timeout=PATIENCE)
         connection.putrequest("PUT", path, skip_host=True, skip_accept_encoding=True)
         for key, value in self.signed("PUT", path, "UNSIGNED-PAYLOAD", self.gateway_port).items():
             connection.putheader(key, value)
