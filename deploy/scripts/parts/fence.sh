@@ -1,0 +1,6 @@
+#!/bin/bash
+# Fences every part, all at once. Exits 0 only when each fence has seen its end.
+. "${BASH_SOURCE[0]%/*}/parts.sh"
+
+read_parts 1
+all_do fence.sh

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# parts.sh - what the scripts beside it know about a group whose service has parts, each with a set of scripts of its own.
+# Sourced.
+#
+#   PARTS   `NAME=SET ...`: the name of a part's steps, and its set's folder: beside this one, or an absolute path
+#
+# What is asked of all parts is asked of all at once: they wait, each for something else.
+
+set -u -o pipefail
+export LC_ALL=C
+
+say() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+# Sets NAMES and SETS, in the order of PARTS; ends the script with $1 where that makes no sense.
+read_parts() {
+    local word folder
+    NAMES=() SETS=()
+    for word in ${PARTS:-}; do
+        folder=${word#*=}
+        [[ $folder == /* ]] || folder=${BASH_SOURCE[0]%/*}/../$folder
+        if [[ $word != ?*=?* ]] || [ ! -x "$folder/status.sh" ]; then
+            say "PARTS: '$word' is not NAME=SET, or there is no $folder/status.sh"
+            exit "$1"
+        fi
+        NAMES+=("${word%%=*}") SETS+=("$folder")
+    done
+    [ ${#NAMES[@]} -gt 0 ] || { say "PARTS is not set" && exit "$1"; }
+}
+
+# Of the position of all parts, that of number $1.
+own_position() {
+    local positions
+    IFS=, read -ra positions <<<"${BREAKWATER_TARGET_POSITION:-}"
+    printf '%s' "${positions[$1]:-}"
+}
+
+# Runs script $1 of each part that has it, all at once; 0 when each has ended well. What they print goes to stderr.
+all_do() {
+    local number pids=() status=0
+    for number in "${!NAMES[@]}"; do
+        [ ! -x "${SETS[number]}/$1" ] || { "${SETS[number]}/$1" >&2 & pids+=($!); }
+    done
+    for number in "${pids[@]}"; do
+        wait "$number" || status=1
+    done
+    return $status
+}
+
+# The script of the step that this runs as, of the part that has its name.
+do_step() {
+    local number
+    read_parts 1
+    for number in "${!NAMES[@]}"; do
+        if [ "${NAMES[number]}" = "${BREAKWATER_STEP:-}" ]; then
+            BREAKWATER_TARGET_POSITION=$(own_position "$number") exec "${SETS[number]}/$1"
+        fi
+    done
+    say "no part of PARTS has the name of the step, '${BREAKWATER_STEP:-}'"
+    exit 1
+}
