@@ -181,10 +181,13 @@ class Judge:
 class Lab(Machine):
     """`scripts`: what the group of both sites is run with, besides the limits; see harbor_scripts."""
 
+    spec = {"lease_ttl": f"{TTL_S}s", "fence_timeout": f"{FENCE_S}s", "switchover_timeout": "5m", "retry_backoff": "5s",
+            "on_lag": "allow", "failback": "never"}
+
     def __init__(self, breakwater):
         hosts = {"w1": (ADDRESS["a"], 20201, 20202), "w2": (ADDRESS["b"], 20201, 20202),
                  "w3": (OUTSIDE, 20201, 20202)}
-        # The cgroups of this machine are everybody's, and named by the cluster; this process is always number 1.
+        # The cgroups of this machine are everybody's, and named by the cluster; this process is always number 2.
         name = f"kube{uuid.uuid4().hex[:8]}-"
         super().__init__(breakwater, name, hosts, {site: f"dc-{site}" for site in SITES})
         self.judge = Judge()
@@ -242,12 +245,20 @@ class Lab(Machine):
                          "--nodes", nodes, "--node-grace", NODE_GRACE_S, "--evict-after", EVICT_AFTER_S),
             timeout=400)
 
+    def begin_beside(self, site, name, *command):
+        """A program in the namespace of a cluster."""
+        with open(self.work / f"{name}-{site}.log", "ab") as log:
+            return subprocess.Popen(self.inside(site, *command), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    @staticmethod
+    def health(site):
+        """Who says how Harbor is: the operator's stand-in."""
+        return "--health", f"{ADDRESS[site]}:80"
+
     def start_operator(self, site):
-        with open(self.work / f"operator-{site}.log", "ab") as log:
-            self.operators[site] = subprocess.Popen(self.inside(
-                site, sys.executable, HERE / "operator", "--kubeconfig", self.kubeconfig(site), "--kubectl",
-                f"{KUBE}/bin/kubectl", "--health", f"{ADDRESS[site]}:80"),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.operators[site] = self.begin_beside(
+            site, "operator", sys.executable, HERE / "operator", "--kubeconfig", self.kubeconfig(site), "--kubectl",
+            f"{KUBE}/bin/kubectl", *self.health(site))
 
     def make_site(self, site):
         self.up(site)
@@ -326,9 +337,7 @@ class Lab(Machine):
             self.write_site(site, scripts)
             (self.work / f"{site}.hosts").write_text(
                 f"127.0.0.1 localhost\n{ADDRESS[site]} dr-harbor-core.harbor-ns.svc\n")
-        self.write_groups(["harbor"], list(self.site_names.values()), lease_ttl=f"{TTL_S}s",
-                          fence_timeout=f"{FENCE_S}s", switchover_timeout="5m", retry_backoff="5s",
-                          on_lag="allow", failback="never")
+        self.write_groups(["harbor"], list(self.site_names.values()), **self.spec)
 
     def at(self, name, *command):
         """Where a daemon is: in its namespace, with the names that its cluster has. A second enforcer is on
@@ -428,7 +437,8 @@ exit $code
 # ---- the program --------------------------------------------------------------------------------
 
 def begin_inside(program, words):
-    """This program, in namespaces of its own, whose end is the end of all that it has started."""
+    """This program, in namespaces of its own, whose end is the end of all that it has started. Number one there is a shell,
+    which buries what others have left."""
     if os.geteuid() != 0:
         skip_lacking("root", "for the kubelet, and for namespaces")
     for tool in ("unshare", "nsenter", "ip", "openssl", "curl"):
@@ -438,7 +448,7 @@ def begin_inside(program, words):
     if made != 0:
         sys.exit(made)
     os.execvp("unshare", ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                          sys.executable, "-B", program, "inside", *words])
+                          "sh", "-c", '"$@"; exit', "sh", sys.executable, "-B", program, "inside", *words])
 
 
 def tell_more(lab):
@@ -449,14 +459,14 @@ def tell_more(lab):
             print(f"---- {name}\n{lab.tail(name, 4000)}")
 
 
-def in_a_lab(make_scripts, story, keep=False, record=None, begin=Lab.begin):
+def in_a_lab(make_scripts, story, keep=False, record=None, begin=Lab.begin, make=Lab):
     """`story(lab)`, once both clusters are there and A serves (`begin`); the exit status of the program."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     build = pathlib.Path(os.environ.get("BREAKWATER_BUILD", HERE.parents[1] / "build/test"))
     os.environ["BREAKWATER_KUBE"] = KUBE
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
-    lab = Lab(build / "breakwater")
+    lab = make(build / "breakwater")
     begun = time.monotonic()
     try:
         lab.make_networks()
