@@ -48,15 +48,15 @@ all_do() {
     return $status
 }
 
-# The script of the step that this runs as, of the part that has its name.
+# Script $1 of the part that has the name of the step that this runs as; ends with $2 where there is none.
 do_step() {
     local number
-    read_parts 1
+    read_parts "$2"
     for number in "${!NAMES[@]}"; do
         if [ "${NAMES[number]}" = "${BREAKWATER_STEP:-}" ]; then
             BREAKWATER_TARGET_POSITION=$(own_position "$number") exec "${SETS[number]}/$1"
         fi
     done
     say "no part of PARTS has the name of the step, '${BREAKWATER_STEP:-}'"
-    exit 1
+    exit "$2"
 }
