@@ -375,6 +375,12 @@ static void print_loss(const json_t *entry, FILE *out)
         print_fact(out, "Data lost (RPO)", "none by the grant: nobody had it before");
     else if (strcmp(site, bw_json_member(entry, "previous_site")) == 0)
         print_fact(out, "Data lost (RPO)", "none by the grant: %s had it before, too", site);
+    else if (json_is_true(json_object_get(entry, "planned"))) /* 3.6 */
+        print_fact(
+            out, "Data lost (RPO)",
+            "none by the grant: a planned move, begun here once %s had stopped and given it "
+            "back, and %s was ready at the position that it gave last (where scripts give one)",
+            bw_json_member(entry, "previous_site"), site);
     else if (json_is_object(lag))
         print_fact(
             out, "Data lost (RPO)",

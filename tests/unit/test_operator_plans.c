@@ -433,6 +433,29 @@ static void a_report_tells_how_an_epoch_came_to_serve(void **state)
     assert_null(bw_json_report(&view, "shop", 0));
 }
 
+/* 3.6: what lagged had to catch up before the grant. */
+static void a_report_of_a_planned_move_estimates_no_loss(void **state)
+{
+    struct bw_operator_view view;
+    json_t *report;
+    FILE *out;
+
+    (void)state;
+    fail_over_on_record();
+    view = view_of_calm_leader();
+    report = bw_json_report(&view, "harbor", 0);
+    assert_non_null(report);
+    assert_int_equal(json_object_set_new(json_object_get(report, "epoch"), "planned", json_true()),
+                     0);
+    out = begin_telling();
+
+    bw_show_report(report, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("report_planned.txt");
+    json_decref(report);
+}
+
 /* Nothing that is not known is made up. */
 static void a_report_says_what_is_not_known(void **state)
 {
@@ -570,6 +593,7 @@ int main(void)
         cmocka_unit_test(the_plan_of_a_refused_wish_has_no_steps),
         cmocka_unit_test(history_tells_how_each_epoch_began_and_ended),
         cmocka_unit_test(a_report_tells_how_an_epoch_came_to_serve),
+        cmocka_unit_test(a_report_of_a_planned_move_estimates_no_loss),
         cmocka_unit_test(a_report_says_what_is_not_known),
     };
 
