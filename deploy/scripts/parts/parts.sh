@@ -36,11 +36,18 @@ own_position() {
     printf '%s' "${positions[$1]:-}"
 }
 
-# Runs script $1 of each part that has it, all at once; 0 when each has ended well. What they print goes to stderr.
+# Runs script $1 of each part, all at once; 0 when each has ended well. Where $2 is `if-any` a part may be without
+# it. What they print goes to stderr.
 all_do() {
     local number pids=() status=0
     for number in "${!NAMES[@]}"; do
-        [ ! -x "${SETS[number]}/$1" ] || { "${SETS[number]}/$1" >&2 & pids+=($!); }
+        if [ -x "${SETS[number]}/$1" ]; then
+            "${SETS[number]}/$1" >&2 &
+            pids+=($!)
+        elif [ "${2:-}" != if-any ]; then
+            say "${NAMES[number]}: there is no ${SETS[number]}/$1 that may be run"
+            status=1
+        fi
     done
     for number in "${pids[@]}"; do
         wait "$number" || status=1

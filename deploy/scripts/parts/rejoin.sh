@@ -3,4 +3,4 @@
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
 read_parts 1
-all_do rejoin.sh
+all_do rejoin.sh if-any
