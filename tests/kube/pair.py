@@ -260,11 +260,13 @@ class Lab(Machine):
             site, "operator", sys.executable, HERE / "operator", "--kubeconfig", self.kubeconfig(site), "--kubectl",
             f"{KUBE}/bin/kubectl", *self.health(site))
 
+    def define(self, site, kinds):
+        run(*self.inside(site, HERE / "define", self.kubeconfig(site), HERE / kinds),
+            env={**os.environ, "HOME": str(self.work), "BREAKWATER_KUBE": str(KUBE)})
+
     def make_site(self, site):
         self.up(site)
-        self.kubectl(site, "apply", "-f", HERE / "kinds.yaml")
-        self.kubectl(site, "wait", "--for=condition=Established", "--timeout=60s",
-                     "crd/harbors.operator.alaudadevops.io")
+        self.define(site, "kinds.yaml")
         self.kubectl(site, "apply", "-f", HERE / "samples.yaml")
         self.start_operator(site)
         for number in range(NODES):
