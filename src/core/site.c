@@ -127,9 +127,6 @@ static void obey_stand_by(const struct step *step)
         site->memory.enforced = true;
         bw_site_save(step, "S6");
     }
-    /* 3.8: a let-go that it has not heard of ends its override too; but what serves by it stays. */
-    if (order->let_go_index > site->memory.let_go_index && site->service == BW_SERVICE_STOPPED)
-        (void)bw_site_override_yields(step, "S99");
 }
 
 static void obey_let_go(const struct step *step)
@@ -171,6 +168,20 @@ static void obey(const struct step *step)
     }
 }
 
+/* 3.8: a let-go of which it hears after the fact ends its override too, where nothing serves by
+ * that: what was let go may serve elsewhere. One that another site was granted after says who may
+ * (S87); and what it was told before a person overrode is no news. */
+static void hear_of_let_go(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+    const struct bw_order *order = &site->order;
+
+    if (order->kind == BW_ORDER_STAND_BY && !order->others_epoch &&
+        order->let_go_index > site->memory.let_go_index && bw_site_overrides(site) &&
+        site->service == BW_SERVICE_STOPPED)
+        (void)bw_site_override_yields(step, "S99");
+}
+
 /* 5.3: an order carries the log index that made it; a lower one never replaces a higher. */
 static void on_order(const struct step *step, const struct bw_order *order)
 {
@@ -189,6 +200,7 @@ static void on_order(const struct step *step, const struct bw_order *order)
     if (is_news && order->prepare)
         bw_site_observe_soon(step, BW_ACTION_READINESS);
     obey(step);
+    hear_of_let_go(step);
 }
 
 /* The acceptance is on disk: from here the epoch may be renewed (3.4, start order). */

@@ -457,7 +457,14 @@ static void a_let_go_that_it_missed_ends_it_where_nothing_serves(void **state)
     assert_not_asked(&world, "RUN:fence");
     assert_int_equal(reported(&world).override, BW_OVERRIDE_OVERRIDING); /* it serves: people's */
     status(&world, "stopped");
+    assert_int_equal(reported(&world).override,
+                     BW_OVERRIDE_OVERRIDING); /* nobody has spoken since */
     of.index = 21;
+    of.others_epoch = true; /* granted after it: whose word ends this is told otherwise */
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_OVERRIDING);
+    of.index = 22;
+    of.others_epoch = false;
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
     assert_asked(&world, "RUN:fence");

@@ -44,7 +44,7 @@ all_do() {
         if [ -x "${SETS[number]}/$1" ]; then
             "${SETS[number]}/$1" >&2 &
             pids+=($!)
-        elif [ "${2:-}" != if-any ]; then
+        elif [ "${2:-}" != if-any ] || [ -e "${SETS[number]}/$1" ]; then
             say "${NAMES[number]}: there is no ${SETS[number]}/$1 that may be run"
             status=1
         fi
