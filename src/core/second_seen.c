@@ -10,6 +10,18 @@ static bool is_fresh(const struct bw_evaluation *eval, const struct bw_contact *
                                                     bw_policy_freshness_ns(eval->group)));
 }
 
+/* It was made after an answer of ours that we sent since we lead, and not long before it came: what
+ * an agent said before may be older than a renewal, sent without one, that another leader has
+ * confirmed. */
+static bool is_new(const struct bw_evaluation *eval, const struct bw_contact *contact)
+{
+    const struct bw_instant since = contact->answered_received;
+
+    return bw_instant_wait_is_over(since, eval->leadership->leader_since) &&
+           !bw_instant_right_is_over(contact->received,
+                                     bw_instant_add(since, bw_policy_freshness_ns(eval->group)));
+}
+
 /* What the holder's instance says, fresh. Of several sessions the one that sees none counts, whichever it is;
  * that one is seen only the boot can say whose renewals are confirmed. */
 static const struct bw_contact *second_seen_by(const struct bw_evaluation *eval)
@@ -23,7 +35,8 @@ static const struct bw_contact *second_seen_by(const struct bw_evaluation *eval)
 
         if (!is_fresh(eval, contact) ||
             !bw_id_equal(contact->instance, eval->group->holder_instance) ||
-            (is_seen && !bw_ways_may_renew(eval->group, contact->boot_id)))
+            (is_seen &&
+             (!bw_ways_may_renew(eval->group, contact->boot_id) || !is_new(eval, contact))))
             continue;
         if (said == NULL || !is_seen)
             said = contact;

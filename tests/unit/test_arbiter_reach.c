@@ -321,6 +321,39 @@ static void one_is_committed_once_what_it_ends_has_begun(void **state)
     assert_true(world_group(&world)->terms.second_enforcer);
 }
 
+/* I3, 3.4: the leader before may have confirmed a renewal since that was sent without one. */
+static void what_was_said_before_a_leader_began_is_no_news_of_one(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world.sites[A].report.second = BW_SECOND_IS_SEEN;
+    world_sync_all(&world);
+    world_lead_anew(&world);
+    world_wait_ms(&world, 1);
+    assert_string_not_equal(world_decide(&world), "A33");
+    for (int i = 0; i < 2; i++) { /* the second knows of an answer to the first */
+        world_sync_all(&world);
+        world_wait_ms(&world, 1);
+    }
+    assert_string_equal(world_decide(&world), "A33");
+}
+
+/* Late on its way: who sent it may be lost, and its second enforcer as well, since then. */
+static void what_was_said_long_ago_is_no_news_of_one(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world_sync_all(&world);
+    world_wait_ms(&world, 60000);
+    world.sites[A].report.second = BW_SECOND_IS_SEEN;
+    (void)world_sync(&world, A); /* of an answer that was given a minute ago */
+    assert_string_not_equal(world_decide(&world), "A33");
+    (void)world_sync(&world, A);
+    assert_string_equal(world_decide(&world), "A33");
+}
+
 /* I1, 3.4: what its end by time rests on. */
 static void time_ends_what_a_second_enforcer_ends(void **state)
 {
@@ -463,6 +496,8 @@ int main(void)
         cmocka_unit_test(the_table_takes_no_other),
         cmocka_unit_test(what_a_silent_site_has_seen_is_no_news),
         cmocka_unit_test(one_is_committed_once_what_it_ends_has_begun),
+        cmocka_unit_test(what_was_said_before_a_leader_began_is_no_news_of_one),
+        cmocka_unit_test(what_was_said_long_ago_is_no_news_of_one),
         cmocka_unit_test(time_ends_what_a_second_enforcer_ends),
         cmocka_unit_test(what_it_could_not_end_waits_also_once_it_is_silent),
         cmocka_unit_test(time_ends_nothing_once_no_second_enforcer_is_seen),
