@@ -11,8 +11,8 @@
 #include <breakwater/base/crash_point.h>
 #include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
-#include <breakwater/os/path_owner.h>
 #include <breakwater/os/random.h>
+#include <breakwater/os/state_dir.h>
 #include <breakwater/sys/clock.h>
 
 static const struct bw_durable_kind state_kind = {
@@ -27,30 +27,6 @@ _Static_assert(BW_AGENT_STATE_BYTES_MAX <= BW_DURABLE_PAYLOAD_BYTES_MAX,
                "the largest state can be saved");
 
 /* ---- opening --------------------------------------------------------------------------------- */
-
-static enum bw_err open_directory(struct bw_agent_store *store, const char *state_dir,
-                                  struct bw_diag *diag)
-{
-    int outer;
-    enum bw_err err;
-    const int length = snprintf(store->path, sizeof store->path, "%s/agent", state_dir);
-
-    if (length < 0 || (size_t)length >= sizeof store->path)
-        return bw_diag_set(diag, BW_ERR_LIMIT, "state_dir %s is longer than %zu bytes", state_dir,
-                           sizeof store->path - sizeof "/agent");
-    err = bw_durable_open_dir(state_dir, &outer, diag);
-    if (err != BW_OK)
-        return bw_diag_wrap(diag, err, "state_dir");
-    (void)close(outer); /* it exists now, durably; only read from */
-    err = bw_durable_open_dir(store->path, &store->dir, diag);
-    if (err == BW_OK)
-        err = bw_path_check_dir(state_dir, diag);
-    if (err == BW_OK)
-        err = bw_path_check_dir(store->path, diag);
-    if (err != BW_OK)
-        return bw_diag_wrap(diag, err, "state_dir");
-    return bw_dir_lock(store->dir, store->path, &store->lock, diag);
-}
 
 /* `state` NOT_FOUND leaves it all zero. */
 static enum bw_err load(struct bw_agent_store *store, struct bw_diag *diag)
@@ -181,7 +157,8 @@ enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_si
     store->buffer = malloc(BW_AGENT_STATE_BYTES_MAX);
     if (store->buffer == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "the agent's state");
-    err = open_directory(store, config->state_dir, diag);
+    err = bw_state_dir_open(config->state_dir, "agent", store->path, sizeof store->path,
+                            &store->dir, &store->lock, diag);
     if (err == BW_OK)
         err = load_or_make(store, config, boot_id, log, diag);
     if (err == BW_OK)

@@ -10,35 +10,11 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
-#include <breakwater/os/path_owner.h>
+#include <breakwater/os/state_dir.h>
 
 static const struct bw_durable_kind state_kind = {.magic = BW_SECOND_STATE_MAGIC,
                                                   .version = BW_SECOND_STATE_VERSION,
                                                   .oldest = BW_DURABLE_OLDEST};
-
-static enum bw_err open_directory(struct bw_second_store *store, const char *state_dir,
-                                  struct bw_diag *diag)
-{
-    const int length = snprintf(store->path, sizeof store->path, "%s/second", state_dir);
-    int outer;
-    enum bw_err err;
-
-    if (length < 0 || (size_t)length >= sizeof store->path)
-        return bw_diag_set(diag, BW_ERR_LIMIT, "state_dir %s is longer than %zu bytes", state_dir,
-                           sizeof store->path - sizeof "/second");
-    err = bw_durable_open_dir(state_dir, &outer, diag);
-    if (err != BW_OK)
-        return bw_diag_wrap(diag, err, "state_dir");
-    (void)close(outer); /* it exists now, durably; only read from */
-    err = bw_durable_open_dir(store->path, &store->dir, diag);
-    if (err == BW_OK)
-        err = bw_path_check_dir(state_dir, diag);
-    if (err == BW_OK)
-        err = bw_path_check_dir(store->path, diag);
-    if (err != BW_OK)
-        return bw_diag_wrap(diag, err, "state_dir");
-    return bw_dir_lock(store->dir, store->path, &store->lock, diag);
-}
 
 static enum bw_err load(struct bw_second_store *store, const char *site, struct bw_diag *diag)
 {
@@ -84,7 +60,8 @@ enum bw_err bw_second_store_open(struct bw_second_store *store, const struct bw_
 
     *store = (struct bw_second_store){.dir = -1, .lock = -1};
     (void)snprintf(store->file, sizeof store->file, "%s.state", config->cluster); /* fits */
-    err = open_directory(store, config->state_dir, diag);
+    err = bw_state_dir_open(config->state_dir, "second", store->path, sizeof store->path,
+                            &store->dir, &store->lock, diag);
     if (err == BW_OK)
         err = load(store, config->site, diag);
     if (err == BW_OK)
