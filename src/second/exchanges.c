@@ -12,14 +12,30 @@ static void answered(struct bw_second_program *program, const struct bw_second_a
                                                                 .answer = answer});
 }
 
-static void unanswered(struct bw_second_program *program, const char *text)
+static void note_unheard(struct bw_second_program *program, const char *text)
 {
     if (!program->is_unheard)
         bw_log_warn(&program->log, "second.unanswered",
                     "address=%s error=%s does=\"what is armed is fenced at its deadline\"",
                     program->config->second.agent, bw_log_quote(text));
     program->is_unheard = true;
+}
+
+static void unanswered(struct bw_second_program *program, const char *text)
+{
+    note_unheard(program, text);
     answered(program, NULL);
+}
+
+static struct bw_http_call post(const char *url, const void *body, uint32_t limit_ms)
+{
+    return (struct bw_http_call){.method = "POST",
+                                 .url = url,
+                                 .content_type = "application/protobuf",
+                                 .body = body,
+                                 .timeout_ms = limit_ms,
+                                 .connect_timeout_ms = limit_ms,
+                                 .handshake_timeout_ms = 3 * limit_ms};
 }
 
 static void on_done(void *user, const struct bw_http_answer *http)
@@ -56,27 +72,18 @@ enum bw_err bw_second_ask_agent(struct bw_second_program *program, const struct 
 {
     static uint8_t bytes[BW_SECOND_BYTES_MAX]; /* the loop's; copied by the client */
     char url[BW_ADDRESS_MAX + 64];
-    struct bw_http_call call = {.method = "POST",
-                                .url = url,
-                                .content_type = "application/protobuf",
-                                .body = bytes,
-                                .timeout_ms = limit_ms,
-                                .connect_timeout_ms = limit_ms,
-                                .handshake_timeout_ms = 3 * limit_ms,
-                                .response_bytes_max = BW_SECOND_BYTES_MAX};
+    struct bw_http_call call = post(url, bytes, limit_ms);
     struct bw_diag diag = {0};
     enum bw_err err = bw_second_ask_encode(ask, bytes, sizeof bytes, &call.body_size, &diag);
 
+    call.response_bytes_max = BW_SECOND_BYTES_MAX;
     (void)snprintf(url, sizeof url, "https://%s/v1/agent/second-enforcer",
                    program->config->second.agent); /* fits */
     if (err == BW_OK &&
         bw_http_client_send(&program->client, &call, on_done, program, &diag) == NULL)
         err = diag.err;
-    if (err != BW_OK && !program->is_unheard)
-        bw_log_warn(&program->log, "second.unanswered",
-                    "address=%s error=%s does=\"what is armed is fenced at its deadline\"",
-                    program->config->second.agent, bw_log_quote(diag.text));
-    program->is_unheard = program->is_unheard || err != BW_OK;
+    if (err != BW_OK)
+        note_unheard(program, diag.text);
     return err;
 }
 
@@ -92,20 +99,14 @@ void bw_second_warn(struct bw_second_program *program, const struct bw_sync *syn
 {
     static uint8_t bytes[BW_SYNC_BYTES_MAX]; /* the loop's; copied by the client */
     char url[BW_ADDRESS_MAX + 64];
-    struct bw_http_call call = {.method = "POST",
-                                .url = url,
-                                .content_type = "application/protobuf",
-                                .body = bytes,
-                                .timeout_ms = limit_ms,
-                                .connect_timeout_ms = limit_ms,
-                                .handshake_timeout_ms = 3 * limit_ms,
-                                .response_bytes_max = BW_BODY_BYTES_MAX};
+    struct bw_http_call call = post(url, bytes, limit_ms);
     struct bw_diag diag = {0};
 
     if (bw_sync_encode(sync, bytes, sizeof bytes, &call.body_size, &diag) != BW_OK) {
         bw_log_error(&program->log, "second.unwarned", "error=%s", bw_log_quote(diag.text));
         return;
     }
+    call.response_bytes_max = BW_BODY_BYTES_MAX;
     for (uint32_t i = 0; i < program->config->witness_count; i++) {
         (void)snprintf(url, sizeof url, "https://%s/v1/agent/sync",
                        program->config->witnesses[i]); /* fits */
