@@ -186,20 +186,29 @@ static inline void tick_at(struct world *world, uint64_t ms)
     happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_TICK});
 }
 
+static inline struct bw_order order_to(enum bw_order_kind kind, uint64_t epoch)
+{
+    return (struct bw_order){.kind = kind,
+                             .epoch = epoch,
+                             .spec_version = 1,
+                             .instance = instance_a,
+                             .restart_allowed = true,
+                             .terms = {.ttl_ms = TTL_MS,
+                                       .fence_ms = FENCE_MS,
+                                       .request_timeout_ms = 1000,
+                                       .renew_interval_ms = 1000}};
+}
+
+/* With the next index. */
+static inline void tell_order(struct world *world, struct bw_order of)
+{
+    of.index = ++world->index;
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+}
+
 static inline void order(struct world *world, enum bw_order_kind kind, uint64_t epoch)
 {
-    struct bw_order of = {.kind = kind,
-                          .index = ++world->index,
-                          .epoch = epoch,
-                          .spec_version = 1,
-                          .instance = instance_a,
-                          .restart_allowed = true,
-                          .terms = {.ttl_ms = TTL_MS,
-                                    .fence_ms = FENCE_MS,
-                                    .request_timeout_ms = 1000,
-                                    .renew_interval_ms = 1000}};
-
-    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    tell_order(world, order_to(kind, epoch));
 }
 
 static inline void confirm(struct world *world, uint64_t epoch, uint64_t sent_ms)

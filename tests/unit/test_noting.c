@@ -138,25 +138,30 @@ static void a_failover_is_noted_with_its_outage_by_the_sites_own_words(void **st
     assert_false(note(&said)); /* and no other leader again */
 }
 
-/* A look is as old as its site says, and never of the future. */
-/* 5.1, steps: by its site's word, of that very epoch; what it said of another is of another start.
- */
-static void a_start_by_steps_is_noted_with_how_long_its_phases_took(void **state)
+/* dc-b serves under epoch 2 and says that the database's steps of `epoch` took 1200 ms. */
+static void serve_by_steps_of(uint64_t epoch, struct bw_note *said)
 {
     struct bw_report *report = &world.sites[B].report;
-    struct bw_note said;
 
-    (void)state;
     begin(2);
     fail_over();
     world_pass_ms(&world, 2000);
     report->service_age_ms = 0;
-    report->phases_epoch = 2;
+    report->phases_epoch = epoch;
     report->phase_ms[BW_STEP_PHASE_DATABASE] = 1200;
     report->phase_ms[BW_STEP_PHASE_NONE] = 30;
     world_serve(&world, B);
+    assert_true(note(said));
+}
 
-    assert_true(note(&said));
+/* 5.1, steps: by its site's word, of that very epoch; what it said of another is of another start.
+ */
+static void a_start_by_steps_is_noted_with_how_long_its_phases_took(void **state)
+{
+    struct bw_note said;
+
+    (void)state;
+    serve_by_steps_of(2, &said);
 
     assert_int_equal(said.phase_ms[BW_STEP_PHASE_DATABASE], 1200);
     assert_int_equal(said.phase_ms[BW_STEP_PHASE_NONE], 30);
@@ -165,23 +170,15 @@ static void a_start_by_steps_is_noted_with_how_long_its_phases_took(void **state
 
 static void phases_of_another_epoch_are_not_noted(void **state)
 {
-    struct bw_report *report = &world.sites[B].report;
     struct bw_note said;
 
     (void)state;
-    begin(2);
-    fail_over();
-    world_pass_ms(&world, 2000);
-    report->service_age_ms = 0;
-    report->phases_epoch = 1;
-    report->phase_ms[BW_STEP_PHASE_DATABASE] = 1200;
-    world_serve(&world, B);
-
-    assert_true(note(&said));
+    serve_by_steps_of(1, &said);
 
     assert_int_equal(said.phase_ms[BW_STEP_PHASE_DATABASE], 0);
 }
 
+/* A look is as old as its site says, and never of the future. */
 static void an_old_look_is_counted_from_when_it_was_made(void **state)
 {
     struct bw_note said;

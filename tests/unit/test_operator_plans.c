@@ -411,69 +411,65 @@ static void fail_over_on_record(void)
     note_on_record();
 }
 
-static void a_report_tells_how_an_epoch_came_to_serve(void **state)
+/* Of the group harbor; to be released. */
+static json_t *report_of(uint64_t epoch)
 {
     struct bw_operator_view view;
     json_t *report;
-    FILE *out;
 
-    (void)state;
     fail_over_on_record();
     view = view_of_calm_leader();
-    report = bw_json_report(&view, "harbor", 0);
+    report = bw_json_report(&view, "harbor", epoch);
     assert_non_null(report);
-    out = begin_telling();
+    assert_null(bw_json_report(&view, "harbor", 7));
+    assert_null(bw_json_report(&view, "shop", 0));
+    return report;
+}
+
+static void compare_shown_report(const json_t *report, const char *golden)
+{
+    FILE *out = begin_telling();
 
     bw_show_report(report, out);
 
     assert_int_equal(fclose(out), 0);
-    compare_with_golden("report.txt");
+    compare_with_golden(golden);
+}
+
+static void a_report_tells_how_an_epoch_came_to_serve(void **state)
+{
+    json_t *report;
+
+    (void)state;
+    report = report_of(0);
+
+    compare_shown_report(report, "report.txt");
     compare_json(report, "report.json");
-    assert_null(bw_json_report(&view, "harbor", 7));
-    assert_null(bw_json_report(&view, "shop", 0));
 }
 
 /* 3.6: what lagged had to catch up before the grant. */
 static void a_report_of_a_planned_move_estimates_no_loss(void **state)
 {
-    struct bw_operator_view view;
     json_t *report;
-    FILE *out;
 
     (void)state;
-    fail_over_on_record();
-    view = view_of_calm_leader();
-    report = bw_json_report(&view, "harbor", 0);
-    assert_non_null(report);
+    report = report_of(0);
     assert_int_equal(json_object_set_new(json_object_get(report, "epoch"), "planned", json_true()),
                      0);
-    out = begin_telling();
 
-    bw_show_report(report, out);
-
-    assert_int_equal(fclose(out), 0);
-    compare_with_golden("report_planned.txt");
+    compare_shown_report(report, "report_planned.txt");
     json_decref(report);
 }
 
 /* Nothing that is not known is made up. */
 static void a_report_says_what_is_not_known(void **state)
 {
-    struct bw_operator_view view;
     json_t *report;
-    FILE *out;
 
     (void)state;
-    fail_over_on_record();
-    view = view_of_calm_leader();
-    report = bw_json_report(&view, "harbor", 1);
-    assert_non_null(report);
-    out = begin_telling();
+    report = report_of(1);
 
-    bw_show_report(report, out);
-
-    assert_int_equal(fclose(out), 0);
-    compare_with_golden("report_unknown.txt");
+    compare_shown_report(report, "report_unknown.txt");
     json_decref(report);
 }
 

@@ -12,19 +12,10 @@ static struct world world;
 
 static void order_point(enum bw_no_return no_return)
 {
-    struct bw_order of = {.kind = BW_ORDER_RUN,
-                          .index = ++world.index,
-                          .epoch = 1,
-                          .spec_version = 1,
-                          .instance = instance_a,
-                          .restart_allowed = true,
-                          .terms = {.ttl_ms = TTL_MS,
-                                    .fence_ms = FENCE_MS,
-                                    .request_timeout_ms = 1000,
-                                    .renew_interval_ms = 1000,
-                                    .no_return = no_return}};
+    struct bw_order of = order_to(BW_ORDER_RUN, 1);
 
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    of.terms.no_return = no_return;
+    tell_order(&world, of);
 }
 
 static void begin_granted(enum bw_no_return no_return, bool has_point)

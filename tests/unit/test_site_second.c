@@ -43,21 +43,12 @@ static void make_second(void)
 /* Granted with terms that count on one, and leased. */
 static void begin_counted_on(void)
 {
-    struct bw_order of = {.kind = BW_ORDER_RUN,
-                          .epoch = 1,
-                          .spec_version = 1,
-                          .instance = instance_a,
-                          .restart_allowed = true,
-                          .terms = {.ttl_ms = TTL_MS,
-                                    .fence_ms = FENCE_MS,
-                                    .request_timeout_ms = 1000,
-                                    .renew_interval_ms = 1000,
-                                    .second_enforcer = true}};
+    struct bw_order of = order_to(BW_ORDER_RUN, 1);
 
+    of.terms.second_enforcer = true;
     begin(&world);
     make_second();
-    of.index = ++world.index;
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    tell_order(&world, of);
     confirm(&world, 1, world.now_ms);
     armed(&world);
 }
