@@ -215,8 +215,8 @@ is_closed() {
     esac
 }
 
-# Raises the epoch and makes the object dormant, in one write, and sees it done. 2: a newer epoch has
-# this service.
+# Raises the epoch and makes the object dormant, in one write, and sees it done; 1: not in time. Fails where a newer
+# epoch has this service.
 close_epoch() {
     local pods nodes number operations
     while [ $SECONDS -lt "$deadline" ]; do
@@ -227,7 +227,7 @@ close_epoch() {
             { say "more than $KEPT_NODES_MAX nodes: see $NODES_SETTING" && return 1; }
         is_closed "$nodes" "$pods" && return 0
         if [ "$EPOCH" != 0 ] && [ "$number" -gt "$EPOCH" ] && [[ $MARK != *-end* ]]; then
-            return 2
+            fail "the object has ${MARK/-/, }: epoch $EPOCH is older, and ends nothing of it"
         fi
         [ "$number" -ge "$EPOCH" ] || number=$EPOCH
         operations=("$(annotation nodes "$nodes")")
@@ -271,11 +271,7 @@ end_pods() {
     local how=${2:-} pods silent busy behind pushed=-10 quiet_since='' why='' operations
     deadline=$((SECONDS + $1)) EPOCH=${BREAKWATER_EPOCH:-0}
     while [ $SECONDS -lt "$deadline" ]; do
-        close_epoch
-        case $? in
-        1) break ;;
-        2) fail "the object has ${MARK/-/, }: epoch $EPOCH is older, and ends nothing of it" ;;
-        esac
+        close_epoch || break
         if [ "$how" = push ] && [ $((SECONDS - pushed)) -ge 5 ]; then
             pushed=$SECONDS
             [ -z "$(list_pods)" ] || push

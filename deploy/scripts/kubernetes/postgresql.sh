@@ -213,11 +213,7 @@ end_database() {
     local how=${2:-} pods silent members open word quiet_since='' why=''
     deadline=$((SECONDS + $1)) EPOCH=${BREAKWATER_EPOCH:-0}
     while [ $SECONDS -lt "$deadline" ]; do
-        close_epoch
-        case $? in
-        1) break ;;
-        2) fail "the object has ${MARK/-/, }: epoch $EPOCH is older, and ends nothing of it" ;;
-        esac
+        close_epoch || break
         word=$(patroni_word) || { quiet_since='' why="Patroni's settings cannot be read" && continue; }
         if [ "$word" != standby ]; then
             quiet_since='' why="Patroni is not set to a standby: the operator has not told it"
@@ -287,8 +283,23 @@ is_writable() {
         { why="$address is a primary, and nothing could be written" && return 1; }
 }
 
+# open_database [FUNCTION]: claims the epoch that was begun, has the database opened, and waits until a transaction was
+# written; calls FUNCTION at each look.
+open_database() {
+    local operations
+    claim_epoch "$(annotation underway yes)"
+    while operations=() && add_opening; do
+        patch "${operations[@]}"
+        next_look_inside
+    done
+    until is_writable; do
+        "${1:-true}"
+        next_look_inside
+    done
+}
+
 start_database() {
-    local operations clear=()
+    local clear=()
     problem=$(settings_problem POSTGRES_START_TIMEOUT POSTGRES_TARGET_TIMEOUT) || refuse "$problem"
     START_SECONDS=$POSTGRES_START_TIMEOUT deadline=$((SECONDS + POSTGRES_START_TIMEOUT)) why=
     begin_epoch
@@ -298,14 +309,7 @@ start_database() {
         [ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" != f ] || refuse "the peer is a primary that can write"
         wait_for_target
     fi
-    claim_epoch "$(annotation underway yes)"
-    while operations=() && add_opening; do
-        patch "${operations[@]}"
-        next_look_inside
-    done
-    until is_writable; do
-        next_look_inside
-    done
+    open_database
     [ "$DOING" = Updating ] || is_operator_behind || clear=("$(annotation underway '')")
     end_start "${clear[@]}"
 }

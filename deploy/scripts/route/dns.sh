@@ -27,9 +27,9 @@ set -u -o pipefail
 umask 077
 export LC_ALL=C
 
+. "${BASH_SOURCE[0]%/*}/mark.sh" || exit 1
+
 FAILED=1
-WRONG=2
-NEWER=3
 
 say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -38,16 +38,6 @@ say() {
 fail() {
     say "$*"
     exit "$FAILED"
-}
-
-wrong() {
-    say "$*"
-    exit "$WRONG"
-}
-
-refuse() {
-    say "$*; nothing was touched"
-    exit "$NEWER"
 }
 
 # ---- settings -------------------------------------------------------------------------------------------
@@ -115,8 +105,7 @@ check_settings() {
         is_number "${!name}" || wrong "$name: '${!name}' is no whole number above 0"
     done
     [[ $ROUTE_TYPE =~ ^(A|AAAA|CNAME)$ ]] || wrong "ROUTE_TYPE is A, AAAA or CNAME, not '$ROUTE_TYPE'"
-    [[ $BREAKWATER_SITE =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$ ]] ||
-        wrong "BREAKWATER_SITE: '$BREAKWATER_SITE' is no site"
+    is_site "$BREAKWATER_SITE" || wrong "BREAKWATER_SITE: '$BREAKWATER_SITE' is no site"
     [[ $BREAKWATER_EPOCH =~ ^(0|[1-9][0-9]{0,17})$ ]] || wrong "BREAKWATER_EPOCH: '$BREAKWATER_EPOCH' is no epoch"
     check_key_file
     [ "$what" = withdraw ] && return
@@ -158,15 +147,15 @@ look() {
     [ "$data" != CNAME ] || fail "$1 is a CNAME there, beside which no $2 can be: nothing was touched"
 }
 
-# mark, its parts, and what the name has.
+# MARK, its parts, and what the name has.
 look_at_all() {
     look "$ROUTE_MARK" TXT || return 1
-    mark=$data
+    MARK=$data
     mark_epoch=-1 mark_site='' mark_state=''
-    if [[ $mark =~ ^\"breakwater\ epoch=(0|[1-9][0-9]{0,17})\ site=([A-Za-z0-9._-]+)\ state=(published|withdrawn)\"$ ]]; then
+    if [[ $MARK =~ ^\"breakwater\ epoch=(0|[1-9][0-9]{0,17})\ site=([A-Za-z0-9._-]+)\ state=(published|withdrawn)\"$ ]]; then
         mark_epoch=${BASH_REMATCH[1]} mark_site=${BASH_REMATCH[2]} mark_state=${BASH_REMATCH[3]}
-    elif [ -n "$mark" ]; then
-        fail "the mark $ROUTE_MARK has $mark, which this script does not write"
+    elif [ -n "$MARK" ]; then
+        fail "the mark $ROUTE_MARK has $MARK, which this script does not write"
     fi
     look "$ROUTE_NAME" "$ROUTE_TYPE" || return 1
     has=${data,,}
@@ -176,8 +165,8 @@ look_at_all() {
 message() {
     local line
     printf 'server %s %s\nzone %s\n' "$ROUTE_SERVER" "$ROUTE_PORT" "$ROUTE_ZONE"
-    if [ -n "$mark" ]; then
-        printf 'prereq yxrrset %s. TXT %s\n' "$ROUTE_MARK" "$mark"
+    if [ -n "$MARK" ]; then
+        printf 'prereq yxrrset %s. TXT %s\n' "$ROUTE_MARK" "$MARK"
     else
         printf 'prereq nxrrset %s. TXT\n' "$ROUTE_MARK"
     fi
@@ -200,59 +189,22 @@ change() {
     esac
 }
 
-# ---- what is to be -----------------------------------------------------------------------------------------
-
-# Of this very epoch: what this site has withdrawn is over, and what another one has published is its own. (One that
-# ends what runs there without a lease may name an epoch that is not its own, and withdraws nothing of it.) A
-# person's override serves again in an epoch that is over, or was another site's: it comes without a reason of a grant's.
-may_publish() {
-    [ "$mark_epoch" -lt "$BREAKWATER_EPOCH" ] && return 0
-    [ "$mark_state" = published ] && [ "$mark_site" = "$BREAKWATER_SITE" ] && return 0
-    [ "$mark_state" = withdrawn ] && [ "$mark_site" != "$BREAKWATER_SITE" ] && return 0
-    [ "${BREAKWATER_REASON:-}" = none ]
-}
-
-is_anothers() {
-    [ "$mark_epoch" -gt "$BREAKWATER_EPOCH" ] ||
-        { [ "$mark_epoch" -eq "$BREAKWATER_EPOCH" ] && [ "$mark_site" != "$BREAKWATER_SITE" ]; }
-}
-
-# Ends the script where there is nothing to do any more.
-judge() {
-    if [ "$mark" = "$new_mark" ] && [ "$has" = "$wanted" ]; then
-        exit 0
-    elif [ "$what" = withdraw ] && is_anothers; then
-        say "epoch $mark_epoch is $mark_site's there: nothing of epoch $BREAKWATER_EPOCH of $BREAKWATER_SITE is left"
-        exit 0
-    elif [ "$mark_epoch" -gt "$BREAKWATER_EPOCH" ]; then
-        refuse "epoch $mark_epoch of $mark_site is there, and $BREAKWATER_EPOCH is older"
-    elif [ "$what" = publish ] && ! may_publish; then
-        refuse "epoch $BREAKWATER_EPOCH is $mark_state there, by $mark_site"
-    fi
-}
-
-what=publish
-case ${1-} in
---withdraw) what=withdraw ;;
-'') ;;
-*) wrong "it takes --withdraw or nothing; settings come from the environment: see its head" ;;
-esac
+read_arguments "$@"
 ROUTE_TYPE=${ROUTE_TYPE:-A}
 ROUTE_TTL=${ROUTE_TTL:-30}
 ROUTE_PORT=${ROUTE_PORT:-53}
 ROUTE_CALL_TIMEOUT=${ROUTE_CALL_TIMEOUT:-3}
 ROUTE_TIMEOUT=${ROUTE_TIMEOUT:-20}
-wanted='' mark='' has='' data=''
+wanted='' MARK='' has='' data=''
 why="nothing was asked"
 check_settings
 deadline=$((SECONDS + ROUTE_TIMEOUT))
-state=${what/%publish/published}
-new_mark="\"breakwater epoch=$BREAKWATER_EPOCH site=$BREAKWATER_SITE state=${state/%withdraw/withdrawn}\""
+new_mark="\"breakwater epoch=$BREAKWATER_EPOCH site=$BREAKWATER_SITE state=$state\""
 while [ "$(left)" -gt 0 ]; do
     if look_at_all; then
         judge
         has=${has:-no $ROUTE_TYPE}
-        why="the server has ${has//$'\n'/ } for $ROUTE_NAME, and ${mark:-no mark}"
+        why="the server has ${has//$'\n'/ } for $ROUTE_NAME, and ${MARK:-no mark}"
         change
     fi
     sleep 0.1

@@ -22,21 +22,10 @@
 # Exit status: 0 it was seen so; 1 it was not, in time; 2 the settings are wrong; 3 there is a newer epoch, or this
 # one is over there, and nothing was touched.
 . "${BASH_SOURCE[0]%/*}/../kubernetes/object.sh" || exit 1
+. "${BASH_SOURCE[0]%/*}/mark.sh" || exit 1
 
-WRONG=2
-NEWER=3
 # No pod has this label. Without any selector what the last one has found would stay.
 NOBODY='breakwater/route=withdrawn'
-
-wrong() {
-    say "$*"
-    exit "$WRONG"
-}
-
-newer() {
-    say "$*; nothing was touched"
-    exit "$NEWER"
-}
 
 # ---- settings -------------------------------------------------------------------------------------------
 
@@ -66,8 +55,7 @@ check_settings() {
     local name
     problem=$(common_problem "ROUTE_NAMESPACE ROUTE_SERVICE" "ROUTE_CALL_TIMEOUT ROUTE_TIMEOUT" awk) || wrong "$problem"
     [ -n "${BREAKWATER_EPOCH:-}" ] || wrong "BREAKWATER_EPOCH is not set"
-    [[ ${BREAKWATER_SITE:-} =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$ ]] ||
-        wrong "BREAKWATER_SITE: '${BREAKWATER_SITE:-}' is no site"
+    is_site "${BREAKWATER_SITE:-}" || wrong "BREAKWATER_SITE: '${BREAKWATER_SITE:-}' is no site"
     if [ -n "$ROUTE_SELECTOR" ]; then
         [ -z "$ROUTE_ADDRESSES$ROUTE_PORTS" ] || wrong "ROUTE_SELECTOR and ROUTE_ADDRESSES: one or the other"
         check_words ROUTE_SELECTOR is_label
@@ -140,43 +128,7 @@ look() {
     fi
 }
 
-# ---- what is to be -----------------------------------------------------------------------------------------
-
-# Of this very epoch: what this site has withdrawn is over, and what another one has published is its own. (One that
-# ends what runs there without a lease may name an epoch that is not its own, and withdraws nothing of it.) A
-# person's override serves again in an epoch that is over, or was another site's: it has no reason of a grant's.
-may_publish() {
-    [ "$mark_epoch" -lt "$BREAKWATER_EPOCH" ] && return 0
-    [ "$mark_state" = published ] && [ "$mark_site" = "$BREAKWATER_SITE" ] && return 0
-    [ "$mark_state" = withdrawn ] && [ "$mark_site" != "$BREAKWATER_SITE" ] && return 0
-    [ "${BREAKWATER_REASON:-}" = none ]
-}
-
-is_anothers() {
-    [ "$mark_epoch" -gt "$BREAKWATER_EPOCH" ] ||
-        { [ "$mark_epoch" -eq "$BREAKWATER_EPOCH" ] && [ "$mark_site" != "$BREAKWATER_SITE" ]; }
-}
-
-# Ends the script where there is nothing to do any more.
-judge() {
-    if [ "$MARK" = "$new_mark" ] && [ "$has" = "$wanted" ]; then
-        exit 0
-    elif [ "$what" = withdraw ] && is_anothers; then
-        say "epoch $mark_epoch is $mark_site's there: nothing of epoch $BREAKWATER_EPOCH of $BREAKWATER_SITE is left"
-        exit 0
-    elif [ "$mark_epoch" -gt "$BREAKWATER_EPOCH" ]; then
-        newer "epoch $mark_epoch of $mark_site is there, and $BREAKWATER_EPOCH is older"
-    elif [ "$what" = publish ] && ! may_publish; then
-        newer "epoch $BREAKWATER_EPOCH is $mark_state there, by $mark_site"
-    fi
-}
-
-what=publish
-case ${1-} in
---withdraw) what=withdraw ;;
-'') ;;
-*) wrong "it takes --withdraw or nothing; settings come from the environment: see its head" ;;
-esac
+read_arguments "$@"
 for name in ROUTE_NAMESPACE ROUTE_SERVICE ROUTE_SELECTOR ROUTE_ADDRESSES ROUTE_PORTS; do
     printf -v "$name" '%s' "${!name:-}"
 done
@@ -187,8 +139,7 @@ MARK='' ANNOTATED='' has='' why="$ROUTE_NAMESPACE/$ROUTE_SERVICE cannot be read"
 check_settings
 plan
 deadline=$((SECONDS + ROUTE_TIMEOUT))
-state=${what/%publish/published}
-new_mark=$BREAKWATER_EPOCH-${state/%withdraw/withdrawn}-$BREAKWATER_SITE
+new_mark=$BREAKWATER_EPOCH-$state-$BREAKWATER_SITE
 while left=$((deadline - SECONDS)) && [ $left -gt 0 ]; do
     REQUEST_TIMEOUT=$((left < ROUTE_CALL_TIMEOUT ? left : ROUTE_CALL_TIMEOUT))
     if look; then

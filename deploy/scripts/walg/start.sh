@@ -17,15 +17,7 @@ if is_dormant; then
 else
     find_backups || say "how far a restore is will not be said"
 fi
-claim_epoch "$(annotation underway yes)"
-while operations=() && add_opening; do
-    patch "${operations[@]}"
-    next_look_inside
-done
-until is_writable; do
-    say_progress
-    next_look_inside
-done
+open_database say_progress
 until remove_clone; do
     why="the CLONE_ settings cannot be removed from $WALG_CONFIGMAP_NAMESPACE/$WALG_CONFIGMAP"
     next_look_inside
