@@ -1,6 +1,6 @@
-/* The systemd units of a group, for the fence that the agent runs without its guard: that one
- * reaches everything too (3.4). Open as long as the agent runs, because systemctl may be at work
- * beyond the end of a fence. */
+/* The systemd units, or containers, of a group, for the fence that the agent runs without its
+ * guard: that one reaches everything too (3.4). Open as long as the agent runs, because systemctl
+ * or docker may be at work beyond the end of a fence. */
 #include "program.h"
 
 #include <stdlib.h>
@@ -22,7 +22,8 @@ static void on_killed(enum bw_err err, const struct bw_diag *diag, void *user)
     bw_agent_fence_on_units_killed(user, err, diag);
 }
 
-/* Where their processes are is learned now, too: systemd may hang when a fence has to know it. */
+/* Where their processes are is learned now, too: their manager may hang when a fence has to know
+ * it. */
 void bw_agent_units_open(struct bw_agent_served *served)
 {
     static const struct bw_unit_reach_events events = {on_looked, on_killed};
@@ -33,8 +34,11 @@ void bw_agent_units_open(struct bw_agent_served *served)
         return;
     served->units = calloc(1, sizeof *served->units);
     BW_ASSERT(served->units != NULL);
-    if (bw_unit_reach_init(served->units, &agent->loop, &agent->runner, served->config->units,
-                           served->config->unit_count, &events, served, &diag) == BW_OK) {
+    if (bw_unit_reach_init(served->units, &agent->loop, &agent->runner,
+                           served->config->enforce == BW_REACH_CONTAINERS ? BW_UNITS_OF_COMPOSE
+                                                                          : BW_UNITS_OF_SYSTEMD,
+                           served->config->units, served->config->unit_count,
+                           served->config->container_tool, &events, served, &diag) == BW_OK) {
         bw_unit_reach_look(served->units);
         return;
     }
@@ -48,10 +52,12 @@ void bw_agent_units_open(struct bw_agent_served *served)
 bool bw_agent_units_are(const struct bw_agent_served *served, const struct bw_group_config *config)
 {
     const struct bw_units *units = served->units != NULL ? &served->units->units : NULL;
-    bool is_same = units == NULL || units->count == config->unit_count;
+    bool is_same = units == NULL || (units->name_count == config->unit_count &&
+                                     (config->container_tool == NULL ||
+                                      strcmp(units->tool, config->container_tool) == 0));
 
-    for (size_t i = 0; units != NULL && is_same && i < units->count; i++)
-        is_same = strcmp(units->units[i].name, config->units[i]) == 0;
+    for (size_t i = 0; units != NULL && is_same && i < units->name_count; i++)
+        is_same = strcmp(units->names[i], config->units[i]) == 0;
     return is_same;
 }
 

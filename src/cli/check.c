@@ -281,6 +281,13 @@ static void check_hint(struct check *check, const struct bw_group_config *group,
                       "of the guard's cgroup; write  enforce: units  and  units: [%s]",
                       start, hint.line, hint.unit[0] != '\0' ? hint.unit : "NAME.service");
         break;
+    case BW_SCRIPT_HINT_CONTAINERS:
+        bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
+                      "%s:%" PRIu32 " calls %s (a hint, from its text): a container is outside "
+                      "of the guard's cgroup; with compose write  enforce: containers  and  "
+                      "containers: [PROJECT]",
+                      start, hint.line, hint.word);
+        break;
     case BW_SCRIPT_HINT_ELSEWHERE:
         bw_check_line(
             &check->lines, BW_CHECK_WARN, group->name,

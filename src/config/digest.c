@@ -84,6 +84,8 @@ uint64_t bw_group_config_digest_steps(const struct bw_group_config *group,
         digest = mix_text(digest, "driver: external");
     for (uint32_t i = 0; i < group->unit_count; i++)
         digest = mix_text(digest, group->units[i]);
+    if (group->container_tool != NULL)
+        digest = mix_text(digest, group->container_tool);
     for (uint32_t i = 0; i < group->env_count; i++) { /* what scripts do hangs on it too */
         digest = mix_text(digest, group->env[i].name);
         digest = mix_text(digest, group->env[i].value);

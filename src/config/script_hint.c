@@ -10,8 +10,16 @@
 #define TEXT_BYTES_MAX (64 * 1024)
 #define WORD_ENDS      " \t;|&(){}`\"'\n"
 
-static const char *const elsewhere[] = {"docker", "docker-compose", "podman", "nerdctl", "crictl",
-                                        "kubectl", "oc",            "helm",   "ssh"};
+static const struct {
+    const char *word;
+    enum bw_script_hint_kind kind;
+} elsewhere[] = {
+    {"docker", BW_SCRIPT_HINT_CONTAINERS},  {"docker-compose", BW_SCRIPT_HINT_CONTAINERS},
+    {"podman", BW_SCRIPT_HINT_CONTAINERS},  {"podman-compose", BW_SCRIPT_HINT_CONTAINERS},
+    {"nerdctl", BW_SCRIPT_HINT_CONTAINERS}, {"crictl", BW_SCRIPT_HINT_ELSEWHERE},
+    {"kubectl", BW_SCRIPT_HINT_ELSEWHERE},  {"oc", BW_SCRIPT_HINT_ELSEWHERE},
+    {"helm", BW_SCRIPT_HINT_ELSEWHERE},     {"ssh", BW_SCRIPT_HINT_ELSEWHERE},
+};
 
 /* The next word of a line, its length in `*out_length`; 0: there is none. */
 static const char *next_word(const char *at, size_t *out_length)
@@ -90,10 +98,10 @@ static bool read_line(const char *line, struct bw_script_hint *hint)
             return true;
         }
         for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++) {
-            if (!is_word(base, base_length, elsewhere[i]))
+            if (!is_word(base, base_length, elsewhere[i].word))
                 continue;
-            hint->kind = BW_SCRIPT_HINT_ELSEWHERE;
-            (void)bw_copy_text(hint->word, sizeof hint->word, elsewhere[i]); /* fits */
+            hint->kind = elsewhere[i].kind;
+            (void)bw_copy_text(hint->word, sizeof hint->word, elsewhere[i].word); /* fits */
             return true;
         }
     }

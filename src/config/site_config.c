@@ -192,37 +192,74 @@ static bool is_unit_name(const char *name)
     return false;
 }
 
-static void check_units(struct bw_document *document, const char *prefix,
-                        const struct bw_group_config *group)
-{
-    const struct key_path path = path_of(prefix, "units");
-    const bool has_units = bw_document_find(document, path.text) != NULL;
-    char quote[BW_QUOTE_BYTES];
-
-    if (!bw_document_is_sound(document, path_of(prefix, "enforce").text))
-        return;
-    if (group->enforce == BW_REACH_UNITS && !has_units)
-        bw_document_fail(document, path_of(prefix, "enforce").text,
-                         "units needs the key \"units\"; for example \"units: [%s.service]\"",
-                         group->name);
-    if (group->enforce != BW_REACH_UNITS && has_units)
-        bw_document_fail(document, path.text, "is used only with \"enforce: units\"");
-    for (uint32_t i = 0; i < group->unit_count; i++) {
-        char item_key[32];
-        struct key_path item;
-
-        (void)snprintf(item_key, sizeof item_key, "units[%" PRIu32 "]", i);
-        item = path_of(prefix, item_key);
-        if (bw_document_is_sound(document, item.text) && !is_unit_name(group->units[i]))
-            bw_document_fail(document, item.text,
-                             "\"%s\" is no name of a systemd unit, such as harbor.service",
-                             bw_document_quote(group->units[i], quote));
-    }
-}
-
 static bool is_given(const struct bw_document *document, const char *prefix, const char *key)
 {
     return bw_document_find(document, path_of(prefix, key).text) != NULL;
+}
+
+/* As compose has it; never an option. */
+static bool is_project_name(const char *name)
+{
+    return name[0] != '-' && name[0] != '_' &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0';
+}
+
+/* What a list of names belongs to. */
+static const struct named_reach {
+    enum bw_reach_kind reach;
+    const char *key;
+    const char *example_end; /* behind the group's name */
+    bool (*is_name)(const char *name);
+    const char *expected;
+} named_reaches[] = {
+    {BW_REACH_UNITS, "units", ".service", is_unit_name,
+     "is no name of a systemd unit, such as harbor.service"},
+    {BW_REACH_CONTAINERS, "containers", "", is_project_name,
+     "is no name of a compose project: lower case letters, digits, - and _"},
+};
+
+/* `is_only`: no other list of names is given, so that these are its. */
+static void check_named(struct bw_document *document, const char *prefix,
+                        const struct bw_group_config *group, const struct named_reach *named,
+                        bool is_only)
+{
+    const struct key_path path = path_of(prefix, named->key);
+    const bool has_names = is_given(document, prefix, named->key);
+    char quote[BW_QUOTE_BYTES];
+
+    if (group->enforce == named->reach && !has_names)
+        bw_document_fail(document, path_of(prefix, "enforce").text,
+                         "%s needs the key \"%s\"; for example \"%s: [%s%s]\"",
+                         bw_reach_word(named->reach), named->key, named->key, group->name,
+                         named->example_end);
+    if (group->enforce != named->reach && has_names)
+        bw_document_fail(document, path.text, "is used only with \"enforce: %s\"",
+                         bw_reach_word(named->reach));
+    for (uint32_t i = 0; has_names && is_only && i < group->unit_count; i++) {
+        char item_key[32];
+        struct key_path item;
+
+        (void)snprintf(item_key, sizeof item_key, "%s[%" PRIu32 "]", named->key, i);
+        item = path_of(prefix, item_key);
+        if (bw_document_is_sound(document, item.text) && !named->is_name(group->units[i]))
+            bw_document_fail(document, item.text, "\"%s\" %s",
+                             bw_document_quote(group->units[i], quote), named->expected);
+    }
+}
+
+static void check_units(struct bw_document *document, const char *prefix,
+                        const struct bw_group_config *group)
+{
+    const bool is_only = !is_given(document, prefix, "units") ||
+                         !is_given(document, prefix, "containers");
+
+    if (!bw_document_is_sound(document, path_of(prefix, "enforce").text))
+        return;
+    for (size_t i = 0; i < sizeof named_reaches / sizeof named_reaches[0]; i++)
+        check_named(document, prefix, group, &named_reaches[i], is_only);
+    if (group->enforce != BW_REACH_CONTAINERS && is_given(document, prefix, "container_tool"))
+        bw_document_fail(document, path_of(prefix, "container_tool").text,
+                         "is used only with \"enforce: containers\"");
 }
 
 /* Where its own loop starts the service nothing of it is in the guard's cgroup, and what only one
@@ -243,9 +280,10 @@ static void check_external(struct bw_document *document, const char *prefix,
                          "with \"driver: external\" this file belongs to the loop: name "
                          "status_script and stop_script here");
     if (group->enforce == BW_REACH_CGROUP)
-        bw_document_fail(document, path_of(prefix, "enforce").text,
-                         "cgroup holds nothing that a loop outside of the guard starts: with "
-                         "\"driver: external\" write units, or remote and a fence_script");
+        bw_document_fail(
+            document, path_of(prefix, "enforce").text,
+            "cgroup holds nothing that a loop outside of the guard starts: with "
+            "\"driver: external\" write units, containers, or remote and a fence_script");
     if (group->enforce == BW_REACH_REMOTE && group->scripts[BW_ACTION_FENCE] == NULL &&
         !is_given(document, prefix, "fence_script"))
         bw_document_fail(
@@ -466,7 +504,10 @@ bool bw_group_config_has_same_reach(const struct bw_group_config *from,
                                     const struct bw_group_config *to)
 {
     bool is_same = from->driver == to->driver && from->enforce == to->enforce &&
-                   from->unit_count == to->unit_count;
+                   from->unit_count == to->unit_count &&
+                   (from->container_tool == NULL) == (to->container_tool == NULL) &&
+                   (to->container_tool == NULL ||
+                    strcmp(from->container_tool, to->container_tool) == 0);
 
     for (uint32_t i = 0; is_same && i < from->unit_count; i++)
         is_same = strcmp(from->units[i], to->units[i]) == 0;

@@ -47,8 +47,11 @@
 #define HERE_OR_THERE  "none: it must then be in the file of `scripts`"
 #define HERE_OR_LIST   HERE_OR_THERE ", or a list stand in its place"
 
-static const struct bw_key_word enforce_words[] = {
-    {"cgroup", BW_REACH_CGROUP}, {"units", BW_REACH_UNITS}, {"remote", BW_REACH_REMOTE}, {0}};
+static const struct bw_key_word enforce_words[] = {{"cgroup", BW_REACH_CGROUP},
+                                                   {"units", BW_REACH_UNITS},
+                                                   {"containers", BW_REACH_CONTAINERS},
+                                                   {"remote", BW_REACH_REMOTE},
+                                                   {0}};
 
 static const struct bw_key_word driver_words[] = {
     {"guard", BW_DRIVER_GUARD}, {"external", BW_DRIVER_EXTERNAL}, {0}};
@@ -110,7 +113,8 @@ static const struct bw_key group_keys[] = {
            .example = "cgroup",
            .help =
                "what the guard can end by itself: cgroup, all that the scripts started; units, the "
-               "systemd units named by `units`; remote, nothing: fence_script alone (only with "
+               "systemd units named by `units`; containers, those of the compose projects named by "
+               "`containers`; remote, nothing: fence_script alone (only with "
                "`driver: external`)"),
     BW_KEY(WORD, "driver", GROUP(driver), .words = driver_words, .absent = "guard",
            .help = "who starts the service where it may run: guard, by start_script; external, a "
@@ -122,6 +126,16 @@ static const struct bw_key group_keys[] = {
     BW_KEY(LIST, "units", GROUP(units), .item = BW_KEY_TEXT, .count_offset = GROUP(unit_count),
            .min = 1, .max = BW_UNITS_MAX, .example = "[harbor.service]",
            .help = "the systemd units of the service; required with `enforce: units`"),
+    BW_KEY(LIST, "containers", GROUP(units),
+           .item = BW_KEY_TEXT, /* one of the two lists is given */
+           .count_offset = GROUP(unit_count), .min = 1, .max = BW_UNITS_MAX, .example = "[harbor]",
+           .help = "the compose projects of the service, up to 32 containers; required with "
+                   "`enforce: containers`"),
+    BW_KEY(
+        PATH, "container_tool", GROUP(container_tool),
+        .absent_note = "docker, or podman where there is no docker",
+        .help = "with `enforce: containers`: what lists and inspects them as docker does, when it "
+                "answers; they are killed without it"),
     BW_KEY(PATH, "scripts", GROUP(seven_keys_file),
            .help =
                "a file with the seven keys of the replaced program, unchanged; a key may not be in "

@@ -258,11 +258,11 @@ static void warn_of_restarts(struct bw_guard_group *group)
     if (unit != NULL && !group->has_warned_restart)
         bw_log_error(
             &group->program->log, "units.come_again",
-            "group=%s unit=%s why=%s does=\"systemd starts it again after its end, so it counts "
-            "as outside of the reach: time alone hands nothing over\" next=\"write Restart=no "
-            "without "
-            "RestartForceExitStatus=, and mask what triggers or upholds it\"",
-            group->config->name, unit->name, bw_log_quote(bw_unit_comes_again(unit)));
+            "group=%s unit=%s why=%s does=\"%s starts it again after its end, so it counts "
+            "as outside of the reach: time alone hands nothing over\" next=%s",
+            group->config->name, unit->name, bw_log_quote(bw_unit_comes_again(unit)),
+            bw_units_manager_name(&group->unit_reach->units),
+            bw_log_quote(bw_units_restart_advice(&group->unit_reach->units)));
     group->has_warned_restart = unit != NULL;
 }
 
@@ -316,8 +316,10 @@ static void open_units(struct bw_guard_group *group)
     group->unit_reach = calloc(1, sizeof *group->unit_reach);
     BW_ASSERT(group->unit_reach != NULL);
     if (bw_unit_reach_init(group->unit_reach, &program->loop, &program->runner,
-                           group->config->units, group->config->unit_count, &events, group,
-                           &diag) == BW_OK)
+                           group->config->enforce == BW_REACH_CONTAINERS ? BW_UNITS_OF_COMPOSE
+                                                                         : BW_UNITS_OF_SYSTEMD,
+                           group->config->units, group->config->unit_count,
+                           group->config->container_tool, &events, group, &diag) == BW_OK)
         return;
     free(group->unit_reach);
     group->unit_reach = NULL;

@@ -167,8 +167,8 @@ static enum bw_populated are_left_here(struct bw_guard_group *group, bool is_bef
     return BW_POPULATED_YES;
 }
 
-/* Is one of its units up? What systemd has said last may be old: where nothing is seen, and every few
- * seconds, it is asked again, and the next look knows. */
+/* Is one of its units up? What their manager has said last may be old: where nothing is seen, and
+ * every few seconds, it is asked again, and the next look knows. */
 static enum bw_populated are_units_up(struct bw_guard_group *group)
 {
     size_t count = 0;
@@ -201,11 +201,11 @@ static enum bw_populated populated(const struct bw_guard_work *work, bool is_bef
     if (here == BW_POPULATED_YES && work->group->config->unit_count == 0)
         return here;
     units = are_units_up(work->group);
-    /* What systemd starts again by itself is not inside of what a KILL ends (3.4). */
+    /* What its manager starts again by itself is not inside of what a KILL ends (3.4). */
     if (work->group->unit_reach != NULL &&
         bw_units_that_comes_again(&work->group->unit_reach->units) != NULL)
         return BW_POPULATED_NO;
-    /* systemd makes the cgroup of a unit anew at each start, also at one that nobody ordered here. */
+    /* A unit's cgroup is made anew at each start, also at one that nobody ordered here. */
     if (units == BW_POPULATED_YES && !is_before)
         bw_guard_enforcer_tell_reach(work->group);
     if (here == BW_POPULATED_YES)

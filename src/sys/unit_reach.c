@@ -14,8 +14,8 @@ static enum bw_err judge_look(const struct bw_units *units, enum bw_err err, str
     for (size_t i = 0; i < units->count; i++) {
         if (units->units[i].activity == BW_UNIT_UNKNOWN)
             return bw_diag_set(diag, BW_ERR_UNKNOWN,
-                               "unit %s: systemd does not know it, or not its state",
-                               units->units[i].name);
+                               "unit %s: %s does not know it, or not its state",
+                               units->units[i].name, bw_units_manager_name(units));
     }
     return BW_OK;
 }
@@ -44,9 +44,11 @@ static void continue_kill(struct bw_unit_reach *reach, enum bw_err err, struct b
     } else if (bw_instant_right_is_over(now, reach->kill_limit)) {
         if (err == BW_OK)
             err = bw_diag_set(diag, BW_ERR_TIMEOUT,
-                              "units are still up after %d ms of SIGKILL (does systemd start them "
-                              "again? see Restart=, and systemctl list-jobs)",
-                              (int)(BW_UNIT_REACH_KILL_NS / BW_NS_PER_MS));
+                              "units are still up after %d ms of SIGKILL (does %s start them "
+                              "again? %s)",
+                              (int)(BW_UNIT_REACH_KILL_NS / BW_NS_PER_MS),
+                              bw_units_manager_name(&reach->units),
+                              bw_units_restart_advice(&reach->units));
         end_kill(reach, err, diag);
     } else {
         bw_deadline_set(&reach->again, bw_instant_add(now, BW_UNIT_REACH_GAP_NS),
@@ -112,14 +114,15 @@ static void on_again(struct bw_deadline *deadline, void *user)
 /* ---- the caller's side --------------------------------------------------------------------- */
 
 enum bw_err bw_unit_reach_init(struct bw_unit_reach *reach, uv_loop_t *loop,
-                               struct bw_script_runner *runner, const char *const *names,
-                               size_t count, const struct bw_unit_reach_events *events, void *user,
+                               struct bw_script_runner *runner, enum bw_units_of of,
+                               const char *const *names, size_t count, const char *tool,
+                               const struct bw_unit_reach_events *events, void *user,
                                struct bw_diag *diag)
 {
     enum bw_err err;
 
     *reach = (struct bw_unit_reach){.events = events, .user = user};
-    err = bw_units_init(&reach->units, runner, names, count, BW_UNIT_REACH_CALL_NS, diag);
+    err = bw_units_init(&reach->units, runner, of, names, count, tool, diag);
     return err == BW_OK ? bw_deadline_init(&reach->again, loop, on_again, reach, diag) : err;
 }
 

@@ -270,10 +270,7 @@ static void print_limits_of_this(const struct bw_trial_report *report,
         (void)fprintf(out,
                       "  remote_fence_script: it ends the service at another site, and was not "
                       "run\n");
-    if (group->enforce == BW_REACH_UNITS)
-        (void)fprintf(out, "  enforce: units: that the guard can end these units; here only the "
-                           "scripts were\n");
-    if (report->has_started && report->process_count == 0)
+    if (report->has_started && report->process_count == 0 && group->unit_count == 0)
         (void)fprintf(out, "  whether the processes of a service outside of its reach end or are "
                            "restarted\n");
     if (!report->was_only_watched)

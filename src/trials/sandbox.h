@@ -15,6 +15,7 @@
 #include <breakwater/config/site_config.h>
 #include <breakwater/sys/reach.h>
 #include <breakwater/sys/script.h>
+#include <breakwater/sys/units.h>
 
 #include "trial.h"
 
@@ -79,6 +80,7 @@ struct bw_sandbox {
     struct bw_reach *reaches; /* by enum bw_sandbox_who */
     uv_loop_t loop;
     struct bw_script_runner runner;
+    struct bw_units *units; /* managed.c; NULL: not looked at yet */
     uv_signal_t term;
     uv_timer_t timer;
     bool has_fired;      /* the timer has */
@@ -126,6 +128,14 @@ bool bw_sandbox_count(struct bw_sandbox *sandbox, struct bw_sandbox_census *out_
 /* As the guard's KILL at a deadline: to what starts and actions have begun in its reach, and to nothing
  * else. `out_count` is how many there were. False: it cannot be known, or some are left after 2 s. */
 bool bw_sandbox_end_reach(struct bw_sandbox *sandbox, uint32_t *out_count);
+/* What the guard ends are units or containers, no processes of the sandbox. */
+bool bw_sandbox_is_managed(const struct bw_sandbox *sandbox);
+/* How many of them are up. An error: it cannot be known, or (BW_ERR_REFUSED) their manager starts
+ * one again by itself. */
+BW_MUST_CHECK enum bw_err bw_sandbox_see_units(struct bw_sandbox *sandbox, uint32_t *out_up,
+                                               struct bw_diag *diag);
+/* As the guard's KILL at a deadline; an error: they were not seen down within 10 s. */
+BW_MUST_CHECK enum bw_err bw_sandbox_end_units(struct bw_sandbox *sandbox, struct bw_diag *diag);
 /* KILL to all of them until none is left; false: some are, after 2 s. */
 bool bw_sandbox_end_all(struct bw_sandbox *sandbox);
 

@@ -250,7 +250,6 @@ static void judge_same(struct bw_sandbox *sandbox, const struct bw_sandbox_censu
                       (long)oldest->pid, oldest->command);
 }
 
-/* Named units are the guard's to end, and none of the sandbox; of all else it must be a process. */
 static void find_outside(struct bw_sandbox *sandbox)
 {
     const char *start = sandbox->group->scripts[BW_ACTION_START];
@@ -261,11 +260,29 @@ static void find_outside(struct bw_sandbox *sandbox)
     if (hint.kind != BW_SCRIPT_HINT_NONE)
         (void)snprintf(from_text, sizeof from_text, "; line %" PRIu32 " of its start calls %s%s%s",
                        hint.line, hint.word, hint.unit[0] != '\0' ? ": units: " : "", hint.unit);
-    bw_trial_find(sandbox->report, BW_TRIAL_SANDBOX_SEES,
-                  sandbox->group->enforce == BW_REACH_UNITS ? BW_TRIAL_WARNING : BW_TRIAL_PROBLEM,
+    bw_trial_find(sandbox->report, BW_TRIAL_SANDBOX_SEES, BW_TRIAL_PROBLEM,
                   "status says started, and no process is seen: the service lives elsewhere (a "
                   "systemd unit, a container, another host)%s",
                   from_text);
+}
+
+/* Named units and containers are the guard's to end, and none of the sandbox. */
+static void find_managed(struct bw_sandbox *sandbox)
+{
+    struct bw_trial_report *report = sandbox->report;
+    struct bw_diag diag = {0};
+    uint32_t up;
+
+    if (bw_sandbox_see_units(sandbox, &up, &diag) != BW_OK)
+        bw_trial_find(report, BW_TRIAL_SANDBOX_SEES, BW_TRIAL_PROBLEM, "enforce: %s: %s",
+                      bw_reach_word(sandbox->group->enforce), diag.text);
+    else if (up == 0)
+        bw_trial_find(report, BW_TRIAL_SANDBOX_SEES, BW_TRIAL_PROBLEM,
+                      "status says started, and none of its %s is up",
+                      bw_reach_word(sandbox->group->enforce));
+    else
+        bw_trial_pass(report, BW_TRIAL_SANDBOX_SEES, "%" PRIu32 " of its %s are up", up,
+                      bw_reach_word(sandbox->group->enforce));
 }
 
 static void note_processes(struct bw_sandbox *sandbox, struct bw_sandbox_census *out_census)
@@ -277,11 +294,14 @@ static void note_processes(struct bw_sandbox *sandbox, struct bw_sandbox_census 
         return;
     }
     report->process_count = out_census->count + out_census->unlisted;
-    if (out_census->count > 0) {
+    if (bw_sandbox_is_managed(sandbox))
+        find_managed(sandbox);
+    else if (out_census->count > 0)
         bw_trial_pass(report, BW_TRIAL_SANDBOX_SEES, "%" PRIu32 ", the oldest: %.90s",
                       report->process_count, out_census->list[0].command);
-    } else {
+    else
         find_outside(sandbox);
+    if (out_census->count == 0) {
         bw_trial_skip(report, BW_TRIAL_START_SAME, "no process of the service is seen");
         bw_trial_skip(report, BW_TRIAL_START_OUTPUT, "no process of the service is seen");
         bw_trial_skip(report, BW_TRIAL_STOP_PROCESSES, "no process of the service is seen");
@@ -445,34 +465,51 @@ static void fence_idle(struct bw_sandbox *sandbox)
 
 /* ---- the reach alone ------------------------------------------------------------------------- */
 
+/* False: said. `out_count` of what `out_what` names. */
+static bool end_reach(struct bw_sandbox *sandbox, uint32_t *out_count, const char **out_what)
+{
+    struct bw_diag diag = {0};
+    bool is_ended;
+
+    *out_what = "processes";
+    if (bw_sandbox_is_managed(sandbox)) {
+        *out_what = bw_reach_word(sandbox->group->enforce);
+        is_ended = bw_sandbox_see_units(sandbox, out_count, &diag) == BW_OK &&
+                   bw_sandbox_end_units(sandbox, &diag) == BW_OK;
+    } else {
+        is_ended = bw_sandbox_end_reach(sandbox, out_count);
+        (void)snprintf(diag.text, sizeof diag.text, "processes could not be listed, or not ended");
+    }
+    if (!is_ended)
+        bw_trial_skip(sandbox->report, BW_TRIAL_REACH_PROVED, "%s", diag.text);
+    return is_ended;
+}
+
 /* What the guard does when no script helps: it kills what it reaches, and status is asked (3.4). */
 static void prove_reach(struct bw_sandbox *sandbox)
 {
     struct bw_trial_report *report = sandbox->report;
     enum bw_service service;
+    const char *what;
     uint32_t count;
 
-    if (sandbox->group->enforce != BW_REACH_CGROUP) {
+    if (sandbox->group->enforce == BW_REACH_REMOTE) {
         bw_trial_skip(report, BW_TRIAL_REACH_PROVED,
-                      "enforce: units: the guard's own fence ends these units, nothing here does");
+                      "enforce: remote: there is nothing that the guard could kill");
         return;
     }
     if (!bring_up(sandbox, BW_TRIAL_KILLED_START, BW_TRIAL_KILLED_START,
                   "start before the kill of the reach") ||
-        !goes_on(sandbox))
+        !goes_on(sandbox) || !end_reach(sandbox, &count, &what))
         return;
-    if (!bw_sandbox_end_reach(sandbox, &count)) {
-        bw_trial_skip(report, BW_TRIAL_REACH_PROVED, "processes could not be listed, or not ended");
-        return;
-    }
     service = wait_for_word(sandbox, BW_SERVICE_STOPPED, VANISH_MS, "all in reach killed");
     if (!goes_on(sandbox))
         return;
     if (service == BW_SERVICE_STOPPED && count > 0)
-        bw_trial_pass(report, BW_TRIAL_REACH_PROVED, "%" PRIu32 " processes were killed", count);
+        bw_trial_pass(report, BW_TRIAL_REACH_PROVED, "%" PRIu32 " %s were killed", count, what);
     else
         bw_trial_find(report, BW_TRIAL_REACH_PROVED, BW_TRIAL_PROBLEM,
-                      "%" PRIu32 " processes were killed, and status says %s", count,
+                      "%" PRIu32 " %s were killed, and status says %s", count, what,
                       bw_service_word(service));
 }
 

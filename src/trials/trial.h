@@ -42,11 +42,11 @@ enum bw_trial_verdict {
     X(SANDBOX_KIND, "sandbox.kind", "all that was started can be seen and ended",                  \
       "run this as root, without --no-namespace")                                                  \
     X(SANDBOX_SEES, "sandbox.sees", "the processes of the service are in the guard's reach",       \
-      "name its units (enforce: units); else its fence_script alone can end it, and without a "     \
+      "name its units or containers (enforce); else its fence_script alone can end it, and without a " \
       "second enforcer time alone hands nothing over: a lost site then waits for a fence from "    \
       "another one, or force-release")                              \
     X(REACH_PROVED, "reach.proved", "with all in the guard's reach killed, status says stopped",     \
-      "what still serves is outside of the reach: name its units (enforce: units); else a lost "   \
+      "what still serves is outside of the reach: name its units or containers (enforce); else a lost " \
       "site without a second enforcer waits for a fence from another one, or force-release")                                                              \
     X(BEGIN_STOPPED, "begin.stopped", "status says stopped before anything was started",           \
       "stop the service first; then status must say so, also where it was never started")          \

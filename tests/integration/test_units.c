@@ -72,10 +72,9 @@ static int set_up(void **state)
     assert_int_equal(chmod(f.systemctl, 0755), 0);
     assert_int_equal(uv_loop_init(&f.loop), 0);
     assert_int_equal(bw_script_runner_init(&f.runner, &f.loop, false, &f.diag), BW_OK);
-    /* Where systemd is not installed, this alone is its answer. */
-    if (bw_units_init(&f.units, &f.runner, names, 2, 10 * BW_NS_PER_S, &f.diag) != BW_OK)
-        assert_int_equal(f.diag.err, BW_ERR_NOT_FOUND);
-    f.units.systemctl = f.systemctl;
+    assert_int_equal(
+        bw_units_init(&f.units, &f.runner, BW_UNITS_OF_SYSTEMD, names, 2, f.systemctl, &f.diag),
+        BW_OK);
     *state = &f;
     return 0;
 }
@@ -214,9 +213,12 @@ static void names_that_are_no_units_are_refused(void **state)
     struct bw_units units;
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(bw_units_init(&units, &f->runner, &bad[i], 1, 1, &f->diag),
+        assert_int_equal(bw_units_init(&units, &f->runner, BW_UNITS_OF_SYSTEMD, &bad[i], 1,
+                                       f->systemctl, &f->diag),
                          BW_ERR_INVALID);
-    assert_int_equal(bw_units_init(&units, &f->runner, names, 0, 1, &f->diag), BW_ERR_LIMIT);
+    assert_int_equal(
+        bw_units_init(&units, &f->runner, BW_UNITS_OF_SYSTEMD, names, 0, f->systemctl, &f->diag),
+        BW_ERR_LIMIT);
 }
 
 /* A unit that systemd calls inactive while processes are left (KillMode=process) still serves. */

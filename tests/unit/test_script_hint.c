@@ -36,7 +36,7 @@ static void what_runs_elsewhere_is_named(void **state)
     (void)state;
     assert_hint("\n  exec kubectl scale --replicas=3 deploy/core\n", BW_SCRIPT_HINT_ELSEWHERE,
                 "kubectl", "", 2);
-    assert_hint("if docker compose up -d; then :; fi", BW_SCRIPT_HINT_ELSEWHERE, "docker", "", 1);
+    assert_hint("if docker compose up -d; then :; fi", BW_SCRIPT_HINT_CONTAINERS, "docker", "", 1);
     assert_hint("x=$(/usr/bin/ssh db1 start)", BW_SCRIPT_HINT_ELSEWHERE, "ssh", "", 1);
 }
 

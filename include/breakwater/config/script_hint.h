@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 enum bw_script_hint_kind {
-    BW_SCRIPT_HINT_NONE,     /* nothing of the kind, or the file cannot be read */
-    BW_SCRIPT_HINT_UNIT,     /* systemctl start: the service is a unit */
-    BW_SCRIPT_HINT_ELSEWHERE /* docker, kubectl, ssh ...: no process of this script serves */
+    BW_SCRIPT_HINT_NONE,       /* nothing of the kind, or the file cannot be read */
+    BW_SCRIPT_HINT_UNIT,       /* systemctl start: the service is a unit */
+    BW_SCRIPT_HINT_CONTAINERS, /* docker, podman: the service may be compose's containers */
+    BW_SCRIPT_HINT_ELSEWHERE   /* docker, kubectl, ssh ...: no process of this script serves */
 };
 
 struct bw_script_hint {

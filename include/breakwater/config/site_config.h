@@ -65,9 +65,11 @@ struct bw_group_config {
     char name[BW_NAME_MAX + 1];
     enum bw_driver driver;
     uint32_t loop_delay_ms;     /* EXTERNAL: a start is over so long after it was asked for */
-    enum bw_reach_kind enforce; /* CGROUP, UNITS, or with EXTERNAL REMOTE */
-    const char *const *units;            /* with UNITS, each "NAME.service" or the like */
+    enum bw_reach_kind enforce; /* CGROUP, UNITS, CONTAINERS, or with EXTERNAL REMOTE */
+    const char *const
+        *units; /* with UNITS each "NAME.service" or the like, with CONTAINERS compose projects */
     uint32_t unit_count;
+    const char *container_tool; /* with CONTAINERS, an absolute path; NULL: docker, or podman */
     const char *scripts[BW_ACTION_COUNT]; /* absolute paths; NULL: there is none */
     struct bw_steps_config start_steps;   /* in place of scripts[START], or of scripts[STOP]: */
     struct bw_steps_config stop_steps;    /* bw_group_config_steps */
@@ -134,7 +136,8 @@ void bw_site_config_free(struct bw_site_config *config);
 const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,
                                                   const char *group);
 
-/* `driver`, `enforce` and `units` are the same: what a running guard or agent cannot change. */
+/* `driver`, `enforce`, `units` and `container_tool` are the same: what a running guard or agent
+ * cannot change. */
 bool bw_group_config_has_same_reach(const struct bw_group_config *from,
                                     const struct bw_group_config *to);
 

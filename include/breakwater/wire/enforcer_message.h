@@ -37,7 +37,7 @@ enum bw_enforcer_means {
 #define BW_ENFORCER_NAME_PREFIX "enforcer-" /* RUN_DIR/SITE-guard/enforcer-ID: its socket */
 #define BW_ENFORCER_MEANS_MAX  128 /* descriptors of one group; a packet takes up to 253 */
 /* Of the cgroups of one group's units, as absolute paths, each with a NUL. */
-#define BW_ENFORCER_PATHS_BYTES 2048
+#define BW_ENFORCER_PATHS_BYTES 4096
 #define BW_ENFORCER_ORDER_BYTES (BW_NAME_MAX + 1 + 4 * 8)
 #define BW_ENFORCER_HEAD_BYTES  16
 #define BW_ENFORCER_FRAME_BYTES_MAX                                                                \
