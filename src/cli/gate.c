@@ -8,14 +8,13 @@
 #include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/config/site_config.h>
-#include <breakwater/core/may_run.h>
 #include <breakwater/sys/clock.h>
 
 #include "api.h"
 #include "at_site.h"
+#include "gate.h"
 #include "verbs.h"
 
-#define ASK_MS  5000 /* a guard that has not answered by then does not vouch for anything */
 #define LOOK_MS 500  /* between two looks, with --wait */
 
 struct gate_values {
@@ -71,18 +70,9 @@ static const struct bw_cli_command condition_command = {
 /* ---- asking ------------------------------------------------------------------------------------
  */
 
-/* What the guard said, and what follows from it at the moment of the answer. */
-struct verdict {
-    bool is_known; /* else `diag` says why nothing is */
-    enum bw_may_run may_run;
-    struct bw_guard_shown shown;
-    uint64_t left_ms; /* of the lease */
-    struct bw_diag diag;
-};
-
 static void hear(const struct bw_guard_message *shown, void *user)
 {
-    struct verdict *verdict = user;
+    struct bw_gate_verdict *verdict = user;
     const struct bw_instant now = bw_clock_now();
     struct bw_id boot_id;
     uint64_t time_namespace;
@@ -97,49 +87,46 @@ static void hear(const struct bw_guard_message *shown, void *user)
     verdict->left_ms = bw_instant_left_ns(now, shown->shown.armed_end) / BW_NS_PER_MS;
 }
 
-static void ask(const struct gate_values *values, uint32_t limit_ms, struct verdict *out_verdict)
+void bw_gate_ask(const char *socket, const char *group, uint32_t limit_ms,
+                 struct bw_gate_verdict *out_verdict)
 {
     struct bw_diag diag = {0};
 
-    *out_verdict = (struct verdict){.is_known = false};
-    if (bw_at_site_show(values->socket, values->group, limit_ms, hear, out_verdict, &diag) == BW_OK)
+    *out_verdict = (struct bw_gate_verdict){.group = group, .socket = socket};
+    if (bw_at_site_show(socket, group, limit_ms, hear, out_verdict, &diag) == BW_OK)
         return;
     out_verdict->is_known = false;
     out_verdict->diag = diag;
 }
 
-static bool is_yes(const struct verdict *verdict)
+bool bw_gate_is_yes(const struct bw_gate_verdict *verdict)
 {
     return verdict->is_known && bw_may_run_is_yes(verdict->may_run);
 }
 
-#define WHY_BYTES (BW_DIAG_TEXT_BYTES + 256)
-
-/* One line, without its end. */
-static const char *why(const struct gate_values *values, const struct verdict *verdict,
-                       char out_text[WHY_BYTES])
+const char *bw_gate_why(const struct bw_gate_verdict *verdict, char out_text[BW_GATE_WHY_BYTES])
 {
     if (!verdict->is_known)
-        (void)snprintf(out_text, WHY_BYTES,
+        (void)snprintf(out_text, BW_GATE_WHY_BYTES,
                        "%s may not run here: the guard at %s does not say that it may: %s",
-                       values->group, values->socket, verdict->diag.text);
+                       verdict->group, verdict->socket, verdict->diag.text);
     else if (verdict->may_run == BW_MAY_RUN_LEASE)
-        (void)snprintf(out_text, WHY_BYTES,
+        (void)snprintf(out_text, BW_GATE_WHY_BYTES,
                        "%s may run at %s: %s, epoch %" PRIu64 ", for %" PRIu64 ".%" PRIu64
                        " s more unless it is renewed",
-                       values->group, verdict->shown.site, bw_may_run_sentence(verdict->may_run),
+                       verdict->group, verdict->shown.site, bw_may_run_sentence(verdict->may_run),
                        verdict->shown.armed_epoch, verdict->left_ms / 1000,
                        verdict->left_ms % 1000 / 100);
     else
-        (void)snprintf(out_text, WHY_BYTES, "%s %s run at %s: %s", values->group,
-                       is_yes(verdict) ? "may" : "may not", verdict->shown.site,
+        (void)snprintf(out_text, BW_GATE_WHY_BYTES, "%s %s run at %s: %s", verdict->group,
+                       bw_gate_is_yes(verdict) ? "may" : "may not", verdict->shown.site,
                        bw_may_run_sentence(verdict->may_run));
     return out_text;
 }
 
-static enum bw_exit exit_of(const struct verdict *verdict)
+enum bw_exit bw_gate_exit(const struct bw_gate_verdict *verdict)
 {
-    if (is_yes(verdict))
+    if (bw_gate_is_yes(verdict))
         return BW_EXIT_FINE;
     return verdict->is_known ? BW_EXIT_UNSAFE : BW_EXIT_NO_QUORUM;
 }
@@ -167,18 +154,21 @@ static uint32_t until(uint64_t end_ms)
 }
 
 /* Looks until it may, or the time is over; says why not, where that has changed. */
-static void wait_for(const struct gate_values *values, uint32_t wait_ms, struct verdict *verdict)
+static void wait_for(const struct gate_values *values, uint32_t wait_ms,
+                     struct bw_gate_verdict *verdict)
 {
     const uint64_t end_ms = bw_api_now_ms() + wait_ms;
-    char last[WHY_BYTES] = "";
-    char now[WHY_BYTES];
+    char last[BW_GATE_WHY_BYTES] = "";
+    char now[BW_GATE_WHY_BYTES];
 
-    while (!is_yes(verdict) && until(end_ms) > 0) {
-        if (strcmp(why(values, verdict, now), last) != 0)
+    while (!bw_gate_is_yes(verdict) && until(end_ms) > 0) {
+        if (strcmp(bw_gate_why(verdict, now), last) != 0)
             (void)fprintf(stderr, "waits: %s\n", now);
         (void)memcpy(last, now, sizeof last);
         bw_api_pause(until(end_ms) < LOOK_MS ? until(end_ms) : LOOK_MS);
-        ask(values, until(end_ms) < ASK_MS ? until(end_ms) + LOOK_MS : ASK_MS, verdict);
+        bw_gate_ask(values->socket, values->group,
+                    until(end_ms) < BW_GATE_ASK_MS ? until(end_ms) + LOOK_MS : BW_GATE_ASK_MS,
+                    verdict);
     }
 }
 
@@ -187,8 +177,8 @@ enum bw_exit bw_verb_gate(int argc, char **argv)
     struct gate_values values = {0};
     struct bw_operands operands;
     uint32_t wait_ms = 0;
-    struct verdict verdict;
-    char text[WHY_BYTES];
+    struct bw_gate_verdict verdict;
+    char text[BW_GATE_WHY_BYTES];
     enum bw_exit exit;
 
     if (!bw_options_parse(&gate_command, argc, argv, &values, &operands, &exit))
@@ -198,10 +188,10 @@ enum bw_exit bw_verb_gate(int argc, char **argv)
     if (values.wait != NULL && !bw_duration_parse(values.wait, &wait_ms))
         return bw_usage_error(&gate_command, "--wait %s: expected a duration such as 30s",
                               values.wait);
-    ask(&values, ASK_MS, &verdict);
+    bw_gate_ask(values.socket, values.group, BW_GATE_ASK_MS, &verdict);
     wait_for(&values, wait_ms, &verdict);
-    (void)fprintf(is_yes(&verdict) ? stdout : stderr, "%s\n", why(&values, &verdict, text));
-    return exit_of(&verdict);
+    (void)fprintf(bw_gate_is_yes(&verdict) ? stdout : stderr, "%s\n", bw_gate_why(&verdict, text));
+    return bw_gate_exit(&verdict);
 }
 
 /* ---- condition ---------------------------------------------------------------------------------
@@ -218,17 +208,17 @@ enum bw_exit bw_verb_condition(int argc, char **argv)
 {
     struct gate_values values = {0};
     struct bw_operands operands;
-    struct verdict verdict;
-    char text[WHY_BYTES];
+    struct bw_gate_verdict verdict;
+    char text[BW_GATE_WHY_BYTES];
     enum bw_exit exit;
 
     if (!bw_options_parse(&condition_command, argc, argv, &values, &operands, &exit))
         return exit == BW_EXIT_FINE ? exit : print_stop(); /* FINE: --help */
     if (!is_usable(&condition_command, &values))
         return print_stop();
-    ask(&values, ASK_MS, &verdict);
-    (void)fprintf(stderr, "%s\n", why(&values, &verdict, text));
-    if (!is_yes(&verdict))
+    bw_gate_ask(values.socket, values.group, BW_GATE_ASK_MS, &verdict);
+    (void)fprintf(stderr, "%s\n", bw_gate_why(&verdict, text));
+    if (!bw_gate_is_yes(&verdict))
         return print_stop();
     (void)puts("start");
     return BW_EXIT_FINE;

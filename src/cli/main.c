@@ -60,6 +60,7 @@ static const struct verb verbs[] = {
      bw_verb_members},
     {"gate", "say whether this site may run a group now: for units and init containers",
      bw_verb_gate},
+    {"enter", "run a command where the guard ends it with the group", bw_verb_enter},
     {"standalone", "run the check loop of the replaced program, with its file unchanged",
      bw_verb_standalone},
     {"condition", "the same as a condition_check_script of the replaced program",

@@ -16,6 +16,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <breakwater/sys/clock.h>
+
 #include "guard_rig.h"
 #include "lacking.h"
 
@@ -40,15 +42,15 @@ static void read_all(const char *path, char out[SAID_MAX])
     assert_int_equal(fclose(file), 0);
 }
 
-/* The shell runs it, with $B for the program and $S for the guard's socket. */
+/* The shell runs it, with $B for the program, $S for the guard's socket and $C for its file. */
 static pid_t begin(struct rig *rig, const char *command)
 {
     char text[2048];
     pid_t child;
 
     (void)snprintf(text, sizeof text,
-                   "exec >%s/out 2>%s/err; B=%s/breakwater; S=%s/run/guard.sock; %s", rig->dir,
-                   rig->dir, getenv("BREAKWATER_BUILD"), rig->dir, command);
+                   "exec >%s/out 2>%s/err; B=%s/breakwater; S=%s/run/guard.sock; C=%s/site.yaml; %s",
+                   rig->dir, rig->dir, getenv("BREAKWATER_BUILD"), rig->dir, rig->dir, command);
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -107,6 +109,32 @@ static void it_may_run_while_a_lease_lives(void **state) /* 3.4 */
 
     rig_agent_close(&rig->agent); /* a lease lives on without an agent */
     expect(rig, GATE, 0, "a lease lives here", "");
+}
+
+/* 3.4: what another supervisor starts is the guard's to end, and is not begun where it may not run. */
+static void what_enters_ends_with_the_lease(void **state)
+{
+    struct rig *rig = *state;
+    pid_t child;
+
+    expect(rig, "$B enter -c $C g -- echo ran", 5, "", "does not say that it may");
+    rig_guard_start(rig);
+    rig_greet(rig);
+    expect(rig, "$B enter -c $C g -- echo ran", 6, "", "no lease lives here");
+    const struct bw_instant end = rig_arm(&rig->agent, 1, 9000, 3000);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+
+    expect(rig, "$B enter -c $C g -- echo ran", 0, "ran\n", "");
+    expect(rig, "$B enter -c $C h -- echo ran", 1, "", "has no such group");
+    expect(rig, "$B enter -c $C g -- /nowhere/it", 127, "", "run /nowhere/it: No such file");
+    expect(rig, "$B enter g -- echo ran", 2, "", "needs -c FILE");
+    expect(rig, "sed 's/enforce: cgroup/enforce: containers\\n    containers: [g]/' $C >$C.other; "
+                "$B enter -c $C.other g -- echo ran",
+           1, "", "only with enforce: cgroup");
+    child = begin(rig, "$B enter -c $C g -- sh -c 'trap : TERM; while :; do sleep 1; done'");
+    assert_int_equal(finish(rig, child).exit, 128 + SIGKILL);
+    assert_false(bw_instant_right_is_over(bw_clock_now(), end));
+    expect(rig, "$B enter -c $C g -- echo ran", 6, "", "may not run");
 }
 
 /* One line, and never 0. */
@@ -315,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(it_may_run_while_a_lease_lives),
+        TEST(what_enters_ends_with_the_lease),
         TEST(on_any_doubt_it_may_not),
         TEST(a_guard_that_hangs_vouches_for_nothing),
         TEST(it_waits_until_it_may_and_no_longer),

@@ -1,0 +1,134 @@
+/* breakwater enter: runs a command where the guard ends a group's service. For what another
+ * supervisor starts (runit, supervisord, pg_ctlcluster), which would else be outside of the guard's
+ * reach. Design 3.4. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/config/site_config.h>
+#include <breakwater/sys/reach.h>
+
+#include "gate.h"
+#include "options.h"
+#include "verbs.h"
+
+struct enter_values {
+    const char *config;
+};
+
+static const struct bw_option enter_options[] = {
+    BW_OPTION_TEXT(struct enter_values, config, "config", 'c', "FILE", "the guard's site file"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command enter_command = {
+    .name = "enter",
+    .operands = "GROUP -- COMMAND [ARGUMENT]...",
+    .operands_min = 2,
+    .operands_max = 4096,
+    .help =
+        "Goes where the guard has what a start of GROUP leaves behind, asks as gate does whether\n"
+        "this site may run it now, and becomes COMMAND, which the guard then ends with the\n"
+        "rest. For a service that runit, supervisord or the like starts: as the last line of\n"
+        "its run script. As root, or whoever the guard runs as.\n"
+        "Exit status: that of COMMAND; 6 it may not, 5 the guard does not say, 1 it could not\n"
+        "go there, 126 or 127 COMMAND could not be run.",
+    .options = enter_options,
+};
+
+/* ---- the site file -----------------------------------------------------------------------------
+ */
+
+static const struct bw_group_config *find_group(const struct bw_site_config *site, const char *name)
+{
+    for (uint32_t i = 0; i < site->group_count; i++)
+        if (strcmp(site->groups[i].name, name) == 0)
+            return &site->groups[i];
+    return NULL;
+}
+
+static enum bw_exit fail(const char *what, const char *why)
+{
+    (void)fprintf(stderr, "error: enter: %s: %s\n", what, why);
+    return BW_EXIT_FAILED;
+}
+
+/* ---- there, and on ------------------------------------------------------------------------------
+ */
+
+/* The mark is what it is found by where there are no cgroups. */
+static enum bw_err go_in(const struct bw_site_config *site, const char *group, struct bw_diag *diag)
+{
+    static struct bw_reach reach; /* as long as this process: closed, it would be taken away */
+    static char mark[BW_REACH_MARK_BYTES];
+    char tag[BW_REACH_TAG_BYTES];
+    int door = -1;
+    enum bw_err err;
+
+    bw_reach_tag(site->cluster, site->site, tag);
+    err = bw_reach_open(&reach, tag, group, false, diag);
+    if (err == BW_OK)
+        err = bw_reach_open_door(&reach, BW_REACH_SERVICE, &door, diag);
+    if (err != BW_OK)
+        return err;
+    bw_reach_mark(&reach, BW_REACH_SERVICE, mark);
+    if (putenv(mark) != 0 || (door >= 0 && !bw_reach_enter(door)))
+        err = bw_diag_errno(diag, errno, "go into %s", bw_reach_service_cgroup(&reach));
+    if (door >= 0)
+        (void)close(door); /* entered, or not */
+    return err;
+}
+
+/* Entered first and asked then: a KILL that comes between the answer and the command finds it there
+ * (3.4). */
+static enum bw_exit enter(const struct bw_site_config *site, const char *group, char **command)
+{
+    struct bw_gate_verdict verdict;
+    char why[BW_GATE_WHY_BYTES];
+    struct bw_diag diag = {0};
+
+    if (go_in(site, group, &diag) != BW_OK)
+        return fail(group, diag.text);
+    bw_gate_ask(site->guard_socket, group, BW_GATE_ASK_MS, &verdict);
+    if (!bw_gate_is_yes(&verdict)) {
+        (void)fprintf(stderr, "%s\n", bw_gate_why(&verdict, why));
+        return bw_gate_exit(&verdict);
+    }
+    (void)execvp(command[0], command);
+    (void)fprintf(stderr, "error: enter: run %s: %s\n", command[0], strerror(errno));
+    return (enum bw_exit)(errno == ENOENT ? 127 : 126); /* as a shell has it */
+}
+
+enum bw_exit bw_verb_enter(int argc, char **argv)
+{
+    struct enter_values values = {0};
+    struct bw_operands operands;
+    const struct bw_group_config *group;
+    struct bw_site_config *site = NULL;
+    struct bw_problems problems;
+    enum bw_exit exit;
+    enum bw_err err;
+
+    if (!bw_options_parse(&enter_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    if (values.config == NULL)
+        return bw_usage_error(&enter_command, "needs -c FILE");
+    bw_problems_init(&problems);
+    err = bw_site_config_load(values.config, BW_CONFIG_OFFLINE, &site, &problems);
+    if (err != BW_OK)
+        bw_problems_print(&problems, "nothing was run", stderr);
+    bw_problems_deinit(&problems);
+    if (err != BW_OK)
+        return BW_EXIT_FAILED;
+    group = find_group(site, operands.items[0]);
+    if (group == NULL)
+        exit = fail(operands.items[0], "this site file has no such group");
+    else if (group->enforce != BW_REACH_CGROUP)
+        exit = fail(operands.items[0], "only with enforce: cgroup is there a place to go to");
+    else
+        exit = enter(site, group->name, operands.items + 1);
+    bw_site_config_free(site);
+    return exit;
+}
