@@ -303,6 +303,13 @@ static void check_hint(struct check *check, const struct bw_group_config *group,
 
 static void check_reach(struct check *check, const struct bw_group_config *group)
 {
+    for (size_t i = 0; i < group->unit_count; i++) {
+        if (group->enforce == BW_REACH_CONTAINERS)
+            bw_check_service_containers(&check->lines, group->name, group->container_tool,
+                                        group->units[i]);
+        else
+            bw_check_service_unit(&check->lines, group->name, group->units[i]);
+    }
     if (group->enforce != BW_REACH_CGROUP)
         return;
     if (group->scripts[BW_ACTION_START] != NULL)
@@ -399,8 +406,6 @@ static void check_site(struct check *check, const struct checked_file *file)
     for (uint32_t i = 0; i < config->group_count; i++) {
         check_scripts_here(check, &config->groups[i]);
         check_reach(check, &config->groups[i]);
-        for (size_t n = 0; n < config->groups[i].unit_count; n++)
-            bw_check_service_unit(&check->lines, config->groups[i].name, config->groups[i].units[n]);
     }
 }
 

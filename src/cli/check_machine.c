@@ -331,8 +331,9 @@ void bw_check_cgroups(struct bw_check_lines *lines)
     bw_cgroup_remove_if_empty(&cgroup);
 }
 
-/* `systemctl show`, never for long; without systemd it says nothing. NULL: no more processes. */
-static FILE *ask_systemd(const char *properties, const char *unit, pid_t *out_pid)
+/* What a manager says by its tool, for which `arguments` begin with "timeout"; without one it says
+ * nothing. NULL: no more processes. */
+static FILE *ask_manager(const char *const *arguments, pid_t *out_pid)
 {
     int ends[2];
 
@@ -343,8 +344,7 @@ static FILE *ask_systemd(const char *properties, const char *unit, pid_t *out_pi
         const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
         if (dup2(null, 0) >= 0 && dup2(ends[1], 1) >= 0 && dup2(null, 2) >= 0)
-            (void)execlp("timeout", "timeout", "5", "systemctl", "show", properties, "--", unit,
-                         (char *)NULL);
+            (void)execvp(arguments[0], (char **)arguments);
         _exit(127);
     }
     (void)close(ends[1]); /* the child's */
@@ -375,7 +375,10 @@ static void ask_of_unit(const char *unit, struct unit_answer *out)
 {
     char line[512];
     pid_t pid = -1;
-    FILE *answer = ask_systemd(BW_UNIT_PROPERTIES ",KillMode,UnitFileState", unit, &pid);
+    FILE *answer = ask_manager((const char *const[]){"timeout", "5", "systemctl", "show",
+                                                     BW_UNIT_PROPERTIES ",KillMode,UnitFileState",
+                                                     "--", unit, NULL},
+                               &pid);
 
     memset(out, 0, sizeof *out);
     if (answer == NULL)
@@ -451,4 +454,64 @@ void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max)
                       "chrony may turn the clock by %" PRIu32 " ppm, max_clock_drift_ppm allows "
                       "for %" PRIu32,
                       ppm, drift_ppm_max);
+}
+
+static void check_container(struct bw_check_lines *lines, const char *group,
+                            const struct bw_unit *container)
+{
+    const char *again = bw_unit_comes_again(container);
+
+    if (again != NULL)
+        bw_check_line(lines, BW_CHECK_WARN, group,
+                      "%s: %s: it is started again after its end, so it counts as outside of the "
+                      "reach and time alone does not hand it over; write  restart: \"no\"  for it "
+                      "in the compose file, and start the project again",
+                      container->name, again);
+    if (container->activity == BW_UNIT_UP && container->cgroup[0] == '\0')
+        bw_check_line(lines, BW_CHECK_WARN, group,
+                      "%s: runs in no cgroup of its own, where the guard could end it",
+                      container->name);
+}
+
+void bw_check_service_containers(struct bw_check_lines *lines, const char *group, const char *tool,
+                                 const char *project)
+{
+    static struct bw_unit seen[BW_UNITS_SEEN_MAX];
+    char line[1024];
+    size_t count = 0;
+    bool is_understood = true;
+    int status = -1;
+    pid_t pid = -1;
+    FILE *answer;
+
+    if (tool == NULL)
+        tool = bw_units_find_tool(BW_UNITS_OF_COMPOSE);
+    if (tool == NULL) {
+        bw_check_line(lines, BW_CHECK_FAIL, group,
+                      "enforce: containers: no docker and no podman here");
+        return;
+    }
+    answer = ask_manager((const char *const[]){"timeout", "10", "sh", "-c", bw_containers_look,
+                                               "look", tool, project, NULL},
+                         &pid);
+    if (answer == NULL)
+        return;
+    while (fgets(line, sizeof line, answer) != NULL)
+        is_understood = bw_container_take_line(seen, BW_UNITS_SEEN_MAX, &count, line,
+                                               strcspn(line, "\n")) &&
+                        is_understood;
+    (void)fclose(answer); /* only read from */
+    (void)waitpid(pid, &status, 0);
+    if (status != 0)
+        bw_check_line(lines, BW_CHECK_FAIL, group,
+                      "%s: %s does not say which containers it has: without that the site is not "
+                      "eligible",
+                      project, tool);
+    else if (!is_understood)
+        bw_check_line(lines, BW_CHECK_FAIL, group,
+                      "%s: what %s says of its containers is not understood, or they are more than "
+                      "%d",
+                      project, tool, BW_UNITS_SEEN_MAX);
+    for (size_t i = 0; status == 0 && i < count; i++)
+        check_container(lines, group, &seen[i]);
 }

@@ -56,6 +56,9 @@ void bw_check_cgroups(struct bw_check_lines *lines);
 void bw_check_guard_unit(struct bw_check_lines *lines);
 /* Whether systemd starts that unit of a group by itself. */
 void bw_check_service_unit(struct bw_check_lines *lines, const char *group, const char *unit);
+/* The containers of a compose project that are there now. `tool`: NULL for docker, or podman. */
+void bw_check_service_containers(struct bw_check_lines *lines, const char *group, const char *tool,
+                                 const char *project);
 
 /* How fast chrony may turn the clock, if there is chrony; against what groups allow for. */
 void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max);

@@ -68,6 +68,11 @@ enum bw_err bw_units_init(struct bw_units *units, struct bw_script_runner *runne
     return BW_OK;
 }
 
+const char *bw_units_find_tool(enum bw_units_of of)
+{
+    return managers[of]->find_tool();
+}
+
 static const char *tool_name(const struct bw_units *units)
 {
     const char *slash = strrchr(units->tool, '/');

@@ -87,8 +87,8 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    if (f->pid > 0)
-        (void)kill(f->pid, SIGKILL); /* gone already, where the test came to its end */
+    if (f->pid > 0 && kill(f->pid, SIGKILL) == 0) /* gone already, where the test came to its end */
+        (void)waitpid(f->pid, NULL, 0);
     bw_script_runner_close(&f->runner, NULL, NULL);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&f->loop), 0);
@@ -223,8 +223,8 @@ static void a_process_elsewhere_is_not_taken_for_a_containers(void **state)
     struct fixture *f = *state;
     char line[160];
 
-    (void)snprintf(line, sizeof line, "echo '" ID " running %ld no//harbor-core'", (long)getpid());
-    answer(f, "echo " ID, line);
+    (void)snprintf(line, sizeof line, "echo '" OTHER " running %ld no//harbor-core'", (long)getpid());
+    answer(f, "echo " OTHER, line);
     assert_int_equal(look(f), BW_OK);
     assert_int_equal(f->units.units[0].activity, BW_UNIT_UNKNOWN);
     assert_string_equal(f->units.units[0].cgroup, "");

@@ -114,6 +114,8 @@ struct bw_units {
 BW_MUST_CHECK enum bw_err bw_units_init(struct bw_units *units, struct bw_script_runner *runner,
                                         enum bw_units_of of, const char *const *names, size_t count,
                                         const char *tool, struct bw_diag *diag);
+/* The tool that `tool` NULL stands for; NULL: it is not there. */
+const char *bw_units_find_tool(enum bw_units_of of);
 /* Who runs them, in a sentence: "systemd", "docker". */
 const char *bw_units_manager_name(const struct bw_units *units);
 /* What a person does so that it starts none of them again. */
