@@ -87,8 +87,10 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    if (f->pid > 0 && kill(f->pid, SIGKILL) == 0) /* gone already, where the test came to its end */
-        (void)waitpid(f->pid, NULL, 0);
+    if (f->pid > 0) {
+        (void)!bw_cgroup_signal(&f->cgroup, SIGKILL, NULL); /* none, where the test came to its end */
+        (void)waitpid(f->pid, NULL, 0);                     /* or the runner has reaped it */
+    }
     bw_script_runner_close(&f->runner, NULL, NULL);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&f->loop), 0);
