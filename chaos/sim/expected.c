@@ -65,6 +65,7 @@ static const char *const others[] = {
     "second:outlives",
     "second:sees_end",
     "second:ends_alone",
+    "second:resumes",
     "point:waits",
     "point:acts",
     "unit:up",

@@ -30,6 +30,13 @@ static bool crashes(struct sim_world *world, struct sim_incident *incident)
     sim_process_kill(enforcer_of(world, draw_site(world, incident)));
     return true;
 }
+/* And its agent, by one cause. */
+static bool both_crash(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_process_kill(world->agents[draw_site(world, incident)][0]);
+    sim_process_kill(enforcer_of(world, incident->a));
+    return true;
+}
 static bool dies(struct sim_world *world, struct sim_incident *incident)
 {
     sim_process_keep_down(enforcer_of(world, draw_site(world, incident)));
@@ -277,6 +284,7 @@ static void lapse_is_over(struct sim_world *world, struct sim_incident *incident
 
 const struct sim_incident_kind sim_second_faults[] = {
     {"second-enforcer-crashes", SIM_INSIDE, true, 0, 0, 0, crashes, NULL},
+    {"second-enforcer-and-agent-crash", SIM_INSIDE, true, 0, 0, 0, both_crash, NULL},
     {"second-enforcer-dies", SIM_INSIDE, true, 0, 100, 60000, dies, returns},
     {"second-enforcer-stands", SIM_INSIDE, true, 0, 100, 60000, stands, goes_on},
     {"second-enforcer-power", SIM_INSIDE, true, 0, 100, 90000, loses_power, boots},

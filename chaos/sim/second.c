@@ -148,6 +148,58 @@ static struct bw_second_memory *memory_of(struct sim_second *second, const char 
     return &state->groups[state->group_count++].memory;
 }
 
+/* ---- its mirror
+ * ----------------------------------------------------------------------------------
+ */
+
+static void on_mirrored(struct sim_process *process, void *payload)
+{
+    struct sim_second *second = state_of(process);
+    const enum bw_err err = sim_file_save(process, SIM_SECOND_MIRROR_FILE, true, second->mirrored,
+                                          second->mirrored_size);
+
+    (void)payload;
+    sim_second_happen(second, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_MIRRORED,
+                                                                .ok = err == BW_OK});
+    sim_second_finish(second);
+}
+
+static void mirror(struct sim_second *second, const struct bw_second_mirror_file *mirror)
+{
+    struct sim_process *process = second->process;
+    struct bw_diag diag = {0};
+
+    if (bw_second_mirror_encode(mirror, second->mirrored, sizeof second->mirrored,
+                                &second->mirrored_size, &diag) != BW_OK)
+        sim_fail(sim_world_of(process), "codec", "%s cannot write its own mirror: %s",
+                 process->name, diag.text);
+    else
+        sim_later(process, sim_disk_takes_ns(process, true, sim_world_of(process)->now_ns),
+                  on_mirrored, NULL, NULL);
+}
+
+/* As in src/second/store.c. Each group's place in it, and what was found there. */
+static struct bw_second_mirror *find_mirror(struct sim_second *second, const char *group)
+{
+    const struct sim_host *host = second->process->host;
+    const struct sim_file *file = sim_file_load(host, SIM_SECOND_MIRROR_FILE);
+    struct bw_second_mirror_group *own = &second->mirrors[second->mirror.group_count++];
+    struct bw_second_mirror_file found = {0};
+    struct bw_diag diag = {0};
+
+    BW_ASSERT(bw_copy_text(own->name, sizeof own->name, group));
+    if (file == NULL)
+        return &own->mirror;
+    if (bw_second_mirror_decode(file->bytes, file->size, &found, &diag) != BW_OK)
+        sim_fail(host->world, "codec", "%s cannot read its own mirror: %s", second->process->name,
+                 diag.text);
+    for (uint32_t i = 0; i < found.group_count; i++)
+        if (bw_id_equal(found.boot_id, host->boot_id) && strcmp(found.groups[i].name, group) == 0)
+            own->mirror = found.groups[i].mirror;
+    bw_second_mirror_deinit(&found);
+    return &own->mirror;
+}
+
 /* ---- what its machine asks for ------------------------------------------------------------------
  */
 
@@ -199,6 +251,9 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
         return BW_OK;
     case BW_SECOND_MACHINE_SAVE:
         save(second, action->state);
+        return BW_OK;
+    case BW_SECOND_MACHINE_MIRROR:
+        mirror(second, action->mirror);
         return BW_OK;
     case BW_SECOND_MACHINE_LOOK:
         return sim_second_look(second, action->group);
@@ -260,6 +315,21 @@ static struct bw_id new_session(struct sim_process *process)
     return id;
 }
 
+/* What it begins with counts like what it is told. */
+static void watch_beginning(struct sim_second *second, uint32_t group)
+{
+    const struct bw_second *now = &second->groups[group].second;
+    const struct bw_second_mirror *mirror = &second->mirrors[group].mirror;
+    const struct bw_second before = {0};
+
+    if (now->phase != BW_SECOND_ARMED || mirror->epoch != now->memory.epoch ||
+        bw_instant_right_is_over(sim_now(second->process),
+                                 bw_instant_sub(mirror->end, mirror->fence_ns)))
+        return; /* nothing is open, or nobody knows its deadline */
+    sim_count(sim_world_of(second->process), "second:resumes");
+    sim_check_second_steps(second->process, group, &before, now);
+}
+
 static void begin(struct sim_second *second)
 {
     struct sim_process *process = second->process;
@@ -269,6 +339,9 @@ static void begin(struct sim_second *second)
         .fence_limit_ns = setting->script_limit_ns[BW_ACTION_FENCE],
         .digest = DIGEST};
 
+    second->mirror = (struct bw_second_mirror_file){.boot_id = process->host->boot_id,
+                                                    .groups = second->mirrors};
+    memcpy(second->mirror.site, second->state.site, sizeof second->mirror.site);
     bw_second_machine_init(&second->program,
                            &(struct bw_second_setup){
                                .driver = {.user = second, .now = now, .emit = emit},
@@ -278,6 +351,7 @@ static void begin(struct sim_second *second)
                                .session = new_session(process),
                                .boot_id = process->host->boot_id,
                                .state = &second->state,
+                               .mirror = &second->mirror,
                                .ask_groups = second->ask_groups,
                                .sync_groups = second->sync_groups,
                                .groups = second->groups,
@@ -286,7 +360,9 @@ static void begin(struct sim_second *second)
     for (uint32_t i = 0; i < setting->group_count; i++) {
         const char *name = sim_world_of(process)->group_names[i];
 
-        bw_second_machine_add_group(&second->program, name, &limits, memory_of(second, name));
+        bw_second_machine_add_group(&second->program, name, &limits, memory_of(second, name),
+                                    find_mirror(second, name));
+        watch_beginning(second, i);
     }
     sim_second_happen(second, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_WAKE});
     sim_second_finish(second);

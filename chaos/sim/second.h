@@ -15,6 +15,7 @@
 #include "world.h"
 
 #define SIM_SECOND_ENFORCER_FILE "second-enforcer.state"
+#define SIM_SECOND_MIRROR_FILE   "second-enforcer.mirror"
 
 /* What the API, as it sees it, does to its scripts; all zero: well. Percentages are per run. */
 struct sim_second_faults {
@@ -55,6 +56,10 @@ struct sim_second {
     struct bw_instant limit;
     uint8_t written[16 * 1024];
     size_t written_size;
+    struct bw_second_mirror_file mirror;
+    struct bw_second_mirror_group mirrors[SIM_GROUPS_MAX];
+    uint8_t mirrored[16 * 1024];
+    size_t mirrored_size;
 };
 
 void sim_seconds_make(struct sim_world *world);

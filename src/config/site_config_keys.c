@@ -230,7 +230,7 @@ static const struct bw_key site_keys[] = {
     BW_KEY(PATH, "state_dir", SITE(state_dir), .absent = "/var/lib/breakwater-agent",
            .help = "what agent and guard must not forget; never copied, restored or shared"),
     BW_KEY(PATH, "run_dir", SITE(run_dir), .absent = "/run/breakwater",
-           .help = "where the guard mirrors deadlines: must outlive the guard, not the boot"),
+           .help = "where guard and second enforcer mirror deadlines: must outlive them, not the boot"),
     BW_KEY(PATH, "guard_socket", SITE(guard_socket), .max = BW_SOCKET_PATH_MAX,
            .absent = BW_GUARD_SOCKET_ABSENT, .help = "where the agent finds its guard"),
     BW_KEY(MAP, "tls", SITE(tls), .table = &bw_tls_config_table, .required = true,

@@ -405,6 +405,7 @@ static const struct bw_rule rules[] = {
     RULE(E9, "3.4", "the fence window has come, and no word of more: the second enforcer fences")
     RULE(E10, "3.2", "the second enforcer's script has ended well: only a look that begins now has seen the end")
     RULE(E11, "3.4", "what a second enforcer could not keep is written again")
+    RULE(E12, "3.4", "a second enforcer was told a deadline: it is mirrored, to be resumed after a restart")
 
     /* From who votes to who is to vote (members.c): one step at a time. */
     RULE(M1, "3.9", "a change of who votes is under way: waited for")

@@ -1,4 +1,4 @@
-/* Rules E1 to E11: the second enforcer's machine for one group. Design 3.4. */
+/* Rules E1 to E12: the second enforcer's machine for one group. Design 3.4. */
 #include <breakwater/core/second.h>
 
 #include <breakwater/base/assert.h>
@@ -124,6 +124,7 @@ static void arm(const struct step *step, const struct bw_second_event *event)
 
     if (told->epoch == second->memory.epoch) {
         second->end = bw_instant_max(second->end, end);
+        (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
         return;
     }
     BW_ASSERT(told->epoch > second->memory.epoch); /* I2 */
@@ -135,6 +136,7 @@ static void arm(const struct step *step, const struct bw_second_event *event)
     second->phase = BW_SECOND_ARMED;
     second->end = end;
     save(step, "E1");
+    (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
 }
 
 static bool is_sane(const struct bw_second_told *told)
@@ -315,8 +317,23 @@ static struct bw_instant wake_at(const struct bw_second *second)
 
 /* ---- public ---------------------------------------------------------------------------------- */
 
+/* E12, 3.4: what it was told in this boot, never later than that. Nothing of an epoch that is over,
+ * or is older than what is durable. A window that has come while it was away says nothing: more may
+ * have been said since. */
+static bool is_resumed(const struct bw_second_memory *memory, const struct bw_second_mirror *mirror,
+                       struct bw_instant now)
+{
+    const bool is_over = mirror->epoch < memory->epoch ||
+                         (mirror->epoch == memory->epoch && memory->is_over);
+
+    return mirror->epoch != 0 && !is_over &&
+           !bw_instant_right_is_over(now, bw_instant_sub(mirror->end, mirror->fence_ns)) &&
+           bw_instant_left_ns(now, mirror->end) <= LEFT_NS_MAX;
+}
+
 void bw_second_init(struct bw_second *second, const struct bw_second_limits *limits,
-                    const struct bw_second_memory *memory, uint64_t grace_ns, struct bw_instant now)
+                    const struct bw_second_memory *memory, const struct bw_second_mirror *mirror,
+                    uint64_t grace_ns, struct bw_instant now)
 {
     *second = (struct bw_second){.limits = *limits,
                                  .memory = *memory,
@@ -325,11 +342,21 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
                                  .save_at = BW_INSTANT_NEVER,
                                  .look_due = now};
     BW_ASSERT(limits->digest != 0);
-    BW_ASSERT_NONE(bw_second_memory_unsound(memory)); /* judged where it was read */
-    if (memory->epoch == 0 || memory->is_over)
+    BW_ASSERT_NONE(bw_second_memory_unsound(memory)); /* judged where they were read */
+    BW_ASSERT_NONE(bw_second_mirror_unsound(mirror));
+    if (is_resumed(memory, mirror, now)) {
+        second->memory.epoch = mirror->epoch;
+        second->memory.is_over = false;
+        second->memory.fence_ns = mirror->fence_ns;
+        second->end = mirror->end;
+        if (memory->epoch != mirror->epoch)
+            second->save_at = now; /* it has not become durable */
+    } else if (memory->epoch == 0 || memory->is_over) {
         return;
+    } else {
+        second->end = bw_instant_add(bw_instant_add(now, grace_ns), memory->fence_ns);
+    }
     second->phase = BW_SECOND_ARMED;
-    second->end = bw_instant_add(bw_instant_add(now, grace_ns), memory->fence_ns);
     second->end_is_guessed = true;
 }
 
@@ -370,6 +397,13 @@ const char *bw_second_memory_unsound(const struct bw_second_memory *memory)
 
     FACT(!is_open || (memory->fence_ns > 0 && memory->fence_ns <= LEFT_NS_MAX),
          "the second enforcer: an open epoch has a window");
+    return NULL;
+}
+
+const char *bw_second_mirror_unsound(const struct bw_second_mirror *mirror)
+{
+    FACT(mirror->epoch == 0 || (mirror->fence_ns > 0 && mirror->fence_ns <= LEFT_NS_MAX),
+         "the second enforcer: a deadline has a window");
     return NULL;
 }
 

@@ -132,6 +132,12 @@ static void execute(struct bw_second_machine *machine, uint32_t group,
     case BW_SECOND_ACTION_SAVE:
         save_group(own, wanted->number);
         return;
+    case BW_SECOND_ACTION_MIRROR:
+        *own->mirror = (struct bw_second_mirror){.epoch = own->second.memory.epoch,
+                                                 .fence_ns = own->second.memory.fence_ns,
+                                                 .end = own->second.end};
+        own->mirror_waits = true;
+        return;
     case BW_SECOND_ACTION_ASK_NOW:
         ask_now(machine);
         return;
@@ -261,6 +267,22 @@ static void save_if_due(struct bw_second_machine *machine)
                                                      .state = machine->setup.state});
 }
 
+static void mirror_if_due(struct bw_second_machine *machine)
+{
+    bool is_due = false;
+
+    if (machine->is_mirroring)
+        return;
+    for (uint32_t i = 0; i < machine->group_count; i++) {
+        is_due = is_due || machine->groups[i].mirror_waits;
+        machine->groups[i].mirror_waits = false;
+    }
+    if (is_due)
+        machine->is_mirroring = ask_driver(machine, &(struct bw_second_machine_action){
+                                                        .kind = BW_SECOND_MACHINE_MIRROR,
+                                                        .mirror = machine->setup.mirror}) == BW_OK;
+}
+
 static void serve_due(struct bw_second_machine *machine)
 {
     const struct bw_instant now = now_of(machine);
@@ -285,6 +307,9 @@ void bw_second_machine_step(struct bw_second_machine *machine,
     case BW_SECOND_MACHINE_SAVED:
         on_saved(machine, event->ok);
         break;
+    case BW_SECOND_MACHINE_MIRRORED:
+        machine->is_mirroring = false;
+        break;
     case BW_SECOND_MACHINE_LOOKED:
         step_group(
             machine, event->group,
@@ -299,6 +324,7 @@ void bw_second_machine_step(struct bw_second_machine *machine,
         ask(machine);
     warn_if_due(machine);
     save_if_due(machine);
+    mirror_if_due(machine);
     machine->is_stepping = false;
 }
 
@@ -315,14 +341,14 @@ void bw_second_machine_init(struct bw_second_machine *machine, const struct bw_s
 
 void bw_second_machine_add_group(struct bw_second_machine *machine, const char *group,
                                  const struct bw_second_limits *limits,
-                                 struct bw_second_memory *kept)
+                                 struct bw_second_memory *kept, struct bw_second_mirror *mirror)
 {
     struct bw_second_served *own = &machine->groups[machine->group_count++];
 
     BW_ASSERT(machine->group_count <= machine->setup.group_max);
-    *own = (struct bw_second_served){.kept = kept, .wake_at = now_of(machine)};
+    *own = (struct bw_second_served){.kept = kept, .mirror = mirror, .wake_at = now_of(machine)};
     BW_ASSERT(bw_copy_text(own->name, sizeof own->name, group));
-    bw_second_init(&own->second, limits, kept, BW_SECOND_GRACE_NS, now_of(machine));
+    bw_second_init(&own->second, limits, kept, mirror, BW_SECOND_GRACE_NS, now_of(machine));
 }
 
 struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *machine)

@@ -43,6 +43,15 @@ static void say_phase(struct bw_second_program *program, const char *group,
                      bw_instant_left_ns(bw_clock_now(), after->end) / BW_NS_PER_MS);
 }
 
+void bw_second_say_unmirrored(struct bw_second_program *program, const struct bw_diag *diag)
+{
+    bw_log_error(&program->log, "second.unmirrored",
+                 "error=%s does=\"goes on; a deadline that no mirror names is asked for anew after "
+                 "a restart, for two "
+                 "seconds\"",
+                 bw_log_quote(diag->text));
+}
+
 static enum bw_err emit(void *user, const struct bw_second_machine_action *action,
                         struct bw_diag *diag)
 {
@@ -63,6 +72,8 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
     case BW_SECOND_MACHINE_SAVE:
         bw_second_saves_begin(program, action->state);
         return BW_OK;
+    case BW_SECOND_MACHINE_MIRROR:
+        return bw_second_mirrors_begin(program, action->mirror);
     case BW_SECOND_MACHINE_LOOK:
         return bw_second_look(group);
     case BW_SECOND_MACHINE_KILL_LOOK:
@@ -106,7 +117,9 @@ static void close_all(struct bw_second_program *program)
     bw_http_client_close(&program->witnesses, NULL, NULL);
     bw_deadline_close(&program->wake, NULL);
     (void)bw_worker_close(program->disk); /* what hangs there is its own */
-    program->disk = NULL;
+    if (program->mirrors != NULL)
+        (void)bw_worker_close(program->mirrors);
+    program->disk = program->mirrors = NULL;
     bw_script_runner_close(&program->runner, NULL, NULL);
     bw_second_reload_close(program);
     for (int i = 0; i < BW_SECOND_SIGNALS; i++)
@@ -146,6 +159,17 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
+static void say_found(struct bw_second_program *program, const char *group,
+                      const struct bw_second *second)
+{
+    if (second->phase == BW_SECOND_ARMED)
+        bw_log_info(&program->log, "second.resumed",
+                    "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64 " fence_ms=%" PRIu64, group,
+                    second->memory.epoch,
+                    bw_instant_left_ns(bw_clock_now(), second->end) / BW_NS_PER_MS,
+                    second->memory.fence_ns / BW_NS_PER_MS);
+}
+
 static enum bw_err add_groups(struct bw_second_program *program, struct bw_diag *diag)
 {
     for (uint32_t i = 0; i < program->config->group_count; i++) {
@@ -169,7 +193,9 @@ static enum bw_err add_groups(struct bw_second_program *program, struct bw_diag 
                 program->store.path, BW_SITE_GROUPS_MAX);
         program->groups[i] = (struct bw_second_group_of){
             .program = program, .group = i, .config = config};
-        bw_second_machine_add_group(&program->machine, config->name, &limits, kept);
+        bw_second_machine_add_group(&program->machine, config->name, &limits, kept,
+                                    bw_second_store_mirror(&program->store, config->name));
+        say_found(program, config->name, &program->machine.groups[i].second);
     }
     return BW_OK;
 }
@@ -183,6 +209,7 @@ static enum bw_err make_machine(struct bw_second_program *program, struct bw_dia
                                     .feature_level = BW_FEATURE_LEVEL_NEWEST,
                                     .session = program->session,
                                     .state = &program->store.state,
+                                    .mirror = &program->store.mirror,
                                     .group_max = count};
     const enum bw_err err = bw_clock_boot_id(&setup.boot_id, diag);
 
@@ -286,6 +313,8 @@ static enum bw_second_end run_configured(struct bw_second_program *program)
         err = bw_second_store_open(&program->store, program->config, &diag);
     if (err != BW_OK)
         return refuse(program, err, &diag);
+    if (bw_second_store_open_mirror(&program->store, program->config, &diag) != BW_OK)
+        bw_second_say_unmirrored(program, &diag);
     err = make_machine(program, &diag);
     end = err == BW_OK ? run_loop(program) : refuse(program, err, &diag);
     free_machine(program);
@@ -301,6 +330,7 @@ enum bw_second_end bw_second_run(const char *config_file)
     program->config_file = config_file;
     program->session = bw_random_id();
     program->store.dir = program->store.lock = -1;
+    program->store.mirror_dir = program->store.mirror_lock = -1;
     bw_log_init(&program->log, "second", BW_LOG_INFO);
     program->config = bw_site_config_take(config_file, BW_CONFIG_HERE, "nothing was started");
     if (program->config != NULL) {

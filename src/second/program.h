@@ -3,9 +3,10 @@
  *   program.c    life: open, signals, close; what drives the machine
  *   exchanges.c  questions to the agent, and warnings to the witnesses
  *   scripts.c    looks and fences
- *   store.c      the state directory              reload.c    SIGHUP, changed certificates
+ *   store.c      the state directory, the mirror  reload.c    SIGHUP, changed certificates
  *
- * Everything belongs to the loop's thread. The machine (machine/second.h) decides; nothing here does. */
+ * Everything belongs to the loop's thread. The machine (machine/second.h) decides; nothing here
+ * does. */
 #ifndef BW_SECOND_PROGRAM_H
 #define BW_SECOND_PROGRAM_H
 
@@ -40,6 +41,12 @@ struct bw_second_store {
     char path[512];
     char file[BW_NAME_MAX + 8];
     struct bw_second_state state; /* an entry for each group that it ever had, and for those of its file */
+    int mirror_dir;               /* -1: a restart resumes nothing */
+    int mirror_lock;
+    char mirror_path[512];
+    char mirror_file[BW_NAME_MAX + 8];
+    struct bw_second_mirror_file found;  /* of this boot, when it began */
+    struct bw_second_mirror_file mirror; /* an entry for each group */
 };
 
 struct bw_second_reload {
@@ -67,6 +74,8 @@ struct bw_second_program {
     bool is_unheard; /* the log was told that the agent does not answer */
     struct bw_script_runner runner;
     struct bw_worker *disk; /* NULL: not open */
+    struct bw_worker *mirrors; /* likewise, or there is none */
+    bool is_unmirrored;        /* the log was told that it cannot be written */
     struct bw_second_reload reload;
     uv_signal_t signals[BW_SECOND_SIGNALS];
     uv_async_t ending;
@@ -83,6 +92,9 @@ void bw_second_happen(struct bw_second_program *program,
                       const struct bw_second_machine_event *event);
 /* Ends the loop with `end`, after the fences that are under way. */
 void bw_second_stop(struct bw_second_program *program, enum bw_second_end end);
+
+/* The log is told that a restart resumes nothing. */
+void bw_second_say_unmirrored(struct bw_second_program *program, const struct bw_diag *diag);
 
 /* ---- exchanges.c ---- */
 
@@ -108,10 +120,17 @@ BW_MUST_CHECK enum bw_err bw_second_store_open(struct bw_second_store *store,
                                                const struct bw_site_config *config,
                                                struct bw_diag *diag);
 struct bw_second_memory *bw_second_store_group(struct bw_second_store *store, const char *group);
+/* Without it all goes on, and a restart resumes nothing. Then the groups' places, once for each. */
+BW_MUST_CHECK enum bw_err bw_second_store_open_mirror(struct bw_second_store *store,
+                                                      const struct bw_site_config *config,
+                                                      struct bw_diag *diag);
+struct bw_second_mirror *bw_second_store_mirror(struct bw_second_store *store, const char *group);
 void bw_second_store_close(struct bw_second_store *store);
 BW_MUST_CHECK enum bw_err bw_second_saves_open(struct bw_second_program *program,
                                                struct bw_diag *diag);
 void bw_second_saves_begin(struct bw_second_program *program, const struct bw_second_state *state);
+BW_MUST_CHECK enum bw_err bw_second_mirrors_begin(struct bw_second_program *program,
+                                                  const struct bw_second_mirror_file *mirror);
 
 /* ---- reload.c ---- */
 

@@ -21,6 +21,13 @@ static const struct bw_coding state_coding = {
     .is_strict = true,
 };
 
+static const struct bw_coding mirror_coding = {
+    .shape = &bw_shape_second_mirror_file,
+    .what = "mirror of a second enforcer",
+    .bytes_max = BW_SECOND_BYTES_MAX,
+    .is_strict = true,
+};
+
 enum bw_err bw_second_ask_encode(const struct bw_second_ask *ask, void *out, size_t out_max,
                                  size_t *out_size, struct bw_diag *diag)
 {
@@ -98,4 +105,43 @@ void bw_second_state_deinit(struct bw_second_state *state)
     free(state->groups);
     state->groups = NULL;
     state->group_count = 0;
+}
+
+static bool is_mirror_sound(const struct bw_second_mirror_file *file)
+{
+    for (uint32_t i = 0; i < file->group_count; i++)
+        if (bw_second_mirror_unsound(&file->groups[i].mirror) != NULL)
+            return false;
+    return true;
+}
+
+enum bw_err bw_second_mirror_encode(const struct bw_second_mirror_file *file, void *out,
+                                    size_t out_max, size_t *out_size, struct bw_diag *diag)
+{
+    if (!is_mirror_sound(file))
+        return bw_diag_set(diag, BW_ERR_INVALID, "it contradicts itself");
+    return bw_message_encode(&mirror_coding, file, file->group_count, out, out_max, out_size, diag);
+}
+
+enum bw_err bw_second_mirror_decode(const void *data, size_t size,
+                                    struct bw_second_mirror_file *out_file, struct bw_diag *diag)
+{
+    struct bw_second_mirror_file file;
+    const enum bw_err err = bw_message_decode(&mirror_coding, data, size, &file, diag);
+
+    if (err != BW_OK)
+        return err;
+    if (!is_mirror_sound(&file)) {
+        bw_second_mirror_deinit(&file);
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "it contradicts itself");
+    }
+    *out_file = file;
+    return BW_OK;
+}
+
+void bw_second_mirror_deinit(struct bw_second_mirror_file *file)
+{
+    free(file->groups);
+    file->groups = NULL;
+    file->group_count = 0;
 }

@@ -796,6 +796,25 @@ SHAPE(second_state, second_state, VERSION(STATE_VERSION), NAME1(site),
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_second_mirror
+#define WIRE Breakwater__V1__SecondMirror
+SHAPE(second_mirror, second_mirror, NUMBER(epoch), NUMBER(fence_ns), MESSAGE(end, instant))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_second_mirror_group
+#define WIRE Breakwater__V1__SecondMirrorGroup
+SHAPE(second_mirror_group, second_mirror_group, NAME1(name), MESSAGE(mirror, second_mirror))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_second_mirror_file
+#define WIRE Breakwater__V1__SecondMirrorFile
+SHAPE(second_mirror_file, second_mirror_file, VERSION(STATE_VERSION), NAME1(site), ID1(boot_id),
+      NUMBER(time_namespace), HEAP_LIST(groups, group_count, BW_GROUPS_MAX, second_mirror_group))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_site_memory
 #define WIRE Breakwater__V1__SiteMemory
 SHAPE(site_memory, site_memory, NUMBER(epoch), ID(boot_id), BOOL(given_back),

@@ -17,12 +17,13 @@ union any {
     struct bw_guard_mirror_file mirror;
     struct bw_guard_reach_file reach;
     struct bw_second_state second;
+    struct bw_second_mirror_file second_mirror;
 };
 
-static const struct bw_shape *const shapes[] = {&bw_shape_agent_state, &bw_shape_guard_memory_file,
-                                                &bw_shape_guard_mirror_file,
-                                                &bw_shape_guard_reach_file, &bw_shape_told_members,
-                                                &bw_shape_second_state};
+static const struct bw_shape *const shapes[] = {
+    &bw_shape_agent_state,       &bw_shape_guard_memory_file, &bw_shape_guard_mirror_file,
+    &bw_shape_guard_reach_file,  &bw_shape_told_members,      &bw_shape_second_state,
+    &bw_shape_second_mirror_file};
 
 static enum bw_err decode(unsigned kind, const void *data, size_t size, union any *out,
                           struct bw_diag *diag)
@@ -37,6 +38,8 @@ static enum bw_err decode(unsigned kind, const void *data, size_t size, union an
         return bw_told_members_decode(data, size, &out->told, diag);
     if (kind == 5)
         return bw_second_state_decode(data, size, &out->second, diag);
+    if (kind == 6)
+        return bw_second_mirror_decode(data, size, &out->second_mirror, diag);
     return bw_guard_mirror_decode(data, size, &out->mirror, diag);
 }
 
@@ -53,6 +56,8 @@ static enum bw_err encode(unsigned kind, const union any *core, void *out, size_
         return bw_told_members_encode(&core->told, out, out_max, out_size, diag);
     if (kind == 5)
         return bw_second_state_encode(&core->second, out, out_max, out_size, diag);
+    if (kind == 6)
+        return bw_second_mirror_encode(&core->second_mirror, out, out_max, out_size, diag);
     return bw_guard_mirror_encode(&core->mirror, out, out_max, out_size, diag);
 }
 

@@ -115,6 +115,25 @@ static void without_it_the_group_waits(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* Restarted by one cause, it and its agent: who knows of no lease yet says nothing of the one that
+ * is alive. */
+static void one_that_is_restarted_resumes_its_deadline(void **state)
+{
+    uint64_t lease_end_ms;
+
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    (void)real_end(&cluster.sites[0].enforcer, SIGKILL);
+    lose_machine(0);
+    lease_end_ms = real_lease_end_ms(&cluster, 0);
+    real_start_second_enforcer(&cluster, 0, true);
+    real_until(&cluster, real_service_is_gone, 0, "the service is fenced");
+    /* By a guess it would be within two seconds. */
+    assert_true(real_last_beat_ms(&cluster, 0) + REAL_FENCE_MS + REAL_TTL_MS / 4 >= lease_end_ms);
+    real_assert_no_overlap(&cluster);
+}
+
 /* The API that it would fence through answers nobody: then no time ends what may live on. */
 static void one_that_cannot_see_is_not_counted_on(void **state)
 {
@@ -187,6 +206,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_outlives_its_machine_is_fenced_by_the_second_enforcer,
                                         set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(without_it_the_group_waits, set_up_daemons,
+                                        tear_down_daemons),
+        cmocka_unit_test_setup_teardown(one_that_is_restarted_resumes_its_deadline, set_up_daemons,
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_that_cannot_see_is_not_counted_on, set_up_daemons,
                                         tear_down_daemons),

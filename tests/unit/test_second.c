@@ -58,6 +58,9 @@ static void step(const struct bw_second_event *event)
                                                .number = action->number,
                                                .ok = !world.save_fails});
             break;
+        case BW_SECOND_ACTION_MIRROR:
+            note("MIRROR");
+            break;
         case BW_SECOND_ACTION_LOOK:
             note("LOOK");
             break;
@@ -128,12 +131,18 @@ static struct bw_second_said said(void)
     return of;
 }
 
-static void begin_with(const struct bw_second_memory *memory)
+static void begin_beside(const struct bw_second_memory *memory,
+                         const struct bw_second_mirror *mirror)
 {
     memset(&world, 0, sizeof world);
     world.now_ms = 100000;
-    bw_second_init(&world.second, &limits, memory, 2000 * MS, now());
+    bw_second_init(&world.second, &limits, memory, mirror, 2000 * MS, now());
     tick_at(world.now_ms);
+}
+
+static void begin_with(const struct bw_second_memory *memory)
+{
+    begin_beside(memory, &(struct bw_second_mirror){0});
 }
 
 /* It has taken epoch 3, of which 10 s are left, and has seen what serves. */
@@ -396,6 +405,92 @@ static void one_that_begins_with_an_open_epoch_fences_it_unless_told(void **stat
     assert_null(strstr(world.log, "FENCE"));
 }
 
+static struct bw_second_mirror mirror_of(uint64_t epoch, uint64_t end_ms)
+{
+    return (struct bw_second_mirror){
+        .epoch = epoch, .fence_ns = FENCE_MS * MS, .end = {end_ms * MS, end_ms * MS}};
+}
+
+static void each_deadline_that_it_is_told_is_mirrored(void **state)
+{
+    (void)state;
+    begin_with(&(struct bw_second_memory){0});
+    tell(3, 10000);
+    assert_non_null(strstr(world.log, "MIRROR"));
+    world.now_ms += 1000;
+    tell(3, 10000);
+    assert_non_null(strstr(world.log, "MIRROR"));
+    tell_over(2);
+    assert_null(strstr(world.log, "MIRROR"));
+}
+
+/* 3.4: agent and second enforcer restarted by one cause. The agent knows no lease before its guard
+ * has acknowledged one anew, and what it holds goes on all the while. */
+static void one_that_begins_anew_resumes_the_deadline_that_it_was_told(void **state)
+{
+    const struct bw_second_memory memory = {.epoch = 3, .fence_ns = FENCE_MS * MS};
+    const struct bw_second_mirror mirror = mirror_of(3, 108000);
+
+    (void)state;
+    begin_beside(&memory, &mirror);
+    assert_int_equal(said().armed_epoch, 3);
+    looked(BW_SERVICE_STARTED);
+    tell_over(2); /* nothing is alive */
+    tick_at(104999);
+    assert_null(strstr(world.log, "FENCE"));
+    looked(BW_SERVICE_STARTED);
+    tick_at(105000); /* never later than it was told */
+    assert_non_null(strstr(world.log, "FENCE"));
+
+    begin_beside(&memory, &mirror);
+    tell(3, 10000);
+    assert_int_equal(world.second.end.boot_ns, 110000 * MS);
+    begin_beside(&memory, &mirror);
+    tell(3, 5000); /* by an answer that was overtaken */
+    assert_int_equal(world.second.end.boot_ns, 108000 * MS);
+}
+
+/* 3.4: mirrors are self-sufficient. What it was told was not durable yet. */
+static void a_mirror_is_enough_to_know_of_an_epoch(void **state)
+{
+    const struct bw_second_memory older = {.epoch = 2, .is_over = true, .fence_ns = 1};
+    const struct bw_second_mirror mirror = mirror_of(3, 108000);
+
+    (void)state;
+    begin_beside(&older, &mirror);
+    assert_non_null(strstr(world.log, "SAVE"));
+    assert_int_equal(said().armed_epoch, 3);
+    tick_at(105000);
+    assert_non_null(strstr(world.log, "FENCE"));
+    assert_int_equal(world.fence_epoch, 3);
+}
+
+/* Nor does a mirror take away the two seconds of one that knows nothing. */
+static void what_a_mirror_says_of_the_past_is_not_believed(void **state)
+{
+    const struct bw_second_memory memory = {.epoch = 3, .fence_ns = FENCE_MS * MS};
+    const struct bw_second_memory over = {.epoch = 3, .is_over = true, .fence_ns = FENCE_MS * MS};
+    const struct {
+        const struct bw_second_memory *memory;
+        struct bw_second_mirror mirror;
+        uint64_t end_ms; /* 0: nothing is armed */
+    } rows[] = {
+        {&memory, mirror_of(2, 108000), 105000},  /* of an older epoch */
+        {&memory, mirror_of(3, 103000), 105000},  /* its window has come: more may have been said */
+        {&memory, mirror_of(3, 4000000), 105000}, /* no lease is so long */
+        {&over, mirror_of(3, 108000), 0},         /* it was given back */
+        {&over, mirror_of(4, 103000), 0},         /* a newer one, and its window has come */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        begin_beside(rows[i].memory, &rows[i].mirror);
+        assert_int_equal(world.second.end.boot_ns, rows[i].end_ms * MS);
+        assert_int_equal(world.second.phase == BW_SECOND_IDLE, rows[i].end_ms == 0);
+    }
+    assert_non_null(bw_second_mirror_unsound(&(struct bw_second_mirror){.epoch = 1}));
+}
+
 /* The other clock has got there first. */
 static void either_clock_brings_the_window(void **state)
 {
@@ -482,6 +577,10 @@ int main(void)
         cmocka_unit_test(an_older_epoch_and_no_epoch_change_nothing),
         cmocka_unit_test(an_epoch_is_armed_once_it_is_durable),
         cmocka_unit_test(one_that_begins_with_an_open_epoch_fences_it_unless_told),
+        cmocka_unit_test(each_deadline_that_it_is_told_is_mirrored),
+        cmocka_unit_test(one_that_begins_anew_resumes_the_deadline_that_it_was_told),
+        cmocka_unit_test(a_mirror_is_enough_to_know_of_an_epoch),
+        cmocka_unit_test(what_a_mirror_says_of_the_past_is_not_believed),
         cmocka_unit_test(either_clock_brings_the_window),
         cmocka_unit_test(it_agrees_once_both_have_seen_it_serve),
         cmocka_unit_test(what_it_says_of_its_looks),

@@ -70,6 +70,14 @@ struct bw_second_memory {
     uint64_t agreed_digest; /* of the scripts with which it has agreed with its agent; 0: none */
 };
 
+/* In a mirror that outlives the process and not the boot, as the guard's: the deadline that it was
+ * told last. */
+struct bw_second_mirror {
+    uint64_t epoch;        /* whose; 0: none */
+    uint64_t fence_ns;     /* its F */
+    struct bw_instant end; /* by the clocks of this boot */
+};
+
 struct bw_second_limits {
     uint64_t check_interval_ns;
     uint64_t fence_limit_ns; /* of fence_script */
@@ -105,11 +113,13 @@ struct bw_second_event {
 };
 
 enum bw_second_action_kind {
-    BW_SECOND_ACTION_SAVE,       /* fsync the memory as it is after this step; SAVED follows */
-    BW_SECOND_ACTION_LOOK,       /* run status_script; LOOKED follows. One at a time */
-    BW_SECOND_ACTION_KILL_LOOK,  /* end it, whole tree; LOOKED still follows */
-    BW_SECOND_ACTION_FENCE,      /* run fence_script of `epoch`, at most limit_ns; FENCED follows. One at a
-                                    time, also beside a look that is dying */
+    BW_SECOND_ACTION_SAVE,   /* fsync the memory as it is after this step; SAVED follows */
+    BW_SECOND_ACTION_MIRROR, /* write `memory.epoch` and `end` into the mirror. Nothing follows: who
+                                begins with an older one fences earlier */
+    BW_SECOND_ACTION_LOOK,   /* run status_script; LOOKED follows. One at a time */
+    BW_SECOND_ACTION_KILL_LOOK, /* end it, whole tree; LOOKED still follows */
+    BW_SECOND_ACTION_FENCE, /* run fence_script of `epoch`, at most limit_ns; FENCED follows. One at
+                               a time, also beside a look that is dying */
     BW_SECOND_ACTION_KILL_FENCE, /* end it, whole tree; FENCED still follows */
     BW_SECOND_ACTION_ASK_NOW,    /* there is news for the agent */
 };
@@ -151,14 +161,17 @@ struct bw_second {
     struct bw_instant service_at;   /* which began then */
     bool agent_says_serves;         /* the newest answer, of the epoch that is armed */
     struct bw_instant told_at;      /* when the question of the newest answer left */
-    bool end_is_guessed; /* it began with an open epoch, of which nobody has told it since: its
-                            agent's lease may go on */
+    bool end_is_guessed; /* it began with an open epoch, of which nobody has told it since, whatever
+                            its mirror says: its agent's lease may go on */
 };
 
-/* Begins with what was kept. What it had taken and not seen over has a deadline that nobody knows any more:
- * it is fenced after `grace_ns`, unless the agent says before that how much is left (3.4). */
+/* Begins with what was kept, and with the mirror of this boot (all zero: none). What it had taken
+ * and not seen over has the deadline of the mirror. Where that names none, or its window has come,
+ * nobody knows it any more: it is fenced after `grace_ns`. Either way unless the agent says before
+ * that how much is left (3.4). */
 void bw_second_init(struct bw_second *second, const struct bw_second_limits *limits,
-                    const struct bw_second_memory *memory, uint64_t grace_ns, struct bw_instant now);
+                    const struct bw_second_memory *memory, const struct bw_second_mirror *mirror,
+                    uint64_t grace_ns, struct bw_instant now);
 
 /* One step. `now` is read for this event. */
 void bw_second_step(struct bw_second *second, const struct bw_second_event *event,
@@ -177,6 +190,7 @@ uint64_t bw_second_warns_of(const struct bw_second *second);
 /* What must hold of it between steps: the sentence of a fact that does not, or NULL. What is read from disk is
  * judged by the first before a machine begins with it. */
 const char *bw_second_memory_unsound(const struct bw_second_memory *memory);
+const char *bw_second_mirror_unsound(const struct bw_second_mirror *mirror);
 const char *bw_second_unsound(const struct bw_second *second);
 
 const char *bw_second_phase_word(enum bw_second_phase phase);

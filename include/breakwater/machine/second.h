@@ -20,6 +20,7 @@ enum bw_second_machine_event_kind {
     BW_SECOND_MACHINE_WAKE,     /* bw_second_machine_wake_at may be reached; never harmful */
     BW_SECOND_MACHINE_ANSWERED, /* the agent has answered, or has not (`answer` NULL) */
     BW_SECOND_MACHINE_SAVED,    /* result of SAVE */
+    BW_SECOND_MACHINE_MIRRORED, /* MIRROR has ended, well or not */
     BW_SECOND_MACHINE_LOOKED,   /* result of LOOK */
     BW_SECOND_MACHINE_FENCED,   /* result of FENCE */
 };
@@ -32,14 +33,17 @@ struct bw_second_machine_event {
 };
 
 enum bw_second_machine_action_kind {
-    BW_SECOND_MACHINE_STEPPED,    /* nothing to do: a group has taken a step, for logs and coverage */
-    BW_SECOND_MACHINE_ASK,        /* `ask`, to the agent; ANSWERED follows within limit_ms. One at a time. An
-                                     error: it was not sent, and nothing follows */
-    BW_SECOND_MACHINE_WARN,       /* `sync`, to every witness; nothing follows, and nothing is refused */
-    BW_SECOND_MACHINE_SAVE,       /* make `state` durable beside the loop; SAVED follows. One at a time */
+    BW_SECOND_MACHINE_STEPPED, /* nothing to do: a group has taken a step, for logs and coverage */
+    BW_SECOND_MACHINE_ASK,  /* `ask`, to the agent; ANSWERED follows within limit_ms. One at a time.
+                               An  error: it was not sent, and nothing follows */
+    BW_SECOND_MACHINE_WARN, /* `sync`, to every witness; nothing follows, and nothing is refused */
+    BW_SECOND_MACHINE_SAVE, /* make `state` durable beside the loop; SAVED follows. One at a time */
+    BW_SECOND_MACHINE_MIRROR,     /* write `mirror`, where it outlives the process, beside the loop;
+                                     MIRRORED follows. One     at a time. An error: nothing follows */
     BW_SECOND_MACHINE_LOOK,       /* run status_script; LOOKED follows. An error: nothing follows */
     BW_SECOND_MACHINE_KILL_LOOK,  /* whole tree; LOOKED still follows */
-    BW_SECOND_MACHINE_FENCE,      /* run fence_script of `epoch`; FENCED follows. An error: nothing follows */
+    BW_SECOND_MACHINE_FENCE,      /* run fence_script of `epoch`; FENCED follows. An error: nothing
+                                     follows */
     BW_SECOND_MACHINE_KILL_FENCE, /* whole tree; FENCED still follows */
 };
 /* All pointers are the machine's, good until emit returns. */
@@ -53,6 +57,7 @@ struct bw_second_machine_action {
     uint32_t limit_ms;                     /* ASK WARN */
     const struct bw_sync *sync;            /* WARN */
     const struct bw_second_state *state;   /* SAVE */
+    const struct bw_second_mirror_file *mirror; /* MIRROR */
     uint64_t epoch;                        /* FENCE */
     uint64_t limit_ns;                     /* FENCE */
 };
@@ -69,6 +74,8 @@ struct bw_second_served {
     char name[BW_NAME_MAX + 1];
     struct bw_second second;
     struct bw_second_memory *kept; /* in the state: what is written next */
+    struct bw_second_mirror *mirror; /* in the mirror, likewise */
+    bool mirror_waits;               /* for the next write */
     struct bw_instant wake_at;
     uint64_t save_waits; /* number of a SAVE for the next write; 0: none */
     uint64_t save_begun; /* that is in the write under way; 0: none */
@@ -84,6 +91,7 @@ struct bw_second_setup {
     struct bw_id session;
     struct bw_id boot_id;
     struct bw_second_state *state; /* as it was loaded, with an entry for each group; kept */
+    struct bw_second_mirror_file *mirror;   /* likewise, of this boot */
     struct bw_second_ask_group *ask_groups; /* room for group_max; kept */
     struct bw_sync_group *sync_groups;      /* likewise */
     struct bw_second_served *groups;        /* likewise */
@@ -104,14 +112,16 @@ struct bw_second_machine {
     uint64_t warnings; /* so far */
     struct bw_instant warn_at; /* not before: the next one */
     bool is_saving;
+    bool is_mirroring;
     bool is_stepping;
 };
 
 void bw_second_machine_init(struct bw_second_machine *machine, const struct bw_second_setup *setup);
-/* Before the first step, once for each group. `kept` is its memory in the state. */
+/* Before the first step, once for each group. `kept` is its memory in the state, `mirror` its place
+ * in the mirror. */
 void bw_second_machine_add_group(struct bw_second_machine *machine, const char *group,
                                  const struct bw_second_limits *limits,
-                                 struct bw_second_memory *kept);
+                                 struct bw_second_memory *kept, struct bw_second_mirror *mirror);
 void bw_second_machine_step(struct bw_second_machine *machine,
                             const struct bw_second_machine_event *event);
 struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *machine);

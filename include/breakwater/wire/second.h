@@ -49,4 +49,27 @@ BW_MUST_CHECK enum bw_err bw_second_state_decode(const void *data, size_t size,
                                                  struct bw_diag *diag);
 void bw_second_state_deinit(struct bw_second_state *state);
 
+/* Its mirror: RUN_DIR/SITE-second/CLUSTER.mirror. It says all that is needed to believe it: where
+ * and when. */
+#define BW_SECOND_MIRROR_MAGIC   "BWSM"
+#define BW_SECOND_MIRROR_VERSION 2
+struct bw_second_mirror_group {
+    char name[BW_NAME_MAX + 1];
+    struct bw_second_mirror mirror;
+};
+struct bw_second_mirror_file {
+    char site[BW_NAME_MAX + 1];
+    struct bw_id boot_id;
+    uint64_t time_namespace;
+    uint32_t group_count;
+    struct bw_second_mirror_group *groups;
+};
+BW_MUST_CHECK enum bw_err bw_second_mirror_encode(const struct bw_second_mirror_file *file,
+                                                  void *out, size_t out_max, size_t *out_size,
+                                                  struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_second_mirror_decode(const void *data, size_t size,
+                                                  struct bw_second_mirror_file *out_file,
+                                                  struct bw_diag *diag);
+void bw_second_mirror_deinit(struct bw_second_mirror_file *file);
+
 #endif
