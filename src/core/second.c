@@ -1,4 +1,4 @@
-/* Rules E1 to E12: the second enforcer's machine for one group. Design 3.4. */
+/* Rules E1 to E13: the second enforcer's machine for one group. Design 3.4. */
 #include <breakwater/core/second.h>
 
 #include <breakwater/base/assert.h>
@@ -177,10 +177,22 @@ static void note_agreement(const struct step *step)
     if (second->phase != BW_SECOND_ARMED || second->service != BW_SERVICE_STARTED ||
         !second->agent_says_serves ||
         bw_instant_right_is_over(step->now, bw_instant_add(second->told_at, fresh_ns)) ||
-        second->memory.agreed_digest == second->limits.digest)
+        second->memory.agreed_digest == second->digest)
         return;
-    second->memory.agreed_digest = second->limits.digest;
+    second->memory.agreed_digest = second->digest;
     save(step, "E3");
+}
+
+/* As the guard's (3.4): what other scripts saw says nothing for those that lie there now, whichever
+ * look said so. */
+static void note_scripts(const struct step *step, uint64_t digest)
+{
+    struct bw_second *second = step->second;
+
+    if (digest == 0 || digest == second->digest)
+        return;
+    second->digest = digest;
+    (void)emit(step, BW_SECOND_ACTION_ASK_NOW, "E13");
 }
 
 static void on_looked(const struct step *step, enum bw_service service)
@@ -340,6 +352,7 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
                                  .kept = *memory,
                                  .saving = *memory,
                                  .save_at = BW_INSTANT_NEVER,
+                                 .digest = limits->digest,
                                  .look_due = now};
     BW_ASSERT(limits->digest != 0);
     BW_ASSERT_NONE(bw_second_memory_unsound(memory)); /* judged where they were read */
@@ -371,7 +384,7 @@ void bw_second_say(const struct bw_second *second, struct bw_instant now,
         .service_age_ms = UINT32_MAX,
         .fence_epoch = second->fence_epoch,
         .fence_seen = second->phase == BW_SECOND_FENCED,
-        .has_agreed = second->kept.agreed_digest == second->limits.digest,
+        .has_agreed = second->kept.agreed_digest == second->digest,
     };
     if (second->phase == BW_SECOND_ARMED && is_kept)
         out_said->armed_epoch = second->memory.epoch;
@@ -443,6 +456,7 @@ void bw_second_step(struct bw_second *second, const struct bw_second_event *even
         on_saved(&step, event->number, event->ok);
         break;
     case BW_SECOND_EVENT_LOOKED:
+        note_scripts(&step, event->digest);
         on_looked(&step, event->service);
         break;
     case BW_SECOND_EVENT_FENCED:

@@ -311,9 +311,10 @@ void bw_second_machine_step(struct bw_second_machine *machine,
         machine->is_mirroring = false;
         break;
     case BW_SECOND_MACHINE_LOOKED:
-        step_group(
-            machine, event->group,
-            &(struct bw_second_event){.kind = BW_SECOND_EVENT_LOOKED, .service = event->service});
+        step_group(machine, event->group,
+                   &(struct bw_second_event){.kind = BW_SECOND_EVENT_LOOKED,
+                                             .service = event->service,
+                                             .digest = event->digest});
         break;
     case BW_SECOND_MACHINE_FENCED:
         step_group(machine, event->group,

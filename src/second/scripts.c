@@ -59,6 +59,16 @@ static bool is_fine(const struct bw_script_result *result)
     return result->how == BW_SCRIPT_EXITED && result->code == 0;
 }
 
+/* Once for each that differs: the machine knows it by then. */
+static void say_changed(const struct bw_second_group_of *group, uint64_t digest)
+{
+    if (digest != 0 && digest != machine_of(group)->digest)
+        bw_log_warn(&group->program->log, "scripts.changed",
+                    "group=%s action=status does=\"counts no more, before it has seen with them "
+                    "what its agent sees serve\"",
+                    group->config->name);
+}
+
 static void on_looked(struct bw_script_run *run, const struct bw_script_result *result, void *user)
 {
     struct bw_second_group_of *group = user;
@@ -66,10 +76,12 @@ static void on_looked(struct bw_script_run *run, const struct bw_script_result *
     (void)run;
     group->look = NULL;
     say_ended(group, BW_ACTION_STATUS, result, is_fine(result));
+    say_changed(group, result->digest);
     bw_second_happen(group->program,
                      &(struct bw_second_machine_event){
                          .kind = BW_SECOND_MACHINE_LOOKED,
                          .group = group->group,
+                         .digest = result->digest,
                          .service = is_fine(result) ? bw_service_of_line(result->first_line)
                                                     : BW_SERVICE_UNKNOWN});
 }
@@ -85,6 +97,12 @@ static void on_fenced(struct bw_script_run *run, const struct bw_script_result *
                      &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_FENCED,
                                                        .group = group->group,
                                                        .ok = is_fine(result)});
+}
+
+/* In the child, which may hang over it to its limit. */
+static uint64_t digest_of(const void *config)
+{
+    return bw_group_config_digest(config);
 }
 
 static enum bw_err begin(struct bw_second_group_of *group, enum bw_action_kind action,
@@ -109,6 +127,8 @@ static enum bw_err begin(struct bw_second_group_of *group, enum bw_action_kind a
                                         .slot = is_look ? BW_REACH_OBSERVE : BW_REACH_FENCE,
                                         .leftovers = BW_SCRIPT_END_LEFTOVERS,
                                         .refuses_writable = !config->allow_writable_scripts,
+                                        .digest = is_look ? digest_of : NULL,
+                                        .digest_of = config,
                                         .limit_ns = limit_ns,
                                         .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS,
                                         .on_line = is_look ? NULL : on_line,

@@ -171,6 +171,29 @@ static void what_it_cannot_end_is_not_handed_over(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+static bool is_seen(struct real_cluster *of, int site)
+{
+    return says(of, site, "seen");
+}
+
+static bool is_unproved(struct real_cluster *of, int site)
+{
+    return says(of, site, "unproved");
+}
+
+/* What has agreed is not what would fence now. As nothing serves, it cannot agree anew. */
+static void one_whose_fence_script_is_replaced_is_not_counted_on(void **state)
+{
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    real_begin_switchover(&cluster, 1, 60000);
+    real_until(&cluster, real_serves, 1, "the group has moved");
+    real_until(&cluster, is_seen, 0, "it would count");
+    real_put(&cluster, 0, "fence.sh", "#!/bin/sh\nexit 0\n");
+    real_until(&cluster, is_unproved, 0, "what it would fence with has not agreed");
+}
+
 /* One that would be lost with the guard is none. */
 static void one_on_the_same_machine_is_not_counted_on(void **state)
 {
@@ -213,6 +236,8 @@ int main(void)
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(what_it_cannot_end_is_not_handed_over, set_up_daemons,
                                         tear_down_daemons),
+        cmocka_unit_test_setup_teardown(one_whose_fence_script_is_replaced_is_not_counted_on,
+                                        set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_on_the_same_machine_is_not_counted_on, set_up_daemons,
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(it_ends_nothing_that_is_leased, set_up_daemons,

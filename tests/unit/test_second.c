@@ -118,6 +118,12 @@ static void looked(enum bw_service service)
     happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_LOOKED, .service = service});
 }
 
+static void looked_with(enum bw_service service, uint64_t digest)
+{
+    happen(&(struct bw_second_event){
+        .kind = BW_SECOND_EVENT_LOOKED, .service = service, .digest = digest});
+}
+
 static void fenced(bool ok)
 {
     happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_FENCED, .ok = ok});
@@ -518,11 +524,31 @@ static void it_agrees_once_both_have_seen_it_serve(void **state)
     looked(BW_SERVICE_STARTED);
     assert_true(said().has_agreed);
     assert_int_equal(world.second.kept.agreed_digest, 5);
-    world.second.limits.digest = 6; /* other scripts */
-    assert_false(said().has_agreed);
     tick_at(106000); /* what the agent said is too old */
-    looked(BW_SERVICE_STARTED);
+    looked_with(BW_SERVICE_STARTED, 6);
     assert_false(said().has_agreed);
+}
+
+/* 3.4: a fence_script that is replaced under it is none of those with which it has agreed. */
+static void other_scripts_have_agreed_on_nothing(void **state)
+{
+    (void)state;
+    begin();
+    assert_true(said().has_agreed);
+    tick_at(102500);
+    looked_with(BW_SERVICE_STOPPED, 6);
+    assert_false(said().has_agreed);
+    tick_at(103500);
+    looked_with(BW_SERVICE_STOPPED, 0); /* it did not come so far */
+    assert_false(said().has_agreed);
+    tell(3, 10000);
+    tick_at(104500);
+    looked_with(BW_SERVICE_STARTED, 6);
+    assert_true(said().has_agreed);
+    assert_int_equal(world.second.kept.agreed_digest, 6);
+    tick_at(105500);
+    looked_with(BW_SERVICE_STARTED, 5); /* as they were: others have been there meanwhile */
+    assert_int_equal(world.second.kept.agreed_digest, 5);
 }
 
 static void what_it_says_of_its_looks(void **state)
@@ -583,6 +609,7 @@ int main(void)
         cmocka_unit_test(what_a_mirror_says_of_the_past_is_not_believed),
         cmocka_unit_test(either_clock_brings_the_window),
         cmocka_unit_test(it_agrees_once_both_have_seen_it_serve),
+        cmocka_unit_test(other_scripts_have_agreed_on_nothing),
         cmocka_unit_test(what_it_says_of_its_looks),
         cmocka_unit_test(what_makes_no_sense_is_not_taken),
     };

@@ -81,7 +81,7 @@ struct bw_second_mirror {
 struct bw_second_limits {
     uint64_t check_interval_ns;
     uint64_t fence_limit_ns; /* of fence_script */
-    uint64_t digest;         /* of the scripts, not 0 */
+    uint64_t digest;         /* of the scripts when it begins, not 0 */
 };
 
 #define BW_SECOND_PHASE_LIST(X)                                                                    \
@@ -110,6 +110,8 @@ struct bw_second_event {
     uint64_t number;                   /* SAVED */
     bool ok;                           /* SAVED FENCED */
     enum bw_service service;           /* LOOKED */
+    uint64_t
+        digest; /* LOOKED: of the scripts as they lay there right before it; 0: it is not known */
 };
 
 enum bw_second_action_kind {
@@ -156,6 +158,7 @@ struct bw_second {
     struct bw_instant look_begun;
     struct bw_instant look_due;
     bool look_counts;               /* LOOKING: the one that runs was begun for it */
+    uint64_t digest;                /* of the scripts, by the newest look */
     bool has_service;
     enum bw_service service;        /* of the newest look that ended by itself, */
     struct bw_instant service_at;   /* which began then */

@@ -30,6 +30,7 @@ struct bw_second_machine_event {
     const struct bw_second_answer *answer; /* ANSWERED: borrowed for the step */
     bool ok;                              /* SAVED FENCED */
     enum bw_service service;              /* LOOKED */
+    uint64_t digest;                      /* LOOKED: core/second.h */
 };
 
 enum bw_second_machine_action_kind {
