@@ -212,6 +212,7 @@ static void on_looked(const struct step *step, enum bw_service service)
     second->has_service = true;
     second->service = service;
     second->service_at = second->look_begun;
+    second->look_took_ns = bw_instant_elapsed_ns(step->now, second->look_begun);
     note_agreement(step);
     if (second->phase == BW_SECOND_LOOKING && counts) {
         second->phase = service == BW_SERVICE_STOPPED ? BW_SECOND_FENCED : BW_SECOND_SCRIPT;
@@ -373,6 +374,15 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
     second->end_is_guessed = true;
 }
 
+/* One look follows the other, so one that takes longer than they are apart is no blindness. What
+ * hangs has ended no look: the agent waits no longer for it than for one that is well (3.4). */
+static uint64_t interval_ns(const struct bw_second *second)
+{
+    return second->look_took_ns > second->limits.check_interval_ns
+               ? second->look_took_ns
+               : second->limits.check_interval_ns;
+}
+
 void bw_second_say(const struct bw_second *second, struct bw_instant now,
                    struct bw_second_said *out_said)
 {
@@ -380,7 +390,7 @@ void bw_second_say(const struct bw_second *second, struct bw_instant now,
     const bool is_kept = second->kept.epoch == second->memory.epoch && !second->kept.is_over;
 
     *out_said = (struct bw_second_said){
-        .check_interval_ms = (uint32_t)(second->limits.check_interval_ns / BW_NS_PER_MS),
+        .check_interval_ms = (uint32_t)(interval_ns(second) / BW_NS_PER_MS),
         .service_age_ms = UINT32_MAX,
         .fence_epoch = second->fence_epoch,
         .fence_seen = second->phase == BW_SECOND_FENCED,

@@ -564,6 +564,26 @@ static void what_it_says_of_its_looks(void **state)
     assert_int_equal(said().check_interval_ms, 1000);
 }
 
+/* 3.4: how far its looks are apart. What hangs says nothing of that before it has ended. */
+static void looks_that_take_long_are_as_far_apart(void **state)
+{
+    (void)state;
+    begin_with(&(struct bw_second_memory){0});
+    world.now_ms += 8000;
+    looked(BW_SERVICE_STARTED);
+    assert_log("LOOK "); /* the next one follows */
+    assert_int_equal(said().check_interval_ms, 8000);
+    world.now_ms += 7999;
+    assert_int_equal(said().service_age_ms, 15999);
+    assert_int_equal(said().check_interval_ms, 8000);
+    world.now_ms += 1000000;
+    assert_int_equal(said().check_interval_ms, 8000);
+    looked(BW_SERVICE_STARTED);
+    world.now_ms += 10;
+    looked(BW_SERVICE_STARTED);
+    assert_int_equal(said().check_interval_ms, 1000);
+}
+
 /* What an agent says is another machine's word. */
 static void what_makes_no_sense_is_not_taken(void **state)
 {
@@ -611,6 +631,7 @@ int main(void)
         cmocka_unit_test(it_agrees_once_both_have_seen_it_serve),
         cmocka_unit_test(other_scripts_have_agreed_on_nothing),
         cmocka_unit_test(what_it_says_of_its_looks),
+        cmocka_unit_test(looks_that_take_long_are_as_far_apart),
         cmocka_unit_test(what_makes_no_sense_is_not_taken),
     };
 

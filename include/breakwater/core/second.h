@@ -21,7 +21,8 @@ struct bw_second_said {
     uint64_t armed_epoch;       /* which it will fence at its deadline, durably; 0: none */
     enum bw_service service;    /* by its newest look, begun so long before it asked */
     uint32_t service_age_ms;
-    uint32_t check_interval_ms; /* between its looks */
+    uint32_t
+        check_interval_ms; /* between its looks; what the newest one took, where that was longer */
     bool has_agreed;            /* with its scripts as they are it has seen `started` while the agent
                                    said that the epoch serves: it looks at the same service */
     uint64_t fence_epoch;       /* newest epoch of which it has begun a fence; 0: none */
@@ -162,6 +163,7 @@ struct bw_second {
     bool has_service;
     enum bw_service service;        /* of the newest look that ended by itself, */
     struct bw_instant service_at;   /* which began then */
+    uint64_t look_took_ns;          /* and took so long */
     bool agent_says_serves;         /* the newest answer, of the epoch that is armed */
     struct bw_instant told_at;      /* when the question of the newest answer left */
     bool end_is_guessed; /* it began with an open epoch, of which nobody has told it since, whatever
