@@ -22,6 +22,8 @@
 #include "check_connect.h"
 #include "check_lines.h"
 #include "check_machine.h"
+#include "check_parts.h"
+#include "check_second.h"
 #include "check_together.h"
 #include "check_told.h"
 #include "check_user.h"
@@ -390,6 +392,7 @@ static void check_site(struct check *check, const struct checked_file *file)
     for (uint32_t i = 0; i < config->group_count; i++) {
         bw_check_script_paths(&check->lines, &config->groups[i]);
         bw_check_steps(&check->lines, &config->groups[i]);
+        bw_check_point(&check->lines, &config->groups[i]);
     }
     if (check->scope == BW_CONFIG_OFFLINE)
         return;
@@ -405,6 +408,7 @@ static void check_site(struct check *check, const struct checked_file *file)
     bw_check_guard_unit(&check->lines);
     for (uint32_t i = 0; i < config->group_count; i++) {
         check_scripts_here(check, &config->groups[i]);
+        bw_check_parts(&check->lines, &config->groups[i]);
         check_reach(check, &config->groups[i]);
     }
 }
@@ -606,9 +610,12 @@ static void check_pairs(struct check *check)
 
             bw_check_same_file(&check->lines, file->name, other->name);
             if (file->kind == BW_CONFIG_KIND_SITE && file->site != NULL &&
-                other->kind == BW_CONFIG_KIND_SITE && other->site != NULL)
+                other->kind == BW_CONFIG_KIND_SITE && other->site != NULL) {
                 bw_check_site_pair(&check->lines, file->name, file->site, other->name,
                                    other->site);
+                bw_check_second_pair(&check->lines, check->scope, file->name, file->site,
+                                     other->name, other->site);
+            }
         }
     }
     for (size_t i = 0; i < check->file_count && witness != NULL; i++)
@@ -623,8 +630,10 @@ static void check_handovers(struct check *check, const struct bw_groups_config *
     for (size_t i = 0; i < check->file_count; i++)
         if (check->files[i].kind == BW_CONFIG_KIND_SITE && check->files[i].site != NULL)
             sites[count++] = check->files[i].site;
-    for (uint32_t i = 0; i < groups->group_count; i++)
+    for (uint32_t i = 0; i < groups->group_count; i++) {
         bw_check_handover(&check->lines, &groups->groups[i].spec, sites, count);
+        bw_check_second_grade(&check->lines, &groups->groups[i].spec, sites, count);
+    }
 }
 
 static void check_together(struct check *check)

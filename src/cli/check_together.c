@@ -99,6 +99,47 @@ void bw_check_steps(struct bw_check_lines *lines, const struct bw_group_config *
     }
 }
 
+/* The points of no return, and what needs one of them: all that waits for the witnesses (4). */
+static uint32_t behind_point(const struct bw_steps_config *steps)
+{
+    uint32_t behind = 0;
+
+    for (uint32_t round = 0; round < steps->count; round++) /* a chain has no more links */
+        for (uint32_t i = 0; i < steps->count; i++)
+            if (steps->items[i].rule.is_point || (steps->items[i].rule.needs & behind) != 0)
+                behind |= UINT32_C(1) << i;
+    return behind;
+}
+
+void bw_check_point(struct bw_check_lines *lines, const struct bw_group_config *group)
+{
+    const struct bw_steps_config *steps = bw_group_config_steps(group, BW_ACTION_START);
+    const uint32_t behind = steps != NULL ? behind_point(steps) : 0;
+    const struct bw_step_config *before = NULL;
+    const struct bw_step_config *after = NULL;
+
+    for (uint32_t i = 0; steps != NULL && i < steps->count; i++) {
+        const struct bw_step_config *step = &steps->items[i];
+
+        if (step->phase != BW_STEP_PHASE_DATABASE)
+            continue;
+        if ((behind >> i & 1) != 0)
+            after = after != NULL ? after : step;
+        else
+            before = before != NULL ? before : step;
+    }
+    if (before != NULL && after != NULL)
+        bw_check_line(lines, BW_CHECK_WARN, group->name,
+                      "step %s is of phase database and waits for no point of no return, as step "
+                      "%s does: where "
+                      "its epoch ends before that point the data counts as left alone, and another "
+                      "site is tried "
+                      "without a word about lag. It must change nothing for good; else it needs "
+                      "that step, or is "
+                      "the point",
+                      before->name, after->name);
+}
+
 /* Design 3.4, driver: from D - F less the delay on `condition` says stop, and the loop ends what it
  * finds running. What of a lease an election uses up must be left beside both. */
 void bw_check_loop(struct bw_check_lines *lines, const char *site,
@@ -159,39 +200,4 @@ void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
                       sites[i]->site);
         return; /* once a group */
     }
-}
-
-/* The machine itself is known by its boot alone, which the agent compares; an address of its own
- * gives it away. */
-static bool is_own_address(const char *address)
-{
-    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0 ||
-           strncmp(address, "localhost:", 10) == 0;
-}
-
-void bw_check_second(struct bw_check_lines *lines, const char *file,
-                     const struct bw_site_config *site)
-{
-    const char *agent = site->second.agent;
-
-    if (agent[0] == '\0')
-        return;
-    bw_check_line(lines, is_own_address(agent) ? BW_CHECK_WARN : BW_CHECK_OK, file,
-                  "second enforcer %s of site %s asks the agent at %s%s", site->name, site->site,
-                  agent,
-                  is_own_address(agent)
-                      ? ", on its own machine, with which it would be lost: run it on another one"
-                      : ": it must not run on that agent's machine, with which it would be lost");
-    if (site->second.listen[0] != '\0')
-        bw_check_line(lines, BW_CHECK_WARN, file,
-                      "second_enforcer has listen, the agent's, beside agent: the second enforcer "
-                      "needs a file of its "
-                      "own, with a name, a certificate (agent/%s/NAME) and a state_dir of its own",
-                      site->site);
-    for (uint32_t i = 0; i < site->group_count; i++)
-        if (site->groups[i].scripts[BW_ACTION_FENCE] == NULL)
-            bw_check_line(lines, BW_CHECK_FAIL, site->groups[i].name,
-                          "a second enforcer has only fence_script, and there is none: it does not "
-                          "start with "
-                          "this file");
 }

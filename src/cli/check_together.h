@@ -23,6 +23,10 @@ void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_c
 /* Limits of steps beside that of their list. */
 void bw_check_steps(struct bw_check_lines *lines, const struct bw_group_config *group);
 
+/* What writes to the database before the witnesses have said that it may, beside what waits for
+ * that. */
+void bw_check_point(struct bw_check_lines *lines, const struct bw_group_config *group);
+
 /* Where its own loop starts the service: `condition` must not say stop while a leader is elected.
  */
 void bw_check_loop(struct bw_check_lines *lines, const char *site,
@@ -33,9 +37,5 @@ void bw_check_loop(struct bw_check_lines *lines, const char *site,
  * would end it from another one (3.4). */
 void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
                        const struct bw_site_config *const *sites, size_t count);
-
-/* Of a file with second_enforcer.agent: what it lacks for a second enforcer. */
-void bw_check_second(struct bw_check_lines *lines, const char *file,
-                     const struct bw_site_config *site);
 
 #endif

@@ -462,6 +462,184 @@ static void a_file_of_a_second_enforcer_is_judged_as_one(void **state)
                 "start with this file\n");
 }
 
+static void an_address_that_nobody_can_dial_fails(void **state)
+{
+    static const char *const agents[] = {"0.0.0.0:7402", "[::]:7402"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof agents / sizeof agents[0]; i++) {
+        char second[128];
+
+        (void)snprintf(second, sizeof second, "second_enforcer: {agent: \"%s\"}\n", agents[i]);
+        put_remote("second.yaml", "dc-a", second, "    fence_script: run.sh\n");
+        assert_int_equal(check("--offline second.yaml"), 1);
+        assert_says("FAIL   second.yaml         second_enforcer.agent: ");
+        assert_says(agents[i]);
+        assert_says("write the one by which this machine reaches the agent's");
+    }
+}
+
+static const char second_text[] =
+    "cluster: prod\nsite: dc-a\nname: second-1\nstate_dir: state2\n"
+    "tls: {ca: pki/ca.pem, identity: second.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
+    "second_enforcer: {agent: \"a.example.net:7402\"}\n"
+    "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: %s\n"
+    "    start_script: act.sh\n    stop_script: run.sh\n    fence_script: %s\n%s";
+
+static void put_second(const char *status, const char *fence, const char *env)
+{
+    char text[2048];
+
+    (void)snprintf(text, sizeof text, second_text, status, fence, env);
+    put("second.yaml", 0644, text);
+}
+
+static void put_guards(const char *env)
+{
+    char text[2048];
+
+    (void)snprintf(text, sizeof text, "%s%s", site_text, env);
+    put("first.yaml", 0644, text);
+}
+
+/* 3.4: it looks at the same service as its guard, and would end the same. */
+static void a_second_enforcer_is_held_against_its_guard(void **state)
+{
+    static const char *const env = "    env: {PLACE: here, KEPT: \"1\"}\n";
+
+    (void)state;
+    issue("agent/dc-a/second-1", "second.pem", 90);
+    put_guards(env);
+    put_second("look.sh", "run.sh", env);
+    assert_int_equal(check("--offline first.yaml second.yaml"), 0);
+    assert_says("ok     second.yaml         its second enforcer second-1 looks and fences as "
+                "first.yaml says\n");
+
+    put_second("look.sh", "run.sh", "    env: {PLACE: there, MORE: \"1\"}\n");
+    assert_int_equal(check("--offline second.yaml first.yaml"), 0);
+    assert_says(
+        "WARN   harbor              env of second enforcer second-1 differs from its guard's "
+        "in PLACE, KEPT, MORE: ");
+
+    put("other.sh", 0755, "#!/bin/sh\n# other\n");
+    put_second("look.sh", "other.sh", env);
+    assert_int_equal(check("--offline first.yaml second.yaml"), 0);
+    assert_says("WARN   harbor              fence_script of second enforcer second-1 is ");
+    assert_says("it has to end the same service; give both the same script, or make sure\n");
+    (void)check("first.yaml second.yaml");
+    assert_says("run.sh, of other bytes: it has to end the same service");
+
+    put("other.sh", 0755, "#!/bin/sh\n");
+    (void)check("first.yaml second.yaml");
+    assert_null(strstr(output, "of other bytes"));
+    assert_says("looks and fences as first.yaml says\n");
+}
+
+/* 3.3: nothing that it does makes an end by time. */
+static void a_second_enforcer_beside_min_grade_fenced_is_said_once(void **state)
+{
+    static const char *const listen = "second_enforcer: {listen: \"0.0.0.0:7402\"}\n";
+    const char *first;
+
+    (void)state;
+    put("fenced.yaml", 0644,
+        "groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-b}]\n    lease_ttl: 20s\n"
+        "    min_grade: fenced\n");
+    put_remote("remote-a.yaml", "dc-a", listen, "    fence_script: run.sh\n");
+    put_remote("remote-b.yaml", "dc-b", listen, "    fence_script: run.sh\n");
+    (void)check("--offline remote-a.yaml remote-b.yaml fenced.yaml");
+    assert_says(
+        "WARN   harbor              at dc-a: there is a second enforcer, and min_grade is "
+        "fenced: it ends what a lost site left behind, but time hands the group over to nobody");
+    first = strstr(output, "min_grade is fenced");
+    assert_null(strstr(first + 1, "min_grade is fenced"));
+    (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
+    assert_null(strstr(output, "min_grade"));
+}
+
+static const char steps_text[] =
+    "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
+    "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
+    "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: %s\n    stop_script: "
+    "run.sh\n"
+    "    fence_script: run.sh\n    start_steps:\n%s%s";
+
+/* 4, 5.1: the data counts as left alone as long as that point was not passed. */
+static void a_database_step_that_waits_for_no_point_is_said(void **state)
+{
+    static const char *const said = "WARN   harbor              step restore is of phase database "
+                                    "and waits for no point of no return, "
+                                    "as step promote does: ";
+    char text[2048];
+
+    (void)state;
+    (void)snprintf(
+        text, sizeof text, steps_text, "look.sh",
+        "      - {name: restore, script: run.sh, phase: database}\n"
+        "      - {name: point, script: run.sh, needs: [restore], point_of_no_return: true}\n",
+        "      - {name: promote, script: run.sh, needs: [point], phase: database}\n");
+    put("steps.yaml", 0644, text);
+    assert_int_equal(check("--offline steps.yaml"), 0);
+    assert_says(said);
+
+    (void)snprintf(
+        text, sizeof text, steps_text, "look.sh",
+        "      - {name: restore, script: run.sh, phase: database, point_of_no_return: true}\n"
+        "      - {name: promote, script: run.sh, needs: [restore], phase: database}\n",
+        "      - {name: up, script: run.sh, phase: service}\n");
+    put("steps.yaml", 0644, text);
+    assert_int_equal(check("--offline steps.yaml"), 0);
+    assert_null(strstr(output, "point of no return"));
+}
+
+static void put_parts(const char *parts)
+{
+    char text[2048];
+    char env[256];
+
+    (void)snprintf(env, sizeof env,
+                   "      - {name: images, script: parts/start.sh}\n    env: {%s}\n", parts);
+    (void)snprintf(text, sizeof text, steps_text, "parts/status.sh",
+                   "      - {name: database, script: parts/start.sh}\n", env);
+    put("parts.yaml", 0644, text);
+}
+
+static void parts_that_are_not_there_fail(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir("parts", 0755), 0);
+    assert_int_equal(mkdir("one", 0755), 0);
+    assert_int_equal(mkdir("two", 0755), 0);
+    put("parts/parts.sh", 0644, "");
+    put("parts/status.sh", 0755, "#!/bin/sh\n");
+    put("parts/start.sh", 0755, "#!/bin/sh\n");
+    put("one/status.sh", 0755, "#!/bin/sh\n");
+    put("two/status.sh", 0755, "#!/bin/sh\n");
+
+    put_parts("PARTS: database=one images=two");
+    (void)check("parts.yaml");
+    assert_null(strstr(output, "PARTS"));
+
+    put_parts("PARTS: database=one images=tow");
+    (void)check("parts.yaml");
+    assert_says("FAIL   harbor              PARTS: images=tow: there is no status.sh in ");
+    assert_says(
+        "the group's status would be unknown for ever; write the folder of a set of scripts\n");
+
+    put_parts("PARTS: database=one two");
+    (void)check("parts.yaml");
+    assert_says("FAIL   harbor              PARTS: 'two' is not NAME=SET");
+    assert_says("FAIL   harbor              step images runs ");
+    assert_says(
+        "and PARTS names no part images: it would fail; give the step the name of its part\n");
+
+    put_parts("OTHER: database=one");
+    (void)check("parts.yaml");
+    assert_says("and env has no PARTS: write PARTS: NAME=SET ...");
+    (void)check("--offline parts.yaml");
+    assert_null(strstr(output, "PARTS"));
+}
+
 /* Two leaders in one term came of such files. */
 /* A daemon would refuse to begin with it, and to reload it: the certificate would count on. */
 static void a_certificate_taken_back_by_no_name_or_serial_fails_without_this_machine(void **state)
@@ -604,6 +782,11 @@ int main(void)
         cmocka_unit_test(a_loop_delay_that_a_lease_has_no_room_for_fails),
         cmocka_unit_test(a_site_that_would_wait_for_a_person_is_said_once_with_both_ways),
         cmocka_unit_test(a_file_of_a_second_enforcer_is_judged_as_one),
+        cmocka_unit_test(an_address_that_nobody_can_dial_fails),
+        cmocka_unit_test(a_second_enforcer_is_held_against_its_guard),
+        cmocka_unit_test(a_second_enforcer_beside_min_grade_fenced_is_said_once),
+        cmocka_unit_test(a_database_step_that_waits_for_no_point_is_said),
+        cmocka_unit_test(parts_that_are_not_there_fail),
         cmocka_unit_test(a_certificate_taken_back_by_no_name_or_serial_fails_without_this_machine),
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
         cmocka_unit_test(witness_files_that_disagree_on_who_may_speak_fail),
