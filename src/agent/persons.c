@@ -39,7 +39,7 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
 
     /* clang-format off */
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b}",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:s}",
         "site", agent->config->site,
         "group", site->group,
         "refusal", bw_override_refusal_word(refusal),
@@ -54,7 +54,8 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
         "open", site->memory.epoch != 0 && !site->memory.given_back,
         "durable", site->save == BW_SITE_SAVE_KEPT,
         "guard", bw_site_is_greeted(site),
-        "adopted", site->tenure != BW_TENURE_NONE);
+        "adopted", site->tenure != BW_TENURE_NONE,
+        "over", bw_override_over_word(site->override_over));
     /* clang-format on */
 }
 

@@ -178,6 +178,46 @@ static const char *waits_text(const char *word)
     return word;
 }
 
+/* Why it is over, or is being ended; for one of an agent that has begun anew since: that this is
+ * not known. */
+static const struct {
+    enum bw_override_over over;
+    const char *text;
+    const char *way;
+} over_texts[] = {
+    {BW_OVERRIDE_OVER_PERSON, "a person has ended it",
+     "breakwater override GROUP again, where that was a mistake"},
+    {BW_OVERRIDE_OVER_WITNESSES, "the witnesses answered before it had begun",
+     "breakwater failover GROUP"},
+    {BW_OVERRIDE_OVER_GRANTED,
+     "the witnesses have granted the group to this site: it is theirs again", "breakwater status"},
+    {BW_OVERRIDE_OVER_ELSEWHERE, "the witnesses say that another site has the newest epoch",
+     "breakwater status; then switchover, where it has to serve here"},
+    {BW_OVERRIDE_OVER_LET_GO,
+     "the witnesses had let the group go (observe, or a spec without this site), so it may serve "
+     "elsewhere",
+     "breakwater explain GROUP"},
+};
+
+static void say_over(const struct run *run, const json_t *said, FILE *out)
+{
+    const char *text = "its agent has begun anew since, and does not know why";
+    const char *way = "breakwater status; its log";
+
+    for (size_t i = 0; i < sizeof over_texts / sizeof over_texts[0]; i++)
+        if (strcmp(bw_json_member(said, "over"), bw_override_over_word(over_texts[i].over)) == 0) {
+            text = over_texts[i].text;
+            way = over_texts[i].way;
+        }
+    (void)fprintf(out, "over: %s does not override at %s: %s\n  next:  %s\n", run->group,
+                  run->config->site, text, way);
+}
+
+static bool is_over_word(const json_t *said, enum bw_override_over over)
+{
+    return strcmp(bw_json_member(said, "over"), bw_override_over_word(over)) == 0;
+}
+
 static void print_now(const struct run *run, const json_t *said)
 {
     (void)printf(
@@ -191,6 +231,8 @@ static void print_now(const struct run *run, const json_t *said)
                      waits_text(bw_json_member(said, "waits")),
                      bw_json_number(said, "left_ms") / 1000,
                      bw_json_number(said, "left_ms") % 1000 / 100);
+    else if (!is_over_word(said, BW_OVERRIDE_OVER_NONE))
+        say_over(run, said, stdout);
 }
 
 static void print_plan(const struct run *run, const json_t *said)
@@ -247,11 +289,9 @@ static bool is_over(const struct run *run, const json_t *said, enum bw_exit *out
         return true;
     }
     if (!run->values->is_end && strcmp(state, "none") == 0) {
-        (void)fprintf(stderr,
-                      "refused: the witnesses answer again, and %s does not override at %s\n"
-                      "  instead:  breakwater failover %s\n",
-                      run->group, run->config->site, run->group);
-        *out_exit = BW_EXIT_UNSAFE;
+        if (!is_over_word(said, BW_OVERRIDE_OVER_GRANTED))
+            *out_exit = BW_EXIT_UNSAFE;
+        say_over(run, said, *out_exit == BW_EXIT_FINE ? stdout : stderr);
         return true;
     }
     if (!run->values->is_end && strcmp(state, "overriding") == 0 && serves) {

@@ -141,7 +141,7 @@ static void obey_let_go(const struct step *step)
         return;
     }
     if (site->order.let_go_index <= site->memory.let_go_index || /* it was carried out long ago */
-        bw_site_override_yields(step, "S86") || !bw_site_is_greeted(site))
+        bw_site_override_yields(step, "S86", BW_OVERRIDE_OVER_LET_GO) || !bw_site_is_greeted(site))
         return;
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S7")->message;
     message->kind = BW_GUARD_MESSAGE_LET_GO;
@@ -179,7 +179,7 @@ static void hear_of_let_go(const struct step *step)
     if (order->kind == BW_ORDER_STAND_BY && !order->others_epoch &&
         order->let_go_index > site->memory.let_go_index && bw_site_overrides(site) &&
         site->service == BW_SERVICE_STOPPED)
-        (void)bw_site_override_yields(step, "S99");
+        (void)bw_site_override_yields(step, "S99", BW_OVERRIDE_OVER_LET_GO);
 }
 
 /* 5.3: an order carries the log index that made it; a lower one never replaces a higher. */

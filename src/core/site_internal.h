@@ -177,7 +177,7 @@ void bw_site_on_leader_answered(const struct step *step);
 void bw_site_override_found(struct bw_site *site, struct bw_instant now);
 void bw_site_override_kept(struct bw_site *site);
 /* It makes way for what was committed: true: first it is fenced. */
-bool bw_site_override_yields(const struct step *step, const char *rule);
+bool bw_site_override_yields(const struct step *step, const char *rule, enum bw_override_over over);
 /* Another site has the newest epoch armed. True: nothing else is to be made of that now. */
 bool bw_site_override_hears_other(const struct step *step);
 /* Before an epoch is accepted: what has not begun to override never does. */

@@ -147,15 +147,17 @@ static void forget(struct bw_site *site, enum bw_site_override_event event)
     site->override_clean = BW_SITE_OVERRIDE_CLEAN;
 }
 
-static void drop(const struct step *step, const char *rule)
+static void drop(const struct step *step, const char *rule, enum bw_override_over over)
 {
+    step->site->override_over = over;
     forget(step->site, BW_SITE_OVERRIDE_EVENT_DROPPED);
     bw_site_save(step, rule);
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, rule);
 }
 
-static void end(const struct step *step, const char *rule)
+static void end(const struct step *step, const char *rule, enum bw_override_over over)
 {
+    step->site->override_over = over;
     bw_site_override_move(step->site, BW_SITE_OVERRIDE_EVENT_END);
     step->site->memory.override = BW_OVERRIDE_ENDING;
     step->site->retry_at = step->now;
@@ -172,6 +174,7 @@ void bw_site_on_override(const struct step *step, const struct bw_override_wish 
     if (site->override != BW_SITE_OVERRIDE_NONE || !site->memory.enforced)
         return; /* judged before: it has changed since */
     bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_ASKED);
+    site->override_over = BW_OVERRIDE_OVER_NONE;
     site->override_since = step->now;
     site->leader_answered = (struct bw_instant){0, 0};
     site->memory.override = BW_OVERRIDE_WAITING;
@@ -189,9 +192,9 @@ void bw_site_on_override_end(const struct step *step)
     if (bw_site_judge_override_end(site) != BW_OVERRIDE_REFUSAL_NONE)
         return;
     if (site->override == BW_SITE_OVERRIDE_OVERRIDING)
-        end(step, "S74");
+        end(step, "S74", BW_OVERRIDE_OVER_PERSON);
     else if (site->override != BW_SITE_OVERRIDE_ENDING)
-        drop(step, "S66");
+        drop(step, "S66", BW_OVERRIDE_OVER_PERSON);
 }
 
 /* The witnesses decide again: what has not begun never does; what serves is theirs to take over. */
@@ -201,10 +204,10 @@ void bw_site_on_leader_answered(const struct step *step)
 
     site->leader_answered = step->now;
     if (site->override == BW_SITE_OVERRIDE_WAITING || site->override == BW_SITE_OVERRIDE_BEGINNING)
-        drop(step, "S77");
+        drop(step, "S77", BW_OVERRIDE_OVER_WITNESSES);
 }
 
-bool bw_site_override_yields(const struct step *step, const char *rule)
+bool bw_site_override_yields(const struct step *step, const char *rule, enum bw_override_over over)
 {
     struct bw_site *site = step->site;
 
@@ -213,12 +216,12 @@ bool bw_site_override_yields(const struct step *step, const char *rule)
         break;
     case BW_SITE_OVERRIDE_WAITING:
     case BW_SITE_OVERRIDE_BEGINNING:
-        drop(step, rule);
+        drop(step, rule, over);
         break;
     case BW_SITE_OVERRIDE_OVERRIDING:
         if (site->tenure != BW_TENURE_NONE)
             break; /* the newest epoch is its own: what ends that ends it too */
-        end(step, rule);
+        end(step, rule, over);
         return true;
     case BW_SITE_OVERRIDE_ENDING:
         return true;
@@ -233,7 +236,7 @@ bool bw_site_override_hears_other(const struct step *step)
         step->site->override_since = step->now;
         return true;
     }
-    return bw_site_override_yields(step, "S87");
+    return bw_site_override_yields(step, "S87", BW_OVERRIDE_OVER_ELSEWHERE);
 }
 
 void bw_site_override_accepts(const struct step *step)
@@ -242,8 +245,10 @@ void bw_site_override_accepts(const struct step *step)
 
     site->leader_answered = step->now; /* one has decided this, whoever has told of it */
     BW_ASSERT(site->override != BW_SITE_OVERRIDE_ENDING); /* first it is fenced */
-    if (site->override == BW_SITE_OVERRIDE_WAITING || site->override == BW_SITE_OVERRIDE_BEGINNING)
-        forget(site, BW_SITE_OVERRIDE_EVENT_DROPPED);
+    if (site->override != BW_SITE_OVERRIDE_WAITING && site->override != BW_SITE_OVERRIDE_BEGINNING)
+        return;
+    site->override_over = BW_OVERRIDE_OVER_GRANTED;
+    forget(site, BW_SITE_OVERRIDE_EVENT_DROPPED);
 }
 
 /* Durably over only after the arm was acknowledged: until then this record is all that it serves
@@ -254,6 +259,7 @@ void bw_site_override_leased(const struct step *step, const char *rule)
 
     if (!bw_site_overrides(site))
         return;
+    site->override_over = BW_OVERRIDE_OVER_GRANTED;
     forget(site, BW_SITE_OVERRIDE_EVENT_LEASED);
     site->guard.overriding = false;
     if (site->memory.adopt)
@@ -264,8 +270,10 @@ void bw_site_override_leased(const struct step *step, const char *rule)
 void bw_site_override_let_go(struct bw_site *site)
 {
     site->guard.overriding = false;
-    if (site->override != BW_SITE_OVERRIDE_NONE)
-        forget(site, BW_SITE_OVERRIDE_EVENT_DROPPED);
+    if (site->override == BW_SITE_OVERRIDE_NONE)
+        return;
+    site->override_over = BW_OVERRIDE_OVER_LET_GO;
+    forget(site, BW_SITE_OVERRIDE_EVENT_DROPPED);
 }
 
 void bw_site_override_fenced(const struct step *step)

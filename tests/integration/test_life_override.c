@@ -117,6 +117,7 @@ static bool serves_later(struct real_cluster *of, int site)
 
 static void what_a_person_lets_serve_is_adopted_untouched(void **state)
 {
+    char out[8192];
     pid_t service;
 
     (void)state;
@@ -131,6 +132,8 @@ static void what_a_person_lets_serve_is_adopted_untouched(void **state)
     assert_int_equal(real_runs(&cluster, OTHER, "stop"), 0);
     assert_int_equal(real_runs(&cluster, OTHER, "fence"), 0);
     assert_false(real_site_lists(&cluster, OTHER, "alarms", "override"));
+    (void) override(OTHER, "--plan", out, sizeof out);
+    assert_non_null(strstr(out, "the witnesses have granted the group to this site"));
     real_assert_no_overlap(&cluster);
 
     /* And from then on its lease ends as any other. */

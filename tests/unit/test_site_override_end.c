@@ -247,6 +247,7 @@ static void that_it_is_over_is_said_once_it_is_durable(void **state)
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_BEGINNING);
     leader_answers(&world);
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_WITNESSES);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
     saved(&world, true);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
@@ -275,6 +276,7 @@ static void an_end_is_a_fence_that_has_seen_it(void **state)
 
     assert_asked(&world, "RUN:fence");
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_PERSON);
     ended(&world, &world.sent_run, BW_RUN_FAILED, "");
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
     /* whoever begins anew here goes on with it */
@@ -404,6 +406,7 @@ static void beside_another_site_that_has_armed_it_is_fenced(void **state)
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
     assert_asked(&world, "RUN:fence");
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_ELSEWHERE);
     adopt(&world, 3); /* not before it was seen to end */
     assert_int_equal(world.site.tenure, BW_TENURE_NONE);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
@@ -467,6 +470,7 @@ static void a_let_go_that_it_missed_ends_it_where_nothing_serves(void **state)
     of.others_epoch = false;
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_LET_GO);
     assert_asked(&world, "RUN:fence");
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     tick_at(&world, world.now_ms + 100);

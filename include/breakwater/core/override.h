@@ -57,8 +57,24 @@ enum bw_override_waits {
         BW_OVERRIDE_WAITS_COUNT
 };
 
+/* Why the last one of this agent's is over, or is being ended. */
+#define BW_OVERRIDE_OVER_LIST(X)                                                                   \
+    X(NONE, "none") /* there was none, or it goes on */                                            \
+    X(PERSON, "person")                                                                            \
+    X(WITNESSES, "witnesses") /* they answered before it had begun */                              \
+    X(GRANTED, "granted")     /* they have granted this site */                                    \
+    X(ELSEWHERE, "elsewhere") /* they say that another site has the newest epoch */                \
+    X(LET_GO, "let_go")       /* they had let the group go, or this site is not in it */
+enum bw_override_over {
+#define X(name, word) BW_OVERRIDE_OVER_##name,
+    BW_OVERRIDE_OVER_LIST(X)
+#undef X
+        BW_OVERRIDE_OVER_COUNT
+};
+
 const char *bw_override_word(enum bw_override override);
 const char *bw_override_refusal_word(enum bw_override_refusal refusal);
 const char *bw_override_waits_word(enum bw_override_waits waits);
+const char *bw_override_over_word(enum bw_override_over over);
 
 #endif

@@ -282,6 +282,7 @@ struct bw_site {
     uint32_t fence_slow_count;      /* epochs in a row whose fences did */
     enum bw_site_save save;
     enum bw_site_override override;    /* memory.override is its durable part */
+    enum bw_override_over override_over; /* for people: why the last one is, or is about to be */
     struct bw_instant override_since;  /* WAITING: from when on the longest lease is counted */
     struct bw_instant leader_answered; /* while there is an override: when a leader last did */
     uint64_t override_fence_epoch;     /* under which the agent's own fence ends it; 0: none does */
