@@ -252,6 +252,7 @@ struct bw_guard_steps {
     uint64_t run_id;
     uint32_t phase_ms[BW_STEP_PHASE_COUNT];
     bool asks_to_pass; /* it waits before its point of no return */
+    struct bw_instant passed_at; /* when it was last told that it may */
     bool has_kept; /* a run before this one has done some of it: how long is not known */
     struct bw_instant told_at; /* when its agent was told last how far it has come */
     uint32_t count;

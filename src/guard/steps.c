@@ -15,6 +15,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/sys/clock.h>
 
+#define ANSWER_TAKES_NS (3 * BW_NS_PER_S)
 #define NOTES_PER_TURN 16   /* then the loop serves the others first */
 #define NOTES_AT_END   1024 /* what a socket can hold, several times over */
 
@@ -79,10 +80,20 @@ static void add_time(uint32_t *sum_ms, uint64_t took_ms)
     *sum_ms = sum < took_ms || sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
 }
 
+/* It asks until it is answered: again, or before it has read the answer that is on its way. */
+static bool is_asked_again(const struct bw_guard_steps *steps, const struct bw_steps_note *note)
+{
+    return note->kind == BW_STEPS_NOTE_ASKS_TO_PASS &&
+           (steps->asks_to_pass ||
+            bw_instant_elapsed_ns(bw_clock_now(), steps->passed_at) < ANSWER_TAKES_NS);
+}
+
 static void take_note(struct bw_guard_steps *steps, const struct bw_steps_note *note)
 {
     struct bw_guard_step *step = &steps->items[note->step];
 
+    if (is_asked_again(steps, note))
+        return;
     if (note->kind != BW_STEPS_NOTE_ASKS_TO_PASS)
         step->attempt = note->attempt;
     else
@@ -172,6 +183,7 @@ void bw_guard_steps_pass(const struct bw_guard_work *work)
     if (work->steps == NULL)
         return;
     work->steps->asks_to_pass = false;
+    work->steps->passed_at = bw_clock_now();
     bw_log_info(&work->group->program->log, "step.may_pass", "group=%s epoch=%" PRIu64,
                 work->group->config->name, work->steps->epoch);
     (void)!send(work->steps->fd, &byte, sizeof byte,

@@ -11,6 +11,8 @@
 
 #include <breakwater/sys/process_tree.h>
 
+#define ASK_AGAIN_MS 1000
+
 /* ---- the plan -------------------------------------------------------------------------------- */
 
 static bool is_text(const char *text, size_t size)
@@ -95,15 +97,25 @@ static void look_for_guard(struct bw_steps_program *program)
     bw_steps_end(&program->steps);
 }
 
-/* Once: its guard repeats it as long as that is so. */
-static void ask_to_pass(struct bw_steps_program *program)
+static void on_ask_again(uv_timer_t *timer)
 {
+    struct bw_steps_program *program = timer->data;
     const int step = bw_steps_point(&program->steps);
 
-    if (program->has_asked || step == BW_STEP_NONE)
-        return;
-    program->has_asked = true;
-    bw_steps_tell(program, BW_STEPS_NOTE_ASKS_TO_PASS, step, NULL);
+    if (step != BW_STEP_NONE)
+        bw_steps_tell(program, BW_STEPS_NOTE_ASKS_TO_PASS, step, NULL);
+}
+
+/* Until it is answered: a guard that does not read loses a note. The limit of the list is its end. */
+static void ask_to_pass(struct bw_steps_program *program)
+{
+    const bool waits = bw_steps_point(&program->steps) != BW_STEP_NONE;
+
+    if (!waits)
+        uv_timer_stop(&program->again);
+    else if (uv_is_active((const uv_handle_t *)&program->again) == 0 &&
+             uv_timer_start(&program->again, on_ask_again, ASK_AGAIN_MS, ASK_AGAIN_MS) == 0)
+        on_ask_again(&program->again);
 }
 
 static void on_guard(uv_poll_t *poll, int status, int events)
@@ -162,8 +174,10 @@ static bool equip(struct bw_steps_program *program)
     struct bw_diag diag = {0};
 
     if (uv_loop_init(&program->loop) != 0 ||
-        uv_async_init(&program->loop, &program->ended, on_ended) != 0)
+        uv_async_init(&program->loop, &program->ended, on_ended) != 0 ||
+        uv_timer_init(&program->loop, &program->again) != 0)
         return false;
+    program->again.data = program;
     program->ended.data = program;
     told = &program->ended;
     return sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&

@@ -45,7 +45,7 @@ struct bw_steps_program {
     int channel;   /* -1: nobody is told */
     bool is_alone; /* its guard has gone */
     bool has_left;
-    bool has_asked;         /* to pass its point of no return */
+    uv_timer_t again;       /* it asks to pass its point of no return */
     struct bw_worker *disk; /* NULL: no journal */
     bool is_journal_due;
 };
