@@ -106,7 +106,8 @@ static void on_ask_again(uv_timer_t *timer)
         bw_steps_tell(program, BW_STEPS_NOTE_ASKS_TO_PASS, step, NULL);
 }
 
-/* Until it is answered: a guard that does not read loses a note. The limit of the list is its end. */
+/* Until it is answered: a guard that does not read loses a note. The limit of the list is its end.
+ */
 static void ask_to_pass(struct bw_steps_program *program)
 {
     const bool waits = bw_steps_point(&program->steps) != BW_STEP_NONE;

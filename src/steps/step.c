@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <breakwater/config/scalar.h>
 #include <breakwater/sys/process_tree.h>
 
 #define OWN_PREFIX    "BREAKWATER_"
@@ -86,11 +87,25 @@ static void settle(struct bw_steps_step *step, int status, const struct bw_scrip
         bw_steps_journal_write(program);
 }
 
+/* The list ends with 124, and whoever reads that thinks of the limit of the list. */
+static void say_limit(const struct bw_steps_step *step)
+{
+    char limit[BW_DURATION_TEXT_BYTES];
+    char text[BW_DURATION_TEXT_BYTES + 64];
+
+    bw_duration_format(step->program->plan.items[step->index].timeout_ms, limit);
+    (void)snprintf(text, sizeof text, "not ended within the timeout of this step, %s",
+                   limit); /* fits */
+    bw_steps_tell_line(step->program, step->index, BW_SCRIPT_STDERR, text, strlen(text));
+}
+
 static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
 {
     struct bw_steps_step *step = user;
 
     (void)run;
+    if (result->how == BW_SCRIPT_TIMED_OUT)
+        say_limit(step);
     settle(step, status_of(result), result);
     bw_steps_go_on(step->program);
 }

@@ -74,7 +74,7 @@ enum bw_trial_verdict {
       "wait for what it starts: the guard ends it at once with the script")                        \
     X(START_EXIT, "start.exit", "start ends with 0, within its limit",                             \
       "let it return when the service runs (not run it in its own foreground); raise start_timeout " \
-      "where it needs longer")                                                                     \
+      "where it needs longer, or the timeout of the step that is named")                                                                     \
     X(START_STARTED, "start.started", "status says started within start_timeout",                  \
       "a start that status does not confirm is taken back: make the two agree")                    \
     X(START_TIME, "start.time", "start needs less than half of its limit",                         \

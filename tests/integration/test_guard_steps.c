@@ -229,6 +229,7 @@ static void a_step_that_runs_into_its_limit_is_ended_whole_and_those_beside_it_a
 
     assert_int_equal(ended.result, BW_RUN_FAILED);
     assert_int_equal(ended.exit_status, 124);
+    assert_true(rig_has(rig, "log", "line=\"a: not ended within the timeout of this step, 2s\""));
     assert_true(rig_has(rig, "steps", "b ended"));
     assert_false(rig_has(rig, "steps", "c begun"));
     assert_false(is_alive(rig, "stays.pid"));
