@@ -116,7 +116,7 @@ read_object() {
         *) take_line "$key" "$value" || return 1 ;;
         esac
     done <<<"$answer"
-    [[ -z $MARK || $MARK =~ ^[1-9][0-9]{0,17}-(starting|started|ending|ended)$ ]] ||
+    [[ -z $MARK || $MARK =~ ^(0|[1-9][0-9]{0,17})-(starting|started|ending|ended)$ ]] ||
         { say "the annotation breakwater/epoch is '$MARK', which no script of these writes" && return 1; }
 }
 
@@ -232,7 +232,7 @@ close_epoch() {
         [ "$number" -ge "$EPOCH" ] || number=$EPOCH
         operations=("$(annotation nodes "$nodes")")
         # Without an epoch, by hand before the first grant, there is none to be over.
-        [ "$number" = 0 ] || operations=("$(annotation epoch "$number-ending")" "${operations[@]}")
+        [ -z "$MARK" ] && [ "$number" = 0 ] || operations=("$(annotation epoch "$number-ending")" "${operations[@]}")
         is_dormant || add_closing
         patch "${operations[@]}"
     done
@@ -321,11 +321,14 @@ may_start() {
     esac
 }
 
-# The first look of a start, which refuses where its epoch is over.
+# The first look of a start, which refuses where its epoch is over. A person's override at a site that never held an
+# epoch comes as 0, and goes on in the newest that the object has: what it has is never lowered.
 begin_epoch() {
     EPOCH=${BREAKWATER_EPOCH:-0}
-    [ "$EPOCH" != 0 ] || refuse "BREAKWATER_EPOCH is not set: breakwater's guard runs this script"
+    [ "$EPOCH" != 0 ] || [ "${BREAKWATER_EPOCH:-}/${BREAKWATER_REASON:-}" = 0/none ] ||
+        refuse "BREAKWATER_EPOCH is not set: breakwater's guard runs this script"
     read_object || refuse "the object $NAMESPACE/$OBJECT cannot be read"
+    [ "$EPOCH" != 0 ] || EPOCH=$(mark_epoch)
     may_start ||
         refuse "epoch $EPOCH is over here: the object has $MARK (of another cluster of breakwater's? Then
 kubectl -n $NAMESPACE annotate $KIND $OBJECT breakwater/epoch-)"

@@ -16,10 +16,14 @@ is_serving() {
 problem='' credentials='' why=''
 ! settings_problem RGW_START_TIMEOUT RGW_PULL_TIMEOUT || refuse "$problem"
 epoch=${BREAKWATER_EPOCH:-0} again=no
-[ "$epoch" != 0 ] || refuse "BREAKWATER_EPOCH is not set: breakwater's guard runs this script"
-[ "${BREAKWATER_REASON:-}" != none ] || again=yes # a person's override serves again in an epoch that is over
+# A person's override serves again in an epoch that is over. At a site that never held one it comes as 0, and goes on in
+# the newest that the zone has.
+[ "${BREAKWATER_REASON:-}" != none ] || again=yes
+[ "$epoch" != 0 ] || [ "${BREAKWATER_EPOCH:-}/$again" = 0/yes ] ||
+    refuse "BREAKWATER_EPOCH is not set: breakwater's guard runs this script"
 deadline=$((SECONDS + RGW_START_TIMEOUT))
 look || refuse "the toolbox does not say how zone $ZONE_NAME is"
+[ "$epoch" != 0 ] || [ -z "$MARK" ] || epoch=${MARK%-*}
 if [ "$MASTER" != "$ZONE" ]; then
     # What the master has changed last; where it is lost, this goes on with what is here.
     # shellcheck disable=SC2086

@@ -84,7 +84,7 @@ look() {
 
 # put_mark EPOCH.STATE; the number is written so that keys stand in their order.
 put_mark() {
-    [ "${1%.*}" = 0 ] || marks setomapval "$ZONE_NAME" "$(printf '%018d.%s' "${1%.*}" "${1#*.}")" 1
+    [[ $1 == 0.barred-* ]] || marks setomapval "$ZONE_NAME" "$(printf '%018d.%s' "${1%.*}" "${1#*.}")" 1
 }
 
 # True when epoch $1 may still begin here. A person's override serves again in an epoch that is over ($2: yes).

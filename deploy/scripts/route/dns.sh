@@ -189,6 +189,10 @@ change() {
     esac
 }
 
+make_mark() {
+    new_mark="\"breakwater epoch=$BREAKWATER_EPOCH site=$BREAKWATER_SITE state=$state\""
+}
+
 read_arguments "$@"
 ROUTE_TYPE=${ROUTE_TYPE:-A}
 ROUTE_TTL=${ROUTE_TTL:-30}
@@ -198,8 +202,7 @@ ROUTE_TIMEOUT=${ROUTE_TIMEOUT:-20}
 wanted='' MARK='' has='' data=''
 why="nothing was asked"
 check_settings
-deadline=$((SECONDS + ROUTE_TIMEOUT))
-new_mark="\"breakwater epoch=$BREAKWATER_EPOCH site=$BREAKWATER_SITE state=$state\""
+deadline=$((SECONDS + ROUTE_TIMEOUT)) new_mark=
 while [ "$(left)" -gt 0 ]; do
     if look_at_all; then
         judge

@@ -2,8 +2,8 @@
 # mark.sh - what the scripts beside it share: whose epoch a mark names, and what that lets this one do. Sourced.
 #
 # A mark says which epoch of which site was published or withdrawn last; how it is kept is theirs. They set MARK as it
-# was read, and of it mark_epoch (-1: there is none), mark_site and mark_state (published, withdrawn); new_mark; what
-# is there, `has`, and what is to be there, `wanted`. They have `say` and `fail`.
+# was read, and of it mark_epoch (-1: there is none), mark_site and mark_state (published, withdrawn); what is there,
+# `has`, and what is to be there, `wanted`. They have `say` and `fail`, and `make_mark`, which sets new_mark.
 
 WRONG=2
 NEWER=3
@@ -47,8 +47,20 @@ is_anothers() {
         { [ "$mark_epoch" -eq "$BREAKWATER_EPOCH" ] && [ "$mark_site" != "$BREAKWATER_SITE" ]; }
 }
 
+# At the first look. A person's override may come with an epoch that is older than what stands there, 0 where its site
+# never held one: it goes on in that epoch, which is never lowered, and takes back its own alone.
+go_on_in_newest() {
+    [ -z "${new_mark:-}" ] || return
+    if [ "${BREAKWATER_REASON:-}" = none ] && [ "$mark_epoch" -gt "$BREAKWATER_EPOCH" ] &&
+        { [ "$what" = publish ] || [ "$mark_site" = "$BREAKWATER_SITE" ]; }; then
+        BREAKWATER_EPOCH=$mark_epoch
+    fi
+    make_mark
+}
+
 # Ends the script where there is nothing to do any more.
 judge() {
+    go_on_in_newest
     if [ "$MARK" = "$new_mark" ] && [ "$has" = "$wanted" ]; then
         exit 0
     elif [ "$what" = withdraw ] && is_anothers; then

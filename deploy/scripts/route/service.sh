@@ -128,6 +128,10 @@ look() {
     fi
 }
 
+make_mark() {
+    new_mark=$BREAKWATER_EPOCH-$state-$BREAKWATER_SITE
+}
+
 read_arguments "$@"
 for name in ROUTE_NAMESPACE ROUTE_SERVICE ROUTE_SELECTOR ROUTE_ADDRESSES ROUTE_PORTS; do
     printf -v "$name" '%s' "${!name:-}"
@@ -138,8 +142,7 @@ NAMESPACE=$ROUTE_NAMESPACE OBJECT=$ROUTE_SERVICE
 MARK='' ANNOTATED='' has='' why="$ROUTE_NAMESPACE/$ROUTE_SERVICE cannot be read"
 check_settings
 plan
-deadline=$((SECONDS + ROUTE_TIMEOUT))
-new_mark=$BREAKWATER_EPOCH-$state-$BREAKWATER_SITE
+deadline=$((SECONDS + ROUTE_TIMEOUT)) new_mark=
 while left=$((deadline - SECONDS)) && [ $left -gt 0 ]; do
     REQUEST_TIMEOUT=$((left < ROUTE_CALL_TIMEOUT ? left : ROUTE_CALL_TIMEOUT))
     if look; then
