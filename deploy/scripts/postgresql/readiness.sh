@@ -10,16 +10,18 @@
 target=${BREAKWATER_TARGET_POSITION:-}
 
 on_primary() {
-    local wanted="FIRST 1 (\"$PG_SYNC_PEER\")" names streams
+    local wanted names streams
+    wanted=$(sync_names)
     echo "position=$(ask 3 "SELECT pg_current_wal_lsn()")"
-    [ -n "$PG_SYNC_PEER" ] || exit 0
+    keep_slots || say "cannot make the slots of its standbys"
+    [ ${#SYNC_PEERS[@]} -gt 0 ] || exit 0
     IFS='|' read -r streams names <<<"$(ask 3 "SELECT exists(SELECT FROM pg_stat_replication WHERE
-        application_name = '$PG_SYNC_PEER' AND state = 'streaming') || '|' ||
+        application_name = ANY (string_to_array('${SYNC_PEERS[*]}', ' ')) AND state = 'streaming') || '|' ||
         current_setting('synchronous_standby_names')")"
     [ "$streams" = true ] && [ "$names" != "$wanted" ] || exit 0
     ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$wanted'" "SELECT pg_reload_conf()" \
         >/dev/null || fail "cannot set synchronous_standby_names"
-    say "$PG_SYNC_PEER streams: commits wait for it from here"
+    say "${SYNC_PEERS[*]} streams: commits wait for it from here"
     exit 0
 }
 
@@ -53,7 +55,7 @@ look_at_standby() {
 # word, and only once all that it had written by then is here.
 print_lag() {
     local wanted_number=$end_number sync flushed round
-    if [ -n "$PG_SYNC_PEER" ]; then
+    if [ ${#SYNC_PEERS[@]} -gt 0 ]; then
         read -r sync flushed <<<"$(ask_peer 2 "SELECT sync_state, pg_current_wal_flush_lsn() FROM
             pg_stat_replication WHERE application_name = '$PG_APPLICATION_NAME' AND
             state = 'streaming' AND NOT pg_is_in_recovery()")"
@@ -69,13 +71,13 @@ print_lag() {
     fi
     if [ "$position_number" -ge "$wanted_number" ]; then
         echo "lag_seconds=0"
-    elif [ -z "$PG_SYNC_PEER" ] && [ "$age" != - ]; then
+    elif [ ${#SYNC_PEERS[@]} = 0 ] && [ "$age" != - ]; then
         echo "lag_seconds=$age"
     fi
 }
 
 problem=$(settings_problem) || fail "$problem"
-[ ! -e "$REWIND_DIR" ] || fail "a rewind was interrupted; run rejoin.sh"
+! why=$(unfinished) || fail "$why; run rejoin.sh"
 look_at_server
 case $SERVER in
 primary) on_primary ;;

@@ -1,13 +1,15 @@
 #!/bin/bash
 # Brings this server back behind the peer after a failover. DESTROYS what it has and the peer has
-# not: what was never on the peer. Follows without a rewind where the data fits; never makes a new
-# copy by itself. May be killed and run again: an interrupted rewind is begun anew, and no script
-# starts the server in between.
+# not: what was never on the peer. Follows without a rewind where the data fits; where pg_rewind
+# cannot help it makes a new copy (PG_COPY), and keeps the old data aside. May be killed and run
+# again: an interrupted rewind or copy is begun anew, and no script starts the server in between.
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
 START_SECONDS=${PG_START_TIMEOUT:-60}
 STREAM_SECONDS=${PG_STREAM_TIMEOUT:-5}
 REWIND_SECONDS=${PG_REWIND_TIMEOUT:-3000}
+COPY=${PG_COPY:-yes}
+KEPT_DIR=$PGDATA.before # one at most: what it had before a new copy
 KEPT_FILES="postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf"
 
 # True once this server receives on the timeline of the peer.
@@ -37,6 +39,13 @@ follow_as_it_is() {
         ;;
     esac
     wait_until_follows "$STREAM_SECONDS"
+}
+
+ensure_down() {
+    look_at_server
+    [ "$SERVER" = down ] || stop_server "$START_SECONDS" || fail "cannot stop the standby within $START_SECONDS s"
+    look_at_server
+    [ "$SERVER" = down ] || fail "$WHY; it must be down before a rewind or a new copy"
 }
 
 # What a rewind destroys and we still need: our configuration, over which pg_rewind copies the
@@ -72,8 +81,9 @@ run_pg_rewind() {
     ask_peer 120 CHECKPOINT >/dev/null || fail "the peer could not make a checkpoint"
     as_server timeout --foreground -k 5 "$REWIND_SECONDS" "$PG_BIN/pg_rewind" -D "$PGDATA" \
         --no-ensure-shutdown --write-recovery-conf "${options[@]}" \
-        --source-server="$PEER_CONNINFO connect_timeout=10 dbname=postgres" >&2 ||
-        fail "pg_rewind failed: make a new copy with pg_basebackup, then remove $REWIND_DIR"
+        --source-server="$(peer_conninfo) connect_timeout=10 dbname=postgres" >&2 && return 0
+    why="pg_rewind failed"
+    return 1
 }
 
 # pg_rewind writes the control file last: with this state all else is done, though perhaps not yet
@@ -82,6 +92,7 @@ is_rewound() {
     [ "$(control 'Database cluster state')" = "in archive recovery" ]
 }
 
+# Sets why when it could not.
 rewind() {
     local lock is_begun=no
     if [ ! -d "$REWIND_DIR" ]; then
@@ -92,14 +103,14 @@ rewind() {
     exec {lock}<"$REWIND_DIR"
     flock -n $lock || fail "a rewind that was begun before still runs"
     if [ $is_begun = yes ]; then
-        run_pg_rewind
+        run_pg_rewind || return 1
     elif ! is_rewound; then
         say "a rewind was interrupted; it is begun anew"
         put_our_wal_back || fail "cannot write into $PGDATA/pg_wal"
-        run_pg_rewind
+        run_pg_rewind || return 1
     elif ! cmp -s "$REWIND_DIR/boot_id" /proc/sys/kernel/random/boot_id; then
-        fail "the machine went down in a rewind: make a new copy with pg_basebackup, then remove" \
-            "$REWIND_DIR"
+        why="the machine went down in a rewind"
+        return 1
     fi
     if ! put_our_configuration_back || ! forbid_writing || ! follow_peer; then
         fail "cannot write into $PGDATA"
@@ -108,6 +119,79 @@ rewind() {
     rm -rf "$REWIND_DIR"
 }
 
+# ---- a new copy ---------------------------------------------------------------------------------
+
+# Why none can be made here; fails where one can.
+copy_problem() {
+    local room size
+    [ "$COPY" = yes ] || { echo "PG_COPY is '$COPY': a new copy is a person's to make" && return 0; }
+    [ ! -e "$KEPT_DIR" ] || { echo "$KEPT_DIR is kept from a copy before: look at it, and remove it" && return 0; }
+    if [ -n "$(ls -A "$PGDATA/pg_tblspc" 2>/dev/null)" ] || [ -L "$PGDATA/pg_wal" ] || mountpoint -q "$PGDATA"; then
+        echo "$PGDATA has tablespaces, a pg_wal elsewhere, or is a mount point: a person has to make the copy"
+        return 0
+    fi
+    size=$(ask_peer 60 "SELECT (sum(pg_database_size(oid)) / 1024)::bigint FROM pg_database") ||
+        { echo "the peer does not say how large it is" && return 0; }
+    room=$(df --output=avail "${PGDATA%/*}" | tail -n 1)
+    [ "$room" -gt "$((size + size / 10))" ] ||
+        { echo "${PGDATA%/*} has room for $room KiB, and the peer has $size" && return 0; }
+    return 1
+}
+
+# Each twentieth of the copy is a line.
+tell_progress() {
+    # shellcheck disable=SC2016
+    awk 'match($0, /\([0-9]+%\)/) { now = int(substr($0, RSTART + 1) / 5)
+            if (now > told || !begun) { begun = 1; told = now; sub(/^ */, ""); print "rejoin.sh: copied " $0; fflush() }
+            next }
+        { print; fflush() }' >&2
+}
+
+run_pg_basebackup() {
+    local slot=()
+    [ ${#SLOT_PEERS[@]} = 0 ] || slot=(-S "$(slot_of "$PG_APPLICATION_NAME")")
+    PGOPTIONS="-c wal_sender_timeout=0" as_server timeout --foreground -k 5 "$REWIND_SECONDS" "$PG_BIN/pg_basebackup" \
+        -D "$COPY_DIR" -c fast -X stream "${slot[@]}" -P -d "$(peer_conninfo) connect_timeout=10" 2>&1 | tell_progress
+}
+
+# The old data goes aside, the new copy in its place; $COPIED_DIR is there until both are done.
+put_in_place() {
+    local file
+    if [ -e "$PGDATA" ] && [ ! -e "$KEPT_DIR" ]; then
+        for file in $KEPT_FILES; do
+            [ ! -f "$PGDATA/$file" ] || cp -p "$PGDATA/$file" "$COPIED_DIR/" || return 1
+        done
+        as_server touch "$COPIED_DIR/standby.signal" && sync -f "$COPIED_DIR" || return 1
+        mv -T "$PGDATA" "$KEPT_DIR" || return 1
+    fi
+    [ -e "$PGDATA" ] || mv -T "$COPIED_DIR" "$PGDATA"
+}
+
+make_copy() {
+    local lock problem
+    if [ ! -e "$COPIED_DIR" ]; then
+        say "$why: a new copy is made"
+        ! problem=$(copy_problem) || fail "$why; $problem"
+        for problem in old new; do # held by pg_basebackup too, should it outlive this script
+            as_server mkdir -p -m 700 "$COPY_DIR" || fail "cannot write beside $PGDATA"
+            exec {lock}<"$COPY_DIR"
+            flock -n "$lock" || fail "a copy that was begun before still runs"
+            [ $problem = new ] || rm -rf "$COPY_DIR"
+        done
+        run_pg_basebackup || fail "pg_basebackup failed; $PGDATA is as it was"
+        exec {lock}<&-
+        sync -f "$COPY_DIR" || fail "cannot write $COPY_DIR to the disk"
+        mv -T "$COPY_DIR" "$COPIED_DIR" || fail "cannot write beside $PGDATA"
+    fi
+    put_in_place || fail "cannot put $COPIED_DIR in the place of $PGDATA"
+    rm -rf "$REWIND_DIR"
+    say "a new copy of the peer is in place; what was here before is kept in $KEPT_DIR"
+}
+
+# Were we killed between the two renames, there is no data directory.
+if [ ! -e "$PGDATA" ] && [ -e "$COPIED_DIR" ]; then
+    put_in_place || fail "cannot put $COPIED_DIR in the place of $PGDATA"
+fi
 problem=$(settings_problem) || fail "$problem"
 [ -n "$PEER_CONNINFO" ] || fail "PEER_CONNINFO is not set; nothing was changed"
 [ "$(ask_peer 5 "SELECT pg_is_in_recovery()")" = f ] ||
@@ -118,19 +202,21 @@ primary) fail "this server can write; stop.sh or fence.sh first; nothing was cha
 unknown) fail "$WHY; nothing was changed" ;;
 standby) ! follows_peer || exit 0 ;;
 esac
-if [ ! -e "$REWIND_DIR" ]; then
+why=
+if [ -e "$COPIED_DIR" ] || [ ! -s "$PGDATA/global/pg_control" ]; then
+    why=$(unfinished)
+elif [ ! -e "$REWIND_DIR" ]; then
     follow_as_it_is && exit 0
     say "does not follow as it is; rewinding"
-    look_at_server
-    if [ "$SERVER" != down ]; then
-        as_server "$PG_BIN/pg_ctl" stop -D "$PGDATA" -m fast -w -t "$START_SECONDS" >/dev/null ||
-            fail "cannot stop the standby within $START_SECONDS s"
-        look_at_server
-    fi
 fi
-[ "$SERVER" = down ] || fail "$WHY; it must be down before a rewind"
-rewind
-start_standby "$START_SECONDS" || fail "does not come up after the rewind ($WHY); see $PG_LOG"
-wait_until_follows "$START_SECONDS" ||
-    fail "rewound, but does not stream after $START_SECONDS s: if $PG_LOG says that the histories" \
-        "differ, this server went down before its first checkpoint; make a new copy"
+ensure_down
+if [ -z "$why" ] && rewind; then
+    if start_standby "$START_SECONDS" && wait_until_follows "$START_SECONDS"; then
+        exit 0
+    fi
+    why="rewound, and does not follow ($WHY)"
+    ensure_down
+fi
+make_copy
+start_standby "$START_SECONDS" || fail "the new copy does not come up ($WHY); see $PG_LOG"
+wait_until_follows "$START_SECONDS" || fail "the new copy does not stream after $START_SECONDS s; see $PG_LOG"

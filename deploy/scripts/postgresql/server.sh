@@ -10,6 +10,21 @@ umask 077
 export LC_ALL=C PGDATA
 unset PGOPTIONS PGSERVICE PGDATABASE PGSSLMODE
 
+# Of a cluster of Debian's, what its own files say; what is set goes before that.
+PG_CLUSTER=${PG_CLUSTER:-}
+CLUSTER_CONF=${PG_CLUSTER_CONF_ROOT:-/etc/postgresql}/$PG_CLUSTER/postgresql.conf
+UNIT=
+cluster_setting() {
+    sed -n "s/^[[:blank:]]*$1[[:blank:]=]*'\{0,1\}\([^'#, ]*\).*/\1/p" "$CLUSTER_CONF" 2>/dev/null | tail -n 1
+}
+if [ -n "$PG_CLUSTER" ]; then
+    PGDATA=${PGDATA:-$(cluster_setting data_directory)}
+    PGHOST=${PGHOST:-$(cluster_setting unix_socket_directories)}
+    PGPORT=${PGPORT:-$(cluster_setting port)}
+    PG_LOG=${PG_LOG:-/var/log/postgresql/postgresql-${PG_CLUSTER/\//-}.log}
+    # Where systemd runs, a cluster lives in its unit: what else started it would be stopped by that.
+    [ ! -d /run/systemd/system ] || UNIT=postgresql@${PG_CLUSTER/\//-}.service
+fi
 PGDATA=${PGDATA:-}
 PGDATA=${PGDATA%/}
 PGHOST=${PGHOST:-/var/run/postgresql}
@@ -21,11 +36,36 @@ PG_LOG=${PG_LOG:-$PGDATA.log}
 PG_OPTIONS=${PG_OPTIONS:-}
 PEER_CONNINFO=${PEER_CONNINFO:-}
 PG_APPLICATION_NAME=${PG_APPLICATION_NAME:-${BREAKWATER_SITE:-breakwater}}
-PG_SYNC_PEER=${PG_SYNC_PEER:-}
+read -ra SYNC_PEERS <<<"${PG_SYNC_PEER:-}"
+read -ra SLOT_PEERS <<<"${PG_SLOTS:-}"
+PG_SYNC_ALONE=${PG_SYNC_ALONE:-commit}
 # There while a rewind has begun and not ended: then nothing may start the server. Beside PGDATA,
 # because pg_rewind deletes in it what its source does not have.
 REWIND_DIR=$PGDATA.rewinding
+# A new copy that is not in place yet: as it is made, and when it is whole.
+COPY_DIR=$PGDATA.copying
+COPIED_DIR=$PGDATA.copied
 NOTHING_CHANGED=69
+
+# Sets PEERS, a conninfo of each host of PEER_CONNINFO, which may name several as libpq has it:
+# host=b,c port=5432,5433.
+read_peers() {
+    local word words hosts=() ports=() rest='' i
+    read -ra words <<<"$PEER_CONNINFO"
+    for word in "${words[@]}"; do
+        case $word in
+        host=*) IFS=, read -ra hosts <<<"${word#host=}" ;;
+        port=*) IFS=, read -ra ports <<<"${word#port=}" ;;
+        *) rest+=" $word" ;;
+        esac
+    done
+    PEERS=()
+    [ ${#hosts[@]} -gt 1 ] || { PEERS=(${PEER_CONNINFO:+"$PEER_CONNINFO"}) && return 0; }
+    for i in "${!hosts[@]}"; do
+        PEERS+=("host=${hosts[i]} port=${ports[i]:-${ports[0]:-5432}}$rest")
+    done
+}
+read_peers
 
 say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -57,6 +97,12 @@ find_bin() {
 # What is wrong with the settings; empty and success when nothing is.
 settings_problem() {
     local name
+    case $PG_CLUSTER in
+    '') ;;
+    *[!A-Za-z0-9_./-]* | */*/* | /* | */) echo "PG_CLUSTER must be VERSION/NAME, not '$PG_CLUSTER'" && return 1 ;;
+    */*) [ -r "$CLUSTER_CONF" ] || { echo "there is no cluster $PG_CLUSTER: no $CLUSTER_CONF" && return 1; } ;;
+    *) echo "PG_CLUSTER must be VERSION/NAME, not '$PG_CLUSTER'" && return 1 ;;
+    esac
     case $PGDATA in
     /*) ;;
     *) echo "PGDATA must be an absolute path, not '$PGDATA'" && return 1 ;;
@@ -66,7 +112,13 @@ settings_problem() {
         { echo "no PostgreSQL programs found; set PG_BIN" && return 1; }
     [ "$(id -u)" = 0 ] || [ "$(id -un)" = "$PG_OS_USER" ] ||
         { echo "must run as root or as $PG_OS_USER" && return 1; }
-    for name in "$PG_APPLICATION_NAME" "$PG_SYNC_PEER"; do
+    [ -z "$UNIT" ] || [ -z "${BREAKWATER_REACH:-}" ] ||
+        { echo "a server in $UNIT has no mark of the guard: that needs cgroups" && return 1; }
+    case $PG_SYNC_ALONE in
+    commit | wait) ;;
+    *) echo "PG_SYNC_ALONE must be 'commit' or 'wait', not '$PG_SYNC_ALONE'" && return 1 ;;
+    esac
+    for name in "$PG_APPLICATION_NAME" "${SYNC_PEERS[@]}" "${SLOT_PEERS[@]}"; do
         case $name in
         *[!A-Za-z0-9_.-]*) echo "'$name' is no name: letters, digits, _ . -" && return 1 ;;
         esac
@@ -74,7 +126,17 @@ settings_problem() {
     case $PEER_CONNINFO in
     *://* | *$'\n'*) echo "PEER_CONNINFO must be of the form 'host=… port=… user=…'" && return 1 ;;
     esac
+    [ ${#SYNC_PEERS[@]} -le 1 ] || [ ${#SYNC_PEERS[@]} = ${#PEERS[@]} ] ||
+        { echo "PG_SYNC_PEER must name the hosts of PEER_CONNINFO, in their order" && return 1; }
     return 0
+}
+
+# What a rejoin has begun and not ended, which only rejoin.sh goes on with; fails where there is none.
+unfinished() {
+    [ ! -e "$REWIND_DIR" ] || { echo "a rewind of $PGDATA was interrupted" && return 0; }
+    [ ! -e "$COPIED_DIR" ] || { echo "a new copy of $PGDATA is not in place yet" && return 0; }
+    [ -s "$PGDATA/global/pg_control" ] || { echo "$PGDATA was never copied to its end" && return 0; }
+    return 1
 }
 
 # No PAM and no waiting parent: what is started is the child of this script.
@@ -152,17 +214,42 @@ ask() {
         -h "$PGHOST" -p "$PGPORT" -U "$PGUSER" -d postgres "${arguments[@]}" 2>/dev/null
 }
 
-# The same of the peer. Fails at once where no peer is known.
-ask_peer() {
-    local seconds=$1 sql arguments=()
-    shift
-    [ -n "$PEER_CONNINFO" ] || return 1
+# The same of a server elsewhere: ask_at SECONDS CONNINFO SQL...
+ask_at() {
+    local seconds=$1 conninfo=$2 sql arguments=()
+    shift 2
     for sql in "$@"; do
         arguments+=(-c "$sql")
     done
     PGOPTIONS="-c statement_timeout=${seconds}s" as_server \
         timeout --foreground -k 1 "$seconds" "$PG_BIN/psql" -XAtq -F ' ' -v ON_ERROR_STOP=1 \
-        -d "$PEER_CONNINFO connect_timeout=2 dbname=postgres" "${arguments[@]}" 2>/dev/null
+        -d "$conninfo connect_timeout=2 dbname=postgres" "${arguments[@]}" 2>/dev/null
+}
+
+# The same of the peer; of several, of the one that is the primary, with two seconds more for each
+# that is silent. Fails at once where no peer is known.
+ask_peer() {
+    local seconds=$1
+    shift
+    [ -n "$PEER_CONNINFO" ] || return 1
+    ask_at $((seconds + 2 * (${#PEERS[@]} - 1))) "$(peer_conninfo)" "$@"
+}
+
+# As the peer, or the primary among several, is reached.
+peer_conninfo() {
+    local attributes=
+    [ ${#PEERS[@]} -le 1 ] || attributes=' target_session_attrs=primary'
+    printf '%s' "$PEER_CONNINFO$attributes"
+}
+
+# Asks each peer at once, for at most SECONDS: a line `NUMBER ANSWER` for each that answers.
+ask_each_peer() {
+    local seconds=$1 i answer
+    shift
+    for i in "${!PEERS[@]}"; do
+        { answer=$(ask_at "$seconds" "${PEERS[i]}" "$@") && echo "$i $answer"; } &
+    done
+    wait
 }
 
 # A line of the control file, by its name.
@@ -229,15 +316,62 @@ forbid_writing() {
     as_server touch "$PGDATA/standby.signal"
 }
 
+# The slot of a standby that has this name at the primary.
+slot_of() {
+    tr -c 'a-z0-9_\n' _ <<<"${1,,}"
+}
+
 # Makes the peer what a standby here follows. The server is down, or reloads afterwards.
 follow_peer() {
-    local file=$PGDATA/postgresql.auto.conf wanted
+    local file=$PGDATA/postgresql.auto.conf conninfo lines keys='^primary_conninfo'
     [ -n "$PEER_CONNINFO" ] || return 0
-    wanted="primary_conninfo = '${PEER_CONNINFO//\'/\'\'} application_name=$PG_APPLICATION_NAME'"
-    [ "$(grep '^primary_conninfo' "$file" 2>/dev/null)" = "$wanted" ] && return 0
+    conninfo="$(peer_conninfo) application_name=$PG_APPLICATION_NAME"
+    [ ${#PEERS[@]} -le 1 ] || conninfo+=" connect_timeout=3"
+    lines="primary_conninfo = '${conninfo//\'/\'\'}'"
+    if [ ${#SLOT_PEERS[@]} -gt 0 ]; then
+        keys='^primary_\(conninfo\|slot_name\)'
+        lines+=$'\n'"primary_slot_name = '$(slot_of "$PG_APPLICATION_NAME")'"
+    fi
+    [ "$(grep "$keys" "$file" 2>/dev/null)" = "$lines" ] && return 0
     # shellcheck disable=SC2016
-    as_server bash -c '{ grep -v "^primary_conninfo" "$1"; printf "%s\n" "$2"; } >"$1.new" &&
-        sync "$1.new" && mv "$1.new" "$1"' follow_peer "$file" "$wanted"
+    as_server bash -c '{ grep -v "$2" "$1"; printf "%s\n" "$3"; } >"$1.new" &&
+        sync "$1.new" && mv "$1.new" "$1"' follow_peer "$file" "$keys" "$lines"
+}
+
+# The names of PG_SLOTS as an array of SQL's.
+slots_sql() {
+    local name text=
+    for name in "${SLOT_PEERS[@]}"; do
+        text+="${text:+,}$(slot_of "$name")"
+    done
+    printf "'{%s}'::text[]" "$text"
+}
+
+# On a primary: a slot for each standby, so that it keeps what they have not got. One whose WAL is
+# gone all the same (max_slot_wal_keep_size) is made anew, for a new copy.
+keep_slots() {
+    [ ${#SLOT_PEERS[@]} -gt 0 ] || return 0
+    ask 3 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+            WHERE slot_name = ANY ($(slots_sql)) AND NOT active AND wal_status = 'lost'" \
+        "SELECT pg_create_physical_replication_slot(wanted, true) FROM unnest($(slots_sql)) wanted
+            WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = wanted)" >/dev/null
+}
+
+# On a standby: a slot from when it was the primary would keep WAL for ever.
+drop_slots() {
+    [ ${#SLOT_PEERS[@]} -gt 0 ] || return 0
+    ask 3 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+        WHERE slot_name = ANY ($(slots_sql)) AND NOT active" >/dev/null ||
+        say "cannot drop the slots that it had as a primary"
+}
+
+# What synchronous_standby_names is to be.
+sync_names() {
+    local name text=
+    for name in "${SYNC_PEERS[@]}"; do
+        text+="${text:+, }\"$name\""
+    done
+    [ ${#SYNC_PEERS[@]} -le 1 ] && echo "FIRST 1 ($text)" || echo "ANY 1 ($text)"
 }
 
 # The guard's place of what serves: the cgroup that its deadline empties. Empty: none, or the guard
@@ -268,26 +402,57 @@ drop_stale_locks() {
     rm -f "$PGDATA/postmaster.pid"
 }
 
-# start_standby SECONDS: starts the server, in the guard's reach, and waits until it answers. SERVER
-# says what came of it.
-start_standby() {
-    local dir mark deadline=$((SECONDS + $1))
+# Starts the server in the guard's reach, and waits: until it answers, or $1 seconds.
+run_server() {
+    local dir mark
+    if [ -n "$UNIT" ]; then
+        # start.sh brings it into the guard's reach before it may write.
+        systemctl reset-failed "$UNIT" 2>/dev/null
+        timeout -k 1 "$1" systemctl start "$UNIT" </dev/null
+        return
+    fi
     mark=${BREAKWATER_REACH-}
     mark=${mark%/*} # of whatever slot we run in, to that of what a start leaves
     mark=${BREAKWATER_REACH:+BREAKWATER_REACH=${mark%/served}/served/service}
-    forbid_writing && follow_peer || return 1
-    look_at_server
-    [ "$SERVER" != down ] || drop_stale_locks || return 1
     dir=$(reach_dir)
     (
         [ -z "$dir" ] || echo "$BASHPID" >"$dir/cgroup.procs" || exit 1
         : >>"$PG_LOG" && { [ "$(id -u)" != 0 ] || chown "$PG_OS_USER" "$PG_LOG"; } || exit 1
-        as_server env ${mark:+"$mark"} setsid -w "$PG_BIN/pg_ctl" start -D "$PGDATA" -l "$PG_LOG" -w -t "$1" \
-            -o "-p $PGPORT $PG_OPTIONS" </dev/null >/dev/null
-    ) || say "pg_ctl start failed or takes longer than $1 s; see $PG_LOG"
+        # Debian's own command empties the environment: with a mark it is not used.
+        if [ -n "$PG_CLUSTER" ] && [ -z "$mark" ]; then
+            as_server setsid -w pg_ctlcluster --skip-systemctl-redirect "${PG_CLUSTER%/*}" \
+                "${PG_CLUSTER#*/}" start -- -t "$1"
+        else
+            as_server env ${mark:+"$mark"} setsid -w "$PG_BIN/pg_ctl" start -D "$PGDATA" -l "$PG_LOG" -w -t "$1" \
+                -o "-p $PGPORT${PG_CLUSTER:+ -c config_file=$CLUSTER_CONF} $PG_OPTIONS"
+        fi </dev/null >/dev/null
+    )
+}
+
+# stop_server SECONDS: a fast shutdown. A unit is told, too: once its server is gone it would stop
+# the next one.
+stop_server() {
+    case ${UNIT:+$(timeout -k 1 5 systemctl show -P ActiveState "$UNIT")} in
+    '' | inactive | failed) ;;
+    *)
+        timeout -k 1 "$1" systemctl stop "$UNIT" </dev/null
+        return
+        ;;
+    esac
+    as_server "$PG_BIN/pg_ctl" stop -D "$PGDATA" -m fast -w -t "$1" >/dev/null
+}
+
+# start_standby SECONDS: starts the server, in the guard's reach, and waits until it answers. SERVER
+# says what came of it.
+start_standby() {
+    local deadline=$((SECONDS + $1))
+    forbid_writing && follow_peer || return 1
+    look_at_server
+    [ "$SERVER" != down ] || drop_stale_locks || return 1
+    run_server "$1" || say "it did not start, or takes longer than $1 s; see $PG_LOG"
     while :; do
         look_at_server
-        [ "$SERVER" = standby ] && return 0
+        [ "$SERVER" = standby ] && drop_slots && return 0
         [ "$SERVER" = primary ] && say "it came up writable" && return 1
         [ "$SERVER" = down ] && return 1
         [ $SECONDS -lt "$deadline" ] || return 1

@@ -49,13 +49,48 @@ wait_for_target() {
     done
 }
 
-# No commit waits for a standby that may be gone for good. readiness.sh asks for it again when it
-# streams.
-stop_waiting_for_standby() {
-    local round
+# Of several standbys commits wait for any one, so another one may have rows that this one lacks.
+# Sets why when that is so, or cannot be ruled out: all of them have to say, but the old primary.
+# PG_SYNC_PEER names them in the order of PEER_CONNINFO. Where a person said `failover`, those that
+# are silent do not hold it up.
+lacks_rows() {
+    local ours=() line number theirs answers silent=0 history
+    [ ${#SYNC_PEERS[@]} -gt 1 ] && [ -z "$target" ] || return 1
+    history="SELECT greatest((SELECT max(received_tli) FROM pg_stat_wal_receiver),
+            (SELECT timeline_id FROM pg_control_checkpoint()),
+            (SELECT min_recovery_end_timeline FROM pg_control_recovery())),
+        greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0' WHERE pg_is_in_recovery()"
+    answers=$(ask_each_peer 2 "$history")
+    read -ra ours <<<"$(ask 3 "$history")"
+    [ ${#ours[@]} = 2 ] || { why="this standby does not say how far it is" && return 0; }
+    for number in "${!PEERS[@]}"; do
+        [ "${SYNC_PEERS[number]}" != "${BREAKWATER_PREVIOUS_SITE:-}" ] || continue
+        line=$(grep "^$number ." <<<"$answers") || { silent=$((silent + 1)) && continue; }
+        read -ra theirs <<<"${line#* }"
+        if ((theirs[0] > ours[0] || (theirs[0] == ours[0] && theirs[1] > ours[1]))); then
+            why="${SYNC_PEERS[number]} has more: timeline ${theirs[0]}, $((theirs[1] - ours[1])) bytes ahead"
+            return 0
+        fi
+    done
+    [ -n "${BREAKWATER_PREVIOUS_SITE:-}" ] || silent=$((silent - 1))
+    [ "$silent" -gt 0 ] && [ "${BREAKWATER_REASON:-}" != failover ] || return 1
+    why="not every other standby says how far it is, and commits waited for any one of them"
+}
+
+# What the control file says, for whoever reads the log of a failover.
+say_control() {
+    say "control file: $(control 'Database cluster state'), timeline $(control "Latest checkpoint's TimeLineID")," \
+        "checkpoint $(control 'Latest checkpoint location') of $(control 'Time of latest checkpoint')"
+}
+
+# At a promotion: `commit`: no commit waits for a standby that may be gone for good, and readiness.sh
+# asks for it again when it streams. `wait`: from the first commit on.
+set_waiting() {
+    local wanted='' round
+    [ "$PG_SYNC_ALONE" != wait ] || [ ${#SYNC_PEERS[@]} = 0 ] || wanted=$(sync_names)
     for ((round = 0; round < 50; round++)); do
-        [ -z "$(ask 3 "SHOW synchronous_standby_names")" ] && return 0
-        ask 3 "ALTER SYSTEM SET synchronous_standby_names = ''" \
+        [ "$(ask 3 "SHOW synchronous_standby_names")" = "$wanted" ] && return 0
+        ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$wanted'" \
             "SELECT pg_reload_conf()" >/dev/null || return 1
         sleep 0.02
     done
@@ -75,16 +110,15 @@ promote() {
 }
 
 problem=$(settings_problem) || refuse "$problem"
-[ ! -e "$REWIND_DIR" ] || refuse "a rewind of $PGDATA was interrupted; run rejoin.sh first"
+! why=$(unfinished) || refuse "$why; run rejoin.sh first"
 [ -z "$target" ] || lsn_number "$target" >/dev/null || refuse "'$target' is no position"
 reach=$(reach_dir)
 [ -z "$reach" ] || [ -w "$reach/cgroup.procs" ] || refuse "cannot write $reach/cgroup.procs"
 # A second look at what the lease promises: two primaries are worse than none.
-exec {peer}< <(ask_peer 1 "SELECT pg_is_in_recovery()")
+exec {peers}< <(ask_each_peer 1 "SELECT pg_is_in_recovery()")
 look_at_server
-peer_recovers=
-read -r peer_recovers <&$peer
-[ "$peer_recovers" != f ] || refuse "the peer is a primary that can write"
+! grep -q ' f$' <&$peers || refuse "the peer is a primary that can write"
+[ "$SERVER" = primary ] || say_control
 case $SERVER in
 primary | standby) ;;
 down | starting)
@@ -95,21 +129,25 @@ down | starting)
 esac
 [ "$SERVER" = primary ] || wait_for_target ||
     refuse "position $target is not here after $TARGET_SECONDS s"
+[ "$SERVER" = primary ] || ! lacks_rows || refuse "$why"
 if [ -n "$reach" ]; then
     enter_reach "$reach" || fail "cannot bring all of its processes into $reach"
 elif [ "$SERVER" = standby ] && ! is_in_reach_by_mark; then
-    as_server "$PG_BIN/pg_ctl" stop -D "$PGDATA" -m fast -w -t "$START_SECONDS" >/dev/null ||
+    stop_server "$START_SECONDS" ||
         refuse "cannot stop the standby within $START_SECONDS s"
     start_standby "$START_SECONDS" || [ "$SERVER" = primary ] ||
         refuse "the standby does not come up again in reach of the guard ($WHY); see $PG_LOG"
 fi
 if [ "$SERVER" != primary ]; then
-    stop_waiting_for_standby || fail "cannot clear synchronous_standby_names"
+    set_waiting || fail "cannot set synchronous_standby_names"
     promote || fail "not promoted after $START_SECONDS s: $WHY"
+    say_control
 fi
+keep_slots || say "cannot make the slots of its standbys; readiness.sh tries again"
 [ -z "$reach" ] || enter_reach "$reach" || fail "cannot bring all of its processes into $reach"
 message="SELECT pg_logical_emit_message(true, 'breakwater', 'epoch ${BREAKWATER_EPOCH:-0}')"
-ask 10 "$message" >/dev/null || fail "it is the primary, but nothing could be written within 10 s"
+# Ours alone: whether users' commits wait is PG_SYNC_ALONE's matter.
+ask 10 "SET synchronous_commit = local" "$message" >/dev/null || fail "it is the primary, but nothing could be written within 10 s"
 # Until its first checkpoint pg_rewind takes a promoted server for one of the timeline before, and
 # says that there is nothing to do. It may take minutes, so nobody waits for it.
 ask 600 CHECKPOINT </dev/null >/dev/null 2>&1 &

@@ -15,12 +15,12 @@ if [ "$SERVER" != down ]; then
     # Makes the one inside the shutdown short.
     [ "$SERVER" != primary ] || ask "$STOP_SECONDS" CHECKPOINT >/dev/null ||
         say "the checkpoint before the shutdown failed; going on"
-    as_server "$PG_BIN/pg_ctl" stop -D "$PGDATA" -m fast -w -t "$STOP_SECONDS" >/dev/null ||
+    stop_server "$STOP_SECONDS" ||
         fail "the fast shutdown failed or takes longer than $STOP_SECONDS s"
     look_at_server
 fi
 [ "$SERVER" = down ] || fail "after the shutdown: $WHY"
-[ ! -e "$REWIND_DIR" ] || { say "a rewind was interrupted; rejoin.sh goes on with it" && exit 0; }
+! why=$(unfinished) || { say "$why; rejoin.sh goes on with it" && exit 0; }
 state=$(control 'Database cluster state')
 case $state in
 'shut down' | 'shut down in recovery' | 'in archive recovery') ;;

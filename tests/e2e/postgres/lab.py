@@ -25,8 +25,7 @@ from verdict import attempt, run  # noqa: E402
 SCRIPTS = pathlib.Path(os.environ.get("BREAKWATER_PG_SCRIPTS",
                                       HERE.parents[2] / "deploy/scripts/postgresql"))
 ADDRESSES = {"w1": "10.78.0.1", "w2": "10.78.0.2", "w3": "10.78.0.3", "a": "10.78.0.4",
-             "b": "10.78.0.5", "hub": "10.78.0.100"}
-NODES = ["w1", "w2", "w3", "a", "b"]
+             "b": "10.78.0.5", "c": "10.78.0.6", "hub": "10.78.0.100"}
 PEER = {"a": "b", "b": "a"}
 
 # What the bounds are computed from. lease_ttl - fence_timeout covers a lost leader (design 4).
@@ -84,13 +83,17 @@ def remove_cgroup(folder):
 
 
 class Lab(Cluster):
-    def __init__(self, breakwater):
+    """`sites`: a letter each. `is_sync`: what is committed is at another site. `more`: of the group."""
+
+    def __init__(self, breakwater, sites="ab", is_sync=True, **more):
+        self.sites, self.is_sync, self.more = sites, is_sync, more
+        self.nodes = [*WITNESSES, *sites]
         self.bin = find_postgres()
         work = pathlib.Path(tempfile.mkdtemp(prefix="breakwater-e2e."))
         super().__init__(breakwater, work, "e2e", "test",
                          {name: (ADDRESSES[name], 7400, 7401) for name in WITNESSES})
         self.prefix = f"bwe{os.getpid()}"
-        self.site_names = {"a": f"a-{os.getpid()}", "b": f"b-{os.getpid()}"}
+        self.site_names = {site: f"{site}-{os.getpid()}" for site in sites}
         self.programs = {}
         self.observers = []
         self.work.chmod(0o755)
@@ -114,7 +117,7 @@ class Lab(Cluster):
         run("ip", "-n", hub, "link", "add", "br0", "type", "bridge")
         run("ip", "-n", hub, "addr", "add", ADDRESSES["hub"] + "/24", "dev", "br0")
         run("ip", "-n", hub, "link", "set", "br0", "up")
-        for node in NODES:
+        for node in self.nodes:
             run("ip", "netns", "add", self.netns(node))
             run("ip", "-n", hub, "link", "add", f"p-{node}", "type", "veth", "peer", "name", "eth0",
                 "netns", self.netns(node))
@@ -169,8 +172,8 @@ class Lab(Cluster):
                 allow_writable_scripts=True))  # run where they are: in anybody's checkout
         self.write_groups(["pg"], list(self.site_names.values()), lease_ttl=f"{TTL_MS}ms",
                           fence_timeout=f"{FENCE_MS}ms", renew_interval=f"{RENEW_MS}ms",
-                          request_timeout=f"{REQUEST_MS}ms", margin=f"{MARGIN_MS}ms", max_lag="0s",
-                          switchover_timeout="40s")
+                          request_timeout=f"{REQUEST_MS}ms", margin=f"{MARGIN_MS}ms", switchover_timeout="40s",
+                          **{"max_lag": "0s", **self.more})
 
     def group_of(self, site):
         actions = ("status", "start", "stop", "fence", "readiness", "rejoin")
@@ -200,7 +203,7 @@ class Lab(Cluster):
 
     def holder(self):
         name = self.group().get("holder")
-        return next((site for site in "ab" if self.site_names[site] == name), None)
+        return next((site for site in self.sites if self.site_names[site] == name), None)
 
     def is_eligible(self, site):
         return any(known["eligible"] for known in self.group().get("sites", [])
@@ -212,10 +215,16 @@ class Lab(Cluster):
         return self.work / site
 
     def environment(self, site):
+        others = [other for other in self.sites if other != site]
+        names = " ".join(self.site_names[other] for other in others)
+        three = len(others) > 1
         return {"PGDATA": f"{self.home(site)}/data", "PGHOST": str(self.home(site)),
                 "PGPORT": "5432", "PG_BIN": str(self.bin), "PG_LOG": f"{self.home(site)}/log",
-                "PEER_CONNINFO": f"host={ADDRESSES[PEER[site]]} port=5432 user=postgres",
-                "PG_APPLICATION_NAME": f"site_{site}", "PG_SYNC_PEER": f"site_{PEER[site]}",
+                "PEER_CONNINFO": f"host={','.join(ADDRESSES[other] for other in others)} port=5432 user=postgres",
+                "PG_APPLICATION_NAME": self.site_names[site],
+                **({"PG_SYNC_PEER": names} if self.is_sync else {}),
+                **({"PG_SLOTS": names} if three else {}),
+                **({"PG_SYNC_ALONE": "wait"} if three and self.is_sync else {}),
                 "PG_START_TIMEOUT": "20", "PG_STOP_TIMEOUT": "20", "PG_STREAM_TIMEOUT": "5"}
 
     def script(self, site, action):
@@ -234,19 +243,19 @@ class Lab(Cluster):
         return run(*self.in_node(node, "runuser", "-u", "postgres", "--", *command), cwd="/")
 
     def make_servers(self):
-        """A writes, B follows; then A is stopped, so that breakwater's first grant starts it."""
-        for site in "ab":
+        """A writes, the others follow; then A is stopped, so that breakwater's first grant starts it."""
+        for site in self.sites:
             self.home(site).mkdir()
             shutil.chown(self.home(site), "postgres", "postgres")
-        data = {site: self.home(site) / "data" for site in "ab"}
+        data = {site: self.home(site) / "data" for site in self.sites}
         self.as_postgres("a", self.bin / "initdb", "-D", data["a"], "--auth=trust", "-N")
         with open(data["a"] / "pg_hba.conf", "a", encoding="ascii") as hba:
             hba.write("host all,replication all all trust\n")
-        for site in "ab":
-            if site == "b":
+        for site in self.sites:
+            if site != "a":
                 # A copy is not under test: it may take longer than a standby may be silent.
-                self.as_postgres("b", "env", "PGOPTIONS=-c wal_sender_timeout=0",
-                                 self.bin / "pg_basebackup", "-h", ADDRESSES["a"], "-D", data["b"],
+                self.as_postgres(site, "env", "PGOPTIONS=-c wal_sender_timeout=0",
+                                 self.bin / "pg_basebackup", "-h", ADDRESSES["a"], "-D", data[site],
                                  "-c", "fast")
             with open(data[site] / "postgresql.conf", "a", encoding="ascii") as conf:
                 conf.write(POSTGRESQL_CONF if site == "a" else "")
@@ -256,7 +265,9 @@ class Lab(Cluster):
                                  "log", "-w", "start")
                 self.query("a", "CREATE TABLE acknowledged(label text, number int, "
                                 "PRIMARY KEY (label, number))")
-        self.script("b", "rejoin")
+        self.script("a", "readiness")  # which makes the slots
+        for site in self.sites[1:]:
+            self.script(site, "rejoin")
         self.script("a", "stop")
 
     def server_pids(self, site):
@@ -326,7 +337,7 @@ class Lab(Cluster):
                 top = pathlib.Path(mount) / f"breakwater-{name}@e2e"
                 for folder in [*top.glob("*/*/"), *top.glob("*/"), top]:
                     remove_cgroup(folder)
-        for node in [*NODES, "hub"]:
+        for node in [*self.nodes, "hub"]:
             subprocess.run(["ip", "netns", "del", self.netns(node)], capture_output=True,
                            check=False)
         if not keep:
