@@ -326,7 +326,8 @@ follow_peer() {
     local file=$PGDATA/postgresql.auto.conf conninfo lines keys='^primary_conninfo'
     [ -n "$PEER_CONNINFO" ] || return 0
     conninfo="$(peer_conninfo) application_name=$PG_APPLICATION_NAME"
-    [ ${#PEERS[@]} -le 1 ] || conninfo+=" connect_timeout=3"
+    # Of a walreceiver connect_timeout is not heeded: a silent host would keep it from the next for minutes.
+    [ ${#PEERS[@]} -le 1 ] || conninfo+=" tcp_user_timeout=3000"
     lines="primary_conninfo = '${conninfo//\'/\'\'}'"
     if [ ${#SLOT_PEERS[@]} -gt 0 ]; then
         keys='^primary_\(conninfo\|slot_name\)'
