@@ -15,7 +15,7 @@ PG_CLUSTER=${PG_CLUSTER:-}
 CLUSTER_CONF=${PG_CLUSTER_CONF_ROOT:-/etc/postgresql}/$PG_CLUSTER/postgresql.conf
 UNIT=
 cluster_setting() {
-    sed -n "s/^[[:blank:]]*$1[[:blank:]=]*'\{0,1\}\([^'#, ]*\).*/\1/p" "$CLUSTER_CONF" 2>/dev/null | tail -n 1
+    sed -n "s/^[[:blank:]]*$1[[:blank:]=]*'\{0,1\}\([^'#,[:blank:]]*\).*/\1/p" "$CLUSTER_CONF" 2>/dev/null | tail -n 1
 }
 if [ -n "$PG_CLUSTER" ]; then
     PGDATA=${PGDATA:-$(cluster_setting data_directory)}
@@ -84,15 +84,15 @@ refuse() {
 
 find_bin() {
     local pg_ctl
-    [ -n "$PG_BIN" ] && return 0
+    [ -z "$PG_BIN" ] || return 0
     for pg_ctl in /usr/lib/postgresql/"$(cat "$PGDATA/PG_VERSION" 2>/dev/null)"/bin/pg_ctl \
         "$(command -v pg_ctl)"; do
         [ -x "$pg_ctl" ] || continue
         PG_BIN=${pg_ctl%/*}
         return 0
     done
-    return 1
 }
+find_bin
 
 # What is wrong with the settings; empty and success when nothing is.
 settings_problem() {
@@ -108,11 +108,11 @@ settings_problem() {
     *) echo "PGDATA must be an absolute path, not '$PGDATA'" && return 1 ;;
     esac
     [ -f "$PGDATA/PG_VERSION" ] || { echo "$PGDATA is no data directory (not mounted?)" && return 1; }
-    find_bin && [ -x "$PG_BIN/postgres" ] ||
+    [ -x "$PG_BIN/postgres" ] ||
         { echo "no PostgreSQL programs found; set PG_BIN" && return 1; }
     [ "$(id -u)" = 0 ] || [ "$(id -un)" = "$PG_OS_USER" ] ||
         { echo "must run as root or as $PG_OS_USER" && return 1; }
-    [ -z "$UNIT" ] || [ -z "${BREAKWATER_REACH:-}" ] ||
+    [ -z "$UNIT" ] || [ -z "${BREAKWATER_REACH:-}" ] || [ -n "$(reach_dir)" ] ||
         { echo "a server in $UNIT has no mark of the guard: that needs cgroups" && return 1; }
     case $PG_SYNC_ALONE in
     commit | wait) ;;
@@ -419,8 +419,8 @@ run_server() {
     (
         [ -z "$dir" ] || echo "$BASHPID" >"$dir/cgroup.procs" || exit 1
         : >>"$PG_LOG" && { [ "$(id -u)" != 0 ] || chown "$PG_OS_USER" "$PG_LOG"; } || exit 1
-        # Debian's own command empties the environment: with a mark it is not used.
-        if [ -n "$PG_CLUSTER" ] && [ -z "$mark" ]; then
+        # Debian's own command empties the environment: where the guard goes by the mark it is not used.
+        if [ -n "$PG_CLUSTER" ] && { [ -n "$dir" ] || [ -z "$mark" ]; }; then
             as_server setsid -w pg_ctlcluster --skip-systemctl-redirect "${PG_CLUSTER%/*}" \
                 "${PG_CLUSTER#*/}" start -- -t "$1"
         else
