@@ -430,16 +430,28 @@ run_server() {
     )
 }
 
+# unit_state SECONDS: of the unit, once what systemd does with it is done: until then it does not take
+# for its own what runs elsewhere than it began, nor is what it stops ours to start.
+unit_state() {
+    local state deadline=$((SECONDS + $1))
+    while :; do
+        state=$(timeout -k 1 5 systemctl show -P ActiveState "$UNIT")
+        case $state in
+        activating | deactivating) ;;
+        *) echo "$state" && return 0 ;;
+        esac
+        [ $SECONDS -lt $deadline ] || return 1
+        sleep 0.1
+    done
+}
+
 # stop_server SECONDS: a fast shutdown. A unit is told, too: once its server is gone it would stop
 # the next one.
 stop_server() {
-    case ${UNIT:+$(timeout -k 1 5 systemctl show -P ActiveState "$UNIT")} in
-    '' | inactive | failed) ;;
-    *)
+    if [ -n "$UNIT" ] && [ "$(unit_state "$1")" = active ]; then
         timeout -k 1 "$1" systemctl stop "$UNIT" </dev/null
         return
-        ;;
-    esac
+    fi
     as_server "$PG_BIN/pg_ctl" stop -D "$PGDATA" -m fast -w -t "$1" >/dev/null
 }
 

@@ -130,6 +130,7 @@ esac
 [ "$SERVER" = primary ] || wait_for_target ||
     refuse "position $target is not here after $TARGET_SECONDS s"
 [ "$SERVER" = primary ] || ! lacks_rows || refuse "$why"
+[ -z "$UNIT" ] || unit_state "$START_SECONDS" >/dev/null || refuse "$UNIT is not up after $START_SECONDS s"
 if [ -n "$reach" ]; then
     enter_reach "$reach" || fail "cannot bring all of its processes into $reach"
 elif [ "$SERVER" = standby ] && ! is_in_reach_by_mark; then
