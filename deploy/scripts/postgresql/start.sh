@@ -49,10 +49,9 @@ wait_for_target() {
     done
 }
 
-# Of several standbys commits wait for any one, so another one may have rows that this one lacks.
-# Sets why when that is so, or cannot be ruled out: all of them have to say, but the old primary.
-# PG_SYNC_PEER names them in the order of PEER_CONNINFO. Where a person said `failover`, those that
-# are silent do not hold it up.
+# Of several standbys commits wait for any one, so another server may have rows that this one lacks. A
+# row is at two servers at least: where all but one say how far they are, and none is further, none is
+# lost. Sets why when that is not so. Where a person said `failover`, the silent do not hold it up.
 lacks_rows() {
     local ours=() line number theirs answers silent=0 history
     [ ${#SYNC_PEERS[@]} -gt 1 ] && [ -z "$target" ] || return 1
@@ -64,7 +63,6 @@ lacks_rows() {
     read -ra ours <<<"$(ask 3 "$history")"
     [ ${#ours[@]} = 2 ] || { why="this standby does not say how far it is" && return 0; }
     for number in "${!PEERS[@]}"; do
-        [ "${SYNC_PEERS[number]}" != "${BREAKWATER_PREVIOUS_SITE:-}" ] || continue
         line=$(grep "^$number ." <<<"$answers") || { silent=$((silent + 1)) && continue; }
         read -ra theirs <<<"${line#* }"
         if ((theirs[0] > ours[0] || (theirs[0] == ours[0] && theirs[1] > ours[1]))); then
@@ -72,9 +70,8 @@ lacks_rows() {
             return 0
         fi
     done
-    [ -n "${BREAKWATER_PREVIOUS_SITE:-}" ] || silent=$((silent - 1))
-    [ "$silent" -gt 0 ] && [ "${BREAKWATER_REASON:-}" != failover ] || return 1
-    why="not every other standby says how far it is, and commits waited for any one of them"
+    [ "$silent" -gt 1 ] && [ "${BREAKWATER_REASON:-}" != failover ] || return 1
+    why="$silent of the other servers do not say how far they are, and commits waited for any one of them"
 }
 
 # What the control file says, for whoever reads the log of a failover.
