@@ -1,0 +1,50 @@
+#!/bin/bash
+# Tells keepalived whether this host may carry the address that clients come to. keepalived decides nothing itself.
+#
+#   keepalived.sh               it may, and does: at the end of a start
+#   keepalived.sh --withdraw    it may not, and does not: in a stop or a fence
+#
+# keepalived.conf beside it tracks TRAFFIC_FILE: only where that says 1 may the address be. Anything else in it, and no
+# file, is a no. The file appears whole (a rename), so this may be killed at any point and run again. It ends well only
+# once the address was seen here, or gone; a keepalived that is dead or frozen leaves the address where it is, and then
+# it is taken off here. Settings and exit status: address.sh; and
+#
+#   TRAFFIC_FILE    default /run/breakwater-vip
+. "${BASH_SOURCE[0]%/*}/address.sh" || exit 1
+
+# keepalived takes this long to take an address off.
+KEEPALIVED_S=3
+
+write_file() {
+    local new=$file.$$
+    if ! printf '%s\n' "$1" >"$new" || ! mv -f "$new" "$file"; then
+        fail "$file cannot be written"
+    fi
+}
+
+publish() {
+    has_interface || wrong "there is no interface '$interface'"
+    write_file 1
+    until_seen has_address || fail "keepalived has not put $address on $interface within $TRAFFIC_TIMEOUT s:" \
+        "does it run, does its configuration track $file, and does no other host hold it?"
+}
+
+withdraw() {
+    local all=$deadline
+    write_file 0
+    deadline=$((SECONDS + KEEPALIVED_S))
+    [ "$deadline" -le "$all" ] || deadline=$all
+    until_seen is_gone && exit 0
+    say "keepalived leaves $address on $interface: taking it off"
+    deadline=$all
+    remove_address
+    until_seen is_gone || fail "$address is still on $interface after $TRAFFIC_TIMEOUT s"
+}
+
+file=${TRAFFIC_FILE:-/run/breakwater-vip}
+[[ $file == /* && -d ${file%/*} ]] || wrong "TRAFFIC_FILE: '$file' is not a path in a directory that is there"
+case ${1-} in
+'') read_settings awk && publish ;;
+--withdraw) read_settings awk && withdraw ;;
+*) wrong "it takes --withdraw or nothing; settings come from the environment: see address.sh" ;;
+esac
