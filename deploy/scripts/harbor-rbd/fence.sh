@@ -1,0 +1,37 @@
+#!/bin/bash
+# shellcheck disable=SC2015
+# The fast cut, without dockerd if need be and without Ceph's word: Harbor's processes are killed by their cgroups, then the
+# image is unmounted and unmapped. Exits 0 only once it was seen not to be mapped here. A umount that hangs fails it: then the
+# other site's remote_fence.sh is what ends the writer.
+. "${BASH_SOURCE[0]%/*}/rbd.sh" || exit 1
+
+# dockerd does not start again what it has killed itself; so it is asked first.
+DOCKER_S=2
+why=''
+local_problem && fail "$problem"
+end=$((SECONDS + HARBOR_FENCE_TIMEOUT))
+TRAFFIC_TIMEOUT=5 traffic --withdraw >&2 &
+withdrawal=$!
+ids=$(list_containers)
+if [ -n "$ids" ] && command -v docker >/dev/null; then
+    # shellcheck disable=SC2086
+    within "$DOCKER_S" docker kill $ids
+fi
+clear_looks=0
+until [ $clear_looks -ge 2 ]; do
+    if [ -z "$(list_processes)" ]; then
+        clear_looks=$((clear_looks + 1))
+    else
+        clear_looks=0
+        [ $SECONDS -lt $end ] || fail "containers of $HARBOR_PROJECT outlive a KILL"
+        kill_processes
+    fi
+    sleep 0.05
+done
+left=$((end - SECONDS))
+unmount $((left > 1 ? left : 1)) || fail "$why"
+left=$((end - SECONDS))
+unmap $((left > 1 ? left : 1)) || fail "$why"
+[ -z "$(list_processes)" ] || fail "containers of $HARBOR_PROJECT have begun again"
+wait $withdrawal || say "the address is still here"
+exit 0

@@ -1,0 +1,360 @@
+# shellcheck shell=bash disable=SC2015,SC2034
+# rbd.sh - what the scripts beside it know about a Harbor on one image of Ceph RBD: where the image is mapped and mounted,
+# who watches it, which epochs it has seen, and which processes Harbor has here. Sourced.
+#
+# Settings come from the environment only; README.md lists them. Every call has a limit, which holds for what no signal
+# ends as well (a process in state D), and each script may be killed at any point and run again.
+
+set -u -o pipefail
+umask 077
+export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
+
+# Out of the environment before anything is started: neither Harbor nor any other program is to see it.
+ceph_key=${CEPH_USER_KEY:-}
+unset CEPH_USER_KEY
+
+HARBOR_DIR=${HARBOR_DIR:-/opt/harbor}
+HARBOR_PROJECT=${HARBOR_PROJECT:-harbor}
+HARBOR_DATA=${HARBOR_DATA:-/data}
+HARBOR_HEALTH_URL=${HARBOR_HEALTH_URL:-http://127.0.0.1/api/v2.0/health}
+HARBOR_COMPOSE=${HARBOR_COMPOSE:-docker-compose}
+HARBOR_TRAFFIC=${HARBOR_TRAFFIC:-keepalived}
+DOCKER_ROOT=${DOCKER_ROOT:-/var/lib/docker}
+RBD_RUN=${RBD_RUN:-/run/breakwater-rbd}
+RBD_MAP_OPTIONS=${RBD_MAP_OPTIONS:-noshare}
+RBD_CALL_TIMEOUT=${RBD_CALL_TIMEOUT:-15}
+RBD_UMOUNT_TIMEOUT=${RBD_UMOUNT_TIMEOUT:-30}
+RBD_WATCHER_TIMEOUT=${RBD_WATCHER_TIMEOUT:-60}
+HARBOR_START_TIMEOUT=${HARBOR_START_TIMEOUT:-180}
+HARBOR_STOP_TIMEOUT=${HARBOR_STOP_TIMEOUT:-60}
+HARBOR_FENCE_TIMEOUT=${HARBOR_FENCE_TIMEOUT:-20}
+export CEPH_CONF=${CEPH_CONF:-/dev/null}
+NOTHING_CHANGED=69
+NEWER_THERE=3
+DID_NOT_END=124
+BARRED_FOR_S=2592000
+image=${CEPH_POOL_NAME:-}/${CEPH_IMAGE_NAME:-}
+marks_object=breakwater.${CEPH_IMAGE_NAME:-}
+here=${BASH_SOURCE[0]%/*}
+work='' runs=0 said='' problem=''
+
+say() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+# Failed before anything was changed: the group may go back where it came from.
+refuse() {
+    say "$*; nothing was changed"
+    exit "$NOTHING_CHANGED"
+}
+
+# ---- settings -------------------------------------------------------------------------------------------
+
+# True when what every script needs is wrong: then `problem` says it.
+local_problem() {
+    local name tool
+    for name in CEPH_POOL_NAME CEPH_IMAGE_NAME HARBOR_PROJECT; do
+        [ -n "${!name:-}" ] || { problem="$name is not set" && return 0; }
+        [[ ${!name} =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$ ]] || { problem="$name: '${!name}' is no name" && return 0; }
+    done
+    for name in HARBOR_DIR HARBOR_DATA DOCKER_ROOT RBD_RUN; do
+        [[ ${!name} =~ ^(/[A-Za-z0-9._-]+)+$ ]] || { problem="$name: '${!name}' is no path" && return 0; }
+    done
+    for name in "${!RBD_@}" "${!HARBOR_@}"; do
+        [[ $name != *_TIMEOUT || ${!name} =~ ^[1-9][0-9]{0,4}$ ]] ||
+            { problem="$name: '${!name}' is no number of seconds" && return 0; }
+    done
+    [ -x "$here/../traffic/$HARBOR_TRAFFIC.sh" ] ||
+        { problem="HARBOR_TRAFFIC: '$HARBOR_TRAFFIC' is neither keepalived nor vip" && return 0; }
+    for tool in rbd umount awk grep find mktemp curl; do
+        command -v "$tool" >/dev/null || { problem="there is no '$tool' in $PATH" && return 0; }
+    done
+    mkdir -p "$RBD_RUN" && work=$(mktemp -d "$RBD_RUN/run.XXXXXX") ||
+        { problem="RBD_RUN: nothing can be made in $RBD_RUN" && return 0; }
+    trap 'rm -rf "$work"' EXIT
+    find "$RBD_RUN" -maxdepth 1 -name 'run.*' -mmin +60 -exec rm -rf {} + # of scripts that were killed
+    trap 'exit 1' HUP INT TERM
+    return 1
+}
+
+# True when what speaks to Ceph needs more, or the nine variables are wrong.
+settings_problem() {
+    local name host octet='[0-9]{1,3}(\.[0-9]{1,3}){3}' tool mode
+    for name in HARBOR_VERSION HARBOR_VIP CEPH_MON_HOST CEPH_USER CEPH_POOL_NAME CEPH_IMAGE_NAME KEEPALIVED_ROLE INTERFACE; do
+        [ -n "${!name:-}" ] || { problem="$name is not set" && return 0; }
+    done
+    [ -n "$ceph_key" ] || { problem="CEPH_USER_KEY is not set" && return 0; }
+    local_problem && return 0
+    [[ $HARBOR_VERSION =~ ^v[0-9]+\.[0-9]+\.[0-9]+$ ]] ||
+        { problem="HARBOR_VERSION: '$HARBOR_VERSION' is no version, as v2.6.2" && return 0; }
+    # shellcheck disable=SC2153
+    [[ $HARBOR_VIP =~ ^($octet|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)(/[0-9]{1,3})?$ ]] ||
+        { problem="HARBOR_VIP: '$HARBOR_VIP' is no address" && return 0; }
+    for host in ${CEPH_MON_HOST//,/ }; do
+        [[ $host =~ ^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$ ]] ||
+            { problem="CEPH_MON_HOST: '$host' is no host; they stand apart by commas" && return 0; }
+    done
+    [[ $CEPH_MON_HOST != *[[:space:]]* ]] || { problem="CEPH_MON_HOST: hosts stand apart by commas alone" && return 0; }
+    [[ $CEPH_USER =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$ && $CEPH_USER != client.* ]] ||
+        { problem="CEPH_USER: '$CEPH_USER' is no user, without 'client.' before it" && return 0; }
+    [[ $KEEPALIVED_ROLE =~ ^(master|backup)$ ]] ||
+        { problem="KEEPALIVED_ROLE: '$KEEPALIVED_ROLE' is neither master nor backup" && return 0; }
+    [[ $INTERFACE =~ ^[A-Za-z0-9._@-]{1,15}$ ]] || { problem="INTERFACE: '$INTERFACE' is no interface" && return 0; }
+    [[ ${BREAKWATER_EPOCH:-0} =~ ^(0|[1-9][0-9]{0,17})$ ]] ||
+        { problem="BREAKWATER_EPOCH: '$BREAKWATER_EPOCH' is no epoch" && return 0; }
+    tool=''
+    [ "$HARBOR_TRAFFIC" != vip ] || tool=arping
+    for tool in ceph rados mount blkid ip "${HARBOR_COMPOSE%% *}" $tool; do
+        command -v "$tool" >/dev/null || { problem="there is no '$tool' in $PATH" && return 0; }
+    done
+    if [[ $ceph_key == /* ]]; then
+        name=$ceph_key
+        [ -r "$name" ] || { problem="CEPH_USER_KEY: $name cannot be read" && return 0; }
+        mode=$(stat -L -c %a "$name") && [ $((8#$mode & 8#077)) -eq 0 ] ||
+            { problem="CEPH_USER_KEY: others may read or change $name (chmod 600)" && return 0; }
+        IFS= read -r ceph_key <"$name"
+    fi
+    [[ $ceph_key =~ ^[A-Za-z0-9+/]{38}==$ ]] || { problem="CEPH_USER_KEY: that is no key of Ceph, nor a file with one" && return 0; }
+    keyring=$work/keyring
+    printf '[client.%s]\n\tkey = %s\n' "$CEPH_USER" "$ceph_key" >"$keyring" ||
+        { problem="RBD_RUN: $keyring cannot be written" && return 0; }
+    access=(-m "$CEPH_MON_HOST" --id "$CEPH_USER" --keyring "$keyring")
+    return 1
+}
+
+# What the compose file of this host lacks. True: then `problem` says it.
+compose_problem() {
+    local file=$HARBOR_DIR/docker-compose.yml other
+    [ -r "$file" ] || { problem="HARBOR_DIR: there is no $file" && return 0; }
+    other=$(grep -oE "image: *['\"]?goharbor/[^ '\"]*" "$file" | grep -v ":$HARBOR_VERSION\$")
+    [ -z "$other" ] ||
+        { problem="HARBOR_VERSION is $HARBOR_VERSION, and $file has ${other%%$'\n'*}: its start would change the data" && return 0; }
+    return 1
+}
+
+# ---- calls ----------------------------------------------------------------------------------------------
+
+# within SECONDS COMMAND...: its exit status; DID_NOT_END where it runs on after that, also in state D: it is not waited
+# for. `said` is what it printed, `problem` the end of what it said of an error.
+within() {
+    local end=$((SECONDS + $1)) pid out status
+    shift
+    runs=$((runs + 1))
+    out=$work/$runs
+    "$@" </dev/null >"$out" 2>"$out.error" &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        if [ $SECONDS -ge "$end" ]; then
+            kill -TERM "$pid" 2>/dev/null
+            sleep 0.2
+            kill -KILL "$pid" 2>/dev/null
+            said='' problem="$1 did not end"
+            return "$DID_NOT_END"
+        fi
+        sleep 0.05
+    done
+    wait "$pid" 2>/dev/null
+    status=$?
+    said=$(<"$out")
+    problem=$(grep -v '^$' "$out.error" | tail -n 4 | paste -sd ' ')
+    return $status
+}
+
+ceph_call() {
+    local program=$1
+    shift
+    within "$RBD_CALL_TIMEOUT" "$program" "${access[@]}" "$@"
+}
+
+# ---- here: the map, the mount, the processes -------------------------------------------------------------------
+
+# Sets DEVICE: where the image is mapped on this host, or nothing. 1: nobody says.
+look_at_map() {
+    within "$RBD_CALL_TIMEOUT" rbd device list --format json || return 1
+    DEVICE=$(tr '}' '\n' <<<"$said" | awk -v pool="\"pool\":\"$CEPH_POOL_NAME\"" -v image="\"name\":\"$CEPH_IMAGE_NAME\"" '
+        index($0, pool) && index($0, image) && match($0, /"device":"[^"]*"/) { print substr($0, RSTART + 10, RLENGTH - 11) }')
+}
+
+# Sets MOUNT, the device (MAJOR:MINOR) that is mounted on HARBOR_DATA, or nothing; and READ_ONLY.
+look_at_mount() {
+    local line
+    line=$(awk -v path="$HARBOR_DATA" '$5 == path { found = $3 " " $6 "," $NF } END { print found }' /proc/self/mountinfo) || return 1
+    MOUNT=${line%% *}
+    READ_ONLY=''
+    [[ ,${line#* }, != *,ro,* ]] || READ_ONLY=yes
+}
+
+number_of() {
+    stat -L -c '%Hr:%Lr' "$1"
+}
+
+# The ids of the containers of the project, as dockerd's own files have them: dockerd need not answer.
+list_containers() {
+    local file
+    [ -d "$DOCKER_ROOT/containers" ] || return 0
+    find "$DOCKER_ROOT/containers" -mindepth 2 -maxdepth 2 -name config.v2.json -exec grep -lsF \
+        "\"com.docker.compose.project\":\"$HARBOR_PROJECT\"" {} + | while read -r file; do
+        file=${file%/*}
+        printf '%s\n' "${file##*/}"
+    done
+}
+
+# The cgroups of those containers, in every hierarchy.
+list_cgroups() {
+    local ids top
+    ids=$(list_containers | paste -sd '|')
+    [ -n "$ids" ] || return 0
+    awk '$3 == "cgroup2" || $3 == "cgroup" { print $2 }' /proc/self/mounts | while read -r top; do
+        find "$top" -maxdepth 6 -type d -regextype posix-extended -regex ".*/(docker-)?($ids)(\\.scope)?" 2>/dev/null
+    done
+    return 0
+}
+
+# Their processes.
+list_processes() {
+    local group
+    list_cgroups | while read -r group; do
+        find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null
+    done | sort -un
+}
+
+# Ends them without dockerd.
+kill_processes() {
+    local group pid
+    list_cgroups | while read -r group; do
+        echo 1 2>/dev/null >"$group/cgroup.kill" || find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null |
+            while read -r pid; do kill -KILL "$pid" 2>/dev/null; done
+    done
+    return 0
+}
+
+is_healthy() {
+    local body
+    body=$(curl -q -s -k --noproxy '*' --max-time 3 --max-filesize 65536 "$HARBOR_HEALTH_URL" | tr -d '[:space:]') || return 1
+    [[ $body == *'"status":"healthy"'* && $body != *unhealthy* ]]
+}
+
+compose() {
+    local limit=$1
+    shift
+    # shellcheck disable=SC2086
+    within "$limit" $HARBOR_COMPOSE -p "$HARBOR_PROJECT" --project-directory "$HARBOR_DIR" \
+        -f "$HARBOR_DIR/docker-compose.yml" "$@"
+}
+
+traffic() {
+    TRAFFIC_VIP=${HARBOR_VIP:-} TRAFFIC_INTERFACE=${INTERFACE:-} "$here/../traffic/$HARBOR_TRAFFIC.sh" "$@"
+}
+
+# What dockerd begins by itself, at boot or after a fence, finds no place to write to below the mount: it ends there.
+seal() {
+    chattr +i "$HARBOR_DATA" 2>/dev/null ||
+        say "$HARBOR_DATA cannot be made immutable: what dockerd begins by itself would write below the mount"
+}
+
+# Takes the file system off; a second look counts, not the word of umount. 1: `why`.
+unmount() {
+    local end=$((SECONDS + $1))
+    while look_at_mount && [ -n "$MOUNT" ]; do
+        [ $SECONDS -lt "$end" ] || { why="$HARBOR_DATA is busy: ${problem:-umount has no time left}" && return 1; }
+        within $((end - SECONDS)) umount "$HARBOR_DATA"
+        if [ $? = "$DID_NOT_END" ]; then
+            why="umount of $HARBOR_DATA hangs: what was written may still reach the image"
+            return 1
+        fi
+        sleep 0.1
+    done
+    [ -z "${MOUNT-unknown}" ] || { why="/proc/self/mountinfo cannot be read" && return 1; }
+}
+
+# Gives the image back; a device that a file system still holds, in whatever namespace, is refused by the kernel.
+unmap() {
+    local end=$((SECONDS + $1)) device refusal='no time is left'
+    while look_at_map; do
+        [ -n "$DEVICE" ] || { rm -f "$RBD_RUN/client" && return 0; }
+        device=${DEVICE%%$'\n'*}
+        [ $SECONDS -lt "$end" ] || { why="$device cannot be unmapped: $refusal" && return 1; }
+        within $((end - SECONDS)) rbd device unmap "$device"
+        [ $? != "$DID_NOT_END" ] || { why="rbd unmap of $device hangs" && return 1; }
+        refusal=$problem
+        sleep 0.1
+    done
+    why="rbd does not say what is mapped here: $problem"
+    return 1
+}
+
+# ---- Ceph: who watches the image, whom it refuses, which epochs it has seen -------------------------------------------
+
+# Sets WATCHERS, addresses. 1: nobody says.
+look_at_watchers() {
+    ceph_call rbd status "$image" --format json || return 1
+    [[ $said == *'"watchers"'* ]] || { problem="rbd status says: ${said:0:80}" && return 1; }
+    WATCHERS=$(grep -oE '"address": *"[^"]+"' <<<"$said" | sed -E 's/.*"([^"]+)"$/\1/')
+    return 0 # also where there is none
+}
+
+# Before Ceph 16 it has another name.
+blocklist() {
+    ceph_call ceph osd blocklist "$@" && return
+    [[ $problem == *"no valid command"* || $problem == *EINVAL* ]] && ceph_call ceph osd blacklist "$@"
+}
+
+is_barred() {
+    blocklist ls || return 2
+    awk -v address="$1" '$1 == address { found = 1 } END { exit !found }' <<<"$said"
+}
+
+# The marks beside the image: a key EPOCH-STATE-SITE for each epoch that was started or closed. They are only ever added,
+# so nobody's is lost; a start adds its own before it maps, a fence from another site before it looks who watches. So one
+# of the two sees the other, however late it comes. Sets MARK, the newest epoch, and CLOSED, whether that is closed.
+look_at_marks() {
+    local key epoch
+    MARK=-1 CLOSED=''
+    ceph_call rados -p "$CEPH_POOL_NAME" listomapkeys "$marks_object" ||
+        { [[ $problem == *"No such file"* ]] && said='' || return 1; }
+    while read -r key; do
+        [[ $key =~ ^(0|[1-9][0-9]{0,17})-(started|closed)-[A-Za-z0-9._-]+$ ]] || continue
+        epoch=${key%%-*}
+        [ "$epoch" -ge "$MARK" ] || continue
+        [ "$epoch" -eq "$MARK" ] || CLOSED=''
+        MARK=$epoch
+        [[ $key != *-closed-* ]] || CLOSED=yes
+    done <<<"$said"
+}
+
+add_mark() {
+    ceph_call rados -p "$CEPH_POOL_NAME" setomapval "$marks_object" "$BREAKWATER_EPOCH-$1-${BREAKWATER_SITE:-none}" 1
+}
+
+# bar_watchers OWN: whoever but OWN watches the image is refused by Ceph from here, and seen gone. An address names one map of
+# one host: noshare. Who watches is read before the marks: of an epoch newer than those nobody is among them, so what comes
+# late hits no newer one. Returns 1 and `why`; NEWER_THERE.
+bar_watchers() {
+    local own=$1 end=$((SECONDS + RBD_WATCHER_TIMEOUT)) address foreign
+    while :; do
+        look_at_watchers || { why="Ceph does not say who watches $image: $problem" && return 1; }
+        foreign=$(grep -vxF "${own:-none}" <<<"$WATCHERS" | grep .)
+        [ -n "$foreign" ] || return 0
+        look_at_marks || { why="Ceph does not say which epochs $image has seen: $problem" && return 1; }
+        [ "$MARK" -le "$BREAKWATER_EPOCH" ] || { why="epoch $MARK has $image" && return "$NEWER_THERE"; }
+        [ $SECONDS -lt "$end" ] ||
+            { why="still watched after $RBD_WATCHER_TIMEOUT s by ${foreign//$'\n'/ }" && return 1; }
+        for address in $foreign; do
+            is_barred "$address"
+            case $? in
+            0) continue ;;
+            2) why="Ceph does not say whom it refuses: $problem" && return 1 ;;
+            esac
+            say "$address watches $image: Ceph is to refuse it"
+            blocklist add "$address" "$BARRED_FOR_S" ||
+                { why="Ceph does not take $address into its blocklist (mon 'profile rbd' of client.$CEPH_USER?): $problem" && return 1; }
+            is_barred "$address" || { why="$address is not seen in the blocklist" && return 1; }
+        done
+        sleep 0.3
+    done
+}

@@ -1,0 +1,122 @@
+#!/bin/bash
+# shellcheck disable=SC2015
+# Makes this host the one that serves: nobody else watches the image, it is mapped for this host alone, mounted, Harbor is up
+# and healthy, and the address is here; in that order. Exits 69 when it refuses before anything was changed.
+. "${BASH_SOURCE[0]%/*}/rbd.sh" || exit 1
+
+why=''
+
+# What is mapped here must be of an earlier run of this script, whole; what was left half-way is given back.
+take_over_own_map() {
+    local own
+    look_at_mount || refuse "/proc/self/mountinfo cannot be read"
+    if [ -z "$MOUNT" ]; then
+        unmap "$RBD_CALL_TIMEOUT" || refuse "$DEVICE was left mapped, and $why"
+        return
+    fi
+    own=$(cat "$RBD_RUN/client" 2>/dev/null) || refuse "$DEVICE was mapped and mounted by somebody else: run stop.sh"
+    [ "$MOUNT" = "$(number_of "$DEVICE")" ] || refuse "$HARBOR_DATA has another device than $DEVICE"
+    [ -z "$READ_ONLY" ] || refuse "$HARBOR_DATA is read-only, after an error: run stop.sh"
+    look_at_watchers || refuse "Ceph does not say who watches $image: $problem"
+    [ "$WATCHERS" = "$own" ] || refuse "this host's client $own is not the one that watches $image (${WATCHERS:-nobody}):" \
+        "Ceph may refuse it; run stop.sh"
+    # Its client is that epoch's, and a fence of that epoch may refuse it, however late.
+    [ "$MARK" = "$BREAKWATER_EPOCH" ] || refuse "what is mounted here is of epoch $MARK: run stop.sh"
+    is_mounted=yes
+}
+
+# Of this very host: an instance of its client is refused until it is unmapped, a whole address until a person takes it off.
+judge_own_address() {
+    local address barred
+    blocklist ls || refuse "Ceph does not say whom it refuses: $problem"
+    barred=$(awk '$1 ~ /:0\/0$/ { sub(/:0\/0$/, "", $1); print $1 }' <<<"$said" | tr -d '[]')
+    for address in $(ip -o addr show | awk '{ sub(/\/.*/, "", $4); print $4 }'); do
+        grep -qxF "$address" <<<"$barred" && refuse "Ceph refuses all of $address, which is this host's: once nothing of $image" \
+            "is mapped here (rbd device list), a person takes it off with 'ceph osd blocklist rm $address:0/0'"
+    done
+    return 0
+}
+
+judge_marks() {
+    look_at_marks || { why="Ceph does not say which epochs $image has seen: $problem" && return 1; }
+    [ "$MARK" -le "$BREAKWATER_EPOCH" ] || { why="epoch $MARK has $image, and $BREAKWATER_EPOCH is older" && return 1; }
+    [ "$MARK" -lt "$BREAKWATER_EPOCH" ] || [ -z "$CLOSED" ] || [ "${BREAKWATER_REASON:-}" = none ] ||
+        { why="epoch $BREAKWATER_EPOCH was closed from another site" && return 1; }
+}
+
+judge_image() {
+    ceph_call rbd info "$image" --format json || refuse "Ceph does not know $image: $problem"
+    [[ $said == *'"exclusive-lock"'* ]] || refuse "$image has no exclusive-lock, so two hosts could write to it:" \
+        "'rbd feature enable $image exclusive-lock'"
+}
+
+# The words of rbd, and what to do.
+advice() {
+    case $problem in
+    *"failed to add secret"*) echo "; a container's seccomp profile keeps it from the kernel's keyring: --security-opt seccomp=unconfined" ;;
+    *"failed to load rbd kernel module"*) echo "; on the host: modprobe rbd" ;;
+    *"feature set mismatch"* | *"No such device or address"*) echo "; the kernel lacks a feature of the image: dmesg, rbd feature disable" ;;
+    *"Invalid argument"*) echo "; --exclusive wants Linux 4.12: dmesg" ;;
+    *"Read-only file system"* | *"resource busy"*) echo "; another client holds its exclusive lock: rbd lock ls $image" ;;
+    esac
+}
+
+give_back() {
+    unmap "$RBD_CALL_TIMEOUT" || why+="; and $why"
+    fail "$1"
+}
+
+map() {
+    within "$RBD_CALL_TIMEOUT" rbd "${access[@]}" device map --exclusive -o "$RBD_MAP_OPTIONS" "$image" ||
+        fail "$image cannot be mapped: $problem$(advice)"
+    look_at_map && [ -n "$DEVICE" ] || fail "$image was mapped, and rbd does not say where"
+    look_at_watchers && [ -n "$WATCHERS" ] || give_back "$image was mapped, and Ceph does not say who watches it"
+    [[ $WATCHERS != *$'\n'* ]] || give_back "$image was mapped, and not this host alone watches it: ${WATCHERS//$'\n'/ }"
+    printf '%s\n' "$WATCHERS" >"$RBD_RUN/client.new" && mv "$RBD_RUN/client.new" "$RBD_RUN/client" ||
+        give_back "$RBD_RUN/client cannot be written"
+    # Whoever closed this epoch before now is seen here; whoever does from now on sees this client.
+    judge_marks || give_back "$why"
+}
+
+mount_image() {
+    within "$RBD_CALL_TIMEOUT" blkid -p -o value -s TYPE "$DEVICE"
+    [ -n "$said" ] || give_back "there is no file system on $image: mkfs is a person's to run, once"
+    within "$RBD_UMOUNT_TIMEOUT" mount "$DEVICE" "$HARBOR_DATA" ||
+        give_back "$image cannot be mounted: $problem; look first, with nothing mounted anywhere: fsck -n $DEVICE"
+    look_at_mount && [ "$MOUNT" = "$(number_of "$DEVICE")" ] || fail "$DEVICE is not seen on $HARBOR_DATA"
+    [ -z "$READ_ONLY" ] || fail "$HARBOR_DATA came up read-only; look first: fsck -n $DEVICE"
+}
+
+settings_problem && refuse "$problem"
+compose_problem && refuse "$problem"
+[ -n "${BREAKWATER_EPOCH:-}" ] || refuse "BREAKWATER_EPOCH is not set"
+[ -d "$HARBOR_DATA" ] || refuse "HARBOR_DATA: there is no directory $HARBOR_DATA"
+is_mounted=''
+look_at_map || refuse "rbd does not say what is mapped here: $problem"
+judge_marks || refuse "$why"
+[ -z "$DEVICE" ] || take_over_own_map
+if [ -z "$is_mounted" ]; then
+    look_at_mount && [ -z "$MOUNT" ] || refuse "something else is mounted on $HARBOR_DATA"
+    [ -z "$(ls -A "$HARBOR_DATA")" ] || refuse "$HARBOR_DATA is not empty below the mount: Harbor has run on the bare directory"
+    seal
+    judge_image
+    judge_own_address
+    add_mark started || refuse "Ceph does not keep the epoch: $problem"
+    bar_watchers ''
+    case $? in
+    0) ;;
+    "$NEWER_THERE") refuse "$why, and $BREAKWATER_EPOCH is older" ;;
+    *) fail "$why; $image was not mapped" ;;
+    esac
+    judge_marks || fail "$why"
+    map
+    mount_image
+fi
+end=$((SECONDS + HARBOR_START_TIMEOUT))
+compose "$HARBOR_START_TIMEOUT" up -d || fail "Harbor does not come up: $problem"
+until is_healthy; do
+    [ $SECONDS -lt $end ] || fail "Harbor is not healthy after $HARBOR_START_TIMEOUT s: $HARBOR_HEALTH_URL"
+    sleep 0.5
+done
+# shellcheck disable=SC2119
+traffic || fail "Harbor is healthy here, and $HARBOR_VIP does not lead to it"

@@ -1,0 +1,25 @@
+#!/bin/bash
+# Prints `started` when the image is mapped and mounted here and Harbor is healthy on it, `stopped` when it is neither, and no
+# process of Harbor is left, `unknown` in every other case; why, on stderr. Changes nothing.
+. "${BASH_SOURCE[0]%/*}/rbd.sh" || exit 1
+
+unknown() {
+    say "$*"
+    echo unknown
+    exit 0
+}
+
+local_problem && unknown "$problem"
+look_at_map || unknown "rbd does not say what is mapped here: $problem"
+look_at_mount || unknown "/proc/self/mountinfo cannot be read"
+processes=$(list_processes) || unknown "the containers cannot be seen"
+if [ -z "$DEVICE$MOUNT$processes" ]; then
+    echo stopped
+    exit 0
+fi
+[ -n "$DEVICE" ] || unknown "$image is not mapped, and ${MOUNT:+something is mounted on $HARBOR_DATA }${processes:+containers run}"
+[ "${MOUNT:-none}" = "$(number_of "$DEVICE")" ] || unknown "$DEVICE is mapped, and not mounted on $HARBOR_DATA"
+[ -z "$READ_ONLY" ] || unknown "$HARBOR_DATA is read-only: an error of the image, or Ceph refuses this host"
+[ -n "$processes" ] || unknown "$image is mounted, and no container runs"
+is_healthy || unknown "Harbor is not healthy: $HARBOR_HEALTH_URL"
+echo started
