@@ -1,0 +1,31 @@
+#!/bin/bash
+# Dumps Harbor's databases into HARBOR_DUMP_DIR, reads each dump back, and keeps the newest HARBOR_DUMP_KEEP. As a step of a
+# stop it does so in a planned move alone, and holds up nothing: it says what went wrong, and the stop goes on.
+# shellcheck disable=SC2015
+. "${BASH_SOURCE[0]%/*}/dumps.sh"
+
+HARBOR_DUMP_KEEP=${HARBOR_DUMP_KEEP:-7}
+
+give_up() {
+    [ -z "${BREAKWATER_STEP:-}" ] || { say "$*; NO DUMP was made, the stop goes on" && exit 0; }
+    fail "$*"
+}
+
+[ -z "${BREAKWATER_STEP:-}" ] || [ "${BREAKWATER_PLANNED:-}" = true ] || exit 0
+problem=$(dumps_problem HARBOR_DUMP_KEEP) || give_up "$problem"
+read_databases || give_up "harbor.yml names no databases"
+deadline=$((SECONDS + HARBOR_DUMP_TIMEOUT))
+name=$(date -u +%Y%m%dT%H%M%SZ)
+part=$HARBOR_DUMP_DIR/$name.part
+rm -rf "$HARBOR_DUMP_DIR"/????????T??????Z.part
+mkdir -m 700 "$part" || give_up "$part cannot be made"
+for database in "${DATABASES[@]}"; do
+    PGCONNECT_TIMEOUT=3 timeout -k 1 "$(seconds_left)" pg_dump -Fc -d "$database" -f "$part/$database.dump" </dev/null ||
+        give_up "pg_dump of $database failed, or took longer than $HARBOR_DUMP_TIMEOUT s"
+    is_whole "$part/$database.dump" || give_up "the dump of $database cannot be read back"
+done
+sync "$part"/* && mv -T "$part" "$HARBOR_DUMP_DIR/$name" || give_up "$part cannot be given its name"
+list_dumps | tail -n +$((HARBOR_DUMP_KEEP + 1)) | while read -r old; do
+    rm -rf "${HARBOR_DUMP_DIR:?}/$old"
+done
+say "$name: ${DATABASES[*]}, $(du -sk "$HARBOR_DUMP_DIR/$name" | cut -f 1) KiB"
