@@ -203,7 +203,7 @@ class Lab(Cluster):
 
     def holder(self):
         name = self.group().get("holder")
-        return next((site for site in self.sites if self.site_names[site] == name), None)
+        return next((site for site, known in self.site_names.items() if known == name), None)
 
     def is_eligible(self, site):
         return any(known["eligible"] for known in self.group().get("sites", [])

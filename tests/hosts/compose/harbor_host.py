@@ -201,6 +201,13 @@ class HarborHost:
     def docker(self, *words, timeout=60):
         return attempt("docker", "-H", f"unix://{self.folder}/docker.sock", *words, timeout=timeout)
 
+    def write_tool(self):
+        """What speaks to this dockerd alone, for the guard."""
+        path = self.folder / "docker-here"
+        path.write_text(f'#!/bin/sh\nexec docker -H unix://{self.folder}/docker.sock "$@"\n')
+        path.chmod(0o755)
+        return str(path)
+
     def begin_docker(self):
         with open(self.folder / "dockerd.log", "ab") as log:
             self.daemon = subprocess.Popen([*self.inside, "unshare", "-m", "sh", "-c", DOCKERD.format(self.folder)],
