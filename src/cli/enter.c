@@ -81,21 +81,32 @@ static enum bw_err go_in(const struct bw_site_config *site, const char *group, s
     return err;
 }
 
-/* Entered first and asked then: a KILL that comes between the answer and the command finds it there
- * (3.4). */
-static enum bw_exit enter(const struct bw_site_config *site, const char *group, char **command)
+/* FINE: it may run here; else it was said why not. */
+static enum bw_exit ask(const struct bw_site_config *site, const char *group)
 {
     struct bw_gate_verdict verdict;
     char why[BW_GATE_WHY_BYTES];
-    struct bw_diag diag = {0};
 
+    bw_gate_ask(site->guard_socket, group, BW_GATE_ASK_MS, &verdict);
+    if (!bw_gate_is_yes(&verdict))
+        (void)fprintf(stderr, "%s\n", bw_gate_why(&verdict, why));
+    return bw_gate_exit(&verdict);
+}
+
+/* Asked once more when it is there: a KILL that comes between the answer and the command finds it
+ * (3.4). Asked before, so that what may not run here is nothing that a fence has to end. */
+static enum bw_exit enter(const struct bw_site_config *site, const char *group, char **command)
+{
+    struct bw_diag diag = {0};
+    enum bw_exit exit = ask(site, group);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
     if (go_in(site, group, &diag) != BW_OK)
         return fail(group, diag.text);
-    bw_gate_ask(site->guard_socket, group, BW_GATE_ASK_MS, &verdict);
-    if (!bw_gate_is_yes(&verdict)) {
-        (void)fprintf(stderr, "%s\n", bw_gate_why(&verdict, why));
-        return bw_gate_exit(&verdict);
-    }
+    exit = ask(site, group);
+    if (exit != BW_EXIT_FINE)
+        return exit;
     (void)execvp(command[0], command);
     (void)fprintf(stderr, "error: enter: run %s: %s\n", command[0], strerror(errno));
     return (enum bw_exit)(errno == ENOENT ? 127 : 126); /* as a shell has it */
