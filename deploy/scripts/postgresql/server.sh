@@ -390,13 +390,13 @@ reach_dir() {
 }
 
 # A server takes a lock file for held while a process with its number exists, though that be a dead
-# one that nobody has waited for yet. Called only when nothing runs.
+# one that nobody has waited for yet. Called only when nothing runs; another fence may do it at the same time.
 drop_stale_locks() {
-    local pid file port directory
+    local pid file port='' directory=''
     pid=$(postmaster_pid)
-    [ -d "/proc/$pid" ] || return 0
-    { read -r _ && read -r _ && read -r _ && read -r port && read -r directory; } \
-        <"$PGDATA/postmaster.pid"
+    [ -n "$pid" ] && [ -d "/proc/$pid" ] || return 0
+    { read -r _ && read -r _ && read -r _ && read -r port && read -r directory; } 2>/dev/null \
+        <"$PGDATA/postmaster.pid" || return 0
     for file in "$directory/.s.PGSQL.$port.lock" "$PGHOST/.s.PGSQL.$PGPORT.lock"; do
         [ "$(head -n 1 "$file" 2>/dev/null)" != "$pid" ] || rm -f "$file"
     done
