@@ -282,6 +282,14 @@ void sim_service_down(struct sim_machine *machine, uint32_t group, const char *w
     down(machine, group, why, true);
 }
 
+/* A newer epoch has the service: it was told to begin, and no fence of it has come. */
+static bool is_held_above(const struct sim_machine *machine, uint32_t group, uint64_t epoch)
+{
+    const uint64_t told = machine->told_epoch[group];
+
+    return told > epoch && machine->fenced_epoch[group] < told;
+}
+
 bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch,
                         const char *why)
 {
@@ -289,7 +297,7 @@ bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t grou
 
     for (uint32_t i = 0; i < sim_machine_count(world); i++)
         is_newer |= strcmp(sim_site(world, i)->name, site) == 0 &&
-                    sim_machine(sim_site(world, i))->told_epoch[group] > epoch;
+                    is_held_above(sim_machine(sim_site(world, i)), group, epoch);
     if (is_newer) {
         sim_count(world, "remote_fence:refused");
         return false;
