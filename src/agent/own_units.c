@@ -53,6 +53,7 @@ bool bw_agent_units_are(const struct bw_agent_served *served, const struct bw_gr
 {
     const struct bw_units *units = served->units != NULL ? &served->units->units : NULL;
     bool is_same = units == NULL || (units->name_count == config->unit_count &&
+                                     units->is_tool_given == (config->container_tool != NULL) &&
                                      (config->container_tool == NULL ||
                                       strcmp(units->tool, config->container_tool) == 0));
 

@@ -512,6 +512,11 @@ void bw_check_service_containers(struct bw_check_lines *lines, const char *group
                       "%s: what %s says of its containers is not understood, or they are more than "
                       "%d",
                       project, tool, BW_UNITS_SEEN_MAX);
+    else if (count == 0)
+        bw_check_line(lines, BW_CHECK_WARN, group,
+                      "%s: %s has no container of this project: if that is not its name (label "
+                      "com.docker.compose.project), nothing that serves is inside of the reach",
+                      project, tool);
     for (size_t i = 0; status == 0 && i < count; i++)
         check_container(lines, group, &seen[i]);
 }

@@ -58,11 +58,11 @@ static enum bw_exit fail(const char *what, const char *why)
 /* ---- there, and on ------------------------------------------------------------------------------
  */
 
-/* The mark is what it is found by where there are no cgroups. */
+/* Without cgroups a process is found by its environment, which is that of the command only once
+ * that runs. */
 static enum bw_err go_in(const struct bw_site_config *site, const char *group, struct bw_diag *diag)
 {
     static struct bw_reach reach; /* as long as this process: closed, it would be taken away */
-    static char mark[BW_REACH_MARK_BYTES];
     char tag[BW_REACH_TAG_BYTES];
     int door = -1;
     enum bw_err err;
@@ -73,11 +73,13 @@ static enum bw_err go_in(const struct bw_site_config *site, const char *group, s
         err = bw_reach_open_door(&reach, BW_REACH_SERVICE, &door, diag);
     if (err != BW_OK)
         return err;
-    bw_reach_mark(&reach, BW_REACH_SERVICE, mark);
-    if (putenv(mark) != 0 || (door >= 0 && !bw_reach_enter(door)))
+    if (door < 0)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "there are no cgroups that could be written to: nothing would end it in "
+                           "time (`breakwater check` says why)");
+    if (!bw_reach_enter(door))
         err = bw_diag_errno(diag, errno, "go into %s", bw_reach_service_cgroup(&reach));
-    if (door >= 0)
-        (void)close(door); /* entered, or not */
+    (void)close(door); /* entered, or not */
     return err;
 }
 

@@ -78,16 +78,21 @@ void bw_guard_end_saved(const struct guard_step *step)
         look_for_end(step);
 }
 
-void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch)
+/* Also after a yes of `gate` something may have begun that does not serve yet: it would in an epoch
+ * that is over (3.4). */
+void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch,
+                         enum bw_guard_left left)
 {
     struct bw_guard *guard = step->guard;
     const uint64_t epoch = guard->memory.ended_epoch;
     enum bw_refusal why;
 
-    if (!guard->end_looking || ending_epoch < epoch)
-        return;
+    if (!guard->end_looking || ending_epoch < epoch || left == BW_GUARD_LEFT_GONE)
+        return; /* another look is due */
     guard->end_looking = false;
     why = judge_over(guard);
+    if (why == BW_REFUSAL_NONE && left == BW_GUARD_LEFT_THERE)
+        why = BW_REFUSAL_NOT_STOPPED;
     if (why != BW_REFUSAL_NONE) {
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U60");
         return;

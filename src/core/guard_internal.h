@@ -65,8 +65,6 @@ void bw_guard_loop_init(struct bw_guard *guard, bool has_mirror, bool is_over,
 /* guard_end.c */
 void bw_guard_on_end(const struct guard_step *step, uint64_t epoch);
 void bw_guard_end_saved(const struct guard_step *step);
-/* A look has ended by itself that began when the end of `ending_epoch` was durable (3.4, ended). */
-void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch);
 bool bw_guard_has_ended(const struct bw_guard *guard, uint64_t epoch);
 void bw_guard_disarm(struct bw_guard *guard);
 
@@ -139,6 +137,9 @@ enum bw_guard_left {
     BW_GUARD_LEFT_GONE, /* there when the look began, and gone since: another look tells */
     BW_GUARD_LEFT_THERE,
 };
+/* A look has ended by itself that began when the end of `ending_epoch` was durable (3.4, ended). */
+void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch,
+                         enum bw_guard_left left);
 
 /* guard_sight.c */
 bool bw_guard_is_inside(const struct bw_guard *guard);

@@ -564,7 +564,7 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
     if (run->action == BW_ACTION_STATUS && ended->result != BW_RUN_KILLED) {
         note_service(step, service, left);
         bw_guard_note_sight(step, BW_GUARD_SLOT_OBSERVATION, service, populated);
-        bw_guard_end_looked(step, guard->slots[BW_GUARD_SLOT_OBSERVATION].ending_epoch);
+        bw_guard_end_looked(step, guard->slots[BW_GUARD_SLOT_OBSERVATION].ending_epoch, left);
     }
     if (run->action == BW_ACTION_STATUS)
         ended->sight = bw_guard_sight(guard);

@@ -23,6 +23,13 @@ static enum bw_action_kind running(const struct bw_guard *guard)
     return slot->state == BW_SLOT_FREE ? BW_ACTION_NONE : slot->run.action;
 }
 
+/* What begins after a stop is nothing that a start has left: the epoch may end beside it (3.4). So
+ * nobody is to begin, until a start is ordered or something is seen to serve. */
+static bool is_stopped(const struct bw_guard *guard)
+{
+    return guard->end_start_time != 0 && guard->mirror.stop_seen;
+}
+
 static bool has_fence_begun(const struct bw_guard *guard, const struct bw_guard_mirror *mirror)
 {
     if (bw_guard_is_fencing(guard))
@@ -57,6 +64,7 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
     out_shown->fence_begun = has_fence_begun(guard, mirror);
     out_shown->fence_failed = guard->fence == BW_FENCE_FAILED;
     out_shown->running = running(guard);
+    out_shown->is_stopped = is_stopped(guard);
     out_shown->reach = guard->limits.reach;
     out_shown->reach_works = guard->limits.reach_works;
     out_shown->sight = bw_guard_sight(guard);

@@ -71,6 +71,8 @@ enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, s
     if ((bw_may_run_is_yes(may_run) || may_run == BW_MAY_RUN_LOOP_WAITS) &&
         is_ended_by(shown->running))
         return BW_MAY_RUN_STOPPING;
+    if (may_run == BW_MAY_RUN_LEASE && shown->is_stopped)
+        return BW_MAY_RUN_STOPPED;
     BW_ASSERT(!bw_may_run_is_yes(may_run) || shown->overriding ||
               (shown->armed_epoch > shown->ended_epoch && /* 3.4: of an epoch that has not ended */
                !bw_instant_right_is_over(now, shown->armed_end)));

@@ -123,7 +123,8 @@ static void arm(const struct step *step, const struct bw_second_event *event)
     const struct bw_instant end = bw_instant_add(event->asked, told->left_ns);
 
     if (told->epoch == second->memory.epoch) {
-        second->end = bw_instant_max(second->end, end);
+        second->end = second->end_is_grace ? end : bw_instant_max(second->end, end);
+        second->end_is_grace = false;
         (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
         return;
     }
@@ -369,6 +370,7 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
         return;
     } else {
         second->end = bw_instant_add(bw_instant_add(now, grace_ns), memory->fence_ns);
+        second->end_is_grace = true;
     }
     second->phase = BW_SECOND_ARMED;
     second->end_is_guessed = true;

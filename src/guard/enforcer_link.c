@@ -213,8 +213,10 @@ static void note_paths_full(struct bw_guard_group *group, bool is_full)
  * nothing. */
 static bool awaits_units(struct bw_guard_group *group)
 {
-    if (group->unit_reach == NULL || group->are_units_seen)
+    if (group->config->unit_count == 0 || group->are_units_seen)
         return false;
+    if (group->unit_reach == NULL)
+        return true; /* whoever holds what ends them keeps it */
     if (!bw_unit_reach_is_looking(group->unit_reach))
         bw_guard_units_look_again(group);
     return !group->are_units_seen;

@@ -59,6 +59,9 @@ static enum bw_err fill(const struct bw_guard_group *group, struct bw_guard_reac
     file->enforce = config->enforce;
     file->kill_grace_ms = config->kill_grace_ms;
     file->allow_writable_scripts = config->allow_writable_scripts;
+    if (config->container_tool != NULL &&
+        !bw_copy_text(file->container_tool, sizeof file->container_tool, config->container_tool))
+        err = BW_ERR_LIMIT;
     for (uint32_t i = 0; i < config->unit_count && err == BW_OK; i++)
         if (!bw_copy_text(file->units[file->unit_count++].name, sizeof file->units[0].name,
                           config->units[i]))
@@ -149,6 +152,8 @@ static void configure(struct kept *kept)
         kept->units[i] = kept->file.units[i].name;
     config->units = kept->units;
     config->unit_count = kept->file.unit_count;
+    if (kept->file.container_tool[0] != '\0')
+        config->container_tool = kept->file.container_tool;
     config->env = kept->env;
     for (uint32_t i = 0; i < kept->file.variable_count; i++) {
         char *equals = strchr(kept->file.variables[i].text, '=');

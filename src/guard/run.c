@@ -208,6 +208,10 @@ static enum bw_populated populated(const struct bw_guard_work *work, bool is_bef
     /* A unit's cgroup is made anew at each start, also at one that nobody ordered here. */
     if (units == BW_POPULATED_YES && !is_before)
         bw_guard_enforcer_tell_reach(work->group);
+    /* A project of which there is nothing may be another one's name: what runs here is not all of
+     * it. */
+    if (work->group->config->enforce == BW_REACH_CONTAINERS && units != BW_POPULATED_YES)
+        return here == BW_POPULATED_YES ? BW_POPULATED_UNKNOWN : units;
     if (here == BW_POPULATED_YES)
         return here;
     return units == BW_POPULATED_NO ? here : units;

@@ -9,9 +9,13 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/sys/cgroup.h>
 
+#include "script_output.h"
 #include "unit_manager.h"
 
 #define GRACE_NS BW_NS_PER_S /* a tool that hangs is owed no more */
+/* Of what a look prints. The runner tells no more lines than twice that: what it left out would be
+ * missed. */
+#define SAID_BYTES_MAX (BW_SCRIPT_HALF_BYTES / 2)
 
 static const struct bw_unit_manager *const managers[] = {
     [BW_UNITS_OF_SYSTEMD] = &bw_unit_manager_systemd,
@@ -37,6 +41,16 @@ static enum bw_err take_names(struct bw_units *units, const char *const *names, 
     return BW_OK;
 }
 
+/* One that is not there, a package that is just being replaced, may be there later: each look asks
+ * anew. */
+static void take_tool(struct bw_units *units)
+{
+    const char *tool = units->is_tool_given ? NULL : units->manager->find_tool();
+
+    if (tool != NULL)
+        (void)bw_copy_text(units->tool, sizeof units->tool, tool); /* fits: one of ours */
+}
+
 enum bw_err bw_units_init(struct bw_units *units, struct bw_script_runner *runner,
                           enum bw_units_of of, const char *const *names, size_t count,
                           const char *tool, struct bw_diag *diag)
@@ -56,15 +70,11 @@ enum bw_err bw_units_init(struct bw_units *units, struct bw_script_runner *runne
         units->count = count;
     }
     bw_cgroup_manager_root(units->root);
-    if (tool == NULL)
-        tool = units->manager->find_tool();
-    if (tool == NULL)
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s", units->manager->no_tool);
-    if (access(tool, X_OK) != 0)
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s: nothing there that can be run", tool);
-    if (!bw_copy_text(units->tool, sizeof units->tool, tool))
+    units->is_tool_given = tool != NULL;
+    if (tool != NULL && !bw_copy_text(units->tool, sizeof units->tool, tool))
         return bw_diag_set(diag, BW_ERR_LIMIT, "%s: longer than %zu bytes", tool,
                            sizeof units->tool - 1);
+    take_tool(units);
     return BW_OK;
 }
 
@@ -164,6 +174,9 @@ static void on_look_line(struct bw_script_run *run, enum bw_script_stream stream
     struct bw_units *units = user;
 
     (void)run;
+    units->said_bytes += bytes + 1;
+    if (units->said_bytes > SAID_BYTES_MAX)
+        units->is_too_much = true;
     if (stream == BW_SCRIPT_STDERR)
         note_said(&units->look, line, bytes);
     else
@@ -219,18 +232,26 @@ enum bw_err bw_units_look(struct bw_units *units, bw_units_on_done on_done, void
                           struct bw_diag *diag)
 {
     const struct bw_unit_manager *manager = units->manager;
-    const struct bw_script_spec spec = {.path = manager->shell != NULL ? manager->shell
-                                                                       : units->tool,
-                                        .on_line = on_look_line,
-                                        .on_end = on_look_end};
+    struct bw_script_spec spec = {.on_line = on_look_line, .on_end = on_look_end};
     const char *args[BW_UNIT_MANAGER_ARGS_MAX + BW_UNITS_MAX + 1];
 
     if (units->look.run != NULL)
         return bw_diag_set(diag, BW_ERR_BUSY, "%s is at work", tool_name(units));
+    take_tool(units);
+    if (units->tool[0] == '\0' || access(units->tool, X_OK) != 0) {
+        units->is_seen = false;
+        for (size_t i = 0; i < units->count; i++)
+            units->units[i].activity = BW_UNIT_UNKNOWN;
+        return bw_diag_set(
+            diag, BW_ERR_NOT_FOUND, "%s%s%s", units->tool,
+            units->tool[0] == '\0' ? "" : " is not there: ", units->manager->no_tool);
+    }
     memset(units->seen, 0, sizeof units->seen);
     units->seen_count = 0;
     units->is_new_block = true;
     units->is_too_much = false;
+    units->said_bytes = 0;
+    spec.path = manager->shell != NULL ? manager->shell : units->tool;
     units->look.on_done = on_done;
     units->look.user = user;
     return call_tool(units, &units->look, spec, args, manager->look_arguments(units, args), diag);

@@ -13,23 +13,28 @@
 /* The label is compose's own, whichever program it is. Each call of the tool that fails ends the
  * look: what was printed is no answer then. The process is not found where pids are others (in a
  * container, in a trial): then its cgroup is looked for by the id. One that has gone since has
- * none, and its container is not known. */
+ * none, and its container is not known. What `compose run` has left, and has ended, comes up no
+ * more: it is not named. */
 const char bw_containers_look[] =
     "tool=$1; shift\n"
     "for project do\n"
-    "  ids=$(\"$tool\" ps -a -q --no-trunc --filter \"label=com.docker.compose.project=$project\") "
+    "  ids=$(timeout -k 1 8 \"$tool\" ps -a -q --no-trunc --filter "
+    "\"label=com.docker.compose.project=$project\") "
     "|| exit 1\n"
     "  [ -n \"$ids\" ] || continue\n"
-    "  seen=$(\"$tool\" inspect --type container --format \\\n"
-    "'{{.Id}} {{.State.Status}} {{.State.Pid}} {{.HostConfig.RestartPolicy.Name}}/{{.Name}}' $ids) "
-    "|| exit 1\n"
-    "  printf '%s\\n' \"$seen\" | while read -r id state pid rest; do\n"
+    "  seen=$(timeout -k 1 8 \"$tool\" inspect --type container --format \\\n"
+    "'{{.Id}} {{.State.Status}} {{.State.Pid}} {{.HostConfig.RestartPolicy.Name}}/{{.Name}} '"
+    "'{{index .Config.Labels \"com.docker.compose.oneoff\"}}' $ids) || exit 1\n"
+    "  printf '%s\\n' \"$seen\" | while read -r id state pid rest oneoff; do\n"
+    "    [ \"$state $oneoff\" = 'exited True' ] && continue\n"
     "    printf 'container %s %s %s %s\\n' \"$id\" \"$state\" \"$pid\" \"$rest\"\n"
     "    [ \"$pid\" = 0 ] && continue\n"
     "    own=$(cat \"/proc/$pid/cgroup\" 2>/dev/null)\n"
-    "    case $own in *\"$id\"*) printf '%s\\n' \"$own\"; continue ;; esac\n"
+    "    case $own in *\"$id\"*) printf '%s\\n' \"$own\" | grep -E '^(0::|[0-9]+:name=systemd:)'; "
+    "continue ;; esac\n"
     "    for top in /sys/fs/cgroup/unified /sys/fs/cgroup/systemd /sys/fs/cgroup; do\n"
-    "      at=$(find \"$top\" -type d -name \"*$id*\" -print -prune 2>/dev/null | head -n 1)\n"
+    "      at=$(find \"$top\" -type d -name \"*$id*\" ! -name '*conmon*' -print -prune 2>/dev/null "
+    "| head -n 1)\n"
     "      [ -z \"$at\" ] || { printf '0::%s\\n' \"${at#\"$top\"}\"; break; }\n"
     "    done\n"
     "  done\n"

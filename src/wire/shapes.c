@@ -702,7 +702,7 @@ GUARD(shown, SHOWN, guard_shown, NAME1(site), ID1(boot_id), NUMBER(time_namespac
       BOOL(reach_works), MESSAGE(sight, reach_sight), ENUM(service, BW_SERVICE_LIST),
       MESSAGE(service_at, instant), MESSAGE(action, guard_script_end),
       MESSAGE(failure, guard_script_end), MESSAGE(agent_heard_at, instant), BOOL(override_begun),
-      NUMBER(loop_delay_ms), BOOL(loop_may))
+      NUMBER(loop_delay_ms), BOOL(loop_may), BOOL(is_stopped))
 #undef CORE
 #undef WIRE
 
@@ -911,6 +911,7 @@ SHAPE(guard_variable, guard_variable, TEXT1(text))
 SHAPE(guard_reach_file, guard_reach_file, VERSION(STATE_VERSION), NAME1(group), NAME1(cluster),
       NAME1(site), ENUM(enforce, BW_REACH_LIST), NUMBER(kill_grace_ms),
       LIST(scripts, script_count, guard_script), LIST(units, unit_count, guard_unit),
-      LIST(variables, variable_count, guard_variable), BOOL(allow_writable_scripts))
+      LIST(variables, variable_count, guard_variable), BOOL(allow_writable_scripts),
+      TEXT1(container_tool))
 #undef CORE
 #undef WIRE

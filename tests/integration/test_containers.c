@@ -88,8 +88,9 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     if (f->pid > 0) {
-        (void)!bw_cgroup_signal(&f->cgroup, SIGKILL, NULL); /* none, where the test came to its end */
-        (void)waitpid(f->pid, NULL, 0);                     /* or the runner has reaped it */
+        (void)!bw_cgroup_signal(&f->cgroup, SIGKILL,
+                                NULL);  /* none, where the test came to its end */
+        (void)waitpid(f->pid, NULL, 0); /* or the runner has reaped it */
     }
     bw_script_runner_close(&f->runner, NULL, NULL);
     uv_run(&f->loop, UV_RUN_DEFAULT);
@@ -225,7 +226,8 @@ static void a_process_elsewhere_is_not_taken_for_a_containers(void **state)
     struct fixture *f = *state;
     char line[160];
 
-    (void)snprintf(line, sizeof line, "echo '" OTHER " running %ld no//harbor-core'", (long)getpid());
+    (void)snprintf(line, sizeof line, "echo '" OTHER " running %ld no//harbor-core'",
+                   (long)getpid());
     answer(f, "echo " OTHER, line);
     assert_int_equal(look(f), BW_OK);
     assert_int_equal(f->units.units[0].activity, BW_UNIT_UNKNOWN);
@@ -286,9 +288,48 @@ static void what_is_no_project_is_refused(void **state)
         assert_int_equal(
             bw_units_init(&units, &f->runner, BW_UNITS_OF_COMPOSE, &bad[i], 1, f->tool, &f->diag),
             BW_ERR_INVALID);
-    assert_int_equal(bw_units_init(&units, &f->runner, BW_UNITS_OF_COMPOSE, projects, 1,
-                                   "/nowhere/docker", &f->diag),
-                     BW_ERR_NOT_FOUND);
+}
+
+/* A package that is being replaced: it is there again at a later look. */
+static void a_tool_that_is_away_is_no_answer_and_no_end(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_container(f);
+    answer_running(f, "no");
+    assert_int_equal(look(f), BW_OK);
+    assert_int_equal(unlink(f->tool), 0);
+    assert_int_equal(bw_units_look(&f->units, on_done, f, &f->diag), BW_ERR_NOT_FOUND);
+    assert_false(bw_units_are_down(&f->units));
+    answer_running(f, "no");
+    assert_int_equal(look(f), BW_OK);
+    assert_int_equal(f->units.units[0].activity, BW_UNIT_UP);
+}
+
+/* The runner tells no lines behind its bound: what is not told is not down. */
+static void an_answer_behind_a_flood_is_no_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, "head -c 2000000 /dev/zero | tr '\\000' '\\n' >&2; echo " ID, ":");
+    assert_int_equal(look(f), BW_ERR_INVALID);
+    assert_false(bw_units_are_down(&f->units));
+}
+
+/* What `compose run` has left: hundreds may lie there. One that runs may write. */
+static void a_one_off_counts_while_it_runs(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, "echo " ID "; echo " OTHER,
+           "echo '" ID " exited 0 no//harbor-run-1 True'; echo '" OTHER
+           " exited 0 no//harbor-core '");
+    assert_int_equal(look(f), BW_OK);
+    assert_int_equal(f->units.count, 1);
+    assert_string_equal(f->units.units[0].name, "harbor-core");
+    answer(f, "echo " ID, "echo '" ID " restarting 0 no//harbor-run-1 True'");
+    assert_int_equal(look(f), BW_OK);
+    assert_int_equal(f->units.count, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -303,6 +344,9 @@ int main(void)
         TEST(one_that_was_never_up_is_known_by_another),
         TEST(an_answer_that_is_not_understood_never_counts_as_down),
         TEST(what_is_no_project_is_refused),
+        TEST(a_tool_that_is_away_is_no_answer_and_no_end),
+        TEST(an_answer_behind_a_flood_is_no_answer),
+        TEST(a_one_off_counts_while_it_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -315,6 +315,32 @@ static void what_serves_once_the_end_is_durable_has_not_ended(void **state)
     assert_not_ended(&world, BW_REFUSAL_NOT_STOPPED);
 }
 
+/* Who heard yes right before it was refused may be beginning, and serves only later. */
+static void what_has_begun_beside_the_end_ends_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    world.end_look_hangs = true;
+    saved(&world);
+    world.is_left = true;
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_not_ended(&world, BW_REFUSAL_NOT_STOPPED);
+
+    begin_ending(&world);
+    world.end_look_hangs = true;
+    world.is_left = true;
+    saved(&world);
+    world.is_left = false; /* gone, but what did it order before? */
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
+    tick_at(&world, world.now_ms + 100);
+    assert_asked(&world, "SPAWN:status");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
+}
+
 static void a_look_that_began_before_it_was_durable_tells_nothing(void **state)
 {
     struct world world;
@@ -470,10 +496,12 @@ int main(void)
         cmocka_unit_test(one_that_was_not_is_one_after_a_restart),
         cmocka_unit_test(what_was_refused_as_an_end_is_refused_again),
         cmocka_unit_test(what_serves_once_the_end_is_durable_has_not_ended),
+        cmocka_unit_test(what_has_begun_beside_the_end_ends_nothing),
         cmocka_unit_test(a_look_that_began_before_it_was_durable_tells_nothing),
         cmocka_unit_test(the_end_of_an_epoch_leaves_the_deadline_of_a_newer_one),
         cmocka_unit_test(a_repeated_end_is_looked_for_anew),
-        cmocka_unit_test(a_look_that_was_ended_is_repeated_and_one_that_is_unclear_takes_nothing_back),
+        cmocka_unit_test(
+            a_look_that_was_ended_is_repeated_and_one_that_is_unclear_takes_nothing_back),
         cmocka_unit_test(a_fence_after_which_it_serves_again_is_told_as_none_that_was_well),
         cmocka_unit_test(a_start_that_died_with_its_guard_may_have_ordered_more),
         cmocka_unit_test(without_an_agent_nothing_is_ended),

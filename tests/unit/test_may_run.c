@@ -215,6 +215,28 @@ while_it_is_stopped_nothing_may_run(void **state) /* 3.6: else it comes again be
     assert_int_equal(may_run(&world), BW_MAY_RUN_STOPPING);
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
     assert_int_equal(may_run(&world), BW_MAY_RUN_STOPPING); /* until status has said so */
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world.guard.mirror.stop_seen);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_STOPPED); /* the epoch may end beside it */
+    run(&world, 2, BW_ACTION_START, 9);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_LEASE);
+}
+
+static void
+what_has_crashed_may_run_again(void **state) /* its supervisor asks: no stop was ordered */
+{
+    struct world world;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_true(arm(&world, 2, BEGIN_MS));
+    run(&world, 2, BW_ACTION_START, 7);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    run(&world, 2, BW_ACTION_STATUS, 8);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world.guard.mirror.stop_seen);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_LEASE);
 }
 
 static void an_epoch_that_ends_may_not_run(void **state) /* I1, 3.4, ended */
@@ -346,6 +368,7 @@ int main(void)
         cmocka_unit_test(a_fence_that_has_begun_lets_nothing_run),
         cmocka_unit_test(what_a_failed_fence_left_may_not_run),
         cmocka_unit_test(while_it_is_stopped_nothing_may_run),
+        cmocka_unit_test(what_has_crashed_may_run_again),
         cmocka_unit_test(an_epoch_that_ends_may_not_run),
         cmocka_unit_test(what_a_person_lets_serve_may_run_once_it_is_mirrored),
         cmocka_unit_test(without_its_agent_and_until_that_has_begun_again_no_override_may_run),

@@ -406,6 +406,11 @@ static void one_that_begins_with_an_open_epoch_fences_it_unless_told(void **stat
     tick_at(107000);
     assert_non_null(strstr(world.log, "FENCE"));
 
+    begin_with(&memory); /* a guess is no deadline: what it is told first stands, also earlier */
+    tell(3, 4000);
+    tick_at(101000);
+    assert_non_null(strstr(world.log, "FENCE"));
+
     begin_with(&(struct bw_second_memory){.epoch = 3, .is_over = true, .fence_ns = 1});
     tick_at(200000);
     assert_null(strstr(world.log, "FENCE"));

@@ -207,6 +207,7 @@ struct bw_guard_shown {
     uint32_t loop_delay_ms; /* its own loop starts it, and has so long after asking (3.4, driver);
                                0: the guard does */
     bool loop_may;          /* a start was ordered of it, or it was seen to serve under its lease */
+    bool is_stopped;        /* by a stop or fence whose end was seen; no start was ordered since */
     bool fence_begun; /* of armed_epoch, or of what a person let serve */
     bool fence_failed;
     enum bw_action_kind running; /* NONE: no action does */

@@ -20,6 +20,7 @@
     X(FENCING, "fencing", "it is being fenced here, or was, in this epoch")                        \
     X(ENDING, "ending", "its epoch is ending here, or a newer one was seen")                       \
     X(STOPPING, "stopping", "the guard is stopping it here")                                       \
+    X(STOPPED, "stopped", "the guard has stopped it here, and no start was ordered since")         \
     X(FENCE_WINDOW, "fence_window", "its lease is so near its end that nothing may start")         \
     X(OVERRIDE_WAITS, "override_waits",                                                            \
       "a person lets it serve here, and its agent has not begun to (again)")                       \

@@ -166,6 +166,7 @@ struct bw_second {
     uint64_t look_took_ns;          /* and took so long */
     bool agent_says_serves;         /* the newest answer, of the epoch that is armed */
     struct bw_instant told_at;      /* when the question of the newest answer left */
+    bool end_is_grace;   /* nobody has told it at all: the first who does is right, be it earlier */
     bool end_is_guessed; /* it began with an open epoch, of which nobody has told it since, whatever
                             its mirror says: its agent's lease may go on */
 };

@@ -87,7 +87,8 @@ enum bw_units_of { BW_UNITS_OF_SYSTEMD, BW_UNITS_OF_COMPOSE };
 struct bw_units {
     struct bw_script_runner *runner;
     const struct bw_unit_manager *manager;
-    char tool[256];                               /* its path; tests put their own here */
+    char tool[256];     /* its path; "": there was none at the last look */
+    bool is_tool_given; /* else it is looked for each time */
     char names[BW_UNITS_MAX][BW_UNIT_NAME_BYTES]; /* as the group has them: units, or projects */
     size_t name_count;
     /* One for each name; of a compose project those that the last look has seen: none, before */
@@ -104,12 +105,13 @@ struct bw_units {
         seen[BW_UNITS_SEEN_MAX]; /* of the look at work; taken over whole or not at all */
     size_t seen_count;
     bool is_new_block;
+    size_t said_bytes; /* by that look */
     bool is_too_much; /* what was said is not understood, or too much of it */
 };
 
 /* `names` as systemd writes them, with their suffix (harbor.service), or compose projects:
  * BW_ERR_INVALID. No more than BW_UNITS_MAX: BW_ERR_LIMIT. `tool`: a path, or NULL for systemctl,
- * and for docker or else podman, where distributions have them. BW_ERR_NOT_FOUND: it is not there.
+ * and for docker or else podman, where distributions have them.
  * Keeps none of its arguments but the runner. */
 BW_MUST_CHECK enum bw_err bw_units_init(struct bw_units *units, struct bw_script_runner *runner,
                                         enum bw_units_of of, const char *const *names, size_t count,

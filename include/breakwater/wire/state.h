@@ -125,6 +125,7 @@ struct bw_guard_reach_file {
     uint32_t variable_count;
     struct bw_guard_variable variables[BW_GUARD_VARIABLES_MAX];
     bool allow_writable_scripts;
+    char container_tool[1024]; /* "": none was given */
 };
 BW_MUST_CHECK enum bw_err bw_guard_reach_encode(const struct bw_guard_reach_file *file, void *out,
                                                 size_t out_max, size_t *out_size,
