@@ -1,6 +1,6 @@
-/* What is enforced from mirrors alone: by a guard that cannot start, of a cluster that is no more, of a group
- * that the file does not name. Real processes; the guard that armed and its enforcer are killed together.
- * Design 3.4. */
+/* What is enforced from mirrors alone: by a guard that cannot start, of a cluster that is no more,
+ * of a group that the file does not name. Real processes; the guard that armed and its enforcer are
+ * killed together. Design 3.4. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -175,7 +175,8 @@ static void the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten(void *
     rig_agent_connect(rig, &rig->agent);
     rig_agent_greet(&rig->agent);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_WELCOME_DONE, 1);
-    assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_GROUP_STATE], 0); /* nor is it asked for anything */
+    assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_GROUP_STATE],
+                     0); /* nor is it asked for anything */
     rig_wait_beat(rig, rig_now_ms());
 
     rig_assert_silent_since(rig, end_ms);
@@ -293,6 +294,26 @@ static void a_forgotten_script_that_others_may_write_is_run_as_it_was(void **sta
     rig_assert_silent_since(rig, end_ms);
 }
 
+/* The tool that the file named, and no docker of another place. */
+static void the_containers_of_a_forgotten_group_are_asked_for_as_before(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t end_ms;
+
+    do_in(rig,
+          "printf '#!/bin/sh\\necho asked >>%s/asked\\n' \"$PWD\" >tool.sh && chmod 755 tool.sh && "
+          "cp site.yaml before && sed -i \"s|enforce: cgroup|enforce: containers\\n"
+          "    containers: [p]\\n    container_tool: $PWD/tool.sh|\" site.yaml");
+    end_ms = serve_and_lose_both(rig, 1);
+    do_in(rig, "sed 's/name: g$/name: another/' before >site.yaml && rm asked");
+    rig_guard_start(rig);
+    rig_wait_log(rig, "event=fence.ended");
+
+    assert_true(rig_has(rig, "calls", "fence"));
+    assert_true(rig_has(rig, "asked", "asked"));
+    rig_assert_silent_since(rig, end_ms);
+}
+
 static void put_memory_of_a_newer_version(const struct rig *rig)
 {
     static const struct bw_durable_kind kind = {.magic = "BWGM", .version = 255};
@@ -327,7 +348,8 @@ static void the_lease_of_a_group_that_is_not_loaded_ends(void **state)
     assert_true(rig_has(rig, "calls", "fence"));
     (void)snprintf(look.group, sizeof look.group, "h");
     rig_send(&rig->agent, &look);
-    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, rig->agent.count[BW_GUARD_MESSAGE_RUN_ENDED] + 1);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED,
+             rig->agent.count[BW_GUARD_MESSAGE_RUN_ENDED] + 1);
     assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
     do_in(rig, "cmp state/guard/g.memory before"); /* a person's to look at */
 }
@@ -360,6 +382,7 @@ int main(void)
         TEST(a_directory_of_mirrors_that_is_removed_is_made_again),
         TEST(a_group_that_the_file_forgot_is_fenced_by_its_script),
         TEST(a_forgotten_script_that_others_may_write_is_run_as_it_was),
+        TEST(the_containers_of_a_forgotten_group_are_asked_for_as_before),
         TEST(the_lease_of_a_group_that_is_not_loaded_ends),
         TEST(a_guard_that_loads_no_group_enforces),
     };
