@@ -150,6 +150,8 @@ static void must_serve(struct sim_world *world, uint64_t calm_ns)
         checks->settled_serving[i] = checks->serving[i];
         checks->settled_epoch[i] = group == NULL ? 0 : group->epoch;
     }
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        checks->settled_boots[site] = sim_site(world, site)->boots;
     sim_check_override_settled(world);
     if (world->setting.has_second_enforcer)
         sim_check_second_settled(world);
@@ -178,11 +180,27 @@ void sim_check_liveness_begin(struct sim_world *world)
     sim_world_at(world, world->plan->calm_ns[0], calm_begins, 0);
 }
 
+bool sim_checks_is_calm(struct sim_world *world, uint32_t site)
+{
+    const struct sim_host *host = sim_site(world, site);
+
+    return world->checks->is_settled && host->is_up &&
+           host->boots == world->checks->settled_boots[site];
+}
+
+static bool is_calm_everywhere(struct sim_world *world)
+{
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        if (!sim_checks_is_calm(world, site))
+            return false;
+    return true;
+}
+
 void sim_check_liveness_at_end(struct sim_world *world)
 {
     const struct sim_checks *checks = world->checks;
 
-    for (uint32_t i = 0; checks->is_settled && i < world->setting.group_count; i++) {
+    for (uint32_t i = 0; is_calm_everywhere(world) && i < world->setting.group_count; i++) {
         const struct bw_group *group = group_of(world, i);
 
         if (checks->serving[i] != checks->settled_serving[i] || group == NULL ||

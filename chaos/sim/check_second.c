@@ -281,7 +281,7 @@ void sim_check_second_steps(struct sim_process *enforcer, uint32_t group,
 void sim_check_second_begins(struct sim_world *world, uint32_t site, uint32_t group, uint64_t epoch)
 {
     sim_count(world, "second:fences");
-    if (world->checks->is_settled)
+    if (sim_checks_is_calm(world, site))
         sim_fail(world, "liveness",
                  "the second enforcer of %s fences epoch %" PRIu64 " of %s in calm",
                  sim_site(world, site)->name, epoch, world->group_names[group]);

@@ -254,6 +254,8 @@ struct sim_checks {
     bool is_settled; /* false: the bound was longer than the calm, nothing was judged */
     uint32_t settled_serving[SIM_GROUPS_MAX]; /* bits */
     uint64_t settled_epoch[SIM_GROUPS_MAX];
+    uint32_t settled_boots[SIM_SITES_MAX]; /* more: somebody has taken its power away since
+                                              (force-release) */
 };
 
 /* Of an entry; of what the disk of this witness holds. */
@@ -304,6 +306,8 @@ bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site, uint32_
 /* A fence script that hangs for ever is ended by a person alone where the service was not seen
  * inside (3.2.4). */
 bool sim_checks_is_fenced_for_ever(struct sim_world *world, uint32_t group);
+/* Every fault is over, and nobody has switched that site off since. */
+bool sim_checks_is_calm(struct sim_world *world, uint32_t site);
 
 /* What nobody has ordered at this site is ended by then, once nothing disturbs it any more. */
 uint64_t sim_checks_found_out_ns(const struct sim_world *world, uint32_t site);

@@ -246,6 +246,7 @@ static bool forget_group(struct sim_world *world, struct sim_incident *incident)
     incident->others = 0;
     if (!is_reload && !begin_anew(world, incident))
         return false;
+    sim_checks_disturb(world, incident->b, incident->until_ns); /* nobody there looks at it */
     set_unnamed(world, incident, true);
     if (is_reload)
         reload_site(world, incident);

@@ -42,8 +42,8 @@ static void judge_mode(struct bw_evaluation *eval)
 }
 
 /* A leader chooses among sites once all are connected, or had the time to be: since it leads, or
- * since any of them is again. Who is first when all links come back may stand beside one that
- * serves by a person's word (4, 3.8). */
+ * since any of them is again, or has spoken in an older generation (3.9). Who is first when all
+ * links come back may stand beside one that serves by a person's word (4, 3.8). */
 static void judge_reports(struct bw_evaluation *eval)
 {
     uint64_t window_ns = bw_policy_freshness_ns(eval->group);
@@ -54,6 +54,8 @@ static void judge_reports(struct bw_evaluation *eval)
     uint32_t contact_count = 0;
 
     for (int site = 0; site < (int)spec->site_count; site++) {
+        if (bw_instant_is_later(watch->behind[site].at, since))
+            since = watch->behind[site].at;
         if (bw_policy_connected(eval->group, watch, site, eval->now) == NULL)
             continue;
         contact_count++;

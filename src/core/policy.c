@@ -503,6 +503,9 @@ uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct b
     uint64_t longest_ns = 0;
 
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
+    if (watch->behind[site].overrides) /* 3.9 */
+        longest_ns = bw_instant_wait_left_ns(now,
+                                             bw_instant_add(watch->behind[site].at, freshness_ns));
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_contact *contact = &watch->reports[site].by_instance[i];
         uint64_t left_ns = bw_instant_wait_left_ns(now,

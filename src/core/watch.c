@@ -28,6 +28,7 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
     struct bw_site_reports reports[BW_SITES_MAX];
     struct bw_instant connected_since[BW_SITES_MAX] = {0};
     struct bw_instant two_way_since[BW_SITES_MAX] = {0};
+    struct bw_behind behind[BW_SITES_MAX] = {0};
     struct bw_lag_sample lag[BW_SITES_MAX] = {0};
     struct bw_instant maintenance_applied[BW_SITES_MAX] = {0};
     struct bw_rate rates[BW_SITES_MAX];
@@ -42,6 +43,7 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
             reports[to] = watch->reports[from];
             connected_since[to] = watch->connected_since[from];
             two_way_since[to] = watch->two_way_since[from];
+            behind[to] = watch->behind[from];
             lag[to] = watch->lag[from];
             maintenance_applied[to] = watch->maintenance_applied[from];
             rates[to] = watch->rates[from];
@@ -49,6 +51,7 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
     memcpy(watch->reports, reports, sizeof(reports));
     memcpy(watch->connected_since, connected_since, sizeof(connected_since));
     memcpy(watch->two_way_since, two_way_since, sizeof(two_way_since));
+    memcpy(watch->behind, behind, sizeof(behind));
     memcpy(watch->lag, lag, sizeof(lag));
     memcpy(watch->maintenance_applied, maintenance_applied, sizeof(maintenance_applied));
     memcpy(watch->rates, rates, sizeof(rates));

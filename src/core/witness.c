@@ -129,6 +129,23 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
     bw_watch_on_applied(watch, group, command, witness->cluster->applied_index, now);
 }
 
+/* 3.9: who may yet obey the witnesses of before is told, and not counted. Nobody is granted beside
+ * it before it has had the time to say the same anew, nor confirmed beside what it serves by a
+ * person's word. */
+static void note_behind(struct bw_witness *witness, const struct bw_sync *sync,
+                        struct bw_instant received)
+{
+    for (uint32_t i = 0; i < sync->group_count; i++) {
+        const int group = bw_cluster_find(witness->cluster, sync->groups[i].name);
+        const int site = group < 0 ? -1
+                                   : bw_spec_find_site(&group_at(witness, group)->spec, sync->site);
+
+        if (site >= 0)
+            witness->watches[group].behind[site] = (struct bw_behind){
+                received, sync->groups[i].report.override != BW_OVERRIDE_NONE};
+    }
+}
+
 uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
                             uint64_t relayed_by, struct bw_instant received)
 {
@@ -138,8 +155,10 @@ uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sy
         return 0;
     if (sync->generation > witness->cluster->generation)
         return 0; /* a recovery has left this witness behind */
-    if (!bw_id_is_none(sync->cluster_id) && sync->generation < witness->cluster->generation)
-        return 0; /* 3.9: who may yet obey the witnesses of before is told, and not counted */
+    if (!bw_id_is_none(sync->cluster_id) && sync->generation < witness->cluster->generation) {
+        note_behind(witness, sync, received);
+        return 0;
+    }
     for (uint32_t i = 0; i < sync->group_count; i++) {
         int group_index = bw_cluster_find(witness->cluster, sync->groups[i].name);
 

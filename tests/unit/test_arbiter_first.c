@@ -184,6 +184,29 @@ static void an_initial_primary_waits_for_the_window_of_a_new_leader(void **state
     assert_rule("A6");
 }
 
+/* 3.9: what it says does not count yet, and it may serve: it says so in a moment. */
+static void an_initial_primary_waits_for_who_speaks_in_an_older_generation(void **state)
+{
+    struct bw_spec spec;
+
+    (void)state;
+    world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    world.cluster.generation = 7;
+    world.sites[A].generation = 6;
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, 10000);
+    assert_held("reports", -1);
+    assert_null(world_gate(&world, "override", B));
+    world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    assert_held("override", B);
+
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 3500);
+    assert_rule("A6");
+}
+
 /* I1, H17: the report of the site that was let go counts once it confirmed, or after the wait. */
 static void a_site_that_was_let_go_confirms_or_is_waited_for(void **state)
 {
@@ -368,6 +391,7 @@ int main(void)
         cmocka_unit_test(an_initial_primary_waits_until_what_another_said_is_stale),
         cmocka_unit_test(an_initial_primary_that_serves_is_adopted_beside_an_unclear_site),
         cmocka_unit_test(an_initial_primary_waits_for_the_window_of_a_new_leader),
+        cmocka_unit_test(an_initial_primary_waits_for_who_speaks_in_an_older_generation),
         cmocka_unit_test(a_site_that_was_let_go_confirms_or_is_waited_for),
         cmocka_unit_test(a_site_that_was_let_go_is_waited_for_over_a_delete),
         cmocka_unit_test(an_adoption_that_expired_unarmed_makes_every_site_report_again),

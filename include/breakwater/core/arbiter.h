@@ -70,6 +70,12 @@ struct bw_remote_fence {
     uint64_t number; /* of the newest ask in this term */
 };
 
+/* A site that has spoken in an older generation of the cluster (3.9): no report of it is kept. */
+struct bw_behind {
+    struct bw_instant at; /* the newest; {0, 0}: none has come */
+    bool overrides;       /* it said so then (3.8) */
+};
+
 /* What one witness remembers about a group beside the log: reports, instants, its own proposals.
  * Volatile. Durations of replicated state are counted from the instant at which this witness applied
  * the entry, after a restart from its start: longer, never shorter (3.1). */
@@ -80,6 +86,7 @@ struct bw_watch {
     struct bw_site_reports reports[BW_SITES_MAX];  /* by site index of the spec */
     struct bw_instant connected_since[BW_SITES_MAX]; /* its reports came without a gap since then */
     struct bw_instant two_way_since[BW_SITES_MAX]; /* and it heard answers, without a longer gap */
+    struct bw_behind behind[BW_SITES_MAX];
     struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, while that served */
     struct bw_rate rates[BW_SITES_MAX];            /* of their clocks against this witness's */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
