@@ -7,6 +7,7 @@ PG_CLUSTER=${1:-}
 problem=$(settings_problem) || fail "$problem; not started"
 ! why=$(unfinished) || fail "$why; not started: rejoin.sh goes on with it"
 look_at_server
+[ "$SERVER" != other ] || fail "$WHY; not started"
 [ "$SERVER" != primary ] || { say "it runs already" && exit 0; }
 forbid_writing || fail "cannot write $PGDATA/standby.signal; not started"
 sync -f "$PGDATA"

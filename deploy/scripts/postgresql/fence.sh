@@ -4,8 +4,7 @@
 # standby too, because a promotion may be under way in it. Exits 0 only when nothing was seen twice.
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
-QUIT_MS=${PG_FENCE_QUIT_MS:-300}
-ROUNDS_MAX=100
+LIMIT_MS=10000 # of a fence by hand: the guard's TERM comes before
 
 # Postmaster first: it would replace what is killed before it.
 signal_all() {
@@ -21,16 +20,20 @@ signal_all() {
     return 0
 }
 
-problem=$(settings_problem) || fail "$problem"
+problem=$(place_problem) || fail "$problem"
+wrong=$(settings_problem) # that holds up no kill
+number_problem PG_FENCE_QUIT_MS 0 1000 >/dev/null || PG_FENCE_QUIT_MS=300
 begun_ms=$(date +%s%3N)
+processes=
+trap 'fail "cut off before it had seen the end; seen last: ${processes:-nothing}"' TERM
 # Before the kill, but a disk that hangs does not hold that up.
 forbid_writing &
-while [ -n "$(jobs -rp)" ] && [ $(($(date +%s%3N) - begun_ms)) -lt "$QUIT_MS" ]; do
+while [ -n "$(jobs -rp)" ] && [ $(($(date +%s%3N) - begun_ms)) -lt "$PG_FENCE_QUIT_MS" ]; do
     sleep 0.01
 done
 clear_rounds=0
 signal=QUIT
-for ((round = 0; round < ROUNDS_MAX; round++)); do
+for ((round = 0; $(date +%s%3N) - begun_ms < LIMIT_MS; round++)); do
     processes=$(list_processes) || fail "cannot see the processes of $PGDATA"
     # What has just died may still be giving back its memory.
     if [ -z "$processes" ] && ! memory_in_use; then
@@ -39,7 +42,7 @@ for ((round = 0; round < ROUNDS_MAX; round++)); do
         continue
     fi
     clear_rounds=0
-    [ $(($(date +%s%3N) - begun_ms)) -ge "$QUIT_MS" ] && signal=KILL
+    [ $(($(date +%s%3N) - begun_ms)) -ge "$PG_FENCE_QUIT_MS" ] && signal=KILL
     if [ $round = 0 ] || [ $signal = KILL ]; then
         signal_all $signal
     fi
@@ -50,4 +53,5 @@ done
 [ -z "$(jobs -rp)" ] || fail "nothing runs, but what starts it next could write"
 drop_stale_locks
 [ -e "$PGDATA/standby.signal" ] || forbid_writing || fail "cannot write $PGDATA/standby.signal"
-exit 0
+! other_answers || fail "$WHY"
+[ -z "$wrong" ] || fail "nothing runs any more; but $wrong"

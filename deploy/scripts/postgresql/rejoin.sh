@@ -5,9 +5,6 @@
 # again: an interrupted rewind or copy is begun anew, and no script starts the server in between.
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
-START_SECONDS=${PG_START_TIMEOUT:-60}
-STREAM_SECONDS=${PG_STREAM_TIMEOUT:-5}
-REWIND_SECONDS=${PG_REWIND_TIMEOUT:-3000}
 COPY=${PG_COPY:-yes}
 KEPT_DIR=$PGDATA.before # one at most: what it had before a new copy
 KEPT_FILES="postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf"
@@ -33,17 +30,17 @@ wait_until_follows() {
 # Nothing was rewound yet: it may simply fit.
 follow_as_it_is() {
     case $SERVER in
-    down | starting) start_standby "$START_SECONDS" || return 1 ;;
+    down | starting) start_standby "$(left "$PG_START_TIMEOUT")" || return 1 ;;
     standby)
         forbid_writing && follow_peer && ask 3 "SELECT pg_reload_conf()" >/dev/null || return 1
         ;;
     esac
-    wait_until_follows "$STREAM_SECONDS"
+    wait_until_follows "$(left "$PG_STREAM_TIMEOUT")"
 }
 
 ensure_down() {
     look_at_server
-    [ "$SERVER" = down ] || stop_server "$START_SECONDS" || fail "cannot stop the standby within $START_SECONDS s"
+    [ "$SERVER" = down ] || stop_server "$(left "$PG_STOP_TIMEOUT")" || fail "cannot stop the standby in time"
     look_at_server
     [ "$SERVER" = down ] || fail "$WHY; it must be down before a rewind or a new copy"
 }
@@ -78,8 +75,8 @@ run_pg_rewind() {
     read -r -a options <<<"${PG_REWIND_OPTIONS:-}"
     # Up to PostgreSQL 15 pg_rewind goes by the peer's last checkpoint: just after a promotion that
     # is one of the old timeline, and it would find nothing to do.
-    ask_peer 120 CHECKPOINT >/dev/null || fail "the peer could not make a checkpoint"
-    as_server timeout --foreground -k 5 "$REWIND_SECONDS" "$PG_BIN/pg_rewind" -D "$PGDATA" \
+    ask_peer "$(left 120)" CHECKPOINT >/dev/null || fail "the peer could not make a checkpoint"
+    as_server timeout --foreground -k 5 "$(left)" "$PG_BIN/pg_rewind" -D "$PGDATA" \
         --no-ensure-shutdown --write-recovery-conf "${options[@]}" \
         --source-server="$(peer_conninfo) connect_timeout=10 dbname=postgres" >&2 && return 0
     why="pg_rewind failed"
@@ -150,7 +147,7 @@ tell_progress() {
 run_pg_basebackup() {
     local slot=()
     [ ${#SLOT_PEERS[@]} = 0 ] || slot=(-S "$(slot_of "$PG_APPLICATION_NAME")")
-    PGOPTIONS="-c wal_sender_timeout=0" as_server timeout --foreground -k 5 "$REWIND_SECONDS" "$PG_BIN/pg_basebackup" \
+    PGOPTIONS="-c wal_sender_timeout=0" as_server timeout --foreground -k 5 "$(left)" "$PG_BIN/pg_basebackup" \
         -D "$COPY_DIR" -c fast -X stream "${slot[@]}" -P -d "$(peer_conninfo) connect_timeout=10" 2>&1 | tell_progress
 }
 
@@ -193,13 +190,14 @@ if [ ! -e "$PGDATA" ] && [ -e "$COPIED_DIR" ]; then
     put_in_place || fail "cannot put $COPIED_DIR in the place of $PGDATA"
 fi
 problem=$(settings_problem) || fail "$problem"
+LIMIT=$PG_REWIND_TIMEOUT
 [ -n "$PEER_CONNINFO" ] || fail "PEER_CONNINFO is not set; nothing was changed"
 [ "$(ask_peer 5 "SELECT pg_is_in_recovery()")" = f ] ||
     fail "the peer is no primary that answers; nothing was changed"
 look_at_server
 case $SERVER in
 primary) fail "this server can write; stop.sh or fence.sh first; nothing was changed" ;;
-unknown) fail "$WHY; nothing was changed" ;;
+unknown | other) fail "$WHY; nothing was changed" ;;
 standby) ! follows_peer || exit 0 ;;
 esac
 why=
@@ -211,12 +209,12 @@ elif [ ! -e "$REWIND_DIR" ]; then
 fi
 ensure_down
 if [ -z "$why" ] && rewind; then
-    if start_standby "$START_SECONDS" && wait_until_follows "$START_SECONDS"; then
+    if start_standby "$(left "$PG_START_TIMEOUT")" && wait_until_follows "$(left "$PG_START_TIMEOUT")"; then
         exit 0
     fi
     why="rewound, and does not follow ($WHY)"
     ensure_down
 fi
 make_copy
-start_standby "$START_SECONDS" || fail "the new copy does not come up ($WHY); see $PG_LOG"
-wait_until_follows "$START_SECONDS" || fail "the new copy does not stream after $START_SECONDS s; see $PG_LOG"
+start_standby "$(left "$PG_START_TIMEOUT")" || fail "the new copy does not come up ($WHY); see $PG_LOG"
+wait_until_follows "$(left "$PG_START_TIMEOUT")" || fail "the new copy does not stream within $LIMIT s; see $PG_LOG"

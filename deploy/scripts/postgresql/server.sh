@@ -39,6 +39,12 @@ PG_APPLICATION_NAME=${PG_APPLICATION_NAME:-${BREAKWATER_SITE:-breakwater}}
 read -ra SYNC_PEERS <<<"${PG_SYNC_PEER:-}"
 read -ra SLOT_PEERS <<<"${PG_SLOTS:-}"
 PG_SYNC_ALONE=${PG_SYNC_ALONE:-commit}
+PG_START_TIMEOUT=${PG_START_TIMEOUT:-90}
+PG_STOP_TIMEOUT=${PG_STOP_TIMEOUT:-90}
+PG_TARGET_TIMEOUT=${PG_TARGET_TIMEOUT:-10}
+PG_STREAM_TIMEOUT=${PG_STREAM_TIMEOUT:-5}
+PG_REWIND_TIMEOUT=${PG_REWIND_TIMEOUT:-3000}
+PG_FENCE_QUIT_MS=${PG_FENCE_QUIT_MS:-300}
 # There while a rewind has begun and not ended: then nothing may start the server. Beside PGDATA,
 # because pg_rewind deletes in it what its source does not have.
 REWIND_DIR=$PGDATA.rewinding
@@ -82,6 +88,13 @@ refuse() {
     exit "$NOTHING_CHANGED"
 }
 
+# left [MOST]: the seconds that this script has left of LIMIT, at least 1.
+left() {
+    local left=$((LIMIT - SECONDS))
+    [ $left -le "${1:-$left}" ] || left=$1
+    echo $((left > 0 ? left : 1))
+}
+
 find_bin() {
     local pg_ctl
     [ -z "$PG_BIN" ] || return 0
@@ -94,9 +107,14 @@ find_bin() {
 }
 find_bin
 
-# What is wrong with the settings; empty and success when nothing is.
-settings_problem() {
-    local name
+# number_problem NAME LEAST MOST: what is wrong with it; success when nothing is.
+number_problem() {
+    [[ ${!1} =~ ^(0|[1-9][0-9]{0,5})$ ]] && [ "${!1}" -ge "$2" ] && [ "${!1}" -le "$3" ] ||
+        { echo "$1 must be a whole number from $2 to $3, not '${!1}'" && return 1; }
+}
+
+# What keeps a script from finding the processes of this server; success when nothing does.
+place_problem() {
     case $PG_CLUSTER in
     '') ;;
     *[!A-Za-z0-9_./-]* | */*/* | /* | */) echo "PG_CLUSTER must be VERSION/NAME, not '$PG_CLUSTER'" && return 1 ;;
@@ -108,10 +126,16 @@ settings_problem() {
     *) echo "PGDATA must be an absolute path, not '$PGDATA'" && return 1 ;;
     esac
     [ -f "$PGDATA/PG_VERSION" ] || { echo "$PGDATA is no data directory (not mounted?)" && return 1; }
-    [ -x "$PG_BIN/postgres" ] ||
-        { echo "no PostgreSQL programs found; set PG_BIN" && return 1; }
     [ "$(id -u)" = 0 ] || [ "$(id -un)" = "$PG_OS_USER" ] ||
         { echo "must run as root or as $PG_OS_USER" && return 1; }
+}
+
+# What is wrong with the settings; success when nothing is.
+settings_problem() {
+    local name
+    place_problem || return 1
+    [ -x "$PG_BIN/postgres" ] ||
+        { echo "no PostgreSQL programs found; set PG_BIN" && return 1; }
     [ -z "$UNIT" ] || [ -z "${BREAKWATER_REACH:-}" ] || [ -n "$(reach_dir)" ] ||
         { echo "a server in $UNIT has no mark of the guard: that needs cgroups" && return 1; }
     case $PG_SYNC_ALONE in
@@ -123,12 +147,22 @@ settings_problem() {
         *[!A-Za-z0-9_.-]*) echo "'$name' is no name: letters, digits, _ . -" && return 1 ;;
         esac
     done
+    for name in "${SYNC_PEERS[@]}" "${SLOT_PEERS[@]}"; do
+        [ "$name" != "$PG_APPLICATION_NAME" ] ||
+            { echo "PG_SYNC_PEER and PG_SLOTS name the other sites, not this one, '$name'" && return 1; }
+    done
     case $PEER_CONNINFO in
     *://* | *$'\n'*) echo "PEER_CONNINFO must be of the form 'host=… port=… user=…'" && return 1 ;;
     esac
+    # It goes into argument lists and files.
+    [[ ! $PEER_CONNINFO =~ password[[:blank:]]*= ]] ||
+        { echo "PEER_CONNINFO must not have a password: ~/.pgpass has it, or a file that passfile= names" && return 1; }
     [ ${#SYNC_PEERS[@]} -le 1 ] || [ ${#SYNC_PEERS[@]} = ${#PEERS[@]} ] ||
         { echo "PG_SYNC_PEER must name the hosts of PEER_CONNINFO, in their order" && return 1; }
-    return 0
+    number_problem PGPORT 1 65535 && number_problem PG_FENCE_QUIT_MS 0 1000 || return 1
+    for name in START STOP TARGET STREAM REWIND; do
+        number_problem "PG_${name}_TIMEOUT" 1 86400 || return 1
+    done
 }
 
 # What a rejoin has begun and not ended, which only rejoin.sh goes on with; fails where there is none.
@@ -265,8 +299,18 @@ lsn_number() {
 
 # ---- what it is ---------------------------------------------------------------------------------
 
+# Somebody answers where this server would, though nothing of this data directory was seen to run: sets
+# directory, his, and WHY.
+other_answers() {
+    as_server timeout --foreground -k 1 2 "$PG_BIN/pg_isready" -q -t 1 -h "$PGHOST" -p "$PGPORT" 2>/dev/null
+    [ $? -le 1 ] || return 1
+    directory=$(ask 1 "SHOW data_directory") || directory=$(sed -n 2p "$PGHOST/.s.PGSQL.$PGPORT.lock" 2>/dev/null)
+    WHY="nothing of $PGDATA runs, and a server of ${directory:-an unknown directory} answers at $PGHOST:$PGPORT"
+}
+
 # Sets SERVER, and WHY for people:
 #   down      nothing of this data directory runs
+#   other     nor does it, and another server answers in its place: is this the right directory?
 #   standby   it answers and cannot commit
 #   starting  a standby that does not let anybody in yet; it cannot commit either
 #   primary   it answers and can commit
@@ -280,8 +324,13 @@ look_at_server() {
         return 0
     fi
     if [ -z "$processes" ]; then
-        WHY="its shared memory is in use"
-        memory_in_use || { SERVER=down && WHY="nothing runs"; }
+        if memory_in_use; then
+            WHY="its shared memory is in use"
+        elif ! other_answers; then
+            SERVER=down WHY="nothing runs"
+        elif [ ! "$directory" -ef "$PGDATA" ]; then # else it has just come up
+            SERVER=other
+        fi
         return 0
     fi
     postmaster=$(postmaster_pid)

@@ -3,8 +3,6 @@
 # only after a transaction was written. Exits 69 when it refuses before anything was changed.
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
-START_SECONDS=${PG_START_TIMEOUT:-60}
-TARGET_SECONDS=${PG_TARGET_TIMEOUT:-10}
 target=${BREAKWATER_TARGET_POSITION:-}
 
 # Every process of the server into the guard's cgroup: first the postmaster, then what it forked
@@ -34,7 +32,7 @@ is_in_reach_by_mark() {
 
 # What was received is replayed before a promotion ends.
 wait_for_target() {
-    local wanted answer received replayed deadline=$((SECONDS + TARGET_SECONDS))
+    local wanted answer received replayed deadline=$((SECONDS + $(left "$PG_TARGET_TIMEOUT")))
     [ -n "$target" ] || return 0
     wanted=$(lsn_number "$target") || return 1
     while :; do
@@ -83,30 +81,28 @@ say_control() {
 # At a promotion: `commit`: no commit waits for a standby that may be gone for good, and readiness.sh
 # asks for it again when it streams. `wait`: from the first commit on.
 set_waiting() {
-    local wanted='' round
+    local wanted=''
     [ "$PG_SYNC_ALONE" != wait ] || [ ${#SYNC_PEERS[@]} = 0 ] || wanted=$(sync_names)
-    for ((round = 0; round < 50; round++)); do
-        [ "$(ask 3 "SHOW synchronous_standby_names")" = "$wanted" ] && return 0
+    until [ "$(ask 3 "SHOW synchronous_standby_names")" = "$wanted" ]; do
+        [ $SECONDS -lt "$LIMIT" ] || return 1
         ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$wanted'" \
             "SELECT pg_reload_conf()" >/dev/null || return 1
         sleep 0.02
     done
-    return 1
 }
 
 promote() {
-    local deadline=$((SECONDS + START_SECONDS))
     while :; do
         look_at_server
         [ "$SERVER" = primary ] && return 0
-        [ "$SERVER" = standby ] &&
-            ask "$START_SECONDS" "SELECT pg_promote(true, $START_SECONDS)" >/dev/null
-        [ $SECONDS -lt $deadline ] || return 1
+        [ "$SERVER" = standby ] && ask "$(left)" "SELECT pg_promote(true, $(left))" >/dev/null
+        [ $SECONDS -lt "$LIMIT" ] || return 1
         sleep 0.05
     done
 }
 
 problem=$(settings_problem) || refuse "$problem"
+LIMIT=$PG_START_TIMEOUT
 ! why=$(unfinished) || refuse "$why; run rejoin.sh first"
 [ -z "$target" ] || lsn_number "$target" >/dev/null || refuse "'$target' is no position"
 reach=$(reach_dir)
@@ -119,26 +115,25 @@ look_at_server
 case $SERVER in
 primary | standby) ;;
 down | starting)
-    start_standby "$START_SECONDS" || [ "$SERVER" = primary ] ||
-        refuse "it does not come up as a standby within $START_SECONDS s ($WHY); see $PG_LOG"
+    start_standby "$(left)" || [ "$SERVER" = primary ] ||
+        refuse "it does not come up as a standby within $LIMIT s ($WHY); see $PG_LOG"
     ;;
 *) refuse "$WHY" ;;
 esac
 [ "$SERVER" = primary ] || wait_for_target ||
-    refuse "position $target is not here after $TARGET_SECONDS s"
+    refuse "position $target is not here in time"
 [ "$SERVER" = primary ] || ! lacks_rows || refuse "$why"
-[ -z "$UNIT" ] || unit_state "$START_SECONDS" >/dev/null || refuse "$UNIT is not up after $START_SECONDS s"
+[ -z "$UNIT" ] || unit_state "$(left)" >/dev/null || refuse "$UNIT is not up after $LIMIT s"
 if [ -n "$reach" ]; then
     enter_reach "$reach" || fail "cannot bring all of its processes into $reach"
 elif [ "$SERVER" = standby ] && ! is_in_reach_by_mark; then
-    stop_server "$START_SECONDS" ||
-        refuse "cannot stop the standby within $START_SECONDS s"
-    start_standby "$START_SECONDS" || [ "$SERVER" = primary ] ||
+    stop_server "$(left)" || refuse "cannot stop the standby within $LIMIT s"
+    start_standby "$(left)" || [ "$SERVER" = primary ] ||
         refuse "the standby does not come up again in reach of the guard ($WHY); see $PG_LOG"
 fi
 if [ "$SERVER" != primary ]; then
     set_waiting || fail "cannot set synchronous_standby_names"
-    promote || fail "not promoted after $START_SECONDS s: $WHY"
+    promote || fail "not promoted after $LIMIT s: $WHY"
     say_control
 fi
 keep_slots || say "cannot make the slots of its standbys; readiness.sh tries again"

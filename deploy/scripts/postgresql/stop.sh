@@ -4,19 +4,17 @@
 # stays down: whether its data fits the peer's is for rejoin.sh to find out.
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
-STOP_SECONDS=${PG_STOP_TIMEOUT:-60}
-START_SECONDS=${PG_START_TIMEOUT:-60}
-
 problem=$(settings_problem) || fail "$problem"
+LIMIT=$PG_STOP_TIMEOUT
 look_at_server
+[ "$SERVER" != other ] || fail "$WHY"
 # Also of a standby: a promotion that a killed start.sh asked for may be under way in it.
 forbid_writing || fail "cannot write $PGDATA/standby.signal"
 if [ "$SERVER" != down ]; then
     # Makes the one inside the shutdown short.
-    [ "$SERVER" != primary ] || ask "$STOP_SECONDS" CHECKPOINT >/dev/null ||
+    [ "$SERVER" != primary ] || ask "$(left $((LIMIT / 2)))" CHECKPOINT >/dev/null ||
         say "the checkpoint before the shutdown failed; going on"
-    stop_server "$STOP_SECONDS" ||
-        fail "the fast shutdown failed or takes longer than $STOP_SECONDS s"
+    stop_server "$(left)" || fail "the fast shutdown failed or takes longer than $LIMIT s"
     look_at_server
 fi
 [ "$SERVER" = down ] || fail "after the shutdown: $WHY"
@@ -27,7 +25,7 @@ case $state in
 *) say "not started as a standby: its state is '$state'" && exit 0 ;;
 esac
 # Down is what was asked for; that it follows at once is more.
-start_standby "$START_SECONDS" || say "it is down, but does not come up as a standby; see $PG_LOG"
+start_standby "$(($(left) + 10))" || say "it is down, but does not come up as a standby; see $PG_LOG"
 case $SERVER in
 down | standby | starting) ;;
 *) fail "$WHY" ;;
