@@ -26,6 +26,7 @@ REDIS_HOST=${REDIS_HOST:-}
 DOCKER_ROOT=${DOCKER_ROOT:-/var/lib/docker}
 EPOCH=${BREAKWATER_EPOCH:-0}
 NOTHING_CHANGED=69
+HEALTH_SECONDS=5
 GATES=$HARBOR_STATE_DIR/gates
 
 say() {
@@ -88,6 +89,14 @@ compose() {
 
 ask_docker() {
     timeout -k 1 "$HARBOR_CALL_TIMEOUT" docker "$@" </dev/null
+}
+
+# Why dockerd is of no use: empty and success when it answers, and has its containers where they are looked for.
+docker_problem() {
+    local root
+    root=$(ask_docker info -f '{{.DockerRootDir}}' 2>/dev/null) && [ -n "$root" ] ||
+        { echo "dockerd does not answer" && return 1; }
+    [ "$root" -ef "$DOCKER_ROOT" ] || { echo "DOCKER_ROOT is $DOCKER_ROOT, but docker info says $root" && return 1; }
 }
 
 # ---- its containers, without dockerd --------------------------------------------------------------------
@@ -193,7 +202,7 @@ may_start() {
 }
 
 make_state() {
-    mkdir -p "$GATES" "$HARBOR_STATE_DIR/open/door" && chmod 700 "$HARBOR_STATE_DIR"
+    [[ $HARBOR_STATE_DIR == /* ]] && mkdir -p "$GATES" "$HARBOR_STATE_DIR/open/door" && chmod 700 "$HARBOR_STATE_DIR"
 }
 
 is_open() {
@@ -219,14 +228,15 @@ list_open() {
 }
 
 # No start of this epoch or an older one begins from here: one that opened its gate before finds the epoch over, or its
-# gate closed.
+# gate closed. Of both what can be done is done.
 end_epoch() {
-    make_state || return 1
+    local status=0
+    make_state || status=1
     if [ "$EPOCH" -gt "$(ended_epoch)" ]; then
-        echo "$EPOCH" >"$HARBOR_STATE_DIR/ended.$$" && mv -f "$HARBOR_STATE_DIR/ended.$$" "$HARBOR_STATE_DIR/ended" ||
-            return 1
+        { echo "$EPOCH" >"$HARBOR_STATE_DIR/ended.$$" &&
+            mv -f "$HARBOR_STATE_DIR/ended.$$" "$HARBOR_STATE_DIR/ended"; } 2>/dev/null || status=1
     fi
-    close_gates
+    close_gates && return $status
 }
 
 # Closed gates that no container mounts are not needed any more.
@@ -240,9 +250,9 @@ remove_closed_gates() {
 
 # ---- health ---------------------------------------------------------------------------------------------
 
-# healthy only when Harbor, and each of its components, says so; the code 200 is not enough.
+# healthy only when Harbor, and each of its components, says so; the code 200 is not enough. `unhealthy` is Harbor's word too.
 health() {
-    local body status words=(-q -s --noproxy '*' --connect-timeout 3 --max-time 5 --max-filesize 65536)
+    local body status words=(-q -s --noproxy '*' --connect-timeout 3 --max-time "$HEALTH_SECONDS" --max-filesize 65536)
     [ -z "$HARBOR_CONNECT_TO" ] || words+=(--connect-to "::$HARBOR_CONNECT_TO")
     [ -z "$HARBOR_CA" ] || words+=(--cacert "$HARBOR_CA")
     body=$(curl "${words[@]}" "$HARBOR_HEALTH_URL" </dev/null)
@@ -250,7 +260,11 @@ health() {
     case $status in
     0)
         body=$(tr -d ' \n\r\t' <<<"$body" | grep -oE '"status":"[^"]*"' | sort -u)
-        [ "$body" = '"status":"healthy"' ] && echo healthy || echo unhealthy
+        case $body in
+        '"status":"healthy"') echo healthy ;;
+        '') echo "not Harbor's" ;;
+        *) echo unhealthy ;;
+        esac
         ;;
     6 | 7 | 28) echo silent ;;
     *) echo "unclear (curl $status)" ;;
@@ -264,17 +278,20 @@ look_at_harbor() {
     local said returning
     STATE=unknown
     look_at_containers || { WHY="the containers of $HARBOR_PROJECT cannot be looked at" && return 0; }
+    said=$(health)
     if [ ${#ALIVE[@]} -gt 0 ]; then
-        said=$(health)
         WHY="processes of $HARBOR_PROJECT run, and $HARBOR_HEALTH_URL is $said"
         [ "$said" != healthy ] || STATE=started
         return 0
     fi
     returning=$(list_returning "${IDS[@]}")
-    if [ -n "$(list_open starting)" ]; then
+    if [[ $said == *healthy ]]; then
+        WHY="a Harbor answers ($said) at $HARBOR_HEALTH_URL, and no process of $HARBOR_PROJECT runs: one of"
+        WHY+=" HARBOR_PROJECT, DOCKER_ROOT, HARBOR_CONNECT_TO is wrong, or something else was started"
+    elif [ -n "$(list_open starting)" ]; then
         WHY="a start was begun, and nobody has seen its end"
     elif [ -n "$returning" ]; then
-        WHY="dockerd may start ${returning:0:12} by itself: run stop.sh"
+        WHY="dockerd may start ${returning:0:12} by itself, which start.sh has not made: run stop.sh"
     else
         STATE=stopped WHY="no process of $HARBOR_PROJECT, and none is to come"
     fi

@@ -1,18 +1,21 @@
 #!/bin/bash
 # The fast cut, without dockerd: nothing of an older order can start any more, then every process in the cgroups of the
-# project's containers gets KILL. Exits 0 only when none was seen twice, and none can come by itself.
+# project's containers gets KILL. Exits 0 only when none was seen twice, none can come by itself, and no Harbor answers.
+#
+# What is wrong with a setting or the disk is told at the end: what can be found is killed first.
 . "${BASH_SOURCE[0]%/*}/compose.sh"
 
 ROUNDS_MAX=400
+HEALTH_SECONDS=1
 
 # shellcheck disable=SC2119
-problem=$(settings_problem) || fail "$problem"
-end_epoch || fail "the gate in $HARBOR_STATE_DIR cannot be closed"
+problem=$(settings_problem)
+end_epoch || problem=${problem:-what is ended cannot be noted in $HARBOR_STATE_DIR}
 # What a start has noted needs no disk, which may hang.
 mapfile -t IDS < <(grep -xE '[0-9a-f]{64}' "$HARBOR_STATE_DIR/ids" 2>/dev/null)
 mapfile -t ALIVE < <(list_cgroups "${IDS[@]}")
 kill_cgroups "${ALIVE[@]}"
-look_at_containers || fail "the containers of $HARBOR_PROJECT cannot be looked at"
+look_at_containers || fail "the containers of $HARBOR_PROJECT cannot be looked at${problem:+: $problem}"
 # Who has a restart policy and no gate was not started by start.sh: only dockerd can be told to let it be, and before it
 # ends: a restart that dockerd has begun is not taken back.
 returning=$(list_returning "${IDS[@]}")
@@ -27,5 +30,6 @@ for ((round = 0; round < ROUNDS_MAX && clear_rounds < 2; round++)); do
     clear_rounds=$((${#ALIVE[@]} == 0 ? clear_rounds + 1 : 0))
 done
 [ $clear_rounds = 2 ] || fail "still alive after KILL: ${ALIVE[*]}"
-returning=$(list_returning "${IDS[@]}")
-[ -z "$returning" ] || fail "nothing runs, but dockerd may start ${returning:0:12} again, which start.sh has not made"
+[ -z "$problem" ] || fail "nothing is seen to run, but $problem"
+look_at_harbor
+[ "$STATE" = stopped ] || fail "$WHY"

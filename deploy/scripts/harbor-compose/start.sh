@@ -23,7 +23,7 @@ is_listening() {
 
 # Until the database and Redis take connections, and dockerd answers; says what does not.
 wait_for_needs() {
-    local end=$((SECONDS + HARBOR_WAIT_TIMEOUT)) port address missing
+    local end=$((SECONDS + HARBOR_WAIT_TIMEOUT)) port address missing problem
     port=$(harbor_yml read "$harbor" | awk '/\.port / { print $2; exit }')
     address=${REDIS_HOST%%,*}
     while :; do
@@ -35,7 +35,7 @@ wait_for_needs() {
             [[ $address == *:* ]] || port=6379
             is_listening "${address%:*}" "$port" || missing="nothing listens at Redis, ${address%:*}:$port"
         fi
-        ask_docker version >/dev/null 2>&1 || missing="dockerd does not answer"
+        problem=$(docker_problem) || missing=$problem
         [ -n "$missing" ] || return 0
         [ $SECONDS -lt $end ] || { echo "$missing" && return 1; }
         sleep 0.5
@@ -114,8 +114,9 @@ fi
 say "up"
 compose "$(left)" -f "$HARBOR_STATE_DIR/override.yml" up -d --remove-orphans >&2 ||
     fail "compose up failed, or took longer than $HARBOR_START_TIMEOUT s"
+ids=$(list_containers) && [ -n "$ids" ] || fail "compose up has made no container of $HARBOR_PROJECT in $DOCKER_ROOT"
 # For a fence while the disk hangs.
-list_containers >"$HARBOR_STATE_DIR/ids.part" && mv -f "$HARBOR_STATE_DIR/ids.part" "$HARBOR_STATE_DIR/ids"
+echo "$ids" >"$HARBOR_STATE_DIR/ids.part" && mv -f "$HARBOR_STATE_DIR/ids.part" "$HARBOR_STATE_DIR/ids"
 remove_closed_gates
 until said=$(health) && [ "$said" = healthy ]; do
     [ $SECONDS -lt $deadline ] || fail "not healthy after $HARBOR_START_TIMEOUT s: $HARBOR_HEALTH_URL is $said"

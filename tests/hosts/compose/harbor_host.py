@@ -23,6 +23,7 @@ SCRIPTS = pathlib.Path(os.environ.get("BREAKWATER_COMPOSE_SCRIPTS", TOP / "deplo
 PASSWORD = "marker-of-the-database-3f7c"
 REDIS_PASSWORD = "marker-of-redis-91be"
 IMAGE = "breakwater/harbor-lab:1"
+PREPARE_IMAGE = "breakwater/prepare:1"
 DOCKERD = """umount -l /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || exit 1
 exec dockerd --data-root {0}/docker --exec-root {0}/exec -H unix://{0}/docker.sock --pidfile {0}/docker.pid \\
     --storage-driver vfs --iptables=false --ip6tables=false --bridge=none --exec-opt native.cgroupdriver=cgroupfs \\
@@ -216,6 +217,7 @@ class HarborHost:
 
     def load_image(self):
         run("docker", "-H", f"unix://{self.folder}/docker.sock", "import", make_image(self.folder), IMAGE)
+        run("docker", "-H", f"unix://{self.folder}/docker.sock", "tag", IMAGE, PREPARE_IMAGE)
 
     def daemons(self):
         """dockerd and its containerd, by what they are: children of what was started here."""
