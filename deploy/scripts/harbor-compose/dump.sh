@@ -1,6 +1,7 @@
 #!/bin/bash
-# Dumps Harbor's databases into HARBOR_DUMP_DIR, reads each dump back, and keeps the newest HARBOR_DUMP_KEEP. As a step of a
-# stop it does so in a planned move alone, and holds up nothing: it says what went wrong, and the stop goes on.
+# Dumps Harbor's databases into HARBOR_DUMP_DIR, reads each dump back, and keeps the newest HARBOR_DUMP_KEEP. One runs at a
+# time, and what a standby has is not dumped. As a step of a stop it does so in a planned move alone, and holds up nothing:
+# it says what went wrong, and the stop goes on.
 # shellcheck disable=SC2015
 . "${BASH_SOURCE[0]%/*}/dumps.sh"
 
@@ -15,7 +16,12 @@ give_up() {
 problem=$(dumps_problem HARBOR_DUMP_KEEP) || give_up "$problem"
 read_databases || give_up "harbor.yml names no databases"
 deadline=$((SECONDS + HARBOR_DUMP_TIMEOUT))
-name=$(date -u +%Y%m%dT%H%M%SZ)
+[ "$(ask_database "${DATABASES[0]}" "SELECT pg_is_in_recovery()")" = f ] ||
+    give_up "$SERVER is a standby, or does not answer: what it has may be old"
+exec {lock}>>"$HARBOR_DUMP_DIR/.lock" && flock -w "$(seconds_left)" "$lock" || give_up "another dump still runs"
+while name=$(date -u +%Y%m%dT%H%M%SZ) && [ -e "$HARBOR_DUMP_DIR/$name" ]; do # two in one second
+    sleep 0.1
+done
 part=$HARBOR_DUMP_DIR/$name.part
 rm -rf "$HARBOR_DUMP_DIR"/????????T??????Z.part
 mkdir -m 700 "$part" || give_up "$part cannot be made"

@@ -9,12 +9,13 @@
 HARBOR_DUMP_DIR=${HARBOR_DUMP_DIR:-}
 HARBOR_DUMP_TIMEOUT=${HARBOR_DUMP_TIMEOUT:-600}
 RESTORED='breakwater: restored from'
+SERVER="PostgreSQL at ${PGHOST:-its socket}:${PGPORT:-5432}"
 
 # Sets DATABASES and OWNERS.
 dumps_problem() {
     local tool name owner
     settings_problem HARBOR_DUMP_TIMEOUT "$@" || return 1
-    for tool in psql pg_dump pg_restore; do
+    for tool in psql pg_dump pg_restore flock; do
         command -v "$tool" >/dev/null || { echo "there is no '$tool' in $PATH" && return 1; }
     done
     [[ $HARBOR_DUMP_DIR == /* ]] && [ -d "$HARBOR_DUMP_DIR" ] ||
@@ -53,6 +54,24 @@ read_databases() {
 # ask_database DATABASE SQL: within what is left of the limit.
 ask_database() {
     PGCONNECT_TIMEOUT=3 timeout -k 1 "$(seconds_left)" psql -XAtq -v ON_ERROR_STOP=1 -d "$1" -c "$2" </dev/null
+}
+
+# Prints nothing where there is no such database, else what was said about it (COMMENT ON), or `none`.
+comment_of() {
+    ask_database postgres "SELECT coalesce(shobj_description(oid, 'pg_database'), 'none') FROM pg_database
+        WHERE datname = '$1'"
+}
+
+# Prints statements that give each of these databases the name NAME_before; 1: prints why that may not be.
+set_aside() {
+    local database kept statements=
+    for database in "$@"; do
+        kept=$(comment_of "${database}_before") || { echo "$SERVER does not answer" && return 1; }
+        [ -z "$kept" ] || { echo "$SERVER has ${database}_before: rename it, or drop it, by hand first" && return 1; }
+        statements+="; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$database'"
+        statements+="; ALTER DATABASE \"$database\" RENAME TO \"${database}_before\""
+    done
+    echo "$statements"
 }
 
 seconds_left() {

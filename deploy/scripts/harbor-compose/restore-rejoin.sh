@@ -1,18 +1,21 @@
 #!/bin/bash
-# At a site of restore.sh alone, once another site serves again: DROPS the databases that restore.sh has made, so that the
-# next restore begins with the newest dump. Others it leaves alone.
+# At a site of restore.sh alone, once another site serves again: the databases that restore.sh has made get the name
+# NAME_before, so that the next restore begins with the newest dump. What was written into them may be nowhere else, so
+# nothing is dropped, and it fails while there is such a one from before. Others it leaves alone.
 . "${BASH_SOURCE[0]%/*}/dumps.sh"
 
 # shellcheck disable=SC2119
 problem=$(dumps_problem) || fail "$problem"
 read_databases || fail "harbor.yml names no databases"
-deadline=$((SECONDS + HARBOR_DUMP_TIMEOUT))
+deadline=$((SECONDS + 60))
 look_at_harbor
 [ "$STATE" = stopped ] || fail "Harbor is not stopped here: $WHY"
+ours=()
 for database in "${DATABASES[@]}"; do
-    ours=$(ask_database postgres "SELECT count(*) FROM pg_database
-        WHERE datname = '$database' AND shobj_description(oid, 'pg_database') LIKE '$RESTORED %'") ||
-        fail "PostgreSQL at ${PGHOST:-its socket} does not answer"
-    [ "$ours" = 0 ] || ask_database postgres "DROP DATABASE \"$database\" WITH (FORCE)" || fail "$database cannot be dropped"
-    [ "$ours" = 0 ] || say "$database, which was restored here, is dropped"
+    comment=$(comment_of "$database") || fail "$SERVER does not answer"
+    [[ $comment != "$RESTORED "* ]] || ours+=("$database")
 done
+[ ${#ours[@]} -gt 0 ] || exit 0
+statements=$(set_aside "${ours[@]}") || fail "$statements"
+ask_database postgres "BEGIN$statements; COMMIT" >/dev/null || fail "they were not renamed: ${ours[*]}"
+say "what was restored here has the names ${ours[*]/%/_before}"
