@@ -468,17 +468,18 @@ static void fence_idle(struct bw_sandbox *sandbox)
 /* False: said. `out_count` of what `out_what` names. */
 static bool end_reach(struct bw_sandbox *sandbox, uint32_t *out_count, const char **out_what)
 {
-    struct bw_diag diag = {0};
+    struct bw_diag diag = {.text = "processes could not be listed, or not ended"};
+    uint32_t here;
     bool is_ended;
 
     *out_what = "processes";
-    if (bw_sandbox_is_managed(sandbox)) {
+    if (bw_sandbox_is_managed(sandbox)) { /* the guard kills its own cgroup as well */
         *out_what = bw_reach_word(sandbox->group->enforce);
         is_ended = bw_sandbox_see_units(sandbox, out_count, &diag) == BW_OK &&
+                   bw_sandbox_end_reach(sandbox, &here) &&
                    bw_sandbox_end_units(sandbox, &diag) == BW_OK;
     } else {
         is_ended = bw_sandbox_end_reach(sandbox, out_count);
-        (void)snprintf(diag.text, sizeof diag.text, "processes could not be listed, or not ended");
     }
     if (!is_ended)
         bw_trial_skip(sandbox->report, BW_TRIAL_REACH_PROVED, "%s", diag.text);
