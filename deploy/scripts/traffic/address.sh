@@ -73,18 +73,18 @@ has_address() {
     line=$(line_of_address) && [ -n "$line" ] && [[ $line != *tentative* && $line != *dadfailed* ]]
 }
 
-# It is not there: seen, not guessed.
+# It is on no interface of this host: seen, not guessed.
 is_gone() {
-    local line
-    has_interface || return 0
-    line=$(line_of_address) && [ -z "$line" ]
+    local lines
+    lines=$(ip -o addr show to "$address") && [ -z "$lines" ]
 }
 
+# From every interface, with the prefix that the kernel has: both may have been another one's choice.
 remove_address() {
-    local words
-    # As the kernel has it: its prefix may be another one's choice.
-    words=$(line_of_address | awk '{ for (i = 1; i < NF; i++) if ($i ~ /^inet6?$/) { print $(i + 1); exit } }')
-    [ -z "$words" ] || ip addr del "$words" dev "$interface" 2>/dev/null
+    local link words
+    ip -o addr show to "$address" | awk '$3 ~ /^inet6?$/ { print $2, $4 }' | while read -r link words; do
+        ip addr del "$words" dev "$link" 2>/dev/null
+    done
 }
 
 # until CONDITION: true once it is, false at the end of the time.

@@ -35,10 +35,10 @@ withdraw() {
     deadline=$((SECONDS + KEEPALIVED_S))
     [ "$deadline" -le "$all" ] || deadline=$all
     until_seen is_gone && exit 0
-    say "keepalived leaves $address on $interface: taking it off"
+    say "keepalived leaves $address here: taking it off"
     deadline=$all
     remove_address
-    until_seen is_gone || fail "$address is still on $interface after $TRAFFIC_TIMEOUT s"
+    until_seen is_gone || fail "$address is still here after $TRAFFIC_TIMEOUT s: $(ip -o addr show to "$address")"
 }
 
 file=${TRAFFIC_FILE:-/run/breakwater-vip}

@@ -2,7 +2,7 @@
 # Gives this host the address that clients come to, where no keepalived does.
 #
 #   vip.sh               asks whether anybody has the address, adds it, and tells the neighbours: at the end of a start
-#   vip.sh --withdraw    takes it off, and sees it gone: in a stop or a fence
+#   vip.sh --withdraw    takes it off, whatever interface has it, and sees it gone: in a stop or a fence
 #
 # An address has no memory of epochs: who has it is asked of the network alone (ARP; of an IPv6 address the kernel asks).
 # What does not answer, a host that is frozen or cut off, is not seen, so this is no fence. It may be killed at any
@@ -54,7 +54,7 @@ publish() {
     has_interface || wrong "there is no interface '$interface'"
     [[ $(ip -o link show dev "$interface") =~ [\<,]UP[,\>] ]] || fail "the interface '$interface' is down"
     if ! has_address; then
-        remove_address # one that was found elsewhere before
+        remove_address # one that was found elsewhere before, or is on another interface
         if is_ipv6; then
             add_ipv6
         else
@@ -69,7 +69,7 @@ publish() {
 withdraw() {
     is_gone && exit 0
     remove_address
-    until_seen is_gone || fail "$address is still on $interface after $TRAFFIC_TIMEOUT s"
+    until_seen is_gone || fail "$address is still here after $TRAFFIC_TIMEOUT s: $(ip -o addr show to "$address")"
 }
 
 case ${1-} in
