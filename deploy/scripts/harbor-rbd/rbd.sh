@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2015,SC2034
 # rbd.sh - what the scripts beside it know about a Harbor on one image of Ceph RBD: where the image is mapped and mounted,
-# who watches it, which epochs it has seen, and which processes Harbor has here. Sourced.
+# who has it open, which epochs it has seen, and which processes Harbor has here. Sourced.
 #
 # Settings come from the environment only; README.md lists them. Every call has a limit, which holds for what no signal
 # ends as well (a process in state D), and each script may be killed at any point and run again.
@@ -36,7 +36,7 @@ BARRED_FOR_S=2592000
 image=${CEPH_POOL_NAME:-}/${CEPH_IMAGE_NAME:-}
 marks_object=breakwater.${CEPH_IMAGE_NAME:-}
 here=${BASH_SOURCE[0]%/*}
-work='' runs=0 said='' problem=''
+work='' runs=0 said='' problem='' latest=$((2 ** 31))
 
 say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -55,20 +55,43 @@ refuse() {
 
 # ---- settings -------------------------------------------------------------------------------------------
 
-# True when what every script needs is wrong: then `problem` says it.
-local_problem() {
-    local name tool
-    for name in CEPH_POOL_NAME CEPH_IMAGE_NAME HARBOR_PROJECT; do
+# bad_name VARIABLE..., and so on: true when one of them is; then `problem` says it.
+bad_name() {
+    local name
+    for name; do
         [ -n "${!name:-}" ] || { problem="$name is not set" && return 0; }
         [[ ${!name} =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$ ]] || { problem="$name: '${!name}' is no name" && return 0; }
     done
-    for name in HARBOR_DIR HARBOR_DATA DOCKER_ROOT RBD_RUN; do
+    return 1
+}
+
+bad_path() {
+    local name
+    for name; do
         [[ ${!name} =~ ^(/[A-Za-z0-9._-]+)+$ ]] || { problem="$name: '${!name}' is no path" && return 0; }
     done
-    for name in "${!RBD_@}" "${!HARBOR_@}"; do
+    return 1
+}
+
+bad_timeout() {
+    local name
+    for name; do
         [[ $name != *_TIMEOUT || ${!name} =~ ^[1-9][0-9]{0,4}$ ]] ||
             { problem="$name: '${!name}' is no number of seconds" && return 0; }
     done
+    return 1
+}
+
+# True when Harbor's processes cannot be told from others.
+project_problem() {
+    bad_name HARBOR_PROJECT || bad_path DOCKER_ROOT || bad_timeout HARBOR_FENCE_TIMEOUT
+}
+
+# True when what every script needs is wrong.
+local_problem() {
+    local tool
+    project_problem || bad_name CEPH_POOL_NAME CEPH_IMAGE_NAME || bad_path HARBOR_DIR HARBOR_DATA RBD_RUN ||
+        bad_timeout "${!RBD_@}" "${!HARBOR_@}" && return 0
     [ -x "$here/../traffic/$HARBOR_TRAFFIC.sh" ] ||
         { problem="HARBOR_TRAFFIC: '$HARBOR_TRAFFIC' is neither keepalived nor vip" && return 0; }
     for tool in rbd umount awk grep find mktemp curl; do
@@ -104,6 +127,8 @@ settings_problem() {
         { problem="CEPH_USER: '$CEPH_USER' is no user, without 'client.' before it" && return 0; }
     [[ $KEEPALIVED_ROLE =~ ^(master|backup)$ ]] ||
         { problem="KEEPALIVED_ROLE: '$KEEPALIVED_ROLE' is neither master nor backup" && return 0; }
+    [[ ,$RBD_MAP_OPTIONS, == *,noshare,* && ,$RBD_MAP_OPTIONS, != *,share,* ]] ||
+        { problem="RBD_MAP_OPTIONS: without noshare this host's maps share a client, and Ceph could refuse them only together" && return 0; }
     [[ $INTERFACE =~ ^[A-Za-z0-9._@-]{1,15}$ ]] || { problem="INTERFACE: '$INTERFACE' is no interface" && return 0; }
     [[ ${BREAKWATER_EPOCH:-0} =~ ^(0|[1-9][0-9]{0,17})$ ]] ||
         { problem="BREAKWATER_EPOCH: '$BREAKWATER_EPOCH' is no epoch" && return 0; }
@@ -139,11 +164,17 @@ compose_problem() {
 
 # ---- calls ----------------------------------------------------------------------------------------------
 
-# within SECONDS COMMAND...: its exit status; DID_NOT_END where it runs on after that, also in state D: it is not waited
-# for. `said` is what it printed, `problem` the end of what it said of an error.
+# What follows may take so long, all in all.
+may_take() {
+    latest=$((SECONDS + $1))
+}
+
+# within SECONDS COMMAND...: its exit status; DID_NOT_END where it runs on after that, or after `latest`, also in state D: it is
+# not waited for. `said` is what it printed, `problem` the end of what it said of an error.
 within() {
-    local end=$((SECONDS + $1)) pid out status
+    local end=$((SECONDS + $1 < latest ? SECONDS + $1 : latest)) pid out status
     shift
+    [ $SECONDS -lt "$end" ] || { said='' problem="no time was left for $1" && return "$DID_NOT_END"; }
     runs=$((runs + 1))
     out=$work/$runs
     "$@" </dev/null >"$out" 2>"$out.error" &
@@ -259,10 +290,10 @@ seal() {
 
 # Takes the file system off; a second look counts, not the word of umount. 1: `why`.
 unmount() {
-    local end=$((SECONDS + $1))
+    local latest=$((SECONDS + $1 < latest ? SECONDS + $1 : latest))
     while look_at_mount && [ -n "$MOUNT" ]; do
-        [ $SECONDS -lt "$end" ] || { why="$HARBOR_DATA is busy: ${problem:-umount has no time left}" && return 1; }
-        within $((end - SECONDS)) umount "$HARBOR_DATA"
+        [ $SECONDS -lt "$latest" ] || { why="$HARBOR_DATA is busy: ${problem:-umount has no time left}" && return 1; }
+        within "$1" umount "$HARBOR_DATA"
         if [ $? = "$DID_NOT_END" ]; then
             why="umount of $HARBOR_DATA hangs: what was written may still reach the image"
             return 1
@@ -274,28 +305,35 @@ unmount() {
 
 # Gives the image back; a device that a file system still holds, in whatever namespace, is refused by the kernel.
 unmap() {
-    local end=$((SECONDS + $1)) device refusal='no time is left'
+    local latest=$((SECONDS + $1 < latest ? SECONDS + $1 : latest)) device='' refusal=''
     while look_at_map; do
         [ -n "$DEVICE" ] || { rm -f "$RBD_RUN/client" && return 0; }
         device=${DEVICE%%$'\n'*}
-        [ $SECONDS -lt "$end" ] || { why="$device cannot be unmapped: $refusal" && return 1; }
-        within $((end - SECONDS)) rbd device unmap "$device"
-        [ $? != "$DID_NOT_END" ] || { why="rbd unmap of $device hangs" && return 1; }
+        within "$1" rbd device unmap "$device"
+        [ $? != "$DID_NOT_END" ] || break
         refusal=$problem
         sleep 0.1
     done
     why="rbd does not say what is mapped here: $problem"
+    [ -z "$device" ] || why="$device cannot be unmapped: ${refusal:-$problem}"
     return 1
 }
 
-# ---- Ceph: who watches the image, whom it refuses, which epochs it has seen -------------------------------------------
+# ---- Ceph: who has the image open, whom it refuses, which epochs it has seen -------------------------------------------
 
-# Sets WATCHERS, addresses. 1: nobody says.
-look_at_watchers() {
+list_addresses() {
+    grep -oE '"address": *"[^"]+"' <<<"$said" | sed -E 's/.*"([^"]+)"$/\1/'
+    return 0 # also where there is none
+}
+
+# Sets WATCHERS, and LOCKERS, who has its exclusive lock; addresses. 1: nobody says.
+look_at_holders() {
     ceph_call rbd status "$image" --format json || return 1
     [[ $said == *'"watchers"'* ]] || { problem="rbd status says: ${said:0:80}" && return 1; }
-    WATCHERS=$(grep -oE '"address": *"[^"]+"' <<<"$said" | sed -E 's/.*"([^"]+)"$/\1/')
-    return 0 # also where there is none
+    WATCHERS=$(list_addresses)
+    ceph_call rbd lock ls "$image" --format json || return 1
+    [[ $said == '['* || $said == '{'* ]] || { problem="rbd lock ls says: ${said:0:80}" && return 1; }
+    LOCKERS=$(list_addresses)
 }
 
 # Before Ceph 16 it has another name.
@@ -310,7 +348,7 @@ is_barred() {
 }
 
 # The marks beside the image: a key EPOCH-STATE-SITE for each epoch that was started or closed. They are only ever added,
-# so nobody's is lost; a start adds its own before it maps, a fence from another site before it looks who watches. So one
+# so nobody's is lost; a start adds its own before it maps, a fence from another site before it looks who has it open. So one
 # of the two sees the other, however late it comes. Sets MARK, the newest epoch, and CLOSED, whether that is closed.
 look_at_marks() {
     local key epoch
@@ -331,30 +369,33 @@ add_mark() {
     ceph_call rados -p "$CEPH_POOL_NAME" setomapval "$marks_object" "$BREAKWATER_EPOCH-$1-${BREAKWATER_SITE:-none}" 1
 }
 
-# bar_watchers OWN: whoever but OWN watches the image is refused by Ceph from here, and seen gone. An address names one map of
-# one host: noshare. Who watches is read before the marks: of an epoch newer than those nobody is among them, so what comes
-# late hits no newer one. Returns 1 and `why`; NEWER_THERE.
-bar_watchers() {
-    local own=$1 end=$((SECONDS + RBD_WATCHER_TIMEOUT)) address foreign
-    while :; do
-        look_at_watchers || { why="Ceph does not say who watches $image: $problem" && return 1; }
-        foreign=$(grep -vxF "${own:-none}" <<<"$WATCHERS" | grep .)
-        [ -n "$foreign" ] || return 0
+# Whoever has the image open is refused by Ceph from here: who watches it, and is seen gone then, and who has its lock. A watch
+# is forgotten 30 s after its client was cut off, the lock is not, and who maps exclusively has it: with neither nobody has the
+# image open. An address names one map of one host: noshare. They are read before the marks: of an epoch newer than those nobody
+# is among them, so what comes late hits no newer one. Sets REFUSED, those whom it has found. Returns 1 and `why`; NEWER_THERE.
+bar_holders() {
+    local holders address
+    REFUSED=''
+    while look_at_holders; do
+        holders=$(sort -u <<<"$WATCHERS"$'\n'"$LOCKERS" | grep .) || return 0
         look_at_marks || { why="Ceph does not say which epochs $image has seen: $problem" && return 1; }
         [ "$MARK" -le "$BREAKWATER_EPOCH" ] || { why="epoch $MARK has $image" && return "$NEWER_THERE"; }
-        [ $SECONDS -lt "$end" ] ||
-            { why="still watched after $RBD_WATCHER_TIMEOUT s by ${foreign//$'\n'/ }" && return 1; }
-        for address in $foreign; do
+        REFUSED=${holders//$'\n'/ }
+        for address in $holders; do
             is_barred "$address"
             case $? in
             0) continue ;;
             2) why="Ceph does not say whom it refuses: $problem" && return 1 ;;
             esac
-            say "$address watches $image: Ceph is to refuse it"
+            say "$address has $image open: Ceph is to refuse it"
             blocklist add "$address" "$BARRED_FOR_S" ||
                 { why="Ceph does not take $address into its blocklist (mon 'profile rbd' of client.$CEPH_USER?): $problem" && return 1; }
             is_barred "$address" || { why="$address is not seen in the blocklist" && return 1; }
         done
+        [ -n "$WATCHERS" ] || return 0
         sleep 0.3
     done
+    why="Ceph does not say who has $image open: $problem"
+    [ -z "$REFUSED" ] || why="$REFUSED may still have $image open, whom Ceph is to refuse: $problem"
+    return 1
 }

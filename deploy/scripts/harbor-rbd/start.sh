@@ -1,10 +1,12 @@
 #!/bin/bash
 # shellcheck disable=SC2015
-# Makes this host the one that serves: nobody else watches the image, it is mapped for this host alone, mounted, Harbor is up
+# Makes this host the one that serves: nobody else has the image open, it is mapped for this host alone, mounted, Harbor is up
 # and healthy, and the address is here; in that order. Exits 69 when it refuses before anything was changed.
 . "${BASH_SOURCE[0]%/*}/rbd.sh" || exit 1
 
 why=''
+# Of a file system that cannot be mounted; it is unmapped by then.
+LOOK="look first, with Harbor down at both sites: rbd device map --read-only $image, fsck -n of what that prints, rbd device unmap"
 
 # What is mapped here must be of an earlier run of this script, whole; what was left half-way is given back.
 take_over_own_map() {
@@ -17,7 +19,7 @@ take_over_own_map() {
     own=$(cat "$RBD_RUN/client" 2>/dev/null) || refuse "$DEVICE was mapped and mounted by somebody else: run stop.sh"
     [ "$MOUNT" = "$(number_of "$DEVICE")" ] || refuse "$HARBOR_DATA has another device than $DEVICE"
     [ -z "$READ_ONLY" ] || refuse "$HARBOR_DATA is read-only, after an error: run stop.sh"
-    look_at_watchers || refuse "Ceph does not say who watches $image: $problem"
+    look_at_holders || refuse "Ceph does not say who has $image open: $problem"
     [ "$WATCHERS" = "$own" ] || refuse "this host's client $own is not the one that watches $image (${WATCHERS:-nobody}):" \
         "Ceph may refuse it; run stop.sh"
     # Its client is that epoch's, and a fence of that epoch may refuse it, however late.
@@ -62,15 +64,17 @@ advice() {
 }
 
 give_back() {
+    may_take "$RBD_CALL_TIMEOUT"
     unmap "$RBD_CALL_TIMEOUT" || why+="; and $why"
     fail "$1"
 }
 
 map() {
+    may_take "$RBD_UMOUNT_TIMEOUT"
     within "$RBD_CALL_TIMEOUT" rbd "${access[@]}" device map --exclusive -o "$RBD_MAP_OPTIONS" "$image" ||
         fail "$image cannot be mapped: $problem$(advice)"
     look_at_map && [ -n "$DEVICE" ] || fail "$image was mapped, and rbd does not say where"
-    look_at_watchers && [ -n "$WATCHERS" ] || give_back "$image was mapped, and Ceph does not say who watches it"
+    look_at_holders && [ -n "$WATCHERS" ] || give_back "$image was mapped, and Ceph does not say who watches it"
     [[ $WATCHERS != *$'\n'* ]] || give_back "$image was mapped, and not this host alone watches it: ${WATCHERS//$'\n'/ }"
     printf '%s\n' "$WATCHERS" >"$RBD_RUN/client.new" && mv "$RBD_RUN/client.new" "$RBD_RUN/client" ||
         give_back "$RBD_RUN/client cannot be written"
@@ -79,12 +83,13 @@ map() {
 }
 
 mount_image() {
+    may_take "$RBD_UMOUNT_TIMEOUT"
     within "$RBD_CALL_TIMEOUT" blkid -p -o value -s TYPE "$DEVICE"
     [ -n "$said" ] || give_back "there is no file system on $image: mkfs is a person's to run, once"
     within "$RBD_UMOUNT_TIMEOUT" mount "$DEVICE" "$HARBOR_DATA" ||
-        give_back "$image cannot be mounted: $problem; look first, with nothing mounted anywhere: fsck -n $DEVICE"
+        give_back "$image cannot be mounted: $problem; $LOOK"
     look_at_mount && [ "$MOUNT" = "$(number_of "$DEVICE")" ] || fail "$DEVICE is not seen on $HARBOR_DATA"
-    [ -z "$READ_ONLY" ] || fail "$HARBOR_DATA came up read-only; look first: fsck -n $DEVICE"
+    [ -z "$READ_ONLY" ] || fail "$HARBOR_DATA came up read-only: run stop.sh, and $LOOK"
 }
 
 settings_problem && refuse "$problem"
@@ -92,6 +97,7 @@ compose_problem && refuse "$problem"
 [ -n "${BREAKWATER_EPOCH:-}" ] || refuse "BREAKWATER_EPOCH is not set"
 [ -d "$HARBOR_DATA" ] || refuse "HARBOR_DATA: there is no directory $HARBOR_DATA"
 is_mounted=''
+may_take "$RBD_WATCHER_TIMEOUT"
 look_at_map || refuse "rbd does not say what is mapped here: $problem"
 judge_marks || refuse "$why"
 [ -z "$DEVICE" ] || take_over_own_map
@@ -102,7 +108,7 @@ if [ -z "$is_mounted" ]; then
     judge_image
     judge_own_address
     add_mark started || refuse "Ceph does not keep the epoch: $problem"
-    bar_watchers ''
+    bar_holders
     case $? in
     0) ;;
     "$NEWER_THERE") refuse "$why, and $BREAKWATER_EPOCH is older" ;;
@@ -112,10 +118,10 @@ if [ -z "$is_mounted" ]; then
     map
     mount_image
 fi
-end=$((SECONDS + HARBOR_START_TIMEOUT))
+may_take "$HARBOR_START_TIMEOUT"
 compose "$HARBOR_START_TIMEOUT" up -d || fail "Harbor does not come up: $problem"
 until is_healthy; do
-    [ $SECONDS -lt $end ] || fail "Harbor is not healthy after $HARBOR_START_TIMEOUT s: $HARBOR_HEALTH_URL"
+    [ $SECONDS -lt "$latest" ] || fail "Harbor is not healthy after $HARBOR_START_TIMEOUT s: $HARBOR_HEALTH_URL"
     sleep 0.5
 done
 # shellcheck disable=SC2119

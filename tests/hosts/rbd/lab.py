@@ -266,6 +266,11 @@ class Lab:
     def has_vip(self):
         return [site for site in SITES if run("ip", "-n", f"{self.prefix}-{site}", "-o", "addr", "show", "dev", "eth0", "to", VIP).strip()]
 
+    def let_go_of_vip(self, site):
+        """Its keepalived dies, and the address with it."""
+        self.signal(f"keepalived-{site}", signal.SIGKILL)
+        run("ip", "-n", f"{self.prefix}-{site}", "addr", "del", f"{VIP}/24", "dev", "eth0")
+
     def ledger(self, site):
         path = self.work / site / "data/registry/ledger"
         return len(path.read_text().splitlines()) if path.exists() else 0
@@ -275,6 +280,11 @@ class Lab:
 
     def put(self, name, text=""):
         (self.ceph / name).write_text(text)
+
+    def cut_off(self, site, ago_s=0):
+        """From Ceph, since then."""
+        self.put(f"{site}.silent")
+        os.utime(self.ceph / f"{site}.silent", (time.time() - ago_s,) * 2)
 
     def drop(self, name):
         (self.ceph / name).unlink(missing_ok=True)
