@@ -140,13 +140,33 @@ static bool is_of_epoch(const struct bw_evaluation *eval)
     return ask->epoch == eval->group->epoch && ask->held_index == eval->group->held_index;
 }
 
-/* What was seen to end serves again, or was not seen yet when the site looked (3.2.4). */
+/* A report was sent before it came, so its look did not begin later than that. One from before the
+ * fence was asked for says nothing against it: a site whose own fence hangs may have no newer one
+ * (3.3). */
+static bool may_have_looked_since(const struct bw_contact *contact, struct bw_instant then)
+{
+    const uint32_t age_ms = contact->report.service_age_ms;
+    const struct bw_instant latest = age_ms == UINT32_MAX
+                                         ? contact->received
+                                         : bw_instant_sub(contact->received, bw_ms_to_ns(age_ms));
+
+    return !bw_instant_wait_is_over(then, latest);
+}
+
+/* What was seen to end serves again (3.2.4). */
 static bool is_denied(const struct bw_evaluation *eval)
 {
-    uint64_t left_ns;
+    const uint64_t freshness_ns = bw_policy_longer_freshness_ns(eval->group);
 
-    return bw_arbiter_holder_answer(eval->group, eval->watch, eval->now, &left_ns) ==
-           BW_HOLDER_STARTED;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_contact *contact = &bw_eval_holder_reports(eval)->by_instance[i];
+
+        if (contact->used && contact->report.service == BW_SERVICE_STARTED &&
+            !bw_instant_wait_is_over(eval->now, bw_instant_add(contact->received, freshness_ns)) &&
+            may_have_looked_since(contact, eval->watch->remote_fence.asked))
+            return true;
+    }
+    return false;
 }
 
 static bool has_failed(const struct bw_evaluation *eval, bool *out_has_begun)

@@ -234,7 +234,8 @@ static void started_takes_it_back(void **state)
     world.sites[A].is_mute = false;
     world.sites[A].report.service = BW_SERVICE_STARTED;
     world.sites[A].report.armed_epoch = 0;
-    world.sites[A].report.service_age_ms = 3600000; /* before its lease was over: no failed fence */
+    world_wait_ms(&world, 1000);
+    world.sites[A].report.service_age_ms = 1000; /* right when it was asked */
     say(B, BW_REMOTE_FENCE_SEEN);
     assert_string_not_equal(world_decide(&world), "A32");
     world.sites[A].report.service = BW_SERVICE_UNKNOWN;
@@ -243,6 +244,20 @@ static void started_takes_it_back(void **state)
 
     world_pass_ms(&world, 10000);
     assert_true(asked(B).number > first.number);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
+/* 3.3: its own fence hangs, and ends each look. */
+static void what_was_seen_before_it_was_asked_takes_nothing_back(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    (void)asked(B);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.service_age_ms = 3600000; /* its lease was not over: no failed fence */
     say(B, BW_REMOTE_FENCE_SEEN);
     assert_string_equal(world_decide(&world), "A32");
 }
@@ -446,6 +461,7 @@ int main(void)
         cmocka_unit_test(what_another_agent_says_counts_not),
         cmocka_unit_test(what_is_passed_on_counts_not),
         cmocka_unit_test(started_takes_it_back),
+        cmocka_unit_test(what_was_seen_before_it_was_asked_takes_nothing_back),
         cmocka_unit_test(an_epoch_that_is_held_since_is_fenced_anew),
         cmocka_unit_test(a_new_leader_asks_for_itself),
         cmocka_unit_test(who_has_something_of_its_own_to_do_is_not_asked),
