@@ -473,6 +473,42 @@ static void check_container(struct bw_check_lines *lines, const char *group,
                       container->name);
 }
 
+/* A project is known by its name alone, which is that of its folder where none is given: two
+ * folders of one name are one project to whoever ends it. */
+static void check_folders(struct bw_check_lines *lines, const char *group, const char *tool,
+                          const char *project)
+{
+    char label[128];
+    char first[1024] = "";
+    char line[1024];
+    pid_t pid = -1;
+    FILE *answer;
+
+    (void)snprintf(label, sizeof label, "label=com.docker.compose.project=%s", project);
+    answer = ask_manager(
+        (const char *const[]){"timeout", "10", tool, "ps", "-a", "--filter", label, "--format",
+                              "{{.Label \"com.docker.compose.project.working_dir\"}}", NULL},
+        &pid);
+    if (answer == NULL)
+        return; /* the look before has said that nothing is known */
+    while (fgets(line, sizeof line, answer) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (first[0] == '\0')
+            (void)bw_copy_text(first, sizeof first, line); /* of the same size */
+        if (strcmp(line, first) == 0 || line[0] == '\0')
+            continue;
+        bw_check_line(
+            lines, BW_CHECK_WARN, group,
+            "%s: its containers are of more than one folder, %s and %s: two projects of one "
+            "name, and the guard would end both; write  name:  into one of the compose "
+            "files, or start it with -p",
+            project, first, line);
+        break;
+    }
+    (void)fclose(answer); /* only read from */
+    (void)waitpid(pid, NULL, 0);
+}
+
 void bw_check_service_containers(struct bw_check_lines *lines, const char *group, const char *tool,
                                  const char *project)
 {
@@ -494,14 +530,14 @@ void bw_check_service_containers(struct bw_check_lines *lines, const char *group
     answer = ask_manager((const char *const[]){"timeout", "10", "sh", "-c", bw_containers_look,
                                                "look", tool, project, NULL},
                          &pid);
-    if (answer == NULL)
-        return;
-    while (fgets(line, sizeof line, answer) != NULL)
+    while (answer != NULL && fgets(line, sizeof line, answer) != NULL)
         is_understood = bw_container_take_line(seen, BW_UNITS_SEEN_MAX, &count, line,
                                                strcspn(line, "\n")) &&
                         is_understood;
-    (void)fclose(answer); /* only read from */
-    (void)waitpid(pid, &status, 0);
+    if (answer != NULL) {
+        (void)fclose(answer); /* only read from */
+        (void)waitpid(pid, &status, 0);
+    }
     if (status != 0)
         bw_check_line(lines, BW_CHECK_FAIL, group,
                       "%s: %s does not say which containers it has: without that the site is not "
@@ -519,4 +555,6 @@ void bw_check_service_containers(struct bw_check_lines *lines, const char *group
                       project, tool);
     for (size_t i = 0; status == 0 && i < count; i++)
         check_container(lines, group, &seen[i]);
+    if (status == 0 && count > 0)
+        check_folders(lines, group, tool, project);
 }

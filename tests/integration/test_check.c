@@ -340,6 +340,54 @@ static void a_start_that_leaves_the_reach_is_a_hint(void **state)
     assert_says("enforce: units  and  units: [harbor.service]");
 }
 
+/* `looks` is what `inspect` prints, `folders` what `ps` does for the folders; both shell texts. */
+static void put_docker(const char *looks, const char *folders)
+{
+    char text[1024];
+
+    (void)snprintf(
+        text, sizeof text,
+        "#!/bin/sh\ncase \"$*\" in\n*working_dir*) %s ;;\nps*) echo x ;;\n*) %s ;;\nesac\n",
+        folders, looks);
+    put("docker.sh", 0755, text);
+}
+
+static void what_a_guard_could_not_end_of_a_compose_project_is_said(void **state)
+{
+    static const char id[] = "0123456789ab";
+    char text[2048];
+    char looks[256];
+
+    (void)state;
+    (void)snprintf(text, sizeof text, "%s", site_text);
+    (void)snprintf(strstr(text, "cgroup"), sizeof text - (size_t)(strstr(text, "cgroup") - text),
+                   "containers\n    containers: [harbor]\n    container_tool: %s/docker.sh\n"
+                   "%s",
+                   directory, strstr(site_text, "    status_script"));
+    put("compose.yaml", 0644, text);
+
+    put_docker("exit 1", ":");
+    assert_int_equal(check("compose.yaml"), 1);
+    assert_says("does not say which containers it has");
+
+    put_docker("echo what", ":");
+    assert_int_equal(check("compose.yaml"), 1);
+    assert_says("is not understood");
+
+    put("docker.sh", 0755, "#!/bin/sh\n");
+    (void)check("compose.yaml");
+    assert_says("has no container of this project");
+
+    (void)snprintf(looks, sizeof looks, "echo '%s exited 0 always//core '", id);
+    put_docker(looks, "echo /opt/harbor; echo; echo /opt/harbor");
+    (void)check("compose.yaml");
+    assert_says("restart: always: it is started again after its end");
+    assert_null(strstr(output, "more than one folder"));
+    put_docker(looks, "echo /opt/harbor; echo /srv/harbor");
+    (void)check("compose.yaml");
+    assert_says("more than one folder, /opt/harbor and /srv/harbor");
+}
+
 static void a_limit_that_a_fence_cuts_short_is_said(void **state)
 {
     char text[2048];
@@ -778,6 +826,7 @@ int main(void)
         cmocka_unit_test(a_script_whose_interpreter_is_not_here_fails),
         cmocka_unit_test(an_event_script_that_cannot_be_run_fails),
         cmocka_unit_test(a_start_that_leaves_the_reach_is_a_hint),
+        cmocka_unit_test(what_a_guard_could_not_end_of_a_compose_project_is_said),
         cmocka_unit_test(a_limit_that_a_fence_cuts_short_is_said),
         cmocka_unit_test(a_loop_delay_that_a_lease_has_no_room_for_fails),
         cmocka_unit_test(a_site_that_would_wait_for_a_person_is_said_once_with_both_ways),
