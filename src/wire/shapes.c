@@ -912,6 +912,6 @@ SHAPE(guard_reach_file, guard_reach_file, VERSION(STATE_VERSION), NAME1(group), 
       NAME1(site), ENUM(enforce, BW_REACH_LIST), NUMBER(kill_grace_ms),
       LIST(scripts, script_count, guard_script), LIST(units, unit_count, guard_unit),
       LIST(variables, variable_count, guard_variable), BOOL(allow_writable_scripts),
-      TEXT1(container_tool))
+      TEXT(container_tool))
 #undef CORE
 #undef WIRE

@@ -31,11 +31,13 @@ static uint64_t serve_and_lose_both(struct rig *rig, uint64_t epoch)
     struct bw_instant end;
 
     rig_guard_start(rig);
+    rig_wait_log(rig, "event=reach.works"); /* one that comes later lets its agent come again */
     rig_greet(rig);
     end = rig_arm(&rig->agent, epoch, TTL_MS, FENCE_MS);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
     assert_int_equal(rig_run(&rig->agent, epoch, BW_ACTION_START).result, BW_RUN_OK);
     rig_wait_beat(rig, 0);
+    assert_false(rig_has(rig, "log", "event=reach.unkept"));
     (void)rig_guard_end(rig, SIGKILL);
     janitor_end_enforcers(rig->site);
     rig_wait_beat(rig, rig_now_ms());
