@@ -153,6 +153,7 @@ static bool grant_is_next(const struct bw_group *group, const struct bw_command 
 {
     return command->epoch > group->epoch && command->epoch - group->epoch == 1 &&
            command->spec_version == group->spec_version &&
+           group->spec.mode != BW_MODE_OBSERVE && /* 3.9: nobody holds what is only observed */
            bw_spec_is_candidate(&group->spec, command->site) && !bw_id_is_none(command->instance) &&
            !bw_id_is_none(command->boot_id) && terms_are_the_spec(&command->terms, &group->spec) &&
            command->terms.no_return <= BW_NO_RETURN_AHEAD;

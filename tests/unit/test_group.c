@@ -46,6 +46,16 @@ static void a_grant_decided_under_another_spec_is_a_no_op(void **state) /* I1, 3
     assert_rule(&run, "no-op", grant);
 }
 
+static void a_group_that_is_only_observed_is_granted_to_nobody(void **state) /* 3.9 */
+{
+    struct group_run run = group_run_vacant();
+
+    (void)state;
+    assert_rule(&run, "G24", fixture_set_mode(&run.group, BW_MODE_OBSERVE));
+
+    assert_rule(&run, "no-op", fixture_grant(&run.group, "dc-a"));
+}
+
 static void an_epoch_above_every_number_is_not_wrapped(void **state) /* I2 */
 {
     struct group_run run = group_run_vacant();
@@ -556,6 +566,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grant_opens_the_next_epoch_with_pinned_terms),
         cmocka_unit_test(a_grant_decided_under_another_spec_is_a_no_op),
+        cmocka_unit_test(a_group_that_is_only_observed_is_granted_to_nobody),
         cmocka_unit_test(an_epoch_above_every_number_is_not_wrapped),
         cmocka_unit_test(commands_that_come_twice_end_one_epoch_only),
         cmocka_unit_test(another_instance_of_the_site_gives_nothing_back),
