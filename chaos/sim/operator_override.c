@@ -359,7 +359,7 @@ static void boot(struct sim_world *world, uint64_t site)
 }
 
 /* All overrides but one, or all of them beside what serves otherwise. What its scripts cannot end
- * ends with its machine. */
+ * ends with its machine, and what outlives that by hand. */
 static void end_all_but_one(struct sim_world *world, uint32_t group, bool is_served)
 {
     bool is_found = is_served;
@@ -368,6 +368,7 @@ static void end_all_but_one(struct sim_world *world, uint32_t group, bool is_ser
         if (is_ending(world, site, group)) {
             sim_count(world, "override:mended");
             sim_host_lose_power(sim_site(world, site));
+            sim_service_down(sim_machine(sim_site(world, site)), group, "somebody has ended it");
             sim_world_at(world, world->now_ns + OFF_NS, boot, site);
         } else if (is_any_on(world, site, group)) {
             if (is_found)
