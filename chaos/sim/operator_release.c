@@ -62,6 +62,14 @@ static uint64_t noted(uint64_t group, const struct sim_host *host, uint64_t epoc
     return group | (uint64_t)host->index << 8 | epoch << 16;
 }
 
+static void end_and_vouch(struct sim_world *world, const struct sim_host *host, uint32_t group,
+                          uint64_t epoch)
+{
+    if (sim_service_is_serving(host, group)) /* it outlives the machine: he ends it himself */
+        (void)sim_service_fenced(world, host->name, group, epoch, "somebody has ended it");
+    (void)sim_operator_vouch(world, group, epoch);
+}
+
 /* Until its epoch is over: only then may the machine boot. */
 static void vouch_until_over(struct sim_world *world, uint64_t note)
 {
@@ -75,10 +83,31 @@ static void vouch_until_over(struct sim_world *world, uint64_t note)
         sim_host_boot(host);
         return;
     }
-    if (sim_service_is_serving(host, group)) /* it outlives the machine: he ends it himself */
-        (void)sim_service_fenced(world, host->name, group, note >> 16, "somebody has ended it");
-    (void)sim_operator_vouch(world, group, note >> 16);
+    end_and_vouch(world, host, group, note >> 16);
     sim_world_at(world, world->now_ns + ASK_NS, vouch_until_over, note);
+}
+
+/* What it held, one after another, before it may boot: each boot would leave the others to be
+ * mended. */
+static void vouch_for_all(struct sim_world *world, uint64_t index)
+{
+    struct sim_host *host = &world->hosts[index];
+    bool is_any_left = false;
+
+    if (host->is_up)
+        return;
+    for (uint32_t i = 0; i < world->setting.group_count; i++) {
+        const struct bw_group *found = sim_operator_group(world, i);
+
+        if (found == NULL || sim_operator_holder(world, found) != host)
+            continue;
+        is_any_left = true;
+        end_and_vouch(world, host, i, found->epoch);
+    }
+    if (is_any_left)
+        sim_world_at(world, world->now_ns + ASK_NS, vouch_for_all, index);
+    else
+        sim_host_boot(host);
 }
 
 /* Time does not end it (3.3, 3.4), and the site may be without what it needs to give it back: a fence
@@ -96,8 +125,7 @@ void sim_operator_mend(struct sim_world *world, uint64_t group)
     if (host == NULL || !may_need_a_person(found) || !host->is_up)
         return;
     sim_host_lose_power(host);
-    sim_world_at(world, world->now_ns + ASK_NS, vouch_until_over,
-                 noted(group, host, found->epoch));
+    sim_world_at(world, world->now_ns + ASK_NS, vouch_for_all, host->index);
 }
 
 /* A first grant that one site keeps away for good: it can neither end what it once began nor say that it has.

@@ -191,14 +191,17 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
     }
 }
 
-/* A service that hangs: its fence script and every look at it hang too, until KILL. */
+/* A service that hangs: its fence script and every look at it hang too, until KILL. Nobody's KILL
+ * comes after a fence of the agent's own: that one hangs with the service. */
 static void be_stubborn(struct sim_machine *machine, struct sim_run *run)
 {
     const enum bw_action_kind action = run->order.action;
-    const bool is_look = action == BW_ACTION_STATUS && machine->services[run->order.group].is_up;
+    const bool is_up = machine->services[run->order.group].is_up;
+    const bool is_own = (run->order.slot & SIM_SLOT_OWN) != 0;
+    const bool is_end = action == BW_ACTION_FENCE || action == BW_ACTION_STOP;
 
     if (!machine->is_stubborn || (run->order.slot & (SIM_SLOT_FENCE | SIM_SLOT_OWN)) == 0 ||
-        !(is_look || action == BW_ACTION_FENCE || action == BW_ACTION_STOP))
+        !(is_up ? is_end || action == BW_ACTION_STATUS : is_end && !is_own))
         return;
     run->plan.has_effect = false;
     run->plan.hangs = true;
