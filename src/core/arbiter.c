@@ -75,10 +75,24 @@ static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act)
     return true;
 }
 
+/* What \p command would do; of a group that is only observed, what it would in the mode that lets
+ * decisions be carried out (3.9). */
+static const struct bw_group_rule *row_for(const struct bw_group *group,
+                                           const struct bw_command *command)
+{
+    struct bw_group as_decided;
+
+    if (group->spec.mode != BW_MODE_OBSERVE)
+        return bw_group_match(group, command);
+    as_decided = *group;
+    as_decided.spec.mode = BW_MODE_AUTO;
+    return bw_group_match(&as_decided, command);
+}
+
 /* A command that the state would not take is not proposed again and again. */
 static bool judge_row(struct bw_evaluation *eval, const struct bw_command *command)
 {
-    const struct bw_group_rule *row = bw_group_match(eval->group, command);
+    const struct bw_group_rule *row = row_for(eval->group, command);
 
     return bw_gate_plain(&eval->list, BW_GATE_ID_ROW, -1, row != NULL,
                          row != NULL ? row->id : "no row");
