@@ -19,7 +19,7 @@ static const struct {
     {BW_TROUBLE_NOT_CONNECTED, false, "look there:  breakwater status --site"},
     {BW_TROUBLE_GUARD_LOST, false, "look there:  systemctl status breakwater-guard"},
     {BW_TROUBLE_ROGUE_START, false,
-     "find out who starts it there, and disable that; then:\n"
+     "disable what starts it there, or see why its status is not `stopped`; then:\n"
      "  breakwater ack %g rogue_start --site %s"},
     {BW_TROUBLE_LOCAL_RESTARTS, false,
      "why it ended its own log says, there; then:\n"
@@ -32,6 +32,10 @@ static const struct {
      "once its stop is mended:  breakwater ack %g stop_failed --site %s"},
     {BW_TROUBLE_FENCE_FAILED, false,
      "make it stop there: its fence is tried again until one has seen the end"},
+    {BW_TROUBLE_FENCE_TOO_SLOW, false,
+     "what it waited for, there:  journalctl -u breakwater-guard; or a longer fence_timeout"},
+    {BW_TROUBLE_REJOIN_FAILED, false,
+     "it is tried again; why it fails, there:  journalctl -u breakwater-guard"},
     {BW_TROUBLE_OUTSIDE_REACH, false,
      "what to write as enforce, there:  journalctl -u breakwater-guard"},
     {BW_TROUBLE_RELAYED, false, "mend the way; there:  journalctl -u breakwater-agent"},

@@ -229,6 +229,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->joined_epoch = bw_site_joined_epoch(site, kept);
     report->fence_took_ms = is_fence_time_old(site, now) ? 0 : site->fence_took_ms;
     report->alarms = site->alarms;
+    report->rogue_starts = site->rogue_starts;
     report->gives_position = site->gives_position;
     say_failures(site, now, report);
     report->override = bw_site_override_said(site);

@@ -425,6 +425,7 @@ static void fence_rogue(const struct step *step)
         return;
     site->rogue_in_a_row = 0;
     bw_site_alarm(site, BW_ALARM_ROGUE_START, true);
+    site->rogue_starts++;
     bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S39");
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S40");
 }

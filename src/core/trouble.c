@@ -167,7 +167,15 @@ void bw_troubles_of_group(const struct bw_group *group, const struct bw_watch *w
     out_troubles->list[0].subject = "";
     out_troubles->list[0].bits = of_all(group, watch, leadership, facts, now);
     for (uint32_t site = 0; site < group->spec.site_count; site++) {
+        bool has_several;
+        const struct bw_contact *fresh = heard(group, watch, site, now, &has_several);
+
         out_troubles->list[out_troubles->count].subject = group->spec.sites[site].name;
+        out_troubles->list[out_troubles->count].rogue_starts = fresh == NULL
+                                                                   ? 0
+                                                                   : fresh->report.rogue_starts;
+        out_troubles->list[out_troubles->count].restarts = watch->heard.restarts_before +
+                                                           watch->heard.restarts_said;
         out_troubles->list[out_troubles->count].bits =
             with_second(group, watch, leadership, site, now,
                         of_site(group, watch, site, facts, now)) |
@@ -265,17 +273,18 @@ static struct bw_trouble_entry *make_entry(struct bw_trouble_book *book, uint32_
 }
 
 static void begin(struct bw_trouble_book *book, uint32_t place, const char *subject,
-                  enum bw_trouble trouble, struct bw_instant now, int64_t unix_ms)
+                  enum bw_trouble trouble, uint32_t times, struct bw_instant now, int64_t unix_ms)
 {
     struct bw_trouble_entry *entry = look_up(book, place, subject, trouble);
 
-    if (entry != NULL && entry->is_on)
+    if (entry != NULL && entry->is_on && entry->times == times)
         return;
     if (entry == NULL)
         entry = make_entry(book, place, subject, trouble, now);
     if (entry == NULL)
         return;
     entry->is_on = true;
+    entry->times = times;
     entry->count++;
     entry->since = now;
     entry->begun = now;
@@ -291,6 +300,19 @@ static bool is_still_so(const struct bw_troubles *troubles, const struct bw_trou
         if (strcmp(troubles->list[i].subject, entry->subject) == 0)
             return (troubles->list[i].bits >> entry->trouble & 1) != 0;
     return false; /* of a site that is not of the group any more */
+}
+
+/* Of those that go on when it happens again, which who has seen the last one has not seen. */
+static uint32_t times_of(const struct bw_troubles *troubles, uint32_t i, enum bw_trouble trouble)
+{
+    switch (trouble) {
+    case BW_TROUBLE_ROGUE_START:
+        return troubles->list[i].rogue_starts;
+    case BW_TROUBLE_LOCAL_RESTARTS:
+        return troubles->list[i].restarts;
+    default:
+        return 0;
+    }
 }
 
 void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t place,
@@ -313,6 +335,6 @@ void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t place,
     for (uint32_t i = 0; i < troubles->count; i++)
         for (int trouble = 0; trouble < BW_TROUBLE_COUNT; trouble++)
             if ((troubles->list[i].bits >> trouble & 1) != 0)
-                begin(book, place, troubles->list[i].subject, (enum bw_trouble)trouble, now,
-                      unix_ms);
+                begin(book, place, troubles->list[i].subject, (enum bw_trouble)trouble,
+                      times_of(troubles, i, (enum bw_trouble)trouble), now, unix_ms);
 }

@@ -519,7 +519,8 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       NUMBER_AS(restarts.count, restarts, false), NUMBER_AS(restarts.age_ms, restart_age_ms, false),
       NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms),
       LATER(remote_fence, remote_fence_said), LATER(steps, steps_said), NUMBERS(phase_ms),
-      NUMBER(phases_epoch), NUMBER(second), BOOL(has_point), NUMBER(asks_to_pass))
+      NUMBER(phases_epoch), NUMBER(second), BOOL(has_point), NUMBER(asks_to_pass),
+      NUMBER(rogue_starts))
 #undef CORE
 #undef WIRE
 

@@ -306,6 +306,7 @@ static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
 
     assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
     assert_true(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
+    assert_int_equal(world.site.rogue_starts, 1);
 }
 
 /* Found by the simulator: the guard that would have repeated the fence had begun anew, and the site was no

@@ -227,6 +227,35 @@ static void a_new_beginning_is_loud_again(void **state)
     assert_string_equal(entry->acked_by, "");
 }
 
+/* Who has seen the last one has not seen this one. */
+static void one_more_rogue_start_is_loud_again(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+    struct bw_trouble_entry *entry;
+    struct bw_troubles troubles;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.alarms = 1u << BW_ALARM_ROGUE_START;
+    world.sites[B].report.rogue_starts = 1;
+    for (int second = 0; second < 2; second++) {
+        world_sync_all(&world);
+        troubles = look(&calm);
+        bw_trouble_book_note(book, 0, &troubles, world.now, 1000 + second);
+        entry = bw_trouble_book_find(book, 0, "dc-b", BW_TROUBLE_ROGUE_START);
+        assert_int_equal(entry->count, 1);
+        strcpy(entry->acked_by, "operator/anna");
+    }
+    world.sites[B].report.rogue_starts = 2;
+    world_sync_all(&world);
+    troubles = look(&calm);
+    bw_trouble_book_note(book, 0, &troubles, world.now, 9000);
+
+    assert_int_equal(entry->count, 2);
+    assert_int_equal(entry->since_unix_ms, 9000);
+    assert_string_equal(entry->acked_by, "");
+}
+
 static void what_is_over_is_forgotten_after_a_day_and_with_its_group(void **state)
 {
     (void)state;
@@ -543,6 +572,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_alarm_begins_and_ends_with_its_fact_and_is_counted,
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_new_beginning_is_loud_again, begin, end),
+        cmocka_unit_test_setup_teardown(one_more_rogue_start_is_loud_again, begin, end),
         cmocka_unit_test_setup_teardown(what_is_over_is_forgotten_after_a_day_and_with_its_group,
                                         begin, end),
         cmocka_unit_test_setup_teardown(the_book_is_bounded, begin, end),

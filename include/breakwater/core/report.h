@@ -131,6 +131,7 @@ struct bw_report {
     enum bw_second_word second;  /* SEEN: one is counted on, as long as that is committed (3.4) */
     bool has_point; /* its starts hold before a step that is marked as their point of no return (4)
                      */
+    uint32_t rogue_starts; /* that were fenced since its agent began, for people */
     uint64_t asks_to_pass; /* of this epoch: its start waits there, or it serves already; 0: it does
                               not */
     uint32_t fence_bound_ms;    /* the limit of what its fence runs; 0: not known */

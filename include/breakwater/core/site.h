@@ -305,6 +305,7 @@ struct bw_site {
     uint32_t stopped_in_a_row;
     uint32_t unknown_in_a_row;
     uint32_t rogue_in_a_row;
+    uint32_t rogue_starts; /* fenced, since the agent began */
     enum bw_site_start start;
     enum bw_site_stop stop;
     bool mirror_reread;             /* once more at D - F (3.4) */

@@ -11,9 +11,10 @@
  * (report.h), in their order; deploy/man/reference writes the manual from this. */
 #define BW_TROUBLE_LIST(X)                                                                         \
     X(ROGUE_START, "rogue_start",                                                                  \
-      "a unit, an orchestrator or a person started the service without a lease, and it was "       \
-      "fenced; find out who, and disable it. It ends with the site's next epoch, or with a new "   \
-      "start of its agent")                                                                        \
+      "a unit, an orchestrator or a person started the service without a lease, or its "           \
+      "status_script did not say stopped twice in a row, and it was fenced; find out who or why, " \
+      "and end that. One more makes it loud again. It ends with the site's next epoch, or with a " \
+      "new start of its agent")                                                                    \
     X(FENCE_FAILED, "fence_failed",                                                                \
       "a fence has not seen the end of the service: the group is held; make it stop there, and "   \
       "the next fence that sees the end clears it, or force-release")                              \
@@ -123,6 +124,9 @@ struct bw_troubles {
     struct {
         const char *subject; /* borrowed */
         uint32_t bits;
+        uint32_t
+            rogue_starts;  /* so often, by the site's own word; one more begins the alarm anew */
+        uint32_t restarts; /* the same of local_restarts */
     } list[BW_TROUBLE_SUBJECTS_MAX];
 };
 /* What the shell knows beside the state. */
@@ -145,6 +149,7 @@ struct bw_trouble_entry {
     bool is_used;
     bool is_on;
     uint32_t count;          /* how often it has begun since this witness began, or forgot it */
+    uint32_t times; /* of rogue_start and local_restarts: what their site had counted then */
     struct bw_instant since; /* the newest time: of its beginning, or of its end */
     int64_t since_unix_ms;   /* of its beginning, for people */
     int64_t ended_unix_ms;   /* 0: it is on */
