@@ -4,7 +4,10 @@
 # whose peer is no primary that it could stream from. How much it lacks is the lag's matter: where
 # it does not stream, none is printed, and breakwater goes by the last one that was.
 #
-# On the primary it asks for synchronous replication as soon as the standby streams (PG_SYNC_PEER).
+# On the primary it asks for synchronous replication as soon as the standby streams (PG_SYNC_PEER), and
+# fails while commits wait for one that is away: what a failed script says last is what people see.
+#
+# A standby whose server is down is started, as a standby: with the primary lost nothing else would.
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
 target=${BREAKWATER_TARGET_POSITION:-}
@@ -18,6 +21,8 @@ on_primary() {
     IFS='|' read -r streams names <<<"$(ask 3 "SELECT exists(SELECT FROM pg_stat_replication WHERE
         application_name = ANY (string_to_array('${SYNC_PEERS[*]}', ' ')) AND state = 'streaming') || '|' ||
         current_setting('synchronous_standby_names')")"
+    [ "$streams" = true ] || [ -z "$names" ] || fail "commits wait for ${SYNC_PEERS[*]} (away);" \
+        "ALTER SYSTEM SET synchronous_standby_names='' and a reload give up 0 lost rows"
     [ "$streams" = true ] && [ "$names" != "$wanted" ] || exit 0
     ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$wanted'" "SELECT pg_reload_conf()" \
         >/dev/null || fail "cannot set synchronous_standby_names"
@@ -32,7 +37,39 @@ when_down() {
     'shut down') echo "position=$(control 'Latest checkpoint location')" ;;
     'shut down in recovery') echo "position=$(control 'Minimum recovery ending location')" ;;
     esac
+    ! is_of_another_cluster || fail "$WHY"
+    start_again
     fail "down; its state is '$state'"
+}
+
+# Once it has died, or a minute after it was shut down: somebody's short work (a package's, say) is left alone.
+# Of an old primary only rejoin.sh knows whether its data fits.
+start_again() {
+    [ -e "$PGDATA/standby.signal" ] || return 0
+    case $state in
+    'in archive recovery') ;;
+    'shut down in recovery') [ -n "$(find "$PGDATA/global/pg_control" -mmin +1)" ] || return 0 ;;
+    *) return 0 ;;
+    esac
+    take_turn -n || fail "down, while another script is at work here"
+    look_at_server
+    [ "$SERVER" = down ] && ! unfinished >/dev/null && [ "$(control 'Database cluster state')" = "$state" ] || return 0
+    start_standby 5 || fail "the standby was down, and is not up within 5 s ($WHY); see $PG_LOG"
+    fail "the standby was down, and was started again"
+}
+
+# Not known is no. Sets WHY.
+is_of_another_cluster() {
+    local theirs
+    theirs=$(ask_peer 2 "SELECT system_identifier FROM pg_control_system()") && [ -n "$theirs" ] &&
+        [ "$theirs" != "$(control 'Database system identifier')" ] || return 1
+    WHY="another system identifier than the peer's: is $PGDATA the right one? rejoin.sh makes it a copy"
+}
+
+# The primary has no WAL from where this standby is. Not known is no.
+is_wal_gone() {
+    [ "$(ask_peer 2 "SELECT min(substr(name, 9)) > substr(pg_walfile_name('$position'::pg_lsn + 1), 9)
+        FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'")" = t ]
 }
 
 # Sets what the standby says of itself. The end is the primary's own, as of its last message.
@@ -94,5 +131,7 @@ if [ -n "$target" ]; then
     exit 0
 fi
 [ "$receiver" != streaming ] || exit 0
-[ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" != f ] ||
-    fail "does not stream from the peer, which is a primary; see $PG_LOG"
+[ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" = f ] || exit 0
+! is_of_another_cluster || fail "$WHY"
+! is_wal_gone || fail "the peer no longer has the WAL that this standby needs: run rejoin.sh, which makes a new copy"
+fail "does not stream from the peer, which is a primary; see $PG_LOG"

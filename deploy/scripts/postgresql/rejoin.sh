@@ -191,6 +191,7 @@ if [ ! -e "$PGDATA" ] && [ -e "$COPIED_DIR" ]; then
 fi
 problem=$(settings_problem) || fail "$problem"
 LIMIT=$PG_REWIND_TIMEOUT
+take_turn -s -w 20 || fail "readiness.sh still starts the standby; nothing was changed"
 [ -n "$PEER_CONNINFO" ] || fail "PEER_CONNINFO is not set; nothing was changed"
 [ "$(ask_peer 5 "SELECT pg_is_in_recovery()")" = f ] ||
     fail "the peer is no primary that answers; nothing was changed"

@@ -52,6 +52,7 @@ REWIND_DIR=$PGDATA.rewinding
 COPY_DIR=$PGDATA.copying
 COPIED_DIR=$PGDATA.copied
 NOTHING_CHANGED=69
+TURN= # the descriptor of take_turn
 
 # Sets PEERS, a conninfo of each host of PEER_CONNINFO, which may name several as libpq has it:
 # host=b,c port=5432,5433.
@@ -171,6 +172,13 @@ unfinished() {
     [ ! -e "$COPIED_DIR" ] || { echo "a new copy of $PGDATA is not in place yet" && return 0; }
     [ -s "$PGDATA/global/pg_control" ] || { echo "$PGDATA was never copied to its end" && return 0; }
     return 1
+}
+
+# take_turn HOW...: readiness.sh, which starts a standby that is down, takes the data directory for itself, and
+# only where start.sh, stop.sh and rejoin.sh, which share it, are not at work. A fence waits for nobody: what
+# comes up beside it is a standby.
+take_turn() {
+    exec {TURN}<"$PGDATA" && flock "$@" "$TURN"
 }
 
 # No PAM and no waiting parent: what is started is the child of this script.
@@ -400,11 +408,15 @@ slots_sql() {
 # On a primary: a slot for each standby, so that it keeps what they have not got. One whose WAL is
 # gone all the same (max_slot_wal_keep_size) is made anew, for a new copy.
 keep_slots() {
+    local made name
     [ ${#SLOT_PEERS[@]} -gt 0 ] || return 0
-    ask 3 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+    made=$(ask 3 "SELECT 'lost', slot_name, pg_drop_replication_slot(slot_name) FROM pg_replication_slots
             WHERE slot_name = ANY ($(slots_sql)) AND NOT active AND wal_status = 'lost'" \
         "SELECT pg_create_physical_replication_slot(wanted, true) FROM unnest($(slots_sql)) wanted
-            WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = wanted)" >/dev/null
+            WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = wanted)") || return 1
+    for name in $(sed -n 's/^lost \([^ ]*\).*/\1/p' <<<"$made"); do
+        say "the WAL of slot $name was gone (max_slot_wal_keep_size): made anew; its standby needs a new copy, by rejoin.sh there"
+    done
 }
 
 # On a standby: a slot from when it was the primary would keep WAL for ever.
@@ -466,6 +478,7 @@ run_server() {
     mark=${BREAKWATER_REACH:+BREAKWATER_REACH=${mark%/served}/served/service}
     dir=$(reach_dir)
     (
+        [ -z "$TURN" ] || exec {TURN}<&- # the server would keep it
         [ -z "$dir" ] || echo "$BASHPID" >"$dir/cgroup.procs" || exit 1
         : >>"$PG_LOG" && { [ "$(id -u)" != 0 ] || chown "$PG_OS_USER" "$PG_LOG"; } || exit 1
         # Debian's own command empties the environment: where the guard goes by the mark it is not used.

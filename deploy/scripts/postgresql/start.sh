@@ -103,6 +103,7 @@ promote() {
 
 problem=$(settings_problem) || refuse "$problem"
 LIMIT=$PG_START_TIMEOUT
+take_turn -s -w 20 || refuse "readiness.sh still starts the standby"
 ! why=$(unfinished) || refuse "$why; run rejoin.sh first"
 [ -z "$target" ] || lsn_number "$target" >/dev/null || refuse "'$target' is no position"
 reach=$(reach_dir)

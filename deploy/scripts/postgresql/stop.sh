@@ -6,6 +6,7 @@
 
 problem=$(settings_problem) || fail "$problem"
 LIMIT=$PG_STOP_TIMEOUT
+take_turn -s -w 20 || fail "readiness.sh still starts the standby"
 look_at_server
 [ "$SERVER" != other ] || fail "$WHY"
 # Also of a standby: a promotion that a killed start.sh asked for may be under way in it.
