@@ -72,16 +72,17 @@ is_wal_gone() {
         FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'")" = t ]
 }
 
-# Sets what the standby says of itself. The end is the primary's own, as of its last message.
+# Sets what the standby says of itself. The end is the primary's own, as of its last message; `-` before the
+# first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too.
 look_at_standby() {
     read -r receiver end received replayed age <<<"$(ask 3 "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
-        coalesce((SELECT latest_end_lsn FROM pg_stat_wal_receiver), '0/0'),
+        coalesce((SELECT latest_end_lsn::text FROM pg_stat_wal_receiver WHERE
+            last_msg_send_time <> last_msg_receipt_time), '-'),
         coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
         coalesce(greatest(0, round(extract(epoch FROM clock_timestamp() -
             pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')")"
-    received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") &&
-        end_number=$(lsn_number "$end") || return 1
+    received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") || return 1
     position=$received position_number=$received_number
     # After a restart what was received begins at a segment's start, behind what was replayed.
     [ "$replayed_number" -lt "$received_number" ] ||
@@ -91,7 +92,7 @@ look_at_standby() {
 # Prints the lag. Where commits are to wait for us, it is known only while they do: by the primary's
 # word, and only once all that it had written by then is here.
 print_lag() {
-    local wanted_number=$end_number sync flushed round
+    local wanted_number sync flushed round
     if [ ${#SYNC_PEERS[@]} -gt 0 ]; then
         read -r sync flushed <<<"$(ask_peer 2 "SELECT sync_state, pg_current_wal_flush_lsn() FROM
             pg_stat_replication WHERE application_name = '$PG_APPLICATION_NAME' AND
@@ -105,6 +106,8 @@ print_lag() {
             sleep 0.05
             look_at_standby || return 0
         done
+    else
+        wanted_number=$(lsn_number "$end") || { say "no lag known: the primary has not said yet how far it is" && return 0; }
     fi
     if [ "$position_number" -ge "$wanted_number" ]; then
         echo "lag_seconds=0"
