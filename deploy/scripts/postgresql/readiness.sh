@@ -117,7 +117,7 @@ print_lag() {
 }
 
 problem=$(settings_problem) || fail "$problem"
-! why=$(unfinished) || fail "$why; run rejoin.sh"
+! why=$(unfinished) || fail "$why; rejoin.sh goes on with it"
 look_at_server
 case $SERVER in
 primary) on_primary ;;

@@ -9,6 +9,23 @@ COPY=${PG_COPY:-yes}
 KEPT_DIR=$PGDATA.before # one at most: what it had before a new copy
 KEPT_FILES="postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf"
 
+# heed COMMAND...: what it says is said here. Sets CAUSE, which goes before all else, where a disk was full.
+CAUSE=
+heed() {
+    local ended line full=
+    CAUSE=
+    "$@" 2>&1 | {
+        while IFS= read -r line; do
+            printf '%s\n' "$line"
+            [[ $line != *"No space left on device"* ]] || full=yes
+        done
+        [ -z "$full" ]
+    } >&2
+    ended=("${PIPESTATUS[@]}")
+    [ "${ended[1]}" = 0 ] || CAUSE="No space left on device: "
+    return "${ended[0]}"
+}
+
 # True once this server receives on the timeline of the peer.
 follows_peer() {
     local timeline
@@ -76,9 +93,9 @@ run_pg_rewind() {
     # Up to PostgreSQL 15 pg_rewind goes by the peer's last checkpoint: just after a promotion that
     # is one of the old timeline, and it would find nothing to do.
     ask_peer "$(left 120)" CHECKPOINT >/dev/null || fail "the peer could not make a checkpoint"
-    as_server timeout --foreground -k 5 "$(left)" "$PG_BIN/pg_rewind" -D "$PGDATA" \
+    heed as_server timeout --foreground -k 5 "$(left)" "$PG_BIN/pg_rewind" -D "$PGDATA" \
         --no-ensure-shutdown --write-recovery-conf "${options[@]}" \
-        --source-server="$(peer_conninfo) connect_timeout=10 dbname=postgres" >&2 && return 0
+        --source-server="$(peer_conninfo) connect_timeout=10 dbname=postgres" && return 0
     why="pg_rewind failed"
     return 1
 }
@@ -93,7 +110,10 @@ is_rewound() {
 rewind() {
     local lock is_begun=no
     if [ ! -d "$REWIND_DIR" ]; then
-        keep_our_files || fail "cannot keep our WAL and configuration in $REWIND_DIR"
+        if ! heed keep_our_files; then
+            rm -rf "$REWIND_DIR.new" # it would leave the server no room to start
+            fail "${CAUSE}cannot keep our WAL and configuration in $REWIND_DIR"
+        fi
         is_begun=yes
     fi
     # Held by pg_rewind too, should it outlive this script.
@@ -102,8 +122,8 @@ rewind() {
     if [ $is_begun = yes ]; then
         run_pg_rewind || return 1
     elif ! is_rewound; then
-        say "a rewind was interrupted; it is begun anew"
-        put_our_wal_back || fail "cannot write into $PGDATA/pg_wal"
+        say "$(unfinished); it is begun anew"
+        heed put_our_wal_back || fail "${CAUSE}cannot write into $PGDATA/pg_wal"
         run_pg_rewind || return 1
     elif ! cmp -s "$REWIND_DIR/boot_id" /proc/sys/kernel/random/boot_id; then
         why="the machine went down in a rewind"
@@ -122,7 +142,8 @@ rewind() {
 copy_problem() {
     local room size
     [ "$COPY" = yes ] || { echo "PG_COPY is '$COPY': a new copy is a person's to make" && return 0; }
-    [ ! -e "$KEPT_DIR" ] || { echo "$KEPT_DIR is kept from a copy before: look at it, and remove it" && return 0; }
+    [ ! -e "$KEPT_DIR" ] ||
+        { echo "look at $KEPT_DIR and remove it: beside what a copy before has kept no other is made" && return 0; }
     if [ -n "$(ls -A "$PGDATA/pg_tblspc" 2>/dev/null)" ] || [ -L "$PGDATA/pg_wal" ] || mountpoint -q "$PGDATA"; then
         echo "$PGDATA has tablespaces, a pg_wal elsewhere, or is a mount point: a person has to make the copy"
         return 0
@@ -167,20 +188,20 @@ put_in_place() {
 make_copy() {
     local lock problem
     if [ ! -e "$COPIED_DIR" ]; then
-        say "$why: a new copy is made"
-        ! problem=$(copy_problem) || fail "$why; $problem"
+        ! problem=$(copy_problem) || fail "$CAUSE$problem ($why)"
+        say "$CAUSE$why: a new copy is made"
         for problem in old new; do # held by pg_basebackup too, should it outlive this script
             as_server mkdir -p -m 700 "$COPY_DIR" || fail "cannot write beside $PGDATA"
             exec {lock}<"$COPY_DIR"
             flock -n "$lock" || fail "a copy that was begun before still runs"
             [ $problem = new ] || rm -rf "$COPY_DIR"
         done
-        run_pg_basebackup || fail "pg_basebackup failed; $PGDATA is as it was"
+        heed run_pg_basebackup || fail "${CAUSE}pg_basebackup failed; $PGDATA is as it was"
         exec {lock}<&-
         sync -f "$COPY_DIR" || fail "cannot write $COPY_DIR to the disk"
         mv -T "$COPY_DIR" "$COPIED_DIR" || fail "cannot write beside $PGDATA"
     fi
-    put_in_place || fail "cannot put $COPIED_DIR in the place of $PGDATA"
+    heed put_in_place || fail "${CAUSE}cannot put $COPIED_DIR in the place of $PGDATA"
     rm -rf "$REWIND_DIR"
     say "a new copy of the peer is in place; what was here before is kept in $KEPT_DIR"
 }

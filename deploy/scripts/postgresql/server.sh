@@ -168,7 +168,7 @@ settings_problem() {
 
 # What a rejoin has begun and not ended, which only rejoin.sh goes on with; fails where there is none.
 unfinished() {
-    [ ! -e "$REWIND_DIR" ] || { echo "a rewind of $PGDATA was interrupted" && return 0; }
+    [ ! -e "$REWIND_DIR" ] || { echo "a rewind of $PGDATA has not come to its end" && return 0; }
     [ ! -e "$COPIED_DIR" ] || { echo "a new copy of $PGDATA is not in place yet" && return 0; }
     [ -s "$PGDATA/global/pg_control" ] || { echo "$PGDATA was never copied to its end" && return 0; }
     return 1

@@ -104,7 +104,7 @@ promote() {
 problem=$(settings_problem) || refuse "$problem"
 LIMIT=$PG_START_TIMEOUT
 take_turn -s -w 20 || refuse "readiness.sh still starts the standby"
-! why=$(unfinished) || refuse "$why; run rejoin.sh first"
+! why=$(unfinished) || refuse "$why; rejoin.sh goes on with it"
 [ -z "$target" ] || lsn_number "$target" >/dev/null || refuse "'$target' is no position"
 reach=$(reach_dir)
 [ -z "$reach" ] || [ -w "$reach/cgroup.procs" ] || refuse "cannot write $reach/cgroup.procs"
