@@ -357,7 +357,9 @@ static bool replace_wiped(struct sim_world *world, struct sim_incident *incident
     if (roster == NULL || world->upgrade.level < BW_MEMBERS_LEVEL)
         return false;
     incident->b = any_member(world, incident, roster);
-    if (incident->b == NONE || !are_others_whole(world, roster, incident->b))
+    /* Nor the one on which a recovery rests: its cluster would be gone, and the one before it serve on. */
+    if (incident->b == NONE || world->plan->is_witness_taken[incident->b] ||
+        !are_others_whole(world, roster, incident->b))
         return false;
     wiped = world->witnesses[incident->b];
     if (wiped == leader && world->witness_count < 2)
