@@ -1,12 +1,5 @@
-/* What load balancers ask (5.3): is this site the group's primary? The guard is asked anew for each
- * request, over a connection of its own and without a hello, as `gate` asks it (3.4), and what it
- * shows is judged by clocks read after its answer was. What the agent knows of its lease is not
- * enough: it does not know at once of a fence that its guard has begun by itself, nor that the
- * guard has died or hangs; whoever asks that guard gets no answer, which is no.
- *
- * One question at a time, about each group once, at most each 50 ms: whoever asks the agent as
- * often as he likes makes neither of the two work more than that. A guard that has not answered in
- * its time is asked no more before it has: then who asks hears no at once. */
+/* What load balancers ask (5.3): is this site the group's primary? What the guard shows (asking.c)
+ * is judged by clocks read after its answer was. */
 #include "program.h"
 
 #include <stdio.h>
@@ -14,39 +7,18 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/bytes.h>
 #include <breakwater/core/primary.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/guard_message.h>
 
-#define ROUND_MS  50   /* from one question to the next */
-#define LIMIT_MS  1000 /* for the guard: what it has not said by then is no */
 #define AGAIN_MS  1000 /* between two tries to listen */
 #define WHY_BYTES BW_PLAIN_TEXT_BYTES_MAX
 
-#define GUARD_SILENT "the guard does not say that it may run here: "
-#define IT_IS_LATE   "it has not answered for 1.0 s"
-
-/* A request that waits for what the guard says. */
-struct waiting {
-    struct bw_plain_request *request; /* NULL: free */
-    uint32_t group;                   /* of the machine */
-    bool is_asked;                    /* the question about its group left after it had come */
-};
-
 struct bw_agent_health {
     struct bw_agent *agent;
-    struct bw_plain_server *server;   /* NULL: nobody is answered */
-    uv_timer_t round;                 /* the next question, or the guard's time is over */
-    uv_timer_t again;                 /* tries to listen */
-    bool is_said;                     /* the log was told that it cannot listen */
-    uint64_t begun_ms;                /* the newest question; the loop's time */
-    struct bw_unix_connection *guard; /* NULL: nothing is asked just now */
-    bool is_silent; /* what it was asked is owed for too long: nobody waits for it any more */
-    uint32_t asked[BW_PLAIN_CONNECTIONS_MAX]; /* of the machine: it answers in this order */
-    uint32_t asked_count;
-    uint32_t answered_count;
-    struct waiting waiting[BW_PLAIN_CONNECTIONS_MAX];
+    struct bw_plain_server *server; /* NULL: nobody is answered */
+    uv_timer_t again;               /* tries to listen */
+    bool is_said;                   /* the log was told that it cannot listen */
     struct health_said {
         bool is_said;
         enum bw_primary primary;
@@ -54,39 +26,12 @@ struct bw_agent_health {
     } said[BW_SITE_GROUPS_MAX]; /* what the log was told last, of each group of the machine */
 };
 
-static void plan_round(struct bw_agent_health *health);
-
 /* ---- answers ------------------------------------------------------------------------------------
  */
 
 static const char *name_of(const struct bw_agent_health *health, uint32_t group)
 {
     return health->agent->machine.groups[group].site.group;
-}
-
-/* To all that waits. */
-static void answer_no(struct bw_agent_health *health, const char *why)
-{
-    char text[WHY_BYTES];
-
-    for (size_t i = 0; i < BW_PLAIN_CONNECTIONS_MAX; i++) {
-        struct waiting *waiting = &health->waiting[i];
-        struct bw_plain_request *request = waiting->request;
-
-        if (request == NULL)
-            continue;
-        waiting->request = NULL;
-        (void)snprintf(text, sizeof text, "no: %s: %s", name_of(health, waiting->group), why);
-        bw_plain_respond(request, 503, text);
-    }
-}
-
-static bool any_waits(const struct bw_agent_health *health)
-{
-    for (size_t i = 0; i < BW_PLAIN_CONNECTIONS_MAX; i++)
-        if (health->waiting[i].request != NULL)
-            return true;
-    return false;
 }
 
 /* One line for each change, not for each request. */
@@ -134,8 +79,7 @@ static bool judge(struct bw_agent_health *health, uint32_t group,
     }
     limits = (struct bw_primary_limits){.has_verify = config->scripts[BW_ACTION_VERIFY] != NULL,
                                         .look_ns = look_ns(config)};
-    may_run = bw_may_run(shown->group[0] != '\0', &shown->shown, agent->boot_id,
-                         agent->time_namespace, now);
+    may_run = bw_agent_may_run(agent, shown, now);
     primary = bw_primary(may_run, &shown->shown, &limits, now);
     log_change(health, group, primary, may_run);
     (void)snprintf(text, WHY_BYTES, "%s: %s at %s: %s", primary == BW_PRIMARY_YES ? "yes" : "no",
@@ -145,177 +89,17 @@ static bool judge(struct bw_agent_health *health, uint32_t group,
     return primary == BW_PRIMARY_YES;
 }
 
-/* ---- the guard ----------------------------------------------------------------------------------
- */
-
-static void let_guard_go(struct bw_agent_health *health)
-{
-    struct bw_unix_connection *guard = health->guard;
-
-    health->guard = NULL;
-    health->is_silent = false;
-    if (guard != NULL)
-        bw_unix_close(guard);
-}
-
-static void end_round(struct bw_agent_health *health)
-{
-    let_guard_go(health);
-    plan_round(health);
-}
-
-static void say_unknown(struct bw_agent_health *health, const char *why)
+static void on_told(struct bw_agent *agent, uint32_t group, const struct bw_guard_message *shown,
+                    const char *why, void *user)
 {
     char text[WHY_BYTES];
+    bool is_primary = false;
 
-    (void)snprintf(text, sizeof text, GUARD_SILENT "%.*s", (int)(sizeof text - sizeof GUARD_SILENT),
-                   why);
-    answer_no(health, text);
-}
-
-/* Also to who has come since: a guard that does not answer one says nothing to another. */
-static void fail_round(struct bw_agent_health *health, const char *why)
-{
-    let_guard_go(health);
-    (void)uv_timer_stop(&health->round); /* always 0 */
-    say_unknown(health, why);
-}
-
-static bool send_show(struct bw_agent_health *health, uint32_t group)
-{
-    struct bw_guard_message message = {.kind = BW_GUARD_MESSAGE_SHOW};
-    uint8_t bytes[BW_GUARD_MESSAGE_BYTES_MAX];
-    size_t size;
-
-    health->asked[health->asked_count++] = group;
-    return bw_copy_text(message.group, sizeof message.group, name_of(health, group)) &&
-           bw_guard_message_encode(&message, bytes, sizeof bytes, &size, NULL) == BW_OK &&
-           bw_unix_send(health->guard, bytes, size, NULL) == BW_OK;
-}
-
-/* About each group once, for all who have asked about it until now. */
-static void on_connected(struct bw_unix_connection *connection, void *user)
-{
-    struct bw_agent_health *health = user;
-
-    if (connection != health->guard)
-        return;
-    for (size_t i = 0; i < BW_PLAIN_CONNECTIONS_MAX; i++) {
-        const struct waiting *waiting = &health->waiting[i];
-
-        if (waiting->request == NULL || waiting->is_asked)
-            continue;
-        if (!send_show(health, waiting->group)) {
-            fail_round(health, "the question could not be sent");
-            return;
-        }
-        for (size_t j = i; j < BW_PLAIN_CONNECTIONS_MAX; j++)
-            if (health->waiting[j].request != NULL && health->waiting[j].group == waiting->group)
-                health->waiting[j].is_asked = true;
-    }
-    if (health->asked_count == 0) /* they have gone meanwhile, or were told no */
-        end_round(health);
-}
-
-static void answer(struct bw_agent_health *health, uint32_t group,
-                   const struct bw_guard_message *shown)
-{
-    char text[WHY_BYTES];
-    const bool is_primary = judge(health, group, shown, text);
-
-    for (size_t i = 0; i < BW_PLAIN_CONNECTIONS_MAX; i++) {
-        struct waiting *waiting = &health->waiting[i];
-        struct bw_plain_request *request = waiting->request;
-
-        if (request == NULL || !waiting->is_asked || waiting->group != group)
-            continue;
-        waiting->request = NULL;
-        bw_plain_respond(request, is_primary ? 200 : 503, text);
-    }
-}
-
-/* The guard answers in order, and names no group that it does not know. */
-static bool is_about(const struct bw_agent_health *health, const struct bw_guard_message *shown)
-{
-    return shown->kind == BW_GUARD_MESSAGE_SHOWN && health->answered_count < health->asked_count &&
-           (shown->group[0] == '\0' ||
-            strcmp(shown->group, name_of(health, health->asked[health->answered_count])) == 0);
-}
-
-static void on_message(struct bw_unix_connection *connection, const uint8_t *data, size_t size,
-                       void *user)
-{
-    struct bw_agent_health *health = user;
-    struct bw_guard_message shown;
-
-    if (connection != health->guard)
-        return;
-    if (health->is_silent) { /* it answers again: what it says here is older than any request */
-        end_round(health);
-        return;
-    }
-    if (bw_guard_message_decode(data, size, &shown, NULL) != BW_OK || !is_about(health, &shown)) {
-        fail_round(health, "what it says is no answer");
-        return;
-    }
-    answer(health, health->asked[health->answered_count++], &shown);
-    if (health->answered_count == health->asked_count)
-        end_round(health);
-}
-
-static void on_closed(struct bw_unix_connection *connection, enum bw_err err,
-                      const struct bw_diag *diag, void *user)
-{
-    struct bw_agent_health *health = user;
-
-    if (connection != health->guard)
-        return;
-    health->guard = NULL;
-    fail_round(health, err == BW_OK ? "it closed the connection" : diag->text);
-}
-
-static void begin_round(struct bw_agent_health *health)
-{
-    static const struct bw_unix_events events = {
-        .on_connected = on_connected, .on_message = on_message, .on_closed = on_closed};
-    struct bw_agent *agent = health->agent;
-    struct bw_diag diag = {0};
-
-    health->begun_ms = uv_now(&agent->loop);
-    health->asked_count = health->answered_count = 0;
-    if (bw_unix_connect(&agent->loop, agent->config->guard_socket, &events, health, &health->guard,
-                        &diag) == BW_OK)
-        return;
-    health->guard = NULL;
-    fail_round(health, diag.text);
-}
-
-static void on_round(uv_timer_t *timer)
-{
-    struct bw_agent_health *health = timer->data;
-
-    if (health->guard != NULL) {
-        health->is_silent = true;
-        say_unknown(health, IT_IS_LATE);
-        return;
-    }
-    begin_round(health);
-    if (health->guard != NULL)
-        (void)uv_timer_start(timer, on_round, LIMIT_MS, 0); /* has a callback */
-}
-
-/* The next question, where somebody waits for one and none is under way. */
-static void plan_round(struct bw_agent_health *health)
-{
-    const uint64_t now_ms = uv_now(&health->agent->loop);
-    const uint64_t next_ms = health->begun_ms + ROUND_MS;
-
-    if (health->guard != NULL)
-        return;
-    if (any_waits(health))
-        (void)uv_timer_start(&health->round, on_round, next_ms > now_ms ? next_ms - now_ms : 0, 0);
+    if (shown != NULL)
+        is_primary = judge(agent->health, group, shown, text);
     else
-        (void)uv_timer_stop(&health->round); /* both have a callback, or are always 0 */
+        (void)snprintf(text, sizeof text, "no: %s: %s", name_of(agent->health, group), why);
+    bw_plain_respond(user, is_primary ? 200 : 503, text);
 }
 
 /* ---- requests -----------------------------------------------------------------------------------
@@ -343,40 +127,24 @@ static int group_of_path(const struct bw_agent *agent, const char *path)
     return -1;
 }
 
-static struct waiting *find_waiting(struct bw_agent_health *health,
-                                    const struct bw_plain_request *request)
-{
-    for (size_t i = 0; i < BW_PLAIN_CONNECTIONS_MAX; i++)
-        if (health->waiting[i].request == request)
-            return &health->waiting[i];
-    return NULL;
-}
-
 static void on_request(struct bw_plain_request *request, const char *path, void *user)
 {
     struct bw_agent_health *health = user;
     const int group = group_of_path(health->agent, path);
-    struct waiting *waiting = find_waiting(health, NULL);
 
-    BW_ASSERT(waiting != NULL); /* there are as many as connections that wait for an answer */
     if (group < 0)
         bw_plain_respond(request, 404, "this site knows no such group (/v1/groups/GROUP/primary)");
     else if (health->agent->served[group].config == NULL)
         bw_plain_respond(request, 503, "no: the site file names this group no more");
-    else if (health->is_silent)
-        bw_plain_respond(request, 503, "no: " GUARD_SILENT IT_IS_LATE " and more");
-    else {
-        *waiting = (struct waiting){.request = request, .group = (uint32_t)group};
-        plan_round(health);
-    }
+    else
+        bw_agent_ask_guard(health->agent, (uint32_t)group, on_told, request);
 }
 
 static void on_gone(struct bw_plain_request *request, void *user)
 {
-    struct waiting *waiting = find_waiting(user, request);
+    const struct bw_agent_health *health = user;
 
-    BW_ASSERT(waiting != NULL);
-    waiting->request = NULL;
+    bw_agent_unask_guard(health->agent, request);
 }
 
 /* ---- listening ----------------------------------------------------------------------------------
@@ -423,8 +191,7 @@ static void stop_listening(struct bw_agent_health *health, const char *why)
 {
     struct bw_plain_server *server = health->server;
 
-    answer_no(health, why);
-    plan_round(health);
+    bw_agent_tell_all(health->agent, on_told, why);
     health->server = NULL;
     if (server != NULL)
         bw_plain_server_close(server);
@@ -474,9 +241,7 @@ void bw_agent_health_open(struct bw_agent *agent)
     BW_ASSERT(health != NULL);
     agent->health = health;
     health->agent = agent;
-    BW_ASSERT(uv_timer_init(&agent->loop, &health->round) == 0); /* they only note it */
-    BW_ASSERT(uv_timer_init(&agent->loop, &health->again) == 0);
-    health->round.data = health;
+    BW_ASSERT(uv_timer_init(&agent->loop, &health->again) == 0); /* it only notes it */
     health->again.data = health;
     BW_ASSERT(uv_timer_start(&health->again, on_again, AGAIN_MS, AGAIN_MS) == 0);
     try_to_listen(health);
@@ -487,8 +252,6 @@ void bw_agent_health_close(struct bw_agent *agent)
     struct bw_agent_health *health = agent->health;
 
     stop_listening(health, "the agent is ending");
-    let_guard_go(health);
-    uv_close((uv_handle_t *)&health->round, NULL);
     uv_close((uv_handle_t *)&health->again, NULL);
 }
 

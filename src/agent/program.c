@@ -41,6 +41,8 @@ static void close_all(struct bw_agent *agent)
     bw_agent_persons_close(agent);
     bw_agent_second_close(agent);
     bw_agent_health_close(agent);
+    bw_agent_admission_close(agent);
+    bw_agent_asking_close(agent);
     bw_agent_machine_close(&agent->machine);
     bw_http_client_close(&agent->client, NULL, NULL);
     bw_deadline_close(&agent->wake, NULL);
@@ -133,7 +135,11 @@ static enum bw_err open_all(struct bw_agent *agent, struct bw_diag *diag)
     if (err == BW_OK)
         bw_agent_persons_open(agent);
     if (err == BW_OK)
+        bw_agent_asking_open(agent);
+    if (err == BW_OK)
         bw_agent_health_open(agent);
+    if (err == BW_OK)
+        bw_agent_admission_serve(agent);
     if (err == BW_OK)
         bw_agent_machine_begin(&agent->machine);
     if (err == BW_OK)
@@ -236,6 +242,7 @@ enum bw_agent_end bw_agent_run(const char *config_file)
         end = run_configured(agent);
     }
     bw_agent_health_free(agent);
+    bw_agent_asking_free(agent);
     bw_agent_units_free(agent);
     bw_agent_groups_free(agent);
     bw_credentials_free(agent->credentials);

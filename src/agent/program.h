@@ -8,7 +8,9 @@
  *   own_fence.c  the fence without the guard          own_units.c  the units that it ends
  *   persons.c    a person at this machine: override
  *   second.c     what a second enforcer asks
+ *   asking.c     the guard, for who asks the agent from outside:
  *   health.c     load balancers, over plain HTTP
+ *   admission.c  API servers of Kubernetes, over HTTPS
  *
  * Everything belongs to the loop's thread. The machine (machine/agent.h) decides; nothing here
  * does. */
@@ -20,11 +22,13 @@
 #include <breakwater/agent/agent.h>
 #include <breakwater/base/prng.h>
 #include <breakwater/config/site_config.h>
+#include <breakwater/core/admission.h>
 #include <breakwater/machine/agent.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/http_server.h>
 #include <breakwater/net/plain_server.h>
+#include <breakwater/net/tls_context.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/os/file_look.h>
 #include <breakwater/sys/deadline.h>
@@ -35,8 +39,11 @@
 #include <breakwater/sys/worker.h>
 #include <breakwater/wire/state.h>
 
+#include "admission_review.h"
+
 struct bw_agent;
 struct bw_agent_fence;    /* own_fence.c */
+struct bw_agent_asking;   /* asking.c */
 struct bw_agent_health;   /* health.c */
 
 /* ---- store.c: the state directory (3.7) ---------------------------------------------------- */
@@ -147,6 +154,53 @@ void bw_agent_persons_close(struct bw_agent *agent);
 void bw_agent_second_serve(struct bw_agent *agent);
 void bw_agent_second_close(struct bw_agent *agent);
 void bw_agent_second_use_credentials(struct bw_agent *agent); /* those of the agent, which are new */
+
+/* ---- asking.c -------------------------------------------------------------------------------- */
+
+/* What the guard showed of `group` (of the machine), read just now, to a question that was sent
+ * after ask_guard was called; NULL: it said nothing, and `why` says why. Once, and at once where it
+ * is known to be silent. */
+typedef void bw_agent_told(struct bw_agent *agent, uint32_t group,
+                           const struct bw_guard_message *shown, const char *why, void *request);
+/* At most BW_PLAIN_CONNECTIONS_MAX of health.c, and BW_AGENT_ADMISSIONS_MAX of admission.c. */
+void bw_agent_ask_guard(struct bw_agent *agent, uint32_t group, bw_agent_told *told, void *request);
+/* It has gone, and waits: nobody is told. */
+void bw_agent_unask_guard(struct bw_agent *agent, const void *request);
+/* `why`, to all that wait with `told`. */
+void bw_agent_tell_all(struct bw_agent *agent, bw_agent_told *told, const char *why);
+enum bw_may_run bw_agent_may_run(const struct bw_agent *agent, const struct bw_guard_message *shown,
+                                 struct bw_instant now);
+void bw_agent_asking_open(struct bw_agent *agent);
+void bw_agent_asking_close(struct bw_agent *agent); /* whoever asked has gone */
+void bw_agent_asking_free(struct bw_agent *agent);  /* after the loop */
+
+/* ---- admission.c ----------------------------------------------------------------------------- */
+
+#define BW_AGENT_ADMISSIONS_MAX 8 /* requests that wait: to be read, then for the guard */
+enum bw_agent_admission_phase { BW_ADMISSION_UNREAD, BW_ADMISSION_READING, BW_ADMISSION_ASKING };
+struct bw_agent_admissions {
+    struct bw_http_server *server; /* NULL: nobody is answered */
+    struct bw_worker *reader;      /* NULL: not open */
+    bool is_refused;               /* the log was told that it cannot listen */
+    struct bw_agent_admission {
+        struct bw_agent *agent;
+        struct bw_http_request *request; /* NULL: free */
+        uint32_t group;                  /* of the machine */
+        enum bw_agent_admission_phase phase;
+        char uid[BW_ADMISSION_UID_BYTES];
+    } waiting[BW_AGENT_ADMISSIONS_MAX];
+    struct {
+        bool is_said;
+        enum bw_admission admission;
+        enum bw_may_run may_run;
+    } said[BW_SITE_GROUPS_MAX]; /* what the log was told last, of each group of the machine */
+};
+/* Listens where the site file says that API servers may ask, unless it does; what hinders it is
+ * said once. */
+void bw_agent_admission_serve(struct bw_agent *agent);
+void bw_agent_admission_close(struct bw_agent *agent);
+void bw_agent_admission_use_credentials(struct bw_agent *agent); /* likewise */
+
 /* ---- health.c -------------------------------------------------------------------------------- */
 
 void bw_agent_health_open(struct bw_agent *agent);
@@ -209,6 +263,9 @@ BW_MUST_CHECK enum bw_err bw_agent_credentials_load(const struct bw_site_config 
                                                     struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_reload_close(struct bw_agent *agent);
+/* `server`, or NULL, goes on with the agent's credentials, which are new. */
+void bw_agent_renew_server(struct bw_agent *agent, struct bw_http_server *server,
+                           enum bw_tls_context_kind kind);
 void bw_agent_reload(struct bw_agent *agent); /* SIGHUP: the files are read beside the loop */
 
 /* ---- the agent ------------------------------------------------------------------------------- */
@@ -250,7 +307,9 @@ struct bw_agent {
     uint64_t persons_ticks;
     bool is_second_refused; /* the log was told that it cannot listen */
     struct bw_http_server *second; /* for second enforcers; NULL: not open */
-    struct bw_agent_health *health; /* NULL: not open */
+    struct bw_agent_asking *asking; /* NULL: not open */
+    struct bw_agent_health *health; /* likewise */
+    struct bw_agent_admissions admissions;
     uv_async_t ending; /* closes everything in a turn of its own */
     bool is_closing;
     enum bw_agent_end end;

@@ -41,6 +41,23 @@ static void warn_of_expiry(struct bw_agent *agent)
     agent->reload.days_said = passed;
 }
 
+void bw_agent_renew_server(struct bw_agent *agent, struct bw_http_server *server,
+                           enum bw_tls_context_kind kind)
+{
+    struct ssl_ctx_st *context = NULL;
+    struct bw_diag diag = {0};
+
+    if (server == NULL)
+        return;
+    if (bw_tls_context_new(agent->credentials, kind, &context, &diag) != BW_OK) {
+        bw_log_error(&agent->log, "certificate.refused", "error=%s does=\"the old one stays\"",
+                     bw_log_quote(diag.text));
+        return;
+    }
+    bw_http_server_set_context(server, context);
+    bw_tls_context_free(context);
+}
+
 static void use_credentials(struct bw_agent *agent, struct bw_credentials *credentials,
                             struct bw_diag *diag)
 {
@@ -58,6 +75,7 @@ static void use_credentials(struct bw_agent *agent, struct bw_credentials *crede
     bw_credentials_free(agent->credentials);
     agent->credentials = credentials;
     bw_agent_second_use_credentials(agent);
+    bw_agent_admission_use_credentials(agent);
     bw_log_info(&agent->log, "certificate.loaded", "file=%s certificate_left_days=%" PRId64,
                 bw_log_quote(agent->config->tls.identity),
                 bw_credentials_days_left(credentials, bw_clock_wall()));
@@ -201,6 +219,7 @@ static void on_look(uv_timer_t *timer)
     reload->wants_look = true;
     begin_next(agent);
     bw_agent_second_serve(agent);
+    bw_agent_admission_serve(agent);
     if (reload->looked == reload->begun && !reload->is_slow) { /* since the look before this one */
         reload->is_slow = true;
         bw_log_warn(&agent->log, "files.silent",
@@ -246,9 +265,15 @@ void bw_agent_reload_close(struct bw_agent *agent)
 static const char *unchangeable(const struct bw_site_config *old,
                                 const struct bw_site_config *fresh)
 {
-    static const char *const fixed[] = {"cluster", "site",    "name",
-                                        "state_dir", "run_dir", "guard_socket",
-                                        "second_enforcer", NULL};
+    static const char *const fixed[] = {"cluster",
+                                        "site",
+                                        "name",
+                                        "state_dir",
+                                        "run_dir",
+                                        "guard_socket",
+                                        "second_enforcer",
+                                        "admission_listen",
+                                        NULL};
 
     return bw_schema_first_change(&bw_site_config_table, fixed, old, fresh);
 }

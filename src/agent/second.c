@@ -125,16 +125,5 @@ void bw_agent_second_close(struct bw_agent *agent)
 
 void bw_agent_second_use_credentials(struct bw_agent *agent)
 {
-    struct ssl_ctx_st *context = NULL;
-    struct bw_diag diag = {0};
-
-    if (agent->second == NULL)
-        return;
-    if (bw_tls_context_new(agent->credentials, BW_TLS_SERVER_REQUIRED, &context, &diag) != BW_OK) {
-        bw_log_error(&agent->log, "certificate.refused", "error=%s does=\"the old one stays\"",
-                     bw_log_quote(diag.text));
-        return;
-    }
-    bw_http_server_set_context(agent->second, context);
-    bw_tls_context_free(context);
+    bw_agent_renew_server(agent, agent->second, BW_TLS_SERVER_REQUIRED);
 }

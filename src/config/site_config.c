@@ -418,14 +418,14 @@ static void check_witnesses(const struct bw_site_config *config, struct bw_docum
 }
 
 /* What is listened on is an address of this machine; nothing is resolved to find it. */
-static void check_health_listen(const struct bw_site_config *config, struct bw_document *document)
+static void check_listen(struct bw_document *document, const char *key, const char *address)
 {
-    if (config->health_listen[0] != '\0' && bw_document_is_sound(document, "health_listen") &&
-        !bw_address_has_numeric_host(config->health_listen))
-        bw_document_fail(document, "health_listen",
+    if (address[0] != '\0' && bw_document_is_sound(document, key) &&
+        !bw_address_has_numeric_host(address))
+        bw_document_fail(document, key,
                          "\"%s\" names a host; write an address of this machine, or 0.0.0.0 or "
                          "[::] for all of them",
-                         config->health_listen);
+                         address);
 }
 
 /* ---- loading ------------------------------------------------------------------------------- */
@@ -438,7 +438,8 @@ static void check_site(void *into, struct bw_document *document, const void *use
     if (*scope == BW_CONFIG_HERE)
         bw_config_check_owner(document);
     check_witnesses(config, document);
-    check_health_listen(config, document);
+    check_listen(document, "health_listen", config->health_listen);
+    check_listen(document, "admission_listen", config->admission_listen);
     for (uint32_t i = 0; i < config->group_count; i++)
         check_group(config, document, *scope, i);
 }

@@ -230,7 +230,8 @@ static const struct bw_key site_keys[] = {
     BW_KEY(PATH, "state_dir", SITE(state_dir), .absent = "/var/lib/breakwater-agent",
            .help = "what agent and guard must not forget; never copied, restored or shared"),
     BW_KEY(PATH, "run_dir", SITE(run_dir), .absent = "/run/breakwater",
-           .help = "where guard and second enforcer mirror deadlines: must outlive them, not the boot"),
+           .help =
+               "where guard and second enforcer mirror deadlines: must outlive them, not the boot"),
     BW_KEY(PATH, "guard_socket", SITE(guard_socket), .max = BW_SOCKET_PATH_MAX,
            .absent = BW_GUARD_SOCKET_ABSENT, .help = "where the agent finds its guard"),
     BW_KEY(MAP, "tls", SITE(tls), .table = &bw_tls_config_table, .required = true,
@@ -242,9 +243,10 @@ static const struct bw_key site_keys[] = {
         .example = "[w1.example.net:7400, w2.example.net:7400, w3.example.net:7400]",
         .help = "all witnesses, by their `address`; members that a leader tells of later are asked "
                 "beside them, after a restart too"),
-    BW_KEY(MAP, "second_enforcer", SITE(second), .table = &second_table,
-           .example = "{listen: 0.0.0.0:7410}",
-           .help = "a second enforcer, on another machine, for a service that outlives the guard's"),
+    BW_KEY(
+        MAP, "second_enforcer", SITE(second), .table = &second_table,
+        .example = "{listen: 0.0.0.0:7410}",
+        .help = "a second enforcer, on another machine, for a service that outlives the guard's"),
     /* its help names BW_SITE_GROUPS_MAX */
     BW_KEY(LIST, "groups", SITE(groups), .item = BW_KEY_MAP, .table = &group_table,
            .required = true, .count_offset = SITE(group_count), .min = 1, .max = BW_SITE_GROUPS_MAX,
@@ -253,6 +255,11 @@ static const struct bw_key site_keys[] = {
            .min = 1,
            .help = "where the agent tells load balancers, over plain HTTP, whether this site is a "
                    "group's primary: GET /v1/groups/GROUP/primary, 200 or 503"),
+    BW_KEY(
+        ADDRESS, "admission_listen", SITE(admission_listen), .absent_note = "nobody is answered",
+        .min = 1,
+        .help = "where the agent tells API servers of Kubernetes, over HTTPS, whether a pod of a "
+                "group's service may be made at this site: POST /v1/groups/GROUP/admission"),
     BW_KEY(
         BOOL, "allow_writable_scripts", SITE(allow_writable_scripts),
         .help = "run scripts that others than root and the guard's user can change: the file, or a "

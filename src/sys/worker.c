@@ -98,7 +98,7 @@ enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop, size_
     int rc;
 
     if (worker == NULL)
-        return bw_diag_set(diag, BW_ERR_NOMEM, "a thread for the disk");
+        return bw_diag_set(diag, BW_ERR_NOMEM, "a thread");
     worker->on_done = on_done;
     worker->user = user;
     worker->clear = clear;
@@ -113,7 +113,7 @@ enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop, size_
     }
     worker->is_thread_gone = true;
     (void)bw_worker_close(worker);
-    return bw_diag_errno(diag, rc, "start a thread for the disk");
+    return bw_diag_errno(diag, rc, "start a thread");
 }
 
 void *bw_worker_job(struct bw_worker *worker)

@@ -315,6 +315,7 @@ static void every_key_of_site_yaml_arrives(void **state)
     assert_string_equal(config->tls.revoked[1], "serial:9a0b");
     assert_string_equal(config->witnesses[0], "w1.example.net:7400");
     assert_string_equal(config->health_listen, "127.0.0.1:7480");
+    assert_string_equal(config->admission_listen, "127.0.0.1:7490");
     assert_int_equal(config->log_level, BW_LOG_DEBUG);
     assert_true(config->allow_writable_scripts && group->allow_writable_scripts);
     assert_int_equal(group->enforce, BW_REACH_CGROUP);

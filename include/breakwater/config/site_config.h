@@ -101,7 +101,8 @@ struct bw_site_config {
     const char *state_dir;
     const char *run_dir;      /* where the guard mirrors deadlines; must outlive the guard */
     const char *guard_socket;
-    char health_listen[BW_ADDRESS_MAX + 1]; /* "": nobody is answered */
+    char health_listen[BW_ADDRESS_MAX + 1];    /* "": nobody is answered */
+    char admission_listen[BW_ADDRESS_MAX + 1]; /* likewise */
     struct bw_tls_config tls;
     struct bw_second_config second;
     const char *const *witnesses; /* HOST:PORT each, checked */

@@ -10,6 +10,7 @@ struct ssl_ctx_st; /* OpenSSL's SSL_CTX, counted: a live stream keeps the contex
 enum bw_tls_context_kind {
     BW_TLS_SERVER_OPTIONAL, /* a peer may come without a certificate; the route decides by role */
     BW_TLS_SERVER_REQUIRED, /* Raft: a peer without a certificate is refused in the handshake */
+    BW_TLS_SERVER_ALONE,    /* no peer is asked for a certificate: it may have one of others */
     BW_TLS_CLIENT,          /* shows our certificate, requires the server's */
 };
 

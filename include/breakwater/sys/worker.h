@@ -1,5 +1,6 @@
-/* worker.h - one thread beside a loop, for what may hang: a disk that does not answer holds up this thread
- * and nobody else. Design 3.4 ("no loop of a daemon that renews, arms or enforces calls fsync"). */
+/* worker.h - one thread beside a loop, for what may hang or takes long: a disk that does not answer
+ * holds up this thread and nobody else. Design 3.4 ("no loop of a daemon that renews, arms or
+ * enforces calls fsync"). */
 #ifndef BW_SYS_WORKER_H
 #define BW_SYS_WORKER_H
 
