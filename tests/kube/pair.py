@@ -41,6 +41,7 @@ COMPONENTS = ("core", "portal", "jobservice", "registry", "trivy")
 OUTSIDE = "10.77.0.1"
 ADDRESS = {"a": "10.77.0.11", "agent-a": "10.77.0.12", "b": "10.77.0.21", "agent-b": "10.77.0.22"}
 PORT = 20100
+ADMISSION_PORT = 20310
 NODES = 2
 NODE_GRACE_S, EVICT_AFTER_S = 20, 10
 MS = 1_000_000
@@ -323,7 +324,7 @@ class Lab(Machine):
             run_dir=str(self.work / f"{site}-run"), allow_writable_scripts=True,
             guard_socket=str(self.work / f"{site}-run" / "guard.sock"),
             second_enforcer={which: f"{ADDRESS[f'agent-{site}']}:20300" for which in ("listen", "agent")})
-        write_yaml(self.work / f"{site}.yaml", own)
+        write_yaml(self.work / f"{site}.yaml", {**own, "admission_listen": f"{ADDRESS[f'agent-{site}']}:{ADMISSION_PORT}"})
         write_yaml(self.work / f"{site}-second.yaml", {
             **own, "name": "second", "tls": self.tls(f"{site}-second"),
             "state_dir": str(self.work / f"{site}-second-state")})
@@ -334,7 +335,7 @@ class Lab(Machine):
             write_yaml(self.work / f"{name}.yaml", self.witness_file(
                 name, self.work / f"data-{name}", election_timeout=f"{ELECTION_MS}ms"))
         for site, name in self.site_names.items():
-            self.issue(f"agent/{name}/agent", self.work / f"{site}.pem")
+            self.issue(f"agent/{name}/agent", self.work / f"{site}.pem", ADDRESS[f"agent-{site}"])
             self.issue(f"agent/{name}/second", self.work / f"{site}-second.pem")
             self.write_site(site, scripts)
             (self.work / f"{site}.hosts").write_text(
