@@ -197,6 +197,9 @@ static void a_container_is_up_until_its_processes_are_gone(void **state)
     assert_non_null(strstr(f->done_text, "does docker hang?"));
     assert_false(bw_units_are_down(&f->units)); /* nobody has said so */
     f->units.limit_ns = 60 * BW_NS_PER_S;
+    answer(f, "exit 124", ":"); /* as timeout(1) ends one that hangs */
+    assert_int_equal(look(f), BW_ERR_IO);
+    assert_non_null(strstr(f->done_text, "docker: exit status 1: 'ps' has no answer after 8 s"));
     answer(f, ":", ":");
     assert_int_equal(look(f), BW_OK);
     assert_true(bw_units_are_down(&f->units));
