@@ -475,7 +475,12 @@ void bw_foretold_text(const struct bw_foretold *foretold, char *out_text, size_t
     if (after_ms > 0)
         (void)snprintf(when, sizeof when, "in %" PRIu64 ".%03u s", after_ms / 1000,
                        (unsigned)(after_ms % 1000));
-    if (foretold->acts)
+    /* What is foretold of reports that go on is no forecast of a fence that is to come. */
+    if (foretold->acts && foretold->command.kind == BW_COMMAND_FENCE_FAILED && after_ms > 0)
+        (void)snprintf(out_text, size,
+                       "%s %s (%s), should the service still run there: its fence comes before",
+                       what, when, foretold->rule);
+    else if (foretold->acts)
         (void)snprintf(out_text, size, "%s %s (%s), if nobody says anything new", what, when,
                        foretold->rule);
     else

@@ -334,6 +334,11 @@ static void a_screen_says_it_in_words(void **state)
     world_begin(&world, 2);
     foretell(&world);
     says("nothing by time alone: a site or a person has to say something new");
+    foretold = (struct bw_foretold){.acts = true,
+                                    .after_ns = 9400 * BW_NS_PER_MS,
+                                    .command.kind = BW_COMMAND_FENCE_FAILED,
+                                    .rule = "A2"};
+    says("FenceFailed in 9.400 s (A2), should the service still run there: its fence comes before");
     (void)world_apply(&world, &command);
     foretell(&world);
     says("end of the maintenance of the group in 8.000 s (A13), if nobody says anything new");
