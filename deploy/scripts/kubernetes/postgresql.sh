@@ -159,17 +159,18 @@ lsn_number() {
 }
 
 # Sets what the standby at address $1 says of itself: receiver, position and its number, the end of the
-# primary as of its last message, and how old the last row is.
+# primary as of its last message (`-` before the first of this connection: one that is about to be refused,
+# its WAL gone, streams for a moment, too), and how old the last row is.
 look_at_standby() {
-    local received replayed replayed_number end
+    local received replayed replayed_number
     read -r receiver end received replayed age <<<"$(ask_database 3 "$1" "$POSTGRES_PORT" "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
-        coalesce((SELECT latest_end_lsn FROM pg_stat_wal_receiver), '0/0'),
+        coalesce((SELECT latest_end_lsn::text FROM pg_stat_wal_receiver WHERE
+            last_msg_send_time <> last_msg_receipt_time), '-'),
         coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
         coalesce(greatest(0, round(extract(epoch FROM clock_timestamp() -
             pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')" 2>/dev/null)"
-    position_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") &&
-        end_number=$(lsn_number "$end") || return 1
+    position_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") || return 1
     position=$received
     # After a restart what was received begins at a segment's start, behind what was replayed.
     [ "$replayed_number" -lt "$position_number" ] ||
@@ -368,7 +369,7 @@ readiness_database() {
     fi
     leader=$(leader_of "$members") || fail "no one standby that Patroni would promote"
     look_at_standby "$leader" || fail "the standby does not say where it is"
-    if [ "$receiver" = streaming ]; then
+    if [ "$receiver" = streaming ] && end_number=$(lsn_number "$end"); then
         if [ "$position_number" -ge "$end_number" ]; then
             echo "lag_seconds=0"
         elif [ "$age" != - ]; then
