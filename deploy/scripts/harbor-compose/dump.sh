@@ -8,7 +8,7 @@
 HARBOR_DUMP_KEEP=${HARBOR_DUMP_KEEP:-7}
 
 give_up() {
-    [ -z "${BREAKWATER_STEP:-}" ] || { say "$*; NO DUMP was made, the stop goes on" && exit 0; }
+    [ -z "${BREAKWATER_STEP:-}" ] || { say "NO DUMP was made, and the stop goes on: $*" && exit 0; }
     fail "$*"
 }
 
@@ -16,8 +16,8 @@ give_up() {
 problem=$(dumps_problem HARBOR_DUMP_KEEP) || give_up "$problem"
 read_databases || give_up "harbor.yml names no databases"
 deadline=$((SECONDS + HARBOR_DUMP_TIMEOUT))
-[ "$(ask_database "${DATABASES[0]}" "SELECT pg_is_in_recovery()")" = f ] ||
-    give_up "$SERVER is a standby, or does not answer: what it has may be old"
+answer=$(ask_database "${DATABASES[0]}" "SELECT pg_is_in_recovery()" 2>&1) || give_up "$(no_answer "$answer")"
+[ "$answer" = f ] || give_up "$SERVER is a standby: what it has may be old"
 exec {lock}>>"$HARBOR_DUMP_DIR/.lock" && flock -w "$(seconds_left)" "$lock" || give_up "another dump still runs"
 while name=$(date -u +%Y%m%dT%H%M%SZ) && [ -e "$HARBOR_DUMP_DIR/$name" ]; do # two in one second
     sleep 0.1
@@ -26,7 +26,7 @@ part=$HARBOR_DUMP_DIR/$name.part
 rm -rf "$HARBOR_DUMP_DIR"/????????T??????Z.part
 mkdir -m 700 "$part" || give_up "$part cannot be made"
 for database in "${DATABASES[@]}"; do
-    PGCONNECT_TIMEOUT=3 timeout -k 1 "$(seconds_left)" pg_dump -Fc -d "$database" -f "$part/$database.dump" </dev/null ||
+    as_owner pg_dump -w -Fc -d "$database" </dev/null >"$part/$database.dump" ||
         give_up "pg_dump of $database failed, or took longer than $HARBOR_DUMP_TIMEOUT s"
     is_whole "$part/$database.dump" || give_up "the dump of $database cannot be read back"
 done

@@ -2,22 +2,30 @@
 # dumps.sh - what the scripts beside it know about dumps of Harbor's databases: a folder for each, named by when it was
 # begun, with NAME.dump for each database that harbor.yml names. It gets its name once all were read back. Sourced.
 #
-# PGHOST, PGPORT, PGUSER, PGPASSFILE and the like are libpq's own: no password is in an argument.
+# PGHOST, PGPORT, PGUSER, PGPASSFILE and the like are libpq's own: no password is in an argument. Its programs run as
+# PG_OS_USER, as those of the postgresql set do, whom Debian's pg_hba.conf lets in by the socket.
 
 . "${BASH_SOURCE[0]%/*}/compose.sh" || exit 1
 
 HARBOR_DUMP_DIR=${HARBOR_DUMP_DIR:-}
 HARBOR_DUMP_TIMEOUT=${HARBOR_DUMP_TIMEOUT:-600}
 RESTORED='breakwater: restored from'
-SERVER="PostgreSQL at ${PGHOST:-its socket}:${PGPORT:-5432}"
+PG_OS_USER=${PG_OS_USER:-postgres}
+# By it Debian's programs know port and socket of the cluster; where PGHOST is set they do not look at it.
+[ -z "${PG_CLUSTER:-}" ] || export PGCLUSTER=$PG_CLUSTER
+SERVER="PostgreSQL at ${PGHOST:-the socket}${PGPORT:+:$PGPORT}${PG_CLUSTER:+ ($PG_CLUSTER)}"
+deadline=10 # of what is asked before a script has its own
 
 # Sets DATABASES and OWNERS.
 dumps_problem() {
     local tool name owner
     settings_problem HARBOR_DUMP_TIMEOUT "$@" || return 1
-    for tool in psql pg_dump pg_restore flock; do
+    for tool in psql pg_dump pg_restore flock setpriv; do
         command -v "$tool" >/dev/null || { echo "there is no '$tool' in $PATH" && return 1; }
     done
+    id "$PG_OS_USER" >/dev/null 2>&1 || { echo "PG_OS_USER: there is no user '$PG_OS_USER' here" && return 1; }
+    [ -z "${PGPASSFILE:-}" ] || as_owner test -r "$PGPASSFILE" ||
+        { echo "PGPASSFILE: the user $PG_OS_USER cannot read $PGPASSFILE, and has to own it" && return 1; }
     [[ $HARBOR_DUMP_DIR == /* ]] && [ -d "$HARBOR_DUMP_DIR" ] ||
         { echo "HARBOR_DUMP_DIR '$HARBOR_DUMP_DIR' is no folder (not mounted?)" && return 1; }
     harbor_yml read "$HARBOR_DIR/harbor.yml" >/dev/null || { echo "harbor.yml is not understood" && return 1; }
@@ -51,22 +59,37 @@ read_databases() {
     [ ${#DATABASES[@]} -gt 0 ]
 }
 
-# ask_database DATABASE SQL: within what is left of the limit.
-ask_database() {
-    PGCONNECT_TIMEOUT=3 timeout -k 1 "$(seconds_left)" psql -XAtq -v ON_ERROR_STOP=1 -d "$1" -c "$2" </dev/null
+# A program of libpq's as the server's own user, within what is left of the limit.
+as_owner() {
+    HOME=$(getent passwd "$PG_OS_USER" | cut -d : -f 6) PGCONNECT_TIMEOUT=3 timeout -k 1 "$(seconds_left)" \
+        setpriv --reuid "$PG_OS_USER" --regid "$(id -g "$PG_OS_USER")" --init-groups -- env -C / "$@"
 }
 
-# Prints nothing where there is no such database, else what was said about it (COMMENT ON), or `none`.
+# ask_database DATABASE SQL
+ask_database() {
+    as_owner psql -wXAtq -v ON_ERROR_STOP=1 -d "$1" -c "$2" </dev/null
+}
+
+# Prints nothing where there is no such database, else what was said about it (COMMENT ON), or `none`. 1: prints why it
+# cannot be asked.
 comment_of() {
-    ask_database postgres "SELECT coalesce(shobj_description(oid, 'pg_database'), 'none') FROM pg_database
-        WHERE datname = '$1'"
+    local answer
+    answer=$(ask_database postgres "SELECT coalesce(shobj_description(oid, 'pg_database'), 'none') FROM pg_database
+        WHERE datname = '$1'" 2>&1) || { no_answer "$answer" && return 1; }
+    printf '%s\n' "${answer:-}"
+}
+
+# What psql said, in one line: whoever it was refuses, or nobody is there.
+no_answer() {
+    local said=${1//$'\n'/ }
+    echo "$SERVER does not answer $PG_OS_USER: ${said:-nothing was said in time}"
 }
 
 # Prints statements that give each of these databases the name NAME_before; 1: prints why that may not be.
 set_aside() {
     local database kept statements=
     for database in "$@"; do
-        kept=$(comment_of "${database}_before") || { echo "$SERVER does not answer" && return 1; }
+        kept=$(comment_of "${database}_before") || { echo "$kept" && return 1; }
         [ -z "$kept" ] || { echo "$SERVER has ${database}_before: rename it, or drop it, by hand first" && return 1; }
         statements+="; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$database'"
         statements+="; ALTER DATABASE \"$database\" RENAME TO \"${database}_before\""

@@ -12,7 +12,7 @@ look_at_harbor
 [ "$STATE" = stopped ] || fail "Harbor is not stopped here: $WHY"
 ours=()
 for database in "${DATABASES[@]}"; do
-    comment=$(comment_of "$database") || fail "$SERVER does not answer"
+    comment=$(comment_of "$database") || fail "$comment"
     [[ $comment != "$RESTORED "* ]] || ours+=("$database")
 done
 [ ${#ours[@]} -gt 0 ] || exit 0

@@ -13,7 +13,7 @@ read_databases || refuse "harbor.yml names no databases"
 deadline=$((SECONDS + HARBOR_RESTORE_TIMEOUT))
 ours=() kept=0
 for database in "${DATABASES[@]}"; do
-    comment=$(comment_of "$database") || refuse "$SERVER does not answer"
+    comment=$(comment_of "$database") || refuse "$comment"
     case $comment in
     '') continue ;;
     "$RESTORED "*) ours+=("$database") ;;
@@ -40,8 +40,7 @@ for number in "${!DATABASES[@]}"; do
         ask_database postgres "CREATE DATABASE \"${database}_restoring\" OWNER \"${OWNERS[number]}\" TEMPLATE template0" ||
         refuse "${database}_restoring cannot be made"
     say "$database"
-    PGCONNECT_TIMEOUT=3 timeout -k 1 "$(seconds_left)" pg_restore --exit-on-error --no-owner \
-        --role="${OWNERS[number]}" -d "${database}_restoring" "$file" </dev/null ||
+    as_owner pg_restore -w --exit-on-error --no-owner --role="${OWNERS[number]}" -d "${database}_restoring" <"$file" ||
         refuse "pg_restore of $database failed, or took longer than $HARBOR_RESTORE_TIMEOUT s"
 done
 statements=BEGIN$aside

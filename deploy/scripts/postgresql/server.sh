@@ -10,6 +10,8 @@ umask 077
 export LC_ALL=C PGDATA
 unset PGOPTIONS PGSERVICE PGDATABASE PGSSLMODE
 
+# A host is no socket's directory: other scripts with the same variables ask there.
+[[ ${PGHOST:-} == /* ]] || unset PGHOST
 # Of a cluster of Debian's, what its own files say; what is set goes before that.
 PG_CLUSTER=${PG_CLUSTER:-}
 CLUSTER_CONF=${PG_CLUSTER_CONF_ROOT:-/etc/postgresql}/$PG_CLUSTER/postgresql.conf
@@ -360,10 +362,12 @@ look_at_server() {
     # The control file leaves this state before the first commit is possible. That the server says
     # `not yet` shows that it is alive; one that is silent stays unknown.
     as_server "$PG_BIN/pg_isready" -q -t 1 -h "$PGHOST" -p "$PGPORT"
-    if [ $? = 1 ] && [ -e "$PGDATA/standby.signal" ] &&
-        [ "$(control 'Database cluster state')" = "in archive recovery" ]; then
-        SERVER=starting WHY="a standby that lets nobody in yet"
-    fi
+    case $? in
+    0) WHY+=" $PGUSER: $(as_server timeout --foreground -k 1 1 "$PG_BIN/psql" -wXq -h "$PGHOST" -p "$PGPORT" -U "$PGUSER" -d postgres \
+        -c "SELECT 1" 2>&1 >/dev/null | tr '\n' ' ')" ;;
+    1) [ ! -e "$PGDATA/standby.signal" ] || [ "$(control 'Database cluster state')" != "in archive recovery" ] ||
+        SERVER=starting WHY="a standby that lets nobody in yet" ;;
+    esac
 }
 
 # ---- standby ------------------------------------------------------------------------------------

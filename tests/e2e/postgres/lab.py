@@ -85,6 +85,8 @@ def remove_cgroup(folder):
 class Lab(Cluster):
     """`sites`: a letter each. `is_sync`: what is committed is at another site. `more`: of the group."""
 
+    local_auth = "trust"
+
     def __init__(self, breakwater, sites="ab", is_sync=True, **more):
         self.sites, self.is_sync, self.more = sites, is_sync, more
         self.nodes = [*WITNESSES, *sites]
@@ -248,7 +250,7 @@ class Lab(Cluster):
             self.home(site).mkdir()
             shutil.chown(self.home(site), "postgres", "postgres")
         data = {site: self.home(site) / "data" for site in self.sites}
-        self.as_postgres("a", self.bin / "initdb", "-D", data["a"], "--auth=trust", "-N")
+        self.as_postgres("a", self.bin / "initdb", "-D", data["a"], f"--auth-local={self.local_auth}", "--auth-host=trust", "-N")
         with open(data["a"] / "pg_hba.conf", "a", encoding="ascii") as hba:
             hba.write("host all,replication all all trust\n")
         for site in self.sites:

@@ -184,6 +184,7 @@ class HarborHost:
     def script(self, name, epoch=None, **more):
         """(exit status, standard output, standard error, seconds)"""
         env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environment(), **more}
+        env = {key: value for key, value in env.items() if value is not None}
         if epoch is not None:
             env["BREAKWATER_EPOCH"] = str(epoch)
         began = time.monotonic()
