@@ -16,6 +16,8 @@ HARBOR_DIR=${HARBOR_DIR:-}
 HARBOR_DIR=${HARBOR_DIR%/}
 HARBOR_PROJECT=${HARBOR_PROJECT:-}
 HARBOR_STATE_DIR=${HARBOR_STATE_DIR:-/run/harbor-compose}
+# The epochs of a trial (breakwater-chaos scripts) begin with 1 and say nothing of the group's: a place of their own.
+[[ ! ${BREAKWATER_REACH:-} =~ ^(trial-[0-9]+)-(guard|agent)/ ]] || HARBOR_STATE_DIR+=/${BASH_REMATCH[1]}
 HARBOR_HEALTH_URL=${HARBOR_HEALTH_URL:-http://127.0.0.1/api/v2.0/health}
 HARBOR_CONNECT_TO=${HARBOR_CONNECT_TO:-}
 HARBOR_CA=${HARBOR_CA:-}

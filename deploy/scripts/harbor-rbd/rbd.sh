@@ -224,6 +224,15 @@ number_of() {
     stat -L -c '%Hr:%Lr' "$1"
 }
 
+# True where what is mounted is the image, as look_at_map has seen it.
+is_own_mount() {
+    local device
+    for device in $DEVICE; do
+        [ "$MOUNT" != "$(number_of "$device")" ] || return 0
+    done
+    return 1
+}
+
 # The ids of the containers of the project, as dockerd's own files have them: dockerd need not answer.
 list_containers() {
     local file
@@ -288,10 +297,12 @@ seal() {
         say "$HARBOR_DATA cannot be made immutable: what dockerd begins by itself would write below the mount"
 }
 
-# Takes the file system off; a second look counts, not the word of umount. 1: `why`.
+# Takes the file system of the image off, and no other; a second look counts, not the word of umount. 1: `why`.
 unmount() {
     local latest=$((SECONDS + $1 < latest ? SECONDS + $1 : latest))
     while look_at_mount && [ -n "$MOUNT" ]; do
+        look_at_map || { why="rbd does not say whether what is mounted on $HARBOR_DATA is $image: $problem" && return 1; }
+        is_own_mount || { why="what is mounted on $HARBOR_DATA is not $image, and stays: whose is it?" && return 1; }
         [ $SECONDS -lt "$latest" ] || { why="$HARBOR_DATA is busy: ${problem:-umount has no time left}" && return 1; }
         within "$1" umount "$HARBOR_DATA"
         if [ $? = "$DID_NOT_END" ]; then
@@ -349,10 +360,12 @@ is_barred() {
 
 # The marks beside the image: a key EPOCH-STATE-SITE for each epoch that was started or closed. They are only ever added,
 # so nobody's is lost; a start adds its own before it maps, a fence from another site before it looks who has it open. So one
-# of the two sees the other, however late it comes. Sets MARK, the newest epoch, and CLOSED, whether that is closed.
+# of the two sees the other, however late it comes. Sets MARK, the newest epoch, and CLOSED, whether that is closed. The epochs
+# of a trial (breakwater-chaos scripts) begin with 1: they leave no mark, and no mark is held against them.
 look_at_marks() {
     local key epoch
     MARK=-1 CLOSED=''
+    ! is_trial || { MARK=$BREAKWATER_EPOCH && return 0; }
     ceph_call rados -p "$CEPH_POOL_NAME" listomapkeys "$marks_object" ||
         { [[ $problem == *"No such file"* ]] && said='' || return 1; }
     while read -r key; do
@@ -365,8 +378,12 @@ look_at_marks() {
     done <<<"$said"
 }
 
+is_trial() {
+    [[ ${BREAKWATER_REACH:-} =~ ^trial-[0-9]+-(guard|agent)/ ]]
+}
+
 add_mark() {
-    ceph_call rados -p "$CEPH_POOL_NAME" setomapval "$marks_object" "$BREAKWATER_EPOCH-$1-${BREAKWATER_SITE:-none}" 1
+    is_trial || ceph_call rados -p "$CEPH_POOL_NAME" setomapval "$marks_object" "$BREAKWATER_EPOCH-$1-${BREAKWATER_SITE:-none}" 1
 }
 
 # Whoever has the image open is refused by Ceph from here: who watches it, and is seen gone then, and who has its lock. A watch
@@ -378,6 +395,7 @@ bar_holders() {
     REFUSED=''
     while look_at_holders; do
         holders=$(sort -u <<<"$WATCHERS"$'\n'"$LOCKERS" | grep .) || return 0
+        ! is_trial || { why="${holders//$'\n'/ } has $image open, and a trial has nobody refused" && return 1; }
         look_at_marks || { why="Ceph does not say which epochs $image has seen: $problem" && return 1; }
         [ "$MARK" -le "$BREAKWATER_EPOCH" ] || { why="epoch $MARK has $image" && return "$NEWER_THERE"; }
         REFUSED=${holders//$'\n'/ }

@@ -17,7 +17,8 @@ if [ -z "$DEVICE$MOUNT$processes" ]; then
     echo stopped
     exit 0
 fi
-[ -n "$DEVICE" ] || unknown "$image is not mapped, and ${MOUNT:+something is mounted on $HARBOR_DATA }${processes:+containers run}"
+[ -z "$MOUNT" ] || is_own_mount || unknown "what is mounted on $HARBOR_DATA is not $image"
+[ -n "$DEVICE" ] || unknown "$image is not mapped, and containers run"
 [ "${MOUNT:-none}" = "$(number_of "$DEVICE")" ] || unknown "$DEVICE is mapped, and not mounted on $HARBOR_DATA"
 [ -z "$READ_ONLY" ] || unknown "$HARBOR_DATA is read-only: an error of the image, or Ceph refuses this host"
 [ -n "$processes" ] || unknown "$image is mounted, and no container runs"
