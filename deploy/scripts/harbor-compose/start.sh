@@ -86,7 +86,8 @@ problem=$(settings_problem HARBOR_START_TIMEOUT HARBOR_PREPARE_TIMEOUT HARBOR_WA
 deadline=$((SECONDS + HARBOR_START_TIMEOUT))
 harbor=$HARBOR_DIR/harbor.yml
 [ "$EPOCH" != 0 ] || refuse "BREAKWATER_EPOCH is not set: breakwater's guard runs this script"
-may_start || refuse "epoch $EPOCH is over here, which has ended $(ended_epoch)"
+may_start || refuse "epoch $EPOCH is over here, which has ended $(ended_epoch) (of another cluster of breakwater's? Then remove \
+$HARBOR_STATE_DIR/ended while Harbor is down)"
 differs=$(harbor_yml_differs "$harbor") || refuse "harbor.yml is not understood"
 [[ $differs != *external_redis* || -n $REDIS_HOST ]] ||
     refuse "harbor.yml has an external_redis, and REDIS_HOST is not set"
