@@ -30,6 +30,7 @@ export LC_ALL=C
 
 NOTHING_CHANGED=69
 KEPT_NODES_MAX=200
+MARK_NAME=epoch # the annotation breakwater/epoch; a set may name another one
 
 say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -95,7 +96,7 @@ object_template() {
     printf '%s' 'generation {{.metadata.generation}}{{"\n"}}' \
         'observed {{with .status}}{{with .observedGeneration}}{{.}}{{end}}{{end}}{{"\n"}}' \
         'annotated {{with .metadata.annotations}}yes{{end}}{{"\n"}}'
-    annotation_template mark epoch
+    annotation_template mark "$MARK_NAME"
     annotation_template nodes nodes
     own_template
 }
@@ -117,7 +118,7 @@ read_object() {
         esac
     done <<<"$answer"
     [[ -z $MARK || $MARK =~ ^(0|[1-9][0-9]{0,17})-(starting|started|ending|ended)$ ]] ||
-        { say "the annotation breakwater/epoch is '$MARK', which no script of these writes" && return 1; }
+        { say "the annotation breakwater/$MARK_NAME is '$MARK', which no script of these writes" && return 1; }
 }
 
 mark_epoch() {
@@ -139,9 +140,9 @@ patch() {
         tests='{"op":"test","path":"/metadata/annotations","value":null},'
         tests+='{"op":"add","path":"/metadata/annotations","value":{}}'
     elif [ -z "$MARK" ]; then
-        tests='{"op":"test","path":"/metadata/annotations/breakwater~1epoch","value":null}'
+        tests='{"op":"test","path":"/metadata/annotations/breakwater~1'$MARK_NAME'","value":null}'
     else
-        tests='{"op":"test","path":"/metadata/annotations/breakwater~1epoch","value":"'$MARK'"}'
+        tests='{"op":"test","path":"/metadata/annotations/breakwater~1'$MARK_NAME'","value":"'$MARK'"}'
     fi
     operations=$(printf ',%s' "$@")
     ask patch "$KIND" "$OBJECT" --type=json -p "[$tests$operations]" >/dev/null
@@ -232,7 +233,7 @@ close_epoch() {
         [ "$number" -ge "$EPOCH" ] || number=$EPOCH
         operations=("$(annotation nodes "$nodes")")
         # Without an epoch, by hand before the first grant, there is none to be over.
-        [ -z "$MARK" ] && [ "$number" = 0 ] || operations=("$(annotation epoch "$number-ending")" "${operations[@]}")
+        [ -z "$MARK" ] && [ "$number" = 0 ] || operations=("$(annotation "$MARK_NAME" "$number-ending")" "${operations[@]}")
         is_dormant || add_closing
         patch "${operations[@]}"
     done
@@ -301,7 +302,7 @@ end_pods() {
             exit 0
         elif [ -n "$OBSERVED" ] || [ $((SECONDS - quiet_since)) -ge "$OPERATOR_LAG" ]; then
             operations=("$(annotation nodes '')")
-            [ -z "$MARK" ] || operations+=("$(annotation epoch "$(mark_epoch)-ended")")
+            [ -z "$MARK" ] || operations+=("$(annotation "$MARK_NAME" "$(mark_epoch)-ended")")
             patch "${operations[@]}"
         fi
     done
@@ -339,7 +340,7 @@ kubectl -n $NAMESPACE annotate $KIND $OBJECT breakwater/epoch-)"
 claim_epoch() {
     while [ "$MARK" != "$EPOCH-starting" ]; do
         may_start || fail "epoch $EPOCH is over here: the object has $MARK"
-        patch "$(annotation epoch "$EPOCH-starting")" "$@"
+        patch "$(annotation "$MARK_NAME" "$EPOCH-starting")" "$@"
         next_look
     done
 }
@@ -362,7 +363,7 @@ next_look_inside() {
 end_start() {
     while [ "$MARK" != "$EPOCH-started" ]; do
         [ "$MARK" = "$EPOCH-starting" ] || fail "epoch $EPOCH was ended meanwhile: the object has $MARK"
-        patch "$(annotation epoch "$EPOCH-started")" "$@"
+        patch "$(annotation "$MARK_NAME" "$EPOCH-started")" "$@"
         next_look
     done
 }
