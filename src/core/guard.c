@@ -50,6 +50,8 @@ static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_
         return BW_REFUSAL_OLD_EPOCH;
     if (arm->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
+    if (arm->epoch <= guard->let_go_epoch) /* 3.9: also one that was never seen here before */
+        return BW_REFUSAL_EPOCH_ENDING;
     if (bw_guard_is_foreign_instance(guard, arm->epoch))
         return BW_REFUSAL_WRONG_INSTANCE;
     if (is_armed_epoch && guard->fence != BW_FENCE_NONE)
@@ -258,6 +260,7 @@ static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t ep
     memory->let_go_index = index;
     memory->enforced = false;
     memory->ended_epoch = memory->epoch_seen;
+    guard->let_go_epoch = epoch;
     bw_guard_save(step, BW_GUARD_WANTS_LET_GO, "U10");
 }
 
@@ -368,6 +371,7 @@ static void on_hello(const struct guard_step *step, const struct bw_guard_hello 
     struct bw_guard_message *message;
 
     guard->agent = *hello;
+    guard->let_go_epoch = 0;       /* what was under way came by the connection before */
     guard->override_begun = false; /* 3.8: what begins may have been down for long */
     /* 3.4: it voids what was read before. What this agent is told here knows nothing of an arm or a
      * run that waits for the disk: armed behind its back, an epoch would be given back that is. */

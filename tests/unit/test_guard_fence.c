@@ -264,6 +264,24 @@ static void let_go_disarms_without_touching_and_the_epoch_is_never_armed_again(v
     assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
 }
 
+/* 3.9: its arm was on its way when the group was let go. Found by the simulator. */
+static void an_epoch_that_was_let_go_before_it_was_seen_is_not_armed(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 2, .let_go_index = 9};
+
+    (void)state;
+    begin_armed(&world);
+
+    message(&world, &of);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+    assert_false(arm(&world, 2, 109000));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
+    (void)arm(&world, 3, 109000);
+    assert_int_not_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
+}
+
 /* 3.9: it came late, over a new connection; since then the group was granted again. */
 static void what_let_go_an_earlier_epoch_disarms_no_later_one(void **state)
 {
@@ -391,6 +409,7 @@ int main(void)
         cmocka_unit_test(guard_that_armed_once_is_enforced_when_it_starts_again),
         cmocka_unit_test(interrupted_run_is_reported_to_the_next_agent),
         cmocka_unit_test(let_go_disarms_without_touching_and_the_epoch_is_never_armed_again),
+        cmocka_unit_test(an_epoch_that_was_let_go_before_it_was_seen_is_not_armed),
         cmocka_unit_test(what_let_go_an_earlier_epoch_disarms_no_later_one),
         cmocka_unit_test(a_start_is_let_go_once_it_was_seen_to_serve),
         cmocka_unit_test(a_start_that_is_not_seen_to_serve_is_fenced_before_it_is_let_go),

@@ -272,6 +272,7 @@ struct bw_guard {
 
     struct bw_guard_memory memory_before; /* while a SAVE is under way: what is durable */
     enum bw_guard_wants wants;
+    uint64_t let_go_epoch; /* the newest that this agent has had let go: none up to it is armed */
     bool is_void; /* what it is for was asked for before the newest hello */
     struct bw_guard_arm arm_wanted;
     struct bw_guard_run run_wanted;
