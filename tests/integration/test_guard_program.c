@@ -218,9 +218,7 @@ static void a_hanging_fence_is_overtaken_by_kill_before_d(void **state)
     rig_put(rig, "stop.sh", 0755, "#!/bin/sh\nexit 0\n");
     end = rig_serve(rig, TTL_MS, FENCE_MS);
 
-    rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
-
-    assert_true(rig->agent.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+    rig_wait_fenced(&rig->agent);
     rig_wait_log(rig, "signal=KILL");
     rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
 }
@@ -251,9 +249,7 @@ static void a_guard_killed_and_restarted_fences_on_time(void **state)
     assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_epoch, 1);
     rig_wait_beat(rig, rig_now_ms()); /* it is not fenced at once */
 
-    rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
-
-    assert_true(rig->agent.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+    rig_wait_fenced(&rig->agent);
     assert_in_range(left_at_fence_ms(rig), 1, FENCE_MS); /* but from D - F on */
     rig_assert_silent_since(rig, end_ms);
 }
@@ -329,8 +325,7 @@ static void a_state_directory_that_hangs_holds_up_no_fence(void **state)
     rig_send(&rig->agent, &let_go); /* would be written down, and never is */
 
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started"); /* it answers */
-    rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
-    assert_true(rig->agent.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+    rig_wait_fenced(&rig->agent);
     assert_true(rig_has(rig, "calls", "fence")); /* its script, not the KILL */
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_LET_GO_DONE], 0);
     rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);

@@ -348,6 +348,14 @@ void rig_wait(struct rig_agent *agent, enum bw_guard_message_kind kind, unsigned
     }
 }
 
+void rig_wait_fenced(struct rig_agent *agent)
+{
+    const enum bw_guard_message_kind kind = BW_GUARD_MESSAGE_FENCE_ENDED;
+
+    while (agent->count[kind] == 0 || !agent->last[kind].fence.ok)
+        rig_wait(agent, kind, agent->count[kind] + 1);
+}
+
 void rig_wait_closed(struct rig_agent *agent)
 {
     const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;

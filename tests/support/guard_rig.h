@@ -59,6 +59,8 @@ void rig_send(struct rig_agent *agent, const struct bw_guard_message *message);
 
 /* Turns the loop until `kind` has come `count` times, or fails the test. */
 void rig_wait(struct rig_agent *agent, enum bw_guard_message_kind kind, unsigned count);
+/* Until a fence has succeeded: on a busy machine the last look of the first one may come too late. */
+void rig_wait_fenced(struct rig_agent *agent);
 /* Until the guard has hung up; until its log says `text`. */
 void rig_wait_closed(struct rig_agent *agent);
 void rig_wait_log(struct rig *rig, const char *text);
