@@ -12,12 +12,18 @@ signal_all() {
     postmaster=$(postmaster_pid)
     pids=$(cut -d ' ' -f 1 <<<"$processes")
     if grep -qx "$postmaster" <<<"$pids"; then
-        kill "-$signal" "$postmaster" 2>/dev/null
+        signal_as_server "$signal" "$postmaster"
         [ "$signal" = QUIT ] && return 0
     fi
     # shellcheck disable=SC2086
-    kill "-$signal" $pids 2>/dev/null
+    signal_as_server "$signal" $pids
     return 0
+}
+
+# What was listed was listed with the server's rights: with no others it is signalled.
+signal_as_server() {
+    # shellcheck disable=SC2016
+    as_server bash -c 'kill "-$1" "${@:2}"' signal_as_server "$@" 2>/dev/null
 }
 
 problem=$(place_problem) || fail "$problem"

@@ -62,29 +62,30 @@ ensure_down() {
     [ "$SERVER" = down ] || fail "$WHY; it must be down before a rewind or a new copy"
 }
 
+# What lies in the server's directories is the server's to name, links too: it is copied, and deleted,
+# with its rights.
+copy_configuration() { # FROM INTO
+    local file
+    for file in $KEPT_FILES; do
+        [ ! -f "$1/$file" ] || as_server cp -p "$1/$file" "$2/" || return 1
+    done
+}
+
 # What a rewind destroys and we still need: our configuration, over which pg_rewind copies the
 # peer's, and our WAL, from which alone a rewind that is begun anew learns what to undo. REWIND_DIR
 # appears whole or not at all, and goes last.
 keep_our_files() {
-    local file
-    rm -rf "$REWIND_DIR.new" && mkdir "$REWIND_DIR.new" "$REWIND_DIR.new/pg_wal" || return 1
-    cp -a --reflink=auto "$PGDATA/pg_wal/." "$REWIND_DIR.new/pg_wal/" || return 1
-    for file in $KEPT_FILES; do
-        [ ! -f "$PGDATA/$file" ] || cp -p "$PGDATA/$file" "$REWIND_DIR.new/" || return 1
-    done
-    cp /proc/sys/kernel/random/boot_id "$REWIND_DIR.new/" &&
+    rm -rf "$REWIND_DIR.new" && mkdir "$REWIND_DIR.new" || return 1
+    [ "$(id -u)" != 0 ] || chown -h "$PG_OS_USER" "$REWIND_DIR.new" || return 1
+    as_server cp -a --reflink=auto "$PGDATA/pg_wal/." "$REWIND_DIR.new/pg_wal" &&
+        copy_configuration "$PGDATA" "$REWIND_DIR.new" &&
+        as_server cp /proc/sys/kernel/random/boot_id "$REWIND_DIR.new/" &&
         sync -f "$REWIND_DIR.new" && mv -T "$REWIND_DIR.new" "$REWIND_DIR"
 }
 
 put_our_wal_back() {
-    find "$PGDATA/pg_wal/" -mindepth 1 -delete && cp -a "$REWIND_DIR/pg_wal/." "$PGDATA/pg_wal/"
-}
-
-put_our_configuration_back() {
-    local file
-    for file in $KEPT_FILES; do
-        [ ! -f "$REWIND_DIR/$file" ] || cp -p "$REWIND_DIR/$file" "$PGDATA/" || return 1
-    done
+    as_server find "$PGDATA/pg_wal/" -mindepth 1 -delete &&
+        as_server cp -a "$REWIND_DIR/pg_wal/." "$PGDATA/pg_wal/"
 }
 
 run_pg_rewind() {
@@ -129,7 +130,7 @@ rewind() {
         why="the machine went down in a rewind"
         return 1
     fi
-    if ! put_our_configuration_back || ! forbid_writing || ! follow_peer; then
+    if ! copy_configuration "$REWIND_DIR" "$PGDATA" || ! forbid_writing || ! follow_peer; then
         fail "cannot write into $PGDATA"
     fi
     sync -f "$PGDATA"
@@ -148,7 +149,7 @@ copy_problem() {
         echo "$PGDATA has tablespaces, a pg_wal elsewhere, or is a mount point: a person has to make the copy"
         return 0
     fi
-    size=$(ask_peer 60 "SELECT (sum(pg_database_size(oid)) / 1024)::bigint FROM pg_database") ||
+    size=$(ask_peer 60 "SELECT (sum(pg_database_size(oid)) / 1024)::bigint FROM pg_database") && is_number "$size" ||
         { echo "the peer does not say how large it is" && return 0; }
     room=$(df --output=avail "${PGDATA%/*}" | tail -n 1)
     [ "$room" -gt "$((size + size / 10))" ] ||
@@ -174,11 +175,8 @@ run_pg_basebackup() {
 
 # The old data goes aside, the new copy in its place; $COPIED_DIR is there until both are done.
 put_in_place() {
-    local file
     if [ -e "$PGDATA" ] && [ ! -e "$KEPT_DIR" ]; then
-        for file in $KEPT_FILES; do
-            [ ! -f "$PGDATA/$file" ] || cp -p "$PGDATA/$file" "$COPIED_DIR/" || return 1
-        done
+        copy_configuration "$PGDATA" "$COPIED_DIR" || return 1
         as_server touch "$COPIED_DIR/standby.signal" && sync -f "$COPIED_DIR" || return 1
         mv -T "$PGDATA" "$KEPT_DIR" || return 1
     fi

@@ -110,6 +110,11 @@ find_bin() {
 }
 find_bin
 
+# What a server says, before it is reckoned with: bash would run what an expression holds.
+is_number() {
+    [[ $1 =~ ^(0|[1-9][0-9]{0,17})$ ]]
+}
+
 # number_problem NAME LEAST MOST: what is wrong with it; success when nothing is.
 number_problem() {
     [[ ${!1} =~ ^(0|[1-9][0-9]{0,5})$ ]] && [ "${!1}" -ge "$2" ] && [ "${!1}" -le "$3" ] ||
@@ -314,7 +319,7 @@ lsn_number() {
 other_answers() {
     as_server timeout --foreground -k 1 2 "$PG_BIN/pg_isready" -q -t 1 -h "$PGHOST" -p "$PGPORT" 2>/dev/null
     [ $? -le 1 ] || return 1
-    directory=$(ask 1 "SHOW data_directory") || directory=$(sed -n 2p "$PGHOST/.s.PGSQL.$PGPORT.lock" 2>/dev/null)
+    directory=$(ask 1 "SHOW data_directory") || directory=$(as_server sed -n 2p "$PGHOST/.s.PGSQL.$PGPORT.lock" 2>/dev/null)
     WHY="nothing of $PGDATA runs, and a server of ${directory:-an unknown directory} answers at $PGHOST:$PGPORT"
 }
 
@@ -463,9 +468,16 @@ drop_stale_locks() {
     { read -r _ && read -r _ && read -r _ && read -r port && read -r directory; } 2>/dev/null \
         <"$PGDATA/postmaster.pid" || return 0
     for file in "$directory/.s.PGSQL.$port.lock" "$PGHOST/.s.PGSQL.$PGPORT.lock"; do
-        [ "$(head -n 1 "$file" 2>/dev/null)" != "$pid" ] || rm -f "$file"
+        [ "$(as_server head -n 1 "$file" 2>/dev/null)" != "$pid" ] || as_server rm -f "$file"
     done
-    rm -f "$PGDATA/postmaster.pid"
+    as_server rm -f "$PGDATA/postmaster.pid"
+}
+
+# By the log's name the server's directory may have anything, a link too: it is opened with the server's rights. Only
+# where they do not reach one is made, where none was.
+make_log() {
+    as_server touch "$PG_LOG" 2>/dev/null || { (set -C && : >"$PG_LOG") 2>/dev/null && chown -h "$PG_OS_USER" "$PG_LOG"; } ||
+        { say "PG_LOG: $PG_OS_USER cannot write $PG_LOG" && return 1; }
 }
 
 # Starts the server in the guard's reach, and waits: until it answers, or $1 seconds.
@@ -484,7 +496,7 @@ run_server() {
     (
         [ -z "$TURN" ] || exec {TURN}<&- # the server would keep it
         [ -z "$dir" ] || echo "$BASHPID" >"$dir/cgroup.procs" || exit 1
-        : >>"$PG_LOG" && { [ "$(id -u)" != 0 ] || chown "$PG_OS_USER" "$PG_LOG"; } || exit 1
+        make_log || exit 1
         # Debian's own command empties the environment: where the guard goes by the mark it is not used.
         if [ -n "$PG_CLUSTER" ] && { [ -n "$dir" ] || [ -z "$mark" ]; }; then
             as_server setsid -w pg_ctlcluster --skip-systemctl-redirect "${PG_CLUSTER%/*}" \

@@ -59,10 +59,11 @@ lacks_rows() {
         greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0' WHERE pg_is_in_recovery()"
     answers=$(ask_each_peer 2 "$history")
     read -ra ours <<<"$(ask 3 "$history")"
-    [ ${#ours[@]} = 2 ] || { why="this standby does not say how far it is" && return 0; }
+    [ ${#ours[@]} = 2 ] && is_number "${ours[0]}" && is_number "${ours[1]}" ||
+        { why="this standby does not say how far it is" && return 0; }
     for number in "${!PEERS[@]}"; do
-        line=$(grep "^$number ." <<<"$answers") || { silent=$((silent + 1)) && continue; }
-        read -ra theirs <<<"${line#* }"
+        line=$(grep "^$number " <<<"$answers") && read -ra theirs <<<"${line#* }" && [ ${#theirs[@]} = 2 ] &&
+            is_number "${theirs[0]}" && is_number "${theirs[1]}" || { silent=$((silent + 1)) && continue; }
         if ((theirs[0] > ours[0] || (theirs[0] == ours[0] && theirs[1] > ours[1]))); then
             why="${SYNC_PEERS[number]} has more: timeline ${theirs[0]}, $((theirs[1] - ours[1])) bytes ahead"
             return 0
