@@ -23,13 +23,29 @@ static bool is_uid(const char *text)
     return size > 0 && size < BW_ADMISSION_UID_BYTES && strspn(text, allowed) == size;
 }
 
+/* No tree of it has more values than this. */
+static size_t count_parts(const char *body, size_t size)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < size; i++)
+        count += body[i] == ',' || body[i] == '{' || body[i] == '[';
+    return count;
+}
+
 enum bw_err bw_admission_review_decode(const void *body, size_t size,
                                        char out_uid[BW_ADMISSION_UID_BYTES], struct bw_diag *diag)
 {
-    json_t *review = json_loadb(body, size, JSON_REJECT_DUPLICATES, NULL);
-    const char *uid = json_string_value(json_object_get(json_object_get(review, "request"), "uid"));
+    json_t *review;
+    const char *uid;
     enum bw_err err = BW_OK;
 
+    if (count_parts(body, size) > BW_ADMISSION_PARTS_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT,
+                           "the body has more than %d commas and opening brackets",
+                           BW_ADMISSION_PARTS_MAX);
+    review = json_loadb(body, size, JSON_REJECT_DUPLICATES, NULL);
+    uid = json_string_value(json_object_get(json_object_get(review, "request"), "uid"));
     if (!is_text(review, "apiVersion", API_VERSION) || !is_text(review, "kind", KIND))
         err = bw_diag_set(diag, BW_ERR_INVALID, "the body is no " KIND " of " API_VERSION);
     else if (!is_uid(uid))

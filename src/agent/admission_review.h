@@ -10,8 +10,11 @@
 #include <breakwater/base/err.h>
 
 #define BW_ADMISSION_UID_BYTES (128 + 1)
+/* A tree takes up to 240 bytes for three of its text: so 30 MiB, and not 160 for each 2 MiB. */
+#define BW_ADMISSION_PARTS_MAX 131072
 
-/* BW_ERR_INVALID: it is none, and `diag` says what is wrong with it. */
+/* BW_ERR_INVALID: it is none, and `diag` says what is wrong with it; BW_ERR_LIMIT: it has more commas
+ * and opening brackets than BW_ADMISSION_PARTS_MAX. */
 BW_MUST_CHECK enum bw_err bw_admission_review_decode(const void *body, size_t size,
                                                      char out_uid[BW_ADMISSION_UID_BYTES],
                                                      struct bw_diag *diag);

@@ -134,9 +134,35 @@ static void what_is_no_review_is_refused_and_leaves_nothing(void **state)
     assert_string_equal(uid, "before");
 }
 
+/* Of a stranger's few bytes each becomes some hundreds here. */
+static void what_would_take_much_memory_is_refused_unread(void **state)
+{
+    static const char head[] = "{\"kind\": \"AdmissionReview\", \"apiVersion\": "
+                               "\"admission.k8s.io/v1\", \"request\": {\"uid\": \"a\"}, \"x\": [{}";
+    const size_t parts = 7; /* of head */
+    const size_t pairs = (BW_ADMISSION_PARTS_MAX - parts) / 2;
+    const size_t room = sizeof head + 3 * pairs + 8;
+    char *text = malloc(room);
+    char uid[BW_ADMISSION_UID_BYTES] = "";
+    size_t used;
+
+    (void)state;
+    assert_non_null(text);
+    used = (size_t)snprintf(text, room, "%s", head);
+    for (size_t i = 0; i < pairs; i++)
+        used += (size_t)snprintf(text + used, room - used, ",{}");
+    (void)snprintf(text + used, room - used, "]}");
+    assert_int_equal(decode(text, uid), BW_OK);
+    assert_string_equal(uid, "a");
+    (void)snprintf(text + used, room - used, ",{}]}");
+    assert_int_equal(decode(text, uid), BW_ERR_LIMIT);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_would_take_much_memory_is_refused_unread),
         cmocka_unit_test(what_may_run_may_be_made),
         cmocka_unit_test(nothing_else_is_made_where_the_group_is_enforced),
         cmocka_unit_test(what_is_only_observed_is_not_decided_on),
