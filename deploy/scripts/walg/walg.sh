@@ -90,7 +90,7 @@ list_backups() {
     answer=$(walg backup-list --detail --json) || return 1
     [[ $answer == '['* || $answer == null ]] || { say "$WALG says no list: ${answer:0:200}" && return 1; }
     # A member of each, in the order in which wal-g writes them; user_data, which is anybody's, comes last.
-    grep -oE '"(backup_name|time|finish_time)": ?"[^"]*"|"uncompressed_size": ?[0-9]+' <<<"$answer" |
+    grep -oE '"(backup_name|time|finish_time)": ?"[^"]*"|"uncompressed_size": ?(0|[1-9][0-9]{0,17})\b' <<<"$answer" |
         sed -E 's/^"([a-z_]+)": ?"?([^"]*)"?$/\1 \2/' |
         while read -r key value; do
             case $key in
