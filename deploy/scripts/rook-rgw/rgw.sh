@@ -98,6 +98,7 @@ look() {
         period) PERIOD=$one EPOCH_OF_PERIOD=$two REALM_EPOCH=$three MASTER=$four ;;
         gateway) GATEWAYS+="$one " ADDRESS[$one]=$two ;;
         mark)
+            [[ $one =~ ^(0|[1-9][0-9]{0,17})$ ]] || return 1 # bash would run what an expression holds
             [[ $two != barred-* ]] || BARRED=$((BARRED + 1))
             if [ -z "$MARK" ] || [ "$one" -gt "${MARK%-*}" ]; then
                 MARK=$one-none states=''
