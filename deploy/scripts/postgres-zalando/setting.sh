@@ -23,10 +23,21 @@ forget_setting() {
     KEPT='' STANDBY='' FOUND=''
 }
 
+# FIELD=VALUE: a command of sed's has it, and a patch.
+is_field() {
+    [[ " ${FIELDS[*]} " == *" ${1%%=*} "* && ${1#*=} =~ ^[A-Za-z0-9._:/-]+$ ]]
+}
+
 # Sets KEPT, STANDBY (yes: it is one), and in FOUND what it follows: FIELD=VALUE words.
 take_setting() {
+    local word
     case $1 in
-    kept) KEPT=$2 ;;
+    kept)
+        KEPT=$2
+        for word in $KEPT; do
+            is_field "$word" || { say "the annotation breakwater/standby has '$word', which no script of these writes" && return 1; }
+        done
+        ;;
     standby) STANDBY=$2 ;;
     *)
         [ -n "$2" ] || return 0
@@ -59,8 +70,7 @@ opening_problem() {
         [ -z "${!name}" ] || is_count "${!name}" || { echo "$name must be a whole number" && return 0; }
     done
     for word in $(wanted_standby); do
-        [[ " ${FIELDS[*]} " == *" ${word%%=*} "* && ${word#*=} =~ ^[A-Za-z0-9._:/-]+$ ]] ||
-            { echo "'$word' of POSTGRES_STANDBY is no field of spec.standby" && return 0; }
+        is_field "$word" || { echo "'$word' of POSTGRES_STANDBY is no field of spec.standby" && return 0; }
     done
     [ -n "$(wanted_standby)" ] && return 1
     echo "the object has no spec.standby, and POSTGRES_STANDBY is not set: it could not be demoted"
