@@ -113,7 +113,7 @@ list_containers() {
     done
 }
 
-# The cgroups of these containers, in every hierarchy.
+# The cgroups of these containers, in every hierarchy. Below user@UID.service it is that user who makes them, of any name.
 list_cgroups() {
     local id mounts names=()
     [ $# -gt 0 ] || return 0
@@ -122,7 +122,7 @@ list_cgroups() {
     done
     mapfile -t mounts < <(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts)
     [ ${#mounts[@]} -gt 0 ] || return 1
-    find "${mounts[@]}" -type d \( "${names[@]}" \) -prune -print 2>/dev/null
+    find "${mounts[@]}" -type d \( -name 'user@*.service' -prune -o \( "${names[@]}" \) -prune -print \) 2>/dev/null
     return 0 # a cgroup of others has gone while find was in it
 }
 

@@ -244,13 +244,14 @@ list_containers() {
     done
 }
 
-# The cgroups of those containers, in every hierarchy.
+# The cgroups of those containers, in every hierarchy. Below user@UID.service it is that user who makes them, of any name.
 list_cgroups() {
     local ids top
     ids=$(list_containers | paste -sd '|')
     [ -n "$ids" ] || return 0
     awk '$3 == "cgroup2" || $3 == "cgroup" { print $2 }' /proc/self/mounts | while read -r top; do
-        find "$top" -maxdepth 6 -type d -regextype posix-extended -regex ".*/(docker-)?($ids)(\\.scope)?" 2>/dev/null
+        find "$top" -maxdepth 6 -regextype posix-extended -type d \
+            \( -name 'user@*.service' -prune -o -regex ".*/(docker-)?($ids)(\\.scope)?" -print \) 2>/dev/null
     done
     return 0
 }
