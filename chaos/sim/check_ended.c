@@ -68,8 +68,8 @@ static bool is_of_its_copy(const struct sim_world *world, uint32_t site, uint32_
 }
 
 /* Who ends it is left behind by a recovery, and what is served was started under an epoch of that
- * (3.9); or by an override, once the guard had seen the end of this one, and an epoch of that has
- * adopted it since (3.8). */
+ * (3.9); or by an override, whose start is ordered only once this one is over there, and an epoch
+ * of that has adopted it since (3.8). */
 static bool is_of_later_generation(struct sim_world *world, uint32_t site, uint32_t group,
                                    const struct bw_cluster *cluster, uint64_t epoch)
 {
@@ -82,10 +82,8 @@ static bool is_of_later_generation(struct sim_world *world, uint32_t site, uint3
         sim_service_epoch(sim_site(world, site), group) > epoch)
         return true;
     sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
-    return mirror.armed_epoch > epoch &&
-           (sim_service_epoch(sim_site(world, site), group) > epoch ||
-            (sim_service_is_of_override(sim_site(world, site), group) &&
-             memory.ended_epoch >= epoch));
+    return mirror.armed_epoch > epoch && (sim_service_epoch(sim_site(world, site), group) > epoch ||
+                                          sim_service_is_of_override(sim_site(world, site), group));
 }
 
 /* It was ended there before somebody overrode: what serves is his (3.8). */

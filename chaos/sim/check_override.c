@@ -67,6 +67,11 @@ bool sim_check_overrides(const struct sim_world *world, uint32_t site, uint32_t 
             overridden(world, site, group)->is_orphaned);
 }
 
+uint64_t sim_check_override_since(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    return overridden(world, site, group)->on_ns;
+}
+
 /* The newest by which the group was let go, as far as any witness knows; a group that is deleted
  * is, too. */
 static uint64_t let_go_index(const struct sim_world *world, uint32_t group)

@@ -34,6 +34,8 @@ void sim_check_override_settled(struct sim_world *world);
 
 /* It overrides now, by what its disk says. */
 bool sim_check_overrides(const struct sim_world *world, uint32_t site, uint32_t group);
+/* True time since when; 0: it never has. */
+uint64_t sim_check_override_since(const struct sim_world *world, uint32_t site, uint32_t group);
 /* And that another site serves beside it is what a person has to know: somebody overrides there
  * too, or this one hears nothing of what was decided since. */
 bool sim_check_override_excuses(const struct sim_world *world, uint32_t site, uint32_t group);

@@ -9,6 +9,7 @@
 
 #include <breakwater/core/sync.h>
 
+#include "agent.h"
 #include "check_override.h"
 #include "checks_own.h"
 #include "guard.h"
@@ -277,25 +278,45 @@ void sim_check_second_steps(struct sim_process *enforcer, uint32_t group,
 /* ---- its fence ----------------------------------------------------------------------------------
  */
 
+void sim_check_second_answered(const struct sim_process *enforcer, uint64_t asked_ns)
+{
+    const struct sim_world *world = sim_world_of(enforcer);
+
+    watch_of(world, enforcer->host->number)->answered_ns = asked_ns;
+}
+
 /* In calm nothing lapses. */
 void sim_check_second_begins(struct sim_world *world, uint32_t site, uint32_t group, uint64_t epoch)
 {
     sim_count(world, "second:fences");
+    watch_of(world, site)->begun_after_ns[group] = watch_of(world, site)->answered_ns;
     if (sim_checks_is_calm(world, site))
         sim_fail(world, "liveness",
                  "the second enforcer of %s fences epoch %" PRIu64 " of %s in calm",
                  sim_site(world, site)->name, epoch, world->group_names[group]);
 }
 
+/* Who has slept since before the override, or has asked in vain or an agent that was made anew and
+ * has forgotten the epoch, ends at once what it had armed. */
+static bool is_told_of_override(struct sim_world *world, uint32_t site, uint32_t group,
+                                uint64_t epoch)
+{
+    struct sim_agent *agent = world->agents[site][0]->state;
+
+    return watch_of(world, site)->begun_after_ns[group] >
+               sim_check_override_since(world, site, group) &&
+           (agent == NULL || sim_agent_store_memory(agent, group)->epoch >= epoch);
+}
+
 void sim_check_second_fences(struct sim_world *world, uint32_t site, uint32_t group, uint64_t epoch)
 {
     const struct sim_host *host = sim_site(world, site);
 
-    (void)epoch;
     if (sim_machine(host)->services[group].is_up && !host->is_up)
         sim_count(world, "second:ends_alone");
-    sim_check_override_fences(world, site, group,
-                              "is fenced by its second enforcer while it overrides");
+    if (is_told_of_override(world, site, group, epoch))
+        sim_check_override_fences(world, site, group,
+                                  "is fenced by its second enforcer while it overrides");
 }
 
 /* ---- calm ---------------------------------------------------------------------------------------

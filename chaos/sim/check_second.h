@@ -21,6 +21,8 @@ void sim_check_second_confirmed(struct sim_world *world, const struct sim_sent *
 /* A step of a second enforcer. */
 void sim_check_second_steps(struct sim_process *enforcer, uint32_t group,
                             const struct bw_second *before, const struct bw_second *after);
+/* It has heard what its agent answers to a question that left at that true time. */
+void sim_check_second_answered(const struct sim_process *enforcer, uint64_t asked_ns);
 /* It begins to fence; and its script is about to end what serves. */
 void sim_check_second_begins(struct sim_world *world, uint32_t site, uint32_t group,
                              uint64_t epoch);

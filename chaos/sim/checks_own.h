@@ -157,6 +157,9 @@ struct sim_second_watch {
     uint32_t life, guard_life;
     uint64_t unable_ns, api_unable_ns, guard_unable_ns;
     uint64_t heard_ns, asked_ns, looked_ns;
+    uint64_t
+        answered_ns; /* when the newest question left that was answered to its second enforcer */
+    uint64_t begun_after_ns[SIM_GROUPS_MAX]; /* that one, as its fence began */
 };
 
 /* The newest renewal of a site that was confirmed, and who has failed while its lease lived. */

@@ -75,6 +75,7 @@ static void on_message(struct sim_process *process, const struct sim_message *me
                  process->name, message->from->name, diag.text);
         return;
     }
+    sim_check_second_answered(process, message->tag);
     answered(second, &answer);
     bw_second_answer_deinit(&answer);
     sim_second_finish(second);
