@@ -302,16 +302,21 @@ static void on_reload(struct sim_process *process, void *payload)
     struct bw_member members[BW_WITNESSES_MAX];
     struct bw_diag diag = {0};
     const uint32_t count = witness->machine.member_count;
+    const bool is_bad = file->is_bad && count > 1;
 
     memcpy(members, witness->machine.members, sizeof members);
-    if (file->is_bad && count > 1) { /* two of them have changed their ids */
+    if (is_bad) { /* two of them have changed their ids */
         members[0].id = witness->machine.members[1].id;
         members[1].id = witness->machine.members[0].id;
     }
-    if (bw_witness_machine_judge_members(&witness->machine, members, count, &diag) == BW_OK)
-        witness->disk->port = file->port;
-    else
+    if (bw_witness_machine_judge_members(&witness->machine, members, count, &diag) != BW_OK)
         sim_count(sim_witness_world(witness), "reload:refused");
+    else if (is_bad)
+        sim_fail(sim_witness_world(witness), "members",
+                 "%s believes a file that the witnesses are others than is committed (5.4)",
+                 process->name);
+    else
+        witness->disk->port = file->port;
     sim_members_use(witness);
     free(payload);
     sim_witness_turn(process);
