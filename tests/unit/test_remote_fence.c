@@ -206,6 +206,13 @@ static void what_another_agent_says_counts_not(void **state)
     assert_string_equal(world_decide(&world), "A0");
     assert_int_equal(asked(B).epoch, 0); /* and that is a failure: a pause follows */
     assert_true(world_holds(&world, "remote_fence_wait", -1));
+
+    begin_closed(2);
+    world.sites[B].report.remote_fence.ask = asked(B);
+    world.sites[B].report.remote_fence.state = BW_REMOTE_FENCE_SEEN;
+    world.sites[B].instance.bytes[1] = 9; /* its machine was made anew */
+    world_pass_ms(&world, 60000);
+    assert_string_not_equal(world_decide(&world), "A32");
 }
 
 /* 3.5: who passes it on could have made it up. */
@@ -246,6 +253,20 @@ static void started_takes_it_back(void **state)
     assert_true(asked(B).number > first.number);
     say(B, BW_REMOTE_FENCE_SEEN);
     assert_string_equal(world_decide(&world), "A32");
+}
+
+/* Unknown is never yes: a look of any age may be from since then. */
+static void started_of_an_age_that_is_not_known_takes_it_back(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    (void)asked(B);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.service_age_ms = UINT32_MAX;
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_not_equal(world_decide(&world), "A32");
 }
 
 /* 3.3: its own fence hangs, and ends each look. */
@@ -313,7 +334,7 @@ static void who_has_something_of_its_own_to_do_is_not_asked(void **state)
     (void)state;
     begin_closed(2);
     good = world.sites[B].report;
-    for (int what = 0; what < 7; what++) {
+    for (int what = 0; what < 9; what++) {
         world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
         world.sites[B].report = good;
         if (what == 0)
@@ -329,10 +350,13 @@ static void who_has_something_of_its_own_to_do_is_not_asked(void **state)
         else if (what == 5)
             world.sites[B].report.override = BW_OVERRIDE_WAITING;
         world_group(&world)->spec.sites[B].never_candidate = what == 6;
+        world_group(&world)->maintenance_ms[B] = what == 7 ? 1000000 : 0;
+        world.sites[B].relayed_by = what == 8 ? 2
+                                              : 0; /* who passes it on could make up that it can */
         world_sync_all(&world);
         assert_nobody_is_asked();
     }
-    world_group(&world)->spec.sites[B].never_candidate = false;
+    world.sites[B].relayed_by = 0;
     world_sync_all(&world);
     assert_int_not_equal(asked(B).epoch, 0);
 }
@@ -392,6 +416,37 @@ static void who_does_not_begin_is_not_waited_for_for_ever(void **state)
     assert_nobody_is_asked();
     world_pass_ms(&world, 6000);
     assert_int_not_equal(asked(C).epoch, 0);
+}
+
+/* 30 s for its script, 80 s for all else. */
+static void who_never_ends_is_not_waited_for_for_ever(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    world_pass_ms(&world, 109000);
+    assert_int_not_equal(asked(B).epoch, 0);
+
+    world_pass_ms(&world, 2000);
+    assert_nobody_is_asked();
+    world_pass_ms(&world, 60000);
+    assert_nobody_is_asked(); /* one at a time: it says that it runs on */
+    world.sites[B].report.remote_fence.state = BW_REMOTE_FENCE_FAILED;
+    world_sync_all(&world);
+    assert_int_not_equal(asked(C).epoch, 0);
+}
+
+/* What ends there is the site's own to end. */
+static void the_holder_is_not_asked_to_fence_itself(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    world.sites[B].is_mute = true;
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    world.sites[A].report.armed_epoch = 0;
+    world_pass_ms(&world, 20000);
+    assert_nobody_is_asked();
 }
 
 /* It may run on there: nobody else is asked before it must be over. */
@@ -461,6 +516,7 @@ int main(void)
         cmocka_unit_test(what_another_agent_says_counts_not),
         cmocka_unit_test(what_is_passed_on_counts_not),
         cmocka_unit_test(started_takes_it_back),
+        cmocka_unit_test(started_of_an_age_that_is_not_known_takes_it_back),
         cmocka_unit_test(what_was_seen_before_it_was_asked_takes_nothing_back),
         cmocka_unit_test(an_epoch_that_is_held_since_is_fenced_anew),
         cmocka_unit_test(a_new_leader_asks_for_itself),
@@ -468,6 +524,8 @@ int main(void)
         cmocka_unit_test(nothing_is_fenced_beside_an_override),
         cmocka_unit_test(after_a_failure_another_site_is_asked_and_later_each_time),
         cmocka_unit_test(who_does_not_begin_is_not_waited_for_for_ever),
+        cmocka_unit_test(who_never_ends_is_not_waited_for_for_ever),
+        cmocka_unit_test(the_holder_is_not_asked_to_fence_itself),
         cmocka_unit_test(one_that_is_heard_no_more_is_waited_for),
         cmocka_unit_test(people_are_told_what_becomes_of_it),
     };
