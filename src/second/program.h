@@ -54,6 +54,7 @@ struct bw_second_reload {
     struct bw_worker *files; /* NULL: not open */
     struct bw_file_look ca;
     struct bw_file_look identity;
+    int64_t days_said; /* the newest threshold before its certificate's end that was logged */
     bool wants_config;
 };
 

@@ -1,5 +1,5 @@
-/* A certificate that ends soon is told of 30, 7 and 1 days before: in the log, in status and in metrics.
- * Design 3.8, on real processes and certificates. */
+/* A certificate that ends soon is told of 30, 7 and 1 days before: in the log, in status and in
+ * metrics. Design 3.8, on real processes and certificates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,20 +64,25 @@ static bool ends_later(struct real_cluster *of, int site)
     return left_s(of, site) > 30 * DAY_S;
 }
 
-static bool agent_has_logged(const char *text)
+static bool has_logged(const char *name, const char *text)
 {
     static char log[1024 * 1024];
     char path[REAL_PATH_BYTES];
     FILE *file;
     size_t size;
 
-    (void)snprintf(path, sizeof path, "%s/agent.log", cluster.sites[1].dir);
+    (void)snprintf(path, sizeof path, "%s/%s.log", cluster.sites[1].dir, name);
     file = fopen(path, "re");
     assert_non_null(file);
     size = fread(log, 1, sizeof log - 1, file);
     log[size] = '\0';
     (void)fclose(file); /* only read from */
     return strstr(log, text) != NULL;
+}
+
+static bool agent_has_logged(const char *text)
+{
+    return has_logged("agent", text);
 }
 
 static void metrics_name_its_end(double days)
@@ -87,9 +92,10 @@ static void metrics_name_its_end(double days)
     const char *line;
 
     assert_non_null(text);
-    (void)snprintf(wanted, sizeof wanted,
-                   "breakwater_site_certificate_expiry_timestamp_seconds{group=\"harbor\",site=\"%s\"} ",
-                   cluster.sites[1].name);
+    (void)snprintf(
+        wanted, sizeof wanted,
+        "breakwater_site_certificate_expiry_timestamp_seconds{group=\"harbor\",site=\"%s\"} ",
+        cluster.sites[1].name);
     line = strstr(text, wanted);
     assert_non_null(line);
     assert_true(strtod(line + strlen(wanted), NULL) - ((double)time(NULL) + days * DAY_S) < 600);
@@ -118,6 +124,24 @@ static void the_end_of_an_agents_certificate_is_told_before(void **state) /* 3.8
     issue_agent(90);
     real_until(&cluster, ends_later, 1, "the new one is taken");
     assert_true(real_keeps_epoch_1(&cluster, 0));
+}
+
+static bool second_enforcer_logs(const char *text)
+{
+    for (int tries = 0; tries < TRIES && !has_logged("enforcer", text); tries++)
+        (void)usleep(PAUSE_US);
+    return has_logged("enforcer", text);
+}
+
+static void the_end_of_a_second_enforcers_certificate_is_told_before(void **state) /* 3.4 */
+{
+    (void)state;
+    real_use_second_enforcer(&cluster, 1);
+    real_start_second_enforcer(&cluster, 1, false);
+    issue_agent(29.5); /* who enforces for a site has the name of its agent */
+    assert_true(second_enforcer_logs("certificate_left_days=29 does="));
+    issue_agent(0.5);
+    assert_true(second_enforcer_logs("certificate_left_days=0 does="));
 }
 
 /* By the words of whoever leads, who has them from the witness itself. */
@@ -161,6 +185,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_end_of_a_witnesss_certificate_is_told_before, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(the_end_of_a_second_enforcers_certificate_is_told_before,
+                                        set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
