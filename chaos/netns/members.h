@@ -8,14 +8,13 @@
  *   members_report.c    telling it
  *
  * Everything is done by the commands that people type. What is judged is judged from what the writers
- * wrote down (lab/entries.h), from what the harness itself has done, and from who votes. */
+ * wrote down (entries.h), from what the harness itself has done, and from who votes. */
 #ifndef BW_CHAOS_MEMBERS_H
 #define BW_CHAOS_MEMBERS_H
 
 #include <stdio.h>
 
-#include <breakwater/lab/entries.h>
-
+#include "entries.h"
 #include "schedule.h"
 
 #define BW_REPLACEMENTS_MAX 1000

@@ -94,7 +94,7 @@ void bw_agent_on_wake(struct bw_deadline *deadline, void *user)
 
 /* ---- its groups ------------------------------------------------------------------------------ */
 
-void bw_agent_limits_get(const struct bw_group_config *config, struct bw_site_limits *out_limits)
+static void limits_get(const struct bw_group_config *config, struct bw_site_limits *out_limits)
 {
     memset(out_limits, 0, sizeof *out_limits);
     out_limits->check_interval_ns = config->check_interval_ms * BW_NS_PER_MS;
@@ -180,7 +180,7 @@ enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag)
                                                     .group = i,
                                                     .config = &config->groups[i],
                                                     .enforce = config->groups[i].enforce};
-        bw_agent_limits_get(&config->groups[i], &limits);
+        limits_get(&config->groups[i], &limits);
         bw_agent_machine_add_group(&agent->machine, name, &limits,
                                    config->groups[i].unit_count > 0,
                                    &bw_agent_store_group(&agent->store, name)->memory);
@@ -260,7 +260,7 @@ static void take(struct bw_agent *agent, const struct bw_group_config *config)
     struct bw_site_limits limits;
     int group;
 
-    bw_agent_limits_get(config, &limits);
+    limits_get(config, &limits);
     group = bw_agent_machine_take_group(&agent->machine, config->name, &limits,
                                         config->unit_count > 0, kept);
     BW_ASSERT(group >= 0); /* the file would have been refused */
@@ -288,7 +288,7 @@ void bw_agent_groups_take(struct bw_agent *agent, const struct bw_site_config *f
             continue;
         }
         agent->served[i].config = config;
-        bw_agent_limits_get(config, &limits);
+        limits_get(config, &limits);
         bw_agent_machine_set_limits(&agent->machine, i, &limits);
     }
     for (uint32_t i = 0; i < fresh->group_count; i++)

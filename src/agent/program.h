@@ -124,7 +124,6 @@ void bw_agent_happen(struct bw_agent *agent, const struct bw_agent_event *event)
 /* The machine's wake-up is set as it asks for. */
 void bw_agent_set_wake(struct bw_agent *agent);
 void bw_agent_on_wake(struct bw_deadline *deadline, void *user);
-void bw_agent_limits_get(const struct bw_group_config *config, struct bw_site_limits *out_limits);
 
 /* ---- step_log.c --------------------------------------------------------------------------------
  */

@@ -36,7 +36,8 @@ void bw_recovery_print_groups(const struct bw_cluster *cluster)
     }
 }
 
-void bw_recovery_print_made(const struct bw_cluster *cluster)
+/* What the state became. */
+static void print_made(const struct bw_cluster *cluster)
 {
     (void)printf(
         "\nIt begins anew as generation %" PRIu64 ", with this witness alone (%s):\n"
@@ -124,7 +125,7 @@ enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
 
     if (err != BW_OK)
         return bw_recovery_fail(command, &diag, err);
-    bw_recovery_print_made(&recovery->cluster);
+    print_made(&recovery->cluster);
     if (is_plan)
         return BW_EXIT_FINE;
     if (!bw_confirm(command, is_yes,

@@ -7,8 +7,6 @@
 #include "options.h"
 
 void bw_recovery_print_groups(const struct bw_cluster *cluster);
-/* What the state became. */
-void bw_recovery_print_made(const struct bw_cluster *cluster);
 const char *bw_recovery_time_text(int64_t unix_s, char text[32]);
 
 /* The other witnesses, as far as can be seen from here. */

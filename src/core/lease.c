@@ -33,14 +33,14 @@ bool bw_lease_is_alive(const struct bw_lease *lease, struct bw_instant now)
     return lease->epoch != 0 && !bw_instant_right_is_over(now, lease->end);
 }
 
-struct bw_instant bw_lease_fence_at(const struct bw_lease *lease)
+static struct bw_instant fence_at(const struct bw_lease *lease)
 {
     return bw_instant_sub(lease->end, lease->fence_ns);
 }
 
 bool bw_lease_in_fence_window(const struct bw_lease *lease, struct bw_instant now)
 {
-    return lease->epoch == 0 || bw_instant_right_is_over(now, bw_lease_fence_at(lease));
+    return lease->epoch == 0 || bw_instant_right_is_over(now, fence_at(lease));
 }
 
 uint64_t bw_lease_kill_grace_ns(uint64_t fence_ns)

@@ -120,7 +120,6 @@ bool bw_remote_fence_ask_is_same(const struct bw_remote_fence_ask *a,
 
 BW_WORDS(bw_service_word, enum bw_service, BW_SERVICE_LIST, "unlisted")
 BW_WORDS(bw_second_word, enum bw_second_word, BW_SECOND_WORD_LIST, "unlisted")
-BW_WORDS(bw_remote_fence_word, enum bw_remote_fence_state, BW_REMOTE_FENCE_LIST, "unlisted")
 BW_WORDS(bw_alarm_word, enum bw_alarm, BW_ALARM_LIST, "unlisted")
 
 bool bw_line_is_word(const char *line, const char *word)

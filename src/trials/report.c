@@ -113,7 +113,7 @@ static uint64_t limit_of_down(const struct bw_trial_report *report, enum bw_acti
     return limit_for(down_ns > script_ns ? down_ns : script_ns);
 }
 
-void bw_trial_propose(const struct bw_trial_report *report, const struct bw_group_config *group,
+static void propose(const struct bw_trial_report *report, const struct bw_group_config *group,
                       struct bw_trial_proposals *out_proposals)
 {
     const bool has_fence = group->scripts[BW_ACTION_FENCE] != NULL;
@@ -232,7 +232,7 @@ static void print_proposals(const struct bw_trial_report *report,
     struct bw_trial_proposals proposals;
     struct bw_spec spec;
 
-    bw_trial_propose(report, group, &proposals);
+    propose(report, group, &proposals);
     bw_spec_defaults(&spec);
     (void)fprintf(out, "\n  proposals: %d times the longest run that was measured, rounded up\n",
                   BW_TRIAL_FACTOR);
@@ -372,7 +372,7 @@ static json_t *proposals_json(const struct bw_trial_report *report,
 {
     struct bw_trial_proposals proposals;
 
-    bw_trial_propose(report, group, &proposals);
+    propose(report, group, &proposals);
     return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I}", "factor", BW_TRIAL_FACTOR,
                      "site_start_timeout_ms", (json_int_t)proposals.start_timeout_ms,
                      "site_stop_timeout_ms", (json_int_t)proposals.stop_timeout_ms,

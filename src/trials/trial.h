@@ -201,8 +201,6 @@ struct bw_trial_proposals {
     uint64_t fence_timeout_ms;        /* groups.yaml, the window F */
     uint64_t lease_ttl_ms;
 };
-void bw_trial_propose(const struct bw_trial_report *report, const struct bw_group_config *group,
-                      struct bw_trial_proposals *out_proposals);
 
 #define BW_TRIAL_MS_BYTES 24
 /* "840 ms", "12.3 s". */

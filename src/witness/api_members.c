@@ -24,7 +24,8 @@ static bool is_here(const struct bw_program *program, const struct bw_applicant 
            uv_now(&program->loop) - applicant->heard_ms < APPLICANT_MS;
 }
 
-const struct bw_applicant *bw_members_applicant(const struct bw_program *program, const char *name)
+/* NULL: nobody of that name asks to join now. Also one that is refused, or is still looked at. */
+static const struct bw_applicant *find_applicant(const struct bw_program *program, const char *name)
 {
     for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
         const struct bw_applicant *applicant = &program->members.applicants[i];
@@ -499,7 +500,7 @@ static const struct bw_roster_member *find_joining(const struct bw_program *prog
                                                    const struct order *order,
                                                    struct outcome *outcome)
 {
-    const struct bw_applicant *applicant = bw_members_applicant(program, order->name);
+    const struct bw_applicant *applicant = find_applicant(program, order->name);
     const struct bw_roster_member *member = bw_roster_find_name(&outcome->roster, order->name);
     char cluster_id[BW_ID_TEXT_BYTES];
 

@@ -199,7 +199,7 @@ void bw_operator_refuse_err(const struct bw_program *program, struct bw_http_req
     bw_operator_refuse(request, 503, "failed", text, NULL);
 }
 
-void bw_operator_refuse_problems(struct bw_http_request *request,
+static void refuse_problems(struct bw_http_request *request,
                                  const struct bw_json_problems *problems)
 {
     char error[96];
@@ -218,7 +218,7 @@ bool bw_operator_end_problems(struct bw_http_request *request, struct bw_json_pr
     const bool is_good = problems->count == 0;
 
     if (!is_good)
-        bw_operator_refuse_problems(request, problems);
+        refuse_problems(request, problems);
     bw_json_problems_deinit(problems);
     return is_good;
 }

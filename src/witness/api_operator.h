@@ -21,10 +21,7 @@ void bw_operator_refuse(struct bw_http_request *request, int status, const char 
 /* As the code of `err` deserves: 404, 409, 422, 421 with the leader, 503. */
 void bw_operator_refuse_err(const struct bw_program *program, struct bw_http_request *request,
                             enum bw_err err, const char *text);
-/* 422 with every problem; nothing was changed. */
-void bw_operator_refuse_problems(struct bw_http_request *request,
-                                 const struct bw_json_problems *problems);
-/* All was read: ends the problems. False: there were some, and they were answered. */
+/* All was read: ends the problems. False: there were some, and all were answered with 422; nothing was changed. */
 bool bw_operator_end_problems(struct bw_http_request *request, struct bw_json_problems *problems);
 /* The body as a JSON object; an empty body is {}. NULL: it was answered, 400. */
 json_t *bw_operator_body(struct bw_http_request *request);

@@ -17,14 +17,15 @@
 #define RETRY_MS      500
 #define LIVE_ELECTIONS 2 /* one that was silent for so many election timeouts is not heard */
 
-uint64_t bw_members_live_ms(const struct bw_program *program)
+/* Heard within this time: live (core/members.h). */
+static uint64_t live_ms(const struct bw_program *program)
 {
     return (uint64_t)LIVE_ELECTIONS * program->config->election_timeout_ms;
 }
 
 bool bw_members_hears(const struct bw_program *program, const struct bw_node_peer *peer)
 {
-    return peer->is_in_contact && peer->last_contact_ms < bw_members_live_ms(program);
+    return peer->is_in_contact && peer->last_contact_ms < live_ms(program);
 }
 
 /* ---- in words ---- */
@@ -81,12 +82,26 @@ void bw_members_look(const struct bw_program *program, const struct bw_roster *r
                      struct bw_members_facts *out_facts, struct bw_members_step *out_step,
                      char out_text[BW_MEMBERS_TEXT_BYTES])
 {
-    bw_node_look_at_members(program->node, bw_members_live_ms(program), out_facts);
+    bw_node_look_at_members(program->node, live_ms(program), out_facts);
     bw_members_next(roster, out_facts, out_step);
     tell_step(program, roster, out_facts, out_step, out_text);
 }
 
 /* ---- steps ---- */
+
+static void on_tick(uv_timer_t *timer);
+
+static void tick_in(struct bw_program *program, uint64_t ms)
+{
+    (void)uv_timer_start(&program->members.tick, on_tick, ms, 0); /* has a callback */
+}
+
+/* A member that leads: looks at once what is to be done next. */
+static void go_on(struct bw_program *program)
+{
+    if (!program->is_closing && program->members.tick.data != NULL)
+        tick_in(program, 0);
+}
 
 static void on_roster_done(void *user, enum bw_err err, uint64_t index)
 {
@@ -98,7 +113,7 @@ static void on_roster_done(void *user, enum bw_err err, uint64_t index)
     if (program->is_closing)
         return;
     bw_directory_refresh(program);
-    bw_members_go_on(program);
+    go_on(program);
 }
 
 enum bw_err bw_members_submit(struct bw_program *program, const struct bw_roster *roster)
@@ -178,19 +193,6 @@ static bool lead(struct bw_program *program)
     if (take_step(program, roster, &step) != BW_OK)
         members->not_before_ms = uv_now(&program->loop) + RETRY_MS;
     return true;
-}
-
-static void on_tick(uv_timer_t *timer);
-
-static void tick_in(struct bw_program *program, uint64_t ms)
-{
-    (void)uv_timer_start(&program->members.tick, on_tick, ms, 0); /* has a callback */
-}
-
-void bw_members_go_on(struct bw_program *program)
-{
-    if (!program->is_closing && program->members.tick.data != NULL)
-        tick_in(program, 0);
 }
 
 /* ---- the end of one that was removed ---- */

@@ -266,10 +266,7 @@ bool bw_directory_certificate(const struct bw_program *program, uint64_t id, str
 
 void bw_members_open(struct bw_program *program);
 void bw_members_close(struct bw_program *program); /* also if it was never opened, and twice */
-/* A member that leads: looks at once what is to be done next. */
-void bw_members_go_on(struct bw_program *program);
-/* Heard within this time: live (core/members.h). */
-uint64_t bw_members_live_ms(const struct bw_program *program);
+/* Live (core/members.h). */
 bool bw_members_hears(const struct bw_program *program, const struct bw_node_peer *peer);
 /* Submits it; BW_ERR_BUSY: another one is on its way. */
 BW_MUST_CHECK enum bw_err bw_members_submit(struct bw_program *program,
@@ -283,8 +280,6 @@ void bw_members_look(const struct bw_program *program, const struct bw_roster *r
 /* ---- api_members.c ---- */
 extern const struct bw_http_route bw_members_routes[];
 extern const size_t bw_members_route_count;
-/* NULL: nobody of that name asks to join now. Also one that is refused, or is still looked at. */
-const struct bw_applicant *bw_members_applicant(const struct bw_program *program, const char *name);
 
 /* ---- program.c ---- */
 

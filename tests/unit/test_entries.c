@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <breakwater/lab/entries.h>
+#include "entries.h"
 
 static struct bw_entries entries;
 static struct bw_diag diag;

@@ -33,9 +33,7 @@ BW_MUST_CHECK enum bw_err bw_lease_confirm_renewal(struct bw_lease *lease, uint6
 /* The lease is alive: there is one, and neither clock has reached its end. */
 bool bw_lease_is_alive(const struct bw_lease *lease, struct bw_instant now);
 
-/* D - F: from here the fence window (3.2.4). */
-struct bw_instant bw_lease_fence_at(const struct bw_lease *lease);
-/* In the fence window or past it: nothing may start, no later confirmation extends anything. */
+/* In the fence window (from D - F, 3.2.4) or past it: nothing may start, no later confirmation extends anything. */
 bool bw_lease_in_fence_window(const struct bw_lease *lease, struct bw_instant now);
 
 /* min(F/6, 2.5 s): between TERM and KILL inside the fence window, and between KILL and D. That long a

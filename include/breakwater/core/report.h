@@ -60,15 +60,11 @@ struct bw_remote_fence_ask {
     char site[BW_NAME_MAX + 1]; /* whose epoch it is */
 };
 
-#define BW_REMOTE_FENCE_LIST(X)                                                                    \
-    X(NONE, "none") /* it has not begun */                                                         \
-    X(RUNNING, "running")                                                                          \
-    X(SEEN, "seen")     /* the script has ended with 0: it has seen the end of the service */      \
-    X(FAILED, "failed") /* it has ended otherwise, or was not run */
 enum bw_remote_fence_state {
-#define X(name, word) BW_REMOTE_FENCE_##name,
-    BW_REMOTE_FENCE_LIST(X)
-#undef X
+    BW_REMOTE_FENCE_NONE, /* it has not begun */
+    BW_REMOTE_FENCE_RUNNING,
+    BW_REMOTE_FENCE_SEEN,   /* the script has ended with 0: it has seen the end of the service */
+    BW_REMOTE_FENCE_FAILED, /* it has ended otherwise, or was not run */
 };
 
 /* What a site says of that. */
@@ -249,7 +245,6 @@ bool bw_remote_fence_ask_is_same(const struct bw_remote_fence_ask *a,
 
 const char *bw_service_word(enum bw_service service);
 const char *bw_second_word(enum bw_second_word word);
-const char *bw_remote_fence_word(enum bw_remote_fence_state state);
 /* The first line of a status script (5.1), any case; any other word is UNKNOWN. */
 enum bw_service bw_service_of_line(const char *line);
 /* `line` is `word`, any case. */

@@ -11,8 +11,8 @@
  *   `+ PLACE NUMBER INDEX BEFORE AT`  acknowledged, at that index, in the place of BEFORE, at that instant
  *                                     (0: nothing was there; -: it did not say)
  * A last line without newline is one that is being written: it is read the next time. */
-#ifndef BW_LAB_ENTRIES_H
-#define BW_LAB_ENTRIES_H
+#ifndef BW_CHAOS_ENTRIES_H
+#define BW_CHAOS_ENTRIES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include <breakwater/lab/entries.h>
+#include "entries.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
