@@ -1,7 +1,7 @@
 /* May a site file that is read anew no longer name a group (3.2.4, 5.4)? */
 #include <breakwater/core/leave.h>
 
-#include <breakwater/base/assert.h>
+#include <breakwater/base/words.h>
 
 /* An order may be older than what it names: an epoch that was given back is over, whatever it says. */
 static bool is_granted(const struct bw_site *site)
@@ -56,14 +56,4 @@ enum bw_keeps bw_guard_keeps(const struct bw_guard *guard)
                                                                            : BW_KEEPS_SAVE;
 }
 
-const char *bw_keeps_sentence(enum bw_keeps keeps)
-{
-    static const char *const sentences[] = {
-#define X(name, sentence) [BW_KEEPS_##name] = (sentence),
-        BW_KEEPS_LIST(X)
-#undef X
-    };
-
-    BW_ASSERT(keeps < BW_KEEPS_COUNT);
-    return sentences[keeps];
-}
+BW_WORDS(bw_keeps_sentence, enum bw_keeps, BW_KEEPS_LIST, "unlisted")

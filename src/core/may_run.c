@@ -2,6 +2,7 @@
 #include <breakwater/core/may_run.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/words.h>
 
 bool bw_may_run_is_yes(enum bw_may_run may_run)
 {
@@ -82,26 +83,5 @@ enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, s
 /* ---- words -------------------------------------------------------------------------------------
  */
 
-const char *bw_may_run_word(enum bw_may_run may_run)
-{
-    static const char *const words[] = {
-#define X(name, word, sentence) word,
-        BW_MAY_RUN_LIST(X)
-#undef X
-    };
-
-    BW_ASSERT((size_t)may_run < sizeof words / sizeof words[0]);
-    return words[may_run];
-}
-
-const char *bw_may_run_sentence(enum bw_may_run may_run)
-{
-    static const char *const sentences[] = {
-#define X(name, word, sentence) sentence,
-        BW_MAY_RUN_LIST(X)
-#undef X
-    };
-
-    BW_ASSERT((size_t)may_run < sizeof sentences / sizeof sentences[0]);
-    return sentences[may_run];
-}
+BW_WORDS(bw_may_run_word, enum bw_may_run, BW_MAY_RUN_LIST, "unlisted")
+BW_SENTENCES(bw_may_run_sentence, enum bw_may_run, BW_MAY_RUN_LIST, "unlisted")

@@ -1,10 +1,10 @@
 /* May clients be sent here (5.3)? */
 #include <breakwater/core/primary.h>
 
-#include <breakwater/base/assert.h>
 #include <breakwater/base/words.h>
 
 BW_WORDS(bw_primary_word, enum bw_primary, BW_PRIMARY_LIST, "unlisted")
+BW_SENTENCES(bw_primary_sentence, enum bw_primary, BW_PRIMARY_LIST, "unlisted")
 
 /* 4: a start is believed once status says so and its verify_script has passed. */
 static bool awaits_verify(const struct bw_guard_shown *shown)
@@ -27,16 +27,4 @@ enum bw_primary bw_primary(enum bw_may_run may_run, const struct bw_guard_shown 
     if (limits->has_verify && awaits_verify(shown))
         return BW_PRIMARY_UNVERIFIED;
     return BW_PRIMARY_YES;
-}
-
-const char *bw_primary_sentence(enum bw_primary primary)
-{
-    static const char *const sentences[] = {
-#define X(name, word, sentence) sentence,
-        BW_PRIMARY_LIST(X)
-#undef X
-    };
-
-    BW_ASSERT((size_t)primary < sizeof sentences / sizeof sentences[0]);
-    return sentences[primary];
 }

@@ -12,8 +12,13 @@
 #define BW_NAMES(function, type, list, other)                                                      \
     BW_WORDS_BY_ROW(function, type, list, BW_NAME_OF_ROW, other)
 
-#define BW_WORD_OF_ROW(name, word, ...) word,
-#define BW_NAME_OF_ROW(name, ...)       #name,
+/* The same with the sentence that stands behind the word: rows X(NAME, "word", "sentence"). */
+#define BW_SENTENCES(function, type, list, other)                                                  \
+    BW_WORDS_BY_ROW(function, type, list, BW_SENTENCE_OF_ROW, other)
+
+#define BW_WORD_OF_ROW(name, word, ...)         word,
+#define BW_NAME_OF_ROW(name, ...)               #name,
+#define BW_SENTENCE_OF_ROW(name, word, text)    text,
 #define BW_WORDS_BY_ROW(function, type, list, row, other)                                          \
     const char *function(type value)                                                               \
     {                                                                                              \
