@@ -277,6 +277,7 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
         break;
     case BW_WITNESS_ACTION_DECIDED:
     case BW_WITNESS_ACTION_NOT_TAKEN:
+    case BW_WITNESS_ACTION_REMOTE_FENCE:
     case BW_WITNESS_ACTION_NOT_FOUNDED:
     case BW_WITNESS_ACTION_HEARD:
     case BW_WITNESS_ACTION_CONFIRMED:

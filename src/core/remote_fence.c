@@ -169,7 +169,8 @@ static bool is_denied(const struct bw_evaluation *eval)
     return false;
 }
 
-static bool has_failed(const struct bw_evaluation *eval, bool *out_has_begun)
+/* Why what was asked for has failed; NULL: it has not, as far as is known. */
+static const char *failure(const struct bw_evaluation *eval, bool *out_has_begun)
 {
     const struct bw_remote_fence *fence = &eval->watch->remote_fence;
     const struct bw_contact *contact = asked(eval);
@@ -177,15 +178,30 @@ static bool has_failed(const struct bw_evaluation *eval, bool *out_has_begun)
     const struct bw_remote_fence_said *said;
 
     if (contact == NULL)
-        return true;
+        return "the agent that was asked is heard no more";
     said = &contact->report.remote_fence;
     if (!bw_remote_fence_ask_is_same(&said->ask, &fence->ask) ||
         said->state == BW_REMOTE_FENCE_NONE)
-        return waited_ns >= BEGIN_NS;
+        return waited_ns >= BEGIN_NS ? "it has not begun in time" : NULL;
     *out_has_begun = true;
     if (said->state == BW_REMOTE_FENCE_RUNNING)
-        return waited_ns >= BEGIN_NS + WORD_NS + said->limit_ms * BW_NS_PER_MS;
-    return said->state != BW_REMOTE_FENCE_SEEN || is_denied(eval);
+        return waited_ns >= BEGIN_NS + WORD_NS + said->limit_ms * BW_NS_PER_MS
+                   ? "it has not ended in time"
+                   : NULL;
+    if (said->state != BW_REMOTE_FENCE_SEEN)
+        return "the script has failed, or was not run";
+    return is_denied(eval) ? "its site says started again" : NULL;
+}
+
+/* What its newest run has said, where that has failed. */
+static const char *last_words(const struct bw_evaluation *eval)
+{
+    const struct bw_contact *newest = newest_of_asked(eval);
+
+    for (uint32_t i = 0; newest != NULL && i < newest->report.failure_count; i++)
+        if (newest->report.failures[i].action == BW_ACTION_REMOTE_FENCE)
+            return newest->report.failures[i].said.words;
+    return "";
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -228,25 +244,49 @@ static uint64_t pause_left_ns(const struct bw_remote_fence *fence, struct bw_ins
                : bw_instant_wait_left_ns(now, bw_instant_add(fence->failed, fence->wait_ns));
 }
 
-static void follow(const struct bw_evaluation *eval, bool wanted, struct bw_remote_fence *fence)
+/* Why nothing of what was asked for is waited for any more. */
+static const char *over_word(const struct bw_evaluation *eval,
+                             const struct bw_remote_fence_ask *ask)
+{
+    const struct bw_group *group = eval->group;
+
+    if (group->phase == BW_PHASE_VACANT && group->last_end.epoch == ask->epoch)
+        return group->last_end.grade == BW_GRADE_FENCED ? "it has seen the end"
+                                                        : "the epoch has ended otherwise";
+    if (group->epoch == ask->epoch && group->held_index != ask->held_index)
+        return "its site has failed to fence since: another fence has to see the end";
+    return "it is wanted no more";
+}
+
+static void follow(const struct bw_evaluation *eval, bool wanted, struct bw_remote_fence *fence,
+                   struct bw_remote_fence_news *news)
 {
     int site;
 
+    news->before = *fence;
     if (fence->epoch != eval->group->epoch) { /* nothing of another counts */
         fence->epoch = eval->group->epoch;
         fence->failures = 0;
         fence->site[0] = '\0';
     }
-    if (!wanted || !is_of_epoch(eval))
+    if (fence->ask.epoch != 0 && (!wanted || !is_of_epoch(eval))) {
+        news->over = over_word(eval, &fence->ask);
         fence->ask = (struct bw_remote_fence_ask){0};
-    if (fence->ask.epoch != 0 && has_failed(eval, &fence->has_begun))
+    }
+    if (fence->ask.epoch != 0)
+        news->failure = failure(eval, &fence->has_begun);
+    if (news->failure != NULL) {
+        news->said = last_words(eval);
         note_failure(eval, fence);
+    }
     if (fence->ask.epoch != 0 || !wanted || pause_left_ns(fence, eval->now) > 0 ||
         runs_anywhere(eval))
         return;
     site = choose(eval);
-    if (site >= 0)
-        ask(eval, site, fence);
+    if (site < 0)
+        return;
+    ask(eval, site, fence);
+    news->is_asked = true;
 }
 
 /* While somebody is asked a word that does not come is noticed within a second. */
@@ -263,7 +303,7 @@ static uint64_t wake_ns(const struct bw_evaluation *eval, bool wanted,
 }
 
 void bw_witness_follow_remote_fence(struct bw_witness *witness, int group, struct bw_instant now,
-                                    uint64_t *out_wake_in_ns)
+                                    uint64_t *out_wake_in_ns, struct bw_remote_fence_news *out_news)
 {
     BW_ASSERT(group >= 0 && group < (int)witness->cluster->group_count);
     struct bw_watch *watch = &witness->watches[group];
@@ -274,10 +314,11 @@ void bw_witness_follow_remote_fence(struct bw_witness *witness, int group, struc
     bool wanted;
 
     *out_wake_in_ns = UINT64_MAX;
+    *out_news = (struct bw_remote_fence_news){0};
     if (eval.group->spec.name[0] == '\0')
         return;
     wanted = is_wanted(&eval);
-    follow(&eval, wanted, &watch->remote_fence);
+    follow(&eval, wanted, &watch->remote_fence, out_news);
     *out_wake_in_ns = wake_ns(&eval, wanted, &watch->remote_fence);
 }
 
@@ -369,17 +410,6 @@ bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command)
 }
 
 /* ---- what people are told -------------------------------------------------------------------- */
-
-/* What its newest run has said, where that has failed. */
-static const char *last_words(const struct bw_evaluation *eval)
-{
-    const struct bw_contact *newest = newest_of_asked(eval);
-
-    for (uint32_t i = 0; newest != NULL && i < newest->report.failure_count; i++)
-        if (newest->report.failures[i].action == BW_ACTION_REMOTE_FENCE)
-            return newest->report.failures[i].said.words;
-    return "";
-}
 
 static void tell_pause(const struct bw_evaluation *eval, char *out_text, size_t size)
 {

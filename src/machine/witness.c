@@ -123,16 +123,27 @@ static void end_wish(struct bw_witness_machine *machine, int group, struct bw_in
         machine->due[group] = bw_instant_min(machine->due[group], bw_instant_add(now, wake_in_ns));
 }
 
+static void tell_remote_fence(struct bw_witness_machine *machine, int group,
+                              const struct bw_remote_fence_news *news)
+{
+    if (news->is_asked || news->failure != NULL || news->over != NULL)
+        bw_witness_machine_emit(
+            machine, &(struct bw_witness_action){
+                         .kind = BW_WITNESS_ACTION_REMOTE_FENCE, .group = group, .news = news});
+}
+
 void bw_agenda_evaluate(struct bw_witness_machine *machine, int group)
 {
     struct bw_decision *decision = &machine->decision;
     const struct bw_instant now = bw_witness_now(machine);
+    struct bw_remote_fence_news news;
     uint64_t wake_in_ns;
 
     machine->due[group] = BW_INSTANT_NEVER;
     if (!machine->core.leadership.leads)
         return;
-    bw_witness_follow_remote_fence(&machine->core, group, now, &wake_in_ns);
+    bw_witness_follow_remote_fence(&machine->core, group, now, &wake_in_ns, &news);
+    tell_remote_fence(machine, group, &news);
     bw_witness_decide(&machine->core, group, now, decision);
     if (decision->wake_in_ns < wake_in_ns)
         wake_in_ns = decision->wake_in_ns;

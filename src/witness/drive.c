@@ -211,6 +211,40 @@ static void log_decision(struct bw_program *program, int group_index,
         log_surely_over(program, group_index, command->epoch);
 }
 
+/* ---- the fence from another site ---- */
+
+static void log_remote_fence_over(struct bw_program *program, const char *group,
+                                  const struct bw_remote_fence_news *news)
+{
+    const struct bw_remote_fence *before = &news->before;
+    const bool is_failed = news->failure != NULL;
+    const bool has_words = is_failed && news->said[0] != '\0';
+
+    bw_log_write(&program->log, is_failed ? BW_LOG_WARN : BW_LOG_INFO, "fence.request_over",
+                 "group=%s epoch=%" PRIu64 " site=%s of_site=%s outcome=%s why=%s%s%s", group,
+                 before->ask.epoch, before->site, before->ask.site, is_failed ? "failed" : "over",
+                 bw_log_quote(is_failed ? news->failure : news->over), has_words ? " tail=" : "",
+                 has_words ? bw_log_quote(news->said) : "");
+}
+
+/* 3.3: who was asked to end what a closed epoch has left, and what became of it. */
+static void log_remote_fence(struct bw_program *program, int group_index,
+                             const struct bw_remote_fence_news *news)
+{
+    const struct bw_group *group = &program->groups[group_index];
+    const struct bw_remote_fence *fence = &program->watches[group_index].remote_fence;
+
+    if (news->failure != NULL || news->over != NULL)
+        log_remote_fence_over(program, group->spec.name, news);
+    if (news->is_asked)
+        bw_log_info(&program->log, "fence.requested",
+                    "group=%s epoch=%" PRIu64 " site=%s of_site=%s why=%s", group->spec.name,
+                    fence->ask.epoch, fence->site, fence->ask.site,
+                    bw_log_quote(group->held
+                                     ? "its site has failed to fence it"
+                                     : "no lease of it can live, and time does not end it"));
+}
+
 /* ---- what it hears and confirms ---- */
 
 static void note_contact(struct bw_program *program, const struct bw_witness_call *call)
@@ -292,6 +326,9 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
         break;
     case BW_WITNESS_ACTION_DECIDED:
         log_decision(program, action->group, action->decision);
+        break;
+    case BW_WITNESS_ACTION_REMOTE_FENCE:
+        log_remote_fence(program, action->group, action->news);
         break;
     case BW_WITNESS_ACTION_NOT_TAKEN:
         bw_log_warn(&program->log, "proposal.refused", "group=%s error=%s",

@@ -120,7 +120,7 @@ static void what_its_own_site_cannot_end_is_fenced_from_the_other_site(void **st
     real_drop(&cluster, 1, "remote_refuses");
     real_until(&cluster, serves_later, 0, "the other site serves");
 
-    real_assert_ended(&cluster, 1, "fenced", "site_lost");
+    real_assert_ended(&cluster, 1, "fenced", "lease_lost");
     assert_true(real_service_is_gone(&cluster, 0));
     real_assert_no_overlap(&cluster);
 }

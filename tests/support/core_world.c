@@ -210,7 +210,7 @@ const char *world_decide(struct world *world)
 {
     uint64_t wake_in_ns; /* as the witness's machine does before each decision (3.3) */
 
-    bw_witness_follow_remote_fence(&world->witness, 0, world->now, &wake_in_ns);
+    bw_witness_follow_remote_fence(&world->witness, 0, world->now, &wake_in_ns, &world->news);
     bw_witness_decide(&world->witness, 0, world->now, &world->decision);
     return world->decision.rule;
 }

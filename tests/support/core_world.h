@@ -35,6 +35,7 @@ struct world {
     struct bw_instant now;
     uint64_t index;
     struct world_site sites[WORLD_SITES];
+    struct bw_remote_fence_news news; /* of the step before the last decision */
     struct bw_decision decision;
     struct bw_applied applied; /* what the newest command did */
 };

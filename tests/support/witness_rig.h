@@ -104,6 +104,9 @@ static inline enum bw_err rig_emit(void *user, const struct bw_witness_action *a
     case BW_WITNESS_ACTION_NOT_TAKEN:
         jot(rig, "not_taken", (uint64_t)action->group);
         break;
+    case BW_WITNESS_ACTION_REMOTE_FENCE:
+        jot(rig, "remote_fence", (uint64_t)action->group);
+        break;
     case BW_WITNESS_ACTION_NOT_FOUNDED:
         jot(rig, "not_founded", 0);
         break;

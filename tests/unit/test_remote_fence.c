@@ -283,6 +283,21 @@ static void what_was_seen_before_it_was_asked_takes_nothing_back(void **state)
     assert_string_equal(world_decide(&world), "A32");
 }
 
+/* A site that is heard, or has said that its fence failed, was not lost. */
+static void a_site_that_could_not_end_it_is_not_called_lost(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    say(B, BW_REMOTE_FENCE_SEEN);
+
+    assert_string_equal(world_act(&world), "A32");
+
+    assert_int_equal(world_group(&world)->last_end.reason, BW_REASON_LEASE_LOST);
+}
+
 /* 3.3: a fence that has failed is answered by one that began when that was known. */
 static void an_epoch_that_is_held_since_is_fenced_anew(void **state)
 {
@@ -301,6 +316,36 @@ static void an_epoch_that_is_held_since_is_fenced_anew(void **state)
     assert_int_equal(asked(B).held_index, world_group(&world)->held_index);
     say(B, BW_REMOTE_FENCE_SEEN);
     assert_string_equal(world_act(&world), "A32");
+    assert_int_equal(world_group(&world)->last_end.reason, BW_REASON_LEASE_LOST);
+}
+
+/* The log answers who was asked, and why nothing came of it. */
+static void each_ask_and_its_end_is_news_once(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    (void)world_decide(&world);
+    assert_true(world.news.is_asked);
+    (void)world_decide(&world);
+    assert_false(world.news.is_asked);
+
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    assert_null(world.news.failure);
+    world.sites[B].report.remote_fence.state = BW_REMOTE_FENCE_FAILED;
+    world_sync_all(&world);
+    (void)world_decide(&world);
+    assert_string_equal(world.news.failure, "the script has failed, or was not run");
+    assert_string_equal(world.news.before.site, "dc-b");
+    assert_false(world.news.is_asked);
+    (void)world_decide(&world);
+    assert_null(world.news.failure);
+
+    world_pass_ms(&world, 5000);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_act(&world), "A32");
+    assert_null(world.news.over);
+    (void)world_decide(&world);
+    assert_string_equal(world.news.over, "it has seen the end");
 }
 
 static void a_new_leader_asks_for_itself(void **state)
@@ -519,6 +564,8 @@ int main(void)
         cmocka_unit_test(started_of_an_age_that_is_not_known_takes_it_back),
         cmocka_unit_test(what_was_seen_before_it_was_asked_takes_nothing_back),
         cmocka_unit_test(an_epoch_that_is_held_since_is_fenced_anew),
+        cmocka_unit_test(a_site_that_could_not_end_it_is_not_called_lost),
+        cmocka_unit_test(each_ask_and_its_end_is_news_once),
         cmocka_unit_test(a_new_leader_asks_for_itself),
         cmocka_unit_test(who_has_something_of_its_own_to_do_is_not_asked),
         cmocka_unit_test(nothing_is_fenced_beside_an_override),

@@ -104,11 +104,23 @@ void bw_witness_restarted(const struct bw_witness *witness, int group,
 uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, const char *site,
                                  struct bw_instant now);
 
+/* What that step has changed, for a log: what was asked for is over (at most one of two is set, with
+ * `before` as it stood then), and somebody is asked, as the watch says. The words are good until the
+ * next report. */
+struct bw_remote_fence_news {
+    struct bw_remote_fence before;
+    const char *failure; /* why it has failed; NULL: it has not just now */
+    const char *said;    /* with it: the last words of the script; "": none */
+    const char *over;    /* why it is waited for no more, without a failure; NULL: it is, or was not */
+    bool is_asked;
+};
+
 /* 3.3: whom this leader asks for a fence of the closed epoch, what has come of it, and when
  * somebody is asked again. Before each bw_witness_decide; `*out_wake_in_ns`: again then at the
  * latest. */
 void bw_witness_follow_remote_fence(struct bw_witness *witness, int group, struct bw_instant now,
-                                    uint64_t *out_wake_in_ns);
+                                    uint64_t *out_wake_in_ns,
+                                    struct bw_remote_fence_news *out_news);
 /* For sync answers: what `site` is asked for; its epoch is 0 where that is nothing. */
 void bw_witness_remote_fence(const struct bw_witness *witness, int group, const char *site,
                              struct bw_remote_fence_ask *out_ask);

@@ -128,6 +128,7 @@ enum bw_witness_action_kind {
     BW_WITNESS_ACTION_DECIDED,   /* nothing to do: `decision` acts for `group`, and is proposed next
                                   */
     BW_WITNESS_ACTION_NOT_TAKEN, /* nothing to do: that was not taken by the log. `text` says why */
+    BW_WITNESS_ACTION_REMOTE_FENCE, /* nothing to do: `news` of the fence that is asked for (3.3) */
     BW_WITNESS_ACTION_NOT_FOUNDED, /* nothing to do: nor was the id of the cluster; tried again */
     BW_WITNESS_ACTION_HEARD,       /* nothing to do: the reports of `call` were kept */
     BW_WITNESS_ACTION_CONFIRMED,   /* nothing to do: the renewal `said` of `call`, for `group`.
@@ -148,6 +149,7 @@ struct bw_witness_action {
     const struct bw_command *command;
     int group;
     const struct bw_decision *decision;
+    const struct bw_remote_fence_news *news;
     const char *text;
     struct bw_witness_call *call;
     const struct bw_member *member;
