@@ -491,13 +491,11 @@ static bool decide_fenced(struct bw_evaluation *eval, struct bw_command *command
 
 static bool decide_expired(struct bw_evaluation *eval, struct bw_command *command)
 {
-    const char *reach_missing = bw_eval_end_reach_missing(eval);
     bool is_wait_over = judge_lapse(eval);
 
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_GRADE, -1, !bw_eval_is_grade_wanting(eval),
                         bw_min_grade_word(eval->group->spec.min_grade));
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_REACH, -1, reach_missing == NULL,
-                        reach_missing != NULL ? reach_missing : bw_eval_inside_word(eval->group));
+    bw_eval_judge_end_reach(eval);
     (void)judge_contradiction(eval, is_wait_over);
     BW_ASSERT(is_wait_over || bw_eval_holds(eval)); /* I1: nothing else ends a lease that may live */
     command->kind = BW_COMMAND_EXPIRED;

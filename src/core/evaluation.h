@@ -55,6 +55,8 @@ bool bw_eval_is_holder_lost(const struct bw_group *group, const struct bw_watch 
 bool bw_eval_was_granted_here(const struct bw_evaluation *eval);
 bool bw_eval_was_never_started(const struct bw_evaluation *eval);
 const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval); /* NULL: nothing */
+/* The gates of it: what is missing, and then why no second enforcer makes up for that. */
+void bw_eval_judge_end_reach(struct bw_evaluation *eval);
 bool bw_eval_is_grade_wanting(const struct bw_evaluation *eval);
 bool bw_eval_time_ends(const struct bw_evaluation *eval);
 

@@ -2,6 +2,8 @@
  * (3.4). */
 #include "evaluation.h"
 
+#include <breakwater/base/assert.h>
+
 static bool is_fresh(const struct bw_evaluation *eval, const struct bw_contact *contact)
 {
     return contact->used &&
@@ -100,4 +102,42 @@ bool bw_decide_second(struct bw_evaluation *eval, struct bw_command *command)
 bool bw_second_lets_renew(const struct bw_group *group, const struct bw_report *report)
 {
     return !group->terms.second_enforcer || report->second == BW_SECOND_IS_SEEN;
+}
+
+/* Why no second enforcer makes time enough, as the newest report of the holder's site says. */
+static const char *second_missing(const struct bw_evaluation *eval)
+{
+    static const char *const words[] = {
+        [BW_SECOND_IS_NONE] = "none has asked its agent: one would end it by time",
+        [BW_SECOND_IS_SILENT] = "it has not asked lately, so it is not counted on",
+        [BW_SECOND_IS_SAME_MACHINE] = "it would be lost with the guard's machine",
+        [BW_SECOND_IS_BLIND] = "it has not seen lately what the service does",
+        [BW_SECOND_IS_ELSEWHERE] = "it sees something else than its guard",
+        [BW_SECOND_IS_UNPROVED] = "with its scripts it has never seen what its guard saw serve",
+        [BW_SECOND_IS_FENCING] = "it fences, and has not seen the end in time",
+        [BW_SECOND_IS_UNARMED] = "it does not know the deadline of this epoch",
+        [BW_SECOND_IS_SEEN] = "its site sees one, which is not committed as seen",
+    };
+    const struct bw_contact *newest = bw_site_reports_newest(bw_eval_holder_reports(eval));
+
+    if (newest == NULL)
+        return "its site was not heard here";
+    BW_ASSERT(newest->report.second < sizeof words / sizeof words[0]);
+    return words[newest->report.second];
+}
+
+void bw_eval_judge_end_reach(struct bw_evaluation *eval)
+{
+    const struct bw_group *group = eval->group;
+    const char *missing = bw_eval_end_reach_missing(eval);
+    const bool is_inside = group->terms.reach != BW_REACH_REMOTE &&
+                           bw_eval_outside_word(&group->sight) == NULL;
+    const char *why = group->terms.second_enforcer && !is_inside
+                          ? "a second enforcer of its site is seen"
+                          : bw_eval_inside_word(group);
+
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_REACH, -1, missing == NULL,
+                        missing != NULL ? missing : why);
+    if (missing != NULL && group->terms.reach != BW_REACH_NONE)
+        (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_SECOND, -1, false, second_missing(eval));
 }

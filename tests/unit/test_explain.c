@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
 #include <breakwater/core/rules.h>
 
 #include "core_world.h"
@@ -72,6 +73,31 @@ static void fence_failed(void)
     world_pass_ms(&world, 30000);
 }
 
+/* What its guard does not end is not ended by time: each word says what the second enforcer lacks.
+ */
+static void outlives_its_guard(void)
+{
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    world.sites[A].report.second = BW_SECOND_IS_SILENT;
+    world_sync_all(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 7000);
+}
+
+static void second_enforcer_seen(void)
+{
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    world_group(&world)->terms.second_enforcer = true;
+    world.sites[A].report.second = BW_SECOND_IS_SEEN;
+    world_sync_all(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 7000);
+}
+
 static void target_not_prepared(void)
 {
     world_begin(&world, 2);
@@ -92,11 +118,17 @@ static const struct {
     const char *name;
     void (*arrange)(void);
 } stories[] = {
-    {"calm_hour", calm_hour},       {"holder_silent", holder_silent},
-    {"holder_lost", holder_lost},   {"best_candidate", best_candidate},
-    {"lag_unknown", lag_unknown},   {"first_grant_incomplete", first_grant_incomplete},
-    {"fence_failed", fence_failed}, {"target_not_prepared", target_not_prepared},
+    {"calm_hour", calm_hour},
+    {"holder_silent", holder_silent},
+    {"holder_lost", holder_lost},
+    {"best_candidate", best_candidate},
+    {"lag_unknown", lag_unknown},
+    {"first_grant_incomplete", first_grant_incomplete},
+    {"fence_failed", fence_failed},
+    {"target_not_prepared", target_not_prepared},
     {"observe", observe},
+    {"outlives_its_guard", outlives_its_guard},
+    {"second_enforcer_seen", second_enforcer_seen},
 };
 
 static char told[32768];

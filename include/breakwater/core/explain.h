@@ -46,6 +46,7 @@
     X(INSTANCES, "instances", "one agent speaks for the site")                                     \
     X(REACH_SEEN, "reach_seen", "its site has seen where the service is")                          \
     X(SECOND_ENFORCER, "second_enforcer", "whether a second enforcer of its site is seen")         \
+    X(END_SECOND, "end_second", "or a second enforcer of its site, seen until then, ends it by time")      \
     X(NO_RETURN, "no_return", "its start waits before its point of no return")                     \
     X(GUARD, "guard", "its guard is alive")                                                        \
     X(EPOCH, "epoch", "the site has seen no higher epoch, which would make it refuse")             \
