@@ -432,8 +432,7 @@ const char *bw_second_mirror_unsound(const struct bw_second_mirror *mirror)
     return NULL;
 }
 
-/* What must hold of it between steps: the sentence of a fact that does not, or NULL. */
-static const char *unsound(const struct bw_second *second)
+const char *bw_second_unsound(const struct bw_second *second)
 {
     const bool is_open = second->memory.epoch != 0 && !second->memory.is_over;
 
@@ -477,7 +476,7 @@ void bw_second_step(struct bw_second *second, const struct bw_second_event *even
         break;
     }
     advance(&step);
-    BW_ASSERT_NONE(unsound(second));
+    BW_ASSERT_NONE(bw_second_unsound(second));
     out_actions->wake_at = wake_at(second);
 }
 

@@ -193,10 +193,11 @@ void bw_second_say(const struct bw_second *second, struct bw_instant now,
  * that says so (3.3). Of the epoch that it returns; 0: nothing is said. */
 uint64_t bw_second_warns_of(const struct bw_second *second);
 
-/* What must hold of its files: the sentence of a fact that does not, or NULL. What is read from disk is judged
- * by the first before a machine begins with it. */
+/* What must hold of it between steps: the sentence of a fact that does not, or NULL. What is read from disk is
+ * judged by the first before a machine begins with it. */
 const char *bw_second_memory_unsound(const struct bw_second_memory *memory);
 const char *bw_second_mirror_unsound(const struct bw_second_mirror *mirror);
+const char *bw_second_unsound(const struct bw_second *second);
 
 const char *bw_second_phase_word(enum bw_second_phase phase);
 
