@@ -4,166 +4,8 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include <stdio.h>
-#include <string.h>
 
-#include <breakwater/core/second.h>
-
-#define MS       BW_NS_PER_MS
-#define FENCE_MS 3000
-
-static const struct bw_second_limits limits = {
-    .check_interval_ns = 1000 * MS, .fence_limit_ns = 2500 * MS, .digest = 5};
-
-static struct world {
-    struct bw_second second;
-    uint64_t now_ms;
-    uint64_t raw_lag_ms; /* of CLOCK_MONOTONIC_RAW: the machine was suspended */
-    bool save_fails;
-    bool save_hangs;
-    uint64_t save_number;
-    char log[1024];
-    uint64_t fence_epoch;
-    uint64_t fence_limit_ms;
-    struct bw_instant wake_at;
-} world;
-
-static struct bw_instant now(void)
-{
-    return (struct bw_instant){world.now_ms * MS, (world.now_ms - world.raw_lag_ms) * MS};
-}
-
-static void note(const char *text)
-{
-    const size_t used = strlen(world.log);
-
-    (void)snprintf(world.log + used, sizeof world.log - used, "%s ", text);
-}
-
-static void step(const struct bw_second_event *event)
-{
-    struct bw_second_actions out;
-
-    bw_second_step(&world.second, event, now(), &out);
-    world.wake_at = out.wake_at;
-    for (uint32_t i = 0; i < out.count; i++) {
-        const struct bw_second_action *action = &out.list[i];
-
-        switch (action->kind) {
-        case BW_SECOND_ACTION_SAVE:
-            note("SAVE");
-            world.save_number = action->number;
-            if (!world.save_hangs)
-                step(&(struct bw_second_event){.kind = BW_SECOND_EVENT_SAVED,
-                                               .number = action->number,
-                                               .ok = !world.save_fails});
-            break;
-        case BW_SECOND_ACTION_MIRROR:
-            note("MIRROR");
-            break;
-        case BW_SECOND_ACTION_LOOK:
-            note("LOOK");
-            break;
-        case BW_SECOND_ACTION_KILL_LOOK:
-            note("KILL_LOOK");
-            break;
-        case BW_SECOND_ACTION_FENCE:
-            note("FENCE");
-            world.fence_epoch = action->epoch;
-            world.fence_limit_ms = action->limit_ns / MS;
-            break;
-        case BW_SECOND_ACTION_KILL_FENCE:
-            note("KILL_FENCE");
-            break;
-        case BW_SECOND_ACTION_ASK_NOW:
-            break;
-        }
-    }
-}
-
-static void happen(const struct bw_second_event *event)
-{
-    world.log[0] = '\0';
-    step(event);
-}
-
-static void tick_at(uint64_t ms)
-{
-    world.now_ms = ms;
-    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_TICK});
-}
-
-static void tell_since(uint64_t asked_ms, const struct bw_second_told *told)
-{
-    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_TOLD,
-                                     .told = told,
-                                     .asked = {asked_ms * MS, (asked_ms - world.raw_lag_ms) * MS}});
-}
-
-static void tell(uint64_t epoch, uint64_t left_ms)
-{
-    const struct bw_second_told told = {
-        .epoch = epoch, .left_ns = left_ms * MS, .fence_ns = FENCE_MS * MS, .serves = true};
-
-    tell_since(world.now_ms, &told);
-}
-
-static void tell_over(uint64_t epoch)
-{
-    tell_since(world.now_ms, &(struct bw_second_told){.over_epoch = epoch});
-}
-
-static void looked(enum bw_service service)
-{
-    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_LOOKED, .service = service});
-}
-
-static void looked_with(enum bw_service service, uint64_t digest)
-{
-    happen(&(struct bw_second_event){
-        .kind = BW_SECOND_EVENT_LOOKED, .service = service, .digest = digest});
-}
-
-static void fenced(bool ok)
-{
-    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_FENCED, .ok = ok});
-}
-
-static struct bw_second_said said(void)
-{
-    struct bw_second_said of;
-
-    bw_second_say(&world.second, now(), &of);
-    return of;
-}
-
-static void begin_beside(const struct bw_second_memory *memory,
-                         const struct bw_second_mirror *mirror)
-{
-    memset(&world, 0, sizeof world);
-    world.now_ms = 100000;
-    bw_second_init(&world.second, &limits, memory, mirror, 2000 * MS, now());
-    tick_at(world.now_ms);
-}
-
-static void begin_with(const struct bw_second_memory *memory)
-{
-    begin_beside(memory, &(struct bw_second_mirror){0});
-}
-
-/* It has taken epoch 3, of which 10 s are left, and has seen what serves. */
-static void begin(void)
-{
-    begin_with(&(struct bw_second_memory){0});
-    assert_non_null(strstr(world.log, "LOOK"));
-    looked(BW_SERVICE_STOPPED);
-    tell(3, 10000);
-    assert_int_equal(said().armed_epoch, 3);
-    tick_at(world.now_ms + 1000);
-    looked(BW_SERVICE_STARTED);
-}
-
-#define assert_log(text) assert_string_equal(world.log, text)
+#include "second_shell.h"
 
 /* I1, 3.4: at D - F of what the agent told last, by the instant at which it was asked. */
 static void it_fences_when_the_lease_has_not_gone_on(void **state)
@@ -311,8 +153,9 @@ static void what_is_over_is_fenced_no_more(void **state)
     assert_int_equal(said().armed_epoch, 0); /* it has ended */
 }
 
-/* 3.4: an agent says with each answer that the epoch is over. A standby's enforcer would never finish a look that
- * takes longer than from one answer to the next, and count as blind when its site is granted. */
+/* 3.4: an agent says with each answer that the epoch is over. A standby's enforcer would never
+ * finish a look that takes longer than from one answer to the next, and count as blind when its
+ * site is granted. */
 static void one_that_rests_finishes_its_looks(void **state)
 {
     (void)state;
@@ -414,12 +257,6 @@ static void one_that_begins_with_an_open_epoch_fences_it_unless_told(void **stat
     begin_with(&(struct bw_second_memory){.epoch = 3, .is_over = true, .fence_ns = 1});
     tick_at(200000);
     assert_null(strstr(world.log, "FENCE"));
-}
-
-static struct bw_second_mirror mirror_of(uint64_t epoch, uint64_t end_ms)
-{
-    return (struct bw_second_mirror){
-        .epoch = epoch, .fence_ns = FENCE_MS * MS, .end = {end_ms * MS, end_ms * MS}};
 }
 
 static void each_deadline_that_it_is_told_is_mirrored(void **state)
