@@ -1,17 +1,16 @@
 """Moves from one site to another: `breakwater dev --fast` breaks something, this reads what came of
 it. Overlap is recomputed from the services' own records; nothing that breakwater says counts."""
 
-import datetime
 import json
 import pathlib
 import subprocess
 import sys
-import time
 
 from rows import row
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+sys.path += [str(pathlib.Path(__file__).resolve().parents[1] / folder) for folder in ("integration", "support")]
 import recompute_overlap
+from own_part import covered_ms, line_of, script_spans
 
 TIMEOUT_S = 60
 SETTINGS = {
@@ -65,43 +64,6 @@ def span_ms(run, begin, end):
 
 
 # ---- what the scripts took ----------------------------------------------------------------------
-
-def line_of(text):
-    return dict(word.split("=", 1) for word in text.split(" ") if "=" in word)
-
-
-def boot_ms(timestamp):
-    """A log line's time of day as CLOCK_BOOTTIME: both are of this machine."""
-    instant = datetime.datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
-    offset = time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return (instant - offset) * 1000
-
-
-def script_spans(log):
-    """[(action, begin, end)] of all scripts that a guard has run; end is None for one that it did
-    not see end."""
-    open_runs, spans = {}, []
-    for text in log.read_text(encoding="utf-8").splitlines():
-        line = line_of(text)
-        if line.get("event") == "run.begun":
-            open_runs[line["action"], line["run"]] = boot_ms(line["ts"])
-        elif line.get("event") == "run.ended":
-            begin = open_runs.pop((line["action"], line["run"]), None)
-            if begin is not None:
-                spans.append((line["action"], begin, boot_ms(line["ts"])))
-    return spans + [(action, begin, None) for (action, _), begin in open_runs.items()]
-
-
-def covered_ms(spans, begin, end):
-    """How much of [begin, end) lies in one of the spans."""
-    cut = sorted((max(first, begin), end if last is None else min(last, end))
-                 for _, first, last in spans)
-    total, reached = 0.0, begin
-    for first, last in cut:
-        total += max(0.0, last - max(first, reached))
-        reached = max(reached, last)
-    return total
-
 
 def request_boot_ms(folder, run):
     """The origin of the timeline, found through an instant that a log has too."""
