@@ -1,17 +1,32 @@
 #!/bin/bash
 # Exits 0 when every part could take over. Prints `position=`, those of the parts in their order, and `lag_seconds=`, the
-# largest, where every part that has a position knows its lag: unknown is never zero.
+# largest, where every part that has a position knows its lag: unknown is never zero. Its last line says which part could
+# not, and why, in that part's own last words.
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
+# What part number $1 answers, and `why=`, the last that it says. That goes to stderr at once, with its name.
+ask_part() {
+    {
+        BREAKWATER_TARGET_POSITION=$(own_position "$1") "${SETS[$1]}/readiness.sh" 2>&1 >&3 3>&- | {
+            last=''
+            while IFS= read -r line || [ -n "$line" ]; do
+                [ -z "$line" ] || { last=$line && say "${NAMES[$1]}: $line"; }
+            done
+            echo "why=$last" >&3
+        }
+    } 3>&1
+}
+
 read_parts 1
-pids=() answers=() positions=() lags='' unknown='' status=0
+pids=() answers=() positions=() lags='' unknown='' problems=''
 for number in "${!NAMES[@]}"; do
-    exec {answer}< <(BREAKWATER_TARGET_POSITION=$(own_position "$number") exec "${SETS[number]}/readiness.sh")
+    exec {answer}< <(ask_part "$number")
     answers+=("$answer") pids+=($!)
 done
 for number in "${!NAMES[@]}"; do
     said=$(cat <&"${answers[number]}")
-    wait "${pids[number]}" || { status=1 && say "${NAMES[number]}: could not take over"; }
+    why=$(sed -n 's/^why=//p' <<<"$said")
+    wait "${pids[number]}" || problems+="${problems:+; }${NAMES[number]}: ${why:-could not take over}"
     position=$(sed -n 's/^position=//p' <<<"$said")
     lag=$(sed -n 's/^lag_seconds=//p' <<<"$said")
     positions+=("$position")
@@ -21,4 +36,4 @@ done
 all=$(IFS=, && printf '%s' "${positions[*]}")
 [ -z "${all//,/}" ] || echo "position=$all"
 [ -z "$lags" ] || [ -n "$unknown" ] || echo "lag_seconds=$(sort -g <<<"$lags" | tail -n 1)"
-exit $status
+[ -z "$problems" ] || { say "$problems" && exit 1; }
