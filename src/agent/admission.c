@@ -193,7 +193,7 @@ static struct bw_instant clock_now(void *user)
     return bw_clock_now();
 }
 
-static void on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user)
+void bw_agent_on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user)
 {
     struct bw_agent *agent = user;
 
@@ -210,7 +210,7 @@ static enum bw_err listen_for_reviews(struct bw_agent *agent, struct bw_diag *di
                                            .routes = routes,
                                            .route_count = 1,
                                            .clock = clock_now,
-                                           .on_handshake_failed = on_handshake_failed,
+                                           .on_handshake_failed = bw_agent_on_handshake_failed,
                                            .user = agent,
                                            .connections_max = CONNECTIONS_MAX,
                                            .body_bytes_max = BODY_BYTES_MAX,

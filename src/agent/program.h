@@ -198,6 +198,9 @@ struct bw_agent_admissions {
  * said once. */
 void bw_agent_admission_serve(struct bw_agent *agent);
 void bw_agent_admission_close(struct bw_agent *agent);
+/* Of a server of this agent; `user` is the agent. */
+void bw_agent_on_handshake_failed(const char *remote, enum bw_err why, const char *text,
+                                  void *user);
 void bw_agent_admission_use_credentials(struct bw_agent *agent); /* likewise */
 
 /* ---- health.c -------------------------------------------------------------------------------- */

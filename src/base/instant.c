@@ -1,5 +1,7 @@
 #include <breakwater/base/instant.h>
 
+#define WAKE_FLOOR_NS (BW_NS_PER_MS / 10)
+
 static uint64_t add_saturating(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
@@ -69,6 +71,13 @@ uint64_t bw_instant_wait_left_ns(struct bw_instant now, struct bw_instant end)
 {
     return max_u64(sub_saturating(end.boot_ns, now.boot_ns),
                    sub_saturating(end.raw_ns, now.raw_ns));
+}
+
+struct bw_instant bw_instant_wait_wake(struct bw_instant now, struct bw_instant end)
+{
+    if (!bw_instant_right_is_over(now, end) || bw_instant_wait_is_over(now, end))
+        return end;
+    return bw_instant_add(now, max_u64(bw_instant_wait_left_ns(now, end), WAKE_FLOOR_NS));
 }
 
 struct bw_instant bw_instant_min(struct bw_instant a, struct bw_instant b)

@@ -739,6 +739,22 @@ enum bw_exit bw_json_print(const json_t *document)
                : BW_EXIT_FAILED;
 }
 
+enum bw_exit bw_api_show(struct bw_api *api, const char *path, enum bw_output output,
+                         void (*print)(const json_t *document))
+{
+    json_t *document = NULL;
+    enum bw_exit exit = bw_api_fetch(api, "GET", path, NULL, &document);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (output == BW_OUTPUT_TABLE)
+        print(document);
+    else
+        exit = bw_json_print(document);
+    json_decref(document);
+    return exit;
+}
+
 enum bw_exit bw_api_fetch_known(struct bw_api *api, const char *path, const char *nothing,
                                 json_t **out_document)
 {

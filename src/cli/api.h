@@ -105,6 +105,10 @@ json_t *bw_json_find_group(const json_t *status, const char *name);
 /* The site of `group` that holds it; NULL: none does. */
 const json_t *bw_json_find_holder(const json_t *group);
 
+/* Asks for `path` and shows the answer: a table by `print`, or as it is. */
+enum bw_exit bw_api_show(struct bw_api *api, const char *path, enum bw_output output,
+                         void (*print)(const json_t *document));
+
 /* Sleeps between two looks at something that changes by itself. */
 void bw_api_pause(uint32_t ms);
 uint64_t bw_api_now_ms(void);

@@ -81,21 +81,6 @@ static void show_table(const json_t *document)
     }
 }
 
-static enum bw_exit show(struct bw_api *api, enum bw_output output)
-{
-    json_t *document = NULL;
-    enum bw_exit exit = bw_api_fetch(api, "GET", PATH, NULL, &document);
-
-    if (exit != BW_EXIT_FINE)
-        return exit;
-    if (output == BW_OUTPUT_TABLE)
-        show_table(document);
-    else
-        exit = bw_json_print(document);
-    json_decref(document);
-    return exit;
-}
-
 /* The command commits at once, or not at all. */
 static enum bw_exit wait_for(struct bw_api *api, json_int_t to)
 {
@@ -192,7 +177,8 @@ enum bw_exit bw_verb_feature_level(int argc, char **argv)
         return BW_EXIT_USAGE;
     if (!bw_api_open(&api, command, &values.api, WAIT_MS, &exit))
         return exit;
-    exit = is_raise ? raise_level(&api, &values) : show(&api, values.output);
+    exit = is_raise ? raise_level(&api, &values)
+                    : bw_api_show(&api, PATH, values.output, show_table);
     bw_api_close(&api);
     return exit;
 }

@@ -174,17 +174,10 @@ static void print_table(const json_t *document)
 
 static enum bw_exit show(struct bw_api *api, enum bw_output output)
 {
-    json_t *document = NULL;
-    enum bw_exit exit = bw_api_fetch(api, "GET", PATH, NULL, &document);
+    const enum bw_exit exit = bw_api_show(api, PATH, output, print_table);
 
-    if (exit != BW_EXIT_FINE)
-        return exit;
-    if (output == BW_OUTPUT_TABLE)
-        print_table(document);
-    else
-        exit = bw_json_print(document);
-    json_decref(document);
-    bw_api_tell_outdated(api);
+    if (exit == BW_EXIT_FINE)
+        bw_api_tell_outdated(api);
     return exit;
 }
 

@@ -388,55 +388,73 @@ static bool holds(struct dirent *const *names, int count, uint64_t index)
     return false;
 }
 
+/* The closed segments of a directory, in their order. */
+struct closed {
+    int dir;
+    int count; /* -1: they cannot be listed */
+    struct dirent **names;
+};
+
+static enum bw_err open_closed(const char *path, struct closed *out_closed, struct bw_diag *diag)
+{
+    const int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    *out_closed = (struct closed){.dir = dir, .count = -1};
+    if (dir >= 0)
+        out_closed->count = scandirat(dir, ".", &out_closed->names, is_closed, alphasort);
+    return out_closed->count < 0 ? bw_diag_errno(diag, errno, "list %s", path) : BW_OK;
+}
+
+static enum bw_err remove_closed(const char *path, const struct closed *closed, int at,
+                                 struct bw_diag *diag)
+{
+    const char *name = closed->names[at]->d_name;
+
+    return unlinkat(closed->dir, name, 0) == 0
+               ? BW_OK
+               : bw_diag_errno(diag, errno, "remove %s/%s", path, name);
+}
+
+static enum bw_err end_closed(const char *path, struct closed *closed, enum bw_err err,
+                              struct bw_diag *diag)
+{
+    if (err == BW_OK && fsync(closed->dir) != 0)
+        err = bw_diag_errno(diag, errno, "sync %s", path);
+    if (closed->count >= 0)
+        free_names(closed->names, closed->count);
+    if (closed->dir >= 0)
+        (void)close(closed->dir); /* synced */
+    return err;
+}
+
 enum bw_err bw_segment_finish_cut(const char *path, uint64_t index, unsigned *out_files,
                                   struct bw_diag *diag)
 {
-    const int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct dirent **names = NULL;
-    const int count = dir < 0 ? -1 : scandirat(dir, ".", &names, is_closed, alphasort);
-    enum bw_err err = BW_OK;
+    struct closed closed;
+    enum bw_err err = open_closed(path, &closed, diag);
 
     *out_files = 0;
-    if (count < 0)
-        err = bw_diag_errno(diag, errno, "list %s", path);
-    if (count > 0 && index > 0 && !holds(names, count, index))
+    if (closed.count > 0 && index > 0 && !holds(closed.names, closed.count, index))
         /* The last one first: cut short, this leaves no other picture than libraft does. */
-        for (int i = count - 1; err == BW_OK && range_of(names[i]->d_name).first > index; i--) {
-            if (unlinkat(dir, names[i]->d_name, 0) != 0)
-                err = bw_diag_errno(diag, errno, "remove %s/%s", path, names[i]->d_name);
+        for (int i = closed.count - 1;
+             err == BW_OK && range_of(closed.names[i]->d_name).first > index; i--) {
+            err = remove_closed(path, &closed, i, diag);
             ++*out_files;
             if (i == 0)
                 break;
         }
-    if (err == BW_OK && fsync(dir) != 0)
-        err = bw_diag_errno(diag, errno, "sync %s", path);
-    if (count >= 0)
-        free_names(names, count);
-    if (dir >= 0)
-        (void)close(dir); /* synced */
-    return err;
+    return end_closed(path, &closed, err, diag);
 }
 
 enum bw_err bw_segment_forget_stale(const char *path, uint64_t last_index, struct bw_diag *diag)
 {
-    const int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct dirent **names = NULL;
-    const int count = dir < 0 ? -1 : scandirat(dir, ".", &names, is_closed, alphasort);
-    enum bw_err err = BW_OK;
+    struct closed closed;
+    enum bw_err err = open_closed(path, &closed, diag);
 
-    if (count < 0)
-        err = bw_diag_errno(diag, errno, "list %s", path);
-    else if (count > 0 && last_of(names[count - 1]->d_name) < last_index)
-        for (int i = 0; err == BW_OK && i < count; i++)
-            if (unlinkat(dir, names[i]->d_name, 0) != 0)
-                err = bw_diag_errno(diag, errno, "remove %s/%s", path, names[i]->d_name);
-    if (err == BW_OK && fsync(dir) != 0)
-        err = bw_diag_errno(diag, errno, "sync %s", path);
-    if (count >= 0)
-        free_names(names, count);
-    if (dir >= 0)
-        (void)close(dir); /* synced */
-    return err;
+    if (closed.count > 0 && last_of(closed.names[closed.count - 1]->d_name) < last_index)
+        for (int i = 0; err == BW_OK && i < closed.count; i++)
+            err = remove_closed(path, &closed, i, diag);
+    return end_closed(path, &closed, err, diag);
 }
 
 enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut, struct bw_diag *diag)

@@ -274,12 +274,16 @@ static enum bw_err judge_submission(struct bw_voter *voter, struct request *requ
     return BW_ERR_UNKNOWN;
 }
 
-/* Takes both. */
-static enum bw_err submit(struct bw_voter *voter, struct request *request,
+/* Takes both; `err` is how the buffer was made. */
+static enum bw_err submit(struct bw_voter *voter, struct request *request, enum bw_err err,
                           struct raft_buffer *buffer)
 {
     int rv;
 
+    if (err != BW_OK) {
+        free(request);
+        return err;
+    }
     request->apply.data = request;
     rv = raft_apply(&voter->raft, &request->apply, buffer, 1, on_applied);
     if (bw_term_watch_is_refusal(rv))
@@ -294,12 +298,9 @@ enum bw_err bw_voter_apply(struct bw_voter *voter, const uint8_t *data, size_t s
     struct raft_buffer buffer;
     enum bw_err err = new_request(voter, on_done, user, &request);
 
-    if (err != BW_OK)
-        return err;
-    err = bw_fsm_encode(raft_current_term(&voter->raft), data, size, &buffer);
     if (err == BW_OK)
-        return submit(voter, request, &buffer);
-    free(request);
+        err = submit(voter, request,
+                     bw_fsm_encode(raft_current_term(&voter->raft), data, size, &buffer), &buffer);
     return err;
 }
 
@@ -310,12 +311,10 @@ enum bw_err bw_voter_apply_roster(struct bw_voter *voter, const struct bw_roster
     struct raft_buffer buffer;
     enum bw_err err = new_request(voter, on_done, user, &request);
 
-    if (err != BW_OK)
-        return err;
-    err = bw_fsm_encode_roster(raft_current_term(&voter->raft), roster, &buffer);
     if (err == BW_OK)
-        return submit(voter, request, &buffer);
-    free(request);
+        err = submit(voter, request,
+                     bw_fsm_encode_roster(raft_current_term(&voter->raft), roster, &buffer),
+                     &buffer);
     return err;
 }
 

@@ -146,6 +146,16 @@ enum bw_service bw_service_of_line(const char *line)
     return BW_SERVICE_UNKNOWN;
 }
 
+static const struct bw_contact *fresh_of(const struct bw_spec *spec,
+                                         const struct bw_site_reports *reports,
+                                         struct bw_instant now, bool *out_has_several)
+{
+    const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
+                                                         spec->request_timeout_ms);
+
+    return bw_site_reports_fresh(reports, now, freshness_ns, out_has_several);
+}
+
 /* 3.9: nobody speaks for it any more. One that was never heard is nobody's where nothing was
  * granted yet. */
 const char *bw_reports_leaves_unstopped(const struct bw_spec *spec,
@@ -153,13 +163,9 @@ const char *bw_reports_leaves_unstopped(const struct bw_spec *spec,
                                         const struct bw_spec *next, bool was_granted,
                                         struct bw_instant now)
 {
-    const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
-                                                         spec->request_timeout_ms);
-
     for (uint32_t i = 0; i < spec->site_count; i++) {
         bool has_several = false;
-        const struct bw_contact *contact = bw_site_reports_fresh(&reports[i], now, freshness_ns,
-                                                                 &has_several);
+        const struct bw_contact *contact = fresh_of(spec, &reports[i], now, &has_several);
         const bool is_silent = contact == NULL && !has_several;
 
         if (bw_spec_find_site(next, spec->sites[i].name) >= 0 || (is_silent && !was_granted) ||
@@ -174,13 +180,9 @@ const char *bw_reports_started_elsewhere(const struct bw_spec *spec,
                                          const struct bw_site_reports *reports, const char *site,
                                          struct bw_instant now)
 {
-    const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
-                                                         spec->request_timeout_ms);
-
     for (uint32_t i = 0; i < spec->site_count; i++) {
         bool has_several = false;
-        const struct bw_contact *contact = bw_site_reports_fresh(&reports[i], now, freshness_ns,
-                                                                 &has_several);
+        const struct bw_contact *contact = fresh_of(spec, &reports[i], now, &has_several);
 
         if (strcmp(spec->sites[i].name, site) != 0 && contact != NULL &&
             contact->report.service == BW_SERVICE_STARTED)

@@ -10,7 +10,6 @@
  * the clocks are far apart) is woken this often, not without pause. */
 #define TICK_DISTANCE_NS BW_NS_PER_MS
 /* Likewise a wait whose last nanoseconds only one clock has to go. */
-#define WAIT_FLOOR_NS (100 * UINT64_C(1000))
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
@@ -118,18 +117,6 @@ static void serve_due(struct bw_agent_machine *machine)
 
 /* ---- when ------------------------------------------------------------------------------------ */
 
-/* A right ends with the first of the two clocks, a wait with the second: for one wake-up of either.
- */
-static struct bw_instant wake_for_wait(struct bw_instant now, struct bw_instant at)
-{
-    uint64_t left_ns;
-
-    if (!bw_instant_right_is_over(now, at) || bw_instant_wait_is_over(now, at))
-        return at;
-    left_ns = bw_instant_wait_left_ns(now, at);
-    return bw_instant_add(now, left_ns > WAIT_FLOOR_NS ? left_ns : WAIT_FLOOR_NS);
-}
-
 struct bw_instant bw_agent_machine_wake_at(const struct bw_agent_machine *machine)
 {
     const struct bw_instant now = bw_agent_now(machine);
@@ -140,10 +127,10 @@ struct bw_instant bw_agent_machine_wake_at(const struct bw_agent_machine *machin
     for (uint32_t i = 0; i < machine->group_count; i++)
         at = bw_instant_min(at, bw_instant_min(machine->groups[i].wake_at,
                                                machine->groups[i].fence_at));
-    at = bw_instant_min(at, wake_for_wait(now, machine->guard.timer));
-    at = bw_instant_min(at, wake_for_wait(now, machine->unanswered_at));
+    at = bw_instant_min(at, bw_instant_wait_wake(now, machine->guard.timer));
+    at = bw_instant_min(at, bw_instant_wait_wake(now, machine->unanswered_at));
     for (int i = 0; i < BW_AGENT_WITNESSES_MAX; i++)
-        at = bw_instant_min(at, wake_for_wait(now, machine->witnesses[i].poll_at));
+        at = bw_instant_min(at, bw_instant_wait_wake(now, machine->witnesses[i].poll_at));
     return at;
 }
 

@@ -11,8 +11,7 @@
 #define SILENT_NS       BW_NS_PER_S
 #define RELIEF_SOON_NS (5 * BW_NS_PER_MS)
 #define RELIEF_AGAIN_NS (BW_NS_PER_S / 5)
-#define RELIEF_LOOKS   200 /* with RELIEF_SOON_NS between them a second */
-#define WAIT_FLOOR_NS  (BW_NS_PER_MS / 10)
+#define RELIEF_LOOKS    200 /* with RELIEF_SOON_NS between them a second */
 
 /* ---- what is held ---------------------------------------------------------------------------- */
 
@@ -528,21 +527,10 @@ bool bw_enforcing_next(struct bw_enforcing *enforcing, struct bw_instant now,
     return true;
 }
 
-/* A wait is over with the slower clock: who is woken by the faster one looks again. */
-static struct bw_instant wait_wake(struct bw_instant at, struct bw_instant now)
-{
-    uint64_t left_ns;
-
-    if (!bw_instant_right_is_over(now, at) || bw_instant_wait_is_over(now, at))
-        return at;
-    left_ns = bw_instant_wait_left_ns(now, at);
-    return bw_instant_add(now, left_ns > WAIT_FLOOR_NS ? left_ns : WAIT_FLOOR_NS);
-}
-
 struct bw_instant bw_enforcing_wake(const struct bw_enforcing *enforcing, struct bw_instant now)
 {
     struct bw_instant at = bw_instant_min(enforcing->relief_at, enforcing->again_at);
 
-    at = bw_instant_min(at, wait_wake(enforcing->silent_at, now));
+    at = bw_instant_min(at, bw_instant_wait_wake(now, enforcing->silent_at));
     return enforcing->state == BW_ENFORCER_NONE ? bw_instant_min(at, enforcing->make_at) : at;
 }

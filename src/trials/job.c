@@ -433,21 +433,10 @@ static void count_process(struct bw_sandbox_census *census, pid_t pid)
     read_command(pid, entry->command, sizeof entry->command);
 }
 
-static bool count_namespace(struct bw_sandbox_census *census)
+static void count_other(void *user, long pid)
 {
-    DIR *proc = opendir("/proc");
-    struct dirent *entry;
-
-    if (proc == NULL)
-        return false;
-    while ((entry = readdir(proc)) != NULL) {
-        const long pid = strtol(entry->d_name, NULL, 10);
-
-        if (pid > 1) /* 1 is this process; 0 no process at all */
-            count_process(census, (pid_t)pid);
-    }
-    (void)closedir(proc); /* only read from */
-    return true;
+    if (pid > 1) /* 1 is this process */
+        count_process(user, (pid_t)pid);
 }
 
 static bool count_reach(const struct bw_reach *reach, struct bw_sandbox_census *census)
@@ -481,7 +470,7 @@ bool bw_sandbox_count(struct bw_sandbox *sandbox, struct bw_sandbox_census *out_
     bool is_known;
 
     *out_census = (struct bw_sandbox_census){0};
-    is_known = sandbox->is_namespace ? count_namespace(out_census)
+    is_known = sandbox->is_namespace ? bw_sandbox_each_pid(count_other, out_census)
                                      : count_reach(&sandbox->reaches[BW_SANDBOX_GUARD], out_census);
     qsort(out_census->list, out_census->count, sizeof out_census->list[0], compare_age);
     return is_known;

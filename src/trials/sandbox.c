@@ -178,7 +178,7 @@ static long read_pid_max(void)
     return pid_max < PID_MAX_LEAST || pid_max > PID_MAX_MOST ? PID_MAX_LEAST : pid_max;
 }
 
-static bool mark_used(bool *used, long pid_max)
+bool bw_sandbox_each_pid(void (*take)(void *user, long pid), void *user)
 {
     DIR *proc = opendir("/proc");
     struct dirent *entry;
@@ -188,10 +188,30 @@ static bool mark_used(bool *used, long pid_max)
     while ((entry = readdir(proc)) != NULL) {
         const long pid = strtol(entry->d_name, NULL, 10);
 
-        if (pid > 0 && pid < pid_max)
-            used[pid] = true;
+        if (pid > 0)
+            take(user, pid);
     }
     (void)closedir(proc); /* only read from */
+    return true;
+}
+
+struct pids {
+    bool *used;
+    long max;
+};
+
+static void mark_pid(void *user, long pid)
+{
+    const struct pids *pids = user;
+
+    if (pid < pids->max)
+        pids->used[pid] = true;
+}
+
+static bool mark_used(bool *used, long pid_max)
+{
+    if (!bw_sandbox_each_pid(mark_pid, &(struct pids){used, pid_max}))
+        return false;
     for (long next = 0; next < PIDS_NEXT; next++)
         used[PIDS_LOWEST + (getpid() + next) % (pid_max - PIDS_LOWEST)] = true;
     return true;

@@ -392,11 +392,8 @@ void bw_operator_on_apply(struct bw_http_request *request, void *user)
     struct bw_program *program = user;
     struct bw_api_apply *apply;
     bool is_plan = false;
-    json_t *body;
+    json_t *body = bw_operator_change_body(program, request, &is_plan);
 
-    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan))
-        return;
-    body = bw_operator_body(request);
     if (body == NULL)
         return;
     apply = calloc(1, sizeof *apply);

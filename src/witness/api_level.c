@@ -200,11 +200,8 @@ void bw_operator_on_raise_level(struct bw_http_request *request, void *user)
 {
     struct bw_program *program = user;
     bool is_plan = false;
-    json_t *body;
+    json_t *body = bw_operator_change_body(program, request, &is_plan);
 
-    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan))
-        return;
-    body = bw_operator_body(request);
     if (body == NULL)
         return;
     take_wanted(program, request, body, is_plan);

@@ -708,11 +708,8 @@ static void take_order(struct bw_http_request *request, void *user)
     struct order order = {0};
     struct outcome outcome = {.err = BW_OK};
     bool is_plan = false;
-    json_t *body;
+    json_t *body = bw_operator_change_body(program, request, &is_plan);
 
-    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan))
-        return;
-    body = bw_operator_body(request);
     if (body == NULL)
         return;
     if (read_order(request, body, &order)) {

@@ -317,6 +317,14 @@ bool bw_operator_is_plan(struct bw_http_request *request, bool *out_is_plan)
     return false;
 }
 
+json_t *bw_operator_change_body(struct bw_program *program, struct bw_http_request *request,
+                                bool *out_is_plan)
+{
+    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, out_is_plan))
+        return NULL;
+    return bw_operator_body(request);
+}
+
 void bw_operator_name(const struct bw_http_request *request, char out_by[BW_REASON_MAX + 1])
 {
     (void)snprintf(out_by, BW_REASON_MAX + 1, "%s/%s", bw_role_text(request->peer->role),

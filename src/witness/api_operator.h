@@ -39,6 +39,9 @@ void bw_operator_note_unknown(const json_t *body, const char *known,
 bool bw_operator_may_change(struct bw_program *program, struct bw_http_request *request);
 /* `?plan=1`. False: the query is neither that nor absent, and was answered. */
 bool bw_operator_is_plan(struct bw_http_request *request, bool *out_is_plan);
+/* The body of what may change something here, a plan or not. NULL: it was answered. */
+json_t *bw_operator_change_body(struct bw_program *program, struct bw_http_request *request,
+                                bool *out_is_plan);
 /* "operator/anna": who asks. */
 void bw_operator_name(const struct bw_http_request *request, char out_by[BW_REASON_MAX + 1]);
 

@@ -45,6 +45,10 @@ uint64_t bw_instant_elapsed_ns(struct bw_instant now, struct bw_instant since);
 uint64_t bw_instant_left_ns(struct bw_instant now, struct bw_instant end);
 /* Time left until both clocks have reached `end`: the larger of the two; 0 when the wait is over. */
 uint64_t bw_instant_wait_left_ns(struct bw_instant now, struct bw_instant end);
+/* When to look for the end of a wait until `end`. A wake-up comes with the first of the two clocks,
+ * and a wait is over with the second: between the two it is later, by at least a tenth of a
+ * millisecond. */
+struct bw_instant bw_instant_wait_wake(struct bw_instant now, struct bw_instant end);
 
 /* Member-wise minimum and maximum. */
 struct bw_instant bw_instant_min(struct bw_instant a, struct bw_instant b);
