@@ -286,6 +286,7 @@ is_writable() {
 
 # open_database [FUNCTION]: claims the epoch that was begun, has the database opened, and waits until a transaction was
 # written; calls FUNCTION at each look.
+# shellcheck disable=SC2120 # who sources this file gives FUNCTION
 open_database() {
     local operations
     claim_epoch "$(annotation underway yes)"
@@ -310,6 +311,7 @@ start_database() {
         [ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" != f ] || refuse "the peer is a primary that can write"
         wait_for_target
     fi
+    # shellcheck disable=SC2119 # a start has no FUNCTION
     open_database
     [ "$DOING" = Updating ] || is_operator_behind || clear=("$(annotation underway '')")
     end_start "${clear[@]}"

@@ -149,6 +149,7 @@ copy_problem() {
         echo "$PGDATA has tablespaces, a pg_wal elsewhere, or is a mount point: a person has to make the copy"
         return 0
     fi
+    # shellcheck disable=SC2015 # whichever of both fails
     size=$(ask_peer 60 "SELECT (sum(pg_database_size(oid)) / 1024)::bigint FROM pg_database") && is_number "$size" ||
         { echo "the peer does not say how large it is" && return 0; }
     room=$(df --output=avail "${PGDATA%/*}" | tail -n 1)

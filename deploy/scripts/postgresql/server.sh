@@ -423,6 +423,7 @@ keep_slots() {
             WHERE slot_name = ANY ($(slots_sql)) AND NOT active AND wal_status = 'lost'" \
         "SELECT pg_create_physical_replication_slot(wanted, true) FROM unnest($(slots_sql)) wanted
             WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = wanted)") || return 1
+    # shellcheck disable=SC2013 # a slot's name has no blank
     for name in $(sed -n 's/^lost \([^ ]*\).*/\1/p' <<<"$made"); do
         say "the WAL of slot $name was gone (max_slot_wal_keep_size): made anew; its standby needs a new copy, by rejoin.sh there"
     done

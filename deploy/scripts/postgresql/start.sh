@@ -59,9 +59,11 @@ lacks_rows() {
         greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0' WHERE pg_is_in_recovery()"
     answers=$(ask_each_peer 2 "$history")
     read -ra ours <<<"$(ask 3 "$history")"
+    # shellcheck disable=SC2015 # whichever of them fails
     [ ${#ours[@]} = 2 ] && is_number "${ours[0]}" && is_number "${ours[1]}" ||
         { why="this standby does not say how far it is" && return 0; }
     for number in "${!PEERS[@]}"; do
+        # shellcheck disable=SC2015 # likewise
         line=$(grep "^$number " <<<"$answers") && read -ra theirs <<<"${line#* }" && [ ${#theirs[@]} = 2 ] &&
             is_number "${theirs[0]}" && is_number "${theirs[1]}" || { silent=$((silent + 1)) && continue; }
         if ((theirs[0] > ours[0] || (theirs[0] == ours[0] && theirs[1] > ours[1]))); then
