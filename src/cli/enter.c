@@ -1,5 +1,5 @@
 /* breakwater enter: runs a command where the guard ends a group's service. For what another
- * supervisor starts (runit, supervisord, pg_ctlcluster), which would else be outside of the guard's
+ * supervisor starts (runit, pg_ctlcluster), which would else be outside of the guard's
  * reach. Design 3.4. */
 #include <errno.h>
 #include <stdio.h>
@@ -31,8 +31,8 @@ static const struct bw_cli_command enter_command = {
     .help =
         "Goes where the guard has what a start of GROUP leaves behind, asks as gate does whether\n"
         "this site may run it now, and becomes COMMAND, which the guard then ends with the\n"
-        "rest. For a service that runit, supervisord or the like starts: as the last line of\n"
-        "its run script. As root, or whoever the guard runs as.\n"
+        "rest. For a service that runit or another supervisor starts (supervisord was not\n"
+        "tried): as the last line of its run script. As root, or whoever the guard runs as.\n"
         "Exit status: that of COMMAND; 6 it may not, 5 the guard does not say, 1 it could not\n"
         "go there, 126 or 127 COMMAND could not be run.",
     .options = enter_options,

@@ -133,7 +133,7 @@ static const struct bw_key group_keys[] = {
                    "`enforce: containers`"),
     BW_KEY(
         PATH, "container_tool", GROUP(container_tool),
-        .absent_note = "docker, or podman where there is no docker",
+        .absent_note = "docker, or podman (not tried) where there is no docker",
         .help = "with `enforce: containers`: what lists and inspects them as docker does, when it "
                 "answers; they are killed without it"),
     BW_KEY(PATH, "scripts", GROUP(seven_keys_file),

@@ -277,8 +277,8 @@ static size_t look_arguments(const struct bw_units *units, const char **out_args
 const struct bw_unit_manager bw_unit_manager_compose = {
     .noun = "containers",
     .expected = "the name of a compose project (lower case letters, digits, - and _)",
-    .no_tool = "no docker and no podman on this machine: reach `containers` needs one of them, or "
-               "container_tool",
+    .no_tool = "no docker on this machine, nor podman (which was not tried): reach `containers` needs "
+               "one of them, or container_tool",
     .advice = "write restart: \"no\" for it in the compose file, and start the project again",
     .shell = "/bin/sh",
     .has_no_signal = true,
