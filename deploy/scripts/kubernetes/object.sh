@@ -30,7 +30,9 @@ export LC_ALL=C
 
 NOTHING_CHANGED=69
 KEPT_NODES_MAX=200
-MARK_NAME=epoch # the annotation breakwater/epoch; a set may name another one
+MARK_NAME=epoch # the annotation breakwater/epoch
+# The epochs of a trial (breakwater-chaos scripts) begin with 1 and say nothing of the group's.
+[[ ! ${BREAKWATER_REACH:-} =~ ^(trial-[0-9]+)-(guard|agent)/ ]] || MARK_NAME=${BASH_REMATCH[1]}
 
 say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
