@@ -25,9 +25,9 @@
       "candidate until one fits, or the limit does; at a site that holds nothing it is forgotten " \
       "after a minute, when the next one takes too long after two, and so on up to about an hour") \
     X(STATUS_UNKNOWN, "status_unknown",                                                            \
-      "the status_script prints none of its three words, or fails; run it by hand. Until it "      \
-      "does, "                                                                                     \
-      "the holder's service is not stopped for a planned move")                                    \
+      "the status_script says unknown, prints none of its three words, or fails; run it by hand: " \
+      "it says why. Until it says another word nothing is done about a service that is down, and " \
+      "the holder's is not stopped for a planned move")                                            \
     X(CONDITION_FAILED, "condition_failed",                                                        \
       "the condition_check_script fails, which is no yes for a move that happens by itself: run "  \
       "it "                                                                                        \
