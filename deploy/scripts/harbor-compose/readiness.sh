@@ -3,11 +3,35 @@
 # this host.
 # Prints no lag: the data is that of the database and of where the images lie.
 #
-# Where it serves, a component that has ended alone is started again: dockerd does not (`restart: "no"`).
+# Where it serves, a component that has ended alone is started again: dockerd does not (`restart: "no"`). And a Harbor whose
+# database has ended is ended with it (HARBOR_DATABASE_SET): then the whole is `stopped`, which its group answers.
 . "${BASH_SOURCE[0]%/*}/compose.sh"
+
+HARBOR_DATABASE_SET=${HARBOR_DATABASE_SET:-}
+
+# That Harbor surely is of no use: it does not say that it is healthy, and the set of its database, asked twice, that no
+# commit can be there. What is not known is no end.
+has_lost_database() {
+    local round
+    [ -n "$HARBOR_DATABASE_SET" ] && [ "$(health)" != healthy ] || return 1
+    for round in 1 2; do
+        [ "$(timeout -k 1 "$HARBOR_CALL_TIMEOUT" "$HARBOR_DATABASE_SET/status.sh" </dev/null 2>/dev/null)" = stopped ] || return 1
+        [ $round = 2 ] || sleep 1
+    done
+}
 
 # shellcheck disable=SC2119
 problem=$(settings_problem) || fail "$problem"
+[ -z "$HARBOR_DATABASE_SET" ] || [[ $HARBOR_DATABASE_SET == /* ]] ||
+    HARBOR_DATABASE_SET=${BASH_SOURCE[0]%/*}/../$HARBOR_DATABASE_SET
+[ -z "$HARBOR_DATABASE_SET" ] || [ -x "$HARBOR_DATABASE_SET/status.sh" ] ||
+    fail "HARBOR_DATABASE_SET: there is no $HARBOR_DATABASE_SET/status.sh"
+# Only what start.sh has brought to its end, and only under a lease: what no lease covers nobody would begin again.
+if [[ ${BREAKWATER_LEASE_REMAINING_MS:-0} =~ ^[1-9][0-9]*$ ]] && [ -n "$(list_open started)" ] && has_lost_database; then
+    # A fence of no epoch: this one goes on, and may be started again.
+    BREAKWATER_EPOCH=0 "${BASH_SOURCE[0]%/*}/fence.sh" || fail "its database has ended, and Harbor could not be ended with it"
+    fail "its database has ended, and Harbor was ended with it: both begin again together, here or elsewhere"
+fi
 [ -x "$HARBOR_DIR/prepare" ] || fail "there is no $HARBOR_DIR/prepare that may be run"
 differs=$(harbor_yml_differs "$HARBOR_DIR/harbor.yml") || fail "harbor.yml is not understood"
 [[ $differs != *external_redis* || -n $REDIS_HOST ]] || fail "harbor.yml has an external_redis, and REDIS_HOST is not set"
