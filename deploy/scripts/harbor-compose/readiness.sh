@@ -30,7 +30,7 @@ problem=$(settings_problem) || fail "$problem"
 if [[ ${BREAKWATER_LEASE_REMAINING_MS:-0} =~ ^[1-9][0-9]*$ ]] && [ -n "$(list_open started)" ] && has_lost_database; then
     # A fence of no epoch: this one goes on, and may be started again.
     BREAKWATER_EPOCH=0 "${BASH_SOURCE[0]%/*}/fence.sh" || fail "its database has ended, and Harbor could not be ended with it"
-    fail "its database has ended, and Harbor was ended with it: both begin again together, here or elsewhere"
+    fail "its database has ended, and Harbor was ended with it: both begin again together"
 fi
 [ -x "$HARBOR_DIR/prepare" ] || fail "there is no $HARBOR_DIR/prepare that may be run"
 differs=$(harbor_yml_differs "$HARBOR_DIR/harbor.yml") || fail "harbor.yml is not understood"
