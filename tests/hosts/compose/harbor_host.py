@@ -247,6 +247,14 @@ class HarborHost:
         for name in ("docker.pid", "exec/containerd/containerd.pid"):  # as after a boot: nobody has these numbers
             (self.folder / name).unlink(missing_ok=True)
 
+    def forget(self):
+        """Whoever ran here has been killed: what a boot finds of it."""
+        self.daemon.wait()
+        self.daemon = None
+        for name in ("docker.pid", "exec/containerd/containerd.pid"):
+            (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "state", ignore_errors=True)  # in memory
+
     # ---- the judge: neither dockerd nor a script is asked ----
 
     def containers(self):
