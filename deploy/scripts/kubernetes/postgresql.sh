@@ -389,10 +389,11 @@ readiness_database() {
         fail "does not stream from the peer, which is a primary"
 }
 
-# Waits until the standby streams on the peer's timeline. Destroys nothing by itself; see README.md for what
-# Patroni does.
+# Waits until the standby streams on the peer's timeline and has what the peer had when it was first seen to: one
+# that begins to stream and breaks off again, as with data that does not fit, follows nobody. Destroys nothing by itself;
+# see README.md for what Patroni does.
 rejoin_database() {
-    local timeline members leader pods until
+    local timeline lsn members leader pods until position_number position receiver end age wanted=''
     problem=$(settings_problem POSTGRES_REJOIN_TIMEOUT) || fail "$problem"
     until=$((SECONDS + POSTGRES_REJOIN_TIMEOUT))
     why="the object cannot be read"
@@ -400,14 +401,20 @@ rejoin_database() {
         sleep 0.5
         read_object && pods=$(list_pods) || continue
         is_dormant || fail "it is to be a primary: a stop or a fence comes first; nothing was changed"
-        timeline=$(ask_peer 3 "SELECT
-            ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int") ||
-            { why="the peer is no primary that answers" && continue; }
+        read -r timeline lsn <<<"$(ask_peer 3 "SELECT
+            ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int, pg_current_wal_lsn()")"
+        [ -n "$lsn" ] || { why="the peer is no primary that answers" && continue; }
         members=$(look_at_members "$pods")
         leader=$(leader_of "$members") || { why="no one standby that Patroni would promote" && continue; }
-        why="it does not stream on the peer's timeline $timeline"
-        [ "$(ask_database 3 "$leader" "$POSTGRES_PORT" "SELECT received_tli FROM pg_stat_wal_receiver
-            WHERE status = 'streaming'" 2>/dev/null)" != "$timeline" ] || exit 0
+        if [ "$(ask_database 3 "$leader" "$POSTGRES_PORT" "SELECT received_tli FROM pg_stat_wal_receiver
+            WHERE status = 'streaming'" 2>/dev/null)" != "$timeline" ]; then
+            why="it does not stream on the peer's timeline $timeline" wanted=''
+        elif [ -z "$wanted" ]; then
+            why="it streams, but not for long enough to be believed" wanted=$(lsn_number "$lsn")
+        else
+            why="it streams, and has not yet what the peer had"
+            ! look_at_standby "$leader" || [ "$position_number" -lt "$wanted" ] || exit 0
+        fi
     done
     fail "not within $POSTGRES_REJOIN_TIMEOUT s: $why. Where its data does not fit and Patroni cannot rewind it," \
         "a new copy is a person's to make: delete its volumes and pods"
