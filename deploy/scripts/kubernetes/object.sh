@@ -30,9 +30,7 @@ export LC_ALL=C
 
 NOTHING_CHANGED=69
 KEPT_NODES_MAX=200
-MARK_NAME=epoch # the annotation breakwater/epoch
-# The epochs of a trial (breakwater-chaos scripts) begin with 1 and say nothing of the group's.
-[[ ! ${BREAKWATER_REACH:-} =~ ^(trial-[0-9]+)-(guard|agent)/ ]] || MARK_NAME=${BASH_REMATCH[1]}
+MARK_NAME=epoch # the annotation breakwater/epoch; a set may name another one
 
 say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
