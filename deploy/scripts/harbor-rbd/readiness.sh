@@ -2,8 +2,45 @@
 # Exits 0 when this host could take over. There is one image and no copy, so the lag is none.
 . "${BASH_SOURCE[0]%/*}/rbd.sh" || exit 1
 
+# at_least HAS WANTED: two versions, by their first two numbers. What is none is not.
+at_least() {
+    [[ $1 =~ ^([0-9]+)\.([0-9]+) ]] || return 1
+    [ $((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2])) -ge $((${2%.*} * 1000 + ${2#*.})) ]
+}
+
+# Whether the kernel would take the key from here. Only what runs under a seccomp filter has to ask, by the call itself: the
+# key is of this one process.
+may_add_key() {
+    local call
+    grep -q '^Seccomp:[[:space:]]*2$' /proc/self/status || return 0
+    case $(uname -m) in
+    x86_64) call=248 ;;
+    aarch64) call=217 ;;
+    *) return 0 ;;
+    esac
+    # shellcheck disable=SC2016
+    within 5 perl -e 'my ($type, $name, $key) = ("user", "breakwater", "x");
+        exit(syscall($ARGV[0], $type, $name, $key, 1, -2) < 0 && $! == 1 ? 3 : 0)' "$call"
+    [ $? != 3 ]
+}
+
+# True when a map would fail here whatever Ceph says; then `problem` says it.
+kernel_problem() {
+    local has
+    has=$(uname -r)
+    at_least "$has" 4.12 || { problem="this is Linux $has, and an exclusive map wants 4.12" && return 0; }
+    within 5 rbd --version
+    has=$(awk '$1 == "ceph" && $2 == "version" { print $3 }' <<<"$said")
+    at_least "$has" 14.2 || { problem="rbd is of Ceph '${has:-unknown}': ceph-common 14.2 or newer is wanted" && return 0; }
+    [ -d /sys/bus/rbd ] || within 5 modprobe rbd ||
+        { problem="the rbd module is not loaded, and cannot be from here (${problem:-modprobe rbd failed}): on the host, modprobe rbd" && return 0; }
+    may_add_key || { problem="this container's seccomp profile forbids add_key, so rbd would have 'failed to add secret': --security-opt seccomp=unconfined" && return 0; }
+    return 1
+}
+
 settings_problem && fail "$problem"
 may_take $((2 * RBD_CALL_TIMEOUT))
+kernel_problem && fail "$problem"
 compose_problem && fail "$problem"
 [ -d "$HARBOR_DATA" ] || fail "HARBOR_DATA: there is no directory $HARBOR_DATA"
 ip link show dev "$INTERFACE" >/dev/null 2>&1 || fail "INTERFACE: there is no interface '$INTERFACE'"
@@ -26,5 +63,4 @@ if [ -z "$DEVICE" ]; then
     # shellcheck disable=SC2086
     within "$RBD_CALL_TIMEOUT" docker image inspect --format '{{.Id}}' $images || fail "docker does not show the images: $problem"
 fi
-[ -d /sys/bus/rbd ] || say "the rbd module is not loaded: rbd loads it with the first map, if it may (modprobe rbd)"
 echo lag_seconds=0

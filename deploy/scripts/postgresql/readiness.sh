@@ -116,6 +116,30 @@ print_lag() {
     fi
 }
 
+# True when it could not be promoted: it then has less of these than its primary, whose are in its own control file since the
+# change came here, and has stopped replaying. Sets WHY. What only makes a return long is said.
+is_too_small() {
+    local level hints checksums senders rest here number there
+    # As pg_controldata names them; the order is that of the question.
+    local names=(max_connections max_worker_processes max_wal_senders max_prepared_xacts max_locks_per_xact)
+    read -r level hints checksums senders rest <<<"$(ask 3 "SELECT current_setting('wal_level'), current_setting('wal_log_hints'),
+        current_setting('data_checksums'), current_setting('max_wal_senders'), concat_ws(' ', current_setting('max_connections'),
+        current_setting('max_worker_processes'), current_setting('max_wal_senders'),
+        current_setting('max_prepared_transactions'), current_setting('max_locks_per_transaction'))")"
+    [ "$hints$checksums" != offoff ] ||
+        say "wal_log_hints and checksums are off: after its loss as a primary rejoin.sh cannot rewind, and makes a new copy"
+    [ "$level" != minimal ] && [ "$senders" != 0 ] || say "wal_level=$level, max_wal_senders=$senders: no standby could follow this server"
+    read -r -a here <<<"${rest:-}"
+    for number in "${!names[@]}"; do
+        there=$(control "${names[number]} setting")
+        is_number "${here[number]:-}" && is_number "$there" && [ "${here[number]}" -lt "$there" ] || continue
+        WHY="${names[number]} is ${here[number]} here and $there at the primary:"
+        WHY+=" it replays no further and could not be promoted; raise it, and restart"
+        return 0
+    done
+    return 1
+}
+
 problem=$(settings_problem) || fail "$problem"
 ! why=$(unfinished) || fail "$why; rejoin.sh goes on with it"
 look_at_server
@@ -123,9 +147,13 @@ case $SERVER in
 primary) on_primary ;;
 standby) ;;
 down) when_down ;;
-*) fail "$WHY" ;;
+*)
+    [[ $(words_of_refusal) != *"Hot standby mode is disabled"* ]] || WHY="hot_standby is off: set it on, and restart"
+    fail "$WHY"
+    ;;
 esac
 look_at_standby || fail "the standby does not say where it is"
+! is_too_small || fail "$WHY"
 [ "$receiver" != streaming ] || print_lag
 echo "position=$position"
 if [ -n "$target" ]; then

@@ -323,6 +323,12 @@ other_answers() {
     WHY="nothing of $PGDATA runs, and a server of ${directory:-an unknown directory} answers at $PGHOST:$PGPORT"
 }
 
+# What it says to whom it does not let in.
+words_of_refusal() {
+    as_server timeout --foreground -k 1 1 "$PG_BIN/psql" -wXq -h "$PGHOST" -p "$PGPORT" -U "$PGUSER" -d postgres \
+        -c "SELECT 1" 2>&1 >/dev/null | tr '\n' ' '
+}
+
 # Sets SERVER, and WHY for people:
 #   down      nothing of this data directory runs
 #   other     nor does it, and another server answers in its place: is this the right directory?
@@ -368,8 +374,7 @@ look_at_server() {
     # `not yet` shows that it is alive; one that is silent stays unknown.
     as_server "$PG_BIN/pg_isready" -q -t 1 -h "$PGHOST" -p "$PGPORT"
     case $? in
-    0) WHY+=" $PGUSER: $(as_server timeout --foreground -k 1 1 "$PG_BIN/psql" -wXq -h "$PGHOST" -p "$PGPORT" -U "$PGUSER" -d postgres \
-        -c "SELECT 1" 2>&1 >/dev/null | tr '\n' ' ')" ;;
+    0) WHY+=" $PGUSER: $(words_of_refusal)" ;;
     1) [ ! -e "$PGDATA/standby.signal" ] || [ "$(control 'Database cluster state')" != "in archive recovery" ] ||
         SERVER=starting WHY="a standby that lets nobody in yet" ;;
     esac

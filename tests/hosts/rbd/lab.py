@@ -16,6 +16,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(TOP / "tests/support"))
+from cluster import write_script  # noqa: E402
 from lacking import skip_lacking  # noqa: E402
 from verdict import Failed, attempt, now_ns, run, wait_for  # noqa: E402
 
@@ -118,11 +119,17 @@ class Lab:
             if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), 0x40000000) != 0:
                 raise Failed(f"setns: {os.strerror(ctypes.get_errno())}")
 
+    def put_tool(self, folder, name, text):
+        """A program that comes first in the PATH of who names that folder there."""
+        (self.work / folder).mkdir(exist_ok=True)
+        write_script(self.work / folder / name, f"#!/bin/sh\n{text}\n")
+
     def make_ceph(self):
         (self.work / "bin").mkdir()
         for program in ("rbd", "ceph", "rados"):
             (self.work / "bin" / program).symlink_to(HERE / "ceph_stand_in")
         (self.work / "bin/umount").symlink_to(HERE / "umount_stand_in")
+        self.put_tool("bin", "modprobe", "exit 0")  # nothing of this is the kernel's
         self.ceph.mkdir()
         with open(self.ceph / "image.0", "wb") as image:
             image.truncate(64 << 20)
@@ -207,10 +214,10 @@ class Lab:
                 "PATH": f"{self.work}/bin:{SYSTEM_PATH}", "CEPH_STAND_IN": str(self.ceph), "CEPH_HOST": site,
                 "CEPH_ADDRESS": SITES[site], "CEPH_FREEZER": str(self.freezer), "CEPH_KEY_IS": KEY}
 
-    def begin(self, name, site, epoch, **more):
+    def begin(self, name, site, epoch, before=None, **more):
         values = {**self.variables(site), "BREAKWATER_EPOCH": str(epoch), "BREAKWATER_SITE": site, **more}
         return subprocess.Popen(self.at(site, SET / f"{name}.sh"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                                stderr=subprocess.STDOUT, text=True, start_new_session=True, preexec_fn=before,
                                 env={key: value for key, value in values.items() if value is not None})
 
     def run(self, name, site, epoch=1, **more):
