@@ -1,4 +1,5 @@
-/* arbiter and table: where a service was seen to be, and what ends an epoch that is held (3.1, 3.3, 3.4). */
+/* arbiter and table: where a service was seen to be, and what ends an epoch that is held
+ * (3.1, 3.3, 3.4). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -145,8 +146,8 @@ static void another_instance_and_another_epoch_say_nothing_of_it(void **state)
 {
     (void)state;
     world_begin(&world, 2);
-    world.sites[A].report.sight =
-        (struct bw_reach_sight){.seen = BW_REACH_OUTSIDE, .epoch = 7, .digest = 1};
+    world.sites[A].report.sight = (struct bw_reach_sight){
+        .seen = BW_REACH_OUTSIDE, .epoch = 7, .digest = 1};
     world_sync_all(&world);
     assert_string_not_equal(world_decide(&world), "A20");
 
@@ -163,8 +164,8 @@ static void another_instance_and_another_epoch_say_nothing_of_it(void **state)
     assert_string_not_equal(world_decide(&world), "A20");
 }
 
-/* Until it is seen, what the site saw of its last epoch counts. What nobody has seen is no more than
- * that, whatever is shown: time alone hands it over as little as what was seen outside. */
+/* Until it is seen, what the site saw of its last epoch counts. What nobody has seen is no more
+ * than that, whatever is shown: time alone hands it over as little as what was seen outside. */
 static void a_grant_pins_what_the_candidate_has_seen_before(void **state)
 {
     static const char *const whys[] = {
@@ -217,7 +218,8 @@ static void what_was_never_started_ends_by_time_wherever_it_would_have_been(void
     assert_int_equal(world.decision.command.reason, BW_REASON_NEVER_STARTED);
 }
 
-/* ---- held ------------------------------------------------------------------------------------------ */
+/* ---- held
+ * ------------------------------------------------------------------------------------------ */
 
 static void hold(void)
 {
@@ -281,7 +283,8 @@ static void what_a_silent_site_has_seen_is_no_news(void **state)
     assert_string_not_equal(world_decide(&world), "A20");
 }
 
-/* ---- the second enforcer ---------------------------------------------------------------------- */
+/* ---- the second enforcer ----------------------------------------------------------------------
+ */
 
 static void say_second(int site, enum bw_second_word word)
 {
@@ -415,7 +418,8 @@ static void a_renewal_without_one_is_confirmed_once_that_is_committed(void **sta
     assert_true(world_sync(&world, A));
 }
 
-/* Another instance, another site, and a boot that does not renew say nothing that time may end by. */
+/* Another instance, another site, and a boot that does not renew say nothing that time may end by.
+ */
 static void only_who_renews_says_that_one_is_seen(void **state)
 {
     (void)state;
@@ -446,6 +450,94 @@ static void one_session_that_sees_none_is_enough(void **state)
     assert_string_not_equal(world_decide(&world), "A33");
 }
 
+/* 3.4: each of them alone. */
+static void who_is_not_the_holders_instance_says_of_no_second_enforcer(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world_sync_all(&world);
+    world.sites[A].instance.bytes[1] = 77;
+    world.sites[A].session.bytes[1] = 77;
+    world.sites[A].report.second = BW_SECOND_IS_SEEN;
+    for (int i = 0; i < 3; i++)
+        (void)world_sync(&world, A);
+    assert_string_not_equal(world_decide(&world), "A33");
+}
+
+/* 3.4: only of the boot whose renewals are confirmed it is known that none is, unless one is seen.
+ */
+static void a_boot_that_cannot_renew_says_of_no_second_enforcer(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world_sync_all(&world);
+    world.sites[A].boot_id.bytes[1] = 77;
+    world.sites[A].report.second = BW_SECOND_IS_SEEN;
+    world.sites[A].renew_epoch = 0;
+    for (int i = 0; i < 3; i++)
+        (void)world_sync(&world, A);
+    assert_string_not_equal(world_decide(&world), "A33");
+}
+
+/* Unknown is never yes: who said it is not heard any more. */
+static void what_a_silent_site_has_said_of_a_second_enforcer_is_no_news(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    say_second(A, BW_SECOND_IS_SEEN);
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A33");
+    world.sites[A].is_mute = true;
+    world_wait_ms(&world, 60000);
+    assert_string_not_equal(world_decide(&world), "A33");
+}
+
+/* Nor does one that is heard no more take away what a newer session sees. */
+static void what_a_session_said_long_ago_of_none_is_over(void **state)
+{
+    (void)state;
+    begin_with_second();
+    world.sites[A].report.second = BW_SECOND_IS_BLIND;
+    (void)world_sync(&world, A);
+    world.sites[A].session.bytes[0]++;
+    world.sites[A].report.second = BW_SECOND_IS_SEEN;
+    world_pass_ms(&world, 20000);
+    assert_string_not_equal(world_decide(&world), "A33");
+    assert_true(world_group(&world)->terms.second_enforcer);
+}
+
+/* 3.4: it began before breakwater came, so it says that it is armed, not that it will be. */
+static void one_of_an_adopted_service_counts_once_it_is_armed(void **state)
+{
+    struct bw_group *of;
+
+    (void)state;
+    world_begin(&world, 2);
+    of = world_group(&world);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    of->history[(of->history_first + of->history_count - 1) % BW_HISTORY_MAX].adopted = true;
+    world.sites[A].report.start_begun = false;
+    say_second(A, BW_SECOND_IS_SEEN);
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A33");
+    world.sites[A].report.armed_epoch = 0;
+    world_sync_all(&world);
+    assert_string_not_equal(world_decide(&world), "A33");
+}
+
+/* The gate says what the site says. */
+static void why_it_is_committed_is_said(void **state)
+{
+    (void)state;
+    begin_with_second();
+    say_second(A, BW_SECOND_IS_BLIND);
+    assert_string_equal(world_decide(&world), "A33");
+    assert_non_null(world_gate(&world, "second_enforcer", -1));
+}
+
 /* 5.3: a witness of an older release would stop at the command. */
 static void below_its_level_none_counts(void **state)
 {
@@ -464,7 +556,8 @@ static void below_its_level_none_counts(void **state)
     assert_false(world_group(&world)->terms.second_enforcer);
 }
 
-/* 3.4: what it is granted with holds until it says otherwise; of what it adopts nobody knows a deadline. */
+/* 3.4: what it is granted with holds until it says otherwise; of what it adopts nobody knows a
+ * deadline. */
 static void a_grant_pins_whether_its_candidate_has_one(void **state)
 {
     (void)state;
@@ -504,6 +597,12 @@ int main(void)
         cmocka_unit_test(a_renewal_without_one_is_confirmed_once_that_is_committed),
         cmocka_unit_test(only_who_renews_says_that_one_is_seen),
         cmocka_unit_test(one_session_that_sees_none_is_enough),
+        cmocka_unit_test(who_is_not_the_holders_instance_says_of_no_second_enforcer),
+        cmocka_unit_test(a_boot_that_cannot_renew_says_of_no_second_enforcer),
+        cmocka_unit_test(what_a_silent_site_has_said_of_a_second_enforcer_is_no_news),
+        cmocka_unit_test(what_a_session_said_long_ago_of_none_is_over),
+        cmocka_unit_test(one_of_an_adopted_service_counts_once_it_is_armed),
+        cmocka_unit_test(why_it_is_committed_is_said),
         cmocka_unit_test(below_its_level_none_counts),
         cmocka_unit_test(a_grant_pins_whether_its_candidate_has_one),
     };

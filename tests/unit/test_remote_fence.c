@@ -78,8 +78,13 @@ static void what_another_site_has_seen_ends_the_epoch_and_that_is_granted_next(v
     assert_string_equal(world_decide(&world), "A0"); /* nobody is granted before */
     assert_true(world_holds(&world, "remote_fence", -1));
 
+    assert_non_null(world_gate(&world, "lapse", -1));
+    assert_null(world_gate(&world, "remote_fence_wait", -1)); /* none has failed */
+    assert_string_equal(world.decision.command.by, "");       /* nobody has seen it */
+
     say(B, BW_REMOTE_FENCE_SEEN);
     assert_string_equal(world_act(&world), "A32");
+    assert_true(world.decision.command.past_no_return);
 
     assert_string_equal(world.applied.rule->id, "G16");
     assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
@@ -446,7 +451,7 @@ static void after_a_failure_another_site_is_asked_and_later_each_time(void **sta
         else if (asked(C).epoch != 0)
             say(C, BW_REMOTE_FENCE_FAILED);
     }
-    assert_true(world_watch(&world)->remote_fence.wait_ns <= 64 * wait_ns); /* bounded */
+    assert_true(world_watch(&world)->remote_fence.wait_ns == 64 * wait_ns); /* bounded */
 }
 
 static void who_does_not_begin_is_not_waited_for_for_ever(void **state)
@@ -502,11 +507,149 @@ static void one_that_is_heard_no_more_is_waited_for(void **state)
     say(B, BW_REMOTE_FENCE_RUNNING);
     (void)world_decide(&world);
     world.sites[B].is_mute = true;
-    world_pass_ms(&world, 20000);
-    assert_nobody_is_asked();
+    for (int s = 0; s < 30;
+         s++) { /* as it is followed: a failure once it is not heard, and a pause */
+        world_pass_ms(&world, 1000);
+        assert_int_equal(asked(C).epoch, 0);
+    }
 
     world_pass_ms(&world, 40000);
     assert_int_not_equal(asked(C).epoch, 0);
+}
+
+static void one_that_has_not_begun_and_is_heard_no_more_is_waited_for_no_longer(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    assert_int_not_equal(asked(B).epoch, 0);
+    world.sites[B].is_mute = true;
+    for (int s = 0; s < 15; s++) {
+        world_pass_ms(&world, 1000);
+        (void)world_decide(&world);
+    }
+    assert_int_not_equal(asked(C).epoch, 0);
+}
+
+/* It has heard of it, and has not begun. */
+static void who_answers_is_given_its_time_to_begin(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    say(B, BW_REMOTE_FENCE_NONE);
+    assert_int_not_equal(asked(B).epoch, 0);
+    world_pass_ms(&world, 11000);
+    assert_nobody_is_asked();
+}
+
+/* 3.9: breakwater orders nothing there. */
+static void nobody_is_asked_in_mode_observe(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    assert_int_not_equal(asked(B).epoch, 0);
+    world_group(&world)->spec.mode = BW_MODE_OBSERVE;
+    assert_nobody_is_asked();
+
+    world_group(&world)->spec.mode = BW_MODE_AUTO;
+    assert_int_not_equal(asked(B).epoch,
+                         0); /* it has not failed: the one that is preferred, again */
+}
+
+static void who_has_no_script_is_not_asked(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    world.sites[B].report.remote_fence.limit_ms = 0;
+    world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
+    world_sync_all(&world);
+    assert_int_equal(asked(B).epoch, 0);
+    assert_int_not_equal(asked(C).epoch, 0);
+}
+
+static void who_is_preferred_is_asked_first(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
+    world_group(&world)->spec.sites[C].priority = world_group(&world)->spec.sites[B].priority + 1;
+    assert_int_not_equal(asked(C).epoch, 0);
+    assert_int_equal(asked(B).epoch, 0);
+}
+
+/* I1: what was asked for an epoch before says nothing of the open one. */
+static void an_ask_of_an_older_epoch_is_none_of_this_one(void **state)
+{
+    struct bw_remote_fence_ask first;
+
+    (void)state;
+    begin_closed(2);
+    first = asked(B);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    world_watch(&world)->remote_fence.ask.epoch--;
+    world.sites[B].report.remote_fence.ask.epoch--;
+    world_sync_all(&world);
+    assert_string_not_equal(world_decide(&world), "A32");
+    assert_int_equal(asked(B).epoch, first.epoch);
+    assert_true(asked(B).number > first.number);
+}
+
+/* Only who leads asks, of a closed epoch, and of the newest one. */
+static void what_was_asked_is_told_only_as_long_as_it_is_so(void **state)
+{
+    struct bw_remote_fence_ask ask;
+
+    (void)state;
+    for (int what = 0; what < 4; what++) {
+        begin_closed(2);
+        assert_int_not_equal(asked(B).epoch, 0);
+        if (what == 1)
+            world.witness.leadership.leads = false;
+        else if (what == 2)
+            world_group(&world)->phase = BW_PHASE_GRANTED;
+        else if (what == 3)
+            world_group(&world)->epoch++;
+        bw_witness_remote_fence(&world.witness, 0, names[B], &ask);
+        assert_int_equal(ask.epoch != 0, what == 0);
+    }
+}
+
+static void a_site_that_says_unknown_takes_nothing_back(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    (void)asked(B);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.service_age_ms = 0;
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
+/* ---- when it is looked at again ----------------------------------------------------------------
+ */
+
+static uint64_t wake_ms(void)
+{
+    uint64_t wake_ns;
+
+    bw_witness_follow_remote_fence(&world.witness, 0, world.now, &wake_ns);
+    return wake_ns == UINT64_MAX ? UINT64_MAX : wake_ns / BW_NS_PER_MS;
+}
+
+static void it_is_followed_as_often_as_it_takes(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(wake_ms(), UINT64_MAX); /* nobody is to be asked */
+    begin_closed(2);
+    assert_int_equal(wake_ms(), 1000); /* a word may fail to come */
+    say(B, BW_REMOTE_FENCE_FAILED);
+    (void)asked(B);
+    assert_int_equal(wake_ms(), 5000); /* the pause */
+    world.sites[B].report.guard_busy = true;
+    world_pass_ms(&world, 6000);
+    assert_int_equal(wake_ms(), UINT64_MAX); /* nobody can be asked: a report brings that */
 }
 
 /* ---- what people are told ----------------------------------------------------------------------
@@ -549,6 +692,56 @@ static void people_are_told_what_becomes_of_it(void **state)
     assert_told("it failed at dc-b: no route to the API; asked for again in");
 }
 
+/* Whoever leads, and who has a script. */
+static void people_are_told_who_would_be_asked(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    world.witness.leadership.leads = false;
+    assert_told("asked of dc-b or dc-c once no lease of the epoch can live");
+    world.sites[B].report.remote_fence.limit_ms = 0;
+    world_sync_all(&world);
+    assert_told("asked of dc-c once");
+}
+
+static void people_are_told_why_nobody_is_asked(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    world_group(&world)->spec.mode = BW_MODE_OBSERVE;
+    assert_told("is not asked for in mode observe");
+
+    begin_closed(3);
+    world.sites[B].report.guard_busy = world.sites[C].report.guard_busy = true;
+    world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
+    world_sync_all(&world);
+    assert_told("no site that has such a script can be asked");
+
+    begin_closed(3);
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    world_lead_anew(&world);
+    world_pass_ms(&world, 60000);
+    assert_told("one that was asked for before still runs");
+
+    begin_closed(3);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    assert_told("is not asked for beside an override");
+}
+
+static void people_are_told_whose_word_has_seen_the_end(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_told("dc-b has seen the end");
+    world.sites[B].relayed_by = 2;
+    world_sync_all(&world);
+    assert_told("dc-b has seen the end, and has to say so itself");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -574,7 +767,19 @@ int main(void)
         cmocka_unit_test(who_never_ends_is_not_waited_for_for_ever),
         cmocka_unit_test(the_holder_is_not_asked_to_fence_itself),
         cmocka_unit_test(one_that_is_heard_no_more_is_waited_for),
+        cmocka_unit_test(one_that_has_not_begun_and_is_heard_no_more_is_waited_for_no_longer),
+        cmocka_unit_test(who_answers_is_given_its_time_to_begin),
+        cmocka_unit_test(nobody_is_asked_in_mode_observe),
+        cmocka_unit_test(who_has_no_script_is_not_asked),
+        cmocka_unit_test(who_is_preferred_is_asked_first),
+        cmocka_unit_test(an_ask_of_an_older_epoch_is_none_of_this_one),
+        cmocka_unit_test(what_was_asked_is_told_only_as_long_as_it_is_so),
+        cmocka_unit_test(a_site_that_says_unknown_takes_nothing_back),
+        cmocka_unit_test(it_is_followed_as_often_as_it_takes),
         cmocka_unit_test(people_are_told_what_becomes_of_it),
+        cmocka_unit_test(people_are_told_who_would_be_asked),
+        cmocka_unit_test(people_are_told_why_nobody_is_asked),
+        cmocka_unit_test(people_are_told_whose_word_has_seen_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
