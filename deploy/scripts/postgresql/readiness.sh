@@ -128,11 +128,11 @@ is_too_small() {
         current_setting('max_prepared_transactions'), current_setting('max_locks_per_transaction'))")"
     [ "$hints$checksums" != offoff ] ||
         say "wal_log_hints and checksums are off: after its loss as a primary rejoin.sh cannot rewind, and makes a new copy"
-    [ "$level" != minimal ] && [ "$senders" != 0 ] || say "wal_level=$level, max_wal_senders=$senders: no standby could follow this server"
+    { [ "$level" != minimal ] && [ "$senders" != 0 ]; } || say "wal_level=$level, max_wal_senders=$senders: no standby could follow this server"
     read -r -a here <<<"${rest:-}"
     for number in "${!names[@]}"; do
         there=$(control "${names[number]} setting")
-        is_number "${here[number]:-}" && is_number "$there" && [ "${here[number]}" -lt "$there" ] || continue
+        { is_number "${here[number]:-}" && is_number "$there" && [ "${here[number]}" -lt "$there" ]; } || continue
         WHY="${names[number]} is ${here[number]} here and $there at the primary:"
         WHY+=" it replays no further and could not be promoted; raise it, and restart"
         return 0
