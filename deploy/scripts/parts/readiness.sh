@@ -4,15 +4,21 @@
 # not, and why, in that part's own last words.
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
-# What part number $1 answers, and `why=`, the last that it says. That goes to stderr at once, with its name.
+# What part number $1 answers, and `why=`, the last that it says. That goes to stderr at once, with its name. Nobody waits for
+# what it has left behind: that says on to stderr.
 ask_part() {
+    local ended=".ended $RANDOM$RANDOM" line last=''
     {
-        BREAKWATER_TARGET_POSITION=$(own_position "$1") "${SETS[$1]}/readiness.sh" 2>&1 >&3 3>&- | {
-            last=''
-            while IFS= read -r line || [ -n "$line" ]; do
+        {
+            BREAKWATER_TARGET_POSITION=$(own_position "$1") "${SETS[$1]}/readiness.sh" 2>&1 >&3 3>&-
+            printf '\n%s %s\n' "$ended" $?
+        } | {
+            while IFS= read -r line && [[ $line != "$ended "* ]]; do
                 [ -z "$line" ] || { last=$line && say "${NAMES[$1]}: $line"; }
             done
             echo "why=$last" >&3
+            cat <&0 >&2 3>&- &
+            exit "${line##* }"
         }
     } 3>&1
 }
@@ -25,7 +31,7 @@ for number in "${!NAMES[@]}"; do
 done
 for number in "${!NAMES[@]}"; do
     said=$(cat <&"${answers[number]}")
-    why=$(sed -n 's/^why=//p' <<<"$said")
+    why=$(sed -n 's/^why=//p' <<<"$said" | tail -n 1)
     wait "${pids[number]}" || problems+="${problems:+; }${NAMES[number]}: ${why:-could not take over}"
     position=$(sed -n 's/^position=//p' <<<"$said")
     lag=$(sed -n 's/^lag_seconds=//p' <<<"$said")
