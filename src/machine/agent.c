@@ -9,7 +9,6 @@
 /* A machine that asks to be woken at an instant that only one clock has reached (after a suspend,
  * the clocks are far apart) is woken this often, not without pause. */
 #define TICK_DISTANCE_NS BW_NS_PER_MS
-/* Likewise a wait whose last nanoseconds only one clock has to go. */
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 

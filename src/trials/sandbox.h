@@ -122,10 +122,10 @@ struct bw_sandbox_census {
     uint32_t unlisted;
     struct bw_sandbox_process list[BW_SANDBOX_PROCESSES_MAX]; /* the oldest first */
 };
-/* All living processes that scripts have left: with a namespace all of it, else those in reach.
- * False: it cannot be known. */
 /* Of /proc, whatever processes it shows. False: it cannot be read. */
 bool bw_sandbox_each_pid(void (*take)(void *user, long pid), void *user);
+/* All living processes that scripts have left: with a namespace all of it, else those in reach.
+ * False: it cannot be known. */
 bool bw_sandbox_count(struct bw_sandbox *sandbox, struct bw_sandbox_census *out_census);
 /* As the guard's KILL at a deadline: to what starts and actions have begun in its reach, and to nothing
  * else. `out_count` is how many there were. False: it cannot be known, or some are left after 2 s. */

@@ -631,9 +631,10 @@ static void a_site_that_says_unknown_takes_nothing_back(void **state)
 
 static uint64_t wake_ms(void)
 {
+    struct bw_remote_fence_news news;
     uint64_t wake_ns;
 
-    bw_witness_follow_remote_fence(&world.witness, 0, world.now, &wake_ns);
+    bw_witness_follow_remote_fence(&world.witness, 0, world.now, &wake_ns, &news);
     return wake_ns == UINT64_MAX ? UINT64_MAX : wake_ns / BW_NS_PER_MS;
 }
 
