@@ -45,7 +45,7 @@ static void its_own_loop_starts_it_wherever_it_is_granted(void **state)
     assert_true(has_no_lease_of_its_loop(&cluster, 0));
     assert_true(real_runs(&cluster, 0, "stop") > 0);
 
-    real_lose_site(&cluster, 1);
+    real_lose_holder(&cluster, 1);
     real_until(&cluster, real_serves, 0, "the first site serves again");
 
     assert_int_equal(real_runs(&cluster, 0, "loop_start"), 2);

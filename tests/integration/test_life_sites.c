@@ -27,14 +27,6 @@ static bool is_not_ready(struct real_cluster *of, int site)
     return !real_site_flag(of, site, "eligible") && real_site_lists(of, site, "why_not", "ready");
 }
 
-/* All of the first site is gone at once: its agent could fence without its guard, so it goes first. */
-static void kill_first_site(void)
-{
-    (void)real_end(&cluster.sites[0].agent, SIGKILL);
-    (void)real_end(&cluster.sites[0].guard, SIGKILL);
-    real_kill_service(&cluster, 0);
-}
-
 static void both_others_could_take_over(void)
 {
     real_until(&cluster, is_eligible, 1, "the second site could take over");
@@ -48,7 +40,7 @@ static void the_third_site_serves_when_the_second_cannot_start(void **state)
     real_serve(&cluster);
     both_others_could_take_over();
 
-    kill_first_site();
+    real_lose_holder(&cluster, 0);
     real_until(&cluster, real_serves, 2, "the third site serves");
 
     assert_int_equal(real_number(&cluster, "epoch"), 3);
@@ -100,7 +92,7 @@ static void of_two_that_are_ready_the_preferred_one_serves(void **state)
     real_serve(&cluster);
     both_others_could_take_over();
 
-    kill_first_site();
+    real_lose_holder(&cluster, 0);
     real_until(&cluster, real_serves, 1, "the second site serves: its priority is 90, not 80");
 
     assert_int_equal(real_number(&cluster, "epoch"), 2);
@@ -120,7 +112,7 @@ static void a_new_priority_decides_the_next_failover(void **state)
     real_apply(&cluster);
     both_others_could_take_over();
 
-    kill_first_site();
+    real_lose_holder(&cluster, 0);
     real_until(&cluster, real_serves, 2, "the third site serves: its priority is 95, not 90");
 
     assert_int_equal(real_number(&cluster, "epoch"), 2);
@@ -136,7 +128,7 @@ static void priority_counts_only_among_those_that_are_ready(void **state)
     real_put(&cluster, 1, "not_ready", "");
     real_until(&cluster, is_not_ready, 1, "the second site is not ready");
 
-    kill_first_site();
+    real_lose_holder(&cluster, 0);
     real_until(&cluster, real_serves, 2, "the third site serves");
 
     assert_int_equal(real_number(&cluster, "epoch"), 2);

@@ -414,14 +414,6 @@ static void assert_runs(int starts, int stops)
     assert_int_equal(runs_everywhere("fence"), 0);
 }
 
-/* Its machine is gone: nothing runs there any more. */
-static void lose_site(int site)
-{
-    (void)real_end(&cluster.sites[site].agent, SIGKILL);
-    (void)real_end(&cluster.sites[site].guard, SIGKILL);
-    real_kill_service(&cluster, site);
-}
-
 /* The site that served has served on, and nothing was run anywhere. */
 static void assert_untouched(void)
 {
@@ -523,8 +515,8 @@ static void a_disk_that_is_lost_in_the_middle_of_failovers_runs_no_script(void *
     real_until(&cluster, real_serves, 1, "the first move");
     assert_runs(2, 1);
 
+    real_lose_holder(&cluster, 1);
     leader = trio_leader(&cluster.trio);
-    lose_site(1);
     (void)trio_stop(&cluster.trio, leader, SIGKILL);
     numbered("data%d", leader + 1, data);
     janitor_remove_dir(data);

@@ -440,20 +440,6 @@ void real_start_loop(struct real_cluster *cluster, int number)
     _exit(127);
 }
 
-void real_lose_site(struct real_cluster *cluster, int number)
-{
-    struct real_site *site = &cluster->sites[number];
-    const pid_t service = real_service(cluster, number);
-
-    if (site->loop > 0)
-        (void)real_end(&site->loop, SIGKILL);
-    (void)real_end(&site->agent, SIGKILL);
-    (void)real_end(&site->guard, SIGKILL);
-    janitor_end_enforcers(site->name);
-    if (service > 0)
-        assert_int_equal(kill(service, SIGKILL), 0);
-}
-
 void real_lose_agent_state(struct real_cluster *cluster, int site)
 {
     char path[REAL_PATH_BYTES];
@@ -591,6 +577,22 @@ static bool is_place_known(struct real_cluster *cluster, int site)
 
     (void)site;
     return seen != NULL && strcmp(seen, "unseen") != 0;
+}
+
+void real_lose_holder(struct real_cluster *cluster, int number)
+{
+    struct real_site *site = &cluster->sites[number];
+    pid_t service;
+
+    real_until(cluster, is_place_known, number, "it is committed where the service was seen");
+    service = real_service(cluster, number);
+    if (site->loop > 0)
+        (void)real_end(&site->loop, SIGKILL);
+    (void)real_end(&site->agent, SIGKILL); /* first: without its guard it could fence */
+    (void)real_end(&site->guard, SIGKILL);
+    janitor_end_enforcers(site->name);
+    if (service > 0)
+        assert_int_equal(kill(service, SIGKILL), 0);
 }
 
 void real_serve(struct real_cluster *cluster)

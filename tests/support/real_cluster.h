@@ -87,8 +87,9 @@ void real_use_second_enforcer(struct real_cluster *cluster, int site);
 /* Beside the site's others; `elsewhere`: as another machine sees the world (real_can_fake_boot). */
 void real_start_second_enforcer(struct real_cluster *cluster, int site, bool elsewhere);
 void real_start_loop(struct real_cluster *cluster, int site);
-/* Agent, guard, loop and what serves: all of a site at once. */
-void real_lose_site(struct real_cluster *cluster, int site);
+/* Agent, guard, loop and what serves: all of the site that holds the group at once, after it was
+ * committed where its service was seen; of one that nobody saw, a person says that it is over (3.4). */
+void real_lose_holder(struct real_cluster *cluster, int site);
 /* Forgets what the agent of a site keeps; what its guard keeps stays. */
 void real_lose_agent_state(struct real_cluster *cluster, int site);
 /* What a boot clears: the directory in /run. */
