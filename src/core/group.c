@@ -128,12 +128,17 @@ const struct bw_group_rule *bw_group_apply(struct bw_group *group, uint64_t inde
                                            const struct bw_command *command)
 {
     const struct bw_group_rule *rule = bw_group_match(group, command);
+    const uint64_t epoch_before = group->epoch;
 
     if (rule == NULL)
         return NULL;
+    BW_ASSERT(rule->phase == group->phase && rule->command == command->kind);
     steps[rule - rules].apply(group, index, command);
     group->phase = rule->next;
     group->changed_index = index;
+    BW_ASSERT(group->epoch == epoch_before || /* I2: only a grant takes the next */
+              (command->kind == BW_COMMAND_GRANT && group->epoch == epoch_before + 1));
+    BW_ASSERT((group->phase == BW_PHASE_VACANT) == is_empty(group->holder_site));
     BW_ASSERT_NONE(bw_group_unsound(group));
     return rule;
 }
@@ -308,7 +313,8 @@ static void advance_switchover(struct bw_group *group, const struct bw_command *
 
 static struct bw_history_entry *newest_entry(struct bw_group *group)
 {
-    BW_ASSERT(group->history_count > 0);
+    BW_ASSERT(group->history_count > 0 && group->history_count <= BW_HISTORY_MAX);
+    BW_ASSERT(group->history_first < BW_HISTORY_MAX);
     return &group->history[(group->history_first + group->history_count - 1) % BW_HISTORY_MAX];
 }
 
@@ -341,6 +347,8 @@ static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_c
 {
     const struct bw_wish *wish = bw_group_wish(group);
 
+    BW_ASSERT(group->phase == BW_PHASE_VACANT);     /* I1: nobody else's is open */
+    BW_ASSERT(group->spec.mode != BW_MODE_OBSERVE); /* 3.9 */
     if (wish != NULL) /* 4: it was for one epoch */
         bw_group_end_wish(group,
                           is_empty(wish->to) || is_same(wish->to, command->site)
@@ -385,6 +393,7 @@ static void note_adopted(struct bw_group *group, uint64_t index, const struct bw
 static void note_reach(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     (void)index;
+    BW_ASSERT(newest_entry(group)->epoch == group->epoch);
     group->sight = command->sight;
     newest_entry(group)->seen = command->sight.seen;
     newest_entry(group)->proved = command->sight.proved;
@@ -416,6 +425,7 @@ static void note_boot(struct bw_group *group, uint64_t index, const struct bw_co
         memmove(&group->boots[0], &group->boots[1], --kept * sizeof group->boots[0]);
     }
     group->boots[kept++].id = command->boot_id;
+    BW_ASSERT(kept <= BW_BOOTS_MAX);
     group->boot_count = kept;
 }
 
@@ -524,6 +534,8 @@ static void end_epoch(struct bw_group *group, uint64_t index, const struct bw_co
     struct bw_history_entry *entry = newest_entry(group);
     const bool is_past = grade == BW_GRADE_LET_GO || !has_left_data_alone(group, command);
 
+    BW_ASSERT(group->phase != BW_PHASE_VACANT);
+    BW_ASSERT(entry->epoch == group->epoch && entry->ended_index == 0); /* it ends once */
     entry->ended_index = index;
     entry->ended_unix_ms = command->unix_ms;
     entry->why_ended = reason;
@@ -579,6 +591,7 @@ static void end_given_back(struct bw_group *group, uint64_t index, const struct 
         drop_switchover(group);
         return;
     }
+    BW_ASSERT(!group->rolling_back); /* 3.6: the way back is tried once */
     BW_COPY_FIELD(group->target, group->target_origin);
     CLEAR(group->target_origin);
     CLEAR(group->target_position);
@@ -635,6 +648,7 @@ static void move_maintenance(struct bw_group *group, const struct bw_spec *to)
 {
     uint64_t moved[BW_SITES_MAX] = {0};
 
+    BW_ASSERT(to->site_count <= BW_SITES_MAX);
     for (uint32_t i = 0; i < to->site_count; i++) {
         const int old = bw_spec_find_site(&group->spec, to->sites[i].name);
 
@@ -684,6 +698,7 @@ static void set_maintenance(struct bw_group *group, uint64_t index,
 {
     const int site = bw_spec_find_site(&group->spec, command->site);
 
+    BW_ASSERT(site >= 0 || is_empty(command->site)); /* the requirement looked */
     if (site < 0)
         group->group_maintenance_ms = command->duration_ms;
     else

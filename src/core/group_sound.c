@@ -27,6 +27,21 @@ static const char *bounds_unsound(const struct bw_group *group)
     return NULL;
 }
 
+/* I2: each Grant takes a higher epoch than all before it. */
+static const char *history_unsound(const struct bw_group *group)
+{
+    uint64_t later = group->epoch;
+
+    for (uint32_t number = 0; number < group->history_count; number++) {
+        const uint64_t epoch = bw_group_history_at(group, number)->epoch;
+
+        FACT(number == 0 ? epoch <= later : epoch < later,
+             "the group's history: its epochs only grow, up to the group's own");
+        later = epoch;
+    }
+    return NULL;
+}
+
 static const char *vacant_unsound(const struct bw_group *group)
 {
     const struct bw_history_entry *newest = bw_group_history_at(group, 0);
@@ -109,6 +124,7 @@ static const char *wish_unsound(const struct bw_group *group)
 const char *bw_group_unsound(const struct bw_group *group)
 {
     FACTS(bounds_unsound(group));
+    FACTS(history_unsound(group));
     FACTS(wish_unsound(group));
     FACTS(switchover_unsound(group));
     FACT(!group->held || group->phase == BW_PHASE_CLOSING, /* 3.1, FenceFailed */

@@ -654,6 +654,7 @@ static uint32_t failed_starts(const struct bw_group *group, const char *site, ui
             continue;
         if (failed_count++ == 0)
             *out_newest = entry->epoch;
+        BW_ASSERT(entry->epoch <= *out_newest && *out_newest <= group->epoch); /* newest first */
     }
     return failed_count;
 }
@@ -689,6 +690,7 @@ bool bw_policy_judge_backoff(const struct bw_group *group, const struct bw_watch
  * it could not keep up. */
 static uint32_t setbacks(const struct bw_group *group, int site)
 {
+    BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
     const char *name = group->spec.sites[site].name;
     bool was_down = group->last_end.reason == BW_REASON_SERVICE_DOWN &&
                     strcmp(group->last_end.site, name) == 0;

@@ -129,6 +129,7 @@ static bool has_seen_end(const struct bw_evaluation *eval, const struct bw_conta
 {
     const struct bw_remote_fence_said *said = &contact->report.remote_fence;
 
+    BW_ASSERT(eval->watch->remote_fence.ask.epoch != 0); /* of nothing asked nothing was seen */
     return contact->relayed_by == 0 && said->state == BW_REMOTE_FENCE_SEEN &&
            bw_remote_fence_ask_is_same(&said->ask, &eval->watch->remote_fence.ask);
 }
@@ -177,6 +178,7 @@ static const char *failure(const struct bw_evaluation *eval, bool *out_has_begun
     const uint64_t waited_ns = bw_instant_elapsed_ns(eval->now, fence->asked);
     const struct bw_remote_fence_said *said;
 
+    BW_ASSERT(fence->ask.epoch == eval->group->epoch); /* what was asked of another was dropped */
     if (contact == NULL)
         return "the agent that was asked is heard no more";
     said = &contact->report.remote_fence;
@@ -211,6 +213,9 @@ static void ask(const struct bw_evaluation *eval, int site, struct bw_remote_fen
     const struct bw_contact *contact = able(eval, site);
 
     BW_ASSERT(contact != NULL && eval->group->phase == BW_PHASE_CLOSING); /* 3.3 */
+    BW_ASSERT(!may_live(eval)); /* 3.3: what is armed could start after the fence */
+    BW_ASSERT(site != bw_eval_holder_index(eval));
+    BW_ASSERT(fence->ask.epoch == 0 && !runs_anywhere(eval)); /* one at a time */
     fence->ask = (struct bw_remote_fence_ask){.epoch = eval->group->epoch,
                                               .held_index = eval->group->held_index,
                                               .term = eval->leadership->term,
@@ -229,6 +234,7 @@ static void note_failure(const struct bw_evaluation *eval, struct bw_remote_fenc
     const struct bw_contact *contact = asked(eval);
     const struct bw_contact *newest = newest_of_asked(eval);
 
+    BW_ASSERT(fence->ask.epoch != 0 && fence->failures <= PAUSES_MAX);
     fence->failed = eval->now;
     fence->wait_ns = PAUSE_NS << (fence->failures < PAUSES_MAX ? fence->failures : PAUSES_MAX - 1);
     fence->failures += fence->failures < PAUSES_MAX;
@@ -401,6 +407,8 @@ bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command)
     if (is_seen)
         (void)bw_gate_plain(&eval->list, BW_GATE_ID_CONTRADICTION, -1, !is_denied(eval),
                             is_denied(eval) ? bw_service_word(BW_SERVICE_STARTED) : NULL);
+    BW_ASSERT(!is_seen || fence->ask.epoch == eval->group->epoch);
+    BW_ASSERT(!is_seen || contact->relayed_by == 0); /* 3.5: by its own word */
     eval->out->from = contact;
     command->kind = BW_COMMAND_FENCED;
     command->past_no_return = true;

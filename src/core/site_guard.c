@@ -22,6 +22,7 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
     if (event->epoch != site->memory.epoch || !bw_site_is_greeted(site) ||
         !bw_site_tenure_renews(site) || is_being_let_go(site))
         return;
+    BW_ASSERT(bw_site_epoch_is_open(site) && site->lease.epoch == event->epoch);
     end = bw_lease_end_of(&site->lease, event->sent);
     if (!bw_instant_is_later(end, site->arm_sent_end))
         return; /* overtaken by a newer one */
@@ -103,6 +104,7 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
     site->end_open = false;
     if (is_outlived(site, epoch, why)) {
         bw_site_give_back(step, "S46");
+        BW_ASSERT(!bw_site_epoch_is_open(site));
         return;
     }
     site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
@@ -142,6 +144,8 @@ static void on_epoch_ended(const struct step *step, uint64_t epoch)
         site->guard.ended_epoch = epoch;
     if (epoch == site->memory.epoch && bw_site_epoch_is_open(site))
         bw_site_give_back(step, "S22");
+    BW_ASSERT(site->guard.ended_epoch >= epoch);
+    BW_ASSERT(epoch != site->memory.epoch || !bw_site_epoch_is_open(site)); /* 3.5 */
 }
 
 /* The guard arms and starts nothing of it any more, which is no word of what serves: it is ended, and
@@ -182,6 +186,8 @@ static void on_let_go_done(const struct step *step, uint64_t index)
     bw_site_tenure_move(site, BW_TENURE_EVENT_LET_GO);
     site->lease.end = (struct bw_instant){0, 0};
     site->arm_sent_end = (struct bw_instant){0, 0};
+    BW_ASSERT(!bw_site_epoch_is_open(site) && site->tenure == BW_TENURE_NONE); /* 3.1 */
+    BW_ASSERT(memory->order_index >= memory->let_go_index);
     bw_site_save(step, "S23");
     bw_site_observe_soon(step, BW_ACTION_STATUS);
 }
@@ -217,6 +223,7 @@ static void on_fence_begun(const struct step *step, uint64_t epoch)
     site->running = BW_ACTION_NONE; /* the fence kills what ran */
     bw_site_fence_move(site, BW_SITE_FENCE_EVENT_BEGUN); /* from here no agent renews e (3.4) */
     bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_BEGUN);
+    BW_ASSERT(!bw_site_tenure_renews(site)); /* 3.4 */
 }
 
 static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
@@ -262,6 +269,7 @@ void bw_site_on_guard_lost(const struct step *step)
     struct bw_site *site = step->site;
 
     bw_site_link_move(site, BW_SITE_LINK_EVENT_LOST);
+    BW_ASSERT(!bw_site_is_greeted(site));
     site->running = BW_ACTION_NONE;
     site->steps.count = 0;
     site->arm_open = false;
@@ -304,6 +312,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     struct bw_site *site = step->site;
 
     bw_site_link_move(site, BW_SITE_LINK_EVENT_GREETED);
+    BW_ASSERT(bw_site_is_greeted(site));
     site->guard_cleans = false; /* what runs is in its state */
     site->old_epoch = 0; /* the guard is there; what it has armed is watched all the same */
     site->old_fenced_epoch = 0;

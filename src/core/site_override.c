@@ -149,6 +149,7 @@ static void forget(struct bw_site *site, enum bw_site_override_event event)
 
 static void drop(const struct step *step, const char *rule, enum bw_override_over over)
 {
+    BW_ASSERT(step->site->override != BW_SITE_OVERRIDE_OVERRIDING); /* that is fenced first */
     step->site->override_over = over;
     forget(step->site, BW_SITE_OVERRIDE_EVENT_DROPPED);
     bw_site_save(step, rule);
@@ -159,6 +160,7 @@ static void end(const struct step *step, const char *rule, enum bw_override_over
 {
     step->site->override_over = over;
     bw_site_override_move(step->site, BW_SITE_OVERRIDE_EVENT_END);
+    BW_ASSERT(step->site->override == BW_SITE_OVERRIDE_ENDING);
     step->site->memory.override = BW_OVERRIDE_ENDING;
     step->site->retry_at = step->now;
     step->site->override_fence_asked = step->now; /* or one that runs already */
@@ -173,6 +175,7 @@ void bw_site_on_override(const struct step *step, const struct bw_override_wish 
     BW_ASSERT(wish->wait_ms > 0); /* H19: nobody overrides at once */
     if (site->override != BW_SITE_OVERRIDE_NONE || !site->memory.enforced)
         return; /* judged before: it has changed since */
+    BW_ASSERT(site->memory.override == BW_OVERRIDE_NONE); /* as its state */
     bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_ASKED);
     site->override_over = BW_OVERRIDE_OVER_NONE;
     site->override_since = step->now;
@@ -292,6 +295,7 @@ void bw_site_override_kept(struct bw_site *site)
     if (site->override == BW_SITE_OVERRIDE_BEGINNING &&
         site->kept.override == BW_OVERRIDE_OVERRIDING)
         bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_KEPT);
+    BW_ASSERT(site->override != BW_SITE_OVERRIDE_OVERRIDING || site->override_on_disk); /* 3.8 */
 }
 
 /* The epoch by which it was to be adopted may have been armed, and its deadline be past, before
@@ -306,6 +310,7 @@ static bool may_have_been_leased(const struct bw_site *site)
  * has to find out: until then it takes it that they do. */
 void bw_site_override_found(struct bw_site *site, struct bw_instant now)
 {
+    BW_ASSERT(site->override == BW_SITE_OVERRIDE_NONE);
     site->override_since = now;
     site->leader_answered = now;
     site->override_fence_asked = now;

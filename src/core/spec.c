@@ -1,3 +1,4 @@
+#include <breakwater/base/assert.h>
 #include <breakwater/base/words.h>
 #include <breakwater/core/spec.h>
 
@@ -73,14 +74,16 @@ struct number_text {
 static struct number_text format_number(uint32_t value, enum unit unit)
 {
     struct number_text out;
+    int size;
 
     if (unit == UNIT_MS && value % SECOND == 0)
-        (void)snprintf(out.text, sizeof out.text, "%" PRIu32 "s", value / SECOND);
+        size = snprintf(out.text, sizeof out.text, "%" PRIu32 "s", value / SECOND);
     else if (unit == UNIT_MS)
-        (void)snprintf(out.text, sizeof out.text, "%" PRIu32 "ms", value);
+        size = snprintf(out.text, sizeof out.text, "%" PRIu32 "ms", value);
     else
-        (void)snprintf(out.text, sizeof out.text, "%" PRIu32 "%s", value,
-                       unit == UNIT_PPM ? "ppm" : "");
+        size = snprintf(out.text, sizeof out.text, "%" PRIu32 "%s", value,
+                        unit == UNIT_PPM ? "ppm" : "");
+    BW_ASSERT(size > 0 && (size_t)size < sizeof out.text); /* no number is shown cut off */
     return out;
 }
 
@@ -98,6 +101,8 @@ __attribute__((format(printf, 3, 4))) static void add(struct findings *findings,
     struct bw_spec_problem *problem;
     va_list args;
 
+    BW_ASSERT(findings->problems_max == 0 || findings->problems != NULL);
+    BW_ASSERT(strlen(key) < sizeof problem->key);
     if (findings->count++ >= findings->problems_max)
         return;
     problem = &findings->problems[findings->count - 1];
@@ -128,6 +133,7 @@ static uint32_t number_of(const struct bw_spec *spec, const struct range *range)
 {
     uint32_t value;
 
+    BW_ASSERT(range->offset <= sizeof *spec - sizeof value);
     memcpy(&value, (const char *)spec + range->offset, sizeof value);
     return value;
 }
@@ -159,6 +165,7 @@ static void check_site(const struct bw_spec *spec, uint32_t site, struct finding
 {
     const struct bw_site_spec *own = &spec->sites[site];
 
+    BW_ASSERT(site < spec->site_count && spec->site_count <= BW_SITES_MAX);
     if (!bw_name_is_valid(own->name)) {
         add_for_site(findings, site, "name", "%s", name_rule);
         return;
@@ -206,6 +213,7 @@ static void check_inequality(const struct bw_spec *spec, uint32_t election_timeo
                                       : spec->lease_ttl_ms - spec->fence_timeout_ms;
     const uint64_t needed = min - spec->fence_timeout_ms;
 
+    BW_ASSERT(min >= spec->fence_timeout_ms); /* so `needed` is no negative number */
     if (election_timeout_ms == 0 && (is_negative || left == 0))
         add(findings, "lease_ttl", "lease_ttl %s is not longer than fence_timeout %s",
             format_number(spec->lease_ttl_ms, UNIT_MS).text,
@@ -239,6 +247,8 @@ size_t bw_spec_check(const struct bw_spec *spec, uint32_t election_timeout_ms,
     check_words(spec, &findings);
     check_ranges(spec, &findings);
     check_inequality(spec, election_timeout_ms, &findings);
+    BW_ASSERT(findings.count > 0 || spec->lease_ttl_ms > spec->fence_timeout_ms); /* 3.2.4 */
+    BW_ASSERT(findings.count > 0 || spec->site_count >= 2);
     return findings.count;
 }
 

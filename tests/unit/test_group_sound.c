@@ -49,6 +49,20 @@ static void lists_are_within_their_bounds(void **state)
     assert_null(bw_group_unsound(&full));
 }
 
+static void epochs_of_the_history_only_grow(void **state) /* I2 */
+{
+    struct group_run run = group_run_granted("dc-a");
+
+    (void)state;
+    assert_rule(&run, "G4", fixture_command(&run.group, BW_COMMAND_EXPIRED));
+    assert_rule(&run, "G1", fixture_grant(&run.group, "dc-b"));
+    assert_rule(&run, "G4", fixture_command(&run.group, BW_COMMAND_EXPIRED));
+    BREAKS(run, newest(&broken)->epoch = broken.epoch + 1,
+           "the group's history: its epochs only grow, up to the group's own");
+    BREAKS(run, broken.history[broken.history_first].epoch = newest(&broken)->epoch,
+           "the group's history: its epochs only grow, up to the group's own");
+}
+
 static void a_vacant_group_is_held_by_nobody(void **state) /* I1, 3.1 */
 {
     struct group_run run = group_run_granted("dc-a");
@@ -134,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_are_within_their_bounds),
+        cmocka_unit_test(epochs_of_the_history_only_grow),
         cmocka_unit_test(a_vacant_group_is_held_by_nobody),
         cmocka_unit_test(a_held_group_is_held_by_whom_its_epoch_was_granted_to),
         cmocka_unit_test(a_move_has_a_target_while_it_is_under_way),

@@ -34,6 +34,8 @@ static void fill_group(struct wire_filler *filler, struct bw_group *group)
     group->target_origin[0] = '\0';
     group->rolling_back = false;
     group->adopting = false;
+    if (group->epoch < BW_HISTORY_MAX)
+        group->epoch += BW_HISTORY_MAX;
     if (group->wish_count > 0) {
         group->wishes[0].kind = BW_WISH_SWITCHOVER;
         group->wishes[0].epoch = group->epoch;
@@ -48,7 +50,8 @@ static void fill_group(struct wire_filler *filler, struct bw_group *group)
     if (group->spec.site_count == 0)
         wire_fill(filler, &bw_shape_site_spec, &group->spec.sites[group->spec.site_count++]);
     memcpy(group->holder_site, group->spec.sites[0].name, sizeof group->holder_site);
-    group->history[group->history_count - 1].epoch = group->epoch;
+    for (uint32_t i = 0; i < group->history_count; i++) /* I2: they only grow */
+        group->history[i].epoch = group->epoch - (group->history_count - 1 - i);
     group->history[group->history_count - 1].ended_index = 0;
     memcpy(group->history[group->history_count - 1].site, group->holder_site,
            sizeof group->holder_site);
