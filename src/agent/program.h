@@ -258,7 +258,7 @@ struct bw_agent_reload {
     uint64_t looked; /* ... at the newest look */
     bool wants_config, wants_certificates, wants_look;
     bool is_slow;      /* the log was told that files do not answer */
-    int64_t days_said; /* the warning threshold that the log was told of; INT64_MAX: none */
+    int64_t days_warned; /* see bw_credentials_end_is_news */
 };
 BW_MUST_CHECK enum bw_err bw_agent_credentials_load(const struct bw_site_config *config,
                                                     struct bw_credentials **out_credentials,

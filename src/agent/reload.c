@@ -30,15 +30,14 @@ enum bw_err bw_agent_credentials_load(const struct bw_site_config *config,
 
 static void warn_of_expiry(struct bw_agent *agent)
 {
-    const int64_t days = bw_credentials_days_left(agent->credentials, bw_clock_wall());
-    const int64_t passed = bw_credentials_threshold(days < 0 ? 0 : days);
+    int64_t days;
 
-    if (passed < agent->reload.days_said)
+    if (bw_credentials_end_is_news(agent->credentials, bw_clock_wall(), &agent->reload.days_warned,
+                                   &days))
         bw_log_warn(&agent->log, "certificate.expiring",
                     "file=%s certificate_left_days=%" PRId64
                     " does=\"an expired one ends in a fence\"",
                     bw_log_quote(agent->config->tls.identity), days);
-    agent->reload.days_said = passed;
 }
 
 void bw_agent_renew_server(struct bw_agent *agent, struct bw_http_server *server,
@@ -237,7 +236,7 @@ enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag)
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));
     reload->timer.data = agent;
-    reload->days_said = INT64_MAX;
+    reload->days_warned = INT64_MAX;
     reload->ca = bw_file_look_at(agent->config->tls.ca);
     reload->identity = bw_file_look_at(agent->config->tls.identity);
     result = uv_timer_start(&reload->timer, on_look, LOOK_MS, LOOK_MS);

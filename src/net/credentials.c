@@ -431,9 +431,20 @@ int64_t bw_credentials_days_left(const struct bw_credentials *credentials, struc
                        : -((-left_s + SECONDS_PER_DAY - 1) / SECONDS_PER_DAY);
 }
 
-int64_t bw_credentials_threshold(int64_t days)
+/* The least that is passed; INT64_MAX: none is. */
+static int64_t threshold(int64_t days)
 {
     return days < 0 ? 0 : days < 1 ? 1 : days < 7 ? 7 : days < 30 ? 30 : INT64_MAX;
+}
+
+bool bw_credentials_end_is_news(const struct bw_credentials *credentials, struct bw_wall now,
+                                int64_t *days_warned, int64_t *out_days)
+{
+    const int64_t said = *days_warned;
+
+    *out_days = bw_credentials_days_left(credentials, now);
+    *days_warned = threshold(*out_days);
+    return *days_warned < said;
 }
 
 /* ---- a daemon's own ---- */

@@ -54,7 +54,7 @@ struct bw_second_reload {
     struct bw_worker *files; /* NULL: not open */
     struct bw_file_look ca;
     struct bw_file_look identity;
-    int64_t days_said; /* the newest threshold before its certificate's end that was logged */
+    int64_t days_warned; /* see bw_credentials_end_is_news */
     bool wants_config;
 };
 

@@ -28,18 +28,16 @@ enum bw_err bw_second_credentials_load(const struct bw_site_config *config,
     return bw_credentials_load_own(&own, bw_clock_wall(), out_credentials, diag);
 }
 
-/* Once for each threshold that is passed; a new certificate begins anew. */
 static void warn_of_expiry(struct bw_second_program *program)
 {
-    const int64_t days = bw_credentials_days_left(program->credentials, bw_clock_wall());
-    const int64_t passed = bw_credentials_threshold(days);
+    int64_t days;
 
-    if (passed < program->reload.days_said)
+    if (bw_credentials_end_is_news(program->credentials, bw_clock_wall(),
+                                   &program->reload.days_warned, &days))
         bw_log_warn(&program->log, "certificate.expiring",
                     "file=%s certificate_left_days=%" PRId64
                     " does=\"with an expired one this second enforcer is not counted on\"",
                     bw_log_quote(program->config->tls.identity), days);
-    program->reload.days_said = passed;
 }
 
 /* The worker's: the configuration is read anew for it, so that a thread which hangs holds nothing
@@ -171,7 +169,7 @@ enum bw_err bw_second_reload_open(struct bw_second_program *program, struct bw_d
     reload->timer.data = program;
     reload->ca = bw_file_look_at(program->config->tls.ca);
     reload->identity = bw_file_look_at(program->config->tls.identity);
-    reload->days_said = INT64_MAX;
+    reload->days_warned = INT64_MAX;
     BW_ASSERT(uv_timer_start(&reload->timer, on_look, LOOK_MS, LOOK_MS) == 0);
     return bw_worker_open(&reload->files, &program->loop, sizeof(struct job), clear, on_read,
                           program, diag);

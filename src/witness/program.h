@@ -223,7 +223,7 @@ struct bw_program {
     struct bw_heartbeat heartbeat;
     struct bw_file_look ca_look; /* of the files that are in use */
     struct bw_file_look identity_look;
-    int64_t days_warned; /* of the certificate's end: the last threshold told */
+    int64_t days_warned; /* of the certificate's end: see bw_credentials_end_is_news */
     bool is_closing;
 };
 

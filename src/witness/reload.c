@@ -205,19 +205,16 @@ void bw_program_reload(struct bw_program *program)
 
 /* ---- every few seconds ---- */
 
-/* Once for each threshold that is passed. */
-static void warn_of_end(struct bw_program *program)
+static void warn_of_expiry(struct bw_program *program)
 {
-    const int64_t days = bw_credentials_days_left(program->credentials, bw_clock_wall());
-    const int64_t passed = bw_credentials_threshold(days);
+    int64_t days;
 
-    if (passed >= program->days_warned)
-        return;
-    program->days_warned = passed;
-    bw_log_write(&program->log, days < 1 ? BW_LOG_ERROR : BW_LOG_WARN, "certificate.ends",
-                 "file=%s certificate_left_days=%" PRId64 " next=%s", program->config->tls.identity,
-                 days,
-                 bw_log_quote("renew this file (breakwater pki renew); it is noticed by itself"));
+    if (bw_credentials_end_is_news(program->credentials, bw_clock_wall(), &program->days_warned,
+                                   &days))
+        bw_log_write(
+            &program->log, days < 1 ? BW_LOG_ERROR : BW_LOG_WARN, "certificate.ends",
+            "file=%s certificate_left_days=%" PRId64 " next=%s", program->config->tls.identity,
+            days, bw_log_quote("renew this file (breakwater pki renew); it is noticed by itself"));
 }
 
 void bw_program_look_at_files(struct bw_program *program)
@@ -230,5 +227,5 @@ void bw_program_look_at_files(struct bw_program *program)
         err = reload_credentials(program, program->config, &diag);
         note_outcome(program, err == BW_OK, "certificates", diag.text);
     }
-    warn_of_end(program);
+    warn_of_expiry(program);
 }

@@ -330,14 +330,34 @@ static void a_certificate_that_does_not_name_its_address_is_told_so(void **state
     bw_credentials_free(credentials);
 }
 
-static void a_threshold_is_the_least_that_is_passed(void **state)
+static void the_end_of_a_certificate_is_news_once_for_each_threshold(void **state)
 {
+    static const struct {
+        int64_t days;
+        bool is_news;
+        int64_t passed; /* the least threshold that is */
+    } looks[] = {{30, false, INT64_MAX}, {29, true, 30}, {28, false, 30}, {6, true, 7},
+                 {0, true, 1},           {-1, true, 0},  {-2, false, 0},  {80, false, INT64_MAX},
+                 {29, true, 30}}; /* at last a new one */
+    struct bw_credentials *credentials = NULL;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+    int64_t days_warned = INT64_MAX;
+    int64_t days;
+
     (void)state;
-    assert_int_equal(bw_credentials_threshold(30), INT64_MAX);
-    assert_int_equal(bw_credentials_threshold(29), 30);
-    assert_int_equal(bw_credentials_threshold(6), 7);
-    assert_int_equal(bw_credentials_threshold(0), 1);
-    assert_int_equal(bw_credentials_threshold(-1), 0);
+    test_pki_issue_uri(&pki, "ends.pem", URI, path);
+    assert_int_equal(bw_credentials_load(pki.ca_path, path, &credentials, &diag), BW_OK);
+    for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {
+        struct bw_wall now = bw_credentials_expiry(credentials);
+
+        now.unix_ms -= looks[i].days * INT64_C(86400000) + INT64_C(3600000);
+        assert_int_equal(bw_credentials_end_is_news(credentials, now, &days_warned, &days),
+                         looks[i].is_news);
+        assert_int_equal(days, looks[i].days);
+        assert_int_equal(days_warned, looks[i].passed);
+    }
+    bw_credentials_free(credentials);
 }
 
 int main(void)
@@ -354,7 +374,7 @@ int main(void)
         cmocka_unit_test(a_daemons_own_is_the_one_that_its_file_names),
         cmocka_unit_test(a_daemon_refuses_a_ca_file_that_others_can_change),
         cmocka_unit_test(a_certificate_that_does_not_name_its_address_is_told_so),
-        cmocka_unit_test(a_threshold_is_the_least_that_is_passed),
+        cmocka_unit_test(the_end_of_a_certificate_is_news_once_for_each_threshold),
     };
 
     return cmocka_run_group_tests(tests, make_pki, drop_pki);
