@@ -7,18 +7,19 @@
 
 #include <breakwater/base/assert.h>
 
-struct place {
+struct key_path {
     char text[192];
 };
 
-static struct place place_of(const char *prefix, const char *key, uint32_t step, const char *member)
+static struct key_path path_of(const char *prefix, const char *key, uint32_t step,
+                               const char *member)
 {
-    struct place place;
-    const int length = snprintf(place.text, sizeof place.text, "%s%s[%" PRIu32 "]%s", prefix, key,
+    struct key_path path;
+    const int length = snprintf(path.text, sizeof path.text, "%s%s[%" PRIu32 "]%s", prefix, key,
                                 step, member);
 
-    BW_ASSERT(length >= 0 && (size_t)length < sizeof place.text);
-    return place;
+    BW_ASSERT(length >= 0 && (size_t)length < sizeof path.text);
+    return path;
 }
 
 static int find(const struct bw_step_config *steps, uint32_t count, const char *name)
@@ -37,22 +38,22 @@ static void check_needs(struct bw_document *document, const char *prefix, const 
 
     for (uint32_t i = 0; i < step->need_count; i++) {
         char member[32];
-        struct place place;
+        struct key_path path;
         int needed;
 
         (void)snprintf(member, sizeof member, ".needs[%" PRIu32 "]", i);
-        place = place_of(prefix, key, index, member);
-        if (!bw_document_is_sound(document, place.text))
+        path = path_of(prefix, key, index, member);
+        if (!bw_document_is_sound(document, path.text))
             continue;
         needed = find(steps, count, step->needs[i]);
         if (needed == BW_STEP_NONE)
-            bw_document_fail(document, place.text, "\"%s\" is the name of no step of this list",
+            bw_document_fail(document, path.text, "\"%s\" is the name of no step of this list",
                              bw_document_quote(step->needs[i], quote));
         else if (needed == (int)index)
-            bw_document_fail(document, place.text, "\"%s\" needs itself: it would never begin",
+            bw_document_fail(document, path.text, "\"%s\" needs itself: it would never begin",
                              step->name);
         else if ((step->rule.needs & UINT32_C(1) << needed) != 0)
-            bw_document_fail(document, place.text, "\"%s\" is named twice", step->needs[i]);
+            bw_document_fail(document, path.text, "\"%s\" is named twice", step->needs[i]);
         else
             step->rule.needs |= UINT32_C(1) << needed;
     }
@@ -65,14 +66,14 @@ static bool check_names(struct bw_document *document, const char *prefix, const 
     bool are_fine = true;
 
     for (uint32_t i = 0; i < count; i++) {
-        const struct place place = place_of(prefix, key, i, ".name");
+        const struct key_path path = path_of(prefix, key, i, ".name");
         const int first = find(steps, count, steps[i].name);
 
-        if (!bw_document_is_sound(document, place.text)) {
+        if (!bw_document_is_sound(document, path.text)) {
             are_fine = false;
         } else if (first < (int)i) {
-            bw_document_fail(document, place.text, "\"%s\" is the name of %s[%d] too",
-                             steps[i].name, key, first);
+            bw_document_fail(document, path.text, "\"%s\" is the name of %s[%d] too", steps[i].name,
+                             key, first);
             are_fine = false;
         }
     }
@@ -91,7 +92,7 @@ static void check_circles(struct bw_document *document, const char *prefix, cons
     for (uint32_t i = 0; i < count; i++) {
         if ((stuck & UINT32_C(1) << i) == 0)
             continue;
-        bw_document_fail(document, place_of(prefix, key, i, ".needs").text,
+        bw_document_fail(document, path_of(prefix, key, i, ".needs").text,
                          "\"%s\" would never begin: the steps that it needs wait, in the end, for "
                          "each other",
                          steps[i].name);
@@ -138,13 +139,13 @@ void bw_steps_check(struct bw_document *document, const char *prefix, enum bw_co
     check_whole(document, prefix, key, action, group);
     for (uint32_t i = 0; i < list->count && action == BW_ACTION_STOP; i++)
         if (steps[i].rule.is_point)
-            bw_document_fail(document, place_of(prefix, key, i, ".point_of_no_return").text,
+            bw_document_fail(document, path_of(prefix, key, i, ".point_of_no_return").text,
                              "is of a start: a stop waits for nobody");
     for (uint32_t i = 0; i < list->count && scope == BW_CONFIG_HERE; i++) {
-        const struct place place = place_of(prefix, key, i, ".script");
+        const struct key_path path = path_of(prefix, key, i, ".script");
 
-        if (bw_document_is_sound(document, place.text))
-            bw_script_check(document, place.text, steps[i].script);
+        if (bw_document_is_sound(document, path.text))
+            bw_script_check(document, path.text, steps[i].script);
     }
     if (!check_names(document, prefix, key, steps, list->count))
         return;

@@ -78,8 +78,8 @@ static struct bw_applied raise_level(struct bw_cluster *cluster, const struct bw
     return fired(-1, &rules[RULE_RAISE_LEVEL]);
 }
 
-/* A gap, else a new place; -1 when there is none. */
-static int find_place(const struct bw_cluster *cluster)
+/* A gap, else a new slot; -1 when there is none. */
+static int find_slot(const struct bw_cluster *cluster)
 {
     BW_ASSERT(cluster->group_count <= cluster->group_capacity);
     for (uint32_t i = 0; i < cluster->group_count; i++)
@@ -97,7 +97,7 @@ static bool keeps_record(const struct bw_cluster *cluster)
 static struct bw_applied create_group(struct bw_cluster *cluster, uint64_t index,
                                       const struct bw_command *command)
 {
-    const int group_index = find_place(cluster);
+    const int group_index = find_slot(cluster);
     struct bw_group *group;
 
     if (command->spec_version != 0)

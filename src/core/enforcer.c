@@ -9,7 +9,7 @@ void bw_enforcer_init(struct bw_enforcer *enforcer)
     memset(enforcer, 0, sizeof *enforcer);
 }
 
-/* ---- places -------------------------------------------------------------------------------- */
+/* ---- slots -------------------------------------------------------------------------------- */
 
 uint32_t bw_enforcer_find(struct bw_enforcer *enforcer, const char *group)
 {
@@ -137,8 +137,8 @@ void bw_enforcer_on_guard_gone(struct bw_enforcer *enforcer)
 
 /* ---- by the clock -------------------------------------------------------------------------- */
 
-/* The KILL of a place whose instant has come; the one at or after D is its last. */
-static void kill_place(struct bw_enforced *enforced, struct bw_instant now)
+/* The KILL of a slot whose instant has come; the one at or after D is its last. */
+static void kill_slot(struct bw_enforced *enforced, struct bw_instant now)
 {
     BW_ASSERT(is_held(enforced));
     BW_ASSERT(
@@ -163,7 +163,7 @@ uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,
         struct bw_enforced *enforced = &enforcer->groups[i];
 
         if (is_held(enforced) && bw_instant_right_is_over(now, enforced->kill_at)) {
-            kill_place(enforced, now);
+            kill_slot(enforced, now);
             out_groups[count++] = i;
         }
         if (is_held(enforced) &&

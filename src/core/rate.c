@@ -17,7 +17,7 @@ _Static_assert(BW_DRIFT_PPM_MAX < PPM, "a clock that may stand still measures no
 
 /* ---- the agent's side ---- */
 
-static struct bw_exchange *place_for(struct bw_exchanges *exchanges, const char *witness)
+static struct bw_exchange *slot_for(struct bw_exchanges *exchanges, const char *witness)
 {
     struct bw_exchange *oldest = &exchanges->list[0];
 
@@ -42,7 +42,7 @@ void bw_exchanges_note(struct bw_exchanges *exchanges, const struct bw_exchange 
 
     if (exchange->witness[0] == '\0' || exchange->number == 0)
         return;
-    entry = place_for(exchanges, exchange->witness);
+    entry = slot_for(exchanges, exchange->witness);
     if (exchange->number > entry->number)
         *entry = *exchange;
 }

@@ -42,7 +42,7 @@ static struct bw_record_block *block_of(const struct bw_record *record, uint16_t
 /* ---- chains, by name ---- */
 
 /* Where it is, or belongs. */
-static uint32_t place_of(const struct bw_record *record, const char *group)
+static uint32_t index_of(const struct bw_record *record, const char *group)
 {
     uint32_t low = 0;
     uint32_t high = record->chain_count;
@@ -60,10 +60,10 @@ static uint32_t place_of(const struct bw_record *record, const char *group)
 
 static struct bw_record_chain *find(struct bw_record *record, const char *group)
 {
-    const uint32_t place = place_of(record, group);
+    const uint32_t at = index_of(record, group);
 
-    return place < record->chain_count && strcmp(record->chains[place].group, group) == 0
-               ? &record->chains[place]
+    return at < record->chain_count && strcmp(record->chains[at].group, group) == 0
+               ? &record->chains[at]
                : NULL;
 }
 
@@ -157,12 +157,12 @@ static uint16_t take_block(struct bw_record *record)
 
 static struct bw_record_chain *new_chain(struct bw_record *record, const char *group)
 {
-    const uint32_t place = place_of(record, group);
-    struct bw_record_chain *chain = &record->chains[place];
+    const uint32_t at = index_of(record, group);
+    struct bw_record_chain *chain = &record->chains[at];
 
     BW_ASSERT(record->chain_count < BW_RECORD_CHAINS_MAX);
     BW_ASSERT(strlen(group) <= BW_NAME_MAX);
-    memmove(chain + 1, chain, (record->chain_count - place) * sizeof *chain);
+    memmove(chain + 1, chain, (record->chain_count - at) * sizeof *chain);
     record->chain_count++;
     *chain = (struct bw_record_chain){0};
     memcpy(chain->group, group, strlen(group));
@@ -226,7 +226,7 @@ static void put(struct bw_record *record, struct bw_record_chain *chain,
 
     BW_ASSERT(has_room(record, chain, size));
     BW_ASSERT(event->index >= chain->newest_index); /* as the log has them */
-    block->places[block->count++] = (struct bw_record_place){
+    block->slots[block->count++] = (struct bw_record_slot){
         .index = event->index, .size = (uint16_t)size, .kind = (uint8_t)event->kind};
     memcpy(block->bytes + block->size, data, size);
     block->size = (uint16_t)(block->size + size);
@@ -281,7 +281,7 @@ struct bw_record_at bw_record_begin(const struct bw_record_chain *chain)
 
 static void move_on(const struct bw_record_block *block, struct bw_record_at *at)
 {
-    at->offset = (uint16_t)(at->offset + block->places[at->number].size);
+    at->offset = (uint16_t)(at->offset + block->slots[at->number].size);
     at->number++;
     if (at->number == block->count)
         *at = (struct bw_record_at){.block = block->next};
@@ -295,9 +295,9 @@ bool bw_record_next(const struct bw_record *record, struct bw_record_at *at,
     if (at->block == 0)
         return false;
     block = block_of(record, at->block);
-    BW_ASSERT(at->number < block->count); /* no block is empty, nor a place behind its last event */
-    record->codec->decode(block->bytes + at->offset, block->places[at->number].size, out_event);
-    BW_ASSERT(out_event->index == block->places[at->number].index);
+    BW_ASSERT(at->number < block->count); /* no block is empty, nor a slot behind its last event */
+    record->codec->decode(block->bytes + at->offset, block->slots[at->number].size, out_event);
+    BW_ASSERT(out_event->index == block->slots[at->number].index);
     move_on(block, at);
     return true;
 }
@@ -311,8 +311,8 @@ bool bw_record_skip(const struct bw_record *record, struct bw_record_at *at,
         return false;
     block = block_of(record, at->block);
     BW_ASSERT(at->number < block->count); /* as above */
-    *out_kind = (enum bw_record_kind)block->places[at->number].kind;
-    *out_index = block->places[at->number].index;
+    *out_kind = (enum bw_record_kind)block->slots[at->number].kind;
+    *out_index = block->slots[at->number].index;
     move_on(block, at);
     return true;
 }

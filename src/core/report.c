@@ -12,9 +12,9 @@ static bool is_same_speaker(const struct bw_contact *a, const struct bw_contact 
            bw_id_equal(a->boot_id, b->boot_id);
 }
 
-/* The place of the same speaker, else a free one, else that of the one heard longest ago. */
-static struct bw_contact *place_for(struct bw_site_reports *reports,
-                                    const struct bw_contact *contact)
+/* The slot of the same speaker, else a free one, else that of the one heard longest ago. */
+static struct bw_contact *slot_for(struct bw_site_reports *reports,
+                                   const struct bw_contact *contact)
 {
     struct bw_contact *best = NULL;
 
@@ -33,7 +33,7 @@ static struct bw_contact *place_for(struct bw_site_reports *reports,
 
 void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_contact *contact)
 {
-    struct bw_contact *entry = place_for(reports, contact);
+    struct bw_contact *entry = slot_for(reports, contact);
     struct bw_instant first_received = contact->received;
 
     if (entry->used && is_same_speaker(entry, contact)) {

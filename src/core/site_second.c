@@ -156,27 +156,27 @@ bool bw_site_second_awaited(const struct bw_site *site, struct bw_instant now)
     return true;
 }
 
-/* The one of that session, or a place for it: a free one, else that of who was heard longest ago.
+/* The one of that session, or a slot for it: a free one, else that of who was heard longest ago.
  */
-static struct bw_site_second *place_of(struct bw_site *site, const struct bw_second_heard *heard)
+static struct bw_site_second *slot_of(struct bw_site *site, const struct bw_second_heard *heard)
 {
-    struct bw_site_second *place = &site->seconds[0];
+    struct bw_site_second *slot = &site->seconds[0];
 
     for (size_t i = 0; i < BW_SECONDS_MAX; i++) {
         struct bw_site_second *second = &site->seconds[i];
 
         if (second->used && bw_id_equal(second->session, heard->session))
             return second;
-        if (place->used && (!second->used || bw_instant_is_later(place->heard, second->heard)))
-            place = second;
+        if (slot->used && (!second->used || bw_instant_is_later(slot->heard, second->heard)))
+            slot = second;
     }
-    *place = (struct bw_site_second){.used = true, .session = heard->session};
-    return place;
+    *slot = (struct bw_site_second){.used = true, .session = heard->session};
+    return slot;
 }
 
 void bw_site_on_second(const struct step *step, const struct bw_second_heard *heard)
 {
-    struct bw_site_second *second = place_of(step->site, heard);
+    struct bw_site_second *second = slot_of(step->site, heard);
 
     second->boot_id = heard->boot_id;
     second->heard = step->now;

@@ -193,10 +193,10 @@ static struct bw_trouble_entry *entry_at(struct bw_trouble_book *book, uint32_t 
 }
 
 const struct bw_trouble_entry *bw_trouble_book_first(const struct bw_trouble_book *book,
-                                                     uint32_t place)
+                                                     uint32_t index)
 {
-    BW_ASSERT(place < BW_TROUBLE_PLACES);
-    return book->places[place].first == 0 ? NULL : &book->entries[book->places[place].first - 1];
+    BW_ASSERT(index < BW_TROUBLE_CHAINS);
+    return book->chains[index].first == 0 ? NULL : &book->entries[book->chains[index].first - 1];
 }
 
 const struct bw_trouble_entry *bw_trouble_book_next(const struct bw_trouble_book *book,
@@ -205,31 +205,31 @@ const struct bw_trouble_entry *bw_trouble_book_next(const struct bw_trouble_book
     return entry->next == 0 ? NULL : &book->entries[entry->next - 1];
 }
 
-static struct bw_trouble_entry *look_up(struct bw_trouble_book *book, uint32_t place,
+static struct bw_trouble_entry *look_up(struct bw_trouble_book *book, uint32_t index,
                                         const char *subject, enum bw_trouble trouble)
 {
-    struct bw_trouble_entry *entry = entry_at(book, book->places[place].first);
+    struct bw_trouble_entry *entry = entry_at(book, book->chains[index].first);
 
     while (entry != NULL && (entry->trouble != trouble || strcmp(entry->subject, subject) != 0))
         entry = entry_at(book, entry->next);
     return entry;
 }
 
-struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint32_t place,
+struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint32_t index,
                                               const char *subject, enum bw_trouble trouble)
 {
     struct bw_trouble_entry *entry;
 
-    BW_ASSERT(place < BW_TROUBLE_PLACES);
-    entry = look_up(book, place, subject, trouble);
+    BW_ASSERT(index < BW_TROUBLE_CHAINS);
+    entry = look_up(book, index, subject, trouble);
     return entry != NULL && entry->is_on ? entry : NULL;
 }
 
-/* Takes those out of the place's chain that have been over for `kept_ns`. */
-static void forget(struct bw_trouble_book *book, uint32_t place, uint64_t kept_ns,
+/* Takes those out of that chain that have been over for `kept_ns`. */
+static void forget(struct bw_trouble_book *book, uint32_t index, uint64_t kept_ns,
                    struct bw_instant now)
 {
-    uint32_t *link = &book->places[place].first;
+    uint32_t *link = &book->chains[index].first;
 
     while (*link != 0) {
         struct bw_trouble_entry *entry = entry_at(book, *link);
@@ -251,13 +251,13 @@ static struct bw_trouble_entry *find_room(struct bw_trouble_book *book)
     return NULL;
 }
 
-static struct bw_trouble_entry *make_entry(struct bw_trouble_book *book, uint32_t place,
+static struct bw_trouble_entry *make_entry(struct bw_trouble_book *book, uint32_t index,
                                            const char *subject, enum bw_trouble trouble,
                                            struct bw_instant now)
 {
     struct bw_trouble_entry *entry = find_room(book);
 
-    for (uint32_t i = 0; entry == NULL && i < BW_TROUBLE_PLACES; i++)
+    for (uint32_t i = 0; entry == NULL && i < BW_TROUBLE_CHAINS; i++)
         forget(book, i, 0, now);
     if (entry == NULL)
         entry = find_room(book);
@@ -266,21 +266,21 @@ static struct bw_trouble_entry *make_entry(struct bw_trouble_book *book, uint32_
         return NULL;
     }
     *entry = (struct bw_trouble_entry){
-        .trouble = trouble, .is_used = true, .next = book->places[place].first};
+        .trouble = trouble, .is_used = true, .next = book->chains[index].first};
     BW_ASSERT(bw_copy_text(entry->subject, sizeof entry->subject, subject)); /* a name */
-    book->places[place].first = (uint32_t)(entry - book->entries) + 1;
+    book->chains[index].first = (uint32_t)(entry - book->entries) + 1;
     return entry;
 }
 
-static void begin(struct bw_trouble_book *book, uint32_t place, const char *subject,
+static void begin(struct bw_trouble_book *book, uint32_t index, const char *subject,
                   enum bw_trouble trouble, uint32_t times, struct bw_instant now, int64_t unix_ms)
 {
-    struct bw_trouble_entry *entry = look_up(book, place, subject, trouble);
+    struct bw_trouble_entry *entry = look_up(book, index, subject, trouble);
 
     if (entry != NULL && entry->is_on && entry->times == times)
         return;
     if (entry == NULL)
-        entry = make_entry(book, place, subject, trouble, now);
+        entry = make_entry(book, index, subject, trouble, now);
     if (entry == NULL)
         return;
     entry->is_on = true;
@@ -315,14 +315,14 @@ static uint32_t times_of(const struct bw_troubles *troubles, uint32_t i, enum bw
     }
 }
 
-void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t place,
+void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t index,
                           const struct bw_troubles *troubles, struct bw_instant now,
                           int64_t unix_ms)
 {
-    BW_ASSERT(place < BW_TROUBLE_PLACES);
-    const bool is_anothers = strcmp(book->places[place].of, troubles->of) != 0;
+    BW_ASSERT(index < BW_TROUBLE_CHAINS);
+    const bool is_anothers = strcmp(book->chains[index].of, troubles->of) != 0;
 
-    for (struct bw_trouble_entry *entry = entry_at(book, book->places[place].first); entry != NULL;
+    for (struct bw_trouble_entry *entry = entry_at(book, book->chains[index].first); entry != NULL;
          entry = entry_at(book, entry->next)) {
         if (!entry->is_on || (!is_anothers && is_still_so(troubles, entry)))
             continue;
@@ -330,11 +330,11 @@ void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t place,
         entry->since = now;
         entry->ended_unix_ms = unix_ms;
     }
-    forget(book, place, is_anothers ? 0 : BW_TROUBLE_KEPT_NS, now);
-    BW_ASSERT(bw_copy_text(book->places[place].of, sizeof book->places[place].of, troubles->of));
+    forget(book, index, is_anothers ? 0 : BW_TROUBLE_KEPT_NS, now);
+    BW_ASSERT(bw_copy_text(book->chains[index].of, sizeof book->chains[index].of, troubles->of));
     for (uint32_t i = 0; i < troubles->count; i++)
         for (int trouble = 0; trouble < BW_TROUBLE_COUNT; trouble++)
             if ((troubles->list[i].bits >> trouble & 1) != 0)
-                begin(book, place, troubles->list[i].subject, (enum bw_trouble)trouble,
+                begin(book, index, troubles->list[i].subject, (enum bw_trouble)trouble,
                       times_of(troubles, i, (enum bw_trouble)trouble), now, unix_ms);
 }

@@ -58,14 +58,14 @@ static bool has_to_be_told(const struct bw_trouble_book *book, struct bw_trouble
             bw_instant_elapsed_ns(now, entry->told.at) >= BW_TROUBLE_TOLD_GAP_NS);
 }
 
-struct bw_trouble_entry *bw_trouble_book_untold(struct bw_trouble_book *book, uint32_t place,
+struct bw_trouble_entry *bw_trouble_book_untold(struct bw_trouble_book *book, uint32_t index,
                                                 const struct bw_leadership *leadership,
                                                 struct bw_instant now)
 {
-    BW_ASSERT(place < BW_TROUBLE_PLACES);
+    BW_ASSERT(index < BW_TROUBLE_CHAINS);
     const bool leads = leadership->leads && book->led.term == leadership->term;
 
-    for (uint32_t number = leads ? book->places[place].first : 0; number != 0;
+    for (uint32_t number = leads ? book->chains[index].first : 0; number != 0;
          number = book->entries[number - 1].next)
         if (has_to_be_told(book, &book->entries[number - 1], now))
             return &book->entries[number - 1];

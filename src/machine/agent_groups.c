@@ -68,7 +68,7 @@ void bw_agent_machine_add_group(struct bw_agent_machine *machine, const char *gr
 }
 
 /* The one that it had, or the next; -1: there is none. */
-static int place_of(const struct bw_agent_machine *machine, const char *group)
+static int slot_of(const struct bw_agent_machine *machine, const char *group)
 {
     for (uint32_t i = 0; i < machine->group_count; i++)
         if (strcmp(machine->groups[i].site.group, group) == 0)
@@ -99,7 +99,7 @@ int bw_agent_machine_take_group(struct bw_agent_machine *machine, const char *gr
                                 const struct bw_site_limits *limits, bool has_units,
                                 struct bw_site_memory *kept)
 {
-    const int at = place_of(machine, group);
+    const int at = slot_of(machine, group);
     uint64_t next_run_id = 0;
 
     BW_ASSERT(!machine->is_stepping && bw_agent_machine_find(machine, group) < 0);

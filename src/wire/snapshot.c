@@ -97,8 +97,8 @@ static size_t pack_block(const struct bw_record_chain *chain, const struct bw_re
     size_t offset = 0;
 
     for (uint32_t i = 0; i < block->count; i++) {
-        events[i] = bytes_at(block->bytes + offset, block->places[i].size);
-        offset += block->places[i].size;
+        events[i] = bytes_at(block->bytes + offset, block->slots[i].size);
+        offset += block->slots[i].size;
     }
     message.group = bytes_at(chain->group, strlen(chain->group));
     message.n_events = block->count;

@@ -28,10 +28,10 @@ static uint64_t maintenance_left_ns(const struct bw_operator_view *view, uint64_
 }
 
 /* The one that ends first, of the group or of a site of it. */
-static uint32_t least_maintenance_ms(const struct bw_operator_view *view, int place)
+static uint32_t least_maintenance_ms(const struct bw_operator_view *view, int index)
 {
-    const struct bw_group *group = &view->machine->cluster->groups[place];
-    const struct bw_watch *watch = &view->machine->watches[place];
+    const struct bw_group *group = &view->machine->cluster->groups[index];
+    const struct bw_watch *watch = &view->machine->watches[index];
     uint64_t least_ns = maintenance_left_ns(view, group->group_maintenance_ms,
                                             watch->group_maintenance_applied);
 
@@ -45,24 +45,24 @@ static uint32_t least_maintenance_ms(const struct bw_operator_view *view, int pl
     return (uint32_t)(least_ns / BW_NS_PER_MS < UINT32_MAX ? least_ns / BW_NS_PER_MS : UINT32_MAX);
 }
 
-static void look_at_group(const struct bw_operator_view *view, int place,
+static void look_at_group(const struct bw_operator_view *view, int index,
                           struct bw_trouble_book *book, int64_t unix_ms)
 {
-    const struct bw_group *group = &view->machine->cluster->groups[place];
+    const struct bw_group *group = &view->machine->cluster->groups[index];
     const uint64_t freshness_ns = bw_expiry_freshness_ns(group->spec.renew_interval_ms,
                                                          group->spec.request_timeout_ms);
-    struct bw_trouble_facts facts = {.maintenance_left_ms = least_maintenance_ms(view, place)};
+    struct bw_trouble_facts facts = {.maintenance_left_ms = least_maintenance_ms(view, index)};
     struct bw_troubles troubles;
     struct bw_foretold foretold;
 
-    facts.may_fail_over = bw_view_may_fail_over(view, place, &foretold);
+    facts.may_fail_over = bw_view_may_fail_over(view, index, &foretold);
     for (uint32_t site = 0; view->callers != NULL && site < group->spec.site_count; site++)
         if (bw_callers_lack(view->callers, group->spec.sites[site].name, group->spec.name,
                             view->now, freshness_ns))
             facts.lacking |= UINT32_C(1) << site;
-    bw_troubles_of_group(group, &view->machine->watches[place], &view->machine->leadership, &facts,
+    bw_troubles_of_group(group, &view->machine->watches[index], &view->machine->leadership, &facts,
                          view->now, &troubles);
-    bw_trouble_book_note(book, (uint32_t)place, &troubles, view->now, unix_ms);
+    bw_trouble_book_note(book, (uint32_t)index, &troubles, view->now, unix_ms);
 }
 
 static void look_at_cluster(const struct bw_operator_view *view, struct bw_trouble_book *book,
@@ -90,16 +90,16 @@ _Static_assert(BW_WITNESSES_MAX <= BW_TROUBLE_SUBJECTS_MAX, "each witness is a s
 
 /* To the script of on_event; what finds no room there is told at a later look. `group` NULL: the
  * witnesses'. */
-static void tell(struct bw_program *program, uint32_t place, const struct bw_group *group)
+static void tell(struct bw_program *program, uint32_t index, const struct bw_group *group)
 {
     const struct bw_leadership *leadership = &program->machine.core.leadership;
     const struct bw_instant now = bw_clock_now();
-    struct bw_trouble_entry *entry = bw_trouble_book_untold(program->alarms, place, leadership,
+    struct bw_trouble_entry *entry = bw_trouble_book_untold(program->alarms, index, leadership,
                                                             now);
 
     while (entry != NULL && bw_on_event_tell_alarm(program, group, entry, false)) {
         bw_trouble_note_told(entry, leadership, now);
-        entry = bw_trouble_book_untold(program->alarms, place, leadership, now);
+        entry = bw_trouble_book_untold(program->alarms, index, leadership, now);
     }
 }
 
@@ -127,13 +127,13 @@ void bw_alarms_look(struct bw_program *program)
 }
 
 /* What a site has just said is on people's screens before its turn comes. */
-static void look_now(struct bw_program *program, int place)
+static void look_now(struct bw_program *program, int index)
 {
     const struct bw_scope everything = {.is_everything = true};
     struct bw_operator_view view;
 
     bw_operator_look(program, &everything, &view);
-    look_at_group(&view, place, program->alarms, bw_clock_wall().unix_ms);
+    look_at_group(&view, index, program->alarms, bw_clock_wall().unix_ms);
 }
 
 /* ---- POST /v1/groups/{name}/ack ---- */
@@ -161,10 +161,10 @@ static void read_ack(const json_t *body, void *into, struct bw_json_problems *pr
 }
 
 /* NULL: why not is in `diag`. */
-static struct bw_trouble_entry *find(struct bw_program *program, int place, const struct ack *ack,
+static struct bw_trouble_entry *find(struct bw_program *program, int index, const struct ack *ack,
                                      struct bw_diag *diag)
 {
-    const struct bw_group *group = &program->machine.cluster.groups[place];
+    const struct bw_group *group = &program->machine.cluster.groups[index];
     struct bw_trouble_entry *entry;
     enum bw_trouble trouble;
 
@@ -178,7 +178,7 @@ static struct bw_trouble_entry *find(struct bw_program *program, int place, cons
                           "somebody has changed the group meanwhile; look again");
         return NULL;
     }
-    entry = bw_trouble_book_find(program->alarms, (uint32_t)place, ack->site, trouble);
+    entry = bw_trouble_book_find(program->alarms, (uint32_t)index, ack->site, trouble);
     if (entry == NULL)
         (void)bw_diag_set(diag, BW_ERR_REFUSED, "%s%s%s has no alarm %s now%s", group->spec.name,
                           ack->site[0] != '\0' ? " at " : "", ack->site, ack->alarm,
@@ -193,12 +193,12 @@ static json_t *step(int number, const char *text)
     return json_pack("{s:i, s:s, s:n}", "number", number, "text", text, "within_ms");
 }
 
-static void answer_plan(struct bw_program *program, struct bw_http_request *request, int place,
+static void answer_plan(struct bw_program *program, struct bw_http_request *request, int index,
                         const struct ack *ack)
 {
-    const struct bw_group *group = &program->machine.cluster.groups[place];
+    const struct bw_group *group = &program->machine.cluster.groups[index];
     struct bw_diag diag = {0};
-    const bool is_possible = find(program, place, ack, &diag) != NULL;
+    const bool is_possible = find(program, index, ack, &diag) != NULL;
     json_t *steps = json_array();
 
     if (is_possible) {
@@ -217,12 +217,12 @@ static void answer_plan(struct bw_program *program, struct bw_http_request *requ
                                  is_possible ? NULL : diag.text, "steps", steps));
 }
 
-static void acknowledge(struct bw_program *program, struct bw_http_request *request, int place,
+static void acknowledge(struct bw_program *program, struct bw_http_request *request, int index,
                         const struct ack *ack)
 {
-    const char *name = program->machine.cluster.groups[place].spec.name;
+    const char *name = program->machine.cluster.groups[index].spec.name;
     struct bw_diag diag = {0};
-    struct bw_trouble_entry *entry = find(program, place, ack, &diag);
+    struct bw_trouble_entry *entry = find(program, index, ack, &diag);
 
     if (entry == NULL) {
         bw_operator_refuse_err(program, request, diag.err, diag.text);
@@ -234,7 +234,7 @@ static void acknowledge(struct bw_program *program, struct bw_http_request *requ
                 "group=%s alarm=%s site=%s by=%s remote=%s text=%s", name, ack->alarm,
                 bw_log_quote(ack->site), bw_log_quote(ack->by), request->remote,
                 bw_log_quote(ack->text));
-    (void)bw_on_event_tell_alarm(program, &program->machine.cluster.groups[place], entry,
+    (void)bw_on_event_tell_alarm(program, &program->machine.cluster.groups[index], entry,
                                  true); /* where it has no room: status has it */
     bw_operator_answer(request, 200,
                        json_pack("{s:s, s:s, s:s, s:I}", "schema", "breakwater.changed/v1", "group",
@@ -247,17 +247,17 @@ void bw_operator_on_ack(struct bw_http_request *request, void *user)
     struct bw_program *program = user;
     struct ack ack = {0};
     bool is_plan = false;
-    int place;
+    int index;
 
     if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan) ||
         !bw_operator_read_order(request, ack.by, read_ack, &ack))
         return;
-    place = bw_operator_find_group(program, request);
-    if (place < 0)
+    index = bw_operator_find_group(program, request);
+    if (index < 0)
         return;
-    look_now(program, place);
+    look_now(program, index);
     if (is_plan)
-        answer_plan(program, request, place, &ack);
+        answer_plan(program, request, index, &ack);
     else
-        acknowledge(program, request, place, &ack);
+        acknowledge(program, request, index, &ack);
 }

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The place of the same agent, else a free one, else that of the one heard longest ago. */
-static struct bw_caller *place_for(struct bw_callers *callers, const struct bw_sync *sync)
+/* The slot of the same agent, else a free one, else that of the one heard longest ago. */
+static struct bw_caller *slot_for(struct bw_callers *callers, const struct bw_sync *sync)
 {
     struct bw_caller *best = &callers->list[0];
 
@@ -30,7 +30,7 @@ static void forget(struct bw_caller *caller)
 void bw_callers_note(struct bw_callers *callers, const struct bw_sync *sync,
                      struct bw_instant received)
 {
-    struct bw_caller *caller = place_for(callers, sync);
+    struct bw_caller *caller = slot_for(callers, sync);
 
     if (caller->groups == NULL || caller->group_count != sync->group_count) {
         forget(caller);

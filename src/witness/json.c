@@ -481,12 +481,12 @@ static json_t *time_or_null(int64_t unix_ms)
 
 /* Of a group and its sites, or of the cluster and its witnesses: what is on, and what was lately.
  */
-static json_t *alarms_json(const struct bw_operator_view *view, uint32_t place)
+static json_t *alarms_json(const struct bw_operator_view *view, uint32_t index)
 {
     json_t *list = json_array();
 
     for (const struct bw_trouble_entry *entry =
-             view->alarms != NULL ? bw_trouble_book_first(view->alarms, place) : NULL;
+             view->alarms != NULL ? bw_trouble_book_first(view->alarms, index) : NULL;
          entry != NULL; entry = bw_trouble_book_next(view->alarms, entry))
         list = bw_json_append(
             list,

@@ -18,8 +18,9 @@ struct look {
     struct bw_roster_member asked;
 };
 
-/* The place of the one that was asked; NULL: it has none any more, or another one's words are in it. */
-static struct bw_applicant *place_of(const struct look *look)
+/* The slot of the one that was asked; NULL: it has none any more, or another one's words are in it.
+ */
+static struct bw_applicant *slot_of(const struct look *look)
 {
     struct bw_members *members = &look->program->members;
 
@@ -45,7 +46,7 @@ static bool is_no_http(const struct bw_http_answer *answer)
 static void on_looked(void *user, const struct bw_http_answer *answer)
 {
     struct look *look = user;
-    struct bw_applicant *applicant = look->program->is_closing ? NULL : place_of(look);
+    struct bw_applicant *applicant = look->program->is_closing ? NULL : slot_of(look);
 
     if (applicant != NULL && is_no_http(answer)) {
         applicant->look = BW_LOOK_FAILED;

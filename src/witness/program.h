@@ -102,7 +102,7 @@ struct bw_applicant {
     char version[BW_VERSION_TEXT_MAX + 1];
     uint32_t level;
     uint32_t election_timeout_ms; /* 0: it is of a release that does not say */
-    uint64_t heard_ms; /* uv_now; 0: an empty place */
+    uint64_t heard_ms;            /* uv_now; 0: an empty slot */
     bool is_refused;   /* it cannot be added as it is: `why` */
     enum bw_look look;
     char why[BW_APPLICANT_WHY_BYTES]; /* of one that is refused, and of a look that has failed */

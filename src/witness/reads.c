@@ -60,8 +60,8 @@ static const struct bw_person *reader_of(const struct bw_scope *scope)
 }
 
 /* Where the newest of that kind is kept for such a reader. */
-static struct bw_read_body **place_of(struct bw_reads *reads, enum bw_read kind,
-                                      const struct bw_scope *scope)
+static struct bw_read_body **slot_of(struct bw_reads *reads, enum bw_read kind,
+                                     const struct bw_scope *scope)
 {
     return &reads->current[kind][scope->is_everything ? 0 : 1];
 }
@@ -88,7 +88,7 @@ static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind,
         reads->oldest = kept;
     reads->newest = kept;
     reads->bytes += body->size;
-    *place_of(reads, kind, scope) = kept;
+    *slot_of(reads, kind, scope) = kept;
     trim(program);
     return kept; /* NOLINT(clang-analyzer-unix.Malloc): what is current is not trimmed */
 }
@@ -162,7 +162,7 @@ void bw_reads_answer(struct bw_program *program, struct bw_http_request *request
 {
     struct bw_reads *reads = &program->reads;
     const struct bw_scope scope = bw_people_scope_of(program, request);
-    struct bw_read_body *kept = *place_of(reads, kind, &scope);
+    struct bw_read_body *kept = *slot_of(reads, kind, &scope);
 
     if (has_budget(reads)) {
         kept = make(program, kind, &scope, argument, write);

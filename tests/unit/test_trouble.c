@@ -175,13 +175,13 @@ static void two_sites_that_serve_are_said_in_every_mode(void **state)
 
 /* ---- the book ---- */
 
-static void note(uint32_t place, const char *of, const char *subject, uint32_t bits, uint64_t s)
+static void note(uint32_t index, const char *of, const char *subject, uint32_t bits, uint64_t s)
 {
     struct bw_troubles troubles = {.of = of, .count = 1};
 
     troubles.list[0].subject = subject;
     troubles.list[0].bits = bits;
-    bw_trouble_book_note(book, place, &troubles,
+    bw_trouble_book_note(book, index, &troubles,
                          (struct bw_instant){s * BW_NS_PER_S, s * BW_NS_PER_S}, (int64_t)s * 1000);
 }
 
@@ -284,11 +284,11 @@ static void the_book_is_bounded(void **state)
     (void)state;
     note(0, "g0", "dc-a", all, 1);
     note(0, "g0", "dc-a", 0, 2);
-    for (uint32_t place = 1; place < BW_GROUPS_MAX; place++) {
+    for (uint32_t index = 1; index < BW_GROUPS_MAX; index++) {
         char name[16];
 
-        (void)snprintf(name, sizeof name, "g%u", place);
-        note(place, name, "dc-a", all, 3);
+        (void)snprintf(name, sizeof name, "g%u", index);
+        note(index, name, "dc-a", all, 3);
     }
     assert_null(bw_trouble_book_first(book, 0));
     for (uint32_t i = 0; i < BW_TROUBLES_MAX; i++)

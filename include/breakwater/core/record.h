@@ -136,7 +136,7 @@ struct bw_record_codec {
 /* ---- the record ---- */
 
 /* What is known of an event without decoding it; in no snapshot. */
-struct bw_record_place {
+struct bw_record_slot {
     uint64_t index;
     uint16_t size;
     uint8_t kind; /* enum bw_record_kind */
@@ -148,7 +148,7 @@ struct bw_record_block {
     uint16_t used;  /* of BW_RECORD_BLOCK_BYTES: what its events take in a snapshot */
     uint16_t size;  /* of `bytes`: the same without what they have there beside */
     uint16_t count; /* events, BW_RECORD_BLOCK_EVENTS_MAX at most */
-    struct bw_record_place places[BW_RECORD_BLOCK_EVENTS_MAX];
+    struct bw_record_slot slots[BW_RECORD_BLOCK_EVENTS_MAX];
     uint8_t bytes[BW_RECORD_BLOCK_BYTES];
 };
 

@@ -163,12 +163,12 @@ struct bw_trouble_entry {
         bool has_at;
         struct bw_instant at;
     } told;
-    uint32_t next; /* of the same place: its number, counted from 1; 0: none */
+    uint32_t next; /* of the same chain: its number, counted from 1; 0: none */
 };
 /* Over for so long it is forgotten; sooner where there is no room. */
 #define BW_TROUBLE_KEPT_NS (24 * 3600 * BW_NS_PER_S)
 #define BW_TROUBLES_MAX    4096
-#define BW_TROUBLE_PLACES  (BW_GROUPS_MAX + 1) /* of groups, and the cluster's */
+#define BW_TROUBLE_CHAINS  (BW_GROUPS_MAX + 1) /* of groups, and the cluster's */
 #define BW_TROUBLE_CLUSTER BW_GROUPS_MAX
 /* All zero it is empty, and only what is in use of it is ever touched: of calloc it takes 4 MiB of
  * address space, and as much memory as there were alarms. */
@@ -176,7 +176,7 @@ struct bw_trouble_book {
     struct {
         char of[BW_NAME_MAX + 1];
         uint32_t first; /* as `next` */
-    } places[BW_TROUBLE_PLACES];
+    } chains[BW_TROUBLE_CHAINS];
     struct bw_trouble_entry entries[BW_TROUBLES_MAX];
     uint32_t dropped; /* alarms for which there was no room */
     struct {          /* until when others told of them; trouble_told.c */
@@ -186,18 +186,18 @@ struct bw_trouble_book {
     } led;
 };
 _Static_assert(sizeof(struct bw_trouble_book) <= 4 << 20, "what is said above");
-/* What is so at `place` now: begins and ends. Of another group than was there before all is
+/* What is so at `index` now: begins and ends. Of another group than was there before all is
  * forgotten. */
-void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t place,
+void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t index,
                           const struct bw_troubles *troubles, struct bw_instant now,
                           int64_t unix_ms);
-/* The first of a place, and the one after; NULL: none. */
+/* The first of a chain, and the one after; NULL: none. */
 const struct bw_trouble_entry *bw_trouble_book_first(const struct bw_trouble_book *book,
-                                                     uint32_t place);
+                                                     uint32_t index);
 const struct bw_trouble_entry *bw_trouble_book_next(const struct bw_trouble_book *book,
                                                     const struct bw_trouble_entry *entry);
 /* The one that is on; NULL: it is not. */
-struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint32_t place,
+struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint32_t index,
                                               const char *subject, enum bw_trouble trouble);
 
 /* ---- who is told ---- */
@@ -210,11 +210,11 @@ struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint
 /* Before each look: whether this witness knows a leader, itself or another. */
 void bw_trouble_book_led(struct bw_trouble_book *book, const struct bw_leadership *leadership,
                          bool is_led, struct bw_instant now);
-/* The next of a place of which whoever leads has to tell that it began, or that it is over (is_on
+/* The next of a chain of which whoever leads has to tell that it began, or that it is over (is_on
  * says which); NULL: none, or this witness does not lead. What was so BW_TROUBLE_HANDOVER_NS before
  * the newest time at which it knew the leader before it counts as told by that one; what came later
  * may be told by both. */
-struct bw_trouble_entry *bw_trouble_book_untold(struct bw_trouble_book *book, uint32_t place,
+struct bw_trouble_entry *bw_trouble_book_untold(struct bw_trouble_book *book, uint32_t index,
                                                 const struct bw_leadership *leadership,
                                                 struct bw_instant now);
 /* It was told, as it is. */
