@@ -387,7 +387,7 @@ static int check_values(struct task *task)
     return BW_EXIT_FINE;
 }
 
-static int torment(const struct bw_cli_command *command, int argc, char **argv)
+static int play(const struct bw_cli_command *command, int argc, char **argv)
 {
     struct task task = {.command = command,
                         .values = {.sites = 2,
@@ -430,17 +430,17 @@ static int torment(const struct bw_cli_command *command, int argc, char **argv)
 
 static int run_verb(int argc, char **argv)
 {
-    return torment(&run_command, argc, argv);
+    return play(&run_command, argc, argv);
 }
 
 static int random_verb(int argc, char **argv)
 {
-    return torment(&random_command, argc, argv);
+    return play(&random_command, argc, argv);
 }
 
 static int members_verb(int argc, char **argv)
 {
-    return torment(&members_command, argc, argv);
+    return play(&members_command, argc, argv);
 }
 
 static int list_verb(int argc, char **argv)

@@ -1,7 +1,7 @@
 /* operator.h - operators in the simulator; what they do is drawn with the plan (sim_operator_acts).
  */
-#ifndef BW_SIM_PEOPLE_H
-#define BW_SIM_PEOPLE_H
+#ifndef BW_SIM_OPERATOR_H
+#define BW_SIM_OPERATOR_H
 
 #include "plan.h"
 #include "witness.h"

@@ -7,7 +7,7 @@
 #define RULES_BYTES 128
 
 /* What a line is about. */
-struct trace {
+struct subject {
     struct bw_log *log;
     const struct bw_agent_step *step;
     const struct bw_site *site;
@@ -32,16 +32,16 @@ static void rules_of(const struct bw_site_actions *actions, char out_rules[RULES
     }
 }
 
-static uint64_t left_ms(const struct trace *trace)
+static uint64_t left_ms(const struct subject *subject)
 {
-    return bw_instant_left_ns(trace->now, trace->site->lease.end) / BW_NS_PER_MS;
+    return bw_instant_left_ns(subject->now, subject->site->lease.end) / BW_NS_PER_MS;
 }
 
 /* ---- what came ------------------------------------------------------------------------------- */
 
-static void say_run_ended(const struct trace *trace, const struct bw_guard_run_ended *ended)
+static void say_run_ended(const struct subject *subject, const struct bw_guard_run_ended *ended)
 {
-    struct bw_log *log = trace->log;
+    struct bw_log *log = subject->log;
     const bool is_action = bw_action_is_action(ended->action);
     const bool is_fine = ended->result == BW_RUN_OK;
     const enum bw_log_level level = !is_action ? BW_LOG_DEBUG : is_fine ? BW_LOG_INFO : BW_LOG_WARN;
@@ -49,37 +49,38 @@ static void say_run_ended(const struct trace *trace, const struct bw_guard_run_e
     bw_log_write(log, level, "run.ended",
                  "group=%s epoch=%" PRIu64 " action=%s result=%s refusal=%s exit_status=%d "
                  "took_ms=%" PRIu32 " line=%s",
-                 trace->site->group, ended->epoch, bw_action_word(ended->action),
+                 subject->site->group, ended->epoch, bw_action_word(ended->action),
                  bw_run_result_word(ended->result), bw_refusal_word(ended->refusal),
                  ended->exit_status, ended->duration_ms, bw_log_quote(ended->line));
 }
 
-static void say_message(const struct trace *trace, const struct bw_guard_message *message)
+static void say_message(const struct subject *subject, const struct bw_guard_message *message)
 {
-    struct bw_log *log = trace->log;
-    const char *group = trace->site->group;
+    struct bw_log *log = subject->log;
+    const char *group = subject->site->group;
 
     switch (message->kind) {
     case BW_GUARD_MESSAGE_RUN_BEGUN:
         if (bw_action_is_action(message->begun.action) && message->begun.steps.count == 0)
             bw_log_info(log, message->begun.action == BW_ACTION_START ? "start.begun" : "run.begun",
                         "group=%s epoch=%" PRIu64 " action=%s at_boot_ns=%" PRIu64, group,
-                        message->epoch, bw_action_word(message->begun.action), trace->now.boot_ns);
+                        message->epoch, bw_action_word(message->begun.action),
+                        subject->now.boot_ns);
         break;
     case BW_GUARD_MESSAGE_RUN_ENDED:
-        say_run_ended(trace, &message->ended);
+        say_run_ended(subject, &message->ended);
         break;
     case BW_GUARD_MESSAGE_FENCE_BEGUN:
         bw_log_warn(log, "fence.begun",
                     "group=%s epoch=%" PRIu64 " by=guard left_ms=%" PRIu64 " at_boot_ns=%" PRIu64,
-                    group, message->epoch, left_ms(trace), trace->now.boot_ns);
+                    group, message->epoch, left_ms(subject), subject->now.boot_ns);
         break;
     case BW_GUARD_MESSAGE_FENCE_ENDED:
         bw_log_write(log, message->fence.ok ? BW_LOG_WARN : BW_LOG_ERROR, "fence.ended",
                      "group=%s epoch=%" PRIu64 " by=guard ok=%s took_ms=%" PRIu32
                      " at_boot_ns=%" PRIu64,
                      group, message->epoch, message->fence.ok ? "yes" : "no",
-                     message->fence.duration_ms, trace->now.boot_ns);
+                     message->fence.duration_ms, subject->now.boot_ns);
         break;
     case BW_GUARD_MESSAGE_ARM_REFUSED:
     case BW_GUARD_MESSAGE_END_REFUSED:
@@ -112,35 +113,35 @@ static void say_message(const struct trace *trace, const struct bw_guard_message
     }
 }
 
-static void say_event(const struct trace *trace)
+static void say_event(const struct subject *subject)
 {
-    const struct bw_site_event *event = trace->step->event;
-    struct bw_log *log = trace->log;
-    const char *group = trace->site->group;
+    const struct bw_site_event *event = subject->step->event;
+    struct bw_log *log = subject->log;
+    const char *group = subject->site->group;
 
     switch (event->kind) {
     case BW_SITE_EVENT_CONFIRMED:
         bw_log_debug(log, "renewal.confirmed",
                      "group=%s epoch=%" PRIu64 " number=%" PRIu64 " sent_boot_ns=%" PRIu64
                      " at_boot_ns=%" PRIu64,
-                     group, event->epoch, event->number, event->sent.boot_ns, trace->now.boot_ns);
+                     group, event->epoch, event->number, event->sent.boot_ns, subject->now.boot_ns);
         break;
     case BW_SITE_EVENT_GUARD_MESSAGE:
-        say_message(trace, event->message);
+        say_message(subject, event->message);
         break;
     case BW_SITE_EVENT_MIRROR_READ:
-        bw_log_write(log, trace->step->is_mirror_news ? BW_LOG_WARN : BW_LOG_DEBUG, "mirror.read",
+        bw_log_write(log, subject->step->is_mirror_news ? BW_LOG_WARN : BW_LOG_DEBUG, "mirror.read",
                      "group=%s ok=%s epoch=%" PRIu64 " left_ms=%" PRIu64, group,
                      event->ok ? "yes" : "no", event->mirror_epoch,
-                     bw_instant_left_ns(trace->now, event->mirror_end) / BW_NS_PER_MS);
+                     bw_instant_left_ns(subject->now, event->mirror_end) / BW_NS_PER_MS);
         break;
     case BW_SITE_EVENT_OWN_FENCE_ENDED:
         bw_log_write(log, event->ok ? BW_LOG_WARN : BW_LOG_ERROR, "fence.ended",
                      "group=%s epoch=%" PRIu64 " by=agent ok=%s at_boot_ns=%" PRIu64, group,
-                     event->epoch, event->ok ? "yes" : "no", trace->now.boot_ns);
+                     event->epoch, event->ok ? "yes" : "no", subject->now.boot_ns);
         break;
     case BW_SITE_EVENT_REMOTE_FENCE: /* said again with each answer */
-        if (strstr(trace->rules, "S50") != NULL)
+        if (strstr(subject->rules, "S50") != NULL)
             bw_log_warn(log, "fence.asked",
                         "group=%s epoch=%" PRIu64 " site=%s term=%" PRIu64 " number=%" PRIu64,
                         group, event->ask->epoch, event->ask->site, event->ask->term,
@@ -162,76 +163,77 @@ static void say_event(const struct trace *trace)
 
 /* ---- what changed ---------------------------------------------------------------------------- */
 
-static void say_order(const struct trace *trace)
+static void say_order(const struct subject *subject)
 {
-    const struct bw_order *order = &trace->site->order;
+    const struct bw_order *order = &subject->site->order;
 
-    if (order->index == trace->before->order_index && order->kind == trace->before->order_kind)
+    if (order->index == subject->before->order_index && order->kind == subject->before->order_kind)
         return;
-    bw_log_info(trace->log, "order.received",
+    bw_log_info(subject->log, "order.received",
                 "group=%s order=%s index=%" PRIu64 " epoch=%" PRIu64
                 " reason=%s planned=%s adopt=%s closed=%s previous_site=%s rules=%s "
                 "at_boot_ns=%" PRIu64,
-                trace->site->group, bw_order_word(order->kind), order->index, order->epoch,
+                subject->site->group, bw_order_word(order->kind), order->index, order->epoch,
                 bw_reason_word(order->reason), order->planned ? "yes" : "no",
                 order->adopt ? "yes" : "no", order->closed ? "yes" : "no",
-                bw_log_quote(order->previous_site), trace->rules, trace->now.boot_ns);
+                bw_log_quote(order->previous_site), subject->rules, subject->now.boot_ns);
 }
 
-static void say_lease(const struct trace *trace)
+static void say_lease(const struct subject *subject)
 {
-    const struct bw_site *site = trace->site;
-    const bool is_alive = bw_lease_is_alive(&site->lease, trace->now);
-    struct bw_log *log = trace->log;
+    const struct bw_site *site = subject->site;
+    const bool is_alive = bw_lease_is_alive(&site->lease, subject->now);
+    struct bw_log *log = subject->log;
 
-    if (is_alive && !trace->before->lease_alive)
+    if (is_alive && !subject->before->lease_alive)
         bw_log_info(log, "lease.first",
                     "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64 " at_boot_ns=%" PRIu64,
-                    trace->site->group, site->memory.epoch, left_ms(trace),
-                    trace->now.boot_ns);
-    if (!is_alive && trace->before->lease_alive)
+                    subject->site->group, site->memory.epoch, left_ms(subject),
+                    subject->now.boot_ns);
+    if (!is_alive && subject->before->lease_alive)
         bw_log_warn(log, "lease.ended", "group=%s epoch=%" PRIu64 " rules=%s at_boot_ns=%" PRIu64,
-                    trace->site->group, trace->before->epoch, trace->rules, trace->now.boot_ns);
+                    subject->site->group, subject->before->epoch, subject->rules,
+                    subject->now.boot_ns);
 }
 
-static void say_alarms(const struct trace *trace)
+static void say_alarms(const struct subject *subject)
 {
-    const uint32_t changed = trace->site->alarms ^ trace->before->alarms;
+    const uint32_t changed = subject->site->alarms ^ subject->before->alarms;
 
     for (uint32_t alarm = 0; alarm < 32; alarm++) {
-        const bool is_on = (trace->site->alarms >> alarm & 1) != 0;
+        const bool is_on = (subject->site->alarms >> alarm & 1) != 0;
 
         if ((changed >> alarm & 1) != 0)
-            bw_log_write(trace->log, is_on ? BW_LOG_ERROR : BW_LOG_INFO,
+            bw_log_write(subject->log, is_on ? BW_LOG_ERROR : BW_LOG_INFO,
                          is_on ? "alarm.raised" : "alarm.cleared", "group=%s alarm=%s",
-                         trace->site->group, bw_alarm_word((enum bw_alarm)alarm));
+                         subject->site->group, bw_alarm_word((enum bw_alarm)alarm));
     }
 }
 
-static void say_tenure(const struct trace *trace)
+static void say_tenure(const struct subject *subject)
 {
-    const struct bw_site *site = trace->site;
-    struct bw_log *log = trace->log;
-    const char *group = trace->site->group;
+    const struct bw_site *site = subject->site;
+    struct bw_log *log = subject->log;
+    const char *group = subject->site->group;
 
-    if (site->tenure != trace->before->tenure)
+    if (site->tenure != subject->before->tenure)
         bw_log_info(log, "tenure.changed", "group=%s epoch=%" PRIu64 " from=%s to=%s rules=%s",
-                    group, site->memory.epoch, bw_tenure_word(trace->before->tenure),
-                    bw_tenure_word(site->tenure), trace->rules);
-    if (site->tenure == BW_TENURE_SERVING && trace->before->tenure != BW_TENURE_SERVING)
+                    group, site->memory.epoch, bw_tenure_word(subject->before->tenure),
+                    bw_tenure_word(site->tenure), subject->rules);
+    if (site->tenure == BW_TENURE_SERVING && subject->before->tenure != BW_TENURE_SERVING)
         bw_log_info(log, "service.serving", "group=%s epoch=%" PRIu64 " at_boot_ns=%" PRIu64, group,
-                    site->memory.epoch, trace->now.boot_ns);
+                    site->memory.epoch, subject->now.boot_ns);
     if (site->memory.given_back &&
-        (!trace->before->given_back || site->memory.epoch != trace->before->epoch))
+        (!subject->before->given_back || site->memory.epoch != subject->before->epoch))
         bw_log_info(log, "epoch.given_back",
                     "group=%s epoch=%" PRIu64 " reason=%s past_no_return=%s position=%s rules=%s "
                     "at_boot_ns=%" PRIu64,
                     group, site->memory.epoch, bw_reason_word(site->memory.reason),
                     site->memory.past_no_return ? "yes" : "no", bw_log_quote(site->memory.position),
-                    trace->rules, trace->now.boot_ns);
-    if (site->memory.enforced != trace->before->enforced)
+                    subject->rules, subject->now.boot_ns);
+    if (site->memory.enforced != subject->before->enforced)
         bw_log_info(log, "group.enforced", "group=%s enforced=%s rules=%s", group,
-                    site->memory.enforced ? "yes" : "no", trace->rules);
+                    site->memory.enforced ? "yes" : "no", subject->rules);
 }
 
 static const char *override_word(enum bw_site_override override)
@@ -245,58 +247,58 @@ static const char *override_word(enum bw_site_override override)
     return words[override];
 }
 
-static void say_override(const struct trace *trace)
+static void say_override(const struct subject *subject)
 {
-    const struct bw_site *site = trace->site;
+    const struct bw_site *site = subject->site;
 
-    if (site->override != trace->before->override)
-        bw_log_warn(trace->log, "override.changed",
+    if (site->override != subject->before->override)
+        bw_log_warn(subject->log, "override.changed",
                     "group=%s from=%s to=%s epoch=%" PRIu64 " rules=%s at_boot_ns=%" PRIu64,
-                    site->group, override_word(trace->before->override),
-                    override_word(site->override), site->memory.epoch, trace->rules,
-                    trace->now.boot_ns);
+                    site->group, override_word(subject->before->override),
+                    override_word(site->override), site->memory.epoch, subject->rules,
+                    subject->now.boot_ns);
 }
 
-static void say_second(const struct trace *trace)
+static void say_second(const struct subject *subject)
 {
-    const enum bw_second_word word = trace->site->second;
+    const enum bw_second_word word = subject->site->second;
 
-    if (word != trace->before->second)
-        bw_log_write(trace->log, word == BW_SECOND_IS_SEEN ? BW_LOG_INFO : BW_LOG_WARN,
-                     "second.changed", "group=%s from=%s to=%s epoch=%" PRIu64, trace->site->group,
-                     bw_second_word(trace->before->second), bw_second_word(word),
-                     trace->site->memory.epoch);
+    if (word != subject->before->second)
+        bw_log_write(subject->log, word == BW_SECOND_IS_SEEN ? BW_LOG_INFO : BW_LOG_WARN,
+                     "second.changed", "group=%s from=%s to=%s epoch=%" PRIu64,
+                     subject->site->group, bw_second_word(subject->before->second),
+                     bw_second_word(word), subject->site->memory.epoch);
 }
 
-static void say_own_fence(const struct trace *trace)
+static void say_own_fence(const struct subject *subject)
 {
-    const struct bw_site_actions *actions = trace->step->actions;
+    const struct bw_site_actions *actions = subject->step->actions;
 
     for (uint32_t i = 0; i < actions->count; i++)
         if (actions->list[i].kind == BW_SITE_ACTION_OWN_FENCE)
-            bw_log_warn(trace->log, "fence.begun",
+            bw_log_warn(subject->log, "fence.begun",
                         "group=%s epoch=%" PRIu64 " by=agent rule=%s at_boot_ns=%" PRIu64,
-                        trace->site->group, actions->list[i].epoch, actions->list[i].rule,
-                        trace->now.boot_ns);
+                        subject->site->group, actions->list[i].epoch, actions->list[i].rule,
+                        subject->now.boot_ns);
 }
 
 void bw_agent_say_step(struct bw_agent *agent, const struct bw_agent_step *step)
 {
-    struct trace trace = {.log = &agent->log,
-                          .step = step,
-                          .site = step->site,
-                          .before = step->before,
-                          .now = step->now};
+    struct subject subject = {.log = &agent->log,
+                              .step = step,
+                              .site = step->site,
+                              .before = step->before,
+                              .now = step->now};
 
-    rules_of(step->actions, trace.rules);
-    say_event(&trace);
-    say_order(&trace);
-    say_lease(&trace);
-    say_alarms(&trace);
-    say_tenure(&trace);
-    say_override(&trace);
-    say_second(&trace);
-    say_own_fence(&trace);
+    rules_of(step->actions, subject.rules);
+    say_event(&subject);
+    say_order(&subject);
+    say_lease(&subject);
+    say_alarms(&subject);
+    say_tenure(&subject);
+    say_override(&subject);
+    say_second(&subject);
+    say_own_fence(&subject);
 }
 
 /* ---- witnesses, the guard, the disk ----------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* columns.h - columns for people: status and history as text. Never colour: each state is a word.
  */
-#ifndef BW_CLI_TEXT_TABLE_H
-#define BW_CLI_TEXT_TABLE_H
+#ifndef BW_CLI_COLUMNS_H
+#define BW_CLI_COLUMNS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -36,9 +36,9 @@ static const struct bw_applicant *find_applicant(const struct bw_program *progra
     return NULL;
 }
 
-/* Its own place, an empty one, that of one that is gone, or of one that is refused, if this one is
+/* Its own slot, an empty one, that of one that is gone, or of one that is refused, if this one is
  * not. NULL: all are taken. */
-static struct bw_applicant *place_of(struct bw_program *program, const struct bw_applicant *said)
+static struct bw_applicant *slot_of(struct bw_program *program, const struct bw_applicant *said)
 {
     struct bw_applicant *found = NULL;
 
@@ -54,34 +54,34 @@ static struct bw_applicant *place_of(struct bw_program *program, const struct bw
     return found;
 }
 
-static bool is_same(const struct bw_applicant *place, const struct bw_applicant *said)
+static bool is_same(const struct bw_applicant *slot, const struct bw_applicant *said)
 {
-    return bw_id_equal(place->member.incarnation, said->member.incarnation) &&
-           strcmp(place->member.address, said->member.address) == 0 &&
-           place->is_refused == said->is_refused;
+    return bw_id_equal(slot->member.incarnation, said->member.incarnation) &&
+           strcmp(slot->member.address, said->member.address) == 0 &&
+           slot->is_refused == said->is_refused;
 }
 
-/* What is known of a look at the same one goes on. NULL: there is no place, and it asks again. */
+/* What is known of a look at the same one goes on. NULL: there is no slot, and it asks again. */
 static struct bw_applicant *note(struct bw_program *program, const struct bw_applicant *said)
 {
-    struct bw_applicant *place = place_of(program, said);
-    const struct bw_applicant before = place != NULL ? *place : (struct bw_applicant){0};
-    const bool is_new = place != NULL && (!is_here(program, place) || !is_same(place, said));
+    struct bw_applicant *slot = slot_of(program, said);
+    const struct bw_applicant before = slot != NULL ? *slot : (struct bw_applicant){0};
+    const bool is_new = slot != NULL && (!is_here(program, slot) || !is_same(slot, said));
 
-    if (place == NULL)
+    if (slot == NULL)
         return NULL;
-    *place = *said;
-    place->heard_ms = uv_now(&program->loop);
+    *slot = *said;
+    slot->heard_ms = uv_now(&program->loop);
     if (!is_new && !said->is_refused) {
-        place->look = before.look;
-        memcpy(place->why, before.why, sizeof place->why);
+        slot->look = before.look;
+        memcpy(slot->why, before.why, sizeof slot->why);
     }
     if (is_new)
         bw_log_info(&program->log, "members.asks_to_join",
                     "name=%s id=%" PRIu64 " raft_address=%s version=%s next=%s", said->member.name,
                     said->member.id, bw_log_quote(said->member.raft), bw_log_quote(said->version),
                     bw_log_quote(said->why));
-    return place;
+    return slot;
 }
 
 /* ---- reading what it says ---- */
@@ -225,20 +225,20 @@ static const char *judge(const struct bw_program *program, const struct bw_appli
 }
 
 /* Its own words, or that they are looked at: for the answer, which it logs. */
-static const char *look_at(struct bw_program *program, struct bw_applicant *place,
+static const char *look_at(struct bw_program *program, struct bw_applicant *slot,
                            char text[BW_DIAG_TEXT_BYTES])
 {
-    const bool has_failed = place->look == BW_LOOK_FAILED;
+    const bool has_failed = slot->look == BW_LOOK_FAILED;
 
-    if (place->look == BW_LOOK_DONE)
+    if (slot->look == BW_LOOK_DONE)
         return "applicant";
     (void)snprintf(text, BW_DIAG_TEXT_BYTES, "%s",
-                   has_failed ? place->why
+                   has_failed ? slot->why
                               : "it is looked whether something answers at its address");
-    if (place->look != BW_LOOK_BEGUN)
-        bw_newcomer_look(program, place);
+    if (slot->look != BW_LOOK_BEGUN)
+        bw_newcomer_look(program, slot);
     if (has_failed)
-        place->look = BW_LOOK_FAILED; /* until it is seen to answer */
+        slot->look = BW_LOOK_FAILED; /* until it is seen to answer */
     return has_failed ? "refused" : "looked_at";
 }
 
@@ -248,7 +248,7 @@ static void take_applicant(struct bw_program *program, struct bw_http_request *r
     char text[BW_DIAG_TEXT_BYTES];
     const char *standing = judge(program, said, text);
     const bool is_applicant = strcmp(standing, "applicant") == 0;
-    struct bw_applicant *place;
+    struct bw_applicant *slot;
 
     if (is_applicant)
         (void)snprintf(text, sizeof text,
@@ -258,9 +258,9 @@ static void take_applicant(struct bw_program *program, struct bw_http_request *r
     if (strcmp(standing, "member") != 0) {
         said->is_refused = !is_applicant;
         (void)snprintf(said->why, sizeof said->why, "%.*s", (int)sizeof said->why - 1, text);
-        place = note(program, said);
-        if (place != NULL && is_applicant)
-            standing = look_at(program, place, text);
+        slot = note(program, said);
+        if (slot != NULL && is_applicant)
+            standing = look_at(program, slot, text);
     }
     answer_join(program, request, said->member.id, standing, text);
 }
@@ -279,7 +279,7 @@ static void turn_away(struct bw_program *program, struct bw_http_request *reques
         "it was made for another cluster, %s: empty its data_dir, and give `witness init "
         "--join` the --cluster-id of this one, %s",
         its, ours);
-    (void)note(program, said); /* without a place it asks again */
+    (void)note(program, said); /* without a slot it asks again */
     answer_join(program, request, said->member.id, "refused", said->why);
 }
 
@@ -675,8 +675,8 @@ static void answer_plan(struct bw_http_request *request, const struct order *ord
 
 /* ---- doing it ---- */
 
-static void carry_out(struct bw_program *program, struct bw_http_request *request,
-                      const struct order *order, struct outcome *outcome)
+static void submit_order(struct bw_program *program, struct bw_http_request *request,
+                         const struct order *order, struct outcome *outcome)
 {
     char by[BW_REASON_MAX + 1];
 
@@ -717,7 +717,7 @@ static void take_order(struct bw_http_request *request, void *user)
         if (is_plan)
             answer_plan(request, &order, &outcome);
         else
-            carry_out(program, request, &order, &outcome);
+            submit_order(program, request, &order, &outcome);
     }
     json_decref(body);
 }

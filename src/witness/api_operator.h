@@ -1,6 +1,6 @@
 /* api_operator.h - what the requests of people share. The loop's thread only. */
-#ifndef BW_WITNESS_API_PEOPLE_H
-#define BW_WITNESS_API_PEOPLE_H
+#ifndef BW_WITNESS_API_OPERATOR_H
+#define BW_WITNESS_API_OPERATOR_H
 
 #include <breakwater/witness/json.h>
 #include <breakwater/witness/spec_json.h>

@@ -570,7 +570,7 @@ void real_apply_first(struct real_cluster *cluster)
 }
 
 /* Of the service of an epoch that nobody has seen, no time says that it is over (3.4). */
-static bool is_place_known(struct real_cluster *cluster, int site)
+static bool is_reach_seen(struct real_cluster *cluster, int site)
 {
     const char *seen =
         json_string_value(json_object_get(json_object_get(cluster->group, "last"), "reach_seen"));
@@ -584,7 +584,7 @@ void real_lose_holder(struct real_cluster *cluster, int number)
     struct real_site *site = &cluster->sites[number];
     pid_t service;
 
-    real_until(cluster, is_place_known, number, "it is committed where the service was seen");
+    real_until(cluster, is_reach_seen, number, "it is committed where the service was seen");
     service = real_service(cluster, number);
     if (site->loop > 0)
         (void)real_end(&site->loop, SIGKILL);
@@ -600,7 +600,7 @@ void real_serve(struct real_cluster *cluster)
     real_start_sites(cluster);
     real_apply_first(cluster);
     real_until(cluster, real_serves, 0, "the first site serves");
-    real_until(cluster, is_place_known, 0, "it is committed where the service was seen");
+    real_until(cluster, is_reach_seen, 0, "it is committed where the service was seen");
     for (int site = 1; site < cluster->site_count; site++)
         real_until(cluster, real_is_enforced, site, "the others know of the epoch");
     assert_int_equal(real_number(cluster, "epoch"), 1);

@@ -70,8 +70,8 @@ struct bw_judge_excuse {
 };
 
 /* As above, with excuses: `out_us` is the time during which two sites without an excuse served at
- * once, `out_excused_us` the other time in which two did. A span that begins while its site is
- * excused is not late. */
+ * once, `out_excused_us` the other time in which two did. A span that begins during an excuse of
+ * its site is not late. */
 BW_MUST_CHECK enum bw_err bw_judge_overlap_excused_us(const struct bw_judge *judge,
                                                       const struct bw_judge_excuse *excuses,
                                                       size_t excuse_count, uint64_t *out_us,
