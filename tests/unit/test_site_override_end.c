@@ -1,5 +1,5 @@
-/* site: what serves by a person's word (design 3.8) is over with the first lease, or with a fence that
- * has seen the end. */
+/* site: what serves by a person's word (design 3.8) is over with the first lease, or with a fence
+ * that has seen the end. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +30,8 @@ static void it_is_adopted_untouched_and_the_record_goes_after_the_arm(void **sta
 
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
     assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
+    assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_GRANTED);
+    assert_false(world.site.kept.override_wrote); /* its epoch says so from here on */
     assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
     status(&world, "started");
     assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
@@ -72,8 +74,8 @@ static void an_adoption_that_ends_before_it_is_armed_leaves_it_serving(void **st
     assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
 }
 
-/* It was granted, and nothing of it was ever confirmed: who decides no more keeps neither a start nor
- * an end waiting. */
+/* It was granted, and nothing of it was ever confirmed: who decides no more keeps neither a start
+ * nor an end waiting. */
 static void a_grant_whose_leader_goes_is_given_back_untouched(void **state)
 {
     struct world world;
@@ -169,6 +171,7 @@ static void after_a_reboot_in_an_adoption_it_overrides_no_more(void **state)
 
     begin_with(&world, &memory);
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING); /* until that is durable */
     guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 2});
     pass(&world, 2 * WAIT_MS, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
@@ -275,6 +278,7 @@ static void an_end_is_a_fence_that_has_seen_it(void **state)
     ask_end(&world);
 
     assert_asked(&world, "RUN:fence");
+    assert_asked(&world, "SYNC");
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_PERSON);
     ended(&world, &world.sent_run, BW_RUN_FAILED, "");
@@ -320,6 +324,49 @@ static void an_end_survives_a_restart(void **state)
     assert_asked(&world, "RUN:fence");
 }
 
+/* What is tried again later keeps no end waiting. */
+static void an_end_waits_for_no_retry(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_waited(&world);
+    override_done(&world);
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    ask_end(&world);
+    assert_asked(&world, "RUN:fence");
+}
+
+/* A fence that runs already has the time of one that the end asks for (3.4). */
+static void an_end_gives_the_fence_that_runs_its_time(void **state)
+{
+    struct bw_site_memory memory;
+    struct world world;
+
+    (void)state;
+    begin_waited(&world);
+    override_done(&world);
+    world.site.guard.fence_bound_ms = 1000;
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    tick_at(&world, world.now_ms + 1000);
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    assert_asked(&world, "RUN:fence");
+    tick_at(&world, world.now_ms + 60000);
+    ask_end(&world);
+    assert_not_asked(&world, "OWN_FENCE");
+    memory = world.site.kept;
+
+    begin_with(&world, &memory); /* likewise one that is found */
+    guard_state(&world, &(struct bw_guard_state){.enforced = true,
+                                                 .epoch_seen = 1,
+                                                 .overriding = true,
+                                                 .fence_bound_ms = 1000,
+                                                 .running = BW_ACTION_FENCE,
+                                                 .running_run_id = 7});
+    assert_not_asked(&world, "OWN_FENCE");
+    assert_int_equal(world.site.running, BW_ACTION_FENCE);
+}
+
 static void without_its_guard_the_agent_ends_it(void **state)
 {
     struct world world;
@@ -362,7 +409,8 @@ static void a_guard_that_stands_still_is_not_waited_for(void **state)
            &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
     assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
-    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING); /* until its guard says so, too */
+    assert_int_equal(reported(&world).override,
+                     BW_OVERRIDE_ENDING); /* until its guard says so, too */
 }
 
 static void without_an_epoch_the_agent_ends_it_too(void **state)
@@ -414,6 +462,35 @@ static void beside_another_site_that_has_armed_it_is_fenced(void **state)
     assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
 }
 
+static void what_is_being_written_down_makes_way_for_another_site(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    ask(&world);
+    pass(&world, WAIT_MS - 100, "stopped");
+    world.save_hangs = true;
+    pass(&world, 200, "stopped");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_BEGINNING);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_ELSEWHERE);
+}
+
+/* The newest epoch is its own: what ends that ends it too. */
+static void what_is_being_adopted_yields_to_no_epoch_of_before(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    adopt(&world, 2);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 1});
+    assert_not_asked(&world, "RUN:fence");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+}
+
 /* A witness that does not lead may hear a holder whose lease has not ended: the wait is counted
  * from there. */
 static void a_lease_of_another_that_is_heard_in_the_wait_is_waited_for(void **state)
@@ -426,6 +503,7 @@ static void a_lease_of_another_that_is_heard_in_the_wait_is_waited_for(void **st
     pass(&world, WAIT_MS - 1000, "stopped");
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 1});
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
+    assert_int_equal(world.site.other_serves_epoch, 0); /* what it has to follow is said again */
     pass(&world, WAIT_MS - 200, "stopped");
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
     pass(&world, 400, "stopped");
@@ -495,11 +573,15 @@ int main(void)
         cmocka_unit_test(an_end_is_a_fence_that_has_seen_it),
         cmocka_unit_test(an_end_in_the_wait_orders_nothing),
         cmocka_unit_test(an_end_survives_a_restart),
+        cmocka_unit_test(an_end_waits_for_no_retry),
+        cmocka_unit_test(an_end_gives_the_fence_that_runs_its_time),
         cmocka_unit_test(without_its_guard_the_agent_ends_it),
         cmocka_unit_test(a_guard_that_stands_still_is_not_waited_for),
         cmocka_unit_test(without_an_epoch_the_agent_ends_it_too),
         cmocka_unit_test(an_end_beside_an_epoch_is_refused),
         cmocka_unit_test(beside_another_site_that_has_armed_it_is_fenced),
+        cmocka_unit_test(what_is_being_written_down_makes_way_for_another_site),
+        cmocka_unit_test(what_is_being_adopted_yields_to_no_epoch_of_before),
         cmocka_unit_test(a_lease_of_another_that_is_heard_in_the_wait_is_waited_for),
         cmocka_unit_test(let_go_it_is_fenced_first),
         cmocka_unit_test(a_let_go_that_it_missed_ends_it_where_nothing_serves),
