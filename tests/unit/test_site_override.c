@@ -19,6 +19,8 @@ static void refused_while_a_leader_answers_or_nothing_is_held_back(void **state)
     assert_int_equal(bw_site_judge_override(&world.site, UINT64_MAX),
                      BW_OVERRIDE_REFUSAL_NOT_ENFORCED);
     assert_int_equal(bw_site_judge_override_end(&world.site), BW_OVERRIDE_REFUSAL_NONE_TO_END);
+    ask(&world); /* it has changed since it was judged */
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
 
     begin_standby(&world);
     assert_int_equal(bw_site_judge_override(&world.site, 2999 * MS), BW_OVERRIDE_REFUSAL_WITNESSES);
@@ -112,14 +114,34 @@ static void let_go_in_the_wait_it_never_begins(void **state)
     ask(&world);
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
     assert_asked(&world, "LET_GO");
-    assert_asked(&world, "SYNC");
     assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
 
-    ask(&world); /* before the guard has let it go */
+    of.kind = BW_ORDER_STAND_BY; /* enforced again, before the guard has let it go */
+    of.index = 21;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    ask(&world);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
     from_guard(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO_DONE,
                                                   .let_go_index = 20});
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_LET_GO);
+}
+
+/* What it let serve is people's from then on (3.9). */
+static void a_guard_that_has_let_go_lets_nothing_serve_by_a_persons_word(void **state)
+{
+    struct bw_order of = {.kind = BW_ORDER_LET_GO, .index = 20, .let_go_index = 20, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    guard_state(&world,
+                &(struct bw_guard_state){.enforced = true, .epoch_seen = 1, .overriding = true});
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    from_guard(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO_DONE,
+                                                  .let_go_index = 20});
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
 }
 
 static void an_end_in_the_wait_is_no_end_of_its_own_epoch(void **state)
@@ -250,8 +272,7 @@ static void a_start_that_fails_is_reported_stopped_and_repeated(void **state)
     pass(&world, 1200, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
-    pass(&world, 1200, "stopped");
-    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_asked(&world, "RUN:start");
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     status(&world, "started");
     assert_true((reported(&world).alarms & 1u << BW_ALARM_START_FAILED) == 0);
@@ -340,7 +361,9 @@ static void a_start_is_believed_when_status_says_so(void **state)
     begin_waited(&world);
     override_done(&world);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
-    pass(&world, 4500, "stopped");
+    pass(&world, 2500, "stopped"); /* it has the time of a start */
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    pass(&world, 2000, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
     ended(&world, &world.sent_run, BW_RUN_KILLED, ""); /* and is tried again */
     world.sent_run.run.action = BW_ACTION_NONE;
@@ -486,204 +509,6 @@ static void what_the_guard_lets_serve_and_nobody_knows_of_is_fenced(void **state
     assert_false(world.site.guard.overriding);
 }
 
-/* ---- what is said of it ------------------------------------------------------------------------
- */
-
-static void assert_waits(const struct bw_site *site, uint64_t now_ms, enum bw_override_waits waits)
-{
-    uint64_t left_ns;
-
-    assert_int_equal(bw_site_override_waits(site, at_ms(now_ms), &left_ns), waits);
-    assert_int_equal(left_ns != 0, waits == BW_OVERRIDE_WAITS_LEASE);
-}
-
-static void what_it_waits_for_is_said(void **state)
-{
-    struct world world;
-    uint64_t left_ns;
-
-    (void)state;
-    begin_standby(&world);
-    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_NOTHING);
-    ask(&world);
-    assert_int_equal(bw_site_override_waits(&world.site, at_ms(world.now_ms), &left_ns),
-                     BW_OVERRIDE_WAITS_LEASE);
-    assert_int_equal(left_ns, WAIT_MS * MS);
-    begin_waited(&world);
-    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_GUARD);
-    override_done(&world);
-    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_START);
-    begin_overriding(&world);
-    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_NOTHING);
-    leader_answers(&world);
-    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_WITNESSES);
-    status(&world, "stopped"); /* only a grant starts that */
-    leader_answers(&world);
-    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_GRANT);
-    ask_end(&world);
-    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_END);
-}
-
-/* Each of these alone holds it back, and is named. */
-static void what_holds_back_its_beginning_is_said(void **state)
-{
-    struct world world;
-    struct bw_site site;
-    uint64_t due_ms;
-
-    (void)state;
-    begin_standby(&world);
-    ask(&world);
-    due_ms = world.now_ms + WAIT_MS;
-    assert_waits(&world.site, due_ms - 1, BW_OVERRIDE_WAITS_LEASE);
-    assert_waits(&world.site, due_ms, BW_OVERRIDE_WAITS_NOTHING);
-
-    site = world.site;
-    site.save = BW_SITE_SAVE_PENDING;
-    assert_waits(&site, due_ms, BW_OVERRIDE_WAITS_DISK);
-    site.service = BW_SERVICE_UNKNOWN;
-    assert_waits(&site, due_ms, BW_OVERRIDE_WAITS_STATUS);
-    site.running = BW_ACTION_STOP;
-    assert_waits(&site, due_ms, BW_OVERRIDE_WAITS_GUARD);
-    site.tenure = BW_TENURE_WAITING;
-    assert_waits(&site, due_ms, BW_OVERRIDE_WAITS_EPOCH);
-    site.tenure = BW_TENURE_STUCK;
-    assert_waits(&site, due_ms, BW_OVERRIDE_WAITS_FENCE);
-    site = world.site;
-    site.own_fence = BW_SITE_OWN_FENCE_RUNNING;
-    assert_waits(&site, due_ms, BW_OVERRIDE_WAITS_FENCE);
-    site = world.site;
-    site.fence_failed = true;
-    assert_waits(&site, due_ms, BW_OVERRIDE_WAITS_FENCE);
-    guard_lost(&world);
-    assert_waits(&world.site, due_ms, BW_OVERRIDE_WAITS_GUARD);
-}
-
-static void what_holds_back_its_start_is_said(void **state)
-{
-    struct world world;
-    struct bw_site site;
-    uint64_t now_ms;
-
-    (void)state;
-    begin_overriding(&world);
-    status(&world, "stopped");
-    leader_answers(&world);
-    now_ms = world.now_ms;
-    assert_waits(&world.site, now_ms, BW_OVERRIDE_WAITS_GRANT);
-    assert_waits(&world.site, now_ms + 2999, BW_OVERRIDE_WAITS_GRANT);
-    assert_waits(&world.site, now_ms + 3000, BW_OVERRIDE_WAITS_START);
-
-    site = world.site;
-    site.retry_at = at_ms(now_ms + 1);
-    assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
-    site = world.site;
-    site.override_clean = BW_SITE_OVERRIDE_STOP_DUE;
-    assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
-    site = world.site;
-    site.override_ran = true;
-    assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
-    site = world.site;
-    site.running = BW_ACTION_START;
-    assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
-    site.guard.overriding = false;
-    assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_GUARD);
-    site.tenure = BW_TENURE_WAITING;
-    assert_waits(&site, now_ms + WAIT_MS, BW_OVERRIDE_WAITS_WITNESSES);
-
-    site = world.site;
-    site.override_since = at_ms(now_ms); /* as after a restart (3.8) */
-    assert_waits(&site, now_ms + 3000, BW_OVERRIDE_WAITS_LEASE);
-    assert_waits(&site, now_ms + WAIT_MS, BW_OVERRIDE_WAITS_START);
-    site.service = BW_SERVICE_UNKNOWN;
-    assert_waits(&site, now_ms + WAIT_MS, BW_OVERRIDE_WAITS_STATUS);
-    guard_lost(&world);
-    assert_waits(&world.site, now_ms, BW_OVERRIDE_WAITS_GUARD);
-}
-
-/* A wait is over with the slower of the two clocks (design 1). */
-static void a_wait_is_over_once_both_clocks_say_so(void **state)
-{
-    struct bw_instant until;
-    struct world world;
-    uint64_t left_ns;
-
-    (void)state;
-    begin_overriding(&world);
-    status(&world, "stopped");
-    leader_answers(&world);
-    until = bw_instant_add(at_ms(world.now_ms), bw_site_leader_fresh_ns(&world.site));
-    until.raw_ns -= 1;
-    assert_int_equal(bw_site_override_waits(&world.site, until, &left_ns), BW_OVERRIDE_WAITS_GRANT);
-
-    world.site.leader_answered = (struct bw_instant){0, 0};
-    world.site.override_since = at_ms(world.now_ms);
-    until = at_ms(world.now_ms + WAIT_MS);
-    until.raw_ns -= 1;
-    assert_int_equal(bw_site_override_waits(&world.site, until, &left_ns), BW_OVERRIDE_WAITS_LEASE);
-    assert_int_equal(left_ns, 1);
-}
-
-/* ---- what is kept of it -------------------------------------------------------------------------
- */
-
-static void who_asks_anew_waits_a_whole_lease_and_leaves_no_trace_of_before(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_standby(&world);
-    ask(&world);
-    ask_end(&world);
-    assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_PERSON);
-    pass(&world, 5000, "stopped");
-
-    ask(&world);
-
-    assert_asked(&world, "SYNC"); /* nobody grants another site meanwhile */
-    assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_NONE);
-    assert_int_equal(world.site.kept.override_unix_ms, 1);
-    assert_true(bw_id_equal(world.site.kept.override_boot_id, this_boot));
-    assert_waits(&world.site, world.now_ms + WAIT_MS - 1, BW_OVERRIDE_WAITS_LEASE);
-}
-
-/* What was judged as it was asked for is not judged again: no leader has answered since. */
-static void an_answer_before_the_command_keeps_no_start_waiting(void **state)
-{
-    const struct bw_override_wish wish = {.wait_ms = 1000, .unix_ms = 1};
-    struct world world;
-
-    (void)state;
-    begin_standby(&world);
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE, .wish = &wish});
-    pass(&world, 1200, "stopped");
-    override_done(&world);
-    assert_asked(&world, "RUN:start");
-}
-
-/* One that is over has no part in the file (3.8), nor in the next one. */
-static void what_is_over_leaves_nothing_behind(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    status(&world, "stopped");
-    status(&world, "stopped");
-    status(&world, "stopped");
-    ended(&world, &world.sent_run, BW_RUN_OK, "");
-    assert_true(world.site.override_ran);
-    ask_end(&world);
-    ended(&world, &world.sent_run, BW_RUN_OK, "");
-    assert_asked(&world, "SYNC");
-
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
-    assert_int_equal(world.site.kept.override_unix_ms, 0);
-    assert_true(bw_id_equal(world.site.kept.override_boot_id, (struct bw_id){{0}}));
-    assert_false(world.site.override_ran);
-    assert_false(world.site.override_served);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -693,6 +518,7 @@ int main(void)
         cmocka_unit_test(a_leader_that_answers_in_the_wait_ends_it),
         cmocka_unit_test(a_grant_in_the_wait_ends_it),
         cmocka_unit_test(let_go_in_the_wait_it_never_begins),
+        cmocka_unit_test(a_guard_that_has_let_go_lets_nothing_serve_by_a_persons_word),
         cmocka_unit_test(an_end_in_the_wait_is_no_end_of_its_own_epoch),
         cmocka_unit_test(its_own_epoch_is_given_back_first),
         cmocka_unit_test(what_serves_without_a_word_is_fenced_in_the_wait_too),
@@ -712,13 +538,6 @@ int main(void)
         cmocka_unit_test(after_a_restart_it_goes_on),
         cmocka_unit_test(after_a_reboot_it_is_started_where_nobody_answers),
         cmocka_unit_test(what_the_guard_lets_serve_and_nobody_knows_of_is_fenced),
-        cmocka_unit_test(what_it_waits_for_is_said),
-        cmocka_unit_test(what_holds_back_its_beginning_is_said),
-        cmocka_unit_test(what_holds_back_its_start_is_said),
-        cmocka_unit_test(a_wait_is_over_once_both_clocks_say_so),
-        cmocka_unit_test(who_asks_anew_waits_a_whole_lease_and_leaves_no_trace_of_before),
-        cmocka_unit_test(an_answer_before_the_command_keeps_no_start_waiting),
-        cmocka_unit_test(what_is_over_leaves_nothing_behind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

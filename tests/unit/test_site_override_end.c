@@ -74,6 +74,21 @@ static void an_adoption_that_ends_before_it_is_armed_leaves_it_serving(void **st
     assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
 }
 
+/* A start in it writes for itself; what was written before it has to be followed all the same (4).
+ */
+static void what_was_written_before_an_epoch_that_starts_it_has_to_follow(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    order(&world, BW_ORDER_RUN, 2);
+    confirm(&world, 2, world.now_ms);
+    armed(&world);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_true(world.site.kept.override_wrote);
+}
+
 /* It was granted, and nothing of it was ever confirmed: who decides no more keeps neither a start
  * nor an end waiting. */
 static void a_grant_whose_leader_goes_is_given_back_untouched(void **state)
@@ -561,6 +576,7 @@ int main(void)
         cmocka_unit_test(it_is_adopted_untouched_and_the_record_goes_after_the_arm),
         cmocka_unit_test(once_armed_a_lost_lease_is_the_end_of_it),
         cmocka_unit_test(an_adoption_that_ends_before_it_is_armed_leaves_it_serving),
+        cmocka_unit_test(what_was_written_before_an_epoch_that_starts_it_has_to_follow),
         cmocka_unit_test(a_grant_whose_leader_goes_is_given_back_untouched),
         cmocka_unit_test(an_arm_that_was_sent_is_no_arm_that_never_was),
         cmocka_unit_test(a_grant_that_another_witness_tells_of_is_the_word_of_a_leader),
