@@ -461,9 +461,11 @@ static void a_recovery_is_on_record_and_ends_what_was_open(void **state)
     create(&fixture, "shop");
     grant(&fixture, "shop", "dc-a");
 
+    fixture.cluster.record_blocks = 77;
     assert_int_equal(bw_cluster_recover(&fixture.cluster, fixture.index, fixture.unix_ms, &index),
                      BW_OK);
 
+    assert_int_equal(fixture.cluster.record_blocks, fixture.room->record.block_count);
     assert_int_equal(line_at(&fixture, "shop", 1).entry.why_ended, BW_REASON_RECOVERED);
     assert_int_equal(line_at(&fixture, "shop", 2).kind, BW_RECORD_RECOVERED);
     assert_int_equal(line_at(&fixture, "shop", 2).event.index, index);

@@ -1,4 +1,5 @@
-/* recovery: what a state is as the new beginning of its cluster, and whom its first grant goes to (3.9). */
+/* recovery: what a state is as the new beginning of its cluster, and whom its first grant goes to
+ * (3.9). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,15 +29,16 @@ static uint64_t index_of_recovery;
 /* The state as it is, on a witness that begins with it; nobody has spoken to it yet. */
 static void recover_at(int64_t unix_ms)
 {
-    assert_int_equal(
-        bw_cluster_recover(&world.cluster, world.index, unix_ms, &index_of_recovery), BW_OK);
+    assert_int_equal(bw_cluster_recover(&world.cluster, world.index, unix_ms, &index_of_recovery),
+                     BW_OK);
     world.index = index_of_recovery;
     memset(world.watches, 0, sizeof world.watches);
     bw_witness_init(&world.witness, "w3", &world.cluster, world.watches, world.now);
     bw_witness_on_leading(&world.witness, 1, world.now);
 }
 
-/* What the sites do as soon as they hear of it: whoever held an epoch has stopped and given it back. */
+/* What the sites do as soon as they hear of it: whoever held an epoch has stopped and given it
+ * back. */
 static void everybody_follows(void)
 {
     for (int site = 0; site < WORLD_SITES; site++) {
@@ -132,6 +134,8 @@ static void what_cannot_begin_anew_is_left_as_it_is(void **state)
     assert_int_equal(bw_cluster_recover(&world.cluster, world.index - 1, NOW_MS, &index),
                      BW_ERR_CORRUPT);
     assert_int_equal(bw_cluster_recover(&world.cluster, UINT64_MAX, NOW_MS, &index), BW_ERR_LIMIT);
+    assert_int_equal(bw_cluster_recover(&world.cluster, world.index, BW_COUNTER_MAX, &index),
+                     BW_ERR_LIMIT);
     world.cluster.generation = UINT64_MAX;
     assert_int_equal(bw_cluster_recover(&world.cluster, world.index, NOW_MS, &index), BW_ERR_LIMIT);
     world.cluster.generation = 1;
@@ -149,6 +153,7 @@ static void what_cannot_begin_anew_is_left_as_it_is(void **state)
  */
 static void a_state_that_nobody_could_start_from_is_refused_in_words(void **state)
 {
+    const uint64_t last_epoch = BW_COUNTER_MAX - 2 * BW_RECOVERY_EPOCHS; /* room for two more */
     struct bw_cluster sound;
     struct bw_diag diag = {0};
 
@@ -167,12 +172,29 @@ static void a_state_that_nobody_could_start_from_is_refused_in_words(void **stat
     assert_refuses(election_timeout_ms, 30001, BW_ERR_LIMIT, "election timeout is 30001 ms");
     assert_refuses(election_timeout_ms, 49, BW_ERR_LIMIT, "election timeout is 49 ms");
     assert_refuses(applied_index, BW_COUNTER_MAX, BW_ERR_LIMIT, "index is");
+    assert_refuses(applied_index, BW_COUNTER_MAX, BW_ERR_LIMIT, "more than 4611686018427387903");
     assert_refuses(generation, UINT64_MAX, BW_ERR_LIMIT, "generation is");
+    assert_refuses(generation, UINT64_MAX, BW_ERR_LIMIT, "more than 4611686018427387903");
     assert_refuses(epoch_floor, BW_COUNTER_MAX, BW_ERR_LIMIT, "an epoch");
+    assert_refuses(epoch_floor, last_epoch + 1, BW_ERR_LIMIT, "an epoch");
+    world.cluster.epoch_floor = last_epoch;
+    assert_int_equal(bw_cluster_judge_saved(&world.cluster, &diag), BW_OK);
+    world.cluster = sound;
     assert_refuses(groups[0].epoch, BW_COUNTER_MAX, BW_ERR_LIMIT, "an epoch");
     world_group(&world)->epoch = 1;
     assert_refuses(let_go_wait_ms, UINT32_MAX, BW_ERR_LIMIT, "waited for");
     assert_int_equal(bw_cluster_judge_saved(&world.cluster, &diag), BW_OK);
+}
+
+/* Its place is free; a group made there begins above the floor (3.1 Delete). */
+static void a_group_that_was_deleted_is_not_begun_anew(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    *world_group(&world) = (struct bw_group){0};
+    recover_at(NOW_MS);
+    assert_int_equal(world_group(&world)->epoch, 0);
+    assert_int_equal(world_group(&world)->recovered_index, 0);
 }
 
 static void a_move_that_was_under_way_is_not_gone_on_with(void **state)
@@ -276,8 +298,8 @@ static void a_lease_of_before_that_lives_holds_the_first_grant(void **state)
     assert_acts("A6");
 }
 
-/* Its agent was started again beside a start that goes on: it has no lease that it knows of, and status
- * says `stopped` until the start is through. */
+/* Its agent was started again beside a start that goes on: it has no lease that it knows of, and
+ * status says `stopped` until the start is through. */
 static void what_still_runs_or_is_ended_holds_the_first_grant(void **state)
 {
     (void)state;
@@ -370,7 +392,8 @@ static void the_group_stays_where_its_data_is(void **state)
     assert_string_equal(world_group(&world)->holder_site, "dc-b");
 }
 
-/* A person answers for a site that is lost too; where its data was the newest, also for the loss. */
+/* A person answers for a site that is lost too; where its data was the newest, also for the loss.
+ */
 static void for_a_site_that_is_lost_too_a_person_answers(void **state)
 {
     struct bw_spec spec;
@@ -413,6 +436,7 @@ int main(void)
         cmocka_unit_test(no_two_recoveries_share_a_number),
         cmocka_unit_test(what_cannot_begin_anew_is_left_as_it_is),
         cmocka_unit_test(a_state_that_nobody_could_start_from_is_refused_in_words),
+        cmocka_unit_test(a_group_that_was_deleted_is_not_begun_anew),
         cmocka_unit_test(a_move_that_was_under_way_is_not_gone_on_with),
         cmocka_unit_test(nobody_is_granted_before_the_longest_lease_is_over),
         cmocka_unit_test(the_longest_wait_is_that_of_any_group),

@@ -6,59 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include <breakwater/core/guard_link.h>
-
-#include "core_world.h"
-
-static struct world world;
-
-static const char *const names[] = {"dc-a", "dc-b", "dc-c"};
-
-static struct bw_remote_fence_ask asked(int site)
-{
-    struct bw_remote_fence_ask ask;
-
-    (void)world_decide(&world);
-    bw_witness_remote_fence(&world.witness, 0, names[site], &ask);
-    return ask;
-}
-
-static void assert_nobody_is_asked(void)
-{
-    for (int site = A; site <= C; site++)
-        assert_int_equal(asked(site).epoch, 0);
-}
-
-/* The site says that of what it is asked for, and is heard. */
-static void say(int site, enum bw_remote_fence_state state)
-{
-    struct bw_remote_fence_said *said = &world.sites[site].report.remote_fence;
-
-    said->ask = asked(site);
-    assert_int_not_equal(said->ask.epoch, 0);
-    said->state = state;
-    world_sync_all(&world);
-}
-
-static void give_scripts(void)
-{
-    for (int site = A; site <= C; site++)
-        world.sites[site].report.remote_fence.limit_ms = 30000;
-    world_sync_all(&world);
-}
-
-/* dc-a serves where time alone ends nothing, is lost, and its epoch is closed. */
-static void begin_closed(uint32_t site_count)
-{
-    world_begin(&world, site_count);
-    world_group(&world)->terms.reach = BW_REACH_REMOTE;
-    give_scripts();
-    world.sites[A].renew_epoch = 0;
-    world.sites[A].is_mute = true;
-    world_pass_ms(&world, 60000);
-    assert_string_equal(world_act(&world), "A4");
-    assert_int_equal(world_group(&world)->phase, BW_PHASE_CLOSING);
-}
+#include "remote_fence_world.h"
 
 /* ---- the way to the next site ------------------------------------------------------------------
  */
@@ -274,6 +222,36 @@ static void started_of_an_age_that_is_not_known_takes_it_back(void **state)
     assert_string_not_equal(world_decide(&world), "A32");
 }
 
+/* Unknown is never yes: a report is old once both clocks say so (1). */
+static void started_that_is_old_by_one_clock_takes_it_back(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    (void)asked(B);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.service_age_ms = 0;
+    say(B, BW_REMOTE_FENCE_SEEN);
+    world.sites[A].is_mute = true;
+    world.now.boot_ns += 20 * BW_NS_PER_S;
+    world_sync_all(&world);
+    assert_string_not_equal(world_decide(&world), "A32");
+    assert_non_null(world.news.failure);
+    assert_string_equal(world.news.failure, "its site says started again");
+}
+
+static void what_serves_at_another_site_takes_nothing_back(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    world.sites[B].report.service = BW_SERVICE_STARTED;
+    world.sites[B].report.service_age_ms = 0;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
 /* 3.3: its own fence hangs, and ends each look. */
 static void what_was_seen_before_it_was_asked_takes_nothing_back(void **state)
 {
@@ -328,6 +306,9 @@ static void an_epoch_that_is_held_since_is_fenced_anew(void **state)
 static void each_ask_and_its_end_is_news_once(void **state)
 {
     (void)state;
+    world_begin(&world, 2);
+    (void)world_decide(&world);
+    assert_null(world.news.over); /* where nobody was asked nothing is over */
     begin_closed(2);
     (void)world_decide(&world);
     assert_true(world.news.is_asked);
@@ -436,6 +417,8 @@ static void after_a_failure_another_site_is_asked_and_later_each_time(void **sta
     say(B, BW_REMOTE_FENCE_FAILED);
     assert_nobody_is_asked();
     assert_true(world_holds(&world, "remote_fence_wait", -1));
+    assert_string_equal(world_gate(&world, "remote_fence", -1)->word,
+                        "has failed, and is asked for again after a pause");
     wait_ns = world_watch(&world)->remote_fence.wait_ns;
     world_pass_ms(&world, wait_ns / BW_NS_PER_MS + 500);
     assert_int_not_equal(asked(C).epoch, 0);
@@ -593,6 +576,18 @@ static void an_ask_of_an_older_epoch_is_none_of_this_one(void **state)
     assert_true(asked(B).number > first.number);
 }
 
+/* What failed of an epoch before keeps nobody waiting, and says nothing of who is asked first. */
+static void a_failure_of_an_older_epoch_is_none_of_this_one(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    say(B, BW_REMOTE_FENCE_FAILED);
+    assert_nobody_is_asked();
+    world_watch(&world)->remote_fence.epoch--;
+    assert_int_not_equal(asked(B).epoch, 0);
+    assert_int_equal(world_watch(&world)->remote_fence.failures, 0);
+}
+
 /* Only who leads asks, of a closed epoch, and of the newest one. */
 static void what_was_asked_is_told_only_as_long_as_it_is_so(void **state)
 {
@@ -648,99 +643,11 @@ static void it_is_followed_as_often_as_it_takes(void **state)
     say(B, BW_REMOTE_FENCE_FAILED);
     (void)asked(B);
     assert_int_equal(wake_ms(), 5000); /* the pause */
+    world.now = bw_instant_add(world.now, 5000 * BW_NS_PER_MS - 1);
+    assert_int_equal(wake_ms(), 0); /* the last of it is waited for as well */
     world.sites[B].report.guard_busy = true;
     world_pass_ms(&world, 6000);
     assert_int_equal(wake_ms(), UINT64_MAX); /* nobody can be asked: a report brings that */
-}
-
-/* ---- what people are told ----------------------------------------------------------------------
- */
-
-static void assert_told(const char *part)
-{
-    char text[BW_REMOTE_FENCE_TEXT_BYTES];
-
-    (void)world_decide(&world);
-    assert_true(bw_remote_fence_text(world_group(&world), world_watch(&world),
-                                     &world.witness.leadership, world.now, text, sizeof text));
-    if (strstr(text, part) == NULL)
-        fail_msg("no \"%s\" in: %s", part, text);
-}
-
-static void people_are_told_what_becomes_of_it(void **state)
-{
-    char text[BW_REMOTE_FENCE_TEXT_BYTES];
-    struct bw_end_waits waits;
-
-    (void)state;
-    world_begin(&world, 2);
-    assert_false(bw_remote_fence_text(world_group(&world), world_watch(&world),
-                                      &world.witness.leadership, world.now, text, sizeof text));
-    world_group(&world)->terms.reach = BW_REACH_REMOTE;
-    give_scripts();
-    assert_told("asked of dc-b once no lease of the epoch can live");
-    begin_closed(2);
-    assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
-                                         &world.witness.leadership, &waits));
-    assert_true(waits.has_remote_fence);
-    assert_told("dc-b is asked");
-    say(B, BW_REMOTE_FENCE_RUNNING);
-    assert_told("dc-b runs it");
-    world.sites[B].report.failure_count = 1;
-    world.sites[B].report.failures[0] = (struct bw_script_failure){
-        .action = BW_ACTION_REMOTE_FENCE, .said = {.words = "no route to the API"}};
-    say(B, BW_REMOTE_FENCE_FAILED);
-    assert_told("it failed at dc-b: no route to the API; asked for again in");
-}
-
-/* Whoever leads, and who has a script. */
-static void people_are_told_who_would_be_asked(void **state)
-{
-    (void)state;
-    begin_closed(3);
-    world.witness.leadership.leads = false;
-    assert_told("asked of dc-b or dc-c once no lease of the epoch can live");
-    world.sites[B].report.remote_fence.limit_ms = 0;
-    world_sync_all(&world);
-    assert_told("asked of dc-c once");
-}
-
-static void people_are_told_why_nobody_is_asked(void **state)
-{
-    (void)state;
-    begin_closed(3);
-    world_group(&world)->spec.mode = BW_MODE_OBSERVE;
-    assert_told("is not asked for in mode observe");
-
-    begin_closed(3);
-    world.sites[B].report.guard_busy = world.sites[C].report.guard_busy = true;
-    world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
-    world_sync_all(&world);
-    assert_told("no site that has such a script can be asked");
-
-    begin_closed(3);
-    say(B, BW_REMOTE_FENCE_RUNNING);
-    world_lead_anew(&world);
-    world_pass_ms(&world, 60000);
-    assert_told("one that was asked for before still runs");
-
-    begin_closed(3);
-    world.sites[A].is_mute = false;
-    world.sites[A].report.armed_epoch = 0;
-    world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
-    world_sync_all(&world);
-    assert_told("is not asked for beside an override");
-}
-
-static void people_are_told_whose_word_has_seen_the_end(void **state)
-{
-    (void)state;
-    begin_closed(2);
-    say(B, BW_REMOTE_FENCE_SEEN);
-    assert_told("dc-b has seen the end");
-    world.sites[B].relayed_by = 2;
-    world_sync_all(&world);
-    assert_told("dc-b has seen the end, and has to say so itself");
 }
 
 int main(void)
@@ -756,6 +663,8 @@ int main(void)
         cmocka_unit_test(what_is_passed_on_counts_not),
         cmocka_unit_test(started_takes_it_back),
         cmocka_unit_test(started_of_an_age_that_is_not_known_takes_it_back),
+        cmocka_unit_test(started_that_is_old_by_one_clock_takes_it_back),
+        cmocka_unit_test(what_serves_at_another_site_takes_nothing_back),
         cmocka_unit_test(what_was_seen_before_it_was_asked_takes_nothing_back),
         cmocka_unit_test(an_epoch_that_is_held_since_is_fenced_anew),
         cmocka_unit_test(a_site_that_could_not_end_it_is_not_called_lost),
@@ -774,13 +683,10 @@ int main(void)
         cmocka_unit_test(who_has_no_script_is_not_asked),
         cmocka_unit_test(who_is_preferred_is_asked_first),
         cmocka_unit_test(an_ask_of_an_older_epoch_is_none_of_this_one),
+        cmocka_unit_test(a_failure_of_an_older_epoch_is_none_of_this_one),
         cmocka_unit_test(what_was_asked_is_told_only_as_long_as_it_is_so),
         cmocka_unit_test(a_site_that_says_unknown_takes_nothing_back),
         cmocka_unit_test(it_is_followed_as_often_as_it_takes),
-        cmocka_unit_test(people_are_told_what_becomes_of_it),
-        cmocka_unit_test(people_are_told_who_would_be_asked),
-        cmocka_unit_test(people_are_told_why_nobody_is_asked),
-        cmocka_unit_test(people_are_told_whose_word_has_seen_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -574,6 +574,99 @@ static void a_rogue_is_counted_anew_once_its_epoch_is_given_back(void **state)
     assert_asked(&world, "RUN:fence");
 }
 
+/* ---- what counts where -------------------------------------------------------------------------
+ */
+
+/* 3.1: what was started by hand long after its epoch is not what served under it. */
+static void what_serves_after_its_epoch_was_not_seen_in_it(void **state)
+{
+    struct bw_instant seen_at;
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    status(&world, "started");
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+    from_guard(&world,
+               &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1});
+    assert_true(world.site.memory.given_back);
+    status(&world, "stopped");
+    seen_at = world.site.seen_at;
+    assert_int_not_equal(seen_at.boot_ns, 0);
+
+    status(&world, "started");
+
+    assert_memory_equal(&world.site.seen_at, &seen_at, sizeof seen_at);
+    assert_false(world.site.seen_goes_on);
+}
+
+static void who_stands_by_counts_no_service_as_down(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    for (int i = 0; i < 3; i++)
+        status(&world, "stopped");
+    assert_int_equal(world.site.stopped_in_a_row, 0);
+}
+
+/* 3.9: what rests on the newest commit is observed after it, and said at once, though it is the
+ * same. */
+static void what_was_observed_of_a_new_spec_is_said_at_once(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STAND_BY, 1);
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    status(&world, "stopped");
+    assert_not_asked(&world, "SYNC");
+    of.spec_version = 2;
+    tell_order(&world, of);
+    status(&world, "stopped");
+    assert_asked(&world, "SYNC");
+}
+
+/* 3.3: its own service is ended by its deadline, or by a stop, and by nothing of an epoch before.
+ */
+static void a_fence_that_failed_before_is_not_repeated_in_an_epoch_of_its_own(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.fence_failed = true;
+    world.site.fence_failed_epoch = 0;
+    status(&world, "stopped");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_not_asked(&world, "RUN:fence");
+}
+
+/* Its look may take long, and what serves then is about to be ended. */
+static void what_is_being_fenced_is_verified_no_more(void **state)
+{
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    world.site.limits.has_script[BW_ACTION_VERIFY] = true;
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    from_guard(&world, &begun);
+    status(&world, "started");
+    for (int i = 0; i < 10; i++) {
+        tick_at(&world, world.now_ms + 100);
+        assert_false(world.site.observation[BW_ACTION_VERIFY].running);
+        for (int other = 0; other < BW_ACTION_COUNT; other++)
+            if (world.site.observation[other].running)
+                ended(&world, &world.sent_look, BW_RUN_OK,
+                      other == BW_ACTION_STATUS ? "started" : "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,6 +695,11 @@ int main(void)
         cmocka_unit_test(another_instances_epoch_is_fenced_a_quarter_into_its_window),
         cmocka_unit_test(an_end_that_is_said_late_takes_back_no_later_one),
         cmocka_unit_test(a_rogue_is_counted_anew_once_its_epoch_is_given_back),
+        cmocka_unit_test(what_serves_after_its_epoch_was_not_seen_in_it),
+        cmocka_unit_test(who_stands_by_counts_no_service_as_down),
+        cmocka_unit_test(what_was_observed_of_a_new_spec_is_said_at_once),
+        cmocka_unit_test(a_fence_that_failed_before_is_not_repeated_in_an_epoch_of_its_own),
+        cmocka_unit_test(what_is_being_fenced_is_verified_no_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* site: an epoch is given back on no word that is older than the newest sight of a service (3.3, 3.5). */
+/* site: an epoch is given back on no word that is older than the newest sight of a service
+ * (3.3, 3.5). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +38,8 @@ static void an_arm_refused_because_its_epoch_is_ending_gives_nothing_back(void *
 
     assert_false(world.site.memory.given_back);
     assert_int_equal(released(&world).epoch, 0);
-    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING); /* and nobody is renewed for ever for nothing */
+    assert_int_equal(world.site.tenure,
+                     BW_TENURE_STOPPING); /* and nobody is renewed for ever for nothing */
 }
 
 static void what_was_let_go_is_not_stopped_because_it_is_armed_no_more(void **state)
@@ -63,7 +65,8 @@ static void a_state_that_says_ended_is_not_believed_after_a_fence_that_failed(vo
     from_guard(&world, &begun);
     from_guard(&world, &failed);
     guard_lost(&world);
-    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1, .ended_epoch = 1});
+    guard_state(&world,
+                &(struct bw_guard_state){.enforced = true, .epoch_seen = 1, .ended_epoch = 1});
 
     assert_false(world.site.memory.given_back);
 }
@@ -81,7 +84,8 @@ static uint64_t begin_unsaved(struct world *world)
     return world->site.arm_sent_end.boot_ns / MS;
 }
 
-static void what_was_fenced_and_serves_again_is_fenced_once_more_before_it_is_given_back(void **state)
+static void
+what_was_fenced_and_serves_again_is_fenced_once_more_before_it_is_given_back(void **state)
 {
     struct world world;
     uint64_t d;
@@ -162,8 +166,9 @@ static void so_is_one_of_an_epoch_that_is_accepted_once_more(void **state)
 
     (void)state;
     begin_with(&world, &(struct bw_site_memory){0});
-    guard_state(&world, &(struct bw_guard_state){
-                            .enforced = true, .epoch_seen = 1, .start_epoch = 1, .reach_works = true});
+    guard_state(&world,
+                &(struct bw_guard_state){
+                    .enforced = true, .epoch_seen = 1, .start_epoch = 1, .reach_works = true});
     order(&world, BW_ORDER_RUN, 1);
     assert_int_equal(world.site.memory.epoch, 1);
 
@@ -187,18 +192,115 @@ static void what_serves_in_an_epoch_has_been_begun_in_it(void **state)
     assert_true(world.site.memory.start_begun);
 }
 
+/* ---- how a run ended counts for what it was run for ---- */
+
+/* Adopted: no start of ours began, and its position is there to be read all the same (3.6). */
+static void an_adopted_epoch_that_is_found_ended_is_read_first(void **state)
+{
+    const struct bw_site_memory memory = {
+        .epoch = 1, .boot_id = {{3}}, .adopt = true, .enforced = true};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_state(&world,
+                &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1, .stop_seen = true});
+    assert_false(world.site.memory.given_back);
+    assert_int_equal(world.site.final, BW_SITE_FINAL_DUE);
+}
+
+/* Of what its guard has ended nothing is armed any more: what serves since is no failed fence
+ * (3.3). */
+static void what_is_found_ended_is_armed_no_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_not_equal(world.site.arm_sent_end.boot_ns, 0);
+    guard_lost(&world);
+    guard_state(&world,
+                &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1, .stop_seen = true});
+    assert_false(world.site.memory.given_back);
+    assert_int_equal(world.site.arm_sent_end.boot_ns, 0);
+}
+
+static void the_end_of_a_start_counts_in_its_own_epoch_only(void **state)
+{
+    struct bw_guard_message of;
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    of = world.sent_run;
+    of.run.epoch = 7;
+    ended(&world, &of, BW_RUN_FAILED, "");
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+
+    begin(&world); /* nor does one where none is open, and nobody overrides */
+    ended(&world, &of, BW_RUN_OK, "");
+    ended(&world, &of, BW_RUN_FAILED, "");
+    assert_false(world.site.override_ran);
+    assert_int_equal(world.site.override_clean, BW_SITE_OVERRIDE_CLEAN);
+}
+
+/* What has begun is a start only where it is one: another run tells nothing of a service. */
+static void what_begins_and_is_no_start_is_none(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.guard.stop_seen = true;
+    of.begun.action = BW_ACTION_FENCE;
+    of.begun.run_id = 7;
+    from_guard(&world, &of);
+    assert_int_equal(world.site.guard.start_epoch, 0);
+    assert_true(world.site.guard.stop_seen);
+    of.begun.action = BW_ACTION_START;
+    from_guard(&world, &of);
+    assert_int_equal(world.site.guard.start_epoch, 1);
+}
+
+/* Ordered to move only after its fence had begun: it was the lease that ended it (3.5). */
+static void what_a_fence_has_begun_to_end_is_lost_whatever_is_ordered_since(void **state)
+{
+    const struct bw_guard_message epoch_ended = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.limits.has_script[BW_ACTION_READINESS] = false;
+    from_guard(&world, &begun);
+    order(&world, BW_ORDER_STOP, 1);
+    world.site.order.reason = BW_REASON_SWITCHOVER;
+    from_guard(&world, &fenced);
+    from_guard(&world, &epoch_ended);
+    assert_true(world.site.memory.given_back);
+    assert_int_equal(world.site.memory.reason, BW_REASON_LEASE_LOST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_arm_refused_because_its_epoch_is_ending_gives_nothing_back),
         cmocka_unit_test(what_was_let_go_is_not_stopped_because_it_is_armed_no_more),
         cmocka_unit_test(a_state_that_says_ended_is_not_believed_after_a_fence_that_failed),
-        cmocka_unit_test(what_was_fenced_and_serves_again_is_fenced_once_more_before_it_is_given_back),
+        cmocka_unit_test(
+            what_was_fenced_and_serves_again_is_fenced_once_more_before_it_is_given_back),
         cmocka_unit_test(so_is_what_the_guard_says_has_not_stopped),
         cmocka_unit_test(a_fence_beside_which_it_was_seen_to_serve_tells_nothing),
         cmocka_unit_test(a_start_that_only_the_guard_knows_of_is_one),
         cmocka_unit_test(so_is_one_of_an_epoch_that_is_accepted_once_more),
         cmocka_unit_test(what_serves_in_an_epoch_has_been_begun_in_it),
+        cmocka_unit_test(an_adopted_epoch_that_is_found_ended_is_read_first),
+        cmocka_unit_test(what_is_found_ended_is_armed_no_more),
+        cmocka_unit_test(the_end_of_a_start_counts_in_its_own_epoch_only),
+        cmocka_unit_test(what_begins_and_is_no_start_is_none),
+        cmocka_unit_test(what_a_fence_has_begun_to_end_is_lost_whatever_is_ordered_since),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,8 +42,9 @@ static void an_epoch_is_past_no_return_unless_nothing_of_it_can_have_served(void
         {true, false, 1, BW_SERVED_NEVER, false, BW_REASON_LEASE_LOST},
         {true, false, 1, BW_SERVED_NOT_SEEN, true, BW_REASON_LEASE_LOST},
         {true, false, 1, BW_SERVED_MAYBE, true, BW_REASON_LEASE_LOST},
-        {true, false, 0, BW_SERVED_NEVER, true, BW_REASON_LEASE_LOST}, /* of another epoch's starts */
-        {false, true, 1, BW_SERVED_NEVER, true, BW_REASON_LEASE_LOST}, /* it served before */
+        {true, false, 0, BW_SERVED_NEVER, true,
+         BW_REASON_LEASE_LOST}, /* of another epoch's starts */
+        {false, true, 1, BW_SERVED_NEVER, true, BW_REASON_LEASE_LOST},  /* it served before */
         {false, false, 1, BW_SERVED_MAYBE, true, BW_REASON_LEASE_LOST}, /* the guard's word */
         {false, false, 1, BW_SERVED_NEVER, false, BW_REASON_LEASE_LOST},
     };
@@ -67,7 +68,8 @@ static void an_epoch_is_past_no_return_unless_nothing_of_it_can_have_served(void
     }
 }
 
-/* What an agent before this one has obeyed is why; an order of another epoch or kind says nothing of it. */
+/* What an agent before this one has obeyed is why; an order of another epoch or kind says nothing
+ * of it. */
 static void an_epoch_is_given_back_for_the_order_that_ended_it(void **state)
 {
     static const struct {
@@ -207,10 +209,15 @@ static void a_lag_is_a_number_and_nothing_else(void **state) /* 4 */
         const char *tail;
         bool has_lag;
         uint64_t lag_ms;
-    } cases[] = {{"lag_seconds=5", true, 5000},     {"lag_seconds=5\n", true, 5000},
-                 {"lag_seconds=0.25", true, 250},   {"lag_seconds=5x", false, 0},
-                 {"lag_seconds=", false, 0},        {"lag_seconds=-1", false, 0},
-                 {"lag_seconds=0.0001", true, 1}};
+    } cases[] = {{"lag_seconds=5", true, 5000},
+                 {"lag_seconds=5\n", true, 5000},
+                 {"lag_seconds=0.25", true, 250},
+                 {"lag_seconds=5x", false, 0},
+                 {"lag_seconds=", false, 0},
+                 {"lag_seconds=-1", false, 0},
+                 {"lag_seconds=0.0001", true, 1},
+                 {"lag_seconds=123456789012", true, UINT64_C(123456789012000)},
+                 {"lag_seconds=1234567890123", false, 0}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -245,7 +252,8 @@ static void a_service_that_serves_is_looked_at_once_an_interval(void **state)
     assert_in_range(world.now_ms - seen_ms, 900, 1100);
 }
 
-/* 3.9: a service that should not be there is fenced once two looks that follow one another have seen it. */
+/* 3.9: a service that should not be there is fenced once two looks that follow one another have
+ * seen it. */
 static void what_serves_without_a_right_is_fenced_after_two_looks_in_a_row(void **state)
 {
     struct world world;
@@ -296,7 +304,8 @@ static void a_site_that_serves_reports_that_it_does_and_by_which_means(void **st
     assert_int_equal(reported(&world).ready_age_ms, 250);
 }
 
-/* 3.2.4: before a fence has seen the end, a look that says `stopped` is no word to begin by elsewhere. */
+/* 3.2.4: before a fence has seen the end, a look that says `stopped` is no word to begin by
+ * elsewhere. */
 static void what_is_being_fenced_is_not_called_stopped(void **state)
 {
     const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};

@@ -116,6 +116,9 @@ static void what_serves_before_it_has_passed_it(void **state)
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     status(&world, "started");
     assert_int_equal(reported(&world).asks_to_pass, 1);
+    assert_asked(&world, "SYNC");
+    tick_at(&world, world.now_ms); /* said at once, and once */
+    assert_not_asked(&world, "SYNC");
 }
 
 /* 4: of a list that failed before its point no look is needed that says that nothing has served. */

@@ -493,6 +493,28 @@ static void what_is_being_written_down_makes_way_for_another_site(void **state)
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_ELSEWHERE);
 }
 
+/* What ran without a lease, and ends beside an epoch of its own, says nothing of that (3.8). */
+static void what_ends_in_an_adoption_is_no_end_of_a_start_or_stop_of_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_waited(&world);
+    override_done(&world);
+    adopt(&world, 2); /* beside the start */
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    assert_int_equal(world.site.override_clean, BW_SITE_OVERRIDE_CLEAN);
+
+    begin_waited(&world);
+    override_done(&world);
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    tick_at(&world, world.now_ms + 1000);
+    assert_asked(&world, "RUN:stop");
+    adopt(&world, 2); /* beside the stop */
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    assert_int_equal(world.site.override_clean, BW_SITE_OVERRIDE_STOP_DUE);
+}
+
 /* The newest epoch is its own: what ends that ends it too. */
 static void what_is_being_adopted_yields_to_no_epoch_of_before(void **state)
 {
@@ -597,6 +619,7 @@ int main(void)
         cmocka_unit_test(an_end_beside_an_epoch_is_refused),
         cmocka_unit_test(beside_another_site_that_has_armed_it_is_fenced),
         cmocka_unit_test(what_is_being_written_down_makes_way_for_another_site),
+        cmocka_unit_test(what_ends_in_an_adoption_is_no_end_of_a_start_or_stop_of_it),
         cmocka_unit_test(what_is_being_adopted_yields_to_no_epoch_of_before),
         cmocka_unit_test(a_lease_of_another_that_is_heard_in_the_wait_is_waited_for),
         cmocka_unit_test(let_go_it_is_fenced_first),

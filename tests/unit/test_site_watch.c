@@ -173,6 +173,9 @@ static void other_scripts_are_started_once_their_reach_is_committed(void **state
     assert_int_equal(reported(&world).sight.seen, BW_REACH_OUTSIDE);
     assert_int_equal(reported(&world).sight.epoch, 1);
     assert_int_equal(reported(&world).sight.digest, 2);
+    world.site.service = BW_SERVICE_UNKNOWN; /* it may serve, and be no start of these */
+    assert_int_equal(reported(&world).sight.seen, BW_REACH_UNSEEN);
+    world.site.service = BW_SERVICE_STOPPED;
 
     of = world.site.order;
     of.index = ++world.index;
@@ -565,6 +568,8 @@ static void a_failed_fence_of_what_was_let_go_is_over_once_status_says_the_same_
         status(&world, words[i]);
         assert_true(reported(&world).fence_failed);
         status(&world, "unknown");
+        status(&world, "unknown"); /* twice that nobody knows is no word */
+        assert_true(reported(&world).fence_failed);
         status(&world, words[i]);
         assert_true(reported(&world).fence_failed);
         assert_int_not_equal(reported(&world).service, BW_SERVICE_STOPPED);

@@ -531,6 +531,22 @@ static void a_force_release_takes_its_place_and_ends_with_its_leader(void **stat
     assert_int_equal(world_watch(&world)->wish.kind, BW_WISH_NONE);
 }
 
+/* Of what is asked for once, the same request is not taken again; its end may well name it. */
+static void an_end_that_names_the_request_ends_it(void **state)
+{
+    struct bw_command command = {.kind = BW_COMMAND_WISH_OVER,
+                                 .group = "harbor",
+                                 .wish_end = BW_WISH_END_CANCELED,
+                                 .request_id = {{1}}};
+
+    (void)state;
+    begin(2);
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
+    command.wish_index = world.index;
+    assert_string_equal(world_apply(&world, &command), "C7");
+    assert_null(bw_group_wish(world_group(&world)));
+}
+
 /* ---- words ---- */
 
 /* By and text as long as they may be: what does not fit is left out, and no character is cut. */
@@ -594,6 +610,7 @@ int main(void)
         cmocka_unit_test(its_end_waits_for_what_is_being_committed),
         cmocka_unit_test(a_switchover_of_a_lost_epoch_has_its_time),
         cmocka_unit_test(a_force_release_that_its_leader_forgets_ends_no_other_wish),
+        cmocka_unit_test(an_end_that_names_the_request_ends_it),
         cmocka_unit_test(the_words_of_an_end_are_cut_between_characters),
     };
 

@@ -1,0 +1,129 @@
+/* core/remote_fence.c: what people are told of the fence of a closed epoch from another site.
+ * Design 3.3. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "remote_fence_world.h"
+
+static void assert_told(const char *part)
+{
+    char text[BW_REMOTE_FENCE_TEXT_BYTES];
+
+    (void)world_decide(&world);
+    assert_true(bw_remote_fence_text(world_group(&world), world_watch(&world),
+                                     &world.witness.leadership, world.now, text, sizeof text));
+    if (strstr(text, part) == NULL)
+        fail_msg("no \"%s\" in: %s", part, text);
+}
+
+static void people_are_told_what_becomes_of_it(void **state)
+{
+    char text[BW_REMOTE_FENCE_TEXT_BYTES];
+    struct bw_end_waits waits;
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_false(bw_remote_fence_text(world_group(&world), world_watch(&world),
+                                      &world.witness.leadership, world.now, text, sizeof text));
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    give_scripts();
+    assert_told("asked of dc-b once no lease of the epoch can live");
+    begin_closed(2);
+    assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
+                                         &world.witness.leadership, &waits));
+    assert_true(waits.has_remote_fence);
+    assert_told("dc-b is asked");
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    assert_told("dc-b runs it");
+    world.sites[B].report.failure_count = 1;
+    world.sites[B].report.failures[0] = (struct bw_script_failure){
+        .action = BW_ACTION_REMOTE_FENCE, .said = {.words = "no route to the API"}};
+    say(B, BW_REMOTE_FENCE_FAILED);
+    assert_told("it failed at dc-b: no route to the API; asked for again in");
+}
+
+/* Whoever leads, and who has a script. */
+static void people_are_told_who_would_be_asked(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    world.witness.leadership.leads = false;
+    assert_told("asked of dc-b or dc-c once no lease of the epoch can live");
+    world.sites[B].report.remote_fence.limit_ms = 0;
+    world_sync_all(&world);
+    assert_told("asked of dc-c once");
+}
+
+/* A room that is too small is filled, and no more. */
+static void what_people_are_told_is_cut_to_its_room(void **state)
+{
+    char text[BW_REMOTE_FENCE_TEXT_BYTES];
+    char untouched[BW_REMOTE_FENCE_TEXT_BYTES];
+
+    (void)state;
+    begin_closed(3);
+    world.witness.leadership.leads = false;
+    memset(untouched, '#', sizeof untouched);
+    for (size_t size = 1; size < 40; size++) {
+        memset(text, '#', sizeof text);
+        assert_true(bw_remote_fence_text(world_group(&world), world_watch(&world),
+                                         &world.witness.leadership, world.now, text, size));
+        assert_int_equal(strlen(text), size - 1);
+        assert_memory_equal(text + size, untouched, sizeof text - size);
+    }
+}
+
+static void people_are_told_why_nobody_is_asked(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    world_group(&world)->spec.mode = BW_MODE_OBSERVE;
+    assert_told("is not asked for in mode observe");
+
+    begin_closed(3);
+    world.sites[B].report.guard_busy = world.sites[C].report.guard_busy = true;
+    world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
+    world_sync_all(&world);
+    assert_told("no site that has such a script can be asked");
+
+    begin_closed(3);
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    world_lead_anew(&world);
+    world_pass_ms(&world, 60000);
+    assert_told("one that was asked for before still runs");
+
+    begin_closed(3);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    assert_told("is not asked for beside an override");
+}
+
+static void people_are_told_whose_word_has_seen_the_end(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_told("dc-b has seen the end");
+    world.sites[B].relayed_by = 2;
+    world_sync_all(&world);
+    assert_told("dc-b has seen the end, and has to say so itself");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(people_are_told_what_becomes_of_it),
+        cmocka_unit_test(people_are_told_who_would_be_asked),
+        cmocka_unit_test(what_people_are_told_is_cut_to_its_room),
+        cmocka_unit_test(people_are_told_why_nobody_is_asked),
+        cmocka_unit_test(people_are_told_whose_word_has_seen_the_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
