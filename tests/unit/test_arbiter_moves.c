@@ -252,6 +252,43 @@ static void a_move_whose_sites_are_both_lost_goes_to_another_site(void **state)
     }
 }
 
+/* 3.6: what goes back is no arrival, however well prepared it is. */
+static void the_origin_of_a_move_that_failed_gets_it_back_as_such(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+    assert_acts("A1");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_acts("A7");
+    world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
+    assert_acts("A1");
+    world.sites[A].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_acts("A8");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+}
+
+/* A person who asks for a failover asks for it now, wherever a move was going. */
+static void a_failover_that_is_asked_for_leaves_a_move_behind(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+    assert_acts("A1");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_rule("A7");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-c", false, NULL), BW_OK);
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-c");
+}
+
 static void a_target_put_into_maintenance_loses_to_the_origin_at_once(void **state)
 {
     struct bw_command maintain = {.kind = BW_COMMAND_MAINTENANCE,
@@ -764,6 +801,8 @@ int main(void)
         cmocka_unit_test(a_target_that_is_lost_after_the_stop_loses_to_the_origin_at_once),
         cmocka_unit_test(a_new_leader_lets_the_target_speak_before_it_is_lost),
         cmocka_unit_test(a_move_whose_sites_are_both_lost_goes_to_another_site),
+        cmocka_unit_test(the_origin_of_a_move_that_failed_gets_it_back_as_such),
+        cmocka_unit_test(a_failover_that_is_asked_for_leaves_a_move_behind),
         cmocka_unit_test(a_target_put_into_maintenance_loses_to_the_origin_at_once),
         cmocka_unit_test(a_maintenance_that_is_over_is_ended_in_the_log),
         cmocka_unit_test(the_target_is_granted_once_it_was_ready_at_the_position),

@@ -592,6 +592,19 @@ static void a_let_go_that_it_missed_ends_it_where_nothing_serves(void **state)
     assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
 }
 
+/* What it had been told before, or what tells of none, is no news. */
+static void a_stand_by_that_tells_of_no_let_go_ends_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    status(&world, "stopped");
+    order(&world, BW_ORDER_STAND_BY, 1);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_not_asked(&world, "RUN:fence");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -624,6 +637,7 @@ int main(void)
         cmocka_unit_test(a_lease_of_another_that_is_heard_in_the_wait_is_waited_for),
         cmocka_unit_test(let_go_it_is_fenced_first),
         cmocka_unit_test(a_let_go_that_it_missed_ends_it_where_nothing_serves),
+        cmocka_unit_test(a_stand_by_that_tells_of_no_let_go_ends_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

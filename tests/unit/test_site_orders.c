@@ -1,0 +1,85 @@
+/* site: which order counts, and for what (5.3, 3.7, 3.9). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "site_shell.h"
+
+/* A witness that is behind tells of what was committed before. */
+static void a_lower_index_never_replaces_a_higher_one(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.index = 20;
+    order(&world, BW_ORDER_STAND_BY, 1);
+    world.index = 15;
+
+    order(&world, BW_ORDER_RUN, 1);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_NONE);
+    assert_int_equal(world.site.order.index, 21);
+    assert_int_equal(world.site.order.kind, BW_ORDER_STAND_BY);
+}
+
+/* What it was ordered in the life before it is ordered still, with the same index. */
+static void the_order_that_was_acted_on_counts_again_after_a_restart(void **state)
+{
+    struct bw_site_memory memory = held;
+    struct world world;
+
+    (void)state;
+    memory.order_index = 11;
+    begin_with(&world, &memory);
+    order(&world, BW_ORDER_STOP, 1);
+    assert_int_equal(world.index, 11);
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+
+    begin_with(&world, &memory);
+    world.index = 9; /* and what was ordered before that does not */
+    order(&world, BW_ORDER_STOP, 1);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+}
+
+/* A state that was read before the grant was committed. */
+static void to_stand_by_after_an_older_epoch_ends_none_of_its_own(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STAND_BY, 0);
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    order(&world, BW_ORDER_STAND_BY, 1);
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+}
+
+/* 3.9: durably, so that nothing is begun by hand after a restart. */
+static void an_epoch_of_another_site_makes_this_one_enforced(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STAND_BY, 1);
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    tell_order(&world, of);
+    assert_false(world.site.kept.enforced);
+    of.others_epoch = true;
+    tell_order(&world, of);
+    assert_true(world.site.kept.enforced);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lower_index_never_replaces_a_higher_one),
+        cmocka_unit_test(the_order_that_was_acted_on_counts_again_after_a_restart),
+        cmocka_unit_test(to_stand_by_after_an_older_epoch_ends_none_of_its_own),
+        cmocka_unit_test(an_epoch_of_another_site_makes_this_one_enforced),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
