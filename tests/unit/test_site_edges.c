@@ -645,6 +645,22 @@ static void a_fence_that_failed_before_is_not_repeated_in_an_epoch_of_its_own(vo
     assert_not_asked(&world, "RUN:fence");
 }
 
+/* 4: what served before it went down says nothing of what serves since. */
+static void what_was_restarted_here_is_verified_anew(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.limits.has_script[BW_ACTION_VERIFY] = true;
+    look(&world, BW_ACTION_VERIFY, BW_RUN_OK, "");
+    assert_true(world.site.verified);
+    for (int i = 0; i < 3; i++)
+        status(&world, "stopped");
+    assert_asked(&world, "RUN:start");
+    assert_false(world.site.verified);
+}
+
 /* Its look may take long, and what serves then is about to be ended. */
 static void what_is_being_fenced_is_verified_no_more(void **state)
 {
@@ -699,6 +715,7 @@ int main(void)
         cmocka_unit_test(who_stands_by_counts_no_service_as_down),
         cmocka_unit_test(what_was_observed_of_a_new_spec_is_said_at_once),
         cmocka_unit_test(a_fence_that_failed_before_is_not_repeated_in_an_epoch_of_its_own),
+        cmocka_unit_test(what_was_restarted_here_is_verified_anew),
         cmocka_unit_test(what_is_being_fenced_is_verified_no_more),
     };
 

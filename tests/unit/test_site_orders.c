@@ -72,12 +72,32 @@ static void an_epoch_of_another_site_makes_this_one_enforced(void **state)
     assert_true(world.site.kept.enforced);
 }
 
+/* Its guard may have lost the message: each step asks for it again, once. */
+static void a_let_go_is_asked_for_in_each_step_until_it_is_done(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_LET_GO, 0);
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    of.let_go_index = 20;
+    tell_order(&world, of);
+    assert_asked(&world, "LET_GO");
+    tick_at(&world, world.now_ms + 1);
+    assert_string_equal(world.log, "LET_GO ");
+    from_guard(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO_DONE,
+                                                  .let_go_index = 20});
+    tick_at(&world, world.now_ms + 1);
+    assert_not_asked(&world, "LET_GO");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lower_index_never_replaces_a_higher_one),
         cmocka_unit_test(the_order_that_was_acted_on_counts_again_after_a_restart),
         cmocka_unit_test(to_stand_by_after_an_older_epoch_ends_none_of_its_own),
+        cmocka_unit_test(a_let_go_is_asked_for_in_each_step_until_it_is_done),
         cmocka_unit_test(an_epoch_of_another_site_makes_this_one_enforced),
     };
 
