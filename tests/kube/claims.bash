@@ -39,6 +39,10 @@ exists() {
     [ -e "$1" ] && echo yes
 }
 
+listens() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && echo yes
+}
+
 # The kubeconfig $2 of the account: that of the administrator, $1, with another token.
 has_account() {
     local secret token admin

@@ -146,6 +146,13 @@ begin_site() {
     begun_by_us+=($!)
 }
 
+# The Secret that both sites have alike, at site $1, with content $2.
+share_secret() {
+    printf '%s\n' "apiVersion: v1" "kind: Secret" "metadata: {name: standby-bootstrap-secret, namespace: pg-$1}" \
+        "stringData: {username: standby, password: $2}" | kubectl apply -f - >/dev/null
+    expect 0 $? "the Secret of $1"
+}
+
 # The cluster, the kind of the objects, and for each site of "$@" a namespace in which the account has its rights.
 begin_cluster() {
     local site
@@ -169,7 +176,7 @@ begin_cluster() {
 watch_words() {
     local token
     token=$(sed -n 's/.*"token": "\([^"]*\)".*/\1/p' "$work/account" | cut -c -60)
-    printf "%s\n" "$secret" "$token" "patch postgresqls" >"$work/words"
+    printf "%s\n" "$secret" "$(base64 <<<"$secret" | cut -c -24)" "$token" "patch postgresqls" >"$work/words"
     while sleep 0.05; do
         cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' '
         echo

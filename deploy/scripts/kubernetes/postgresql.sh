@@ -17,8 +17,9 @@
 #                            against it
 #   peer                     prints HOST PORT of what a standby here follows; empty: not known
 #   patroni_standby          prints the part of Patroni's settings that makes a standby, in JSON without `\`
+#   mirror_secret, mirror_lacks                          see mirror.sh
 
-. "${BASH_SOURCE[0]%/*}/object.sh"
+. "${BASH_SOURCE[0]%/*}/object.sh" || exit 1
 
 POSTGRES_NAMESPACE=${POSTGRES_NAMESPACE:-pg-namespace}
 POSTGRES_CLUSTER=${POSTGRES_CLUSTER:-acid-pg}
@@ -34,6 +35,7 @@ POSTGRES_REJOIN_TIMEOUT=${POSTGRES_REJOIN_TIMEOUT:-600}
 POSTGRES_TARGET_TIMEOUT=${POSTGRES_TARGET_TIMEOUT:-10}
 POSTGRES_QUIET=${POSTGRES_QUIET:-11}
 export PGUSER=${PGUSER:-postgres}
+. "${BASH_SOURCE[0]%/*}/mirror.sh" || exit 1
 
 # What object.sh wants to know.
 KIND=postgresqls.acid.zalan.do OBJECT=$POSTGRES_CLUSTER NAMESPACE=$POSTGRES_NAMESPACE
@@ -43,7 +45,7 @@ REQUEST_TIMEOUT=$POSTGRES_REQUEST_TIMEOUT
 
 # What is wrong with the settings, of which "$@" are numbers as well; empty and success when nothing is.
 settings_problem() {
-    common_problem "POSTGRES_NAMESPACE POSTGRES_CLUSTER" \
+    common_problem "POSTGRES_NAMESPACE POSTGRES_CLUSTER POSTGRES_PEER_NAMESPACE POSTGRES_PEER_CLUSTER" \
         "POSTGRES_PORT POSTGRES_REQUEST_TIMEOUT POSTGRES_QUIET $*" psql || return 1
     case $POSTGRES_PATRONI_OBJECT in
     endpoints | configmaps) return 0 ;;
@@ -370,6 +372,8 @@ readiness_database() {
         exit 0
     fi
     leader=$(leader_of "$members") || fail "no one standby that Patroni would promote"
+    # Once a move has begun it was asked.
+    [ -n "$target" ] || need_mirror
     look_at_standby "$leader" || fail "the standby does not say where it is"
     if [ "$receiver" = streaming ] && end_number=$(lsn_number "$end"); then
         if [ "$position_number" -ge "$end_number" ]; then

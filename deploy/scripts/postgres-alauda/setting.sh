@@ -8,11 +8,12 @@ POSTGRES_STANDBY_INSTANCES=${POSTGRES_STANDBY_INSTANCES:-1}
 
 setting_template() {
     printf '%s' '{{with .spec.clusterReplication}}enabled {{.enabled}}{{"\n"}}replica {{.isReplica}}{{"\n"}}' \
-        'host {{with .peerHost}}{{.}}{{end}}{{"\n"}}port {{with .peerPort}}{{.}}{{end}}{{"\n"}}{{end}}'
+        'host {{with .peerHost}}{{.}}{{end}}{{"\n"}}port {{with .peerPort}}{{.}}{{end}}{{"\n"}}' \
+        'secret {{with .bootstrapSecret}}{{.}}{{end}}{{"\n"}}{{end}}'
 }
 
 forget_setting() {
-    ENABLED='' REPLICA='' HOST='' PORT=''
+    ENABLED='' REPLICA='' HOST='' PORT='' SECRET=''
 }
 
 take_setting() {
@@ -21,6 +22,7 @@ take_setting() {
     replica) REPLICA=$2 ;;
     host) HOST=$2 ;;
     port) PORT=$2 ;;
+    secret) SECRET=$2 ;;
     esac
     [[ $HOST =~ ^[A-Za-z0-9._:-]*$ && $PORT =~ ^[0-9]*$ ]] ||
         { say "spec.clusterReplication has the peer '$HOST' '$PORT', which is not understood" && return 1; }
@@ -70,4 +72,12 @@ peer() {
 
 patroni_standby() {
     printf '{"host":"%s","port":"%s"}' "$HOST" "${PORT:-5432}"
+}
+
+mirror_secret() {
+    echo "$SECRET"
+}
+
+mirror_lacks() {
+    opening_problem
 }

@@ -8,6 +8,7 @@
 POSTGRES_STANDBY=${POSTGRES_STANDBY:-}
 POSTGRES_INSTANCES=${POSTGRES_INSTANCES:-}
 POSTGRES_STANDBY_INSTANCES=${POSTGRES_STANDBY_INSTANCES:-}
+POSTGRES_SHARED_SECRET=${POSTGRES_SHARED_SECRET:-}
 FIELDS=(standby_host standby_port standby_primary_slot_name s3_wal_path gs_wal_path)
 
 setting_template() {
@@ -113,4 +114,13 @@ patroni_standby() {
     else
         printf '{"restore_command":"false"}'
     fi
+}
+
+mirror_secret() {
+    echo "$POSTGRES_SHARED_SECRET"
+}
+
+# What the other site is to follow may be in its site.yaml alone.
+mirror_lacks() {
+    return 1
 }
