@@ -16,6 +16,10 @@ RIGHTS=(
     "patch statefulsets.apps --subresource=scale" "update statefulsets.apps --subresource=scale"
     "list nodes"
 )
+REMOTE_RIGHTS=(
+    "get $KIND" "patch $KIND" "list pods" "delete pods"
+    "list deployments.apps" "list replicasets.apps" "list statefulsets.apps" "list nodes" "get namespace/kube-system"
+)
 # What a tool that keeps a repository in force leaves on the objects that it sets.
 ARGO="argocd.argoproj.io/tracking-id argocd.argoproj.io/instance"
 ARGO_OR_ANOTHER=app.kubernetes.io/instance # of Argo CD before 3.0, but Helm writes it as well
@@ -31,18 +35,34 @@ lacks() {
     found=1
 }
 
-check_rights() {
-    local right answer words where
-    for right in "${RIGHTS[@]}"; do
+check_rights() { # FILE RIGHT...
+    local file=$1 right answer words where
+    shift
+    for right in "$@"; do
         read -ra words <<<"$right"
         where=" in $HARBOR_NAMESPACE"
-        [ "${words[1]}" != nodes ] || where=
+        [[ ${words[1]} != n[ao]* ]] || where=
         answer=$(ask auth can-i "${words[@]}" 2>/dev/null) || true
         case $answer in
         yes) ;;
-        no*) lacks "the right to $right$where; rbac.yaml has it" ;;
+        no*) lacks "the right to $right$where; $file has it" ;;
         *) lacks "an answer of the API server, whether this account may $right" ;;
         esac
+    done
+}
+
+# Each kubeconfig that remote_fence.sh may take: it leads to another cluster, with its Harbor and the rights that it needs.
+check_remotes() {
+    local file here there
+    here=$(cluster_id 2>/dev/null) ||
+        lacks "the id of this cluster, without which remote_fence.sh ends nothing; remote-rbac.yaml has the right to it"
+    for file in "$HARBOR_REMOTE_KUBECONFIGS"/*; do
+        local -x KUBECONFIG=$file
+        unset KUBERNETES_SERVICE_HOST
+        there=$(cluster_id 2>/dev/null) || { lacks "$file: an answer of that API server, or all rights there"; continue; }
+        [ "$there" != "$here" ] || { lacks "$file: another cluster; it leads to this one"; continue; }
+        check_rights "$file: remote-rbac.yaml" "${REMOTE_RIGHTS[@]}"
+        ask get "$KIND" "$HARBOR_NAME" >/dev/null 2>&1 || lacks "$file: the object $HARBOR_NAMESPACE/$HARBOR_NAME there"
     done
 }
 
@@ -132,7 +152,8 @@ check_keepers() {
 
 # shellcheck disable=SC2119
 problem=$(settings_problem) || fail "$problem"
-check_rights
+check_rights rbac.yaml "${RIGHTS[@]}"
 check_keepers
+[ -z "${HARBOR_REMOTE_KUBECONFIGS:-}" ] || check_remotes
 [ $found = 1 ] || echo "nothing is lacking: all ${#RIGHTS[@]} rights are there"
 exit $found
