@@ -163,7 +163,8 @@ begin_cluster() {
     echo "$secret" >"$work/password" && echo "*:*:*:*:$secret" >"$work/pgpass"
     chmod 600 "$work/password" "$work/pgpass"
     mkdir -m 711 "$work/pg"
-    "$kube/define" "$work/a/kubeconfig" "$kube/kinds-postgresql.yaml" >/dev/null || exit 1
+    "$kube/define" "$work/a/kubeconfig" "$kube/kinds-postgresql.yaml" >/dev/null &&
+        kubectl apply -f "$top/deploy/scripts/kubernetes/account.yaml" >/dev/null || exit 1
     for site in "$@"; do
         kubectl create namespace "pg-$site" >/dev/null &&
             sed "s/namespace: pg-namespace/namespace: pg-$site/" "$top/deploy/scripts/kubernetes/postgresql-rbac.yaml" |

@@ -423,3 +423,25 @@ rejoin_database() {
     fail "not within $POSTGRES_REJOIN_TIMEOUT s: $why. Where its data does not fit and Patroni cannot rewind it," \
         "a new copy is a person's to make: delete its volumes and pods"
 }
+
+# ---- rights -------------------------------------------------------------------------------------
+
+# check_database POINTERS "$@" of a check.sh, which has sourced check.sh of this folder, too: all that postgresql-rbac.yaml
+# allows (Patroni's settings are of one of two kinds), and no more.
+check_database() {
+    local pointers=$1 problem secret
+    shift
+    problem=$(settings_problem) || fail "$problem"
+    [ "${1:-}" = --rights ] || read_object 2>/dev/null || true
+    secret=$(mirror_secret)
+    given_by "${BASH_SOURCE[0]%/*}/postgresql-rbac.yaml" pg-namespace "$NAMESPACE" acid-pg-config "$OBJECT-config" \
+        standby-bootstrap-secret "${secret:-standby-bootstrap-secret}"
+    needs get,patch "$KIND"
+    needs get,list pods
+    needs get,update "$POSTGRES_PATRONI_OBJECT/$OBJECT-config"
+    needs list nodes
+    [ -z "$secret" ] || needs get "secrets/$secret"
+    check_rights "$@"
+    check_object "$pointers"
+    end_check
+}
