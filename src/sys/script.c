@@ -506,7 +506,8 @@ static void read_report(struct bw_script_run *run)
     }
 }
 
-/* The report pipe closed without a word after the go: execve has happened. */
+/* The report pipe closed without a word after the go: execve has happened, or its end by a signal, which the loop may
+ * hear of later. */
 static void announce_begin(struct bw_script_run *run)
 {
     if (run->has_word || run->has_begun || run->stage == STAGE_WAITING || run->stage == STAGE_ENDED)

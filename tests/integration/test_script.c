@@ -460,6 +460,63 @@ static void child_of_a_guard_that_died_exits_without_exec(void **state)
     assert_int_equal(close(told[1]), 0);
 }
 
+/* In the child: it has the go-ahead, and no exec yet. */
+static uint64_t stays_there(const void *of)
+{
+    const struct fixture *f = of;
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/here", f->dir);
+    (void)close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)); /* whoever looks does not find it */
+    while (access(path, F_OK) == 0)
+        (void)pause(); /* no signal is handled here: it ends by one, or stays */
+    return 0;
+}
+
+/* 3.2.4: TERM and KILL reach it there as well, ours and another's; with a place of its own, and as a step, without. */
+static void what_ends_a_child_before_its_exec_ends_it_and_nothing_runs(void **state)
+{
+    enum { TERM, KILL, OTHER, WAYS };
+    static const struct {
+        enum bw_script_how how;
+        int signal;
+    } wanted[] = {[TERM] = {BW_SCRIPT_KILLED, SIGTERM},
+                  [KILL] = {BW_SCRIPT_KILLED, SIGKILL},
+                  [OTHER] = {BW_SCRIPT_SIGNALED, SIGTERM}};
+    struct fixture *f = fixture_of(state);
+    char text[512];
+
+    snprintf(text, sizeof text, "#!/bin/sh\ntouch %s\n", path_in(f, "ran"));
+    write_script(f, text, 0755);
+    for (int i = 0; i < 2 * WAYS; i++) {
+        struct bw_script_spec spec = spec_of(f);
+        struct bw_script_run *run;
+        const int way = i % WAYS;
+
+        spec.reach = i < WAYS ? spec.reach : NULL;
+        spec.kill_grace_ns = 60 * BW_NS_PER_S; /* TERM alone has to do it */
+        spec.digest = stays_there;
+        spec.digest_of = f;
+        f->ended_count = 0;
+        run = start(f, &spec);
+        bw_script_go(run, BW_INSTANT_NEVER);
+        while (!exists(f, "here"))
+            usleep(1000); /* between two looks at a condition */
+        if (way == TERM)
+            bw_script_cancel(run);
+        else if (way == KILL)
+            bw_script_kill(run);
+        else
+            assert_int_equal(kill(bw_script_pid(run), SIGTERM), 0);
+        run_until_end(f);
+        assert_int_equal(f->result.how, wanted[way].how);
+        assert_int_equal(f->result.code, wanted[way].signal);
+        assert_int_equal(f->result.tree, BW_OK);
+        assert_false(exists(f, "ran"));
+        assert_int_equal(unlink(path_in(f, "here")), 0);
+    }
+}
+
 /* ---- ends -------------------------------------------------------------------------------------
  */
 
@@ -723,6 +780,7 @@ int main(void)
         BOTH(child_does_not_start_once_its_right_has_ended),
         BOTH(canceled_before_the_go_ahead_it_never_starts),
         BOTH(child_of_a_guard_that_died_exits_without_exec),
+        BOTH(what_ends_a_child_before_its_exec_ends_it_and_nothing_runs),
         BOTH(script_that_hangs_is_ended_by_term_at_its_limit),
         BOTH(script_that_ignores_term_is_killed_after_the_grace),
         BOTH(child_that_forked_away_is_killed_with_the_tree),

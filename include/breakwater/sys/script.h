@@ -124,8 +124,8 @@ struct bw_script_spec {
     bool refuses_other;
     uint64_t limit_ns;      /* from the go-ahead; UINT64_MAX: the caller ends it */
     uint64_t kill_grace_ns; /* between TERM and KILL */
-    /* The script itself runs now (execve succeeded); always before an on_end that says EXITED. May
-     * be NULL. */
+    /* The script itself runs now (execve succeeded), or a signal ended its child before that; always before an
+     * on_end that says EXITED. May be NULL. */
     void (*on_begun)(struct bw_script_run *run, void *user);
     /* One line without its end, not NUL-terminated, of the first 32 KiB of output. May be NULL. */
     void (*on_line)(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
