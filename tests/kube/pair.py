@@ -24,6 +24,7 @@ import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
+import page  # noqa: E402
 from cluster import write_script, write_yaml  # noqa: E402
 from lacking import skip_lacking  # noqa: E402
 from one_machine import Machine  # noqa: E402
@@ -401,6 +402,44 @@ def check_never_both(lab, begun_ns=0):
     answers = sum(len(kubelet.samples) for site in SITES for kubelet in lab.judge.kubelets[site])
     check("Harbor never runs in both clusters (I1)", not overlaps and answers > 0,
           f"{sum(overlaps)} ms with two, {answers} answers of kubelets")
+
+
+# ---- who types what a page prints ------------------------------------------------------------------
+
+def make_people(lab):
+    """A folder at each site and one outside, as the pages take them for granted."""
+    (lab.work / "bin").mkdir()
+    write_script(lab.work / "bin/breakwater", f"""#!/bin/sh
+case $1 in apply | mode | delete | switchover) set -- "$@" --yes ;; esac
+exec {lab.breakwater} "$@"
+""")
+    (lab.work / ".config/breakwater").mkdir(parents=True)
+    write_script(lab.work / "bin/breakwater-chaos", f"""#!/bin/sh
+exec {lab.breakwater}-chaos "$@" --yes
+""")
+    write_yaml(lab.work / ".config/breakwater/cli.yaml", {
+        "endpoints": [lab.address(name) for name in lab.hosts], "tls": lab.tls("person")})
+    groups = lab.work / "groups.yaml"
+    groups.write_text(groups.read_text().replace('"name": "harbor"', '"name": "harbor",\n mode: observe'))
+    for site in SITES:
+        folder = lab.work / f"at-{site}"
+        folder.mkdir()
+        (folder / "site.yaml").symlink_to(lab.work / f"{site}.yaml")
+
+
+def typed(lab, block, places):
+    """A block of a page, whose first line says where: `places` has for each such line the sites, None where people are,
+    and the variables there."""
+    where = block.splitlines()[0]
+    print(f"  {where[2:]}:", *[f"    {line}" for line in block.splitlines()[1:]], sep="\n", flush=True)
+    for site, variables in places[where].items():
+        words = {"ASAN_OPTIONS": "detect_leaks=0", **variables, "HOME": str(lab.work),
+                 "PATH": f"{lab.work}/bin:{variables.get('PATH', os.environ['PATH'])}"}
+        command = ["env", "-i", *[f"{key}={value}" for key, value in words.items()], "bash", "-euo", "pipefail", "-c",
+                   page.script(block)]
+        done = attempt(*(lab.inside(f"agent-{site}", *command) if site else lab.outside(*command)),
+                       cwd=lab.work / f"at-{site}" if site else lab.work, timeout=900)
+        check(f"{site or 'it'}: it worked", done.returncode == 0, done.returncode and done.stdout + done.stderr)
 
 
 # ---- the scripts as they were printed, where their keys say -------------------------------------
