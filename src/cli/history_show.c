@@ -283,6 +283,7 @@ static const struct {
     {"ended", "previous_site", "held it no longer: its epoch ended"},
     {"grant", "site", "was granted it"},
     {"armed", "site", "had armed it: its guard has the deadline"},
+    {"no_return", "site", "was let past its point of no return"},
     {"started", "site", "had started the service"},
     {"verified", "site", "had verified the start"},
 };

@@ -28,6 +28,7 @@ static bool begins_line(enum bw_record_kind kind)
     case BW_RECORD_ENDED:
     case BW_RECORD_NOTED:
     case BW_RECORD_WISHED:
+    case BW_RECORD_PASSED:
     case BW_RECORD_NONE:
         break;
     }
@@ -156,6 +157,9 @@ static void take_event(struct bw_record_line *line, const struct bw_record_event
         break;
     case BW_RECORD_FENCE_FAILED:
         line->held_unix_ms = event->unix_ms;
+        break;
+    case BW_RECORD_PASSED:
+        line->passed_unix_ms = event->unix_ms;
         break;
     case BW_RECORD_SEEN:
         line->entry.seen = event->seen;

@@ -139,7 +139,8 @@ static enum bw_record_kind fill(const struct bw_group *group, const struct bw_re
         return BW_RECORD_FENCE_FAILED;
     case BW_COMMAND_ADOPTED:
         return BW_RECORD_ADOPTED;
-    case BW_COMMAND_PASSED:          /* the end of the epoch says what came of it */
+    case BW_COMMAND_PASSED:
+        return BW_RECORD_PASSED;
     case BW_COMMAND_SECOND_ENFORCER: /* it may change with each look: the end of the epoch says what it rests on */
         return BW_RECORD_NONE;
     case BW_COMMAND_REACH:

@@ -441,6 +441,7 @@ FACT(FENCE_FAILED)
 FACT(CREATED)
 FACT(DELETED)
 FACT(RECOVERED)
+FACT(PASSED)
 
 static const struct bw_choice events[] = {
 #define X(name, word)                                                                              \

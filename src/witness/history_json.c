@@ -46,7 +46,7 @@ struct moment {
     const char *phase;
     int64_t unix_ms;
 };
-#define MOMENTS_MAX 8
+#define MOMENTS_MAX 9
 
 struct timeline {
     uint32_t count;
@@ -96,6 +96,8 @@ static struct timeline timeline_of(const struct bw_record_line *line)
     add_known(&timeline, "ended", line->before_ended_unix_ms, granted);
     add_moment(&timeline, "grant", granted);
     add_heard(&timeline, "armed", granted, line->note.armed_ms);
+    if (line->passed_unix_ms != 0)
+        add_moment(&timeline, "no_return", line->passed_unix_ms);
     add_heard(&timeline, "started", granted, line->note.started_ms);
     add_heard(&timeline, "verified", granted, line->note.verified_ms);
     return timeline;

@@ -306,7 +306,7 @@ static void write_events(void)
     char name[32];
 
     bw_prng_init(&filler.prng, 8);
-    for (filler.choice = BW_RECORD_NONE + 1; filler.choice <= BW_RECORD_WISH_OVER;
+    for (filler.choice = BW_RECORD_NONE + 1; filler.choice <= BW_RECORD_PASSED;
          filler.choice++) {
         wire_fill(&filler, &bw_shape_record_event, &event);
         for (uint32_t i = 0; i < event.key_count; i++)

@@ -201,6 +201,19 @@ static void what_cannot_be_taken_back_waits_for_the_witnesses(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* The report has it among the moments of the epoch: after the grant, before the start was heard to be over. */
+static bool is_passing_told(struct real_cluster *of, int site)
+{
+    char *text = real_get(of, "/v1/groups/harbor/report");
+    const char *grant = text == NULL ? NULL : strstr(text, "\"grant\"");
+    const char *passed = grant == NULL ? NULL : strstr(grant, "\"no_return\"");
+    const bool is_told = passed != NULL && strstr(passed, "\"started\"") != NULL;
+
+    (void)site;
+    free(text);
+    return is_told;
+}
+
 /* ... and where they are there it goes on by itself. */
 static void a_start_passes_its_point_once_that_is_committed(void **state)
 {
@@ -213,6 +226,7 @@ static void a_start_passes_its_point_once_that_is_committed(void **state)
     assert_true(waits_at_its_point(&cluster, 0));
     assert_non_null(strstr(real_read(&cluster, 0, "guard.log"), "event=step.may_pass"));
     assert_int_equal(real_number(&cluster, "epoch"), 1);
+    real_until(&cluster, is_passing_told, 0, "the report says when it was let past its point");
     real_assert_no_overlap(&cluster);
 }
 

@@ -402,6 +402,26 @@ static void a_failed_fence_holds_from_then_to_its_end(void **state)
     end(&fixture);
 }
 
+/* 4: from there on the data of the epoch is its own. */
+static void when_a_start_was_let_past_its_point_of_no_return_is_kept(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    grant(&fixture, "shop", "dc-a");
+    group_of(&fixture, "shop")->terms.no_return = BW_NO_RETURN_AHEAD;
+    assert_int_equal(line_at(&fixture, "shop", 1).passed_unix_ms, 0);
+    fixture.unix_ms += 7000;
+
+    about_epoch(&fixture, BW_COMMAND_PASSED, "shop");
+
+    assert_int_equal(line_at(&fixture, "shop", 1).passed_unix_ms, fixture.unix_ms);
+    assert_int_equal(line_at(&fixture, "shop", 1).kind, BW_RECORD_GRANTED);
+    end(&fixture);
+}
+
 static void a_change_says_which_keys_and_sites(void **state)
 {
     struct fixture fixture;
@@ -485,6 +505,7 @@ int main(void)
         cmocka_unit_test(an_epoch_has_who_asked_why_and_how_it_ended),
         cmocka_unit_test(an_end_that_was_seen_from_another_site_names_who_has_seen_it),
         cmocka_unit_test(a_failed_fence_holds_from_then_to_its_end),
+        cmocka_unit_test(when_a_start_was_let_past_its_point_of_no_return_is_kept),
         cmocka_unit_test(a_change_says_which_keys_and_sites),
         cmocka_unit_test(a_deleted_group_is_still_on_record),
         cmocka_unit_test(a_recovery_is_on_record_and_ends_what_was_open),

@@ -48,7 +48,7 @@ static void each_kind_is_read_as_it_was_written(void **state)
         struct wire_filler filler = {.is_largest = i == 0};
 
         bw_prng_init(&filler.prng, (uint64_t)i);
-        for (filler.choice = 1; filler.choice <= BW_RECORD_WISH_OVER; filler.choice++) {
+        for (filler.choice = 1; filler.choice <= BW_RECORD_PASSED; filler.choice++) {
             size_t size;
 
             fill_event(&filler, &event);
@@ -165,7 +165,7 @@ static void what_no_command_could_leave_is_refused(void **state)
         const char *part;
     } rows[] = {
         {{.index = 1}, "no such kind"},
-        {{.kind = BW_RECORD_WISH_OVER + 1, .index = 1}, "no such kind"},
+        {{.kind = BW_RECORD_PASSED + 1, .index = 1}, "no such kind"},
         {{.kind = BW_RECORD_CREATED}, "no log index"},
         {{.kind = BW_RECORD_SPEC, .index = 1, .key_count = 1}, "its keys"},
         {{.kind = BW_RECORD_SPEC, .index = 1, .key_count = 1, .keys = {{.key = 18}}}, "its keys"},

@@ -37,7 +37,8 @@
     X(RECOVERED, "recovered") /* the cluster began anew (3.9) */                                   \
     X(NOTED, "noted")         /* its start was verified: `note` */                                 \
     X(WISHED, "wished")       /* a person asks for `wish`, of `site` */                            \
-    X(WISH_OVER, "wish_over") /* and it is asked for no more: `wish_end` */
+    X(WISH_OVER, "wish_over") /* and it is asked for no more: `wish_end` */                        \
+    X(PASSED, "passed") /* its start may go on behind its point of no return */
 enum bw_record_kind {
     BW_RECORD_NONE,
 #define X(name, word) BW_RECORD_##name,

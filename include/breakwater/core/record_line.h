@@ -15,6 +15,7 @@ struct bw_record_line {
         text[BW_REASON_MAX + 1]; /* the reason of whoever asked for the epoch; "": none was given */
     char ended_by[BW_REASON_MAX + 1]; /* the person on whose word it ended, or for whose move; "" */
     char ended_text[BW_REASON_MAX + 1];
+    int64_t passed_unix_ms; /* its start was let past its point of no return (4). 0: it was not */
     int64_t held_unix_ms; /* a fence failed: since then it was held. 0: none did */
     int64_t free_unix_ms; /* ... until its end; 0: it still is */
     bool has_told_end;    /* its site has said when it served last, and that it has stopped */
