@@ -133,7 +133,7 @@ static bool is_action_taken(const struct bw_guard *guard, const struct bw_guard_
 {
     return guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
            guard->stop != BW_GUARD_STOP_NONE ||
-           (run->action == BW_ACTION_START && guard->loop_mirroring);
+           (run->action == BW_ACTION_START && guard->loop_mirror != BW_GUARD_LOOP_MIRRORED);
 }
 
 /* What ends no service here: it makes way for a stop, and waits for the mirror (H11). */
@@ -366,16 +366,17 @@ static void tell_loop_begun(const struct guard_step *step, const struct bw_guard
 void bw_guard_on_loop_mirrored(const struct guard_step *step, uint64_t number, bool ok)
 {
     struct bw_guard *guard = step->guard;
+    const enum bw_guard_loop_mirror waited = guard->loop_mirror;
     const struct bw_guard_run run = guard->loop_run;
     struct bw_guard_run_ended ended = {.result = BW_RUN_OK};
 
-    if (!guard->loop_mirroring || number < guard->loop_number)
+    if (waited == BW_GUARD_LOOP_MIRRORED || number < guard->loop_number)
         return;
-    guard->loop_mirroring = false;
+    guard->loop_mirror = BW_GUARD_LOOP_MIRRORED;
     if (guard->mirror.loop_delay_ns == 0) /* taken back meanwhile */
         ended = (struct bw_guard_run_ended){.result = BW_RUN_KILLED, .exit_status = -1};
     else if (!ok) {
-        if (guard->loop_is_new)
+        if (waited == BW_GUARD_LOOP_MIRRORING_NEW)
             guard->mirror.loop_delay_ns = 0; /* nobody has heard of it */
         ended = (struct bw_guard_run_ended){
             .result = BW_RUN_REFUSED, .refusal = BW_REFUSAL_NOT_DURABLE, .exit_status = -1};

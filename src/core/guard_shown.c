@@ -60,7 +60,7 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
                                 !bw_id_is_none(guard->agent.session);
     out_shown->loop_delay_ms = (uint32_t)(bw_guard_loop_delay_ns(guard) / BW_NS_PER_MS);
     out_shown->loop_may = guard->mirror.loop_delay_ns != 0 &&
-                          !(guard->loop_mirroring && guard->loop_is_new);
+                          guard->loop_mirror != BW_GUARD_LOOP_MIRRORING_NEW;
     out_shown->fence_begun = has_fence_begun(guard, mirror);
     out_shown->fence_failed = guard->fence == BW_FENCE_FAILED;
     out_shown->running = running(guard);

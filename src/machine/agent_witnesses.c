@@ -65,7 +65,7 @@ static void mark_all_gone(struct bw_agent_machine *machine, bool configured)
             machine->witnesses[i].is_gone = true;
 }
 
-/* Frees the place of a witness that is gone, with its last exchange. */
+/* Frees the slot of a witness that is gone, with its last exchange. */
 static void release(struct bw_agent_witness *witness)
 {
     if (witness->is_gone && !witness->is_polled && witness->sync_count == 0)

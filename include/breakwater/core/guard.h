@@ -189,6 +189,13 @@ enum bw_guard_stop {
     BW_GUARD_STOP_COUNT
 };
 
+/* Whether it is mirrored that the service's own loop may start it (3.4, driver; H11). */
+enum bw_guard_loop_mirror {
+    BW_GUARD_LOOP_MIRRORED,      /* as it is, or it may not */
+    BW_GUARD_LOOP_MIRRORING,     /* it waits for the mirror of loop_number, */
+    BW_GUARD_LOOP_MIRRORING_NEW, /* and might not before */
+};
+
 /* What the SAVE that is under way is for. */
 enum bw_guard_wants {
     BW_GUARD_WANTS_NOTHING, /* none is: what the memory says is durable */
@@ -284,8 +291,7 @@ struct bw_guard {
     uint64_t override_number;
     bool override_begun; /* in this session a start was ordered without a lease, or a look saw it
                             serve; and no stop since (3.4, may it run?) */
-    bool loop_mirroring; /* that its own loop may start it waits for the mirror of loop_number */
-    bool loop_is_new;    /* it might not before */
+    enum bw_guard_loop_mirror loop_mirror;
     uint64_t loop_number;
     struct bw_guard_run
         loop_run; /* the start that was ordered; run_id 0: none was, a look gave it */
