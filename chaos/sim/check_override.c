@@ -239,6 +239,7 @@ static void is_over(struct sim_world *world, uint32_t site, uint32_t group,
               ->is_stubborn))) { /* its agent's state was lost, or put back */
         sim_count(world, "override:orphaned");
         over->is_orphaned = true;
+        over->orphan_until_ns = 0; /* that of one before is over */
         return;
     }
     if (before == SIM_OVERRIDE_WAITING) {
