@@ -99,9 +99,9 @@ void sim_check_second(struct sim_world *world)
 }
 
 /* The second enforcer (its process, its machine, or the API as it sees it) fails after it has said
- * what the newest confirmed renewal rests on, and the guard (its process, its machine, or its way
- * to the API) fails too since that was sent, both before its lease has ended: whoever could end the
- * service in time is gone (3.4). */
+ * what the newest confirmed renewal rests on, or what it is counted on for since, and the guard
+ * (its process, its machine, or its way to the API) fails too since that was sent, both before its
+ * lease has ended: whoever could end the service in time is gone (3.4). */
 bool sim_check_second_excuses(const struct sim_world *world, uint32_t site, uint32_t group)
 {
     const struct sim_second_lease *lease;
@@ -142,6 +142,21 @@ static uint64_t believed_ns(const struct sim_setting *setting)
     return (fresh_ms + fresh_ms / 4) * SIM_MS;
 }
 
+/* What it says may come only after the newest renewal was confirmed: whoever hears of it counts on
+ * it (A33), and from then on that lease rests on it too. */
+static void rests_from_now(struct sim_world *world, uint32_t site, uint32_t group, uint64_t epoch)
+{
+    struct sim_second_lease *lease = &world->checks->second_leases[site][group];
+    const struct sim_second_watch *watch = watch_of(world, site);
+
+    if (lease->epoch != epoch || lease->rests_on_second)
+        return;
+    lease->rests_on_second = true;
+    lease->has_second_failed = false;
+    lease->asked_ns = watch->asked_ns;
+    lease->looked_ns = watch->looked_ns;
+}
+
 void sim_check_second_sent(struct sim_process *agent, const struct bw_sync *sync,
                            struct sim_sent *sent)
 {
@@ -156,6 +171,8 @@ void sim_check_second_sent(struct sim_process *agent, const struct bw_sync *sync
         if (group < 0 || sync->groups[i].report.second != BW_SECOND_IS_SEEN)
             continue;
         sent->second_seen |= 1u << group;
+        rests_from_now(world, agent->host->number, (uint32_t)group,
+                       sync->groups[i].report.epoch_seen);
         if (world->now_ns > watch->heard_ns + believed_ns(&world->setting) &&
             !sim_checks_is_excused(world, agent->host->number, (uint32_t)group))
             sim_fail(world, "second",
