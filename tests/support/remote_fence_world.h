@@ -44,17 +44,38 @@ static inline void give_scripts(void)
     world_sync_all(&world);
 }
 
-/* dc-a serves where time alone ends nothing, is lost, and its epoch is closed. */
-static inline void begin_closed(uint32_t site_count)
+/* Where time alone ends nothing the site that serves is lost, and its epoch is closed. */
+static inline void lose(int site)
 {
-    world_begin(&world, site_count);
     world_group(&world)->terms.reach = BW_REACH_REMOTE;
     give_scripts();
-    world.sites[A].renew_epoch = 0;
-    world.sites[A].is_mute = true;
+    world.sites[site].renew_epoch = 0;
+    world.sites[site].is_mute = true;
     world_pass_ms(&world, 60000);
     assert_string_equal(world_act(&world), "A4");
     assert_int_equal(world_group(&world)->phase, BW_PHASE_CLOSING);
+}
+
+/* dc-a serves, and is lost. */
+static inline void begin_closed(uint32_t site_count)
+{
+    world_begin(&world, site_count);
+    lose(A);
+}
+
+/* Likewise dc-b, by a second epoch. */
+static inline void begin_closed_of_second(uint32_t site_count)
+{
+    world_begin(&world, site_count);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, names[B], false, NULL), BW_OK);
+    assert_string_equal(world_act(&world), "A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+    assert_string_equal(world_act(&world), "A1");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A7");
+    world_serve(&world, B);
+    lose(B);
 }
 
 #endif

@@ -241,6 +241,21 @@ static void started_that_is_old_by_one_clock_takes_it_back(void **state)
     assert_string_equal(world.news.failure, "its site says started again");
 }
 
+/* ... and its look came before the ask only if both do. */
+static void started_that_was_seen_before_by_one_clock_takes_it_back(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    (void)asked(B);
+    world_watch(&world)->remote_fence.asked.raw_ns += 3600 * BW_NS_PER_S;
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.service_age_ms = 0;
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_not_equal(world_decide(&world), "A32");
+}
+
 static void what_serves_at_another_site_takes_nothing_back(void **state)
 {
     (void)state;
@@ -437,6 +452,50 @@ static void after_a_failure_another_site_is_asked_and_later_each_time(void **sta
     assert_true(world_watch(&world)->remote_fence.wait_ns == 64 * wait_ns); /* bounded */
 }
 
+/* Whichever place of the spec it has. */
+static void the_first_site_of_the_spec_is_asked_like_any_other(void **state)
+{
+    (void)state;
+    begin_closed_of_second(3);
+    assert_int_not_equal(asked(A).epoch, 0);  /* of higher priority */
+    for (int round = 0; round < 2; round++) { /* and after a failure the other one, each time */
+        say(round == 0 ? A : C, BW_REMOTE_FENCE_FAILED);
+        assert_nobody_is_asked();
+        world_pass_ms(&world, world_watch(&world)->remote_fence.wait_ns / BW_NS_PER_MS + 500);
+        assert_int_not_equal(asked(round == 0 ? C : A).epoch, 0);
+    }
+
+    begin_closed_of_second(2);
+    say(A, BW_REMOTE_FENCE_FAILED);
+    assert_nobody_is_asked();
+    world_pass_ms(&world, 6000);
+    assert_int_not_equal(asked(A).epoch, 0); /* where there is no other, again */
+    say(A, BW_REMOTE_FENCE_RUNNING);
+    world_lead_anew(&world);
+    world_pass_ms(&world, 60000);
+    assert_nobody_is_asked(); /* one at a time */
+}
+
+static void who_has_seen_the_epoch_itself_is_asked(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
+    world.sites[B].report.epoch_seen = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_int_not_equal(asked(B).epoch, 0);
+}
+
+static void who_does_not_lead_asks_nobody(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
+    world.witness.leadership.leads = false;
+    (void)world_decide(&world);
+    assert_false(world.news.is_asked);
+}
+
 static void who_does_not_begin_is_not_waited_for_for_ever(void **state)
 {
     (void)state;
@@ -565,15 +624,16 @@ static void an_ask_of_an_older_epoch_is_none_of_this_one(void **state)
     struct bw_remote_fence_ask first;
 
     (void)state;
-    begin_closed(2);
-    first = asked(B);
-    say(B, BW_REMOTE_FENCE_SEEN);
+    begin_closed_of_second(2);
+    first = asked(A);
+    assert_int_equal(first.epoch, 2);
+    say(A, BW_REMOTE_FENCE_SEEN);
     world_watch(&world)->remote_fence.ask.epoch--;
-    world.sites[B].report.remote_fence.ask.epoch--;
+    world.sites[A].report.remote_fence.ask.epoch--;
     world_sync_all(&world);
     assert_string_not_equal(world_decide(&world), "A32");
-    assert_int_equal(asked(B).epoch, first.epoch);
-    assert_true(asked(B).number > first.number);
+    assert_int_equal(asked(A).epoch, first.epoch);
+    assert_true(asked(A).number > first.number);
 }
 
 /* What failed of an epoch before keeps nobody waiting, and says nothing of who is asked first. */
@@ -664,6 +724,7 @@ int main(void)
         cmocka_unit_test(started_takes_it_back),
         cmocka_unit_test(started_of_an_age_that_is_not_known_takes_it_back),
         cmocka_unit_test(started_that_is_old_by_one_clock_takes_it_back),
+        cmocka_unit_test(started_that_was_seen_before_by_one_clock_takes_it_back),
         cmocka_unit_test(what_serves_at_another_site_takes_nothing_back),
         cmocka_unit_test(what_was_seen_before_it_was_asked_takes_nothing_back),
         cmocka_unit_test(an_epoch_that_is_held_since_is_fenced_anew),
@@ -673,6 +734,9 @@ int main(void)
         cmocka_unit_test(who_has_something_of_its_own_to_do_is_not_asked),
         cmocka_unit_test(nothing_is_fenced_beside_an_override),
         cmocka_unit_test(after_a_failure_another_site_is_asked_and_later_each_time),
+        cmocka_unit_test(the_first_site_of_the_spec_is_asked_like_any_other),
+        cmocka_unit_test(who_has_seen_the_epoch_itself_is_asked),
+        cmocka_unit_test(who_does_not_lead_asks_nobody),
         cmocka_unit_test(who_does_not_begin_is_not_waited_for_for_ever),
         cmocka_unit_test(who_never_ends_is_not_waited_for_for_ever),
         cmocka_unit_test(the_holder_is_not_asked_to_fence_itself),

@@ -246,6 +246,24 @@ static void the_end_of_a_start_counts_in_its_own_epoch_only(void **state)
     assert_int_equal(world.site.override_clean, BW_SITE_OVERRIDE_CLEAN);
 }
 
+/* Of what ran under an epoch before, or of a service that nobody was granted. */
+static void the_end_of_a_fence_counts_in_its_own_epoch_only(void **state)
+{
+    struct bw_guard_message of;
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    of = world.sent_run;
+    of.run.action = BW_ACTION_FENCE;
+    of.run.epoch = 7;
+    ended(&world, &of, BW_RUN_OK, "");
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+    ended(&world, &of, BW_RUN_FAILED, "");
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+}
+
 /* What has begun is a start only where it is one: another run tells nothing of a service. */
 static void what_begins_and_is_no_start_is_none(void **state)
 {
@@ -299,6 +317,7 @@ int main(void)
         cmocka_unit_test(an_adopted_epoch_that_is_found_ended_is_read_first),
         cmocka_unit_test(what_is_found_ended_is_armed_no_more),
         cmocka_unit_test(the_end_of_a_start_counts_in_its_own_epoch_only),
+        cmocka_unit_test(the_end_of_a_fence_counts_in_its_own_epoch_only),
         cmocka_unit_test(what_begins_and_is_no_start_is_none),
         cmocka_unit_test(what_a_fence_has_begun_to_end_is_lost_whatever_is_ordered_since),
     };

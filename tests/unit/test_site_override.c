@@ -238,6 +238,17 @@ static void a_guard_that_refuses_is_asked_again(void **state)
     assert_asked(&world, "OVERRIDE");
 }
 
+/* A new hello voids what was asked before it (3.4). */
+static void a_guard_that_greets_anew_is_told_anew(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_waited(&world);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
+    assert_asked(&world, "OVERRIDE");
+}
+
 /* ---- serving without a lease --------------------------------------------------------------------
  */
 
@@ -524,6 +535,7 @@ int main(void)
         cmocka_unit_test(what_serves_without_a_word_is_fenced_in_the_wait_too),
         cmocka_unit_test(the_guard_hears_of_it_once_it_is_durable),
         cmocka_unit_test(a_guard_that_refuses_is_asked_again),
+        cmocka_unit_test(a_guard_that_greets_anew_is_told_anew),
         cmocka_unit_test(what_serves_by_a_persons_word_is_no_rogue),
         cmocka_unit_test(a_start_that_fails_is_reported_stopped_and_repeated),
         cmocka_unit_test(a_start_that_fails_is_cleaned_after_no_sooner_than_the_next_look),
