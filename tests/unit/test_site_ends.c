@@ -246,6 +246,24 @@ static void the_end_of_a_start_counts_in_its_own_epoch_only(void **state)
     assert_int_equal(world.site.override_clean, BW_SITE_OVERRIDE_CLEAN);
 }
 
+/* It says nothing of the service, and is no failure: it is asked for once more (3.5). */
+static void a_stop_that_did_not_end_by_itself_is_repeated(void **state)
+{
+    static const enum bw_run_result results[] = {BW_RUN_REFUSED, BW_RUN_KILLED, BW_RUN_INTERRUPTED};
+    struct world world;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        begin_serving(&world);
+        order(&world, BW_ORDER_STOP, 1);
+        ended(&world, &world.sent_run, results[i], "");
+        assert_not_asked(&world, "RUN:fence");
+        assert_true((reported(&world).alarms & 1u << BW_ALARM_STOP_FAILED) == 0);
+        tick_at(&world, world.now_ms + 200);
+        assert_asked(&world, "RUN:stop");
+    }
+}
+
 /* Of what ran under an epoch before, or of a service that nobody was granted. */
 static void the_end_of_a_fence_counts_in_its_own_epoch_only(void **state)
 {
@@ -317,6 +335,7 @@ int main(void)
         cmocka_unit_test(an_adopted_epoch_that_is_found_ended_is_read_first),
         cmocka_unit_test(what_is_found_ended_is_armed_no_more),
         cmocka_unit_test(the_end_of_a_start_counts_in_its_own_epoch_only),
+        cmocka_unit_test(a_stop_that_did_not_end_by_itself_is_repeated),
         cmocka_unit_test(the_end_of_a_fence_counts_in_its_own_epoch_only),
         cmocka_unit_test(what_begins_and_is_no_start_is_none),
         cmocka_unit_test(what_a_fence_has_begun_to_end_is_lost_whatever_is_ordered_since),
