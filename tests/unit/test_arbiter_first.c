@@ -25,11 +25,13 @@ static void the_first_grant_waits_for_every_site(void **state)
     world.sites[C].is_mute = true;
     world_pass_ms(&world, 60000);
     assert_held("first_grant", -1);
+    assert_string_equal(world_gate(&world, "first_grant", -1)->word, "not all sites have reported");
     assert_true(world_holds(&world, "reported", C));
 
     world.sites[C].is_mute = false;
     world_sync_all(&world);
     assert_acts("A6");
+    assert_null(world_gate(&world, "let_go", -1)); /* nobody was */
     assert_string_equal(world_group(&world)->holder_site, "dc-a");
     assert_false(world_group(&world)->adopting);
 }
@@ -44,7 +46,15 @@ static void the_first_grant_waits_until_every_candidate_was_measured(void **stat
     world.sites[A].report.ready_age_ms = UINT32_MAX;
     world_sync_all(&world);
     assert_held("first_grant", -1);
+    assert_string_equal(world_gate(&world, "first_grant", -1)->word,
+                        "no site serves; one was not measured yet");
     assert_true(world_holds(&world, "measured", A));
+    world.sites[B].report.service =
+        BW_SERVICE_STARTED; /* which is best is nobody's question then */
+    world_sync_all(&world);
+    assert_rule("A6");
+    assert_true(world.decision.command.adopt);
+    world.sites[B].report.service = BW_SERVICE_STOPPED;
 
     world.sites[A].report.ready_age_ms = 100; /* it ran into its limit: measured, and not ready */
     world_sync_all(&world);
@@ -221,6 +231,8 @@ static void a_site_that_was_let_go_confirms_or_is_waited_for(void **state)
     world_sync_all(&world);
     assert_held("let_go", -1);
     assert_true(world.decision.wake_in_ns <= wait_ms * BW_NS_PER_MS);
+    assert_in_range(world_gate(&world, "let_go", -1)->threshold, wait_ms - 1, wait_ms);
+    assert_in_range(world_gate(&world, "let_go", -1)->value, 0, wait_ms);
 
     world.sites[A].report.let_go_index = world_group(&world)->let_go_index;
     world_sync_all(&world);
@@ -231,6 +243,7 @@ static void a_site_that_was_let_go_confirms_or_is_waited_for(void **state)
     world_pass_ms(&world, wait_ms - 1000);
     assert_held("let_go", -1);
     assert_in_range(world.decision.wake_in_ns, 1, BW_NS_PER_S);
+    assert_in_range(world_gate(&world, "let_go", -1)->value, wait_ms - 2000, wait_ms);
     world_pass_ms(&world, 1000);
     assert_rule("A6");
 }

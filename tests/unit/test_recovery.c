@@ -177,6 +177,10 @@ static void a_state_that_nobody_could_start_from_is_refused_in_words(void **stat
     assert_refuses(generation, UINT64_MAX, BW_ERR_LIMIT, "more than 4611686018427387903");
     assert_refuses(epoch_floor, BW_COUNTER_MAX, BW_ERR_LIMIT, "an epoch");
     assert_refuses(epoch_floor, last_epoch + 1, BW_ERR_LIMIT, "an epoch");
+    world.cluster.election_timeout_ms = 50;
+    assert_int_equal(bw_cluster_judge_saved(&world.cluster, &diag), BW_OK);
+    world.cluster.election_timeout_ms = 30000;
+    assert_int_equal(bw_cluster_judge_saved(&world.cluster, &diag), BW_OK);
     world.cluster.epoch_floor = last_epoch;
     assert_int_equal(bw_cluster_judge_saved(&world.cluster, &diag), BW_OK);
     world.cluster = sound;

@@ -46,6 +46,21 @@ static void people_are_told_what_becomes_of_it(void **state)
     assert_told("it failed at dc-b: no route to the API; asked for again in");
 }
 
+/* Before that is followed, and another is asked. */
+static void people_are_told_that_who_was_asked_is_not_heard(void **state)
+{
+    char text[BW_REMOTE_FENCE_TEXT_BYTES];
+
+    (void)state;
+    begin_closed(2);
+    assert_int_not_equal(asked(B).epoch, 0);
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 30000);
+    assert_true(bw_remote_fence_text(world_group(&world), world_watch(&world),
+                                     &world.witness.leadership, world.now, text, sizeof text));
+    assert_string_equal(text, "dc-b is asked, and not heard");
+}
+
 /* Whoever leads, and who has a script. */
 static void people_are_told_who_would_be_asked(void **state)
 {
@@ -119,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(people_are_told_what_becomes_of_it),
+        cmocka_unit_test(people_are_told_that_who_was_asked_is_not_heard),
         cmocka_unit_test(people_are_told_who_would_be_asked),
         cmocka_unit_test(what_people_are_told_is_cut_to_its_room),
         cmocka_unit_test(people_are_told_why_nobody_is_asked),

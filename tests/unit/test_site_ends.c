@@ -280,6 +280,37 @@ static void the_end_of_a_fence_counts_in_its_own_epoch_only(void **state)
     assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
     ended(&world, &of, BW_RUN_FAILED, "");
     assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+
+    begin_serving(&world); /* likewise of one that the guard has begun by itself (H12) */
+    from_guard(&world, &begun);
+    from_guard(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_FENCE_ENDED,
+                                                  .epoch = 7,
+                                                  .fence = {.ok = true}});
+    assert_int_equal(world.site.tenure, BW_TENURE_FENCING);
+    assert_int_equal(world.site.fence, BW_SITE_FENCE_BEGUN);
+}
+
+/* 4: what follows another site now is looked at, and measured, at once. */
+static void after_a_rejoin_it_is_looked_at_and_measured(void **state)
+{
+    struct bw_site_memory memory = held;
+    struct world world;
+
+    (void)state;
+    memory.given_back = true;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1});
+    status(&world, "stopped");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+    world.site.limits.has_script[BW_ACTION_REJOIN] = true;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+    assert_asked(&world, "RUN:rejoin");
+
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+
+    assert_asked(&world, "RUN:status");
+    ended(&world, &world.sent_look, BW_RUN_OK, "stopped");
+    assert_asked(&world, "RUN:readiness");
 }
 
 /* What has begun is a start only where it is one: another run tells nothing of a service. */
@@ -337,6 +368,7 @@ int main(void)
         cmocka_unit_test(the_end_of_a_start_counts_in_its_own_epoch_only),
         cmocka_unit_test(a_stop_that_did_not_end_by_itself_is_repeated),
         cmocka_unit_test(the_end_of_a_fence_counts_in_its_own_epoch_only),
+        cmocka_unit_test(after_a_rejoin_it_is_looked_at_and_measured),
         cmocka_unit_test(what_begins_and_is_no_start_is_none),
         cmocka_unit_test(what_a_fence_has_begun_to_end_is_lost_whatever_is_ordered_since),
     };
