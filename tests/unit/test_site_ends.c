@@ -290,6 +290,51 @@ static void the_end_of_a_fence_counts_in_its_own_epoch_only(void **state)
     assert_int_equal(world.site.fence, BW_SITE_FENCE_BEGUN);
 }
 
+/* 3.4: another site's service is no action on this one. */
+static void a_remote_fence_that_is_found_running_keeps_nothing_waiting(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &held);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true,
+                                                 .epoch_seen = 1,
+                                                 .running = BW_ACTION_REMOTE_FENCE,
+                                                 .running_run_id = 7});
+    assert_int_equal(world.site.running, BW_ACTION_NONE);
+}
+
+/* 3.9: what was let go serves on, and is no failed fence. */
+static void what_was_let_go_serves_on_after_its_deadline(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_LET_GO, 1);
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    of.let_go_index = 20;
+    of.let_go_epoch = 1;
+    tell_order(&world, of);
+    assert_asked(&world, "LET_GO");
+    from_guard(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO_DONE,
+                                                  .let_go_index = 20});
+    world.now_ms += 10 * TTL_MS;
+    status(&world, "started");
+    assert_false(reported(&world).fence_failed);
+}
+
+/* Whoever started it: it may have written (4). */
+static void what_was_seen_to_serve_may_have_served(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.guard.served = BW_SERVED_NEVER;
+    status(&world, "started");
+    assert_int_equal(world.site.guard.served, BW_SERVED_MAYBE);
+}
+
 /* 4: what follows another site now is looked at, and measured, at once. */
 static void after_a_rejoin_it_is_looked_at_and_measured(void **state)
 {
@@ -368,6 +413,9 @@ int main(void)
         cmocka_unit_test(the_end_of_a_start_counts_in_its_own_epoch_only),
         cmocka_unit_test(a_stop_that_did_not_end_by_itself_is_repeated),
         cmocka_unit_test(the_end_of_a_fence_counts_in_its_own_epoch_only),
+        cmocka_unit_test(a_remote_fence_that_is_found_running_keeps_nothing_waiting),
+        cmocka_unit_test(what_was_let_go_serves_on_after_its_deadline),
+        cmocka_unit_test(what_was_seen_to_serve_may_have_served),
         cmocka_unit_test(after_a_rejoin_it_is_looked_at_and_measured),
         cmocka_unit_test(what_begins_and_is_no_start_is_none),
         cmocka_unit_test(what_a_fence_has_begun_to_end_is_lost_whatever_is_ordered_since),

@@ -185,6 +185,10 @@ static void other_scripts_are_started_once_their_reach_is_committed(void **state
 
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
     assert_int_equal(world.sent_run.run.facts.reach_digest, 2);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "stopped");
+    world.site.guard.sight.digest = 3; /* since: what has been started waits for no other word */
+    assert_int_equal(reported(&world).sight.seen, BW_REACH_UNSEEN);
 }
 
 /* It is said of a service that is there, not of one that once was: a standby has nothing to mend. */
