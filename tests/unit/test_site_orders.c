@@ -25,6 +25,21 @@ static void a_lower_index_never_replaces_a_higher_one(void **state)
     assert_int_equal(world.site.order.kind, BW_ORDER_STAND_BY);
 }
 
+/* What is not in the log may change beside it: the newest word counts. */
+static void of_two_of_one_index_the_newer_one_counts(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STAND_BY, 1);
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    tell_order(&world, of);
+    of.prepare = true;
+    world.index--;
+    tell_order(&world, of);
+    assert_true(world.site.order.prepare);
+}
+
 /* What it was ordered in the life before it is ordered still, with the same index. */
 static void the_order_that_was_acted_on_counts_again_after_a_restart(void **state)
 {
@@ -95,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lower_index_never_replaces_a_higher_one),
+        cmocka_unit_test(of_two_of_one_index_the_newer_one_counts),
         cmocka_unit_test(the_order_that_was_acted_on_counts_again_after_a_restart),
         cmocka_unit_test(to_stand_by_after_an_older_epoch_ends_none_of_its_own),
         cmocka_unit_test(a_let_go_is_asked_for_in_each_step_until_it_is_done),

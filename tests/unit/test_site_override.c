@@ -88,6 +88,21 @@ static void a_leader_that_answers_in_the_wait_ends_it(void **state)
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
 }
 
+static void a_second_enforcer_that_asks_restarts_no_wait(void **state)
+{
+    const struct bw_second_heard heard = {.session = {{9}}, .boot_id = {{8}}};
+    struct bw_instant since;
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    ask(&world);
+    since = world.site.override_since;
+    pass(&world, 5000, "stopped");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_SECOND, .second = &heard});
+    assert_memory_equal(&world.site.override_since, &since, sizeof since);
+}
+
 /* Whoever has told of it: the witnesses decide again. */
 static void a_grant_in_the_wait_ends_it(void **state)
 {
@@ -527,6 +542,7 @@ int main(void)
         cmocka_unit_test(nothing_is_ordered_before_one_longest_lease_is_over),
         cmocka_unit_test(a_restart_in_the_wait_begins_it_anew),
         cmocka_unit_test(a_leader_that_answers_in_the_wait_ends_it),
+        cmocka_unit_test(a_second_enforcer_that_asks_restarts_no_wait),
         cmocka_unit_test(a_grant_in_the_wait_ends_it),
         cmocka_unit_test(let_go_in_the_wait_it_never_begins),
         cmocka_unit_test(a_guard_that_has_let_go_lets_nothing_serve_by_a_persons_word),
