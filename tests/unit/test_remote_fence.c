@@ -401,6 +401,7 @@ static void who_has_something_of_its_own_to_do_is_not_asked(void **state)
                                               : 0; /* who passes it on could make up that it can */
         world_sync_all(&world);
         assert_nobody_is_asked();
+        assert_null(world_gate(&world, "remote_fence_wait", -1)); /* nothing has failed */
     }
     world.sites[B].relayed_by = 0;
     world_sync_all(&world);
