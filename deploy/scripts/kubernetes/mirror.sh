@@ -3,7 +3,8 @@
 # asks. Sourced by postgresql.sh.
 #
 # Only what was seen to disagree counts. Whoever does not answer says nothing: in a loss the other site is just
-# that, and this one has to be ready then. So nothing is remembered from one look to the next, either.
+# that, and this one has to be ready then. So nothing is remembered from one look to the next, either, and an address
+# that leads here counts only while the standby streams: one that is moved to whoever is left does so in a loss.
 #
 # A set defines
 #   mirror_secret    prints the name of the Secret that both sites have alike, of the object as it was read; empty:
@@ -84,17 +85,17 @@ disagreement() (
 )
 
 # Ends the script where what this site's object says, or what the other one's was seen to say, would keep one of them
-# from following the other.
+# from following the other. After look_at_standby.
 need_mirror() {
     local host port secret hash='' problem
     read -r host port <<<"$(peer)"
-    ! leads HERE "$host" "$port" ||
+    [ "$receiver" != streaming ] || ! leads HERE "$host" "$port" ||
         fail "it follows itself: $host ${port:-5432} leads to a member of this site; set that to the other site's address"
     secret=$(mirror_secret)
     if [ -n "$secret" ]; then
         is_secret_name "$secret" || fail "'$secret' is no name of a Secret"
         hash=$(hash_of "$secret") ||
-            fail "Secret $NAMESPACE/$secret cannot be read: postgresql-rbac.yaml has the right to it"
+            say "Secret $NAMESPACE/$secret cannot be read: not compared. postgresql-rbac.yaml has the right to it"
         [ "$hash" != none ] || fail "there is no Secret $NAMESPACE/$secret: make it, with what the other site's has"
     fi
     [ -n "$POSTGRES_PEER_KUBECONFIG" ] || return 0

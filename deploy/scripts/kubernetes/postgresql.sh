@@ -372,9 +372,9 @@ readiness_database() {
         exit 0
     fi
     leader=$(leader_of "$members") || fail "no one standby that Patroni would promote"
+    look_at_standby "$leader" || fail "the standby does not say where it is"
     # Once a move has begun it was asked.
     [ -n "$target" ] || need_mirror
-    look_at_standby "$leader" || fail "the standby does not say where it is"
     if [ "$receiver" = streaming ] && end_number=$(lsn_number "$end"); then
         if [ "$position_number" -ge "$end_number" ]; then
             echo "lag_seconds=0"
@@ -426,6 +426,18 @@ rejoin_database() {
 
 # ---- rights -------------------------------------------------------------------------------------
 
+# That the other site's settings can be compared: readiness holds whatever does not answer for a site that is lost.
+check_peer() {
+    local by=$POSTGRES_PEER_KUBECONFIG RIGHTS=()
+    local -x KUBECONFIG=$by
+    unset KUBERNETES_SERVICE_HOST
+    given_by "${BASH_SOURCE[0]%/*}/postgresql-peer-rbac.yaml" pg-namespace "$POSTGRES_PEER_NAMESPACE" \
+        acid-pg "$POSTGRES_PEER_CLUSTER" standby-bootstrap-secret "${secret:-standby-bootstrap-secret}"
+    needs get "$KIND/$POSTGRES_PEER_CLUSTER" "$POSTGRES_PEER_NAMESPACE"
+    [ -z "$secret" ] || needs get "secrets/$secret" "$POSTGRES_PEER_NAMESPACE"
+    check_rights
+}
+
 # check_database POINTERS "$@" of a check.sh, which has sourced check.sh of this folder, too: all that postgresql-rbac.yaml
 # allows (Patroni's settings are of one of two kinds), and no more.
 check_database() {
@@ -443,5 +455,6 @@ check_database() {
     [ -z "$secret" ] || needs get "secrets/$secret"
     check_rights "$@"
     check_object "$pointers"
+    [ -z "$POSTGRES_PEER_KUBECONFIG" ] || check_peer
     end_check
 }
