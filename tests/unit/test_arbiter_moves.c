@@ -49,6 +49,21 @@ static void begin_switchover(void)
     assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
 }
 
+/* A move to B is asked for and begun, and A gives back. */
+static void give_back_for_b(const char *position)
+{
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, position);
+    assert_acts("A1");
+}
+
+static void prepare(int site)
+{
+    world.sites[site].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+}
+
 static void stop_for_switchover(const char *position)
 {
     begin_switchover();
@@ -230,13 +245,9 @@ static void a_move_whose_sites_are_both_lost_goes_to_another_site(void **state)
     (void)state;
     for (int gone_back = 0; gone_back < 2; gone_back++) {
         world_begin(&world, 3);
-        assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
-        assert_acts("A11");
-        world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
-        assert_acts("A1");
+        give_back_for_b("4711");
         if (gone_back == 1) { /* the target was granted, and failed early */
-            world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-            world_sync_all(&world);
+            prepare(B);
             assert_acts("A7");
             world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
             assert_acts("A1");
@@ -257,17 +268,12 @@ static void the_origin_of_a_move_that_failed_gets_it_back_as_such(void **state)
 {
     (void)state;
     world_begin(&world, 2);
-    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
-    assert_acts("A11");
-    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
-    assert_acts("A1");
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
+    give_back_for_b("4711");
+    prepare(B);
     assert_acts("A7");
     world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
     assert_acts("A1");
-    world.sites[A].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
+    prepare(A);
     assert_acts("A8");
     assert_string_equal(world_group(&world)->holder_site, "dc-a");
 }
@@ -277,12 +283,8 @@ static void a_failover_that_is_asked_for_leaves_a_move_behind(void **state)
 {
     (void)state;
     world_begin(&world, 3);
-    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
-    assert_acts("A11");
-    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
-    assert_acts("A1");
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
+    give_back_for_b("4711");
+    prepare(B);
     assert_rule("A7");
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-c", false, NULL), BW_OK);
     assert_acts("A9");
@@ -346,8 +348,7 @@ static void the_target_is_granted_once_it_was_ready_at_the_position(void **state
     stop_for_switchover("4711");
     assert_held("prepared", B);
 
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
+    prepare(B);
     assert_rule("A7");
     assert_string_equal(world.decision.command.site, "dc-b");
     assert_true(world.decision.command.planned);
@@ -389,8 +390,7 @@ static void a_missing_position_gives_the_group_back_to_the_origin_at_once(void *
     struct bw_diag diag = {0};
     (void)state;
     stop_for_switchover("");
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
+    prepare(B);
     assert_rule("A8");
     assert_true(world_holds(&world, "position", -1));
     assert_string_equal(world.decision.command.site, "dc-a");
@@ -411,13 +411,9 @@ static void where_no_readiness_gives_positions_none_is_asked_for(void **state)
     world_sync_all(&world);
     assert_acts("A6");
     world_serve(&world, A);
-    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
-    assert_acts("A11");
-    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "");
-    assert_acts("A1");
+    give_back_for_b("");
     assert_held("prepared", B);
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
+    prepare(B);
     assert_rule("A7");
 }
 
@@ -431,10 +427,7 @@ static void without_readiness_scripts_no_position_is_asked_for(void **state)
         world.sites[site].report.has_lag = false;
     }
     world_sync_all(&world);
-    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
-    assert_acts("A11");
-    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "");
-    assert_acts("A1");
+    give_back_for_b("");
 
     assert_rule("A7");
 }
@@ -458,8 +451,7 @@ static void a_start_that_failed_early_goes_back_to_the_origin(void **state)
 {
     (void)state;
     stop_for_switchover("4711");
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
+    prepare(B);
     assert_acts("A7");
     world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
     assert_acts("A1");
@@ -474,8 +466,7 @@ static void a_start_that_failed_late_does_not_go_back(void **state)
 {
     (void)state;
     stop_for_switchover("4711");
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
+    prepare(B);
     assert_acts("A7");
     world_pass_ms(&world, 6000); /* more than may be lost */
     world_give_back(&world, B, BW_REASON_START_FAILED, true, "");
@@ -753,8 +744,7 @@ static void after_a_loss_the_lag_that_was_measured_counts(void **state)
 {
     (void)state;
     stop_for_switchover("4711");
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
+    prepare(B);
     assert_acts("A7");
     world_serve(&world, B);
     world.sites[A].report.has_lag = true;

@@ -208,17 +208,23 @@ static void started_takes_it_back(void **state)
     assert_string_equal(world_decide(&world), "A32");
 }
 
+/* The lost site answers again, and says this of its service as B has seen the end. */
+static void answer_beside_the_end(enum bw_service service, uint32_t age_ms)
+{
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = service;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.service_age_ms = age_ms;
+    say(B, BW_REMOTE_FENCE_SEEN);
+}
+
 /* Unknown is never yes: a look of any age may be from since then. */
 static void started_of_an_age_that_is_not_known_takes_it_back(void **state)
 {
     (void)state;
     begin_closed(2);
     (void)asked(B);
-    world.sites[A].is_mute = false;
-    world.sites[A].report.service = BW_SERVICE_STARTED;
-    world.sites[A].report.armed_epoch = 0;
-    world.sites[A].report.service_age_ms = UINT32_MAX;
-    say(B, BW_REMOTE_FENCE_SEEN);
+    answer_beside_the_end(BW_SERVICE_STARTED, UINT32_MAX);
     assert_string_not_equal(world_decide(&world), "A32");
 }
 
@@ -228,11 +234,7 @@ static void started_that_is_old_by_one_clock_takes_it_back(void **state)
     (void)state;
     begin_closed(2);
     (void)asked(B);
-    world.sites[A].is_mute = false;
-    world.sites[A].report.service = BW_SERVICE_STARTED;
-    world.sites[A].report.armed_epoch = 0;
-    world.sites[A].report.service_age_ms = 0;
-    say(B, BW_REMOTE_FENCE_SEEN);
+    answer_beside_the_end(BW_SERVICE_STARTED, 0);
     world.sites[A].is_mute = true;
     world.now.boot_ns += 20 * BW_NS_PER_S;
     world_sync_all(&world);
@@ -248,11 +250,7 @@ static void started_that_was_seen_before_by_one_clock_takes_it_back(void **state
     begin_closed(2);
     (void)asked(B);
     world_watch(&world)->remote_fence.asked.raw_ns += 3600 * BW_NS_PER_S;
-    world.sites[A].is_mute = false;
-    world.sites[A].report.service = BW_SERVICE_STARTED;
-    world.sites[A].report.armed_epoch = 0;
-    world.sites[A].report.service_age_ms = 0;
-    say(B, BW_REMOTE_FENCE_SEEN);
+    answer_beside_the_end(BW_SERVICE_STARTED, 0);
     assert_string_not_equal(world_decide(&world), "A32");
 }
 
@@ -273,11 +271,7 @@ static void what_was_seen_before_it_was_asked_takes_nothing_back(void **state)
     (void)state;
     begin_closed(2);
     (void)asked(B);
-    world.sites[A].is_mute = false;
-    world.sites[A].report.service = BW_SERVICE_STARTED;
-    world.sites[A].report.armed_epoch = 0;
-    world.sites[A].report.service_age_ms = 3600000; /* its lease was not over: no failed fence */
-    say(B, BW_REMOTE_FENCE_SEEN);
+    answer_beside_the_end(BW_SERVICE_STARTED, 3600000); /* its lease was not over: no failed fence */
     assert_string_equal(world_decide(&world), "A32");
 }
 
@@ -675,11 +669,7 @@ static void a_site_that_says_unknown_takes_nothing_back(void **state)
     (void)state;
     begin_closed(2);
     (void)asked(B);
-    world.sites[A].is_mute = false;
-    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
-    world.sites[A].report.armed_epoch = 0;
-    world.sites[A].report.service_age_ms = 0;
-    say(B, BW_REMOTE_FENCE_SEEN);
+    answer_beside_the_end(BW_SERVICE_UNKNOWN, 0);
     assert_string_equal(world_decide(&world), "A32");
 }
 

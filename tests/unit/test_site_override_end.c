@@ -251,18 +251,24 @@ static void an_epoch_of_before_is_given_back_untouched(void **state)
     assert_int_equal(world.sent_run.run.run_id, runs);
 }
 
+/* The wait is over, and that it overrides is not on the disk yet. */
+static void begin_writing_down(struct world *world, uint64_t ms)
+{
+    begin_standby(world);
+    ask(world);
+    pass(world, WAIT_MS - 100, "stopped");
+    world->save_hangs = true;
+    pass(world, ms, "stopped");
+    assert_int_equal(world->site.override, BW_SITE_OVERRIDE_BEGINNING);
+}
+
 /* A crash would bring it back, and who has heard that there is none grants another site. */
 static void that_it_is_over_is_said_once_it_is_durable(void **state)
 {
     struct world world;
 
     (void)state;
-    begin_standby(&world);
-    ask(&world);
-    pass(&world, WAIT_MS - 100, "stopped");
-    world.save_hangs = true;
-    pass(&world, 1000, "stopped");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_BEGINNING);
+    begin_writing_down(&world, 1000);
     leader_answers(&world);
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_WITNESSES);
@@ -482,12 +488,7 @@ static void what_is_being_written_down_makes_way_for_another_site(void **state)
     struct world world;
 
     (void)state;
-    begin_standby(&world);
-    ask(&world);
-    pass(&world, WAIT_MS - 100, "stopped");
-    world.save_hangs = true;
-    pass(&world, 200, "stopped");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_BEGINNING);
+    begin_writing_down(&world, 200);
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_ELSEWHERE);
