@@ -271,7 +271,8 @@ static void what_was_seen_before_it_was_asked_takes_nothing_back(void **state)
     (void)state;
     begin_closed(2);
     (void)asked(B);
-    answer_beside_the_end(BW_SERVICE_STARTED, 3600000); /* its lease was not over: no failed fence */
+    answer_beside_the_end(BW_SERVICE_STARTED,
+                          3600000); /* its lease was not over: no failed fence */
     assert_string_equal(world_decide(&world), "A32");
 }
 
