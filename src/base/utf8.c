@@ -7,14 +7,23 @@
 #define CUT       "..."
 #define CUT_BYTES (sizeof CUT - 1)
 
-static bool is_continuation(char byte)
+bool bw_utf8_continues(char byte)
 {
     return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
+size_t bw_utf8_columns(const char *text, size_t size)
+{
+    size_t columns = 0;
+
+    for (size_t i = 0; i < size; i++)
+        columns += !bw_utf8_continues(text[i]);
+    return columns;
+}
+
 size_t bw_utf8_whole(const char *text, size_t size)
 {
-    for (int i = 0; i < 3 && size > 0 && is_continuation(text[size]); i++)
+    for (int i = 0; i < 3 && size > 0 && bw_utf8_continues(text[size]); i++)
         size--;
     return size;
 }
@@ -45,7 +54,7 @@ size_t bw_utf8_decode(const char *at, size_t left, uint32_t *out_point)
         return 0;
     point = length == 1 ? first : first & (0x7fu >> length);
     for (size_t i = 1; i < length; i++) {
-        if (!is_continuation(at[i]))
+        if (!bw_utf8_continues(at[i]))
             return 0;
         point = point << 6 | ((unsigned char)at[i] & 0x3fu);
     }

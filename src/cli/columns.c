@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/utf8.h>
 #include <breakwater/config/scalar.h>
 
 #include "alarm_lines.h"
@@ -46,14 +47,9 @@ static void add_row(struct table *table, size_t columns, const char *const *text
     table->rows++;
 }
 
-/* Columns are counted in characters: a byte that continues one is none. */
 static size_t width_of(const char *text)
 {
-    size_t width = 0;
-
-    for (; *text != '\0'; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
+    return bw_utf8_columns(text, strlen(text));
 }
 
 /* Each column as wide as its widest text; the table is empty then. */

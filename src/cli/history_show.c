@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/utf8.h>
 #include <breakwater/core/steps_said.h>
 
 #include "alarm_lines.h"
@@ -35,14 +36,10 @@ __attribute__((format(printf, 2, 3))) static void add(struct facts *facts, const
     va_end(args);
 }
 
-/* Characters, not bytes, up to the next blank or the end. */
+/* Up to the next blank or the end. */
 static size_t word_width(const char *text)
 {
-    size_t width = 0;
-
-    for (; *text != '\0' && *text != ' '; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
+    return bw_utf8_columns(text, strcspn(text, " "));
 }
 
 /* Broken at blanks; only a word that is wider than the screen is wider. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/utf8.h>
+
 #define INDENT_MAX 16 /* of what goes on; a name is 63 long at most, and shall fit */
 
 static size_t columns_of_screen(void)
@@ -30,16 +32,6 @@ static size_t spaces_at(const char *line, size_t at, size_t bytes)
     while (at + count < bytes && line[at + count] == ' ')
         count++;
     return count;
-}
-
-/* How many columns; what continues a character of UTF-8 takes none. */
-static size_t columns_of(const char *line, size_t bytes)
-{
-    size_t columns = 0;
-
-    for (size_t i = 0; i < bytes; i++)
-        columns += ((unsigned char)line[i] & 0xc0) != 0x80;
-    return columns;
 }
 
 /* Where the last command of ours begins that goes on to the end; `bytes`: there is none. */
@@ -74,7 +66,7 @@ static size_t cut_of(const char *line, size_t bytes, size_t room)
             word = at;
             gap = spaces > 1 && columns > room / 2 ? at : gap;
         }
-        columns += ((unsigned char)line[at] & 0xc0) != 0x80;
+        columns += !bw_utf8_continues(line[at]);
     }
     return gap < bytes ? gap : word;
 }
@@ -85,7 +77,7 @@ static void print_line(const char *line, size_t bytes, size_t columns, FILE *out
     const size_t indent = begin + 2 < INDENT_MAX ? begin + 2 : INDENT_MAX;
     size_t before = 0; /* columns that the indent of this part takes */
 
-    while (before + columns_of(line, bytes) > columns) {
+    while (before + bw_utf8_columns(line, bytes) > columns) {
         const size_t cut = cut_of(line, bytes, columns - before);
         size_t next;
 

@@ -12,6 +12,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/utf8.h>
 
 #include "text_check.h"
 #include "yaml_tree.h"
@@ -34,7 +35,7 @@ static bool check_text(struct bw_document *document)
     if (why == NULL)
         return true;
     for (size_t i = 0; i < offset; i++) {
-        at.column += !bw_text_is_continuation(document->text[i]);
+        at.column += !bw_utf8_continues(document->text[i]);
         if (document->text[i] == '\n') {
             at.line++;
             at.column = 1;
@@ -222,7 +223,7 @@ const char *bw_document_quote(const char *text, char out_quote[BW_QUOTE_BYTES])
         }
     }
     if (*text != '\0') {
-        while (used > 0 && bw_text_is_continuation(text[0])) {
+        while (used > 0 && bw_utf8_continues(text[0])) {
             text--; /* not in the middle of a character */
             used--;
         }
@@ -253,13 +254,13 @@ static void set_excerpt(const struct bw_document *document, struct bw_problem *p
     for (; column + EXCERPT_BEFORE_MAX < problem->column && line < end && *line != '\n'; column++) {
         do
             line++;
-        while (line < end && bw_text_is_continuation(*line));
+        while (line < end && bw_utf8_continues(*line));
     }
     problem->excerpt_column = problem->column - column + 1;
     for (; line < end && *line != '\n' && *line != '\r'; line++) {
         const unsigned char byte = (unsigned char)*line;
 
-        if (!bw_text_is_continuation(*line) && count++ == EXCERPT_CHARACTERS_MAX)
+        if (!bw_utf8_continues(*line) && count++ == EXCERPT_CHARACTERS_MAX)
             break;
         if (used + 1 == sizeof problem->excerpt)
             break;

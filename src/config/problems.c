@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/utf8.h>
 
 #define LISTED_BOTH_MAX (2 * BW_PROBLEMS_LISTED_MAX)
 
@@ -96,7 +97,7 @@ static void print_excerpt(const struct bw_problem *problem, FILE *out)
     (void)fprintf(out, "%5" PRIu32 " |%s%s\n      | ", problem->line,
                   problem->excerpt[0] != '\0' ? " " : "", problem->excerpt);
     for (const char *p = problem->excerpt; *p != '\0' && column < problem->excerpt_column; p++) {
-        if (((unsigned char)*p & 0xc0) == 0x80)
+        if (bw_utf8_continues(*p))
             continue; /* the rest of a character */
         (void)fputc(*p == '\t' ? '\t' : ' ', out);
         column++;

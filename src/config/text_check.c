@@ -4,11 +4,6 @@
 
 #include <breakwater/base/utf8.h>
 
-bool bw_text_is_continuation(char byte)
-{
-    return ((unsigned char)byte & 0xc0) == 0x80;
-}
-
 /* What may not stand in a file: it would hide in a terminal, or be a line for YAML but not for
  * people. NULL: fine. */
 static const char *refusal(uint32_t point)

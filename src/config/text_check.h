@@ -2,14 +2,10 @@
 #ifndef BW_CONFIG_TEXT_CHECK_H
 #define BW_CONFIG_TEXT_CHECK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* NULL when `text` is UTF-8 without anything that would hide in a terminal or be a line break for
  * YAML but not for people (CR LF is one). Otherwise what is wrong, and the offset where. */
 const char *bw_text_check(const char *text, size_t size, size_t *out_offset);
-
-/* The byte goes on with a character that began before it. */
-bool bw_text_is_continuation(char byte);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/base/utf8.h>
 #include <breakwater/core/may_run.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/guard_message.h>
@@ -25,9 +26,7 @@ static void copy_last_line(char *out, size_t size, const char *text)
     begin = end;
     while (begin > 0 && text[begin - 1] != '\n')
         begin--;
-    bytes = end - begin < size ? end - begin : size - 1;
-    while (bytes > 0 && bytes < end - begin && ((unsigned char)text[begin + bytes] & 0xc0) == 0x80)
-        bytes--; /* no half of a character */
+    bytes = end - begin < size ? end - begin : bw_utf8_whole(text + begin, size - 1);
     memcpy(out, text + begin, bytes);
     out[bytes] = '\0';
 }

@@ -73,6 +73,26 @@ static void a_cut_is_seen_and_falls_between_characters(void **state)
     assert_int_equal(strlen(plain(large, sizeof large)), sizeof shown - 1);
 }
 
+static void a_copy_ends_before_a_character_that_does_not_fit(void **state)
+{
+    char copy[4];
+
+    (void)state;
+    bw_utf8_copy(copy, sizeof copy, "h\xe2\x82\xac");
+    assert_string_equal(copy, "h");
+    bw_utf8_copy(copy, sizeof copy, "\xe2\x82\xac");
+    assert_string_equal(copy, "\xe2\x82\xac");
+    assert_int_equal(bw_utf8_whole("\x80\x80\x80\x80\x80\x80", 5), 2); /* no UTF-8: not all of it goes */
+}
+
+static void a_character_takes_one_column_whatever_its_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(bw_utf8_columns("h\xc3\xa4us \xe2\x82\xac", 9), 6);
+    assert_int_equal(bw_utf8_columns("abc", 2), 2);
+    assert_int_equal(bw_utf8_columns("", 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -80,6 +100,8 @@ int main(void)
         cmocka_unit_test(what_a_terminal_would_obey_or_hide_is_a_question_mark),
         cmocka_unit_test(bytes_that_are_no_text_are_question_marks),
         cmocka_unit_test(a_cut_is_seen_and_falls_between_characters),
+        cmocka_unit_test(a_copy_ends_before_a_character_that_does_not_fit),
+        cmocka_unit_test(a_character_takes_one_column_whatever_its_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,10 @@
 /* Bytes of the well-formed UTF-8 character at `at` (RFC 3629, no surrogates, shortest form) of
  * `left` bytes, at least 1, with its code point. 0: not well-formed. */
 size_t bw_utf8_decode(const char *at, size_t left, uint32_t *out_point);
+/* It goes on with a character that an earlier byte has begun. */
+bool bw_utf8_continues(char byte);
+/* How many columns of a terminal `size` bytes take: bytes that go on with a character take none. */
+size_t bw_utf8_columns(const char *text, size_t size);
 /* It changes the direction of text: a terminal shows something else than was written. */
 bool bw_utf8_turns(uint32_t point);
 /* A terminal obeys it or does not show it: control characters, those that turn text, separators of
