@@ -28,6 +28,7 @@
 #include <breakwater/net/tls_context.h>
 
 #include "agent_world.h"
+#include "process_memory.h"
 #include "rude_server.h"
 #include "test_https.h"
 #include "trio.h"
@@ -152,23 +153,6 @@ static void leave(void)
     guest_count = 0;
 }
 
-static long rss_anon_kib(pid_t pid)
-{
-    char path[64];
-    char line[256];
-    long kib = 0;
-    FILE *file;
-
-    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    file = fopen(path, "re");
-    assert_non_null(file);
-    while (kib == 0 && fgets(line, sizeof line, file) != NULL)
-        (void)sscanf(line, "RssAnon: %ld", &kib);
-    (void)fclose(file); /* only read from */
-    assert_true(kib > 0);
-    return kib;
-}
-
 /* False: witness `leader` led no longer at one moment. Each sync must be answered. */
 static bool wave(int leader, SSL_CTX *contexts[2], long *out_peak_kib)
 {
@@ -182,7 +166,7 @@ static bool wave(int leader, SSL_CTX *contexts[2], long *out_peak_kib)
             continue;
         assert_int_equal(puppet_sync(&agent, leader), 200);
         led = led && agent.answer.is_leader;
-        kib = rss_anon_kib(trio.pids[leader]);
+        kib = process_memory_kib(trio.pids[leader]);
         *out_peak_kib = kib > *out_peak_kib ? kib : *out_peak_kib;
     }
     leave();
@@ -194,14 +178,14 @@ static bool storm(int leader, SSL_CTX *contexts[2])
 {
     long peak_kib = 0;
     bool led = wave(leader, contexts, &peak_kib);
-    const long before_kib = rss_anon_kib(trio.pids[leader]);
+    const long before_kib = process_memory_kib(trio.pids[leader]);
 
     for (int i = 1; i < WAVES; i++)
         led = wave(leader, contexts, &peak_kib) && led;
     print_message("anonymous memory: %ld KiB before, %ld after, %ld at most\n", before_kib,
-                  rss_anon_kib(trio.pids[leader]), peak_kib);
+                  process_memory_kib(trio.pids[leader]), peak_kib);
     assert_true(peak_kib - before_kib < PEAK_KIB_MAX);
-    assert_true(rss_anon_kib(trio.pids[leader]) - before_kib < GROWTH_KIB_MAX);
+    assert_true(process_memory_kib(trio.pids[leader]) - before_kib < GROWTH_KIB_MAX);
     return led;
 }
 

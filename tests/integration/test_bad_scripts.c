@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cluster_life.h"
+#include "process_memory.h"
 
 #define START_MS "1500ms"
 #define KIB      1024
@@ -100,23 +101,6 @@ static void a_start_that_is_not_there_has_failed(void **state)
     assert_int_equal(real_service(&cluster, 0), 0);
 }
 
-static long rss_anon_kib(pid_t pid)
-{
-    char path[64];
-    char line[256];
-    long kib = 0;
-    FILE *file;
-
-    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    file = fopen(path, "re");
-    assert_non_null(file);
-    while (kib == 0 && fgets(line, sizeof line, file) != NULL)
-        (void)sscanf(line, "RssAnon: %ld", &kib);
-    (void)fclose(file); /* only read from */
-    assert_true(kib > 0);
-    return kib;
-}
-
 static void wait_for_log(const char *file, const char *text)
 {
     char command[512];
@@ -150,13 +134,13 @@ static void a_start_that_prints_a_hundred_megabytes_serves_and_costs_nobody_memo
     (void)trio_leader(&cluster.trio);
     wait_for_log("agent.log", "event=cluster.known");
     wait_for_log("guard.log", "event=guard.ready");
-    guard_kib = rss_anon_kib(cluster.sites[0].guard);
-    agent_kib = rss_anon_kib(cluster.sites[0].agent);
+    guard_kib = process_memory_kib(cluster.sites[0].guard);
+    agent_kib = process_memory_kib(cluster.sites[0].agent);
     real_apply_first(&cluster);
 
     real_until(&cluster, real_serves, 0, "the first site serves");
-    assert_true(rss_anon_kib(cluster.sites[0].guard) - guard_kib < GROWTH_KIB_MAX);
-    assert_true(rss_anon_kib(cluster.sites[0].agent) - agent_kib < GROWTH_KIB_MAX);
+    assert_true(process_memory_kib(cluster.sites[0].guard) - guard_kib < GROWTH_KIB_MAX);
+    assert_true(process_memory_kib(cluster.sites[0].agent) - agent_kib < GROWTH_KIB_MAX);
     assert_int_equal(real_number(&cluster, "epoch"), 1);
     assert_int_equal(system(text_of(0, "[ $(stat -c %%s '%s/guard.log') -lt 2000000 ]")), 0);
 }
