@@ -35,18 +35,18 @@ static void say(struct bw_entries *entries, const char *format, ...)
 }
 
 /* Each once, however often it is looked for. */
-static void miss(struct bw_entries *entries, uint32_t writer, uint32_t place, uint64_t number,
+static void miss(struct bw_entries *entries, uint32_t writer, uint32_t slot, uint64_t number,
                  uint64_t found, const char *who)
 {
-    struct bw_entry_place *at = &entries->writers[writer].places[place];
+    struct bw_entry_slot *at = &entries->writers[writer].slots[slot];
 
     if (at->missed >= number)
         return;
     at->missed = number;
     entries->lost_count++;
     say(entries,
-        "writer %" PRIu32 ", place %" PRIu32 ": entry %" PRIu64 " was acknowledged, and %s %" PRIu64,
-        writer, place, number, who, found);
+        "writer %" PRIu32 ", slot %" PRIu32 ": entry %" PRIu64 " was acknowledged, and %s %" PRIu64,
+        writer, slot, number, who, found);
 }
 
 /* ---- taking ---------------------------------------------------------------------------------- */
@@ -77,11 +77,11 @@ static enum bw_err keep(struct bw_entries *entries, uint64_t index, uint64_t at_
     return BW_OK;
 }
 
-static enum bw_err take_ack(struct bw_entries *entries, uint32_t writer, uint32_t place,
+static enum bw_err take_ack(struct bw_entries *entries, uint32_t writer, uint32_t slot,
                             uint64_t number, const char *rest, struct bw_diag *diag)
 {
     struct bw_entry_writer *from = &entries->writers[writer];
-    struct bw_entry_place *at = &from->places[place];
+    struct bw_entry_slot *at = &from->slots[slot];
     char before_text[24];
     uint64_t before;
     uint64_t index;
@@ -94,7 +94,7 @@ static enum bw_err take_ack(struct bw_entries *entries, uint32_t writer, uint32_
         return bw_diag_set(diag, BW_ERR_CORRUPT, "is no acknowledgement of what was asked for");
     before = strtoull(before_text, &end, 10);
     if (*end == '\0' && before < at->acked)
-        miss(entries, writer, place, at->acked, before, "the next write found");
+        miss(entries, writer, slot, at->acked, before, "the next write found");
     if (index <= from->index_max) {
         entries->broken_count++;
         say(entries,
@@ -111,20 +111,20 @@ static enum bw_err take_ack(struct bw_entries *entries, uint32_t writer, uint32_
 static enum bw_err take_line(struct bw_entries *entries, uint32_t writer, const char *line,
                              struct bw_diag *diag)
 {
-    uint32_t place;
+    uint32_t slot;
     uint64_t number;
     char kind;
     int used = 0;
 
     /* NOLINTNEXTLINE(cert-err34-c): a line of our own writing: its numbers are in range */
-    if (sscanf(line, "%c %" SCNu32 " %" SCNu64 "%n", &kind, &place, &number, &used) != 3 ||
-        place >= BW_ENTRIES_PLACES || number == 0)
+    if (sscanf(line, "%c %" SCNu32 " %" SCNu64 "%n", &kind, &slot, &number, &used) != 3 ||
+        slot >= BW_ENTRIES_SLOTS || number == 0)
         return bw_diag_set(diag, BW_ERR_CORRUPT, "is no step of a writer");
     if (kind == '+')
-        return take_ack(entries, writer, place, number, line + used, diag);
-    if (kind != '?' || number <= entries->writers[writer].places[place].tried)
+        return take_ack(entries, writer, slot, number, line + used, diag);
+    if (kind != '?' || number <= entries->writers[writer].slots[slot].tried)
         return bw_diag_set(diag, BW_ERR_CORRUPT, "is no higher number than before");
-    entries->writers[writer].places[place].tried = number;
+    entries->writers[writer].slots[slot].tried = number;
     return BW_OK;
 }
 
@@ -157,31 +157,31 @@ enum bw_err bw_entries_take(struct bw_entries *entries, uint32_t writer, const c
 void bw_entries_expect(struct bw_entries *entries)
 {
     for (uint32_t i = 0; i < BW_ENTRIES_WRITERS_MAX; i++)
-        for (uint32_t j = 0; j < BW_ENTRIES_PLACES; j++)
-            entries->writers[i].places[j].expected = entries->writers[i].places[j].acked;
+        for (uint32_t j = 0; j < BW_ENTRIES_SLOTS; j++)
+            entries->writers[i].slots[j].expected = entries->writers[i].slots[j].acked;
 }
 
-bool bw_entries_misses(const struct bw_entries *entries, uint32_t writer, uint32_t place,
+bool bw_entries_misses(const struct bw_entries *entries, uint32_t writer, uint32_t slot,
                        uint64_t number)
 {
-    return number < entries->writers[writer].places[place].expected;
+    return number < entries->writers[writer].slots[slot].expected;
 }
 
-void bw_entries_judge(struct bw_entries *entries, uint32_t writer, uint32_t place, uint64_t number)
+void bw_entries_judge(struct bw_entries *entries, uint32_t writer, uint32_t slot, uint64_t number)
 {
-    const struct bw_entry_place *at = &entries->writers[writer].places[place];
+    const struct bw_entry_slot *at = &entries->writers[writer].slots[slot];
 
-    if (bw_entries_misses(entries, writer, place, number)) {
-        miss(entries, writer, place, at->expected, number, "a reader found");
+    if (bw_entries_misses(entries, writer, slot, number)) {
+        miss(entries, writer, slot, at->expected, number, "a reader found");
         return;
     }
     entries->found_count += at->expected > 0;
     if (number > at->tried) {
         entries->broken_count++;
         say(entries,
-            "writer %" PRIu32 ", place %" PRIu32 ": a reader found entry %" PRIu64
+            "writer %" PRIu32 ", slot %" PRIu32 ": a reader found entry %" PRIu64
             ", and %" PRIu64 " is the highest that was asked for",
-            writer, place, number, at->tried);
+            writer, slot, number, at->tried);
     }
 }
 

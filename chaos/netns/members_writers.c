@@ -83,7 +83,7 @@ static bool write_one(const struct writer *writer, uint64_t number)
 {
     const char *const words[] = {"apply",          "-f",       writer->file, "--yes",
                                  "--wait-timeout", APPLY_WAIT, NULL};
-    const uint32_t place = (uint32_t)(number % BW_ENTRIES_PLACES);
+    const uint32_t slot = (uint32_t)(number % BW_ENTRIES_SLOTS);
     struct bw_diag diag = {0};
     char line[160];
     char text[4096];
@@ -95,9 +95,9 @@ static bool write_one(const struct writer *writer, uint64_t number)
                      "groups:\n  - name: t%" PRIu32 "-%" PRIu32 "\n"
                      "    sites: [{name: alpha, priority: 100}, {name: beta, priority: 50}]\n"
                      "    mode: observe\n    lease_ttl: %" PRIu64 "ms\n",
-                     writer->number, place, BASE_MS + number) != BW_OK)
+                     writer->number, slot, BASE_MS + number) != BW_OK)
         return false;
-    (void)snprintf(line, sizeof line, "? %" PRIu32 " %" PRIu64 "\n", place, number);
+    (void)snprintf(line, sizeof line, "? %" PRIu32 " %" PRIu64 "\n", slot, number);
     if (!note(writer, line))
         return false;
     status = bw_lab_command(writer->lab, words, APPLY_MS, text, sizeof text);
@@ -106,7 +106,7 @@ static bool write_one(const struct writer *writer, uint64_t number)
         return true;
     }
     (void)snprintf(line, sizeof line,
-                   "+ %" PRIu32 " %" PRIu64 " %" PRIu64 " %s %" PRIu64 "\n", place, number, index,
+                   "+ %" PRIu32 " %" PRIu64 " %" PRIu64 " %s %" PRIu64 "\n", slot, number, index,
                    before, bw_lab_now_ns());
     return note(writer, line);
 }
@@ -191,9 +191,9 @@ static json_t *ask(struct bw_members *members)
     return NULL;
 }
 
-/* The number of each place; 0: no such group. */
+/* The number of each slot; 0: no such group. */
 struct found {
-    uint64_t numbers[BW_ENTRIES_WRITERS_MAX][BW_ENTRIES_PLACES];
+    uint64_t numbers[BW_ENTRIES_WRITERS_MAX][BW_ENTRIES_SLOTS];
 };
 
 static void find_all(const json_t *status, struct found *found)
@@ -206,13 +206,13 @@ static void find_all(const json_t *status, struct found *found)
         const char *name = json_string_value(json_object_get(group, "name"));
         const json_int_t lease_ms = json_integer_value(json_object_get(group, "lease_ttl_ms"));
         uint32_t writer;
-        uint32_t place;
+        uint32_t slot;
 
         /* NOLINTNEXTLINE(cert-err34-c): what our own programs print: its numbers are in range */
-        if (name == NULL || sscanf(name, "t%" SCNu32 "-%" SCNu32, &writer, &place) != 2 ||
-            writer >= BW_ENTRIES_WRITERS_MAX || place >= BW_ENTRIES_PLACES || lease_ms <= BASE_MS)
+        if (name == NULL || sscanf(name, "t%" SCNu32 "-%" SCNu32, &writer, &slot) != 2 ||
+            writer >= BW_ENTRIES_WRITERS_MAX || slot >= BW_ENTRIES_SLOTS || lease_ms <= BASE_MS)
             continue;
-        found->numbers[writer][place] = (uint64_t)lease_ms - BASE_MS;
+        found->numbers[writer][slot] = (uint64_t)lease_ms - BASE_MS;
     }
 }
 
@@ -222,12 +222,12 @@ static bool judge(struct bw_members *members, const struct found *found, bool is
     bool misses = false;
 
     for (uint32_t i = 0; i < members->options.writers; i++)
-        for (uint32_t j = 0; j < BW_ENTRIES_PLACES; j++)
+        for (uint32_t j = 0; j < BW_ENTRIES_SLOTS; j++)
             misses = misses || bw_entries_misses(&members->entries, i, j, found->numbers[i][j]);
     if (misses && !is_last)
         return false;
     for (uint32_t i = 0; i < members->options.writers; i++)
-        for (uint32_t j = 0; j < BW_ENTRIES_PLACES; j++)
+        for (uint32_t j = 0; j < BW_ENTRIES_SLOTS; j++)
             bw_entries_judge(&members->entries, i, j, found->numbers[i][j]);
     return !misses;
 }

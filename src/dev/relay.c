@@ -66,11 +66,11 @@ static void free_when_empty(struct bw_relay *relay)
 
 static void unlink_connection(struct connection *connection)
 {
-    struct connection **place = &connection->relay->connections;
+    struct connection **link = &connection->relay->connections;
 
-    while (*place != connection)
-        place = &(*place)->next;
-    *place = connection->next;
+    while (*link != connection)
+        link = &(*link)->next;
+    *link = connection->next;
     connection->relay->connection_count--;
 }
 

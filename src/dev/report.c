@@ -16,14 +16,14 @@ static uint32_t sort_phases(const struct bw_timeline *timeline,
     if (!timeline->is_known[timeline->origin])
         return 0;
     for (uint32_t phase = 0; phase < BW_PHASE_OF_MOVE_COUNT; phase++) {
-        uint32_t place = count;
+        uint32_t at = count;
 
         if (!timeline->is_known[phase])
             continue;
-        for (; place > 0 && timeline->boot_ns[out_phases[place - 1]] > timeline->boot_ns[phase];
-             place--)
-            out_phases[place] = out_phases[place - 1];
-        out_phases[place] = (enum bw_phase_of_move)phase;
+        for (; at > 0 && timeline->boot_ns[out_phases[at - 1]] > timeline->boot_ns[phase];
+             at--)
+            out_phases[at] = out_phases[at - 1];
+        out_phases[at] = (enum bw_phase_of_move)phase;
         count++;
     }
     return count;

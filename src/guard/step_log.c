@@ -15,7 +15,7 @@
 
 static BW_NAMES(fence_word, enum bw_fence_state, BW_FENCE_STATE_LIST, "?")
 
-    static void trace_fence(struct bw_guard_group *group)
+    static void log_fence(struct bw_guard_group *group)
 {
     struct bw_log *log = &group->program->log;
     const struct bw_guard *machine = &group->machine;
@@ -52,7 +52,7 @@ static BW_NAMES(fence_word, enum bw_fence_state, BW_FENCE_STATE_LIST, "?")
     }
 }
 
-static void trace_reach(struct bw_guard_group *group, const struct bw_guard_seen *before)
+static void log_reach(struct bw_guard_group *group, const struct bw_guard_seen *before)
 {
     struct bw_log *log = &group->program->log;
     const struct bw_reach_sight sight = bw_guard_sight(&group->machine);
@@ -105,14 +105,14 @@ void bw_guard_log_step(struct bw_guard_group *group, const struct bw_guard_seen 
                     " does=\"it gets TERM, and if it stays, the fence ends it\"",
                     name, machine->memory.epoch_seen);
     if (machine->fence != before->fence)
-        trace_fence(group);
-    trace_reach(group, before);
+        log_fence(group);
+    log_reach(group, before);
 }
 
 /* ---- an action ----------------------------------------------------------------------------- */
 
 /* An agent that renews every second is refused every second: said when it begins. */
-static void trace_arm_refused(struct bw_guard_group *group, const struct bw_guard_action *action)
+static void log_arm_refused(struct bw_guard_group *group, const struct bw_guard_action *action)
 {
     const struct bw_guard_message *message = &action->message;
     const bool is_news = group->told_refusal != message->refused.why;
@@ -124,14 +124,14 @@ static void trace_arm_refused(struct bw_guard_group *group, const struct bw_guar
                  bw_refusal_word(message->refused.why), action->rule);
 }
 
-static void trace_message(struct bw_guard_group *group, const struct bw_guard_action *action)
+static void log_message(struct bw_guard_group *group, const struct bw_guard_action *action)
 {
     struct bw_log *log = &group->program->log;
     const struct bw_guard_message *message = &action->message;
     const char *name = group->config->name;
 
     if (message->kind == BW_GUARD_MESSAGE_ARM_REFUSED)
-        trace_arm_refused(group, action);
+        log_arm_refused(group, action);
     else if (message->kind == BW_GUARD_MESSAGE_ARMED)
         group->told_refusal = BW_REFUSAL_NONE;
     else if (message->kind == BW_GUARD_MESSAGE_END_REFUSED)
@@ -172,7 +172,7 @@ void bw_guard_log_action(struct bw_guard_group *group, const struct bw_guard_act
                     action->kind == BW_GUARD_ACTION_KILL_REACH ? "KILL" : "TERM", action->rule);
         break;
     case BW_GUARD_ACTION_SEND:
-        trace_message(group, action);
+        log_message(group, action);
         break;
     case BW_GUARD_ACTION_PASS: /* the list says it */
     case BW_GUARD_ACTION_SAVE:
@@ -199,7 +199,7 @@ void bw_guard_log_line(struct bw_guard_work *work, enum bw_script_stream stream,
                  stream == BW_SCRIPT_STDOUT ? "stdout" : "stderr", bw_log_quote(text));
 }
 
-static void trace_oddities(struct bw_guard_work *work, const struct bw_script_result *result)
+static void log_oddities(struct bw_guard_work *work, const struct bw_script_result *result)
 {
     struct bw_guard_group *group = work->group;
     struct bw_log *log = &group->program->log;
@@ -236,7 +236,7 @@ static void trace_oddities(struct bw_guard_work *work, const struct bw_script_re
 }
 
 /* Why people see status_unknown: once, until it is readable again. */
-static void trace_unreadable(struct bw_guard_work *work, const struct bw_script_result *result)
+static void log_unreadable(struct bw_guard_work *work, const struct bw_script_result *result)
 {
     struct bw_guard_group *group = work->group;
     const enum bw_run_result how = work->ended.result;
@@ -293,6 +293,6 @@ void bw_guard_log_end(struct bw_guard_work *work, const struct bw_script_result 
                  bw_script_how_text(result->how), result->code, work->ended.duration_ms,
                  bw_log_quote(work->ended.line), result->diag->text[0] != '\0' ? " error=" : "",
                  result->diag->text[0] != '\0' ? bw_log_quote(result->diag->text) : "");
-    trace_oddities(work, result);
-    trace_unreadable(work, result);
+    log_oddities(work, result);
+    log_unreadable(work, result);
 }

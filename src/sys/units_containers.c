@@ -227,7 +227,7 @@ static enum bw_err keep_left(struct bw_units *units, struct bw_diag *diag)
 }
 
 /* Where one that never was up yet will come up: as another one of them, under its own id. */
-static void place(const struct bw_unit *example, struct bw_unit *unit)
+static void guess_cgroup(const struct bw_unit *example, struct bw_unit *unit)
 {
     const char *id = strstr(example->cgroup, example->id);
 
@@ -257,7 +257,7 @@ static enum bw_err take_over(struct bw_units *units, struct bw_diag *diag)
             units->example = *seen;
     }
     for (size_t i = 0; i < units->seen_count; i++) {
-        place(&units->example, &units->seen[i]);
+        guess_cgroup(&units->example, &units->seen[i]);
         bw_unit_judge_left(&units->seen[i]);
     }
     memcpy(units->units, units->seen, units->seen_count * sizeof units->seen[0]);

@@ -22,14 +22,14 @@ static struct bw_group restored[GROUPS];
 static void fit(struct bw_command *command, const struct bw_cluster *cluster, uint64_t bits)
 {
     const struct bw_group *group;
-    int place;
+    int number;
 
     if ((bits & 32) != 0 && command->kind != BW_COMMAND_FOUND)
         (void)strcpy(command->group, "harbor");
-    place = bw_cluster_find(cluster, command->group);
-    if (place < 0)
+    number = bw_cluster_find(cluster, command->group);
+    if (number < 0)
         return;
-    group = &cluster->groups[place];
+    group = &cluster->groups[number];
     if ((bits & 3) != 0)
         command->epoch = group->epoch + ((bits & 2) != 0 ? 1 : 0);
     if ((bits & 4) != 0)
@@ -95,19 +95,19 @@ static void check_snapshot(const struct bw_cluster *cluster)
 static void apply(struct bw_cluster *cluster, const struct bw_command *command)
 {
     static struct bw_group before[GROUPS];
-    const int place = bw_cluster_find(cluster, command->group);
+    const int number = bw_cluster_find(cluster, command->group);
     const uint64_t index = cluster->applied_index + 1;
     const uint64_t floor = cluster->epoch_floor;
     const struct bw_group_rule *wanted = NULL;
     struct bw_applied applied;
 
     memcpy(before, groups, sizeof before);
-    if (place >= 0 && command->kind != BW_COMMAND_FOUND)
-        wanted = bw_group_match(&groups[place], command);
+    if (number >= 0 && command->kind != BW_COMMAND_FOUND)
+        wanted = bw_group_match(&groups[number], command);
     applied = bw_cluster_apply(cluster, index, command);
     FUZZ_CHECK(cluster->applied_index == index && cluster->epoch_floor >= floor);
     FUZZ_CHECK((applied.rule != NULL) == (applied.err == BW_OK));
-    FUZZ_CHECK(applied.rule == NULL || place < 0 || applied.rule == wanted);
+    FUZZ_CHECK(applied.rule == NULL || number < 0 || applied.rule == wanted);
     FUZZ_CHECK(applied.group < (int)cluster->group_count);
     for (int i = 0; i < GROUPS; i++) {
         if (groups[i].spec.name[0] == '\0')
@@ -116,7 +116,7 @@ static void apply(struct bw_cluster *cluster, const struct bw_command *command)
             FUZZ_CHECK(groups[i].epoch >= floor && bw_group_is_sound(&groups[i]));
             FUZZ_CHECK(groups[i].first_grant && groups[i].phase == BW_PHASE_VACANT);
         } else {
-            check_group(&before[i], &groups[i], command, i == place ? applied.rule : NULL);
+            check_group(&before[i], &groups[i], command, i == number ? applied.rule : NULL);
         }
         check_orders(cluster, &groups[i]);
     }

@@ -5,12 +5,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static volatile uint8_t place[4];
+    static volatile uint8_t index[4];
     volatile size_t at = 0;
 
     if (size < 5 || data[0] != 'b' || data[1] != 'u' || data[2] != 'g')
         return 0;
     at = data[3];
-    place[at] = data[4]; /* a sanitizer's to see, for 4 and beyond */
+    index[at] = data[4]; /* a sanitizer's to see, for 4 and beyond */
     return 0;
 }

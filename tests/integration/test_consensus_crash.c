@@ -198,14 +198,14 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void launch(unsigned place)
+static void launch(unsigned number)
 {
-    struct member *member = &members[place];
+    struct member *member = &members[number];
     char id[4];
     int pair[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    (void)snprintf(id, sizeof id, "%u", place + 1);
+    (void)snprintf(id, sizeof id, "%u", number + 1);
     *member = (struct member){.exit_status = -1};
     member->pid = fork();
     assert_true(member->pid >= 0);
@@ -285,9 +285,9 @@ static bool wait_until(bool (*is_met)(void))
     return is_met();
 }
 
-static void end_process(unsigned place)
+static void end_process(unsigned number)
 {
-    struct member *member = &members[place];
+    struct member *member = &members[number];
     int status;
 
     if (member->pid == 0)
@@ -317,10 +317,10 @@ static bool has_leader(void)
     return leader_place() >= 0;
 }
 
-static void order(unsigned place, struct order what)
+static void order(unsigned number, struct order what)
 {
-    if (members[place].pid != 0)
-        (void)send(members[place].control, &what, sizeof what, MSG_NOSIGNAL);
+    if (members[number].pid != 0)
+        (void)send(members[number].control, &what, sizeof what, MSG_NOSIGNAL);
 }
 
 static bool all_agree(void)
@@ -585,7 +585,7 @@ int unlink(const char *path)
     return (int)syscall(SYS_unlink, path);
 }
 
-static unsigned closed_segments(unsigned place)
+static unsigned closed_segments(unsigned number)
 {
     char path[160];
     char dir[128];
@@ -593,7 +593,7 @@ static unsigned closed_segments(unsigned place)
     unsigned count = 0;
     DIR *list;
 
-    test_cluster_path(&cluster, place + 1, dir);
+    test_cluster_path(&cluster, number + 1, dir);
     (void)snprintf(path, sizeof path, "%s/raft", dir);
     list = opendir(path);
     assert_non_null(list);

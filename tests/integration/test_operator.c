@@ -410,11 +410,11 @@ static void status_as_json_has_what_each_witness_reaches(void **state)
     for (size_t i = 0; i < TRIO_WITNESSES; i++) {
         const json_t *member = json_array_get(json_object_get(status, "witnesses"), i);
         const char *name = json_string_value(json_object_get(member, "name"));
-        size_t place;
+        size_t index;
         json_t *reached;
 
         assert_member(member, "reaches", "array");
-        json_array_foreach(json_object_get(member, "reaches"), place, reached)
+        json_array_foreach(json_object_get(member, "reaches"), index, reached)
             assert_string_not_equal(json_string_value(reached), name); /* it is another's list */
     }
     json_decref(status);

@@ -41,10 +41,10 @@ static void write_down(uint32_t writer, const char *lines)
     assert_int_equal(take(writer, lines), BW_OK);
 }
 
-static void look(uint32_t writer, uint32_t place, uint64_t number)
+static void look(uint32_t writer, uint32_t slot, uint64_t number)
 {
     bw_entries_expect(&entries);
-    bw_entries_judge(&entries, writer, place, number);
+    bw_entries_judge(&entries, writer, slot, number);
 }
 
 static void what_is_there_is_found_and_what_is_not_is_lost_once(void **state)
@@ -59,7 +59,7 @@ static void what_is_there_is_found_and_what_is_not_is_lost_once(void **state)
     look(0, 2, 0);
     assert_int_equal(entries.lost_count, 1);
     assert_false(bw_entries_are_whole(&entries));
-    assert_non_null(strstr(entries.said[0], "place 2: entry 2 was acknowledged"));
+    assert_non_null(strstr(entries.said[0], "slot 2: entry 2 was acknowledged"));
 }
 
 static void an_older_one_in_its_place_is_a_loss(void **state)

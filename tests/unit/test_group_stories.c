@@ -87,7 +87,7 @@ static void compare_or_write(const char *name, const struct text *told)
 /* ---- events ---- */
 
 struct story {
-    struct bw_group places[2];
+    struct bw_group groups[2];
     struct bw_cluster cluster;
 };
 
@@ -159,9 +159,9 @@ static enum bw_mode mode_of(const char *word)
 
 static const struct bw_group *told_group(const struct story *story)
 {
-    const int place = bw_cluster_find(&story->cluster, "harbor");
+    const int index = bw_cluster_find(&story->cluster, "harbor");
 
-    return place < 0 ? NULL : &story->places[place];
+    return index < 0 ? NULL : &story->groups[index];
 }
 
 /* "Grant site=dc-a adopt" and so on; what an event does not say is as the group has it. */
@@ -268,7 +268,7 @@ static void tell(const char *name)
 
     memset(&story, 0, sizeof story);
     memset(&told, 0, sizeof told);
-    bw_cluster_init(&story.cluster, story.places, 2);
+    bw_cluster_init(&story.cluster, story.groups, 2);
     read_file(name, &kept);
     for (char *line = strtok_r(kept.bytes, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {

@@ -14,7 +14,7 @@
 #include "../../src/guard/program.h"
 #include "lacking.h"
 
-static struct bw_guard_group place;
+static struct bw_guard_group guarded;
 static struct bw_unit_reach unit_reach;
 static struct bw_enforcer_message message;
 static int fds[BW_ENFORCER_MEANS_MAX];
@@ -22,7 +22,7 @@ static int fds[BW_ENFORCER_MEANS_MAX];
 /* The files of a cgroup, in a folder that is none. */
 static void put_slot(const char *folder, enum bw_reach_slot slot)
 {
-    struct bw_cgroup *cgroup = &place.reach.slots[slot];
+    struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
     char file[sizeof cgroup->path + 16];
     FILE *made;
 
@@ -36,7 +36,7 @@ static void put_slot(const char *folder, enum bw_reach_slot slot)
 
 static void drop_slot(enum bw_reach_slot slot)
 {
-    const struct bw_cgroup *cgroup = &place.reach.slots[slot];
+    const struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
     char file[sizeof cgroup->path + 16];
 
     (void)snprintf(file, sizeof file, "%s/cgroup.kill", cgroup->path);
@@ -47,7 +47,7 @@ static void drop_slot(enum bw_reach_slot slot)
 /* How many of them are open; -1: not all. */
 static int open_means(void)
 {
-    const bool is_whole = bw_guard_means_open(&place, fds, message.means, &message.means_count);
+    const bool is_whole = bw_guard_means_open(&guarded, fds, message.means, &message.means_count);
 
     for (uint32_t i = 0; i < message.means_count; i++)
         assert_int_equal(close(fds[i]), 0);
@@ -78,8 +78,8 @@ static void means_that_cannot_be_opened_are_not_passed_over(void **state)
 
     (void)state;
     assert_non_null(mkdtemp(folder));
-    memset(&place, 0, sizeof place);
-    place.reach.means = BW_REACH_BY_CGROUP;
+    memset(&guarded, 0, sizeof guarded);
+    guarded.reach.means = BW_REACH_BY_CGROUP;
     put_slot(folder, BW_REACH_SERVICE);
     put_slot(folder, BW_REACH_ACTION);
 
@@ -97,11 +97,11 @@ static void means_that_cannot_be_opened_are_not_passed_over(void **state)
 static void a_unit_that_has_ended_is_no_lack(void **state)
 {
     (void)state;
-    memset(&place, 0, sizeof place);
-    place.reach.means = BW_REACH_BY_SCAN;
-    (void)snprintf(place.reach.tag, sizeof place.reach.tag, "nowhere@nobody");
-    (void)snprintf(place.reach.group, sizeof place.reach.group, "g");
-    place.unit_reach = &unit_reach;
+    memset(&guarded, 0, sizeof guarded);
+    guarded.reach.means = BW_REACH_BY_SCAN;
+    (void)snprintf(guarded.reach.tag, sizeof guarded.reach.tag, "nowhere@nobody");
+    (void)snprintf(guarded.reach.group, sizeof guarded.reach.group, "g");
+    guarded.unit_reach = &unit_reach;
     unit_reach.units.count = 2; /* one that never ran, one whose cgroup is gone */
     (void)snprintf(unit_reach.units.units[1].cgroup, BW_UNIT_CGROUP_BYTES, "/bw-none.slice/x.service");
 
@@ -118,13 +118,13 @@ static void where_units_come_up_is_told_before_they_are_up(void **state)
     size_t bytes;
 
     (void)state;
-    memset(&place, 0, sizeof place);
+    memset(&guarded, 0, sizeof guarded);
     memset(&unit_reach, 0, sizeof unit_reach);
-    place.unit_reach = &unit_reach;
+    guarded.unit_reach = &unit_reach;
     unit_reach.units.count = 3; /* of one nothing is known */
     (void)snprintf(unit_reach.units.units[0].cgroup, BW_UNIT_CGROUP_BYTES, "%s", first);
     (void)snprintf(unit_reach.units.units[2].cgroup, BW_UNIT_CGROUP_BYTES, "%s", second);
-    assert_true(bw_guard_means_paths(&place, &message, &is_full));
+    assert_true(bw_guard_means_paths(&guarded, &message, &is_full));
     assert_false(is_full);
     if (message.path_bytes == 0)
         skip_lacking("cgroups");
@@ -139,14 +139,14 @@ static void units_for_whose_paths_there_is_no_room_are_said(void **state)
     bool is_full = false;
 
     (void)state;
-    memset(&place, 0, sizeof place);
+    memset(&guarded, 0, sizeof guarded);
     memset(&unit_reach, 0, sizeof unit_reach);
-    place.unit_reach = &unit_reach;
+    guarded.unit_reach = &unit_reach;
     unit_reach.units.count = BW_UNITS_MAX;
     for (int i = 0; i < BW_UNITS_MAX; i++)
         (void)snprintf(unit_reach.units.units[i].cgroup, BW_UNIT_CGROUP_BYTES, "/%0*d.service",
                        BW_UNIT_NAME_BYTES - 10, i);
-    assert_true(bw_guard_means_paths(&place, &message, &is_full));
+    assert_true(bw_guard_means_paths(&guarded, &message, &is_full));
     if (message.path_bytes == 0)
         skip_lacking("cgroups");
     assert_true(is_full);

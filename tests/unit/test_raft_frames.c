@@ -379,16 +379,16 @@ static void no_log_is_of_a_later_term_than_who_speaks_of_it(void **state)
 {
     static const struct {
         unsigned kind, word;
-    } places[] = {{0, 5}, {2, 4}, {2, 7}, {2, 9}, {4, 4}, {5, 4}};
+    } words[] = {{0, 5}, {2, 4}, {2, 7}, {2, 9}, {4, 4}, {5, 4}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        struct message message = each_kind()[places[i].kind];
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        struct message message = each_kind()[words[i].kind];
 
         set(&message, 2, TERM);
-        set(&message, places[i].word, TERM);
+        set(&message, words[i].word, TERM);
         assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_OK);
-        set(&message, places[i].word, TERM + 1);
+        set(&message, words[i].word, TERM + 1);
         assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_ERR_INVALID);
     }
 }
@@ -397,19 +397,19 @@ static void no_log_ends_beyond_what_a_log_can_grow(void **state)
 {
     static const struct {
         unsigned kind, word;
-    } places[] = {{0, 4}, {2, 3}, {4, 3}, {5, 3}};
+    } words[] = {{0, 4}, {2, 3}, {4, 3}, {5, 3}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        struct message message = each_kind()[places[i].kind];
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        struct message message = each_kind()[words[i].kind];
 
-        set(&message, places[i].word, INDEX + BW_INDEX_JUMP_MAX);
+        set(&message, words[i].word, INDEX + BW_INDEX_JUMP_MAX);
         assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_OK);
-        set(&message, places[i].word, INDEX + BW_INDEX_JUMP_MAX + 1);
+        set(&message, words[i].word, INDEX + BW_INDEX_JUMP_MAX + 1);
         assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_ERR_LIMIT);
         assert_int_equal(take_with(&message, TERM, 0, NULL),
                          BW_OK); /* an empty log takes a snapshot */
-        set(&message, places[i].word, UINT64_MAX);
+        set(&message, words[i].word, UINT64_MAX);
         assert_int_equal(take_with(&message, TERM, 0, NULL), BW_ERR_LIMIT);
     }
 }

@@ -197,9 +197,9 @@ static struct bw_link *dial(void)
     return &world.links[world.dials - 1];
 }
 
-static struct bw_link *accept_from(uint64_t peer, unsigned place)
+static struct bw_link *accept_from(uint64_t peer, unsigned number)
 {
-    struct bw_link *link = &world.links[place];
+    struct bw_link *link = &world.links[number];
 
     link->room = 100000;
     assert_int_equal(bw_transport_accept(world.transport, peer, link, &link->sink), BW_OK);
