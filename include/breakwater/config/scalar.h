@@ -1,5 +1,6 @@
-/* scalar.h - how a configuration writes durations, numbers, truth and addresses. YAML's own ideas
- * (no = false, 010 = 8, 1_000) are not followed: a value means what a person reads. Pure. */
+/* scalar.h - how a configuration writes numbers, truth and addresses; durations are in
+ * base/duration.h. YAML's own ideas (no = false, 010 = 8, 1_000) are not followed: a value means
+ * what a person reads. Pure. */
 #ifndef BW_CONFIG_SCALAR_H
 #define BW_CONFIG_SCALAR_H
 
@@ -7,15 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <breakwater/base/duration.h>
 #include <breakwater/base/limits.h>
-
-/* `250ms`, `15s`, `2m`, `1h`, `1m30s`: units from large to small, each once; a bare number only as
- * `0`. False, and the output untouched, on anything else or beyond UINT32_MAX milliseconds. */
-bool bw_duration_parse(const char *text, uint32_t *out_ms);
-
-#define BW_DURATION_TEXT_BYTES 32
-/* The shortest text that bw_duration_parse reads back to the same value. */
-void bw_duration_format(uint32_t ms, char out_text[BW_DURATION_TEXT_BYTES]);
 
 /* Decimal digits only, no sign, no leading zero, at most UINT32_MAX. */
 bool bw_number_parse(const char *text, uint32_t *out_number);
