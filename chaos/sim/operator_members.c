@@ -214,10 +214,11 @@ static void order(struct sim_world *world, const struct sim_incident *incident,
                   struct sim_process *leader)
 {
     if (incident->a == NONE)
-        (void)sim_members_order(leader, SIM_MEMBERS_REMOVE, incident->b, 0);
+        (void)sim_members_order(leader, BW_MEMBERS_ORDER_REMOVE, incident->b, 0);
     else if (sim_members_has_asked(leader, incident->a) || has_joined(world, incident, roster_of(leader)))
-        (void)sim_members_order(leader, incident->b == NONE ? SIM_MEMBERS_ADD : SIM_MEMBERS_REPLACE,
-                                incident->a, incident->b == NONE ? 0 : incident->b);
+        (void)sim_members_order(
+            leader, incident->b == NONE ? BW_MEMBERS_ORDER_ADD : BW_MEMBERS_ORDER_REPLACE,
+            incident->a, incident->b == NONE ? 0 : incident->b);
 }
 
 /* Site files are written anew, sooner or later, and read. */
@@ -448,7 +449,7 @@ bool sim_operator_grow(struct sim_world *world, struct sim_incident *incident, u
         world->plan->is_witness_taken[incident->b] = true;
     }
     if (sim_members_has_asked(leader, incident->b))
-        (void)sim_members_order(leader, SIM_MEMBERS_ADD, incident->b, 0);
+        (void)sim_members_order(leader, BW_MEMBERS_ORDER_ADD, incident->b, 0);
     return false;
 }
 
@@ -462,7 +463,7 @@ static bool give_lead(struct sim_world *world, struct sim_incident *incident)
     if (roster == NULL)
         return false;
     incident->a = any_member(world, incident, roster);
-    return incident->a != NONE && sim_members_order(leader, SIM_MEMBERS_LEAD, incident->a, 0);
+    return incident->a != NONE && sim_members_order(leader, BW_MEMBERS_ORDER_LEAD, incident->a, 0);
 }
 
 const struct sim_incident_kind sim_operator_members[] = {

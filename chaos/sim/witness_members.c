@@ -1,5 +1,5 @@
-/* witness_members.c - members that change. What is HTTP in src/witness is a message here; what core/members.h decides
- * and consensus/voter.h does is the product's. */
+/* witness_members.c - members that change. What is HTTP in src/witness is a message here; what core/members.h and
+ * machine/witness_members.h decide and consensus/voter.h does is the product's. */
 #include "witness_members.h"
 
 #include <inttypes.h>
@@ -20,7 +20,6 @@
 #define RETRY_MS             500
 #define LIVE_ELECTIONS       2
 #define JOIN_MS              2000
-#define APPLICANT_MS         30000
 #define LEADERLESS_MS        5000
 #define LEADERLESS_ELECTIONS 10
 #define BEGIN_MS             50
@@ -165,7 +164,7 @@ static void on_roster_done(void *user, enum bw_err err, uint64_t index)
 {
     struct sim_witness *witness = user;
 
-    witness->members.is_submitting = false;
+    witness->members.state.is_submitting = false;
     if (witness->machine.is_closed || sim_is_doomed(witness->process))
         return;
     sim_count(sim_witness_world(witness),
@@ -181,9 +180,9 @@ static enum bw_err submit(struct sim_witness *witness, const struct bw_roster *r
     if (sim_is_doomed(witness->process))
         return BW_ERR_NOT_LEADER;
     sim_check_level_of_change(witness->process);
-    if (!witness->members.is_submitting)
+    if (!witness->members.state.is_submitting)
         err = bw_voter_apply_roster(voter_of(witness), roster, on_roster_done, witness);
-    witness->members.is_submitting = witness->members.is_submitting || err == BW_OK;
+    witness->members.state.is_submitting = witness->members.state.is_submitting || err == BW_OK;
     return err;
 }
 
@@ -239,8 +238,8 @@ static bool lead(struct sim_witness *witness)
     struct bw_members_facts facts;
     struct bw_members_step step;
 
-    if (roster.id_max == 0 || !bw_voter_is_ready(voter_of(witness)) || members->is_submitting)
-        return members->is_submitting;
+    if (roster.id_max == 0 || !bw_voter_is_ready(voter_of(witness)) || members->state.is_submitting)
+        return members->state.is_submitting;
     look(witness, &roster, &facts, &step);
     if (step.kind == BW_MEMBERS_NOTHING)
         return false;
@@ -388,30 +387,25 @@ static void look_whether_to_ask(struct sim_witness *witness)
 
 /* ---- being asked (api_members.c) ---------------------------------------------------------------- */
 
-static struct sim_applicant *applicant_of(struct sim_witness *witness, const char *name)
+static const struct bw_applicant *applicant_of(const struct sim_witness *witness, const char *name)
 {
-    for (uint32_t i = 0; i < SIM_APPLICANTS_MAX; i++) {
-        struct sim_applicant *applicant = &witness->members.applicants[i];
-
-        if (applicant->heard_ms != 0 && now_ms(witness) - applicant->heard_ms < APPLICANT_MS &&
-            strcmp(applicant->member.name, name) == 0)
-            return applicant;
-    }
-    return NULL;
+    return bw_applicant_find(&witness->members.state, name, now_ms(witness));
 }
 
+/* Nothing that answers at its address is another's: it was looked at when it asked. */
 static void note_applicant(struct sim_witness *witness, const struct bw_roster_member *said)
 {
-    struct sim_applicant *place = applicant_of(witness, said->name);
+    struct bw_applicant *slot = (struct bw_applicant *)(uintptr_t)applicant_of(witness, said->name);
 
-    for (uint32_t i = 0; place == NULL && i < SIM_APPLICANTS_MAX; i++) {
-        struct sim_applicant *applicant = &witness->members.applicants[i];
+    for (size_t i = 0; slot == NULL && i < BW_APPLICANTS_MAX; i++) {
+        struct bw_applicant *applicant = &witness->members.state.applicants[i];
 
-        if (applicant->heard_ms == 0 || now_ms(witness) - applicant->heard_ms >= APPLICANT_MS)
-            place = applicant;
+        if (!bw_applicant_is_here(applicant, now_ms(witness)))
+            slot = applicant;
     }
-    if (place != NULL)
-        *place = (struct sim_applicant){.member = *said, .heard_ms = now_ms(witness)};
+    if (slot != NULL)
+        *slot = (struct bw_applicant){
+            .member = *said, .heard_ms = now_ms(witness), .look = BW_LOOK_DONE};
 }
 
 static enum standing judge(const struct sim_witness *witness, const struct bw_roster_member *said)
@@ -520,94 +514,69 @@ void sim_members_begin(struct sim_witness *witness)
 
 /* ---- orders ------------------------------------------------------------------------------------- */
 
-struct order {
-    enum sim_members_order kind;
-    uint32_t who, old;
-};
-
-static const struct bw_roster_member *find_joining(struct sim_witness *witness,
-                                                   const struct bw_roster *roster,
-                                                   const char *name)
+static void work_out(struct sim_witness *witness, const struct bw_members_order *order,
+                     struct bw_members_outcome *out_outcome)
 {
-    const struct bw_roster_member *member = bw_roster_find_name(roster, name);
-    const struct sim_applicant *applicant = applicant_of(witness, name);
-
-    return member != NULL ? member : applicant != NULL ? &applicant->member : NULL;
-}
-
-static enum bw_err work_out(struct sim_witness *witness, const struct order *order,
-                            struct bw_roster *out_wanted, struct bw_diag *diag)
-{
-    struct sim_world *world = sim_witness_world(witness);
-    const char *name = sim_witness_host(world, order->who)->name;
-    const struct bw_roster_member *joining = NULL;
-    struct bw_members_facts facts;
+    struct bw_members_facts facts = {.count = 0};
     struct bw_members_step step;
     struct bw_roster roster;
-    enum bw_err err;
+    struct bw_members_sight sight = {
+        .now_ms = now_ms(witness), .cluster = &witness->machine.cluster, .lacks = ""};
 
-    if (!complete(witness, &roster))
-        return bw_diag_set(diag, BW_ERR_REFUSED, "no roster is known");
-    err = bw_members_admit(witness->machine.cluster.feature_level, diag);
-    if (err != BW_OK)
-        return err;
-    look(witness, &roster, &facts, &step);
-    if (order->kind == SIM_MEMBERS_REMOVE)
-        return bw_members_remove(&roster, &facts, name, out_wanted, diag);
-    joining = find_joining(witness, &roster, name);
-    if (joining == NULL)
-        return bw_diag_set(diag, BW_ERR_REFUSED, "%s does not ask to join", name);
-    if (order->kind == SIM_MEMBERS_ADD)
-        return bw_members_add(&roster, &facts, joining, out_wanted, diag);
-    return bw_members_replace(&roster, &facts, sim_witness_host(world, order->old)->name, joining,
-                              out_wanted, diag);
+    if (complete(witness, &roster)) {
+        look(witness, &roster, &facts, &step);
+        sight.roster = &roster;
+    }
+    bw_witness_members_judge_order(&witness->members.state, &sight, &facts, order, out_outcome);
 }
 
-static void give_lead(struct sim_witness *witness, uint32_t who)
+static void give_lead(struct sim_witness *witness, struct bw_members_outcome *outcome)
 {
-    const struct sim_process *process = sim_witness_world(witness)->witnesses[who];
-
-    if (process->host->services != NULL && process != witness->process &&
-        sim_node_transfer(&witness->node, sim_witness_id(process)) == BW_OK)
+    outcome->err = sim_node_transfer(&witness->node, outcome->id);
+    if (outcome->err == BW_OK)
         sim_count(sim_witness_world(witness), "transfer:asked");
 }
 
-static void change(struct sim_witness *witness, const struct order *order)
+static void take_order(struct sim_witness *witness, const struct bw_members_order *order)
 {
-    static const char *const words[] = {"add", "remove", "replace", "lead"};
-    struct bw_roster wanted;
-    struct bw_diag diag = {0};
-    enum bw_err err = work_out(witness, order, &wanted, &diag);
+    struct bw_members_outcome outcome;
+    const bool changes = order->kind != BW_MEMBERS_ORDER_LEAD;
 
-    if (err == BW_OK)
-        err = submit(witness, &wanted);
-    sim_tell(sim_witness_world(witness), witness->process->name, "is told to %s w%" PRIu32 ": %s%s%s",
-             words[order->kind], order->who + 1, bw_err_text(err), diag.text[0] != '\0' ? ": " : "",
-             diag.text);
-    sim_count(sim_witness_world(witness), err == BW_OK ? "members:taken" : "members:refused");
+    work_out(witness, order, &outcome);
+    if (outcome.err == BW_OK && changes)
+        outcome.err = submit(witness, &outcome.wanted);
+    else if (outcome.err == BW_OK)
+        give_lead(witness, &outcome);
+    sim_tell(sim_witness_world(witness), witness->process->name, "is told to %s %s: %s%s%s",
+             bw_members_order_word(order->kind), order->name, bw_err_text(outcome.err),
+             outcome.diag.text[0] != '\0' ? ": " : "", outcome.diag.text);
+    if (changes)
+        sim_count(sim_witness_world(witness),
+                  outcome.err == BW_OK ? "members:taken" : "members:refused");
 }
 
 static void on_order(struct sim_process *process, void *payload)
 {
     struct sim_witness *witness = process->state;
-    const struct order *order = payload;
 
-    if (bw_voter_is_ready(voter_of(witness)) && order->kind == SIM_MEMBERS_LEAD)
-        give_lead(witness, order->who);
-    else if (bw_voter_is_ready(voter_of(witness)))
-        change(witness, order);
+    if (bw_voter_is_ready(voter_of(witness)))
+        take_order(witness, payload);
     free(payload);
     sim_witness_turn(process);
 }
 
-bool sim_members_order(struct sim_process *process, enum sim_members_order order, uint32_t who,
+bool sim_members_order(struct sim_process *process, enum bw_members_order_kind kind, uint32_t who,
                        uint32_t old)
 {
-    const struct order what = {.kind = order, .who = who, .old = old};
+    struct sim_world *world = sim_world_of(process);
+    struct bw_members_order order = {.kind = kind};
 
     if (sim_witness_able(process) == NULL || process->level < BW_MEMBERS_LEVEL)
         return false;
-    sim_later(process, 0, on_order, sim_raft_copy(&what, sizeof what), free);
+    (void)snprintf(order.name, sizeof order.name, "%s", sim_witness_host(world, who)->name);
+    if (kind == BW_MEMBERS_ORDER_REPLACE)
+        (void)snprintf(order.old, sizeof order.old, "%s", sim_witness_host(world, old)->name);
+    sim_later(process, 0, on_order, sim_raft_copy(&order, sizeof order), free);
     return true;
 }
 

@@ -3,22 +3,17 @@
 #ifndef BW_SIM_WITNESS_MEMBERS_H
 #define BW_SIM_WITNESS_MEMBERS_H
 
-#include <breakwater/core/members.h>
+#include <breakwater/machine/witness_members.h>
 
 #include "world.h"
 
-#define SIM_APPLICANTS_MAX 8
 #define SIM_REMOVED_FILE   "removed" /* of a data directory: nothing in it is of any use */
 
 struct sim_witness;
 
 /* Of a running witness. */
 struct sim_members {
-    struct sim_applicant {
-        struct bw_roster_member member;
-        uint64_t heard_ms; /* by its clock; 0: a free place */
-    } applicants[SIM_APPLICANTS_MAX];
-    bool is_submitting;     /* a roster is on its way */
+    struct bw_witness_members state; /* what it decides by; milliseconds are those of its clock */
     uint64_t not_before_ms; /* a step that was refused is tried again */
     uint64_t roster_version; /* of what the machine was told */
     uint64_t leaderless_since_ms; /* 0: it knows a leader */
@@ -45,11 +40,9 @@ bool sim_members_knows(const struct sim_witness *witness, uint64_t id);
 
 /* ---- for operators ---- */
 
-enum sim_members_order { SIM_MEMBERS_ADD, SIM_MEMBERS_REMOVE, SIM_MEMBERS_REPLACE, SIM_MEMBERS_LEAD };
-
 /* `members add|remove|replace|lead`, judged in an event of its own. `who`: the machine of the witness that is to be
  * added, removed or to lead; `old`: REPLACE. False: this process is not able. */
-bool sim_members_order(struct sim_process *process, enum sim_members_order order, uint32_t who,
+bool sim_members_order(struct sim_process *process, enum bw_members_order_kind kind, uint32_t who,
                        uint32_t old);
 /* The newest roster of this process, of a member that is able; NULL: it has none, or is not able. */
 const struct bw_roster *sim_members_roster(const struct sim_process *process);

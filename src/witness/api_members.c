@@ -14,26 +14,11 @@
 #include <breakwater/config/scalar.h>
 #include <breakwater/net/address.h>
 
-#define APPLICANT_MS 30000 /* since its last word; then it is gone */
-
 /* ---- who asks to join ---- */
 
 static bool is_here(const struct bw_program *program, const struct bw_applicant *applicant)
 {
-    return applicant->heard_ms != 0 &&
-           uv_now(&program->loop) - applicant->heard_ms < APPLICANT_MS;
-}
-
-/* NULL: nobody of that name asks to join now. Also one that is refused, or is still looked at. */
-static const struct bw_applicant *find_applicant(const struct bw_program *program, const char *name)
-{
-    for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
-        const struct bw_applicant *applicant = &program->members.applicants[i];
-
-        if (is_here(program, applicant) && strcmp(applicant->member.name, name) == 0)
-            return applicant;
-    }
-    return NULL;
+    return bw_applicant_is_here(applicant, uv_now(&program->loop));
 }
 
 /* Its own slot, an empty one, that of one that is gone, or of one that is refused, if this one is
@@ -43,7 +28,7 @@ static struct bw_applicant *slot_of(struct bw_program *program, const struct bw_
     struct bw_applicant *found = NULL;
 
     for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
-        struct bw_applicant *applicant = &program->members.applicants[i];
+        struct bw_applicant *applicant = &program->members.state.applicants[i];
         const bool is_free = !is_here(program, applicant);
 
         if (applicant->heard_ms != 0 && strcmp(applicant->member.name, said->member.name) == 0)
@@ -360,21 +345,16 @@ static json_t *list_members(const struct bw_program *program, const struct bw_ro
     return list;
 }
 
-static bool cannot_join(const struct bw_applicant *applicant)
-{
-    return applicant->is_refused || applicant->look == BW_LOOK_FAILED;
-}
-
 /* Those that may be added, or those that are refused, with the reason. */
 static json_t *list_applicants(const struct bw_program *program, bool is_refused)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
-        const struct bw_applicant *applicant = &program->members.applicants[i];
+        const struct bw_applicant *applicant = &program->members.state.applicants[i];
         const struct bw_roster_member *member = &applicant->member;
 
-        if (is_here(program, applicant) && is_refused == cannot_join(applicant) &&
+        if (is_here(program, applicant) && is_refused == bw_applicant_cannot_join(applicant) &&
             (is_refused || applicant->look == BW_LOOK_DONE) &&
             (is_refused || bw_roster_find(bw_node_roster(program->node), member->id) == NULL))
             list = bw_json_append(
@@ -415,8 +395,8 @@ static void on_members(struct bw_http_request *request, void *user)
                   "breakwater.members/v1", "witness", program->config->name, "cluster_id",
                   id_or_null(program->machine.cluster.id), "leader",
                   bw_json_name_or_null(leader != NULL ? leader->name : NULL), "settled",
-                  step.kind == BW_MEMBERS_NOTHING && !program->members.is_submitting, "waits_for",
-                  text[0] != '\0' ? bw_json_text(text) : json_null(), "voters",
+                  step.kind == BW_MEMBERS_NOTHING && !program->members.state.is_submitting,
+                  "waits_for", text[0] != '\0' ? bw_json_text(text) : json_null(), "voters",
                   (json_int_t)count.voters, "live", (json_int_t)count.live, "may_fail",
                   (json_int_t)count.may_fail, "feature_level",
                   (json_int_t)program->machine.cluster.feature_level, "members",
@@ -426,36 +406,29 @@ static void on_members(struct bw_http_request *request, void *user)
 
 /* ---- what people order ---- */
 
-enum order_kind { ORDER_ADD, ORDER_REMOVE, ORDER_REPLACE, ORDER_LEAD, ORDER_COUNT };
-static const char *const order_words[] = {"add", "remove", "replace", "lead"};
-
+/* An order, and as whose reason. */
 struct order {
-    enum order_kind kind;
-    char name[BW_NAME_MAX + 1]; /* of the one that is to be added, removed, or to lead */
-    char old[BW_NAME_MAX + 1];  /* REPLACE */
+    struct bw_members_order what;
     char text[BW_REASON_MAX + 1];
 };
 
-/* What it comes to. */
-struct outcome {
+/* What it comes to, and by what that was judged. */
+struct verdict {
     struct bw_roster roster; /* as it is now */
-    struct bw_roster wanted;
     struct bw_members_facts facts;
-    uint64_t id; /* LEAD */
-    bool is_looking; /* at the one that asks: the answer is another in a moment */
-    enum bw_err err;
-    struct bw_diag diag;
+    struct bw_members_outcome outcome;
 };
 
-static void read_kind(const json_t *body, struct order *order, struct bw_json_problems *problems)
+static void read_kind(const json_t *body, struct bw_members_order *order,
+                      struct bw_json_problems *problems)
 {
     const char *word = json_string_value(json_object_get(body, "do"));
 
-    order->kind = ORDER_COUNT;
-    for (int i = 0; word != NULL && i < ORDER_COUNT; i++)
-        if (strcmp(word, order_words[i]) == 0)
-            order->kind = (enum order_kind)i;
-    if (order->kind == ORDER_COUNT)
+    order->kind = BW_MEMBERS_ORDER_COUNT;
+    for (int i = 0; word != NULL && i < BW_MEMBERS_ORDER_COUNT; i++)
+        if (strcmp(word, bw_members_order_word((enum bw_members_order_kind)i)) == 0)
+            order->kind = (enum bw_members_order_kind)i;
+    if (order->kind == BW_MEMBERS_ORDER_COUNT)
         bw_json_problem(problems, "do", "is add, remove, replace or lead");
 }
 
@@ -470,22 +443,24 @@ static void read_name(const json_t *body, const char *key, char *out, size_t siz
 static bool read_order(struct bw_http_request *request, const json_t *body, struct order *order)
 {
     static const char *const keys[] = {"do", "name", "old", "reason"};
+    struct bw_members_order *what = &order->what;
     struct bw_json_problems problems;
     const char *key;
     json_t *value;
 
     bw_json_problems_init(&problems);
-    read_kind(body, order, &problems);
-    read_name(body, "name", order->name, sizeof order->name, &problems);
-    if (order->kind == ORDER_REPLACE)
-        read_name(body, "old", order->old, sizeof order->old, &problems);
+    read_kind(body, what, &problems);
+    read_name(body, "name", what->name, sizeof what->name, &problems);
+    if (what->kind == BW_MEMBERS_ORDER_REPLACE)
+        read_name(body, "old", what->old, sizeof what->old, &problems);
     bw_operator_read_text(body, "reason", order->text, sizeof order->text, &problems);
     json_object_foreach((json_t *)(uintptr_t)body, key, value) { /* only read */
         bool is_known = false;
 
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-            is_known = is_known || (strcmp(key, keys[i]) == 0 &&
-                                    (order->kind == ORDER_REPLACE || strcmp(key, "old") != 0));
+            is_known = is_known ||
+                       (strcmp(key, keys[i]) == 0 &&
+                        (what->kind == BW_MEMBERS_ORDER_REPLACE || strcmp(key, "old") != 0));
         if (!is_known)
             bw_json_problem(&problems, "body",
                             "unknown key \"%.63s\"; known: do, name, old (of replace), reason", key);
@@ -493,113 +468,23 @@ static bool read_order(struct bw_http_request *request, const json_t *body, stru
     return bw_operator_end_problems(request, &problems);
 }
 
-/* Who is to be added: as it says of itself, or as the roster has it already; not as the roster has
- * it while one with another data directory asks under its name, for that is the one that is meant,
- * and it does not vote. */
-static const struct bw_roster_member *find_joining(const struct bw_program *program,
-                                                   const struct order *order,
-                                                   struct outcome *outcome)
-{
-    const struct bw_applicant *applicant = find_applicant(program, order->name);
-    const struct bw_roster_member *member = bw_roster_find_name(&outcome->roster, order->name);
-    char cluster_id[BW_ID_TEXT_BYTES];
-
-    if (member != NULL &&
-        (applicant == NULL || bw_id_equal(applicant->member.incarnation, member->incarnation)))
-        return member;
-    if (applicant != NULL && cannot_join(applicant)) {
-        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_REFUSED,
-                                   "%s asks to join, and cannot: %s", order->name, applicant->why);
-        return NULL;
-    }
-    if (applicant != NULL && applicant->look != BW_LOOK_DONE) {
-        outcome->is_looking = true;
-        outcome->err = bw_diag_set(
-            &outcome->diag, BW_ERR_BUSY,
-            "%s asks to join, and it is looked whether something answers at its "
-            "address: say it again in a moment",
-            order->name);
-        return NULL;
-    }
-    if (applicant != NULL)
-        return &applicant->member;
-    bw_id_format(program->machine.cluster.id, cluster_id);
-    outcome->err = bw_diag_set(
-        &outcome->diag, BW_ERR_REFUSED,
-        "no witness called %s asks to join; give it a name that was never used, the id %" PRIu64
-        " (ids are never used again, and those up to %" PRIu64
-        " were) and its `witnesses`, then on its "
-        "machine, as the user who is to run it (runuser -u breakwater --): "
-        "breakwater witness init --join -c FILE --cluster-id %s; and start it",
-        order->name, outcome->roster.id_max + 1, outcome->roster.id_max, cluster_id);
-    return NULL;
-}
-
-static void judge_lead(const struct order *order, struct outcome *outcome)
-{
-    const struct bw_roster_member *member = bw_roster_find_name(&outcome->roster, order->name);
-    const struct bw_member_fact *fact = NULL;
-
-    for (unsigned i = 0; member != NULL && i < outcome->facts.count; i++)
-        if (outcome->facts.list[i].id == member->id)
-            fact = &outcome->facts.list[i];
-    if (member == NULL)
-        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_NOT_FOUND,
-                                   "no witness is called \"%s\"", order->name);
-    else if (member->id == outcome->facts.self)
-        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_EXISTS, "%s leads", order->name);
-    else if (fact == NULL || fact->role != BW_MEMBER_VOTER || !fact->is_live)
-        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_REFUSED, "%s %s", order->name,
-                                   fact == NULL || fact->role != BW_MEMBER_VOTER ? "does not vote"
-                                                                                 : "is not heard");
-    else
-        outcome->id = member->id;
-}
-
-static void judge_order(const struct bw_program *program, const struct order *order,
-                        struct outcome *outcome)
-{
-    const struct bw_roster_member *joining = NULL;
-
-    if (order->kind == ORDER_LEAD) {
-        judge_lead(order, outcome);
-        return;
-    }
-    outcome->err = bw_members_admit(program->machine.cluster.feature_level, &outcome->diag);
-    if (outcome->err != BW_OK)
-        return;
-    if (order->kind != ORDER_REMOVE) {
-        joining = find_joining(program, order, outcome);
-        if (joining == NULL)
-            return;
-    }
-    if (order->kind == ORDER_REMOVE)
-        outcome->err = bw_members_remove(&outcome->roster, &outcome->facts, order->name,
-                                         &outcome->wanted, &outcome->diag);
-    else if (order->kind == ORDER_ADD)
-        outcome->err = bw_members_add(&outcome->roster, &outcome->facts, joining, &outcome->wanted,
-                                      &outcome->diag);
-    else
-        outcome->err = bw_members_replace(&outcome->roster, &outcome->facts, order->old, joining,
-                                          &outcome->wanted, &outcome->diag);
-}
-
-static void work_out(struct bw_program *program, const struct order *order, struct outcome *outcome)
+static void work_out(struct bw_program *program, const struct bw_members_order *order,
+                     struct verdict *verdict)
 {
     struct bw_members_step step;
     char text[BW_MEMBERS_TEXT_BYTES];
+    struct bw_diag lacks = {0};
+    struct bw_members_sight sight = {.now_ms = uv_now(&program->loop),
+                                     .cluster = &program->machine.cluster,
+                                     .lacks = lacks.text};
 
     bw_directory_refresh(program);
-    if (!bw_directory_complete(program, &outcome->roster, &outcome->diag)) {
-        outcome->err = BW_ERR_REFUSED;
-        return;
+    if (bw_directory_complete(program, &verdict->roster, &lacks)) {
+        bw_members_look(program, &verdict->roster, &verdict->facts, &step, text);
+        sight.roster = &verdict->roster;
     }
-    bw_members_look(program, &outcome->roster, &outcome->facts, &step, text);
-    outcome->wanted = outcome->roster;
-    judge_order(program, order, outcome);
-    if (outcome->err == BW_OK && program->members.is_submitting)
-        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_BUSY,
-                                   "another change is under way; one at a time");
+    bw_witness_members_judge_order(&program->members.state, &sight, &verdict->facts, order,
+                                   &verdict->outcome);
 }
 
 /* ---- the plan ---- */
@@ -614,41 +499,40 @@ static json_t *step_of(const char *text, const char *name, struct bw_members_cou
 }
 
 /* Who is there, while it joins, and after: with how many that may fail then. */
-static json_t *list_steps(const struct order *order, const struct outcome *outcome)
+static json_t *list_steps(const struct bw_members_order *order, const struct verdict *verdict)
 {
-    const struct bw_members_count now = bw_members_count(&outcome->facts);
-    const struct bw_members_count halfway = bw_members_count_after(&outcome->wanted,
-                                                                   &outcome->facts, true);
-    const struct bw_members_count after = bw_members_count_after(&outcome->wanted, &outcome->facts,
-                                                                 false);
-    const bool has_new = outcome->wanted.count > outcome->roster.count;
+    const struct bw_roster *wanted = &verdict->outcome.wanted;
+    const struct bw_members_count now = bw_members_count(&verdict->facts);
+    const struct bw_members_count halfway = bw_members_count_after(wanted, &verdict->facts, true);
+    const struct bw_members_count after = bw_members_count_after(wanted, &verdict->facts, false);
+    const bool has_new = wanted->count > verdict->roster.count;
     json_t *steps = bw_json_append(json_array(), step_of("now", "", now));
 
-    if (order->kind == ORDER_LEAD)
+    if (order->kind == BW_MEMBERS_ORDER_LEAD)
         return bw_json_append(steps, step_of("leads", order->name, now));
     if (has_new) {
         steps = bw_json_append(steps, step_of("joins, without a vote, and catches up",
                                               order->name, now));
         steps = bw_json_append(steps, step_of("votes", order->name, halfway));
     }
-    if (order->kind == ORDER_REPLACE)
+    if (order->kind == BW_MEMBERS_ORDER_REPLACE)
         steps = bw_json_append(steps, step_of("is removed", order->old, after));
-    if (order->kind == ORDER_REMOVE)
+    if (order->kind == BW_MEMBERS_ORDER_REMOVE)
         steps = bw_json_append(steps, step_of("is removed", order->name, after));
     return steps;
 }
 
 /* What cannot be taken back. */
-static json_t *note_of(const struct order *order, const struct outcome *outcome)
+static json_t *note_of(const struct bw_members_order *order, const struct verdict *verdict)
 {
-    const char *name = order->kind == ORDER_REPLACE ? order->old : order->name;
-    const struct bw_roster_member *member = bw_roster_find_name(&outcome->roster, name);
+    const char *name = order->kind == BW_MEMBERS_ORDER_REPLACE ? order->old : order->name;
+    const struct bw_roster_member *member = bw_roster_find_name(&verdict->roster, name);
     const bool votes = member != NULL &&
-                       bw_members_fact(&outcome->facts, member->id)->role == BW_MEMBER_VOTER;
+                       bw_members_fact(&verdict->facts, member->id)->role == BW_MEMBER_VOTER;
     char text[BW_DIAG_TEXT_BYTES];
 
-    if (outcome->err != BW_OK || member == NULL || order->kind == ORDER_ADD ||
-        order->kind == ORDER_LEAD)
+    if (verdict->outcome.err != BW_OK || member == NULL || order->kind == BW_MEMBERS_ORDER_ADD ||
+        order->kind == BW_MEMBERS_ORDER_LEAD)
         return json_null();
     (void)snprintf(
         text, sizeof text,
@@ -656,32 +540,35 @@ static json_t *note_of(const struct order *order, const struct outcome *outcome)
         "name, the id %" PRIu64 " or a higher one, and an empty data_dir (breakwater witness "
         "init --join)",
         name, votes ? "" : " is given up before it has a vote", member->id,
-        outcome->wanted.id_max + 1);
+        verdict->outcome.wanted.id_max + 1);
     return json_string(text);
 }
 
-static void answer_plan(struct bw_http_request *request, const struct order *order,
-                        const struct outcome *outcome)
+static void answer_plan(struct bw_http_request *request, const struct bw_members_order *order,
+                        const struct verdict *verdict)
 {
+    const struct bw_members_outcome *outcome = &verdict->outcome;
+
     bw_operator_answer(
         request, 200,
         json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o}", "schema",
-                  "breakwater.members-plan/v1", "do", order_words[order->kind], "possible",
-                  outcome->err == BW_OK, "already", outcome->err == BW_ERR_EXISTS, "looking",
-                  outcome->is_looking, "refused",
+                  "breakwater.members-plan/v1", "do", bw_members_order_word(order->kind),
+                  "possible", outcome->err == BW_OK, "already", outcome->err == BW_ERR_EXISTS,
+                  "looking", outcome->is_looking, "refused",
                   outcome->err != BW_OK ? bw_json_text(outcome->diag.text) : json_null(), "steps",
-                  list_steps(order, outcome), "note", note_of(order, outcome)));
+                  list_steps(order, verdict), "note", note_of(order, verdict)));
 }
 
 /* ---- doing it ---- */
 
 static void submit_order(struct bw_program *program, struct bw_http_request *request,
-                         const struct order *order, struct outcome *outcome)
+                         const struct order *order, struct bw_members_outcome *outcome)
 {
+    const struct bw_members_order *what = &order->what;
     char by[BW_REASON_MAX + 1];
 
     bw_operator_name(request, by);
-    if (outcome->err == BW_OK && order->kind == ORDER_LEAD)
+    if (outcome->err == BW_OK && what->kind == BW_MEMBERS_ORDER_LEAD)
         outcome->err = bw_node_transfer(program->node, outcome->id);
     else if (outcome->err == BW_OK)
         outcome->err = bw_members_submit(program, &outcome->wanted);
@@ -694,11 +581,11 @@ static void submit_order(struct bw_program *program, struct bw_http_request *req
     if (outcome->err == BW_OK)
         bw_log_info(&program->log, "members.ordered",
                     "asked=%s name=%s old_name=%s by=%s remote=%s text=%s",
-                    order_words[order->kind], order->name, bw_log_quote(order->old),
+                    bw_members_order_word(what->kind), what->name, bw_log_quote(what->old),
                     bw_log_quote(by), request->remote, bw_log_quote(order->text));
     bw_operator_answer(request, 202,
                        json_pack("{s:s, s:s, s:s, s:b}", "schema", "breakwater.accepted/v1", "do",
-                                 order_words[order->kind], "name", order->name, "already",
+                                 bw_members_order_word(what->kind), "name", what->name, "already",
                                  outcome->err == BW_ERR_EXISTS));
 }
 
@@ -706,18 +593,18 @@ static void take_order(struct bw_http_request *request, void *user)
 {
     struct bw_program *program = user;
     struct order order = {0};
-    struct outcome outcome = {.err = BW_OK};
+    struct verdict verdict = {.roster = {.count = 0}};
     bool is_plan = false;
     json_t *body = bw_operator_change_body(program, request, &is_plan);
 
     if (body == NULL)
         return;
     if (read_order(request, body, &order)) {
-        work_out(program, &order, &outcome);
+        work_out(program, &order.what, &verdict);
         if (is_plan)
-            answer_plan(request, &order, &outcome);
+            answer_plan(request, &order.what, &verdict);
         else
-            submit_order(program, request, &order, &outcome);
+            submit_order(program, request, &order, &verdict.outcome);
     }
     json_decref(body);
 }

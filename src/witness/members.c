@@ -107,7 +107,7 @@ static void on_roster_done(void *user, enum bw_err err, uint64_t index)
 {
     struct bw_program *program = user;
 
-    program->members.is_submitting = false;
+    program->members.state.is_submitting = false;
     bw_log_write(&program->log, err == BW_OK ? BW_LOG_INFO : BW_LOG_WARN, "members.roster",
                  "index=%" PRIu64 " outcome=%s", index, bw_log_quote(bw_err_text(err)));
     if (program->is_closing)
@@ -120,9 +120,9 @@ enum bw_err bw_members_submit(struct bw_program *program, const struct bw_roster
 {
     enum bw_err err = BW_ERR_BUSY;
 
-    if (!program->members.is_submitting)
+    if (!program->members.state.is_submitting)
         err = bw_node_apply_roster(program->node, roster, on_roster_done, program);
-    program->members.is_submitting = program->members.is_submitting || err == BW_OK;
+    program->members.state.is_submitting = program->members.state.is_submitting || err == BW_OK;
     return err;
 }
 
@@ -180,8 +180,8 @@ static bool lead(struct bw_program *program)
     struct bw_members_step step;
     char text[BW_MEMBERS_TEXT_BYTES];
 
-    if (roster->id_max == 0 || !bw_node_is_ready(program->node) || members->is_submitting)
-        return members->is_submitting;
+    if (roster->id_max == 0 || !bw_node_is_ready(program->node) || members->state.is_submitting)
+        return members->state.is_submitting;
     bw_members_look(program, roster, &facts, &step, text);
     if (step.kind == BW_MEMBERS_NOTHING) {
         members->told_rule = NULL;

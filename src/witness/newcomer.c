@@ -22,7 +22,7 @@ struct look {
  */
 static struct bw_applicant *slot_of(const struct look *look)
 {
-    struct bw_members *members = &look->program->members;
+    struct bw_witness_members *members = &look->program->members.state;
 
     for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
         struct bw_applicant *applicant = &members->applicants[i];

@@ -25,6 +25,7 @@
 #include <breakwater/config/witness_config.h>
 #include <breakwater/consensus/node.h>
 #include <breakwater/machine/witness.h>
+#include <breakwater/machine/witness_members.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/http_server.h>
@@ -92,25 +93,9 @@ struct bw_directory {
 };
 
 /* members.c, api_members.c: who is to join, and the change under way. */
-#define BW_APPLICANTS_MAX   8
-#define BW_VERSION_TEXT_MAX 31
-/* newcomer.c: whether it was asked back at its address. */
-enum bw_look { BW_LOOK_NONE, BW_LOOK_BEGUN, BW_LOOK_DONE, BW_LOOK_FAILED };
-#define BW_APPLICANT_WHY_BYTES BW_DIAG_TEXT_BYTES
-struct bw_applicant {
-    struct bw_roster_member member; /* as it says of itself; its name is its certificate's */
-    char version[BW_VERSION_TEXT_MAX + 1];
-    uint32_t level;
-    uint32_t election_timeout_ms; /* 0: it is of a release that does not say */
-    uint64_t heard_ms;            /* uv_now; 0: an empty slot */
-    bool is_refused;   /* it cannot be added as it is: `why` */
-    enum bw_look look;
-    char why[BW_APPLICANT_WHY_BYTES]; /* of one that is refused, and of a look that has failed */
-};
 struct bw_members {
-    struct bw_applicant applicants[BW_APPLICANTS_MAX];
+    struct bw_witness_members state; /* what it decides by (machine/witness_members.h) */
     uv_timer_t tick;
-    bool is_submitting;    /* a roster is on its way */
     uint64_t not_before_ms; /* uv_now: a step that was refused is tried again */
     const char *told_rule; /* of the step that was logged last, and for whom */
     uint64_t told_id;

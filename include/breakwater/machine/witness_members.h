@@ -1,0 +1,91 @@
+/* witness_members.h - how a witness sees to the cluster's members: what an order of people comes
+ * to, and who is meant by the one that joins. What a roster may become is core/members.h's.
+ * Design 3.9, 5.3.
+ *
+ * Whoever drives it has sockets, the log and timers: it says what is so and carries out what is
+ * returned. Milliseconds are those of one clock of this process, and never 0. Pure. */
+#ifndef BW_MACHINE_WITNESS_MEMBERS_H
+#define BW_MACHINE_WITNESS_MEMBERS_H
+
+#include <breakwater/core/cluster.h>
+#include <breakwater/core/members.h>
+
+/* ---- who asks to join -------------------------------------------------------------------------
+ */
+
+#define BW_APPLICANTS_MAX   8
+#define BW_VERSION_TEXT_MAX 31
+
+/* Whether it was asked back at its address. */
+enum bw_look { BW_LOOK_NONE, BW_LOOK_BEGUN, BW_LOOK_DONE, BW_LOOK_FAILED };
+
+struct bw_applicant {
+    struct bw_roster_member member; /* as it says of itself; its name is its certificate's */
+    char version[BW_VERSION_TEXT_MAX + 1];
+    uint32_t level;
+    uint32_t election_timeout_ms; /* 0: it is of a release that does not say */
+    uint64_t heard_ms;            /* 0: an empty slot */
+    bool is_refused;              /* it cannot be added as it is: `why` */
+    enum bw_look look;
+    char why[BW_DIAG_TEXT_BYTES]; /* of one that is refused, and of a look that has failed */
+};
+
+/* Of a running witness; all zero at first. */
+struct bw_witness_members {
+    struct bw_applicant applicants[BW_APPLICANTS_MAX];
+    bool is_submitting; /* a roster is on its way; the driver's to set */
+};
+
+/* It has said so lately. */
+bool bw_applicant_is_here(const struct bw_applicant *applicant, uint64_t now_ms);
+/* It asks in vain. */
+bool bw_applicant_cannot_join(const struct bw_applicant *applicant);
+/* NULL: nobody of that name asks to join now. Also one that is refused, or is still looked at. */
+const struct bw_applicant *bw_applicant_find(const struct bw_witness_members *members,
+                                             const char *name, uint64_t now_ms);
+
+/* By what this witness judges. */
+struct bw_members_sight {
+    uint64_t now_ms;
+    const struct bw_cluster *cluster;
+    const struct bw_roster *roster; /* the newest, in its second form; NULL: it is not known */
+    const char *lacks;              /* NULL: and why; "": nobody has said */
+};
+
+/* ---- what people order ------------------------------------------------------------------------
+ */
+
+enum bw_members_order_kind {
+    BW_MEMBERS_ORDER_ADD,
+    BW_MEMBERS_ORDER_REMOVE,
+    BW_MEMBERS_ORDER_REPLACE,
+    BW_MEMBERS_ORDER_LEAD,
+    BW_MEMBERS_ORDER_COUNT
+};
+const char *bw_members_order_word(enum bw_members_order_kind kind);
+
+struct bw_members_order {
+    enum bw_members_order_kind kind;
+    char name[BW_NAME_MAX + 1]; /* of the one that is to be added, removed, or to lead */
+    char old[BW_NAME_MAX + 1];  /* REPLACE */
+};
+
+/* What it comes to. BW_OK: `wanted` is to be the roster; LEAD: voter `id` is to lead.
+ * BW_ERR_EXISTS: it is so already. Else `diag` says why it cannot be, where there is anything to
+ * say. */
+struct bw_members_outcome {
+    enum bw_err err;
+    struct bw_diag diag;
+    bool is_looking; /* at the one that asks: the answer is another in a moment */
+    struct bw_roster wanted;
+    uint64_t id;
+};
+
+/* Of a leader, which sees `facts`. */
+void bw_witness_members_judge_order(const struct bw_witness_members *members,
+                                    const struct bw_members_sight *sight,
+                                    const struct bw_members_facts *facts,
+                                    const struct bw_members_order *order,
+                                    struct bw_members_outcome *out_outcome);
+
+#endif

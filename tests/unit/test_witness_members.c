@@ -1,0 +1,261 @@
+/* machine/witness_members: who is meant by the one that joins, and what an order of people about
+ * the members comes to (3.9, 5.3). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/machine/witness_members.h>
+
+#define NOW_MS 100000
+
+static struct bw_witness_members members;
+static struct bw_cluster cluster;
+static struct bw_roster roster;
+static struct bw_members_facts facts;
+static struct bw_members_sight sight;
+static struct bw_members_outcome outcome;
+
+static struct bw_id incarnation_of(uint64_t number)
+{
+    return (struct bw_id){.bytes = {(uint8_t)number, 1}};
+}
+
+static struct bw_roster_member member_of(uint64_t id)
+{
+    struct bw_roster_member member = {.id = id, .incarnation = incarnation_of(id)};
+
+    (void)snprintf(member.name, sizeof member.name, "w%d", (int)id);
+    (void)snprintf(member.address, sizeof member.address, "w%d:7400", (int)id);
+    (void)snprintf(member.raft, sizeof member.raft, "w%d:7401", (int)id);
+    return member;
+}
+
+/* Three vote and are heard, and the first leads. */
+static int begin(void **state)
+{
+    (void)state;
+    memset(&members, 0, sizeof members);
+    cluster = (struct bw_cluster){
+        .id = {.bytes = {7}}, .feature_level = BW_MEMBERS_LEVEL, .election_timeout_ms = 1000};
+    roster = (struct bw_roster){.count = 3, .id_max = 3};
+    facts = (struct bw_members_facts){.self = 1, .has_marker = true, .count = 3};
+    for (unsigned i = 0; i < 3; i++) {
+        roster.members[i] = member_of(i + 1);
+        facts.list[i] = (struct bw_member_fact){
+            .id = i + 1, .role = BW_MEMBER_VOTER, .is_live = true, .has_settled = true};
+    }
+    sight = (struct bw_members_sight){
+        .now_ms = NOW_MS, .cluster = &cluster, .roster = &roster, .lacks = ""};
+    return 0;
+}
+
+/* One that may be added. */
+static struct bw_applicant *put_applicant(uint64_t id)
+{
+    struct bw_applicant *applicant = &members.applicants[0];
+
+    *applicant = (struct bw_applicant){
+        .member = member_of(id), .heard_ms = NOW_MS, .look = BW_LOOK_DONE};
+    return applicant;
+}
+
+static enum bw_err order(enum bw_members_order_kind kind, const char *name, const char *old)
+{
+    struct bw_members_order what = {.kind = kind};
+
+    (void)snprintf(what.name, sizeof what.name, "%s", name);
+    (void)snprintf(what.old, sizeof what.old, "%s", old);
+    bw_witness_members_judge_order(&members, &sight, &facts, &what, &outcome);
+    return outcome.err;
+}
+
+static void assert_says(const char *text)
+{
+    if (strstr(outcome.diag.text, text) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", outcome.diag.text, text);
+}
+
+/* ---- who joins ---- */
+
+static void who_asks_is_added_as_it_says_of_itself(void **state)
+{
+    (void)state;
+    put_applicant(4);
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_OK);
+
+    assert_int_equal(outcome.wanted.count, 4);
+    assert_int_equal(outcome.wanted.id_max, 4);
+    assert_true(bw_id_equal(outcome.wanted.members[3].incarnation, incarnation_of(4)));
+}
+
+static void nobody_is_added_who_does_not_ask(void **state)
+{
+    (void)state;
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_REFUSED);
+    assert_says("no witness called w4 asks to join; give it a name that was never used, the id 4 ");
+    put_applicant(4)->heard_ms = NOW_MS - 30000; /* gone */
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_REFUSED);
+    members.applicants[0].heard_ms++;
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_OK);
+}
+
+static void who_asks_in_vain_is_not_added_and_the_reason_is_told(void **state)
+{
+    struct bw_applicant *applicant = put_applicant(4);
+
+    (void)state;
+    (void)snprintf(applicant->why, sizeof applicant->why, "it speaks no HTTP");
+    applicant->look = BW_LOOK_FAILED;
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_REFUSED);
+    assert_says("w4 asks to join, and cannot: it speaks no HTTP");
+    applicant->look = BW_LOOK_DONE;
+    applicant->is_refused = true;
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_REFUSED);
+    assert_says("w4 asks to join, and cannot: it speaks no HTTP");
+}
+
+static void who_is_looked_at_is_not_added_before_that_is_over(void **state)
+{
+    (void)state;
+    put_applicant(4)->look = BW_LOOK_BEGUN;
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_BUSY);
+
+    assert_true(outcome.is_looking);
+    assert_says("it is looked whether something answers at its address");
+}
+
+/* The one that is meant is there, and does not vote: "it is a member" would be said of another. */
+static void another_directory_under_a_members_name_is_no_member(void **state)
+{
+    struct bw_applicant *applicant = put_applicant(3);
+
+    (void)state;
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w3", ""), BW_ERR_EXISTS);
+    applicant->member.incarnation = incarnation_of(9);
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w3", ""), BW_ERR_REFUSED);
+
+    assert_says("a member is called w3 already, by another data directory");
+}
+
+static void who_is_leaving_and_still_votes_is_taken_back_by_its_name(void **state)
+{
+    (void)state;
+    roster.members[2].is_leaving = true;
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w3", ""), BW_OK); /* it votes still */
+
+    assert_false(outcome.wanted.members[2].is_leaving);
+}
+
+/* ---- orders ---- */
+
+static void only_one_that_votes_and_is_heard_is_given_the_lead(void **state)
+{
+    (void)state;
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w2", ""), BW_OK);
+    assert_int_equal(outcome.id, 2);
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w1", ""), BW_ERR_EXISTS);
+    assert_says("w1 leads");
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w9", ""), BW_ERR_NOT_FOUND);
+    assert_says("no witness is called \"w9\"");
+    facts.list[1].is_live = false;
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w2", ""), BW_ERR_REFUSED);
+    assert_says("w2 is not heard");
+    facts.list[1] = (struct bw_member_fact){
+        .id = 2, .role = BW_MEMBER_STANDBY, .is_live = true, .has_settled = true};
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w2", ""), BW_ERR_REFUSED);
+    assert_says("w2 does not vote");
+    facts.count = 1; /* Raft does not know it */
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w2", ""), BW_ERR_REFUSED);
+    assert_says("w2 does not vote");
+    assert_int_equal(outcome.id, 0);
+}
+
+static void one_goes_and_another_takes_its_place(void **state)
+{
+    (void)state;
+    assert_int_equal(order(BW_MEMBERS_ORDER_REMOVE, "w3", ""), BW_OK);
+    assert_true(outcome.wanted.members[2].is_leaving);
+    put_applicant(4);
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_REPLACE, "w4", "w2"), BW_OK);
+
+    assert_int_equal(outcome.wanted.count, 4);
+    assert_true(outcome.wanted.members[1].is_leaving);
+    assert_false(outcome.wanted.members[2].is_leaving);
+}
+
+static void members_change_only_from_the_level_on_but_anybody_may_lead_before(void **state)
+{
+    (void)state;
+    cluster.feature_level = BW_MEMBERS_LEVEL - 1;
+    put_applicant(4);
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_REFUSED);
+    assert_says("breakwater feature-level raise");
+    assert_int_equal(order(BW_MEMBERS_ORDER_REMOVE, "w3", ""), BW_ERR_REFUSED);
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w3", ""), BW_OK);
+}
+
+static void nothing_is_taken_while_a_roster_is_on_its_way(void **state)
+{
+    (void)state;
+    members.is_submitting = true;
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_REMOVE, "w3", ""), BW_ERR_BUSY);
+    assert_says("another change is under way; one at a time");
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w2", ""), BW_ERR_BUSY);
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w9", ""), BW_ERR_NOT_FOUND); /* as ever */
+}
+
+static void without_a_roster_nothing_is_judged_and_what_is_known_is_said(void **state)
+{
+    (void)state;
+    sight.roster = NULL;
+
+    assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w2", ""), BW_ERR_REFUSED);
+    assert_string_equal(outcome.diag.text, "");
+    sight.lacks = "the file of w1 does not name the witness of id 2";
+    assert_int_equal(order(BW_MEMBERS_ORDER_REMOVE, "w2", ""), BW_ERR_REFUSED);
+    assert_says("the file of w1 does not name the witness of id 2");
+}
+
+static void each_order_has_its_word(void **state)
+{
+    (void)state;
+    assert_string_equal(bw_members_order_word(BW_MEMBERS_ORDER_ADD), "add");
+    assert_string_equal(bw_members_order_word(BW_MEMBERS_ORDER_REMOVE), "remove");
+    assert_string_equal(bw_members_order_word(BW_MEMBERS_ORDER_REPLACE), "replace");
+    assert_string_equal(bw_members_order_word(BW_MEMBERS_ORDER_LEAD), "lead");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(who_asks_is_added_as_it_says_of_itself, begin),
+        cmocka_unit_test_setup(nobody_is_added_who_does_not_ask, begin),
+        cmocka_unit_test_setup(who_asks_in_vain_is_not_added_and_the_reason_is_told, begin),
+        cmocka_unit_test_setup(who_is_looked_at_is_not_added_before_that_is_over, begin),
+        cmocka_unit_test_setup(another_directory_under_a_members_name_is_no_member, begin),
+        cmocka_unit_test_setup(who_is_leaving_and_still_votes_is_taken_back_by_its_name, begin),
+        cmocka_unit_test_setup(only_one_that_votes_and_is_heard_is_given_the_lead, begin),
+        cmocka_unit_test_setup(one_goes_and_another_takes_its_place, begin),
+        cmocka_unit_test_setup(members_change_only_from_the_level_on_but_anybody_may_lead_before,
+                               begin),
+        cmocka_unit_test_setup(nothing_is_taken_while_a_roster_is_on_its_way, begin),
+        cmocka_unit_test_setup(without_a_roster_nothing_is_judged_and_what_is_known_is_said, begin),
+        cmocka_unit_test_setup(each_order_has_its_word, begin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
