@@ -15,15 +15,6 @@
 #include "checks.h"
 #include "witness_program.h"
 
-#define TICK_MS              500 /* nothing is under way */
-#define TICK_MS_BUSY         50
-#define RETRY_MS             500
-#define LIVE_ELECTIONS       2
-#define JOIN_MS              2000
-#define LEADERLESS_MS        5000
-#define LEADERLESS_ELECTIONS 10
-#define BEGIN_MS             50
-
 static uint64_t now_ms(const struct sim_witness *witness)
 {
     return sim_now(witness->process).raw_ns / BW_NS_PER_MS;
@@ -152,13 +143,13 @@ static bool complete(const struct sim_witness *witness, struct bw_roster *out_ro
 
 /* ---- what a leader does (members.c) ------------------------------------------------------------- */
 
-static void look(const struct sim_witness *witness, const struct bw_roster *roster,
-                 struct bw_members_facts *out_facts, struct bw_members_step *out_step)
+static void see(const struct sim_witness *witness, struct bw_members_facts *out_facts)
 {
     bw_voter_look_at_members(voter_of(witness), now_ms(witness),
-                             (uint64_t)LIVE_ELECTIONS * election_ms(witness), out_facts);
-    bw_members_next(roster, out_facts, out_step);
+                             bw_members_live_ms(election_ms(witness)), out_facts);
 }
+
+static void tick_in(struct sim_witness *witness, uint64_t ms);
 
 static void on_roster_done(void *user, enum bw_err err, uint64_t index)
 {
@@ -171,42 +162,34 @@ static void on_roster_done(void *user, enum bw_err err, uint64_t index)
               err == BW_OK ? "members:roster" : "members:roster_unknown");
     sim_tell(sim_witness_world(witness), witness->process->name, "a roster, entry %" PRIu64 ": %s",
              index, bw_err_text(err));
+    tick_in(witness, 0);
 }
 
 static enum bw_err submit(struct sim_witness *witness, const struct bw_roster *roster)
 {
-    enum bw_err err = BW_ERR_BUSY;
+    enum bw_err err;
 
     if (sim_is_doomed(witness->process))
         return BW_ERR_NOT_LEADER;
     sim_check_level_of_change(witness->process);
-    if (!witness->members.state.is_submitting)
-        err = bw_voter_apply_roster(voter_of(witness), roster, on_roster_done, witness);
-    witness->members.state.is_submitting = witness->members.state.is_submitting || err == BW_OK;
+    BW_ASSERT(!witness->members.state.is_submitting);
+    err = bw_voter_apply_roster(voter_of(witness), roster, on_roster_done, witness);
+    witness->members.state.is_submitting = err == BW_OK;
     return err;
 }
 
-static enum bw_err take_step(struct sim_witness *witness, const struct bw_roster *roster,
-                             const struct bw_members_step *step)
+static enum bw_err carry_out(struct sim_witness *witness, const struct bw_members_action *action)
 {
-    struct bw_roster rest;
-
-    switch (step->kind) {
-    case BW_MEMBERS_NOTHING:
-    case BW_MEMBERS_WAIT:
+    switch (action->kind) {
+    case BW_MEMBERS_ACTION_NONE:
         break;
-    case BW_MEMBERS_MARK:
-    case BW_MEMBERS_ADD:
-    case BW_MEMBERS_FEED:
-    case BW_MEMBERS_PROMOTE:
-    case BW_MEMBERS_REMOVE:
+    case BW_MEMBERS_ACTION_CHANGE:
         sim_check_level_of_change(witness->process);
-        return bw_voter_change(voter_of(witness), step->kind, step->id);
-    case BW_MEMBERS_HAND_OVER:
+        return bw_voter_change(voter_of(witness), action->step.kind, action->step.id);
+    case BW_MEMBERS_ACTION_HAND_OVER:
         return sim_node_transfer(&witness->node, 0);
-    case BW_MEMBERS_FORGET:
-        bw_members_forget(roster, step->id, &rest);
-        return submit(witness, &rest);
+    case BW_MEMBERS_ACTION_SUBMIT:
+        return submit(witness, &action->roster);
     }
     return BW_OK;
 }
@@ -218,37 +201,29 @@ static void tell(struct sim_witness *witness, const struct bw_members_step *step
         [BW_MEMBERS_MARK] = "marks",      [BW_MEMBERS_ADD] = "adds",
         [BW_MEMBERS_FEED] = "feeds",      [BW_MEMBERS_PROMOTE] = "promotes", [BW_MEMBERS_HAND_OVER] = "hands over before removing",
         [BW_MEMBERS_REMOVE] = "removes",  [BW_MEMBERS_FORGET] = "forgets"};
-    struct sim_members *members = &witness->members;
-
-    if (members->told_rule == step->rule && members->told_id == step->id)
-        return;
-    members->told_rule = step->rule;
-    members->told_id = step->id;
-    if (step->rule != NULL)
-        sim_count(sim_witness_world(witness), step->rule);
+    sim_count(sim_witness_world(witness), step->rule);
     sim_tell(sim_witness_world(witness), witness->process->name, "members: %s %" PRIu64 " (%s) %s",
-             words[step->kind], step->id, step->rule != NULL ? step->rule : "", step->why);
+             words[step->kind], step->id, step->rule, step->why);
 }
 
 /* True: something is under way. */
 static bool lead(struct sim_witness *witness)
 {
-    struct sim_members *members = &witness->members;
+    struct bw_witness_members *members = &witness->members.state;
     const struct bw_roster roster = roll_of(witness)->roster;
+    const bool is_ready = bw_voter_is_ready(voter_of(witness));
+    struct bw_members_action action;
     struct bw_members_facts facts;
-    struct bw_members_step step;
+    bool is_busy;
 
-    if (roster.id_max == 0 || !bw_voter_is_ready(voter_of(witness)) || members->state.is_submitting)
-        return members->state.is_submitting;
-    look(witness, &roster, &facts, &step);
-    if (step.kind == BW_MEMBERS_NOTHING)
-        return false;
-    if (now_ms(witness) < members->not_before_ms)
-        return true;
-    tell(witness, &step);
-    if (take_step(witness, &roster, &step) != BW_OK)
-        members->not_before_ms = now_ms(witness) + RETRY_MS;
-    return true;
+    if (is_ready)
+        see(witness, &facts);
+    is_busy = bw_witness_members_lead(members, &roster, is_ready ? &facts : NULL, now_ms(witness),
+                                      &action);
+    if (action.is_news)
+        tell(witness, &action.step);
+    bw_witness_members_on_taken(members, carry_out(witness, &action), now_ms(witness));
+    return is_busy;
 }
 
 /* ---- one that was removed ends ------------------------------------------------------------------ */
@@ -354,35 +329,19 @@ static void ask_all(struct sim_witness *witness)
             ask(witness, i);
 }
 
-static bool is_leaderless_for_long(struct sim_witness *witness)
-{
-    struct sim_members *members = &witness->members;
-    const uint64_t elections_ms = (uint64_t)LEADERLESS_ELECTIONS * election_ms(witness);
-
-    if (bw_voter_leader(voter_of(witness)) != 0) {
-        members->leaderless_since_ms = 0;
-        return false;
-    }
-    if (members->leaderless_since_ms == 0)
-        members->leaderless_since_ms = now_ms(witness);
-    return now_ms(witness) - members->leaderless_since_ms >=
-           (elections_ms > LEADERLESS_MS ? elections_ms : LEADERLESS_MS);
-}
-
 static void look_whether_to_ask(struct sim_witness *witness)
 {
-    struct sim_members *members = &witness->members;
     const struct bw_roll *roll = roll_of(witness);
-    const bool is_leaderless = is_leaderless_for_long(witness);
-    const bool has_reason = bw_roll_is_bare(roll)
-                                ? roll->origin == BW_ROLL_JOINING
-                                : is_leaderless || bw_roster_find(&roll->roster, roll->self) == NULL;
+    const struct bw_join_reason reason = {.now_ms = now_ms(witness),
+                                          .election_timeout_ms = election_ms(witness),
+                                          .has_leader = bw_voter_leader(voter_of(witness)) != 0,
+                                          .is_bare = bw_roll_is_bare(roll),
+                                          .is_joining = roll->origin == BW_ROLL_JOINING,
+                                          .is_named = bw_roster_find(&roll->roster, roll->self) !=
+                                                      NULL};
 
-    if (!has_reason ||
-        (members->asked_ms != 0 && now_ms(witness) - members->asked_ms < JOIN_MS))
-        return;
-    members->asked_ms = now_ms(witness);
-    ask_all(witness);
+    if (bw_witness_members_asks(&witness->members.state, &reason))
+        ask_all(witness);
 }
 
 /* ---- being asked (api_members.c) ---------------------------------------------------------------- */
@@ -484,7 +443,8 @@ static void on_tick(struct sim_process *process, void *payload);
 
 static void tick_in(struct sim_witness *witness, uint64_t ms)
 {
-    sim_later(witness->process, ms * SIM_MS, on_tick, NULL, NULL);
+    witness->members.tick++;
+    sim_later(witness->process, ms * SIM_MS, on_tick, (void *)witness->members.tick, NULL);
 }
 
 static void on_tick(struct sim_process *process, void *payload)
@@ -492,7 +452,8 @@ static void on_tick(struct sim_process *process, void *payload)
     struct sim_witness *witness = process->state;
     bool is_busy;
 
-    (void)payload;
+    if ((uintptr_t)payload != witness->members.tick)
+        return; /* another one was due before it */
     refresh(witness);
     sim_check_roster(process, &roll_of(witness)->applied);
     if (bw_roll_is_removed(roll_of(witness))) {
@@ -504,12 +465,12 @@ static void on_tick(struct sim_process *process, void *payload)
         look_whether_to_ask(witness);
     sim_witness_turn(process);
     if (!sim_is_doomed(process))
-        tick_in(witness, is_busy ? TICK_MS_BUSY : TICK_MS);
+        tick_in(witness, bw_witness_members_tick_ms(is_busy));
 }
 
 void sim_members_begin(struct sim_witness *witness)
 {
-    tick_in(witness, BEGIN_MS);
+    tick_in(witness, bw_witness_members_tick_ms(true));
 }
 
 /* ---- orders ------------------------------------------------------------------------------------- */
@@ -518,13 +479,12 @@ static void work_out(struct sim_witness *witness, const struct bw_members_order 
                      struct bw_members_outcome *out_outcome)
 {
     struct bw_members_facts facts = {.count = 0};
-    struct bw_members_step step;
     struct bw_roster roster;
     struct bw_members_sight sight = {
         .now_ms = now_ms(witness), .cluster = &witness->machine.cluster, .lacks = ""};
 
     if (complete(witness, &roster)) {
-        look(witness, &roster, &facts, &step);
+        see(witness, &facts);
         sight.roster = &roster;
     }
     bw_witness_members_judge_order(&witness->members.state, &sight, &facts, order, out_outcome);
@@ -595,7 +555,8 @@ bool sim_members_look(const struct sim_process *process, struct bw_members_facts
 
     if (witness == NULL || roll_of(witness)->roster.count == 0)
         return false;
-    look(witness, &roll_of(witness)->roster, out_facts, out_step);
+    see(witness, out_facts);
+    bw_members_next(&roll_of(witness)->roster, out_facts, out_step);
     return true;
 }
 

@@ -14,17 +14,13 @@ struct sim_witness;
 /* Of a running witness. */
 struct sim_members {
     struct bw_witness_members state; /* what it decides by; milliseconds are those of its clock */
-    uint64_t not_before_ms; /* a step that was refused is tried again */
     uint64_t roster_version; /* of what the machine was told */
-    uint64_t leaderless_since_ms; /* 0: it knows a leader */
-    uint64_t asked_ms;
+    uintptr_t tick;          /* number of the one that is due next; others are void */
     struct sim_told {
         uint64_t id;
         uint32_t machine;
     } told[SIM_WITNESSES_MAX]; /* what other members have said of still later ones */
     uint32_t told_count;
-    const char *told_rule; /* of the step that was told last, and for whom */
-    uint64_t told_id;
 };
 
 /* It has started. */

@@ -1,4 +1,5 @@
-/* The members of the cluster: who may join, what an order of people comes to (3.9, 5.3). */
+/* The members of the cluster: who may join, what an order of people comes to, the steps of whoever
+ * leads (3.9, 5.3). */
 #include <breakwater/machine/witness_members.h>
 
 #include <inttypes.h>
@@ -6,7 +7,14 @@
 
 #include <breakwater/base/assert.h>
 
-#define APPLICANT_MS 30000 /* since its last word; then it is gone */
+#define APPLICANT_MS         30000 /* since its last word; then it is gone */
+#define TICK_MS              500   /* nothing is under way */
+#define TICK_MS_BUSY         50
+#define RETRY_MS             500
+#define LIVE_ELECTIONS       2 /* one that was silent for so many election timeouts is not heard */
+#define ASK_MS               2000
+#define LEADERLESS_MS        5000 /* and at least so many election timeouts: */
+#define LEADERLESS_ELECTIONS 10
 
 /* ---- who asks to join ---- */
 
@@ -161,4 +169,113 @@ void bw_witness_members_judge_order(const struct bw_witness_members *members,
     if (out_outcome->err == BW_OK && members->is_submitting)
         out_outcome->err = bw_diag_set(&out_outcome->diag, BW_ERR_BUSY,
                                        "another change is under way; one at a time");
+}
+
+/* ---- steps ---- */
+
+uint64_t bw_members_live_ms(uint32_t election_timeout_ms)
+{
+    return (uint64_t)LIVE_ELECTIONS * election_timeout_ms;
+}
+
+uint64_t bw_witness_members_tick_ms(bool is_busy)
+{
+    return is_busy ? TICK_MS_BUSY : TICK_MS;
+}
+
+/* Once for each step, however often it is looked at. */
+static bool is_news(struct bw_witness_members *members, const struct bw_members_step *step)
+{
+    if (members->told_rule == step->rule && members->told_id == step->id &&
+        members->told_kind == step->kind)
+        return false;
+    members->told_rule = step->rule;
+    members->told_id = step->id;
+    members->told_kind = step->kind;
+    return true;
+}
+
+static void choose(const struct bw_roster *roster, struct bw_members_action *action)
+{
+    switch (action->step.kind) {
+    case BW_MEMBERS_NOTHING:
+    case BW_MEMBERS_WAIT:
+        break;
+    case BW_MEMBERS_MARK:
+    case BW_MEMBERS_ADD:
+    case BW_MEMBERS_FEED:
+    case BW_MEMBERS_PROMOTE:
+    case BW_MEMBERS_REMOVE:
+        action->kind = BW_MEMBERS_ACTION_CHANGE;
+        break;
+    case BW_MEMBERS_HAND_OVER:
+        action->kind = BW_MEMBERS_ACTION_HAND_OVER;
+        break;
+    case BW_MEMBERS_FORGET:
+        action->kind = BW_MEMBERS_ACTION_SUBMIT;
+        bw_members_forget(roster, action->step.id, &action->roster);
+        break;
+    }
+}
+
+bool bw_witness_members_lead(struct bw_witness_members *members, const struct bw_roster *roster,
+                             const struct bw_members_facts *facts, uint64_t now_ms,
+                             struct bw_members_action *out_action)
+{
+    *out_action = (struct bw_members_action){.kind = BW_MEMBERS_ACTION_NONE};
+    if (roster->id_max == 0 || facts == NULL || members->is_submitting)
+        return members->is_submitting;
+    bw_members_next(roster, facts, &out_action->step);
+    if (out_action->step.kind == BW_MEMBERS_NOTHING) {
+        members->told_rule = NULL;
+        return false;
+    }
+    if (now_ms < members->not_before_ms)
+        return true;
+    out_action->is_news = is_news(members, &out_action->step);
+    choose(roster, out_action);
+    return true;
+}
+
+void bw_witness_members_on_taken(struct bw_witness_members *members, enum bw_err err,
+                                 uint64_t now_ms)
+{
+    if (err != BW_OK)
+        members->not_before_ms = now_ms + RETRY_MS;
+}
+
+/* ---- asking the others ---- */
+
+static bool is_leaderless_for_long(struct bw_witness_members *members,
+                                   const struct bw_join_reason *reason)
+{
+    const uint64_t elections_ms = (uint64_t)LEADERLESS_ELECTIONS * reason->election_timeout_ms;
+
+    if (reason->has_leader) {
+        members->leaderless_since_ms = 0;
+        return false;
+    }
+    if (members->leaderless_since_ms == 0)
+        members->leaderless_since_ms = reason->now_ms;
+    return reason->now_ms - members->leaderless_since_ms >=
+           (elections_ms > LEADERLESS_MS ? elections_ms : LEADERLESS_MS);
+}
+
+/* One of the founding members waits for the others with a bare log, and asks nobody. */
+bool bw_witness_members_asks(struct bw_witness_members *members,
+                             const struct bw_join_reason *reason)
+{
+    const bool is_leaderless = is_leaderless_for_long(members, reason);
+
+    if (reason->is_bare ? !reason->is_joining : !is_leaderless && reason->is_named)
+        return false;
+    if (members->asked_ms != 0 && reason->now_ms - members->asked_ms < ASK_MS)
+        return false;
+    members->asked_ms = reason->now_ms;
+    return true;
+}
+
+void bw_witness_members_ask_again(struct bw_witness_members *members)
+{
+    members->asked_ms = 0;
 }

@@ -15,12 +15,9 @@
 #include <breakwater/net/address.h>
 #include <breakwater/witness/json.h>
 
-#define EVERY_MS            2000
-#define LEADERLESS_MS       5000 /* and at least so many election timeouts: */
-#define LEADERLESS_ELECTIONS 10
-#define CONNECT_MS          1000
-#define ANSWER_MS           2000
-#define ANSWER_BYTES_MAX    (64 * 1024)
+#define CONNECT_MS       1000
+#define ANSWER_MS        2000
+#define ANSWER_BYTES_MAX (64 * 1024)
 
 struct bw_join_call {
     struct bw_program *program;
@@ -83,7 +80,7 @@ static void take_answer(struct bw_program *program, const char *from, const json
     json_array_foreach(json_object_get(answer, "members"), i, member)
         hear_of(program, member);
     if (strcmp(standing, "looked_at") == 0)
-        program->members.asked_ms = 0; /* soon again: that does not take long */
+        bw_witness_members_ask_again(&program->members.state);
     else
         tell(program, from, text);
 }
@@ -167,45 +164,19 @@ static void ask_all(struct bw_program *program)
 
 /* ---- when ---- */
 
-static bool is_leaderless_for_long(struct bw_program *program)
+void bw_join_look(struct bw_program *program)
 {
-    struct bw_members *members = &program->members;
-    const uint64_t now_ms = uv_now(&program->loop);
-    const uint64_t elections_ms = (uint64_t)LEADERLESS_ELECTIONS *
-                                  program->config->election_timeout_ms;
+    const struct bw_data_dir_identity *identity = bw_node_identity(program->node);
+    struct bw_join_reason reason = {
+        .now_ms = uv_now(&program->loop),
+        .election_timeout_ms = program->config->election_timeout_ms,
+        .is_bare = bw_node_is_bare(program->node),
+        .is_joining = identity->origin == BW_ROLL_JOINING,
+        .is_named = bw_roster_find(bw_node_roster(program->node), identity->witness_id) != NULL};
     struct bw_node_status status;
 
     bw_node_get_status(program->node, &status);
-    if (status.leader_id != 0 || status.role == BW_NODE_LEADER) {
-        members->leaderless_since_ms = 0;
-        return false;
-    }
-    if (members->leaderless_since_ms == 0)
-        members->leaderless_since_ms = now_ms;
-    return now_ms - members->leaderless_since_ms >=
-           (elections_ms > LEADERLESS_MS ? elections_ms : LEADERLESS_MS);
-}
-
-/* One of the founding members waits for the others with a bare log, and asks nobody. */
-static bool has_reason(struct bw_program *program)
-{
-    const struct bw_data_dir_identity *identity = bw_node_identity(program->node);
-    const bool is_leaderless = is_leaderless_for_long(program);
-
-    if (bw_node_is_bare(program->node))
-        return identity->origin == BW_ROLL_JOINING;
-    return is_leaderless ||
-           bw_roster_find(bw_node_roster(program->node), identity->witness_id) == NULL;
-}
-
-void bw_join_look(struct bw_program *program)
-{
-    struct bw_members *members = &program->members;
-    const uint64_t now_ms = uv_now(&program->loop);
-
-    if (!has_reason(program) ||
-        (members->asked_ms != 0 && now_ms - members->asked_ms < EVERY_MS))
-        return;
-    members->asked_ms = now_ms;
-    ask_all(program);
+    reason.has_leader = status.leader_id != 0 || status.role == BW_NODE_LEADER;
+    if (bw_witness_members_asks(&program->members.state, &reason))
+        ask_all(program);
 }

@@ -1,5 +1,5 @@
-/* members.c - who is to join and to leave, on the loop: what core/members.h decides is asked of the node, step by
- * step, by whoever leads. Design 3.9. */
+/* members.c - who is to join and to leave, on the loop: what machine/witness_members.h decides is
+ * asked of the node, step by step, by whoever leads. Design 3.9. */
 #include "program.h"
 
 #include <inttypes.h>
@@ -12,15 +12,9 @@
 
 #include "join.h"
 
-#define TICK_MS       500 /* nothing is under way */
-#define TICK_MS_BUSY  50
-#define RETRY_MS      500
-#define LIVE_ELECTIONS 2 /* one that was silent for so many election timeouts is not heard */
-
-/* Heard within this time: live (core/members.h). */
 static uint64_t live_ms(const struct bw_program *program)
 {
-    return (uint64_t)LIVE_ELECTIONS * program->config->election_timeout_ms;
+    return bw_members_live_ms(program->config->election_timeout_ms);
 }
 
 bool bw_members_hears(const struct bw_program *program, const struct bw_node_peer *peer)
@@ -118,55 +112,35 @@ static void on_roster_done(void *user, enum bw_err err, uint64_t index)
 
 enum bw_err bw_members_submit(struct bw_program *program, const struct bw_roster *roster)
 {
-    enum bw_err err = BW_ERR_BUSY;
+    enum bw_err err;
 
-    if (!program->members.state.is_submitting)
-        err = bw_node_apply_roster(program->node, roster, on_roster_done, program);
-    program->members.state.is_submitting = program->members.state.is_submitting || err == BW_OK;
+    BW_ASSERT(!program->members.state.is_submitting);
+    err = bw_node_apply_roster(program->node, roster, on_roster_done, program);
+    program->members.state.is_submitting = err == BW_OK;
     return err;
 }
 
-static enum bw_err forget(struct bw_program *program, const struct bw_roster *roster, uint64_t id)
+static enum bw_err carry_out(struct bw_program *program, const struct bw_members_action *action)
 {
-    struct bw_roster rest;
-
-    bw_members_forget(roster, id, &rest);
-    return bw_members_submit(program, &rest);
-}
-
-static enum bw_err take_step(struct bw_program *program, const struct bw_roster *roster,
-                             const struct bw_members_step *step)
-{
-    switch (step->kind) {
-    case BW_MEMBERS_NOTHING:
-    case BW_MEMBERS_WAIT:
+    switch (action->kind) {
+    case BW_MEMBERS_ACTION_NONE:
         break;
-    case BW_MEMBERS_MARK:
-    case BW_MEMBERS_ADD:
-    case BW_MEMBERS_FEED:
-    case BW_MEMBERS_PROMOTE:
-    case BW_MEMBERS_REMOVE:
-        return bw_node_change(program->node, step->kind, step->id);
-    case BW_MEMBERS_HAND_OVER:
+    case BW_MEMBERS_ACTION_CHANGE:
+        return bw_node_change(program->node, action->step.kind, action->step.id);
+    case BW_MEMBERS_ACTION_HAND_OVER:
         return bw_node_transfer(program->node, 0);
-    case BW_MEMBERS_FORGET:
-        return forget(program, roster, step->id);
+    case BW_MEMBERS_ACTION_SUBMIT:
+        return bw_members_submit(program, &action->roster);
     }
     return BW_OK;
 }
 
-/* Once for each step, however often it is looked at. */
-static void tell(struct bw_program *program, const struct bw_members_step *step, const char *text)
+static void tell(struct bw_program *program, const struct bw_roster *roster,
+                 const struct bw_members_facts *facts, const struct bw_members_step *step)
 {
-    struct bw_members *members = &program->members;
+    char text[BW_MEMBERS_TEXT_BYTES];
 
-    if (step->kind == BW_MEMBERS_NOTHING ||
-        (members->told_rule == step->rule && members->told_id == step->id &&
-         members->told_kind == step->kind))
-        return;
-    members->told_rule = step->rule;
-    members->told_id = step->id;
-    members->told_kind = step->kind;
+    tell_step(program, roster, facts, step, text);
     bw_log_info(&program->log, "members.step", "rule=%s id=%" PRIu64 " why=%s", step->rule,
                 step->id, bw_log_quote(text));
 }
@@ -174,25 +148,21 @@ static void tell(struct bw_program *program, const struct bw_members_step *step,
 /* True: something is under way. */
 static bool lead(struct bw_program *program)
 {
-    struct bw_members *members = &program->members;
+    struct bw_witness_members *members = &program->members.state;
     const struct bw_roster *roster = bw_node_roster(program->node);
+    const bool is_ready = bw_node_is_ready(program->node);
+    struct bw_members_action action;
     struct bw_members_facts facts;
-    struct bw_members_step step;
-    char text[BW_MEMBERS_TEXT_BYTES];
+    bool is_busy;
 
-    if (roster->id_max == 0 || !bw_node_is_ready(program->node) || members->state.is_submitting)
-        return members->state.is_submitting;
-    bw_members_look(program, roster, &facts, &step, text);
-    if (step.kind == BW_MEMBERS_NOTHING) {
-        members->told_rule = NULL;
-        return false;
-    }
-    if (uv_now(&program->loop) < members->not_before_ms)
-        return true;
-    tell(program, &step, text);
-    if (take_step(program, roster, &step) != BW_OK)
-        members->not_before_ms = uv_now(&program->loop) + RETRY_MS;
-    return true;
+    if (is_ready)
+        bw_node_look_at_members(program->node, live_ms(program), &facts);
+    is_busy = bw_witness_members_lead(members, roster, is_ready ? &facts : NULL,
+                                      uv_now(&program->loop), &action);
+    if (action.is_news)
+        tell(program, roster, &facts, &action.step);
+    bw_witness_members_on_taken(members, carry_out(program, &action), uv_now(&program->loop));
+    return is_busy;
 }
 
 /* ---- the end of one that was removed ---- */
@@ -219,14 +189,14 @@ static void on_tick(uv_timer_t *timer)
     bw_raft_links_part(program->links);
     is_busy = lead(program);
     bw_join_look(program);
-    tick_in(program, is_busy ? TICK_MS_BUSY : TICK_MS);
+    tick_in(program, bw_witness_members_tick_ms(is_busy));
 }
 
 void bw_members_open(struct bw_program *program)
 {
     BW_ASSERT(uv_timer_init(&program->loop, &program->members.tick) == 0); /* cannot fail */
     program->members.tick.data = program;
-    tick_in(program, TICK_MS_BUSY);
+    tick_in(program, bw_witness_members_tick_ms(true));
 }
 
 void bw_members_close(struct bw_program *program)

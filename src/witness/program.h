@@ -96,13 +96,6 @@ struct bw_directory {
 struct bw_members {
     struct bw_witness_members state; /* what it decides by (machine/witness_members.h) */
     uv_timer_t tick;
-    uint64_t not_before_ms; /* uv_now: a step that was refused is tried again */
-    const char *told_rule; /* of the step that was logged last, and for whom */
-    uint64_t told_id;
-    enum bw_members_step_kind told_kind;
-    /* This witness is in no roster, or knows no leader: it asks the others. */
-    uint64_t leaderless_since_ms; /* 0: it knows one */
-    uint64_t asked_ms;
     char told_join[BW_DIAG_TEXT_BYTES]; /* the answer that was logged last */
 };
 
@@ -253,7 +246,7 @@ void bw_members_open(struct bw_program *program);
 void bw_members_close(struct bw_program *program); /* also if it was never opened, and twice */
 /* Live (core/members.h). */
 bool bw_members_hears(const struct bw_program *program, const struct bw_node_peer *peer);
-/* Submits it; BW_ERR_BUSY: another one is on its way. */
+/* Submits it; no other one is on its way. */
 BW_MUST_CHECK enum bw_err bw_members_submit(struct bw_program *program,
                                             const struct bw_roster *roster);
 /* The next step, and in words what is waited for ("": nothing is under way). */

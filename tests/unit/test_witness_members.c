@@ -239,6 +239,193 @@ static void each_order_has_its_word(void **state)
     assert_string_equal(bw_members_order_word(BW_MEMBERS_ORDER_LEAD), "lead");
 }
 
+/* ---- steps ---- */
+
+static struct bw_members_action action;
+
+/* A tick of whoever leads. */
+static bool tick(void)
+{
+    return bw_witness_members_lead(&members, &roster, &facts, sight.now_ms, &action);
+}
+
+static void assert_step(enum bw_members_action_kind kind, enum bw_members_step_kind step,
+                        uint64_t id)
+{
+    assert_int_equal(action.kind, kind);
+    assert_int_equal(action.step.kind, step);
+    assert_int_equal(action.step.id, id);
+}
+
+static void nothing_is_done_by_whoever_may_not_submit_or_has_nothing_to_do(void **state)
+{
+    (void)state;
+    assert_false(tick());
+    assert_step(BW_MEMBERS_ACTION_NONE, BW_MEMBERS_NOTHING, 0);
+    roster.members[2].is_leaving = true;
+    assert_false(bw_witness_members_lead(&members, &roster, NULL, NOW_MS, &action));
+    assert_int_equal(action.kind, BW_MEMBERS_ACTION_NONE);
+    assert_false(action.is_news);
+    members.is_submitting = true; /* busy, whoever leads */
+    assert_true(bw_witness_members_lead(&members, &roster, NULL, NOW_MS, &action));
+    assert_true(tick());
+    assert_int_equal(action.kind, BW_MEMBERS_ACTION_NONE);
+    members.is_submitting = false;
+    roster.id_max = 0; /* of the first form: nothing is wished */
+    assert_false(tick());
+}
+
+static void each_step_is_carried_out_as_what_it_is(void **state)
+{
+    (void)state;
+    roster.members[2].is_leaving = true;
+    assert_true(tick());
+    assert_step(BW_MEMBERS_ACTION_CHANGE, BW_MEMBERS_REMOVE, 3);
+    facts.has_marker = false;
+    assert_true(tick());
+    assert_step(BW_MEMBERS_ACTION_CHANGE, BW_MEMBERS_MARK, 0);
+    facts.has_marker = true;
+    facts.self = 3;
+    assert_true(tick());
+    assert_step(BW_MEMBERS_ACTION_HAND_OVER, BW_MEMBERS_HAND_OVER, 3);
+    facts.self = 1;
+    facts.count = 2; /* it has left */
+    assert_true(tick());
+    assert_step(BW_MEMBERS_ACTION_SUBMIT, BW_MEMBERS_FORGET, 3);
+    assert_int_equal(action.roster.count, 2);
+    assert_null(bw_roster_find(&action.roster, 3));
+    assert_int_equal(action.roster.id_max, 3);
+}
+
+static void who_comes_is_added_fed_and_made_a_voter(void **state)
+{
+    (void)state;
+    roster.members[roster.count++] = member_of(4);
+    roster.id_max = 4;
+    assert_true(tick());
+    assert_step(BW_MEMBERS_ACTION_CHANGE, BW_MEMBERS_ADD, 4);
+    facts.list[facts.count++] = (struct bw_member_fact){
+        .id = 4, .role = BW_MEMBER_SPARE, .is_live = true};
+    assert_true(tick());
+    assert_step(BW_MEMBERS_ACTION_CHANGE, BW_MEMBERS_FEED, 4);
+    facts.list[3].role = BW_MEMBER_STANDBY;
+    assert_true(tick());
+    assert_step(BW_MEMBERS_ACTION_NONE, BW_MEMBERS_WAIT, 4); /* it has not caught up */
+    facts.list[3].has_settled = true;
+    assert_true(tick());
+    assert_step(BW_MEMBERS_ACTION_CHANGE, BW_MEMBERS_PROMOTE, 4);
+}
+
+static void a_step_is_told_once_and_again_after_nothing_was_under_way(void **state)
+{
+    (void)state;
+    roster.members[2].is_leaving = true;
+    assert_true(tick());
+    assert_true(action.is_news);
+    assert_true(tick());
+    assert_false(action.is_news);
+    facts.is_changing = true;
+    assert_true(tick());
+    assert_true(action.is_news); /* another one */
+    facts.is_changing = false;
+    roster.members[2].is_leaving = false;
+    assert_false(tick());
+    assert_false(action.is_news);
+    facts.is_changing = true;
+
+    assert_true(tick());
+
+    assert_true(action.is_news);
+}
+
+static void a_step_that_was_not_taken_is_tried_again_later(void **state)
+{
+    (void)state;
+    roster.members[2].is_leaving = true;
+    assert_true(tick());
+    bw_witness_members_on_taken(&members, BW_ERR_BUSY, sight.now_ms);
+    sight.now_ms += 499;
+    assert_true(tick());
+    assert_int_equal(action.kind, BW_MEMBERS_ACTION_NONE);
+    sight.now_ms += 1;
+    assert_true(tick());
+    assert_int_equal(action.kind, BW_MEMBERS_ACTION_CHANGE);
+    bw_witness_members_on_taken(&members, BW_OK, sight.now_ms);
+    assert_true(tick());
+    assert_int_equal(action.kind, BW_MEMBERS_ACTION_CHANGE);
+}
+
+static void it_looks_more_often_while_something_is_under_way(void **state)
+{
+    (void)state;
+    assert_int_equal(bw_witness_members_tick_ms(true), 50);
+    assert_int_equal(bw_witness_members_tick_ms(false), 500);
+    assert_int_equal(bw_members_live_ms(1000), 2000);
+}
+
+/* ---- asking the others ---- */
+
+static struct bw_join_reason reason;
+
+static bool asks(uint64_t now_ms)
+{
+    reason.now_ms = now_ms;
+    return bw_witness_members_asks(&members, &reason);
+}
+
+static int begin_asking(void **state)
+{
+    reason = (struct bw_join_reason){
+        .election_timeout_ms = 1000, .has_leader = true, .is_named = true};
+    return begin(state);
+}
+
+static void a_member_that_hears_a_leader_asks_nobody(void **state)
+{
+    (void)state;
+    assert_false(asks(NOW_MS));
+    reason.is_named = false; /* no more, or not yet */
+    assert_true(asks(NOW_MS));
+}
+
+static void who_joins_with_an_empty_log_asks_and_a_founding_member_waits(void **state)
+{
+    (void)state;
+    reason = (struct bw_join_reason){.election_timeout_ms = 1000, .is_bare = true};
+    assert_false(asks(NOW_MS));
+    assert_false(asks(NOW_MS + 1000000)); /* however long nobody leads */
+    reason.is_joining = true;
+    assert_true(asks(NOW_MS + 1000000));
+}
+
+static void it_asks_every_two_seconds_and_at_once_while_it_is_looked_at(void **state)
+{
+    (void)state;
+    reason.is_named = false;
+    assert_true(asks(NOW_MS));
+    assert_false(asks(NOW_MS + 1999));
+    assert_true(asks(NOW_MS + 2000));
+    bw_witness_members_ask_again(&members);
+    assert_true(asks(NOW_MS + 2001));
+    assert_false(asks(NOW_MS + 2002));
+}
+
+static void a_member_without_a_leader_asks_after_ten_elections_and_five_seconds(void **state)
+{
+    (void)state;
+    reason.has_leader = false;
+    assert_false(asks(NOW_MS));
+    assert_false(asks(NOW_MS + 9999));
+    assert_true(asks(NOW_MS + 10000));
+    reason.has_leader = true; /* one is heard: it counts anew */
+    assert_false(asks(NOW_MS + 20000));
+    reason.has_leader = false;
+    reason.election_timeout_ms = 100;
+    assert_false(asks(NOW_MS + 30000));
+    assert_false(asks(NOW_MS + 34999));
+    assert_true(asks(NOW_MS + 35000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +442,20 @@ int main(void)
         cmocka_unit_test_setup(nothing_is_taken_while_a_roster_is_on_its_way, begin),
         cmocka_unit_test_setup(without_a_roster_nothing_is_judged_and_what_is_known_is_said, begin),
         cmocka_unit_test_setup(each_order_has_its_word, begin),
+        cmocka_unit_test_setup(nothing_is_done_by_whoever_may_not_submit_or_has_nothing_to_do,
+                               begin),
+        cmocka_unit_test_setup(each_step_is_carried_out_as_what_it_is, begin),
+        cmocka_unit_test_setup(who_comes_is_added_fed_and_made_a_voter, begin),
+        cmocka_unit_test_setup(a_step_is_told_once_and_again_after_nothing_was_under_way, begin),
+        cmocka_unit_test_setup(a_step_that_was_not_taken_is_tried_again_later, begin),
+        cmocka_unit_test_setup(it_looks_more_often_while_something_is_under_way, begin),
+        cmocka_unit_test_setup(a_member_that_hears_a_leader_asks_nobody, begin_asking),
+        cmocka_unit_test_setup(who_joins_with_an_empty_log_asks_and_a_founding_member_waits,
+                               begin_asking),
+        cmocka_unit_test_setup(it_asks_every_two_seconds_and_at_once_while_it_is_looked_at,
+                               begin_asking),
+        cmocka_unit_test_setup(a_member_without_a_leader_asks_after_ten_elections_and_five_seconds,
+                               begin_asking),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* witness_members.h - how a witness sees to the cluster's members: what an order of people comes
- * to, and who is meant by the one that joins. What a roster may become is core/members.h's.
- * Design 3.9, 5.3.
+ * to, and who is meant by the one that joins; what whoever leads does next, and when it looks
+ * again; when a witness asks the others. What a roster may become, and which step is next, is
+ * core/members.h's. Design 3.9, 5.3.
  *
  * Whoever drives it has sockets, the log and timers: it says what is so and carries out what is
  * returned. Milliseconds are those of one clock of this process, and never 0. Pure. */
@@ -33,7 +34,14 @@ struct bw_applicant {
 /* Of a running witness; all zero at first. */
 struct bw_witness_members {
     struct bw_applicant applicants[BW_APPLICANTS_MAX];
-    bool is_submitting; /* a roster is on its way; the driver's to set */
+    bool is_submitting;     /* a roster is on its way; the driver's to set */
+    uint64_t not_before_ms; /* a step that was refused is tried again then */
+    /* The step that was news last, until nothing was under way; NULL: none. */
+    const char *told_rule;
+    uint64_t told_id;
+    enum bw_members_step_kind told_kind;
+    uint64_t leaderless_since_ms; /* 0: it knows a leader */
+    uint64_t asked_ms;            /* 0: it has not, or asks again at once */
 };
 
 /* It has said so lately. */
@@ -87,5 +95,53 @@ void bw_witness_members_judge_order(const struct bw_witness_members *members,
                                     const struct bw_members_facts *facts,
                                     const struct bw_members_order *order,
                                     struct bw_members_outcome *out_outcome);
+
+/* ---- what whoever leads does, step by step ----------------------------------------------------
+ */
+
+/* Who was heard within this time is live (core/members.h). */
+uint64_t bw_members_live_ms(uint32_t election_timeout_ms);
+
+enum bw_members_action_kind {
+    BW_MEMBERS_ACTION_NONE,
+    BW_MEMBERS_ACTION_CHANGE,    /* `step` in Raft's configuration, or MARK */
+    BW_MEMBERS_ACTION_HAND_OVER, /* leadership, to whom Raft chooses */
+    BW_MEMBERS_ACTION_SUBMIT,    /* `roster` to the log */
+};
+struct bw_members_action {
+    enum bw_members_action_kind kind;
+    bool is_news; /* `step` is another than was told last */
+    struct bw_members_step step;
+    struct bw_roster roster;
+};
+
+/* On each tick. `facts`: NULL unless it leads and may submit. True: something is under way. An
+ * action was taken or not: bw_witness_members_on_taken, also of NONE. */
+bool bw_witness_members_lead(struct bw_witness_members *members, const struct bw_roster *roster,
+                             const struct bw_members_facts *facts, uint64_t now_ms,
+                             struct bw_members_action *out_action);
+void bw_witness_members_on_taken(struct bw_witness_members *members, enum bw_err err,
+                                 uint64_t now_ms);
+/* From one tick to the next. After a roster has ended, be it as it may, the next one is due at
+ * once. */
+uint64_t bw_witness_members_tick_ms(bool is_busy);
+
+/* ---- whom nobody has let in, or nobody leads --------------------------------------------------
+ */
+
+struct bw_join_reason {
+    uint64_t now_ms;
+    uint32_t election_timeout_ms;
+    bool has_leader; /* it knows of one, or leads */
+    bool is_bare;    /* its log has no roster yet */
+    bool is_joining; /* its directory was made to join a cluster that is there */
+    bool is_named;   /* in the newest roster that it has */
+};
+/* On each tick. True: it asks everybody whom it knows of (PROTOCOL.md, 2), now. */
+bool bw_witness_members_asks(struct bw_witness_members *members,
+                             const struct bw_join_reason *reason);
+/* It was answered that it is looked at: it asks again on the next tick, for that does not take
+ * long. */
+void bw_witness_members_ask_again(struct bw_witness_members *members);
 
 #endif
