@@ -245,19 +245,19 @@ static void end_removed(struct sim_witness *witness, const char *by)
 struct asking {
     uint64_t id;
     struct bw_id incarnation;
+    struct bw_id cluster_id; /* that its directory was made for */
     uint32_t level;
+    uint32_t election_timeout_ms;
 };
 
-enum standing { STANDING_REFUSED, STANDING_APPLICANT, STANDING_MEMBER, STANDING_REMOVED };
-
 struct answer {
-    enum standing standing;
+    enum bw_join_standing standing;
     uint64_t generation, id_max; /* of who answers, as applied there */
     uint32_t count;
     struct sim_told members[BW_WITNESSES_MAX];
 };
 
-static struct answer answer_of(const struct sim_witness *witness, enum standing standing)
+static struct answer answer_of(const struct sim_witness *witness, enum bw_join_standing standing)
 {
     return (struct answer){.standing = standing,
                            .generation = witness->machine.cluster.generation,
@@ -269,7 +269,7 @@ void sim_witness_part(struct sim_process *process, uint64_t id)
 {
     struct sim_witness *witness = process->state;
     struct sim_process *from = sim_witness_of_id(sim_witness_world(witness), id);
-    const struct answer answer = answer_of(witness, STANDING_REMOVED);
+    const struct answer answer = answer_of(witness, BW_JOIN_REMOVED);
 
     if (from == NULL || !bw_roster_has_removed(&roll_of(witness)->applied, id))
         return;
@@ -298,7 +298,7 @@ static bool is_removal(const struct sim_witness *witness, const struct answer *a
                                              .is_bare = bw_roll_is_bare(roll_of(witness)),
                                              .applied = &roll_of(witness)->applied};
 
-    return answer->standing == STANDING_REMOVED && bw_members_believes_removal(&said, &hearer);
+    return answer->standing == BW_JOIN_REMOVED && bw_members_believes_removal(&said, &hearer);
 }
 
 static void ask(struct sim_witness *witness, uint32_t machine)
@@ -306,7 +306,9 @@ static void ask(struct sim_witness *witness, uint32_t machine)
     struct sim_process *to = sim_witness_world(witness)->witnesses[machine];
     const struct asking asking = {.id = witness->disk->id,
                                   .incarnation = witness->disk->incarnation,
-                                  .level = witness->process->level};
+                                  .cluster_id = witness->disk->founding->founding.cluster_id,
+                                  .level = witness->process->level,
+                                  .election_timeout_ms = election_ms(witness)};
 
     if (to != witness->process)
         sim_send(witness->process, to, SIM_CHANNEL_JOIN, asking.id, &asking, sizeof asking);
@@ -346,68 +348,51 @@ static void look_whether_to_ask(struct sim_witness *witness)
 
 /* ---- being asked (api_members.c) ---------------------------------------------------------------- */
 
-static const struct bw_applicant *applicant_of(const struct sim_witness *witness, const char *name)
+static struct bw_members_sight sight_of(const struct sim_witness *witness, struct bw_roster *roster)
 {
-    return bw_applicant_find(&witness->members.state, name, now_ms(witness));
+    return (struct bw_members_sight){.now_ms = now_ms(witness),
+                                     .cluster = &witness->machine.cluster,
+                                     .applied = &roll_of(witness)->applied,
+                                     .roster = complete(witness, roster) ? roster : NULL,
+                                     .lacks = ""};
 }
 
-/* Nothing that answers at its address is another's: it was looked at when it asked. */
-static void note_applicant(struct sim_witness *witness, const struct bw_roster_member *said)
+static void put_members(const struct sim_witness *witness, struct answer *answer)
 {
-    struct bw_applicant *slot = (struct bw_applicant *)(uintptr_t)applicant_of(witness, said->name);
+    for (; answer->count < witness->machine.member_count; answer->count++) {
+        const struct bw_member *member = &witness->machine.members[answer->count];
 
-    for (size_t i = 0; slot == NULL && i < BW_APPLICANTS_MAX; i++) {
-        struct bw_applicant *applicant = &witness->members.state.applicants[i];
-
-        if (!bw_applicant_is_here(applicant, now_ms(witness)))
-            slot = applicant;
+        answer->members[answer->count] = (struct sim_told){.id = member->id,
+                                                           .machine = machine_named(member->name)};
     }
-    if (slot != NULL)
-        *slot = (struct bw_applicant){
-            .member = *said, .heard_ms = now_ms(witness), .look = BW_LOOK_DONE};
-}
-
-static enum standing judge(const struct sim_witness *witness, const struct bw_roster_member *said)
-{
-    struct bw_roster roster;
-    struct bw_diag diag = {0};
-    enum bw_err err;
-
-    if (bw_roster_has_removed(&roll_of(witness)->applied, said->id))
-        return STANDING_REMOVED;
-    if (!complete(witness, &roster))
-        return STANDING_REFUSED;
-    err = bw_members_judge(&roster, said, &diag);
-    if (err == BW_ERR_EXISTS)
-        return STANDING_MEMBER;
-    if (err == BW_OK)
-        err = bw_members_admit(witness->machine.cluster.feature_level, &diag);
-    return err == BW_OK ? STANDING_APPLICANT : STANDING_REFUSED;
 }
 
 static void on_join(struct sim_witness *witness, const struct sim_message *message)
 {
+    struct bw_witness_members *members = &witness->members.state;
+    struct bw_join_answer judged;
+    struct bw_members_sight sight;
+    struct bw_applicant said;
+    struct bw_roster roster;
     struct asking asking;
-    struct bw_roster_member said;
-    struct answer answer = answer_of(witness, STANDING_REFUSED);
+    struct answer answer;
 
+    if (!bw_witness_machine_knows_cluster(&witness->machine))
+        return; /* 503 */
     memcpy(&asking, message->bytes, sizeof asking);
-    said = (struct bw_roster_member){.id = asking.id, .incarnation = asking.incarnation};
-    sim_members_put_texts(&said, message->from->host);
+    said = (struct bw_applicant){.member = {.id = asking.id, .incarnation = asking.incarnation},
+                                 .level = asking.level,
+                                 .election_timeout_ms = asking.election_timeout_ms};
+    sim_members_put_texts(&said.member, message->from->host);
     refresh(witness);
     sim_check_roster(witness->process, &roll_of(witness)->applied);
-    answer.standing = judge(witness, &said);
-    if (answer.standing == STANDING_APPLICANT && asking.level < witness->machine.cluster.feature_level)
-        answer.standing = STANDING_REFUSED; /* it is to be upgraded */
-    if (answer.standing == STANDING_APPLICANT)
-        note_applicant(witness, &said);
-    if (answer.standing == STANDING_APPLICANT || answer.standing == STANDING_MEMBER)
-        for (; answer.count < witness->machine.member_count; answer.count++) {
-            const struct bw_member *member = &witness->machine.members[answer.count];
-
-            answer.members[answer.count] =
-                (struct sim_told){.id = member->id, .machine = machine_named(member->name)};
-        }
+    sight = sight_of(witness, &roster);
+    bw_witness_members_on_join(members, &sight, &said, asking.cluster_id, &judged);
+    if (judged.looks) /* no addresses are mixed up here */
+        bw_witness_members_on_looked(members, &said.member, NULL);
+    answer = answer_of(witness, judged.standing);
+    if (judged.names_members)
+        put_members(witness, &answer);
     sim_send(witness->process, message->from, SIM_CHANNEL_JOIN_ANSWER, message->tag, &answer,
              sizeof answer);
 }
@@ -425,6 +410,8 @@ static void on_join_answer(struct sim_witness *witness, const struct sim_message
     }
     for (uint32_t i = 0; i < answer.count; i++)
         hear_of(witness, &answer.members[i]);
+    if (answer.standing == BW_JOIN_LOOKED_AT)
+        bw_witness_members_ask_again(&witness->members.state);
 }
 
 void sim_members_on_message(struct sim_witness *witness, const struct sim_message *message)
@@ -480,13 +467,10 @@ static void work_out(struct sim_witness *witness, const struct bw_members_order 
 {
     struct bw_members_facts facts = {.count = 0};
     struct bw_roster roster;
-    struct bw_members_sight sight = {
-        .now_ms = now_ms(witness), .cluster = &witness->machine.cluster, .lacks = ""};
+    const struct bw_members_sight sight = sight_of(witness, &roster);
 
-    if (complete(witness, &roster)) {
+    if (sight.roster != NULL)
         see(witness, &facts);
-        sight.roster = &roster;
-    }
     bw_witness_members_judge_order(&witness->members.state, &sight, &facts, order, out_outcome);
 }
 
@@ -560,10 +544,16 @@ bool sim_members_look(const struct sim_process *process, struct bw_members_facts
     return true;
 }
 
+/* As people see it (GET /v1/members). */
 bool sim_members_has_asked(const struct sim_process *leader, uint32_t who)
 {
-    struct sim_witness *witness = sim_witness_able(leader);
+    const struct sim_witness *witness = sim_witness_able(leader);
+    const struct bw_applicant *applicant = NULL;
 
-    return witness != NULL &&
-           applicant_of(witness, sim_witness_host(sim_world_of(leader), who)->name) != NULL;
+    if (witness != NULL)
+        applicant = bw_applicant_find(&witness->members.state,
+                                      sim_witness_host(sim_world_of(leader), who)->name,
+                                      now_ms(witness));
+    return applicant != NULL && !bw_applicant_cannot_join(applicant) &&
+           applicant->look == BW_LOOK_DONE;
 }

@@ -1,5 +1,6 @@
-/* witness_members.h - src/witness/{members,join,directory,api_members}.c in the simulator: a witness that is to join
- * says so, whoever leads brings the configuration to the roster, one that was removed ends. Design 3.9. */
+/* witness_members.h - the shell of machine/witness_members.h in the simulator, as src/witness/{members,join,directory,
+ * api_members}.c are the product's: a witness that is to join says so, whoever leads brings the configuration to the
+ * roster, one that was removed ends. Design 3.9. */
 #ifndef BW_SIM_WITNESS_MEMBERS_H
 #define BW_SIM_WITNESS_MEMBERS_H
 
@@ -7,7 +8,7 @@
 
 #include "world.h"
 
-#define SIM_REMOVED_FILE   "removed" /* of a data directory: nothing in it is of any use */
+#define SIM_REMOVED_FILE "removed" /* of a data directory: nothing in it is of any use */
 
 struct sim_witness;
 

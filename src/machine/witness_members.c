@@ -3,9 +3,11 @@
 #include <breakwater/machine/witness_members.h>
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/duration.h>
 
 #define APPLICANT_MS         30000 /* since its last word; then it is gone */
 #define TICK_MS              500   /* nothing is under way */
@@ -38,6 +40,226 @@ const struct bw_applicant *bw_applicant_find(const struct bw_witness_members *me
             return applicant;
     }
     return NULL;
+}
+
+/* Its own slot, an empty one, that of one that is gone, or of one that is refused, if this one is
+ * not. NULL: all are taken. */
+static struct bw_applicant *slot_of(struct bw_witness_members *members,
+                                    const struct bw_applicant *said, uint64_t now_ms)
+{
+    struct bw_applicant *found = NULL;
+
+    for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
+        struct bw_applicant *applicant = &members->applicants[i];
+        const bool is_free = !bw_applicant_is_here(applicant, now_ms);
+
+        if (applicant->heard_ms != 0 && strcmp(applicant->member.name, said->member.name) == 0)
+            return applicant;
+        if (is_free || (found == NULL && applicant->is_refused && !said->is_refused))
+            found = found != NULL && !bw_applicant_is_here(found, now_ms) ? found : applicant;
+    }
+    return found;
+}
+
+static bool is_same(const struct bw_applicant *slot, const struct bw_applicant *said)
+{
+    return bw_id_equal(slot->member.incarnation, said->member.incarnation) &&
+           strcmp(slot->member.address, said->member.address) == 0 &&
+           slot->is_refused == said->is_refused;
+}
+
+/* What is known of a look at the same one goes on. */
+static void note(struct bw_witness_members *members, const struct bw_applicant *said,
+                 uint64_t now_ms, struct bw_join_answer *answer)
+{
+    struct bw_applicant *slot = slot_of(members, said, now_ms);
+    struct bw_applicant before;
+
+    if (slot == NULL)
+        return;
+    before = *slot;
+    *slot = *said;
+    slot->heard_ms = now_ms;
+    answer->noted = slot;
+    answer->is_news = !bw_applicant_is_here(&before, now_ms) || !is_same(&before, said);
+    if (answer->is_news || said->is_refused)
+        return;
+    slot->look = before.look;
+    memcpy(slot->why, before.why, sizeof slot->why);
+}
+
+/* ---- what is answered to it ---- */
+
+const char *bw_join_standing_word(enum bw_join_standing standing)
+{
+    static const char *const words[] = {
+#define X(name, word) [BW_JOIN_##name] = (word),
+        BW_JOIN_STANDING_LIST(X)
+#undef X
+    };
+
+    return words[standing];
+}
+
+/* It would be given its id, and end at the first entry or snapshot that says what the cluster's is.
+ */
+static enum bw_err judge_election(const struct bw_members_sight *sight,
+                                  const struct bw_applicant *said, struct bw_diag *diag)
+{
+    const uint32_t ours_ms = sight->cluster->election_timeout_ms;
+    char ours[BW_DURATION_TEXT_BYTES];
+    char its[BW_DURATION_TEXT_BYTES];
+
+    if (said->election_timeout_ms == 0 || said->election_timeout_ms == ours_ms)
+        return BW_OK;
+    bw_duration_format(ours_ms, ours);
+    bw_duration_format(said->election_timeout_ms, its);
+    return bw_diag_set(
+        diag, BW_ERR_REFUSED,
+        "the cluster has election_timeout %s, and %s was made with %s: write "
+        "election_timeout: %s into its file, empty its data_dir, and make it again with "
+        "`witness init --join`, as its user (it was given no id yet)",
+        ours, said->member.name, its, ours);
+}
+
+static enum bw_err judge_level(const struct bw_members_sight *sight,
+                               const struct bw_applicant *said, struct bw_diag *diag)
+{
+    if (said->level >= sight->cluster->feature_level)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "the cluster is at feature level %" PRIu32 ": upgrade %s",
+                       sight->cluster->feature_level, said->member.name);
+}
+
+/* What stands in the way of this one for ever, or until something else is done. */
+static enum bw_join_standing judge(const struct bw_members_sight *sight,
+                                   const struct bw_applicant *said, struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    if (bw_roster_has_removed(sight->applied, said->member.id)) {
+        (void)bw_diag_set(diag, BW_ERR_REFUSED,
+                          "id %" PRIu64
+                          " was removed from the cluster, and an id is never used twice: a new "
+                          "witness there needs the id %" PRIu64 " and an empty data_dir",
+                          said->member.id, sight->applied->id_max + 1);
+        return BW_JOIN_REMOVED;
+    }
+    if (sight->roster == NULL) {
+        (void)bw_diag_set(diag, BW_ERR_REFUSED, "%s",
+                          sight->lacks[0] != '\0' ? sight->lacks : "no roster is known");
+        return BW_JOIN_REFUSED;
+    }
+    err = bw_members_judge(sight->roster, &said->member, diag);
+    if (err == BW_ERR_EXISTS)
+        return BW_JOIN_MEMBER;
+    if (err == BW_OK)
+        err = bw_members_admit(sight->cluster->feature_level, diag);
+    if (err == BW_OK)
+        err = judge_election(sight, said, diag);
+    if (err == BW_OK)
+        err = judge_level(sight, said, diag);
+    return err == BW_OK ? BW_JOIN_APPLICANT : BW_JOIN_REFUSED;
+}
+
+/* Of an applicant with a slot: people may add it once something was seen to answer at its address.
+ */
+static void look_at(struct bw_join_answer *answer)
+{
+    struct bw_applicant *slot = answer->noted;
+    const bool has_failed = slot->look == BW_LOOK_FAILED;
+
+    if (slot->look == BW_LOOK_DONE)
+        return;
+    answer->standing = has_failed ? BW_JOIN_REFUSED : BW_JOIN_LOOKED_AT;
+    (void)bw_diag_set(&answer->words, BW_ERR_BUSY, "%s",
+                      has_failed ? slot->why
+                                 : "it is looked whether something answers at its address");
+    answer->looks = slot->look != BW_LOOK_BEGUN;
+    if (!has_failed) /* else until it is seen to answer */
+        slot->look = BW_LOOK_BEGUN;
+}
+
+static void take_applicant(struct bw_witness_members *members, const struct bw_members_sight *sight,
+                           struct bw_applicant *said, struct bw_join_answer *answer)
+{
+    const char *name = said->member.name;
+
+    answer->standing = judge(sight, said, &answer->words);
+    if (answer->standing == BW_JOIN_MEMBER)
+        return;
+    if (answer->standing == BW_JOIN_APPLICANT)
+        (void)bw_diag_set(&answer->words, BW_OK,
+                          "an operator must say: breakwater members add %s (or: breakwater members "
+                          "replace OLD %s)",
+                          name, name);
+    said->is_refused = answer->standing != BW_JOIN_APPLICANT;
+    memcpy(said->why, answer->words.text, sizeof said->why);
+    note(members, said, sight->now_ms, answer);
+    if (answer->noted != NULL && !said->is_refused)
+        look_at(answer);
+}
+
+static void turn_away(struct bw_witness_members *members, const struct bw_members_sight *sight,
+                      struct bw_applicant *said, struct bw_id cluster_id,
+                      struct bw_join_answer *answer)
+{
+    char ours[BW_ID_TEXT_BYTES];
+    char its[BW_ID_TEXT_BYTES];
+
+    bw_id_format(sight->cluster->id, ours);
+    bw_id_format(cluster_id, its);
+    answer->standing = BW_JOIN_REFUSED;
+    (void)bw_diag_set(
+        &answer->words, BW_ERR_REFUSED,
+        "it was made for another cluster, %s: empty its data_dir, and give `witness init "
+        "--join` the --cluster-id of this one, %s",
+        its, ours);
+    said->is_refused = true;
+    memcpy(said->why, answer->words.text, sizeof said->why);
+    note(members, said, sight->now_ms, answer);
+}
+
+void bw_witness_members_on_join(struct bw_witness_members *members,
+                                const struct bw_members_sight *sight,
+                                const struct bw_applicant *said, struct bw_id cluster_id,
+                                struct bw_join_answer *out_answer)
+{
+    struct bw_applicant applicant = *said;
+
+    BW_ASSERT(said->look == BW_LOOK_NONE);
+    *out_answer = (struct bw_join_answer){.standing = BW_JOIN_REFUSED};
+    if (bw_id_equal(cluster_id, sight->cluster->id))
+        take_applicant(members, sight, &applicant, out_answer);
+    else
+        turn_away(members, sight, &applicant, cluster_id, out_answer);
+    out_answer->names_members = out_answer->standing == BW_JOIN_MEMBER ||
+                                out_answer->standing == BW_JOIN_APPLICANT;
+}
+
+void bw_witness_members_on_looked(struct bw_witness_members *members,
+                                  const struct bw_roster_member *asked, const char *why)
+{
+    for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
+        struct bw_applicant *applicant = &members->applicants[i];
+
+        if (applicant->heard_ms == 0 ||
+            !bw_id_equal(applicant->member.incarnation, asked->incarnation) ||
+            strcmp(applicant->member.name, asked->name) != 0 ||
+            strcmp(applicant->member.address, asked->address) != 0)
+            continue;
+        applicant->look = why != NULL ? BW_LOOK_FAILED : BW_LOOK_DONE;
+        if (why != NULL)
+            (void)snprintf(applicant->why, sizeof applicant->why, "%s", why);
+        return;
+    }
+}
+
+void bw_applicant_on_not_looked(struct bw_applicant *applicant)
+{
+    if (applicant->look == BW_LOOK_BEGUN)
+        applicant->look = BW_LOOK_NONE; /* it asks again */
 }
 
 /* ---- what people order ---- */

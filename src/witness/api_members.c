@@ -11,63 +11,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/feature_level.h>
 #include <breakwater/base/name.h>
-#include <breakwater/config/scalar.h>
 #include <breakwater/net/address.h>
-
-/* ---- who asks to join ---- */
-
-static bool is_here(const struct bw_program *program, const struct bw_applicant *applicant)
-{
-    return bw_applicant_is_here(applicant, uv_now(&program->loop));
-}
-
-/* Its own slot, an empty one, that of one that is gone, or of one that is refused, if this one is
- * not. NULL: all are taken. */
-static struct bw_applicant *slot_of(struct bw_program *program, const struct bw_applicant *said)
-{
-    struct bw_applicant *found = NULL;
-
-    for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
-        struct bw_applicant *applicant = &program->members.state.applicants[i];
-        const bool is_free = !is_here(program, applicant);
-
-        if (applicant->heard_ms != 0 && strcmp(applicant->member.name, said->member.name) == 0)
-            return applicant;
-        if (is_free || (found == NULL && applicant->is_refused && !said->is_refused))
-            found = found != NULL && !is_here(program, found) ? found : applicant;
-    }
-    return found;
-}
-
-static bool is_same(const struct bw_applicant *slot, const struct bw_applicant *said)
-{
-    return bw_id_equal(slot->member.incarnation, said->member.incarnation) &&
-           strcmp(slot->member.address, said->member.address) == 0 &&
-           slot->is_refused == said->is_refused;
-}
-
-/* What is known of a look at the same one goes on. NULL: there is no slot, and it asks again. */
-static struct bw_applicant *note(struct bw_program *program, const struct bw_applicant *said)
-{
-    struct bw_applicant *slot = slot_of(program, said);
-    const struct bw_applicant before = slot != NULL ? *slot : (struct bw_applicant){0};
-    const bool is_new = slot != NULL && (!is_here(program, slot) || !is_same(slot, said));
-
-    if (slot == NULL)
-        return NULL;
-    *slot = *said;
-    slot->heard_ms = uv_now(&program->loop);
-    if (!is_new && !said->is_refused) {
-        slot->look = before.look;
-        memcpy(slot->why, before.why, sizeof slot->why);
-    }
-    if (is_new)
-        bw_log_info(&program->log, "members.asks_to_join",
-                    "name=%s id=%" PRIu64 " raft_address=%s version=%s next=%s", said->member.name,
-                    said->member.id, bw_log_quote(said->member.raft), bw_log_quote(said->version),
-                    bw_log_quote(said->why));
-    return slot;
-}
 
 /* ---- reading what it says ---- */
 
@@ -136,136 +80,48 @@ static json_t *list_reachable(const struct bw_program *program)
 
 /* Cluster, generation and highest id: by them it judges whether to believe that it was removed. */
 static void answer_join(const struct bw_program *program, struct bw_http_request *request,
-                        uint64_t id, const char *standing, const char *text)
+                        uint64_t id, const struct bw_join_answer *answer)
 {
-    const bool is_known = strcmp(standing, "member") == 0 || strcmp(standing, "applicant") == 0;
-
     bw_operator_answer(
-        request, strcmp(standing, "refused") == 0 ? 409 : 200,
+        request, answer->standing == BW_JOIN_REFUSED ? 409 : 200,
         json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I}", "schema", "breakwater.join/v1",
-                  "standing", standing, "text", bw_json_text(text), "members",
-                  is_known ? list_reachable(program) : json_array(), "cluster_id",
+                  "standing", bw_join_standing_word(answer->standing), "text",
+                  bw_json_text(answer->words.text), "members",
+                  answer->names_members ? list_reachable(program) : json_array(), "cluster_id",
                   id_or_null(program->machine.cluster.id), "generation",
                   (json_int_t)program->machine.cluster.generation, "id", (json_int_t)id, "id_max",
                   (json_int_t)bw_node_applied_roster(program->node)->id_max));
 }
 
-/* It would be given its id, and end at the first entry or snapshot that says what the cluster's is.
- */
-static enum bw_err judge_election(const struct bw_program *program, const struct bw_applicant *said,
-                                  struct bw_diag *diag)
+/* What the machine judges by; `roster` and `lacks` must stay as long. */
+static struct bw_members_sight sight_of(struct bw_program *program, struct bw_roster *roster,
+                                        struct bw_diag *lacks)
 {
-    const uint32_t ours_ms = program->machine.cluster.election_timeout_ms;
-    char ours[BW_DURATION_TEXT_BYTES];
-    char its[BW_DURATION_TEXT_BYTES];
-
-    if (said->election_timeout_ms == 0 || said->election_timeout_ms == ours_ms)
-        return BW_OK;
-    bw_duration_format(ours_ms, ours);
-    bw_duration_format(said->election_timeout_ms, its);
-    return bw_diag_set(
-        diag, BW_ERR_REFUSED,
-        "the cluster has election_timeout %s, and %s was made with %s: write "
-        "election_timeout: %s into its file, empty its data_dir, and make it again with "
-        "`witness init --join`, as its user (it was given no id yet)",
-        ours, said->member.name, its, ours);
-}
-
-/* What stands in the way of this one for ever, or until something else is done; then "". */
-static const char *judge(const struct bw_program *program, const struct bw_applicant *said,
-                         char text[BW_DIAG_TEXT_BYTES])
-{
-    struct bw_roster roster;
-    struct bw_diag diag = {0};
-    enum bw_err err;
-
-    text[0] = '\0';
-    if (bw_roster_has_removed(bw_node_applied_roster(program->node), said->member.id)) {
-        (void)snprintf(text, BW_DIAG_TEXT_BYTES,
-                       "id %" PRIu64
-                       " was removed from the cluster, and an id is never used twice: a new "
-                       "witness there needs the id %" PRIu64 " and an empty data_dir",
-                       said->member.id, bw_node_applied_roster(program->node)->id_max + 1);
-        return "removed";
-    }
-    if (!bw_directory_complete(program, &roster, &diag)) {
-        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "%s", diag.text[0] != '\0' ? diag.text : "no roster is known");
-        return "refused";
-    }
-    err = bw_members_judge(&roster, &said->member, &diag);
-    if (err == BW_ERR_EXISTS)
-        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "%s", diag.text);
-    if (err == BW_ERR_EXISTS)
-        return "member";
-    if (err == BW_OK)
-        err = bw_members_admit(program->machine.cluster.feature_level, &diag);
-    if (err == BW_OK)
-        err = judge_election(program, said, &diag);
-    if (err == BW_OK && said->level < program->machine.cluster.feature_level)
-        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "the cluster is at feature level %" PRIu32 ": upgrade %s",
-                       program->machine.cluster.feature_level, said->member.name);
-    else if (err != BW_OK)
-        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "%s", diag.text);
-    return text[0] != '\0' ? "refused" : "applicant";
-}
-
-/* Its own words, or that they are looked at: for the answer, which it logs. */
-static const char *look_at(struct bw_program *program, struct bw_applicant *slot,
-                           char text[BW_DIAG_TEXT_BYTES])
-{
-    const bool has_failed = slot->look == BW_LOOK_FAILED;
-
-    if (slot->look == BW_LOOK_DONE)
-        return "applicant";
-    (void)snprintf(text, BW_DIAG_TEXT_BYTES, "%s",
-                   has_failed ? slot->why
-                              : "it is looked whether something answers at its address");
-    if (slot->look != BW_LOOK_BEGUN)
-        bw_newcomer_look(program, slot);
-    if (has_failed)
-        slot->look = BW_LOOK_FAILED; /* until it is seen to answer */
-    return has_failed ? "refused" : "looked_at";
+    return (struct bw_members_sight){
+        .now_ms = uv_now(&program->loop),
+        .cluster = &program->machine.cluster,
+        .applied = bw_node_applied_roster(program->node),
+        .roster = bw_directory_complete(program, roster, lacks) ? roster : NULL,
+        .lacks = lacks->text};
 }
 
 static void take_applicant(struct bw_program *program, struct bw_http_request *request,
-                           struct bw_applicant *said)
+                           const struct bw_applicant *said, struct bw_id cluster_id)
 {
-    char text[BW_DIAG_TEXT_BYTES];
-    const char *standing = judge(program, said, text);
-    const bool is_applicant = strcmp(standing, "applicant") == 0;
-    struct bw_applicant *slot;
+    struct bw_roster roster;
+    struct bw_diag lacks = {0};
+    const struct bw_members_sight sight = sight_of(program, &roster, &lacks);
+    struct bw_join_answer answer;
 
-    if (is_applicant)
-        (void)snprintf(text, sizeof text,
-                       "an operator must say: breakwater members add %s (or: breakwater members "
-                       "replace OLD %s)",
-                       said->member.name, said->member.name);
-    if (strcmp(standing, "member") != 0) {
-        said->is_refused = !is_applicant;
-        (void)snprintf(said->why, sizeof said->why, "%.*s", (int)sizeof said->why - 1, text);
-        slot = note(program, said);
-        if (slot != NULL && is_applicant)
-            standing = look_at(program, slot, text);
-    }
-    answer_join(program, request, said->member.id, standing, text);
-}
-
-static void turn_away(struct bw_program *program, struct bw_http_request *request,
-                      struct bw_applicant *said, struct bw_id cluster_id)
-{
-    char ours[BW_ID_TEXT_BYTES];
-    char its[BW_ID_TEXT_BYTES];
-
-    bw_id_format(program->machine.cluster.id, ours);
-    bw_id_format(cluster_id, its);
-    said->is_refused = true;
-    (void)snprintf(
-        said->why, sizeof said->why,
-        "it was made for another cluster, %s: empty its data_dir, and give `witness init "
-        "--join` the --cluster-id of this one, %s",
-        its, ours);
-    (void)note(program, said); /* without a slot it asks again */
-    answer_join(program, request, said->member.id, "refused", said->why);
+    bw_witness_members_on_join(&program->members.state, &sight, said, cluster_id, &answer);
+    if (answer.is_news)
+        bw_log_info(&program->log, "members.asks_to_join",
+                    "name=%s id=%" PRIu64 " raft_address=%s version=%s next=%s", said->member.name,
+                    said->member.id, bw_log_quote(said->member.raft), bw_log_quote(said->version),
+                    bw_log_quote(answer.noted->why));
+    if (answer.looks)
+        bw_newcomer_look(program, answer.noted);
+    answer_join(program, request, said->member.id, &answer);
 }
 
 static void on_join(struct bw_http_request *request, void *user)
@@ -281,14 +137,12 @@ static void on_join(struct bw_http_request *request, void *user)
     if (body == NULL)
         return;
     bw_directory_refresh(program);
-    if (!read_applicant(body, request->peer->name, &said, &cluster_id))
+    if (read_applicant(body, request->peer->name, &said, &cluster_id))
+        take_applicant(program, request, &said, cluster_id);
+    else
         bw_operator_refuse(request, 400, "invalid",
                            "this is not what a witness says of itself, or another's certificate",
                            NULL);
-    else if (!bw_id_equal(cluster_id, program->machine.cluster.id))
-        turn_away(program, request, &said, cluster_id);
-    else
-        take_applicant(program, request, &said);
     json_decref(body);
 }
 
@@ -354,7 +208,8 @@ static json_t *list_applicants(const struct bw_program *program, bool is_refused
         const struct bw_applicant *applicant = &program->members.state.applicants[i];
         const struct bw_roster_member *member = &applicant->member;
 
-        if (is_here(program, applicant) && is_refused == bw_applicant_cannot_join(applicant) &&
+        if (bw_applicant_is_here(applicant, uv_now(&program->loop)) &&
+            is_refused == bw_applicant_cannot_join(applicant) &&
             (is_refused || applicant->look == BW_LOOK_DONE) &&
             (is_refused || bw_roster_find(bw_node_roster(program->node), member->id) == NULL))
             list = bw_json_append(
@@ -474,15 +329,12 @@ static void work_out(struct bw_program *program, const struct bw_members_order *
     struct bw_members_step step;
     char text[BW_MEMBERS_TEXT_BYTES];
     struct bw_diag lacks = {0};
-    struct bw_members_sight sight = {.now_ms = uv_now(&program->loop),
-                                     .cluster = &program->machine.cluster,
-                                     .lacks = lacks.text};
+    struct bw_members_sight sight;
 
     bw_directory_refresh(program);
-    if (bw_directory_complete(program, &verdict->roster, &lacks)) {
-        bw_members_look(program, &verdict->roster, &verdict->facts, &step, text);
-        sight.roster = &verdict->roster;
-    }
+    sight = sight_of(program, &verdict->roster, &lacks);
+    if (sight.roster != NULL)
+        bw_members_look(program, sight.roster, &verdict->facts, &step, text);
     bw_witness_members_judge_order(&program->members.state, &sight, &verdict->facts, order,
                                    &verdict->outcome);
 }

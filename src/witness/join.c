@@ -75,11 +75,12 @@ static void take_answer(struct bw_program *program, const char *from, const json
 
     if (standing == NULL || text == NULL)
         return;
-    if (strcmp(standing, "removed") == 0 && is_removal(program, answer))
+    if (strcmp(standing, bw_join_standing_word(BW_JOIN_REMOVED)) == 0 &&
+        is_removal(program, answer))
         bw_members_end_removed(program, from);
     json_array_foreach(json_object_get(answer, "members"), i, member)
         hear_of(program, member);
-    if (strcmp(standing, "looked_at") == 0)
+    if (strcmp(standing, bw_join_standing_word(BW_JOIN_LOOKED_AT)) == 0)
         bw_witness_members_ask_again(&program->members.state);
     else
         tell(program, from, text);

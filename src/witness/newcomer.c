@@ -4,9 +4,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <breakwater/base/bytes.h>
 
 #define CONNECT_MS       1000
 #define ANSWER_MS                                                                                  \
@@ -18,24 +15,6 @@ struct look {
     struct bw_roster_member asked;
 };
 
-/* The slot of the one that was asked; NULL: it has none any more, or another one's words are in it.
- */
-static struct bw_applicant *slot_of(const struct look *look)
-{
-    struct bw_witness_members *members = &look->program->members.state;
-
-    for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
-        struct bw_applicant *applicant = &members->applicants[i];
-
-        if (applicant->heard_ms != 0 &&
-            bw_id_equal(applicant->member.incarnation, look->asked.incarnation) &&
-            strcmp(applicant->member.name, look->asked.name) == 0 &&
-            strcmp(applicant->member.address, look->asked.address) == 0)
-            return applicant;
-    }
-    return NULL;
-}
-
 /* It took the request, and what came back is no HTTP, or nothing. */
 static bool is_no_http(const struct bw_http_answer *answer)
 {
@@ -46,18 +25,19 @@ static bool is_no_http(const struct bw_http_answer *answer)
 static void on_looked(void *user, const struct bw_http_answer *answer)
 {
     struct look *look = user;
-    struct bw_applicant *applicant = look->program->is_closing ? NULL : slot_of(look);
+    const struct bw_roster_member *asked = &look->asked;
+    char why[BW_DIAG_TEXT_BYTES];
 
-    if (applicant != NULL && is_no_http(answer)) {
-        applicant->look = BW_LOOK_FAILED;
-        (void)snprintf(applicant->why, sizeof applicant->why,
-                       "what answers at its address %s speaks no HTTP: are `address` and `raft` of %s "
-                       "swapped in its `witnesses`? (agents, people and other witnesses ask at "
-                       "`address`; at `raft`, %s, witnesses speak Raft)",
-                       look->asked.address, look->asked.name, look->asked.raft);
-    } else if (applicant != NULL) {
-        applicant->look = BW_LOOK_DONE;
-    }
+    if (is_no_http(answer))
+        (void)snprintf(
+            why, sizeof why,
+            "what answers at its address %s speaks no HTTP: are `address` and `raft` of %s "
+            "swapped in its `witnesses`? (agents, people and other witnesses ask at "
+            "`address`; at `raft`, %s, witnesses speak Raft)",
+            asked->address, asked->name, asked->raft);
+    if (!look->program->is_closing)
+        bw_witness_members_on_looked(&look->program->members.state, asked,
+                                     is_no_http(answer) ? why : NULL);
     free(look);
 }
 
@@ -72,7 +52,6 @@ void bw_newcomer_look(struct bw_program *program, struct bw_applicant *applicant
     struct look *look = calloc(1, sizeof *look);
     struct bw_diag diag = {0};
 
-    applicant->look = BW_LOOK_BEGUN;
     (void)snprintf(url, sizeof url, "https://%s/healthz", applicant->member.address);
     if (look != NULL)
         *look = (struct look){.program = program, .asked = applicant->member};
@@ -80,5 +59,5 @@ void bw_newcomer_look(struct bw_program *program, struct bw_applicant *applicant
         bw_http_client_send(&program->relay, &request, on_looked, look, &diag) != NULL)
         return;
     free(look);
-    applicant->look = BW_LOOK_NONE; /* it asks again */
+    bw_applicant_on_not_looked(applicant);
 }

@@ -4,8 +4,8 @@
 
 #include "program.h"
 
-/* Asks at the `address` that it gives, at most a few seconds: `look` and `why` of its slot say what
- * came of it, if it is still the same one that has that slot by then. */
+/* Asks at the `address` that it gives, at most a few seconds, and tells the machine what came of
+ * it. */
 void bw_newcomer_look(struct bw_program *program, struct bw_applicant *applicant);
 
 #endif

@@ -1,7 +1,7 @@
-/* witness_members.h - how a witness sees to the cluster's members: what an order of people comes
- * to, and who is meant by the one that joins; what whoever leads does next, and when it looks
- * again; when a witness asks the others. What a roster may become, and which step is next, is
- * core/members.h's. Design 3.9, 5.3.
+/* witness_members.h - how a witness sees to the cluster's members: what is answered to one that
+ * asks to join, what an order of people comes to, and who is meant by the one that joins; what
+ * whoever leads does next, and when it looks again; when a witness asks the others. What a roster
+ * may become, and which step is next, is core/members.h's. Design 3.9, 5.3.
  *
  * Whoever drives it has sockets, the log and timers: it says what is so and carries out what is
  * returned. Milliseconds are those of one clock of this process, and never 0. Pure. */
@@ -56,9 +56,49 @@ const struct bw_applicant *bw_applicant_find(const struct bw_witness_members *me
 struct bw_members_sight {
     uint64_t now_ms;
     const struct bw_cluster *cluster;
-    const struct bw_roster *roster; /* the newest, in its second form; NULL: it is not known */
-    const char *lacks;              /* NULL: and why; "": nobody has said */
+    const struct bw_roster *applied; /* the newest that was applied here */
+    const struct bw_roster *roster;  /* the newest, in its second form; NULL: it is not known */
+    const char *lacks;               /* and then: why; "": nobody has said */
 };
+
+/* ---- what is answered to one that asks --------------------------------------------------------
+ */
+
+#define BW_JOIN_STANDING_LIST(X)                                                                   \
+    X(REFUSED, "refused")                                                                          \
+    X(APPLICANT, "applicant") /* people may add it */                                              \
+    X(MEMBER, "member")                                                                            \
+    X(REMOVED, "removed")     /* it was one */                                                     \
+    X(LOOKED_AT, "looked_at") /* it is asked back at its address */
+enum bw_join_standing {
+#define X(name, word) BW_JOIN_##name,
+    BW_JOIN_STANDING_LIST(X)
+#undef X
+};
+const char *bw_join_standing_word(enum bw_join_standing standing);
+
+struct bw_join_answer {
+    enum bw_join_standing standing;
+    struct bw_diag words; /* its text: for people there; "": none */
+    bool names_members;   /* with who there is */
+    struct bw_applicant
+        *noted;   /* its slot; NULL: it has none, and if it was to have one it asks again */
+    bool is_news; /* that it asks so, `noted` */
+    bool looks;   /* ask back at the address of `noted`, as below */
+};
+
+/* `said`: what it says of itself, of cluster `cluster_id`; without `look`, `heard_ms`, `why`. This
+ * witness knows its own cluster. */
+void bw_witness_members_on_join(struct bw_witness_members *members,
+                                const struct bw_members_sight *sight,
+                                const struct bw_applicant *said, struct bw_id cluster_id,
+                                struct bw_join_answer *out_answer);
+/* What came of `looks`: nothing is wrong with what answers at the address of `asked`, or it is
+ * silent: `why` NULL; else what is. Nothing if another one has its slot by now. */
+void bw_witness_members_on_looked(struct bw_witness_members *members,
+                                  const struct bw_roster_member *asked, const char *why);
+/* It could not be begun. */
+void bw_applicant_on_not_looked(struct bw_applicant *applicant);
 
 /* ---- what people order ------------------------------------------------------------------------
  */
