@@ -252,14 +252,21 @@ struct asking {
 
 struct answer {
     enum bw_join_standing standing;
+    struct bw_id cluster_id;
     uint64_t generation, id_max; /* of who answers, as applied there */
     uint32_t count;
     struct sim_told members[BW_WITNESSES_MAX];
 };
 
+static struct bw_id cluster_of(const struct sim_witness *witness)
+{
+    return witness->disk->founding->founding.cluster_id;
+}
+
 static struct answer answer_of(const struct sim_witness *witness, enum bw_join_standing standing)
 {
     return (struct answer){.standing = standing,
+                           .cluster_id = cluster_of(witness),
                            .generation = witness->machine.cluster.generation,
                            .id_max = roll_of(witness)->applied.id_max};
 }
@@ -281,22 +288,13 @@ void sim_witness_part(struct sim_process *process, uint64_t id)
 static bool is_removal(const struct sim_witness *witness, const struct answer *answer,
                        uint64_t from)
 {
-    static const struct bw_id cluster_id = {{1}}; /* a world has one */
-    const struct bw_member *leader = bw_witness_machine_leader(&witness->machine);
-    const struct bw_members_removal said = {.cluster_id = cluster_id,
+    const struct bw_members_removal said = {.cluster_id = answer->cluster_id,
                                             .generation = answer->generation,
                                             .id = witness->disk->id,
                                             .id_max = answer->id_max,
                                             .from = from};
-    const struct bw_members_hearer hearer = {.cluster_id = cluster_id,
-                                             .id = witness->disk->id,
-                                             .generation = witness->machine.cluster.generation,
-                                             .leader = witness->machine.core.leadership.leads
-                                                           ? witness->disk->id
-                                                       : leader != NULL ? leader->id
-                                                                        : 0,
-                                             .is_bare = bw_roll_is_bare(roll_of(witness)),
-                                             .applied = &roll_of(witness)->applied};
+    const struct bw_members_hearer hearer = bw_voter_hearer(voter_of(witness), cluster_of(witness),
+                                                            witness->machine.cluster.generation);
 
     return answer->standing == BW_JOIN_REMOVED && bw_members_believes_removal(&said, &hearer);
 }
@@ -306,7 +304,7 @@ static void ask(struct sim_witness *witness, uint32_t machine)
     struct sim_process *to = sim_witness_world(witness)->witnesses[machine];
     const struct asking asking = {.id = witness->disk->id,
                                   .incarnation = witness->disk->incarnation,
-                                  .cluster_id = witness->disk->founding->founding.cluster_id,
+                                  .cluster_id = cluster_of(witness),
                                   .level = witness->process->level,
                                   .election_timeout_ms = election_ms(witness)};
 
@@ -336,7 +334,7 @@ static void look_whether_to_ask(struct sim_witness *witness)
     const struct bw_roll *roll = roll_of(witness);
     const struct bw_join_reason reason = {.now_ms = now_ms(witness),
                                           .election_timeout_ms = election_ms(witness),
-                                          .has_leader = bw_voter_leader(voter_of(witness)) != 0,
+                                          .has_leader = bw_voter_follows(voter_of(witness)) != 0,
                                           .is_bare = bw_roll_is_bare(roll),
                                           .is_joining = roll->origin == BW_ROLL_JOINING,
                                           .is_named = bw_roster_find(&roll->roster, roll->self) !=

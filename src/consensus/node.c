@@ -114,6 +114,11 @@ enum bw_err bw_node_mark_removed(struct bw_raft_node *node, struct bw_diag *diag
 
 /* ---- looking -------------------------------------------------------------------------------- */
 
+uint64_t bw_node_follows(const struct bw_raft_node *node)
+{
+    return bw_voter_follows(&node->voter);
+}
+
 bool bw_node_is_ready(const struct bw_raft_node *node)
 {
     return bw_voter_is_ready(&node->voter);
@@ -282,17 +287,7 @@ enum bw_err bw_node_hear_answer(struct bw_raft_node *node, uint64_t peer,
 
 struct bw_members_hearer bw_node_hearer(const struct bw_raft_node *node, uint64_t generation)
 {
-    struct bw_node_status status;
-
-    bw_node_get_status(node, &status);
-    return (struct bw_members_hearer){
-        .cluster_id = node->identity.cluster_id,
-        .id = node->identity.witness_id,
-        .generation = generation,
-        .leader = status.role == BW_NODE_LEADER ? node->identity.witness_id : status.leader_id,
-        .is_bare = bw_node_is_bare(node),
-        .applied = &node->voter.roll.applied,
-    };
+    return bw_voter_hearer(&node->voter, node->identity.cluster_id, generation);
 }
 
 bool bw_node_hears_removal(const struct bw_raft_node *node, uint64_t peer, uint64_t generation,

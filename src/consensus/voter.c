@@ -389,6 +389,25 @@ uint64_t bw_voter_leader(const struct bw_voter *voter)
     return id;
 }
 
+uint64_t bw_voter_follows(const struct bw_voter *voter)
+{
+    const bool leads = bw_voter_is_running(voter) &&
+                       bw_term_watch_role_of(&voter->raft) == BW_NODE_LEADER;
+
+    return leads ? voter->roll.self : bw_voter_leader(voter);
+}
+
+struct bw_members_hearer bw_voter_hearer(const struct bw_voter *voter, struct bw_id cluster_id,
+                                         uint64_t generation)
+{
+    return (struct bw_members_hearer){.cluster_id = cluster_id,
+                                      .id = voter->roll.self,
+                                      .generation = generation,
+                                      .leader = bw_voter_follows(voter),
+                                      .is_bare = bw_roll_is_bare(&voter->roll),
+                                      .applied = &voter->roll.applied};
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *config,

@@ -168,16 +168,14 @@ static void ask_all(struct bw_program *program)
 void bw_join_look(struct bw_program *program)
 {
     const struct bw_data_dir_identity *identity = bw_node_identity(program->node);
-    struct bw_join_reason reason = {
+    const struct bw_join_reason reason = {
         .now_ms = uv_now(&program->loop),
         .election_timeout_ms = program->config->election_timeout_ms,
+        .has_leader = bw_node_follows(program->node) != 0,
         .is_bare = bw_node_is_bare(program->node),
         .is_joining = identity->origin == BW_ROLL_JOINING,
         .is_named = bw_roster_find(bw_node_roster(program->node), identity->witness_id) != NULL};
-    struct bw_node_status status;
 
-    bw_node_get_status(program->node, &status);
-    reason.has_leader = status.leader_id != 0 || status.role == BW_NODE_LEADER;
     if (bw_witness_members_asks(&program->members.state, &reason))
         ask_all(program);
 }

@@ -182,6 +182,8 @@ struct bw_node_status {
 };
 
 void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status);
+/* Whom it knows to lead, itself too; 0: nobody. */
+uint64_t bw_node_follows(const struct bw_raft_node *node);
 /* Its term, and the index at which its log ends; both 0 while it does not run. */
 void bw_node_get_end(const struct bw_raft_node *node, uint64_t *out_term, uint64_t *out_index);
 /* NULL: there is none of that id, or it is this witness. */

@@ -143,6 +143,12 @@ bool bw_voter_is_running(const struct bw_voter *voter);
 bool bw_voter_is_ready(const struct bw_voter *voter);
 /* The id of the leader that it knows of; 0: none. */
 uint64_t bw_voter_leader(const struct bw_voter *voter);
+/* Likewise, and its own where it leads, also while it hands over. */
+uint64_t bw_voter_follows(const struct bw_voter *voter);
+/* It, as it judges what is said of its removal; borrows from the voter. `cluster_id`: that its
+ * directory was made for; `generation`: of the cluster, as applied here. */
+struct bw_members_hearer bw_voter_hearer(const struct bw_voter *voter, struct bw_id cluster_id,
+                                         uint64_t generation);
 
 /* What a status of libraft, never 0, is among our own. */
 enum bw_err bw_voter_err_of(int raft_status);
