@@ -395,15 +395,26 @@ class Pod:
                 process.wait(max(deadline - time.monotonic(), 1))
         self.close()
 
+    def kill_all(self):
+        """One round of KILL for all that runs in it; True when there was nothing."""
+        found = False
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.readlink(path / "root").startswith(f"{self.folder}/"):
+                    found = True
+                    os.kill(int(path.name), signal.SIGKILL)
+        return not found
+
+    def power_off(self):
+        """As its node, when that is lost."""
+        wait_for(f"all of {self.name} is off", 30, self.kill_all)
+
     def close(self):
         for _, process in self.running.values():
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        for path in pathlib.Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if os.readlink(path / "root").startswith(str(self.folder)):
-                    os.kill(int(path.name), signal.SIGKILL)
+        self.kill_all()
         for place in reversed(self.mounted):
             attempt("umount", "-l", place)
 
