@@ -463,21 +463,15 @@ static bool is_stop_failed(const struct bw_evaluation *eval)
            contact->report.stop_begun_epoch == eval->group->epoch;
 }
 
+/* A site that is heard, or has said that its fence failed, was not lost: only its lease was. */
 static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
 {
     if (bw_eval_was_never_started(eval))
         return BW_REASON_NEVER_STARTED;
-    return is_stop_failed(eval) ? BW_REASON_STOP_FAILED : BW_REASON_SITE_LOST;
-}
-
-/* A site that is heard, or has said that its fence failed, was not lost: it could not end what it
- * serves. */
-static enum bw_reason fenced_reason(const struct bw_evaluation *eval)
-{
-    const enum bw_reason reason = lapse_reason(eval);
-    const bool is_there = eval->group->held || connected_holder(eval) != NULL;
-
-    return reason == BW_REASON_SITE_LOST && is_there ? BW_REASON_LEASE_LOST : reason;
+    if (is_stop_failed(eval))
+        return BW_REASON_STOP_FAILED;
+    return eval->group->held || connected_holder(eval) != NULL ? BW_REASON_LEASE_LOST
+                                                               : BW_REASON_SITE_LOST;
 }
 
 /* What was seen from another site is known better than what time or a person says (3.3). */
@@ -485,7 +479,7 @@ static bool decide_fenced(struct bw_evaluation *eval, struct bw_command *command
 {
     if (!bw_decide_fenced(eval, command))
         return false;
-    command->reason = fenced_reason(eval);
+    command->reason = lapse_reason(eval);
     return true;
 }
 

@@ -304,7 +304,29 @@ static void only_the_alarm_of_a_stop_says_that_the_stop_failed(void **state)
         assert_string_equal(world_decide(&world), "A3");
         assert_int_equal(world.decision.command.reason, alarm == BW_ALARM_STOP_FAILED
                                                             ? BW_REASON_STOP_FAILED
-                                                            : BW_REASON_SITE_LOST);
+                                                            : BW_REASON_LEASE_LOST);
+    }
+}
+
+/* 3.3: of a site that answers, whose guard or second enforcer is gone, only the lease was lost. */
+static void only_a_site_that_nobody_hears_is_called_lost(void **state)
+{
+    static const char *const rules[] = {[BW_MIN_GRADE_EXPIRED] = "A3", [BW_MIN_GRADE_FENCED] = "A4"};
+
+    (void)state;
+    for (int grade = BW_MIN_GRADE_EXPIRED; grade <= BW_MIN_GRADE_FENCED; grade++) {
+        for (int is_heard = 0; is_heard < 2; is_heard++) {
+            world_begin(&world, 2);
+            world_group(&world)->spec.min_grade = (enum bw_min_grade)grade;
+            world.sites[A].report.has_fence_or_stop_succeeded = true;
+            world.sites[A].report.service = BW_SERVICE_STOPPED;
+            world.sites[A].renew_epoch = 0;
+            world.sites[A].is_mute = is_heard == 0;
+            world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+            assert_string_equal(world_decide(&world), rules[grade]);
+            assert_int_equal(world.decision.command.reason,
+                             is_heard == 0 ? BW_REASON_SITE_LOST : BW_REASON_LEASE_LOST);
+        }
     }
 }
 
@@ -321,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_holder_in_maintenance_keeps_the_group_until_it_is_over),
         cmocka_unit_test(every_failover_in_the_ring_counts),
         cmocka_unit_test(only_the_alarm_of_a_stop_says_that_the_stop_failed),
+        cmocka_unit_test(only_a_site_that_nobody_hears_is_called_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ enum bw_command_kind {
  * data site stay where it was (design 4, data safety). */
 #define BW_REASON_LIST(X)                                                                          \
     X(NONE, "none")                                                                                \
-    X(SITE_LOST, "site_lost")       /* the lease lapsed */                                         \
+    X(SITE_LOST, "site_lost")       /* the lease lapsed, and nobody there is heard */              \
     X(SERVICE_DOWN, "service_down") /* local restarts are used up */                               \
     X(SWITCHOVER, "switchover")     /* a person asked for it */                                    \
     X(FAILBACK, "failback")                                                                        \
@@ -54,7 +54,7 @@ enum bw_command_kind {
     X(ROLLBACK, "rollback")           /* of a switchover */                                        \
     X(NEVER_STARTED, "never_started") /* no start began under this epoch */                        \
     X(START_FAILED, "start_failed")   /* a start failed and stop was confirmed */                  \
-    X(LEASE_LOST, "lease_lost")       /* fenced at its deadline */                                 \
+    X(LEASE_LOST, "lease_lost") /* fenced at its deadline, or lapsed though its site is heard */   \
     X(REBOOT, "reboot")                                                                            \
     X(MAINTENANCE, "maintenance")                                                                  \
     X(OPERATOR, "operator")                                                                        \
