@@ -191,3 +191,10 @@ uint32_t bw_steps_resume(const struct bw_steps_journal *journal, uint64_t epoch,
         return 0;
     return journal->done;
 }
+
+bool bw_steps_is_whole(const struct bw_steps_journal *journal, uint32_t count, uint64_t epoch,
+                       uint64_t digest, uint64_t run)
+{
+    return run != 0 && journal->run == run && journal->epoch == epoch &&
+           journal->digest == digest && journal->done == all(count);
+}

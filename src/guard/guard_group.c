@@ -73,21 +73,28 @@ static bool is_alive(const struct bw_guard_child *child)
 }
 
 /* A script that has ended leaves nothing but the service. One that still runs is ended with all
- * that it started; status then says whether that was the service. */
-static bool has_left(const struct bw_guard_mirror *mirror, enum bw_reach_slot slot)
+ * that it started; status then says whether that was the service. So is what a start by steps has
+ * left whose process is gone, and nobody has seen why: killed, its steps run on (5.1). */
+static bool ends_started(const struct bw_guard_group *group, const struct bw_guard_child *action)
 {
-    return slot != BW_REACH_SERVICE || is_alive(&mirror->children[BW_GUARD_SLOT_ACTION]);
+    if (is_alive(action))
+        return true;
+    return action->action == BW_ACTION_START &&
+           bw_group_config_steps(group->config, BW_ACTION_START) != NULL &&
+           !bw_steps_start_is_whole(group->config, group->program->store.state_path, action->epoch,
+                                    bw_steps_run_id(action->pid, action->start_time));
 }
 
 /* One round of KILL. True: nothing is left of them. */
-static bool end_round(struct bw_guard_group *group, const struct bw_guard_mirror *mirror)
+static bool end_round(struct bw_guard_group *group, const struct bw_guard_mirror *mirror,
+                      bool with_started)
 {
     bool is_gone = true;
 
     for (int slot = 0; slot < BW_REACH_SLOTS; slot++) {
         bool is_empty = false;
 
-        if (slot == BW_REACH_SERVICE && !has_left(mirror, BW_REACH_SERVICE))
+        if (slot == BW_REACH_SERVICE && !with_started)
             continue;
         if (bw_reach_is_empty(&group->reach, (enum bw_reach_slot)slot, &is_empty, NULL) == BW_OK &&
             is_empty)
@@ -124,18 +131,21 @@ static void end_left_behind(struct bw_guard_group *group, const struct bw_guard_
     struct bw_instant *until = &group->program->left_behind_until;
     struct bw_instant limit;
     const struct bw_guard_child *action = &mirror->children[BW_GUARD_SLOT_ACTION];
+    const bool with_started = ends_started(group, action);
 
     if (until->boot_ns == 0) /* of the first group; all others have what is left of it */
         *until = bw_instant_add(bw_clock_now(), LEFT_BEHIND_NS);
     limit = *until;
-    if (is_alive(action))
+    if (with_started || is_alive(action))
         bw_log_warn(&group->program->log, "run.left_behind",
-                    "group=%s epoch=%" PRIu64 " action=%s pid=%d does=\"it is ended\"",
-                    group->config->name, action->epoch, bw_action_word(action->action),
-                    (int)action->pid);
+                    "group=%s epoch=%" PRIu64 " action=%s pid=%d does=\"%s\"", group->config->name,
+                    action->epoch, bw_action_word(action->action), (int)action->pid,
+                    is_alive(action)
+                        ? "it is ended"
+                        : "it is gone, and was not seen to be done: what it left is ended");
     if (mirror->armed_epoch != 0) /* a deadline waits for nobody */
         limit = bw_instant_min(limit, bw_instant_sub(mirror->armed_end, mirror->fence_ns));
-    while (!end_round(group, mirror)) {
+    while (!end_round(group, mirror, with_started)) {
         if (bw_instant_right_is_over(bw_clock_now(), limit)) {
             bw_log_error(&group->program->log, "run.undying",
                          "group=%s does=\"goes on; the fence will meet it\"", group->config->name);

@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,25 +54,43 @@ static int open_directory(const char *path)
 }
 
 /* What cannot be read is nothing: every step must bear being run twice. */
-uint32_t bw_steps_journal_read(const struct bw_steps_plan *plan)
+static bool load(const char *path, const char *name, struct bw_steps_journal *out)
 {
-    const int directory = plan->interrupted != 0 ? open_directory(plan->directory) : -1;
+    const int directory = open_directory(path);
     uint8_t bytes[PAYLOAD_BYTES];
-    struct bw_steps_journal journal;
     struct bw_diag diag = {0};
     uint32_t version;
     size_t size = 0;
     enum bw_err err;
 
     if (directory < 0)
-        return 0;
-    err = bw_durable_load(directory, plan->journal, &kind, bytes, sizeof bytes, &size, &version,
-                          &diag);
+        return false;
+    err = bw_durable_load(directory, name, &kind, bytes, sizeof bytes, &size, &version, &diag);
     (void)close(directory); /* only looked into */
     if (err != BW_OK || size != sizeof bytes)
+        return false;
+    decode(bytes, out);
+    return true;
+}
+
+uint32_t bw_steps_journal_read(const struct bw_steps_plan *plan)
+{
+    struct bw_steps_journal journal;
+
+    if (plan->interrupted == 0 || !load(plan->directory, plan->journal, &journal))
         return 0;
-    decode(bytes, &journal);
     return bw_steps_resume(&journal, plan->epoch, plan->digest, plan->interrupted);
+}
+
+bool bw_steps_start_is_whole(const struct bw_group_config *group, const char *directory,
+                             uint64_t epoch, uint64_t run)
+{
+    struct bw_steps_journal journal;
+    char name[BW_NAME_MAX + 16];
+
+    (void)snprintf(name, sizeof name, "%s" BW_STEPS_JOURNAL_SUFFIX, group->name); /* sized by it */
+    return load(directory, name, &journal) &&
+           bw_steps_is_whole(&journal, group->start_steps.count, epoch, group->digest, run);
 }
 
 static void write_job(void *of)

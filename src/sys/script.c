@@ -81,8 +81,7 @@ bool bw_script_is_ended_by(int signal)
 
 BW_WORDS(bw_script_how_text, enum bw_script_how, BW_SCRIPT_HOW_LIST, "unlisted")
 
-/* ---- output -----------------------------------------------------------------------------------
- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
@@ -184,8 +183,7 @@ static void hand_over(struct stream *stream)
         (void)close(copy); /* only read from */
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void free_run(struct bw_script_run *run)
 {
@@ -299,8 +297,7 @@ static void finish(struct bw_script_run *run)
     run->spec.on_end(run, &run->result, run->spec.user);
 }
 
-/* ---- what happens to a run --------------------------------------------------------------------
- */
+/* ---- what happens to a run ------------------------------------------------------------------- */
 
 /* One round to all that belongs to it; false where that may not have reached the main process. */
 static bool signal_tree(struct bw_script_run *run, int signal)
@@ -384,6 +381,9 @@ static void end_normally(struct bw_script_run *run)
         finish(run); /* it never ran: what is in its slot is not its own; or it has none */
     } else if (run->spec.leftovers == BW_SCRIPT_END_LEFTOVERS) {
         begin_kill(run, STAGE_SWEEPING);
+    } else if (!WIFEXITED(run->wait_status)) {
+        /* 3.4: what it had begun could start the service beside whatever comes next. */
+        begin_terminate(run, BW_SCRIPT_SIGNALED);
     } else {
         run->result.tree = bw_reach_list(run->spec.reach, run->spec.slot, NULL, 0, &count,
                                          &run->diag);
@@ -548,8 +548,7 @@ static void note_end(struct bw_script_run *run, int wait_status)
     step(run);
 }
 
-/* ---- the caller's side ------------------------------------------------------------------------
- */
+/* ---- the caller's side ----------------------------------------------------------------------- */
 
 static bool watch(uv_loop_t *loop, uv_poll_t *poll, int fd, uv_poll_cb on_ready, void *data)
 {
@@ -719,8 +718,7 @@ void bw_script_kill(struct bw_script_run *run)
     }
 }
 
-/* ---- the runner -------------------------------------------------------------------------------
- */
+/* ---- the runner ------------------------------------------------------------------------------ */
 
 static struct bw_script_run *find_run(struct bw_script_runner *runner, pid_t pid)
 {

@@ -5,14 +5,17 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <setjmp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "guard_rig.h"
+#include "lacking.h"
 
 #define FENCE_MS 5000
 #define TTL_MS   11000 /* as in test_guard_program: in time on a slow machine too */
@@ -82,17 +85,24 @@ static unsigned times_said(const struct rig *rig, const char *name, const char *
     return count;
 }
 
-static bool is_alive(const struct rig *rig, const char *name)
+static pid_t pid_in(const struct rig *rig, const char *name)
 {
     FILE *in = fopen(rig_path(rig, name), "r");
-    char stat[64];
     long pid = 0;
-    char line[256] = "";
 
     assert_non_null(in);
     assert_int_equal(fscanf(in, "%ld", &pid), 1);
     (void)fclose(in); /* only read from */
-    (void)snprintf(stat, sizeof stat, "/proc/%ld/stat", pid);
+    return (pid_t)pid;
+}
+
+static bool is_alive(const struct rig *rig, const char *name)
+{
+    FILE *in;
+    char stat[64];
+    char line[256] = "";
+
+    (void)snprintf(stat, sizeof stat, "/proc/%ld/stat", (long)pid_in(rig, name));
     in = fopen(stat, "r");
     if (in == NULL)
         return false;
@@ -510,6 +520,92 @@ static void without_its_guard_nothing_begins(void **state)
     assert_false(rig_has(rig, "steps", "b begun"));
 }
 
+/* ---- the process that runs them is killed ---------------------------------------------------- */
+
+/* As a step that runs, and has a process far from it; which process has begun it is in program.pid.
+ */
+static void begin_one_that_stays(struct rig *rig, const char *key, enum bw_action_kind action)
+{
+
+    rig_put(rig, "a.sh", 0755,
+            "#!/bin/sh\necho $PPID >\"${0%/*}/program.pid\"\nexec \"${0%/*}/b.sh\"\n");
+    rig_put(rig, "b.sh", 0755, STAYS);
+    put_steps(rig, key, "      - {name: a, script: a.sh}\n");
+    begin_armed(rig, LONG_MS);
+    rig_order(&rig->agent, 1, action);
+    wait_said(rig, "far.pid", "\n");
+    wait_said(rig, "stays.pid", "\n");
+}
+
+/* 3.4: one action at a time. What is killed has not ended while what it began goes on. */
+static void assert_nothing_stays(struct rig *rig)
+{
+    assert_int_equal(kill(pid_in(rig, "program.pid"), SIGKILL), 0);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
+    assert_false(is_alive(rig, "stays.pid"));
+    assert_false(is_alive(rig, "far.pid"));
+}
+
+static void a_start_whose_process_is_killed_ends_with_its_steps(void **state)
+{
+    begin_one_that_stays(*state, "start_steps", BW_ACTION_START);
+    assert_nothing_stays(*state);
+}
+
+static void a_stop_whose_process_is_killed_ends_with_its_steps(void **state)
+{
+    begin_one_that_stays(*state, "stop_steps", BW_ACTION_STOP);
+    assert_nothing_stays(*state);
+}
+
+/* Nobody has seen how it ended: killed with its guard, as by their name. */
+static void a_guard_that_begins_ends_what_killed_steps_have_left(void **state)
+{
+    struct rig *rig = *state;
+
+    begin_one_that_stays(rig, "start_steps", BW_ACTION_START);
+    (void)rig_guard_end(rig, SIGKILL);
+    assert_int_equal(kill(pid_in(rig, "program.pid"), SIGKILL), 0);
+    while (is_alive(rig, "program.pid"))
+        rig_turn(rig);
+    assert_true(is_alive(rig, "far.pid"));
+    rig_guard_start(rig);
+    rig_greet(rig);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1);
+
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_INTERRUPTED);
+    assert_false(is_alive(rig, "stays.pid"));
+    assert_false(is_alive(rig, "far.pid"));
+}
+
+/* What is left of one that was done meanwhile is the service. */
+static void a_start_that_was_done_without_its_guard_keeps_its_service(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755,
+            HEAD AWAIT "echo $PPID >program.pid\nsay begun\nawait go\nexec ./start.sh\n");
+    put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
+    begin_armed(rig, LONG_MS);
+    rig_order(&rig->agent, 1, BW_ACTION_START);
+    wait_said(rig, "steps", "a begun");
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_put(rig, "go", 0644, "");
+    while (is_alive(rig, "program.pid"))
+        rig_turn(rig);
+    rig_wait_beat(rig, 0);
+    const pid_t service = pid_in(rig, "pid");
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1);
+
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+    rig_wait_beat(rig, rig_now_ms());
+    assert_int_equal(pid_in(rig, "pid"), service);
+}
+
 /* ---- stop ------------------------------------------------------------------------------------ */
 
 static void a_stop_runs_its_own_list(void **state)
@@ -547,6 +643,22 @@ static void a_stop_whose_step_fails_has_failed(void **state)
     assert_false(rig_has(rig, "calls", "stop"));
 }
 
+/* The rest of this process sees none: it comes last. */
+static void killed_steps_end_also_where_no_cgroup_holds_them(void **state)
+{
+    struct rig *rig = *state;
+
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        skip_lacking("mounts");
+    (void)umount2("/sys/fs/cgroup", MNT_DETACH); /* where none is mounted there are none */
+
+    begin_one_that_stays(rig, "start_steps", BW_ACTION_START);
+
+    assert_true(rig_has(rig, "log", "event=reach.by_scan"));
+    assert_nothing_stays(rig);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -568,8 +680,13 @@ int main(void)
         TEST(what_had_left_a_process_is_run_again),
         TEST(a_journal_that_cannot_be_read_is_none),
         TEST(without_its_guard_nothing_begins),
+        TEST(a_start_whose_process_is_killed_ends_with_its_steps),
+        TEST(a_stop_whose_process_is_killed_ends_with_its_steps),
+        TEST(a_guard_that_begins_ends_what_killed_steps_have_left),
+        TEST(a_start_that_was_done_without_its_guard_keeps_its_service),
         TEST(a_stop_runs_its_own_list),
         TEST(a_stop_whose_step_fails_has_failed),
+        TEST(killed_steps_end_also_where_no_cgroup_holds_them),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */

@@ -644,6 +644,26 @@ static void leftovers_of_an_observation_are_ended_and_never_the_service(void **s
     assert_int_equal(count_in(f, BW_REACH_SERVICE), 1);
 }
 
+/* 3.4: it was not over with it, and what it had begun could start the service beside what comes next. */
+static void start_that_a_signal_ends_leaves_nothing(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f,
+                 "#!/bin/bash\n(setsid bash -c 'trap \"\" TERM; while :; do sleep 1000; done' "
+                 "</dev/null >/dev/null 2>&1 &)\nkill -9 $$\n",
+                 0755);
+    spec.slot = BW_REACH_SERVICE;
+    spec.leftovers = BW_SCRIPT_KEEP_LEFTOVERS;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_SIGNALED);
+    assert_int_equal(f->result.code, SIGKILL);
+    assert_int_equal(f->result.tree, BW_OK);
+    assert_false(f->result.has_leftovers);
+    assert_int_equal(count_in(f, BW_REACH_SERVICE), 0);
+}
+
 /* Its service writes more than a pipe holds, after the start script has ended. */
 static void output_of_what_a_start_left_behind_is_read_on(void **state)
 {
@@ -789,6 +809,7 @@ int main(void)
         BOTH(kill_ends_the_whole_tree_at_once),
         BOTH(signal_of_another_is_told_apart_from_ours),
         BOTH(leftovers_of_an_observation_are_ended_and_never_the_service),
+        BOTH(start_that_a_signal_ends_leaves_nothing),
         BOTH(output_of_what_a_start_left_behind_is_read_on),
         BOTH(close_of_the_runner_kills_what_runs_and_says_so),
         BOTH(start_without_descriptors_fails_whole),

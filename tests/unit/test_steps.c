@@ -298,6 +298,23 @@ a_journal_counts_for_the_run_that_was_interrupted_and_the_same_scripts_alone(voi
     assert_int_equal(bw_steps_resume(&left, EPOCH, DIGEST, RUN), 0);
 }
 
+static void a_start_is_whole_once_all_steps_of_that_very_run_are_done(void **state)
+{
+    struct bw_steps_journal left = journal();
+
+    (void)state;
+    assert_false(bw_steps_is_whole(&left, 3, EPOCH, DIGEST, RUN)); /* one was not seen to end */
+    left.done = 7;
+    left.has_left = true; /* the service */
+    assert_true(bw_steps_is_whole(&left, 3, EPOCH, DIGEST, RUN));
+    assert_false(bw_steps_is_whole(&left, 4, EPOCH, DIGEST, RUN));
+    assert_false(bw_steps_is_whole(&left, 3, EPOCH + 1, DIGEST, RUN));
+    assert_false(bw_steps_is_whole(&left, 3, EPOCH, DIGEST + 1, RUN));
+    assert_false(bw_steps_is_whole(&left, 3, EPOCH, DIGEST, RUN + 1));
+    left.run = 0;
+    assert_false(bw_steps_is_whole(&left, 3, EPOCH, DIGEST, 0));
+}
+
 static void a_start_is_gone_on_with_once_and_by_a_start_of_its_epoch(void **state)
 {
     struct bw_steps_interrupted interrupted = {.epoch = EPOCH, .run = RUN};
@@ -364,6 +381,7 @@ int main(void)
         cmocka_unit_test(what_is_done_is_not_run_again),
         cmocka_unit_test(
             a_journal_counts_for_the_run_that_was_interrupted_and_the_same_scripts_alone),
+        cmocka_unit_test(a_start_is_whole_once_all_steps_of_that_very_run_are_done),
         cmocka_unit_test(a_start_is_gone_on_with_once_and_by_a_start_of_its_epoch),
         cmocka_unit_test(what_ends_a_service_leaves_nothing_to_go_on_with),
         cmocka_unit_test(a_run_is_one_process_of_one_boot),

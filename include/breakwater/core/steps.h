@@ -92,5 +92,8 @@ struct bw_steps_journal {
 /* The steps that need not run again. `interrupted`: what bw_steps_take_interrupted has said. */
 uint32_t bw_steps_resume(const struct bw_steps_journal *journal, uint64_t epoch, uint64_t digest,
                          uint64_t interrupted);
+/* That very run has ended by itself, with all of its `count` steps done. */
+bool bw_steps_is_whole(const struct bw_steps_journal *journal, uint32_t count, uint64_t epoch,
+                       uint64_t digest, uint64_t run);
 
 #endif

@@ -19,6 +19,11 @@
 
 #define BW_STEPS_JOURNAL_SUFFIX ".steps"
 
+/* Of a start that its guard did not see end: does the journal in `directory` say that all its steps
+ * were done? What cannot be read says nothing. */
+bool bw_steps_start_is_whole(const struct bw_group_config *group, const char *directory,
+                             uint64_t epoch, uint64_t run);
+
 /* What it is to do: its stdin. */
 struct bw_steps_plan {
     uint32_t size; /* of this struct */

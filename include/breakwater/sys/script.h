@@ -94,7 +94,9 @@ size_t bw_script_tail(const struct bw_script_kept *kept, char *out_text, size_t 
 enum bw_script_stream { BW_SCRIPT_STDOUT, BW_SCRIPT_STDERR };
 enum bw_script_leftovers {
     BW_SCRIPT_END_LEFTOVERS,  /* status and the like: what is left in its slot is ended at once */
-    BW_SCRIPT_KEEP_LEFTOVERS, /* start: what is left is the service; its output is still read */
+    /* start: what is left is the service; its output is still read. One that a signal has ended was
+     * not over with it: what it had begun gets TERM and KILL, and is gone before on_end. */
+    BW_SCRIPT_KEEP_LEFTOVERS,
 };
 
 struct bw_script_run;
