@@ -9,7 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 
-/* A fence needs no others. */
+/* A fence needs no others: where a stop is made of steps there is a fence script. */
 static const enum bw_action_kind kept_scripts[] = {BW_ACTION_FENCE, BW_ACTION_STOP,
                                                    BW_ACTION_STATUS};
 
