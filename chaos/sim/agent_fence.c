@@ -35,14 +35,15 @@ static void happen(struct sim_agent *agent, uint32_t group, enum bw_agent_event_
 static void script_ended(struct sim_agent *agent, uint32_t group)
 {
     const struct sim_own_fence *fence = fence_of(agent, group);
-    const struct bw_guard_run_ended *ended = &fence->work.ended;
+    const struct bw_script_end *end = &fence->work.end;
 
     sim_agent_happen(agent,
                      &(struct bw_agent_event){.kind = BW_AGENT_EVENT_FENCE_RUN_ENDED,
                                               .group = group,
-                                              .ok = ended->result == BW_RUN_OK,
-                                              .was_signaled = fence->work.was_signaled,
-                                              .line = ended->line});
+                                              .ok = end->how == BW_SCRIPT_EXITED && end->code == 0,
+                                              .was_signaled = end->how == BW_SCRIPT_SIGNALED &&
+                                                              bw_script_is_ended_by(end->code),
+                                              .line = fence->work.ended.line});
 }
 
 static void on_script_ended(struct sim_process *process, void *payload)

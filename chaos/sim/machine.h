@@ -13,6 +13,7 @@
 
 #include <breakwater/core/enforcer.h>
 #include <breakwater/core/guard.h>
+#include <breakwater/core/script_end.h>
 
 #include "site.h"
 
@@ -211,8 +212,8 @@ struct sim_work {
     struct bw_instant wake_at; /* serve it then; never: nothing is due */
     uint32_t found; /* as the run has told */
     bool is_reaped, is_dropped; /* dropped: it never got its go-ahead */
-    bool is_killed;             /* by us, or its limit came: `ended.result` is settled */
-    bool was_signaled;          /* by a signal that was not sent here */
+    bool is_killed;             /* by us, or its limit came: `end.how` is settled */
+    struct bw_script_end end;   /* as far as it is known */
     uint32_t rounds;
     struct bw_guard_run_ended ended; /* good once a call below has said that it is over */
 };

@@ -51,13 +51,12 @@ void sim_work_go(struct sim_work *work, struct bw_instant not_after, uint64_t li
     sim_run_go(machine_of(work), work->serial, not_after);
 }
 
-static void settle(struct sim_work *work, enum bw_run_result result)
+static void settle(struct sim_work *work, enum bw_script_how how)
 {
     if (work->is_killed)
         return;
     work->is_killed = true;
-    work->ended.result = result;
-    work->ended.exit_status = -1;
+    work->end.how = how;
 }
 
 static void begin_kill(struct sim_work *work)
@@ -74,12 +73,13 @@ void sim_work_kill(struct sim_work *work)
     switch (work->stage) {
     case SIM_WORK_WAITING: /* it exits without exec; its parent hears of that */
         work->is_dropped = true;
-        settle(work, BW_RUN_NOT_STARTED);
+        settle(work, BW_SCRIPT_NOT_STARTED);
+        work->end.got_no_go = true;
         sim_run_signal(machine_of(work), work->serial, true);
         return;
     case SIM_WORK_RUNNING:
     case SIM_WORK_TERMINATING:
-        settle(work, BW_RUN_KILLED);
+        settle(work, BW_SCRIPT_KILLED);
         begin_kill(work);
         return;
     case SIM_WORK_NONE:
@@ -90,6 +90,11 @@ void sim_work_kill(struct sim_work *work)
 
 /* ---- its end ------------------------------------------------------------------------------------ */
 
+static bool is_slot_empty(const struct sim_work *work)
+{
+    return sim_reach_is_empty(machine_of(work), work->order.group, work->order.slot);
+}
+
 static bool is_over(struct sim_work *work)
 {
     const struct bw_instant now = now_of(work);
@@ -99,36 +104,25 @@ static bool is_over(struct sim_work *work)
         work->ended.duration_ms = (uint32_t)(took_ns / SIM_MS);
     work->stage = SIM_WORK_NONE;
     work->wake_at = BW_INSTANT_NEVER;
+    work->end.is_tree_gone = is_slot_empty(work);
+    bw_script_end_judge(work->order.action, &work->end, &work->ended);
     return true;
 }
 
-static void judge(struct sim_work *work, const struct sim_run_end *end)
+static void note_end(struct sim_work *work, const struct sim_run_end *end)
 {
-    struct bw_guard_run_ended *ended = &work->ended;
+    static const enum bw_script_how hows[] = {[SIM_RUN_EXITED] = BW_SCRIPT_EXITED,
+                                              [SIM_RUN_SIGNALED] = BW_SCRIPT_SIGNALED,
+                                              [SIM_RUN_TOO_LATE] = BW_SCRIPT_TOO_LATE,
+                                              [SIM_RUN_OTHER_SCRIPTS] = BW_SCRIPT_NOT_STARTED};
 
     work->found = end->found;
-    BW_ASSERT(bw_copy_text(ended->line, sizeof ended->line, end->line));
-    BW_ASSERT(bw_copy_text(ended->tail, sizeof ended->tail, end->tail));
+    BW_ASSERT(bw_copy_text(work->ended.line, sizeof work->ended.line, end->line));
+    BW_ASSERT(bw_copy_text(work->ended.tail, sizeof work->ended.tail, end->tail));
     if (work->is_killed)
         return;
-    ended->exit_status = -1;
-    switch (end->how) {
-    case SIM_RUN_EXITED:
-        ended->result = end->code == 0 ? BW_RUN_OK : BW_RUN_FAILED;
-        ended->exit_status = end->code;
-        return;
-    case SIM_RUN_SIGNALED: /* by somebody else: a look has seen nothing (3.2.4) */
-        work->was_signaled = true;
-        ended->result = bw_action_is_action(work->order.action) ? BW_RUN_FAILED : BW_RUN_KILLED;
-        return;
-    case SIM_RUN_TOO_LATE:
-        ended->result = BW_RUN_TOO_LATE;
-        return;
-    case SIM_RUN_OTHER_SCRIPTS:
-        ended->result = BW_RUN_REFUSED;
-        ended->refusal = BW_REFUSAL_OTHER_SCRIPTS;
-        return;
-    }
+    work->end = (struct bw_script_end){
+        .how = hows[end->how], .code = end->code, .is_other = end->how == SIM_RUN_OTHER_SCRIPTS};
 }
 
 bool sim_work_on_end(struct sim_work *work, const struct sim_run_end *end)
@@ -136,7 +130,7 @@ bool sim_work_on_end(struct sim_work *work, const struct sim_run_end *end)
     if (work->stage == SIM_WORK_NONE || end->serial != work->serial || work->is_reaped)
         return false;
     work->is_reaped = true;
-    judge(work, end);
+    note_end(work, end);
     switch (work->stage) {
     case SIM_WORK_NONE:
     case SIM_WORK_WAITING:
@@ -147,11 +141,6 @@ bool sim_work_on_end(struct sim_work *work, const struct sim_run_end *end)
         break;
     }
     return false;
-}
-
-static bool is_slot_empty(const struct sim_work *work)
-{
-    return sim_reach_is_empty(machine_of(work), work->order.group, work->order.slot);
 }
 
 static bool go_on_terminating(struct sim_work *work)
@@ -191,7 +180,7 @@ bool sim_work_serve(struct sim_work *work)
     case SIM_WORK_WAITING: /* nothing is due */
         return false;
     case SIM_WORK_RUNNING:
-        settle(work, BW_RUN_TIMED_OUT);
+        settle(work, BW_SCRIPT_TIMED_OUT);
         work->stage = SIM_WORK_TERMINATING;
         work->kill_at = bw_instant_add(now_of(work), work->grace_ns);
         work->wake_at = bw_instant_add(now_of(work), FIRST_ROUND_NS);

@@ -10,6 +10,7 @@
 #include <breakwater/base/utf8.h>
 #include <breakwater/config/script_env.h>
 #include <breakwater/core/report.h>
+#include <breakwater/core/script_end.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
@@ -34,44 +35,13 @@ static enum bw_reach_slot reach_slot(enum bw_guard_slot slot, enum bw_action_kin
 static void judge(const struct bw_guard_work *work, const struct bw_script_result *result,
                   struct bw_guard_run_ended *out_ended)
 {
-    const bool is_action = bw_action_is_action(work->run.action);
+    const struct bw_script_end end = {.how = result->how,
+                                      .code = result->code,
+                                      .is_other = result->is_other,
+                                      .got_no_go = result->diag->err == BW_ERR_CANCELED,
+                                      .is_tree_gone = result->tree == BW_OK};
 
-    out_ended->exit_status = -1;
-    switch (result->how) {
-    case BW_SCRIPT_EXITED:
-        out_ended->result = result->code == 0 ? BW_RUN_OK : BW_RUN_FAILED;
-        out_ended->exit_status = result->code;
-        break;
-    case BW_SCRIPT_SIGNALED: /* what somebody has ended in the middle has seen nothing (3.2.4) */
-        out_ended->result = bw_script_is_ended_by(result->code) && !is_action ? BW_RUN_KILLED
-                                                                              : BW_RUN_FAILED;
-        break;
-    case BW_SCRIPT_TIMED_OUT:
-        out_ended->result = BW_RUN_TIMED_OUT;
-        break;
-    case BW_SCRIPT_KILLED:
-        out_ended->result = BW_RUN_KILLED;
-        break;
-    case BW_SCRIPT_TOO_LATE:
-        out_ended->result = BW_RUN_TOO_LATE;
-        break;
-    case BW_SCRIPT_NOT_STARTED:
-        if (result->is_other) /* with other scripts it may start once that is committed (3.4) */
-            out_ended->result = BW_RUN_REFUSED;
-        else if (result->diag->err == BW_ERR_CANCELED && !is_action) /* a look, as above */
-            out_ended->result = BW_RUN_KILLED;
-        else
-            out_ended->result = BW_RUN_NOT_STARTED;
-        out_ended->refusal = result->is_other ? BW_REFUSAL_OTHER_SCRIPTS : BW_REFUSAL_NONE;
-        break;
-    }
-    /* A stop or fence whose own tree is still there has not been seen to end anything. */
-    if (out_ended->result == BW_RUN_OK && result->tree != BW_OK &&
-        (work->run.action == BW_ACTION_STOP || work->run.action == BW_ACTION_FENCE ||
-         work->run.action == BW_ACTION_REMOTE_FENCE)) {
-        out_ended->result = BW_RUN_FAILED;
-        out_ended->exit_status = -1;
-    }
+    bw_script_end_judge(work->run.action, &end, out_ended);
 }
 
 /* Whole characters of UTF-8 where it is that: a line that is cut must not end in half of one. */

@@ -74,11 +74,6 @@ struct bw_script_run {
 
 static void step(struct bw_script_run *run);
 
-bool bw_script_is_ended_by(int signal)
-{
-    return signal == SIGKILL || signal == SIGTERM;
-}
-
 BW_WORDS(bw_script_how_text, enum bw_script_how, BW_SCRIPT_HOW_LIST, "unlisted")
 
 /* ---- output ---------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@
 #include <breakwater/base/err.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/core/script_end.h>
 #include <breakwater/sys/reach.h>
 
 #define BW_SCRIPT_INPUT_BYTES_MAX  4096 /* its stdin; a pipe holds as much */
@@ -36,22 +37,7 @@
 /* ---- what a run was ---------------------------------------------------------------------------
  */
 
-#define BW_SCRIPT_HOW_LIST(X)                                                                      \
-    X(EXITED, "exited")           /* by itself, with `code`; the only one that can be a success */ \
-    X(SIGNALED, "signaled")       /* by signal `code`, which we did not send */                    \
-    X(TIMED_OUT, "timed out")     /* its limit came */                                             \
-    X(KILLED, "killed")           /* bw_script_kill, _cancel or the runner's close, after go */ \
-    X(TOO_LATE, "too late")       /* not started: `not_after` had come */                          \
-    X(NOT_STARTED, "not started") /* no go-ahead, or `diag` says why it could not be executed */
-enum bw_script_how {
-#define X(name, word) BW_SCRIPT_##name,
-    BW_SCRIPT_HOW_LIST(X)
-#undef X
-};
 const char *bw_script_how_text(enum bw_script_how how);
-/* Of SIGNALED: TERM or KILL, by which one that enforces, or the kernel, ends what it did not start. Any
- * other is the script's own failure. */
-bool bw_script_is_ended_by(int signal);
 
 /* What is kept of the output, stdout and stderr as they came: the first 32 KiB in `head`, the last
  * 32 KiB in two parts of `tail`, and how many bytes between them were read and dropped. */
