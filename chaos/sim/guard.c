@@ -6,6 +6,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/core/guard_reach.h>
 #include <breakwater/wire/guard_message.h>
 
 #include "check.h"
@@ -100,7 +101,9 @@ static struct bw_guard_event run_ended(const struct sim_guard *guard,
         .ended = work->ended,
         .digest = bw_guarded_digest(&guarded->at, slot, work->found),
         .is_left = work->order.action == BW_ACTION_STATUS && is_left(guard, guarded),
-        .populated = sim_reach_populated(guard->machine, guarded->group),
+        .populated = bw_guard_asks_populated(work->order.action, false, work->ended.line)
+                         ? sim_reach_populated(guard->machine, guarded->group)
+                         : BW_POPULATED_UNKNOWN,
     };
 }
 
@@ -178,7 +181,9 @@ static void spawn(struct sim_guard *guard, struct sim_guard_group *guarded,
         .slot = action->slot,
         .ok = true,
         .is_left = action->run.action == BW_ACTION_STATUS && is_left(guard, guarded),
-        .populated = sim_reach_populated(guard->machine, guarded->group),
+        .populated = bw_guard_asks_populated(action->run.action, true, "")
+                         ? sim_reach_populated(guard->machine, guarded->group)
+                         : BW_POPULATED_UNKNOWN,
     };
     if (guarded->machine.limits.has_script[action->run.action] && sim_work_start(work, &order)) {
         out_answer->child = (struct bw_guard_child){.action = action->run.action,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/core/guard_reach.h>
 
 #include "check_override.h"
 #include "check_scripts.h"
@@ -506,22 +507,18 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
 enum bw_populated sim_reach_populated(struct sim_machine *machine, uint32_t group)
 {
     struct sim_service *service = &machine->services[group];
+    const bool is_empty = sim_reach_is_empty(machine, group, SIM_SLOT_SERVICE);
+    const struct bw_populated_facts facts = {.here = is_empty ? BW_POPULATED_NO : BW_POPULATED_YES,
+                                             .comes_again = machine->units[group].comes_again,
+                                             .units = sim_unit_populated(machine, group)};
+    const enum bw_populated populated = bw_guard_populated(&facts);
 
-    if (sim_service_is_here(service))
-        return BW_POPULATED_YES;
-    if (machine->units[group].is_unit) {
-        const enum bw_populated units = sim_unit_populated(machine, group);
-
-        if (machine->units[group].comes_again ||
-            sim_reach_is_empty(machine, group, SIM_SLOT_SERVICE))
-            return units;
-    }
-    if (sim_reach_is_empty(machine, group, SIM_SLOT_SERVICE))
-        return BW_POPULATED_NO;
-    if (service->is_up && service->is_outside && !service->is_masked)
+    if (populated != BW_POPULATED_YES || is_empty || !service->is_up || !service->is_outside)
+        return populated;
+    if (!service->is_masked)
         sim_count(machine->host->world, "site:masked");
-    service->is_masked |= service->is_up && service->is_outside;
-    return BW_POPULATED_YES;
+    service->is_masked = true;
+    return populated;
 }
 
 bool sim_reach_is_empty(const struct sim_machine *machine, uint32_t group, uint32_t slots)

@@ -136,12 +136,11 @@ bool sim_unit_is_seen_down(const struct sim_machine *machine, uint32_t group,
 
 enum bw_populated sim_unit_populated(struct sim_machine *machine, uint32_t group)
 {
-    const struct sim_unit *unit = &machine->units[group];
-    const struct sim_unit_sight sight = unit->sights[SIM_UNITS_OF_GUARD];
+    const struct sim_unit_sight sight = machine->units[group].sights[SIM_UNITS_OF_GUARD];
 
-    sim_unit_look(machine, group, SIM_UNITS_OF_GUARD);
-    if (unit->comes_again) /* what systemd starts again is not inside of what a KILL ends (3.4) */
+    if (!machine->units[group].is_unit)
         return BW_POPULATED_NO;
+    sim_unit_look(machine, group, SIM_UNITS_OF_GUARD);
     if (is_in_unit(machine, group) && sight.has_seen)
         return BW_POPULATED_YES;
     return sight.has_seen && !sight.is_looking && sight.seen_life == 0 ? BW_POPULATED_NO

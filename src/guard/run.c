@@ -9,6 +9,7 @@
 #include <breakwater/base/crash_point.h>
 #include <breakwater/base/utf8.h>
 #include <breakwater/config/script_env.h>
+#include <breakwater/core/guard_reach.h>
 #include <breakwater/core/report.h>
 #include <breakwater/core/script_end.h>
 #include <breakwater/sys/clock.h>
@@ -158,33 +159,22 @@ static enum bw_populated are_units_up(struct bw_guard_group *group)
                                                                     : BW_POPULATED_UNKNOWN;
 }
 
-/* Only a look whose word is `started` asks (3.4); before it is known it may be that one. */
 static enum bw_populated populated(const struct bw_guard_work *work, bool is_before)
 {
-    enum bw_populated here;
-    enum bw_populated units;
+    struct bw_guard_group *group = work->group;
+    struct bw_populated_facts facts = {.are_containers =
+                                           group->config->enforce == BW_REACH_CONTAINERS};
 
-    if (work->run.action != BW_ACTION_STATUS ||
-        (!is_before && bw_service_of_line(work->ended.line) != BW_SERVICE_STARTED))
+    if (!bw_guard_asks_populated(work->run.action, is_before, work->ended.line))
         return BW_POPULATED_UNKNOWN;
-    here = are_left_here(work->group, is_before);
-    if (here == BW_POPULATED_YES && work->group->config->unit_count == 0)
-        return here;
-    units = are_units_up(work->group);
-    /* What its manager starts again by itself is not inside of what a KILL ends (3.4). */
-    if (work->group->unit_reach != NULL &&
-        bw_units_that_comes_again(&work->group->unit_reach->units) != NULL)
-        return BW_POPULATED_NO;
+    facts.here = are_left_here(group, is_before);
+    facts.units = are_units_up(group);
+    facts.comes_again = group->unit_reach != NULL &&
+                        bw_units_that_comes_again(&group->unit_reach->units) != NULL;
     /* A unit's cgroup is made anew at each start, also at one that nobody ordered here. */
-    if (units == BW_POPULATED_YES && !is_before)
-        bw_guard_enforcer_tell_reach(work->group);
-    /* A project of which there is nothing may be another one's name: what runs here is not all of
-     * it. */
-    if (work->group->config->enforce == BW_REACH_CONTAINERS && units != BW_POPULATED_YES)
-        return here == BW_POPULATED_YES ? BW_POPULATED_UNKNOWN : units;
-    if (here == BW_POPULATED_YES)
-        return here;
-    return units == BW_POPULATED_NO ? here : units;
+    if (facts.units == BW_POPULATED_YES && !facts.comes_again && !is_before)
+        bw_guard_enforcer_tell_reach(group);
+    return bw_guard_populated(&facts);
 }
 
 static bool begins_service(const struct bw_guard_work *work)

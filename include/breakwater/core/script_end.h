@@ -1,4 +1,5 @@
-/* script_end.h - what the end of a script comes to for whoever ordered it. Design 3.2.4, 3.4, 5.1. Pure. */
+/* script_end.h - what the end of a script comes to for whoever ordered it. Design 3.2.4, 3.4, 5.1.
+ * Pure. */
 #ifndef BW_CORE_SCRIPT_END_H
 #define BW_CORE_SCRIPT_END_H
 
@@ -22,19 +23,19 @@ enum bw_script_how {
 /* As whoever began it has seen it. */
 struct bw_script_end {
     enum bw_script_how how;
-    int code;         /* exit status or signal; 0 where there was none */
-    bool is_other;    /* NOT_STARTED: its bytes are not those that are committed for the epoch */
-    bool got_no_go;   /* NOT_STARTED: it was given up before it had begun */
+    int code;          /* exit status or signal; 0 where there was none */
+    bool is_other;     /* NOT_STARTED: its bytes are not those that are committed for the epoch */
+    bool got_no_go;    /* NOT_STARTED: it was given up before it had begun */
     bool is_tree_gone; /* none of its own processes is left, but what it may leave */
 };
 
-/* Of SIGNALED: TERM or KILL, by which one that enforces, or the kernel, ends what it did not start. Any
- * other is the script's own failure. */
+/* Of SIGNALED: TERM or KILL, by which one that enforces, or the kernel, ends what it did not start.
+ * Any other is the script's own failure. */
 bool bw_script_is_ended_by(int signal);
 
-/* What it comes to as the end of a run of `action`: sets result, refusal and exit_status, nothing else. A
- * look that somebody has ended, or that never began, has seen nothing (3.2.4). A stop or fence whose own
- * tree is still there has not been seen to end anything. */
+/* What it comes to as the end of a run of `action`: sets result, refusal and exit_status, nothing
+ * else. A look that somebody has ended, or that never began, has seen nothing (3.2.4). A stop or
+ * fence whose own tree is still there has not been seen to end anything. */
 void bw_script_end_judge(enum bw_action_kind action, const struct bw_script_end *end,
                          struct bw_guard_run_ended *out_ended);
 

@@ -1,0 +1,23 @@
+#include <breakwater/core/guard_reach.h>
+
+#include <breakwater/core/report.h>
+
+bool bw_guard_asks_populated(enum bw_action_kind action, bool is_before, const char *line)
+{
+    return action == BW_ACTION_STATUS &&
+           (is_before || bw_service_of_line(line) == BW_SERVICE_STARTED);
+}
+
+enum bw_populated bw_guard_populated(const struct bw_populated_facts *facts)
+{
+    /* What its manager starts again by itself is not inside of what a KILL ends (3.4). */
+    if (facts->comes_again)
+        return BW_POPULATED_NO;
+    /* A project of which there is nothing may be another one's name: what runs here is not all of
+     * it. */
+    if (facts->are_containers && facts->units != BW_POPULATED_YES)
+        return facts->here == BW_POPULATED_YES ? BW_POPULATED_UNKNOWN : facts->units;
+    if (facts->here == BW_POPULATED_YES)
+        return facts->here;
+    return facts->units == BW_POPULATED_NO ? facts->here : facts->units;
+}

@@ -1,0 +1,93 @@
+/* guard_reach: what a guard makes of what is seen in a group's reach (3.2.4, 3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <breakwater/core/guard_reach.h>
+
+#define NO      BW_POPULATED_NO
+#define YES     BW_POPULATED_YES
+#define UNKNOWN BW_POPULATED_UNKNOWN
+
+/* ---- does anything that a start has left run here? --------------------------------------------
+ */
+
+static void only_a_look_that_says_started_asks(void **state)
+{
+    (void)state;
+    assert_true(bw_guard_asks_populated(BW_ACTION_STATUS, false, "started"));
+    assert_false(bw_guard_asks_populated(BW_ACTION_STATUS, false, "stopped"));
+    assert_false(bw_guard_asks_populated(BW_ACTION_STATUS, false, ""));
+    assert_true(bw_guard_asks_populated(BW_ACTION_STATUS, true, "")); /* it may be that one */
+    assert_false(bw_guard_asks_populated(BW_ACTION_START, true, ""));
+    assert_false(bw_guard_asks_populated(BW_ACTION_READINESS, false, "started"));
+}
+
+static void without_units_it_is_what_runs_here(void **state)
+{
+    (void)state;
+    for (int here = UNKNOWN; here <= YES; here++)
+        assert_int_equal(
+            bw_guard_populated(&(struct bw_populated_facts){.here = here, .units = NO}), here);
+}
+
+static void a_unit_that_is_up_is_enough(void **state)
+{
+    (void)state;
+    for (int here = UNKNOWN; here <= YES; here++)
+        assert_int_equal(
+            bw_guard_populated(&(struct bw_populated_facts){.here = here, .units = YES}), YES);
+}
+
+static void that_nothing_is_there_must_be_known_of_both(void **state)
+{
+    (void)state;
+    assert_int_equal(bw_guard_populated(&(struct bw_populated_facts){.here = NO, .units = UNKNOWN}),
+                     UNKNOWN);
+    assert_int_equal(bw_guard_populated(&(struct bw_populated_facts){.here = UNKNOWN, .units = NO}),
+                     UNKNOWN);
+    assert_int_equal(bw_guard_populated(&(struct bw_populated_facts){.here = NO, .units = NO}), NO);
+    assert_int_equal(
+        bw_guard_populated(&(struct bw_populated_facts){.here = YES, .units = UNKNOWN}), YES);
+}
+
+static void what_comes_again_by_itself_is_outside_of_what_a_kill_ends(void **state)
+{
+    (void)state;
+    assert_int_equal(bw_guard_populated(&(struct bw_populated_facts){
+                         .here = YES, .comes_again = true, .units = YES}),
+                     NO);
+}
+
+/* A project of which there is nothing may be another one's name. */
+static void what_runs_beside_a_project_is_not_all_of_it(void **state)
+{
+    struct bw_populated_facts facts = {.here = YES, .are_containers = true};
+
+    (void)state;
+    facts.units = NO;
+    assert_int_equal(bw_guard_populated(&facts), UNKNOWN);
+    facts.units = YES;
+    assert_int_equal(bw_guard_populated(&facts), YES);
+    facts.here = UNKNOWN;
+    facts.units = NO;
+    assert_int_equal(bw_guard_populated(&facts), NO);
+    facts.units = UNKNOWN;
+    assert_int_equal(bw_guard_populated(&facts), UNKNOWN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_a_look_that_says_started_asks),
+        cmocka_unit_test(without_units_it_is_what_runs_here),
+        cmocka_unit_test(a_unit_that_is_up_is_enough),
+        cmocka_unit_test(that_nothing_is_there_must_be_known_of_both),
+        cmocka_unit_test(what_comes_again_by_itself_is_outside_of_what_a_kill_ends),
+        cmocka_unit_test(what_runs_beside_a_project_is_not_all_of_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
