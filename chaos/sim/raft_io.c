@@ -59,10 +59,45 @@ static struct bw_roll *roll_of(const struct sim_raft_io *backend)
     return ((struct bw_safe_io *)backend->io)->config.roll;
 }
 
-/* What the hello of a connection with `peer` comes to. */
-static bool meets(const struct sim_raft_io *backend, raft_id peer, struct bw_id incarnation)
+static struct bw_hello hello_of(const struct sim_raft_io *backend, enum bw_hello_word word,
+                                raft_id to)
 {
-    if (bw_roll_meet(roll_of(backend), peer, incarnation, NULL) == BW_OK)
+    return (struct bw_hello){.word = word,
+                             .cluster_id = {{1}}, /* a world has one */
+                             .incarnation = roll_of(backend)->incarnation,
+                             .expected = bw_roll_expects(roll_of(backend), to),
+                             .from = sim_witness_id(backend->process),
+                             .to = to,
+                             .feature_level = backend->process->level};
+}
+
+/* As src/consensus/node.c:bw_node_hear_hello: is the connection of what has arrived welcome? */
+static bool welcomes(struct sim_raft_io *backend, const struct sim_raft_message *arrived)
+{
+    const raft_id from = arrived->message.server_id;
+    const struct bw_hello self = hello_of(backend, BW_HELLO_WELCOME, from);
+    const bool is_member = sim_witness_knows(backend->process, from); /* by its certificate */
+    const enum bw_hello_word word = bw_hello_judge(&self, roll_of(backend), is_member ? from : 0,
+                                                   &arrived->hello, NULL);
+
+    if (word == BW_HELLO_OTHER_INCARNATION)
+        sim_count(sim_world_of(backend->process), "L22");
+    if (word == BW_HELLO_REMOVED)
+        sim_witness_part(backend->process, from);
+    return word == BW_HELLO_WELCOME;
+}
+
+/* As bw_node_hear_answer: what `peer`, with the directory `to`, answers to one that dials it. */
+static bool is_answered(struct sim_raft_io *backend, raft_id peer, struct bw_id to)
+{
+    const struct bw_hello self = hello_of(backend, BW_HELLO_JOIN, peer);
+    const struct bw_hello answer = {.word = BW_HELLO_WELCOME,
+                                    .cluster_id = self.cluster_id,
+                                    .incarnation = to,
+                                    .from = peer,
+                                    .to = self.from};
+
+    if (bw_hello_take_answer(&self, roll_of(backend), peer, &answer, NULL) == BW_OK)
         return true;
     sim_count(sim_world_of(backend->process), "L22");
     return false;
@@ -532,18 +567,14 @@ static void on_arrived(struct sim_process *process, void *payload)
     struct sim_raft_message *arrived = payload;
     char address[SIM_RAFT_ADDRESS_BYTES];
 
-    /* It listens once it has started. Its hello is judged as that of its connection would be, which
-     * ends with the directory that one end had. */
-    if (backend->on_receive == NULL ||
-        !sim_witness_knows(process, arrived->message.server_id) ||
-        !bw_id_equal(arrived->to, roll_of(backend)->incarnation) ||
-        !meets(backend, arrived->message.server_id, arrived->incarnation)) {
-        if (backend->on_receive != NULL)
-            sim_witness_part(process, arrived->message.server_id);
+    /* It listens once it has started. A connection ends with the directory that one end had. */
+    if (backend->on_receive == NULL || !bw_id_equal(arrived->to, roll_of(backend)->incarnation) ||
+        !welcomes(backend, arrived)) {
         sim_raft_message_drop(arrived);
         return;
     }
-    sim_level_heard(process->state, arrived->message.server_id, arrived->level);
+    sim_level_heard(process->state, arrived->message.server_id,
+                    (uint32_t)arrived->hello.feature_level);
     arrived->message.server_address = sim_raft_address(arrived->message.server_id, address);
     backend->on_receive(backend->io, &arrived->message); /* what it holds is libraft's */
     free(arrived);
@@ -572,6 +603,7 @@ static int io_send(struct raft_io *io, struct raft_io_send *request,
     struct sim_world *world = sim_world_of(process);
     bool is_snapshot = message->type == RAFT_INSTALL_SNAPSHOT;
     struct sim_process *peer = sim_witness_of_id(world, message->server_id);
+    struct bw_hello hello;
     struct bw_id to;
 
     request->cb = done;
@@ -580,12 +612,12 @@ static int io_send(struct raft_io *io, struct raft_io_send *request,
     if (sim_crash_point(process, "crash:raft_send"))
         return RAFT_CANCELED;
     to = sim_witness_incarnation(peer);
-    if (!meets(backend, message->server_id, to))
-        return RAFT_NOCONNECTION; /* the hello that answers ours */
+    if (!is_answered(backend, message->server_id, to))
+        return RAFT_NOCONNECTION;
+    hello = hello_of(backend, BW_HELLO_JOIN, message->server_id);
     sim_check_raft_says(process, backend->disk, message);
     sim_net_post(process, peer, on_arrived,
-                 sim_raft_message_new(message, sim_witness_id(process),
-                                      roll_of(backend)->incarnation, to, process->level),
+                 sim_raft_message_new(message, sim_witness_id(process), &hello, to),
                  sim_raft_message_copy, sim_raft_message_drop);
     if (!is_snapshot) {
         backend->sent[backend->sent_count++] = request;

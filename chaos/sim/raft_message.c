@@ -43,16 +43,14 @@ static void copy_snapshot(struct raft_install_snapshot *install)
 }
 
 struct sim_raft_message *sim_raft_message_new(const struct raft_message *message, raft_id from,
-                                              struct bw_id incarnation, struct bw_id to,
-                                              uint32_t level)
+                                              const struct bw_hello *hello, struct bw_id to)
 {
     struct sim_raft_message *copy = malloc(sizeof *copy);
 
     BW_ASSERT(copy != NULL);
     copy->message = *message;
-    copy->incarnation = incarnation;
+    copy->hello = *hello;
     copy->to = to;
-    copy->level = level;
     copy->message.server_id = from;
     copy->message.server_address = NULL; /* the receiver knows it */
     if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0)
@@ -66,8 +64,7 @@ void *sim_raft_message_copy(const void *message)
 {
     const struct sim_raft_message *from = message;
 
-    return sim_raft_message_new(&from->message, from->message.server_id, from->incarnation,
-                                from->to, from->level);
+    return sim_raft_message_new(&from->message, from->message.server_id, &from->hello, from->to);
 }
 
 void sim_raft_message_drop(void *payload)
