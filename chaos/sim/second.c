@@ -194,9 +194,7 @@ static struct bw_second_mirror *find_mirror(struct sim_second *second, const cha
     if (bw_second_mirror_decode(file->bytes, file->size, &found, &diag) != BW_OK)
         sim_fail(host->world, "codec", "%s cannot read its own mirror: %s", second->process->name,
                  diag.text);
-    for (uint32_t i = 0; i < found.group_count; i++)
-        if (bw_id_equal(found.boot_id, host->boot_id) && strcmp(found.groups[i].name, group) == 0)
-            own->mirror = found.groups[i].mirror;
+    own->mirror = bw_second_mirror_of(&found, &second->mirror, group);
     bw_second_mirror_deinit(&found);
     return &own->mirror;
 }

@@ -331,6 +331,19 @@ void bw_second_machine_step(struct bw_second_machine *machine,
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+struct bw_second_mirror bw_second_mirror_of(const struct bw_second_mirror_file *found,
+                                            const struct bw_second_mirror_file *own,
+                                            const char *group)
+{
+    if (strcmp(found->site, own->site) != 0 || !bw_id_equal(found->boot_id, own->boot_id) ||
+        found->time_namespace != own->time_namespace)
+        return (struct bw_second_mirror){0};
+    for (uint32_t i = 0; i < found->group_count; i++)
+        if (strcmp(found->groups[i].name, group) == 0)
+            return found->groups[i].mirror;
+    return (struct bw_second_mirror){0};
+}
+
 void bw_second_machine_init(struct bw_second_machine *machine, const struct bw_second_setup *setup)
 {
     *machine = (struct bw_second_machine){.setup = *setup,

@@ -45,7 +45,7 @@ struct bw_second_store {
     int mirror_lock;
     char mirror_path[512];
     char mirror_file[BW_NAME_MAX + 8];
-    struct bw_second_mirror_file found;  /* of this boot, when it began */
+    struct bw_second_mirror_file found;  /* as it was read when it began */
     struct bw_second_mirror_file mirror; /* an entry for each group */
 };
 

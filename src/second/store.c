@@ -112,12 +112,10 @@ static enum bw_err open_mirror_dir(struct bw_second_store *store, const char *ru
                : err;
 }
 
-/* What another boot's clocks meant is nothing here, nor is what cannot be read. */
-static enum bw_err load_mirror(struct bw_second_store *store, const struct bw_site_config *config,
-                               struct bw_diag *diag)
+/* What cannot be read is nothing. */
+static enum bw_err load_mirror(struct bw_second_store *store, struct bw_diag *diag)
 {
     uint8_t *bytes = malloc(BW_SECOND_BYTES_MAX);
-    struct bw_second_mirror_file *found = &store->found;
     size_t size;
     uint32_t version;
     enum bw_err err;
@@ -126,12 +124,8 @@ static enum bw_err load_mirror(struct bw_second_store *store, const struct bw_si
     err = bw_durable_load(store->mirror_dir, store->mirror_file, &mirror_kind, bytes,
                           BW_SECOND_BYTES_MAX, &size, &version, diag);
     if (err == BW_OK)
-        err = bw_second_mirror_decode(bytes, size, found, diag);
+        err = bw_second_mirror_decode(bytes, size, &store->found, diag);
     free(bytes);
-    if (err == BW_OK && (strcmp(found->site, config->site) != 0 ||
-                         !bw_id_equal(found->boot_id, store->mirror.boot_id) ||
-                         found->time_namespace != store->mirror.time_namespace))
-        found->group_count = 0;
     return err == BW_ERR_NOT_FOUND ? BW_OK : err;
 }
 
@@ -168,7 +162,7 @@ enum bw_err bw_second_store_open_mirror(struct bw_second_store *store,
         close_mirror(store);
         return bw_diag_wrap(diag, err, "run_dir");
     }
-    err = load_mirror(store, config, diag);
+    err = load_mirror(store, diag);
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->mirror_path);
 }
 
@@ -178,9 +172,7 @@ struct bw_second_mirror *bw_second_store_mirror(struct bw_second_store *store, c
     struct bw_second_mirror_group *own = &mirror->groups[mirror->group_count++];
 
     (void)bw_copy_text(own->name, sizeof own->name, group); /* a name */
-    for (uint32_t i = 0; i < store->found.group_count; i++)
-        if (strcmp(store->found.groups[i].name, group) == 0)
-            own->mirror = store->found.groups[i].mirror;
+    own->mirror = bw_second_mirror_of(&store->found, mirror, group);
     return &own->mirror;
 }
 

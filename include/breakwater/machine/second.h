@@ -117,6 +117,12 @@ struct bw_second_machine {
     bool is_stepping;
 };
 
+/* What a predecessor has kept of `group` in `found`, a mirror as it was read or {0}; nothing (epoch 0) where that
+ * is of another boot, time namespace or site than `own`: what other clocks meant is nothing here (3.4). */
+struct bw_second_mirror bw_second_mirror_of(const struct bw_second_mirror_file *found,
+                                            const struct bw_second_mirror_file *own,
+                                            const char *group);
+
 void bw_second_machine_init(struct bw_second_machine *machine, const struct bw_second_setup *setup);
 /* Before the first step, once for each group. `kept` is its memory in the state, `mirror` its place
  * in the mirror. */
