@@ -21,3 +21,10 @@ enum bw_populated bw_guard_populated(const struct bw_populated_facts *facts)
         return facts->here;
     return facts->units == BW_POPULATED_NO ? facts->here : facts->units;
 }
+
+bool bw_guard_is_left(const struct bw_guard *guard, const struct bw_left_facts *facts)
+{
+    if (!facts->is_groups_own)
+        return false;
+    return !facts->is_known || (facts->is_any && bw_guard_is_of_start(guard, facts->oldest));
+}

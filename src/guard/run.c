@@ -83,29 +83,29 @@ static void copy_said(const struct bw_guard_work *work, const struct bw_script_r
                       result->last_line_bytes);
 }
 
-#define STARTED_MAX 4096 /* processes looked at; of more, some count as left */
+#define STARTED_MAX 4096 /* processes looked at; of more it is not known */
 
-/* Does anything run where starts run that the machine takes for what a start has left? Not known is
- * never no. Only a cgroup tells what is of this group alone: by a scan the service of another, if it
- * hides its environment, could be taken for it. */
 static bool is_left(const struct bw_guard_group *group)
 {
     static pid_t pids[STARTED_MAX]; /* one loop, one thread */
+    struct bw_left_facts facts = {.is_groups_own = group->reach.means == BW_REACH_BY_CGROUP,
+                                  .oldest = UINT64_MAX};
     size_t count = 0;
 
-    if (group->reach.means != BW_REACH_BY_CGROUP)
-        return false;
-    if (bw_reach_list(&group->reach, BW_REACH_SERVICE, pids, STARTED_MAX, &count, NULL) != BW_OK ||
-        count > STARTED_MAX)
-        return true;
-    for (size_t i = 0; i < count; i++) {
+    if (facts.is_groups_own)
+        facts.is_known = bw_reach_list(&group->reach, BW_REACH_SERVICE, pids, STARTED_MAX, &count,
+                                       NULL) == BW_OK &&
+                         count <= STARTED_MAX;
+    for (size_t i = 0; facts.is_known && i < count; i++) {
         struct bw_process process;
 
-        if (bw_process_read(pids[i], &process, NULL) == BW_OK && !process.is_dead &&
-            bw_guard_is_of_start(&group->machine, process.start_ticks))
-            return true;
+        if (bw_process_read(pids[i], &process, NULL) != BW_OK || process.is_dead)
+            continue;
+        facts.is_any = true;
+        if (process.start_ticks < facts.oldest)
+            facts.oldest = process.start_ticks;
     }
-    return false;
+    return bw_guard_is_left(&group->machine, &facts);
 }
 
 static bool is_still_there(const struct bw_process *process)

@@ -78,6 +78,46 @@ static void what_runs_beside_a_project_is_not_all_of_it(void **state)
     assert_int_equal(bw_guard_populated(&facts), UNKNOWN);
 }
 
+/* ---- is anything left of a start? ------------------------------------------------------------ */
+
+static bool is_left(uint64_t end_start_time, struct bw_left_facts facts)
+{
+    static struct bw_guard guard;
+
+    guard.end_start_time = end_start_time;
+    return bw_guard_is_left(&guard, &facts);
+}
+
+static void what_a_stop_has_begun_itself_is_not_left(void **state)
+{
+    struct bw_left_facts facts = {
+        .is_groups_own = true, .is_known = true, .is_any = true, .oldest = 100};
+
+    (void)state;
+    assert_true(is_left(0, facts)); /* there was none */
+    assert_true(is_left(100, facts));
+    assert_false(is_left(99, facts));
+    facts.is_any = false;
+    assert_false(is_left(0, facts));
+    assert_false(is_left(100, facts));
+}
+
+static void where_not_all_were_looked_at_something_is_left(void **state)
+{
+    (void)state;
+    assert_true(is_left(99, (struct bw_left_facts){.is_groups_own = true}));
+}
+
+static void what_may_be_another_groups_is_not_left(void **state)
+{
+    struct bw_left_facts facts = {.is_known = true, .is_any = true, .oldest = 1};
+
+    (void)state;
+    assert_false(is_left(0, facts));
+    facts.is_known = false;
+    assert_false(is_left(0, facts));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +127,9 @@ int main(void)
         cmocka_unit_test(that_nothing_is_there_must_be_known_of_both),
         cmocka_unit_test(what_comes_again_by_itself_is_outside_of_what_a_kill_ends),
         cmocka_unit_test(what_runs_beside_a_project_is_not_all_of_it),
+        cmocka_unit_test(what_a_stop_has_begun_itself_is_not_left),
+        cmocka_unit_test(where_not_all_were_looked_at_something_is_left),
+        cmocka_unit_test(what_may_be_another_groups_is_not_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

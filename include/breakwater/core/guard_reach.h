@@ -20,4 +20,15 @@ struct bw_populated_facts {
 /* What the shell looks for is not all that may serve: where it cannot tell, that is UNKNOWN. */
 enum bw_populated bw_guard_populated(const struct bw_populated_facts *facts);
 
+/* Of what runs right now where starts run. */
+struct bw_left_facts {
+    bool is_groups_own; /* a cgroup: by a scan the service of another group, if it hides its
+                           environment, could be taken for it */
+    bool is_known;      /* all that run there were looked at */
+    bool is_any;        /* one that is not dead was found */
+    uint64_t oldest;    /* the first of their start times, as bw_guard_is_of_start has it */
+};
+/* Does anything run there that a start has left (3.2.4)? Not known is never no. */
+bool bw_guard_is_left(const struct bw_guard *guard, const struct bw_left_facts *facts);
+
 #endif
