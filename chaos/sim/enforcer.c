@@ -289,6 +289,7 @@ static void on_units_seen(struct sim_process *process, void *payload)
 
     if (guard->daemon.enforcing.state == BW_ENFORCER_MADE)
         tell_reach(guard, &guard->groups[group].at.enforcing);
+    sim_guard_on_units_seen(guard, group);
     sim_guard_go_on(guard);
 }
 

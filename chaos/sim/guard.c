@@ -38,21 +38,6 @@ bool sim_guard_is_broken(const struct sim_process *process)
     return guard != NULL && guard->is_broken;
 }
 
-/* ---- its proof ---------------------------------------------------------------------------------- */
-
-static enum bw_guard_proof prove(struct sim_guard *guard, struct sim_guard_group *guarded)
-{
-    const struct bw_guarded *because_of;
-
-    if (guarded->is_proved || !sim_unit_is_seen(guard->machine, guarded->group) ||
-        guarded->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE ||
-        bw_guard_machine_proof_ms(&guard->daemon, sim_now(guard->process), &because_of) == 0)
-        return BW_GUARD_PROOF_UNTRIED;
-    guarded->is_proved = true;
-    guarded->machine.limits.reach_works = true;
-    return BW_GUARD_PROOF_WORKS;
-}
-
 /* ---- scripts ------------------------------------------------------------------------------------ */
 
 static enum sim_slot slot_of(enum bw_guard_slot slot, enum bw_action_kind action)
@@ -409,7 +394,7 @@ static void do_next(struct sim_guard *guard, const struct bw_guard_machine_actio
         sim_guard_write_saves(guard);
         break;
     case BW_GUARD_MACHINE_PROVE:
-        bw_guard_machine_proved(&guard->daemon, &guarded->at, prove(guard, guarded),
+        bw_guard_machine_proved(&guard->daemon, &guarded->at, sim_guard_prove(guard, guarded),
                                 sim_now(guard->process));
         break;
     case BW_GUARD_MACHINE_REFUSE:

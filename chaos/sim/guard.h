@@ -6,6 +6,7 @@
  *   guard_saves.c   when they are written: by threads of their own
  *   enforcer.c      what machine/enforcing.h has to be done
  *   guard_link.c    the agents that connect
+ *   guard_proof.c   that it can end what it starts
  *
  * Connections: an agent names each of its connections by a tag that is never used again. A message of
  * size 0 is the end of a connection, said by its other side or by the kernel of one that died. */
@@ -49,6 +50,7 @@ struct sim_guard {
     uint32_t group_count; /* of the world */
     /* store */
     bool is_broken;
+    bool is_means_proved; /* by a group's proof, for all */
     struct bw_guard_opening opening;
     bool is_caretaker; /* of a guard that cannot begin: no agent, no memory; it enforces what mirrors say */
     struct bw_guard_machine daemon;
@@ -109,5 +111,12 @@ void sim_guard_on_closed(struct sim_guard *guard, uint64_t tag);
 void sim_guard_refuse(struct sim_guard *guard, const struct bw_guard_machine_action *action);
 void sim_guard_refuse_hello(struct sim_guard *guard, const struct bw_session_refusal *refusal);
 void sim_guard_session_do(struct sim_guard *guard, const struct bw_session_action *action);
+
+/* ---- guard_proof.c ---- */
+
+/* What is tried works. */
+enum bw_guard_proof sim_guard_prove(struct sim_guard *guard, struct sim_guard_group *guarded);
+/* The units of that group, for the first time. */
+void sim_guard_on_units_seen(struct sim_guard *guard, uint32_t group);
 
 #endif

@@ -249,8 +249,8 @@ void bw_guard_group_kill_reach(struct bw_guard_group *group)
 
 static void set_proved(struct bw_guard_group *group)
 {
-    const bool is_proved = group->is_reach_proved &&
-                           (group->config->unit_count == 0 || group->are_units_seen);
+    const bool is_proved = bw_guard_reach_works(
+        group->is_reach_proved, group->config->unit_count > 0, group->are_units_seen);
 
     if (is_proved && !group->machine.limits.reach_works)
         bw_log_info(&group->program->log, "reach.works", "group=%s by=%s units=%u",
@@ -458,20 +458,27 @@ enum bw_guard_proof bw_guard_group_prove(struct bw_guard_group *group, bool is_l
     struct bw_guard_program *program = group->program;
     struct bw_diag diag = {0};
     const struct bw_guarded *because_of;
-    uint32_t limit_ms;
 
     if (group->unit_reach != NULL && !group->are_units_seen && !(is_late && group->is_reach_proved))
         bw_unit_reach_look(group->unit_reach);
-    if (group->is_reach_proved || group->work[BW_GUARD_SLOT_ACTION].script != NULL)
+    const struct bw_guard_proof_facts facts = {
+        .is_proved = group->is_reach_proved,
+        .is_action_running = group->work[BW_GUARD_SLOT_ACTION].script != NULL,
+        .is_means_proved = program->is_means_proved[group->reach.means],
+        .limit_ms = bw_guard_machine_proof_ms(&program->machine, bw_clock_now(), &because_of)};
+
+    switch (bw_guard_proof_next(&facts)) {
+    case BW_GUARD_PROOF_REST:
         return BW_GUARD_PROOF_UNTRIED;
-    if (program->is_means_proved[group->reach.means])
+    case BW_GUARD_PROOF_TAKE:
         return take_proof(group);
-    limit_ms = bw_guard_machine_proof_ms(&program->machine, bw_clock_now(), &because_of);
-    if (limit_ms == 0) {
+    case BW_GUARD_PROOF_NEAR:
         say_unproved(group, because_of->owner);
         return BW_GUARD_PROOF_UNTRIED; /* after a script has ended, or with the next hello */
+    case BW_GUARD_PROOF_TRY:
+        break;
     }
-    if (bw_reach_prove(&group->reach, limit_ms, &diag) == BW_OK)
+    if (bw_reach_prove(&group->reach, facts.limit_ms, &diag) == BW_OK)
         return take_proof(group);
     bw_log_error(&program->log, "reach.fails",
                  "group=%s error=%s does=\"the site is not eligible until it is\"",

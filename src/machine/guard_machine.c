@@ -137,6 +137,20 @@ uint32_t bw_guard_machine_proof_ms(const struct bw_guard_machine *machine, struc
     return left_ns / 2 < PROOF_MS_MIN * BW_NS_PER_MS ? 0 : (uint32_t)(left_ns / 2 / BW_NS_PER_MS);
 }
 
+enum bw_guard_proof_next bw_guard_proof_next(const struct bw_guard_proof_facts *facts)
+{
+    if (facts->is_proved || facts->is_action_running)
+        return BW_GUARD_PROOF_REST;
+    if (facts->is_means_proved)
+        return BW_GUARD_PROOF_TAKE;
+    return facts->limit_ms == 0 ? BW_GUARD_PROOF_NEAR : BW_GUARD_PROOF_TRY;
+}
+
+bool bw_guard_reach_works(bool is_proved, bool has_units, bool are_units_seen)
+{
+    return is_proved && (!has_units || are_units_seen);
+}
+
 /* ---- a step of one group --------------------------------------------------------------------- */
 
 static struct bw_guard_seen seen_of(const struct bw_guard *guard)

@@ -222,4 +222,21 @@ bool bw_guard_machine_may_end(const struct bw_guard_machine *machine);
 uint32_t bw_guard_machine_proof_ms(const struct bw_guard_machine *machine, struct bw_instant now,
                                    const struct bw_guarded **out_of);
 
+struct bw_guard_proof_facts {
+    bool is_proved;         /* the group's: what its scripts start can be ended */
+    bool is_action_running;
+    bool is_means_proved;   /* by any group: the means is the machine's */
+    uint32_t limit_ms;      /* bw_guard_machine_proof_ms */
+};
+enum bw_guard_proof_next {
+    BW_GUARD_PROOF_REST, /* nothing; after an action has ended it is asked for again */
+    BW_GUARD_PROOF_TAKE, /* it is proved without being tried */
+    BW_GUARD_PROOF_NEAR, /* not now: a fence window is near, or has begun */
+    BW_GUARD_PROOF_TRY,
+};
+/* What is next of the proof of a group's reach (3.4). */
+enum bw_guard_proof_next bw_guard_proof_next(const struct bw_guard_proof_facts *facts);
+/* It works where its proof is there and its units, if it has any, were seen (3.4). */
+bool bw_guard_reach_works(bool is_proved, bool has_units, bool are_units_seen);
+
 #endif
