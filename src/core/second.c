@@ -73,6 +73,27 @@ static void look(const struct step *step, const char *rule)
     (void)emit(step, BW_SECOND_ACTION_LOOK, rule);
 }
 
+/* ---- its phases ------------------------------------------------------------------------------ */
+
+#define TO(phase) (1u << BW_SECOND_##phase)
+
+/* Into which each may go: a pair that is not here is a bug. Whatever it was, a newer epoch arms it
+ * (E1), and with an epoch that is over there is nothing left to end (E2). */
+static const unsigned moves[] = {
+    [BW_SECOND_IDLE] = TO(ARMED),
+    [BW_SECOND_ARMED] = TO(SCRIPT) | TO(ARMED) | TO(IDLE),
+    [BW_SECOND_SCRIPT] = TO(LOOKING) | TO(ARMED) | TO(IDLE),
+    [BW_SECOND_LOOKING] = TO(SCRIPT) | TO(FENCED) | TO(ARMED) | TO(IDLE),
+    [BW_SECOND_FENCED] = TO(SCRIPT) | TO(ARMED) | TO(IDLE),
+};
+
+/* The only way in which the phase of one that has begun changes. */
+static void go_on(struct bw_second *second, enum bw_second_phase to)
+{
+    BW_ASSERT((moves[second->phase] & (1u << to)) != 0);
+    second->phase = to;
+}
+
 /* ---- the deadline (3.4) ---------------------------------------------------------------------- */
 
 static bool is_fencing(const struct bw_second *second)
@@ -93,7 +114,7 @@ static void begin_fence(const struct step *step, const char *rule)
 
     BW_ASSERT(second->memory.epoch != 0 && !second->memory.is_over);
     cut_look(step, rule);
-    second->phase = BW_SECOND_SCRIPT;
+    go_on(second, BW_SECOND_SCRIPT);
     second->fence_epoch = second->memory.epoch;
     second->fence_at = step->now;
     (void)emit(step, BW_SECOND_ACTION_ASK_NOW, rule);
@@ -108,7 +129,7 @@ static void rest(const struct step *step, const char *rule)
         return; /* the agent says it with each answer: what runs is a look of one that rests */
     cut_fence(step, rule);
     cut_look(step, rule);
-    second->phase = BW_SECOND_IDLE;
+    go_on(second, BW_SECOND_IDLE);
     second->agent_says_serves = false;
     second->memory.is_over = true;
     save(step, rule);
@@ -134,7 +155,7 @@ static void arm(const struct step *step, const struct bw_second_event *event)
     second->memory.epoch = told->epoch;
     second->memory.is_over = false;
     second->memory.fence_ns = told->fence_ns;
-    second->phase = BW_SECOND_ARMED;
+    go_on(second, BW_SECOND_ARMED);
     second->end = end;
     save(step, "E1");
     (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
@@ -216,7 +237,7 @@ static void on_looked(const struct step *step, enum bw_service service)
     second->look_took_ns = bw_instant_elapsed_ns(step->now, second->look_begun);
     note_agreement(step);
     if (second->phase == BW_SECOND_LOOKING && counts) {
-        second->phase = service == BW_SERVICE_STOPPED ? BW_SECOND_FENCED : BW_SECOND_SCRIPT;
+        go_on(second, service == BW_SERVICE_STOPPED ? BW_SECOND_FENCED : BW_SECOND_SCRIPT);
         second->fence_at = bw_instant_add(step->now, RETRY_NS);
     } else if (second->phase == BW_SECOND_FENCED && service == BW_SERVICE_STARTED) {
         begin_fence(step, "E5"); /* ordered before, and late */
@@ -234,7 +255,7 @@ static void on_fenced(const struct step *step, bool ok)
     if (was_cut || second->phase != BW_SECOND_SCRIPT)
         return;
     if (ok)
-        second->phase = BW_SECOND_LOOKING; /* its word is not believed: what serves is looked at */
+        go_on(second, BW_SECOND_LOOKING); /* its word is not believed: what serves is looked at */
     else
         second->fence_at = bw_instant_add(step->now, RETRY_NS);
 }

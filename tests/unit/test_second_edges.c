@@ -120,6 +120,37 @@ static void what_is_given_back_ends_its_look_and_is_durably_over(void **state)
     assert_int_equal(said().armed_epoch, 4);
 }
 
+static void come_into(enum bw_second_phase phase)
+{
+    begin();
+    if (phase == BW_SECOND_IDLE)
+        tell_over(3);
+    if (phase >= BW_SECOND_SCRIPT)
+        tick_at(107000);
+    if (phase >= BW_SECOND_LOOKING)
+        fenced(true);
+    if (phase >= BW_SECOND_FENCED)
+        looked(BW_SERVICE_STOPPED);
+    assert_int_equal(world.second.phase, phase);
+}
+
+/* E1, E2 */
+static void whatever_it_does_a_newer_epoch_arms_it_and_one_that_is_over_lets_it_rest(void **state)
+{
+    (void)state;
+    for (int phase = BW_SECOND_IDLE; phase <= BW_SECOND_FENCED; phase++) {
+        come_into((enum bw_second_phase)phase);
+        tell(4, 10000);
+        assert_int_equal(world.second.phase, BW_SECOND_ARMED);
+        assert_int_equal(said().armed_epoch, 4);
+
+        come_into((enum bw_second_phase)phase);
+        tell_over(3);
+        assert_int_equal(world.second.phase, BW_SECOND_IDLE);
+        assert_true(world.second.kept.is_over);
+    }
+}
+
 /* ---- what it is told ---------------------------------------------------------------------------
  */
 
@@ -450,6 +481,7 @@ int main(void)
         cmocka_unit_test(what_nobody_looked_at_is_not_believed),
         cmocka_unit_test(a_newer_epoch_ends_the_look_after_an_older_fence),
         cmocka_unit_test(what_is_given_back_ends_its_look_and_is_durably_over),
+        cmocka_unit_test(whatever_it_does_a_newer_epoch_arms_it_and_one_that_is_over_lets_it_rest),
         cmocka_unit_test(a_fence_that_has_begun_is_not_taken_back),
         cmocka_unit_test(a_newer_epoch_is_taken_although_the_window_of_an_older_one_has_come),
         cmocka_unit_test(no_answer_extends_a_window_that_one_clock_has_reached),
