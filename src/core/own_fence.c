@@ -42,9 +42,31 @@ static struct bw_own_fence_action *emit(const struct step *step, enum bw_own_fen
     return action;
 }
 
+#define TO(state) (1u << BW_OWN_FENCE_##state)
+
+/* Into which state each may go: a pair that is not here is a bug. What may serve is killed (F5,
+ * F7), by its plan at the latest (F4); what was killed is looked at once more (F10). */
+static const unsigned moves[] = {
+    [BW_OWN_FENCE_NONE] = TO(SCRIPT),
+    [BW_OWN_FENCE_SCRIPT] = TO(LOOK) | TO(KILL),
+    [BW_OWN_FENCE_LOOK] = TO(STARTS) | TO(KILL),
+    [BW_OWN_FENCE_STARTS] = TO(END) | TO(KILL),
+    [BW_OWN_FENCE_KILL] = TO(KILL) | TO(LATE_SCRIPT), /* by one of the means after the other */
+    [BW_OWN_FENCE_LATE_SCRIPT] = TO(LOOK_AGAIN),
+    [BW_OWN_FENCE_LOOK_AGAIN] = TO(END),
+    [BW_OWN_FENCE_END] = TO(NONE),
+};
+
+/* The only way in which the state changes. */
+static void enter(struct bw_own_fence *fence, enum bw_own_fence_state to)
+{
+    BW_ASSERT((moves[fence->state] & (1u << to)) != 0);
+    fence->state = to;
+}
+
 static void go_on(const struct step *step, enum bw_own_fence_state state)
 {
-    step->fence->state = state;
+    enter(step->fence, state);
     step->fence->is_due = true;
     step->fence->looks = 0;
 }
@@ -59,7 +81,7 @@ static void begin(struct bw_own_fence *fence, uint64_t epoch, const struct bw_fe
     fence->plan = *plan;
     fence->is_inside = is_inside;
     fence->is_proved = is_proved;
-    fence->state = BW_OWN_FENCE_SCRIPT;
+    enter(fence, BW_OWN_FENCE_SCRIPT);
     fence->is_due = true;
 }
 
@@ -113,7 +135,7 @@ static void finish(const struct step *step)
 
         begin(fence, fence->next_epoch, &plan, fence->next_is_inside, fence->next_is_proved);
     } else {
-        fence->state = BW_OWN_FENCE_NONE;
+        enter(fence, BW_OWN_FENCE_NONE);
     }
 }
 
@@ -159,7 +181,7 @@ static void kill_reach(const struct step *step, uint32_t means, const char *rule
 {
     struct bw_own_fence *fence = step->fence;
 
-    fence->state = BW_OWN_FENCE_KILL;
+    enter(fence, BW_OWN_FENCE_KILL);
     fence->is_due = false;
     fence->means = means;
     emit(step, BW_OWN_FENCE_ACTION_KILL_REACH, rule)->means = means;
@@ -210,7 +232,7 @@ static void on_looked(const struct step *step)
         kill_soon(step, "F5");
         return;
     }
-    step->fence->state = BW_OWN_FENCE_STARTS;
+    enter(step->fence, BW_OWN_FENCE_STARTS);
     (void)emit(step, BW_OWN_FENCE_ACTION_SEE_STARTS, "F6");
 }
 
