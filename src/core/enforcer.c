@@ -54,6 +54,26 @@ void bw_enforcer_note_means(struct bw_enforcer *enforcer, const char *group, boo
         enforcer->groups[enforced].lacks_means = !are_taken;
 }
 
+/* ---- states -------------------------------------------------------------------------------- */
+
+#define TO(state) (1u << BW_ENFORCER_##state)
+
+/* Into which each may go: a pair that is not here is a bug. Whatever it was, a higher epoch arms it,
+ * and what is over is dropped. */
+static const unsigned moves[] = {
+    [BW_ENFORCER_IDLE] = TO(ARMED) | TO(IDLE),
+    [BW_ENFORCER_ARMED] = TO(KILLING) | TO(ARMED) | TO(IDLE),
+    [BW_ENFORCER_KILLING] = TO(KILLING) | TO(SPENT) | TO(ARMED) | TO(IDLE), /* 3.2.4: until D */
+    [BW_ENFORCER_SPENT] = TO(ARMED) | TO(IDLE),
+};
+
+/* The only way in which the state of an entry changes. */
+static void enter(struct bw_enforced *enforced, enum bw_enforcer_state to)
+{
+    BW_ASSERT((moves[enforced->state] & (1u << to)) != 0);
+    enforced->state = to;
+}
+
 /* ---- deadlines ----------------------------------------------------------------------------- */
 
 static void hold(struct bw_enforced *enforced, const struct bw_enforcer_order *order)
@@ -61,7 +81,7 @@ static void hold(struct bw_enforced *enforced, const struct bw_enforcer_order *o
     BW_ASSERT(order->epoch != 0 &&
               order->epoch >= enforced->order.epoch); /* 3.4: none for an older epoch */
     enforced->order = *order;
-    enforced->state = BW_ENFORCER_ARMED;
+    enter(enforced, BW_ENFORCER_ARMED);
     enforced->kill_at = bw_lease_plan_fence(order->end, order->fence_ns).kill_at;
 }
 
@@ -104,7 +124,7 @@ enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer, const struct bw_enforc
  * may be is the guard's to know, who remembers them. */
 static void drop(struct bw_enforced *enforced)
 {
-    enforced->state = BW_ENFORCER_IDLE;
+    enter(enforced, BW_ENFORCER_IDLE);
     enforced->order.epoch = 0;
 }
 
@@ -143,9 +163,9 @@ static void kill_slot(struct bw_enforced *enforced, struct bw_instant now)
     BW_ASSERT(is_held(enforced));
     BW_ASSERT(
         !bw_instant_is_beyond(enforced->kill_at, enforced->order.end)); /* 3.2.4: KILL before D */
-    enforced->state = BW_ENFORCER_KILLING;
+    enter(enforced, BW_ENFORCER_KILLING);
     if (bw_instant_right_is_over(now, enforced->order.end))
-        enforced->state = BW_ENFORCER_SPENT;
+        enter(enforced, BW_ENFORCER_SPENT);
     else
         enforced->kill_at = bw_instant_min(bw_instant_add(now, BW_ENFORCER_AGAIN_NS),
                                            enforced->order.end);

@@ -165,6 +165,37 @@ static void what_is_over_is_not_killed(void **state)
     assert_true(bw_instant_is_never(wake_at));
 }
 
+static void come_into(enum bw_enforcer_state state)
+{
+    struct bw_instant wake_at;
+
+    bw_enforcer_init(&enforcer);
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    if (state == BW_ENFORCER_IDLE)
+        bw_enforcer_disarm(&enforcer, "g", 7);
+    if (state == BW_ENFORCER_KILLING)
+        assert_int_equal(due_at(kill_ms(100000), &wake_at), 1);
+    if (state == BW_ENFORCER_SPENT)
+        assert_int_equal(due_at(100000, &wake_at), 1);
+    assert_int_equal(enforcer.groups[0].state, state);
+}
+
+static void in_each_state_a_higher_epoch_arms_it_and_what_is_over_is_dropped(void **state)
+{
+    (void)state;
+    for (int of = BW_ENFORCER_IDLE; of <= BW_ENFORCER_SPENT; of++) {
+        come_into((enum bw_enforcer_state)of);
+        assert_int_equal(arm("g", 8, 120000, 105000), BW_OK);
+        assert_int_equal(bw_enforcer_held_count(&enforcer), 1);
+        assert_int_equal(enforcer.groups[0].state, BW_ENFORCER_ARMED);
+
+        come_into((enum bw_enforcer_state)of);
+        bw_enforcer_disarm(&enforcer, "g", 7);
+        assert_int_equal(bw_enforcer_held_count(&enforcer), 0);
+        assert_int_equal(enforcer.groups[0].state, BW_ENFORCER_IDLE);
+    }
+}
+
 /* A cluster that is made anew begins at epoch 1. */
 static void what_is_over_is_no_bound_for_what_comes(void **state)
 {
@@ -433,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup(a_kill_that_has_begun_is_not_taken_back, begin),
         cmocka_unit_test_setup(a_lower_epoch_is_refused_and_a_higher_one_takes_the_place, begin),
         cmocka_unit_test_setup(what_is_over_is_not_killed, begin),
+        cmocka_unit_test(in_each_state_a_higher_epoch_arms_it_and_what_is_over_is_dropped),
         cmocka_unit_test_setup(all_that_is_due_is_killed_in_one_turn, begin),
         cmocka_unit_test_setup(it_outlives_its_guard_until_its_last_deadline, begin),
         cmocka_unit_test_setup(without_a_deadline_it_ends_with_its_guard, begin),
