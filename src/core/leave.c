@@ -29,7 +29,7 @@ enum bw_keeps bw_site_keeps(const struct bw_site *site)
         return BW_KEEPS_GRANT;
     if (is_fencing(site))
         return BW_KEEPS_FENCE;
-    if (site->running != BW_ACTION_NONE || site->remote_fence.state == BW_REMOTE_FENCE_RUNNING)
+    if (site->running != BW_ACTION_NONE || site->remote_fenced == BW_REMOTE_FENCE_RUNNING)
         return BW_KEEPS_RUN;
     return site->save == BW_SITE_SAVE_KEPT ? BW_KEEPS_NOTHING : BW_KEEPS_SAVE;
 }

@@ -141,6 +141,13 @@ enum bw_site_override_event {
     BW_SITE_OVERRIDE_EVENT_END,
     BW_SITE_OVERRIDE_EVENT_ENDED, /* seen */
 };
+/* ... to another site's service, which is ended from here. */
+enum bw_remote_fence_state_event {
+    BW_REMOTE_FENCE_EVENT_ASKED,
+    BW_REMOTE_FENCE_EVENT_BEGUN,
+    BW_REMOTE_FENCE_EVENT_SEEN,
+    BW_REMOTE_FENCE_EVENT_FAILED
+};
 void bw_site_tenure_move(struct bw_site *site, enum bw_tenure_event event);
 void bw_site_link_move(struct bw_site *site, enum bw_site_link_event event);
 void bw_site_save_move(struct bw_site *site, enum bw_site_save_event event);
@@ -152,6 +159,7 @@ void bw_site_start_move(struct bw_site *site, enum bw_site_start_event event);
 void bw_site_stop_move(struct bw_site *site, enum bw_site_stop_event event);
 void bw_site_final_move(struct bw_site *site, enum bw_site_final_event event);
 void bw_site_override_move(struct bw_site *site, enum bw_site_override_event event);
+void bw_site_remote_fenced_move(struct bw_site *site, enum bw_remote_fence_state_event event);
 
 /* site_tenure.c */
 bool bw_site_tenure_renews(const struct bw_site *site);

@@ -21,17 +21,18 @@ static bool is_newer(const struct bw_remote_fence_ask *ask, const struct bw_remo
  * it is said again. */
 void bw_site_on_remote_fence(const struct step *step, const struct bw_remote_fence_ask *ask)
 {
-    struct bw_site_remote_fence *fence = &step->site->remote_fence;
+    struct bw_site *site = step->site;
+    struct bw_site_remote_fence *fence = &site->remote_fence;
 
     if (bw_remote_fence_ask_is_same(ask, &fence->ask)) {
         fence->heard = step->now;
         return;
     }
-    if (!is_newer(ask, &fence->ask) || fence->state == BW_REMOTE_FENCE_RUNNING)
+    if (!is_newer(ask, &fence->ask) || site->remote_fenced == BW_REMOTE_FENCE_RUNNING)
         return;
+    bw_site_remote_fenced_move(site, BW_REMOTE_FENCE_EVENT_ASKED);
     fence->ask = *ask;
     fence->heard = step->now;
-    fence->state = BW_REMOTE_FENCE_NONE;
     fence->run_id = 0;
 }
 
@@ -43,7 +44,7 @@ static bool is_asked(const struct step *step)
     const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
                                                      terms->request_timeout_ms);
 
-    return site->remote_fence.ask.epoch != 0 && site->remote_fence.state == BW_REMOTE_FENCE_NONE &&
+    return site->remote_fence.ask.epoch != 0 && site->remote_fenced == BW_REMOTE_FENCE_NONE &&
            bw_instant_elapsed_ns(step->now, site->remote_fence.heard) <
                (fresh_ns > ASKED_NS_MIN ? fresh_ns : ASKED_NS_MIN);
 }
@@ -71,35 +72,37 @@ void bw_site_advance_remote_fence(const struct step *step)
         return;
     BW_ASSERT(site->tenure == BW_TENURE_NONE && site->override == BW_SITE_OVERRIDE_NONE);
     bw_site_run(step, BW_ACTION_REMOTE_FENCE, site->remote_fence.ask.epoch, "S50");
-    site->remote_fence.state = BW_REMOTE_FENCE_RUNNING;
+    bw_site_remote_fenced_move(site, BW_REMOTE_FENCE_EVENT_BEGUN);
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S51");
 }
 
 /* Only of the run that was begun for what is asked. */
 void bw_site_on_remote_fence_ended(const struct step *step, const struct bw_guard_run_ended *ended)
 {
-    struct bw_site_remote_fence *fence = &step->site->remote_fence;
+    struct bw_site *site = step->site;
+    const struct bw_site_remote_fence *fence = &site->remote_fence;
 
     BW_ASSERT(ended->action == BW_ACTION_REMOTE_FENCE);
-    if (fence->state != BW_REMOTE_FENCE_RUNNING || ended->run_id != fence->run_id ||
+    if (site->remote_fenced != BW_REMOTE_FENCE_RUNNING || ended->run_id != fence->run_id ||
         ended->epoch != fence->ask.epoch)
         return;
-    fence->state = ended->result == BW_RUN_OK ? BW_REMOTE_FENCE_SEEN : BW_REMOTE_FENCE_FAILED;
+    bw_site_remote_fenced_move(site, ended->result == BW_RUN_OK ? BW_REMOTE_FENCE_EVENT_SEEN
+                                                                : BW_REMOTE_FENCE_EVENT_FAILED);
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S52");
 }
 
 /* What it came to nobody tells any more. */
 void bw_site_remote_fence_lost(struct bw_site *site)
 {
-    if (site->remote_fence.state == BW_REMOTE_FENCE_RUNNING)
-        site->remote_fence.state = BW_REMOTE_FENCE_FAILED;
+    if (site->remote_fenced == BW_REMOTE_FENCE_RUNNING)
+        bw_site_remote_fenced_move(site, BW_REMOTE_FENCE_EVENT_FAILED);
 }
 
 struct bw_remote_fence_said bw_site_remote_fence_said(const struct bw_site *site)
 {
     return (struct bw_remote_fence_said){
         .limit_ms = bw_site_is_greeted(site) && has_script(site) ? site->guard.remote_fence_ms : 0,
-        .state = site->remote_fence.state,
+        .state = site->remote_fenced,
         .ask = site->remote_fence.ask,
     };
 }

@@ -96,7 +96,7 @@ static bool asks_guard(const struct bw_site *site)
         if (site->observation[i].running)
             return true;
     return site->running != BW_ACTION_NONE || site->arm_open || site->end_open ||
-           site->remote_fence.state == BW_REMOTE_FENCE_RUNNING;
+           site->remote_fenced == BW_REMOTE_FENCE_RUNNING;
 }
 
 static const char *guard_unsound(const struct bw_site *site)

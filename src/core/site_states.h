@@ -12,6 +12,7 @@
 #define BW_SITE_OF(state)   (1u << BW_SITE_##state)
 #define BW_SITE_OF_2(a, b)  (BW_SITE_OF(a) | BW_SITE_OF(b))
 #define BW_TENURE_OF(state) (1u << BW_TENURE_##state)
+#define BW_REMOTE_OF(state) (1u << BW_REMOTE_FENCE_##state)
 #define BW_SITE_OF_ANY      (~0u)
 
 /* Before a stop or a fence has begun. */
@@ -126,6 +127,14 @@
     X(P, BW_SITE_OF_2(OVERRIDE_OVERRIDING, OVERRIDE_ENDING), LEASED, NONE, "the lease's rules hold") \
     X(P, BW_SITE_OF(OVERRIDE_OVERRIDING),              END,       ENDING, "first the service is fenced") \
     X(P, BW_SITE_OF(OVERRIDE_ENDING),                  ENDED,       NONE, "the end was seen")
+
+/* ---- the fence of another site's service, as a leader asked for it last (3.3) ---- */
+#define BW_SITE_REMOTE_FENCE_ROWS(X, P)                                                           \
+    X(P, BW_REMOTE_OF(NONE) | BW_REMOTE_OF(SEEN) | BW_REMOTE_OF(FAILED),                         \
+                                                      ASKED,    NONE,    "none of a new ask")     \
+    X(P, BW_REMOTE_OF(NONE),                          BEGUN,    RUNNING, "once for each ask")     \
+    X(P, BW_REMOTE_OF(RUNNING),                       SEEN,     SEEN,    "the script has seen it") \
+    X(P, BW_REMOTE_OF(RUNNING),                       FAILED,   FAILED,  "or nobody tells any more")
 /* clang-format on */
 
 /* T(TABLE, member, type, P): P is what its states and events are called by. */
@@ -140,7 +149,8 @@
     T(START, start, bw_site_start, BW_SITE_START)                                                  \
     T(STOP, stop, bw_site_stop, BW_SITE_STOP)                                                      \
     T(FINAL, final, bw_site_final, BW_SITE_FINAL)                                                  \
-    T(OVERRIDE, override, bw_site_override, BW_SITE_OVERRIDE)
+    T(OVERRIDE, override, bw_site_override, BW_SITE_OVERRIDE)                                      \
+    T(REMOTE_FENCE, remote_fenced, bw_remote_fence_state, BW_REMOTE_FENCE)
 enum bw_site_table {
 #define T(TABLE, member, type, P) BW_SITE_TABLE_##TABLE,
     BW_SITE_TABLE_LIST(T)

@@ -553,8 +553,12 @@ static void end_runs(const struct place *from)
 
     for (int action = BW_ACTION_START; action < BW_ACTION_COUNT; action++) {
         const bool is_action = bw_action_is_action((enum bw_action_kind)action);
-        struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_ENDED,
-                                      .epoch = site->memory.epoch};
+        const bool is_remote = action == BW_ACTION_REMOTE_FENCE;
+        const uint64_t epoch = is_remote ? site->remote_fence.ask.epoch : site->memory.epoch;
+        const uint64_t run_id = is_remote   ? site->remote_fence.run_id
+                                : is_action ? site->running_run_id
+                                            : site->observation[action].run_id;
+        struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = epoch};
 
         if (!is_action && !site->observation[action].running)
             continue;
@@ -563,9 +567,8 @@ static void end_runs(const struct place *from)
                 if (i > 0 && (is_action || result != BW_RUN_OK))
                     break;
                 of.ended = (struct bw_guard_run_ended){
-                    .epoch = site->memory.epoch, .action = (enum bw_action_kind)action,
-                    .run_id = is_action ? site->running_run_id : site->observation[action].run_id,
-                    .result = (enum bw_run_result)result};
+                    .epoch = epoch, .action = (enum bw_action_kind)action,
+                    .run_id = run_id, .result = (enum bw_run_result)result};
                 of.ended.refusal = result == BW_RUN_REFUSED ? BW_REFUSAL_OLD_EPOCH : BW_REFUSAL_NONE;
                 of.ended.exit_status = result == BW_RUN_FAILED ? 1 : 0;
                 (void)snprintf(of.ended.line, sizeof of.ended.line, "%s", lines[i]);
@@ -826,10 +829,37 @@ static void begin_asked(struct world *world)
     assert_int_equal(world->site.kept.override, BW_OVERRIDE_WAITING);
 }
 
+/* Standing by where another site holds epoch 1, which a leader asks it to fence. */
+static void begin_fencing_another(struct world *world)
+{
+    const struct bw_order order = {.kind = BW_ORDER_STAND_BY, .index = 1, .epoch = 1,
+                                   .spec_version = 1, .terms = terms,
+                                   .others_epoch = true, .newest_is_open = true};
+    const struct bw_remote_fence_ask ask = {.epoch = 1, .term = 1, .number = 1, .site = "dc-a"};
+
+    begin(world);
+    world->site.limits.has_script[BW_ACTION_REMOTE_FENCE] = true;
+    guard_state(world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP,
+                                                .reach_works = true,
+                                                .remote_fence_ms = 1000});
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &order});
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_REMOTE_FENCE, .ask = &ask});
+    assert_int_equal(world->site.remote_fenced, BW_REMOTE_FENCE_RUNNING);
+}
+
+static void walk_on(const struct world *world, const struct bw_site_limits *with)
+{
+    static struct place begin_at;
+
+    begin_at = (struct place){.site = world->site, .now_ms = world->now_ms};
+    begin_at.site.limits = *with;
+    walk(&begin_at);
+}
+
 static void everything_may_come_in_each_state(void **state)
 {
     static struct place begin_at;
-    static struct world serving;
+    static struct world world;
     struct bw_site_memory memories[] = {{0}, held, held, held, held};
 
     (void)state;
@@ -844,14 +874,12 @@ static void everything_may_come_in_each_state(void **state)
         begin_here(&begin_at, &memories[i], 100000);
         walk(&begin_at);
     }
-    begin_serving(&serving);
-    serving.site.limits = begin_at.site.limits;
-    begin_at = (struct place){.site = serving.site, .now_ms = serving.now_ms};
-    walk(&begin_at);
-    begin_asked(&serving); /* 3.8 */
-    serving.site.limits = begin_at.site.limits;
-    begin_at = (struct place){.site = serving.site, .now_ms = serving.now_ms};
-    walk(&begin_at);
+    begin_serving(&world);
+    walk_on(&world, &begin_at.site.limits);
+    begin_asked(&world); /* 3.8 */
+    walk_on(&world, &begin_at.site.limits);
+    begin_fencing_another(&world); /* 3.3 */
+    walk_on(&world, &begin_at.site.limits);
     free(places);
     tried = NULL;
     print_message("%u states, %lu steps\n", (unsigned)state_count, (unsigned long)step_count);

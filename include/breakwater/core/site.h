@@ -217,7 +217,7 @@ enum bw_site_override_clean {
     BW_SITE_OVERRIDE_FENCE_DUE /* its stop has failed */
 };
 
-#define BW_SITE_TABLES 11
+#define BW_SITE_TABLES 12
 
 struct bw_observation {
     bool running;
@@ -231,13 +231,11 @@ struct bw_observation {
     uint64_t order_index;   /* likewise */
 };
 
-/* What a leader has asked for last, and what has come of it (3.3). Not kept: whoever leads asks a
- * new agent anew. */
+/* What a leader has asked for last (3.3). Not kept: whoever leads asks a new agent anew. */
 struct bw_site_remote_fence {
     struct bw_remote_fence_ask ask; /* epoch 0: none */
     struct bw_instant heard;        /* when a leader last said so */
-    enum bw_remote_fence_state state;
-    uint64_t run_id; /* of its script */
+    uint64_t run_id;                /* of its script */
 };
 
 /* One second enforcer, as heard last. Not kept: it asks a new agent anew. */
@@ -364,6 +362,7 @@ struct bw_site {
     uint64_t other_serves_epoch;
     struct bw_instant other_serves_contact; /* when a witness last said so */
     struct bw_site_remote_fence remote_fence;
+    enum bw_remote_fence_state remote_fenced; /* what has come of it */
     struct bw_site_second seconds[BW_SECONDS_MAX];
     enum bw_second_word second; /* what was made of them in the newest step */
     uint32_t alarms;
