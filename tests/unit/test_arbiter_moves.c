@@ -1,42 +1,11 @@
-/* arbiter: planned moves: switchover, its way back, failback (design 3.6, 4). */
+/* arbiter: planned moves: switchover and its way back (design 3.6, 4); failback: test_arbiter_failback. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include <string.h>
 
-#include "core_world.h"
-
-static struct world world;
-
-#define assert_rule(rule) assert_string_equal(world_decide(&world), rule)
-#define assert_acts(rule) assert_string_equal(world_act(&world), rule)
-#define assert_held(id, site)                                                                      \
-    do {                                                                                           \
-        assert_string_equal(world_decide(&world), "A0");                                           \
-        assert_true(world_holds(&world, id, site));                                                \
-    } while (0)
-
-static struct bw_spec changed_spec(void)
-{
-    world_init(&world, 2);
-    return world_group(&world)->spec;
-}
-
-/* The holder falls silent; the clock stands `ms` before the end of the wait. */
-static void silence_until_before_lapse(uint64_t ms)
-{
-    world.sites[A].is_mute = true;
-    while (world_wait_of_terms_ms(&world) * BW_NS_PER_MS >
-           bw_instant_elapsed_ns(world.now, world_watch(&world)->last_confirmed) +
-               (ms + 600) * BW_NS_PER_MS)
-        world_pass_ms(&world, 500);
-    uint64_t left_ns = world_wait_of_terms_ms(&world) * BW_NS_PER_MS -
-                       bw_instant_elapsed_ns(world.now, world_watch(&world)->last_confirmed);
-    world_wait_ms(&world, left_ns / BW_NS_PER_MS - ms - 2);
-    world_sync_all(&world);
-}
+#include "arbiter_world.h"
 
 /* ---- switchover (3.6) ---- */
 
@@ -306,41 +275,6 @@ static void a_target_put_into_maintenance_loses_to_the_origin_at_once(void **sta
     assert_string_equal(world.decision.command.site, "dc-a");
 }
 
-static bool may_restart(const char *site)
-{
-    struct bw_order order;
-
-    bw_order_derive(world_group(&world), site, world.index, &order);
-    return order.restart_allowed;
-}
-
-/* 3.9: maintenance always has an end, also in what the orders say: a service that fails after it is
- * restarted. */
-static void a_maintenance_that_is_over_is_ended_in_the_log(void **state)
-{
-    struct bw_command maintain = {
-        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .site = "dc-a", .duration_ms = 10000};
-    (void)state;
-    world_begin(&world, 2);
-    assert_true(may_restart("dc-a"));
-    assert_string_not_equal(world_apply(&world, &maintain), "-");
-    world_know_spec(&world);
-    assert_false(may_restart("dc-a"));
-    world_pass_ms(&world, 9000);
-    assert_rule("A0");
-    world_pass_ms(&world, 1000);
-    assert_string_equal(world_act(&world), "A13");
-    assert_true(may_restart("dc-a"));
-    assert_rule("A0");
-
-    maintain.site[0] = '\0'; /* of the group */
-    assert_string_not_equal(world_apply(&world, &maintain), "-");
-    assert_false(may_restart("dc-a"));
-    world_pass_ms(&world, 10000);
-    assert_string_equal(world_act(&world), "A13");
-    assert_true(may_restart("dc-a"));
-}
-
 /* 3.6: ready by a run that knew the final position. */
 static void the_target_is_granted_once_it_was_ready_at_the_position(void **state)
 {
@@ -571,105 +505,6 @@ static void a_move_that_was_given_up_is_not_begun_again(void **state)
     assert_null(world_gate(&world, "wish", -1));
 }
 
-/* ---- failback ---- */
-
-static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
-{
-    struct bw_spec spec = changed_spec();
-    (void)state;
-    spec.failback_after_ms = 60000;
-    world_begin_with(&world, 2, &spec);
-    silence_until_before_lapse(0);
-    assert_acts("A3");
-    assert_acts("A9");
-    world_serve(&world, B);
-    world_pass_ms(&world, 50000);
-    world.sites[A].is_mute = false;
-    world_stop(&world, A);
-    world.sites[A].report.has_lag = true;
-    world_pass_ms(&world, 20000);
-    assert_held("failback", A);
-
-    world_pass_ms(&world, 39000);
-    assert_held("failback", A);
-    world_pass_ms(&world, 2000);
-    assert_rule("A12");
-    assert_string_equal(world.decision.command.target, "dc-a");
-    assert_int_equal(world.decision.command.reason, BW_REASON_FAILBACK);
-}
-
-static void failback_never_goes_to_a_site_of_lower_priority(void **state)
-{
-    struct bw_spec spec = changed_spec();
-    (void)state;
-    spec.failback_after_ms = 60000;
-    world_begin_with(&world, 2, &spec);
-    world.sites[B].report.joined_epoch = world_group(&world)->epoch;
-    world_pass_ms(&world, 120000);
-
-    assert_rule("A0");
-    assert_null(world_gate(&world, "failback", B));
-}
-
-static void without_failback_the_group_stays_where_it_is(void **state)
-{
-    (void)state;
-    world_begin(&world, 2);
-    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
-    assert_acts("A1");
-    assert_acts("A9");
-    world_serve(&world, B);
-    world_pass_ms(&world, 600000);
-
-    assert_rule("A0");
-}
-
-/* dc-c serves; both others could, and have been connected for long. */
-static void begin_at_the_last(void)
-{
-    struct bw_spec spec;
-
-    world_init(&world, 3);
-    spec = world_group(&world)->spec;
-    spec.failback_after_ms = 60000;
-    world_begin_with(&world, 3, &spec);
-    world.sites[B].report.condition = BW_CONDITION_STOP;
-    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
-    world_sync_all(&world);
-    assert_acts("A1");
-    assert_acts("A9");
-    assert_string_equal(world_group(&world)->holder_site, "dc-c");
-    world_serve(&world, C);
-    world.sites[A].report.has_lag = true;
-    world.sites[A].report.joined_epoch = UINT64_MAX;
-    world.sites[B].report.condition = BW_CONDITION_START;
-    world_pass_ms(&world, 120000);
-}
-
-static void failback_goes_to_the_site_of_the_highest_priority(void **state)
-{
-    (void)state;
-    begin_at_the_last();
-
-    assert_rule("A12");
-    assert_string_equal(world.decision.command.target, "dc-a");
-}
-
-/* 3.9: nobody asked for it. */
-static void maintenance_of_the_group_holds_a_failback(void **state)
-{
-    struct bw_command command = {
-        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .duration_ms = 60000};
-
-    (void)state;
-    begin_at_the_last();
-    (void)world_apply(&world, &command);
-    world_know_spec(&world);
-    world_sync_all(&world);
-
-    assert_held("group_maintenance", -1);
-}
-
 /* A move has the time that was given to it, not what another wish came with. */
 static void a_move_has_the_time_of_the_wish_that_asked_for_it(void **state)
 {
@@ -719,24 +554,6 @@ static void a_move_to_a_site_of_one_letter_is_a_move(void **state)
     (void)world_decide(&world);
 
     assert_non_null(world_gate(&world, "position", -1));
-}
-
-/* 3.9: one that is longer than any clock counts is not over before it began to count. */
-static void a_maintenance_of_any_length_is_not_cut_short(void **state)
-{
-    struct bw_command command = {.kind = BW_COMMAND_MAINTENANCE,
-                                 .group = "harbor",
-                                 .site = "dc-b",
-                                 .duration_ms = UINT64_MAX / BW_NS_PER_MS + 1};
-
-    (void)state;
-    world_begin(&world, 2);
-    assert_string_not_equal(world_apply(&world, &command), "-");
-    world_know_spec(&world);
-    world_pass_ms(&world, 60000);
-
-    assert_string_equal(world_decide(&world), "A0");
-    assert_true(world_group(&world)->maintenance_ms[B] != 0);
 }
 
 /* 4: a lag that was measured says more than the time since the grant. */
@@ -794,7 +611,6 @@ int main(void)
         cmocka_unit_test(the_origin_of_a_move_that_failed_gets_it_back_as_such),
         cmocka_unit_test(a_failover_that_is_asked_for_leaves_a_move_behind),
         cmocka_unit_test(a_target_put_into_maintenance_loses_to_the_origin_at_once),
-        cmocka_unit_test(a_maintenance_that_is_over_is_ended_in_the_log),
         cmocka_unit_test(the_target_is_granted_once_it_was_ready_at_the_position),
         cmocka_unit_test(a_target_that_is_heard_first_again_is_not_alone),
         cmocka_unit_test(an_origin_that_is_heard_first_again_is_not_alone),
@@ -809,15 +625,9 @@ int main(void)
         cmocka_unit_test(a_move_whose_epoch_expired_is_not_forgotten),
         cmocka_unit_test(a_move_is_given_up_only_before_the_stop_began),
         cmocka_unit_test(a_move_that_was_given_up_is_not_begun_again),
-        cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),
-        cmocka_unit_test(failback_never_goes_to_a_site_of_lower_priority),
-        cmocka_unit_test(without_failback_the_group_stays_where_it_is),
-        cmocka_unit_test(failback_goes_to_the_site_of_the_highest_priority),
-        cmocka_unit_test(maintenance_of_the_group_holds_a_failback),
         cmocka_unit_test(a_move_has_the_time_of_the_wish_that_asked_for_it),
         cmocka_unit_test(a_wished_target_that_left_the_spec_is_no_candidate),
         cmocka_unit_test(a_move_to_a_site_of_one_letter_is_a_move),
-        cmocka_unit_test(a_maintenance_of_any_length_is_not_cut_short),
         cmocka_unit_test(after_a_loss_the_lag_that_was_measured_counts),
     };
 

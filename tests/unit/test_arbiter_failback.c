@@ -1,0 +1,173 @@
+/* arbiter: failback, and how long a maintenance lasts (design 3.9, 4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "arbiter_world.h"
+
+static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
+{
+    struct bw_spec spec = changed_spec();
+    (void)state;
+    spec.failback_after_ms = 60000;
+    world_begin_with(&world, 2, &spec);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    assert_acts("A9");
+    world_serve(&world, B);
+    world_pass_ms(&world, 50000);
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world.sites[A].report.has_lag = true;
+    world_pass_ms(&world, 20000);
+    assert_held("failback", A);
+
+    world_pass_ms(&world, 39000);
+    assert_held("failback", A);
+    world_pass_ms(&world, 2000);
+    assert_rule("A12");
+    assert_string_equal(world.decision.command.target, "dc-a");
+    assert_int_equal(world.decision.command.reason, BW_REASON_FAILBACK);
+}
+
+static void failback_never_goes_to_a_site_of_lower_priority(void **state)
+{
+    struct bw_spec spec = changed_spec();
+    (void)state;
+    spec.failback_after_ms = 60000;
+    world_begin_with(&world, 2, &spec);
+    world.sites[B].report.joined_epoch = world_group(&world)->epoch;
+    world_pass_ms(&world, 120000);
+
+    assert_rule("A0");
+    assert_null(world_gate(&world, "failback", B));
+}
+
+static void without_failback_the_group_stays_where_it_is(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    assert_acts("A9");
+    world_serve(&world, B);
+    world_pass_ms(&world, 600000);
+
+    assert_rule("A0");
+}
+
+/* dc-c serves; both others could, and have been connected for long. */
+static void begin_at_the_last(void)
+{
+    struct bw_spec spec;
+
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    spec.failback_after_ms = 60000;
+    world_begin_with(&world, 3, &spec);
+    world.sites[B].report.condition = BW_CONDITION_STOP;
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    world_sync_all(&world);
+    assert_acts("A1");
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-c");
+    world_serve(&world, C);
+    world.sites[A].report.has_lag = true;
+    world.sites[A].report.joined_epoch = UINT64_MAX;
+    world.sites[B].report.condition = BW_CONDITION_START;
+    world_pass_ms(&world, 120000);
+}
+
+static void failback_goes_to_the_site_of_the_highest_priority(void **state)
+{
+    (void)state;
+    begin_at_the_last();
+
+    assert_rule("A12");
+    assert_string_equal(world.decision.command.target, "dc-a");
+}
+
+/* 3.9: nobody asked for it. */
+static void maintenance_of_the_group_holds_a_failback(void **state)
+{
+    struct bw_command command = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .duration_ms = 60000};
+
+    (void)state;
+    begin_at_the_last();
+    (void)world_apply(&world, &command);
+    world_know_spec(&world);
+    world_sync_all(&world);
+
+    assert_held("group_maintenance", -1);
+}
+
+static bool may_restart(const char *site)
+{
+    struct bw_order order;
+
+    bw_order_derive(world_group(&world), site, world.index, &order);
+    return order.restart_allowed;
+}
+
+/* 3.9: maintenance always has an end, also in what the orders say: a service that fails after it is
+ * restarted. */
+static void a_maintenance_that_is_over_is_ended_in_the_log(void **state)
+{
+    struct bw_command maintain = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .site = "dc-a", .duration_ms = 10000};
+    (void)state;
+    world_begin(&world, 2);
+    assert_true(may_restart("dc-a"));
+    assert_string_not_equal(world_apply(&world, &maintain), "-");
+    world_know_spec(&world);
+    assert_false(may_restart("dc-a"));
+    world_pass_ms(&world, 9000);
+    assert_rule("A0");
+    world_pass_ms(&world, 1000);
+    assert_string_equal(world_act(&world), "A13");
+    assert_true(may_restart("dc-a"));
+    assert_rule("A0");
+
+    maintain.site[0] = '\0'; /* of the group */
+    assert_string_not_equal(world_apply(&world, &maintain), "-");
+    assert_false(may_restart("dc-a"));
+    world_pass_ms(&world, 10000);
+    assert_string_equal(world_act(&world), "A13");
+    assert_true(may_restart("dc-a"));
+}
+
+/* 3.9: one that is longer than any clock counts is not over before it began to count. */
+static void a_maintenance_of_any_length_is_not_cut_short(void **state)
+{
+    struct bw_command command = {.kind = BW_COMMAND_MAINTENANCE,
+                                 .group = "harbor",
+                                 .site = "dc-b",
+                                 .duration_ms = UINT64_MAX / BW_NS_PER_MS + 1};
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_string_not_equal(world_apply(&world, &command), "-");
+    world_know_spec(&world);
+    world_pass_ms(&world, 60000);
+
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_group(&world)->maintenance_ms[B] != 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),
+        cmocka_unit_test(failback_never_goes_to_a_site_of_lower_priority),
+        cmocka_unit_test(without_failback_the_group_stays_where_it_is),
+        cmocka_unit_test(failback_goes_to_the_site_of_the_highest_priority),
+        cmocka_unit_test(maintenance_of_the_group_holds_a_failback),
+        cmocka_unit_test(a_maintenance_that_is_over_is_ended_in_the_log),
+        cmocka_unit_test(a_maintenance_of_any_length_is_not_cut_short),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
