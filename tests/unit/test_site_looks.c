@@ -1,0 +1,204 @@
+/* site: which script is asked when, and what is made of its answer (design 3.6, 3.8, 4). What
+ * follows from a status: test_site_watch. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "override_site.h"
+
+static struct world world;
+
+/* ---- verify (4) ------------------------------------------------------------------------------ */
+
+/* It judges a start of this site. What serves while nothing may start any more was not started
+ * here. */
+static void nothing_is_verified_before_its_start_has_run(void **state)
+{
+    (void)state;
+    begin(&world);
+    world.site.limits.has_script[BW_ACTION_VERIFY] = true;
+    world.site.guard.sight = (struct bw_reach_sight){.seen = BW_REACH_UNSEEN, .digest = 2};
+    order(&world, BW_ORDER_RUN, 1);
+    confirm(&world, 1, world.now_ms);
+    armed(&world); /* of other scripts than those that it would be started by: it waits */
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    tick_at(&world, world.now_ms + TTL_MS - FENCE_MS);
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+
+    pass(&world, 400, "started");
+
+    assert_false(world.site.observation[BW_ACTION_VERIFY].has_result);
+    assert_int_not_equal(world.sent_look.run.action, BW_ACTION_VERIFY);
+}
+
+/* A start that has run is verified at once, and what one verify has answered is not asked again. */
+static void what_was_started_serves_once_it_is_verified(void **state)
+{
+    (void)state;
+    begin(&world);
+    world.site.limits.has_script[BW_ACTION_VERIFY] = true;
+    order(&world, BW_ORDER_RUN, 1);
+    confirm(&world, 1, world.now_ms);
+    armed(&world);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    look(&world, BW_ACTION_VERIFY, BW_RUN_FAILED, "");
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    look(&world, BW_ACTION_VERIFY, BW_RUN_OK, "");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+
+    world.sent_look.run.action = BW_ACTION_NONE;
+    for (int i = 0; i < 3; i++) {
+        status(&world, "started");
+        assert_int_not_equal(world.sent_look.run.action, BW_ACTION_VERIFY);
+    }
+}
+
+/* 4: nobody rejoins behind what was adopted before it is verified: as often as status is asked. */
+static void what_was_adopted_is_verified_as_often_as_it_is_looked_at(void **state)
+{
+    uint32_t count[BW_ACTION_COUNT] = {0};
+
+    (void)state;
+    begin(&world);
+    world.site.limits.has_script[BW_ACTION_VERIFY] = true;
+    status(&world, "started");
+    adopt(&world, 1);
+    confirm(&world, 1, world.now_ms);
+    armed(&world);
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+
+    for (const uint64_t end = world.now_ms + 6000; world.now_ms < end;) {
+        for (int kind = 0; kind < BW_ACTION_COUNT; kind++) {
+            if (!world.site.observation[kind].running)
+                continue;
+            count[kind]++;
+            ended(&world, &world.sent_look, kind == BW_ACTION_VERIFY ? BW_RUN_FAILED : BW_RUN_OK,
+                  kind == BW_ACTION_STATUS ? "started" : "");
+        }
+        tick_at(&world, world.now_ms + 100);
+    }
+
+    assert_in_range(count[BW_ACTION_STATUS], 5, 7);
+    assert_in_range(count[BW_ACTION_VERIFY], 5, 7);
+}
+
+/* ---- the final position (3.6) ---------------------------------------------------------------- */
+
+static const char *position_after(enum bw_run_result result)
+{
+    static struct bw_released of;
+
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_asked(&world, "RUN:readiness");
+    ended(&world, &world.sent_look, result, "position=4711\n");
+    assert_asked(&world, "END");
+    from_guard(&world,
+               &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1});
+    of = released(&world);
+    assert_int_equal(of.epoch, 1);
+    return of.position;
+}
+
+/* It may say that it is not ready, and is: its service was stopped. What was cut off may have
+ * printed half. */
+static void a_readiness_that_ended_by_itself_has_measured_the_final_position(void **state)
+{
+    (void)state;
+    assert_string_equal(position_after(BW_RUN_OK), "4711");
+    assert_string_equal(position_after(BW_RUN_FAILED), "4711");
+    assert_string_equal(position_after(BW_RUN_TIMED_OUT), "");
+}
+
+/* One that was cut off by no fault of its own has measured nothing, and is asked again. */
+static void a_readiness_that_was_killed_is_asked_again_for_the_final_position(void **state)
+{
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    ended(&world, &world.sent_look, BW_RUN_KILLED, "position=47");
+    assert_not_asked(&world, "END");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=4711\n");
+    assert_asked(&world, "END");
+}
+
+/* ---- rogues (3.8) ---------------------------------------------------------------------------- */
+
+/* I1: under an arm whose answer is on its way the guard may hold a lease of this very epoch. */
+static void what_serves_beside_an_arm_on_its_way_is_no_rogue(void **state)
+{
+    (void)state;
+    begin(&world);
+    world.site.memory.enforced = true;
+    order(&world, BW_ORDER_RUN, 1);
+    confirm(&world, 1, world.now_ms);
+    assert_asked(&world, "ARM");
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    for (int i = 0; i < 3; i++)
+        status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    assert_int_equal(world.site.rogue_starts, 0);
+    armed(&world);
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+}
+
+/* 3.8: a person lets it serve without a lease. What was counted then counts against nobody
+ * afterwards. */
+static void what_a_person_lets_serve_is_no_rogue(void **state)
+{
+    (void)state;
+    begin_overriding(&world);
+    assert_true(world.site.memory.enforced);
+    world.sent_run.run.action = BW_ACTION_NONE;
+    for (int i = 0; i < 4; i++)
+        status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    assert_int_equal(world.site.rogue_in_a_row, 0);
+    assert_int_equal(world.site.rogue_starts, 0);
+    assert_false(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
+    world.site.fence_failed = true; /* of before: it would end what a person has asked for */
+    status(&world, "stopped");
+    tick_at(&world, world.now_ms + 1000);
+    assert_int_not_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+}
+
+/* Twice in a row: stopped in between is the end of the first. */
+static void one_that_is_gone_at_the_next_look_is_not_fenced(void **state)
+{
+    (void)state;
+    begin_standby(&world);
+    for (int i = 0; i < 3; i++) {
+        status(&world, "started");
+        status(&world, "stopped");
+    }
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    status(&world, "unknown"); /* which is no better than started */
+    status(&world, "unknown");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    assert_asked(&world, "SYNC");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_verified_before_its_start_has_run),
+        cmocka_unit_test(what_was_started_serves_once_it_is_verified),
+        cmocka_unit_test(what_was_adopted_is_verified_as_often_as_it_is_looked_at),
+        cmocka_unit_test(a_readiness_that_ended_by_itself_has_measured_the_final_position),
+        cmocka_unit_test(a_readiness_that_was_killed_is_asked_again_for_the_final_position),
+        cmocka_unit_test(what_serves_beside_an_arm_on_its_way_is_no_rogue),
+        cmocka_unit_test(what_a_person_lets_serve_is_no_rogue),
+        cmocka_unit_test(one_that_is_gone_at_the_next_look_is_not_fenced),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
