@@ -19,11 +19,9 @@ static bool is_fencing(const struct bw_site *site)
 
 enum bw_keeps bw_site_keeps(const struct bw_site *site)
 {
-    const struct bw_site_memory *memory = &site->memory;
-
     if (site->override != BW_SITE_OVERRIDE_NONE)
         return BW_KEEPS_OVERRIDE;
-    if (site->tenure != BW_TENURE_NONE || (memory->epoch != 0 && !memory->given_back))
+    if (site->tenure != BW_TENURE_NONE) /* 3.5: there is one until the epoch is given back */
         return BW_KEEPS_EPOCH;
     if (is_granted(site))
         return BW_KEEPS_GRANT;

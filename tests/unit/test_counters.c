@@ -44,7 +44,9 @@ static void a_new_beginning_has_a_term_with_room_above_it(void **state)
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
         assert_in_range(bw_counter_term_after(found[i]), 2, BW_COUNTER_MAX / 2);
     assert_int_equal(bw_counter_term_after(1), 2);
+    assert_int_equal(bw_counter_term_after(2), 3);
     assert_int_equal(bw_counter_term_after(1000), 1001);
+    assert_int_equal(bw_counter_term_after(BW_COUNTER_MAX / 2 - 1), BW_COUNTER_MAX / 2);
     assert_int_equal(bw_counter_term_after(UINT64_MAX), 2);
 }
 

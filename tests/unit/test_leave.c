@@ -38,6 +38,9 @@ static void a_guard_keeps_what_a_fence_has_not_ended(void **state)
     world.guard.fence = BW_FENCE_NONE;
     world.guard.slots[BW_GUARD_SLOT_FENCE].state = BW_SLOT_RUNNING;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_FENCE);
+    world.guard.slots[BW_GUARD_SLOT_FENCE].state = BW_SLOT_FREE;
+    world.guard.fence = BW_FENCE_CHECK; /* its script has ended, and its end was not seen yet */
+    assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_FENCE);
 }
 
 static void a_guard_keeps_an_action_and_no_look(void **state)
@@ -64,6 +67,9 @@ static void a_guard_keeps_what_it_has_yet_to_look_at(void **state)
     world.guard.check_at_start = false;
     world.guard.end_looking = true;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_RUN);
+    world.guard.end_looking = false;
+    world.guard.stop = BW_GUARD_STOP_CHECKING;
+    assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_RUN);
 }
 
 static void a_guard_keeps_what_a_person_overrides(void **state) /* 3.8 */
@@ -74,6 +80,9 @@ static void a_guard_keeps_what_a_person_overrides(void **state) /* 3.8 */
     begin(&world);
     world.guard.mirror.overriding = true;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_OVERRIDE);
+    world.guard.mirror.overriding = false;
+    world.guard.override_mirroring = true; /* that it does is on its way to the disk */
+    assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_OVERRIDE);
 }
 
 static void a_guard_keeps_what_waits_for_the_disk(void **state)
@@ -83,6 +92,9 @@ static void a_guard_keeps_what_waits_for_the_disk(void **state)
     (void)state;
     begin(&world);
     world.guard.wants = BW_GUARD_WANTS_ARM;
+    assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_SAVE);
+    world.guard.wants = BW_GUARD_WANTS_NOTHING;
+    world.guard.arm_mirroring = true;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_SAVE);
 }
 
@@ -121,6 +133,8 @@ static void a_site_keeps_a_grant_that_it_has_not_accepted_yet(void **state)
     (void)state;
     site.order = (struct bw_order){.kind = BW_ORDER_RUN, .epoch = 5};
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_GRANT);
+    site.order.kind = BW_ORDER_STOP; /* what it was told to stop it was granted before */
+    assert_int_equal(bw_site_keeps(&site), BW_KEEPS_GRANT);
     site.order.epoch = 4; /* older than its give-back */
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_NOTHING);
     site.order = (struct bw_order){.kind = BW_ORDER_STAND_BY, .epoch = 5};
@@ -149,6 +163,10 @@ static void a_site_keeps_what_it_has_begun(void **state)
     site.running = BW_ACTION_REJOIN;
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_RUN);
     site.running = BW_ACTION_NONE;
+    site.remote_fence.state = BW_REMOTE_FENCE_RUNNING; /* of another site's service (3.3) */
+    assert_int_equal(bw_site_keeps(&site), BW_KEEPS_RUN);
+    site.remote_fence.state = BW_REMOTE_FENCE_FAILED;
+    assert_int_equal(bw_site_keeps(&site), BW_KEEPS_NOTHING);
     site.save = BW_SITE_SAVE_PENDING;
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_SAVE);
     site.override = BW_SITE_OVERRIDE_WAITING; /* 3.8 */

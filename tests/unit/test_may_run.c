@@ -239,6 +239,51 @@ what_has_crashed_may_run_again(void **state) /* its supervisor asks: no stop was
     assert_int_equal(may_run(&world), BW_MAY_RUN_LEASE);
 }
 
+/* 3.4: whatever ends it, and whatever would let it run else: also a loop that has its start yet to come. */
+static void what_is_being_ended_starts_nothing(void **state)
+{
+    static const enum bw_action_kind ending[] = {BW_ACTION_STOP, BW_ACTION_FENCE, BW_ACTION_REJOIN};
+    struct world world;
+    struct bw_guard_shown shown;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_true(arm(&world, 2, BEGIN_MS));
+    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++) {
+        shown = shown_of(&world);
+        shown.running = ending[i];
+        assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_STOPPING);
+        shown.loop_delay_ms = 1000;
+        assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_STOPPING);
+        shown.armed_epoch = 0; /* nothing of which is told where it may not run anyway */
+        assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_NO_LEASE);
+    }
+    shown = shown_of(&world);
+    shown.loop_delay_ms = 1000;
+    assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_LOOP_WAITS);
+    shown.loop_may = true;
+    assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_LEASE);
+    assert_int_equal(judge(&shown, BEGIN_MS + TTL_MS - FENCE_MS - 1001), BW_MAY_RUN_LEASE);
+    assert_int_equal(judge(&shown, BEGIN_MS + TTL_MS - FENCE_MS - 1000), BW_MAY_RUN_FENCE_WINDOW);
+}
+
+/* 3.6: that a stop was seen to end it says something of a lease only. */
+static void only_a_lease_is_held_up_by_a_stop_that_was_seen(void **state)
+{
+    struct world world;
+    struct bw_guard_shown shown;
+
+    (void)state;
+    begin_enforced(&world);
+    shown = shown_of(&world);
+    shown.is_stopped = true;
+    assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_NO_LEASE);
+    shown.overriding = shown.override_begun = true;
+    assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_OVERRIDE);
+    shown.loop_delay_ms = 1000;
+    assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_LOOP_WAITS);
+}
+
 static void an_epoch_that_ends_may_not_run(void **state) /* I1, 3.4, ended */
 {
     struct world world;
@@ -369,6 +414,8 @@ int main(void)
         cmocka_unit_test(what_a_failed_fence_left_may_not_run),
         cmocka_unit_test(while_it_is_stopped_nothing_may_run),
         cmocka_unit_test(what_has_crashed_may_run_again),
+        cmocka_unit_test(what_is_being_ended_starts_nothing),
+        cmocka_unit_test(only_a_lease_is_held_up_by_a_stop_that_was_seen),
         cmocka_unit_test(an_epoch_that_ends_may_not_run),
         cmocka_unit_test(what_a_person_lets_serve_may_run_once_it_is_mirrored),
         cmocka_unit_test(without_its_agent_and_until_that_has_begun_again_no_override_may_run),

@@ -89,6 +89,9 @@ static void a_look_that_says_no_word_has_failed(void **state)
     assert_int_equal(failures.count, 0);
     run(BW_ACTION_CONDITION, BW_RUN_OK, "yes", "yes");
     assert_string_equal(text_of(0), "condition said neither start nor stop 12 s ago: yes");
+    run(BW_ACTION_CONDITION, BW_RUN_OK, "stop", "stop");
+    assert_int_equal(failures.count, 0);
+    run(BW_ACTION_CONDITION, BW_RUN_OK, "yes", "yes");
     run(BW_ACTION_CONDITION, BW_RUN_OK, "start", "start");
     run(BW_ACTION_READINESS, BW_RUN_OK, "lag_seconds=0", "");
     assert_int_equal(failures.count, 0);
@@ -110,6 +113,48 @@ static void each_end_has_its_words(void **state)
     bw_failures_unseen(&failures, BW_ACTION_START, (struct bw_instant){1, 1});
     assert_string_equal(text_of(0),
                         "start ended well, but the service was not seen to work in time, 12 s ago");
+}
+
+static void its_age_is_told_as_coarsely_as_anybody_needs_it(void **state)
+{
+    static const struct {
+        uint64_t s;
+        const char *text;
+    } ages[] = {{119, "119 s ago"},     {120, "2 min ago"}, {7199, "119 min ago"},
+                {7200, "2 h ago"},      {172799, "47 h ago"}, {172800, "2 days ago"}};
+    struct bw_script_failure failure = {.action = BW_ACTION_READINESS, .result = BW_RUN_FAILED};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
+        failure.age_ms = (uint32_t)(ages[i].s * 1000);
+        bw_failure_text(&failure, 0, text);
+        assert_string_equal(text + strlen("readiness failed "), ages[i].text);
+        failure.age_ms -= 1000; /* what was passed since it was said counts as well */
+        bw_failure_text(&failure, 1000, text);
+        assert_string_equal(text + strlen("readiness failed "), ages[i].text);
+    }
+}
+
+static void how_it_ended_is_told_where_it_ended_by_itself(void **state)
+{
+    struct bw_script_failure failure = {.action = BW_ACTION_READINESS, .result = BW_RUN_FAILED};
+
+    (void)state;
+    failure.said = (struct bw_script_said){.exited = true, .exit_status = 3};
+    bw_failure_text(&failure, 0, text);
+    assert_string_equal(text, "readiness failed 0 s ago, exit 3");
+    failure.said.exit_status = 0; /* it said something that nobody could read */
+    bw_failure_text(&failure, 0, text);
+    assert_string_equal(text, "readiness failed 0 s ago, exit 0");
+    failure.action = BW_ACTION_FENCE;
+    bw_failure_text(&failure, 0, text);
+    assert_string_equal(text, "fence failed 0 s ago, the end of the service was not seen");
+    failure.said.exit_status = 4;
+    bw_failure_text(&failure, 0, text);
+    assert_string_equal(text, "fence failed 0 s ago, exit 4");
+    failure.action = BW_ACTION_COUNT; /* of a later release */
+    bw_failure_text(&failure, 0, text);
+    assert_string_equal(text, "a script failed 0 s ago, exit 4");
 }
 
 /* 3.2.4: it says that it has ended, and the service is not seen to have. */
@@ -154,6 +199,8 @@ int main(void)
         cmocka_unit_test_setup(what_was_refused_or_cut_off_changes_nothing, begin),
         cmocka_unit_test_setup(a_look_that_says_no_word_has_failed, begin),
         cmocka_unit_test_setup(each_end_has_its_words, begin),
+        cmocka_unit_test(its_age_is_told_as_coarsely_as_anybody_needs_it),
+        cmocka_unit_test(how_it_ended_is_told_where_it_ended_by_itself),
         cmocka_unit_test_setup(a_stop_that_ends_well_and_is_not_believed_says_so, begin),
         cmocka_unit_test_setup(what_a_hostile_site_tells_is_harmless, begin),
     };

@@ -82,6 +82,8 @@ static void what_is_left_is_that_of_the_lease(void **state)
 
     begin_serving(&world);
     assert_true(told().serves);
+    world.site.service = BW_SERVICE_UNKNOWN; /* it is to serve, and nobody knows */
+    assert_false(told().serves);
 }
 
 /* Only what is durable is final (3.5). */
@@ -97,6 +99,24 @@ static void what_was_given_back_is_over(void **state)
     memory.epoch = 5;
     begin_with(&world, &memory);
     assert_int_equal(told().over_epoch, 4); /* they had ended before this one was accepted */
+    world.site.memory.given_back = true;    /* and is not on the disk yet */
+    assert_int_equal(told().over_epoch, 4);
+}
+
+/* Whatever is left of its lease: it was given back before. */
+static void of_what_was_given_back_no_lease_is_told(void **state)
+{
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    ended(&world, &world.sent_look, BW_RUN_OK, "");
+    assert_asked(&world, "END");
+    assert_int_equal(told().epoch, 1);
+    from_guard(&world,
+               &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1});
+    assert_int_equal(told().epoch, 0);
+    assert_int_equal(told().over_epoch, 1);
 }
 
 static void one_that_is_all_right_is_seen(void **state)
@@ -120,6 +140,14 @@ static void silence_is_no_second_enforcer(void **state)
     order(&world, BW_ORDER_STAND_BY, 0); /* terms: fresh for 3 s */
     hear();
     world.now_ms += 2999;
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    world.now_ms += 1;
+    assert_int_equal(word(), BW_SECOND_IS_SILENT);
+
+    begin(&world); /* before any terms are known: for a second */
+    make_second();
+    hear();
+    world.now_ms += 999;
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
     world.now_ms += 1;
     assert_int_equal(word(), BW_SECOND_IS_SILENT);
@@ -177,6 +205,7 @@ static void one_that_looks_elsewhere_does_not_count(void **state)
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
     for (int i = 0; i < 4; i++) {
+        assert_int_equal(word(), BW_SECOND_IS_SEEN);
         tick_at(&world, world.now_ms + 750);
         hear();
     }
@@ -208,6 +237,61 @@ static void one_that_does_not_know_the_deadline_does_not_count(void **state)
     second.said.fence_epoch = 1;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_FENCING);
+}
+
+/* 3.9: what it is to take over serves already. */
+static void what_is_adopted_has_begun(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_RUN, 1);
+
+    (void)state;
+    begin(&world);
+    make_second();
+    hear();
+    order(&world, BW_ORDER_RUN, 1);
+    assert_int_equal(word(), BW_SECOND_IS_SEEN); /* nothing of it was started yet */
+    begin(&world);
+    hear();
+    of.adopt = true;
+    tell_order(&world, of);
+    assert_int_equal(word(), BW_SECOND_IS_UNARMED);
+    second.said.armed_epoch = 1;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+}
+
+/* What it knows of an epoch that was given back is of no other one. */
+static void of_an_epoch_that_is_over_it_needs_no_deadline(void **state)
+{
+    struct bw_site_memory memory = held;
+
+    (void)state;
+    memory.given_back = true;
+    begin_with(&world, &memory);
+    make_second();
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    second.said.fence_epoch = 1;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+}
+
+static void of_two_that_do_not_count_the_better_word_is_said(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        begin(&world);
+        for (int i = 0; i < 2; i++) {
+            make_second();
+            second.session.bytes[0] = (uint8_t)(5 + i);
+            if ((i == 0) == (first == 0))
+                second.said.service = BW_SERVICE_UNKNOWN;
+            else
+                second.boot_id = this_boot;
+            hear();
+        }
+        assert_int_equal(word(), BW_SECOND_IS_BLIND);
+    }
 }
 
 static void of_two_the_better_one_counts(void **state)
@@ -243,6 +327,31 @@ static void nothing_starts_before_it_has_the_deadline(void **state)
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
 }
 
+/* An agent that begins anew knows its terms before any order: it waits until it is asked. */
+static void after_a_restart_it_waits_by_the_terms_that_were_kept(void **state)
+{
+    struct bw_site_memory memory = held;
+    struct bw_guard_state of = {.reach = BW_REACH_CGROUP,
+                                .reach_works = true,
+                                .armed_epoch = 1,
+                                .armed_instance = instance_a,
+                                .epoch_seen = 1,
+                                .enforced = true};
+
+    (void)state;
+    memory.terms.second_enforcer = true;
+    begin_with(&world, &memory);
+    of.armed_end = at_ms(world.now_ms + TTL_MS);
+    guard_state(&world, &of);
+    status(&world, "stopped");
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    make_second();
+    second.said.armed_epoch = 1;
+    hear();
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+}
+
 /* Or once it is committed that there is none. */
 static void without_one_it_starts_when_that_is_committed(void **state)
 {
@@ -275,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_is_that_of_the_lease),
         cmocka_unit_test(what_was_given_back_is_over),
+        cmocka_unit_test(of_what_was_given_back_no_lease_is_told),
         cmocka_unit_test(one_that_is_all_right_is_seen),
         cmocka_unit_test(silence_is_no_second_enforcer),
         cmocka_unit_test(one_on_this_machine_would_be_lost_with_it),
@@ -282,8 +392,12 @@ int main(void)
         cmocka_unit_test(one_that_never_saw_it_serve_is_unproved),
         cmocka_unit_test(one_that_looks_elsewhere_does_not_count),
         cmocka_unit_test(one_that_does_not_know_the_deadline_does_not_count),
+        cmocka_unit_test(what_is_adopted_has_begun),
+        cmocka_unit_test(of_an_epoch_that_is_over_it_needs_no_deadline),
+        cmocka_unit_test(of_two_that_do_not_count_the_better_word_is_said),
         cmocka_unit_test(of_two_the_better_one_counts),
         cmocka_unit_test(nothing_starts_before_it_has_the_deadline),
+        cmocka_unit_test(after_a_restart_it_waits_by_the_terms_that_were_kept),
         cmocka_unit_test(without_one_it_starts_when_that_is_committed),
         cmocka_unit_test(armed_alone_lets_nothing_start),
     };

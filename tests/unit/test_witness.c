@@ -538,6 +538,22 @@ static void another_site_serves_only_by_its_own_fresh_verified_report(void **sta
     assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
 }
 
+/* Of the instance that was granted, whoever asks; where nobody holds it nobody serves by it. */
+static void another_site_serves_by_the_instance_that_holds_it(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-new", world.now),
+                     world_group(&world)->epoch); /* which the spec does not have yet */
+    world_group(&world)->holder_instance.bytes[1] ^= 1;
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
+
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
+}
+
 /* 3.1: what a witness that leads no more had proposed is another's to settle. */
 static void a_proposal_of_who_leads_no_more_is_not_tried_again(void **state)
 {
@@ -694,6 +710,7 @@ int main(void)
         cmocka_unit_test(a_switchover_is_refused_where_it_cannot_begin),
         cmocka_unit_test(lease_left_counts_from_the_last_confirmed_renewal),
         cmocka_unit_test(another_site_serves_only_by_its_own_fresh_verified_report),
+        cmocka_unit_test(another_site_serves_by_the_instance_that_holds_it),
         cmocka_unit_test(a_proposal_of_who_leads_no_more_is_not_tried_again),
         cmocka_unit_test(a_group_of_one_letter_is_decided_about),
         cmocka_unit_test(only_a_report_that_says_verified_verifies_its_epoch),
