@@ -95,7 +95,7 @@ static bool is_armed(const struct bw_site *site, const struct bw_site_second *se
 /* What it would have to end may be there already, or was ordered. */
 static bool has_begun(const struct bw_site *site)
 {
-    return bw_site_epoch_is_open(site) && (bw_site_is_begun(site) || site->memory.adopt);
+    return bw_site_epoch_is_open(site) && bw_site_is_begun(site);
 }
 
 static enum bw_second_word word_of(const struct bw_site *site, const struct bw_site_second *second,

@@ -1,0 +1,142 @@
+/* core/remote_fence.c: how long an asked site is waited for, to the nanosecond, and what its script
+ * said (3.3). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "remote_fence_world.h"
+
+#define PAUSE_NS (5 * BW_NS_PER_S)
+
+/* What is heard goes on until shortly before; then the clock stands at `ns` after it was asked. */
+static void stand_at(uint64_t ns)
+{
+    const struct bw_instant at = bw_instant_add(world_watch(&world)->remote_fence.asked, ns);
+
+    while (bw_instant_left_ns(world.now, at) > BW_NS_PER_S)
+        world_pass_ms(&world, 500);
+    world.now = at;
+}
+
+static void its_time_to_begin_is_over_at_its_end(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    assert_int_not_equal(asked(B).epoch, 0);
+    stand_at(10 * BW_NS_PER_S - 1);
+    assert_int_not_equal(asked(B).epoch, 0);
+    world.now = bw_instant_add(world.now, 1);
+    assert_nobody_is_asked();
+    assert_string_equal(world_gate(&world, "remote_fence", -1)->word,
+                        "has failed, and is asked for again after a pause");
+}
+
+/* Its limit, and what TERM, KILL and the way of the word may take. */
+static void its_time_to_end_is_over_at_its_end(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    stand_at(110 * BW_NS_PER_S - 1);
+    assert_int_not_equal(asked(B).epoch, 0);
+    world.now = bw_instant_add(world.now, 1);
+    assert_nobody_is_asked();
+}
+
+static void the_longest_pause_is_of_more_than_five_minutes_and_no_longer(void **state)
+{
+    uint64_t longest_ns = 0;
+
+    (void)state;
+    begin_closed(2);
+    for (int i = 0; i < 10; i++) {
+        assert_int_not_equal(asked(B).epoch, 0);
+        say(B, BW_REMOTE_FENCE_FAILED);
+        assert_nobody_is_asked();
+        longest_ns = world_watch(&world)->remote_fence.wait_ns;
+        world_pass_ms(&world, longest_ns / BW_NS_PER_MS + 500);
+    }
+    assert_true(longest_ns == 64 * PAUSE_NS);
+}
+
+/* Of one that had begun it may run on; that another had begun before says nothing of it. */
+static void only_what_has_begun_may_run_on_unheard(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    assert_int_not_equal(asked(B).epoch, 0);
+    assert_true(world_watch(&world)->remote_fence.has_begun);
+    world.sites[B].report.remote_fence.state = BW_REMOTE_FENCE_FAILED;
+    world_sync_all(&world);
+    assert_nobody_is_asked();
+    world_pass_ms(&world, 6000);
+    assert_int_not_equal(asked(C).epoch, 0);
+    assert_false(world_watch(&world)->remote_fence.has_begun);
+
+    world.sites[C].is_mute = true;
+    for (int i = 0; i < 20 && asked(C).epoch != 0; i++)
+        world_pass_ms(&world, 500);
+    assert_true(world_watch(&world)->remote_fence.wait_ns == 2 * PAUSE_NS);
+}
+
+/* Its own words, not those of another script that has failed there. */
+static void what_its_script_said_is_told_with_the_failure(void **state)
+{
+    struct bw_report *report = &world.sites[B].report;
+
+    (void)state;
+    begin_closed(2);
+    (void)asked(B);
+    report->failure_count = 2;
+    report->failures[0] = (struct bw_script_failure){.action = BW_ACTION_REJOIN,
+                                                     .said.words = "disk"};
+    report->failures[1] = (struct bw_script_failure){.action = BW_ACTION_REMOTE_FENCE,
+                                                     .said.words = "no route"};
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    assert_null(world.news.failure);
+    report->remote_fence.state = BW_REMOTE_FENCE_FAILED;
+    world_sync_all(&world);
+    (void)world_decide(&world);
+    assert_string_equal(world.news.failure, "the script has failed, or was not run");
+    assert_string_equal(world.news.said, "no route");
+
+    begin_closed(2);
+    report->failure_count = 1; /* it said nothing */
+    (void)asked(B);
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    report->remote_fence.state = BW_REMOTE_FENCE_FAILED;
+    world_sync_all(&world);
+    (void)world_decide(&world);
+    assert_string_equal(world.news.said, "");
+}
+
+/* Nobody can say any more what it did there. */
+static void a_site_that_leaves_the_spec_has_failed_without_a_word(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    assert_int_not_equal(asked(B).epoch, 0);
+    memcpy(world_watch(&world)->remote_fence.site, "dc-x", sizeof "dc-x");
+    (void)world_decide(&world);
+    assert_string_equal(world.news.failure, "the agent that was asked is heard no more");
+    assert_string_equal(world.news.said, "");
+    assert_true(world_watch(&world)->remote_fence.wait_ns == PAUSE_NS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(its_time_to_begin_is_over_at_its_end),
+        cmocka_unit_test(its_time_to_end_is_over_at_its_end),
+        cmocka_unit_test(the_longest_pause_is_of_more_than_five_minutes_and_no_longer),
+        cmocka_unit_test(only_what_has_begun_may_run_on_unheard),
+        cmocka_unit_test(what_its_script_said_is_told_with_the_failure),
+        cmocka_unit_test(a_site_that_leaves_the_spec_has_failed_without_a_word),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
