@@ -193,6 +193,27 @@ static void a_leader_that_is_to_go_hands_over_first(void **state)
     expect(BW_MEMBERS_REMOVE, "M7", 1);
 }
 
+/* Of no voter nothing is waited for. */
+static void who_has_no_vote_goes_at_once(void **state)
+{
+    static const enum bw_member_role roles[] = {BW_MEMBER_SPARE, BW_MEMBER_STANDBY};
+    struct bw_roster rest;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        begin(4);
+        roster.members[3].is_leaving = true;
+        fact(4)->role = roles[i];
+        fact(2)->is_live = fact(3)->is_live = false;
+        expect(BW_MEMBERS_REMOVE, "M7", 4);
+        drop_fact(4);
+        expect(BW_MEMBERS_FORGET, "M8", 4);
+        bw_members_forget(&roster, 4, &rest);
+        assert_int_equal(rest.count, 3);
+        assert_int_equal(rest.id_max, 4); /* and is given to nobody */
+    }
+}
+
 /* ---- orders ---- */
 
 static void an_id_is_given_once_and_a_name_is_ones_own(void **state)
@@ -218,6 +239,10 @@ static void an_id_is_given_once_and_a_name_is_ones_own(void **state)
     (void)strcpy(joining.raft, "h3:7401");
     assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_REFUSED);
     assert_non_null(strstr(diag.text, "w3 has this address"));
+    joining = witness(5);
+    memcpy(joining.address, roster.members[1].address, sizeof joining.address);
+    assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "w2 has this address"));
 }
 
 static void there_is_one_change_at_a_time_and_what_has_no_vote_is_withdrawn(void **state)
@@ -558,6 +583,7 @@ int main(void)
         cmocka_unit_test(the_old_one_goes_once_the_new_one_votes),
         cmocka_unit_test(nobody_goes_without_whom_no_two_live_ones_are_a_majority),
         cmocka_unit_test(a_leader_that_is_to_go_hands_over_first),
+        cmocka_unit_test(who_has_no_vote_goes_at_once),
         cmocka_unit_test(an_id_is_given_once_and_a_name_is_ones_own),
         cmocka_unit_test(there_is_one_change_at_a_time_and_what_has_no_vote_is_withdrawn),
         cmocka_unit_test(members_change_from_the_level_on_that_knows_it),

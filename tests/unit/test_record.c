@@ -198,6 +198,32 @@ static void the_longest_chain_gives_its_oldest_and_others_keep_theirs(void **sta
     end(&fixture);
 }
 
+/* Of several that are as long the one that was silent longest, whatever it is called. */
+static void of_chains_as_long_the_one_that_was_silent_longest_gives(void **state)
+{
+    struct fixture fixture;
+    struct bw_record *record;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 3);
+    record = &fixture.room->record;
+    create(&fixture, "m");
+    create(&fixture, "a");
+    create(&fixture, "z");
+    bw_record_set_limit(record, record->block_count); /* which they have room in */
+    assert_int_equal(record->chain_count, 3);
+    create(&fixture, "q");
+
+    assert_null(bw_record_find(record, "m"));
+    assert_non_null(bw_record_find(record, "a"));
+    assert_non_null(bw_record_find(record, "z"));
+    assert_non_null(bw_record_find(record, "q"));
+    bw_record_set_limit(record, 2);
+    assert_null(bw_record_find(record, "a"));
+    assert_int_equal(record->chain_count, 2);
+    end(&fixture);
+}
+
 /* Where chains give way depends on nothing but what a snapshot has. */
 static void who_restores_it_goes_on_alike(void **state)
 {
@@ -327,7 +353,75 @@ static void as_many_chains_as_there_are_give_way_to_new_ones(void **state)
     assert_non_null(bw_record_find(&room->record, "one-more"));
     bw_record_append(&room->record, "two-more", &event);
     assert_null(bw_record_find(&room->record, "g0001"));
+    event.index++;
+    bw_record_append(&room->record, "g0002", &event); /* it was not silent since */
+    bw_record_append(&room->record, "three-more", &event);
+    assert_non_null(bw_record_find(&room->record, "g0002"));
+    assert_null(bw_record_find(&room->record, "g0003"));
+    for (int i = 0; i < 2 * BW_RECORD_BLOCK_EVENTS_MAX; i++) /* one that is there takes no place */
+        bw_record_append(&room->record, "g0002", &event);
+    assert_true(bw_record_find(&room->record, "g0002")->block_count > 1);
+    assert_int_equal(room->record.chain_count, BW_RECORD_CHAINS_MAX);
     free(room);
+}
+
+static void what_has_no_room_at_all_keeps_nothing(void **state)
+{
+    static struct bw_record_room room;
+    const struct bw_record_event event = {.kind = BW_RECORD_CREATED, .index = 1};
+
+    (void)state;
+    memset(&room, 0xa5, sizeof room); /* whatever was there before */
+    bw_record_init(&room.record, &bw_record_codec, room.blocks, BW_RECORD_BLOCKS_MAX);
+    assert_int_equal(room.record.chain_count, 0);
+    bw_record_set_limit(&room.record, 0);
+    bw_record_append(&room.record, "g", &event);
+    assert_int_equal(room.record.chain_count, 0);
+    bw_record_set_limit(&room.record, 1);
+    bw_record_append(&room.record, "g", &event);
+    assert_int_equal(room.record.chain_count, 1);
+}
+
+/* A size is one byte in a snapshot up to 127, and a block may be full to its last byte. */
+static void a_block_may_be_full_to_its_last_byte(void **state)
+{
+    static const uint8_t data[BW_RECORD_BLOCK_BYTES];
+    static struct bw_record_room room;
+    const struct bw_record_event event = {.kind = BW_RECORD_CREATED, .index = 1};
+
+    (void)state;
+    assert_int_equal(bw_record_room_of(127), 127 + BW_RECORD_EVENT_HEAD_BYTES - 1);
+    assert_int_equal(bw_record_room_of(128), 128 + BW_RECORD_EVENT_HEAD_BYTES);
+    bw_record_init(&room.record, &bw_record_codec, room.blocks, BW_RECORD_BLOCKS_MAX);
+    bw_record_put_block(&room.record, "g");
+    bw_record_put_event(&room.record, "g", &event, data,
+                        BW_RECORD_BLOCK_BYTES - BW_RECORD_EVENT_HEAD_BYTES);
+    assert_int_equal(room.blocks[0].used, BW_RECORD_BLOCK_BYTES);
+    bw_record_append(&room.record, "g", &event);
+    assert_int_equal(bw_record_find(&room.record, "g")->block_count, 2);
+}
+
+/* What a leader knows of before goes on from there: the most that was noted of the newest epoch. */
+static void a_chain_knows_the_most_restarts_that_were_noted_of_its_epoch(void **state)
+{
+    static const struct {
+        uint64_t epoch;
+        uint32_t restarts, noted;
+    } notes[] = {{1, 3, 3}, {1, 2, 3}, {1, 4, 4}, {2, 1, 1}, {2, 1, 1}};
+    static struct bw_record_room room;
+
+    (void)state;
+    bw_record_init(&room.record, &bw_record_codec, room.blocks, BW_RECORD_BLOCKS_MAX);
+    for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
+        const struct bw_record_event event = {.kind = BW_RECORD_NOTED,
+                                              .index = i + 1,
+                                              .epoch = notes[i].epoch,
+                                              .note = {.restarts = notes[i].restarts}};
+
+        bw_record_append(&room.record, "g", &event);
+        assert_int_equal(bw_record_find(&room.record, "g")->noted_epoch, notes[i].epoch);
+        assert_int_equal(bw_record_find(&room.record, "g")->noted_restarts, notes[i].noted);
+    }
 }
 
 /* ---- lines ------------------------------------------------------------------------------------
@@ -497,11 +591,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ninety_days_of_a_restless_group_are_kept),
         cmocka_unit_test(the_longest_chain_gives_its_oldest_and_others_keep_theirs),
+        cmocka_unit_test(of_chains_as_long_the_one_that_was_silent_longest_gives),
         cmocka_unit_test(who_restores_it_goes_on_alike),
         cmocka_unit_test(a_block_of_small_events_ends_when_its_places_are_taken),
         cmocka_unit_test(below_its_level_there_is_none),
         cmocka_unit_test(more_groups_leave_it_less_room_in_a_snapshot),
         cmocka_unit_test(as_many_chains_as_there_are_give_way_to_new_ones),
+        cmocka_unit_test(what_has_no_room_at_all_keeps_nothing),
+        cmocka_unit_test(a_block_may_be_full_to_its_last_byte),
+        cmocka_unit_test(a_chain_knows_the_most_restarts_that_were_noted_of_its_epoch),
         cmocka_unit_test(an_epoch_has_who_asked_why_and_how_it_ended),
         cmocka_unit_test(an_end_that_was_seen_from_another_site_names_who_has_seen_it),
         cmocka_unit_test(a_failed_fence_holds_from_then_to_its_end),
