@@ -43,24 +43,31 @@ check_remotes() {
     done
 }
 
-# Who applies counts on the server's side, each with its components on a line: MANAGER COMPONENT...
+# Who has set counts, each with its components on a line: Apply MANAGER COMPONENT... on the server's side, Update where it
+# wrote them by a patch, and nobody has changed them since. Of those that begin with kubectl are the scripts and people.
 # shellcheck disable=SC2016 # the template's own variables
-appliers() {
-    local template='{{range .metadata.managedFields}}{{if eq .operation "Apply"}}{{$manager := .manager}}'
+setters() {
+    local template='{{range .metadata.managedFields}}{{$who := printf "%s %s" .operation .manager}}'
     template+='{{with .fieldsV1}}{{with index . "f:spec"}}{{with index . "f:helmValues"}}'
     template+='{{range $part, $fields := .}}{{range $field, $own := $fields}}{{if eq $field "f:replicas"}}'
-    template+='{{$manager}} {{$part}}{{"\n"}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}'
+    template+='{{$who}} {{$part}}{{"\n"}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}'
     ask_whole "$template" "$KIND" "$HARBOR_NAME" |
-        awk '$1 != "breakwater" { sub(/^f:/, "", $2); parts[$1] = parts[$1] " " $2 }
-            END { for (manager in parts) print manager parts[manager] }'
+        awk '$2 == "breakwater" || ($1 == "Update" && $2 ~ /^kubectl/) { next }
+            { sub(/^f:/, "", $3); parts[$1 " " $2] = parts[$1 " " $2] " " $3 }
+            END { for (who in parts) print who parts[who] }'
 }
 
-check_appliers() {
-    local manager parts
-    while read -r manager parts; do
-        echo "warning: $KIND/$HARBOR_NAME: $manager applies the counts of $parts on the server's side, and puts them" \
-            "back. gitops.md beside this script: how they become breakwater's"
-    done < <(appliers)
+check_setters() {
+    local how manager parts
+    while read -r how manager parts; do
+        if [ "$how" = Apply ]; then
+            echo "warning: $KIND/$HARBOR_NAME: $manager applies the counts of $parts on the server's side, and puts them" \
+                "back. gitops.md beside this script: how they become breakwater's"
+        else
+            echo "warning: $KIND/$HARBOR_NAME: $manager was the last to set the counts of $parts, neither these scripts nor" \
+                "kubectl; if it does so in rounds it puts them back. gitops.md beside this script: how it leaves them alone"
+        fi
+    done < <(setters)
 }
 
 check_keepers() {
@@ -69,7 +76,7 @@ check_keepers() {
         pointers+="${pointers:+ }/spec/helmValues/$part/replicas"
     done
     check_object "$pointers" || return
-    check_appliers
+    check_setters
     names=$(ask get deployments,statefulsets -l "release=$HARBOR_NAME" -o name 2>/dev/null) ||
         { lacks "a list of the workloads of $HARBOR_NAME"; return; }
     for deployment in $names; do
