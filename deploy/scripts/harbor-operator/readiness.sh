@@ -10,6 +10,10 @@ read_object || fail "the object $HARBOR_NAMESPACE/$HARBOR_NAME cannot be read"
 [ "$(ask auth can-i patch "$KIND")" = yes ] || fail "no right to patch $KIND in $HARBOR_NAMESPACE"
 nodes=$(list_nodes) || fail "the nodes cannot be listed"
 grep -q ' True$' <<<"$nodes" || fail "no node is Ready"
-is_dormant || exit 0
+if ! is_dormant; then
+    [ "$("${BASH_SOURCE[0]%/*}/status.sh")" = started ] ||
+        fail "its counts are not 0, and it does not serve: whoever set them, stop.sh or fence.sh ends it"
+    exit 0
+fi
 pods=$(list_pods) || fail "its pods cannot be listed"
 [ -z "$pods" ] || fail "no pod is wanted, these are left: $(cut -d ' ' -f 1 <<<"$pods" | paste -sd ,)"
