@@ -163,9 +163,9 @@ static void a_site_keeps_what_it_has_begun(void **state)
     site.running = BW_ACTION_REJOIN;
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_RUN);
     site.running = BW_ACTION_NONE;
-    site.remote_fence.state = BW_REMOTE_FENCE_RUNNING; /* of another site's service (3.3) */
+    site.remote_fenced = BW_REMOTE_FENCE_RUNNING; /* of another site's service (3.3) */
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_RUN);
-    site.remote_fence.state = BW_REMOTE_FENCE_FAILED;
+    site.remote_fenced = BW_REMOTE_FENCE_FAILED;
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_NOTHING);
     site.save = BW_SITE_SAVE_PENDING;
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_SAVE);
