@@ -28,8 +28,8 @@ static void say(struct bw_entries *entries, const char *format, ...)
     va_list values;
 
     va_start(values, format);
-    if (count > 0 && count <= BW_ENTRIES_SAID_MAX)
-        (void)vsnprintf(entries->said[count - 1], sizeof entries->said[0], format,
+    if (count > 0 && count <= BW_ENTRIES_TEXTS_MAX)
+        (void)vsnprintf(entries->texts[count - 1], sizeof entries->texts[0], format,
                         values); /* cut: for people */
     va_end(values);
 }

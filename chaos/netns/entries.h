@@ -22,7 +22,7 @@
 
 #define BW_ENTRIES_WRITERS_MAX 8
 #define BW_ENTRIES_SLOTS      16 /* of one writer */
-#define BW_ENTRIES_SAID_MAX    8  /* the first violations in words; all are counted */
+#define BW_ENTRIES_TEXTS_MAX   8  /* the first violations in words; all are counted */
 
 struct bw_entry_slot {
     uint64_t tried;    /* the highest number asked for; 0: none */
@@ -50,7 +50,7 @@ struct bw_entries {
     uint64_t last_ns;
     uint64_t silence_ns; /* the longest time without an acknowledgement, between the two */
     uint64_t *instants;  /* as indexes */
-    char said[BW_ENTRIES_SAID_MAX][160];
+    char texts[BW_ENTRIES_TEXTS_MAX][160];
 };
 
 void bw_entries_deinit(struct bw_entries *entries);

@@ -69,33 +69,34 @@ static void shape_all(struct bw_lab *lab, const struct bw_faults *faults)
 /* ---- the table --------------------------------------------------------------------------------
  */
 
-#define LINKS(named, told, where, way, ...)                                                        \
+#define LINKS(named, meaning, where, way, ...)                                                     \
     {                                                                                              \
-        .name = (named), .words = (told), .target = BW_FAULT_AT_##where,                           \
+        .name = (named), .words = (meaning), .target = BW_FAULT_AT_##where,                        \
         .part = BW_FAULT_OF_NETWORK, .is_random = true, .direction = BW_FAULT_##way, .link = {     \
             __VA_ARGS__                                                                            \
         }                                                                                          \
     }
-#define PROCESS(named, told, where, of, began, ended, ...)                                         \
+#define PROCESS(named, meaning, where, of, began, ended, ...)                                      \
     {                                                                                              \
-        .name = (named), .words = (told), .target = BW_FAULT_AT_##where,                           \
+        .name = (named), .words = (meaning), .target = BW_FAULT_AT_##where,                        \
         .part = BW_FAULT_OF_DAEMONS, .is_random = true, .role = BW_LAB_##of, .begin = (began),     \
         .end = (ended), __VA_ARGS__                                                                \
     }
-#define DISK(named, told, where, of, line)                                                         \
+#define DISK(named, meaning, where, of, line)                                                      \
     {                                                                                              \
-        .name = (named), .words = (told), .target = BW_FAULT_AT_##where, .part = BW_FAULT_OF_DISK, \
-        .is_random = true, .role = BW_LAB_##of, .begin = bw_begin_preload, .end = bw_end_preload,  \
-        .text = (line)                                                                             \
+        .name = (named), .words = (meaning), .target = BW_FAULT_AT_##where,                        \
+        .part = BW_FAULT_OF_DISK, .is_random = true, .role = BW_LAB_##of,                          \
+        .begin = bw_begin_preload, .end = bw_end_preload, .text = (line)                           \
     }
-#define SCRIPT(named, told)                                                                        \
+#define SCRIPT(named, meaning)                                                                     \
     {                                                                                              \
-        .name = (named), .words = (told), .target = BW_FAULT_AT_SITE, .part = BW_FAULT_OF_SCRIPTS, \
-        .is_random = true, .begin = bw_begin_mode, .end = bw_end_mode, .text = (named)             \
+        .name = (named), .words = (meaning), .target = BW_FAULT_AT_SITE,                           \
+        .part = BW_FAULT_OF_SCRIPTS, .is_random = true, .begin = bw_begin_mode,                    \
+        .end = bw_end_mode, .text = (named)                                                        \
     }
-#define NODE(named, told, where, of, bound, drawn, began, ended, ...)                              \
+#define NODE(named, meaning, where, of, bound, drawn, began, ended, ...)                           \
     {                                                                                              \
-        .name = (named), .words = (told), .target = BW_FAULT_AT_##where,                           \
+        .name = (named), .words = (meaning), .target = BW_FAULT_AT_##where,                        \
         .scope = BW_FAULT_##bound, .part = BW_FAULT_OF_##of, .is_random = (drawn),                 \
         .begin = (began), .end = (ended), __VA_ARGS__                                              \
     }

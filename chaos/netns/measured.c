@@ -46,9 +46,9 @@ const struct bw_measured_round bw_hung_stop_rounds[] = {
 
 /* The stop takes longer than an election, so that nothing of the restart must be seen. 1 s: until a
  * program built with sanitizers has begun on a machine that does other things too. */
-#define STRUCK_MIDWAY(told, of, where, percent)                                                    \
+#define STRUCK_MIDWAY(meaning, of, where, percent)                                                 \
     {                                                                                              \
-        .words = (told),                                                                           \
+        .words = (meaning),                                                                        \
         .steps = {BW_STEP("stop-slow", HOLDER, 0, 600),                                            \
                   BW_STEP("switchover", STANDBY, 0, 0),                                            \
                   {.fault = (of),                                                                  \

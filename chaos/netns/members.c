@@ -373,8 +373,8 @@ static void tell_broken(const struct bw_members *members)
 {
     const struct bw_entries *entries = &members->entries;
 
-    for (uint32_t i = 0; i < BW_ENTRIES_SAID_MAX && entries->said[i][0] != '\0'; i++)
-        bw_lab_say(members->lab, BW_LAB_PROBLEM, -1, -1, "%s", entries->said[i]);
+    for (uint32_t i = 0; i < BW_ENTRIES_TEXTS_MAX && entries->texts[i][0] != '\0'; i++)
+        bw_lab_say(members->lab, BW_LAB_PROBLEM, -1, -1, "%s", entries->texts[i]);
 }
 
 enum bw_err bw_members_play(struct bw_members *members, struct bw_run *run,

@@ -212,20 +212,20 @@ static bool read_number(const char *line, const char *key, uint64_t *out)
 /* An agent that dies or stands still says nothing of the end of its lease: that is a lease later at
  * the latest. */
 static uint64_t end_of_lease(const struct page *page, const struct bw_lab_process *agent,
-                             uint64_t begun_ns, uint64_t said_ns)
+                             uint64_t begun_ns, uint64_t end_ns)
 {
     const struct bw_lab *lab = &page->outcome->lab;
     const int process = (int)(agent - lab->processes);
 
-    for (uint32_t i = 0; i < lab->event_count && lab->events[i].at_ns < said_ns; i++) {
+    for (uint32_t i = 0; i < lab->event_count && lab->events[i].at_ns < end_ns; i++) {
         const struct bw_lab_event *event = &lab->events[i];
         const uint64_t latest_ns = event->at_ns + lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
 
-        if (event->process == process && event->at_ns > begun_ns && latest_ns < said_ns &&
+        if (event->process == process && event->at_ns > begun_ns && latest_ns < end_ns &&
             (event->kind == BW_LAB_ENDED || event->kind == BW_LAB_FROZEN))
-            said_ns = latest_ns;
+            end_ns = latest_ns;
     }
-    return said_ns;
+    return end_ns;
 }
 
 static bool has_event(const char *line, const char *name)

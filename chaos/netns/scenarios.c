@@ -22,9 +22,9 @@ static const struct crash_point crash_points[] = {
 #define CRASH_POINT_COUNT (sizeof crash_points / sizeof crash_points[0])
 
 /* Times in percent of a lease. */
-#define SCENARIO(named, told, ending, ...)                                                         \
+#define SCENARIO(named, meaning, ending, ...)                                                      \
     {                                                                                              \
-        .name = (named), .words = (told), .end = BW_SCENARIO_##ending, .steps = { __VA_ARGS__ }    \
+        .name = (named), .words = (meaning), .end = BW_SCENARIO_##ending, .steps = { __VA_ARGS__ } \
     }
 const struct bw_scenario bw_scenario_table[] = {
     SCENARIO(

@@ -421,9 +421,9 @@ static void look_at_length(struct bw_run *run, struct bw_round *round)
     const struct bw_lab *lab = run->lab;
     const uint64_t long_ns = MOVE_LEASES_LONG * lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
 
-    if (round->is_told || round->moved_ns != 0 || bw_lab_now_ns() < round->begun_ns + long_ns)
+    if (round->is_logged || round->moved_ns != 0 || bw_lab_now_ns() < round->begun_ns + long_ns)
         return;
-    round->is_told = true;
+    round->is_logged = true;
     bw_lab_say(run->lab, BW_LAB_NOTE, -1, -1,
                "no other site serves after %d leases; the leader says:", MOVE_LEASES_LONG);
     tell_what_holds(run->lab);

@@ -101,7 +101,7 @@ struct bw_round {
     bool is_settled;
     const struct bw_measured_round *measured; /* NULL: of another kind */
     uint64_t moved_ns;                        /* when another site was seen to serve; 0: never */
-    bool is_told;                             /* what it waits for, that long */
+    bool is_logged;                           /* what it waits for, that long */
     uint64_t stop_begun_ns;                   /* when a stop script was seen to have begun */
     uint32_t stops_before;                    /* scripts begun until then, and in the round */
     uint32_t stop_count;

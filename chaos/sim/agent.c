@@ -66,7 +66,7 @@ static void watch_step(struct sim_agent *agent, uint32_t group, const struct bw_
 
     if (event->kind == BW_SITE_EVENT_GUARD_MESSAGE &&
         event->message->kind == BW_GUARD_MESSAGE_FENCE_BEGUN)
-        sim_check_told_fence(agent->process, group, event->message->epoch);
+        sim_check_fence_known(agent->process, group, event->message->epoch);
     for (uint32_t i = 0; i < step->actions->count; i++) {
         sim_count(world, step->actions->list[i].rule);
         if (world->tells)
@@ -139,7 +139,7 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
         sim_agent_save(agent, action->state);
         break;
     case BW_AGENT_ACTION_KEEP_MEMBERS:
-        sim_agent_keep_members(agent, action->told);
+        sim_agent_keep_members(agent, action->members);
         break;
     case BW_AGENT_ACTION_READ_MIRRORS:
         sim_agent_read_mirrors(agent, action->groups, action->group_count);
@@ -337,7 +337,7 @@ static void begin(struct sim_process *process, void *payload)
                               .boot_id = process->host->boot_id,
                               .time_namespace = SIM_TIME_NAMESPACE,
                               .state = &agent->state,
-                              .told = &agent->told,
+                              .members = &agent->members,
                               .chance = &process->chance,
                               .groups = agent->groups,
                               .sync_groups = agent->sync_groups,

@@ -57,9 +57,9 @@ struct sim_agent {
     size_t sync_size;
     uint8_t written[16 * 1024]; /* by the write under way */
     size_t written_size;
-    struct bw_told_members told; /* as it was found */
-    uint8_t told_bytes[BW_TOLD_MEMBERS_BYTES_MAX]; /* on their way to the disk */
-    size_t told_size;
+    struct bw_kept_members members; /* as it was found */
+    uint8_t members_bytes[BW_KEPT_MEMBERS_BYTES_MAX]; /* on their way to the disk */
+    size_t members_size;
     uint32_t read_groups[SIM_GROUPS_MAX]; /* whose mirrors are being read */
     uint32_t read_count;
 };
@@ -85,7 +85,7 @@ void sim_agent_finish(struct sim_agent *agent);
 /* False: it ends. */
 bool sim_agent_store_open(struct sim_agent *agent);
 void sim_agent_save(struct sim_agent *agent, const struct bw_agent_state *state);
-void sim_agent_keep_members(struct sim_agent *agent, const struct bw_told_members *told);
+void sim_agent_keep_members(struct sim_agent *agent, const struct bw_kept_members *members);
 struct bw_id sim_agent_new_id(struct sim_agent *agent);
 struct bw_site_memory *sim_agent_store_memory(struct sim_agent *agent, uint32_t group);
 void sim_agent_read_mirrors(struct sim_agent *agent, const uint32_t *groups, uint32_t count);

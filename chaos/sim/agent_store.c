@@ -72,17 +72,17 @@ void sim_agent_save(struct sim_agent *agent, const struct bw_agent_state *state)
 
 /* ---- the members, over a restart ------------------------------------------------------------------ */
 
-static const char *told_name(const struct sim_agent *agent)
+static const char *members_name(const struct sim_agent *agent)
 {
-    return agent->directory == 0 ? SIM_AGENT_TOLD : SIM_SECOND_TOLD;
+    return agent->directory == 0 ? SIM_AGENT_MEMBERS : SIM_SECOND_MEMBERS;
 }
 
 /* The thread is back. */
-static void on_told_written(struct sim_process *process, void *payload)
+static void on_members_written(struct sim_process *process, void *payload)
 {
     struct sim_agent *agent = process->state;
-    const enum bw_err err = sim_file_save(process, told_name(agent), false, agent->told_bytes,
-                                          agent->told_size);
+    const enum bw_err err = sim_file_save(process, members_name(agent), false, agent->members_bytes,
+                                          agent->members_size);
 
     (void)payload;
     sim_agent_happen(agent,
@@ -90,27 +90,27 @@ static void on_told_written(struct sim_process *process, void *payload)
     sim_agent_finish(agent);
 }
 
-void sim_agent_keep_members(struct sim_agent *agent, const struct bw_told_members *told)
+void sim_agent_keep_members(struct sim_agent *agent, const struct bw_kept_members *members)
 {
     struct sim_process *process = agent->process;
     struct bw_diag diag = {0};
 
-    if (bw_told_members_encode(told, agent->told_bytes, sizeof agent->told_bytes,
-                               &agent->told_size, &diag) != BW_OK) {
+    if (bw_kept_members_encode(members, agent->members_bytes, sizeof agent->members_bytes,
+                               &agent->members_size, &diag) != BW_OK) {
         damaged(agent, &diag);
         return;
     }
     sim_later(process, sim_disk_takes_ns(process, false, sim_world_of(process)->now_ns),
-              on_told_written, NULL, NULL);
+              on_members_written, NULL, NULL);
 }
 
-static void load_told(struct sim_agent *agent)
+static void load_members(struct sim_agent *agent)
 {
-    const struct sim_file *file = sim_file_load(agent->process->host, told_name(agent));
+    const struct sim_file *file = sim_file_load(agent->process->host, members_name(agent));
     struct bw_diag diag = {0};
 
     if (file != NULL &&
-        bw_told_members_decode(file->bytes, file->size, &agent->told, &diag) != BW_OK)
+        bw_kept_members_decode(file->bytes, file->size, &agent->members, &diag) != BW_OK)
         damaged(agent, &diag);
 }
 
@@ -181,7 +181,7 @@ bool sim_agent_store_open(struct sim_agent *agent)
         sim_tell(host->world, agent->process->name, "finds its state directory locked and ends");
         return false;
     }
-    load_told(agent);
+    load_members(agent);
     file = sim_file_load(host, name);
     if (file == NULL)
         return make_instance(agent);

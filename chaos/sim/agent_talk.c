@@ -96,7 +96,7 @@ enum bw_err sim_agent_tell_guard(struct sim_agent *agent, const struct bw_guard_
 static void on_guard(struct sim_agent *agent, const struct sim_message *message)
 {
     struct bw_guard_message content;
-    struct bw_agent_event event = {.kind = BW_AGENT_EVENT_GUARD_SAID, .message = &content};
+    struct bw_agent_event event = {.kind = BW_AGENT_EVENT_GUARD_MESSAGE, .message = &content};
     struct bw_diag diag = {0};
 
     if (agent->link_tag == 0 || (message->tag != agent->link_tag && message->tag != 0))
@@ -278,7 +278,7 @@ static void on_second(struct sim_agent *agent, const struct sim_message *message
                  agent->process->name, message->from->name, diag.text);
         return;
     }
-    sim_check_second_heard(agent->process, &ask, message->tag);
+    sim_check_second_asks(agent->process, &ask, message->tag);
     sim_agent_happen(agent,
                      &(struct bw_agent_event){.kind = BW_AGENT_EVENT_SECOND, .second = &ask});
     if (!sim_is_doomed(agent->process))

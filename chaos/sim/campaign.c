@@ -265,7 +265,7 @@ static uint64_t lowest_open(const struct sim_campaign *campaign, const struct ch
 static void work(struct sim_campaign *campaign, struct child *children, struct report *report)
 {
     const uint64_t begun_ns = real_ns();
-    uint64_t told_ns = begun_ns;
+    uint64_t printed_ns = begun_ns;
     uint32_t busy = 0;
 
     for (uint32_t i = 0; i < campaign->jobs; i++)
@@ -298,8 +298,8 @@ static void work(struct sim_campaign *campaign, struct child *children, struct r
             }
             busy--;
         }
-        if (real_ns() - told_ns >= PROGRESS_NS) {
-            told_ns = real_ns();
+        if (real_ns() - printed_ns >= PROGRESS_NS) {
+            printed_ns = real_ns();
             tell_progress(campaign, begun_ns);
         }
     } while (true);

@@ -44,14 +44,16 @@ static const struct bw_site_memory *kept_of(const struct bw_agent_state *state, 
 }
 
 /* 3.8: others wait for its end as long as it may begin again after a crash. */
-static void look_at_override(const struct sim_process *agent, const struct bw_sync_group *said,
+static void look_at_override(const struct sim_process *agent,
+                             const struct bw_sync_group *sync_group,
                              const struct bw_site_memory *kept)
 {
-    if (kept->override == BW_OVERRIDE_OVERRIDING && said->report.override == BW_OVERRIDE_NONE &&
-        said->renew_epoch == 0 && said->report.armed_epoch == 0)
+    if (kept->override == BW_OVERRIDE_OVERRIDING &&
+        sync_group->report.override == BW_OVERRIDE_NONE && sync_group->renew_epoch == 0 &&
+        sync_group->report.armed_epoch == 0)
         sim_fail(sim_world_of(agent), "durable",
                  "%s says \"%s\" of its override of %s, and its disk has \"%s\"", agent->name,
-                 bw_override_word(said->report.override), said->name,
+                 bw_override_word(sync_group->report.override), sync_group->name,
                  bw_override_word(kept->override));
 }
 
@@ -64,23 +66,25 @@ void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync
     (void)read_agent(agent, &state); /* none: then it has kept nothing */
     sim_check_names(agent, sync->generation, state.generation);
     for (uint32_t i = 0; i < sync->group_count; i++) {
-        const struct bw_sync_group *said = &sync->groups[i];
-        const struct bw_site_memory *kept = kept_of(&state, said->name);
+        const struct bw_sync_group *sync_group = &sync->groups[i];
+        const struct bw_site_memory *kept = kept_of(&state, sync_group->name);
 
-        if (said->renew_epoch != 0 && (kept->epoch != said->renew_epoch || kept->given_back))
+        if (sync_group->renew_epoch != 0 &&
+            (kept->epoch != sync_group->renew_epoch || kept->given_back))
             sim_fail(sim_world_of(agent), "durable",
                      "%s renews epoch %" PRIu64 " of %s, and its disk has epoch %" PRIu64 "%s",
-                     agent->name, said->renew_epoch, said->name, kept->epoch,
+                     agent->name, sync_group->renew_epoch, sync_group->name, kept->epoch,
                      kept->given_back ? ", given back" : "");
-        look_at_override(agent, said, kept);
-        if (said->renew_epoch != 0 && !bw_id_equal(kept->boot_id, agent->host->boot_id))
+        look_at_override(agent, sync_group, kept);
+        if (sync_group->renew_epoch != 0 && !bw_id_equal(kept->boot_id, agent->host->boot_id))
             sim_fail(sim_world_of(agent), "durable",
                      "%s renews epoch %" PRIu64 " of %s, which is of an earlier boot", agent->name,
-                     said->renew_epoch, said->name);
-        if (said->released.epoch != 0 && (kept->epoch != said->released.epoch || !kept->given_back))
+                     sync_group->renew_epoch, sync_group->name);
+        if (sync_group->released.epoch != 0 &&
+            (kept->epoch != sync_group->released.epoch || !kept->given_back))
             sim_fail(sim_world_of(agent), "durable",
                      "%s gives epoch %" PRIu64 " of %s back, and its disk has epoch %" PRIu64 "%s",
-                     agent->name, said->released.epoch, said->name, kept->epoch,
+                     agent->name, sync_group->released.epoch, sync_group->name, kept->epoch,
                      kept->given_back ? ", given back" : "");
     }
     bw_agent_state_deinit(&state);

@@ -83,7 +83,7 @@ static void keep_overruled(struct sim_world *world, uint32_t group, uint32_t sit
 
     checks->overruled_serving[group] &= sites;
     for (uint32_t site = 0; site < sim_machine_count(world); site++)
-        if (sim_checks_is_unheard(checks, site, group))
+        if (sim_checks_is_outdated(checks, site, group))
             sim_check_overrules(world, group, 1u << site);
 }
 

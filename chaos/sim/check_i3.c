@@ -107,13 +107,13 @@ void sim_check_acknowledged(struct sim_process *witness, uint64_t index, const v
                             size_t size)
 {
     struct sim_generation *generation = sim_generation_at(sim_world_of(witness), index);
-    struct sim_acknowledged *told;
+    struct sim_acknowledged *acknowledged;
 
     generation->acknowledged =
         grow(generation->acknowledged, &generation->acknowledged_capacity,
              generation->acknowledged_count, sizeof *generation->acknowledged);
-    told = &generation->acknowledged[generation->acknowledged_count++];
-    *told = (struct sim_acknowledged){.index = index, .hash = sim_check_hash(bytes, size)};
+    acknowledged = &generation->acknowledged[generation->acknowledged_count++];
+    *acknowledged = (struct sim_acknowledged){.index = index, .hash = sim_check_hash(bytes, size)};
     sim_world_of(witness)->checks->tally.acknowledged++;
 }
 
@@ -181,12 +181,12 @@ static void compare_states(struct sim_world *world, uint32_t a, uint32_t b)
 static void look_at_acknowledged(struct sim_world *world, const struct sim_generation *generation)
 {
     for (uint64_t i = 0; i < generation->acknowledged_count; i++) {
-        const struct sim_acknowledged *told = &generation->acknowledged[i];
+        const struct sim_acknowledged *acknowledged = &generation->acknowledged[i];
 
-        if (told->index - generation->index >= generation->committed_capacity ||
-            sim_committed_at(generation, told->index)->hash != told->hash)
+        if (acknowledged->index - generation->index >= generation->committed_capacity ||
+            sim_committed_at(generation, acknowledged->index)->hash != acknowledged->hash)
             sim_fail(world, "I3", "entry %" PRIu64 " was acknowledged and is lost or another one",
-                     told->index);
+                     acknowledged->index);
     }
 }
 

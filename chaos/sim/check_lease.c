@@ -253,12 +253,13 @@ void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *
 
     sim_check_override_answered(agent, answer);
     for (uint32_t i = 0; sent != NULL && i < answer->group_count; i++) {
-        const struct bw_sync_answer_group *told = &answer->groups[i];
-        const int group = sim_group_find(world, told->name);
+        const struct bw_sync_answer_group *answered = &answer->groups[i];
+        const int group = sim_group_find(world, answered->name);
         const struct sim_lease *given = group < 0 || is_dropped ? NULL : &generation->given[group];
 
-        if (given != NULL && told->confirmed_epoch != 0 && told->confirmed_epoch == given->epoch)
-            extend(&world->checks->heard[sent->site][group], told->confirmed_epoch, sent,
+        if (given != NULL && answered->confirmed_epoch != 0 &&
+            answered->confirmed_epoch == given->epoch)
+            extend(&world->checks->leases[sent->site][group], answered->confirmed_epoch, sent,
                    &given->terms);
     }
 }
@@ -278,7 +279,7 @@ static bool is_override(const struct sim_world *world, uint32_t site, uint32_t g
 void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch)
 {
     const struct bw_instant now = sim_clock_now(sim_site(world, site));
-    struct sim_lease window = world->checks->heard[site][group];
+    struct sim_lease window = world->checks->leases[site][group];
     struct bw_guard_memory memory;
     struct bw_guard_mirror mirror;
     struct bw_instant armed;
@@ -306,7 +307,7 @@ void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t sit
 bool sim_check_lease_lives(const struct sim_world *world, uint32_t site, uint32_t group,
                            uint64_t epoch)
 {
-    const struct sim_lease *lease = &world->checks->heard[site][group];
+    const struct sim_lease *lease = &world->checks->leases[site][group];
 
     /* A lease is of one boot: one that has lost its power has none, whatever its copy says
      * (3.7, 3.8). */
@@ -316,7 +317,7 @@ bool sim_check_lease_lives(const struct sim_world *world, uint32_t site, uint32_
 
 uint64_t sim_check_lease_sent_ns(const struct sim_world *world, uint32_t site, uint32_t group)
 {
-    const struct sim_lease *lease = &world->checks->heard[site][group];
+    const struct sim_lease *lease = &world->checks->leases[site][group];
     struct bw_guard_memory memory;
     struct bw_guard_mirror mirror;
 
@@ -336,7 +337,7 @@ uint64_t sim_check_lease_sent_ns(const struct sim_world *world, uint32_t site, u
 static void look_at_service(struct sim_world *world, uint32_t site, uint32_t group)
 {
     struct sim_checks *checks = world->checks;
-    struct sim_lease *lease = &checks->heard[site][group];
+    struct sim_lease *lease = &checks->leases[site][group];
     const struct sim_host *host = sim_site(world, site);
     struct bw_guard_memory memory;
     struct bw_guard_mirror mirror;

@@ -14,7 +14,7 @@
 #include "checks_own.h"
 #include "witness.h"
 
-#define HEARD_NS (60 * SIM_S) /* so long what somebody said may be new to a leader */
+#define NEWS_NS (60 * SIM_S) /* so long what somebody said may be new to a leader */
 
 static bool is_voter(const struct sim_process *applier, const struct sim_process *witness)
 {
@@ -44,7 +44,7 @@ static bool is_twice(const struct sim_world *world, uint32_t site)
     const struct sim_checks *checks = world->checks;
 
     return checks->cloned_until_ns != 0 && site == checks->cloned_site &&
-           world->now_ns < checks->cloned_until_ns + HEARD_NS;
+           world->now_ns < checks->cloned_until_ns + NEWS_NS;
 }
 
 /* Everybody whom it concerns: the voters, and at each site its agent and its guard. */
@@ -77,7 +77,7 @@ void sim_check_level_applied(struct sim_process *witness, uint32_t level)
     world->upgrade.level = level;
 }
 
-void sim_check_level_heard(struct sim_process *witness, const struct bw_sync *sync)
+void sim_check_level_reported(struct sim_process *witness, const struct bw_sync *sync)
 {
     const struct bw_cluster *cluster = sim_witness_cluster(witness);
 

@@ -118,7 +118,7 @@ static bool is_deaf(const struct sim_world *world, uint32_t site)
         const struct sim_process *agent = world->agents[site][i];
 
         if (agent != NULL && agent->health != SIM_DEAD &&
-            world->checks->heard_ns[site][i] + deaf_after_ns(world) < world->now_ns)
+            world->checks->answered_ns[site][i] + deaf_after_ns(world) < world->now_ns)
             return true;
     }
     return false;
@@ -127,11 +127,11 @@ static bool is_deaf(const struct sim_world *world, uint32_t site)
 /* Since it was ordered another site was granted, or confirmed, and this one has not heard anybody
  * since, or has had no time to end what it serves. Nor does it hear of it from those that were said
  * to be lost, and came back beside the cluster that was recovered without them (3.9). */
-static bool is_unheard(const struct sim_world *world, uint32_t site, uint32_t group)
+static bool is_uninformed(const struct sim_world *world, uint32_t site, uint32_t group)
 {
     const struct sim_overridden *over = overridden(world, site, group);
 
-    return over->decided_ns != 0 && (is_deaf(world, site) || over->told_until_ns >= world->now_ns ||
+    return over->decided_ns != 0 && (is_deaf(world, site) || over->knows_by_ns >= world->now_ns ||
                                      over->decided_generation < world->generation);
 }
 
@@ -155,7 +155,7 @@ static bool is_unendable(const struct sim_world *world, uint32_t site, uint32_t 
 bool sim_check_override_excuses(const struct sim_world *world, uint32_t site, uint32_t group)
 {
     return sim_check_overrides(world, site, group) &&
-           (overrides_elsewhere(world, site, group) || is_unheard(world, site, group) ||
+           (overrides_elsewhere(world, site, group) || is_uninformed(world, site, group) ||
             (overridden(world, site, group)->decided_ns != 0 && is_unendable(world, site, group)));
 }
 
@@ -167,10 +167,10 @@ void sim_check_override_answered(struct sim_process *agent, const struct bw_sync
     if (!answer->is_leader || answer->generation < world->generation)
         return;
     for (uint32_t group = 0; is_deaf(world, site) && group < world->setting.group_count; group++)
-        overridden(world, site, group)->told_until_ns = sim_checks_found_out_ns(world, site);
+        overridden(world, site, group)->knows_by_ns = sim_checks_found_out_ns(world, site);
     for (uint32_t i = 0; i < SIM_AGENTS_MAX; i++)
         if (world->agents[site][i] == agent)
-            world->checks->heard_ns[site][i] = world->now_ns;
+            world->checks->answered_ns[site][i] = world->now_ns;
 }
 
 /* ---- it begins
@@ -254,7 +254,7 @@ static void is_over(struct sim_world *world, uint32_t site, uint32_t group,
     *over = (struct sim_overridden){.ordered_ns = over->ordered_ns > over->on_ns ? over->ordered_ns
                                                                                  : 0,
                                     .carried_out = over->carried_out,
-                                    .told_until_ns = over->told_until_ns};
+                                    .knows_by_ns = over->knows_by_ns};
 }
 
 /* By the agent's own file. A copy of the machine has it too, and is not the one that was meant
@@ -349,30 +349,30 @@ void sim_check_override_to_end(struct sim_world *world, uint32_t site, uint32_t 
 
 /* Of the window in which a report is fresh: the newest that this witness has heard of the site is
  * no older. */
-static const struct sim_contact *heard_within(struct sim_process *witness, uint32_t site,
-                                              uint32_t group, uint32_t percent)
+static const struct sim_contact *contact_within(struct sim_process *witness, uint32_t site,
+                                                uint32_t group, uint32_t percent)
 {
     const struct sim_world *world = sim_world_of(witness);
     const struct bw_terms *terms = &world->setting.terms;
-    const struct sim_contact *heard =
+    const struct sim_contact *contact =
         &world->checks->reports[witness->host->number][group][site][0];
     const uint64_t fresh_ms = 2 * (uint64_t)terms->renew_interval_ms + terms->request_timeout_ms;
 
-    return heard->sent_ns != 0 && heard->life == witness->life &&
+    return contact->sent_ns != 0 && contact->life == witness->life &&
                    !bw_instant_right_is_over(
                        sim_now(witness),
-                       bw_instant_add(heard->received, fresh_ms * percent / 100 * BW_NS_PER_MS))
-               ? heard
+                       bw_instant_add(contact->received, fresh_ms * percent / 100 * BW_NS_PER_MS))
+               ? contact
                : NULL;
 }
 
 /* Not so old that anybody could argue about it: its spec may renew more often than it did at first.
  */
-static bool has_heard_override(struct sim_process *witness, uint32_t site, uint32_t group)
+static bool knows_override(struct sim_process *witness, uint32_t site, uint32_t group)
 {
-    const struct sim_contact *heard = heard_within(witness, site, group, 30);
+    const struct sim_contact *contact = contact_within(witness, site, group, 30);
 
-    return heard != NULL && heard->overrides;
+    return contact != NULL && contact->overrides;
 }
 
 void sim_check_override_decides(struct sim_process *witness, uint32_t group, const char *site,
@@ -389,10 +389,10 @@ void sim_check_override_decides(struct sim_process *witness, uint32_t group, con
             sim_count(world, "override:decided_beside");
         over->decided_ns = world->now_ns;
         over->decided_generation = sim_witness_cluster(witness)->generation;
-        if (what != NULL && heard_within(witness, other, group, 80) == NULL)
-            over->told_until_ns = sim_checks_found_out_ns(world, other);
+        if (what != NULL && contact_within(witness, other, group, 80) == NULL)
+            over->knows_by_ns = sim_checks_found_out_ns(world, other);
         if (what != NULL && sim_check_overrides(world, other, group) &&
-            has_heard_override(witness, other, group))
+            knows_override(witness, other, group))
             sim_fail(world, "override",
                      "%s %s epoch %" PRIu64 " of %s to %s, and has heard that %s overrides",
                      witness->name, what, epoch, world->group_names[group], site,

@@ -27,7 +27,7 @@ void sim_check_generation_begins(struct sim_checks *checks, uint64_t generation,
 
     BW_ASSERT(begun != NULL && checks->generation_count < SIM_GENERATIONS_MAX);
     begun->generation = generation;
-    begun->index = begun->committed_max = begun->told_index = index;
+    begun->index = begun->committed_max = begun->applied_index = index;
     checks->generations[checks->generation_count++] = begun;
 }
 
@@ -64,9 +64,9 @@ bool sim_check_is_first_to_apply(struct sim_world *world, uint64_t index)
 {
     struct sim_generation *generation = sim_generation_at(world, index);
 
-    if (index <= generation->told_index)
+    if (index <= generation->applied_index)
         return false;
-    generation->told_index = index;
+    generation->applied_index = index;
     return true;
 }
 
@@ -238,7 +238,7 @@ void sim_check_first_grant(struct sim_process *witness, uint32_t group,
         sim_check_overrules(world, group, UINT32_MAX);
     }
     for (uint32_t site = 0; site < sim_machine_count(world); site++) {
-        const uint64_t epoch = checks->heard[site][group].epoch;
+        const uint64_t epoch = checks->leases[site][group].epoch;
         struct bw_guard_memory memory;
         struct bw_guard_mirror mirror;
 

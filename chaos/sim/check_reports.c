@@ -26,21 +26,21 @@ static int agent_of(const struct sim_world *world, uint32_t site, const char *na
 }
 
 static void hear(struct sim_process *witness, const struct bw_sync *sync,
-                 const struct bw_sync_group *said, struct sim_contact *heard)
+                 const struct bw_sync_group *sync_group, struct sim_contact *contact)
 {
     const uint64_t sent_ns = sim_check_sent_ns(sim_world_of(witness), sync);
 
-    if (sent_ns == 0 || (heard->life == witness->life && heard->sent_ns >= sent_ns))
+    if (sent_ns == 0 || (contact->life == witness->life && contact->sent_ns >= sent_ns))
         return; /* overtaken, also by another session */
-    *heard = (struct sim_contact){
+    *contact = (struct sim_contact){
         .sent_ns = sent_ns,
         .life = witness->life,
         .received = sim_now(witness),
-        .service = said->report.service,
-        .overrides = said->report.override == BW_OVERRIDE_OVERRIDING ||
-                     said->report.override == BW_OVERRIDE_ENDING,
+        .service = sync_group->report.service,
+        .overrides = sync_group->report.override == BW_OVERRIDE_OVERRIDING ||
+                     sync_group->report.override == BW_OVERRIDE_ENDING,
         .generation = sync->generation,
-        .failed_epoch = said->report.fence_failed ? said->report.fence_epoch : 0};
+        .failed_epoch = sync_group->report.fence_failed ? sync_group->report.fence_epoch : 0};
 }
 
 void sim_check_hears(struct sim_process *witness, const struct bw_sync *sync)
@@ -63,14 +63,14 @@ void sim_check_hears(struct sim_process *witness, const struct bw_sync *sync)
     }
 }
 
-static bool is_fresh(struct sim_process *witness, const struct sim_contact *heard,
+static bool is_fresh(struct sim_process *witness, const struct sim_contact *contact,
                      const struct bw_terms *terms)
 {
     const uint64_t fresh_ns = (2 * (uint64_t)terms->renew_interval_ms + terms->request_timeout_ms) *
                               BW_NS_PER_MS;
 
     return !bw_instant_right_is_over(
-        sim_now(witness), bw_instant_add(heard->received, fresh_ns * FRESH_PERCENT / 100));
+        sim_now(witness), bw_instant_add(contact->received, fresh_ns * FRESH_PERCENT / 100));
 }
 
 /* By time, or by a person's word: what the holder's site says itself counts more (3.1, 3.3). */
@@ -81,25 +81,25 @@ static void look_at_unseen_end(struct sim_process *witness, uint32_t group,
 
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         for (int agent = 0; agent < SIM_AGENTS_MAX; agent++) {
-            const struct sim_contact *heard =
+            const struct sim_contact *contact =
                 &world->checks->reports[witness->host->number][group][site][agent];
 
             if (strcmp(sim_site(world, site)->name, state->holder_site) != 0 ||
-                heard->sent_ns == 0 || heard->life != witness->life)
+                contact->sent_ns == 0 || contact->life != witness->life)
                 continue;
-            if (kind == BW_COMMAND_EXPIRED && heard->failed_epoch == state->epoch)
+            if (kind == BW_COMMAND_EXPIRED && contact->failed_epoch == state->epoch)
                 sim_fail(world, "reports",
                          "%s lets epoch %" PRIu64
                          " of %s expire, and has heard that its fence failed",
                          witness->name, state->epoch, world->group_names[group]);
-            if (heard->service == BW_SERVICE_STARTED && !state->adopting && !heard->overrides &&
-                is_fresh(witness, heard, &state->terms))
+            if (contact->service == BW_SERVICE_STARTED && !state->adopting && !contact->overrides &&
+                is_fresh(witness, contact, &state->terms))
                 sim_fail(world, "reports",
                          "%s ends epoch %" PRIu64 " of %s (%s), and has heard %" PRIu64
                          " ms ago that it runs",
                          witness->name, state->epoch, world->group_names[group],
                          bw_command_word(kind),
-                         bw_instant_elapsed_ns(sim_now(witness), heard->received) / BW_NS_PER_MS);
+                         bw_instant_elapsed_ns(sim_now(witness), contact->received) / BW_NS_PER_MS);
         }
 }
 
@@ -182,11 +182,11 @@ static void look_at_generations(struct sim_process *witness, uint32_t group,
                             strcmp(sim_clone(world)->name, name) == 0;
 
         for (int agent = 0; agent < SIM_AGENTS_MAX; agent++) {
-            const struct sim_contact *heard =
+            const struct sim_contact *contact =
                 &world->checks->reports[witness->host->number][group][site][agent];
 
-            has_reported |= heard->sent_ns != 0 && heard->life == witness->life &&
-                            heard->generation == cluster->generation;
+            has_reported |= contact->sent_ns != 0 && contact->life == witness->life &&
+                            contact->generation == cluster->generation;
         }
         if (!has_reported)
             sim_fail(world, "recovery",

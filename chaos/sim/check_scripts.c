@@ -13,26 +13,27 @@
 
 void sim_check_condition_changes(struct sim_world *world, uint32_t site, uint32_t group)
 {
-    world->checks->said[site][group] = (struct sim_said){.verdict = SIM_VERDICT_NONE};
+    world->checks->conditions[site][group] = (struct sim_script_verdict){
+        .verdict = SIM_VERDICT_NONE};
 }
 
-void sim_check_condition_said(struct sim_world *world, uint32_t site, uint32_t group,
-                              enum sim_verdict verdict)
+void sim_check_condition_answered(struct sim_world *world, uint32_t site, uint32_t group,
+                                  enum sim_verdict verdict)
 {
-    struct sim_said *said = &world->checks->said[site][group];
+    struct sim_script_verdict *condition = &world->checks->conditions[site][group];
 
-    if (said->verdict != verdict)
-        *said = (struct sim_said){.verdict = verdict, .since_ns = world->now_ns};
+    if (condition->verdict != verdict)
+        *condition = (struct sim_script_verdict){.verdict = verdict, .since_ns = world->now_ns};
 }
 
-void sim_check_condition_unsaid(struct sim_world *world, uint32_t site, uint32_t group)
+void sim_check_condition_silent(struct sim_world *world, uint32_t site, uint32_t group)
 {
-    if (world->checks->said[site][group].verdict == SIM_VERDICT_STOP)
-        sim_check_condition_said(world, site, group, SIM_VERDICT_FAILS);
+    if (world->checks->conditions[site][group].verdict == SIM_VERDICT_STOP)
+        sim_check_condition_answered(world, site, group, SIM_VERDICT_FAILS);
 }
 
 /* Until whoever decides has heard of it, and nothing older is fresh any more. */
-static uint64_t heard_ns(const struct sim_setting *setting, const struct bw_terms *terms)
+static uint64_t news_ns(const struct sim_setting *setting, const struct bw_terms *terms)
 {
     return (2 * (uint64_t)terms->renew_interval_ms + terms->request_timeout_ms +
             setting->check_interval_ms) *
@@ -41,12 +42,12 @@ static uint64_t heard_ns(const struct sim_setting *setting, const struct bw_term
 }
 
 /* What a copy of the machine says is its own condition. */
-static bool speaks_for_a_copy(const struct sim_world *world, uint32_t site, uint64_t heard_within_ns)
+static bool speaks_for_a_copy(const struct sim_world *world, uint32_t site, uint64_t within_ns)
 {
     const struct sim_checks *checks = world->checks;
 
     return checks->cloned_site == site && checks->cloned_until_ns != 0 &&
-           world->now_ns < checks->cloned_until_ns + heard_within_ns;
+           world->now_ns < checks->cloned_until_ns + within_ns;
 }
 
 void sim_check_condition_grant(struct sim_process *witness, uint32_t group,
@@ -60,17 +61,18 @@ void sim_check_condition_grant(struct sim_process *witness, uint32_t group,
     if (!world->setting.has_condition_script || world->setting.condition_is_shown)
         return;
     for (uint32_t site = 0; site < world->setting.site_count; site++) {
-        const struct sim_said *said = &world->checks->said[site][group];
+        const struct sim_script_verdict *condition = &world->checks->conditions[site][group];
 
         if (strcmp(sim_site(world, site)->name, command->site) != 0 ||
-            said->since_ns + heard_ns(&world->setting, &command->terms) > world->now_ns ||
-            speaks_for_a_copy(world, site, heard_ns(&world->setting, &command->terms)))
+            condition->since_ns + news_ns(&world->setting, &command->terms) > world->now_ns ||
+            speaks_for_a_copy(world, site, news_ns(&world->setting, &command->terms)))
             continue;
-        if (said->verdict == SIM_VERDICT_STOP || (said->verdict == SIM_VERDICT_FAILS && !is_asked))
+        if (condition->verdict == SIM_VERDICT_STOP ||
+            (condition->verdict == SIM_VERDICT_FAILS && !is_asked))
             sim_fail(world, "scripts", "%s grants %s to %s, whose condition %s for %" PRIu64 " ms",
                      witness->name, world->group_names[group], command->site,
-                     said->verdict == SIM_VERDICT_STOP ? "has said stop" : "fails",
-                     (world->now_ns - said->since_ns) / BW_NS_PER_MS);
+                     condition->verdict == SIM_VERDICT_STOP ? "has said stop" : "fails",
+                     (world->now_ns - condition->since_ns) / BW_NS_PER_MS);
         else
             sim_count(world, "condition:granted");
     }

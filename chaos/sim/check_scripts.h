@@ -10,11 +10,11 @@ struct bw_group;
 enum sim_verdict { SIM_VERDICT_NONE, SIM_VERDICT_START, SIM_VERDICT_STOP, SIM_VERDICT_FAILS };
 
 /* A condition script has ended by itself, or at its limit, and said this. */
-void sim_check_condition_said(struct sim_world *world, uint32_t site, uint32_t group,
-                              enum sim_verdict verdict);
+void sim_check_condition_answered(struct sim_world *world, uint32_t site, uint32_t group,
+                                  enum sim_verdict verdict);
 /* It was not run, because agent and guard know of different scripts: what it said before is
  * nobody's word any more, and that counts as one that fails (4). */
-void sim_check_condition_unsaid(struct sim_world *world, uint32_t site, uint32_t group);
+void sim_check_condition_silent(struct sim_world *world, uint32_t site, uint32_t group);
 /* What it would say has changed. */
 void sim_check_condition_changes(struct sim_world *world, uint32_t site, uint32_t group);
 /* A leader proposes this grant. */

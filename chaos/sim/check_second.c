@@ -116,15 +116,15 @@ bool sim_check_second_excuses(const struct sim_world *world, uint32_t site, uint
 /* ---- what a renewal rests on --------------------------------------------------------------------
  */
 
-void sim_check_second_heard(struct sim_process *agent, const struct bw_second_ask *ask,
-                            uint64_t asked_ns)
+void sim_check_second_asks(struct sim_process *agent, const struct bw_second_ask *ask,
+                           uint64_t asked_ns)
 {
     struct sim_second_watch *watch = watch_of(sim_world_of(agent), agent->host->number);
 
-    watch->heard_ns = sim_world_of(agent)->now_ns;
+    watch->contact_ns = sim_world_of(agent)->now_ns;
     watch->asked_ns = watch->looked_ns = asked_ns;
     for (uint32_t i = 0; i < ask->group_count; i++) {
-        const uint64_t age_ns = ask->groups[i].said.service_age_ms * SIM_MS;
+        const uint64_t age_ns = ask->groups[i].report.service_age_ms * SIM_MS;
         const uint64_t looked_ns = age_ns < asked_ns ? asked_ns - age_ns : 0;
 
         if (looked_ns < watch->looked_ns)
@@ -173,13 +173,13 @@ void sim_check_second_sent(struct sim_process *agent, const struct bw_sync *sync
         sent->second_seen |= 1u << group;
         rests_from_now(world, agent->host->number, (uint32_t)group,
                        sync->groups[i].report.epoch_seen);
-        if (world->now_ns > watch->heard_ns + believed_ns(&world->setting) &&
+        if (world->now_ns > watch->contact_ns + believed_ns(&world->setting) &&
             !sim_checks_is_excused(world, agent->host->number, (uint32_t)group))
             sim_fail(world, "second",
                      "%s says that a second enforcer of %s is seen, and has heard none for %" PRIu64
                      " ms",
                      agent->name, world->group_names[group],
-                     (world->now_ns - watch->heard_ns) / SIM_MS);
+                     (world->now_ns - watch->contact_ns) / SIM_MS);
     }
 }
 
@@ -263,7 +263,7 @@ static void look_at_deadline(struct sim_process *enforcer, uint32_t group,
 {
     struct sim_world *world = sim_world_of(enforcer);
     const uint32_t site = enforcer->host->number;
-    const struct sim_lease *lease = &world->checks->heard[site][group];
+    const struct sim_lease *lease = &world->checks->leases[site][group];
     const uint64_t memory_ns = 2 * world->setting.ttl_ms_max * SIM_MS;
     uint64_t end_ns, bound_ns;
 
@@ -315,8 +315,8 @@ void sim_check_second_begins(struct sim_world *world, uint32_t site, uint32_t gr
 
 /* Who has slept since before the override, or has asked in vain or an agent that was made anew and
  * has forgotten the epoch, ends at once what it had armed. */
-static bool is_told_of_override(struct sim_world *world, uint32_t site, uint32_t group,
-                                uint64_t epoch)
+static bool knows_of_override(struct sim_world *world, uint32_t site, uint32_t group,
+                              uint64_t epoch)
 {
     struct sim_agent *agent = world->agents[site][0]->state;
 
@@ -331,7 +331,7 @@ void sim_check_second_fences(struct sim_world *world, uint32_t site, uint32_t gr
 
     if (sim_machine(host)->services[group].is_up && !host->is_up)
         sim_count(world, "second:ends_alone");
-    if (is_told_of_override(world, site, group, epoch))
+    if (knows_of_override(world, site, group, epoch))
         sim_check_override_fences(world, site, group,
                                   "is fenced by its second enforcer while it overrides");
 }

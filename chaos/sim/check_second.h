@@ -10,8 +10,8 @@ struct bw_sync;
 struct sim_sent;
 
 /* This agent hears a question that left at that true time. */
-void sim_check_second_heard(struct sim_process *agent, const struct bw_second_ask *ask,
-                            uint64_t asked_ns);
+void sim_check_second_asks(struct sim_process *agent, const struct bw_second_ask *ask,
+                           uint64_t asked_ns);
 /* A sync leaves: what it says rests on the newest question. */
 void sim_check_second_sent(struct sim_process *agent, const struct bw_sync *sync,
                            struct sim_sent *sent);

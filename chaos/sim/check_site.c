@@ -285,10 +285,10 @@ static void look_at_release(struct sim_process *agent, uint32_t group, uint64_t 
 static void look_at_renewal(struct sim_process *agent, uint32_t group, uint64_t epoch)
 {
     struct sim_world *world = sim_world_of(agent);
-    const struct sim_told_fence *told =
-        &world->checks->told_fence[agent->host->number][(uintptr_t)agent->user][group];
+    const struct sim_known_fence *known =
+        &world->checks->known_fence[agent->host->number][(uintptr_t)agent->user][group];
 
-    if (told->life == agent->life && told->epoch == epoch && epoch != 0 &&
+    if (known->life == agent->life && known->epoch == epoch && epoch != 0 &&
         !sim_checks_is_excused(world, agent->host->number, group))
         sim_fail(world, "site",
                  "%s renews epoch %" PRIu64 " of %s, and was told that its fence has begun",
@@ -300,23 +300,23 @@ void sim_check_site_syncs(struct sim_process *agent, const struct bw_sync *sync)
     const struct sim_world *world = sim_world_of(agent);
 
     for (uint32_t i = 0; i < sync->group_count; i++) {
-        const struct bw_sync_group *said = &sync->groups[i];
-        const int group = sim_group_find(world, said->name);
+        const struct bw_sync_group *sync_group = &sync->groups[i];
+        const int group = sim_group_find(world, sync_group->name);
 
-        if (group >= 0 && said->released.epoch != 0)
-            look_at_release(agent, (uint32_t)group, said->released.epoch);
-        if (group >= 0 && said->renew_epoch != 0)
-            look_at_renewal(agent, (uint32_t)group, said->renew_epoch);
+        if (group >= 0 && sync_group->released.epoch != 0)
+            look_at_release(agent, (uint32_t)group, sync_group->released.epoch);
+        if (group >= 0 && sync_group->renew_epoch != 0)
+            look_at_renewal(agent, (uint32_t)group, sync_group->renew_epoch);
     }
 }
 
 /* One whose state was rolled back hears of an epoch that it will accept only then. */
-void sim_check_told_fence(struct sim_process *agent, uint32_t group, uint64_t epoch)
+void sim_check_fence_known(struct sim_process *agent, uint32_t group, uint64_t epoch)
 {
     const struct bw_site *site = sim_agent_machine(agent, group);
 
     if (site == NULL || site->memory.epoch < epoch)
         return;
-    sim_world_of(agent)->checks->told_fence[agent->host->number][(uintptr_t)agent->user][group] =
-        (struct sim_told_fence){.life = agent->life, .epoch = epoch};
+    sim_world_of(agent)->checks->known_fence[agent->host->number][(uintptr_t)agent->user][group] =
+        (struct sim_known_fence){.life = agent->life, .epoch = epoch};
 }

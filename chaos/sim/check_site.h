@@ -27,6 +27,6 @@ void sim_check_start_acts(struct sim_world *world, const struct sim_host *host,
 /* Every few milliseconds. */
 void sim_check_fences(struct sim_world *world);
 /* This agent has read that the fence of this epoch has begun. */
-void sim_check_told_fence(struct sim_process *agent, uint32_t group, uint64_t epoch);
+void sim_check_fence_known(struct sim_process *agent, uint32_t group, uint64_t epoch);
 
 #endif

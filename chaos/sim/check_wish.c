@@ -10,7 +10,7 @@
 #include "checks_own.h"
 #include "coverage.h"
 
-void sim_check_wish_told(struct sim_process *witness, uint32_t group, uint64_t index)
+void sim_check_wish_accepted(struct sim_process *witness, uint32_t group, uint64_t index)
 {
     struct sim_checks *checks = sim_world_of(witness)->checks;
     const struct sim_generation *generation = sim_generation_of(witness);
@@ -38,7 +38,7 @@ static bool acts_on(const struct bw_watch *watch, const struct bw_wish *wish)
 }
 
 static void look_at(struct sim_process *witness, const struct bw_group *group,
-                    const struct bw_watch *watch, uint64_t told_index)
+                    const struct bw_watch *watch, uint64_t accepted_index)
 {
     struct sim_world *world = sim_world_of(witness);
     const struct bw_wish *wish = bw_group_wish(group);
@@ -48,12 +48,12 @@ static void look_at(struct sim_process *witness, const struct bw_group *group,
         sim_fail(world, "wish",
                  "%s leads, and does not act on the %s of %s that entry %" PRIu64 " asks for",
                  witness->name, bw_wish_word(wish->kind), group->spec.name, wish->index);
-    if (told_index != 0 && (wish == NULL || wish->index < told_index) &&
-        (over == NULL || over->index < told_index))
+    if (accepted_index != 0 && (wish == NULL || wish->index < accepted_index) &&
+        (over == NULL || over->index < accepted_index))
         sim_fail(world, "wish",
                  "%s leads, and knows nothing of the move of %s that was told as taken by entry "
                  "%" PRIu64,
-                 witness->name, group->spec.name, told_index);
+                 witness->name, group->spec.name, accepted_index);
     if (wish != NULL)
         sim_count(world, "wish:outlives");
 }
@@ -65,11 +65,11 @@ void sim_check_wishes_led(struct sim_process *witness, const struct bw_witness_m
 
     for (uint32_t i = 0; i < cluster->group_count; i++) {
         const int group = sim_group_find(world, cluster->groups[i].spec.name);
-        const bool is_told = group >= 0 &&
-                             world->checks->wished_generation[group] == cluster->generation;
+        const bool is_accepted = group >= 0 &&
+                                 world->checks->wished_generation[group] == cluster->generation;
 
         if (group >= 0)
             look_at(witness, &cluster->groups[i], &machine->core.watches[i],
-                    is_told ? world->checks->wished_index[group] : 0);
+                    is_accepted ? world->checks->wished_index[group] : 0);
     }
 }

@@ -7,7 +7,7 @@
 struct bw_witness_machine;
 
 /* This leader says that the move is taken: entry `index` asks for it. */
-void sim_check_wish_told(struct sim_process *witness, uint32_t group, uint64_t index);
+void sim_check_wish_accepted(struct sim_process *witness, uint32_t group, uint64_t index);
 /* The group was deleted by entry `index`, and what waited with it. */
 void sim_check_wish_gone(struct sim_world *world, const char *group, uint64_t index);
 /* It leads, and may act. */

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 /* A site that is frozen and then cut off hears so late of what was granted elsewhere: the longest of each. */
-#define UNHEARD_NS (120 * SIM_S)
+#define SILENT_NS (120 * SIM_S)
 
 struct sim_checks *sim_checks_new(void)
 {
@@ -171,7 +171,7 @@ void sim_checks_let_go(struct sim_world *world, uint32_t site, uint32_t group)
     if (world->now_ns < checks->cloned_until_ns &&
         (site == checks->cloned_site || site == sim_clone(world)->number))
         sim_checks_excuse_group(world, site, group,
-                                checks->cloned_until_ns + find_out_ns(world) + UNHEARD_NS);
+                                checks->cloned_until_ns + find_out_ns(world) + SILENT_NS);
 }
 
 void sim_checks_cloned(struct sim_world *world, uint32_t site, uint64_t until_ns)

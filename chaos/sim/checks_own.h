@@ -70,7 +70,7 @@ struct sim_contact {
 };
 
 /* That a fence has begun, as an agent has read it. */
-struct sim_told_fence {
+struct sim_known_fence {
     uint32_t life; /* of the agent */
     uint64_t epoch;
 };
@@ -89,7 +89,7 @@ struct sim_proposed {
 };
 
 /* What the condition script of a group says at a site, and since when nothing else. */
-struct sim_said {
+struct sim_script_verdict {
     enum sim_verdict verdict;
     uint64_t since_ns;
 };
@@ -114,7 +114,7 @@ struct sim_overridden {
     bool is_orphaned;      /* its agent's state is lost: who is there knows of no word */
     uint64_t orphan_until_ns;
     uint64_t
-        told_until_ns; /* it has heard nobody for a while, and now it does: then it must know */
+        knows_by_ns; /* it has heard nobody for a while, and now it does: then it must know */
     uint64_t fenced_ns; /* last, with a reason, or again after such a one */
 };
 
@@ -124,7 +124,7 @@ struct sim_generation {
     uint64_t generation; /* as the cluster counts it */
     uint64_t index;      /* of the snapshot that its log begins with; 0: the founding */
     /* I3 */
-    uint64_t told_index;
+    uint64_t applied_index;
     struct sim_committed *committed; /* by index, from `index` on */
     uint64_t committed_max, committed_capacity;
     struct sim_acknowledged *acknowledged;
@@ -156,7 +156,7 @@ struct sim_guard_read {
 struct sim_second_watch {
     uint32_t life, guard_life;
     uint64_t unable_ns, api_unable_ns, guard_unable_ns;
-    uint64_t heard_ns, asked_ns, looked_ns;
+    uint64_t contact_ns, asked_ns, looked_ns;
     uint64_t
         answered_ns; /* when the newest question left that was answered to its second enforcer */
     uint64_t begun_after_ns[SIM_GROUPS_MAX]; /* that one, as its fence began */
@@ -193,7 +193,7 @@ struct sim_checks {
     uint32_t votes_away; /* bits: witnesses */
     /* leases */
     struct sim_sent sent[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_SENT_MAX]; /* by number, a ring */
-    struct sim_lease heard[SIM_SITES_MAX][SIM_GROUPS_MAX];
+    struct sim_lease leases[SIM_SITES_MAX][SIM_GROUPS_MAX];
     uint64_t armed_epoch[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* the newest, as its guard said */
     uint64_t expired_epoch[SIM_GROUPS_MAX];
     struct sim_proposed confirmed[SIM_WITNESSES_MAX][SIM_GROUPS_MAX]; /* as received */
@@ -216,14 +216,14 @@ struct sim_checks {
     struct sim_overridden overridden[SIM_SITES_MAX][SIM_GROUPS_MAX];
     uint64_t scripts_changed_ns[SIM_SITES_MAX]; /* they began to fail, or failed no more */
     bool are_scripts_bad[SIM_SITES_MAX];
-    uint64_t heard_ns[SIM_SITES_MAX][SIM_AGENTS_MAX]; /* an answer of a leader, by this agent */
+    uint64_t answered_ns[SIM_SITES_MAX][SIM_AGENTS_MAX]; /* an answer of a leader, by this agent */
     /* reports */
     struct sim_contact reports[SIM_WITNESSES_MAX][SIM_GROUPS_MAX][SIM_SITES_MAX][SIM_AGENTS_MAX];
     struct sim_guard_read guards_read[SIM_SITES_MAX][SIM_GROUPS_MAX];
     uint64_t looked_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* begin of the newest status script */
     uint64_t spec_version[SIM_GROUPS_MAX], spec_changed_ns[SIM_GROUPS_MAX];
     /* scripts */
-    struct sim_said said[SIM_SITES_MAX][SIM_GROUPS_MAX];
+    struct sim_script_verdict conditions[SIM_SITES_MAX][SIM_GROUPS_MAX];
     struct sim_starts starts[SIM_SITES_MAX][SIM_GROUPS_MAX];
     uint32_t greetings[SIM_SITES_MAX];
     /* log */
@@ -231,7 +231,7 @@ struct sim_checks {
     uint64_t wished_index[SIM_GROUPS_MAX], wished_generation[SIM_GROUPS_MAX]; /* told as taken */
     /* sites */
     uint64_t fenced_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* begin of the newest fence script */
-    struct sim_told_fence told_fence[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_GROUPS_MAX];
+    struct sim_known_fence known_fence[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_GROUPS_MAX];
     /* I2 */
     uint32_t applied_by; /* bits: witnesses that have applied something in the present event */
     uint64_t started_epoch[SIM_GROUPS_MAX]; /* highest that a start began for, and where */
@@ -275,8 +275,8 @@ static inline struct sim_committed *sim_committed_at(const struct sim_generation
 /* A person has answered for what serves at this site: until it has heard of the generation in which
  * the group began, and until what has come up before it heard has ended, however long its fence
  * takes (3.8). */
-static inline bool sim_checks_is_unheard(const struct sim_checks *checks, uint32_t site,
-                                         uint32_t group)
+static inline bool sim_checks_is_outdated(const struct sim_checks *checks, uint32_t site,
+                                          uint32_t group)
 {
     return checks->generation_max[site] < checks->overruled_generation[group];
 }
@@ -285,7 +285,7 @@ static inline bool sim_checks_is_answered_for(const struct sim_world *world, uin
 {
     const struct sim_checks *checks = world->checks;
 
-    return sim_checks_is_unheard(checks, site, group) ||
+    return sim_checks_is_outdated(checks, site, group) ||
            ((checks->overruled_serving[group] >> site & 1) != 0 &&
             sim_service_epoch(sim_site((struct sim_world *)(uintptr_t)world, site), group) <
                 checks->overruled_epoch[group]);

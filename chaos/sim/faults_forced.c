@@ -264,7 +264,7 @@ static bool granted_unheard(struct sim_world *world, struct sim_incident *incide
     incident->look = grant_unheard;
     return choose_next(world, incident);
 }
-static void heard_again(struct sim_world *world, struct sim_incident *incident)
+static void hears_again(struct sim_world *world, struct sim_incident *incident)
 {
     if (incident->stage == 2)
         sim_net_cut_around(world, site_of(world, incident)->index, false, true, false);
@@ -718,7 +718,7 @@ const struct sim_incident_kind sim_forced_faults[] = {
     {"replaced-serving", SIM_INSIDE, true, 3, 30000, 60000, replaced_serving, replaced_no_more},
     {"let-go-unheard", SIM_INSIDE, true, 3, 20000, 60000, let_go_unheard, let_go_is_over},
     {"adoption-unarmed", SIM_INSIDE, true, 3, 20000, 60000, adoption_unarmed, adoption_is_over},
-    {"granted-unheard", SIM_INSIDE, true, 3, 30000, 60000, granted_unheard, heard_again},
+    {"granted-unheard", SIM_INSIDE, true, 3, 30000, 60000, granted_unheard, hears_again},
     {"alone-with-memory", SIM_INSIDE, true, 3, 2000, 30000, alone_with_memory, guard_is_back},
     {"grant-unkept", SIM_INSIDE, true, 5, 10000, 30000, grant_unkept, keeps_again},
     {"observe-starting", SIM_PEOPLE, true, 3, 15000, 40000, observe_starting, observed},

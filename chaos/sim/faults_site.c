@@ -160,7 +160,7 @@ static bool lose_agent_state(struct sim_world *world, struct sim_incident *incid
         return false;
     sim_process_keep_down(world->agents[site][0]);
     sim_file_remove(site_of(world, incident), SIM_AGENT_FILE);
-    sim_file_remove(site_of(world, incident), SIM_AGENT_TOLD);
+    sim_file_remove(site_of(world, incident), SIM_AGENT_MEMBERS);
     return true;
 }
 static void agent_returns(struct sim_world *world, struct sim_incident *incident)
@@ -179,7 +179,7 @@ static bool alone_with_mirror(struct sim_world *world, struct sim_incident *inci
         return false;
     sim_process_kill(agent);
     sim_file_remove(site_of(world, incident), SIM_AGENT_FILE);
-    sim_file_remove(site_of(world, incident), SIM_AGENT_TOLD);
+    sim_file_remove(site_of(world, incident), SIM_AGENT_MEMBERS);
     sim_process_start(agent);
     sim_process_freeze(world->guards[site]);
     return true;

@@ -210,7 +210,7 @@ static void tell_action(struct sim_guard *guard, const struct sim_guard_group *g
     struct sim_world *world = sim_world_of(guard->process);
     const char *group = world->group_names[guarded->group];
     const struct bw_guard_message *message = &action->message;
-    const char *said = action->kind == BW_GUARD_ACTION_SEND ? kinds[message->kind] : NULL;
+    const char *name = action->kind == BW_GUARD_ACTION_SEND ? kinds[message->kind] : NULL;
     const bool is_action = bw_action_is_action(message->ended.action);
     const bool is_refusal = message->kind == BW_GUARD_MESSAGE_ARM_REFUSED ||
                             message->kind == BW_GUARD_MESSAGE_END_REFUSED;
@@ -226,13 +226,13 @@ static void tell_action(struct sim_guard *guard, const struct sim_guard_group *g
     else if (action->kind == BW_GUARD_ACTION_TERM_STARTED)
         sim_tell(world, guard->process->name, "%s: TERM to what a start has left (%s)", group,
                  action->rule);
-    else if (said != NULL && message->kind == BW_GUARD_MESSAGE_ARMED)
+    else if (name != NULL && message->kind == BW_GUARD_MESSAGE_ARMED)
         sim_tell(world, guard->process->name, "%s: epoch %llu armed, %llu ms left", group,
                  (unsigned long long)message->epoch,
                  (unsigned long long)(bw_instant_left_ns(sim_now(guard->process),
                                                          message->armed.end) /
                                       SIM_MS));
-    else if (said != NULL && message->kind == BW_GUARD_MESSAGE_RUN_ENDED && is_action)
+    else if (name != NULL && message->kind == BW_GUARD_MESSAGE_RUN_ENDED && is_action)
         sim_tell(world, guard->process->name, "%s: %s of epoch %llu ends: %s%s%s (%s)", group,
                  bw_action_word(message->ended.action), (unsigned long long)message->ended.epoch,
                  bw_run_result_word(message->ended.result),
@@ -241,9 +241,9 @@ static void tell_action(struct sim_guard *guard, const struct sim_guard_group *g
                      ? bw_refusal_word(message->ended.refusal)
                      : "",
                  action->rule);
-    else if (said != NULL && message->kind != BW_GUARD_MESSAGE_RUN_ENDED &&
+    else if (name != NULL && message->kind != BW_GUARD_MESSAGE_RUN_ENDED &&
              message->kind != BW_GUARD_MESSAGE_RUN_BEGUN)
-        sim_tell(world, guard->process->name, "%s: %s, epoch %llu%s%s (%s)", group, said,
+        sim_tell(world, guard->process->name, "%s: %s, epoch %llu%s%s (%s)", group, name,
                  (unsigned long long)message->epoch, is_refusal ? ", " : "",
                  is_refusal ? bw_refusal_word(message->refused.why) : "", action->rule);
 }

@@ -237,8 +237,8 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
 
     if (service->is_up || is_refused(machine, group, epoch))
         return;
-    if (epoch > machine->told_epoch[group])
-        machine->told_epoch[group] = epoch;
+    if (epoch > machine->named_epoch[group])
+        machine->named_epoch[group] = epoch;
     sim_check_data(world, group, machine->host->number, epoch, missing_ms(machine, group));
     service->is_up = true;
     service->is_in_unit = machine->units[group].is_unit && !is_outside;
@@ -286,9 +286,9 @@ void sim_service_down(struct sim_machine *machine, uint32_t group, const char *w
 /* A newer epoch has the service: it was told to begin, and no fence of it has come. */
 static bool is_held_above(const struct sim_machine *machine, uint32_t group, uint64_t epoch)
 {
-    const uint64_t told = machine->told_epoch[group];
+    const uint64_t newest = machine->named_epoch[group];
 
-    return told > epoch && machine->fenced_epoch[group] < told;
+    return newest > epoch && machine->fenced_epoch[group] < newest;
 }
 
 bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch,

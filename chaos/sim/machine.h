@@ -142,7 +142,7 @@ struct sim_machine {
     /* At the API of what serves here, which outlives this machine: the newest epoch that a start
      * has told it, and the newest that was fenced from another site. It refuses what is older
      * (3.3). */
-    uint64_t told_epoch[SIM_GROUPS_MAX], fenced_epoch[SIM_GROUPS_MAX];
+    uint64_t named_epoch[SIM_GROUPS_MAX], fenced_epoch[SIM_GROUPS_MAX];
     struct sim_run runs[SIM_RUNS_MAX];
     uint64_t forks;
     /* Its nature, in some runs: start scripts leave a daemon behind that takes its time; nothing but

@@ -36,7 +36,7 @@ enum { STAGE_LOST, STAGE_RETURNING, STAGE_BACK };
 /* ---- what is drawn with the incident
  * ------------------------------------------------------------- */
 
-enum loss { DEAD, APART, NOT_HEARD, LOSSES };
+enum loss { DEAD, APART, CUT_OFF, LOSSES };
 
 static enum loss loss_of(const struct sim_incident *incident)
 {
@@ -47,7 +47,7 @@ static bool ends_by_hand(const struct sim_incident *incident)
     return (incident->salt >> 8 & 3) == 0;
 }
 /* The quorum is back, and does not hear of it: beyond what is promised, until it does (3.8). */
-static bool stays_unheard(const struct sim_incident *incident)
+static bool stays_cut_off(const struct sim_incident *incident)
 {
     return (incident->salt >> 10 & 3) == 0;
 }
@@ -68,19 +68,19 @@ static uint64_t within_ns(struct sim_incident *incident, uint64_t max_ns)
 /* ---- lost, and back
  * ------------------------------------------------------------------------------ */
 
-static void set_heard(struct sim_world *world, uint32_t site, bool is_heard)
+static void set_reachable(struct sim_world *world, uint32_t site, bool is_reachable)
 {
     const uint32_t host = sim_site(world, site)->index;
 
     for (uint32_t w = 0; w < SIM_WITNESSES_MAX; w++) {
         const uint32_t witness = sim_witness_host(world, w)->index;
 
-        sim_net_cut(world, host, witness, !is_heard);
-        sim_net_cut(world, witness, host, !is_heard);
+        sim_net_cut(world, host, witness, !is_reachable);
+        sim_net_cut(world, witness, host, !is_reachable);
     }
 }
 
-static void site_is_heard(struct sim_world *world, struct sim_incident *incident, uint32_t site)
+static void site_is_reachable(struct sim_world *world, struct sim_incident *incident, uint32_t site)
 {
     const uint32_t bit = 1u << (SITES_AT + site);
 
@@ -88,7 +88,7 @@ static void site_is_heard(struct sim_world *world, struct sim_incident *incident
         return;
     incident->others &= ~bit;
     sim_plan_tell(world, incident, sim_site(world, site), "hears the witnesses again");
-    set_heard(world, site, true);
+    set_reachable(world, site, true);
 }
 
 static void lose_witnesses(struct sim_world *world, struct sim_incident *incident)
@@ -120,13 +120,13 @@ static void witness_is_back(struct sim_world *world, struct sim_incident *incide
 
 static void lose(struct sim_world *world, struct sim_incident *incident)
 {
-    if (loss_of(incident) != NOT_HEARD) {
+    if (loss_of(incident) != CUT_OFF) {
         lose_witnesses(world, incident);
         return;
     }
     for (uint32_t site = 0; site < world->setting.site_count; site++) {
         incident->others |= 1u << (SITES_AT + site);
-        set_heard(world, site, false);
+        set_reachable(world, site, false);
     }
 }
 
@@ -139,7 +139,7 @@ static void one_is_back(struct sim_world *world, uint64_t argument)
     if (!incident->is_active)
         return;
     if (which >= SITES_AT)
-        site_is_heard(world, incident, which - SITES_AT);
+        site_is_reachable(world, incident, which - SITES_AT);
     else
         witness_is_back(world, incident, which);
 }
@@ -149,13 +149,13 @@ static void plan_returns(struct sim_world *world, struct sim_incident *incident)
     const bool together = sim_chance(&incident->chance, 500000);
     uint64_t at_ns = world->now_ns;
 
-    if (stays_unheard(incident) && loss_of(incident) != NOT_HEARD) {
+    if (stays_cut_off(incident) && loss_of(incident) != CUT_OFF) {
         incident->others |= 1u << (SITES_AT + incident->a);
-        set_heard(world, incident->a, false);
+        set_reachable(world, incident->a, false);
     }
     for (uint32_t which = 0; which < SITES_AT + world->setting.site_count; which++) {
         if ((incident->others >> which & 1) == 0 ||
-            (stays_unheard(incident) && which == SITES_AT + incident->a))
+            (stays_cut_off(incident) && which == SITES_AT + incident->a))
             continue; /* that one is not heard before the end */
         if (!together)
             at_ns = world->now_ns + within_ns(incident, 20 * SIM_S);
@@ -235,7 +235,7 @@ static void mend(struct sim_world *world, uint64_t argument)
         sim_host_boot(sim_site(world, site));
         break;
     case CUT:
-        set_heard(world, site, true);
+        set_reachable(world, site, true);
         break;
     case BREAKAGES:
         break;
@@ -262,7 +262,7 @@ static void break_it(struct sim_world *world, struct sim_incident *incident, uin
     else if (breakage == POWER)
         sim_host_lose_power(host);
     else
-        set_heard(world, site, false);
+        set_reachable(world, site, false);
     sim_count(world, "override:broken");
     sim_world_at(world, world->now_ns + ns, mend, (uint64_t)breakage << 8 | site);
 }
@@ -468,7 +468,7 @@ static void all_is_back(struct sim_world *world, struct sim_incident *incident)
     for (uint32_t w = 0; w < SIM_WITNESSES_MAX; w++)
         witness_is_back(world, incident, w);
     for (uint32_t site = 0; site < world->setting.site_count; site++)
-        site_is_heard(world, incident, site);
+        site_is_reachable(world, incident, site);
     world->plan->is_overriding = false;
     for (uint32_t group = 0; group < world->setting.group_count; group++)
         sim_operator_end_doubles(world, group);

@@ -214,7 +214,7 @@ static void ask_again(struct sim_world *world, struct sim_incident *incident)
 /* ---- of one that is cut off and cannot end its service, and is heard again once he has spoken: what it
  * says then counts more than his word (3.1) ---- */
 
-static uint64_t vouch_unheard(struct sim_world *world, struct sim_incident *incident)
+static uint64_t vouch_and_cut_off(struct sim_world *world, struct sim_incident *incident)
 {
     if (!sim_operator_vouch(world, incident->a, incident->c))
         return 200 * SIM_MS;
@@ -233,7 +233,7 @@ static bool word_unfenced(struct sim_world *world, struct sim_incident *incident
     struct bw_spec spec;
 
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
-    incident->look = vouch_unheard;
+    incident->look = vouch_and_cut_off;
     group = sim_operator_group(world, incident->a);
     host = group == NULL ? NULL : sim_operator_holder(world, group);
     if (host == NULL || !would_vouch(host, incident->a) || !sim_service_is_serving(host, incident->a))

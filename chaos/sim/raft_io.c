@@ -138,7 +138,7 @@ static uint64_t write_ns(const struct sim_raft_io *backend)
     return ns;
 }
 
-enum outcome { OUTCOME_DONE, OUTCOME_NOT_DONE, OUTCOME_DONE_UNTOLD };
+enum outcome { OUTCOME_DONE, OUTCOME_NOT_DONE, OUTCOME_DONE_UNANSWERED };
 
 static enum outcome draw_outcome(const struct sim_raft_io *backend)
 {
@@ -146,7 +146,7 @@ static enum outcome draw_outcome(const struct sim_raft_io *backend)
 
     if (percent(backend, faults->fail_percent))
         return OUTCOME_NOT_DONE;
-    return percent(backend, faults->unknown_percent) ? OUTCOME_DONE_UNTOLD : OUTCOME_DONE;
+    return percent(backend, faults->unknown_percent) ? OUTCOME_DONE_UNANSWERED : OUTCOME_DONE;
 }
 
 static int fail(struct sim_raft_io *backend, const char *what)
@@ -315,7 +315,7 @@ static void on_written(struct sim_process *process, void *payload)
         else
             backend->is_stuck = true; /* what follows is behind a hole: never read again */
         if (sim_crash_point(process, "crash:raft_written")) {
-            backend->untold = write;
+            backend->unanswered = write;
             return;
         }
         answer_write(write, tell_outcome(backend, outcome, "write"));
@@ -573,8 +573,8 @@ static void on_arrived(struct sim_process *process, void *payload)
         sim_raft_message_drop(arrived);
         return;
     }
-    sim_level_heard(process->state, arrived->message.server_id,
-                    (uint32_t)arrived->hello.feature_level);
+    sim_level_received(process->state, arrived->message.server_id,
+                       (uint32_t)arrived->hello.feature_level);
     arrived->message.server_address = sim_raft_address(arrived->message.server_id, address);
     backend->on_receive(backend->io, &arrived->message); /* what it holds is libraft's */
     free(arrived);
@@ -703,9 +703,9 @@ static void io_close(struct raft_io *io, raft_io_close_cb done)
     struct sim_raft_io *backend = backend_of(io);
 
     backend->is_closing = true;
-    if (backend->untold != NULL)
-        answer_write(backend->untold, RAFT_CANCELED);
-    backend->untold = NULL;
+    if (backend->unanswered != NULL)
+        answer_write(backend->unanswered, RAFT_CANCELED);
+    backend->unanswered = NULL;
     while (backend->first != NULL)
         answer_write(take_first(backend), RAFT_CANCELED);
     if (backend->put.request != NULL)

@@ -51,7 +51,7 @@ struct sim_raft_io {
     uint64_t asked, done;                 /* writes */
     bool is_writing;                      /* the first one is under way */
     bool is_stuck;                        /* and never comes back, nor does what follows */
-    struct sim_raft_write *untold;        /* done in the moment of the crash */
+    struct sim_raft_write *unanswered;    /* done in the moment of the crash */
     struct sim_raft_put put;
     struct raft_io_snapshot_get *gets[SIM_RAFT_GETS_MAX];
     struct raft_io_send *sent[SIM_RAFT_SENDS_MAX]; /* their callbacks are due */

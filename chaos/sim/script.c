@@ -234,19 +234,19 @@ static void count_plan(struct sim_world *world, const struct sim_run *run)
 static void note_condition(const struct sim_machine *machine, const struct sim_run *run,
                            const struct sim_run_end *what)
 {
-    const bool is_unsaid = what->how == SIM_RUN_OTHER_SCRIPTS ||
+    const bool is_silent = what->how == SIM_RUN_OTHER_SCRIPTS ||
                            (what->how == SIM_RUN_SIGNALED && !run->plan.hangs);
     enum sim_verdict verdict = SIM_VERDICT_FAILS;
 
     if (run->order.action != BW_ACTION_CONDITION || what->how == SIM_RUN_TOO_LATE)
         return;
-    if (is_unsaid) {
-        sim_check_condition_unsaid(machine->host->world, machine->host->number, run->order.group);
+    if (is_silent) {
+        sim_check_condition_silent(machine->host->world, machine->host->number, run->order.group);
         return;
     }
     if (what->how == SIM_RUN_EXITED && what->code == 0)
         verdict = strcmp(what->line, "stop") == 0 ? SIM_VERDICT_STOP : SIM_VERDICT_START;
-    sim_check_condition_said(machine->host->world, machine->host->number, run->order.group, verdict);
+    sim_check_condition_answered(machine->host->world, machine->host->number, run->order.group, verdict);
 }
 
 static void end(struct sim_machine *machine, struct sim_run *run, struct sim_run_end *what)

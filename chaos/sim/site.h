@@ -6,10 +6,10 @@
 #include "world.h"
 
 /* State files on a site's machine. The second agent has a state directory of its own. */
-#define SIM_AGENT_FILE  "agent.state"
-#define SIM_SECOND_FILE "second.state"
-#define SIM_AGENT_TOLD  "agent.witnesses"
-#define SIM_SECOND_TOLD "second.witnesses"
+#define SIM_AGENT_FILE     "agent.state"
+#define SIM_SECOND_FILE    "second.state"
+#define SIM_AGENT_MEMBERS  "agent.witnesses"
+#define SIM_SECOND_MEMBERS "second.witnesses"
 
 extern const struct sim_process_ops sim_agent_ops;
 extern const struct sim_process_ops sim_guard_ops;

@@ -164,10 +164,10 @@ static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, 
              witness->process->host->name, sync->site, bw_rate_word(verdict));
 }
 
-static void look_at_heard(struct sim_witness *witness, const struct bw_sync *sync)
+static void look_at_reported(struct sim_witness *witness, const struct bw_sync *sync)
 {
     sim_check_hears(witness->process, sync);
-    sim_check_level_heard(witness->process, sync);
+    sim_check_level_reported(witness->process, sync);
     for (uint32_t i = 0; i < sync->group_count; i++) {
         const int group_index = bw_cluster_find(&witness->machine.cluster, sync->groups[i].name);
 
@@ -178,17 +178,19 @@ static void look_at_heard(struct sim_witness *witness, const struct bw_sync *syn
 
 static void look_at_confirmed(struct sim_witness *witness, const struct bw_witness_action *action)
 {
-    const struct bw_sync_group *said = action->said;
-    const int group = sim_group_find(sim_witness_world(witness), said->name);
+    const struct bw_sync_group *sync_group = action->sync_group;
+    const int group = sim_group_find(sim_witness_world(witness), sync_group->name);
 
     if (group < 0)
         return;
-    sim_check_confirms(witness->process, action->call->sync, (uint32_t)group, said->renew_epoch,
-                       &witness->groups[action->group].terms, witness->machine.core.leadership.term,
-                       action->call->received);
-    sim_check_override_decides(
-        witness->process, (uint32_t)group, action->call->sync->site, said->renew_epoch,
-        said->report.armed_epoch == said->renew_epoch ? NULL : "confirms the first renewal of");
+    sim_check_confirms(witness->process, action->call->sync, (uint32_t)group,
+                       sync_group->renew_epoch, &witness->groups[action->group].terms,
+                       witness->machine.core.leadership.term, action->call->received);
+    sim_check_override_decides(witness->process, (uint32_t)group, action->call->sync->site,
+                               sync_group->renew_epoch,
+                               sync_group->report.armed_epoch == sync_group->renew_epoch
+                                   ? NULL
+                                   : "confirms the first renewal of");
 }
 
 /* ---- the driver ---- */
@@ -221,8 +223,8 @@ static void look(struct sim_witness *witness, const struct bw_witness_action *ac
         return;
     if (action->kind == BW_WITNESS_ACTION_DECIDED)
         look_at_decision(witness, action);
-    else if (action->kind == BW_WITNESS_ACTION_HEARD)
-        look_at_heard(witness, action->call->sync);
+    else if (action->kind == BW_WITNESS_ACTION_REPORTED)
+        look_at_reported(witness, action->call->sync);
     else if (action->kind == BW_WITNESS_ACTION_CONFIRMED)
         look_at_confirmed(witness, action);
     else if (action->kind == BW_WITNESS_ACTION_NOT_TAKEN)
@@ -279,7 +281,7 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
     case BW_WITNESS_ACTION_NOT_TAKEN:
     case BW_WITNESS_ACTION_REMOTE_FENCE:
     case BW_WITNESS_ACTION_NOT_FOUNDED:
-    case BW_WITNESS_ACTION_HEARD:
+    case BW_WITNESS_ACTION_REPORTED:
     case BW_WITNESS_ACTION_CONFIRMED:
     case BW_WITNESS_ACTION_UNCONFIRMED:
         look(witness, action);

@@ -12,13 +12,13 @@
 
 #define WITHOUT_MAX 32
 
-void sim_level_heard(struct sim_witness *witness, uint64_t id, uint32_t level)
+void sim_level_received(struct sim_witness *witness, uint64_t id, uint32_t level)
 {
     uint32_t at = 0;
 
     while (at + 1 < SIM_LEVELS_MAX && witness->levels[at].id != 0 && witness->levels[at].id != id)
         at++;
-    witness->levels[at] = (struct sim_heard_level){.id = id, .level = level};
+    witness->levels[at] = (struct sim_peer_level){.id = id, .level = level};
 }
 
 /* 0: it is not heard now, or has not said. */

@@ -68,8 +68,8 @@ bool sim_members_knows(const struct sim_witness *witness, uint64_t id)
     if (place_in_file(witness->disk, id) >= 0 ||
         (roster->id_max != 0 && bw_roster_find(roster, id) != NULL))
         return true;
-    for (uint32_t i = 0; i < witness->members.told_count; i++)
-        if (witness->members.told[i].id == id)
+    for (uint32_t i = 0; i < witness->members.later_count; i++)
+        if (witness->members.later[i].id == id)
             return true;
     return false;
 }
@@ -110,14 +110,14 @@ static void refresh(struct sim_witness *witness)
         sim_members_use(witness);
 }
 
-static void hear_of(struct sim_witness *witness, const struct sim_told *told)
+static void hear_of(struct sim_witness *witness, const struct sim_later_member *later)
 {
     struct sim_members *members = &witness->members;
 
-    if (sim_members_knows(witness, told->id) || members->told_count == SIM_WITNESSES_MAX ||
-        told->id <= roll_of(witness)->roster.id_max)
+    if (sim_members_knows(witness, later->id) || members->later_count == SIM_WITNESSES_MAX ||
+        later->id <= roll_of(witness)->roster.id_max)
         return;
-    members->told[members->told_count++] = *told;
+    members->later[members->later_count++] = *later;
     sim_count(sim_witness_world(witness), "members:heard_of");
 }
 
@@ -255,7 +255,7 @@ struct answer {
     struct bw_id cluster_id;
     uint64_t generation, id_max; /* of who answers, as applied there */
     uint32_t count;
-    struct sim_told members[BW_WITNESSES_MAX];
+    struct sim_later_member members[BW_WITNESSES_MAX];
 };
 
 static struct bw_id cluster_of(const struct sim_witness *witness)
@@ -288,15 +288,15 @@ void sim_witness_part(struct sim_process *process, uint64_t id)
 static bool is_removal(const struct sim_witness *witness, const struct answer *answer,
                        uint64_t from)
 {
-    const struct bw_members_removal said = {.cluster_id = answer->cluster_id,
-                                            .generation = answer->generation,
-                                            .id = witness->disk->id,
-                                            .id_max = answer->id_max,
-                                            .from = from};
+    const struct bw_members_removal removal = {.cluster_id = answer->cluster_id,
+                                               .generation = answer->generation,
+                                               .id = witness->disk->id,
+                                               .id_max = answer->id_max,
+                                               .from = from};
     const struct bw_members_hearer hearer = bw_voter_hearer(voter_of(witness), cluster_of(witness),
                                                             witness->machine.cluster.generation);
 
-    return answer->standing == BW_JOIN_REMOVED && bw_members_believes_removal(&said, &hearer);
+    return answer->standing == BW_JOIN_REMOVED && bw_members_believes_removal(&removal, &hearer);
 }
 
 static void ask(struct sim_witness *witness, uint32_t machine)
@@ -322,8 +322,8 @@ static void ask_all(struct sim_witness *witness)
         machines |= 1u << witness->disk->file[i].machine;
     for (unsigned i = 0; roster->id_max != 0 && i < roster->count; i++)
         machines |= 1u << machine_named(roster->members[i].name);
-    for (uint32_t i = 0; i < witness->members.told_count; i++)
-        machines |= 1u << witness->members.told[i].machine;
+    for (uint32_t i = 0; i < witness->members.later_count; i++)
+        machines |= 1u << witness->members.later[i].machine;
     for (uint32_t i = 0; i < SIM_WITNESSES_MAX; i++)
         if ((machines >> i & 1) != 0)
             ask(witness, i);
@@ -360,8 +360,8 @@ static void put_members(const struct sim_witness *witness, struct answer *answer
     for (; answer->count < witness->machine.member_count; answer->count++) {
         const struct bw_member *member = &witness->machine.members[answer->count];
 
-        answer->members[answer->count] = (struct sim_told){.id = member->id,
-                                                           .machine = machine_named(member->name)};
+        answer->members[answer->count] = (struct sim_later_member){
+            .id = member->id, .machine = machine_named(member->name)};
     }
 }
 
@@ -370,7 +370,7 @@ static void on_join(struct sim_witness *witness, const struct sim_message *messa
     struct bw_witness_members *members = &witness->members.state;
     struct bw_join_answer judged;
     struct bw_members_sight sight;
-    struct bw_applicant said;
+    struct bw_applicant joiner;
     struct bw_roster roster;
     struct asking asking;
     struct answer answer;
@@ -378,16 +378,16 @@ static void on_join(struct sim_witness *witness, const struct sim_message *messa
     if (!bw_witness_machine_knows_cluster(&witness->machine))
         return; /* 503 */
     memcpy(&asking, message->bytes, sizeof asking);
-    said = (struct bw_applicant){.member = {.id = asking.id, .incarnation = asking.incarnation},
-                                 .level = asking.level,
-                                 .election_timeout_ms = asking.election_timeout_ms};
-    sim_members_put_texts(&said.member, message->from->host);
+    joiner = (struct bw_applicant){.member = {.id = asking.id, .incarnation = asking.incarnation},
+                                   .level = asking.level,
+                                   .election_timeout_ms = asking.election_timeout_ms};
+    sim_members_put_texts(&joiner.member, message->from->host);
     refresh(witness);
     sim_check_roster(witness->process, &roll_of(witness)->applied);
     sight = sight_of(witness, &roster);
-    bw_witness_members_on_join(members, &sight, &said, asking.cluster_id, &judged);
+    bw_witness_members_on_join(members, &sight, &joiner, asking.cluster_id, &judged);
     if (judged.looks) /* no addresses are mixed up here */
-        bw_witness_members_on_looked(members, &said.member, NULL);
+        bw_witness_members_on_looked(members, &joiner.member, NULL);
     answer = answer_of(witness, judged.standing);
     if (judged.names_members)
         put_members(witness, &answer);

@@ -17,11 +17,11 @@ struct sim_members {
     struct bw_witness_members state; /* what it decides by; milliseconds are those of its clock */
     uint64_t roster_version; /* of what the machine was told */
     uintptr_t tick;          /* number of the one that is due next; others are void */
-    struct sim_told {
+    struct sim_later_member {
         uint64_t id;
         uint32_t machine;
-    } told[SIM_WITNESSES_MAX]; /* what other members have said of still later ones */
-    uint32_t told_count;
+    } later[SIM_WITNESSES_MAX]; /* what other members have said of still later ones */
+    uint32_t later_count;
 };
 
 /* It has started. */

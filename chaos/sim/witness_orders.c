@@ -155,7 +155,7 @@ static void on_wish_done(struct bw_witness_machine *machine, struct bw_proposer 
     struct sim_witness *witness = machine->driver.user;
 
     if (err == BW_OK && applied->rule != NULL && !sim_is_doomed(witness->process))
-        sim_check_wish_told(witness->process, asker->group, index);
+        sim_check_wish_accepted(witness->process, asker->group, index);
 }
 
 /* He looks first what would come of it: that leaves nothing behind, and the order is told the same. */

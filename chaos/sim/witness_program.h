@@ -85,7 +85,7 @@ struct sim_witness {
     struct sim_node node;
     struct bw_witness_machine machine;
     struct sim_members members;
-    struct sim_heard_level levels[SIM_LEVELS_MAX]; /* that peers have said in the newest hello */
+    struct sim_peer_level levels[SIM_LEVELS_MAX]; /* that peers have said in the newest hello */
     struct bw_group groups[SIM_PLACES];
     struct bw_watch watches[SIM_PLACES];
     struct bw_sync_answer_group answer_groups[SIM_PLACES];

@@ -39,19 +39,19 @@ static void log_change(struct bw_agent *agent, uint32_t group, enum bw_admission
 {
     struct bw_agent_admissions *all = &agent->admissions;
 
-    if (all->said[group].is_said && all->said[group].admission == admission &&
-        all->said[group].may_run == may_run)
+    if (all->logged[group].is_logged && all->logged[group].admission == admission &&
+        all->logged[group].may_run == may_run)
         return;
-    all->said[group].is_said = true;
-    all->said[group].admission = admission;
-    all->said[group].may_run = may_run;
+    all->logged[group].is_logged = true;
+    all->logged[group].admission = admission;
+    all->logged[group].may_run = may_run;
     bw_log_info(&agent->log, "admission.answer", "group=%s admission=%s may_run=%s",
                 agent->machine.groups[group].site.group, bw_admission_word(admission),
                 bw_may_run_word(may_run));
 }
 
-static void on_told(struct bw_agent *agent, uint32_t group, const struct bw_guard_message *shown,
-                    const char *why, void *user)
+static void on_shown(struct bw_agent *agent, uint32_t group, const struct bw_guard_message *shown,
+                     const char *why, void *user)
 {
     const struct bw_site *site = &agent->machine.groups[group].site;
     enum bw_admission admission = BW_ADMISSION_REFUSED;
@@ -134,7 +134,7 @@ static void on_read(void *of, void *user)
     } else if (waiting != NULL) {
         waiting->phase = BW_ADMISSION_ASKING;
         memcpy(waiting->uid, job->uid, sizeof job->uid);
-        bw_agent_ask_guard(agent, waiting->group, on_told, waiting);
+        bw_agent_ask_guard(agent, waiting->group, on_shown, waiting);
     }
     read_next(&agent->admissions);
 }

@@ -28,7 +28,7 @@
 
 /* A request that waits for what the guard says. */
 struct question {
-    bw_agent_told *told; /* NULL: free */
+    bw_agent_on_shown *on_shown; /* NULL: free */
     void *request;
     uint32_t group; /* of the machine */
     bool is_asked;  /* the question about its group left after it had come */
@@ -54,10 +54,10 @@ static void plan_round(struct bw_agent_asking *asking);
 static void tell(struct bw_agent_asking *asking, struct question *question,
                  const struct bw_guard_message *shown, const char *why)
 {
-    const struct question told = *question;
+    const struct question asked = *question;
 
-    question->told = NULL;
-    told.told(asking->agent, told.group, shown, why, told.request);
+    question->on_shown = NULL;
+    asked.on_shown(asking->agent, asked.group, shown, why, asked.request);
 }
 
 /* To all that waits. */
@@ -68,14 +68,14 @@ static void say_unknown(struct bw_agent_asking *asking, const char *why)
     (void)snprintf(text, sizeof text, GUARD_SILENT "%.*s", (int)(sizeof text - sizeof GUARD_SILENT),
                    why);
     for (size_t i = 0; i < QUESTIONS_MAX; i++)
-        if (asking->questions[i].told != NULL)
+        if (asking->questions[i].on_shown != NULL)
             tell(asking, &asking->questions[i], NULL, text);
 }
 
 static bool any_waits(const struct bw_agent_asking *asking)
 {
     for (size_t i = 0; i < QUESTIONS_MAX; i++)
-        if (asking->questions[i].told != NULL)
+        if (asking->questions[i].on_shown != NULL)
             return true;
     return false;
 }
@@ -141,14 +141,15 @@ static void on_connected(struct bw_unix_connection *connection, void *user)
     for (size_t i = 0; i < QUESTIONS_MAX; i++) {
         const struct question *question = &asking->questions[i];
 
-        if (question->told == NULL || question->is_asked)
+        if (question->on_shown == NULL || question->is_asked)
             continue;
         if (!send_show(asking, question->group)) {
             fail_round(asking, "the question could not be sent");
             return;
         }
         for (size_t j = i; j < QUESTIONS_MAX; j++)
-            if (asking->questions[j].told != NULL && asking->questions[j].group == question->group)
+            if (asking->questions[j].on_shown != NULL &&
+                asking->questions[j].group == question->group)
                 asking->questions[j].is_asked = true;
     }
     if (asking->asked_count == 0) /* they have gone meanwhile, or were told no */
@@ -161,7 +162,7 @@ static void answer(struct bw_agent_asking *asking, uint32_t group,
     for (size_t i = 0; i < QUESTIONS_MAX; i++) {
         struct question *question = &asking->questions[i];
 
-        if (question->told == NULL || !question->is_asked || question->group != group)
+        if (question->on_shown == NULL || !question->is_asked || question->group != group)
             continue;
         tell(asking, question, shown, NULL);
     }
@@ -257,23 +258,24 @@ static void plan_round(struct bw_agent_asking *asking)
 static struct question *find(struct bw_agent_asking *asking, const void *request)
 {
     for (size_t i = 0; i < QUESTIONS_MAX; i++)
-        if (asking->questions[i].told != NULL && asking->questions[i].request == request)
+        if (asking->questions[i].on_shown != NULL && asking->questions[i].request == request)
             return &asking->questions[i];
     return NULL;
 }
 
-void bw_agent_ask_guard(struct bw_agent *agent, uint32_t group, bw_agent_told *told, void *request)
+void bw_agent_ask_guard(struct bw_agent *agent, uint32_t group, bw_agent_on_shown *on_shown,
+                        void *request)
 {
     struct bw_agent_asking *asking = agent->asking;
 
     if (asking->is_silent) {
-        told(agent, group, NULL, GUARD_SILENT IT_IS_LATE " and more", request);
+        on_shown(agent, group, NULL, GUARD_SILENT IT_IS_LATE " and more", request);
         return;
     }
     for (size_t i = 0; i < QUESTIONS_MAX; i++)
-        if (asking->questions[i].told == NULL) {
+        if (asking->questions[i].on_shown == NULL) {
             asking->questions[i] = (struct question){
-                .told = told, .request = request, .group = group};
+                .on_shown = on_shown, .request = request, .group = group};
             plan_round(asking);
             return;
         }
@@ -285,15 +287,15 @@ void bw_agent_unask_guard(struct bw_agent *agent, const void *request)
     struct question *question = find(agent->asking, request);
 
     BW_ASSERT(question != NULL);
-    question->told = NULL;
+    question->on_shown = NULL;
 }
 
-void bw_agent_tell_all(struct bw_agent *agent, bw_agent_told *told, const char *why)
+void bw_agent_tell_all(struct bw_agent *agent, bw_agent_on_shown *on_shown, const char *why)
 {
     struct bw_agent_asking *asking = agent->asking;
 
     for (size_t i = 0; i < QUESTIONS_MAX; i++)
-        if (asking->questions[i].told == told)
+        if (asking->questions[i].on_shown == on_shown)
             tell(asking, &asking->questions[i], NULL, why);
     plan_round(asking);
 }

@@ -49,7 +49,7 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
         bw_agent_saves_begin(agent, action->state);
         return BW_OK;
     case BW_AGENT_ACTION_KEEP_MEMBERS:
-        bw_agent_keep_members(agent, action->told);
+        bw_agent_keep_members(agent, action->members);
         return BW_OK;
     case BW_AGENT_ACTION_READ_MIRRORS:
         bw_agent_mirrors_begin(agent, action->groups, action->group_count);
@@ -102,7 +102,7 @@ static void limits_get(const struct bw_group_config *config, struct bw_site_limi
     out_limits->local_restarts = config->local_restarts;
     out_limits->start_goes_on = config->start_steps.count != 0;
     out_limits->condition_is_shown = config->condition_use == BW_CONDITION_USE_SHOW ||
-                                     (config->condition_use == BW_CONDITION_USE_UNSAID &&
+                                     (config->condition_use == BW_CONDITION_USE_UNSET &&
                                       config->seven_keys_file != NULL);
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         out_limits->has_script[action] = bw_group_config_has(config, action);
@@ -154,7 +154,7 @@ static void init_machine(struct bw_agent *agent)
                                                .boot_id = agent->boot_id,
                                                .time_namespace = agent->time_namespace,
                                                .state = &agent->store.state,
-                                               .told = &agent->store.told,
+                                               .members = &agent->store.members,
                                                .chance = &agent->jitter,
                                                .groups = agent->groups,
                                                .sync_groups = agent->sync_groups,

@@ -49,7 +49,7 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
     }
     pass_crash_point(message.kind);
     bw_agent_happen(
-        agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_SAID, .message = &message});
+        agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_MESSAGE, .message = &message});
 }
 
 static void on_closed(struct bw_unix_connection *connection, enum bw_err err,

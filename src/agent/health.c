@@ -18,12 +18,12 @@ struct bw_agent_health {
     struct bw_agent *agent;
     struct bw_plain_server *server; /* NULL: nobody is answered */
     uv_timer_t again;               /* tries to listen */
-    bool is_said;                   /* the log was told that it cannot listen */
-    struct health_said {
-        bool is_said;
+    bool is_logged;                 /* the log was told that it cannot listen */
+    struct health_logged {
+        bool is_logged;
         enum bw_primary primary;
         enum bw_may_run may_run;
-    } said[BW_SITE_GROUPS_MAX]; /* what the log was told last, of each group of the machine */
+    } logged[BW_SITE_GROUPS_MAX]; /* what the log was told last, of each group of the machine */
 };
 
 /* ---- answers ------------------------------------------------------------------------------------
@@ -38,11 +38,11 @@ static const char *name_of(const struct bw_agent_health *health, uint32_t group)
 static void log_change(struct bw_agent_health *health, uint32_t group, enum bw_primary primary,
                        enum bw_may_run may_run)
 {
-    struct health_said *said = &health->said[group];
+    struct health_logged *logged = &health->logged[group];
 
-    if (said->is_said && said->primary == primary && said->may_run == may_run)
+    if (logged->is_logged && logged->primary == primary && logged->may_run == may_run)
         return;
-    *said = (struct health_said){.is_said = true, .primary = primary, .may_run = may_run};
+    *logged = (struct health_logged){.is_logged = true, .primary = primary, .may_run = may_run};
     bw_log_info(&health->agent->log, "health.answer", "group=%s health=%s may_run=%s",
                 name_of(health, group), bw_primary_word(primary), bw_may_run_word(may_run));
 }
@@ -89,8 +89,8 @@ static bool judge(struct bw_agent_health *health, uint32_t group,
     return primary == BW_PRIMARY_YES;
 }
 
-static void on_told(struct bw_agent *agent, uint32_t group, const struct bw_guard_message *shown,
-                    const char *why, void *user)
+static void on_shown(struct bw_agent *agent, uint32_t group, const struct bw_guard_message *shown,
+                     const char *why, void *user)
 {
     char text[WHY_BYTES];
     bool is_primary = false;
@@ -137,7 +137,7 @@ static void on_request(struct bw_plain_request *request, const char *path, void 
     else if (health->agent->served[group].config == NULL)
         bw_plain_respond(request, 503, "no: the site file names this group no more");
     else
-        bw_agent_ask_guard(health->agent, (uint32_t)group, on_told, request);
+        bw_agent_ask_guard(health->agent, (uint32_t)group, on_shown, request);
 }
 
 static void on_gone(struct bw_plain_request *request, void *user)
@@ -171,15 +171,15 @@ static void try_to_listen(struct bw_agent_health *health)
         return;
     if (listen_at(health, address, &health->server, &diag) == BW_OK) {
         bw_log_info(&agent->log, "health.listening", "address=%s", bw_log_quote(address));
-        health->is_said = false;
+        health->is_logged = false;
         return;
     }
-    if (!health->is_said)
+    if (!health->is_logged)
         bw_log_error(&agent->log, "health.unheard",
                      "error=%s does=\"goes on, and tries again; load balancers hear nothing, which "
                      "is no\"",
                      bw_log_quote(diag.text));
-    health->is_said = true;
+    health->is_logged = true;
 }
 
 static void on_again(uv_timer_t *timer)
@@ -191,7 +191,7 @@ static void stop_listening(struct bw_agent_health *health, const char *why)
 {
     struct bw_plain_server *server = health->server;
 
-    bw_agent_tell_all(health->agent, on_told, why);
+    bw_agent_tell_all(health->agent, on_shown, why);
     health->server = NULL;
     if (server != NULL)
         bw_plain_server_close(server);
@@ -228,7 +228,7 @@ enum bw_err bw_agent_health_change(struct bw_agent *agent, const char *address,
     }
     stop_listening(health, elsewhere);
     health->server = server;
-    health->is_said = false;
+    health->is_logged = false;
     if (server != NULL)
         bw_log_info(&agent->log, "health.listening", "address=%s", bw_log_quote(address));
     return BW_OK;

@@ -44,7 +44,7 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
         "group", site->group,
         "refusal", bw_override_refusal_word(refusal),
         "may", bw_override_refusal_word(bw_agent_machine_judge_override(machine, group)),
-        "state", bw_override_word(bw_site_override_said(site)),
+        "state", bw_override_word(bw_site_override_report(site)),
         "waits", bw_override_waits_word(waits),
         "left_ms", (json_int_t)(left_ns / BW_NS_PER_MS),
         "wait_ms", (json_int_t)bw_agent_machine_override_wait_ms(machine, group),
@@ -123,19 +123,19 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
 {
     struct bw_agent *agent = user;
     json_t *request;
-    json_t *said;
+    json_t *reply;
     char *text;
 
     if (agent->is_closing)
         return;
     request = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
-    said = json_is_object(request) ? answer(agent, request, (long)bw_unix_peer_pid(connection))
-                                   : json_pack("{s:s}", "error", "a request is one JSON object");
-    text = said != NULL ? json_dumps(said, JSON_COMPACT) : NULL;
+    reply = json_is_object(request) ? answer(agent, request, (long)bw_unix_peer_pid(connection))
+                                    : json_pack("{s:s}", "error", "a request is one JSON object");
+    text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
     if (text == NULL || bw_unix_send(connection, text, strlen(text), NULL) != BW_OK)
         bw_unix_close(connection); /* who hears nothing knows that nothing was said */
     free(text);
-    json_decref(said);
+    json_decref(reply);
     json_decref(request);
 }
 
@@ -175,10 +175,10 @@ static void say_again(struct bw_agent *agent)
         uint64_t left_ns;
         const enum bw_override_waits waits = bw_site_override_waits(site, bw_clock_now(), &left_ns);
 
-        if (bw_site_override_said(site) != BW_OVERRIDE_NONE)
+        if (bw_site_override_report(site) != BW_OVERRIDE_NONE)
             bw_log_warn(&agent->log, "override.stands",
                         "group=%s state=%s waits=%s left_ms=%" PRIu64 " service=%s", site->group,
-                        bw_override_word(bw_site_override_said(site)),
+                        bw_override_word(bw_site_override_report(site)),
                         bw_override_waits_word(waits), left_ns / BW_NS_PER_MS,
                         bw_service_word(site->service));
     }

@@ -53,8 +53,8 @@ struct bw_agent_store {
     int lock; /* -1: not locked */
     char path[512];
     char file[BW_NAME_MAX + 8]; /* CLUSTER.state: another cluster's is never taken for ours */
-    char told_file[BW_NAME_MAX + sizeof BW_TOLD_MEMBERS_SUFFIX];
-    struct bw_told_members told; /* all zero: there are none, or they cannot be read */
+    char members_file[BW_NAME_MAX + sizeof BW_KEPT_MEMBERS_SUFFIX];
+    struct bw_kept_members members; /* all zero: there are none, or they cannot be read */
     struct bw_agent_state state;
     bool is_reserved; /* `state` has room for BW_GROUPS_MAX groups, which never move */
     uint8_t *buffer; /* BW_AGENT_STATE_BYTES_MAX */
@@ -83,8 +83,9 @@ BW_MUST_CHECK enum bw_err bw_agent_store_encode(const struct bw_agent_state *sta
 BW_MUST_CHECK enum bw_err bw_agent_store_write(int dir, const char *file, const uint8_t *bytes,
                                                size_t size, struct bw_diag *diag);
 /* Likewise the list of members: nothing rests on what becomes of it. */
-BW_MUST_CHECK enum bw_err bw_agent_store_write_told(int dir, const char *file, const uint8_t *bytes,
-                                                    size_t size, struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_agent_store_write_members(int dir, const char *file,
+                                                       const uint8_t *bytes, size_t size,
+                                                       struct bw_diag *diag);
 void bw_agent_store_close(struct bw_agent_store *store);
 
 /* ---- saves.c, mirrors.c: what may hang, on threads of their own (3.4) ----------------------- */
@@ -92,7 +93,7 @@ void bw_agent_store_close(struct bw_agent_store *store);
 BW_MUST_CHECK enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *state);
 /* On a thread of its own: what a lease rests on does not wait for it. */
-void bw_agent_keep_members(struct bw_agent *agent, const struct bw_told_members *told);
+void bw_agent_keep_members(struct bw_agent *agent, const struct bw_kept_members *members);
 BW_MUST_CHECK enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint32_t count);
 
@@ -159,14 +160,16 @@ void bw_agent_second_use_credentials(struct bw_agent *agent); /* those of the ag
 /* What the guard showed of `group` (of the machine), read just now, to a question that was sent
  * after ask_guard was called; NULL: it said nothing, and `why` says why. Once, and at once where it
  * is known to be silent. */
-typedef void bw_agent_told(struct bw_agent *agent, uint32_t group,
-                           const struct bw_guard_message *shown, const char *why, void *request);
+typedef void bw_agent_on_shown(struct bw_agent *agent, uint32_t group,
+                               const struct bw_guard_message *shown, const char *why,
+                               void *request);
 /* At most BW_PLAIN_CONNECTIONS_MAX of health.c, and BW_AGENT_ADMISSIONS_MAX of admission.c. */
-void bw_agent_ask_guard(struct bw_agent *agent, uint32_t group, bw_agent_told *told, void *request);
+void bw_agent_ask_guard(struct bw_agent *agent, uint32_t group, bw_agent_on_shown *on_shown,
+                        void *request);
 /* It has gone, and waits: nobody is told. */
 void bw_agent_unask_guard(struct bw_agent *agent, const void *request);
-/* `why`, to all that wait with `told`. */
-void bw_agent_tell_all(struct bw_agent *agent, bw_agent_told *told, const char *why);
+/* `why`, to all that wait with `on_shown`. */
+void bw_agent_tell_all(struct bw_agent *agent, bw_agent_on_shown *on_shown, const char *why);
 enum bw_may_run bw_agent_may_run(const struct bw_agent *agent, const struct bw_guard_message *shown,
                                  struct bw_instant now);
 void bw_agent_asking_open(struct bw_agent *agent);
@@ -189,10 +192,10 @@ struct bw_agent_admissions {
         char uid[BW_ADMISSION_UID_BYTES];
     } waiting[BW_AGENT_ADMISSIONS_MAX];
     struct {
-        bool is_said;
+        bool is_logged;
         enum bw_admission admission;
         enum bw_may_run may_run;
-    } said[BW_SITE_GROUPS_MAX]; /* what the log was told last, of each group of the machine */
+    } logged[BW_SITE_GROUPS_MAX]; /* what the log was told last, of each group of the machine */
 };
 /* Listens where the site file says that API servers may ask, unless it does; what hinders it is
  * said once. */

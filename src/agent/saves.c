@@ -51,37 +51,37 @@ static void on_done(void *of, void *user)
 
 /* ---- the list of members ---------------------------------------------------------------------- */
 
-struct told_job {
+struct members_job {
     int dir;
-    char file[BW_NAME_MAX + sizeof BW_TOLD_MEMBERS_SUFFIX];
+    char file[BW_NAME_MAX + sizeof BW_KEPT_MEMBERS_SUFFIX];
     size_t size;
     enum bw_err err;
     struct bw_diag diag;
-    uint8_t bytes[BW_TOLD_MEMBERS_BYTES_MAX];
+    uint8_t bytes[BW_KEPT_MEMBERS_BYTES_MAX];
 };
 
 /* On the thread. */
-static void write_told(void *of)
+static void write_members(void *of)
 {
-    struct told_job *job = of;
+    struct members_job *job = of;
 
-    job->err = bw_agent_store_write_told(job->dir, job->file, job->bytes, job->size, &job->diag);
+    job->err = bw_agent_store_write_members(job->dir, job->file, job->bytes, job->size, &job->diag);
 }
 
-void bw_agent_keep_members(struct bw_agent *agent, const struct bw_told_members *told)
+void bw_agent_keep_members(struct bw_agent *agent, const struct bw_kept_members *members)
 {
-    struct told_job *job = bw_worker_job(agent->keeper);
+    struct members_job *job = bw_worker_job(agent->keeper);
 
     /* It was read out of an answer, whose bounds are the same. */
-    BW_ASSERT(bw_told_members_encode(told, job->bytes, sizeof job->bytes, &job->size,
+    BW_ASSERT(bw_kept_members_encode(members, job->bytes, sizeof job->bytes, &job->size,
                                      &job->diag) == BW_OK);
-    bw_worker_begin(agent->keeper, write_told);
+    bw_worker_begin(agent->keeper, write_members);
 }
 
-static void on_told_done(void *of, void *user)
+static void on_members_done(void *of, void *user)
 {
     struct bw_agent *agent = user;
-    const struct told_job *job = of;
+    const struct members_job *job = of;
 
     if (job->err != BW_OK)
         bw_log_warn(&agent->log, "members.unkept",
@@ -96,15 +96,15 @@ static void on_told_done(void *of, void *user)
 
 static enum bw_err open_keeper(struct bw_agent *agent, struct bw_diag *diag)
 {
-    struct told_job *job;
+    struct members_job *job;
     const enum bw_err err = bw_worker_open(&agent->keeper, &agent->loop, sizeof *job, NULL,
-                                           on_told_done, agent, diag);
+                                           on_members_done, agent, diag);
 
     if (err != BW_OK)
         return err;
     job = bw_worker_job(agent->keeper);
     job->dir = agent->store.dir;
-    memcpy(job->file, agent->store.told_file, sizeof job->file);
+    memcpy(job->file, agent->store.members_file, sizeof job->file);
     return BW_OK;
 }
 

@@ -24,13 +24,13 @@ static void answer(struct bw_http_request *request, struct bw_agent *agent,
 {
     static struct bw_second_answer_group groups[BW_SITE_GROUPS_MAX]; /* the loop's */
     static uint8_t bytes[BW_SECOND_BYTES_MAX];
-    struct bw_second_answer told = {.groups = groups};
+    struct bw_second_answer reply = {.groups = groups};
     struct bw_diag diag = {0};
     size_t size = 0;
 
-    bw_agent_machine_answer_second(&agent->machine, ask, &told);
+    bw_agent_machine_answer_second(&agent->machine, ask, &reply);
     /* Names that were found, and numbers: it fits, and can be read again. */
-    BW_ASSERT(bw_second_answer_encode(&told, bytes, sizeof bytes, &size, &diag) == BW_OK);
+    BW_ASSERT(bw_second_answer_encode(&reply, bytes, sizeof bytes, &size, &diag) == BW_OK);
     bw_http_respond(request, 200, "application/protobuf", bytes, size);
 }
 

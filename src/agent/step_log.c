@@ -329,15 +329,15 @@ static void say_cluster(struct bw_agent *agent)
 
 /* "w4=10.0.0.4:7400,w5=...": as people write them down. */
 #define MEMBERS_BYTES (BW_WITNESSES_MAX * (BW_NAME_MAX + BW_ADDRESS_MAX + 2) + 1)
-static const char *list_members(const struct bw_told_members *told, char out_list[MEMBERS_BYTES])
+static const char *list_members(const struct bw_kept_members *kept, char out_list[MEMBERS_BYTES])
 {
     size_t used = 0;
 
     out_list[0] = '\0';
-    for (uint32_t i = 0; i < told->member_count; i++)
+    for (uint32_t i = 0; i < kept->member_count; i++)
         used += (size_t)snprintf(out_list + used, MEMBERS_BYTES - used, "%s%s=%s",
-                                 i > 0 ? "," : "", told->members[i].name,
-                                 told->members[i].address); /* fits */
+                                 i > 0 ? "," : "", kept->members[i].name,
+                                 kept->members[i].address); /* fits */
     return bw_log_quote(out_list);
 }
 
@@ -367,12 +367,12 @@ void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *not
         bw_log_debug(log, "answer.dropped", "address=%s number=%" PRIu64, address, note->number);
         return;
     case BW_AGENT_NOTE_MEMBERS_RECALLED:
-        bw_log_info(log, "members.recalled", "file=%s members=%s", agent->store.told_file,
-                    list_members(note->told, members));
+        bw_log_info(log, "members.recalled", "file=%s members=%s", agent->store.members_file,
+                    list_members(note->members, members));
         return;
-    case BW_AGENT_NOTE_MEMBERS_TOLD:
-        bw_log_info(log, "members.told", "members=%s file=%s", list_members(note->told, members),
-                    agent->store.told_file);
+    case BW_AGENT_NOTE_MEMBERS_CHANGED:
+        bw_log_info(log, "members.told", "members=%s file=%s", list_members(note->members, members),
+                    agent->store.members_file);
         return;
     case BW_AGENT_NOTE_CLUSTER_KNOWN:
         say_cluster(agent);

@@ -18,9 +18,9 @@
 static const struct bw_durable_kind state_kind = {
     .magic = "BWAS", .version = 2, .oldest = BW_DURABLE_OLDEST};
 
-static const struct bw_durable_kind told_kind = {.magic = BW_TOLD_MEMBERS_MAGIC,
-                                                 .version = BW_TOLD_MEMBERS_VERSION,
-                                                 .oldest = BW_DURABLE_OLDEST};
+static const struct bw_durable_kind members_kind = {.magic = BW_KEPT_MEMBERS_MAGIC,
+                                                    .version = BW_KEPT_MEMBERS_VERSION,
+                                                    .oldest = BW_DURABLE_OLDEST};
 
 /* NOLINTNEXTLINE(misc-redundant-expression): today they are the same number */
 _Static_assert(BW_AGENT_STATE_BYTES_MAX <= BW_DURABLE_PAYLOAD_BYTES_MAX,
@@ -126,21 +126,21 @@ static enum bw_err load_or_make(struct bw_agent_store *store, const struct bw_si
 }
 
 /* Whatever is wrong with it: those of the site file are asked, and a leader tells of the others again. */
-static void load_told(struct bw_agent_store *store, struct bw_log *log)
+static void load_members(struct bw_agent_store *store, struct bw_log *log)
 {
     struct bw_diag diag = {0};
     size_t size;
     uint32_t version;
-    enum bw_err err = bw_durable_load(store->dir, store->told_file, &told_kind, store->buffer,
-                                      BW_TOLD_MEMBERS_BYTES_MAX, &size, &version, &diag);
+    enum bw_err err = bw_durable_load(store->dir, store->members_file, &members_kind, store->buffer,
+                                      BW_KEPT_MEMBERS_BYTES_MAX, &size, &version, &diag);
 
     if (err == BW_OK)
-        err = bw_told_members_decode(store->buffer, size, &store->told, &diag);
+        err = bw_kept_members_decode(store->buffer, size, &store->members, &diag);
     if (err != BW_OK && err != BW_ERR_NOT_FOUND)
         bw_log_warn(log, "members.damaged",
                     "file=%s error=%s does=\"asks the witnesses of the site file, and writes it anew "
                     "once a leader has told who the members are\"",
-                    store->told_file, bw_log_quote(diag.text));
+                    store->members_file, bw_log_quote(diag.text));
 }
 
 enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_site_config *config,
@@ -152,8 +152,8 @@ enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_si
     store->dir = -1;
     store->lock = -1;
     (void)snprintf(store->file, sizeof store->file, "%s.state", config->cluster); /* fits */
-    (void)snprintf(store->told_file, sizeof store->told_file, "%s%s", config->cluster,
-                   BW_TOLD_MEMBERS_SUFFIX); /* likewise */
+    (void)snprintf(store->members_file, sizeof store->members_file, "%s%s", config->cluster,
+                   BW_KEPT_MEMBERS_SUFFIX); /* likewise */
     store->buffer = malloc(BW_AGENT_STATE_BYTES_MAX);
     if (store->buffer == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "the agent's state");
@@ -162,7 +162,7 @@ enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_si
     if (err == BW_OK)
         err = load_or_make(store, config, boot_id, log, diag);
     if (err == BW_OK)
-        load_told(store, log);
+        load_members(store, log);
     if (err != BW_OK)
         bw_agent_store_close(store);
     return err;
@@ -245,8 +245,8 @@ enum bw_err bw_agent_store_write(int dir, const char *file, const uint8_t *bytes
     return err;
 }
 
-enum bw_err bw_agent_store_write_told(int dir, const char *file, const uint8_t *bytes, size_t size,
-                                      struct bw_diag *diag)
+enum bw_err bw_agent_store_write_members(int dir, const char *file, const uint8_t *bytes,
+                                         size_t size, struct bw_diag *diag)
 {
-    return bw_durable_save(dir, file, &told_kind, bytes, size, diag);
+    return bw_durable_save(dir, file, &members_kind, bytes, size, diag);
 }

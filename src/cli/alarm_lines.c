@@ -169,7 +169,7 @@ void bw_warn_of_restarts(const json_t *site, struct bw_verdict *verdict)
     char text[RESTARTS_BYTES];
 
     if (!json_is_integer(ago_ms) ||
-        json_integer_value(ago_ms) >= (json_int_t)(BW_RESTARTS_TOLD_NS / BW_NS_PER_MS))
+        json_integer_value(ago_ms) >= (json_int_t)(BW_RESTARTS_SHOWN_NS / BW_NS_PER_MS))
         bw_tell_of_restarts(site, "", verdict->out);
     else if (describe_restarts(site, text))
         bw_warn(verdict, bw_trouble_word(BW_TROUBLE_LOCAL_RESTARTS), name, "%s: %s", name, text);
@@ -223,7 +223,7 @@ static void warn_of_site(const json_t *status, const char *site, struct bw_verdi
 
 void bw_warn_of_reach(const json_t *status, struct bw_verdict *verdict)
 {
-    json_t *told = json_array(); /* a site is in many groups */
+    json_t *warned = json_array(); /* a site is in many groups */
     json_t *group;
     size_t i;
 
@@ -236,11 +236,11 @@ void bw_warn_of_reach(const json_t *status, struct bw_verdict *verdict)
         {
             json_t *name = json_object_get(site, "name");
 
-            if (!json_is_string(name) || has(told, json_string_value(name)) ||
-                json_array_append(told, name) != 0)
+            if (!json_is_string(name) || has(warned, json_string_value(name)) ||
+                json_array_append(warned, name) != 0)
                 continue;
             warn_of_site(status, bw_json_shown(name), verdict);
         }
     }
-    json_decref(told);
+    json_decref(warned);
 }

@@ -114,7 +114,7 @@ static void find_config(const struct bw_api_values *values, char out_path[BW_API
                    access(SYSTEM_CONFIG, F_OK) == 0 ? SYSTEM_CONFIG : "");
 }
 
-static bool add_witness(struct bw_api *api, const char *address, bool is_told)
+static bool add_witness(struct bw_api *api, const char *address, bool is_learnt)
 {
     for (size_t i = 0; i < api->count; i++)
         if (strcmp(api->witnesses[i].address, address) == 0)
@@ -123,7 +123,7 @@ static bool add_witness(struct bw_api *api, const char *address, bool is_told)
         return false;
     if (!bw_copy_text(api->witnesses[api->count].address, BW_ADDRESS_MAX + 1, address))
         return false;
-    api->witnesses[api->count++].is_told = is_told;
+    api->witnesses[api->count++].is_learnt = is_learnt;
     return true;
 }
 

@@ -35,7 +35,7 @@ struct bw_api_values {
 /* One witness that may be asked: configured, or told by another one over mutual TLS. */
 struct bw_api_witness {
     char address[BW_ADDRESS_MAX + 1];
-    bool is_told;   /* not configured: learnt from an answer */
+    bool is_learnt; /* not configured: learnt from an answer */
     enum bw_err err; /* of the last survey; BW_OK: `status` is its answer */
     bool is_forbidden; /* it answers, and will not have this certificate: 403 */
     char why[256];  /* it failed so, or said this; "" */

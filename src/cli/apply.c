@@ -176,16 +176,16 @@ static size_t print_groups(const json_t *reply, bool is_plan)
  * committed before all of them were found to be without problems. */
 
 /* What the body says of `name` beside its group goes with it. */
-static bool copy_said(const json_t *body, json_t *part, const char *key, const char *name)
+static bool copy_member(const json_t *body, json_t *part, const char *key, const char *name)
 {
-    json_t *said = json_object_get(json_object_get(body, key), name);
+    json_t *value = json_object_get(json_object_get(body, key), name);
     json_t *into = json_object_get(part, key);
 
-    if (said == NULL)
+    if (value == NULL)
         return true;
     if (into != NULL)
-        return json_object_set(into, name, said) == 0;
-    return json_object_set_new(part, key, json_pack("{s:O}", name, said)) == 0;
+        return json_object_set(into, name, value) == 0;
+    return json_object_set_new(part, key, json_pack("{s:O}", name, value)) == 0;
 }
 
 /* The groups from `first` on that one request holds, as its body; `*out_next`: the first one that
@@ -209,8 +209,8 @@ static json_t *part_of(const json_t *body, size_t first, size_t *out_next)
             break;
         bytes += more;
         is_whole = json_array_append(some, group) == 0 &&
-                   copy_said(body, part, "initial_primary", name) &&
-                   copy_said(body, part, "versions", name);
+                   copy_member(body, part, "initial_primary", name) &&
+                   copy_member(body, part, "versions", name);
     }
     *out_next = at;
     if (is_whole && json_object_set(part, "groups", some) == 0) {

@@ -37,11 +37,11 @@ static const char *moment_of(const struct bw_api_reply *reply)
 }
 
 /* Nobody waits in front of a silent screen: what for, once each. */
-static void tell_wait(const struct bw_change *change, const char *why, char told[256])
+static void tell_wait(const struct bw_change *change, const char *why, char printed[256])
 {
-    if (strcmp(told, why) == 0)
+    if (strcmp(printed, why) == 0)
         return;
-    (void)snprintf(told, 256, "%s", why);
+    (void)snprintf(printed, 256, "%s", why);
     (void)printf("%s of %s: waits, and nothing has changed yet (Ctrl-C leaves it so): %s\n",
                  change->verb, change->group, why);
     (void)fflush(stdout); /* an error stays in stdout */
@@ -53,7 +53,7 @@ static enum bw_exit post(struct bw_api *api, const struct bw_change *change, boo
                          uint64_t end_ms, struct bw_api_reply *out_reply)
 {
     const uint32_t wait_ms = api->wait_ms;
-    char told[256] = "";
+    char printed[256] = "";
     char path[160];
 
     (void)snprintf(path, sizeof path, "/v1/groups/%s/%s%s", change->group, change->verb,
@@ -68,7 +68,7 @@ static enum bw_exit post(struct bw_api *api, const struct bw_change *change, boo
         why = exit == BW_EXIT_FINE ? moment_of(out_reply) : NULL;
         if (why == NULL || change->values->is_plan || bw_api_now_ms() >= end_ms)
             return exit;
-        tell_wait(change, why, told);
+        tell_wait(change, why, printed);
         bw_api_reply_deinit(out_reply);
         bw_api_pause(PAUSE_MS);
     }

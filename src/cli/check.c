@@ -25,7 +25,7 @@
 #include "check_parts.h"
 #include "check_second.h"
 #include "check_together.h"
-#include "check_told.h"
+#include "check_members.h"
 #include "check_user.h"
 #include "check_witnesses.h"
 #include "options.h"
@@ -131,16 +131,16 @@ static enum bw_err load(const struct check *check, struct checked_file *file,
  * which directories to look at. */
 static void load_by_itself(struct checked_file *file)
 {
-    struct bw_problems said_before;
+    struct bw_problems reported;
 
-    bw_problems_init(&said_before);
+    bw_problems_init(&reported);
     if (file->kind == BW_CONFIG_KIND_SITE &&
-        bw_site_config_load(file->name, BW_CONFIG_OFFLINE, &file->site, &said_before) != BW_OK)
+        bw_site_config_load(file->name, BW_CONFIG_OFFLINE, &file->site, &reported) != BW_OK)
         file->site = NULL;
     if (file->kind == BW_CONFIG_KIND_WITNESS &&
-        bw_witness_config_load(file->name, BW_CONFIG_OFFLINE, &file->witness, &said_before) != BW_OK)
+        bw_witness_config_load(file->name, BW_CONFIG_OFFLINE, &file->witness, &reported) != BW_OK)
         file->witness = NULL;
-    bw_problems_deinit(&said_before);
+    bw_problems_deinit(&reported);
 }
 
 /* Design 5.4: what the witness would refuse depends on who it is. */
@@ -399,7 +399,7 @@ static void check_site(struct check *check, const struct checked_file *file)
     bw_check_owners(&check->lines, &config->tls);
     bw_check_certificate(&check->lines, &config->tls, &identity);
     check_kept(check, config);
-    bw_check_told(&check->lines, file->name, config);
+    bw_check_members(&check->lines, file->name, config);
     bw_check_directory(&check->lines, "state directory", config->state_dir,
                        "it is made at the first start", STATE_FSYNC_MS_MAX);
     if (config->health_listen[0] != '\0')

@@ -41,7 +41,7 @@ void bw_api_tell_outdated(const struct bw_api *api)
     for (size_t i = 0; i < api->count; i++) {
         const struct bw_api_witness *witness = &api->witnesses[i];
 
-        if (witness->is_told || is_of_a_member(api, witness))
+        if (witness->is_learnt || is_of_a_member(api, witness))
             continue;
         (void)fprintf(stderr, "%s%s", outdated == 0 ? "note: no witness has the address " : ", ",
                       witness->address);

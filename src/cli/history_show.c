@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include <breakwater/base/utf8.h>
-#include <breakwater/core/steps_said.h>
+#include <breakwater/core/steps_progress.h>
 
 #include "alarm_lines.h"
 #include "api.h"

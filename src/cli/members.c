@@ -109,14 +109,14 @@ struct order {
 static void print_member(const json_t *member)
 {
     const json_t *behind = json_object_get(member, "behind");
-    const json_t *heard = json_object_get(member, "heard_ms_ago");
+    const json_t *last_contact = json_object_get(member, "heard_ms_ago");
     const json_t *level = json_object_get(member, "feature_level");
     const char *version = bw_json_member(member, "version");
     char texts[3][48] = {"-", "-", "-"};
 
     if (json_is_integer(behind))
         (void)snprintf(texts[0], sizeof texts[0], "%" PRId64, bw_json_number(member, "behind"));
-    if (json_is_integer(heard))
+    if (json_is_integer(last_contact))
         (void)snprintf(texts[1], sizeof texts[1], "%" PRId64 ".%d s ago",
                        bw_json_number(member, "heard_ms_ago") / 1000,
                        (int)(bw_json_number(member, "heard_ms_ago") % 1000 / 100));
@@ -275,8 +275,8 @@ static bool is_done(const struct order *order, const json_t *document)
 struct watching {
     uint64_t begun_ms;
     uint64_t voted_ms; /* the new one voted, and the old one was still there; 0: not seen */
-    char said[320];    /* what was waited for at the last look */
-    char told[320];
+    char seen[320];    /* what was waited for at the last look */
+    char printed[320];
 };
 
 static enum bw_exit tell_done(const struct order *order, const struct watching *watching)
@@ -306,12 +306,12 @@ static enum bw_exit tell_done(const struct order *order, const struct watching *
 static void tell_wait(const json_t *document, struct watching *watching)
 {
     const char *text = bw_json_member(document, "waits_for");
-    const bool is_same = strncmp(watching->said, text, sizeof watching->said - 1) == 0;
+    const bool is_same = strncmp(watching->seen, text, sizeof watching->seen - 1) == 0;
 
-    (void)snprintf(watching->said, sizeof watching->said, "%.319s", text);
-    if (!is_same || text[0] == '\0' || strcmp(watching->told, watching->said) == 0)
+    (void)snprintf(watching->seen, sizeof watching->seen, "%.319s", text);
+    if (!is_same || text[0] == '\0' || strcmp(watching->printed, watching->seen) == 0)
         return;
-    memcpy(watching->told, watching->said, sizeof watching->told);
+    memcpy(watching->printed, watching->seen, sizeof watching->printed);
     (void)printf("   %s\n", text);
     (void)fflush(stdout);
 }
@@ -359,7 +359,7 @@ static enum bw_exit wait_until_done(struct bw_api *api, const struct order *orde
                   "error: %s: not done yet%s%s\n"
                   "  whoever leads goes on with it; the same command waits for it again, and\n"
                   "  breakwater members says what is waited for\n",
-                  order->verb->command.name, watching.said[0] != '\0' ? ": " : "", watching.said);
+                  order->verb->command.name, watching.seen[0] != '\0' ? ": " : "", watching.seen);
     return BW_EXIT_UNKNOWN;
 }
 

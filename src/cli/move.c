@@ -144,7 +144,7 @@ static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
     return BW_EXIT_UNKNOWN;
 }
 
-enum wait { WAIT_UNTOLD, WAIT_LEASE, WAIT_ANSWER };
+enum wait { WAIT_UNPRINTED, WAIT_LEASE, WAIT_ANSWER };
 
 /* Whoever has said that it is off is believed, until it is seen to serve. */
 static bool is_forced_all_the_same(const struct bw_move *move, const json_t *holder)
@@ -154,38 +154,38 @@ static bool is_forced_all_the_same(const struct bw_move *move, const json_t *hol
 }
 
 /* Nobody waits in front of a silent screen: what for, and for how long, each once. */
-static enum wait tell_wait(const struct bw_move *move, const json_t *group, enum wait told)
+static enum wait tell_wait(const struct bw_move *move, const json_t *group, enum wait printed)
 {
     const int64_t left_ms = bw_json_number(json_object_get(group, "end"), "lease_may_live_ms");
     const json_t *holder = bw_json_find_holder(group);
 
     if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0)
-        return told;
-    if (left_ms > 0 && told == WAIT_UNTOLD) {
+        return printed;
+    if (left_ms > 0 && printed == WAIT_UNPRINTED) {
         (void)printf("%s of %s: epoch %" PRId64 " is closed; a lease of it may live for %" PRId64
                      ".%d s more, which is waited for\n",
                      move->verb, move->group, bw_json_number(group, "epoch"), left_ms / 1000,
                      (int)(left_ms % 1000 / 100));
-        told = WAIT_LEASE;
-    } else if (left_ms <= 0 && told != WAIT_ANSWER && bw_json_truth(holder, "connected") &&
+        printed = WAIT_LEASE;
+    } else if (left_ms <= 0 && printed != WAIT_ANSWER && bw_json_truth(holder, "connected") &&
                !is_forced_all_the_same(move, holder)) {
         (void)printf("%s of %s: %s answers (service %s): nothing is forced against that\n",
                      move->verb, move->group, bw_json_member(holder, "name"),
                      bw_json_member(holder, "service"));
-        told = WAIT_ANSWER;
+        printed = WAIT_ANSWER;
     }
     (void)fflush(stdout); /* an error stays in stdout */
-    return told;
+    return printed;
 }
 
 /* Each stage once. */
 static void tell_stage(const struct bw_move *move, const struct bw_outcome *outcome,
-                       char told[sizeof outcome->text])
+                       char printed[sizeof outcome->text])
 {
-    if (strcmp(told, outcome->text) == 0)
+    if (strcmp(printed, outcome->text) == 0)
         return;
-    memcpy(told, outcome->text, sizeof outcome->text);
-    (void)printf("%s of %s: waits: %s\n", move->verb, move->group, told);
+    memcpy(printed, outcome->text, sizeof outcome->text);
+    (void)printf("%s of %s: waits: %s\n", move->verb, move->group, printed);
     (void)fflush(stdout); /* an error stays in stdout */
 }
 
@@ -197,7 +197,7 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
                                  .term = bw_json_number(accepted, "term"),
                                  .wish_index = bw_json_number(accepted, "wish_index")};
     enum bw_outcome_progress progress = BW_OUTCOME_WAITING;
-    enum wait told = WAIT_UNTOLD;
+    enum wait printed = WAIT_UNPRINTED;
     char stage[sizeof outcome.text] = "";
 
     (void)printf("%s of %s: accepted (Ctrl-C: it goes on; breakwater cancel %s takes it back)\n",
@@ -210,7 +210,7 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
             if (group != NULL && move->is_release) {
                 progress = bw_outcome_judge_release(&outcome, api->status, group);
                 if (progress == BW_OUTCOME_WAITING)
-                    told = tell_wait(move, group, told);
+                    printed = tell_wait(move, group, printed);
             } else if (group != NULL) {
                 progress = bw_outcome_judge(&outcome, api->status, group);
             }

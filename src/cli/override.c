@@ -199,13 +199,13 @@ static const struct {
      "breakwater explain GROUP"},
 };
 
-static void say_over(const struct run *run, const json_t *said, FILE *out)
+static void say_over(const struct run *run, const json_t *reply, FILE *out)
 {
     const char *text = "its agent has begun anew since, and does not know why";
     const char *way = "breakwater status; its log";
 
     for (size_t i = 0; i < sizeof over_texts / sizeof over_texts[0]; i++)
-        if (strcmp(bw_json_member(said, "over"), bw_override_over_word(over_texts[i].over)) == 0) {
+        if (strcmp(bw_json_member(reply, "over"), bw_override_over_word(over_texts[i].over)) == 0) {
             text = over_texts[i].text;
             way = over_texts[i].way;
         }
@@ -213,31 +213,31 @@ static void say_over(const struct run *run, const json_t *said, FILE *out)
                   run->config->site, text, way);
 }
 
-static bool is_over_word(const json_t *said, enum bw_override_over over)
+static bool is_over_word(const json_t *reply, enum bw_override_over over)
 {
-    return strcmp(bw_json_member(said, "over"), bw_override_over_word(over)) == 0;
+    return strcmp(bw_json_member(reply, "over"), bw_override_over_word(over)) == 0;
 }
 
-static void print_now(const struct run *run, const json_t *said)
+static void print_now(const struct run *run, const json_t *reply)
 {
     (void)printf(
         "%s at %s: override %s; service %s; newest epoch here %" PRId64 " (%s); no leader has "
         "answered for %" PRId64 " s\n",
-        run->group, run->config->site, bw_json_member(said, "state"),
-        bw_json_member(said, "service"), bw_json_number(said, "epoch"),
-        bw_json_truth(said, "open") ? "open" : "over", bw_json_number(said, "silent_ms") / 1000);
-    if (strcmp(bw_json_member(said, "state"), "none") != 0)
+        run->group, run->config->site, bw_json_member(reply, "state"),
+        bw_json_member(reply, "service"), bw_json_number(reply, "epoch"),
+        bw_json_truth(reply, "open") ? "open" : "over", bw_json_number(reply, "silent_ms") / 1000);
+    if (strcmp(bw_json_member(reply, "state"), "none") != 0)
         (void)printf("waits for: %s (%" PRId64 ".%" PRId64 " s)\n",
-                     waits_text(bw_json_member(said, "waits")),
-                     bw_json_number(said, "left_ms") / 1000,
-                     bw_json_number(said, "left_ms") % 1000 / 100);
-    else if (!is_over_word(said, BW_OVERRIDE_OVER_NONE))
-        say_over(run, said, stdout);
+                     waits_text(bw_json_member(reply, "waits")),
+                     bw_json_number(reply, "left_ms") / 1000,
+                     bw_json_number(reply, "left_ms") % 1000 / 100);
+    else if (!is_over_word(reply, BW_OVERRIDE_OVER_NONE))
+        say_over(run, reply, stdout);
 }
 
-static void print_plan(const struct run *run, const json_t *said)
+static void print_plan(const struct run *run, const json_t *reply)
 {
-    const int64_t wait_ms = bw_json_number(said, "wait_ms");
+    const int64_t wait_ms = bw_json_number(reply, "wait_ms");
 
     if (run->values->is_end) {
         (void)puts(" 1 no start of it is ordered any more, and that is written down\n"
@@ -252,34 +252,34 @@ static void print_plan(const struct run *run, const json_t *said)
         " 3 the service is started here, without a lease: nothing ends it at a deadline\n"
         " 4 when the witnesses are back they adopt it, if no other site overrides or serves\n",
         wait_ms / 1000, wait_ms % 1000 / 100,
-        bw_json_truth(said, "open") ? ", and until the epoch held here is given back" : "");
+        bw_json_truth(reply, "open") ? ", and until the epoch held here is given back" : "");
 }
 
 /* ---- the outcome
  * --------------------------------------------------------------------------------- */
 
 /* What is new of it. */
-static void say_progress(const json_t *said, char *last, size_t size)
+static void say_progress(const json_t *reply, char *last, size_t size)
 {
     char now[160];
 
-    (void)snprintf(now, sizeof now, "%s: waits for %s", bw_json_member(said, "state"),
-                   waits_text(bw_json_member(said, "waits")));
+    (void)snprintf(now, sizeof now, "%s: waits for %s", bw_json_member(reply, "state"),
+                   waits_text(bw_json_member(reply, "waits")));
     if (strcmp(now, last) == 0)
         return;
     (void)snprintf(last, size, "%s", now);
-    if (bw_json_number(said, "left_ms") > 0)
-        (void)printf("%s, %" PRId64 " s\n", now, bw_json_number(said, "left_ms") / 1000 + 1);
+    if (bw_json_number(reply, "left_ms") > 0)
+        (void)printf("%s, %" PRId64 " s\n", now, bw_json_number(reply, "left_ms") / 1000 + 1);
     else
         (void)puts(now);
     (void)fflush(stdout);
 }
 
 /* True: it has come to an end, in `*out_exit`. */
-static bool is_over(const struct run *run, const json_t *said, enum bw_exit *out_exit)
+static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *out_exit)
 {
-    const char *state = bw_json_member(said, "state");
-    const bool serves = strcmp(bw_json_member(said, "service"), "started") == 0;
+    const char *state = bw_json_member(reply, "state");
+    const bool serves = strcmp(bw_json_member(reply, "service"), "started") == 0;
 
     *out_exit = BW_EXIT_FINE;
     if (run->values->is_end && strcmp(state, "none") == 0) {
@@ -289,9 +289,9 @@ static bool is_over(const struct run *run, const json_t *said, enum bw_exit *out
         return true;
     }
     if (!run->values->is_end && strcmp(state, "none") == 0) {
-        if (!is_over_word(said, BW_OVERRIDE_OVER_GRANTED))
+        if (!is_over_word(reply, BW_OVERRIDE_OVER_GRANTED))
             *out_exit = BW_EXIT_UNSAFE;
-        say_over(run, said, *out_exit == BW_EXIT_FINE ? stdout : stderr);
+        say_over(run, reply, *out_exit == BW_EXIT_FINE ? stdout : stderr);
         return true;
     }
     if (!run->values->is_end && strcmp(state, "overriding") == 0 && serves) {
@@ -311,29 +311,29 @@ static enum bw_exit follow(const struct run *run)
     enum bw_exit exit;
 
     for (;;) { /* as long as it takes: who ends the command ends nothing but that */
-        json_t *said = ask(run, "look");
+        json_t *reply = ask(run, "look");
 
-        if (said == NULL)
+        if (reply == NULL)
             return BW_EXIT_UNKNOWN;
-        if (is_over(run, said, &exit)) {
-            json_decref(said);
+        if (is_over(run, reply, &exit)) {
+            json_decref(reply);
             return exit;
         }
-        say_progress(said, last, sizeof last);
-        json_decref(said);
+        say_progress(reply, last, sizeof last);
+        json_decref(reply);
         bw_api_pause(LOOK_MS);
     }
 }
 
 static enum bw_exit act(const struct run *run)
 {
-    json_t *said = ask(run, run->values->is_end ? "end" : "override");
+    json_t *reply = ask(run, run->values->is_end ? "end" : "override");
     char refusal[32];
 
-    if (said == NULL)
+    if (reply == NULL)
         return BW_EXIT_FAILED;
-    (void)snprintf(refusal, sizeof refusal, "%s", bw_json_member(said, "refusal"));
-    json_decref(said);
+    (void)snprintf(refusal, sizeof refusal, "%s", bw_json_member(reply, "refusal"));
+    json_decref(reply);
     if (strcmp(refusal, "none") != 0) {
         say_refused(run, refusal);
         return BW_EXIT_UNSAFE;
@@ -348,23 +348,23 @@ static enum bw_exit act(const struct run *run)
 static enum bw_exit go(const struct run *run)
 {
     const struct override_values *values = run->values;
-    json_t *said = ask(run, "look");
+    json_t *reply = ask(run, "look");
     const char *refusal;
 
-    if (said == NULL)
+    if (reply == NULL)
         return BW_EXIT_FAILED;
-    print_now(run, said);
-    refusal = bw_json_member(said, "may");
+    print_now(run, reply);
+    refusal = bw_json_member(reply, "may");
     if (!values->is_end && strcmp(refusal, "none") != 0) {
         const bool is_asked = strcmp(refusal, "exists") == 0;
 
         if (!is_asked || !values->is_plan)
             say_refused(run, refusal);
-        json_decref(said);
+        json_decref(reply);
         return is_asked && values->is_plan ? BW_EXIT_FINE : BW_EXIT_UNSAFE;
     }
-    print_plan(run, said);
-    json_decref(said);
+    print_plan(run, reply);
+    json_decref(reply);
     if (values->is_plan) {
         (void)puts("Nothing was changed. Run again without --plan to do this.");
         return BW_EXIT_FINE;

@@ -80,7 +80,7 @@ static enum bw_exit print(const struct bw_api *api, enum bw_output output)
 static enum bw_exit warn_of_silence(const struct bw_api *api, enum bw_exit exit)
 {
     for (size_t i = 0; i < api->count; i++) {
-        if (api->witnesses[i].status != NULL || api->witnesses[i].is_told)
+        if (api->witnesses[i].status != NULL || api->witnesses[i].is_learnt)
             continue;
         (void)fprintf(stderr, "warning: %s does not answer: %s\n", api->witnesses[i].address,
                       api->witnesses[i].why);

@@ -24,7 +24,7 @@ struct look {
     json_t *groups;
     char site[BW_NAME_MAX + 1];
     bool has_agent;
-    json_int_t agent_heard_ms; /* -1: not known */
+    json_int_t agent_contact_ms; /* -1: not known */
     bool is_of_our_clocks;
     bool is_worth_a_look;
 };
@@ -110,7 +110,7 @@ static void hear(const struct bw_guard_message *message, void *user)
     look->is_of_our_clocks = bw_id_equal(shown->boot_id, look->boot_id) &&
                              shown->time_namespace == look->time_namespace;
     may_run = bw_may_run(true, shown, look->boot_id, look->time_namespace, now);
-    look->agent_heard_ms = age_ms(look, now, shown->agent_heard_at);
+    look->agent_contact_ms = age_ms(look, now, shown->agent_contact_at);
     look->is_worth_a_look = look->is_worth_a_look || shown->fence_failed || shown->nobodys ||
                             !shown->reach_works || may_run == BW_MAY_RUN_OTHER_CLOCKS ||
                             (look->is_of_our_clocks && shown->armed_epoch != 0 &&
@@ -203,15 +203,15 @@ static void print_group(const json_t *group)
 /* One that stands holds its connection and renews nothing. */
 static void print_agent(const json_t *document)
 {
-    const int64_t heard_ms = bw_json_number(document, "agent_heard_ms");
+    const int64_t contact_ms = bw_json_number(document, "agent_heard_ms");
 
     if (!bw_json_truth(document, "agent"))
         (void)fputs("no agent is connected: leases run out\n", stdout);
-    else if (heard_ms <= AGENT_SILENT_MS)
+    else if (contact_ms <= AGENT_SILENT_MS)
         (void)fputs("its agent is connected\n", stdout);
     else
-        print_seconds("its agent is connected, and has said nothing for ", heard_ms, "\n");
-    if (!bw_json_truth(document, "agent") || heard_ms > AGENT_SILENT_MS)
+        print_seconds("its agent is connected, and has said nothing for ", contact_ms, "\n");
+    if (!bw_json_truth(document, "agent") || contact_ms > AGENT_SILENT_MS)
         (void)fputs("  next:  systemctl status breakwater-agent\n"
                     "  it stands:  systemctl restart breakwater-agent (which ends no service)\n",
                     stdout);
@@ -247,7 +247,7 @@ static enum bw_exit show(const struct look *look, const char *group, enum bw_out
     }
     document = json_pack("{s:s, s:s, s:b, s:I, s:O}", "schema", "breakwater.site/v1", "site",
                          look->site, "agent", look->has_agent, "agent_heard_ms",
-                         look->agent_heard_ms, "groups", look->groups);
+                         look->agent_contact_ms, "groups", look->groups);
     if (output == BW_OUTPUT_JSON)
         exit = bw_json_print(document);
     else
@@ -260,7 +260,7 @@ static enum bw_exit show(const struct look *look, const char *group, enum bw_out
 
 enum bw_exit bw_status_site(const char *socket, const char *group, enum bw_output output)
 {
-    struct look look = {.groups = json_array(), .agent_heard_ms = -1};
+    struct look look = {.groups = json_array(), .agent_contact_ms = -1};
     struct bw_diag diag = {0};
     enum bw_exit exit;
 

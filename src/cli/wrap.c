@@ -11,10 +11,10 @@
 static size_t columns_of_screen(void)
 {
     const char *text = getenv("COLUMNS");
-    const unsigned long said = text != NULL ? strtoul(text, NULL, 10) : 0;
+    const unsigned long columns = text != NULL ? strtoul(text, NULL, 10) : 0;
 
-    return said >= BW_SCREEN_COLUMNS_MIN && said <= BW_SCREEN_COLUMNS_MAX ? said
-                                                                          : BW_SCREEN_COLUMNS;
+    return columns >= BW_SCREEN_COLUMNS_MIN && columns <= BW_SCREEN_COLUMNS_MAX ? columns
+                                                                                : BW_SCREEN_COLUMNS;
 }
 
 void bw_wrap_begin(struct bw_wrapped *wrapped, FILE *out)

@@ -172,15 +172,15 @@ enum bw_err bw_hello_take_answer(const struct bw_hello *self, struct bw_roll *ro
     return err;
 }
 
-bool bw_hello_is_removal(uint64_t peer, const struct bw_hello *said,
+bool bw_hello_is_removal(uint64_t peer, const struct bw_hello *hello,
                          const struct bw_members_hearer *hearer)
 {
-    const struct bw_members_removal removal = {.cluster_id = said->cluster_id,
-                                               .generation = said->generation,
-                                               .id = said->to,
-                                               .id_max = said->id_max,
-                                               .from = said->from};
+    const struct bw_members_removal removal = {.cluster_id = hello->cluster_id,
+                                               .generation = hello->generation,
+                                               .id = hello->to,
+                                               .id_max = hello->id_max,
+                                               .from = hello->from};
 
-    return said->word == BW_HELLO_REMOVED && said->from == peer &&
+    return hello->word == BW_HELLO_REMOVED && hello->from == peer &&
            bw_members_believes_removal(&removal, hearer);
 }

@@ -294,9 +294,9 @@ bool bw_node_hears_removal(const struct bw_raft_node *node, uint64_t peer, uint6
                            const uint8_t words[BW_HELLO_BYTES])
 {
     const struct bw_members_hearer hearer = bw_node_hearer(node, generation);
-    struct bw_hello said;
+    struct bw_hello hello;
 
-    return bw_hello_decode(words, &said) && bw_hello_is_removal(peer, &said, &hearer);
+    return bw_hello_decode(words, &hello) && bw_hello_is_removal(peer, &hello, &hearer);
 }
 
 bool bw_node_has_met(const struct bw_raft_node *node, uint64_t id)

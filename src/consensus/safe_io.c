@@ -14,8 +14,8 @@
 
 /* A tick counts at most this much towards a stall: a process that was frozen for an hour has not
  * waited an hour for its disk. */
-#define STALL_STEP_MS   250
-#define HEARD_LATELY_MS 2000
+#define STALL_STEP_MS     250
+#define CONTACT_LATELY_MS 2000
 /* The last_index of an InstallSnapshot that must never leave (L6). */
 #define NO_SNAPSHOT ULLONG_MAX
 
@@ -126,7 +126,7 @@ static void watch_match(struct bw_safe_io *safe, struct bw_safe_io_peer *peer, u
         peer->reported = false;
         return;
     }
-    if (peer->last_contact_ms == 0 || now_ms - peer->last_contact_ms > HEARD_LATELY_MS)
+    if (peer->last_contact_ms == 0 || now_ms - peer->last_contact_ms > CONTACT_LATELY_MS)
         return; /* it is away, and that is another story */
     peer->behind_ms += step_ms;
     if (peer->behind_ms < BW_SAFE_IO_BEHIND_MS || peer->reported)

@@ -34,7 +34,7 @@ static void tell_term(struct bw_safe_io *safe, struct raft_request_vote_result *
     if (!result->pre_vote || result->vote_granted || result->term >= safe->durable.term)
         return;
     result->term = safe->durable.term;
-    safe->counts.terms_told++;
+    safe->counts.terms_shown++;
 }
 
 /* L15: libraft tells a leader of an old term whatever the stack held as its own last index, and

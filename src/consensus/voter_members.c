@@ -132,14 +132,14 @@ static enum bw_member_role role_of(const struct raft_server *server)
 static void look_at(const struct bw_voter *voter, const struct raft_server *server,
                     uint64_t now_ms, uint64_t live_ms, struct bw_member_fact *out_fact)
 {
-    const raft_time heard_ms = bw_safe_io_last_contact_ms(&voter->safe, server->id);
+    const raft_time contact_ms = bw_safe_io_last_contact_ms(&voter->safe, server->id);
     raft_index match = 0;
 
     *out_fact = (struct bw_member_fact){
         .id = server->id,
         .role = role_of(server),
         .is_live = server->id == voter->raft.id ||
-                   (heard_ms != 0 && now_ms < heard_ms + live_ms)};
+                   (contact_ms != 0 && now_ms < contact_ms + live_ms)};
     if (has_marker(voter) && raft_match_index(&voter->raft, server->id, &match) == 0)
         out_fact->has_settled = match >= voter->marker.index;
 }

@@ -3,12 +3,12 @@
 
 #include <breakwater/base/assert.h>
 
-bool bw_counter_may_follow(uint64_t own, uint64_t said, uint64_t jump_max)
+bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max)
 {
     BW_ASSERT(jump_max <= BW_COUNTER_MAX); /* what a cluster can come to, and no more */
-    if (said > BW_COUNTER_MAX)
+    if (claimed > BW_COUNTER_MAX)
         return false;
-    return own == 0 || said <= own || said - own <= jump_max;
+    return own == 0 || claimed <= own || claimed - own <= jump_max;
 }
 
 uint64_t bw_counter_term_after(uint64_t found)

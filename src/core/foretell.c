@@ -365,14 +365,14 @@ enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw
                                    const struct bw_wish *wish, struct bw_foretelling *room,
                                    struct bw_diag *diag)
 {
-    const struct bw_instant heard_out = bw_instant_add(leadership->leader_since,
-                                                       bw_policy_freshness_ns(group));
+    const struct bw_instant reports_due = bw_instant_add(leadership->leader_since,
+                                                         bw_policy_freshness_ns(group));
     struct bw_wish waiving = *wish;
     struct bw_foretold_course course;
     char way[3 * BW_NAME_MAX] = "", without[BW_NAME_MAX + 64] = "", fails[256];
     const char *what = "see";
 
-    if (wish->kind != BW_WISH_FAILOVER || !bw_instant_wait_is_over(now, heard_out))
+    if (wish->kind != BW_WISH_FAILOVER || !bw_instant_wait_is_over(now, reports_due))
         return BW_OK;
     bw_foretell_wish(group, watch, leadership, now, wish, room, &course);
     if (comes_true(wish, &course))

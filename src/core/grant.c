@@ -560,9 +560,9 @@ bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command)
     const struct bw_group *group = eval->group;
     int origin = bw_spec_find_site(&group->spec,
                                    group->rolling_back ? group->target : group->target_origin);
-    const struct bw_instant heard_out_at = bw_instant_add(/* the target has had time to speak */
-                                                          eval->leadership->leader_since,
-                                                          bw_policy_freshness_ns(group));
+    const struct bw_instant reports_due = bw_instant_add(/* the target has had time to speak */
+                                                         eval->leadership->leader_since,
+                                                         bw_policy_freshness_ns(group));
     enum bw_reason reason = BW_REASON_ROLLBACK;
     const char *lost;
     bool is_eligible;
@@ -578,7 +578,7 @@ bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command)
         (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1,
                            eval->watch->phase_applied, bw_eval_move_timeout_ns(eval), eval->now,
                            NULL);
-        bw_gate_wake(&eval->list, bw_instant_wait_left_ns(eval->now, heard_out_at));
+        bw_gate_wake(&eval->list, bw_instant_wait_left_ns(eval->now, reports_due));
     }
     is_eligible = bw_eval_judge(eval, origin, BW_ROLE_ORIGIN).eligible;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, origin,

@@ -176,7 +176,7 @@ static void begin(const struct guard_step *step, const char *rule)
     bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
     guard->check_at_start = false;
     guard->mirror.fence_begun = true;
-    guard->fence_said = (struct bw_script_said){0};
+    guard->fence_outcome = (struct bw_script_outcome){0};
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
         bw_guard_kill_run(step, (enum bw_guard_slot)slot, rule);
     if (is_stop_spared(guard))
@@ -243,7 +243,7 @@ static void tell_end(const struct guard_step *step, bool ok, struct bw_instant o
         const struct bw_guard_run_ended ended = {.result = ok ? BW_RUN_OK : BW_RUN_FAILED,
                                                  .exit_status = ok ? 0 : -1,
                                                  .duration_ms = took_ms,
-                                                 .said = guard->fence_said};
+                                                 .outcome = guard->fence_outcome};
 
         answer_order(step, &ended, rule);
         return;
@@ -253,7 +253,7 @@ static void tell_end(const struct guard_step *step, bool ok, struct bw_instant o
         return;
     message->fence.ok = ok;
     message->fence.duration_ms = took_ms;
-    message->fence.said = guard->fence_said;
+    message->fence.outcome = guard->fence_outcome;
 }
 
 /* 3.2.4: stop_script follows at once and cleans up within stop_timeout. */
@@ -476,7 +476,7 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_k
                          (is_recheck && action == BW_ACTION_STATUS);
 
     if (action != BW_ACTION_STATUS)
-        guard->fence_said = ended->said;
+        guard->fence_outcome = ended->outcome;
     if (is_look) {
         bw_guard_note_sight(step, BW_GUARD_SLOT_FENCE, service, populated);
         note_serves(step, service);

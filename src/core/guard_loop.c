@@ -17,9 +17,9 @@ bool bw_guard_loop_may_start(const struct bw_guard *guard)
 
 uint64_t bw_guard_loop_delay_ns(const struct bw_guard *guard)
 {
-    const uint64_t told_ns = guard->mirror.loop_delay_ns;
+    const uint64_t mirrored_ns = guard->mirror.loop_delay_ns;
 
-    return told_ns > guard->limits.loop_delay_ns ? told_ns : guard->limits.loop_delay_ns;
+    return mirrored_ns > guard->limits.loop_delay_ns ? mirrored_ns : guard->limits.loop_delay_ns;
 }
 
 /* When the last start is over that rests on a yes of before. Who asks hears no from D - F less the

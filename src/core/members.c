@@ -32,18 +32,18 @@ bool bw_roster_has_removed(const struct bw_roster *roster, uint64_t id)
 
 /* 3.9: what an older generation has done with an id says nothing of the one that was given since a recovery. In the
  * same one a roster that removes has the higher ids: it came later than any that names this witness. */
-bool bw_members_believes_removal(const struct bw_members_removal *said,
+bool bw_members_believes_removal(const struct bw_members_removal *removal,
                                  const struct bw_members_hearer *hearer)
 {
-    if (bw_id_is_none(hearer->cluster_id) || !bw_id_equal(said->cluster_id, hearer->cluster_id))
+    if (bw_id_is_none(hearer->cluster_id) || !bw_id_equal(removal->cluster_id, hearer->cluster_id))
         return false;
-    if (said->id != hearer->id || said->id > said->id_max || hearer->is_bare)
+    if (removal->id != hearer->id || removal->id > removal->id_max || hearer->is_bare)
         return false;
-    if (hearer->leader != 0 && hearer->leader != said->from)
+    if (hearer->leader != 0 && hearer->leader != removal->from)
         return false;
-    if (said->generation == 0 || said->generation < hearer->generation)
+    if (removal->generation == 0 || removal->generation < hearer->generation)
         return false;
-    return said->generation > hearer->generation || said->id_max >= hearer->applied->id_max;
+    return removal->generation > hearer->generation || removal->id_max >= hearer->applied->id_max;
 }
 
 /* ---- looking ---- */

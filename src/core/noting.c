@@ -20,14 +20,15 @@ static bool is_known(struct bw_instant at)
     return at.boot_ns != 0;
 }
 
-static void begin_epoch(struct bw_heard *heard, uint64_t epoch)
+static void begin_epoch(struct bw_epoch_timeline *timeline, uint64_t epoch)
 {
-    const bool is_next = heard->epoch + 1 == epoch;
+    const bool is_next = timeline->epoch + 1 == epoch;
 
-    BW_ASSERT(epoch > heard->epoch); /* I2: nothing is heard of one that is over */
-    *heard = (struct bw_heard){.epoch = epoch,
-                               .served_before = is_next ? heard->served : (struct bw_instant){0},
-                               .noted_epoch = heard->noted_epoch};
+    BW_ASSERT(epoch > timeline->epoch); /* I2: nothing is heard of one that is over */
+    *timeline = (struct bw_epoch_timeline){.epoch = epoch,
+                                           .served_before = is_next ? timeline->served
+                                                                    : (struct bw_instant){0},
+                                           .noted_epoch = timeline->noted_epoch};
 }
 
 /* What is heard first after a gap may have been so for long. */
@@ -54,18 +55,18 @@ static bool is_prompt(const struct bw_contact *contact, const struct bw_spec *sp
 
 /* Of the site whose epoch was the one before: what it says of that, whenever it can be heard again.
  */
-static void take_word_of_before(struct bw_heard *heard, const struct bw_contact *contact,
-                                const struct bw_spec *spec)
+static void take_word_of_before(struct bw_epoch_timeline *timeline,
+                                const struct bw_contact *contact, const struct bw_spec *spec)
 {
     const uint64_t age_ns = bw_ms_to_ns(contact->report.seen_age_ms);
     const struct bw_instant at = bw_instant_sub(contact->received, age_ns);
 
     if (!is_prompt(contact, spec))
         return;
-    if (bw_instant_is_later(at, heard->served_before))
-        heard->served_before = at;
-    heard->surely_before = bw_instant_sub(contact->answered_received, age_ns);
-    heard->is_told = contact->report.service == BW_SERVICE_STOPPED;
+    if (bw_instant_is_later(at, timeline->served_before))
+        timeline->served_before = at;
+    timeline->surely_before = bw_instant_sub(contact->answered_received, age_ns);
+    timeline->is_reported = contact->report.service == BW_SERVICE_STOPPED;
 }
 
 static uint32_t sum(uint32_t a, uint32_t b)
@@ -75,29 +76,29 @@ static uint32_t sum(uint32_t a, uint32_t b)
 
 /* An agent that begins anew counts anew. What an older one said may be overtaken on its way, and
  * counts no more. */
-static void take_restarts(struct bw_heard *heard, const struct bw_contact *contact)
+static void take_restarts(struct bw_epoch_timeline *timeline, const struct bw_contact *contact)
 {
-    const struct bw_restarts *said = &contact->report.restarts;
+    const struct bw_restarts *reported = &contact->report.restarts;
 
-    if (said->epoch != heard->epoch ||
-        bw_instant_is_later(heard->restarts_since, contact->first_received))
+    if (reported->epoch != timeline->epoch ||
+        bw_instant_is_later(timeline->restarts_since, contact->first_received))
         return;
-    if (!bw_id_equal(heard->restarts_session, contact->session)) {
-        heard->restarts_before = sum(heard->restarts_before, heard->restarts_said);
-        heard->restarts_said = 0;
-        heard->restarts_session = contact->session;
-        heard->restarts_since = contact->first_received;
+    if (!bw_id_equal(timeline->restarts_session, contact->session)) {
+        timeline->restarts_before = sum(timeline->restarts_before, timeline->restarts_reported);
+        timeline->restarts_reported = 0;
+        timeline->restarts_session = contact->session;
+        timeline->restarts_since = contact->first_received;
     }
-    if (said->count <= heard->restarts_said)
+    if (reported->count <= timeline->restarts_reported)
         return;
-    heard->restarts_said = said->count;
-    heard->restarted = bw_instant_sub(contact->received, bw_ms_to_ns(said->age_ms));
+    timeline->restarts_reported = reported->count;
+    timeline->restarted = bw_instant_sub(contact->received, bw_ms_to_ns(reported->age_ms));
 }
 
-void bw_heard_take(struct bw_watch *watch, const struct bw_group *group, int site,
-                   const struct bw_contact *contact, bool serves)
+void bw_epoch_timeline_take(struct bw_watch *watch, const struct bw_group *group, int site,
+                            const struct bw_contact *contact, bool serves)
 {
-    struct bw_heard *heard = &watch->heard;
+    struct bw_epoch_timeline *timeline = &watch->timeline;
     const struct bw_report *report = &contact->report;
     const bool follows = has_followed(watch, group, site);
     const struct bw_instant now = contact->received;
@@ -105,28 +106,28 @@ void bw_heard_take(struct bw_watch *watch, const struct bw_group *group, int sit
 
     if (group->epoch == 0)
         return;
-    if (heard->epoch != group->epoch)
-        begin_epoch(heard, group->epoch);
+    if (timeline->epoch != group->epoch)
+        begin_epoch(timeline, group->epoch);
     if (contact->report.seen_epoch + 1 == group->epoch &&
         group->last_end.epoch + 1 == group->epoch &&
         strcmp(group->spec.sites[site].name, group->last_end.site) == 0)
-        take_word_of_before(heard, contact, &group->spec);
+        take_word_of_before(timeline, contact, &group->spec);
     if (group->phase == BW_PHASE_VACANT ||
         strcmp(group->spec.sites[site].name, group->holder_site) != 0 ||
         !bw_id_equal(contact->instance, group->holder_instance))
         return;
-    take_first(&heard->armed, report->armed_epoch == group->epoch, follows, now);
-    take_first(&heard->started, serves, follows, now);
-    take_first(&heard->verified, serves && report->verified, true, now);
-    take_restarts(heard, contact);
+    take_first(&timeline->armed, report->armed_epoch == group->epoch, follows, now);
+    take_first(&timeline->started, serves, follows, now);
+    take_first(&timeline->verified, serves && report->verified, true, now);
+    take_restarts(timeline, contact);
     if (report->phases_epoch == group->epoch)
-        memcpy(heard->phase_ms, report->phase_ms, sizeof heard->phase_ms);
+        memcpy(timeline->phase_ms, report->phase_ms, sizeof timeline->phase_ms);
     if (!serves || report->service != BW_SERVICE_STARTED)
         return;
     look = bw_instant_sub(now, bw_ms_to_ns(report->service_age_ms));
     BW_ASSERT(!bw_instant_is_beyond(look, now)); /* an age is no future, whoever says it */
-    if (bw_instant_is_later(look, heard->served))
-        heard->served = look;
+    if (bw_instant_is_later(look, timeline->served))
+        timeline->served = look;
 }
 
 /* Since `since`, at least 1: 0 says that it is not known. */
@@ -149,53 +150,54 @@ static uint32_t moment_ms(struct bw_instant at, struct bw_instant since)
 /* As far as this witness has itself seen the epoch before end. */
 static uint64_t late_ms(const struct bw_watch *watch)
 {
-    const struct bw_heard *heard = &watch->heard;
+    const struct bw_epoch_timeline *timeline = &watch->timeline;
 
     for (size_t i = 0; i < BW_HISTORY_MAX; i++) {
         const struct bw_grant_mark *mark = &watch->grants[i];
 
-        if (mark->epoch + 1 == heard->epoch && is_known(mark->ended) && heard->is_told &&
-            bw_instant_is_beyond(heard->surely_before, mark->ended))
-            return span_ms(heard->surely_before, mark->ended);
+        if (mark->epoch + 1 == timeline->epoch && is_known(mark->ended) && timeline->is_reported &&
+            bw_instant_is_beyond(timeline->surely_before, mark->ended))
+            return span_ms(timeline->surely_before, mark->ended);
     }
     return 0;
 }
 
-static uint32_t restarts_of(const struct bw_heard *heard)
+static uint32_t restarts_of(const struct bw_epoch_timeline *timeline)
 {
-    return sum(heard->restarts_before, heard->restarts_said);
+    return sum(timeline->restarts_before, timeline->restarts_reported);
 }
 
 static struct bw_note note_of(const struct bw_watch *watch, struct bw_instant now)
 {
-    const struct bw_heard *heard = &watch->heard;
-    const bool has_followed = is_known(heard->armed) || is_known(heard->started);
+    const struct bw_epoch_timeline *timeline = &watch->timeline;
+    const bool has_followed = is_known(timeline->armed) || is_known(timeline->started);
 
     struct bw_note note = {
-        .armed_ms = moment_ms(heard->armed, watch->grant_applied),
-        .started_ms = moment_ms(heard->started, watch->grant_applied),
-        .verified_ms = has_followed ? moment_ms(heard->verified, watch->grant_applied) : 0,
-        .outage_ms = span_ms(heard->verified, heard->served_before),
-        .is_told = heard->is_told,
+        .armed_ms = moment_ms(timeline->armed, watch->grant_applied),
+        .started_ms = moment_ms(timeline->started, watch->grant_applied),
+        .verified_ms = has_followed ? moment_ms(timeline->verified, watch->grant_applied) : 0,
+        .outage_ms = span_ms(timeline->verified, timeline->served_before),
+        .is_reported = timeline->is_reported,
         .late_ms = late_ms(watch),
-        .restarts = restarts_of(heard),
-        .restart_age_ms = moment_ms(now, heard->restarted),
+        .restarts = restarts_of(timeline),
+        .restart_age_ms = moment_ms(now, timeline->restarted),
     };
 
-    BW_ASSERT(is_known(heard->verified)); /* nothing is noted before */
-    memcpy(note.phase_ms, heard->phase_ms, sizeof note.phase_ms);
+    BW_ASSERT(is_known(timeline->verified)); /* nothing is noted before */
+    memcpy(note.phase_ms, timeline->phase_ms, sizeof note.phase_ms);
     return note;
 }
 
 /* Once that it serves, and once more where the site before comes back with its own word later. */
-static bool is_noted(const struct bw_heard *heard, const struct bw_record_chain *chain)
+static bool is_noted(const struct bw_epoch_timeline *timeline, const struct bw_record_chain *chain)
 {
-    const bool is_on_record = chain != NULL && chain->noted_epoch >= heard->epoch;
-    const bool is_told_on_record = chain != NULL && chain->told_epoch >= heard->epoch;
+    const bool is_on_record = chain != NULL && chain->noted_epoch >= timeline->epoch;
+    const bool is_report_on_record = chain != NULL && chain->reported_epoch >= timeline->epoch;
 
-    if (heard->is_told)
-        return is_told_on_record || (heard->noted_epoch == heard->epoch && heard->has_noted_told);
-    return is_on_record || heard->noted_epoch == heard->epoch;
+    if (timeline->is_reported)
+        return is_report_on_record ||
+               (timeline->noted_epoch == timeline->epoch && timeline->has_noted_report);
+    return is_on_record || timeline->noted_epoch == timeline->epoch;
 }
 
 static uint32_t restarts_on_record(const struct bw_record_chain *chain, uint64_t epoch)
@@ -205,12 +207,14 @@ static uint32_t restarts_on_record(const struct bw_record_chain *chain, uint64_t
 
 /* A service that dies again and again must not fill the record: one by one it tells of the first,
  * and from then on of no less than seven eighths of them. */
-static bool are_restarts_noted(const struct bw_heard *heard, const struct bw_record_chain *chain)
+static bool are_restarts_noted(const struct bw_epoch_timeline *timeline,
+                               const struct bw_record_chain *chain)
 {
-    const uint32_t on_record = restarts_on_record(chain, heard->epoch);
-    const uint32_t said = heard->noted_epoch == heard->epoch ? heard->noted_restarts : 0;
-    const uint32_t noted = on_record > said ? on_record : said;
-    const uint32_t count = restarts_of(heard);
+    const uint32_t on_record = restarts_on_record(chain, timeline->epoch);
+    const uint32_t proposed = timeline->noted_epoch == timeline->epoch ? timeline->noted_restarts
+                                                                       : 0;
+    const uint32_t noted = on_record > proposed ? on_record : proposed;
+    const uint32_t count = restarts_of(timeline);
 
     return count <= noted || count - noted < noted / 8;
 }
@@ -221,15 +225,15 @@ bool bw_witness_note_due(const struct bw_witness *witness, int group, struct bw_
     const struct bw_cluster *cluster = witness->cluster;
     const struct bw_group *state = &cluster->groups[group];
     const struct bw_watch *watch = &witness->watches[group];
-    const struct bw_heard *heard = &watch->heard;
+    const struct bw_epoch_timeline *timeline = &watch->timeline;
     const struct bw_record_chain *chain;
 
     if (cluster->record == NULL || cluster->feature_level < BW_RECORD_LEVEL ||
         !witness->leadership.leads || watch->is_proposing || state->phase == BW_PHASE_VACANT ||
-        heard->epoch != state->epoch || !is_known(heard->verified))
+        timeline->epoch != state->epoch || !is_known(timeline->verified))
         return false;
     chain = bw_record_find(cluster->record, state->spec.name);
-    if (is_noted(heard, chain) && are_restarts_noted(heard, chain))
+    if (is_noted(timeline, chain) && are_restarts_noted(timeline, chain))
         return false;
     *out_command = (struct bw_command){
         .kind = BW_COMMAND_NOTE, .epoch = state->epoch, .note = note_of(watch, now)};
@@ -237,12 +241,12 @@ bool bw_witness_note_due(const struct bw_witness *witness, int group, struct bw_
     return true;
 }
 
-void bw_heard_noted(struct bw_heard *heard, const struct bw_command *command)
+void bw_epoch_timeline_noted(struct bw_epoch_timeline *timeline, const struct bw_command *command)
 {
     BW_ASSERT(command->kind == BW_COMMAND_NOTE);
-    heard->noted_epoch = command->epoch;
-    heard->has_noted_told = command->note.is_told;
-    heard->noted_restarts = command->note.restarts;
+    timeline->noted_epoch = command->epoch;
+    timeline->has_noted_report = command->note.is_reported;
+    timeline->noted_restarts = command->note.restarts;
 }
 
 void bw_witness_restarted(const struct bw_witness *witness, int group,
@@ -250,8 +254,8 @@ void bw_witness_restarted(const struct bw_witness *witness, int group,
 {
     const struct bw_cluster *cluster = witness->cluster;
     const struct bw_group *state = &cluster->groups[group];
-    const struct bw_heard *heard = &witness->watches[group].heard;
-    const bool has_heard = heard->epoch == state->epoch;
+    const struct bw_epoch_timeline *timeline = &witness->watches[group].timeline;
+    const bool is_current = timeline->epoch == state->epoch;
     uint32_t on_record = 0;
 
     *out_restarted = (struct bw_restarted){0};
@@ -260,9 +264,9 @@ void bw_witness_restarted(const struct bw_witness *witness, int group,
     if (cluster->record != NULL)
         on_record = restarts_on_record(bw_record_find(cluster->record, state->spec.name),
                                        state->epoch);
-    out_restarted->count = has_heard ? restarts_of(heard) : 0;
+    out_restarted->count = is_current ? restarts_of(timeline) : 0;
     if (out_restarted->count > 0)
-        out_restarted->since = heard->restarted;
+        out_restarted->since = timeline->restarted;
     if (on_record > out_restarted->count)
         out_restarted->count = on_record;
 }

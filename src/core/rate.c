@@ -89,8 +89,8 @@ static struct bw_rate_bounds bounds_of(const struct bw_rate_sample *first,
 {
     const uint64_t witness_min_ns = smaller_advance(first->received, second->received);
     const uint64_t witness_max_ns = larger_advance(first->received, second->received);
-    const uint64_t site_max_ns = larger_advance(first->sent, second->heard);
-    const uint64_t site_min_ns = smaller_advance(first->heard, second->sent);
+    const uint64_t site_max_ns = larger_advance(first->sent, second->answered);
+    const uint64_t site_min_ns = smaller_advance(first->answered, second->sent);
 
     BW_ASSERT(witness_min_ns > 0); /* only over the baseline (3.8) */
     BW_ASSERT(witness_min_ns <= witness_max_ns);
@@ -144,7 +144,7 @@ static bool goes_on(const struct bw_rate *rate, struct bw_id session,
 void bw_rate_add(struct bw_rate *rate, struct bw_id session, const struct bw_rate_sample *sample,
                  uint64_t gap_ns)
 {
-    if (!is_before(sample->sent, sample->heard))
+    if (!is_before(sample->sent, sample->answered))
         return; /* no clock does that: it measures nothing */
     if (!goes_on(rate, session, sample, gap_ns)) {
         *rate = (struct bw_rate){.session = session, .newest = *sample};
@@ -156,8 +156,8 @@ void bw_rate_add(struct bw_rate *rate, struct bw_id session, const struct bw_rat
         judge_slot(rate, &rate->open);
         rate->closed[rate->closed_count++ % BW_RATE_SLOTS] = rate->open;
         open_slot(rate, sample);
-    } else if (larger_advance(sample->sent, sample->heard) <
-               larger_advance(rate->open.sent, rate->open.heard)) {
+    } else if (larger_advance(sample->sent, sample->answered) <
+               larger_advance(rate->open.sent, rate->open.answered)) {
         rate->open = *sample;
     }
 }

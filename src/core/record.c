@@ -214,8 +214,8 @@ static void note_event(struct bw_record_chain *chain, const struct bw_record_eve
     chain->is_deleted = event->kind == BW_RECORD_DELETED;
     if (event->kind == BW_RECORD_NOTED)
         note_noted(chain, event);
-    if (event->kind == BW_RECORD_NOTED && event->note.is_told)
-        chain->told_epoch = event->epoch;
+    if (event->kind == BW_RECORD_NOTED && event->note.is_reported)
+        chain->reported_epoch = event->epoch;
 }
 
 /* Behind what the newest block of the chain has, which has room for it. */

@@ -129,9 +129,9 @@ static void take_note(struct bw_record_line *line, const struct bw_record_event 
         note->started_ms = later->started_ms;
     if (note->verified_ms == 0)
         note->verified_ms = later->verified_ms;
-    if (note->outage_ms == 0 || (later->outage_ms != 0 && later->is_told))
+    if (note->outage_ms == 0 || (later->outage_ms != 0 && later->is_reported))
         note->outage_ms = later->outage_ms;
-    note->is_told = note->is_told || later->is_told;
+    note->is_reported = note->is_reported || later->is_reported;
     for (int i = 0; i < BW_STEP_PHASE_COUNT; i++)
         has_phases |= later->phase_ms[i] != 0;
     if (has_phases) /* of the newest start that is known */
@@ -189,7 +189,7 @@ static void take_event(struct bw_record_line *line, const struct bw_record_event
 /* Of the site itself, after the next epoch has begun. */
 static void take_late(struct bw_record_line *line, const struct bw_note *note)
 {
-    line->has_told_end = true;
+    line->has_reported_end = true;
     if (note->late_ms > line->late_ms)
         line->late_ms = note->late_ms;
 }
@@ -238,7 +238,7 @@ void bw_record_read_line(const struct bw_record *record, const struct bw_record_
             break;
         if (event.epoch == out_line->entry.epoch)
             take_event(out_line, &event);
-        else if (event.kind == BW_RECORD_NOTED && event.note.is_told)
+        else if (event.kind == BW_RECORD_NOTED && event.note.is_reported)
             take_late(out_line, &event.note);
     }
 }

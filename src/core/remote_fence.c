@@ -127,11 +127,11 @@ static const struct bw_contact *asked(const struct bw_evaluation *eval)
  * be made up (3.5). */
 static bool has_seen_end(const struct bw_evaluation *eval, const struct bw_contact *contact)
 {
-    const struct bw_remote_fence_said *said = &contact->report.remote_fence;
+    const struct bw_remote_fence_report *report = &contact->report.remote_fence;
 
     BW_ASSERT(eval->watch->remote_fence.ask.epoch != 0); /* of nothing asked nothing was seen */
-    return contact->relayed_by == 0 && said->state == BW_REMOTE_FENCE_SEEN &&
-           bw_remote_fence_ask_is_same(&said->ask, &eval->watch->remote_fence.ask);
+    return contact->relayed_by == 0 && report->state == BW_REMOTE_FENCE_SEEN &&
+           bw_remote_fence_ask_is_same(&report->ask, &eval->watch->remote_fence.ask);
 }
 
 static bool is_of_epoch(const struct bw_evaluation *eval)
@@ -176,21 +176,21 @@ static const char *failure(const struct bw_evaluation *eval, bool *out_has_begun
     const struct bw_remote_fence *fence = &eval->watch->remote_fence;
     const struct bw_contact *contact = asked(eval);
     const uint64_t waited_ns = bw_instant_elapsed_ns(eval->now, fence->asked);
-    const struct bw_remote_fence_said *said;
+    const struct bw_remote_fence_report *report;
 
     BW_ASSERT(fence->ask.epoch == eval->group->epoch); /* what was asked of another was dropped */
     if (contact == NULL)
         return "the agent that was asked is heard no more";
-    said = &contact->report.remote_fence;
-    if (!bw_remote_fence_ask_is_same(&said->ask, &fence->ask) ||
-        said->state == BW_REMOTE_FENCE_NONE)
+    report = &contact->report.remote_fence;
+    if (!bw_remote_fence_ask_is_same(&report->ask, &fence->ask) ||
+        report->state == BW_REMOTE_FENCE_NONE)
         return waited_ns >= BEGIN_NS ? "it has not begun in time" : NULL;
     *out_has_begun = true;
-    if (said->state == BW_REMOTE_FENCE_RUNNING)
-        return waited_ns >= BEGIN_NS + WORD_NS + said->limit_ms * BW_NS_PER_MS
+    if (report->state == BW_REMOTE_FENCE_RUNNING)
+        return waited_ns >= BEGIN_NS + WORD_NS + report->limit_ms * BW_NS_PER_MS
                    ? "it has not ended in time"
                    : NULL;
-    if (said->state != BW_REMOTE_FENCE_SEEN)
+    if (report->state != BW_REMOTE_FENCE_SEEN)
         return "the script has failed, or was not run";
     return is_denied(eval) ? "its site says started again" : NULL;
 }
@@ -202,7 +202,7 @@ static const char *last_words(const struct bw_evaluation *eval)
 
     for (uint32_t i = 0; newest != NULL && i < newest->report.failure_count; i++)
         if (newest->report.failures[i].action == BW_ACTION_REMOTE_FENCE)
-            return newest->report.failures[i].said.words;
+            return newest->report.failures[i].outcome.words;
     return "";
 }
 
@@ -282,7 +282,7 @@ static void follow(const struct bw_evaluation *eval, bool wanted, struct bw_remo
     if (fence->ask.epoch != 0)
         news->failure = failure(eval, &fence->has_begun);
     if (news->failure != NULL) {
-        news->said = last_words(eval);
+        news->words = last_words(eval);
         note_failure(eval, fence);
     }
     if (fence->ask.epoch != 0 || !wanted || pause_left_ns(fence, eval->now) > 0 ||

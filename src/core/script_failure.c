@@ -31,7 +31,7 @@ static void keep(struct bw_site_failures *failures, const struct bw_guard_run_en
     *first = (struct bw_site_failure){.what = {.action = (uint32_t)ended->action,
                                                .result = (uint32_t)ended->result,
                                                .took_ms = ended->duration_ms,
-                                               .said = ended->said},
+                                               .outcome = ended->outcome},
                                       .at = now};
     failures->count++;
 }
@@ -98,16 +98,16 @@ static void format_age(uint64_t ms, char out_text[32])
 }
 
 /* What follows "start failed 12 s ago". */
-static void format_exit(const struct bw_script_said *said, enum bw_action_kind action,
+static void format_exit(const struct bw_script_outcome *outcome, enum bw_action_kind action,
                         char out_text[64])
 {
     const bool is_end = action == BW_ACTION_STOP || action == BW_ACTION_FENCE;
 
     out_text[0] = '\0';
-    if (said->signal != 0)
-        (void)snprintf(out_text, 64, ", ended by signal %" PRIu32, said->signal);
-    else if (said->exited && (said->exit_status != 0 || !is_end))
-        (void)snprintf(out_text, 64, ", exit %d", said->exit_status);
+    if (outcome->signal != 0)
+        (void)snprintf(out_text, 64, ", ended by signal %" PRIu32, outcome->signal);
+    else if (outcome->exited && (outcome->exit_status != 0 || !is_end))
+        (void)snprintf(out_text, 64, ", exit %d", outcome->exit_status);
     else if (is_end)
         (void)snprintf(out_text, 64, ", the end of the service was not seen");
 }
@@ -138,7 +138,7 @@ void bw_failure_text(const struct bw_script_failure *failure, uint64_t more_ms,
     char age[32];
 
     format_age((uint64_t)failure->age_ms + more_ms, age);
-    format_exit(&failure->said, action, how);
+    format_exit(&failure->outcome, action, how);
     switch (failure->result) {
     case BW_RUN_OK:
         (void)snprintf(what, sizeof what, "%s %s %s", word, unread(action), age);
@@ -163,8 +163,8 @@ void bw_failure_text(const struct bw_script_failure *failure, uint64_t more_ms,
         (void)snprintf(what, sizeof what, "%s failed %s%s", word, age, how);
         break;
     }
-    bw_utf8_plain(words, sizeof words, failure->said.words,
-                  strnlen(failure->said.words, sizeof failure->said.words));
+    bw_utf8_plain(words, sizeof words, failure->outcome.words,
+                  strnlen(failure->outcome.words, sizeof failure->outcome.words));
     (void)snprintf(out_text, BW_FAILURE_TEXT_BYTES, "%s%s%s", what, words[0] != '\0' ? ": " : "",
                    words);
 }

@@ -140,51 +140,51 @@ static void rest(const struct step *step, const char *rule)
 static void arm(const struct step *step, const struct bw_second_event *event)
 {
     struct bw_second *second = step->second;
-    const struct bw_second_told *told = event->told;
-    const struct bw_instant end = bw_instant_add(event->asked, told->left_ns);
+    const struct bw_second_lease *lease = event->lease;
+    const struct bw_instant end = bw_instant_add(event->asked, lease->left_ns);
 
-    if (told->epoch == second->memory.epoch) {
+    if (lease->epoch == second->memory.epoch) {
         second->end = second->end_is_grace ? end : bw_instant_max(second->end, end);
         second->end_is_grace = false;
         (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
         return;
     }
-    BW_ASSERT(told->epoch > second->memory.epoch); /* I2 */
+    BW_ASSERT(lease->epoch > second->memory.epoch); /* I2 */
     cut_fence(step, "E1");
     cut_look(step, "E1");
-    second->memory.epoch = told->epoch;
+    second->memory.epoch = lease->epoch;
     second->memory.is_over = false;
-    second->memory.fence_ns = told->fence_ns;
+    second->memory.fence_ns = lease->fence_ns;
     go_on(second, BW_SECOND_ARMED);
     second->end = end;
     save(step, "E1");
     (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
 }
 
-static bool is_sane(const struct bw_second_told *told)
+static bool is_sane(const struct bw_second_lease *lease)
 {
-    return told->left_ns <= LEFT_NS_MAX && told->fence_ns > 0 && told->fence_ns <= LEFT_NS_MAX;
+    return lease->left_ns <= LEFT_NS_MAX && lease->fence_ns > 0 && lease->fence_ns <= LEFT_NS_MAX;
 }
 
-static void on_told(const struct step *step, const struct bw_second_event *event)
+static void on_answered(const struct step *step, const struct bw_second_event *event)
 {
     struct bw_second *second = step->second;
-    const struct bw_second_told *told = event->told;
-    const bool is_of_newest = told->epoch != 0 && told->epoch >= second->memory.epoch &&
-                              told->epoch > told->over_epoch;
+    const struct bw_second_lease *lease = event->lease;
+    const bool is_of_newest = lease->epoch != 0 && lease->epoch >= second->memory.epoch &&
+                              lease->epoch > lease->over_epoch;
 
-    if (second->memory.epoch != 0 && told->over_epoch >= second->memory.epoch)
+    if (second->memory.epoch != 0 && lease->over_epoch >= second->memory.epoch)
         rest(step, "E2");
-    if (!is_of_newest || !is_sane(told))
+    if (!is_of_newest || !is_sane(lease))
         return;
-    if (told->epoch == second->memory.epoch && (second->memory.is_over || is_fencing(second)))
+    if (lease->epoch == second->memory.epoch && (second->memory.is_over || is_fencing(second)))
         return; /* a fence that has begun is finished (3.2.4) */
-    if (second->phase == BW_SECOND_ARMED && told->epoch == second->memory.epoch &&
+    if (second->phase == BW_SECOND_ARMED && lease->epoch == second->memory.epoch &&
         bw_instant_right_is_over(step->now, window_at(second)))
         return; /* its window has come before this answer was read */
     arm(step, event);
-    second->agent_says_serves = told->serves;
-    second->told_at = event->asked;
+    second->agent_says_serves = lease->serves;
+    second->asked_at = event->asked;
     second->end_is_guessed = false;
 }
 
@@ -198,7 +198,7 @@ static void note_agreement(const struct step *step)
 
     if (second->phase != BW_SECOND_ARMED || second->service != BW_SERVICE_STARTED ||
         !second->agent_says_serves ||
-        bw_instant_right_is_over(step->now, bw_instant_add(second->told_at, fresh_ns)) ||
+        bw_instant_right_is_over(step->now, bw_instant_add(second->asked_at, fresh_ns)) ||
         second->memory.agreed_digest == second->digest)
         return;
     second->memory.agreed_digest = second->digest;
@@ -407,12 +407,12 @@ static uint64_t interval_ns(const struct bw_second *second)
 }
 
 void bw_second_say(const struct bw_second *second, struct bw_instant now,
-                   struct bw_second_said *out_said)
+                   struct bw_second_report *out_report)
 {
     const uint64_t age_ms = bw_instant_elapsed_ns(now, second->service_at) / BW_NS_PER_MS;
     const bool is_kept = second->kept.epoch == second->memory.epoch && !second->kept.is_over;
 
-    *out_said = (struct bw_second_said){
+    *out_report = (struct bw_second_report){
         .check_interval_ms = (uint32_t)(interval_ns(second) / BW_NS_PER_MS),
         .service_age_ms = UINT32_MAX,
         .fence_epoch = second->fence_epoch,
@@ -420,11 +420,11 @@ void bw_second_say(const struct bw_second *second, struct bw_instant now,
         .has_agreed = second->kept.agreed_digest == second->digest,
     };
     if (second->phase == BW_SECOND_ARMED && is_kept)
-        out_said->armed_epoch = second->memory.epoch;
+        out_report->armed_epoch = second->memory.epoch;
     if (!second->has_service)
         return;
-    out_said->service = second->service;
-    out_said->service_age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
+    out_report->service = second->service;
+    out_report->service_age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
 }
 
 uint64_t bw_second_warns_of(const struct bw_second *second)
@@ -482,8 +482,8 @@ void bw_second_step(struct bw_second *second, const struct bw_second_event *even
     switch (event->kind) {
     case BW_SECOND_EVENT_TICK:
         break;
-    case BW_SECOND_EVENT_TOLD:
-        on_told(&step, event);
+    case BW_SECOND_EVENT_ANSWERED:
+        on_answered(&step, event);
         break;
     case BW_SECOND_EVENT_SAVED:
         on_saved(&step, event->number, event->ok);

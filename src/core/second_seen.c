@@ -29,7 +29,7 @@ static bool is_new(const struct bw_evaluation *eval, const struct bw_contact *co
 static const struct bw_contact *second_seen_by(const struct bw_evaluation *eval)
 {
     const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
-    const struct bw_contact *said = NULL;
+    const struct bw_contact *found = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_contact *contact = &reports->by_instance[i];
@@ -40,10 +40,10 @@ static const struct bw_contact *second_seen_by(const struct bw_evaluation *eval)
             (is_seen &&
              (!bw_ways_may_renew(eval->group, contact->boot_id) || !is_new(eval, contact))))
             continue;
-        if (said == NULL || !is_seen)
-            said = contact;
+        if (found == NULL || !is_seen)
+            found = contact;
     }
-    return said;
+    return found;
 }
 
 /* 3.4: before anything has begun `seen` says that it will be armed first, which a site waits for

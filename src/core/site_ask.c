@@ -121,10 +121,11 @@ bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now)
 /* As far as committed state has told it. */
 static enum bw_no_return of_epoch(const struct bw_site *site)
 {
-    const bool is_told = (site->order.kind == BW_ORDER_RUN || site->order.kind == BW_ORDER_STOP) &&
-                         site->order.epoch == site->memory.epoch;
+    const bool is_ordered = (site->order.kind == BW_ORDER_RUN ||
+                             site->order.kind == BW_ORDER_STOP) &&
+                            site->order.epoch == site->memory.epoch;
 
-    return is_told ? site->order.terms.no_return : site->memory.terms.no_return;
+    return is_ordered ? site->order.terms.no_return : site->memory.terms.no_return;
 }
 
 bool bw_site_was_held(const struct bw_site *site)

@@ -29,7 +29,7 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
     /* Without its guard the site goes by the latest end that it ever sent (3.4, H9): noted before
      * the message leaves. */
     site->arm_sent_end = bw_instant_max(site->arm_sent_end, end);
-    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD);
+    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S20")->message;
     message->kind = BW_GUARD_MESSAGE_ARM;
     memcpy(message->group, site->group, sizeof message->group);
@@ -298,7 +298,8 @@ static void read_final_position(const struct step *step)
 
     BW_ASSERT(site->limits.has_script[BW_ACTION_READINESS]); /* which tells it */
     BW_ASSERT(bw_site_epoch_is_open(site));
-    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD); /* nothing of it is armed any more */
+    bw_site_deadline_move(site,
+                          BW_SITE_DEADLINE_EVENT_LEARNT); /* nothing of it is armed any more */
     site->arm_sent_end = (struct bw_instant){0, 0};
     bw_site_begin_ending(step);
     bw_site_final_move(site, BW_SITE_FINAL_EVENT_AWAITED);
@@ -353,12 +354,12 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     if (state->armed_epoch != site->memory.epoch ||
         !bw_id_equal(state->armed_instance, site->instance)) {
         /* The guard answered: nothing of this epoch is armed. */
-        bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD);
+        bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);
         if (site->tenure == BW_TENURE_FENCING && site->own_end == BW_SITE_OWN_END_SEEN)
             bw_site_begin_ending(step); /* and so it has no fence of it to tell about */
         return;
     }
-    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD);
+    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);
     site->arm_sent_end = bw_instant_max(site->arm_sent_end, state->armed_end);
     if (state->fence_begun) {
         on_fence_begun(step, state->armed_epoch);
@@ -572,13 +573,13 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
     }
 }
 
-static void note_fence_said(const struct step *step, const struct bw_guard_message *message)
+static void note_fence_outcome(const struct step *step, const struct bw_guard_message *message)
 {
     const struct bw_guard_run_ended ended = {.action = BW_ACTION_FENCE,
                                              .result = message->fence.ok ? BW_RUN_OK
                                                                          : BW_RUN_FAILED,
                                              .duration_ms = message->fence.duration_ms,
-                                             .said = message->fence.said};
+                                             .outcome = message->fence.outcome};
 
     bw_failures_on_run(&step->site->failures, &ended, step->now);
 }
@@ -646,7 +647,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         break;
     case BW_GUARD_MESSAGE_FENCE_ENDED:
         bw_site_note_fence_time(step, message->epoch, message->fence.duration_ms);
-        note_fence_said(step, message);
+        note_fence_outcome(step, message);
         on_fence_ended(step, message->epoch, message->fence.ok);
         break;
     case BW_GUARD_MESSAGE_HELLO:

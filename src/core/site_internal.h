@@ -86,7 +86,7 @@ enum bw_site_save_event {
 enum bw_site_deadline_event {
     BW_SITE_DEADLINE_EVENT_ACCEPTED,
     BW_SITE_DEADLINE_EVENT_FOUND,
-    BW_SITE_DEADLINE_EVENT_TOLD,
+    BW_SITE_DEADLINE_EVENT_LEARNT,
     BW_SITE_DEADLINE_EVENT_LOST
 };
 /* ... to fences, and what they have seen, */
@@ -238,10 +238,10 @@ void bw_site_advance_remote_fence(const struct step *step);
 void bw_site_on_remote_fence_ended(const struct step *step, const struct bw_guard_run_ended *ended);
 /* The connection to its guard is another one, or gone. */
 void bw_site_remote_fence_lost(struct bw_site *site);
-struct bw_remote_fence_said bw_site_remote_fence_said(const struct bw_site *site);
+struct bw_remote_fence_report bw_site_remote_fence_report(const struct bw_site *site);
 
 /* site_second.c: who else enforces the deadline (3.4) */
-void bw_site_on_second(const struct step *step, const struct bw_second_heard *heard);
+void bw_site_on_second(const struct step *step, const struct bw_second_contact *contact);
 void bw_site_watch_second(const struct step *step);
 /* The epoch may not be started yet: its end by time rests on one that has not taken the deadline. */
 bool bw_site_second_awaited(const struct bw_site *site, struct bw_instant now);

@@ -250,7 +250,7 @@ void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event 
     if (!bw_site_epoch_is_open(site))
         return;
     if (event->ok && event->mirror_epoch == site->memory.epoch) {
-        bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD);
+        bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);
         site->arm_sent_end = bw_instant_max(site->arm_sent_end, event->mirror_end);
         return;
     }
@@ -258,7 +258,7 @@ void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event 
         return;
     if ((!site->memory.enforced && !site->memory.start_begun) ||
         (event->mirror_overrides && bw_site_overrides(site))) {
-        bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD);
+        bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);
         return; /* nothing was ever armed: what runs here is not ours to end (3.8, 3.9) */
     }
     /* 3.4, H10: no guard, no mirror, no deadline: fence at once, as if D had passed, and give back

@@ -25,14 +25,14 @@ void bw_site_on_remote_fence(const struct step *step, const struct bw_remote_fen
     struct bw_site_remote_fence *fence = &site->remote_fence;
 
     if (bw_remote_fence_ask_is_same(ask, &fence->ask)) {
-        fence->heard = step->now;
+        fence->last_asked = step->now;
         return;
     }
     if (!is_newer(ask, &fence->ask) || site->remote_fenced == BW_REMOTE_FENCE_RUNNING)
         return;
     bw_site_remote_fenced_move(site, BW_REMOTE_FENCE_EVENT_ASKED);
     fence->ask = *ask;
-    fence->heard = step->now;
+    fence->last_asked = step->now;
     fence->run_id = 0;
 }
 
@@ -45,7 +45,7 @@ static bool is_asked(const struct step *step)
                                                      terms->request_timeout_ms);
 
     return site->remote_fence.ask.epoch != 0 && site->remote_fenced == BW_REMOTE_FENCE_NONE &&
-           bw_instant_elapsed_ns(step->now, site->remote_fence.heard) <
+           bw_instant_elapsed_ns(step->now, site->remote_fence.last_asked) <
                (fresh_ns > ASKED_NS_MIN ? fresh_ns : ASKED_NS_MIN);
 }
 
@@ -98,9 +98,9 @@ void bw_site_remote_fence_lost(struct bw_site *site)
         bw_site_remote_fenced_move(site, BW_REMOTE_FENCE_EVENT_FAILED);
 }
 
-struct bw_remote_fence_said bw_site_remote_fence_said(const struct bw_site *site)
+struct bw_remote_fence_report bw_site_remote_fence_report(const struct bw_site *site)
 {
-    return (struct bw_remote_fence_said){
+    return (struct bw_remote_fence_report){
         .limit_ms = bw_site_is_greeted(site) && has_script(site) ? site->guard.remote_fence_ms : 0,
         .state = site->remote_fenced,
         .ask = site->remote_fence.ask,

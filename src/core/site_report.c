@@ -124,7 +124,7 @@ static void say_released(const struct bw_site *site, struct bw_sync_group *out_g
     }
 }
 
-enum bw_override bw_site_override_said(const struct bw_site *site)
+enum bw_override bw_site_override_report(const struct bw_site *site)
 {
     switch (site->override) {
     case BW_SITE_OVERRIDE_NONE: /* or its guard still lets serve what nobody knows of (any more) */
@@ -163,7 +163,7 @@ static void say_restarts(const struct bw_site *site, struct bw_instant now,
 }
 
 static void say_steps(const struct bw_site *site, struct bw_instant now,
-                      struct bw_steps_said *steps)
+                      struct bw_steps_progress *steps)
 {
     const uint64_t more_ms = since_ms(now, site->steps_at);
 
@@ -232,12 +232,12 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->rogue_starts = site->rogue_starts;
     report->gives_position = site->gives_position;
     say_failures(site, now, report);
-    report->override = bw_site_override_said(site);
+    report->override = bw_site_override_report(site);
     report->loop_delay_ms = site->guard.loop_delay_ms;
     report->seen_epoch = site->seen_epoch;
     report->seen_age_ms = site->seen_epoch != 0 ? since_ms(now, site->seen_at) : 0;
     say_restarts(site, now, &report->restarts);
-    report->remote_fence = bw_site_remote_fence_said(site);
+    report->remote_fence = bw_site_remote_fence_report(site);
     report->second = bw_site_second_word(site, now);
     report->has_point = bw_site_is_greeted(site) && site->guard.has_point;
     report->asks_to_pass = bw_site_asks_to_pass(site);

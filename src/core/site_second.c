@@ -9,7 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/core/expiry.h>
 
-#define HEARD_NS_MIN  BW_NS_PER_S /* whatever the terms say, or before they are known */
+#define FRESH_NS_MIN  BW_NS_PER_S /* whatever the terms say, or before they are known */
 #define LOOKS_OLD     2           /* so many of its intervals since a look began, */
 #define LOOK_TAKES_MS 5000        /* and what one may take: then it has seen nothing */
 #define LOOKS_APART   3           /* so many, and it looks at something else */
@@ -32,64 +32,64 @@ static uint64_t over_epoch(const struct bw_site *site)
 
 /* Only what its guard has acknowledged is a lease (3.2.3): who counts from less fences earlier. */
 void bw_site_second_tell(const struct bw_site *site, struct bw_instant now,
-                         struct bw_second_told *out_told)
+                         struct bw_second_lease *out_lease)
 {
-    *out_told = (struct bw_second_told){.over_epoch = over_epoch(site)};
+    *out_lease = (struct bw_second_lease){.over_epoch = over_epoch(site)};
     if (!bw_site_epoch_is_open(site) || !bw_lease_is_alive(&site->lease, now))
         return;
     BW_ASSERT(site->lease.epoch == site->memory.epoch);
-    out_told->epoch = site->memory.epoch;
-    out_told->left_ns = bw_instant_left_ns(now, site->lease.end);
-    out_told->fence_ns = site->lease.fence_ns;
-    out_told->serves = site->tenure == BW_TENURE_SERVING && site->service == BW_SERVICE_STARTED;
+    out_lease->epoch = site->memory.epoch;
+    out_lease->left_ns = bw_instant_left_ns(now, site->lease.end);
+    out_lease->fence_ns = site->lease.fence_ns;
+    out_lease->serves = site->tenure == BW_TENURE_SERVING && site->service == BW_SERVICE_STARTED;
 }
 
 /* ---- what it makes of their words ------------------------------------------------------------ */
 
 /* Until then what it said last is believed. */
-static struct bw_instant heard_until(const struct bw_site *site,
+static struct bw_instant fresh_until(const struct bw_site *site,
                                      const struct bw_site_second *second)
 {
     const struct bw_terms *terms = terms_of(site);
     const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
                                                      terms->request_timeout_ms);
 
-    return bw_instant_add(second->heard, fresh_ns > HEARD_NS_MIN ? fresh_ns : HEARD_NS_MIN);
+    return bw_instant_add(second->last_contact, fresh_ns > FRESH_NS_MIN ? fresh_ns : FRESH_NS_MIN);
 }
 
-static bool is_heard(const struct bw_site *site, const struct bw_site_second *second,
+static bool is_fresh(const struct bw_site *site, const struct bw_site_second *second,
                      struct bw_instant now)
 {
-    return !bw_instant_right_is_over(now, heard_until(site, second));
+    return !bw_instant_right_is_over(now, fresh_until(site, second));
 }
 
 /* It speaks to the API of what it would fence, and is answered. A look that hangs is none. */
 static bool has_seen(const struct bw_site_second *second, struct bw_instant now)
 {
-    const struct bw_second_said *said = &second->said;
-    const uint64_t age_ms = said->service_age_ms +
-                            bw_instant_elapsed_ns(now, second->heard) / BW_NS_PER_MS;
+    const struct bw_second_report *report = &second->report;
+    const uint64_t age_ms = report->service_age_ms +
+                            bw_instant_elapsed_ns(now, second->last_contact) / BW_NS_PER_MS;
 
-    return said->service != BW_SERVICE_UNKNOWN &&
-           age_ms <= (uint64_t)LOOKS_OLD * said->check_interval_ms + LOOK_TAKES_MS;
+    return report->service != BW_SERVICE_UNKNOWN &&
+           age_ms <= (uint64_t)LOOKS_OLD * report->check_interval_ms + LOOK_TAKES_MS;
 }
 
 /* What serves here it sees, too; or it has before, and its next look has not come yet. */
 static bool sees_the_same(const struct bw_site *site, const struct bw_site_second *second,
                           struct bw_instant now)
 {
-    const uint64_t patience_ns = (uint64_t)LOOKS_APART * second->said.check_interval_ms *
+    const uint64_t patience_ns = (uint64_t)LOOKS_APART * second->report.check_interval_ms *
                                  BW_NS_PER_MS;
 
-    if (site->tenure != BW_TENURE_SERVING || second->said.service == BW_SERVICE_STARTED)
+    if (site->tenure != BW_TENURE_SERVING || second->report.service == BW_SERVICE_STARTED)
         return true;
-    return second->said.has_agreed && second->differs &&
+    return second->report.has_agreed && second->differs &&
            bw_instant_elapsed_ns(now, second->differs_since) < patience_ns;
 }
 
 static bool is_armed(const struct bw_site *site, const struct bw_site_second *second)
 {
-    return second->said.armed_epoch == site->memory.epoch;
+    return second->report.armed_epoch == site->memory.epoch;
 }
 
 /* What it would have to end may be there already, or was ordered. */
@@ -101,17 +101,17 @@ static bool has_begun(const struct bw_site *site)
 static enum bw_second_word word_of(const struct bw_site *site, const struct bw_site_second *second,
                                    struct bw_instant now)
 {
-    if (!is_heard(site, second, now))
+    if (!is_fresh(site, second, now))
         return BW_SECOND_IS_SILENT;
     if (bw_id_is_none(second->boot_id) || bw_id_equal(second->boot_id, site->boot_id))
         return BW_SECOND_IS_SAME_MACHINE; /* it would be lost with the guard */
     if (!has_seen(second, now))
         return BW_SECOND_IS_BLIND;
-    if (bw_site_epoch_is_open(site) && second->said.fence_epoch == site->memory.epoch)
+    if (bw_site_epoch_is_open(site) && second->report.fence_epoch == site->memory.epoch)
         return BW_SECOND_IS_FENCING;
     if (!sees_the_same(site, second, now))
         return BW_SECOND_IS_ELSEWHERE;
-    if (!second->said.has_agreed)
+    if (!second->report.has_agreed)
         return BW_SECOND_IS_UNPROVED;
     if (has_begun(site) && !is_armed(site, second))
         return BW_SECOND_IS_UNARMED;
@@ -158,35 +158,36 @@ bool bw_site_second_awaited(const struct bw_site *site, struct bw_instant now)
 
 /* The one of that session, or a slot for it: a free one, else that of who was heard longest ago.
  */
-static struct bw_site_second *slot_of(struct bw_site *site, const struct bw_second_heard *heard)
+static struct bw_site_second *slot_of(struct bw_site *site, const struct bw_second_contact *contact)
 {
     struct bw_site_second *slot = &site->seconds[0];
 
     for (size_t i = 0; i < BW_SECONDS_MAX; i++) {
         struct bw_site_second *second = &site->seconds[i];
 
-        if (second->used && bw_id_equal(second->session, heard->session))
+        if (second->used && bw_id_equal(second->session, contact->session))
             return second;
-        if (slot->used && (!second->used || bw_instant_is_later(slot->heard, second->heard)))
+        if (slot->used &&
+            (!second->used || bw_instant_is_later(slot->last_contact, second->last_contact)))
             slot = second;
     }
-    *slot = (struct bw_site_second){.used = true, .session = heard->session};
+    *slot = (struct bw_site_second){.used = true, .session = contact->session};
     return slot;
 }
 
-void bw_site_on_second(const struct step *step, const struct bw_second_heard *heard)
+void bw_site_on_second(const struct step *step, const struct bw_second_contact *contact)
 {
-    struct bw_site_second *second = slot_of(step->site, heard);
+    struct bw_site_second *second = slot_of(step->site, contact);
 
-    second->boot_id = heard->boot_id;
-    second->heard = step->now;
-    second->said = heard->said;
+    second->boot_id = contact->boot_id;
+    second->last_contact = step->now;
+    second->report = contact->report;
 }
 
 static void note_difference(const struct step *step, struct bw_site_second *second)
 {
     const bool differs = step->site->tenure == BW_TENURE_SERVING &&
-                         second->said.service != BW_SERVICE_STARTED;
+                         second->report.service != BW_SERVICE_STARTED;
 
     if (differs && !second->differs)
         second->differs_since = step->now;
@@ -206,6 +207,6 @@ void bw_site_watch_second(const struct step *step)
         (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S98");
     site->second = word;
     for (size_t i = 0; i < BW_SECONDS_MAX; i++)
-        if (site->seconds[i].used && is_heard(site, &site->seconds[i], step->now))
-            bw_site_wake(step, heard_until(site, &site->seconds[i]));
+        if (site->seconds[i].used && is_fresh(site, &site->seconds[i], step->now))
+            bw_site_wake(step, fresh_until(site, &site->seconds[i]));
 }

@@ -58,8 +58,8 @@
 #define BW_SITE_DEADLINE_ROWS(X, P)                                                               \
     X(P, BW_SITE_OF_ANY,                               ACCEPTED, KNOWN,   "nothing is armed yet") \
     X(P, BW_SITE_OF(DEADLINE_KNOWN),                   FOUND,    UNKNOWN, "an agent before us knew") \
-    X(P, BW_SITE_OF_2(DEADLINE_KNOWN, DEADLINE_UNKNOWN), TOLD,   KNOWN,   "armed, mirrored, or not at all") \
-    X(P, BW_SITE_OF(DEADLINE_PAST),                    TOLD,     PAST,    "it is fenced as if D had passed") \
+    X(P, BW_SITE_OF_2(DEADLINE_KNOWN, DEADLINE_UNKNOWN), LEARNT, KNOWN,   "armed, mirrored, or not at all") \
+    X(P, BW_SITE_OF(DEADLINE_PAST),                    LEARNT,   PAST,    "it is fenced as if D had passed") \
     X(P, BW_SITE_OF(DEADLINE_UNKNOWN),                 LOST,     PAST,    "no guard, no mirror")
 
 /* ---- a fence of the epoch (3.4, H6) ---- */

@@ -35,15 +35,15 @@ static uint32_t bit(enum bw_trouble trouble, bool is_so)
 }
 
 /* As long as the report is fresh its words count, and no longer. */
-static const struct bw_contact *heard(const struct bw_group *group, const struct bw_watch *watch,
-                                      uint32_t site, struct bw_instant now, bool *out_several)
+static const struct bw_contact *fresh_of(const struct bw_group *group, const struct bw_watch *watch,
+                                         uint32_t site, struct bw_instant now, bool *out_several)
 {
     return bw_site_reports_fresh(&watch->reports[site], now, bw_policy_freshness_ns(group),
                                  out_several);
 }
 
-static uint32_t said_by(const struct bw_group *group, const struct bw_contact *contact,
-                        bool is_holder, struct bw_instant now)
+static uint32_t reported_by(const struct bw_group *group, const struct bw_contact *contact,
+                            bool is_holder, struct bw_instant now)
 {
     const struct bw_report *report = &contact->report;
     const uint64_t passed_s = bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_S;
@@ -67,13 +67,13 @@ static uint32_t of_site(const struct bw_group *group, const struct bw_watch *wat
     const bool is_holder = strcmp(group->holder_site, group->spec.sites[site].name) == 0;
     const bool is_lacking = (facts->lacking >> site & 1) != 0;
     bool has_several = false;
-    const struct bw_contact *fresh = heard(group, watch, site, now, &has_several);
+    const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
 
     if (has_several)
         return bit(BW_TROUBLE_SEVERAL_AGENTS, true);
     if (fresh == NULL)
         return bit(is_lacking ? BW_TROUBLE_GROUP_UNKNOWN : BW_TROUBLE_NOT_CONNECTED, true);
-    return said_by(group, fresh, is_holder, now) |
+    return reported_by(group, fresh, is_holder, now) |
            bit(BW_TROUBLE_CLOCK_RATE, rate == BW_RATE_SLOW || rate == BW_RATE_FAST);
 }
 
@@ -85,7 +85,7 @@ static uint32_t with_second(const struct bw_group *group, const struct bw_watch 
 {
     const bool is_open = group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING;
     bool has_several = false;
-    const struct bw_contact *fresh = heard(group, watch, site, now, &has_several);
+    const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
     struct bw_end_waits waits;
 
     if (fresh == NULL || !is_open ||
@@ -103,12 +103,12 @@ static uint32_t with_second(const struct bw_group *group, const struct bw_watch 
 static bool was_restarted_lately(const struct bw_group *group, const struct bw_watch *watch,
                                  uint32_t site, struct bw_instant now)
 {
-    const struct bw_heard *newest = &watch->heard;
+    const struct bw_epoch_timeline *newest = &watch->timeline;
 
     return group->phase != BW_PHASE_VACANT && newest->epoch == group->epoch &&
            newest->restarted.boot_ns != 0 &&
            strcmp(group->holder_site, group->spec.sites[site].name) == 0 &&
-           !bw_instant_right_is_over(now, bw_instant_add(newest->restarted, BW_RESTARTS_TOLD_NS));
+           !bw_instant_right_is_over(now, bw_instant_add(newest->restarted, BW_RESTARTS_SHOWN_NS));
 }
 
 /* 3.9: by their own fresh words; whoever may serve among them. */
@@ -119,21 +119,21 @@ static bool do_several_serve(const struct bw_group *group, const struct bw_watch
 
     for (uint32_t site = 0; site < group->spec.site_count; site++) {
         bool has_several = false;
-        const struct bw_contact *fresh = heard(group, watch, site, now, &has_several);
+        const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
 
         count += fresh != NULL && fresh->report.service == BW_SERVICE_STARTED;
     }
     return count > 1;
 }
 
-static bool is_holder_heard(const struct bw_group *group, const struct bw_watch *watch,
+static bool is_holder_fresh(const struct bw_group *group, const struct bw_watch *watch,
                             struct bw_instant now)
 {
     const int site = bw_spec_find_site(&group->spec, group->holder_site);
     bool has_several = false;
 
     return site >= 0 &&
-           (heard(group, watch, (uint32_t)site, now, &has_several) != NULL || has_several);
+           (fresh_of(group, watch, (uint32_t)site, now, &has_several) != NULL || has_several);
 }
 
 static uint32_t of_all(const struct bw_group *group, const struct bw_watch *watch,
@@ -143,7 +143,7 @@ static uint32_t of_all(const struct bw_group *group, const struct bw_watch *watc
     const bool is_over = group->phase == BW_PHASE_VACANT || group->phase == BW_PHASE_CLOSING;
     struct bw_end_waits waits;
     const bool waits_for_person = bw_arbiter_end_waits_for(group, watch, leadership, &waits);
-    const bool is_waiting = group->phase == BW_PHASE_CLOSING || !is_holder_heard(group, watch, now);
+    const bool is_waiting = group->phase == BW_PHASE_CLOSING || !is_holder_fresh(group, watch, now);
 
     const uint32_t always = bit(BW_TROUBLE_SEVERAL_SERVE, do_several_serve(group, watch, now));
 
@@ -168,14 +168,14 @@ void bw_troubles_of_group(const struct bw_group *group, const struct bw_watch *w
     out_troubles->list[0].bits = of_all(group, watch, leadership, facts, now);
     for (uint32_t site = 0; site < group->spec.site_count; site++) {
         bool has_several;
-        const struct bw_contact *fresh = heard(group, watch, site, now, &has_several);
+        const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
 
         out_troubles->list[out_troubles->count].subject = group->spec.sites[site].name;
         out_troubles->list[out_troubles->count].rogue_starts = fresh == NULL
                                                                    ? 0
                                                                    : fresh->report.rogue_starts;
-        out_troubles->list[out_troubles->count].restarts = watch->heard.restarts_before +
-                                                           watch->heard.restarts_said;
+        out_troubles->list[out_troubles->count].restarts = watch->timeline.restarts_before +
+                                                           watch->timeline.restarts_reported;
         out_troubles->list[out_troubles->count].bits =
             with_second(group, watch, leadership, site, now,
                         of_site(group, watch, site, facts, now)) |

@@ -194,7 +194,7 @@ void bw_watch_on_applied(struct bw_watch *watch, const struct bw_group *group,
 /* ---- what is heard ---- */
 
 void bw_watch_sample_lag(struct bw_watch *watch, int site, const struct bw_contact *contact,
-                         struct bw_instant heard)
+                         struct bw_instant received)
 {
     const struct bw_report *report = &contact->report;
 
@@ -203,7 +203,7 @@ void bw_watch_sample_lag(struct bw_watch *watch, int site, const struct bw_conta
     watch->lag[site] = (struct bw_lag_sample){
         .known = true,
         .lag_ms = report->lag_ms,
-        .measured = bw_instant_sub(heard, bw_ms_to_ns(report->ready_age_ms)),
+        .measured = bw_instant_sub(received, bw_ms_to_ns(report->ready_age_ms)),
         .check_interval_ms = report->check_interval_ms,
     };
 }

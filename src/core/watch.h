@@ -20,17 +20,16 @@ void bw_watch_follow_wish(struct bw_watch *watch, const struct bw_group *group,
  * this leader has proposed neither an end of it nor another boot (3.2.2, 3.5). */
 bool bw_watch_may_renew(const struct bw_watch *watch, const struct bw_group *group,
                         struct bw_id instance, struct bw_id boot_id);
-/* Keeps how far `site` lags by this report of it, heard at `heard`; nothing, where it does not say.
- */
+/* Keeps how far `site` lags by this report of it, received then; nothing, where it does not say. */
 void bw_watch_sample_lag(struct bw_watch *watch, int site, const struct bw_contact *contact,
-                         struct bw_instant heard);
+                         struct bw_instant received);
 
 /* 3.1: takes from what a site says, for the record, how the newest epoch came to serve. `serves`:
  * it is the holder, and renews and serves. */
-void bw_heard_take(struct bw_watch *watch, const struct bw_group *group, int site,
-                   const struct bw_contact *contact, bool serves);
+void bw_epoch_timeline_take(struct bw_watch *watch, const struct bw_group *group, int site,
+                            const struct bw_contact *contact, bool serves);
 
 /* That Note is proposed. */
-void bw_heard_noted(struct bw_heard *heard, const struct bw_command *command);
+void bw_epoch_timeline_noted(struct bw_epoch_timeline *timeline, const struct bw_command *command);
 
 #endif

@@ -44,7 +44,7 @@ bool bw_ways_is_sole_holder(const struct bw_group *group, const struct bw_contac
            !is_another_boot_kept(group, contact->boot_id);
 }
 
-/* `heard` is NULL: only the boot counts. What came directly proves that the agent itself has spoken,
+/* `contact` is NULL: only the boot counts. What came directly proves that the agent itself has spoken,
  * whichever way its renewals took. */
 static bool is_another_way(const struct bw_way *way, struct bw_id boot_id,
                            const struct bw_contact *contact)

@@ -62,8 +62,8 @@ static enum bw_wish_end find_end(struct bw_witness *witness, int group_index, st
 {
     const struct bw_group *group = &witness->cluster->groups[group_index];
     const struct bw_watch *watch = &witness->watches[group_index];
-    const struct bw_instant heard_out = bw_instant_add(witness->leadership.leader_since,
-                                                       bw_policy_longer_freshness_ns(group));
+    const struct bw_instant reports_due = bw_instant_add(witness->leadership.leader_since,
+                                                         bw_policy_longer_freshness_ns(group));
     enum bw_err err;
 
     if (watch->wish.index != bw_group_wish(group)->index)
@@ -74,8 +74,8 @@ static enum bw_wish_end find_end(struct bw_witness *witness, int group_index, st
         return BW_WISH_END_TIMED_OUT;
     if (!is_of_earlier_leader(witness, watch))
         return BW_WISH_END_NONE;
-    if (!bw_instant_wait_is_over(now, heard_out)) {
-        *out_wake_in_ns = bw_instant_wait_left_ns(now, heard_out);
+    if (!bw_instant_wait_is_over(now, reports_due)) {
+        *out_wake_in_ns = bw_instant_wait_left_ns(now, reports_due);
         return BW_WISH_END_NONE;
     }
     err = judge_anew(witness, group_index, now, room, diag);

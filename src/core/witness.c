@@ -19,8 +19,8 @@
 #define CERTIFICATE_S_MAX (UINT64_C(100) * 366 * 86400) /* a hundred years: no certificate lasts so long */
 
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
-                        const struct bw_sync_group *said, int group_index, uint64_t relayed_by,
-                        struct bw_instant received);
+                        const struct bw_sync_group *sync_group, int group_index,
+                        uint64_t relayed_by, struct bw_instant received);
 
 static struct bw_group *group_at(const struct bw_witness *witness, int group_index)
 {
@@ -218,7 +218,7 @@ static void note_release(struct bw_contact *contact, const struct bw_released *r
 }
 
 /* The newest sync of which the agent has heard this very witness's answer; 0: it names none. */
-static uint64_t heard_of(const struct bw_witness *witness, const struct bw_sync *sync)
+static uint64_t last_answered(const struct bw_witness *witness, const struct bw_sync *sync)
 {
     uint64_t contact = 0;
 
@@ -238,7 +238,7 @@ static uint64_t heard_of(const struct bw_witness *witness, const struct bw_sync 
 static void look_up_answer(const struct bw_witness *witness, const struct bw_contact *before,
                            const struct bw_sync *sync, struct bw_contact *out_contact)
 {
-    const uint64_t contact = heard_of(witness, sync);
+    const uint64_t contact = last_answered(witness, sync);
 
     out_contact->receipts[0] = (struct bw_receipt){.number = sync->number,
                                                    .received = out_contact->received};
@@ -281,12 +281,13 @@ static void sample_lag(struct bw_watch *watch, const struct bw_group *group, int
 
 /* The holder renews and its service runs: from here its data is what others lag behind. */
 static bool is_serving(const struct bw_group *group, const struct bw_sync *sync,
-                       const struct bw_sync_group *said)
+                       const struct bw_sync_group *sync_group)
 {
-    return group->phase != BW_PHASE_VACANT && said->renew_epoch == group->epoch &&
+    return group->phase != BW_PHASE_VACANT && sync_group->renew_epoch == group->epoch &&
            strcmp(sync->site, group->holder_site) == 0 &&
            bw_id_equal(sync->instance, group->holder_instance) &&
-           said->report.armed_epoch == group->epoch && said->report.serving_epoch_started;
+           sync_group->report.armed_epoch == group->epoch &&
+           sync_group->report.serving_epoch_started;
 }
 
 /* The receipt is looked up in this witness's own notes: only what this witness answered counts. */
@@ -302,7 +303,7 @@ static void measure_rate(const struct bw_witness *witness, struct bw_rate *rate,
         for (size_t j = 0; j < BW_RECEIPTS_MAX; j++) {
             const struct bw_receipt *receipt = &before->receipts[j];
             const struct bw_rate_sample sample = {.sent = exchange->sent,
-                                                  .heard = exchange->heard,
+                                                  .answered = exchange->answered,
                                                   .received = receipt->received};
 
             if (receipt->number != 0 && receipt->number == exchange->number)
@@ -312,8 +313,8 @@ static void measure_rate(const struct bw_witness *witness, struct bw_rate *rate,
 }
 
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
-                        const struct bw_sync_group *said, int group_index, uint64_t relayed_by,
-                        struct bw_instant received)
+                        const struct bw_sync_group *sync_group, int group_index,
+                        uint64_t relayed_by, struct bw_instant received)
 {
     const struct bw_group *group = group_at(witness, group_index);
     struct bw_watch *watch = &witness->watches[group_index];
@@ -330,8 +331,8 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         .certificate_left_s = sync->certificate_left_s < CERTIFICATE_S_MAX
                                   ? sync->certificate_left_s
                                   : CERTIFICATE_S_MAX,
-        .renew_epoch = said->renew_epoch,
-        .report = said->report,
+        .renew_epoch = sync_group->renew_epoch,
+        .report = sync_group->report,
     };
     const uint64_t freshness_ns = bw_policy_freshness_ns(group);
     const bool counts_second = witness->cluster->feature_level >= BW_SECOND_LEVEL;
@@ -347,15 +348,15 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         contact.report.has_point = false;
     before = find_session(&watch->reports[site], sync);
     if (before != NULL && sync->number <= before->receipts[0].number) {
-        if (said->released.epoch != 0 && said->released.epoch == before->released.epoch)
-            note_release(before, &said->released, relayed_by);
+        if (sync_group->released.epoch != 0 && sync_group->released.epoch == before->released.epoch)
+            note_release(before, &sync_group->released, relayed_by);
         return; /* overtaken on its way: what it gives back is final, and came by one more way */
     }
     if (before != NULL) {
         contact.released = before->released;
         contact.released_by = before->released_by;
     }
-    note_release(&contact, &said->released, relayed_by);
+    note_release(&contact, &sync_group->released, relayed_by);
     memcpy(contact.agent, sync->agent, sizeof(contact.agent));
     newest = bw_site_reports_newest(&watch->reports[site]);
     if (newest == NULL ||
@@ -372,12 +373,12 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         measure_rate(witness, &watch->rates[site], before, sync, freshness_ns);
     contact.first_received = before != NULL ? before->first_received : received;
     bw_site_reports_put(&watch->reports[site], &contact);
-    bw_heard_take(watch, group, site, &contact, is_serving(group, sync, said));
-    if (!is_serving(group, sync, said))
+    bw_epoch_timeline_take(watch, group, site, &contact, is_serving(group, sync, sync_group));
+    if (!is_serving(group, sync, sync_group))
         return;
     sample_lag(watch, group, site);
     watch->served_contact = received;
-    if (said->report.verified)
+    if (sync_group->report.verified)
         watch->verified_epoch = group->epoch;
 }
 
@@ -398,12 +399,12 @@ static bool is_first_renewal_due(const struct bw_witness *witness, const struct 
 
 static bool is_confirmable(const struct bw_witness *witness, const struct bw_group *group,
                            const struct bw_watch *watch, const struct bw_sync *sync,
-                           const struct bw_sync_group *said)
+                           const struct bw_sync_group *sync_group)
 {
-    return said->renew_epoch != 0 && said->renew_epoch == group->epoch &&
+    return sync_group->renew_epoch != 0 && sync_group->renew_epoch == group->epoch &&
            witness->leadership.leads && strcmp(group->holder_site, sync->site) == 0 &&
            bw_watch_may_renew(watch, group, sync->instance, sync->boot_id) &&
-           bw_second_lets_renew(group, &said->report);
+           bw_second_lets_renew(group, &sync_group->report);
 }
 
 bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
@@ -532,7 +533,7 @@ void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command
         return;
     witness->watches[group].is_proposing = true;
     if (command->kind == BW_COMMAND_NOTE)
-        bw_heard_noted(&witness->watches[group].heard, command);
+        bw_epoch_timeline_noted(&witness->watches[group].timeline, command);
     if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE ||
         command->kind == BW_COMMAND_FENCE_FAILED || command->kind == BW_COMMAND_RELEASED)
         witness->watches[group].ended_epoch = command->epoch;
@@ -555,7 +556,7 @@ enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
     if (proposal->group >= 0)
         witness->watches[proposal->group].is_proposing = false;
     if (applied == NULL && proposal->group >= 0)
-        witness->watches[proposal->group].heard.noted_epoch =
+        witness->watches[proposal->group].timeline.noted_epoch =
             0; /* perhaps it was that: said again */
     if (did_something)
         return BW_PROPOSAL_GO_ON;

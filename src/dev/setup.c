@@ -141,7 +141,7 @@ static enum bw_err write_witness_file(struct bw_dev *dev, uint32_t index, struct
     const enum bw_err err = bw_lab_path(data_dir, dev->dir, process->name, diag);
 
     /* Agents are told the announced door. */
-    dev->plan.witnesses[index].told_port = dev->relay_ports[BW_DEV_ANNOUNCED][index];
+    dev->plan.witnesses[index].announced_port = dev->relay_ports[BW_DEV_ANNOUNCED][index];
     return err == BW_OK ? bw_lab_write_witness(&dev->plan, index, process->config, data_dir, NULL, diag)
                         : err;
 }

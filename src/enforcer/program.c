@@ -202,13 +202,13 @@ static void set_timer(struct bw_instant wake_at)
 
 /* ---- hearing --------------------------------------------------------------------------------- */
 
-struct heard {
+struct received {
     struct bw_enforcer_message message;
     int fds[BW_ENFORCER_MEANS_MAX];
     uint32_t fd_count;
 };
 
-static void take_fds(struct msghdr *head, struct heard *out)
+static void take_fds(struct msghdr *head, struct received *out)
 {
     for (struct cmsghdr *part = CMSG_FIRSTHDR(head); part != NULL; part = CMSG_NXTHDR(head, part)) {
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
@@ -218,9 +218,9 @@ static void take_fds(struct msghdr *head, struct heard *out)
     }
 }
 
-enum outcome { HEARD, NOTHING, GONE };
+enum outcome { RECEIVED, NOTHING, GONE };
 
-static enum outcome hear(int fd, struct heard *out)
+static enum outcome hear(int fd, struct received *out)
 {
     static uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX + 1]; /* one thread; more is no frame */
     static union {
@@ -241,74 +241,74 @@ static enum outcome hear(int fd, struct heard *out)
     out->fd_count = 0;
     take_fds(&head, out);
     if (bw_enforcer_message_decode(frame, (size_t)got, &out->message) == BW_OK)
-        return HEARD;
+        return RECEIVED;
     for (uint32_t i = 0; i < out->fd_count; i++)
         (void)close(out->fds[i]);
     return GONE; /* whoever speaks like that is nobody to listen to */
 }
 
-static void drop_fds(const struct heard *heard)
+static void drop_fds(const struct received *received)
 {
-    for (uint32_t i = 0; i < heard->fd_count; i++)
-        (void)close(heard->fds[i]);
+    for (uint32_t i = 0; i < received->fd_count; i++)
+        (void)close(received->fds[i]);
 }
 
 /* ---- the guard ------------------------------------------------------------------------------- */
 
-static void take_deadlines(const struct heard *heard)
+static void take_deadlines(const struct received *received)
 {
     static struct bw_enforcer_message answer; /* one thread */
     const struct bw_instant now = bw_clock_now();
 
     answer.kind = BW_ENFORCER_MESSAGE_TAKEN;
-    answer.number = heard->message.number;
+    answer.number = received->message.number;
     answer.order_count = 0;
-    for (uint32_t i = 0; i < heard->message.order_count; i++)
-        if (bw_enforcer_arm(&self.machine, &heard->message.orders[i], now) != BW_OK)
-            answer.orders[answer.order_count++] = heard->message.orders[i];
+    for (uint32_t i = 0; i < received->message.order_count; i++)
+        if (bw_enforcer_arm(&self.machine, &received->message.orders[i], now) != BW_OK)
+            answer.orders[answer.order_count++] = received->message.orders[i];
     say(self.guard, &answer);
 }
 
 /* With less than was sent (no descriptor was free) those of before are the better ones. */
-static void take_reach(const struct heard *heard)
+static void take_reach(const struct received *received)
 {
-    const char *group = heard->message.orders[0].group;
-    const bool is_whole = heard->fd_count == heard->message.means_count;
+    const char *group = received->message.orders[0].group;
+    const bool is_whole = received->fd_count == received->message.means_count;
     uint32_t enforced;
 
-    if (heard->message.order_count == 1 && is_whole &&
+    if (received->message.order_count == 1 && is_whole &&
         bw_enforcer_add(&self.machine, group, &enforced) == BW_OK)
-        bw_means_replace(&self.means[enforced], &heard->message, heard->fds);
+        bw_means_replace(&self.means[enforced], &received->message, received->fds);
     else
-        drop_fds(heard);
-    if (heard->message.order_count == 1) /* its guard hears it with the next deadline */
+        drop_fds(received);
+    if (received->message.order_count == 1) /* its guard hears it with the next deadline */
         bw_enforcer_note_means(&self.machine, group, is_whole);
 }
 
-static void take_units(const struct heard *heard)
+static void take_units(const struct received *received)
 {
     uint32_t enforced;
 
-    if (bw_enforcer_add(&self.machine, heard->message.orders[0].group, &enforced) == BW_OK)
-        bw_finder_tell(enforced, &heard->message);
+    if (bw_enforcer_add(&self.machine, received->message.orders[0].group, &enforced) == BW_OK)
+        bw_finder_tell(enforced, &received->message);
 }
 
-static void obey_guard(const struct heard *heard)
+static void obey_guard(const struct received *received)
 {
-    switch (heard->message.kind) {
+    switch (received->message.kind) {
     case BW_ENFORCER_MESSAGE_DEADLINES:
-        take_deadlines(heard);
+        take_deadlines(received);
         break;
     case BW_ENFORCER_MESSAGE_OVER:
-        for (uint32_t i = 0; i < heard->message.order_count; i++)
-            bw_enforcer_disarm(&self.machine, heard->message.orders[i].group,
-                               heard->message.orders[i].epoch);
+        for (uint32_t i = 0; i < received->message.order_count; i++)
+            bw_enforcer_disarm(&self.machine, received->message.orders[i].group,
+                               received->message.orders[i].epoch);
         break;
     case BW_ENFORCER_MESSAGE_REACH:
-        take_reach(heard);
+        take_reach(received);
         return;
     case BW_ENFORCER_MESSAGE_UNITS:
-        take_units(heard);
+        take_units(received);
         break;
     case BW_ENFORCER_MESSAGE_TAKEN:
     case BW_ENFORCER_MESSAGE_KILLED:
@@ -318,17 +318,17 @@ static void obey_guard(const struct heard *heard)
     case BW_ENFORCER_MESSAGE_COUNT:
         break; /* not a guard's to say */
     }
-    drop_fds(heard);
+    drop_fds(received);
 }
 
 static void hear_guard(void)
 {
-    static struct heard heard; /* one thread */
+    static struct received received; /* one thread */
 
     for (int i = 0; i < FRAMES_PER_TURN && self.guard >= 0; i++) {
-        switch (hear(self.guard, &heard)) {
-        case HEARD:
-            obey_guard(&heard);
+        switch (hear(self.guard, &received)) {
+        case RECEIVED:
+            obey_guard(&received);
             break;
         case NOTHING:
             return;
@@ -361,25 +361,25 @@ static void tell_kept(int fd)
 }
 
 /* While our own guard lives nobody else is its successor. */
-static void obey_successor(int fd, const struct heard *heard)
+static void obey_successor(int fd, const struct received *received)
 {
-    if (heard->message.kind == BW_ENFORCER_MESSAGE_SUCCEED && self.machine.is_guard_gone)
-        for (uint32_t i = 0; i < heard->message.order_count; i++)
-            (void)bw_enforcer_hand_over(&self.machine, heard->message.orders[i].group,
-                                        heard->message.orders[i].epoch);
-    else if (heard->message.kind == BW_ENFORCER_MESSAGE_RELIEVE)
+    if (received->message.kind == BW_ENFORCER_MESSAGE_SUCCEED && self.machine.is_guard_gone)
+        for (uint32_t i = 0; i < received->message.order_count; i++)
+            (void)bw_enforcer_hand_over(&self.machine, received->message.orders[i].group,
+                                        received->message.orders[i].epoch);
+    else if (received->message.kind == BW_ENFORCER_MESSAGE_RELIEVE)
         tell_kept(fd);
-    drop_fds(heard);
+    drop_fds(received);
 }
 
 static void hear_successor(int *fd)
 {
-    static struct heard heard; /* one thread */
+    static struct received received; /* one thread */
 
     for (int i = 0; i < FRAMES_PER_TURN && *fd >= 0; i++) {
-        switch (hear(*fd, &heard)) {
-        case HEARD:
-            obey_successor(*fd, &heard);
+        switch (hear(*fd, &received)) {
+        case RECEIVED:
+            obey_successor(*fd, &received);
             break;
         case NOTHING:
             return;

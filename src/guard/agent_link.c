@@ -262,7 +262,7 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
         BW_CRASH_POINT(GUARD_ON_ARM);
     bw_guard_machine_on_message(&program->machine, peer->number, &message);
     if (peer->number == program->machine.session.agent)
-        program->agent_heard_at = bw_clock_now();
+        program->agent_contact_at = bw_clock_now();
     bw_guard_go_on(program, false);
 }
 

@@ -434,9 +434,9 @@ enum bw_err bw_guard_group_open(struct bw_guard_program *program,
 /* Once, until it is proved: each end of a script, and each hello, asks again. */
 static void say_unproved(struct bw_guard_group *group, const struct bw_guard_group *because_of)
 {
-    if (group->has_said_unproved)
+    if (group->has_logged_unproved)
         return;
-    group->has_said_unproved = true;
+    group->has_logged_unproved = true;
     bw_log_warn(
         &group->program->log, "reach.not_tried",
         "group=%s why=\"the fence window of group %s is near or has begun\" does=\"the site is "

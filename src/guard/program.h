@@ -167,7 +167,7 @@ struct bw_guard_group {
     struct bw_reach reach;
     struct bw_reach_kill kill;
     bool is_reach_proved;             /* of what the scripts started */
-    bool has_said_unproved;           /* why that waits */
+    bool has_logged_unproved;         /* why that waits */
     struct bw_unit_reach *unit_reach; /* NULL: the group names no units */
     bool are_units_seen;
     bool has_warned_restart;            /* of a unit that systemd starts again */
@@ -177,8 +177,8 @@ struct bw_guard_group {
     struct bw_guard_work work[BW_GUARD_SLOT_COUNT];
     bool has_warned_shell[BW_ACTION_COUNT];
     struct bw_steps_interrupted interrupted; /* a start by steps, by the guard before this one */
-    bool has_said_unreadable; /* why its status says nothing */
-    enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
+    bool has_logged_unreadable; /* why its status says nothing */
+    enum bw_refusal logged_refusal; /* of an arm, as the log last said; NONE: armed since */
     bool are_means_short; /* what ends it cannot all be opened now; has been logged */
     bool are_means_full;  /* there may be more than it can hold; has been logged */
     bool are_paths_full;  /* likewise of its units */
@@ -254,7 +254,7 @@ struct bw_guard_steps {
     bool asks_to_pass; /* it waits before its point of no return */
     struct bw_instant passed_at; /* when it was last told that it may */
     bool has_kept; /* a run before this one has done some of it: how long is not known */
-    struct bw_instant told_at; /* when its agent was told last how far it has come */
+    struct bw_instant reported_at; /* when its agent was told last how far it has come */
     uint32_t count;
     struct bw_guard_step items[BW_STEPS_MAX];
 };
@@ -429,7 +429,7 @@ struct bw_guard_program {
     struct bw_group_config **forgotten; /* forgotten.c: of groups that the file does not name */
     uint32_t forgotten_count;
     struct bw_guard_machine machine;
-    struct bw_instant agent_heard_at; /* when the agent that controls it has said anything */
+    struct bw_instant agent_contact_at; /* when the agent that controls it has said anything */
     struct bw_deadline wake; /* when the machine wants to go on by itself */
     uv_prepare_t prepare;    /* ... and before the loop waits */
     bool has_turns;          /* both are open */

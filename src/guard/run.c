@@ -69,17 +69,17 @@ static void make_text(char *bytes, size_t size)
 }
 
 /* For people: what it came to, and the last that it said (5.1). */
-static void copy_said(const struct bw_guard_work *work, const struct bw_script_result *result,
-                      struct bw_script_said *out_said)
+static void fill_outcome(const struct bw_guard_work *work, const struct bw_script_result *result,
+                         struct bw_script_outcome *out_outcome)
 {
-    out_said->exited = result->how == BW_SCRIPT_EXITED;
-    out_said->exit_status = out_said->exited ? result->code : 0;
-    out_said->signal = result->how == BW_SCRIPT_SIGNALED ? (uint32_t)result->code : 0;
+    out_outcome->exited = result->how == BW_SCRIPT_EXITED;
+    out_outcome->exit_status = out_outcome->exited ? result->code : 0;
+    out_outcome->signal = result->how == BW_SCRIPT_SIGNALED ? (uint32_t)result->code : 0;
     if (result->how == BW_SCRIPT_NOT_STARTED)
-        bw_utf8_plain(out_said->words, sizeof out_said->words, work->ended.tail,
+        bw_utf8_plain(out_outcome->words, sizeof out_outcome->words, work->ended.tail,
                       strlen(work->ended.tail));
     else
-        bw_utf8_plain(out_said->words, sizeof out_said->words, result->last_line,
+        bw_utf8_plain(out_outcome->words, sizeof out_outcome->words, result->last_line,
                       result->last_line_bytes);
 }
 
@@ -206,7 +206,7 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
         (void)snprintf(work->ended.tail, sizeof work->ended.tail, "%.200s: %.300s",
                        bw_group_config_run_name(group->config, work->run.action),
                        result->diag->text);
-    copy_said(work, result, &work->ended.said);
+    fill_outcome(work, result, &work->ended.outcome);
     work->digest = bw_guarded_digest(&group->at, work->slot, result->digest);
     bw_guard_log_end(work, result);
     if (begins_service(work) && group->unit_reach != NULL) {
@@ -378,7 +378,7 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
     out_spawned->ok = false;
     work->ended = (struct bw_guard_run_ended){.result = BW_RUN_NOT_STARTED, .exit_status = -1};
     copy_line(work->ended.tail, sizeof work->ended.tail, diag.text);
-    bw_utf8_plain(work->ended.said.words, sizeof work->ended.said.words, diag.text,
+    bw_utf8_plain(work->ended.outcome.words, sizeof work->ended.outcome.words, diag.text,
                   strlen(diag.text));
     bw_guard_machine_on_end(&work->group->program->machine, &work->group->at, work->slot);
 }

@@ -31,7 +31,7 @@ static void copy_last_line(char *out, size_t size, const char *text)
     out[bytes] = '\0';
 }
 
-static bool is_told_of(enum bw_action_kind action)
+static bool is_shown(enum bw_action_kind action)
 {
     return bw_action_is_action(action) || action == BW_ACTION_VERIFY;
 }
@@ -47,7 +47,7 @@ void bw_guard_shown_note_end(struct bw_guard_work *work)
                                       .ended_at = bw_clock_now()};
 
     copy_last_line(end.line, sizeof end.line, ended->tail[0] != '\0' ? ended->tail : ended->line);
-    if (is_told_of(end.action))
+    if (is_shown(end.action))
         group->shown.action = end;
     if (ended->result != BW_RUN_OK && ended->result != BW_RUN_KILLED)
         group->shown.failure = end;
@@ -87,7 +87,7 @@ void bw_guard_shown_answer(struct bw_guard_program *program, const struct bw_gua
 
         bw_guard_shown_get(guarded->guard, shown);
         memcpy(out_answer->group, guarded->guard->group, sizeof out_answer->group);
-        shown->nobodys = !bw_guard_machine_is_heard(&program->machine, guarded);
+        shown->nobodys = !bw_guard_machine_is_known(&program->machine, guarded);
         shown->service = group->shown.service;
         shown->service_at = group->shown.service_at;
         shown->action = group->shown.action;
@@ -98,5 +98,5 @@ void bw_guard_shown_answer(struct bw_guard_program *program, const struct bw_gua
     shown->time_namespace = session->own.time_namespace;
     shown->has_agent = session->agent != 0;
     if (shown->has_agent)
-        shown->agent_heard_at = program->agent_heard_at;
+        shown->agent_contact_at = program->agent_contact_at;
 }

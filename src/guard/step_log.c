@@ -9,7 +9,7 @@
 #include <breakwater/sys/clock.h>
 
 #define LINE_SHOWN_BYTES 1024 /* of a line that a script prints */
-#define SAID_SHOWN_BYTES 200  /* of the end of what a status script printed that nobody can read */
+#define TAIL_SHOWN_BYTES 200  /* of the end of what a status script printed that nobody can read */
 
 /* ---- a step -------------------------------------------------------------------------------- */
 
@@ -115,9 +115,9 @@ void bw_guard_log_step(struct bw_guard_group *group, const struct bw_guard_seen 
 static void log_arm_refused(struct bw_guard_group *group, const struct bw_guard_action *action)
 {
     const struct bw_guard_message *message = &action->message;
-    const bool is_news = group->told_refusal != message->refused.why;
+    const bool is_news = group->logged_refusal != message->refused.why;
 
-    group->told_refusal = message->refused.why;
+    group->logged_refusal = message->refused.why;
     bw_log_write(&group->program->log, is_news ? BW_LOG_WARN : BW_LOG_DEBUG, "arm.refused",
                  "group=%s epoch=%" PRIu64 " number=%" PRIu64 " refusal=%s rule=%s",
                  group->config->name, message->epoch, message->refused.number,
@@ -133,7 +133,7 @@ static void log_message(struct bw_guard_group *group, const struct bw_guard_acti
     if (message->kind == BW_GUARD_MESSAGE_ARM_REFUSED)
         log_arm_refused(group, action);
     else if (message->kind == BW_GUARD_MESSAGE_ARMED)
-        group->told_refusal = BW_REFUSAL_NONE;
+        group->logged_refusal = BW_REFUSAL_NONE;
     else if (message->kind == BW_GUARD_MESSAGE_END_REFUSED)
         bw_log_info(log, "end.refused", "group=%s epoch=%" PRIu64 " refusal=%s rule=%s", name,
                     message->epoch, bw_refusal_word(message->refused.why), action->rule);
@@ -241,17 +241,17 @@ static void log_unreadable(struct bw_guard_work *work, const struct bw_script_re
     struct bw_guard_group *group = work->group;
     const enum bw_run_result how = work->ended.result;
     const size_t bytes = strlen(work->ended.tail);
-    const char *tail = work->ended.tail + (bytes > SAID_SHOWN_BYTES ? bytes - SAID_SHOWN_BYTES : 0);
+    const char *tail = work->ended.tail + (bytes > TAIL_SHOWN_BYTES ? bytes - TAIL_SHOWN_BYTES : 0);
 
     if (work->run.action != BW_ACTION_STATUS || how == BW_RUN_KILLED)
         return;
     if (how == BW_RUN_OK && bw_service_of_line(work->ended.line) != BW_SERVICE_UNKNOWN) {
-        group->has_said_unreadable = false;
+        group->has_logged_unreadable = false;
         return;
     }
-    if (group->has_said_unreadable)
+    if (group->has_logged_unreadable)
         return;
-    group->has_said_unreadable = true;
+    group->has_logged_unreadable = true;
     bw_log_warn(
         &group->program->log, "status.unreadable",
         "group=%s script=%s how=\"%s\" code=%d line=%s tail=%s does=\"the service is unknown, "

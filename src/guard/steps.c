@@ -129,32 +129,34 @@ static void take_note(struct bw_guard_steps *steps, const struct bw_steps_note *
 
 /* ---- what is told of it ---------------------------------------------------------------------- */
 
-static void fill_said(const struct bw_guard_steps *steps, struct bw_steps_said *out_said)
+static void fill_progress(const struct bw_guard_steps *steps,
+                          struct bw_steps_progress *out_progress)
 {
     const struct bw_instant now = bw_clock_now();
     const struct bw_guard_step *oldest = NULL;
 
-    *out_said = (struct bw_steps_said){.count = steps->count,
-                                       .is_stop = steps->action == BW_ACTION_STOP};
+    *out_progress = (struct bw_steps_progress){.count = steps->count,
+                                               .is_stop = steps->action == BW_ACTION_STOP};
     for (uint32_t i = 0; i < steps->count; i++) {
         const struct bw_guard_step *step = &steps->items[i];
 
-        out_said->done += step->state == BW_STEP_DONE;
+        out_progress->done += step->state == BW_STEP_DONE;
         if (step->state != BW_STEP_RUNNING)
             continue;
-        out_said->running++;
+        out_progress->running++;
         if (oldest == NULL || step->begun.boot_ns < oldest->begun.boot_ns)
             oldest = step;
     }
     if (!steps->has_kept)
-        memcpy(out_said->phase_ms, steps->phase_ms, sizeof out_said->phase_ms);
+        memcpy(out_progress->phase_ms, steps->phase_ms, sizeof out_progress->phase_ms);
     if (oldest == NULL)
         return;
-    (void)bw_copy_text(out_said->name, sizeof out_said->name, oldest->name); /* of one size */
-    out_said->phase = oldest->phase;
-    out_said->attempt = oldest->attempt;
-    out_said->limit_ms = oldest->limit_ms;
-    out_said->age_ms = (uint32_t)(bw_instant_elapsed_ns(now, oldest->begun) / BW_NS_PER_MS);
+    (void)bw_copy_text(out_progress->name, sizeof out_progress->name,
+                       oldest->name); /* of one size */
+    out_progress->phase = oldest->phase;
+    out_progress->attempt = oldest->attempt;
+    out_progress->limit_ms = oldest->limit_ms;
+    out_progress->age_ms = (uint32_t)(bw_instant_elapsed_ns(now, oldest->begun) / BW_NS_PER_MS);
 }
 
 static void tell(struct bw_guard_steps *steps)
@@ -165,8 +167,8 @@ static void tell(struct bw_guard_steps *steps)
     message.begun.run_id = steps->run_id;
     message.begun.action = steps->action;
     message.begun.asks_to_pass = steps->asks_to_pass;
-    fill_said(steps, &message.begun.steps);
-    steps->told_at = bw_clock_now();
+    fill_progress(steps, &message.begun.steps);
+    steps->reported_at = bw_clock_now();
     bw_guard_agents_send(steps->group->program, &message);
 }
 
@@ -200,7 +202,7 @@ static void tell_note(struct bw_guard_steps *steps, const struct bw_steps_note *
     if (steps->run_id == 0 || note->kind == BW_STEPS_NOTE_BY_SHELL)
         return;
     if (is_repeated &&
-        bw_instant_elapsed_ns(bw_clock_now(), steps->told_at) < (uint64_t)BW_NS_PER_S)
+        bw_instant_elapsed_ns(bw_clock_now(), steps->reported_at) < (uint64_t)BW_NS_PER_S)
         return;
     tell(steps);
 }

@@ -67,12 +67,12 @@ enum bw_err bw_lab_write_member(const struct bw_lab_plan *plan, const struct bw_
     BW_ASSERT(own < count && count <= BW_WITNESSES_MAX);
     for (uint32_t i = 0; i < count; i++) { /* short ones: they fit */
         const struct bw_lab_witness *other = &members[i].at;
-        const unsigned told = other->told_port != 0 ? other->told_port : other->api_port;
+        const unsigned port = other->announced_port != 0 ? other->announced_port : other->api_port;
 
         used += (size_t)snprintf(list + used, sizeof list - used,
                                  "  - {name: w%" PRIu32 ", id: %" PRIu32 ", address: \"%s:%u\", "
                                  "raft: \"%s:%u\", failure_domain: zone-%" PRIu32 "}\n",
-                                 members[i].id, members[i].id, other->host, told, other->host,
+                                 members[i].id, members[i].id, other->host, port, other->host,
                                  (unsigned)other->raft_port, members[i].id);
     }
     (void)snprintf(own_identity, sizeof own_identity, "w%" PRIu32 ".pem", members[own].id);

@@ -151,7 +151,7 @@ static void happen(struct bw_agent_machine *machine, const struct bw_agent_event
         bw_agent_on_unanswered(machine, event);
         return;
     case BW_AGENT_EVENT_GUARD_CONNECTED:
-    case BW_AGENT_EVENT_GUARD_SAID:
+    case BW_AGENT_EVENT_GUARD_MESSAGE:
     case BW_AGENT_EVENT_GUARD_CLOSED:
     case BW_AGENT_EVENT_GUARD_GARBLED:
         bw_agent_on_guard(machine, event);

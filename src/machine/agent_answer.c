@@ -76,7 +76,7 @@ static void take_group(struct bw_agent_machine *machine, const struct bw_sync_an
 static void note_exchange(struct bw_agent_machine *machine, const struct bw_sync_answer *answer,
                           struct bw_instant sent, struct bw_instant received)
 {
-    struct bw_exchange exchange = {.number = answer->number, .sent = sent, .heard = received};
+    struct bw_exchange exchange = {.number = answer->number, .sent = sent, .answered = received};
 
     memcpy(exchange.witness, answer->witness, sizeof exchange.witness);
     bw_exchanges_note(&machine->exchanges, &exchange);
@@ -107,7 +107,7 @@ bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
         machine->leader_contact = received;
         machine->feature_level = answer->feature_level;
         bw_agent_overrides_hear_wait(machine, answer->longest_wait_ms);
-        bw_agent_witnesses_told(machine, answer);
+        bw_agent_witnesses_learn(machine, answer);
         bw_agent_overrides_answered(machine);
     }
     for (uint32_t i = 0; i < answer->group_count; i++)

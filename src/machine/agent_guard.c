@@ -185,7 +185,7 @@ static void on_welcome_done(struct bw_agent_machine *machine)
     bw_agent_note(machine, BW_AGENT_NOTE_GUARD_GREETED, 0, NULL);
 }
 
-static void on_said(struct bw_agent_machine *machine, const struct bw_guard_message *message)
+static void on_message(struct bw_agent_machine *machine, const struct bw_guard_message *message)
 {
     struct bw_guard_link *link = &machine->guard;
 
@@ -244,8 +244,8 @@ void bw_agent_on_guard(struct bw_agent_machine *machine, const struct bw_agent_e
         return;
     if (event->kind == BW_AGENT_EVENT_GUARD_CONNECTED)
         say_hello(machine);
-    else if (event->kind == BW_AGENT_EVENT_GUARD_SAID)
-        on_said(machine, event->message);
+    else if (event->kind == BW_AGENT_EVENT_GUARD_MESSAGE)
+        on_message(machine, event->message);
     else if (event->kind == BW_AGENT_EVENT_GUARD_CLOSED)
         lost(machine, event->text);
     else

@@ -47,7 +47,8 @@ void bw_agent_step_all(struct bw_agent_machine *machine, const struct bw_site_ev
 void bw_agent_members_recall(struct bw_agent_machine *machine);
 void bw_agent_on_members_kept(struct bw_agent_machine *machine, enum bw_err err);
 /* The members as a leader told them. */
-void bw_agent_witnesses_told(struct bw_agent_machine *machine, const struct bw_sync_answer *answer);
+void bw_agent_witnesses_learn(struct bw_agent_machine *machine,
+                              const struct bw_sync_answer *answer);
 void bw_agent_witnesses_serve(struct bw_agent_machine *machine); /* the polls that are due */
 /* An exchange has ended, with an answer or without. */
 void bw_agent_on_answered(struct bw_agent_machine *machine, const struct bw_agent_event *event);

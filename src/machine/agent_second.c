@@ -7,14 +7,14 @@
 void bw_agent_on_second(struct bw_agent_machine *machine, const struct bw_second_ask *ask)
 {
     for (uint32_t i = 0; i < ask->group_count; i++) {
-        const struct bw_second_heard heard = {
-            .session = ask->session, .boot_id = ask->boot_id, .said = ask->groups[i].said};
+        const struct bw_second_contact contact = {
+            .session = ask->session, .boot_id = ask->boot_id, .report = ask->groups[i].report};
         const int group = bw_agent_find_group(machine, ask->groups[i].name);
 
         if (group >= 0)
             bw_agent_step_group(
                 machine, (uint32_t)group,
-                &(struct bw_site_event){.kind = BW_SITE_EVENT_SECOND, .second = &heard});
+                &(struct bw_site_event){.kind = BW_SITE_EVENT_SECOND, .second = &contact});
     }
 }
 
@@ -34,7 +34,7 @@ void bw_agent_machine_answer_second(const struct bw_agent_machine *machine,
         if (group < 0)
             continue;
         memcpy(answer->name, ask->groups[i].name, sizeof answer->name);
-        bw_site_second_tell(&machine->groups[group].site, now, &answer->told);
+        bw_site_second_tell(&machine->groups[group].site, now, &answer->lease);
         out_answer->group_count++;
     }
 }

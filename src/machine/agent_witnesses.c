@@ -131,25 +131,26 @@ static void use_members(struct bw_agent_machine *machine, const struct bw_member
 
 /* ---- the members, over a restart ---------------------------------------------------------------- */
 
-static bool is_same_list(const struct bw_told_members *kept, const struct bw_told_members *told)
+static bool is_same_list(const struct bw_kept_members *kept, const struct bw_kept_members *newest)
 {
-    if (!bw_id_equal(kept->cluster_id, told->cluster_id) ||
-        kept->member_count != told->member_count || kept->feature_level != told->feature_level ||
-        kept->longest_wait_ms != told->longest_wait_ms)
+    if (!bw_id_equal(kept->cluster_id, newest->cluster_id) ||
+        kept->member_count != newest->member_count ||
+        kept->feature_level != newest->feature_level ||
+        kept->longest_wait_ms != newest->longest_wait_ms)
         return false;
-    for (uint32_t i = 0; i < told->member_count; i++)
-        if (kept->members[i].id != told->members[i].id ||
-            strcmp(kept->members[i].name, told->members[i].name) != 0 ||
-            strcmp(kept->members[i].address, told->members[i].address) != 0)
+    for (uint32_t i = 0; i < newest->member_count; i++)
+        if (kept->members[i].id != newest->members[i].id ||
+            strcmp(kept->members[i].name, newest->members[i].name) != 0 ||
+            strcmp(kept->members[i].address, newest->members[i].address) != 0)
             return false;
     return true;
 }
 
 static void say_members(struct bw_agent_machine *machine, enum bw_agent_note note,
-                        const struct bw_told_members *told)
+                        const struct bw_kept_members *kept)
 {
     bw_agent_emit(machine, &(struct bw_agent_action){
-                               .kind = BW_AGENT_ACTION_NOTE, .note = note, .told = told});
+                               .kind = BW_AGENT_ACTION_NOTE, .note = note, .members = kept});
 }
 
 /* 3.9: whom to ask, never whom to believe: an answer says itself of which cluster and generation it is. So it does
@@ -157,36 +158,36 @@ static void say_members(struct bw_agent_machine *machine, enum bw_agent_note not
  * our own, which would take the first word that it hears, only the site file says whom to hear. */
 void bw_agent_members_recall(struct bw_agent_machine *machine)
 {
-    const struct bw_told_members *told = machine->setup.told;
+    const struct bw_kept_members *kept = machine->setup.members;
 
-    if (told == NULL)
+    if (kept == NULL)
         return;
-    machine->kept = *told;
+    machine->kept = *kept;
     if (bw_id_is_none(machine->setup.state->cluster_id) ||
-        !bw_id_equal(told->cluster_id, machine->setup.state->cluster_id))
+        !bw_id_equal(kept->cluster_id, machine->setup.state->cluster_id))
         return;
-    machine->feature_level = told->feature_level;
-    bw_agent_overrides_hear_wait(machine, told->longest_wait_ms);
-    say_members(machine, BW_AGENT_NOTE_MEMBERS_RECALLED, told);
-    use_members(machine, told->members, told->member_count);
+    machine->feature_level = kept->feature_level;
+    bw_agent_overrides_hear_wait(machine, kept->longest_wait_ms);
+    say_members(machine, BW_AGENT_NOTE_MEMBERS_RECALLED, kept);
+    use_members(machine, kept->members, kept->member_count);
 }
 
 static void keep_members(struct bw_agent_machine *machine, const struct bw_sync_answer *answer)
 {
-    struct bw_told_members told = {.cluster_id = answer->cluster_id,
-                                   .member_count = answer->member_count,
-                                   .feature_level = answer->feature_level,
-                                   .longest_wait_ms = machine->longest_wait_ms};
+    struct bw_kept_members newest = {.cluster_id = answer->cluster_id,
+                                     .member_count = answer->member_count,
+                                     .feature_level = answer->feature_level,
+                                     .longest_wait_ms = machine->longest_wait_ms};
 
-    memcpy(told.members, answer->members, answer->member_count * sizeof told.members[0]);
-    if (machine->is_keeping || is_same_list(&machine->kept, &told) ||
+    memcpy(newest.members, answer->members, answer->member_count * sizeof newest.members[0]);
+    if (machine->is_keeping || is_same_list(&machine->kept, &newest) ||
         !bw_instant_wait_is_over(bw_agent_now(machine), machine->keep_after))
         return;
-    machine->keeping = told;
+    machine->keeping = newest;
     machine->is_keeping = true;
-    say_members(machine, BW_AGENT_NOTE_MEMBERS_TOLD, &machine->keeping);
+    say_members(machine, BW_AGENT_NOTE_MEMBERS_CHANGED, &machine->keeping);
     bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_KEEP_MEMBERS,
-                                                     .told = &machine->keeping});
+                                                     .members = &machine->keeping});
 }
 
 /* Nothing rests on it: where the disk refuses, or does not know, the next word of a leader is kept again. */
@@ -200,7 +201,7 @@ void bw_agent_on_members_kept(struct bw_agent_machine *machine, enum bw_err err)
         machine->keep_after = bw_instant_add(bw_agent_now(machine), KEEP_AGAIN_NS);
 }
 
-void bw_agent_witnesses_told(struct bw_agent_machine *machine, const struct bw_sync_answer *answer)
+void bw_agent_witnesses_learn(struct bw_agent_machine *machine, const struct bw_sync_answer *answer)
 {
     if (answer->member_count == 0)
         return;

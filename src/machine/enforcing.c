@@ -28,7 +28,7 @@ static bool is_wanted(const struct bw_enforcing_group *group)
     return !is_over(group) && group->mirrored.epoch == group->guard->mirror.armed_epoch;
 }
 
-static bool is_told(const struct bw_enforcing_group *group)
+static bool is_sent(const struct bw_enforcing_group *group)
 {
     if (is_over(group))
         return group->sent.epoch == 0;
@@ -41,7 +41,7 @@ bool bw_enforcing_has(const struct bw_enforcing *enforcing, const struct bw_enfo
 {
     if (is_over(group))
         return true;
-    return enforcing->state == BW_ENFORCER_MADE && is_wanted(group) && is_told(group) &&
+    return enforcing->state == BW_ENFORCER_MADE && is_wanted(group) && is_sent(group) &&
            !group->is_reach_unsent && group->sent_number <= enforcing->taken;
 }
 
@@ -113,7 +113,7 @@ void bw_enforcing_forget(struct bw_enforcing *enforcing, struct bw_enforcing_gro
 
 void bw_enforcing_on_step(struct bw_enforcing *enforcing, const struct bw_enforcing_group *group)
 {
-    enforcing->is_dirty |= !is_told(group);
+    enforcing->is_dirty |= !is_sent(group);
     enforcing->has_answers |= group->is_waiting; /* its deadline may be over */
 }
 
@@ -312,7 +312,7 @@ static bool tell_deadline(struct bw_enforcing *enforcing, struct bw_instant now,
     enforcing->telling.is_any_short |= group->is_short;
     enforcing->telling.group = group->next;
     enforcing->telling.over = NULL;
-    if (awaits_relief(enforcing) || is_told(group))
+    if (awaits_relief(enforcing) || is_sent(group))
         return false;
     if (is_over(group)) {
         orders[*count] = named(group, group->sent); /* beside those of the frame: there is room */
@@ -376,7 +376,7 @@ void bw_enforcing_on_sent(struct bw_enforcing *enforcing, bool is_taken, struct 
         group->sent = enforcing->telling.orders[i];
         group->sent_number = enforcing->sent;
         group->is_unheld = false;               /* as far as is known */
-        enforcing->is_dirty |= !is_told(group); /* it may be over since it was looked at */
+        enforcing->is_dirty |= !is_sent(group); /* it may be over since it was looked at */
     }
     enforcing->telling.count = 0;
 }
@@ -434,7 +434,7 @@ static bool tell_next(struct bw_enforcing *enforcing, struct bw_instant now,
  * hears first what it was told. */
 static void go_on_without(struct bw_enforcing *enforcing)
 {
-    enforcing->is_unrelieved_unsaid = true;
+    enforcing->is_unrelieved_due = true;
     enforcing->is_relieved = true;
     enforcing->is_dirty = true;
 }
@@ -502,8 +502,8 @@ static bool tend_next(struct bw_enforcing *enforcing, struct bw_instant now,
     }
     if (enforcing->state == BW_ENFORCER_MADE && tell_next(enforcing, now, out))
         return true;
-    if (enforcing->is_unrelieved_unsaid) {
-        enforcing->is_unrelieved_unsaid = false;
+    if (enforcing->is_unrelieved_due) {
+        enforcing->is_unrelieved_due = false;
         out->kind = BW_ENFORCING_UNRELIEVED;
         return true;
     }

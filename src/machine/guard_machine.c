@@ -89,7 +89,7 @@ bool bw_guard_machine_is_nobodys(const struct bw_guard_machine *machine,
     return group->is_unread || bw_guard_machine_is_foreign(machine, group);
 }
 
-bool bw_guard_machine_is_heard(const struct bw_guard_machine *machine,
+bool bw_guard_machine_is_known(const struct bw_guard_machine *machine,
                                const struct bw_guarded *group)
 {
     return !group->is_left && !bw_guard_machine_is_nobodys(machine, group);
@@ -320,7 +320,7 @@ static bool begin(struct bw_guard_machine *machine, struct bw_guarded *group,
     case BW_GUARD_ACTION_KILL_RUN:
         return begin_kill(machine, group, action);
     case BW_GUARD_ACTION_SEND:
-        return bw_guard_machine_is_heard(machine, group);
+        return bw_guard_machine_is_known(machine, group);
     case BW_GUARD_ACTION_GO:
     case BW_GUARD_ACTION_PASS:
     case BW_GUARD_ACTION_TERM_STARTED:
@@ -454,7 +454,7 @@ static enum found hear(struct bw_guard_machine *machine, struct bw_instant now,
     group = bw_guard_machine_find(machine, machine->message.group);
     if (machine->message_from != machine->session.agent) {
         out->why = BW_REFUSAL_NO_HELLO;
-    } else if (group == NULL || !bw_guard_machine_is_heard(machine, group)) {
+    } else if (group == NULL || !bw_guard_machine_is_known(machine, group)) {
         out->why = BW_REFUSAL_NO_GROUP;
     } else {
         step(machine, group, &event, now);
@@ -510,7 +510,7 @@ static void greet(struct bw_guard_machine *machine, struct bw_instant now)
         machine->greeted == NULL ? machine->first : machine->greeted->next;
 
     machine->greeted = group;
-    if (bw_guard_machine_is_heard(machine, group))
+    if (bw_guard_machine_is_known(machine, group))
         step(machine, group, &hello, now);
 }
 

@@ -51,7 +51,7 @@ static void ask(struct bw_second_machine *machine)
 
     for (uint32_t i = 0; i < machine->group_count; i++) {
         memcpy(ask.groups[i].name, machine->groups[i].name, sizeof ask.groups[i].name);
-        bw_second_say(&machine->groups[i].second, now, &ask.groups[i].said);
+        bw_second_say(&machine->groups[i].second, now, &ask.groups[i].report);
     }
     machine->asked = now;
     machine->has_asked = true;
@@ -203,12 +203,12 @@ static void step_group(struct bw_second_machine *machine, uint32_t group,
 
 /* ---- what has come --------------------------------------------------------------------------- */
 
-static const struct bw_second_told *told_of(const struct bw_second_answer *answer,
-                                            const char *group)
+static const struct bw_second_lease *lease_of(const struct bw_second_answer *answer,
+                                              const char *group)
 {
     for (uint32_t i = 0; i < answer->group_count; i++)
         if (strcmp(answer->groups[i].name, group) == 0)
-            return &answer->groups[i].told;
+            return &answer->groups[i].lease;
     return NULL;
 }
 
@@ -221,12 +221,13 @@ static void on_answered(struct bw_second_machine *machine, const struct bw_secon
         machine->limit_ms = answer->limit_ms > 0 ? answer->limit_ms : BW_SECOND_LIMIT_MS_ABSENT;
     }
     for (uint32_t i = 0; answer != NULL && i < machine->group_count; i++) {
-        const struct bw_second_told *told = told_of(answer, machine->groups[i].name);
+        const struct bw_second_lease *lease = lease_of(answer, machine->groups[i].name);
 
-        if (told != NULL)
+        if (lease != NULL)
             step_group(machine, i,
-                       &(struct bw_second_event){
-                           .kind = BW_SECOND_EVENT_TOLD, .told = told, .asked = machine->asked});
+                       &(struct bw_second_event){.kind = BW_SECOND_EVENT_ANSWERED,
+                                                 .lease = lease,
+                                                 .asked = machine->asked});
     }
     if (machine->has_news)
         ask_now(machine);

@@ -22,7 +22,7 @@
 
 bool bw_applicant_is_here(const struct bw_applicant *applicant, uint64_t now_ms)
 {
-    return applicant->heard_ms != 0 && now_ms - applicant->heard_ms < APPLICANT_MS;
+    return applicant->contact_ms != 0 && now_ms - applicant->contact_ms < APPLICANT_MS;
 }
 
 bool bw_applicant_cannot_join(const struct bw_applicant *applicant)
@@ -45,7 +45,7 @@ const struct bw_applicant *bw_applicant_find(const struct bw_witness_members *me
 /* Its own slot, an empty one, that of one that is gone, or of one that is refused, if this one is
  * not. NULL: all are taken. */
 static struct bw_applicant *slot_of(struct bw_witness_members *members,
-                                    const struct bw_applicant *said, uint64_t now_ms)
+                                    const struct bw_applicant *joiner, uint64_t now_ms)
 {
     struct bw_applicant *found = NULL;
 
@@ -53,36 +53,36 @@ static struct bw_applicant *slot_of(struct bw_witness_members *members,
         struct bw_applicant *applicant = &members->applicants[i];
         const bool is_free = !bw_applicant_is_here(applicant, now_ms);
 
-        if (applicant->heard_ms != 0 && strcmp(applicant->member.name, said->member.name) == 0)
+        if (applicant->contact_ms != 0 && strcmp(applicant->member.name, joiner->member.name) == 0)
             return applicant;
-        if (is_free || (found == NULL && applicant->is_refused && !said->is_refused))
+        if (is_free || (found == NULL && applicant->is_refused && !joiner->is_refused))
             found = found != NULL && !bw_applicant_is_here(found, now_ms) ? found : applicant;
     }
     return found;
 }
 
-static bool is_same(const struct bw_applicant *slot, const struct bw_applicant *said)
+static bool is_same(const struct bw_applicant *slot, const struct bw_applicant *joiner)
 {
-    return bw_id_equal(slot->member.incarnation, said->member.incarnation) &&
-           strcmp(slot->member.address, said->member.address) == 0 &&
-           slot->is_refused == said->is_refused;
+    return bw_id_equal(slot->member.incarnation, joiner->member.incarnation) &&
+           strcmp(slot->member.address, joiner->member.address) == 0 &&
+           slot->is_refused == joiner->is_refused;
 }
 
 /* What is known of a look at the same one goes on. */
-static void note(struct bw_witness_members *members, const struct bw_applicant *said,
+static void note(struct bw_witness_members *members, const struct bw_applicant *joiner,
                  uint64_t now_ms, struct bw_join_answer *answer)
 {
-    struct bw_applicant *slot = slot_of(members, said, now_ms);
+    struct bw_applicant *slot = slot_of(members, joiner, now_ms);
     struct bw_applicant before;
 
     if (slot == NULL)
         return;
     before = *slot;
-    *slot = *said;
-    slot->heard_ms = now_ms;
+    *slot = *joiner;
+    slot->contact_ms = now_ms;
     answer->noted = slot;
-    answer->is_news = !bw_applicant_is_here(&before, now_ms) || !is_same(&before, said);
-    if (answer->is_news || said->is_refused)
+    answer->is_news = !bw_applicant_is_here(&before, now_ms) || !is_same(&before, joiner);
+    if (answer->is_news || joiner->is_refused)
         return;
     slot->look = before.look;
     memcpy(slot->why, before.why, sizeof slot->why);
@@ -104,46 +104,46 @@ const char *bw_join_standing_word(enum bw_join_standing standing)
 /* It would be given its id, and end at the first entry or snapshot that says what the cluster's is.
  */
 static enum bw_err judge_election(const struct bw_members_sight *sight,
-                                  const struct bw_applicant *said, struct bw_diag *diag)
+                                  const struct bw_applicant *joiner, struct bw_diag *diag)
 {
     const uint32_t ours_ms = sight->cluster->election_timeout_ms;
     char ours[BW_DURATION_TEXT_BYTES];
     char its[BW_DURATION_TEXT_BYTES];
 
-    if (said->election_timeout_ms == 0 || said->election_timeout_ms == ours_ms)
+    if (joiner->election_timeout_ms == 0 || joiner->election_timeout_ms == ours_ms)
         return BW_OK;
     bw_duration_format(ours_ms, ours);
-    bw_duration_format(said->election_timeout_ms, its);
+    bw_duration_format(joiner->election_timeout_ms, its);
     return bw_diag_set(
         diag, BW_ERR_REFUSED,
         "the cluster has election_timeout %s, and %s was made with %s: write "
         "election_timeout: %s into its file, empty its data_dir, and make it again with "
         "`witness init --join`, as its user (it was given no id yet)",
-        ours, said->member.name, its, ours);
+        ours, joiner->member.name, its, ours);
 }
 
 static enum bw_err judge_level(const struct bw_members_sight *sight,
-                               const struct bw_applicant *said, struct bw_diag *diag)
+                               const struct bw_applicant *joiner, struct bw_diag *diag)
 {
-    if (said->level >= sight->cluster->feature_level)
+    if (joiner->level >= sight->cluster->feature_level)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "the cluster is at feature level %" PRIu32 ": upgrade %s",
-                       sight->cluster->feature_level, said->member.name);
+                       sight->cluster->feature_level, joiner->member.name);
 }
 
 /* What stands in the way of this one for ever, or until something else is done. */
 static enum bw_join_standing judge(const struct bw_members_sight *sight,
-                                   const struct bw_applicant *said, struct bw_diag *diag)
+                                   const struct bw_applicant *joiner, struct bw_diag *diag)
 {
     enum bw_err err;
 
-    if (bw_roster_has_removed(sight->applied, said->member.id)) {
+    if (bw_roster_has_removed(sight->applied, joiner->member.id)) {
         (void)bw_diag_set(diag, BW_ERR_REFUSED,
                           "id %" PRIu64
                           " was removed from the cluster, and an id is never used twice: a new "
                           "witness there needs the id %" PRIu64 " and an empty data_dir",
-                          said->member.id, sight->applied->id_max + 1);
+                          joiner->member.id, sight->applied->id_max + 1);
         return BW_JOIN_REMOVED;
     }
     if (sight->roster == NULL) {
@@ -151,15 +151,15 @@ static enum bw_join_standing judge(const struct bw_members_sight *sight,
                           sight->lacks[0] != '\0' ? sight->lacks : "no roster is known");
         return BW_JOIN_REFUSED;
     }
-    err = bw_members_judge(sight->roster, &said->member, diag);
+    err = bw_members_judge(sight->roster, &joiner->member, diag);
     if (err == BW_ERR_EXISTS)
         return BW_JOIN_MEMBER;
     if (err == BW_OK)
         err = bw_members_admit(sight->cluster->feature_level, diag);
     if (err == BW_OK)
-        err = judge_election(sight, said, diag);
+        err = judge_election(sight, joiner, diag);
     if (err == BW_OK)
-        err = judge_level(sight, said, diag);
+        err = judge_level(sight, joiner, diag);
     return err == BW_OK ? BW_JOIN_APPLICANT : BW_JOIN_REFUSED;
 }
 
@@ -182,11 +182,11 @@ static void look_at(struct bw_join_answer *answer)
 }
 
 static void take_applicant(struct bw_witness_members *members, const struct bw_members_sight *sight,
-                           struct bw_applicant *said, struct bw_join_answer *answer)
+                           struct bw_applicant *joiner, struct bw_join_answer *answer)
 {
-    const char *name = said->member.name;
+    const char *name = joiner->member.name;
 
-    answer->standing = judge(sight, said, &answer->words);
+    answer->standing = judge(sight, joiner, &answer->words);
     if (answer->standing == BW_JOIN_MEMBER)
         return;
     if (answer->standing == BW_JOIN_APPLICANT)
@@ -194,15 +194,15 @@ static void take_applicant(struct bw_witness_members *members, const struct bw_m
                           "an operator must say: breakwater members add %s (or: breakwater members "
                           "replace OLD %s)",
                           name, name);
-    said->is_refused = answer->standing != BW_JOIN_APPLICANT;
-    memcpy(said->why, answer->words.text, sizeof said->why);
-    note(members, said, sight->now_ms, answer);
-    if (answer->noted != NULL && !said->is_refused)
+    joiner->is_refused = answer->standing != BW_JOIN_APPLICANT;
+    memcpy(joiner->why, answer->words.text, sizeof joiner->why);
+    note(members, joiner, sight->now_ms, answer);
+    if (answer->noted != NULL && !joiner->is_refused)
         look_at(answer);
 }
 
 static void turn_away(struct bw_witness_members *members, const struct bw_members_sight *sight,
-                      struct bw_applicant *said, struct bw_id cluster_id,
+                      struct bw_applicant *joiner, struct bw_id cluster_id,
                       struct bw_join_answer *answer)
 {
     char ours[BW_ID_TEXT_BYTES];
@@ -216,19 +216,19 @@ static void turn_away(struct bw_witness_members *members, const struct bw_member
         "it was made for another cluster, %s: empty its data_dir, and give `witness init "
         "--join` the --cluster-id of this one, %s",
         its, ours);
-    said->is_refused = true;
-    memcpy(said->why, answer->words.text, sizeof said->why);
-    note(members, said, sight->now_ms, answer);
+    joiner->is_refused = true;
+    memcpy(joiner->why, answer->words.text, sizeof joiner->why);
+    note(members, joiner, sight->now_ms, answer);
 }
 
 void bw_witness_members_on_join(struct bw_witness_members *members,
                                 const struct bw_members_sight *sight,
-                                const struct bw_applicant *said, struct bw_id cluster_id,
+                                const struct bw_applicant *joiner, struct bw_id cluster_id,
                                 struct bw_join_answer *out_answer)
 {
-    struct bw_applicant applicant = *said;
+    struct bw_applicant applicant = *joiner;
 
-    BW_ASSERT(said->look == BW_LOOK_NONE);
+    BW_ASSERT(joiner->look == BW_LOOK_NONE);
     *out_answer = (struct bw_join_answer){.standing = BW_JOIN_REFUSED};
     if (bw_id_equal(cluster_id, sight->cluster->id))
         take_applicant(members, sight, &applicant, out_answer);
@@ -244,7 +244,7 @@ void bw_witness_members_on_looked(struct bw_witness_members *members,
     for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
         struct bw_applicant *applicant = &members->applicants[i];
 
-        if (applicant->heard_ms == 0 ||
+        if (applicant->contact_ms == 0 ||
             !bw_id_equal(applicant->member.incarnation, asked->incarnation) ||
             strcmp(applicant->member.name, asked->name) != 0 ||
             strcmp(applicant->member.address, asked->address) != 0)
@@ -408,12 +408,12 @@ uint64_t bw_witness_members_tick_ms(bool is_busy)
 /* Once for each step, however often it is looked at. */
 static bool is_news(struct bw_witness_members *members, const struct bw_members_step *step)
 {
-    if (members->told_rule == step->rule && members->told_id == step->id &&
-        members->told_kind == step->kind)
+    if (members->last_rule == step->rule && members->last_id == step->id &&
+        members->last_kind == step->kind)
         return false;
-    members->told_rule = step->rule;
-    members->told_id = step->id;
-    members->told_kind = step->kind;
+    members->last_rule = step->rule;
+    members->last_id = step->id;
+    members->last_kind = step->kind;
     return true;
 }
 
@@ -449,7 +449,7 @@ bool bw_witness_members_lead(struct bw_witness_members *members, const struct bw
         return members->is_submitting;
     bw_members_next(roster, facts, &out_action->step);
     if (out_action->step.kind == BW_MEMBERS_NOTHING) {
-        members->told_rule = NULL;
+        members->last_rule = NULL;
         return false;
     }
     if (now_ms < members->not_before_ms)

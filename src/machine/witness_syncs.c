@@ -68,20 +68,20 @@ static void let_go(struct bw_witness_machine *machine, const char *name, const c
 
 /* `proof` 0: it has waited for none, so nothing is confirmed. */
 static void confirm(struct bw_witness_machine *machine, struct bw_witness_call *call,
-                    const struct bw_sync_group *said, int group, uint64_t proof,
+                    const struct bw_sync_group *sync_group, int group, uint64_t proof,
                     struct bw_sync_answer_group *sent)
 {
     const uint32_t ways_before = machine->core.watches[group].ways.count;
     struct bw_witness_action action = {.kind = BW_WITNESS_ACTION_UNCONFIRMED,
                                        .call = call,
                                        .group = group,
-                                       .said = said};
+                                       .sync_group = sync_group};
 
-    if (said->renew_epoch == 0 || proof == 0)
+    if (sync_group->renew_epoch == 0 || proof == 0)
         return;
-    if (bw_witness_confirm(&machine->core, call->sync, said, call->relayed_by, proof,
+    if (bw_witness_confirm(&machine->core, call->sync, sync_group, call->relayed_by, proof,
                            call->received, bw_witness_now(machine))) {
-        sent->confirmed_epoch = said->renew_epoch;
+        sent->confirmed_epoch = sync_group->renew_epoch;
         action.kind = BW_WITNESS_ACTION_CONFIRMED;
         action.is_new_way = machine->core.watches[group].ways.count != ways_before;
     }
@@ -89,22 +89,22 @@ static void confirm(struct bw_witness_machine *machine, struct bw_witness_call *
 }
 
 static void answer_group(struct bw_witness_machine *machine, struct bw_witness_call *call,
-                         const struct bw_sync_group *said, uint64_t proof)
+                         const struct bw_sync_group *sync_group, uint64_t proof)
 {
     const char *site = call->sync->site;
-    const int group = bw_cluster_find(&machine->cluster, said->name);
+    const int group = bw_cluster_find(&machine->cluster, sync_group->name);
     struct bw_sync_answer_group *sent;
 
     if (group < 0) {
         if (machine->answer.is_leader && bw_proof_covers(&machine->core.proof, proof))
-            let_go(machine, said->name, site);
+            let_go(machine, sync_group->name, site);
         return;
     }
     sent = bw_syncs_add_group(machine, group, site);
     sent->other_serves_epoch = bw_witness_other_serves(&machine->core, group, site,
                                                        bw_witness_now(machine));
     bw_witness_remote_fence(&machine->core, group, site, &sent->remote_fence);
-    confirm(machine, call, said, group, proof, sent);
+    confirm(machine, call, sync_group, group, proof, sent);
 }
 
 /* One that `has_waited` for a proof in vain is not told that this witness leads: another may, by now. */
@@ -249,7 +249,7 @@ static uint64_t hear(struct bw_witness_machine *machine, struct bw_witness_call 
         else
             names_unknown_group = true;
     }
-    bw_witness_machine_emit(machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_HEARD,
+    bw_witness_machine_emit(machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_REPORTED,
                                                                  .call = call});
     if (proof == 0 && names_unknown_group && machine->core.leadership.leads)
         return bw_proof_want(&machine->core.proof); /* before it is let go (3.9) */

@@ -440,11 +440,11 @@ static int64_t threshold(int64_t days)
 bool bw_credentials_end_is_news(const struct bw_credentials *credentials, struct bw_wall now,
                                 int64_t *days_warned, int64_t *out_days)
 {
-    const int64_t said = *days_warned;
+    const int64_t warned = *days_warned;
 
     *out_days = bw_credentials_days_left(credentials, now);
     *days_warned = threshold(*out_days);
-    return *days_warned < said;
+    return *days_warned < warned;
 }
 
 /* ---- a daemon's own ---- */

@@ -366,7 +366,7 @@ enum bw_err bw_http_server_open(uv_loop_t *loop, const struct bw_http_server_con
 
     BW_ASSERT(config->context != NULL && config->clock != NULL && config->cluster != NULL);
     for (size_t i = 0; i < config->route_count; i++)
-        BW_ASSERT(config->routes[i].about != BW_HTTP_ABOUT_UNSAID);
+        BW_ASSERT(config->routes[i].about != BW_HTTP_ABOUT_UNSET);
     if (err != BW_OK)
         return err;
     if (!bw_address_is_numeric(&address, &socket_address))

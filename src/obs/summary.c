@@ -22,16 +22,16 @@ static bool take(struct bw_summary *summary, uint64_t now_ms)
 
 uint64_t bw_summary_flush(struct bw_summary *summary, uint64_t now_ms)
 {
-    const uint64_t count = summary->untold_count;
+    const uint64_t count = summary->suppressed_count;
 
     if (count == 0 || !take(summary, now_ms))
         return 0;
-    summary->untold_count = 0;
+    summary->suppressed_count = 0;
     return count;
 }
 
 uint64_t bw_summary_add(struct bw_summary *summary, uint64_t now_ms)
 {
-    summary->untold_count++;
+    summary->suppressed_count++;
     return bw_summary_flush(summary, now_ms);
 }

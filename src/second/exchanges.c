@@ -12,18 +12,18 @@ static void answered(struct bw_second_program *program, const struct bw_second_a
                                                                 .answer = answer});
 }
 
-static void note_unheard(struct bw_second_program *program, const char *text)
+static void log_unanswered(struct bw_second_program *program, const char *text)
 {
-    if (!program->is_unheard)
+    if (!program->is_unanswered)
         bw_log_warn(&program->log, "second.unanswered",
                     "address=%s error=%s does=\"what is armed is fenced at its deadline\"",
                     program->config->second.agent, bw_log_quote(text));
-    program->is_unheard = true;
+    program->is_unanswered = true;
 }
 
 static void unanswered(struct bw_second_program *program, const char *text)
 {
-    note_unheard(program, text);
+    log_unanswered(program, text);
     answered(program, NULL);
 }
 
@@ -60,9 +60,9 @@ static void on_done(void *user, const struct bw_http_answer *http)
         unanswered(program, diag.text);
         return;
     }
-    if (program->is_unheard)
+    if (program->is_unanswered)
         bw_log_info(&program->log, "second.answered", "address=%s", program->config->second.agent);
-    program->is_unheard = false;
+    program->is_unanswered = false;
     answered(program, &answer);
     bw_second_answer_deinit(&answer);
 }
@@ -83,7 +83,7 @@ enum bw_err bw_second_ask_agent(struct bw_second_program *program, const struct 
         bw_http_client_send(&program->client, &call, on_done, program, &diag) == NULL)
         err = diag.err;
     if (err != BW_OK)
-        note_unheard(program, diag.text);
+        log_unanswered(program, diag.text);
     return err;
 }
 

@@ -72,7 +72,7 @@ struct bw_second_program {
     struct bw_deadline wake;
     struct bw_http_client client;
     struct bw_http_client witnesses; /* to which it warns, and whose answers mean nothing here */
-    bool is_unheard; /* the log was told that the agent does not answer */
+    bool is_unanswered; /* the log was told that the agent does not answer */
     struct bw_script_runner runner;
     struct bw_worker *disk; /* NULL: not open */
     struct bw_worker *mirrors; /* likewise, or there is none */

@@ -50,7 +50,7 @@ static bool read_plan(struct bw_steps_plan *out_plan)
 /* ---- who ends it ----------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t is_signaled;
-static uv_async_t *told; /* by the handler */
+static uv_async_t *wakeup; /* by the handler */
 
 static void on_signal(int number)
 {
@@ -58,7 +58,7 @@ static void on_signal(int number)
 
     (void)number;
     is_signaled = 1;
-    (void)uv_async_send(told); /* async-signal-safe; one that is on its way already is enough */
+    (void)uv_async_send(wakeup); /* async-signal-safe; one that is on its way already is enough */
     errno = os_errno;
 }
 
@@ -180,7 +180,7 @@ static bool equip(struct bw_steps_program *program)
         return false;
     program->again.data = program;
     program->ended.data = program;
-    told = &program->ended;
+    wakeup = &program->ended;
     return sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&
            bw_script_runner_init(&program->runner, &program->loop, true, &diag) == BW_OK &&
            open_channel(program);

@@ -15,7 +15,7 @@
 #define GRACE_NS BW_NS_PER_S /* a tool that hangs is owed no more */
 /* Of what a look prints. The runner tells no more lines than twice that: what it left out would be
  * missed. */
-#define SAID_BYTES_MAX (BW_SCRIPT_HALF_BYTES / 2)
+#define OUTPUT_BYTES_MAX (BW_SCRIPT_HALF_BYTES / 2)
 
 static const struct bw_unit_manager *const managers[] = {
     [BW_UNITS_OF_SYSTEMD] = &bw_unit_manager_systemd,
@@ -103,12 +103,12 @@ const char *bw_units_restart_advice(const struct bw_units *units)
 /* ---- one call of the tool ----------------------------------------------------------------------
  */
 
-static void note_said(struct bw_units_call *call, const char *line, size_t bytes)
+static void note_last_line(struct bw_units_call *call, const char *line, size_t bytes)
 {
-    if (bytes > sizeof call->said - 1)
-        bytes = sizeof call->said - 1; /* for a person, who can ask the tool for the rest */
-    memcpy(call->said, line, bytes);
-    call->said[bytes] = '\0';
+    if (bytes > sizeof call->last_line - 1)
+        bytes = sizeof call->last_line - 1; /* for a person, who can ask the tool for the rest */
+    memcpy(call->last_line, line, bytes);
+    call->last_line[bytes] = '\0';
 }
 
 static enum bw_err judge(const struct bw_units *units, const struct bw_units_call *call,
@@ -121,7 +121,7 @@ static enum bw_err judge(const struct bw_units *units, const struct bw_units_cal
         if (result->code == 0)
             return BW_OK;
         return bw_diag_set(diag, BW_ERR_IO, "%s: exit status %d: %s", tool, result->code,
-                           call->said);
+                           call->last_line);
     case BW_SCRIPT_TIMED_OUT:
         return bw_diag_set(diag, BW_ERR_TIMEOUT, "%s: no answer in time (does %s hang?)", tool,
                            bw_units_manager_name(units));
@@ -151,7 +151,7 @@ static enum bw_err call_tool(struct bw_units *units, struct bw_units_call *call,
     spec.limit_ns = units->limit_ns;
     spec.kill_grace_ns = GRACE_NS;
     spec.user = units;
-    call->said[0] = '\0';
+    call->last_line[0] = '\0';
     err = bw_script_start(units->runner, &spec, &call->run, diag);
     if (err == BW_OK)
         bw_script_go(call->run, BW_INSTANT_NEVER);
@@ -174,11 +174,11 @@ static void on_look_line(struct bw_script_run *run, enum bw_script_stream stream
     struct bw_units *units = user;
 
     (void)run;
-    units->said_bytes += bytes + 1;
-    if (units->said_bytes > SAID_BYTES_MAX)
+    units->output_bytes += bytes + 1;
+    if (units->output_bytes > OUTPUT_BYTES_MAX)
         units->is_too_much = true;
     if (stream == BW_SCRIPT_STDERR)
-        note_said(&units->look, line, bytes);
+        note_last_line(&units->look, line, bytes);
     else
         units->manager->take_line(units, line, bytes);
 }
@@ -250,7 +250,7 @@ enum bw_err bw_units_look(struct bw_units *units, bw_units_on_done on_done, void
     units->seen_count = 0;
     units->is_new_block = true;
     units->is_too_much = false;
-    units->said_bytes = 0;
+    units->output_bytes = 0;
     spec.path = manager->shell != NULL ? manager->shell : units->tool;
     units->look.on_done = on_done;
     units->look.user = user;
@@ -290,7 +290,7 @@ static void on_signal_line(struct bw_script_run *run, enum bw_script_stream stre
 
     (void)run;
     if (stream == BW_SCRIPT_STDERR)
-        note_said(&units->signal, line, bytes);
+        note_last_line(&units->signal, line, bytes);
 }
 
 static void on_signal_end(struct bw_script_run *run, const struct bw_script_result *result,

@@ -158,14 +158,14 @@ static enum bw_err load_kind(struct request *request, struct bw_problems *proble
     const char *file = request->values.config;
     struct bw_document document;
     enum bw_config_kind kind = BW_CONFIG_KIND_SITE;
-    struct bw_problems said_again;
+    struct bw_problems repeated;
     enum bw_err err;
 
-    bw_problems_init(&said_again); /* what is wrong with it the loader says */
-    if (bw_document_open(&document, file, &said_again) == BW_OK && document.root != NULL)
+    bw_problems_init(&repeated); /* what is wrong with it the loader says */
+    if (bw_document_open(&document, file, &repeated) == BW_OK && document.root != NULL)
         kind = bw_config_kind_detect(&document);
     bw_document_deinit(&document);
-    bw_problems_deinit(&said_again);
+    bw_problems_deinit(&repeated);
     if (kind != BW_CONFIG_KIND_SEVEN_KEYS)
         return bw_site_config_load(file, BW_CONFIG_HERE, &request->site, problems);
     err = bw_seven_keys_load(file, BW_CONFIG_HERE, &request->site, problems);

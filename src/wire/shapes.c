@@ -106,9 +106,10 @@ BW_REFUSAL_LIST(X)
      .max = SAME_SIZE(member, wire_member)}
 #define NUMBER(member) NUMBER_AS(member, member, false)
 #define NUMBER1(member) NUMBER_AS(member, member, true)
-#define BOOL(member)                                                                               \
-    {.kind = BW_FIELD_BOOL, PLACES(member, member), .max = 0 * sizeof(char[CORE_SIZE(member) == 1  \
-                                                                           ? 1 : -1])}
+#define BOOL_AS(member, wire_member)                                                               \
+    {.kind = BW_FIELD_BOOL, PLACES(member, wire_member),                                           \
+     .max = 0 * sizeof(char[CORE_SIZE(member) == 1 ? 1 : -1])}
+#define BOOL(member) BOOL_AS(member, member)
 #define BITS(member, LIST) {.kind = BW_FIELD_BITS, PLACES(member, member), .max = COUNT_OF(LIST)}
 #define ENUM(member, LIST)                                                                         \
     {.kind = BW_FIELD_ENUM, PLACES(member, member),                                                \
@@ -128,13 +129,15 @@ BW_REFUSAL_LIST(X)
 #define BOOLS(member)                                                                              \
     {.kind = BW_FIELD_BOOLS, PLACES(member, member), .max = CORE_SIZE(member),                     \
      .wire_case_offset = offsetof(WIRE, n_##member)}
-#define MESSAGE(member, of)                                                                        \
-    {.kind = BW_FIELD_MESSAGE, PLACES(member, member), .shape = &bw_shape_##of}
-#define LATER(member, of)                                                                          \
+#define MESSAGE_AS(member, wire_member, of)                                                        \
+    {.kind = BW_FIELD_MESSAGE, PLACES(member, wire_member), .shape = &bw_shape_##of}
+#define MESSAGE(member, of) MESSAGE_AS(member, member, of)
+#define LATER_AS(member, wire_member, of)                                                          \
     {                                                                                              \
-        .kind = BW_FIELD_MESSAGE, .is_later = true, PLACES(member, member),                        \
+        .kind = BW_FIELD_MESSAGE, .is_later = true, PLACES(member, wire_member),                   \
         .shape = &bw_shape_##of                                                                    \
     }
+#define LATER(member, of) LATER_AS(member, member, of)
 #define LIST_OF(list_kind, member, count_member, count_max, of)                                    \
     {.kind = (list_kind), .name = #member, .core_offset = offsetof(CORE, member),                  \
      .core_size = CORE_SIZE(member[0]), .core_count_offset = offsetof(CORE, count_member),         \
@@ -178,8 +181,8 @@ SHAPE(reach_sight, reach_sight, ENUM(seen, BW_REACH_SEEN_LIST), BOOL(proved), NU
 #define CORE struct bw_note
 #define WIRE Breakwater__V1__Serving
 SHAPE(serving, serving, NUMBER(armed_ms), NUMBER(started_ms), NUMBER(verified_ms),
-      NUMBER(outage_ms), BOOL(is_told), NUMBER(late_ms), NUMBER(restarts), NUMBER(restart_age_ms),
-      NUMBERS(phase_ms))
+      NUMBER(outage_ms), BOOL_AS(is_reported, is_told), NUMBER(late_ms), NUMBER(restarts),
+      NUMBER(restart_age_ms), NUMBERS(phase_ms))
 #undef CORE
 #undef WIRE
 
@@ -470,22 +473,22 @@ SHAPE(given_back, given_back, NUMBER(epoch), ENUM(reason, BW_REASON_LIST), BOOL(
 #undef CORE
 #undef WIRE
 
-#define CORE struct bw_script_said
+#define CORE struct bw_script_outcome
 #define WIRE Breakwater__V1__ScriptSaid
-SHAPE(script_said, script_said, BOOL(exited), NUMBER(exit_status), NUMBER(signal), TEXT(words))
+SHAPE(script_outcome, script_said, BOOL(exited), NUMBER(exit_status), NUMBER(signal), TEXT(words))
 #undef CORE
 #undef WIRE
 
 #define CORE struct bw_script_failure
 #define WIRE Breakwater__V1__ScriptFailure
 SHAPE(script_failure, script_failure, NUMBER(action), NUMBER(result), NUMBER(age_ms),
-      NUMBER(took_ms), MESSAGE(said, script_said))
+      NUMBER(took_ms), MESSAGE_AS(outcome, said, script_outcome))
 #undef CORE
 #undef WIRE
 
-#define CORE struct bw_steps_said
+#define CORE struct bw_steps_progress
 #define WIRE Breakwater__V1__StepsSaid
-SHAPE(steps_said, steps_said, NUMBER(count), NUMBER(done), NUMBER(running), BOOL(is_stop),
+SHAPE(steps_progress, steps_said, NUMBER(count), NUMBER(done), NUMBER(running), BOOL(is_stop),
       NAME(name), NUMBER(phase), NUMBER(attempt), NUMBER(age_ms), NUMBER(limit_ms),
       NUMBERS(phase_ms))
 #undef CORE
@@ -498,9 +501,9 @@ SHAPE(remote_fence_ask, remote_fence_ask, NUMBER(epoch), NUMBER(held_index), NUM
 #undef CORE
 #undef WIRE
 
-#define CORE struct bw_remote_fence_said
+#define CORE struct bw_remote_fence_report
 #define WIRE Breakwater__V1__RemoteFenceSaid
-SHAPE(remote_fence_said, remote_fence_said, NUMBER(limit_ms), NUMBER(state),
+SHAPE(remote_fence_report, remote_fence_said, NUMBER(limit_ms), NUMBER(state),
       LATER(ask, remote_fence_ask))
 #undef CORE
 #undef WIRE
@@ -519,7 +522,7 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       NUMBER(seen_epoch), NUMBER(seen_age_ms), LIST(failures, failure_count, script_failure),
       NUMBER_AS(restarts.count, restarts, false), NUMBER_AS(restarts.age_ms, restart_age_ms, false),
       NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms),
-      LATER(remote_fence, remote_fence_said), LATER(steps, steps_said), NUMBERS(phase_ms),
+      LATER(remote_fence, remote_fence_report), LATER(steps, steps_progress), NUMBERS(phase_ms),
       NUMBER(phases_epoch), NUMBER(second), BOOL(has_point), NUMBER(asks_to_pass),
       NUMBER(rogue_starts))
 #undef CORE
@@ -541,7 +544,7 @@ SHAPE(instant, instant, NUMBER(boot_ns), NUMBER(raw_ns))
 #define CORE struct bw_exchange
 #define WIRE Breakwater__V1__Exchange
 SHAPE(exchange, exchange, NAME1(witness), NUMBER1(number), MESSAGE(sent, instant),
-      MESSAGE(heard, instant))
+      MESSAGE_AS(answered, heard, instant))
 #undef CORE
 #undef WIRE
 
@@ -662,7 +665,7 @@ GUARD(refused, OVERRIDE_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_RE
 #define CORE PART(begun)
 #define WIRE Breakwater__V1__GuardBegun
 GUARD(begun, RUN_BEGUN, guard_begun, NUMBER(run_id), ENUM1(action, BW_ACTION_LIST),
-      LATER(steps, steps_said), BOOL(asks_to_pass))
+      LATER(steps, steps_progress), BOOL(asks_to_pass))
 #undef CORE
 #undef WIRE
 #define CORE PART(ended)
@@ -670,7 +673,7 @@ GUARD(begun, RUN_BEGUN, guard_begun, NUMBER(run_id), ENUM1(action, BW_ACTION_LIS
 GUARD(ended, RUN_ENDED, guard_run_ended, NUMBER(epoch), ENUM1(action, BW_ACTION_LIST),
       NUMBER(run_id), ENUM(result, BW_RUN_LIST), ENUM(refusal, BW_REFUSAL_LIST),
       NUMBER(exit_status), NUMBER(duration_ms), TEXT(line), TEXT(tail), MESSAGE(sight, reach_sight),
-      LATER(said, script_said))
+      LATER_AS(outcome, said, script_outcome))
 #undef CORE
 #undef WIRE
 #define CORE PART(epoch_ended)
@@ -681,7 +684,7 @@ GUARD(epoch_ended, EPOCH_ENDED, guard_epoch_ended, ENUM(served, BW_SERVED_LIST))
 #define CORE PART(fence)
 #define WIRE Breakwater__V1__GuardFenceEnded
 GUARD(fence, FENCE_ENDED, guard_fence_ended, BOOL(ok), NUMBER(duration_ms),
-      LATER(said, script_said))
+      LATER_AS(outcome, said, script_outcome))
 #undef CORE
 #undef WIRE
 #define CORE PART(show)
@@ -703,7 +706,8 @@ GUARD(shown, SHOWN, guard_shown, NAME1(site), ID1(boot_id), NUMBER(time_namespac
       BOOL(fence_failed), ENUM(running, BW_ACTION_LIST), ENUM(reach, BW_REACH_LIST),
       BOOL(reach_works), MESSAGE(sight, reach_sight), ENUM(service, BW_SERVICE_LIST),
       MESSAGE(service_at, instant), MESSAGE(action, guard_script_end),
-      MESSAGE(failure, guard_script_end), MESSAGE(agent_heard_at, instant), BOOL(override_begun),
+      MESSAGE(failure, guard_script_end),
+      MESSAGE_AS(agent_contact_at, agent_heard_at, instant), BOOL(override_begun),
       NUMBER(loop_delay_ms), BOOL(loop_may), BOOL(is_stopped))
 #undef CORE
 #undef WIRE
@@ -735,9 +739,9 @@ SHAPE(guard_message, guard_message, VERSION(GUARD_VERSION), NAME(group), NUMBER(
 
 /* ---- what a second enforcer and its agent say ---- */
 
-#define CORE struct bw_second_said
+#define CORE struct bw_second_report
 #define WIRE Breakwater__V1__SecondSaid
-SHAPE(second_said, second_said, NUMBER(armed_epoch), ENUM(service, BW_SERVICE_LIST),
+SHAPE(second_report, second_said, NUMBER(armed_epoch), ENUM(service, BW_SERVICE_LIST),
       NUMBER(service_age_ms), NUMBER(check_interval_ms), BOOL(has_agreed), NUMBER(fence_epoch),
       BOOL(fence_seen))
 #undef CORE
@@ -745,7 +749,7 @@ SHAPE(second_said, second_said, NUMBER(armed_epoch), ENUM(service, BW_SERVICE_LI
 
 #define CORE struct bw_second_ask_group
 #define WIRE Breakwater__V1__SecondAskGroup
-SHAPE(second_ask_group, second_ask_group, NAME1(name), MESSAGE(said, second_said))
+SHAPE(second_ask_group, second_ask_group, NAME1(name), MESSAGE_AS(report, said, second_report))
 #undef CORE
 #undef WIRE
 
@@ -756,16 +760,16 @@ SHAPE(second_ask, second_ask, VERSION(AGENT_VERSION), ID1(session), ID1(boot_id)
 #undef CORE
 #undef WIRE
 
-#define CORE struct bw_second_told
+#define CORE struct bw_second_lease
 #define WIRE Breakwater__V1__SecondTold
-SHAPE(second_told, second_told, NUMBER(epoch), NUMBER(left_ns), NUMBER(fence_ns), BOOL(serves),
+SHAPE(second_lease, second_told, NUMBER(epoch), NUMBER(left_ns), NUMBER(fence_ns), BOOL(serves),
       NUMBER(over_epoch))
 #undef CORE
 #undef WIRE
 
 #define CORE struct bw_second_answer_group
 #define WIRE Breakwater__V1__SecondAnswerGroup
-SHAPE(second_answer_group, second_answer_group, NAME1(name), MESSAGE(told, second_told))
+SHAPE(second_answer_group, second_answer_group, NAME1(name), MESSAGE_AS(lease, told, second_lease))
 #undef CORE
 #undef WIRE
 
@@ -842,9 +846,9 @@ SHAPE(agent_state, agent_state, VERSION(STATE_VERSION), ID(cluster_id), NUMBER(g
 #undef CORE
 #undef WIRE
 
-#define CORE struct bw_told_members
+#define CORE struct bw_kept_members
 #define WIRE Breakwater__V1__ToldMembers
-SHAPE(told_members, told_members, VERSION(STATE_VERSION), ID1(cluster_id),
+SHAPE(kept_members, told_members, VERSION(STATE_VERSION), ID1(cluster_id),
       LIST(members, member_count, member), NUMBER(feature_level), NUMBER(longest_wait_ms))
 #undef CORE
 #undef WIRE

@@ -33,10 +33,10 @@ struct bw_snapshot_end {
     X(record_site)                                                                                 \
     X(record_event)                                                                                \
     X(given_back)                                                                                  \
-    X(script_said) X(script_failure) X(steps_said) X(report) X(sync_group) X(sync) X(order)        \
+    X(script_outcome) X(script_failure) X(steps_progress) X(report) X(sync_group) X(sync) X(order) \
         X(member) X(sync_answer_group) X(sync_answer) X(relay) X(instant) X(run_facts)             \
             X(guard_message) X(guard_script_end) X(site_memory) X(agent_group) X(agent_state)      \
-                X(told_members) X(guard_memory) X(guard_memory_file) X(guard_child)                \
+                X(kept_members) X(guard_memory) X(guard_memory_file) X(guard_child)                \
                     X(guard_mirror) X(guard_mirror_file) X(guard_script) X(guard_unit)             \
                         X(guard_variable) X(guard_reach_file) X(second_ask) X(second_answer)       \
                             X(second_state) X(second_mirror_file)

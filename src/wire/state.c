@@ -10,10 +10,10 @@ static const struct bw_coding agent_coding = {
     .bytes_max = BW_AGENT_STATE_BYTES_MAX,
     .is_strict = true,
 };
-static const struct bw_coding told_coding = {
-    .shape = &bw_shape_told_members,
+static const struct bw_coding members_coding = {
+    .shape = &bw_shape_kept_members,
     .what = "list of members",
-    .bytes_max = BW_TOLD_MEMBERS_BYTES_MAX,
+    .bytes_max = BW_KEPT_MEMBERS_BYTES_MAX,
     .is_strict = true,
 };
 static const struct bw_coding memory_coding = {
@@ -92,16 +92,16 @@ void bw_agent_state_deinit(struct bw_agent_state *state)
     state->group_count = 0;
 }
 
-enum bw_err bw_told_members_encode(const struct bw_told_members *told, void *out, size_t out_max,
+enum bw_err bw_kept_members_encode(const struct bw_kept_members *members, void *out, size_t out_max,
                                    size_t *out_size, struct bw_diag *diag)
 {
-    return bw_message_encode(&told_coding, told, 0, out, out_max, out_size, diag);
+    return bw_message_encode(&members_coding, members, 0, out, out_max, out_size, diag);
 }
 
-enum bw_err bw_told_members_decode(const void *data, size_t size,
-                                   struct bw_told_members *out_told, struct bw_diag *diag)
+enum bw_err bw_kept_members_decode(const void *data, size_t size,
+                                   struct bw_kept_members *out_members, struct bw_diag *diag)
 {
-    return bw_message_decode(&told_coding, data, size, out_told, diag);
+    return bw_message_decode(&members_coding, data, size, out_members, diag);
 }
 
 enum bw_err bw_guard_memory_encode(const struct bw_guard_memory_file *file, void *out,

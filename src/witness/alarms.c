@@ -94,12 +94,11 @@ static void tell(struct bw_program *program, uint32_t index, const struct bw_gro
 {
     const struct bw_leadership *leadership = &program->machine.core.leadership;
     const struct bw_instant now = bw_clock_now();
-    struct bw_trouble_entry *entry = bw_trouble_book_untold(program->alarms, index, leadership,
-                                                            now);
+    struct bw_trouble_entry *entry = bw_trouble_book_due(program->alarms, index, leadership, now);
 
     while (entry != NULL && bw_on_event_tell_alarm(program, group, entry, false)) {
-        bw_trouble_note_told(entry, leadership, now);
-        entry = bw_trouble_book_untold(program->alarms, index, leadership, now);
+        bw_trouble_note_notified(entry, leadership, now);
+        entry = bw_trouble_book_due(program->alarms, index, leadership, now);
     }
 }
 

@@ -106,28 +106,28 @@ static struct bw_members_sight sight_of(struct bw_program *program, struct bw_ro
 }
 
 static void take_applicant(struct bw_program *program, struct bw_http_request *request,
-                           const struct bw_applicant *said, struct bw_id cluster_id)
+                           const struct bw_applicant *joiner, struct bw_id cluster_id)
 {
     struct bw_roster roster;
     struct bw_diag lacks = {0};
     const struct bw_members_sight sight = sight_of(program, &roster, &lacks);
     struct bw_join_answer answer;
 
-    bw_witness_members_on_join(&program->members.state, &sight, said, cluster_id, &answer);
+    bw_witness_members_on_join(&program->members.state, &sight, joiner, cluster_id, &answer);
     if (answer.is_news)
         bw_log_info(&program->log, "members.asks_to_join",
-                    "name=%s id=%" PRIu64 " raft_address=%s version=%s next=%s", said->member.name,
-                    said->member.id, bw_log_quote(said->member.raft), bw_log_quote(said->version),
-                    bw_log_quote(answer.noted->why));
+                    "name=%s id=%" PRIu64 " raft_address=%s version=%s next=%s",
+                    joiner->member.name, joiner->member.id, bw_log_quote(joiner->member.raft),
+                    bw_log_quote(joiner->version), bw_log_quote(answer.noted->why));
     if (answer.looks)
         bw_newcomer_look(program, answer.noted);
-    answer_join(program, request, said->member.id, &answer);
+    answer_join(program, request, joiner->member.id, &answer);
 }
 
 static void on_join(struct bw_http_request *request, void *user)
 {
     struct bw_program *program = user;
-    struct bw_applicant said;
+    struct bw_applicant joiner;
     struct bw_id cluster_id;
     json_t *body;
 
@@ -137,8 +137,8 @@ static void on_join(struct bw_http_request *request, void *user)
     if (body == NULL)
         return;
     bw_directory_refresh(program);
-    if (read_applicant(body, request->peer->name, &said, &cluster_id))
-        take_applicant(program, request, &said, cluster_id);
+    if (read_applicant(body, request->peer->name, &joiner, &cluster_id))
+        take_applicant(program, request, &joiner, cluster_id);
     else
         bw_operator_refuse(request, 400, "invalid",
                            "this is not what a witness says of itself, or another's certificate",

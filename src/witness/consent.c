@@ -76,7 +76,7 @@ static void free_consent(struct bw_consent *consent)
     for (size_t i = 0; i < BW_WITNESSES_MAX; i++) {
         struct bw_http_exchange *exchange = consent->asked[i].exchange;
 
-        consent->asked[i].exchange = NULL; /* on_said, which this calls, sees that it is over */
+        consent->asked[i].exchange = NULL; /* on_answered, which this calls, sees that it is over */
         if (exchange != NULL)
             bw_http_exchange_cancel(exchange);
     }
@@ -144,7 +144,7 @@ static bool is_no(const struct bw_http_answer *answer, char *out_why, size_t siz
     return !is_yes;
 }
 
-static void on_said(void *user, const struct bw_http_answer *answer)
+static void on_answered(void *user, const struct bw_http_answer *answer)
 {
     struct asked *asked = user;
     struct bw_consent *consent = asked->consent;
@@ -179,7 +179,8 @@ static bool ask_one(struct bw_consent *consent, size_t number,
     (void)snprintf(url, sizeof url, "https://%s/v1/people/may", member->address);
     (void)snprintf(asked->name, sizeof asked->name, "%s", member->name);
     asked->consent = consent;
-    asked->exchange = bw_http_client_send(&consent->program->relay, &call, on_said, asked, &diag);
+    asked->exchange = bw_http_client_send(&consent->program->relay, &call, on_answered, asked,
+                                          &diag);
     return asked->exchange != NULL || diag.err == BW_ERR_INVALID;
 }
 

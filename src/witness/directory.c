@@ -44,7 +44,7 @@ static void put(struct bw_directory *directory, const struct bw_witness_member_c
             memcpy(known->release, before->list[i].release, sizeof known->release);
             known->has_certificate = before->list[i].has_certificate;
             known->certificate_left_s = before->list[i].certificate_left_s;
-            known->certificate_heard = before->list[i].certificate_heard;
+            known->certificate_received = before->list[i].certificate_received;
         }
     directory->count++;
 }
@@ -129,9 +129,9 @@ static void build(struct bw_program *program)
 
         put(directory, &config, true, &before);
     }
-    for (uint32_t i = 0; i < directory->told_count; i++)
-        if (!bw_roster_has_removed(roster, directory->told[i].id))
-            put(directory, &directory->told[i], false, &before);
+    for (uint32_t i = 0; i < directory->later_count; i++)
+        if (!bw_roster_has_removed(roster, directory->later[i].id))
+            put(directory, &directory->later[i], false, &before);
     directory->version = version_of(program);
     directory->is_built = true;
     bw_drive_use_members(program);
@@ -153,10 +153,10 @@ void bw_directory_hear(struct bw_program *program, const struct bw_witness_membe
 {
     struct bw_directory *directory = &program->directory;
 
-    if (has(directory, config->id, config->name) || directory->told_count == BW_WITNESSES_MAX ||
+    if (has(directory, config->id, config->name) || directory->later_count == BW_WITNESSES_MAX ||
         config->id <= roster_of(program)->id_max)
         return;
-    directory->told[directory->told_count++] = *config;
+    directory->later[directory->later_count++] = *config;
     bw_log_info(&program->log, "members.heard_of", "name=%s id=%" PRIu32 " address=%s",
                 config->name, config->id, config->address);
     build(program);
@@ -251,7 +251,7 @@ void bw_directory_note_certificate(struct bw_program *program, uint64_t id, uint
             continue;
         known->has_certificate = true;
         known->certificate_left_s = left_s;
-        known->certificate_heard = bw_clock_now();
+        known->certificate_received = bw_clock_now();
     }
 }
 
@@ -264,7 +264,7 @@ bool bw_directory_certificate(const struct bw_program *program, uint64_t id, str
 
         if (known->config.id != id || !known->has_certificate)
             continue;
-        passed_s = bw_instant_elapsed_ns(now, known->certificate_heard) / BW_NS_PER_S;
+        passed_s = bw_instant_elapsed_ns(now, known->certificate_received) / BW_NS_PER_S;
         *out_left_s = known->certificate_left_s > passed_s ? known->certificate_left_s - passed_s
                                                            : 0;
         return true;

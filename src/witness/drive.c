@@ -218,13 +218,13 @@ static void log_remote_fence_over(struct bw_program *program, const char *group,
 {
     const struct bw_remote_fence *before = &news->before;
     const bool is_failed = news->failure != NULL;
-    const bool has_words = is_failed && news->said[0] != '\0';
+    const bool has_words = is_failed && news->words[0] != '\0';
 
     bw_log_write(&program->log, is_failed ? BW_LOG_WARN : BW_LOG_INFO, "fence.request_over",
                  "group=%s epoch=%" PRIu64 " site=%s of_site=%s outcome=%s why=%s%s%s", group,
                  before->ask.epoch, before->site, before->ask.site, is_failed ? "failed" : "over",
                  bw_log_quote(is_failed ? news->failure : news->over), has_words ? " tail=" : "",
-                 has_words ? bw_log_quote(news->said) : "");
+                 has_words ? bw_log_quote(news->words) : "");
 }
 
 /* 3.3: who was asked to end what a closed epoch has left, and what became of it. */
@@ -263,9 +263,9 @@ static void note_confirmed(struct bw_program *program, const struct bw_witness_a
     if (!action->is_new_way)
         return;
     bw_log_info(&program->log, "lease.renewed_by",
-                "group=%s epoch=%" PRIu64 " heard_from=%s/%s%s%s remote=%s", action->said->name,
-                action->said->renew_epoch, call->site, call->agent, via[0] != '\0' ? " via=" : "",
-                via, bw_agents_remote(call));
+                "group=%s epoch=%" PRIu64 " heard_from=%s/%s%s%s remote=%s",
+                action->sync_group->name, action->sync_group->renew_epoch, call->site, call->agent,
+                via[0] != '\0' ? " via=" : "", via, bw_agents_remote(call));
 }
 
 /* ---- the driver ---- */
@@ -337,7 +337,7 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
     case BW_WITNESS_ACTION_NOT_FOUNDED:
         bw_log_error(&program->log, "cluster.not_founded", "error=%s", bw_log_quote(action->text));
         break;
-    case BW_WITNESS_ACTION_HEARD:
+    case BW_WITNESS_ACTION_REPORTED:
         note_contact(program, action->call);
         break;
     case BW_WITNESS_ACTION_CONFIRMED:

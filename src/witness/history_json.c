@@ -68,8 +68,8 @@ static void add_known(struct timeline *timeline, const char *phase, int64_t unix
         add_moment(timeline, phase, unix_ms < until ? unix_ms : until);
 }
 
-static void add_heard(struct timeline *timeline, const char *phase, int64_t granted,
-                      uint32_t after_ms)
+static void add_reported(struct timeline *timeline, const char *phase, int64_t granted,
+                         uint32_t after_ms)
 {
     if (after_ms != 0)
         add_moment(timeline, phase, granted + after_ms);
@@ -83,23 +83,23 @@ static struct timeline timeline_of(const struct bw_record_line *line)
     const int64_t renewed = line->entry.silent_ms != 0 && !is_first
                                 ? granted - line->entry.silent_ms
                                 : 0;
-    const bool is_told_first = line->before_move_unix_ms != 0 &&
+    const bool is_stop_first = line->before_move_unix_ms != 0 &&
                                line->before_move_unix_ms <= renewed;
     struct timeline timeline = {0};
 
-    if (is_told_first)
+    if (is_stop_first)
         add_known(&timeline, "told_to_stop", line->before_move_unix_ms, granted);
     add_known(&timeline, "last_renewal", renewed, granted);
-    if (!is_told_first)
+    if (!is_stop_first)
         add_known(&timeline, "told_to_stop", line->before_move_unix_ms, granted);
     add_known(&timeline, "closed", line->before_closed_unix_ms, granted);
     add_known(&timeline, "ended", line->before_ended_unix_ms, granted);
     add_moment(&timeline, "grant", granted);
-    add_heard(&timeline, "armed", granted, line->note.armed_ms);
+    add_reported(&timeline, "armed", granted, line->note.armed_ms);
     if (line->passed_unix_ms != 0)
         add_moment(&timeline, "no_return", line->passed_unix_ms);
-    add_heard(&timeline, "started", granted, line->note.started_ms);
-    add_heard(&timeline, "verified", granted, line->note.verified_ms);
+    add_reported(&timeline, "started", granted, line->note.started_ms);
+    add_reported(&timeline, "verified", granted, line->note.verified_ms);
     return timeline;
 }
 
@@ -145,7 +145,7 @@ static json_t *outage_json(const struct bw_record_line *line)
 
 static json_t *late_json(const struct bw_record_line *line)
 {
-    return line->has_told_end ? json_integer((json_int_t)line->late_ms) : json_null();
+    return line->has_reported_end ? json_integer((json_int_t)line->late_ms) : json_null();
 }
 
 static json_t *restarts_json(const struct bw_record_line *line)
@@ -189,19 +189,20 @@ static json_t *epoch_json(const char *group, const struct bw_record_line *line)
     char time[BW_TIME_TEXT_BYTES];
 
     bw_json_time(entry->granted_unix_ms, time);
-    return json_pack(
-        "{s:I, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:s, "
-        "s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
-        "index", (json_int_t)entry->granted_index, "time", time, "group", group, "epoch",
-        (json_int_t)entry->epoch, "site", entry->site, "previous_site",
-        bw_json_name_or_null(entry->previous_site), "grade", bw_grade_word(entry->grade), "reason",
-        bw_reason_word(entry->why_granted), "by", bw_json_text(entry->by), "text",
-        text_or_null(line->text), "planned", entry->planned, "adopted", entry->adopted, "waived",
-        text_or_null(line->event.waived), "why", text_or_null(line->event.why), "reach_seen",
-        bw_reach_seen_word(entry->seen), "reach_proved", entry->proved, "held", held_json(line),
-        "ended", end_json(line), "outage_ms", outage_json(line), "outage_told", line->note.is_told,
-        "late_ms", late_json(line), "restarts", restarts_json(line), "phases", phases_json(line),
-        "lag", lag_json(&line->event), "timeline", timeline_json(&timeline));
+    return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:s, "
+                     "s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
+                     "index", (json_int_t)entry->granted_index, "time", time, "group", group,
+                     "epoch", (json_int_t)entry->epoch, "site", entry->site, "previous_site",
+                     bw_json_name_or_null(entry->previous_site), "grade",
+                     bw_grade_word(entry->grade), "reason", bw_reason_word(entry->why_granted),
+                     "by", bw_json_text(entry->by), "text", text_or_null(line->text), "planned",
+                     entry->planned, "adopted", entry->adopted, "waived",
+                     text_or_null(line->event.waived), "why", text_or_null(line->event.why),
+                     "reach_seen", bw_reach_seen_word(entry->seen), "reach_proved", entry->proved,
+                     "held", held_json(line), "ended", end_json(line), "outage_ms",
+                     outage_json(line), "outage_told", line->note.is_reported, "late_ms",
+                     late_json(line), "restarts", restarts_json(line), "phases", phases_json(line),
+                     "lag", lag_json(&line->event), "timeline", timeline_json(&timeline));
 }
 
 json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number)

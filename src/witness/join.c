@@ -44,10 +44,10 @@ static void tell(struct bw_program *program, const char *from, const char *text)
 {
     struct bw_members *members = &program->members;
 
-    if (strcmp(members->told_join, text) == 0)
+    if (strcmp(members->logged_join, text) == 0)
         return;
-    (void)snprintf(members->told_join, sizeof members->told_join, "%.*s",
-                   (int)sizeof members->told_join - 1, text);
+    (void)snprintf(members->logged_join, sizeof members->logged_join, "%.*s",
+                   (int)sizeof members->logged_join - 1, text);
     bw_log_info(&program->log, "members.join", "name=%s answer=%s", from, bw_log_quote(text));
 }
 
@@ -56,14 +56,14 @@ static bool is_removal(const struct bw_program *program, const json_t *answer)
 {
     const struct bw_members_hearer hearer = bw_node_hearer(program->node,
                                                            program->machine.cluster.generation);
-    struct bw_members_removal said = {
+    struct bw_members_removal removal = {
         .generation = (uint64_t)json_integer_value(json_object_get(answer, "generation")),
         .id = (uint64_t)json_integer_value(json_object_get(answer, "id")),
         .id_max = (uint64_t)json_integer_value(json_object_get(answer, "id_max"))};
     const char *cluster_id = json_string_value(json_object_get(answer, "cluster_id"));
 
-    return cluster_id != NULL && bw_id_parse(cluster_id, &said.cluster_id) &&
-           bw_members_believes_removal(&said, &hearer);
+    return cluster_id != NULL && bw_id_parse(cluster_id, &removal.cluster_id) &&
+           bw_members_believes_removal(&removal, &hearer);
 }
 
 static void take_answer(struct bw_program *program, const char *from, const json_t *answer)

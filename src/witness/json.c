@@ -207,12 +207,13 @@ json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now
 
     for (uint32_t i = 0; report != NULL && i < report->failure_count; i++) {
         const struct bw_script_failure *one = &report->failures[i];
-        const struct bw_script_said *said = &one->said;
+        const struct bw_script_outcome *outcome = &one->outcome;
         char words[BW_SCRIPT_WORDS_MAX + 1];
         char text[BW_FAILURE_TEXT_BYTES];
 
         bw_failure_text(one, more_ms, text);
-        bw_utf8_plain(words, sizeof words, said->words, strnlen(said->words, sizeof said->words));
+        bw_utf8_plain(words, sizeof words, outcome->words,
+                      strnlen(outcome->words, sizeof outcome->words));
         /* clang-format off */
         list = bw_json_append(list, json_pack(
             "{s:s, s:s, s:I, s:I, s:o, s:o, s:s, s:s}",
@@ -221,8 +222,8 @@ json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now
             "result", bw_run_result_word((enum bw_run_result)one->result),
             "ago_ms", (json_int_t)(one->age_ms + more_ms),
             "took_ms", (json_int_t)one->took_ms,
-            "exit_status", said->exited ? json_integer(said->exit_status) : json_null(),
-            "signal", number_or_null(said->signal != 0, said->signal),
+            "exit_status", outcome->exited ? json_integer(outcome->exit_status) : json_null(),
+            "signal", number_or_null(outcome->signal != 0, outcome->signal),
             "words", words,
             "text", text));
         /* clang-format on */
@@ -233,23 +234,23 @@ json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now
 /* Of a report that is fresh: what ran a while ago says nothing of now. */
 static json_t *steps_of(const struct bw_contact *contact, struct bw_instant now)
 {
-    const struct bw_steps_said *said = contact != NULL ? &contact->report.steps : NULL;
+    const struct bw_steps_progress *progress = contact != NULL ? &contact->report.steps : NULL;
 
-    if (said == NULL || said->count == 0)
+    if (progress == NULL || progress->count == 0)
         return json_null();
     const uint64_t more_ms = bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_MS;
     /* clang-format off */
     return json_pack(
         "{s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:b}",
-        "action", said->is_stop ? "stop" : "start",
-        "count", (json_int_t)said->count,
-        "done", (json_int_t)said->done,
-        "running", (json_int_t)said->running,
-        "step", said->name,
-        "phase", bw_step_phase_word((enum bw_step_phase)said->phase),
-        "attempt", (json_int_t)said->attempt,
-        "for_ms", (json_int_t)(said->age_ms + more_ms),
-        "limit_ms", (json_int_t)said->limit_ms,
+        "action", progress->is_stop ? "stop" : "start",
+        "count", (json_int_t)progress->count,
+        "done", (json_int_t)progress->done,
+        "running", (json_int_t)progress->running,
+        "step", progress->name,
+        "phase", bw_step_phase_word((enum bw_step_phase)progress->phase),
+        "attempt", (json_int_t)progress->attempt,
+        "for_ms", (json_int_t)(progress->age_ms + more_ms),
+        "limit_ms", (json_int_t)progress->limit_ms,
         "at_no_return", contact->report.asks_to_pass != 0);
     /* clang-format on */
 }
@@ -282,7 +283,7 @@ static json_t *readiness_of(const struct bw_report *report)
 }
 
 /* What the site says of itself; a report that is not fresh says nothing that may be trusted. */
-static json_t *said_of(const struct bw_report *report, const struct bw_group *group)
+static json_t *reported_of(const struct bw_report *report, const struct bw_group *group)
 {
     const bool is_serving = report->armed_epoch == group->epoch && group->epoch != 0 &&
                             report->serving_epoch_started;
@@ -384,7 +385,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
         "steps", steps_of(fresh, view->now));
     /* clang-format on */
 
-    return bw_json_merge(object, said_of(fresh != NULL ? &fresh->report : &silence, group));
+    return bw_json_merge(object, reported_of(fresh != NULL ? &fresh->report : &silence, group));
 }
 
 static json_t *sites_json(const struct bw_operator_view *view, int group_index)

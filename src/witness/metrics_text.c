@@ -567,7 +567,7 @@ static void write_counters(const struct bw_program *program, struct bw_metrics *
     bw_metrics_add_u64(metrics, counters->relays_failed, BW_METRIC_LABELS({"result", "failed"}));
     bw_metrics_begin(metrics, "breakwater_events_total", BW_METRIC_COUNTER,
                      "What the script of on_event was told, or was to be.");
-    bw_metrics_add_u64(metrics, counters->events_told, BW_METRIC_LABELS({"result", "told"}));
+    bw_metrics_add_u64(metrics, counters->events_delivered, BW_METRIC_LABELS({"result", "told"}));
     bw_metrics_add_u64(metrics, counters->events_failed, BW_METRIC_LABELS({"result", "failed"}));
     bw_metrics_add_u64(metrics, counters->events_dropped, BW_METRIC_LABELS({"result", "dropped"}));
     add_one(metrics, "breakwater_config_reloads_total", BW_METRIC_COUNTER,

@@ -161,7 +161,7 @@ static void on_ended(struct bw_script_run *run, const struct bw_script_result *r
     (void)run; /* it is the only one */
     program->on_event.run = NULL;
     if (is_good) {
-        program->counters.events_told++;
+        program->counters.events_delivered++;
     } else {
         program->counters.events_failed++;
         (void)bw_script_tail(&result->kept, tail, sizeof tail);

@@ -10,7 +10,7 @@
 
 #include "program.h"
 
-#define TOLD_MAX 4 /* names, before "and so many more" */
+#define NAMED_MAX 4 /* names, before "and so many more" */
 
 static const struct bw_scope everything = {.is_everything = true};
 
@@ -68,13 +68,13 @@ static void say_more(struct words *words, uint32_t count)
 
 static void say_groups(struct words *words, const struct bw_person *person)
 {
-    const uint32_t told = person->group_count < TOLD_MAX ? person->group_count : TOLD_MAX;
+    const uint32_t named = person->group_count < NAMED_MAX ? person->group_count : NAMED_MAX;
 
-    for (uint32_t i = 0; i < told; i++) {
+    for (uint32_t i = 0; i < named; i++) {
         say(words, i > 0 ? ", " : "");
         say(words, person->groups[i]);
     }
-    say_more(words, person->group_count - told);
+    say_more(words, person->group_count - named);
 }
 
 /* Who can, by the same list. */
@@ -142,7 +142,7 @@ bool bw_people_may(const struct bw_http_request *request, struct bw_http_refused
                bw_people_refuse(program, request, NULL, out_refused);
     case BW_HTTP_ABOUT_CLUSTER:
         return scope.is_everything || bw_people_refuse(program, request, NULL, out_refused);
-    case BW_HTTP_ABOUT_UNSAID:
+    case BW_HTTP_ABOUT_UNSET:
         break;
     }
     BW_ASSERT(false); /* no server opens with such a route */

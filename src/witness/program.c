@@ -119,7 +119,7 @@ static void on_housekeeping(uv_timer_t *timer)
     struct bw_program *program = timer->data;
 
     bw_program_look_at_files(program);
-    bw_told_flush(program);
+    bw_refused_flush(program);
     tell_who_is_missing(program);
 }
 
@@ -336,9 +336,9 @@ static enum bw_err open_api(struct bw_program *program, struct ssl_ctx_st *conte
                                            .clock = read_clock,
                                            .may = bw_people_may,
                                            .on_answered = bw_meter_on_answered,
-                                           .on_refused = bw_told_on_refused,
-                                           .on_handshake_failed = bw_told_on_handshake_failed,
-                                           .on_evicted = bw_told_on_evicted,
+                                           .on_refused = bw_refused_on_request,
+                                           .on_handshake_failed = bw_refused_on_handshake_failed,
+                                           .on_evicted = bw_refused_on_evicted,
                                            .user = program};
     enum bw_err err = build_routes(program, &config.route_count, diag);
 

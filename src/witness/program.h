@@ -54,7 +54,7 @@ struct bw_drive {
 };
 
 /* What others cause as often as they like, and is told at a bounded rate: refused.c. X(NAME, word) */
-#define BW_TOLD_LIST(X)                                                                            \
+#define BW_REFUSED_LIST(X)                                                                         \
     X(HANDSHAKE, "handshakes")                                                                     \
     X(EVICTED, "evictions")                                                                        \
     X(STRANGER, "strangers")                                                                       \
@@ -63,11 +63,11 @@ struct bw_drive {
     X(RAFT_PEER, "raft_peers")                                                                     \
     X(RAFT_MESSAGE, "raft_messages")                                                               \
     X(RAFT_WITNESS, "raft_witnesses")
-enum bw_told {
-#define X(name, word) BW_TOLD_##name,
-    BW_TOLD_LIST(X)
+enum bw_refused {
+#define X(name, word) BW_REFUSED_##name,
+    BW_REFUSED_LIST(X)
 #undef X
-    BW_TOLD_COUNT
+        BW_REFUSED_COUNT
 };
 
 /* directory.c: the witnesses that this one knows. */
@@ -79,13 +79,13 @@ struct bw_known {
     char release[BW_HELLO_RELEASE_BYTES]; /* that it runs; "": it has not said */
     bool has_certificate;                 /* it has said how long its own holds: */
     uint64_t certificate_left_s;          /* so long, when it said so */
-    struct bw_instant certificate_heard;
+    struct bw_instant certificate_received;
 };
 struct bw_directory {
     struct bw_known list[BW_KNOWN_MAX]; /* those of the file first */
     uint32_t count;
-    struct bw_witness_member_config told[BW_WITNESSES_MAX]; /* by other members: of later ones */
-    uint32_t told_count;
+    struct bw_witness_member_config later[BW_WITNESSES_MAX]; /* by other members: of later ones */
+    uint32_t later_count;
     uint32_t outdated[BW_WITNESSES_MAX]; /* ids in the file that it was told of */
     uint32_t outdated_count;
     uint64_t version; /* of the roster that it was made of */
@@ -96,7 +96,7 @@ struct bw_directory {
 struct bw_members {
     struct bw_witness_members state; /* what it decides by (machine/witness_members.h) */
     uv_timer_t tick;
-    char told_join[BW_DIAG_TEXT_BYTES]; /* the answer that was logged last */
+    char logged_join[BW_DIAG_TEXT_BYTES]; /* the answer that was logged last */
 };
 
 /* Since the start; for people and /metrics. */
@@ -115,7 +115,7 @@ struct bw_witness_counters {
     uint64_t relays_sent;
     uint64_t relays_failed;
     uint64_t raft_peers_refused; /* certificate of nobody whom we know, or no handshake */
-    uint64_t events_told;        /* to the script of on_event, which exited with 0 */
+    uint64_t events_delivered;   /* to the script of on_event, which exited with 0 */
     uint64_t events_failed;
     uint64_t events_dropped;
     uint64_t reloads;
@@ -194,7 +194,7 @@ struct bw_program {
     struct bw_meter meter;
     struct bw_trouble_book *alarms; /* alarms.c */
     uint32_t alarms_next;           /* the group that was looked at last */
-    struct bw_summary told[BW_TOLD_COUNT];
+    struct bw_summary refused[BW_REFUSED_COUNT];
 
     uv_signal_t signals[3];  /* SIGTERM SIGINT SIGHUP */
     uv_timer_t housekeeping; /* certificate files and dates */
@@ -273,15 +273,16 @@ void bw_program_end(struct bw_program *program);
 /* ---- refused.c ---- */
 
 /* Counts one event; 0: say nothing now, else how many there were since the last that was told. */
-uint64_t bw_told_add(struct bw_program *program, enum bw_told kind);
+uint64_t bw_refused_add(struct bw_program *program, enum bw_refused kind);
 /* Every few seconds: those that no later event would tell. */
-void bw_told_flush(struct bw_program *program);
+void bw_refused_flush(struct bw_program *program);
 /* The server's callbacks. */
-void bw_told_on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user);
-void bw_told_on_evicted(const char *remote, const struct bw_identity *identity,
-                        enum bw_http_eviction why, void *user);
-void bw_told_on_refused(const struct bw_http_request *request, int status, const char *error,
-                        void *user);
+void bw_refused_on_handshake_failed(const char *remote, enum bw_err why, const char *text,
+                                    void *user);
+void bw_refused_on_evicted(const char *remote, const struct bw_identity *identity,
+                           enum bw_http_eviction why, void *user);
+void bw_refused_on_request(const struct bw_http_request *request, int status, const char *error,
+                           void *user);
 
 /* ---- drive.c ---- */
 

@@ -84,7 +84,7 @@ static void free_link(struct link *link)
 static void refuse(struct link *link, const char *why)
 {
     struct bw_program *program = link->program;
-    uint64_t count = bw_told_add(program, BW_TOLD_RAFT_PEER);
+    uint64_t count = bw_refused_add(program, BW_REFUSED_RAFT_PEER);
 
     program->counters.raft_peers_refused++;
     if (count > 0)
@@ -97,7 +97,7 @@ static void refuse(struct link *link, const char *why)
 static void refuse_message(struct link *link, const char *why)
 {
     struct bw_program *program = link->program;
-    uint64_t count = bw_told_add(program, BW_TOLD_RAFT_MESSAGE);
+    uint64_t count = bw_refused_add(program, BW_REFUSED_RAFT_MESSAGE);
 
     program->counters.raft_peers_refused++;
     if (count > 0)
@@ -136,7 +136,7 @@ static const struct bw_witness_member_config *who_is(const struct link *link)
 static void refuse_identity(struct link *link, const char *why)
 {
     struct bw_program *program = link->program;
-    uint64_t count = bw_told_add(program, BW_TOLD_RAFT_WITNESS);
+    uint64_t count = bw_refused_add(program, BW_REFUSED_RAFT_WITNESS);
 
     program->counters.raft_peers_refused++;
     if (count > 0)
@@ -189,7 +189,7 @@ static void say(struct link *link, const uint8_t words[BW_HELLO_BYTES])
 }
 
 /* After the welcome: an older one would take it for nonsense. */
-static bool can_be_told(const struct link *link)
+static bool reads_words(const struct link *link)
 {
     struct bw_hello theirs;
 
@@ -211,7 +211,7 @@ static void tell_of_this_witness(struct link *link, uint64_t id)
 {
     uint8_t words[BW_HELLO_BYTES];
 
-    if (!can_be_told(link))
+    if (!reads_words(link))
         return;
     bw_node_say_release(link->program->node, id, BW_VERSION, words);
     say(link, words);
@@ -222,7 +222,7 @@ void bw_raft_links_tell_certificate(struct bw_raft_links *links)
 {
     for (struct link *link = links->first; link != NULL; link = link->next)
         if (link->frames.peer != 0 && !link->is_parted && link->sink.events != NULL &&
-            can_be_told(link))
+            reads_words(link))
             tell_certificate(link, link->frames.peer);
 }
 
@@ -293,15 +293,15 @@ static size_t gather_hello(struct link *link, const uint8_t *data, size_t size)
 
 static bool hear_word(struct link *link)
 {
-    struct bw_hello said;
+    struct bw_hello hello;
 
     look_whether_removed(link);
-    if (!bw_hello_decode(link->hello, &said) || said.from != link->peer)
+    if (!bw_hello_decode(link->hello, &hello) || hello.from != link->peer)
         return false;
-    if (said.word == BW_HELLO_RELEASE)
-        bw_directory_note_release(link->program, link->peer, said.release);
-    else if (said.word == BW_HELLO_CERTIFICATE)
-        bw_directory_note_certificate(link->program, link->peer, said.certificate_left_s);
+    if (hello.word == BW_HELLO_RELEASE)
+        bw_directory_note_release(link->program, link->peer, hello.release);
+    else if (hello.word == BW_HELLO_CERTIFICATE)
+        bw_directory_note_certificate(link->program, link->peer, hello.certificate_left_s);
     else
         return false;
     return true;

@@ -6,21 +6,21 @@
 
 #include <inttypes.h>
 
-static const char *const kind_words[BW_TOLD_COUNT] = {
-#define X(name, word) [BW_TOLD_##name] = (word),
-    BW_TOLD_LIST(X)
+static const char *const kind_words[BW_REFUSED_COUNT] = {
+#define X(name, word) [BW_REFUSED_##name] = (word),
+    BW_REFUSED_LIST(X)
 #undef X
 };
 
-uint64_t bw_told_add(struct bw_program *program, enum bw_told kind)
+uint64_t bw_refused_add(struct bw_program *program, enum bw_refused kind)
 {
-    return bw_summary_add(&program->told[kind], uv_now(&program->loop));
+    return bw_summary_add(&program->refused[kind], uv_now(&program->loop));
 }
 
-void bw_told_flush(struct bw_program *program)
+void bw_refused_flush(struct bw_program *program)
 {
-    for (int kind = 0; kind < BW_TOLD_COUNT; kind++) {
-        const uint64_t count = bw_summary_flush(&program->told[kind], uv_now(&program->loop));
+    for (int kind = 0; kind < BW_REFUSED_COUNT; kind++) {
+        const uint64_t count = bw_summary_flush(&program->refused[kind], uv_now(&program->loop));
 
         if (count > 0)
             bw_log_warn(&program->log, "refusals.untold", "what=%s count=%" PRIu64,
@@ -38,10 +38,11 @@ static const char *name_of(const struct bw_identity *identity, char out_text[BW_
     return out_text;
 }
 
-void bw_told_on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user)
+void bw_refused_on_handshake_failed(const char *remote, enum bw_err why, const char *text,
+                                    void *user)
 {
     struct bw_program *program = user;
-    const uint64_t count = bw_told_add(program, BW_TOLD_HANDSHAKE);
+    const uint64_t count = bw_refused_add(program, BW_REFUSED_HANDSHAKE);
 
     bw_meter_on_handshake_failed(program, why);
     if (count > 0)
@@ -49,11 +50,11 @@ void bw_told_on_handshake_failed(const char *remote, enum bw_err why, const char
                     remote, bw_log_quote(text), count);
 }
 
-void bw_told_on_evicted(const char *remote, const struct bw_identity *identity,
-                        enum bw_http_eviction why, void *user)
+void bw_refused_on_evicted(const char *remote, const struct bw_identity *identity,
+                           enum bw_http_eviction why, void *user)
 {
     struct bw_program *program = user;
-    const uint64_t count = bw_told_add(program, BW_TOLD_EVICTED);
+    const uint64_t count = bw_refused_add(program, BW_REFUSED_EVICTED);
     char text[BW_IDENTITY_TEXT_BYTES];
 
     if (count > 0)
@@ -69,15 +70,15 @@ static bool is_refusal(int status)
 
 /* Kinds do not hide each other: a stranger none of those who have a name here, and who may not ask none whose
  * order the state of things forbids. */
-static enum bw_told kind_of(const struct bw_http_request *request, int status)
+static enum bw_refused kind_of(const struct bw_http_request *request, int status)
 {
     if (request->peer == NULL)
-        return BW_TOLD_STRANGER;
-    return status == 409 || status == 422 ? BW_TOLD_ORDER : BW_TOLD_CALLER;
+        return BW_REFUSED_STRANGER;
+    return status == 409 || status == 422 ? BW_REFUSED_ORDER : BW_REFUSED_CALLER;
 }
 
-void bw_told_on_refused(const struct bw_http_request *request, int status, const char *error,
-                        void *user)
+void bw_refused_on_request(const struct bw_http_request *request, int status, const char *error,
+                           void *user)
 {
     struct bw_program *program = user;
     const struct bw_http_route *route = request->route;
@@ -87,7 +88,7 @@ void bw_told_on_refused(const struct bw_http_request *request, int status, const
 
     if (!is_refusal(status))
         return;
-    count = bw_told_add(program, kind_of(request, status));
+    count = bw_refused_add(program, kind_of(request, status));
     if (count > 0)
         bw_log_warn(&program->log, "api.refused",
                     "http_status=%d identity=%s remote=%s method=%s route=%s group=%s why=%s "

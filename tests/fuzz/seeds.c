@@ -392,7 +392,7 @@ int main(int argc, char **argv)
     fill_one("state", 1, "memory", &bw_shape_guard_memory_file, 1);
     fill_one("state", 2, "mirror", &bw_shape_guard_mirror_file, 1);
     fill_one("state", 3, "reach", &bw_shape_guard_reach_file, 1);
-    fill_one("state", 4, "told", &bw_shape_told_members, 1);
+    fill_one("state", 4, "told", &bw_shape_kept_members, 1);
     fill_one("state", 5, "second", &bw_shape_second_state, 2);
     fill_one("state", 6, "second_mirror", &bw_shape_second_mirror_file, 2);
     fill_one("wire", 6, "second_ask", &bw_shape_second_ask, 2);

@@ -13,7 +13,7 @@
 
 #define LINES_MAX 8192
 
-struct told {
+struct lines_seen {
     size_t count;
     size_t bytes;
     uint64_t hash; /* of all lines, with their ends */
@@ -21,30 +21,30 @@ struct told {
 
 static void on_line(const char *line, size_t bytes, void *user)
 {
-    struct told *told = user;
+    struct lines_seen *lines_seen = user;
 
     FUZZ_CHECK(bytes <= BW_SCRIPT_LINE_BYTES_MAX && memchr(line, '\n', bytes) == NULL);
-    told->count++;
-    told->bytes += bytes;
+    lines_seen->count++;
+    lines_seen->bytes += bytes;
     for (size_t i = 0; i <= bytes; i++)
-        told->hash = told->hash * 31 + (i < bytes ? (uint8_t)line[i] : 0x100);
+        lines_seen->hash = lines_seen->hash * 31 + (i < bytes ? (uint8_t)line[i] : 0x100);
 }
 
-static struct told run_lines(const uint8_t *data, size_t size, size_t piece_max,
-                             struct bw_script_store *store)
+static struct lines_seen run_lines(const uint8_t *data, size_t size, size_t piece_max,
+                                   struct bw_script_store *store)
 {
     static struct bw_script_lines lines;
-    struct told told = {0};
+    struct lines_seen lines_seen = {0};
 
     memset(&lines, 0, sizeof lines);
     for (size_t at = 0; at < size; at += piece_max) {
         const size_t piece = size - at < piece_max ? size - at : piece_max;
 
-        bw_script_lines_add(&lines, (const char *)data + at, piece, on_line, &told);
+        bw_script_lines_add(&lines, (const char *)data + at, piece, on_line, &lines_seen);
         bw_script_store_add(store, (const char *)data + at, piece);
     }
-    bw_script_lines_end(&lines, on_line, &told);
-    return told;
+    bw_script_lines_end(&lines, on_line, &lines_seen);
+    return lines_seen;
 }
 
 /* What is kept is a beginning and an end of what was said, and says how much is missing. */
@@ -152,8 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t output[80 * 1024];
     struct bw_script_store whole = {0};
     struct bw_script_store cut = {0};
-    struct told told_whole;
-    struct told told_cut;
+    struct lines_seen seen_whole;
+    struct lines_seen seen_cut;
     size_t used = 0;
 
     if (size == 0)
@@ -163,9 +163,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(output + used, data + 1, size - 1);
         used += size - 1;
     }
-    told_whole = run_lines(output, used, used > 0 ? used : 1, &whole);
-    told_cut = run_lines(output, used, 1 + (data[0] >> 5) * 7u, &cut);
-    FUZZ_CHECK(memcmp(&told_whole, &told_cut, sizeof told_cut) == 0);
+    seen_whole = run_lines(output, used, used > 0 ? used : 1, &whole);
+    seen_cut = run_lines(output, used, 1 + (data[0] >> 5) * 7u, &cut);
+    FUZZ_CHECK(memcmp(&seen_whole, &seen_cut, sizeof seen_cut) == 0);
     check_store(&whole, output, used);
     check_store(&cut, output, used);
     bw_script_store_deinit(&whole);

@@ -12,7 +12,7 @@
 
 union any {
     struct bw_agent_state agent;
-    struct bw_told_members told;
+    struct bw_kept_members members;
     struct bw_guard_memory_file memory;
     struct bw_guard_mirror_file mirror;
     struct bw_guard_reach_file reach;
@@ -22,7 +22,7 @@ union any {
 
 static const struct bw_shape *const shapes[] = {
     &bw_shape_agent_state,       &bw_shape_guard_memory_file, &bw_shape_guard_mirror_file,
-    &bw_shape_guard_reach_file,  &bw_shape_told_members,      &bw_shape_second_state,
+    &bw_shape_guard_reach_file,  &bw_shape_kept_members,      &bw_shape_second_state,
     &bw_shape_second_mirror_file};
 
 static enum bw_err decode(unsigned kind, const void *data, size_t size, union any *out,
@@ -35,7 +35,7 @@ static enum bw_err decode(unsigned kind, const void *data, size_t size, union an
     if (kind == 3)
         return bw_guard_reach_decode(data, size, &out->reach, diag);
     if (kind == 4)
-        return bw_told_members_decode(data, size, &out->told, diag);
+        return bw_kept_members_decode(data, size, &out->members, diag);
     if (kind == 5)
         return bw_second_state_decode(data, size, &out->second, diag);
     if (kind == 6)
@@ -53,7 +53,7 @@ static enum bw_err encode(unsigned kind, const union any *core, void *out, size_
     if (kind == 3)
         return bw_guard_reach_encode(&core->reach, out, out_max, out_size, diag);
     if (kind == 4)
-        return bw_told_members_encode(&core->told, out, out_max, out_size, diag);
+        return bw_kept_members_encode(&core->members, out, out_max, out_size, diag);
     if (kind == 5)
         return bw_second_state_encode(&core->second, out, out_max, out_size, diag);
     if (kind == 6)

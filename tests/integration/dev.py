@@ -96,8 +96,8 @@ def read_only_cgroups(program, name):
         scenario(program, name, "--dir", str(folder / "cluster"))
         for site in ("alpha", "beta"):
             log = (folder / f"cluster/{site}-guard.log").read_text()
-            said = [line for line in log.splitlines() if "event=reach.by_scan" in line]
-            assert said and "level=warn" in said[0] and "no writable cgroup" in said[0], log[:2000]
+            warnings = [line for line in log.splitlines() if "event=reach.by_scan" in line]
+            assert warnings and "level=warn" in warnings[0] and "no writable cgroup" in warnings[0], log[:2000]
         check = subprocess.run([program, "check", str(folder / "cluster/alpha.yaml")], text=True,
                                stdout=subprocess.PIPE, check=False).stdout
         assert "WARN   cgroup" in check, check

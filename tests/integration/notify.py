@@ -47,7 +47,7 @@ def configure(work):
 class Daemon:
     def __init__(self, work, verb, config):
         self.verb = verb
-        self.heard = ""
+        self.received = ""
         path = str(work / f"{verb}.notify")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.listener.bind(path)
@@ -60,14 +60,14 @@ class Daemon:
 
     def must_say(self, word):
         """Until it does; what it says besides is not asked for."""
-        while word not in self.heard.split("\n"):
+        while word not in self.received.split("\n"):
             try:
-                self.heard += self.listener.recv(4096).decode() + "\n"
+                self.received += self.listener.recv(4096).decode() + "\n"
             except TimeoutError:
-                sys.exit(f"BROKEN {self.verb} does not say {word}; it said {self.heard.split()}; "
+                sys.exit(f"BROKEN {self.verb} does not say {word}; it said {self.received.split()}; "
                          f"status {self.process.poll()}")
         print(f"  ok     {self.verb} says {word}", flush=True)
-        self.heard = ""
+        self.received = ""
 
     def must_stand_still(self):
         """Stopped, it says nothing more: what it said before is read first."""

@@ -67,14 +67,14 @@ static void ask(struct test_https *client)
 
 static void assert_hears(struct test_https *client, const char *wanted, const char *message)
 {
-    struct test_answer heard;
+    struct test_answer response;
 
-    test_https_hear(client, false, &heard);
-    if (heard.status != 200 || strstr(heard.body, wanted) == NULL ||
-        strstr(heard.body, message) == NULL ||
-        strstr(heard.body, "\"uid\":\"705ab4f5-6393\"") == NULL)
-        fail_msg("%d \"%s\" is not 200 with \"%s\" and \"%s\"", heard.status, heard.body, wanted,
-                 message);
+    test_https_hear(client, false, &response);
+    if (response.status != 200 || strstr(response.body, wanted) == NULL ||
+        strstr(response.body, message) == NULL ||
+        strstr(response.body, "\"uid\":\"705ab4f5-6393\"") == NULL)
+        fail_msg("%d \"%s\" is not 200 with \"%s\" and \"%s\"", response.status, response.body,
+                 wanted, message);
 }
 
 static void assert_hears_last(struct test_https *client, const char *wanted, const char *message)
@@ -89,13 +89,13 @@ static void assert_hears_last(struct test_https *client, const char *wanted, con
 static void assert_refused(const char *path, const char *body, size_t size, int status)
 {
     struct test_https client;
-    struct test_answer heard;
+    struct test_answer response;
 
     assert_true(test_https_open(&client, guard.port.number, tls));
     post(&client, path, body, size);
-    test_https_hear(&client, false, &heard);
-    if (heard.status != status)
-        fail_msg("\"%s\" is not %d", heard.body, status);
+    test_https_hear(&client, false, &response);
+    if (response.status != status)
+        fail_msg("\"%s\" is not %d", response.body, status);
     test_https_close(&client);
 }
 
@@ -186,7 +186,7 @@ static void what_is_not_enforced_is_not_decided_on(void **state) /* 3.9 */
 
     agent_world_order(world, BW_ORDER_STAND_BY, 0);
     begin(world);
-    agent_world_until(world, has_heard, "it has heard of the group");
+    agent_world_until(world, has_exchanged, "it has heard of the group");
     ask_unenforced(world, YES);
 
     world->order.others_epoch = true;
@@ -201,7 +201,7 @@ static void garbage_is_refused_before_the_guard_is_asked(void **state)
     struct agent_world *world = *state;
     char *large = calloc(1, BODY_MAX + 1);
     struct test_https client;
-    struct test_answer heard;
+    struct test_answer response;
 
     assert_non_null(large);
     memset(large, ' ', BODY_MAX + 1);
@@ -216,8 +216,8 @@ static void garbage_is_refused_before_the_guard_is_asked(void **state)
     assert_true(test_https_open(&client, guard.port.number, tls));
     assert_true(
         test_https_say(&client, "GET /v1/groups/harbor/admission HTTP/1.1\r\nHost: x\r\n\r\n"));
-    test_https_hear(&client, false, &heard);
-    assert_int_equal(heard.status, 401); /* as whatever is no route of everybody's */
+    test_https_hear(&client, false, &response);
+    assert_int_equal(response.status, 401); /* as whatever is no route of everybody's */
     test_https_close(&client);
     test_https_dial(&client, guard.port.number); /* what is no TLS */
     assert_true(test_https_say(&client, "POST / HTTP/1.1\r\n\r\n"));

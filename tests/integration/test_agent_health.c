@@ -39,10 +39,10 @@ static int ask(void)
 
 static void assert_hears(int fd, int status, const char *text)
 {
-    const struct plain_answer heard = plain_hear(fd);
+    const struct plain_answer answer = plain_hear(fd);
 
-    if (heard.status != status || strstr(heard.text, text) == NULL)
-        fail_msg("\"%s\" is not %d with \"%s\"", heard.text, status, text);
+    if (answer.status != status || strstr(answer.text, text) == NULL)
+        fail_msg("\"%s\" is not %d with \"%s\"", answer.text, status, text);
 }
 
 /* The agent has read all that was said before: it answers this without its guard. */

@@ -55,7 +55,7 @@ static void without_its_guard_the_agent_fences_by_itself(void **state)
     assert_true(has_fenced_well(world));
 }
 
-static bool was_told(const struct agent_world *world, const char *name, const char *value)
+static bool had_variable(const struct agent_world *world, const char *name, const char *value)
 {
     char path[128];
     char wanted[640];
@@ -85,16 +85,16 @@ static void its_own_fence_is_told_what_that_of_a_guard_is_told(void **state)
     agent_world_guard_listen(world, false);
     agent_world_until(world, is_fenced, "it fences");
 
-    assert_true(was_told(world, "BREAKWATER_GROUP", "harbor"));
-    assert_true(was_told(world, "BREAKWATER_SITE", world->site));
-    assert_true(was_told(world, "BREAKWATER_EPOCH", "1"));
-    assert_true(was_told(world, "BREAKWATER_REASON", "lease_lost"));
-    assert_true(was_told(world, "BREAKWATER_PLANNED", "false"));
-    assert_true(was_told(world, "HARBOR_PORT", "7"));
+    assert_true(had_variable(world, "BREAKWATER_GROUP", "harbor"));
+    assert_true(had_variable(world, "BREAKWATER_SITE", world->site));
+    assert_true(had_variable(world, "BREAKWATER_EPOCH", "1"));
+    assert_true(had_variable(world, "BREAKWATER_REASON", "lease_lost"));
+    assert_true(had_variable(world, "BREAKWATER_PLANNED", "false"));
+    assert_true(had_variable(world, "HARBOR_PORT", "7"));
     bw_reach_tag("prod", world->site, tag);
     assert_int_equal(bw_reach_open(&reach, tag, "harbor", false, NULL), BW_OK);
     if (reach.means == BW_REACH_BY_CGROUP) /* the guard's, in which the service runs */
-        assert_true(was_told(world, "BREAKWATER_CGROUP", reach.slots[BW_REACH_SERVICE].path));
+        assert_true(had_variable(world, "BREAKWATER_CGROUP", reach.slots[BW_REACH_SERVICE].path));
     bw_reach_close(&reach);
 }
 
@@ -125,7 +125,7 @@ static void a_guard_that_does_not_answer_hello_is_no_guard(void **state)
 
     world->guard_is_deaf = true;
     agent_world_start_agent(world);
-    agent_world_until(world, has_heard, "it hears the leader");
+    agent_world_until(world, has_exchanged, "it hears the leader");
     agent_world_order(world, BW_ORDER_RUN, 1);
     agent_world_until(world, has_synced_without_guard, "it reports");
 
@@ -134,7 +134,7 @@ static void a_guard_that_does_not_answer_hello_is_no_guard(void **state)
     assert_true(world->hellos >= 1);
 }
 
-static bool has_said_hello_eight_times(const struct agent_world *world)
+static bool has_greeted_eight_times(const struct agent_world *world)
 {
     return world->hellos >= 8;
 }
@@ -147,9 +147,9 @@ static void an_agent_that_is_thrown_off_again_and_again_waits_longer(void **stat
 
     world->guard_throws = true;
     agent_world_start_agent(world);
-    agent_world_until(world, has_heard, "it hears the leader");
+    agent_world_until(world, has_exchanged, "it hears the leader");
     first = bw_clock_now();
-    agent_world_until(world, has_said_hello_eight_times, "it comes back");
+    agent_world_until(world, has_greeted_eight_times, "it comes back");
 
     /* 50 ms, doubled each time up to a second */
     assert_true(bw_instant_elapsed_ns(bw_clock_now(), first) >= 2000 * BW_NS_PER_MS);

@@ -70,7 +70,7 @@ static bool reports_started(const struct agent_world *world)
            world->group.report.service == BW_SERVICE_STARTED;
 }
 
-static bool has_told_of_all(const struct agent_world *world)
+static bool has_exchanged_with_all(const struct agent_world *world)
 {
     return world->exchange_count == AGENT_WORLD_WITNESSES;
 }
@@ -100,15 +100,15 @@ static void each_witness_is_told_of_its_newest_exchange(void **state) /* 3.8 */
     const struct bw_instant began = bw_clock_now();
 
     serve(world);
-    agent_world_until(world, has_told_of_all, "it tells of an exchange with each witness");
+    agent_world_until(world, has_exchanged_with_all, "it tells of an exchange with each witness");
 
     for (uint32_t i = 0; i < world->exchange_count; i++) {
         const struct bw_exchange *exchange = &world->exchanges[i];
 
         assert_true(exchange->number > 0 && exchange->number <= world->sync_count);
         assert_true(bw_instant_is_later(exchange->sent, began));
-        assert_true(bw_instant_is_later(exchange->heard, exchange->sent));
-        assert_true(bw_instant_is_later(bw_clock_now(), exchange->heard));
+        assert_true(bw_instant_is_later(exchange->answered, exchange->sent));
+        assert_true(bw_instant_is_later(bw_clock_now(), exchange->answered));
         for (uint32_t j = 0; j < i; j++)
             assert_string_not_equal(exchange->witness, world->exchanges[j].witness);
     }

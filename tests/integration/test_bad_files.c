@@ -30,7 +30,7 @@
 #define COMMAND_BYTES   1024
 
 static struct trio trio;
-static char said[OUT_BYTES]; /* by the last run */
+static char output[OUT_BYTES]; /* by the last run */
 
 static int set_up(void **state)
 {
@@ -59,8 +59,8 @@ static int run(const char *words)
                    trio.pki.dir, words);
     in = popen(command, "r");
     assert_non_null(in);
-    size = fread(said, 1, sizeof said - 1, in);
-    said[size] = '\0';
+    size = fread(output, 1, sizeof output - 1, in);
+    output[size] = '\0';
     status = pclose(in);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
@@ -70,8 +70,8 @@ static void assert_ends(const char *words, int expected, const char *why)
 {
     const int status = run(words);
 
-    if (status != expected || strstr(said, why) == NULL)
-        fail_msg("%s: %d instead of %d, \"%s\" in:\n%s", words, status, expected, why, said);
+    if (status != expected || strstr(output, why) == NULL)
+        fail_msg("%s: %d instead of %d, \"%s\" in:\n%s", words, status, expected, why, output);
 }
 
 static void put(const char *name, const char *text)
@@ -126,7 +126,7 @@ static void a_site_file_with_a_problem_starts_neither_agent_nor_guard(void **sta
         assert_ends("check site.yaml", 1, problems[i].why);
         assert_ends("agent -c site.yaml", STATUS_CONFIG, problems[i].why);
         assert_ends("guard -c site.yaml", STATUS_CONFIG, problems[i].why);
-        assert_non_null(strstr(said, "nothing was started"));
+        assert_non_null(strstr(output, "nothing was started"));
     }
 }
 
@@ -167,8 +167,8 @@ static void a_witness_with_an_unsafe_or_another_election_timeout_does_not_start(
         run("--help >/dev/null; sed -i 's/election_timeout: 10ms/election_timeout: 2s/' w1.yaml"),
         0);
     assert_ends("witness -c w1.yaml", STATUS_CONFIG, "election_timeout");
-    assert_non_null(strstr(said, "300"));
-    assert_non_null(strstr(said, "2000"));
+    assert_non_null(strstr(output, "300"));
+    assert_non_null(strstr(output, "2000"));
 }
 
 /* ---- what a witness has kept ------------------------------------------------------------------

@@ -554,7 +554,7 @@ static void show(struct agent_world *world, const char *ca, const char *identity
 
 static const char *wanted; /* in the agent's log */
 
-static bool has_said_it(const struct agent_world *world)
+static bool has_logged_it(const struct agent_world *world)
 {
     return agent_world_log_has(world, wanted);
 }
@@ -573,7 +573,7 @@ static void an_agent_says_nothing_to_a_false_witness(void **state)
         show(&world, falsehoods[i].is_foreign ? foreign.ca_path : world.pki.ca_path, path);
         agent_world_start_agent(&world);
         wanted = falsehoods[i].why;
-        agent_world_until(&world, has_said_it, wanted);
+        agent_world_until(&world, has_logged_it, wanted);
 
         assert_int_equal(world.sync_count, 0);
         assert_int_equal(agent_world_stop_agent(&world, SIGTERM), 0);

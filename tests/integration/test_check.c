@@ -319,7 +319,7 @@ static const char steps_text[] =
 /* 4, 5.1: the data counts as left alone as long as that point was not passed. */
 static void a_database_step_that_waits_for_no_point_is_said(void **state)
 {
-    static const char *const said = "WARN   harbor              step restore is of phase database "
+    static const char *const line = "WARN   harbor              step restore is of phase database "
                                     "and waits for no point of no return, "
                                     "as step promote does: ";
     char text[2048];
@@ -332,7 +332,7 @@ static void a_database_step_that_waits_for_no_point_is_said(void **state)
         "      - {name: promote, script: run.sh, needs: [point], phase: database}\n");
     put("steps.yaml", 0644, text);
     assert_int_equal(check("--offline steps.yaml"), 0);
-    assert_says(said);
+    assert_says(line);
 
     (void)snprintf(
         text, sizeof text, steps_text, "look.sh",
@@ -399,7 +399,7 @@ static void a_certificate_taken_back_by_no_name_or_serial_fails_without_this_mac
     static const char *const entries[] = {"anna", "serial:12zz", "serial:", "agent/dc-a",
                                           "person/anna"};
     char text[2048];
-    char said[64];
+    char problem[64];
 
     (void)state;
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
@@ -409,8 +409,9 @@ static void a_certificate_taken_back_by_no_name_or_serial_fails_without_this_mac
                        entries[i]);
         put("revoked.yaml", 0644, text);
         assert_int_equal(check("--offline revoked.yaml"), 1);
-        (void)snprintf(said, sizeof said, "tls.revoked: \"%s\" is neither a name", entries[i]);
-        assert_says(said);
+        (void)snprintf(problem, sizeof problem, "tls.revoked: \"%s\" is neither a name",
+                       entries[i]);
+        assert_says(problem);
     }
     put("revoked.yaml", 0644,
         "endpoints: [\"w1:7400\"]\ntls: {ca: pki/ca.pem, identity: anna.pem, "

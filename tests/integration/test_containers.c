@@ -151,7 +151,7 @@ static void none_of_a_project_is_down_once_it_was_looked_for(void **state)
 {
     struct fixture *f = *state;
     char path[128];
-    char said[256] = "";
+    char arguments[256] = "";
     FILE *file;
 
     assert_false(bw_units_are_down(&f->units));
@@ -161,9 +161,9 @@ static void none_of_a_project_is_down_once_it_was_looked_for(void **state)
     (void)snprintf(path, sizeof path, "%s/said", f->dir);
     file = fopen(path, "re");
     assert_non_null(file);
-    assert_non_null(fgets(said, sizeof said, file));
+    assert_non_null(fgets(arguments, sizeof arguments, file));
     assert_int_equal(fclose(file), 0);
-    assert_non_null(strstr(said, "label=com.docker.compose.project=harbor"));
+    assert_non_null(strstr(arguments, "label=com.docker.compose.project=harbor"));
 }
 
 /* The KILL needs no docker, and what docker says of a process that is there is not believed. */

@@ -21,23 +21,23 @@
 #include "guard_rig.h"
 #include "lacking.h"
 
-#define FENCE_MS 5000
-#define LONG_MS  1900000 /* no test takes that long */
-#define SAID_MAX 16384
+#define FENCE_MS   5000
+#define LONG_MS    1900000 /* no test takes that long */
+#define OUTPUT_MAX 16384
 
-struct said {
+struct result {
     int exit;
-    char out[SAID_MAX];
-    char err[SAID_MAX];
+    char out[OUTPUT_MAX];
+    char err[OUTPUT_MAX];
 };
 
-static void read_all(const char *path, char out[SAID_MAX])
+static void read_all(const char *path, char out[OUTPUT_MAX])
 {
     FILE *file = fopen(path, "r");
     size_t size;
 
     assert_non_null(file);
-    size = fread(out, 1, SAID_MAX - 1, file);
+    size = fread(out, 1, OUTPUT_MAX - 1, file);
     out[size] = '\0';
     assert_int_equal(fclose(file), 0);
 }
@@ -61,32 +61,32 @@ static pid_t begin(struct rig *rig, const char *command)
 }
 
 /* The rig's agent goes on meanwhile. */
-static struct said finish(struct rig *rig, pid_t child)
+static struct result finish(struct rig *rig, pid_t child)
 {
-    static struct said said;
+    static struct result result;
     int status = 0;
 
     while (waitpid(child, &status, WNOHANG) == 0)
         rig_turn(rig);
     assert_true(WIFEXITED(status));
-    said.exit = WEXITSTATUS(status);
-    read_all(rig_path(rig, "out"), said.out);
-    read_all(rig_path(rig, "err"), said.err);
-    return said;
+    result.exit = WEXITSTATUS(status);
+    read_all(rig_path(rig, "out"), result.out);
+    read_all(rig_path(rig, "err"), result.err);
+    return result;
 }
 
-static struct said ask(struct rig *rig, const char *command)
+static struct result ask(struct rig *rig, const char *command)
 {
     return finish(rig, begin(rig, command));
 }
 
 static void expect(struct rig *rig, const char *command, int exit, const char *out, const char *err)
 {
-    const struct said said = ask(rig, command);
+    const struct result result = ask(rig, command);
 
-    if (said.exit != exit || strstr(said.out, out) == NULL || strstr(said.err, err) == NULL)
-        fail_msg("%s: exit %d, stdout \"%s\", stderr \"%s\"", command, said.exit, said.out,
-                 said.err);
+    if (result.exit != exit || strstr(result.out, out) == NULL || strstr(result.err, err) == NULL)
+        fail_msg("%s: exit %d, stdout \"%s\", stderr \"%s\"", command, result.exit, result.out,
+                 result.err);
 }
 
 #define GATE      "$B gate --group g --socket $S"
@@ -143,7 +143,7 @@ static void what_enters_ends_with_the_lease(void **state)
 static void on_any_doubt_it_may_not(void **state)
 {
     struct rig *rig = *state;
-    struct said said;
+    struct result result;
 
     expect(rig, GATE, 5, "", "does not say that it may: ");
     expect(rig, CONDITION, 0, "stop\n", "does not say that it may");
@@ -151,8 +151,8 @@ static void on_any_doubt_it_may_not(void **state)
     expect(rig, "$B condition --group g --socket $S --colour", 0, "stop\n", "colour");
     expect(rig, "$B condition --group 'g h' --socket $S", 0, "stop\n", "no name of a group");
     expect(rig, "$B condition --group g --socket $S/nowhere", 0, "stop\n", "does not say");
-    said = ask(rig, GATE);
-    assert_ptr_equal(strchr(said.err, '\n'), said.err + strlen(said.err) - 1);
+    result = ask(rig, GATE);
+    assert_ptr_equal(strchr(result.err, '\n'), result.err + strlen(result.err) - 1);
 }
 
 /* It answered once, and hangs since; who asks does not hang with it. */
@@ -171,7 +171,7 @@ static void a_guard_that_hangs_vouches_for_nothing(void **state)
 static void it_waits_until_it_may_and_no_longer(void **state)
 {
     struct rig *rig = *state;
-    struct said said;
+    struct result result;
     pid_t waiting;
 
     rig_guard_start(rig);
@@ -184,9 +184,9 @@ static void it_waits_until_it_may_and_no_longer(void **state)
         rig_turn(rig);
     (void)rig_arm(&rig->agent, 1, LONG_MS, FENCE_MS);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
-    said = finish(rig, waiting);
-    assert_int_equal(said.exit, 0);
-    assert_non_null(strstr(said.out, "a lease lives here"));
+    result = finish(rig, waiting);
+    assert_int_equal(result.exit, 0);
+    assert_non_null(strstr(result.out, "a lease lives here"));
 }
 
 static void once_it_is_fenced_it_may_not(void **state) /* I1 */
@@ -205,21 +205,22 @@ static void once_it_is_fenced_it_may_not(void **state) /* I1 */
 static void status_shows_what_the_guard_knows(void **state) /* 5.2 */
 {
     struct rig *rig = *state;
-    struct said said;
+    struct result result;
 
     expect(rig, "$B status --site --socket $S", 5, "", "does not answer at ");
     (void)rig_serve(rig, LONG_MS, FENCE_MS);
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
-    said = ask(rig, "$B status --site --socket $S | tee /dev/stderr | awk 'length > 80 { bad = 1 } "
-                    "END { exit bad }'");
-    assert_int_equal(said.exit, 0);
-    if (strstr(said.err, "may run:  yes: a lease lives here") == NULL ||
-        strstr(said.err, "lease:    epoch 1, ends in 18") == NULL ||
-        strstr(said.err, "service:  started, seen ") == NULL ||
-        strstr(said.err, "script:   start: ok (exit 0), ") == NULL ||
-        strstr(said.err, "reach:    cgroup, works; service inside") == NULL ||
-        strstr(said.err, "failed:") != NULL)
-        fail_msg("%s", said.err);
+    result = ask(rig,
+                 "$B status --site --socket $S | tee /dev/stderr | awk 'length > 80 { bad = 1 } "
+                 "END { exit bad }'");
+    assert_int_equal(result.exit, 0);
+    if (strstr(result.err, "may run:  yes: a lease lives here") == NULL ||
+        strstr(result.err, "lease:    epoch 1, ends in 18") == NULL ||
+        strstr(result.err, "service:  started, seen ") == NULL ||
+        strstr(result.err, "script:   start: ok (exit 0), ") == NULL ||
+        strstr(result.err, "reach:    cgroup, works; service inside") == NULL ||
+        strstr(result.err, "failed:") != NULL)
+        fail_msg("%s", result.err);
 
     rig_put(rig, "status.sh", 0755,
             "#!/bin/sh\necho 'cannot open the \033[31mdatabase' >&2\nexit 3\n");

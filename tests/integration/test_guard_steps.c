@@ -61,7 +61,7 @@ static void begin_armed(struct rig *rig, uint32_t ttl_ms)
 }
 
 /* Until `name` says `text`. */
-static void wait_said(struct rig *rig, const char *name, const char *text)
+static void wait_for_text(struct rig *rig, const char *name, const char *text)
 {
     const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
 
@@ -72,7 +72,7 @@ static void wait_said(struct rig *rig, const char *name, const char *text)
     }
 }
 
-static unsigned times_said(const struct rig *rig, const char *name, const char *text)
+static unsigned count_texts(const struct rig *rig, const char *name, const char *text)
 {
     FILE *in = fopen(rig_path(rig, name), "r");
     char line[4096];
@@ -141,7 +141,7 @@ static void steps_begin_side_by_side_and_after_what_they_need(void **state)
     assert_true(rig_has(rig, "step.env", "BREAKWATER_GROUP=g\n"));
     assert_true(rig_has(rig, "step.env", "FLAVOUR=salt & vinegar\n"));
     assert_true(rig_has(rig, "log", "line=\"c: started it\""));
-    assert_int_equal(times_said(rig, "log", "event=step.ended"), 3);
+    assert_int_equal(count_texts(rig, "log", "event=step.ended"), 3);
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight.seen, BW_REACH_INSIDE);
 }
 
@@ -189,12 +189,12 @@ static void a_step_that_fails_is_tried_again_and_the_rest_goes_on(void **state)
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
 
-    assert_int_equal(times_said(rig, "steps", "a begun"), 3);
-    assert_int_equal(times_said(rig, "steps", "b begun"), 1);
+    assert_int_equal(count_texts(rig, "steps", "a begun"), 3);
+    assert_int_equal(count_texts(rig, "steps", "b begun"), 1);
     assert_false(rig_has(rig, "steps", "a beside")); /* what a try left has ended with it */
-    assert_int_equal(times_said(rig, "log",
-                                "step.ended component=guard group=g epoch=1 action=start "
-                                "step=a attempt=1 how=\"exited\" code=5"),
+    assert_int_equal(count_texts(rig, "log",
+                                 "step.ended component=guard group=g epoch=1 action=start "
+                                 "step=a attempt=1 how=\"exited\" code=5"),
                      1);
 }
 
@@ -215,7 +215,7 @@ static void the_status_of_the_first_that_failed_is_the_starts(void **state)
 
     assert_int_equal(ended.result, BW_RUN_FAILED);
     assert_int_equal(ended.exit_status, 7);
-    assert_string_equal(ended.said.words, "b: no room left");
+    assert_string_equal(ended.outcome.words, "b: no room left");
     assert_false(rig_has(rig, "steps", "c begun"));
 }
 
@@ -316,7 +316,7 @@ static void how_far_it_has_come_is_told_as_it_goes_on(void **state)
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1);
 
     assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
-    const struct bw_steps_said *last = &rig->agent.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.steps;
+    const struct bw_steps_progress *last = &rig->agent.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.steps;
     assert_int_equal(last->done, 2);
     assert_int_equal(last->running, 0);
     assert_true(last->phase_ms[BW_STEP_PHASE_NONE] > 0);
@@ -335,7 +335,7 @@ static void a_step_that_is_edited_while_another_runs_does_not_run(void **state)
               "      - {name: a, script: a.sh}\n      - {name: b, script: b.sh, needs: [a]}\n");
     begin_armed(rig, LONG_MS);
     rig_order(&rig->agent, 1, BW_ACTION_START);
-    wait_said(rig, "steps", "a begun");
+    wait_for_text(rig, "steps", "a begun");
     assert_progress(rig, "a", 0);
     rig_put(rig, "b.sh", 0755, DOES "# edited\n");
     rig_put(rig, "go", 0644, "");
@@ -367,15 +367,15 @@ static void a_lost_lease_ends_all_of_it(void **state)
     end = rig_arm(&rig->agent, 1, TTL_MS, FENCE_MS);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
     rig_order(&rig->agent, 1, BW_ACTION_START);
-    wait_said(rig, "far.pid", "\n");
-    wait_said(rig, "steps", "b begun");
+    wait_for_text(rig, "far.pid", "\n");
+    wait_for_text(rig, "steps", "b begun");
 
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
 
     assert_false(is_alive(rig, "stays.pid"));
     assert_false(is_alive(rig, "far.pid"));
     assert_true(rig_now_ms() < end.boot_ns / BW_NS_PER_MS);
-    assert_int_equal(times_said(rig, "steps", "a begun"), 1);
+    assert_int_equal(count_texts(rig, "steps", "a begun"), 1);
     assert_false(rig_has(rig, "steps", "c begun"));
 }
 
@@ -425,7 +425,7 @@ static void interrupt(struct rig *rig)
     begin_armed(rig, LONG_MS);
     rig_order(&rig->agent, 1, BW_ACTION_START);
     wait_file(rig, "state/guard/g.steps");
-    wait_said(rig, "steps", "b begun");
+    wait_for_text(rig, "steps", "b begun");
     (void)rig_guard_end(rig, SIGKILL);
     rig_guard_start(rig);
     rig_greet(rig);
@@ -440,20 +440,20 @@ static void an_interrupted_start_goes_on_after_what_is_done(void **state)
 
     rig_put(rig, "a.sh", 0755, DOES);
     interrupt(rig);
-    assert_int_equal(times_said(rig, "steps", "b ended"), 0); /* what ran was ended */
+    assert_int_equal(count_texts(rig, "steps", "b ended"), 0); /* what ran was ended */
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "stopped");
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
 
-    assert_int_equal(times_said(rig, "steps", "a begun"), 1);
-    assert_int_equal(times_said(rig, "steps", "b begun"), 2);
-    assert_int_equal(times_said(rig, "steps", "b ended"), 1);
-    assert_int_equal(times_said(rig, "log", "event=step.kept"), 1);
+    assert_int_equal(count_texts(rig, "steps", "a begun"), 1);
+    assert_int_equal(count_texts(rig, "steps", "b begun"), 2);
+    assert_int_equal(count_texts(rig, "steps", "b ended"), 1);
+    assert_int_equal(count_texts(rig, "log", "event=step.kept"), 1);
     rig_wait_beat(rig, 0);
     /* A start that is ordered for any other reason is a whole one. */
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
-    assert_int_equal(times_said(rig, "steps", "a begun"), 2);
+    assert_int_equal(count_texts(rig, "steps", "a begun"), 2);
 }
 
 static void after_a_stop_a_start_begins_anew(void **state)
@@ -466,8 +466,8 @@ static void after_a_stop_a_start_begins_anew(void **state)
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
 
-    assert_int_equal(times_said(rig, "steps", "a begun"), 2);
-    assert_int_equal(times_said(rig, "steps", "b begun"), 2);
+    assert_int_equal(count_texts(rig, "steps", "a begun"), 2);
+    assert_int_equal(count_texts(rig, "steps", "b begun"), 2);
 }
 
 /* The guard that begins has ended it with the rest. */
@@ -481,7 +481,7 @@ static void what_had_left_a_process_is_run_again(void **state)
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
 
-    assert_int_equal(times_said(rig, "steps", "a begun"), 2);
+    assert_int_equal(count_texts(rig, "steps", "a begun"), 2);
 }
 
 static void a_journal_that_cannot_be_read_is_none(void **state)
@@ -494,7 +494,7 @@ static void a_journal_that_cannot_be_read_is_none(void **state)
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
 
-    assert_int_equal(times_said(rig, "steps", "a begun"), 2);
+    assert_int_equal(count_texts(rig, "steps", "a begun"), 2);
 }
 
 /* Nobody is left who could end it: what runs comes to its end, what follows waits for a guard. */
@@ -508,10 +508,10 @@ static void without_its_guard_nothing_begins(void **state)
               "      - {name: a, script: a.sh}\n      - {name: b, script: b.sh, needs: [a]}\n");
     begin_armed(rig, LONG_MS);
     rig_order(&rig->agent, 1, BW_ACTION_START);
-    wait_said(rig, "steps", "a begun");
+    wait_for_text(rig, "steps", "a begun");
     (void)rig_guard_end(rig, SIGKILL);
     rig_put(rig, "go", 0644, "");
-    wait_said(rig, "steps", "a ended");
+    wait_for_text(rig, "steps", "a ended");
     wait_file(rig, "state/guard/g.steps"); /* it has heard the end, and has looked what may begin */
     rig_guard_start(rig);
     rig_greet(rig);
@@ -533,8 +533,8 @@ static void begin_one_that_stays(struct rig *rig, const char *key, enum bw_actio
     put_steps(rig, key, "      - {name: a, script: a.sh}\n");
     begin_armed(rig, LONG_MS);
     rig_order(&rig->agent, 1, action);
-    wait_said(rig, "far.pid", "\n");
-    wait_said(rig, "stays.pid", "\n");
+    wait_for_text(rig, "far.pid", "\n");
+    wait_for_text(rig, "stays.pid", "\n");
 }
 
 /* 3.4: one action at a time. What is killed has not ended while what it began goes on. */
@@ -589,7 +589,7 @@ static void a_start_that_was_done_without_its_guard_keeps_its_service(void **sta
     put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
     begin_armed(rig, LONG_MS);
     rig_order(&rig->agent, 1, BW_ACTION_START);
-    wait_said(rig, "steps", "a begun");
+    wait_for_text(rig, "steps", "a begun");
     (void)rig_guard_end(rig, SIGKILL);
     rig_put(rig, "go", 0644, "");
     while (is_alive(rig, "program.pid"))
@@ -621,7 +621,7 @@ static void a_stop_runs_its_own_list(void **state)
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
 
-    assert_int_equal(times_said(rig, "steps", "begun"), 2);
+    assert_int_equal(count_texts(rig, "steps", "begun"), 2);
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "stopped");
     assert_true(rig_has(rig, "calls", "stop"));
 }

@@ -232,8 +232,8 @@ static bool pier_says(const char *key, const char *text)
     char *answer = real_get(&cluster, "/v1/status");
     json_t *status = answer != NULL ? json_loads(answer, 0, NULL) : NULL;
     const json_t *group = json_array_get(json_object_get(status, "groups"), 1);
-    const char *said = json_string_value(json_object_get(group, key));
-    const bool is_so = said != NULL && strcmp(said, text) == 0;
+    const char *word = json_string_value(json_object_get(group, key));
+    const bool is_so = word != NULL && strcmp(word, text) == 0;
 
     json_decref(status);
     free(answer);

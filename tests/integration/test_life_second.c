@@ -14,10 +14,10 @@
 
 static bool says(struct real_cluster *of, int site, const char *word)
 {
-    const char *said = json_string_value(
+    const char *found = json_string_value(
         json_object_get(real_site_json(of, site), "second_enforcer"));
 
-    return said != NULL && strcmp(said, word) == 0;
+    return found != NULL && strcmp(found, word) == 0;
 }
 
 static bool is_committed(struct real_cluster *of)

@@ -107,18 +107,18 @@ static bool is_at_the_second_step_again(struct real_cluster *of, int site)
     return is_at_the_second_step(of, site) && times_run("serve") == 2;
 }
 
-static bool are_phases_told(struct real_cluster *of, int site)
+static bool are_phases_reported(struct real_cluster *of, int site)
 {
     char *text = real_get(of, "/v1/groups/harbor/report");
     json_t *report = text == NULL ? NULL : json_loads(text, 0, NULL);
     const json_t *phases = json_object_get(json_object_get(report, "epoch"), "phases");
-    const bool are_told = json_is_integer(json_object_get(phases, "storage")) &&
-                          json_is_integer(json_object_get(phases, "service"));
+    const bool are_reported = json_is_integer(json_object_get(phases, "storage")) &&
+                              json_is_integer(json_object_get(phases, "service"));
 
     (void)site;
     json_decref(report);
     free(text);
-    return are_told;
+    return are_reported;
 }
 
 static void a_start_by_steps_is_followed_and_summed_by_phase(void **state)
@@ -131,7 +131,7 @@ static void a_start_by_steps_is_followed_and_summed_by_phase(void **state)
 
     real_until(&cluster, real_serves, 0, "the first site serves");
 
-    real_until(&cluster, are_phases_told, 0, "the report says how long its phases took");
+    real_until(&cluster, are_phases_reported, 0, "the report says how long its phases took");
     assert_true(json_is_null(json_object_get(real_site_json(&cluster, 0), "steps")));
     assert_int_equal(times_run("prepare"), 1);
     real_assert_no_overlap(&cluster);
@@ -202,16 +202,16 @@ static void what_cannot_be_taken_back_waits_for_the_witnesses(void **state)
 }
 
 /* The report has it among the moments of the epoch: after the grant, before the start was heard to be over. */
-static bool is_passing_told(struct real_cluster *of, int site)
+static bool is_passing_reported(struct real_cluster *of, int site)
 {
     char *text = real_get(of, "/v1/groups/harbor/report");
     const char *grant = text == NULL ? NULL : strstr(text, "\"grant\"");
     const char *passed = grant == NULL ? NULL : strstr(grant, "\"no_return\"");
-    const bool is_told = passed != NULL && strstr(passed, "\"started\"") != NULL;
+    const bool is_reported = passed != NULL && strstr(passed, "\"started\"") != NULL;
 
     (void)site;
     free(text);
-    return is_told;
+    return is_reported;
 }
 
 /* ... and where they are there it goes on by itself. */
@@ -226,7 +226,7 @@ static void a_start_passes_its_point_once_that_is_committed(void **state)
     assert_true(waits_at_its_point(&cluster, 0));
     assert_non_null(strstr(real_read(&cluster, 0, "guard.log"), "event=step.may_pass"));
     assert_int_equal(real_number(&cluster, "epoch"), 1);
-    real_until(&cluster, is_passing_told, 0, "the report says when it was let past its point");
+    real_until(&cluster, is_passing_reported, 0, "the report says when it was let past its point");
     real_assert_no_overlap(&cluster);
 }
 

@@ -140,7 +140,7 @@ static bool all_say_their_release(unsigned count)
     char endpoint[32];
     char *argv[] = {NULL,   "members", "-o",         "json",   "--endpoint", endpoint,
                     "--ca", ca,        "--identity", identity, NULL};
-    unsigned said = 0;
+    unsigned found = 0;
 
     trio_path(&cluster.trio, "ca.pem", ca);
     trio_path(&cluster.trio, "operator.pem", identity);
@@ -148,8 +148,8 @@ static bool all_say_their_release(unsigned count)
     if (trio_run(&cluster.trio, argv, out, sizeof out) != 0)
         return false;
     for (const char *at = strstr(out, key); at != NULL; at = strstr(at + 1, key))
-        said++;
-    return said == count;
+        found++;
+    return found == count;
 }
 
 /* Short files only. */
@@ -253,17 +253,17 @@ static void prepare(int id, char config[TRIO_PATH_BYTES])
 
 /* Any member may have told it what an operator must say: that does not mean that the one who leads
  * has heard of it. */
-static bool leader_has_heard_of(int id)
+static bool leader_knows_of(int id)
 {
-    char said[TRIO_PATH_BYTES];
+    char log[TRIO_PATH_BYTES];
     char name[16];
 
     (void)snprintf(name, sizeof name, "w%d", id);
-    numbered("run%d.log", 0, said);
+    numbered("run%d.log", 0, log);
     for (int i = 0; i < TRIO_WAIT_MS / 100; i++) {
-        (void)unlink(said);                   /* nothing may have been said */
+        (void)unlink(log);                    /* nothing may have been said */
         (void)members("add", name, "--plan"); /* what else stands in its way is not asked here */
-        if (!file_has(said, "asks to join; give it"))
+        if (!file_has(log, "asks to join; give it"))
             return true;
         (void)usleep(100000);
     }
@@ -278,7 +278,7 @@ static void start_and_wait_until_it_asks(int id)
     (void)snprintf(file, sizeof file, "members add w%d", id);
     assert_true(
         trio_logs(&cluster.trio, id - 1, file)); /* the file of its log is numbered like theirs */
-    assert_true(leader_has_heard_of(id));
+    assert_true(leader_knows_of(id));
 }
 
 /* Made with --join, started, and known to the members as one that asks. */

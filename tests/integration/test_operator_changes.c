@@ -344,7 +344,7 @@ static void a_move_whose_stop_has_not_begun_is_taken_back(void **state)
 #define EVENTS_FILE   "told"
 
 /* The same at every witness, by a reload; 5.3. */
-static void have_events_told(void)
+static void set_on_event(void)
 {
     char script[TRIO_PATH_BYTES];
 
@@ -368,7 +368,7 @@ static void have_events_told(void)
 
 /* The first line with `part` of what the script has written; waits until so many have it. How many.
  */
-static unsigned told(const char *part, unsigned wanted, char *out_line, size_t size)
+static unsigned count_events(const char *part, unsigned wanted, char *out_line, size_t size)
 {
     static char text[64 * 1024];
     char path[TRIO_PATH_BYTES];
@@ -400,12 +400,12 @@ static void the_leader_alone_tells_its_script_what_was_committed(void **state)
     (void)state;
     trio_path(&operator.trio, EVENTS_FILE, path);
     operator_put(EVENTS_SCRIPT, "#!/bin/sh\n(cat; echo) >>%s\n", path);
-    have_events_told();
+    set_on_event();
 
     assert_int_equal(run("mode harbor manual --yes"), 0);
     assert_int_equal(run("mode harbor auto --yes"), 0);
 
-    assert_int_equal(told("\"event\":\"SetMode\"", 2, line, sizeof line),
+    assert_int_equal(count_events("\"event\":\"SetMode\"", 2, line, sizeof line),
                      2); /* each by one witness */
     operator_keep_answer("on_event", line);
     event = operator_parse(line);
@@ -423,7 +423,7 @@ static void what_is_asked_for_is_told_as_what_it_is(void **state)
 
     (void)state;
     ask_for_a_move_and_take_it_back();
-    assert_int_equal(told("\"event\":\"Wish\"", 1, line, sizeof line), 1);
+    assert_int_equal(count_events("\"event\":\"Wish\"", 1, line, sizeof line), 1);
     operator_keep_answer("on_event", line);
     event = operator_parse(line);
     wish = json_object_get(event, "wish");
@@ -439,7 +439,7 @@ static void alarms_are_told_too_and_who_has_seen_them(void **state)
 
     (void)state;
     assert_int_equal(run("maintenance harbor --for 5m --yes"), 0);
-    assert_int_equal(told("{\"alarm\":\"maintenance_ends\"", 1, line, sizeof line), 1);
+    assert_int_equal(count_events("{\"alarm\":\"maintenance_ends\"", 1, line, sizeof line), 1);
     operator_keep_answer("on_event", line);
     event = operator_parse(line);
     assert_string_equal(json_string_value(json_object_get(event, "event")), "AlarmBegan");
@@ -447,7 +447,7 @@ static void alarms_are_told_too_and_who_has_seen_them(void **state)
     json_decref(event);
 
     assert_int_equal(run("ack harbor maintenance_ends --yes --reason rehearsal"), 0);
-    assert_int_equal(told("\"event\":\"AlarmAcknowledged\"", 1, line, sizeof line), 1);
+    assert_int_equal(count_events("\"event\":\"AlarmAcknowledged\"", 1, line, sizeof line), 1);
     operator_keep_answer("on_event", line);
     event = operator_parse(line);
     assert_string_equal(json_string_value(json_object_get(event, "by")), "operator/anna");

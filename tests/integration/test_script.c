@@ -437,11 +437,11 @@ static void child_of_a_guard_that_died_exits_without_exec(void **state)
     struct bw_script_spec spec = spec_of(f);
     char text[512];
     pid_t guard, child = 0;
-    int told[2];
+    int ends[2];
 
     snprintf(text, sizeof text, "#!/bin/sh\ntouch %s\n", path_in(f, "ran"));
     write_script(f, text, 0755);
-    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     guard = fork();
     if (guard == 0) {
         struct bw_script_run *run;
@@ -449,15 +449,15 @@ static void child_of_a_guard_that_died_exits_without_exec(void **state)
         if (bw_script_start(&f->runner, &spec, &run, NULL) != BW_OK)
             _exit(1);
         child = bw_script_pid(run);
-        (void)!write(told[1], &child, sizeof child);
+        (void)!write(ends[1], &child, sizeof child);
         (void)raise(SIGKILL);
     }
-    assert_int_equal(read(told[0], &child, sizeof child), sizeof child);
+    assert_int_equal(read(ends[0], &child, sizeof child), sizeof child);
     assert_int_equal(waitpid(guard, NULL, 0), guard);
     wait_until_ended(child);
     assert_false(exists(f, "ran"));
-    assert_int_equal(close(told[0]), 0);
-    assert_int_equal(close(told[1]), 0);
+    assert_int_equal(close(ends[0]), 0);
+    assert_int_equal(close(ends[1]), 0);
 }
 
 /* In the child: it has the go-ahead, and no exec yet. */

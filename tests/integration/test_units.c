@@ -190,7 +190,7 @@ static void signal_goes_to_all_units_by_name_and_one_call_at_a_time(void **state
 {
     struct fixture *f = *state;
     char path[128];
-    char said[128];
+    char line[128];
     FILE *file;
 
     assert_int_equal(bw_units_signal(&f->units, SIGKILL, on_done, f, &f->diag), BW_OK);
@@ -200,8 +200,8 @@ static void signal_goes_to_all_units_by_name_and_one_call_at_a_time(void **state
     snprintf(path, sizeof path, "%s/said", f->dir);
     file = fopen(path, "re");
     assert_non_null(file);
-    assert_non_null(fgets(said, sizeof said, file));
-    assert_string_equal(said, "kill --signal=9 -- db.service harbor@1.service\n");
+    assert_non_null(fgets(line, sizeof line, file));
+    assert_string_equal(line, "kill --signal=9 -- db.service harbor@1.service\n");
     assert_int_equal(fclose(file), 0);
 }
 

@@ -75,20 +75,20 @@ static struct bw_command set_spec(void)
  * ordered to run, and renews it. */
 static void obey(struct puppet *puppet)
 {
-    const struct bw_sync_answer_group *told = puppet_told(puppet);
+    const struct bw_sync_answer_group *answer = puppet_answer(puppet);
     struct bw_report *report = &puppet->group.report;
 
-    if (told == NULL)
+    if (answer == NULL)
         return;
-    report->spec_version = told->order.spec_version;
-    if (told->order.epoch > report->epoch_seen)
-        report->epoch_seen = told->order.epoch;
+    report->spec_version = answer->order.spec_version;
+    if (answer->order.epoch > report->epoch_seen)
+        report->epoch_seen = answer->order.epoch;
     puppet->group.renew_epoch = 0;
-    if (told->order.kind == BW_ORDER_RUN && bw_id_equal(told->order.instance, puppet->instance))
-        puppet->group.renew_epoch = told->order.epoch;
-    if (told->confirmed_epoch == 0)
+    if (answer->order.kind == BW_ORDER_RUN && bw_id_equal(answer->order.instance, puppet->instance))
+        puppet->group.renew_epoch = answer->order.epoch;
+    if (answer->confirmed_epoch == 0)
         return;
-    report->armed_epoch = told->confirmed_epoch;
+    report->armed_epoch = answer->confirmed_epoch;
     report->service = BW_SERVICE_STARTED;
     report->verified = true;
     report->start_begun = true;
@@ -107,12 +107,12 @@ static void sync_both(void)
 static uint64_t wait_for_confirmation(void)
 {
     for (int i = 0; i < TRIES; i++) {
-        const struct bw_sync_answer_group *told;
+        const struct bw_sync_answer_group *answer;
 
         sync_both();
-        told = puppet_told(&a);
-        if (told != NULL && told->confirmed_epoch != 0)
-            return told->confirmed_epoch;
+        answer = puppet_answer(&a);
+        if (answer != NULL && answer->confirmed_epoch != 0)
+            return answer->confirmed_epoch;
         (void)usleep(PAUSE_US);
     }
     fail_msg("no renewal of dc-a was confirmed");
@@ -143,12 +143,12 @@ static bool ask_each(struct puppet *puppet, struct contact contact[TRIO_WITNESSE
     char named[BW_NAME_MAX + 1] = "";
 
     for (int i = 0; i < TRIO_WITNESSES; i++) {
-        const struct bw_sync_answer_group *told;
+        const struct bw_sync_answer_group *answer;
 
         assert_int_equal(puppet_sync(puppet, i), 200);
-        told = puppet_told(puppet);
-        contact[i].order = told != NULL ? told->order.kind : BW_ORDER_NONE;
-        contact[i].confirmed = told != NULL ? told->confirmed_epoch : 0;
+        answer = puppet_answer(puppet);
+        contact[i].order = answer != NULL ? answer->order.kind : BW_ORDER_NONE;
+        contact[i].confirmed = answer != NULL ? answer->confirmed_epoch : 0;
         contact[i].is_leader = puppet->answer.is_leader;
         assert_true(contact[i].is_leader || contact[i].confirmed == 0);
         leads += contact[i].is_leader ? 1 : 0;
@@ -253,7 +253,7 @@ static void a_sync_through_a_follower_is_answered_by_the_leader(void **state)
     (void)relay(&a);
 
     assert_int_equal(a.answer.number, a.number);
-    assert_int_equal(puppet_told(&a)->order.kind, BW_ORDER_LET_GO);
+    assert_int_equal(puppet_answer(&a)->order.kind, BW_ORDER_LET_GO);
 }
 
 /* All tell dc-a to run and dc-b to stand by, and the leader alone confirms `epoch`, to dc-a alone. */
@@ -297,7 +297,7 @@ static void one_follower_is_enough_to_renew(void **state)
     epoch = begin_serving();
     for (int tries = 0; tries < TRIES && confirmed == 0; tries++) {
         (void)relay(&a);
-        confirmed = puppet_told(&a)->confirmed_epoch;
+        confirmed = puppet_answer(&a)->confirmed_epoch;
     }
 
     assert_int_equal(confirmed, epoch);
@@ -316,9 +316,9 @@ static void a_leader_without_a_majority_confirms_nothing(void **state)
             (void)trio_stop(&trio, i, SIGKILL);
     assert_int_equal(puppet_sync(&a, leader), 200);
 
-    assert_int_equal(puppet_told(&a)->confirmed_epoch, 0);
+    assert_int_equal(puppet_answer(&a)->confirmed_epoch, 0);
     assert_false(a.answer.is_leader);
-    assert_int_equal(puppet_told(&a)->order.kind, BW_ORDER_RUN);
+    assert_int_equal(puppet_answer(&a)->order.kind, BW_ORDER_RUN);
 }
 
 /* Its own answer, which is freed: the sanitizer looks when it ends. */
@@ -375,7 +375,7 @@ static void state_survives_the_death_of_all(void **state)
     trio_start_all(&trio, TRIO_FORKED);
 
     assert_int_equal(wait_for_confirmation(), epoch);
-    assert_int_equal(puppet_told(&a)->order.epoch, epoch);
+    assert_int_equal(puppet_answer(&a)->order.epoch, epoch);
 }
 
 /* `witness init --cluster-id` of witness 2, in a directory that is empty. */
@@ -400,21 +400,21 @@ static void remove_second(void)
 }
 
 /* How often the programs that trio_run ran have said it. */
-static unsigned times_said(const char *text)
+static unsigned count_lines(const char *text)
 {
     unsigned times = 0;
     char path[TRIO_PATH_BYTES];
-    char said[8192];
+    char log[8192];
     size_t size;
     FILE *in;
 
     trio_path(&trio, "run1.log", path);
     in = fopen(path, "r");
     assert_non_null(in);
-    size = fread(said, 1, sizeof said - 1, in);
-    said[size] = '\0';
+    size = fread(log, 1, sizeof log - 1, in);
+    log[size] = '\0';
     assert_int_equal(fclose(in), 0);
-    for (const char *at = said; (at = strstr(at, text)) != NULL; at++)
+    for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
         times++;
     return times;
 }
@@ -441,11 +441,11 @@ static void a_witness_that_lost_its_disk_gives_no_epoch_twice(void **state)
     trio_start(&trio, 0, TRIO_FORKED);
     assert_true(trio_logs_times(&trio, 0, "event=witness.started", 2));
     assert_int_equal(init_second(), 6); /* w1 knows better; nothing was made */
-    assert_int_equal(times_said("w1 knows witness id 2 by another data directory"), 1);
+    assert_int_equal(count_lines("w1 knows witness id 2 by another data directory"), 1);
     (void)trio_stop(&trio, 0, SIGKILL);
-    silent = times_said("w1 silent");
+    silent = count_lines("w1 silent");
     assert_int_equal(init_second(), 0);
-    assert_int_equal(times_said("w1 silent"), silent + 1);
+    assert_int_equal(count_lines("w1 silent"), silent + 1);
 
     trio_start(&trio, 0, TRIO_FORKED);
     trio_start(&trio, 1, TRIO_FORKED);
@@ -465,7 +465,7 @@ static void wait_for_order(enum bw_order_kind kind)
 {
     for (int i = 0; i < TRIES; i++) {
         sync_both();
-        if (puppet_told(&a) != NULL && puppet_told(&a)->order.kind == kind)
+        if (puppet_answer(&a) != NULL && puppet_answer(&a)->order.kind == kind)
             return;
         (void)usleep(PAUSE_US);
     }
@@ -528,18 +528,18 @@ a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once(
         sent = bw_clock_now();
         assert_int_equal(puppet_sync(&a, leader), 200);
         answered = bw_clock_now();
-        assert_int_equal(puppet_told(&a)->order.epoch, 1);
-    } while (puppet_told(&a)->confirmed_epoch != 1);
+        assert_int_equal(puppet_answer(&a)->order.epoch, 1);
+    } while (puppet_answer(&a)->confirmed_epoch != 1);
     led_since = answered;
     (void)snprintf(led_at_first, sizeof led_at_first, "%s", a.answer.leader);
     (void)snprintf(led_by, sizeof led_by, "%s", a.answer.leader);
     trio_path(&trio, "agent-dc-b.pem", identity);
     run.identity = identity;
     run.port = trio.api[(leader + 1) % TRIO_WITNESSES];
-    run.after = puppet_told(&a)->order.index;
+    run.after = puppet_answer(&a)->order.index;
     assert_int_equal(pthread_create(&thread, NULL, run_polls, &run), 0);
     for (int i = 0;
-         i < TRIES && (puppet_told(&b) == NULL || puppet_told(&b)->order.kind != BW_ORDER_RUN);
+         i < TRIES && (puppet_answer(&b) == NULL || puppet_answer(&b)->order.kind != BW_ORDER_RUN);
          i++) {
         if (puppet_sync_all(&b))
             obey(&b);

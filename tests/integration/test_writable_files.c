@@ -22,7 +22,7 @@
 #define COMMAND_BYTES 1024
 
 static struct trio trio;
-static char said[OUT_BYTES]; /* by the last run */
+static char output[OUT_BYTES]; /* by the last run */
 
 /* In the directory of the trio; its exit status. */
 static int run(const char *command)
@@ -35,8 +35,8 @@ static int run(const char *command)
     (void)snprintf(line, sizeof line, "cd '%s' && { %s ; } 2>&1", trio.pki.dir, command);
     in = popen(line, "r");
     assert_non_null(in);
-    size = fread(said, 1, sizeof said - 1, in);
-    said[size] = '\0';
+    size = fread(output, 1, sizeof output - 1, in);
+    output[size] = '\0';
     status = pclose(in);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
@@ -45,7 +45,7 @@ static int run(const char *command)
 static void do_in(const char *command)
 {
     if (run(command) != 0)
-        fail_msg("%s: %s", command, said);
+        fail_msg("%s: %s", command, output);
 }
 
 static int breakwater(const char *words)
@@ -91,7 +91,7 @@ static int tear_down(void **state)
 /* What is between "run: " and the end of the words. */
 static void take_command(char out_command[COMMAND_BYTES])
 {
-    const char *from = strstr(said, "; run: ");
+    const char *from = strstr(output, "; run: ");
     size_t length;
 
     assert_non_null(from);
@@ -123,15 +123,15 @@ static void assert_refused(const struct spoiled *spoiled)
     for (size_t i = 0; i < sizeof daemons / sizeof daemons[0] && daemons[i] != NULL; i++) {
         const int status = breakwater(daemons[i]);
 
-        if (status != STATUS_CONFIG || strstr(said, words) == NULL)
-            fail_msg("%s: %d, and \"%s\" is not in:\n%s", daemons[i], status, words, said);
+        if (status != STATUS_CONFIG || strstr(output, words) == NULL)
+            fail_msg("%s: %d, and \"%s\" is not in:\n%s", daemons[i], status, words, output);
     }
-    if (breakwater(spoiled->words[0]) != 1 || strstr(said, words) == NULL)
-        fail_msg("%s: \"%s\" is not in:\n%s", spoiled->words[0], words, said);
+    if (breakwater(spoiled->words[0]) != 1 || strstr(output, words) == NULL)
+        fail_msg("%s: \"%s\" is not in:\n%s", spoiled->words[0], words, output);
     take_command(command);
     do_in(command);
     if (breakwater(spoiled->words[0]) != 0)
-        fail_msg("%s after \"%s\":\n%s", spoiled->words[0], command, said);
+        fail_msg("%s after \"%s\":\n%s", spoiled->words[0], command, output);
 }
 
 static void what_others_can_change_starts_no_witness(void **state)
@@ -229,15 +229,15 @@ static void what_others_can_change_is_no_commands_either(void **state)
     for (size_t i = 0; i < sizeof spoiled / sizeof spoiled[0]; i++) {
         do_in(spoiled[i].command);
         assert_int_equal(breakwater("status --config cli.yaml"), 1);
-        if (strstr(said, spoiled[i].says) == NULL || strstr(said, "127.0.0.1:1") != NULL)
-            fail_msg("%s: %s", spoiled[i].command, said);
+        if (strstr(output, spoiled[i].says) == NULL || strstr(output, "127.0.0.1:1") != NULL)
+            fail_msg("%s: %s", spoiled[i].command, output);
         assert_int_equal(breakwater("check cli.yaml"), 1);
-        if (strstr(said, spoiled[i].says) == NULL)
-            fail_msg("%s: check: %s", spoiled[i].command, said);
+        if (strstr(output, spoiled[i].says) == NULL)
+            fail_msg("%s: check: %s", spoiled[i].command, output);
     }
     assert_int_equal(
         breakwater("status --endpoint 127.0.0.1:1 --ca ca.pem --identity viewer.pem"), 1);
-    assert_non_null(strstr(said, "others can change it: "));
+    assert_non_null(strstr(output, "others can change it: "));
     do_in("chmod 700 .");
     assert_int_equal(breakwater("status --config cli.yaml"), 5);
 }
@@ -250,22 +250,22 @@ static void root_checks_a_witness_as_the_user_who_owns_its_key(void **state)
         skip_lacking("root");
     do_in("chmod 755 . && chmod 644 ca.pem w1.yaml && chown 65534 w1.pem");
     assert_int_equal(breakwater("check w1.yaml"), 1);
-    assert_non_null(strstr(said, "judged as nobody, who owns the key: the witness has to run as that user"));
+    assert_non_null(strstr(output, "judged as nobody, who owns the key: the witness has to run as that user"));
     assert_non_null(strstr(
-        said, "data1: cannot be used: Permission denied; it belongs to user root and is judged "
-              "as nobody"));
+        output, "data1: cannot be used: Permission denied; it belongs to user root and is judged "
+                "as nobody"));
 
     do_in("chown -R 65534 data1");
     if (breakwater("check w1.yaml") != 0)
-        fail_msg("%s", said);
+        fail_msg("%s", output);
 
     do_in("chown 1 data1/identity");
     assert_int_equal(breakwater("check w1.yaml"), 1);
     assert_non_null(strstr(
-        said, "/identity belongs to user daemon, and this runs as nobody: run it as that user "
-              "(as root: runuser -u daemon -- breakwater ...); only if no daemon runs as "
-              "daemon, give it to nobody"));
-    assert_null(strstr(said, "chown"));
+        output, "/identity belongs to user daemon, and this runs as nobody: run it as that user "
+                "(as root: runuser -u daemon -- breakwater ...); only if no daemon runs as "
+                "daemon, give it to nobody"));
+    assert_null(strstr(output, "chown"));
 }
 
 /* Its key is not there yet, or was copied as root: whose it is the data directory says. */
@@ -281,10 +281,11 @@ static void root_checks_a_witness_without_its_key_as_the_owner_of_its_data(void 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         do_in(keys[i]);
         assert_int_equal(breakwater("check w1.yaml"), 1);
-        if (strstr(said, "judged as nobody, who owns the data directory: the witness has to run as "
-                         "that user") == NULL ||
-            strstr(said, "w1.pem") == NULL || strstr(said, "chown") != NULL)
-            fail_msg("%s: %s", keys[i], said);
+        if (strstr(output,
+                   "judged as nobody, who owns the data directory: the witness has to run as "
+                   "that user") == NULL ||
+            strstr(output, "w1.pem") == NULL || strstr(output, "chown") != NULL)
+            fail_msg("%s: %s", keys[i], output);
     }
     do_in("chown -R 0 data1");
 }
@@ -304,11 +305,11 @@ static void root_is_told_whose_data_it_is_and_to_take_it_from_nobody(void **stat
     do_in("chmod 755 . && chmod 644 ca.pem w1.yaml && chown -R 65534 data1");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         assert_int_not_equal(breakwater(verbs[i]), 0);
-        if (strstr(said, "belongs to user nobody, and this runs as root: run it as that user "
-                         "(runuser -u nobody -- "
-                         "breakwater ...)") == NULL ||
-            strstr(said, "chown") != NULL)
-            fail_msg("%s: %s", verbs[i], said);
+        if (strstr(output, "belongs to user nobody, and this runs as root: run it as that user "
+                           "(runuser -u nobody -- "
+                           "breakwater ...)") == NULL ||
+            strstr(output, "chown") != NULL)
+            fail_msg("%s: %s", verbs[i], output);
     }
     do_in("chown -R 0 data1");
 }
@@ -332,8 +333,8 @@ static void check_looks_into_the_data_directory(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         do_in(cases[i].spoils);
-        if (breakwater("check w1.yaml") != cases[i].status || strstr(said, cases[i].says) == NULL)
-            fail_msg("%s: \"%s\" is not in:\n%s", cases[i].spoils, cases[i].says, said);
+        if (breakwater("check w1.yaml") != cases[i].status || strstr(output, cases[i].says) == NULL)
+            fail_msg("%s: \"%s\" is not in:\n%s", cases[i].spoils, cases[i].says, output);
         do_in(cases[i].mends);
     }
     assert_int_equal(breakwater("check w1.yaml"), 0);

@@ -289,12 +289,12 @@ class Pod:
         inside.mkdir(mode=0o755)
         for source in projected["sources"]:
             kind = "configMap" if "configMap" in source else "secret"
-            told = source[kind]
-            wanted = ("-n", "system", "get", kind.lower(), told["name"])
-            if told.get("optional") and self.lab.kubectl(*wanted, "--ignore-not-found") == "":
+            reference = source[kind]
+            wanted = ("-n", "system", "get", kind.lower(), reference["name"])
+            if reference.get("optional") and self.lab.kubectl(*wanted, "--ignore-not-found") == "":
                 continue
             data = self.lab.json(*wanted)["data"]
-            names = {each["key"]: each["path"] for each in told.get("items", [])} or {key: key for key in data}
+            names = {each["key"]: each["path"] for each in reference.get("items", [])} or {key: key for key in data}
             for key, name in names.items():
                 text = data[key]
                 if kind == "secret":

@@ -92,12 +92,12 @@ status() {
 
 # What an INSERT at address $1 comes to: done, read-only, or what else.
 insert() {
-    local said
-    said=$(ask_it "$1" "INSERT INTO judge VALUES ('hand', $(ms))" 2>&1)
-    case $said in
+    local answer
+    answer=$(ask_it "$1" "INSERT INTO judge VALUES ('hand', $(ms))" 2>&1)
+    case $answer in
     '') echo "done" ;;
     *'cannot execute INSERT in a read-only transaction'*) echo read-only ;;
-    *) echo "$said" ;;
+    *) echo "$answer" ;;
     esac
 }
 

@@ -44,7 +44,7 @@ static inline bool is_armed(const struct agent_world *world)
     return world->arms > 0;
 }
 
-static inline bool has_heard(const struct agent_world *world)
+static inline bool has_exchanged(const struct agent_world *world)
 {
     return world->exchange_count > 0;
 }

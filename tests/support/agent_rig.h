@@ -24,13 +24,13 @@ struct rig {
     uint64_t boot_behind_ms;
     uint64_t step_ms; /* each look at the clocks finds them so much later */
     char log[8192];   /* what was asked for since `forget`: "MAKE SYNC:0 POLL:1 ..." */
-    struct bw_sync sync;                       /* the newest that was made */
-    struct bw_sync_group said[RIG_GROUPS];     /* its groups */
-    struct bw_id saving_cluster;               /* of the newest SAVE */
+    struct bw_sync sync;                          /* the newest that was made */
+    struct bw_sync_group sent_groups[RIG_GROUPS]; /* its groups */
+    struct bw_id saving_cluster;                  /* of the newest SAVE */
     uint64_t saving_generation;
     uint64_t saving_epoch[RIG_GROUPS];
-    struct bw_told_members found; /* of before this start */
-    struct bw_told_members keeping; /* of the newest KEEP */
+    struct bw_kept_members found; /* of before this start */
+    struct bw_kept_members keeping; /* of the newest KEEP */
     struct bw_guard_message arm; /* the newest that was sent */
     struct bw_site_event mirror; /* what was made of the newest reading */
     enum bw_err connect_err;
@@ -133,7 +133,7 @@ static inline enum bw_err rig_emit(void *user, const struct bw_agent_action *act
         return strchr(action->text, ':') != NULL ? BW_OK : BW_ERR_INVALID;
     case BW_AGENT_ACTION_MAKE_SYNC:
         rig->sync = *action->sync;
-        memcpy(rig->said, action->sync->groups, sizeof rig->said);
+        memcpy(rig->sent_groups, action->sync->groups, sizeof rig->sent_groups);
         jot(rig, "MAKE", (uint32_t)action->sync->number);
         break;
     case BW_AGENT_ACTION_SEND_SYNC:
@@ -158,8 +158,8 @@ static inline enum bw_err rig_emit(void *user, const struct bw_agent_action *act
         jot_save(rig, action->state);
         break;
     case BW_AGENT_ACTION_KEEP_MEMBERS:
-        rig->keeping = *action->told;
-        jot(rig, "KEEP", action->told->member_count);
+        rig->keeping = *action->members;
+        jot(rig, "KEEP", action->members->member_count);
         break;
     case BW_AGENT_ACTION_READ_MIRRORS:
         jot(rig, "READ", action->group_count);
@@ -242,7 +242,7 @@ static inline void saved(struct rig *rig, enum bw_err err)
 }
 static inline void guard_says(struct rig *rig, struct bw_guard_message message)
 {
-    happen(rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_SAID, .message = &message});
+    happen(rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_MESSAGE, .message = &message});
 }
 
 static inline void guard_welcomes_with(struct rig *rig, bool enforced)
@@ -313,7 +313,7 @@ static const char *const rig_addresses[] = {"w1:7400", "w2:7400", "w3:7400"};
 /* Of a cluster that it knows, or (`generation` 0) of none yet. `found`: the members of before this start, or
  * NULL. */
 static inline void begin_with(struct rig *rig, uint64_t generation,
-                              const struct bw_told_members *found)
+                              const struct bw_kept_members *found)
 {
     const struct bw_site_limits limits = {
         .check_interval_ns = 5000 * MS,
@@ -345,7 +345,7 @@ static inline void begin_with(struct rig *rig, uint64_t generation,
                               .boot_id = rig_boot,
                               .time_namespace = 1,
                               .state = &rig->state,
-                              .told = found != NULL ? &rig->found : NULL,
+                              .members = found != NULL ? &rig->found : NULL,
                               .chance = &rig->chance,
                               .groups = rig->groups,
                               .sync_groups = rig->sync_groups,

@@ -148,7 +148,7 @@ static void note_exchange(const struct world *world, struct world_site *puppet)
     if (!puppet->is_timed)
         return;
     timed->number = puppet->number;
-    timed->sent = timed->heard = shown;
+    timed->sent = timed->answered = shown;
     if (puppet->timed_by != NULL)
         (void)strcpy(timed->witness, puppet->timed_by);
 }

@@ -54,29 +54,29 @@ static void serve(struct puppet *puppet, uint64_t epoch)
 
 static void obey(struct puppet *puppet)
 {
-    const struct bw_sync_answer_group *told = puppet_told(puppet);
+    const struct bw_sync_answer_group *answer = puppet_answer(puppet);
     struct bw_report *report = &puppet->group.report;
 
-    if (told == NULL)
+    if (answer == NULL)
         return;
-    report->spec_version = told->order.spec_version;
-    report->let_go_index = told->order.let_go_index;
-    report->prepared_index = told->order.index;
-    if (told->order.epoch > report->epoch_seen)
-        report->epoch_seen = told->order.epoch;
+    report->spec_version = answer->order.spec_version;
+    report->let_go_index = answer->order.let_go_index;
+    report->prepared_index = answer->order.index;
+    if (answer->order.epoch > report->epoch_seen)
+        report->epoch_seen = answer->order.epoch;
     puppet->group.renew_epoch = 0;
-    if (!bw_id_equal(told->order.instance, puppet->instance))
+    if (!bw_id_equal(answer->order.instance, puppet->instance))
         return;
-    if (told->order.kind == BW_ORDER_STOP && puppet == &operator.a &&
-                                                        atomic_load(&operator.a_holds_on))
-        puppet->group.renew_epoch = told->order.epoch;
-    else if (told->order.kind == BW_ORDER_STOP)
-        stop_and_give_back(puppet, &told->order);
-    if (told->order.kind != BW_ORDER_RUN)
+    if (answer->order.kind == BW_ORDER_STOP && puppet == &operator.a &&
+                                                          atomic_load(&operator.a_holds_on))
+        puppet->group.renew_epoch = answer->order.epoch;
+    else if (answer->order.kind == BW_ORDER_STOP)
+        stop_and_give_back(puppet, &answer->order);
+    if (answer->order.kind != BW_ORDER_RUN)
         return;
-    puppet->group.renew_epoch = told->order.epoch;
-    if (told->confirmed_epoch != 0)
-        serve(puppet, told->confirmed_epoch);
+    puppet->group.renew_epoch = answer->order.epoch;
+    if (answer->confirmed_epoch != 0)
+        serve(puppet, answer->confirmed_epoch);
 }
 
 static void *run_agents(void *user)

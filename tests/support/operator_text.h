@@ -16,8 +16,8 @@
 #define SIX_DAYS_MS (INT64_C(6) * 86400 * 1000)
 
 static struct world world;
-static char *told; /* what was printed since begin_telling */
-static size_t told_size;
+static char *printed; /* what was printed since begin_telling */
+static size_t printed_size;
 
 static inline struct bw_operator_view view_of_leader(void)
 {
@@ -89,9 +89,9 @@ static inline FILE *begin_telling(void)
     FILE *out;
 
     (void)setenv("COLUMNS", "80", 1); /* whatever the screen is on which the test runs */
-    free(told);
-    told = NULL;
-    out = open_memstream(&told, &told_size);
+    free(printed);
+    printed = NULL;
+    out = open_memstream(&printed, &printed_size);
     assert_non_null(out);
     return out;
 }
@@ -111,14 +111,14 @@ static inline void compare_with_golden(const char *name)
     file = fopen(path, is_update ? "w" : "r");
     assert_non_null(file);
     if (is_update) {
-        assert_true(fputs(told, file) >= 0);
+        assert_true(fputs(printed, file) >= 0);
         assert_int_equal(fclose(file), 0);
         return;
     }
     size = fread(golden, 1, sizeof golden - 1, file);
     golden[size] = '\0';
     assert_int_equal(fclose(file), 0);
-    assert_string_equal(told, golden);
+    assert_string_equal(printed, golden);
 }
 
 static inline void compare_json(json_t *value, const char *name)
@@ -155,10 +155,10 @@ static inline void begin_with_min_grade_fenced(void)
     world_begin_with(&world, 2, &spec);
 }
 
-static inline int free_told(void **state)
+static inline int free_printed(void **state)
 {
     (void)state;
-    free(told);
+    free(printed);
     return 0;
 }
 

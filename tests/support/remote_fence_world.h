@@ -29,11 +29,11 @@ static inline void assert_nobody_is_asked(void)
 /* The site says that of what it is asked for, and is heard. */
 static inline void say(int site, enum bw_remote_fence_state state)
 {
-    struct bw_remote_fence_said *said = &world.sites[site].report.remote_fence;
+    struct bw_remote_fence_report *report = &world.sites[site].report.remote_fence;
 
-    said->ask = asked(site);
-    assert_int_not_equal(said->ask.epoch, 0);
-    said->state = state;
+    report->ask = asked(site);
+    assert_int_not_equal(report->ask.epoch, 0);
+    report->state = state;
     world_sync_all(&world);
 }
 

@@ -95,24 +95,24 @@ static inline void tick_at(uint64_t ms)
     happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_TICK});
 }
 
-static inline void tell_since(uint64_t asked_ms, const struct bw_second_told *told)
+static inline void tell_since(uint64_t asked_ms, const struct bw_second_lease *lease)
 {
-    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_TOLD,
-                                     .told = told,
+    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_ANSWERED,
+                                     .lease = lease,
                                      .asked = {asked_ms * MS, (asked_ms - world.raw_lag_ms) * MS}});
 }
 
 static inline void tell(uint64_t epoch, uint64_t left_ms)
 {
-    const struct bw_second_told told = {
+    const struct bw_second_lease lease = {
         .epoch = epoch, .left_ns = left_ms * MS, .fence_ns = FENCE_MS * MS, .serves = true};
 
-    tell_since(world.now_ms, &told);
+    tell_since(world.now_ms, &lease);
 }
 
 static inline void tell_over(uint64_t epoch)
 {
-    tell_since(world.now_ms, &(struct bw_second_told){.over_epoch = epoch});
+    tell_since(world.now_ms, &(struct bw_second_lease){.over_epoch = epoch});
 }
 
 static inline void looked(enum bw_service service)
@@ -131,9 +131,9 @@ static inline void fenced(bool ok)
     happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_FENCED, .ok = ok});
 }
 
-static inline struct bw_second_said said(void)
+static inline struct bw_second_report reported(void)
 {
-    struct bw_second_said of;
+    struct bw_second_report of;
 
     bw_second_say(&world.second, now(), &of);
     return of;
@@ -160,7 +160,7 @@ static inline void begin(void)
     assert_non_null(strstr(world.log, "LOOK"));
     looked(BW_SERVICE_STOPPED);
     tell(3, 10000);
-    assert_int_equal(said().armed_epoch, 3);
+    assert_int_equal(reported().armed_epoch, 3);
     tick_at(world.now_ms + 1000);
     looked(BW_SERVICE_STARTED);
 }

@@ -7,7 +7,7 @@
 #include "site_shell.h"
 
 /* What was said of the newest epoch, kept beside the machine. */
-struct said {
+struct seen {
     bool fence_begun; /* by the guard, or asked for by the agent: no agent renews it (3.4) */
     bool fence_ended; /* well, and nothing was seen to serve since, nor has the guard begun anew
                          (3.3, H12) */
@@ -17,7 +17,7 @@ struct said {
 };
 struct place {
     struct bw_site site;
-    struct said said;
+    struct seen seen;
     uint64_t now_ms;
 };
 
@@ -74,7 +74,7 @@ static inline void assert_given_back_in_right(const struct bw_site *before, cons
                                               const struct bw_site_event *event)
 {
     const bool was_armed = before->arm_sent_end.boot_ns != 0;
-    const bool is_over = to->said.fence_ended || to->said.own_ended;
+    const bool is_over = to->seen.fence_ended || to->seen.own_ended;
 
     if (!is_open(before) || to->site.memory.epoch != before->memory.epoch ||
         !to->site.memory.given_back)
@@ -184,12 +184,13 @@ static inline void assert_obeys(const struct bw_site *after, const struct bw_sit
 static inline void assert_lease_in_right(const struct bw_site *before, const struct bw_site *after,
                                          const struct bw_site_event *event)
 {
-    const bool is_said = (event->kind == BW_SITE_EVENT_GUARD_STATE && !event->state->arm_pending) ||
-                         (event->kind == BW_SITE_EVENT_GUARD_MESSAGE &&
-                          event->message->kind == BW_GUARD_MESSAGE_ARMED);
+    const bool is_reported = (event->kind == BW_SITE_EVENT_GUARD_STATE &&
+                              !event->state->arm_pending) ||
+                             (event->kind == BW_SITE_EVENT_GUARD_MESSAGE &&
+                              event->message->kind == BW_GUARD_MESSAGE_ARMED);
 
     if (bw_instant_is_later(after->lease.end, before->lease.end))
-        assert_true(is_said);
+        assert_true(is_reported);
     if (after->tenure == BW_TENURE_SERVING)
         assert_true(after->lease.end.boot_ns != 0);
 }
@@ -207,7 +208,7 @@ static inline void assert_sent_in_right(const struct place *to,
     case BW_GUARD_MESSAGE_ARM:
         assert_int_equal(message->epoch, site->memory.epoch);
         assert_int_equal(message->epoch, site->kept.epoch);
-        assert_false(to->said.fence_begun);
+        assert_false(to->seen.fence_begun);
         assert_false(bw_instant_is_beyond(message->arm.end, site->arm_sent_end)); /* H9 */
         assert_int_equal(message->arm.end.boot_ns - message->arm.begin.boot_ns, TTL_MS * MS);
         return;
@@ -226,7 +227,7 @@ static inline void assert_sent_in_right(const struct place *to,
         assert_int_equal(message->epoch, site->memory.epoch); /* never unarmed, nor in its window */
         assert_int_equal(phase_of(now, site->lease.end), 1);
         assert_true(site->kept.start_begun);
-        assert_false(to->said.fence_begun);
+        assert_false(to->seen.fence_begun);
         return;
     case BW_GUARD_MESSAGE_END: /* 3.5: of what was seen to end, or what was given back without it */
         assert_true(site->tenure == BW_TENURE_ENDING || site->memory.given_back);
@@ -251,14 +252,14 @@ static inline void assert_fences_in_time(const struct place *to)
     const struct bw_instant now = at_ms(to->now_ms);
 
     if (!is_open(site) || site->tenure == BW_TENURE_ACCEPTING || site->arm_sent_end.boot_ns == 0 ||
-        to->said.fence_ended || to->said.own_ended || !bw_instant_right_is_over(now, due) ||
+        to->seen.fence_ended || to->seen.own_ended || !bw_instant_right_is_over(now, due) ||
         !bw_instant_wait_is_over(now, site->retry_at))
         return;
-    assert_true(to->said.own_runs);
+    assert_true(to->seen.own_runs);
 }
 
 /* What leaves for the witnesses right after (3.2, 3.4, 3.5). */
-static inline void assert_said_in_right(const struct place *to)
+static inline void assert_seen_in_right(const struct place *to)
 {
     const struct bw_site *site = &to->site;
     struct bw_sync_group group;
@@ -266,7 +267,7 @@ static inline void assert_said_in_right(const struct place *to)
     bw_site_sync_get(site, at_ms(to->now_ms), &group);
     if (group.renew_epoch != 0) {
         assert_int_equal(group.renew_epoch, site->kept.epoch);
-        assert_false(site->kept.given_back || site->over || to->said.fence_begun);
+        assert_false(site->kept.given_back || site->over || to->seen.fence_begun);
         assert_true(bw_site_is_greeted(site) && bw_id_equal(site->memory.boot_id, this_boot));
     }
     if (group.released.epoch != 0)

@@ -46,7 +46,7 @@ static inline void tell_instant(struct story *story, const char *name, struct bw
 }
 
 /* Whether its file tells it so too. */
-static inline void story_ends(const struct story *told, const char *name)
+static inline void story_ends(const struct story *story, const char *name)
 {
     static struct story kept;
     const char *source = getenv("BREAKWATER_SOURCE");
@@ -63,7 +63,7 @@ static inline void story_ends(const struct story *told, const char *name)
         return;
     }
     if (is_write) {
-        assert_int_equal(fwrite(told->bytes, 1, told->size, file), told->size);
+        assert_int_equal(fwrite(story->bytes, 1, story->size, file), story->size);
     } else {
         kept.size = fread(kept.bytes, 1, STORY_BYTES - 1, file);
         kept.bytes[kept.size] = '\0';
@@ -71,7 +71,7 @@ static inline void story_ends(const struct story *told, const char *name)
     }
     assert_int_equal(fclose(file), 0);
     if (!is_write)
-        assert_string_equal(told->bytes, kept.bytes);
+        assert_string_equal(story->bytes, kept.bytes);
 }
 
 #endif

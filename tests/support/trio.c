@@ -703,7 +703,7 @@ static int send_sync(struct puppet *puppet, int i)
 static void note_exchange(struct puppet *puppet, struct bw_instant sent)
 {
     struct bw_exchange exchange = {
-        .number = puppet->answer.number, .sent = sent, .heard = bw_clock_now()};
+        .number = puppet->answer.number, .sent = sent, .answered = bw_clock_now()};
 
     memcpy(exchange.witness, puppet->answer.witness, sizeof exchange.witness);
     bw_exchanges_note(&puppet->contact, &exchange);
@@ -766,7 +766,7 @@ int puppet_post(struct puppet *puppet, int i, const char *path, const void *body
     return status;
 }
 
-const struct bw_sync_answer_group *puppet_told(const struct puppet *puppet)
+const struct bw_sync_answer_group *puppet_answer(const struct puppet *puppet)
 {
     for (uint32_t i = 0; i < puppet->answer.group_count; i++)
         if (strcmp(puppet->answer.groups[i].name, puppet->group.name) == 0)

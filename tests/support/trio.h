@@ -104,7 +104,7 @@ bool puppet_sync_all(struct puppet *puppet);
 /* GET /v1/agent/orders at witness `i`. */
 int puppet_poll(struct puppet *puppet, int i, uint64_t after, const char *wait);
 /* What the last answer says of its group; NULL: nothing. */
-const struct bw_sync_answer_group *puppet_told(const struct puppet *puppet);
+const struct bw_sync_answer_group *puppet_answer(const struct puppet *puppet);
 /* Any bytes to `path` of witness `i`. */
 int puppet_post(struct puppet *puppet, int i, const char *path, const void *body, size_t size);
 

@@ -28,7 +28,7 @@ struct rig {
     uint32_t request_count;
     /* the newest answer */
     struct bw_sync_answer answer;
-    struct bw_sync_answer_group told[RIG_GROUPS];
+    struct bw_sync_answer_group answered_groups[RIG_GROUPS];
     const struct bw_witness_call *answered;
     enum bw_witness_refusal refusal;
     char member[BW_NAME_MAX + 1]; /* to which the newest relay went */
@@ -65,8 +65,9 @@ static inline void jot_request(struct rig *rig, const struct bw_witness_action *
 static inline void jot_answer(struct rig *rig, const struct bw_witness_action *action)
 {
     rig->answer = *action->answer;
-    memcpy(rig->told, action->answer->groups, action->answer->group_count * sizeof rig->told[0]);
-    rig->answer.groups = rig->told;
+    memcpy(rig->answered_groups, action->answer->groups,
+           action->answer->group_count * sizeof rig->answered_groups[0]);
+    rig->answer.groups = rig->answered_groups;
     rig->answered = action->call;
     jot(rig, "ANSWER", action->answer->group_count);
 }
@@ -110,7 +111,7 @@ static inline enum bw_err rig_emit(void *user, const struct bw_witness_action *a
     case BW_WITNESS_ACTION_NOT_FOUNDED:
         jot(rig, "not_founded", 0);
         break;
-    case BW_WITNESS_ACTION_HEARD:
+    case BW_WITNESS_ACTION_REPORTED:
         jot(rig, "heard", action->call->relayed_by);
         break;
     case BW_WITNESS_ACTION_CONFIRMED:

@@ -17,10 +17,10 @@
 static struct bw_site site; /* large: not on the stack */
 
 /* An agent that has heard of the group since it began. */
-static enum bw_admission judge(enum bw_may_run may_run, bool is_enforced, bool has_heard)
+static enum bw_admission judge(enum bw_may_run may_run, bool is_enforced, bool has_order)
 {
     site.memory.enforced = is_enforced;
-    site.order.kind = has_heard ? BW_ORDER_STAND_BY : BW_ORDER_NONE;
+    site.order.kind = has_order ? BW_ORDER_STAND_BY : BW_ORDER_NONE;
     return bw_admission(may_run, &site);
 }
 

@@ -38,8 +38,8 @@ static uint64_t begin_fencing(struct rig *rig)
     return end_ms;
 }
 
-static void told(struct rig *rig, enum bw_agent_event_kind kind, uint32_t group, bool ok,
-                 const char *line)
+static void fence_event(struct rig *rig, enum bw_agent_event_kind kind, uint32_t group, bool ok,
+                        const char *line)
 {
     happen(rig,
            (struct bw_agent_event){.kind = kind, .group = group, .ok = ok, .line = line});
@@ -48,10 +48,10 @@ static void told(struct rig *rig, enum bw_agent_event_kind kind, uint32_t group,
 /* The script has ended, and status says `line`. */
 static void looked(struct rig *rig, uint32_t group, const char *line)
 {
-    told(rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, group, true, "");
+    fence_event(rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, group, true, "");
     wake(rig);
     forget(rig);
-    told(rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, group, true, line);
+    fence_event(rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, group, true, line);
     wake(rig);
 }
 
@@ -64,9 +64,9 @@ static void what_was_proved_is_what_the_guard_has_said(void **state)
     begin_fencing(&rig);
     assert_false(rig.groups[0].fence.is_proved || rig.groups[0].fence.is_inside);
     looked(&rig, 0, "nonsense");
-    told(&rig, BW_AGENT_EVENT_FENCE_KILLED, 0, true, NULL);
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_KILLED, 0, true, NULL);
     wake(&rig);
-    told(&rig, BW_AGENT_EVENT_FENCE_KILLED, 0, true, NULL);
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_KILLED, 0, true, NULL);
     wake(&rig);
     assert_asks_not(&rig, "SHUT:0 ");
 }
@@ -82,10 +82,10 @@ static void the_kill_goes_to_all_that_needs_no_search_and_then_a_search_begins(v
     assert_string_equal(rig.log, "KILL:0 ONCE:2 ONCE:1 ");
 
     forget(&rig);
-    told(&rig, BW_AGENT_EVENT_FENCE_KILLED, 1, true, NULL);
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_KILLED, 1, true, NULL);
     wake(&rig);
     assert_string_equal(rig.log, "KILL:1 ");
-    told(&rig, BW_AGENT_EVENT_FENCE_KILLED, 1, true, NULL);
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_KILLED, 1, true, NULL);
     wake(&rig);
     assert_asks(&rig, "KILL:2 ");
 }
@@ -174,20 +174,20 @@ static void a_script_that_has_ended_by_itself_is_not_killed(void **state)
 
     (void)state;
     end_ms = begin_fencing(&rig);
-    told(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 0, true, "");
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 0, true, "");
     wake(&rig);
     forget(&rig);
     rig.now_ms = end_ms - 10; /* while status runs */
-    told(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 0, true, "started");
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 0, true, "started");
     assert_asks(&rig, "KILL:0 ");
     assert_asks_not(&rig, "KILL_RUN");
 
     end_ms = begin_fencing(&rig);
-    told(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 0, true, "");
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 0, true, "");
     wake(&rig);
     forget(&rig);
     rig.now_ms = end_ms - 10;
-    told(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 1, true, ""); /* that of another group does */
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 1, true, ""); /* that of another group does */
     assert_asks(&rig, "KILL_RUN");
 }
 
@@ -201,7 +201,7 @@ static void stopped_counts_once_a_search_has_found_no_start_either(void **state)
     assert_asks_not(&rig, "SHUT");
     looked(&rig, 1, "stopped");
     forget(&rig);
-    told(&rig, BW_AGENT_EVENT_FENCE_LOOKED, 1, false, NULL);
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_LOOKED, 1, false, NULL);
     wake(&rig);
     assert_asks(&rig, "KILL:0 "); /* somebody may begin to serve */
 }
@@ -262,7 +262,7 @@ static void an_agent_that_can_run_no_fence_is_begun_anew(void **state)
 static void end_fence(struct rig *rig, uint32_t group)
 {
     looked(rig, group, "stopped");
-    told(rig, BW_AGENT_EVENT_FENCE_LOOKED, group, true, NULL);
+    fence_event(rig, BW_AGENT_EVENT_FENCE_LOOKED, group, true, NULL);
     wake(rig);
     assert_asks(rig, group == 0 ? "SHUT:0 " : "SHUT:1 ");
     assert_asks(rig, group == 0 ? "fenced:0 " : "fenced:1 ");

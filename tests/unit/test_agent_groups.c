@@ -52,7 +52,7 @@ static void of_a_group_that_was_left_nothing_is_said_or_heard(void **state)
     live_until(&rig, rig.now_ms + 10);
     assert_asks(&rig, "MAKE");
     assert_int_equal(rig.sync.group_count, 1);
-    assert_string_equal(rig.said[0].name, "harbor");
+    assert_string_equal(rig.sent_groups[0].name, "harbor");
 
     forget(&rig);
     answered(&rig, 0, reply_of(&rig, BW_ORDER_RUN, 9, &reply));
@@ -153,7 +153,7 @@ static void the_lease_of_another_group_goes_on(void **state)
     assert_int_equal(take_shop(&rig), SHOP);
     guard_welcomes(&rig);
     live_until(&rig, rig.now_ms + 10);
-    assert_int_equal(rig.said[0].renew_epoch, 1);
+    assert_int_equal(rig.sent_groups[0].renew_epoch, 1);
 
     forget(&rig);
     reply_of(&rig, BW_ORDER_RUN, 8, &reply);

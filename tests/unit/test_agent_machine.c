@@ -116,7 +116,7 @@ static void a_lease_counts_from_the_instant_that_was_noted_when_the_renewal_left
     answered(&rig, 0, reply_of(&rig, BW_ORDER_RUN, 7, &reply));
     saved(&rig, BW_OK);
     live_until(&rig, rig.now_ms + 10);
-    assert_int_equal(rig.said[0].renew_epoch, 1);
+    assert_int_equal(rig.sent_groups[0].renew_epoch, 1);
     sent_ms = rig.machine.sync_sent.boot_ns / MS;
 
     rig.now_ms += 700;
@@ -486,10 +486,10 @@ static void a_write_says_nothing_of_what_was_asked_for_meanwhile(void **state)
     saved(&rig, BW_OK);
     assert_asks(&rig, "SAVE");
     live_until(&rig, rig.now_ms + 1100);
-    assert_int_equal(rig.said[0].renew_epoch, 0);
+    assert_int_equal(rig.sent_groups[0].renew_epoch, 0);
     saved(&rig, BW_OK);
     live_until(&rig, rig.now_ms + 10);
-    assert_int_equal(rig.said[0].renew_epoch, 1);
+    assert_int_equal(rig.sent_groups[0].renew_epoch, 1);
 }
 
 static void nothing_rests_on_a_write_that_failed(void **state)
@@ -502,7 +502,7 @@ static void nothing_rests_on_a_write_that_failed(void **state)
     answered(&rig, 0, reply_of(&rig, BW_ORDER_RUN, 7, &reply));
     saved(&rig, BW_ERR_IO);
     live_until(&rig, rig.now_ms + 10);
-    assert_int_equal(rig.said[0].renew_epoch, 0);
+    assert_int_equal(rig.sent_groups[0].renew_epoch, 0);
     assert_asks_not(&rig, "END");
 }
 

@@ -19,23 +19,23 @@ static void name_member(struct bw_member *member, unsigned id)
 }
 
 /* The three of these ids, as found on the disk. */
-static struct bw_told_members members_from(unsigned first)
+static struct bw_kept_members members_from(unsigned first)
 {
-    struct bw_told_members told = {.cluster_id = rig_cluster, .member_count = 3};
+    struct bw_kept_members members = {.cluster_id = rig_cluster, .member_count = 3};
 
-    for (unsigned i = 0; i < told.member_count; i++)
-        name_member(&told.members[i], first + i);
-    return told;
+    for (unsigned i = 0; i < members.member_count; i++)
+        name_member(&members.members[i], first + i);
+    return members;
 }
 
 /* A leader's answer to the newest sync that names them. */
 static struct reply *tells(const struct rig *rig, unsigned first, struct reply *out_reply)
 {
-    const struct bw_told_members told = members_from(first);
+    const struct bw_kept_members members = members_from(first);
 
     reply_of(rig, BW_ORDER_STAND_BY, 7, out_reply);
-    out_reply->answer.member_count = told.member_count;
-    memcpy(out_reply->answer.members, told.members, sizeof told.members);
+    out_reply->answer.member_count = members.member_count;
+    memcpy(out_reply->answer.members, members.members, sizeof members.members);
     return out_reply;
 }
 
@@ -57,7 +57,7 @@ static bool asks_at(const struct rig *rig, const char *address)
 
 static void members_of_before_are_asked_beside_those_of_the_file(void **state)
 {
-    const struct bw_told_members found = members_from(4);
+    const struct bw_kept_members found = members_from(4);
     struct rig rig;
 
     (void)state;
@@ -73,7 +73,7 @@ static void members_of_before_are_asked_beside_those_of_the_file(void **state)
 /* It would take the first word that it hears: the file says whose. */
 static void without_a_cluster_of_its_own_only_the_file_says_whom_to_ask(void **state)
 {
-    const struct bw_told_members found = members_from(4);
+    const struct bw_kept_members found = members_from(4);
     struct rig rig;
 
     (void)state;
@@ -84,7 +84,7 @@ static void without_a_cluster_of_its_own_only_the_file_says_whom_to_ask(void **s
 
 static void members_of_another_cluster_are_not_asked(void **state)
 {
-    struct bw_told_members found = members_from(4);
+    struct bw_kept_members found = members_from(4);
     struct rig rig;
 
     (void)state;
@@ -96,7 +96,7 @@ static void members_of_another_cluster_are_not_asked(void **state)
 /* 3.9: those of before a recovery are asked, since the survivor is among them, and not believed. */
 static void who_is_asked_is_not_believed_for_that(void **state)
 {
-    const struct bw_told_members found = members_from(4);
+    const struct bw_kept_members found = members_from(4);
     struct reply reply;
     struct rig rig;
 
@@ -113,7 +113,7 @@ static void who_is_asked_is_not_believed_for_that(void **state)
 
 static void as_many_as_there_can_be_of_both_have_a_place(void **state)
 {
-    struct bw_told_members found = {.cluster_id = rig_cluster, .member_count = BW_WITNESSES_MAX};
+    struct bw_kept_members found = {.cluster_id = rig_cluster, .member_count = BW_WITNESSES_MAX};
     struct rig rig;
 
     (void)state;
@@ -127,7 +127,7 @@ static void as_many_as_there_can_be_of_both_have_a_place(void **state)
 
 static void an_address_that_is_none_is_passed_over(void **state)
 {
-    struct bw_told_members found = members_from(4);
+    struct bw_kept_members found = members_from(4);
     struct rig rig;
 
     (void)state;
@@ -161,7 +161,7 @@ static void what_a_leader_tells_is_kept_once(void **state)
 
 static void what_was_kept_before_the_start_is_not_written_again(void **state)
 {
-    const struct bw_told_members found = members_from(4);
+    const struct bw_kept_members found = members_from(4);
     struct reply reply;
     struct rig rig;
 
@@ -231,13 +231,13 @@ static void what_is_told_while_a_write_is_under_way_is_kept_after_it(void **stat
 /* ---- how long a lease may be (3.8) --------------------------------------------------------------
  */
 
-static uint32_t wait_after(struct rig *rig, uint32_t told_ms)
+static uint32_t wait_after(struct rig *rig, uint32_t longest_ms)
 {
     struct reply reply;
 
     live_until(rig, rig->now_ms + 3000);
     tells(rig, 1, &reply);
-    reply.answer.longest_wait_ms = told_ms;
+    reply.answer.longest_wait_ms = longest_ms;
     answered(rig, 0, &reply);
     if (rig->machine.is_keeping)
         kept(rig, BW_OK);
@@ -247,7 +247,7 @@ static uint32_t wait_after(struct rig *rig, uint32_t told_ms)
 /* Who has stolen the key of a witness may say that it leads, and that no lease is long. */
 static void the_longest_wait_that_was_ever_told_counts(void **state)
 {
-    struct bw_told_members found;
+    struct bw_kept_members found;
     struct rig rig;
 
     (void)state;

@@ -315,17 +315,17 @@ static void only_a_site_that_nobody_hears_is_called_lost(void **state)
 
     (void)state;
     for (int grade = BW_MIN_GRADE_EXPIRED; grade <= BW_MIN_GRADE_FENCED; grade++) {
-        for (int is_heard = 0; is_heard < 2; is_heard++) {
+        for (int is_reachable = 0; is_reachable < 2; is_reachable++) {
             world_begin(&world, 2);
             world_group(&world)->spec.min_grade = (enum bw_min_grade)grade;
             world.sites[A].report.has_fence_or_stop_succeeded = true;
             world.sites[A].report.service = BW_SERVICE_STOPPED;
             world.sites[A].renew_epoch = 0;
-            world.sites[A].is_mute = is_heard == 0;
+            world.sites[A].is_mute = is_reachable == 0;
             world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
             assert_string_equal(world_decide(&world), rules[grade]);
             assert_int_equal(world.decision.command.reason,
-                             is_heard == 0 ? BW_REASON_SITE_LOST : BW_REASON_LEASE_LOST);
+                             is_reachable == 0 ? BW_REASON_SITE_LOST : BW_REASON_LEASE_LOST);
         }
     }
 }

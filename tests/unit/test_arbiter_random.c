@@ -25,7 +25,7 @@ static struct {
     struct bw_instant lease_end[WORLD_SITES]; /* of the newest confirmed renewal of a site */
     uint64_t given_back[WORLD_SITES];         /* newest epoch that it gave back */
     struct bw_instant last_contact[WORLD_SITES]; /* its newest sync */
-    struct bw_report said[WORLD_SITES];
+    struct bw_report reports[WORLD_SITES];
     struct bw_instant confirmed; /* newest confirmation in this term */
     uint64_t confirmed_epoch;
     struct bw_instant led;
@@ -56,22 +56,22 @@ static void check_grant(const struct bw_command *command)
 {
     const struct bw_group *group = world_group(&world);
     int site = bw_spec_find_site(&group->spec, command->site);
-    const struct bw_report *said;
+    const struct bw_report *report;
 
     check(group->phase == BW_PHASE_VACANT, "Grant while an epoch is open");
     check(group->spec.mode != BW_MODE_PAUSED || world_watch(&world)->wish.kind != BW_WISH_NONE,
           "Grant while paused");
     check(command->epoch == group->epoch + 1, "Grant of another epoch than the next");
     check(site >= 0 && !group->spec.sites[site].never_candidate, "Grant to no candidate");
-    said = &ledger.said[site];
+    report = &ledger.reports[site];
     check(!is_older_than_ms(ledger.last_contact[site], 3000), "Grant to a silent site");
     check(bw_id_equal(command->instance, world.sites[site].instance), "Grant to another instance");
-    check(said->guard_alive, "Grant without a guard");
-    check(said->reach != BW_REACH_NONE && said->reach_works, "Grant without reach");
-    check(said->condition != BW_CONDITION_STOP, "Grant against the condition");
-    check(said->service == (command->adopt ? BW_SERVICE_STARTED : BW_SERVICE_STOPPED),
+    check(report->guard_alive, "Grant without a guard");
+    check(report->reach != BW_REACH_NONE && report->reach_works, "Grant without reach");
+    check(report->condition != BW_CONDITION_STOP, "Grant against the condition");
+    check(report->service == (command->adopt ? BW_SERVICE_STARTED : BW_SERVICE_STOPPED),
           "Grant to a site that does not say stopped");
-    check(said->fence_took_ms <= group->spec.fence_timeout_ms + group->spec.margin_ms,
+    check(report->fence_took_ms <= group->spec.fence_timeout_ms + group->spec.margin_ms,
           "Grant to a slow fence");
     for (int other = 0; other < WORLD_SITES; other++) /* I1 */
         check(other == site || world.now.boot_ns >= ledger.lease_end[other].boot_ns ||
@@ -81,7 +81,7 @@ static void check_grant(const struct bw_command *command)
         return;
     for (int other = 0; other < (int)group->spec.site_count; other++)
         check(other == site || is_older_than_ms(ledger.last_contact[other], 3000) ||
-                  ledger.said[other].service != BW_SERVICE_STARTED,
+                  ledger.reports[other].service != BW_SERVICE_STARTED,
               "first Grant while another site reports started");
 }
 
@@ -131,7 +131,7 @@ static void check_expired(void)
     check(group->terms.reach != BW_REACH_REMOTE || group->spec.expired_is_enough,
           "Expired at reach remote");
     check(is_older_than_ms(ledger.last_contact[holder], 2999) || group->adopting ||
-              ledger.said[holder].service != BW_SERVICE_STARTED,
+              ledger.reports[holder].service != BW_SERVICE_STARTED,
           "Expired against a fresh `started`");
 }
 
@@ -152,7 +152,7 @@ static void check_revoke(const struct bw_command *command)
     check(group->phase == BW_PHASE_GRANTED, "Revoke of no open epoch");
     check(group->spec.mode != BW_MODE_PAUSED, "Revoke while paused");
     check(target >= 0 && strcmp(command->target, group->holder_site) != 0, "Revoke to nowhere");
-    check(ledger.said[target].ready && !is_older_than_ms(ledger.last_contact[target], 3000),
+    check(ledger.reports[target].ready && !is_older_than_ms(ledger.last_contact[target], 3000),
           "Revoke for a target that is not ready");
 }
 
@@ -214,7 +214,7 @@ static void sync_site(int site)
     puppet->report.armed_epoch = puppet->renew_epoch;
     puppet->report.serving_epoch_started = puppet->renew_epoch != 0 && below(4);
     ledger.last_contact[site] = world.now;
-    ledger.said[site] = puppet->report;
+    ledger.reports[site] = puppet->report;
     if (!world_sync(&world, site))
         return;
     check(ledger.ended_epoch != group->epoch, "a renewal confirmed after its end was proposed");

@@ -59,7 +59,7 @@ static void what_is_there_is_found_and_what_is_not_is_lost_once(void **state)
     look(0, 2, 0);
     assert_int_equal(entries.lost_count, 1);
     assert_false(bw_entries_are_whole(&entries));
-    assert_non_null(strstr(entries.said[0], "slot 2: entry 2 was acknowledged"));
+    assert_non_null(strstr(entries.texts[0], "slot 2: entry 2 was acknowledged"));
 }
 
 static void an_older_one_in_its_place_is_a_loss(void **state)
@@ -75,7 +75,7 @@ static void the_next_write_tells_that_it_was_gone(void **state)
     (void)state;
     write_down(0, "? 1 1\n+ 1 1 10 0 100\n? 1 17\n+ 1 17 20 0 200\n");
     assert_int_equal(entries.lost_count, 1);
-    assert_non_null(strstr(entries.said[0], "the next write found 0"));
+    assert_non_null(strstr(entries.texts[0], "the next write found 0"));
     write_down(0, "? 1 33\n+ 1 33 30 - 300\n"); /* it did not say */
     assert_int_equal(entries.lost_count, 1);
 }
@@ -114,12 +114,12 @@ static void an_index_only_grows_and_is_given_once(void **state)
     (void)state;
     write_down(0, "? 1 1\n+ 1 1 10 0 100\n? 2 2\n+ 2 2 9 0 110\n");
     assert_int_equal(entries.broken_count, 1);
-    assert_non_null(strstr(entries.said[0], "has index 9, and an earlier one 10"));
+    assert_non_null(strstr(entries.texts[0], "has index 9, and an earlier one 10"));
     write_down(1, "? 1 1\n+ 1 1 10 0 120\n");
     assert_int_equal(entries.broken_count, 1);
     bw_entries_end(&entries);
     assert_int_equal(entries.broken_count, 2);
-    assert_non_null(strstr(entries.said[1], "index 10 was given to two entries"));
+    assert_non_null(strstr(entries.texts[1], "index 10 was given to two entries"));
 }
 
 static void the_longest_silence_is_of_all_writers(void **state)

@@ -131,32 +131,32 @@ static const struct {
     {"second_enforcer_seen", second_enforcer_seen},
 };
 
-static char told[32768];
+static char printed[32768];
 
 static void tell(void)
 {
     size_t used;
 
     (void)world_decide(&world);
-    used = (size_t)snprintf(told, sizeof(told), "%s %s\n", world.decision.rule,
+    used = (size_t)snprintf(printed, sizeof(printed), "%s %s\n", world.decision.rule,
                             bw_rule_find(world.decision.rule)->sentence);
     if (world.decision.acts)
         used += (size_t)snprintf(
-            told + used, sizeof(told) - used, "command %s epoch=%u reason=%s\n",
+            printed + used, sizeof(printed) - used, "command %s epoch=%u reason=%s\n",
             bw_command_word(world.decision.command.kind), (unsigned)world.decision.command.epoch,
             bw_reason_word(world.decision.command.reason));
     for (uint32_t i = 0; i < world.decision.gate_count; i++) {
         char line[256];
 
         bw_explain_gate(&world.decision.gates[i], world_group(&world), line, sizeof(line));
-        used += (size_t)snprintf(told + used, sizeof(told) - used, "%s\n", line);
-        assert_true(used < sizeof(told));
+        used += (size_t)snprintf(printed + used, sizeof(printed) - used, "%s\n", line);
+        assert_true(used < sizeof(printed));
     }
 }
 
 static void compare_with_golden(const char *name)
 {
-    static char golden[sizeof(told)];
+    static char golden[sizeof(printed)];
     const char *source = getenv("BREAKWATER_SOURCE");
     const char *mode = getenv("BREAKWATER_GOLDEN");
     const bool is_update = mode != NULL && strcmp(mode, "write") == 0;
@@ -169,14 +169,14 @@ static void compare_with_golden(const char *name)
     file = fopen(path, is_update ? "w" : "r");
     assert_non_null(file);
     if (is_update) {
-        assert_int_equal(fputs(told, file) >= 0, 1);
+        assert_int_equal(fputs(printed, file) >= 0, 1);
         assert_int_equal(fclose(file), 0);
         return;
     }
     size = fread(golden, 1, sizeof(golden) - 1, file);
     golden[size] = '\0';
     assert_int_equal(fclose(file), 0);
-    assert_string_equal(told, golden);
+    assert_string_equal(printed, golden);
 }
 
 static void the_verdict_of_every_story_equals_the_command(void **state)

@@ -319,10 +319,10 @@ static void what_was_foretold_is_what_happens(void **state)
 
 static void says(const char *text)
 {
-    char said[192];
+    char sentence[192];
 
-    bw_foretold_text(&foretold, said, sizeof said);
-    assert_string_equal(said, text);
+    bw_foretold_text(&foretold, sentence, sizeof sentence);
+    assert_string_equal(sentence, text);
 }
 
 static void a_screen_says_it_in_words(void **state)

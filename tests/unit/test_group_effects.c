@@ -22,8 +22,8 @@ struct fields {
     size_t count;
 };
 
-static char told[TEXT_BYTES];
-static size_t told_size;
+static char printed[TEXT_BYTES];
+static size_t printed_size;
 
 /* ---- every field, a line each ---- */
 
@@ -258,8 +258,9 @@ static struct group_run let_go(void)
 
 static void print(const char *format, const char *a, const char *b)
 {
-    told_size += (size_t)snprintf(told + told_size, TEXT_BYTES - told_size, format, a, b);
-    assert_in_range(told_size, 1, TEXT_BYTES - 1);
+    printed_size += (size_t)snprintf(printed + printed_size, TEXT_BYTES - printed_size, format, a,
+                                     b);
+    assert_in_range(printed_size, 1, TEXT_BYTES - 1);
 }
 
 static void tell(const char *name, struct group_run run, struct bw_command command)
@@ -420,10 +421,10 @@ static void each_row_changes_what_the_list_says_and_nothing_else(void **state) /
     if (file == NULL)
         fail_msg("cannot open %s", path);
     if (writes) {
-        assert_int_equal(fwrite(told, 1, told_size, file), told_size);
+        assert_int_equal(fwrite(printed, 1, printed_size, file), printed_size);
     } else {
         kept[fread(kept, 1, TEXT_BYTES - 1, file)] = '\0';
-        assert_string_equal(told, kept);
+        assert_string_equal(printed, kept);
     }
     assert_int_equal(fclose(file), 0);
 }

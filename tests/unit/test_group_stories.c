@@ -63,7 +63,7 @@ static void read_file(const char *name, struct text *out)
     assert_int_equal(fclose(file), 0);
 }
 
-static void compare_or_write(const char *name, const struct text *told)
+static void compare_or_write(const char *name, const struct text *printed)
 {
     static struct text kept;
     const char *wish = getenv("BREAKWATER_GOLDEN");
@@ -76,12 +76,12 @@ static void compare_or_write(const char *name, const struct text *told)
         file = fopen(path, "w");
         if (file == NULL)
             fail_msg("cannot write %s", path);
-        assert_int_equal(fwrite(told->bytes, 1, told->size, file), told->size);
+        assert_int_equal(fwrite(printed->bytes, 1, printed->size, file), printed->size);
         assert_int_equal(fclose(file), 0);
         return;
     }
     read_file(name, &kept);
-    assert_string_equal(told->bytes, kept.bytes);
+    assert_string_equal(printed->bytes, kept.bytes);
 }
 
 /* ---- events ---- */
@@ -157,7 +157,7 @@ static enum bw_mode mode_of(const char *word)
     return mode;
 }
 
-static const struct bw_group *told_group(const struct story *story)
+static const struct bw_group *story_group(const struct story *story)
 {
     const int index = bw_cluster_find(&story->cluster, "harbor");
 
@@ -168,7 +168,7 @@ static const struct bw_group *told_group(const struct story *story)
 static struct bw_command command_of(const struct story *story, const struct words *words)
 {
     const struct bw_group nothing = {.spec = fixture_spec()};
-    const struct bw_group *group = told_group(story);
+    const struct bw_group *group = story_group(story);
     const enum bw_command_kind kind = kind_of(words->word[0]);
     struct bw_command command = fixture_command(group != NULL ? group : &nothing, kind);
 
@@ -222,7 +222,7 @@ static void print_order(struct text *out, const struct story *story, const char 
 {
     struct bw_order order;
 
-    bw_order_derive(told_group(story), site, story->cluster.applied_index, &order);
+    bw_order_derive(story_group(story), site, story->cluster.applied_index, &order);
     print(out, "    %s: %s", site, bw_order_word(order.kind));
     if (order.kind == BW_ORDER_RUN || order.kind == BW_ORDER_STOP)
         print(out, "(%" PRIu64 ")", order.epoch);
@@ -251,8 +251,8 @@ static void tell_event(struct text *out, struct story *story, const char *line)
     }
     print(out, "    %s: %s\n", applied.rule->id,
           bw_rule_find(applied.rule->id)->sentence);
-    if (told_group(story) != NULL)
-        print_state(out, told_group(story));
+    if (story_group(story) != NULL)
+        print_state(out, story_group(story));
     if (command.kind == BW_COMMAND_FOUND)
         return;
     for (uint32_t i = 0; i < 3; i++)
@@ -262,22 +262,22 @@ static void tell_event(struct text *out, struct story *story, const char *line)
 static void tell(const char *name)
 {
     static struct text kept;
-    static struct text told;
+    static struct text printed;
     static struct story story;
     char *rest = NULL;
 
     memset(&story, 0, sizeof story);
-    memset(&told, 0, sizeof told);
+    memset(&printed, 0, sizeof printed);
     bw_cluster_init(&story.cluster, story.groups, 2);
     read_file(name, &kept);
     for (char *line = strtok_r(kept.bytes, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
         if (line[0] == '#')
-            print(&told, "%s\n", line);
+            print(&printed, "%s\n", line);
         else if (line[0] != ' ')
-            tell_event(&told, &story, line);
+            tell_event(&printed, &story, line);
     }
-    compare_or_write(name, &told);
+    compare_or_write(name, &printed);
 }
 
 #define STORY_LIST(X)                                                                              \
@@ -304,20 +304,20 @@ STORY_LIST(X)
 
 static void the_printed_table_is_the_table(void **state)
 {
-    static struct text told;
+    static struct text printed;
     size_t count;
     const struct bw_group_rule *rules = bw_group_rules(&count);
 
     (void)state;
-    memset(&told, 0, sizeof told);
-    print(&told, "%-4s %-9s %-12s %-9s %-25s %-19s %s\n", "id", "from", "command", "to", "requires",
-          "effect", "why");
+    memset(&printed, 0, sizeof printed);
+    print(&printed, "%-4s %-9s %-12s %-9s %-25s %-19s %s\n", "id", "from", "command", "to",
+          "requires", "effect", "why");
     for (size_t i = 0; i < count; i++)
-        print(&told, "%-4s %-9s %-12s %-9s %-25s %-19s %s\n", rules[i].id,
+        print(&printed, "%-4s %-9s %-12s %-9s %-25s %-19s %s\n", rules[i].id,
               bw_phase_word(rules[i].phase), bw_command_word(rules[i].command),
               bw_phase_word(rules[i].next), rules[i].requires, rules[i].effect,
               bw_rule_find(rules[i].id)->sentence);
-    compare_or_write("group_table.txt", &told);
+    compare_or_write("group_table.txt", &printed);
 }
 
 int main(void)

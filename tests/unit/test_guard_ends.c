@@ -241,12 +241,12 @@ static void look(struct world *world, const char *word)
     ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, word);
 }
 
-static uint64_t told_ended_epoch(const struct world *world)
+static uint64_t reported_ended_epoch(const struct world *world)
 {
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
 
-    bw_guard_state_get(&world->guard, &told);
-    return told.ended_epoch;
+    bw_guard_state_get(&world->guard, &reported);
+    return reported.ended_epoch;
 }
 
 /* As after a boot: no epoch is armed. */
@@ -280,7 +280,7 @@ static void what_was_refused_as_an_end_is_refused_again(void **state)
     saved(&world);
     assert_not_ended(&world, BW_REFUSAL_NOT_STOPPED);
     assert_false(end(&world, 1));
-    assert_int_equal(told_ended_epoch(&world), 0);
+    assert_int_equal(reported_ended_epoch(&world), 0);
 
     begin_ending_unarmed(&world);
     look(&world, "started");
@@ -288,11 +288,11 @@ static void what_was_refused_as_an_end_is_refused_again(void **state)
     assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_NOT_STOPPED);
     assert_false(end(&world, 1));
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_END_REFUSED], 2);
-    assert_int_equal(told_ended_epoch(&world), 0);
+    assert_int_equal(reported_ended_epoch(&world), 0);
 
     look(&world, "stopped");
     assert_true(end(&world, 1));
-    assert_int_equal(told_ended_epoch(&world), 1);
+    assert_int_equal(reported_ended_epoch(&world), 1);
 }
 
 /* Nobody has looked since it was asked for: the disk may have taken long. */
@@ -306,7 +306,7 @@ static void what_serves_once_the_end_is_durable_has_not_ended(void **state)
     saved(&world);
     assert_asked(&world, "SPAWN:status");
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
-    assert_int_equal(told_ended_epoch(&world), 0);
+    assert_int_equal(reported_ended_epoch(&world), 0);
     assert_false(end(&world, 1)); /* its answer is on its way */
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_END_REFUSED], 0);
 
@@ -357,11 +357,11 @@ static void a_look_that_began_before_it_was_durable_tells_nothing(void **state)
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
 
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
-    assert_int_equal(told_ended_epoch(&world), 1);
+    assert_int_equal(reported_ended_epoch(&world), 1);
 
     run(&world, 1, BW_ACTION_STATUS, 52); /* somebody has started it since */
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
-    assert_int_equal(told_ended_epoch(&world), 0);
+    assert_int_equal(reported_ended_epoch(&world), 0);
 }
 
 /* 3.4: what ends is the old epoch; the deadline of a newer one is nobody's to take. */
@@ -428,7 +428,7 @@ static void a_look_that_was_ended_is_repeated_and_one_that_is_unclear_takes_noth
 /* What it ended serves again: an agent that connects now hears of no fence that was well. */
 static void a_fence_after_which_it_serves_again_is_told_as_none_that_was_well(void **state)
 {
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
     struct world world;
 
     (void)state;
@@ -436,30 +436,30 @@ static void a_fence_after_which_it_serves_again_is_told_as_none_that_was_well(vo
     tick_at(&world, 108000);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-    bw_guard_state_get(&world.guard, &told);
-    assert_true(told.fence_ok);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_true(reported.fence_ok);
     look(&world, "started");
 
-    bw_guard_state_get(&world.guard, &told);
+    bw_guard_state_get(&world.guard, &reported);
 
-    assert_true(told.fence_ended);
-    assert_false(told.fence_ok);
+    assert_true(reported.fence_ended);
+    assert_false(reported.fence_ok);
 }
 
 /* An agent that connects anew is told the same as the one that had asked. */
 static void what_was_refused_as_an_end_is_told_to_no_agent(void **state)
 {
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
     struct world world;
 
     (void)state;
     begin_ending(&world);
     fence_sees(&world, "unknown", "started");
     saved(&world);
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.ended_epoch, 0);
-    assert_true(told.fence_ended);
-    assert_false(told.fence_ok);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.ended_epoch, 0);
+    assert_true(reported.fence_ended);
+    assert_false(reported.fence_ok);
 }
 
 /* 3.4: an epoch is ended by an agent that the guard has heard. */

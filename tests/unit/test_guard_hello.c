@@ -16,7 +16,7 @@ static void saved(struct world *world)
     step(world, &event);
 }
 
-static struct bw_guard_state told(const struct world *world)
+static struct bw_guard_state reported(const struct world *world)
 {
     return world->last[BW_GUARD_MESSAGE_GROUP_STATE].state;
 }
@@ -30,7 +30,7 @@ static void an_arm_that_waits_for_the_disk_is_void_for_the_next_agent(void **sta
     world.save_hangs = true;
     assert_false(arm(&world, 1, 100000));
     hello(&world, instance_a);
-    assert_int_equal(told(&world).armed_epoch, 0);
+    assert_int_equal(reported(&world).armed_epoch, 0);
     saved(&world);
 
     assert_int_equal(world.guard.mirror.armed_epoch, 0);
@@ -98,8 +98,8 @@ static void an_arm_whose_mirror_is_not_written_is_told_as_pending(void **state)
     world.mirror_hangs = true;
     assert_false(arm(&world, 1, 100000));
     hello(&world, instance_a);
-    assert_int_equal(told(&world).armed_epoch, 1);
-    assert_true(told(&world).arm_pending);
+    assert_int_equal(reported(&world).armed_epoch, 1);
+    assert_true(reported(&world).arm_pending);
 
     const struct bw_guard_event mirrored = {
         .kind = BW_GUARD_EVENT_MIRRORED, .number = world.guard.mirror_number, .ok = true};
@@ -107,7 +107,7 @@ static void an_arm_whose_mirror_is_not_written_is_told_as_pending(void **state)
     step(&world, &mirrored);
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 1);
     hello(&world, instance_a);
-    assert_false(told(&world).arm_pending);
+    assert_false(reported(&world).arm_pending);
 }
 
 int main(void)

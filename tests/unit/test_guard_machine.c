@@ -261,7 +261,7 @@ static void a_group_that_was_left_takes_no_order(void **state)
 
     bw_guard_machine_take_again(&machine, &groups[1]);
     assert_done("greet_again");
-    assert_true(bw_guard_machine_is_heard(&machine, &groups[1]));
+    assert_true(bw_guard_machine_is_known(&machine, &groups[1]));
     bw_guard_machine_take_again(&machine, &groups[1]);
     assert_done("");
 }

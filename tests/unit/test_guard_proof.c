@@ -51,12 +51,12 @@ static void write_it(void)
         fail_msg("%s", diag.text);
 }
 
-static void assert_none(const struct bw_guard_proof_owner *of, bool is_said)
+static void assert_none(const struct bw_guard_proof_owner *of, bool has_text)
 {
     struct bw_diag diag = {0};
 
     assert_true(bw_guard_proof_read(dir, of, &diag) == 0);
-    assert_int_equal(diag.text[0] != '\0', is_said);
+    assert_int_equal(diag.text[0] != '\0', has_text);
 }
 
 static void what_was_kept_is_read_until_it_is_taken_back(void **state)

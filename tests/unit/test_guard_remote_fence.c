@@ -26,14 +26,14 @@ static void begin_fencing(struct world *world)
 
 static void its_epoch_is_durable_and_its_child_mirrored_before_it_goes(void **state)
 {
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
     struct world world;
 
     (void)state;
     begin_with_script(&world);
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.remote_fence_ms, 30000);
-    assert_false(told.has_script[BW_ACTION_REMOTE_FENCE]);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.remote_fence_ms, 30000);
+    assert_false(reported.has_script[BW_ACTION_REMOTE_FENCE]);
     world.mirror_hangs = true;
     run(&world, EPOCH, BW_ACTION_REMOTE_FENCE, 5);
     assert_asked(&world, "SAVE SPAWN:remote_fence");

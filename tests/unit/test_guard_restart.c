@@ -43,7 +43,7 @@ static void what_ran_when_it_ended_may_have_served_and_ordered_more(void **state
         }
 }
 
-static struct bw_guard_state told(const struct world *world)
+static struct bw_guard_state reported(const struct world *world)
 {
     struct bw_guard_state state;
 
@@ -54,36 +54,36 @@ static struct bw_guard_state told(const struct world *world)
 static void an_agent_is_told_all_that_is_armed_and_by_which_means(void **state)
 {
     struct world world;
-    struct bw_guard_state said;
+    struct bw_guard_state sent;
 
     (void)state;
     begin_armed(&world);
     hello(&world, instance_a);
-    said = world.last[BW_GUARD_MESSAGE_GROUP_STATE].state;
+    sent = world.last[BW_GUARD_MESSAGE_GROUP_STATE].state;
 
-    assert_true(said.enforced);
-    assert_int_equal(said.epoch_seen, 1);
-    assert_int_equal(said.ended_epoch, 0);
-    assert_int_equal(said.armed_epoch, 1);
-    assert_true(bw_id_equal(said.armed_instance, instance_a));
-    assert_int_equal(said.armed_number, 100000);
-    assert_int_equal(said.armed_end.boot_ns, at_ms(110000).boot_ns);
-    assert_false(said.arm_pending);
-    assert_false(said.fence_begun);
-    assert_int_equal(said.reach, BW_REACH_CGROUP);
-    assert_true(said.reach_works);
-    assert_int_equal(said.sight.seen, BW_REACH_INSIDE);
-    assert_int_equal(said.fence_bound_ms, 1000);
-    assert_int_equal(said.running, BW_ACTION_NONE);
+    assert_true(sent.enforced);
+    assert_int_equal(sent.epoch_seen, 1);
+    assert_int_equal(sent.ended_epoch, 0);
+    assert_int_equal(sent.armed_epoch, 1);
+    assert_true(bw_id_equal(sent.armed_instance, instance_a));
+    assert_int_equal(sent.armed_number, 100000);
+    assert_int_equal(sent.armed_end.boot_ns, at_ms(110000).boot_ns);
+    assert_false(sent.arm_pending);
+    assert_false(sent.fence_begun);
+    assert_int_equal(sent.reach, BW_REACH_CGROUP);
+    assert_true(sent.reach_works);
+    assert_int_equal(sent.sight.seen, BW_REACH_INSIDE);
+    assert_int_equal(sent.fence_bound_ms, 1000);
+    assert_int_equal(sent.running, BW_ACTION_NONE);
     for (int i = 0; i < BW_ACTION_COUNT; i++) {
-        assert_int_equal(said.has_script[i], limits.has_script[i]);
-        assert_int_equal(said.timeout_ms[i], limits.timeout_ns[i] / MS);
+        assert_int_equal(sent.has_script[i], limits.has_script[i]);
+        assert_int_equal(sent.timeout_ms[i], limits.timeout_ns[i] / MS);
     }
 
     world.mirror_hangs = true;
     world.now_ms = 101000;
     (void)arm(&world, 1, 101000);
-    assert_true(told(&world).arm_pending);
+    assert_true(reported(&world).arm_pending);
 }
 
 static void an_agent_is_told_what_runs(void **state)
@@ -93,21 +93,21 @@ static void an_agent_is_told_what_runs(void **state)
     (void)state;
     begin_armed(&world);
     run(&world, 1, BW_ACTION_STOP, 7);
-    assert_int_equal(told(&world).running, BW_ACTION_STOP);
-    assert_int_equal(told(&world).running_epoch, 1);
-    assert_int_equal(told(&world).running_run_id, 7);
+    assert_int_equal(reported(&world).running, BW_ACTION_STOP);
+    assert_int_equal(reported(&world).running_epoch, 1);
+    assert_int_equal(reported(&world).running_run_id, 7);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.run_id, 7);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.action, BW_ACTION_STOP);
 
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
     assert_int_equal(world.guard.stop, BW_GUARD_STOP_CHECKING);
-    assert_int_equal(told(&world).running, BW_ACTION_STOP); /* its end is not seen yet */
-    assert_int_equal(told(&world).running_epoch, 1);
-    assert_int_equal(told(&world).running_run_id, 7);
+    assert_int_equal(reported(&world).running, BW_ACTION_STOP); /* its end is not seen yet */
+    assert_int_equal(reported(&world).running_epoch, 1);
+    assert_int_equal(reported(&world).running_run_id, 7);
 
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
-    assert_int_equal(told(&world).running, BW_ACTION_NONE);
-    assert_true(told(&world).stop_seen);
+    assert_int_equal(reported(&world).running, BW_ACTION_NONE);
+    assert_true(reported(&world).stop_seen);
 }
 
 /* 3.3: a fence that is told is one of what is armed. */
@@ -125,9 +125,9 @@ static void a_fence_of_nothing_that_is_armed_is_not_told(void **state)
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
     assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
 
-    assert_false(told(&world).fence_begun);
-    assert_false(told(&world).fence_ended);
-    assert_false(told(&world).fence_ok);
+    assert_false(reported(&world).fence_begun);
+    assert_false(reported(&world).fence_ended);
+    assert_false(reported(&world).fence_ok);
 }
 
 /* An agent hears which of its renewals it is armed by. */
@@ -202,7 +202,7 @@ static void an_agent_is_told_the_newest_let_go(void **state) /* 3.1 */
     begin(&world);
     world.guard.memory.let_go_index = 9;
 
-    assert_int_equal(told(&world).let_go_index, 9);
+    assert_int_equal(reported(&world).let_go_index, 9);
 }
 
 int main(void)

@@ -119,7 +119,7 @@ static void a_fence_is_run_beside_an_end_which_is_then_none(void **state)
 static void an_end_whose_agent_has_gone_is_kept_all_the_same(void **state)
 {
     const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
     struct world world;
 
     (void)state;
@@ -128,9 +128,9 @@ static void an_end_whose_agent_has_gone_is_kept_all_the_same(void **state)
     saved(&world, true);
 
     assert_int_equal(count(&world, BW_GUARD_MESSAGE_EPOCH_ENDED), 0);
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.ended_epoch, 1);
-    assert_int_equal(told.armed_epoch, 0);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.ended_epoch, 1);
+    assert_int_equal(reported.armed_epoch, 0);
 }
 
 static void an_end_is_for_the_agent_that_has_said_hello_and_for_no_older_epoch(void **state)
@@ -385,7 +385,7 @@ static void an_old_let_go_disarms_a_later_epoch_once_its_deadline_is_over(void *
 
 static void a_stop_that_is_looked_at_still_runs(void **state)
 {
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
     struct world world;
 
     (void)state;
@@ -394,17 +394,17 @@ static void a_stop_that_is_looked_at_still_runs(void **state)
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
     assert_int_equal(world.guard.stop, BW_GUARD_STOP_CHECKING);
 
-    bw_guard_state_get(&world.guard, &told);
+    bw_guard_state_get(&world.guard, &reported);
 
-    assert_int_equal(told.running, BW_ACTION_STOP);
-    assert_int_equal(told.running_epoch, 1);
-    assert_int_equal(told.running_run_id, 8);
-    assert_false(told.stop_seen);
+    assert_int_equal(reported.running, BW_ACTION_STOP);
+    assert_int_equal(reported.running_epoch, 1);
+    assert_int_equal(reported.running_run_id, 8);
+    assert_false(reported.stop_seen);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.running, BW_ACTION_NONE);
-    assert_int_equal(told.epoch_seen, 1);
-    assert_true(told.stop_seen);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.running, BW_ACTION_NONE);
+    assert_int_equal(reported.epoch_seen, 1);
+    assert_true(reported.stop_seen);
 }
 
 static void a_run_that_was_saved_does_not_begin_beside_the_look_after_a_stop(void **state)

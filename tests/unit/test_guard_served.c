@@ -142,15 +142,15 @@ static void a_look_that_began_late_is_a_look(void **state)
 /* Begun beside the start: what it saw may be older than what the start did last. */
 static void only_a_look_that_began_after_the_start_had_ended_tells(void **state)
 {
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
 
     (void)state;
     begin_armed(&world);
     run(&world, 1, BW_ACTION_START, ++run_id);
     look(BW_RUN_OK, "stopped");
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.served, BW_SERVED_NOT_SEEN);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.served, BW_SERVED_NOT_SEEN);
 }
 
 /* A guard that was restarted in the middle does not know how the start ended. */
@@ -263,33 +263,33 @@ static void a_look_that_could_not_be_begun_leaves_it_open_whether_it_serves(void
 /* What was seen to be stopped before says nothing of the next start. */
 static void each_start_is_seen_to_be_stopped_by_itself(void **state)
 {
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
 
     (void)state;
     begin_armed(&world);
     act(BW_ACTION_START, BW_RUN_FAILED);
     look(BW_RUN_OK, "stopped");
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.served, BW_SERVED_NEVER);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.served, BW_SERVED_NEVER);
 
     act(BW_ACTION_START, BW_RUN_FAILED);
 
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.served, BW_SERVED_NOT_SEEN);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.served, BW_SERVED_NOT_SEEN);
 }
 
 /* What it tells an agent that comes while it serves: not that nobody has seen it. */
 static void a_service_that_was_started_and_runs_on_may_have_served(void **state)
 {
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
 
     (void)state;
     begin_armed(&world);
     act(BW_ACTION_START, BW_RUN_OK);
-    bw_guard_state_get(&world.guard, &told);
+    bw_guard_state_get(&world.guard, &reported);
 
-    assert_int_equal(told.start_epoch, 1);
-    assert_int_equal(told.served, BW_SERVED_MAYBE);
+    assert_int_equal(reported.start_epoch, 1);
+    assert_int_equal(reported.served, BW_SERVED_MAYBE);
 }
 
 /* 3.2.4: what was owed for a start before this one is owed for this one, once it is to end. */

@@ -157,7 +157,7 @@ static void a_last_look_that_was_killed_is_repeated(void **state)
 /* 4: who ended it saw no end; it may have served. */
 static void a_start_whose_end_nobody_saw_may_have_served(void **state)
 {
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
     struct world world;
 
     (void)state;
@@ -166,9 +166,9 @@ static void a_start_whose_end_nobody_saw_may_have_served(void **state)
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_INTERRUPTED, "");
     look(&world, BW_RUN_OK, "stopped");
 
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.start_epoch, 1);
-    assert_int_equal(told.served, BW_SERVED_MAYBE);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.start_epoch, 1);
+    assert_int_equal(reported.served, BW_SERVED_MAYBE);
 }
 
 /* A guard that knows of no epoch has no stop of it that ran into its limit. */

@@ -243,26 +243,26 @@ static void the_newest_arm_of_the_epoch_is_what_a_save_arms(void **state)
 static void what_is_not_durable_is_told_to_no_agent(void **state)
 {
     struct world world;
-    struct bw_guard_state told;
+    struct bw_guard_state reported;
 
     (void)state;
     begin(&world);
     world.save_hangs = true;
     assert_false(arm(&world, 1, 100000));
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.epoch_seen, 0);
-    assert_false(told.enforced);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.epoch_seen, 0);
+    assert_false(reported.enforced);
 
     begin_armed(&world);
     world.guard.mirror.stop_seen = true;
     world.save_hangs = true;
     assert_false(end(&world, 1));
-    bw_guard_state_get(&world.guard, &told);
+    bw_guard_state_get(&world.guard, &reported);
 
-    assert_int_equal(told.ended_epoch, 0);
+    assert_int_equal(reported.ended_epoch, 0);
     saved(&world, true);
-    bw_guard_state_get(&world.guard, &told);
-    assert_int_equal(told.ended_epoch, 1);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.ended_epoch, 1);
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
 }
 
@@ -501,14 +501,14 @@ static void a_look_at_the_start_that_was_killed_is_repeated(void **state)
 
 static void a_fence_of_another_epoch_does_not_stand_in_for_the_armed_one(void **state)
 {
-    struct bw_guard_state said;
+    struct bw_guard_state reported;
     struct world world;
 
     (void)state;
     begin_armed(&world);
     run(&world, 2, BW_ACTION_FENCE, 1);
-    bw_guard_state_get(&world.guard, &said);
-    assert_false(said.fence_begun);
+    bw_guard_state_get(&world.guard, &reported);
+    assert_false(reported.fence_begun);
 
     tick_at(&world, 108000);
 

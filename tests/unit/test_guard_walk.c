@@ -72,16 +72,16 @@ static void keep(const struct place *place)
 static void note_refusals(const struct bw_guard_actions *out)
 {
     for (uint32_t i = 0; i < out->count; i++) {
-        const struct bw_guard_message *said = &out->list[i].message;
+        const struct bw_guard_message *message = &out->list[i].message;
 
         if (out->list[i].kind != BW_GUARD_ACTION_SEND)
             continue;
-        if (said->kind == BW_GUARD_MESSAGE_ARM_REFUSED ||
-            said->kind == BW_GUARD_MESSAGE_END_REFUSED ||
-            said->kind == BW_GUARD_MESSAGE_OVERRIDE_REFUSED)
-            refused[said->kind] |= UINT64_C(1) << said->refused.why;
-        if (said->kind == BW_GUARD_MESSAGE_RUN_ENDED && said->ended.result == BW_RUN_REFUSED)
-            refused[said->kind] |= UINT64_C(1) << said->ended.refusal;
+        if (message->kind == BW_GUARD_MESSAGE_ARM_REFUSED ||
+            message->kind == BW_GUARD_MESSAGE_END_REFUSED ||
+            message->kind == BW_GUARD_MESSAGE_OVERRIDE_REFUSED)
+            refused[message->kind] |= UINT64_C(1) << message->refused.why;
+        if (message->kind == BW_GUARD_MESSAGE_RUN_ENDED && message->ended.result == BW_RUN_REFUSED)
+            refused[message->kind] |= UINT64_C(1) << message->ended.refusal;
     }
 }
 

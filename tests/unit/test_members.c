@@ -399,7 +399,7 @@ static void who_begins_anew_is_alone_and_no_id_is_given_twice(void **state)
 static const struct bw_id cluster = {{7}};
 
 /* What a witness says whose newest applied roster has w1, w2, w4 and w5: w3 was removed. */
-static struct bw_members_removal said_of(uint64_t id)
+static struct bw_members_removal removal_of(uint64_t id)
 {
     return (struct bw_members_removal){
         .cluster_id = cluster, .generation = 2, .id = id, .id_max = 5};
@@ -420,12 +420,12 @@ static void who_was_removed_is_told_and_nobody_who_is_merely_unknown(void **stat
 }
 
 /* By witness 3, which knows no leader. */
-static bool believes(const struct bw_members_removal *said, struct bw_id of, uint64_t generation)
+static bool believes(const struct bw_members_removal *removal, struct bw_id of, uint64_t generation)
 {
     const struct bw_members_hearer hearer = {
         .cluster_id = of, .id = 3, .generation = generation, .applied = &roster};
 
-    return bw_members_believes_removal(said, &hearer);
+    return bw_members_believes_removal(removal, &hearer);
 }
 
 /* The lie of one member, or a cluster that was begun anew by mistake, would end a majority for
@@ -434,21 +434,21 @@ static void who_leads_or_follows_another_does_not_believe_that_it_was_removed(vo
 {
     struct bw_members_hearer hearer = {
         .cluster_id = cluster, .id = 3, .generation = 2, .applied = &roster};
-    struct bw_members_removal said;
+    struct bw_members_removal removal;
 
     (void)state;
     begin(3);
-    said = said_of(3);
-    said.from = 1;
-    assert_true(bw_members_believes_removal(&said, &hearer));
+    removal = removal_of(3);
+    removal.from = 1;
+    assert_true(bw_members_believes_removal(&removal, &hearer));
     hearer.leader = 3;
-    assert_false(bw_members_believes_removal(&said, &hearer));
+    assert_false(bw_members_believes_removal(&removal, &hearer));
     hearer.leader = 2;
-    assert_false(bw_members_believes_removal(&said, &hearer));
-    said.generation++;
-    assert_false(bw_members_believes_removal(&said, &hearer));
+    assert_false(bw_members_believes_removal(&removal, &hearer));
+    removal.generation++;
+    assert_false(bw_members_believes_removal(&removal, &hearer));
     hearer.leader = 1;
-    assert_true(bw_members_believes_removal(&said, &hearer));
+    assert_true(bw_members_believes_removal(&removal, &hearer));
 }
 
 /* Ids need not be given in order: below the highest may be one that nobody has had. */
@@ -456,42 +456,42 @@ static void who_has_an_empty_log_was_never_a_member(void **state)
 {
     struct bw_members_hearer hearer = {
         .cluster_id = cluster, .id = 3, .is_bare = true, .applied = &roster};
-    const struct bw_members_removal said = said_of(3);
+    const struct bw_members_removal removal = removal_of(3);
 
     (void)state;
     begin(3);
-    assert_false(bw_members_believes_removal(&said, &hearer));
+    assert_false(bw_members_believes_removal(&removal, &hearer));
     hearer.is_bare = false;
-    assert_true(bw_members_believes_removal(&said, &hearer));
+    assert_true(bw_members_believes_removal(&removal, &hearer));
 }
 
 static void a_removal_is_believed_of_this_cluster_and_generation_or_a_newer_one(void **state)
 {
-    struct bw_members_removal said = said_of(3);
+    struct bw_members_removal removal = removal_of(3);
 
     (void)state;
     begin(3);
-    assert_true(believes(&said, cluster, 2));
-    assert_true(believes(&said, cluster, 1));
-    assert_true(believes(&said, cluster, 0)); /* nothing applied yet */
-    said.cluster_id = (struct bw_id){{8}};
-    assert_false(believes(&said, cluster, 2));
-    said.cluster_id = (struct bw_id){{0}};
-    assert_false(believes(&said, said.cluster_id, 2));
-    said = said_of(2); /* meant for another one */
-    assert_false(believes(&said, cluster, 2));
+    assert_true(believes(&removal, cluster, 2));
+    assert_true(believes(&removal, cluster, 1));
+    assert_true(believes(&removal, cluster, 0)); /* nothing applied yet */
+    removal.cluster_id = (struct bw_id){{8}};
+    assert_false(believes(&removal, cluster, 2));
+    removal.cluster_id = (struct bw_id){{0}};
+    assert_false(believes(&removal, removal.cluster_id, 2));
+    removal = removal_of(2); /* meant for another one */
+    assert_false(believes(&removal, cluster, 2));
 }
 
 /* Before the recovery id 3 was somebody else's, who was removed. */
 static void what_an_older_generation_has_removed_is_another(void **state)
 {
-    struct bw_members_removal said = said_of(3);
+    struct bw_members_removal removal = removal_of(3);
 
     (void)state;
     begin(3);
-    assert_false(believes(&said, cluster, 3));
-    said.generation = 0;
-    assert_false(believes(&said, cluster, 0));
+    assert_false(believes(&removal, cluster, 3));
+    removal.generation = 0;
+    assert_false(believes(&removal, cluster, 0));
 }
 
 /* Typed by a tired person: the live one would be removed, and nobody comes. */
@@ -541,15 +541,15 @@ static void who_has_no_vote_yet_is_not_replaced_by_a_member(void **state)
 /* It would have come before one that names this witness. */
 static void a_removal_that_contradicts_the_own_roster_is_not_believed(void **state)
 {
-    struct bw_members_removal said = said_of(3);
+    struct bw_members_removal removal = removal_of(3);
 
     (void)state;
     begin(6);
-    assert_false(believes(&said, cluster, 2));
-    assert_true(believes(&said, cluster, 1));
-    said.id_max = 2; /* an id that it does not know of was removed by nobody */
+    assert_false(believes(&removal, cluster, 2));
+    assert_true(believes(&removal, cluster, 1));
+    removal.id_max = 2; /* an id that it does not know of was removed by nobody */
     begin(2);
-    assert_false(believes(&said, cluster, 2));
+    assert_false(believes(&removal, cluster, 2));
 }
 
 /* None is given twice, so that the last one that there can be would leave none to anybody. */

@@ -115,31 +115,31 @@ static void fail_over(void)
 static void a_failover_is_noted_with_its_outage_by_the_sites_own_words(void **state)
 {
     struct bw_record_line line;
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin(2);
     fail_over();
     world_pass_ms(&world, 2000);
-    assert_false(note(&said)); /* it does not serve yet */
+    assert_false(note(&noted)); /* it does not serve yet */
     world.sites[B].report.service_age_ms = 0;
     world_serve(&world, B);
 
-    assert_true(note(&said));
+    assert_true(note(&noted));
 
-    assert_in_range(said.armed_ms, 2000, 2010);
-    assert_in_range(said.verified_ms, 2000, 2010);
-    assert_in_range(said.outage_ms, 22000, 22100);
+    assert_in_range(noted.armed_ms, 2000, 2010);
+    assert_in_range(noted.verified_ms, 2000, 2010);
+    assert_in_range(noted.outage_ms, 22000, 22100);
     line = newest();
     assert_int_equal(line.entry.epoch, 2);
-    assert_memory_equal(&line.note, &said, sizeof said);
-    assert_false(note(&said)); /* once */
+    assert_memory_equal(&line.note, &noted, sizeof noted);
+    assert_false(note(&noted)); /* once */
     world_lead_anew(&world);
-    assert_false(note(&said)); /* and no other leader again */
+    assert_false(note(&noted)); /* and no other leader again */
 }
 
 /* dc-b serves under epoch 2 and says that the database's steps of `epoch` took 1200 ms. */
-static void serve_by_steps_of(uint64_t epoch, struct bw_note *said)
+static void serve_by_steps_of(uint64_t epoch, struct bw_note *noted)
 {
     struct bw_report *report = &world.sites[B].report;
 
@@ -151,37 +151,37 @@ static void serve_by_steps_of(uint64_t epoch, struct bw_note *said)
     report->phase_ms[BW_STEP_PHASE_DATABASE] = 1200;
     report->phase_ms[BW_STEP_PHASE_NONE] = 30;
     world_serve(&world, B);
-    assert_true(note(said));
+    assert_true(note(noted));
 }
 
 /* 5.1, steps: by its site's word, of that very epoch; what it said of another is of another start.
  */
 static void a_start_by_steps_is_noted_with_how_long_its_phases_took(void **state)
 {
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
-    serve_by_steps_of(2, &said);
+    serve_by_steps_of(2, &noted);
 
-    assert_int_equal(said.phase_ms[BW_STEP_PHASE_DATABASE], 1200);
-    assert_int_equal(said.phase_ms[BW_STEP_PHASE_NONE], 30);
+    assert_int_equal(noted.phase_ms[BW_STEP_PHASE_DATABASE], 1200);
+    assert_int_equal(noted.phase_ms[BW_STEP_PHASE_NONE], 30);
     assert_int_equal(newest().note.phase_ms[BW_STEP_PHASE_DATABASE], 1200);
 }
 
 static void phases_of_another_epoch_are_not_noted(void **state)
 {
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
-    serve_by_steps_of(1, &said);
+    serve_by_steps_of(1, &noted);
 
-    assert_int_equal(said.phase_ms[BW_STEP_PHASE_DATABASE], 0);
+    assert_int_equal(noted.phase_ms[BW_STEP_PHASE_DATABASE], 0);
 }
 
 /* A look is as old as its site says, and never of the future. */
 static void an_old_look_is_counted_from_when_it_was_made(void **state)
 {
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin(2);
@@ -189,14 +189,14 @@ static void an_old_look_is_counted_from_when_it_was_made(void **state)
     fail_over();
     world_serve(&world, B);
 
-    assert_true(note(&said));
+    assert_true(note(&noted));
 
-    assert_in_range(said.outage_ms, 23000, 23100);
+    assert_in_range(noted.outage_ms, 23000, 23100);
 }
 
 static void what_was_not_followed_from_the_grant_on_is_unknown(void **state)
 {
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin(2);
@@ -206,11 +206,11 @@ static void what_was_not_followed_from_the_grant_on_is_unknown(void **state)
     world.sites[B].is_mute = false;
     world_serve(&world, B);
 
-    assert_true(note(&said));
+    assert_true(note(&noted));
 
-    assert_int_equal(said.armed_ms, 0);
-    assert_int_equal(said.started_ms, 0);
-    assert_int_equal(said.verified_ms, 0);
+    assert_int_equal(noted.armed_ms, 0);
+    assert_int_equal(noted.started_ms, 0);
+    assert_int_equal(noted.verified_ms, 0);
 }
 
 /* dc-a has come back, its service is stopped, and it says when it served last. */
@@ -227,54 +227,54 @@ static void come_back(uint64_t seen_age_ms)
 /* It was sent as the link was cut, and arrives when that is mended: its ages are of then. */
 static void a_word_that_lay_in_a_cut_link_tells_no_time(void **state)
 {
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin(2);
     fail_over();
     world_serve(&world, B);
-    assert_true(note(&said));
+    assert_true(note(&noted));
     world_stop(&world, A);
     world.sites[A].report.seen_epoch = 1;
     world.sites[A].report.seen_age_ms = 5;
 
     (void)world_sync(&world, A);
-    assert_false(note(&said));
+    assert_false(note(&noted));
 
     world_pass_ms(&world, 4000);
     come_back(16000);
-    assert_true(note(&said));
-    assert_in_range(said.outage_ms, 11000, 12600);
+    assert_true(note(&noted));
+    assert_in_range(noted.outage_ms, 11000, 12600);
 }
 
 /* It served on unheard, until its guard ended it, in time. */
 static void a_site_that_comes_back_tells_when_it_served_last(void **state)
 {
     struct bw_record_line line;
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin(2);
     fail_over();
     world_serve(&world, B);
-    assert_true(note(&said));
-    assert_false(said.is_told);
-    assert_in_range(said.outage_ms, 20000, 20100);
+    assert_true(note(&noted));
+    assert_false(noted.is_reported);
+    assert_in_range(noted.outage_ms, 20000, 20100);
     world_pass_ms(&world, 4000);
 
     come_back(16000);
 
-    assert_true(note(&said));
-    assert_true(said.is_told);
-    assert_int_equal(said.late_ms, 0);
-    assert_in_range(said.outage_ms, 11000, 12600);
+    assert_true(note(&noted));
+    assert_true(noted.is_reported);
+    assert_int_equal(noted.late_ms, 0);
+    assert_in_range(noted.outage_ms, 11000, 12600);
     line = newest();
-    assert_true(line.note.is_told);
-    assert_int_equal(line.note.outage_ms, said.outage_ms);
+    assert_true(line.note.is_reported);
+    assert_int_equal(line.note.outage_ms, noted.outage_ms);
     assert_true(line.note.armed_ms > 0);
-    assert_false(note(&said)); /* once */
+    assert_false(note(&noted)); /* once */
     world_lead_anew(&world);
-    assert_false(note(&said));
+    assert_false(note(&noted));
 }
 
 /* 3.1: "served until T after its end" stands with the epoch that ended. */
@@ -283,33 +283,33 @@ static void a_site_that_served_longer_than_its_epoch_says_how_long(void **state)
     struct bw_record_at at;
     struct bw_record_mark mark = {0};
     struct bw_record_line line;
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin(2);
     fail_over();
     world_serve(&world, B);
-    assert_true(note(&said));
+    assert_true(note(&noted));
     world_pass_ms(&world, 9000);
 
     come_back(3000); /* the end was 9 s ago */
 
-    assert_true(note(&said));
-    assert_in_range(said.late_ms, 5500, 6100);
+    assert_true(note(&noted));
+    assert_in_range(noted.late_ms, 5500, 6100);
     at = bw_record_begin(bw_record_find(&room->record, "harbor"));
     while (bw_record_next_line(&room->record, &at, &mark) && !mark.is_epoch)
         ;
     bw_record_read_line(&room->record, &mark, &line);
     assert_int_equal(line.entry.epoch, 1);
-    assert_true(line.has_told_end);
-    assert_int_equal(line.late_ms, said.late_ms);
+    assert_true(line.has_reported_end);
+    assert_int_equal(line.late_ms, noted.late_ms);
 }
 
 /* Whatever a site says of the time is no future, and of no other epoch. */
 static void no_word_of_a_site_is_of_the_future_or_of_another_epoch(void **state)
 {
     static const uint32_t ages[] = {0, 1, 3600000, UINT32_MAX};
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
@@ -319,11 +319,11 @@ static void no_word_of_a_site_is_of_the_future_or_of_another_epoch(void **state)
         world.sites[B].report.seen_epoch = 1; /* it was not dc-b's */
         world.sites[B].report.seen_age_ms = 5;
         world_serve(&world, B);
-        assert_true(note(&said));
-        assert_in_range(said.outage_ms, 20000, 20100);
+        assert_true(note(&noted));
+        assert_in_range(noted.outage_ms, 20000, 20100);
         come_back(ages[i]);
-        assert_true(note(&said));
-        assert_in_range(said.outage_ms, 1, 20100);
+        assert_true(note(&noted));
+        assert_in_range(noted.outage_ms, 1, 20100);
     }
 }
 
@@ -353,7 +353,7 @@ static void begin_serving(void)
 static void each_restart_at_its_site_is_noted_with_when_it_was(void **state)
 {
     struct bw_restarted restarted;
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin_serving();
@@ -362,21 +362,21 @@ static void each_restart_at_its_site_is_noted_with_when_it_was(void **state)
 
     restart(1, 700);
 
-    assert_true(note(&said));
-    assert_int_equal(said.restarts, 1);
-    assert_in_range(said.restart_age_ms, 700, 900);
-    assert_false(note(&said)); /* once */
+    assert_true(note(&noted));
+    assert_int_equal(noted.restarts, 1);
+    assert_in_range(noted.restart_age_ms, 700, 900);
+    assert_false(note(&noted)); /* once */
     restart(1, 2700);
-    assert_false(note(&said));
+    assert_false(note(&noted));
     restart(3, 400);
-    assert_true(note(&said));
-    assert_int_equal(said.restarts, 3);
+    assert_true(note(&noted));
+    assert_int_equal(noted.restarts, 3);
     assert_int_equal(newest().note.restarts, 3);
     bw_witness_restarted(&world.witness, 0, &restarted);
     assert_int_equal(restarted.count, 3);
     assert_in_range(bw_instant_elapsed_ns(world.now, restarted.since) / BW_NS_PER_MS, 400, 600);
     world_lead_anew(&world);
-    assert_false(note(&said));
+    assert_false(note(&noted));
 }
 
 /* None of them knows of the others: an agent that began anew counts anew. */
@@ -385,13 +385,13 @@ static void restarts_by_several_agents_of_the_site_are_added(void **state)
     const struct bw_id older = {{7}};
     const struct bw_id newer = {{8}};
     struct bw_restarted restarted;
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin_serving();
     world.sites[A].session = older;
     restart(3, 100);
-    assert_true(note(&said));
+    assert_true(note(&noted));
     world_pass_ms(&world, 1000);
     world.sites[A].session = newer;
     world.sites[A].report.restarts = (struct bw_restarts){0};
@@ -401,8 +401,8 @@ static void restarts_by_several_agents_of_the_site_are_added(void **state)
 
     restart(1, 100);
 
-    assert_true(note(&said));
-    assert_int_equal(said.restarts, 4);
+    assert_true(note(&noted));
+    assert_int_equal(noted.restarts, 4);
     world.sites[A].session = older; /* overtaken on its way */
     restart(9, 100);
     bw_witness_restarted(&world.witness, 0, &restarted);
@@ -411,63 +411,63 @@ static void restarts_by_several_agents_of_the_site_are_added(void **state)
 
 static void restarts_of_another_epoch_or_site_are_none_of_this_one(void **state)
 {
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin_serving();
     world.sites[B].report.restarts = (struct bw_restarts){.epoch = 1, .count = 5};
     world_sync_all(&world);
-    assert_false(note(&said));
+    assert_false(note(&noted));
     world.sites[A].report.restarts = (struct bw_restarts){.epoch = 7, .count = 5};
     world_sync_all(&world);
-    assert_false(note(&said));
+    assert_false(note(&noted));
 }
 
 /* 8 MiB for all groups: one that dies every few seconds, or says so, must not take them. */
 static void a_service_that_dies_again_and_again_does_not_fill_the_record(void **state)
 {
     uint32_t count = 0;
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin_serving();
     for (uint32_t i = 1; i <= 16; i++) {
         restart(i, 0);
-        assert_true(note(&said));
-        assert_int_equal(said.restarts, i);
+        assert_true(note(&noted));
+        assert_int_equal(noted.restarts, i);
     }
     for (uint32_t i = 17; i <= 2000; i++) {
         restart(i, 0);
-        if (note(&said))
+        if (note(&noted))
             count++;
         assert_true(newest().note.restarts >= i - i / 8);
     }
     assert_in_range(count, 20, 60);
     restart(UINT32_MAX, UINT32_MAX);
-    assert_true(note(&said));
-    assert_int_equal(said.restarts, UINT32_MAX);
-    assert_false(note(&said));
+    assert_true(note(&noted));
+    assert_int_equal(noted.restarts, UINT32_MAX);
+    assert_false(note(&noted));
 }
 
 /* Who leads since its start has heard nothing of the epoch before. */
 static void a_witness_that_heard_no_end_says_no_outage(void **state)
 {
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin(2);
     fail_over();
-    world_watch(&world)->heard = (struct bw_heard){0};
+    world_watch(&world)->timeline = (struct bw_epoch_timeline){0};
     world_serve(&world, B);
 
-    assert_true(note(&said));
+    assert_true(note(&noted));
 
-    assert_int_equal(said.outage_ms, 0);
+    assert_int_equal(noted.outage_ms, 0);
 }
 
 static void below_its_level_nothing_is_told(void **state)
 {
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     world_init(&world, 2);
@@ -477,14 +477,14 @@ static void below_its_level_nothing_is_told(void **state)
     assert_false(world.decision.command.has_lag);
     world_serve(&world, A);
 
-    assert_false(note(&said));
+    assert_false(note(&noted));
 }
 
 /* The core of it: what is told changes nothing but the record. */
 static void a_note_changes_nothing_of_the_group(void **state)
 {
     static struct bw_group before;
-    struct bw_note said;
+    struct bw_note noted;
 
     (void)state;
     begin(2);
@@ -492,7 +492,7 @@ static void a_note_changes_nothing_of_the_group(void **state)
     world_serve(&world, A);
     before = *world_group(&world);
 
-    assert_true(note(&said));
+    assert_true(note(&noted));
 
     assert_memory_equal(&before, world_group(&world), sizeof before);
 }

@@ -593,5 +593,5 @@ int main(void)
         cmocka_unit_test(a_report_says_what_is_not_known),
     };
 
-    return cmocka_run_group_tests(tests, NULL, free_told);
+    return cmocka_run_group_tests(tests, NULL, free_printed);
 }

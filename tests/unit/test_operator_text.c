@@ -44,7 +44,7 @@ static void a_silent_witness_and_an_alarm_are_warnings(void **state)
         .action = BW_ACTION_START,
         .result = BW_RUN_FAILED,
         .age_ms = 12000,
-        .said = {.exited = true, .exit_status = 1, .words = "cannot open database"}};
+        .outcome = {.exited = true, .exit_status = 1, .words = "cannot open database"}};
     world.sites[C].is_mute = true;
     world.sites[B].certificate_left_s = 6 * 86400 + 100;
     world.sites[A].report.fence_bound_ms = 120000; /* a script_timeout that nobody thought of */
@@ -106,7 +106,7 @@ static void every_word_for_a_second_enforcer_has_its_way(void **state)
         assert_non_null(group);
         bw_tell_way("second_enforcer_lost", group, "dc-a", out);
         assert_int_equal(fclose(out), 0);
-        if (told_size == 0)
+        if (printed_size == 0)
             fail_msg("%s", bw_second_word((enum bw_second_word)word));
         json_decref(group);
     }
@@ -272,12 +272,12 @@ static void a_lost_site_whose_epoch_time_does_not_end_names_the_way_out(void **s
 /* 3.3: another site can see its end, too; what it does, and how that fails, is told. */
 static void a_fence_from_another_site_is_told_from_before_the_loss_to_its_end(void **state)
 {
-    struct bw_remote_fence_said *said = &world.sites[B].report.remote_fence;
+    struct bw_remote_fence_report *report = &world.sites[B].report.remote_fence;
     struct bw_operator_view view;
 
     (void)state;
     begin_with_min_grade_fenced();
-    said->limit_ms = 30000;
+    report->limit_ms = 30000;
     world_sync_all(&world);
     view = view_of_calm_leader();
     compare_status(&view, BW_EXIT_FINE, "status_remote_fence.txt");
@@ -286,14 +286,14 @@ static void a_fence_from_another_site_is_told_from_before_the_loss_to_its_end(vo
     world_pass_ms(&world, 16000);
     assert_string_equal(world_act(&world), "A4");
     assert_string_equal(world_decide(&world), "A0");
-    bw_witness_remote_fence(&world.witness, 0, "dc-b", &said->ask);
-    assert_int_equal(said->ask.epoch, 1);
-    said->state = BW_REMOTE_FENCE_FAILED;
+    bw_witness_remote_fence(&world.witness, 0, "dc-b", &report->ask);
+    assert_int_equal(report->ask.epoch, 1);
+    report->state = BW_REMOTE_FENCE_FAILED;
     world.sites[B].report.failure_count = 1;
     world.sites[B].report.failures[0] = (struct bw_script_failure){
         .action = BW_ACTION_REMOTE_FENCE,
         .result = BW_RUN_FAILED,
-        .said = {.exited = true, .exit_status = 1, .words = "no route to the API"}};
+        .outcome = {.exited = true, .exit_status = 1, .words = "no route to the API"}};
     world_sync_all(&world);
     assert_string_equal(world_decide(&world), "A0");
     view = view_of_calm_leader();
@@ -304,28 +304,28 @@ static void a_fence_from_another_site_is_told_from_before_the_loss_to_its_end(vo
 /* 5.1, steps: what a start does, as long as it does it. */
 static void a_start_by_steps_is_shown_as_far_as_it_has_come(void **state)
 {
-    struct bw_steps_said *steps = &world.sites[A].report.steps;
+    struct bw_steps_progress *steps = &world.sites[A].report.steps;
     struct bw_operator_view view;
 
     (void)state;
     begin_with_min_grade_fenced();
-    *steps = (struct bw_steps_said){.count = 5,
-                                    .done = 2,
-                                    .running = 2,
-                                    .name = "restore-db",
-                                    .phase = BW_STEP_PHASE_DATABASE,
-                                    .attempt = 2,
-                                    .age_ms = 42000};
+    *steps = (struct bw_steps_progress){.count = 5,
+                                        .done = 2,
+                                        .running = 2,
+                                        .name = "restore-db",
+                                        .phase = BW_STEP_PHASE_DATABASE,
+                                        .attempt = 2,
+                                        .age_ms = 42000};
     world_sync_all(&world);
     view = view_of_calm_leader();
     compare_status(&view, BW_EXIT_FINE, "status_steps.txt");
 
-    *steps = (struct bw_steps_said){.count = 3, .done = 1, .is_stop = true};
+    *steps = (struct bw_steps_progress){.count = 3, .done = 1, .is_stop = true};
     world_sync_all(&world);
     view = view_of_calm_leader();
     compare_status(&view, BW_EXIT_FINE, "status_steps_between.txt");
 
-    *steps = (struct bw_steps_said){.count = 3, .done = 1};
+    *steps = (struct bw_steps_progress){.count = 3, .done = 1};
     world.sites[A].report.asks_to_pass = world_group(&world)->epoch;
     world_sync_all(&world);
     view = view_of_calm_leader();
@@ -537,13 +537,13 @@ static void what_a_witness_says_moves_no_cursor(void **state)
     assert_int_equal(fclose(out), 0);
     json_decref(status);
 
-    assert_non_null(strstr(told, "a?2J"));
-    assert_non_null(strstr(told, "b?[2J"));
-    assert_non_null(strstr(told, "alarm c???"));
-    for (size_t i = 0; i < told_size; i++)
-        assert_true((unsigned char)told[i] >= 0x20 || told[i] == '\n');
-    assert_null(strstr(told, "\xc2\x9b"));
-    assert_null(strstr(told, "\xe2\x80\xae"));
+    assert_non_null(strstr(printed, "a?2J"));
+    assert_non_null(strstr(printed, "b?[2J"));
+    assert_non_null(strstr(printed, "alarm c???"));
+    for (size_t i = 0; i < printed_size; i++)
+        assert_true((unsigned char)printed[i] >= 0x20 || printed[i] == '\n');
+    assert_null(strstr(printed, "\xc2\x9b"));
+    assert_null(strstr(printed, "\xe2\x80\xae"));
 }
 
 int main(void)
@@ -576,5 +576,5 @@ int main(void)
         cmocka_unit_test(what_a_witness_says_moves_no_cursor),
     };
 
-    return cmocka_run_group_tests(tests, NULL, free_told);
+    return cmocka_run_group_tests(tests, NULL, free_printed);
 }

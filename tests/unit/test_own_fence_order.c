@@ -229,7 +229,7 @@ struct walk {
     bool is_run, is_cut_off, must_answer_starts, is_kill;
     uint32_t means_count, means_next;
     enum bw_action_kind script;
-    enum { SAID_NOTHING, SAID_STOPPED, SAID_STARTED } said; /* by the newest status */
+    enum { STATUS_NONE, STATUS_STOPPED, STATUS_STARTED } status; /* by the newest status */
     bool stopped_without_starts, was_killed, all_empty, has_ended;
     bool is_inside, is_proved, is_script_well, is_left_due;
     uint32_t succeeded;
@@ -243,10 +243,10 @@ static bool chance_of(struct walk *walk, uint64_t percent)
 static void assert_is_over(struct walk *walk, const struct bw_own_fence_action *action)
 {
     const bool is_stopped =
-        walk->said == SAID_STOPPED &&
+        walk->status == STATUS_STOPPED &&
         ((walk->is_inside && !walk->is_left_due) || walk->is_script_well);
     const bool is_seen = walk->was_killed
-                             ? walk->all_empty && walk->said != SAID_STARTED &&
+                             ? walk->all_empty && walk->status != STATUS_STARTED &&
                                    (is_stopped || walk->is_proved)
                              : walk->stopped_without_starts;
 
@@ -265,7 +265,7 @@ static void obey(struct walk *walk, const struct bw_own_fence_action *action)
         assert_false(walk->is_run); /* one at a time */
         walk->is_run = true;
         walk->script = action->script;
-        walk->said = action->script == BW_ACTION_STATUS ? SAID_NOTHING : walk->said;
+        walk->status = action->script == BW_ACTION_STATUS ? STATUS_NONE : walk->status;
         return;
     case BW_OWN_FENCE_ACTION_KILL_RUN:
         assert_true(walk->is_run && !walk->is_cut_off);
@@ -312,7 +312,7 @@ static void let_run_end(struct walk *walk)
 
     if (event.kind == BW_OWN_FENCE_EVENT_RUN_ENDED && walk->script == BW_ACTION_STATUS &&
         event.ok && !walk->is_cut_off)
-        walk->said = line == 0 ? SAID_STOPPED : line == 1 ? SAID_STARTED : SAID_NOTHING;
+        walk->status = line == 0 ? STATUS_STOPPED : line == 1 ? STATUS_STARTED : STATUS_NONE;
     walk->is_run = walk->is_cut_off = false;
     let_happen(walk, &event);
 }
@@ -328,7 +328,8 @@ static void let_something_happen(struct walk *walk)
         return;
     }
     if (walk->must_answer_starts && chance_of(walk, 30)) {
-        walk->stopped_without_starts = event.ok && walk->said == SAID_STOPPED && !walk->was_killed;
+        walk->stopped_without_starts = event.ok && walk->status == STATUS_STOPPED &&
+                                       !walk->was_killed;
         walk->must_answer_starts = false;
         if (!event.ok && !walk->was_killed && walk->is_script_well && !walk->is_proved) {
             walk->is_script_well = false;

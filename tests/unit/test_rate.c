@@ -81,7 +81,7 @@ static void exchange_for(struct pair *pair, uint64_t seconds)
         travel(pair);
         sample.received = at_witness(pair);
         travel(pair);
-        sample.heard = at_site(pair);
+        sample.answered = at_site(pair);
         bw_rate_add(&pair->rate, session, &sample, 3 * S);
         pass(pair, S);
     }
@@ -278,13 +278,13 @@ static void clocks_that_go_back_measure_nothing(void **state)
     (void)state;
     exchange_for(&pair, 120);
     sample = pair.rate.newest;
-    sample.heard.raw_ns = sample.sent.raw_ns - 1;
+    sample.answered.raw_ns = sample.sent.raw_ns - 1;
     bw_rate_add(&pair.rate, session, &sample, 3 * S);
     assert_int_equal(verdict_of(&pair), BW_RATE_WITHIN); /* it was not taken */
 
-    assert_int_equal(pair.rate.newest.heard.raw_ns, sample.heard.raw_ns + 1);
+    assert_int_equal(pair.rate.newest.answered.raw_ns, sample.answered.raw_ns + 1);
 
-    sample.heard = sample.sent;
+    sample.answered = sample.sent;
     sample.sent.raw_ns++; /* heard before it was sent, and after the one before: no beginning either */
     sample.sent.boot_ns++;
     bw_rate_add(&pair.rate, session, &sample, 3 * S);
@@ -342,7 +342,7 @@ static void what_an_agent_makes_up_breaks_nothing(void **state)
         const uint64_t base_ns = bw_prng_below(&chance, 3) == 0 ? UINT64_MAX - 1000 : i * S;
 
         sample.sent = (struct bw_instant){base_ns, base_ns + bw_prng_below(&chance, 1000)};
-        sample.heard = (struct bw_instant){UINT64_MAX, UINT64_MAX - bw_prng_below(&chance, 900)};
+        sample.answered = (struct bw_instant){UINT64_MAX, UINT64_MAX - bw_prng_below(&chance, 900)};
         bw_rate_add(&pair.rate, session, &sample, UINT64_MAX);
         (void)verdict_of(&pair);
         pass(&pair, bw_prng_below(&chance, 700) * S);
@@ -387,7 +387,7 @@ static void of_a_slot_the_exchange_with_the_shortest_delay_counts(void **state)
 
         bw_rate_add(&rate, session,
                     &(struct bw_rate_sample){
-                        .sent = at, .received = at, .heard = bw_instant_add(at, delays_ns[i])},
+                        .sent = at, .received = at, .answered = bw_instant_add(at, delays_ns[i])},
                     3 * S);
     }
     assert_int_equal(rate.open.sent.boot_ns, 11 * S);
@@ -473,7 +473,7 @@ static void a_witness_whose_clock_went_back_measures_anew(void **state)
         assert_int_equal(verdict_of(&pair), BW_RATE_WITHIN);
         sample = pair.rate.newest;
         sample.sent = bw_instant_add(sample.sent, S);
-        sample.heard = bw_instant_add(sample.heard, S);
+        sample.answered = bw_instant_add(sample.answered, S);
         if (is_raw)
             sample.received.raw_ns--;
         else
@@ -495,7 +495,7 @@ static void an_exchange_without_a_delay_is_the_shortest(void **state)
 
         bw_rate_add(&rate, session,
                     &(struct bw_rate_sample){
-                        .sent = at, .received = at, .heard = bw_instant_add(at, 1 - i)},
+                        .sent = at, .received = at, .answered = bw_instant_add(at, 1 - i)},
                     3 * S);
     }
     assert_int_equal(rate.open.sent.boot_ns, 11 * S);

@@ -153,13 +153,13 @@ static void what_a_site_says_late_of_its_end_is_kept_at_its_most(void **state)
     add_grant_of_2(false, "", "");
     add((struct bw_record_event){.kind = BW_RECORD_NOTED, .epoch = 2, .note = {.late_ms = 9}});
     assert_false(
-        line_of(1).has_told_end); /* a leader's word of the new epoch, not the old site's */
+        line_of(1).has_reported_end); /* a leader's word of the new epoch, not the old site's */
     assert_int_equal(line_of(1).late_ms, 0);
     add((struct bw_record_event){
-        .kind = BW_RECORD_NOTED, .epoch = 2, .note = {.is_told = true, .late_ms = 7}});
+        .kind = BW_RECORD_NOTED, .epoch = 2, .note = {.is_reported = true, .late_ms = 7}});
     add((struct bw_record_event){
-        .kind = BW_RECORD_NOTED, .epoch = 2, .note = {.is_told = true, .late_ms = 5}});
-    assert_true(line_of(1).has_told_end);
+        .kind = BW_RECORD_NOTED, .epoch = 2, .note = {.is_reported = true, .late_ms = 5}});
+    assert_true(line_of(1).has_reported_end);
     assert_int_equal(line_of(1).late_ms, 7);
 }
 

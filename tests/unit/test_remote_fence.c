@@ -122,27 +122,27 @@ static void assert_counts_not(void)
 
 static void only_an_answer_to_this_very_ask_counts(void **state)
 {
-    struct bw_remote_fence_said *said = &world.sites[B].report.remote_fence;
+    struct bw_remote_fence_report *report = &world.sites[B].report.remote_fence;
     struct bw_remote_fence_ask ask;
 
     (void)state;
     begin_closed(2);
     ask = asked(B);
-    said->state = BW_REMOTE_FENCE_SEEN;
-    said->ask = ask;
-    said->ask.epoch--;
+    report->state = BW_REMOTE_FENCE_SEEN;
+    report->ask = ask;
+    report->ask.epoch--;
     assert_counts_not();
-    said->ask = ask;
-    said->ask.number++;
+    report->ask = ask;
+    report->ask.number++;
     assert_counts_not();
-    said->ask = ask;
-    said->ask.term--;
+    report->ask = ask;
+    report->ask.term--;
     assert_counts_not();
-    said->ask = ask;
-    said->ask.held_index = 7;
+    report->ask = ask;
+    report->ask.held_index = 7;
     assert_counts_not();
 
-    said->ask = ask;
+    report->ask = ask;
     world_sync_all(&world);
     assert_string_equal(world_decide(&world), "A32");
 }

@@ -93,16 +93,16 @@ static void what_its_script_said_is_told_with_the_failure(void **state)
     (void)asked(B);
     report->failure_count = 2;
     report->failures[0] = (struct bw_script_failure){.action = BW_ACTION_REJOIN,
-                                                     .said.words = "disk"};
+                                                     .outcome.words = "disk"};
     report->failures[1] = (struct bw_script_failure){.action = BW_ACTION_REMOTE_FENCE,
-                                                     .said.words = "no route"};
+                                                     .outcome.words = "no route"};
     say(B, BW_REMOTE_FENCE_RUNNING);
     assert_null(world.news.failure);
     report->remote_fence.state = BW_REMOTE_FENCE_FAILED;
     world_sync_all(&world);
     (void)world_decide(&world);
     assert_string_equal(world.news.failure, "the script has failed, or was not run");
-    assert_string_equal(world.news.said, "no route");
+    assert_string_equal(world.news.words, "no route");
 
     begin_closed(2);
     report->failure_count = 1; /* it said nothing */
@@ -111,7 +111,7 @@ static void what_its_script_said_is_told_with_the_failure(void **state)
     report->remote_fence.state = BW_REMOTE_FENCE_FAILED;
     world_sync_all(&world);
     (void)world_decide(&world);
-    assert_string_equal(world.news.said, "");
+    assert_string_equal(world.news.words, "");
 }
 
 /* Nobody can say any more what it did there. */
@@ -123,7 +123,7 @@ static void a_site_that_leaves_the_spec_has_failed_without_a_word(void **state)
     memcpy(world_watch(&world)->remote_fence.site, "dc-x", sizeof "dc-x");
     (void)world_decide(&world);
     assert_string_equal(world.news.failure, "the agent that was asked is heard no more");
-    assert_string_equal(world.news.said, "");
+    assert_string_equal(world.news.words, "");
     assert_true(world_watch(&world)->remote_fence.wait_ns == PAUSE_NS);
 }
 

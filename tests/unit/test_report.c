@@ -13,7 +13,7 @@
 #define S         BW_NS_PER_S
 #define FRESHNESS (3 * S)
 
-static struct bw_contact said(uint8_t instance, uint8_t session, uint64_t second)
+static struct bw_contact contact_from(uint8_t instance, uint8_t session, uint64_t second)
 {
     return (struct bw_contact){
         .instance = {.bytes = {instance}},
@@ -52,7 +52,7 @@ static void a_report_is_fresh_until_either_clock_says_no(void **state) /* 3.3, d
     bool several;
 
     (void)state;
-    put(&reports, said(1, 1, 10));
+    put(&reports, contact_from(1, 1, 10));
 
     assert_non_null(fresh(&reports, 12, &several));
     assert_null(fresh(&reports, 13, &several));
@@ -68,9 +68,9 @@ static void the_newest_replaces_and_an_older_one_does_not(void **state)
     bool several;
 
     (void)state;
-    put(&reports, said(1, 1, 10));
-    put(&reports, said(1, 1, 11));
-    put(&reports, said(1, 1, 9));
+    put(&reports, contact_from(1, 1, 10));
+    put(&reports, contact_from(1, 1, 11));
+    put(&reports, contact_from(1, 1, 9));
 
     assert_int_equal(fresh(&reports, 12, &several)->answered_number, 11);
 }
@@ -81,8 +81,8 @@ static void two_fresh_instances_are_several(void **state) /* 3.7 */
     bool several;
 
     (void)state;
-    put(&reports, said(1, 1, 10));
-    put(&reports, said(2, 2, 11));
+    put(&reports, contact_from(1, 1, 10));
+    put(&reports, contact_from(2, 2, 11));
 
     assert_null(fresh(&reports, 12, &several));
     assert_true(several);
@@ -96,8 +96,8 @@ static void a_restarted_agent_is_one_voice(void **state) /* 3.7 */
     bool several;
 
     (void)state;
-    put(&reports, said(1, 1, 10));
-    put(&reports, said(1, 2, 11));
+    put(&reports, contact_from(1, 1, 10));
+    put(&reports, contact_from(1, 2, 11));
 
     assert_int_equal(fresh(&reports, 12, &several)->answered_number, 11);
     assert_false(several);
@@ -109,10 +109,10 @@ static void two_sessions_that_both_go_on_are_several(void **state) /* 3.7 */
     bool several;
 
     (void)state;
-    put(&reports, said(1, 1, 10));
-    put(&reports, said(1, 2, 11));
-    put(&reports, said(1, 1, 12));
-    put(&reports, said(1, 2, 13));
+    put(&reports, contact_from(1, 1, 10));
+    put(&reports, contact_from(1, 2, 11));
+    put(&reports, contact_from(1, 1, 12));
+    put(&reports, contact_from(1, 2, 13));
 
     assert_null(fresh(&reports, 13, &several));
     assert_true(several);
@@ -123,11 +123,11 @@ static void a_fifth_voice_replaces_the_one_heard_longest_ago(void **state)
     struct bw_site_reports reports = {0};
 
     (void)state;
-    put(&reports, said(1, 1, 12));
-    put(&reports, said(2, 1, 10));
-    put(&reports, said(3, 1, 11));
-    put(&reports, said(4, 1, 13));
-    put(&reports, said(5, 1, 14));
+    put(&reports, contact_from(1, 1, 12));
+    put(&reports, contact_from(2, 1, 10));
+    put(&reports, contact_from(3, 1, 11));
+    put(&reports, contact_from(4, 1, 13));
+    put(&reports, contact_from(5, 1, 14));
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++)
         assert_int_not_equal(reports.by_instance[i].instance.bytes[0], 2);
@@ -138,7 +138,7 @@ static void a_site_where_it_runs_already_is_named(void **state) /* 3.9 */
 {
     const struct bw_instant now = {11 * S, 11 * S};
     struct bw_site_reports reports[2] = {0};
-    struct bw_contact contact = said(1, 1, 10);
+    struct bw_contact contact = contact_from(1, 1, 10);
     struct bw_spec spec;
 
     (void)state;
@@ -166,8 +166,8 @@ static void two_instances_of_one_session_are_several(void **state) /* 3.7 */
     bool several;
 
     (void)state;
-    put(&reports, said(1, 1, 10));
-    put(&reports, said(2, 1, 11));
+    put(&reports, contact_from(1, 1, 10));
+    put(&reports, contact_from(2, 1, 11));
 
     assert_null(fresh(&reports, 12, &several));
     assert_true(several);
@@ -193,8 +193,8 @@ static void a_speaker_that_takes_the_place_of_another_begins_anew(void **state)
 
     (void)state;
     for (uint8_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++)
-        put(&reports, said((uint8_t)(i + 1), (uint8_t)(i + 1), 10 + i));
-    put(&reports, said(99, 99, 50));
+        put(&reports, contact_from((uint8_t)(i + 1), (uint8_t)(i + 1), 10 + i));
+    put(&reports, contact_from(99, 99, 50));
 
     assert_int_equal(bw_site_reports_newest(&reports)->answered_number, 50);
     assert_int_equal(bw_site_reports_newest(&reports)->first_received.boot_ns, 50 * S);
@@ -206,9 +206,9 @@ static void whoever_speaks_first_is_heard_from_then_on(void **state)
     struct bw_site_reports reports = {0};
 
     (void)state;
-    put(&reports, said(0, 0, 10));
+    put(&reports, contact_from(0, 0, 10));
     assert_int_equal(bw_site_reports_newest(&reports)->first_received.boot_ns, 10 * S);
-    put(&reports, said(0, 0, 12));
+    put(&reports, contact_from(0, 0, 12));
     assert_int_equal(bw_site_reports_newest(&reports)->first_received.boot_ns, 10 * S);
 }
 
@@ -234,7 +234,7 @@ static void four_speakers_are_kept_side_by_side(void **state)
 
     (void)state;
     for (uint8_t i = 1; i <= BW_AGENTS_PER_SITE_MAX; i++)
-        put(&reports, said(i, i, 10 + i));
+        put(&reports, contact_from(i, i, 10 + i));
     for (uint8_t i = 1; i <= BW_AGENTS_PER_SITE_MAX; i++) {
         int count = 0;
 
@@ -242,7 +242,7 @@ static void four_speakers_are_kept_side_by_side(void **state)
             count += reports.by_instance[at].used && reports.by_instance[at].instance.bytes[0] == i;
         assert_int_equal(count, 1);
     }
-    put(&reports, said(9, 9, 30));
+    put(&reports, contact_from(9, 9, 30));
     for (size_t at = 0; at < BW_AGENTS_PER_SITE_MAX; at++)
         assert_int_not_equal(reports.by_instance[at].instance.bytes[0], 1); /* heard longest ago */
 }
@@ -251,7 +251,7 @@ static void four_speakers_are_kept_side_by_side(void **state)
 static void the_first_site_serves_elsewhere_too(void **state)
 {
     struct bw_site_reports reports[2] = {0};
-    struct bw_contact contact = said(1, 1, 10);
+    struct bw_contact contact = contact_from(1, 1, 10);
     struct bw_spec spec;
 
     (void)state;

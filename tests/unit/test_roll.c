@@ -375,14 +375,14 @@ static struct bw_hello hello(enum bw_hello_word word, uint64_t from, uint8_t lif
 
 static void first_words_are_read_as_they_were_written(void **state)
 {
-    const struct bw_hello said = hello(BW_HELLO_JOIN, 2, 1, 1);
+    const struct bw_hello sent = hello(BW_HELLO_JOIN, 2, 1, 1);
     struct bw_hello contact;
     uint8_t bytes[BW_HELLO_BYTES];
 
     (void)state;
-    bw_hello_encode(&said, bytes);
+    bw_hello_encode(&sent, bytes);
     assert_true(bw_hello_decode(bytes, &contact));
-    assert_memory_equal(&contact.incarnation, &said.incarnation, sizeof said.incarnation);
+    assert_memory_equal(&contact.incarnation, &sent.incarnation, sizeof sent.incarnation);
     assert_int_equal(contact.from, 2);
     assert_int_equal(contact.to, 1);
     bytes[8] = 10;
@@ -480,66 +480,66 @@ static void who_was_removed_hears_so_by_what_is_applied_only(void **state)
 
 static void a_removal_is_read_as_it_was_written_and_believed_of_who_was_dialed(void **state)
 {
-    struct bw_hello said = hello(BW_HELLO_REMOVED, 1, 1, 3);
+    struct bw_hello sent = hello(BW_HELLO_REMOVED, 1, 1, 3);
     struct bw_roll roll = member(3, 1, false);
     struct bw_members_hearer hearer = {
-        .cluster_id = said.cluster_id, .id = 3, .generation = 2, .applied = &roll.applied};
-    struct bw_hello heard;
+        .cluster_id = sent.cluster_id, .id = 3, .generation = 2, .applied = &roll.applied};
+    struct bw_hello received;
     uint8_t bytes[BW_HELLO_BYTES];
 
     (void)state;
-    said.generation = 2;
-    said.id_max = 4;
-    bw_hello_encode(&said, bytes);
-    assert_true(bw_hello_decode(bytes, &heard));
-    assert_int_equal(heard.generation, 2);
-    assert_int_equal(heard.id_max, 4);
-    assert_true(bw_id_is_none(heard.expected));
-    assert_true(bw_hello_is_removal(1, &heard, &hearer));
-    assert_false(bw_hello_is_removal(2, &heard, &hearer)); /* another was dialed */
+    sent.generation = 2;
+    sent.id_max = 4;
+    bw_hello_encode(&sent, bytes);
+    assert_true(bw_hello_decode(bytes, &received));
+    assert_int_equal(received.generation, 2);
+    assert_int_equal(received.id_max, 4);
+    assert_true(bw_id_is_none(received.expected));
+    assert_true(bw_hello_is_removal(1, &received, &hearer));
+    assert_false(bw_hello_is_removal(2, &received, &hearer)); /* another was dialed */
     hearer.generation = 3;
-    assert_false(bw_hello_is_removal(1, &heard, &hearer)); /* of an older generation */
+    assert_false(bw_hello_is_removal(1, &received, &hearer)); /* of an older generation */
     hearer.generation = 2;
-    heard.word = BW_HELLO_WELCOME;
-    assert_false(bw_hello_is_removal(1, &heard, &hearer));
+    received.word = BW_HELLO_WELCOME;
+    assert_false(bw_hello_is_removal(1, &received, &hearer));
 }
 
 static void a_certificate_is_said_in_seconds_within_reason(void **state)
 {
-    struct bw_hello said = hello(BW_HELLO_CERTIFICATE, 1, 1, 3);
-    struct bw_hello heard;
+    struct bw_hello sent = hello(BW_HELLO_CERTIFICATE, 1, 1, 3);
+    struct bw_hello received;
     uint8_t bytes[BW_HELLO_BYTES];
 
     (void)state;
-    said.certificate_left_s = 7776000;
-    bw_hello_encode(&said, bytes);
-    assert_true(bw_hello_decode(bytes, &heard));
-    assert_int_equal(heard.word, BW_HELLO_CERTIFICATE);
-    assert_int_equal(heard.certificate_left_s, 7776000);
+    sent.certificate_left_s = 7776000;
+    bw_hello_encode(&sent, bytes);
+    assert_true(bw_hello_decode(bytes, &received));
+    assert_int_equal(received.word, BW_HELLO_CERTIFICATE);
+    assert_int_equal(received.certificate_left_s, 7776000);
     bytes[56] = 1;
-    assert_false(bw_hello_decode(bytes, &heard));
-    said.certificate_left_s = BW_HELLO_CERTIFICATE_S_MAX + 1;
-    bw_hello_encode(&said, bytes);
-    assert_false(bw_hello_decode(bytes, &heard));
+    assert_false(bw_hello_decode(bytes, &received));
+    sent.certificate_left_s = BW_HELLO_CERTIFICATE_S_MAX + 1;
+    bw_hello_encode(&sent, bytes);
+    assert_false(bw_hello_decode(bytes, &received));
 }
 
 static void a_release_is_text_that_can_be_shown(void **state)
 {
-    struct bw_hello said = hello(BW_HELLO_RELEASE, 1, 1, 3);
-    struct bw_hello heard;
+    struct bw_hello sent = hello(BW_HELLO_RELEASE, 1, 1, 3);
+    struct bw_hello received;
     uint8_t bytes[BW_HELLO_BYTES];
 
     (void)state;
-    (void)snprintf(said.release, sizeof said.release, "0.3.0~rc1+deb12");
-    bw_hello_encode(&said, bytes);
-    assert_true(bw_hello_decode(bytes, &heard));
-    assert_string_equal(heard.release, "0.3.0~rc1+deb12");
+    (void)snprintf(sent.release, sizeof sent.release, "0.3.0~rc1+deb12");
+    bw_hello_encode(&sent, bytes);
+    assert_true(bw_hello_decode(bytes, &received));
+    assert_string_equal(received.release, "0.3.0~rc1+deb12");
     bytes[32] = '\033';
-    assert_false(bw_hello_decode(bytes, &heard));
+    assert_false(bw_hello_decode(bytes, &received));
     bytes[32] = '\0';
-    assert_false(bw_hello_decode(bytes, &heard));
+    assert_false(bw_hello_decode(bytes, &received));
     memset(bytes + 32, '1', BW_HELLO_RELEASE_BYTES); /* no end */
-    assert_false(bw_hello_decode(bytes, &heard));
+    assert_false(bw_hello_decode(bytes, &received));
 }
 
 static void who_dialed_judges_the_answer(void **state)

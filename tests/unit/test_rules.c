@@ -18,7 +18,7 @@
 
 #define SENTENCE_BYTES_MAX 110 /* one line of a terminal, with its id */
 
-static char told[65536];
+static char printed[65536];
 
 /* What `breakwater explain ARGUMENT...` prints; its exit status is compared. */
 static const char *explain(const char *const *arguments, int fd, enum bw_exit expected)
@@ -41,11 +41,11 @@ static const char *explain(const char *const *arguments, int fd, enum bw_exit ex
     assert_int_equal(dup2(before, fd), fd);
     (void)close(before);
     rewind(kept);
-    size = fread(told, 1, sizeof told - 1, kept);
-    told[size] = '\0';
+    size = fread(printed, 1, sizeof printed - 1, kept);
+    printed[size] = '\0';
     (void)fclose(kept);
     assert_int_equal(exit, expected);
-    return told;
+    return printed;
 }
 
 static void each_rule_has_its_words_once(void **state)
@@ -112,8 +112,8 @@ static void explain_lists_all_of_them(void **state)
          line++)
         line_count++;
     assert_int_equal(line_count, rule_count + BW_GATE_ID_COUNT);
-    assert_non_null(strstr(told, "A0 (rule, design 4): nothing to do\n"));
-    assert_non_null(strstr(told, "\nstop_seen (gate, design 4): "));
+    assert_non_null(strstr(printed, "A0 (rule, design 4): nothing to do\n"));
+    assert_non_null(strstr(printed, "\nstop_seen (gate, design 4): "));
 }
 
 static void an_id_that_is_none_is_said_to_be(void **state)

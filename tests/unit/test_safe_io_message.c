@@ -101,7 +101,7 @@ static void a_refused_pre_vote_tells_the_term_that_refused_it(void **state)
     (void)state;
     assert_int_equal(term_answered((struct raft_request_vote_result){.term = 3, .pre_vote = true}),
                      4);
-    assert_int_equal(world->safe.counts.terms_told, 1);
+    assert_int_equal(world->safe.counts.terms_shown, 1);
     /* What is granted, or refused for another reason, keeps the term that was asked for. */
     assert_int_equal(term_answered((struct raft_request_vote_result){.term = 5, .pre_vote = true}),
                      5);
@@ -109,7 +109,7 @@ static void a_refused_pre_vote_tells_the_term_that_refused_it(void **state)
                          .term = 5, .pre_vote = true, .vote_granted = true}),
                      5);
     assert_int_equal(term_answered((struct raft_request_vote_result){.term = 4}), 4);
-    assert_int_equal(world->safe.counts.terms_told, 1);
+    assert_int_equal(world->safe.counts.terms_shown, 1);
 }
 
 /* I3: else what is submitted to that leader is acknowledged by another leader's entry (seen in the
@@ -134,7 +134,7 @@ static void a_vote_tells_a_term_to_a_candidate_and_not_to_a_follower(void **stat
 {
     static const struct {
         unsigned short role;
-        raft_term told, contact;
+        raft_term returned, contact;
     } votes[] = {{RAFT_FOLLOWER, 4, 3},
                  {RAFT_FOLLOWER, 2, 2},
                  {RAFT_CANDIDATE, 4, 4},
@@ -146,7 +146,7 @@ static void a_vote_tells_a_term_to_a_candidate_and_not_to_a_follower(void **stat
         struct raft_message message = {
             .type = RAFT_REQUEST_VOTE_RESULT,
             .server_id = 2,
-            .request_vote_result = {.version = 2, .term = votes[i].told, .pre_vote = true}};
+            .request_vote_result = {.version = 2, .term = votes[i].returned, .pre_vote = true}};
 
         world->safe.io.data = &raft;
         world->receive(io(), &message);
@@ -156,7 +156,7 @@ static void a_vote_tells_a_term_to_a_candidate_and_not_to_a_follower(void **stat
     assert_int_equal(world->safe.counts.terms_hidden, 1);
 }
 
-static raft_index commit_heard(raft_index prev, unsigned count, raft_index commit)
+static raft_index commit_after(raft_index prev, unsigned count, raft_index commit)
 {
     static const enum raft_entry_type types[2] = {RAFT_COMMAND, RAFT_COMMAND};
     struct raft_entry *entries = count > 0 ? entries_of(types, count) : NULL;
@@ -180,9 +180,9 @@ static raft_index commit_heard(raft_index prev, unsigned count, raft_index commi
 static void a_leaders_commit_counts_up_to_what_its_message_vouches_for(void **state)
 {
     (void)state;
-    assert_int_equal(commit_heard(12763, 0, 12809), 12763);
-    assert_int_equal(commit_heard(12763, 2, 12809), 12765);
-    assert_int_equal(commit_heard(12763, 2, 12764), 12764);
+    assert_int_equal(commit_after(12763, 0, 12809), 12763);
+    assert_int_equal(commit_after(12763, 2, 12809), 12765);
+    assert_int_equal(commit_after(12763, 2, 12764), 12764);
 }
 
 /* ---- L11 and sending ------------------------------------------------------------------------- */

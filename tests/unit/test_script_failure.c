@@ -25,9 +25,9 @@ static void run(enum bw_action_kind action, enum bw_run_result result, const cha
     struct bw_guard_run_ended ended = {.action = action, .result = result, .duration_ms = 30040};
 
     strcpy(ended.line, line);
-    strcpy(ended.said.words, words);
-    ended.said.exited = result == BW_RUN_OK || result == BW_RUN_FAILED;
-    ended.said.exit_status = result == BW_RUN_FAILED;
+    strcpy(ended.outcome.words, words);
+    ended.outcome.exited = result == BW_RUN_OK || result == BW_RUN_FAILED;
+    ended.outcome.exit_status = result == BW_RUN_FAILED;
     bw_failures_on_run(&failures, &ended, (struct bw_instant){1, 1});
 }
 
@@ -58,13 +58,13 @@ static void of_each_script_the_newest_is_kept_and_of_many_the_newest_three(void 
     run(BW_ACTION_START, BW_RUN_FAILED, "", "3");
     run(BW_ACTION_STOP, BW_RUN_FAILED, "", "4");
     assert_int_equal(failures.count, 3);
-    assert_string_equal(failures.list[0].what.said.words, "4");
-    assert_string_equal(failures.list[1].what.said.words, "3");
-    assert_string_equal(failures.list[2].what.said.words, "1");
+    assert_string_equal(failures.list[0].what.outcome.words, "4");
+    assert_string_equal(failures.list[1].what.outcome.words, "3");
+    assert_string_equal(failures.list[2].what.outcome.words, "1");
 
     run(BW_ACTION_FENCE, BW_RUN_FAILED, "", "5");
     assert_int_equal(failures.count, 3);
-    assert_string_equal(failures.list[2].what.said.words, "3");
+    assert_string_equal(failures.list[2].what.outcome.words, "3");
 }
 
 static void what_was_refused_or_cut_off_changes_nothing(void **state)
@@ -140,16 +140,16 @@ static void how_it_ended_is_told_where_it_ended_by_itself(void **state)
     struct bw_script_failure failure = {.action = BW_ACTION_READINESS, .result = BW_RUN_FAILED};
 
     (void)state;
-    failure.said = (struct bw_script_said){.exited = true, .exit_status = 3};
+    failure.outcome = (struct bw_script_outcome){.exited = true, .exit_status = 3};
     bw_failure_text(&failure, 0, text);
     assert_string_equal(text, "readiness failed 0 s ago, exit 3");
-    failure.said.exit_status = 0; /* it said something that nobody could read */
+    failure.outcome.exit_status = 0; /* it said something that nobody could read */
     bw_failure_text(&failure, 0, text);
     assert_string_equal(text, "readiness failed 0 s ago, exit 0");
     failure.action = BW_ACTION_FENCE;
     bw_failure_text(&failure, 0, text);
     assert_string_equal(text, "fence failed 0 s ago, the end of the service was not seen");
-    failure.said.exit_status = 4;
+    failure.outcome.exit_status = 4;
     bw_failure_text(&failure, 0, text);
     assert_string_equal(text, "fence failed 0 s ago, exit 4");
     failure.action = BW_ACTION_COUNT; /* of a later release */
@@ -161,12 +161,12 @@ static void how_it_ended_is_told_where_it_ended_by_itself(void **state)
 static void a_stop_that_ends_well_and_is_not_believed_says_so(void **state)
 {
     struct bw_guard_run_ended ended = {
-        .action = BW_ACTION_STOP, .result = BW_RUN_FAILED, .said = {.exited = true}};
+        .action = BW_ACTION_STOP, .result = BW_RUN_FAILED, .outcome = {.exited = true}};
 
     (void)state;
     bw_failures_on_run(&failures, &ended, (struct bw_instant){1, 1});
     assert_string_equal(text_of(0), "stop failed 12 s ago, the end of the service was not seen");
-    ended.said = (struct bw_script_said){.signal = 11};
+    ended.outcome = (struct bw_script_outcome){.signal = 11};
     bw_failures_on_run(&failures, &ended, (struct bw_instant){1, 1});
     assert_string_equal(text_of(0), "stop failed 12 s ago, ended by signal 11");
 }
@@ -179,8 +179,8 @@ static void what_a_hostile_site_tells_is_harmless(void **state)
         .action = UINT32_MAX, .result = UINT32_MAX, .age_ms = UINT32_MAX, .took_ms = UINT32_MAX};
 
     (void)state;
-    memset(failure.said.words, '\x1b', sizeof failure.said.words);
-    failure.said.signal = UINT32_MAX;
+    memset(failure.outcome.words, '\x1b', sizeof failure.outcome.words);
+    failure.outcome.signal = UINT32_MAX;
     bw_failure_text(&failure, UINT64_MAX / 2, text);
     assert_null(strchr(text, '\x1b'));
     assert_non_null(strstr(text, "a script failed"));

@@ -21,14 +21,14 @@ static void it_fences_when_the_lease_has_not_gone_on(void **state)
     assert_int_equal(bw_second_warns_of(&world.second), 3);
     assert_int_equal(world.fence_epoch, 3);
     assert_int_equal(world.fence_limit_ms, 2500);
-    assert_int_equal(said().armed_epoch, 0);
-    assert_int_equal(said().fence_epoch, 3);
+    assert_int_equal(reported().armed_epoch, 0);
+    assert_int_equal(reported().fence_epoch, 3);
     fenced(true);
     assert_log("LOOK ");
-    assert_false(said().fence_seen);
+    assert_false(reported().fence_seen);
     assert_int_equal(bw_second_warns_of(&world.second), 3);
     looked(BW_SERVICE_STOPPED);
-    assert_true(said().fence_seen);
+    assert_true(reported().fence_seen);
     assert_int_equal(bw_second_warns_of(&world.second), 0);
     tick_at(world.now_ms + 1000);
     looked(BW_SERVICE_UNKNOWN); /* the lease is over with it: nothing starts any more */
@@ -38,13 +38,13 @@ static void it_fences_when_the_lease_has_not_gone_on(void **state)
 /* However late an answer comes, and whatever one of the clocks did: from when it asked. */
 static void what_is_left_counts_from_the_question(void **state)
 {
-    const struct bw_second_told told = {
+    const struct bw_second_lease lease = {
         .epoch = 3, .left_ns = 10000 * MS, .fence_ns = FENCE_MS * MS};
 
     (void)state;
     begin();
     world.now_ms = 106000;
-    tell_since(101500, &told); /* to 111.5 s */
+    tell_since(101500, &lease); /* to 111.5 s */
     looked(BW_SERVICE_STARTED);
     tick_at(108499);
     assert_null(strstr(world.log, "FENCE"));
@@ -55,12 +55,12 @@ static void what_is_left_counts_from_the_question(void **state)
 
 static void an_older_answer_takes_nothing_away_and_adds_nothing(void **state)
 {
-    const struct bw_second_told told = {
+    const struct bw_second_lease lease = {
         .epoch = 3, .left_ns = 1000 * MS, .fence_ns = FENCE_MS * MS};
 
     (void)state;
     begin();
-    tell_since(100500, &told);
+    tell_since(100500, &lease);
     assert_int_equal(world.second.end.boot_ns, 110000 * MS);
 }
 
@@ -92,9 +92,9 @@ static void a_fence_ends_with_a_look_that_began_after_it(void **state)
     assert_log(""); /* the one that dies has its place */
     looked(BW_SERVICE_STOPPED);
     assert_log("LOOK ");
-    assert_false(said().fence_seen);
+    assert_false(reported().fence_seen);
     looked(BW_SERVICE_STARTED);
-    assert_false(said().fence_seen);
+    assert_false(reported().fence_seen);
     tick_at(world.now_ms + 1000);
     assert_log("FENCE ");
 }
@@ -138,7 +138,7 @@ static void what_is_over_is_fenced_no_more(void **state)
     (void)state;
     begin();
     tell_over(3);
-    assert_int_equal(said().armed_epoch, 0);
+    assert_int_equal(reported().armed_epoch, 0);
     tick_at(120000);
     assert_log("LOOK ");
 
@@ -150,7 +150,7 @@ static void what_is_over_is_fenced_no_more(void **state)
     assert_null(strstr(world.log, "FENCE"));
     tell_over(2);
     tell(3, 10000);
-    assert_int_equal(said().armed_epoch, 0); /* it has ended */
+    assert_int_equal(reported().armed_epoch, 0); /* it has ended */
 }
 
 /* 3.4: an agent says with each answer that the epoch is over. A standby's enforcer would never
@@ -166,8 +166,8 @@ static void one_that_rests_finishes_its_looks(void **state)
     tell_over(3);
     assert_log("");
     looked(BW_SERVICE_STOPPED);
-    assert_int_equal(said().service, BW_SERVICE_STOPPED);
-    assert_int_equal(said().service_age_ms, 0);
+    assert_int_equal(reported().service, BW_SERVICE_STOPPED);
+    assert_int_equal(reported().service_age_ms, 0);
 }
 
 static void a_newer_epoch_ends_the_fence_of_an_older_one(void **state)
@@ -178,7 +178,7 @@ static void a_newer_epoch_ends_the_fence_of_an_older_one(void **state)
     tell(4, 10000);
     assert_non_null(strstr(world.log, "KILL_FENCE"));
     fenced(false);
-    assert_int_equal(said().armed_epoch, 4);
+    assert_int_equal(reported().armed_epoch, 4);
     tick_at(114000);
     assert_non_null(strstr(world.log, "FENCE"));
     assert_int_equal(world.fence_epoch, 4);
@@ -191,7 +191,7 @@ static void an_older_epoch_and_no_epoch_change_nothing(void **state)
     tell(2, 60000);
     tell(0, 60000);
     tell_over(2);
-    assert_int_equal(said().armed_epoch, 3);
+    assert_int_equal(reported().armed_epoch, 3);
     assert_int_equal(world.second.end.boot_ns, 110000 * MS);
 }
 
@@ -202,18 +202,18 @@ static void an_epoch_is_armed_once_it_is_durable(void **state)
     begin_with(&(struct bw_second_memory){0});
     world.save_hangs = true;
     tell(3, 10000);
-    assert_int_equal(said().armed_epoch, 0);
+    assert_int_equal(reported().armed_epoch, 0);
     tick_at(107000);
     assert_non_null(strstr(world.log, "FENCE")); /* it enforces all the same */
 
     begin_with(&(struct bw_second_memory){0});
     world.save_fails = true;
     tell(3, 10000);
-    assert_int_equal(said().armed_epoch, 0);
+    assert_int_equal(reported().armed_epoch, 0);
     world.save_fails = false;
     tick_at(world.now_ms + 1000);
     assert_non_null(strstr(world.log, "SAVE"));
-    assert_int_equal(said().armed_epoch, 3);
+    assert_int_equal(reported().armed_epoch, 3);
 }
 
 /* Nobody can tell its deadline any more, unless the agent does. */
@@ -281,7 +281,7 @@ static void one_that_begins_anew_resumes_the_deadline_that_it_was_told(void **st
 
     (void)state;
     begin_beside(&memory, &mirror);
-    assert_int_equal(said().armed_epoch, 3);
+    assert_int_equal(reported().armed_epoch, 3);
     looked(BW_SERVICE_STARTED);
     tell_over(2); /* nothing is alive */
     tick_at(104999);
@@ -307,7 +307,7 @@ static void a_mirror_is_enough_to_know_of_an_epoch(void **state)
     (void)state;
     begin_beside(&older, &mirror);
     assert_non_null(strstr(world.log, "SAVE"));
-    assert_int_equal(said().armed_epoch, 3);
+    assert_int_equal(reported().armed_epoch, 3);
     tick_at(105000);
     assert_non_null(strstr(world.log, "FENCE"));
     assert_int_equal(world.fence_epoch, 3);
@@ -357,18 +357,18 @@ static void it_agrees_once_both_have_seen_it_serve(void **state)
     (void)state;
     begin_with(&(struct bw_second_memory){0});
     looked(BW_SERVICE_STARTED);
-    assert_false(said().has_agreed);
+    assert_false(reported().has_agreed);
     tell(3, 10000); /* it serves, and its look was before */
     tick_at(101000);
     looked(BW_SERVICE_STOPPED);
-    assert_false(said().has_agreed);
+    assert_false(reported().has_agreed);
     tick_at(102000);
     looked(BW_SERVICE_STARTED);
-    assert_true(said().has_agreed);
+    assert_true(reported().has_agreed);
     assert_int_equal(world.second.kept.agreed_digest, 5);
     tick_at(106000); /* what the agent said is too old */
     looked_with(BW_SERVICE_STARTED, 6);
-    assert_false(said().has_agreed);
+    assert_false(reported().has_agreed);
 }
 
 /* 3.4: a fence_script that is replaced under it is none of those with which it has agreed. */
@@ -376,17 +376,17 @@ static void other_scripts_have_agreed_on_nothing(void **state)
 {
     (void)state;
     begin();
-    assert_true(said().has_agreed);
+    assert_true(reported().has_agreed);
     tick_at(102500);
     looked_with(BW_SERVICE_STOPPED, 6);
-    assert_false(said().has_agreed);
+    assert_false(reported().has_agreed);
     tick_at(103500);
     looked_with(BW_SERVICE_STOPPED, 0); /* it did not come so far */
-    assert_false(said().has_agreed);
+    assert_false(reported().has_agreed);
     tell(3, 10000);
     tick_at(104500);
     looked_with(BW_SERVICE_STARTED, 6);
-    assert_true(said().has_agreed);
+    assert_true(reported().has_agreed);
     assert_int_equal(world.second.kept.agreed_digest, 6);
     tick_at(105500);
     looked_with(BW_SERVICE_STARTED, 5); /* as they were: others have been there meanwhile */
@@ -397,13 +397,13 @@ static void what_it_says_of_its_looks(void **state)
 {
     (void)state;
     begin_with(&(struct bw_second_memory){0});
-    assert_int_equal(said().service, BW_SERVICE_UNKNOWN);
-    assert_int_equal(said().service_age_ms, UINT32_MAX);
+    assert_int_equal(reported().service, BW_SERVICE_UNKNOWN);
+    assert_int_equal(reported().service_age_ms, UINT32_MAX);
     world.now_ms += 300;
     looked(BW_SERVICE_STARTED);
-    assert_int_equal(said().service, BW_SERVICE_STARTED);
-    assert_int_equal(said().service_age_ms, 300); /* since it began */
-    assert_int_equal(said().check_interval_ms, 1000);
+    assert_int_equal(reported().service, BW_SERVICE_STARTED);
+    assert_int_equal(reported().service_age_ms, 300); /* since it began */
+    assert_int_equal(reported().check_interval_ms, 1000);
 }
 
 /* 3.4: how far its looks are apart. What hangs says nothing of that before it has ended. */
@@ -414,22 +414,22 @@ static void looks_that_take_long_are_as_far_apart(void **state)
     world.now_ms += 8000;
     looked(BW_SERVICE_STARTED);
     assert_log("LOOK "); /* the next one follows */
-    assert_int_equal(said().check_interval_ms, 8000);
+    assert_int_equal(reported().check_interval_ms, 8000);
     world.now_ms += 7999;
-    assert_int_equal(said().service_age_ms, 15999);
-    assert_int_equal(said().check_interval_ms, 8000);
+    assert_int_equal(reported().service_age_ms, 15999);
+    assert_int_equal(reported().check_interval_ms, 8000);
     world.now_ms += 1000000;
-    assert_int_equal(said().check_interval_ms, 8000);
+    assert_int_equal(reported().check_interval_ms, 8000);
     looked(BW_SERVICE_STARTED);
     world.now_ms += 10;
     looked(BW_SERVICE_STARTED);
-    assert_int_equal(said().check_interval_ms, 1000);
+    assert_int_equal(reported().check_interval_ms, 1000);
 }
 
 /* What an agent says is another machine's word. */
 static void what_makes_no_sense_is_not_taken(void **state)
 {
-    static const struct bw_second_told senseless[] = {
+    static const struct bw_second_lease senseless[] = {
         {.epoch = 9, .left_ns = UINT64_MAX, .fence_ns = 1},
         {.epoch = 9, .left_ns = 1, .fence_ns = 0},
         {.epoch = 9, .left_ns = 1, .fence_ns = UINT64_MAX},

@@ -75,7 +75,7 @@ static void a_look_that_was_cut_off_has_seen_nothing(void **state)
     assert_log("LOOK ");
     tick_at(107000);
     looked(BW_SERVICE_STOPPED);
-    assert_int_equal(said().service, BW_SERVICE_STARTED);
+    assert_int_equal(reported().service, BW_SERVICE_STARTED);
     fenced(true); /* its script runs on beside that */
     assert_log("LOOK ");
 }
@@ -85,7 +85,7 @@ static void what_nobody_looked_at_is_not_believed(void **state)
     (void)state;
     begin();
     looked(BW_SERVICE_STOPPED);
-    assert_int_equal(said().service, BW_SERVICE_STARTED);
+    assert_int_equal(reported().service, BW_SERVICE_STARTED);
 }
 
 static void a_newer_epoch_ends_the_look_after_an_older_fence(void **state)
@@ -98,8 +98,8 @@ static void a_newer_epoch_ends_the_look_after_an_older_fence(void **state)
     tell(4, 10000);
     assert_non_null(strstr(world.log, "KILL_LOOK"));
     looked(BW_SERVICE_STOPPED);
-    assert_false(said().fence_seen);
-    assert_int_equal(said().armed_epoch, 4);
+    assert_false(reported().fence_seen);
+    assert_int_equal(reported().armed_epoch, 4);
 }
 
 /* 3.5: and a restart knows of it. */
@@ -117,7 +117,7 @@ static void what_is_given_back_ends_its_look_and_is_durably_over(void **state)
     assert_int_equal(world.second.phase, BW_SECOND_IDLE);
 
     tell(4, 10000);
-    assert_int_equal(said().armed_epoch, 4);
+    assert_int_equal(reported().armed_epoch, 4);
 }
 
 static void come_into(enum bw_second_phase phase)
@@ -142,7 +142,7 @@ static void whatever_it_does_a_newer_epoch_arms_it_and_one_that_is_over_lets_it_
         come_into((enum bw_second_phase)phase);
         tell(4, 10000);
         assert_int_equal(world.second.phase, BW_SECOND_ARMED);
-        assert_int_equal(said().armed_epoch, 4);
+        assert_int_equal(reported().armed_epoch, 4);
 
         come_into((enum bw_second_phase)phase);
         tell_over(3);
@@ -163,11 +163,11 @@ static void a_fence_that_has_begun_is_not_taken_back(void **state)
     fenced(true);
     tell(3, 10000);
     assert_int_equal(world.second.end.boot_ns, 110000 * MS);
-    assert_int_equal(said().armed_epoch, 0);
+    assert_int_equal(reported().armed_epoch, 0);
     looked(BW_SERVICE_STOPPED);
-    assert_true(said().fence_seen);
+    assert_true(reported().fence_seen);
     tell(3, 10000);
-    assert_true(said().fence_seen);
+    assert_true(reported().fence_seen);
     assert_int_equal(world.second.end.boot_ns, 110000 * MS);
 }
 
@@ -178,7 +178,7 @@ static void a_newer_epoch_is_taken_although_the_window_of_an_older_one_has_come(
     world.now_ms = 107500; /* nobody has woken it */
     tell(4, 10000);
     assert_null(strstr(world.log, "FENCE"));
-    assert_int_equal(said().armed_epoch, 4);
+    assert_int_equal(reported().armed_epoch, 4);
 }
 
 /* H8: the other clock is behind: the machine was suspended. */
@@ -200,19 +200,19 @@ static void the_first_epoch_is_one_like_any(void **state)
     (void)state;
     begin_with(&(struct bw_second_memory){0});
     tell(1, 10000);
-    assert_int_equal(said().armed_epoch, 1);
+    assert_int_equal(reported().armed_epoch, 1);
     tell_over(1);
-    assert_int_equal(said().armed_epoch, 0);
+    assert_int_equal(reported().armed_epoch, 0);
 
     begin_beside(&(struct bw_second_memory){0}, &mirror);
-    assert_int_equal(said().armed_epoch, 1);
+    assert_int_equal(reported().armed_epoch, 1);
 }
 
 /* The longest lease and window, and the shortest. */
 static void what_a_spec_can_say_is_taken(void **state)
 {
-    const struct bw_second_told longest = {.epoch = 3, .left_ns = LEFT_MS_MAX * MS, .fence_ns = 1};
-    const struct bw_second_told widest = {
+    const struct bw_second_lease longest = {.epoch = 3, .left_ns = LEFT_MS_MAX * MS, .fence_ns = 1};
+    const struct bw_second_lease widest = {
         .epoch = 4, .left_ns = 1000 * MS, .fence_ns = LEFT_MS_MAX * MS};
     const struct bw_second_mirror mirror = mirror_of(3, 100000 + LEFT_MS_MAX);
 
@@ -265,16 +265,16 @@ static void a_mirror_whose_window_one_clock_has_reached_is_not_resumed(void **st
 
 static void an_agent_that_does_not_serve_has_agreed_on_nothing(void **state)
 {
-    const struct bw_second_told told = {
+    const struct bw_second_lease lease = {
         .epoch = 3, .left_ns = 10000 * MS, .fence_ns = FENCE_MS * MS};
 
     (void)state;
     begin_with(&(struct bw_second_memory){0});
     looked(BW_SERVICE_STOPPED);
-    tell_since(world.now_ms, &told);
+    tell_since(world.now_ms, &lease);
     tick_at(101000);
     looked(BW_SERVICE_STARTED);
-    assert_false(said().has_agreed);
+    assert_false(reported().has_agreed);
 }
 
 /* What it would end may be what its fence has left. */
@@ -290,7 +290,7 @@ static void what_is_seen_while_it_fences_is_no_agreement(void **state)
     looked(BW_SERVICE_STOPPED);
     tick_at(102000);
     looked(BW_SERVICE_STARTED);
-    assert_false(said().has_agreed);
+    assert_false(reported().has_agreed);
 }
 
 static void an_answer_is_old_by_the_clock_that_is_ahead(void **state)
@@ -302,7 +302,7 @@ static void an_answer_is_old_by_the_clock_that_is_ahead(void **state)
     world.raw_lag_ms = 3000;
     tick_at(104000);
     looked(BW_SERVICE_STARTED);
-    assert_false(said().has_agreed);
+    assert_false(reported().has_agreed);
 }
 
 static void what_was_agreed_on_is_written_down_once(void **state)
@@ -333,11 +333,11 @@ static void only_the_newest_save_makes_an_epoch_durable(void **state)
     tick_at(101000);
     assert_log("LOOK ");
     saved(first, true);
-    assert_int_equal(said().armed_epoch, 0);
+    assert_int_equal(reported().armed_epoch, 0);
     assert_int_equal(world.second.kept.epoch, 0);
     saved(world.save_number, true);
-    assert_int_equal(said().armed_epoch, 4);
-    assert_int_equal(said().service, BW_SERVICE_STOPPED); /* that was no look */
+    assert_int_equal(reported().armed_epoch, 4);
+    assert_int_equal(reported().service, BW_SERVICE_STOPPED); /* that was no look */
 }
 
 static void a_save_that_has_failed_is_not_believed_later(void **state)
@@ -348,7 +348,7 @@ static void a_save_that_has_failed_is_not_believed_later(void **state)
     tell(3, 10000);
     saved(world.save_number, false);
     saved(world.save_number, true);
-    assert_int_equal(said().armed_epoch, 0);
+    assert_int_equal(reported().armed_epoch, 0);
 }
 
 /* ---- when it wakes, and what is news -----------------------------------------------------------
@@ -434,11 +434,11 @@ static void windows_that_no_spec_has_are_unsound(void **state)
 
 static void assert_unsound(const struct bw_second *second, const char *part)
 {
-    const char *said_of_it = bw_second_unsound(second);
+    const char *unsound = bw_second_unsound(second);
 
-    assert_non_null(said_of_it);
-    if (strstr(said_of_it, part) == NULL)
-        fail_msg("no \"%s\" in: %s", part, said_of_it);
+    assert_non_null(unsound);
+    if (strstr(unsound, part) == NULL)
+        fail_msg("no \"%s\" in: %s", part, unsound);
 }
 
 static void a_machine_that_cannot_be_is_unsound(void **state)

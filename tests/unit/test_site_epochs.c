@@ -520,7 +520,7 @@ static void a_fence_in_time_is_not_forgotten(void **state)
 static void an_end_in_spite_of_a_failed_fence_is_asked_for_after_a_pause(void **state)
 {
     struct world world;
-    uint64_t said_ms;
+    uint64_t asked_ms;
 
     (void)state;
     begin_serving(&world);
@@ -531,17 +531,17 @@ static void an_end_in_spite_of_a_failed_fence_is_asked_for_after_a_pause(void **
     world.site.fence_failed = true;
     world.site.fence_failed_epoch = 1;
     end_epoch(&world, 1);
-    said_ms = world.now_ms;
+    asked_ms = world.now_ms;
     assert_false(world.site.memory.given_back);
     assert_int_equal(world.site.tenure, BW_TENURE_STUCK);
     assert_not_asked(&world, "RUN:fence");
-    tick_at(&world, said_ms + RETRY_MS - 1);
+    tick_at(&world, asked_ms + RETRY_MS - 1);
     assert_not_asked(&world, "RUN:fence");
     for (int kind = 0; kind < BW_ACTION_COUNT; kind++)
         if (world.site.observation[kind].running)
             ended(&world, &world.sent_look, BW_RUN_OK, "");
     assert_not_asked(&world, "RUN:fence");
-    tick_at(&world, said_ms + RETRY_MS);
+    tick_at(&world, asked_ms + RETRY_MS);
     assert_asked(&world, "RUN:fence");
 }
 
@@ -640,7 +640,7 @@ static void what_is_not_enforced_says_nothing_anew_with_each_look(void **state)
 static void each_digit_of_a_lag_counts(void **state)
 {
     static const struct {
-        const char *said;
+        const char *output;
         uint64_t lag_ms;
     } lags[] = {{"lag_seconds=0.999\n", 999},    {"lag_seconds=9.09\n", 9090},
                 {"lag_seconds=0.0009\n", 1},     {"lag_seconds=0.0090\n", 9},
@@ -651,7 +651,7 @@ static void each_digit_of_a_lag_counts(void **state)
     (void)state;
     begin(&world);
     for (size_t i = 0; i < sizeof lags / sizeof lags[0]; i++) {
-        look(&world, BW_ACTION_READINESS, BW_RUN_OK, lags[i].said);
+        look(&world, BW_ACTION_READINESS, BW_RUN_OK, lags[i].output);
         assert_true(reported(&world).has_lag);
         assert_int_equal(reported(&world).lag_ms, lags[i].lag_ms);
     }

@@ -51,7 +51,7 @@ static void an_epoch_is_past_no_return_unless_nothing_of_it_can_have_served(void
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct bw_guard_state told = ended_state(cases[i].start_epoch, cases[i].served);
+        const struct bw_guard_state reported = ended_state(cases[i].start_epoch, cases[i].served);
         struct bw_site_memory memory = held;
         struct world world;
 
@@ -59,7 +59,7 @@ static void an_epoch_is_past_no_return_unless_nothing_of_it_can_have_served(void
         memory.adopt = cases[i].adopt;
         (void)strcpy(memory.position, "42"); /* of an epoch before */
         begin_again(&world, &memory);
-        guard_state(&world, &told);
+        guard_state(&world, &reported);
 
         assert_true(world.site.memory.given_back);
         assert_int_equal(world.site.memory.past_no_return, cases[i].is_past);
@@ -83,14 +83,14 @@ static void an_epoch_is_given_back_for_the_order_that_ended_it(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct bw_guard_state told = ended_state(1, BW_SERVED_MAYBE);
+        const struct bw_guard_state reported = ended_state(1, BW_SERVED_MAYBE);
         struct world world;
 
         begin_again(&world, &held);
         world.site.order.kind = cases[i].kind;
         world.site.order.epoch = cases[i].epoch;
         world.site.order.reason = BW_REASON_SWITCHOVER;
-        guard_state(&world, &told);
+        guard_state(&world, &reported);
 
         assert_true(world.site.memory.given_back);
         assert_int_equal(world.site.memory.reason, cases[i].reason);
@@ -101,19 +101,19 @@ static void an_epoch_is_given_back_for_the_order_that_ended_it(void **state)
 static void an_adoption_is_not_remembered_as_a_start(void **state)
 {
     struct bw_site_memory memory = held;
-    struct bw_guard_state told = ended_state(1, BW_SERVED_MAYBE);
+    struct bw_guard_state reported = ended_state(1, BW_SERVED_MAYBE);
     struct world world;
 
     (void)state;
-    told.ended_epoch = 0;
+    reported.ended_epoch = 0;
     memory.start_begun = false;
     begin_with(&world, &memory);
-    guard_state(&world, &told);
+    guard_state(&world, &reported);
     assert_true(world.site.memory.start_begun); /* ours is an older copy */
 
     memory.adopt = true;
     begin_with(&world, &memory);
-    guard_state(&world, &told);
+    guard_state(&world, &reported);
     assert_false(world.site.memory.start_begun);
 }
 

@@ -90,7 +90,7 @@ static void a_leader_that_answers_in_the_wait_ends_it(void **state)
 
 static void a_second_enforcer_that_asks_restarts_no_wait(void **state)
 {
-    const struct bw_second_heard heard = {.session = {{9}}, .boot_id = {{8}}};
+    const struct bw_second_contact contact = {.session = {{9}}, .boot_id = {{8}}};
     struct bw_instant since;
     struct world world;
 
@@ -99,7 +99,7 @@ static void a_second_enforcer_that_asks_restarts_no_wait(void **state)
     ask(&world);
     since = world.site.override_since;
     pass(&world, 5000, "stopped");
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_SECOND, .second = &heard});
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_SECOND, .second = &contact});
     assert_memory_equal(&world.site.override_since, &since, sizeof since);
 }
 

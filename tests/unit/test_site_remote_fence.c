@@ -49,7 +49,7 @@ static void begin_with_script(struct world *world)
     status(world, "stopped");
 }
 
-static enum bw_remote_fence_state said(struct world *world)
+static enum bw_remote_fence_state reported_state(struct world *world)
 {
     return reported(world).remote_fence.state;
 }
@@ -66,7 +66,7 @@ static void what_is_asked_for_is_run_once_and_its_end_is_told(void **state)
     assert_int_equal(world.sent_run.run.action, BW_ACTION_REMOTE_FENCE);
     assert_int_equal(world.sent_run.run.epoch, EPOCH);
     assert_string_equal(world.sent_run.run.facts.previous_site, "dc-a");
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_RUNNING);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_RUNNING);
     const uint64_t run_id = world.sent_run.run.run_id;
 
     ask(&world, &first); /* said again with each answer */
@@ -74,7 +74,7 @@ static void what_is_asked_for_is_run_once_and_its_end_is_told(void **state)
     assert_int_equal(world.sent_run.run.run_id, run_id);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
 
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_SEEN);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_SEEN);
     assert_int_equal(reported(&world).remote_fence.ask.number, 1);
     assert_int_equal(reported(&world).remote_fence.ask.term, 3);
     ask(&world, &first);
@@ -94,7 +94,7 @@ static void whatever_is_no_success_is_a_failure(void **state)
         stand_by(&world, EPOCH, true);
         ask(&world, &first);
         ended(&world, &world.sent_run, results[i], "");
-        assert_int_equal(said(&world), BW_REMOTE_FENCE_FAILED);
+        assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_FAILED);
     }
 }
 
@@ -110,16 +110,16 @@ static void only_the_run_that_was_begun_for_it_counts(void **state)
     other = world.sent_run;
     other.run.run_id--;
     ended(&world, &other, BW_RUN_OK, "");
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_RUNNING);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_RUNNING);
     other = world.sent_run;
     other.run.epoch--;
     ended(&world, &other, BW_RUN_OK, "");
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_RUNNING);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_RUNNING);
 
     ended(&world, &world.sent_run, BW_RUN_OK, "");
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_SEEN);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_SEEN);
     ended(&world, &world.sent_run, BW_RUN_FAILED, ""); /* late, once more */
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_SEEN);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_SEEN);
 }
 
 static void another_ask_is_another_run(void **state)
@@ -139,13 +139,13 @@ static void another_ask_is_another_run(void **state)
 
     ask(&world, &second);
     assert_true(world.sent_run.run.run_id != run_id);
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_RUNNING);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_RUNNING);
     assert_int_equal(reported(&world).remote_fence.ask.term, 4);
     ended(&world, &world.sent_run, BW_RUN_FAILED, "");
 
     ask(&world, &first); /* the old leader's, late */
     assert_int_equal(reported(&world).remote_fence.ask.term, 4);
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_FAILED);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_FAILED);
 }
 
 static void assert_ran_nothing(const struct world *world)
@@ -202,11 +202,11 @@ static void without_its_guard_it_has_failed(void **state)
     stand_by(&world, EPOCH, true);
     ask(&world, &first);
     guard_lost(&world);
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_FAILED);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_FAILED);
     assert_int_equal(reported(&world).remote_fence.limit_ms, 0);
     greet(&world);
     ended(&world, &world.sent_run, BW_RUN_OK, ""); /* of before its hello */
-    assert_int_equal(said(&world), BW_REMOTE_FENCE_FAILED);
+    assert_int_equal(reported_state(&world), BW_REMOTE_FENCE_FAILED);
 }
 
 /* It is in the way of nothing of its own: the guard has it make way. */

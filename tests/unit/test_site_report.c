@@ -39,7 +39,7 @@ static void a_script_that_failed_is_told_with_its_last_words_and_how_long_ago(vo
     over.ended.run_id = world.sent_run.run.run_id;
     over.ended.result = BW_RUN_FAILED;
     over.ended.exit_status = 1;
-    over.ended.said = (struct bw_script_said){
+    over.ended.outcome = (struct bw_script_outcome){
         .exited = true, .exit_status = 1, .words = "cannot open database"};
 
     from_guard(&world, &over);
@@ -47,7 +47,7 @@ static void a_script_that_failed_is_told_with_its_last_words_and_how_long_ago(vo
     assert_int_equal(reported(&world).failure_count, 1);
     assert_int_equal(reported(&world).failures[0].action, BW_ACTION_START);
     assert_int_equal(reported(&world).failures[0].age_ms, 0);
-    assert_string_equal(reported(&world).failures[0].said.words, "cannot open database");
+    assert_string_equal(reported(&world).failures[0].outcome.words, "cannot open database");
     world.now_ms += 3000;
     assert_int_equal(reported(&world).failures[0].age_ms, 3000);
 }
@@ -64,7 +64,7 @@ static void how_far_a_list_has_come_is_told_while_it_runs(void **state)
     assert_int_equal(reported(&world).steps.count, 0);
     begun.begun.action = BW_ACTION_START;
     begun.begun.run_id = world.sent_run.run.run_id;
-    begun.begun.steps = (struct bw_steps_said){
+    begun.begun.steps = (struct bw_steps_progress){
         .count = 5, .done = 2, .running = 1, .name = "restore-db", .attempt = 2, .age_ms = 40};
 
     from_guard(&world, &begun);

@@ -9,16 +9,16 @@
 #include "site_shell.h"
 
 static struct world world;
-static struct bw_second_heard second;
+static struct bw_second_contact second;
 
 static void hear(void)
 {
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_SECOND, .second = &second});
 }
 
-static struct bw_second_told told(void)
+static struct bw_second_lease lease(void)
 {
-    struct bw_second_told of;
+    struct bw_second_lease of;
 
     bw_site_second_tell(&world.site, at_ms(world.now_ms), &of);
     return of;
@@ -32,12 +32,12 @@ static enum bw_second_word word(void)
 /* One that is all right, before anything is armed. */
 static void make_second(void)
 {
-    second = (struct bw_second_heard){.session = {{9}},
-                                      .boot_id = {{8}},
-                                      .said = {.service = BW_SERVICE_STOPPED,
-                                               .service_age_ms = 100,
-                                               .check_interval_ms = 1000,
-                                               .has_agreed = true}};
+    second = (struct bw_second_contact){.session = {{9}},
+                                        .boot_id = {{8}},
+                                        .report = {.service = BW_SERVICE_STOPPED,
+                                                   .service_age_ms = 100,
+                                                   .check_interval_ms = 1000,
+                                                   .has_agreed = true}};
 }
 
 /* Granted with terms that count on one, and leased. */
@@ -66,24 +66,24 @@ static void what_is_left_is_that_of_the_lease(void **state)
 {
     (void)state;
     begin(&world);
-    assert_int_equal(told().epoch, 0);
-    assert_int_equal(told().over_epoch, 0);
+    assert_int_equal(lease().epoch, 0);
+    assert_int_equal(lease().over_epoch, 0);
     begin_leased(&world);
     const uint64_t end_ms = world.now_ms + TTL_MS;
 
     world.now_ms += 1500;
-    assert_int_equal(told().epoch, 1);
-    assert_int_equal(told().left_ns, (end_ms - world.now_ms) * MS);
-    assert_int_equal(told().fence_ns, FENCE_MS * MS);
-    assert_int_equal(told().over_epoch, 0);
-    assert_false(told().serves);
+    assert_int_equal(lease().epoch, 1);
+    assert_int_equal(lease().left_ns, (end_ms - world.now_ms) * MS);
+    assert_int_equal(lease().fence_ns, FENCE_MS * MS);
+    assert_int_equal(lease().over_epoch, 0);
+    assert_false(lease().serves);
     world.now_ms = end_ms;
-    assert_int_equal(told().epoch, 0);
+    assert_int_equal(lease().epoch, 0);
 
     begin_serving(&world);
-    assert_true(told().serves);
+    assert_true(lease().serves);
     world.site.service = BW_SERVICE_UNKNOWN; /* it is to serve, and nobody knows */
-    assert_false(told().serves);
+    assert_false(lease().serves);
 }
 
 /* Only what is durable is final (3.5). */
@@ -94,13 +94,13 @@ static void what_was_given_back_is_over(void **state)
     (void)state;
     memory.given_back = true;
     begin_with(&world, &memory);
-    assert_int_equal(told().over_epoch, 1);
+    assert_int_equal(lease().over_epoch, 1);
     memory.given_back = false;
     memory.epoch = 5;
     begin_with(&world, &memory);
-    assert_int_equal(told().over_epoch, 4); /* they had ended before this one was accepted */
-    world.site.memory.given_back = true;    /* and is not on the disk yet */
-    assert_int_equal(told().over_epoch, 4);
+    assert_int_equal(lease().over_epoch, 4); /* they had ended before this one was accepted */
+    world.site.memory.given_back = true;     /* and is not on the disk yet */
+    assert_int_equal(lease().over_epoch, 4);
 }
 
 /* Whatever is left of its lease: it was given back before. */
@@ -112,11 +112,11 @@ static void of_what_was_given_back_no_lease_is_told(void **state)
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     ended(&world, &world.sent_look, BW_RUN_OK, "");
     assert_asked(&world, "END");
-    assert_int_equal(told().epoch, 1);
+    assert_int_equal(lease().epoch, 1);
     from_guard(&world,
                &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1});
-    assert_int_equal(told().epoch, 0);
-    assert_int_equal(told().over_epoch, 1);
+    assert_int_equal(lease().epoch, 0);
+    assert_int_equal(lease().over_epoch, 1);
 }
 
 static void one_that_is_all_right_is_seen(void **state)
@@ -171,14 +171,14 @@ static void one_that_cannot_look_cannot_fence(void **state)
     (void)state;
     begin(&world);
     make_second();
-    second.said.service = BW_SERVICE_UNKNOWN;
+    second.report.service = BW_SERVICE_UNKNOWN;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_BLIND);
-    second.said.service = BW_SERVICE_STOPPED;
-    second.said.service_age_ms = 7001; /* two of its looks, and what one takes */
+    second.report.service = BW_SERVICE_STOPPED;
+    second.report.service_age_ms = 7001; /* two of its looks, and what one takes */
     hear();
     assert_int_equal(word(), BW_SECOND_IS_BLIND);
-    second.said.service_age_ms = 7000;
+    second.report.service_age_ms = 7000;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
     world.now_ms += 1;
@@ -190,7 +190,7 @@ static void one_that_never_saw_it_serve_is_unproved(void **state)
     (void)state;
     begin(&world);
     make_second();
-    second.said.has_agreed = false;
+    second.report.has_agreed = false;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_UNPROVED);
 }
@@ -201,7 +201,7 @@ static void one_that_looks_elsewhere_does_not_count(void **state)
     (void)state;
     begin_serving(&world);
     make_second();
-    second.said.armed_epoch = 1;
+    second.report.armed_epoch = 1;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
     for (int i = 0; i < 4; i++) {
@@ -210,14 +210,14 @@ static void one_that_looks_elsewhere_does_not_count(void **state)
         hear();
     }
     assert_int_equal(word(), BW_SECOND_IS_ELSEWHERE);
-    second.said.service = BW_SERVICE_STARTED;
+    second.report.service = BW_SERVICE_STARTED;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
 
     begin_serving(&world);
     make_second();
-    second.said.armed_epoch = 1;
-    second.said.has_agreed = false; /* it never has */
+    second.report.armed_epoch = 1;
+    second.report.has_agreed = false; /* it never has */
     hear();
     assert_int_equal(word(), BW_SECOND_IS_ELSEWHERE);
 }
@@ -227,14 +227,14 @@ static void one_that_does_not_know_the_deadline_does_not_count(void **state)
     (void)state;
     begin_serving(&world);
     make_second();
-    second.said.service = BW_SERVICE_STARTED;
+    second.report.service = BW_SERVICE_STARTED;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_UNARMED);
-    second.said.armed_epoch = 1;
+    second.report.armed_epoch = 1;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
-    second.said.armed_epoch = 0;
-    second.said.fence_epoch = 1;
+    second.report.armed_epoch = 0;
+    second.report.fence_epoch = 1;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_FENCING);
 }
@@ -255,7 +255,7 @@ static void what_is_adopted_has_begun(void **state)
     of.adopt = true;
     tell_order(&world, of);
     assert_int_equal(word(), BW_SECOND_IS_UNARMED);
-    second.said.armed_epoch = 1;
+    second.report.armed_epoch = 1;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
 }
@@ -271,7 +271,7 @@ static void of_an_epoch_that_is_over_it_needs_no_deadline(void **state)
     make_second();
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
-    second.said.fence_epoch = 1;
+    second.report.fence_epoch = 1;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
 }
@@ -285,7 +285,7 @@ static void of_two_that_do_not_count_the_better_word_is_said(void **state)
             make_second();
             second.session.bytes[0] = (uint8_t)(5 + i);
             if ((i == 0) == (first == 0))
-                second.said.service = BW_SERVICE_UNKNOWN;
+                second.report.service = BW_SERVICE_UNKNOWN;
             else
                 second.boot_id = this_boot;
             hear();
@@ -302,7 +302,7 @@ static void of_two_the_better_one_counts(void **state)
     hear();
     world.now_ms += 10;
     second.session.bytes[0]++;
-    second.said.service = BW_SERVICE_UNKNOWN;
+    second.report.service = BW_SERVICE_UNKNOWN;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
     second.session.bytes[0]++; /* takes the place of the first */
@@ -321,7 +321,7 @@ static void nothing_starts_before_it_has_the_deadline(void **state)
     assert_not_asked(&world, "RUN:start");
     assert_false(reported(&world).start_begun);
     assert_int_equal(word(), BW_SECOND_IS_SEEN); /* nothing has begun that it would have to end */
-    second.said.armed_epoch = 1;
+    second.report.armed_epoch = 1;
     hear();
     assert_asked(&world, "RUN:start");
     assert_int_equal(word(), BW_SECOND_IS_SEEN);
@@ -347,7 +347,7 @@ static void after_a_restart_it_waits_by_the_terms_that_were_kept(void **state)
     assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
     make_second();
-    second.said.armed_epoch = 1;
+    second.report.armed_epoch = 1;
     hear();
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
 }
@@ -369,11 +369,11 @@ static void armed_alone_lets_nothing_start(void **state)
 {
     (void)state;
     begin_counted_on();
-    second.said.armed_epoch = 1;
-    second.said.service = BW_SERVICE_UNKNOWN;
+    second.report.armed_epoch = 1;
+    second.report.service = BW_SERVICE_UNKNOWN;
     hear();
     assert_not_asked(&world, "RUN:start");
-    second.said.service = BW_SERVICE_STOPPED;
+    second.report.service = BW_SERVICE_STOPPED;
     second.boot_id = this_boot;
     hear();
     assert_not_asked(&world, "RUN:start");

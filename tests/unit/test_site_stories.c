@@ -12,7 +12,7 @@
 #include "story.h"
 
 static struct story story;
-static char said_last[1024];
+static char last_report[1024];
 static struct bw_instant wakes_last;
 
 /* ---- telling ---- */
@@ -173,12 +173,12 @@ static void tell_report(const struct world *world)
         if ((group.report.alarms >> alarm & 1) != 0)
             tell(text, " !%s", bw_alarm_word((enum bw_alarm)alarm));
     tell(text, "\n");
-    if (strcmp(said_last, text->bytes + begin) == 0) {
+    if (strcmp(last_report, text->bytes + begin) == 0) {
         text->size = begin;
         text->bytes[begin] = '\0';
     } else {
-        assert_true((size_t)snprintf(said_last, sizeof said_last, "%s", text->bytes + begin) <
-                    sizeof said_last);
+        assert_true((size_t)snprintf(last_report, sizeof last_report, "%s", text->bytes + begin) <
+                    sizeof last_report);
     }
 }
 
@@ -203,7 +203,7 @@ static int listen_to_it(void **state)
 {
     (void)state;
     memset(&story, 0, sizeof story);
-    said_last[0] = '\0';
+    last_report[0] = '\0';
     memset(&wakes_last, 0, sizeof wakes_last);
     raw_slow_permille = 0;
     on_site_step = tell_step;

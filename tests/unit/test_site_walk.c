@@ -71,7 +71,7 @@ static bool is_sight(const struct bw_site *before, const struct bw_guard_message
            message->ended.result == BW_RUN_OK && strcmp(message->ended.line, "started") == 0;
 }
 
-static void hear_message(struct said *said, const struct bw_site *before,
+static void hear_message(struct seen *seen, const struct bw_site *before,
                          const struct bw_guard_message *message)
 {
     const bool is_ours = message->epoch == before->memory.epoch && is_open(before);
@@ -80,34 +80,34 @@ static void hear_message(struct said *said, const struct bw_site *before,
         return; /* void */
     if (is_ours && (message->kind == BW_GUARD_MESSAGE_FENCE_BEGUN ||
                     message->kind == BW_GUARD_MESSAGE_FENCE_ENDED))
-        said->fence_begun = true;
+        seen->fence_begun = true;
     if (is_ours && message->kind == BW_GUARD_MESSAGE_FENCE_ENDED && message->fence.ok)
-        said->fence_ended = true;
+        seen->fence_ended = true;
     if (is_sight(before, message) || (message->kind == BW_GUARD_MESSAGE_END_REFUSED &&
                                       message->refused.why == BW_REFUSAL_NOT_STOPPED))
-        said->fence_ended = said->own_ended = said->own_is_clean = false;
+        seen->fence_ended = seen->own_ended = seen->own_is_clean = false;
 }
 
-static void hear(struct said *said, const struct bw_site *before, const struct bw_site_event *event)
+static void hear(struct seen *seen, const struct bw_site *before, const struct bw_site_event *event)
 {
     const struct bw_guard_state *state = event->state;
 
     switch (event->kind) {
     case BW_SITE_EVENT_GUARD_STATE:
-        said->fence_ended = false;
+        seen->fence_ended = false;
         if (state->armed_epoch == before->memory.epoch && state->fence_begun &&
             bw_id_equal(state->armed_instance, instance_a)) {
-            said->fence_begun = true;
-            said->fence_ended = state->fence_ended && state->fence_ok;
+            seen->fence_begun = true;
+            seen->fence_ended = state->fence_ended && state->fence_ok;
         }
         break;
     case BW_SITE_EVENT_GUARD_MESSAGE:
-        hear_message(said, before, event->message);
+        hear_message(seen, before, event->message);
         break;
     case BW_SITE_EVENT_OWN_FENCE_ENDED:
-        if (event->ok && said->own_is_clean && event->epoch == before->memory.epoch)
-            said->own_ended = true;
-        said->own_runs = false;
+        if (event->ok && seen->own_is_clean && event->epoch == before->memory.epoch)
+            seen->own_ended = true;
+        seen->own_runs = false;
         break;
     default:
         break;
@@ -127,11 +127,11 @@ static void take_actions(struct place *to, const struct bw_site *before,
             assert_sent_in_right(to, &action->message);
         if (action->kind != BW_SITE_ACTION_OWN_FENCE)
             continue;
-        assert_false(to->said.own_runs); /* one at a time */
+        assert_false(to->seen.own_runs); /* one at a time */
         assert_true(action->epoch >= to->site.memory.epoch && action->epoch != 0); /* H10 */
-        to->said.own_runs = to->said.own_is_clean = true;
+        to->seen.own_runs = to->seen.own_is_clean = true;
         if (action->epoch == to->site.memory.epoch)
-            to->said.fence_begun = true;
+            to->seen.fence_begun = true;
     }
     if (!saves)
         assert_true(is_same_memory_here(&before->memory, &to->site.memory)); /* 3.4 */
@@ -153,8 +153,8 @@ static void tell_step(const struct place *from, const struct bw_site_event *even
 #define TELL(TABLE, member, type, P) print_message(" " #member " %d", (int)site->member);
     BW_SITE_TABLE_LIST(TELL)
 #undef TELL
-    print_message("; said begun %d ended %d own %d %d %d;", from->said.fence_begun, from->said.fence_ended,
-                  from->said.own_runs, from->said.own_is_clean, from->said.own_ended);
+    print_message("; said begun %d ended %d own %d %d %d;", from->seen.fence_begun, from->seen.fence_ended,
+                  from->seen.own_runs, from->seen.own_is_clean, from->seen.own_ended);
     print_message(" given_back %d begun %d adopt %d enforced %d over %d; event %d",
                   site->memory.given_back, site->memory.start_begun, site->memory.adopt,
                   site->memory.enforced, site->over, (int)event->kind);
@@ -179,11 +179,11 @@ static void try_in(const struct place *from, const struct bw_site_event *event, 
     tried_in = from;
     tried = event;
     to.site = from->site;
-    to.said = from->said;
+    to.seen = from->seen;
     to.now_ms = now_ms;
     step_count++;
     bw_site_step(&to.site, event, at_ms(now_ms), &out);
-    hear(&to.said, &from->site, event);
+    hear(&to.seen, &from->site, event);
     assert_only_grows(&from->site.memory, &to.site.memory);
     assert_kept_in_right(&from->site, &to.site, event);
     assert_lease_in_right(&from->site, &to.site, event);
@@ -192,10 +192,10 @@ static void try_in(const struct place *from, const struct bw_site_event *event, 
     assert_obeys(&to.site, event);
     assert_given_back_in_right(&from->site, &to, event);
     if (to.site.memory.epoch != from->site.memory.epoch)
-        to.said = (struct said){.own_runs = to.said.own_runs};
+        to.seen = (struct seen){.own_runs = to.seen.own_runs};
     take_actions(&to, &from->site, &out);
     assert_fences_in_time(&to);
-    assert_said_in_right(&to);
+    assert_seen_in_right(&to);
     note_place(&to);
 }
 
@@ -391,7 +391,7 @@ static void answer_everything(const struct place *from)
         event.number = site->save_number - 1; /* of an older one */
         try_in(from, &event, from->now_ms);
         event.kind = BW_SITE_EVENT_OWN_FENCE_ENDED;
-        for (event.epoch = 0; from->said.own_runs && event.epoch <= site->memory.epoch + 1;
+        for (event.epoch = 0; from->seen.own_runs && event.epoch <= site->memory.epoch + 1;
              event.epoch++)
             try_in(from, &event, from->now_ms);
         event.kind = BW_SITE_EVENT_MIRROR_READ;

@@ -134,15 +134,15 @@ static void each_range_ends_where_it_says(void **state)
         for (size_t v = 0; v < 4; v++) {
             const uint32_t value = (uint32_t)values[v];
             struct bw_spec spec = fixture_spec();
-            bool is_told = false;
+            bool is_found = false;
 
             if (values[v] < 0)
                 continue;
             memcpy((char *)&spec + ranges[i].offset, &value, sizeof value);
             for (size_t n = check(&spec, 0); n > 0; n--)
-                is_told = is_told || (strcmp(problems[n - 1].key, ranges[i].key) == 0 &&
-                                      strstr(problems[n - 1].text, " is outside ") != NULL);
-            assert_int_equal(is_told, v >= 2);
+                is_found = is_found || (strcmp(problems[n - 1].key, ranges[i].key) == 0 &&
+                                        strstr(problems[n - 1].text, " is outside ") != NULL);
+            assert_int_equal(is_found, v >= 2);
         }
     }
 }

@@ -344,26 +344,26 @@ static void led_until(uint64_t s)
 }
 
 /* `term`: of this witness, which leads it. */
-static struct bw_trouble_entry *untold_in(uint64_t term, uint64_t s)
+static struct bw_trouble_entry *due_in(uint64_t term, uint64_t s)
 {
     const struct bw_leadership leads = {.leads = true, .term = term};
 
     bw_trouble_book_led(book, &leads, true, at_s(s));
-    return bw_trouble_book_untold(book, 0, &leads, at_s(s));
+    return bw_trouble_book_due(book, 0, &leads, at_s(s));
 }
 
 static bool has_to_tell(uint64_t s)
 {
-    return untold_in(leader.term, s) != NULL;
+    return due_in(leader.term, s) != NULL;
 }
 
 static bool tells(uint64_t s, bool is_on)
 {
-    struct bw_trouble_entry *entry = untold_in(leader.term, s);
+    struct bw_trouble_entry *entry = due_in(leader.term, s);
 
     if (entry == NULL || entry->is_on != is_on)
         return false;
-    bw_trouble_note_told(entry, &leader, at_s(s));
+    bw_trouble_note_notified(entry, &leader, at_s(s));
     return !has_to_tell(s);
 }
 
@@ -383,26 +383,26 @@ static void each_beginning_and_each_end_is_told_once(void **state)
 static void what_comes_and_goes_is_told_seldom(void **state)
 {
     uint64_t s = LED_S + 100;
-    unsigned told = 0;
+    unsigned notified = 0;
 
     (void)state;
     for (int i = 0; i < 200; i++, s += 4) { /* on for two seconds, off for two */
         alarm_is(true, s);
-        told += tells(s + 1, true);
+        notified += tells(s + 1, true);
         alarm_is(false, s + 2);
-        told += tells(s + 3, false);
+        notified += tells(s + 3, false);
     }
-    assert_int_equal(told, 1); /* that it is so, when it came for the third time */
+    assert_int_equal(notified, 1); /* that it is so, when it came for the third time */
     assert_true(tells(s + 10, false));
 
-    told = 0;
+    notified = 0;
     for (int i = 0; i < 60; i++, s += 20) { /* each settles: twenty minutes */
         alarm_is(true, s);
-        told += tells(s + 6, true);
+        notified += tells(s + 6, true);
         alarm_is(false, s + 10);
-        told += tells(s + 16, false);
+        notified += tells(s + 16, false);
     }
-    assert_in_range(told, 2, 20);
+    assert_in_range(notified, 2, 20);
 }
 
 static void what_is_over_before_it_was_told_is_not_told(void **state)
@@ -482,7 +482,7 @@ static void of_two_alarms_that_which_is_due_is_told(void **state)
     troubles.list[0].bits = both; /* the newer one comes first in the book */
     bw_trouble_book_note(book, 0, &troubles, at_s(LED_S + 104), 1);
 
-    entry = untold_in(leader.term, LED_S + 105);
+    entry = due_in(leader.term, LED_S + 105);
 
     assert_non_null(entry);
     assert_int_equal(entry->trouble, BW_TROUBLE_NO_FAILOVER);
@@ -515,11 +515,11 @@ static void a_new_term_counts_anew(void **state)
     alarm_is(false, LED_S + 110);
     assert_false(has_to_tell(LED_S + 120)); /* within the minute */
 
-    entry = untold_in(leader.term + 1, LED_S + 121);
+    entry = due_in(leader.term + 1, LED_S + 121);
 
     assert_null(entry); /* it had begun, and was over, within half a minute */
     alarm_is(true, LED_S + 130);
-    entry = untold_in(leader.term + 1, LED_S + 135);
+    entry = due_in(leader.term + 1, LED_S + 135);
     assert_non_null(entry);
     assert_true(entry->is_on);
 }
@@ -547,7 +547,7 @@ static void each_term_begins_with_what_the_one_before_has_told(void **state)
     assert_true(tells(LED_S + 105, true));
     alarm_is(false, LED_S + 200);
     led_until(LED_S + 399);
-    assert_null(untold_in(leader.term + 1, LED_S + 401));
+    assert_null(due_in(leader.term + 1, LED_S + 401));
 }
 
 static void who_does_not_lead_tells_nothing(void **state)
@@ -557,7 +557,7 @@ static void who_does_not_lead_tells_nothing(void **state)
     (void)state;
     follower.leads = false;
     alarm_is(true, LED_S + 100);
-    assert_null(bw_trouble_book_untold(book, 0, &follower, at_s(LED_S + 200)));
+    assert_null(bw_trouble_book_due(book, 0, &follower, at_s(LED_S + 200)));
 }
 
 int main(void)

@@ -40,7 +40,7 @@ static union {
     struct bw_relay relay;
     struct bw_guard_message message;
     struct bw_agent_state agent;
-    struct bw_told_members told;
+    struct bw_kept_members kept;
     struct bw_guard_memory_file memory;
     struct bw_guard_mirror_file mirror;
     struct bw_guard_reach_file reach;
@@ -119,7 +119,7 @@ SUBJECT(relay, struct bw_relay, relay, relay, bw_relay_deinit(&out.relay))
 SUBJECT(guard_message, struct bw_guard_message, message, guard_message, (void)0)
 TIDY_SUBJECT(agent_state, struct bw_agent_state, agent, agent_state, tidy_agent_state(&value),
              bw_agent_state_deinit(&out.agent))
-SUBJECT(told_members, struct bw_told_members, told, told_members, (void)0)
+SUBJECT(kept_members, struct bw_kept_members, kept, kept_members, (void)0)
 SUBJECT(guard_memory, struct bw_guard_memory_file, memory, guard_memory_file, (void)0)
 TIDY_SUBJECT(guard_mirror, struct bw_guard_mirror_file, mirror, guard_mirror_file,
              tidy_guard_mirror(&value.mirror), (void)0)
@@ -173,7 +173,7 @@ static const struct subject subjects[] = {
     ROW(relay, 0),
     ROW(guard_message, 0),
     ROW(agent_state, 0),
-    ROW(told_members, 0),
+    ROW(kept_members, 0),
     ROW(guard_memory, 0),
     ROW(guard_mirror, 0),
     ROW(guard_reach, 0),

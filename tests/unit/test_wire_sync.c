@@ -315,15 +315,15 @@ static void an_unknown_guard_message_is_of_a_newer_program(void **state)
 static void a_guard_that_is_older_says_no_words(void **state)
 {
     static const uint8_t fence_ended[] = {8, 2, 0x12, 1, 'g', 0xd2, 0x01, 4, 8, 1, 0x10, 5};
-    struct bw_guard_message message = {.fence = {.said = {.exit_status = 7}}};
+    struct bw_guard_message message = {.fence = {.outcome = {.exit_status = 7}}};
 
     (void)state;
     if (bw_guard_message_decode(fence_ended, sizeof fence_ended, &message, &diag) != BW_OK)
         fail_msg("%s", diag.text);
     assert_int_equal(message.kind, BW_GUARD_MESSAGE_FENCE_ENDED);
     assert_int_equal(message.fence.duration_ms, 5);
-    assert_int_equal(message.fence.said.exit_status, 0);
-    assert_string_equal(message.fence.said.words, "");
+    assert_int_equal(message.fence.outcome.exit_status, 0);
+    assert_string_equal(message.fence.outcome.words, "");
 }
 
 int main(void)

@@ -10,7 +10,7 @@
 
 static struct world world;
 
-static struct bw_sync_group said;
+static struct bw_sync_group sync_group;
 static struct bw_sync sync_from(int site, uint64_t renew_epoch)
 {
     static const char *const names[] = {"dc-a", "dc-b", "dc-c"};
@@ -21,10 +21,11 @@ static struct bw_sync sync_from(int site, uint64_t renew_epoch)
                            .boot_id = world.sites[site].boot_id,
                            .number = ++world.sites[site].number,
                            .group_count = 1,
-                           .groups = &said};
+                           .groups = &sync_group};
 
-    said = (struct bw_sync_group){.renew_epoch = renew_epoch, .report = world.sites[site].report};
-    (void)strcpy(said.name, "harbor");
+    sync_group = (struct bw_sync_group){.renew_epoch = renew_epoch,
+                                        .report = world.sites[site].report};
+    (void)strcpy(sync_group.name, "harbor");
     (void)strcpy(sync.site, names[site]);
     return sync;
 }
@@ -37,7 +38,7 @@ static bool confirm(struct bw_sync *sync, struct bw_instant received)
     if (proof == 0)
         return false;
     bw_proof_on_applied(&world.witness.proof, bw_proof_on_submitted(&world.witness.proof));
-    return bw_witness_confirm(&world.witness, sync, &said, 0, proof, received, world.now);
+    return bw_witness_confirm(&world.witness, sync, &sync_group, 0, proof, received, world.now);
 }
 
 /* 3.2.2: the state at the barrier names epoch, site and instance. */
@@ -72,8 +73,10 @@ static void a_renewal_without_its_barrier_is_not_confirmed(void **state)
     uint64_t proof = bw_witness_on_sync(&world.witness, &sync, 0, world.now);
 
     assert_true(proof > 0);
-    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, proof, world.now, world.now));
-    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, 0, world.now, world.now));
+    assert_false(
+        bw_witness_confirm(&world.witness, &sync, &sync_group, 0, proof, world.now, world.now));
+    assert_false(
+        bw_witness_confirm(&world.witness, &sync, &sync_group, 0, 0, world.now, world.now));
 }
 
 static void a_follower_neither_asks_for_a_barrier_nor_confirms(void **state)
@@ -84,7 +87,8 @@ static void a_follower_neither_asks_for_a_barrier_nor_confirms(void **state)
     struct bw_sync sync = sync_from(A, world_group(&world)->epoch);
 
     assert_int_equal(bw_witness_on_sync(&world.witness, &sync, 0, world.now), 0);
-    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, 1, world.now, world.now));
+    assert_false(
+        bw_witness_confirm(&world.witness, &sync, &sync_group, 0, 1, world.now, world.now));
     assert_string_equal(world_decide(&world), "A0");
 }
 
@@ -234,7 +238,8 @@ static void a_renewal_received_before_this_term_is_not_confirmed(void **state)
         bw_proof_on_applied(&world.witness.proof, bw_proof_on_submitted(&world.witness.proof));
     }
 
-    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, proof, received, world.now));
+    assert_false(
+        bw_witness_confirm(&world.witness, &sync, &sync_group, 0, proof, received, world.now));
 }
 
 /* 4: connected is two-way, by this witness's own notes. */
@@ -344,7 +349,7 @@ static void a_sync_that_was_overtaken_replaces_nothing(void **state)
     world_init(&world, 2);
     struct bw_sync old = sync_from(B, 0);
     old.number = 1;
-    said.report.service = BW_SERVICE_STARTED;
+    sync_group.report.service = BW_SERVICE_STARTED;
 
     (void)bw_witness_on_sync(&world.witness, &old, 0, world.now);
 
@@ -361,7 +366,7 @@ static void a_site_beyond_the_spec_changes_nothing(void **state)
     struct bw_sync sync = sync_from(B, 0);
     sync.number += 100;
     (void)memcpy(sync.site, "elsewhere", sizeof "elsewhere");
-    said.report.service = BW_SERVICE_STARTED;
+    sync_group.report.service = BW_SERVICE_STARTED;
     const struct bw_watch before = *world_watch(&world);
 
     (void)bw_witness_on_sync(&world.witness, &sync, 0, world.now);

@@ -25,7 +25,7 @@ static void a_renewal_is_confirmed_after_the_proof_that_it_waited_for(void **sta
     assert_asks(&rig, "confirmed:1");
     assert_ptr_equal(rig.answered, &caller.call);
     assert_true(rig.answer.is_leader);
-    assert_int_equal(rig.told[0].confirmed_epoch, 1);
+    assert_int_equal(rig.answered_groups[0].confirmed_epoch, 1);
     assert_int_equal(rig.answer.number, 7);
     assert_true(bw_id_equal(rig.answer.session, caller.sync.session)); /* by both it is known again */
     assert_string_equal(rig.answer.leader, "w1");
@@ -65,7 +65,7 @@ static void a_barrier_of_an_earlier_term_proves_nothing(void **state)
     happen(&rig, BW_WITNESS_EVENT_NOT_LEADING);
     assert_ptr_equal(rig.answered, &caller.call); /* as a follower */
     assert_false(rig.answer.is_leader);
-    assert_int_equal(rig.told[0].confirmed_epoch, 0);
+    assert_int_equal(rig.answered_groups[0].confirmed_epoch, 0);
     lead(&rig, 5);
     settle(&rig);
     make_sync(&rig, &caller);
@@ -75,7 +75,7 @@ static void a_barrier_of_an_earlier_term_proves_nothing(void **state)
     end_request(&rig, BW_OK); /* that of term 2 */
     assert_asks_not(&rig, "ANSWER:");
     end_request(&rig, BW_OK);
-    assert_int_equal(rig.told[0].confirmed_epoch, 1);
+    assert_int_equal(rig.answered_groups[0].confirmed_epoch, 1);
 }
 
 struct proof_asked {
@@ -157,7 +157,7 @@ static void who_has_waited_in_vain_is_not_told_that_this_witness_leads(void **st
     live_until(&rig, rig.now_ms + 1);
     assert_ptr_equal(rig.answered, &caller.call);
     assert_false(rig.answer.is_leader);
-    assert_int_equal(rig.told[0].confirmed_epoch, 0);
+    assert_int_equal(rig.answered_groups[0].confirmed_epoch, 0);
     forget(&rig);
     end_request(&rig, BW_OK); /* nobody waits any more */
     assert_asks_not(&rig, "ANSWER:");
@@ -200,7 +200,7 @@ static void a_barrier_that_fails_is_followed_by_another(void **state)
     assert_asks(&rig, "BARRIER:");
     assert_asks_not(&rig, "ANSWER:");
     end_request(&rig, BW_OK);
-    assert_int_equal(rig.told[0].confirmed_epoch, 1);
+    assert_int_equal(rig.answered_groups[0].confirmed_epoch, 1);
 }
 
 static void who_is_gone_is_not_confirmed(void **state)
@@ -231,7 +231,7 @@ static void a_group_that_is_not_there_is_let_go_by_a_proved_leader_alone(void **
     assert_asks_not(&rig, "ANSWER:");
     end_request(&rig, BW_OK);
     assert_asks(&rig, "ANSWER:1 ");
-    assert_string_equal(rig.told[0].name, "gone");
+    assert_string_equal(rig.answered_groups[0].name, "gone");
 
     happen(&rig, BW_WITNESS_EVENT_NOT_LEADING);
     forget(&rig);

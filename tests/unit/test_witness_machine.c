@@ -105,7 +105,7 @@ static void each_group_that_has_changed_is_told_of(void **state)
     assert_non_null(apply(&rig, &spec).rule);
     settle(&rig);
     assert_ptr_equal(rig.answered, &caller.call);
-    assert_string_equal(rig.told[0].name, "shop");
+    assert_string_equal(rig.answered_groups[0].name, "shop");
 }
 
 static void what_only_a_newer_witness_can_apply_stops_this_one(void **state)
@@ -380,7 +380,7 @@ static void until_it_ends_it_answers_and_proposes(void **state)
     happen(&rig, BW_WITNESS_EVENT_LEAVE);
     give(&rig, BW_WITNESS_EVENT_SYNC, &caller);
     end_request(&rig, BW_OK);
-    assert_int_equal(rig.told[0].confirmed_epoch, 1);
+    assert_int_equal(rig.answered_groups[0].confirmed_epoch, 1);
 }
 
 /* ---- its configuration anew ------------------------------------------------------------------- */

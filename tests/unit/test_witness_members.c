@@ -60,7 +60,7 @@ static struct bw_applicant *put_applicant(uint64_t id)
     struct bw_applicant *applicant = &members.applicants[0];
 
     *applicant = (struct bw_applicant){
-        .member = member_of(id), .heard_ms = NOW_MS, .look = BW_LOOK_DONE};
+        .member = member_of(id), .contact_ms = NOW_MS, .look = BW_LOOK_DONE};
     return applicant;
 }
 
@@ -93,9 +93,9 @@ static struct bw_applicant asking_of(uint64_t id)
                                  .election_timeout_ms = 1000};
 }
 
-static enum bw_join_standing ask(const struct bw_applicant *said)
+static enum bw_join_standing ask(const struct bw_applicant *joiner)
 {
-    bw_witness_members_on_join(&members, &sight, said, cluster.id, &answer);
+    bw_witness_members_on_join(&members, &sight, joiner, cluster.id, &answer);
     return answer.standing;
 }
 
@@ -108,20 +108,20 @@ static void assert_answers(const char *text)
 /* Silence at its address is no reason: that may be out of reach from here alone. */
 static void who_asks_is_looked_at_before_people_may_add_it(void **state)
 {
-    const struct bw_applicant said = asking_of(4);
+    const struct bw_applicant joiner = asking_of(4);
 
     (void)state;
-    assert_int_equal(ask(&said), BW_JOIN_LOOKED_AT);
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
     assert_true(answer.looks);
     assert_true(answer.is_news);
     assert_false(answer.names_members);
-    assert_int_equal(ask(&said), BW_JOIN_LOOKED_AT);
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
     assert_false(answer.looks); /* it has begun */
     assert_false(answer.is_news);
 
-    bw_witness_members_on_looked(&members, &said.member, NULL);
+    bw_witness_members_on_looked(&members, &joiner.member, NULL);
 
-    assert_int_equal(ask(&said), BW_JOIN_APPLICANT);
+    assert_int_equal(ask(&joiner), BW_JOIN_APPLICANT);
     assert_false(answer.looks);
     assert_true(answer.names_members);
     assert_answers("an operator must say: breakwater members add w4");
@@ -130,59 +130,59 @@ static void who_asks_is_looked_at_before_people_may_add_it(void **state)
 
 static void who_answers_wrongly_is_refused_until_it_was_seen_to_answer(void **state)
 {
-    const struct bw_applicant said = asking_of(4);
+    const struct bw_applicant joiner = asking_of(4);
 
     (void)state;
-    assert_int_equal(ask(&said), BW_JOIN_LOOKED_AT);
-    bw_witness_members_on_looked(&members, &said.member, "it speaks no HTTP");
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
+    bw_witness_members_on_looked(&members, &joiner.member, "it speaks no HTTP");
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(ask(&said), BW_JOIN_REFUSED);
+        assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
         assert_true(answer.looks);
         assert_answers("it speaks no HTTP");
         bw_applicant_on_not_looked(answer.noted); /* says nothing */
     }
     assert_true(bw_applicant_cannot_join(answer.noted));
-    bw_witness_members_on_looked(&members, &said.member, NULL);
+    bw_witness_members_on_looked(&members, &joiner.member, NULL);
 
-    assert_int_equal(ask(&said), BW_JOIN_APPLICANT);
+    assert_int_equal(ask(&joiner), BW_JOIN_APPLICANT);
 }
 
 static void a_look_that_was_not_begun_is_asked_for_again(void **state)
 {
-    const struct bw_applicant said = asking_of(4);
+    const struct bw_applicant joiner = asking_of(4);
 
     (void)state;
-    assert_int_equal(ask(&said), BW_JOIN_LOOKED_AT);
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
     bw_applicant_on_not_looked(answer.noted);
 
-    assert_int_equal(ask(&said), BW_JOIN_LOOKED_AT);
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
 
     assert_true(answer.looks);
 }
 
 static void a_look_at_one_says_nothing_of_another_in_its_slot(void **state)
 {
-    const struct bw_applicant said = asking_of(4);
-    struct bw_applicant other = said;
+    const struct bw_applicant joiner = asking_of(4);
+    struct bw_applicant other = joiner;
 
     (void)state;
-    assert_int_equal(ask(&said), BW_JOIN_LOOKED_AT);
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
     other.member.incarnation = incarnation_of(9);
     assert_int_equal(ask(&other), BW_JOIN_LOOKED_AT);
     assert_true(answer.is_news);
     assert_true(answer.looks);
 
-    bw_witness_members_on_looked(&members, &said.member, NULL);
+    bw_witness_members_on_looked(&members, &joiner.member, NULL);
 
     assert_int_equal(ask(&other), BW_JOIN_LOOKED_AT);
 }
 
 static void a_member_is_one_and_takes_no_slot(void **state)
 {
-    const struct bw_applicant said = asking_of(3);
+    const struct bw_applicant joiner = asking_of(3);
 
     (void)state;
-    assert_int_equal(ask(&said), BW_JOIN_MEMBER);
+    assert_int_equal(ask(&joiner), BW_JOIN_MEMBER);
     assert_true(answer.names_members);
     assert_null(answer.noted);
     assert_null(bw_applicant_find(&members, "w3", NOW_MS));
@@ -190,13 +190,13 @@ static void a_member_is_one_and_takes_no_slot(void **state)
 
 static void who_was_removed_is_told_so_by_what_was_applied(void **state)
 {
-    const struct bw_applicant said = asking_of(3);
+    const struct bw_applicant joiner = asking_of(3);
     struct bw_roster applied = roster;
 
     (void)state;
     applied.count = 2;
     sight.applied = &applied;
-    assert_int_equal(ask(&said), BW_JOIN_REMOVED);
+    assert_int_equal(ask(&joiner), BW_JOIN_REMOVED);
     assert_answers("id 3 was removed from the cluster");
     assert_answers("the id 4 and an empty data_dir");
     assert_false(answer.names_members);
@@ -204,37 +204,37 @@ static void who_was_removed_is_told_so_by_what_was_applied(void **state)
 
 static void what_stands_in_the_way_is_told_and_kept_for_people(void **state)
 {
-    struct bw_applicant said = asking_of(4);
+    struct bw_applicant joiner = asking_of(4);
 
     (void)state;
-    said.election_timeout_ms = 1500;
-    assert_int_equal(ask(&said), BW_JOIN_REFUSED);
+    joiner.election_timeout_ms = 1500;
+    assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
     assert_answers("the cluster has election_timeout 1s, and w4 was made with 1s500ms");
     assert_true(answer.noted->is_refused);
     assert_string_equal(answer.noted->why, answer.words.text);
-    said.election_timeout_ms = 0; /* of a release that does not say */
-    said.level = BW_MEMBERS_LEVEL - 1;
-    assert_int_equal(ask(&said), BW_JOIN_REFUSED);
+    joiner.election_timeout_ms = 0; /* of a release that does not say */
+    joiner.level = BW_MEMBERS_LEVEL - 1;
+    assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
     assert_answers("upgrade w4");
     cluster.feature_level = BW_MEMBERS_LEVEL - 1;
-    assert_int_equal(ask(&said), BW_JOIN_REFUSED);
+    assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
     assert_answers("breakwater feature-level raise");
     cluster.feature_level = BW_MEMBERS_LEVEL;
     sight.roster = NULL;
-    assert_int_equal(ask(&said), BW_JOIN_REFUSED);
+    assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
     assert_answers("no roster is known");
     sight.lacks = "the file of w1 does not name the witness of id 2";
-    assert_int_equal(ask(&said), BW_JOIN_REFUSED);
+    assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
     assert_answers("the file of w1 does not name the witness of id 2");
     assert_false(answer.names_members);
 }
 
 static void who_was_made_for_another_cluster_is_turned_away(void **state)
 {
-    const struct bw_applicant said = asking_of(4);
+    const struct bw_applicant joiner = asking_of(4);
 
     (void)state;
-    bw_witness_members_on_join(&members, &sight, &said, (struct bw_id){.bytes = {8}}, &answer);
+    bw_witness_members_on_join(&members, &sight, &joiner, (struct bw_id){.bytes = {8}}, &answer);
 
     assert_int_equal(answer.standing, BW_JOIN_REFUSED);
     assert_answers("it was made for another cluster, 08");
@@ -246,27 +246,27 @@ static void who_was_made_for_another_cluster_is_turned_away(void **state)
  * heard still. */
 static void who_may_be_added_takes_the_slot_of_one_that_is_refused(void **state)
 {
-    struct bw_applicant said;
+    struct bw_applicant joiner;
 
     (void)state;
     for (uint64_t id = 10; id < 10 + BW_APPLICANTS_MAX; id++) {
-        said = asking_of(id);
-        said.level = BW_MEMBERS_LEVEL - 1;
-        assert_int_equal(ask(&said), BW_JOIN_REFUSED);
+        joiner = asking_of(id);
+        joiner.level = BW_MEMBERS_LEVEL - 1;
+        assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
         assert_non_null(answer.noted);
     }
-    said = asking_of(30);
-    said.level = BW_MEMBERS_LEVEL - 1;
-    assert_int_equal(ask(&said), BW_JOIN_REFUSED);
+    joiner = asking_of(30);
+    joiner.level = BW_MEMBERS_LEVEL - 1;
+    assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
     assert_null(answer.noted);
 
-    said = asking_of(4);
-    assert_int_equal(ask(&said), BW_JOIN_LOOKED_AT);
+    joiner = asking_of(4);
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
 
     assert_ptr_equal(answer.noted, &members.applicants[0]);
     sight.now_ms += 30000; /* all are gone */
-    said = asking_of(5);
-    assert_int_equal(ask(&said), BW_JOIN_LOOKED_AT);
+    joiner = asking_of(5);
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
     assert_ptr_equal(answer.noted, &members.applicants[0]);
     assert_null(bw_applicant_find(&members, "w4", sight.now_ms));
 }
@@ -300,10 +300,10 @@ static void nobody_is_added_who_does_not_ask(void **state)
     (void)state;
     assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_REFUSED);
     assert_says("no witness called w4 asks to join; give it a name that was never used, the id 4 ");
-    put_applicant(4)->heard_ms = NOW_MS - 30000; /* gone */
+    put_applicant(4)->contact_ms = NOW_MS - 30000; /* gone */
 
     assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_REFUSED);
-    members.applicants[0].heard_ms++;
+    members.applicants[0].contact_ms++;
     assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_OK);
 }
 

@@ -9,7 +9,7 @@
 #include "core_world.h"
 
 static struct world world;
-static struct bw_sync_group said;
+static struct bw_sync_group sync_group;
 
 static struct bw_sync sync_of(int site, const char *name)
 {
@@ -20,11 +20,11 @@ static struct bw_sync sync_of(int site, const char *name)
                            .boot_id = world.sites[site].boot_id,
                            .number = ++world.sites[site].number,
                            .group_count = 1,
-                           .groups = &said};
+                           .groups = &sync_group};
 
-    said = (struct bw_sync_group){.renew_epoch = world_group(&world)->epoch,
-                                  .report = world.sites[site].report};
-    strcpy(said.name, "harbor");
+    sync_group = (struct bw_sync_group){.renew_epoch = world_group(&world)->epoch,
+                                        .report = world.sites[site].report};
+    strcpy(sync_group.name, "harbor");
     strcpy(sync.site, name);
     return sync;
 }
@@ -51,14 +51,14 @@ static void whoever_is_not_the_holder_in_every_way_does_not_serve(void **state)
     assert_true(serves(&sync));
     for (int step = -1; step <= 1; step += 2) {
         sync = sync_of(A, "dc-a");
-        said.renew_epoch += (uint64_t)step;
+        sync_group.renew_epoch += (uint64_t)step;
         assert_false(serves(&sync));
         sync = sync_of(A, "dc-a");
-        said.report.armed_epoch += (uint64_t)step;
+        sync_group.report.armed_epoch += (uint64_t)step;
         assert_false(serves(&sync));
     }
     sync = sync_of(A, "dc-a");
-    said.report.serving_epoch_started = false;
+    sync_group.report.serving_epoch_started = false;
     assert_false(serves(&sync));
     sync = sync_of(A, "dc-a");
     sync.instance.bytes[15] ^= 1;
@@ -98,10 +98,10 @@ static const struct bw_contact *released(uint64_t by, uint64_t epoch, const char
 {
     struct bw_sync sync = sync_of(A, "dc-a");
 
-    said.renew_epoch = 0;
-    said.released = (struct bw_released){
+    sync_group.renew_epoch = 0;
+    sync_group.released = (struct bw_released){
         .epoch = epoch, .reason = BW_REASON_SERVICE_DOWN, .past_no_return = true};
-    strcpy(said.released.position, position);
+    strcpy(sync_group.released.position, position);
     (void)bw_witness_on_sync(&world.witness, &sync, by, world.now);
     return bw_site_reports_newest(&world_watch(&world)->reports[A]);
 }

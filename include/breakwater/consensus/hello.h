@@ -60,7 +60,7 @@ BW_MUST_CHECK enum bw_err bw_hello_take_answer(const struct bw_hello *self, stru
                                                struct bw_diag *diag);
 
 /* What `peer`, which was dialed, says at any time: that this witness was removed, and it is believed (3.9). */
-bool bw_hello_is_removal(uint64_t peer, const struct bw_hello *said,
+bool bw_hello_is_removal(uint64_t peer, const struct bw_hello *hello,
                          const struct bw_members_hearer *hearer);
 
 #endif

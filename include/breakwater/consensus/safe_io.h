@@ -85,7 +85,7 @@ struct bw_safe_io_counts {
     uint64_t batches_cut;       /* L7 */
     uint64_t snapshots_refused; /* L8 */
     uint64_t votes_repaired;    /* L10: the backend was behind our own pair at load */
-    uint64_t terms_told;        /* L12 */
+    uint64_t terms_shown;       /* L12 */
     uint64_t commits_kept;      /* L14 */
     uint64_t refusals_filled;   /* L15 */
     uint64_t terms_hidden;      /* L16 */

@@ -27,7 +27,7 @@ struct bw_grant_mark {
 
 /* How an epoch came to serve, by its sites' own words, as this witness heard them: for the record
  * (3.1), and nothing is decided by it. Zeros: that was not heard. */
-struct bw_heard {
+struct bw_epoch_timeline {
     uint64_t epoch; /* the newest that all this is about; 0: none */
     struct bw_instant armed;
     struct bw_instant started;
@@ -36,13 +36,13 @@ struct bw_heard {
     struct bw_instant
         served_before; /* the same of the epoch before; later, where its site says so */
     struct bw_instant surely_before; /* not before this, by its site's own word */
-    bool is_told;                    /* it has said so, and that the service has stopped */
+    bool is_reported;                /* it has said so, and that the service has stopped */
     uint64_t noted_epoch;            /* this witness has proposed the Note of it; 0: none */
-    bool has_noted_told;             /* with what the site before has said */
+    bool has_noted_report;           /* with what the site before has said */
     /* Starts again at its site, by each of its agents in turn: none knows of one before it. */
     struct bw_id restarts_session;    /* of the newest agent that has said so; none: nobody has */
     struct bw_instant restarts_since; /* when that was heard first */
-    uint32_t restarts_said;           /* by that one */
+    uint32_t restarts_reported;       /* by that one */
     uint32_t restarts_before;         /* by those before it */
     struct bw_instant restarted;      /* the newest */
     uint32_t noted_restarts;          /* with noted_epoch */
@@ -96,7 +96,7 @@ struct bw_watch {
     uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
     struct bw_instant
         served_contact; /* when this witness itself last heard it do so, whoever led */
-    struct bw_heard heard;                       /* of the newest epoch, for the record alone */
+    struct bw_epoch_timeline timeline;           /* of the newest epoch, for the record alone */
     struct bw_grant_mark grants[BW_HISTORY_MAX]; /* ring */
     uint32_t grants_next;
     uint64_t seen_epoch;     /* the (phase, epoch, held) that phase_applied belongs to */

@@ -5,7 +5,7 @@
 #include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/core/spec.h>
-#include <breakwater/core/steps_said.h>
+#include <breakwater/core/steps_progress.h>
 
 /* X(NAME, word) */
 #define BW_COMMAND_LIST(X)                                                                         \
@@ -142,7 +142,8 @@ struct bw_note {
     uint32_t verified_ms;
     uint64_t outage_ms; /* from when the epoch before was seen to serve last until then, at least 1;
                            0: not known */
-    bool is_told; /* the site before has itself said when it served last, and that it has stopped */
+    bool is_reported;   /* the site before has itself said when it served last, and that it has
+                           stopped */
     uint64_t
         late_ms; /* by that it served so long after the end of its epoch, at least; 0: it did not */
     uint32_t restarts;       /* the service had ended and was started again at its site, so often */

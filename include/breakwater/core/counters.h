@@ -20,10 +20,10 @@
 #define BW_TERM_JUMP_MAX  (UINT64_C(1) << 32)
 #define BW_INDEX_JUMP_MAX (UINT64_C(1) << 40)
 
-/* `said` is believed beside the `own`. Who has none yet (0: its log is empty, it joins) takes any
- * up to BW_COUNTER_MAX: the cluster may have been led astray before, and has to be joined all the
- * same. */
-bool bw_counter_may_follow(uint64_t own, uint64_t said, uint64_t jump_max);
+/* `claimed` is believed beside the `own`. Who has none yet (0: its log is empty, it joins) takes
+ * any up to BW_COUNTER_MAX: the cluster may have been led astray before, and has to be joined all
+ * the same. */
+bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max);
 
 /* 3.9: the first term of a new beginning, of which `found` was promised before: above it, if that
  * leaves room (else the first terms again: nobody who knows an old one is heard in the new

@@ -261,7 +261,7 @@ struct bw_guard {
     struct bw_instant fence_look_limit; /* RECHECK: until when the last look may take */
     struct bw_instant fence_again_at; /* FAILED: when it is tried again */
     struct bw_instant fence_gone_at; /* when it was */
-    struct bw_script_said fence_said; /* by its newest script */
+    struct bw_script_outcome fence_outcome; /* by its newest script */
 
     enum bw_guard_stop stop;
     struct bw_guard_run waiting_run; /* WAITING: the stop */

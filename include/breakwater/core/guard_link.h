@@ -7,8 +7,8 @@
 #include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/core/command.h>
-#include <breakwater/core/script_said.h>
-#include <breakwater/core/steps_said.h>
+#include <breakwater/core/script_outcome.h>
+#include <breakwater/core/steps_progress.h>
 #include <breakwater/core/report.h>
 
 /* X(NAME, word, is_action). Two slots a group: one action, one observation; a fence kills both. */
@@ -168,7 +168,7 @@ struct bw_guard_run_ended {
     char line[128];              /* first line of its standard output, trimmed */
     char tail[BW_SCRIPT_TAIL_BYTES_MAX]; /* the last lines: for readiness the key=value lines */
     struct bw_reach_sight sight; /* STATUS: what counts from this look on */
-    struct bw_script_said said;
+    struct bw_script_outcome outcome;
 };
 
 /* ---- whoever looks at the guard: without a hello, and nothing changes by it ---- */
@@ -193,7 +193,7 @@ struct bw_guard_shown {
     uint64_t time_namespace;
     bool has_agent; /* one controls the guard */
     struct bw_instant
-        agent_heard_at; /* the newest that it said; 0: none does, or has said anything */
+        agent_contact_at; /* the newest that it said; 0: none does, or has said anything */
     bool nobodys; /* another cluster's, or what is kept cannot be read: enforced to its deadline, no
                      more */
     bool enforced;
@@ -274,14 +274,14 @@ struct bw_guard_message {
         struct {
             uint64_t run_id;
             enum bw_action_kind action;
-            struct bw_steps_said steps; /* said again whenever a list has come further */
-            bool asks_to_pass;          /* it waits before its point of no return (4) */
+            struct bw_steps_progress steps; /* said again whenever a list has come further */
+            bool asks_to_pass;              /* it waits before its point of no return (4) */
         } begun;
         struct bw_guard_run_ended ended; /* RUN_ENDED */
         struct {
             bool ok;
             uint32_t duration_ms;
-            struct bw_script_said said; /* its script */
+            struct bw_script_outcome outcome; /* its script */
         } fence; /* FENCE_ENDED */
         struct {
             enum bw_served served; /* what the epoch that ended has come to */

@@ -72,7 +72,7 @@ struct bw_members_hearer {
 /* Whether it believes that. One that leads, or follows somebody else than who says so, is needed where it is: the
  * word of one member does not end it, not of a newer generation either, which a person may have begun by mistake.
  * One with an empty log has never been a member. */
-bool bw_members_believes_removal(const struct bw_members_removal *said,
+bool bw_members_believes_removal(const struct bw_members_removal *removal,
                                  const struct bw_members_hearer *hearer);
 
 /* ---- what is so ---- */

@@ -2,9 +2,9 @@
  *
  * Nothing here is an estimate. An exchange has three instants in their true order: the agent sent a
  * sync, this witness received it, the agent had read the answer. Between two exchanges the agent's
- * clocks advanced at most from the first `sent` to the second `heard`, and at least from the first
- * `heard` to the second `sent`, while the witness's advanced from receipt to receipt. So the delays of
- * messages widen the bounds, and never move them: what is out of bound by them is so.
+ * clocks advanced at most from the first `sent` to the second `answered`, and at least from the
+ * first `answered` to the second `sent`, while the witness's advanced from receipt to receipt. So
+ * the delays of messages widen the bounds, and never move them: what is out of bound by them is so.
  *
  * Of the pairs of clocks those count that a lease rests on (1): a right ends with the faster clock
  * of its site, a wait with the slower one of its witness. */
@@ -25,7 +25,7 @@ struct bw_exchange {
     char witness[BW_NAME_MAX + 1]; /* who answered, by its own words */
     uint64_t number;               /* of the sync */
     struct bw_instant sent;        /* read before it left */
-    struct bw_instant heard;       /* read after its answer was read */
+    struct bw_instant answered;    /* read after its answer was read */
 };
 
 /* The agent's side: of each witness the newest exchange. It goes into every sync. */
@@ -40,7 +40,7 @@ void bw_exchanges_note(struct bw_exchanges *exchanges, const struct bw_exchange 
 /* The witness's side: an exchange with when its sync was received here. */
 struct bw_rate_sample {
     struct bw_instant sent;
-    struct bw_instant heard;
+    struct bw_instant answered;
     struct bw_instant received;
 };
 

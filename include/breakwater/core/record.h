@@ -162,7 +162,7 @@ struct bw_record_chain {
     bool is_deleted; /* its newest event is that */
     uint64_t
         noted_epoch; /* of its newest NOTED; 0: none. For who would note it again, as the next */
-    uint64_t told_epoch; /* of its newest one with the word of the site before */
+    uint64_t reported_epoch; /* of its newest one with the word of the site before */
     uint32_t noted_restarts; /* of noted_epoch, the most that was noted */
 };
 

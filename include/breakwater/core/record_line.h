@@ -16,11 +16,11 @@ struct bw_record_line {
     char ended_by[BW_REASON_MAX + 1]; /* the person on whose word it ended, or for whose move; "" */
     char ended_text[BW_REASON_MAX + 1];
     int64_t passed_unix_ms; /* its start was let past its point of no return (4). 0: it was not */
-    int64_t held_unix_ms; /* a fence failed: since then it was held. 0: none did */
-    int64_t free_unix_ms; /* ... until its end; 0: it still is */
-    bool has_told_end;    /* its site has said when it served last, and that it has stopped */
-    uint64_t late_ms;     /* by that it served so long after its end, at least; 0: it did not */
-    struct bw_note note;  /* zeros: it was not seen to serve */
+    int64_t held_unix_ms;  /* a fence failed: since then it was held. 0: none did */
+    int64_t free_unix_ms;  /* ... until its end; 0: it still is */
+    bool has_reported_end; /* its site has said when it served last, and that it has stopped */
+    uint64_t late_ms;      /* by that it served so long after its end, at least; 0: it did not */
+    struct bw_note note;   /* zeros: it was not seen to serve */
     int64_t restarted_unix_ms; /* it was started again at its site, for the last time on record
                                   then; 0: it was not */
     /* Of the epoch before, as far as the record has it; 0: that was not, or is not known. */

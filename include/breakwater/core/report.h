@@ -4,8 +4,8 @@
 
 #include <breakwater/core/command.h>
 #include <breakwater/core/override.h>
-#include <breakwater/core/script_said.h>
-#include <breakwater/core/steps_said.h>
+#include <breakwater/core/script_outcome.h>
+#include <breakwater/core/steps_progress.h>
 
 #define BW_SERVICE_LIST(X) X(UNKNOWN, "unknown") X(STOPPED, "stopped") X(STARTED, "started")
 enum bw_service {
@@ -68,7 +68,7 @@ enum bw_remote_fence_state {
 };
 
 /* What a site says of that. */
-struct bw_remote_fence_said {
+struct bw_remote_fence_report {
     uint32_t limit_ms; /* of its remote_fence_script; 0: it has none */
     enum bw_remote_fence_state state;
     struct bw_remote_fence_ask ask; /* the one that `state` is of */
@@ -148,8 +148,8 @@ struct bw_report {
     uint64_t seen_epoch;  /* under which its service was seen to serve last; 0: not known. For the
                              record alone (3.1), as seen_age_ms */
     struct bw_restarts restarts;
-    struct bw_remote_fence_said remote_fence;
-    struct bw_steps_said steps;             /* of the start or stop that runs; for people */
+    struct bw_remote_fence_report remote_fence;
+    struct bw_steps_progress steps;         /* of the start or stop that runs; for people */
     uint32_t phase_ms[BW_STEP_PHASE_COUNT]; /* of the newest start by steps that ended well, as
                                                there; for the record */
     uint64_t phases_epoch;                  /* whose; 0: it is not known */

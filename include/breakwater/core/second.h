@@ -17,7 +17,7 @@
 /* ---- what is said, of one group ---- */
 
 /* The second enforcer, with each question. */
-struct bw_second_said {
+struct bw_second_report {
     uint64_t armed_epoch;       /* which it will fence at its deadline, durably; 0: none */
     enum bw_service service;    /* by its newest look, begun so long before it asked */
     uint32_t service_age_ms;
@@ -30,7 +30,7 @@ struct bw_second_said {
 };
 
 /* The agent, in its answer. All zero: it knows nothing, and nothing changes. */
-struct bw_second_told {
+struct bw_second_lease {
     uint64_t epoch;      /* whose lease its guard has acknowledged and is alive; 0: none */
     uint64_t left_ns;    /* of that lease, read after the question had come */
     uint64_t fence_ns;   /* F */
@@ -42,7 +42,7 @@ struct bw_second_told {
 /* A whole question, and its answer. `groups` belongs to whoever made the struct. */
 struct bw_second_ask_group {
     char name[BW_NAME_MAX + 1];
-    struct bw_second_said said;
+    struct bw_second_report report;
 };
 struct bw_second_ask {
     struct bw_id session; /* of the process that asks */
@@ -52,7 +52,7 @@ struct bw_second_ask {
 };
 struct bw_second_answer_group {
     char name[BW_NAME_MAX + 1];
-    struct bw_second_told told;
+    struct bw_second_lease lease;
 };
 struct bw_second_answer {
     uint32_t interval_ms; /* how often the agent wants to be asked */
@@ -99,18 +99,18 @@ enum bw_second_phase {
 
 enum bw_second_event_kind {
     BW_SECOND_EVENT_TICK,
-    BW_SECOND_EVENT_TOLD,   /* the agent's answer to the question that left at `asked` */
-    BW_SECOND_EVENT_SAVED,  /* result of SAVE `number` */
-    BW_SECOND_EVENT_LOOKED, /* result of LOOK: ended, killed, or never begun (UNKNOWN) */
-    BW_SECOND_EVENT_FENCED, /* result of FENCE: `ok`, it ended by itself with 0 */
+    BW_SECOND_EVENT_ANSWERED, /* the agent's answer to the question that left at `asked` */
+    BW_SECOND_EVENT_SAVED,    /* result of SAVE `number` */
+    BW_SECOND_EVENT_LOOKED,   /* result of LOOK: ended, killed, or never begun (UNKNOWN) */
+    BW_SECOND_EVENT_FENCED,   /* result of FENCE: `ok`, it ended by itself with 0 */
 };
 struct bw_second_event {
     enum bw_second_event_kind kind;
-    const struct bw_second_told *told; /* TOLD: borrowed for the step */
-    struct bw_instant asked;           /* TOLD: read before the question left */
-    uint64_t number;                   /* SAVED */
-    bool ok;                           /* SAVED FENCED */
-    enum bw_service service;           /* LOOKED */
+    const struct bw_second_lease *lease; /* ANSWERED: borrowed for the step */
+    struct bw_instant asked;             /* ANSWERED: read before the question left */
+    uint64_t number;                     /* SAVED */
+    bool ok;                             /* SAVED FENCED */
+    enum bw_service service;             /* LOOKED */
     uint64_t
         digest; /* LOOKED: of the scripts as they lay there right before it; 0: it is not known */
 };
@@ -165,7 +165,7 @@ struct bw_second {
     struct bw_instant service_at;   /* which began then */
     uint64_t look_took_ns;          /* and took so long */
     bool agent_says_serves;         /* the newest answer, of the epoch that is armed */
-    struct bw_instant told_at;      /* when the question of the newest answer left */
+    struct bw_instant asked_at;     /* when the question of the newest answer left */
     bool end_is_grace;   /* nobody has told it at all: the first who does is right, be it earlier */
     bool end_is_guessed; /* it began with an open epoch, of which nobody has told it since, whatever
                             its mirror says: its agent's lease may go on */
@@ -185,7 +185,7 @@ void bw_second_step(struct bw_second *second, const struct bw_second_event *even
 
 /* What it says in a question that leaves right after `now`. */
 void bw_second_say(const struct bw_second *second, struct bw_instant now,
-                   struct bw_second_said *out_said);
+                   struct bw_second_report *out_report);
 
 /* A fence of its has begun and has not seen the end, or it fenced before the lease could be known
  * to end and sees no more whether it has ended (what its agent has begun in between): it says

@@ -81,10 +81,10 @@ enum bw_site_event_kind {
 };
 
 /* What it said, and who it is. */
-struct bw_second_heard {
+struct bw_second_contact {
     struct bw_id session;
     struct bw_id boot_id; /* of its machine */
-    struct bw_second_said said;
+    struct bw_second_report report;
 };
 struct bw_site_event {
     enum bw_site_event_kind kind;
@@ -102,8 +102,8 @@ struct bw_site_event {
     bool mirror_overrides;               /* nothing is armed: it serves by a person's word, said by
                                             this instance (3.8) */
     const struct bw_override_wish *wish; /* OVERRIDE */
-    const struct bw_remote_fence_ask *ask; /* REMOTE_FENCE */
-    const struct bw_second_heard *second;  /* SECOND */
+    const struct bw_remote_fence_ask *ask;  /* REMOTE_FENCE */
+    const struct bw_second_contact *second; /* SECOND */
 };
 
 enum bw_site_action_kind {
@@ -234,7 +234,7 @@ struct bw_observation {
 /* What a leader has asked for last (3.3). Not kept: whoever leads asks a new agent anew. */
 struct bw_site_remote_fence {
     struct bw_remote_fence_ask ask; /* epoch 0: none */
-    struct bw_instant heard;        /* when a leader last said so */
+    struct bw_instant last_asked;   /* when a leader last said so */
     uint64_t run_id;                /* of its script */
 };
 
@@ -243,10 +243,10 @@ struct bw_site_second {
     bool used;
     struct bw_id session;
     struct bw_id boot_id;
-    struct bw_instant heard;
+    struct bw_instant last_contact;
     bool differs; /* it did not see what serves here, since then: */
     struct bw_instant differs_since;
-    struct bw_second_said said;
+    struct bw_second_report report;
 };
 #define BW_SECONDS_MAX 2 /* heard at once; one more takes the place of who was heard longest ago */
 
@@ -336,7 +336,7 @@ struct bw_site {
     bool seen_goes_on;         /* no look since has seen it stopped */
     /* For people and the record: what served under restarts_epoch had ended, was started again, and
      * was seen to serve, the last time at restarted_at. */
-    struct bw_steps_said steps; /* of what its guard runs, as it was said at steps_at; for people */
+    struct bw_steps_progress steps; /* of what its guard runs, as of steps_at; for people */
     struct bw_instant steps_at;
     uint32_t phase_ms[BW_STEP_PHASE_COUNT]; /* of the newest start by steps, of phases_epoch */
     uint64_t phases_epoch;                  /* 0: not known */
@@ -409,13 +409,13 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
 
 /* 3.4: what a second enforcer is told that asks now; `now` was read after its question had come. */
 void bw_site_second_tell(const struct bw_site *site, struct bw_instant now,
-                         struct bw_second_told *out_told);
+                         struct bw_second_lease *out_lease);
 enum bw_second_word bw_site_second_word(const struct bw_site *site, struct bw_instant now);
 
 /* 3.8: from when it was asked for until it is over, and no crash can bring it back: who hears that
  * there is none may grant another site. Until it is durable that it overrides nothing was ordered.
  */
-enum bw_override bw_site_override_said(const struct bw_site *site);
+enum bw_override bw_site_override_report(const struct bw_site *site);
 
 const char *bw_tenure_word(enum bw_tenure tenure);
 

@@ -11,7 +11,7 @@
 
 #include <breakwater/base/limits.h>
 #include <breakwater/core/guard_link.h>
-#include <breakwater/core/steps_said.h>
+#include <breakwater/core/steps_progress.h>
 
 /* A start script that ends with it has changed nothing (4, data safety). */
 #define BW_STEPS_NOTHING_CHANGED 69

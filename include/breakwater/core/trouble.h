@@ -111,7 +111,7 @@ bool bw_trouble_parse(const char *word, enum bw_trouble *out_trouble);
 
 #define BW_CERTIFICATE_ENDS_S  (30 * 86400)
 #define BW_MAINTENANCE_ENDS_MS (10 * 60 * 1000)
-#define BW_RESTARTS_TOLD_NS    (3600 * BW_NS_PER_S)
+#define BW_RESTARTS_SHOWN_NS   (3600 * BW_NS_PER_S)
 
 /* ---- what is so ---- */
 
@@ -156,13 +156,13 @@ struct bw_trouble_entry {
     char acked_by[BW_REASON_MAX + 1]; /* "": nobody has; a new beginning takes it away */
     char acked_text[BW_REASON_MAX + 1];
     struct bw_instant begun; /* the newest time */
-    struct {                 /* what people were told of it by this witness; trouble_told.c */
+    struct {                 /* what people were told of it by this witness; trouble_notify.c */
         uint64_t term;       /* as leader of that one; 0: nothing */
         bool is_on;          /* that it is so */
         uint32_t count;      /* as of then */
         bool has_at;
         struct bw_instant at;
-    } told;
+    } notified;
     uint32_t next; /* of the same chain: its number, counted from 1; 0: none */
 };
 /* Over for so long it is forgotten; sooner where there is no room. */
@@ -179,7 +179,7 @@ struct bw_trouble_book {
     } chains[BW_TROUBLE_CHAINS];
     struct bw_trouble_entry entries[BW_TROUBLES_MAX];
     uint32_t dropped; /* alarms for which there was no room */
-    struct {          /* until when others told of them; trouble_told.c */
+    struct {          /* until when others told of them; trouble_notify.c */
         uint64_t term;            /* newest in which this witness led */
         struct bw_instant before; /* newest time before that at which it knew a leader */
         struct bw_instant newest; /* at which it knows one; zero: it never has */
@@ -203,10 +203,10 @@ struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint
 /* ---- who is told ---- */
 
 /* What begins or ends for less is not told, unless it has begun so often since it was told last. */
-#define BW_TROUBLE_SETTLED_NS  (5 * BW_NS_PER_S)
-#define BW_TROUBLE_FLAPS       3
-#define BW_TROUBLE_TOLD_GAP_NS (60 * BW_NS_PER_S) /* between two words about the same one */
-#define BW_TROUBLE_HANDOVER_NS (30 * BW_NS_PER_S)
+#define BW_TROUBLE_SETTLED_NS    (5 * BW_NS_PER_S)
+#define BW_TROUBLE_FLAPS         3
+#define BW_TROUBLE_NOTIFY_GAP_NS (60 * BW_NS_PER_S) /* between two words about the same one */
+#define BW_TROUBLE_HANDOVER_NS   (30 * BW_NS_PER_S)
 /* Before each look: whether this witness knows a leader, itself or another. */
 void bw_trouble_book_led(struct bw_trouble_book *book, const struct bw_leadership *leadership,
                          bool is_led, struct bw_instant now);
@@ -214,11 +214,11 @@ void bw_trouble_book_led(struct bw_trouble_book *book, const struct bw_leadershi
  * says which); NULL: none, or this witness does not lead. What was so BW_TROUBLE_HANDOVER_NS before
  * the newest time at which it knew the leader before it counts as told by that one; what came later
  * may be told by both. */
-struct bw_trouble_entry *bw_trouble_book_untold(struct bw_trouble_book *book, uint32_t index,
-                                                const struct bw_leadership *leadership,
-                                                struct bw_instant now);
+struct bw_trouble_entry *bw_trouble_book_due(struct bw_trouble_book *book, uint32_t index,
+                                             const struct bw_leadership *leadership,
+                                             struct bw_instant now);
 /* It was told, as it is. */
-void bw_trouble_note_told(struct bw_trouble_entry *entry, const struct bw_leadership *leadership,
-                          struct bw_instant now);
+void bw_trouble_note_notified(struct bw_trouble_entry *entry,
+                              const struct bw_leadership *leadership, struct bw_instant now);
 
 #endif

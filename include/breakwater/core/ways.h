@@ -40,7 +40,7 @@ struct bw_ways_known {
     bool was_granted_here; /* this leader granted the epoch: nobody else confirmed anything of it */
 };
 
-/* The last instant at which anybody but the boot of `heard` (and, where its word was passed on, by any
+/* The last instant at which anybody but the boot of `contact` (and, where its word was passed on, by any
  * other way than its words came) may have been confirmed to hold the epoch: the wait of 3.3 is counted
  * from there. False: nobody else can hold it, and there is nothing to wait for. */
 bool bw_ways_others_since(const struct bw_ways_known *known, const struct bw_contact *contact,
@@ -49,16 +49,16 @@ bool bw_ways_others_since(const struct bw_ways_known *known, const struct bw_con
 bool bw_ways_other_boots_since(const struct bw_ways_known *known, struct bw_id boot_id,
                                struct bw_instant *out_since);
 
-/* The give-back of `heard` came directly, or through two witnesses: not on the word of one alone, whose
+/* The give-back of `contact` came directly, or through two witnesses: not on the word of one alone, whose
  * key may be another's. */
 bool bw_ways_is_vouched(const struct bw_contact *contact);
 
-/* Who passed on the words of `heard` that count: its give-back, else its newest; 0: nobody. */
+/* Who passed on the words of `contact` that count: its give-back, else its newest; 0: nobody. */
 uint64_t bw_ways_relayed_by(const struct bw_contact *contact);
 
 /* A renewal of this boot may be confirmed: it was committed, and none since. */
 bool bw_ways_may_renew(const struct bw_group *group, struct bw_id boot_id);
-/* `heard` came directly, from the only boot that ever renewed the group's newest epoch. */
+/* `contact` came directly, from the only boot that ever renewed the group's newest epoch. */
 bool bw_ways_is_sole_holder(const struct bw_group *group, const struct bw_contact *contact);
 
 #endif

@@ -110,7 +110,7 @@ uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, co
 struct bw_remote_fence_news {
     struct bw_remote_fence before;
     const char *failure; /* why it has failed; NULL: it has not just now */
-    const char *said;    /* with it: the last words of the script; "": none */
+    const char *words;   /* with it: the last words of the script; "": none */
     const char *over;    /* why it is waited for no more, without a failure; NULL: it is, or was not */
     bool is_asked;
 };

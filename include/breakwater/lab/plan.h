@@ -32,8 +32,8 @@ struct bw_lab_timings {
 
 struct bw_lab_witness {
     char host[BW_LAB_HOST_BYTES];
-    uint16_t api_port;  /* where it listens */
-    uint16_t told_port; /* what it tells agents; 0: api_port */
+    uint16_t api_port;       /* where it listens */
+    uint16_t announced_port; /* what it tells agents; 0: api_port */
     uint16_t raft_port;
 };
 

@@ -31,7 +31,7 @@ enum bw_agent_event_kind {
     BW_AGENT_EVENT_ANSWERED,        /* `witness` has answered a sync or a poll */
     BW_AGENT_EVENT_UNANSWERED,      /* it has not, or with something that is no answer: `text` */
     BW_AGENT_EVENT_GUARD_CONNECTED, /* what CONNECT_GUARD asked for */
-    BW_AGENT_EVENT_GUARD_SAID,      /* a whole message of the guard */
+    BW_AGENT_EVENT_GUARD_MESSAGE,   /* a whole message of the guard */
     BW_AGENT_EVENT_GUARD_CLOSED,    /* the connection is gone, or was never made: `text` */
     BW_AGENT_EVENT_GUARD_GARBLED,   /* what came over it is no message: `text` */
     BW_AGENT_EVENT_SAVED,           /* result of SAVE */
@@ -66,7 +66,7 @@ struct bw_agent_event {
                                                read: borrowed for the step, like all pointers */
     bool is_unreadable;                     /* ANSWERED */
     const char *text;                       /* UNANSWERED GUARD_CLOSED GUARD_GARBLED */
-    const struct bw_guard_message *message; /* GUARD_SAID */
+    const struct bw_guard_message *message; /* GUARD_MESSAGE */
     enum bw_err err;                        /* SAVED MEMBERS_KEPT. BW_ERR_UNKNOWN: what the disk holds is
                                                not known */
     const struct bw_agent_mirror_reading *readings; /* MIRRORS_READ: all that were asked for */
@@ -99,7 +99,7 @@ enum bw_agent_action_kind {
     BW_AGENT_ACTION_CLOSE_GUARD,   /* that connection: nothing of it follows any more */
     BW_AGENT_ACTION_SAVE,          /* make `state` durable beside the loop (3.4); SAVED follows. What it
                                       is now counts: encode it before return. One at a time */
-    BW_AGENT_ACTION_KEEP_MEMBERS,  /* make `told` durable for the next start, beside the loop and beside
+    BW_AGENT_ACTION_KEEP_MEMBERS,  /* make `members` durable for the next start, beside the loop and beside
                                       SAVE; MEMBERS_KEPT follows. Copy it before return. One at a time */
     BW_AGENT_ACTION_READ_MIRRORS,  /* of the `group_count` `groups`, beside the loop; MIRRORS_READ
                                       follows, or never where the file system hangs. One at a time */
@@ -140,8 +140,8 @@ enum bw_agent_note {
     BW_AGENT_NOTE_GUARD_GREETED,
     BW_AGENT_NOTE_MIRROR_UNREADABLE, /* that of `group`: `text` says why; once while it stays so */
     BW_AGENT_NOTE_STOPPING, /* END follows, once the `number` fences of its own that run have ended */
-    BW_AGENT_NOTE_MEMBERS_RECALLED, /* `told`, which was kept before this start: they are asked, too */
-    BW_AGENT_NOTE_MEMBERS_TOLD,    /* `told` by a leader: others than were kept until now */
+    BW_AGENT_NOTE_MEMBERS_RECALLED, /* `members`, which were kept before this start: they are asked, too */
+    BW_AGENT_NOTE_MEMBERS_CHANGED, /* `members`, told by a leader: others than were kept until now */
 };
 
 /* What a step may change, as it was before. */
@@ -180,7 +180,7 @@ struct bw_agent_action {
     uint32_t limit_ms;
     const struct bw_guard_message *message;
     const struct bw_agent_state *state;
-    const struct bw_told_members *told; /* KEEP_MEMBERS, and two of the notes */
+    const struct bw_kept_members *members; /* KEEP_MEMBERS, and two of the notes */
     const uint32_t *groups;
     uint32_t group_count;
     const struct bw_own_fence_action *fence; /* FENCE_STEPPED FENCE_RUN FENCE_CLOSE */
@@ -272,7 +272,7 @@ struct bw_agent_setup {
     struct bw_id boot_id;
     uint64_t time_namespace;
     struct bw_agent_state *state; /* as it was loaded, with an entry for each group; kept */
-    const struct bw_told_members *told; /* as it was loaded; NULL: there is none, or it was damaged */
+    const struct bw_kept_members *members; /* as it was loaded; NULL: there is none, or it was damaged */
     struct bw_prng *chance;       /* kept */
     struct bw_group_agent *groups;     /* room for group_max; kept, like the next */
     struct bw_sync_group *sync_groups; /* likewise */
@@ -294,8 +294,8 @@ struct bw_agent_machine {
     struct bw_guard_link guard;
     struct bw_agent_witness witnesses[BW_AGENT_WITNESSES_MAX];
     /* the members as a leader told them, for the next start */
-    struct bw_told_members kept; /* on the disk, as far as we know; no id: there are none */
-    struct bw_told_members keeping;
+    struct bw_kept_members kept; /* on the disk, as far as we know; no id: there are none */
+    struct bw_kept_members keeping;
     bool is_keeping; /* `keeping` is on its way there */
     struct bw_instant keep_after; /* the disk refused: not before this */
     /* renewals */

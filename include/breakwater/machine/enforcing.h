@@ -43,8 +43,8 @@ struct bw_enforcing_group {
 #define BW_ENFORCING_ACTION_LIST(X)                                                               \
     X(MAKE)       /* an enforcer: on_made or on_unmade follows */                                 \
     X(REACH)      /* tell it by what `group` is ended: on_reach */                                \
-    X(OVER)       /* tell it that nothing of `orders[0]` is to be ended any more: on_told */      \
-    X(HOLD)       /* tell it `orders` in a frame of `number`: on_told; on_taken follows */        \
+    X(OVER)       /* tell it that nothing of `orders[0]` is to be ended any more: on_sent */      \
+    X(HOLD)       /* tell it `orders` in a frame of `number`: on_sent; on_taken follows */        \
     X(REPLACE)    /* it has said nothing for a second: if no answer can be read, end it; on_lost */ \
     X(RELIEVE)    /* ask, or hear, the enforcers of guards before: on_relief */                   \
     X(UNRELIEVED) /* to be said: one of them does not answer, and is not waited for any longer */ \
@@ -105,7 +105,7 @@ struct bw_enforcing {
     /* those before */
     enum { BW_RELIEF_NONE, BW_RELIEF_WAITS, BW_RELIEF_DONE } relief;
     bool is_relieved; /* none of them holds anything that this guard knows of, or it goes on without */
-    bool is_unrelieved_unsaid;
+    bool is_unrelieved_due;
     uint32_t relief_looks;
     struct bw_instant relief_at;
 };

@@ -211,7 +211,7 @@ bool bw_guard_machine_is_foreign(const struct bw_guard_machine *machine,
 bool bw_guard_machine_is_nobodys(const struct bw_guard_machine *machine,
                                  const struct bw_guarded *group);
 /* Likewise unheard of, also because the site file no longer names it. */
-bool bw_guard_machine_is_heard(const struct bw_guard_machine *machine,
+bool bw_guard_machine_is_known(const struct bw_guard_machine *machine,
                                const struct bw_guarded *group);
 /* Nothing of it is to be enforced any more, and nothing of it runs. */
 bool bw_guarded_is_over(const struct bw_guarded *group, struct bw_instant now);

@@ -130,8 +130,8 @@ enum bw_witness_action_kind {
     BW_WITNESS_ACTION_NOT_TAKEN, /* nothing to do: that was not taken by the log. `text` says why */
     BW_WITNESS_ACTION_REMOTE_FENCE, /* nothing to do: `news` of the fence that is asked for (3.3) */
     BW_WITNESS_ACTION_NOT_FOUNDED, /* nothing to do: nor was the id of the cluster; tried again */
-    BW_WITNESS_ACTION_HEARD,       /* nothing to do: the reports of `call` were kept */
-    BW_WITNESS_ACTION_CONFIRMED,   /* nothing to do: the renewal `said` of `call`, for `group`.
+    BW_WITNESS_ACTION_REPORTED,    /* nothing to do: the reports of `call` were kept */
+    BW_WITNESS_ACTION_CONFIRMED,   /* nothing to do: the renewal `sync_group` of `call`, for `group`.
                                       `is_new_way`:   the first by its way (3.5) */
     BW_WITNESS_ACTION_UNCONFIRMED, /* nothing to do: one that has waited for the leader's proof */
     BW_WITNESS_ACTION_APPLIED,  /* `apply` is over (witness_operator.h), and the driver's again */
@@ -155,7 +155,7 @@ struct bw_witness_action {
     const struct bw_member *member;
     const struct bw_sync_answer *answer;
     enum bw_witness_refusal refusal;
-    const struct bw_sync_group *said;
+    const struct bw_sync_group *sync_group;
     bool is_new_way;
     struct bw_apply *apply;
     uint64_t peer;

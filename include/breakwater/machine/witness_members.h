@@ -25,7 +25,7 @@ struct bw_applicant {
     char version[BW_VERSION_TEXT_MAX + 1];
     uint32_t level;
     uint32_t election_timeout_ms; /* 0: it is of a release that does not say */
-    uint64_t heard_ms;            /* 0: an empty slot */
+    uint64_t contact_ms;          /* 0: an empty slot */
     bool is_refused;              /* it cannot be added as it is: `why` */
     enum bw_look look;
     char why[BW_DIAG_TEXT_BYTES]; /* of one that is refused, and of a look that has failed */
@@ -37,9 +37,9 @@ struct bw_witness_members {
     bool is_submitting;     /* a roster is on its way; the driver's to set */
     uint64_t not_before_ms; /* a step that was refused is tried again then */
     /* The step that was news last, until nothing was under way; NULL: none. */
-    const char *told_rule;
-    uint64_t told_id;
-    enum bw_members_step_kind told_kind;
+    const char *last_rule;
+    uint64_t last_id;
+    enum bw_members_step_kind last_kind;
     uint64_t leaderless_since_ms; /* 0: it knows a leader */
     uint64_t asked_ms;            /* 0: it has not, or asks again at once */
 };
@@ -87,11 +87,11 @@ struct bw_join_answer {
     bool looks;   /* ask back at the address of `noted`, as below */
 };
 
-/* `said`: what it says of itself, of cluster `cluster_id`; without `look`, `heard_ms`, `why`. This
+/* `joiner`: as it says of itself, of cluster `cluster_id`; no `look`, `contact_ms`, `why`. This
  * witness knows its own cluster. */
 void bw_witness_members_on_join(struct bw_witness_members *members,
                                 const struct bw_members_sight *sight,
-                                const struct bw_applicant *said, struct bw_id cluster_id,
+                                const struct bw_applicant *joiner, struct bw_id cluster_id,
                                 struct bw_join_answer *out_answer);
 /* What came of `looks`: nothing is wrong with what answers at the address of `asked`, or it is
  * silent: `why` NULL; else what is. Nothing if another one has its slot by now. */

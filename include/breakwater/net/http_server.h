@@ -63,9 +63,9 @@ _Static_assert(BW_ROLES_ANY < BW_HTTP_KEEPS_SEAT, "no role's bit");
 #define BW_HTTP_JSON (1u << 17)
 
 /* What of the cluster a route shows or changes: by this those are judged who may speak for some groups
- * only. Each route says it: a table without does not compile, and a server does not open with UNSAID. */
+ * only. Each route says it: a table without does not compile, and a server does not open with UNSET. */
 enum bw_http_about {
-    BW_HTTP_ABOUT_UNSAID,
+    BW_HTTP_ABOUT_UNSET,
     BW_HTTP_ABOUT_NOTHING, /* no group, and nothing of the cluster: is this program well? */
     BW_HTTP_ABOUT_SELF,    /* the caller's own: agents and witnesses */
     BW_HTTP_ABOUT_GROUP,   /* the group in segments[0] */

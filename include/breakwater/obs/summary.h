@@ -11,7 +11,7 @@
 
 /* Zeroed at the beginning. */
 struct bw_summary {
-    uint64_t untold_count;
+    uint64_t suppressed_count;
     uint64_t spent_count; /* of the burst */
     uint64_t since_ms;    /* of the last one that came back to the burst */
 };

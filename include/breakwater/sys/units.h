@@ -77,7 +77,7 @@ struct bw_units_call {
     struct bw_script_run *run; /* NULL: none */
     bw_units_on_done on_done;
     void *user;
-    char said[160]; /* the last line of stderr */
+    char last_line[160]; /* the last line of stderr */
 };
 
 /* Who runs them. */
@@ -105,7 +105,7 @@ struct bw_units {
         seen[BW_UNITS_SEEN_MAX]; /* of the look at work; taken over whole or not at all */
     size_t seen_count;
     bool is_new_block;
-    size_t said_bytes; /* by that look */
+    size_t output_bytes; /* by that look */
     bool is_too_much; /* what was said is not understood, or too much of it */
 };
 

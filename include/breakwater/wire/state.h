@@ -50,22 +50,22 @@ void bw_agent_state_deinit(struct bw_agent_state *state);
  * restart, never whom to believe. STATE_DIR/agent/CLUSTER.witnesses, framed by os/durable with these. Nothing
  * that keeps a service safe rests on it: damaged it counts as none, and a release that does not know it leaves it
  * alone. */
-#define BW_TOLD_MEMBERS_SUFFIX    ".witnesses"
-#define BW_TOLD_MEMBERS_MAGIC     "BWAM"
-#define BW_TOLD_MEMBERS_VERSION   2
-#define BW_TOLD_MEMBERS_BYTES_MAX (8 * 1024)
-struct bw_told_members {
+#define BW_KEPT_MEMBERS_SUFFIX    ".witnesses"
+#define BW_KEPT_MEMBERS_MAGIC     "BWAM"
+#define BW_KEPT_MEMBERS_VERSION   2
+#define BW_KEPT_MEMBERS_BYTES_MAX (8 * 1024)
+struct bw_kept_members {
     struct bw_id cluster_id;
     uint32_t member_count;
     struct bw_member members[BW_WITNESSES_MAX]; /* by id, as they were told */
     uint32_t feature_level;                     /* told with them; 0: it was not */
     uint32_t longest_wait_ms; /* likewise: after which no lease of the cluster lives (3.8) */
 };
-BW_MUST_CHECK enum bw_err bw_told_members_encode(const struct bw_told_members *told, void *out,
+BW_MUST_CHECK enum bw_err bw_kept_members_encode(const struct bw_kept_members *members, void *out,
                                                  size_t out_max, size_t *out_size,
                                                  struct bw_diag *diag);
-BW_MUST_CHECK enum bw_err bw_told_members_decode(const void *data, size_t size,
-                                                 struct bw_told_members *out_told,
+BW_MUST_CHECK enum bw_err bw_kept_members_decode(const void *data, size_t size,
+                                                 struct bw_kept_members *out_members,
                                                  struct bw_diag *diag);
 
 /* The guard's durable file of one group. */

@@ -79,11 +79,11 @@ class Numbers:
         hand; the last one began before the record has it."""
         begun_ns = sorted(beat[2] for beat in self.lab.beats() if beat[1] == entry["epoch"])
         truly = max(len(begun_ns) - 1 - self.lab.by_hand.count(entry["epoch"]), 0)
-        told = entry["restarts"] or {"count": 0}
-        if told["count"] != truly:
-            yield f"epoch {entry['epoch']}: started again {told['count']} times by the record, {truly} by the services"
-        elif truly and not -self.near_ns <= self.lab.boot_ns(told["last"]) - begun_ns[-1] <= SLOW_NS:
-            yield f"epoch {entry['epoch']}: last started again at {told['last']}, which is not so"
+        noted = entry["restarts"] or {"count": 0}
+        if noted["count"] != truly:
+            yield f"epoch {entry['epoch']}: started again {noted['count']} times by the record, {truly} by the services"
+        elif truly and not -self.near_ns <= self.lab.boot_ns(noted["last"]) - begun_ns[-1] <= SLOW_NS:
+            yield f"epoch {entry['epoch']}: last started again at {noted['last']}, which is not so"
 
     def of_gap(self, entry, granted_ns):
         moments = {each["phase"]: each["at_ms"] for each in entry["timeline"]}
@@ -111,12 +111,12 @@ class Numbers:
         """What was foretold with its instant happened then."""
         for what, seconds in re.findall(r"^Next: (Expired|Grant) (?:to \S+ )?in (\d+\.\d+) s", text,
                                         re.MULTILINE):
-            told_ns = [each_ns + float(seconds) * S for each_ns in (begun_ns, at_ns)]
+            stated_ns = [each_ns + float(seconds) * S for each_ns in (begun_ns, at_ns)]
             when = [self.lab.boot_ns(entry["time"] if what == "Grant" else entry["ended"]["time"])
                     for entry in entries if what == "Grant" or entry["ended"]]
-            if self.spoken_ns and begun_ns < self.spoken_ns < told_ns[1]:
+            if self.spoken_ns and begun_ns < self.spoken_ns < stated_ns[1]:
                 continue
-            if not any(told_ns[0] - SLOW_NS < each_ns < told_ns[1] + SLOW_NS for each_ns in when):
+            if not any(stated_ns[0] - SLOW_NS < each_ns < stated_ns[1] + SLOW_NS for each_ns in when):
                 yield f"`{what} in {seconds} s` was not so"
 
     def of_lease(self, text):

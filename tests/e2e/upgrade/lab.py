@@ -124,11 +124,11 @@ class Lab(Machine):
 
     def is_at_work(self, name, begun):
         """A witness says so; the others by what they have logged since then, at that size of the log."""
-        said = self.tail(name, 1 << 30)[begun:]
+        logged = self.tail(name, 1 << 30)[begun:]
         role = self.roles[name][0]
         if role == "witness":
-            return "event=witness.started" in said and self.is_ready(name)
-        return ("event=agent.welcome" if role == "guard" else "event=guard.greeted") in said
+            return "event=witness.started" in logged and self.is_ready(name)
+        return ("event=agent.welcome" if role == "guard" else "event=guard.greeted") in logged
 
     def is_ready(self, witness):
         context = ssl.create_default_context(cafile=self.work / "ca.pem")

@@ -224,8 +224,8 @@ class Lab:
         """(exit status, its last line, seconds)."""
         begun = now_ns()
         process = self.begin(name, site, epoch, **more)
-        said = self.finish(process)
-        return process.returncode, said, (now_ns() - begun) / 1e9
+        output = self.finish(process)
+        return process.returncode, output, (now_ns() - begun) / 1e9
 
     @staticmethod
     def finish(process):
@@ -237,9 +237,9 @@ class Lab:
                 raise Failed(f"{process.args[-1]} does not end")
             time.sleep(0.02)
         os.set_blocking(process.stdout.fileno(), False)
-        said = (process.stdout.read() or "").strip().splitlines()
+        output = (process.stdout.read() or "").strip().splitlines()
         process.stdout.close()
-        return said[-1] if said else ""
+        return output[-1] if output else ""
 
     def status(self, site):
         return self.begin_status(site)[1]

@@ -1,4 +1,4 @@
-/* trouble_told.c - which alarms whoever leads has to tell people of by itself: each beginning and
+/* trouble_notify.c - which alarms whoever leads has to tell people of by itself: each beginning and
  * each end once, none that comes and goes in between, and by one witness if that can be.
  * Design 5.2. */
 #include <breakwater/core/trouble.h>
@@ -35,50 +35,50 @@ static bool is_before(const struct bw_trouble_book *book, struct bw_instant then
 /* What the one that led before has told, as far as this witness saw it too. */
 static void begin_term(const struct bw_trouble_book *book, struct bw_trouble_entry *entry)
 {
-    entry->told.term = book->led.term;
-    entry->told.is_on = is_before(book, entry->begun) &&
-                        (entry->is_on || !is_before(book, entry->since));
-    entry->told.count = 0;
-    entry->told.has_at = false;
+    entry->notified.term = book->led.term;
+    entry->notified.is_on = is_before(book, entry->begun) &&
+                            (entry->is_on || !is_before(book, entry->since));
+    entry->notified.count = 0;
+    entry->notified.has_at = false;
 }
 
 static bool is_settled(const struct bw_trouble_entry *entry, struct bw_instant now)
 {
     return bw_instant_elapsed_ns(now, entry->since) >= BW_TROUBLE_SETTLED_NS ||
-           (entry->is_on && entry->count - entry->told.count >= BW_TROUBLE_FLAPS);
+           (entry->is_on && entry->count - entry->notified.count >= BW_TROUBLE_FLAPS);
 }
 
-static bool has_to_be_told(const struct bw_trouble_book *book, struct bw_trouble_entry *entry,
-                           struct bw_instant now)
+static bool is_due(const struct bw_trouble_book *book, struct bw_trouble_entry *entry,
+                   struct bw_instant now)
 {
-    if (entry->told.term != book->led.term)
+    if (entry->notified.term != book->led.term)
         begin_term(book, entry);
-    return entry->is_on != entry->told.is_on && is_settled(entry, now) &&
-           (!entry->told.has_at ||
-            bw_instant_elapsed_ns(now, entry->told.at) >= BW_TROUBLE_TOLD_GAP_NS);
+    return entry->is_on != entry->notified.is_on && is_settled(entry, now) &&
+           (!entry->notified.has_at ||
+            bw_instant_elapsed_ns(now, entry->notified.at) >= BW_TROUBLE_NOTIFY_GAP_NS);
 }
 
-struct bw_trouble_entry *bw_trouble_book_untold(struct bw_trouble_book *book, uint32_t index,
-                                                const struct bw_leadership *leadership,
-                                                struct bw_instant now)
+struct bw_trouble_entry *bw_trouble_book_due(struct bw_trouble_book *book, uint32_t index,
+                                             const struct bw_leadership *leadership,
+                                             struct bw_instant now)
 {
     BW_ASSERT(index < BW_TROUBLE_CHAINS);
     const bool leads = leadership->leads && book->led.term == leadership->term;
 
     for (uint32_t number = leads ? book->chains[index].first : 0; number != 0;
          number = book->entries[number - 1].next)
-        if (has_to_be_told(book, &book->entries[number - 1], now))
+        if (is_due(book, &book->entries[number - 1], now))
             return &book->entries[number - 1];
     return NULL;
 }
 
-void bw_trouble_note_told(struct bw_trouble_entry *entry, const struct bw_leadership *leadership,
-                          struct bw_instant now)
+void bw_trouble_note_notified(struct bw_trouble_entry *entry,
+                              const struct bw_leadership *leadership, struct bw_instant now)
 {
     BW_ASSERT(leadership->leads);
-    entry->told.term = leadership->term;
-    entry->told.is_on = entry->is_on;
-    entry->told.count = entry->count;
-    entry->told.has_at = true;
-    entry->told.at = now;
+    entry->notified.term = leadership->term;
+    entry->notified.is_on = entry->is_on;
+    entry->notified.count = entry->count;
+    entry->notified.has_at = true;
+    entry->notified.at = now;
 }

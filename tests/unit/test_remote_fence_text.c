@@ -9,7 +9,7 @@
 
 #include "remote_fence_world.h"
 
-static void assert_told(const char *part)
+static void assert_text(const char *part)
 {
     char text[BW_REMOTE_FENCE_TEXT_BYTES];
 
@@ -31,19 +31,19 @@ static void people_are_told_what_becomes_of_it(void **state)
                                       &world.witness.leadership, world.now, text, sizeof text));
     world_group(&world)->terms.reach = BW_REACH_REMOTE;
     give_scripts();
-    assert_told("asked of dc-b once no lease of the epoch can live");
+    assert_text("asked of dc-b once no lease of the epoch can live");
     begin_closed(2);
     assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
                                          &world.witness.leadership, &waits));
     assert_true(waits.has_remote_fence);
-    assert_told("dc-b is asked");
+    assert_text("dc-b is asked");
     say(B, BW_REMOTE_FENCE_RUNNING);
-    assert_told("dc-b runs it");
+    assert_text("dc-b runs it");
     world.sites[B].report.failure_count = 1;
     world.sites[B].report.failures[0] = (struct bw_script_failure){
-        .action = BW_ACTION_REMOTE_FENCE, .said = {.words = "no route to the API"}};
+        .action = BW_ACTION_REMOTE_FENCE, .outcome = {.words = "no route to the API"}};
     say(B, BW_REMOTE_FENCE_FAILED);
-    assert_told("it failed at dc-b: no route to the API; asked for again in");
+    assert_text("it failed at dc-b: no route to the API; asked for again in");
 }
 
 /* Before that is followed, and another is asked. */
@@ -67,10 +67,10 @@ static void people_are_told_who_would_be_asked(void **state)
     (void)state;
     begin_closed(3);
     world.witness.leadership.leads = false;
-    assert_told("asked of dc-b or dc-c once no lease of the epoch can live");
+    assert_text("asked of dc-b or dc-c once no lease of the epoch can live");
     world.sites[B].report.remote_fence.limit_ms = 0;
     world_sync_all(&world);
-    assert_told("asked of dc-c once");
+    assert_text("asked of dc-c once");
 }
 
 /* A room that is too small is filled, and no more. */
@@ -97,26 +97,26 @@ static void people_are_told_why_nobody_is_asked(void **state)
     (void)state;
     begin_closed(3);
     world_group(&world)->spec.mode = BW_MODE_OBSERVE;
-    assert_told("is not asked for in mode observe");
+    assert_text("is not asked for in mode observe");
 
     begin_closed(3);
     world.sites[B].report.guard_busy = world.sites[C].report.guard_busy = true;
     world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
     world_sync_all(&world);
-    assert_told("no site that has such a script can be asked");
+    assert_text("no site that has such a script can be asked");
 
     begin_closed(3);
     say(B, BW_REMOTE_FENCE_RUNNING);
     world_lead_anew(&world);
     world_pass_ms(&world, 60000);
-    assert_told("one that was asked for before still runs");
+    assert_text("one that was asked for before still runs");
 
     begin_closed(3);
     world.sites[A].is_mute = false;
     world.sites[A].report.armed_epoch = 0;
     world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
     world_sync_all(&world);
-    assert_told("is not asked for beside an override");
+    assert_text("is not asked for beside an override");
 }
 
 static void people_are_told_whose_word_has_seen_the_end(void **state)
@@ -124,10 +124,10 @@ static void people_are_told_whose_word_has_seen_the_end(void **state)
     (void)state;
     begin_closed(2);
     say(B, BW_REMOTE_FENCE_SEEN);
-    assert_told("dc-b has seen the end");
+    assert_text("dc-b has seen the end");
     world.sites[B].relayed_by = 2;
     world_sync_all(&world);
-    assert_told("dc-b has seen the end, and has to say so itself");
+    assert_text("dc-b has seen the end, and has to say so itself");
 }
 
 int main(void)

@@ -1,7 +1,7 @@
-/* script_said.h - what became of a script, in its own words, for people: no decision rests on it.
- * Design 5.1. Pure. */
-#ifndef BW_CORE_SCRIPT_SAID_H
-#define BW_CORE_SCRIPT_SAID_H
+/* script_outcome.h - what became of a script, in its own words, for people: no decision rests on
+ * it. Design 5.1. Pure. */
+#ifndef BW_CORE_SCRIPT_OUTCOME_H
+#define BW_CORE_SCRIPT_OUTCOME_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 #include <breakwater/base/limits.h>
 
 /* What became of a script, for people. */
-struct bw_script_said {
+struct bw_script_outcome {
     bool exited; /* by itself, with exit_status */
     int exit_status;
     uint32_t signal;                     /* that ended it, and that we did not send; 0: none did */
@@ -24,7 +24,7 @@ struct bw_script_failure {
     uint32_t result; /* enum bw_run_result; OK: what was asked of it was not seen */
     uint32_t age_ms; /* since then, at sending; UINT32_MAX: longer */
     uint32_t took_ms;
-    struct bw_script_said said;
+    struct bw_script_outcome outcome;
 };
 
 #endif

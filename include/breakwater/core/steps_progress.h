@@ -1,7 +1,7 @@
-/* steps_said.h - how far a list of steps has come, as its guard tells it: for people, and no ground of any
- * decision. Design 5.1, steps. */
-#ifndef BW_CORE_STEPS_SAID_H
-#define BW_CORE_STEPS_SAID_H
+/* steps_progress.h - how far a list of steps has come, as its guard tells it: for people, and no ground of
+ * any decision. Design 5.1, steps. */
+#ifndef BW_CORE_STEPS_PROGRESS_H
+#define BW_CORE_STEPS_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ enum bw_step_phase {
 };
 const char *bw_step_phase_word(enum bw_step_phase phase);
 
-struct bw_steps_said {
+struct bw_steps_progress {
     uint32_t count;   /* steps of the list; 0: none runs */
     uint32_t done;    /* of them */
     uint32_t running; /* likewise; 0: between two */

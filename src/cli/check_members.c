@@ -1,4 +1,4 @@
-#include "check_told.h"
+#include "check_members.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,57 +10,57 @@
 
 #define LIST_BYTES (BW_WITNESSES_MAX * (BW_ADDRESS_MAX + 2) + 1)
 
-static const struct bw_durable_kind told_kind = {.magic = BW_TOLD_MEMBERS_MAGIC,
-                                                 .version = BW_TOLD_MEMBERS_VERSION,
-                                                 .oldest = BW_DURABLE_OLDEST};
+static const struct bw_durable_kind members_kind = {.magic = BW_KEPT_MEMBERS_MAGIC,
+                                                    .version = BW_KEPT_MEMBERS_VERSION,
+                                                    .oldest = BW_DURABLE_OLDEST};
 
 /* BW_ERR_NOT_FOUND: there is none; this agent has heard no leader yet, or is of 0.2. */
-static enum bw_err load(const struct bw_site_config *config, struct bw_told_members *out_told,
+static enum bw_err load(const struct bw_site_config *config, struct bw_kept_members *out_members,
                         struct bw_diag *diag)
 {
-    static uint8_t bytes[BW_TOLD_MEMBERS_BYTES_MAX];
+    static uint8_t bytes[BW_KEPT_MEMBERS_BYTES_MAX];
     char path[4096];
-    char name[BW_NAME_MAX + sizeof BW_TOLD_MEMBERS_SUFFIX];
+    char name[BW_NAME_MAX + sizeof BW_KEPT_MEMBERS_SUFFIX];
     uint32_t version;
     size_t size;
     enum bw_err err;
     int dir;
 
     (void)snprintf(path, sizeof path, "%s/agent", config->state_dir); /* longer: it is not there */
-    (void)snprintf(name, sizeof name, "%s%s", config->cluster, BW_TOLD_MEMBERS_SUFFIX); /* fits */
+    (void)snprintf(name, sizeof name, "%s%s", config->cluster, BW_KEPT_MEMBERS_SUFFIX); /* fits */
     dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return BW_ERR_NOT_FOUND; /* what is wrong with the directory is said elsewhere */
-    err = bw_durable_load(dir, name, &told_kind, bytes, sizeof bytes, &size, &version, diag);
+    err = bw_durable_load(dir, name, &members_kind, bytes, sizeof bytes, &size, &version, diag);
     (void)close(dir); /* only read from */
-    return err == BW_OK ? bw_told_members_decode(bytes, size, out_told, diag) : err;
+    return err == BW_OK ? bw_kept_members_decode(bytes, size, out_members, diag) : err;
 }
 
-static bool is_member(const struct bw_told_members *told, const char *address)
+static bool is_member(const struct bw_kept_members *kept, const char *address)
 {
-    for (uint32_t i = 0; i < told->member_count; i++)
-        if (strcmp(told->members[i].address, address) == 0)
+    for (uint32_t i = 0; i < kept->member_count; i++)
+        if (strcmp(kept->members[i].address, address) == 0)
             return true;
     return false;
 }
 
-static void list(const struct bw_told_members *told, char out_list[LIST_BYTES])
+static void list(const struct bw_kept_members *kept, char out_list[LIST_BYTES])
 {
     size_t used = 0;
 
     out_list[0] = '\0';
-    for (uint32_t i = 0; i < told->member_count; i++)
+    for (uint32_t i = 0; i < kept->member_count; i++)
         used += (size_t)snprintf(out_list + used, LIST_BYTES - used, "%s%s", i > 0 ? ", " : "",
-                                 told->members[i].address); /* fits */
+                                 kept->members[i].address); /* fits */
 }
 
-void bw_check_told(struct bw_check_lines *lines, const char *file,
-                   const struct bw_site_config *config)
+void bw_check_members(struct bw_check_lines *lines, const char *file,
+                      const struct bw_site_config *config)
 {
-    struct bw_told_members told = {.member_count = 0};
+    struct bw_kept_members kept = {.member_count = 0};
     struct bw_diag diag = {0};
     char members[LIST_BYTES];
-    const enum bw_err err = load(config, &told, &diag);
+    const enum bw_err err = load(config, &kept, &diag);
     bool is_outdated = false;
 
     if (err == BW_ERR_NOT_FOUND)
@@ -69,12 +69,12 @@ void bw_check_told(struct bw_check_lines *lines, const char *file,
         bw_check_line(lines, BW_CHECK_WARN, "members",
                       "%s/agent/%s%s: %s; the agent asks the witnesses of %s until a leader has told "
                       "who the members are",
-                      config->state_dir, config->cluster, BW_TOLD_MEMBERS_SUFFIX, diag.text, file);
+                      config->state_dir, config->cluster, BW_KEPT_MEMBERS_SUFFIX, diag.text, file);
         return;
     }
-    list(&told, members);
+    list(&kept, members);
     for (uint32_t i = 0; i < config->witness_count; i++) {
-        if (is_member(&told, config->witnesses[i]))
+        if (is_member(&kept, config->witnesses[i]))
             continue;
         is_outdated = true;
         bw_check_line(lines, BW_CHECK_WARN, file,
