@@ -277,6 +277,15 @@ class Lab(Machine):
             self.judge.kubelets[site].append(kubelet)
             kubelet.start()
 
+    def wants_no_pod(self, site):
+        """By its API server: its counts are 0, and no controller makes a pod any more by what it has not seen yet. Where
+        nodes are away, pods that are being deleted stay."""
+        def asked(*words):
+            return attempt(*self.inside(site, f"{KUBE}/bin/kubectl", "--kubeconfig", self.kubeconfig(site), "-n", "harbor-ns",
+                                        "--request-timeout=20s", "get", *words)).stdout.split()
+        return (asked("harbor", "dr-harbor", "-o", "jsonpath={.spec.helmValues.*.replicas}") == ["0"] * len(COMPONENTS) and
+                set(asked("replicasets", "-o", "jsonpath={.items[*]['spec.replicas', 'status.replicas']}")) == {"0"})
+
     def part(self, site, name):
         """The process of a part of a cluster, or None when it has ended."""
         found = attempt("bash", "-c", f". {HERE}/lab.bash && pid_of {self.work}/{site} {name}")
