@@ -23,6 +23,8 @@
 #include "punctual.h"
 #include "text_file.h"
 
+#define FOLLOWED_MS 5000u /* after a service that beat when it must not */
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 const char *rig_path(const struct rig *rig, const char *name)
@@ -467,15 +469,38 @@ void rig_wait_beat(struct rig *rig, uint64_t after_ms)
     }
 }
 
+/* One that was ended late is another mistake than one that nobody ends. */
+static void print_what_follows(struct rig *rig, uint64_t end_ms)
+{
+    const uint64_t limit = rig_now_ms() + FOLLOWED_MS;
+    char line[160];
+    FILE *list;
+
+    (void)snprintf(line, sizeof line, "ps -eo pid,stat,cls,wchan:24,args | grep '[e]nforcer %s$'", rig->site);
+    list = popen(line, "r");
+    print_message("its enforcers:\n");
+    while (list != NULL && fgets(line, sizeof line, list) != NULL)
+        print_message("  %s", line);
+    if (list != NULL)
+        (void)pclose(list); /* only read from */
+    while (rig_now_ms() < limit && rig_last_beat_ms(rig) + 500 > rig_now_ms())
+        rig_turn(rig);
+    print_message("the last beat until %u ms later: %llu ms after D\n", FOLLOWED_MS,
+                  (unsigned long long)(rig_last_beat_ms(rig) - end_ms));
+}
+
 void rig_assert_silent_since(struct rig *rig, uint64_t end_ms)
 {
+    uint64_t last_ms;
+
     while (rig_now_ms() < end_ms + 200)
         rig_turn(rig);
-    if (rig_last_beat_ms(rig) <= end_ms)
+    last_ms = rig_last_beat_ms(rig);
+    if (last_ms <= end_ms)
         return;
     print_log(rig);
-    fail_msg("the service beat %llu ms after D",
-             (unsigned long long)(rig_last_beat_ms(rig) - end_ms));
+    print_what_follows(rig, end_ms);
+    fail_msg("the service beat %llu ms after D", (unsigned long long)(last_ms - end_ms));
 }
 
 struct bw_instant rig_serve(struct rig *rig, uint32_t ttl_ms, uint32_t fence_ms)
