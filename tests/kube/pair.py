@@ -419,7 +419,7 @@ def make_people(lab):
     """A folder at each site and one outside, as the pages take them for granted."""
     (lab.work / "bin").mkdir()
     write_script(lab.work / "bin/breakwater", f"""#!/bin/sh
-case $1 in apply | mode | delete | switchover) set -- "$@" --yes ;; esac
+case $1 in apply | mode | delete | switchover | failover) set -- "$@" --yes ;; esac
 exec {lab.breakwater} "$@"
 """)
     (lab.work / ".config/breakwater").mkdir(parents=True)

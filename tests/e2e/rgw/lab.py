@@ -79,6 +79,7 @@ bluestore_block_wal_create = false
 bluestore_block_db_create = false
 osd_memory_target = 939524096
 rgw_sync_lease_period = 10
+rgw_curl_low_speed_time = 20
 rgw_thread_pool_size = 64
 [client.gateway]
 rgw_frontends = beast endpoint={self.address}:{self.gateway_port}
