@@ -152,7 +152,7 @@ static void what_a_step_leaves_writes_on_without_it(void **state)
 
     rig_put(
         rig, "service.sh", 0755,
-        "#!/bin/sh\necho $$ >pid\nwhile :; do echo I serve; cut -d' ' -f1 /proc/uptime >>beats; "
+        "#!/bin/sh\n" RIG_TELL_PID "while :; do echo I serve; cut -d' ' -f1 /proc/uptime >>beats; "
         "sleep 0.02; done\n");
     rig_put(rig, "a.sh", 0755,
             HEAD "setsid sh service.sh </dev/null &\nwhile [ ! -s beats ]; do sleep 0.01; done\n");

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <breakwater/lab/files.h>
 #include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/reach.h>
@@ -54,21 +55,25 @@ bool rig_has(const struct rig *rig, const char *name, const char *text)
 }
 
 static const char *const service_text =
-    "#!/bin/sh\ntrap '' TERM HUP INT\necho $$ >pid\n"
+    "#!/bin/sh\ntrap '' TERM HUP INT\n" RIG_TELL_PID
     "while :; do cut -d' ' -f1 /proc/uptime >>beats; sleep 0.02; done\n";
 static const char *const start_text =
     "#!/bin/sh\ncd \"${0%/*}\"\nenv >start.env\n"
     "setsid sh service.sh </dev/null >/dev/null 2>&1 &\n"
     "while [ ! -s beats ]; do sleep 0.01; done\necho started it\n";
+/* A number that another process has by now is not the service's. */
+#define OF_SERVICE BW_LAB_SCRIPT_IS_ALIVE "cd \"${0%/*}\"\nPID_FILE=pid\n"
 static const char *const stop_text =
-    "#!/bin/sh\ncd \"${0%/*}\"\necho stop >>calls\n[ -s pid ] && kill -KILL $(cat pid)\nexit 0\n";
+    "#!/bin/sh\n" OF_SERVICE
+    "echo stop >>calls\nif is_alive; then kill -KILL \"$pid\"; fi\nexit 0\n";
 static const char *const fence_text =
-    "#!/bin/sh\ncd \"${0%/*}\"\necho fence >>calls\n[ -s pid ] && kill -KILL $(cat pid)\nexit 0\n";
-static const char *const status_text =
-    "#!/bin/sh\ncd \"${0%/*}\"\nif [ -s pid ] && p=$(cat pid) && [ -d /proc/$p ] &&\n"
-    "    ! grep -q ') Z' /proc/$p/stat; then echo started; else echo stopped; fi\n";
+    "#!/bin/sh\n" OF_SERVICE
+    "echo fence >>calls\nif is_alive; then kill -KILL \"$pid\"; fi\nexit 0\n";
+static const char *const status_text = "#!/bin/sh\n" OF_SERVICE
+                                       "if is_alive; then echo started; else echo stopped; fi\n";
 
-/* A fence script that is cut before it has said anything shows nothing: its limit is that of a slow machine. */
+/* A fence script that is cut before it has said anything shows nothing: its limit is that of a slow
+ * machine. */
 static void put_config(const struct rig *rig)
 {
     char text[1024];
@@ -476,7 +481,8 @@ static void print_what_follows(struct rig *rig, uint64_t end_ms)
     char line[160];
     FILE *list;
 
-    (void)snprintf(line, sizeof line, "ps -eo pid,stat,cls,wchan:24,args | grep '[e]nforcer %s$'", rig->site);
+    (void)snprintf(line, sizeof line, "ps -eo pid,stat,cls,wchan:24,args | grep '[e]nforcer %s$'",
+                   rig->site);
     list = popen(line, "r");
     print_message("its enforcers:\n");
     while (list != NULL && fgets(line, sizeof line, list) != NULL)

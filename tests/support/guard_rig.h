@@ -15,6 +15,9 @@
 
 #define RIG_MESSAGE_KINDS (BW_GUARD_MESSAGE_SHOWN + 1)
 #define RIG_PATIENCE_MS   60000
+/* Of a service's script: who it is, by number and beginning. */
+#define RIG_TELL_PID                                                                               \
+    "read -r stat </proc/$$/stat\nset -- ${stat##*) }\necho \"$$ ${20}\" >pid\n"
 
 struct rig_agent {
     struct rig *rig;
