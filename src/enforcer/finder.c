@@ -1,6 +1,12 @@
-/* Units that have come up since the guard told of them: looked for by their paths at the deadline, on a thread of
- * its own. To open a file may wait for memory, or for who changes the tree of cgroups; the loop waits for neither,
- * and what it holds open has been ended before. */
+/* What may wait at a deadline, on threads of its own: the loop, which has ended what is listed in what it holds open,
+ * waits for neither.
+ *
+ *   find   ends units that have come up since the guard told of them: looked for by their paths. To open a file
+ *          may wait for memory.
+ *   sweep  writes to cgroup.kill, which ends what forks faster than a list is read, and what is in cgroups
+ *          below. The kernel does it under the lock of the whole tree of cgroups, and whoever has that may be
+ *          one that gets no core: behind a real-time process that writes was seen to wait for 0.95 s, again and
+ *          again (Linux 6.18). */
 #include "program.h"
 
 #include <errno.h>
@@ -14,21 +20,38 @@
 
 #define STACK_BYTES (256 * 1024) /* locked in memory with the rest */
 
+/* Of one group. */
 struct sought {
-    uint32_t bytes;
+    uint32_t fd_count;
+    int fds[BW_ENFORCER_MEANS_MAX]; /* each a cgroup.kill */
+    uint32_t path_bytes;
     char paths[BW_ENFORCER_PATHS_BYTES]; /* each with a NUL */
 };
 
-static struct {
-    pthread_mutex_t lock; /* of what follows; held for a copy, never while anything is opened */
-    struct sought groups[BW_ENFORCER_GROUPS_MAX];
-    bool is_due[BW_ENFORCER_GROUPS_MAX];
-    bool is_at_work;
-    uint32_t due_count;
+struct worker {
+    void (*act)(const struct sought *sought);
     sem_t due;
-} self = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    bool is_due[BW_ENFORCER_GROUPS_MAX];
+    uint32_t due_count;
+    bool is_at_work;
+    uint32_t group;       /* at work: of this one */
+    bool owns_fds;        /* others have come instead of those that it writes to: it closes them */
+    struct sought sought; /* at work: what it was then; of its thread alone */
+};
 
-/* ---- the thread ------------------------------------------------------------------------------ */
+static void find(const struct sought *sought);
+static void sweep(const struct sought *sought);
+
+enum { FINDER, SWEEPER, WORKERS };
+
+static struct {
+    pthread_mutex_t lock; /* of what follows; held for a copy, never while anything is opened or ended */
+    struct sought groups[BW_ENFORCER_GROUPS_MAX];
+    struct worker workers[WORKERS];
+} self = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .workers = {[FINDER] = {.act = find}, [SWEEPER] = {.act = sweep}}};
+
+/* ---- what they do ---------------------------------------------------------------------------- */
 
 static int open_in(const char *path, const char *name, int flags)
 {
@@ -39,105 +62,169 @@ static int open_in(const char *path, const char *name, int flags)
     return open(file, flags | O_CLOEXEC);
 }
 
-static void kill_at(const char *path)
+static const char *next_path(const char *path)
 {
-    struct bw_means means = {.count = 1, .kinds = {BW_ENFORCER_BY_KILL_FILE}};
-
-    means.fds[0] = open_in(path, "cgroup.kill", O_WRONLY);
-    if (means.fds[0] < 0) { /* as guard/means.c */
-        means.kinds[0] = BW_ENFORCER_BY_PROCS;
-        means.fds[0] = open_in(path, "cgroup.procs", O_RDONLY);
-    }
-    if (means.fds[0] < 0)
-        return; /* nothing is up there */
-    bw_means_kill(&means);
-    (void)close(means.fds[0]); /* the kernel acted at the write */
+    return path + strlen(path) + 1;
 }
 
-static void kill_found(const struct sought *sought)
+static void find(const struct sought *sought)
 {
-    for (uint32_t at = 0; at < sought->bytes; at += (uint32_t)strlen(sought->paths + at) + 1)
-        kill_at(sought->paths + at);
+    for (const char *path = sought->paths; path < sought->paths + sought->path_bytes;
+         path = next_path(path)) {
+        const int fd = open_in(path, "cgroup.procs", O_RDONLY);
+
+        if (fd < 0)
+            continue; /* nothing is up there */
+        bw_means_kill_list(fd);
+        (void)close(fd); /* only read from */
+    }
+}
+
+/* Fails where the cgroup is gone. */
+static void kill_all_in(int fd)
+{
+    (void)!write(fd, "1", 1);
+}
+
+static void sweep(const struct sought *sought)
+{
+    for (uint32_t i = 0; i < sought->fd_count; i++)
+        kill_all_in(sought->fds[i]);
+    for (const char *path = sought->paths; path < sought->paths + sought->path_bytes;
+         path = next_path(path)) {
+        const int fd = open_in(path, "cgroup.kill", O_WRONLY);
+
+        if (fd < 0)
+            continue; /* nothing is up there, or the kernel has none */
+        kill_all_in(fd);
+        (void)close(fd); /* the kernel acted at the write */
+    }
+}
+
+/* ---- the threads ----------------------------------------------------------------------------- */
+
+static void close_all(const struct sought *sought)
+{
+    for (uint32_t i = 0; i < sought->fd_count; i++)
+        (void)close(sought->fds[i]);
 }
 
 /* False: none is due; it is then known that all was done. */
-static bool take_next(struct sought *out_sought)
+static bool take_next(struct worker *worker)
 {
     bool is_any = false;
 
     (void)pthread_mutex_lock(&self.lock); /* an ordinary one does not fail */
-    for (uint32_t i = 0; i < BW_ENFORCER_GROUPS_MAX && self.due_count > 0 && !is_any; i++) {
-        is_any = self.is_due[i];
+    if (worker->owns_fds)
+        close_all(&worker->sought);
+    worker->owns_fds = false;
+    for (uint32_t i = 0; i < BW_ENFORCER_GROUPS_MAX && worker->due_count > 0 && !is_any; i++) {
+        is_any = worker->is_due[i];
         if (!is_any)
             continue;
-        self.is_due[i] = false;
-        self.due_count--;
-        *out_sought = self.groups[i];
+        worker->is_due[i] = false;
+        worker->due_count--;
+        worker->group = i;
+        worker->sought = self.groups[i];
     }
-    self.is_at_work = is_any;
+    worker->is_at_work = is_any;
     (void)pthread_mutex_unlock(&self.lock);
     return is_any;
 }
 
-static void *find(void *none)
+static void *work(void *user)
 {
-    static struct sought sought; /* of one thread */
+    struct worker *worker = (struct worker *)user;
 
     for (;;) {
-        if (sem_wait(&self.due) != 0)
+        if (sem_wait(&worker->due) != 0)
             continue; /* EINTR */
-        while (take_next(&sought))
-            kill_found(&sought);
+        while (take_next(worker))
+            worker->act(&worker->sought);
     }
-    return none;
+    return NULL;
 }
 
-bool bw_finder_start(void)
+static bool start(struct worker *worker)
 {
     pthread_attr_t attributes;
     pthread_t thread;
     bool is_started;
 
-    if (sem_init(&self.due, 0, 0) != 0 || pthread_attr_init(&attributes) != 0)
+    if (sem_init(&worker->due, 0, 0) != 0 || pthread_attr_init(&attributes) != 0)
         return false;
     is_started = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
                  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
-                 pthread_create(&thread, &attributes, find, NULL) == 0;
+                 pthread_create(&thread, &attributes, work, worker) == 0;
     (void)pthread_attr_destroy(&attributes);
     return is_started;
 }
 
+bool bw_finder_start(void)
+{
+    return start(&self.workers[FINDER]) && start(&self.workers[SWEEPER]);
+}
+
 /* ---- the loop's side ------------------------------------------------------------------------- */
+
+/* One that is written to just now is not closed below it: its number may be another file's a moment later. */
+static void drop_fds(uint32_t group)
+{
+    struct worker *sweeper = &self.workers[SWEEPER];
+
+    if (sweeper->is_at_work && sweeper->group == group && !sweeper->owns_fds)
+        sweeper->owns_fds = true; /* those are the ones that it has */
+    else
+        close_all(&self.groups[group]);
+    self.groups[group].fd_count = 0;
+}
+
+void bw_finder_hold(uint32_t group, const struct bw_enforcer_message *message, const int *fds)
+{
+    struct sought *sought = &self.groups[group];
+
+    (void)pthread_mutex_lock(&self.lock);
+    drop_fds(group);
+    for (uint32_t i = 0; i < message->means_count; i++)
+        if (message->means[i] == BW_ENFORCER_BY_KILL_FILE)
+            sought->fds[sought->fd_count++] = fds[i];
+    (void)pthread_mutex_unlock(&self.lock);
+}
 
 void bw_finder_tell(uint32_t group, const struct bw_enforcer_message *message)
 {
     (void)pthread_mutex_lock(&self.lock);
-    self.groups[group].bytes = message->path_bytes;
+    self.groups[group].path_bytes = message->path_bytes;
     memcpy(self.groups[group].paths, message->paths, message->path_bytes);
     (void)pthread_mutex_unlock(&self.lock);
+}
+
+static void ask(struct worker *worker, uint32_t group)
+{
+    if (worker->is_due[group])
+        return;
+    worker->is_due[group] = true;
+    worker->due_count++;
 }
 
 void bw_finder_kill(const uint32_t *groups, uint32_t count)
 {
     (void)pthread_mutex_lock(&self.lock);
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t group = groups[i];
-
-        if (self.groups[group].bytes == 0 || self.is_due[group])
-            continue;
-        self.is_due[group] = true;
-        self.due_count++;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        for (int n = 0; n < WORKERS; n++)
+            ask(&self.workers[n], groups[i]);
     (void)pthread_mutex_unlock(&self.lock);
-    (void)sem_post(&self.due); /* more than it can count are due already */
+    for (int n = 0; n < WORKERS; n++)
+        (void)sem_post(&self.workers[n].due); /* more than it can count are due already */
 }
 
 bool bw_finder_is_done(void)
 {
-    bool is_done;
+    bool is_done = true;
 
     (void)pthread_mutex_lock(&self.lock);
-    is_done = self.due_count == 0 && !self.is_at_work;
+    for (int n = 0; n < WORKERS; n++)
+        is_done = is_done && self.workers[n].due_count == 0 && !self.workers[n].is_at_work;
     (void)pthread_mutex_unlock(&self.lock);
     return is_done;
 }

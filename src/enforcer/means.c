@@ -1,3 +1,4 @@
+/* What ends a group and waits for nobody. */
 #include "program.h"
 
 #include <signal.h>
@@ -11,11 +12,13 @@ void bw_means_replace(struct bw_means *means, const struct bw_enforcer_message *
                       const int *fds)
 {
     for (uint32_t i = 0; i < means->count; i++)
-        (void)close(means->fds[i]); /* nothing of it is written late */
-    means->count = message->means_count;
-    for (uint32_t i = 0; i < means->count; i++) {
-        means->fds[i] = fds[i];
-        means->kinds[i] = (uint8_t)message->means[i];
+        (void)close(means->fds[i]);
+    means->count = 0;
+    for (uint32_t i = 0; i < message->means_count; i++) {
+        if (message->means[i] == BW_ENFORCER_BY_KILL_FILE)
+            continue; /* the finder's */
+        means->fds[means->count] = fds[i];
+        means->kinds[means->count++] = (uint8_t)message->means[i];
     }
 }
 
@@ -39,7 +42,7 @@ static size_t kill_listed(const char *list, size_t bytes, pid_t *carry)
     return count;
 }
 
-static void kill_by_list(int fd)
+void bw_means_kill_list(int fd)
 {
     static _Thread_local char list[16384];
 
@@ -59,20 +62,10 @@ static void kill_by_list(int fd)
 
 void bw_means_kill(const struct bw_means *means)
 {
-    for (uint32_t i = 0; i < means->count; i++) {
-        switch ((enum bw_enforcer_means)means->kinds[i]) {
-        case BW_ENFORCER_BY_KILL_FILE:
-            (void)!write(means->fds[i], "1", 1); /* fails where the cgroup is gone */
-            break;
-        case BW_ENFORCER_BY_PIDFD:
-            (void)syscall(SYS_pidfd_send_signal, means->fds[i], SIGKILL, NULL, 0); /* likewise */
-            break;
-        case BW_ENFORCER_BY_PROCS:
-        case BW_ENFORCER_MEANS_COUNT:
-            break;
-        }
-    }
+    for (uint32_t i = 0; i < means->count; i++)
+        if (means->kinds[i] == BW_ENFORCER_BY_PIDFD)
+            (void)syscall(SYS_pidfd_send_signal, means->fds[i], SIGKILL, NULL, 0); /* it may be gone */
     for (uint32_t i = 0; i < means->count; i++) /* what takes longer comes last */
         if (means->kinds[i] == BW_ENFORCER_BY_PROCS)
-            kill_by_list(means->fds[i]);
+            bw_means_kill_list(means->fds[i]);
 }

@@ -168,7 +168,7 @@ static void tell_killed(const uint32_t *groups, uint32_t count)
     }
 }
 
-/* Everybody who is known is killed before anybody is looked for, or told. */
+/* Everybody who is known is killed before anybody is looked for, or told; nothing here waits (3.4). */
 static struct bw_instant enforce(void)
 {
     static uint32_t due[BW_ENFORCER_GROUPS_MAX]; /* one thread */
@@ -277,10 +277,12 @@ static void take_reach(const struct received *received)
     uint32_t enforced;
 
     if (received->message.order_count == 1 && is_whole &&
-        bw_enforcer_add(&self.machine, group, &enforced) == BW_OK)
+        bw_enforcer_add(&self.machine, group, &enforced) == BW_OK) {
         bw_means_replace(&self.means[enforced], &received->message, received->fds);
-    else
+        bw_finder_hold(enforced, &received->message, received->fds);
+    } else {
         drop_fds(received);
+    }
     if (received->message.order_count == 1) /* its guard hears it with the next deadline */
         bw_enforcer_note_means(&self.machine, group, is_whole);
 }

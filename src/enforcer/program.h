@@ -1,34 +1,38 @@
 /* program.h - what the files of the enforcer share.
  *
- *   program.c  life, the loop, messages     means.c  the descriptors that end processes
- *   finder.c   what is opened only at the deadline
+ *   program.c  life, the loop, messages     means.c  the descriptors that end processes at once
+ *   finder.c   what may wait: to open a file, to write to cgroup.kill
  *
  * The loop is one thread, on which nothing allocates, opens or waits for anything but its sockets and its timer;
- * the finder is another. */
+ * the finder has two of its own. */
 #ifndef BW_ENFORCER_PROGRAM_H
 #define BW_ENFORCER_PROGRAM_H
 
 #include <breakwater/wire/enforcer_message.h>
 
-/* The descriptors that end one group. */
+/* The descriptors that end one group and let nobody wait: lists and processes. */
 struct bw_means {
     uint32_t count;
     int fds[BW_ENFORCER_MEANS_MAX];
     uint8_t kinds[BW_ENFORCER_MEANS_MAX];
 };
 
-/* Takes `fds`, whose kinds `message` names, instead of those before. */
+/* Takes of `fds`, whose kinds `message` names, those of its own kinds, instead of those before. */
 void bw_means_replace(struct bw_means *means, const struct bw_enforcer_message *message,
                       const int *fds);
 /* One round of SIGKILL to all that they end. */
 void bw_means_kill(const struct bw_means *means);
+/* KILL to all in a cgroup.procs, which it leaves open: as long as there are any, and at most eight times. */
+void bw_means_kill_list(int fd);
 
-/* False: there can be no such thread. */
+/* False: there can be no such threads. */
 bool bw_finder_start(void);
+/* Takes of `fds`, whose kinds `message` names, each cgroup.kill, instead of those before. */
+void bw_finder_hold(uint32_t group, const struct bw_enforcer_message *message, const int *fds);
 /* Takes the paths of `message` instead of those before. */
 void bw_finder_tell(uint32_t group, const struct bw_enforcer_message *message);
-/* Has it look, and kill what it finds. Waits for nothing; one that has not been looked for since it was last asked
- * for is looked for once. */
+/* Has them kill what is listed at its paths, and all that is in its cgroups or below. Waits for nothing; one that has
+ * not been done since it was last asked for is done once. */
 void bw_finder_kill(const uint32_t *groups, uint32_t count);
 /* All that was asked for has been done. */
 bool bw_finder_is_done(void);

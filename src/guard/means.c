@@ -35,20 +35,30 @@ static int open_in(const struct bw_cgroup *cgroup, const char *name, int flags)
     return open(path, flags | O_CLOEXEC);
 }
 
-/* False, by errno: it cannot be opened. Since Linux 5.14 the kernel ends a cgroup with all below it; before, and in the hierarchies of
- * version 1, what is listed in it is ended one by one. */
+/* Read from once: what the kernel needs for that it then has, and asks for no memory at the deadline. */
+static int open_list(const struct bw_cgroup *cgroup)
+{
+    const int fd = open_in(cgroup, "cgroup.procs", O_RDONLY);
+    char byte;
+
+    if (fd >= 0)
+        (void)!read(fd, &byte, sizeof byte);
+    return fd;
+}
+
+/* False, by errno: it cannot be opened. What is listed in it is ended one by one, for which nobody waits. The
+ * kernel (Linux 5.14, cgroup v2) also ends a cgroup with all below it, in its own time. */
 static bool add_cgroup(struct list *list, const struct bw_cgroup *cgroup)
 {
-    enum bw_enforcer_means kind = BW_ENFORCER_BY_KILL_FILE;
-    int fd = open_in(cgroup, "cgroup.kill", O_WRONLY);
+    int fd = open_list(cgroup);
 
-    if (fd < 0) {
-        kind = BW_ENFORCER_BY_PROCS;
-        fd = open_in(cgroup, "cgroup.procs", O_RDONLY);
-    }
+    if (fd < 0)
+        return false;
+    add(list, fd, BW_ENFORCER_BY_PROCS);
+    fd = open_in(cgroup, "cgroup.kill", O_WRONLY);
     if (fd >= 0)
-        add(list, fd, kind);
-    return fd >= 0;
+        add(list, fd, BW_ENFORCER_BY_KILL_FILE);
+    return fd >= 0 || errno == ENOENT;
 }
 
 /* Its looks and its fence script are no part of what serves: they may run on. */

@@ -17,6 +17,7 @@
 
 #include "faults.h"
 #include "guard_rig.h"
+#include "held_cgroups.h"
 #include "janitor.h"
 #include "lacking.h"
 
@@ -28,6 +29,8 @@
  * begin it. */
 #define SLOW_TTL_MS   16000
 #define SLOW_FENCE_MS 10000
+/* KILL 200 ms before D: less than anybody waits for a lock that is held. */
+#define SHORT_FENCE_MS 1200
 #define LONG_MS  1900000 /* no test takes that long */
 
 /* What was left of the lease when its fence began, as the log says. */
@@ -306,6 +309,20 @@ static void an_enforcer_that_dies_is_replaced_before_anything_else_is_armed(void
     (void)rig_guard_end(rig, SIGKILL);
 
     rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+}
+
+/* 3.4: what the kernel does under the lock of the whole tree of cgroups is not waited for. */
+static void who_holds_the_tree_of_cgroups_holds_up_no_kill(void **state)
+{
+    static struct held_cgroups held; /* ended also where the claim does not hold: by the test's own end */
+    struct rig *rig = *state;
+    const struct bw_instant end = rig_serve(rig, TTL_MS, SHORT_FENCE_MS);
+
+    (void)rig_guard_end(rig, SIGKILL);
+    if (!held_cgroups_begin(&held))
+        skip_lacking("cgroups");
+    rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+    held_cgroups_end(&held);
 }
 
 /* 3.4: what hangs in the state directory costs the lease, never the deadline: the fence script runs, and the
@@ -640,6 +657,7 @@ int main(void)
         TEST(a_guard_that_never_comes_back_is_enforced_all_the_same),
         TEST(a_new_guard_relieves_the_enforcer_of_the_old_one),
         TEST(an_enforcer_that_dies_is_replaced_before_anything_else_is_armed),
+        TEST(who_holds_the_tree_of_cgroups_holds_up_no_kill),
         TEST(a_state_directory_that_hangs_holds_up_no_fence),
         TEST(a_run_directory_that_hangs_holds_up_no_fence),
         TEST(a_deadline_whose_mirror_is_lost_stays_with_its_enforcer),

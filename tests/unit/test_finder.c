@@ -1,14 +1,17 @@
-/* enforcer: units that come up after it was told of them are found by their paths, and whoever hangs there holds up
- * nothing else (3.4). */
+/* enforcer: who is listed is ended by a loop that waits for nobody; units that come up after it was told of them are
+ * found by their paths, and whoever hangs there, or in the kernel, holds up nothing else (3.4). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -130,21 +133,174 @@ static void what_hangs_holds_up_nobody_who_asks(void **state)
     assert_int_equal(close(reader), 0);
 }
 
+/* ---- a cgroup.kill that waits ------------------------------------------------------------------ */
+
+struct pipe_end {
+    int from;
+    int to; /* full */
+};
+
+static struct pipe_end full_pipe(void)
+{
+    static const char bytes[4096];
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (write(ends[1], bytes, sizeof bytes) > 0)
+        continue;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    return (struct pipe_end){.from = ends[0], .to = ends[1]};
+}
+
+static void drain(struct pipe_end held)
+{
+    char bytes[4096];
+
+    while (read(held.from, bytes, sizeof bytes) > 0)
+        continue;
+}
+
+static pid_t begin_child(void)
+{
+    const pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    while (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)pause();
+    }
+    return pid;
+}
+
+/* A list as the kernel gives it. */
+static int list_of(const char *unit, pid_t pid)
+{
+    char path[128];
+    int fd;
+
+    path_in(path, unit, "cgroup.procs");
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_true(dprintf(fd, "%d\n", (int)pid) > 0);
+    return fd;
+}
+
+static void assert_killed(pid_t pid)
+{
+    int status = 0;
+
+    for (int waited_us = 0; waitpid(pid, &status, WNOHANG) == 0; waited_us += LOOK_US) {
+        assert_true(waited_us < PATIENCE_US);
+        (void)usleep(LOOK_US);
+    }
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static struct bw_enforcer_message reach_of(enum bw_enforcer_means first, enum bw_enforcer_means second)
+{
+    return (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_REACH, .means_count = 2, .means = {first, second}};
+}
+
+/* Whoever changes the tree of cgroups may keep everybody else out of it. */
+static void who_is_listed_is_ended_whoever_holds_the_tree_of_cgroups(void **state)
+{
+    static struct bw_enforcer_message message;
+    static struct bw_means means;
+    const struct pipe_end held = full_pipe();
+    const pid_t child = begin_child();
+    const int fds[] = {held.to, list_of("listed", child)};
+
+    (void)state;
+    message = reach_of(BW_ENFORCER_BY_KILL_FILE, BW_ENFORCER_BY_PROCS);
+    bw_means_replace(&means, &message, fds);
+    bw_finder_hold(2, &message, fds);
+    bw_means_kill(&means);
+    kill_all_of(2);
+    assert_killed(child);
+    assert_false(bw_finder_is_done());
+
+    drain(held);
+    wait_until_done();
+    assert_int_equal(close(held.from), 0);
+}
+
+static void who_has_come_up_is_ended_whoever_holds_the_tree_of_cgroups(void **state)
+{
+    static struct bw_enforcer_message message;
+    const struct pipe_end held = full_pipe();
+    const int fds[] = {held.to, -1};
+    const pid_t child = begin_child();
+
+    (void)state;
+    message = reach_of(BW_ENFORCER_BY_KILL_FILE, BW_ENFORCER_BY_KILL_FILE);
+    message.means_count = 1;
+    bw_finder_hold(3, &message, fds);
+    kill_all_of(3);
+    tell(4, "listed", NULL);
+    assert_int_equal(close(list_of("listed", child)), 0);
+    kill_all_of(4);
+    assert_killed(child);
+    assert_false(bw_finder_is_done());
+
+    drain(held);
+    wait_until_done();
+    assert_int_equal(close(held.from), 0);
+}
+
+/* Its number would be another file's, and that one written to. */
+static void what_is_written_to_is_closed_after_that(void **state)
+{
+    static struct bw_enforcer_message message;
+    const struct pipe_end held = full_pipe();
+    const struct pipe_end next = full_pipe();
+    const int fds[][2] = {{held.to, -1}, {next.to, -1}};
+    char byte;
+
+    (void)state;
+    message = reach_of(BW_ENFORCER_BY_KILL_FILE, BW_ENFORCER_BY_KILL_FILE);
+    message.means_count = 1;
+    bw_finder_hold(5, &message, fds[0]);
+    kill_all_of(5);
+    (void)usleep(10 * LOOK_US);
+    bw_finder_hold(5, &message, fds[1]);
+    assert_true(fcntl(held.to, F_GETFD) >= 0);
+    drain(held);
+    wait_until_done();
+    assert_int_equal(fcntl(held.to, F_GETFD), -1);
+    drain(held);
+    assert_int_equal(read(held.from, &byte, 1), 0); /* its end */
+
+    assert_true(fcntl(next.to, F_GETFD) >= 0);
+    message.means_count = 0;
+    bw_finder_hold(5, &message, NULL);
+    assert_int_equal(fcntl(next.to, F_GETFD), -1); /* nobody writes to it */
+    assert_int_equal(close(held.from) + close(next.from), 0);
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
 static int begin(void **state)
 {
+    char path[128];
+
     (void)state;
-    return mkdtemp(folder) != NULL && bw_finder_start() ? 0 : -1;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    path_in(path, "listed", "");
+    return mkdir(path, 0700) == 0 && bw_finder_start() ? 0 : -1;
 }
 
 static int end(void **state)
 {
-    static const char *const units[] = {"second", "other", "before", "after", "hangs"};
+    static const char *const units[] = {"second", "other", "before", "after", "hangs", "listed"};
 
     (void)state;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         char path[128];
 
         path_in(path, units[i], "cgroup.kill");
+        (void)unlink(path);
+        path_in(path, units[i], "cgroup.procs");
         (void)unlink(path);
         path_in(path, units[i], "");
         (void)rmdir(path);
@@ -158,6 +314,9 @@ int main(void)
         cmocka_unit_test(what_comes_up_after_it_was_told_is_killed),
         cmocka_unit_test(what_it_was_told_last_counts),
         cmocka_unit_test(what_hangs_holds_up_nobody_who_asks),
+        cmocka_unit_test(who_is_listed_is_ended_whoever_holds_the_tree_of_cgroups),
+        cmocka_unit_test(who_has_come_up_is_ended_whoever_holds_the_tree_of_cgroups),
+        cmocka_unit_test(what_is_written_to_is_closed_after_that),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

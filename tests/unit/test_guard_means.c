@@ -20,18 +20,33 @@ static struct bw_enforcer_message message;
 static int fds[BW_ENFORCER_MEANS_MAX];
 
 /* The files of a cgroup, in a folder that is none. */
+static const char *const names[] = {"cgroup.procs", "cgroup.kill"};
+
 static void put_slot(const char *folder, enum bw_reach_slot slot)
 {
     struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
     char file[sizeof cgroup->path + 16];
-    FILE *made;
 
     (void)snprintf(cgroup->path, sizeof cgroup->path, "%s/%d", folder, (int)slot);
-    (void)snprintf(file, sizeof file, "%s/cgroup.kill", cgroup->path);
     assert_int_equal(mkdir(cgroup->path, 0700), 0);
-    made = fopen(file, "w");
-    assert_non_null(made);
-    assert_int_equal(fclose(made), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        FILE *made;
+
+        (void)snprintf(file, sizeof file, "%s/%s", cgroup->path, names[i]);
+        made = fopen(file, "w");
+        assert_non_null(made);
+        assert_int_equal(fclose(made), 0);
+    }
+}
+
+/* As of a kernel before 5.14. */
+static void drop_kill_file(enum bw_reach_slot slot)
+{
+    const struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
+    char file[sizeof cgroup->path + 16];
+
+    (void)snprintf(file, sizeof file, "%s/cgroup.kill", cgroup->path);
+    assert_int_equal(unlink(file), 0);
 }
 
 static void drop_slot(enum bw_reach_slot slot)
@@ -39,7 +54,7 @@ static void drop_slot(enum bw_reach_slot slot)
     const struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
     char file[sizeof cgroup->path + 16];
 
-    (void)snprintf(file, sizeof file, "%s/cgroup.kill", cgroup->path);
+    (void)snprintf(file, sizeof file, "%s/cgroup.procs", cgroup->path);
     assert_int_equal(unlink(file), 0);
     assert_int_equal(rmdir(cgroup->path), 0);
 }
@@ -83,10 +98,16 @@ static void means_that_cannot_be_opened_are_not_passed_over(void **state)
     put_slot(folder, BW_REACH_SERVICE);
     put_slot(folder, BW_REACH_ACTION);
 
+    assert_int_equal(open_means(), 4);
+    for (int room = 0; room < 4; room++)
+        assert_int_equal(open_means_within(room), -1);
+    assert_int_equal(open_means_within(4), 4);
+
+    drop_kill_file(BW_REACH_SERVICE);
+    drop_kill_file(BW_REACH_ACTION);
     assert_int_equal(open_means(), 2);
+    assert_int_equal(message.means[0], BW_ENFORCER_BY_PROCS);
     assert_int_equal(open_means_within(1), -1);
-    assert_int_equal(open_means_within(0), -1);
-    assert_int_equal(open_means_within(2), 2);
 
     drop_slot(BW_REACH_SERVICE);
     drop_slot(BW_REACH_ACTION);

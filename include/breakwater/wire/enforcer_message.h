@@ -28,8 +28,8 @@ enum bw_enforcer_message_kind {
 
 /* What kind of descriptor ends processes. */
 enum bw_enforcer_means {
-    BW_ENFORCER_BY_KILL_FILE, /* cgroup.kill: write "1" */
-    BW_ENFORCER_BY_PROCS,     /* cgroup.procs of a kernel or hierarchy without that: one by one */
+    BW_ENFORCER_BY_KILL_FILE, /* cgroup.kill: write "1"; may wait */
+    BW_ENFORCER_BY_PROCS,     /* cgroup.procs: who is listed there, one by one; waits for nobody */
     BW_ENFORCER_BY_PIDFD,     /* one process */
     BW_ENFORCER_MEANS_COUNT
 };
