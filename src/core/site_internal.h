@@ -141,6 +141,12 @@ enum bw_site_override_event {
     BW_SITE_OVERRIDE_EVENT_END,
     BW_SITE_OVERRIDE_EVENT_ENDED, /* seen */
 };
+/* ... to what a start without a lease has left, */
+enum bw_site_override_left_event {
+    BW_SITE_OVERRIDE_LEFT_EVENT_START_FAILED,
+    BW_SITE_OVERRIDE_LEFT_EVENT_STOP_FAILED,
+    BW_SITE_OVERRIDE_LEFT_EVENT_ENDED
+};
 /* ... to another site's service, which is ended from here. */
 enum bw_remote_fence_state_event {
     BW_REMOTE_FENCE_EVENT_ASKED,
@@ -159,6 +165,7 @@ void bw_site_start_move(struct bw_site *site, enum bw_site_start_event event);
 void bw_site_stop_move(struct bw_site *site, enum bw_site_stop_event event);
 void bw_site_final_move(struct bw_site *site, enum bw_site_final_event event);
 void bw_site_override_move(struct bw_site *site, enum bw_site_override_event event);
+void bw_site_override_left_move(struct bw_site *site, enum bw_site_override_left_event event);
 void bw_site_remote_fenced_move(struct bw_site *site, enum bw_remote_fence_state_event event);
 
 /* site_tenure.c */

@@ -91,7 +91,7 @@ static enum bw_override_waits waits_to_serve(const struct bw_site *site, struct 
     if (!bw_site_is_greeted(site) || !site->guard.overriding)
         return BW_OVERRIDE_WAITS_GUARD;
     if (site->running != BW_ACTION_NONE || site->override_ran ||
-        site->override_clean != BW_SITE_OVERRIDE_CLEAN ||
+        site->override_left != BW_SITE_OVERRIDE_LEFT_NOTHING ||
         !bw_instant_wait_is_over(now, site->retry_at))
         return BW_OVERRIDE_WAITS_START;
     if (is_answered)
@@ -144,7 +144,7 @@ static void forget(struct bw_site *site, enum bw_site_override_event event)
     memory->override_unix_ms = 0;
     site->override_ran = false;
     site->override_served = false;
-    site->override_clean = BW_SITE_OVERRIDE_CLEAN;
+    bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_ENDED);
 }
 
 static void drop(const struct step *step, const char *rule, enum bw_override_over over)
@@ -281,7 +281,7 @@ void bw_site_override_let_go(struct bw_site *site)
 
 void bw_site_override_fenced(const struct step *step)
 {
-    step->site->override_clean = BW_SITE_OVERRIDE_CLEAN;
+    bw_site_override_left_move(step->site, BW_SITE_OVERRIDE_LEFT_EVENT_ENDED);
     if (step->site->override != BW_SITE_OVERRIDE_ENDING)
         return;
     forget(step->site, BW_SITE_OVERRIDE_EVENT_ENDED);
@@ -344,7 +344,7 @@ void bw_site_override_start_failed(const struct step *step)
 
     site->override_ran = false;
     if (site->limits.has_script[BW_ACTION_STOP])
-        site->override_clean = BW_SITE_OVERRIDE_STOP_DUE;
+        bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_START_FAILED);
     site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
     bw_site_alarm(site, BW_ALARM_START_FAILED, true);
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S88");
@@ -386,7 +386,7 @@ void bw_site_override_stop_ended(const struct step *step, enum bw_run_result res
 
     switch (result) {
     case BW_RUN_OK:
-        site->override_clean = BW_SITE_OVERRIDE_CLEAN;
+        bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_ENDED);
         return;
     case BW_RUN_REFUSED:
     case BW_RUN_KILLED:
@@ -399,6 +399,6 @@ void bw_site_override_stop_ended(const struct step *step, enum bw_run_result res
     case BW_RUN_TOO_LATE:
         break;
     }
-    site->override_clean = BW_SITE_OVERRIDE_FENCE_DUE;
+    bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_STOP_FAILED);
     bw_site_alarm(site, BW_ALARM_STOP_FAILED, true);
 }

@@ -52,7 +52,7 @@ static void note_serves(const struct step *step)
     struct bw_site *site = step->site;
 
     site->override_ran = false;
-    site->override_clean = BW_SITE_OVERRIDE_CLEAN;
+    bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_ENDED);
     if (site->override_served)
         return;
     site->override_served = true;
@@ -104,7 +104,7 @@ static void clean(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    if (site->override_clean == BW_SITE_OVERRIDE_STOP_DUE)
+    if (site->override_left == BW_SITE_OVERRIDE_LEFT_STOP_DUE)
         bw_site_run(step, BW_ACTION_STOP, bw_site_epoch_seen(site), "S79");
     else
         bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S97");
@@ -135,7 +135,7 @@ static void advance_overriding(const struct step *step)
             bw_site_wake(step, site->start_limit);
         return;
     }
-    if (site->override_clean != BW_SITE_OVERRIDE_CLEAN)
+    if (site->override_left != BW_SITE_OVERRIDE_LEFT_NOTHING)
         clean(step);
     else if (is_down(site) && has_waited(step) &&
              !is_answered(step)) /* else the witnesses decide */

@@ -128,6 +128,12 @@
     X(P, BW_SITE_OF(OVERRIDE_OVERRIDING),              END,       ENDING, "first the service is fenced") \
     X(P, BW_SITE_OF(OVERRIDE_ENDING),                  ENDED,       NONE, "the end was seen")
 
+/* ---- ... and what a start of it that failed has left (3.8) ---- */
+#define BW_SITE_OVERRIDE_LEFT_ROWS(X, P)                                                          \
+    X(P, BW_SITE_OF_ANY,                      START_FAILED,  STOP_DUE,  "as in an epoch")         \
+    X(P, BW_SITE_OF_ANY,                      STOP_FAILED,   FENCE_DUE, "3.5: at once")           \
+    X(P, BW_SITE_OF_ANY,                      ENDED,         NOTHING,   "by a stop or a fence; or it serves")
+
 /* ---- the fence of another site's service, as a leader asked for it last (3.3) ---- */
 #define BW_SITE_REMOTE_FENCE_ROWS(X, P)                                                           \
     X(P, BW_REMOTE_OF(NONE) | BW_REMOTE_OF(SEEN) | BW_REMOTE_OF(FAILED),                         \
@@ -150,6 +156,7 @@
     T(STOP, stop, bw_site_stop, BW_SITE_STOP)                                                      \
     T(FINAL, final, bw_site_final, BW_SITE_FINAL)                                                  \
     T(OVERRIDE, override, bw_site_override, BW_SITE_OVERRIDE)                                      \
+    T(OVERRIDE_LEFT, override_left, bw_site_override_left, BW_SITE_OVERRIDE_LEFT)                  \
     T(REMOTE_FENCE, remote_fenced, bw_remote_fence_state, BW_REMOTE_FENCE)
 enum bw_site_table {
 #define T(TABLE, member, type, P) BW_SITE_TABLE_##TABLE,

@@ -81,6 +81,10 @@ static void nobody_else_asks_for_it(void **state)
     world.sites[B].report.asks_to_pass = world_group(&world)->epoch - 1;
     world_sync_all(&world);
     assert_rule("A0");
+    world.sites[B].boot_id.bytes[0]++; /* its machine has booted, and no renewal told of that */
+    ask(B);
+    assert_string_not_equal(world_decide(&world), "A34");
+    world.sites[B].boot_id.bytes[0]--;
     world.sites[B].instance.bytes[0]++;
     world.sites[B].session.bytes[0]++;
     ask(B);

@@ -89,6 +89,7 @@ static void a_line_tells_how_the_epoch_before_went(void **state)
     line = line_of(1);
     assert_int_equal(line.before_ended_unix_ms, 0); /* there was none */
     assert_int_equal(line.entry.ended_unix_ms, ENDED_MS);
+    assert_int_equal(line.held_unix_ms, 0); /* no fence of it has failed */
 }
 
 static void a_move_that_was_given_up_is_none_of_the_next_epoch(void **state)

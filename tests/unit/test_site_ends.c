@@ -243,7 +243,7 @@ static void the_end_of_a_start_counts_in_its_own_epoch_only(void **state)
     ended(&world, &of, BW_RUN_OK, "");
     ended(&world, &of, BW_RUN_FAILED, "");
     assert_false(world.site.override_ran);
-    assert_int_equal(world.site.override_clean, BW_SITE_OVERRIDE_CLEAN);
+    assert_int_equal(world.site.override_left, BW_SITE_OVERRIDE_LEFT_NOTHING);
 }
 
 /* It says nothing of the service, and is no failure: it is asked for once more (3.5). */

@@ -504,7 +504,7 @@ static void what_ends_in_an_adoption_is_no_end_of_a_start_or_stop_of_it(void **s
     override_done(&world);
     adopt(&world, 2); /* beside the start */
     ended(&world, &world.sent_run, BW_RUN_FAILED, "");
-    assert_int_equal(world.site.override_clean, BW_SITE_OVERRIDE_CLEAN);
+    assert_int_equal(world.site.override_left, BW_SITE_OVERRIDE_LEFT_NOTHING);
 
     begin_waited(&world);
     override_done(&world);
@@ -513,7 +513,7 @@ static void what_ends_in_an_adoption_is_no_end_of_a_start_or_stop_of_it(void **s
     assert_asked(&world, "RUN:stop");
     adopt(&world, 2); /* beside the stop */
     ended(&world, &world.sent_run, BW_RUN_FAILED, "");
-    assert_int_equal(world.site.override_clean, BW_SITE_OVERRIDE_STOP_DUE);
+    assert_int_equal(world.site.override_left, BW_SITE_OVERRIDE_LEFT_STOP_DUE);
 }
 
 /* The newest epoch is its own: what ends that ends it too. */

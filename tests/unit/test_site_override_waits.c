@@ -108,7 +108,7 @@ static void what_holds_back_its_start_is_said(void **state)
     site.retry_at.raw_ns += 1;
     assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
     site = world.site;
-    site.override_clean = BW_SITE_OVERRIDE_STOP_DUE;
+    site.override_left = BW_SITE_OVERRIDE_LEFT_STOP_DUE;
     assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
     site = world.site;
     site.override_ran = true;
@@ -243,7 +243,7 @@ static void what_is_over_leaves_nothing_behind(void **state)
     confirm(&world, 2, world.now_ms);
     armed(&world);
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
-    assert_int_equal(world.site.override_clean, BW_SITE_OVERRIDE_CLEAN);
+    assert_int_equal(world.site.override_left, BW_SITE_OVERRIDE_LEFT_NOTHING);
 }
 
 /* Who hears of it decides again, or no more; the disk may take its time. */

@@ -43,6 +43,8 @@ static void a_tenure_is_of_an_epoch_that_is_open_and_durable(void **state)
            "the site's tenure: what could not be started is not started again");
     BREAKS(world.site, broken.start = BW_SITE_START_FAILED_EARLY,
            "the site's tenure: what could not be started is not started again");
+    BREAKS(world.site, (broken.tenure = BW_TENURE_STARTING, broken.start = BW_SITE_START_FAILED),
+           "the site's tenure: what could not be started is not started again");
     BREAKS(world.site, broken.tenure = BW_TENURE_ENDING,
            "the site's tenure: what is given back was seen to have ended");
     BREAKS(world.site, broken.tenure = BW_TENURE_ACCEPTING,

@@ -61,6 +61,9 @@ static void only_the_holder_of_the_open_epoch_is_confirmed(void **state)
     struct bw_sync other_instance = sync_from(A, epoch);
     other_instance.instance.bytes[0] = 99;
     assert_false(confirm(&other_instance, world.now));
+    struct bw_sync_group unknown = sync_group;
+    (void)strcpy(unknown.name, "nobody-has-it");
+    assert_false(bw_witness_confirm(&world.witness, &good, &unknown, 0, 1, world.now, world.now));
 }
 
 /* 3.2.2, model lease.pml: the barrier was submitted after the renewal was received. */

@@ -210,14 +210,14 @@ enum bw_site_override { /* a person lets it serve without a quorum (3.8) */
                         BW_SITE_OVERRIDE_ENDING      /* it is fenced, until the end was seen */
 };
 
-/* OVERRIDING: before the next start. */
-enum bw_site_override_clean {
-    BW_SITE_OVERRIDE_CLEAN,
-    BW_SITE_OVERRIDE_STOP_DUE,
-    BW_SITE_OVERRIDE_FENCE_DUE /* its stop has failed */
+/* OVERRIDING: what a start that failed has left is ended before the next one. */
+enum bw_site_override_left {
+    BW_SITE_OVERRIDE_LEFT_NOTHING,
+    BW_SITE_OVERRIDE_LEFT_STOP_DUE,
+    BW_SITE_OVERRIDE_LEFT_FENCE_DUE /* its stop has failed */
 };
 
-#define BW_SITE_TABLES 12
+#define BW_SITE_TABLES 13
 
 struct bw_observation {
     bool running;
@@ -285,8 +285,7 @@ struct bw_site {
     struct bw_instant leader_answered; /* while there is an override: when a leader last did */
     uint64_t override_fence_epoch;     /* under which the agent's own fence ends it; 0: none does */
     struct bw_instant override_fence_asked; /* ENDING: when its guard was asked for the fence */
-    enum bw_site_override_clean
-        override_clean; /* what a start that failed has left is ended first */
+    enum bw_site_override_left override_left;
     /* Flags: what the guard has said, what is awaited of it, and what is true from some moment of a
      * tenure on. Each beside all of the states, and beside the others. */
     bool guard_unsaved;             /* the guard could not keep what an arm or an end rests on */
