@@ -275,6 +275,28 @@ static void one_that_overrides_is_told_of_a_lease_of_another(void **state)
     assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 1);
 }
 
+/* Nobody would know any more that it may serve. */
+static void no_definition_leaves_out_a_site_that_overrides(void **state)
+{
+    struct world world;
+    struct bw_spec next;
+
+    (void)state;
+    world_begin(&world, 3);
+    next = world_group(&world)->spec;
+    next.site_count = 2;
+    assert_null(bw_witness_leaves_override(&world.witness, 0, &next, world.now));
+    world.sites[C].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    assert_string_equal(bw_witness_leaves_override(&world.witness, 0, &next, world.now), "dc-c");
+    next.site_count = 3;
+    assert_null(bw_witness_leaves_override(&world.witness, 0, &next, world.now));
+    next.sites[0] = next.sites[1]; /* another one is left out */
+    next.sites[1] = next.sites[2];
+    next.site_count = 2;
+    assert_null(bw_witness_leaves_override(&world.witness, 0, &next, world.now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_first_renewal_is_not_confirmed_beside_one_that_overrides),
         cmocka_unit_test(what_overrides_at_the_holders_site_holds_no_epoch),
         cmocka_unit_test(one_that_overrides_is_told_of_a_lease_of_another),
+        cmocka_unit_test(no_definition_leaves_out_a_site_that_overrides),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

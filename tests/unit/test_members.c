@@ -292,7 +292,13 @@ static void nobody_is_ordered_to_go_whom_the_others_cannot_spare(void **state)
     begin(5);
     fact(2)->is_live = fact(3)->is_live = false;
     assert_int_equal(bw_members_remove(&roster, &facts, "w4", &wanted, &diag), BW_ERR_REFUSED);
+    memset(&wanted, 0, sizeof wanted);
     assert_int_equal(bw_members_remove(&roster, &facts, "w3", &wanted, &diag), BW_OK);
+    assert_int_equal(wanted.count, 5); /* and all else is as it was */
+    for (unsigned i = 0; i < wanted.count; i++) {
+        assert_int_equal(wanted.members[i].id, roster.members[i].id);
+        assert_int_equal(wanted.members[i].is_leaving, i == 2);
+    }
 }
 
 /* It was ordered, and then another one died. */
@@ -388,6 +394,9 @@ static void who_begins_anew_is_alone_and_no_id_is_given_twice(void **state)
     roster.id_max = 0; /* of the first form: nobody ever came later */
     bw_members_alone(&roster, &self, 0, &alone);
     assert_int_equal(alone.id_max, 3);
+    roster.members[0].id = 8; /* whichever of them has it */
+    bw_members_alone(&roster, &self, 0, &alone);
+    assert_int_equal(alone.id_max, 8);
     bw_members_alone(&none, &self, 0, &alone);
     assert_int_equal(alone.id_max, 2);
     bw_members_alone(&none, &self, 5, &alone);

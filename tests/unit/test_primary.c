@@ -141,6 +141,8 @@ static void a_start_is_believed_once_it_is_verified(void **state)
     assert_int_equal(judge(&shown, &verifying, at_ms(BEGIN_MS)), BW_PRIMARY_UNVERIFIED);
     shown.action.result = BW_RUN_OK;
     assert_int_equal(judge(&shown, &verifying, at_ms(BEGIN_MS)), BW_PRIMARY_YES);
+    shown.action = (struct bw_guard_script_end){.action = BW_ACTION_STOP, .result = BW_RUN_FAILED};
+    assert_int_equal(judge(&shown, &verifying, at_ms(BEGIN_MS)), BW_PRIMARY_YES); /* it serves on */
 }
 
 int main(void)
