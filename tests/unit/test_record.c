@@ -189,6 +189,7 @@ static void the_longest_chain_gives_its_oldest_and_others_keep_theirs(void **sta
     for (int i = 0; i < 3000; i++) {
         fail_over(&fixture, "restless");
         assert_true(fixture.room->record.block_count <= 6);
+        assert_true(fixture.room->record.block_fresh <= 6); /* those that were given are taken again */
     }
 
     assert_int_equal(count_epochs(fixture.cluster.record, "calm"), 1);
@@ -548,6 +549,69 @@ static void a_change_says_which_keys_and_sites(void **state)
     end(&fixture);
 }
 
+static void a_site_that_comes_first_is_new_all_the_same(void **state)
+{
+    struct fixture fixture;
+    struct bw_command command;
+    struct bw_record_line line;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    command = command_of(BW_COMMAND_SET_SPEC, "shop");
+    command.spec = fixture.groups[0].spec;
+    command.spec.sites[2] = command.spec.sites[0];
+    (void)strcpy(command.spec.sites[0].name, "dc-c");
+    command.spec.site_count = 3;
+    apply(&fixture, command);
+
+    line = line_at(&fixture, "shop", 1);
+
+    assert_int_equal(line.event.site_count, 1);
+    assert_string_equal(line.event.sites[0].name, "dc-c");
+    assert_false(line.event.sites[0].was);
+    end(&fixture);
+}
+
+static void what_was_seen_of_its_reach_is_of_the_epoch(void **state)
+{
+    struct fixture fixture;
+    struct bw_command command;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    grant(&fixture, "shop", "dc-a");
+    command = command_of(BW_COMMAND_REACH, "shop");
+    command.epoch = group_of(&fixture, "shop")->epoch;
+    command.instance.bytes[0] = 1;
+    command.sight = (struct bw_reach_sight){.seen = BW_REACH_INSIDE, .proved = true};
+    apply(&fixture, command);
+
+    assert_int_equal(line_at(&fixture, "shop", 1).entry.seen, BW_REACH_INSIDE);
+    assert_true(line_at(&fixture, "shop", 1).entry.proved);
+    end(&fixture);
+}
+
+static void maintenance_is_on_record_with_its_end(void **state)
+{
+    struct fixture fixture;
+    struct bw_command command;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    command = command_of(BW_COMMAND_MAINTENANCE, "shop");
+    (void)strcpy(command.site, "dc-b");
+    command.duration_ms = 60000;
+    apply(&fixture, command);
+
+    assert_int_equal(line_at(&fixture, "shop", 1).kind, BW_RECORD_MAINTENANCE);
+    assert_string_equal(line_at(&fixture, "shop", 1).event.site, "dc-b");
+    assert_int_equal(line_at(&fixture, "shop", 1).event.duration_ms, 60000);
+    end(&fixture);
+}
+
 static void a_deleted_group_is_still_on_record(void **state)
 {
     struct fixture fixture;
@@ -605,6 +669,9 @@ int main(void)
         cmocka_unit_test(a_failed_fence_holds_from_then_to_its_end),
         cmocka_unit_test(when_a_start_was_let_past_its_point_of_no_return_is_kept),
         cmocka_unit_test(a_change_says_which_keys_and_sites),
+        cmocka_unit_test(a_site_that_comes_first_is_new_all_the_same),
+        cmocka_unit_test(what_was_seen_of_its_reach_is_of_the_epoch),
+        cmocka_unit_test(maintenance_is_on_record_with_its_end),
         cmocka_unit_test(a_deleted_group_is_still_on_record),
         cmocka_unit_test(a_recovery_is_on_record_and_ends_what_was_open),
     };
