@@ -120,6 +120,32 @@ static void instants_of_another_boot_or_time_namespace_say_nothing(void **state)
                      BW_MAY_RUN_OTHER_CLOCKS);
 }
 
+/* By its guard of before, or by this one: until the epoch has ended it may not run again. */
+static void a_fence_of_the_armed_epoch_shows_for_as_long_as_that_is_armed(void **state) /* I1, 3.2.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_false(shown_of(&world).fence_begun);
+    world.guard.mirror.fence_begun = true; /* of what is over */
+    assert_false(shown_of(&world).fence_begun);
+    world.guard.mirror.fence_begun = false;
+    assert_int_equal(shown_of(&world).armed_end.boot_ns, 0);
+
+    assert_true(arm(&world, 2, BEGIN_MS));
+    assert_false(shown_of(&world).fence_begun);
+    world.guard.mirror.fence_begun = true;
+    assert_int_equal(may_run(&world), BW_MAY_RUN_FENCING);
+    world.guard.mirror.fence_begun = false;
+    world.guard.fence_epoch = 2;
+    assert_false(shown_of(&world).fence_begun); /* of none that was begun */
+    world.guard.fence = BW_FENCE_DONE;
+    assert_int_equal(may_run(&world), BW_MAY_RUN_FENCING);
+    world.guard.fence_epoch = 1;
+    assert_false(shown_of(&world).fence_begun);
+}
+
 static void without_a_group_or_a_lease_it_may_not(void **state) /* I1 */
 {
     struct world world;
@@ -407,6 +433,7 @@ int main(void)
         cmocka_unit_test(an_old_answer_is_judged_by_the_clocks_of_now),
         cmocka_unit_test(either_clock_ends_it),
         cmocka_unit_test(instants_of_another_boot_or_time_namespace_say_nothing),
+        cmocka_unit_test(a_fence_of_the_armed_epoch_shows_for_as_long_as_that_is_armed),
         cmocka_unit_test(without_a_group_or_a_lease_it_may_not),
         cmocka_unit_test(an_arm_that_is_not_acknowledged_is_no_lease),
         cmocka_unit_test(until_a_later_end_is_acknowledged_the_earlier_counts),
