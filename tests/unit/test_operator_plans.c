@@ -163,6 +163,7 @@ static void what_is_said_again_once_it_is_done_is_done(void **state)
     outcome.wish_index = (int64_t)bw_group_wish_of(world_group(&world), command.request_id);
     outcome.epoch = (int64_t)bw_group_wish_epoch(world_group(&world), (uint64_t)outcome.wish_index);
     assert_int_equal(outcome.epoch, command.epoch);
+    assert_int_equal(bw_group_wish_epoch(world_group(&world), world.index + 1), 0); /* nobody's */
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_DONE);
     assert_string_equal(outcome.text, "dc-b serves in epoch 2");
     outcome.epoch = (int64_t)world_group(&world)->epoch; /* it is seen by how it ended, too */
