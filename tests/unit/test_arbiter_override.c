@@ -291,10 +291,13 @@ static void no_definition_leaves_out_a_site_that_overrides(void **state)
     assert_string_equal(bw_witness_leaves_override(&world.witness, 0, &next, world.now), "dc-c");
     next.site_count = 3;
     assert_null(bw_witness_leaves_override(&world.witness, 0, &next, world.now));
-    next.sites[0] = next.sites[1]; /* another one is left out */
-    next.sites[1] = next.sites[2];
+    next.sites[0] = next.sites[2]; /* another one is left out */
     next.site_count = 2;
     assert_null(bw_witness_leaves_override(&world.witness, 0, &next, world.now));
+    world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
+    world.sites[C].report.override = BW_OVERRIDE_NONE;
+    world_sync_all(&world);
+    assert_string_equal(bw_witness_leaves_override(&world.witness, 0, &next, world.now), "dc-a");
 }
 
 int main(void)

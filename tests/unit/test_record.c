@@ -542,6 +542,8 @@ static void a_change_says_which_keys_and_sites(void **state)
     assert_int_equal(line.event.keys[1].after, 7000);
     assert_int_equal(line.event.site_count, 2);
     assert_string_equal(line.event.sites[0].name, "dc-b");
+    assert_true(line.event.sites[0].was);
+    assert_int_equal(line.event.sites[0].priority_before, fixture.groups[0].spec.sites[0].priority);
     assert_false(line.event.sites[0].is);
     assert_string_equal(line.event.sites[1].name, "dc-c");
     assert_true(line.event.sites[1].is);
@@ -570,6 +572,29 @@ static void a_site_that_comes_first_is_new_all_the_same(void **state)
     assert_int_equal(line.event.site_count, 1);
     assert_string_equal(line.event.sites[0].name, "dc-c");
     assert_false(line.event.sites[0].was);
+    end(&fixture);
+}
+
+static void a_site_that_is_no_candidate_any_more_has_changed(void **state)
+{
+    struct fixture fixture;
+    struct bw_command command;
+    struct bw_record_line line;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 8);
+    create(&fixture, "shop");
+    command = command_of(BW_COMMAND_SET_SPEC, "shop");
+    command.spec = fixture.groups[0].spec;
+    command.spec.sites[1].never_candidate = true;
+    apply(&fixture, command);
+
+    line = line_at(&fixture, "shop", 1);
+
+    assert_int_equal(line.event.site_count, 1);
+    assert_string_equal(line.event.sites[0].name, "dc-b");
+    assert_true(line.event.sites[0].was && line.event.sites[0].is);
+    assert_true(line.event.sites[0].never_after && !line.event.sites[0].never_before);
     end(&fixture);
 }
 
@@ -670,6 +695,7 @@ int main(void)
         cmocka_unit_test(when_a_start_was_let_past_its_point_of_no_return_is_kept),
         cmocka_unit_test(a_change_says_which_keys_and_sites),
         cmocka_unit_test(a_site_that_comes_first_is_new_all_the_same),
+        cmocka_unit_test(a_site_that_is_no_candidate_any_more_has_changed),
         cmocka_unit_test(what_was_seen_of_its_reach_is_of_the_epoch),
         cmocka_unit_test(maintenance_is_on_record_with_its_end),
         cmocka_unit_test(a_deleted_group_is_still_on_record),
