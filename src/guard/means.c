@@ -46,8 +46,15 @@ static int open_list(const struct bw_cgroup *cgroup)
     return fd;
 }
 
+/* For the moment: there is something to be opened, and later it can be. */
+static bool is_scarcity(int os_errno)
+{
+    return os_errno == EMFILE || os_errno == ENFILE || os_errno == ENOMEM;
+}
+
 /* False, by errno: it cannot be opened. What is listed in it is ended one by one, for which nobody waits. The
- * kernel (Linux 5.14, cgroup v2) also ends a cgroup with all below it, in its own time. */
+ * kernel (Linux 5.14, cgroup v2) also ends a cgroup with all below it, in its own time: where it has no such
+ * file, or none that we may write to, the list has to do. */
 static bool add_cgroup(struct list *list, const struct bw_cgroup *cgroup)
 {
     int fd = open_list(cgroup);
@@ -56,9 +63,10 @@ static bool add_cgroup(struct list *list, const struct bw_cgroup *cgroup)
         return false;
     add(list, fd, BW_ENFORCER_BY_PROCS);
     fd = open_in(cgroup, "cgroup.kill", O_WRONLY);
-    if (fd >= 0)
-        add(list, fd, BW_ENFORCER_BY_KILL_FILE);
-    return fd >= 0 || errno == ENOENT;
+    if (fd < 0)
+        return !is_scarcity(errno);
+    add(list, fd, BW_ENFORCER_BY_KILL_FILE);
+    return true;
 }
 
 /* Its looks and its fence script are no part of what serves: they may run on. */

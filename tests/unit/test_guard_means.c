@@ -19,44 +19,42 @@ static struct bw_unit_reach unit_reach;
 static struct bw_enforcer_message message;
 static int fds[BW_ENFORCER_MEANS_MAX];
 
-/* The files of a cgroup, in a folder that is none. */
 static const char *const names[] = {"cgroup.procs", "cgroup.kill"};
 
+static const char *file_of(enum bw_reach_slot slot, const char *name)
+{
+    static char file[sizeof guarded.reach.slots[0].path + 16];
+
+    (void)snprintf(file, sizeof file, "%s/%s", guarded.reach.slots[slot].path, name);
+    return file;
+}
+
+/* The files of a cgroup, in a folder that is none. */
 static void put_slot(const char *folder, enum bw_reach_slot slot)
 {
     struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
-    char file[sizeof cgroup->path + 16];
 
     (void)snprintf(cgroup->path, sizeof cgroup->path, "%s/%d", folder, (int)slot);
     assert_int_equal(mkdir(cgroup->path, 0700), 0);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        FILE *made;
+        FILE *made = fopen(file_of(slot, names[i]), "w");
 
-        (void)snprintf(file, sizeof file, "%s/%s", cgroup->path, names[i]);
-        made = fopen(file, "w");
         assert_non_null(made);
         assert_int_equal(fclose(made), 0);
     }
 }
 
-/* As of a kernel before 5.14. */
-static void drop_kill_file(enum bw_reach_slot slot)
+/* Of neither slot that is ended is there a file any more to which a KILL could be written. */
+static void drop_kill_files(void)
 {
-    const struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
-    char file[sizeof cgroup->path + 16];
-
-    (void)snprintf(file, sizeof file, "%s/cgroup.kill", cgroup->path);
-    assert_int_equal(unlink(file), 0);
+    assert_int_equal(unlink(file_of(BW_REACH_SERVICE, "cgroup.kill")), 0);
+    assert_int_equal(unlink(file_of(BW_REACH_ACTION, "cgroup.kill")), 0);
 }
 
 static void drop_slot(enum bw_reach_slot slot)
 {
-    const struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
-    char file[sizeof cgroup->path + 16];
-
-    (void)snprintf(file, sizeof file, "%s/cgroup.procs", cgroup->path);
-    assert_int_equal(unlink(file), 0);
-    assert_int_equal(rmdir(cgroup->path), 0);
+    assert_int_equal(unlink(file_of(slot, "cgroup.procs")), 0);
+    assert_int_equal(rmdir(guarded.reach.slots[slot].path), 0);
 }
 
 /* How many of them are open; -1: not all. */
@@ -87,6 +85,14 @@ static int open_means_within(int room)
     return count;
 }
 
+static void assert_opened_whole_or_not(int count, int room_min)
+{
+    for (int room = 0; room < room_min; room++)
+        assert_int_equal(open_means_within(room), -1);
+    assert_int_equal(open_means_within(room_min), count);
+    assert_int_equal(open_means(), count);
+}
+
 static void means_that_cannot_be_opened_are_not_passed_over(void **state)
 {
     char folder[] = "/tmp/bw-means-XXXXXX";
@@ -98,17 +104,37 @@ static void means_that_cannot_be_opened_are_not_passed_over(void **state)
     put_slot(folder, BW_REACH_SERVICE);
     put_slot(folder, BW_REACH_ACTION);
 
-    assert_int_equal(open_means(), 4);
-    for (int room = 0; room < 4; room++)
-        assert_int_equal(open_means_within(room), -1);
-    assert_int_equal(open_means_within(4), 4);
+    assert_opened_whole_or_not(4, 4);
 
-    drop_kill_file(BW_REACH_SERVICE);
-    drop_kill_file(BW_REACH_ACTION);
-    assert_int_equal(open_means(), 2);
+    drop_kill_files(); /* as of a kernel before 5.14 */
+    assert_opened_whole_or_not(2, 3); /* to see that there is none takes a number, too */
     assert_int_equal(message.means[0], BW_ENFORCER_BY_PROCS);
-    assert_int_equal(open_means_within(1), -1);
+    assert_int_equal(message.means[1], BW_ENFORCER_BY_PROCS);
 
+    drop_slot(BW_REACH_SERVICE);
+    drop_slot(BW_REACH_ACTION);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* Who may read who is in a cgroup ends them one by one: a hierarchy that is mounted to be read only, another's unit. */
+static void a_kill_file_that_may_not_be_written_to_is_no_lack(void **state)
+{
+    char folder[] = "/tmp/bw-means-XXXXXX";
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    memset(&guarded, 0, sizeof guarded);
+    guarded.reach.means = BW_REACH_BY_CGROUP;
+    put_slot(folder, BW_REACH_SERVICE);
+    put_slot(folder, BW_REACH_ACTION);
+    drop_kill_files();
+    assert_int_equal(mkdir(file_of(BW_REACH_SERVICE, "cgroup.kill"), 0700), 0); /* not by root either */
+    assert_int_equal(mkdir(file_of(BW_REACH_ACTION, "cgroup.kill"), 0700), 0);
+
+    assert_opened_whole_or_not(2, 3);
+
+    assert_int_equal(rmdir(file_of(BW_REACH_SERVICE, "cgroup.kill")), 0);
+    assert_int_equal(rmdir(file_of(BW_REACH_ACTION, "cgroup.kill")), 0);
     drop_slot(BW_REACH_SERVICE);
     drop_slot(BW_REACH_ACTION);
     assert_int_equal(rmdir(folder), 0);
@@ -179,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(means_that_cannot_be_opened_are_not_passed_over),
+        cmocka_unit_test(a_kill_file_that_may_not_be_written_to_is_no_lack),
         cmocka_unit_test(a_unit_that_has_ended_is_no_lack),
         cmocka_unit_test(where_units_come_up_is_told_before_they_are_up),
         cmocka_unit_test(units_for_whose_paths_there_is_no_room_are_said),
