@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define STACK_BYTES (256 * 1024) /* locked in memory with the rest */
+#define NO_GROUP    BW_ENFORCER_GROUPS_MAX
 
 /* Of one group. */
 struct sought {
@@ -33,10 +34,9 @@ struct worker {
     sem_t due;
     bool is_due[BW_ENFORCER_GROUPS_MAX];
     uint32_t due_count;
-    bool is_at_work;
-    uint32_t group;       /* at work: of this one */
+    uint32_t group;       /* it is at work on this one, or NO_GROUP */
     bool owns_fds;        /* others have come instead of those that it writes to: it closes them */
-    struct sought sought; /* at work: what it was then; of its thread alone */
+    struct sought sought; /* what it is at work on; of its thread alone */
 };
 
 static void find(const struct sought *sought);
@@ -49,7 +49,7 @@ static struct {
     struct sought groups[BW_ENFORCER_GROUPS_MAX];
     struct worker workers[WORKERS];
 } self = {.lock = PTHREAD_MUTEX_INITIALIZER,
-          .workers = {[FINDER] = {.act = find}, [SWEEPER] = {.act = sweep}}};
+          .workers = {[FINDER] = {.act = find, .group = NO_GROUP}, [SWEEPER] = {.act = sweep, .group = NO_GROUP}}};
 
 /* ---- what they do ---------------------------------------------------------------------------- */
 
@@ -62,22 +62,23 @@ static int open_in(const char *path, const char *name, int flags)
     return open(file, flags | O_CLOEXEC);
 }
 
-static const char *next_path(const char *path)
+static void at_each_path(const struct sought *sought, const char *name, int flags, void (*end)(int fd))
 {
-    return path + strlen(path) + 1;
+    const char *path = sought->paths;
+
+    for (; path < sought->paths + sought->path_bytes; path += strlen(path) + 1) {
+        const int fd = open_in(path, name, flags);
+
+        if (fd < 0)
+            continue; /* nothing is up there, or the kernel has no such file */
+        end(fd);
+        (void)close(fd); /* a read, or a write that the kernel has acted at */
+    }
 }
 
 static void find(const struct sought *sought)
 {
-    for (const char *path = sought->paths; path < sought->paths + sought->path_bytes;
-         path = next_path(path)) {
-        const int fd = open_in(path, "cgroup.procs", O_RDONLY);
-
-        if (fd < 0)
-            continue; /* nothing is up there */
-        bw_means_kill_list(fd);
-        (void)close(fd); /* only read from */
-    }
+    at_each_path(sought, "cgroup.procs", O_RDONLY, bw_means_kill_list);
 }
 
 /* Fails where the cgroup is gone. */
@@ -90,15 +91,7 @@ static void sweep(const struct sought *sought)
 {
     for (uint32_t i = 0; i < sought->fd_count; i++)
         kill_all_in(sought->fds[i]);
-    for (const char *path = sought->paths; path < sought->paths + sought->path_bytes;
-         path = next_path(path)) {
-        const int fd = open_in(path, "cgroup.kill", O_WRONLY);
-
-        if (fd < 0)
-            continue; /* nothing is up there, or the kernel has none */
-        kill_all_in(fd);
-        (void)close(fd); /* the kernel acted at the write */
-    }
+    at_each_path(sought, "cgroup.kill", O_WRONLY, kill_all_in);
 }
 
 /* ---- the threads ----------------------------------------------------------------------------- */
@@ -109,15 +102,12 @@ static void close_all(const struct sought *sought)
         (void)close(sought->fds[i]);
 }
 
-/* False: none is due; it is then known that all was done. */
+/* False: none is due. */
 static bool take_next(struct worker *worker)
 {
     bool is_any = false;
 
     (void)pthread_mutex_lock(&self.lock); /* an ordinary one does not fail */
-    if (worker->owns_fds)
-        close_all(&worker->sought);
-    worker->owns_fds = false;
     for (uint32_t i = 0; i < BW_ENFORCER_GROUPS_MAX && worker->due_count > 0 && !is_any; i++) {
         is_any = worker->is_due[i];
         if (!is_any)
@@ -127,9 +117,22 @@ static bool take_next(struct worker *worker)
         worker->group = i;
         worker->sought = self.groups[i];
     }
-    worker->is_at_work = is_any;
     (void)pthread_mutex_unlock(&self.lock);
     return is_any;
+}
+
+/* From then on it is known that all was done, but for what is closed. */
+static void finish(struct worker *worker)
+{
+    bool owns_fds;
+
+    (void)pthread_mutex_lock(&self.lock);
+    owns_fds = worker->owns_fds;
+    worker->owns_fds = false;
+    worker->group = NO_GROUP;
+    (void)pthread_mutex_unlock(&self.lock);
+    if (owns_fds)
+        close_all(&worker->sought);
 }
 
 static void *work(void *user)
@@ -139,8 +142,10 @@ static void *work(void *user)
     for (;;) {
         if (sem_wait(&worker->due) != 0)
             continue; /* EINTR */
-        while (take_next(worker))
+        while (take_next(worker)) {
             worker->act(&worker->sought);
+            finish(worker);
+        }
     }
     return NULL;
 }
@@ -172,7 +177,7 @@ static void drop_fds(uint32_t group)
 {
     struct worker *sweeper = &self.workers[SWEEPER];
 
-    if (sweeper->is_at_work && sweeper->group == group && !sweeper->owns_fds)
+    if (sweeper->group == group && !sweeper->owns_fds)
         sweeper->owns_fds = true; /* those are the ones that it has */
     else
         close_all(&self.groups[group]);
@@ -201,7 +206,7 @@ void bw_finder_tell(uint32_t group, const struct bw_enforcer_message *message)
 
 static void ask(struct worker *worker, uint32_t group)
 {
-    if (worker->is_due[group])
+    if (worker->is_due[group] || self.groups[group].fd_count + self.groups[group].path_bytes == 0)
         return;
     worker->is_due[group] = true;
     worker->due_count++;
@@ -224,7 +229,7 @@ bool bw_finder_is_done(void)
 
     (void)pthread_mutex_lock(&self.lock);
     for (int n = 0; n < WORKERS; n++)
-        is_done = is_done && self.workers[n].due_count == 0 && !self.workers[n].is_at_work;
+        is_done = is_done && self.workers[n].due_count == 0 && self.workers[n].group == NO_GROUP;
     (void)pthread_mutex_unlock(&self.lock);
     return is_done;
 }

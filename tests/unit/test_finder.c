@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,19 +138,37 @@ static void what_hangs_holds_up_nobody_who_asks(void **state)
 
 struct pipe_end {
     int from;
-    int to; /* full */
+    int to;
 };
+
+static struct pipe_end empty_pipe(void)
+{
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    return (struct pipe_end){.from = ends[0], .to = ends[1]};
+}
 
 static struct pipe_end full_pipe(void)
 {
     static const char bytes[4096];
-    int ends[2];
+    const struct pipe_end full = empty_pipe();
 
-    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-    while (write(ends[1], bytes, sizeof bytes) > 0)
+    while (write(full.to, bytes, sizeof bytes) > 0)
         continue;
-    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
-    return (struct pipe_end){.from = ends[0], .to = ends[1]};
+    assert_int_equal(fcntl(full.to, F_SETFL, 0), 0);
+    return full;
+}
+
+/* Instead of those that it has held of this group. */
+static void hold_kill_files(uint32_t group, const int *fds, uint32_t count)
+{
+    static struct bw_enforcer_message message;
+
+    message = (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_REACH, .means_count = count};
+    for (uint32_t i = 0; i < count; i++)
+        message.means[i] = BW_ENFORCER_BY_KILL_FILE;
+    bw_finder_hold(group, &message, fds);
 }
 
 static void drain(struct pipe_end held)
@@ -196,11 +215,6 @@ static void assert_killed(pid_t pid)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-static struct bw_enforcer_message reach_of(enum bw_enforcer_means first, enum bw_enforcer_means second)
-{
-    return (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_REACH, .means_count = 2, .means = {first, second}};
-}
-
 /* Whoever changes the tree of cgroups may keep everybody else out of it. */
 static void who_is_listed_is_ended_whoever_holds_the_tree_of_cgroups(void **state)
 {
@@ -211,7 +225,9 @@ static void who_is_listed_is_ended_whoever_holds_the_tree_of_cgroups(void **stat
     const int fds[] = {held.to, list_of("listed", child)};
 
     (void)state;
-    message = reach_of(BW_ENFORCER_BY_KILL_FILE, BW_ENFORCER_BY_PROCS);
+    message = (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_REACH,
+                                           .means_count = 2,
+                                           .means = {BW_ENFORCER_BY_KILL_FILE, BW_ENFORCER_BY_PROCS}};
     bw_means_replace(&means, &message, fds);
     bw_finder_hold(2, &message, fds);
     bw_means_kill(&means);
@@ -226,15 +242,11 @@ static void who_is_listed_is_ended_whoever_holds_the_tree_of_cgroups(void **stat
 
 static void who_has_come_up_is_ended_whoever_holds_the_tree_of_cgroups(void **state)
 {
-    static struct bw_enforcer_message message;
     const struct pipe_end held = full_pipe();
-    const int fds[] = {held.to, -1};
     const pid_t child = begin_child();
 
     (void)state;
-    message = reach_of(BW_ENFORCER_BY_KILL_FILE, BW_ENFORCER_BY_KILL_FILE);
-    message.means_count = 1;
-    bw_finder_hold(3, &message, fds);
+    hold_kill_files(3, &held.to, 1);
     kill_all_of(3);
     tell(4, "listed", NULL);
     assert_int_equal(close(list_of("listed", child)), 0);
@@ -247,34 +259,46 @@ static void who_has_come_up_is_ended_whoever_holds_the_tree_of_cgroups(void **st
     assert_int_equal(close(held.from), 0);
 }
 
+static void wait_until_written_to(int from)
+{
+    struct pollfd seen = {.fd = from, .events = POLLIN};
+
+    assert_int_equal(poll(&seen, 1, PATIENCE_US / 1000), 1);
+}
+
+static void wait_until_closed(int fd)
+{
+    for (int waited_us = 0; fcntl(fd, F_GETFD) != -1; waited_us += LOOK_US) {
+        assert_true(waited_us < PATIENCE_US);
+        (void)usleep(LOOK_US);
+    }
+}
+
 /* Its number would be another file's, and that one written to. */
 static void what_is_written_to_is_closed_after_that(void **state)
 {
-    static struct bw_enforcer_message message;
+    const struct pipe_end first = empty_pipe();
     const struct pipe_end held = full_pipe();
     const struct pipe_end next = full_pipe();
-    const int fds[][2] = {{held.to, -1}, {next.to, -1}};
     char byte;
 
     (void)state;
-    message = reach_of(BW_ENFORCER_BY_KILL_FILE, BW_ENFORCER_BY_KILL_FILE);
-    message.means_count = 1;
-    bw_finder_hold(5, &message, fds[0]);
+    hold_kill_files(5, (const int[]){first.to, held.to}, 2);
     kill_all_of(5);
-    (void)usleep(10 * LOOK_US);
-    bw_finder_hold(5, &message, fds[1]);
+    wait_until_written_to(first.from);
+    hold_kill_files(5, &next.to, 1);
     assert_true(fcntl(held.to, F_GETFD) >= 0);
     drain(held);
+    wait_until_closed(held.to);
     wait_until_done();
-    assert_int_equal(fcntl(held.to, F_GETFD), -1);
     drain(held);
     assert_int_equal(read(held.from, &byte, 1), 0); /* its end */
+    assert_int_equal(fcntl(first.to, F_GETFD), -1);
 
     assert_true(fcntl(next.to, F_GETFD) >= 0);
-    message.means_count = 0;
-    bw_finder_hold(5, &message, NULL);
+    hold_kill_files(5, NULL, 0);
     assert_int_equal(fcntl(next.to, F_GETFD), -1); /* nobody writes to it */
-    assert_int_equal(close(held.from) + close(next.from), 0);
+    assert_int_equal(close(first.from) + close(held.from) + close(next.from), 0);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
