@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -42,14 +41,6 @@ static bool be_real_time(int priority)
     return sched_setscheduler(0, SCHED_FIFO, &param) == 0;
 }
 
-static int open_in(const char *dir, const char *name)
-{
-    char path[400];
-
-    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    return open(path, O_WRONLY | O_CLOEXEC);
-}
-
 static void spin(const struct held_cgroups *held)
 {
     (void)held;
@@ -65,12 +56,13 @@ static void spin_in_real_time(const struct held_cgroups *held)
 
 static void move(const struct held_cgroups *held)
 {
-    const int doors[] = {open_in(held->dirs[0], "cgroup.procs"), open_in(held->dirs[1], "cgroup.procs")};
+    int doors[2];
 
-    for (unsigned i = 0;; i++) {
-        (void)!write(doors[i % 2], "0", 1);
+    for (int i = 0; i < 2; i++)
+        if (bw_cgroup_open_door(&held->cgroups[i], &doors[i], NULL) != BW_OK)
+            return;
+    for (unsigned i = 0; bw_cgroup_enter(doors[i % 2]); i++)
         (void)usleep(PAUSE_US);
-    }
 }
 
 static void begin_process(struct held_cgroups *held, void (*work)(const struct held_cgroups *held))
@@ -98,8 +90,11 @@ static void wait_until_kept_waiting(const struct held_cgroups *held)
 
     assert_true(pid >= 0);
     if (pid == 0) {
-        const int file = open_in(held->dirs[1], "cgroup.max.depth");
+        char path[sizeof held->cgroups[1].path + 32];
+        int file;
 
+        (void)snprintf(path, sizeof path, "%s/cgroup.max.depth", held->cgroups[1].path);
+        file = open(path, O_WRONLY | O_CLOEXEC);
         (void)alarm(PATIENCE_S);
         (void)be_real_time(2);
         for (;;) {
@@ -117,58 +112,44 @@ static void wait_until_kept_waiting(const struct held_cgroups *held)
 
 static bool can_be_real_time(void)
 {
-    const struct sched_param ordinary = {0};
-    const bool can = be_real_time(1);
+    const int policy = sched_getscheduler(0);
+    struct sched_param param;
+    bool can;
 
-    (void)sched_setscheduler(0, SCHED_OTHER, &ordinary); /* downwards is never refused */
+    assert_true(policy >= 0);
+    assert_int_equal(sched_getparam(0, &param), 0);
+    can = be_real_time(1);
+    assert_int_equal(sched_setscheduler(0, policy, &param), 0);
     return can;
 }
 
-/* At the top of the first cgroup v2 that may be written to. */
-static bool make_dirs(struct held_cgroups *held)
+bool held_cgroups_can_begin(void)
 {
-    char top[256] = "";
-    FILE *out = popen("findmnt -nt cgroup2 -O rw -o TARGET", "r");
-
-    assert_non_null(out);
-    if (fgets(top, sizeof top, out) == NULL)
-        top[0] = '\0';
-    (void)pclose(out); /* what it printed counts */
-    top[strcspn(top, "\n")] = '\0';
-    for (int i = 0; i < 2; i++) {
-        (void)snprintf(held->dirs[i], sizeof held->dirs[i], "%s/breakwater-held-%ld-%d", top, (long)getpid(), i);
-        if (top[0] != '\0' && mkdir(held->dirs[i], 0755) == 0)
-            continue;
-        held->dirs[i][0] = '\0';
-        return false;
-    }
-    return true;
+    return sysconf(_SC_NPROCESSORS_ONLN) >= 2 && can_be_real_time();
 }
 
-bool held_cgroups_begin(struct held_cgroups *held)
+void held_cgroups_begin(struct held_cgroups *held, const char *tag)
 {
+    static const char *const names[] = {"one", "other"};
+
     memset(held, 0, sizeof *held);
-    if (sysconf(_SC_NPROCESSORS_ONLN) < 2 || !can_be_real_time() || !make_dirs(held)) {
-        held_cgroups_end(held);
-        return false;
-    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(bw_cgroup_open(&held->cgroups[i], tag, names[i], NULL), BW_OK);
     begin_process(held, move);
     for (int i = 0; i < BUSY; i++)
         begin_process(held, spin);
     begin_process(held, spin_in_real_time);
     wait_until_kept_waiting(held);
-    return true;
 }
 
 void held_cgroups_end(struct held_cgroups *held)
 {
-    for (unsigned i = held->count; i-- > 0;) { /* first the one that keeps the others */
-        (void)kill(held->pids[i], SIGKILL);
-        (void)waitpid(held->pids[i], NULL, 0);
+    while (held->count > 0) { /* first the one that keeps the others */
+        const pid_t pid = held->pids[--held->count];
+
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
     }
-    held->count = 0;
     for (int i = 0; i < 2; i++)
-        if (held->dirs[i][0] != '\0')
-            (void)rmdir(held->dirs[i]); /* all that was in it has been waited for */
-    memset(held->dirs, 0, sizeof held->dirs);
+        bw_cgroup_remove_if_empty(&held->cgroups[i]);
 }

@@ -7,18 +7,22 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include <breakwater/sys/cgroup.h>
+
 #define HELD_CGROUPS_PROCESSES 8
 
 struct held_cgroups {
     pid_t pids[HELD_CGROUPS_PROCESSES];
     unsigned count;
-    char dirs[2][300]; /* "": none */
+    struct bw_cgroup cgroups[2];
 };
 
-/* Takes the first core, until its end; returns once somebody was seen to wait for that lock. False: this machine
- * cannot show it (no cgroup v2, one core, no right to real-time priority). Fails the test where nobody waits. */
-bool held_cgroups_begin(struct held_cgroups *held);
-/* Accepts one that was never begun. */
+/* This machine has two cores, and we have a right to real-time priority. */
+bool held_cgroups_can_begin(void);
+/* Takes the first core, until its end; returns once somebody was seen to wait for that lock. Its cgroups are those of
+ * `tag` (bw_cgroup_open). Fails the test where there can be none, or where nobody waits. */
+void held_cgroups_begin(struct held_cgroups *held, const char *tag);
+/* Accepts one that is all zero, or has ended. */
 void held_cgroups_end(struct held_cgroups *held);
 
 #endif
