@@ -237,8 +237,10 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
 
     if (service->is_up || is_refused(machine, group, epoch))
         return;
-    if (epoch > machine->named_epoch[group])
+    if (epoch != 0 && epoch >= machine->named_epoch[group]) {
         machine->named_epoch[group] = epoch;
+        machine->named_is_over[group] = false; /* an override may serve again in one that was */
+    }
     sim_check_data(world, group, machine->host->number, epoch, missing_ms(machine, group));
     service->is_up = true;
     service->is_in_unit = machine->units[group].is_unit && !is_outside;
@@ -283,12 +285,17 @@ void sim_service_down(struct sim_machine *machine, uint32_t group, const char *w
     down(machine, group, why, true);
 }
 
-/* A newer epoch has the service: it was told to begin, and no fence of it has come. */
+void sim_service_ended(struct sim_machine *machine, uint32_t group, uint64_t epoch, const char *why)
+{
+    if (epoch >= machine->named_epoch[group])
+        machine->named_is_over[group] = true;
+    sim_service_down(machine, group, why);
+}
+
+/* A newer epoch has the service: it was told to begin, and neither a stop nor a fence of it has come. */
 static bool is_held_above(const struct sim_machine *machine, uint32_t group, uint64_t epoch)
 {
-    const uint64_t newest = machine->named_epoch[group];
-
-    return newest > epoch && machine->fenced_epoch[group] < newest;
+    return machine->named_epoch[group] > epoch && !machine->named_is_over[group];
 }
 
 bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch,
@@ -312,7 +319,7 @@ bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t grou
             machine->fenced_epoch[group] = epoch;
         if (machine->services[group].is_up)
             sim_count(world, "remote_fence:ends");
-        sim_service_down(machine, group, why);
+        sim_service_ended(machine, group, epoch, why);
     }
     return true;
 }

@@ -140,9 +140,10 @@ struct sim_machine {
     enum sim_condition conditions[SIM_GROUPS_MAX];
     bool starts_outside[SIM_GROUPS_MAX]; /* the group's nature: its first scripts do */
     /* At the API of what serves here, which outlives this machine: the newest epoch that a start
-     * has told it, and the newest that was fenced from another site. It refuses what is older
-     * (3.3). */
+     * has told it, whether a stop or a fence of it has come since, and the newest that was fenced from
+     * another machine. It refuses what is older (3.3). */
     uint64_t named_epoch[SIM_GROUPS_MAX], fenced_epoch[SIM_GROUPS_MAX];
+    bool named_is_over[SIM_GROUPS_MAX];
     struct sim_run runs[SIM_RUNS_MAX];
     uint64_t forks;
     /* Its nature, in some runs: start scripts leave a daemon behind that takes its time; nothing but
@@ -168,6 +169,8 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
 /* Do these scripts start it where no signal from the guard reaches it? */
 bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group, uint32_t scripts);
 void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why);
+/* The same by a stop or a fence of `epoch`: from then on it is over where what serves here has its API. */
+void sim_service_ended(struct sim_machine *machine, uint32_t group, uint64_t epoch, const char *why);
 /* Through that API, from another site or by a second enforcer: false, it knows of a newer epoch. */
 bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch,
                         const char *why);

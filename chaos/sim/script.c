@@ -468,7 +468,7 @@ static void takes_effect(struct sim_process *scripts, void *payload)
         case BW_ACTION_STOP:
         case BW_ACTION_FENCE:
             end_what_begins(machine, run->order.group);
-            sim_service_down(machine, run->order.group, bw_action_word(run->order.action));
+            sim_service_ended(machine, run->order.group, run->order.epoch, bw_action_word(run->order.action));
             break;
         case BW_ACTION_REMOTE_FENCE:
             if (!sim_service_fenced(scripts->host->world, run->order.previous_site,
