@@ -11,13 +11,13 @@
 #include <uv.h>
 
 #include <breakwater/core/guard_link.h>
+#include <breakwater/lab/files.h>
 #include <breakwater/sys/unix_socket.h>
 
 #define RIG_MESSAGE_KINDS (BW_GUARD_MESSAGE_SHOWN + 1)
 #define RIG_PATIENCE_MS   60000
 /* Of a service's script: who it is, by number and beginning. */
-#define RIG_TELL_PID                                                                               \
-    "read -r stat </proc/$$/stat\nset -- ${stat##*) }\necho \"$$ ${20}\" >pid\n"
+#define RIG_TELL_PID "PID_FILE=pid\n" BW_LAB_SCRIPT_TELL_PID
 
 struct rig_agent {
     struct rig *rig;

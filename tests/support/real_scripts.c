@@ -44,11 +44,9 @@ static const char common[] =
 /* Lives no longer than the test that made it. */
 static const char service[] =
     "[ -f \"$D/stubborn\" ] && trap '' TERM\n"
-    "read -r stat </proc/$$/stat\n"
-    "set -- ${stat##*) }\n"
     "read -r up rest </proc/uptime\n"
     "echo \"$up $$\" >>\"$D/beats\"\n"
-    "echo \"$$ ${20}\" >\"$D/pid\"\n"
+    BW_LAB_SCRIPT_TELL_PID
     "while [ -d /proc/$OWNER ]; do\n"
     "    read -r up rest </proc/uptime\n"
     "    echo \"$up $$\" >>\"$D/beats\"\n"

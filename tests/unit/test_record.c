@@ -100,6 +100,27 @@ static void grant(struct fixture *fixture, const char *name, const char *site)
     apply(fixture, command);
 }
 
+static void begin_with_shop(struct fixture *fixture)
+{
+    begin_with(fixture, BW_RECORD_LEVEL, 8);
+    create(fixture, "shop");
+}
+
+static void begin_with_serving_shop(struct fixture *fixture)
+{
+    begin_with_shop(fixture);
+    grant(fixture, "shop", "dc-a");
+}
+
+/* To be changed: the specification that it has. */
+static struct bw_command change_of(struct fixture *fixture, const char *name)
+{
+    struct bw_command command = command_of(BW_COMMAND_SET_SPEC, name);
+
+    command.spec = group_of(fixture, name)->spec;
+    return command;
+}
+
 static void about_epoch(struct fixture *fixture, enum bw_command_kind kind, const char *name)
 {
     struct bw_command command = command_of(kind, name);
@@ -434,9 +455,7 @@ static void an_epoch_has_who_asked_why_and_how_it_ended(void **state)
     struct bw_record_line line;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
-    grant(&fixture, "shop", "dc-a");
+    begin_with_serving_shop(&fixture);
     about_epoch(&fixture, BW_COMMAND_REVOKE, "shop");
     fixture.unix_ms += 5000;
     about_epoch(&fixture, BW_COMMAND_RELEASED, "shop");
@@ -461,9 +480,7 @@ static void an_end_that_was_seen_from_another_site_names_who_has_seen_it(void **
     struct bw_record_line line;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
-    grant(&fixture, "shop", "dc-a");
+    begin_with_serving_shop(&fixture);
     about_epoch(&fixture, BW_COMMAND_CLOSE, "shop");
     about_epoch(&fixture, BW_COMMAND_FENCED, "shop");
 
@@ -480,9 +497,7 @@ static void a_failed_fence_holds_from_then_to_its_end(void **state)
     struct bw_record_line line;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
-    grant(&fixture, "shop", "dc-a");
+    begin_with_serving_shop(&fixture);
     about_epoch(&fixture, BW_COMMAND_FENCE_FAILED, "shop");
     line = line_at(&fixture, "shop", 1);
     assert_int_equal(line.free_unix_ms, 0);
@@ -503,9 +518,7 @@ static void when_a_start_was_let_past_its_point_of_no_return_is_kept(void **stat
     struct fixture fixture;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
-    grant(&fixture, "shop", "dc-a");
+    begin_with_serving_shop(&fixture);
     group_of(&fixture, "shop")->terms.no_return = BW_NO_RETURN_AHEAD;
     assert_int_equal(line_at(&fixture, "shop", 1).passed_unix_ms, 0);
     fixture.unix_ms += 7000;
@@ -524,11 +537,8 @@ static void a_change_says_which_keys_and_sites(void **state)
     struct bw_record_line line;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
-    grant(&fixture, "shop", "dc-a");
-    command = command_of(BW_COMMAND_SET_SPEC, "shop");
-    command.spec = fixture.groups[0].spec;
+    begin_with_serving_shop(&fixture);
+    command = change_of(&fixture, "shop");
     command.spec.max_lag_ms = 7000;
     command.spec.mode = BW_MODE_OBSERVE;
     (void)strcpy(command.spec.sites[1].name, "dc-c");
@@ -558,10 +568,8 @@ static void a_site_that_comes_first_is_new_all_the_same(void **state)
     struct bw_record_line line;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
-    command = command_of(BW_COMMAND_SET_SPEC, "shop");
-    command.spec = fixture.groups[0].spec;
+    begin_with_shop(&fixture);
+    command = change_of(&fixture, "shop");
     command.spec.sites[2] = command.spec.sites[0];
     (void)strcpy(command.spec.sites[0].name, "dc-c");
     command.spec.site_count = 3;
@@ -582,10 +590,8 @@ static void a_site_that_is_no_candidate_any_more_has_changed(void **state)
     struct bw_record_line line;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
-    command = command_of(BW_COMMAND_SET_SPEC, "shop");
-    command.spec = fixture.groups[0].spec;
+    begin_with_shop(&fixture);
+    command = change_of(&fixture, "shop");
     command.spec.sites[1].never_candidate = true;
     apply(&fixture, command);
 
@@ -604,9 +610,7 @@ static void what_was_seen_of_its_reach_is_of_the_epoch(void **state)
     struct bw_command command;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
-    grant(&fixture, "shop", "dc-a");
+    begin_with_serving_shop(&fixture);
     command = command_of(BW_COMMAND_REACH, "shop");
     command.epoch = group_of(&fixture, "shop")->epoch;
     command.instance.bytes[0] = 1;
@@ -624,8 +628,7 @@ static void maintenance_is_on_record_with_its_end(void **state)
     struct bw_command command;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
+    begin_with_shop(&fixture);
     command = command_of(BW_COMMAND_MAINTENANCE, "shop");
     (void)strcpy(command.site, "dc-b");
     command.duration_ms = 60000;
@@ -642,8 +645,7 @@ static void a_deleted_group_is_still_on_record(void **state)
     struct fixture fixture;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
+    begin_with_shop(&fixture);
     fail_over(&fixture, "shop");
     apply(&fixture, command_of(BW_COMMAND_DELETE, "shop"));
 
@@ -660,9 +662,7 @@ static void a_recovery_is_on_record_and_ends_what_was_open(void **state)
     uint64_t index;
 
     (void)state;
-    begin_with(&fixture, BW_RECORD_LEVEL, 8);
-    create(&fixture, "shop");
-    grant(&fixture, "shop", "dc-a");
+    begin_with_serving_shop(&fixture);
 
     fixture.cluster.record_blocks = 77;
     assert_int_equal(bw_cluster_recover(&fixture.cluster, fixture.index, fixture.unix_ms, &index),

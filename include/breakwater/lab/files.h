@@ -37,6 +37,11 @@ void bw_lab_remove_tree(const char *dir);
     "    set -- ${stat##*) }\n"                                                                    \
     "    [ \"$1\" != Z ] && [ \"$1\" != X ] && [ \"${20}\" = \"$begun\" ]\n"                       \
     "}\n"
+/* Of a service's own script: writes that into PID_FILE. */
+#define BW_LAB_SCRIPT_TELL_PID                                                                     \
+    "read -r stat </proc/$$/stat\n"                                                                \
+    "set -- ${stat##*) }\n"                                                                        \
+    "echo \"$$ ${20}\" >\"$PID_FILE\"\n"
 #define BW_LAB_SCRIPT_END_WITH                                                                     \
     "# Signals the service and waits until it has ended; fails after 5 s.\n"                       \
     "end_with() {\n"                                                                               \
