@@ -194,6 +194,11 @@ uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,
     return count;
 }
 
+bool bw_enforcer_is_ending(const struct bw_enforced *enforced)
+{
+    return enforced->state == BW_ENFORCER_KILLING || enforced->state == BW_ENFORCER_SPENT;
+}
+
 uint32_t bw_enforcer_held_count(const struct bw_enforcer *enforcer)
 {
     uint32_t count = 0;

@@ -1,22 +1,23 @@
 /* What may wait at a deadline, on threads of its own: the loop, which has ended what is listed in what it holds open,
  * waits for neither.
  *
- *   find   ends units that have come up since the guard told of them: looked for by their paths. To open a file
- *          may wait for memory.
+ *   find   ends units that have come up since the guard told of them, and what is in cgroups below theirs: looked for
+ *          by their paths, and listed. To open a file may wait for memory, and for whoever makes another beside it.
  *   sweep  writes to cgroup.kill, which ends what forks faster than a list is read, and what is in cgroups
  *          below. The kernel does it under the lock of the whole tree of cgroups, and whoever has that may be
  *          one that gets no core: behind a real-time process that writes was seen to wait for 0.95 s, again and
  *          again (Linux 6.18). */
 #include "program.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/sys/cgroup.h>
 
 #define STACK_BYTES (256 * 1024) /* locked in memory with the rest */
 #define NO_GROUP    BW_ENFORCER_GROUPS_MAX
@@ -30,17 +31,19 @@ struct sought {
 };
 
 struct worker {
-    void (*act)(const struct sought *sought);
+    void (*act)(struct worker *worker);
     sem_t due;
     bool is_due[BW_ENFORCER_GROUPS_MAX];
     uint32_t due_count;
+    uint32_t next;        /* where it looks first for one that is due: none comes twice while another waits */
     uint32_t group;       /* it is at work on this one, or NO_GROUP */
+    bool is_called_off;   /* nothing of that one is to be ended any more */
     bool owns_fds;        /* others have come instead of those that it writes to: it closes them */
     struct sought sought; /* what it is at work on; of its thread alone */
 };
 
-static void find(const struct sought *sought);
-static void sweep(const struct sought *sought);
+static void find(struct worker *worker);
+static void sweep(struct worker *worker);
 
 enum { FINDER, SWEEPER, WORKERS };
 
@@ -53,32 +56,33 @@ static struct {
 
 /* ---- what they do ---------------------------------------------------------------------------- */
 
-static int open_in(const char *path, const char *name, int flags)
+/* What waits for long may go on when all has been seen to have ended, and other epochs begin. */
+static bool goes_on(struct worker *worker)
 {
-    char file[PATH_MAX];
+    bool is_called_off;
 
-    if (snprintf(file, sizeof file, "%s/%s", path, name) >= (int)sizeof file)
-        return -1; /* the kernel has no longer ones */
-    return open(file, flags | O_CLOEXEC);
+    (void)pthread_mutex_lock(&self.lock); /* an ordinary one does not fail */
+    is_called_off = worker->is_called_off;
+    (void)pthread_mutex_unlock(&self.lock);
+    return !is_called_off;
 }
 
-static void at_each_path(const struct sought *sought, const char *name, int flags, void (*end)(int fd))
+static void at_each_path(struct worker *worker, void (*end)(const struct bw_cgroup *cgroup))
 {
+    const struct sought *sought = &worker->sought;
     const char *path = sought->paths;
 
-    for (; path < sought->paths + sought->path_bytes; path += strlen(path) + 1) {
-        const int fd = open_in(path, name, flags);
+    for (; path < sought->paths + sought->path_bytes && goes_on(worker); path += strlen(path) + 1) {
+        struct bw_cgroup cgroup;
 
-        if (fd < 0)
-            continue; /* nothing is up there, or the kernel has no such file */
-        end(fd);
-        (void)close(fd); /* a read, or a write that the kernel has acted at */
+        if (bw_copy_text(cgroup.path, sizeof cgroup.path, path)) /* a guard has no longer ones */
+            end(&cgroup);
     }
 }
 
-static void find(const struct sought *sought)
+static void find(struct worker *worker)
 {
-    at_each_path(sought, "cgroup.procs", O_RDONLY, bw_means_kill_list);
+    at_each_path(worker, bw_cgroup_kill_listed);
 }
 
 /* Fails where the cgroup is gone. */
@@ -87,11 +91,24 @@ static void kill_all_in(int fd)
     (void)!write(fd, "1", 1);
 }
 
-static void sweep(const struct sought *sought)
+static void kill_all_at(const struct bw_cgroup *cgroup)
 {
-    for (uint32_t i = 0; i < sought->fd_count; i++)
-        kill_all_in(sought->fds[i]);
-    at_each_path(sought, "cgroup.kill", O_WRONLY, kill_all_in);
+    char file[sizeof cgroup->path + 16];
+    int fd;
+
+    (void)snprintf(file, sizeof file, "%s/cgroup.kill", cgroup->path); /* fits by its size */
+    fd = open(file, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return; /* nothing is up there, or the kernel has none */
+    kill_all_in(fd);
+    (void)close(fd); /* the kernel acted at the write */
+}
+
+static void sweep(struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->sought.fd_count && goes_on(worker); i++)
+        kill_all_in(worker->sought.fds[i]);
+    at_each_path(worker, kill_all_at);
 }
 
 /* ---- the threads ----------------------------------------------------------------------------- */
@@ -107,15 +124,19 @@ static bool take_next(struct worker *worker)
 {
     bool is_any = false;
 
-    (void)pthread_mutex_lock(&self.lock); /* an ordinary one does not fail */
+    (void)pthread_mutex_lock(&self.lock);
     for (uint32_t i = 0; i < BW_ENFORCER_GROUPS_MAX && worker->due_count > 0 && !is_any; i++) {
-        is_any = worker->is_due[i];
+        const uint32_t group = (worker->next + i) % BW_ENFORCER_GROUPS_MAX;
+
+        is_any = worker->is_due[group];
         if (!is_any)
             continue;
-        worker->is_due[i] = false;
+        worker->is_due[group] = false;
         worker->due_count--;
-        worker->group = i;
-        worker->sought = self.groups[i];
+        worker->next = group + 1;
+        worker->group = group;
+        worker->is_called_off = false;
+        worker->sought = self.groups[group];
     }
     (void)pthread_mutex_unlock(&self.lock);
     return is_any;
@@ -143,7 +164,7 @@ static void *work(void *user)
         if (sem_wait(&worker->due) != 0)
             continue; /* EINTR */
         while (take_next(worker)) {
-            worker->act(&worker->sought);
+            worker->act(worker);
             finish(worker);
         }
     }
@@ -221,6 +242,20 @@ void bw_finder_kill(const uint32_t *groups, uint32_t count)
     (void)pthread_mutex_unlock(&self.lock);
     for (int n = 0; n < WORKERS; n++)
         (void)sem_post(&self.workers[n].due); /* more than it can count are due already */
+}
+
+void bw_finder_call_off(uint32_t group)
+{
+    (void)pthread_mutex_lock(&self.lock);
+    for (int n = 0; n < WORKERS; n++) {
+        struct worker *worker = &self.workers[n];
+
+        worker->due_count -= worker->is_due[group];
+        worker->is_due[group] = false;
+        if (worker->group == group)
+            worker->is_called_off = true;
+    }
+    (void)pthread_mutex_unlock(&self.lock);
 }
 
 bool bw_finder_is_done(void)

@@ -42,9 +42,9 @@ static size_t kill_listed(const char *list, size_t bytes, pid_t *carry)
     return count;
 }
 
-void bw_means_kill_list(int fd)
+static void kill_list(int fd)
 {
-    static _Thread_local char list[16384];
+    static char list[16384]; /* one thread */
 
     for (int round = 0; round < ROUNDS_MAX; round++) {
         pid_t carry = 0;
@@ -67,5 +67,5 @@ void bw_means_kill(const struct bw_means *means)
             (void)syscall(SYS_pidfd_send_signal, means->fds[i], SIGKILL, NULL, 0); /* it may be gone */
     for (uint32_t i = 0; i < means->count; i++) /* what takes longer comes last */
         if (means->kinds[i] == BW_ENFORCER_BY_PROCS)
-            bw_means_kill_list(means->fds[i]);
+            kill_list(means->fds[i]);
 }

@@ -27,6 +27,7 @@
 #define PRIORITY        2 /* of SCHED_FIFO: before everything ordinary, behind the kernel's own */
 #define END_LOOK_NS     (5 * BW_NS_PER_MS) /* between looks whether the finder is done */
 #define FRAMES_PER_TURN 16 /* then the clock is looked at again */
+#define FDS_ROOM        (16 * BW_ENFORCER_GROUPS_MAX) /* a group has two lists and two files, and those of its units */
 
 static struct {
     struct bw_enforcer machine;
@@ -83,6 +84,17 @@ static void ignore_signals(void)
             (void)signal(number, SIG_IGN); /* KILL, STOP and libc's own refuse */
 }
 
+/* A table of descriptors that grows once there are threads lets all of them wait for the kernel (a grace period of RCU):
+ * it has grown before, as far as it may. */
+static void make_room_for_fds(rlim_t most)
+{
+    const int last = (int)(most < FDS_ROOM ? most : FDS_ROOM) - 1;
+    const int fd = fcntl(BW_ENFORCER_FD_GUARD, F_DUPFD_CLOEXEC, last);
+
+    if (fd >= 0)
+        (void)close(fd); /* the guard's end is open as before */
+}
+
 /* Each of these helps where it is allowed, and nothing rests on one of them alone. The thread has what was set before
  * it began, and its stack is locked after that. False: it cannot be made. */
 static bool harden(void)
@@ -97,6 +109,7 @@ static bool harden(void)
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
+        make_room_for_fds(files.rlim_cur);
     }
     if (geteuid() == 0)
         (void)!bw_oom_protect(NULL);
@@ -232,8 +245,10 @@ static enum outcome hear(int fd, struct received *out)
                           .msg_iovlen = 1,
                           .msg_control = control.bytes,
                           .msg_controllen = sizeof control.bytes};
-    const ssize_t got = recvmsg(fd, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t got = recvmsg(fd, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
+    if (got < 0 && errno == ECONNRESET) /* it has ended without reading our answers; what it said is still there */
+        got = recvmsg(fd, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return NOTHING;
     if (got <= 0)
@@ -251,6 +266,16 @@ static void drop_fds(const struct received *received)
 {
     for (uint32_t i = 0; i < received->fd_count; i++)
         (void)close(received->fds[i]);
+}
+
+/* Of what is over by somebody's word. What is there by the time that the finder comes to it may be another epoch's. */
+static void call_off(void)
+{
+    if (bw_finder_is_done())
+        return;
+    for (uint32_t i = 0; i < self.machine.group_count; i++)
+        if (!bw_enforcer_is_ending(&self.machine.groups[i]))
+            bw_finder_call_off(i);
 }
 
 /* ---- the guard ------------------------------------------------------------------------------- */
@@ -331,6 +356,7 @@ static void hear_guard(void)
         switch (hear(self.guard, &received)) {
         case RECEIVED:
             obey_guard(&received);
+            call_off();
             break;
         case NOTHING:
             return;
@@ -382,6 +408,7 @@ static void hear_successor(int *fd)
         switch (hear(*fd, &received)) {
         case RECEIVED:
             obey_successor(*fd, &received);
+            call_off();
             break;
         case NOTHING:
             return;

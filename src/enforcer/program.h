@@ -22,18 +22,17 @@ void bw_means_replace(struct bw_means *means, const struct bw_enforcer_message *
                       const int *fds);
 /* One round of SIGKILL to all that they end. */
 void bw_means_kill(const struct bw_means *means);
-/* KILL to all in a cgroup.procs, which it leaves open: as long as there are any, and at most eight times. */
-void bw_means_kill_list(int fd);
-
 /* False: there can be no such threads. */
 bool bw_finder_start(void);
 /* Takes of `fds`, whose kinds `message` names, each cgroup.kill, instead of those before. */
 void bw_finder_hold(uint32_t group, const struct bw_enforcer_message *message, const int *fds);
 /* Takes the paths of `message` instead of those before. */
 void bw_finder_tell(uint32_t group, const struct bw_enforcer_message *message);
-/* Has them kill what is listed at its paths, and all that is in its cgroups or below. Waits for nothing; one that has
+/* Has them kill what is listed at its paths and below, and all that is in its cgroups or below. Waits for nothing; one that has
  * not been done since it was last asked for is done once. */
 void bw_finder_kill(const uint32_t *groups, uint32_t count);
+/* Nothing of it is to be ended any more: what has not been begun is not, but for what was asked for since. */
+void bw_finder_call_off(uint32_t group);
 /* All that was asked for has been done. */
 bool bw_finder_is_done(void);
 

@@ -14,6 +14,7 @@
 
 #define TOP_PREFIX "breakwater-"
 #define DEPTH_MAX  16 /* of what a service may build below its own cgroup */
+#define ROUNDS_MAX 8  /* of one KILL, over lists that grow while they are read */
 
 static int open_file(const char *dir, const char *name, int flags)
 {
@@ -374,6 +375,17 @@ enum bw_err bw_cgroup_signal(const struct bw_cgroup *cgroup, int signal, struct 
             return BW_OK; /* else before Linux 5.14: one by one */
     }
     return walk_procs(cgroup, &visit, diag);
+}
+
+void bw_cgroup_kill_listed(const struct bw_cgroup *cgroup)
+{
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        struct visit visit = {.signal = SIGKILL};
+
+        (void)walk_procs(cgroup, &visit, NULL); /* what it could not kill another round may */
+        if (visit.count == 0)
+            return;
+    }
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): written to through the visit

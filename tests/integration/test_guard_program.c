@@ -340,6 +340,7 @@ static void who_holds_the_tree_of_cgroups_holds_up_no_kill(void **state)
         skip_lacking("realtime");
     (void)rig_guard_end(rig, SIGKILL);
     held_cgroups_begin(&held, rig->site);
+    assert_true(bw_instant_left_ns(bw_clock_now(), end) > SHORT_FENCE_MS * BW_NS_PER_MS); /* KILL is to come */
     rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
 }
 

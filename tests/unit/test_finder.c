@@ -198,7 +198,7 @@ static int list_of(const char *unit, pid_t pid)
     int fd;
 
     path_in(path, unit, "cgroup.procs");
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     assert_true(dprintf(fd, "%d\n", (int)pid) > 0);
     return fd;
@@ -259,11 +259,83 @@ static void who_has_come_up_is_ended_whoever_holds_the_tree_of_cgroups(void **st
     assert_int_equal(close(held.from), 0);
 }
 
+/* Containers, and whoever has a cgroup delegated, live there alone. */
+static void who_is_in_a_cgroup_below_is_ended_whoever_holds_the_tree_of_cgroups(void **state)
+{
+    const struct pipe_end held = full_pipe();
+    const pid_t child = begin_child();
+
+    (void)state;
+    hold_kill_files(6, &held.to, 1);
+    tell(6, "above", NULL);
+    assert_int_equal(close(list_of("above/below", child)), 0);
+    kill_all_of(6);
+    assert_killed(child);
+    assert_false(bw_finder_is_done());
+
+    drain(held);
+    wait_until_done();
+    assert_int_equal(close(held.from), 0);
+}
+
 static void wait_until_written_to(int from)
 {
     struct pollfd seen = {.fd = from, .events = POLLIN};
 
     assert_int_equal(poll(&seen, 1, PATIENCE_US / 1000), 1);
+}
+
+/* 3.4: which of them has its deadline first is nobody's place in a table. */
+static void of_two_groups_none_comes_twice_while_the_other_waits(void **state)
+{
+    const struct pipe_end first = empty_pipe();
+    const struct pipe_end held = full_pipe();
+    const struct pipe_end again = full_pipe();
+    const struct pipe_end other = empty_pipe();
+
+    (void)state;
+    hold_kill_files(7, (const int[]){first.to, held.to}, 2);
+    kill_all_of(7);
+    wait_until_written_to(first.from);
+    hold_kill_files(7, &again.to, 1);
+    hold_kill_files(8, &other.to, 1);
+    kill_all_of(7);
+    kill_all_of(8);
+    drain(held);
+    wait_until_written_to(other.from); /* before the first one waits again */
+
+    drain(again);
+    wait_until_done();
+    assert_int_equal(close(first.from) + close(held.from) + close(again.from) + close(other.from), 0);
+}
+
+/* 3.2.4: it ends what was there when its KILL was due, not the stop script or the epoch that comes after. */
+static void what_is_called_off_is_not_ended_after_that(void **state)
+{
+    const struct pipe_end first = empty_pipe();
+    const struct pipe_end held = full_pipe();
+    const struct pipe_end last = empty_pipe();
+    const struct pipe_end queued = empty_pipe();
+    char byte;
+
+    (void)state;
+    hold_kill_files(9, (const int[]){first.to, held.to, last.to}, 3);
+    hold_kill_files(10, &queued.to, 1);
+    kill_all_of(9);
+    wait_until_written_to(first.from);
+    kill_all_of(9);
+    kill_all_of(10);
+    bw_finder_call_off(9);
+    bw_finder_call_off(10);
+    drain(held);
+    wait_until_done();
+    assert_int_equal(read(last.from, &byte, 1), -1);
+    assert_int_equal(read(queued.from, &byte, 1), -1);
+
+    kill_all_of(9); /* anew */
+    wait_until_written_to(last.from);
+    wait_until_done();
+    assert_int_equal(close(first.from) + close(held.from) + close(last.from) + close(queued.from), 0);
 }
 
 static void wait_until_closed(int fd)
@@ -305,18 +377,23 @@ static void what_is_written_to_is_closed_after_that(void **state)
 
 static int begin(void **state)
 {
+    static const char *const listed[] = {"listed", "above", "above/below"};
     char path[128];
 
     (void)state;
     if (mkdtemp(folder) == NULL)
         return -1;
-    path_in(path, "listed", "");
-    return mkdir(path, 0700) == 0 && bw_finder_start() ? 0 : -1;
+    for (size_t i = 0; i < sizeof listed / sizeof listed[0]; i++) {
+        path_in(path, listed[i], "");
+        if (mkdir(path, 0700) != 0)
+            return -1;
+    }
+    return bw_finder_start() ? 0 : -1;
 }
 
 static int end(void **state)
 {
-    static const char *const units[] = {"second", "other", "before", "after", "hangs", "listed"};
+    static const char *const units[] = {"second", "other", "before", "after", "hangs", "listed", "above/below", "above"};
 
     (void)state;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
@@ -340,6 +417,9 @@ int main(void)
         cmocka_unit_test(what_hangs_holds_up_nobody_who_asks),
         cmocka_unit_test(who_is_listed_is_ended_whoever_holds_the_tree_of_cgroups),
         cmocka_unit_test(who_has_come_up_is_ended_whoever_holds_the_tree_of_cgroups),
+        cmocka_unit_test(who_is_in_a_cgroup_below_is_ended_whoever_holds_the_tree_of_cgroups),
+        cmocka_unit_test(of_two_groups_none_comes_twice_while_the_other_waits),
+        cmocka_unit_test(what_is_called_off_is_not_ended_after_that),
         cmocka_unit_test(what_is_written_to_is_closed_after_that),
     };
 

@@ -84,6 +84,8 @@ uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,
                          uint32_t out_groups[BW_ENFORCER_GROUPS_MAX],
                          struct bw_instant *out_wake_at);
 
+/* Its KILL has begun, and nobody has said that it is over: what is left of it is ended (3.2.4). */
+bool bw_enforcer_is_ending(const struct bw_enforced *enforced);
 /* Deadlines that are armed or being enforced. */
 uint32_t bw_enforcer_held_count(const struct bw_enforcer *enforcer);
 /* Nobody needs it any more: its guard is gone, and nothing is held. */
