@@ -36,13 +36,12 @@ static int open_in(const struct bw_cgroup *cgroup, const char *name, int flags)
 }
 
 /* Read from once: what the kernel needs for that it then has, and asks for no memory at the deadline. */
-static int open_list(const struct bw_cgroup *cgroup)
+static int open_list(const struct bw_cgroup *cgroup, bool *out_is_readable)
 {
     const int fd = open_in(cgroup, "cgroup.procs", O_RDONLY);
     char byte;
 
-    if (fd >= 0)
-        (void)!read(fd, &byte, sizeof byte);
+    *out_is_readable = fd >= 0 && read(fd, &byte, sizeof byte) >= 0;
     return fd;
 }
 
@@ -57,14 +56,17 @@ static bool is_scarcity(int os_errno)
  * file, or none that we may write to, the list has to do. */
 static bool add_cgroup(struct list *list, const struct bw_cgroup *cgroup)
 {
-    int fd = open_list(cgroup);
+    bool is_readable;
+    int fd = open_list(cgroup, &is_readable);
 
     if (fd < 0)
         return false;
     add(list, fd, BW_ENFORCER_BY_PROCS);
     fd = open_in(cgroup, "cgroup.kill", O_WRONLY);
+    if (fd < 0 && !is_readable)
+        errno = EOPNOTSUPP; /* a threaded one says nobody: neither ends it */
     if (fd < 0)
-        return !is_scarcity(errno);
+        return is_readable && !is_scarcity(errno);
     add(list, fd, BW_ENFORCER_BY_KILL_FILE);
     return true;
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../../src/guard/program.h"
+#include "janitor.h"
 #include "lacking.h"
 
 static struct bw_guard_group guarded;
@@ -29,8 +30,10 @@ static const char *file_of(enum bw_reach_slot slot, const char *name)
     return file;
 }
 
+static char folder[32];
+
 /* The files of a cgroup, in a folder that is none. */
-static void put_slot(const char *folder, enum bw_reach_slot slot)
+static void put_slot(enum bw_reach_slot slot)
 {
     struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
 
@@ -51,10 +54,23 @@ static void drop_kill_files(void)
     assert_int_equal(unlink(file_of(BW_REACH_ACTION, "cgroup.kill")), 0);
 }
 
-static void drop_slot(enum bw_reach_slot slot)
+static int begin(void **state)
 {
-    assert_int_equal(unlink(file_of(slot, "cgroup.procs")), 0);
-    assert_int_equal(rmdir(guarded.reach.slots[slot].path), 0);
+    (void)state;
+    (void)strcpy(folder, "/tmp/bw-means-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    memset(&guarded, 0, sizeof guarded);
+    guarded.reach.means = BW_REACH_BY_CGROUP;
+    put_slot(BW_REACH_SERVICE);
+    put_slot(BW_REACH_ACTION);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    janitor_remove_dir(folder);
+    return 0;
 }
 
 /* How many of them are open; -1: not all. */
@@ -95,49 +111,35 @@ static void assert_opened_whole_or_not(int count, int room_min)
 
 static void means_that_cannot_be_opened_are_not_passed_over(void **state)
 {
-    char folder[] = "/tmp/bw-means-XXXXXX";
-
     (void)state;
-    assert_non_null(mkdtemp(folder));
-    memset(&guarded, 0, sizeof guarded);
-    guarded.reach.means = BW_REACH_BY_CGROUP;
-    put_slot(folder, BW_REACH_SERVICE);
-    put_slot(folder, BW_REACH_ACTION);
-
     assert_opened_whole_or_not(4, 4);
 
     drop_kill_files(); /* as of a kernel before 5.14 */
     assert_opened_whole_or_not(2, 3); /* to see that there is none takes a number, too */
     assert_int_equal(message.means[0], BW_ENFORCER_BY_PROCS);
     assert_int_equal(message.means[1], BW_ENFORCER_BY_PROCS);
-
-    drop_slot(BW_REACH_SERVICE);
-    drop_slot(BW_REACH_ACTION);
-    assert_int_equal(rmdir(folder), 0);
 }
 
 /* Who may read who is in a cgroup ends them one by one: a hierarchy that is mounted to be read only, another's unit. */
 static void a_kill_file_that_may_not_be_written_to_is_no_lack(void **state)
 {
-    char folder[] = "/tmp/bw-means-XXXXXX";
-
     (void)state;
-    assert_non_null(mkdtemp(folder));
-    memset(&guarded, 0, sizeof guarded);
-    guarded.reach.means = BW_REACH_BY_CGROUP;
-    put_slot(folder, BW_REACH_SERVICE);
-    put_slot(folder, BW_REACH_ACTION);
     drop_kill_files();
     assert_int_equal(mkdir(file_of(BW_REACH_SERVICE, "cgroup.kill"), 0700), 0); /* not by root either */
     assert_int_equal(mkdir(file_of(BW_REACH_ACTION, "cgroup.kill"), 0700), 0);
 
     assert_opened_whole_or_not(2, 3);
+}
 
-    assert_int_equal(rmdir(file_of(BW_REACH_SERVICE, "cgroup.kill")), 0);
-    assert_int_equal(rmdir(file_of(BW_REACH_ACTION, "cgroup.kill")), 0);
-    drop_slot(BW_REACH_SERVICE);
-    drop_slot(BW_REACH_ACTION);
-    assert_int_equal(rmdir(folder), 0);
+/* 3.4: no deadline is taken of a group that cannot be ended. */
+static void a_cgroup_that_neither_lists_nor_ends_its_processes_is_a_lack(void **state)
+{
+    (void)state;
+    drop_kill_files();
+    assert_int_equal(unlink(file_of(BW_REACH_ACTION, "cgroup.procs")), 0);
+    assert_int_equal(mkdir(file_of(BW_REACH_ACTION, "cgroup.procs"), 0700), 0); /* it can be opened, and not read */
+
+    assert_int_equal(open_means(), -1);
 }
 
 /* By a scan, what does not run needs no descriptor. */
@@ -204,8 +206,9 @@ static void units_for_whose_paths_there_is_no_room_are_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(means_that_cannot_be_opened_are_not_passed_over),
-        cmocka_unit_test(a_kill_file_that_may_not_be_written_to_is_no_lack),
+        cmocka_unit_test_setup_teardown(means_that_cannot_be_opened_are_not_passed_over, begin, end),
+        cmocka_unit_test_setup_teardown(a_kill_file_that_may_not_be_written_to_is_no_lack, begin, end),
+        cmocka_unit_test_setup_teardown(a_cgroup_that_neither_lists_nor_ends_its_processes_is_a_lack, begin, end),
         cmocka_unit_test(a_unit_that_has_ended_is_no_lack),
         cmocka_unit_test(where_units_come_up_is_told_before_they_are_up),
         cmocka_unit_test(units_for_whose_paths_there_is_no_room_are_said),
