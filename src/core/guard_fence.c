@@ -166,12 +166,29 @@ static void set_times(const struct guard_step *step, uint64_t epoch, struct bw_i
     guard->fence_grace_ns = bw_lease_kill_grace_ns(fence_ns);
 }
 
+#define TO(reach) (1u << BW_FENCE_REACH_##reach)
+
+/* Into which each may go: a pair that is not here is a bug. It is killed once, until the fence is tried again, and
+ * after that its script runs once more. */
+static const unsigned reach_moves[] = {
+    [BW_FENCE_REACH_UNKNOWN] = TO(UNKNOWN) | TO(EMPTY),
+    [BW_FENCE_REACH_EMPTY] = TO(EMPTY_LAST) | TO(UNKNOWN),
+    [BW_FENCE_REACH_EMPTY_LAST] = TO(UNKNOWN),
+};
+
+/* The only way in which what its KILL has left changes. */
+static void note_reach(struct bw_guard *guard, enum bw_fence_reach to)
+{
+    BW_ASSERT((reach_moves[guard->fence_reach] & (1u << to)) != 0);
+    guard->fence_reach = to;
+}
+
 /* 3.2.4: kills whatever action runs and begins the fence in the same turn. */
 static void begin(const struct guard_step *step, const char *rule)
 {
     struct bw_guard *guard = step->guard;
 
-    guard->fence_reach = BW_FENCE_REACH_UNKNOWN;
+    note_reach(guard, BW_FENCE_REACH_UNKNOWN);
     bw_guard_loop_take_back(step, rule);
     bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
     guard->check_at_start = false;
@@ -348,9 +365,8 @@ static void look_last(const struct guard_step *step, const char *rule)
  * that died beside it, the script ends now. */
 static void run_script_last(const struct guard_step *step, const char *rule)
 {
-    BW_ASSERT(step->guard->fence_reach == BW_FENCE_REACH_EMPTY);
     bw_guard_take_script_again(step->guard);
-    step->guard->fence_reach = BW_FENCE_REACH_EMPTY_LAST;
+    note_reach(step->guard, BW_FENCE_REACH_EMPTY_LAST);
     limit_last_look(step);
     spawn_script(step, rule);
 }
@@ -399,7 +415,7 @@ void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
 
     if (guard->fence != BW_FENCE_KILL)
         return;
-    guard->fence_reach = ok ? BW_FENCE_REACH_EMPTY : BW_FENCE_REACH_UNKNOWN;
+    note_reach(guard, ok ? BW_FENCE_REACH_EMPTY : BW_FENCE_REACH_UNKNOWN);
     guard->fence_gone_at = step->now;
     hear(step, ok && guard->slots[BW_GUARD_SLOT_FENCE].state == BW_SLOT_FREE &&
                        guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE &&
