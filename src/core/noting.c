@@ -104,16 +104,13 @@ void bw_epoch_timeline_take(struct bw_watch *watch, const struct bw_group *group
     const struct bw_instant now = contact->received;
     struct bw_instant look;
 
-    if (group->epoch == 0)
-        return;
-    if (timeline->epoch != group->epoch)
+    if (timeline->epoch != group->epoch) /* before its first one both are 0 */
         begin_epoch(timeline, group->epoch);
     if (contact->report.seen_epoch + 1 == group->epoch &&
         group->last_end.epoch + 1 == group->epoch &&
         strcmp(group->spec.sites[site].name, group->last_end.site) == 0)
         take_word_of_before(timeline, contact, &group->spec);
-    if (group->phase == BW_PHASE_VACANT ||
-        strcmp(group->spec.sites[site].name, group->holder_site) != 0 ||
+    if (strcmp(group->spec.sites[site].name, group->holder_site) != 0 || /* of whom there may be none */
         !bw_id_equal(contact->instance, group->holder_instance))
         return;
     take_first(&timeline->armed, report->armed_epoch == group->epoch, follows, now);
@@ -133,9 +130,7 @@ void bw_epoch_timeline_take(struct bw_watch *watch, const struct bw_group *group
 /* Since `since`, at least 1: 0 says that it is not known. */
 static uint64_t span_ms(struct bw_instant at, struct bw_instant since)
 {
-    const uint64_t ms = is_known(at) && is_known(since)
-                            ? bw_instant_elapsed_ns(at, since) / BW_NS_PER_MS
-                            : 0;
+    const uint64_t ms = bw_instant_elapsed_ns(at, since) / BW_NS_PER_MS;
 
     return !is_known(at) || !is_known(since) ? 0 : ms == 0 ? 1 : ms;
 }
@@ -297,9 +292,9 @@ static void append(struct words *words, const char *separator, const char *word)
     BW_ASSERT(strlen(words->text) <= words->max); /* whole, or said to be cut */
 }
 
-static bool is_of_step(const struct bw_gate *gate, const struct bw_decision *decision)
+static bool is_of_step(const struct bw_gate *gate, const char *rule)
 {
-    return gate->step == NULL || strcmp(gate->step, decision->rule) == 0;
+    return strcmp(gate->step, rule) == 0; /* which each gate of a decision has */
 }
 
 /* "dc-a: connected, guard". A site that was not looked at is not named. */
@@ -312,7 +307,7 @@ static void tell_site(const char *name, const struct bw_decision *decision, int 
     for (uint32_t i = 0; i < decision->gate_count; i++) {
         const struct bw_gate *gate = &decision->gates[i];
 
-        if (gate->site != site || !is_of_step(gate, decision))
+        if (gate->site != site || !is_of_step(gate, decision->rule))
             continue;
         is_looked_at = true;
         if (gate->verdict != BW_GATE_HOLD)
@@ -338,7 +333,7 @@ static void tell_waived(const struct bw_decision *unasked, const char *rule, int
         const struct bw_gate *gate = &unasked->gates[i];
 
         if (gate->verdict != BW_GATE_HOLD || (gate->site >= 0 && gate->site != site) ||
-            (gate->step != NULL && strcmp(gate->step, rule) != 0) ||
+            !is_of_step(gate, rule) ||
             strcmp(gate->id, bw_gate_id_text(BW_GATE_ID_CANDIDATE)) == 0)
             continue;
         append(words, words->text[0] != '\0' ? ", " : "", gate->id);

@@ -206,6 +206,8 @@ static void note_noted(struct bw_record_chain *chain, const struct bw_record_eve
     if (!is_same || event->note.restarts > chain->noted_restarts)
         chain->noted_restarts = event->note.restarts;
     chain->noted_epoch = event->epoch;
+    if (event->note.is_reported)
+        chain->reported_epoch = event->epoch;
 }
 
 static void note_event(struct bw_record_chain *chain, const struct bw_record_event *event)
@@ -214,8 +216,6 @@ static void note_event(struct bw_record_chain *chain, const struct bw_record_eve
     chain->is_deleted = event->kind == BW_RECORD_DELETED;
     if (event->kind == BW_RECORD_NOTED)
         note_noted(chain, event);
-    if (event->kind == BW_RECORD_NOTED && event->note.is_reported)
-        chain->reported_epoch = event->epoch;
 }
 
 /* Behind what the newest block of the chain has, which has room for it. */

@@ -13,7 +13,6 @@ void bw_record_look(const struct bw_group *group, const struct bw_command *comma
 {
     *out_before = (struct bw_record_before){.epoch = group->epoch,
                                             .is_open = group->phase != BW_PHASE_VACANT};
-    BW_COPY_FIELD(out_before->holder_site, group->holder_site);
     if (command != NULL &&
         (command->kind == BW_COMMAND_SET_SPEC || command->kind == BW_COMMAND_SET_MODE))
         out_before->spec = group->spec;

@@ -56,7 +56,7 @@ static uint32_t reported_by(const struct bw_group *group, const struct bw_contac
                    contact->certificate_left_s < passed_s + BW_CERTIFICATE_ENDS_S) |
            bit(BW_TROUBLE_NOT_SERVING, is_holder && report->service != BW_SERVICE_STARTED) |
            bit(BW_TROUBLE_NOT_LET_GO,
-               group->spec.mode == BW_MODE_OBSERVE && group->let_go_index != 0 && !is_let_go);
+               group->spec.mode == BW_MODE_OBSERVE && !is_let_go);
 }
 
 static uint32_t of_site(const struct bw_group *group, const struct bw_watch *watch, uint32_t site,
@@ -105,8 +105,7 @@ static bool was_restarted_lately(const struct bw_group *group, const struct bw_w
 {
     const struct bw_epoch_timeline *newest = &watch->timeline;
 
-    return group->phase != BW_PHASE_VACANT && newest->epoch == group->epoch &&
-           newest->restarted.boot_ns != 0 &&
+    return newest->epoch == group->epoch && newest->restarted.boot_ns != 0 &&
            strcmp(group->holder_site, group->spec.sites[site].name) == 0 &&
            !bw_instant_right_is_over(now, bw_instant_add(newest->restarted, BW_RESTARTS_SHOWN_NS));
 }

@@ -10,12 +10,11 @@
 
 #include "policy.h"
 
-/* A move that has begun has its own end: a Grant, or Unrevoke (3.6). Where the epoch was lost
- * before it began, none does any more. */
+/* A move that has begun has a target, and its own end: a Grant, or Unrevoke (3.6). Where the epoch
+ * was lost before it began, none does any more. */
 static bool is_waiting(const struct bw_group *group, const struct bw_wish *wish)
 {
-    return wish->kind != BW_WISH_SWITCHOVER ||
-           (group->phase != BW_PHASE_REVOKING && group->target[0] == '\0');
+    return wish->kind != BW_WISH_SWITCHOVER || group->target[0] == '\0';
 }
 
 /* 4: neither `paused` nor a maintenance ends anything; what they hold up is not judged meanwhile.

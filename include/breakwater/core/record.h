@@ -231,7 +231,6 @@ struct bw_group;
 /* Of a group, before a command is applied to it. */
 struct bw_record_before {
     struct bw_spec spec; /* of SET_SPEC and SET_MODE only */
-    char holder_site[BW_NAME_MAX + 1];
     uint64_t epoch;
     bool is_open;
 };
