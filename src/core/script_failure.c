@@ -7,6 +7,10 @@
 #include <breakwater/base/utf8.h>
 #include <breakwater/core/report.h>
 
+/* An age in words, and what follows it: how the script ended. */
+#define AGE_BYTES 32
+#define HOW_BYTES 64
+
 /* ---- at the site ---- */
 
 static void forget(struct bw_site_failures *failures, enum bw_action_kind action)
@@ -83,33 +87,33 @@ void bw_failures_unseen(struct bw_site_failures *failures, enum bw_action_kind a
 
 /* ---- in words ---- */
 
-static void format_age(uint64_t ms, char out_text[32])
+static void format_age(uint64_t ms, char out_text[AGE_BYTES])
 {
     const uint64_t s = ms / 1000;
 
     if (s < 120)
-        (void)snprintf(out_text, 32, "%" PRIu64 " s ago", s);
+        (void)snprintf(out_text, AGE_BYTES, "%" PRIu64 " s ago", s);
     else if (s < 7200)
-        (void)snprintf(out_text, 32, "%" PRIu64 " min ago", s / 60);
+        (void)snprintf(out_text, AGE_BYTES, "%" PRIu64 " min ago", s / 60);
     else if (s < 172800)
-        (void)snprintf(out_text, 32, "%" PRIu64 " h ago", s / 3600);
+        (void)snprintf(out_text, AGE_BYTES, "%" PRIu64 " h ago", s / 3600);
     else
-        (void)snprintf(out_text, 32, "%" PRIu64 " days ago", s / 86400);
+        (void)snprintf(out_text, AGE_BYTES, "%" PRIu64 " days ago", s / 86400);
 }
 
 /* What follows "start failed 12 s ago". */
 static void format_exit(const struct bw_script_outcome *outcome, enum bw_action_kind action,
-                        char out_text[64])
+                        char out_text[HOW_BYTES])
 {
     const bool is_end = action == BW_ACTION_STOP || action == BW_ACTION_FENCE;
 
     out_text[0] = '\0';
     if (outcome->signal != 0)
-        (void)snprintf(out_text, 64, ", ended by signal %" PRIu32, outcome->signal);
+        (void)snprintf(out_text, HOW_BYTES, ", ended by signal %" PRIu32, outcome->signal);
     else if (outcome->exited && (outcome->exit_status != 0 || !is_end))
-        (void)snprintf(out_text, 64, ", exit %d", outcome->exit_status);
+        (void)snprintf(out_text, HOW_BYTES, ", exit %d", outcome->exit_status);
     else if (is_end)
-        (void)snprintf(out_text, 64, ", the end of the service was not seen");
+        (void)snprintf(out_text, HOW_BYTES, ", the end of the service was not seen");
 }
 
 static const char *unread(enum bw_action_kind action)
@@ -134,8 +138,8 @@ void bw_failure_text(const struct bw_script_failure *failure, uint64_t more_ms,
     const uint32_t tenths = failure->took_ms / 100;
     char words[BW_SCRIPT_WORDS_MAX + 1];
     char what[160];
-    char how[64];
-    char age[32];
+    char how[HOW_BYTES];
+    char age[AGE_BYTES];
 
     format_age((uint64_t)failure->age_ms + more_ms, age);
     format_exit(&failure->outcome, action, how);
