@@ -197,6 +197,51 @@ static void the_newest_wish_takes_the_place_of_the_one_before(void **state)
                         "operator/anna: switchover");
 }
 
+/* Who asks again after an answer that was lost is told of which epoch it was. */
+static void the_epoch_of_a_wish_is_known_until_the_next_one_is_over(void **state)
+{
+    const struct bw_group *group = world_group(&world);
+    uint64_t first, second;
+
+    (void)state;
+    begin(2);
+    assert_int_equal(bw_group_wish_epoch(group, 1), 0);
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
+    first = world.index;
+    assert_int_equal(bw_group_wish_epoch(group, first), 1);
+    assert_int_equal(bw_group_wish_epoch(group, first + 1), 0);
+    assert_string_equal(take_back(first), "C7");
+    assert_int_equal(bw_group_wish_epoch(group, first), 1);
+    assert_int_equal(bw_group_wish_epoch(group, first + 1), 0);
+    assert_int_equal(bw_group_wish_over(group)->kind, BW_WISH_SWITCHOVER);
+
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-a", 2), "C6");
+    second = world.index;
+    assert_int_equal(bw_group_wish_epoch(group, second), 2);
+    assert_int_equal(bw_group_wish_epoch(group, first), 1);
+    assert_int_equal(bw_group_wish_epoch(group, second + 1), 0);
+    assert_string_equal(take_back(second), "C7");
+    assert_int_equal(bw_group_wish_epoch(group, first), 0); /* nobody knows of it any more */
+}
+
+/* A snapshot has no more of it than how it ended: no witness has. */
+static void of_a_wish_that_is_over_nothing_is_left_where_it_stood(void **state)
+{
+    (void)state;
+    begin(2);
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
+    assert_string_equal(take_back(world.index), "C7");
+    assert_int_equal(world_group(&world)->wish_count, 0);
+    assert_int_equal(world_group(&world)->wish_over_count, 1);
+    assert_int_equal(world_group(&world)->wishes[0].kind, BW_WISH_NONE);
+    assert_int_equal(world_group(&world)->wishes[0].index, 0);
+    assert_string_equal(world_group(&world)->wishes[0].by, "");
+}
+
 /* ---- how it ends ---- */
 
 static void lose_holder(void)
@@ -358,6 +403,24 @@ static void a_new_leader_judges_it_once_when_it_has_heard_its_sites(void **state
     assert_non_null(bw_group_wish(world_group(&world)));
 }
 
+/* A wait is over with the later of the two clocks: what one of them has run ahead shows nobody's word. */
+static void a_new_leader_waits_for_its_sites_by_both_clocks(void **state)
+{
+    uint64_t wake_ms;
+
+    (void)state;
+    begin(2);
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
+    world.sites[B].report.ready = false;
+    world_lead_anew(&world);
+    world_pass_ms(&world, freshness_ms() - 500);
+    world.now.boot_ns += 600 * BW_NS_PER_MS;
+    assert_int_equal(over_due(&wake_ms), BW_WISH_END_NONE);
+    assert_in_range(wake_ms, 1, 500);
+    world.now.raw_ns += 600 * BW_NS_PER_MS;
+    assert_int_equal(over_due(&wake_ms), BW_WISH_END_IMPOSSIBLE);
+}
+
 static void a_failover_in_vain_is_ended_by_the_next_leader(void **state)
 {
     uint64_t wake_ms;
@@ -427,6 +490,80 @@ static void neither_a_pause_nor_a_maintenance_ends_it(void **state)
     world_lead_anew(&world);
     world_pass_ms(&world, freshness_ms() + 500);
     assert_int_equal(over_due(&wake_ms), BW_WISH_END_IMPOSSIBLE);
+
+    begin(3);
+    lose_holder();
+    assert_string_equal(ask(BW_WISH_FAILOVER, "dc-a", 1), "C6"); /* the first one of the spec */
+    assert_string_equal(world_apply(&world, &maintenance), "G30");
+    world_lead_anew(&world);
+    world_pass_ms(&world, freshness_ms() + 500);
+    assert_int_equal(over_due(&wake_ms), BW_WISH_END_IMPOSSIBLE);
+}
+
+/* Whichever site it is: it may be the one that would have got it. */
+static void a_maintenance_of_any_site_puts_off_a_failover_to_whichever(void **state)
+{
+    struct bw_command maintenance = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .duration_ms = 3600 * 1000};
+    uint64_t wake_ms;
+
+    (void)state;
+    for (int site = 0; site < 3; site++) {
+        begin(3);
+        lose_holder();
+        world.sites[B].report.service = BW_SERVICE_UNKNOWN;
+        world.sites[C].report.service = BW_SERVICE_UNKNOWN;
+        world_sync_all(&world);
+        assert_string_equal(ask(BW_WISH_FAILOVER, "", 1), "C6");
+        (void)strcpy(maintenance.site, world_group(&world)->spec.sites[site].name);
+        maintenance.duration_ms = 3600 * 1000;
+        assert_string_equal(world_apply(&world, &maintenance), "G30");
+        world_lead_anew(&world);
+        world_pass_ms(&world, freshness_ms() + 500);
+        over_waits();
+        maintenance.duration_ms = 0;
+        assert_string_equal(world_apply(&world, &maintenance), "G30");
+        assert_int_equal(over_due(&wake_ms), BW_WISH_END_IMPOSSIBLE);
+    }
+}
+
+static void a_wish_of_a_group_with_as_many_sites_as_there_may_be_is_judged(void **state)
+{
+    struct bw_spec spec;
+    uint64_t wake_ms;
+
+    (void)state;
+    begin(3);
+    spec = world_group(&world)->spec;
+    for (; spec.site_count < BW_SITES_MAX; spec.site_count++) {
+        struct bw_site_spec *site = &spec.sites[spec.site_count];
+
+        *site = (struct bw_site_spec){.name = "dc-", .priority = spec.site_count};
+        site->name[3] = (char)('a' + (int)spec.site_count);
+    }
+    world_set_spec(&world, &spec, "");
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
+    world.sites[B].report.ready = false;
+    world_lead_anew(&world);
+    world_pass_ms(&world, freshness_ms() + 500);
+    assert_int_equal(over_due(&wake_ms), BW_WISH_END_IMPOSSIBLE);
+}
+
+/* 3.6: then its grant does, however long nobody can take it. */
+static void a_move_whose_epoch_was_given_back_has_no_other_end(void **state)
+{
+    uint64_t wake_ms;
+
+    (void)state;
+    begin(2);
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
+    assert_string_equal(world_act(&world), "A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
+    world_wait_ms(&world, 3600 * 1000);
+    assert_int_equal(over_due(&wake_ms), BW_WISH_END_NONE);
+    assert_non_null(bw_group_wish(world_group(&world)));
 }
 
 static void what_passes_by_itself_ends_nothing(void **state)
@@ -472,6 +609,24 @@ static void its_end_waits_for_what_is_being_committed(void **state)
     world_watch(&world)->is_proposing = false;
     assert_true(bw_witness_wish_over_due(&world.witness, 0, world.now, room, &command, &wake_ns));
     assert_int_equal(command.wish_end, BW_WISH_END_TIMED_OUT);
+}
+
+static void only_who_leads_ends_a_wish_that_there_is(void **state)
+{
+    struct bw_command command;
+    uint64_t wake_ns = 0;
+
+    (void)state;
+    begin(2);
+    assert_false(bw_witness_wish_over_due(&world.witness, 0, world.now, room, &command, &wake_ns));
+    assert_true(wake_ns == UINT64_MAX); /* nothing is waited for */
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
+    wake_ns = 0;
+    assert_false(bw_witness_wish_over_due(&world.witness, 0, world.now, room, &command, &wake_ns));
+    assert_true(wake_ns == UINT64_MAX);
+    world_wait_ms(&world, world_group(&world)->spec.switchover_timeout_ms);
+    bw_witness_on_not_leading(&world.witness);
+    assert_false(bw_witness_wish_over_due(&world.witness, 0, world.now, room, &command, &wake_ns));
 }
 
 /* 4: its epoch is lost before its move began: only its time ends it. */
@@ -595,6 +750,8 @@ int main(void)
         cmocka_unit_test(the_log_takes_only_a_move_to_a_candidate_as_things_are),
         cmocka_unit_test(a_request_that_was_taken_back_does_not_come_again),
         cmocka_unit_test(the_newest_wish_takes_the_place_of_the_one_before),
+        cmocka_unit_test(the_epoch_of_a_wish_is_known_until_the_next_one_is_over),
+        cmocka_unit_test(of_a_wish_that_is_over_nothing_is_left_where_it_stood),
         cmocka_unit_test(a_grant_ends_it_whoever_gets_it),
         cmocka_unit_test(its_move_that_is_given_up_ends_it),
         cmocka_unit_test(observe_and_a_spec_without_its_site_end_it),
@@ -602,12 +759,17 @@ int main(void)
         cmocka_unit_test(its_time_ends_it_at_whichever_leader),
         cmocka_unit_test(after_a_restart_it_counts_from_then),
         cmocka_unit_test(a_new_leader_judges_it_once_when_it_has_heard_its_sites),
+        cmocka_unit_test(a_new_leader_waits_for_its_sites_by_both_clocks),
         cmocka_unit_test(a_failover_in_vain_is_ended_by_the_next_leader),
         cmocka_unit_test(a_force_release_takes_its_place_and_ends_with_its_leader),
         cmocka_unit_test(neither_a_pause_nor_a_maintenance_ends_it),
+        cmocka_unit_test(a_maintenance_of_any_site_puts_off_a_failover_to_whichever),
+        cmocka_unit_test(a_wish_of_a_group_with_as_many_sites_as_there_may_be_is_judged),
+        cmocka_unit_test(a_move_whose_epoch_was_given_back_has_no_other_end),
         cmocka_unit_test(what_passes_by_itself_ends_nothing),
         cmocka_unit_test(each_new_leader_judges_it),
         cmocka_unit_test(its_end_waits_for_what_is_being_committed),
+        cmocka_unit_test(only_who_leads_ends_a_wish_that_there_is),
         cmocka_unit_test(a_switchover_of_a_lost_epoch_has_its_time),
         cmocka_unit_test(a_force_release_that_its_leader_forgets_ends_no_other_wish),
         cmocka_unit_test(an_end_that_names_the_request_ends_it),
