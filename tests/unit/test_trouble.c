@@ -7,31 +7,14 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/base/feature_level.h>
-#include <breakwater/core/trouble.h>
 
 #include "core_world.h"
+#include "trouble_book.h"
 
 static struct world world;
-static struct bw_trouble_book *book;
-
-static int begin(void **state)
-{
-    (void)state;
-    book = calloc(1, sizeof *book);
-    assert_non_null(book);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    free(book);
-    return 0;
-}
 
 /* ---- what is so ---- */
 
@@ -45,8 +28,6 @@ static struct bw_troubles look(const struct bw_trouble_facts *facts)
     assert_string_equal(troubles.list[0].subject, "");
     return troubles;
 }
-
-#define BIT(name) (UINT32_C(1) << BW_TROUBLE_##name)
 
 static void a_calm_group_has_none(void **state)
 {
@@ -87,6 +68,22 @@ static void a_local_restart_is_an_alarm_for_an_hour(void **state)
     world_pass_ms(&world, 10 * 1000);
     assert_string_equal(world_act(&world), "A3");
     assert_int_equal(look(&calm).list[1].bits, BIT(NOT_CONNECTED));
+    assert_string_equal(world_act(&world), "A9");
+    assert_int_equal(look(&calm).list[2].bits, BIT(NOT_SERVING)); /* it is none of the next one */
+}
+
+/* It is for people: the first of the two clocks that shows an hour ends it. */
+static void the_hour_of_a_local_restart_is_over_by_either_clock(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.restarts = (struct bw_restarts){.epoch = world_group(&world)->epoch,
+                                                          .count = 1};
+    world_sync_all(&world);
+    world.now.boot_ns += BW_RESTARTS_SHOWN_NS;
+    assert_int_equal(look(&calm).list[1].bits, BIT(NOT_CONNECTED));
 }
 
 static void each_fact_is_its_own_alarm(void **state)
@@ -108,9 +105,163 @@ static void each_fact_is_its_own_alarm(void **state)
     assert_int_equal(troubles.list[2].bits,
                      BIT(ROGUE_START) | BIT(GUARD_LOST) | BIT(CERTIFICATE_ENDS));
     assert_int_equal(troubles.list[3].bits, BIT(GROUP_UNKNOWN));
+    assert_int_equal(troubles.list[3].rogue_starts, 0); /* nobody says so */
     troubles = look(&(struct bw_trouble_facts){.may_fail_over = true});
     assert_int_equal(troubles.list[0].bits, 0);
     assert_int_equal(troubles.list[3].bits, BIT(NOT_CONNECTED));
+}
+
+/* 3.9: until its word says that it has, something of before may still run there. */
+static void a_site_that_has_not_let_go_is_said_while_the_group_is_only_observed(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world_stop(&world, A);
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, 0);
+    world.sites[A].report.let_go_index--;
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, BIT(NOT_LET_GO));
+    assert_int_equal(look(&calm).list[2].bits, 0);
+    world_set_mode(&world, BW_MODE_MANUAL);
+    world.sites[A].report.let_go_index--;
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, 0);
+}
+
+static void a_site_that_is_heard_through_another_witness_is_said(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].relayed_by = 7;
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, 0);
+    assert_int_equal(look(&calm).list[2].bits, BIT(RELAYED));
+}
+
+/* 4: whose word counts nobody knows, so nothing that one of them says is told. */
+static void of_several_agents_at_a_site_nothing_else_is_said(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.guard_alive = false;
+    world_sync_all(&world);
+    world.sites[B].instance.bytes[1] ^= 1;
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[2].bits, BIT(SEVERAL_AGENTS));
+}
+
+/* 3.8: beyond what the lease allows for, to either side. */
+static void a_clock_that_runs_too_fast_or_too_slow_is_said(void **state)
+{
+    static const struct {
+        int32_t ppm;
+        uint32_t bits;
+    } rates[] = {{-500000, BIT(CLOCK_RATE)}, {0, 0}, {500000, BIT(CLOCK_RATE)}};
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        world_watch(&world)->rates[B].bounds = (struct bw_rate_bounds){
+            .is_known = true, .lower_ppm = rates[i].ppm, .upper_ppm = rates[i].ppm};
+        assert_int_equal(look(&calm).list[2].bits, rates[i].bits);
+    }
+}
+
+/* Within 30 days, and the time since it was said counts. */
+static void a_certificate_that_ends_is_said_for_thirty_days(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].certificate_left_s = BW_CERTIFICATE_ENDS_S + 1;
+    world_sync_all(&world);
+    world_wait_ms(&world, 1000);
+    assert_int_equal(look(&calm).list[2].bits, 0);
+    world_wait_ms(&world, 1000);
+    assert_int_equal(look(&calm).list[2].bits, BIT(CERTIFICATE_ENDS));
+    world.sites[B].certificate_left_s = 0; /* it does not say */
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[2].bits, 0);
+}
+
+static void a_maintenance_that_ends_within_ten_minutes_is_said(void **state)
+{
+    struct bw_trouble_facts facts = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    facts.maintenance_left_ms = BW_MAINTENANCE_ENDS_MS + 1;
+    assert_int_equal(look(&facts).list[0].bits, 0);
+    facts.maintenance_left_ms = BW_MAINTENANCE_ENDS_MS;
+    assert_int_equal(look(&facts).list[0].bits, BIT(MAINTENANCE_ENDS));
+    facts.maintenance_left_ms = 1;
+    assert_int_equal(look(&facts).list[0].bits, BIT(MAINTENANCE_ENDS));
+}
+
+/* That nobody would follow by itself is news where somebody should, and while there is whom to follow. */
+static void no_failover_is_said_where_one_could_be_missed(void **state)
+{
+    const struct bw_trouble_facts nobody = {.may_fail_over = false};
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(look(&nobody).list[0].bits, BIT(NO_FAILOVER));
+    world_set_mode(&world, BW_MODE_MANUAL);
+    world_sync_all(&world);
+    assert_int_equal(look(&nobody).list[0].bits, 0);
+    world_set_mode(&world, BW_MODE_AUTO);
+    world_sync_all(&world);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    assert_int_equal(look(&nobody).list[0].bits, BIT(NO_ACTIVE_SITE));
+}
+
+/* 3.3: what time alone does not end waits for a person once its site is lost; several agents there are no
+ * loss. */
+static void a_lost_site_whose_epoch_does_not_end_by_itself_needs_a_person(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    assert_int_equal(look(&calm).list[0].bits, 0);
+    assert_int_equal(look(&(struct bw_trouble_facts){0}).list[0].bits, 0); /* none would be by itself */
+    world.sites[A].instance.bytes[1] ^= 1;
+    (void)world_sync(&world, A);
+    assert_int_equal(look(&calm).list[0].bits, 0);
+    assert_int_equal(look(&calm).list[1].bits, BIT(SEVERAL_AGENTS));
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 10000);
+    assert_int_equal(look(&calm).list[0].bits, BIT(NEEDS_PERSON));
+    assert_int_equal(look(&calm).list[1].bits, BIT(NOT_CONNECTED));
+}
+
+static void a_group_of_as_many_sites_as_there_may_be_is_looked_at_whole(void **state)
+{
+    const struct bw_trouble_facts facts = {.may_fail_over = true, .lacking = 1u << (BW_SITES_MAX - 1)};
+    struct bw_troubles troubles;
+    struct bw_spec *spec;
+
+    (void)state;
+    world_begin(&world, 2);
+    spec = &world_group(&world)->spec;
+    for (spec->site_count = 2; spec->site_count < BW_SITES_MAX; spec->site_count++)
+        memset(spec->sites[spec->site_count].name, 'a' + (int)spec->site_count, BW_NAME_MAX);
+    troubles = look(&facts);
+    assert_int_equal(troubles.list[1].bits, 0);
+    assert_int_equal(troubles.list[BW_SITES_MAX - 1].bits, BIT(NOT_CONNECTED));
+    assert_int_equal(troubles.list[BW_SITES_MAX].bits, BIT(GROUP_UNKNOWN));
 }
 
 static void a_held_group_needs_a_person(void **state)
@@ -154,6 +305,26 @@ static void a_second_enforcer_that_is_counted_on_takes_the_place_of_the_reach(vo
     world.sites[A].report.second = BW_SECOND_IS_NONE;
     world_sync_all(&world);
     assert_int_equal(look(&calm).list[1].bits, BIT(OUTSIDE_REACH));
+}
+
+/* It counts as long as the epoch that it would end is open: also while that is given back for a move. */
+static void a_second_enforcer_is_missed_until_its_epoch_closes(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+    struct bw_diag diag = {0};
+
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world.sites[A].report.second = BW_SECOND_IS_SILENT;
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, BIT(SECOND_ENFORCER_LOST));
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_OK);
+    assert_string_equal(world_act(&world), "A11");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
+    assert_int_equal(look(&calm).list[1].bits, BIT(SECOND_ENFORCER_LOST));
+    world_group(&world)->phase = BW_PHASE_CLOSING;
+    assert_int_equal(look(&calm).list[1].bits, 0);
 }
 
 /* 3.9: nothing is enforced yet, so no guard ends it: people have to hear of it. */
@@ -210,6 +381,83 @@ static void an_alarm_begins_and_ends_with_its_fact_and_is_counted(void **state)
     assert_null(bw_trouble_book_first(book, 1));
 }
 
+/* The alarms of a chain, on or over, each once. */
+static uint32_t bits_of(uint32_t index)
+{
+    const struct bw_trouble_entry *entry;
+    uint32_t bits = 0;
+
+    for (entry = bw_trouble_book_first(book, index); entry != NULL;
+         entry = bw_trouble_book_next(book, entry)) {
+        assert_int_equal(bits >> entry->trouble & 1, 0);
+        bits |= UINT32_C(1) << entry->trouble;
+    }
+    return bits;
+}
+
+static void all_alarms_of_a_group_are_found_one_after_another(void **state)
+{
+    (void)state;
+    note(3, "g", "dc-a", BIT(NOT_CONNECTED) | BIT(START_FAILED) | BIT(STOP_FAILED), 100);
+    note(4, "h", "dc-a", BIT(CLOCK_RATE), 100);
+    assert_int_equal(bits_of(3), BIT(NOT_CONNECTED) | BIT(START_FAILED) | BIT(STOP_FAILED));
+    assert_int_equal(bits_of(4), BIT(CLOCK_RATE));
+}
+
+#define DAY_S (24 * UINT64_C(3600))
+
+/* One that goes on, and one that is over for less than a day, stay where another is forgotten. */
+static void only_what_is_over_for_a_day_is_forgotten(void **state)
+{
+    (void)state;
+    note(0, "g", "dc-a", BIT(NOT_CONNECTED) | BIT(START_FAILED) | BIT(STOP_FAILED), 100);
+    note(0, "g", "dc-a", BIT(NOT_CONNECTED) | BIT(STOP_FAILED), 200);
+    note(0, "g", "dc-a", BIT(NOT_CONNECTED), 300);
+    note(0, "g", "dc-a", BIT(NOT_CONNECTED) | BIT(CLOCK_RATE), 400);
+    assert_int_equal(bits_of(0),
+                     BIT(NOT_CONNECTED) | BIT(START_FAILED) | BIT(STOP_FAILED) | BIT(CLOCK_RATE));
+    note(0, "g", "dc-a", BIT(NOT_CONNECTED) | BIT(CLOCK_RATE), 200 + DAY_S);
+    assert_int_equal(bits_of(0), BIT(NOT_CONNECTED) | BIT(STOP_FAILED) | BIT(CLOCK_RATE));
+    note(0, "g", "dc-a", BIT(NOT_CONNECTED) | BIT(CLOCK_RATE), 9 * DAY_S);
+    assert_int_equal(bits_of(0), BIT(NOT_CONNECTED) | BIT(CLOCK_RATE));
+    assert_int_equal(bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_NOT_CONNECTED)->since_unix_ms,
+                     100000);
+}
+
+static void a_day_is_one_by_both_clocks(void **state)
+{
+    const struct bw_troubles calm = {.of = "g", .count = 1, .list = {{.subject = "dc-a"}}};
+    struct bw_instant now = {200 * BW_NS_PER_S, 200 * BW_NS_PER_S};
+
+    (void)state;
+    note(0, "g", "dc-a", BIT(START_FAILED), 100);
+    note(0, "g", "dc-a", 0, 200);
+    now.boot_ns += BW_TROUBLE_KEPT_NS;
+    bw_trouble_book_note(book, 0, &calm, now, 1);
+    assert_int_equal(bits_of(0), BIT(START_FAILED));
+    now.raw_ns += BW_TROUBLE_KEPT_NS;
+    bw_trouble_book_note(book, 0, &calm, now, 1);
+    assert_int_equal(bits_of(0), 0);
+}
+
+/* The same alarm of another site is another one. */
+static void an_alarm_is_of_its_site_alone(void **state)
+{
+    struct bw_troubles troubles = {.of = "g",
+                                   .count = 2,
+                                   .list = {{.subject = "dc-a", .bits = BIT(START_FAILED)},
+                                            {.subject = "dc-b", .bits = BIT(START_FAILED)}}};
+
+    (void)state;
+    bw_trouble_book_note(book, 0, &troubles, (struct bw_instant){1, 1}, 1000);
+    troubles.list[0].bits = 0;
+    bw_trouble_book_note(book, 0, &troubles, (struct bw_instant){2, 2}, 2000);
+    assert_null(bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_START_FAILED));
+    assert_int_equal(bw_trouble_book_find(book, 0, "dc-b", BW_TROUBLE_START_FAILED)->since_unix_ms,
+                     1000);
+    assert_null(bw_trouble_book_find(book, 0, "dc-b", BW_TROUBLE_STOP_FAILED));
+}
+
 static void a_new_beginning_is_loud_again(void **state)
 {
     struct bw_trouble_entry *entry;
@@ -218,6 +466,7 @@ static void a_new_beginning_is_loud_again(void **state)
     note(0, "g", "dc-a", BIT(START_FAILED), 100);
     entry = bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_START_FAILED);
     strcpy(entry->acked_by, "operator/anna");
+    strcpy(entry->acked_text, "known");
     note(0, "g", "dc-a", BIT(START_FAILED) | BIT(STOP_FAILED), 101);
     assert_string_equal(entry->acked_by, "operator/anna");
     assert_string_equal(bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_STOP_FAILED)->acked_by,
@@ -225,6 +474,7 @@ static void a_new_beginning_is_loud_again(void **state)
     note(0, "g", "dc-a", 0, 102);
     note(0, "g", "dc-a", BIT(START_FAILED), 103);
     assert_string_equal(entry->acked_by, "");
+    assert_string_equal(entry->acked_text, "");
 }
 
 /* Who has seen the last one has not seen this one. */
@@ -254,6 +504,31 @@ static void one_more_rogue_start_is_loud_again(void **state)
     assert_int_equal(entry->count, 2);
     assert_int_equal(entry->since_unix_ms, 9000);
     assert_string_equal(entry->acked_by, "");
+}
+
+/* By whichever of its agents: none of them knows how often it was before. */
+static void one_more_local_restart_is_loud_again(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+    struct bw_trouble_entry *entry;
+    struct bw_troubles troubles;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.restarts = (struct bw_restarts){
+        .epoch = world_group(&world)->epoch, .count = 1, .age_ms = 0};
+    for (uint32_t agent = 0; agent < 2; agent++) {
+        world.sites[A].session.bytes[1] = (uint8_t)agent;
+        world_sync_all(&world);
+        troubles = look(&calm);
+        assert_int_equal(troubles.list[1].restarts, agent + 1);
+        bw_trouble_book_note(book, 0, &troubles, world.now, 1000);
+        entry = bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_LOCAL_RESTARTS);
+        assert_non_null(entry);
+        assert_int_equal(entry->count, agent + 1);
+        assert_string_equal(entry->acked_by, "");
+        strcpy(entry->acked_by, "operator/anna");
+    }
 }
 
 static void what_is_over_is_forgotten_after_a_day_and_with_its_group(void **state)
@@ -313,289 +588,37 @@ static void each_alarm_has_a_word_that_is_read_again(void **state)
     assert_false(bw_trouble_parse("unlisted", &read));
 }
 
-/* ---- who is told ---- */
-
-static struct bw_instant at_s(uint64_t s)
-{
-    return (struct bw_instant){(10000 + s) * BW_NS_PER_S, (10000 + s) * BW_NS_PER_S};
-}
-
-static const struct bw_leadership leader = {
-    .leads = true, .term = 7, .leader_since = {11000 * BW_NS_PER_S, 11000 * BW_NS_PER_S}};
-#define LED_S 1000 /* when `leader` began to lead */
-
-/* dc-b is not connected from here on, or again. */
-static void alarm_is(bool is_on, uint64_t s)
-{
-    const struct bw_troubles troubles = {
-        .of = "harbor",
-        .count = 1,
-        .list = {{.subject = "dc-b", .bits = is_on ? BIT(NOT_CONNECTED) : 0}}};
-
-    bw_trouble_book_note(book, 0, &troubles, at_s(s), (int64_t)s * 1000);
-}
-
-/* Another led until it was lost. */
-static void led_until(uint64_t s)
-{
-    const struct bw_leadership follower = {.leads = false};
-
-    bw_trouble_book_led(book, &follower, true, at_s(s));
-}
-
-/* `term`: of this witness, which leads it. */
-static struct bw_trouble_entry *due_in(uint64_t term, uint64_t s)
-{
-    const struct bw_leadership leads = {.leads = true, .term = term};
-
-    bw_trouble_book_led(book, &leads, true, at_s(s));
-    return bw_trouble_book_due(book, 0, &leads, at_s(s));
-}
-
-static bool has_to_tell(uint64_t s)
-{
-    return due_in(leader.term, s) != NULL;
-}
-
-static bool tells(uint64_t s, bool is_on)
-{
-    struct bw_trouble_entry *entry = due_in(leader.term, s);
-
-    if (entry == NULL || entry->is_on != is_on)
-        return false;
-    bw_trouble_note_notified(entry, &leader, at_s(s));
-    return !has_to_tell(s);
-}
-
-static void each_beginning_and_each_end_is_told_once(void **state)
-{
-    (void)state;
-    alarm_is(true, LED_S + 100);
-    assert_false(has_to_tell(LED_S + 104)); /* it may be over in a moment */
-    assert_true(tells(LED_S + 105, true));
-    assert_false(has_to_tell(LED_S + 9999));
-    alarm_is(false, LED_S + 300);
-    assert_false(has_to_tell(LED_S + 304));
-    assert_true(tells(LED_S + 305, false));
-    assert_false(has_to_tell(LED_S + 9999));
-}
-
-static void what_comes_and_goes_is_told_seldom(void **state)
-{
-    uint64_t s = LED_S + 100;
-    unsigned notified = 0;
-
-    (void)state;
-    for (int i = 0; i < 200; i++, s += 4) { /* on for two seconds, off for two */
-        alarm_is(true, s);
-        notified += tells(s + 1, true);
-        alarm_is(false, s + 2);
-        notified += tells(s + 3, false);
-    }
-    assert_int_equal(notified, 1); /* that it is so, when it came for the third time */
-    assert_true(tells(s + 10, false));
-
-    notified = 0;
-    for (int i = 0; i < 60; i++, s += 20) { /* each settles: twenty minutes */
-        alarm_is(true, s);
-        notified += tells(s + 6, true);
-        alarm_is(false, s + 10);
-        notified += tells(s + 16, false);
-    }
-    assert_in_range(notified, 2, 20);
-}
-
-static void what_is_over_before_it_was_told_is_not_told(void **state)
-{
-    (void)state;
-    alarm_is(true, LED_S + 100);
-    alarm_is(false, LED_S + 103);
-    assert_false(has_to_tell(LED_S + 500));
-}
-
-/* It was told by the one that led then; its end is news. */
-static void who_begins_to_lead_tells_nothing_again_that_was_so_before(void **state)
-{
-    (void)state;
-    alarm_is(true, LED_S - 500);
-    led_until(LED_S - 5);
-    assert_false(has_to_tell(LED_S + 1));
-    assert_false(has_to_tell(LED_S + 500));
-    alarm_is(false, LED_S + 600);
-    assert_true(tells(LED_S + 605, false));
-}
-
-/* The site that was lost together with the witness that led: nobody has told of it. */
-static void what_began_as_the_leader_was_lost_is_told(void **state)
-{
-    (void)state;
-    alarm_is(true, LED_S - 20);
-    led_until(LED_S - 5);
-    assert_true(tells(LED_S, true));
-}
-
-static void what_ended_as_the_leader_was_lost_is_told(void **state)
-{
-    (void)state;
-    alarm_is(true, LED_S - 500);
-    alarm_is(false, LED_S - 20);
-    led_until(LED_S - 5);
-    assert_true(tells(LED_S, false));
-}
-
-static void what_was_over_long_before_is_not_told(void **state)
-{
-    (void)state;
-    alarm_is(true, LED_S - 500);
-    alarm_is(false, LED_S - 400);
-    led_until(LED_S - 5);
-    assert_false(has_to_tell(LED_S));
-}
-
-static void what_began_while_nobody_led_is_told(void **state)
-{
-    (void)state;
-    led_until(LED_S - 400);
-    alarm_is(true, LED_S - 300);
-    assert_true(tells(LED_S, true));
-    alarm_is(false, LED_S + 100);
-    assert_true(tells(LED_S + 105, false));
-}
-
-/* Where this witness has known no leader since it began, it does not know of any that has told. */
-static void what_was_so_before_any_leader_was_known_is_told(void **state)
-{
-    (void)state;
-    alarm_is(true, LED_S - 500);
-    assert_true(tells(LED_S, true));
-}
-
-static void of_two_alarms_that_which_is_due_is_told(void **state)
-{
-    const uint32_t both = BIT(NOT_CONNECTED) | BIT(NO_FAILOVER);
-    struct bw_troubles troubles = {
-        .of = "harbor", .count = 1, .list = {{.subject = "dc-b", .bits = BIT(NO_FAILOVER)}}};
-    const struct bw_trouble_entry *entry;
-
-    (void)state;
-    bw_trouble_book_note(book, 0, &troubles, at_s(LED_S + 100), 1);
-    troubles.list[0].bits = both; /* the newer one comes first in the book */
-    bw_trouble_book_note(book, 0, &troubles, at_s(LED_S + 104), 1);
-
-    entry = due_in(leader.term, LED_S + 105);
-
-    assert_non_null(entry);
-    assert_int_equal(entry->trouble, BW_TROUBLE_NO_FAILOVER);
-}
-
-/* Told once, it has to come three times more before it is told without having settled. */
-static void what_comes_back_seldom_after_it_was_told_has_to_settle(void **state)
-{
-    (void)state;
-    for (uint64_t i = 0; i < 3; i++) {
-        alarm_is(true, LED_S + 100 + 2 * i);
-        alarm_is(i == 2, LED_S + 101 + 2 * i);
-    }
-    assert_true(tells(LED_S + 105, true));
-    alarm_is(false, LED_S + 200);
-    assert_true(tells(LED_S + 205, false));
-    alarm_is(true, LED_S + 300);
-    assert_false(has_to_tell(LED_S + 301));
-    assert_true(tells(LED_S + 305, true));
-}
-
-/* The minute between two words, and the flaps, are of the term in which they were said. */
-static void a_new_term_counts_anew(void **state)
-{
-    struct bw_trouble_entry *entry;
-
-    (void)state;
-    alarm_is(true, LED_S + 100);
-    assert_true(tells(LED_S + 105, true));
-    alarm_is(false, LED_S + 110);
-    assert_false(has_to_tell(LED_S + 120)); /* within the minute */
-
-    entry = due_in(leader.term + 1, LED_S + 121);
-
-    assert_null(entry); /* it had begun, and was over, within half a minute */
-    alarm_is(true, LED_S + 130);
-    entry = due_in(leader.term + 1, LED_S + 135);
-    assert_non_null(entry);
-    assert_true(entry->is_on);
-}
-
-static void a_new_leader_waits_for_what_was_told_to_settle(void **state)
-{
-    (void)state;
-    for (uint64_t i = 0; i < 4; i++) {
-        alarm_is(true, LED_S - 500 + 2 * i);
-        alarm_is(i == 3, LED_S - 499 + 2 * i);
-    }
-    led_until(LED_S - 5);
-    assert_false(has_to_tell(LED_S)); /* told by the one before */
-    alarm_is(false, LED_S + 1);
-    assert_true(tells(LED_S + 6, false));
-    alarm_is(true, LED_S + 100);
-    assert_false(has_to_tell(LED_S + 101));
-}
-
-/* What was told in an earlier term is what the term between has seen, too. */
-static void each_term_begins_with_what_the_one_before_has_told(void **state)
-{
-    (void)state;
-    alarm_is(true, LED_S + 100);
-    assert_true(tells(LED_S + 105, true));
-    alarm_is(false, LED_S + 200);
-    led_until(LED_S + 399);
-    assert_null(due_in(leader.term + 1, LED_S + 401));
-}
-
-static void who_does_not_lead_tells_nothing(void **state)
-{
-    struct bw_leadership follower = leader;
-
-    (void)state;
-    follower.leads = false;
-    alarm_is(true, LED_S + 100);
-    assert_null(bw_trouble_book_due(book, 0, &follower, at_s(LED_S + 200)));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_calm_group_has_none),
         cmocka_unit_test(a_local_restart_is_an_alarm_for_an_hour),
+        cmocka_unit_test(the_hour_of_a_local_restart_is_over_by_either_clock),
         cmocka_unit_test(each_fact_is_its_own_alarm),
+        cmocka_unit_test(a_site_that_has_not_let_go_is_said_while_the_group_is_only_observed),
+        cmocka_unit_test(a_site_that_is_heard_through_another_witness_is_said),
+        cmocka_unit_test(of_several_agents_at_a_site_nothing_else_is_said),
+        cmocka_unit_test(a_clock_that_runs_too_fast_or_too_slow_is_said),
+        cmocka_unit_test(a_certificate_that_ends_is_said_for_thirty_days),
+        cmocka_unit_test(a_maintenance_that_ends_within_ten_minutes_is_said),
+        cmocka_unit_test(no_failover_is_said_where_one_could_be_missed),
+        cmocka_unit_test(a_lost_site_whose_epoch_does_not_end_by_itself_needs_a_person),
+        cmocka_unit_test(a_group_of_as_many_sites_as_there_may_be_is_looked_at_whole),
         cmocka_unit_test(a_held_group_needs_a_person),
         cmocka_unit_test(a_second_enforcer_that_is_counted_on_takes_the_place_of_the_reach),
+        cmocka_unit_test(a_second_enforcer_is_missed_until_its_epoch_closes),
         cmocka_unit_test(two_sites_that_serve_are_said_in_every_mode),
-        cmocka_unit_test_setup_teardown(an_alarm_begins_and_ends_with_its_fact_and_is_counted,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(a_new_beginning_is_loud_again, begin, end),
-        cmocka_unit_test_setup_teardown(one_more_rogue_start_is_loud_again, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_over_is_forgotten_after_a_day_and_with_its_group,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(the_book_is_bounded, begin, end),
+        WITH_BOOK(an_alarm_begins_and_ends_with_its_fact_and_is_counted),
+        WITH_BOOK(all_alarms_of_a_group_are_found_one_after_another),
+        WITH_BOOK(only_what_is_over_for_a_day_is_forgotten),
+        WITH_BOOK(a_day_is_one_by_both_clocks),
+        WITH_BOOK(an_alarm_is_of_its_site_alone),
+        WITH_BOOK(a_new_beginning_is_loud_again),
+        WITH_BOOK(one_more_rogue_start_is_loud_again),
+        WITH_BOOK(one_more_local_restart_is_loud_again),
+        WITH_BOOK(what_is_over_is_forgotten_after_a_day_and_with_its_group),
+        WITH_BOOK(the_book_is_bounded),
         cmocka_unit_test(each_alarm_has_a_word_that_is_read_again),
-        cmocka_unit_test_setup_teardown(each_beginning_and_each_end_is_told_once, begin, end),
-        cmocka_unit_test_setup_teardown(what_comes_and_goes_is_told_seldom, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_over_before_it_was_told_is_not_told, begin, end),
-        cmocka_unit_test_setup_teardown(who_begins_to_lead_tells_nothing_again_that_was_so_before,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(what_began_as_the_leader_was_lost_is_told, begin, end),
-        cmocka_unit_test_setup_teardown(what_ended_as_the_leader_was_lost_is_told, begin, end),
-        cmocka_unit_test_setup_teardown(what_was_over_long_before_is_not_told, begin, end),
-        cmocka_unit_test_setup_teardown(a_new_leader_waits_for_what_was_told_to_settle, begin, end),
-        cmocka_unit_test_setup_teardown(a_new_term_counts_anew, begin, end),
-        cmocka_unit_test_setup_teardown(what_comes_back_seldom_after_it_was_told_has_to_settle,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(of_two_alarms_that_which_is_due_is_told, begin, end),
-        cmocka_unit_test_setup_teardown(what_was_so_before_any_leader_was_known_is_told, begin,
-                                        end),
-        cmocka_unit_test_setup_teardown(what_began_while_nobody_led_is_told, begin, end),
-        cmocka_unit_test_setup_teardown(each_term_begins_with_what_the_one_before_has_told, begin,
-                                        end),
-        cmocka_unit_test_setup_teardown(who_does_not_lead_tells_nothing, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
