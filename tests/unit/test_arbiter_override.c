@@ -275,6 +275,26 @@ static void one_that_overrides_is_told_of_a_lease_of_another(void **state)
     assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 1);
 }
 
+/* Whichever of the sites the spec names first. */
+static void the_first_site_of_the_spec_is_told_of_it_like_the_others(void **state)
+{
+    struct world world;
+    struct bw_site_spec first;
+    struct bw_spec spec;
+
+    (void)state;
+    world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    first = spec.sites[0];
+    spec.sites[0] = spec.sites[1];
+    spec.sites[1] = first;
+    world_begin_with(&world, 2, &spec);
+    world.sites[A].report.serving_epoch_started = false;
+    world.sites[B].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 1);
+}
+
 /* Nobody would know any more that it may serve. */
 static void no_definition_leaves_out_a_site_that_overrides(void **state)
 {
@@ -317,6 +337,7 @@ int main(void)
         cmocka_unit_test(a_first_renewal_is_not_confirmed_beside_one_that_overrides),
         cmocka_unit_test(what_overrides_at_the_holders_site_holds_no_epoch),
         cmocka_unit_test(one_that_overrides_is_told_of_a_lease_of_another),
+        cmocka_unit_test(the_first_site_of_the_spec_is_told_of_it_like_the_others),
         cmocka_unit_test(no_definition_leaves_out_a_site_that_overrides),
     };
 
