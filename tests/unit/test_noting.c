@@ -572,6 +572,11 @@ static void what_it_has_told_it_does_not_tell_again_once_that_has_given_way(void
     assert_true(note(&noted));
     bw_record_init(&room->record, &bw_record_codec, room->blocks, 8);
     assert_false(note(&noted));
+    world.sites[B].report.restarts = (struct bw_restarts){.epoch = 2, .count = 2};
+    world_sync_all(&world);
+    assert_true(note(&noted));
+    bw_record_init(&room->record, &bw_record_codec, room->blocks, 8);
+    assert_false(note(&noted));
 }
 
 static void only_who_leads_and_proposes_nothing_else_tells(void **state)

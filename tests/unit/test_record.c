@@ -86,6 +86,39 @@ static void of_chains_as_long_the_one_that_was_silent_longest_gives(void **state
     bw_record_set_limit(record, 2);
     assert_null(bw_record_find(record, "a"));
     assert_int_equal(record->chain_count, 2);
+    fail_over(&fixture, "z"); /* so that it is not silent any more */
+    bw_record_set_limit(record, 1);
+    assert_null(bw_record_find(record, "q"));
+    assert_non_null(bw_record_find(record, "z"));
+    end(&fixture);
+}
+
+/* Whatever it held, and whichever were free beside it. */
+static void a_block_that_was_given_begins_anew(void **state)
+{
+    struct fixture fixture;
+    struct bw_record *record;
+
+    (void)state;
+    begin_with(&fixture, BW_RECORD_LEVEL, 3);
+    record = &fixture.room->record;
+    create(&fixture, "a");
+    fail_over(&fixture, "a");
+    create(&fixture, "b");
+    fail_over(&fixture, "b");
+    create(&fixture, "c");
+    bw_record_set_limit(record, 1);
+    assert_int_equal(record->chain_count, 1);
+    bw_record_set_limit(record, 3);
+
+    create(&fixture, "d");
+    assert_int_equal(count_epochs(record, "d"), 0);
+    fail_over(&fixture, "d");
+    fail_over(&fixture, "a");
+
+    assert_int_equal(count_epochs(record, "d"), 1);
+    assert_int_equal(count_epochs(record, "a"), 1); /* what it had before has given way */
+    assert_int_equal(record->block_fresh, 3);
     end(&fixture);
 }
 
@@ -295,6 +328,7 @@ int main(void)
         cmocka_unit_test(ninety_days_of_a_restless_group_are_kept),
         cmocka_unit_test(the_longest_chain_gives_its_oldest_and_others_keep_theirs),
         cmocka_unit_test(of_chains_as_long_the_one_that_was_silent_longest_gives),
+        cmocka_unit_test(a_block_that_was_given_begins_anew),
         cmocka_unit_test(who_restores_it_goes_on_alike),
         cmocka_unit_test(a_block_of_small_events_ends_when_its_places_are_taken),
         cmocka_unit_test(below_its_level_there_is_none),

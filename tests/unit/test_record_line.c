@@ -260,6 +260,33 @@ static void an_epoch_that_a_person_closed_names_who_it_was(void **state)
     assert_int_equal(line_of(1).entry.why_ended, BW_REASON_OPERATOR);
 }
 
+static void each_event_of_an_epoch_tells_its_own_and_nothing_else(void **state)
+{
+    struct bw_record_line line;
+
+    (void)state;
+    add((struct bw_record_event){.kind = BW_RECORD_GRANTED, .epoch = 1, .seen = BW_REACH_INSIDE});
+    add((struct bw_record_event){.kind = BW_RECORD_ADOPTED, .epoch = 1, .by = "witness/w1"});
+    add_of(BW_RECORD_FENCE_FAILED, 1, 200);
+    line = line_of(1);
+    assert_string_equal(line.ended_by, "");
+    assert_int_equal(line.held_unix_ms, 200);
+    assert_int_equal(line.passed_unix_ms, 0);
+    add_of(BW_RECORD_PASSED, 1, 300);
+    line = line_of(1);
+    assert_int_equal(line.passed_unix_ms, 300);
+    assert_int_equal(line.entry.seen, BW_REACH_INSIDE);
+    add((struct bw_record_event){
+        .kind = BW_RECORD_SEEN, .epoch = 1, .seen = BW_REACH_OUTSIDE, .proved = true});
+    line = line_of(1);
+    assert_int_equal(line.entry.seen, BW_REACH_OUTSIDE);
+    assert_true(line.entry.proved);
+    assert_int_equal(line.entry.ended_index, 0);
+    assert_int_equal(line.free_unix_ms, 0); /* it is held still */
+    add_of(BW_RECORD_NOTED, 1, 400);
+    assert_int_equal(line_of(1).entry.ended_index, 0);
+}
+
 static void an_epoch_whose_move_was_given_up_ends_by_nobodys_word(void **state)
 {
     (void)state;
@@ -409,6 +436,7 @@ int main(void)
         cmocka_unit_test_setup(what_a_site_says_late_of_its_end_is_kept_at_its_most, begin),
         cmocka_unit_test_setup(what_a_site_says_late_is_of_its_own_epoch_alone, begin),
         cmocka_unit_test_setup(an_epoch_that_a_person_closed_names_who_it_was, begin),
+        cmocka_unit_test_setup(each_event_of_an_epoch_tells_its_own_and_nothing_else, begin),
         cmocka_unit_test_setup(an_epoch_whose_move_was_given_up_ends_by_nobodys_word, begin),
         cmocka_unit_test_setup(a_later_note_tells_more_and_takes_nothing_back, begin),
         cmocka_unit_test_setup(the_outage_is_by_the_word_of_the_site_before_once_it_has_come_back,

@@ -558,7 +558,7 @@ static void the_book_is_bounded(void **state)
 
     (void)state;
     note(0, "g0", "dc-a", all, 1);
-    note(0, "g0", "dc-a", 0, 2);
+    note(0, "g0", "dc-a", 0, 3); /* at the very moment at which its room is needed */
     for (uint32_t index = 1; index < BW_GROUPS_MAX; index++) {
         char name[16];
 
