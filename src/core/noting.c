@@ -150,7 +150,7 @@ static uint64_t late_ms(const struct bw_watch *watch)
     for (size_t i = 0; i < BW_HISTORY_MAX; i++) {
         const struct bw_grant_mark *mark = &watch->grants[i];
 
-        if (mark->epoch + 1 == timeline->epoch && is_known(mark->ended) && timeline->is_reported &&
+        if (mark->epoch + 1 == timeline->epoch && timeline->is_reported &&
             bw_instant_is_beyond(timeline->surely_before, mark->ended))
             return span_ms(timeline->surely_before, mark->ended);
     }
