@@ -514,12 +514,39 @@ static void a_word_is_prompt_for_an_interval_and_a_timeout(void **state)
         world_serve(&world, B);
         assert_true(note(&noted));
         world_stop(&world, A);
-        (void)world_sync(&world, A); /* which is answered */
+        world.sites[A].session.bytes[1] = 9;
+        world.sites[A].number = 0;
+        (void)world_sync(&world, A); /* the first of its agent, which is answered */
         world.sites[A].report.seen_epoch = 1;
         world_wait_ms(&world, spec->renew_interval_ms + spec->request_timeout_ms + (uint64_t)late_ms);
         (void)world_sync(&world, A);
         assert_int_equal(note(&noted), late_ms == 0);
     }
+}
+
+/* An agent that hears no answer may have sent it whenever: nobody knows how old its ages are. */
+static void a_word_that_answers_nothing_tells_no_time(void **state)
+{
+    struct world_site *puppet = &world.sites[A];
+    struct bw_note noted;
+
+    (void)state;
+    begin(2);
+    fail_over();
+    world_serve(&world, B);
+    assert_true(note(&noted));
+    world_group(&world)->spec.renew_interval_ms = 3600 * 1000; /* be a word prompt for however long */
+    world_stop(&world, A);
+    puppet->is_deaf = true;
+    puppet->session.bytes[1] = 9;
+    memset(puppet->exchanges, 0, sizeof puppet->exchanges);
+    puppet->report.seen_epoch = 1;
+    (void)world_sync(&world, A);
+    assert_false(note(&noted));
+    puppet->is_deaf = false;
+    (void)world_sync(&world, A);
+    (void)world_sync(&world, A);
+    assert_true(note(&noted));
 }
 
 /* ---- who tells it, and how often ---- */
@@ -625,6 +652,7 @@ int main(void)
         CASE(a_site_that_has_not_stopped_has_not_said_its_last_word),
         CASE(a_site_that_says_nothing_of_its_epoch_reports_no_end),
         CASE(a_word_is_prompt_for_an_interval_and_a_timeout),
+        CASE(a_word_that_answers_nothing_tells_no_time),
         CASE(what_is_on_record_no_other_leader_tells_again),
         CASE(what_it_has_told_it_does_not_tell_again_once_that_has_given_way),
         CASE(only_who_leads_and_proposes_nothing_else_tells),

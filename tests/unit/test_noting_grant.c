@@ -113,6 +113,7 @@ static void of_each_other_site_that_was_looked_at_it_says_what_held_it(void **st
     assert_string_equal(why_of(gates, 5), "dc-b: connected, guard; dc-c: comes after it");
     gates[5] = held("approval", -1);
     assert_string_equal(why_of(gates, 6), "dc-b: connected, guard; dc-c: comes after it");
+    assert_string_equal(why_of(gates, 4), "dc-b: connected, guard");
 }
 
 /* To the byte: as long as the mark has room behind it, a word is whole. */

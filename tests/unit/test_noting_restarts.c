@@ -137,6 +137,7 @@ static struct bw_restarted restarted(void)
 {
     struct bw_restarted said;
 
+    memset(&said, 0xa5, sizeof said); /* whatever was there before */
     bw_witness_restarted(&world.witness, 0, &said);
     return said;
 }
