@@ -566,6 +566,26 @@ static void a_move_whose_epoch_was_given_back_has_no_other_end(void **state)
     assert_non_null(bw_group_wish(world_group(&world)));
 }
 
+/* It is asked because nobody takes what the move has left: it is no part of it. */
+static void a_failover_behind_a_move_has_its_own_time(void **state)
+{
+    const struct bw_spec *spec = &world_group(&world)->spec;
+    uint64_t wake_ms;
+
+    (void)state;
+    begin(2);
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
+    assert_string_equal(world_act(&world), "A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    assert_string_equal(world_group(&world)->target, "dc-b");
+    assert_string_equal(ask(BW_WISH_FAILOVER, "dc-b", 2), "C6");
+    world_wait_ms(&world, spec->switchover_timeout_ms + 2 * spec->lease_ttl_ms - 1);
+    assert_int_equal(over_due(&wake_ms), BW_WISH_END_NONE);
+    world_wait_ms(&world, 1);
+    assert_int_equal(over_due(&wake_ms), BW_WISH_END_TIMED_OUT);
+}
+
 static void what_passes_by_itself_ends_nothing(void **state)
 {
     (void)state;
@@ -766,6 +786,7 @@ int main(void)
         cmocka_unit_test(a_maintenance_of_any_site_puts_off_a_failover_to_whichever),
         cmocka_unit_test(a_wish_of_a_group_with_as_many_sites_as_there_may_be_is_judged),
         cmocka_unit_test(a_move_whose_epoch_was_given_back_has_no_other_end),
+        cmocka_unit_test(a_failover_behind_a_move_has_its_own_time),
         cmocka_unit_test(what_passes_by_itself_ends_nothing),
         cmocka_unit_test(each_new_leader_judges_it),
         cmocka_unit_test(its_end_waits_for_what_is_being_committed),
