@@ -55,7 +55,6 @@ void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t numbe
 {
     struct bw_guard *guard = step->guard;
 
-    /* not covered: the answer of an older write of the mirror while a newer one is on its way. */
     if (!guard->override_mirroring || number < guard->override_number)
         return;
     guard->override_mirroring = false;

@@ -34,7 +34,6 @@ static bool has_fence_begun(const struct bw_guard *guard, const struct bw_guard_
 {
     if (bw_guard_is_fencing(guard))
         return true;
-    /* not covered: a fence that has begun and that the mirror does not have yet. */
     return mirror->armed_epoch != 0 &&
            (mirror->fence_begun ||
             (guard->fence != BW_FENCE_NONE && guard->fence_epoch == mirror->armed_epoch));

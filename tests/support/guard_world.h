@@ -73,10 +73,24 @@ static inline void spawned(struct world *world, enum bw_guard_slot slot,
         step(world, &event);
 }
 
+/* In every message of every test: of what it has no number, no epoch or no end, it says none. */
+static inline void assert_says_no_more_than_it_knows(const struct bw_guard_message *message)
+{
+    if (message->kind == BW_GUARD_MESSAGE_RUN_ENDED && message->ended.result == BW_RUN_REFUSED)
+        assert_int_equal(message->ended.exit_status, -1); /* nothing has run */
+    if (message->kind == BW_GUARD_MESSAGE_END_REFUSED ||
+        message->kind == BW_GUARD_MESSAGE_OVERRIDE_REFUSED)
+        assert_int_equal(message->refused.number, 0); /* it answers no arm */
+    if (message->kind == BW_GUARD_MESSAGE_LET_GO_DONE)
+        assert_int_equal(message->epoch, 0);
+}
+
 static inline void perform(struct world *world, const struct bw_guard_action *action)
 {
     struct bw_guard_event event = {0};
 
+    assert_int_equal(action->run.action == BW_ACTION_NONE, action->kind != BW_GUARD_ACTION_SPAWN);
+    assert_int_equal(action->number == 0, action->kind != BW_GUARD_ACTION_MIRROR);
     switch (action->kind) {
     case BW_GUARD_ACTION_SAVE:
         note(world, "SAVE", "");
@@ -128,9 +142,7 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
         break;
     case BW_GUARD_ACTION_SEND:
         assert_string_equal(action->message.group, world->guard.group);
-        if (action->message.kind == BW_GUARD_MESSAGE_RUN_ENDED &&
-            action->message.ended.result == BW_RUN_REFUSED)
-            assert_int_equal(action->message.ended.exit_status, -1); /* nothing has run */
+        assert_says_no_more_than_it_knows(&action->message);
         world->last[action->message.kind] = action->message;
         world->sent[action->message.kind]++;
         break;

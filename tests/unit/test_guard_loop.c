@@ -203,6 +203,17 @@ static void without_a_loop_a_start_needs_a_script(void **state)
     assert_int_equal(run_refusal(&world), BW_REFUSAL_NO_SCRIPT);
 }
 
+static void without_a_loop_a_stop_takes_nothing_back(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STOP, 8);
+
+    assert_int_equal(world.guard.mirror.loop_taken_epoch, 0);
+}
+
 /* 3.9: an adopted service, or one that was begun before its guard was told of a loop. */
 static void what_serves_under_its_lease_may_be_kept_up(void **state)
 {
@@ -543,6 +554,21 @@ static void a_new_guard_that_starts_it_itself_waits_for_the_loop_of_before(void 
     assert_asked(&world, "SPAWN:stop");
 }
 
+/* From then on nobody hears yes of it. */
+static void it_waits_from_its_beginning_on(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_started(&world);
+    begin_again(&world, 0, true);
+
+    a_stop_at(&world, BEGIN_MS + 1000);
+
+    tick_at(&world, BEGIN_MS + LOOP_MS);
+    assert_asked(&world, "SPAWN:stop");
+}
+
 /* Its site file says less than the one of before. */
 static void who_asked_under_a_longer_delay_has_it(void **state) /* I1 */
 {
@@ -631,6 +657,22 @@ static void what_has_ended_is_no_yes_of_a_new_guard(void **state) /* I1 */
     assert_true(bw_instant_is_later(world.guard.mirror.loop_until, at_ms(BEGIN_MS)));
 }
 
+/* It had ended before any start was ordered. */
+static void where_nobody_heard_yes_a_new_guard_waits_for_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_loop(&world);
+    world.guard.memory.ended_epoch = 1;
+    world.guard.mirror.stop_seen = true;
+    begin_again(&world, LOOP_MS * MS, true);
+
+    a_stop_at(&world, BEGIN_MS);
+
+    assert_asked(&world, "SPAWN:stop");
+}
+
 /* ---- arms, and a person's word ----------------------------------------------------------------
  */
 
@@ -702,10 +744,34 @@ static void what_an_override_has_not_started_is_a_start_of_the_lease_that_follow
     message(&world, &of);
     assert_int_equal(may_run(&world, BEGIN_MS), BW_MAY_RUN_LOOP_WAITS);
     assert_true(arm(&world, 1, BEGIN_MS));
+    assert_int_equal(world.guard.mirror.loop_until.boot_ns, 0); /* and nobody waits for one of before */
 
     run(&world, 1, BW_ACTION_START, 7);
 
     assert_int_equal(may_run(&world, BEGIN_MS), BW_MAY_RUN_LEASE);
+}
+
+/* 3.4, driver: what a fence was to end it is not to keep up. */
+static void what_was_taken_back_of_an_epoch_stays_so_under_an_override(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_started(&world);
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    tick_at(&world, 110000);
+    message(&world, &of);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+
+    a_stop_at(&world, 111000);
+
+    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+    assert_int_equal(world.guard.mirror.loop_taken_epoch, 1);
 }
 
 /* 3.8: fenced, because it is over: without a lease nothing bounds what a yes let begin but its
@@ -744,6 +810,7 @@ int main(void)
         cmocka_unit_test(a_start_that_is_taken_back_while_it_is_mirrored_was_killed),
         cmocka_unit_test(who_has_gone_is_told_of_no_start),
         cmocka_unit_test(without_a_loop_a_start_needs_a_script),
+        cmocka_unit_test(without_a_loop_a_stop_takes_nothing_back),
         cmocka_unit_test(what_serves_under_its_lease_may_be_kept_up),
         cmocka_unit_test(what_serves_after_its_stop_is_no_yes),
         cmocka_unit_test(yes_ends_its_delay_before_the_fence_window),
@@ -762,6 +829,7 @@ int main(void)
         cmocka_unit_test(a_stop_waits_for_what_it_ends_and_for_the_loop),
         cmocka_unit_test(a_new_guard_goes_on_saying_yes),
         cmocka_unit_test(a_new_guard_that_starts_it_itself_waits_for_the_loop_of_before),
+        cmocka_unit_test(it_waits_from_its_beginning_on),
         cmocka_unit_test(who_asked_under_a_longer_delay_has_it),
         cmocka_unit_test(a_longer_delay_of_before_ends_with_the_fence_window_too),
         cmocka_unit_test(a_guard_without_a_mirror_takes_a_start_to_be_under_way),
@@ -770,8 +838,10 @@ int main(void)
         cmocka_unit_test(an_arm_that_is_not_mirrored_takes_its_yes_with_it),
         cmocka_unit_test(a_renewal_is_no_start_of_before_the_lease),
         cmocka_unit_test(what_an_override_has_not_started_is_a_start_of_the_lease_that_follows),
+        cmocka_unit_test(what_was_taken_back_of_an_epoch_stays_so_under_an_override),
         cmocka_unit_test(the_fence_of_an_override_looks_when_no_start_can_be_under_way),
         cmocka_unit_test(what_an_override_let_begin_is_not_bounded_by_the_lease_that_follows),
+        cmocka_unit_test(where_nobody_heard_yes_a_new_guard_waits_for_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <breakwater/core/may_run.h>
+
 #include "guard_world.h"
 
 static void begin_kept(struct world *world, const struct bw_guard_mirror *mirror)
@@ -39,6 +41,32 @@ static void override(struct world *world, uint64_t epoch)
 static enum bw_refusal override_refusal(const struct world *world)
 {
     return world->last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why;
+}
+
+static void mirrored(struct world *world, uint64_t number, bool ok)
+{
+    step(world, &(struct bw_guard_event){
+                    .kind = BW_GUARD_EVENT_MIRRORED, .number = number, .ok = ok});
+}
+
+static void let_go(struct world *world, uint64_t epoch)
+{
+    struct bw_guard_message of = {
+        .kind = BW_GUARD_MESSAGE_LET_GO, .epoch = epoch, .let_go_index = 5};
+    const uint32_t before = world->sent[BW_GUARD_MESSAGE_LET_GO_DONE];
+
+    message(world, &of);
+    assert_int_equal(world->sent[BW_GUARD_MESSAGE_LET_GO_DONE], before + 1);
+    assert_int_equal(world->last[BW_GUARD_MESSAGE_LET_GO_DONE].let_go_index, 5);
+}
+
+static bool has_begun(const struct world *world)
+{
+    struct bw_guard_shown shown;
+
+    bw_guard_shown_get(&world->guard, &shown);
+    assert_true(shown.overriding);
+    return shown.override_begun;
 }
 
 static void begin_overriding(struct world *world)
@@ -77,22 +105,24 @@ static void with_it_a_start_has_no_deadline(void **state)
 static void it_counts_once_the_mirror_has_it(void **state)
 {
     struct world world;
+    uint64_t number;
 
     (void)state;
     begin_standby(&world);
     world.mirror_hangs = true;
     override(&world, 1);
+    number = world.guard.mirror_number;
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
     run(&world, 1, BW_ACTION_START, 7);
     assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);
     override(&world, 1); /* again: the answer follows */
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
-    step(&world, &(struct bw_guard_event){.kind = BW_GUARD_EVENT_MIRRORED,
-                                          .number = world.guard.mirror_number,
-                                          .ok = true});
+    mirrored(&world, number, true);
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+    world.mirror_hangs = false;
     override(&world, 1); /* its answer was lost */
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 2);
+    assert_int_equal(world.guard.mirror_number, number);
 
     begin_standby(&world);
     world.mirror_fails = true;
@@ -122,6 +152,100 @@ static void beside_a_lease_a_fence_or_an_action_it_is_refused(void **state)
     run(&world, 1, BW_ACTION_STOP, 3);
     override(&world, 1);
     assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    world.last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why = BW_REFUSAL_NONE;
+    override(&world, 1); /* its end is looked for */
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+}
+
+/* What has failed to end may serve yet. */
+static void beside_a_fence_that_has_failed_it_is_refused(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    run(&world, 1, BW_ACTION_FENCE, 3);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    tick_at(&world, world.now_ms + 1000);
+    reach_killed(&world, true);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+
+    override(&world, 1);
+
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
+    assert_false(world.guard.mirror.overriding);
+}
+
+/* 3.4: nor is anything armed beside it. */
+static void while_an_arm_is_written_down_it_is_refused(void **state)
+{
+    const struct bw_guard_event saved = {.kind = BW_GUARD_EVENT_SAVED, .ok = true};
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    world.save_hangs = true;
+    assert_false(arm(&world, 2, world.now_ms));
+
+    override(&world, 2);
+
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+    assert_false(world.guard.mirror.overriding);
+    step(&world, &saved);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 1);
+}
+
+static void without_an_agent_nothing_is_let_serve(void **state)
+{
+    const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    step(&world, &gone);
+
+    override(&world, 1);
+
+    assert_false(world.guard.mirror.overriding);
+}
+
+/* One that was asked for before does not have it. */
+static void the_answer_of_an_older_mirror_is_not_its_own(void **state) /* H11 */
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    world.mirror_hangs = true;
+    run(&world, 1, BW_ACTION_STATUS, 3);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    override(&world, 1);
+
+    mirrored(&world, world.guard.mirror_number - 1, true);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
+    mirrored(&world, world.guard.mirror_number, true);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+}
+
+/* 3.4: its guard has looked since it began, without knowing yet. */
+static void what_it_lets_serve_no_look_at_the_start_fences(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_kept(&world, NULL);
+    hello(&world, instance_a);
+    assert_asked(&world, "SPAWN:status");
+    override(&world, 1);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_not_asked(&world, "SPAWN");
+    assert_int_equal(world.guard.fence, BW_FENCE_NONE);
 }
 
 static void a_guard_that_begins_does_not_fence_it(void **state)
@@ -230,14 +354,17 @@ static void it_is_over_with_the_first_lease_in_one_write(void **state)
 /* A crash before the mirror has the arm leaves what serves as it is. */
 static void an_arm_that_no_mirror_took_leaves_it(void **state)
 {
+    struct bw_guard_mirror before;
     struct world world;
 
     (void)state;
     begin_overriding(&world);
+    before = world.guard.mirror;
     world.mirror_fails = true;
     assert_false(arm(&world, 2, world.now_ms));
     assert_true(world.guard.mirror.overriding);
     assert_int_equal(world.guard.mirror.armed_epoch, 0);
+    assert_true(is_same_mirror(&before, &world.guard.mirror));
 }
 
 static void a_fence_that_has_seen_the_end_is_its_end(void **state)
@@ -268,17 +395,15 @@ static void nothing_starts_while_it_is_fenced(void **state)
 
 static void a_let_go_is_its_end_and_touches_nothing(void **state)
 {
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1};
     struct world world;
 
     (void)state;
     begin_overriding(&world);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
-    of.let_go_index = 5;
-    message(&world, &of);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+    let_go(&world, 1);
     assert_false(world.guard.mirror.overriding);
     assert_null(strstr(world.log, "SPAWN"));
+    let_go(&world, 1); /* its answer was lost */
 }
 
 /* Destructive. */
@@ -291,6 +416,53 @@ static void no_rejoin_runs_beside_it(void **state)
     world.guard.limits.has_script[BW_ACTION_REJOIN] = true;
     run(&world, 2, BW_ACTION_REJOIN, 9);
     assert_int_equal(run_refusal(&world), BW_REFUSAL_BUSY);
+}
+
+/* What began by the word before may be down since. */
+static void a_new_word_has_begun_nothing_yet(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    assert_true(has_begun(&world));
+    let_go(&world, 1);
+
+    override(&world, 1);
+
+    assert_false(has_begun(&world));
+    run(&world, 1, BW_ACTION_START, 8);
+    assert_true(has_begun(&world));
+}
+
+/* Nor is what a lease let begin that was let go. */
+static void a_start_of_a_lease_is_none_of_the_word_that_follows(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    assert_true(arm(&world, 2, world.now_ms));
+    run(&world, 2, BW_ACTION_START, 7);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    run(&world, 2, BW_ACTION_STATUS, 8);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    let_go(&world, 2);
+
+    override(&world, 2);
+
+    assert_false(has_begun(&world));
+}
+
+static void a_look_takes_back_nothing_that_has_begun(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    run(&world, 1, BW_ACTION_STATUS, 8);
+
+    assert_true(has_begun(&world));
 }
 
 int main(void)
@@ -310,6 +482,14 @@ int main(void)
         cmocka_unit_test(nothing_starts_while_it_is_fenced),
         cmocka_unit_test(a_let_go_is_its_end_and_touches_nothing),
         cmocka_unit_test(no_rejoin_runs_beside_it),
+        cmocka_unit_test(beside_a_fence_that_has_failed_it_is_refused),
+        cmocka_unit_test(while_an_arm_is_written_down_it_is_refused),
+        cmocka_unit_test(without_an_agent_nothing_is_let_serve),
+        cmocka_unit_test(the_answer_of_an_older_mirror_is_not_its_own),
+        cmocka_unit_test(what_it_lets_serve_no_look_at_the_start_fences),
+        cmocka_unit_test(a_new_word_has_begun_nothing_yet),
+        cmocka_unit_test(a_start_of_a_lease_is_none_of_the_word_that_follows),
+        cmocka_unit_test(a_look_takes_back_nothing_that_has_begun),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

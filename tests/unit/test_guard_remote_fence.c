@@ -106,6 +106,21 @@ static void an_override_and_an_end_end_it(void **state)
     assert_asked(&world, "KILL_RUN");
 }
 
+/* What is refused anyway needs no slot. */
+static void an_override_of_an_older_epoch_does_not_end_it(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = EPOCH - 1};
+    struct world world;
+
+    (void)state;
+    begin_fencing(&world);
+    message(&world, &of);
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why,
+                     BW_REFUSAL_OLD_EPOCH);
+    assert_not_asked(&world, "KILL_RUN");
+}
+
 static void it_says_nothing_of_this_sites_service(void **state)
 {
     struct world world;
@@ -141,6 +156,7 @@ static void a_restarted_guard_reports_it_interrupted(void **state)
     hello(&world, instance_a);
 
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_INTERRUPTED);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.exit_status, -1);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 5);
 }
 
@@ -152,6 +168,7 @@ int main(void)
         cmocka_unit_test(an_arm_ends_it_and_comes_again),
         cmocka_unit_test(a_stop_and_a_fence_end_it),
         cmocka_unit_test(an_override_and_an_end_end_it),
+        cmocka_unit_test(an_override_of_an_older_epoch_does_not_end_it),
         cmocka_unit_test(it_says_nothing_of_this_sites_service),
         cmocka_unit_test(a_restarted_guard_reports_it_interrupted),
     };

@@ -120,6 +120,25 @@ static void instants_of_another_boot_or_time_namespace_say_nothing(void **state)
                      BW_MAY_RUN_OTHER_CLOCKS);
 }
 
+/* 3.4: for who reads what is shown beside whether it may run. */
+static void where_the_service_is_shows_too(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_true(shown_of(&world).enforced);
+    assert_int_equal(shown_of(&world).reach, BW_REACH_CGROUP);
+    assert_true(shown_of(&world).reach_works);
+    assert_int_equal(shown_of(&world).sight.seen, BW_REACH_INSIDE);
+
+    world.guard.limits.reach = BW_REACH_REMOTE;
+    world.guard.limits.reach_works = false;
+
+    assert_int_equal(shown_of(&world).reach, BW_REACH_REMOTE);
+    assert_false(shown_of(&world).reach_works);
+}
+
 /* By its guard of before, or by this one: until the epoch has ended it may not run again. */
 static void a_fence_of_the_armed_epoch_shows_for_as_long_as_that_is_armed(void **state) /* I1, 3.2.4 */
 {
@@ -225,6 +244,43 @@ static void what_a_failed_fence_left_may_not_run(void **state) /* I1, 3.3 */
     assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_FENCE_FAILED);
 }
 
+static void a_fence_that_fails_shows_until_it_is_tried_again(void **state) /* 3.3 */
+{
+    struct world world;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_true(arm(&world, 2, BEGIN_MS));
+    fence_by_kill(&world, true);
+    assert_false(shown_of(&world).fence_failed);
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+
+    assert_true(shown_of(&world).fence_failed);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_FENCE_FAILED);
+    tick_at(&world, world.now_ms + 1000);
+    assert_false(shown_of(&world).fence_failed);
+}
+
+/* What counts of a renewal that no mirror has yet is what was acknowledged before. */
+static void a_fence_shows_before_the_mirror_of_a_renewal_knows_of_it(void **state) /* I1, 3.2.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_true(arm(&world, 2, BEGIN_MS));
+    world.mirror_hangs = true;
+    world.now_ms += 1000;
+    assert_false(arm(&world, 2, BEGIN_MS + 1000));
+    run(&world, 2, BW_ACTION_FENCE, 7);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+
+    assert_int_equal(may_run(&world), BW_MAY_RUN_FENCING);
+}
+
 static void
 while_it_is_stopped_nothing_may_run(void **state) /* 3.6: else it comes again behind the stop */
 {
@@ -247,6 +303,41 @@ while_it_is_stopped_nothing_may_run(void **state) /* 3.6: else it comes again be
     assert_int_equal(may_run(&world), BW_MAY_RUN_STOPPED); /* the epoch may end beside it */
     run(&world, 2, BW_ACTION_START, 9);
     assert_int_equal(may_run(&world), BW_MAY_RUN_LEASE);
+}
+
+static void what_serves_after_its_stop_is_stopped_no_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_true(arm(&world, 2, BEGIN_MS));
+    run(&world, 2, BW_ACTION_STOP, 8);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(may_run(&world), BW_MAY_RUN_STOPPED);
+
+    run(&world, 2, BW_ACTION_STATUS, 9);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_int_equal(may_run(&world), BW_MAY_RUN_LEASE);
+}
+
+static void of_what_has_ended_no_window_shows(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_true(arm(&world, 2, BEGIN_MS));
+    assert_int_equal(shown_of(&world).fence_ms, FENCE_MS);
+    run(&world, 2, BW_ACTION_STATUS, 7);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(end(&world, 2));
+
+    assert_int_equal(shown_of(&world).armed_epoch, 0);
+    assert_int_equal(shown_of(&world).ended_epoch, 2);
+    assert_int_equal(shown_of(&world).fence_ms, 0);
 }
 
 static void
@@ -329,6 +420,21 @@ static void an_epoch_that_ends_may_not_run(void **state) /* I1, 3.4, ended */
     shown.ended_epoch = 1;
     shown.epoch_seen = 3;
     assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_ENDING);
+}
+
+/* Ordered here, so granted somewhere: what is armed is none that would be renewed. */
+static void below_an_epoch_that_was_seen_nothing_may_run(void **state) /* I1, 3.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_true(arm(&world, 2, BEGIN_MS));
+
+    run(&world, 3, BW_ACTION_STOP, 7);
+
+    assert_int_equal(world.guard.mirror.armed_epoch, 2);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_ENDING);
 }
 
 static void what_a_person_lets_serve_may_run_once_it_is_mirrored(void **state) /* 3.8 */
@@ -444,6 +550,12 @@ int main(void)
         cmocka_unit_test(what_is_being_ended_starts_nothing),
         cmocka_unit_test(only_a_lease_is_held_up_by_a_stop_that_was_seen),
         cmocka_unit_test(an_epoch_that_ends_may_not_run),
+        cmocka_unit_test(below_an_epoch_that_was_seen_nothing_may_run),
+        cmocka_unit_test(where_the_service_is_shows_too),
+        cmocka_unit_test(what_serves_after_its_stop_is_stopped_no_more),
+        cmocka_unit_test(of_what_has_ended_no_window_shows),
+        cmocka_unit_test(a_fence_that_fails_shows_until_it_is_tried_again),
+        cmocka_unit_test(a_fence_shows_before_the_mirror_of_a_renewal_knows_of_it),
         cmocka_unit_test(what_a_person_lets_serve_may_run_once_it_is_mirrored),
         cmocka_unit_test(without_its_agent_and_until_that_has_begun_again_no_override_may_run),
         cmocka_unit_test(what_is_stopped_waits_for_another_start),
