@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <breakwater/base/feature_level.h>
+#include <breakwater/core/expiry.h>
 
 #include "core_world.h"
 
@@ -71,6 +72,25 @@ static void it_is_committed_when_the_holder_asks(void **state)
     assert_rule("A0"); /* once */
 }
 
+/* Until it is committed, and then no more. */
+static void a_decision_says_that_a_start_waits_for_it(void **state)
+{
+    const struct bw_gate *gate;
+
+    (void)state;
+    grant_b();
+    ask(B);
+    assert_acts("A34");
+    gate = world_gate(&world, "no_return", -1);
+    assert_non_null(gate);
+    assert_string_equal(gate->step, "A34");
+    assert_int_equal(gate->verdict, BW_GATE_PASS);
+
+    assert_rule("A0");
+
+    assert_null(world_gate(&world, "no_return", -1));
+}
+
 /* Only of this epoch, by the instance that holds it. */
 static void nobody_else_asks_for_it(void **state)
 {
@@ -90,6 +110,21 @@ static void nobody_else_asks_for_it(void **state)
     ask(B);
     assert_string_not_equal(world_decide(&world), "A34");
     assert_int_equal(world_group(&world)->terms.no_return, BW_NO_RETURN_AHEAD);
+}
+
+/* By whichever clock: it may wait for it no more. */
+static void a_report_that_is_not_fresh_asks_for_nothing(void **state)
+{
+    const struct bw_spec *spec;
+
+    (void)state;
+    grant_b();
+    ask(B);
+    spec = &world_group(&world)->spec;
+    world.now.raw_ns += bw_expiry_freshness_ns(spec->renew_interval_ms, spec->request_timeout_ms) - 1;
+    assert_rule("A34");
+    world.now.raw_ns++;
+    assert_string_not_equal(world_decide(&world), "A34");
 }
 
 /* 4: what cannot be taken back had not begun. */
@@ -185,6 +220,8 @@ int main(void)
         cmocka_unit_test(a_give_back_from_before_it_says_itself_what_it_has_left),
         cmocka_unit_test(what_serves_already_has_none),
         cmocka_unit_test(below_its_level_nothing_holds),
+        cmocka_unit_test(a_decision_says_that_a_start_waits_for_it),
+        cmocka_unit_test(a_report_that_is_not_fresh_asks_for_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
