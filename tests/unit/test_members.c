@@ -113,6 +113,7 @@ static void one_change_is_waited_for_before_the_next(void **state)
     roster.members[roster.count++] = witness(4);
     facts.is_changing = true;
     expect(BW_MEMBERS_WAIT, "M1", 0);
+    assert_string_equal(step.why, "a change of who votes is under way");
 }
 
 /* L9: one that was away may else refuse its vote. Who is not heard is not waited for. */
@@ -139,8 +140,81 @@ static void nobody_gets_a_vote_that_would_leave_no_live_majority(void **state)
     fact(4)->role = BW_MEMBER_STANDBY;
     fact(2)->is_live = fact(3)->is_live = false;
     expect(BW_MEMBERS_WAIT, "M5", 4);
+    assert_non_null(strstr(step.why, "w4 would vote beside too many that are not heard"));
     fact(3)->is_live = true; /* three of four */
     expect(BW_MEMBERS_PROMOTE, "M5", 4);
+    begin(2);
+    roster.members[roster.count++] = witness(3);
+    fact(3)->role = BW_MEMBER_STANDBY;
+    fact(2)->is_live = false; /* two of three */
+    expect(BW_MEMBERS_PROMOTE, "M5", 3);
+}
+
+/* L9: it settles by an entry from after the last change, which has to be there first. */
+static void who_is_to_vote_gets_its_entry_before_it_is_waited_for(void **state)
+{
+    (void)state;
+    begin(3);
+    roster.members[roster.count++] = witness(4);
+    fact(4)->role = BW_MEMBER_STANDBY;
+    fact(4)->has_settled = false;
+    facts.has_marker = false;
+    expect(BW_MEMBERS_MARK, "M2", 0);
+}
+
+/* What one of them waits for the next does not wait for, or needs no vote. */
+static void while_one_comes_nobody_goes(void **state)
+{
+    (void)state;
+    begin(3);
+    roster.members[roster.count++] = witness(4);
+    roster.members[1].is_leaving = true;
+    expect(BW_MEMBERS_ADD, "M3", 4);
+    fact(4)->role = BW_MEMBER_SPARE;
+    expect(BW_MEMBERS_FEED, "M4", 4);
+    fact(4)->role = BW_MEMBER_STANDBY;
+    fact(4)->has_settled = false;
+    expect(BW_MEMBERS_WAIT, "M5", 4);
+    fact(4)->is_live = false;
+    expect(BW_MEMBERS_WAIT, "M5", 4);
+    begin(3);
+    roster.members[roster.count++] = witness(4);
+    roster.members[1].is_leaving = true;
+    drop_fact(2);
+    fact(3)->has_settled = false;
+    expect(BW_MEMBERS_WAIT, "M2", 3);
+    fact(3)->is_live = false;
+    fact(4)->role = BW_MEMBER_STANDBY;
+    fact(5)->role = BW_MEMBER_VOTER;
+    fact(5)->is_live = false; /* of a roster that this one has not applied yet */
+    expect(BW_MEMBERS_WAIT, "M5", 4);
+}
+
+static void who_goes_first_is_waited_for(void **state)
+{
+    (void)state;
+    begin(5);
+    roster.members[0].is_leaving = roster.members[1].is_leaving = true;
+    expect(BW_MEMBERS_HAND_OVER, "M6", 1);
+    facts.self = 3;
+    expect(BW_MEMBERS_REMOVE, "M7", 1);
+    fact(3)->is_live = fact(4)->is_live = false;
+    drop_fact(2);
+    expect(BW_MEMBERS_WAIT, "M7", 1);
+}
+
+static void whichever_of_them_it_is_gets_its_step(void **state)
+{
+    (void)state;
+    for (uint64_t id = 1; id <= 3; id++) {
+        begin(3);
+        fact(id)->role = BW_MEMBER_SPARE;
+        expect(BW_MEMBERS_FEED, "M4", id);
+        begin(3);
+        roster.members[roster.count++] = witness(4);
+        fact(id)->has_settled = false;
+        expect(BW_MEMBERS_WAIT, "M2", id);
+    }
 }
 
 static void the_old_one_goes_once_the_new_one_votes(void **state)
@@ -181,6 +255,9 @@ static void nobody_goes_without_whom_no_two_live_ones_are_a_majority(void **stat
     begin(2);
     roster.members[1].is_leaving = true;
     expect(BW_MEMBERS_WAIT, "M7", 2); /* one alone is a majority of one */
+    begin(1);
+    roster.members[0].is_leaving = true;
+    expect(BW_MEMBERS_WAIT, "M7", 1);
 }
 
 static void a_leader_that_is_to_go_hands_over_first(void **state)
@@ -204,6 +281,7 @@ static void who_has_no_vote_goes_at_once(void **state)
         begin(4);
         roster.members[3].is_leaving = true;
         fact(4)->role = roles[i];
+        fact(4)->has_settled = false;
         fact(2)->is_live = fact(3)->is_live = false;
         expect(BW_MEMBERS_REMOVE, "M7", 4);
         drop_fact(4);
@@ -212,6 +290,21 @@ static void who_has_no_vote_goes_at_once(void **state)
         assert_int_equal(rest.count, 3);
         assert_int_equal(rest.id_max, 4); /* and is given to nobody */
     }
+}
+
+/* L9: neither touches who votes. */
+static void who_hands_over_or_is_forgotten_waits_for_no_entry(void **state)
+{
+    (void)state;
+    begin(4);
+    facts.has_marker = false;
+    fact(3)->has_settled = false;
+    roster.members[0].is_leaving = true;
+    expect(BW_MEMBERS_HAND_OVER, "M6", 1);
+    roster.members[0].is_leaving = false;
+    roster.members[1].is_leaving = true;
+    drop_fact(2);
+    expect(BW_MEMBERS_FORGET, "M8", 2);
 }
 
 /* ---- orders ---- */
@@ -374,6 +467,76 @@ static void how_many_may_fail_is_counted_before_halfway_and_after(void **state)
     assert_int_equal(count.may_fail, 1);
 }
 
+/* An id keeps its name. */
+static void no_member_comes_again_under_another_name(void **state)
+{
+    struct bw_roster_member renamed = witness(2);
+
+    (void)state;
+    begin(3);
+    (void)strcpy(renamed.name, "w9");
+    assert_int_equal(bw_members_judge(&roster, &renamed, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "id 2 was given before, and the highest is 3"));
+}
+
+static void who_was_added_by_itself_takes_a_place_as_well(void **state)
+{
+    const struct bw_roster_member joining = witness(5);
+    struct bw_roster wanted;
+
+    (void)state;
+    begin(4);
+    assert_int_equal(bw_members_replace(&roster, &facts, "w2", &roster.members[3], &wanted, &diag),
+                     BW_OK);
+    assert_int_equal(wanted.count, 4);
+    for (unsigned i = 0; i < wanted.count; i++)
+        assert_int_equal(wanted.members[i].is_leaving, i == 1);
+    assert_int_equal(bw_members_replace(&roster, &facts, "gone", &joining, &wanted, &diag),
+                     BW_ERR_NOT_FOUND);
+    assert_string_equal(diag.text, "no witness is called \"gone\"");
+}
+
+static void who_is_forgotten_leaves_all_others(void **state)
+{
+    struct bw_roster rest;
+
+    (void)state;
+    begin(3);
+    bw_members_forget(&roster, 1, &rest);
+    assert_int_equal(rest.count, 2);
+    assert_int_equal(rest.members[0].id, 2);
+    assert_int_equal(rest.members[1].id, 3);
+    assert_int_equal(rest.id_max, 3);
+}
+
+static void of_less_than_a_majority_none_may_fail(void **state)
+{
+    (void)state;
+    begin(3);
+    fact(2)->is_live = fact(3)->is_live = false;
+    assert_int_equal(bw_members_count(&facts).live, 1);
+    assert_int_equal(bw_members_count(&facts).may_fail, 0);
+    begin(5);
+    assert_int_equal(bw_members_count(&facts).may_fail, 2);
+}
+
+/* Who joins is taken to be there; one that is, and is not heard, is not. Who has left votes no more. */
+static void who_is_counted_after_a_change_is_who_votes_then(void **state)
+{
+    (void)state;
+    begin(3);
+    roster.members[roster.count++] = witness(4);
+    assert_int_equal(bw_members_count_after(&roster, &facts, false).live, 4);
+    fact(4)->role = BW_MEMBER_STANDBY;
+    fact(4)->is_live = false;
+    assert_int_equal(bw_members_count_after(&roster, &facts, false).live, 3);
+    roster.members[3].is_leaving = true;
+    assert_int_equal(bw_members_count_after(&roster, &facts, true).voters, 3);
+    fact(4)->role = BW_MEMBER_VOTER;
+    assert_int_equal(bw_members_count_after(&roster, &facts, true).voters, 4);
+    assert_int_equal(bw_members_count_after(&roster, &facts, false).voters, 3);
+}
+
 static void who_begins_anew_is_alone_and_no_id_is_given_twice(void **state)
 {
     const struct bw_roster none = {.count = 0};
@@ -403,6 +566,108 @@ static void who_begins_anew_is_alone_and_no_id_is_given_twice(void **state)
     assert_int_equal(alone.id_max, 5);
 }
 
+/* Each of them, by either of its addresses. */
+static void no_member_has_an_address_of_another(void **state)
+{
+    (void)state;
+    begin(3);
+    for (unsigned i = 0; i < roster.count; i++) {
+        struct bw_roster_member by_address = witness(4);
+        struct bw_roster_member by_raft = witness(4);
+
+        memcpy(by_address.address, roster.members[i].address, sizeof by_address.address);
+        memcpy(by_raft.raft, roster.members[i].raft, sizeof by_raft.raft);
+        assert_int_equal(bw_members_judge(&roster, &by_address, &diag), BW_ERR_REFUSED);
+        assert_int_equal(bw_members_judge(&roster, &by_raft, &diag), BW_ERR_REFUSED);
+        assert_non_null(strstr(diag.text, roster.members[i].name));
+    }
+}
+
+static void who_joins_is_not_leaving_whatever_it_says(void **state)
+{
+    struct bw_roster_member joining = witness(4);
+    struct bw_roster wanted;
+
+    (void)state;
+    begin(3);
+    joining.is_leaving = true;
+    assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_OK);
+    assert_false(wanted.members[3].is_leaving);
+}
+
+/* What an order is refused for names the change, what that waits for, and the way out. */
+static void who_is_busy_says_with_what(void **state)
+{
+    const struct bw_roster_member joining = witness(4);
+    const struct bw_roster_member other = witness(5);
+    struct bw_roster wanted;
+
+    (void)state;
+    begin(3);
+    facts.is_changing = true;
+    assert_int_equal(bw_members_remove(&roster, &facts, "w3", &wanted, &diag), BW_ERR_BUSY);
+    assert_string_equal(diag.text, "another change is under way; one at a time");
+    facts.is_changing = false;
+    assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_OK);
+    roster = wanted;
+    fact(4)->role = BW_MEMBER_STANDBY;
+    fact(4)->is_live = false;
+    assert_int_equal(bw_members_add(&roster, &facts, &other, &wanted, &diag), BW_ERR_BUSY);
+    assert_string_equal(diag.text,
+                        "another change is under way: w4 is joining, and w4 is not heard: is it "
+                        "running?; one at a time (breakwater members remove w4 gives it up, and "
+                        "its id is never used again)");
+    begin(3);
+    roster.members[1].is_leaving = true;
+    assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_BUSY);
+    assert_string_equal(diag.text, "another change is under way: w2 is leaving; one at a time "
+                                   "(breakwater members add w2 takes it back)");
+}
+
+/* Its vote may be what is under way. */
+static void nobody_is_withdrawn_while_who_votes_changes(void **state)
+{
+    const struct bw_roster_member joining = witness(4);
+    struct bw_roster wanted;
+
+    (void)state;
+    begin(3);
+    assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_OK);
+    roster = wanted;
+    fact(4)->role = BW_MEMBER_STANDBY;
+    facts.is_changing = true;
+
+    assert_int_equal(bw_members_remove(&roster, &facts, "w4", &wanted, &diag), BW_ERR_BUSY);
+    facts.is_changing = false;
+    memset(&wanted, 0, sizeof wanted);
+    assert_int_equal(bw_members_remove(&roster, &facts, "w4", &wanted, &diag), BW_OK);
+    assert_int_equal(wanted.count, 4); /* and all else is as it was */
+    for (unsigned i = 0; i < wanted.count; i++)
+        assert_int_equal(wanted.members[i].id, i + 1);
+}
+
+/* One that is not heard is not said to have taken it. */
+static void a_place_is_taken_by_who_is_heard(void **state)
+{
+    const struct bw_roster_member joining = witness(4);
+    struct bw_roster wanted;
+
+    (void)state;
+    begin(2);
+    roster.id_max = 3;
+    assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag), BW_OK);
+    roster = wanted;
+    fact(4)->role = BW_MEMBER_STANDBY;
+    assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag),
+                     BW_ERR_EXISTS);
+    assert_string_equal(diag.text, "w4 is a member");
+    fact(4)->is_live = false;
+    assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag),
+                     BW_ERR_EXISTS);
+    assert_string_equal(diag.text, "w2 is leaving");
+}
+
+
 /* ---- one that was removed ---- */
 
 static const struct bw_id cluster = {{7}};
@@ -426,6 +691,15 @@ static void who_was_removed_is_told_and_nobody_who_is_merely_unknown(void **stat
     assert_false(bw_roster_has_removed(&roster, 6)); /* added since, and this one lags */
     roster.id_max = 0; /* of the first form: nobody was ever removed */
     assert_false(bw_roster_has_removed(&roster, 3));
+}
+
+/* It knows of none yet. */
+static void a_roster_of_nobody_has_removed_nobody(void **state)
+{
+    const struct bw_roster nobody = {.id_max = 3};
+
+    (void)state;
+    assert_false(bw_roster_has_removed(&nobody, 3));
 }
 
 /* By witness 3, which knows no leader. */
@@ -561,6 +835,19 @@ static void a_removal_that_contradicts_the_own_roster_is_not_believed(void **sta
     assert_false(believes(&removal, cluster, 2));
 }
 
+/* The newest id that was given may be the one that was removed, too. */
+static void a_removal_by_a_roster_as_old_as_the_own_is_believed(void **state)
+{
+    struct bw_members_removal removal = removal_of(3);
+
+    (void)state;
+    begin(5);
+    assert_true(believes(&removal, cluster, 2));
+    begin(3);
+    removal.id_max = 3;
+    assert_true(believes(&removal, cluster, 2));
+}
+
 /* None is given twice, so that the last one that there can be would leave none to anybody. */
 static void an_id_far_above_the_highest_is_not_taken(void **state)
 {
@@ -609,6 +896,23 @@ int main(void)
         cmocka_unit_test(who_leads_or_follows_another_does_not_believe_that_it_was_removed),
         cmocka_unit_test(who_has_an_empty_log_was_never_a_member),
         cmocka_unit_test(nobody_takes_the_own_place_and_one_that_is_not_heard_took_none),
+        cmocka_unit_test(who_hands_over_or_is_forgotten_waits_for_no_entry),
+        cmocka_unit_test(no_member_has_an_address_of_another),
+        cmocka_unit_test(who_joins_is_not_leaving_whatever_it_says),
+        cmocka_unit_test(who_is_busy_says_with_what),
+        cmocka_unit_test(nobody_is_withdrawn_while_who_votes_changes),
+        cmocka_unit_test(a_place_is_taken_by_who_is_heard),
+        cmocka_unit_test(of_less_than_a_majority_none_may_fail),
+        cmocka_unit_test(who_is_counted_after_a_change_is_who_votes_then),
+        cmocka_unit_test(a_roster_of_nobody_has_removed_nobody),
+        cmocka_unit_test(who_is_to_vote_gets_its_entry_before_it_is_waited_for),
+        cmocka_unit_test(whichever_of_them_it_is_gets_its_step),
+        cmocka_unit_test(while_one_comes_nobody_goes),
+        cmocka_unit_test(who_goes_first_is_waited_for),
+        cmocka_unit_test(a_removal_by_a_roster_as_old_as_the_own_is_believed),
+        cmocka_unit_test(no_member_comes_again_under_another_name),
+        cmocka_unit_test(who_was_added_by_itself_takes_a_place_as_well),
+        cmocka_unit_test(who_is_forgotten_leaves_all_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
