@@ -208,18 +208,23 @@ static void what_is_over_is_no_bound_for_what_comes(void **state)
     assert_int_equal(due_at(kill_ms(120000), &wake_at), 1);
 }
 
-/* Each KILL that is due is asked for at once: none waits for what another takes. */
-static void all_that_is_due_is_killed_in_one_turn(void **state)
+static void arm_as_many_as_there_may_be(void)
 {
-    struct bw_instant wake_at;
-
-    (void)state;
     for (int i = 0; i < BW_ENFORCER_GROUPS_MAX; i++) {
         char name[16];
 
         (void)snprintf(name, sizeof name, "g%d", i);
         assert_int_equal(arm(name, 1, 100000, 90000), BW_OK);
     }
+}
+
+/* Each KILL that is due is asked for at once: none waits for what another takes. */
+static void all_that_is_due_is_killed_in_one_turn(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    arm_as_many_as_there_may_be();
     assert_int_equal(arm("one-more", 1, 100000, 90000), BW_ERR_LIMIT);
     assert_int_equal(due_at(kill_ms(100000), &wake_at), BW_ENFORCER_GROUPS_MAX);
 }
@@ -453,6 +458,48 @@ static void a_deadline_that_one_clock_has_reached_is_not_moved(void **state)
     assert_int_equal(bw_enforcer_arm(&enforcer, &later, raw_ahead), BW_ERR_STALE);
 }
 
+/* Also where there is no place left for it. */
+static void the_end_of_a_group_that_it_has_not_met_touches_none(void **state)
+{
+    (void)state;
+    bw_enforcer_disarm(&enforcer, "one-more", 1);
+    assert_int_equal(enforcer.group_count, 0);
+    arm_as_many_as_there_may_be();
+
+    bw_enforcer_disarm(&enforcer, "one-more", 1);
+
+    assert_int_equal(bw_enforcer_held_count(&enforcer), BW_ENFORCER_GROUPS_MAX);
+    assert_true(bw_enforcer_hand_over(&enforcer, "one-more", 1));
+    assert_int_equal(bw_enforcer_held_count(&enforcer), BW_ENFORCER_GROUPS_MAX);
+}
+
+/* 1: a right has ended when one clock has reached its end. */
+static void the_last_kill_is_at_the_end_by_whichever_clock_is_first(void **state)
+{
+    struct bw_instant now = at_ms(kill_ms(100000));
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    now.raw_ns = at_ms(100000).raw_ns;
+
+    assert_int_equal(bw_enforcer_due(&enforcer, now, due, &wake_at), 1);
+
+    assert_int_equal(enforcer.groups[0].state, BW_ENFORCER_SPENT);
+    assert_true(bw_instant_is_never(wake_at));
+}
+
+/* Also of one that begins with no memory of any epoch. */
+static void of_what_is_over_any_successor_relieves_it(void **state)
+{
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    assert_false(bw_enforcer_hand_over(&enforcer, "g", 0));
+    bw_enforcer_disarm(&enforcer, "g", 7);
+
+    assert_true(bw_enforcer_hand_over(&enforcer, "g", 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,6 +526,9 @@ int main(void)
         cmocka_unit_test_setup(each_group_is_found_whichever_was_found_before, begin),
         cmocka_unit_test_setup(it_kills_again_after_its_pause_and_at_the_end, begin),
         cmocka_unit_test_setup(a_deadline_that_one_clock_has_reached_is_not_moved, begin),
+        cmocka_unit_test_setup(the_end_of_a_group_that_it_has_not_met_touches_none, begin),
+        cmocka_unit_test_setup(the_last_kill_is_at_the_end_by_whichever_clock_is_first, begin),
+        cmocka_unit_test_setup(of_what_is_over_any_successor_relieves_it, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
