@@ -48,6 +48,7 @@ static void an_ordered_fence_stands_for_no_deadline_that_is_armed_later(void **s
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.exit_status, 0);
     assert_asked(&world, "SPAWN:stop");
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
@@ -84,6 +85,37 @@ static void a_fence_is_told_from_its_begin_on(void **state)
     world.guard.fence_epoch = 1; /* of an earlier one */
     of = state_of(&world);
     assert_false(of.fence_begun || of.fence_ended || of.fence_ok);
+}
+
+/* 3.3: that it was down when the fence began is no end that this one has seen. */
+static void a_fence_is_not_told_to_have_seen_what_was_seen_before_it(void **state)
+{
+    struct bw_guard_state of;
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STATUS, 4);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world.guard.mirror.stop_seen);
+    run(&world, 1, BW_ACTION_FENCE, 5);
+    of = state_of(&world);
+    assert_true(of.fence_begun);
+    assert_false(of.fence_ok);
+}
+
+/* What a script of an earlier one had said is no word of this one's. */
+static void a_fence_begins_without_the_outcome_of_the_one_before(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.fence_outcome = (struct bw_script_outcome){.exited = true, .exit_status = 3};
+    tick_at(&world, 108000);
+    assert_asked(&world, "SPAWN:fence");
+    assert_false(world.guard.fence_outcome.exited);
+    assert_int_equal(world.guard.fence_outcome.exit_status, 0);
 }
 
 /* 3.2.4: a guard that was held up does what is due, and leaves nothing running beside it. */
@@ -416,6 +448,126 @@ static void an_ordered_fence_has_its_own_time_where_nothing_is_armed(void **stat
     assert_false(bw_instant_is_beyond(at_ms(world.now_ms + 1000), world.guard.fence_term_at));
 }
 
+/* ---- what an agent was told ---- */
+
+/* 3.9: whatever of it is configured otherwise, the agent has to hear of it. */
+static void it_is_otherwise_by_each_script_and_each_time(void **state)
+{
+    struct bw_guard_limits now = limits;
+
+    (void)state;
+    assert_false(bw_guard_says_otherwise(&limits, &now));
+    for (int i = 0; i < BW_ACTION_COUNT; i++) {
+        now = limits;
+        now.has_script[i] = !now.has_script[i];
+        assert_true(bw_guard_says_otherwise(&limits, &now));
+        now = limits;
+        now.timeout_ns[i]++;
+        assert_true(bw_guard_says_otherwise(&limits, &now));
+    }
+    now = limits;
+    now.has_point = !now.has_point;
+    assert_true(bw_guard_says_otherwise(&limits, &now));
+    now = limits;
+    now.loop_delay_ns++;
+    assert_true(bw_guard_says_otherwise(&limits, &now));
+}
+
+/* ---- by one of two clocks ---- */
+
+/* The end of what is armed, to which one clock has come and the other has not. */
+static struct bw_instant part_the_clocks(struct world *world)
+{
+    const struct bw_instant end = world->guard.mirror.armed_end;
+
+    world->guard.mirror.armed_end.raw_ns += 200 * MS;
+    return end;
+}
+
+/* 1: a right ends with the first clock. */
+static void no_arm_is_taken_when_one_clock_has_come_to_its_window(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.now_ms = 107950; /* of what would be armed CLOCK_MONOTONIC_RAW is there already */
+
+    assert_false(arm(&world, 1, 100000));
+
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_FENCE_WINDOW);
+}
+
+/* 3.3: a lease has left no time to a fence once one clock has come to its end. */
+static void a_fence_that_is_ordered_after_the_lease_has_its_own_time(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    fence_by_kill(&world, true);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    (void)part_the_clocks(&world);
+    world.now_ms = 110100;
+
+    run(&world, 1, BW_ACTION_FENCE, 5);
+
+    assert_asked(&world, "SPAWN:fence");
+    assert_true(bw_instant_is_later(world.guard.fence_end, world.guard.mirror.armed_end));
+}
+
+/* 3.2.4: what is in the way of D comes with the first clock, too. */
+static void term_and_kill_come_with_whichever_clock_is_first(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+    world.guard.fence_term_at.raw_ns += 100 * MS;
+    world.guard.fence_kill_at.raw_ns += 100 * MS;
+    tick_at(&world, 109334);
+    assert_asked(&world, "TERM_REACH");
+    tick_at(&world, 109667);
+    assert_asked(&world, "KILL_REACH");
+}
+
+/* 1: a wait ends with the last clock. */
+static void a_deadline_of_what_was_stopped_is_over_by_both_clocks(void **state)
+{
+    struct bw_instant now;
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.mirror.stop_seen = true;
+    now = part_the_clocks(&world);
+    assert_true(bw_guard_has_deadline(&world.guard, now));
+    assert_false(bw_guard_has_deadline(&world.guard, world.guard.mirror.armed_end));
+}
+
+static void what_let_go_an_earlier_epoch_waits_for_both_clocks(void **state) /* 3.9 */
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 5};
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    assert_true(arm(&world, 2, BEGIN_MS));
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    (void)part_the_clocks(&world);
+
+    world.now_ms = 110000;
+    message(&world, &of);
+    assert_int_equal(world.guard.mirror.armed_epoch, 2);
+    world.now_ms = 110200;
+    message(&world, &of);
+    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+}
+
 #define EDGE(name)           cmocka_unit_test_setup(name, by_one_clock)
 #define EDGE_OF_CLOCKS(name) EDGE(name), cmocka_unit_test_setup(name, by_two_clocks)
 
@@ -439,6 +591,14 @@ int main(void)
         EDGE(a_fence_is_over_with_its_epoch),
         EDGE(a_look_that_was_killed_leaves_unclear_what_served),
         EDGE(a_newer_epoch_is_armed_without_the_fence_before),
+        cmocka_unit_test_setup(no_arm_is_taken_when_one_clock_has_come_to_its_window, by_two_clocks),
+        EDGE(a_fence_that_is_ordered_after_the_lease_has_its_own_time),
+        EDGE(a_deadline_of_what_was_stopped_is_over_by_both_clocks),
+        EDGE(term_and_kill_come_with_whichever_clock_is_first),
+        EDGE(it_is_otherwise_by_each_script_and_each_time),
+        EDGE(a_fence_is_not_told_to_have_seen_what_was_seen_before_it),
+        EDGE(a_fence_begins_without_the_outcome_of_the_one_before),
+        EDGE(what_let_go_an_earlier_epoch_waits_for_both_clocks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

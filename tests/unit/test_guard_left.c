@@ -148,6 +148,7 @@ static void a_fence_that_leaves_something_of_a_start_goes_on_to_term_and_kill(vo
     assert_asked(&world, "TERM_REACH");
     assert_int_equal(world.guard.fence, BW_FENCE_TERM);
     assert_false(world.guard.mirror.stop_seen);
+    assert_true(world.guard.has_left); /* and its log says so */
 }
 
 static void a_fence_looks_again_where_something_was_left_when_its_look_began(void **state)
@@ -174,18 +175,23 @@ static void a_fence_looks_again_where_something_was_left_when_its_look_began(voi
 }
 
 /* A fence whose script has ended well while something of a start ran on, which KILL has ended since. */
-static void kill_what_is_left(struct world *world)
+static void kill_what_is_left_at(struct world *world, uint64_t ms)
 {
     const struct bw_guard_event killed = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = true};
 
     world->is_left = true;
     ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
     assert_asked(world, "TERM_REACH");
-    tick_at(world, 109800);
+    tick_at(world, ms);
     assert_asked(world, "KILL_REACH");
     world->is_left = false;
     world->log[0] = '\0';
     step(world, &killed);
+}
+
+static void kill_what_is_left(struct world *world)
+{
+    kill_what_is_left_at(world, 109800);
 }
 
 /* What it ordered when the script was over nobody else takes back. */
@@ -303,6 +309,22 @@ static void at_the_deadline_it_is_killed_too(void **state)
     tick_at(&world, 110000);
 
     assert_asked(&world, "KILL_RUN");
+}
+
+/* It has until then, however early what was left was killed. */
+static void the_last_look_waits_for_the_script_that_runs_once_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_fence_check(&world);
+    kill_what_is_left_at(&world, 108400);
+    assert_asked(&world, "SPAWN:fence");
+    tick_at(&world, 109900); /* a look alone would be late */
+    assert_int_equal(world.guard.fence, BW_FENCE_RECHECK);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.fence, BW_FENCE_DONE);
 }
 
 /* What it can order is in reach as well (3.4). */
@@ -506,6 +528,7 @@ int main(void)
         cmocka_unit_test(a_fence_that_is_tried_again_is_told_and_not_answered),
         cmocka_unit_test(the_last_look_of_a_fence_has_an_end),
         cmocka_unit_test(at_the_deadline_it_is_killed_too),
+        cmocka_unit_test(the_last_look_waits_for_the_script_that_runs_once_more),
         cmocka_unit_test(where_the_kill_alone_was_seen_to_end_the_service_it_does_not),
         cmocka_unit_test(a_stop_that_fails_the_second_time_has_failed),
         cmocka_unit_test(a_fence_after_which_something_of_a_start_could_not_be_killed_has_failed),

@@ -190,6 +190,17 @@ static void who_has_gone_is_told_of_no_start(void **state)
     assert_int_equal(may_run(&world, BEGIN_MS), BW_MAY_RUN_LEASE);
 }
 
+static void its_agent_is_told_of_the_loop(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_loop(&world);
+    hello(&world, instance_a);
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.loop_delay_ms, LOOP_MS);
+}
+
 static void without_a_loop_a_start_needs_a_script(void **state)
 {
     struct world world;
@@ -696,6 +707,45 @@ static void an_arm_that_is_not_mirrored_takes_its_yes_with_it(void **state)
     assert_int_equal(may_run(&world, BEGIN_MS), BW_MAY_RUN_NO_LEASE);
 }
 
+/* What was acknowledged still holds, and with it the yes. */
+static void a_renewal_that_is_not_mirrored_takes_no_yes_with_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_started(&world);
+    world.mirror_fails = true;
+    world.now_ms += 1000;
+    assert_false(arm(&world, 1, world.now_ms));
+
+    assert_int_equal(may_run(&world, world.now_ms), BW_MAY_RUN_LEASE);
+}
+
+/* The mirror that failed is that of the arm alone: the next one has the yes, and no lease. */
+static void an_arm_whose_mirror_alone_failed_takes_its_yes_with_it(void **state) /* I1, H11 */
+{
+    struct world world;
+    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_MIRRORED};
+
+    (void)state;
+    begin(&world);
+    world.guard.limits.loop_delay_ns = LOOP_MS * MS;
+    world.mirror_hangs = true;
+    assert_false(arm(&world, 1, BEGIN_MS));
+    run(&world, 1, BW_ACTION_START, 7); /* no agent of ours does */
+    assert_true(world.guard.mirror.loop_delay_ns != 0);
+    event.number = world.guard.arm_number;
+
+    step(&world, &event);
+
+    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+    assert_int_equal(world.guard.mirror.loop_delay_ns, 0);
+    event.number = world.guard.mirror_number;
+    event.ok = true;
+    step(&world, &event);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_KILLED);
+}
+
 /* 3.8: the lease bounds what its own yes lets begin, and no older one. */
 static void what_an_override_let_begin_is_not_bounded_by_the_lease_that_follows(void **state)
 {
@@ -836,7 +886,10 @@ int main(void)
         cmocka_unit_test(a_new_guard_goes_on_waiting),
         cmocka_unit_test(what_has_ended_is_no_yes_of_a_new_guard),
         cmocka_unit_test(an_arm_that_is_not_mirrored_takes_its_yes_with_it),
+        cmocka_unit_test(a_renewal_that_is_not_mirrored_takes_no_yes_with_it),
+        cmocka_unit_test(an_arm_whose_mirror_alone_failed_takes_its_yes_with_it),
         cmocka_unit_test(a_renewal_is_no_start_of_before_the_lease),
+        cmocka_unit_test(its_agent_is_told_of_the_loop),
         cmocka_unit_test(what_an_override_has_not_started_is_a_start_of_the_lease_that_follows),
         cmocka_unit_test(what_was_taken_back_of_an_epoch_stays_so_under_an_override),
         cmocka_unit_test(the_fence_of_an_override_looks_when_no_start_can_be_under_way),

@@ -101,6 +101,14 @@ static void with_it_a_start_has_no_deadline(void **state)
     assert_int_equal(world.guard.mirror.start_epoch, 1);
 }
 
+static bool says_that_it_overrides(const struct world *world)
+{
+    struct bw_guard_state of;
+
+    bw_guard_state_get(&world->guard, &of);
+    return of.overriding;
+}
+
 /* Before its agent hears that it may. */
 static void it_counts_once_the_mirror_has_it(void **state)
 {
@@ -113,12 +121,14 @@ static void it_counts_once_the_mirror_has_it(void **state)
     override(&world, 1);
     number = world.guard.mirror_number;
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
+    assert_false(says_that_it_overrides(&world));
     run(&world, 1, BW_ACTION_START, 7);
     assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);
     override(&world, 1); /* again: the answer follows */
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
     mirrored(&world, number, true);
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+    assert_true(says_that_it_overrides(&world));
     world.mirror_hangs = false;
     override(&world, 1); /* its answer was lost */
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 2);

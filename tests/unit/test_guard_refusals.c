@@ -58,6 +58,8 @@ static void terms_without_room_for_the_fence_are_refused(void **state)
     assert_false(arm_with(&world, FENCE_MS, FENCE_MS));
     assert_int_equal(arm_refusal(&world), BW_REFUSAL_BAD_TERMS);
     assert_true(arm_with(&world, FENCE_MS + 1, FENCE_MS));
+    begin(&world);
+    assert_true(arm_with(&world, 2, 1)); /* as short as they can be */
 }
 
 static void epoch_0_is_neither_armed_nor_ended(void **state)
@@ -342,6 +344,21 @@ static void only_the_start_of_that_epoch_is_told_that_it_may_pass(void **state)
     assert_not_asked(&world, "PASS");
 }
 
+/* That of another kind and of the same epoch, which is refused beside it. */
+static void no_other_message_tells_it_to_pass(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.limits.has_point = true;
+    start_held(&world);
+    message(&world, &of);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why, BW_REFUSAL_BUSY);
+    assert_not_asked(&world, "PASS");
+}
+
 static void a_start_after_the_fence_is_refused(void **state)
 {
     struct world world;
@@ -515,6 +532,7 @@ int main(void)
         cmocka_unit_test(a_deadline_that_was_fenced_is_none_any_more),
         cmocka_unit_test(a_start_that_is_to_hold_where_it_has_no_point_is_refused),
         cmocka_unit_test(only_the_start_of_that_epoch_is_told_that_it_may_pass),
+        cmocka_unit_test(no_other_message_tells_it_to_pass),
         cmocka_unit_test(a_start_after_the_fence_is_refused),
         cmocka_unit_test(a_rejoin_is_refused_beside_a_lease_and_in_an_ended_epoch),
         cmocka_unit_test(a_fence_of_another_epoch_ends_no_lease),

@@ -107,7 +107,7 @@ static void an_override_and_an_end_end_it(void **state)
 }
 
 /* What is refused anyway needs no slot. */
-static void an_override_of_an_older_epoch_does_not_end_it(void **state)
+static void what_is_of_an_older_epoch_does_not_end_it(void **state)
 {
     struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = EPOCH - 1};
     struct world world;
@@ -119,6 +119,22 @@ static void an_override_of_an_older_epoch_does_not_end_it(void **state)
     assert_int_equal(world.last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why,
                      BW_REFUSAL_OLD_EPOCH);
     assert_not_asked(&world, "KILL_RUN");
+    assert_false(arm(&world, EPOCH - 1, world.now_ms));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_OLD_EPOCH);
+    assert_not_asked(&world, "KILL_RUN");
+}
+
+/* It may be configured for more than it has. */
+static void without_its_script_there_is_no_time_for_it(void **state)
+{
+    struct bw_guard_state reported;
+    struct world world;
+
+    (void)state;
+    begin_with_script(&world);
+    world.guard.limits.has_script[BW_ACTION_REMOTE_FENCE] = false;
+    bw_guard_state_get(&world.guard, &reported);
+    assert_int_equal(reported.remote_fence_ms, 0);
 }
 
 static void it_says_nothing_of_this_sites_service(void **state)
@@ -168,7 +184,8 @@ int main(void)
         cmocka_unit_test(an_arm_ends_it_and_comes_again),
         cmocka_unit_test(a_stop_and_a_fence_end_it),
         cmocka_unit_test(an_override_and_an_end_end_it),
-        cmocka_unit_test(an_override_of_an_older_epoch_does_not_end_it),
+        cmocka_unit_test(what_is_of_an_older_epoch_does_not_end_it),
+        cmocka_unit_test(without_its_script_there_is_no_time_for_it),
         cmocka_unit_test(it_says_nothing_of_this_sites_service),
         cmocka_unit_test(a_restarted_guard_reports_it_interrupted),
     };

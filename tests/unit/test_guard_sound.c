@@ -43,6 +43,47 @@ static void a_mirror_has_a_window_within_its_lease(void **state)
            "the guard's mirror: a fence window is shorter than its lease");
     BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, mirror, broken.left_due = true,
            "the guard's mirror: what a start left asks for the script that ends it");
+    mirror.script_due = mirror.left_due = true;
+    mirror.fence_ns = 1; /* as short as one can be */
+    mirror.ttl_ns = 2;
+    assert_null(bw_guard_mirror_unsound(&mirror));
+}
+
+static void what_serves_without_a_lease_has_none_and_is_an_instances_word(void **state)
+{
+    const struct bw_guard_mirror armed = {.armed_epoch = 4, .ttl_ns = 10, .fence_ns = 9};
+    const struct bw_guard_mirror none = {.armed_epoch = 0};
+
+    (void)state;
+    BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, armed, broken.overriding = true;
+           broken.override_instance = instance_a,
+           "the guard's mirror: nothing is armed of what a person lets serve without a lease");
+    BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, none, broken.overriding = true,
+           "the guard's mirror: what serves without a lease does so by the word of an instance");
+    BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, none,
+           broken.override_instance = instance_a,
+           "the guard's mirror: what serves without a lease does so by the word of an instance");
+}
+
+static void its_own_loop_starts_only_what_may_serve(void **state)
+{
+    const struct bw_guard_mirror armed = {
+        .armed_epoch = 4, .ttl_ns = 10, .fence_ns = 9, .loop_delay_ns = 1};
+    const struct bw_guard_mirror told = {
+        .overriding = true, .override_instance = instance_a, .loop_delay_ns = 1};
+    const struct bw_guard_mirror none = {.armed_epoch = 0};
+
+    (void)state;
+    assert_null(bw_guard_mirror_unsound(&armed));
+    assert_null(bw_guard_mirror_unsound(&told));
+    BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, none, broken.loop_delay_ns = 1,
+           "the guard's mirror: its own loop may start only what a lease, or a person, lets serve");
+}
+
+static void take(struct bw_guard *guard, enum bw_guard_slot slot, enum bw_action_kind action)
+{
+    guard->slots[slot].state = BW_SLOT_RUNNING;
+    guard->slots[slot].run.action = action;
 }
 
 static void each_slot_runs_what_belongs_into_it(void **state)
@@ -56,8 +97,16 @@ static void each_slot_runs_what_belongs_into_it(void **state)
                  "the guard's slots: each runs what belongs into it");
     GUARD_BREAKS(world.guard, broken.slots[BW_GUARD_SLOT_ACTION].run.action = BW_ACTION_FENCE,
                  "the guard's slots: each runs what belongs into it");
-    GUARD_BREAKS(world.guard, broken.slots[BW_GUARD_SLOT_ACTION].state = BW_SLOT_FREE,
-                 "the guard's slots: the mirror names no child of a free one");
+    GUARD_BREAKS(world.guard, take(&broken, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STOP),
+                 "the guard's slots: each runs what belongs into it");
+    GUARD_BREAKS(world.guard, take(&broken, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_NONE),
+                 "the guard's slots: each runs what belongs into it");
+    GUARD_BREAKS(world.guard, take(&broken, BW_GUARD_SLOT_FENCE, BW_ACTION_START),
+                 "the guard's slots: each runs what belongs into it");
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
+        GUARD_BREAKS(world.guard, broken.slots[slot].state = BW_SLOT_FREE;
+                     broken.mirror.children[slot].action = BW_ACTION_START,
+                     "the guard's slots: the mirror names no child of a free one");
 }
 
 static void nothing_runs_beside_a_fence(void **state)
@@ -127,6 +176,8 @@ static void an_epoch_is_durable_before_it_is_armed_and_ended_before_its_end_is_s
                  "the guard's epochs: an arm waits for a mirror that was asked for");
     GUARD_BREAKS(world.guard, broken.arm_mirroring = true; broken.mirror.armed_epoch = 0,
                  "the guard's epochs: what waits for its mirror is armed");
+    GUARD_BREAKS(world.guard, broken.override_mirroring = true,
+                 "the guard's epochs: an override that waits for its mirror is in it");
 }
 
 static void a_save_takes_nothing_back(void **state)
@@ -145,6 +196,9 @@ static void a_save_takes_nothing_back(void **state)
     GUARD_BREAKS(world.guard, broken.memory_before.sight.proved = true;
                  broken.memory_before.sight.seen = BW_REACH_OUTSIDE,
                  "the guard's memory: a reach is proved only of a service inside");
+    GUARD_BREAKS(world.guard, broken.memory.epoch_seen = broken.memory_before.epoch_seen = 2;
+                 broken.memory_before.ended_epoch = 2,
+                 "the guard's saves: what has ended stays ended");
     GUARD_BREAKS(world.guard, broken.memory_before.let_go_index = 1,
                  "the guard's saves: what was let go stays let go");
     GUARD_BREAKS(world.guard, broken.memory_before.epoch_seen = 0,
@@ -162,6 +216,10 @@ static void a_stop_waits_for_the_action_that_it_ends(void **state)
     assert_int_equal(world.guard.stop, BW_GUARD_STOP_WAITING);
     GUARD_BREAKS(
         world.guard, broken.slots[BW_GUARD_SLOT_ACTION].state = BW_SLOT_RUNNING,
+        "the guard's stop: it waits for an action that was ordered to end, or its own loop's");
+    GUARD_BREAKS(
+        world.guard, broken.slots[BW_GUARD_SLOT_ACTION].state = BW_SLOT_FREE;
+        broken.mirror.children[BW_GUARD_SLOT_ACTION].action = BW_ACTION_NONE,
         "the guard's stop: it waits for an action that was ordered to end, or its own loop's");
     GUARD_BREAKS(world.guard, broken.waiting_run.action = BW_ACTION_START,
                  "the guard's stop: nothing else waits for a slot");
@@ -267,6 +325,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_kept_has_no_end_above_what_was_seen),
         cmocka_unit_test(a_mirror_has_a_window_within_its_lease),
+        cmocka_unit_test(what_serves_without_a_lease_has_none_and_is_an_instances_word),
+        cmocka_unit_test(its_own_loop_starts_only_what_may_serve),
         cmocka_unit_test(each_slot_runs_what_belongs_into_it),
         cmocka_unit_test(nothing_runs_beside_a_fence),
         cmocka_unit_test(a_fence_waits_for_what_it_has_ordered_and_kills_before_its_end),

@@ -516,6 +516,7 @@ static void a_fence_of_another_epoch_does_not_stand_in_for_the_armed_one(void **
     assert_int_equal(world.last[BW_GUARD_MESSAGE_FENCE_BEGUN].epoch, 1);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 1);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_KILLED);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.exit_status, -1);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, ""); /* the one before, killed */
     assert_asked(&world, "SPAWN:fence GO");
 }
