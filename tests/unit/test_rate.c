@@ -353,6 +353,7 @@ static void the_limits_are_what_two_clocks_can_differ_by(void **state)
 {
     (void)state;
     assert_int_equal(bw_rate_slow_limit_ppm(0), 0);
+    assert_int_equal(bw_rate_fast_limit_ppm(0), 0);
     assert_int_equal(bw_rate_slow_limit_ppm(1000), -1999); /* 0.999/1.001 - 1 = -1998.002 ppm */
     assert_int_equal(bw_rate_fast_limit_ppm(1000), 2003);  /* 1.001/0.999 - 1 = 2002.002 ppm */
     assert_int_equal(bw_rate_slow_limit_ppm(BW_DRIFT_PPM_MAX), -181819);
@@ -428,6 +429,16 @@ static void of_each_witness_the_newest_exchange_is_kept(void **state)
     assert_int_equal(exchanges.list[2].number, 1);
     assert_int_equal(exchanges.list[0].number, 6);
     assert_int_equal(exchanges.list[1].number, 4);
+}
+
+static void what_lies_behind_the_list_says_nothing(void **state)
+{
+    struct bw_exchanges exchanges = {.count = 0, .list = {[0] = {.number = 9}}};
+
+    (void)state;
+    note(&exchanges, "w1", 5);
+    assert_int_equal(exchanges.count, 1);
+    assert_int_equal(exchanges.list[0].number, 5);
 }
 
 static void of_too_many_witnesses_the_one_heard_longest_ago_goes(void **state)
@@ -526,6 +537,7 @@ int main(void)
         cmocka_unit_test(a_witness_whose_clock_went_back_measures_anew),
         cmocka_unit_test(an_exchange_without_a_delay_is_the_shortest),
         cmocka_unit_test(that_is_so_of_the_first_one_too),
+        cmocka_unit_test(what_lies_behind_the_list_says_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
