@@ -223,20 +223,17 @@ void bw_members_next(const struct bw_roster *roster, const struct bw_members_fac
 
 /* ---- what people order ---- */
 
-static bool agrees(const struct bw_roster *roster, const struct bw_members_facts *facts)
+static bool agrees(const struct bw_roster *roster, const struct bw_members_facts *facts,
+                   struct bw_members_step *out_step)
 {
-    struct bw_members_step step;
-
-    bw_members_next(roster, facts, &step);
-    return step.kind == BW_MEMBERS_NOTHING;
+    bw_members_next(roster, facts, out_step);
+    return out_step->kind == BW_MEMBERS_NOTHING;
 }
 
+/* \p step: what is to be done before anything else may be ordered. */
 static enum bw_err is_busy(const struct bw_roster *roster, const struct bw_members_facts *facts,
-                           struct bw_diag *diag)
+                           const struct bw_members_step *step, struct bw_diag *diag)
 {
-    struct bw_members_step step;
-
-    bw_members_next(roster, facts, &step);
     for (unsigned i = 0; i < roster->count; i++) {
         const struct bw_roster_member *member = &roster->members[i];
         const bool votes = bw_members_fact(facts, member->id)->role == BW_MEMBER_VOTER;
@@ -246,7 +243,7 @@ static enum bw_err is_busy(const struct bw_roster *roster, const struct bw_membe
                                "another change is under way: %s %s%s%s; one at a time "
                                "(breakwater members %s %s %s)",
                                member->name, member->is_leaving ? "is leaving" : "is joining",
-                               step.why[0] != '\0' ? ", and " : "", step.why,
+                               step->why[0] != '\0' ? ", and " : "", step->why,
                                member->is_leaving ? "add" : "remove", member->name,
                                member->is_leaving ? "takes it back"
                                                   : "gives it up, and its id is never used again");
@@ -326,13 +323,14 @@ enum bw_err bw_members_add(const struct bw_roster *roster, const struct bw_membe
                            struct bw_diag *diag)
 {
     enum bw_err err = bw_members_judge(roster, joining, diag);
+    struct bw_members_step step;
 
     if (err == BW_ERR_EXISTS && bw_roster_find(roster, joining->id)->is_leaving)
         return stay(roster, facts, joining->id, out_roster, diag);
     if (err != BW_OK)
         return err;
-    if (!agrees(roster, facts))
-        return is_busy(roster, facts, diag);
+    if (!agrees(roster, facts, &step))
+        return is_busy(roster, facts, &step, diag);
     if (roster->count == BW_WITNESSES_MAX)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "there are %d witnesses, and no more are allowed: remove one first",
@@ -384,6 +382,7 @@ enum bw_err bw_members_remove(const struct bw_roster *roster, const struct bw_me
                               const char *name, struct bw_roster *out_roster, struct bw_diag *diag)
 {
     const struct bw_roster_member *member = bw_roster_find_name(roster, name);
+    struct bw_members_step step;
 
     if (member == NULL)
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no witness is called \"%s\"", name);
@@ -391,8 +390,8 @@ enum bw_err bw_members_remove(const struct bw_roster *roster, const struct bw_me
         return bw_diag_set(diag, BW_ERR_EXISTS, "%s is leaving", name);
     if (withdraws(roster, facts, member->id, out_roster))
         return BW_OK;
-    if (!agrees(roster, facts))
-        return is_busy(roster, facts, diag);
+    if (!agrees(roster, facts, &step))
+        return is_busy(roster, facts, &step, diag);
     if (!leaves_two(roster, name, diag) || !leaves_a_majority(facts, member->id, name, diag))
         return BW_ERR_REFUSED;
     *out_roster = *roster;
@@ -442,8 +441,6 @@ enum bw_err bw_members_replace(const struct bw_roster *roster,
             old, joining->name, leaving->id, old);
     if (err == BW_ERR_EXISTS) /* it was added by itself: what is left is to remove the old one */
         return bw_members_remove(roster, facts, old, out_roster, diag);
-    if (err != BW_OK)
-        return err;
     err = bw_members_add(roster, facts, joining, out_roster, diag);
     if (err != BW_OK)
         return err;

@@ -183,6 +183,9 @@ static void while_one_comes_nobody_goes(void **state)
     drop_fact(2);
     fact(3)->has_settled = false;
     expect(BW_MEMBERS_WAIT, "M2", 3);
+    facts.has_marker = false;
+    expect(BW_MEMBERS_MARK, "M2", 0);
+    facts.has_marker = true;
     fact(3)->is_live = false;
     fact(4)->role = BW_MEMBER_STANDBY;
     fact(5)->role = BW_MEMBER_VOTER;
@@ -201,6 +204,10 @@ static void who_goes_first_is_waited_for(void **state)
     fact(3)->is_live = fact(4)->is_live = false;
     drop_fact(2);
     expect(BW_MEMBERS_WAIT, "M7", 1);
+    begin(5);
+    roster.members[2].is_leaving = roster.members[3].is_leaving = true;
+    fact(3)->role = BW_MEMBER_STANDBY;
+    expect(BW_MEMBERS_REMOVE, "M7", 3);
 }
 
 static void whichever_of_them_it_is_gets_its_step(void **state)
@@ -622,6 +629,10 @@ static void who_is_busy_says_with_what(void **state)
     assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_BUSY);
     assert_string_equal(diag.text, "another change is under way: w2 is leaving; one at a time "
                                    "(breakwater members add w2 takes it back)");
+    begin(3);
+    roster.members[0].is_leaving = true;
+    assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_BUSY);
+    assert_non_null(strstr(diag.text, "w1 is leaving"));
 }
 
 /* Its vote may be what is under way. */
@@ -646,10 +657,47 @@ static void nobody_is_withdrawn_while_who_votes_changes(void **state)
         assert_int_equal(wanted.members[i].id, i + 1);
 }
 
+/* Whichever it is, and of as many as there may be. */
+static void whom_a_withdrawn_one_was_to_replace_stays(void **state)
+{
+    const struct bw_roster_member joining = witness(BW_WITNESSES_MAX);
+    struct bw_roster wanted;
+
+    (void)state;
+    begin(BW_WITNESSES_MAX - 1);
+    assert_int_equal(bw_members_replace(&roster, &facts, "w1", &joining, &wanted, &diag), BW_OK);
+    assert_true(wanted.members[0].is_leaving);
+    roster = wanted;
+    assert_int_equal(bw_members_remove(&roster, &facts, joining.name, &wanted, &diag), BW_OK);
+    for (unsigned i = 0; i < wanted.count; i++)
+        assert_int_equal(wanted.members[i].is_leaving, i == BW_WITNESSES_MAX - 1);
+}
+
+static void what_lies_behind_the_lists_is_nobody(void **state)
+{
+    const struct bw_roster_member self = witness(2);
+    struct bw_roster alone;
+
+    (void)state;
+    begin(3);
+    fact(4)->role = BW_MEMBER_VOTER;
+    fact(4)->has_settled = false;
+    facts.count = 3;
+    assert_int_equal(bw_members_count(&facts).voters, 3);
+    roster.members[roster.count++] = witness(5);
+    expect(BW_MEMBERS_ADD, "M3", 5);
+    roster.count = 3;
+    assert_null(bw_roster_find(&roster, 5));
+    assert_null(bw_roster_find_name(&roster, "w5"));
+    bw_members_alone(&roster, &self, 0, &alone);
+    assert_int_equal(alone.id_max, 3);
+}
+
 /* One that is not heard is not said to have taken it. */
 static void a_place_is_taken_by_who_is_heard(void **state)
 {
     const struct bw_roster_member joining = witness(4);
+    const struct bw_roster_member other = witness(5);
     struct bw_roster wanted;
 
     (void)state;
@@ -658,6 +706,7 @@ static void a_place_is_taken_by_who_is_heard(void **state)
     assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag), BW_OK);
     roster = wanted;
     fact(4)->role = BW_MEMBER_STANDBY;
+    assert_int_equal(bw_members_replace(&roster, &facts, "w2", &other, &wanted, &diag), BW_ERR_BUSY);
     assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag),
                      BW_ERR_EXISTS);
     assert_string_equal(diag.text, "w4 is a member");
@@ -665,6 +714,9 @@ static void a_place_is_taken_by_who_is_heard(void **state)
     assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag),
                      BW_ERR_EXISTS);
     assert_string_equal(diag.text, "w2 is leaving");
+    drop_fact(2); /* it has left, and is not forgotten yet */
+    assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag),
+                     BW_ERR_EXISTS);
 }
 
 
@@ -901,6 +953,8 @@ int main(void)
         cmocka_unit_test(who_joins_is_not_leaving_whatever_it_says),
         cmocka_unit_test(who_is_busy_says_with_what),
         cmocka_unit_test(nobody_is_withdrawn_while_who_votes_changes),
+        cmocka_unit_test(whom_a_withdrawn_one_was_to_replace_stays),
+        cmocka_unit_test(what_lies_behind_the_lists_is_nobody),
         cmocka_unit_test(a_place_is_taken_by_who_is_heard),
         cmocka_unit_test(of_less_than_a_majority_none_may_fail),
         cmocka_unit_test(who_is_counted_after_a_change_is_who_votes_then),
