@@ -500,6 +500,34 @@ static void of_what_is_over_any_successor_relieves_it(void **state)
     assert_true(bw_enforcer_hand_over(&enforcer, "g", 0));
 }
 
+static void it_wakes_for_whichever_is_due_first(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("a", 1, 105000, 90000), BW_OK);
+    assert_int_equal(arm("b", 1, 100000, 90000), BW_OK);
+    assert_int_equal(arm("c", 1, 110000, 90000), BW_OK);
+
+    assert_int_equal(due_at(90000, &wake_at), 0);
+
+    assert_int_equal(wake_at.boot_ns / MS, kill_ms(100000));
+}
+
+static void what_lies_behind_the_groups_is_none(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("a", 1, 105000, 90000), BW_OK);
+    assert_int_equal(arm("b", 1, 100000, 90000), BW_OK);
+    enforcer.group_count = 1;
+
+    assert_int_equal(bw_enforcer_held_count(&enforcer), 1);
+    assert_int_equal(due_at(90000, &wake_at), 0);
+    assert_int_equal(wake_at.boot_ns / MS, kill_ms(105000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +557,8 @@ int main(void)
         cmocka_unit_test_setup(the_end_of_a_group_that_it_has_not_met_touches_none, begin),
         cmocka_unit_test_setup(the_last_kill_is_at_the_end_by_whichever_clock_is_first, begin),
         cmocka_unit_test_setup(of_what_is_over_any_successor_relieves_it, begin),
+        cmocka_unit_test_setup(it_wakes_for_whichever_is_due_first, begin),
+        cmocka_unit_test_setup(what_lies_behind_the_groups_is_none, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
