@@ -107,6 +107,22 @@ static void nothing_is_said_over_less_than_the_baseline(void **state)
     assert_int_equal(pair.rate.bounds.upper_ppm, -500000);
 }
 
+static void over_just_the_baseline_something_is_said(void **state)
+{
+    (void)state;
+    for (uint64_t less_ns = 0; less_ns < 2; less_ns++) {
+        struct bw_rate rate = {.has_open = false};
+
+        for (uint64_t n = 1; n <= 3; n++) {
+            const uint64_t ns = n * (BW_RATE_BASELINE_NS - less_ns);
+            const struct bw_instant at = {ns, ns};
+
+            bw_rate_add(&rate, session, &(struct bw_rate_sample){at, at, at}, UINT64_MAX);
+        }
+        assert_int_equal(rate.bounds.is_known, less_ns == 0);
+    }
+}
+
 /* The bounds hold whatever messages take: no delay makes a good clock look bad. I1 needs the other
  * half, which is below. */
 static void clocks_at_the_edge_are_never_out_of_bound(void **state)
@@ -431,6 +447,19 @@ static void of_each_witness_the_newest_exchange_is_kept(void **state)
     assert_int_equal(exchanges.list[1].number, 4);
 }
 
+/* A later one says less: it took longer. */
+static void of_one_sync_the_first_answer_is_kept(void **state)
+{
+    struct bw_exchanges exchanges = {.count = 0};
+    struct bw_exchange again = exchange_with("w1", 6);
+
+    (void)state;
+    note(&exchanges, "w1", 6);
+    again.sent.boot_ns = 7;
+    bw_exchanges_note(&exchanges, &again);
+    assert_int_equal(exchanges.list[0].sent.boot_ns, 6);
+}
+
 static void what_lies_behind_the_list_says_nothing(void **state)
 {
     struct bw_exchanges exchanges = {.count = 0, .list = {[0] = {.number = 9}}};
@@ -467,7 +496,7 @@ static void that_is_so_of_the_first_one_too(void **state)
         (void)snprintf(name, sizeof name, "w%d", (int)i);
         note(&exchanges, name, 10 + i);
     }
-    note(&exchanges, "new", 2);
+    note(&exchanges, "new", 1); /* however new its agent is */
     assert_string_equal(exchanges.list[0].witness, "new");
     assert_string_equal(exchanges.list[1].witness, "w1");
 }
@@ -538,6 +567,8 @@ int main(void)
         cmocka_unit_test(an_exchange_without_a_delay_is_the_shortest),
         cmocka_unit_test(that_is_so_of_the_first_one_too),
         cmocka_unit_test(what_lies_behind_the_list_says_nothing),
+        cmocka_unit_test(of_one_sync_the_first_answer_is_kept),
+        cmocka_unit_test(over_just_the_baseline_something_is_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
