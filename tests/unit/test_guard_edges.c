@@ -85,6 +85,10 @@ static void a_fence_is_told_from_its_begin_on(void **state)
     world.guard.fence_epoch = 1; /* of an earlier one */
     of = state_of(&world);
     assert_false(of.fence_begun || of.fence_ended || of.fence_ok);
+    world.guard.fence = BW_FENCE_DONE;
+    world.guard.mirror.stop_seen = true;
+    of = state_of(&world);
+    assert_false(of.fence_begun || of.fence_ended || of.fence_ok);
 }
 
 /* 3.3: that it was down when the fence began is no end that this one has seen. */
@@ -450,6 +454,18 @@ static void an_ordered_fence_has_its_own_time_where_nothing_is_armed(void **stat
 
 /* ---- what an agent was told ---- */
 
+/* 4: whether a start may be ordered to hold. */
+static void an_agent_is_told_whether_a_start_can_hold(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    assert_false(state_of(&world).has_point);
+    world.guard.limits.has_point = true;
+    assert_true(state_of(&world).has_point);
+}
+
 /* 3.9: whatever of it is configured otherwise, the agent has to hear of it. */
 static void it_is_otherwise_by_each_script_and_each_time(void **state)
 {
@@ -595,6 +611,7 @@ int main(void)
         EDGE(a_fence_that_is_ordered_after_the_lease_has_its_own_time),
         EDGE(a_deadline_of_what_was_stopped_is_over_by_both_clocks),
         EDGE(term_and_kill_come_with_whichever_clock_is_first),
+        EDGE(an_agent_is_told_whether_a_start_can_hold),
         EDGE(it_is_otherwise_by_each_script_and_each_time),
         EDGE(a_fence_is_not_told_to_have_seen_what_was_seen_before_it),
         EDGE(a_fence_begins_without_the_outcome_of_the_one_before),

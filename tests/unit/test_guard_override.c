@@ -49,10 +49,10 @@ static void mirrored(struct world *world, uint64_t number, bool ok)
                     .kind = BW_GUARD_EVENT_MIRRORED, .number = number, .ok = ok});
 }
 
-static void let_go(struct world *world, uint64_t epoch)
+static void let_go(struct world *world)
 {
     struct bw_guard_message of = {
-        .kind = BW_GUARD_MESSAGE_LET_GO, .epoch = epoch, .let_go_index = 5};
+        .kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 5};
     const uint32_t before = world->sent[BW_GUARD_MESSAGE_LET_GO_DONE];
 
     message(world, &of);
@@ -410,10 +410,10 @@ static void a_let_go_is_its_end_and_touches_nothing(void **state)
     (void)state;
     begin_overriding(&world);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
-    let_go(&world, 1);
+    let_go(&world);
     assert_false(world.guard.mirror.overriding);
     assert_null(strstr(world.log, "SPAWN"));
-    let_go(&world, 1); /* its answer was lost */
+    let_go(&world); /* its answer was lost */
 }
 
 /* Destructive. */
@@ -436,7 +436,7 @@ static void a_new_word_has_begun_nothing_yet(void **state)
     (void)state;
     begin_overriding(&world);
     assert_true(has_begun(&world));
-    let_go(&world, 1);
+    let_go(&world);
 
     override(&world, 1);
 
@@ -445,19 +445,20 @@ static void a_new_word_has_begun_nothing_yet(void **state)
     assert_true(has_begun(&world));
 }
 
-/* Nor is what a lease let begin that was let go. */
+/* Nor is what a lease let begin, and was lost since. */
 static void a_start_of_a_lease_is_none_of_the_word_that_follows(void **state)
 {
     struct world world;
 
     (void)state;
     begin_standby(&world);
+    world.guard.memory.sight = (struct bw_reach_sight){.seen = BW_REACH_INSIDE, .digest = 1};
     assert_true(arm(&world, 2, world.now_ms));
     run(&world, 2, BW_ACTION_START, 7);
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
     run(&world, 2, BW_ACTION_STATUS, 8);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
-    let_go(&world, 2);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(end(&world, 2));
 
     override(&world, 2);
 

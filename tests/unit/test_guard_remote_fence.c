@@ -145,12 +145,16 @@ static void it_says_nothing_of_this_sites_service(void **state)
     begin_with_script(&world);
     world.guard.mirror.stop_seen = true;
     world.guard.mirror.script_due = false;
+    world.guard.end_start_time = 77; /* of a stop before it */
+    world.guard.has_left = true;
     run(&world, EPOCH, BW_ACTION_REMOTE_FENCE, 5);
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
 
     assert_true(world.guard.mirror.stop_seen);
     assert_false(world.guard.mirror.script_due);
     assert_false(world.guard.mirror.script_begun);
+    assert_int_equal(world.guard.end_start_time, 77);
+    assert_true(world.guard.has_left);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 5);
 }

@@ -306,6 +306,23 @@ static void a_new_start_owes_no_script_for_the_one_before(void **state)
     assert_true(world.guard.mirror.script_due);
 }
 
+/* 4: what was adopted was never started here. */
+static void what_another_epoch_came_to_says_nothing_of_one_without_a_start(void **state)
+{
+    (void)state;
+    begin(&world);
+    world.guard.mirror.start_epoch = 1;
+    world.guard.mirror.served = BW_SERVED_NEVER;
+    world.guard.mirror.stopped_after_start = true;
+    assert_true(arm(&world, 2, world.now_ms));
+    run(&world, 2, BW_ACTION_STATUS, 5);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_true(end(&world, 2));
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_EPOCH_ENDED].epoch_ended.served, BW_SERVED_MAYBE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +342,7 @@ int main(void)
         cmocka_unit_test(each_start_is_seen_to_be_stopped_by_itself),
         cmocka_unit_test(a_service_that_was_started_and_runs_on_may_have_served),
         cmocka_unit_test(a_new_start_owes_no_script_for_the_one_before),
+        cmocka_unit_test(what_another_epoch_came_to_says_nothing_of_one_without_a_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,6 +221,10 @@ static void a_stop_waits_for_the_action_that_it_ends(void **state)
         world.guard, broken.slots[BW_GUARD_SLOT_ACTION].state = BW_SLOT_FREE;
         broken.mirror.children[BW_GUARD_SLOT_ACTION].action = BW_ACTION_NONE,
         "the guard's stop: it waits for an action that was ordered to end, or its own loop's");
+    GUARD_BREAKS(
+        world.guard, broken.slots[BW_GUARD_SLOT_ACTION].state = BW_SLOT_RUNNING;
+        broken.mirror.loop_until.boot_ns = 1,
+        "the guard's stop: it waits for an action that was ordered to end, or its own loop's");
     GUARD_BREAKS(world.guard, broken.waiting_run.action = BW_ACTION_START,
                  "the guard's stop: nothing else waits for a slot");
     GUARD_BREAKS(world.guard, broken.stop = BW_GUARD_STOP_CHECKING,
@@ -245,6 +249,10 @@ static void without_a_fence_the_mirror_need_not_know_of_one(void **state)
     begin_armed(&world);
     world.guard.fence_epoch = 1;
     assert_null(bw_guard_unsound(&world.guard));
+    world.guard.fence = BW_FENCE_DONE;
+    world.guard.fence_epoch = 0; /* nor of one that was for something else */
+    assert_null(bw_guard_unsound(&world.guard));
+    world.guard.fence = BW_FENCE_NONE;
     GUARD_BREAKS(world.guard, broken.mirror.fence_ns = broken.mirror.ttl_ns,
                  "the guard's mirror: a fence window is shorter than its lease");
 }
