@@ -71,7 +71,6 @@ static void start(const struct step *step)
         site->memory.override_wrote = true;
         site->memory.rejoined_epoch = 0;
         bw_site_save(step, "S82");
-        return;
     }
     if (site->save != BW_SITE_SAVE_KEPT)
         return;

@@ -24,11 +24,13 @@ struct world {
     char log[8192];               /* what the newest event asked for: "SAVE SEND:arm SYNC ..." */
     struct bw_guard_message sent; /* newest arm */
     struct bw_guard_message sent_run;  /* newest RUN of an action */
+    struct bw_guard_message sent_word; /* newest of another kind */
     struct bw_guard_message sent_look; /* newest RUN of an observation */
     struct bw_fence_plan fence;        /* of the newest OWN_FENCE */
     uint64_t index;                    /* log index of the newest order */
     struct bw_site_memory memory;       /* as the newest step left it */
     struct bw_site_memory memory_saved; /* as it was when the newest SAVE was asked for */
+    struct bw_instant wake_at;          /* as the newest step asked for it */
 };
 
 static const struct bw_id instance_a = {{1}};
@@ -57,6 +59,8 @@ static inline void note_message(struct world *world, const struct bw_guard_messa
 {
     char text[64];
 
+    if (message->kind != BW_GUARD_MESSAGE_ARM && message->kind != BW_GUARD_MESSAGE_RUN)
+        world->sent_word = *message;
     switch (message->kind) {
     case BW_GUARD_MESSAGE_ARM:
         world->sent = *message;
@@ -132,6 +136,7 @@ static inline void step(struct world *world, const struct bw_site_event *event)
         world->memory_saved = world->site.memory; /* the test has changed it */
     memset(&out, 0xa5, sizeof out); /* an action carries what it says, and nothing of an earlier one */
     bw_site_step(&world->site, event, at_ms(world->now_ms), &out);
+    world->wake_at = out.wake_at;
     assert_saved(world, event, &out);
     if (on_site_step != NULL)
         on_site_step(world, event, &out);
@@ -372,6 +377,26 @@ static inline void assert_not_asked(const struct world *world, const char *what)
 {
     if (strstr(world->log, what) != NULL)
         fail_msg("asked for: %s; was: %s", what, world->log);
+}
+
+static inline void assert_wakes_at(const struct world *world, struct bw_instant at)
+{
+    assert_int_equal(world->wake_at.boot_ns, at.boot_ns);
+    assert_int_equal(world->wake_at.raw_ns, at.raw_ns);
+}
+
+/* Ticks, 100 ms apart, until a look runs, and leaves it without an answer: it wakes for none meanwhile. */
+static inline void leave_look_open(struct world *world)
+{
+    bool runs = false;
+
+    for (int i = 0; i < 100 && !runs; i++) {
+        tick_at(world, world->now_ms + 100);
+        for (int kind = 0; kind < BW_ACTION_COUNT; kind++)
+            runs = runs || world->site.observation[kind].running;
+    }
+    assert_true(runs);
+    tick_at(world, world->now_ms);
 }
 
 /* 3.2.4: TERM and KILL at the guard's instants before D. */
