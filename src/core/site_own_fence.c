@@ -252,7 +252,6 @@ void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event 
     if (event->ok && event->mirror_epoch == site->memory.epoch) {
         bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);
         site->arm_sent_end = bw_instant_max(site->arm_sent_end, event->mirror_end);
-        return;
     }
     if (site->deadline != BW_SITE_DEADLINE_UNKNOWN)
         return;

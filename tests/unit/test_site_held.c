@@ -224,6 +224,7 @@ static void without_its_guard_the_agent_answers_by_its_own_fence(void **state)
     assert_not_asked(&world, "OWN_FENCE");
     order_held(&world);
     assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, world.now_ms + FENCE_MS); /* no deadline hastens it */
     assert_int_equal(world.site.own_fence_index, HELD_INDEX);
 
     own_fence_ended(&world, false);
