@@ -330,6 +330,35 @@ static void only_a_site_that_nobody_hears_is_called_lost(void **state)
     }
 }
 
+/* Durations are counted from the command that they are of (3.1): another one moves none of them. */
+static void a_phase_and_a_maintenance_are_as_old_as_their_own_command(void **state)
+{
+    struct bw_instant maintained, held;
+    struct bw_command command;
+
+    (void)state;
+    world_begin(&world, 2);
+    command = (struct bw_command){
+        .kind = BW_COMMAND_FENCE_FAILED, .group = "harbor", .epoch = world_group(&world)->epoch};
+    assert_string_not_equal(world_apply(&world, &command), "-");
+    assert_true(world_group(&world)->held);
+    held = world.now;
+    world_pass_ms(&world, 1000);
+    command = (struct bw_command){
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .site = "dc-b", .duration_ms = 1000};
+    (void)world_apply(&world, &command);
+    assert_int_equal(world_watch(&world)->phase_applied.boot_ns, held.boot_ns);
+
+    world_begin(&world, 2);
+    command.site[0] = '\0';
+    (void)world_apply(&world, &command);
+    maintained = world.now;
+    world_pass_ms(&world, 500);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    assert_int_equal(world_watch(&world)->group_maintenance_applied.boot_ns, maintained.boot_ns);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +373,7 @@ int main(void)
         cmocka_unit_test(every_failover_in_the_ring_counts),
         cmocka_unit_test(only_the_alarm_of_a_stop_says_that_the_stop_failed),
         cmocka_unit_test(only_a_site_that_nobody_hears_is_called_lost),
+        cmocka_unit_test(a_phase_and_a_maintenance_are_as_old_as_their_own_command),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

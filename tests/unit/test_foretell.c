@@ -408,6 +408,81 @@ static void a_look_that_is_never_made_is_not_waited_for(void **state)
     }
 }
 
+/* ---- what goes on to be measured (4) ---- */
+
+/* Two sessions of the holder's instance are heard: one has given the epoch back, and one renews. */
+static void release_beside_a_session_that_renews(bool is_armed)
+{
+    const struct world_site serving = world.sites[A];
+
+    world.sites[A].session.bytes[0] = 9;
+    world_give_back(&world, A, BW_REASON_OPERATOR, true, "9");
+    world.sites[A] = serving;
+    if (!is_armed)
+        world.sites[A].report.armed_epoch = 0;
+    world_wait_ms(&world, 1);
+    (void)world_sync(&world, A);
+}
+
+static void foretell_failover(struct bw_foretold_course *out_course)
+{
+    const struct bw_wish wish = {.kind = BW_WISH_FAILOVER, .to = "dc-b"};
+
+    bw_foretell_wish(world_group(&world), world_watch(&world), &world.witness.leadership, world.now,
+                     &wish, &room, out_course);
+}
+
+/* A session that a later one of its instance has followed renews no more. */
+static void of_two_sessions_the_later_goes_on(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    foretell(&world);
+    assert_false(foretold.acts);
+    world_wait_ms(&world, 1);
+    world.sites[A].session.bytes[0] = 9;
+    world_stop(&world, A);
+    (void)world_sync(&world, A);
+
+    foretell(&world);
+
+    assert_true(foretold.acts);
+    assert_int_equal(foretold.command.kind, BW_COMMAND_EXPIRED);
+}
+
+/* As long as the holder serves each lag is measured again, and is no older than its last word. */
+static void beside_a_holder_that_serves_lag_goes_on_to_be_measured(void **state)
+{
+    struct bw_foretold_course course;
+
+    (void)state;
+    world_begin(&world, 2);
+    release_beside_a_session_that_renews(true);
+
+    foretell_failover(&course);
+
+    assert_int_equal(course.decisions[0].command.kind, BW_COMMAND_RELEASED);
+    assert_non_null(bw_foretold_grant(&course));
+    assert_string_equal(bw_foretold_grant(&course)->site, "dc-b");
+}
+
+/* What is not armed does not serve by its epoch: nobody lags behind that. */
+static void beside_one_that_is_not_armed_no_lag_grows_old(void **state)
+{
+    struct bw_foretold_course course;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.has_lag = false; /* what it said last is what is known */
+    world_sync_all(&world);
+    release_beside_a_session_that_renews(false);
+
+    foretell_failover(&course);
+
+    assert_non_null(bw_foretold_grant(&course));
+    assert_string_equal(bw_foretold_grant(&course)->site, "dc-b");
+}
+
 /* ---- what a person asks for ---- */
 
 static enum bw_err judge(const char *to, bool accept_data_loss, struct bw_diag *diag)
@@ -448,6 +523,9 @@ static void a_failover_that_cannot_come_true_is_refused(void **state)
             "stopped there\"; dc-b gets it, and needs no failover; see: breakwater explain harbor");
     assert_int_equal(judge("", false, NULL), BW_OK);
     assert_int_equal(judge("dc-c", true, &diag), BW_ERR_REFUSED); /* no flag passes that */
+    refuses("dc-a",
+            "dc-a would not be granted harbor; what fails at dc-a: \"the site's report is "
+            "fresh\"; dc-b gets it, and needs no failover; see: breakwater explain harbor");
 
     for (int site = B; site <= C; site++)
         world_watch(&world)->lag[site].lag_ms = 3600000;
@@ -462,6 +540,18 @@ static void a_failover_that_cannot_come_true_is_refused(void **state)
 
     world.witness.leadership.leader_since = world.now; /* it has not heard anybody out yet */
     assert_int_equal(judge("dc-b", false, NULL), BW_OK);
+}
+
+/* Where no site is heard that could be named, it is what holds the group. */
+static void what_holds_the_whole_group_is_said_where_no_site_is_heard(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    for (int site = A; site <= B; site++)
+        world.sites[site].is_mute = true;
+    world_pass_ms(&world, 10000);
+    refuses("", "no site would be granted harbor; what fails: \"the reports say "
+                "clearly where the service may begin\"; see: breakwater explain harbor");
 }
 
 static void way_is(const char *text)
@@ -507,13 +597,52 @@ static void an_end_that_only_a_person_gives_is_the_way(void **state)
     way_is("breakwater force-release harbor --site dc-a");
 }
 
+/* 4: the data of a site that owes its rejoin is taken only where the site is named. */
+static void where_a_rejoin_is_owed_the_way_names_the_site(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    for (int site = B; site <= C; site++)
+        world.sites[site].report.joined_epoch = 0;
+    world_sync_all(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 15300);
+    assert_string_equal(world_act(&world), "A3");
+    way_is("breakwater failover harbor --to dc-b --accept-data-loss");
+    world.sites[B].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    way_is("breakwater failover harbor --to dc-c --accept-data-loss");
+}
+
+/* 3.9: nothing is done there, on nobody's word. */
+static void a_group_that_is_only_observed_has_no_way(void **state)
+{
+    struct bw_command command = {.kind = BW_COMMAND_FENCE_FAILED, .group = "harbor"};
+
+    (void)state;
+    world_begin(&world, 2);
+    command.epoch = world_group(&world)->epoch;
+    assert_string_not_equal(world_apply(&world, &command), "-");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 15300);
+    way_is("breakwater force-release harbor --site dc-a");
+    world_group(&world)->spec.mode = BW_MODE_OBSERVE;
+    way_is("");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failover_that_cannot_come_true_is_refused),
         cmocka_unit_test(a_group_that_nobody_will_serve_has_a_way),
         cmocka_unit_test(an_end_that_only_a_person_gives_is_the_way),
+        cmocka_unit_test(where_a_rejoin_is_owed_the_way_names_the_site),
+        cmocka_unit_test(a_group_that_is_only_observed_has_no_way),
         cmocka_unit_test(a_screen_says_it_in_words),
+        cmocka_unit_test(beside_a_holder_that_serves_lag_goes_on_to_be_measured),
+        cmocka_unit_test(beside_one_that_is_not_armed_no_lag_grows_old),
+        cmocka_unit_test(of_two_sessions_the_later_goes_on),
+        cmocka_unit_test(what_holds_the_whole_group_is_said_where_no_site_is_heard),
         cmocka_unit_test(a_wish_that_cannot_come_true_delays_nothing),
         cmocka_unit_test(a_look_that_is_never_made_is_not_waited_for),
         cmocka_unit_test(the_end_of_a_wish_is_waited_for),

@@ -667,22 +667,44 @@ static void a_switchover_of_a_lost_epoch_has_its_time(void **state)
     assert_over(BW_WISH_END_TIMED_OUT, "");
 }
 
+/* What a person vouches for stays in the memory of its leader (4), before what the log has. */
+static void vouch_for_holder(void)
+{
+    world_watch(&world)->wish = (struct bw_wish){.kind = BW_WISH_FORCE_RELEASE,
+                                                 .to = "dc-a",
+                                                 .by = "operator/bob",
+                                                 .epoch = world_group(&world)->epoch};
+    world_watch(&world)->wish_since = world.now;
+}
+
 /* 4: it uncovers the move that stood behind it, which the log has still. */
 static void a_force_release_that_its_leader_forgets_ends_no_other_wish(void **state)
 {
     (void)state;
     begin(2);
     assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
-    world_watch(&world)->wish = (struct bw_wish){.kind = BW_WISH_FORCE_RELEASE,
-                                                 .to = "dc-a",
-                                                 .by = "operator/bob",
-                                                 .epoch = world_group(&world)->epoch};
-    world_watch(&world)->wish_since = world.now;
+    vouch_for_holder();
     world_lead_anew(&world);
     world_pass_ms(&world, freshness_ms() + 500);
     over_waits();
     assert_string_equal(world_decide(&world), "A11");
     assert_string_equal(world.decision.command.by, "operator/anna");
+}
+
+/* 4: by the leader that it comes forward at, as each wish that an earlier one took. */
+static void a_move_that_comes_forward_is_judged_too(void **state)
+{
+    uint64_t wake_ms;
+
+    (void)state;
+    begin(2);
+    assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
+    vouch_for_holder();
+    world.sites[B].report.ready = false;
+    world_sync_all(&world);
+    world_lead_anew(&world);
+    world_pass_ms(&world, freshness_ms() + 500);
+    assert_int_equal(over_due(&wake_ms), BW_WISH_END_IMPOSSIBLE);
 }
 
 /* What a person vouches for is never handed on; it comes after the move all the same. */
@@ -693,11 +715,7 @@ static void a_force_release_takes_its_place_and_ends_with_its_leader(void **stat
     (void)state;
     begin(2);
     assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
-    world_watch(&world)->wish = (struct bw_wish){.kind = BW_WISH_FORCE_RELEASE,
-                                                 .to = "dc-a",
-                                                 .by = "operator/bob",
-                                                 .epoch = world_group(&world)->epoch};
-    world_watch(&world)->wish_since = world.now;
+    vouch_for_holder();
     assert_int_equal(over_due(&wake_ms), BW_WISH_END_REPLACED);
     assert_null(bw_group_wish(world_group(&world)));
     assert_string_equal(bw_group_wish_over(world_group(&world))->words, "operator/bob");
@@ -793,6 +811,7 @@ int main(void)
         cmocka_unit_test(only_who_leads_ends_a_wish_that_there_is),
         cmocka_unit_test(a_switchover_of_a_lost_epoch_has_its_time),
         cmocka_unit_test(a_force_release_that_its_leader_forgets_ends_no_other_wish),
+        cmocka_unit_test(a_move_that_comes_forward_is_judged_too),
         cmocka_unit_test(an_end_that_names_the_request_ends_it),
         cmocka_unit_test(the_words_of_an_end_are_cut_between_characters),
     };

@@ -408,6 +408,43 @@ static void reports_follow_their_site_when_the_spec_moves_it(void **state)
                             world.sites[A].instance));
 }
 
+/* Whatever is remembered of a site by its place in the spec is of its name. */
+static void all_that_is_kept_of_a_site_moves_with_its_name(void **state)
+{
+    struct bw_watch *watch = world_watch(&world);
+    struct bw_site_spec first;
+    struct bw_spec spec;
+
+    (void)state;
+    world_init(&world, 3);
+    for (uint64_t site = 0; site < 3; site++) {
+        const struct bw_instant at = {site + 1, site + 1};
+
+        watch->connected_since[site] = watch->two_way_since[site] = at;
+        watch->behind[site].at = watch->maintenance_applied[site] = at;
+        watch->lag[site].lag_ms = site + 1;
+        watch->rates[site].closed_count = (uint32_t)site + 1;
+    }
+    spec = world_group(&world)->spec;
+    first = spec.sites[0];
+    spec.sites[0] = spec.sites[2];
+    spec.sites[2] = first;
+
+    world_set_spec(&world, &spec, "");
+
+    for (uint64_t site = 0; site < 3; site++) {
+        const uint64_t before = 3 - site;
+
+        assert_int_equal(watch->connected_since[site].boot_ns, before);
+        assert_int_equal(watch->two_way_since[site].boot_ns, before);
+        assert_int_equal(watch->behind[site].at.boot_ns, before);
+        assert_int_equal(watch->maintenance_applied[site].boot_ns, before);
+        assert_int_equal(watch->lag[site].lag_ms, before);
+        assert_int_equal(watch->rates[site].closed_count, before);
+        assert_string_equal(watch->sites[site], spec.sites[site].name);
+    }
+}
+
 /* 3.1: counted from the own apply, after a restart from its start: longer, never shorter. */
 static void restored_durations_count_from_now(void **state)
 {
@@ -421,6 +458,12 @@ static void restored_durations_count_from_now(void **state)
     assert_int_equal(world_watch(&world)->phase_applied.boot_ns, world.now.boot_ns);
     assert_int_equal(world_watch(&world)->grants[0].applied.boot_ns, world.now.boot_ns);
     assert_int_equal(world_watch(&world)->grants[0].epoch, world_group(&world)->epoch);
+    assert_int_equal(world_watch(&world)->grants[0].ended.boot_ns, 0); /* it is open */
+    assert_int_equal(world_watch(&world)->group_maintenance_applied.boot_ns, world.now.boot_ns);
+    assert_int_equal(world_watch(&world)->let_go_applied.boot_ns, world.now.boot_ns);
+    for (int site = 0; site < BW_SITES_MAX; site++)
+        assert_int_equal(world_watch(&world)->maintenance_applied[site].boot_ns, world.now.boot_ns);
+    assert_int_equal(world_watch(&world)->data_before_epoch, 0); /* nobody here has seen it granted */
     assert_int_equal(world.witness.deleted_applied.boot_ns, world.now.boot_ns);
 }
 
@@ -711,6 +754,7 @@ int main(void)
         cmocka_unit_test(a_site_beyond_the_spec_changes_nothing),
         cmocka_unit_test(another_cluster_or_a_newer_generation_is_not_listened_to),
         cmocka_unit_test(reports_follow_their_site_when_the_spec_moves_it),
+        cmocka_unit_test(all_that_is_kept_of_a_site_moves_with_its_name),
         cmocka_unit_test(restored_durations_count_from_now),
         cmocka_unit_test(a_proposal_on_its_way_keeps_everything_else_back),
         cmocka_unit_test(the_fate_of_a_proposal_counts_in_its_own_term_only),
