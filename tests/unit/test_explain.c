@@ -12,6 +12,7 @@
 #include <breakwater/base/feature_level.h>
 #include <breakwater/core/rules.h>
 
+#include "../../src/core/gates.h"
 #include "core_world.h"
 
 static struct world world;
@@ -281,6 +282,54 @@ static void a_gate_with_a_word_says_so(void **state)
     assert_int_equal(world_gate(&world, "leads", -1)->unit, BW_UNIT_NONE);
 }
 
+static void assert_line(const struct bw_gate *gate, const char *text)
+{
+    char line[256];
+
+    bw_explain_gate(gate, world_group(&world), line, sizeof line);
+    assert_string_equal(line, text);
+}
+
+/* A whole line: step, verdict, site, gate, value, word, meaning, age; of each only where there is one. */
+static void a_line_has_all_that_there_is_to_say(void **state)
+{
+    struct bw_gate gate = {.id = "lag",
+                           .step = "A9",
+                           .verdict = BW_GATE_HOLD,
+                           .site = B,
+                           .unit = BW_UNIT_MS,
+                           .value = 12345,
+                           .threshold = 67089,
+                           .word = "measured",
+                           .age_ms = 3004};
+
+    (void)state;
+    calm_hour();
+    assert_line(&gate, "A9 hold dc-b.lag: 12.345 s of 67.089 s; measured; wanted: the loss of data stays "
+                       "within max_lag (seen 3.004 s ago)");
+    gate.verdict = BW_GATE_NOTE;
+    gate.age_ms = UINT32_MAX;
+    assert_line(&gate, "A9 note dc-b.lag: 12.345 s of 67.089 s; measured; decides nothing");
+    gate = (struct bw_gate){.id = "nonsense", .site = -1, .age_ms = UINT32_MAX};
+    assert_line(&gate, "pass nonsense: no such gate");
+}
+
+/* Of all that a decision waits for the first wakes it, however soon it comes. */
+static void the_first_wait_that_is_not_over_wakes(void **state)
+{
+    static const struct {
+        uint64_t left_ns, wake_in_ns;
+    } waits[] = {{0, UINT64_MAX}, {7, 7}, {9, 7}, {0, 7}, {1, 1}, {2, 1}};
+    uint64_t wake_in_ns = UINT64_MAX;
+    struct bw_gate_list list = {.wake_in_ns = &wake_in_ns};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        bw_gate_wake(&list, waits[i].left_ns);
+        assert_int_equal(wake_in_ns, waits[i].wake_in_ns);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_site_that_the_spec_does_not_have_is_none),
         cmocka_unit_test(a_gate_with_a_word_says_so),
         cmocka_unit_test(each_value_is_told_in_its_unit),
+        cmocka_unit_test(a_line_has_all_that_there_is_to_say),
+        cmocka_unit_test(the_first_wait_that_is_not_over_wakes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,8 +123,33 @@ static void a_site_knows_what_the_least_of_its_agents_knows(void **state)
     reports.by_instance[1].guard_level = 0; /* its guard is away */
     bw_feature_level_of_site(&reports, (struct bw_instant){110, 110}, 50, &agent, &guard);
     assert_int_equal(guard, 0);
-    bw_feature_level_of_site(&reports, (struct bw_instant){500, 500}, 50, &agent, &guard);
+    bw_feature_level_of_site(&reports, (struct bw_instant){149, 149}, 50, &agent, &guard);
+    assert_int_equal(agent, 2);
+    bw_feature_level_of_site(&reports, (struct bw_instant){150, 149}, 50, &agent, &guard);
+    assert_int_equal(agent, 0); /* by the clock that is ahead (design 1) */
+    reports.by_instance[0].used = reports.by_instance[1].used = false;
+    bw_feature_level_of_site(&reports, (struct bw_instant){110, 110}, 50, &agent, &guard);
     assert_int_equal(agent, 0);
+    assert_int_equal(guard, 0);
+}
+
+static void a_refusal_says_at_which_level_and_how_many(void **state)
+{
+    struct bw_level_party parties[COUNT];
+
+    (void)state;
+    memcpy(parties, everybody, sizeof parties);
+    parties[1].level = 1;
+    parties[4].level = 1;
+    parties[5].level = 0; /* was not heard, which is not said before the others know enough */
+    assert_int_equal(judge(parties, NULL), BW_ERR_REFUSED);
+    assert_string_equal(diag.text, "level 2 is not known to 2 of those it concerns (witness w2, guard "
+                                   "dc-a): upgrade them first");
+    parties[1].level = parties[4].level = 2;
+    assert_int_equal(judge(parties, NULL), BW_ERR_REFUSED);
+    assert_string_equal(diag.text, "1 were not heard, and nobody knows what they can (agent dc-b): bring "
+                                   "them back, or, if they are upgraded before they come back, say "
+                                   "--without NAME for each name");
 }
 
 /* The refusal names as many as fit, whatever their names are. */
@@ -164,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_level_that_is_not_known_stops_the_witness),
         cmocka_unit_test(a_cluster_begins_at_its_founders_newest_and_goes_up_by_one),
         cmocka_unit_test(a_site_knows_what_the_least_of_its_agents_knows),
+        cmocka_unit_test(a_refusal_says_at_which_level_and_how_many),
         cmocka_unit_test(names_are_given_as_far_as_they_fit),
         cmocka_unit_test(who_knows_less_than_the_level_takes_no_part),
         cmocka_unit_test(each_party_may_be_named_as_one_to_go_without),

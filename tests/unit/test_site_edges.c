@@ -57,6 +57,27 @@ static void the_first_start_of_an_epoch_was_not_seen_to_serve_yet(void **state)
     assert_int_equal(world.site.guard.served, BW_SERVED_MAYBE);
 }
 
+/* 4: as long as its script may take, by the slower clock (design 1). */
+static void a_start_that_never_says_started_wakes_it_when_its_time_is_over(void **state)
+{
+    struct bw_instant limit;
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    limit = bw_instant_add(at_ms(world.now_ms), limits.timeout_ns[BW_ACTION_START]);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    leave_look_open(&world);
+    assert_wakes_at(&world, limit);
+
+    raw_slow_permille = 10;
+    tick_at(&world, limit.boot_ns / MS);
+    raw_slow_permille = 0;
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    tick_at(&world, limit.boot_ns / MS);
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+}
+
 /* 4: local restarts are spent by an outage, not by a year. */
 static void who_has_served_for_long_may_restart_again(void **state)
 {
@@ -687,6 +708,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_start_of_an_epoch_was_not_seen_to_serve_yet),
+        cmocka_unit_test(a_start_that_never_says_started_wakes_it_when_its_time_is_over),
         cmocka_unit_test(who_has_served_for_long_may_restart_again),
         cmocka_unit_test(a_restart_that_fails_early_leaves_what_served_before_it),
         cmocka_unit_test(a_fence_of_the_guard_ends_the_run_beside_it),

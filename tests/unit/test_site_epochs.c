@@ -645,7 +645,7 @@ static void each_digit_of_a_lag_counts(void **state)
     } lags[] = {{"lag_seconds=0.999\n", 999},    {"lag_seconds=9.09\n", 9090},
                 {"lag_seconds=0.0009\n", 1},     {"lag_seconds=0.0090\n", 9},
                 {"lag_seconds=19.9991\n", 20000}, {"lag_seconds=0.0000\n", 0},
-                {"lag_seconds=1.00001\n", 1001}};
+                {"lag_seconds=1.00001\n", 1001}, {"lag_seconds=0.00010\n", 1}};
     struct world world;
 
     (void)state;

@@ -129,6 +129,23 @@ static void a_readiness_that_was_killed_is_asked_again_for_the_final_position(vo
     assert_asked(&world, "END");
 }
 
+/* 3.2.4: a fence that has begun meanwhile ends it once more, and may move where it stands. */
+static void what_is_measured_beside_a_fence_is_no_final_position(void **state)
+{
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    ended(&world, &world.sent_look, BW_RUN_KILLED, "");
+    assert_int_equal(world.site.final, BW_SITE_FINAL_DUE);
+    from_guard(&world, &begun);
+    assert_int_equal(world.site.tenure, BW_TENURE_FENCING);
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=4711\n");
+    assert_int_equal(world.site.final, BW_SITE_FINAL_DUE);
+}
+
 /* ---- rogues (3.8) ---------------------------------------------------------------------------- */
 
 /* I1: under an arm whose answer is on its way the guard may hold a lease of this very epoch. */
@@ -171,6 +188,21 @@ static void what_a_person_lets_serve_is_no_rogue(void **state)
     assert_int_not_equal(world.sent_run.run.action, BW_ACTION_FENCE);
 }
 
+/* 3.4: a deadline that is armed no more holds nobody back. */
+static void what_another_instance_had_armed_protects_no_rogue(void **state)
+{
+    (void)state;
+    for (int armed_epoch = 0; armed_epoch < 2; armed_epoch++) {
+        begin_standby(&world);
+        world.site.guard.armed_epoch = (uint64_t)armed_epoch;
+        world.site.guard.armed_instance = instance_b;
+        world.site.guard.armed_end = at_ms(world.now_ms + 60000);
+        status(&world, "started");
+        status(&world, "started");
+        assert_int_equal(world.sent_run.run.action == BW_ACTION_FENCE, armed_epoch == 0);
+    }
+}
+
 /* Twice in a row: stopped in between is the end of the first. */
 static void one_that_is_gone_at_the_next_look_is_not_fenced(void **state)
 {
@@ -187,6 +219,47 @@ static void one_that_is_gone_at_the_next_look_is_not_fenced(void **state)
     assert_asked(&world, "SYNC");
 }
 
+/* ---- after the lease (3.3) ------------------------------------------------------------------- */
+
+/* `started` after it is a fact that the witnesses hear at once, and once. */
+static void what_serves_after_its_lease_is_told_at_once_and_once(void **state)
+{
+    uint64_t end_ms;
+
+    (void)state;
+    begin_serving(&world);
+    end_ms = world.site.arm_sent_end.boot_ns / MS;
+    tick_at(&world, end_ms - FENCE_MS / 2); /* its own fence runs from here on, and does not end */
+    world.now_ms = end_ms;
+    status(&world, "started"); /* by a look that began before */
+    assert_false(reported(&world).fence_failed);
+    status(&world, "started");
+    assert_asked(&world, "SYNC");
+    assert_true(reported(&world).fence_failed);
+    assert_int_equal(reported(&world).fence_epoch, 1);
+    status(&world, "started");
+    assert_not_asked(&world, "SYNC");
+}
+
+/* 3.4: what was begun before its hello, or by the guard itself, is no look of this agent. */
+static void only_the_look_that_was_asked_for_is_heard(void **state)
+{
+    struct bw_guard_message other;
+
+    (void)state;
+    begin(&world);
+    for (int i = 0; i < 100 && !world.site.observation[BW_ACTION_STATUS].running; i++)
+        pass(&world, 100, "stopped");
+    assert_true(world.site.observation[BW_ACTION_STATUS].running);
+    other = world.sent_look;
+    other.run.run_id--;
+    ended(&world, &other, BW_RUN_OK, "started");
+    assert_int_equal(world.site.service, BW_SERVICE_STOPPED);
+    assert_true(world.site.observation[BW_ACTION_STATUS].running);
+    ended(&world, &world.sent_look, BW_RUN_OK, "started");
+    assert_int_equal(world.site.service, BW_SERVICE_STARTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,9 +268,13 @@ int main(void)
         cmocka_unit_test(what_was_adopted_is_verified_as_often_as_it_is_looked_at),
         cmocka_unit_test(a_readiness_that_ended_by_itself_has_measured_the_final_position),
         cmocka_unit_test(a_readiness_that_was_killed_is_asked_again_for_the_final_position),
+        cmocka_unit_test(what_is_measured_beside_a_fence_is_no_final_position),
         cmocka_unit_test(what_serves_beside_an_arm_on_its_way_is_no_rogue),
         cmocka_unit_test(what_a_person_lets_serve_is_no_rogue),
+        cmocka_unit_test(what_another_instance_had_armed_protects_no_rogue),
         cmocka_unit_test(one_that_is_gone_at_the_next_look_is_not_fenced),
+        cmocka_unit_test(what_serves_after_its_lease_is_told_at_once_and_once),
+        cmocka_unit_test(only_the_look_that_was_asked_for_is_heard),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,6 +163,39 @@ static void who_overrides_holds_nothing(void **state)
     assert_false(world.sent_run.run.facts.holds);
 }
 
+/* 4: an epoch that nothing was started under yet, and one that is being ended, have nothing to pass. */
+static void only_an_epoch_that_is_being_started_or_serves_asks_to_pass(void **state)
+{
+    (void)state;
+    begin(&world);
+    world.site.guard.has_point = false;
+    order_point(BW_NO_RETURN_AHEAD);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    assert_int_equal(reported(&world).asks_to_pass, 0);
+    confirm(&world, 1, world.now_ms);
+    armed(&world);
+    assert_int_equal(reported(&world).asks_to_pass, 1);
+
+    begin_granted(BW_NO_RETURN_AHEAD, true);
+    wait_at_point();
+    assert_int_equal(reported(&world).asks_to_pass, 1);
+    order(&world, BW_ORDER_STOP, 1);
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+    world.site.order.terms.no_return = BW_NO_RETURN_AHEAD;
+    assert_int_equal(reported(&world).asks_to_pass, 0);
+}
+
+/* Whether its list waits there yet nobody says. */
+static void without_its_guard_nothing_asks_to_pass(void **state)
+{
+    (void)state;
+    begin_granted(BW_NO_RETURN_AHEAD, true);
+    wait_at_point();
+    assert_int_equal(reported(&world).asks_to_pass, 1);
+    guard_lost(&world);
+    assert_int_equal(reported(&world).asks_to_pass, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +206,8 @@ int main(void)
         cmocka_unit_test(what_serves_before_it_has_passed_it),
         cmocka_unit_test(an_epoch_that_ends_before_it_is_not_past_it),
         cmocka_unit_test(who_overrides_holds_nothing),
+        cmocka_unit_test(only_an_epoch_that_is_being_started_or_serves_asks_to_pass),
+        cmocka_unit_test(without_its_guard_nothing_asks_to_pass),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,6 +240,80 @@ static void a_guard_without_the_script_is_not_asked(void **state)
     assert_not_asked(&world, "RUN:remote_fence");
 }
 
+/* Of one epoch by its term, of one term by its number: a word that comes late is no new ask. */
+static void only_a_newer_ask_is_another_one(void **state)
+{
+    static const struct {
+        struct bw_remote_fence_ask ask;
+        bool is_newer;
+    } cases[] = {
+        {{.epoch = EPOCH, .term = 3, .number = 4, .site = "dc-a"}, false},
+        {{.epoch = EPOCH, .term = 2, .number = 9, .site = "dc-a"}, false},
+        {{.epoch = EPOCH - 1, .term = 9, .number = 9, .site = "dc-a"}, false},
+        {{.epoch = EPOCH, .term = 3, .number = 6, .site = "dc-a"}, true},
+        {{.epoch = EPOCH, .term = 4, .number = 1, .site = "dc-a"}, true},
+        {{.epoch = EPOCH + 1, .term = 1, .number = 1, .site = "dc-a"}, true},
+    };
+    const struct bw_remote_fence_ask before = {
+        .epoch = EPOCH, .term = 3, .number = 5, .site = "dc-a"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bw_remote_fence_report report;
+        struct world world;
+
+        begin_with_script(&world);
+        stand_by(&world, EPOCH, true);
+        ask(&world, &before);
+        ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+        assert_asked(&world, "SYNC");
+        ask(&world, &cases[i].ask);
+        report = reported(&world).remote_fence;
+        assert_int_equal(bw_remote_fence_ask_is_same(&report.ask, &cases[i].ask),
+                         cases[i].is_newer);
+        assert_int_equal(report.state == BW_REMOTE_FENCE_FAILED, !cases[i].is_newer);
+    }
+}
+
+/* What a leader says no more for the freshness window is not begun, however long ago it came first. */
+static void an_ask_is_begun_while_it_is_fresh(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (uint64_t age_ms = 2999; age_ms <= 3000; age_ms++) {
+        begin_with_script(&world);
+        stand_by(&world, EPOCH, true);
+        guard_lost(&world);
+        ask(&world, &first);
+        world.now_ms += 2000;
+        ask(&world, &first); /* said again */
+        world.now_ms += age_ms;
+        greet(&world);
+        if (age_ms < 3000)
+            assert_asked(&world, "RUN:remote_fence");
+        else
+            assert_not_asked(&world, "RUN:remote_fence");
+    }
+}
+
+/* 3.4: one action of a group at a time, which its guard may be at by itself. */
+static void while_its_guard_runs_another_action_it_waits(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_with_script(&world);
+    stand_by(&world, EPOCH, true);
+    world.site.running = BW_ACTION_REJOIN;
+    ask(&world, &first);
+    assert_not_asked(&world, "RUN:remote_fence");
+    world.site.running = BW_ACTION_NONE;
+    ask(&world, &first);
+    assert_asked(&world, "RUN:remote_fence");
+    assert_asked(&world, "SYNC"); /* who asked waits for a begin */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +326,9 @@ int main(void)
         cmocka_unit_test(without_its_guard_it_has_failed),
         cmocka_unit_test(a_grant_is_accepted_and_armed_beside_it),
         cmocka_unit_test(a_guard_without_the_script_is_not_asked),
+        cmocka_unit_test(only_a_newer_ask_is_another_one),
+        cmocka_unit_test(an_ask_is_begun_while_it_is_fresh),
+        cmocka_unit_test(while_its_guard_runs_another_action_it_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

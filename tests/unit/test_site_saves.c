@@ -243,6 +243,28 @@ static void an_epoch_that_was_never_durable_is_not_renewed_while_it_is_stopped(v
     assert_not_asked(&world, "ARM");
 }
 
+/* 3.4: by the slower clock (design 1), and whatever else it waits for. */
+static void a_disk_that_hangs_wakes_it_when_that_is_an_alarm(void **state)
+{
+    struct world world;
+    uint64_t slow_ms;
+
+    (void)state;
+    begin(&world);
+    world.save_hangs = true;
+    order(&world, BW_ORDER_RUN, 1);
+    slow_ms = world.now_ms + 2000;
+    leave_look_open(&world);
+    assert_wakes_at(&world, at_ms(slow_ms));
+
+    raw_slow_permille = 10;
+    tick_at(&world, slow_ms);
+    raw_slow_permille = 0;
+    assert_false(has_alarm(&world));
+    tick_at(&world, slow_ms);
+    assert_true(has_alarm(&world));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +279,7 @@ int main(void)
         cmocka_unit_test(an_older_write_answers_for_nothing_newer),
         cmocka_unit_test(a_start_that_only_the_guard_knows_of_is_kept),
         cmocka_unit_test(an_epoch_that_was_never_durable_is_not_renewed_while_it_is_stopped),
+        cmocka_unit_test(a_disk_that_hangs_wakes_it_when_that_is_an_alarm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -379,6 +379,69 @@ static void armed_alone_lets_nothing_start(void **state)
     assert_not_asked(&world, "RUN:start");
 }
 
+/* That it has fallen silent is said when its word is no longer fresh: nobody else would wake the site. */
+static void it_wakes_when_the_word_of_one_grows_stale(void **state)
+{
+    struct bw_instant stale;
+
+    (void)state;
+    begin(&world);
+    make_second();
+    order(&world, BW_ORDER_STAND_BY, 0); /* terms: fresh for 3 s */
+    hear();
+    stale = at_ms(world.now_ms + 3000);
+    second.session.bytes[0]++;
+    tick_at(&world, world.now_ms + 500);
+    hear(); /* another one, later */
+    leave_look_open(&world);
+    assert_wakes_at(&world, stale);
+
+    tick_at(&world, stale.boot_ns / MS);
+    assert_int_equal(word(), BW_SECOND_IS_SEEN); /* by the other one */
+    assert_wakes_at(&world, bw_instant_add(stale, 500 * MS));
+    tick_at(&world, stale.boot_ns / MS + 500);
+    assert_asked(&world, "SYNC");
+    assert_int_equal(word(), BW_SECOND_IS_SILENT);
+    assert_true(bw_instant_is_later(world.wake_at, at_ms(world.now_ms))); /* nothing is left to grow stale */
+}
+
+/* Who asks again with what it was asked before keeps its place; of three the newest two have one. */
+static void who_was_heard_longest_ago_makes_room(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) { /* the first of two is heard again, or the second */
+        begin(&world);
+        for (uint8_t i = 0; i < 4; i++) {
+            make_second();
+            second.session.bytes[0] = (uint8_t)(i < 2 ? 5 + i : i == 2 ? 5 + again : 7);
+            if (second.session.bytes[0] != 5 + again)
+                second.report.service = BW_SERVICE_UNKNOWN;
+            world.now_ms += 10;
+            hear();
+        }
+        assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    }
+}
+
+/* As long as three of its looks take: then it looks at something else. */
+static void what_serves_it_has_to_see_within_three_of_its_looks(void **state)
+{
+    uint64_t since_ms;
+
+    (void)state;
+    begin_serving(&world);
+    make_second();
+    second.report.armed_epoch = 1;
+    hear();
+    since_ms = world.now_ms;
+    tick_at(&world, since_ms + 1500);
+    hear();
+    world.now_ms = since_ms + 2999;
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    world.now_ms = since_ms + 3000;
+    assert_int_equal(word(), BW_SECOND_IS_ELSEWHERE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +463,9 @@ int main(void)
         cmocka_unit_test(after_a_restart_it_waits_by_the_terms_that_were_kept),
         cmocka_unit_test(without_one_it_starts_when_that_is_committed),
         cmocka_unit_test(armed_alone_lets_nothing_start),
+        cmocka_unit_test(it_wakes_when_the_word_of_one_grows_stale),
+        cmocka_unit_test(who_was_heard_longest_ago_makes_room),
+        cmocka_unit_test(what_serves_it_has_to_see_within_three_of_its_looks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
