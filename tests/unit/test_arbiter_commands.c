@@ -359,6 +359,48 @@ static void a_phase_and_a_maintenance_are_as_old_as_their_own_command(void **sta
     assert_int_equal(world_watch(&world)->group_maintenance_applied.boot_ns, maintained.boot_ns);
 }
 
+static uint64_t answer_left_ns(void)
+{
+    uint64_t left_ns;
+
+    assert_int_not_equal(bw_arbiter_holder_answer(world_group(&world), world_watch(&world), world.now,
+                                                  &left_ns),
+                         BW_HOLDER_SILENT);
+    return left_ns;
+}
+
+/* 3.3: of several sessions of the holder's site the newest word is fresh for longest, whichever it is. */
+static void an_answer_is_fresh_as_long_as_its_newest_word(void **state)
+{
+    uint64_t whole_ns;
+
+    (void)state;
+    for (int newest = 0; newest < 2; newest++) {
+        world_begin(&world, 2);
+        (void)world_sync(&world, A);
+        whole_ns = answer_left_ns();
+        for (int i = 0; i < 2; i++) {
+            world.sites[A].session.bytes[0] = (uint8_t)(i == newest ? 9 : 1);
+            world_wait_ms(&world, 500);
+            (void)world_sync(&world, A);
+        }
+        assert_int_equal(answer_left_ns(), whole_ns);
+    }
+}
+
+/* 3.3: a report names the epoch of its newest fence, however that has ended. */
+static void a_fence_that_went_well_holds_no_epoch(void **state)
+{
+    (void)state;
+    for (int has_failed = 0; has_failed < 2; has_failed++) {
+        world_begin(&world, 2);
+        world.sites[A].report.fence_epoch = world_group(&world)->epoch;
+        world.sites[A].report.fence_failed = has_failed != 0;
+        world_sync_all(&world);
+        assert_string_equal(world_decide(&world), has_failed ? "A2" : "A0");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +416,8 @@ int main(void)
         cmocka_unit_test(only_the_alarm_of_a_stop_says_that_the_stop_failed),
         cmocka_unit_test(only_a_site_that_nobody_hears_is_called_lost),
         cmocka_unit_test(a_phase_and_a_maintenance_are_as_old_as_their_own_command),
+        cmocka_unit_test(an_answer_is_fresh_as_long_as_its_newest_word),
+        cmocka_unit_test(a_fence_that_went_well_holds_no_epoch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

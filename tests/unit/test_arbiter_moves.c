@@ -595,6 +595,50 @@ static void a_move_can_be_given_up_until_its_stop_has_begun(void **state)
     assert_false(bw_arbiter_may_give_up(world_group(&world), world_watch(&world), world.now));
 }
 
+/* 3.6: the site that it came from has left the spec meanwhile: its target is waited for, and then any other. */
+static void a_move_whose_origin_is_gone_goes_back_to_nobody(void **state)
+{
+    struct bw_spec spec;
+
+    (void)state;
+    world_begin(&world, 3);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+    assert_acts("A1");
+    spec = world_group(&world)->spec;
+    spec.sites[0] = spec.sites[1];
+    spec.sites[1] = spec.sites[2];
+    spec.site_count = 2;
+    world_set_spec(&world, &spec, "");
+    world.sites[A].is_mute = true;
+    world.sites[B].is_mute = true;
+    world_sync_all(&world);
+
+    assert_rule("A0");
+    for (uint32_t i = 0; i < world.decision.gate_count; i++)
+        assert_string_not_equal(world.decision.gates[i].step, "A8");
+    world_pass_ms(&world, world_group(&world)->spec.switchover_timeout_ms);
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-c");
+}
+
+/* 4: a wish is for one epoch, and so is the time that was given with it. */
+static void a_move_has_the_time_of_its_own_wish(void **state)
+{
+    (void)state;
+    for (int is_of_epoch = 0; is_of_epoch < 2; is_of_epoch++) {
+        world_begin(&world, 2);
+        assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+        assert_acts("A11");
+        world_watch(&world)->wish.timeout_ms = 1000;
+        if (!is_of_epoch)
+            world_watch(&world)->wish.epoch++;
+        world_pass_ms(&world, 1500);
+        assert_rule(is_of_epoch ? "A5" : "A0");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -629,6 +673,8 @@ int main(void)
         cmocka_unit_test(a_wished_target_that_left_the_spec_is_no_candidate),
         cmocka_unit_test(a_move_to_a_site_of_one_letter_is_a_move),
         cmocka_unit_test(after_a_loss_the_lag_that_was_measured_counts),
+        cmocka_unit_test(a_move_whose_origin_is_gone_goes_back_to_nobody),
+        cmocka_unit_test(a_move_has_the_time_of_its_own_wish),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

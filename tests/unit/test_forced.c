@@ -642,6 +642,28 @@ static void the_close_of_what_time_ends_says_nothing_of_a_word(void **state)
     assert_true(world_holds(&world, "vouched", -1));
 }
 
+/* What a person has overruled is not waited for; what they have not is, until it is no longer fresh. */
+static void only_an_answer_that_holds_is_waited_for(void **state)
+{
+    struct bw_command failed = {.kind = BW_COMMAND_FENCE_FAILED, .group = "harbor"};
+
+    (void)state;
+    for (int is_off = 0; is_off < 2; is_off++) {
+        world_begin(&world, 2);
+        failed.epoch = epoch();
+        assert_string_equal(world_apply(&world, &failed), "G12");
+        world.sites[A].renew_epoch = 0;
+        world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+        world_sync_all(&world);
+        assert_int_equal(force("dc-a", true, 0), BW_OK);
+        world_watch(&world)->wish.holder_is_off = is_off != 0;
+        assert_decides("A0");
+        assert_true(world_holds(&world, "lapse", -1));
+        assert_int_equal(world_holds(&world, "silent", -1), is_off == 0);
+        assert_int_equal(world.decision.wake_in_ns > 5 * BW_NS_PER_S, is_off != 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -670,6 +692,7 @@ int main(void)
         cmocka_unit_test(an_epoch_that_ended_by_time_was_not_forced),
         cmocka_unit_test(a_close_for_a_person_says_that_it_is_vouched_for),
         cmocka_unit_test(the_close_of_what_time_ends_says_nothing_of_a_word),
+        cmocka_unit_test(only_an_answer_that_holds_is_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

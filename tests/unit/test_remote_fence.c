@@ -32,6 +32,8 @@ static void what_another_site_has_seen_ends_the_epoch_and_that_is_granted_next(v
 
     say(B, BW_REMOTE_FENCE_SEEN);
     assert_string_equal(world_act(&world), "A32");
+    assert_non_null(world.decision.from);
+    assert_true(bw_id_equal(world.decision.from->instance, world.sites[B].instance));
     assert_true(world.decision.command.past_no_return);
 
     assert_string_equal(world.applied.rule->id, "G16");

@@ -127,6 +127,81 @@ static void a_site_that_leaves_the_spec_has_failed_without_a_word(void **state)
     assert_true(world_watch(&world)->remote_fence.wait_ns == PAUSE_NS);
 }
 
+/* ---- why it is over -------------------------------------------------------------------------- */
+
+static void assert_over(const char *word)
+{
+    (void)world_decide(&world);
+    assert_non_null(world.news.over);
+    assert_string_equal(world.news.over, word);
+}
+
+static void why_what_was_asked_for_is_waited_for_no_more_is_said(void **state)
+{
+    struct bw_command command = {.group = "harbor"};
+
+    (void)state;
+    begin_closed(2);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_act(&world), "A32");
+    assert_over("it has seen the end");
+
+    begin_closed(2);
+    (void)asked(B);
+    command = (struct bw_command){
+        .kind = BW_COMMAND_FORCED, .group = "harbor", .epoch = world_group(&world)->epoch};
+    assert_string_not_equal(world_apply(&world, &command), "-");
+    assert_over("the epoch has ended otherwise");
+
+    begin_closed(2);
+    (void)asked(B);
+    command.kind = BW_COMMAND_FENCE_FAILED;
+    command.epoch = world_group(&world)->epoch;
+    assert_string_not_equal(world_apply(&world, &command), "-");
+    assert_over("its site has failed to fence since: another fence has to see the end");
+
+    begin_closed(2);
+    (void)asked(B);
+    world_group(&world)->spec.expired_is_enough = true;
+    assert_over("it is wanted no more");
+}
+
+/* 3.3: whether or not it has been noticed that this one has failed. */
+static void started_is_seen_by_the_decision_itself(void **state)
+{
+    struct bw_command failed = {.kind = BW_COMMAND_FENCE_FAILED, .group = "harbor"};
+
+    (void)state;
+    begin_closed(2);
+    failed.epoch = world_group(&world)->epoch;
+    assert_string_not_equal(world_apply(&world, &failed), "-");
+    say(B, BW_REMOTE_FENCE_SEEN);
+    world_wait_ms(&world, 1000);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[A].report.armed_epoch = 0;
+    world_sync_all(&world);
+
+    bw_witness_decide(&world.witness, 0, world.now, &world.decision);
+
+    assert_string_not_equal(world.decision.rule, "A32");
+    assert_true(world_holds(&world, "contradiction", -1));
+    assert_string_equal(world_gate(&world, "contradiction", -1)->word, "started");
+}
+
+/* Whichever its place in the spec is. */
+static void who_is_about_to_be_asked_may_be_the_first_site(void **state)
+{
+    char text[256];
+
+    (void)state;
+    begin_closed_of_second(2);
+    world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
+    assert_true(bw_remote_fence_text(world_group(&world), world_watch(&world),
+                                     &world.witness.leadership, world.now, text, sizeof text));
+    assert_string_equal(text, "is about to be asked for");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +211,9 @@ int main(void)
         cmocka_unit_test(only_what_has_begun_may_run_on_unheard),
         cmocka_unit_test(what_its_script_said_is_told_with_the_failure),
         cmocka_unit_test(a_site_that_leaves_the_spec_has_failed_without_a_word),
+        cmocka_unit_test(why_what_was_asked_for_is_waited_for_no_more_is_said),
+        cmocka_unit_test(started_is_seen_by_the_decision_itself),
+        cmocka_unit_test(who_is_about_to_be_asked_may_be_the_first_site),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

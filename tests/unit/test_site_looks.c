@@ -129,6 +129,16 @@ static void a_readiness_that_was_killed_is_asked_again_for_the_final_position(vo
     assert_asked(&world, "END");
 }
 
+static void without_a_readiness_script_no_position_is_waited_for(void **state)
+{
+    (void)state;
+    begin_serving(&world);
+    world.site.limits.has_script[BW_ACTION_READINESS] = false;
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_asked(&world, "END");
+}
+
 /* 3.2.4: a fence that has begun meanwhile ends it once more, and may move where it stands. */
 static void what_is_measured_beside_a_fence_is_no_final_position(void **state)
 {
@@ -237,6 +247,7 @@ static void what_serves_after_its_lease_is_told_at_once_and_once(void **state)
     assert_asked(&world, "SYNC");
     assert_true(reported(&world).fence_failed);
     assert_int_equal(reported(&world).fence_epoch, 1);
+    assert_true(reported(&world).alarms & (1u << BW_ALARM_FENCE_FAILED));
     status(&world, "started");
     assert_not_asked(&world, "SYNC");
 }
@@ -268,6 +279,7 @@ int main(void)
         cmocka_unit_test(what_was_adopted_is_verified_as_often_as_it_is_looked_at),
         cmocka_unit_test(a_readiness_that_ended_by_itself_has_measured_the_final_position),
         cmocka_unit_test(a_readiness_that_was_killed_is_asked_again_for_the_final_position),
+        cmocka_unit_test(without_a_readiness_script_no_position_is_waited_for),
         cmocka_unit_test(what_is_measured_beside_a_fence_is_no_final_position),
         cmocka_unit_test(what_serves_beside_an_arm_on_its_way_is_no_rogue),
         cmocka_unit_test(what_a_person_lets_serve_is_no_rogue),

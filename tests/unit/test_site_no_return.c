@@ -196,6 +196,32 @@ static void without_its_guard_nothing_asks_to_pass(void **state)
     assert_int_equal(reported(&world).asks_to_pass, 0);
 }
 
+/* What was committed of it last came with the order to stop. */
+static void an_order_to_stop_tells_how_far_its_epoch_has_come(void **state)
+{
+    static const enum bw_no_return words[] = {BW_NO_RETURN_AHEAD, BW_NO_RETURN_PASSED};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct bw_guard_message begun = {
+            .kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = 1, .begun = {.action = BW_ACTION_START}};
+        struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+        struct bw_order stop = order_to(BW_ORDER_STOP, 1);
+
+        begin_granted(BW_NO_RETURN_AHEAD, true);
+        from_guard(&world, &begun);
+        stop.terms.no_return = words[i];
+        tell_order(&world, stop);
+        assert_asked(&world, "RUN:stop");
+        ended(&world, &world.sent_run, BW_RUN_OK, "");
+        look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+        of.epoch_ended.served = BW_SERVED_NOT_SEEN;
+        from_guard(&world, &of);
+        assert_int_equal(released(&world).epoch, 1);
+        assert_int_equal(released(&world).past_no_return, words[i] == BW_NO_RETURN_PASSED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +234,7 @@ int main(void)
         cmocka_unit_test(who_overrides_holds_nothing),
         cmocka_unit_test(only_an_epoch_that_is_being_started_or_serves_asks_to_pass),
         cmocka_unit_test(without_its_guard_nothing_asks_to_pass),
+        cmocka_unit_test(an_order_to_stop_tells_how_far_its_epoch_has_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

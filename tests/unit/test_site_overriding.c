@@ -178,6 +178,22 @@ static void what_nobody_knows_to_be_down_is_not_started(void **state)
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
 }
 
+/* Its looks are 100 ms apart, however rare they are else. */
+static void after_its_start_it_is_looked_at_back_to_back(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_waited(&world);
+    world.site.limits.check_interval_ns = 10000 * MS;
+    override_done(&world);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_asked(&world, "RUN:status");
+    ended(&world, &world.sent_look, BW_RUN_OK, "stopped");
+    pass(&world, 100, "");
+    assert_asked(&world, "RUN:status");
+}
+
 /* That it serves is said at once, and once: by the first look, and by that after each start. */
 static void that_it_serves_again_is_said_and_ends_the_alarm(void **state)
 {
@@ -201,6 +217,32 @@ static void that_it_serves_again_is_said_and_ends_the_alarm(void **state)
     assert_asked(&world, "SYNC");
     assert_false(starts_failed(&world));
     assert_true(world.site.override_served);
+}
+
+/* 4: how often it was seen down before its lease says nothing of what that has started. */
+static void what_was_down_by_a_persons_word_is_not_down_in_its_epoch(void **state)
+{
+    struct world world;
+    uint64_t first;
+
+    (void)state;
+    begin_overriding(&world);
+    leader_answers(&world);
+    adopt(&world, 2);
+    status(&world, "stopped");
+    status(&world, "stopped");
+    confirm(&world, 2, world.now_ms);
+    armed(&world);
+    assert_asked(&world, "RUN:start");
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    first = world.sent_run.run.run_id;
+    status(&world, "stopped");
+    status(&world, "stopped");
+    assert_int_equal(world.sent_run.run.run_id, first);
+    status(&world, "stopped");
+    assert_true(world.sent_run.run.run_id > first);
 }
 
 /* ---- its fences ------------------------------------------------------------------------------ */
@@ -419,7 +461,9 @@ int main(void)
         cmocka_unit_test(a_start_without_an_epoch_is_told_of_none),
         cmocka_unit_test(a_start_without_an_epoch_takes_back_that_it_has_rejoined),
         cmocka_unit_test(what_nobody_knows_to_be_down_is_not_started),
+        cmocka_unit_test(after_its_start_it_is_looked_at_back_to_back),
         cmocka_unit_test(that_it_serves_again_is_said_and_ends_the_alarm),
+        cmocka_unit_test(what_was_down_by_a_persons_word_is_not_down_in_its_epoch),
         cmocka_unit_test(what_served_by_a_persons_word_is_no_rogue_when_that_ends),
         cmocka_unit_test(a_guard_has_twice_the_time_that_its_fence_takes),
         cmocka_unit_test(beside_the_agents_own_fence_its_guard_is_asked_for_none),

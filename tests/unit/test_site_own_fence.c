@@ -134,6 +134,25 @@ static void one_that_has_seen_the_end_leaves_the_service_unknown(void **state)
     }
 }
 
+/* 3.3: beside which it was seen to serve: whatever it says it has not seen the end. */
+static void one_that_is_doubted_has_failed_or_says_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FENCE_COUNT; i++) {
+        for (int ok = 0; ok < 2; ok++) {
+            fences[i].begin();
+            world.site.service = BW_SERVICE_STARTED;
+            world.site.own_fence = BW_SITE_OWN_FENCE_DOUBTED;
+            own_fence_ended(fences[i].epoch, ok != 0);
+            assert_int_equal(world.site.fence_failed, !ok);
+            assert_int_equal(world.site.service, BW_SERVICE_STARTED);
+            assert_not_asked(&world, "OWN_FENCE");
+            tick_at(&world, world.now_ms + RETRY_MS);
+            assert_asked(&world, "OWN_FENCE");
+        }
+    }
+}
+
 /* While one runs no other is asked for. */
 static void one_runs_at_a_time(void **state)
 {
@@ -353,6 +372,34 @@ static void an_end_only_moves_later(void **state)
     assert_not_asked(&world, "OWN_FENCE");
 }
 
+/* 3.9: what this site has let go, of epochs up to then, is over; no other order says that. */
+static void only_what_was_let_go_here_is_not_watched(void **state)
+{
+    static const struct {
+        struct bw_order order;
+        bool is_watched;
+    } cases[] = {
+        {{.kind = BW_ORDER_LET_GO, .let_go_index = 5, .epoch = OLD_EPOCH}, false},
+        {{.kind = BW_ORDER_LET_GO, .let_go_index = 5, .epoch = OLD_EPOCH - 1}, true},
+        {{.kind = BW_ORDER_LET_GO, .let_go_index = 6, .epoch = OLD_EPOCH}, true}, /* not yet */
+        {{.kind = BW_ORDER_STAND_BY, .let_go_index = 5, .epoch = OLD_EPOCH}, true},
+    };
+    const struct bw_site_memory memory = {.let_go_index = 5};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin_with(&world, &memory);
+        tell_order(&world, cases[i].order);
+        guard_lost(&world);
+        read_old_mirror(OLD_EPOCH, at_ms(OLD_END_MS));
+        tick_at(&world, OLD_END_MS);
+        if (cases[i].is_watched)
+            assert_asked(&world, "OWN_FENCE");
+        else
+            assert_not_asked(&world, "OWN_FENCE");
+    }
+}
+
 /* ---- what a mirror tells of its own epoch ---------------------------------------------------- */
 
 /* H10: what was armed before says nothing of the deadline of this one. */
@@ -405,6 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_failed_is_begun_again_after_a_pause),
         cmocka_unit_test(one_that_has_seen_the_end_leaves_the_service_unknown),
+        cmocka_unit_test(one_that_is_doubted_has_failed_or_says_nothing),
         cmocka_unit_test(one_runs_at_a_time),
         cmocka_unit_test(the_end_of_one_of_another_epoch_changes_nothing),
         cmocka_unit_test(it_wakes_for_the_window_and_in_it_for_its_fence),
@@ -417,6 +465,7 @@ int main(void)
         cmocka_unit_test(what_was_fenced_is_watched_again_once_it_was_renewed),
         cmocka_unit_test(the_epoch_after_one_that_was_fenced_is_watched_too),
         cmocka_unit_test(an_end_only_moves_later),
+        cmocka_unit_test(only_what_was_let_go_here_is_not_watched),
         cmocka_unit_test(the_mirror_of_an_older_epoch_tells_no_deadline),
         cmocka_unit_test(without_a_deadline_only_what_both_say_overrides_is_left),
     };

@@ -169,6 +169,11 @@ static void nothing_is_run_for_an_epoch_that_is_not_open_elsewhere(void **state)
     stand_by(&world, EPOCH, false);
     ask(&world, &first);
     assert_ran_nothing(&world);
+    begin_with_script(&world);
+    stand_by(&world, EPOCH, true);
+    world.site.order.kind = BW_ORDER_LET_GO; /* what was let go is nobody's to end (3.9) */
+    ask(&world, &first);
+    assert_ran_nothing(&world);
     begin_leased(&world);
     world.site.limits.has_script[BW_ACTION_REMOTE_FENCE] = true;
     world.site.guard.remote_fence_ms = 30000;
@@ -234,6 +239,13 @@ static void a_guard_without_the_script_is_not_asked(void **state)
     (void)state;
     begin(&world);
     world.site.limits.has_script[BW_ACTION_REMOTE_FENCE] = true;
+    assert_int_equal(reported(&world).remote_fence.limit_ms, 0);
+    stand_by(&world, EPOCH, true);
+    ask(&world, &first);
+    assert_not_asked(&world, "RUN:remote_fence");
+
+    begin(&world); /* nor one whose site names none */
+    greet(&world);
     assert_int_equal(reported(&world).remote_fence.limit_ms, 0);
     stand_by(&world, EPOCH, true);
     ask(&world, &first);
