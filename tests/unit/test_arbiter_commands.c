@@ -401,6 +401,25 @@ static void a_fence_that_went_well_holds_no_epoch(void **state)
     }
 }
 
+/* 3.8: what serves while a person waits serves by its epoch; what serves once they override does not. */
+static void what_a_person_lets_serve_is_not_what_the_epoch_has_left(void **state)
+{
+    static const enum bw_override overrides[] = {BW_OVERRIDE_NONE, BW_OVERRIDE_WAITING,
+                                                 BW_OVERRIDE_OVERRIDING, BW_OVERRIDE_ENDING};
+
+    (void)state;
+    world_begin(&world, 2);
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t left_ns;
+
+        world.sites[A].report.override = overrides[i];
+        (void)world_sync(&world, A);
+        assert_int_equal(bw_arbiter_holder_answer(world_group(&world), world_watch(&world), world.now,
+                                                  &left_ns),
+                         i < 2 ? BW_HOLDER_STARTED : BW_HOLDER_ANSWERS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +437,7 @@ int main(void)
         cmocka_unit_test(a_phase_and_a_maintenance_are_as_old_as_their_own_command),
         cmocka_unit_test(an_answer_is_fresh_as_long_as_its_newest_word),
         cmocka_unit_test(a_fence_that_went_well_holds_no_epoch),
+        cmocka_unit_test(what_a_person_lets_serve_is_not_what_the_epoch_has_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -393,6 +393,30 @@ static void what_was_seen_before_a_let_go_counts_after_it(void **state)
     assert_false(world_holds(&world, "reported", B));
 }
 
+/* 3.4: what breakwater did not start is in no cgroup of its guard, and in the units or containers that were
+ * seen up. */
+static void what_is_adopted_is_where_its_site_has_seen_it(void **state)
+{
+    static const struct {
+        enum bw_reach_kind reach;
+        enum bw_reach_seen seen;
+    } cases[] = {{BW_REACH_CGROUP, BW_REACH_OUTSIDE},
+                 {BW_REACH_UNITS, BW_REACH_INSIDE},
+                 {BW_REACH_CONTAINERS, BW_REACH_INSIDE},
+                 {BW_REACH_REMOTE, BW_REACH_OUTSIDE}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        world_init(&world, 2);
+        world.sites[A].report.service = BW_SERVICE_STARTED;
+        world.sites[A].report.reach = cases[i].reach;
+        world_sync_all(&world);
+        assert_rule("A6");
+        assert_true(world.decision.command.adopt);
+        assert_int_equal(world.decision.command.sight.seen, cases[i].seen);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +438,7 @@ int main(void)
         cmocka_unit_test(an_adoption_is_armed_by_nobody_but_its_instance),
         cmocka_unit_test(the_first_grant_waits_for_no_measure_of_who_is_no_candidate),
         cmocka_unit_test(what_was_seen_before_a_let_go_counts_after_it),
+        cmocka_unit_test(what_is_adopted_is_where_its_site_has_seen_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

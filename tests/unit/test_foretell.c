@@ -339,6 +339,11 @@ static void a_screen_says_it_in_words(void **state)
                                     .command.kind = BW_COMMAND_FENCE_FAILED,
                                     .rule = "A2"};
     says("FenceFailed in 9.400 s (A2), should the service still run there: its fence comes before");
+    foretold.after_ns = 0;
+    says("FenceFailed now (A2), if nobody says anything new");
+    foretold = (struct bw_foretold){
+        .acts = true, .command = {.kind = BW_COMMAND_MAINTENANCE, .site = "b"}, .rule = "A13"};
+    says("end of the maintenance of b now (A13), if nobody says anything new");
     (void)world_apply(&world, &command);
     foretell(&world);
     says("end of the maintenance of the group in 8.000 s (A13), if nobody says anything new");
@@ -448,6 +453,49 @@ static void of_two_sessions_the_later_goes_on(void **state)
 
     assert_true(foretold.acts);
     assert_int_equal(foretold.command.kind, BW_COMMAND_EXPIRED);
+}
+
+/* Whoever else speaks there, and whoever has led before. */
+static void a_holder_that_renews_goes_on_to(void **state)
+{
+    const uint8_t others[] = {1, 9}; /* of its own instance, or of another one */
+
+    (void)state;
+    world_begin(&world, 2);
+    world_lead_anew(&world);
+    foretell(&world);
+    assert_false(foretold.acts);
+
+    for (int i = 0; i < 2; i++) {
+        struct world_site serving;
+
+        world_begin(&world, 2);
+        serving = world.sites[A];
+        world.sites[A].session.bytes[0] = 9;
+        world.sites[A].instance.bytes[0] = others[i];
+        world_stop(&world, A);
+        (void)world_sync(&world, A);
+        world.sites[A] = serving;
+        world_wait_ms(&world, 1);
+        (void)world_sync(&world, A); /* it speaks on */
+        foretell(&world);
+        assert_false(foretold.acts);
+    }
+}
+
+/* 3.2.2: its first renewal is confirmed by nobody while another site serves by a person's word. */
+static void beside_an_override_no_first_renewal_goes_on_to_come(void **state)
+{
+    (void)state;
+    for (int is_armed = 0; is_armed < 2; is_armed++) {
+        world_begin(&world, 2);
+        if (!is_armed)
+            world.sites[A].report.armed_epoch = 0;
+        world.sites[B].report.override = BW_OVERRIDE_OVERRIDING;
+        world_sync_all(&world);
+        foretell(&world);
+        assert_int_equal(foretold.acts, !is_armed);
+    }
 }
 
 /* As long as the holder serves each lag is measured again, and is no older than its last word. */
@@ -642,6 +690,8 @@ int main(void)
         cmocka_unit_test(beside_a_holder_that_serves_lag_goes_on_to_be_measured),
         cmocka_unit_test(beside_one_that_is_not_armed_no_lag_grows_old),
         cmocka_unit_test(of_two_sessions_the_later_goes_on),
+        cmocka_unit_test(a_holder_that_renews_goes_on_to),
+        cmocka_unit_test(beside_an_override_no_first_renewal_goes_on_to_come),
         cmocka_unit_test(what_holds_the_whole_group_is_said_where_no_site_is_heard),
         cmocka_unit_test(a_wish_that_cannot_come_true_delays_nothing),
         cmocka_unit_test(a_look_that_is_never_made_is_not_waited_for),

@@ -68,6 +68,7 @@ static void what_time_ends_is_fenced_by_nobody(void **state)
     world_group(&world)->spec.expired_is_enough = true;
 
     assert_nobody_is_asked();
+    assert_null(world_gate(&world, "remote_fence", -1));
     assert_string_equal(world_act(&world), "A3");
 }
 

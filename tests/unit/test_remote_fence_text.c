@@ -20,6 +20,16 @@ static void assert_text(const char *part)
         fail_msg("no \"%s\" in: %s", part, text);
 }
 
+/* Before what was heard since is followed. */
+static void assert_whole_text(const char *whole)
+{
+    char text[BW_REMOTE_FENCE_TEXT_BYTES];
+
+    assert_true(bw_remote_fence_text(world_group(&world), world_watch(&world),
+                                     &world.witness.leadership, world.now, text, sizeof text));
+    assert_string_equal(text, whole);
+}
+
 static void people_are_told_what_becomes_of_it(void **state)
 {
     char text[BW_REMOTE_FENCE_TEXT_BYTES];
@@ -49,16 +59,42 @@ static void people_are_told_what_becomes_of_it(void **state)
 /* Before that is followed, and another is asked. */
 static void people_are_told_that_who_was_asked_is_not_heard(void **state)
 {
-    char text[BW_REMOTE_FENCE_TEXT_BYTES];
-
     (void)state;
     begin_closed(2);
     assert_int_not_equal(asked(B).epoch, 0);
     world.sites[B].is_mute = true;
     world_pass_ms(&world, 30000);
-    assert_true(bw_remote_fence_text(world_group(&world), world_watch(&world),
-                                     &world.witness.leadership, world.now, text, sizeof text));
-    assert_string_equal(text, "dc-b is asked, and not heard");
+    assert_whole_text("dc-b is asked, and not heard");
+}
+
+/* What it says of another ask is no answer to this one. */
+static void people_are_told_of_the_ask_that_there_is(void **state)
+{
+    struct bw_remote_fence_report *report = &world.sites[B].report.remote_fence;
+
+    (void)state;
+    begin_closed(2);
+    report->ask = asked(B);
+    report->ask.number++;
+    for (int of = BW_REMOTE_FENCE_NONE; of <= BW_REMOTE_FENCE_FAILED; of++) {
+        report->state = (enum bw_remote_fence_state)of;
+        world_sync_all(&world);
+        assert_whole_text("dc-b is asked");
+    }
+}
+
+/* In whole seconds, of which the last one has begun. */
+static void people_are_told_how_long_the_pause_lasts(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    say(B, BW_REMOTE_FENCE_FAILED);
+    assert_nobody_is_asked();
+    assert_whole_text("it failed at dc-b; asked for again in 5 s");
+    world_wait_ms(&world, 999);
+    assert_whole_text("it failed at dc-b; asked for again in 5 s");
+    world_wait_ms(&world, 1);
+    assert_whole_text("it failed at dc-b; asked for again in 4 s");
 }
 
 /* Whoever leads, and who has a script. */
@@ -139,6 +175,8 @@ int main(void)
         cmocka_unit_test(what_people_are_told_is_cut_to_its_room),
         cmocka_unit_test(people_are_told_why_nobody_is_asked),
         cmocka_unit_test(people_are_told_whose_word_has_seen_the_end),
+        cmocka_unit_test(people_are_told_of_the_ask_that_there_is),
+        cmocka_unit_test(people_are_told_how_long_the_pause_lasts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
