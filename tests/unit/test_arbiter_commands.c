@@ -179,23 +179,27 @@ static void an_initial_primary_beside_one_that_serves_is_refused(void **state)
 /* 3.9: down for a moment, under a fence that has not seen the end, it may come again. */
 static void an_initial_primary_waits_for_whoever_still_ends_what_it_held(void **state)
 {
-    struct bw_spec spec;
+    static const char *const names[] = {"dc-a", "dc-b"};
 
     (void)state;
-    world_init(&world, 3);
-    spec = world_group(&world)->spec;
-    world.sites[A].report.service = BW_SERVICE_STOPPED;
-    world.sites[B].report.service = BW_SERVICE_UNKNOWN;
-    world.sites[B].report.stop_begun_epoch = 1;
-    world_set_spec(&world, &spec, "dc-a");
-    world_sync_all(&world);
-    assert_string_equal(world_decide(&world), "A0");
-    assert_string_equal(world_gate(&world, "first_grant", -1)->word,
-                        "initial primary waits: another site still ends what it held");
-    world.sites[B].report.stop_begun_epoch = 0;
-    world_sync_all(&world);
-    assert_string_equal(world_decide(&world), "A6");
-    assert_string_equal(world.decision.command.site, "dc-a");
+    for (int ending = A; ending <= B; ending++) {
+        const char *const named = names[ending == A ? B : A];
+        struct bw_spec spec;
+
+        world_init(&world, 3);
+        spec = world_group(&world)->spec;
+        world.sites[ending].report.service = BW_SERVICE_UNKNOWN;
+        world.sites[ending].report.stop_begun_epoch = 1;
+        world_set_spec(&world, &spec, named);
+        world_sync_all(&world);
+        assert_string_equal(world_decide(&world), "A0");
+        assert_string_equal(world_gate(&world, "first_grant", -1)->word,
+                            "initial primary waits: another site still ends what it held");
+        world.sites[ending].report.stop_begun_epoch = 0;
+        world_sync_all(&world);
+        assert_string_equal(world_decide(&world), "A6");
+        assert_string_equal(world.decision.command.site, named);
+    }
 }
 
 /* 3.4: what is committed is looked at by no step any more. */
@@ -420,6 +424,47 @@ static void what_a_person_lets_serve_is_not_what_the_epoch_has_left(void **state
     }
 }
 
+/* Nor what a stop of an earlier epoch has come to. */
+static void the_stop_of_an_earlier_epoch_says_nothing_of_this_end(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.alarms = 1u << BW_ALARM_STOP_FAILED;
+    world.sites[A].report.has_fence_or_stop_succeeded = true;
+    world.sites[A].report.stop_begun_epoch = 0;
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    world.sites[A].renew_epoch = 0;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_string_equal(world_decide(&world), "A3");
+    assert_int_equal(world.decision.command.reason, BW_REASON_LEASE_LOST);
+}
+
+/* As many sites as a spec may have: what is kept of each has its place, and there is none beyond. */
+static void a_group_has_as_many_sites_as_there_may_be(void **state)
+{
+    struct bw_spec spec;
+
+    (void)state;
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    while (spec.site_count < BW_SITES_MAX) {
+        struct bw_site_spec *site = &spec.sites[spec.site_count];
+
+        *site = spec.sites[C];
+        site->name[3] = (char)('a' + spec.site_count++);
+    }
+    world_set_spec(&world, &spec, "dc-a"); /* the others have not reported, and never will */
+    world_pass_ms(&world, 10000);
+    assert_string_equal(world_act(&world), "A6");
+    world_serve(&world, A);
+    assert_string_equal(world_decide(&world), "A0");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +483,8 @@ int main(void)
         cmocka_unit_test(an_answer_is_fresh_as_long_as_its_newest_word),
         cmocka_unit_test(a_fence_that_went_well_holds_no_epoch),
         cmocka_unit_test(what_a_person_lets_serve_is_not_what_the_epoch_has_left),
+        cmocka_unit_test(the_stop_of_an_earlier_epoch_says_nothing_of_this_end),
+        cmocka_unit_test(a_group_has_as_many_sites_as_there_may_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -639,6 +639,26 @@ static void a_move_has_the_time_of_its_own_wish(void **state)
     }
 }
 
+/* 3.6: the target of a move may not have spoken to it yet: whoever leads anew looks again once it has had
+ * the time. */
+static void a_new_leader_looks_again_once_the_target_has_had_time_to_speak(void **state)
+{
+    const struct bw_spec *spec = &world_group(&world)->spec;
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+    assert_acts("A1");
+    world_lead_anew(&world);
+    world_wait_ms(&world, 500);
+    assert_rule("A0");
+    assert_int_equal(world.decision.wake_in_ns,
+                     bw_expiry_freshness_ns(spec->renew_interval_ms, spec->request_timeout_ms) -
+                         500 * BW_NS_PER_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -675,6 +695,7 @@ int main(void)
         cmocka_unit_test(after_a_loss_the_lag_that_was_measured_counts),
         cmocka_unit_test(a_move_whose_origin_is_gone_goes_back_to_nobody),
         cmocka_unit_test(a_move_has_the_time_of_its_own_wish),
+        cmocka_unit_test(a_new_leader_looks_again_once_the_target_has_had_time_to_speak),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -572,6 +572,25 @@ static void a_grant_pins_whether_its_candidate_has_one(void **state)
     assert_true(world_group(&world)->terms.second_enforcer);
 }
 
+/* 3.4: of two sessions the one that says `outside` counts, whichever spoke first. */
+static void one_session_that_has_seen_it_outside_is_enough(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        world_begin(&world, 2);
+        for (int i = 0; i < 2; i++) {
+            world.sites[A].session.bytes[0] = (uint8_t)(70 + i);
+            world.sites[A].report.sight = (struct bw_reach_sight){
+                .seen = i == first ? BW_REACH_OUTSIDE : BW_REACH_INSIDE,
+                .epoch = world_group(&world)->epoch,
+                .digest = 1};
+            (void)world_sync(&world, A);
+        }
+        assert_string_equal(world_decide(&world), "A20");
+        assert_int_equal(world.decision.command.sight.seen, BW_REACH_OUTSIDE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +624,7 @@ int main(void)
         cmocka_unit_test(why_it_is_committed_is_said),
         cmocka_unit_test(below_its_level_none_counts),
         cmocka_unit_test(a_grant_pins_whether_its_candidate_has_one),
+        cmocka_unit_test(one_session_that_has_seen_it_outside_is_enough),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

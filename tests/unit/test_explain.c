@@ -217,6 +217,8 @@ static void a_text_that_does_not_fit_is_cut_and_ended(void **state)
     bw_explain_gate(&world.decision.gates[0], world_group(&world), line, sizeof(line));
 
     assert_string_equal(line, "A0 pass lea");
+    bw_explain_gate(&world.decision.gates[0], world_group(&world), line, sizeof "A0 pass l");
+    assert_string_equal(line, "A0 pass l");
     bw_explain_gate(&world.decision.gates[0], world_group(&world), line, 1);
     assert_string_equal(line, "");
 }
@@ -298,18 +300,18 @@ static void a_line_has_all_that_there_is_to_say(void **state)
                            .verdict = BW_GATE_HOLD,
                            .site = B,
                            .unit = BW_UNIT_MS,
-                           .value = 12345,
-                           .threshold = 67089,
+                           .value = 12004,
+                           .threshold = 67009,
                            .word = "measured",
-                           .age_ms = 3004};
+                           .age_ms = 3002};
 
     (void)state;
     calm_hour();
-    assert_line(&gate, "A9 hold dc-b.lag: 12.345 s of 67.089 s; measured; wanted: the loss of data stays "
-                       "within max_lag (seen 3.004 s ago)");
+    assert_line(&gate, "A9 hold dc-b.lag: 12.004 s of 67.009 s; measured; wanted: the loss of data stays "
+                       "within max_lag (seen 3.002 s ago)");
     gate.verdict = BW_GATE_NOTE;
     gate.age_ms = UINT32_MAX;
-    assert_line(&gate, "A9 note dc-b.lag: 12.345 s of 67.089 s; measured; decides nothing");
+    assert_line(&gate, "A9 note dc-b.lag: 12.004 s of 67.009 s; measured; decides nothing");
     gate = (struct bw_gate){.id = "nonsense", .site = -1, .age_ms = UINT32_MAX};
     assert_line(&gate, "pass nonsense: no such gate");
 }

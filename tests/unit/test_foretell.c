@@ -415,24 +415,39 @@ static void a_look_that_is_never_made_is_not_waited_for(void **state)
 
 /* ---- what goes on to be measured (4) ---- */
 
-/* Two sessions of the holder's instance are heard: one has given the epoch back, and one renews. */
-static void release_beside_a_session_that_renews(bool is_armed)
+static void move_to_b(void)
 {
-    const struct world_site serving = world.sites[A];
-
-    world.sites[A].session.bytes[0] = 9;
-    world_give_back(&world, A, BW_REASON_OPERATOR, true, "9");
-    world.sites[A] = serving;
-    if (!is_armed)
-        world.sites[A].report.armed_epoch = 0;
-    world_wait_ms(&world, 1);
-    (void)world_sync(&world, A);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_string_equal(world_act(&world), "A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+    assert_string_equal(world_act(&world), "A1");
+    world.sites[A].released = (struct bw_released){0};
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A7");
+    world.sites[A].report.has_lag = true;
+    world_serve(&world, B);
 }
 
-static void foretell_failover(struct bw_foretold_course *out_course)
+/* Two sessions of the holder's instance are heard: one has given the epoch back, and one renews. */
+static void release_beside_a_session_that_renews(int site, bool is_armed)
 {
-    const struct bw_wish wish = {.kind = BW_WISH_FAILOVER, .to = "dc-b"};
+    const struct world_site serving = world.sites[site];
 
+    world.sites[site].session.bytes[0] = 9;
+    world_give_back(&world, site, BW_REASON_OPERATOR, true, "9");
+    world.sites[site] = serving;
+    if (!is_armed)
+        world.sites[site].report.armed_epoch = 0;
+    world_wait_ms(&world, 1);
+    (void)world_sync(&world, site);
+}
+
+static void foretell_failover(const char *to, struct bw_foretold_course *out_course)
+{
+    struct bw_wish wish = {.kind = BW_WISH_FAILOVER};
+
+    (void)strcpy(wish.to, to);
     bw_foretell_wish(world_group(&world), world_watch(&world), &world.witness.leadership, world.now,
                      &wish, &room, out_course);
 }
@@ -501,17 +516,23 @@ static void beside_an_override_no_first_renewal_goes_on_to_come(void **state)
 /* As long as the holder serves each lag is measured again, and is no older than its last word. */
 static void beside_a_holder_that_serves_lag_goes_on_to_be_measured(void **state)
 {
-    struct bw_foretold_course course;
+    static const char *const others[] = {"dc-b", "dc-a"};
 
     (void)state;
-    world_begin(&world, 2);
-    release_beside_a_session_that_renews(true);
+    for (int holder = A; holder <= B; holder++) {
+        struct bw_foretold_course course;
 
-    foretell_failover(&course);
+        world_begin(&world, 2);
+        if (holder == B)
+            move_to_b();
+        release_beside_a_session_that_renews(holder, true);
 
-    assert_int_equal(course.decisions[0].command.kind, BW_COMMAND_RELEASED);
-    assert_non_null(bw_foretold_grant(&course));
-    assert_string_equal(bw_foretold_grant(&course)->site, "dc-b");
+        foretell_failover(others[holder], &course);
+
+        assert_int_equal(course.decisions[0].command.kind, BW_COMMAND_RELEASED);
+        assert_non_null(bw_foretold_grant(&course));
+        assert_string_equal(bw_foretold_grant(&course)->site, others[holder]);
+    }
 }
 
 /* What is not armed does not serve by its epoch: nobody lags behind that. */
@@ -523,9 +544,9 @@ static void beside_one_that_is_not_armed_no_lag_grows_old(void **state)
     world_begin(&world, 2);
     world.sites[B].report.has_lag = false; /* what it said last is what is known */
     world_sync_all(&world);
-    release_beside_a_session_that_renews(false);
+    release_beside_a_session_that_renews(A, false);
 
-    foretell_failover(&course);
+    foretell_failover("dc-b", &course);
 
     assert_non_null(bw_foretold_grant(&course));
     assert_string_equal(bw_foretold_grant(&course)->site, "dc-b");
@@ -600,6 +621,13 @@ static void what_holds_the_whole_group_is_said_where_no_site_is_heard(void **sta
     world_pass_ms(&world, 10000);
     refuses("", "no site would be granted harbor; what fails: \"the reports say "
                 "clearly where the service may begin\"; see: breakwater explain harbor");
+
+    world_init(&world, 3);
+    world.sites[C].is_mute = true;
+    world_pass_ms(&world, 10000);
+    refuses("dc-c", /* of which the group is held, too */
+            "dc-c would not be granted harbor; what fails at dc-c: \"the site has reported what a "
+            "first grant rests on\"; see: breakwater explain harbor");
 }
 
 static void way_is(const char *text)

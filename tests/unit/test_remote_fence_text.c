@@ -166,6 +166,20 @@ static void people_are_told_whose_word_has_seen_the_end(void **state)
     assert_text("dc-b has seen the end, and has to say so itself");
 }
 
+/* A closed epoch whose lease may live yet is as one that is not closed. */
+static void people_are_told_who_will_be_asked_of_an_epoch_that_is_closed_early(void **state)
+{
+    struct bw_command close = {.kind = BW_COMMAND_CLOSE, .group = "harbor"};
+
+    (void)state;
+    world_begin(&world, 2);
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    give_scripts();
+    close.epoch = world_group(&world)->epoch;
+    assert_string_not_equal(world_apply(&world, &close), "-");
+    assert_whole_text("asked of dc-b once no lease of the epoch can live");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +191,7 @@ int main(void)
         cmocka_unit_test(people_are_told_whose_word_has_seen_the_end),
         cmocka_unit_test(people_are_told_of_the_ask_that_there_is),
         cmocka_unit_test(people_are_told_how_long_the_pause_lasts),
+        cmocka_unit_test(people_are_told_who_will_be_asked_of_an_epoch_that_is_closed_early),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

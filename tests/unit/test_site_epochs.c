@@ -215,7 +215,9 @@ static void after_the_stop_that_a_reboot_asks_for_looks_are_as_rare_as_ever(void
 static void an_event_says_nothing_of_what_it_is_not_about(void **state)
 {
     struct bw_guard_message looked = {.kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = 1};
+    const struct bw_order again = order_to(BW_ORDER_RUN, 1);
     const struct bw_site_event events[] = {
+        {.kind = BW_SITE_EVENT_ORDER, .order = &again, .epoch = 1, .sent = at_ms(BEGIN_MS + 50000)},
         {.kind = BW_SITE_EVENT_TICK, .epoch = 9, .number = 1, .ok = true},
         {.kind = BW_SITE_EVENT_CONFIRMED, .epoch = 9, .number = 1, .ok = true},
         {.kind = BW_SITE_EVENT_SAVED, .epoch = 9, .number = 99, .ok = true},
@@ -238,6 +240,7 @@ static void an_event_says_nothing_of_what_it_is_not_about(void **state)
             assert_asked(&world, "OWN_FENCE");
         }
         happen(&world, &events[i]);
+        assert_not_asked(&world, "ARM");
         assert_int_equal(world.site.other_serves_epoch, 0);
         assert_int_equal(world.site.link == BW_SITE_LINK_LOST, is_lost);
         assert_int_equal((reported(&world).alarms & UINT32_C(1) << BW_ALARM_GUARD_LOST) != 0,

@@ -271,6 +271,28 @@ static void only_the_look_that_was_asked_for_is_heard(void **state)
     assert_int_equal(world.site.service, BW_SERVICE_STARTED);
 }
 
+/* 3.1: what serves on while it is fenced served until then; what comes back after that did not. */
+static void what_serves_on_was_seen_to_serve_until_it_stopped(void **state)
+{
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+    struct bw_instant seen_at;
+
+    (void)state;
+    begin_serving(&world);
+    status(&world, "started");
+    seen_at = world.site.seen_at;
+    from_guard(&world, &begun);
+    assert_int_equal(world.site.tenure, BW_TENURE_FENCING);
+    status(&world, "started");
+    status(&world, "started"); /* by a look that began since */
+    assert_true(bw_instant_is_later(world.site.seen_at, seen_at));
+
+    status(&world, "stopped");
+    seen_at = world.site.seen_at;
+    status(&world, "started");
+    assert_memory_equal(&world.site.seen_at, &seen_at, sizeof seen_at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +309,7 @@ int main(void)
         cmocka_unit_test(one_that_is_gone_at_the_next_look_is_not_fenced),
         cmocka_unit_test(what_serves_after_its_lease_is_told_at_once_and_once),
         cmocka_unit_test(only_the_look_that_was_asked_for_is_heard),
+        cmocka_unit_test(what_serves_on_was_seen_to_serve_until_it_stopped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

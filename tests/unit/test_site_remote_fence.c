@@ -174,6 +174,10 @@ static void nothing_is_run_for_an_epoch_that_is_not_open_elsewhere(void **state)
     world.site.order.kind = BW_ORDER_LET_GO; /* what was let go is nobody's to end (3.9) */
     ask(&world, &first);
     assert_ran_nothing(&world);
+    world.site.order.kind = BW_ORDER_STAND_BY;
+    world.site.order.others_epoch = false; /* its own */
+    ask(&world, &first);
+    assert_ran_nothing(&world);
     begin_leased(&world);
     world.site.limits.has_script[BW_ACTION_REMOTE_FENCE] = true;
     world.site.guard.remote_fence_ms = 30000;

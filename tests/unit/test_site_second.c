@@ -432,6 +432,10 @@ static void what_serves_it_has_to_see_within_three_of_its_looks(void **state)
     begin_serving(&world);
     make_second();
     second.report.armed_epoch = 1;
+    second.report.service = BW_SERVICE_STARTED;
+    hear();
+    tick_at(&world, world.now_ms + 5000); /* as long as it sees it nothing is counted */
+    second.report.service = BW_SERVICE_STOPPED;
     hear();
     since_ms = world.now_ms;
     tick_at(&world, since_ms + 1500);
