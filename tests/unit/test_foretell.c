@@ -411,6 +411,13 @@ static void a_look_that_is_never_made_is_not_waited_for(void **state)
         foretell(&world);
         assert_false(foretold.acts);
     }
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    for (size_t i = 0; i < 2; i++) { /* one that was made is made again */
+        world.sites[A].report.service_age_ms = ages_ms[i];
+        world_sync_all(&world);
+        foretell(&world);
+        assert_int_equal(foretold.acts, ages_ms[i] != UINT32_MAX);
+    }
 }
 
 /* ---- what goes on to be measured (4) ---- */
@@ -511,6 +518,16 @@ static void beside_an_override_no_first_renewal_goes_on_to_come(void **state)
         foretell(&world);
         assert_int_equal(foretold.acts, !is_armed);
     }
+}
+
+/* It is no candidate, and nothing of it goes on. */
+static void a_site_that_was_never_heard_has_nothing_that_goes_on(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_watch(&world)->reports[B] = (struct bw_site_reports){0};
+    foretell(&world);
+    assert_false(foretold.acts);
 }
 
 /* As long as the holder serves each lag is measured again, and is no older than its last word. */
@@ -719,6 +736,7 @@ int main(void)
         cmocka_unit_test(beside_one_that_is_not_armed_no_lag_grows_old),
         cmocka_unit_test(of_two_sessions_the_later_goes_on),
         cmocka_unit_test(a_holder_that_renews_goes_on_to),
+        cmocka_unit_test(a_site_that_was_never_heard_has_nothing_that_goes_on),
         cmocka_unit_test(beside_an_override_no_first_renewal_goes_on_to_come),
         cmocka_unit_test(what_holds_the_whole_group_is_said_where_no_site_is_heard),
         cmocka_unit_test(a_wish_that_cannot_come_true_delays_nothing),

@@ -202,6 +202,44 @@ static void who_is_about_to_be_asked_may_be_the_first_site(void **state)
     assert_string_equal(text, "is about to be asked for");
 }
 
+/* 3.3: a word counts against it while it is fresh. */
+static void started_that_was_said_long_ago_takes_nothing_back(void **state)
+{
+    struct bw_command failed = {.kind = BW_COMMAND_FENCE_FAILED, .group = "harbor"};
+
+    (void)state;
+    begin_closed(2);
+    failed.epoch = world_group(&world)->epoch;
+    assert_string_not_equal(world_apply(&world, &failed), "-");
+    (void)asked(B);
+    world_wait_ms(&world, 1000);
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[A].report.armed_epoch = 0;
+    world_sync_all(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 5000);
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
+/* Whichever its place in the spec is. */
+static void what_the_script_of_the_first_site_said_is_told_too(void **state)
+{
+    struct bw_report *report = &world.sites[A].report;
+
+    (void)state;
+    begin_closed_of_second(2);
+    report->failure_count = 1;
+    report->failures[0] = (struct bw_script_failure){.action = BW_ACTION_REMOTE_FENCE,
+                                                     .outcome.words = "no route"};
+    say(A, BW_REMOTE_FENCE_RUNNING);
+    report->remote_fence.state = BW_REMOTE_FENCE_FAILED;
+    world_sync_all(&world);
+    (void)world_decide(&world);
+    assert_string_equal(world.news.words, "no route");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +252,8 @@ int main(void)
         cmocka_unit_test(why_what_was_asked_for_is_waited_for_no_more_is_said),
         cmocka_unit_test(started_is_seen_by_the_decision_itself),
         cmocka_unit_test(who_is_about_to_be_asked_may_be_the_first_site),
+        cmocka_unit_test(started_that_was_said_long_ago_takes_nothing_back),
+        cmocka_unit_test(what_the_script_of_the_first_site_said_is_told_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,20 @@ static void a_let_go_is_asked_for_in_each_step_until_it_is_done(void **state)
     assert_not_asked(&world, "LET_GO");
 }
 
+/* 5.3: a witness that knows no order says none, whatever its log has come to. */
+static void an_order_that_is_none_takes_no_others_place(void **state)
+{
+    const struct bw_order none = {.kind = BW_ORDER_NONE, .index = 99, .epoch = 5};
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &none});
+    assert_int_equal(world.site.order.kind, BW_ORDER_RUN);
+    order(&world, BW_ORDER_STOP, 1);
+    assert_int_equal(world.site.order.kind, BW_ORDER_STOP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +129,7 @@ int main(void)
         cmocka_unit_test(to_stand_by_after_an_older_epoch_ends_none_of_its_own),
         cmocka_unit_test(a_let_go_is_asked_for_in_each_step_until_it_is_done),
         cmocka_unit_test(an_epoch_of_another_site_makes_this_one_enforced),
+        cmocka_unit_test(an_order_that_is_none_takes_no_others_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

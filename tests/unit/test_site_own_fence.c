@@ -260,6 +260,32 @@ static void what_was_being_stopped_keeps_its_reason(void **state)
     assert_int_equal(released(&world).reason, BW_REASON_SWITCHOVER);
 }
 
+/* What the epoch before was ended for is no reason of this one. */
+static void an_epoch_after_a_move_is_lost_for_its_own_reason(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STOP, 1);
+
+    (void)state;
+    begin_serving(&world);
+    of.reason = BW_REASON_SWITCHOVER;
+    tell_order(&world, of);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+    from_guard(&world,
+               &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1});
+    assert_int_equal(released(&world).reason, BW_REASON_SWITCHOVER);
+    order(&world, BW_ORDER_RUN, 2);
+    confirm(&world, 2, world.now_ms);
+    armed(&world);
+    guard_lost(&world);
+    tick_at(&world, end_ms() - DUE_MS);
+    assert_asked(&world, "OWN_FENCE");
+    own_fence_ended(2, true);
+    tick_at(&world, end_ms());
+    assert_int_equal(released(&world).epoch, 2);
+    assert_int_equal(released(&world).reason, BW_REASON_LEASE_LOST);
+}
+
 /* Its guard is back before D: what has ended is given back on its word (3.5). */
 static void beside_its_guard_what_was_fenced_is_given_back_on_its_word(void **state)
 {
@@ -459,6 +485,7 @@ int main(void)
         cmocka_unit_test(without_its_guard_it_reads_the_mirror_once_in_the_window),
         cmocka_unit_test(what_was_fenced_without_its_guard_is_given_back_at_the_end),
         cmocka_unit_test(what_was_being_stopped_keeps_its_reason),
+        cmocka_unit_test(an_epoch_after_a_move_is_lost_for_its_own_reason),
         cmocka_unit_test(beside_its_guard_what_was_fenced_is_given_back_on_its_word),
         cmocka_unit_test(it_wakes_for_another_instances_window_and_in_it_for_its_fence),
         cmocka_unit_test(without_its_guard_it_reads_the_mirror_again_and_again),

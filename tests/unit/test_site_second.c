@@ -446,6 +446,26 @@ static void what_serves_it_has_to_see_within_three_of_its_looks(void **state)
     assert_int_equal(word(), BW_SECOND_IS_ELSEWHERE);
 }
 
+/* 5.1: nor does a start go on that was interrupted meanwhile. */
+static void no_start_goes_on_before_it_has_the_deadline(void **state)
+{
+    (void)state;
+    begin_counted_on();
+    world.site.limits.start_goes_on = true;
+    second.report.armed_epoch = 1;
+    hear();
+    assert_asked(&world, "RUN:start");
+    ended(&world, &world.sent_run, BW_RUN_INTERRUPTED, "");
+    second.report.armed_epoch = 0;
+    hear();
+    world.sent_run.run.action = BW_ACTION_NONE;
+    status(&world, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    second.report.armed_epoch = 1;
+    hear();
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +490,7 @@ int main(void)
         cmocka_unit_test(it_wakes_when_the_word_of_one_grows_stale),
         cmocka_unit_test(who_was_heard_longest_ago_makes_room),
         cmocka_unit_test(what_serves_it_has_to_see_within_three_of_its_looks),
+        cmocka_unit_test(no_start_goes_on_before_it_has_the_deadline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
