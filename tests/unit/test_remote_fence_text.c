@@ -180,6 +180,17 @@ static void people_are_told_who_will_be_asked_of_an_epoch_that_is_closed_early(v
     assert_whole_text("asked of dc-b once no lease of the epoch can live");
 }
 
+/* Whichever its place in the spec is; and of its own word, that it has seen the end, and no more. */
+static void people_are_told_of_the_first_site_as_of_any_other(void **state)
+{
+    (void)state;
+    begin_closed_of_second(2);
+    say(A, BW_REMOTE_FENCE_SEEN);
+    assert_whole_text("dc-a has seen the end");
+    world.witness.leadership.leads = false;
+    assert_whole_text("asked of dc-a once no lease of the epoch can live");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +203,7 @@ int main(void)
         cmocka_unit_test(people_are_told_of_the_ask_that_there_is),
         cmocka_unit_test(people_are_told_how_long_the_pause_lasts),
         cmocka_unit_test(people_are_told_who_will_be_asked_of_an_epoch_that_is_closed_early),
+        cmocka_unit_test(people_are_told_of_the_first_site_as_of_any_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
