@@ -40,8 +40,9 @@ void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, epoch, 0, why, "U71");
         return;
     }
-    if (bw_guard_is_armed(guard)) /* 3.7: another instance's, long over, which nobody else ends */
-        bw_guard_disarm(guard);
+    /* 3.7: another instance's lease, long over, which nobody else ends; and a fence that has seen the end bounds
+     * nothing more, though nobody waits for its answer. */
+    bw_guard_disarm(guard);
     BW_ASSERT(!bw_guard_is_armed(guard)); /* 3.8: its own epoch is over */
     guard->mirror.overriding = true;
     guard->mirror.override_instance = guard->agent.instance;

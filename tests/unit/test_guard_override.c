@@ -168,25 +168,52 @@ static void beside_a_lease_a_fence_or_an_action_it_is_refused(void **state)
     assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
 }
 
+static void begin_failed_fence(struct world *world)
+{
+    begin_standby(world);
+    run(world, 1, BW_ACTION_FENCE, 3);
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    tick_at(world, world->now_ms + 1000);
+    reach_killed(world, true);
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_int_equal(world->guard.fence, BW_FENCE_FAILED);
+}
+
 /* What has failed to end may serve yet. */
 static void beside_a_fence_that_has_failed_it_is_refused(void **state)
 {
     struct world world;
 
     (void)state;
-    begin_standby(&world);
-    run(&world, 1, BW_ACTION_FENCE, 3);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
-    tick_at(&world, world.now_ms + 1000);
-    reach_killed(&world, true);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
-    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    begin_failed_fence(&world);
 
     override(&world, 1);
 
     assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
     assert_false(world.guard.mirror.overriding);
+}
+
+/* Its answer was that it has failed; nobody has ordered the second try. */
+static void once_a_second_try_of_a_fence_has_seen_the_end_it_lets_start(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_failed_fence(&world);
+    tick_at(&world, world.now_ms + 1000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, ""); /* stop cleans up */
+    tick_at(&world, world.now_ms + 1);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+
+    override(&world, 1);
+    run(&world, 1, BW_ACTION_START, 7);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+    assert_non_null(strstr(world.log, "SPAWN:start GO"));
 }
 
 /* 3.4: nor is anything armed beside it. */
@@ -494,6 +521,7 @@ int main(void)
         cmocka_unit_test(a_let_go_is_its_end_and_touches_nothing),
         cmocka_unit_test(no_rejoin_runs_beside_it),
         cmocka_unit_test(beside_a_fence_that_has_failed_it_is_refused),
+        cmocka_unit_test(once_a_second_try_of_a_fence_has_seen_the_end_it_lets_start),
         cmocka_unit_test(while_an_arm_is_written_down_it_is_refused),
         cmocka_unit_test(without_an_agent_nothing_is_let_serve),
         cmocka_unit_test(the_answer_of_an_older_mirror_is_not_its_own),
