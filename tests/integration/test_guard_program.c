@@ -17,7 +17,6 @@
 
 #include "faults.h"
 #include "guard_rig.h"
-#include "held_cgroups.h"
 #include "janitor.h"
 #include "lacking.h"
 
@@ -311,45 +310,6 @@ static void an_enforcer_that_dies_is_replaced_before_anything_else_is_armed(void
     rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
 }
 
-/* The cgroup of group g, where this guard's groups have some. */
-static bool has_cgroup(const struct rig *rig)
-{
-    static const char *const tops[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-    bool has = false;
-    char path[128];
-
-    for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/breakwater-%s@" JANITOR_CLUSTER "/g", tops[i],
-                       rig->site);
-        has = has || access(path, F_OK) == 0;
-    }
-    return has;
-}
-
-static struct held_cgroups held;
-
-/* 3.4: what the kernel does under the lock of the whole tree of cgroups is not waited for. */
-static void who_holds_the_tree_of_cgroups_holds_up_no_kill(void **state)
-{
-    struct rig *rig = *state;
-    const struct bw_instant end = rig_serve(rig, TTL_MS, SHORT_FENCE_MS);
-
-    if (!has_cgroup(rig))
-        skip_lacking("cgroups"); /* none can be made at the top of the hierarchy here */
-    if (!held_cgroups_can_begin())
-        skip_lacking("realtime");
-    (void)rig_guard_end(rig, SIGKILL);
-    held_cgroups_begin(&held, rig->site);
-    assert_true(bw_instant_left_ns(bw_clock_now(), end) > SHORT_FENCE_MS * BW_NS_PER_MS); /* KILL is to come */
-    rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
-}
-
-static int let_cgroups_go(void **state)
-{
-    held_cgroups_end(&held);
-    return rig_teardown(state);
-}
-
 /* 3.4: what hangs in the state directory costs the lease, never the deadline: the fence script runs, and the
  * guard answers. */
 static void a_state_directory_that_hangs_holds_up_no_fence(void **state)
@@ -466,6 +426,21 @@ static void a_group_that_the_file_forgot_is_ended_at_its_deadline(void **state)
     rig_wait_log(rig, "event=fence.ended");
 
     rig_assert_silent_since(rig, end_ms);
+}
+
+/* The cgroup of group g, where this guard's groups have some. */
+static bool has_cgroup(const struct rig *rig)
+{
+    static const char *const tops[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    bool has = false;
+    char path[128];
+
+    for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/breakwater-%s@" JANITOR_CLUSTER "/g", tops[i],
+                       rig->site);
+        has = has || access(path, F_OK) == 0;
+    }
+    return has;
 }
 
 /* What a guard that was killed has left is removed by one that comes to an end, or, where the file
@@ -667,7 +642,6 @@ int main(void)
         TEST(a_guard_that_never_comes_back_is_enforced_all_the_same),
         TEST(a_new_guard_relieves_the_enforcer_of_the_old_one),
         TEST(an_enforcer_that_dies_is_replaced_before_anything_else_is_armed),
-        cmocka_unit_test_setup_teardown(who_holds_the_tree_of_cgroups_holds_up_no_kill, rig_setup, let_cgroups_go),
         TEST(a_state_directory_that_hangs_holds_up_no_fence),
         TEST(a_run_directory_that_hangs_holds_up_no_fence),
         TEST(a_deadline_whose_mirror_is_lost_stays_with_its_enforcer),
