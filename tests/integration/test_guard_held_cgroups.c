@@ -16,7 +16,7 @@
 #include "lacking.h"
 
 #define TTL_MS   11000
-#define FENCE_MS 1200
+#define FENCE_MS 1200 /* KILL 200 ms before D: less than anybody waits for a lock that is held */
 
 static struct held_cgroups held;
 

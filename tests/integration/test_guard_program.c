@@ -28,8 +28,6 @@
  * begin it. */
 #define SLOW_TTL_MS   16000
 #define SLOW_FENCE_MS 10000
-/* KILL 200 ms before D: less than anybody waits for a lock that is held. */
-#define SHORT_FENCE_MS 1200
 #define LONG_MS  1900000 /* no test takes that long */
 
 /* What was left of the lease when its fence began, as the log says. */
