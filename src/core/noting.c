@@ -294,7 +294,8 @@ static void append(struct words *words, const char *separator, const char *word)
 
 static bool is_of_step(const struct bw_gate *gate, const char *rule)
 {
-    return strcmp(gate->step, rule) == 0; /* which each gate of a decision has */
+    BW_ASSERT(gate->step != NULL); /* each gate of a decision has one */
+    return strcmp(gate->step, rule) == 0;
 }
 
 /* "dc-a: connected, guard". A site that was not looked at is not named. */

@@ -9,10 +9,8 @@
  *          again (Linux 6.18). */
 #include "program.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -93,15 +91,7 @@ static void kill_all_in(int fd)
 
 static void kill_all_at(const struct bw_cgroup *cgroup)
 {
-    char file[sizeof cgroup->path + 16];
-    int fd;
-
-    (void)snprintf(file, sizeof file, "%s/cgroup.kill", cgroup->path); /* fits by its size */
-    fd = open(file, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return; /* nothing is up there, or the kernel has none */
-    kill_all_in(fd);
-    (void)close(fd); /* the kernel acted at the write */
+    (void)bw_cgroup_kill_all(cgroup); /* nothing is up there, or the kernel has no such file */
 }
 
 static void sweep(struct worker *worker)

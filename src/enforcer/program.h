@@ -22,14 +22,15 @@ void bw_means_replace(struct bw_means *means, const struct bw_enforcer_message *
                       const int *fds);
 /* One round of SIGKILL to all that they end. */
 void bw_means_kill(const struct bw_means *means);
+
 /* False: there can be no such threads. */
 bool bw_finder_start(void);
 /* Takes of `fds`, whose kinds `message` names, each cgroup.kill, instead of those before. */
 void bw_finder_hold(uint32_t group, const struct bw_enforcer_message *message, const int *fds);
 /* Takes the paths of `message` instead of those before. */
 void bw_finder_tell(uint32_t group, const struct bw_enforcer_message *message);
-/* Has them kill what is listed at its paths and below, and all that is in its cgroups or below. Waits for nothing; one that has
- * not been done since it was last asked for is done once. */
+/* Has them kill what is listed at its paths and below, and all that is in its cgroups or below. Waits for nothing; one
+ * that has not been done since it was last asked for is done once. */
 void bw_finder_kill(const uint32_t *groups, uint32_t count);
 /* Nothing of it is to be ended any more: what has not been begun is not, but for what was asked for since. */
 void bw_finder_call_off(uint32_t group);

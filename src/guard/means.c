@@ -41,7 +41,7 @@ static int open_list(const struct bw_cgroup *cgroup, bool *out_is_readable)
     const int fd = open_in(cgroup, "cgroup.procs", O_RDONLY);
     char byte;
 
-    *out_is_readable = fd >= 0 && read(fd, &byte, sizeof byte) >= 0;
+    *out_is_readable = fd >= 0 && (read(fd, &byte, sizeof byte) >= 0 || errno == ENODEV); /* gone since */
     return fd;
 }
 

@@ -360,20 +360,22 @@ static enum bw_err walk_procs(const struct bw_cgroup *cgroup, struct visit *visi
     return first;
 }
 
+bool bw_cgroup_kill_all(const struct bw_cgroup *cgroup)
+{
+    const int fd = open_file(cgroup->path, "cgroup.kill", O_WRONLY);
+    const bool is_done = fd >= 0 && write(fd, "1", 1) == 1;
+
+    if (fd >= 0)
+        (void)close(fd); /* the kernel acted at the write */
+    return is_done;
+}
+
 enum bw_err bw_cgroup_signal(const struct bw_cgroup *cgroup, int signal, struct bw_diag *diag)
 {
     struct visit visit = {.signal = signal};
-    bool done;
-    int fd;
 
-    if (signal == SIGKILL) {
-        fd = open_file(cgroup->path, "cgroup.kill", O_WRONLY);
-        done = fd >= 0 && write(fd, "1", 1) == 1;
-        if (fd >= 0)
-            (void)close(fd); /* the kernel acted at the write */
-        if (done)
-            return BW_OK; /* else before Linux 5.14: one by one */
-    }
+    if (signal == SIGKILL && bw_cgroup_kill_all(cgroup))
+        return BW_OK; /* else before Linux 5.14: one by one */
     return walk_procs(cgroup, &visit, diag);
 }
 

@@ -52,6 +52,9 @@ bool bw_cgroup_enter(int door);
  * it, so that nothing can fork past it; any other way it is one round, to be repeated. */
 BW_MUST_CHECK enum bw_err bw_cgroup_signal(const struct bw_cgroup *cgroup, int signal,
                                            struct bw_diag *diag);
+/* KILL to all in it and below at once, by cgroup.kill: may wait for the lock of the whole tree of cgroups. False: there
+ * is none, it is gone, or we may not. */
+bool bw_cgroup_kill_all(const struct bw_cgroup *cgroup);
 /* KILL to who is listed in it and below, one by one, until nobody is, or eight times: no lock of the kernel's is
  * waited for but those of opening. Where there is none nobody is. */
 void bw_cgroup_kill_listed(const struct bw_cgroup *cgroup);
