@@ -378,6 +378,15 @@ static inline void fence_by_kill(struct world *world, bool all_killed)
     reach_killed(world, all_killed);
 }
 
+/* Of the lease, at its deadline: what it killed serves on. */
+static inline void begin_failed_fence(struct world *world)
+{
+    begin_armed(world);
+    fence_by_kill(world, true);
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_int_equal(world->guard.fence, BW_FENCE_FAILED);
+}
+
 static inline void assert_asked(const struct world *world, const char *what)
 {
     if (strstr(world->log, what) == NULL)

@@ -520,10 +520,7 @@ static void a_fence_that_is_ordered_after_the_lease_has_its_own_time(void **stat
     struct world world;
 
     (void)state;
-    begin_armed(&world);
-    fence_by_kill(&world, true);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
-    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    begin_failed_fence(&world);
     (void)part_the_clocks(&world);
     world.now_ms = 110100;
 

@@ -28,10 +28,7 @@ static void a_fence_that_failed_wakes_to_be_tried_again(void **state)
     struct world world;
 
     (void)state;
-    begin_armed(&world);
-    fence_by_kill(&world, true);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
-    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    begin_failed_fence(&world);
 
     tick_at(&world, 110000);
 

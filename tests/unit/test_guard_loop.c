@@ -687,17 +687,23 @@ static void where_nobody_heard_yes_a_new_guard_waits_for_nothing(void **state)
 /* ---- arms, and a person's word ----------------------------------------------------------------
  */
 
+/* And a start is ordered, which no agent of ours does. */
+static void begin_unmirrored_arm(struct world *world)
+{
+    begin(world);
+    world->guard.limits.loop_delay_ns = LOOP_MS * MS;
+    world->mirror_hangs = true;
+    assert_false(arm(world, 1, BEGIN_MS));
+    run(world, 1, BW_ACTION_START, 7);
+}
+
 static void an_arm_that_is_not_mirrored_takes_its_yes_with_it(void **state)
 {
     struct world world;
     struct bw_guard_event event = {.kind = BW_GUARD_EVENT_MIRRORED};
 
     (void)state;
-    begin(&world);
-    world.guard.limits.loop_delay_ns = LOOP_MS * MS;
-    world.mirror_hangs = true;
-    assert_false(arm(&world, 1, BEGIN_MS));
-    run(&world, 1, BW_ACTION_START, 7); /* no agent of ours does */
+    begin_unmirrored_arm(&world);
     event.number = world.guard.mirror_number;
 
     step(&world, &event);
@@ -728,11 +734,7 @@ static void an_arm_whose_mirror_alone_failed_takes_its_yes_with_it(void **state)
     struct bw_guard_event event = {.kind = BW_GUARD_EVENT_MIRRORED};
 
     (void)state;
-    begin(&world);
-    world.guard.limits.loop_delay_ns = LOOP_MS * MS;
-    world.mirror_hangs = true;
-    assert_false(arm(&world, 1, BEGIN_MS));
-    run(&world, 1, BW_ACTION_START, 7); /* no agent of ours does */
+    begin_unmirrored_arm(&world);
     assert_true(world.guard.mirror.loop_delay_ns != 0);
     event.number = world.guard.arm_number;
 

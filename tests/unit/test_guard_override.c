@@ -168,7 +168,7 @@ static void beside_a_lease_a_fence_or_an_action_it_is_refused(void **state)
     assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
 }
 
-static void begin_failed_fence(struct world *world)
+static void begin_failed_order(struct world *world)
 {
     begin_standby(world);
     run(world, 1, BW_ACTION_FENCE, 3);
@@ -186,7 +186,7 @@ static void beside_a_fence_that_has_failed_it_is_refused(void **state)
     struct world world;
 
     (void)state;
-    begin_failed_fence(&world);
+    begin_failed_order(&world);
 
     override(&world, 1);
 
@@ -200,7 +200,7 @@ static void once_a_second_try_of_a_fence_has_seen_the_end_it_lets_start(void **s
     struct world world;
 
     (void)state;
-    begin_failed_fence(&world);
+    begin_failed_order(&world);
     tick_at(&world, world.now_ms + 1000);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");

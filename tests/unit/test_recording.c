@@ -350,6 +350,16 @@ static void whether_a_second_enforcer_is_seen_is_not_on_record(void **state)
     end(&fixture);
 }
 
+static void begin_closed_by_operator(struct fixture *fixture)
+{
+    struct bw_command command;
+
+    begin_with_serving_shop(fixture);
+    command = command_about_epoch(fixture, BW_COMMAND_CLOSE, "shop");
+    command.reason = BW_REASON_OPERATOR;
+    apply(fixture, command);
+}
+
 /* 3.1, Forced: the first who said it is no less on record than the last. */
 static void an_end_that_was_vouched_for_twice_has_the_words_of_both(void **state)
 {
@@ -357,10 +367,7 @@ static void an_end_that_was_vouched_for_twice_has_the_words_of_both(void **state
     struct bw_command command;
 
     (void)state;
-    begin_with_serving_shop(&fixture);
-    command = command_about_epoch(&fixture, BW_COMMAND_CLOSE, "shop");
-    command.reason = BW_REASON_OPERATOR;
-    apply(&fixture, command);
+    begin_closed_by_operator(&fixture);
     command = command_about_epoch(&fixture, BW_COMMAND_FORCED, "shop");
     (void)strcpy(command.by, "operator/bob");
     (void)strcpy(command.text, "the room is dark");
@@ -378,10 +385,7 @@ static void an_end_by_time_is_not_by_the_word_of_who_closed_it(void **state)
     struct bw_command command;
 
     (void)state;
-    begin_with_serving_shop(&fixture);
-    command = command_about_epoch(&fixture, BW_COMMAND_CLOSE, "shop");
-    command.reason = BW_REASON_OPERATOR;
-    apply(&fixture, command);
+    begin_closed_by_operator(&fixture);
     command = command_about_epoch(&fixture, BW_COMMAND_EXPIRED, "shop");
     (void)strcpy(command.by, "witness/w1");
     command.text[0] = '\0';
