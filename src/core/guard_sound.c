@@ -53,10 +53,8 @@ static bool fits_slot(enum bw_guard_slot slot, enum bw_action_kind action)
     case BW_GUARD_SLOT_ACTION:
         return bw_action_is_action(action) && action != BW_ACTION_FENCE;
     case BW_GUARD_SLOT_OBSERVATION:
-        /* not covered: no fact is ever otherwise */
         return action != BW_ACTION_NONE && !bw_action_is_action(action);
     case BW_GUARD_SLOT_FENCE:
-        /* not covered: no fact is ever otherwise */
         return action == BW_ACTION_FENCE || action == BW_ACTION_STOP || action == BW_ACTION_STATUS;
     case BW_GUARD_SLOT_COUNT: /* not covered: no slot */
         break;

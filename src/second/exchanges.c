@@ -71,7 +71,7 @@ enum bw_err bw_second_ask_agent(struct bw_second_program *program, const struct 
                                 uint32_t limit_ms)
 {
     static uint8_t bytes[BW_SECOND_BYTES_MAX]; /* the loop's; copied by the client */
-    char url[BW_ADDRESS_MAX + 64];
+    char url[BW_ADDRESS_MAX + 64] = "";
     struct bw_http_call call = post(url, bytes, limit_ms);
     struct bw_diag diag = {0};
     enum bw_err err = bw_second_ask_encode(ask, bytes, sizeof bytes, &call.body_size, &diag);
@@ -98,7 +98,7 @@ void bw_second_warn(struct bw_second_program *program, const struct bw_sync *syn
                     uint32_t limit_ms)
 {
     static uint8_t bytes[BW_SYNC_BYTES_MAX]; /* the loop's; copied by the client */
-    char url[BW_ADDRESS_MAX + 64];
+    char url[BW_ADDRESS_MAX + 64] = "";
     struct bw_http_call call = post(url, bytes, limit_ms);
     struct bw_diag diag = {0};
 

@@ -344,6 +344,26 @@ static void only_the_start_of_that_epoch_is_told_that_it_may_pass(void **state)
     assert_not_asked(&world, "PASS");
 }
 
+/* 4: nor one that the fence has killed, or a stop of the same epoch. */
+static void what_is_killed_or_is_no_start_is_not_told_to_pass(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.limits.has_point = true;
+    start_held(&world);
+    tick_at(&world, 108000);
+    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_ACTION].state, BW_SLOT_ENDING);
+    pass(&world, 1);
+    assert_not_asked(&world, "PASS");
+
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STOP, 1);
+    pass(&world, 1);
+    assert_not_asked(&world, "PASS");
+}
+
 /* That of another kind and of the same epoch, which is refused beside it. */
 static void no_other_message_tells_it_to_pass(void **state)
 {
@@ -532,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_deadline_that_was_fenced_is_none_any_more),
         cmocka_unit_test(a_start_that_is_to_hold_where_it_has_no_point_is_refused),
         cmocka_unit_test(only_the_start_of_that_epoch_is_told_that_it_may_pass),
+        cmocka_unit_test(what_is_killed_or_is_no_start_is_not_told_to_pass),
         cmocka_unit_test(no_other_message_tells_it_to_pass),
         cmocka_unit_test(a_start_after_the_fence_is_refused),
         cmocka_unit_test(a_rejoin_is_refused_beside_a_lease_and_in_an_ended_epoch),
