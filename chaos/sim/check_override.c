@@ -111,17 +111,22 @@ static uint64_t deaf_after_ns(const struct sim_world *world)
            SIM_S;
 }
 
-/* One that overrides learns nothing of what another agent beside it hears. */
+/* One that overrides learns nothing of what another agent beside it hears; and where none lives nobody
+ * hears, while the guard goes on. */
 static bool is_deaf(const struct sim_world *world, uint32_t site)
 {
+    bool is_anyone_there = false;
+
     for (uint32_t i = 0; i < SIM_AGENTS_MAX; i++) {
         const struct sim_process *agent = world->agents[site][i];
 
-        if (agent != NULL && agent->health != SIM_DEAD &&
-            world->checks->answered_ns[site][i] + deaf_after_ns(world) < world->now_ns)
+        if (agent == NULL || agent->health == SIM_DEAD)
+            continue;
+        is_anyone_there = true;
+        if (world->checks->answered_ns[site][i] + deaf_after_ns(world) < world->now_ns)
             return true;
     }
-    return false;
+    return !is_anyone_there;
 }
 
 /* Since it was ordered another site was granted, or confirmed, and this one has not heard anybody

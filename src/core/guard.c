@@ -297,6 +297,10 @@ static void refuse_unsaved(const struct guard_step *step)
     case BW_GUARD_WANTS_RUN:
         refuse_run_unsaved(step);
         break;
+    case BW_GUARD_WANTS_OVERRIDE:
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, guard->memory.epoch_seen, 0,
+                              BW_REFUSAL_NOT_DURABLE, "U87");
+        break;
     case BW_GUARD_WANTS_SIGHT:
     case BW_GUARD_WANTS_STOP:
     case BW_GUARD_WANTS_LET_GO: /* the order stands; the agent asks again */
@@ -341,6 +345,10 @@ static void on_saved(const struct guard_step *step, bool ok)
     case BW_GUARD_WANTS_RUN:
         if (!is_void)
             bw_guard_run_saved(step, &guard->run_wanted);
+        break;
+    case BW_GUARD_WANTS_OVERRIDE:
+        if (!is_void)
+            bw_guard_override_saved(step);
         break;
     case BW_GUARD_WANTS_SIGHT:
     case BW_GUARD_WANTS_STOP:

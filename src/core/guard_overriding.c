@@ -22,24 +22,17 @@ static enum bw_refusal judge_override(const struct guard_step *step, uint64_t ep
     return BW_REFUSAL_NONE;
 }
 
-void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
+/* Asked for already, of this session: answered once the disk, or the mirror, has answered. */
+static bool is_under_way(const struct bw_guard *guard)
+{
+    return guard->override_mirroring ||
+           (guard->wants == BW_GUARD_WANTS_OVERRIDE && !guard->is_void);
+}
+
+static void begin_to_override(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
-    enum bw_refusal why;
 
-    if (bw_guard_overrides(guard)) { /* its answer was lost */
-        (void)bw_guard_send(step, BW_GUARD_MESSAGE_OVERRIDE_DONE, epoch, "U70");
-        return;
-    }
-    if (guard->override_mirroring)
-        return; /* the answer follows */
-    why = judge_override(step, epoch);
-    if (why == BW_REFUSAL_BUSY)
-        bw_guard_end_remote_fence(step, "U85");
-    if (why != BW_REFUSAL_NONE) {
-        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, epoch, 0, why, "U71");
-        return;
-    }
     /* 3.7: another instance's lease, long over, which nobody else ends; and a fence that has seen the end bounds
      * nothing more, though nobody waits for its answer. */
     bw_guard_disarm(guard);
@@ -50,6 +43,42 @@ void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
     guard->override_mirroring = true;
     bw_guard_mirror_now(step, "U72");
     guard->override_number = guard->mirror_number;
+}
+
+void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
+{
+    struct bw_guard *guard = step->guard;
+    enum bw_refusal why;
+
+    if (bw_guard_overrides(guard)) { /* its answer was lost */
+        (void)bw_guard_send(step, BW_GUARD_MESSAGE_OVERRIDE_DONE, epoch, "U70");
+        return;
+    }
+    if (is_under_way(guard))
+        return; /* the answer follows */
+    why = judge_override(step, epoch);
+    if (why == BW_REFUSAL_BUSY)
+        bw_guard_end_remote_fence(step, "U85");
+    if (why != BW_REFUSAL_NONE) {
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, epoch, 0, why, "U71");
+        return;
+    }
+    /* 3.9: where nothing was armed yet only the agent knows that the group is enforced. A boot ends the mirror;
+     * if the agent's state is lost as well, nobody but this guard would end what it has started here. */
+    if (!guard->memory.enforced) {
+        bw_guard_change_memory(guard)->enforced = true;
+        bw_guard_save(step, BW_GUARD_WANTS_OVERRIDE, "U86");
+        return;
+    }
+    begin_to_override(step);
+}
+
+void bw_guard_override_saved(const struct guard_step *step)
+{
+    BW_ASSERT(step->guard->wants == BW_GUARD_WANTS_OVERRIDE);
+    BW_ASSERT(step->guard->memory.enforced); /* 3.9: it was written down */
+    step->guard->wants = BW_GUARD_WANTS_NOTHING;
+    bw_guard_on_override(step, step->guard->memory.epoch_seen); /* what has come meanwhile may forbid it */
 }
 
 void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t number, bool ok)

@@ -141,6 +141,87 @@ static void it_counts_once_the_mirror_has_it(void **state)
     assert_false(world.guard.mirror.overriding);
 }
 
+/* A standby that was never granted: of what it starts now its agent's state is no longer the only record. */
+static void begin_never_armed(struct world *world)
+{
+    const struct bw_guard_memory memory = {.epoch_seen = 1};
+
+    memset(world, 0, sizeof *world);
+    world->now_ms = BEGIN_MS;
+    bw_guard_init(&world->guard, "g", &limits, &memory, NULL, at_ms(world->now_ms));
+    hello(world, instance_a);
+}
+
+static void saved(struct world *world, bool ok)
+{
+    step(world, &(struct bw_guard_event){.kind = BW_GUARD_EVENT_SAVED, .ok = ok});
+}
+
+static void where_nothing_was_armed_it_is_enforced_from_then_on(void **state)
+{
+    struct bw_guard_memory kept;
+    struct world world;
+
+    (void)state;
+    begin_never_armed(&world);
+    world.save_hangs = true;
+    override(&world, 1);
+    override(&world, 1); /* again: the answer follows */
+    assert_false(world.guard.mirror.overriding);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_REFUSED], 0);
+
+    saved(&world, true);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+    assert_true(world.mirrored.overriding);
+
+    /* After a boot, where no agent knows of it. */
+    kept = world.guard.memory;
+    bw_guard_init(&world.guard, "g", &limits, &kept, NULL, at_ms(world.now_ms));
+    tick_at(&world, world.now_ms + 1);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    assert_true(bw_guard_is_fencing(&world.guard));
+}
+
+static void what_cannot_be_saved_as_enforced_is_refused(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_never_armed(&world);
+    world.save_fails = true;
+    override(&world, 1);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_NOT_DURABLE);
+    assert_false(world.guard.mirror.overriding);
+    assert_false(world.guard.memory.enforced);
+}
+
+/* It was asked for in a session that is over, or something else has begun: it is judged anew. */
+static void what_comes_while_it_is_saved_counts(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_never_armed(&world);
+    world.save_hangs = true;
+    override(&world, 1);
+    hello(&world, instance_b);
+    override(&world, 1);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+    saved(&world, true);
+    assert_false(world.guard.mirror.overriding);
+    override(&world, 1);
+    assert_true(bw_id_equal(world.mirrored.override_instance, instance_b));
+
+    begin_never_armed(&world);
+    world.save_hangs = true;
+    override(&world, 1);
+    run(&world, 1, BW_ACTION_FENCE, 7);
+    saved(&world, true);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
+    assert_false(world.guard.mirror.overriding);
+}
+
 static void beside_a_lease_a_fence_or_an_action_it_is_refused(void **state)
 {
     struct world world;
@@ -509,6 +590,9 @@ int main(void)
         cmocka_unit_test(without_it_nothing_starts_unarmed),
         cmocka_unit_test(with_it_a_start_has_no_deadline),
         cmocka_unit_test(it_counts_once_the_mirror_has_it),
+        cmocka_unit_test(where_nothing_was_armed_it_is_enforced_from_then_on),
+        cmocka_unit_test(what_cannot_be_saved_as_enforced_is_refused),
+        cmocka_unit_test(what_comes_while_it_is_saved_counts),
         cmocka_unit_test(beside_a_lease_a_fence_or_an_action_it_is_refused),
         cmocka_unit_test(a_guard_that_begins_does_not_fence_it),
         cmocka_unit_test(another_instance_ends_it),

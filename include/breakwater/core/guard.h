@@ -204,6 +204,7 @@ enum bw_guard_wants {
     BW_GUARD_WANTS_LET_GO,
     BW_GUARD_WANTS_RUN,
     BW_GUARD_WANTS_SIGHT,
+    BW_GUARD_WANTS_OVERRIDE,
     BW_GUARD_WANTS_STOP, /* of a newer epoch: it runs all the same */
 };
 
