@@ -111,22 +111,26 @@ static uint64_t deaf_after_ns(const struct sim_world *world)
            SIM_S;
 }
 
-/* One that overrides learns nothing of what another agent beside it hears; and where none lives nobody
- * hears, while the guard goes on. */
+/* One that overrides learns nothing of what another agent beside it hears. */
 static bool is_deaf(const struct sim_world *world, uint32_t site)
 {
-    bool is_anyone_there = false;
-
     for (uint32_t i = 0; i < SIM_AGENTS_MAX; i++) {
         const struct sim_process *agent = world->agents[site][i];
 
-        if (agent == NULL || agent->health == SIM_DEAD)
-            continue;
-        is_anyone_there = true;
-        if (world->checks->answered_ns[site][i] + deaf_after_ns(world) < world->now_ns)
+        if (agent != NULL && agent->health != SIM_DEAD &&
+            world->checks->answered_ns[site][i] + deaf_after_ns(world) < world->now_ns)
             return true;
     }
-    return !is_anyone_there;
+    return false;
+}
+
+/* Nobody lives there who could hear, and the guard goes on with what it was told. */
+static bool is_left_to_its_guard(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    for (uint32_t i = 0; i < SIM_AGENTS_MAX; i++)
+        if (world->agents[site][i] != NULL && world->agents[site][i]->health != SIM_DEAD)
+            return false;
+    return guard_lets_serve(world, site, group);
 }
 
 /* Since it was ordered another site was granted, or confirmed, and this one has not heard anybody
@@ -136,7 +140,8 @@ static bool is_uninformed(const struct sim_world *world, uint32_t site, uint32_t
 {
     const struct sim_overridden *over = overridden(world, site, group);
 
-    return over->decided_ns != 0 && (is_deaf(world, site) || over->knows_by_ns >= world->now_ns ||
+    return over->decided_ns != 0 && (is_deaf(world, site) || is_left_to_its_guard(world, site, group) ||
+                                     over->knows_by_ns >= world->now_ns ||
                                      over->decided_generation < world->generation);
 }
 

@@ -347,8 +347,7 @@ static void on_saved(const struct guard_step *step, bool ok)
             bw_guard_run_saved(step, &guard->run_wanted);
         break;
     case BW_GUARD_WANTS_OVERRIDE:
-        if (!is_void)
-            bw_guard_override_saved(step);
+        bw_guard_override_saved(step, is_void);
         break;
     case BW_GUARD_WANTS_SIGHT:
     case BW_GUARD_WANTS_STOP:

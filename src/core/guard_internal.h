@@ -178,7 +178,7 @@ void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok);
 
 /* guard_overriding.c */
 void bw_guard_on_override(const struct guard_step *step, uint64_t epoch);
-void bw_guard_override_saved(const struct guard_step *step);
+void bw_guard_override_saved(const struct guard_step *step, bool is_void);
 void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t number, bool ok);
 
 #endif

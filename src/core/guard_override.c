@@ -17,4 +17,6 @@ void bw_guard_override_end(struct bw_guard *guard)
     guard->mirror.override_instance = (struct bw_id){{0}};
     guard->override_mirroring = false;
     guard->override_begun = false;
+    if (guard->wants == BW_GUARD_WANTS_OVERRIDE)
+        guard->is_void = true; /* it was over before the disk had answered */
 }

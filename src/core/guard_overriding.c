@@ -73,12 +73,18 @@ void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
     begin_to_override(step);
 }
 
-void bw_guard_override_saved(const struct guard_step *step)
+void bw_guard_override_saved(const struct guard_step *step, bool is_void)
 {
-    BW_ASSERT(step->guard->wants == BW_GUARD_WANTS_OVERRIDE);
-    BW_ASSERT(step->guard->memory.enforced); /* 3.9: it was written down */
-    step->guard->wants = BW_GUARD_WANTS_NOTHING;
-    bw_guard_on_override(step, step->guard->memory.epoch_seen); /* what has come meanwhile may forbid it */
+    struct bw_guard *guard = step->guard;
+
+    BW_ASSERT(guard->wants == BW_GUARD_WANTS_OVERRIDE);
+    BW_ASSERT(guard->memory.enforced); /* 3.9: it was written down */
+    guard->wants = BW_GUARD_WANTS_NOTHING;
+    if (is_void)
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, guard->memory.epoch_seen, 0,
+                              BW_REFUSAL_BUSY, "U88");
+    else
+        bw_guard_on_override(step, guard->memory.epoch_seen); /* what has come meanwhile may forbid it */
 }
 
 void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t number, bool ok)

@@ -290,6 +290,8 @@ static const struct bw_rule rules[] = {
          "an override in the moment of a remote fence")
     RULE(U86, "3.9", "an override where nothing was armed yet: the group is enforced from now on, durably")
     RARE(U87, "3.9", "that could not be saved: the override is refused", "a disk that fails in that moment")
+    RARE(U88, "3.9", "it was over, or asked for in a session before, when that was saved: the override is refused",
+         "a hello or an end in the moment of that save")
     RULE(U41, "3.4", "an arm came while something else is being saved: refused as busy")
     RULE(U42, "3.4",
          "while the first arm was being saved something came to forbid it: it is refused")

@@ -633,6 +633,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         on_let_go_done(step, message->let_go_index);
         break;
     case BW_GUARD_MESSAGE_OVERRIDE_DONE:
+        note_guard_disk(step, true);
         site->override_open = false;
         site->guard.overriding = true;
         break;

@@ -37,13 +37,18 @@ struct bw_instant bw_site_override_waited_at(const struct bw_site *site)
 
 /* ---- may it? --------------------------------------------------------------------------------- */
 
+/* Not where it is observed, let go (which its guard may have written down alone), or not in the spec (3.9). */
+static bool holds_back(const struct bw_site *site)
+{
+    return site->memory.enforced && site->guard.let_go_index <= site->memory.let_go_index;
+}
+
 enum bw_override_refusal bw_site_judge_override(const struct bw_site *site,
                                                 uint64_t leader_silent_ns)
 {
     if (site->override != BW_SITE_OVERRIDE_NONE)
         return BW_OVERRIDE_REFUSAL_EXISTS;
-    if (!site->memory
-             .enforced) /* observed, let go, or not in the spec: it holds nothing back (3.9) */
+    if (!holds_back(site))
         return BW_OVERRIDE_REFUSAL_NOT_ENFORCED;
     if (leader_silent_ns < bw_site_leader_fresh_ns(site))
         return BW_OVERRIDE_REFUSAL_WITNESSES; /* failover and switchover are the way */
@@ -142,6 +147,7 @@ static void forget(struct bw_site *site, enum bw_site_override_event event)
     memory->override_boot_id = (struct bw_id){{0}};
     memory->override_wait_ms = 0;
     memory->override_unix_ms = 0;
+    site->override_open = false; /* a guard that ended it first answers no more */
     site->override_ran = false;
     site->override_served = false;
     bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_ENDED);
@@ -173,7 +179,7 @@ void bw_site_on_override(const struct step *step, const struct bw_override_wish 
     struct bw_site *site = step->site;
 
     BW_ASSERT(wish->wait_ms > 0); /* H19: nobody overrides at once */
-    if (site->override != BW_SITE_OVERRIDE_NONE || !site->memory.enforced)
+    if (site->override != BW_SITE_OVERRIDE_NONE || !holds_back(site))
         return; /* judged before: it has changed since */
     BW_ASSERT(site->memory.override == BW_OVERRIDE_NONE); /* as its state */
     bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_ASKED);

@@ -296,14 +296,19 @@ bool real_for_a_lease(struct real_cluster *cluster, real_condition *holds, int s
 {
     const uint64_t ttl_ms = (uint64_t)json_integer_value(
         json_object_get(cluster->spec, "lease_ttl_ms"));
-    const uint64_t limit = now_ms() + ttl_ms + ttl_ms / 4;
+    const uint64_t end = now_ms() + ttl_ms + ttl_ms / 4;
 
-    while (now_ms() < limit) {
-        if (real_look(cluster) && !holds(cluster, site))
+    for (;;) {
+        const bool has_looked = real_look(cluster);
+
+        if (has_looked && !holds(cluster, site))
             return false;
+        if (has_looked && now_ms() > end)
+            return true;
+        if (now_ms() > end + REAL_WAIT_MS)
+            fail_with_state(cluster, "a leader answers");
         (void)usleep(LOOK_US);
     }
-    return true;
 }
 
 int64_t real_number(const struct real_cluster *cluster, const char *key)

@@ -124,7 +124,8 @@ bool real_look(struct real_cluster *cluster); /* refreshes `group`; false: nobod
 typedef bool real_condition(struct real_cluster *cluster, int site);
 /* Looks until `is_met`; the group is fresh then. */
 void real_until(struct real_cluster *cluster, real_condition *is_met, int site, const char *what);
-/* As long as the lease could last, and longer: true, if `holds` did at each look with a leader. */
+/* As long as the lease could last, and longer: true, if `holds` did at each look with a leader, of which the last
+ * is kept. Fails where none answers in the end: of the first three witnesses one has to lead. */
 bool real_for_a_lease(struct real_cluster *cluster, real_condition *holds, int site);
 int64_t real_number(const struct real_cluster *cluster, const char *key);
 bool real_says(const struct real_cluster *cluster, const char *key, const char *text);

@@ -220,6 +220,19 @@ static void what_comes_while_it_is_saved_counts(void **state)
     saved(&world, true);
     assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
     assert_false(world.guard.mirror.overriding);
+
+    begin_never_armed(&world); /* a person has ended it, and the fence was quicker than the disk */
+    world.save_hangs = true;
+    override(&world, 1);
+    run(&world, 1, BW_ACTION_FENCE, 7);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, ""); /* stop cleans up */
+    tick_at(&world, world.now_ms + 1);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    saved(&world, true);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+    assert_false(world.guard.mirror.overriding);
 }
 
 static void beside_a_lease_a_fence_or_an_action_it_is_refused(void **state)

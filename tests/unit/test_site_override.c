@@ -26,6 +26,14 @@ static void refused_while_a_leader_answers_or_nothing_is_held_back(void **state)
     assert_int_equal(bw_site_judge_override(&world.site, 2999 * MS), BW_OVERRIDE_REFUSAL_WITNESSES);
     assert_int_equal(bw_site_judge_override(&world.site, 3000 * MS), BW_OVERRIDE_REFUSAL_NONE);
 
+    /* 3.9: its guard was let go, and the agent went before it could keep that. */
+    guard_state(&world, &(struct bw_guard_state){.epoch_seen = 1, .let_go_index = 20});
+    assert_int_equal(bw_site_judge_override(&world.site, UINT64_MAX),
+                     BW_OVERRIDE_REFUSAL_NOT_ENFORCED);
+    ask(&world);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+
+    begin_standby(&world);
     guard_lost(&world);
     assert_int_equal(bw_site_judge_override(&world.site, UINT64_MAX), BW_OVERRIDE_REFUSAL_GUARD);
     begin_standby(&world);
@@ -250,6 +258,48 @@ static void a_guard_that_refuses_is_asked_again(void **state)
     from_guard(&world, &of);
     assert_not_asked(&world, "OVERRIDE");
     tick_at(&world, world.now_ms + 300);
+    assert_asked(&world, "OVERRIDE");
+}
+
+static bool says_not_durable(struct world *world)
+{
+    return (reported(world).alarms & 1u << BW_ALARM_STATE_NOT_DURABLE) != 0;
+}
+
+/* A site whose state is not durable is granted nothing: it may not say so for longer than it is true. */
+static void a_guard_that_keeps_it_at_the_second_try_is_durable_again(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE_REFUSED};
+    struct world world;
+
+    (void)state;
+    begin_waited(&world);
+    of.refused.why = BW_REFUSAL_NOT_DURABLE;
+    from_guard(&world, &of);
+    assert_true(says_not_durable(&world));
+    tick_at(&world, world.now_ms + 300);
+    assert_asked(&world, "OVERRIDE");
+
+    override_done(&world);
+
+    assert_false(says_not_durable(&world));
+}
+
+/* The guard says nothing of what a fence has ended before it was kept. */
+static void one_that_ended_unanswered_leaves_the_next_to_be_told(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_waited(&world);
+    ask_end(&world);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+
+    ask(&world);
+    for (int i = 0; i < WAIT_MS / 100 + 2 && world.site.override != BW_SITE_OVERRIDE_OVERRIDING; i++)
+        pass(&world, 100, "stopped");
+
     assert_asked(&world, "OVERRIDE");
 }
 
@@ -551,6 +601,8 @@ int main(void)
         cmocka_unit_test(what_serves_without_a_word_is_fenced_in_the_wait_too),
         cmocka_unit_test(the_guard_hears_of_it_once_it_is_durable),
         cmocka_unit_test(a_guard_that_refuses_is_asked_again),
+        cmocka_unit_test(a_guard_that_keeps_it_at_the_second_try_is_durable_again),
+        cmocka_unit_test(one_that_ended_unanswered_leaves_the_next_to_be_told),
         cmocka_unit_test(a_guard_that_greets_anew_is_told_anew),
         cmocka_unit_test(what_serves_by_a_persons_word_is_no_rogue),
         cmocka_unit_test(a_start_that_fails_is_reported_stopped_and_repeated),
