@@ -573,6 +573,21 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
     }
 }
 
+static void on_run_begun(const struct step *step, const struct bw_guard_message *message)
+{
+    struct bw_site *site = step->site;
+
+    site->steps = message->begun.steps;
+    site->waits_at_point = message->begun.asks_to_pass;
+    site->steps_at = step->now;
+    if (message->begun.steps.count != 0)
+        return; /* what had begun has come further: nothing else follows from it */
+    if (message->begun.action == BW_ACTION_START)
+        note_start_begun(site, message->epoch);
+    if (message->begun.run_id == 0)
+        site->guard_cleans = true;
+}
+
 static void note_fence_outcome(const struct step *step, const struct bw_guard_message *message)
 {
     const struct bw_guard_run_ended ended = {.action = BW_ACTION_FENCE,
@@ -602,15 +617,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
             on_epoch_ending(step, message->epoch);
         break;
     case BW_GUARD_MESSAGE_RUN_BEGUN:
-        site->steps = message->begun.steps;
-        site->waits_at_point = message->begun.asks_to_pass;
-        site->steps_at = step->now;
-        if (message->begun.steps.count != 0)
-            break; /* what had begun has come further: nothing else follows from it */
-        if (message->begun.action == BW_ACTION_START)
-            note_start_begun(site, message->epoch);
-        if (message->begun.run_id == 0)
-            site->guard_cleans = true;
+        on_run_begun(step, message);
         break;
     case BW_GUARD_MESSAGE_RUN_ENDED:
         bw_failures_on_run(&site->failures, &message->ended, step->now);

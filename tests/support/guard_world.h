@@ -253,6 +253,16 @@ static inline void tick_at(struct world *world, uint64_t ms)
     step(world, &event);
 }
 
+/* The disk answers what it was asked, and the next at once. */
+static inline void saved(struct world *world, bool ok)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = ok};
+
+    world->save_hangs = false;
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
 static inline void message(struct world *world, struct bw_guard_message *of)
 {
     const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_MESSAGE, .message = of};

@@ -7,14 +7,6 @@
 
 #include "guard_world.h"
 
-static void saved(struct world *world)
-{
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = true};
-
-    world->save_hangs = false;
-    step(world, &event);
-}
-
 /* Its service was seen to end; that it has is being written down, and the disk hangs. */
 static void begin_ending(struct world *world)
 {
@@ -53,13 +45,13 @@ static void an_end_that_is_saved_while_a_fence_runs_or_failed_is_refused(void **
     (void)state;
     begin_ending(&world);
     tick_at(&world, 108000);
-    saved(&world);
+    saved(&world, true);
     assert_not_ended(&world, BW_REFUSAL_FENCING);
 
     begin_ending(&world);
     fence_sees(&world, "unknown", "unknown");
     assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
-    saved(&world);
+    saved(&world, true);
     assert_not_ended(&world, BW_REFUSAL_FENCING);
 }
 
@@ -73,7 +65,7 @@ static void what_a_fence_saw_serve_has_not_ended_before(void **state)
 
     assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
     assert_false(world.guard.mirror.stop_seen);
-    saved(&world);
+    saved(&world, true);
     assert_not_ended(&world, BW_REFUSAL_FENCING);
 }
 
@@ -85,7 +77,7 @@ static void an_end_is_said_once_a_fence_has_seen_it(void **state)
     begin_ending(&world);
     fence_sees(&world, "started", "stopped");
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, ""); /* the stop script that cleans up */
-    saved(&world);
+    saved(&world, true);
 
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
 }
@@ -196,7 +188,7 @@ static void an_end_that_was_refused_is_none_after_a_restart(void **state)
     (void)state;
     begin_ending(&world);
     fence_sees(&world, "unknown", "started");
-    saved(&world);
+    saved(&world, true);
     begin_anew(&world);
     assert_int_equal(world.guard.mirror.armed_epoch, 1);
     assert_false(end(&world, 1));
@@ -277,14 +269,14 @@ static void what_was_refused_as_an_end_is_refused_again(void **state)
     (void)state;
     begin_ending(&world);
     look(&world, "started");
-    saved(&world);
+    saved(&world, true);
     assert_not_ended(&world, BW_REFUSAL_NOT_STOPPED);
     assert_false(end(&world, 1));
     assert_int_equal(reported_ended_epoch(&world), 0);
 
     begin_ending_unarmed(&world);
     look(&world, "started");
-    saved(&world);
+    saved(&world, true);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_NOT_STOPPED);
     assert_false(end(&world, 1));
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_END_REFUSED], 2);
@@ -303,7 +295,7 @@ static void what_serves_once_the_end_is_durable_has_not_ended(void **state)
     (void)state;
     begin_ending(&world);
     world.end_look_hangs = true;
-    saved(&world);
+    saved(&world, true);
     assert_asked(&world, "SPAWN:status");
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
     assert_int_equal(reported_ended_epoch(&world), 0);
@@ -323,7 +315,7 @@ static void what_has_begun_beside_the_end_ends_nothing(void **state)
     (void)state;
     begin_ending(&world);
     world.end_look_hangs = true;
-    saved(&world);
+    saved(&world, true);
     world.is_left = true;
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     assert_not_ended(&world, BW_REFUSAL_NOT_STOPPED);
@@ -331,7 +323,7 @@ static void what_has_begun_beside_the_end_ends_nothing(void **state)
     begin_ending(&world);
     world.end_look_hangs = true;
     world.is_left = true;
-    saved(&world);
+    saved(&world, true);
     world.is_left = false; /* gone, but what did it order before? */
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
@@ -349,7 +341,7 @@ static void a_look_that_began_before_it_was_durable_tells_nothing(void **state)
     begin_ending(&world);
     world.end_look_hangs = true;
     run(&world, 1, BW_ACTION_STATUS, 51);
-    saved(&world);
+    saved(&world, true);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
     assert_asked(&world, "SPAWN:status");
@@ -372,7 +364,7 @@ static void the_end_of_an_epoch_leaves_the_deadline_of_a_newer_one(void **state)
     (void)state;
     begin_ending_unarmed(&world);
     world.end_look_hangs = true;
-    saved(&world);
+    saved(&world, true);
     assert_true(arm(&world, 2, world.now_ms));
 
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
@@ -391,7 +383,7 @@ static void a_repeated_end_is_looked_for_anew(void **state)
     (void)state;
     begin_ending(&world);
     look(&world, "started");
-    saved(&world);
+    saved(&world, true);
     assert_not_ended(&world, BW_REFUSAL_NOT_STOPPED);
     look(&world, "stopped");
     world.end_look_hangs = true;
@@ -413,7 +405,7 @@ static void a_look_that_was_ended_is_repeated_and_one_that_is_unclear_takes_noth
     (void)state;
     begin_ending(&world);
     world.end_look_hangs = true;
-    saved(&world);
+    saved(&world, true);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_KILLED, "");
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
     assert_not_asked(&world, "SPAWN:status");
@@ -455,7 +447,7 @@ static void what_was_refused_as_an_end_is_told_to_no_agent(void **state)
     (void)state;
     begin_ending(&world);
     fence_sees(&world, "unknown", "started");
-    saved(&world);
+    saved(&world, true);
     bw_guard_state_get(&world.guard, &reported);
     assert_int_equal(reported.ended_epoch, 0);
     assert_true(reported.fence_ended);

@@ -7,15 +7,6 @@
 
 #include "guard_world.h"
 
-static void saved(struct world *world)
-{
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = true};
-
-    world->save_hangs = false;
-    world->log[0] = '\0';
-    step(world, &event);
-}
-
 static struct bw_guard_state reported(const struct world *world)
 {
     return world->last[BW_GUARD_MESSAGE_GROUP_STATE].state;
@@ -31,7 +22,7 @@ static void an_arm_that_waits_for_the_disk_is_void_for_the_next_agent(void **sta
     assert_false(arm(&world, 1, 100000));
     hello(&world, instance_a);
     assert_int_equal(reported(&world).armed_epoch, 0);
-    saved(&world);
+    saved(&world, true);
 
     assert_int_equal(world.guard.mirror.armed_epoch, 0);
     assert_int_equal(world.guard.memory.epoch_seen, 1); /* it may be on the disk */
@@ -48,7 +39,7 @@ static void the_next_agents_own_arm_is_what_counts(void **state)
     assert_false(arm(&world, 1, 100000));
     hello(&world, instance_a);
     assert_false(arm(&world, 1, 100000));
-    saved(&world);
+    saved(&world, true);
 
     assert_int_equal(world.guard.mirror.armed_epoch, 1);
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 1);
@@ -65,7 +56,7 @@ static void a_run_that_waits_for_the_disk_is_void_for_the_next_agent(void **stat
     run(&world, 3, BW_ACTION_REJOIN, 2);
     assert_asked(&world, "SAVE");
     hello(&world, instance_a);
-    saved(&world);
+    saved(&world, true);
 
     assert_not_asked(&world, "SPAWN:rejoin");
     run(&world, 3, BW_ACTION_REJOIN, 1);
@@ -82,10 +73,10 @@ static void what_is_asked_for_after_the_hello_stands(void **state)
     world.save_hangs = true;
     assert_false(arm(&world, 1, 100000));
     hello(&world, instance_a);
-    saved(&world);
+    saved(&world, true);
     world.save_hangs = true;
     assert_false(arm(&world, 2, 100000));
-    saved(&world);
+    saved(&world, true);
     assert_int_equal(world.guard.mirror.armed_epoch, 2);
 }
 

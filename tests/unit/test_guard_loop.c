@@ -423,7 +423,6 @@ static void a_let_go_is_confirmed_when_no_start_can_be_under_way(void **state) /
 /* Ordered before, or while it is written down. */
 static void what_is_let_go_no_stop_that_waits_touches(void **state) /* 3.9 */
 {
-    const struct bw_guard_event saved = {.kind = BW_GUARD_EVENT_SAVED, .ok = true};
     struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 5};
     struct world world;
 
@@ -438,7 +437,7 @@ static void what_is_let_go_no_stop_that_waits_touches(void **state) /* 3.9 */
         if (is_before)
             message(&world, &of);
 
-        step(&world, &saved);
+        saved(&world, true);
 
         assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 8);
         assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);

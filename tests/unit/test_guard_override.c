@@ -11,15 +11,20 @@
 
 #include "guard_world.h"
 
-static void begin_kept(struct world *world, const struct bw_guard_mirror *mirror)
+static void begin_of(struct world *world, bool is_enforced, const struct bw_guard_mirror *mirror)
 {
-    const struct bw_guard_memory memory = {.epoch_seen = 1, .enforced = true};
+    const struct bw_guard_memory memory = {.epoch_seen = 1, .enforced = is_enforced};
 
     memset(world, 0, sizeof *world);
     world->now_ms = BEGIN_MS;
     bw_guard_init(&world->guard, "g", &limits, &memory, mirror, at_ms(world->now_ms));
     world->mirrored = world->guard.mirror;
     world->mirror = world->guard.mirror;
+}
+
+static void begin_kept(struct world *world, const struct bw_guard_mirror *mirror)
+{
+    begin_of(world, true, mirror);
 }
 
 /* Enforced, seen stopped, with an agent of instance A. */
@@ -29,6 +34,16 @@ static void begin_standby(struct world *world)
     tick_at(world, world->now_ms);
     ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     hello(world, instance_a);
+}
+
+/* The fence that runs sees the end, the clean-up and the look behind it too. */
+static void fence_to_the_end(struct world *world)
+{
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, ""); /* stop cleans up */
+    tick_at(world, world->now_ms + 1);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
 }
 
 static void override(struct world *world, uint64_t epoch)
@@ -144,17 +159,8 @@ static void it_counts_once_the_mirror_has_it(void **state)
 /* A standby that was never granted: of what it starts now its agent's state is no longer the only record. */
 static void begin_never_armed(struct world *world)
 {
-    const struct bw_guard_memory memory = {.epoch_seen = 1};
-
-    memset(world, 0, sizeof *world);
-    world->now_ms = BEGIN_MS;
-    bw_guard_init(&world->guard, "g", &limits, &memory, NULL, at_ms(world->now_ms));
+    begin_of(world, false, NULL);
     hello(world, instance_a);
-}
-
-static void saved(struct world *world, bool ok)
-{
-    step(world, &(struct bw_guard_event){.kind = BW_GUARD_EVENT_SAVED, .ok = ok});
 }
 
 static void where_nothing_was_armed_it_is_enforced_from_then_on(void **state)
@@ -225,11 +231,7 @@ static void what_comes_while_it_is_saved_counts(void **state)
     world.save_hangs = true;
     override(&world, 1);
     run(&world, 1, BW_ACTION_FENCE, 7);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, ""); /* stop cleans up */
-    tick_at(&world, world.now_ms + 1);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    fence_to_the_end(&world);
     saved(&world, true);
     assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
     assert_false(world.guard.mirror.overriding);
@@ -296,11 +298,7 @@ static void once_a_second_try_of_a_fence_has_seen_the_end_it_lets_start(void **s
     (void)state;
     begin_failed_order(&world);
     tick_at(&world, world.now_ms + 1000);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, ""); /* stop cleans up */
-    tick_at(&world, world.now_ms + 1);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    fence_to_the_end(&world);
     assert_int_equal(world.guard.fence, BW_FENCE_DONE);
 
     override(&world, 1);
@@ -313,7 +311,6 @@ static void once_a_second_try_of_a_fence_has_seen_the_end_it_lets_start(void **s
 /* 3.4: nor is anything armed beside it. */
 static void while_an_arm_is_written_down_it_is_refused(void **state)
 {
-    const struct bw_guard_event saved = {.kind = BW_GUARD_EVENT_SAVED, .ok = true};
     struct world world;
 
     (void)state;
@@ -325,7 +322,7 @@ static void while_an_arm_is_written_down_it_is_refused(void **state)
 
     assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
     assert_false(world.guard.mirror.overriding);
-    step(&world, &saved);
+    saved(&world, true);
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 1);
 }
 
@@ -446,11 +443,7 @@ static void a_lease_of_another_that_is_fenced_and_over_is_no_bar(void **state)
     tick_at(&world, world.now_ms + TTL_MS - FENCE_MS + 1);
     override(&world, 2);
     assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, ""); /* stop cleans up */
-    tick_at(&world, world.now_ms + 1);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    fence_to_the_end(&world);
     assert_int_equal(world.guard.slots[BW_GUARD_SLOT_ACTION].state, BW_SLOT_FREE);
     override(&world, 2);
     assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY); /* its end has not come */

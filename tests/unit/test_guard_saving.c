@@ -7,15 +7,6 @@
 
 #include "guard_world.h"
 
-static void saved(struct world *world, bool ok)
-{
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = ok};
-
-    world->save_hangs = false;
-    world->log[0] = '\0';
-    step(world, &event);
-}
-
 static void mirrored(struct world *world, bool ok)
 {
     const struct bw_guard_event event = {

@@ -195,15 +195,6 @@ static void a_start_waits_for_its_mirror(void **state)
 
 /* ---- saves that are long in coming: the lease may be lost by it, never the deadline (3.4) ---- */
 
-static void saved(struct world *world, bool ok)
-{
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = ok};
-
-    world->save_hangs = false;
-    world->log[0] = '\0';
-    step(world, &event);
-}
-
 static void a_first_arm_is_judged_again_when_it_is_durable(void **state)
 {
     struct world world;
