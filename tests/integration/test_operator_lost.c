@@ -71,10 +71,12 @@ static void lose_the_leader(void)
     trio_start(&operator.trio, leader, TRIO_EXECUTED);
 }
 
-/* 4: what the lost leader was asked for, and what becomes of it, any other one knows. */
+/* 4: what the lost leader was asked for, and what becomes of it, any other one knows. Nobody grants
+ * a site that isn't heard, so that the wish still stands when it is looked for, however late. */
 static void a_wish_is_taken_back_at_the_next_leader(void)
 {
     ask_for_a("--reason fire --no-wait --yes");
+    atomic_store(&operator.a_is_mute, true);
     assert_says(operator.out, "whoever leads goes on with it");
     lose_the_leader();
     (void)operator_run("cli.yaml", "status harbor"); /* its exit status is the lost holder's */
@@ -85,6 +87,7 @@ static void a_wish_is_taken_back_at_the_next_leader(void)
     assert_int_equal(operator_run("cli.yaml", "history harbor"), 0);
     assert_says(operator.out,
                 "harbor  wish_over dc-a\n    by operator/anna: mistaken; failover: canceled");
+    atomic_store(&operator.a_is_mute, false);
 }
 
 /* In mode manual nobody else would grant it; the wait of 3.3 is never shortened. Whom dc-a would
@@ -97,8 +100,7 @@ static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **sta
     assert_says(operator.out, "mode: auto -> manual");
     atomic_store(&operator.a_owes_rejoin, true);
     atomic_store(&operator.b_is_mute, true);
-    a_wish_is_taken_back_at_the_next_leader(); /* the lease that it waits for lives the longest now
-                                                */
+    a_wish_is_taken_back_at_the_next_leader();
 
     for (int i = 0; i < OPERATOR_TRIES && strstr(operator.errors, "dc-a owes a rejoin") == NULL;
          i++) {
