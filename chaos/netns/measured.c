@@ -17,7 +17,7 @@
     {                                                                                              \
         .words = "its leader is lost at " #tenth " tenths of it",                                  \
         .steps = {LOST, BW_STEP("witness-killed", LEADER, 10 * (tenth), 0)},                       \
-        .is_in_percent_of_measure = true, .more_leases = 1, .more_elections = 10,                  \
+        .is_in_percent_of_measure = true, .more_lease_percent = 100, .more_elections = 10,         \
         .more_renewals = 3, .more_ms = 2000                                                        \
     }
 const struct bw_measured_round bw_leader_rounds[] = {
@@ -30,8 +30,8 @@ const struct bw_measured_round bw_leader_rounds[] = {
     {.words = NULL},
 };
 
-/* Two seconds: for KILL after the limit, for the fence and its look, and for the stop's position.
- */
+/* KILL after the limit, the fence and its look, and the stop's position take less than the limit would take
+ * once more. */
 const struct bw_measured_round bw_hung_stop_rounds[] = {
     {.words = "a planned move",
      .steps = {BW_STEP("switchover", STANDBY, 0, 0)},
@@ -39,13 +39,14 @@ const struct bw_measured_round bw_hung_stop_rounds[] = {
      .stops_max = 1},
     {.words = "a planned move whose stop ends the service, and hangs",
      .steps = {BW_STEP("stop-hangs-late", HOLDER, 0, 800), BW_STEP("switchover", STANDBY, 0, 0)},
-     .more_ms = BW_LAB_STOP_TIMEOUT_MS + 2000,
+     .more_ms = 2 * BW_LAB_STOP_TIMEOUT_MS - 100,
      .stops_max = 1},
     {.words = NULL},
 };
 
-/* The stop takes longer than an election, so that nothing of the restart must be seen. 1 s: until a
- * program built with sanitizers has begun on a machine that does other things too. */
+/* The stop takes longer than an election, so that nothing of the restart must be seen. A program built with
+ * sanitizers takes its time to begin on a machine that does other things too: by far less than a lease, which
+ * is what somebody waits for whom the restart has cost the move. */
 #define STRUCK_MIDWAY(meaning, of, where, percent)                                                 \
     {                                                                                              \
         .words = (meaning),                                                                        \
@@ -55,7 +56,7 @@ const struct bw_measured_round bw_hung_stop_rounds[] = {
                    .target = BW_STEP_##where,                                                      \
                    .at_percent = (percent),                                                        \
                    .is_after_stop = true}},                                                        \
-        .more_renewals = 1, .more_ms = BW_LAB_RESTART_MS + 1000                                    \
+        .more_renewals = 1, .more_lease_percent = 50, .more_ms = BW_LAB_RESTART_MS                 \
     }
 const struct bw_measured_round bw_restart_rounds[] = {
     {.words = "a planned move with a slow stop",

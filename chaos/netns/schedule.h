@@ -48,7 +48,7 @@ struct bw_measured_round {
     struct bw_step steps[3];
     bool is_measure;
     bool is_in_percent_of_measure; /* when its steps begin; else of a lease, as everywhere */
-    uint32_t more_leases;          /* waits for an end of the lease (design 3.3) */
+    uint32_t more_lease_percent;   /* of a wait for an end of the lease (design 3.3) */
     uint32_t more_elections;
     uint32_t more_renewals;
     uint32_t more_ms;

@@ -130,7 +130,7 @@ static uint64_t most_us_of(const struct bw_lab_timings *t, const struct bw_measu
 {
     const uint64_t wait_ms = (uint64_t)t->lease_ttl_ms * 1001 / 999 + t->margin_ms;
 
-    return measure_us + (round->more_leases * wait_ms +
+    return measure_us + (round->more_lease_percent * wait_ms / 100 +
                          (uint64_t)round->more_elections * t->election_timeout_ms +
                          (uint64_t)round->more_renewals * t->renew_interval_ms + round->more_ms) *
                             US_PER_MS;

@@ -554,8 +554,8 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
         if (is_over_at_start(guard))
             bw_guard_disarm(guard); /* the mirror could not be written any more */
     }
-    if (mirror == NULL) { /* of an epoch that was not ended: what it ordered elsewhere outlives a boot */
-        guard->mirror.script_due = guard->memory.epoch_seen > guard->memory.ended_epoch;
+    if (mirror == NULL) { /* 3.2.4: what an epoch, or an override, ordered elsewhere outlives a boot */
+        guard->mirror.script_due = guard->memory.enforced;
         guard->mirror.script_begun = guard->mirror.script_due;
         bw_guard_loop_init(guard, false, false, now);
     }

@@ -541,13 +541,18 @@ static void note_service(const struct guard_step *step, enum bw_service service,
         bw_guard_mirror_now(step, "V11");
 }
 
-/* The guard's own status run at its start (3.4): serves without a deadline -> fenced. */
+/* The guard's own status run at its start (3.4): serves without a deadline -> fenced. What could not be seen, as
+ * while the machine's network comes up, is looked at again until an agent is there, who looks from then on. */
 static void judge_at_start(const struct guard_step *step, enum bw_service service)
 {
     struct bw_guard *guard = step->guard;
     const struct bw_guard_run run = {.epoch = guard->memory.epoch_seen, .action = BW_ACTION_FENCE};
 
     BW_ASSERT(guard->check_at_start);
+    if (service == BW_SERVICE_UNKNOWN && bw_id_is_none(guard->agent.session)) {
+        guard->stop_check_at = bw_instant_add(step->now, BW_NS_PER_S);
+        return;
+    }
     guard->check_at_start = false;
     /* not covered: what is armed; an arm ends the look at the start. */
     if (service == BW_SERVICE_STARTED && !bw_guard_is_armed(guard) && guard->memory.enforced)
@@ -663,7 +668,10 @@ void bw_guard_run_timers(const struct guard_step *step)
         else
             bw_guard_wake(step, guard->stop_check_at);
     } else if (guard->check_at_start) {
-        bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
-                           guard->memory.epoch_seen, "V17");
+        if (bw_instant_wait_is_over(step->now, guard->stop_check_at))
+            bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
+                               guard->memory.epoch_seen, "V17");
+        else
+            bw_guard_wake(step, guard->stop_check_at);
     }
 }

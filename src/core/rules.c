@@ -322,7 +322,8 @@ static const struct bw_rule rules[] = {
     RULE(V15, "3.4", "a script has ended: the mirror is written")
     RULE(V16, "4", "a stop_script has ended: status looks whether the service has")
     RULE(V17, "3.4",
-         "the guard has just started: status looks whether something serves without a deadline")
+         "the guard has just started, and has not seen yet whether something serves without a deadline: "
+         "status looks")
     RULE(V18, "3.4", "the mirror could not be written: the script is not let run, but killed")
     RULE(V19, "3.2",
          "the service is stopped, but what its start began is still there: it gets TERM")

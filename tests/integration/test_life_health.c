@@ -130,7 +130,7 @@ static void without_witnesses_it_is_none_from_its_fence_window_on(void **state) 
     real_serve(&cluster);
     real_until(&cluster, is_primary, 0, "it is primary");
     for (int i = 0; i < TRIO_WITNESSES; i++)
-        assert_int_equal(kill(cluster.trio.pids[i], SIGSTOP), 0);
+        trio_signal(&cluster.trio, i, SIGSTOP);
 
     do {
         const uint64_t asked_ms = now_ms();
@@ -148,7 +148,7 @@ static void without_witnesses_it_is_none_from_its_fence_window_on(void **state) 
     assert_true(no > 0);
     assert_true(last_yes_ms < d_ms - REAL_FENCE_MS + ROUNDING_MS);
     for (int i = 0; i < TRIO_WITNESSES; i++)
-        assert_int_equal(kill(cluster.trio.pids[i], SIGCONT), 0);
+        trio_signal(&cluster.trio, i, SIGCONT);
 }
 
 static void a_guard_that_hangs_or_is_dead_vouches_for_nothing(void **state) /* 3.4 */

@@ -60,7 +60,7 @@ static void say_who_may(int i, const char *people)
     assert_non_null(file);
     assert_true(fputs(people, file) >= 0);
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(kill(operator.trio.pids[i], SIGHUP), 0);
+    trio_signal(&operator.trio, i, SIGHUP);
     assert_true(trio_logs_times(&operator.trio, i, "what=configuration", ++reloads[i]));
 }
 
@@ -430,7 +430,7 @@ static void ask_in_a_crowd(struct crowd *crowd, int leader, const char *person)
                        person != NULL ? person : name);
         crowd->contexts[i] = open_as(&crowd->guests[i], leader, file, uri);
     }
-    assert_int_equal(kill(operator.trio.pids[trio_follower(&operator.trio)], SIGSTOP), 0);
+    trio_signal(&operator.trio, trio_follower(&operator.trio), SIGSTOP);
     for (int i = 0; i < CROWD; i++)
         assert_true(test_https_say(&crowd->guests[i], order));
 }
@@ -455,7 +455,7 @@ static void hear_the_crowd(struct crowd *crowd, const char *why, int out_counts[
 static void wake_all(void)
 {
     for (int i = 0; i < TRIO_WITNESSES; i++)
-        assert_int_equal(kill(operator.trio.pids[i], SIGCONT), 0);
+        trio_signal(&operator.trio, i, SIGCONT);
     (void)trio_leader(&operator.trio);
 }
 
@@ -549,7 +549,7 @@ static void what_is_refused_anyway_waits_for_nobody(void **state)
             const int leader = trio_leader(&operator.trio);
             uint64_t took;
 
-            assert_int_equal(kill(operator.trio.pids[trio_follower(&operator.trio)], SIGSTOP), 0);
+            trio_signal(&operator.trio, trio_follower(&operator.trio), SIGSTOP);
             took = time_of(leader, "POST", orders[i].path, orders[i].body, orders[i].status);
             quickest = took < quickest ? took : quickest;
             wake_all();

@@ -361,7 +361,7 @@ static void set_on_event(void)
         assert_non_null(stream);
         assert_true(fprintf(stream, "on_event: %s\n", script) > 0);
         assert_int_equal(fclose(stream), 0);
-        assert_int_equal(kill(operator.trio.pids[i], SIGHUP), 0);
+        trio_signal(&operator.trio, i, SIGHUP);
         assert_true(trio_logs(&operator.trio, i, "event=config.reloaded"));
     }
 }

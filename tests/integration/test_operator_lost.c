@@ -24,11 +24,13 @@ static void switch_over_to_b(void)
         fail_msg("exit %d\n%s\n%s", status, operator.out, operator.errors);
 }
 
-/* dc-b holds harbor in epoch 2; dc-a had it before. */
+/* dc-b holds harbor in epoch 2; dc-a had it before. Its lease lives for long after dc-b has not been heard for
+ * seven seconds, so that a wish which waits for it still stands when a slow machine comes to look for it. */
 static int setup(void **state)
 {
     (void)state;
     operator_init();
+    operator_put("groups.yaml", operator_groups_text, "25s");
     assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
     operator_begin_agents();
     operator_wait_until_serving("dc-a");
@@ -71,12 +73,10 @@ static void lose_the_leader(void)
     trio_start(&operator.trio, leader, TRIO_EXECUTED);
 }
 
-/* 4: what the lost leader was asked for, and what becomes of it, any other one knows. Nobody grants
- * a site that isn't heard, so that the wish still stands when it is looked for, however late. */
+/* 4: what the lost leader was asked for, and what becomes of it, any other one knows. */
 static void a_wish_is_taken_back_at_the_next_leader(void)
 {
     ask_for_a("--reason fire --no-wait --yes");
-    atomic_store(&operator.a_is_mute, true);
     assert_says(operator.out, "whoever leads goes on with it");
     lose_the_leader();
     (void)operator_run("cli.yaml", "status harbor"); /* its exit status is the lost holder's */
@@ -87,7 +87,6 @@ static void a_wish_is_taken_back_at_the_next_leader(void)
     assert_int_equal(operator_run("cli.yaml", "history harbor"), 0);
     assert_says(operator.out,
                 "harbor  wish_over dc-a\n    by operator/anna: mistaken; failover: canceled");
-    atomic_store(&operator.a_is_mute, false);
 }
 
 /* In mode manual nobody else would grant it; the wait of 3.3 is never shortened. Whom dc-a would
@@ -201,7 +200,7 @@ static void signal_others(int leader, int number)
 {
     for (int i = 0; i < TRIO_WITNESSES; i++)
         if (i != leader)
-            assert_int_equal(kill(operator.trio.pids[i], number), 0);
+            trio_signal(&operator.trio, i, number);
 }
 
 /* 3.2.2, 3.9: another may have been elected since it was last heard. */

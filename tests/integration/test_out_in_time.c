@@ -344,7 +344,7 @@ static void who_is_revoked_by_serial_is_out_in_time(void **state)
 static void reload_all(unsigned times)
 {
     for (int i = 0; i < TRIO_WITNESSES; i++) {
-        assert_int_equal(kill(trio.pids[i], SIGHUP), 0);
+        trio_signal(&trio, i, SIGHUP);
         assert_true(trio_logs_times(&trio, i, "what=configuration", times));
     }
 }
@@ -381,7 +381,7 @@ static void whose_ca_is_trusted_no_more_is_out_in_time(void **state)
                    trio.pki.dir, trio.pki.dir, trio.pki.ca_path);
     begun_ms = bw_clock_wall().unix_ms;
     assert_int_equal(system(command), 0);
-    assert_int_equal(kill(trio.pids[scene.leader], SIGHUP), 0);
+    trio_signal(&trio, scene.leader, SIGHUP);
     judge_all("CA ended", begun_ms);
     test_pki_deinit(&other);
 }

@@ -323,7 +323,7 @@ static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **st
     assert_int_equal(recover_last("--yes", out, sizeof out), 6);
     (void)trio_stop(&cluster.trio, 0, SIGKILL);
     assert_int_equal(recover_last("--plan", out, sizeof out), 6); /* two of three would be enough */
-    assert_int_equal(kill(cluster.trio.pids[1], SIGSTOP), 0); /* it says nothing, and is not lost */
+    trio_signal(&cluster.trio, 1, SIGSTOP); /* it says nothing, and is not lost */
     assert_int_equal(recover_last("--plan", out, sizeof out), 6);
     assert_non_null(strstr(out, "w2: something is there that gives no answer"));
     (void)trio_stop(&cluster.trio, 1, SIGKILL);

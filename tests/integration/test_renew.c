@@ -62,7 +62,7 @@ static void reload_all(void)
 {
     reloads++;
     for (int i = 0; i < TRIO_WITNESSES; i++) {
-        assert_int_equal(kill(trio.pids[i], SIGHUP), 0);
+        trio_signal(&trio, i, SIGHUP);
         assert_true(trio_logs_times(&trio, i, "event=config.reloaded component=witness what=configuration", reloads));
     }
 }
@@ -144,18 +144,18 @@ static void a_certificate_of_a_ca_that_is_not_trusted_yet_is_not_taken(void **st
     (void)state;
     do_in("\"$bw\" pki init --cluster prod --dir new && cat ca.pem >>new/ca.pem && "
           "\"$bw\" pki renew w1.pem --dir new");
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs(&trio, 0, "event=config.reload_failed"));
     assert_true(trio_logs(&trio, 0, "vouches for this certificate"));
 
     do_in("cp new/ca.pem ca.pem.next && mv ca.pem.next ca.pem");
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs(&trio, 0, "event=config.reloaded"));
 
     /* One that nobody who dials this witness would take is not used either. */
     do_in("\"$bw\" pki issue witness/w1 --dir new --san dns:elsewhere --out new/other.pem && mv "
           "new/other.pem w1.pem");
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs(&trio, 0, "the certificate does not name 127.0.0.1, at which"));
     do_in("openssl s_client -connect 127.0.0.1:$api -CAfile ca.pem </dev/null 2>/dev/null | "
           "openssl x509 -noout -text | "

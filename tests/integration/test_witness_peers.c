@@ -243,11 +243,11 @@ static void a_new_certificate_is_taken_and_a_bad_one_is_not(void **state)
     trio_start_all(&trio, TRIO_EXECUTED);
     (void)trio_leader(&trio);
     test_pki_issue(&trio.pki, "w1.pem", &expired, path);
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs(&trio, 0, "event=config.reload_failed"));
     assert_int_equal(puppet_sync(&a, 0), 200); /* with the old one */
     test_pki_issue_uri(&trio.pki, "w1.pem", "breakwater://prod/witness/w1", path);
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs(&trio, 0, "event=config.reloaded"));
 
     assert_int_equal(puppet_sync(&a, 0), 200);
@@ -272,12 +272,12 @@ static void a_bad_file_leaves_the_old_configuration(void **state)
     trio_start_all(&trio, TRIO_EXECUTED);
     (void)trio_leader(&trio);
     trio_spoil(&trio, 0);
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs(&trio, 0, "the running configuration stays"));
     trio.api[0]++;
     trio_configure(&trio, 0, "w1.pem");
     trio.api[0]--;
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs(&trio, 0, "listen changes only with a restart"));
 
     assert_int_equal(puppet_sync(&a, 0), 200);

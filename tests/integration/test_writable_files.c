@@ -181,15 +181,15 @@ static void a_witness_that_is_to_reload_such_a_file_goes_on_with_the_old(void **
     assert_true(trio_logs(&trio, 0, "event=witness.started"));
 
     do_in("chmod o+w w1.yaml");
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs(&trio, 0, "error: others can change it: "));
     assert_true(trio_logs(&trio, 0, "event=config.reload_failed"));
     do_in("chmod o-w w1.yaml && chmod g+w ca.pem");
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs_times(&trio, 0, "event=config.reload_failed", 2));
     assert_true(trio_logs(&trio, 0, "/ca.pem: others can change it: "));
     do_in("chmod g-w ca.pem");
-    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    trio_signal(&trio, 0, SIGHUP);
     assert_true(trio_logs(&trio, 0, "event=config.reloaded"));
     assert_int_equal(trio_stop(&trio, 0, SIGTERM), 0);
 }

@@ -361,13 +361,18 @@ void trio_start_all(struct trio *trio, enum trio_how how)
         trio_start(trio, i, how);
 }
 
+void trio_signal(const struct trio *trio, int i, int signal)
+{
+    BW_ASSERT(trio->pids[i] > 0);
+    BW_ASSERT(kill(trio->pids[i], signal) == 0);
+}
+
 int trio_stop(struct trio *trio, int i, int signal)
 {
     int status;
 
-    BW_ASSERT(trio->pids[i] > 0);
     if (signal != 0)
-        BW_ASSERT(kill(trio->pids[i], signal) == 0);
+        trio_signal(trio, i, signal);
     status = wait_for(trio->pids[i]);
     trio->pids[i] = 0;
     if (trio->doors[i] >= 0)

@@ -58,6 +58,8 @@ void trio_start_all(struct trio *trio, enum trio_how how);
 /* Runs the built program with these arguments (argv[0] is its path); its exit status. Standard
  * output is read into `out`, ended by NUL. */
 int trio_run(const struct trio *trio, char **argv, char *out, size_t size);
+/* It runs, or this fails: to signal process 0 is to signal the test, and whoever began it. */
+void trio_signal(const struct trio *trio, int i, int signal);
 /* Waits for the end of witness `i`, after `signal` (0: none was sent); its exit status, or 128 and
  * the signal that it died of. */
 int trio_stop(struct trio *trio, int i, int signal);

@@ -43,6 +43,81 @@ static void what_ran_when_it_ended_may_have_served_and_ordered_more(void **state
         }
 }
 
+static void begin_looking(struct world *world)
+{
+    const struct bw_guard_memory memory = {.epoch_seen = 1, .ended_epoch = 1, .enforced = true};
+
+    *world = (struct world){.now_ms = BEGIN_MS};
+    bw_guard_init(&world->guard, "g", &limits, &memory, NULL, at_ms(world->now_ms));
+    tick_at(world, world->now_ms);
+}
+
+/* Its epoch may be over, and what an override ordered elsewhere since then outlives the boot as well. */
+static void after_a_boot_a_look_ends_nothing_outside_before_a_script_has(void **state) /* 3.2.4, 3.8 */
+{
+    struct world world;
+
+    (void)state;
+    begin_looking(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    hello(&world, instance_a);
+    assert_false(world.guard.mirror.stop_seen);
+
+    run(&world, 1, BW_ACTION_FENCE, 7);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.fence, BW_FENCE_TERM);
+    assert_false(world.guard.mirror.stop_seen);
+}
+
+static void is_not_seen(struct world *world)
+{
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
+    assert_int_equal(world->guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_FREE);
+}
+
+static void what_it_could_not_see_as_it_began_it_looks_at_again(void **state) /* 3.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_looking(&world);
+    for (int i = 0; i < 5; i++) {
+        is_not_seen(&world);
+        tick_at(&world, world.now_ms + 999);
+        assert_int_equal(world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_FREE);
+        tick_at(&world, world.now_ms + 1);
+    }
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    assert_true(bw_guard_is_fencing(&world.guard));
+}
+
+static void once_an_agent_is_there_the_agent_looks(void **state) /* 3.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_looking(&world);
+    is_not_seen(&world);
+    hello(&world, instance_a);
+    tick_at(&world, world.now_ms + 1000);
+    is_not_seen(&world);
+    tick_at(&world, world.now_ms + 5000);
+    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_FREE);
+    assert_false(world.guard.check_at_start);
+}
+
+static void where_nothing_was_ever_enforced_a_look_is_enough_after_a_boot(void **state) /* 3.9 */
+{
+    const struct bw_guard_memory memory = {.enforced = false};
+    struct world world = {.now_ms = BEGIN_MS};
+
+    (void)state;
+    bw_guard_init(&world.guard, "g", &limits, &memory, NULL, at_ms(world.now_ms));
+    assert_false(world.guard.mirror.script_due);
+    assert_false(world.guard.mirror.script_begun);
+}
+
 static struct bw_guard_state reported(const struct world *world)
 {
     struct bw_guard_state state;
@@ -209,6 +284,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_ran_when_it_ended_may_have_served_and_ordered_more),
+        cmocka_unit_test(after_a_boot_a_look_ends_nothing_outside_before_a_script_has),
+        cmocka_unit_test(what_it_could_not_see_as_it_began_it_looks_at_again),
+        cmocka_unit_test(once_an_agent_is_there_the_agent_looks),
+        cmocka_unit_test(where_nothing_was_ever_enforced_a_look_is_enough_after_a_boot),
         cmocka_unit_test(an_agent_is_told_all_that_is_armed_and_by_which_means),
         cmocka_unit_test(an_agent_is_told_what_runs),
         cmocka_unit_test(a_fence_of_nothing_that_is_armed_is_not_told),
