@@ -198,6 +198,13 @@ static void the_rude_cost_no_lease(void **state) /* 5.3 */
     assert_int_equal(real_runs(&cluster, 0, "fence") + real_runs(&cluster, 0, "stop"), 0);
 }
 
+static bool is_primary_at_the_new_port(struct real_cluster *of, int site)
+{
+    (void)of;
+    (void)site;
+    return plain_ask(ports[2].number, PRIMARY).status == 200;
+}
+
 static bool reload_is_over(struct real_cluster *of, int site)
 {
     return strstr(real_read(of, site, "agent.log"), "event=config.refused") != NULL ||
@@ -219,8 +226,7 @@ static void a_reload_moves_it_and_a_port_that_is_taken_leaves_the_old_one(void *
 
     configure(0, site_file[0], ports[2].number);
     assert_int_equal(kill(cluster.sites[0].agent, SIGHUP), 0);
-    while (plain_ask(ports[2].number, PRIMARY).status != 200)
-        (void)usleep(50000);
+    real_until(&cluster, is_primary_at_the_new_port, 0, "it is primary where it listens now");
     assert_int_equal(ask(0).status, 0);
     real_until(&cluster, real_keeps_epoch_1, 0, "it serves as before");
     assert_int_equal(real_runs(&cluster, 0, "start"), 1);
@@ -247,6 +253,25 @@ static void an_agent_that_cannot_listen_serves_and_tries_again(void **state)
     real_until(&cluster, is_primary, 0, "it listens, and is primary");
 }
 
+/* Refused as long as something of the group is on its way to a disk: "send SIGHUP again". */
+static bool is_left(struct real_cluster *of, int site)
+{
+    assert_int_equal(kill(of->sites[site].agent, SIGHUP), 0);
+    return strstr(ask(site).text, "the site file names this group no more") != NULL;
+}
+
+/* As real_until, where no witness knows of a group. */
+static void until_leaderless(real_condition *is_met, int site, const char *what)
+{
+    const uint64_t limit_ms = now_ms() + REAL_WAIT_MS;
+
+    while (!is_met(&cluster, site)) {
+        if (now_ms() > limit_ms)
+            fail_msg("never: %s: %s", what, ask(site).text);
+        (void)usleep(50000);
+    }
+}
+
 static void a_group_that_the_file_names_no_more_is_none(void **state)
 {
     static const char name[] = "name: harbor";
@@ -260,13 +285,10 @@ static void a_group_that_the_file_names_no_more_is_none(void **state)
     memcpy(at, "name: harb-r", sizeof name - 1);
     real_start_guard(&cluster, 1);
     real_start_agent(&cluster, 1);
-    while (!is_none(&cluster, 1)) /* it was never granted; no leader knows of it */
-        (void)usleep(50000);
+    until_leaderless(is_none, 1, "it was never granted, and no leader knows of it");
     configure(1, other, ports[1].number);
-    assert_int_equal(kill(cluster.sites[1].agent, SIGHUP), 0);
     assert_int_equal(kill(cluster.sites[1].guard, SIGHUP), 0);
-    while (strstr(ask(1).text, "the site file names this group no more") == NULL)
-        (void)usleep(50000);
+    until_leaderless(is_left, 1, "its file names it no more");
     assert_int_equal(ask(1).status, 503);
 }
 
