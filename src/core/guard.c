@@ -185,6 +185,7 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
     memory = bw_guard_change_memory(guard);
     memory->epoch_seen = arm->epoch;
     memory->enforced = true;
+    memory->overridden = false; /* this epoch is not over before a script has ended what was ordered */
     memory->instance = guard->agent.instance;
     bw_guard_save(step, BW_GUARD_WANTS_ARM, "U3");
 }
@@ -259,6 +260,7 @@ static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t ep
     memory = bw_guard_change_memory(guard);
     memory->let_go_index = index;
     memory->enforced = false;
+    memory->overridden = false;
     memory->ended_epoch = memory->epoch_seen;
     guard->let_go_epoch = epoch;
     bw_guard_save(step, BW_GUARD_WANTS_LET_GO, "U10");
@@ -330,6 +332,7 @@ static void on_saved(const struct guard_step *step, bool ok)
         bw_guard_end_saved(step);
         break;
     case BW_GUARD_WANTS_LET_GO:
+        guard->check_at_start = false; /* 3.9: what serves is left as it is */
         bw_guard_loop_take_back(step, "U82");
         bw_guard_disarm(guard);
         bw_guard_override_end(guard);
@@ -537,6 +540,7 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
     guard->limits = *limits;
     guard->memory = *memory;
     guard->stop_check_at = now;
+    guard->start_look_at = now;
     if (mirror != NULL) {
         guard->mirror = *mirror;
         for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++) {
@@ -554,8 +558,9 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
         if (is_over_at_start(guard))
             bw_guard_disarm(guard); /* the mirror could not be written any more */
     }
-    if (mirror == NULL) { /* 3.2.4: what an epoch, or an override, ordered elsewhere outlives a boot */
-        guard->mirror.script_due = guard->memory.enforced;
+    if (mirror == NULL) { /* 3.2.4: what an epoch that was not ended, or an override, ordered elsewhere outlives a boot */
+        guard->mirror.script_due = guard->memory.overridden ||
+                                   guard->memory.epoch_seen > guard->memory.ended_epoch;
         guard->mirror.script_begun = guard->mirror.script_due;
         bw_guard_loop_init(guard, false, false, now);
     }

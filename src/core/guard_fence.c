@@ -607,8 +607,20 @@ static void fence_again(const struct guard_step *step)
     hear(step, EVENT_AGAIN);
 }
 
+/* 3.8: an override has no deadline by which the fence of it, that a guard before this one had begun, would begin
+ * again. */
+static void fence_of_override(const struct guard_step *step)
+{
+    const struct bw_guard *guard = step->guard;
+    const struct bw_guard_run run = {.epoch = guard->memory.epoch_seen, .action = BW_ACTION_FENCE};
+
+    if (guard->mirror.overriding && guard->mirror.fence_begun && guard->fence == BW_FENCE_NONE)
+        bw_guard_fence_on_order(step, &run);
+}
+
 void bw_guard_fence_timers(const struct guard_step *step)
 {
+    fence_of_override(step);
     fence_deadline(step);
     fence_escalation(step);
     fence_again(step);

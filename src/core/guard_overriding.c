@@ -63,10 +63,14 @@ void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, epoch, 0, why, "U71");
         return;
     }
-    /* 3.9: where nothing was armed yet only the agent knows that the group is enforced. A boot ends the mirror;
-     * if the agent's state is lost as well, nobody but this guard would end what it has started here. */
-    if (!guard->memory.enforced) {
-        bw_guard_change_memory(guard)->enforced = true;
+    /* A boot ends the mirror. 3.9: where nothing was armed yet only the agent knows that the group is enforced; if
+     * its state is lost as well, nobody but this guard would end what it has started here. 3.2.4: and what it
+     * ordered elsewhere outlives the boot. */
+    if (!guard->memory.enforced || !guard->memory.overridden) {
+        struct bw_guard_memory *memory = bw_guard_change_memory(guard);
+
+        memory->enforced = true;
+        memory->overridden = true;
         bw_guard_save(step, BW_GUARD_WANTS_OVERRIDE, "U86");
         return;
     }
@@ -78,7 +82,7 @@ void bw_guard_override_saved(const struct guard_step *step, bool is_void)
     struct bw_guard *guard = step->guard;
 
     BW_ASSERT(guard->wants == BW_GUARD_WANTS_OVERRIDE);
-    BW_ASSERT(guard->memory.enforced); /* 3.9: it was written down */
+    BW_ASSERT(guard->memory.enforced && guard->memory.overridden); /* 3.8, 3.9: it was written down */
     guard->wants = BW_GUARD_WANTS_NOTHING;
     if (is_void)
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, guard->memory.epoch_seen, 0,

@@ -6,6 +6,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/core/report.h>
 
+#define LOOK_AT_START_AGAIN_NS (5 * BW_NS_PER_S)
+
 /* ---- answers ------------------------------------------------------------------------------- */
 
 static void refuse(const struct guard_step *step, const struct bw_guard_run *run,
@@ -499,7 +501,9 @@ static void on_stop_looked(const struct guard_step *step, enum bw_service servic
                            enum bw_guard_left left)
 {
     struct bw_guard *guard = step->guard;
-    const bool is_down = service == BW_SERVICE_STOPPED;
+    /* One that began beside the script has seen nothing of what came after it (3.2.4). */
+    const bool is_down = service == BW_SERVICE_STOPPED &&
+                         !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped;
 
     BW_ASSERT(guard->stop == BW_GUARD_STOP_CHECKING);
     bw_guard_note_left(guard, left);
@@ -541,21 +545,20 @@ static void note_service(const struct guard_step *step, enum bw_service service,
         bw_guard_mirror_now(step, "V11");
 }
 
-/* The guard's own status run at its start (3.4): serves without a deadline -> fenced. What could not be seen, as
- * while the machine's network comes up, is looked at again until an agent is there, who looks from then on. */
-static void judge_at_start(const struct guard_step *step, enum bw_service service)
+/* A guard that has just started (3.4): what serves without a deadline is fenced. A look that says nothing is none,
+ * as while the machine's network comes up, or where a script has to have ended first: there is another. Of those that
+ * the agent has asked for an end counts; of what serves it may know more. */
+static void judge_at_start(const struct guard_step *step, enum bw_service service, bool is_own)
 {
     struct bw_guard *guard = step->guard;
     const struct bw_guard_run run = {.epoch = guard->memory.epoch_seen, .action = BW_ACTION_FENCE};
 
     BW_ASSERT(guard->check_at_start);
-    if (service == BW_SERVICE_UNKNOWN && bw_id_is_none(guard->agent.session)) {
-        guard->stop_check_at = bw_instant_add(step->now, BW_NS_PER_S);
-        return;
-    }
-    guard->check_at_start = false;
-    /* not covered: what is armed; an arm ends the look at the start. */
-    if (service == BW_SERVICE_STARTED && !bw_guard_is_armed(guard) && guard->memory.enforced)
+    /* not covered: what is armed, or let go: each ends the look at the start. */
+    if (service == BW_SERVICE_STOPPED && bw_guard_looks_count(guard))
+        guard->check_at_start = false;
+    else if (is_own && service == BW_SERVICE_STARTED && !bw_guard_is_armed(guard) &&
+             guard->memory.enforced && guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE)
         bw_guard_fence_on_order(step, &run);
 }
 
@@ -565,27 +568,26 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
 {
     struct bw_guard *guard = step->guard;
     const enum bw_service service = bw_guard_service_of(ended);
+    const bool has_looked = run->action == BW_ACTION_STATUS && ended->result != BW_RUN_KILLED;
+    const bool is_within_stop = guard->stop != BW_GUARD_STOP_NONE;
 
     BW_ASSERT(!bw_action_is_action(run->action));
-    if (run->action == BW_ACTION_STATUS && ended->result != BW_RUN_KILLED) {
+    if (has_looked) {
         note_service(step, service, left);
         bw_guard_note_sight(step, BW_GUARD_SLOT_OBSERVATION, service, populated);
         bw_guard_end_looked(step, guard->slots[BW_GUARD_SLOT_OBSERVATION].ending_epoch, left);
     }
     if (run->action == BW_ACTION_STATUS)
         ended->sight = bw_guard_sight(guard);
-    if (run->run_id != 0) {
+    if (run->run_id != 0)
         bw_guard_answer_run(step, run, ended, "V12");
-        return;
-    }
-    if (guard->stop == BW_GUARD_STOP_CHECKING) {
+    else if (guard->stop == BW_GUARD_STOP_CHECKING)
         on_stop_looked(step, service, left);
-        return;
-    }
-    if (guard->end_looking) /* it was ended, and saw nothing: another is due */
+    else if (guard->end_looking) /* it was ended, and saw nothing: another is due */
         guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
-    if (guard->check_at_start && ended->result != BW_RUN_KILLED)
-        judge_at_start(step, service);
+    guard->start_look_at = bw_instant_add(step->now, LOOK_AT_START_AGAIN_NS);
+    if (guard->check_at_start && has_looked && !is_within_stop)
+        judge_at_start(step, service, run->run_id == 0);
 }
 
 static void on_action_ended(const struct guard_step *step, const struct bw_guard_run *run,
@@ -668,10 +670,10 @@ void bw_guard_run_timers(const struct guard_step *step)
         else
             bw_guard_wake(step, guard->stop_check_at);
     } else if (guard->check_at_start) {
-        if (bw_instant_wait_is_over(step->now, guard->stop_check_at))
+        if (bw_instant_wait_is_over(step->now, guard->start_look_at))
             bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
                                guard->memory.epoch_seen, "V17");
         else
-            bw_guard_wake(step, guard->stop_check_at);
+            bw_guard_wake(step, guard->start_look_at);
     }
 }

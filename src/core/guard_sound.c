@@ -10,6 +10,8 @@ const char *bw_guard_memory_unsound(const struct bw_guard_memory *memory)
          "the guard's memory: no epoch has ended above the newest that was seen");
     FACT(!memory->sight.proved || memory->sight.seen == BW_REACH_INSIDE, /* 3.4: proved is inside, and */
          "the guard's memory: a reach is proved only of a service inside");
+    FACT(!memory->overridden || memory->enforced, /* 3.8: in one write */
+         "the guard's memory: what a person let serve is enforced");
     return NULL;
 }
 

@@ -288,7 +288,7 @@ static const struct bw_rule rules[] = {
          "an end in the moment of a remote fence")
     RARE(U85, "3.3", "an override is told: a fence of another site's service makes way for it",
          "an override in the moment of a remote fence")
-    RULE(U86, "3.9", "an override where nothing was armed yet: the group is enforced from now on, durably")
+    RULE(U86, "3.8", "the first override since an arm: that the group is enforced, and was overridden, is durable first")
     RARE(U87, "3.9", "that could not be saved: the override is refused", "a disk that fails in that moment")
     RARE(U88, "3.9", "it was over, or asked for in a session before, when that was saved: the override is refused",
          "a hello or an end in the moment of that save")

@@ -856,7 +856,7 @@ SHAPE(kept_members, told_members, VERSION(STATE_VERSION), ID1(cluster_id),
 #define CORE struct bw_guard_memory
 #define WIRE Breakwater__V1__GuardMemory
 SHAPE(guard_memory, guard_memory, NUMBER(epoch_seen), NUMBER(ended_epoch), BOOL(enforced),
-      NUMBER(let_go_index), ID(instance), MESSAGE(sight, reach_sight))
+      NUMBER(let_go_index), ID(instance), MESSAGE(sight, reach_sight), BOOL(overridden))
 #undef CORE
 #undef WIRE
 

@@ -1,5 +1,5 @@
 /* script_world.h - real scripts run by the product's runner, and what its callbacks saw of them. For
- * test_script; include it after cmocka.h. */
+ * test_script and test_script_life; include it after cmocka.h. */
 #ifndef BW_TEST_SCRIPT_WORLD_H
 #define BW_TEST_SCRIPT_WORLD_H
 
@@ -225,5 +225,12 @@ static inline bool exists(struct fixture *f, const char *name)
 {
     return access(path_in(f, name), F_OK) == 0;
 }
+
+/* Each test by cgroup and by scan. */
+#define BOTH(name)                                                                                 \
+    {#name " by cgroup", name, set_up, tear_down, NULL},                                           \
+    {                                                                                              \
+#name " by scan", name, set_up, tear_down, (void *)(uintptr_t)1                            \
+    }
 
 #endif

@@ -254,8 +254,10 @@ static void begin_ending_unarmed(struct world *world)
     hello(world, instance_a);
     run(world, 1, BW_ACTION_STOP, 40);
     ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped"); /* that at the start: begun before the stop */
+    assert_false(world->guard.mirror.stop_seen);
+    tick_at(world, world->now_ms + 100);
     ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
-    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped"); /* that at the start */
     assert_true(world->guard.mirror.stop_seen);
     assert_int_equal(world->guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_FREE);
     world->save_hangs = true;

@@ -326,6 +326,28 @@ static void while_an_arm_is_written_down_it_is_refused(void **state)
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 1);
 }
 
+/* It has no deadline by which that fence would begin again, and its agent may be away. */
+static void its_fence_that_a_guard_had_begun_the_next_one_begins_again(void **state) /* 3.8 */
+{
+    struct bw_guard_mirror mirror;
+    struct bw_guard_memory memory;
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    run(&world, 1, BW_ACTION_FENCE, 9);
+    memory = world.guard.memory;
+    mirror = world.mirrored;
+
+    begin_of(&world, true, &mirror);
+    world.guard.memory = memory;
+    tick_at(&world, world.now_ms + 1);
+    assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
+    fence_to_the_end(&world);
+    assert_false(world.mirrored.overriding);
+    assert_int_equal(world.guard.fence, BW_FENCE_NONE);
+}
+
 static void without_an_agent_nothing_is_let_serve(void **state)
 {
     const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
@@ -613,6 +635,7 @@ int main(void)
         cmocka_unit_test(beside_a_fence_that_has_failed_it_is_refused),
         cmocka_unit_test(once_a_second_try_of_a_fence_has_seen_the_end_it_lets_start),
         cmocka_unit_test(while_an_arm_is_written_down_it_is_refused),
+        cmocka_unit_test(its_fence_that_a_guard_had_begun_the_next_one_begins_again),
         cmocka_unit_test(without_an_agent_nothing_is_let_serve),
         cmocka_unit_test(the_answer_of_an_older_mirror_is_not_its_own),
         cmocka_unit_test(what_it_lets_serve_no_look_at_the_start_fences),

@@ -43,23 +43,26 @@ static void what_ran_when_it_ended_may_have_served_and_ordered_more(void **state
         }
 }
 
-static void begin_looking(struct world *world)
+/* After a boot. */
+static void begin_looking(struct world *world, bool was_overridden)
 {
-    const struct bw_guard_memory memory = {.epoch_seen = 1, .ended_epoch = 1, .enforced = true};
+    const struct bw_guard_memory memory = {
+        .epoch_seen = 1, .ended_epoch = 1, .enforced = true, .overridden = was_overridden};
 
     *world = (struct world){.now_ms = BEGIN_MS};
     bw_guard_init(&world->guard, "g", &limits, &memory, NULL, at_ms(world->now_ms));
     tick_at(world, world->now_ms);
 }
 
-/* Its epoch may be over, and what an override ordered elsewhere since then outlives the boot as well. */
-static void after_a_boot_a_look_ends_nothing_outside_before_a_script_has(void **state) /* 3.2.4, 3.8 */
+/* Its epoch is over, and what an override ordered elsewhere since then outlives the boot as well. */
+static void what_an_override_ordered_elsewhere_outlives_a_boot(void **state) /* 3.2.4, 3.8 */
 {
     struct world world;
 
     (void)state;
-    begin_looking(&world);
+    begin_looking(&world, true);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world.guard.check_at_start); /* and it looks on */
     hello(&world, instance_a);
     assert_false(world.guard.mirror.stop_seen);
 
@@ -70,40 +73,87 @@ static void after_a_boot_a_look_ends_nothing_outside_before_a_script_has(void **
     assert_false(world.guard.mirror.stop_seen);
 }
 
-static void is_not_seen(struct world *world)
+#define PAUSE_MS 5000
+
+static bool looks(const struct world *world)
 {
-    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
-    assert_int_equal(world->guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_FREE);
+    return world->guard.slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE;
 }
 
 static void what_it_could_not_see_as_it_began_it_looks_at_again(void **state) /* 3.4 */
 {
+    static const enum bw_run_result results[] = {BW_RUN_FAILED, BW_RUN_TIMED_OUT, BW_RUN_KILLED};
     struct world world;
 
     (void)state;
-    begin_looking(&world);
-    for (int i = 0; i < 5; i++) {
-        is_not_seen(&world);
-        tick_at(&world, world.now_ms + 999);
-        assert_int_equal(world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_FREE);
+    begin_looking(&world, false);
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        assert_true(looks(&world));
+        ended(&world, BW_GUARD_SLOT_OBSERVATION, results[i], "");
+        assert_false(looks(&world));
+        tick_at(&world, world.now_ms + PAUSE_MS - 1);
+        assert_false(looks(&world));
         tick_at(&world, world.now_ms + 1);
     }
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
     assert_true(bw_guard_is_fencing(&world.guard));
 }
 
-static void once_an_agent_is_there_the_agent_looks(void **state) /* 3.4 */
+static void of_what_its_agent_sees_serve_the_agent_may_know_more(void **state) /* 3.4 */
 {
     struct world world;
 
     (void)state;
-    begin_looking(&world);
-    is_not_seen(&world);
+    begin_looking(&world, false);
     hello(&world, instance_a);
-    tick_at(&world, world.now_ms + 1000);
-    is_not_seen(&world);
-    tick_at(&world, world.now_ms + 5000);
-    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_FREE);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
+    tick_at(&world, world.now_ms + PAUSE_MS - 1);
+    run(&world, 1, BW_ACTION_STATUS, 7);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    assert_false(bw_guard_is_fencing(&world.guard)); /* or it orders the fence */
+
+    tick_at(&world, world.now_ms + PAUSE_MS); /* but it has died, or knows of no such group */
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    assert_true(bw_guard_is_fencing(&world.guard));
+}
+
+static void what_its_agent_is_stopping_it_lets_be_stopped(void **state) /* 3.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_looking(&world, false);
+    hello(&world, instance_a);
+    run(&world, 1, BW_ACTION_STOP, 7);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    assert_false(bw_guard_is_fencing(&world.guard));
+    assert_true(world.guard.check_at_start);
+}
+
+static void an_end_that_its_agent_has_seen_is_one(void **state) /* 3.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_looking(&world, false);
+    hello(&world, instance_a);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
+    run(&world, 1, BW_ACTION_STATUS, 7);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_false(world.guard.check_at_start);
+}
+
+static void what_is_let_go_it_looks_at_no_more(void **state) /* 3.9 */
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 5};
+    struct world world;
+
+    (void)state;
+    begin_looking(&world, false);
+    hello(&world, instance_a);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
+    message(&world, &of);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
     assert_false(world.guard.check_at_start);
 }
 
@@ -284,9 +334,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_ran_when_it_ended_may_have_served_and_ordered_more),
-        cmocka_unit_test(after_a_boot_a_look_ends_nothing_outside_before_a_script_has),
+        cmocka_unit_test(what_an_override_ordered_elsewhere_outlives_a_boot),
         cmocka_unit_test(what_it_could_not_see_as_it_began_it_looks_at_again),
-        cmocka_unit_test(once_an_agent_is_there_the_agent_looks),
+        cmocka_unit_test(of_what_its_agent_sees_serve_the_agent_may_know_more),
+        cmocka_unit_test(what_its_agent_is_stopping_it_lets_be_stopped),
+        cmocka_unit_test(an_end_that_its_agent_has_seen_is_one),
+        cmocka_unit_test(what_is_let_go_it_looks_at_no_more),
         cmocka_unit_test(where_nothing_was_ever_enforced_a_look_is_enough_after_a_boot),
         cmocka_unit_test(an_agent_is_told_all_that_is_armed_and_by_which_means),
         cmocka_unit_test(an_agent_is_told_what_runs),

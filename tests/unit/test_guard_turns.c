@@ -483,6 +483,7 @@ static void a_look_at_the_start_that_was_killed_is_repeated(void **state)
 
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_KILLED, "");
 
+    tick_at(&world, world.now_ms + 5000);
     assert_asked(&world, "SPAWN:status");
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
     assert_asked(&world, "SPAWN:fence");

@@ -63,7 +63,10 @@ static void a_guard_keeps_what_it_has_yet_to_look_at(void **state)
     (void)state;
     begin(&world);
     world.guard.check_at_start = true;
+    assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_NOTHING); /* it has, and could not see it */
+    world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state = BW_SLOT_RUNNING;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_RUN);
+    world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state = BW_SLOT_FREE;
     world.guard.check_at_start = false;
     world.guard.end_looking = true;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_RUN);

@@ -18,6 +18,8 @@ struct bw_guard_memory {
     uint64_t let_go_index;
     struct bw_id instance; /* the agent instance that armed epoch_seen */
     struct bw_reach_sight sight; /* the newest look that said `started` (3.4) */
+    bool overridden;             /* since the newest arm a person let it serve without a lease (3.8):
+                                    what was ordered elsewhere then may outlive a boot */
 };
 
 /* One action, one observation, and the guard's own fence, which waits for neither: what it kills
@@ -52,8 +54,8 @@ struct bw_guard_mirror {
     bool start_unseen; /* a start has begun, and since then status has not said started, nor has a stop
                           or fence succeeded: the service may yet come */
     bool script_due; /* something was ordered to serve, or was seen to, and since then no stop or fence
-                        script has ended by itself with 0: of a service outside the reach `stopped`
-                        says nothing (3.2.4) */
+                        script has ended by itself with 0, as far as is known after a boot: of a service
+                        outside the reach `stopped` says nothing (3.2.4) */
     bool left_due;     /* the same of a service inside: what a start had left ran on beyond the end of
                           such a script, and may have ordered it again (3.2.4) */
     bool script_begun; /* a stop or fence script has begun since the last start (3.4, proved) */
@@ -297,6 +299,7 @@ struct bw_guard {
     struct bw_guard_run
         loop_run; /* the start that was ordered; run_id 0: none was, a look gave it */
     bool check_at_start;             /* status has to be asked: enforced, and nothing is armed */
+    struct bw_instant start_look_at; /* not before it: others look as well */
     struct bw_guard_child interrupted; /* reported at the next hello; action NONE: none */
 };
 
