@@ -193,6 +193,9 @@ enum bw_err sim_own_fence_do(struct sim_agent *agent, const struct bw_agent_acti
     case BW_AGENT_ACTION_FENCE_RUN:
         return run_script(agent, group, action->fence);
     case BW_AGENT_ACTION_FENCE_KILL_RUN:
+        if (fence_of(agent, group)->work.stage == SIM_WORK_NONE)
+            sim_fail(sim_world_of(agent->process), "shell", "%s kills a script of which it knows the end",
+                     agent->process->name);
         sim_work_kill(&fence_of(agent, group)->work);
         return BW_OK;
     case BW_AGENT_ACTION_FENCE_LOOK:

@@ -203,13 +203,20 @@ static bool is_own(const struct sim_second *second, const struct sim_second_run 
 
 void sim_second_kill(struct sim_second *second, uint32_t group, bool is_fence)
 {
+    bool is_there = false;
+
     for (uint32_t i = 0; i < SIM_SECOND_RUNS_MAX; i++) {
         struct sim_second_run *run = &second->site->runs[i];
 
-        if (is_own(second, run) && run->group == group && run->is_fence == is_fence &&
-            !bw_instant_is_never(run->limit)) /* or it has ended already, and that is on its way */
+        if (!is_own(second, run) || run->group != group || run->is_fence != is_fence)
+            continue;
+        is_there = true;
+        if (!bw_instant_is_never(run->limit)) /* or it has ended already, and that is on its way */
             kill_run(second->site, run);
     }
+    if (!is_there)
+        sim_fail(sim_world_of(second->process), "shell", "%s kills a script of which it knows the end",
+                 second->process->name);
 }
 
 void sim_second_serve_limits(struct sim_second *second)

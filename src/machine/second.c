@@ -151,10 +151,16 @@ static void execute(struct bw_second_machine *machine, uint32_t group,
         action.limit_ns = wanted->limit_ns;
         own->fence_refused = ask_driver(machine, &action) != BW_OK;
         return;
+    /* What is due is done before what has come is heard: a kill of the script whose end that is (3.4) has nothing
+     * left to end, and its end follows at once. */
     case BW_SECOND_ACTION_KILL_LOOK:
+        if (own->is_look_over)
+            return;
         action.kind = BW_SECOND_MACHINE_KILL_LOOK;
         break;
     case BW_SECOND_ACTION_KILL_FENCE:
+        if (own->is_fence_over)
+            return;
         action.kind = BW_SECOND_MACHINE_KILL_FENCE;
         break;
     }
@@ -298,6 +304,10 @@ void bw_second_machine_step(struct bw_second_machine *machine,
 {
     BW_ASSERT(!machine->is_stepping); /* emit never calls back */
     machine->is_stepping = true;
+    if (event->kind == BW_SECOND_MACHINE_LOOKED)
+        machine->groups[event->group].is_look_over = true;
+    if (event->kind == BW_SECOND_MACHINE_FENCED)
+        machine->groups[event->group].is_fence_over = true;
     serve_due(machine); /* deadlines go before answers (3.4) */
     switch (event->kind) {
     case BW_SECOND_MACHINE_WAKE:
@@ -312,12 +322,14 @@ void bw_second_machine_step(struct bw_second_machine *machine,
         machine->is_mirroring = false;
         break;
     case BW_SECOND_MACHINE_LOOKED:
+        machine->groups[event->group].is_look_over = false; /* it is told now */
         step_group(machine, event->group,
                    &(struct bw_second_event){.kind = BW_SECOND_EVENT_LOOKED,
                                              .service = event->service,
                                              .digest = event->digest});
         break;
     case BW_SECOND_MACHINE_FENCED:
+        machine->groups[event->group].is_fence_over = false;
         step_group(machine, event->group,
                    &(struct bw_second_event){.kind = BW_SECOND_EVENT_FENCED, .ok = event->ok});
         break;

@@ -77,11 +77,13 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
     case BW_SECOND_MACHINE_LOOK:
         return bw_second_look(group);
     case BW_SECOND_MACHINE_KILL_LOOK:
+        BW_ASSERT(group->look != NULL);
         bw_script_kill(group->look);
         return BW_OK;
     case BW_SECOND_MACHINE_FENCE:
         return bw_second_fence(group, action->epoch, action->limit_ns);
     case BW_SECOND_MACHINE_KILL_FENCE:
+        BW_ASSERT(group->fence != NULL);
         bw_script_kill(group->fence);
         return BW_OK;
     }

@@ -42,10 +42,10 @@ enum bw_second_machine_action_kind {
     BW_SECOND_MACHINE_MIRROR,     /* write `mirror`, where it outlives the process, beside the loop;
                                      MIRRORED follows. One     at a time. An error: nothing follows */
     BW_SECOND_MACHINE_LOOK,       /* run status_script; LOOKED follows. An error: nothing follows */
-    BW_SECOND_MACHINE_KILL_LOOK,  /* whole tree; LOOKED still follows */
+    BW_SECOND_MACHINE_KILL_LOOK,  /* whole tree; LOOKED still follows. Never of one whose end is known */
     BW_SECOND_MACHINE_FENCE,      /* run fence_script of `epoch`; FENCED follows. An error: nothing
                                      follows */
-    BW_SECOND_MACHINE_KILL_FENCE, /* whole tree; FENCED still follows */
+    BW_SECOND_MACHINE_KILL_FENCE, /* whole tree; FENCED still follows. Likewise */
 };
 /* All pointers are the machine's, good until emit returns. */
 struct bw_second_machine_action {
@@ -82,6 +82,8 @@ struct bw_second_served {
     uint64_t save_begun; /* that is in the write under way; 0: none */
     bool look_refused;   /* could not be begun: it is told of that in this step */
     bool fence_refused;
+    bool is_look_over; /* its script has ended, and it is told of that in this step */
+    bool is_fence_over;
 };
 
 struct bw_second_setup {

@@ -1,0 +1,163 @@
+/* second_machine: what a second enforcer asks of its program when what is due and what has come meet (3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include <breakwater/machine/second.h>
+
+#define MS       BW_NS_PER_MS
+#define FENCE_MS 3000
+#define END_MS   20000
+
+static struct {
+    struct bw_second_machine machine;
+    struct bw_second_served served[1];
+    struct bw_second_state state;
+    struct bw_second_mirror_file mirror_file;
+    struct bw_second_ask_group ask_group;
+    struct bw_sync_group sync_group;
+    struct bw_second_memory memory;
+    struct bw_second_mirror mirror;
+    uint64_t now_ms;
+    unsigned asked[BW_SECOND_MACHINE_KILL_FENCE + 1];
+    /* As a program has them: from its start until its end is known. */
+    bool look_runs;
+    bool fence_runs;
+} world;
+
+static struct bw_instant now(void *user)
+{
+    (void)user;
+    return (struct bw_instant){world.now_ms * MS, world.now_ms * MS};
+}
+
+static enum bw_err emit(void *user, const struct bw_second_machine_action *action, struct bw_diag *diag)
+{
+    (void)user;
+    (void)diag;
+    world.asked[action->kind]++;
+    switch (action->kind) {
+    case BW_SECOND_MACHINE_LOOK:
+        assert_false(world.look_runs);
+        world.look_runs = true;
+        break;
+    case BW_SECOND_MACHINE_FENCE:
+        assert_false(world.fence_runs);
+        world.fence_runs = true;
+        break;
+    case BW_SECOND_MACHINE_KILL_LOOK:
+        assert_true(world.look_runs);
+        break;
+    case BW_SECOND_MACHINE_KILL_FENCE:
+        assert_true(world.fence_runs);
+        break;
+    case BW_SECOND_MACHINE_STEPPED:
+    case BW_SECOND_MACHINE_ASK:
+    case BW_SECOND_MACHINE_WARN:
+    case BW_SECOND_MACHINE_SAVE:
+    case BW_SECOND_MACHINE_MIRROR:
+        break;
+    }
+    return BW_OK;
+}
+
+static void step_at(uint64_t ms, const struct bw_second_machine_event *event)
+{
+    world.now_ms = ms;
+    bw_second_machine_step(&world.machine, event);
+}
+
+static void wake_at(uint64_t ms)
+{
+    step_at(ms, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_WAKE});
+}
+
+static void looked_at(uint64_t ms, enum bw_service service)
+{
+    world.look_runs = false;
+    step_at(ms, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_LOOKED, .service = service});
+}
+
+static void fenced_at(uint64_t ms, bool ok)
+{
+    world.fence_runs = false;
+    step_at(ms, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_FENCED, .ok = ok});
+}
+
+/* Of epoch 7, armed to END_MS. */
+static int begin(void **state)
+{
+    static const struct bw_second_limits limits = {
+        .check_interval_ns = 1000 * MS, .fence_limit_ns = 2500 * MS, .digest = 5};
+
+    (void)state;
+    memset(&world, 0, sizeof world);
+    world.now_ms = 1000;
+    world.memory = (struct bw_second_memory){.epoch = 7, .fence_ns = FENCE_MS * MS};
+    world.mirror = (struct bw_second_mirror){
+        .epoch = 7, .fence_ns = FENCE_MS * MS, .end = {END_MS * MS, END_MS * MS}};
+    bw_second_machine_init(&world.machine,
+                           &(struct bw_second_setup){.driver = {.now = now, .emit = emit},
+                                                     .site = "north",
+                                                     .name = "enforcer",
+                                                     .state = &world.state,
+                                                     .mirror = &world.mirror_file,
+                                                     .ask_groups = &world.ask_group,
+                                                     .sync_groups = &world.sync_group,
+                                                     .groups = world.served,
+                                                     .group_max = 1});
+    bw_second_machine_add_group(&world.machine, "db", &limits, &world.memory, &world.mirror);
+    return 0;
+}
+
+static void a_look_that_runs_as_the_window_comes_is_killed(void **state)
+{
+    (void)state;
+    wake_at(1000);
+    assert_true(world.look_runs);
+    wake_at(END_MS - FENCE_MS);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_KILL_LOOK], 1);
+    assert_true(world.fence_runs);
+    looked_at(END_MS - FENCE_MS + 10, BW_SERVICE_UNKNOWN);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_WARN], 1); /* it has not seen the end */
+}
+
+/* What is due goes before what has come: the look has ended, and its program has it no more. */
+static void one_that_has_ended_when_the_window_comes_is_not(void **state)
+{
+    (void)state;
+    wake_at(1000);
+    looked_at(END_MS - FENCE_MS, BW_SERVICE_STARTED);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_KILL_LOOK], 0);
+    assert_true(world.fence_runs);
+}
+
+static void its_fence_is_looked_at_and_run_again_until_the_end_is_seen(void **state)
+{
+    (void)state;
+    one_that_has_ended_when_the_window_comes_is_not(state);
+    fenced_at(18000, false);
+    wake_at(19000);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_FENCE], 2);
+    fenced_at(19100, true);
+    assert_true(world.look_runs);
+    assert_int_equal(bw_second_machine_fences(&world.machine), 1);
+    looked_at(19200, BW_SERVICE_STOPPED);
+    assert_int_equal(bw_second_machine_fences(&world.machine), 0);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_KILL_FENCE], 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_look_that_runs_as_the_window_comes_is_killed, begin),
+        cmocka_unit_test_setup(one_that_has_ended_when_the_window_comes_is_not, begin),
+        cmocka_unit_test_setup(its_fence_is_looked_at_and_run_again_until_the_end_is_seen, begin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
