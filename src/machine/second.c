@@ -6,6 +6,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 
+#define REFUSED_AGAIN_NS (100 * BW_NS_PER_MS)
+
 static struct bw_instant now_of(const struct bw_second_machine *machine)
 {
     return machine->setup.driver.now(machine->setup.driver.user);
@@ -154,12 +156,12 @@ static void execute(struct bw_second_machine *machine, uint32_t group,
     /* What is due is done before what has come is heard: a kill of the script whose end that is (3.4) has nothing
      * left to end, and its end follows at once. */
     case BW_SECOND_ACTION_KILL_LOOK:
-        if (own->is_look_over)
+        if (own->is_look_over || own->look_refused)
             return;
         action.kind = BW_SECOND_MACHINE_KILL_LOOK;
         break;
     case BW_SECOND_ACTION_KILL_FENCE:
-        if (own->is_fence_over)
+        if (own->is_fence_over || own->fence_refused)
             return;
         action.kind = BW_SECOND_MACHINE_KILL_FENCE;
         break;
@@ -187,13 +189,12 @@ static void step_once(struct bw_second_machine *machine, uint32_t group,
         execute(machine, group, &actions.list[i]);
 }
 
-/* What could not be begun has ended without a result. Bounded: nothing is tried again at once. */
-static void step_group(struct bw_second_machine *machine, uint32_t group,
-                       const struct bw_second_event *event)
+/* What could not be begun has ended without a result. On a machine on which even that takes its time the next try
+ * may be due by then: it waits for a step of its own. */
+static void tell_refused(struct bw_second_machine *machine, uint32_t group)
 {
     struct bw_second_served *own = &machine->groups[group];
 
-    step_once(machine, group, event);
     for (int turn = 0; turn < 4 && (own->look_refused || own->fence_refused); turn++) {
         const struct bw_second_event refused = {.kind = own->look_refused ? BW_SECOND_EVENT_LOOKED
                                                                           : BW_SECOND_EVENT_FENCED};
@@ -204,7 +205,16 @@ static void step_group(struct bw_second_machine *machine, uint32_t group,
             own->fence_refused = false;
         step_once(machine, group, &refused);
     }
-    BW_ASSERT(!own->look_refused && !own->fence_refused);
+    if (own->look_refused || own->fence_refused)
+        own->wake_at = bw_instant_min(own->wake_at,
+                                      bw_instant_add(now_of(machine), REFUSED_AGAIN_NS));
+}
+
+static void step_group(struct bw_second_machine *machine, uint32_t group,
+                       const struct bw_second_event *event)
+{
+    step_once(machine, group, event);
+    tell_refused(machine, group);
 }
 
 /* ---- what has come --------------------------------------------------------------------------- */

@@ -11,21 +11,14 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/core_dump.h>
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/script.h>
 
-#include "janitor.h"
-#include "lacking.h"
 #include "script_world.h"
 
 /* ---- the start order (I2, 3.4) ----------------------------------------------------------------

@@ -27,6 +27,7 @@ static struct {
     /* As a program has them: from its start until its end is known. */
     bool look_runs;
     bool fence_runs;
+    uint64_t refusal_ms; /* starts are refused, each after so long; 0: none is */
 } world;
 
 static struct bw_instant now(void *user)
@@ -40,6 +41,11 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
     (void)user;
     (void)diag;
     world.asked[action->kind]++;
+    if (world.refusal_ms != 0 &&
+        (action->kind == BW_SECOND_MACHINE_LOOK || action->kind == BW_SECOND_MACHINE_FENCE)) {
+        world.now_ms += world.refusal_ms;
+        return BW_ERR_LIMIT;
+    }
     switch (action->kind) {
     case BW_SECOND_MACHINE_LOOK:
         assert_false(world.look_runs);
@@ -151,11 +157,28 @@ static void its_fence_is_looked_at_and_run_again_until_the_end_is_seen(void **st
     assert_int_equal(world.asked[BW_SECOND_MACHINE_KILL_FENCE], 0);
 }
 
+/* Short of processes, and slow: it goes on, and fences once it can. */
+static void what_it_cannot_begin_it_tries_again_however_long_that_takes(void **state)
+{
+    (void)state;
+    world.refusal_ms = 1000;
+    wake_at(1000);
+    assert_true(world.asked[BW_SECOND_MACHINE_LOOK] > 1);
+    assert_true(bw_second_machine_wake_at(&world.machine).boot_ns <= (world.now_ms + 100) * MS);
+    wake_at(END_MS - FENCE_MS); /* the window comes while the end of a look is not told yet */
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_KILL_LOOK], 0);
+    world.refusal_ms = 0;
+    for (int i = 0; i < 20 && !world.fence_runs; i++)
+        wake_at(world.now_ms + 100);
+    assert_true(world.fence_runs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_look_that_runs_as_the_window_comes_is_killed, begin),
         cmocka_unit_test_setup(one_that_has_ended_when_the_window_comes_is_not, begin),
+        cmocka_unit_test_setup(what_it_cannot_begin_it_tries_again_however_long_that_takes, begin),
         cmocka_unit_test_setup(its_fence_is_looked_at_and_run_again_until_the_end_is_seen, begin),
     };
 

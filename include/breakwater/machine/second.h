@@ -80,7 +80,7 @@ struct bw_second_served {
     struct bw_instant wake_at;
     uint64_t save_waits; /* number of a SAVE for the next write; 0: none */
     uint64_t save_begun; /* that is in the write under way; 0: none */
-    bool look_refused;   /* could not be begun: it is told of that in this step */
+    bool look_refused;   /* could not be begun: it is told of that in this step, or soon */
     bool fence_refused;
     bool is_look_over; /* its script has ended, and it is told of that in this step */
     bool is_fence_over;
