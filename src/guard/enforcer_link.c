@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -95,7 +96,9 @@ static bool fork_enforcer(struct bw_guard_program *program, int its_end, int lis
         be_enforcer(its_end, listener, argv, envp);
     free(envp);
     program->enforcer.pid = pid;
-    return pid > 0;
+    if (pid > 0)
+        program->enforcer.process = (int)syscall(SYS_pidfd_open, pid, 0);
+    return pid > 0 && program->enforcer.process >= 0;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -123,6 +126,8 @@ static bool make(struct bw_guard_program *program)
         BW_ASSERT(uv_poll_start(&link->poll, UV_READABLE, on_readable) == 0);
         return true;
     }
+    if (is_made)
+        (void)close(link->process); /* a handle, no data */
     if (ends[0] >= 0)
         (void)close(ends[0]); /* one that was made ends by it */
     return false;
@@ -338,6 +343,7 @@ static void close_link(struct bw_guard_program *program)
     link->is_poll_closing = true;
     uv_close((uv_handle_t *)&link->poll, on_poll_closed);
     (void)close(link->fd); /* what it was told it keeps to */
+    (void)close(link->process);
     link->fd = -1;
     bw_enforcing_on_lost(&program->machine.enforcing);
 }
@@ -349,7 +355,6 @@ static void give_up(struct bw_guard_program *program)
     close_link(program);
 }
 
-/* Its number is its own: only this thread reaps it, and its end of the socket is open still. */
 void bw_guard_enforcer_replace(struct bw_guard_program *program)
 {
     const struct bw_enforcer_link *link = &program->enforcer;
@@ -357,7 +362,7 @@ void bw_guard_enforcer_replace(struct bw_guard_program *program)
 
     if (link->fd < 0 || recv(link->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
         return; /* it has ended: that is read next */
-    (void)kill(link->pid, SIGKILL); /* stopped or not */
+    (void)syscall(SYS_pidfd_send_signal, link->process, SIGKILL, NULL, 0); /* stopped or not; it may be gone */
     give_up(program);
 }
 

@@ -281,6 +281,7 @@ struct bw_enforcer_link {
     bool is_poll_closing;
     int fd; /* -1: there is none */
     pid_t pid;
+    int process; /* its pidfd: a number alone may be another's once it was reaped; open as long as fd */
     char name[32]; /* prefix and 16 hex digits */
     struct bw_enforcer_message message; /* being sent */
     struct bw_enforcer_message answer;  /* being read */
