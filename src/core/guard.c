@@ -366,13 +366,11 @@ static void on_saved(const struct guard_step *step, bool ok)
  * end, it is written down as what it is, whoever speaks meanwhile. */
 static void end_others_override(const struct guard_step *step)
 {
-    struct bw_guard *guard = step->guard;
-    const struct bw_guard_run fence = {.epoch = guard->memory.epoch_seen,
-                                       .action = BW_ACTION_FENCE};
+    const struct bw_guard *guard = step->guard;
 
     if (guard->mirror.overriding && !bw_guard_is_fencing(guard) &&
         !bw_id_equal(guard->mirror.override_instance, guard->agent.instance))
-        bw_guard_fence_on_order(step, &fence);
+        bw_guard_fence_unasked(step);
 }
 
 static void on_hello(const struct guard_step *step, const struct bw_guard_hello *hello)

@@ -233,6 +233,15 @@ void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guar
     hear(step, EVENT_ORDERED);
 }
 
+/* Of what serves without a deadline, or of an override that is over: nobody waits for its answer. */
+void bw_guard_fence_unasked(const struct guard_step *step)
+{
+    const struct bw_guard_run run = {.epoch = step->guard->memory.epoch_seen,
+                                     .action = BW_ACTION_FENCE};
+
+    bw_guard_fence_on_order(step, &run);
+}
+
 /* ---- end ----------------------------------------------------------------------------------- */
 
 static void answer_order(const struct guard_step *step, const struct bw_guard_run_ended *ended,
@@ -612,10 +621,9 @@ static void fence_again(const struct guard_step *step)
 static void fence_of_override(const struct guard_step *step)
 {
     const struct bw_guard *guard = step->guard;
-    const struct bw_guard_run run = {.epoch = guard->memory.epoch_seen, .action = BW_ACTION_FENCE};
 
     if (guard->mirror.overriding && guard->mirror.fence_begun && guard->fence == BW_FENCE_NONE)
-        bw_guard_fence_on_order(step, &run);
+        bw_guard_fence_unasked(step);
 }
 
 void bw_guard_fence_timers(const struct guard_step *step)

@@ -171,6 +171,7 @@ void bw_guard_fence_forget(struct bw_guard *guard);
 void bw_guard_fence_let_go(const struct guard_step *step);
 void bw_guard_fence_timers(const struct guard_step *step);
 void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guard_run *run);
+void bw_guard_fence_unasked(const struct guard_step *step);
 void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_kind action,
                                  const struct bw_guard_run_ended *ended, enum bw_guard_left left,
                                  enum bw_populated populated);

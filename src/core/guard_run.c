@@ -551,7 +551,6 @@ static void note_service(const struct guard_step *step, enum bw_service service,
 static void judge_at_start(const struct guard_step *step, enum bw_service service, bool is_own)
 {
     struct bw_guard *guard = step->guard;
-    const struct bw_guard_run run = {.epoch = guard->memory.epoch_seen, .action = BW_ACTION_FENCE};
 
     BW_ASSERT(guard->check_at_start);
     /* not covered: what is armed, or let go: each ends the look at the start. */
@@ -559,7 +558,7 @@ static void judge_at_start(const struct guard_step *step, enum bw_service servic
         guard->check_at_start = false;
     else if (is_own && service == BW_SERVICE_STARTED && !bw_guard_is_armed(guard) &&
              guard->memory.enforced && guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE)
-        bw_guard_fence_on_order(step, &run);
+        bw_guard_fence_unasked(step);
 }
 
 static void on_observation_ended(const struct guard_step *step, const struct bw_guard_run *run,
@@ -650,6 +649,15 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
 }
 
 /* What is due in the observation slot: the look after a stop, that for an end, the look at the start. */
+static void look_at(const struct guard_step *step, struct bw_instant at, uint64_t epoch,
+                    const char *rule)
+{
+    if (bw_instant_wait_is_over(step->now, at))
+        bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS, epoch, rule);
+    else
+        bw_guard_wake(step, at);
+}
+
 void bw_guard_run_timers(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
@@ -657,23 +665,10 @@ void bw_guard_run_timers(const struct guard_step *step)
     if (bw_guard_is_fencing(guard) ||
         guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE)
         return;
-    if (guard->stop == BW_GUARD_STOP_CHECKING) {
-        if (bw_instant_wait_is_over(step->now, guard->stop_check_at))
-            bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
-                               guard->stop_run.epoch, "V16");
-        else
-            bw_guard_wake(step, guard->stop_check_at);
-    } else if (guard->end_looking) {
-        if (bw_instant_wait_is_over(step->now, guard->stop_check_at))
-            bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
-                               guard->memory.ended_epoch, "V62");
-        else
-            bw_guard_wake(step, guard->stop_check_at);
-    } else if (guard->check_at_start) {
-        if (bw_instant_wait_is_over(step->now, guard->start_look_at))
-            bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
-                               guard->memory.epoch_seen, "V17");
-        else
-            bw_guard_wake(step, guard->start_look_at);
-    }
+    if (guard->stop == BW_GUARD_STOP_CHECKING)
+        look_at(step, guard->stop_check_at, guard->stop_run.epoch, "V16");
+    else if (guard->end_looking)
+        look_at(step, guard->stop_check_at, guard->memory.ended_epoch, "V62");
+    else if (guard->check_at_start)
+        look_at(step, guard->start_look_at, guard->memory.epoch_seen, "V17");
 }

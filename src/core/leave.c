@@ -34,10 +34,10 @@ enum bw_keeps bw_site_keeps(const struct bw_site *site)
 
 static bool is_looking(const struct bw_guard *guard)
 {
-    const bool is_first = guard->check_at_start &&
-                          guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE;
+    const bool is_at_start = guard->check_at_start &&
+                             guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE;
 
-    return is_first || guard->stop != BW_GUARD_STOP_NONE || guard->end_looking;
+    return is_at_start || guard->stop != BW_GUARD_STOP_NONE || guard->end_looking;
 }
 
 enum bw_keeps bw_guard_keeps(const struct bw_guard *guard)

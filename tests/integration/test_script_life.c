@@ -184,6 +184,16 @@ static void what_ends_a_child_before_its_exec_ends_it_and_nothing_runs(void **st
     }
 }
 
+/* As a guard starts a service: what it has begun stays. */
+static struct bw_script_spec spec_of_start(struct fixture *f)
+{
+    struct bw_script_spec spec = spec_of(f);
+
+    spec.slot = BW_REACH_SERVICE;
+    spec.leftovers = BW_SCRIPT_KEEP_LEFTOVERS;
+    return spec;
+}
+
 /* ---- ends -------------------------------------------------------------------------------------
  */
 
@@ -239,11 +249,9 @@ static void child_that_forked_away_is_killed_with_the_tree(void **state)
 static void stray_without_a_mark_is_found_among_the_service(void **state)
 {
     struct fixture *f = fixture_of(state);
-    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_spec spec = spec_of_start(f);
 
     write_script(f, "#!/bin/bash\n(setsid env -i sleep 1000 </dev/null >/dev/null 2>&1 &)\n", 0755);
-    spec.slot = BW_REACH_SERVICE;
-    spec.leftovers = BW_SCRIPT_KEEP_LEFTOVERS;
     run_to_end(f, &spec);
     assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
     assert_true(f->result.has_leftovers);
@@ -292,11 +300,9 @@ static void signal_of_another_is_told_apart_from_ours(void **state)
 static void leftovers_of_an_observation_are_ended_and_never_the_service(void **state)
 {
     struct fixture *f = fixture_of(state);
-    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_spec spec = spec_of_start(f);
 
     write_script(f, "#!/bin/bash\nsetsid -f sleep 1000 </dev/null >/dev/null 2>&1\n", 0755);
-    spec.slot = BW_REACH_SERVICE;
-    spec.leftovers = BW_SCRIPT_KEEP_LEFTOVERS;
     run_to_end(f, &spec);
     assert_true(f->result.has_leftovers);
     assert_false(f->result.holds_output);
@@ -315,14 +321,12 @@ static void leftovers_of_an_observation_are_ended_and_never_the_service(void **s
 static void start_that_a_signal_ends_leaves_nothing(void **state)
 {
     struct fixture *f = fixture_of(state);
-    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_spec spec = spec_of_start(f);
 
     write_script(f,
                  "#!/bin/bash\n(setsid bash -c 'trap \"\" TERM; while :; do sleep 1000; done' "
                  "</dev/null >/dev/null 2>&1 &)\nkill -9 $$\n",
                  0755);
-    spec.slot = BW_REACH_SERVICE;
-    spec.leftovers = BW_SCRIPT_KEEP_LEFTOVERS;
     run_to_end(f, &spec);
     assert_int_equal(f->result.how, BW_SCRIPT_SIGNALED);
     assert_int_equal(f->result.code, SIGKILL);
@@ -336,7 +340,7 @@ static void output_of_what_a_start_left_behind_is_read_on(void **state)
 {
     static struct bw_deadline keeps_alive; /* until the loop has closed it */
     struct fixture *f = fixture_of(state);
-    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_spec spec = spec_of_start(f);
     char text[512];
 
     snprintf(text, sizeof text,
@@ -344,8 +348,6 @@ static void output_of_what_a_start_left_behind_is_read_on(void **state)
              "echo x > %s.done; sleep 1000) &\n",
              path_in(f, "gate"), path_in(f, "gate"));
     write_script(f, text, 0755);
-    spec.slot = BW_REACH_SERVICE;
-    spec.leftovers = BW_SCRIPT_KEEP_LEFTOVERS;
     run_to_end(f, &spec);
     assert_true(f->result.holds_output);
     /* A drain does not keep a loop alive; a guard's loop is. */

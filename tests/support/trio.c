@@ -105,7 +105,7 @@ void trio_revoke(const struct trio *trio, int i, const char *entries)
     BW_ASSERT(file != NULL);
     (void)fprintf(file, "%.*s', revoked: %s}%s", (int)(end - text), text, entries, end + 2);
     BW_ASSERT(fclose(file) == 0);
-    BW_ASSERT(kill(trio->pids[i], SIGHUP) == 0);
+    trio_signal(trio, i, SIGHUP);
 }
 
 void trio_spoil(const struct trio *trio, int i)

@@ -330,17 +330,14 @@ static void while_an_arm_is_written_down_it_is_refused(void **state)
 static void its_fence_that_a_guard_had_begun_the_next_one_begins_again(void **state) /* 3.8 */
 {
     struct bw_guard_mirror mirror;
-    struct bw_guard_memory memory;
     struct world world;
 
     (void)state;
     begin_overriding(&world);
     run(&world, 1, BW_ACTION_FENCE, 9);
-    memory = world.guard.memory;
     mirror = world.mirrored;
 
-    begin_of(&world, true, &mirror);
-    world.guard.memory = memory;
+    begin_kept(&world, &mirror);
     tick_at(&world, world.now_ms + 1);
     assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
     fence_to_the_end(&world);

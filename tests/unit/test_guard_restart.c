@@ -99,14 +99,20 @@ static void what_it_could_not_see_as_it_began_it_looks_at_again(void **state) /*
     assert_true(bw_guard_is_fencing(&world.guard));
 }
 
+/* Its look said nothing, and an agent is there. */
+static void begin_unseen(struct world *world)
+{
+    begin_looking(world, false);
+    hello(world, instance_a);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
+}
+
 static void of_what_its_agent_sees_serve_the_agent_may_know_more(void **state) /* 3.4 */
 {
     struct world world;
 
     (void)state;
-    begin_looking(&world, false);
-    hello(&world, instance_a);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
+    begin_unseen(&world);
     tick_at(&world, world.now_ms + PAUSE_MS - 1);
     run(&world, 1, BW_ACTION_STATUS, 7);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
@@ -135,9 +141,7 @@ static void an_end_that_its_agent_has_seen_is_one(void **state) /* 3.4 */
     struct world world;
 
     (void)state;
-    begin_looking(&world, false);
-    hello(&world, instance_a);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
+    begin_unseen(&world);
     run(&world, 1, BW_ACTION_STATUS, 7);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     assert_false(world.guard.check_at_start);
@@ -149,9 +153,7 @@ static void what_is_let_go_it_looks_at_no_more(void **state) /* 3.9 */
     struct world world;
 
     (void)state;
-    begin_looking(&world, false);
-    hello(&world, instance_a);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
+    begin_unseen(&world);
     message(&world, &of);
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
     assert_false(world.guard.check_at_start);
