@@ -163,6 +163,13 @@ void bw_guard_program_look_at(struct bw_guard_program *program, const char *grou
         else
             guard_mirror(program, group, found.mirror.armed_epoch);
         break;
+    case BW_FOUND_OVERRIDDEN:
+        bw_log_error(&program->log, "group.overridden",
+                     "group=%s error=\"the site file does not name it, and somebody has let it serve here without a "
+                     "lease\" does=\"whether it serves is not looked at, and nobody ends it\" "
+                     "next=\"if it serves here, stop it, or name it again\"",
+                     group);
+        break;
     case BW_FOUND_OVER:
         remove_reach(program, group);
         break;

@@ -121,11 +121,18 @@ static bool may_serve(const struct bw_guard_found *found)
            found->is_reach_kept;
 }
 
+static enum bw_found_verdict judge_forgotten(const struct bw_guard_found *found)
+{
+    if (may_serve(found))
+        return BW_FOUND_GUARDED;
+    return found->memory_err == BW_OK && found->memory.overridden ? BW_FOUND_OVERRIDDEN : BW_FOUND_OVER;
+}
+
 enum bw_found_verdict bw_guard_opening_judge(const struct bw_guard_opening *opening,
                                              const struct bw_guard_found *found)
 {
     if (opening->phase == BW_OPENING_FORGOTTEN)
-        return may_serve(found) ? BW_FOUND_GUARDED : BW_FOUND_OVER;
+        return judge_forgotten(found);
     if (is_mirror_unreadable(found))
         return BW_FOUND_UNREADABLE;
     return is_armed(found) ? BW_FOUND_GUARDED : BW_FOUND_LEFT;

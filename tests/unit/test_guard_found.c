@@ -285,6 +285,19 @@ static void what_a_forgotten_epoch_has_left_is_guarded_where_it_is_known_by_what
     assert_int_equal(judge(BW_OPENING_FORGOTTEN), BW_FOUND_OVER);
 }
 
+/* 3.8: nothing of it is open, and a person has let it serve all the same. */
+static void of_a_forgotten_override_it_is_said_that_nobody_ends_it(void **state)
+{
+    (void)state;
+    no_mirror(BW_ERR_NOT_FOUND);
+    found.memory.overridden = true;
+    assert_int_equal(judge(BW_OPENING_FORGOTTEN), BW_FOUND_GUARDED); /* an epoch of it is open, too */
+    found.memory.ended_epoch = 5;
+    assert_int_equal(judge(BW_OPENING_FORGOTTEN), BW_FOUND_OVERRIDDEN);
+    no_memory(BW_ERR_CORRUPT);
+    assert_int_equal(judge(BW_OPENING_FORGOTTEN), BW_FOUND_OVER);
+}
+
 static void a_mirror_without_its_guard_is_enforced_if_it_has_armed_anything(void **state)
 {
     static const enum bw_opening_phase phases[] = {BW_OPENING_UNLOADED, BW_OPENING_MIRRORS};
@@ -416,6 +429,7 @@ int main(void)
         TEST(what_is_guarded_is_not_looked_at_again),
         TEST(a_forgotten_lease_is_guarded),
         TEST(what_a_forgotten_epoch_has_left_is_guarded_where_it_is_known_by_what),
+        TEST(of_a_forgotten_override_it_is_said_that_nobody_ends_it),
         TEST(a_mirror_without_its_guard_is_enforced_if_it_has_armed_anything),
         TEST(a_file_that_lacks_what_is_armed_is_refused),
         TEST(a_file_that_lacks_what_is_not_kept_is_taken),
