@@ -91,8 +91,11 @@ void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch,
         return; /* another look is due */
     guard->end_looking = false;
     why = judge_over(guard);
-    if (why == BW_REFUSAL_NONE && left == BW_GUARD_LEFT_THERE)
+    if (why == BW_REFUSAL_NONE && left == BW_GUARD_LEFT_THERE) {
         why = BW_REFUSAL_NOT_STOPPED;
+        guard->mirror.stop_seen = false; /* nor is it the end that a restart would take it for */
+        bw_guard_mirror_now(step, "U89");
+    }
     if (why != BW_REFUSAL_NONE) {
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U60");
         return;
@@ -101,6 +104,7 @@ void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch,
     /* A newer epoch may have been armed since the end was durable: its deadline stays (3.4). */
     if (guard->mirror.armed_epoch <= epoch) {
         bw_guard_disarm(guard);
+        bw_guard_override_end(guard); /* 3.8: an arm that came too late for its disk had not ended it */
         bw_guard_mirror_now(step, "U14");
     }
     send_ended(step, epoch, "U15");

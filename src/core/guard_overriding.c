@@ -50,7 +50,7 @@ void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
     struct bw_guard *guard = step->guard;
     enum bw_refusal why;
 
-    if (bw_guard_overrides(guard)) { /* its answer was lost */
+    if (bw_guard_overrides(guard) && guard->memory.overridden) { /* its answer was lost */
         (void)bw_guard_send(step, BW_GUARD_MESSAGE_OVERRIDE_DONE, epoch, "U70");
         return;
     }

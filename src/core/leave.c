@@ -1,6 +1,7 @@
 /* May a site file that is read anew no longer name a group (3.2.4, 5.4)? */
 #include <breakwater/core/leave.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/words.h>
 
 /* An order may be older than what it names: an epoch that was given back is over, whatever it says. */
@@ -55,6 +56,13 @@ enum bw_keeps bw_guard_keeps(const struct bw_guard *guard)
         return BW_KEEPS_RUN;
     return guard->wants == BW_GUARD_WANTS_NOTHING && !guard->arm_mirroring ? BW_KEEPS_NOTHING
                                                                            : BW_KEEPS_SAVE;
+}
+
+void bw_guard_leave(struct bw_guard *guard)
+{
+    BW_ASSERT(guard->mirror.armed_epoch == 0); /* 3.2.4: its deadline would be nobody's */
+    BW_ASSERT(!guard->mirror.overriding);      /* 3.8: it would be nobody's to end */
+    guard->check_at_start = false;
 }
 
 BW_WORDS(bw_keeps_sentence, enum bw_keeps, BW_KEEPS_LIST, "unlisted")

@@ -302,6 +302,8 @@ static const struct bw_rule rules[] = {
          "an end that meets a save under way")
     RARE(U60, "3.4", "the look for the end did not see one: the end of the epoch is refused",
          "a service that comes back while its end is written down")
+    RARE(U89, "3.4", "the look for the end found something of a start left: the mirror says that no end was seen",
+         "a service that comes back while its end is written down")
 
     /* The guard: runs of scripts (guard_run.c, guard_fence.c). */
     RULE(V1, "3.4", "a run is refused; why= says what forbids it")

@@ -88,7 +88,7 @@ static bool is_outlived(const struct bw_site *site, uint64_t epoch, enum bw_refu
            epoch == site->memory.epoch;
 }
 
-/* It knows of something that we do not: its word wins (4). */
+/* It knows of a start that we do not: its word wins (4). */
 static void keep_start_of_guard(const struct step *step)
 {
     if (step->site->memory.start_begun)
@@ -116,7 +116,9 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
     if (site->tenure == BW_TENURE_ENDING && why == BW_REFUSAL_NOT_STOPPED) {
         bw_site_tenure_move(site, BW_TENURE_EVENT_NOT_STOPPED);
         bw_site_stop_move(site, BW_SITE_STOP_EVENT_DENIED);
-        keep_start_of_guard(step);
+        /* Where it is down and nobody began it, only a stop script has to end yet, of what came before (3.2.4). */
+        if (site->service != BW_SERVICE_STOPPED || bw_site_is_begun(site))
+            keep_start_of_guard(step);
     }
 }
 

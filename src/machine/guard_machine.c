@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/core/leave.h>
 
 #define LOOKS_PER_TURN 4 /* then the loop reads what has come: an arm waits for no script */
 #define PROVE_AGAIN_NS (30 * BW_NS_PER_S)
@@ -229,11 +230,11 @@ static void give_look_up(struct bw_guard_machine *machine, struct bw_guarded *gr
 /* A look that waits would run what nobody names any more. */
 void bw_guard_machine_leave(struct bw_guard_machine *machine, struct bw_guarded *group)
 {
-    BW_ASSERT(group->guard->mirror.armed_epoch == 0); /* 3.2.4: its deadline would be nobody's */
     if (group->is_left)
         return;
     if (group->look_waits)
         give_look_up(machine, group);
+    bw_guard_leave(group->guard);
     group->is_left = true;
     bw_guard_machine_greet_again(machine);
 }

@@ -381,6 +381,29 @@ static void a_fence_after_which_something_of_a_start_could_not_be_killed_has_fai
     assert_false(world.guard.mirror.stop_seen);
 }
 
+/* 3.4, ended: a guard that begins anew would take the one for the end that was refused. */
+static void an_end_that_is_refused_for_what_is_left_was_not_seen(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STOP, 5);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world.guard.mirror.stop_seen);
+    world.is_left = true;
+    world.end_look_hangs = true;
+
+    assert_false(end(&world, 1));
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_NOT_STOPPED);
+    assert_false(world.mirrored.stop_seen);
+    bw_guard_init(&world.guard, "g", &limits, &world.guard.memory, &world.mirrored, at_ms(world.now_ms));
+    assert_int_equal(world.guard.mirror.armed_epoch, 1);
+}
+
 static void an_epoch_does_not_end_on_stopped_beside_what_its_start_has_left(void **state)
 {
     struct world world;
@@ -532,6 +555,7 @@ int main(void)
         cmocka_unit_test(where_the_kill_alone_was_seen_to_end_the_service_it_does_not),
         cmocka_unit_test(a_stop_that_fails_the_second_time_has_failed),
         cmocka_unit_test(a_fence_after_which_something_of_a_start_could_not_be_killed_has_failed),
+        cmocka_unit_test(an_end_that_is_refused_for_what_is_left_was_not_seen),
         cmocka_unit_test(an_epoch_does_not_end_on_stopped_beside_what_its_start_has_left),
         cmocka_unit_test(what_the_newest_stop_or_fence_has_begun_is_not_of_a_start),
         cmocka_unit_test(without_a_stop_since_everything_is_of_a_start),

@@ -156,6 +156,49 @@ static void it_counts_once_the_mirror_has_it(void **state)
     assert_false(world.guard.mirror.overriding);
 }
 
+/* 3.4: an arm that was durable, and came too late for its deadline, has taken its word from it. */
+static void what_is_kept_of_it_is_durable_when_it_is_told_once_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    world.guard.memory.overridden = false;
+    world.log[0] = '\0';
+    override(&world, 1);
+    assert_asked(&world, "SAVE");
+    assert_true(world.guard.memory.overridden);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 2);
+    assert_true(says_that_it_overrides(&world));
+}
+
+/* Its agent has its own lease by then, and its record of the override is gone. */
+static void an_epoch_that_was_seen_to_end_is_its_end(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    run(&world, 1, BW_ACTION_STOP, 8);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(end(&world, 1));
+    assert_false(world.mirrored.overriding);
+}
+
+/* 3.9: the let-go was durable, and its guard ended before the mirror was. */
+static void what_was_let_go_no_guard_that_begins_knows_of(void **state)
+{
+    const struct bw_guard_mirror mirror = {.overriding = true, .override_instance = instance_a};
+    struct world world;
+
+    (void)state;
+    begin_of(&world, false, &mirror);
+    assert_false(world.guard.mirror.overriding);
+    hello(&world, instance_b);
+    assert_not_asked(&world, "SPAWN");
+}
+
 /* A standby that was never granted: of what it starts now its agent's state is no longer the only record. */
 static void begin_never_armed(struct world *world)
 {
@@ -615,6 +658,9 @@ int main(void)
         cmocka_unit_test(without_it_nothing_starts_unarmed),
         cmocka_unit_test(with_it_a_start_has_no_deadline),
         cmocka_unit_test(it_counts_once_the_mirror_has_it),
+        cmocka_unit_test(what_is_kept_of_it_is_durable_when_it_is_told_once_more),
+        cmocka_unit_test(an_epoch_that_was_seen_to_end_is_its_end),
+        cmocka_unit_test(what_was_let_go_no_guard_that_begins_knows_of),
         cmocka_unit_test(where_nothing_was_armed_it_is_enforced_from_then_on),
         cmocka_unit_test(what_cannot_be_saved_as_enforced_is_refused),
         cmocka_unit_test(what_comes_while_it_is_saved_counts),

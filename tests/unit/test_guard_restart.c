@@ -123,6 +123,34 @@ static void of_what_its_agent_sees_serve_the_agent_may_know_more(void **state) /
     assert_true(bw_guard_is_fencing(&world.guard));
 }
 
+static void however_often_its_agent_looks_it_looks_itself(void **state) /* 3.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_unseen(&world);
+    tick_at(&world, world.now_ms + PAUSE_MS - 1);
+    run(&world, 1, BW_ACTION_STATUS, 7);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    tick_at(&world, world.now_ms + 1);
+    assert_true(looks(&world));
+}
+
+static void an_end_beside_what_is_left_it_has_not_seen(void **state) /* 3.2.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_looking(&world, false);
+    world.is_left = true;
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world.guard.check_at_start);
+    world.is_left = false;
+    tick_at(&world, world.now_ms + PAUSE_MS);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_false(world.guard.check_at_start);
+}
+
 static void what_its_agent_is_stopping_it_lets_be_stopped(void **state) /* 3.4 */
 {
     struct world world;
@@ -339,6 +367,8 @@ int main(void)
         cmocka_unit_test(what_an_override_ordered_elsewhere_outlives_a_boot),
         cmocka_unit_test(what_it_could_not_see_as_it_began_it_looks_at_again),
         cmocka_unit_test(of_what_its_agent_sees_serve_the_agent_may_know_more),
+        cmocka_unit_test(however_often_its_agent_looks_it_looks_itself),
+        cmocka_unit_test(an_end_beside_what_is_left_it_has_not_seen),
         cmocka_unit_test(what_its_agent_is_stopping_it_lets_be_stopped),
         cmocka_unit_test(an_end_that_its_agent_has_seen_is_one),
         cmocka_unit_test(what_is_let_go_it_looks_at_no_more),

@@ -75,6 +75,20 @@ static void a_guard_keeps_what_it_has_yet_to_look_at(void **state)
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_RUN);
 }
 
+/* 3.4: that look would fence what a person starts of it by hand. */
+static void what_is_left_is_looked_at_no_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.guard.check_at_start = true;
+    bw_guard_leave(&world.guard);
+    world.log[0] = '\0';
+    tick_at(&world, world.now_ms + 60000);
+    assert_not_asked(&world, "SPAWN");
+}
+
 static void a_guard_keeps_what_a_person_overrides(void **state) /* 3.8 */
 {
     struct world world;
@@ -190,6 +204,7 @@ int main(void)
         cmocka_unit_test(a_guard_keeps_what_a_fence_has_not_ended),
         cmocka_unit_test(a_guard_keeps_an_action_and_no_look),
         cmocka_unit_test(a_guard_keeps_what_it_has_yet_to_look_at),
+        cmocka_unit_test(what_is_left_is_looked_at_no_more),
         cmocka_unit_test(a_guard_keeps_what_a_person_overrides),
         cmocka_unit_test(a_guard_keeps_what_waits_for_the_disk),
         cmocka_unit_test(a_site_keeps_an_epoch_until_it_is_given_back),

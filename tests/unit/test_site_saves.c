@@ -195,8 +195,9 @@ static void an_older_write_answers_for_nothing_newer(void **state)
 static const struct bw_guard_message not_stopped = {
     .kind = BW_GUARD_MESSAGE_END_REFUSED, .epoch = 1, .refused.why = BW_REFUSAL_NOT_STOPPED};
 
-/* 4: it is no agent's own start, and a restarted one would take the service for untouched. */
-static void a_start_that_only_the_guard_knows_of_is_kept(void **state)
+/* 3.2.4: after a reboot a stop script has to have ended before the guard ends an epoch, whatever came of it. Nobody
+ * began it, and it is down: its data is no newer for that (4). */
+static void an_end_that_waits_for_a_stop_script_is_no_word_of_a_start(void **state)
 {
     struct world world;
 
@@ -210,8 +211,16 @@ static void a_start_that_only_the_guard_knows_of_is_kept(void **state)
 
     from_guard(&world, &not_stopped);
 
-    assert_asked(&world, "SAVE");
-    assert_true(world.site.kept.start_begun);
+    assert_false(world.site.memory.start_begun);
+    tick_at(&world, world.now_ms + 1000);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=4");
+    assert_asked(&world, "END");
+    from_guard(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1});
+    assert_true(world.site.memory.given_back);
+    assert_int_equal(world.site.memory.reason, BW_REASON_NEVER_STARTED);
+    assert_false(world.site.memory.past_no_return);
 }
 
 /* 3.4, start order. What was found to serve is fenced while the epoch is written down, and whoever says then
@@ -237,6 +246,7 @@ static void an_epoch_that_was_never_durable_is_not_renewed_while_it_is_stopped(v
 
     from_guard(&world, &not_stopped);
 
+    assert_true(world.site.memory.start_begun); /* 4: it serves, and a restarted agent would take it for untouched */
     assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
     assert_false(renews(&world));
     confirm(&world, 1, world.now_ms);
@@ -277,7 +287,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_hangs_takes_nothing_from_a_service_that_runs),
         cmocka_unit_test(an_answer_that_nobody_waits_for_says_nothing),
         cmocka_unit_test(an_older_write_answers_for_nothing_newer),
-        cmocka_unit_test(a_start_that_only_the_guard_knows_of_is_kept),
+        cmocka_unit_test(an_end_that_waits_for_a_stop_script_is_no_word_of_a_start),
         cmocka_unit_test(an_epoch_that_was_never_durable_is_not_renewed_while_it_is_stopped),
         cmocka_unit_test(a_disk_that_hangs_wakes_it_when_that_is_an_alarm),
     };

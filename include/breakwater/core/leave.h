@@ -10,12 +10,12 @@
 /* X(NAME, what is so, and what to do first) */
 #define BW_KEEPS_LIST(X)                                                                           \
     X(NOTHING, "nothing of it is kept here")                                                       \
-    X(EPOCH, "this site holds an epoch of it: `breakwater switchover GROUP`, or let it go with "   \
-             "`breakwater mode GROUP observe`, and send SIGHUP again")                             \
-    X(GRANT, "it was granted to this site a moment ago: `breakwater switchover GROUP`, or let it " \
+    X(EPOCH, "this site holds an epoch of it: `breakwater switchover GROUP --to SITE`, or let it " \
              "go with `breakwater mode GROUP observe`, and send SIGHUP again")                     \
-    X(OVERRIDE, "a person lets it serve here without a quorum: `breakwater override GROUP --end`, " \
-                "and send SIGHUP again")                                                           \
+    X(GRANT, "it was granted to this site a moment ago: `breakwater switchover GROUP --to SITE`, " \
+             "or let it go with `breakwater mode GROUP observe`, and send SIGHUP again")           \
+    X(OVERRIDE, "a person lets it serve here without a quorum: `breakwater override GROUP -c FILE " \
+                "--end`, and send SIGHUP again")                                                   \
     X(FENCE, "a fence of it has not ended: send SIGHUP again once it has")                         \
     X(RUN, "a script of it runs, or its service was not looked at yet: send SIGHUP again once "    \
            "that is over")                                                                         \
@@ -31,6 +31,8 @@ enum bw_keeps {
 enum bw_keeps bw_site_keeps(const struct bw_site *site);
 /* What the guard would leave without anybody to end it at its deadline. */
 enum bw_keeps bw_guard_keeps(const struct bw_guard *guard);
+/* No site file names it any more: what serves here is not looked for, and so never fenced by the guard alone. */
+void bw_guard_leave(struct bw_guard *guard);
 const char *bw_keeps_sentence(enum bw_keeps keeps);
 
 #endif
