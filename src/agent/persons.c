@@ -39,11 +39,12 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
 
     /* clang-format off */
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:s}",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:s}",
         "site", agent->config->site,
         "group", site->group,
         "refusal", bw_override_refusal_word(refusal),
         "may", bw_override_refusal_word(bw_agent_machine_judge_override(machine, group)),
+        "may_end", bw_override_refusal_word(bw_site_judge_override_end(site)),
         "state", bw_override_word(bw_site_override_report(site)),
         "waits", bw_override_waits_word(waits),
         "left_ms", (json_int_t)(left_ns / BW_NS_PER_MS),

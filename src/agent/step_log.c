@@ -383,7 +383,9 @@ void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *not
         return;
     case BW_AGENT_NOTE_GUARD_UNAWARE:
         bw_log_error(log, "guard.unaware",
-                     "group=%s next=\"SIGHUP the guard: it reads the site file again\"", group);
+                     "group=%s next=\"look for group.unloaded or mirror.foreign in the guard's log; if there is none, SIGHUP "
+                     "the guard: it reads the site file again\"",
+                     group);
         return;
     case BW_AGENT_NOTE_GUARD_GREETED:
         bw_log_info(log, "guard.greeted", "pid=%d", (int)bw_unix_peer_pid(agent->guard));

@@ -486,6 +486,16 @@ static void tell_witnesses(const struct bw_api *api)
     }
 }
 
+/* By one that answers: a quorum is there, whatever this terminal can see of it. */
+static bool is_leader_known(const struct bw_api *api)
+{
+    for (size_t i = 0; i < api->count; i++)
+        if (api->witnesses[i].status != NULL &&
+            bw_json_member(api->witnesses[i].status, "leader")[0] != '\0')
+            return true;
+    return false;
+}
+
 /* The one that the others follow, where it will not have this certificate; NULL: it is not that. */
 static const struct bw_api_witness *find_refusing_leader(const struct bw_api *api)
 {
@@ -538,15 +548,21 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
     if ((int64_t)answering > of / 2)
         (void)fprintf(stderr, "error: no leader: %zu of %lld witnesses answer and none leads; %s\n",
                       answering, (long long)of, consequence);
+    else if (is_leader_known(api))
+        (void)fprintf(stderr,
+                      "error: the leader does not answer here: %zu of %lld witnesses answer%s, and it is followed; %s\n"
+                      "  look at the way from here to it first: leases may well be renewed (if it is down, another is\n"
+                      "  elected within seconds: ask again)\n",
+                      answering, (long long)of, answering == 1 ? "s" : "", consequence);
     else
         (void)fprintf(stderr,
                       "error: no quorum: %zu of %lld witnesses answer%s (needs %lld); %s\n",
                       answering, (long long)of, answering == 1 ? "s" : "", (long long)of / 2 + 1,
                       consequence);
     tell_witnesses(api);
-    if (answering > 0 && (int64_t)answering <= of / 2)
+    if (answering > 0 && (int64_t)answering <= of / 2 && !is_leader_known(api))
         (void)fputs("  start the others again, there:  systemctl start breakwater-witness\n"
-                    "  meanwhile no lease is renewed, and each site ends what it serves\n"
+                    "  meanwhile no lease is renewed, and each site ends what it serves, unless it overrides\n"
                     "  they are lost for good, on one that is left (stopped), as its user:\n"
                     "    runuser -u breakwater -- breakwater recover -c "
                     "/etc/breakwater/witness.yaml --plan\n"

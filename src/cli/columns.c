@@ -263,9 +263,8 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
             bw_warn(
                 verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), bw_json_member(site, "name"),
                 "%s: OVERRIDES: a person lets it serve without a lease. The witnesses adopt what "
-                "it serves "
-                "as soon as no other site does; to end it, there: breakwater override %s -c "
-                "SITE.yaml --end",
+                "it serves once no other site does (not while the group is paused; in manual by a failover); to end "
+                "it, there: breakwater override %s -c SITE.yaml --end",
                 bw_json_member(site, "name"), bw_json_member(group, "name"));
         else if (!json_is_string(alarm) || !bw_site_has_second(group, site) ||
                  strcmp(json_string_value(alarm), bw_trouble_word(BW_TROUBLE_OUTSIDE_REACH)) != 0)

@@ -239,6 +239,10 @@ static void print_plan(const struct run *run, const json_t *reply)
 {
     const int64_t wait_ms = bw_json_number(reply, "wait_ms");
 
+    if (run->values->is_end && strcmp(bw_json_member(reply, "state"), "waiting") == 0) {
+        (void)puts(" 1 it has not begun: it is forgotten, and that is written down; nothing is fenced");
+        return;
+    }
     if (run->values->is_end) {
         (void)puts(" 1 no start of it is ordered any more, and that is written down\n"
                    " 2 the service is fenced here, again until a fence has seen its end\n"
@@ -354,8 +358,8 @@ static enum bw_exit go(const struct run *run)
     if (reply == NULL)
         return BW_EXIT_FAILED;
     print_now(run, reply);
-    refusal = bw_json_member(reply, "may");
-    if (!values->is_end && strcmp(refusal, "none") != 0) {
+    refusal = bw_json_member(reply, values->is_end ? "may_end" : "may");
+    if (strcmp(refusal, "none") != 0) {
         const bool is_asked = strcmp(refusal, "exists") == 0;
 
         if (!is_asked || !values->is_plan)

@@ -357,9 +357,9 @@ static bool leaves_two(const struct bw_roster *roster, const char *name, struct 
     if (roster->count > 2)
         return true;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
-                      "a cluster of several witnesses keeps at least two: add another one before "
-                      "%s is removed (breakwater members replace %s NEW)",
-                      name, name);
+                      "a cluster of several witnesses keeps at least two: first add another one (breakwater members "
+                      "add), then %s can go",
+                      name);
     return false;
 }
 

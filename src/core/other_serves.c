@@ -36,7 +36,7 @@ const char *bw_witness_leaves_override(const struct bw_witness *witness, int gro
     const struct bw_group *state = &witness->cluster->groups[group];
 
     for (int site = 0; site < (int)state->spec.site_count; site++)
-        if (bw_spec_find_site(next, state->spec.sites[site].name) < 0 &&
+        if ((next == NULL || bw_spec_find_site(next, state->spec.sites[site].name) < 0) &&
             bw_policy_says_override(state, &witness->watches[group], site, now))
             return state->spec.sites[site].name;
     return NULL;

@@ -138,7 +138,8 @@ static bool prepare(void)
 
 /* ---- saying ---------------------------------------------------------------------------------- */
 
-/* A listener that does not read is told nothing: a guard takes a missing answer for a no. */
+/* A listener that does not read is told nothing: a guard takes a missing answer for a no, and tells once more what
+ * the answers that are missing before another were to. */
 static void say(int fd, const struct bw_enforcer_message *message)
 {
     static uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX]; /* one thread */

@@ -240,10 +240,23 @@ static void refuse(struct bw_enforcing *enforcing, uint64_t number,
     }
 }
 
+/* Of the frames between two answers the enforcer could not say what it has refused: they are told once more. */
+static void doubt_unanswered(struct bw_enforcing *enforcing, uint64_t number)
+{
+    for (struct bw_enforcing_group *group = enforcing->first; group != NULL; group = group->next) {
+        if (group->sent_number <= enforcing->taken || group->sent_number >= number)
+            continue;
+        group->is_unheld = true;
+        group->again_at = (struct bw_instant){0};
+        enforcing->is_dirty = true;
+    }
+}
+
 void bw_enforcing_on_taken(struct bw_enforcing *enforcing, uint64_t number,
                            const struct bw_enforcer_order *refused, uint32_t refused_count,
                            struct bw_instant now)
 {
+    doubt_unanswered(enforcing, number);
     for (uint32_t i = 0; i < refused_count; i++)
         refuse(enforcing, number, &refused[i], now);
     enforcing->taken = number;

@@ -362,6 +362,7 @@ static enum bw_err begin_scan(struct bw_reach_kill *kill)
     bw_scan_free(kill->scan);
     kill->scan = NULL;
     kill->scan_pause_ms = 1;
+    kill->scan_limit = bw_instant_add(bw_clock_now(), BW_REACH_SEARCH_NS);
     if (bw_reach_scan(kill->reach, kill->slot, SIGKILL, &kill->scan, NULL) == BW_OK)
         return BW_OK;
     return bw_reach_signal(kill->reach, kill->slot, SIGKILL, NULL);
@@ -385,6 +386,24 @@ static bool end_round(struct bw_reach_kill *kill, enum bw_err *out_err, bool *ou
     return true;
 }
 
+static void go_on_searching(struct bw_reach_kill *kill)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_instant_right_is_over(bw_clock_now(), kill->scan_limit)) {
+        end_kill(kill,
+                 bw_diag_set(&diag, BW_ERR_TIMEOUT,
+                             "group %s: the search for its processes has not ended in %d s (does /proc answer for "
+                             "each process, as ps asks?)",
+                             kill->reach->group, (int)(BW_REACH_SEARCH_NS / BW_NS_PER_S)),
+                 &diag);
+        return;
+    }
+    kill->scan_pause_ms = kill->scan_pause_ms < SCAN_PAUSE_MS_MAX ? 2 * kill->scan_pause_ms
+                                                                  : SCAN_PAUSE_MS_MAX;
+    schedule_round(kill, kill->scan_pause_ms);
+}
+
 static void on_round_due(struct bw_deadline *deadline, void *user)
 {
     struct bw_reach_kill *kill = user;
@@ -394,9 +413,7 @@ static void on_round_due(struct bw_deadline *deadline, void *user)
 
     (void)deadline;
     if (!end_round(kill, &err, &is_empty, &diag)) {
-        kill->scan_pause_ms = kill->scan_pause_ms < SCAN_PAUSE_MS_MAX ? 2 * kill->scan_pause_ms
-                                                                      : SCAN_PAUSE_MS_MAX;
-        schedule_round(kill, kill->scan_pause_ms);
+        go_on_searching(kill);
         return;
     }
     if (err == BW_OK && is_empty) {

@@ -8,6 +8,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/machine/witness_operator.h>
+#include <breakwater/sys/clock.h>
 
 #include "api_operator.h"
 #include "awaited.h"
@@ -188,6 +189,21 @@ static void plan_cancel(const struct bw_group *group, const struct bw_wish *wish
         add(steps, "the epoch stays closed: that is not taken back");
 }
 
+/* 3.8: who lets a group go has what a person lets serve there without a lease ended. */
+static void plan_override(const struct bw_witness *witness, int group, json_t **steps)
+{
+    const char *site = bw_witness_leaves_override(witness, group, NULL, bw_clock_now());
+    char text[BW_NAME_MAX + 128];
+
+    if (site == NULL)
+        return;
+    (void)snprintf(text, sizeof text,
+                   "but %s overrides, and holds no epoch: what it serves is FENCED; to keep it, first wait until it is "
+                   "adopted",
+                   site);
+    add(steps, text);
+}
+
 static json_t *steps_of(const struct group_change *change)
 {
     const struct bw_witness_machine *machine = &change->awaited.program->machine;
@@ -198,6 +214,8 @@ static json_t *steps_of(const struct group_change *change)
     switch (command->kind) {
     case BW_COMMAND_SET_MODE:
         plan_mode(group, command->mode, &steps);
+        if (command->mode == BW_MODE_OBSERVE)
+            plan_override(&machine->core, change->group, &steps);
         break;
     case BW_COMMAND_MAINTENANCE:
         plan_maintenance(group, command, &steps);
@@ -208,6 +226,7 @@ static json_t *steps_of(const struct group_change *change)
     default:
         BW_ASSERT(command->kind == BW_COMMAND_DELETE);
         plan_delete(group, &steps);
+        plan_override(&machine->core, change->group, &steps);
         break;
     }
     return steps;

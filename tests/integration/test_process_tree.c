@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <breakwater/sys/process_tree.h>
+#include <breakwater/sys/reach.h>
 
 #include "lacking.h"
 
@@ -192,19 +193,64 @@ __attribute__((noreturn)) static void count_among_many(void)
     _exit(count == 1 && pid == MANY_FIRST + MANY - 1 ? 0 : 5);
 }
 
-static void no_number_of_processes_is_too_many_to_find_one(void **state)
+static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag, void *user)
+{
+    (void)kill;
+    (void)diag;
+    *(enum bw_err *)user = err;
+    uv_stop(kill->deadline.poll.loop);
+}
+
+/* With a process whose environment /proc does not give: as one does that waits for a disk. */
+__attribute__((noreturn)) static void search_beside_one_that_hangs(void)
+{
+    static const char text[] = "4242 (x) S 1 4242 4242 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1000 0 0\n";
+    enum bw_err killed = BW_OK;
+    struct bw_reach_kill kill;
+    struct bw_reach reach;
+    uv_loop_t loop;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        _exit(2);
+    if (uv_loop_init(&loop) != 0 || bw_reach_open(&reach, "hangs", "g", true, NULL) != BW_OK ||
+        bw_reach_kill_init(&kill, &loop, &reach, on_killed, &killed, NULL) != BW_OK)
+        _exit(3);
+    if (mount("none", "/proc", "tmpfs", 0, NULL) != 0)
+        _exit(2);
+    if (mkdir("/proc/4242", 0700) != 0 || mkfifo("/proc/4242/environ", 0600) != 0)
+        _exit(4);
+    put_in_proc(4242, "stat", text, sizeof text - 1);
+    put_in_proc(4242, "cmdline", "x", 2);
+    bw_reach_kill_start(&kill, BW_REACH_SERVICE);
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    _exit(killed == BW_ERR_TIMEOUT ? 0 : 5);
+}
+
+static void in_a_child(void (*what)(void))
 {
     const pid_t child = fork();
     int status;
 
-    (void)state;
     if (child == 0)
-        count_among_many();
+        what();
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     if (WEXITSTATUS(status) == 2)
         skip_lacking("mounts"); /* no mount can be made here */
     assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void no_number_of_processes_is_too_many_to_find_one(void **state)
+{
+    (void)state;
+    in_a_child(count_among_many);
+}
+
+/* 3.2.4: what ends by other means is ended all the same, and who waits for this hears of it. */
+static void a_search_that_hangs_has_seen_nothing(void **state)
+{
+    (void)state;
+    in_a_child(search_beside_one_that_hangs);
 }
 
 /* The child tells nobody of its exec: that it shows its mark does. */
@@ -274,6 +320,7 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test(a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone),
         cmocka_unit_test(no_number_of_processes_is_too_many_to_find_one),
+        cmocka_unit_test(a_search_that_hangs_has_seen_nothing),
         cmocka_unit_test_setup_teardown(in_a_session_whose_leader_has_gone_all_are_members, set_up,
                                         tear_down),
     };

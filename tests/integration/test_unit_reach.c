@@ -157,6 +157,21 @@ static void a_look_from_before_the_kill_is_not_believed(void **state)
     assert_int_equal(f->killed, BW_ERR_TIMEOUT);
 }
 
+/* A tool that waits for a disk is ended by no signal, and a fence waits for this answer. */
+static void a_look_that_does_not_end_holds_up_no_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, "sleep 600\n");
+    f->reach.units.limit_ns = 2 * BW_UNIT_REACH_KILL_NS;
+    bw_unit_reach_look(&f->reach);
+    bw_unit_reach_kill(&f->reach);
+    wait_for(f, &f->killed_count);
+
+    assert_int_equal(f->looked_count, 0);
+    assert_int_equal(f->killed, BW_ERR_BUSY);
+}
+
 /* 3.4: a start may take minutes, and what ends its unit has to know the cgroup that the unit came up in. */
 static void while_one_begins_it_is_looked_at_again_and_again(void **state)
 {
@@ -205,6 +220,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_look_begins_after_it_was_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(units_that_stay_up_are_a_failure, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_look_that_does_not_end_holds_up_no_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_look_from_before_the_kill_is_not_believed, set_up,
                                         tear_down),
     };

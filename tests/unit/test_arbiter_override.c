@@ -309,6 +309,7 @@ static void no_definition_leaves_out_a_site_that_overrides(void **state)
     world.sites[C].report.override = BW_OVERRIDE_OVERRIDING;
     world_sync_all(&world);
     assert_string_equal(bw_witness_leaves_override(&world.witness, 0, &next, world.now), "dc-c");
+    assert_string_equal(bw_witness_leaves_override(&world.witness, 0, NULL, world.now), "dc-c");
     next.site_count = 3;
     assert_null(bw_witness_leaves_override(&world.witness, 0, &next, world.now));
     next.sites[0] = next.sites[2]; /* another one is left out */

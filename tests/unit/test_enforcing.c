@@ -249,6 +249,7 @@ static void of_many_groups_each_frame_takes_as_many_as_it_holds(void **state)
     written(true);
 
     assert_done("hold:64 hold:64 hold:2");
+    taken(1);
     taken(2);
     log_text[0] = '\0';
     go_on();
@@ -293,6 +294,28 @@ static void what_it_refuses_is_refused_and_its_reach_is_told_again(void **state)
 
     bw_enforcing_on_taken(&enforcing, 1, &refused, 1, now);
     assert_done("refused:1 reach:0");
+}
+
+/* Its answer, a no perhaps, found no room in a socket that a guard which stood still had not read. */
+static void what_it_could_not_answer_is_told_once_more(void **state)
+{
+    (void)state;
+    begin_of(2);
+    go_on();
+    for (uint32_t i = 0; i < 2; i++) {
+        arm(i, 1, 10);
+        bw_enforcing_on_mirror(&enforcing, &groups[i], 1);
+        assert_done("write:1");
+        written(true);
+        assert_done("hold:1");
+    }
+    taken(2);
+    assert_false(bw_enforcing_has(&enforcing, &groups[0]));
+    assert_done("mirrored:1 hold:1");
+    assert_true(bw_enforcing_has(&enforcing, &groups[1]));
+    taken(3);
+    assert_done("mirrored:1");
+    assert_true(bw_enforcing_has(&enforcing, &groups[0]));
 }
 
 /* As the only one that holds what this guard has said. */
@@ -651,6 +674,7 @@ int main(void)
         cmocka_unit_test(of_many_groups_each_frame_takes_as_many_as_it_holds),
         cmocka_unit_test_setup(an_enforcer_that_has_ended_holds_nothing, begin),
         cmocka_unit_test_setup(what_it_refuses_is_refused_and_its_reach_is_told_again, begin),
+        cmocka_unit_test(what_it_could_not_answer_is_told_once_more),
         cmocka_unit_test_setup(a_new_one_that_refuses_what_was_acknowledged_is_told_it_again,
                                begin),
         cmocka_unit_test_setup(a_later_deadline_than_it_refused_is_told_at_once, begin),

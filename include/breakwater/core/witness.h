@@ -125,8 +125,8 @@ void bw_witness_follow_remote_fence(struct bw_witness *witness, int group, struc
 void bw_witness_remote_fence(const struct bw_witness *witness, int group, const char *site,
                              struct bw_remote_fence_ask *out_ask);
 
-/* A site that `next` leaves out of the group, and that freshly says that it overrides (3.8): what
- * it serves would be heard by nobody any more. NULL: none is. */
+/* A site that `next` leaves out of the group (NULL: all are let go), and that freshly says that it overrides
+ * (3.8): what it serves would be heard by nobody any more, or is ended. NULL: none is. */
 const char *bw_witness_leaves_override(const struct bw_witness *witness, int group,
                                        const struct bw_spec *next, struct bw_instant now);
 
