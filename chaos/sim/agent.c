@@ -126,6 +126,9 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
         sim_agent_poll(agent, action->witness, action->number, action->limit_ms);
         break;
     case BW_AGENT_ACTION_CANCEL_POLL:
+        if (agent->callers[action->witness].poll_tag == 0)
+            sim_fail(sim_world_of(agent->process), "shell", "%s cancels a poll of which it knows the end",
+                     agent->process->name);
         agent->callers[action->witness].poll_tag = 0;
         break;
     case BW_AGENT_ACTION_CONNECT_GUARD:

@@ -57,6 +57,7 @@ struct sim_agent {
     size_t sync_size;
     uint8_t written[16 * 1024]; /* by the write under way */
     size_t written_size;
+    bool is_writing; /* its thread */
     struct bw_kept_members members; /* as it was found */
     uint8_t members_bytes[BW_KEPT_MEMBERS_BYTES_MAX]; /* on their way to the disk */
     size_t members_size;

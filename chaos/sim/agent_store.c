@@ -43,6 +43,7 @@ static void on_written(struct sim_process *process, void *payload)
     const enum bw_err err = write_now(agent);
 
     (void)payload;
+    agent->is_writing = false;
     sim_agent_happen(agent,
                      &(struct bw_agent_event){.kind = BW_AGENT_EVENT_SAVED, .err = err});
     sim_agent_finish(agent);
@@ -65,8 +66,11 @@ void sim_agent_save(struct sim_agent *agent, const struct bw_agent_state *state)
     struct sim_process *process = agent->process;
     const uint64_t takes_ns = sim_disk_takes_ns(process, false, sim_world_of(process)->now_ns);
 
+    if (agent->is_writing)
+        sim_fail(sim_world_of(process), "shell", "%s saves while its thread writes", process->name);
     if (!encode(agent, state))
         return;
+    agent->is_writing = true;
     sim_later(process, takes_ns, on_written, NULL, NULL);
 }
 

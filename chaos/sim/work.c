@@ -40,6 +40,7 @@ bool sim_work_start(struct sim_work *work, const struct sim_run_order *order)
 void sim_work_go(struct sim_work *work, struct bw_instant not_after, uint64_t limit_ns,
                  uint64_t grace_ns)
 {
+    BW_ASSERT(work->stage != SIM_WORK_NONE); /* it was started, and its end was not yet told */
     if (work->stage != SIM_WORK_WAITING || work->is_dropped)
         return;
     work->stage = SIM_WORK_RUNNING;
