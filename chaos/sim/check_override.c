@@ -145,6 +145,20 @@ static bool is_uninformed(const struct sim_world *world, uint32_t site, uint32_t
                                      over->decided_generation < world->generation);
 }
 
+/* Witnesses tell it of another's lease as long as they hear that site: whose agents are gone, and whose service
+ * outlives them, nobody speaks of (3.8). */
+static bool is_untold(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    for (uint32_t other = 0; other < world->setting.site_count; other++) {
+        if (other == site || !sim_service_is_serving(sim_site((struct sim_world *)(uintptr_t)world, other), group))
+            continue;
+        for (uint32_t i = 0; i < SIM_AGENTS_MAX; i++)
+            if (world->agents[other][i] != NULL && world->agents[other][i]->health != SIM_DEAD)
+                return false;
+    }
+    return overridden(world, site, group)->decided_ns != 0;
+}
+
 /* It is to end, by a person's word or since nobody there knows of one, and its fence script hangs,
  * whatever serves. */
 static bool ends_in_vain(const struct sim_host *host, uint32_t group)
@@ -166,6 +180,7 @@ bool sim_check_override_excuses(const struct sim_world *world, uint32_t site, ui
 {
     return sim_check_overrides(world, site, group) &&
            (overrides_elsewhere(world, site, group) || is_uninformed(world, site, group) ||
+            is_untold(world, site, group) ||
             (overridden(world, site, group)->decided_ns != 0 && is_unendable(world, site, group)));
 }
 

@@ -359,7 +359,7 @@ static enum bw_exit go(const struct run *run)
         return BW_EXIT_FAILED;
     print_now(run, reply);
     refusal = bw_json_member(reply, values->is_end ? "may_end" : "may");
-    if (strcmp(refusal, "none") != 0) {
+    if (refusal[0] != '\0' && strcmp(refusal, "none") != 0) { /* an agent of before does not say it of an end */
         const bool is_asked = strcmp(refusal, "exists") == 0;
 
         if (!is_asked || !values->is_plan)

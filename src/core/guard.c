@@ -555,7 +555,7 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
         bw_guard_loop_init(guard, true, is_over_at_start(guard), now);
         if (is_over_at_start(guard))
             bw_guard_disarm(guard); /* the mirror could not be written any more */
-        if (!guard->memory.enforced)
+        if (!guard->memory.enforced && guard->memory.let_go_index != 0)
             bw_guard_override_end(guard); /* 3.9: nor of a let-go */
     }
     if (mirror == NULL) { /* 3.2.4: what an epoch that was not ended, or an override, ordered elsewhere outlives a boot */

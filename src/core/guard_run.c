@@ -562,7 +562,10 @@ static void judge_at_start(const struct guard_step *step, enum bw_service servic
 
     BW_ASSERT(guard->check_at_start);
     /* not covered: what is armed, or let go: each ends the look at the start. */
-    if (is_end_seen(guard, service, left))
+    const bool was_seen = service == BW_SERVICE_STOPPED && guard->mirror.stop_seen && bw_guard_looks_count(guard);
+
+    /* Beside an end that was seen before, what is left was begun since, to follow another site (rejoin). */
+    if (is_end_seen(guard, service, left) || was_seen)
         guard->check_at_start = false;
     else if (is_own && service == BW_SERVICE_STARTED && !bw_guard_is_armed(guard) &&
              guard->memory.enforced && guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE)

@@ -54,6 +54,8 @@ enum bw_keeps bw_guard_keeps(const struct bw_guard *guard)
         return BW_KEEPS_EPOCH;
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || is_looking(guard))
         return BW_KEEPS_RUN;
+    if (guard->check_at_start && guard->memory.epoch_seen > guard->memory.ended_epoch)
+        return BW_KEEPS_UNSEEN; /* 3.4: it serves without a deadline, if it serves */
     return guard->wants == BW_GUARD_WANTS_NOTHING && !guard->arm_mirroring ? BW_KEEPS_NOTHING
                                                                            : BW_KEEPS_SAVE;
 }

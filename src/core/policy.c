@@ -496,6 +496,12 @@ uint64_t bw_policy_longer_freshness_ns(const struct bw_group *group)
     return pinned_ns > spec_ns ? pinned_ns : spec_ns;
 }
 
+uint64_t bw_policy_freshness_of_ns(const struct bw_group *group, int site)
+{
+    return strcmp(group->holder_site, group->spec.sites[site].name) == 0 ? bw_policy_longer_freshness_ns(group)
+                                                                         : bw_policy_freshness_ns(group);
+}
+
 uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct bw_watch *watch,
                                     int site, struct bw_instant now)
 {
@@ -541,7 +547,7 @@ const struct bw_contact *bw_policy_connected(const struct bw_group *group,
                                              const struct bw_watch *watch, int site,
                                              struct bw_instant now)
 {
-    uint64_t freshness_ns = bw_policy_freshness_ns(group);
+    const uint64_t freshness_ns = bw_policy_freshness_of_ns(group, site);
     bool has_several = false;
     const struct bw_contact *contact;
 

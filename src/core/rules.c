@@ -205,6 +205,8 @@ static const struct bw_rule rules[] = {
          "observe, delete or another spec while a site overrides")
     RARE(S99, "3.8", "a let-go that it had not heard of is over: without a service it overrides no more",
          "observed and back, while a site that overrides hears nobody")
+    RARE(S56, "3.9", "the guard has let go what was committed before the open epoch: noted, the epoch goes on",
+         "a guard whose disk stands still from a let-go to the next grant")
     RARE(S87, "3.8", "another site has armed an epoch: what serves without a lease is fenced",
          "an override that the witnesses could not hear")
     RULE(S88, "3.8", "a start without a lease has failed: the witnesses are told at once")

@@ -122,7 +122,8 @@ static const char *second_missing(const struct bw_evaluation *eval)
 
     if (newest == NULL)
         return "its site was not heard here";
-    BW_ASSERT(newest->report.second < sizeof words / sizeof words[0]);
+    if ((size_t)newest->report.second >= sizeof words / sizeof words[0]) /* as a newer agent may */
+        return "it says what is not known here";
     return words[newest->report.second];
 }
 

@@ -507,7 +507,7 @@ static void advance_standing_by(const struct step *step)
         bw_site_advance_override(step);
         return;
     }
-    if (is_rejoin_due(site) && site->memory.given_back && is_other_serving(step) &&
+    if (is_rejoin_due(site) && !bw_site_epoch_is_open(site) && is_other_serving(step) &&
         guard_can_act(site) && bw_site_may_retry(step))
         bw_site_run(step, BW_ACTION_REJOIN, site->other_serves_epoch, "S17");
     bw_site_advance_remote_fence(step);

@@ -172,6 +172,10 @@ static void on_let_go_done(const struct step *step, uint64_t index)
     if (index <= memory->let_go_index)
         return;
     memory->let_go_index = index;
+    if (bw_site_epoch_is_open(site) && index < memory->order_index) {
+        bw_site_save(step, "S56"); /* 3.9: it was granted since, and its guard arms it */
+        return;
+    }
     if (index > memory->order_index)
         memory->order_index = index;
     memory->enforced = false;

@@ -373,7 +373,7 @@ void bw_site_override_start_ended(const struct step *step, const struct bw_guard
     case BW_RUN_REFUSED:
     case BW_RUN_KILLED:
     case BW_RUN_TOO_LATE:
-        if (ended->refusal == BW_REFUSAL_NOT_ARMED)
+        if (ended->refusal == BW_REFUSAL_NOT_ARMED || ended->refusal == BW_REFUSAL_EPOCH_ENDING)
             site->guard.overriding = false; /* it has begun anew: told again */
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         return;

@@ -217,6 +217,8 @@ void bw_site_watch_old_instance(const struct step *step)
     struct bw_instant due;
 
     read_mirror_now_and_then(step);
+    if (site->old_epoch != 0 && !bw_site_watches_epoch(site, site->old_epoch))
+        site->old_epoch = 0; /* 3.9: it was let go, or is over, since its mirror was read */
     if (site->old_epoch == 0 || site->own_fence != BW_SITE_OWN_FENCE_IDLE)
         return;
     window = bw_instant_sub(site->old_end, site->old_fence_ns);

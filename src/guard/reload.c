@@ -9,7 +9,8 @@ static enum bw_guarded_named named(const struct bw_guarded *guarded, void *user)
     const struct bw_group_config *to = bw_site_config_find(user, group->config->name);
 
     if (to == NULL)
-        return BW_GUARDED_MISSING;
+        return bw_site_config_find(group->program->config, group->config->name) != NULL ? BW_GUARDED_MISSING
+                                                                                       : BW_GUARDED_UNNAMED;
     return bw_group_config_has_same_reach(group->config, to) ? BW_GUARDED_NAMED
                                                              : BW_GUARDED_OTHERWISE;
 }
@@ -73,7 +74,8 @@ static bool can_take(const struct bw_guard_program *program, struct bw_site_conf
 }
 
 /* Those that it names no more, and those of before. */
-static void take_over(struct bw_guard_program *program, const struct bw_site_config *config)
+static void take_over(struct bw_guard_program *program, const struct bw_site_config *before,
+                      const struct bw_site_config *config)
 {
     for (uint32_t i = 0; i < program->group_count; i++) {
         struct bw_guard_group *group = program->groups[i];
@@ -82,11 +84,9 @@ static void take_over(struct bw_guard_program *program, const struct bw_site_con
         if (to != NULL) {
             bw_guard_group_configure(group, to);
             bw_guard_machine_take_again(&program->machine, &group->at);
-        } else {
-            if (!group->at.is_left)
-                bw_log_info(&program->log, "group.left",
-                            "group=%s does=\"no agent hears of it any more\"",
-                            group->machine.group);
+        } else if (bw_site_config_find(before, group->machine.group) != NULL) {
+            bw_log_info(&program->log, "group.left", "group=%s does=\"no agent hears of it any more\"",
+                        group->machine.group);
             bw_guard_group_part(group);
             bw_guard_machine_leave(&program->machine, &group->at);
         }
@@ -99,7 +99,7 @@ static void take(struct bw_guard_program *program, struct bw_site_config *config
 
     program->config = config;
     program->log.level = config->log_level;
-    take_over(program, config);
+    take_over(program, before, config);
     bw_site_config_free(before);
     for (uint32_t i = 0; i < config->group_count; i++) {
         const char *name = config->groups[i].name;

@@ -110,6 +110,8 @@ int bw_agent_machine_take_group(struct bw_agent_machine *machine, const char *gr
     else /* a run of before may still end: no other of this session has its number */
         next_run_id = machine->groups[at].site.next_run_id;
     begin_group(machine, (uint32_t)at, group, limits, has_units, kept);
+    if (machine->guard.state == BW_GUARD_LINK_IDLE || machine->guard.state == BW_GUARD_LINK_CONNECTING)
+        machine->guard.is_lost_reported = false; /* nobody has told this one: the next attempt that fails does */
     if (next_run_id != 0)
         machine->groups[at].site.next_run_id = next_run_id;
     machine->groups[at].wake_at = bw_agent_now(machine);

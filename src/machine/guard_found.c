@@ -155,6 +155,7 @@ static bool refuses(const struct bw_guarded *group, enum bw_guarded_named named)
 {
     switch (named) {
     case BW_GUARDED_NAMED:
+    case BW_GUARDED_UNNAMED:
         return false;
     case BW_GUARDED_MISSING:
         return !group->is_left && bw_guarded_keeps(group) != BW_KEEPS_NOTHING;

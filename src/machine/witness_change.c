@@ -79,6 +79,11 @@ static enum bw_err judge_cancel(const struct bw_group *group, const struct bw_wa
 {
     if (group->phase == BW_PHASE_REVOKING)
         return judge_give_up(group, watch, now, diag);
+    if (group->phase == BW_PHASE_VACANT && group->target[0] != '\0') /* A7 looks at no wish */
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s was given back: the move to %s goes on; the site before gets it back if that one "
+                           "cannot come",
+                           group->spec.name, group->target);
     if (bw_policy_wish(group, watch, now) != BW_WISH_NONE)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_EXISTS,

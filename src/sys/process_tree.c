@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
 
 #define ENVIRON_BYTES_MAX (256 * 1024) /* of one process; the kernel allows more, people do not */
 #define PASSES_MAX        64           /* depth of a tree, when pids run against the ancestry */
@@ -241,11 +242,17 @@ static bool is_marked(const struct row *row, const struct bw_process_tree *tree)
     return has_mark_of(row->mark, tree);
 }
 
+static bool may_signal(const struct bw_process_tree *tree)
+{
+    return (tree->is_off == NULL || !atomic_load(tree->is_off)) &&
+           (tree->until.boot_ns == 0 || !bw_instant_right_is_over(bw_clock_now(), tree->until));
+}
+
 /* What shows its mark is known to belong to a tree before all the others have been looked at. */
 static void kill_marked(const struct row *row, const struct bw_process_tree *trees, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (is_marked(row, &trees[i]))
+        if (is_marked(row, &trees[i]) && may_signal(&trees[i]))
             (void)!bw_process_signal(row->process.pid, row->process.start_ticks, SIGKILL,
                                      NULL); /* the round that follows says what could not be done */
 }
@@ -451,7 +458,7 @@ enum bw_err bw_process_table_round(const struct bw_process_table *table,
         if (count < pids_max)
             out_pids[count] = process->pid;
         count++;
-        if (signal != 0)
+        if (signal != 0 && may_signal(tree))
             sent = bw_process_signal(process->pid, process->start_ticks, signal, diag);
         if (sent != BW_OK && sent != BW_ERR_NOT_FOUND)
             err = sent; /* the others get theirs all the same */

@@ -390,7 +390,7 @@ static void go_on_searching(struct bw_reach_kill *kill)
 {
     struct bw_diag diag = {0};
 
-    if (bw_instant_right_is_over(bw_clock_now(), kill->scan_limit)) {
+    if (!kill->is_patient && bw_instant_right_is_over(bw_clock_now(), kill->scan_limit)) {
         end_kill(kill,
                  bw_diag_set(&diag, BW_ERR_TIMEOUT,
                              "group %s: the search for its processes has not ended in %d s (does /proc answer for "

@@ -2,10 +2,12 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
 struct bw_scan {
@@ -15,6 +17,8 @@ struct bw_scan {
     bool with_strays;
     enum { SCAN_WAITS, SCAN_RUNS, SCAN_IS_OVER } state;
     bool is_forsaken; /* nobody asks for it any more */
+    atomic_bool is_off; /* ... nor for its signals: who has come since may be of the next epoch */
+    struct bw_instant until; /* of one that nobody ever asks for: its signals are good so long */
     enum bw_err err;
     bool is_empty;
     struct bw_diag diag;
@@ -37,7 +41,10 @@ static void destroy(struct bw_scan *scan)
 
 static struct bw_process_tree tree_of(const struct bw_scan *scan)
 {
-    return (struct bw_process_tree){.mark = scan->mark, .with_strays = scan->with_strays};
+    return (struct bw_process_tree){.mark = scan->mark,
+                                    .with_strays = scan->with_strays,
+                                    .is_off = &scan->is_off,
+                                    .until = scan->until};
 }
 
 /* One look at all processes for the rounds of the list that are not settled yet. */
@@ -163,6 +170,7 @@ enum bw_err bw_scan_begin(int signal, const char *mark, bool with_strays,
     scan->signal = signal;
     scan->with_strays = with_strays;
     scan->is_forsaken = out_scan == NULL;
+    scan->until = out_scan == NULL ? bw_instant_add(bw_clock_now(), BW_SCAN_SIGNAL_NS) : BW_INSTANT_NEVER;
     (void)pthread_mutex_lock(&lock);
     if (!has_thread)
         err = make_thread(diag);
@@ -212,6 +220,7 @@ void bw_scan_free(struct bw_scan *scan)
         }
     is_running = scan->state == SCAN_RUNS;
     scan->is_forsaken = true;
+    scan->is_off = true;
     (void)pthread_mutex_unlock(&lock);
     if (!is_running)
         destroy(scan);

@@ -309,10 +309,13 @@ static void begin_kill(struct bw_script_run *run, enum stage stage)
     bw_deadline_clear(&run->deadline);
     if (!run->is_reaped)
         (void)kill(run->pid, SIGKILL); /* not reaped: it is still that process */
-    if (run->spec.reach != NULL)
-        bw_reach_kill_start(&run->kill, run->spec.slot);
-    else
+    if (run->spec.reach == NULL) {
         (void)signal_tree(run, SIGKILL); /* its end is what tells */
+        return;
+    }
+    /* What a start has begun may come to serve: it has ended when that was seen, not before (3.2.4). */
+    run->kill.is_patient = run->spec.leftovers == BW_SCRIPT_KEEP_LEFTOVERS;
+    bw_reach_kill_start(&run->kill, run->spec.slot);
 }
 
 static void begin_terminate(struct bw_script_run *run, enum bw_script_how how)

@@ -5,18 +5,22 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/reach.h>
+#include <breakwater/sys/scan.h>
 
 #include "lacking.h"
 
@@ -201,15 +205,53 @@ static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct 
     uv_stop(kill->deadline.poll.loop);
 }
 
+static void put_process(pid_t pid)
+{
+    char text[160];
+    char dir[32];
+    const int length = snprintf(text, sizeof text, "%d (x) S 1 %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1000 0 0\n",
+                                pid, pid, pid);
+
+    (void)snprintf(dir, sizeof dir, "/proc/%d", pid);
+    if (mkdir(dir, 0700) != 0)
+        _exit(3);
+    put_in_proc(pid, "stat", text, (size_t)length);
+    put_in_proc(pid, "cmdline", "x", 2);
+}
+
+/* As after a grant: what shows the mark by now is of another epoch. */
+static bool is_spared_by_the_search_that_goes_on(const struct bw_reach *reach, pid_t later)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    struct bw_scan *next = NULL;
+    struct bw_diag diag;
+    enum bw_err err;
+    bool is_empty = true;
+    const int gate = open("/proc/1/environ", O_WRONLY); /* it may go on */
+
+    if (gate < 0 || unlink("/proc/1/environ") != 0 || close(gate) != 0)
+        _exit(4);
+    put_in_proc(1, "environ", "A=b", 4);
+    if (bw_reach_scan(reach, BW_REACH_SERVICE, 0, &next, NULL) != BW_OK)
+        _exit(4);
+    while (!bw_scan_is_over(next, &err, &is_empty, &diag)) /* behind the one before */
+        (void)nanosleep(&pause, NULL);
+    bw_scan_free(next);
+    return err == BW_OK && !is_empty && waitpid(later, NULL, WNOHANG) == 0;
+}
+
 /* With a process whose environment /proc does not give: as one does that waits for a disk. */
 __attribute__((noreturn)) static void search_beside_one_that_hangs(void)
 {
-    static const char text[] = "4242 (x) S 1 4242 4242 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1000 0 0\n";
+    char mark[BW_REACH_MARK_BYTES];
+    const pid_t later = fork();
     enum bw_err killed = BW_OK;
     struct bw_reach_kill kill;
     struct bw_reach reach;
     uv_loop_t loop;
 
+    if (later == 0)
+        be_sleep(NULL);
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         _exit(2);
     if (uv_loop_init(&loop) != 0 || bw_reach_open(&reach, "hangs", "g", true, NULL) != BW_OK ||
@@ -217,13 +259,20 @@ __attribute__((noreturn)) static void search_beside_one_that_hangs(void)
         _exit(3);
     if (mount("none", "/proc", "tmpfs", 0, NULL) != 0)
         _exit(2);
-    if (mkdir("/proc/4242", 0700) != 0 || mkfifo("/proc/4242/environ", 0600) != 0)
+    put_process(1);
+    if (mkfifo("/proc/1/environ", 0600) != 0)
         _exit(4);
-    put_in_proc(4242, "stat", text, sizeof text - 1);
-    put_in_proc(4242, "cmdline", "x", 2);
+    put_process(later);
+    bw_reach_mark(&reach, BW_REACH_SERVICE, mark);
+    put_in_proc(later, "environ", mark, strlen(mark) + 1);
     bw_reach_kill_start(&kill, BW_REACH_SERVICE);
     (void)uv_run(&loop, UV_RUN_DEFAULT);
-    _exit(killed == BW_ERR_TIMEOUT ? 0 : 5);
+    if (killed != BW_ERR_TIMEOUT)
+        _exit(5);
+    if (!is_spared_by_the_search_that_goes_on(&reach, later))
+        _exit(6);
+    (void)!bw_process_signal(later, 1000, SIGKILL, NULL);
+    _exit(0);
 }
 
 static void in_a_child(void (*what)(void))

@@ -418,6 +418,24 @@ static void a_renewal_without_one_is_confirmed_once_that_is_committed(void **sta
     assert_true(world_sync(&world, A));
 }
 
+/* A newer agent may say more than this witness knows, and a stranger with its certificate anything. */
+static void a_word_that_is_not_known_is_no_word(void **state)
+{
+    static const uint32_t words[] = {BW_SECOND_IS_SEEN + 1, 9, UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        begin_with_second();
+        say_second(A, (enum bw_second_word)words[i]);
+        assert_acts("A33");
+        assert_false(world_group(&world)->terms.second_enforcer);
+        lose_holder();
+        assert_acts("A4");
+        assert_rule("A0");
+        assert_true(world_holds(&world, "end_second", -1));
+    }
+}
+
 /* Another instance, another site, and a boot that does not renew say nothing that time may end by.
  */
 static void only_who_renews_says_that_one_is_seen(void **state)
@@ -614,6 +632,7 @@ int main(void)
         cmocka_unit_test(what_it_could_not_end_waits_also_once_it_is_silent),
         cmocka_unit_test(time_ends_nothing_once_no_second_enforcer_is_seen),
         cmocka_unit_test(a_renewal_without_one_is_confirmed_once_that_is_committed),
+        cmocka_unit_test(a_word_that_is_not_known_is_no_word),
         cmocka_unit_test(only_who_renews_says_that_one_is_seen),
         cmocka_unit_test(one_session_that_sees_none_is_enough),
         cmocka_unit_test(who_is_not_the_holders_instance_says_of_no_second_enforcer),

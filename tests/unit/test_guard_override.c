@@ -190,10 +190,14 @@ static void an_epoch_that_was_seen_to_end_is_its_end(void **state)
 static void what_was_let_go_no_guard_that_begins_knows_of(void **state)
 {
     const struct bw_guard_mirror mirror = {.overriding = true, .override_instance = instance_a};
+    const struct bw_guard_memory memory = {.epoch_seen = 1, .ended_epoch = 1, .let_go_index = 5};
     struct world world;
 
     (void)state;
-    begin_of(&world, false, &mirror);
+    memset(&world, 0, sizeof world);
+    world.now_ms = BEGIN_MS;
+    bw_guard_init(&world.guard, "g", &limits, &memory, &mirror, at_ms(world.now_ms));
+    world.mirrored = world.mirror = world.guard.mirror;
     assert_false(world.guard.mirror.overriding);
     hello(&world, instance_b);
     assert_not_asked(&world, "SPAWN");

@@ -151,6 +151,18 @@ static void an_end_beside_what_is_left_it_has_not_seen(void **state) /* 3.2.4 */
     assert_false(world.guard.check_at_start);
 }
 
+static void beside_an_end_that_was_seen_before_what_is_left_follows_another_site(void **state) /* 3.4, 4 */
+{
+    struct world world;
+
+    (void)state;
+    begin_looking(&world, false);
+    world.guard.mirror.stop_seen = true;
+    world.is_left = true;
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_false(world.guard.check_at_start);
+}
+
 static void what_its_agent_is_stopping_it_lets_be_stopped(void **state) /* 3.4 */
 {
     struct world world;
@@ -369,6 +381,7 @@ int main(void)
         cmocka_unit_test(of_what_its_agent_sees_serve_the_agent_may_know_more),
         cmocka_unit_test(however_often_its_agent_looks_it_looks_itself),
         cmocka_unit_test(an_end_beside_what_is_left_it_has_not_seen),
+        cmocka_unit_test(beside_an_end_that_was_seen_before_what_is_left_follows_another_site),
         cmocka_unit_test(what_its_agent_is_stopping_it_lets_be_stopped),
         cmocka_unit_test(an_end_that_its_agent_has_seen_is_one),
         cmocka_unit_test(what_is_let_go_it_looks_at_no_more),

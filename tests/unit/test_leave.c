@@ -75,6 +75,20 @@ static void a_guard_keeps_what_it_has_yet_to_look_at(void **state)
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_RUN);
 }
 
+static void a_guard_keeps_what_it_has_not_seen_to_end(void **state) /* 3.4 */
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.guard.check_at_start = true;
+    world.guard.memory.epoch_seen = 2;
+    world.guard.memory.ended_epoch = 1;
+    assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_UNSEEN);
+    world.guard.memory.ended_epoch = 2;
+    assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_NOTHING);
+}
+
 /* 3.4: that look would fence what a person starts of it by hand. */
 static void what_is_left_is_looked_at_no_more(void **state)
 {
@@ -204,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_guard_keeps_what_a_fence_has_not_ended),
         cmocka_unit_test(a_guard_keeps_an_action_and_no_look),
         cmocka_unit_test(a_guard_keeps_what_it_has_yet_to_look_at),
+        cmocka_unit_test(a_guard_keeps_what_it_has_not_seen_to_end),
         cmocka_unit_test(what_is_left_is_looked_at_no_more),
         cmocka_unit_test(a_guard_keeps_what_a_person_overrides),
         cmocka_unit_test(a_guard_keeps_what_waits_for_the_disk),

@@ -165,6 +165,23 @@ static void a_let_go_that_was_done_before_is_done(void **state)
     assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
 }
 
+/* 3.9: nor one whose guard's disk stood still from then on until the site was granted again. */
+static void a_let_go_that_is_older_than_the_epoch_ends_no_epoch(void **state)
+{
+    const struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_LET_GO_DONE, .let_go_index = 7};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.memory.order_index = 8;
+    from_guard(&world, &done);
+
+    assert_int_equal(world.site.memory.let_go_index, 7);
+    assert_false(world.site.memory.given_back);
+    assert_true(world.site.memory.enforced);
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+}
+
 /* A guard that refuses a stop is asked again in a moment, and not without pause. */
 static void a_stop_that_was_refused_is_asked_for_again_in_a_moment(void **state)
 {
@@ -344,6 +361,7 @@ int main(void)
         cmocka_unit_test(a_guard_that_is_back_is_not_lost_any_more),
         cmocka_unit_test(a_site_that_its_guard_answers_reads_no_mirror),
         cmocka_unit_test(a_let_go_that_was_done_before_is_done),
+        cmocka_unit_test(a_let_go_that_is_older_than_the_epoch_ends_no_epoch),
         cmocka_unit_test(a_stop_that_was_refused_is_asked_for_again_in_a_moment),
         cmocka_unit_test(a_fence_that_failed_leaves_its_site_stuck),
         cmocka_unit_test(a_lag_is_a_number_and_nothing_else),

@@ -526,6 +526,24 @@ static void its_data_has_to_follow_the_next_who_serves(void **state)
     assert_int_equal(reported(&world).joined_epoch, 0);
 }
 
+/* ... also where it never held an epoch. */
+static void what_overrode_without_an_epoch_of_its_own_follows_too(void **state)
+{
+    const struct bw_site_memory memory = {.enforced = true, .override_wrote = true};
+    struct bw_site_limits with_rejoin = limits;
+    struct world world;
+
+    (void)state;
+    with_rejoin.has_script[BW_ACTION_REJOIN] = true;
+    begin_with(&world, &memory);
+    world.site.limits = with_rejoin;
+    guard_state(&world, &(struct bw_guard_state){.enforced = true});
+    status(&world, "stopped");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
+    assert_int_equal(world.sent_run.run.epoch, 2);
+}
+
 /* ---- a restart ---------------------------------------------------------------------------------
  */
 
@@ -615,6 +633,7 @@ int main(void)
         cmocka_unit_test(a_service_that_goes_down_is_started_again),
         cmocka_unit_test(while_a_leader_answers_nothing_is_started_without_a_lease),
         cmocka_unit_test(its_data_has_to_follow_the_next_who_serves),
+        cmocka_unit_test(what_overrode_without_an_epoch_of_its_own_follows_too),
         cmocka_unit_test(after_a_restart_it_goes_on),
         cmocka_unit_test(after_a_reboot_it_is_started_where_nobody_answers),
         cmocka_unit_test(what_the_guard_lets_serve_and_nobody_knows_of_is_fenced),

@@ -445,6 +445,20 @@ static void the_mirror_of_an_older_epoch_tells_no_deadline(void **state)
     assert_fenced_by(&world, world.now_ms);
 }
 
+/* 3.9: what was let go since its mirror was read is left as it is. */
+static void what_another_instance_armed_and_was_let_go_is_not_fenced(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_LET_GO, OLD_EPOCH);
+
+    (void)state;
+    begin_beside_old_mirror(at_ms(OLD_END_MS));
+    of.let_go_index = 20;
+    tell_order(&world, of);
+    world.site.memory.let_go_index = 20; /* its guard has confirmed it */
+    tick_at(&world, OLD_END_MS + 5000);
+    assert_not_asked(&world, "OWN_FENCE");
+}
+
 /* 3.8: what it adopts serves by a person's word as long as both say so, the mirror and its own state. */
 static void without_a_deadline_only_what_both_say_overrides_is_left(void **state)
 {
@@ -476,6 +490,7 @@ static void without_a_deadline_only_what_both_say_overrides_is_left(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_another_instance_armed_and_was_let_go_is_not_fenced),
         cmocka_unit_test(one_that_failed_is_begun_again_after_a_pause),
         cmocka_unit_test(one_that_has_seen_the_end_leaves_the_service_unknown),
         cmocka_unit_test(one_that_is_doubted_has_failed_or_says_nothing),

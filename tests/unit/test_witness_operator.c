@@ -296,6 +296,19 @@ static void a_change_that_the_state_would_not_take_is_refused_in_words(void **st
     assert_int_equal(rig.request_count, 0);
 }
 
+/* 3.5: what was given back for a move is granted to its target, whoever still wants it (A7). */
+static void a_move_whose_site_has_given_it_back_is_cancelled_no_more(void **state)
+{
+    const struct bw_command cancel = {.kind = BW_COMMAND_UNREVOKE};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    assert_int_equal(judge_change(&rig, &cancel, "no move of it is on its way"), BW_ERR_EXISTS);
+    (void)strcpy(rig.groups[0].target, "dc-b");
+    assert_int_equal(judge_change(&rig, &cancel, "the move to dc-b goes on"), BW_ERR_REFUSED);
+}
+
 static enum bw_err change_of(struct rig *rig, const struct bw_command *command)
 {
     static struct bw_group_change change;
@@ -742,6 +755,7 @@ int main(void)
         cmocka_unit_test(more_groups_than_there_is_room_for_are_refused_together),
         cmocka_unit_test(a_group_that_somebody_else_has_changed_meanwhile_stays_as_it_is),
         cmocka_unit_test(a_change_that_the_state_would_not_take_is_refused_in_words),
+        cmocka_unit_test(a_move_whose_site_has_given_it_back_is_cancelled_no_more),
         cmocka_unit_test(from_its_level_on_a_wish_and_its_end_are_in_the_log),
         cmocka_unit_test(what_was_asked_for_is_taken_back),
         cmocka_unit_test(a_change_is_bound_to_the_version_that_was_looked_at),

@@ -16,6 +16,8 @@
              "or let it go with `breakwater mode GROUP observe`, and send SIGHUP again")           \
     X(OVERRIDE, "a person lets it serve here without a quorum: `breakwater override GROUP -c FILE " \
                 "--end`, and send SIGHUP again")                                                   \
+    X(UNSEEN, "what an epoch of it, not ended, has left here was not seen to be down: let it go with "       \
+              "`breakwater mode GROUP observe`, and send SIGHUP again")                            \
     X(FENCE, "a fence of it has not ended: send SIGHUP again once it has")                         \
     X(RUN, "a script of it runs, or its service was not looked at yet: send SIGHUP again once "    \
            "that is over")                                                                         \

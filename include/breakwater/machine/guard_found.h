@@ -82,6 +82,7 @@ enum bw_found_verdict bw_guard_opening_judge(const struct bw_guard_opening *open
 enum bw_guarded_named {
     BW_GUARDED_NAMED,
     BW_GUARDED_MISSING,
+    BW_GUARDED_UNNAMED, /* as before: it is guarded for what it has left, and goes on */
     BW_GUARDED_OTHERWISE, /* ended by something else than before */
 };
 /* What is said against a group's not being named any more: BW_KEEPS_NOTHING, or what is kept of it

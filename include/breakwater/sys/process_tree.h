@@ -3,6 +3,7 @@
 #ifndef BW_SYS_PROCESS_TREE_H
 #define BW_SYS_PROCESS_TREE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
+#include <breakwater/base/instant.h>
 
 /* A pid alone may be another process tomorrow; with its start time it is this one, in this boot. */
 struct bw_process {
@@ -34,6 +36,9 @@ BW_MUST_CHECK enum bw_err bw_process_signal(pid_t pid, uint64_t start_ticks, int
 struct bw_process_tree {
     const char *mark;
     bool with_strays; /* count children of this process that show no mark at all */
+    /* Nobody is signaled once it says so (NULL: nobody says it), or after `until` (zero: however late). */
+    const atomic_bool *is_off;
+    struct bw_instant until;
 };
 
 #define BW_PROCESS_MARK "BREAKWATER_REACH="

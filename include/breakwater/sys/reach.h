@@ -126,6 +126,7 @@ struct bw_reach_kill {
     enum bw_reach_slot slot;
     struct bw_scan *scan; /* BY_SCAN: a round under way */
     struct bw_instant scan_limit;
+    bool is_patient; /* the caller's, once: a search is waited for, however long it takes */
     uint64_t scan_pause_ms;
     bool has_found; /* something was there that had to be ended */
     int round;

@@ -7,10 +7,14 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
+#include <breakwater/base/instant.h>
 
 /* One round over a tree: `signal` to all that belong to it, 0 to see it. There is one thread for the whole program: what waits for it is served by
  * one and the same look at all processes, which begins after the round was asked for. */
 struct bw_scan;
+
+/* How long one that nobody will ask for may still signal whom it finds. */
+#define BW_SCAN_SIGNAL_NS (5 * BW_NS_PER_S)
 
 /* `mark` and `with_strays` as in struct bw_process_tree; copied. `out_scan` NULL: nobody will
  * ask for its result. BW_ERR_NOMEM, or no thread could be made: nothing was begun. */
@@ -20,7 +24,8 @@ BW_MUST_CHECK enum bw_err bw_scan_begin(int signal, const char *mark, bool with_
  * anything else: it could not be seen, as `diag` says. */
 bool bw_scan_is_over(struct bw_scan *scan, enum bw_err *out_err, bool *out_empty,
                      struct bw_diag *diag);
-/* In any state; accepts NULL. A round under way goes on by itself, one that waits does not begin. */
+/* In any state; accepts NULL. One that waits does not begin, and a round under way signals nobody any more: it may have
+ * stood still, and who is found from then on has come since. */
 void bw_scan_free(struct bw_scan *scan);
 
 #endif
