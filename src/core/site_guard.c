@@ -363,6 +363,8 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
         bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);
         if (site->tenure == BW_TENURE_FENCING && site->own_end == BW_SITE_OWN_END_SEEN)
             bw_site_begin_ending(step); /* and so it has no fence of it to tell about */
+        else if (site->tenure == BW_TENURE_FENCING && site->arm_sent_end.boot_ns == 0)
+            bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_FAILED); /* its fence ended with that guard: ordered anew */
         return;
     }
     bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);

@@ -130,6 +130,8 @@ static bool make(struct bw_guard_program *program)
         (void)close(link->process); /* a handle, no data */
     if (ends[0] >= 0)
         (void)close(ends[0]); /* one that was made ends by it */
+    if (listener >= 0) /* tried each half second, these would fill the directory of the mirrors */
+        (void)unlinkat(program->store.mirror_dir, link->name, 0);
     return false;
 }
 

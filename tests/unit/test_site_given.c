@@ -218,6 +218,28 @@ static void a_fence_that_failed_leaves_its_site_stuck(void **state) /* 3.2.4 */
     assert_int_equal(world.site.tenure, BW_TENURE_STUCK);
 }
 
+/* 3.4: after a power cut nothing is armed, and of what its guard fences unarmed the next guard knows nothing. */
+static void a_fence_that_ended_with_its_guard_is_ordered_anew(void **state)
+{
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+    const struct bw_guard_state unarmed = {.enforced = true, .epoch_seen = 1};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &held);
+    guard_state(&world, &unarmed);
+    from_guard(&world, &begun);
+    assert_int_equal(world.site.tenure, BW_TENURE_FENCING);
+    assert_int_equal(world.site.arm_sent_end.boot_ns, 0);
+    guard_lost(&world);
+    guard_state(&world, &unarmed);
+    assert_int_equal(world.site.tenure, BW_TENURE_STUCK);
+    for (int i = 0; i < 200 && world.sent_run.run.action != BW_ACTION_FENCE; i++)
+        tick_at(&world, world.now_ms + 100);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    assert_int_equal(world.sent_run.run.epoch, 1);
+}
+
 /* ---- looks ---- */
 
 static void a_lag_is_a_number_and_nothing_else(void **state) /* 4 */
@@ -364,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_let_go_that_is_older_than_the_epoch_ends_no_epoch),
         cmocka_unit_test(a_stop_that_was_refused_is_asked_for_again_in_a_moment),
         cmocka_unit_test(a_fence_that_failed_leaves_its_site_stuck),
+        cmocka_unit_test(a_fence_that_ended_with_its_guard_is_ordered_anew),
         cmocka_unit_test(a_lag_is_a_number_and_nothing_else),
         cmocka_unit_test(a_service_that_serves_is_looked_at_once_an_interval),
         cmocka_unit_test(what_serves_without_a_right_is_fenced_after_two_looks_in_a_row),
