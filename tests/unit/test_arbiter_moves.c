@@ -659,6 +659,19 @@ static void a_new_leader_looks_again_once_the_target_has_had_time_to_speak(void 
                          500 * BW_NS_PER_MS);
 }
 
+/* 3.2: it renews as they say until its epoch ends, whatever was applied since. */
+static void a_holder_is_heard_by_the_terms_of_its_epoch(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_group(&world)->terms.renew_interval_ms = 5000;
+    world_group(&world)->spec.renew_interval_ms = 300;
+    world_sync_all(&world);
+    world_sync_all(&world);
+    world_wait_ms(&world, 5000);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), world_group(&world)->epoch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -696,6 +709,7 @@ int main(void)
         cmocka_unit_test(a_move_whose_origin_is_gone_goes_back_to_nobody),
         cmocka_unit_test(a_move_has_the_time_of_its_own_wish),
         cmocka_unit_test(a_new_leader_looks_again_once_the_target_has_had_time_to_speak),
+        cmocka_unit_test(a_holder_is_heard_by_the_terms_of_its_epoch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
