@@ -452,7 +452,9 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
 
     memset(out_state, 0, sizeof *out_state);
     out_state->enforced = durable->enforced;
-    out_state->epoch_seen = durable->epoch_seen;
+    /* Also one on its way to the disk: nothing below is taken from then on, and no other word of it follows. Where it is
+     * not written after all, who orders in its name has it written first. */
+    out_state->epoch_seen = guard->memory.epoch_seen;
     out_state->ended_epoch = durable->ended_epoch;
     /* What is ending, or was refused as an end, is told as none (3.4, ended). Of an epoch that another has
      * followed here this was committed before that was granted. */

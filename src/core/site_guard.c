@@ -545,7 +545,10 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
     site->steps.count = 0; /* one action at a time: the list was its */
     site->waits_at_point = false;
     /* A rejoin runs under another site's epoch: the guard has seen it, and takes none below. */
-    if (ended->result != BW_RUN_REFUSED && ended->epoch > site->guard.epoch_seen)
+    /* 3.4: it may have been refused once its epoch was durable there, by what had come meanwhile; then nothing of an
+     * older one is taken, not even the fence of what somebody starts here. */
+    if (ended->epoch > site->guard.epoch_seen &&
+        (ended->result != BW_RUN_REFUSED || ended->refusal != BW_REFUSAL_NOT_DURABLE))
         site->guard.epoch_seen = ended->epoch;
     if (ended->run_id == site->running_run_id || ended->run_id == 0)
         site->running = BW_ACTION_NONE;

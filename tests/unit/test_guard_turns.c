@@ -241,8 +241,10 @@ static void what_is_not_durable_is_told_to_no_agent(void **state)
     world.save_hangs = true;
     assert_false(arm(&world, 1, 100000));
     bw_guard_state_get(&world.guard, &reported);
-    assert_int_equal(reported.epoch_seen, 0);
     assert_false(reported.enforced);
+    /* But below this one nothing is taken any more, nor is any other word of it said: with an older one the fence of
+     * what somebody starts here would be refused for ever. */
+    assert_int_equal(reported.epoch_seen, 1);
 
     begin_armed(&world);
     world.guard.mirror.stop_seen = true;
