@@ -534,6 +534,7 @@ static enum bw_exit complain_of_leader(const struct bw_api *api,
 enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
 {
     const struct bw_api_witness *leader = find_refusing_leader(api);
+    const bool is_followed = is_leader_known(api);
     size_t answering = 0;
     int64_t of = bw_json_number(json_object_get(api->status, "quorum"), "of");
 
@@ -548,7 +549,7 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
     if ((int64_t)answering > of / 2)
         (void)fprintf(stderr, "error: no leader: %zu of %lld witnesses answer and none leads; %s\n",
                       answering, (long long)of, consequence);
-    else if (is_leader_known(api))
+    else if (is_followed)
         (void)fprintf(stderr,
                       "error: the leader does not answer here: %zu of %lld witnesses answer%s, and it is followed; %s\n"
                       "  look at the way from here to it first: leases may well be renewed (if it is down, another is\n"
@@ -560,7 +561,7 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
                       answering, (long long)of, answering == 1 ? "s" : "", (long long)of / 2 + 1,
                       consequence);
     tell_witnesses(api);
-    if (answering > 0 && (int64_t)answering <= of / 2 && !is_leader_known(api))
+    if (answering > 0 && (int64_t)answering <= of / 2 && !is_followed)
         (void)fputs("  start the others again, there:  systemctl start breakwater-witness\n"
                     "  meanwhile no lease is renewed, and each site ends what it serves, unless it overrides\n"
                     "  they are lost for good, on one that is left (stopped), as its user:\n"

@@ -239,12 +239,11 @@ static void print_plan(const struct run *run, const json_t *reply)
 {
     const int64_t wait_ms = bw_json_number(reply, "wait_ms");
 
-    if (run->values->is_end && strcmp(bw_json_member(reply, "state"), "waiting") == 0) {
-        (void)puts(" 1 it has not begun: it is forgotten, and that is written down; nothing is fenced");
-        return;
-    }
     if (run->values->is_end) {
-        (void)puts(" 1 no start of it is ordered any more, and that is written down\n"
+        const bool has_begun = strcmp(bw_json_member(reply, "state"), "waiting") != 0;
+
+        (void)puts(!has_begun ? " 1 it has not begun: it is forgotten, and that is written down; nothing is fenced"
+                              : " 1 no start of it is ordered any more, and that is written down\n"
                    " 2 the service is fenced here, again until a fence has seen its end\n"
                    " 3 only then this site says no more that it overrides");
         return;

@@ -518,17 +518,6 @@ static void on_stop_looked(const struct guard_step *step, enum bw_service servic
         term_started(step);
 }
 
-/* What proves that nothing serves (3.2.4): nothing inside is left, and nothing runs that might begin it. */
-static bool is_end_seen(const struct bw_guard *guard, enum bw_service service, enum bw_guard_left left)
-{
-    const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_OBSERVATION];
-
-    /* not covered: an action that runs beside a look which it has not overlapped. */
-    return service == BW_SERVICE_STOPPED && left == BW_GUARD_LEFT_NOTHING && bw_guard_looks_count(guard) &&
-           !slot->overlapped && !slot->beside_loop &&
-           guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE;
-}
-
 static void note_service(const struct guard_step *step, enum bw_service service,
                          enum bw_guard_left left)
 {
@@ -544,7 +533,11 @@ static void note_service(const struct guard_step *step, enum bw_service service,
         if (guard->stop != BW_GUARD_STOP_CHECKING) /* whose script has ended well, if the service has not yet */
             guard->mirror.script_due = true;
         bw_guard_loop_on_serving(step);
-    } else if (is_end_seen(guard, service, left)) {
+        /* not covered: an action that runs beside a look which it has not overlapped. */
+    } else if (service == BW_SERVICE_STOPPED && left == BW_GUARD_LEFT_NOTHING &&
+               bw_guard_looks_count(guard) && !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped &&
+               !guard->slots[BW_GUARD_SLOT_OBSERVATION].beside_loop &&
+               guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE) {
         guard->mirror.stop_seen = true;
     }
     if (guard->mirror.stop_seen != before || guard->mirror.start_unseen != was_unseen ||
@@ -554,18 +547,15 @@ static void note_service(const struct guard_step *step, enum bw_service service,
 
 /* A guard that has just started (3.4): what serves without a deadline is fenced. A look that says nothing is none,
  * as while the machine's network comes up, or where a script has to have ended first: there is another. Of those that
- * the agent has asked for an end counts; of what serves it may know more. */
-static void judge_at_start(const struct guard_step *step, enum bw_service service, enum bw_guard_left left,
-                           bool is_own)
+ * the agent has asked for an end counts; of what serves it may know more. Beside an end that was seen, now or before,
+ * what is left was begun since, to follow another site (rejoin). */
+static void judge_at_start(const struct guard_step *step, enum bw_service service, bool is_own)
 {
     struct bw_guard *guard = step->guard;
 
     BW_ASSERT(guard->check_at_start);
     /* not covered: what is armed, or let go: each ends the look at the start. */
-    const bool was_seen = service == BW_SERVICE_STOPPED && guard->mirror.stop_seen && bw_guard_looks_count(guard);
-
-    /* Beside an end that was seen before, what is left was begun since, to follow another site (rejoin). */
-    if (is_end_seen(guard, service, left) || was_seen)
+    if (service == BW_SERVICE_STOPPED && guard->mirror.stop_seen && bw_guard_looks_count(guard))
         guard->check_at_start = false;
     else if (is_own && service == BW_SERVICE_STARTED && !bw_guard_is_armed(guard) &&
              guard->memory.enforced && guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE)
@@ -598,7 +588,7 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
     if (run->run_id == 0) /* those of an agent, however many, are no reason to look later */
         guard->start_look_at = bw_instant_add(step->now, LOOK_AT_START_AGAIN_NS);
     if (guard->check_at_start && has_looked && !is_within_stop)
-        judge_at_start(step, service, left, run->run_id == 0);
+        judge_at_start(step, service, run->run_id == 0);
 }
 
 static void on_action_ended(const struct guard_step *step, const struct bw_guard_run *run,

@@ -544,9 +544,8 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
     note_phases(site, ended);
     site->steps.count = 0; /* one action at a time: the list was its */
     site->waits_at_point = false;
-    /* A rejoin runs under another site's epoch: the guard has seen it, and takes none below. */
-    /* 3.4: it may have been refused once its epoch was durable there, by what had come meanwhile; then nothing of an
-     * older one is taken, not even the fence of what somebody starts here. */
+    /* A rejoin runs under another site's epoch: the guard has seen it, and takes none below, not even the fence of what
+     * somebody starts here; nor if it refused it by what had come while that was written down (3.4). */
     if (ended->epoch > site->guard.epoch_seen &&
         (ended->result != BW_RUN_REFUSED || ended->refusal != BW_REFUSAL_NOT_DURABLE))
         site->guard.epoch_seen = ended->epoch;

@@ -362,7 +362,7 @@ static enum bw_err begin_scan(struct bw_reach_kill *kill)
     bw_scan_free(kill->scan);
     kill->scan = NULL;
     kill->scan_pause_ms = 1;
-    kill->scan_limit = bw_instant_add(bw_clock_now(), BW_REACH_SEARCH_NS);
+    kill->scan_limit = bw_instant_add(bw_clock_now(), BW_SCAN_NS);
     if (bw_reach_scan(kill->reach, kill->slot, SIGKILL, &kill->scan, NULL) == BW_OK)
         return BW_OK;
     return bw_reach_signal(kill->reach, kill->slot, SIGKILL, NULL);
@@ -395,7 +395,7 @@ static void go_on_searching(struct bw_reach_kill *kill)
                  bw_diag_set(&diag, BW_ERR_TIMEOUT,
                              "group %s: the search for its processes has not ended in %d s (does /proc answer for "
                              "each process, as ps asks?)",
-                             kill->reach->group, (int)(BW_REACH_SEARCH_NS / BW_NS_PER_S)),
+                             kill->reach->group, (int)(BW_SCAN_NS / BW_NS_PER_S)),
                  &diag);
         return;
     }

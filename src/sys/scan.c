@@ -170,7 +170,8 @@ enum bw_err bw_scan_begin(int signal, const char *mark, bool with_strays,
     scan->signal = signal;
     scan->with_strays = with_strays;
     scan->is_forsaken = out_scan == NULL;
-    scan->until = out_scan == NULL ? bw_instant_add(bw_clock_now(), BW_SCAN_SIGNAL_NS) : BW_INSTANT_NEVER;
+    if (out_scan == NULL)
+        scan->until = bw_instant_add(bw_clock_now(), BW_SCAN_NS);
     (void)pthread_mutex_lock(&lock);
     if (!has_thread)
         err = make_thread(diag);

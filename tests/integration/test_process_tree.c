@@ -166,6 +166,20 @@ static void put_in_proc(int pid, const char *name, const char *data, size_t size
         _exit(3);
 }
 
+static void put_process(pid_t pid)
+{
+    char text[160];
+    char dir[32];
+    const int length = snprintf(text, sizeof text, "%d (x) S 1 %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1000 0 0\n",
+                                pid, pid, pid);
+
+    (void)snprintf(dir, sizeof dir, "/proc/%d", pid);
+    if (mkdir(dir, 0700) != 0)
+        _exit(3);
+    put_in_proc(pid, "stat", text, (size_t)length);
+    put_in_proc(pid, "cmdline", "x", 2);
+}
+
 /* In a mount namespace of its own, with a /proc that says so. The last one carries the mark. */
 __attribute__((noreturn)) static void count_among_many(void)
 {
@@ -173,22 +187,12 @@ __attribute__((noreturn)) static void count_among_many(void)
     const struct bw_process_tree tree = {.mark = BW_PROCESS_MARK "many/g/"};
     pid_t pid = 0;
     size_t count = 0;
-    char text[160];
 
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("none", "/proc", "tmpfs", 0, NULL) != 0)
         _exit(2);
     for (int i = 0; i < MANY; i++) {
-        const int length = snprintf(
-            text, sizeof text, "%d (x) S 1 %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0\n",
-            MANY_FIRST + i, MANY_FIRST + i, MANY_FIRST + i, 1000 + i);
-        char dir[32];
-
-        (void)snprintf(dir, sizeof dir, "/proc/%d", MANY_FIRST + i);
-        if (mkdir(dir, 0700) != 0)
-            _exit(3);
-        put_in_proc(MANY_FIRST + i, "stat", text, (size_t)length);
-        put_in_proc(MANY_FIRST + i, "cmdline", "x", 2);
+        put_process(MANY_FIRST + i);
         put_in_proc(MANY_FIRST + i, "environ", i + 1 < MANY ? "A=b" : mark,
                     i + 1 < MANY ? 4 : sizeof mark);
     }
@@ -203,20 +207,6 @@ static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct 
     (void)diag;
     *(enum bw_err *)user = err;
     uv_stop(kill->deadline.poll.loop);
-}
-
-static void put_process(pid_t pid)
-{
-    char text[160];
-    char dir[32];
-    const int length = snprintf(text, sizeof text, "%d (x) S 1 %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1000 0 0\n",
-                                pid, pid, pid);
-
-    (void)snprintf(dir, sizeof dir, "/proc/%d", pid);
-    if (mkdir(dir, 0700) != 0)
-        _exit(3);
-    put_in_proc(pid, "stat", text, (size_t)length);
-    put_in_proc(pid, "cmdline", "x", 2);
 }
 
 /* As after a grant: what shows the mark by now is of another epoch. */

@@ -390,18 +390,24 @@ static void what_it_could_not_end_waits_also_once_it_is_silent(void **state)
     assert_true(world_holds(&world, "end_reach", -1));
 }
 
+/* One was seen, and then it said that; its lease is over. */
+static void lose_holder_that_says(enum bw_second_word word)
+{
+    begin_with_second();
+    say_second(A, word);
+    assert_acts("A33");
+    assert_false(world_group(&world)->terms.second_enforcer);
+    lose_holder();
+    assert_acts("A4");
+    assert_rule("A0");
+}
+
 /* I1, 3.4: seen when the lease was renewed last, not before it. */
 static void time_ends_nothing_once_no_second_enforcer_is_seen(void **state)
 {
     (void)state;
     for (int word = BW_SECOND_IS_NONE; word < BW_SECOND_IS_SEEN; word++) {
-        begin_with_second();
-        say_second(A, (enum bw_second_word)word);
-        assert_acts("A33");
-        assert_false(world_group(&world)->terms.second_enforcer);
-        lose_holder();
-        assert_acts("A4");
-        assert_rule("A0");
+        lose_holder_that_says((enum bw_second_word)word);
         assert_true(world_holds(&world, "end_reach", -1));
     }
 }
@@ -425,13 +431,7 @@ static void a_word_that_is_not_known_is_no_word(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        begin_with_second();
-        say_second(A, (enum bw_second_word)words[i]);
-        assert_acts("A33");
-        assert_false(world_group(&world)->terms.second_enforcer);
-        lose_holder();
-        assert_acts("A4");
-        assert_rule("A0");
+        lose_holder_that_says((enum bw_second_word)words[i]);
         assert_true(world_holds(&world, "end_second", -1));
     }
 }

@@ -107,15 +107,21 @@ static void begin_unseen(struct world *world)
     ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_FAILED, "");
 }
 
+/* ... which sees it serve, right before the guard looks again. */
+static void begin_seen_by_agent(struct world *world)
+{
+    begin_unseen(world);
+    tick_at(world, world->now_ms + PAUSE_MS - 1);
+    run(world, 1, BW_ACTION_STATUS, 7);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+}
+
 static void of_what_its_agent_sees_serve_the_agent_may_know_more(void **state) /* 3.4 */
 {
     struct world world;
 
     (void)state;
-    begin_unseen(&world);
-    tick_at(&world, world.now_ms + PAUSE_MS - 1);
-    run(&world, 1, BW_ACTION_STATUS, 7);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    begin_seen_by_agent(&world);
     assert_false(bw_guard_is_fencing(&world.guard)); /* or it orders the fence */
 
     tick_at(&world, world.now_ms + PAUSE_MS); /* but it has died, or knows of no such group */
@@ -128,10 +134,7 @@ static void however_often_its_agent_looks_it_looks_itself(void **state) /* 3.4 *
     struct world world;
 
     (void)state;
-    begin_unseen(&world);
-    tick_at(&world, world.now_ms + PAUSE_MS - 1);
-    run(&world, 1, BW_ACTION_STATUS, 7);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    begin_seen_by_agent(&world);
     tick_at(&world, world.now_ms + 1);
     assert_true(looks(&world));
 }

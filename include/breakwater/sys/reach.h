@@ -108,13 +108,10 @@ BW_MUST_CHECK enum bw_err bw_reach_signal_soon(const struct bw_reach *reach, enu
 
 #define BW_REACH_KILL_ROUNDS_MAX 100
 #define BW_REACH_KILL_PAUSE_MS   20
-/* A search that has not ended by then has seen nothing: /proc does not answer for a process whose memory map is
- * held by one that waits for a disk. */
-#define BW_REACH_SEARCH_NS (5 * BW_NS_PER_S)
 
 struct bw_reach_kill;
 /* BW_OK: seen empty. BW_ERR_TIMEOUT: after all rounds (at least 2 s) something is still there, or a search has
- * not ended in BW_REACH_SEARCH_NS, as the diag says; anything else: it could not be seen. Never called from start. */
+ * not ended in BW_SCAN_NS, as the diag says; anything else: it could not be seen. Never called from start. */
 typedef void (*bw_reach_on_killed)(struct bw_reach_kill *kill, enum bw_err err,
                                    const struct bw_diag *diag, void *user);
 

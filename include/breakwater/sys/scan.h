@@ -13,8 +13,9 @@
  * one and the same look at all processes, which begins after the round was asked for. */
 struct bw_scan;
 
-/* How long one that nobody will ask for may still signal whom it finds. */
-#define BW_SCAN_SIGNAL_NS (5 * BW_NS_PER_S)
+/* A round that has not ended by then has seen nothing: /proc does not answer for a process whose memory map is held by
+ * one that waits for a disk. One that nobody will ask for signals so long whom it finds. */
+#define BW_SCAN_NS (5 * BW_NS_PER_S)
 
 /* `mark` and `with_strays` as in struct bw_process_tree; copied. `out_scan` NULL: nobody will
  * ask for its result. BW_ERR_NOMEM, or no thread could be made: nothing was begun. */
