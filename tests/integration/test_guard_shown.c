@@ -123,7 +123,16 @@ static void what_enters_ends_with_the_lease(void **state)
     expect(rig, "$B enter -c $C g -- echo ran", 6, "", "no lease lives here");
     const struct bw_instant end = rig_arm(&rig->agent, 1, 9000, 3000);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    child = begin(rig, "cd \"$(dirname $C)\"; $B enter -c $C g -- sh -c 'trap : TERM; "
+                       "while :; do cut -d\" \" -f1 /proc/uptime >>beats; sleep 0.02; done'");
+    assert_int_equal(finish(rig, child).exit, 128 + SIGKILL);
+    assert_true(rig_last_beat_ms(rig) > 0);
+    rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+    expect(rig, "$B enter -c $C g -- echo ran", 6, "", "may not run");
 
+    (void)rig_arm(&rig->agent, 2, LONG_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 2);
+    (void)rig_run(&rig->agent, 2, BW_ACTION_START);
     expect(rig, "$B enter -c $C g -- echo ran", 0, "ran\n", "");
     expect(rig, "$B enter -c $C h -- echo ran", 1, "", "has no such group");
     expect(rig, "$B enter -c $C g -- /nowhere/it", 127, "", "run /nowhere/it: No such file");
@@ -131,12 +140,6 @@ static void what_enters_ends_with_the_lease(void **state)
     expect(rig, "sed 's/enforce: cgroup/enforce: containers\\n    containers: [g]/' $C >$C.other; "
                 "$B enter -c $C.other g -- echo ran",
            1, "", "only with enforce: cgroup");
-    child = begin(rig, "cd \"$(dirname $C)\"; $B enter -c $C g -- sh -c 'trap : TERM; "
-                       "while :; do cut -d\" \" -f1 /proc/uptime >>beats; sleep 0.02; done'");
-    assert_int_equal(finish(rig, child).exit, 128 + SIGKILL);
-    assert_true(rig_last_beat_ms(rig) > 0);
-    rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
-    expect(rig, "$B enter -c $C g -- echo ran", 6, "", "may not run");
 }
 
 /* One line, and never 0. */
