@@ -302,15 +302,18 @@ void sim_check_second_answered(const struct sim_process *enforcer, uint64_t aske
     watch_of(world, enforcer->host->number)->answered_ns = asked_ns;
 }
 
-/* In calm nothing lapses. */
+/* In calm nothing lapses. What goes on fencing the epoch before one that it never heard of, which
+ * was lost with its machine, is refused until an epoch of its site arms it again (3.4). */
 void sim_check_second_begins(struct sim_world *world, uint32_t site, uint32_t group, uint64_t epoch)
 {
+    const char *name = sim_site(world, site)->name;
+
     sim_count(world, "second:fences");
     watch_of(world, site)->begun_after_ns[group] = watch_of(world, site)->answered_ns;
-    if (sim_checks_is_calm(world, site))
+    if (sim_checks_is_calm(world, site) && !sim_service_refuses_fence(world, name, group, epoch))
         sim_fail(world, "liveness",
-                 "the second enforcer of %s fences epoch %" PRIu64 " of %s in calm",
-                 sim_site(world, site)->name, epoch, world->group_names[group]);
+                 "the second enforcer of %s fences epoch %" PRIu64 " of %s in calm", name, epoch,
+                 world->group_names[group]);
 }
 
 /* Who has slept since before the override, or has asked in vain or an agent that was made anew and

@@ -298,15 +298,20 @@ static bool is_held_above(const struct sim_machine *machine, uint32_t group, uin
     return machine->named_epoch[group] > epoch && !machine->named_is_over[group];
 }
 
+bool sim_service_refuses_fence(struct sim_world *world, const char *site, uint32_t group,
+                               uint64_t epoch)
+{
+    for (uint32_t i = 0; i < sim_machine_count(world); i++)
+        if (strcmp(sim_site(world, i)->name, site) == 0 &&
+            is_held_above(sim_machine(sim_site(world, i)), group, epoch))
+            return true;
+    return false;
+}
+
 bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch,
                         const char *why)
 {
-    bool is_newer = false;
-
-    for (uint32_t i = 0; i < sim_machine_count(world); i++)
-        is_newer |= strcmp(sim_site(world, i)->name, site) == 0 &&
-                    is_held_above(sim_machine(sim_site(world, i)), group, epoch);
-    if (is_newer) {
+    if (sim_service_refuses_fence(world, site, group, epoch)) {
         sim_count(world, "remote_fence:refused");
         return false;
     }

@@ -171,7 +171,10 @@ bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group
 void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why);
 /* The same by a stop or a fence of `epoch`: from then on it is over where what serves here has its API. */
 void sim_service_ended(struct sim_machine *machine, uint32_t group, uint64_t epoch, const char *why);
-/* Through that API, from another site or by a second enforcer: false, it knows of a newer epoch. */
+/* Through that API, from another site or by a second enforcer: it may know of a newer epoch, and then
+ * false says that nothing was done. */
+bool sim_service_refuses_fence(struct sim_world *world, const char *site, uint32_t group,
+                               uint64_t epoch);
 bool sim_service_fenced(struct sim_world *world, const char *site, uint32_t group, uint64_t epoch,
                         const char *why);
 /* What the group's data has reached at this site, in ms of service. */
