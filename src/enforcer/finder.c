@@ -1,8 +1,9 @@
 /* What may wait at a deadline, on threads of its own: the loop, which has ended what is listed in what it holds open,
  * waits for neither.
  *
- *   find   ends units that have come up since the guard told of them, and what is in cgroups below theirs: looked for
- *          by their paths, and listed. To open a file may wait for memory, and for whoever makes another beside it.
+ *   find   ends units that have come up since the guard told of them, and what is in cgroups below theirs and below the
+ *          group's own: looked for by their paths, and listed. To open a file may wait for memory, and for whoever makes
+ *          another beside it.
  *   sweep  writes to cgroup.kill, which ends what forks faster than a list is read, and what is in cgroups
  *          below. The kernel does it under the lock of the whole tree of cgroups, and whoever has that may be
  *          one that gets no core: behind a real-time process that writes was seen to wait for 0.95 s, again and

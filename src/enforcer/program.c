@@ -313,7 +313,7 @@ static void take_reach(const struct received *received)
         bw_enforcer_note_means(&self.machine, group, is_whole);
 }
 
-static void take_units(const struct received *received)
+static void take_paths(const struct received *received)
 {
     uint32_t enforced;
 
@@ -335,8 +335,8 @@ static void obey_guard(const struct received *received)
     case BW_ENFORCER_MESSAGE_REACH:
         take_reach(received);
         return;
-    case BW_ENFORCER_MESSAGE_UNITS:
-        take_units(received);
+    case BW_ENFORCER_MESSAGE_PATHS:
+        take_paths(received);
         break;
     case BW_ENFORCER_MESSAGE_TAKEN:
     case BW_ENFORCER_MESSAGE_KILLED:

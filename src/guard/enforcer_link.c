@@ -229,14 +229,13 @@ static bool awaits_units(struct bw_guard_group *group)
     return !group->are_units_seen;
 }
 
-static bool send_units(struct bw_guard_group *group)
+/* What is in cgroups below them no descriptor reaches that is open already, but where the kernel has cgroup.kill. */
+static bool send_paths(struct bw_guard_group *group)
 {
     struct bw_enforcer_message *message = &group->program->enforcer.message;
     bool is_full;
 
-    if (group->unit_reach == NULL)
-        return true;
-    message->kind = BW_ENFORCER_MESSAGE_UNITS;
+    message->kind = BW_ENFORCER_MESSAGE_PATHS;
     message->means_count = 0;
     note_short(group, !bw_guard_means_paths(group, message, &is_full));
     note_paths_full(group, is_full);
@@ -260,7 +259,7 @@ static bool send_reach(struct bw_guard_group *group)
     is_sent = !group->are_means_short && send_frame(group->program, message, fds);
     for (uint32_t i = 0; i < message->means_count; i++)
         (void)close(fds[i]); /* the enforcer has its own now */
-    return is_sent && send_units(group);
+    return is_sent && send_paths(group);
 }
 
 void bw_guard_enforcer_tell_reach(struct bw_guard_group *group)
@@ -321,7 +320,7 @@ static void on_answer(struct bw_guard_program *program, const struct bw_enforcer
     case BW_ENFORCER_MESSAGE_SUCCEED:
     case BW_ENFORCER_MESSAGE_RELIEVE:
     case BW_ENFORCER_MESSAGE_KEPT:
-    case BW_ENFORCER_MESSAGE_UNITS:
+    case BW_ENFORCER_MESSAGE_PATHS:
     case BW_ENFORCER_MESSAGE_COUNT:
         break; /* not its to say */
     }

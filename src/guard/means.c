@@ -150,15 +150,24 @@ static bool add_path(struct bw_enforcer_message *message, const char *path)
     return true;
 }
 
+static bool add_own_paths(const struct bw_guard_group *group, struct bw_enforcer_message *message)
+{
+    bool has_room = true;
+
+    for (size_t i = 0; i < ENDED_SLOTS && group->reach.means == BW_REACH_BY_CGROUP; i++)
+        has_room = has_room && add_path(message, group->reach.slots[ended_slots[i]].path);
+    return has_room;
+}
+
 bool bw_guard_means_paths(const struct bw_guard_group *group, struct bw_enforcer_message *out_message,
                           bool *out_is_full)
 {
-    const struct bw_units *units = &group->unit_reach->units;
+    const struct bw_units *units = group->unit_reach == NULL ? NULL : &group->unit_reach->units;
     bool is_short = false;
 
     out_message->path_bytes = 0;
-    *out_is_full = false;
-    for (size_t i = 0; i < units->count; i++) {
+    *out_is_full = !add_own_paths(group, out_message);
+    for (size_t i = 0; units != NULL && i < units->count; i++) {
         struct bw_cgroup cgroup;
         enum bw_err err;
 

@@ -309,8 +309,8 @@ void bw_guard_enforcer_tell_reach(struct bw_guard_group *group);
  * opened, as no descriptor is free; these are then no reach. */
 BW_MUST_CHECK bool bw_guard_means_open(const struct bw_guard_group *group, int *out_fds,
                                        enum bw_enforcer_means *out_kinds, uint32_t *out_count);
-/* The cgroups in which its units are, or come up, as the paths of `out_message`. False: where one is could not be
- * looked up, as no descriptor is free. `out_is_full`: there is no room for them all. */
+/* Its own cgroups and those in which its units are, or come up, as the paths of `out_message`. False: where one is could
+ * not be looked up, as no descriptor is free. `out_is_full`: there is no room for them all. */
 BW_MUST_CHECK bool bw_guard_means_paths(const struct bw_guard_group *group,
                                         struct bw_enforcer_message *out_message, bool *out_is_full);
 /* True: cgroups of its own were gone, and are there again. */

@@ -57,7 +57,7 @@ size_t bw_enforcer_message_encode(const struct bw_enforcer_message *message,
         put_order(&message->orders[i], at);
     for (uint32_t i = 0; i < message->means_count; i++)
         *at++ = (uint8_t)message->means[i];
-    if (message->kind == BW_ENFORCER_MESSAGE_UNITS) {
+    if (message->kind == BW_ENFORCER_MESSAGE_PATHS) {
         BW_ASSERT(message->order_count == 1 && message->means_count == 0);
         BW_ASSERT(message->path_bytes <= BW_ENFORCER_PATHS_BYTES);
         memcpy(at, message->paths, message->path_bytes);
@@ -66,7 +66,7 @@ size_t bw_enforcer_message_encode(const struct bw_enforcer_message *message,
     return (size_t)(at - out);
 }
 
-/* What follows the one order of a UNITS frame: paths, the last of which has its NUL. */
+/* What follows the one order of a PATHS frame: paths, the last of which has its NUL. */
 static enum bw_err get_paths(const uint8_t *in, size_t size, struct bw_enforcer_message *out_message)
 {
     /* not covered: paths of no order or of several, and paths beside means: no guard sends them. */
@@ -96,7 +96,7 @@ enum bw_err bw_enforcer_message_decode(const uint8_t *data, size_t size,
     if (data[4] >= BW_ENFORCER_MESSAGE_COUNT || data[7] != 0 ||
         out_message->order_count > BW_ENFORCER_ORDERS_MAX ||
         out_message->means_count > BW_ENFORCER_MEANS_MAX ||
-        (data[4] == BW_ENFORCER_MESSAGE_UNITS ? size < fixed : size != fixed))
+        (data[4] == BW_ENFORCER_MESSAGE_PATHS ? size < fixed : size != fixed))
         return BW_ERR_CORRUPT;
     out_message->kind = (enum bw_enforcer_message_kind)data[4];
     out_message->number = bw_get_u64le(data + 8);
@@ -109,7 +109,7 @@ enum bw_err bw_enforcer_message_decode(const uint8_t *data, size_t size,
         out_message->means[i] = (enum bw_enforcer_means)at[i];
     }
     out_message->path_bytes = 0;
-    if (out_message->kind == BW_ENFORCER_MESSAGE_UNITS)
+    if (out_message->kind == BW_ENFORCER_MESSAGE_PATHS)
         return get_paths(at, size - fixed, out_message);
     return BW_OK;
 }

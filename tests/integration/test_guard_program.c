@@ -269,6 +269,32 @@ static void a_guard_that_never_comes_back_is_enforced_all_the_same(void **state)
     wait_gone(rig, enforcer);
 }
 
+/* 3.4: a service makes cgroups of its own below its group's, and the kernel (before 5.14) ends none of them at once. */
+static void what_is_nested_is_enforced_without_help_of_the_kernel(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_instant end;
+
+    rig_put(rig, "nest.sh", 0755,
+            "#!/bin/sh\nset -e\ncd \"${0%/*}\"\nmkdir \"$BREAKWATER_CGROUP/nested\"\n"
+            "echo $$ >\"$BREAKWATER_CGROUP/nested/cgroup.procs\"\n>nested\nexec sh service.sh\n");
+    rig_put(rig, "start.sh", 0755,
+            "#!/bin/sh\ncd \"${0%/*}\"\n[ -w \"$BREAKWATER_CGROUP\" ] || >lacking\n"
+            "[ -e lacking ] || setsid ./nest.sh </dev/null >nest.out 2>&1 &\n"
+            "while [ ! -s beats ] && [ ! -e lacking ]; do sleep 0.01; done\n");
+    faults_begin(rig_path(rig, "faults"));
+    faults_say(rig_path(rig, "faults"), "open cgroup.kill 2\n");
+    end = rig_serve(rig, TTL_MS, FENCE_MS);
+    faults_end();
+    if (access(rig_path(rig, "lacking"), F_OK) == 0)
+        skip_lacking("cgroups");
+    assert_int_equal(access(rig_path(rig, "nested"), F_OK), 0);
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_wait_beat(rig, rig_now_ms());
+
+    rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+}
+
 /* 3.4: what was renewed since is not ended by the enforcer of a guard before. */
 static void a_new_guard_relieves_the_enforcer_of_the_old_one(void **state)
 {
@@ -638,6 +664,7 @@ int main(void)
         TEST(an_agent_that_is_gone_is_fenced_at_its_deadline),
         TEST(a_guard_killed_and_restarted_fences_on_time),
         TEST(a_guard_that_never_comes_back_is_enforced_all_the_same),
+        TEST(what_is_nested_is_enforced_without_help_of_the_kernel),
         TEST(a_new_guard_relieves_the_enforcer_of_the_old_one),
         TEST(an_enforcer_that_dies_is_replaced_before_anything_else_is_armed),
         TEST(a_state_directory_that_hangs_holds_up_no_fence),

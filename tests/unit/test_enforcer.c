@@ -340,7 +340,7 @@ static void the_paths_of_units_come_whole_or_not_at_all(void **state)
     size_t size;
 
     (void)state;
-    in = (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_UNITS, .order_count = 1};
+    in = (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_PATHS, .order_count = 1};
     in.orders[0] = order_of("g", 7, 100000);
     assert_int_equal(bw_enforcer_message_decode(frame, bw_enforcer_message_encode(&in, frame), &out), BW_OK);
     assert_int_equal(out.path_bytes, 0);

@@ -158,6 +158,21 @@ static void a_unit_that_has_ended_is_no_lack(void **state)
     assert_int_equal(open_means_within(1), -1);
 }
 
+/* For what is in cgroups below: a kernel without cgroup.kill ends nothing there. */
+static void its_own_cgroups_are_told_by_path_too(void **state)
+{
+    const char *service = guarded.reach.slots[BW_REACH_SERVICE].path;
+    const char *action = guarded.reach.slots[BW_REACH_ACTION].path;
+    bool is_full = true;
+
+    (void)state;
+    assert_true(bw_guard_means_paths(&guarded, &message, &is_full));
+    assert_false(is_full);
+    assert_string_equal(message.paths, service);
+    assert_string_equal(message.paths + strlen(service) + 1, action);
+    assert_int_equal(message.path_bytes, strlen(service) + strlen(action) + 2);
+}
+
 /* Below whatever of it exists: a slice is made with the first of its units. */
 static void where_units_come_up_is_told_before_they_are_up(void **state)
 {
@@ -169,6 +184,7 @@ static void where_units_come_up_is_told_before_they_are_up(void **state)
     (void)state;
     memset(&guarded, 0, sizeof guarded);
     memset(&unit_reach, 0, sizeof unit_reach);
+    guarded.reach.means = BW_REACH_BY_SCAN;
     guarded.unit_reach = &unit_reach;
     unit_reach.units.count = 3; /* of one nothing is known */
     (void)snprintf(unit_reach.units.units[0].cgroup, BW_UNIT_CGROUP_BYTES, "%s", first);
@@ -190,6 +206,7 @@ static void units_for_whose_paths_there_is_no_room_are_said(void **state)
     (void)state;
     memset(&guarded, 0, sizeof guarded);
     memset(&unit_reach, 0, sizeof unit_reach);
+    guarded.reach.means = BW_REACH_BY_SCAN;
     guarded.unit_reach = &unit_reach;
     unit_reach.units.count = BW_UNITS_MAX;
     for (int i = 0; i < BW_UNITS_MAX; i++)
@@ -210,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_kill_file_that_may_not_be_written_to_is_no_lack, begin, end),
         cmocka_unit_test_setup_teardown(a_cgroup_that_neither_lists_nor_ends_its_processes_is_a_lack, begin, end),
         cmocka_unit_test(a_unit_that_has_ended_is_no_lack),
+        cmocka_unit_test_setup_teardown(its_own_cgroups_are_told_by_path_too, begin, end),
         cmocka_unit_test(where_units_come_up_is_told_before_they_are_up),
         cmocka_unit_test(units_for_whose_paths_there_is_no_room_are_said),
     };

@@ -18,7 +18,7 @@
     X(SUCCEED)   /* a later guard: these groups are known up to these epochs */                   \
     X(RELIEVE)   /* a later guard: that was all; KEPT follows */                                  \
     X(KEPT)      /* enforcer: it goes on with those named here; none: it ends */\
-    X(UNITS)     /* guard: `paths` are the cgroups in which the units of `orders[0].group` are, or come up */
+    X(PATHS)     /* guard: `paths` are the cgroups of `orders[0].group`, and those of its units, up or not */
 enum bw_enforcer_message_kind {
 #define X(name) BW_ENFORCER_MESSAGE_##name,
     BW_ENFORCER_MESSAGE_LIST(X)
@@ -36,7 +36,7 @@ enum bw_enforcer_means {
 
 #define BW_ENFORCER_NAME_PREFIX "enforcer-" /* RUN_DIR/SITE-guard/enforcer-ID: its socket */
 #define BW_ENFORCER_MEANS_MAX  128 /* descriptors of one group; a packet takes up to 253 */
-/* Of the cgroups of one group's units, as absolute paths, each with a NUL. */
+/* Of the cgroups of one group and its units, as absolute paths, each with a NUL. */
 #define BW_ENFORCER_PATHS_BYTES 4096
 #define BW_ENFORCER_ORDER_BYTES (BW_NAME_MAX + 1 + 4 * 8)
 #define BW_ENFORCER_HEAD_BYTES  16
@@ -51,7 +51,7 @@ struct bw_enforcer_message {
     struct bw_enforcer_order orders[BW_ENFORCER_ORDERS_MAX]; /* OVER KILLED SUCCEED: group, epoch */
     uint32_t means_count;                                    /* REACH: as many as descriptors */
     enum bw_enforcer_means means[BW_ENFORCER_MEANS_MAX];
-    uint32_t path_bytes; /* UNITS */
+    uint32_t path_bytes; /* PATHS */
     char paths[BW_ENFORCER_PATHS_BYTES];
 };
 
