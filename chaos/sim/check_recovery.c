@@ -232,7 +232,8 @@ void sim_check_first_grant(struct sim_process *witness, uint32_t group,
     struct sim_checks *checks = world->checks;
     const bool is_overruled = state->initial_primary[0] != '\0';
 
-    if (is_overruled) {
+    /* Those that he had vouched for may grant by an older word of his, to who has not heard of the newer (3.8). */
+    if (is_overruled && cluster->generation >= checks->overruled_generation[group]) {
         checks->overruled_generation[group] = cluster->generation;
         checks->overruled_epoch[group] = state->epoch + 1;
         sim_check_overrules(world, group, UINT32_MAX);
