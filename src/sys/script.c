@@ -430,58 +430,17 @@ static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct 
 
     run->result.has_swept = run->stage == STAGE_SWEEPING && kill->has_found;
     run->result.tree = err;
-    if (err != BW_OK)
+    if (err != BW_OK) {
         run->diag = *diag;
+        run->runner->has_left = true;
+    }
     step(run);
 }
 
-static void explain_word(struct bw_script_run *run, const struct bw_child_record *record)
+static void note_word(struct bw_script_run *run, const struct bw_child_record *record)
 {
     run->has_word = true;
-    run->result.how = BW_SCRIPT_NOT_STARTED;
-    switch ((enum bw_child_word)record->word) {
-    case BW_CHILD_NO_GO:
-        (void)bw_diag_set(&run->diag, BW_ERR_CANCELED, "it got no go-ahead");
-        return;
-    case BW_CHILD_TOO_LATE:
-        run->result.how = BW_SCRIPT_TOO_LATE;
-        (void)bw_diag_set(&run->diag, BW_ERR_STALE, "its right to start had ended");
-        return;
-    case BW_CHILD_NO_SCRIPT:
-        (void)bw_diag_errno(&run->diag, record->os_errno, "look at the script");
-        return;
-    case BW_CHILD_NO_FILE:
-        (void)bw_diag_set(&run->diag, BW_ERR_INVALID, "the script is not a file");
-        return;
-    case BW_CHILD_NO_ACCESS:
-        (void)bw_diag_errno(&run->diag, record->os_errno,
-                            "the script is neither executable nor readable");
-        return;
-    case BW_CHILD_WRITABLE:
-        (void)bw_diag_set(&run->diag, BW_ERR_INVALID,
-                          "refused: %.256s can be changed by others than root and its user "
-                          "(chown root, chmod go-w; or, of a site, allow_writable_scripts: true)",
-                          record->path);
-        return;
-    case BW_CHILD_OTHER:
-        run->result.is_other = true;
-        run->result.digest = record->digest;
-        (void)bw_diag_set(&run->diag, BW_ERR_STALE, "its scripts have been changed since they were loaded");
-        return;
-    case BW_CHILD_NO_EXEC:
-        if (record->os_errno == ENOENT)
-            (void)bw_diag_errno(&run->diag, ENOENT,
-                                "execute it (does its #! line name an interpreter that exists, "
-                                "and end without a carriage return?)");
-        else
-            (void)bw_diag_errno(&run->diag, record->os_errno, "execute it");
-        return;
-    case BW_CHILD_NO_SETUP:
-    case BW_CHILD_BY_SHELL:
-    case BW_CHILD_DIGEST:
-        break;
-    }
-    (void)bw_diag_errno(&run->diag, record->os_errno, "prepare its descriptors and its cgroup");
+    bw_child_explain(record, &run->result, &run->diag);
 }
 
 static void read_report(struct bw_script_run *run)
@@ -498,7 +457,7 @@ static void read_report(struct bw_script_run *run)
         else if (got == (ssize_t)sizeof record && record.word == BW_CHILD_DIGEST)
             run->result.digest = record.digest;
         else if (got == (ssize_t)sizeof record)
-            explain_word(run, &record);
+            note_word(run, &record);
         else
             close_report(run);
     }
@@ -638,6 +597,24 @@ static enum bw_err new_run(struct bw_script_runner *runner, const struct bw_scri
     return BW_OK;
 }
 
+/* Of a file system that hangs each look, stop and fence would leave its processes, in a loop without an end. */
+static enum bw_err judge_left(const struct bw_script_runner *runner, const struct bw_script_spec *spec,
+                              struct bw_diag *diag)
+{
+    const struct bw_reach *reach = spec->reach;
+    size_t count = 0;
+
+    if (!runner->has_left || reach == NULL || reach->means != BW_REACH_BY_CGROUP ||
+        spec->leftovers == BW_SCRIPT_KEEP_LEFTOVERS)
+        return BW_OK;
+    if (bw_reach_list(reach, spec->slot, NULL, 0, &count, NULL) != BW_OK || count < BW_SCRIPT_LEFT_MAX)
+        return BW_OK; /* what cannot be seen keeps nothing from being ended */
+    return bw_diag_set(diag, BW_ERR_LIMIT,
+                       "run %s: %zu processes of runs before it are there after SIGKILL (state D: which file system "
+                       "hangs?); it is run once fewer than %d are",
+                       spec->path, count, BW_SCRIPT_LEFT_MAX);
+}
+
 enum bw_err bw_script_start(struct bw_script_runner *runner, const struct bw_script_spec *spec,
                             struct bw_script_run **out_run, struct bw_diag *diag)
 {
@@ -649,7 +626,9 @@ enum bw_err bw_script_start(struct bw_script_runner *runner, const struct bw_scr
     BW_ASSERT(spec->slot < BW_REACH_SLOTS);
     if (runner->is_closing)
         return bw_diag_set(diag, BW_ERR_CANCELED, "run %s: shutting down", spec->path);
-    err = new_run(runner, spec, &run, diag);
+    err = judge_left(runner, spec, diag);
+    if (err == BW_OK)
+        err = new_run(runner, spec, &run, diag);
     if (err != BW_OK)
         return err;
     err = bw_child_fork(spec, &child, diag);

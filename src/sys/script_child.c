@@ -465,3 +465,51 @@ void bw_child_go(int go_fd, struct bw_instant not_after)
     _Static_assert(sizeof not_after == 16, "one small message");
     (void)send(go_fd, &not_after, sizeof not_after, MSG_NOSIGNAL);
 }
+
+void bw_child_explain(const struct bw_child_record *record, struct bw_script_result *result, struct bw_diag *diag)
+{
+    result->how = BW_SCRIPT_NOT_STARTED;
+    switch ((enum bw_child_word)record->word) {
+    case BW_CHILD_NO_GO:
+        (void)bw_diag_set(diag, BW_ERR_CANCELED, "it got no go-ahead");
+        return;
+    case BW_CHILD_TOO_LATE:
+        result->how = BW_SCRIPT_TOO_LATE;
+        (void)bw_diag_set(diag, BW_ERR_STALE, "its right to start had ended");
+        return;
+    case BW_CHILD_NO_SCRIPT:
+        (void)bw_diag_errno(diag, record->os_errno, "look at the script");
+        return;
+    case BW_CHILD_NO_FILE:
+        (void)bw_diag_set(diag, BW_ERR_INVALID, "the script is not a file");
+        return;
+    case BW_CHILD_NO_ACCESS:
+        (void)bw_diag_errno(diag, record->os_errno,
+                            "the script is neither executable nor readable");
+        return;
+    case BW_CHILD_WRITABLE:
+        (void)bw_diag_set(diag, BW_ERR_INVALID,
+                          "refused: %.256s can be changed by others than root and its user "
+                          "(chown root, chmod go-w; or, of a site, allow_writable_scripts: true)",
+                          record->path);
+        return;
+    case BW_CHILD_OTHER:
+        result->is_other = true;
+        result->digest = record->digest;
+        (void)bw_diag_set(diag, BW_ERR_STALE, "its scripts have been changed since they were loaded");
+        return;
+    case BW_CHILD_NO_EXEC:
+        if (record->os_errno == ENOENT)
+            (void)bw_diag_errno(diag, ENOENT,
+                                "execute it (does its #! line name an interpreter that exists, "
+                                "and end without a carriage return?)");
+        else
+            (void)bw_diag_errno(diag, record->os_errno, "execute it");
+        return;
+    case BW_CHILD_NO_SETUP:
+    case BW_CHILD_BY_SHELL:
+    case BW_CHILD_DIGEST:
+        break;
+    }
+    (void)bw_diag_errno(diag, record->os_errno, "prepare its descriptors and its cgroup");
+}

@@ -41,5 +41,8 @@ BW_MUST_CHECK enum bw_err bw_child_fork(const struct bw_script_spec *spec,
                                         struct bw_child *out_child, struct bw_diag *diag);
 /* Writes the go-ahead. A child that is gone is no error: its end says so. */
 void bw_child_go(int go_fd, struct bw_instant not_after);
+/* Of a word that says why nothing ran: how that is called, and in words. */
+void bw_child_explain(const struct bw_child_record *record, struct bw_script_result *result,
+                      struct bw_diag *diag);
 
 #endif

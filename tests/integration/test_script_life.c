@@ -20,6 +20,7 @@
 #include <breakwater/sys/script.h>
 
 #include "script_world.h"
+#include "stuck_disk.h"
 
 /* ---- the start order (I2, 3.4) ----------------------------------------------------------------
  */
@@ -373,6 +374,43 @@ static void close_of_the_runner_kills_what_runs_and_says_so(void **state)
     assert_int_equal(f->result.how, BW_SCRIPT_KILLED);
 }
 
+/* Each look at a file system that hangs leaves a process that no signal ends. */
+static void what_no_kill_ends_is_not_added_to_for_ever(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_run *run = NULL;
+    pid_t server;
+
+    write_script(f, "#!/bin/sh\ncat disk/file & cat disk/file & cat disk/file & cat disk/file & wait\n", 0755);
+    assert_int_equal(mkdir(path_in(f, "disk"), 0700), 0);
+    server = stuck_disk_open(path_in(f, "disk"));
+    if (server < 0)
+        skip_lacking("fuse");
+    assert_int_equal(chdir(f->dir), 0);
+    spec.path = path_in(f, "script.sh");
+    spec.limit_ns = BW_NS_PER_S;
+    for (int left = 0; left < BW_SCRIPT_LEFT_MAX; left += 4) {
+        run_to_end(f, &spec);
+        assert_int_equal(f->result.tree, BW_ERR_TIMEOUT);
+        f->ended_count = 0;
+    }
+    assert_int_equal(count_in(f, BW_REACH_ACTION), BW_SCRIPT_LEFT_MAX);
+    assert_int_equal(bw_script_start(&f->runner, &spec, &run, &f->diag), BW_ERR_LIMIT);
+    assert_non_null(strstr(f->diag.text, "state D"));
+    spec.slot = BW_REACH_FENCE; /* none is there */
+    run_to_end(f, &spec);
+    f->ended_count = 0;
+
+    stuck_disk_close(server, path_in(f, "disk"));
+    end_all(f);
+    spec.slot = BW_REACH_ACTION;
+    write_script(f, "#!/bin/sh\necho fine\n", 0755);
+    spec.path = path_in(f, "script.sh");
+    run_to_end(f, &spec);
+    assert_string_equal(f->first_line, "fine");
+}
+
 static void reach_proves_itself(void **state)
 {
     struct fixture *f = fixture_of(state);
@@ -415,6 +453,7 @@ int main(void)
         BOTH(output_of_what_a_start_left_behind_is_read_on),
         BOTH(close_of_the_runner_kills_what_runs_and_says_so),
         BOTH(reach_proves_itself),
+        cmocka_unit_test_setup_teardown(what_no_kill_ends_is_not_added_to_for_ever, set_up, tear_down),
         cmocka_unit_test(process_that_is_another_by_now_gets_no_signal),
     };
 
