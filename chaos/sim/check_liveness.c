@@ -6,6 +6,7 @@
 
 #include <breakwater/core/guard_link.h>
 
+#include "check_override.h"
 #include "check_second.h"
 #include "checks_own.h"
 #include "guard.h"
@@ -124,8 +125,9 @@ static bool waits_for_proof(const struct sim_world *world, uint32_t site, uint32
 bool sim_checks_is_fenced_for_ever(struct sim_world *world, uint32_t group)
 {
     for (uint32_t site = 0; site < sim_machine_count(world); site++)
-        if (sim_machine(sim_site(world, site))->is_stubborn &&
-            (is_fencing(world, site, group) || waits_for_proof(world, site, group)))
+        if (sim_check_override_ends_in_vain(sim_site(world, site), group) ||
+            (sim_machine(sim_site(world, site))->is_stubborn &&
+             (is_fencing(world, site, group) || waits_for_proof(world, site, group))))
             return true;
     return false;
 }

@@ -159,9 +159,7 @@ static bool is_untold(const struct sim_world *world, uint32_t site, uint32_t gro
     return overridden(world, site, group)->decided_ns != 0;
 }
 
-/* It is to end, by a person's word or since nobody there knows of one, and its fence script hangs,
- * whatever serves. */
-static bool ends_in_vain(const struct sim_host *host, uint32_t group)
+bool sim_check_override_ends_in_vain(const struct sim_host *host, uint32_t group)
 {
     return sim_machine(host)->is_stubborn &&
            (sim_override_kept(host, group) == SIM_OVERRIDE_ENDING ||
@@ -173,7 +171,7 @@ static bool is_unendable(const struct sim_world *world, uint32_t site, uint32_t 
 {
     const struct sim_host *host = sim_site((struct sim_world *)(uintptr_t)world, site);
 
-    return ends_in_vain(host, group) && sim_service_is_outside(host, group);
+    return sim_check_override_ends_in_vain(host, group) && sim_service_is_outside(host, group);
 }
 
 bool sim_check_override_excuses(const struct sim_world *world, uint32_t site, uint32_t group)
@@ -522,7 +520,7 @@ void sim_check_override(struct sim_world *world)
  * person's word and is fenced before it is started again (3.2.4, 3.8). */
 static bool hangs_in_fence(struct sim_world *world, uint32_t site, uint32_t group)
 {
-    return ends_in_vain(sim_site(world, site), group) ||
+    return sim_check_override_ends_in_vain(sim_site(world, site), group) ||
            sim_checks_is_fenced_for_ever(world, group);
 }
 

@@ -36,6 +36,8 @@ void sim_check_override_settled(struct sim_world *world);
 bool sim_check_overrides(const struct sim_world *world, uint32_t site, uint32_t group);
 /* True time since when; 0: it never has. */
 uint64_t sim_check_override_since(const struct sim_world *world, uint32_t site, uint32_t group);
+/* It is to end, by a person's word or since nobody there knows of one, and its fence script hangs, whatever serves. */
+bool sim_check_override_ends_in_vain(const struct sim_host *host, uint32_t group);
 /* And that another site serves beside it is what a person has to know: somebody overrides there
  * too, or this one hears nothing of what was decided since. */
 bool sim_check_override_excuses(const struct sim_world *world, uint32_t site, uint32_t group);
