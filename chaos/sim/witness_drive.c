@@ -12,6 +12,7 @@
 #include <breakwater/wire/record_event.h>
 
 #include "check.h"
+#include "check_lease.h"
 #include "check_level.h"
 #include "check_override.h"
 #include "check_reports.h"
@@ -164,6 +165,27 @@ static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, 
              witness->process->host->name, sync->site, bw_rate_word(verdict));
 }
 
+/* 3.3: what a sync says was made after the receipt of the one whose answer its agent had heard. */
+static void check_answered(struct sim_witness *witness, const struct bw_sync *sync, int group_index)
+{
+    struct sim_world *world = sim_witness_world(witness);
+    const struct bw_watch *watch = &witness->watches[group_index];
+    const int site = bw_spec_find_site(&witness->groups[group_index].spec, sync->site);
+    const uint64_t sent_ns = sim_check_sent_ns(world, sync);
+
+    for (uint32_t i = 0; site >= 0 && sent_ns != 0 && i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_contact *contact = &watch->reports[site].by_instance[i];
+        const uint64_t since_ns = bw_instant_elapsed_ns(sim_now(witness->process), contact->answered_received);
+
+        if (contact->used && bw_id_equal(contact->session, sync->session) && contact->answered_number != 0 &&
+            contact->receipts[0].number == sync->number &&
+            sim_clock_is_steady(witness->process->host, RATE_MEMORY_NS) &&
+            since_ns + since_ns / 100 < world->now_ns - sent_ns)
+            sim_fail(world, "reports", "%s takes what %s said for %" PRIu64 " ms later than it was",
+                     witness->process->name, sync->agent, (world->now_ns - sent_ns - since_ns) / SIM_MS);
+    }
+}
+
 static void look_at_reported(struct sim_witness *witness, const struct bw_sync *sync)
 {
     sim_check_hears(witness->process, sync);
@@ -171,8 +193,10 @@ static void look_at_reported(struct sim_witness *witness, const struct bw_sync *
     for (uint32_t i = 0; i < sync->group_count; i++) {
         const int group_index = bw_cluster_find(&witness->machine.cluster, sync->groups[i].name);
 
-        if (group_index >= 0)
-            check_rate(witness, sync, group_index);
+        if (group_index < 0)
+            continue;
+        check_rate(witness, sync, group_index);
+        check_answered(witness, sync, group_index);
     }
 }
 

@@ -184,6 +184,21 @@ static struct bw_contact *find_session(struct bw_site_reports *reports, const st
     return NULL;
 }
 
+uint64_t bw_witness_receipt(const struct bw_witness *witness, const struct bw_sync *sync, struct bw_instant received)
+{
+    for (uint32_t i = 0; i < sync->group_count; i++) {
+        const int group = bw_cluster_find(witness->cluster, sync->groups[i].name);
+        const int site = group < 0 ? -1 : bw_spec_find_site(&group_at(witness, group)->spec, sync->site);
+        const struct bw_contact *contact = site < 0 ? NULL
+                                                    : find_session(&witness->watches[group].reports[site], sync);
+
+        for (size_t j = 0; contact != NULL && j < BW_RECEIPTS_MAX; j++)
+            if (contact->receipts[j].number == sync->number)
+                return contact->receipts[j].received.boot_ns;
+    }
+    return received.boot_ns;
+}
+
 static bool is_same_release(const struct bw_released *a, const struct bw_released *b)
 {
     return a->epoch == b->epoch && a->held_index == b->held_index && a->reason == b->reason &&
@@ -217,18 +232,27 @@ static void note_release(struct bw_contact *contact, const struct bw_released *r
         by->witnesses[by->count++] = relayed_by;
 }
 
-/* The newest sync of which the agent has heard this very witness's answer; 0: it names none. */
-static uint64_t last_answered(const struct bw_witness *witness, const struct bw_sync *sync)
+/* The newest sync of which the agent has heard this very witness's answer; NULL: it names none. */
+static const struct bw_exchange *last_answered(const struct bw_witness *witness, const struct bw_sync *sync)
 {
-    uint64_t contact = 0;
+    const struct bw_exchange *newest = NULL;
 
     for (uint32_t i = 0; i < sync->exchange_count; i++) {
         const struct bw_exchange *exchange = &sync->exchanges[i];
 
-        if (strcmp(exchange->witness, witness->name) == 0 && exchange->number > contact)
-            contact = exchange->number;
+        if (strcmp(exchange->witness, witness->name) == 0 && exchange->number > 0 &&
+            (newest == NULL || exchange->number > newest->number))
+            newest = exchange;
     }
-    return contact;
+    return newest;
+}
+
+/* 3.3: a copy that another witness has held for a while comes after this one has answered, when nothing may be noted
+ * of that any more: what follows was made after that answer, and not after the copy came. An agent of an earlier
+ * release does not say which receipt it heard of. */
+static bool is_before_answer(const struct bw_receipt *receipt, const struct bw_exchange *exchange)
+{
+    return exchange->receipt == 0 || receipt->received.boot_ns <= exchange->receipt;
 }
 
 /* When the sync that the agent heard answered was received here: from this witness's own notes, never
@@ -238,7 +262,7 @@ static uint64_t last_answered(const struct bw_witness *witness, const struct bw_
 static void look_up_answer(const struct bw_witness *witness, const struct bw_contact *before,
                            const struct bw_sync *sync, struct bw_contact *out_contact)
 {
-    const uint64_t contact = last_answered(witness, sync);
+    const struct bw_exchange *answered = last_answered(witness, sync);
 
     out_contact->receipts[0] = (struct bw_receipt){.number = sync->number,
                                                    .received = out_contact->received};
@@ -248,10 +272,10 @@ static void look_up_answer(const struct bw_witness *witness, const struct bw_con
            (BW_RECEIPTS_MAX - 1) * sizeof(before->receipts[0]));
     out_contact->answered_number = before->answered_number;
     out_contact->answered_received = before->answered_received;
-    for (size_t i = 0; i < BW_RECEIPTS_MAX && contact < sync->number; i++) {
+    for (size_t i = 0; i < BW_RECEIPTS_MAX && answered != NULL && answered->number < sync->number; i++) {
         const struct bw_receipt *receipt = &before->receipts[i];
 
-        if (receipt->number == 0 || receipt->number > contact)
+        if (receipt->number == 0 || receipt->number > answered->number || !is_before_answer(receipt, answered))
             continue;
         if (receipt->number > before->answered_number) {
             out_contact->answered_number = receipt->number;
@@ -306,7 +330,7 @@ static void measure_rate(const struct bw_witness *witness, struct bw_rate *rate,
                                                   .answered = exchange->answered,
                                                   .received = receipt->received};
 
-            if (receipt->number != 0 && receipt->number == exchange->number)
+            if (receipt->number != 0 && receipt->number == exchange->number && is_before_answer(receipt, exchange))
                 bw_rate_add(rate, sync->session, &sample, gap_ns);
         }
     }

@@ -76,7 +76,8 @@ static void take_group(struct bw_agent_machine *machine, const struct bw_sync_an
 static void note_exchange(struct bw_agent_machine *machine, const struct bw_sync_answer *answer,
                           struct bw_instant sent, struct bw_instant received)
 {
-    struct bw_exchange exchange = {.number = answer->number, .sent = sent, .answered = received};
+    struct bw_exchange exchange = {
+        .number = answer->number, .sent = sent, .answered = received, .receipt = answer->receipt};
 
     memcpy(exchange.witness, answer->witness, sizeof exchange.witness);
     bw_exchanges_note(&machine->exchanges, &exchange);

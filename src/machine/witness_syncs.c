@@ -117,6 +117,7 @@ static void answer_call(struct bw_witness_machine *machine, struct bw_witness_ca
     answer->is_leader = answer->is_leader && (proof != 0 || !has_waited);
     answer->session = sync->session;
     answer->number = sync->number;
+    answer->receipt = bw_witness_receipt(&machine->core, sync, call->received);
     for (uint32_t i = 0; i < sync->group_count; i++)
         answer_group(machine, call, &sync->groups[i], proof);
     bw_witness_machine_emit(machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_ANSWER,

@@ -544,7 +544,7 @@ SHAPE(instant, instant, NUMBER(boot_ns), NUMBER(raw_ns))
 #define CORE struct bw_exchange
 #define WIRE Breakwater__V1__Exchange
 SHAPE(exchange, exchange, NAME1(witness), NUMBER1(number), MESSAGE(sent, instant),
-      MESSAGE_AS(answered, heard, instant))
+      MESSAGE_AS(answered, heard, instant), NUMBER(receipt))
 #undef CORE
 #undef WIRE
 
@@ -588,7 +588,7 @@ SHAPE(sync_answer, sync_answer, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(g
       ID(session), NUMBER(number), BOOL(is_leader), NAME(leader), NUMBER(applied_index),
       LIST(members, member_count, member),
       HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_answer_group), NAME(witness),
-      NUMBER(feature_level), NUMBER(longest_wait_ms))
+      NUMBER(feature_level), NUMBER(longest_wait_ms), NUMBER(receipt))
 #undef CORE
 #undef WIRE
 

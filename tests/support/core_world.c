@@ -137,13 +137,15 @@ static struct bw_instant clock_of(const struct world *world, const struct world_
 
 /* Messages take no time here. Of a puppet that is not timed the answer came before it was asked for,
  * which measures nothing. */
-static void note_exchange(const struct world *world, struct world_site *puppet)
+static void note_exchange(const struct world *world, struct world_site *puppet, const struct bw_sync *sync)
 {
     const struct bw_instant shown = clock_of(world, puppet);
     struct bw_exchange *own = &puppet->exchanges[0];
     struct bw_exchange *timed = puppet->timed_by != NULL ? &puppet->exchanges[1] : own;
 
-    *own = (struct bw_exchange){.number = puppet->number, .sent = {1, 1}};
+    *own = (struct bw_exchange){.number = puppet->number,
+                                .sent = {1, 1},
+                                .receipt = bw_witness_receipt(&world->witness, sync, world->now)};
     (void)strcpy(own->witness, world->witness.name);
     if (!puppet->is_timed)
         return;
@@ -178,7 +180,7 @@ bool world_sync(struct world *world, int site)
     (void)strcpy(sync.site, names[site]);
     proof = bw_witness_on_sync(&world->witness, &sync, puppet->relayed_by, world->now);
     if (!puppet->is_deaf)
-        note_exchange(world, puppet);
+        note_exchange(world, puppet, &sync);
     if (proof == 0)
         return false;
     bw_proof_on_applied(&world->witness.proof, bw_proof_on_submitted(&world->witness.proof));

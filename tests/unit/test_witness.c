@@ -346,6 +346,45 @@ static void an_answer_that_no_note_is_left_of_counts_as_the_one_before(void **st
     assert_true(is_eligible(B));
 }
 
+/* 3.3: who stood still passes on what it had read long before, when this witness has answered it, and forgotten. */
+static void a_late_copy_makes_no_answer_later_than_it_was(void **state)
+{
+    const struct bw_contact *contact;
+    struct bw_exchange heard;
+    struct bw_id session;
+    uint64_t number;
+
+    (void)state;
+    world_init(&world, 2);
+    (void)world_sync(&world, B);
+    (void)world_sync(&world, B);
+    heard = world.sites[B].exchanges[0];
+    session = world.sites[B].session;
+    number = world.sites[B].number;
+    for (uint8_t i = 1; i <= BW_AGENTS_PER_SITE_MAX; i++) { /* its agent begins anew */
+        world.sites[B].session.bytes[1]++;
+        world.sites[B].instance.bytes[1]++;
+        world_wait_ms(&world, 700);
+        (void)world_sync(&world, B);
+    }
+    world_wait_ms(&world, 60000);
+    world.sites[B].session = session;
+    world.sites[B].is_deaf = true;
+    world.sites[B].number = number - 1;
+    (void)world_sync(&world, B); /* the copy of what was answered */
+    world.sites[B].exchanges[0] = heard;
+    (void)world_sync(&world, B);
+
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(contact->receipts[1].number, heard.number);
+    assert_int_equal(contact->answered_number, 0);
+    assert_false(is_eligible(B));
+    world.sites[B].exchanges[0].receipt = 0; /* as an agent of an earlier release has it */
+    (void)world_sync(&world, B);
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(contact->answered_number, heard.number);
+}
+
 static void a_sync_that_was_overtaken_replaces_nothing(void **state)
 {
     (void)state;
@@ -750,6 +789,7 @@ int main(void)
         cmocka_unit_test(an_answer_counts_from_the_receipt_of_what_it_answers),
         cmocka_unit_test(what_another_witness_answered_is_not_heard_of_this_one),
         cmocka_unit_test(an_answer_that_no_note_is_left_of_counts_as_the_one_before),
+        cmocka_unit_test(a_late_copy_makes_no_answer_later_than_it_was),
         cmocka_unit_test(a_sync_that_was_overtaken_replaces_nothing),
         cmocka_unit_test(a_site_beyond_the_spec_changes_nothing),
         cmocka_unit_test(another_cluster_or_a_newer_generation_is_not_listened_to),

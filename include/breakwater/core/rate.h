@@ -26,6 +26,7 @@ struct bw_exchange {
     uint64_t number;               /* of the sync */
     struct bw_instant sent;        /* read before it left */
     struct bw_instant answered;    /* read after its answer was read */
+    uint64_t receipt; /* as in that answer: of which receipt of the sync it was; 0: it did not say */
 };
 
 /* The agent's side: of each witness the newest exchange. It goes into every sync. */

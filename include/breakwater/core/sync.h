@@ -62,6 +62,7 @@ struct bw_sync_answer {
     uint32_t feature_level;   /* of a leader, from level 2 on: of its state; else 0 */
     uint32_t longest_wait_ms; /* likewise: after it the longest lease that its state knows is over
                                  (3.8) */
+    uint64_t receipt; /* which of the sync, by who made this answer; the agent says it back. 0: one that does not say */
     uint32_t member_count;
     struct bw_member members[BW_WITNESSES_MAX];
     uint32_t group_count;

@@ -42,6 +42,10 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
 uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
                             uint64_t relayed_by, struct bw_instant received);
 
+/* Which receipt of it an answer to this sync is of, for `answer->receipt`: of several copies of one sync the one that is
+ * noted; else this one, at `received`. Not 0. */
+uint64_t bw_witness_receipt(const struct bw_witness *witness, const struct bw_sync *sync, struct bw_instant received);
+
 /* May the renewal be confirmed? Only when `proof_number` is proved, it was received in this leader's
  * own time, the group as applied now is GRANTED or REVOKING in this epoch with this site and instance
  * as holder, its boot is committed (3.5), and this leader has proposed no end of it (3.2.2). A first renewal (the site has not
