@@ -36,6 +36,17 @@ static void reset_tenure(struct bw_site *site)
     site->retry_at = (struct bw_instant){0, 0};
 }
 
+/* 3.8: one whose state was rolled back accepts anew what it has armed. That it may serve, and until when, its guard
+ * says, or a mirror: it ends then, although it may not be on disk again. */
+static void keep_forgotten_arm(struct bw_site *site)
+{
+    if (bw_site_is_greeted(site) && site->guard.armed_epoch == site->memory.epoch &&
+        bw_id_equal(site->guard.armed_instance, site->instance))
+        site->arm_sent_end = site->guard.armed_end;
+    else if (site->old_epoch == site->memory.epoch)
+        site->arm_sent_end = site->old_end;
+}
+
 static void accept_epoch(const struct step *step, const struct bw_order *order)
 {
     struct bw_site *site = step->site;
@@ -60,6 +71,7 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
     memory->order_index = order->index;
     memory->fenced_index = 0;
     reset_tenure(site);
+    keep_forgotten_arm(site);
     bw_site_tenure_move(site, BW_TENURE_EVENT_ACCEPTED);
     site->alarms = 0;
     site->fence_failed = false;

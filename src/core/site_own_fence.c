@@ -148,8 +148,7 @@ void bw_site_watch_deadline(const struct step *step)
     struct bw_instant window;
     struct bw_instant due;
 
-    if (!bw_site_epoch_is_open(site) || site->tenure == BW_TENURE_ACCEPTING ||
-        site->arm_sent_end.boot_ns == 0)
+    if (!bw_site_epoch_is_open(site) || site->arm_sent_end.boot_ns == 0)
         return;
     if (site->fence == BW_SITE_FENCE_ENDED || site->own_end == BW_SITE_OWN_END_SEEN) {
         /* One that cannot keep an end says no to each: after D it is as good as away, and what it has

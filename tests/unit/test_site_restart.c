@@ -253,6 +253,49 @@ static void agent_whose_state_was_rolled_back_fences_what_it_armed_itself(void *
     assert_fenced_by(&world, 104000);
 }
 
+/* 3.8: the witnesses grant it that epoch still, and its disk stands still meanwhile. */
+static void agent_that_accepts_anew_what_it_had_armed_fences_it_before_it_is_durable(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {.epoch = 3,
+                                          .boot_id = this_boot,
+                                          .given_back = true,
+                                          .enforced = true,
+                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    const struct bw_guard_state of = {.armed_epoch = 7,
+                                      .armed_instance = {{1}},
+                                      .armed_end = {104000 * MS, 104000 * MS},
+                                      .enforced = true};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .ok = true,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS};
+
+    (void)state;
+    for (int by_mirror = 0; by_mirror < 2; by_mirror++) {
+        begin_with(&world, &memory);
+        if (by_mirror != 0) {
+            guard_lost(&world);
+            happen(&world, &mirror);
+        } else {
+            guard_state(&world, &of);
+        }
+        world.save_hangs = true;
+        order(&world, BW_ORDER_RUN, 7);
+        assert_int_equal(world.site.tenure, BW_TENURE_ACCEPTING);
+        assert_asked(&world, "SAVE");
+        if (by_mirror == 0)
+            guard_lost(&world);
+        tick_at(&world, 104000 - FENCE_MS);
+        assert_not_asked(&world, "OWN_FENCE");
+        tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
+
+        assert_asked(&world, "OWN_FENCE");
+        assert_fenced_by(&world, 104000);
+    }
+}
+
 /* What it gave back is over (3.5). */
 static void agent_whose_epoch_is_over_leaves_what_is_older(void **state)
 {
@@ -573,6 +616,7 @@ int main(void)
         cmocka_unit_test(newborn_agent_without_its_guard_fences_what_the_old_instance_armed),
         cmocka_unit_test(agent_whose_epoch_is_over_fences_what_another_instance_armed),
         cmocka_unit_test(agent_whose_state_was_rolled_back_fences_what_it_armed_itself),
+        cmocka_unit_test(agent_that_accepts_anew_what_it_had_armed_fences_it_before_it_is_durable),
         cmocka_unit_test(agent_whose_epoch_is_over_leaves_what_is_older),
         cmocka_unit_test(agent_that_was_let_go_fences_what_another_instance_armed_since),
         cmocka_unit_test(what_was_let_go_is_nobodys_to_end),
