@@ -172,6 +172,7 @@ static void check_answered(struct sim_witness *witness, const struct bw_sync *sy
     const struct bw_watch *watch = &witness->watches[group_index];
     const int site = bw_spec_find_site(&witness->groups[group_index].spec, sync->site);
     const uint64_t sent_ns = sim_check_sent_ns(world, sync);
+    const uint64_t slowest_ppm = 1000000 - world->setting.terms.drift_ppm;
 
     for (uint32_t i = 0; site >= 0 && sent_ns != 0 && i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_contact *contact = &watch->reports[site].by_instance[i];
@@ -180,7 +181,7 @@ static void check_answered(struct sim_witness *witness, const struct bw_sync *sy
         if (contact->used && bw_id_equal(contact->session, sync->session) && contact->answered_number != 0 &&
             contact->receipts[0].number == sync->number &&
             sim_clock_is_steady(witness->process->host, RATE_MEMORY_NS) &&
-            since_ns + since_ns / 100 < world->now_ns - sent_ns)
+            since_ns / slowest_ppm * 1000000 + SIM_MS < world->now_ns - sent_ns)
             sim_fail(world, "reports", "%s takes what %s said for %" PRIu64 " ms later than it was",
                      witness->process->name, sync->agent, (world->now_ns - sent_ns - since_ns) / SIM_MS);
     }
