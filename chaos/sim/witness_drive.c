@@ -165,7 +165,8 @@ static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, 
              witness->process->host->name, sync->site, bw_rate_word(verdict));
 }
 
-/* 3.3: what a sync says was made after the receipt of the one whose answer its agent had heard. */
+/* 3.3: what a sync says was made after the receipt of the one whose answer its agent had heard. By the clock that
+ * nobody slews. */
 static void check_answered(struct sim_witness *witness, const struct bw_sync *sync, int group_index)
 {
     struct sim_world *world = sim_witness_world(witness);
@@ -176,7 +177,7 @@ static void check_answered(struct sim_witness *witness, const struct bw_sync *sy
 
     for (uint32_t i = 0; site >= 0 && sent_ns != 0 && i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_contact *contact = &watch->reports[site].by_instance[i];
-        const uint64_t since_ns = bw_instant_elapsed_ns(sim_now(witness->process), contact->answered_received);
+        const uint64_t since_ns = sim_now(witness->process).raw_ns - contact->answered_received.raw_ns;
 
         if (contact->used && bw_id_equal(contact->session, sync->session) && contact->answered_number != 0 &&
             contact->receipts[0].number == sync->number &&
