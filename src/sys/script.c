@@ -17,6 +17,7 @@
 
 #include "script_child.h"
 #include "script_drain.h"
+#include "script_left.h"
 #include "script_output.h"
 
 #define READS_PER_TURN 4                             /* then the loop serves the others first */
@@ -46,6 +47,7 @@ struct bw_script_run {
     struct bw_script_runner *runner;
     struct bw_script_run *next;
     struct bw_script_spec spec; /* its strings are not ours: only callbacks and numbers are used */
+    char *path;                 /* of the script; NULL: there was no memory for it */
     enum stage stage;
     pid_t pid;
     uint64_t start_ticks;
@@ -189,6 +191,7 @@ static void free_run(struct bw_script_run *run)
         link = &(*link)->next;
     *link = run->next;
     bw_script_store_deinit(&run->store);
+    free(run->path);
     free(run);
     bw_script_runner_finish_close(runner);
 }
@@ -430,10 +433,10 @@ static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct 
 
     run->result.has_swept = run->stage == STAGE_SWEEPING && kill->has_found;
     run->result.tree = err;
-    if (err != BW_OK) {
+    if (err != BW_OK)
         run->diag = *diag;
-        run->runner->has_left = true;
-    }
+    if (err != BW_OK && run->path != NULL && run->spec.leftovers == BW_SCRIPT_END_LEFTOVERS)
+        bw_script_left_note(run->runner, &run->spec, run->path);
     step(run);
 }
 
@@ -577,9 +580,11 @@ static enum bw_err new_run(struct bw_script_runner *runner, const struct bw_scri
         return bw_diag_set(diag, BW_ERR_NOMEM, "run %s", spec->path);
     run->runner = runner;
     run->spec = *spec;
+    run->path = strdup(spec->path);
     run->go_fd = run->report_fd = run->streams[0].fd = run->streams[1].fd = -1;
     err = bw_deadline_init(&run->deadline, runner->loop, on_deadline, run, diag);
     if (err != BW_OK) {
+        free(run->path);
         free(run);
         return err;
     }
@@ -597,24 +602,6 @@ static enum bw_err new_run(struct bw_script_runner *runner, const struct bw_scri
     return BW_OK;
 }
 
-/* Of a file system that hangs each look, stop and fence would leave its processes, in a loop without an end. */
-static enum bw_err judge_left(const struct bw_script_runner *runner, const struct bw_script_spec *spec,
-                              struct bw_diag *diag)
-{
-    const struct bw_reach *reach = spec->reach;
-    size_t count = 0;
-
-    if (!runner->has_left || reach == NULL || reach->means != BW_REACH_BY_CGROUP ||
-        spec->leftovers == BW_SCRIPT_KEEP_LEFTOVERS)
-        return BW_OK;
-    if (bw_reach_list(reach, spec->slot, NULL, 0, &count, NULL) != BW_OK || count < BW_SCRIPT_LEFT_MAX)
-        return BW_OK; /* what cannot be seen keeps nothing from being ended */
-    return bw_diag_set(diag, BW_ERR_LIMIT,
-                       "run %s: %zu processes of runs before it are there after SIGKILL (state D: which file system "
-                       "hangs?); it is run once fewer than %d are",
-                       spec->path, count, BW_SCRIPT_LEFT_MAX);
-}
-
 enum bw_err bw_script_start(struct bw_script_runner *runner, const struct bw_script_spec *spec,
                             struct bw_script_run **out_run, struct bw_diag *diag)
 {
@@ -626,7 +613,7 @@ enum bw_err bw_script_start(struct bw_script_runner *runner, const struct bw_scr
     BW_ASSERT(spec->slot < BW_REACH_SLOTS);
     if (runner->is_closing)
         return bw_diag_set(diag, BW_ERR_CANCELED, "run %s: shutting down", spec->path);
-    err = judge_left(runner, spec, diag);
+    err = bw_script_left_judge(runner, spec, diag);
     if (err == BW_OK)
         err = new_run(runner, spec, &run, diag);
     if (err != BW_OK)
@@ -745,6 +732,7 @@ static void on_sigchld_closed(uv_handle_t *handle)
 {
     struct bw_script_runner *runner = handle->data;
 
+    bw_script_left_free(runner);
     if (runner->on_closed != NULL)
         runner->on_closed(runner, runner->user);
 }

@@ -374,6 +374,16 @@ static void close_of_the_runner_kills_what_runs_and_says_so(void **state)
     assert_int_equal(f->result.how, BW_SCRIPT_KILLED);
 }
 
+static void write_other(struct fixture *f, const char *text)
+{
+    FILE *out = fopen(path_in(f, "other.sh"), "w");
+
+    assert_non_null(out);
+    assert_true(fputs(text, out) >= 0);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(chmod(path_in(f, "other.sh"), 0755), 0);
+}
+
 /* Each look at a file system that hangs leaves a process that no signal ends. */
 static void what_no_kill_ends_is_not_added_to_for_ever(void **state)
 {
@@ -398,6 +408,12 @@ static void what_no_kill_ends_is_not_added_to_for_ever(void **state)
     assert_int_equal(count_in(f, BW_REACH_ACTION), BW_SCRIPT_LEFT_MAX);
     assert_int_equal(bw_script_start(&f->runner, &spec, &run, &f->diag), BW_ERR_LIMIT);
     assert_non_null(strstr(f->diag.text, "state D"));
+    write_other(f, "#!/bin/sh\necho as well\n");
+    spec.path = path_in(f, "other.sh");
+    run_to_end(f, &spec); /* another script is not taken for it */
+    assert_string_equal(f->first_line, "as well");
+    f->ended_count = 0;
+    spec.path = path_in(f, "script.sh");
     spec.slot = BW_REACH_FENCE; /* none is there */
     run_to_end(f, &spec);
     f->ended_count = 0;

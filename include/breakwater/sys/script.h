@@ -33,7 +33,7 @@
 #define BW_SCRIPT_LINE_BYTES_MAX   4096 /* a longer line is cut, and said to be */
 #define BW_SCRIPT_FIRST_LINE_BYTES 256
 #define BW_SCRIPT_DRAINS_MAX       64 /* outputs still held by what start scripts left behind */
-/* Of runs before it in its slot so many processes may be there still, beyond SIGKILL, when one is begun. */
+/* Of its runs before, in its slot, so many processes may be there still, beyond SIGKILL, when one is begun. */
 #define BW_SCRIPT_LEFT_MAX 8
 
 /* ---- what a run was ---------------------------------------------------------------------------
@@ -131,7 +131,7 @@ struct bw_script_runner;
 /* Forks a child that waits for the go-ahead. The strings of `spec` are borrowed until it returns.
  * Never looks at the script itself, whose file system may hang: that it is missing, a directory or not
  * readable is found by the child and said by on_end (NOT_STARTED, with `diag`). On an error on_end is not
- * called. BW_ERR_LIMIT: too much is left there that no SIGKILL has ended (BW_SCRIPT_LEFT_MAX; not for a start,
+ * called. BW_ERR_LIMIT: too much is left of it that no SIGKILL has ended (BW_SCRIPT_LEFT_MAX; not of a start,
  * nor where there are no cgroups). */
 BW_MUST_CHECK enum bw_err bw_script_start(struct bw_script_runner *runner,
                                           const struct bw_script_spec *spec,
@@ -157,7 +157,7 @@ struct bw_script_runner {
     struct bw_script_run *runs;
     struct bw_script_drain *drains;
     size_t drain_count;
-    bool has_left; /* what a KILL could not end, once: it is looked for since */
+    struct bw_script_left *left; /* what no KILL has ended */
     bool is_closing;
     void (*on_closed)(struct bw_script_runner *runner, void *user);
     void *user;
