@@ -77,27 +77,31 @@ static void who(char *out, size_t size)
     (void)snprintf(out, size, "%s", entry != NULL ? entry->pw_name : "an unnamed user");
 }
 
-/* NULL: it was said why. */
-static json_t *ask(const struct run *run, const char *verb)
+/* NULL: it was said why, and `*out_exit` is what the command ends with: who asked for more than a look, and had no
+ * answer, does not know whether that was taken. */
+static json_t *ask(const struct run *run, const char *verb, enum bw_exit *out_exit)
 {
+    const bool is_look = strcmp(verb, "look") == 0;
     char by[64];
     json_t *request;
     json_t *answer = NULL;
     struct bw_diag diag = {0};
 
+    *out_exit = BW_EXIT_FAILED;
     who(by, sizeof by);
     request = json_pack("{s:s, s:s, s:s, s:I, s:s*}", "verb", verb, "group", run->group, "by", by,
                         "boot_ms", (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS), "reason",
                         run->values->reason);
     if (request == NULL)
         (void)bw_usage_error(&override_command, "--reason is not UTF-8");
-    else if (bw_at_site_ask(run->path, request, &answer, &diag) != BW_OK)
+    else if (bw_at_site_ask(run->path, request, &answer, &diag) != BW_OK) {
         (void)fprintf(stderr,
-                      "error: override: the agent of %s does not answer at %s: %s; what was asked "
-                      "for may still be carried out\n"
+                      "error: override: the agent of %s does not answer at %s: %s%s\n"
                       "  look:  systemctl status breakwater-agent; then this command with --plan\n",
-                      run->config->site, run->path, diag.text);
-    else if (bw_json_member(answer, "error")[0] != '\0') {
+                      run->config->site, run->path, diag.text,
+                      is_look ? "" : "; what was asked for may still be carried out");
+        *out_exit = is_look ? BW_EXIT_FAILED : BW_EXIT_UNKNOWN;
+    } else if (bw_json_member(answer, "error")[0] != '\0') {
         (void)fprintf(stderr, "error: override: %s: %s; nothing was changed\n", run->group,
                       bw_json_member(answer, "error"));
         json_decref(answer);
@@ -314,10 +318,12 @@ static enum bw_exit follow(const struct run *run)
     enum bw_exit exit;
 
     for (;;) { /* as long as it takes: who ends the command ends nothing but that */
-        json_t *reply = ask(run, "look");
+        json_t *reply = ask(run, "look", &exit);
 
-        if (reply == NULL)
+        if (reply == NULL) {
+            (void)fputs("what was asked for may still be carried out\n", stderr);
             return BW_EXIT_UNKNOWN;
+        }
         if (is_over(run, reply, &exit)) {
             json_decref(reply);
             return exit;
@@ -330,11 +336,12 @@ static enum bw_exit follow(const struct run *run)
 
 static enum bw_exit act(const struct run *run)
 {
-    json_t *reply = ask(run, run->values->is_end ? "end" : "override");
+    enum bw_exit exit;
+    json_t *reply = ask(run, run->values->is_end ? "end" : "override", &exit);
     char refusal[32];
 
     if (reply == NULL)
-        return BW_EXIT_FAILED;
+        return exit;
     (void)snprintf(refusal, sizeof refusal, "%s", bw_json_member(reply, "refusal"));
     json_decref(reply);
     if (strcmp(refusal, "none") != 0) {
@@ -351,11 +358,12 @@ static enum bw_exit act(const struct run *run)
 static enum bw_exit go(const struct run *run)
 {
     const struct override_values *values = run->values;
-    json_t *reply = ask(run, "look");
+    enum bw_exit exit;
+    json_t *reply = ask(run, "look", &exit);
     const char *refusal;
 
     if (reply == NULL)
-        return BW_EXIT_FAILED;
+        return exit;
     print_now(run, reply);
     refusal = bw_json_member(reply, values->is_end ? "may_end" : "may");
     if (refusal[0] != '\0' && strcmp(refusal, "none") != 0) { /* an agent of before does not say it of an end */
