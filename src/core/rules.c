@@ -223,6 +223,9 @@ static const struct bw_rule rules[] = {
     RARE(S92, "3.4",
          "the guard takes no lease of this epoch any more: the service is stopped, to give it back",
          "a service that comes back while its end is written down")
+    RARE(S57, "3.8",
+         "the guard has fenced an epoch that this agent has forgotten: it is stopped, to give it back",
+         "an agent whose state is put back as its guard fences")
     RARE(S93, "4", "the service serves and this agent began no start: that is saved as if it had",
          "a service that nobody here has begun")
     RARE(S94, "4",

@@ -380,17 +380,18 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
     BW_ASSERT(limits->digest != 0);
     BW_ASSERT_NONE(bw_second_memory_unsound(memory)); /* judged where they were read */
     BW_ASSERT_NONE(bw_second_mirror_unsound(mirror));
-    if (is_resumed(memory, mirror, now)) {
+    if (mirror->epoch > memory->epoch) { /* it has not become durable, or the file is an older one */
         second->memory.epoch = mirror->epoch;
         second->memory.is_over = false;
         second->memory.fence_ns = mirror->fence_ns;
+        second->save_at = now;
+    }
+    if (is_resumed(memory, mirror, now)) {
         second->end = mirror->end;
-        if (memory->epoch != mirror->epoch)
-            second->save_at = now; /* it has not become durable */
-    } else if (memory->epoch == 0 || memory->is_over) {
+    } else if (second->memory.epoch == 0 || second->memory.is_over) {
         return;
     } else {
-        second->end = bw_instant_add(bw_instant_add(now, grace_ns), memory->fence_ns);
+        second->end = bw_instant_add(bw_instant_add(now, grace_ns), second->memory.fence_ns);
         second->end_is_grace = true;
     }
     second->phase = BW_SECOND_ARMED;

@@ -34,6 +34,7 @@ static void reset_tenure(struct bw_site *site)
     site->starts_gone_on = 0;
     site->ending_reason = BW_REASON_NONE;
     site->retry_at = (struct bw_instant){0, 0};
+    site->own_fence_again_at = (struct bw_instant){0, 0};
 }
 
 /* 3.8: one whose state was rolled back accepts anew what it has armed. That it may serve, and until when, its guard
@@ -484,12 +485,14 @@ static void fence_what_is_held(const struct step *step)
     const struct bw_site *site = step->site;
 
     BW_ASSERT(site->memory.given_back);
-    if (site->own_fence != BW_SITE_OWN_FENCE_IDLE || !bw_site_may_retry(step))
+    if (site->own_fence != BW_SITE_OWN_FENCE_IDLE)
         return;
-    if (!bw_site_is_greeted(site) || bw_site_guard_is_silent(site, step->now))
-        bw_site_fence_held(step);
-    else if (guard_can_act(site))
+    if (!bw_site_is_greeted(site) || bw_site_guard_is_silent(site, step->now)) {
+        if (bw_site_may_fence_itself(step))
+            bw_site_fence_held(step);
+    } else if (guard_can_act(site) && bw_site_may_retry(step)) {
         bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S60");
+    }
 }
 
 /* 4: destructive, so only while another site's newer epoch is verified serving. */

@@ -164,6 +164,17 @@ static void on_epoch_ending(const struct step *step, uint64_t epoch)
         bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S92");
 }
 
+/* 3.8: one that was rolled back accepts anew what its guard has fenced, and told of before. It would be renewed for
+ * ever, and never armed. */
+static void on_forgotten_fence(const struct step *step, uint64_t epoch)
+{
+    struct bw_site *site = step->site;
+
+    if (epoch == site->memory.epoch && bw_site_epoch_is_open(site) && site->guard.armed_epoch == epoch &&
+        site->tenure == BW_TENURE_WAITING)
+        bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S57");
+}
+
 static void on_let_go_done(const struct step *step, uint64_t index)
 {
     struct bw_site *site = step->site;
@@ -625,6 +636,8 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
             note_guard_disk(step, false);
         if (message->refused.why == BW_REFUSAL_EPOCH_ENDING)
             on_epoch_ending(step, message->epoch);
+        if (message->refused.why == BW_REFUSAL_FENCING)
+            on_forgotten_fence(step, message->epoch);
         break;
     case BW_GUARD_MESSAGE_RUN_BEGUN:
         on_run_begun(step, message);

@@ -53,6 +53,8 @@ void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
 bool bw_site_epoch_is_open(const struct bw_site *site);
 /* A refused run or a failed save may be tried again. */
 bool bw_site_may_retry(const struct step *step);
+/* The same of the agent's own fence, which nothing else puts off. */
+bool bw_site_may_fence_itself(const struct step *step);
 /* It serves without a lease, by a person's word, or is being fenced after that: no rogue (3.8). */
 bool bw_site_overrides(const struct bw_site *site);
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);

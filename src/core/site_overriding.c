@@ -164,13 +164,14 @@ static void advance_ending(const struct step *step)
 {
     struct bw_site *site = step->site;
 
-    if (site->own_fence != BW_SITE_OWN_FENCE_IDLE || !bw_site_may_retry(step))
+    if (site->own_fence != BW_SITE_OWN_FENCE_IDLE)
         return;
     if (!bw_site_is_greeted(site) || is_fence_overdue(step)) {
-        bw_site_fence_override(step);
+        if (bw_site_may_fence_itself(step))
+            bw_site_fence_override(step);
         return;
     }
-    if (site->running == BW_ACTION_FENCE)
+    if (site->running == BW_ACTION_FENCE || !bw_site_may_retry(step))
         return;
     site->override_fence_asked = step->now;
     bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S75");

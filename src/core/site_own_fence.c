@@ -3,6 +3,20 @@
 
 #include <breakwater/base/assert.h>
 
+static void again_soon(const struct step *step)
+{
+    step->site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+    step->site->own_fence_again_at = step->site->retry_at;
+}
+
+bool bw_site_may_fence_itself(const struct step *step)
+{
+    if (bw_instant_wait_is_over(step->now, step->site->own_fence_again_at))
+        return true;
+    bw_site_wake(step, step->site->own_fence_again_at);
+    return false;
+}
+
 static void on_old_instance_fenced(const struct step *step, bool ok)
 {
     struct bw_site *site = step->site;
@@ -10,7 +24,7 @@ static void on_old_instance_fenced(const struct step *step, bool ok)
     BW_ASSERT(site->old_epoch != 0);
     if (!ok) {
         bw_site_note_fence_failed(step, site->old_epoch);
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        again_soon(step);
         return;
     }
     site->old_fenced_epoch = site->old_epoch;
@@ -26,7 +40,7 @@ static void on_override_fenced(const struct step *step, uint64_t epoch, bool ok)
     site->override_fence_epoch = 0;
     if (!ok) {
         bw_site_note_fence_failed(step, epoch);
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        again_soon(step);
         return;
     }
     site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
@@ -50,7 +64,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
 
     bw_site_own_fence_move(site, BW_SITE_OWN_FENCE_EVENT_ENDED);
     if (ok && is_doubted) { /* another has to look from here on */
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        again_soon(step);
         return;
     }
     if (epoch != 0 && epoch == site->override_fence_epoch) {
@@ -65,7 +79,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
         return;
     if (!ok) {
         bw_site_note_fence_failed(step, epoch);
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        again_soon(step);
         return;
     }
     bw_site_own_end_move(site, BW_SITE_OWN_END_EVENT_SEEN);
@@ -176,10 +190,8 @@ void bw_site_watch_deadline(const struct step *step)
     }
     if (site->own_fence != BW_SITE_OWN_FENCE_IDLE)
         return;
-    if (bw_instant_wait_is_over(step->now, site->retry_at))
+    if (bw_site_may_fence_itself(step))
         begin_own_fence(step, "S27");
-    else
-        bw_site_wake(step, site->retry_at);
 }
 
 /* Until the guard is back: what another agent arms is only to be read in its mirror. */
@@ -230,10 +242,8 @@ void bw_site_watch_old_instance(const struct step *step)
         bw_site_wake(step, bw_instant_right_is_over(step->now, window) ? due : window);
         return;
     }
-    if (!bw_instant_wait_is_over(step->now, site->retry_at)) {
-        bw_site_wake(step, site->retry_at);
+    if (!bw_site_may_fence_itself(step))
         return;
-    }
     ask_own_fence(step, site->old_epoch, site->old_end, site->old_fence_ns, "S44");
 }
 
@@ -241,10 +251,13 @@ void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event 
 {
     struct bw_site *site = step->site;
 
-    /* One above ours that is our own: the state of this site was rolled back since (3.8). */
-    const bool is_forgotten = event->ok && !bw_site_epoch_is_open(site);
+    /* One above ours that is our own: the state of this site was rolled back since (3.8), and what it thinks open is
+     * over. */
+    const bool is_forgotten = event->ok;
 
     if ((event->mirror_is_anothers || is_forgotten) && bw_site_watches_epoch(site, event->mirror_epoch)) {
+        if (is_forgotten && bw_site_epoch_is_open(site))
+            bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);
         on_old_instance_mirror(site, event);
         return;
     }

@@ -48,9 +48,13 @@ bool bw_enforcing_has(const struct bw_enforcing *enforcing, const struct bw_enfo
 uint64_t bw_enforcing_known_epoch(const struct bw_enforcing_group *group)
 {
     const uint64_t ended = group->guard->memory.ended_epoch;
+    const bool is_ours = !group->is_unheld && !group->is_short;
 
-    return group->found_epoch > ended && !group->is_unheld && !group->is_short ? group->found_epoch
-                                                                               : ended;
+    if (is_ours)
+        return group->found_epoch > ended ? group->found_epoch : ended;
+    if (group->found_epoch != 0 && group->found_epoch <= ended && !is_over(group))
+        return group->found_epoch - 1; /* an end that was refused is none (3.4, ended) */
+    return ended;
 }
 
 static struct bw_enforcer_order order_of(const struct bw_enforcing_group *group)

@@ -470,6 +470,24 @@ static void one_that_answers_has_a_second_for_the_next_frame(void **state)
     assert_int_equal(strncmp(log_text, "replace:0", 9), 0);
 }
 
+/* 3.4, ended: one that was written down and then refused leaves the epoch armed, and to who can end it. */
+static void an_end_that_was_refused_relieves_nobody_of_what_we_cannot_end(void **state)
+{
+    (void)state;
+    begin_of(0);
+    guards[0].mirror.armed_epoch = 7;
+    guards[0].memory.ended_epoch = 7;
+    bw_enforcing_add(&enforcing, &groups[0], &guards[0], NULL);
+    assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 7);
+    groups[0].is_short = true;
+    assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 6);
+    groups[0].is_short = false;
+    groups[0].is_unheld = true;
+    assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 6);
+    guards[0].fence = BW_FENCE_DONE; /* seen */
+    assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 7);
+}
+
 static void of_a_forgotten_group_no_epoch_is_known(void **state)
 {
     (void)state;
@@ -683,6 +701,7 @@ int main(void)
         cmocka_unit_test_setup(that_it_is_over_is_told_again_until_it_is_taken, begin),
         cmocka_unit_test_setup(what_has_a_new_reach_is_held_once_that_was_passed_on, begin),
         cmocka_unit_test(one_that_answers_has_a_second_for_the_next_frame),
+        cmocka_unit_test(an_end_that_was_refused_relieves_nobody_of_what_we_cannot_end),
         cmocka_unit_test(of_a_forgotten_group_no_epoch_is_known),
         cmocka_unit_test_setup(a_frame_that_it_does_not_take_is_told_again_soon, begin),
         cmocka_unit_test(what_cannot_be_ended_is_not_passed_on_and_holds_up_no_other),

@@ -327,7 +327,7 @@ static void what_a_mirror_says_of_the_past_is_not_believed(void **state)
         {&memory, mirror_of(3, 103000), 105000},  /* its window has come: more may have been said */
         {&memory, mirror_of(3, 4000000), 105000}, /* no lease is so long */
         {&over, mirror_of(3, 108000), 0},         /* it was given back */
-        {&over, mirror_of(4, 103000), 0},         /* a newer one, and its window has come */
+        {&over, mirror_of(4, 103000), 105000},    /* a newer one, and its window has come */
     };
 
     (void)state;

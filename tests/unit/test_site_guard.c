@@ -222,6 +222,31 @@ static void agent_fences_by_itself_a_quarter_into_the_window(void **state)
     assert_fenced_by(&world, d);
 }
 
+/* 3.4: however long the guard's own next fence may wait. */
+static void a_fence_of_the_guard_that_failed_puts_off_no_own_fence(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+    uint64_t d;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.limits.check_interval_ns = 30 * 1000 * MS;
+    d = world.site.arm_sent_end.boot_ns / MS;
+    tick_at(&world, d - FENCE_MS);
+    from_guard(&world, &of);
+    tick_at(&world, d - FENCE_MS + 10);
+    of.kind = BW_GUARD_MESSAGE_FENCE_ENDED; /* it has seen no end */
+    from_guard(&world, &of);
+    assert_int_equal(world.site.tenure, BW_TENURE_STUCK);
+    guard_lost(&world);
+
+    tick_at(&world, d - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, d);
+}
+
 /* Its failure changes no instant: of the next one too everything is killed by D. */
 static void own_fence_that_is_tried_again_is_to_be_over_by_the_same_d(void **state)
 {
@@ -675,6 +700,7 @@ int main(void)
         cmocka_unit_test(a_fence_that_has_ended_had_begun),
         cmocka_unit_test(fence_events_of_another_epoch_do_not_count),
         cmocka_unit_test(agent_fences_by_itself_a_quarter_into_the_window),
+        cmocka_unit_test(a_fence_of_the_guard_that_failed_puts_off_no_own_fence),
         cmocka_unit_test(fence_that_was_only_begun_does_not_stop_the_agents_own),
         cmocka_unit_test(fence_of_the_guard_that_was_read_replaces_the_agents_own),
         cmocka_unit_test(without_its_guard_d_is_the_latest_end_ever_sent),

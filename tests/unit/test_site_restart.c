@@ -296,6 +296,57 @@ static void agent_that_accepts_anew_what_it_had_armed_fences_it_before_it_is_dur
     }
 }
 
+/* 3.8: what it takes for its newest epoch was open when it was copied. */
+static void agent_that_was_rolled_back_to_an_open_epoch_fences_the_newer_one(void **state)
+{
+    struct world world;
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .ok = true,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS};
+
+    (void)state;
+    begin_with(&world, &held); /* epoch 1, in this boot */
+    guard_lost(&world);
+    happen(&world, &mirror);
+    assert_not_asked(&world, "OWN_FENCE");
+    tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, 104000);
+}
+
+/* 3.8: nothing of it is armed any more, and who renews it would do so for ever. */
+static void agent_that_accepts_anew_what_its_guard_has_fenced_gives_it_back(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {.epoch = 3,
+                                          .boot_id = this_boot,
+                                          .given_back = true,
+                                          .enforced = true,
+                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    const struct bw_guard_state of = {.armed_epoch = 7,
+                                      .armed_instance = {{1}},
+                                      .armed_end = {114000 * MS, 114000 * MS},
+                                      .fence_begun = true,
+                                      .fence_ended = true,
+                                      .fence_ok = true,
+                                      .enforced = true};
+    const struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_ARM_REFUSED,
+                                             .epoch = 7,
+                                             .refused.why = BW_REFUSAL_FENCING};
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_state(&world, &of);
+    order(&world, BW_ORDER_RUN, 7);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    from_guard(&world, &refused);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+}
+
 /* What it gave back is over (3.5). */
 static void agent_whose_epoch_is_over_leaves_what_is_older(void **state)
 {
@@ -617,6 +668,8 @@ int main(void)
         cmocka_unit_test(agent_whose_epoch_is_over_fences_what_another_instance_armed),
         cmocka_unit_test(agent_whose_state_was_rolled_back_fences_what_it_armed_itself),
         cmocka_unit_test(agent_that_accepts_anew_what_it_had_armed_fences_it_before_it_is_durable),
+        cmocka_unit_test(agent_that_was_rolled_back_to_an_open_epoch_fences_the_newer_one),
+        cmocka_unit_test(agent_that_accepts_anew_what_its_guard_has_fenced_gives_it_back),
         cmocka_unit_test(agent_whose_epoch_is_over_leaves_what_is_older),
         cmocka_unit_test(agent_that_was_let_go_fences_what_another_instance_armed_since),
         cmocka_unit_test(what_was_let_go_is_nobodys_to_end),

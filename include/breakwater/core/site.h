@@ -318,6 +318,7 @@ struct bw_site {
     struct bw_instant stopped_since; /* since when a readiness run tells the final position */
     bool guard_cleans;              /* the guard runs a stop by itself, after a fence (3.2.4) */
     struct bw_instant retry_at;     /* a refused run or a failed save is tried again then */
+    struct bw_instant own_fence_again_at; /* and the agent's own fence: what its guard failed at puts that off by nothing (3.4) */
     struct bw_instant fence_again_at; /* not before: another one where it failed (S63), or that it
                                          is over (S64) */
     uint32_t started_in_a_row;
