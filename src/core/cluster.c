@@ -333,7 +333,10 @@ static uint64_t greater(uint64_t a, uint64_t b)
 /* C4: above all that was granted without this state's knowledge, now or after another recovery. */
 static uint64_t recovered_epoch(uint64_t epoch, int64_t unix_ms)
 {
-    return greater(epoch + BW_RECOVERY_EPOCHS, (uint64_t)unix_ms / 1000);
+    const uint64_t unix_s = (uint64_t)unix_ms / 1000;
+
+    /* By the clock alone where it is ahead, or a second recovery from this state would begin where the first did. */
+    return unix_s > epoch ? unix_s : epoch + BW_RECOVERY_EPOCHS;
 }
 
 uint32_t bw_cluster_longest_wait_ms(const struct bw_cluster *cluster)

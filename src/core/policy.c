@@ -331,38 +331,6 @@ static void judge_fence(struct judgement *judgement)
                                        alarm == NULL, alarm);
 }
 
-/* The newest epoch in which the site says that it may have written; 0: none. */
-static uint64_t written_epoch(const struct bw_contact *contact)
-{
-    const struct bw_released *released = &contact->released;
-    uint64_t epoch = contact->report.armed_epoch;
-
-    if (released->past_no_return && released->epoch > epoch)
-        epoch = released->epoch;
-    if (contact->report.joined_epoch != UINT64_MAX && contact->report.joined_epoch > epoch)
-        epoch = contact->report.joined_epoch;
-    return epoch;
-}
-
-/* 3.9: a state that was recovered may lack the newest grants. Before the first one after it every site
- * has reported, and whoever wrote in an epoch that the state does not know has the newest data. */
-const char *bw_policy_data_site(const struct bw_group *group, const struct bw_watch *watch)
-{
-    const struct bw_history_entry *known = bw_group_history_at(group, 0);
-    const char *data_site = group->data_site;
-    uint64_t newest = known == NULL ? 0 : known->epoch;
-
-    for (uint32_t site = 0; group->recovered_index != 0 && site < group->spec.site_count; site++) {
-        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
-
-        if (contact == NULL || written_epoch(contact) <= newest)
-            continue;
-        newest = written_epoch(contact);
-        data_site = group->spec.sites[site].name;
-    }
-    return data_site;
-}
-
 static bool is_data_site(const struct judgement *judgement)
 {
     return strcmp(judgement->group->spec.sites[judgement->site].name,

@@ -111,6 +111,16 @@ static void no_two_recoveries_share_a_number(void **state)
     assert_true(other.generation > world.cluster.generation);
     assert_true(index > index_of_recovery);
     assert_true(groups[0].epoch > world_group(&world)->epoch);
+    for (int later = 0; later < 2; later++) { /* two more, of what the second one has begun */
+        struct bw_group again[2];
+        struct bw_cluster third = other;
+        uint64_t begun;
+
+        memcpy(again, groups, sizeof groups);
+        third.groups = again;
+        assert_int_equal(bw_cluster_recover(&third, index, NOW_MS + 120000 + later * 60000, &begun), BW_OK);
+        assert_int_equal(again[0].epoch, STAMP_S + 120 + later * 60);
+    }
 
     /* And the same one again, by a clock that has been set back. */
     assert_int_equal(bw_cluster_recover(&other, index + 40, NOW_MS - 60000, &index), BW_OK);
@@ -366,6 +376,36 @@ static void whoever_wrote_in_a_newer_epoch_than_the_state_knows_has_the_data(voi
     assert_string_equal(world_group(&world)->data_site, "dc-b");
 }
 
+/* 4: it rejoined there, which is not to have all of it. */
+static void who_only_followed_a_newer_epoch_comes_after_who_wrote_in_it(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[A].report.joined_epoch = 2;
+    world.sites[B].released = (struct bw_released){
+        .epoch = 2, .reason = BW_REASON_LEASE_LOST, .past_no_return = true};
+    world_pass_ms(&world, longest_wait_ms() + 2000);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
+/* 3.9: an entry that never left its leader names another holder of the newest epoch than the one that was committed. */
+static void who_wrote_in_the_newest_epoch_has_the_data_whomever_the_log_names(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[A].released = (struct bw_released){0};
+    world.sites[B].released = (struct bw_released){
+        .epoch = 1, .reason = BW_REASON_LEASE_LOST, .past_no_return = true};
+    world_pass_ms(&world, longest_wait_ms() + 2000);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
 static void who_only_held_a_newer_epoch_and_wrote_nothing_has_not(void **state)
 {
     (void)state;
@@ -451,6 +491,8 @@ int main(void)
         cmocka_unit_test(the_one_that_serves_without_a_lease_is_adopted),
         cmocka_unit_test(two_that_serve_are_left_to_a_person),
         cmocka_unit_test(whoever_wrote_in_a_newer_epoch_than_the_state_knows_has_the_data),
+        cmocka_unit_test(who_only_followed_a_newer_epoch_comes_after_who_wrote_in_it),
+        cmocka_unit_test(who_wrote_in_the_newest_epoch_has_the_data_whomever_the_log_names),
         cmocka_unit_test(who_only_held_a_newer_epoch_and_wrote_nothing_has_not),
         cmocka_unit_test(the_group_stays_where_its_data_is),
         cmocka_unit_test(for_a_site_that_is_lost_too_a_person_answers),
