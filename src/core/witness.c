@@ -298,8 +298,9 @@ static void sample_lag(struct bw_watch *watch, const struct bw_group *group, int
     for (int site = 0; site < (int)group->spec.site_count; site++) {
         const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
 
-        if (site != holder && contact != NULL)
-            bw_watch_sample_lag(watch, site, contact, contact->received);
+        /* Not by when it came: a witness that stood still may have read it long after (3.3). */
+        if (site != holder && contact != NULL && contact->answered_number != 0)
+            bw_watch_sample_lag(watch, site, contact, contact->answered_received);
     }
 }
 

@@ -431,6 +431,26 @@ static void lag_that_was_never_measured_is_not_zero(void **state)
 }
 
 /* 4: at most three checks before the last confirmed renewal. */
+/* 3.3: a witness that stood still reads it when it goes on. It says how it was before its agent went. */
+static void a_lag_is_no_younger_than_the_answer_that_its_site_had_heard(void **state)
+{
+    struct bw_instant heard;
+
+    (void)state;
+    world_begin(&world, 2);
+    heard = bw_site_reports_newest(&world_watch(&world)->reports[B])->answered_received;
+    world.sites[B].is_deaf = true;
+    for (int i = 0; i < 60; i++) {
+        world_wait_ms(&world, 500);
+        (void)world_sync(&world, A);
+    }
+    (void)world_sync(&world, B);
+    (void)world_sync(&world, A);
+
+    assert_true(world_watch(&world)->lag[B].known);
+    assert_true(world_watch(&world)->lag[B].measured.boot_ns < heard.boot_ns + 1000 * BW_NS_PER_MS);
+}
+
 static void lag_measured_long_before_the_last_renewal_is_unknown(void **state)
 {
     (void)state;
@@ -685,6 +705,7 @@ int main(void)
         cmocka_unit_test(lag_within_bounds_is_accepted_and_beyond_is_not),
         cmocka_unit_test(lag_measured_after_the_failure_does_not_count),
         cmocka_unit_test(lag_that_was_never_measured_is_not_zero),
+        cmocka_unit_test(a_lag_is_no_younger_than_the_answer_that_its_site_had_heard),
         cmocka_unit_test(lag_measured_long_before_the_last_renewal_is_unknown),
         cmocka_unit_test(a_failover_goes_on_whenever_the_leader_changes),
         cmocka_unit_test(a_new_leader_uses_what_it_heard_as_a_follower),
