@@ -167,7 +167,7 @@ bool bw_eval_is_holder_lost(const struct bw_group *group, const struct bw_watch 
 
         if (contact->used && bw_id_equal(contact->instance, group->holder_instance) &&
             !bw_instant_right_is_over(
-                newest->received, bw_instant_add(contact->received, bw_policy_freshness_ns(group))))
+                newest->received, bw_instant_add(contact->received, bw_policy_longer_freshness_ns(group))))
             return false; /* both speak */
     }
     return true;

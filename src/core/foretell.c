@@ -420,13 +420,17 @@ bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
     struct bw_wish wish = {.kind = BW_WISH_FAILOVER};
     struct bw_foretold loss;
     struct bw_end_waits waits;
+    enum bw_holder_answer answer;
     uint64_t fresh_left_ns;
 
     if (!leadership->leads || group->spec.mode == BW_MODE_OBSERVE)
         return false;
-    if (bw_arbiter_holder_answer(group, watch, now, &fresh_left_ns) == BW_HOLDER_STARTED)
+    answer = bw_arbiter_holder_answer(group, watch, now, &fresh_left_ns);
+    if (answer == BW_HOLDER_STARTED)
         return false;
     if (bw_arbiter_end_waits_for(group, watch, leadership, &waits)) {
+        if (answer == BW_HOLDER_ANSWERS && !waits.is_lost)
+            return false; /* it can end what it holds itself, and no person's word is taken beside it */
         bw_end_way(group, &waits, out_text, size);
         return true;
     }

@@ -66,7 +66,7 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
     out_candidacy->gate_count = 0;
     out_candidacy->wake_in_ns = UINT64_MAX;
     judgement.contact = bw_site_reports_fresh(&watch->reports[site], now,
-                                              bw_policy_freshness_ns(group), &has_several);
+                                              bw_policy_freshness_of_ns(group, site), &has_several);
 
     judge_declared(&judgement);
     judge_override(&judgement);
@@ -598,8 +598,9 @@ uint64_t bw_policy_wish_left_ns(const struct bw_group *group, const struct bw_wa
 
     if (wish->kind == BW_WISH_NONE || wish->epoch != group->epoch)
         return 0;
-    if (wish->kind != BW_WISH_SWITCHOVER)
-        time_ns += 2 * bw_ms_to_ns(group->spec.lease_ttl_ms);
+    if (wish->kind != BW_WISH_SWITCHOVER) /* what it waits for lapses by the terms that the epoch has */
+        time_ns += 2 * bw_ms_to_ns(group->terms.ttl_ms > group->spec.lease_ttl_ms ? group->terms.ttl_ms
+                                                                                  : group->spec.lease_ttl_ms);
     return bw_instant_left_ns(now, bw_instant_add(watch->wish_since, time_ns));
 }
 

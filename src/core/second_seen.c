@@ -9,7 +9,7 @@ static bool is_fresh(const struct bw_evaluation *eval, const struct bw_contact *
     return contact->used &&
            !bw_instant_right_is_over(eval->now,
                                      bw_instant_add(contact->received,
-                                                    bw_policy_freshness_ns(eval->group)));
+                                                    bw_policy_longer_freshness_ns(eval->group)));
 }
 
 /* It was made after an answer of ours that we sent since we lead, and not long before it came: what
@@ -21,7 +21,7 @@ static bool is_new(const struct bw_evaluation *eval, const struct bw_contact *co
 
     return bw_instant_wait_is_over(since, eval->leadership->leader_since) &&
            !bw_instant_right_is_over(contact->received,
-                                     bw_instant_add(since, bw_policy_freshness_ns(eval->group)));
+                                     bw_instant_add(since, bw_policy_longer_freshness_ns(eval->group)));
 }
 
 /* What the holder's instance says, fresh. Of several sessions the one that sees none counts, whichever it is;

@@ -359,7 +359,7 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         .renew_epoch = sync_group->renew_epoch,
         .report = sync_group->report,
     };
-    const uint64_t freshness_ns = bw_policy_freshness_ns(group);
+    const uint64_t freshness_ns = site < 0 ? 0 : bw_policy_freshness_of_ns(group, site);
     const bool counts_second = witness->cluster->feature_level >= BW_SECOND_LEVEL;
     struct bw_contact *before;
     const struct bw_contact *newest;

@@ -172,11 +172,11 @@ static void add_site(struct parties *parties, const char *name, uint32_t agent, 
 static void add_sites(struct parties *parties, const struct bw_witness_machine *machine, int group,
                       struct bw_instant now)
 {
-    const struct bw_spec *spec = &machine->cluster.groups[group].spec;
-    const uint64_t fresh_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
-                                                     spec->request_timeout_ms);
+    const struct bw_group *state = &machine->cluster.groups[group];
+    const struct bw_spec *spec = &state->spec;
 
     for (uint32_t site = 0; site < spec->site_count; site++) {
+        const uint64_t fresh_ns = bw_policy_freshness_of_ns(state, (int)site);
         uint32_t agent;
         uint32_t guard;
 

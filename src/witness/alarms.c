@@ -49,8 +49,6 @@ static void look_at_group(const struct bw_operator_view *view, int index,
                           struct bw_trouble_book *book, int64_t unix_ms)
 {
     const struct bw_group *group = &view->machine->cluster->groups[index];
-    const uint64_t freshness_ns = bw_expiry_freshness_ns(group->spec.renew_interval_ms,
-                                                         group->spec.request_timeout_ms);
     struct bw_trouble_facts facts = {.maintenance_left_ms = least_maintenance_ms(view, index)};
     struct bw_troubles troubles;
     struct bw_foretold foretold;
@@ -58,7 +56,7 @@ static void look_at_group(const struct bw_operator_view *view, int index,
     facts.may_fail_over = bw_view_may_fail_over(view, index, &foretold);
     for (uint32_t site = 0; view->callers != NULL && site < group->spec.site_count; site++)
         if (bw_callers_lack(view->callers, group->spec.sites[site].name, group->spec.name,
-                            view->now, freshness_ns))
+                            view->now, bw_policy_freshness_of_ns(group, (int)site)))
             facts.lacking |= UINT32_C(1) << site;
     bw_troubles_of_group(group, &view->machine->watches[index], &view->machine->leadership, &facts,
                          view->now, &troubles);

@@ -78,9 +78,7 @@ static json_t *gates_json(const struct bw_gate *gates, uint32_t count, const str
 
 static json_t *failures_json(const struct bw_operator_view *view, int group_index, int site)
 {
-    const struct bw_spec *spec = &group_of(view, group_index)->spec;
-    const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
-                                                         spec->request_timeout_ms);
+    const uint64_t freshness_ns = bw_policy_freshness_of_ns(group_of(view, group_index), site);
     bool has_several = false;
 
     return bw_json_failures(

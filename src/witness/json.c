@@ -348,8 +348,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
     const struct bw_watch *watch = &view->machine->watches[group_index];
     const struct bw_site_spec *spec = &group->spec.sites[site];
     const struct bw_site_reports *reports = &watch->reports[site];
-    const uint64_t freshness_ns = bw_expiry_freshness_ns(group->spec.renew_interval_ms,
-                                                         group->spec.request_timeout_ms);
+    const uint64_t freshness_ns = bw_policy_freshness_of_ns(group, site);
     const bool lacks = view->callers != NULL &&
                        bw_callers_lack(view->callers, spec->name, group->spec.name, view->now,
                                        freshness_ns);
@@ -611,19 +610,18 @@ static json_t *reaches_of(const struct bw_operator_view *view)
         if (view->members[i].is_in_contact && !view->members[i].is_self)
             names = bw_json_append(names, json_string(view->members[i].name));
     for (uint32_t group_index = 0; group_index < cluster->group_count; group_index++) {
-        const struct bw_spec *spec = &cluster->groups[group_index].spec;
+        const struct bw_group *group = &cluster->groups[group_index];
         const bool is_seen = bw_json_sees(view, (int)group_index);
-        const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
-                                                             spec->request_timeout_ms);
 
-        for (uint32_t site = 0; is_seen && site < spec->site_count; site++) {
+        for (uint32_t site = 0; is_seen && site < group->spec.site_count; site++) {
+            const uint64_t freshness_ns = bw_policy_freshness_of_ns(group, (int)site);
             bool has_several = false;
             const struct bw_contact *contact = bw_site_reports_fresh(
                 &view->machine->watches[group_index].reports[site], view->now, freshness_ns,
                 &has_several);
 
             if ((contact != NULL && contact->relayed_by == 0) || has_several)
-                sites = bw_json_merge(sites, json_pack("{s:b}", spec->sites[site].name, true));
+                sites = bw_json_merge(sites, json_pack("{s:b}", group->spec.sites[site].name, true));
         }
     }
     json_object_foreach(sites, key, value)

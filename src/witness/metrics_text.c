@@ -190,7 +190,8 @@ struct subject {
     /* Of a site's sample. */
     int site;
     const char *site_name;
-    const struct bw_contact *contact; /* its fresh report; NULL: none */
+    const struct bw_contact *contact; /* its fresh report; NULL: none, or of several agents */
+    bool has_several;
 };
 
 static void write_phase(const struct subject *of, struct bw_metrics *metrics)
@@ -318,7 +319,7 @@ static bool is_primary(const struct subject *of, double *out)
 
 static bool is_connected(const struct subject *of, double *out)
 {
-    *out = of->contact != NULL;
+    *out = of->contact != NULL || of->has_several;
     return true;
 }
 
@@ -389,14 +390,10 @@ static void write_rate(const struct subject *of, struct bw_metrics *metrics)
     }
 }
 
-static const struct bw_contact *contact_of(const struct subject *of, int site)
+static const struct bw_contact *contact_of(const struct subject *of, int site, bool *out_several)
 {
-    const struct bw_spec *spec = &of->group->spec;
-    bool has_several = false;
-
-    return bw_site_reports_fresh(
-        &of->watch->reports[site], of->view->now,
-        bw_expiry_freshness_ns(spec->renew_interval_ms, spec->request_timeout_ms), &has_several);
+    return bw_site_reports_fresh(&of->watch->reports[site], of->view->now,
+                                 bw_policy_freshness_of_ns(of->group, site), out_several);
 }
 
 /* What is on, of the group and of its sites: by its book, and 0 once somebody has seen it; or since
@@ -487,7 +484,7 @@ static void write_site(const struct family *family, struct subject *of, struct b
     double value;
 
     of->site_name = spec->sites[of->site].name;
-    of->contact = contact_of(of, of->site);
+    of->contact = contact_of(of, of->site, &of->has_several);
     if (family->get(of, &value))
         bw_metrics_add_double(metrics, value,
                               BW_METRIC_LABELS({"group", spec->name}, {"site", of->site_name}));

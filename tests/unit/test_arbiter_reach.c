@@ -342,6 +342,22 @@ static void what_was_said_before_a_leader_began_is_no_news_of_one(void **state)
     assert_string_equal(world_decide(&world), "A33");
 }
 
+/* 3.2: its holder renews, and says it, as its epoch's terms have it, whatever the spec says since. */
+static void one_is_seen_at_the_pace_of_its_epoch(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    world_group(&world)->terms.renew_interval_ms = 5000;
+    world_group(&world)->spec.renew_interval_ms = 300;
+    world.sites[A].report.second = BW_SECOND_IS_SEEN;
+    for (int i = 0; i < 2; i++) {
+        world_wait_ms(&world, 5000);
+        (void)world_sync(&world, A);
+    }
+    assert_string_equal(world_decide(&world), "A33");
+}
+
 /* Late on its way: who sent it may be lost, and its second enforcer as well, since then. */
 static void what_was_said_long_ago_is_no_news_of_one(void **state)
 {
@@ -627,6 +643,7 @@ int main(void)
         cmocka_unit_test(what_a_silent_site_has_seen_is_no_news),
         cmocka_unit_test(one_is_committed_once_what_it_ends_has_begun),
         cmocka_unit_test(what_was_said_before_a_leader_began_is_no_news_of_one),
+        cmocka_unit_test(one_is_seen_at_the_pace_of_its_epoch),
         cmocka_unit_test(what_was_said_long_ago_is_no_news_of_one),
         cmocka_unit_test(time_ends_what_a_second_enforcer_ends),
         cmocka_unit_test(what_it_could_not_end_waits_also_once_it_is_silent),

@@ -685,6 +685,9 @@ static void an_end_that_only_a_person_gives_is_the_way(void **state)
     world_begin(&world, 2);
     world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
     way_is(""); /* it serves */
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    world_sync_all(&world);
+    way_is(""); /* it answers: it can end what it holds */
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 15300);
     way_is("breakwater force-release harbor --site dc-a");

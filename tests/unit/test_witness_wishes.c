@@ -124,6 +124,11 @@ static void a_wish_lasts_its_time_in_its_epoch(void **state)
             watch->wish.epoch -= 2;
             assert_int_equal(bw_policy_wish(group, watch, world.now), BW_WISH_NONE);
         }
+    /* What it waits for lapses by what the epoch has, whatever the spec says since. */
+    watch->wish = (struct bw_wish){.kind = BW_WISH_FORCE_RELEASE, .epoch = world_group(&world)->epoch};
+    world_group(&world)->terms.ttl_ms = 300000;
+    assert_int_equal(bw_policy_wish(world_group(&world), watch, bw_instant_add(world.now, 600000 * BW_NS_PER_MS)),
+                     BW_WISH_FORCE_RELEASE);
 }
 
 /* 4: nobody else gets what one name was asked for, however short it is. */

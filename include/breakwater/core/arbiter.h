@@ -257,6 +257,10 @@ bool bw_remote_fence_text(const struct bw_group *group, const struct bw_watch *w
                           const struct bw_leadership *leadership, struct bw_instant now,
                           char *out_text, size_t size);
 
+/* So long a report of this site of the spec is fresh: a holder renews as its epoch's terms say, whatever the spec says
+ * since (3.3). */
+uint64_t bw_policy_freshness_of_ns(const struct bw_group *group, int site);
+
 /* What a fresh report of the holder's site says against a person who vouches that it is off. */
 enum bw_holder_answer {
     BW_HOLDER_SILENT,
