@@ -294,7 +294,7 @@ static void go(const struct guard_step *step, enum bw_guard_slot of)
     bw_guard_slot_move(guard, of, BW_SLOT_EVENT_GO);
     action->slot = of;
     action->limit_ns = guard->limits.timeout_ns[slot->run.action];
-    action->run_not_after = BW_INSTANT_NEVER;
+    action->run_not_after = slot->run.not_after.boot_ns != 0 ? slot->run.not_after : BW_INSTANT_NEVER;
     /* H7: the child compares with D - F, like the fence. */
     if (slot->run.action == BW_ACTION_START && !guard->mirror.overriding)
         action->run_not_after = bw_guard_window(guard);

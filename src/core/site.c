@@ -42,10 +42,12 @@ static void reset_tenure(struct bw_site *site)
 static void keep_forgotten_arm(struct bw_site *site)
 {
     if (bw_site_is_greeted(site) && site->guard.armed_epoch == site->memory.epoch &&
-        bw_id_equal(site->guard.armed_instance, site->instance))
-        site->arm_sent_end = site->guard.armed_end;
-    else if (site->old_epoch == site->memory.epoch)
+        bw_id_equal(site->guard.armed_instance, site->instance)) {
+        site->arm_sent_end = site->guard.armed_end; /* and it has told of a start */
+    } else if (site->old_epoch == site->memory.epoch) {
         site->arm_sent_end = site->old_end;
+        site->memory.start_begun = true; /* 4: it may have been; no mirror tells an agent so */
+    }
 }
 
 static void accept_epoch(const struct step *step, const struct bw_order *order)

@@ -156,6 +156,8 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
     message->run.run_id = site->next_run_id++;
     message->run.facts = site->facts;
     message->run.facts.holds = action == BW_ACTION_START && bw_site_holds_start(site);
+    if (action == BW_ACTION_REJOIN || action == BW_ACTION_REMOTE_FENCE) /* by what is so now (3.3, 4) */
+        message->run.not_after = bw_instant_add(step->now, BW_SITE_DESTROYS_WITHIN_NS);
     if (action == BW_ACTION_FENCE) {
         site->fence_run_id = message->run.run_id;
         site->fence_run_index = bw_site_held_index(site);

@@ -520,6 +520,10 @@ static void on_rejoin_ended(const struct step *step, const struct bw_guard_run_e
     struct bw_site *site = step->site;
 
     BW_ASSERT(ended->action == BW_ACTION_REJOIN);
+    if (ended->result == BW_RUN_TOO_LATE) { /* its guard stood still: what it rested on is looked at again */
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    }
     bw_site_alarm(site, BW_ALARM_REJOIN_FAILED, ended->result != BW_RUN_OK);
     if (ended->result != BW_RUN_OK) {
         site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);

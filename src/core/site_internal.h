@@ -13,6 +13,8 @@
 
 /* A refused run and a failed save are tried again after this. */
 #define BW_SITE_RETRY_NS (200 * BW_NS_PER_MS)
+/* What destroys is begun by its guard within that, its disk included, or judged again (4, 3.3). */
+#define BW_SITE_DESTROYS_WITHIN_NS (10 * BW_NS_PER_S)
 /* How long an epoch is renewed that the guard cannot keep: a moment of a full disk is no failover. */
 #define BW_SITE_UNSAVED_NS (5000 * BW_NS_PER_MS)
 /* A save that was not answered for so long is an alarm: a disk takes tens of milliseconds. */

@@ -391,6 +391,27 @@ static void a_start_or_a_rejoin_has_its_script_due(void **state)
     assert_true(world.guard.mirror.script_due);
 }
 
+/* 4: a guard that stood still reads it when it goes on, and what it rested on may be no more. */
+static void what_destroys_is_not_begun_after_its_instant(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN, .epoch = 2};
+
+    (void)state;
+    begin(&world);
+    world.guard.limits.has_script[BW_ACTION_REJOIN] = true;
+    world.guard.limits.timeout_ns[BW_ACTION_REJOIN] = 5000 * MS;
+    of.run = (struct bw_guard_run){
+        .epoch = 2, .action = BW_ACTION_REJOIN, .run_id = 5, .not_after = {7777 * MS, 8888 * MS}};
+    message(&world, &of);
+    assert_asked(&world, "SPAWN:rejoin");
+    assert_int_equal(world.go_not_after.boot_ns, 7777 * MS); /* the child reads the clocks just before it */
+    assert_int_equal(world.go_not_after.raw_ns, 8888 * MS);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    run(&world, 2, BW_ACTION_REJOIN, 6); /* of an agent that does not say */
+    assert_int_equal(world.go_not_after.boot_ns, BW_INSTANT_NEVER.boot_ns);
+}
+
 /* 4: a look that ran and was killed has seen nothing, and leaves unclear what came of the start; one that made
  * way before it began leaves all as it was. */
 static void a_look_that_was_killed_leaves_unclear_what_served(void **state)
@@ -602,6 +623,7 @@ int main(void)
         EDGE(an_end_that_is_asked_for_twice_is_looked_for_once),
         EDGE(an_ordered_fence_has_its_own_time_where_nothing_is_armed),
         EDGE(a_fence_is_over_with_its_epoch),
+        EDGE(what_destroys_is_not_begun_after_its_instant),
         EDGE(a_look_that_was_killed_leaves_unclear_what_served),
         EDGE(a_newer_epoch_is_armed_without_the_fence_before),
         cmocka_unit_test_setup(no_arm_is_taken_when_one_clock_has_come_to_its_window, by_two_clocks),

@@ -583,6 +583,11 @@ static void site_whose_adopted_epoch_is_over_rejoins(void **state)
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
 
     assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
+    assert_int_equal(world.sent_run.run.not_after.boot_ns, at_ms(world.now_ms + 10000).boot_ns);
+    ended(&world, &world.sent_run, BW_RUN_TOO_LATE, ""); /* its guard stood still: judged again, and no failure */
+    assert_int_equal(reported(&world).alarms & 1u << BW_ALARM_REJOIN_FAILED, 0);
+    tick_at(&world, world.now_ms + 1000);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
 }
 
 /* 4: until the rejoin has ended its report goes with the older epoch, whatever it has heard of. */

@@ -283,6 +283,7 @@ static void agent_that_accepts_anew_what_it_had_armed_fences_it_before_it_is_dur
         }
         world.save_hangs = true;
         order(&world, BW_ORDER_RUN, 7);
+        assert_int_equal(world.site.memory.start_begun, by_mirror != 0); /* unknown is never "no" (4) */
         assert_int_equal(world.site.tenure, BW_TENURE_ACCEPTING);
         assert_asked(&world, "SAVE");
         if (by_mirror == 0)

@@ -120,6 +120,7 @@ struct bw_guard_run {
     enum bw_action_kind action;
     uint64_t run_id; /* unique within the agent's session */
     struct bw_run_facts facts;
+    struct bw_instant not_after; /* it is not begun then, or later; {0, 0}: whenever (an earlier release) */
 };
 
 /* ---- guard -> agent ---- */
