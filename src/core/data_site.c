@@ -1,9 +1,13 @@
-/* Whose data is the newest where the state may not know it. Design 3.9. */
+/* Whose data is the newest, where the state may not know it too (3.9), and what another site lacks of it. Design 4. */
 #include "policy.h"
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
+#include <breakwater/core/arbiter.h>
 #include <breakwater/core/report.h>
+
+#include "facts.h"
 
 /* The newest epoch of its own in which the site says that it may have written; 0: none. */
 static uint64_t written_epoch(const struct bw_contact *contact)
@@ -48,4 +52,92 @@ const char *bw_policy_data_site(const struct bw_group *group, const struct bw_wa
         }
     }
     return followed > newest ? follower : data_site;
+}
+
+/* ---- what another site lacks of it (4) ------------------------------------------------------- */
+
+bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch)
+{
+    for (uint32_t site = 0; site < group->spec.site_count; site++) {
+        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
+
+        if (contact != NULL && contact->report.has_readiness)
+            return true;
+    }
+    return false;
+}
+
+#define ELECTION_NS (5 * BW_NS_PER_S) /* of a leader that follows one that was lost with the data site */
+#define LEADERS     2                 /* so many may wait for the end of one epoch, one after the other, each for the whole */
+
+/* 4: whoever leads ends an epoch that nobody renews. Where this witness came to lead, or saw that end, later than that
+ * after it heard the data site itself, another has heard it since: nobody knows how much was written. */
+static bool may_have_served_on(const struct bw_group *group, const struct bw_watch *watch,
+                               const struct bw_leadership *leadership)
+{
+    const struct bw_instant led = leadership->leader_since;
+    const uint32_t ttl_ms = group->terms.ttl_ms > group->spec.lease_ttl_ms ? group->terms.ttl_ms
+                                                                           : group->spec.lease_ttl_ms;
+    const uint64_t ends_within_ns = LEADERS * (bw_ms_to_ns(ttl_ms) + bw_policy_longer_freshness_ns(group) + ELECTION_NS);
+    const bool is_closed = watch->served_closed.boot_ns != 0 && !bw_instant_is_later(watch->served_closed, led);
+
+    return leadership->leads &&
+           bw_instant_is_beyond(is_closed ? watch->served_closed : led,
+                                bw_instant_add(watch->served_contact, ends_within_ns));
+}
+
+/* Why the lag of a site is not known, or NULL. It must have been measured while the data site was
+ * seen alive, at most three checks before this witness itself last heard it (4). Agents speak to every
+ * witness, so that is known to whoever comes to lead, and no change of leader moves it. */
+static const char *lag_unknown(const struct bw_group *group, const struct bw_watch *watch,
+                               const struct bw_leadership *leadership, int site,
+                               struct bw_instant *out_measured)
+{
+    const struct bw_lag_sample *sample = &watch->lag[site];
+    uint64_t age_max_ns = BW_POLICY_AGE_CHECKS * bw_ms_to_ns(sample->check_interval_ms);
+
+    *out_measured = sample->measured;
+    if (!bw_policy_has_readiness(group, watch)) /* so it is not zero */
+        return "unknown: no readiness script at any site";
+    if (watch->served_site[0] == '\0' ||
+        strcmp(watch->served_site, bw_policy_data_site(group, watch)) != 0)
+        return "unknown: this witness has not heard the data site serve";
+    if (!sample->known)
+        return "unknown: never measured while the data site served";
+    if (may_have_served_on(group, watch, leadership))
+        return "unknown: the data site may have served on while this witness did not hear it";
+    if (bw_instant_is_beyond(watch->served_contact, bw_instant_add(sample->measured, age_max_ns)))
+        return "unknown: measured too long before the data site was last heard";
+    return NULL;
+}
+
+/* Of the site whose data was the newest before the last grant it is known at least how much it lacks at
+ * most: all of that epoch (4). Counted by what this witness saw applied itself, or not at all. */
+static bool is_loss_bounded(const struct bw_group *group, const struct bw_watch *watch, int site,
+                            uint64_t *out_loss_ms)
+{
+    *out_loss_ms = bw_instant_elapsed_ns(watch->phase_applied, watch->grant_applied) / BW_NS_PER_MS;
+    return group->phase == BW_PHASE_VACANT && group->last_end.epoch == group->epoch &&
+           watch->data_before_epoch == group->epoch &&
+           strcmp(group->spec.sites[site].name, watch->data_before) == 0;
+}
+
+void bw_policy_loss(const struct bw_group *group, const struct bw_watch *watch,
+                    const struct bw_leadership *leadership, int site, struct bw_loss *out_loss)
+{
+    BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
+    *out_loss = (struct bw_loss){.data_site = bw_policy_data_site(group, watch)};
+    if (out_loss->data_site[0] == '\0') {
+        out_loss->kind = BW_LOSS_NOBODYS;
+        return;
+    }
+    if (strcmp(group->spec.sites[site].name, out_loss->data_site) == 0) {
+        out_loss->kind = BW_LOSS_NONE;
+        return;
+    }
+    out_loss->unknown = lag_unknown(group, watch, leadership, site, &out_loss->measured);
+    out_loss->ms = watch->lag[site].lag_ms;
+    out_loss->kind = out_loss->unknown == NULL                            ? BW_LOSS_MEASURED
+                     : is_loss_bounded(group, watch, site, &out_loss->ms) ? BW_LOSS_AT_MOST
+                                                                          : BW_LOSS_UNKNOWN;
 }

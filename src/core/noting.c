@@ -341,16 +341,16 @@ static void tell_waived(const struct bw_decision *unasked, const char *rule, int
     }
 }
 
-static void tell_lag(const struct bw_lag_sample *sample, struct bw_instant now,
-                     struct bw_command *command)
+/* What was not measured beside the newest data says nothing of what is lost. */
+static void tell_lag(const struct bw_loss *loss, struct bw_instant now, struct bw_command *command)
 {
     uint64_t age_ms;
 
-    if (!sample->known)
+    if (loss->kind != BW_LOSS_MEASURED)
         return;
-    age_ms = bw_instant_elapsed_ns(now, sample->measured) / BW_NS_PER_MS;
+    age_ms = bw_instant_elapsed_ns(now, loss->measured) / BW_NS_PER_MS;
     command->has_lag = true;
-    command->lag_ms = sample->lag_ms;
+    command->lag_ms = loss->ms;
     command->lag_age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
 }
 
@@ -363,6 +363,7 @@ void bw_witness_describe_grant(const struct bw_witness *witness, int group, stru
     const int site = bw_spec_find_site(&state->spec, command->site);
     struct words why = {.text = command->why, .max = BW_WHY_MAX};
     struct words waived = {.text = command->waived, .max = BW_REASON_MAX};
+    struct bw_loss loss;
 
     if (command->kind != BW_COMMAND_GRANT || witness->cluster->record == NULL || site < 0 ||
         witness->cluster->feature_level < BW_RECORD_LEVEL)
@@ -370,7 +371,8 @@ void bw_witness_describe_grant(const struct bw_witness *witness, int group, stru
     for (int other = 0; other < (int)state->spec.site_count; other++)
         if (other != site)
             tell_site(state->spec.sites[other].name, decision, other, &why);
-    tell_lag(&watch->lag[site], now, command);
+    bw_policy_loss(state, watch, &witness->leadership, site, &loss);
+    tell_lag(&loss, now, command);
     if (command->reason != BW_REASON_FAILOVER)
         return;
     bw_arbiter_decide_unasked(state, watch, &witness->leadership, now, scratch);

@@ -8,7 +8,6 @@
 #include "policy.h"
 
 #define BACKOFF_MAX_MS 600000
-#define AGE_CHECKS     3 /* an observation counts for this many check intervals (design 4) */
 
 /* One site being judged. */
 struct judgement {
@@ -344,7 +343,7 @@ static void judge_readiness(struct judgement *judgement)
     const struct bw_report *report = &judgement->contact->report;
     bool is_planned = judgement->role == BW_ROLE_TARGET || judgement->role == BW_ROLE_ARRIVING;
     uint64_t age_ms = (uint64_t)judgement->list.age_ms + report->ready_age_ms;
-    uint64_t age_max_ms = AGE_CHECKS * (uint64_t)report->check_interval_ms +
+    uint64_t age_max_ms = BW_POLICY_AGE_CHECKS * (uint64_t)report->check_interval_ms +
                           bw_policy_freshness_ns(judgement->group) / BW_NS_PER_MS;
 
     if (judgement->role == BW_ROLE_ADOPTER)
@@ -375,100 +374,51 @@ static void judge_readiness(struct judgement *judgement)
             (int64_t)report->prepared_index, (int64_t)judgement->group->changed_index, NULL);
 }
 
-/* Why the lag of a site is not known, or NULL. It must have been measured while the data site was
- * seen alive, at most three checks before this witness itself last heard it (4). Agents speak to every
- * witness, so that is known to whoever comes to lead, and no change of leader moves it. */
-static const char *lag_unknown(const struct judgement *judgement, struct bw_instant *out_measured)
-{
-    const struct bw_watch *watch = judgement->watch;
-    const struct bw_lag_sample *sample = &watch->lag[judgement->site];
-    uint64_t age_max_ns = AGE_CHECKS * bw_ms_to_ns(sample->check_interval_ms);
-
-    *out_measured = sample->measured;
-    if (!bw_policy_has_readiness(judgement->group, watch)) /* so it is not zero */
-        return "unknown: no readiness script at any site";
-    if (watch->served_site[0] == '\0' ||
-        strcmp(watch->served_site, bw_policy_data_site(judgement->group, watch)) != 0)
-        return "unknown: this witness has not heard the data site serve";
-    if (!sample->known)
-        return "unknown: never measured while the data site served";
-    if (bw_instant_is_beyond(watch->served_contact, bw_instant_add(sample->measured, age_max_ns)))
-        return "unknown: measured too long before the data site was last heard";
-    return NULL;
-}
-
-/* Of the site whose data was the newest before the last grant it is known at least how much it lacks at
- * most: all of that epoch (4). Counted by what this witness saw applied itself, or not at all. */
-static bool is_loss_bounded(const struct judgement *judgement, uint64_t *out_loss_ms)
-{
-    const struct bw_group *group = judgement->group;
-    const struct bw_watch *watch = judgement->watch;
-
-    *out_loss_ms = bw_instant_elapsed_ns(watch->phase_applied, watch->grant_applied) / BW_NS_PER_MS;
-    return group->phase == BW_PHASE_VACANT && group->last_end.epoch == group->epoch &&
-           watch->data_before_epoch == group->epoch &&
-           strcmp(group->spec.sites[judgement->site].name, watch->data_before) == 0;
-}
-
 static void judge_lag(struct judgement *judgement)
 {
     const struct bw_group *group = judgement->group;
-    const char *data_site = bw_policy_data_site(group, judgement->watch);
     struct bw_gate_list list = judgement->list;
-    const struct bw_lag_sample *sample = &judgement->watch->lag[judgement->site];
     bool is_accepted = group->spec.on_lag == BW_ON_LAG_ALLOW ||
                        (judgement->role == BW_ROLE_ASKED &&
                         judgement->watch->wish.accept_data_loss);
-    const char *unknown;
-    struct bw_instant measured;
-    uint64_t loss_ms;
-    bool passes;
+    struct bw_loss loss;
+    bool passes = true;
 
     if (judgement->role != BW_ROLE_UNPLANNED && judgement->role != BW_ROLE_ASKED &&
         judgement->role != BW_ROLE_ORIGIN)
         return;
-    if (data_site[0] == '\0' || is_data_site(judgement)) {
-        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site,
-                     data_site[0] == '\0' ? "nobody has served yet" : "0 by definition");
-        return;
-    }
-    unknown = lag_unknown(judgement, &measured);
-    if (unknown != NULL && is_loss_bounded(judgement, &loss_ms)) {
+    bw_policy_loss(group, judgement->watch, judgement->leadership, judgement->site, &loss);
+    switch (loss.kind) {
+    case BW_LOSS_NOBODYS:
+        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site, "nobody has served yet");
+        break;
+    case BW_LOSS_NONE:
+        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site, "0 by definition");
+        break;
+    case BW_LOSS_AT_MOST:
         list.age_ms = UINT32_MAX;
         passes = bw_gate_value(&list, BW_GATE_ID_LAG, judgement->site,
-                               is_accepted || loss_ms <= group->spec.max_lag_ms, BW_UNIT_MS,
-                               (int64_t)loss_ms, group->spec.max_lag_ms,
+                               is_accepted || loss.ms <= group->spec.max_lag_ms, BW_UNIT_MS,
+                               (int64_t)loss.ms, group->spec.max_lag_ms,
                                is_accepted ? "loss accepted: at most what was written since the last grant"
                                            : "at most what was written since the last grant");
-    } else if (unknown != NULL) {
+        break;
+    case BW_LOSS_UNKNOWN:
         list.age_ms = UINT32_MAX;
-        passes = bw_gate_plain(&list, BW_GATE_ID_LAG, judgement->site, is_accepted, unknown);
-    } else {
-        list.age_ms = (uint32_t)(bw_instant_elapsed_ns(judgement->now, measured) / BW_NS_PER_MS);
+        passes = bw_gate_plain(&list, BW_GATE_ID_LAG, judgement->site, is_accepted, loss.unknown);
+        break;
+    case BW_LOSS_MEASURED:
+        list.age_ms = (uint32_t)(bw_instant_elapsed_ns(judgement->now, loss.measured) / BW_NS_PER_MS);
         passes = bw_gate_value(&list, BW_GATE_ID_LAG, judgement->site,
-                               is_accepted || sample->lag_ms <= group->spec.max_lag_ms, BW_UNIT_MS,
-                               (int64_t)sample->lag_ms, group->spec.max_lag_ms,
+                               is_accepted || loss.ms <= group->spec.max_lag_ms, BW_UNIT_MS,
+                               (int64_t)loss.ms, group->spec.max_lag_ms,
                                is_accepted ? "loss accepted" : NULL);
+        break;
     }
     judgement->passes &= passes;
 }
 
 /* ---- what is asked of reports ---- */
-
-uint64_t bw_policy_longer_freshness_ns(const struct bw_group *group)
-{
-    uint64_t pinned_ns = bw_expiry_freshness_ns(group->terms.renew_interval_ms,
-                                                group->terms.request_timeout_ms);
-    uint64_t spec_ns = bw_policy_freshness_ns(group);
-
-    return pinned_ns > spec_ns ? pinned_ns : spec_ns;
-}
-
-uint64_t bw_policy_freshness_of_ns(const struct bw_group *group, int site)
-{
-    return strcmp(group->holder_site, group->spec.sites[site].name) == 0 ? bw_policy_longer_freshness_ns(group)
-                                                                         : bw_policy_freshness_ns(group);
-}
 
 uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct bw_watch *watch,
                                     int site, struct bw_instant now)
@@ -506,11 +456,6 @@ int bw_policy_other_override(const struct bw_group *group, const struct bw_watch
     return -1;
 }
 
-uint64_t bw_policy_freshness_ns(const struct bw_group *group)
-{
-    return bw_expiry_freshness_ns(group->spec.renew_interval_ms, group->spec.request_timeout_ms);
-}
-
 const struct bw_contact *bw_policy_connected(const struct bw_group *group,
                                              const struct bw_watch *watch, int site,
                                              struct bw_instant now)
@@ -540,17 +485,6 @@ void bw_policy_judge_holder(const struct bw_contact *holder, struct bw_gate_list
     if (holder != NULL)
         (void)bw_gate_plain(list, BW_GATE_ID_STOP_SEEN, -1, bw_policy_is_stop_seen(holder),
                             bw_service_word(holder->report.service));
-}
-
-bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch)
-{
-    for (uint32_t site = 0; site < group->spec.site_count; site++) {
-        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
-
-        if (contact != NULL && contact->report.has_readiness)
-            return true;
-    }
-    return false;
 }
 
 bool bw_policy_gives_position(const struct bw_group *group, const struct bw_watch *watch)

@@ -33,6 +33,7 @@ uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct b
 int bw_policy_other_override(const struct bw_group *group, const struct bw_watch *watch, int site,
                              struct bw_instant now);
 
+#define BW_POLICY_AGE_CHECKS 3 /* an observation counts for this many check intervals (design 4) */
 /* Freshness for sites that stand by: as the spec has it now. */
 uint64_t bw_policy_freshness_ns(const struct bw_group *group);
 /* Fresh as long as either the pinned terms of the newest epoch or the spec say so: for what delays

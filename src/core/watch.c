@@ -165,6 +165,21 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     }
 }
 
+static bool is_renewed(enum bw_phase phase)
+{
+    return phase == BW_PHASE_GRANTED || phase == BW_PHASE_REVOKING;
+}
+
+/* 4: from then on the site that was heard to serve does so for nobody any more. */
+static void note_closed(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now)
+{
+    const char *site = group->phase == BW_PHASE_VACANT ? group->last_end.site : group->holder_site;
+
+    if (is_renewed(watch->seen_phase) && !is_renewed(group->phase) && watch->served_closed.boot_ns == 0 &&
+        strcmp(site, watch->served_site) == 0)
+        watch->served_closed = now;
+}
+
 static void note_phase(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now)
 {
     if (watch->seen_epoch == group->epoch && watch->seen_phase == group->phase &&
@@ -173,6 +188,7 @@ static void note_phase(struct bw_watch *watch, const struct bw_group *group, str
     BW_ASSERT(group->epoch >= watch->seen_epoch); /* I2 */
     if (group->phase == BW_PHASE_VACANT)
         mark_end(watch, group->epoch, now);
+    note_closed(watch, group, now);
     watch->seen_epoch = group->epoch;
     watch->seen_phase = group->phase;
     watch->seen_held = group->held;

@@ -403,6 +403,7 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         return;
     sample_lag(watch, group, site);
     watch->served_contact = received;
+    watch->served_closed = (struct bw_instant){0, 0};
     if (sync_group->report.verified)
         watch->verified_epoch = group->epoch;
 }

@@ -206,32 +206,44 @@ static void plan_switchover(const struct bw_group *group, const struct bw_wish *
         wish->to, group->holder_site);
 }
 
-static void add_loss(const struct bw_watch *watch, const struct bw_group *group, int site,
+/* As the arbiter's own gate counts it. */
+static void add_loss(const struct bw_operator_view *view, int group_index, int site,
                      const struct bw_wish *wish, json_t **steps)
 {
-    const struct bw_lag_sample *lag = &watch->lag[site];
-    const char *name = group->spec.sites[site].name;
+    const struct bw_group *group = group_of(view, group_index);
+    const char *waived = wish->accept_data_loss ? ", waived" : "";
+    struct bw_loss loss;
 
-    if (strcmp(name, group->data_site) == 0 || group->data_site[0] == '\0')
-        add(steps, -1, "%s has the newest data: nothing is lost", name);
-    else if (lag->known)
-        add(steps, -1, "about %" PRIu64 ".%01" PRIu64 " s of writes at %s would be lost (limit %" PRIu32
+    bw_policy_loss(group, &view->machine->watches[group_index], &view->machine->leadership, site, &loss);
+    switch (loss.kind) {
+    case BW_LOSS_NOBODYS:
+        add(steps, -1, "nobody has served %s yet, as far as is known here: nothing is lost", group->spec.name);
+        break;
+    case BW_LOSS_NONE:
+        add(steps, -1, "%s has the newest data: nothing is lost", group->spec.sites[site].name);
+        break;
+    case BW_LOSS_MEASURED:
+    case BW_LOSS_AT_MOST:
+        add(steps, -1, "%s %" PRIu64 ".%01" PRIu64 " s of writes at %s would be lost (limit %" PRIu32
             ".%01" PRIu32 " s%s)",
-            lag->lag_ms / 1000, lag->lag_ms % 1000 / 100, group->data_site,
-            group->spec.max_lag_ms / 1000, group->spec.max_lag_ms % 1000 / 100,
-            wish->accept_data_loss ? ", waived" : "");
-    else
+            loss.kind == BW_LOSS_MEASURED ? "about" : "at most", loss.ms / 1000, loss.ms % 1000 / 100,
+            loss.data_site, group->spec.max_lag_ms / 1000, group->spec.max_lag_ms % 1000 / 100, waived);
+        break;
+    case BW_LOSS_UNKNOWN:
         add(steps, -1, "how much of the writes at %s would be lost is not known%s",
-            group->data_site, wish->accept_data_loss ? " (accepted)" : "");
+            loss.data_site, wish->accept_data_loss ? " (accepted)" : "");
+        break;
+    }
 }
 
-static void add_grant(const struct bw_watch *watch, const struct bw_group *group,
+static void add_grant(const struct bw_operator_view *view, int group_index,
                       const struct bw_wish *wish, const struct bw_command *grant, uint64_t after_ms,
                       json_t **steps)
 {
+    const struct bw_group *group = group_of(view, group_index);
     const int site = bw_spec_find_site(&group->spec, grant->site);
 
-    add_loss(watch, group, site, wish, steps);
+    add_loss(view, group_index, site, wish, steps);
     add(steps, (int64_t)after_ms,
         "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
         group->epoch, grant->epoch, grant->site);
@@ -242,15 +254,16 @@ static void add_grant(const struct bw_watch *watch, const struct bw_group *group
         add(steps, -1, "%s starts %s, within its own limits", grant->site, group->spec.name);
 }
 
-static void add_foretold(const struct bw_watch *watch, const struct bw_group *group,
+static void add_foretold(const struct bw_operator_view *view, int group_index,
                          const struct bw_wish *wish, const struct bw_foretold *foretold,
                          json_t **steps)
 {
+    const struct bw_group *group = group_of(view, group_index);
     const uint64_t after_ms = foretold->after_ns / BW_NS_PER_MS;
 
     switch (foretold->command.kind) {
     case BW_COMMAND_GRANT:
-        add_grant(watch, group, wish, &foretold->command, after_ms, steps);
+        add_grant(view, group_index, wish, &foretold->command, after_ms, steps);
         break;
     case BW_COMMAND_CLOSE:
         add(steps, (int64_t)after_ms,
@@ -280,11 +293,8 @@ static void add_foretold(const struct bw_watch *watch, const struct bw_group *gr
 static void plan_course(const struct bw_operator_view *view, int group_index,
                         const struct bw_wish *wish, const struct bw_wish_plan *plan, json_t **steps)
 {
-    const struct bw_group *group = group_of(view, group_index);
-
     for (uint32_t i = 0; i < plan->course.count; i++)
-        add_foretold(&view->machine->watches[group_index], group, wish, &plan->course.decisions[i],
-                     steps);
+        add_foretold(view, group_index, wish, &plan->course.decisions[i], steps);
     if (bw_foretold_grant(&plan->course) != NULL)
         return;
     if (wish->kind == BW_WISH_FORCE_RELEASE)

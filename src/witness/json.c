@@ -361,6 +361,9 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
     const uint64_t last_contact_ns = newest != NULL
                                          ? bw_instant_elapsed_ns(view->now, newest->received)
                                          : 0;
+    struct bw_loss loss;
+
+    bw_policy_loss(group, watch, &view->machine->leadership, site, &loss);
     /* clang-format off */
     json_t *object = json_pack(
         "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
@@ -374,7 +377,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
         "several_agents", has_several,
         "eligible", json_array_size(reasons) == 0,
         "why_not", reasons,
-        "loss_ms", number_or_null(watch->lag[site].known, watch->lag[site].lag_ms),
+        "loss_ms", number_or_null(loss.kind == BW_LOSS_MEASURED || loss.kind == BW_LOSS_AT_MOST, loss.ms),
         "clock_rate", clock_rate_of(&watch->rates[site].bounds, group->spec.max_clock_drift_ppm),
         "certificate_left_s", certificate_left_of(fresh, view->now),
         "maintenance_left_ms", (json_int_t)left_ms(view, group->maintenance_ms[site],

@@ -430,7 +430,6 @@ static void lag_that_was_never_measured_is_not_zero(void **state)
     assert_true(is_held_by("lag"));
 }
 
-/* 4: at most three checks before the last confirmed renewal. */
 /* 3.3: a witness that stood still reads it when it goes on. It says how it was before its agent went. */
 static void a_lag_is_no_younger_than_the_answer_that_its_site_had_heard(void **state)
 {
@@ -451,6 +450,34 @@ static void a_lag_is_no_younger_than_the_answer_that_its_site_had_heard(void **s
     assert_true(world_watch(&world)->lag[B].measured.boot_ns < heard.boot_ns + 1000 * BW_NS_PER_MS);
 }
 
+/* 4: it was cut off from the data site, which served on for whoever led. */
+static void a_lag_of_before_this_witness_was_away_is_unknown(void **state)
+{
+    (void)state;
+    for (int is_told = 0; is_told < 2; is_told++) {
+        world_begin(&world, 2);
+        bw_witness_on_not_leading(&world.witness);
+        world_wait_ms(&world, 1000);
+        if (is_told != 0) { /* it has seen the end of that epoch applied in time */
+            (void)world_apply(&world, &(struct bw_command){.kind = BW_COMMAND_CLOSE,
+                                                           .group = "harbor",
+                                                           .epoch = world_group(&world)->epoch});
+            assert_int_equal(world_group(&world)->phase, BW_PHASE_CLOSING);
+        }
+        for (int i = 0; i < 60; i++) {
+            world_wait_ms(&world, 1000);
+            (void)world_sync(&world, B);
+        }
+        world_lead_anew(&world);
+        (void)world_sync(&world, B);
+        (void)world_sync(&world, B);
+
+        assert_int_equal(judge(B, false), is_told != 0);
+        assert_int_equal(is_held_by("lag"), is_told == 0);
+    }
+}
+
+/* 4: at most three checks before the last confirmed renewal. */
 static void lag_measured_long_before_the_last_renewal_is_unknown(void **state)
 {
     (void)state;
@@ -706,6 +733,7 @@ int main(void)
         cmocka_unit_test(lag_measured_after_the_failure_does_not_count),
         cmocka_unit_test(lag_that_was_never_measured_is_not_zero),
         cmocka_unit_test(a_lag_is_no_younger_than_the_answer_that_its_site_had_heard),
+        cmocka_unit_test(a_lag_of_before_this_witness_was_away_is_unknown),
         cmocka_unit_test(lag_measured_long_before_the_last_renewal_is_unknown),
         cmocka_unit_test(a_failover_goes_on_whenever_the_leader_changes),
         cmocka_unit_test(a_new_leader_uses_what_it_heard_as_a_follower),

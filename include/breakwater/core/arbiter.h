@@ -96,6 +96,7 @@ struct bw_watch {
     uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
     struct bw_instant
         served_contact; /* when this witness itself last heard it do so, whoever led */
+    struct bw_instant served_closed; /* when it saw applied that its epoch is renewed no more; {0, 0}: it may be */
     struct bw_epoch_timeline timeline;           /* of the newest epoch, for the record alone */
     struct bw_grant_mark grants[BW_HISTORY_MAX]; /* ring */
     uint32_t grants_next;
@@ -256,6 +257,24 @@ void bw_end_way(const struct bw_group *group, const struct bw_end_waits *waits, 
 bool bw_remote_fence_text(const struct bw_group *group, const struct bw_watch *watch,
                           const struct bw_leadership *leadership, struct bw_instant now,
                           char *out_text, size_t size);
+
+/* What a grant of this site would lose, as far as this witness knows (4). */
+enum bw_loss_kind {
+    BW_LOSS_NOBODYS, /* nobody has served yet, as far as the state and the sites know */
+    BW_LOSS_NONE,    /* its data is the newest */
+    BW_LOSS_MEASURED,
+    BW_LOSS_AT_MOST, /* what was written since the last grant */
+    BW_LOSS_UNKNOWN
+};
+struct bw_loss {
+    enum bw_loss_kind kind;
+    const char *data_site;      /* of the group or its spec; "": of nobody */
+    uint64_t ms;                /* MEASURED, AT_MOST */
+    struct bw_instant measured; /* MEASURED: when */
+    const char *unknown;        /* AT_MOST, UNKNOWN: why; a literal */
+};
+void bw_policy_loss(const struct bw_group *group, const struct bw_watch *watch,
+                    const struct bw_leadership *leadership, int site, struct bw_loss *out_loss);
 
 /* So long a report of this site of the spec is fresh: a holder renews as its epoch's terms say, whatever the spec says
  * since (3.3). */

@@ -32,7 +32,8 @@
 #define BW_SCRIPT_FD_CHANNEL       3           /* what `channel` is to it */
 #define BW_SCRIPT_LINE_BYTES_MAX   4096 /* a longer line is cut, and said to be */
 #define BW_SCRIPT_FIRST_LINE_BYTES 256
-#define BW_SCRIPT_DRAINS_MAX       64 /* outputs still held by what start scripts left behind */
+/* Outputs still held by what start scripts left behind: both of each group that a site file can have. */
+#define BW_SCRIPT_DRAINS_MAX (2 * BW_SITE_GROUPS_MAX)
 /* Of its runs before, in its slot, so many processes may be there still, beyond SIGKILL, when one is begun. */
 #define BW_SCRIPT_LEFT_MAX 8
 
