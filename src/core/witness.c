@@ -248,11 +248,27 @@ static const struct bw_exchange *last_answered(const struct bw_witness *witness,
 }
 
 /* 3.3: a copy that another witness has held for a while comes after this one has answered, when nothing may be noted
- * of that any more: what follows was made after that answer, and not after the copy came. An agent of an earlier
- * release does not say which receipt it heard of. */
-static bool is_before_answer(const struct bw_receipt *receipt, const struct bw_exchange *exchange)
+ * of that any more, in this boot or the one before: what follows was made after that answer, and not after the copy
+ * came. An agent of an earlier release does not say which receipt it heard of: the note of an earlier sync does. */
+static bool is_of_answer(const struct bw_receipt *receipt, const struct bw_exchange *exchange)
 {
-    return exchange->receipt == 0 || receipt->received.boot_ns <= exchange->receipt;
+    if (exchange->receipt == 0)
+        return receipt->number <= exchange->number;
+    return receipt->number == exchange->number && receipt->received.boot_ns == exchange->receipt;
+}
+
+/* It is answered, too. What is older than all notes, or is noted, changes nothing. */
+static void note_overtaken(struct bw_contact *contact, uint64_t number, struct bw_instant received)
+{
+    struct bw_receipt *receipts = contact->receipts;
+    size_t at = 0;
+
+    while (at < BW_RECEIPTS_MAX && receipts[at].number > number)
+        at++;
+    if (at == BW_RECEIPTS_MAX || receipts[at].number == number)
+        return;
+    memmove(&receipts[at + 1], &receipts[at], (BW_RECEIPTS_MAX - 1 - at) * sizeof receipts[0]);
+    receipts[at] = (struct bw_receipt){.number = number, .received = received};
 }
 
 /* When the sync that the agent heard answered was received here: from this witness's own notes, never
@@ -275,7 +291,7 @@ static void look_up_answer(const struct bw_witness *witness, const struct bw_con
     for (size_t i = 0; i < BW_RECEIPTS_MAX && answered != NULL && answered->number < sync->number; i++) {
         const struct bw_receipt *receipt = &before->receipts[i];
 
-        if (receipt->number == 0 || receipt->number > answered->number || !is_before_answer(receipt, answered))
+        if (receipt->number == 0 || !is_of_answer(receipt, answered))
             continue;
         if (receipt->number > before->answered_number) {
             out_contact->answered_number = receipt->number;
@@ -331,7 +347,7 @@ static void measure_rate(const struct bw_witness *witness, struct bw_rate *rate,
                                                   .answered = exchange->answered,
                                                   .received = receipt->received};
 
-            if (receipt->number != 0 && receipt->number == exchange->number && is_before_answer(receipt, exchange))
+            if (receipt->number != 0 && receipt->number == exchange->number && is_of_answer(receipt, exchange))
                 bw_rate_add(rate, sync->session, &sample, gap_ns);
         }
     }
@@ -375,6 +391,7 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
     if (before != NULL && sync->number <= before->receipts[0].number) {
         if (sync_group->released.epoch != 0 && sync_group->released.epoch == before->released.epoch)
             note_release(before, &sync_group->released, relayed_by);
+        note_overtaken(before, sync->number, received);
         return; /* overtaken on its way: what it gives back is final, and came by one more way */
     }
     if (before != NULL) {
