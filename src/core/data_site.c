@@ -94,7 +94,9 @@ static const char *lag_unknown(const struct bw_group *group, const struct bw_wat
                                struct bw_instant *out_measured)
 {
     const struct bw_lag_sample *sample = &watch->lag[site];
-    uint64_t age_max_ns = BW_POLICY_AGE_CHECKS * bw_ms_to_ns(sample->check_interval_ms);
+    /* It is dated by what its site had heard answered before, which is fresh for so long. */
+    uint64_t age_max_ns = BW_POLICY_AGE_CHECKS * bw_ms_to_ns(sample->check_interval_ms) +
+                          bw_policy_longer_freshness_ns(group);
 
     *out_measured = sample->measured;
     if (!bw_policy_has_readiness(group, watch)) /* so it is not zero */

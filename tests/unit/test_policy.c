@@ -485,7 +485,7 @@ static void lag_measured_long_before_the_last_renewal_is_unknown(void **state)
     world.sites[B].report.lag_ms = 100;
     world_sync_all(&world);
     world.sites[B].is_mute = true;
-    world_pass_ms(&world, 31000);
+    world_pass_ms(&world, 35000);
     world.sites[B].is_mute = false;
     world.sites[B].report.has_lag = false;
     world.sites[A].is_mute = true;
