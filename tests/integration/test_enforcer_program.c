@@ -23,7 +23,7 @@
 
 #define PATIENCE_S 60
 #define FENCE_MS   600
-#define LEASE_MS   1500
+#define LEASE_MS   5000 /* in which the second frame is sent, on a slow machine too */
 #define LOOK_US    5000
 
 static pid_t enforcer;
