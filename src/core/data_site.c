@@ -7,8 +7,6 @@
 #include <breakwater/core/arbiter.h>
 #include <breakwater/core/report.h>
 
-#include "facts.h"
-
 /* The newest epoch of its own in which the site says that it may have written; 0: none. */
 static uint64_t written_epoch(const struct bw_contact *contact)
 {
@@ -38,12 +36,13 @@ const char *bw_policy_data_site(const struct bw_group *group, const struct bw_wa
     for (uint32_t site = 0; group->recovered_index != 0 && site < group->spec.site_count; site++) {
         const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
         const char *name = group->spec.sites[site].name;
+        const uint64_t written = contact == NULL ? 0 : written_epoch(contact);
 
         if (contact == NULL)
             continue;
-        if (written_epoch(contact) > newest || (known != NULL && written_epoch(contact) == known->epoch &&
-                                                newest == known->epoch && strcmp(name, known->site) != 0)) {
-            newest = written_epoch(contact);
+        if (written > newest || (known != NULL && written == known->epoch && newest == known->epoch &&
+                                 strcmp(name, known->site) != 0)) {
+            newest = written;
             data_site = name;
         }
         if (followed_epoch(contact) > followed) {
@@ -76,9 +75,8 @@ static bool may_have_served_on(const struct bw_group *group, const struct bw_wat
                                const struct bw_leadership *leadership)
 {
     const struct bw_instant led = leadership->leader_since;
-    const uint32_t ttl_ms = group->terms.ttl_ms > group->spec.lease_ttl_ms ? group->terms.ttl_ms
-                                                                           : group->spec.lease_ttl_ms;
-    const uint64_t ends_within_ns = LEADERS * (bw_ms_to_ns(ttl_ms) + bw_policy_longer_freshness_ns(group) + ELECTION_NS);
+    const uint64_t ends_within_ns = LEADERS * (bw_policy_longer_ttl_ns(group) +
+                                               bw_policy_longer_freshness_ns(group) + ELECTION_NS);
     const bool is_closed = watch->served_closed.boot_ns != 0 && !bw_instant_is_later(watch->served_closed, led);
 
     return leadership->leads &&
@@ -87,8 +85,8 @@ static bool may_have_served_on(const struct bw_group *group, const struct bw_wat
 }
 
 /* Why the lag of a site is not known, or NULL. It must have been measured while the data site was
- * seen alive, at most three checks before this witness itself last heard it (4). Agents speak to every
- * witness, so that is known to whoever comes to lead, and no change of leader moves it. */
+ * seen alive, at most three checks and a freshness window before this witness itself last heard it (4). Agents
+ * speak to every witness, so that is known to whoever comes to lead, unless it was away. */
 static const char *lag_unknown(const struct bw_group *group, const struct bw_watch *watch,
                                const struct bw_leadership *leadership, int site,
                                struct bw_instant *out_measured)

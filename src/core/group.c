@@ -765,3 +765,8 @@ void bw_group_recover(struct bw_group *group, uint64_t index, uint64_t epoch, ui
 }
 
 BW_WORDS(bw_phase_word, enum bw_phase, BW_PHASE_LIST, "unlisted")
+
+bool bw_phase_is_renewed(enum bw_phase phase)
+{
+    return phase == BW_PHASE_GRANTED || phase == BW_PHASE_REVOKING;
+}

@@ -164,7 +164,7 @@ static uint64_t wanted_epoch(const struct judgement *judgement)
     case BW_ROLE_ASKED:
         break;
     }
-    if (group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING)
+    if (bw_phase_is_renewed(group->phase))
         return group->epoch; /* nothing is granted now: what status says fits a switchover */
     return wanted_after_loss(group, judgement->watch, judgement->site);
 }
@@ -533,8 +533,7 @@ uint64_t bw_policy_wish_left_ns(const struct bw_group *group, const struct bw_wa
     if (wish->kind == BW_WISH_NONE || wish->epoch != group->epoch)
         return 0;
     if (wish->kind != BW_WISH_SWITCHOVER) /* what it waits for lapses by the terms that the epoch has */
-        time_ns += 2 * bw_ms_to_ns(group->terms.ttl_ms > group->spec.lease_ttl_ms ? group->terms.ttl_ms
-                                                                                  : group->spec.lease_ttl_ms);
+        time_ns += 2 * bw_policy_longer_ttl_ns(group);
     return bw_instant_left_ns(now, bw_instant_add(watch->wish_since, time_ns));
 }
 

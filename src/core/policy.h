@@ -39,6 +39,8 @@ uint64_t bw_policy_freshness_ns(const struct bw_group *group);
 /* Fresh as long as either the pinned terms of the newest epoch or the spec say so: for what delays
  * an end, or bars others, and never brings anybody anything. */
 uint64_t bw_policy_longer_freshness_ns(const struct bw_group *group);
+/* Likewise how long a lease of it may live. */
+uint64_t bw_policy_longer_ttl_ns(const struct bw_group *group);
 /* The only fresh report of a site that is also two-way, or NULL. */
 const struct bw_contact *bw_policy_connected(const struct bw_group *group,
                                              const struct bw_watch *watch, int site,

@@ -83,7 +83,7 @@ static uint32_t with_second(const struct bw_group *group, const struct bw_watch 
                             const struct bw_leadership *leadership, uint32_t site,
                             struct bw_instant now, uint32_t bits)
 {
-    const bool is_open = group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING;
+    const bool is_open = bw_phase_is_renewed(group->phase);
     bool has_several = false;
     const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
     struct bw_end_waits waits;

@@ -165,17 +165,12 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     }
 }
 
-static bool is_renewed(enum bw_phase phase)
-{
-    return phase == BW_PHASE_GRANTED || phase == BW_PHASE_REVOKING;
-}
-
 /* 4: from then on the site that was heard to serve does so for nobody any more. */
 static void note_closed(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now)
 {
     const char *site = group->phase == BW_PHASE_VACANT ? group->last_end.site : group->holder_site;
 
-    if (is_renewed(watch->seen_phase) && !is_renewed(group->phase) && watch->served_closed.boot_ns == 0 &&
+    if (bw_phase_is_renewed(watch->seen_phase) && !bw_phase_is_renewed(group->phase) && watch->served_closed.boot_ns == 0 &&
         strcmp(site, watch->served_site) == 0)
         watch->served_closed = now;
 }
@@ -238,7 +233,7 @@ static bool may_boot_renew(const struct bw_group *group, const struct bw_watch *
 bool bw_watch_may_renew(const struct bw_watch *watch, const struct bw_group *group,
                         struct bw_id instance, struct bw_id boot_id)
 {
-    return (group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING) &&
+    return bw_phase_is_renewed(group->phase) &&
            watch->ended_epoch != group->epoch && bw_id_equal(group->holder_instance, instance) &&
            may_boot_renew(group, watch, boot_id);
 }

@@ -485,8 +485,7 @@ uint64_t bw_witness_lease_left_ms(const struct bw_witness *witness, int group,
     const struct bw_watch *watch = &witness->watches[group];
     struct bw_instant end = bw_instant_add(watch->last_confirmed, bw_ms_to_ns(state->terms.ttl_ms));
 
-    if ((state->phase != BW_PHASE_GRANTED && state->phase != BW_PHASE_REVOKING) ||
-        !witness->leadership.leads || watch->confirmed_epoch != state->epoch)
+    if (!bw_phase_is_renewed(state->phase) || !witness->leadership.leads || watch->confirmed_epoch != state->epoch)
         return 0;
     return bw_instant_wait_left_ns(now, end) / BW_NS_PER_MS;
 }

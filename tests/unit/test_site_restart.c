@@ -8,6 +8,35 @@
 
 #include "site_shell.h"
 
+/* What it knows is over. */
+static const struct bw_site_memory given_back = {.epoch = 3,
+                                                 .boot_id = {{3}},
+                                                 .given_back = true,
+                                                 .enforced = true,
+                                                 .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+
+/* A newer epoch is armed there, until 104 s: this instance's, or another's. */
+static struct bw_site_event mirror_of_seven(bool is_anothers)
+{
+    return (struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ,
+                                  .ok = !is_anothers,
+                                  .mirror_epoch = 7,
+                                  .mirror_end = at_ms(104000),
+                                  .mirror_fence_ns = FENCE_MS * MS,
+                                  .mirror_is_anothers = is_anothers};
+}
+
+/* A quarter into the window of `end_ms`, and not before (3.4). */
+static void assert_fences_in_window(struct world *world, uint64_t end_ms)
+{
+    tick_at(world, end_ms - FENCE_MS);
+    assert_not_asked(world, "OWN_FENCE");
+    tick_at(world, end_ms - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(world, "OWN_FENCE");
+    assert_fenced_by(world, end_ms);
+}
+
 static void restarted_agent_adopts_what_its_guard_has_armed(void **state)
 {
     struct world world;
@@ -158,11 +187,7 @@ static void newborn_agent_without_its_guard_fences_what_the_old_instance_armed(v
 {
     struct world world;
     const struct bw_site_memory newborn = {0};
-    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
-                                         .mirror_epoch = 7,
-                                         .mirror_end = at_ms(104000),
-                                         .mirror_fence_ns = FENCE_MS * MS,
-                                         .mirror_is_anothers = true};
+    const struct bw_site_event mirror = mirror_of_seven(true);
 
     (void)state;
     begin_with(&world, &newborn);
@@ -195,19 +220,10 @@ static void newborn_agent_without_its_guard_fences_what_the_old_instance_armed(v
 static void agent_whose_epoch_is_over_fences_what_another_instance_armed(void **state)
 {
     struct world world;
-    const struct bw_site_memory memory = {.epoch = 3,
-                                          .boot_id = this_boot,
-                                          .given_back = true,
-                                          .enforced = true,
-                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
-    struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
-                                   .mirror_epoch = 7,
-                                   .mirror_end = at_ms(104000),
-                                   .mirror_fence_ns = FENCE_MS * MS,
-                                   .mirror_is_anothers = true};
+    struct bw_site_event mirror = mirror_of_seven(true);
 
     (void)state;
-    begin_with(&world, &memory);
+    begin_with(&world, &given_back);
     guard_lost(&world);
     assert_asked(&world, "READ_MIRROR");
     happen(&world, &mirror);
@@ -230,51 +246,28 @@ static void agent_whose_epoch_is_over_fences_what_another_instance_armed(void **
 static void agent_whose_state_was_rolled_back_fences_what_it_armed_itself(void **state)
 {
     struct world world;
-    const struct bw_site_memory memory = {.epoch = 3,
-                                          .boot_id = this_boot,
-                                          .given_back = true,
-                                          .enforced = true,
-                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
-    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
-                                         .ok = true,
-                                         .mirror_epoch = 7,
-                                         .mirror_end = at_ms(104000),
-                                         .mirror_fence_ns = FENCE_MS * MS};
+    const struct bw_site_event mirror = mirror_of_seven(false);
 
     (void)state;
-    begin_with(&world, &memory);
+    begin_with(&world, &given_back);
     guard_lost(&world);
     happen(&world, &mirror);
-    tick_at(&world, 104000 - FENCE_MS);
-    assert_not_asked(&world, "OWN_FENCE");
-    tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
-
-    assert_asked(&world, "OWN_FENCE");
-    assert_fenced_by(&world, 104000);
+    assert_fences_in_window(&world, 104000);
 }
 
 /* 3.8: the witnesses grant it that epoch still, and its disk stands still meanwhile. */
 static void agent_that_accepts_anew_what_it_had_armed_fences_it_before_it_is_durable(void **state)
 {
     struct world world;
-    const struct bw_site_memory memory = {.epoch = 3,
-                                          .boot_id = this_boot,
-                                          .given_back = true,
-                                          .enforced = true,
-                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
     const struct bw_guard_state of = {.armed_epoch = 7,
                                       .armed_instance = {{1}},
                                       .armed_end = {104000 * MS, 104000 * MS},
                                       .enforced = true};
-    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
-                                         .ok = true,
-                                         .mirror_epoch = 7,
-                                         .mirror_end = at_ms(104000),
-                                         .mirror_fence_ns = FENCE_MS * MS};
+    const struct bw_site_event mirror = mirror_of_seven(false);
 
     (void)state;
     for (int by_mirror = 0; by_mirror < 2; by_mirror++) {
-        begin_with(&world, &memory);
+        begin_with(&world, &given_back);
         if (by_mirror != 0) {
             guard_lost(&world);
             happen(&world, &mirror);
@@ -288,12 +281,7 @@ static void agent_that_accepts_anew_what_it_had_armed_fences_it_before_it_is_dur
         assert_asked(&world, "SAVE");
         if (by_mirror == 0)
             guard_lost(&world);
-        tick_at(&world, 104000 - FENCE_MS);
-        assert_not_asked(&world, "OWN_FENCE");
-        tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
-
-        assert_asked(&world, "OWN_FENCE");
-        assert_fenced_by(&world, 104000);
+        assert_fences_in_window(&world, 104000);
     }
 }
 
@@ -301,32 +289,20 @@ static void agent_that_accepts_anew_what_it_had_armed_fences_it_before_it_is_dur
 static void agent_that_was_rolled_back_to_an_open_epoch_fences_the_newer_one(void **state)
 {
     struct world world;
-    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
-                                         .ok = true,
-                                         .mirror_epoch = 7,
-                                         .mirror_end = at_ms(104000),
-                                         .mirror_fence_ns = FENCE_MS * MS};
+    const struct bw_site_event mirror = mirror_of_seven(false);
 
     (void)state;
     begin_with(&world, &held); /* epoch 1, in this boot */
     guard_lost(&world);
     happen(&world, &mirror);
     assert_not_asked(&world, "OWN_FENCE");
-    tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
-
-    assert_asked(&world, "OWN_FENCE");
-    assert_fenced_by(&world, 104000);
+    assert_fences_in_window(&world, 104000);
 }
 
 /* 3.8: nothing of it is armed any more, and who renews it would do so for ever. */
 static void agent_that_accepts_anew_what_its_guard_has_fenced_gives_it_back(void **state)
 {
     struct world world;
-    const struct bw_site_memory memory = {.epoch = 3,
-                                          .boot_id = this_boot,
-                                          .given_back = true,
-                                          .enforced = true,
-                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
     const struct bw_guard_state of = {.armed_epoch = 7,
                                       .armed_instance = {{1}},
                                       .armed_end = {114000 * MS, 114000 * MS},
@@ -339,7 +315,7 @@ static void agent_that_accepts_anew_what_its_guard_has_fenced_gives_it_back(void
                                              .refused.why = BW_REFUSAL_FENCING};
 
     (void)state;
-    begin_with(&world, &memory);
+    begin_with(&world, &given_back);
     guard_state(&world, &of);
     order(&world, BW_ORDER_RUN, 7);
     assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
@@ -357,11 +333,7 @@ static void agent_whose_epoch_is_over_leaves_what_is_older(void **state)
                                           .given_back = true,
                                           .enforced = true,
                                           .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
-    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
-                                         .mirror_epoch = 7,
-                                         .mirror_end = at_ms(104000),
-                                         .mirror_fence_ns = FENCE_MS * MS,
-                                         .mirror_is_anothers = true};
+    const struct bw_site_event mirror = mirror_of_seven(true);
 
     (void)state;
     begin_with(&world, &memory);
@@ -418,11 +390,7 @@ static void what_was_let_go_is_nobodys_to_end(void **state) /* 3.9 */
                                           .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
     const struct bw_order of = {
         .kind = BW_ORDER_LET_GO, .index = 5, .epoch = 7, .let_go_index = 5};
-    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
-                                         .mirror_epoch = 7,
-                                         .mirror_end = at_ms(104000),
-                                         .mirror_fence_ns = FENCE_MS * MS,
-                                         .mirror_is_anothers = true};
+    const struct bw_site_event mirror = mirror_of_seven(true);
 
     (void)state;
     begin_with(&world, &memory);
@@ -439,11 +407,7 @@ static void agent_with_a_guard_that_stands_still_fences_what_another_instance_ar
 {
     struct world world;
     const struct bw_site_memory newborn = {0};
-    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
-                                         .mirror_epoch = 7,
-                                         .mirror_end = at_ms(104000),
-                                         .mirror_fence_ns = FENCE_MS * MS,
-                                         .mirror_is_anothers = true};
+    const struct bw_site_event mirror = mirror_of_seven(true);
 
     (void)state;
     begin_with(&world, &newborn);
@@ -464,11 +428,7 @@ static void newborn_agent_leaves_to_its_guard_what_the_old_instance_armed(void *
 {
     struct world world;
     const struct bw_site_memory newborn = {0};
-    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
-                                         .mirror_epoch = 7,
-                                         .mirror_end = at_ms(104000),
-                                         .mirror_fence_ns = FENCE_MS * MS,
-                                         .mirror_is_anothers = true};
+    const struct bw_site_event mirror = mirror_of_seven(true);
 
     (void)state;
     begin_with(&world, &newborn);

@@ -12,6 +12,8 @@ enum bw_phase {
 #undef X
     BW_PHASE_COUNT
 };
+/* The newest epoch is renewed, and may be started: GRANTED, REVOKING. */
+bool bw_phase_is_renewed(enum bw_phase phase);
 
 /* One epoch in the history: how it began and, once it has, how it ended. At most 32 a group. */
 struct bw_history_entry {
