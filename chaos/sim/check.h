@@ -4,7 +4,7 @@
  *   check_i1.c          at most one site serves a group at any instant (design 3, I1)
  *   check_ended.c       and none any more once an epoch has ended safely (3.1)
  *   check_i2.c          no start of epoch e begins after one of e' > e; epochs only grow (I2)
- *   check_data.c        nothing that was acknowledged is lost by a planned move (3.6)
+ *   check_data.c        nothing that was acknowledged is lost by a planned move (3.6); whose it is is known (4)
  *   check_i3.c          what was committed stays, everywhere the same (I3), one leader a term
  *   witness_agents.c    no site is called slow or fast whose clocks were not (3.8)
  *   check_durable.c     what is said rests on the disk of whoever says it (3.4, 3.5, I3)

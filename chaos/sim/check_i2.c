@@ -97,5 +97,6 @@ void sim_check_i2_states(struct sim_world *world, uint32_t witness)
                      checks->epoch_seen[witness][group], found->epoch);
         checks->epoch_seen[witness][group] = found->epoch;
         note_grant(world, group, found);
+        sim_check_data_site(world, group, found);
     }
 }

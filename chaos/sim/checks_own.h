@@ -243,6 +243,8 @@ struct sim_checks {
                                                return */
     uint64_t passed_epoch[SIM_GROUPS_MAX];  /* the newest whose Passed was committed */
     uint64_t planned_epoch[SIM_GROUPS_MAX]; /* the newest that was granted in a planned move */
+    uint64_t served_epoch[SIM_GROUPS_MAX];  /* the newest under which a service came up, and where */
+    char served_at[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
     /* the newest grant a person has started it somewhere, or two have served outside of what is
      * promised */
     bool by_hand_since[SIM_GROUPS_MAX];
@@ -314,5 +316,8 @@ bool sim_checks_is_calm(struct sim_world *world, uint32_t site);
 
 /* What nobody has ordered at this site is ended by then, once nothing disturbs it any more. */
 uint64_t sim_checks_found_out_ns(const struct sim_world *world, uint32_t site);
+
+/* check_data.c: this state of a witness says whose data is the newest. */
+void sim_check_data_site(struct sim_world *world, uint32_t group, const struct bw_group *found);
 
 #endif

@@ -54,7 +54,6 @@ static void complete(const struct bw_evaluation *eval, enum bw_command_kind kind
     BW_ASSERT(eval->group->phase != BW_PHASE_VACANT); /* 3.1: somebody is vouched for */
     command->kind = kind;
     command->reason = BW_REASON_OPERATOR;
-    command->past_no_return = true;
     memcpy(command->by, wish->by, sizeof(command->by));
     memcpy(command->text, wish->text, sizeof(command->text));
 }

@@ -507,6 +507,12 @@ static void hold_epoch(struct bw_group *group, uint64_t index, const struct bw_c
 
 /* ---- how an epoch ends --------------------------------------------------------------------- */
 
+/* Another site, or a person, has seen the end; what was done before neither has seen. */
+static bool is_ended_by_others(const struct bw_command *command)
+{
+    return command->kind == BW_COMMAND_FENCED || command->kind == BW_COMMAND_FORCED;
+}
+
 /* 4: what lies behind a declared point of no return begins once Passed is committed. Until then an
  * epoch whose site is lost has left the data alone, and from then on none has. Else only what the
  * site, or the leader, says it knows counts: a missing reason means that the service may have
@@ -517,14 +523,13 @@ static bool has_left_data_alone(const struct bw_group *group, const struct bw_co
     case BW_NO_RETURN_PASSED:
         return false;
     case BW_NO_RETURN_AHEAD:
-        if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_FENCED ||
-            command->kind == BW_COMMAND_FORCED)
+        if (command->kind == BW_COMMAND_EXPIRED || is_ended_by_others(command))
             return true;
         break;
     case BW_NO_RETURN_UNDECLARED:
         break;
     }
-    return !command->past_no_return && command->reason != BW_REASON_NONE &&
+    return !is_ended_by_others(command) && !command->past_no_return && command->reason != BW_REASON_NONE &&
            command->reason != BW_REASON_SERVICE_DOWN; /* what went down had served */
 }
 

@@ -411,7 +411,6 @@ bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command)
     BW_ASSERT(!is_seen || contact->relayed_by == 0); /* 3.5: by its own word */
     eval->out->from = contact;
     command->kind = BW_COMMAND_FENCED;
-    command->past_no_return = true;
     if (is_seen)
         (void)snprintf(command->by, sizeof command->by, "agent/%s/%s", fence->site, contact->agent);
     return true;

@@ -237,6 +237,8 @@ static const struct bw_rule rules[] = {
     RARE(S96, "3.8",
          "granted beside an override, never armed, and no leader answers: it is given back untouched",
          "a leader that grants where a site overrides, and is gone before it confirms")
+    RARE(S58, "3.8", "the agent stood still: the wait before a start without a lease begins anew",
+         "an agent that is stopped, or a machine that is paused, while its site waits to override")
     RARE(S97, "3.8",
          "the stop after a start without a lease has failed: the guard is told to fence, then starts",
          "a start and a stop that fail at a site which overrides")

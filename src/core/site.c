@@ -563,6 +563,7 @@ static void advance(const struct step *step)
     if (site->save == BW_SITE_SAVE_FAILED && bw_site_may_retry(step))
         bw_site_save(step, "S18");
     watch_save(step);
+    bw_site_override_watch(step);
     for (int turn = 0; turn < 4; turn++) {
         const enum bw_tenure before = site->tenure;
 

@@ -139,6 +139,13 @@ bool bw_site_holds_start(const struct bw_site *site)
     return bw_site_epoch_is_open(site) && of_epoch(site) == BW_NO_RETURN_AHEAD;
 }
 
+/* By what is so now, and no deadline bounds it: what destroys (3.3, 4), and a start without a lease (3.8). */
+static bool is_right_only_now(const struct bw_site *site, enum bw_action_kind action)
+{
+    return action == BW_ACTION_REJOIN || action == BW_ACTION_REMOTE_FENCE ||
+           (action == BW_ACTION_START && bw_site_overrides(site));
+}
+
 void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
                  const char *rule)
 {
@@ -156,8 +163,8 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
     message->run.run_id = site->next_run_id++;
     message->run.facts = site->facts;
     message->run.facts.holds = action == BW_ACTION_START && bw_site_holds_start(site);
-    if (action == BW_ACTION_REJOIN || action == BW_ACTION_REMOTE_FENCE) /* by what is so now (3.3, 4) */
-        message->run.not_after = bw_instant_add(step->now, BW_SITE_DESTROYS_WITHIN_NS);
+    if (is_right_only_now(site, action))
+        message->run.not_after = bw_instant_add(step->now, BW_SITE_RUNS_WITHIN_NS);
     if (action == BW_ACTION_FENCE) {
         site->fence_run_id = message->run.run_id;
         site->fence_run_index = bw_site_held_index(site);

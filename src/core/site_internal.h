@@ -13,8 +13,9 @@
 
 /* A refused run and a failed save are tried again after this. */
 #define BW_SITE_RETRY_NS (200 * BW_NS_PER_MS)
-/* What destroys is begun by its guard within that, its disk included, or judged again (4, 3.3). */
-#define BW_SITE_DESTROYS_WITHIN_NS (10 * BW_NS_PER_S)
+/* What destroys, and a start without a lease, is begun by its guard within that, its disk included, or judged again
+ * (3.3, 3.8, 4). */
+#define BW_SITE_RUNS_WITHIN_NS (10 * BW_NS_PER_S)
 /* How long an epoch is renewed that the guard cannot keep: a moment of a full disk is no failover. */
 #define BW_SITE_UNSAVED_NS (5000 * BW_NS_PER_MS)
 /* A save that was not answered for so long is an alarm: a disk takes tens of milliseconds. */
@@ -189,6 +190,8 @@ uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_m
 bool bw_site_leader_answers(const struct bw_site *site, struct bw_instant now);
 /* One longest lease after the command, or after what restarted the wait. */
 struct bw_instant bw_site_override_waited_at(const struct bw_site *site);
+/* In each step. */
+void bw_site_override_watch(const struct step *step);
 void bw_site_on_override(const struct step *step, const struct bw_override_wish *wish);
 void bw_site_on_override_end(const struct step *step);
 void bw_site_on_leader_answered(const struct step *step);

@@ -35,6 +35,23 @@ struct bw_instant bw_site_override_waited_at(const struct bw_site *site)
     return bw_instant_add(site->override_since, site->memory.override_wait_ms * BW_NS_PER_MS);
 }
 
+/* An agent that stood still for as long as the answer of a leader counts has heard nobody meanwhile: another site
+ * may have been granted, and it counts anew, as one that restarts does (3.8). */
+void bw_site_override_watch(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const uint64_t heard_ns = bw_site_leader_fresh_ns(site);
+
+    if (site->override == BW_SITE_OVERRIDE_NONE || site->override == BW_SITE_OVERRIDE_ENDING)
+        return;
+    if (bw_instant_right_is_over(step->now, bw_instant_add(site->override_stepped, heard_ns))) {
+        site->override_since = step->now;
+        (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S58");
+    }
+    site->override_stepped = step->now;
+    bw_site_wake(step, bw_instant_add(step->now, heard_ns / 2));
+}
+
 /* ---- may it? --------------------------------------------------------------------------------- */
 
 /* Not where it is observed, let go (which its guard may have written down alone), or not in the spec (3.9). */
@@ -184,7 +201,7 @@ void bw_site_on_override(const struct step *step, const struct bw_override_wish 
     BW_ASSERT(site->memory.override == BW_OVERRIDE_NONE); /* as its state */
     bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_ASKED);
     site->override_over = BW_OVERRIDE_OVER_NONE;
-    site->override_since = step->now;
+    site->override_since = site->override_stepped = step->now;
     site->leader_answered = (struct bw_instant){0, 0};
     site->memory.override = BW_OVERRIDE_WAITING;
     site->memory.override_boot_id = site->boot_id;
@@ -317,7 +334,7 @@ static bool may_have_been_leased(const struct bw_site *site)
 void bw_site_override_found(struct bw_site *site, struct bw_instant now)
 {
     BW_ASSERT(site->override == BW_SITE_OVERRIDE_NONE);
-    site->override_since = now;
+    site->override_since = site->override_stepped = now;
     site->leader_answered = now;
     site->override_fence_asked = now;
     switch (site->memory.override) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/wire/log_entry.h>
 
 static const char *const names[] = {"dc-a", "dc-b", "dc-c"};
 
@@ -58,10 +59,27 @@ void world_wait_ms(struct world *world, uint64_t ms)
     world->now = bw_instant_add(world->now, ms * BW_NS_PER_MS);
 }
 
+/* As a witness hears of it; one that no log takes as it is. */
+static struct bw_command over_the_wire(const struct bw_command *command)
+{
+    static uint8_t bytes[BW_COMMAND_BYTES_MAX];
+    struct bw_command heard;
+    struct bw_diag diag = {0};
+    size_t size = 0;
+
+    if (bw_log_entry_encode(command, bytes, sizeof bytes, &size, &diag) == BW_ERR_INVALID)
+        return *command;
+    BW_ASSERT(diag.err == BW_OK);
+    BW_ASSERT(bw_log_entry_decode(bytes, size, &heard, &diag) == BW_OK);
+    return heard;
+}
+
 const char *world_apply(struct world *world, const struct bw_command *command)
 {
-    world->applied = bw_cluster_apply(&world->cluster, ++world->index, command);
-    bw_witness_on_applied(&world->witness, command, &world->applied, world->now);
+    const struct bw_command heard = over_the_wire(command);
+
+    world->applied = bw_cluster_apply(&world->cluster, ++world->index, &heard);
+    bw_witness_on_applied(&world->witness, &heard, &world->applied, world->now);
     return world->applied.rule != NULL ? world->applied.rule->id : "-";
 }
 

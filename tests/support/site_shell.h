@@ -385,6 +385,14 @@ static inline void assert_wakes_at(const struct world *world, struct bw_instant 
     assert_int_equal(world->wake_at.raw_ns, at.raw_ns);
 }
 
+/* Ticks up to `until_ms` as an agent does that is not stopped: it looks at its clock more often than a leader's answer
+ * is fresh for. */
+static inline void live_until(struct world *world, uint64_t until_ms)
+{
+    while (world->now_ms < until_ms)
+        tick_at(world, until_ms - world->now_ms > 400 ? world->now_ms + 400 : until_ms);
+}
+
 /* Ticks, 100 ms apart, until a look runs, and leaves it without an answer: it wakes for none meanwhile. */
 static inline void leave_look_open(struct world *world)
 {

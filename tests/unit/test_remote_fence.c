@@ -34,12 +34,13 @@ static void what_another_site_has_seen_ends_the_epoch_and_that_is_granted_next(v
     assert_string_equal(world_act(&world), "A32");
     assert_non_null(world.decision.from);
     assert_true(bw_id_equal(world.decision.from->instance, world.sites[B].instance));
-    assert_true(world.decision.command.past_no_return);
 
     assert_string_equal(world.applied.rule->id, "G16");
     assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
     assert_int_equal(world_group(&world)->last_end.grade, BW_GRADE_FENCED);
     assert_int_equal(world_group(&world)->last_end.reason, BW_REASON_SITE_LOST);
+    assert_true(world_group(&world)->last_end.past_no_return); /* nobody knows that it has not written */
+    assert_string_equal(world_group(&world)->data_site, "dc-a");
     assert_non_null(strstr(world.decision.command.by, "agent/dc-b/"));
     assert_string_equal(world_act(&world), "A9");
     assert_string_equal(world_group(&world)->holder_site, "dc-b");

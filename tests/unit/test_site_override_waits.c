@@ -171,6 +171,64 @@ static void after_a_restart_it_waits_for_a_grant_first(void **state)
     assert_waits(&world.site, BEGIN_MS + 1000, BW_OVERRIDE_WAITS_LEASE);
 }
 
+/* An agent that is stopped, a machine that is paused: nobody was heard meanwhile, and another site may have been
+ * granted. */
+static void an_agent_that_stood_still_counts_anew(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    ask(&world);
+    pass(&world, WAIT_MS / 2, "stopped");
+    tick_at(&world, world.now_ms + WAIT_MS);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
+    assert_asked(&world, "SYNC");
+    assert_waits(&world.site, world.now_ms + WAIT_MS - 1, BW_OVERRIDE_WAITS_LEASE);
+    pass(&world, WAIT_MS + 100, "stopped");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+
+    /* Likewise before what it finds down is started again. */
+    begin_overriding(&world);
+    tick_at(&world, world.now_ms + WAIT_MS);
+    for (unsigned i = 0; i < world.site.limits.failure_threshold; i++)
+        status(&world, "stopped");
+    assert_int_equal(world.site.running, BW_ACTION_NONE);
+    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_LEASE);
+    pass(&world, WAIT_MS + 100, "stopped");
+    assert_int_equal(world.site.running, BW_ACTION_START);
+}
+
+/* As long as it is looked at again within the time that a leader's answer counts it does not. */
+static void an_agent_that_is_slow_counts_on(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    ask(&world);
+    for (uint64_t waited_ms = 0; waited_ms < WAIT_MS; waited_ms += 500) {
+        status(&world, "stopped");
+        tick_at(&world, world.now_ms + 500);
+    }
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+}
+
+/* A guard that stood still may read the order when another site serves. */
+static void a_start_without_a_lease_is_right_for_ten_seconds(void **state)
+{
+    const struct bw_instant *not_after;
+    struct world world;
+
+    (void)state;
+    begin_waited(&world);
+    override_done(&world);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    not_after = &world.sent_run.run.not_after;
+    assert_int_equal(not_after->boot_ns, at_ms(world.now_ms + 10000).boot_ns);
+    assert_int_equal(not_after->raw_ns, at_ms(world.now_ms + 10000).raw_ns);
+}
+
 /* ---- what is kept of it -------------------------------------------------------------------------
  */
 
@@ -274,6 +332,9 @@ int main(void)
         cmocka_unit_test(what_holds_back_its_start_is_said),
         cmocka_unit_test(a_wait_is_over_once_both_clocks_say_so),
         cmocka_unit_test(after_a_restart_it_waits_for_a_grant_first),
+        cmocka_unit_test(an_agent_that_stood_still_counts_anew),
+        cmocka_unit_test(an_agent_that_is_slow_counts_on),
+        cmocka_unit_test(a_start_without_a_lease_is_right_for_ten_seconds),
         cmocka_unit_test(who_asks_anew_waits_a_whole_lease_and_leaves_no_trace_of_before),
         cmocka_unit_test(an_answer_before_the_command_keeps_no_start_waiting),
         cmocka_unit_test(what_is_over_leaves_nothing_behind),

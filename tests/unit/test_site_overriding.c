@@ -349,7 +349,7 @@ static void it_wakes_when_the_wait_is_over(void **state)
     asked_ms = world.now_ms;
     ask(&world);
     leave_look_open(&world);
-    tick_at(&world, asked_ms + WAIT_MS - 500);
+    live_until(&world, asked_ms + WAIT_MS - 300);
     assert_wakes_at(&world, at_ms(asked_ms + WAIT_MS));
 }
 
@@ -360,7 +360,7 @@ static void what_is_found_down_wakes_it_when_one_longest_lease_is_over(void **st
     (void)state;
     begin_found(&world, "stopped");
     leave_look_open(&world);
-    tick_at(&world, BEGIN_MS + WAIT_MS - 500);
+    live_until(&world, BEGIN_MS + WAIT_MS - 300);
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
     assert_wakes_at(&world, at_ms(BEGIN_MS + WAIT_MS));
 
@@ -389,6 +389,7 @@ static void what_is_down_wakes_it_when_the_answer_is_no_longer_fresh(void **stat
     leader_answers(&world);
     answered_ms = world.now_ms;
     leave_look_open(&world);
+    live_until(&world, answered_ms + bw_site_leader_fresh_ns(&world.site) / MS - 300);
     assert_int_equal(world.sent_run.run.run_id, first);
     assert_wakes_at(&world, bw_instant_add(at_ms(answered_ms), bw_site_leader_fresh_ns(&world.site)));
     tick_at(&world, answered_ms + bw_site_leader_fresh_ns(&world.site) / MS);
@@ -406,7 +407,7 @@ static void a_start_that_was_ordered_wakes_it_when_its_time_is_over(void **state
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     limit = world.site.start_limit;
     leave_look_open(&world);
-    tick_at(&world, world.now_ms + 500);
+    live_until(&world, limit.boot_ns / MS - 300);
     assert_wakes_at(&world, limit);
 
     raw_slow_permille = 10; /* by the slower clock (design 1) */

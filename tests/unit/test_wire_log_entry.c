@@ -68,6 +68,8 @@ static void fill_spec(struct bw_spec *out_spec)
     strcpy(out_spec->sites[1].name, "dc-b");
 }
 
+static bool is_past_no_return;
+
 /* All fields set, so that one that the core reads and the wire forgets makes a difference. */
 static struct bw_command make(enum bw_command_kind kind, uint64_t epoch, uint64_t spec_version)
 {
@@ -83,7 +85,7 @@ static struct bw_command make(enum bw_command_kind kind, uint64_t epoch, uint64_
         .adopt = true,
         .reason = BW_REASON_START_FAILED,
         .planned = true,
-        .past_no_return = false,
+        .past_no_return = is_past_no_return,
         .position = "0/16B3748",
         .by = "operator/anna",
         .text = "because",
@@ -170,8 +172,11 @@ static void walk_to(enum bw_command_kind end)
 static void a_command_does_the_same_after_its_way_over_the_wire(void **state)
 {
     (void)state;
-    for (uint32_t kind = BW_COMMAND_UNREVOKE; kind <= BW_COMMAND_FORCED; kind++)
-        walk_to((enum bw_command_kind)kind);
+    for (int is_past = 0; is_past < 2; is_past++) {
+        is_past_no_return = is_past == 1;
+        for (uint32_t kind = BW_COMMAND_UNREVOKE; kind <= BW_COMMAND_FORCED; kind++)
+            walk_to((enum bw_command_kind)kind);
+    }
 }
 
 /* ---- a newer writer ---- */

@@ -281,7 +281,8 @@ struct bw_site {
     enum bw_site_save save;
     enum bw_site_override override;    /* memory.override is its durable part */
     enum bw_override_over override_over; /* for people: why the last one is, or is about to be */
-    struct bw_instant override_since;  /* WAITING: from when on the longest lease is counted */
+    struct bw_instant override_since;  /* from when on the longest lease is counted, WAITING or to start again */
+    struct bw_instant override_stepped; /* the newest step with an override: an agent that stood still counts anew */
     struct bw_instant leader_answered; /* while there is an override: when a leader last did */
     uint64_t override_fence_epoch;     /* under which the agent's own fence ends it; 0: none does */
     struct bw_instant override_fence_asked; /* ENDING: when its guard was asked for the fence */
