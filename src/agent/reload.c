@@ -13,17 +13,22 @@
 /* ---- the certificate --------------------------------------------------------------------------
  */
 
+static struct bw_own_certificate own_of(const struct bw_site_config *config)
+{
+    return (struct bw_own_certificate){.ca = config->tls.ca,
+                                       .identity = config->tls.identity,
+                                       .revoked = config->tls.revoked,
+                                       .revoked_count = config->tls.revoked_count,
+                                       .cluster = config->cluster,
+                                       .role = BW_ROLE_AGENT,
+                                       .site = config->site,
+                                       .name = config->name};
+}
+
 enum bw_err bw_agent_credentials_load(const struct bw_site_config *config,
                                       struct bw_credentials **out_credentials, struct bw_diag *diag)
 {
-    const struct bw_own_certificate own = {.ca = config->tls.ca,
-                                           .identity = config->tls.identity,
-                                           .revoked = config->tls.revoked,
-                                           .revoked_count = config->tls.revoked_count,
-                                           .cluster = config->cluster,
-                                           .role = BW_ROLE_AGENT,
-                                           .site = config->site,
-                                           .name = config->name};
+    const struct bw_own_certificate own = own_of(config);
 
     return bw_credentials_load_own(&own, bw_clock_wall(), out_credentials, diag);
 }
@@ -60,12 +65,7 @@ void bw_agent_renew_server(struct bw_agent *agent, struct bw_http_server *server
 static void use_credentials(struct bw_agent *agent, struct bw_credentials *credentials,
                             struct bw_diag *diag)
 {
-    const struct bw_tls_config *tls = &agent->config->tls;
-    enum bw_err err = bw_credentials_revoke(credentials, tls->revoked, tls->revoked_count, diag);
-
-    if (err == BW_OK)
-        err = bw_http_client_set_credentials(&agent->client, credentials, diag);
-    if (err != BW_OK) {
+    if (bw_http_client_set_credentials(&agent->client, credentials, diag) != BW_OK) {
         bw_credentials_free(credentials);
         bw_log_error(&agent->log, "certificate.refused", "error=%s does=\"the old one stays\"",
                      bw_log_quote(diag->text));
@@ -86,8 +86,7 @@ static void use_credentials(struct bw_agent *agent, struct bw_credentials *crede
 struct job {
     enum { READ_CERTIFICATES, READ_CONFIG } kind;
     const char *config_file; /* of the command line */
-    char *ca, *identity;     /* READ_CERTIFICATES: its own */
-    struct bw_site_config of; /* whose certificate it has to be: names, and the two paths above */
+    struct bw_own_certificate *own; /* READ_CERTIFICATES: its own */
     bool always;             /* also where they look as before */
     struct bw_file_look ca_look, identity_look; /* before, then now */
     bool was_read;
@@ -100,15 +99,15 @@ struct job {
 
 static void read_certificates(struct job *job)
 {
-    const struct bw_file_look ca = bw_file_look_at(job->ca);
-    const struct bw_file_look identity = bw_file_look_at(job->identity);
+    const struct bw_file_look ca = bw_file_look_at(job->own->ca);
+    const struct bw_file_look identity = bw_file_look_at(job->own->identity);
 
     job->was_read = job->always || !bw_file_looks_equal(ca, job->ca_look) ||
                     !bw_file_looks_equal(identity, job->identity_look);
     job->ca_look = ca;
     job->identity_look = identity;
     if (job->was_read)
-        job->err = bw_agent_credentials_load(&job->of, &job->credentials, &job->diag);
+        job->err = bw_credentials_load_own(job->own, bw_clock_wall(), &job->credentials, &job->diag);
 }
 
 /* On the thread. */
@@ -116,11 +115,13 @@ static void read_files(void *of)
 {
     struct job *job = of;
 
-    if (job->kind == READ_CERTIFICATES)
+    if (job->kind == READ_CERTIFICATES) {
         read_certificates(job);
-    else
-        job->err =
-            bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
+        return;
+    }
+    job->err = bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
+    if (job->err != BW_OK) /* here: whoever reads stderr may have stopped */
+        bw_problems_print(&job->problems, "the running configuration stays", stderr);
 }
 
 /* Nothing in it is anybody's any more; what was taken over is not in it. */
@@ -131,25 +132,18 @@ static void clear(void *of)
     bw_credentials_free(job->credentials);
     bw_site_config_free(job->fresh);
     bw_problems_deinit(&job->problems);
-    free(job->ca);
-    free(job->identity);
+    free(job->own);
     *job = (struct job){0};
 }
 
 static struct job *fill_job(const struct bw_agent *agent)
 {
-    const struct bw_site_config *config = agent->config;
+    const struct bw_own_certificate own = own_of(agent->config);
     struct job *job = bw_worker_job(agent->reload.files);
 
     bw_problems_init(&job->problems);
     job->config_file = agent->config_file;
-    job->ca = strdup(config->tls.ca);
-    job->identity = strdup(config->tls.identity);
-    BW_ASSERT(job->ca != NULL && job->identity != NULL);
-    memcpy(job->of.cluster, config->cluster, sizeof job->of.cluster);
-    memcpy(job->of.site, config->site, sizeof job->of.site);
-    memcpy(job->of.name, config->name, sizeof job->of.name);
-    job->of.tls = (struct bw_tls_config){.ca = job->ca, .identity = job->identity};
+    job->own = bw_own_certificate_copy(&own);
     job->ca_look = agent->reload.ca;
     job->identity_look = agent->reload.identity;
     return job;
@@ -303,7 +297,6 @@ static bool is_refused(struct bw_agent *agent, struct job *job)
     const char *why;
 
     if (job->err != BW_OK) {
-        bw_problems_print(&job->problems, "the running configuration stays", stderr);
         bw_log_error(&agent->log, "config.refused",
                      "file=%s mistakes=%" PRIu32 " does=\"the running configuration stays\"",
                      bw_log_quote(agent->config_file), job->problems.error_count);

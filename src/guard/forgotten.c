@@ -66,6 +66,7 @@ static enum bw_err guard_kept(struct bw_guard_program *program, const char *grou
         realloc(program->forgotten, (program->forgotten_count + 1) * sizeof(struct bw_group_config *));
     struct bw_group_config *config = NULL;
     const struct bw_guard_reach_file *file = NULL;
+    struct bw_guard_files files;
     struct bw_diag why = {0};
 
     BW_ASSERT(list != NULL);
@@ -83,7 +84,8 @@ static enum bw_err guard_kept(struct bw_guard_program *program, const char *grou
         take_names(program, file);
     if (program->config->cluster[0] == '\0' || program->store.site[0] == '\0')
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "nothing says of which cluster it is");
-    return bw_guard_program_add(program, config, true, diag);
+    bw_guard_files_read(&program->store, program->config, config, &files);
+    return bw_guard_program_add(program, config, &files, true, diag);
 }
 
 /* A guard that was killed leaves its groups' cgroups for the next one, which takes those of the groups

@@ -1,6 +1,5 @@
 /* One group of the site: its machine, and everything of it that can be ended. */
 #include "program.h"
-#include "proof.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -75,14 +74,9 @@ static bool is_alive(const struct bw_guard_child *child)
 /* A script that has ended leaves nothing but the service. One that still runs is ended with all
  * that it started; status then says whether that was the service. So is what a start by steps has
  * left whose process is gone, and nobody has seen why: killed, its steps run on (5.1). */
-static bool ends_started(const struct bw_guard_group *group, const struct bw_guard_child *action)
+static bool ends_started(const struct bw_guard_child *action, const struct bw_guard_files *files)
 {
-    if (is_alive(action))
-        return true;
-    return action->action == BW_ACTION_START &&
-           bw_group_config_steps(group->config, BW_ACTION_START) != NULL &&
-           !bw_steps_start_is_whole(group->config, group->program->store.state_path, action->epoch,
-                                    bw_steps_run_id(action->pid, action->start_time));
+    return is_alive(action) || files->has_broken_start;
 }
 
 /* One round of KILL. True: nothing is left of them. */
@@ -125,13 +119,14 @@ static void note_interrupted(struct bw_guard_group *group, const struct bw_guard
 }
 
 /* Blocks, normally for some milliseconds. */
-static void end_left_behind(struct bw_guard_group *group, const struct bw_guard_mirror *mirror)
+static void end_left_behind(struct bw_guard_group *group, const struct bw_guard_files *files)
 {
+    const struct bw_guard_mirror *mirror = &files->found.mirror;
     const struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
     struct bw_instant *until = &group->program->left_behind_until;
     struct bw_instant limit;
     const struct bw_guard_child *action = &mirror->children[BW_GUARD_SLOT_ACTION];
-    const bool with_started = ends_started(group, action);
+    const bool with_started = ends_started(action, files);
 
     if (until->boot_ns == 0) /* of the first group; all others have what is left of it */
         *until = bw_instant_add(bw_clock_now(), LEFT_BEHIND_NS);
@@ -157,21 +152,20 @@ static void end_left_behind(struct bw_guard_group *group, const struct bw_guard_
 
 /* ---- open ---------------------------------------------------------------------------------- */
 
-static void say_found(const struct bw_guard_group *group, const struct bw_guard_found *found,
-                      const struct bw_guarded_start *start, const struct bw_diag *memory_diag,
-                      const struct bw_diag *mirror_diag)
+static void say_found(const struct bw_guard_group *group, const struct bw_guard_files *files,
+                      const struct bw_guarded_start *start)
 {
     struct bw_log *log = &group->program->log;
     const char *name = group->config->name;
-    const uint64_t armed_epoch = found->mirror.armed_epoch;
+    const uint64_t armed_epoch = files->found.mirror.armed_epoch;
 
     if (start->is_damaged)
         bw_log_error(log, "state.damaged", "group=%s error=%s", name,
-                     bw_log_quote(memory_diag->text));
+                     bw_log_quote(files->memory_diag.text));
     if (start->is_mirror_unreadable)
         bw_log_warn(log, "mirror.unreadable",
                     "group=%s error=%s does=\"goes on without; what serves is fenced\"", name,
-                    bw_log_quote(mirror_diag->text));
+                    bw_log_quote(files->mirror_diag.text));
     if (start->is_foreign)
         bw_log_error(
             log, "mirror.foreign",
@@ -191,20 +185,17 @@ static void say_found(const struct bw_guard_group *group, const struct bw_guard_
                 start->memory.ended_epoch, start->memory.enforced ? "yes" : "no", armed_epoch);
 }
 
-static enum bw_err load(struct bw_guard_group *group, bool is_kept,
-                        struct bw_guard_found *out_found, struct bw_guarded_start *out_start,
-                        struct bw_diag *diag)
+static enum bw_err load(struct bw_guard_group *group, const struct bw_guard_files *files,
+                        bool is_kept, struct bw_guarded_start *out_start, struct bw_diag *diag)
 {
-    struct bw_diag why = {0};
-    enum bw_err err;
+    const enum bw_err err = bw_guarded_begin(&group->program->machine, &group->at, &files->found,
+                                             is_kept, out_start);
 
-    bw_guard_store_find(&group->program->store, group->config->name, out_found, diag, &why);
-    err = bw_guarded_begin(&group->program->machine, &group->at, out_found, is_kept, out_start);
     if (err != BW_OK)
-        return err;
-    say_found(group, out_found, out_start, diag, &why);
-    *diag = (struct bw_diag){0};
-    return BW_OK;
+        *diag = files->memory_diag;
+    else
+        say_found(group, files, out_start);
+    return err;
 }
 
 static void reach_killed(struct bw_guard_group *group, enum bw_err err, const struct bw_diag *diag)
@@ -340,18 +331,11 @@ static void open_units(struct bw_guard_group *group)
 
 /* ---- what a trial has proved ------------------------------------------------------------------ */
 
-static uint64_t read_proof(const struct bw_guard_group *group)
+static uint64_t take_trial(const struct bw_guard_group *group, const struct bw_guard_files *files)
 {
-    const struct bw_site_config *config = group->program->config;
-    struct bw_guard_proof_owner owner = {
-        .cluster = config->cluster, .site = config->site, .group = group->config->name};
-    struct bw_diag diag = {0};
-    uint64_t digest;
+    const uint64_t digest = files->proof;
 
-    if (bw_clock_machine_id(&owner.machine_id, &diag) != BW_OK)
-        return 0; /* none could have been kept */
-    digest = bw_guard_proof_read(group->program->store.state_dir, &owner, &diag);
-    if (digest == 0 && diag.text[0] == '\0')
+    if (digest == 0 && files->proof_diag.text[0] == '\0')
         return 0; /* there was no trial */
     if (digest == group->config->digest)
         bw_log_info(&group->program->log, "reach.proof",
@@ -362,7 +346,7 @@ static uint64_t read_proof(const struct bw_guard_group *group)
             &group->program->log, "reach.proof",
             "group=%s why=%s does=\"proves nothing; breakwater-chaos scripts makes another\"",
             group->config->name,
-            bw_log_quote(digest == 0 ? diag.text
+            bw_log_quote(digest == 0 ? files->proof_diag.text
                                      : "its scripts, env, enforce or units were "
                                        "others when it was made"));
     return digest;
@@ -383,11 +367,11 @@ static enum bw_err open_handles(struct bw_guard_group *group, struct bw_diag *di
 }
 
 enum bw_err bw_guard_group_open(struct bw_guard_program *program,
-                                const struct bw_group_config *config, bool is_kept,
+                                const struct bw_group_config *config,
+                                const struct bw_guard_files *files, bool is_kept,
                                 struct bw_guard_group **out_group, struct bw_diag *diag)
 {
     struct bw_guard_group *group = calloc(1, sizeof *group);
-    struct bw_guard_found found;
     struct bw_guarded_start start;
     struct bw_guard_limits limits;
     struct bw_diag why = {0};
@@ -403,7 +387,7 @@ enum bw_err bw_guard_group_open(struct bw_guard_program *program,
         group->work[slot].slot = (enum bw_guard_slot)slot;
     }
     bw_reach_tag(program->config->cluster, program->store.site, tag);
-    err = load(group, is_kept, &found, &start, diag);
+    err = load(group, files, is_kept, &start, diag);
     if (err == BW_OK)
         err = bw_reach_open(&group->reach, tag, config->name, false, &why);
     if (err != BW_OK) {
@@ -418,12 +402,12 @@ enum bw_err bw_guard_group_open(struct bw_guard_program *program,
                     "group=%s why=%s does=\"processes are found by their environment\"",
                     config->name, bw_log_quote(why.text));
     bw_guard_reach_keep(group);
-    end_left_behind(group, &found.mirror);
-    note_interrupted(group, &found.mirror);
+    end_left_behind(group, files);
+    note_interrupted(group, &files->found.mirror);
     get_limits(config, &limits);
-    limits.proof = read_proof(group);
+    limits.proof = take_trial(group, files);
     bw_guard_init(&group->machine, config->name, &limits, &start.memory,
-                  start.has_mirror ? &found.mirror : NULL, bw_clock_now());
+                  start.has_mirror ? &files->found.mirror : NULL, bw_clock_now());
     open_units(group);
     *out_group = group;
     return BW_OK;

@@ -29,7 +29,8 @@ struct bw_guard_group *bw_guard_program_find(const struct bw_guard_program *prog
 }
 
 enum bw_err bw_guard_program_add(struct bw_guard_program *program,
-                                 const struct bw_group_config *config, bool is_kept,
+                                 const struct bw_group_config *config,
+                                 const struct bw_guard_files *files, bool is_kept,
                                  struct bw_diag *diag)
 {
     const size_t count = program->group_count;
@@ -41,7 +42,7 @@ enum bw_err bw_guard_program_add(struct bw_guard_program *program,
     if (groups == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "make room for group %s", config->name);
     program->groups = groups;
-    err = bw_guard_group_open(program, config, is_kept, &group, diag);
+    err = bw_guard_group_open(program, config, files, is_kept, &group, diag);
     if (err != BW_OK)
         return err;
     groups[program->group_count++] = group;
@@ -82,6 +83,7 @@ static void begin_close(struct bw_guard_program *program)
     program->is_closing = true;
     for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++)
         program->is_at_work |= bw_worker_close(workers[i]);
+    program->is_reading = bw_guard_reload_close(program);
     close_turns(program);
     bw_guard_enforcer_close(program);
     bw_guard_agents_close(program);
@@ -127,8 +129,7 @@ static void on_signal(uv_signal_t *signal, int number)
     struct bw_guard_program *program = signal->data;
 
     if (number == SIGHUP) {
-        if (!program->is_caretaker)
-            bw_guard_program_reload(program);
+        bw_guard_reload(program);
         return;
     }
     bw_log_info(&program->log, "guard.ending", "signal=%s", sigabbrev_np(number));
@@ -196,16 +197,19 @@ static void open_signals(struct bw_guard_program *program)
 static void open_named(struct bw_guard_program *program)
 {
     for (uint32_t i = 0; i < program->config->group_count; i++) {
+        const struct bw_group_config *group = &program->config->groups[i];
+        struct bw_guard_files files;
         struct bw_diag diag = {0};
-        const enum bw_err err =
-            bw_guard_program_add(program, &program->config->groups[i], false, &diag);
+        enum bw_err err;
 
+        bw_guard_files_read(&program->store, program->config, group, &files);
+        err = bw_guard_program_add(program, group, &files, false, &diag);
         if (err == BW_OK)
             continue;
         bw_log_error(&program->log, "group.unloaded",
                      "group=%s error=%s does=\"the others are guarded, this group is not\" "
                      "next=\"once another site holds it: move that file away and restart the guard\"",
-                     program->config->groups[i].name, bw_log_quote(diag.text));
+                     group->name, bw_log_quote(diag.text));
         bw_guard_opening_on_failed(&program->opening, err);
     }
 }
@@ -296,6 +300,8 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
         begin_machine(program);
     if (err == BW_OK)
         err = bw_guard_program_equip(program, diag);
+    if (err == BW_OK)
+        err = bw_guard_reload_open(program, diag);
     if (err != BW_OK)
         return err;
     if (!bw_guard_program_open_groups(program, false))
@@ -321,7 +327,9 @@ void bw_guard_program_free(struct bw_guard_program *program)
         bw_guard_group_free(program->groups[i]);
     free(program->groups);
     bw_guard_program_free_forgotten(program);
-    if (!program->is_at_work) /* else they end with the process, whenever the disk answers */
+    if (!program->is_at_work) /* else all ends with the process, whenever the disk answers */
+        bw_guard_store_unlock(&program->store);
+    if (!program->is_at_work && !program->is_reading)
         bw_guard_store_close(&program->store);
     bw_site_config_free(program->config);
     free(program);

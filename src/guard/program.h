@@ -76,11 +76,24 @@ BW_MUST_CHECK enum bw_err bw_guard_store_open(struct bw_guard_store *store,
 BW_MUST_CHECK enum bw_err bw_guard_store_open_mirrors(struct bw_guard_store *store,
                                                       const char *path, struct bw_diag *diag);
 void bw_guard_store_close(struct bw_guard_store *store);
+/* Another guard may begin: whoever still has its descriptors only reads. */
+void bw_guard_store_unlock(struct bw_guard_store *store);
 /* What is there of `group`: memory and mirror, and why one of them cannot be read. No memory is an empty one; one
  * that is damaged never is. */
 void bw_guard_store_find(const struct bw_guard_store *store, const char *group,
                          struct bw_guard_found *out_found, struct bw_diag *out_memory_diag,
                          struct bw_diag *out_mirror_diag);
+/* What is there of a group that is to be opened: all that an opening needs of a disk. */
+struct bw_guard_files {
+    struct bw_guard_found found;
+    struct bw_diag memory_diag, mirror_diag; /* of its two errors */
+    bool has_broken_start; /* its mirror names a start by steps that is not whole (5.1) */
+    uint64_t proof;        /* what a trial has proved; 0: nothing, and the diag is empty where there was none */
+    struct bw_diag proof_diag;
+};
+/* May take as long as the disk does. `site`: whose `group` is. */
+void bw_guard_files_read(const struct bw_guard_store *store, const struct bw_site_config *site,
+                         const struct bw_group_config *group, struct bw_guard_files *out_files);
 /* By what a group was ended: as its mirror was written with, else its memory. */
 BW_MUST_CHECK enum bw_err bw_guard_store_load_reach(const struct bw_guard_store *store,
                                                     const char *group,
@@ -198,10 +211,11 @@ struct bw_guard_group {
     } shown;
 };
 
-/* The group of `config` with what is kept of it; what a predecessor left running is ended. `is_kept`: where its
+/* The group of `config` with what is kept of it, `files`; what a predecessor left running is ended. `is_kept`: where its
  * memory cannot be read, what is armed in its mirror is enforced, and no more. */
 BW_MUST_CHECK enum bw_err bw_guard_group_open(struct bw_guard_program *program,
-                                              const struct bw_group_config *config, bool is_kept,
+                                              const struct bw_group_config *config,
+                                              const struct bw_guard_files *files, bool is_kept,
                                               struct bw_guard_group **out_group,
                                               struct bw_diag *diag);
 /* The scripts and limits of `config` are in force from here on. */
@@ -412,6 +426,22 @@ void bw_guard_agents_close(struct bw_guard_program *program);
 /* To the controlling agent, if there is one that reads. */
 void bw_guard_agents_send(struct bw_guard_program *program, const struct bw_guard_message *message);
 
+/* ---- reload.c ------------------------------------------------------------------------------ */
+
+/* The site file and what it names are read by a thread: a file system that hangs holds up no deadline. */
+struct bw_guard_reload {
+    struct bw_worker *files; /* NULL: not open */
+    uv_timer_t timer;        /* of a reading that takes long */
+    bool is_wanted;          /* once more: it changed while it was read */
+    bool is_slow;            /* and that was said */
+};
+BW_MUST_CHECK enum bw_err bw_guard_reload_open(struct bw_guard_program *program,
+                                               struct bw_diag *diag);
+/* True: its thread still reads by the store's descriptors. */
+bool bw_guard_reload_close(struct bw_guard_program *program);
+/* SIGHUP. */
+void bw_guard_reload(struct bw_guard_program *program);
+
 /* ---- the guard ----------------------------------------------------------------------------- */
 
 #define BW_GUARD_SIGNALS 3
@@ -448,7 +478,9 @@ struct bw_guard_program {
     struct bw_worker *disk; /* of saves, one round at a time: at most one thread hangs; NULL: not open */
     struct bw_worker *pins;
     struct bw_worker *mirrors;
+    struct bw_guard_reload reload;
     bool is_at_work; /* at the end: one of them still uses the store's descriptors */
+    bool is_reading; /* at the end: so does the reload's thread */
 
     uv_signal_t signals[BW_GUARD_SIGNALS];
     bool has_signals;
@@ -461,9 +493,10 @@ struct bw_guard_program {
 
 struct bw_guard_group *bw_guard_program_find(const struct bw_guard_program *program,
                                              const char *group);
-/* Opens a group for `config` and puts it among the others; `is_kept` as in bw_guard_group_open. */
+/* Opens a group for `config` and puts it among the others; `files` and `is_kept` as in bw_guard_group_open. */
 BW_MUST_CHECK enum bw_err bw_guard_program_add(struct bw_guard_program *program,
-                                               const struct bw_group_config *config, bool is_kept,
+                                               const struct bw_group_config *config,
+                                               const struct bw_guard_files *files, bool is_kept,
                                                struct bw_diag *diag);
 /* forgotten.c: what the opening's phase makes of `group`, and of each with a file in `dir` that ends in `suffix`. */
 void bw_guard_program_look_at(struct bw_guard_program *program, const char *group);
@@ -473,7 +506,6 @@ BW_MUST_CHECK bool bw_guard_program_open_groups(struct bw_guard_program *program
 void bw_guard_program_free_forgotten(struct bw_guard_program *program);
 /* After each step: an end that waits for a fence may be due. */
 void bw_guard_program_look(struct bw_guard_program *program);
-void bw_guard_program_reload(struct bw_guard_program *program);
 /* Runs `program` on its loop until it ends. */
 enum bw_guard_end bw_guard_program_turn(struct bw_guard_program *program,
                                         enum bw_err (*begin)(struct bw_guard_program *program,

@@ -1,7 +1,25 @@
-/* SIGHUP: scripts and limits are read anew; nothing is dropped. Design 5.4. */
+/* SIGHUP: scripts and limits are read anew; nothing is dropped. Design 5.4. They are read beside the loop, which
+ * enforces deadlines (3.4). */
 #include "program.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+#define SLOW_MS 10000u
+
+/* The worker's. */
+struct job {
+    const char *config_file; /* of the command line */
+    struct bw_guard_store store;
+    uint32_t open_count;
+    char (*open)[BW_NAME_MAX + 1]; /* groups that are open: of them nothing is read but the site file */
+    struct bw_site_config *fresh;  /* NULL: it is refused, and was said why */
+    struct bw_guard_files *files;  /* of each group that it names and that is not open */
+};
 
 static enum bw_guarded_named named(const struct bw_guarded *guarded, void *user)
 {
@@ -93,44 +111,154 @@ static void take_over(struct bw_guard_program *program, const struct bw_site_con
     }
 }
 
-static void take(struct bw_guard_program *program, struct bw_site_config *config)
+static void take(struct bw_guard_program *program, struct job *job)
 {
     struct bw_site_config *before = program->config;
+    struct bw_site_config *config = job->fresh;
 
+    job->fresh = NULL;
     program->config = config;
     program->log.level = config->log_level;
     take_over(program, before, config);
     bw_site_config_free(before);
-    for (uint32_t i = 0; i < config->group_count; i++) {
-        const char *name = config->groups[i].name;
+    for (uint32_t i = 0; i < config->group_count && !program->is_closing; i++) {
+        const struct bw_group_config *group = &config->groups[i];
         struct bw_diag diag = {0};
 
-        if (bw_guard_program_find(program, name) == NULL &&
-            bw_guard_program_add(program, &config->groups[i], false, &diag) != BW_OK)
+        if (bw_guard_program_find(program, group->name) == NULL &&
+            bw_guard_program_add(program, group, &job->files[i], false, &diag) != BW_OK)
             bw_log_error(&program->log, "group.unloaded",
-                         "group=%s error=%s does=\"the others go on without it\"", name,
+                         "group=%s error=%s does=\"the others go on without it\"", group->name,
                          bw_log_quote(diag.text));
+    }
+    bw_log_info(&program->log, "config.reloaded", "file=%s groups=%u",
+                bw_log_quote(program->config_file), (unsigned)config->group_count);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+static void clear(void *of)
+{
+    struct job *job = of;
+
+    bw_site_config_free(job->fresh);
+    free(job->files);
+    free(job->open);
+    *job = (struct job){.fresh = NULL};
+}
+
+static bool is_open(const struct job *job, const char *group)
+{
+    for (uint32_t i = 0; i < job->open_count; i++)
+        if (strcmp(job->open[i], group) == 0)
+            return true;
+    return false;
+}
+
+/* On the thread. */
+static void read_files(void *of)
+{
+    struct job *job = of;
+
+    job->fresh = bw_site_config_take(job->config_file, BW_CONFIG_HERE,
+                                     "the running configuration stays");
+    if (job->fresh == NULL)
+        return;
+    job->files = calloc(job->fresh->group_count, sizeof job->files[0]);
+    BW_ASSERT(job->files != NULL);
+    for (uint32_t i = 0; i < job->fresh->group_count; i++) {
+        const struct bw_group_config *group = &job->fresh->groups[i];
+
+        if (!is_open(job, group->name))
+            bw_guard_files_read(&job->store, job->fresh, group, &job->files[i]);
     }
 }
 
-void bw_guard_program_reload(struct bw_guard_program *program)
+static void on_slow(uv_timer_t *timer)
 {
-    struct bw_site_config *config = bw_site_config_take(program->config_file, BW_CONFIG_HERE,
-                                                        "the running configuration stays");
+    struct bw_guard_program *program = timer->data;
+
+    program->reload.is_slow = true;
+    bw_log_warn(&program->log, "files.silent",
+                "file=%s does=\"what was read before stays in force\"",
+                bw_log_quote(program->config_file));
+}
+
+static void begin(struct bw_guard_program *program)
+{
+    struct bw_guard_reload *reload = &program->reload;
+    struct job *job = bw_worker_job(reload->files);
+
+    reload->is_wanted = false;
+    job->config_file = program->config_file;
+    job->store = program->store;
+    job->open = calloc(program->group_count + 1, sizeof job->open[0]);
+    BW_ASSERT(job->open != NULL);
+    job->open_count = program->group_count;
+    for (uint32_t i = 0; i < job->open_count; i++)
+        (void)bw_copy_text(job->open[i], sizeof job->open[i], program->groups[i]->machine.group);
+    BW_ASSERT(uv_timer_start(&reload->timer, on_slow, SLOW_MS, 0) == 0); /* it has a callback */
+    bw_worker_begin(reload->files, read_files);
+}
+
+static void on_read(void *of, void *user)
+{
+    struct bw_guard_program *program = user;
+    struct bw_guard_reload *reload = &program->reload;
+    struct job *job = of;
     char why[BW_NAME_MAX + 320];
 
-    if (config == NULL) {
+    (void)uv_timer_stop(&reload->timer); /* cannot fail */
+    if (reload->is_slow)
+        bw_log_info(&program->log, "files.answer", "does=\"the site file was read\"");
+    reload->is_slow = false;
+    if (job->fresh == NULL)
         bw_log_error(&program->log, "config.refused",
                      "file=%s does=\"the running configuration stays\"",
                      bw_log_quote(program->config_file));
-    } else if (!can_take(program, config, why, sizeof why)) {
+    else if (!can_take(program, job->fresh, why, sizeof why))
         bw_log_error(&program->log, "config.refused",
                      "file=%s why=%s does=\"the running configuration stays\"",
                      bw_log_quote(program->config_file), bw_log_quote(why));
-        bw_site_config_free(config);
-    } else {
-        take(program, config);
-        bw_log_info(&program->log, "config.reloaded", "file=%s groups=%u",
-                    bw_log_quote(program->config_file), (unsigned)config->group_count);
-    }
+    else
+        take(program, job);
+    clear(job);
+    if (reload->is_wanted && !program->is_closing)
+        begin(program);
+}
+
+void bw_guard_reload(struct bw_guard_program *program)
+{
+    struct bw_guard_reload *reload = &program->reload;
+
+    if (reload->files == NULL)
+        return; /* a caretaker goes by what was kept; or it is closing */
+    if (bw_worker_is_busy(reload->files))
+        reload->is_wanted = true;
+    else
+        begin(program);
+}
+
+enum bw_err bw_guard_reload_open(struct bw_guard_program *program, struct bw_diag *diag)
+{
+    struct bw_guard_reload *reload = &program->reload;
+    const enum bw_err err = bw_worker_open(&reload->files, &program->loop, sizeof(struct job),
+                                           clear, on_read, program, diag);
+
+    if (err != BW_OK)
+        return err;
+    BW_ASSERT(uv_timer_init(&program->loop, &reload->timer) == 0); /* memory of ours, nothing else */
+    reload->timer.data = program;
+    return BW_OK;
+}
+
+bool bw_guard_reload_close(struct bw_guard_program *program)
+{
+    struct bw_guard_reload *reload = &program->reload;
+    const bool is_at_work = bw_worker_close(reload->files);
+
+    if (reload->files != NULL)
+        uv_close((uv_handle_t *)&reload->timer, NULL);
+    reload->files = NULL;
+    return is_at_work;
 }

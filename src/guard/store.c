@@ -1,5 +1,6 @@
 /* What the guard must not forget. Design 3.4, what it keeps. */
 #include "program.h"
+#include "proof.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -166,15 +167,21 @@ enum bw_err bw_guard_store_make_mirrors_again(struct bw_guard_store *store, stru
     return BW_OK;
 }
 
-void bw_guard_store_close(struct bw_guard_store *store)
+void bw_guard_store_unlock(struct bw_guard_store *store)
 {
     bw_dir_unlock(store->lock);
     bw_dir_unlock(store->mirror_lock);
+    store->lock = store->mirror_lock = -1;
+}
+
+void bw_guard_store_close(struct bw_guard_store *store)
+{
+    bw_guard_store_unlock(store);
     if (store->state_dir >= 0)
         (void)close(store->state_dir); /* what was saved is on the disk */
     if (store->mirror_dir >= 0)
         (void)close(store->mirror_dir);
-    store->lock = store->mirror_lock = store->state_dir = store->mirror_dir = -1;
+    store->state_dir = store->mirror_dir = -1;
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -247,6 +254,36 @@ void bw_guard_store_find(const struct bw_guard_store *store, const char *group,
                                         out_memory_diag);
     out_found->mirror_err = load_mirror(store, group, &out_found->mirror, &out_found->armed_by,
                                         out_mirror_diag);
+}
+
+/* The start that its mirror names was by steps, and is not whole. */
+static bool has_broken_start(const struct bw_guard_store *store,
+                             const struct bw_group_config *group,
+                             const struct bw_guard_mirror *mirror)
+{
+    const struct bw_guard_child *action = &mirror->children[BW_GUARD_SLOT_ACTION];
+
+    return action->action == BW_ACTION_START &&
+           bw_group_config_steps(group, BW_ACTION_START) != NULL &&
+           !bw_steps_start_is_whole(group, store->state_path, action->epoch,
+                                    bw_steps_run_id(action->pid, action->start_time));
+}
+
+void bw_guard_files_read(const struct bw_guard_store *store, const struct bw_site_config *site,
+                         const struct bw_group_config *group, struct bw_guard_files *out_files)
+{
+    struct bw_guard_proof_owner owner = {
+        .cluster = site->cluster, .site = site->site, .group = group->name};
+
+    *out_files = (struct bw_guard_files){.proof = 0};
+    bw_guard_store_find(store, group->name, &out_files->found, &out_files->memory_diag,
+                        &out_files->mirror_diag);
+    out_files->has_broken_start = has_broken_start(store, group, &out_files->found.mirror);
+    if (bw_clock_machine_id(&owner.machine_id, &out_files->proof_diag) == BW_OK)
+        out_files->proof =
+            bw_guard_proof_read(store->state_dir, &owner, &out_files->proof_diag);
+    else
+        out_files->proof_diag = (struct bw_diag){0}; /* none could have been kept */
 }
 
 static enum bw_err load_reach(int dir, const char *group, uint8_t *bytes,

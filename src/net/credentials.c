@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/net/address.h>
 #include <breakwater/os/path_owner.h>
 
@@ -448,6 +449,43 @@ bool bw_credentials_end_is_news(const struct bw_credentials *credentials, struct
 }
 
 /* ---- a daemon's own ---- */
+
+/* Appends `text` at *end. */
+static const char *put_text(char **end, const char *text)
+{
+    const char *at = *end;
+
+    *end = stpcpy(*end, text) + 1;
+    return at;
+}
+
+struct bw_own_certificate *bw_own_certificate_copy(const struct bw_own_certificate *own)
+{
+    const size_t list_bytes = own->revoked_count * sizeof own->revoked[0];
+    size_t text_bytes = strlen(own->ca) + strlen(own->identity) + strlen(own->cluster) +
+                        strlen(own->site) + strlen(own->name) + 5; /* a NUL each */
+    struct bw_own_certificate *copy;
+    const char **list;
+    char *end;
+
+    for (uint32_t i = 0; i < own->revoked_count; i++)
+        text_bytes += strlen(own->revoked[i]) + 1;
+    copy = malloc(sizeof *copy + list_bytes + text_bytes);
+    BW_ASSERT(copy != NULL);
+    list = (const char **)(copy + 1);
+    end = (char *)list + list_bytes;
+    for (uint32_t i = 0; i < own->revoked_count; i++)
+        list[i] = put_text(&end, own->revoked[i]);
+    *copy = (struct bw_own_certificate){.ca = put_text(&end, own->ca),
+                                        .identity = put_text(&end, own->identity),
+                                        .revoked = list,
+                                        .revoked_count = own->revoked_count,
+                                        .cluster = put_text(&end, own->cluster),
+                                        .role = own->role,
+                                        .site = put_text(&end, own->site),
+                                        .name = put_text(&end, own->name)};
+    return copy;
+}
 
 static enum bw_err check_names(const struct bw_own_certificate *own,
                                const struct bw_identity *identity, struct bw_diag *diag)

@@ -69,6 +69,8 @@ static void read_files(void *of)
     struct bw_file_look ca, identity;
 
     job->err = bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
+    if (job->err != BW_OK && job->is_config) /* here: whoever reads stderr may have stopped */
+        bw_problems_print(&job->problems, "what runs stays as it is", stderr);
     if (job->err != BW_OK)
         return;
     ca = bw_file_look_at(job->fresh->tls.ca);
@@ -117,8 +119,6 @@ static void use_credentials(struct bw_second_program *program, struct job *job)
 
 static void refuse(struct bw_second_program *program, struct job *job)
 {
-    if (job->fresh == NULL)
-        bw_problems_print(&job->problems, "what runs stays as it is", stderr);
     bw_log_error(&program->log, job->fresh == NULL ? "config.refused" : "certificate.refused",
                  "file=%s error=%s does=\"what runs stays as it is\"",
                  bw_log_quote(program->config_file), bw_log_quote(job->diag.text));

@@ -176,6 +176,7 @@ void bw_program_close(struct bw_program *program)
     bw_witness_machine_close(&program->machine);
     if (program->api != NULL)
         bw_http_server_close(program->api, NULL, NULL); /* who waits for an answer is gone first */
+    bw_program_reload_close(program);
     bw_members_close(program);
     if (program->has_relay)
         bw_http_client_close(&program->relay, NULL, NULL);
@@ -400,7 +401,6 @@ bool bw_program_begin(struct bw_program *program, const char *config_file, int *
     enum bw_err err;
 
     program->config_file = config_file;
-    program->days_warned = INT64_MAX;
     bw_log_init(&program->log, "witness", BW_LOG_INFO);
     program->config = bw_witness_config_take(config_file, "nothing was started");
     if (program->config == NULL) {
@@ -414,8 +414,9 @@ bool bw_program_begin(struct bw_program *program, const char *config_file, int *
         return false;
     }
     program->loop.data = program;
-    bw_program_note_files(program); /* before they are read */
-    err = open_parts(program, &diag);
+    err = bw_program_reload_open(program, &diag);
+    if (err == BW_OK)
+        err = open_parts(program, &diag);
     if (err != BW_OK) {
         bw_log_error(&program->log, "witness.not_started", "error=%s", bw_log_quote(diag.text));
         *out_status = status_of(err);

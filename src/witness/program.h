@@ -34,6 +34,7 @@
 #include <breakwater/os/file_look.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
+#include <breakwater/sys/worker.h>
 #include <breakwater/sys/script.h>
 
 #include "people.h"
@@ -158,6 +159,16 @@ struct bw_on_event {
     bool is_open;
 };
 
+/* reload.c: files are read by a thread. */
+struct bw_program_reload {
+    struct bw_worker *files;          /* NULL: not open */
+    struct bw_file_look ca, identity; /* of the files that are in use */
+    bool wants_config, wants_look;    /* once what is being read now was read */
+    bool is_slow;                     /* that reading hangs was said */
+    uint64_t begun, looked;           /* readings, and how many there were at the last look */
+    int64_t days_warned;              /* of the certificate's end: see bw_credentials_end_is_news */
+};
+
 struct bw_program {
     uv_loop_t loop;
     const char *config_file;
@@ -199,9 +210,7 @@ struct bw_program {
     uv_signal_t signals[3];  /* SIGTERM SIGINT SIGHUP */
     uv_timer_t housekeeping; /* certificate files and dates */
     struct bw_heartbeat heartbeat;
-    struct bw_file_look ca_look; /* of the files that are in use */
-    struct bw_file_look identity_look;
-    int64_t days_warned; /* of the certificate's end: see bw_credentials_end_is_news */
+    struct bw_program_reload reload;
     bool is_closing;
 };
 
@@ -348,9 +357,11 @@ BW_MUST_CHECK enum bw_err bw_program_load_credentials(const struct bw_witness_co
  * dialed. */
 void bw_program_judge_address(struct bw_program *program);
 void bw_tls_contexts_free(struct bw_tls_contexts *contexts);
-/* Remembers the files as they are, so that a change is noticed. */
-void bw_program_note_files(struct bw_program *program);
-/* SIGHUP: the configuration file and all that it names. A bad one changes nothing. */
+/* Before they are read for the first time: a change is noticed from here on. */
+BW_MUST_CHECK enum bw_err bw_program_reload_open(struct bw_program *program, struct bw_diag *diag);
+/* Accepts one that is not open. */
+void bw_program_reload_close(struct bw_program *program);
+/* SIGHUP: the configuration file and all that it names, which are read beside the loop. A bad one changes nothing. */
 void bw_program_reload(struct bw_program *program);
 /* Every few seconds: certificates if their files have changed, and warnings of their end. */
 void bw_program_look_at_files(struct bw_program *program);

@@ -1,9 +1,10 @@
 /* reload.c - configuration and certificates anew, without dropping anything. Design 5.4: a bad file
- * leaves the old one running. */
+ * leaves the old one running. Files are read beside the loop (3.4): where they hang, leases are confirmed on. */
 #include "program.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
@@ -35,18 +36,23 @@ static enum bw_err make_contexts(const struct bw_credentials *credentials,
     return err;
 }
 
+static struct bw_own_certificate own_of(const struct bw_witness_config *config)
+{
+    return (struct bw_own_certificate){.ca = config->tls.ca,
+                                       .identity = config->tls.identity,
+                                       .revoked = config->tls.revoked,
+                                       .revoked_count = config->tls.revoked_count,
+                                       .cluster = config->cluster,
+                                       .role = BW_ROLE_WITNESS,
+                                       .site = "",
+                                       .name = config->name};
+}
+
 enum bw_err bw_program_load_credentials(const struct bw_witness_config *config,
                                         struct bw_credentials **out_credentials,
                                         struct bw_tls_contexts *out_contexts, struct bw_diag *diag)
 {
-    const struct bw_own_certificate own = {.ca = config->tls.ca,
-                                           .identity = config->tls.identity,
-                                           .revoked = config->tls.revoked,
-                                           .revoked_count = config->tls.revoked_count,
-                                           .cluster = config->cluster,
-                                           .role = BW_ROLE_WITNESS,
-                                           .site = "",
-                                           .name = config->name};
+    const struct bw_own_certificate own = own_of(config);
     struct bw_credentials *credentials = NULL;
     enum bw_err err = bw_credentials_load_own(&own, bw_clock_wall(), &credentials, diag);
 
@@ -59,19 +65,80 @@ enum bw_err bw_program_load_credentials(const struct bw_witness_config *config,
     return err;
 }
 
-/* ---- have they changed? ---- */
+/* ---- reading them, on a thread ---- */
 
-void bw_program_note_files(struct bw_program *program)
+/* The worker's, with nothing of the program's: where a file system hangs, the thread outlives all. */
+struct job {
+    const char *config_file;               /* of the command line */
+    bool is_config;                        /* SIGHUP; else the certificate, where its files look otherwise */
+    struct bw_own_certificate *own;        /* the certificate in use; NULL of SIGHUP */
+    struct bw_file_look ca, identity;      /* before, then now */
+    struct bw_witness_config *fresh;       /* of SIGHUP; NULL: it is refused, and was said why */
+    struct bw_credentials *credentials;    /* NULL: its files look as before, or `err` */
+    enum bw_err err;
+    struct bw_diag diag;
+};
+
+static void clear(void *of)
 {
-    program->ca_look = bw_file_look_at(program->config->tls.ca);
-    program->identity_look = bw_file_look_at(program->config->tls.identity);
+    struct job *job = of;
+
+    free(job->own);
+    bw_witness_config_free(job->fresh);
+    bw_credentials_free(job->credentials);
+    *job = (struct job){.own = NULL};
 }
 
-static bool have_files_changed(const struct bw_program *program)
+static void read_certificate(struct job *job, const struct bw_own_certificate *own)
 {
-    return !bw_file_looks_equal(bw_file_look_at(program->config->tls.ca), program->ca_look) ||
-           !bw_file_looks_equal(bw_file_look_at(program->config->tls.identity),
-                                program->identity_look);
+    const struct bw_file_look ca = bw_file_look_at(own->ca); /* before: a later change is noticed */
+    const struct bw_file_look identity = bw_file_look_at(own->identity);
+    const bool is_changed = !bw_file_looks_equal(ca, job->ca) ||
+                            !bw_file_looks_equal(identity, job->identity);
+
+    job->ca = ca;
+    job->identity = identity;
+    if (job->is_config || is_changed)
+        job->err = bw_credentials_load_own(own, bw_clock_wall(), &job->credentials, &job->diag);
+}
+
+static void read_files(void *of)
+{
+    struct job *job = of;
+    struct bw_own_certificate own;
+
+    if (!job->is_config) {
+        read_certificate(job, job->own);
+        return;
+    }
+    job->fresh = bw_witness_config_take(job->config_file, "the running configuration stays");
+    if (job->fresh == NULL)
+        return;
+    own = own_of(job->fresh);
+    read_certificate(job, &own);
+}
+
+/* What is wanted next, unless something is being read. */
+static void begin_next(struct bw_program *program)
+{
+    struct bw_program_reload *reload = &program->reload;
+    const struct bw_own_certificate own = own_of(program->config);
+    struct job *job;
+
+    if (bw_worker_is_busy(reload->files) || (!reload->wants_config && !reload->wants_look))
+        return;
+    job = bw_worker_job(reload->files);
+    job->config_file = program->config_file;
+    job->is_config = reload->wants_config;
+    job->own = reload->wants_config ? NULL : bw_own_certificate_copy(&own);
+    job->ca = reload->ca;
+    job->identity = reload->identity;
+    if (reload->wants_config)
+        reload->wants_config = false;
+    else
+        reload->wants_look = false;
+    reload->begun++;
+    bw_worker_begin(reload->files, read_files);
 }
 
 /* ---- taking them ---- */
@@ -112,7 +179,7 @@ static enum bw_err use_credentials(struct bw_program *program, struct bw_credent
     bw_credentials_free(program->credentials);
     program->credentials = credentials;
     bw_raft_links_tell_certificate(program->links);
-    program->days_warned = INT64_MAX;
+    program->reload.days_warned = INT64_MAX;
     return BW_OK;
 }
 
@@ -144,21 +211,23 @@ void bw_program_judge_address(struct bw_program *program)
         bw_log_error(&program->log, "certificate.unnamed", "error=%s", bw_log_quote(diag.text));
 }
 
-static enum bw_err reload_credentials(struct bw_program *program,
-                                      const struct bw_witness_config *config, struct bw_diag *diag)
+/* What the job has read takes the place of what is in use; `config` names it. */
+static enum bw_err take_credentials(struct bw_program *program, struct job *job,
+                                    const struct bw_witness_config *config, struct bw_diag *diag)
 {
-    struct bw_credentials *credentials;
+    struct bw_credentials *credentials = job->credentials;
     struct bw_tls_contexts contexts;
-    enum bw_err err = bw_program_load_credentials(config, &credentials, &contexts, diag);
+    enum bw_err err = job->err;
 
+    *diag = job->diag;
+    if (err == BW_OK)
+        err = judge_address(program, config, credentials, diag);
+    if (err == BW_OK)
+        err = make_contexts(credentials, &contexts, diag);
     if (err != BW_OK)
         return err;
-    err = judge_address(program, config, credentials, diag);
-    if (err == BW_OK)
-        return use_credentials(program, credentials, &contexts, diag); /* takes them */
-    bw_credentials_free(credentials);
-    bw_tls_contexts_free(&contexts);
-    return err;
+    job->credentials = NULL;
+    return use_credentials(program, credentials, &contexts, diag);
 }
 
 /* What of `fresh` differs and needs a restart is refused: a key of this witness, or who the witnesses are. */
@@ -175,32 +244,86 @@ static enum bw_err judge(const struct bw_program *program, const struct bw_witne
     return bw_drive_judge_members(program, fresh, diag);
 }
 
-void bw_program_reload(struct bw_program *program)
+static void take_config(struct bw_program *program, struct job *job)
 {
-    struct bw_witness_config *fresh =
-        bw_witness_config_take(program->config_file, "the running configuration stays");
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    if (fresh == NULL) {
+    if (job->fresh == NULL) {
         note_outcome(program, false, "configuration", "its problems are listed above");
         return;
     }
-    err = judge(program, fresh, &diag);
+    err = judge(program, job->fresh, &diag);
     if (err == BW_OK)
-        err = reload_credentials(program, fresh, &diag);
+        err = take_credentials(program, job, job->fresh, &diag);
     if (err != BW_OK) {
-        bw_witness_config_free(fresh);
         note_outcome(program, false, "configuration", diag.text);
         return;
     }
     bw_witness_config_free(program->config);
-    program->config = fresh;
+    program->config = job->fresh;
+    job->fresh = NULL;
     bw_reads_forget(&program->reads); /* `people` may say something else now */
     bw_directory_rebuild(program);
-    program->log.level = fresh->log_level;
-    bw_program_note_files(program);
+    program->log.level = program->config->log_level;
+    program->reload.ca = job->ca;
+    program->reload.identity = job->identity;
     note_outcome(program, true, "configuration", "");
+}
+
+static void take_certificate(struct bw_program *program, struct job *job)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    program->reload.ca = job->ca;
+    program->reload.identity = job->identity;
+    if (job->err == BW_OK && job->credentials == NULL)
+        return; /* as before */
+    err = take_credentials(program, job, program->config, &diag);
+    note_outcome(program, err == BW_OK, "certificates", diag.text);
+}
+
+static void on_read(void *of, void *user)
+{
+    struct bw_program *program = user;
+    struct job *job = of;
+
+    if (program->reload.is_slow)
+        bw_log_info(&program->log, "files.answer",
+                    "does=\"certificates and configuration are read again\"");
+    program->reload.is_slow = false;
+    if (job->is_config)
+        take_config(program, job);
+    else
+        take_certificate(program, job);
+    clear(job);
+    begin_next(program);
+}
+
+void bw_program_reload(struct bw_program *program)
+{
+    if (program->is_closing)
+        return;
+    program->reload.wants_config = true;
+    begin_next(program);
+}
+
+enum bw_err bw_program_reload_open(struct bw_program *program, struct bw_diag *diag)
+{
+    struct bw_program_reload *reload = &program->reload;
+
+    reload->ca = bw_file_look_at(program->config->tls.ca);
+    reload->identity = bw_file_look_at(program->config->tls.identity);
+    reload->days_warned = INT64_MAX;
+    return bw_worker_open(&reload->files, &program->loop, sizeof(struct job), clear, on_read,
+                          program, diag);
+}
+
+void bw_program_reload_close(struct bw_program *program)
+{
+    (void)bw_worker_close(program->reload.files); /* what hangs there is its own */
+    program->reload.files = NULL;
 }
 
 /* ---- every few seconds ---- */
@@ -209,7 +332,7 @@ static void warn_of_expiry(struct bw_program *program)
 {
     int64_t days;
 
-    if (bw_credentials_end_is_news(program->credentials, bw_clock_wall(), &program->days_warned,
+    if (bw_credentials_end_is_news(program->credentials, bw_clock_wall(), &program->reload.days_warned,
                                    &days))
         bw_log_write(
             &program->log, days < 1 ? BW_LOG_ERROR : BW_LOG_WARN, "certificate.ends",
@@ -219,13 +342,17 @@ static void warn_of_expiry(struct bw_program *program)
 
 void bw_program_look_at_files(struct bw_program *program)
 {
-    struct bw_diag diag = {0};
-    enum bw_err err;
+    struct bw_program_reload *reload = &program->reload;
 
-    if (have_files_changed(program)) {
-        bw_program_note_files(program); /* before they are read: a later change is noticed */
-        err = reload_credentials(program, program->config, &diag);
-        note_outcome(program, err == BW_OK, "certificates", diag.text);
-    }
     warn_of_expiry(program);
+    reload->wants_look = true;
+    begin_next(program);
+    if (reload->looked == reload->begun && !reload->is_slow) { /* since the look before this one */
+        reload->is_slow = true;
+        bw_log_warn(&program->log, "files.silent",
+                    "file=%s ca_file=%s identity_file=%s does=\"what was read before stays in force\"",
+                    bw_log_quote(program->config_file), bw_log_quote(program->config->tls.ca),
+                    bw_log_quote(program->config->tls.identity));
+    }
+    reload->looked = reload->begun;
 }

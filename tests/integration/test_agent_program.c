@@ -539,9 +539,47 @@ static void bad_files_leave_the_old_ones_running(void **state)
     assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
 }
 
+static bool says_revoked(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "certificate revoked");
+}
+
+/* A certificate of its own, beside the first. */
+static bool says_loaded_again(const struct agent_world *world)
+{
+    return agent_world_log_has_times(world, "event=certificate.loaded", 2);
+}
+
+static uint64_t syncs_before;
+
+static bool has_synced_again(const struct agent_world *world)
+{
+    return world->sync_count > syncs_before;
+}
+
+/* 5.3: whoever is named in tls.revoked is refused from the reload on, also once the agent's own certificate was
+ * renewed. */
+static void whom_a_reload_takes_back_is_refused_from_then_on(void **state)
+{
+    struct agent_world *world = *state;
+    char command[256];
+
+    start_standing_by(world);
+    (void)snprintf(command, sizeof command,
+                   "sed -i 's|^tls: {|tls: {revoked: [witness/w1], |' '%s/site.yaml'", world->dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kill(world->agent, SIGHUP), 0);
+    agent_world_until(world, says_revoked, "the witnesses' certificate is refused");
+    agent_world_issue(world, NULL);
+    agent_world_until(world, says_loaded_again, "the agent's own new one is taken");
+    syncs_before = world->sync_count;
+    assert_true(agent_world_never(world, has_synced_again, 2000));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {        cmocka_unit_test_setup_teardown(an_order_to_run_ends_in_a_service_under_a_lease, set_up,
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_order_to_run_ends_in_a_service_under_a_lease, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_stop_gives_the_epoch_back_and_repeats_it, set_up,
                                         tear_down),
@@ -579,6 +617,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(another_reach_needs_a_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_files_leave_the_old_ones_running, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whom_a_reload_takes_back_is_refused_from_then_on, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

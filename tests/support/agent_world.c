@@ -613,6 +613,11 @@ bool agent_world_never(struct agent_world *world, agent_world_condition *is_met,
 
 bool agent_world_log_has(const struct agent_world *world, const char *text)
 {
+    return agent_world_log_has_times(world, text, 1);
+}
+
+bool agent_world_log_has_times(const struct agent_world *world, const char *text, unsigned times)
+{
     static char log[4 * 1024 * 1024];
     FILE *in = fopen(world->log_path, "r");
     size_t size;
@@ -622,5 +627,7 @@ bool agent_world_log_has(const struct agent_world *world, const char *text)
     size = fread(log, 1, sizeof log - 1, in);
     (void)fclose(in); /* only read from */
     log[size] = '\0';
-    return strstr(log, text) != NULL;
+    for (const char *at = log; times > 0 && (at = strstr(at, text)) != NULL; at++)
+        times--;
+    return times == 0;
 }

@@ -127,5 +127,6 @@ void agent_world_until(struct agent_world *world, agent_world_condition *is_met,
 bool agent_world_never(struct agent_world *world, agent_world_condition *is_met, unsigned ms);
 /* The agent's log so far contains `text`. */
 bool agent_world_log_has(const struct agent_world *world, const char *text);
+bool agent_world_log_has_times(const struct agent_world *world, const char *text, unsigned times);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define SECONDS_MAX   600 /* a test that fails may wait in it itself, beyond SIGKILL */
 #define REQUEST_BYTES (FUSE_MIN_READ_BUFFER + 4096)
 
 /* Linux, fuse.h: the first request is answered, or the kernel sends no other. */
@@ -63,6 +64,7 @@ pid_t stuck_disk_open(const char *dir)
         server = fork();
     if (server == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)alarm(SECONDS_MAX);
         if (getppid() == parent)
             serve(fd);
         _exit(1);

@@ -57,6 +57,9 @@ struct bw_own_certificate {
     enum bw_role role;      /* AGENT or WITNESS */
     const char *site, *name; /* `site`: "" of a witness */
 };
+/* With all that it points to, in one block: for a thread that may outlive the configuration. Free it with free().
+ */
+struct bw_own_certificate *bw_own_certificate_copy(const struct bw_own_certificate *own);
 /* BW_ERR_REFUSED when others can change one of the two files (os/path_owner.h): they would choose whom this
  * process believes, or as whom it speaks. */
 BW_MUST_CHECK enum bw_err bw_credentials_check_owners(const char *ca_path, const char *identity_path,
