@@ -271,6 +271,23 @@ static const char *unchangeable(const struct bw_site_config *old,
     return bw_schema_first_change(&bw_site_config_table, fixed, old, fresh);
 }
 
+/* Whom the file takes back is out at once (5.3), whatever becomes of this agent's own new certificate: that is read
+ * next, and may hang, or be refused. */
+static void take_back(struct bw_agent *agent)
+{
+    const struct bw_tls_config *tls = &agent->config->tls;
+    struct bw_diag diag = {0};
+
+    if (bw_credentials_revoke(agent->credentials, tls->revoked, tls->revoked_count, &diag) != BW_OK ||
+        bw_http_client_set_credentials(&agent->client, agent->credentials, &diag) != BW_OK) {
+        bw_log_error(&agent->log, "certificate.refused", "error=%s does=\"the list of before stays\"",
+                     bw_log_quote(diag.text));
+        return;
+    }
+    bw_agent_second_use_credentials(agent);
+    bw_agent_admission_use_credentials(agent);
+}
+
 static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
 {
     struct bw_diag diag = {0};
@@ -280,6 +297,7 @@ static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
     agent->log.level = fresh->log_level;
     bw_agent_groups_take(agent, fresh);
     bw_site_config_free(old);
+    take_back(agent);
     if (bw_agent_use_witnesses(agent, &diag) != BW_OK)
         bw_log_error(&agent->log, "witness.none", "error=%s", bw_log_quote(diag.text));
     bw_agent_set_wake(agent);

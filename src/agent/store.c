@@ -16,7 +16,7 @@
 #include <breakwater/sys/clock.h>
 
 static const struct bw_durable_kind state_kind = {
-    .magic = "BWAS", .version = 2, .oldest = BW_DURABLE_OLDEST};
+    .magic = BW_AGENT_STATE_MAGIC, .version = BW_AGENT_STATE_VERSION, .oldest = BW_DURABLE_OLDEST};
 
 static const struct bw_durable_kind members_kind = {.magic = BW_KEPT_MEMBERS_MAGIC,
                                                     .version = BW_KEPT_MEMBERS_VERSION,
@@ -151,7 +151,7 @@ enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_si
     memset(store, 0, sizeof *store);
     store->dir = -1;
     store->lock = -1;
-    (void)snprintf(store->file, sizeof store->file, "%s.state", config->cluster); /* fits */
+    (void)snprintf(store->file, sizeof store->file, "%s" BW_AGENT_STATE_SUFFIX, config->cluster); /* fits */
     (void)snprintf(store->members_file, sizeof store->members_file, "%s%s", config->cluster,
                    BW_KEPT_MEMBERS_SUFFIX); /* likewise */
     store->buffer = malloc(BW_AGENT_STATE_BYTES_MAX);

@@ -41,11 +41,15 @@ enum bw_exit bw_verb_failover(int argc, char **argv)
         return exit;
     if (values.to != NULL && !bw_name_is_valid(values.to))
         return bw_usage_error(&failover_command, "--to %s: no name of a site", values.to);
+    if (values.accepts_data_loss && values.to == NULL)
+        return bw_usage_error(&failover_command,
+                              "--accept-data-loss needs --to SITE: what is lost is told of one site, and another "
+                              "may lack more");
     return bw_move_run(&(struct bw_move){
         .command = &failover_command,
         .verb = "failover",
         .group = group,
-        .word = !values.accepts_data_loss ? "yes" : values.to != NULL ? values.to : group,
+        .word = values.accepts_data_loss ? values.to : "yes",
         .question = values.accepts_data_loss ? "Writes may be LOST." : "Do this?",
         .body = json_pack("{s:s*, s:s*, s:b}", "to", values.to, "reason", values.move.reason,
                           "accept_data_loss", values.accepts_data_loss),

@@ -92,7 +92,7 @@ static enum bw_exit change_all(struct bw_api *api, const struct wanted *wanted)
         if (!has_site(group, wanted->values->site))
             continue;
         count++;
-        exit = change_one(api, wanted, bw_json_member(group, "name"));
+        exit = change_one(api, wanted, json_string_value(json_object_get(group, "name"))); /* as long as `document` */
         worst = exit != BW_EXIT_FINE ? exit : worst;
     }
     if (worst == BW_EXIT_FINE && count == 0) {

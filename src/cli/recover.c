@@ -86,10 +86,8 @@ static enum bw_exit recover(struct bw_witness_recovery *recovery,
 
     print_found(recovery, config);
     (void)putchar('\n');
-    if (!is_majority_lost(recovery, config))
-        return BW_EXIT_UNSAFE;
-    exit = bw_recovery_confirm_and_write(&recover_command, recovery, config, values->is_plan,
-                                         values->is_yes);
+    exit = bw_recovery_confirm_and_write(&recover_command, recovery, config, is_majority_lost,
+                                         values->is_plan, values->is_yes);
     if (exit == BW_EXIT_FINE && !values->is_plan)
         (void)printf("What was there before is in %s/generation-%" PRIu64 ".\n", config->data_dir,
                      recovery->beginning.old_generation);

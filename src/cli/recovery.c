@@ -117,11 +117,15 @@ bool bw_recovery_are_gone(const struct bw_cli_command *command,
 
 enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
                                            struct bw_witness_recovery *recovery,
-                                           const struct bw_witness_config *config, bool is_plan,
-                                           bool is_yes)
+                                           const struct bw_witness_config *config,
+                                           bw_recovery_may *may, bool is_plan, bool is_yes)
 {
     struct bw_diag diag = {0};
-    enum bw_err err = bw_witness_recovery_prepare(recovery, unix_ms_now(), &diag);
+    enum bw_err err;
+
+    if (!may(recovery, config))
+        return BW_EXIT_UNSAFE;
+    err = bw_witness_recovery_prepare(recovery, unix_ms_now(), &diag);
 
     if (err != BW_OK)
         return bw_recovery_fail(command, &diag, err);
@@ -132,6 +136,11 @@ enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
                     "If the other witnesses are NOT lost for good, two clusters will decide.",
                     config->cluster))
         return BW_EXIT_FAILED;
+    if (!is_yes) { /* a question may stand for as long as witnesses need to come back */
+        (void)puts("\nLooked at once more:");
+        if (!may(recovery, config))
+            return BW_EXIT_UNSAFE;
+    }
     err = bw_witness_recovery_write(recovery, &diag);
     if (err != BW_OK)
         return bw_recovery_fail(command, &diag, err);

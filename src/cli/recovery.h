@@ -23,11 +23,15 @@ bool bw_recovery_look_at_others(const struct bw_cli_command *command,
 /* False: one of them may live although it gives no answer; it was told. */
 bool bw_recovery_are_gone(const struct bw_cli_command *command,
                           const struct bw_recovery_others *others);
-/* Begins with `recovery`, which is prepared: asks for the cluster's name, and writes. */
+/* Nothing speaks against a new beginning, as far as others can be heard now; else it was told what does. */
+typedef bool bw_recovery_may(const struct bw_witness_recovery *recovery,
+                             const struct bw_witness_config *config);
+/* Begins with `recovery`: prepares, asks for the cluster's name, and writes. `may` is asked before, and once more
+ * after the question. */
 enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
                                            struct bw_witness_recovery *recovery,
-                                           const struct bw_witness_config *config, bool is_plan,
-                                           bool is_yes);
+                                           const struct bw_witness_config *config,
+                                           bw_recovery_may *may, bool is_plan, bool is_yes);
 /* Goes on with one that is begun. */
 enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
                                struct bw_witness_recovery *recovery,

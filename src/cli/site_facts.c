@@ -48,7 +48,8 @@ static void tell_of_unproved(const json_t *group, const json_t *site, FILE *out)
                   "alone may hand it over\n%s",
                   bw_json_member(site, "name"),
                   has_loop(site) ? ""
-                                 : "  prove it there:  breakwater-chaos scripts -c site.yaml\n");
+                                 : "  prove it there, observed and stopped everywhere:  breakwater-chaos scripts "
+                                   "-c site.yaml\n");
 }
 
 /* No alarm then: what its guard cannot end another machine of the site does (3.4). */

@@ -99,6 +99,33 @@ static enum bw_exit write_file(const char *file, const json_t *document)
     return bw_exit_of_err(err);
 }
 
+/* A saved state that knows more, or is another cluster's, cannot be made again. */
+static bool is_newer(const json_t *old, const json_t *document)
+{
+    const int64_t generation = bw_json_number(document, "generation");
+    const int64_t before = bw_json_number(old, "generation");
+    char cluster_id[BW_ID_TEXT_BYTES];
+
+    (void)snprintf(cluster_id, sizeof cluster_id, "%s", bw_json_member(document, "cluster_id"));
+    return strcmp(bw_json_member(old, "cluster_id"), cluster_id) == 0 &&
+           (generation > before ||
+            (generation == before && bw_json_number(document, "index") >= bw_json_number(old, "index")));
+}
+
+static bool may_replace(const char *file, const json_t *document)
+{
+    json_t *old = json_load_file(file, 0, NULL);
+    const bool may = old == NULL || is_newer(old, document);
+
+    json_decref(old);
+    if (!may)
+        (void)fprintf(stderr,
+                      "error: snapshot save: %s has the state of another cluster, or a newer one of this: nothing was "
+                      "written\n  else:  another name\n",
+                      file);
+    return may;
+}
+
 /* What is there is replaced only if it is a saved state, or empty. */
 static bool may_write(const char *file)
 {
@@ -134,7 +161,7 @@ static enum bw_exit save(const struct snapshot_values *values, const char *file)
         return exit;
     exit = bw_api_fetch(&api, "GET", "/v1/snapshot", NULL, &document);
     if (exit == BW_EXIT_FINE)
-        exit = write_file(file, document);
+        exit = may_replace(file, document) ? write_file(file, document) : BW_EXIT_FAILED;
     if (exit == BW_EXIT_FINE)
         (void)printf("Saved generation %lld up to index %lld in %s.\n",
                      (long long)bw_json_number(document, "generation"),
@@ -211,32 +238,37 @@ static void print_saved(const struct bw_witness_recovery *recovery, const struct
     bw_recovery_print_groups(&recovery->cluster);
 }
 
+static bool is_nobody_there(const struct bw_witness_recovery *recovery,
+                            const struct bw_witness_config *config)
+{
+    struct bw_recovery_others others;
+
+    if (!bw_recovery_look_at_others(&restore_command, config, recovery, &others))
+        return false;
+    if (others.answer > 0) {
+        (void)fputs(
+            "refused: snapshot restore: a witness of this cluster runs: it knows more than "
+            "the file. Recover on it, as its user (breakwater recover); nothing was changed\n",
+            stderr);
+        return false;
+    }
+    return bw_recovery_are_gone(&restore_command, &others);
+}
+
 static enum bw_exit restore_into(struct bw_witness_recovery *recovery,
                                  const struct bw_saved *saved,
                                  const struct bw_witness_config *config,
                                  const struct snapshot_values *values)
 {
     struct bw_diag diag = {0};
-    struct bw_recovery_others others;
     enum bw_err err = bw_witness_recovery_open_empty(recovery, config, saved, &diag);
 
     if (err != BW_OK)
         return bw_recovery_fail(&restore_command, &diag, err);
     if (recovery->is_begun)
         return bw_recovery_go_on(&restore_command, recovery, config, values->is_plan);
-    if (!bw_recovery_look_at_others(&restore_command, config, recovery, &others))
-        return BW_EXIT_UNSAFE;
-    if (others.answer > 0) {
-        (void)fputs(
-            "refused: snapshot restore: a witness of this cluster runs: it knows more than "
-            "the file. Recover on it, as its user (breakwater recover); nothing was changed\n",
-            stderr);
-        return BW_EXIT_UNSAFE;
-    }
-    if (!bw_recovery_are_gone(&restore_command, &others))
-        return BW_EXIT_UNSAFE;
-    return bw_recovery_confirm_and_write(&restore_command, recovery, config, values->is_plan,
-                                         values->is_yes);
+    return bw_recovery_confirm_and_write(&restore_command, recovery, config, is_nobody_there,
+                                         values->is_plan, values->is_yes);
 }
 
 static enum bw_exit restore(struct bw_witness_recovery *recovery, const struct bw_saved *saved,

@@ -385,7 +385,7 @@ enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw
     bw_foretell_wish(group, watch, leadership, now, &waiving, room, &course);
     if (!wish->accept_data_loss && comes_true(&waiving, &course)) {
         what = "to lose what it lacks";
-        tell_failover(group, wish->to, true, way, sizeof way);
+        tell_failover(group, bw_foretold_grant(&course)->site, true, way, sizeof way);
     } else {
         (void)snprintf(way, sizeof way, "breakwater explain %s", group->spec.name);
     }

@@ -636,6 +636,15 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
     site->ending_reason = BW_REASON_REBOOT;
 }
 
+void bw_site_set_limits(struct bw_site *site, const struct bw_site_limits *limits)
+{
+    site->limits = *limits;
+    if (limits->has_script[BW_ACTION_CONDITION])
+        return;
+    site->condition = BW_CONDITION_NONE;
+    bw_site_alarm(site, BW_ALARM_CONDITION_FAILED, false);
+}
+
 void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struct bw_instant now,
                   struct bw_site_actions *out_actions)
 {

@@ -314,7 +314,7 @@ void bw_site_override_fenced(const struct step *step)
 
 void bw_site_override_kept(struct bw_site *site)
 {
-    site->override_on_disk = site->kept.override == BW_OVERRIDE_OVERRIDING;
+    site->override_on_disk = site->kept.override != BW_OVERRIDE_NONE;
     if (site->override == BW_SITE_OVERRIDE_BEGINNING &&
         site->kept.override == BW_OVERRIDE_OVERRIDING)
         bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_KEPT);
@@ -337,6 +337,7 @@ void bw_site_override_found(struct bw_site *site, struct bw_instant now)
     site->override_since = site->override_stepped = now;
     site->leader_answered = now;
     site->override_fence_asked = now;
+    site->override_on_disk = site->memory.override != BW_OVERRIDE_NONE;
     switch (site->memory.override) {
     case BW_OVERRIDE_NONE:
     case BW_OVERRIDE_COUNT: /* not covered: judged where it was read */
@@ -345,7 +346,6 @@ void bw_site_override_found(struct bw_site *site, struct bw_instant now)
         bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_FOUND_WAITING);
         break;
     case BW_OVERRIDE_OVERRIDING:
-        site->override_on_disk = true;
         bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_FOUND_OVERRIDING);
         if (may_have_been_leased(site))
             forget(site, BW_SITE_OVERRIDE_EVENT_LEASED);

@@ -312,6 +312,8 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         note_final_position(site, observation, ended->result);
         break;
     case BW_ACTION_CONDITION:
+        if (!site->limits.has_script[BW_ACTION_CONDITION])
+            break; /* it was taken away meanwhile */
         site->condition = BW_CONDITION_FAILED;
         if (ended->result == BW_RUN_OK && bw_line_is_word(ended->line, "start"))
             site->condition = BW_CONDITION_START;

@@ -100,7 +100,6 @@ BW_MUST_CHECK enum bw_err bw_guard_store_load_reach(const struct bw_guard_store 
                                                     struct bw_guard_reach_file *out_file,
                                                     struct bw_diag *diag);
 #define BW_GUARD_FILE_NAME_BYTES (BW_NAME_MAX + 16)
-#define BW_GUARD_MEMORY_SUFFIX   ".memory"
 /* By what a group is ended, on its way to a file: written before what it stands beside. */
 struct bw_guard_reach_copy {
     char name[BW_GUARD_FILE_NAME_BYTES];

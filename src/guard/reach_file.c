@@ -179,6 +179,7 @@ struct bw_group_config *bw_guard_reach_copy_config(const struct bw_guard_group *
     }
     configure(kept);
     kept->config.digest = group->config->digest;
+    kept->config.driver = group->config->driver; /* named again it is the same one */
     return &kept->config;
 }
 

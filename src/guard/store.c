@@ -23,7 +23,7 @@
 #define CLUSTER_BYTES_MAX (CLUSTER_FIXED + BW_NAME_MAX)
 
 static const struct bw_durable_kind memory_kind = {
-    .magic = "BWGM", .version = 2, .oldest = BW_DURABLE_OLDEST};
+    .magic = BW_GUARD_MEMORY_MAGIC, .version = BW_GUARD_MEMORY_VERSION, .oldest = BW_DURABLE_OLDEST};
 static const struct bw_durable_kind cluster_kind = {
     .magic = "BWGC", .version = 2, .oldest = BW_DURABLE_OLDEST};
 static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGIC,

@@ -230,7 +230,7 @@ void bw_agent_machine_set_limits(struct bw_agent_machine *machine, uint32_t grou
                                  const struct bw_site_limits *limits)
 {
     BW_ASSERT(group < machine->group_count && !machine->is_stepping);
-    machine->groups[group].site.limits = *limits;
+    bw_site_set_limits(&machine->groups[group].site, limits);
 }
 
 void bw_agent_machine_begin(struct bw_agent_machine *machine)

@@ -172,6 +172,39 @@ static void say_found(struct bw_second_program *program, const char *group,
                     second->memory.fence_ns / BW_NS_PER_MS);
 }
 
+enum bw_err bw_second_config_check(const struct bw_site_config *config, struct bw_diag *diag)
+{
+    if (config->second.agent[0] == '\0')
+        return bw_diag_set(diag, BW_ERR_INVALID,
+                           "the site file does not say where its agent is asked; for example "
+                           "\"second_enforcer: {agent: agent.example.net:7410}\"");
+    for (uint32_t i = 0; i < config->group_count; i++)
+        if (config->groups[i].scripts[BW_ACTION_FENCE] == NULL)
+            return bw_diag_set(diag, BW_ERR_INVALID,
+                               "groups[%" PRIu32
+                               "]: a second enforcer has only fence_script, and %s has "
+                               "none",
+                               i, config->groups[i].name);
+    return BW_OK;
+}
+
+/* What a restart with another file leaves to nobody. */
+static void say_unnamed(struct bw_second_program *program)
+{
+    const struct bw_second_state *state = &program->store.state;
+
+    for (uint32_t i = 0; i < state->group_count; i++) {
+        const struct bw_second_group *kept = &state->groups[i];
+
+        if (kept->memory.epoch != 0 && !kept->memory.is_over &&
+            bw_site_config_find(program->config, kept->name) == NULL)
+            bw_log_error(&program->log, "second.unnamed",
+                         "group=%s epoch=%" PRIu64 " error=\"the site file does not name it, and that epoch was "
+                         "not seen to be over\" does=\"nothing of it is ended here\" next=\"name it again\"",
+                         kept->name, kept->memory.epoch);
+    }
+}
+
 static enum bw_err add_groups(struct bw_second_program *program, struct bw_diag *diag)
 {
     for (uint32_t i = 0; i < program->config->group_count; i++) {
@@ -182,12 +215,6 @@ static enum bw_err add_groups(struct bw_second_program *program, struct bw_diag 
             .digest = config->digest};
         struct bw_second_memory *kept = bw_second_store_group(&program->store, config->name);
 
-        if (config->scripts[BW_ACTION_FENCE] == NULL)
-            return bw_diag_set(diag, BW_ERR_INVALID,
-                               "groups[%" PRIu32
-                               "]: a second enforcer has only fence_script, and %s has "
-                               "none",
-                               i, config->name);
         if (kept == NULL)
             return bw_diag_set(
                 diag, BW_ERR_LIMIT,
@@ -199,6 +226,7 @@ static enum bw_err add_groups(struct bw_second_program *program, struct bw_diag 
                                     bw_second_store_mirror(&program->store, config->name));
         say_found(program, config->name, &program->machine.groups[i].second);
     }
+    say_unnamed(program);
     return BW_OK;
 }
 
@@ -307,10 +335,8 @@ static enum bw_second_end run_configured(struct bw_second_program *program)
     enum bw_second_end end;
     enum bw_err err = bw_second_credentials_load(program->config, &program->credentials, &diag);
 
-    if (err == BW_OK && program->config->second.agent[0] == '\0')
-        err = bw_diag_set(&diag, BW_ERR_INVALID,
-                          "the site file does not say where its agent is asked; for example "
-                          "\"second_enforcer: {agent: agent.example.net:7410}\"");
+    if (err == BW_OK)
+        err = bw_second_config_check(program->config, &diag);
     if (err == BW_OK)
         err = bw_second_store_open(&program->store, program->config, &diag);
     if (err != BW_OK)

@@ -133,6 +133,10 @@ void bw_second_saves_begin(struct bw_second_program *program, const struct bw_se
 BW_MUST_CHECK enum bw_err bw_second_mirrors_begin(struct bw_second_program *program,
                                                   const struct bw_second_mirror_file *mirror);
 
+/* Can it begin with this file? Beside what every site file has to say. */
+BW_MUST_CHECK enum bw_err bw_second_config_check(const struct bw_site_config *config,
+                                                 struct bw_diag *diag);
+
 /* ---- reload.c ---- */
 
 BW_MUST_CHECK enum bw_err bw_second_credentials_load(const struct bw_site_config *config,

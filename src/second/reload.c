@@ -12,18 +12,23 @@
 
 #define LOOK_MS 10000u
 
+static struct bw_own_certificate own_of(const struct bw_site_config *config)
+{
+    return (struct bw_own_certificate){.ca = config->tls.ca,
+                                       .identity = config->tls.identity,
+                                       .revoked = config->tls.revoked,
+                                       .revoked_count = config->tls.revoked_count,
+                                       .cluster = config->cluster,
+                                       .role = BW_ROLE_AGENT,
+                                       .site = config->site,
+                                       .name = config->name};
+}
+
 enum bw_err bw_second_credentials_load(const struct bw_site_config *config,
                                        struct bw_credentials **out_credentials,
                                        struct bw_diag *diag)
 {
-    const struct bw_own_certificate own = {.ca = config->tls.ca,
-                                           .identity = config->tls.identity,
-                                           .revoked = config->tls.revoked,
-                                           .revoked_count = config->tls.revoked_count,
-                                           .cluster = config->cluster,
-                                           .role = BW_ROLE_AGENT,
-                                           .site = config->site,
-                                           .name = config->name};
+    const struct bw_own_certificate own = own_of(config);
 
     return bw_credentials_load_own(&own, bw_clock_wall(), out_credentials, diag);
 }
@@ -40,14 +45,15 @@ static void warn_of_expiry(struct bw_second_program *program)
                     bw_log_quote(program->config->tls.identity), days);
 }
 
-/* The worker's: the configuration is read anew for it, so that a thread which hangs holds nothing
- * of ours. */
+/* The worker's, with nothing of ours: where a file system hangs, the thread outlives all. */
 struct job {
     const char *config_file;          /* of the command line */
-    bool is_config;                   /* SIGHUP; else the certificates, where they look otherwise */
+    bool is_config;                   /* SIGHUP; else the certificate, where its files look otherwise */
+    struct bw_own_certificate *own;   /* the one in use; NULL of SIGHUP */
     struct bw_file_look ca, identity; /* before, then now */
     enum bw_err err;
     struct bw_diag diag;
+    bool is_judged; /* `err` is of the file, against what runs; else of reading */
     struct bw_problems problems;
     struct bw_site_config *fresh;
     struct bw_credentials *credentials; /* NULL: they look as before, or cannot be used */
@@ -57,34 +63,47 @@ static void clear(void *of)
 {
     struct job *job = of;
 
+    free(job->own);
     bw_credentials_free(job->credentials);
     bw_site_config_free(job->fresh);
     bw_problems_deinit(&job->problems);
     *job = (struct job){0};
 }
 
+static void read_certificate(struct job *job, const struct bw_own_certificate *own)
+{
+    const struct bw_file_look ca = bw_file_look_at(own->ca);
+    const struct bw_file_look identity = bw_file_look_at(own->identity);
+
+    if (job->is_config || !bw_file_looks_equal(ca, job->ca) ||
+        !bw_file_looks_equal(identity, job->identity))
+        job->err = bw_credentials_load_own(own, bw_clock_wall(), &job->credentials, &job->diag);
+    job->ca = ca;
+    job->identity = identity;
+}
+
 static void read_files(void *of)
 {
     struct job *job = of;
-    struct bw_file_look ca, identity;
+    struct bw_own_certificate own;
 
-    job->err = bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
-    if (job->err != BW_OK && job->is_config) /* here: whoever reads stderr may have stopped */
-        bw_problems_print(&job->problems, "what runs stays as it is", stderr);
-    if (job->err != BW_OK)
+    if (!job->is_config) {
+        read_certificate(job, job->own);
         return;
-    ca = bw_file_look_at(job->fresh->tls.ca);
-    identity = bw_file_look_at(job->fresh->tls.identity);
-    if (job->is_config || !bw_file_looks_equal(ca, job->ca) ||
-        !bw_file_looks_equal(identity, job->identity))
-        job->err = bw_second_credentials_load(job->fresh, &job->credentials, &job->diag);
-    job->ca = ca;
-    job->identity = identity;
+    }
+    job->err = bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
+    if (job->err != BW_OK) { /* here: whoever reads stderr may have stopped */
+        bw_problems_print(&job->problems, "what runs stays as it is", stderr);
+        return;
+    }
+    own = own_of(job->fresh);
+    read_certificate(job, &own);
 }
 
 static void begin(struct bw_second_program *program)
 {
     struct bw_second_reload *reload = &program->reload;
+    const struct bw_own_certificate own = own_of(program->config);
     struct job *job;
 
     if (bw_worker_is_busy(reload->files))
@@ -93,6 +112,7 @@ static void begin(struct bw_second_program *program)
     bw_problems_init(&job->problems);
     job->config_file = program->config_file;
     job->is_config = reload->wants_config;
+    job->own = reload->wants_config ? NULL : bw_own_certificate_copy(&own);
     job->ca = reload->ca;
     job->identity = reload->identity;
     reload->wants_config = false;
@@ -117,11 +137,42 @@ static void use_credentials(struct bw_second_program *program, struct job *job)
                 bw_credentials_days_left(program->credentials, bw_clock_wall()));
 }
 
+static bool is_busy_with(const struct bw_second *second)
+{
+    return second->phase == BW_SECOND_ARMED || second->phase == BW_SECOND_SCRIPT ||
+           second->phase == BW_SECOND_LOOKING;
+}
+
+/* Begun anew with it, what is armed would be found again: by its state, under its group's name. Else nobody would
+ * fence, and time alone hands over what this process was counted on for (3.4). */
+static enum bw_err judge(const struct bw_second_program *program,
+                         const struct bw_site_config *fresh, struct bw_diag *diag)
+{
+    static const char *const fixed[] = {"cluster", "site", "name", "state_dir", "run_dir", NULL};
+    const char *key = bw_schema_first_change(&bw_site_config_table, fixed, program->config, fresh);
+
+    if (key != NULL)
+        return bw_diag_set(diag, BW_ERR_REFUSED, "%s changes only with a restart", key);
+    for (uint32_t i = 0; i < program->machine.group_count; i++) {
+        const char *group = program->config->groups[i].name;
+
+        if (is_busy_with(&program->machine.groups[i].second) &&
+            bw_site_config_find(fresh, group) == NULL)
+            return bw_diag_set(diag, BW_ERR_REFUSED,
+                               "group %s is armed here: name it until its site holds no epoch of it",
+                               group);
+    }
+    return bw_second_config_check(fresh, diag);
+}
+
 static void refuse(struct bw_second_program *program, struct job *job)
 {
-    bw_log_error(&program->log, job->fresh == NULL ? "config.refused" : "certificate.refused",
+    bw_log_error(&program->log,
+                 job->is_config && (job->fresh == NULL || job->is_judged) ? "config.refused"
+                                                                          : "certificate.refused",
                  "file=%s error=%s does=\"what runs stays as it is\"",
-                 bw_log_quote(program->config_file), bw_log_quote(job->diag.text));
+                 bw_log_quote(job->is_config ? program->config_file : program->config->tls.identity),
+                 bw_log_quote(job->diag.text));
 }
 
 static void on_read(void *of, void *user)
@@ -129,9 +180,12 @@ static void on_read(void *of, void *user)
     struct bw_second_program *program = user;
     struct job *job = of;
 
+    if (job->is_config && job->err == BW_OK) {
+        job->err = judge(program, job->fresh, &job->diag);
+        job->is_judged = job->err != BW_OK;
+    }
     if (job->err != BW_OK) {
-        if (job->is_config || job->fresh != NULL)
-            refuse(program, job);
+        refuse(program, job);
     } else if (job->is_config) {
         bw_log_info(&program->log, "config.loaded", "file=%s does=\"begins anew with it\"",
                     bw_log_quote(program->config_file));
@@ -139,7 +193,7 @@ static void on_read(void *of, void *user)
     } else if (job->credentials != NULL) {
         use_credentials(program, job);
     }
-    if (job->fresh != NULL) {
+    if (!job->is_config) {
         program->reload.ca = job->ca;
         program->reload.identity = job->identity;
     }

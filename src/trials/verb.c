@@ -26,6 +26,7 @@
 
 #include "api.h"
 #include "confirm.h"
+#include "held.h"
 #include "options.h"
 #include "proof.h"
 #include "sandbox.h"
@@ -271,6 +272,37 @@ static bool can_start_all(const struct request *request)
     return true;
 }
 
+/* What a trial starts has no lease. */
+static bool is_nobodys(const struct request *request, const struct bw_group_config *group)
+{
+    struct bw_diag diag = {0};
+    bool is_enforced;
+
+    if (bw_trial_is_enforced(request->site, group->name, &is_enforced, &diag) != BW_OK) {
+        (void)fprintf(stderr, "error: scripts: whether group %s is enforced cannot be read: %s; nothing was run\n",
+                      group->name, diag.text);
+        return false;
+    }
+    if (is_enforced)
+        (void)fprintf(stderr,
+                      "error: scripts: group %s is enforced: another site may serve it, or be granted it, "
+                      "while it is started here; nothing was run\n"
+                      "  watch only:  the same with --only status,readiness\n"
+                      "  else:        breakwater mode %s observe; once every site has let go, stop it at all of "
+                      "them, then agent and guard here\n",
+                      group->name, group->name);
+    return !is_enforced;
+}
+
+static bool are_nobodys(const struct request *request)
+{
+    for (uint32_t i = 0; i < request->site->group_count; i++)
+        if (is_wanted(request, &request->site->groups[i]) &&
+            !is_nobodys(request, &request->site->groups[i]))
+            return false;
+    return true;
+}
+
 static bool is_free(struct request *request)
 {
     if (!can_start_all(request))
@@ -280,7 +312,7 @@ static bool is_free(struct request *request)
                       "error: scripts: the guard of this site runs (%s answers), and would fence "
                       "what is started here; nothing was run\n"
                       "  watch only:  the same with --only status,readiness\n"
-                      "  else:        move the service away, and stop agent and guard\n",
+                      "  else:        observe its groups, stop them at every site, then agent and guard here\n",
                       request->site->guard_socket);
         return false;
     }
@@ -291,6 +323,8 @@ static bool is_free(struct request *request)
                       request->site->state_dir);
         return false;
     }
+    if (!are_nobodys(request))
+        return false;
     request->config_lock = open(request->values.config, O_RDONLY | O_CLOEXEC);
     if (request->config_lock < 0 || flock(request->config_lock, LOCK_EX | LOCK_NB) != 0) {
         (void)fprintf(stderr, "error: scripts: %s is under trial already (%s); nothing was run\n",
@@ -322,7 +356,7 @@ static bool confirm(const struct request *request)
                           group->name, group->timeout_ms[BW_ACTION_START] / 1000,
                           group->timeout_ms[BW_ACTION_STOP] / 1000);
     }
-    (void)fprintf(stderr, "In the end it is stopped%s.\n",
+    (void)fprintf(stderr, "No other site may serve it meanwhile. In the end it is stopped%s.\n",
                   request->values.is_running ? ", also if it runs now: it is not started again"
                                              : "; if it runs now, nothing is done");
     return bw_confirm(&scripts_command, request->values.is_yes, "Go on?", "yes");

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent_world.h"
+#include "agent_life.h"
 #include "guard_rig.h"
 #include "lacking.h"
 #include "stuck_disk.h"
@@ -87,25 +87,10 @@ static void a_guard_goes_on_with_what_it_had(void **state)
 
 /* ---- an agent ---------------------------------------------------------------------------------- */
 
-static int agent_set_up(void **state)
-{
-    static struct agent_world world;
-
-    agent_world_init(&world);
-    *state = &world;
-    return 0;
-}
-
 static int agent_tear_down(void **state)
 {
     close_disk();
-    agent_world_deinit(*state);
-    return 0;
-}
-
-static bool has_synced(const struct agent_world *world)
-{
-    return world->sync_count > 0;
+    return tear_down(state);
 }
 
 static bool says_silent(const struct agent_world *world)
@@ -131,9 +116,7 @@ static void an_agent_renews_on_with_the_certificate_that_it_had(void **state)
     struct agent_world *world = *state;
 
     open_disk(world->dir);
-    agent_world_configure(world, NULL);
-    agent_world_start_agent(world);
-    agent_world_until(world, has_synced, "it syncs");
+    start_standing_by(world);
     change(world->dir, "identity: .*/agent.pem", "identity: disk/agent.pem");
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_silent, "it says that its files do not answer");
@@ -197,7 +180,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_guard_goes_on_with_what_it_had, rig_setup,
                                         guard_tear_down),
         cmocka_unit_test_setup_teardown(an_agent_renews_on_with_the_certificate_that_it_had,
-                                        agent_set_up, agent_tear_down),
+                                        set_up, agent_tear_down),
         cmocka_unit_test_setup_teardown(a_witness_leads_on_with_the_certificate_that_it_had,
                                         witness_set_up, witness_tear_down),
     };

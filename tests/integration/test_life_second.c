@@ -7,10 +7,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "elsewhere_world.h"
 #include "lacking.h"
+#include "real_files.h"
 
 static bool says(struct real_cluster *of, int site, const char *word)
 {
@@ -134,6 +138,32 @@ static void one_that_is_restarted_resumes_its_deadline(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+static bool has_refused(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "enforcer.log"), "event=config.refused") != NULL;
+}
+
+/* Begun anew without it, it would fence nothing, and time hands the group over because of it. */
+static void one_that_is_told_to_leave_what_is_armed_refuses(void **state)
+{
+    char command[REAL_PATH_BYTES + 64];
+    char path[REAL_PATH_BYTES];
+
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    real_path(&cluster.sites[0], "enforcer.yaml", path);
+    (void)snprintf(command, sizeof command, "sed -i 's/name: harbor/name: other/' '%s'", path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kill(cluster.sites[0].enforcer, SIGHUP), 0);
+    real_until(&cluster, has_refused, 0, "it refuses the file");
+    assert_non_null(strstr(real_read(&cluster, 0, "enforcer.log"), "group harbor is armed here"));
+    lose_machine(0);
+    real_until(&cluster, serves_later, 0, "the other site serves");
+    assert_true(real_service_is_gone(&cluster, 0));
+    real_assert_no_overlap(&cluster);
+}
+
 /* The API that it would fence through answers nobody: then no time ends what may live on. */
 static void one_that_cannot_see_is_not_counted_on(void **state)
 {
@@ -232,6 +262,8 @@ int main(void)
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_that_is_restarted_resumes_its_deadline, set_up_daemons,
                                         tear_down_daemons),
+        cmocka_unit_test_setup_teardown(one_that_is_told_to_leave_what_is_armed_refuses,
+                                        set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_that_cannot_see_is_not_counted_on, set_up_daemons,
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(what_it_cannot_end_is_not_handed_over, set_up_daemons,

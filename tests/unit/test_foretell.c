@@ -621,7 +621,7 @@ static void a_failover_that_cannot_come_true_is_refused(void **state)
             "--accept-data-loss");
     refuses("", "no site would be granted harbor; what fails at dc-b: \"the loss of data stays "
                 "within max_lag\"; "
-                "to lose what it lacks: breakwater failover harbor --accept-data-loss");
+                "to lose what it lacks: breakwater failover harbor --to dc-b --accept-data-loss");
     assert_int_equal(judge("dc-b", true, NULL), BW_OK);
 
     world.witness.leadership.leader_since = world.now; /* it has not heard anybody out yet */

@@ -262,6 +262,13 @@ static void begin_writing_down(struct world *world, uint64_t ms)
     assert_int_equal(world->site.override, BW_SITE_OVERRIDE_BEGINNING);
 }
 
+static void assert_waits_for_disk(const struct bw_site *site, uint64_t now_ms)
+{
+    uint64_t left_ns;
+
+    assert_int_equal(bw_site_override_waits(site, at_ms(now_ms), &left_ns), BW_OVERRIDE_WAITS_DISK);
+}
+
 /* A crash would bring it back, and who has heard that there is none grants another site. */
 static void that_it_is_over_is_said_once_it_is_durable(void **state)
 {
@@ -273,6 +280,16 @@ static void that_it_is_over_is_said_once_it_is_durable(void **state)
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_WITNESSES);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    saved(&world, true);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
+
+    begin_standby(&world);
+    ask(&world);
+    world.save_hangs = true;
+    ask_end(&world); /* in the wait: after a crash it would wait again */
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    assert_waits_for_disk(&world.site, world.now_ms);
     saved(&world, true);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
 

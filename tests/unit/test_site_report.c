@@ -230,9 +230,30 @@ static void a_condition_that_has_not_run_is_no_yes(void **state)
     assert_int_equal(reported(&world).condition, BW_CONDITION_NONE);
 }
 
+/* 4, 5.4: without the script nobody says anything: what it said last would be a veto for ever. */
+static void a_condition_that_a_reload_takes_away_counts_no_more(void **state)
+{
+    struct bw_site_limits without;
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.limits.has_script[BW_ACTION_CONDITION] = true;
+    look(&world, BW_ACTION_CONDITION, BW_RUN_FAILED, "");
+    assert_int_equal(reported(&world).condition, BW_CONDITION_FAILED);
+    assert_true(world.site.alarms & (UINT32_C(1) << BW_ALARM_CONDITION_FAILED));
+
+    without = world.site.limits;
+    without.has_script[BW_ACTION_CONDITION] = false;
+    bw_site_set_limits(&world.site, &without);
+    assert_int_equal(reported(&world).condition, BW_CONDITION_NONE);
+    assert_false(world.site.alarms & (UINT32_C(1) << BW_ALARM_CONDITION_FAILED));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_condition_that_a_reload_takes_away_counts_no_more),
         cmocka_unit_test(a_condition_that_has_not_run_is_no_yes),
         cmocka_unit_test(a_start_and_a_stop_make_the_guard_busy),
         cmocka_unit_test(a_service_that_was_started_again_is_told_with_how_often_and_when),

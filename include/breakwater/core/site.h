@@ -325,7 +325,7 @@ struct bw_site {
     uint32_t started_in_a_row;
     struct bw_instant start_limit;  /* status must say started before */
     bool verified;
-    bool override_on_disk;  /* the disk may say that it overrides: after a crash it would */
+    bool override_on_disk;  /* the disk may say that it waits to, overrides or ends: after a crash it would */
     bool override_open;     /* the guard was asked whether it may serve without a lease */
     bool override_ran;      /* a start without a lease has ended well: status has to say so */
     bool override_served;   /* and has */
@@ -378,6 +378,8 @@ bool bw_site_is_greeted(const struct bw_site *site);
 void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance,
                   struct bw_id boot_id, const struct bw_site_limits *limits,
                   const struct bw_site_memory *memory, struct bw_instant now);
+/* A reload: these are in force from here on, and what a condition has said whose script is gone counts no more (4). */
+void bw_site_set_limits(struct bw_site *site, const struct bw_site_limits *limits);
 
 /* One step. Actions are carried out in order: what must be durable comes before what depends on it. */
 void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struct bw_instant now,

@@ -22,6 +22,14 @@
 #define BW_GUARD_MIRROR_SUFFIX  ".mirror"
 #define BW_GUARD_MIRROR_MAGIC   "BWGR"
 #define BW_GUARD_MIRROR_VERSION 2
+/* Likewise its memory, STATE_DIR/guard/G.memory, and the agent's file, STATE_DIR/agent/CLUSTER.state: a trial of its
+ * scripts asks them whether the group is enforced. */
+#define BW_GUARD_MEMORY_SUFFIX  ".memory"
+#define BW_GUARD_MEMORY_MAGIC   "BWGM"
+#define BW_GUARD_MEMORY_VERSION 2
+#define BW_AGENT_STATE_SUFFIX   ".state"
+#define BW_AGENT_STATE_MAGIC    "BWAS"
+#define BW_AGENT_STATE_VERSION  2
 
 /* The agent's file: all its groups, so that an order never finds one of them old. */
 struct bw_agent_group {
