@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,9 +337,91 @@ static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **st
     (void)trio_leader(&cluster.trio);
 }
 
+/* Reads what a program on a terminal says until `word`, or its end. */
+static void hear_until(int terminal, const char *word, char *out, size_t size)
+{
+    size_t used = strlen(out);
+    ssize_t got = 1;
+
+    while ((word == NULL || strstr(out, word) == NULL) && used + 1 < size && got > 0) {
+        got = read(terminal, out + used, size - 1 - used);
+        used += got > 0 ? (size_t)got : 0;
+        out[used] = '\0';
+    }
+    if (word != NULL && strstr(out, word) == NULL)
+        fail_msg("it never said \"%s\": %s", word, out);
+}
+
+/* A question may stand while people phone, and the lost ones come back. */
+static void what_comes_back_while_it_asks_is_heard_before_it_writes(void **state)
+{
+    char config[TRIO_PATH_BYTES];
+    char program[512];
+    char out[16384] = "";
+    int terminal, status;
+    pid_t asks;
+
+    (void)state;
+    (void)trio_leader(&cluster.trio);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        (void)trio_stop(&cluster.trio, i, SIGTERM);
+    trio_path(&cluster.trio, "w3.yaml", config);
+    (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
+    asks = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(asks >= 0);
+    if (asks == 0) {
+        (void)execl(program, "breakwater", "recover", "-c", config, (char *)NULL);
+        _exit(127);
+    }
+    hear_until(terminal, "to go on: ", out, sizeof out);
+    trio_start(&cluster.trio, 0, TRIO_EXECUTED);
+    trio_start(&cluster.trio, 1, TRIO_EXECUTED);
+    (void)trio_leader(&cluster.trio);
+    assert_int_equal(write(terminal, "prod\n", 5), 5);
+    hear_until(terminal, NULL, out, sizeof out);
+    assert_int_equal(waitpid(asks, &status, 0), asks);
+    (void)close(terminal);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 6)
+        fail_msg("%d: %s", status, out);
+    assert_non_null(strstr(out, "refused: recover: with this one 3 of 3 witnesses are there"));
+    assert_false(last_has("generation-1"));
+}
+
+static void change_saved(const char *script)
+{
+    char saved[TRIO_PATH_BYTES];
+    char command[TRIO_PATH_BYTES + 128];
+
+    trio_path(&cluster.trio, "saved.json", saved);
+    (void)snprintf(command, sizeof command, "sed -i -E '%s' %s", script, saved);
+    assert_int_equal(system(command), 0);
+}
+
+/* It may be the only one, of before everything was lost. */
+static void a_saved_state_that_knows_more_or_is_of_another_cluster_is_not_replaced(void **state)
+{
+    char out[8192];
+
+    (void)state;
+    (void)trio_leader(&cluster.trio);
+    assert_int_equal(snapshot("save", "", out, sizeof out), 0);
+    assert_int_equal(snapshot("save", "", out, sizeof out), 0); /* as new, or newer */
+    change_saved("s/(\"index\": *)[0-9]+/\\1999999999/");
+    assert_int_equal(snapshot("save", "", out, sizeof out), 1);
+    change_saved("s/(\"index\": *)[0-9]+/\\11/");
+    assert_int_equal(snapshot("save", "", out, sizeof out), 0);
+    change_saved("s/(\"cluster_id\": *\")....../\\1000000/");
+    assert_int_equal(snapshot("save", "", out, sizeof out), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_comes_back_while_it_asks_is_heard_before_it_writes,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_saved_state_that_knows_more_or_is_of_another_cluster_is_not_replaced, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(the_last_witness_begins_the_cluster_anew, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(from_a_term_that_nobody_gets_above_it_begins_anew_too,
