@@ -369,7 +369,7 @@ static enum bw_exit plan_and_ask(struct bw_api *api, const struct apply_values *
                                        : "Nothing was changed. Run again with --yes to do this.");
         return BW_EXIT_FINE;
     }
-    if (!bw_confirm(&apply_command, false, "Commit this?", "yes"))
+    if (!bw_api_confirm(api, false, "Commit this?", "yes"))
         return BW_EXIT_FAILED;
     return commit_planned(api, body, planned);
 }

@@ -139,7 +139,7 @@ static enum bw_exit run(struct bw_api *api, const struct bw_change *change)
         (void)puts("Nothing was changed. Run again without --plan to do this.");
         return BW_EXIT_FINE;
     }
-    if (!bw_confirm(change->command, change->values->is_yes, "Do this?", change->word))
+    if (!bw_api_confirm(api, change->values->is_yes, "Do this?", change->word))
         return BW_EXIT_FAILED;
     return act(api, change, end_ms);
 }

@@ -1,5 +1,6 @@
 #include "confirm.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,4 +33,15 @@ bool bw_confirm(const struct bw_cli_command *command, bool is_yes, const char *q
     }
     (void)fprintf(stderr, "%s: not confirmed; nothing was changed\n", command->name);
     return false;
+}
+
+bool bw_api_confirm(const struct bw_api *api, bool is_yes, const char *question, const char *word)
+{
+    const struct bw_identity *self = bw_credentials_identity(api->credentials);
+    char text[BW_API_PATH_BYTES + 3 * BW_NAME_MAX + 256];
+
+    (void)snprintf(text, sizeof text, "In cluster %s, as %s %s%s%s%s: %s", self->cluster,
+                   bw_role_text(self->role), self->name, api->config_file[0] != '\0' ? " (" : "",
+                   api->config_file, api->config_file[0] != '\0' ? ")" : "", question);
+    return bw_confirm(api->command, is_yes, text, word);
 }

@@ -123,7 +123,7 @@ static enum bw_exit raise_planned(struct bw_api *api, const struct level_values 
     (void)printf("The feature level would become %lld.\n", (long long)to);
     if (values->is_plan)
         return BW_EXIT_FINE;
-    if (!bw_confirm(&raise_command, values->is_yes, QUESTION, "yes"))
+    if (!bw_api_confirm(api, values->is_yes, QUESTION, "yes"))
         return BW_EXIT_FAILED;
     exit = bw_api_fetch(api, "POST", PATH "/raise", body, &accepted);
     json_decref(accepted);

@@ -283,7 +283,7 @@ static enum bw_exit run(struct bw_api *api, const struct bw_move *move)
                                     : "Nothing was changed. Run again with --yes to do this.");
         return BW_EXIT_FINE;
     }
-    if (!bw_confirm(move->command, move->values->is_yes, move->question, move->word))
+    if (!bw_api_confirm(api, move->values->is_yes, move->question, move->word))
         return BW_EXIT_FAILED;
     return act(api, move);
 }
