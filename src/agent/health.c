@@ -78,6 +78,7 @@ static bool judge(struct bw_agent_health *health, uint32_t group,
         return false;
     }
     limits = (struct bw_primary_limits){.has_verify = config->scripts[BW_ACTION_VERIFY] != NULL,
+                                        .is_verified = agent->machine.groups[group].site.verified,
                                         .look_ns = look_ns(config)};
     may_run = bw_agent_may_run(agent, shown, now);
     primary = bw_primary(may_run, &shown->shown, &limits, now);

@@ -357,15 +357,14 @@ static void learn(struct bw_api *api)
 
     json_array_foreach(members, i, member) {
         const char *why = NULL;
-        const char *name = bw_json_member(member, "name");
-        const char *address = bw_json_member(member, "address");
+        const char *name = json_string_value(json_object_get(member, "name")); /* as long as the document */
         bool has_answered = false;
 
         for (size_t j = 0; j < api->count; j++)
-            if (strcmp(bw_json_member(api->witnesses[j].status, "answered_by"), name) == 0)
+            if (name != NULL && strcmp(bw_json_member(api->witnesses[j].status, "answered_by"), name) == 0)
                 has_answered = true;
-        if (!has_answered && bw_address_check(address, false, &why))
-            (void)add_witness(api, address, true); /* more than there is room for: not asked */
+        if (!has_answered && bw_address_check(bw_json_member(member, "address"), false, &why))
+            (void)add_witness(api, bw_json_member(member, "address"), true); /* more than there is room for: not asked */
     }
 }
 
@@ -546,28 +545,29 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
         return complain_refused(api);
     if (leader != NULL)
         return complain_of_leader(api, leader, consequence);
-    if ((int64_t)answering > of / 2)
-        (void)fprintf(stderr, "error: no leader: %zu of %lld witnesses answer and none leads; %s\n",
-                      answering, (long long)of, consequence);
-    else if (is_followed)
+    if (is_followed)
         (void)fprintf(stderr,
                       "error: the leader does not answer here: %zu of %lld witnesses answer%s, and it is followed; %s\n"
                       "  look at the way from here to it first: leases may well be renewed (if it is down, another is\n"
                       "  elected within seconds: ask again)\n",
                       answering, (long long)of, answering == 1 ? "s" : "", consequence);
+    else if ((int64_t)answering > of / 2)
+        (void)fprintf(stderr, "error: no leader: %zu of %lld witnesses answer and none leads; %s\n",
+                      answering, (long long)of, consequence);
     else
         (void)fprintf(stderr,
-                      "error: no quorum: %zu of %lld witnesses answer%s (needs %lld); %s\n",
+                      "error: no quorum: %zu of %lld witnesses answer%s here (needs %lld); %s\n",
                       answering, (long long)of, answering == 1 ? "s" : "", (long long)of / 2 + 1,
                       consequence);
     tell_witnesses(api);
     if (answering > 0 && (int64_t)answering <= of / 2 && !is_followed)
-        (void)fputs("  start the others again, there:  systemctl start breakwater-witness\n"
-                    "  meanwhile no lease is renewed, and each site ends what it serves, unless it overrides\n"
+        (void)fputs("  if only the way from here to them is cut, they decide, and another site may serve: ask from there first\n"
+                    "  if they are down, no lease is renewed, and each site ends what it serves, unless it overrides:\n"
+                    "    start them again, there:  systemctl start breakwater-witness\n"
                     "  they are lost for good, on one that is left (stopped), as its user:\n"
                     "    runuser -u breakwater -- breakwater recover -c "
                     "/etc/breakwater/witness.yaml --plan\n"
-                    "  to serve meanwhile, at one site:\n"
+                    "  to serve meanwhile, at one site, once it was seen that none serves elsewhere:\n"
                     "    breakwater override GROUP -c /etc/breakwater/site.yaml --plan\n",
                     stderr);
     if (answering == 0 && api->config_file[0] != '\0')
@@ -706,7 +706,7 @@ enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply
 {
     json_t *problems = json_object_get(reply->body, "problems");
     const char *error = bw_json_member(reply->body, "error");
-    const char *hint = bw_json_member(reply->body, "hint");
+    const char *hint;
     json_t *problem;
     size_t i;
 
@@ -723,6 +723,7 @@ enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply
         (void)fprintf(stderr, "  and %lld more\n",
                       (long long)(bw_json_number(reply->body, "problem_count") -
                                   (int64_t)json_array_size(problems)));
+    hint = bw_json_member(reply->body, "hint"); /* read now: its text lasts for some others only */
     if (hint[0] != '\0')
         (void)fprintf(stderr, "  next:  %s\n", hint);
     if (reply->status == 403 &&

@@ -146,7 +146,7 @@ static size_t print_groups(const json_t *reply, bool is_plan)
 
     json_array_foreach(json_object_get(reply, "groups"), i, group) {
         const char *outcome = bw_json_member(group, "outcome");
-        const char *initial = bw_json_member(group, "initial_primary");
+        const char *initial;
         json_t *change;
         size_t j;
 
@@ -164,6 +164,7 @@ static size_t print_groups(const json_t *reply, bool is_plan)
             print_value(json_object_get(change, "to"));
             (void)putchar('\n');
         }
+        initial = bw_json_member(group, "initial_primary"); /* read now: its text lasts for some others only */
         if (initial[0] != '\0')
             (void)printf("  initial primary: %s\n", initial);
         tell_unknown(group);

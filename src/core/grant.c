@@ -210,6 +210,9 @@ static const char *report_missing(const struct bw_evaluation *eval, int site)
         return "it still has a lease of before";
     if (contact->report.stop_begun_epoch != 0 || contact->report.guard_busy)
         return "it still ends what it held, or its guard runs a start or a stop";
+    /* An agent of 0.2.0 says `stopped` of what its failed fence has only seen down for a moment (3.9). */
+    if (contact->report.fence_failed && contact->report.service == BW_SERVICE_STOPPED)
+        return "a fence of it has failed";
     observed = bw_instant_sub(contact->answered_received,
                               bw_ms_to_ns(contact->report.service_age_ms));
     if (group->last_end.epoch != 0 && group->last_end.epoch == group->epoch &&

@@ -106,15 +106,21 @@ static void judge_override(struct judgement *judgement)
         "breakwater override GROUP -c FILE --end");
 }
 
+/* UINT32_MAX is unknown. */
+static uint32_t age_ms_of(struct bw_instant now, struct bw_instant at)
+{
+    const uint64_t age_ms = bw_instant_elapsed_ns(now, at) / BW_NS_PER_MS;
+
+    return age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX - 1;
+}
+
 static void judge_report(struct judgement *judgement)
 {
     const struct bw_report *report = &judgement->contact->report;
     struct bw_gate_list *list = &judgement->list;
     int site = judgement->site;
-    uint64_t age_ms = bw_instant_elapsed_ns(judgement->now, judgement->contact->received) /
-                      BW_NS_PER_MS;
 
-    list->age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX - 1;
+    list->age_ms = age_ms_of(judgement->now, judgement->contact->received);
     (void)bw_gate_plain(list, BW_GATE_ID_CONNECTED, site, true, NULL);
     judgement->passes &= bw_gate_plain(
         list, BW_GATE_ID_TWO_WAY, site,
@@ -408,7 +414,7 @@ static void judge_lag(struct judgement *judgement)
         passes = bw_gate_plain(&list, BW_GATE_ID_LAG, judgement->site, is_accepted, loss.unknown);
         break;
     case BW_LOSS_MEASURED:
-        list.age_ms = (uint32_t)(bw_instant_elapsed_ns(judgement->now, loss.measured) / BW_NS_PER_MS);
+        list.age_ms = age_ms_of(judgement->now, loss.measured);
         passes = bw_gate_value(&list, BW_GATE_ID_LAG, judgement->site,
                                is_accepted || loss.ms <= group->spec.max_lag_ms, BW_UNIT_MS,
                                (int64_t)loss.ms, group->spec.max_lag_ms,

@@ -146,6 +146,19 @@ static bool is_right_only_now(const struct bw_site *site, enum bw_action_kind ac
            (action == BW_ACTION_START && bw_site_overrides(site));
 }
 
+/* How the epoch began is no reason for its end: only an order to stop has a plan of its own (5.1). */
+static void tell_why_it_ends(const struct bw_site *site, enum bw_action_kind action,
+                             struct bw_run_facts *facts)
+{
+    const bool is_ordered = site->order.kind == BW_ORDER_STOP && site->order.epoch == site->memory.epoch;
+
+    if ((action != BW_ACTION_STOP && action != BW_ACTION_FENCE) || is_ordered ||
+        !bw_site_epoch_is_open(site) || site->ending_reason == BW_REASON_NONE)
+        return;
+    facts->reason = site->ending_reason;
+    facts->planned = false;
+}
+
 void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
                  const char *rule)
 {
@@ -162,6 +175,7 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
     message->run.action = action;
     message->run.run_id = site->next_run_id++;
     message->run.facts = site->facts;
+    tell_why_it_ends(site, action, &message->run.facts);
     message->run.facts.holds = action == BW_ACTION_START && bw_site_holds_start(site);
     if (is_right_only_now(site, action))
         message->run.not_after = bw_instant_add(step->now, BW_SITE_RUNS_WITHIN_NS);

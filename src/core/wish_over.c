@@ -81,6 +81,23 @@ static enum bw_wish_end find_end(struct bw_witness *witness, int group_index, st
     return err == BW_OK || err == BW_ERR_BUSY ? BW_WISH_END_NONE : BW_WISH_END_IMPOSSIBLE;
 }
 
+/* As far as it fits, by whole clauses: half of a command is another command. */
+static void put_reason(struct bw_command *command, const char *text)
+{
+    static const char rest[] = "; ...";
+    char *end = NULL;
+
+    bw_utf8_copy(command->text, sizeof command->text - sizeof rest, text);
+    if (strcmp(command->text, text) == 0)
+        return;
+    for (char *at = command->text; *at != '\0'; at++)
+        if (at[0] == ';' && at[1] == ' ')
+            end = at;
+    if (end == NULL)
+        end = command->text + strlen(command->text);
+    memcpy(end, rest, sizeof rest);
+}
+
 bool bw_witness_wish_over_due(struct bw_witness *witness, int group, struct bw_instant now,
                               struct bw_foretelling *room, struct bw_command *out_command,
                               uint64_t *out_wake_in_ns)
@@ -100,7 +117,7 @@ bool bw_witness_wish_over_due(struct bw_witness *witness, int group, struct bw_i
     BW_COPY_FIELD(command.group, state->spec.name);
     if (command.wish_end == BW_WISH_END_REPLACED) /* by what this leader alone was told */
         BW_COPY_FIELD(command.by, watch->wish.by);
-    bw_utf8_copy(command.text, sizeof(command.text), diag.text);
+    put_reason(&command, diag.text);
     *out_command = command;
     return true;
 }

@@ -249,11 +249,12 @@ static const struct bw_exchange *last_answered(const struct bw_witness *witness,
 
 /* 3.3: a copy that another witness has held for a while comes after this one has answered, when nothing may be noted
  * of that any more, in this boot or the one before: what follows was made after that answer, and not after the copy
- * came. An agent of an earlier release does not say which receipt it heard of: the note of an earlier sync does. */
+ * came. An agent of an earlier release does not say which receipt it heard of: the note of an earlier sync does, unless
+ * it came late itself. */
 static bool is_of_answer(const struct bw_receipt *receipt, const struct bw_exchange *exchange)
 {
     if (exchange->receipt == 0)
-        return receipt->number <= exchange->number;
+        return receipt->number <= exchange->number && !receipt->is_late;
     return receipt->number == exchange->number && receipt->received.boot_ns == exchange->receipt;
 }
 
@@ -268,7 +269,7 @@ static void note_overtaken(struct bw_contact *contact, uint64_t number, struct b
     if (at == BW_RECEIPTS_MAX || receipts[at].number == number)
         return;
     memmove(&receipts[at + 1], &receipts[at], (BW_RECEIPTS_MAX - 1 - at) * sizeof receipts[0]);
-    receipts[at] = (struct bw_receipt){.number = number, .received = received};
+    receipts[at] = (struct bw_receipt){.number = number, .received = received, .is_late = true};
 }
 
 /* When the sync that the agent heard answered was received here: from this witness's own notes, never

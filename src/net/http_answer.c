@@ -147,11 +147,20 @@ void bw_http_answer_go_on(struct connection *connection)
             bw_tls_stream_set_deadline(connection->stream, connection->server->config.answer_ms);
             return;
         }
-        if (bw_tls_stream_write(connection->stream, from, piece) != BW_OK)
-            break; /* it is closing: the bytes have nobody to go to */
+        if (bw_tls_stream_write(connection->stream, from, piece) != BW_OK) {
+            end_answer(connection); /* it is closing: the bytes have nobody to go to */
+            return;
+        }
         rest->sent += piece;
     }
-    end_answer(connection);
+    /* Whoever sends its next request without having read this answer would have hundreds handled in one turn of the
+     * loop, which others need. */
+    if (bw_tls_stream_is_drained(connection->stream)) {
+        end_answer(connection);
+        return;
+    }
+    bw_http_connection_enter(connection, PHASE_ANSWERING);
+    bw_tls_stream_set_deadline(connection->stream, connection->server->config.answer_ms);
 }
 
 static void tell_answered(struct connection *connection, int status)

@@ -203,6 +203,11 @@ size_t bw_tls_stream_writable_bytes(const struct bw_tls_stream *stream)
     return free_bytes - overhead;
 }
 
+bool bw_tls_stream_is_drained(const struct bw_tls_stream *stream)
+{
+    return stream->queued_bytes == 0;
+}
+
 void bw_tls_stream_finish(struct bw_tls_stream *stream)
 {
     if (stream->state == STATE_FINISHING || stream->state == STATE_CLOSING)

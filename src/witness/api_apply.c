@@ -52,6 +52,10 @@ static void read_initial(const json_t *body, struct bw_apply *order,
         bw_json_problem(problems, "initial_primary", "not an object {GROUP: SITE}");
         return;
     }
+    if (json_object_size(initial) > order->count) { /* each is looked for among the groups */
+        bw_json_problem(problems, "initial_primary", "names more than these groups");
+        return;
+    }
     json_object_foreach(initial, group, site) {
         struct bw_apply_item *item = find_item(order, group);
 
@@ -77,6 +81,10 @@ static void read_versions(const json_t *body, struct bw_apply *order,
 
     if (versions != NULL && !json_is_object(versions)) {
         bw_json_problem(problems, "versions", "not an object {GROUP: VERSION}");
+        return;
+    }
+    if (json_object_size(versions) > order->count) {
+        bw_json_problem(problems, "versions", "names more than these groups");
         return;
     }
     json_object_foreach(versions, group, version)

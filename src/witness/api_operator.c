@@ -438,11 +438,13 @@ static void on_group_history(struct bw_http_request *request, void *user)
     const uint32_t count_max = is_known ? read_count_max(request) : 0;
     struct bw_operator_view view;
     struct bw_json_buffer buffer = {0};
+    uint64_t begun_ns;
 
-    if (count_max == 0)
+    if (count_max == 0 || !bw_reads_may_write(user, request, &begun_ns))
         return;
     look_for(user, request, &view);
     bw_json_history(&view, request->segments[0], count_max, &buffer);
+    bw_reads_written(user, begun_ns);
     answer_buffer(request, &buffer);
 }
 
@@ -454,6 +456,7 @@ static void on_report(struct bw_http_request *request, void *user)
     char *end = value;
     const unsigned long long epoch = strtoull(value, &end, 10);
     struct bw_operator_view view;
+    uint64_t begun_ns;
     json_t *report;
 
     if (!is_recorded(user, group) && bw_operator_find_group(user, request) < 0)
@@ -463,8 +466,11 @@ static void on_report(struct bw_http_request *request, void *user)
         bw_operator_refuse(request, 400, "invalid", "epoch is the number of one", NULL);
         return;
     }
+    if (!bw_reads_may_write(user, request, &begun_ns))
+        return;
     look_for(user, request, &view);
     report = bw_json_report(&view, group, (uint64_t)epoch);
+    bw_reads_written(user, begun_ns);
     if (report == NULL)
         bw_operator_refuse(request, 404, "not_found", "that epoch is not on record", "see history");
     else

@@ -14,6 +14,7 @@ struct bw_read_body {
     struct bw_http_body *body;
     uint32_t argument;
     const struct bw_person *person; /* for whom; NULL: for all who may see everything */
+    uint64_t made_ns;               /* uv_hrtime: what it says is of then */
 };
 
 /* ---- the bytes that are kept ---- */
@@ -81,7 +82,7 @@ static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind,
         return NULL;
     }
     *kept = (struct bw_read_body){
-        .body = body, .argument = argument, .person = reader_of(scope)};
+        .body = body, .argument = argument, .person = reader_of(scope), .made_ns = uv_hrtime()};
     if (reads->newest != NULL)
         reads->newest->next = kept;
     else
@@ -143,7 +144,7 @@ static struct bw_read_body *make(struct bw_program *program, enum bw_read kind,
     const uint64_t begun_ns = spent_ns();
 
     write(program, scope, argument, &buffer);
-    program->reads.budget_ns -= (int64_t)(spent_ns() - begun_ns);
+    bw_reads_written(program, begun_ns);
     if (buffer.is_failed) {
         free(buffer.text);
         return NULL;
@@ -151,10 +152,33 @@ static struct bw_read_body *make(struct bw_program *program, enum bw_read kind,
     return keep(program, kind, scope, argument, &buffer);
 }
 
-/* What was made for somebody else is none of his business. */
+static void refuse_busy(struct bw_program *program, struct bw_http_request *request)
+{
+    program->reads.busy_count++;
+    bw_http_respond_error(request, 503, "this witness is asked for too many long documents",
+                          "ask again in a moment, or another witness");
+}
+
+bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *request,
+                        uint64_t *out_begun_ns)
+{
+    *out_begun_ns = spent_ns();
+    if (has_budget(&program->reads))
+        return true;
+    refuse_busy(program, request);
+    return false;
+}
+
+void bw_reads_written(struct bw_program *program, uint64_t begun_ns)
+{
+    program->reads.budget_ns -= (int64_t)(spent_ns() - begun_ns);
+}
+
+/* What was made for somebody else is none of his business, and what is old nobody's: it says how things are. */
 static bool is_for(const struct bw_read_body *kept, const struct bw_scope *scope, uint32_t argument)
 {
-    return kept != NULL && kept->argument == argument && kept->person == reader_of(scope);
+    return kept != NULL && kept->argument == argument && kept->person == reader_of(scope) &&
+           uv_hrtime() - kept->made_ns <= BW_READS_AGE_MAX_NS;
 }
 
 void bw_reads_answer(struct bw_program *program, struct bw_http_request *request, enum bw_read kind,
@@ -173,9 +197,7 @@ void bw_reads_answer(struct bw_program *program, struct bw_http_request *request
             return;
         }
     } else if (!is_for(kept, &scope, argument)) {
-        reads->busy_count++;
-        bw_http_respond_error(request, 503, "this witness is asked for too many long documents",
-                              "ask again in a moment, or another witness");
+        refuse_busy(program, request);
         return;
     } else {
         reads->shared_count++;

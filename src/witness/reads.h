@@ -3,7 +3,7 @@
  * A status of a thousand groups takes a noticeable part of a second to write, on the loop that also
  * renews leases. So writing such documents gets a tenth of a processor, with half a second in
  * advance: as long as that lasts each reader gets one that was made for him, after that the newest
- * one, or a busy answer where there is none of that kind. Answers that are still being sent share
+ * one, or a busy answer where there is none of that kind that is BW_READS_AGE_MAX_NS old at most. Answers that are still being sent share
  * their bytes; together they keep at most BW_READS_BYTES_MAX, and whoever still reads the oldest
  * when that is passed is dropped. What was made for somebody who may see some groups only is never
  * given to anybody else (design 5.3). The loop's thread only. */
@@ -14,7 +14,8 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/witness/json.h>
 
-#define BW_READS_BYTES_MAX (64 * 1024 * 1024)
+#define BW_READS_BYTES_MAX  (64 * 1024 * 1024)
+#define BW_READS_AGE_MAX_NS (2 * BW_NS_PER_S)
 
 #define BW_READ_LIST(X) X(STATUS) X(GROUPS) X(HISTORY) X(METRICS)
 enum bw_read {
@@ -46,6 +47,10 @@ typedef void bw_read_write(struct bw_program *program, const struct bw_scope *sc
 /* Answers `request` with the document of that kind and argument, as above. */
 void bw_reads_answer(struct bw_program *program, struct bw_http_request *request, enum bw_read kind,
                      uint32_t argument, const char *content_type, bw_read_write *write);
+/* Of one group alone, and for its reader alone, from the same time. False: none is left, and that was answered. */
+bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *request,
+                        uint64_t *out_begun_ns);
+void bw_reads_written(struct bw_program *program, uint64_t begun_ns);
 /* Who may see what has changed: nobody gets what was made before. */
 void bw_reads_forget(struct bw_reads *reads);
 void bw_reads_deinit(struct bw_reads *reads);

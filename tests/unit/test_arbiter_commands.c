@@ -202,6 +202,20 @@ static void an_initial_primary_waits_for_whoever_still_ends_what_it_held(void **
     }
 }
 
+/* 3.9: an agent of 0.2.0 says `stopped` of what its failed fence has seen down for a moment. */
+static void no_first_grant_rests_on_a_stop_that_a_failed_fence_has_seen(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[B].report.fence_failed = true;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_string_equal(world_gate(&world, "reported", B)->word, "a fence of it has failed");
+    world.sites[B].report.fence_failed = false;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A6");
+}
+
 /* 3.4: what is committed is looked at by no step any more. */
 static void a_sight_that_is_committed_leaves_no_gate(void **state)
 {
@@ -473,6 +487,7 @@ int main(void)
         cmocka_unit_test(one_that_serves_is_adopted_whoever_is_named),
         cmocka_unit_test(an_initial_primary_beside_one_that_serves_is_refused),
         cmocka_unit_test(a_sight_that_is_committed_leaves_no_gate),
+        cmocka_unit_test(no_first_grant_rests_on_a_stop_that_a_failed_fence_has_seen),
         cmocka_unit_test(an_initial_primary_waits_for_whoever_still_ends_what_it_held),
         cmocka_unit_test(of_two_that_are_as_good_the_first_gets_it_back),
         cmocka_unit_test(a_holder_in_maintenance_keeps_the_group_until_it_is_over),

@@ -126,15 +126,20 @@ static void while_it_is_started_a_look_proves_nothing(void **state) /* 3.2.4 */
     assert_int_equal(judge(&shown, &limits, at_ms(BEGIN_MS)), BW_PRIMARY_MAY_NOT_RUN);
 }
 
-/* 4: a start is believed once it is verified. What was adopted had no start of ours. */
+/* 4: a start is believed once it is verified. A guard that has begun since knows neither; what was adopted is verified
+ * as well. */
 static void a_start_is_believed_once_it_is_verified(void **state)
 {
+    const struct bw_primary_limits verified = {
+        .has_verify = true, .is_verified = true, .look_ns = LOOK_MS * MS};
     struct bw_guard_shown shown = serving();
 
     (void)state;
-    assert_int_equal(judge(&shown, &verifying, at_ms(BEGIN_MS)), BW_PRIMARY_YES);
+    assert_int_equal(judge(&shown, &verifying, at_ms(BEGIN_MS)), BW_PRIMARY_UNVERIFIED);
+    assert_int_equal(judge(&shown, &verified, at_ms(BEGIN_MS)), BW_PRIMARY_YES);
     shown.action = (struct bw_guard_script_end){.action = BW_ACTION_START, .result = BW_RUN_OK};
     assert_int_equal(judge(&shown, &verifying, at_ms(BEGIN_MS)), BW_PRIMARY_UNVERIFIED);
+    assert_int_equal(judge(&shown, &verified, at_ms(BEGIN_MS)), BW_PRIMARY_UNVERIFIED); /* by one before */
     assert_int_equal(judge(&shown, &limits, at_ms(BEGIN_MS)), BW_PRIMARY_YES);
     shown.action = (struct bw_guard_script_end){.action = BW_ACTION_VERIFY,
                                                 .result = BW_RUN_FAILED};

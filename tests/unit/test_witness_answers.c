@@ -155,6 +155,34 @@ static void a_late_copy_makes_no_answer_later_than_it_was(void **state)
     assert_int_equal(contact->answered_number, heard.number);
 }
 
+/* What came late says when it came: an agent of 0.2.0, which names no receipt, has heard the answer of before. */
+static void a_late_copy_is_no_receipt_of_an_older_agent(void **state)
+{
+    const struct bw_contact *contact;
+    struct bw_exchange heard;
+
+    (void)state;
+    world_init(&world, 2);
+    (void)world_sync(&world, B);
+    heard = world.sites[B].exchanges[0];
+    heard.receipt = 0;
+    world.sites[B].session.bytes[1]++; /* as notes that were lost */
+    world.sites[B].is_deaf = true;
+    world.sites[B].number = heard.number;
+    world.sites[B].exchanges[0] = heard;
+    (void)world_sync(&world, B);
+    world_wait_ms(&world, 60000);
+    world.sites[B].number = heard.number - 1;
+    (void)world_sync(&world, B); /* the copy of what was answered */
+    world.sites[B].number = heard.number + 1;
+    (void)world_sync(&world, B);
+
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(contact->receipts[2].number, heard.number);
+    assert_int_equal(contact->answered_number, 0);
+    assert_false(is_eligible(B));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +190,7 @@ int main(void)
         cmocka_unit_test(what_another_witness_answered_is_not_heard_of_this_one),
         cmocka_unit_test(an_answer_that_no_note_is_left_of_counts_as_the_one_before),
         cmocka_unit_test(a_late_copy_makes_no_answer_later_than_it_was),
+        cmocka_unit_test(a_late_copy_is_no_receipt_of_an_older_agent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,8 @@
 #define BW_HTTP_HEAD_BYTES_MAX 8192
 #define BW_HTTP_FIELDS_MAX 64
 #define BW_STREAM_QUEUE_BYTES_MAX (256 * 1024)  /* unsent bytes of one connection */
-#define BW_RENEWALS_MAX 64                      /* renewals of one agent that await an answer */
+/* Syncs of one agent, from the newest on, of which an answer counts: looks alone can ask for 320 in a second. */
+#define BW_RENEWALS_MAX 4096
 #define BW_METRICS_BYTES_MAX (16 * 1024 * 1024)   /* one answer of /metrics, with 1,024 groups */
 
 #define BW_ELECTION_TIMEOUT_MS_MIN 50           /* below it scheduling alone costs elections */

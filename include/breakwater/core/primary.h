@@ -25,6 +25,7 @@ enum bw_primary {
 /* What the site file says of the group. */
 struct bw_primary_limits {
     bool has_verify;  /* there is a verify_script */
+    bool is_verified; /* its agent has seen it pass in this epoch: a guard that has begun since has not */
     uint64_t look_ns; /* by then the next look has ended: this one is believed no longer */
 };
 

@@ -168,6 +168,7 @@ struct bw_released {
 struct bw_receipt {
     uint64_t number; /* 0: free */
     struct bw_instant received;
+    bool is_late; /* of a copy that another witness has held, after a newer sync had come */
 };
 #define BW_RECEIPTS_MAX 8
 

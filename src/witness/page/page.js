@@ -73,9 +73,19 @@ function since() {
 /* With since when it is on, how often it came, and who has seen it, as the witness that answers knows. */
 function ofAlarm(group, site, word) {
   const alarm = group.alarms.find((one) => one.alarm === word && one.of === site.name && one.on_ms !== null);
-  const text = site.name + ": " + word;
   if (alarm === undefined)
-    return ["bad", text];
+    return ["bad", site.name + ": " + word];
+  return ofTrouble(alarm);
+}
+
+/* One that a site reports, or that is told as such above. */
+function isTold(site, alarm) {
+  return alarm.of === site.name && (site.alarms.includes(alarm.alarm) || alarm.alarm === "local_restarts" ||
+    alarm.alarm === "second_enforcer_lost");
+}
+
+function ofTrouble(alarm) {
+  const text = (alarm.of === null ? "" : alarm.of + ": ") + alarm.alarm;
   const acked = alarm.acknowledged;
   const told = "for " + duration(alarm.on_ms + since()) + (alarm.count > 1 ? ", " + alarm.count + " times" : "");
   if (acked === null)
@@ -126,7 +136,12 @@ function ofGroup(group) {
       found.push(ofAlarm(group, site, "second_enforcer_lost"));
     if (site.restarts !== null && site.restarts.ago_ms !== null && site.restarts.ago_ms < RESTARTS_TOLD_MS)
       found.push(ofAlarm(group, site, "local_restarts"));
+    if (site.maintenance_left_ms > 0)
+      found.push(["warn", site.name + ": in maintenance for " + duration(site.maintenance_left_ms) + " more"]);
   }
+  for (const alarm of group.alarms)
+    if (alarm.on_ms !== null && group.sites.find((site) => isTold(site, alarm)) === undefined)
+      found.push(ofTrouble(alarm));
   return found.map(([kind, text]) => [kind, group.name + ": " + text]);
 }
 
@@ -134,7 +149,7 @@ function attention() {
   const quorum = status.quorum;
   const found = [];
   if (status.leader === null)
-    found.push(["bad", "No leader is known: no lease is renewed. Is there a majority of witnesses?"]);
+    found.push(["bad", "This witness knows no leader: if no other one does, no lease is renewed. Ask another witness."]);
   if (quorum.have !== null && quorum.have < quorum.of)
     found.push(["warn", "Of " + quorum.of + " witnesses the leader hears " + quorum.have + ", itself included."]);
   for (const group of status.groups)
