@@ -175,13 +175,19 @@ run_pg_basebackup() {
 }
 
 # The old data goes aside, the new copy in its place; $COPIED_DIR is there until both are done.
+# A rewind that failed has emptied our configuration, or written the peer's over it: ours is what was
+# kept then. That goes while nothing is in the place of $PGDATA: beside a new copy it would be taken
+# for a rewind of that.
 put_in_place() {
+    local from=$PGDATA
     if [ -e "$PGDATA" ] && [ ! -e "$KEPT_DIR" ]; then
-        copy_configuration "$PGDATA" "$COPIED_DIR" || return 1
+        [ ! -d "$REWIND_DIR" ] || from=$REWIND_DIR
+        copy_configuration "$from" "$COPIED_DIR" || return 1
         as_server touch "$COPIED_DIR/standby.signal" && sync -f "$COPIED_DIR" || return 1
         mv -T "$PGDATA" "$KEPT_DIR" || return 1
     fi
-    [ -e "$PGDATA" ] || mv -T "$COPIED_DIR" "$PGDATA"
+    [ ! -e "$PGDATA" ] || return 1
+    rm -rf "$REWIND_DIR" && mv -T "$COPIED_DIR" "$PGDATA"
 }
 
 make_copy() {
@@ -201,7 +207,6 @@ make_copy() {
         mv -T "$COPY_DIR" "$COPIED_DIR" || fail "cannot write beside $PGDATA"
     fi
     heed put_in_place || fail "${CAUSE}cannot put $COPIED_DIR in the place of $PGDATA"
-    rm -rf "$REWIND_DIR"
     say "a new copy of the peer is in place; what was here before is kept in $KEPT_DIR"
 }
 
