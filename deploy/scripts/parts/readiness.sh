@@ -1,6 +1,7 @@
 #!/bin/bash
 # Exits 0 when every part could take over. Prints `position=`, those of the parts in their order, and `lag_seconds=`, the
-# largest, where every part that has a position knows its lag: unknown is never zero. Its last line says which part could
+# largest, where every part that has data knows its lag: unknown is never zero. One that has none prints no position, and its
+# set has no rejoin.sh: what fails before it has said a word may have data all the same. The last line says which part could
 # not, and why, in that part's own last words.
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
@@ -37,7 +38,7 @@ for number in "${!NAMES[@]}"; do
     lag=$(sed -n 's/^lag_seconds=//p' <<<"$said")
     positions+=("$position")
     lags+=${lag:+$lag$'\n'}
-    [ -z "$position" ] || [ -n "$lag" ] || unknown=yes
+    [ -n "$lag" ] || { [ -z "$position" ] && [ ! -e "${SETS[number]}/rejoin.sh" ]; } || unknown=yes
 done
 all=$(IFS=, && printf '%s' "${positions[*]}")
 [ -z "${all//,/}" ] || echo "position=$all"
