@@ -1,5 +1,5 @@
 #!/bin/bash
-# Prints `started` when every part is, `stopped` when every part is, else `unknown`. Changes nothing.
+# Prints `started` when every part is, `stopped` when every part is, else `unknown`, as where one has failed. Changes nothing.
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
 read_parts 1
@@ -10,7 +10,7 @@ for number in "${!NAMES[@]}"; do
 done
 for number in "${!NAMES[@]}"; do
     word=$(cat <&"${answers[number]}")
-    wait "${pids[number]}" # that nothing is left behind
+    wait "${pids[number]}" || word="unknown (ended with $?)" # whatever it had printed
     words+=("${NAMES[number]} ${word:=unknown}")
     [ "${all:=$word}" = "$word" ] || all=unknown
 done
