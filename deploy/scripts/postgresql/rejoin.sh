@@ -107,6 +107,11 @@ is_rewound() {
     [ "$(control 'Database cluster state')" = "in archive recovery" ]
 }
 
+# Not by cmp, to which a file of /proc is empty.
+is_same_boot() {
+    [ "$(as_server cat "$REWIND_DIR/boot_id" 2>/dev/null)" = "$(</proc/sys/kernel/random/boot_id)" ]
+}
+
 # Sets why when it could not.
 rewind() {
     local lock is_begun=no
@@ -126,7 +131,7 @@ rewind() {
         say "$(unfinished); it is begun anew"
         heed put_our_wal_back || fail "${CAUSE}cannot write into $PGDATA/pg_wal"
         run_pg_rewind || return 1
-    elif ! cmp -s "$REWIND_DIR/boot_id" /proc/sys/kernel/random/boot_id; then
+    elif ! is_same_boot; then
         why="the machine went down in a rewind"
         return 1
     fi
