@@ -71,16 +71,47 @@ copy_configuration() { # FROM INTO
     done
 }
 
+# Whether anything was written into the data shows in this: each write to a file, and each new entry of a
+# directory, makes the time of a change anew. Fences and stops touch standby.signal. Fails where it could not look.
+print_changes() {
+    as_server find -L "$PGDATA" ! -name standby.signal -printf '%C@ %s %p\n' | sort | sha256sum
+}
+
 # What a rewind destroys and we still need: our configuration, over which pg_rewind copies the
-# peer's, and our WAL, from which alone a rewind that is begun anew learns what to undo. REWIND_DIR
-# appears whole or not at all, and goes last.
+# peer's, and our WAL, from which alone a rewind that is begun anew learns what to undo. It becomes
+# REWIND_DIR, which appears whole or not at all, and goes last and at once.
 keep_our_files() {
     rm -rf "$REWIND_DIR.new" && mkdir "$REWIND_DIR.new" || return 1
     [ "$(id -u)" != 0 ] || chown -h "$PG_OS_USER" "$REWIND_DIR.new" || return 1
     as_server cp -a --reflink=auto "$PGDATA/pg_wal/." "$REWIND_DIR.new/pg_wal" &&
         copy_configuration "$PGDATA" "$REWIND_DIR.new" &&
-        as_server cp /proc/sys/kernel/random/boot_id "$REWIND_DIR.new/" &&
-        sync -f "$REWIND_DIR.new" && mv -T "$REWIND_DIR.new" "$REWIND_DIR"
+        as_server cp /proc/sys/kernel/random/boot_id "$REWIND_DIR.new/" || return 1
+    print_changes | as_server tee "$REWIND_DIR.new/changes" >/dev/null # without it the rewind is not taken back
+    sync -f "$REWIND_DIR.new"
+}
+
+forget_kept_files() {
+    rm -rf "$REWIND_DIR.new" && mv -T "$REWIND_DIR" "$REWIND_DIR.new" && rm -rf "$REWIND_DIR.new"
+}
+
+# lock_rewind DIRECTORY: fails while another's pg_rewind is at work, which holds it too, should it outlive its script.
+lock_rewind() {
+    local lock # stays open
+    exec {lock}<"$1" && flock -n "$lock"
+}
+
+# Not by cmp, to which a file of /proc is empty.
+is_same_boot() {
+    [ "$(as_server cat "$REWIND_DIR/boot_id" 2>/dev/null)" = "$(</proc/sys/kernel/random/boot_id)" ]
+}
+
+# A rewind that has written nothing is none: the data is whole, and may be the last that there is. Not where the
+# machine went down since: what its disk has of a write then, the time of the change need not show.
+take_back_rewind() {
+    is_same_boot || return 1
+    print_changes | cmp -s - "$REWIND_DIR/changes" || return 1
+    forget_kept_files || return 1
+    say "the rewind has written nothing into $PGDATA, and is taken back"
 }
 
 put_our_wal_back() {
@@ -88,12 +119,15 @@ put_our_wal_back() {
         as_server cp -a "$REWIND_DIR/pg_wal/." "$PGDATA/pg_wal/"
 }
 
+# Up to PostgreSQL 15 pg_rewind goes by the peer's last checkpoint: just after a promotion that
+# is one of the old timeline, and it would find nothing to do.
+make_checkpoint() {
+    ask_peer "$(left 120)" CHECKPOINT >/dev/null
+}
+
 run_pg_rewind() {
     local options
     read -r -a options <<<"${PG_REWIND_OPTIONS:-}"
-    # Up to PostgreSQL 15 pg_rewind goes by the peer's last checkpoint: just after a promotion that
-    # is one of the old timeline, and it would find nothing to do.
-    ask_peer "$(left 120)" CHECKPOINT >/dev/null || fail "the peer could not make a checkpoint"
     heed as_server timeout --foreground -k 5 "$(left)" "$PG_BIN/pg_rewind" -D "$PGDATA" \
         --no-ensure-shutdown --write-recovery-conf "${options[@]}" \
         --source-server="$(peer_conninfo) connect_timeout=10 dbname=postgres" && return 0
@@ -107,39 +141,49 @@ is_rewound() {
     [ "$(control 'Database cluster state')" = "in archive recovery" ]
 }
 
-# Not by cmp, to which a file of /proc is empty.
-is_same_boot() {
-    [ "$(as_server cat "$REWIND_DIR/boot_id" 2>/dev/null)" = "$(</proc/sys/kernel/random/boot_id)" ]
+# What was kept would leave the server no room to start.
+give_up() {
+    rm -rf "$REWIND_DIR.new"
+    fail "$1"
+}
+
+# From here on no script starts the server: so as late as can be, and only while the peer answers.
+begin_rewind() {
+    heed keep_our_files || give_up "${CAUSE}cannot keep our WAL and configuration in $REWIND_DIR"
+    make_checkpoint || give_up "the peer could not make a checkpoint; no rewind has begun"
+    lock_rewind "$REWIND_DIR.new" || give_up "cannot lock $REWIND_DIR"
+    mv -T "$REWIND_DIR.new" "$REWIND_DIR" || give_up "cannot write beside $PGDATA"
+    sync -f "$REWIND_DIR" || fail "cannot write $REWIND_DIR to the disk" # before the first write of pg_rewind
+    run_pg_rewind && return 0
+    take_back_rewind
+    return 1
+}
+
+go_on_with_rewind() {
+    lock_rewind "$REWIND_DIR" || fail "a rewind that was begun before still runs"
+    if ! is_rewound; then
+        say "$(unfinished); it is begun anew"
+        make_checkpoint || fail "the peer could not make a checkpoint"
+        heed put_our_wal_back || fail "${CAUSE}cannot write into $PGDATA/pg_wal"
+        run_pg_rewind
+    elif ! is_same_boot; then
+        why="the machine went down in a rewind"
+        return 1
+    fi
 }
 
 # Sets why when it could not.
 rewind() {
-    local lock is_begun=no
-    if [ ! -d "$REWIND_DIR" ]; then
-        if ! heed keep_our_files; then
-            rm -rf "$REWIND_DIR.new" # it would leave the server no room to start
-            fail "${CAUSE}cannot keep our WAL and configuration in $REWIND_DIR"
-        fi
-        is_begun=yes
-    fi
-    # Held by pg_rewind too, should it outlive this script.
-    exec {lock}<"$REWIND_DIR"
-    flock -n $lock || fail "a rewind that was begun before still runs"
-    if [ $is_begun = yes ]; then
-        run_pg_rewind || return 1
-    elif ! is_rewound; then
-        say "$(unfinished); it is begun anew"
-        heed put_our_wal_back || fail "${CAUSE}cannot write into $PGDATA/pg_wal"
-        run_pg_rewind || return 1
-    elif ! is_same_boot; then
-        why="the machine went down in a rewind"
-        return 1
+    if [ -d "$REWIND_DIR" ]; then
+        go_on_with_rewind || return 1
+    else
+        begin_rewind || return 1
     fi
     if ! copy_configuration "$REWIND_DIR" "$PGDATA" || ! forbid_writing || ! follow_peer; then
         fail "cannot write into $PGDATA"
     fi
     sync -f "$PGDATA"
-    rm -rf "$REWIND_DIR"
+    forget_kept_files || fail "cannot take $REWIND_DIR away"
 }
 
 # ---- a new copy ---------------------------------------------------------------------------------
@@ -222,13 +266,15 @@ fi
 problem=$(settings_problem) || fail "$problem"
 LIMIT=$PG_REWIND_TIMEOUT
 take_turn -s -w 20 || fail "readiness.sh still starts the standby; nothing was changed"
-[ -n "$PEER_CONNINFO" ] || fail "PEER_CONNINFO is not set; nothing was changed"
+# Of one that was killed, say. Without the peer too: that may be gone for good.
+[ ! -d "$REWIND_DIR" ] || (lock_rewind "$REWIND_DIR" && take_back_rewind)
+[ -n "$PEER_CONNINFO" ] || fail "PEER_CONNINFO is not set; $PGDATA is as it was"
 [ "$(ask_peer 5 "SELECT pg_is_in_recovery()")" = f ] ||
-    fail "the peer is no primary that answers; nothing was changed"
+    fail "the peer is no primary that answers; $PGDATA is as it was"
 look_at_server
 case $SERVER in
-primary) fail "this server can write; stop.sh or fence.sh first; nothing was changed" ;;
-unknown | other) fail "$WHY; nothing was changed" ;;
+primary) fail "this server can write; stop.sh or fence.sh first; $PGDATA is as it was" ;;
+unknown | other) fail "$WHY; $PGDATA is as it was" ;;
 standby) ! follows_peer || exit 0 ;;
 esac
 why=
