@@ -79,6 +79,11 @@ comment_of() {
     printf '%s\n' "${answer:-}"
 }
 
+# Prints the statement that says so of a database.
+comment_on() {
+    echo "; COMMENT ON DATABASE \"$1\" IS '${2//\'/\'\'}'"
+}
+
 # What psql said, in one line: whoever it was refuses, or nobody is there.
 no_answer() {
     local said=${1//$'\n'/ }
