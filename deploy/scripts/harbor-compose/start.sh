@@ -85,7 +85,9 @@ problem=$(settings_problem HARBOR_START_TIMEOUT HARBOR_PREPARE_TIMEOUT HARBOR_WA
 [ -x "$HARBOR_DIR/prepare" ] || refuse "there is no $HARBOR_DIR/prepare that may be run"
 deadline=$((SECONDS + HARBOR_START_TIMEOUT))
 harbor=$HARBOR_DIR/harbor.yml
-[ "$EPOCH" != 0 ] || refuse "BREAKWATER_EPOCH is not set: breakwater's guard runs this script"
+# A person's override at a site that never held an epoch comes as 0.
+[ "$EPOCH" != 0 ] || [ "${BREAKWATER_EPOCH:-}/${BREAKWATER_REASON:-}" = 0/none ] ||
+    refuse "BREAKWATER_EPOCH is not set: breakwater's guard runs this script"
 may_start || refuse "epoch $EPOCH is over here, which has ended $(ended_epoch) (of another cluster of breakwater's? Then remove \
 $HARBOR_STATE_DIR/ended while Harbor is down)"
 differs=$(harbor_yml_differs "$harbor") || refuse "harbor.yml is not understood"

@@ -39,6 +39,14 @@ judge_own_address() {
     return 0
 }
 
+# At the first look. A person's override comes with the newest epoch that its own site has held, 0 where it never held one,
+# and goes on in the newest that the image has seen, which is never lowered.
+go_on_in_newest() {
+    [ "${BREAKWATER_REASON:-}" = none ] && look_at_marks && [ "$MARK" -gt "$BREAKWATER_EPOCH" ] || return
+    say "an override: it goes on in epoch $MARK"
+    BREAKWATER_EPOCH=$MARK
+}
+
 judge_marks() {
     look_at_marks || { why="Ceph does not say which epochs $image has seen: $problem" && return 1; }
     [ "$MARK" -le "$BREAKWATER_EPOCH" ] || { why="epoch $MARK has $image, and $BREAKWATER_EPOCH is older" && return 1; }
@@ -99,6 +107,7 @@ compose_problem && refuse "$problem"
 is_mounted=''
 may_take "$RBD_WATCHER_TIMEOUT"
 look_at_map || refuse "rbd does not say what is mapped here: $problem"
+go_on_in_newest
 judge_marks || refuse "$why"
 [ -z "$DEVICE" ] || take_over_own_map
 if [ -z "$is_mounted" ]; then
