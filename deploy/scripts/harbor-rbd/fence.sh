@@ -13,9 +13,11 @@ may_take "$HARBOR_FENCE_TIMEOUT"
 TRAFFIC_TIMEOUT=5 traffic --withdraw >&2 &
 withdrawal=$!
 ids=$(list_containers)
+answered=''
 if [ -n "$ids" ]; then
     # shellcheck disable=SC2086
     timeout -k 1 "$DOCKER_S" docker kill $ids </dev/null >/dev/null 2>&1
+    [ $? -ge 124 ] || answered=yes # else it did not end in time
 fi
 clear_looks=0
 until [ $clear_looks -ge 2 ]; do
@@ -32,6 +34,10 @@ local_problem && why="Harbor's processes are ended, and no more was done: $probl
 if [ -z "$why" ]; then
     unmount "$HARBOR_FENCE_TIMEOUT" && unmap "$HARBOR_FENCE_TIMEOUT"
 fi
+# Nothing runs, and their policy is `restart: always`: what is left of them would begin again with the next dockerd.
+# shellcheck disable=SC2086
+[ -z "$answered" ] || timeout -k 1 "$DOCKER_S" docker rm -f $ids </dev/null >/dev/null 2>&1 ||
+    say "dockerd has not removed each container, and may begin them again"
 wait $withdrawal || say "the address is still here"
 [ -z "$why" ] || fail "$why"
 [ -z "$(list_processes)" ] || fail "containers of $HARBOR_PROJECT have begun again"

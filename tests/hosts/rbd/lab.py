@@ -1,6 +1,6 @@
 """Two hosts (network namespaces) of one network, each with a real dockerd, docker-compose, keepalived and file system, and
 one image of RBD that both can map. Ceph and umount are stand-ins (ceph_stand_in, umount_stand_in); the Harbor is a
-container of two that answers at Harbor's health address as long as it can write into the image."""
+container of three that answers at Harbor's health address as long as it can write into the image."""
 
 import contextlib
 import ctypes
@@ -48,6 +48,12 @@ services:
     restart: always
     stop_grace_period: 1s
     volumes: ["{data}/job_logs:/logs"]
+    command: ["sleep", "86400"]
+  portal: # nothing of the image is in it
+    image: goharbor/harbor-core:v2.6.2
+    network_mode: host
+    restart: always
+    stop_grace_period: 1s
     command: ["sleep", "86400"]
 """
 
