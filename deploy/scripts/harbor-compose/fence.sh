@@ -8,13 +8,15 @@
 ROUNDS_MAX=400
 HEALTH_SECONDS=1
 
-# shellcheck disable=SC2119
-problem=$(settings_problem)
-end_epoch || problem=${problem:-what is ended cannot be noted in $HARBOR_STATE_DIR}
-# What a start has noted needs no disk, which may hang.
+unnoted=
+end_epoch || unnoted="what is ended cannot be noted in $HARBOR_STATE_DIR"
+# What a start has noted needs no disk, which may hang: nothing looks at one before.
 mapfile -t IDS < <(grep -xE '[0-9a-f]{64}' "$HARBOR_STATE_DIR/ids" 2>/dev/null)
 mapfile -t ALIVE < <(list_cgroups "${IDS[@]}")
 kill_cgroups "${ALIVE[@]}"
+# shellcheck disable=SC2119
+problem=$(settings_problem)
+problem=${problem:-$unnoted}
 look_at_containers || fail "the containers of $HARBOR_PROJECT cannot be looked at${problem:+: $problem}"
 # Who has a restart policy and no gate was not started by start.sh: only dockerd can be told to let it be, and before it
 # ends: a restart that dockerd has begun is not taken back.
