@@ -24,6 +24,9 @@ while name=$(date -u +%Y%m%dT%H%M%SZ) && [ -e "$HARBOR_DUMP_DIR/$name" ]; do # t
 done
 part=$HARBOR_DUMP_DIR/$name.part
 rm -rf "$HARBOR_DUMP_DIR"/????????T??????Z.part
+# What a dump has filled is free again, whatever ends it but KILL: the disk may be the database's.
+trap 'rm -rf "$part"' EXIT
+trap 'exit 1' HUP INT TERM
 mkdir -m 700 "$part" || give_up "$part cannot be made"
 for database in "${DATABASES[@]}"; do
     as_owner pg_dump -w -Fc -d "$database" </dev/null >"$part/$database.dump" ||
