@@ -17,28 +17,32 @@ KEEPALIVED_S=3
 
 write_file() {
     local new=$file.$$
-    if ! printf '%s\n' "$1" >"$new" || ! mv -f "$new" "$file"; then
-        fail "$file cannot be written"
-    fi
+    printf '%s\n' "$1" >"$new" && mv -f "$new" "$file" && return
+    rm -f "$new"
+    return 1
 }
 
 publish() {
     has_interface || wrong "there is no interface '$interface'"
-    write_file 1
+    write_file 1 || fail "$file cannot be written"
     until_seen has_address || fail "keepalived has not put $address on $interface within $TRAFFIC_TIMEOUT s:" \
         "does it run, does its configuration track $file, and does no other host hold it?"
 }
 
 withdraw() {
-    local all=$deadline
-    write_file 0
+    local all=$deadline is_told=yes
+    # No file is a no as well, and needs no room. Where it stays the address goes all the same.
+    write_file 0 || rm -f "$file" || is_told=''
     deadline=$((SECONDS + KEEPALIVED_S))
     [ "$deadline" -le "$all" ] || deadline=$all
-    until_seen is_gone && exit 0
-    say "keepalived leaves $address here: taking it off"
+    if [ -n "$is_told" ]; then
+        until_seen is_gone && exit 0
+        say "keepalived leaves $address here: taking it off"
+    fi
     deadline=$all
     remove_address
     until_seen is_gone || fail "$address is still here after $TRAFFIC_TIMEOUT s: $(ip -o addr show to "$address")"
+    [ -n "$is_told" ] || fail "$address is taken off, and $file still says that it may be here: keepalived may put it back"
 }
 
 file=${TRAFFIC_FILE:-/run/breakwater-vip}
