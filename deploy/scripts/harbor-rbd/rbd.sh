@@ -162,6 +162,16 @@ compose_problem() {
     return 1
 }
 
+# Where the image cannot be mounted and then be seen: the kernel lists a mount by the path without links. True: then
+# `problem` says it.
+data_problem() {
+    local path
+    path=$(realpath "$HARBOR_DATA" 2>/dev/null) && [ -d "$path" ] ||
+        { problem="HARBOR_DATA: there is no directory $HARBOR_DATA" && return 0; }
+    [ "$path" = "$HARBOR_DATA" ] || { problem="HARBOR_DATA: $HARBOR_DATA is $path by a link: set it to that" && return 0; }
+    return 1
+}
+
 # ---- calls ----------------------------------------------------------------------------------------------
 
 # What follows may take so long, all in all.

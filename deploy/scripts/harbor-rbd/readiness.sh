@@ -42,7 +42,7 @@ settings_problem && fail "$problem"
 may_take $((2 * RBD_CALL_TIMEOUT))
 kernel_problem && fail "$problem"
 compose_problem && fail "$problem"
-[ -d "$HARBOR_DATA" ] || fail "HARBOR_DATA: there is no directory $HARBOR_DATA"
+data_problem && fail "$problem"
 ip link show dev "$INTERFACE" >/dev/null 2>&1 || fail "INTERFACE: there is no interface '$INTERFACE'"
 ceph_call rbd info "$image" --format json || fail "Ceph does not know $image: $problem"
 [[ $said == *'"exclusive-lock"'* ]] || fail "$image has no exclusive-lock: 'rbd feature enable $image exclusive-lock'"

@@ -103,7 +103,7 @@ mount_image() {
 settings_problem && refuse "$problem"
 compose_problem && refuse "$problem"
 [ -n "${BREAKWATER_EPOCH:-}" ] || refuse "BREAKWATER_EPOCH is not set"
-[ -d "$HARBOR_DATA" ] || refuse "HARBOR_DATA: there is no directory $HARBOR_DATA"
+data_problem && refuse "$problem"
 is_mounted=''
 may_take "$RBD_WATCHER_TIMEOUT"
 look_at_map || refuse "rbd does not say what is mapped here: $problem"
