@@ -126,10 +126,20 @@ option() {
     printf '%s = "%s"\n' "$1" "${value//\"/\\\"}"
 }
 
+# True when the machine of endpoint $1 says itself that nobody listens there. That curl could not connect says less: so it
+# ends where the machine is frozen or cut off, too.
+is_refused() {
+    local place=${1#*://}
+    [[ $place == *:* ]] || case $1 in https:*) place+=:443 ;; *) place+=:80 ;; esac
+    # shellcheck disable=SC2016 # of the shell that is begun
+    [[ $(timeout -k 1 "$RGW_REQUEST_TIMEOUT" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "${place%:*}" "${place##*:}" 2>&1) == \
+        *'Connection refused'* ]]
+}
+
 # s3 METHOD ENDPOINT PATH [CONTENT]: sets `code` (000: no answer; dead: nobody listens), `said` (the error's name or the
 # content) and `gateway`, the id of who answered.
 s3() {
-    local answer head data=()
+    local answer head status data=()
     [ $# -lt 4 ] || data=(--data-binary "$4" -H 'Content-Type: text/plain')
     [ "$1" != HEAD ] || data=(--head)
     code=000 said='' gateway=''
@@ -141,7 +151,8 @@ s3() {
         [ -z "${RGW_CA:-}" ] || option cacert "$RGW_CA"
     } | timeout -k 1 $((RGW_REQUEST_TIMEOUT + 1)) curl -q -s -K - -i --max-time "$RGW_REQUEST_TIMEOUT" \
         --max-filesize 65536 -X "$1" "${data[@]}" "$2$3" | tr -d '\r\0')
-    [ $? != 7 ] || code=dead
+    status=$?
+    [ $status != 7 ] || ! is_refused "$2" || code=dead
     head=${answer%%$'\n\n'*}
     [[ $head =~ ^HTTP/[0-9.]+\ ([0-9]{3}) ]] && code=${BASH_REMATCH[1]} || return 1
     [[ $head =~ x-amz-request-id:\ tx[0-9a-f]+-[0-9a-f]+-([0-9a-f]+)- ]] && gateway=$((16#${BASH_REMATCH[1]}))
