@@ -1,7 +1,7 @@
 #!/bin/bash
-# Prints `started` when the restored database can be written to, `stopped` when no instance is wanted, no pod is
-# left and nothing under way can make one, `unknown` in every other case, as while it is restored; why, on stderr.
-# Changes nothing.
+# Prints `started` when the restored database can be written to and goes as far as the backup that was promised,
+# `stopped` when no instance is wanted, no pod is left and nothing under way can make one, `unknown` in every other
+# case, as while it is restored; why, on stderr. Changes nothing.
 . "${BASH_SOURCE[0]%/*}/walg.sh"
 
 problem=$(settings_problem) || answer unknown "$problem"
@@ -23,5 +23,8 @@ if is_dormant && [ -z "$pods" ]; then
 fi
 ! is_dormant || answer unknown "no instance is wanted, these pods are left: $(cut -d ' ' -f 1 <<<"$pods" | paste -sd ,)"
 members=$(look_at_members "$pods")
-primary_of "$members" >/dev/null || answer unknown "no one primary: $(awk '{ printf "%s %s, ", $1, $2 }' <<<"$members")"
+address=$(primary_of "$members") || answer unknown "no one primary: $(awk '{ printf "%s %s, ", $1, $2 }' <<<"$members")"
+position=$(position_at "$address") || answer unknown "$address does not say how far its data goes"
+keeps_promise "$position" ||
+    answer unknown "$address can be written to, and goes less far than the backup that was to be restored"
 answer started "$(open_members "$members")can be written to"

@@ -5,6 +5,12 @@
 #
 # Settings come from the environment only; README.md lists them. What keeps a write of an older epoch out is
 # in ../kubernetes/object.sh, how a database is asked in ../kubernetes/postgresql.sh.
+#
+# The object carries one annotation more than those:
+#   breakwater/promised  how far the backup goes from which the last start was to come, as a number: what comes
+#                        up and goes less far is something else
+# What a pod finds decides whether anything is restored at all: Patroni clones into an empty volume, and only as
+# long as its own object, NAME-config, has no `initialize`.
 
 . "${BASH_SOURCE[0]%/*}/../kubernetes/postgresql.sh" || exit 1
 
@@ -19,6 +25,8 @@ WALG_WINDOW_MIN=${WALG_WINDOW_MIN:-0}
 WALG_OPERATOR_LAG=${WALG_OPERATOR_LAG:-10}
 POSTGRES_START_TIMEOUT=${WALG_RESTORE_TIMEOUT:-14400}
 WORKLOADS=statefulsets OPERATOR_LAG=$WALG_OPERATOR_LAG
+IS_NUMBER='^(0|[1-9][0-9]{0,17})$' # that fits, whatever is done with it
+declare -A CLONE=()
 
 walg_problem() {
     settings_problem WALG_TIMEOUT WALG_AGE_MAX WALG_WINDOW_MIN WALG_OPERATOR_LAG POSTGRES_INSTANCES \
@@ -31,15 +39,16 @@ walg_problem() {
 # ---- the object ---------------------------------------------------------------------------------
 
 setting_template() {
-    :
+    annotation_template promised promised
 }
 
 forget_setting() {
-    :
+    PROMISED=''
 }
 
 take_setting() {
-    :
+    [[ $1 == promised && ( -z $2 || $2 =~ $IS_NUMBER ) ]] || return 1
+    PROMISED=$2
 }
 
 is_dormant() {
@@ -71,6 +80,48 @@ push() {
     ask delete pods -l "$PODS_WANTED" --grace-period=1 --wait=false >/dev/null
 }
 
+# ---- the volumes --------------------------------------------------------------------------------
+
+# Sets VOLUMES (a line NAME UID MADE of each, also of one without the labels: the pods mount it by its name), MADE (when
+# the first of them was made, in seconds) and INITIALIZE, what Patroni remembers: the cluster's id, `begun` while it is
+# first filled, or nothing; 1: nobody says.
+read_volumes() {
+    local answer template='{{range .items}}{{.metadata.name}} {{.metadata.uid}} {{.metadata.creationTimestamp}}{{"\n"}}{{end}}'
+    VOLUMES=$(ask_whole "$template" persistentvolumeclaims) &&
+        answer=$(ask_whole "$template" persistentvolumeclaims -l "$PODS_WANTED") || return 1
+    VOLUMES=$({ grep -E "^pgdata-$OBJECT-[0-9]+ " <<<"$VOLUMES"; grep . <<<"$answer"; } | sort -u)
+    [ -z "$VOLUMES" ] || MADE=$(date -d "$(cut -d ' ' -f 3 <<<"$VOLUMES" | sort | head -n 1)" +%s) || return 1
+    # shellcheck disable=SC2016 # the template's own variables
+    template='{{range $key, $value := .metadata.annotations}}{{if eq $key "initialize"}}{{if $value}}{{$value}}{{
+        else}}begun{{end}}{{end}}{{end}}{{"\n"}}end'
+    answer=$(ask get "$POSTGRES_PATRONI_OBJECT" "$OBJECT-config" --ignore-not-found -o "go-template=$template") || return 1
+    [ -z "$answer" ] || [ "${answer##*$'\n'}" = end ] || return 1 # empty: there is none yet
+    INITIALIZE=${answer%%$'\n'*}
+}
+
+# True when a start goes on with the volumes as they were left, and restores nothing.
+has_own_data() {
+    [ -n "$VOLUMES" ] && [ -n "$INITIALIZE" ] && [ "$INITIALIZE" != begun ]
+}
+
+# True when a backup has more than the volumes: it ended after they were made, and is not the one that they came from.
+has_newer_backup() {
+    [ "$latest" -gt "$MADE" ] && [ "$latest_lsn" != "$PROMISED" ]
+}
+
+# What would keep a start from serving what it says, of volumes and backups that were read. Prints it; 0: something does.
+volume_problem() {
+    if [ "$INITIALIZE" = begun ]; then
+        echo "a restore was broken off, and Patroni goes on with none: rejoin.sh destroys what it has left"
+    elif [ -n "$INITIALIZE" ] && [ -z "$VOLUMES" ]; then
+        echo "Patroni remembers a cluster whose volumes are gone, and would restore nothing: rejoin.sh has it forget that"
+    elif has_own_data && has_newer_backup; then
+        echo "a backup has ended since its own volumes were made: what they have is older; rejoin.sh destroys them"
+    else
+        return 1
+    fi
+}
+
 # ---- the backups --------------------------------------------------------------------------------
 
 # wal-g with the environment that WALG_ENV_DIR has, a file for each variable, as Spilo keeps it for envdir.
@@ -84,39 +135,56 @@ walg() {
     )
 }
 
-# A line for each backup that has ended, oldest first: END-IN-SECONDS BYTES NAME. 1: nobody says.
+# A line for each backup that has ended, oldest first: END-IN-SECONDS BYTES POSITION NAME. One whose metadata was lost
+# is none: nobody could tell what came of it. 1: nobody says.
 list_backups() {
-    local answer name time finish bytes
+    local answer key value name='' finish='' lsn=''
     answer=$(walg backup-list --detail --json) || return 1
     [[ $answer == '['* || $answer == null ]] || { say "$WALG says no list: ${answer:0:200}" && return 1; }
     # A member of each, in the order in which wal-g writes them; user_data, which is anybody's, comes last.
-    grep -oE '"(backup_name|time|finish_time)": ?"[^"]*"|"uncompressed_size": ?(0|[1-9][0-9]{0,17})\b' <<<"$answer" |
+    grep -oE '"(backup_name|finish_time)": ?"[^"]*"|"(finish_lsn|uncompressed_size)": ?(0|[1-9][0-9]{0,17})\b' <<<"$answer" |
         sed -E 's/^"([a-z_]+)": ?"?([^"]*)"?$/\1 \2/' |
         while read -r key value; do
             case $key in
-            backup_name) name=$value time='' finish='' ;;
-            time) time=${time:-$value} ;;
+            backup_name) name=$value finish='' lsn='' ;;
             finish_time) finish=${finish:-$value} ;;
+            finish_lsn) lsn=${lsn:-$value} ;;
             uncompressed_size)
-                # One whose metadata was lost has the zero time of Go.
-                [[ -n $finish && $finish != 0001-* ]] || finish=$time
-                finish=$(date -d "$finish" +%s 2>/dev/null) && [ -n "$name" ] && echo "$finish $value $name"
+                [ -z "$finish" ] || finish=$(date -d "$finish" +%s 2>/dev/null)
+                [ -z "$name" ] || [ "${finish:-0}" -le 0 ] || [ "${lsn:-0}" = 0 ] || echo "$finish $value $lsn $name"
                 name=
                 ;;
             esac
         done | sort -n
 }
 
-# Sets count, newest and oldest (their ends, in seconds), newest_bytes, newest_name, and the age of the newest and
-# how far they reach back; 1, and says why, without one.
+# Sets `latest` and latest_lsn, end (in seconds) and position of the newest of all; and of those up to CLONE_TARGET_TIME,
+# where that is set: count, newest_bytes, newest_lsn, newest_name, and the age of the newest and how far they reach back; 1, and says why, without one.
 find_backups() {
-    local backups now
+    local backups now newest oldest until=${CLONE[CLONE_TARGET_TIME]:-}
     backups=$(list_backups) || { say "the backups cannot be listed" && return 1; }
     [ -n "$backups" ] || { say "there is no backup" && return 1; }
+    read -r latest _ latest_lsn _ <<<"$(tail -n 1 <<<"$backups")"
+    if [ -n "$until" ]; then
+        until=$(date -d "$until" +%s 2>/dev/null) || { say "CLONE_TARGET_TIME is no time" && return 1; }
+        backups=$(awk -v until="$until" '$1 <= until' <<<"$backups")
+        [ -n "$backups" ] || { say "no backup had ended by CLONE_TARGET_TIME" && return 1; }
+    fi
     count=$(wc -l <<<"$backups") now=$(date +%s)
-    read -r oldest _ _ <<<"$backups"
-    read -r newest newest_bytes newest_name <<<"$(tail -n 1 <<<"$backups")"
+    read -r oldest _ <<<"$backups"
+    read -r newest newest_bytes newest_lsn newest_name <<<"$(tail -n 1 <<<"$backups")"
     age=$((now > newest ? now - newest : 0)) window=$((now - oldest))
+}
+
+# How far the data of the primary at address $1 goes, as a number; 1: nobody says.
+position_at() {
+    local at
+    at=$(ask_database 3 "$1" "$POSTGRES_PORT" "SELECT pg_current_wal_lsn()") && lsn_number "$at"
+}
+
+# True when the position $1 has all of the backup that was promised.
+keeps_promise() {
+    [ "$1" -ge "${PROMISED:-0}" ]
 }
 
 # ---- the settings by which Spilo clones ---------------------------------------------------------
@@ -132,7 +200,7 @@ ask_configmap() {
 # Sets CLONE[KEY] for what the ConfigMap has; of the two that are secret only that they are there.
 read_clone() {
     local template='' key value answer
-    declare -gA CLONE=()
+    CLONE=()
     for key in "${CLONE_KEYS[@]}"; do
         case $key in
         *ACCESS_KEY*) template+="$key {{with .data}}{{with .$key}}set{{end}}{{end}}{{\"\\n\"}}" ;;
@@ -208,11 +276,12 @@ restored_bytes() {
     [ -n "$bytes" ] && echo "$bytes"
 }
 
-# Says how far it is, every WALG_SAY_EVERY seconds.
+# Says how far it is, every WALG_SAY_EVERY seconds; RESTORES: yes, or it goes on with what it has.
 say_progress() {
     local pods pod bytes
     [ $((SECONDS - said_at)) -ge "${WALG_SAY_EVERY:-10}" ] || return 0
     said_at=$SECONDS
+    [ "$RESTORES" = yes ] || { say "on its own volumes: $SECONDS s; ${why:-}" && return; }
     pods=$(list_pods) && read -r pod _ <<<"$pods"
     if [ -n "${pod:-}" ] && [ "${newest_bytes:-0}" != 0 ] && bytes=$(restored_bytes "$pod"); then
         say "restoring $newest_name: $((bytes / 1048576)) of $((newest_bytes / 1048576)) MiB" \
