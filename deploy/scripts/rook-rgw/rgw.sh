@@ -174,13 +174,15 @@ takes_writes() {
     done
 }
 
-# Asks the endpoints; adds to `refused` who refuses a user's write, to `takes` who takes it, and counts those that do not
-# answer as `silent`. What refuses has to let the same user read: a wrong password is no fence.
+# Asks the endpoints; adds to `refused` who refuses a user's write, to `takes` who takes it, to `answered` whoever says
+# anything, and counts those that do not answer as `silent`. What refuses has to let the same user read: a wrong password
+# is no fence.
 ask_writes() {
     local endpoint by
     silent=0
     for endpoint in $RGW_ENDPOINTS; do
         s3 PUT "$endpoint" "/$RGW_BUCKET/$RGW_PREFIX/$ZONE_NAME" "breakwater: a write that is to be refused"
+        answered+="$gateway "
         case $code-$said in
         403-AccessDenied)
             by=$gateway
@@ -200,6 +202,15 @@ has() {
     return 1
 }
 
+# How many of the gateways "$@" are not seen to refuse, and did not answer either.
+count_unheard() {
+    local id count=0
+    for id in $(not_refusing); do
+        ! has "$*" "$id" || has "$answered" "$id" || count=$((count + 1))
+    done
+    echo $count
+}
+
 # The ids of GATEWAYS that this script has not seen refuse yet. Who has once does so as long as it has that id.
 not_refusing() {
     local id
@@ -213,7 +224,7 @@ not_refusing() {
 # may have a gateway that was frozen long ago, unless RADOS refuses that.
 all_refuse() {
     local round rounds
-    takes=''
+    takes='' answered=''
     rounds=$((2 + 4 * $(wc -w <<<"$GATEWAYS")))
     for ((round = 0; round < rounds; round++)); do
         why=''
@@ -230,10 +241,11 @@ all_refuse() {
 
 # end_zone SECONDS [bar]: exits 0 only once nothing of this epoch can begin here any more, the period says that the zone
 # is read-only, and every gateway that lives was seen to refuse. With `bar`, RADOS refuses those that were not seen so;
-# only what was there before is remembered as a gateway that may be silent from then on.
+# only what was there before is remembered as a gateway that may be silent from then on, and not while more addresses are
+# silent than can be those of gateways that RADOS knows: one has a gateway that nobody knows, and that would pass for it.
 end_zone() {
     local how=${2:-} epoch=${BREAKWATER_EPOCH:-0} tell=no deadline=$((SECONDS + $1)) closing='' closed='' status address
-    local bar_at=$((SECONDS + ${RGW_FENCE_GRACE:-5})) bar_all_at=$((SECONDS + $1 / 2)) id before=''
+    local is_known bar_at=$((SECONDS + ${RGW_FENCE_GRACE:-5})) bar_all_at=$((SECONDS + $1 / 2)) id before=''
     why=''
     ! look || before=$GATEWAYS
     while [ $SECONDS -lt $deadline ]; do
@@ -260,7 +272,11 @@ end_zone() {
             fi
             [ "$READ_ONLY" = true ] || why="the zone is not read-only in its period"
             if [ "$how" = bar ] && [ $SECONDS -ge $bar_at ]; then
+                # Also one that is about to take over the period is silent for a moment: there is time to wait for it.
+                # shellcheck disable=SC2086
+                [ $((silent - BARRED)) -le "$(count_unheard $before)" ] && is_known=yes || is_known=no
                 for id in $(not_refusing); do
+                    [ $is_known = yes ] || [ $SECONDS -ge $bar_all_at ] || break
                     # What changes the period watches as a gateway does: while ours is at work it is not to be shut out.
                     [ -z "$closing" ] || has "$before" "$id" || continue
                     # Who answers still has time to be told; a frozen one beside it holds that up.
@@ -268,7 +284,7 @@ end_zone() {
                     address=${ADDRESS[$id]}
                     say "gateway $id at $address was not seen to refuse: RADOS refuses it from here on"
                     toolbox "$((RGW_CALL_TIMEOUT + 3))" bar \
-                        "$(has "$before" "$id" && echo "$epoch" || echo 0)" "$id" "$address"
+                        "$([ $is_known = yes ] && has "$before" "$id" && echo "$epoch" || echo 0)" "$id" "$address"
                 done
             fi
             # Who has missed the change is told again.

@@ -51,4 +51,5 @@ until [[ $MARK == "$epoch-start"* ]] && is_serving; do
     done
     [[ $MARK != *-end* || ${MARK%-*} -lt $epoch ]] || fail "epoch $epoch was ended meanwhile: the zone has $MARK"
 done
-toolbox "$((RGW_CALL_TIMEOUT + 3))" started "$epoch" || fail "epoch $epoch was ended meanwhile"
+toolbox "$((RGW_CALL_TIMEOUT + 3))" started "$epoch" ||
+    fail "epoch $epoch was ended meanwhile, or its marks cannot be written"

@@ -87,6 +87,10 @@ put_mark() {
     [[ $1 == 0.barred-* ]] || marks setomapval "$ZONE_NAME" "$(printf '%018d.%s' "${1%.*}" "${1#*.}")" 1
 }
 
+drop_mark() {
+    marks rmomapkey "$ZONE_NAME" "$(printf '%018d.%s' "${1%.*}" "${1#*.}")"
+}
+
 # True when epoch $1 may still begin here. A person's override serves again in an epoch that is over ($2: yes).
 may_start() {
     local known
@@ -166,7 +170,7 @@ promote() {
     may_start "$1" "$2" || exit 69
     if [ "$2" = yes ]; then
         for key in started ending ended; do
-            marks rmomapkey "$ZONE_NAME" "$(printf '%018d.%s' "$1" $key)" 2>/dev/null
+            drop_mark "$1.$key" 2>/dev/null
         done
     fi
     put_mark "$1.starting" || exit 69
@@ -198,9 +202,16 @@ close_zone() {
     fi
 }
 
+# started EPOCH: each endpoint was seen to take a write. So no bar of before excuses one that falls silent later: whoever
+# is there now was never shut out.
 started() {
+    local known number state
     take_lock start
-    may_start "$1" no && put_mark "$1.started"
+    may_start "$1" no && known=$(show_marks) || return 1
+    while read -r _ number state; do
+        [[ $state != barred-* ]] || drop_mark "$number.$state" || return 1
+    done <<<"$known"
+    put_mark "$1.started"
 }
 
 # ended EPOCH: it was seen. What is older is implied by it.
@@ -208,8 +219,7 @@ ended() {
     local known number state
     put_mark "$1.ended" && known=$(show_marks) || return 1
     while read -r _ number state; do
-        [ "$number" -ge "$1" ] ||
-            marks rmomapkey "$ZONE_NAME" "$(printf '%018d.%s' "$number" "$state")" || return 1
+        [ "$number" -ge "$1" ] || drop_mark "$number.$state" || return 1
     done < <(grep . <<<"$known")
 }
 

@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -159,6 +160,14 @@ rgw_zone = {self.name}
         return [str(zone["read_only"]).lower() == "true" for group in self.period()["period_map"]["zonegroups"]
                 for zone in group["zones"] if zone["name"] == name][0]
 
+    def marks(self):
+        """What was ordered here, as the scripts keep it."""
+        return self.tool("rados", "-N", "breakwater", "-p", ".rgw.root", "listomapkeys", self.name)
+
+    def watchers(self):
+        """The ids of the gateways that RADOS takes to live."""
+        return re.findall(r" client\.(\d+) ", self.tool("rados", "-p", f"{self.name}.rgw.control", "listwatchers", "notify.0"))
+
     # ---- what a user sees -------------------------------------------------------------------------
 
     def signed(self, method, path, hashed, port, user=USER):
@@ -186,6 +195,17 @@ rgw_zone = {self.name}
             return answer.status, answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as broken:
             return 0, str(broken)
+        finally:
+            connection.close()
+
+    def gateway_id(self, port):
+        """That of whoever answers there, which it has until it takes over another period; None without an answer."""
+        connection = http.client.HTTPConnection(self.address, port, timeout=10)
+        try:
+            connection.request("HEAD", "/")
+            return str(int(connection.getresponse().getheader("x-amz-request-id").split("-")[2], 16))
+        except (OSError, http.client.HTTPException):
+            return None
         finally:
             connection.close()
 
