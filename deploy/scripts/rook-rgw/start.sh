@@ -37,12 +37,17 @@ until [[ $MARK == "$epoch-start"* ]] && is_serving; do
     if [ $((SECONDS - acted)) -ge 10 ]; then
         acted=$SECONDS
         toolbox "$((4 * RGW_CALL_TIMEOUT))" promote "$epoch" "$again" "${RGW_PROMOTE_STALE:-no}" $tell
-        status=$? tell=yes
+        status=$?
         case $status in
-        "$NOTHING_CHANGED") refuse "epoch $epoch is over here: the zone has ${MARK/-/, }" ;;
+        "$NOTHING_CHANGED")
+            # An earlier call may have committed the period, whatever it ended with.
+            [ $tell = no ] || fail "epoch $epoch was ended meanwhile"
+            refuse "epoch $epoch is over here: the zone has ${MARK/-/, }"
+            ;;
         0) again=no ;;
         *) why="the period could not be committed" ;;
         esac
+        tell=yes
     fi
     sleep 0.2
     until look; do

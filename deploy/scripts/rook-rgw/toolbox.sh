@@ -91,10 +91,11 @@ drop_mark() {
     marks rmomapkey "$ZONE_NAME" "$(printf '%018d.%s' "${1%.*}" "${1#*.}")"
 }
 
-# True when epoch $1 may still begin here. A person's override serves again in an epoch that is over ($2: yes).
+# True when epoch $1 may still begin here; ends the call where the marks do not say. A person's override serves again in an
+# epoch that is over ($2: yes).
 may_start() {
     local known
-    known=$(show_marks) || return 1
+    known=$(show_marks) || fail "the marks of zone $ZONE_NAME cannot be read"
     awk -v epoch="$1" -v again="$2" '
         $2 > epoch || ($2 == epoch && $3 == "ending" && again != "yes") { bad = 1 }
         END { exit bad }' <<<"$known"
@@ -162,7 +163,7 @@ is_in_period() {
         END { exit !(is ~ "^(" closed ")$" && place ~ "^(" wanted ")$") }' <<<"$period"
 }
 
-# promote EPOCH AGAIN STALE TELL: exits with 69 when nothing was changed, because the epoch is over. What the period
+# promote EPOCH AGAIN STALE TELL: exits with 69 when this call has changed nothing, because the epoch is over. What the period
 # says already is written once more, so that the gateways are told, only with TELL.
 promote() {
     local force=() key
@@ -173,7 +174,7 @@ promote() {
             drop_mark "$1.$key" 2>/dev/null
         done
     fi
-    put_mark "$1.starting" || exit 69
+    put_mark "$1.starting" || fail "no mark of zone $ZONE_NAME can be written"
     may_start "$1" no || exit 69
     [ "$4" = yes ] || ! is_in_period false master || return 0
     [ "$3" != yes ] || force=(--yes-i-really-mean-it)
