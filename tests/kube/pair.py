@@ -321,7 +321,7 @@ class Lab(Machine):
     def variables(self, site):
         return {"KUBECONFIG": str(self.kubeconfig(site)), "HARBOR_NAME": "dr-harbor",
                 "HARBOR_HEALTH_URL": f"http://{ADDRESS[site]}/api/v2.0/health",
-                "HARBOR_FENCE_TIMEOUT": str(FENCE_S - 5), "HOME": str(self.work),
+                "HARBOR_FENCE_TIMEOUT": str(FENCE_S - 5), "HARBOR_POD_GRACE": "8", "HOME": str(self.work),
                 "PATH": f"{KUBE}/bin:{os.environ['PATH']}"}
 
     def write_site(self, site, scripts):

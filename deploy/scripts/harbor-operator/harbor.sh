@@ -15,6 +15,7 @@ HARBOR_HEALTH_URL=${HARBOR_HEALTH_URL:-http://$HARBOR_NAME-core.$HARBOR_NAMESPAC
 HARBOR_REQUEST_TIMEOUT=${HARBOR_REQUEST_TIMEOUT:-5}
 HARBOR_NODE_SELECTOR=${HARBOR_NODE_SELECTOR:-}
 HARBOR_OPERATOR_LAG=${HARBOR_OPERATOR_LAG:-10}
+HARBOR_POD_GRACE=${HARBOR_POD_GRACE:-120}
 COMPONENTS=(core portal jobservice registry trivy)
 
 # The epochs of a trial (breakwater-chaos scripts) begin with 1 and say nothing of the group's.
@@ -24,7 +25,7 @@ COMPONENTS=(core portal jobservice registry trivy)
 KIND=harbors.operator.alaudadevops.io OBJECT=$HARBOR_NAME NAMESPACE=$HARBOR_NAMESPACE
 PODS_WANTED=release=$HARBOR_NAME POD_LABEL=component
 NODES_WANTED=$HARBOR_NODE_SELECTOR NODES_SETTING=HARBOR_NODE_SELECTOR
-REQUEST_TIMEOUT=$HARBOR_REQUEST_TIMEOUT
+REQUEST_TIMEOUT=$HARBOR_REQUEST_TIMEOUT POD_GRACE=$HARBOR_POD_GRACE
 WORKLOADS=deployments,replicasets,statefulsets OPERATOR_LAG=$HARBOR_OPERATOR_LAG
 
 # What is wrong with the settings, of which "$@" are numbers as well; empty and success when nothing is.
@@ -32,7 +33,7 @@ WORKLOADS=deployments,replicasets,statefulsets OPERATOR_LAG=$HARBOR_OPERATOR_LAG
 settings_problem() {
     local name part
     common_problem "HARBOR_NAMESPACE HARBOR_NAME" \
-        "HARBOR_REPLICAS HARBOR_REQUEST_TIMEOUT HARBOR_OPERATOR_LAG $*" curl || return 1
+        "HARBOR_REPLICAS HARBOR_REQUEST_TIMEOUT HARBOR_OPERATOR_LAG HARBOR_POD_GRACE $*" curl || return 1
     for part in "${COMPONENTS[@]}"; do
         name=HARBOR_${part^^}_REPLICAS
         [ -z "${!name:-}" ] || is_count "${!name}" ||

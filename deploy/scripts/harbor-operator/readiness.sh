@@ -9,7 +9,7 @@ problem=$(settings_problem) || fail "$problem"
 read_object || fail "the object $HARBOR_NAMESPACE/$HARBOR_NAME cannot be read"
 [ "$(ask auth can-i patch "$KIND")" = yes ] || fail "no right to patch $KIND in $HARBOR_NAMESPACE"
 nodes=$(list_nodes) || fail "the nodes cannot be listed"
-grep -q ' True$' <<<"$nodes" || fail "no node is Ready"
+grep -q ' True ' <<<"$nodes" || fail "no node is Ready"
 if ! is_dormant; then
     [ "$("${BASH_SOURCE[0]%/*}/status.sh")" = started ] ||
         fail "its counts are not 0, and it does not serve: whoever set them, stop.sh or fence.sh ends it"

@@ -22,7 +22,7 @@ said=
 read -r said <&"$health_answer"
 
 if is_dormant && [ -z "$pods" ]; then
-    [ -z "$silent" ] || answer unknown "no pod object is left, but these nodes are not Ready: $silent"
+    [ -z "$silent" ] || answer unknown "no pod object is left, but these nodes may run what they had: $silent"
     [[ $MARK != *-starting ]] ||
         answer unknown "a start of epoch ${MARK%-*} was begun, and nobody has seen its end"
     [[ $MARK != *-ending ]] ||

@@ -9,14 +9,17 @@
 #                        nothing of N and below may start here any more; N-ended: and all of it was
 #                        seen to have ended
 #   breakwater/nodes     where its pods were when a stop began: until these nodes are Ready with no
-#                        pod left, nobody knows that they have ended
+#                        pod left, nobody knows that they have ended. A word for each, NAME=SINCE: Ready
+#                        since then, as it was first seen; NAME=over: and so still without a pod; NAME:
+#                        not Ready; NAME=SINCE+SECONDS: Ready again since then, and seen so for that long.
+#                        Two SINCE are the same or not, and are compared with no clock
 # Each write is one JSON patch that begins with a test of breakwater/epoch. The API server itself
 # refuses it once the annotation has moved on, however late it comes.
 #
 # A set names, before it calls anything here, its object by KIND, OBJECT and NAMESPACE, what its pods are
 # selected by with PODS_WANTED, the label of a pod that says what it is with POD_LABEL, the labels of the
-# nodes it may run on with NODES_WANTED (a setting of the name NODES_SETTING), and REQUEST_TIMEOUT in
-# seconds. It defines
+# nodes it may run on with NODES_WANTED (a setting of the name NODES_SETTING), and in seconds REQUEST_TIMEOUT
+# and POD_GRACE, the longest grace of its pods. It defines
 #   own_template             the lines of the object that it reads besides
 #   forget, take_line K V    before the lines of an object, and for each of its own lines
 #   is_dormant               true when the object, as it was read, wants nothing that serves
@@ -30,6 +33,8 @@ export LC_ALL=C
 
 NOTHING_CHANGED=69
 KEPT_NODES_MAX=200
+# A kubelet that was cut off asks again at least once in so many seconds, and then hears which of its pods were removed.
+KUBELET_LAG=60
 MARK_NAME=epoch # the annotation breakwater/epoch; a set may name another one
 
 say() {
@@ -68,6 +73,12 @@ common_problem() {
         command -v "$tool" >/dev/null || { echo "there is no '$tool' in $PATH" && return 1; }
     done
     return 0
+}
+
+# Seconds on a clock of this machine that nobody sets.
+seconds_up() {
+    local seconds
+    read -r seconds _ </proc/uptime && echo "${seconds%.*}"
 }
 
 # The API server. A request has its own limit; kubectl may make several, so the whole has one, too.
@@ -119,6 +130,8 @@ read_object() {
     done <<<"$answer"
     [[ -z $MARK || $MARK =~ ^(0|[1-9][0-9]{0,17})-(starting|started|ending|ended)$ ]] ||
         { say "the annotation breakwater/$MARK_NAME is '$MARK', which no script of these writes" && return 1; }
+    [[ $NODES =~ ^[a-z0-9.=:+TZ\ -]*$ ]] ||
+        { say "the annotation breakwater/nodes is '$NODES', which no script of these writes" && return 1; }
 }
 
 mark_epoch() {
@@ -132,7 +145,7 @@ is_operator_behind() {
     [ -n "$OBSERVED" ] && { ! is_count "$OBSERVED" || [ "$OBSERVED" -lt "$GENERATION" ]; }
 }
 
-# patch OPERATION... behind the test that the annotation is still what was read. Says on stderr why
+# patch OPERATION... behind the test that the annotations are still what was read. Says on stderr why
 # not; that it failed does not say that it was not done, nor that it never will be.
 patch() {
     local tests operations
@@ -144,6 +157,8 @@ patch() {
     else
         tests='{"op":"test","path":"/metadata/annotations/breakwater~1'$MARK_NAME'","value":"'$MARK'"}'
     fi
+    # What another one has seen of the nodes meanwhile is not lost.
+    [ -z "$NODES" ] || tests+=',{"op":"test","path":"/metadata/annotations/breakwater~1nodes","value":"'$NODES'"}'
     operations=$(printf ',%s' "$@")
     ask patch "$KIND" "$OBJECT" --type=json -p "[$tests$operations]" >/dev/null
 }
@@ -165,53 +180,115 @@ list_pods() {
     ask_whole "$template" pods -l "$PODS_WANTED"
 }
 
-# A line for each node: NAME True|False|Unknown; 1: nobody says.
+# A line for each node: NAME True|False|Unknown SINCE, as it dates its own condition; 1: nobody says.
 list_nodes() {
-    ask_whole '{{range .items}}{{.metadata.name}} {{range .status.conditions}}{{if eq .type "Ready"}}{{.status}}{{
-        end}}{{end}}{{"\n"}}{{end}}' nodes "$@"
+    ask_whole '{{range .items}}{{.metadata.name}} {{range .status.conditions}}{{if eq .type "Ready"}}{{.status}} {{
+        with .lastTransitionTime}}{{.}}{{else}}-{{end}}{{end}}{{end}}{{"\n"}}{{end}}' nodes "$@"
 }
 
-# Which of the nodes "$@" are not Ready; 1: nobody says. One that Kubernetes does not have any more is
-# gone for good: so said who deleted it.
+# For how many seconds a node that was lost has to be Ready again. It says so before it ends what it still runs of pods
+# whose objects somebody has removed by force, with all the grace that these have.
+back_seconds() {
+    echo $((POD_GRACE + KUBELET_LAG))
+}
+
+# Which of the nodes "$@", words of NODES, may still run what they had, each with the reason; 1: nobody says. One that
+# Kubernetes does not have any more is gone for good: so said who deleted it.
 silent_nodes() {
-    local nodes node
+    local nodes
     [ $# -gt 0 ] || return 0
     nodes=$(list_nodes) || return 1
-    for node in "$@"; do
-        awk -v node="$node" '$1 == node && $2 != "True" { found = 1 } END { exit !found }' <<<"$nodes" &&
-            printf '%s ' "$node"
-    done
-    return 0
+    awk -v need="$(back_seconds)" 'NR == FNR { status[$1] = $2; since[$1] = $3; next }
+        { name = known = $0; sub(/=.*/, "", name); sub(/^[^=]*=?/, "", known); seen = need }
+        known ~ /\+/ { seen = known; sub(/.*\+/, "", seen); sub(/\+.*/, "", known) }
+        !(name in status) || known == "over" { next }
+        status[name] != "True" { printf "%s (not Ready) ", name; next }
+        known != since[name] { seen = 0 }
+        seen + 0 < need { printf "%s (Ready again, seen so for %d s of %d) ", name, seen, need }
+        ' <(echo "$nodes") <(printf '%s\n' "$@")
 }
 
 # ---- the end ------------------------------------------------------------------------------------
 
-# The words of "$@" and of the lines of standard input, each once.
-union() {
-    { printf '%s\n' "$@" && cat; } | sed '/^$/d' | sort -u | paste -sd ' '
+# The names of the nodes of the pods $1, and of those that are silent and may have pods whose objects somebody has removed
+# by force, of the list $2.
+nodes_in_doubt() {
+    local nodes=$2
+    awk '$3 != "-" { print $3 }' <<<"$1"
+    if ! is_dormant || [ -n "$1" ]; then
+        [ -z "$NODES_WANTED" ] || nodes=$(list_nodes -l "$NODES_WANTED") || return 1
+        awk '$2 != "True" { print $1 }' <<<"$nodes"
+    fi
 }
 
-# What ends here is to be remembered by its nodes, until they are seen Ready and without a pod. A node
-# that is silent may have pods whose objects somebody has removed by force.
-nodes_to_keep() {
-    local pods=$1 silent=() nodes selector=()
-    # shellcheck disable=SC2206
-    local kept=($NODES)
-    [ -z "$NODES_WANTED" ] || selector=(-l "$NODES_WANTED")
-    if ! is_dormant || [ -n "$pods" ]; then
-        nodes=$(list_nodes "${selector[@]}") || return 1
-        mapfile -t silent < <(awk '$2 != "True" { print $1 }' <<<"$nodes")
-    fi
-    awk '$3 != "-" { print $3 }' <<<"$pods" | union "${kept[@]}" "${silent[@]}"
+# has_pod NODE PODS
+has_pod() {
+    awk -v node="$1" '$3 == node { found = 1 } END { exit !found }' <<<"$2"
+}
+
+declare -A BACK=() # NAME=SINCE: when this run would have seen it Ready again for 0 seconds
+
+# Sets `nodes` to what NODES is to be: what ends here is remembered by its nodes, until they are seen without a pod, and
+# Ready: as before, or for as long as that takes. What is over nothing can undo but a new pod. Of how long one was Ready
+# again each run counts only what it sees itself. 1: nobody says.
+look_at_nodes() {
+    local asked listed names name status since word back seen zero answered pods=$1
+    local -A ready=() known=() words=()
+    asked=$(seconds_up)
+    listed=$(list_nodes) && names=$(nodes_in_doubt "$pods" "$listed") || return 1
+    answered=$(seconds_up)
+    while read -r name status since; do
+        known[${name:--}]=yes
+        [ "$status" != True ] || ready[$name]=$since
+    done <<<"$listed"
+    for word in $NODES; do
+        words[${word%%=*}]=$word
+    done
+    for name in $names; do
+        [ "${words[$name]:-}" != "$name=over" ] || { is_dormant && ! has_pod "$name" "$pods"; } || words[$name]=''
+        words[$name]=${words[$name]:-$name${ready[$name]:+=${ready[$name]}}}
+    done
+    for name in "${!words[@]}"; do
+        word=${words[$name]} back=$name=${ready[$name]:-}
+        if [ -z "${known[$name]:-}" ] || [ "$word" = "$name=over" ]; then
+            continue
+        elif [ "$word" = "$back" ]; then
+            ! is_dormant || has_pod "$name" "$pods" || words[$name]=$name=over
+            continue
+        elif [ -z "${ready[$name]:-}" ]; then
+            words[$name]=$name
+            continue
+        fi
+        seen=${word#"$back+"}
+        [[ $word == "$back+"* ]] && is_count "$seen" || { seen=0 && BACK[$back]=''; }
+        # From an answer to a question, so never longer than it was; and of whole seconds one less.
+        zero=${BACK[$back]:-$((answered + 1 - seen))} && BACK[$back]=$zero
+        [ $((asked - zero)) -lt $((seen + 5)) ] || [ "$seen" -ge "$(back_seconds)" ] || seen=$((asked - zero))
+        words[$name]=$back+$seen
+    done
+    nodes=$(printf '%s\n' "${words[@]}" | sort | paste -sd ' ')
+}
+
+# The words $1 of NODES without the seconds.
+untimed() {
+    local word
+    for word in $1; do
+        printf '%s ' "${word%+*}${word//[^+]/}"
+    done
+}
+
+# True when $1 differs from NODES in nothing but for how many seconds nodes were Ready again.
+same_nodes() {
+    [ "$(untimed "$1")" = "$(untimed "$NODES")" ]
 }
 
 # True when nothing of this epoch and below can start any more, and the nodes $1 of the pods $2 are
 # remembered, or were until their end was seen.
 is_closed() {
     is_dormant && case $MARK in
-    *-ending) [ "$NODES" = "$1" ] && [ "$(mark_epoch)" -ge "$EPOCH" ] ;;
+    *-ending) same_nodes "$1" && [ "$(mark_epoch)" -ge "$EPOCH" ] ;;
     *-ended) [ "$(mark_epoch)" -ge "$EPOCH" ] && is_end "$2" ;;
-    '') [ "$NODES" = "$1" ] && [ "$EPOCH" = 0 ] ;;
+    '') same_nodes "$1" && [ "$EPOCH" = 0 ] ;;
     *) false ;;
     esac
 }
@@ -227,12 +304,16 @@ close_epoch() {
     local pods nodes number operations
     while [ $SECONDS -lt "$deadline" ]; do
         sleep 0.1
-        read_object && pods=$(list_pods) && nodes=$(nodes_to_keep "$pods") || continue
+        read_object && pods=$(list_pods) && look_at_nodes "$pods" || continue
         number=$(mark_epoch)
         [ "$(wc -w <<<"$nodes")" -le $KEPT_NODES_MAX ] ||
             { say "more than $KEPT_NODES_MAX nodes: see $NODES_SETTING" && return 1; }
         [ "$EPOCH" = 0 ] || [ "$number" -le "$EPOCH" ] || leave_to_newer
-        is_closed "$nodes" "$pods" && return 0
+        if is_closed "$nodes" "$pods"; then
+            # Where only more time is to be written down, the next run goes on from there, and this one does not wait for it.
+            [[ $MARK == *-ended || $NODES == "$nodes" ]] || ! patch "$(annotation nodes "$nodes")" || NODES=$nodes
+            return 0
+        fi
         [ "$number" -ge "$EPOCH" ] || number=$EPOCH
         operations=("$(annotation nodes "$nodes")")
         # Without an epoch, by hand before the first grant, there is none to be over.
@@ -268,7 +349,7 @@ is_behind() {
 }
 
 # end_pods SECONDS [push]: exits 0 only once the epoch is over at the API server, no pod object is
-# left, the nodes that had pods are Ready, and operator and controllers have seen that none is wanted (an
+# left, the nodes that had pods have ended them, and operator and controllers have seen that none is wanted (an
 # operator that does not say what it has seen: was given OPERATOR_LAG seconds for it). `push`: by the set's
 # function of that name as well, without waiting for the operator.
 end_pods() {
@@ -292,7 +373,7 @@ end_pods() {
         # shellcheck disable=SC2086
         silent=$(silent_nodes $NODES) || continue
         if [ -n "$silent" ]; then
-            why="no pod object is left, but these nodes are not Ready, and may run what they had: $silent"
+            why="no pod object is left, but these nodes may run what they had: $silent"
             continue
         fi
         if [ -n "$behind$busy" ]; then

@@ -34,6 +34,7 @@ POSTGRES_FENCE_TIMEOUT=${POSTGRES_FENCE_TIMEOUT:-50}
 POSTGRES_REJOIN_TIMEOUT=${POSTGRES_REJOIN_TIMEOUT:-600}
 POSTGRES_TARGET_TIMEOUT=${POSTGRES_TARGET_TIMEOUT:-10}
 POSTGRES_QUIET=${POSTGRES_QUIET:-11}
+POSTGRES_POD_GRACE=${POSTGRES_POD_GRACE:-300}
 export PGUSER=${PGUSER:-postgres}
 . "${BASH_SOURCE[0]%/*}/mirror.sh" || exit 1
 
@@ -41,12 +42,12 @@ export PGUSER=${PGUSER:-postgres}
 KIND=postgresqls.acid.zalan.do OBJECT=$POSTGRES_CLUSTER NAMESPACE=$POSTGRES_NAMESPACE
 PODS_WANTED=$POSTGRES_PODS POD_LABEL=spilo-role
 NODES_WANTED=$POSTGRES_NODE_SELECTOR NODES_SETTING=POSTGRES_NODE_SELECTOR
-REQUEST_TIMEOUT=$POSTGRES_REQUEST_TIMEOUT
+REQUEST_TIMEOUT=$POSTGRES_REQUEST_TIMEOUT POD_GRACE=$POSTGRES_POD_GRACE
 
 # What is wrong with the settings, of which "$@" are numbers as well; empty and success when nothing is.
 settings_problem() {
     common_problem "POSTGRES_NAMESPACE POSTGRES_CLUSTER POSTGRES_PEER_NAMESPACE POSTGRES_PEER_CLUSTER" \
-        "POSTGRES_PORT POSTGRES_REQUEST_TIMEOUT POSTGRES_QUIET $*" psql || return 1
+        "POSTGRES_PORT POSTGRES_REQUEST_TIMEOUT POSTGRES_QUIET POSTGRES_POD_GRACE $*" psql || return 1
     case $POSTGRES_PATRONI_OBJECT in
     endpoints | configmaps) return 0 ;;
     esac
@@ -210,10 +211,10 @@ push_standby() {
 # ---- the end ------------------------------------------------------------------------------------
 
 # end_database SECONDS [push]: exits 0 only once the epoch is over at the API server, Patroni is set to a
-# standby, every member was seen to be one or to be gone, the nodes that had members are Ready, and all of it
+# standby, every member was seen to be one or to be gone, the nodes that had members have none that nobody sees, and all of it
 # stayed so for POSTGRES_QUIET seconds: what Patroni has just begun on older settings shows by then.
 end_database() {
-    local how=${2:-} pods silent members open word quiet_since='' why=''
+    local how=${2:-} pods silent members open word quiet_since='' why='' operations
     deadline=$((SECONDS + $1)) EPOCH=${BREAKWATER_EPOCH:-0}
     while [ $SECONDS -lt "$deadline" ]; do
         close_epoch || break
@@ -230,7 +231,7 @@ end_database() {
         open=$(open_members "$members")
         if [ -n "$open$silent" ] || is_promotion_in_hand; then
             quiet_since=
-            why="not seen as standbys: ${open:-none}; nodes that are not Ready: ${silent:-none}"
+            why="not seen as standbys: ${open:-none}; nodes that may run what they had: ${silent:-none}"
             ! is_promotion_in_hand || why+="; the operator may still promote ($DOING)"
             continue
         fi
@@ -239,9 +240,10 @@ end_database() {
         quiet_since=${quiet_since:-$SECONDS}
         [ $((SECONDS - quiet_since)) -ge "$POSTGRES_QUIET" ] ||
             { why="every member is a standby, not yet for $POSTGRES_QUIET s" && continue; }
-        [ -n "$MARK" ] && [[ $MARK != *-ended ]] || exit 0
-        patch "$(annotation nodes '')" "$(annotation underway '')" "$(annotation epoch "$(mark_epoch)-ended")" &&
-            exit 0
+        [ -n "$MARK$NODES$UNDERWAY" ] && [[ $MARK != *-ended ]] || exit 0
+        operations=("$(annotation nodes '')" "$(annotation underway '')")
+        [ -z "$MARK" ] || operations+=("$(annotation epoch "$(mark_epoch)-ended")")
+        ! patch "${operations[@]}" || exit 0
     done
     fail "not seen to have ended within $1 s: ${why:-the API server does not say}"
 }
@@ -345,7 +347,7 @@ status_database() {
     [ -z "$open" ] || answer unknown "it is to be a standby, and these are none: $open"
     # shellcheck disable=SC2086
     silent=$(silent_nodes $NODES) || answer unknown "the nodes cannot be listed"
-    [ -z "$silent" ] || answer unknown "no member can be written to, but these nodes are not Ready: $silent"
+    [ -z "$silent" ] || answer unknown "no member can be written to, but these nodes may run what they had: $silent"
     case $MARK in
     *-starting) answer unknown "a start of epoch ${MARK%-*} was begun, and nobody has seen its end" ;;
     *-ending) answer unknown "a stop of epoch ${MARK%-*} was begun, and has not seen its end" ;;

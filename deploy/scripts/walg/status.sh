@@ -12,7 +12,7 @@ pods=$(list_pods) || answer unknown "its pods cannot be listed"
 if is_dormant && [ -z "$pods" ]; then
     # shellcheck disable=SC2086
     silent=$(silent_nodes $NODES) || answer unknown "the nodes cannot be listed"
-    [ -z "$silent" ] || answer unknown "no pod object is left, but these nodes are not Ready: $silent"
+    [ -z "$silent" ] || answer unknown "no pod object is left, but these nodes may run what they had: $silent"
     case $MARK in
     *-starting) answer unknown "a start of epoch ${MARK%-*} was begun, and nobody has seen its end" ;;
     *-ending) answer unknown "a stop of epoch ${MARK%-*} was begun, and has not seen its end" ;;
