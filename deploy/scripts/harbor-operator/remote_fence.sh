@@ -21,9 +21,7 @@ push() {
     pods=$(ask_whole '{{range .items}}{{.metadata.name}} {{.metadata.uid}}{{"\n"}}{{end}}' pods -l "$PODS_WANTED") &&
         read_object && [ "$(mark_epoch)" -le "$EPOCH" ] || return
     while read -r name uid; do
-        [ -z "$name" ] || ask delete --raw "/api/v1/namespaces/$NAMESPACE/pods/$name" -f - >/dev/null <<JSON
-{"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 1, "preconditions": {"uid": "$uid"}}
-JSON
+        [ -z "$name" ] || delete_pod "$name" "$uid" 1
     done <<<"$pods"
 }
 

@@ -348,12 +348,44 @@ is_behind() {
     is_operator_behind
 }
 
+# delete_pod NAME UID [GRACE]: ends the pod of that name if it is still this one.
+delete_pod() {
+    local options='{"apiVersion":"v1","kind":"DeleteOptions",'${3:+'"gracePeriodSeconds":'$3,}'"preconditions":{"uid":"'$2'"}}'
+    ask delete --raw "/api/v1/namespaces/$NAMESPACE/pods/$1" -f - >/dev/null <<<"$options"
+}
+
+# A line for each pod that is Failed or Succeeded: NAME UID NODE, and `runs` or `over` for each of its containers of
+# which its kubelet says anything.
+list_finished() {
+    # shellcheck disable=SC2016 # the template's own variables
+    ask_whole '{{range $pod := .items}}{{with $pod.status.phase}}{{if or (eq . "Failed") (eq . "Succeeded")}}{{
+        $pod.metadata.name}} {{$pod.metadata.uid}} {{with $pod.spec.nodeName}}{{.}}{{else}}-{{end}}{{
+        range $pod.status.containerStatuses}}{{if .state.running}} runs{{else}} over{{end}}{{end}}{{"\n"}}{{end}}{{end}}{{end}}' \
+        pods -l "$PODS_WANTED"
+}
+
+# Removes pods $1 that have finished by themselves: one that was evicted is left there by its ReplicaSet, whatever count that
+# is to have. The object of such a pod goes at once, so its kubelet, which has to be Ready, has to say before that no
+# container runs; or nothing more of them, as older ones do of what they evict, and then nothing may have changed for as long
+# as their grace can last.
+delete_finished() {
+    local finished nodes name uid node containers
+    [ "$1" = "$unchanged" ] || unchanged=$1 unchanged_since=$(seconds_up)
+    finished=$(list_finished) && nodes=$(list_nodes) || return 0
+    while read -r name uid node containers; do
+        [ -n "$name" ] && [[ $containers != *runs* ]] && { [ "$node" = - ] || grep -q "^$node True " <<<"$nodes"; } || continue
+        [ -n "$containers" ] || [ $(($(seconds_up) - unchanged_since)) -gt "$POD_GRACE" ] || continue
+        say "$name has finished: its object is removed"
+        delete_pod "$name" "$uid"
+    done <<<"$finished"
+}
+
 # end_pods SECONDS [push]: exits 0 only once the epoch is over at the API server, no pod object is
 # left, the nodes that had pods have ended them, and operator and controllers have seen that none is wanted (an
 # operator that does not say what it has seen: was given OPERATOR_LAG seconds for it). `push`: by the set's
 # function of that name as well, without waiting for the operator.
 end_pods() {
-    local how=${2:-} pods silent busy behind pushed=-10 quiet_since='' why='' operations
+    local how=${2:-} pods silent busy behind pushed=-10 quiet_since='' why='' operations unchanged='' unchanged_since
     deadline=$((SECONDS + $1)) EPOCH=${BREAKWATER_EPOCH:-0}
     while [ $SECONDS -lt "$deadline" ]; do
         close_epoch || break
@@ -368,6 +400,7 @@ end_pods() {
         if [ -n "$pods" ]; then
             quiet_since=
             why="$(wc -l <<<"$pods") pods are left: $(cut -d ' ' -f 1,3 <<<"$pods" | paste -sd ,)"
+            [ -n "$how$behind$busy" ] || delete_finished "$pods"
             continue
         fi
         # shellcheck disable=SC2086
