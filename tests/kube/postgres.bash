@@ -68,7 +68,7 @@ run() {
     mapfile -t more < <(settings "$site")
     env KUBECONFIG="$work/account" POSTGRES_NAMESPACE="pg-$site" PGPASSFILE="$work/pgpass" \
         BREAKWATER_EPOCH=$epoch POSTGRES_REQUEST_TIMEOUT="$request" POSTGRES_START_TIMEOUT=90 \
-        POSTGRES_STOP_TIMEOUT=90 POSTGRES_FENCE_TIMEOUT=60 "${more[@]}" "$@" \
+        POSTGRES_STOP_TIMEOUT=90 POSTGRES_FENCE_TIMEOUT=90 POSTGRES_OPERATOR_LAG=13 POSTGRES_POD_GRACE=1 "${more[@]}" "$@" \
         "$scripts/$script.sh" 2>>"$work/scripts.log"
 }
 
@@ -111,6 +111,11 @@ mark() {
 
 doing() {
     as_admin "$1" get pg acid-pg -o 'jsonpath={.status.PostgresClusterStatus}'
+}
+
+# The last word of the operator of site $1.
+last_word() {
+    tail -n 1 "$work/operator-$1.log" | cut -d ' ' -f 2-
 }
 
 pid_of_part() {

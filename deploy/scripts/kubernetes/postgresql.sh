@@ -5,13 +5,14 @@
 #
 # The object carries one annotation more than those of object.sh:
 #   breakwater/underway  `yes` while the operator may still have a promotion in its hands: from before a
-#                        start changes anything until the operator was seen at rest
+#                        start changes anything until the operator was seen at rest, and from when a
+#                        stop found that somebody else had asked for one
 # Of what the object says only the operator's orders are believed. Whether anything can be written is asked
 # of each member's database, and what Patroni will do of the object in which it keeps its settings.
 #
 # A set defines
 #   setting_template, forget_setting, take_setting K V   as object.sh's own_template, forget, take_line
-#   is_dormant, add_closing                              see object.sh
+#   is_dormant, add_closing  see object.sh; the latter calls note_promotion, where a database that follows is the end
 #   add_opening              adds to `operations` what is still missing for a primary; 1: nothing is
 #   opening_problem          prints why it cannot be made a primary and a standby again; 1: nothing speaks
 #                            against it
@@ -35,6 +36,7 @@ POSTGRES_REJOIN_TIMEOUT=${POSTGRES_REJOIN_TIMEOUT:-600}
 POSTGRES_TARGET_TIMEOUT=${POSTGRES_TARGET_TIMEOUT:-10}
 POSTGRES_QUIET=${POSTGRES_QUIET:-11}
 POSTGRES_POD_GRACE=${POSTGRES_POD_GRACE:-300}
+POSTGRES_OPERATOR_LAG=${POSTGRES_OPERATOR_LAG:-30}
 export PGUSER=${PGUSER:-postgres}
 . "${BASH_SOURCE[0]%/*}/mirror.sh" || exit 1
 
@@ -47,7 +49,7 @@ REQUEST_TIMEOUT=$POSTGRES_REQUEST_TIMEOUT POD_GRACE=$POSTGRES_POD_GRACE
 # What is wrong with the settings, of which "$@" are numbers as well; empty and success when nothing is.
 settings_problem() {
     common_problem "POSTGRES_NAMESPACE POSTGRES_CLUSTER POSTGRES_PEER_NAMESPACE POSTGRES_PEER_CLUSTER" \
-        "POSTGRES_PORT POSTGRES_REQUEST_TIMEOUT POSTGRES_QUIET POSTGRES_POD_GRACE $*" psql || return 1
+        "POSTGRES_PORT POSTGRES_REQUEST_TIMEOUT POSTGRES_QUIET POSTGRES_POD_GRACE POSTGRES_OPERATOR_LAG $*" psql || return 1
     case $POSTGRES_PATRONI_OBJECT in
     endpoints | configmaps) return 0 ;;
     esac
@@ -84,10 +86,26 @@ is_end() {
     return 0
 }
 
-# True while the operator may still do what a start had asked of it: it works through one change of the
-# object after the other, for minutes, and tells Patroni at the end.
+# True while the operator is seen to do what may be a promotion that was asked of it: it works through one change of
+# the object after the other, for minutes, and tells Patroni at the end.
 is_promotion_in_hand() {
     [ -n "$UNDERWAY" ] && { [ "$DOING" = Updating ] || is_operator_behind; }
+}
+
+# Of an object that is to be a primary while Patroni was not seen to be told, whoever has asked for it: the operator may
+# be on its way there, and what is asked for now comes after that.
+note_promotion() {
+    [ "$(patroni_word)" = primary ] || operations+=("$(annotation underway yes)")
+}
+
+# For how many seconds an end has to be seen without a break. Where a promotion was under way, an operator that does not
+# say which change it has seen may not have begun with that one: it says `Updating` only then, and in its rounds never.
+quiet_seconds() {
+    if [ -n "$UNDERWAY" ] && [ -z "$OBSERVED" ] && [ "$POSTGRES_OPERATOR_LAG" -gt "$POSTGRES_QUIET" ]; then
+        echo "$POSTGRES_OPERATOR_LAG"
+    else
+        echo "$POSTGRES_QUIET"
+    fi
 }
 
 # ---- the databases ------------------------------------------------------------------------------
@@ -212,7 +230,8 @@ push_standby() {
 
 # end_database SECONDS [push]: exits 0 only once the epoch is over at the API server, Patroni is set to a
 # standby, every member was seen to be one or to be gone, the nodes that had members have none that nobody sees, and all of it
-# stayed so for POSTGRES_QUIET seconds: what Patroni has just begun on older settings shows by then.
+# stayed so for POSTGRES_QUIET seconds: what Patroni has just begun on older settings shows by then; or for
+# POSTGRES_OPERATOR_LAG, see quiet_seconds.
 end_database() {
     local how=${2:-} pods silent members open word quiet_since='' why='' operations
     deadline=$((SECONDS + $1)) EPOCH=${BREAKWATER_EPOCH:-0}
@@ -237,9 +256,9 @@ end_database() {
         fi
         # Seen before, and still so.
         [[ $MARK != *-ended || -n $why ]] || exit 0
-        quiet_since=${quiet_since:-$SECONDS}
-        [ $((SECONDS - quiet_since)) -ge "$POSTGRES_QUIET" ] ||
-            { why="every member is a standby, not yet for $POSTGRES_QUIET s" && continue; }
+        quiet_since=${quiet_since:-$(seconds_up)}
+        [ $(($(seconds_up) - quiet_since)) -gt "$(quiet_seconds)" ] ||
+            { why="every member is a standby, not yet for $(quiet_seconds) s" && continue; }
         [ -n "$MARK$NODES$UNDERWAY" ] && [[ $MARK != *-ended ]] || exit 0
         operations=("$(annotation nodes '')" "$(annotation underway '')")
         [ -z "$MARK" ] || operations+=("$(annotation epoch "$(mark_epoch)-ended")")
@@ -329,7 +348,7 @@ answer() {
     exit 0
 }
 
-# started: one member can be written to, and is to be; stopped: no member can, nor can one begin to.
+# started: one member can be written to, and is to be; stopped: no member can, nor can one begin to by what was seen.
 status_database() {
     local pods members silent open word
     problem=$(settings_problem) || answer unknown "$problem"
@@ -352,7 +371,7 @@ status_database() {
     *-starting) answer unknown "a start of epoch ${MARK%-*} was begun, and nobody has seen its end" ;;
     *-ending) answer unknown "a stop of epoch ${MARK%-*} was begun, and has not seen its end" ;;
     esac
-    ! is_promotion_in_hand || answer unknown "the operator may still promote ($DOING)"
+    [ -z "$UNDERWAY" ] || answer unknown "the operator may still promote: no stop has seen the end of what was asked of it"
     answer stopped "every member is a standby or down: $(awk '{ printf "%s %s, ", $1, $2 }' <<<"$members")"
 }
 

@@ -61,6 +61,7 @@ add_opening() {
 
 add_closing() {
     [ -n "$HOST" ] || fail "spec.clusterReplication has no peerHost: there is nothing to follow"
+    note_promotion
     [ "$ENABLED" = true ] ||
         operations+=('{"op":"add","path":"/spec/clusterReplication/enabled","value":true}')
     set_to true "$POSTGRES_STANDBY_INSTANCES"

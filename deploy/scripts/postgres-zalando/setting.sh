@@ -96,6 +96,7 @@ add_closing() {
         json+="${json:+,}\"${word%%=*}\":\"${word#*=}\""
     done
     [ -n "$json" ] || fail "the object has no spec.standby, none is kept, and POSTGRES_STANDBY is not set"
+    note_promotion
     operations+=("{\"op\":\"add\",\"path\":\"/spec/standby\",\"value\":{$json}}")
     count_operation "$POSTGRES_STANDBY_INSTANCES"
 }
