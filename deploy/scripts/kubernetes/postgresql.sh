@@ -93,7 +93,7 @@ is_promotion_in_hand() {
 }
 
 # Of an object that is to be a primary while Patroni was not seen to be told, whoever has asked for it: the operator may
-# be on its way there, and what is asked for now comes after that.
+# be on its way there, and what this asks comes after that.
 note_promotion() {
     [ "$(patroni_word)" = primary ] || operations+=("$(annotation underway yes)")
 }
