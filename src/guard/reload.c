@@ -164,7 +164,7 @@ static void read_files(void *of)
                                      "the running configuration stays");
     if (job->fresh == NULL)
         return;
-    job->files = calloc(job->fresh->group_count, sizeof job->files[0]);
+    job->files = calloc(job->fresh->group_count + 1, sizeof job->files[0]); /* of none as well */
     BW_ASSERT(job->files != NULL);
     for (uint32_t i = 0; i < job->fresh->group_count; i++) {
         const struct bw_group_config *group = &job->fresh->groups[i];

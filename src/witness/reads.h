@@ -3,8 +3,8 @@
  * A status of a thousand groups takes a noticeable part of a second to write, on the loop that also
  * renews leases. So writing such documents gets a tenth of a processor, with half a second in
  * advance: as long as that lasts each reader gets one that was made for him, after that the newest
- * one, or a busy answer where there is none of that kind that is BW_READS_AGE_MAX_NS old at most. Answers that are still being sent share
- * their bytes; together they keep at most BW_READS_BYTES_MAX, and whoever still reads the oldest
+ * one, or a busy answer where there is none of that kind that is BW_READS_AGE_MAX_NS old at most. Answers that are
+ * still being sent share their bytes; together they keep at most BW_READS_BYTES_MAX, and whoever still reads the oldest
  * when that is passed is dropped. What was made for somebody who may see some groups only is never
  * given to anybody else (design 5.3). The loop's thread only. */
 #ifndef BW_WITNESS_READS_H
@@ -15,7 +15,7 @@
 #include <breakwater/witness/json.h>
 
 #define BW_READS_BYTES_MAX  (64 * 1024 * 1024)
-#define BW_READS_AGE_MAX_NS (2 * BW_NS_PER_S)
+#define BW_READS_AGE_MAX_NS (5 * BW_NS_PER_S)
 
 #define BW_READ_LIST(X) X(STATUS) X(GROUPS) X(HISTORY) X(METRICS)
 enum bw_read {

@@ -241,7 +241,7 @@ static void without_a_quorum_commands_say_why_and_exit_5(void **state)
 
     assert_int_equal(status, OPERATOR_NO_QUORUM);
     assert_says(operator.errors,
-                "error: no quorum: 1 of 3 witnesses answers (needs 2); nothing was changed");
+                "error: no quorum: 1 of 3 witnesses answers here (needs 2); nothing was changed");
     assert_says(operator.errors, "refused");
     assert_int_equal(operator_run_once("cli.yaml", "status"), OPERATOR_NO_QUORUM);
     assert_int_equal(operator_run("cli.yaml", "history"), 0);

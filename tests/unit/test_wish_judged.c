@@ -71,6 +71,26 @@ static void a_new_leader_waits_for_its_sites_by_both_clocks(void **state)
     assert_int_equal(over_due(&wake_ms), BW_WISH_END_IMPOSSIBLE);
 }
 
+/* Half of a command is another command: without `--accept-data-loss`, or to whichever site is best. */
+static void its_reason_is_cut_between_clauses(void **state)
+{
+    const char *words;
+    uint64_t wake_ms;
+
+    (void)state;
+    begin(2);
+    lose_holder();
+    world_sync_all(&world);
+    world_watch(&world)->lag[B].lag_ms = 3600000;
+    assert_string_equal(ask(BW_WISH_FAILOVER, "dc-b", 1), "C6");
+    lead_anew_and_hear();
+    world_watch(&world)->lag[B].lag_ms = 3600000;
+    assert_int_equal(over_due(&wake_ms), BW_WISH_END_IMPOSSIBLE);
+    words = bw_group_wish_over(world_group(&world))->words;
+    assert_null(strstr(words, "breakwater failover"));
+    assert_string_equal(words + strlen(words) - 5, "; ...");
+}
+
 static void a_failover_in_vain_is_ended_by_the_next_leader(void **state)
 {
     uint64_t wake_ms;
@@ -383,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_leader_judges_it_once_when_it_has_heard_its_sites),
         cmocka_unit_test(a_new_leader_waits_for_its_sites_by_both_clocks),
+        cmocka_unit_test(its_reason_is_cut_between_clauses),
         cmocka_unit_test(a_failover_in_vain_is_ended_by_the_next_leader),
         cmocka_unit_test(a_force_release_takes_its_place_and_ends_with_its_leader),
         cmocka_unit_test(neither_a_pause_nor_a_maintenance_ends_it),
