@@ -398,6 +398,14 @@ static bool knows_override(struct sim_process *witness, uint32_t site, uint32_t 
     return contact != NULL && contact->overrides;
 }
 
+/* What is decided for a site by that name may be its copy's (3.7). */
+static bool has_copy(struct sim_world *world, uint32_t site)
+{
+    const struct sim_host *clone = sim_clone(world);
+
+    return clone->is_up && strcmp(clone->name, sim_site(world, site)->name) == 0;
+}
+
 void sim_check_override_decides(struct sim_process *witness, uint32_t group, const char *site,
                                 uint64_t epoch, const char *what)
 {
@@ -406,7 +414,8 @@ void sim_check_override_decides(struct sim_process *witness, uint32_t group, con
     for (uint32_t other = 0; other < world->setting.site_count; other++) {
         struct sim_overridden *over = overridden(world, other, group);
 
-        if (strcmp(sim_site(world, other)->name, site) == 0 || over->ordered_ns == 0)
+        if ((strcmp(sim_site(world, other)->name, site) == 0 && !has_copy(world, other)) ||
+            over->ordered_ns == 0)
             continue;
         if (over->decided_ns == 0)
             sim_count(world, "override:decided_beside");
