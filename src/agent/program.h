@@ -30,7 +30,6 @@
 #include <breakwater/net/plain_server.h>
 #include <breakwater/net/tls_context.h>
 #include <breakwater/obs/log.h>
-#include <breakwater/os/file_look.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/script.h>
@@ -254,8 +253,7 @@ void bw_agent_cancel_poll(struct bw_agent *agent, uint32_t witness);
 
 struct bw_agent_reload {
     uv_timer_t timer; /* looks at the certificate files */
-    struct bw_file_look ca;
-    struct bw_file_look identity;
+    struct bw_certificate_look look;
     struct bw_worker *files; /* NULL: not open */
     uint64_t begun;  /* readings */
     uint64_t looked; /* ... at the newest look */

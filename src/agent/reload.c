@@ -88,27 +88,13 @@ struct job {
     const char *config_file; /* of the command line */
     struct bw_own_certificate *own; /* READ_CERTIFICATES: its own */
     bool always;             /* also where they look as before */
-    struct bw_file_look ca_look, identity_look; /* before, then now */
-    bool was_read;
+    struct bw_certificate_look look; /* before, then now */
     enum bw_err err;
     struct bw_diag diag;
-    struct bw_credentials *credentials;
+    struct bw_credentials *credentials; /* NULL: its files look as before, or `err` */
     struct bw_problems problems;
     struct bw_site_config *fresh;
 };
-
-static void read_certificates(struct job *job)
-{
-    const struct bw_file_look ca = bw_file_look_at(job->own->ca);
-    const struct bw_file_look identity = bw_file_look_at(job->own->identity);
-
-    job->was_read = job->always || !bw_file_looks_equal(ca, job->ca_look) ||
-                    !bw_file_looks_equal(identity, job->identity_look);
-    job->ca_look = ca;
-    job->identity_look = identity;
-    if (job->was_read)
-        job->err = bw_credentials_load_own(job->own, bw_clock_wall(), &job->credentials, &job->diag);
-}
 
 /* On the thread. */
 static void read_files(void *of)
@@ -116,7 +102,8 @@ static void read_files(void *of)
     struct job *job = of;
 
     if (job->kind == READ_CERTIFICATES) {
-        read_certificates(job);
+        job->err = bw_credentials_read_again(job->own, bw_clock_wall(), job->always, &job->look,
+                                             &job->credentials, &job->diag);
         return;
     }
     job->err = bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
@@ -144,8 +131,7 @@ static struct job *fill_job(const struct bw_agent *agent)
     bw_problems_init(&job->problems);
     job->config_file = agent->config_file;
     job->own = bw_own_certificate_copy(&own);
-    job->ca_look = agent->reload.ca;
-    job->identity_look = agent->reload.identity;
+    job->look = agent->reload.look;
     return job;
 }
 
@@ -172,14 +158,13 @@ static void on_certificates(struct bw_agent *agent, struct job *job)
 {
     if (job->always)
         bw_agent_tell_manager(agent, "READY=1");
-    agent->reload.ca = job->ca_look;
-    agent->reload.identity = job->identity_look;
-    if (job->was_read && job->err != BW_OK) {
+    agent->reload.look = job->look;
+    if (job->err != BW_OK) {
         bw_log_error(&agent->log, "certificate.refused", "error=%s does=\"the old one stays\"",
                      bw_log_quote(job->diag.text));
         return;
     }
-    if (job->was_read)
+    if (job->credentials != NULL)
         use_credentials(agent, job->credentials, &job->diag);
     job->credentials = NULL;
     warn_of_expiry(agent);
@@ -225,14 +210,14 @@ static void on_look(uv_timer_t *timer)
 enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag)
 {
     struct bw_agent_reload *reload = &agent->reload;
+    const struct bw_own_certificate own = own_of(agent->config);
     int result = uv_timer_init(&agent->loop, &reload->timer);
 
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));
     reload->timer.data = agent;
     reload->days_warned = INT64_MAX;
-    reload->ca = bw_file_look_at(agent->config->tls.ca);
-    reload->identity = bw_file_look_at(agent->config->tls.identity);
+    reload->look = bw_certificate_look_at(&own);
     result = uv_timer_start(&reload->timer, on_look, LOOK_MS, LOOK_MS);
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));

@@ -540,6 +540,26 @@ enum bw_err bw_credentials_load_own(const struct bw_own_certificate *own, struct
     return err;
 }
 
+struct bw_certificate_look bw_certificate_look_at(const struct bw_own_certificate *own)
+{
+    return (struct bw_certificate_look){.ca = bw_file_look_at(own->ca),
+                                        .identity = bw_file_look_at(own->identity)};
+}
+
+enum bw_err bw_credentials_read_again(const struct bw_own_certificate *own, struct bw_wall now,
+                                      bool always, struct bw_certificate_look *look,
+                                      struct bw_credentials **out_credentials, struct bw_diag *diag)
+{
+    const struct bw_certificate_look before = *look;
+
+    *out_credentials = NULL;
+    *look = bw_certificate_look_at(own);
+    if (!always && bw_file_looks_equal(look->ca, before.ca) &&
+        bw_file_looks_equal(look->identity, before.identity))
+        return BW_OK;
+    return bw_credentials_load_own(own, now, out_credentials, diag);
+}
+
 const char *bw_credentials_ca_pem(const struct bw_credentials *credentials)
 {
     return credentials->ca_pem;

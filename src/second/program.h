@@ -16,7 +16,6 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/obs/log.h>
-#include <breakwater/os/file_look.h>
 #include <breakwater/second/second.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
@@ -52,8 +51,7 @@ struct bw_second_store {
 struct bw_second_reload {
     uv_timer_t timer; /* looks at the certificate files */
     struct bw_worker *files; /* NULL: not open */
-    struct bw_file_look ca;
-    struct bw_file_look identity;
+    struct bw_certificate_look look;
     int64_t days_warned; /* see bw_credentials_end_is_news */
     bool wants_config;
 };

@@ -50,7 +50,7 @@ struct job {
     const char *config_file;          /* of the command line */
     bool is_config;                   /* SIGHUP; else the certificate, where its files look otherwise */
     struct bw_own_certificate *own;   /* the one in use; NULL of SIGHUP */
-    struct bw_file_look ca, identity; /* before, then now */
+    struct bw_certificate_look look; /* before, then now */
     enum bw_err err;
     struct bw_diag diag;
     bool is_judged; /* `err` is of the file, against what runs; else of reading */
@@ -72,14 +72,8 @@ static void clear(void *of)
 
 static void read_certificate(struct job *job, const struct bw_own_certificate *own)
 {
-    const struct bw_file_look ca = bw_file_look_at(own->ca);
-    const struct bw_file_look identity = bw_file_look_at(own->identity);
-
-    if (job->is_config || !bw_file_looks_equal(ca, job->ca) ||
-        !bw_file_looks_equal(identity, job->identity))
-        job->err = bw_credentials_load_own(own, bw_clock_wall(), &job->credentials, &job->diag);
-    job->ca = ca;
-    job->identity = identity;
+    job->err = bw_credentials_read_again(own, bw_clock_wall(), job->is_config, &job->look,
+                                         &job->credentials, &job->diag);
 }
 
 static void read_files(void *of)
@@ -113,8 +107,7 @@ static void begin(struct bw_second_program *program)
     job->config_file = program->config_file;
     job->is_config = reload->wants_config;
     job->own = reload->wants_config ? NULL : bw_own_certificate_copy(&own);
-    job->ca = reload->ca;
-    job->identity = reload->identity;
+    job->look = reload->look;
     reload->wants_config = false;
     bw_worker_begin(reload->files, read_files);
 }
@@ -193,10 +186,8 @@ static void on_read(void *of, void *user)
     } else if (job->credentials != NULL) {
         use_credentials(program, job);
     }
-    if (!job->is_config) {
-        program->reload.ca = job->ca;
-        program->reload.identity = job->identity;
-    }
+    if (!job->is_config)
+        program->reload.look = job->look;
     clear(job);
     if (program->reload.wants_config)
         begin(program);
@@ -216,13 +207,13 @@ void bw_second_reload(struct bw_second_program *program)
 
 enum bw_err bw_second_reload_open(struct bw_second_program *program, struct bw_diag *diag)
 {
+    const struct bw_own_certificate own = own_of(program->config);
     struct bw_second_reload *reload = &program->reload;
 
     BW_ASSERT(uv_timer_init(&program->loop, &reload->timer) ==
               0); /* memory of ours, nothing else */
     reload->timer.data = program;
-    reload->ca = bw_file_look_at(program->config->tls.ca);
-    reload->identity = bw_file_look_at(program->config->tls.identity);
+    reload->look = bw_certificate_look_at(&own);
     reload->days_warned = INT64_MAX;
     BW_ASSERT(uv_timer_start(&reload->timer, on_look, LOOK_MS, LOOK_MS) == 0);
     return bw_worker_open(&reload->files, &program->loop, sizeof(struct job), clear, on_read,

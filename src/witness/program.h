@@ -31,7 +31,6 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/obs/summary.h>
-#include <breakwater/os/file_look.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/worker.h>
@@ -162,7 +161,7 @@ struct bw_on_event {
 /* reload.c: files are read by a thread. */
 struct bw_program_reload {
     struct bw_worker *files;          /* NULL: not open */
-    struct bw_file_look ca, identity; /* of the files that are in use */
+    struct bw_certificate_look look;  /* of the files that are in use */
     bool wants_config, wants_look;    /* once what is being read now was read */
     bool is_slow;                     /* that reading hangs was said */
     uint64_t begun, looked;           /* readings, and how many there were at the last look */

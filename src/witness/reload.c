@@ -72,7 +72,7 @@ struct job {
     const char *config_file;               /* of the command line */
     bool is_config;                        /* SIGHUP; else the certificate, where its files look otherwise */
     struct bw_own_certificate *own;        /* the certificate in use; NULL of SIGHUP */
-    struct bw_file_look ca, identity;      /* before, then now */
+    struct bw_certificate_look look;       /* before, then now */
     struct bw_witness_config *fresh;       /* of SIGHUP; NULL: it is refused, and was said why */
     struct bw_credentials *credentials;    /* NULL: its files look as before, or `err` */
     enum bw_err err;
@@ -91,15 +91,8 @@ static void clear(void *of)
 
 static void read_certificate(struct job *job, const struct bw_own_certificate *own)
 {
-    const struct bw_file_look ca = bw_file_look_at(own->ca); /* before: a later change is noticed */
-    const struct bw_file_look identity = bw_file_look_at(own->identity);
-    const bool is_changed = !bw_file_looks_equal(ca, job->ca) ||
-                            !bw_file_looks_equal(identity, job->identity);
-
-    job->ca = ca;
-    job->identity = identity;
-    if (job->is_config || is_changed)
-        job->err = bw_credentials_load_own(own, bw_clock_wall(), &job->credentials, &job->diag);
+    job->err = bw_credentials_read_again(own, bw_clock_wall(), job->is_config, &job->look,
+                                         &job->credentials, &job->diag);
 }
 
 static void read_files(void *of)
@@ -131,8 +124,7 @@ static void begin_next(struct bw_program *program)
     job->config_file = program->config_file;
     job->is_config = reload->wants_config;
     job->own = reload->wants_config ? NULL : bw_own_certificate_copy(&own);
-    job->ca = reload->ca;
-    job->identity = reload->identity;
+    job->look = reload->look;
     if (reload->wants_config)
         reload->wants_config = false;
     else
@@ -266,8 +258,7 @@ static void take_config(struct bw_program *program, struct job *job)
     bw_reads_forget(&program->reads); /* `people` may say something else now */
     bw_directory_rebuild(program);
     program->log.level = program->config->log_level;
-    program->reload.ca = job->ca;
-    program->reload.identity = job->identity;
+    program->reload.look = job->look;
     note_outcome(program, true, "configuration", "");
 }
 
@@ -276,8 +267,7 @@ static void take_certificate(struct bw_program *program, struct job *job)
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    program->reload.ca = job->ca;
-    program->reload.identity = job->identity;
+    program->reload.look = job->look;
     if (job->err == BW_OK && job->credentials == NULL)
         return; /* as before */
     err = take_credentials(program, job, program->config, &diag);
@@ -311,10 +301,10 @@ void bw_program_reload(struct bw_program *program)
 
 enum bw_err bw_program_reload_open(struct bw_program *program, struct bw_diag *diag)
 {
+    const struct bw_own_certificate own = own_of(program->config);
     struct bw_program_reload *reload = &program->reload;
 
-    reload->ca = bw_file_look_at(program->config->tls.ca);
-    reload->identity = bw_file_look_at(program->config->tls.identity);
+    reload->look = bw_certificate_look_at(&own);
     reload->days_warned = INT64_MAX;
     return bw_worker_open(&reload->files, &program->loop, sizeof(struct job), clear, on_read,
                           program, diag);

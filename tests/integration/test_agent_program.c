@@ -570,6 +570,7 @@ static void whom_a_reload_takes_back_is_refused_from_then_on(void **state)
     assert_int_equal(system(command), 0);
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_revoked, "the witnesses' certificate is refused");
+    agent_world_until(world, says_certificate_loaded, "its own is read, as the reload wants it");
     agent_world_issue(world, NULL);
     agent_world_until(world, says_loaded_again, "the agent's own new one is taken");
     syncs_before = world->sync_count;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "on_terminal.h"
 #include "trio.h"
 
 static struct trio trio;
@@ -51,9 +52,7 @@ static void a_question_says_of_which_cluster_and_by_which_file(void **state)
     char program[512];
     char wanted[TRIO_PATH_BYTES + 64];
     char said[16384] = "";
-    size_t used = 0;
     int terminal, status;
-    ssize_t got = 1;
     pid_t asks;
 
     (void)state;
@@ -67,12 +66,8 @@ static void a_question_says_of_which_cluster_and_by_which_file(void **state)
         (void)execl(program, "breakwater", "members", "remove", "w3", (char *)NULL);
         _exit(127);
     }
-    while (strstr(said, "to go on: ") == NULL && used + 1 < sizeof said && got > 0) {
-        got = read(terminal, said + used, sizeof said - 1 - used);
-        used += got > 0 ? (size_t)got : 0;
-        said[used] = '\0';
-    }
-    (void)!write(terminal, "no\n", 3); /* where it has ended, the check below says so */
+    hear_until(terminal, "to go on: ", said, sizeof said);
+    assert_int_equal(write(terminal, "no\n", 3), 3);
     assert_int_equal(waitpid(asks, &status, 0), asks);
     (void)close(terminal);
     (void)snprintf(wanted, sizeof wanted, "In cluster prod, as operator anna (%s): ", config);

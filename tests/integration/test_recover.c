@@ -20,6 +20,7 @@
 #include "cluster_life.h"
 #include "janitor.h"
 #include "lacking.h"
+#include "on_terminal.h"
 #include "real_files.h"
 
 #define LAST 2 /* w3 */
@@ -335,21 +336,6 @@ static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **st
     mark_last_removed(false);
     trio_start_all(&cluster.trio, TRIO_EXECUTED); /* as if nobody had looked */
     (void)trio_leader(&cluster.trio);
-}
-
-/* Reads what a program on a terminal says until `word`, or its end. */
-static void hear_until(int terminal, const char *word, char *out, size_t size)
-{
-    size_t used = strlen(out);
-    ssize_t got = 1;
-
-    while ((word == NULL || strstr(out, word) == NULL) && used + 1 < size && got > 0) {
-        got = read(terminal, out + used, size - 1 - used);
-        used += got > 0 ? (size_t)got : 0;
-        out[used] = '\0';
-    }
-    if (word != NULL && strstr(out, word) == NULL)
-        fail_msg("it never said \"%s\": %s", word, out);
 }
 
 /* A question may stand while people phone, and the lost ones come back. */

@@ -12,6 +12,7 @@
 #include <breakwater/base/instant.h>
 #include <breakwater/net/revoked.h>
 #include <breakwater/net/roles.h>
+#include <breakwater/os/file_look.h>
 
 #define BW_CREDENTIALS_FILE_BYTES_MAX (256 * 1024)
 
@@ -69,6 +70,19 @@ BW_MUST_CHECK enum bw_err bw_credentials_load_own(const struct bw_own_certificat
                                                   struct bw_wall now,
                                                   struct bw_credentials **out_credentials,
                                                   struct bw_diag *diag);
+
+/* What the two files looked like: another look means that they are to be read again. */
+struct bw_certificate_look {
+    struct bw_file_look ca, identity;
+};
+struct bw_certificate_look bw_certificate_look_at(const struct bw_own_certificate *own);
+/* bw_credentials_load_own, where they look otherwise than `*look`, or `always`; else NULL and BW_OK. `*look` is then
+ * how they looked before they were read: a later change is noticed. May take as long as the file system does. */
+BW_MUST_CHECK enum bw_err bw_credentials_read_again(const struct bw_own_certificate *own,
+                                                    struct bw_wall now, bool always,
+                                                    struct bw_certificate_look *look,
+                                                    struct bw_credentials **out_credentials,
+                                                    struct bw_diag *diag);
 
 /* BW_ERR_AUTH, with what to do next, when whoever dials `address` (HOST:PORT) would not take the
  * certificate: the host is not among the names and addresses in it. */
