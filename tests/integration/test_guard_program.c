@@ -217,6 +217,8 @@ static void a_hanging_fence_is_overtaken_by_kill_before_d(void **state)
     rig_put(rig, "fence.sh", 0755, "#!/bin/sh\ntrap '' TERM\nsleep 600\n");
     rig_put(rig, "stop.sh", 0755, "#!/bin/sh\nexit 0\n");
     end = rig_serve(rig, TTL_MS, FENCE_MS);
+    /* Where nobody has looked it is outside, and what its script did not end is no end (3.2.4). */
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).result, BW_RUN_OK);
 
     rig_wait_fenced(&rig->agent);
     rig_wait_log(rig, "signal=KILL");

@@ -355,12 +355,19 @@ void rig_wait(struct rig_agent *agent, enum bw_guard_message_kind kind, unsigned
     }
 }
 
+/* A fence that failed is tried again, for ever: the wait for one that does not has an end of its own. */
 void rig_wait_fenced(struct rig_agent *agent)
 {
     const enum bw_guard_message_kind kind = BW_GUARD_MESSAGE_FENCE_ENDED;
+    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
 
-    while (agent->count[kind] == 0 || !agent->last[kind].fence.ok)
-        rig_wait(agent, kind, agent->count[kind] + 1);
+    while (agent->count[kind] == 0 || !agent->last[kind].fence.ok) {
+        if (rig_now_ms() > limit) {
+            print_log(agent->rig);
+            fail_msg("%u fences have failed, and none has ended it", agent->count[kind]);
+        }
+        rig_turn(agent->rig);
+    }
 }
 
 void rig_wait_closed(struct rig_agent *agent)
@@ -517,7 +524,10 @@ struct bw_instant rig_serve(struct rig *rig, uint32_t ttl_ms, uint32_t fence_ms)
     rig_greet(rig);
     end = rig_arm(&rig->agent, 1, ttl_ms, fence_ms);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
-    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+    if (rig_run(&rig->agent, 1, BW_ACTION_START).result != BW_RUN_OK) {
+        print_log(rig);
+        fail_msg("the service was not started");
+    }
     rig_wait_beat(rig, 0);
     return end;
 }
