@@ -211,7 +211,7 @@ static enum bw_agent_end run_configured(struct bw_agent *agent)
 {
     struct bw_diag diag = {0};
     enum bw_agent_end end;
-    enum bw_err err = bw_agent_credentials_load(agent->config, &agent->credentials, &diag);
+    enum bw_err err = bw_agent_credentials_load(agent, &diag);
 
     if (err != BW_OK)
         return refuse(agent, end_of(err), &diag);

@@ -258,12 +258,12 @@ struct bw_agent_reload {
     uint64_t begun;  /* readings */
     uint64_t looked; /* ... at the newest look */
     bool wants_config, wants_certificates, wants_look;
+    bool reads_config; /* the newest reading is of the site file, else of the certificate */
     bool is_slow;      /* the log was told that files do not answer */
     int64_t days_warned; /* see bw_credentials_end_is_news */
 };
-BW_MUST_CHECK enum bw_err bw_agent_credentials_load(const struct bw_site_config *config,
-                                                    struct bw_credentials **out_credentials,
-                                                    struct bw_diag *diag);
+/* Those that its configuration names; and notes how they look. */
+BW_MUST_CHECK enum bw_err bw_agent_credentials_load(struct bw_agent *agent, struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_reload_close(struct bw_agent *agent);
 /* `server`, or NULL, goes on with the agent's credentials, which are new. */

@@ -25,12 +25,13 @@ static struct bw_own_certificate own_of(const struct bw_site_config *config)
                                        .name = config->name};
 }
 
-enum bw_err bw_agent_credentials_load(const struct bw_site_config *config,
-                                      struct bw_credentials **out_credentials, struct bw_diag *diag)
+/* How they look goes first: what is put there meanwhile is noticed, however long the start takes. */
+enum bw_err bw_agent_credentials_load(struct bw_agent *agent, struct bw_diag *diag)
 {
-    const struct bw_own_certificate own = own_of(config);
+    const struct bw_own_certificate own = own_of(agent->config);
 
-    return bw_credentials_load_own(&own, bw_clock_wall(), out_credentials, diag);
+    agent->reload.look = bw_certificate_look_at(&own);
+    return bw_credentials_load_own(&own, bw_clock_wall(), &agent->credentials, diag);
 }
 
 static void warn_of_expiry(struct bw_agent *agent)
@@ -146,6 +147,7 @@ static void begin_next(struct bw_agent *agent)
     job = fill_job(agent);
     job->kind = reload->wants_config ? READ_CONFIG : READ_CERTIFICATES;
     job->always = reload->wants_certificates;
+    reload->reads_config = reload->wants_config;
     if (reload->wants_config)
         reload->wants_config = false;
     else
@@ -189,6 +191,19 @@ static void on_read(void *of, void *user)
     begin_next(agent);
 }
 
+static void say_silent(struct bw_agent *agent)
+{
+    if (agent->reload.reads_config)
+        bw_log_warn(&agent->log, "files.silent",
+                    "file=%s does=\"it, or a script that it names, does not answer; what was read before "
+                    "stays in force\"",
+                    bw_log_quote(agent->config_file));
+    else
+        bw_log_warn(&agent->log, "files.silent",
+                    "ca_file=%s identity_file=%s does=\"what was read before stays in force\"",
+                    bw_log_quote(agent->config->tls.ca), bw_log_quote(agent->config->tls.identity));
+}
+
 static void on_look(uv_timer_t *timer)
 {
     struct bw_agent *agent = timer->data;
@@ -200,9 +215,7 @@ static void on_look(uv_timer_t *timer)
     bw_agent_admission_serve(agent);
     if (reload->looked == reload->begun && !reload->is_slow) { /* since the look before this one */
         reload->is_slow = true;
-        bw_log_warn(&agent->log, "files.silent",
-                    "ca_file=%s identity_file=%s does=\"what was read before stays in force\"",
-                    bw_log_quote(agent->config->tls.ca), bw_log_quote(agent->config->tls.identity));
+        say_silent(agent);
     }
     reload->looked = reload->begun;
 }
@@ -210,14 +223,12 @@ static void on_look(uv_timer_t *timer)
 enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag)
 {
     struct bw_agent_reload *reload = &agent->reload;
-    const struct bw_own_certificate own = own_of(agent->config);
     int result = uv_timer_init(&agent->loop, &reload->timer);
 
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));
     reload->timer.data = agent;
     reload->days_warned = INT64_MAX;
-    reload->look = bw_certificate_look_at(&own);
     result = uv_timer_start(&reload->timer, on_look, LOOK_MS, LOOK_MS);
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));

@@ -132,14 +132,11 @@ static void print_unlisted(uint32_t count, const char *what, FILE *out)
                       what);
 }
 
-void bw_problems_print(struct bw_problems *problems, const char *consequence, FILE *out)
+static void print_all(const struct bw_problems *problems, const char *consequence, FILE *out)
 {
     uint32_t first_file = UINT32_MAX;
     uint32_t files = 0;
 
-    if (problems->listed_count == 0)
-        return;
-    qsort(problems->listed, problems->listed_count, sizeof *problems->listed, compare);
     for (uint32_t i = 0; i < problems->listed_count; i++) {
         const struct bw_problem *problem = &problems->listed[i];
 
@@ -159,4 +156,26 @@ void bw_problems_print(struct bw_problems *problems, const char *consequence, FI
         (void)fprintf(out, "%s; %s\n", problems->files[first_file], consequence);
     else
         (void)fprintf(out, "several files; %s\n", consequence);
+}
+
+void bw_problems_print(struct bw_problems *problems, const char *consequence, FILE *out)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *whole;
+
+    if (problems->listed_count == 0)
+        return;
+    qsort(problems->listed, problems->listed_count, sizeof *problems->listed, compare);
+    whole = open_memstream(&text, &size);
+    if (whole == NULL) { /* out of memory: in pieces, then */
+        print_all(problems, consequence, out);
+        return;
+    }
+    print_all(problems, consequence, whole);
+    if (fclose(whole) == 0)
+        (void)fwrite(text, 1, size, out);
+    else
+        print_all(problems, consequence, out);
+    free(text);
 }

@@ -102,6 +102,8 @@ static const char *lag_unknown(const struct bw_group *group, const struct bw_wat
     if (watch->served_site[0] == '\0' ||
         strcmp(watch->served_site, bw_policy_data_site(group, watch)) != 0)
         return "unknown: this witness has not heard the data site serve";
+    if (group->phase == BW_PHASE_VACANT && group->last_end.grade == BW_GRADE_LET_GO)
+        return "unknown: the group was let go, and the data site may have served on";
     if (!sample->known)
         return "unknown: never measured while the data site served";
     if (may_have_served_on(group, watch, leadership))
@@ -112,11 +114,15 @@ static const char *lag_unknown(const struct bw_group *group, const struct bw_wat
 }
 
 /* Of the site whose data was the newest before the last grant it is known at least how much it lacks at
- * most: all of that epoch (4). Counted by what this witness saw applied itself, or not at all. */
+ * most: all of that epoch (4). Counted by a leader that made that grant itself: who reads the log later sees the grant
+ * applied later than it was, and the epoch shorter. Not where it may have been served on since. */
 static bool is_loss_bounded(const struct bw_group *group, const struct bw_watch *watch, int site,
-                            uint64_t *out_loss_ms)
+                            const struct bw_leadership *leadership, uint64_t *out_loss_ms)
 {
     *out_loss_ms = bw_instant_elapsed_ns(watch->phase_applied, watch->grant_applied) / BW_NS_PER_MS;
+    if (!leadership->leads || !bw_instant_is_later(watch->grant_applied, leadership->leader_since) ||
+        group->last_end.grade == BW_GRADE_LET_GO)
+        return false;
     return group->phase == BW_PHASE_VACANT && group->last_end.epoch == group->epoch &&
            watch->data_before_epoch == group->epoch &&
            strcmp(group->spec.sites[site].name, watch->data_before) == 0;
@@ -138,6 +144,6 @@ void bw_policy_loss(const struct bw_group *group, const struct bw_watch *watch,
     out_loss->unknown = lag_unknown(group, watch, leadership, site, &out_loss->measured);
     out_loss->ms = watch->lag[site].lag_ms;
     out_loss->kind = out_loss->unknown == NULL                            ? BW_LOSS_MEASURED
-                     : is_loss_bounded(group, watch, site, &out_loss->ms) ? BW_LOSS_AT_MOST
+                     : is_loss_bounded(group, watch, site, leadership, &out_loss->ms) ? BW_LOSS_AT_MOST
                                                                           : BW_LOSS_UNKNOWN;
 }

@@ -311,14 +311,16 @@ static bool judge_first(struct bw_evaluation *eval, int site, bool adopt)
            may;
 }
 
-/* Another site's fresh report says that it has not seen the end of what it held. */
+/* Another site's fresh report says that it has not seen the end of what it held: it still ends it, or its fence has failed
+ * and is tried again, between which its service may be down for a moment. */
 static bool ends_elsewhere(const struct bw_evaluation *eval, int site)
 {
     for (int other = 0; other < (int)eval->group->spec.site_count; other++) {
         const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, other,
                                                                eval->now);
 
-        if (other != site && contact != NULL && contact->report.stop_begun_epoch != 0)
+        if (other != site && contact != NULL &&
+            (contact->report.stop_begun_epoch != 0 || contact->report.fence_failed))
             return true;
     }
     return false;
@@ -338,7 +340,8 @@ static int named_site(struct bw_evaluation *eval, bool *out_adopt)
     judge_reports(eval);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, !is_started && !is_ending,
                         is_started  ? "initial primary refused: another site reports started"
-                        : is_ending ? "initial primary waits: another site still ends what it held"
+                        : is_ending ? "initial primary waits: another site still ends what it held, or its "
+                                      "fence has failed"
                                     : "initial primary");
     if (site < 0)
         return -1;

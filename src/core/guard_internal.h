@@ -104,6 +104,9 @@ void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run
 /* A lease that nobody has ended: over only when its end has come and its fence was seen to succeed.
  * Then an instance that cannot end it, because it was another's, may act again (3.7). */
 bool bw_guard_has_live_lease(const struct guard_step *step);
+/* The instant before which it had to begin is past. */
+bool bw_guard_is_late(const struct guard_step *step, const struct bw_guard_run *run);
+extern const struct bw_guard_run_ended bw_guard_too_late; /* the answer to one that is */
 /* `run` 's epoch is durable: it may be spawned. */
 void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
                     const struct bw_guard_run *run, const char *rule);

@@ -370,6 +370,7 @@ void bw_guard_on_loop_mirrored(const struct guard_step *step, uint64_t number, b
     struct bw_guard *guard = step->guard;
     const enum bw_guard_loop_mirror waited = guard->loop_mirror;
     const struct bw_guard_run run = guard->loop_run;
+    const char *const rule = "V73";
     struct bw_guard_run_ended ended = {.result = BW_RUN_OK};
 
     if (waited == BW_GUARD_LOOP_MIRRORED || number < guard->loop_number)
@@ -382,12 +383,16 @@ void bw_guard_on_loop_mirrored(const struct guard_step *step, uint64_t number, b
             guard->mirror.loop_delay_ns = 0; /* nobody has heard of it */
         ended = (struct bw_guard_run_ended){
             .result = BW_RUN_REFUSED, .refusal = BW_REFUSAL_NOT_DURABLE, .exit_status = -1};
+    } else if (bw_guard_is_late(step, &run) && waited == BW_GUARD_LOOP_MIRRORING_NEW) {
+        guard->mirror.loop_delay_ns = 0; /* nobody has heard of it */
+        bw_guard_mirror_now(step, rule);
+        ended = bw_guard_too_late;
     }
     if (run.run_id == 0)
         return; /* a look gave it: nobody has asked */
     if (ended.result == BW_RUN_OK)
         tell_loop_begun(step, &run);
-    bw_guard_answer_run(step, &run, &ended, "V73");
+    bw_guard_answer_run(step, &run, &ended, rule);
 }
 
 /* No start that rests on a yes can be under way any more: what has waited for that begins. */

@@ -89,11 +89,23 @@ static void note_ordered(const struct guard_step *step, const struct bw_guard_ru
     bw_guard_sight_on_start(step);
 }
 
+const struct bw_guard_run_ended bw_guard_too_late = {.result = BW_RUN_TOO_LATE, .exit_status = -1};
+
+/* 3.8: a guard that stood still begins nothing that it was told long before. What a child begins compares by itself. */
+bool bw_guard_is_late(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    return run->not_after.boot_ns != 0 && bw_instant_right_is_over(step->now, run->not_after);
+}
+
 /* 3.4, driver: its own loop starts it, and nothing of this guard ever does. What it came to nobody
  * sees end, so it may have served (4). */
 static void order_of_loop(const struct guard_step *step, const struct bw_guard_run *run,
                           const char *rule)
 {
+    if (bw_guard_is_late(step, run)) {
+        bw_guard_answer_run(step, run, &bw_guard_too_late, rule);
+        return;
+    }
     note_ordered(step, run);
     step->guard->mirror.served = BW_SERVED_MAYBE;
     bw_guard_loop_give(step, run, rule);

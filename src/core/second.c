@@ -432,8 +432,11 @@ uint64_t bw_second_warns_of(const struct bw_second *second)
 {
     const bool is_doubted = second->phase == BW_SECOND_FENCED && second->end_is_guessed &&
                             second->service != BW_SERVICE_STOPPED; /* 3.4 */
+    /* The process before it may have begun to fence, and have warned until it ended. */
+    const bool is_untold = second->phase == BW_SECOND_ARMED && second->end_is_grace;
 
-    return second->phase == BW_SECOND_SCRIPT || second->phase == BW_SECOND_LOOKING || is_doubted
+    return second->phase == BW_SECOND_SCRIPT || second->phase == BW_SECOND_LOOKING || is_doubted ||
+                   is_untold
                ? second->memory.epoch
                : 0;
 }

@@ -639,6 +639,8 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
 void bw_site_set_limits(struct bw_site *site, const struct bw_site_limits *limits)
 {
     site->limits = *limits;
+    if (!limits->has_script[BW_ACTION_READINESS])
+        bw_site_forgo_final_position(site, BW_ACTION_READINESS);
     if (limits->has_script[BW_ACTION_CONDITION])
         return;
     site->condition = BW_CONDITION_NONE;

@@ -33,7 +33,8 @@ void bw_site_save(const struct step *step, const char *rule)
     if (site->save == BW_SITE_SAVE_KEPT)
         site->unsaved_own_since = step->now;
     bw_site_save_move(site, BW_SITE_SAVE_EVENT_ASKED);
-    site->override_on_disk |= site->memory.override != BW_OVERRIDE_NONE;
+    if (site->memory.override > site->override_on_disk)
+        site->override_on_disk = site->memory.override;
     bw_site_emit(step, BW_SITE_ACTION_SAVE, rule)->number = ++site->save_number;
 }
 

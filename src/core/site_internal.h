@@ -271,6 +271,8 @@ void bw_site_watch_no_return(const struct step *step);
 /* site_watch.c */
 /* It serves again (SERVES), or may (DENIED): what was seen to end it before counts no more (3.3). */
 void bw_site_doubt_end(struct bw_site *site, enum bw_site_own_end_event why);
+/* `action` cannot run any more: where it was to tell the final position, that is given back without one. */
+void bw_site_forgo_final_position(struct bw_site *site, enum bw_action_kind action);
 /* The service was ended; what is left is to give the epoch back, with its final position. */
 void bw_site_begin_ending(const struct step *step);
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);

@@ -128,7 +128,8 @@ static enum bw_override_waits waits_for(const struct bw_site *site, struct bw_in
 {
     switch (site->override) {
     case BW_SITE_OVERRIDE_NONE:
-        return site->override_on_disk ? BW_OVERRIDE_WAITS_DISK : BW_OVERRIDE_WAITS_NOTHING;
+        return site->override_on_disk != BW_OVERRIDE_NONE ? BW_OVERRIDE_WAITS_DISK
+                                                          : BW_OVERRIDE_WAITS_NOTHING;
     case BW_SITE_OVERRIDE_WAITING:
         return waits_to_begin(site, left_ns);
     case BW_SITE_OVERRIDE_BEGINNING:
@@ -314,11 +315,12 @@ void bw_site_override_fenced(const struct step *step)
 
 void bw_site_override_kept(struct bw_site *site)
 {
-    site->override_on_disk = site->kept.override != BW_OVERRIDE_NONE;
+    site->override_on_disk = site->kept.override;
     if (site->override == BW_SITE_OVERRIDE_BEGINNING &&
         site->kept.override == BW_OVERRIDE_OVERRIDING)
         bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_KEPT);
-    BW_ASSERT(site->override != BW_SITE_OVERRIDE_OVERRIDING || site->override_on_disk); /* 3.8 */
+    BW_ASSERT(site->override != BW_SITE_OVERRIDE_OVERRIDING ||
+              site->override_on_disk >= BW_OVERRIDE_OVERRIDING); /* 3.8 */
 }
 
 /* The epoch by which it was to be adopted may have been armed, and its deadline be past, before
@@ -337,7 +339,7 @@ void bw_site_override_found(struct bw_site *site, struct bw_instant now)
     site->override_since = site->override_stepped = now;
     site->leader_answered = now;
     site->override_fence_asked = now;
-    site->override_on_disk = site->memory.override != BW_OVERRIDE_NONE;
+    site->override_on_disk = site->memory.override;
     switch (site->memory.override) {
     case BW_OVERRIDE_NONE:
     case BW_OVERRIDE_COUNT: /* not covered: judged where it was read */

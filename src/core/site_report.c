@@ -128,8 +128,9 @@ enum bw_override bw_site_override_report(const struct bw_site *site)
 {
     switch (site->override) {
     case BW_SITE_OVERRIDE_NONE: /* or its guard still lets serve what nobody knows of (any more) */
-        return site->override_on_disk || site->guard.overriding ? BW_OVERRIDE_ENDING
-                                                                : BW_OVERRIDE_NONE;
+        if (site->override_on_disk > BW_OVERRIDE_WAITING || site->guard.overriding)
+            return BW_OVERRIDE_ENDING;
+        return site->override_on_disk;
     case BW_SITE_OVERRIDE_WAITING:
     case BW_SITE_OVERRIDE_BEGINNING:
         return BW_OVERRIDE_WAITING;

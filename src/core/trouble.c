@@ -224,6 +224,17 @@ struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint
     return entry != NULL && entry->is_on ? entry : NULL;
 }
 
+/* Takes the one that a link of its chain names out of it. */
+static void take_out(struct bw_trouble_book *book, uint32_t *link)
+{
+    struct bw_trouble_entry *entry = entry_at(book, *link);
+
+    BW_ASSERT(entry != NULL && entry->is_used && book->used > 0);
+    *link = entry->next;
+    *entry = (struct bw_trouble_entry){.is_used = false};
+    book->used--;
+}
+
 /* Takes those out of that chain that have been over for `kept_ns`. */
 static void forget(struct bw_trouble_book *book, uint32_t index, uint64_t kept_ns,
                    struct bw_instant now)
@@ -233,18 +244,48 @@ static void forget(struct bw_trouble_book *book, uint32_t index, uint64_t kept_n
     while (*link != 0) {
         struct bw_trouble_entry *entry = entry_at(book, *link);
 
-        if (!entry->is_on && bw_instant_wait_is_over(now, bw_instant_add(entry->since, kept_ns))) {
-            *link = entry->next;
-            *entry = (struct bw_trouble_entry){.is_used = false};
-        } else {
+        if (!entry->is_on && bw_instant_wait_is_over(now, bw_instant_add(entry->since, kept_ns)))
+            take_out(book, link);
+        else
             link = &entry->next;
-        }
     }
+}
+
+/* Where the book is full what may be losing data is kept before what keeps somebody waiting, and that before what
+ * only may come to matter. */
+static int weight_of(enum bw_trouble trouble)
+{
+    switch (trouble) {
+    case BW_TROUBLE_SEVERAL_SERVE:
+    case BW_TROUBLE_FENCE_FAILED:
+    case BW_TROUBLE_ROGUE_START:
+    case BW_TROUBLE_OVERRIDE:
+        return 2;
+    case BW_TROUBLE_NO_ACTIVE_SITE:
+    case BW_TROUBLE_NEEDS_PERSON:
+    case BW_TROUBLE_NOT_SERVING:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* Gives up one that weighs less than `weight`, of those that weigh least. */
+static void give_up_lesser(struct bw_trouble_book *book, int weight)
+{
+    for (int least = 0; least < weight; least++)
+        for (uint32_t i = 0; i < BW_TROUBLE_CHAINS; i++)
+            for (uint32_t *link = &book->chains[i].first; *link != 0;
+                 link = &entry_at(book, *link)->next)
+                if (weight_of(entry_at(book, *link)->trouble) == least) {
+                    take_out(book, link);
+                    return;
+                }
 }
 
 static struct bw_trouble_entry *find_room(struct bw_trouble_book *book)
 {
-    for (uint32_t i = 0; i < BW_TROUBLES_MAX; i++)
+    for (uint32_t i = 0; book->used < BW_TROUBLES_MAX && i < BW_TROUBLES_MAX; i++)
         if (!book->entries[i].is_used)
             return &book->entries[i];
     return NULL;
@@ -258,17 +299,29 @@ static struct bw_trouble_entry *make_entry(struct bw_trouble_book *book, uint32_
 
     for (uint32_t i = 0; entry == NULL && i < BW_TROUBLE_CHAINS; i++)
         forget(book, i, 0, now);
+    if (entry == NULL && book->used == BW_TROUBLES_MAX)
+        give_up_lesser(book, weight_of(trouble));
     if (entry == NULL)
         entry = find_room(book);
     if (entry == NULL) {
-        book->dropped++;
+        book->chains[index].left_out++;
         return NULL;
     }
     *entry = (struct bw_trouble_entry){
         .trouble = trouble, .is_used = true, .next = book->chains[index].first};
     BW_ASSERT(bw_copy_text(entry->subject, sizeof entry->subject, subject)); /* a name */
     book->chains[index].first = (uint32_t)(entry - book->entries) + 1;
+    book->used++;
     return entry;
+}
+
+uint32_t bw_trouble_book_left_out(const struct bw_trouble_book *book)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < BW_TROUBLE_CHAINS; i++)
+        count += book->chains[i].left_out;
+    return count;
 }
 
 static void begin(struct bw_trouble_book *book, uint32_t index, const char *subject,
@@ -330,6 +383,7 @@ void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t index,
         entry->ended_unix_ms = unix_ms;
     }
     forget(book, index, is_anothers ? 0 : BW_TROUBLE_KEPT_NS, now);
+    book->chains[index].left_out = 0;
     BW_ASSERT(bw_copy_text(book->chains[index].of, sizeof book->chains[index].of, troubles->of));
     for (uint32_t i = 0; i < troubles->count; i++)
         for (int trouble = 0; trouble < BW_TROUBLE_COUNT; trouble++)

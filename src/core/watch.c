@@ -128,6 +128,8 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
         watch->data_before_epoch = command->epoch;
         mark_grant(watch, command->epoch, now);
         watch->wish = (struct bw_wish){0};
+        if (strcmp(command->site, watch->served_site) == 0)
+            watch->served_closed = (struct bw_instant){0, 0}; /* it may serve on, heard by others alone */
         break;
     case BW_COMMAND_UNREVOKE:
         watch->wish = (struct bw_wish){0};

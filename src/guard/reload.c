@@ -85,7 +85,8 @@ static bool can_take(const struct bw_guard_program *program, struct bw_site_conf
             out_why, size, "group %s %s", group->guard->group,
             named(group, to) == BW_GUARDED_MISSING
                 ? bw_keeps_sentence(bw_guarded_keeps(group))
-                : "has another `enforce` or other `units`: restart the guard to change that");
+                : "has another `driver`, `enforce` or `container_tool`, or other `units`: restart the "
+                  "guard to change that");
         return false;
     }
     return can_part(program, to, out_why, size) && has_room(program, to, out_why, size);

@@ -386,6 +386,8 @@ void bw_second_machine_add_group(struct bw_second_machine *machine, const char *
     *own = (struct bw_second_served){.kept = kept, .mirror = mirror, .wake_at = now_of(machine)};
     BW_ASSERT(bw_copy_text(own->name, sizeof own->name, group));
     bw_second_init(&own->second, limits, kept, mirror, BW_SECOND_GRACE_NS, now_of(machine));
+    /* An agent that is there answers before. */
+    machine->warn_at = bw_instant_add(now_of(machine), BW_SECOND_GRACE_NS / 4);
 }
 
 struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *machine)
@@ -405,6 +407,16 @@ uint32_t bw_second_machine_fences(const struct bw_second_machine *machine)
 
     for (uint32_t i = 0; i < machine->group_count; i++)
         count += machine->groups[i].second.phase == BW_SECOND_SCRIPT ||
+                 machine->groups[i].second.phase == BW_SECOND_LOOKING;
+    return count;
+}
+
+uint32_t bw_second_machine_runs(const struct bw_second_machine *machine)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        count += machine->groups[i].second.fence != BW_SECOND_RUN_NONE ||
                  machine->groups[i].second.phase == BW_SECOND_LOOKING;
     return count;
 }

@@ -551,13 +551,19 @@ enum bw_err bw_credentials_read_again(const struct bw_own_certificate *own, stru
                                       struct bw_credentials **out_credentials, struct bw_diag *diag)
 {
     const struct bw_certificate_look before = *look;
+    enum bw_err err;
 
+    BW_ASSERT(diag != NULL); /* it is compared with the one before */
     *out_credentials = NULL;
     *look = bw_certificate_look_at(own);
-    if (!always && bw_file_looks_equal(look->ca, before.ca) &&
+    if (!always && before.refused[0] == '\0' && bw_file_looks_equal(look->ca, before.ca) &&
         bw_file_looks_equal(look->identity, before.identity))
         return BW_OK;
-    return bw_credentials_load_own(own, now, out_credentials, diag);
+    err = bw_credentials_load_own(own, now, out_credentials, diag);
+    if (err == BW_OK)
+        return BW_OK;
+    (void)snprintf(look->refused, sizeof look->refused, "%s", diag->text);
+    return !always && strcmp(look->refused, before.refused) == 0 ? BW_OK : err;
 }
 
 const char *bw_credentials_ca_pem(const struct bw_credentials *credentials)

@@ -90,6 +90,14 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
     return BW_ERR_INVALID;
 }
 
+/* Who begins anew goes on with a fence that has not seen the end, and its file may be what that lacks: it waits for
+ * what runs. Who is stopped is not there afterwards. */
+static uint32_t left_to_finish(const struct bw_second_program *program)
+{
+    return program->end == BW_SECOND_RESTART ? bw_second_machine_runs(&program->machine)
+                                             : bw_second_machine_fences(&program->machine);
+}
+
 void bw_second_happen(struct bw_second_program *program,
                       const struct bw_second_machine_event *event)
 {
@@ -98,7 +106,7 @@ void bw_second_happen(struct bw_second_program *program,
     bw_second_machine_step(&program->machine, event);
     bw_deadline_set(&program->wake, bw_second_machine_wake_at(&program->machine),
                     BW_DEADLINE_RIGHT);
-    if (program->is_ending && bw_second_machine_fences(&program->machine) == 0)
+    if (program->is_ending && left_to_finish(program) == 0)
         uv_async_send(&program->ending);
 }
 
@@ -140,15 +148,18 @@ static void on_ending(uv_async_t *async)
 
 void bw_second_stop(struct bw_second_program *program, enum bw_second_end end)
 {
-    const uint32_t fences = bw_second_machine_fences(&program->machine);
+    const bool is_again = program->is_ending && program->end == end;
+    uint32_t left;
 
-    if (program->is_ending || fences == 0)
-        uv_async_send(&program->ending); /* told twice: at once */
-    if (program->is_ending)
-        return;
+    if (program->is_ending && end == BW_SECOND_RESTART)
+        return; /* whenever it begins anew, it reads the newest file */
     program->is_ending = true;
     program->end = end;
-    bw_log_info(&program->log, "second.stopping", "fences=%" PRIu32, fences);
+    left = left_to_finish(program);
+    if (is_again || left == 0)
+        uv_async_send(&program->ending); /* told twice to stop: at once */
+    if (!is_again)
+        bw_log_info(&program->log, "second.stopping", "fences=%" PRIu32, left);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -333,7 +344,7 @@ static enum bw_second_end run_configured(struct bw_second_program *program)
 {
     struct bw_diag diag = {0};
     enum bw_second_end end;
-    enum bw_err err = bw_second_credentials_load(program->config, &program->credentials, &diag);
+    enum bw_err err = bw_second_credentials_load(program, &diag);
 
     if (err == BW_OK)
         err = bw_second_config_check(program->config, &diag);

@@ -79,7 +79,7 @@ struct bw_second_program {
     uv_signal_t signals[BW_SECOND_SIGNALS];
     uv_async_t ending;
     struct bw_heartbeat heartbeat;
-    bool is_ending; /* once no fence is under way */
+    bool is_ending; /* once what it has begun is over, see bw_second_stop */
     bool is_closing;
     enum bw_second_end end;
 };
@@ -89,7 +89,8 @@ struct bw_second_program {
 /* Hands `event` to the machine. From the loop, never from what the machine asked for. */
 void bw_second_happen(struct bw_second_program *program,
                       const struct bw_second_machine_event *event);
-/* Ends the loop with `end`, after the fences that are under way. */
+/* Ends the loop with `end`: to begin anew once no fence script runs, to be stopped after the fences that have begun, or
+ * when told so twice. */
 void bw_second_stop(struct bw_second_program *program, enum bw_second_end end);
 
 /* The log is told that a restart resumes nothing. */
@@ -119,6 +120,8 @@ BW_MUST_CHECK enum bw_err bw_second_store_open(struct bw_second_store *store,
                                                const struct bw_site_config *config,
                                                struct bw_diag *diag);
 struct bw_second_memory *bw_second_store_group(struct bw_second_store *store, const char *group);
+/* For each group of `config` beside those that it ever had. */
+bool bw_second_store_has_room(const struct bw_second_store *store, const struct bw_site_config *config);
 /* Without it all goes on, and a restart resumes nothing. Then the groups' places, once for each. */
 BW_MUST_CHECK enum bw_err bw_second_store_open_mirror(struct bw_second_store *store,
                                                       const struct bw_site_config *config,
@@ -137,8 +140,8 @@ BW_MUST_CHECK enum bw_err bw_second_config_check(const struct bw_site_config *co
 
 /* ---- reload.c ---- */
 
-BW_MUST_CHECK enum bw_err bw_second_credentials_load(const struct bw_site_config *config,
-                                                     struct bw_credentials **out_credentials,
+/* Those that its configuration names; and notes how they look. */
+BW_MUST_CHECK enum bw_err bw_second_credentials_load(struct bw_second_program *program,
                                                      struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_second_reload_open(struct bw_second_program *program,
                                                 struct bw_diag *diag);

@@ -24,13 +24,13 @@ static struct bw_own_certificate own_of(const struct bw_site_config *config)
                                        .name = config->name};
 }
 
-enum bw_err bw_second_credentials_load(const struct bw_site_config *config,
-                                       struct bw_credentials **out_credentials,
-                                       struct bw_diag *diag)
+/* How they look goes first: what is put there meanwhile is noticed, however long the start takes. */
+enum bw_err bw_second_credentials_load(struct bw_second_program *program, struct bw_diag *diag)
 {
-    const struct bw_own_certificate own = own_of(config);
+    const struct bw_own_certificate own = own_of(program->config);
 
-    return bw_credentials_load_own(&own, bw_clock_wall(), out_credentials, diag);
+    program->reload.look = bw_certificate_look_at(&own);
+    return bw_credentials_load_own(&own, bw_clock_wall(), &program->credentials, diag);
 }
 
 static void warn_of_expiry(struct bw_second_program *program)
@@ -155,6 +155,9 @@ static enum bw_err judge(const struct bw_second_program *program,
                                "group %s is armed here: name it until its site holds no epoch of it",
                                group);
     }
+    if (!bw_second_store_has_room(&program->store, fresh))
+        return bw_diag_set(diag, BW_ERR_LIMIT, "%s has %d groups already: remove it once none of them is "
+                           "in use here", program->store.path, BW_SITE_GROUPS_MAX);
     return bw_second_config_check(fresh, diag);
 }
 
@@ -180,8 +183,10 @@ static void on_read(void *of, void *user)
     if (job->err != BW_OK) {
         refuse(program, job);
     } else if (job->is_config) {
-        bw_log_info(&program->log, "config.loaded", "file=%s does=\"begins anew with it\"",
-                    bw_log_quote(program->config_file));
+        bw_log_info(&program->log, "config.loaded", "file=%s does=\"begins anew with it%s\"",
+                    bw_log_quote(program->config_file),
+                    bw_second_machine_runs(&program->machine) > 0 ? " once the script that runs has ended"
+                                                                  : "");
         bw_second_stop(program, BW_SECOND_RESTART);
     } else if (job->credentials != NULL) {
         use_credentials(program, job);
@@ -207,13 +212,11 @@ void bw_second_reload(struct bw_second_program *program)
 
 enum bw_err bw_second_reload_open(struct bw_second_program *program, struct bw_diag *diag)
 {
-    const struct bw_own_certificate own = own_of(program->config);
     struct bw_second_reload *reload = &program->reload;
 
     BW_ASSERT(uv_timer_init(&program->loop, &reload->timer) ==
               0); /* memory of ours, nothing else */
     reload->timer.data = program;
-    reload->look = bw_certificate_look_at(&own);
     reload->days_warned = INT64_MAX;
     BW_ASSERT(uv_timer_start(&reload->timer, on_look, LOOK_MS, LOOK_MS) == 0);
     return bw_worker_open(&reload->files, &program->loop, sizeof(struct job), clear, on_read,

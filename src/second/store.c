@@ -79,6 +79,23 @@ enum bw_err bw_second_store_open(struct bw_second_store *store, const struct bw_
     return err;
 }
 
+static bool knows(const struct bw_second_state *state, const char *group)
+{
+    for (uint32_t i = 0; i < state->group_count; i++)
+        if (strcmp(state->groups[i].name, group) == 0)
+            return true;
+    return false;
+}
+
+bool bw_second_store_has_room(const struct bw_second_store *store, const struct bw_site_config *config)
+{
+    uint32_t count = store->state.group_count;
+
+    for (uint32_t i = 0; i < config->group_count; i++)
+        count += !knows(&store->state, config->groups[i].name);
+    return count <= BW_SITE_GROUPS_MAX;
+}
+
 /* NULL: there is no room for one more than BW_SITE_GROUPS_MAX were ever named. */
 struct bw_second_memory *bw_second_store_group(struct bw_second_store *store, const char *group)
 {

@@ -41,11 +41,11 @@ static enum bw_err take_names(struct bw_units *units, const char *const *names, 
     return BW_OK;
 }
 
-/* One that is not there, a package that is just being replaced, may be there later: each look asks
- * anew. */
+/* One that is not there may be later: each look asks anew. Of one that was found, or was given, its child says whether it
+ * is still there: its file system may hang, and no loop waits for that (3.4). */
 static void take_tool(struct bw_units *units)
 {
-    const char *tool = units->is_tool_given ? NULL : units->manager->find_tool();
+    const char *tool = units->tool[0] != '\0' ? NULL : units->manager->find_tool();
 
     if (tool != NULL)
         (void)bw_copy_text(units->tool, sizeof units->tool, tool); /* fits: one of ours */
@@ -238,13 +238,11 @@ enum bw_err bw_units_look(struct bw_units *units, bw_units_on_done on_done, void
     if (units->look.run != NULL)
         return bw_diag_set(diag, BW_ERR_BUSY, "%s is at work", tool_name(units));
     take_tool(units);
-    if (units->tool[0] == '\0' || access(units->tool, X_OK) != 0) {
+    if (units->tool[0] == '\0') {
         units->is_seen = false;
         for (size_t i = 0; i < units->count; i++)
             units->units[i].activity = BW_UNIT_UNKNOWN;
-        return bw_diag_set(
-            diag, BW_ERR_NOT_FOUND, "%s%s%s", units->tool,
-            units->tool[0] == '\0' ? "" : " is not there: ", units->manager->no_tool);
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s", units->manager->no_tool);
     }
     memset(units->seen, 0, sizeof units->seen);
     units->seen_count = 0;

@@ -567,6 +567,9 @@ static void write_counters(const struct bw_program *program, struct bw_metrics *
     bw_metrics_add_u64(metrics, counters->events_delivered, BW_METRIC_LABELS({"result", "told"}));
     bw_metrics_add_u64(metrics, counters->events_failed, BW_METRIC_LABELS({"result", "failed"}));
     bw_metrics_add_u64(metrics, counters->events_dropped, BW_METRIC_LABELS({"result", "dropped"}));
+    add_one(metrics, "breakwater_alarms_left_out", BW_METRIC_GAUGE,
+            "Alarms that are on and not told, for want of room: of 4096 the lighter ones.",
+            bw_trouble_book_left_out(program->alarms));
     add_one(metrics, "breakwater_config_reloads_total", BW_METRIC_COUNTER,
             "Reloads that took the files.", counters->reloads);
     add_one(metrics, "breakwater_config_reloads_failed_total", BW_METRIC_COUNTER,

@@ -164,6 +164,41 @@ static void one_that_is_told_to_leave_what_is_armed_refuses(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+static bool has_begun_to_fence(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "enforcer.log"), "to=SCRIPT") != NULL;
+}
+
+static bool has_told_of_a_fence(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "enforcer.log"), "action=fence by=second") != NULL;
+}
+
+/* A script that runs is never cut, however often it is told; and what mends a fence that cannot end well is taken between
+ * two tries. */
+static void one_that_is_told_to_begin_anew_as_it_fences_cuts_no_script(void **state)
+{
+    (void)state;
+    begin(true);
+    real_put(&cluster, 0, "hangs", "");
+    lose_machine(0);
+    real_until(&cluster, has_begun_to_fence, 0, "it fences");
+    for (int time = 0; time < 2; time++) {
+        assert_int_equal(kill(cluster.sites[0].enforcer, SIGHUP), 0);
+        (void)usleep(200000);
+    }
+    assert_int_equal(real_end(&cluster.sites[0].enforcer, 0), 75);
+    assert_true(has_told_of_a_fence(&cluster, 0));
+    assert_non_null(strstr(real_read(&cluster, 0, "enforcer.log"), "action=fence by=second how=\"timed out\""));
+    assert_non_null(strstr(real_read(&cluster, 0, "enforcer.log"),
+                           "begins anew with it once the script that runs has ended"));
+
+    real_drop(&cluster, 0, "hangs");
+    real_start_second_enforcer(&cluster, 0, true);
+    real_until(&cluster, real_service_is_gone, 0, "the service is fenced");
+    real_assert_no_overlap(&cluster);
+}
+
 /* The API that it would fence through answers nobody: then no time ends what may live on. */
 static void one_that_cannot_see_is_not_counted_on(void **state)
 {
@@ -262,6 +297,8 @@ int main(void)
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_that_is_restarted_resumes_its_deadline, set_up_daemons,
                                         tear_down_daemons),
+        cmocka_unit_test_setup_teardown(one_that_is_told_to_begin_anew_as_it_fences_cuts_no_script,
+                                        set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_that_is_told_to_leave_what_is_armed_refuses,
                                         set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_that_cannot_see_is_not_counted_on, set_up_daemons,

@@ -194,8 +194,13 @@ static void an_initial_primary_waits_for_whoever_still_ends_what_it_held(void **
         world_sync_all(&world);
         assert_string_equal(world_decide(&world), "A0");
         assert_string_equal(world_gate(&world, "first_grant", -1)->word,
-                            "initial primary waits: another site still ends what it held");
+                            "initial primary waits: another site still ends what it held, or its fence "
+                            "has failed");
         world.sites[ending].report.stop_begun_epoch = 0;
+        world.sites[ending].report.fence_failed = true; /* between two tries */
+        world_sync_all(&world);
+        assert_string_equal(world_decide(&world), "A0");
+        world.sites[ending].report.fence_failed = false;
         world_sync_all(&world);
         assert_string_equal(world_decide(&world), "A6");
         assert_string_equal(world.decision.command.site, named);

@@ -277,6 +277,39 @@ static void a_daemons_own_is_the_one_that_its_file_names(void **state)
     assert_int_equal(bw_credentials_load_own(&own, now_wall(), &credentials, &diag), BW_ERR_AUTH);
 }
 
+/* 5.4: a renewed certificate that came while this machine's clock was behind is taken once it is right, though nobody
+ * touches the file again; what is wrong is said once, and when somebody asks. */
+static void a_certificate_that_could_not_be_used_is_tried_again(void **state)
+{
+    struct bw_own_certificate own = {
+        .ca = pki.ca_path, .cluster = "prod", .role = BW_ROLE_WITNESS, .site = "", .name = "w1"};
+    const struct bw_wall early = {.unix_ms = now_wall().unix_ms - INT64_C(86400000) * 3650};
+    struct bw_certificate_look look;
+    struct bw_credentials *credentials = NULL;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_issue_uri(&pki, "w1.pem", URI, path);
+    own.identity = path;
+    look = (struct bw_certificate_look){.ca = {0}}; /* another one was in use */
+
+    assert_int_equal(bw_credentials_read_again(&own, early, false, &look, &credentials, &diag),
+                     BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "is not valid before"));
+    assert_int_equal(bw_credentials_read_again(&own, early, false, &look, &credentials, &diag), BW_OK);
+    assert_null(credentials); /* still not, which was said */
+    assert_int_equal(bw_credentials_read_again(&own, early, true, &look, &credentials, &diag),
+                     BW_ERR_AUTH);
+    assert_int_equal(bw_credentials_read_again(&own, now_wall(), false, &look, &credentials, &diag),
+                     BW_OK);
+    assert_non_null(credentials);
+    bw_credentials_free(credentials);
+    assert_int_equal(bw_credentials_read_again(&own, now_wall(), false, &look, &credentials, &diag),
+                     BW_OK);
+    assert_null(credentials); /* it is in use */
+}
+
 /* 5.4: they would choose whom the daemon believes. */
 static void a_daemon_refuses_a_ca_file_that_others_can_change(void **state)
 {
@@ -372,6 +405,7 @@ int main(void)
         cmocka_unit_test(dates_role_and_cluster_are_checked_in_words),
         cmocka_unit_test(seconds_left_are_whole_and_none_once_it_has_ended),
         cmocka_unit_test(a_daemons_own_is_the_one_that_its_file_names),
+        cmocka_unit_test(a_certificate_that_could_not_be_used_is_tried_again),
         cmocka_unit_test(a_daemon_refuses_a_ca_file_that_others_can_change),
         cmocka_unit_test(a_certificate_that_does_not_name_its_address_is_told_so),
         cmocka_unit_test(the_end_of_a_certificate_is_news_once_for_each_threshold),

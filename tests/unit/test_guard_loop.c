@@ -63,6 +63,34 @@ static void a_start_that_cannot_be_mirrored_is_refused(void **state) /* I1, H11 
     }
 }
 
+/* 3.8: a guard that stood still lets begin nothing that it was told long before, and no mirror that comes late does. */
+static void a_start_that_is_told_too_late_lets_nobody_begin(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN, .epoch = 1};
+
+    (void)state;
+    for (int is_mirror_late = 0; is_mirror_late <= 1; is_mirror_late++) {
+        begin_loop(&world);
+        world.mirror_hangs = is_mirror_late;
+        of.run = (struct bw_guard_run){.epoch = 1, .action = BW_ACTION_START, .run_id = 7};
+        of.run.not_after = at_ms(is_mirror_late ? world.now_ms + 1000 : world.now_ms - 1);
+
+        message(&world, &of);
+        if (is_mirror_late) {
+            const struct bw_guard_event mirrored = {
+                .kind = BW_GUARD_EVENT_MIRRORED, .ok = true, .number = world.guard.mirror_number};
+
+            world.now_ms += 2000;
+            step(&world, &mirrored);
+        }
+
+        assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 7);
+        assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_TOO_LATE);
+        assert_int_equal(may_run(&world, world.now_ms), BW_MAY_RUN_LOOP_WAITS);
+    }
+}
+
 /* Of a service that is down its loop goes on to hear yes: it may have started it just now. */
 static void a_start_that_is_ordered_again_is_no_moment_without_a_yes(void **state)
 {
@@ -474,6 +502,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_runs_nothing_and_lets_who_asks_begin),
+        cmocka_unit_test(a_start_that_is_told_too_late_lets_nobody_begin),
         cmocka_unit_test(nobody_hears_yes_before_the_mirror_knows),
         cmocka_unit_test(a_start_that_cannot_be_mirrored_is_refused),
         cmocka_unit_test(a_start_that_is_ordered_again_is_no_moment_without_a_yes),

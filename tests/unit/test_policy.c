@@ -477,6 +477,62 @@ static void a_lag_of_before_this_witness_was_away_is_unknown(void **state)
     }
 }
 
+static void apply_to_epoch(enum bw_command_kind kind, enum bw_phase after)
+{
+    (void)world_apply(&world, &(struct bw_command){
+                                  .kind = kind, .group = "harbor", .epoch = world_group(&world)->epoch});
+    assert_int_equal(world_group(&world)->phase, after);
+}
+
+static void hear_only_b_for_s(unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        world_wait_ms(&world, 1000);
+        (void)world_sync(&world, B);
+    }
+}
+
+/* 4: that its last epoch ended in time says nothing of the next one, which this witness has only read of. */
+static void a_lag_of_an_epoch_before_the_last_of_the_same_site_is_unknown(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, false, "");
+    assert_string_equal(world_act(&world), "A1");
+    world.sites[B].report.condition = BW_CONDITION_STOP;
+    world_pass_ms(&world, 1000);
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    bw_witness_on_not_leading(&world.witness);
+    world.sites[B].report.condition = BW_CONDITION_START;
+    hear_only_b_for_s(60);
+    apply_to_epoch(BW_COMMAND_CLOSE, BW_PHASE_CLOSING);
+    apply_to_epoch(BW_COMMAND_EXPIRED, BW_PHASE_VACANT);
+    world_lead_anew(&world);
+    (void)world_sync(&world, B);
+    (void)world_sync(&world, B);
+
+    assert_false(judge(B, false));
+    assert_true(is_held_by("lag"));
+}
+
+/* 3.9, 4: what was let go goes on where it was, and nobody measures by it. */
+static void a_lag_of_what_was_let_go_is_unknown(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_pass_ms(&world, 2000);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world.sites[A].renew_epoch = 0;
+    world_pass_ms(&world, 1000);
+    world_set_mode(&world, BW_MODE_AUTO);
+    world_stop(&world, A);
+    world_sync_all(&world);
+
+    assert_false(judge(B, false));
+    assert_true(is_held_by("lag"));
+}
+
 /* 4: at most three checks before the last confirmed renewal. */
 static void lag_measured_long_before_the_last_renewal_is_unknown(void **state)
 {
@@ -619,12 +675,14 @@ static void a_leader_that_knows_a_bound_alone_hands_over(void **state)
     world.sites[B].is_mute = true;
     world_watch(&world)->served_site[0] = '\0';
     memset(world_watch(&world)->lag, 0, sizeof world_watch(&world)->lag);
-    world_lead_anew(&world);
     world_pass_ms(&world, world_wait_of_terms_ms(&world) + 60000);
     assert_string_equal(world_act(&world), "A3");
 
     assert_true(knows_too_little());
     assert_int_equal(world_gate(&world, "lag", A)->unit, BW_UNIT_MS);
+    world_lead_anew(&world); /* who did not make that grant does not know when it was made */
+    (void)world_decide(&world);
+    assert_int_not_equal(world_gate(&world, "lag", A)->unit, BW_UNIT_MS);
 }
 
 /* What it knows, and what another one could not change: then it stays. */
@@ -734,6 +792,8 @@ int main(void)
         cmocka_unit_test(lag_that_was_never_measured_is_not_zero),
         cmocka_unit_test(a_lag_is_no_younger_than_the_answer_that_its_site_had_heard),
         cmocka_unit_test(a_lag_of_before_this_witness_was_away_is_unknown),
+        cmocka_unit_test(a_lag_of_an_epoch_before_the_last_of_the_same_site_is_unknown),
+        cmocka_unit_test(a_lag_of_what_was_let_go_is_unknown),
         cmocka_unit_test(lag_measured_long_before_the_last_renewal_is_unknown),
         cmocka_unit_test(a_failover_goes_on_whenever_the_leader_changes),
         cmocka_unit_test(a_new_leader_uses_what_it_heard_as_a_follower),

@@ -94,18 +94,16 @@ static void fenced_at(uint64_t ms, bool ok)
     step_at(ms, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_FENCED, .ok = ok});
 }
 
-/* Of epoch 7, armed to END_MS. */
-static int begin(void **state)
+/* Of epoch 7. */
+static void begin_with(struct bw_second_mirror mirror)
 {
     static const struct bw_second_limits limits = {
         .check_interval_ns = 1000 * MS, .fence_limit_ns = 2500 * MS, .digest = 5};
 
-    (void)state;
     memset(&world, 0, sizeof world);
     world.now_ms = 1000;
     world.memory = (struct bw_second_memory){.epoch = 7, .fence_ns = FENCE_MS * MS};
-    world.mirror = (struct bw_second_mirror){
-        .epoch = 7, .fence_ns = FENCE_MS * MS, .end = {END_MS * MS, END_MS * MS}};
+    world.mirror = mirror;
     bw_second_machine_init(&world.machine,
                            &(struct bw_second_setup){.driver = {.now = now, .emit = emit},
                                                      .site = "north",
@@ -117,6 +115,14 @@ static int begin(void **state)
                                                      .groups = world.served,
                                                      .group_max = 1});
     bw_second_machine_add_group(&world.machine, "db", &limits, &world.memory, &world.mirror);
+}
+
+/* Armed to END_MS. */
+static int begin(void **state)
+{
+    (void)state;
+    begin_with((struct bw_second_mirror){
+        .epoch = 7, .fence_ns = FENCE_MS * MS, .end = {END_MS * MS, END_MS * MS}});
     return 0;
 }
 
@@ -147,14 +153,34 @@ static void its_fence_is_looked_at_and_run_again_until_the_end_is_seen(void **st
     (void)state;
     one_that_has_ended_when_the_window_comes_is_not(state);
     fenced_at(18000, false);
+    assert_int_equal(bw_second_machine_fences(&world.machine), 1);
+    assert_int_equal(bw_second_machine_runs(&world.machine), 0); /* between two tries: it may begin anew */
     wake_at(19000);
+    assert_int_equal(bw_second_machine_runs(&world.machine), 1);
     assert_int_equal(world.asked[BW_SECOND_MACHINE_FENCE], 2);
     fenced_at(19100, true);
     assert_true(world.look_runs);
     assert_int_equal(bw_second_machine_fences(&world.machine), 1);
+    assert_int_equal(bw_second_machine_runs(&world.machine), 1);
     looked_at(19200, BW_SERVICE_STOPPED);
     assert_int_equal(bw_second_machine_fences(&world.machine), 0);
     assert_int_equal(world.asked[BW_SECOND_MACHINE_KILL_FENCE], 0);
+}
+
+/* 3.3: the one before it may have fenced, and warned, until it ended: the witnesses hear no gap in that. */
+static void while_nobody_tells_it_the_deadline_it_warns(void **state)
+{
+    (void)state;
+    begin_with((struct bw_second_mirror){.epoch = 0});
+    wake_at(1000);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_WARN], 0); /* its agent may answer at once */
+    wake_at(1500);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_WARN], 1);
+    assert_false(world.fence_runs);
+
+    (void)begin(state);
+    wake_at(1500);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_WARN], 0);
 }
 
 /* Short of processes, and slow: it goes on, and fences once it can. */
@@ -180,6 +206,7 @@ int main(void)
         cmocka_unit_test_setup(one_that_has_ended_when_the_window_comes_is_not, begin),
         cmocka_unit_test_setup(what_it_cannot_begin_it_tries_again_however_long_that_takes, begin),
         cmocka_unit_test_setup(its_fence_is_looked_at_and_run_again_until_the_end_is_seen, begin),
+        cmocka_unit_test(while_nobody_tells_it_the_deadline_it_warns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

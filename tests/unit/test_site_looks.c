@@ -129,6 +129,34 @@ static void a_readiness_that_was_killed_is_asked_again_for_the_final_position(vo
     assert_asked(&world, "END");
 }
 
+/* Its script was taken away, here or from what its guard has read, while the epoch waits for it. */
+static void a_readiness_that_nothing_runs_any_more_is_not_waited_for(void **state)
+{
+    struct bw_site_limits changed;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = 1};
+
+    (void)state;
+    for (int is_guards = 0; is_guards < 2; is_guards++) {
+        begin_serving(&world);
+        order(&world, BW_ORDER_STOP, 1);
+        ended(&world, &world.sent_run, BW_RUN_OK, "");
+        assert_asked(&world, "RUN:readiness");
+        of.ended = (struct bw_guard_run_ended){.result = BW_RUN_REFUSED,
+                                               .refusal = BW_REFUSAL_NO_SCRIPT,
+                                               .run_id = world.sent_look.run.run_id,
+                                               .action = BW_ACTION_READINESS,
+                                               .exit_status = -1};
+        if (!is_guards) {
+            of.ended.refusal = BW_REFUSAL_BUSY;
+            changed = world.site.limits;
+            changed.has_script[BW_ACTION_READINESS] = false;
+            bw_site_set_limits(&world.site, &changed);
+        }
+        from_guard(&world, &of);
+        assert_asked(&world, "END");
+    }
+}
+
 static void without_a_readiness_script_no_position_is_waited_for(void **state)
 {
     (void)state;
@@ -300,6 +328,7 @@ int main(void)
         cmocka_unit_test(what_was_started_serves_once_it_is_verified),
         cmocka_unit_test(what_was_adopted_is_verified_as_often_as_it_is_looked_at),
         cmocka_unit_test(a_readiness_that_ended_by_itself_has_measured_the_final_position),
+        cmocka_unit_test(a_readiness_that_nothing_runs_any_more_is_not_waited_for),
         cmocka_unit_test(a_readiness_that_was_killed_is_asked_again_for_the_final_position),
         cmocka_unit_test(without_a_readiness_script_no_position_is_waited_for),
         cmocka_unit_test(what_is_measured_beside_a_fence_is_no_final_position),

@@ -286,9 +286,9 @@ static void that_it_is_over_is_said_once_it_is_durable(void **state)
     begin_standby(&world);
     ask(&world);
     world.save_hangs = true;
-    ask_end(&world); /* in the wait: after a crash it would wait again */
+    ask_end(&world); /* in the wait: after a crash it would wait again, and serves by no word but its lease's */
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
-    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_WAITING);
     assert_waits_for_disk(&world.site, world.now_ms);
     saved(&world, true);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);

@@ -549,8 +549,7 @@ static void what_is_over_is_forgotten_after_a_day_and_with_its_group(void **stat
     assert_null(bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_START_FAILED));
 }
 
-/* What is over makes room for what is on; what finds none is counted, and nothing else is touched.
- */
+/* What is over makes room for what is on, what weighs less for what weighs more; what finds none is counted. */
 static void the_book_is_bounded(void **state)
 {
     const uint32_t all = (1u << BW_TROUBLE_COUNT) - 1;
@@ -569,9 +568,21 @@ static void the_book_is_bounded(void **state)
     for (uint32_t i = 0; i < BW_TROUBLES_MAX; i++)
         kept += book->entries[i].is_on;
     assert_int_equal(kept, BW_TROUBLES_MAX);
-    assert_int_equal(book->dropped, (BW_GROUPS_MAX - 1) * BW_TROUBLE_COUNT - BW_TROUBLES_MAX);
-    note(1, "g1", "dc-a", 0, 4);
-    note(0, "g0", "dc-a", BIT(START_FAILED), 5);
+    assert_non_null(bw_trouble_book_find(book, BW_GROUPS_MAX - 1, "dc-a", BW_TROUBLE_SEVERAL_SERVE));
+    assert_non_null(bw_trouble_book_find(book, BW_GROUPS_MAX - 1, "dc-a", BW_TROUBLE_OVERRIDE));
+    assert_null(bw_trouble_book_find(book, BW_GROUPS_MAX - 1, "dc-a", BW_TROUBLE_START_FAILED));
+    assert_int_equal(book->chains[BW_GROUPS_MAX - 1].left_out, BW_TROUBLE_COUNT - 4);
+    for (uint32_t index = 1; index < BW_GROUPS_MAX; index++) { /* what was given up is counted now */
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "g%u", index);
+        note(index, name, "dc-a", all, 4);
+    }
+    assert_int_equal(bw_trouble_book_left_out(book),
+                     (BW_GROUPS_MAX - 1) * BW_TROUBLE_COUNT - BW_TROUBLES_MAX);
+    note(1, "g1", "dc-a", 0, 5);
+    assert_int_equal(book->chains[1].left_out, 0);
+    note(0, "g0", "dc-a", BIT(START_FAILED), 6);
     assert_non_null(bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_START_FAILED));
 }
 

@@ -187,9 +187,9 @@ void bw_second_step(struct bw_second *second, const struct bw_second_event *even
 void bw_second_say(const struct bw_second *second, struct bw_instant now,
                    struct bw_second_report *out_report);
 
-/* A fence of its has begun and has not seen the end, or it fenced before the lease could be known
- * to end and sees no more whether it has ended (what its agent has begun in between): it says
- * `unknown` to the witnesses itself, for its agent may be lost, and time ends no epoch of a site
+/* A fence of its has begun and has not seen the end, or may have begun before it was started again, while nobody has
+ * told it how much is left; or it fenced before the lease could be known to end and sees no more whether it has
+ * ended (what its agent has begun in between): it says `unknown` to the witnesses itself, for its agent may be lost, and time ends no epoch of a site
  * that says so (3.3). Of the epoch that it returns; 0: nothing is said. */
 uint64_t bw_second_warns_of(const struct bw_second *second);
 

@@ -325,7 +325,7 @@ struct bw_site {
     uint32_t started_in_a_row;
     struct bw_instant start_limit;  /* status must say started before */
     bool verified;
-    bool override_on_disk;  /* the disk may say that it waits to, overrides or ends: after a crash it would */
+    enum bw_override override_on_disk; /* the most that the disk may say: after a crash it would */
     bool override_open;     /* the guard was asked whether it may serve without a lease */
     bool override_ran;      /* a start without a lease has ended well: status has to say so */
     bool override_served;   /* and has */

@@ -175,10 +175,11 @@ struct bw_trouble_entry {
 struct bw_trouble_book {
     struct {
         char of[BW_NAME_MAX + 1];
-        uint32_t first; /* as `next` */
+        uint32_t first;    /* as `next` */
+        uint32_t left_out; /* alarms for which there was no room when it was looked at last */
     } chains[BW_TROUBLE_CHAINS];
     struct bw_trouble_entry entries[BW_TROUBLES_MAX];
-    uint32_t dropped; /* alarms for which there was no room */
+    uint32_t used; /* of them; full, what weighs less is given up for what weighs more (trouble.c) */
     struct {          /* until when others told of them; trouble_notify.c */
         uint64_t term;            /* newest in which this witness led */
         struct bw_instant before; /* newest time before that at which it knew a leader */
@@ -196,6 +197,8 @@ const struct bw_trouble_entry *bw_trouble_book_first(const struct bw_trouble_boo
                                                      uint32_t index);
 const struct bw_trouble_entry *bw_trouble_book_next(const struct bw_trouble_book *book,
                                                     const struct bw_trouble_entry *entry);
+/* Alarms that are on and not in the book, for want of room. */
+uint32_t bw_trouble_book_left_out(const struct bw_trouble_book *book);
 /* The one that is on; NULL: it is not. */
 struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint32_t index,
                                               const char *subject, enum bw_trouble trouble);

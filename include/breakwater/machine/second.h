@@ -136,5 +136,7 @@ void bw_second_machine_step(struct bw_second_machine *machine,
 struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *machine);
 /* So many fences are under way or have not seen an end. */
 uint32_t bw_second_machine_fences(const struct bw_second_machine *machine);
+/* Groups whose fence script runs, or whose end is being looked for: not between two tries. */
+uint32_t bw_second_machine_runs(const struct bw_second_machine *machine);
 
 #endif

@@ -71,13 +71,16 @@ BW_MUST_CHECK enum bw_err bw_credentials_load_own(const struct bw_own_certificat
                                                   struct bw_credentials **out_credentials,
                                                   struct bw_diag *diag);
 
-/* What the two files looked like: another look means that they are to be read again. */
+/* What the two files looked like: another look means that they are to be read again. So does that they could not be
+ * used: a disk that failed, or a clock before their time, is no longer so without any change to them. */
 struct bw_certificate_look {
     struct bw_file_look ca, identity;
+    char refused[BW_DIAG_TEXT_BYTES]; /* why they could not be used; "": they could */
 };
 struct bw_certificate_look bw_certificate_look_at(const struct bw_own_certificate *own);
-/* bw_credentials_load_own, where they look otherwise than `*look`, or `always`; else NULL and BW_OK. `*look` is then
- * how they looked before they were read: a later change is noticed. May take as long as the file system does. */
+/* bw_credentials_load_own, where they look otherwise than `*look`, could not be used, or `always`; else NULL and BW_OK,
+ * as where they still cannot be used for the reason that was said before, unless `always`. `*look` is then how they
+ * looked before they were read: a later change is noticed. May take as long as the file system does. */
 BW_MUST_CHECK enum bw_err bw_credentials_read_again(const struct bw_own_certificate *own,
                                                     struct bw_wall now, bool always,
                                                     struct bw_certificate_look *look,

@@ -88,7 +88,7 @@ struct bw_units {
     struct bw_script_runner *runner;
     const struct bw_unit_manager *manager;
     char tool[256];     /* its path; "": there was none at the last look */
-    bool is_tool_given; /* else it is looked for each time */
+    bool is_tool_given; /* else it is looked for until one is found */
     char names[BW_UNITS_MAX][BW_UNIT_NAME_BYTES]; /* as the group has them: units, or projects */
     size_t name_count;
     /* One for each name; of a compose project those that the last look has seen: none, before */
