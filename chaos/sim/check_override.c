@@ -512,9 +512,13 @@ static void look_at_orphan(struct sim_world *world, uint32_t site, uint32_t grou
     sim_checks_excuse_group(world, site, group,
                             over->orphan_until_ns != 0 ? over->orphan_until_ns
                                                        : world->now_ns + SIM_S);
-    if (over->orphan_until_ns != 0 && over->orphan_until_ns < world->now_ns &&
-        !is_unendable(world, site, group))
-        *over = (struct sim_overridden){.kept = over->kept};
+    if (over->orphan_until_ns == 0 || over->orphan_until_ns >= world->now_ns ||
+        is_unendable(world, site, group))
+        return;
+    if (over->kept == SIM_OVERRIDE_NONE)
+        *over = (struct sim_overridden){.kept = SIM_OVERRIDE_NONE};
+    over->is_orphaned = false; /* one that was ordered since stays */
+    over->orphan_until_ns = 0;
 }
 
 void sim_check_override(struct sim_world *world)
