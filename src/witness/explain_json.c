@@ -222,12 +222,18 @@ static void add_loss(const struct bw_operator_view *view, int group_index, int s
     case BW_LOSS_NONE:
         add(steps, -1, "%s has the newest data: nothing is lost", group->spec.sites[site].name);
         break;
-    case BW_LOSS_MEASURED:
+    case BW_LOSS_MEASURED: /* what was not ended by time may have been written for hours since */
+        add(steps, -1, "about %" PRIu64 ".%01" PRIu64 " s of writes at %s would be lost, as measured %" PRIu64
+            " s ago, and what it has written since (limit %" PRIu32 ".%01" PRIu32 " s%s)",
+            loss.ms / 1000, loss.ms % 1000 / 100, loss.data_site,
+            bw_instant_elapsed_ns(view->now, loss.measured) / BW_NS_PER_S, group->spec.max_lag_ms / 1000,
+            group->spec.max_lag_ms % 1000 / 100, waived);
+        break;
     case BW_LOSS_AT_MOST:
-        add(steps, -1, "%s %" PRIu64 ".%01" PRIu64 " s of writes at %s would be lost (limit %" PRIu32
+        add(steps, -1, "at most %" PRIu64 ".%01" PRIu64 " s of writes at %s would be lost (limit %" PRIu32
             ".%01" PRIu32 " s%s)",
-            loss.kind == BW_LOSS_MEASURED ? "about" : "at most", loss.ms / 1000, loss.ms % 1000 / 100,
-            loss.data_site, group->spec.max_lag_ms / 1000, group->spec.max_lag_ms % 1000 / 100, waived);
+            loss.ms / 1000, loss.ms % 1000 / 100, loss.data_site, group->spec.max_lag_ms / 1000,
+            group->spec.max_lag_ms % 1000 / 100, waived);
         break;
     case BW_LOSS_UNKNOWN:
         add(steps, -1, "how much of the writes at %s would be lost is not known%s",
