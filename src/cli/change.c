@@ -12,11 +12,14 @@
 #define PAUSE_MS   250
 
 /* What is to be done is what was shown: another version of the group refuses it, and so does
- * another wish what takes one back. */
+ * another wish what takes one back, and a new beginning what says that an alarm was seen. */
 static bool bind_to_plan(const struct bw_change *change, const json_t *plan)
 {
     const int64_t wish_index = bw_json_number(plan, "wish_index");
+    const int64_t count = bw_json_number(plan, "count");
 
+    if (count > 0 && json_object_set_new(change->body, "count", json_integer(count)) != 0)
+        return false;
     if (wish_index > 0 &&
         json_object_set_new(change->body, "wish_index", json_integer(wish_index)) != 0)
         return false;

@@ -68,12 +68,14 @@ static void tell_already(const struct bw_move *move, const char *text)
     (void)printf("%s of %s: nothing to do: %s\n", move->verb, move->group, text);
 }
 
-/* The person's word is for the epoch that was shown, and for no other. */
+/* The person's word is for the epoch that was shown, and for no other. A leader of 0.2.0 takes it of a release alone;
+ * before the first epoch there is none. */
 static bool bind_to_plan(const struct bw_move *move, const json_t *plan)
 {
-    return !move->is_release ||
-           json_object_set_new(move->body, "epoch", json_integer(bw_json_number(plan, "epoch"))) ==
-               0;
+    const int64_t epoch = bw_json_number(plan, "epoch");
+    const bool is_taken = move->is_release || (bw_json_truth(plan, "takes_epoch") && epoch > 0);
+
+    return !is_taken || json_object_set_new(move->body, "epoch", json_integer(epoch)) == 0;
 }
 
 static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bool *out_is_over)

@@ -192,10 +192,12 @@ static struct bw_trouble_entry *entry_at(struct bw_trouble_book *book, uint32_t 
 }
 
 const struct bw_trouble_entry *bw_trouble_book_first(const struct bw_trouble_book *book,
-                                                     uint32_t index)
+                                                     uint32_t index, const char *of)
 {
     BW_ASSERT(index < BW_TROUBLE_CHAINS);
-    return book->chains[index].first == 0 ? NULL : &book->entries[book->chains[index].first - 1];
+    return book->chains[index].first == 0 || strcmp(book->chains[index].of, of) != 0
+               ? NULL
+               : &book->entries[book->chains[index].first - 1];
 }
 
 const struct bw_trouble_entry *bw_trouble_book_next(const struct bw_trouble_book *book,

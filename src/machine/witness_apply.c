@@ -130,9 +130,9 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     item->outcome = BW_APPLY_UNCHANGED;
     if (group != NULL && item->keeps_mode)
         item->spec.mode = group->spec.mode;
-    if (!is_made_from_this(item, path, findings))
-        return;
     if (group != NULL && is_as_wanted(group, item))
+        return; /* whatever it was made from: nothing is undone */
+    if (!is_made_from_this(item, path, findings))
         return;
     item->outcome = group != NULL ? BW_APPLY_CHANGED : BW_APPLY_CREATED;
     if (group != NULL && item->initial_primary[0] != '\0')
@@ -205,6 +205,11 @@ static void propose_next(struct bw_witness_machine *machine, struct bw_apply *ap
 
         if (item->outcome == BW_APPLY_UNCHANGED)
             continue;
+        if (item->version == 0 && bw_cluster_find(&machine->cluster, item->spec.name) >= 0) {
+            item->outcome = BW_APPLY_FAILED; /* to create it would be to write over it: 0 is any version */
+            item->err = BW_ERR_STALE;
+            continue;
+        }
         command = command_of(apply, item);
         err = bw_witness_machine_propose(machine, &command, &apply->proposer, &diag);
         if (err == BW_OK)

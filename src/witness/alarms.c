@@ -116,8 +116,11 @@ void bw_alarms_look(struct bw_program *program)
     for (uint32_t i = 0; i < count && (i == 0 || uv_hrtime() < end_ns); i++) {
         program->alarms_next = (program->alarms_next + 1) % count;
         group = &view.machine->cluster->groups[program->alarms_next];
-        if (group->spec.name[0] == '\0')
+        if (group->spec.name[0] == '\0') { /* deleted: what it has left is nobody's */
+            bw_trouble_book_note(program->alarms, program->alarms_next, &(struct bw_troubles){.of = ""},
+                                 view.now, unix_ms);
             continue;
+        }
         look_at_group(&view, (int)program->alarms_next, program->alarms, unix_ms);
         tell(program, program->alarms_next, group);
     }
@@ -141,12 +144,14 @@ struct ack {
     char text[BW_REASON_MAX + 1];
     char by[BW_REASON_MAX + 1];
     json_int_t spec_version; /* 0: not said */
+    json_int_t count;        /* how often it had begun when he looked; 0: not said */
 };
 
 static void read_ack(const json_t *body, void *into, struct bw_json_problems *problems)
 {
     struct ack *out_ack = into;
     const json_t *version = json_object_get(body, "spec_version");
+    const json_t *count = json_object_get(body, "count");
 
     bw_operator_read_text(body, "alarm", out_ack->alarm, sizeof out_ack->alarm, problems);
     bw_operator_read_text(body, "site", out_ack->site, sizeof out_ack->site, problems);
@@ -154,7 +159,10 @@ static void read_ack(const json_t *body, void *into, struct bw_json_problems *pr
     out_ack->spec_version = json_integer_value(version);
     if (version != NULL && (!json_is_integer(version) || out_ack->spec_version < 0))
         bw_json_problem(problems, "spec_version", "not a whole number");
-    bw_operator_note_unknown(body, "alarm, site, reason, spec_version", problems);
+    out_ack->count = json_integer_value(count);
+    if (count != NULL && (!json_is_integer(count) || out_ack->count < 1 || out_ack->count > UINT32_MAX))
+        bw_json_problem(problems, "count", "not how often it has begun");
+    bw_operator_note_unknown(body, "alarm, site, reason, spec_version, count", problems);
 }
 
 /* NULL: why not is in `diag`. */
@@ -182,7 +190,9 @@ static struct bw_trouble_entry *find(struct bw_program *program, int index, cons
                           ack->site[0] == '\0' ? "; of a site: --site SITE" : "");
     else if (entry->acked_by[0] != '\0')
         (void)bw_diag_set(diag, BW_ERR_EXISTS, "%s has acknowledged it", entry->acked_by);
-    return entry != NULL && entry->acked_by[0] == '\0' ? entry : NULL;
+    else if (ack->count != 0 && (uint32_t)ack->count != entry->count)
+        (void)bw_diag_set(diag, BW_ERR_STALE, "it has begun again since you looked; look again");
+    return diag->err == BW_OK ? entry : NULL;
 }
 
 static json_t *step(int number, const char *text)
@@ -195,7 +205,8 @@ static void answer_plan(struct bw_program *program, struct bw_http_request *requ
 {
     const struct bw_group *group = &program->machine.cluster.groups[index];
     struct bw_diag diag = {0};
-    const bool is_possible = find(program, index, ack, &diag) != NULL;
+    const struct bw_trouble_entry *entry = find(program, index, ack, &diag);
+    const bool is_possible = entry != NULL;
     json_t *steps = json_array();
 
     if (is_possible) {
@@ -206,10 +217,11 @@ static void answer_plan(struct bw_program *program, struct bw_http_request *requ
                            "or this one is restarted: the leader alone remembers it"));
     }
     bw_operator_answer(request, 200,
-                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:b, s:s?, s:o}", "schema",
+                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:s?, s:o}", "schema",
                                  "breakwater.change_plan/v1", "group", group->spec.name, "change",
                                  "Ack", "epoch", (json_int_t)group->epoch, "spec_version",
-                                 (json_int_t)group->spec_version, "possible", is_possible,
+                                 (json_int_t)group->spec_version, "count",
+                                 (json_int_t)(entry != NULL ? entry->count : 0), "possible", is_possible,
                                  "already", diag.err == BW_ERR_EXISTS, "busy", 0, "refused",
                                  is_possible ? NULL : diag.text, "steps", steps));
 }

@@ -1,5 +1,6 @@
 /* api_move.c - what people ask for: POST /v1/groups/{name}/switchover, failover, force-release.
  * Design 3.6, 4, 5.2. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,14 +33,14 @@ static void read_truth(const json_t *value, const char *key, bool *out_truth,
     *out_truth = json_is_true(value);
 }
 
-/* The epoch that the person looked at. A plan looks for the first time. */
+/* The epoch that the person looked at. A plan looks for the first time; who moves a group without one takes what is. */
 static void read_epoch(const json_t *value, bool is_plan, struct bw_wish *wish,
                        struct bw_json_problems *problems)
 {
-    if (value == NULL && is_plan)
+    if (value == NULL && (is_plan || wish->kind != BW_WISH_FORCE_RELEASE))
         return;
     if (!json_is_integer(value) || json_integer_value(value) < 1)
-        bw_json_problem(problems, "epoch", "not the number of the epoch that is to end");
+        bw_json_problem(problems, "epoch", "not the number of an epoch");
     else
         wish->epoch = (uint64_t)json_integer_value(value);
 }
@@ -49,8 +50,8 @@ static const struct wish_keys {
     const char *site;
     const char *known;
 } wish_keys[] = {
-    [BW_WISH_FAILOVER] = {"to", "to, accept_data_loss, reason, id"},
-    [BW_WISH_SWITCHOVER] = {"to", "to, timeout_ms, reason, id"},
+    [BW_WISH_FAILOVER] = {"to", "to, epoch, accept_data_loss, reason, id"},
+    [BW_WISH_SWITCHOVER] = {"to", "to, epoch, timeout_ms, reason, id"},
     [BW_WISH_FORCE_RELEASE] = {"site", "site, epoch, holder_is_off, reason"},
 };
 
@@ -220,6 +221,24 @@ static void note_wish(struct bw_program *program, struct bw_http_request *reques
         bw_operator_refuse_err(program, request, err, diag.text);
 }
 
+/* What was shown, a loss above all, was of that epoch. A force-release is judged by its own. False: it was refused. */
+static bool is_of_this_epoch(struct bw_program *program, struct bw_http_request *request,
+                             int group_index, struct bw_wish *wish)
+{
+    const struct bw_group *group = &program->groups[group_index];
+    struct bw_diag diag = {0};
+
+    if (wish->epoch != 0 && wish->epoch != group->epoch) {
+        (void)bw_diag_set(&diag, BW_ERR_STALE,
+                          "epoch %" PRIu64 " of %s has begun since the plan was shown; look again",
+                          group->epoch, group->spec.name);
+        bw_operator_refuse_err(program, request, BW_ERR_STALE, diag.text);
+        return false;
+    }
+    wish->epoch = group->epoch;
+    return true;
+}
+
 static void take_wish(struct bw_http_request *request, struct bw_program *program,
                       enum bw_wish_kind kind)
 {
@@ -238,9 +257,8 @@ static void take_wish(struct bw_http_request *request, struct bw_program *progra
         answer_plan(program, request, group_index, wish);
         return;
     }
-    if (kind != BW_WISH_FORCE_RELEASE) /* which names the epoch itself */
-        wish->epoch = program->groups[group_index].epoch;
-    if (is_known(program, request, group_index, wish))
+    if (is_known(program, request, group_index, wish) ||
+        (kind != BW_WISH_FORCE_RELEASE && !is_of_this_epoch(program, request, group_index, wish)))
         return;
     if (bw_witness_machine_keeps_wish(&program->machine, kind))
         keep_wish(program, request, group_index, wish);

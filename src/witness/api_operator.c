@@ -377,9 +377,15 @@ static void on_groups(struct bw_http_request *request, void *user)
         bw_reads_answer(user, request, BW_READ_GROUPS, 0, BW_JSON_TYPE, write_all_groups);
 }
 
+/* -1: it was answered. */
+static int find_known_group(struct bw_program *program, struct bw_http_request *request)
+{
+    return bw_agents_is_too_early(program, request) ? -1 : bw_operator_find_group(program, request);
+}
+
 static void on_group(struct bw_http_request *request, void *user)
 {
-    const int group_index = bw_operator_find_group(user, request);
+    const int group_index = find_known_group(user, request);
     struct bw_operator_view view;
 
     if (group_index < 0)
@@ -433,18 +439,17 @@ static bool is_recorded(const struct bw_program *program, const char *group)
 
 static void on_group_history(struct bw_http_request *request, void *user)
 {
-    const bool is_known = is_recorded(user, request->segments[0]) ||
-                          bw_operator_find_group(user, request) >= 0;
+    const bool is_known = is_recorded(user, request->segments[0]) || find_known_group(user, request) >= 0;
     const uint32_t count_max = is_known ? read_count_max(request) : 0;
     struct bw_operator_view view;
     struct bw_json_buffer buffer = {0};
-    uint64_t begun_ns;
+    struct bw_read_clock clock;
 
-    if (count_max == 0 || !bw_reads_may_write(user, request, &begun_ns))
+    if (count_max == 0 || !bw_reads_may_write(user, request, &clock))
         return;
     look_for(user, request, &view);
     bw_json_history(&view, request->segments[0], count_max, &buffer);
-    bw_reads_written(user, begun_ns);
+    bw_reads_written(user, &clock);
     answer_buffer(request, &buffer);
 }
 
@@ -456,21 +461,21 @@ static void on_report(struct bw_http_request *request, void *user)
     char *end = value;
     const unsigned long long epoch = strtoull(value, &end, 10);
     struct bw_operator_view view;
-    uint64_t begun_ns;
+    struct bw_read_clock clock;
     json_t *report;
 
-    if (!is_recorded(user, group) && bw_operator_find_group(user, request) < 0)
+    if (!is_recorded(user, group) && find_known_group(user, request) < 0)
         return;
     if ((err != BW_OK && err != BW_ERR_NOT_FOUND) || *end != '\0' || value[0] < '0' ||
         value[0] > '9' || epoch > INT64_MAX) {
         bw_operator_refuse(request, 400, "invalid", "epoch is the number of one", NULL);
         return;
     }
-    if (!bw_reads_may_write(user, request, &begun_ns))
+    if (!bw_reads_may_write(user, request, &clock))
         return;
     look_for(user, request, &view);
     report = bw_json_report(&view, group, (uint64_t)epoch);
-    bw_reads_written(user, begun_ns);
+    bw_reads_written(user, &clock);
     if (report == NULL)
         bw_operator_refuse(request, 404, "not_found", "that epoch is not on record", "see history");
     else
@@ -480,7 +485,7 @@ static void on_report(struct bw_http_request *request, void *user)
 static void on_explain(struct bw_http_request *request, void *user)
 {
     struct bw_program *program = user;
-    const int group_index = bw_operator_find_group(program, request);
+    const int group_index = find_known_group(program, request);
     struct bw_decision *decision;
     struct bw_operator_view view;
 

@@ -337,8 +337,8 @@ json_t *bw_json_plan(const struct bw_operator_view *view, int group_index,
     if (err == BW_OK)
         add_steps(view, group_index, wish, plan, &steps);
     return json_pack(
-        "{s:s, s:s, s:I, s:s, s:b, s:b, s:s?, s:o, s:o, s:o}", "schema", "breakwater.plan/v1",
-        "group", group->spec.name, "epoch", (json_int_t)group->epoch, "wish",
+        "{s:s, s:s, s:I, s:b, s:s, s:b, s:b, s:s?, s:o, s:o, s:o}", "schema", "breakwater.plan/v1",
+        "group", group->spec.name, "epoch", (json_int_t)group->epoch, "takes_epoch", true, "wish",
         bw_wish_word(wish->kind), "possible", err == BW_OK, "already", err == BW_ERR_EXISTS,
         "refused", err == BW_OK ? NULL : why, "facts",
         wish->kind == BW_WISH_FORCE_RELEASE ? bw_json_end_facts(view, group_index) : json_array(),

@@ -484,12 +484,12 @@ static json_t *time_or_null(int64_t unix_ms)
 
 /* Of a group and its sites, or of the cluster and its witnesses: what is on, and what was lately.
  */
-static json_t *alarms_json(const struct bw_operator_view *view, uint32_t index)
+static json_t *alarms_json(const struct bw_operator_view *view, uint32_t index, const char *name)
 {
     json_t *list = json_array();
 
     for (const struct bw_trouble_entry *entry =
-             view->alarms != NULL ? bw_trouble_book_first(view->alarms, index) : NULL;
+             view->alarms != NULL ? bw_trouble_book_first(view->alarms, index, name) : NULL;
          entry != NULL; entry = bw_trouble_book_next(view->alarms, entry))
         list = bw_json_append(
             list,
@@ -540,7 +540,7 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
         "wish", wish_json(view, group_index),
         "wish_over", wish_over_json(group),
         "last", bw_json_history_entry(group, 0),
-        "alarms", alarms_json(view, (uint32_t)group_index),
+        "alarms", alarms_json(view, (uint32_t)group_index, group->spec.name),
         "sites", sites);
     /* clang-format on */
 }
@@ -704,7 +704,7 @@ void bw_json_status(const struct bw_operator_view *view, struct bw_json_buffer *
         "leads", view->machine->leadership.leads,
         "index", (json_int_t)cluster->applied_index,
         "limited_to", limits_json(&view->scope),
-        "alarms", alarms_json(view, BW_TROUBLE_CLUSTER),
+        "alarms", alarms_json(view, BW_TROUBLE_CLUSTER, ""),
         "witnesses", members_json(view));
     /* clang-format on */
     bw_json_put_list(buffer, head, "groups", cluster->group_count, put_group, view);

@@ -403,7 +403,7 @@ static void write_book(const struct subject *of, bool is_time, struct bw_metrics
     const struct bw_trouble_book *book = of->view->alarms;
 
     for (const struct bw_trouble_entry *entry =
-             bw_trouble_book_first(book, (uint32_t)of->group_index);
+             bw_trouble_book_first(book, (uint32_t)of->group_index, of->group->spec.name);
          entry != NULL; entry = bw_trouble_book_next(book, entry))
         if (entry->is_on)
             bw_metrics_add_double(metrics,

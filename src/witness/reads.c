@@ -6,7 +6,7 @@
 
 #include "program.h"
 
-#define SHARE_OF_TIME  10 /* one part of so many */
+#define SHARE_OF_TIME  20 /* one part of so many, for each of BW_READ_PART_COUNT */
 #define BUDGET_MAX_NS  ((int64_t)(BW_NS_PER_S / 2))
 
 struct bw_read_body {
@@ -122,18 +122,26 @@ static uint64_t spent_ns(void)
     return (uint64_t)spent.tv_sec * BW_NS_PER_S + (uint64_t)spent.tv_nsec;
 }
 
-static bool has_budget(struct bw_reads *reads)
+static bool has_budget(struct bw_reads *reads, enum bw_read_part part)
 {
+    struct bw_read_budget *budget = &reads->budgets[part];
     const uint64_t now_ns = uv_hrtime();
 
-    if (reads->budget_at_ns == 0)
-        reads->budget_ns = BUDGET_MAX_NS;
+    if (budget->at_ns == 0)
+        budget->left_ns = BUDGET_MAX_NS;
     else
-        reads->budget_ns += (int64_t)((now_ns - reads->budget_at_ns) / SHARE_OF_TIME);
-    if (reads->budget_ns > BUDGET_MAX_NS)
-        reads->budget_ns = BUDGET_MAX_NS;
-    reads->budget_at_ns = now_ns;
-    return reads->budget_ns > 0;
+        budget->left_ns += (int64_t)((now_ns - budget->at_ns) / SHARE_OF_TIME);
+    if (budget->left_ns > BUDGET_MAX_NS)
+        budget->left_ns = BUDGET_MAX_NS;
+    budget->at_ns = now_ns;
+    return budget->left_ns > 0;
+}
+
+static enum bw_read_part part_of(enum bw_read kind, const struct bw_scope *scope)
+{
+    if (!scope->is_everything)
+        return BW_READ_PART_LIMITED;
+    return kind == BW_READ_STATUS ? BW_READ_PART_STATUS : BW_READ_PART_REST;
 }
 
 static struct bw_read_body *make(struct bw_program *program, enum bw_read kind,
@@ -141,10 +149,10 @@ static struct bw_read_body *make(struct bw_program *program, enum bw_read kind,
                                  bw_read_write *write)
 {
     struct bw_json_buffer buffer = {0};
-    const uint64_t begun_ns = spent_ns();
+    const struct bw_read_clock clock = {part_of(kind, scope), spent_ns()};
 
     write(program, scope, argument, &buffer);
-    bw_reads_written(program, begun_ns);
+    bw_reads_written(program, &clock);
     if (buffer.is_failed) {
         free(buffer.text);
         return NULL;
@@ -160,18 +168,20 @@ static void refuse_busy(struct bw_program *program, struct bw_http_request *requ
 }
 
 bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *request,
-                        uint64_t *out_begun_ns)
+                        struct bw_read_clock *out_clock)
 {
-    *out_begun_ns = spent_ns();
-    if (has_budget(&program->reads))
+    const struct bw_scope scope = bw_people_scope_of(program, request);
+
+    *out_clock = (struct bw_read_clock){part_of(BW_READ_HISTORY, &scope), spent_ns()};
+    if (has_budget(&program->reads, out_clock->part))
         return true;
     refuse_busy(program, request);
     return false;
 }
 
-void bw_reads_written(struct bw_program *program, uint64_t begun_ns)
+void bw_reads_written(struct bw_program *program, const struct bw_read_clock *clock)
 {
-    program->reads.budget_ns -= (int64_t)(spent_ns() - begun_ns);
+    program->reads.budgets[clock->part].left_ns -= (int64_t)(spent_ns() - clock->begun_ns);
 }
 
 /* What was made for somebody else is none of his business, and what is old nobody's: it says how things are. */
@@ -188,7 +198,7 @@ void bw_reads_answer(struct bw_program *program, struct bw_http_request *request
     const struct bw_scope scope = bw_people_scope_of(program, request);
     struct bw_read_body *kept = *slot_of(reads, kind, &scope);
 
-    if (has_budget(reads)) {
+    if (has_budget(reads, part_of(kind, &scope))) {
         kept = make(program, kind, &scope, argument, write);
         if (kept == NULL) {
             bw_http_respond_error(request, 503, "the document could not be written: this witness is short "

@@ -1,8 +1,9 @@
 /* reads.h - documents about all groups, made rarely and shared by everybody who reads them.
  *
  * A status of a thousand groups takes a noticeable part of a second to write, on the loop that also
- * renews leases. So writing such documents gets a tenth of a processor, with half a second in
- * advance: as long as that lasts each reader gets one that was made for him, after that the newest
+ * renews leases. So writing such documents gets a seventh of a processor, with half a second in
+ * advance: a part for the status that every command of the operators begins with, one for whoever is limited to some
+ * groups, and one for all else, none of which takes another's. As long as its part lasts each reader gets one that was made for him, after that the newest
  * one, or a busy answer where there is none of that kind that is BW_READS_AGE_MAX_NS old at most. Answers that are
  * still being sent share their bytes; together they keep at most BW_READS_BYTES_MAX, and whoever still reads the oldest
  * when that is passed is dropped. What was made for somebody who may see some groups only is never
@@ -25,6 +26,8 @@ enum bw_read {
     BW_READ_COUNT
 };
 
+enum bw_read_part { BW_READ_PART_STATUS, BW_READ_PART_LIMITED, BW_READ_PART_REST, BW_READ_PART_COUNT };
+
 struct bw_read_body;
 struct bw_reads {
     struct bw_read_body *oldest; /* of those that somebody still has, or may get */
@@ -32,8 +35,10 @@ struct bw_reads {
     size_t bytes;                /* of all of them */
     /* [1]: for whoever is limited to some groups, so that he does not displace what all others share. */
     struct bw_read_body *current[BW_READ_COUNT][2];
-    int64_t budget_ns;  /* time that may be spent on writing; below 0: the last one took longer */
-    uint64_t budget_at_ns; /* uv_hrtime of that; 0: never used */
+    struct bw_read_budget {
+        int64_t left_ns; /* time that may be spent on writing; below 0: the last one took longer */
+        uint64_t at_ns;  /* uv_hrtime of that; 0: never used */
+    } budgets[BW_READ_PART_COUNT];
     uint64_t shared_count; /* answers that were not made for their reader */
     uint64_t busy_count;
 };
@@ -47,10 +52,15 @@ typedef void bw_read_write(struct bw_program *program, const struct bw_scope *sc
 /* Answers `request` with the document of that kind and argument, as above. */
 void bw_reads_answer(struct bw_program *program, struct bw_http_request *request, enum bw_read kind,
                      uint32_t argument, const char *content_type, bw_read_write *write);
+/* Whose time is spent, and since when. */
+struct bw_read_clock {
+    enum bw_read_part part;
+    uint64_t begun_ns;
+};
 /* Of one group alone, and for its reader alone, from the same time. False: none is left, and that was answered. */
 bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *request,
-                        uint64_t *out_begun_ns);
-void bw_reads_written(struct bw_program *program, uint64_t begun_ns);
+                        struct bw_read_clock *out_clock);
+void bw_reads_written(struct bw_program *program, const struct bw_read_clock *clock);
 /* Who may see what has changed: nobody gets what was made before. */
 void bw_reads_forget(struct bw_reads *reads);
 void bw_reads_deinit(struct bw_reads *reads);

@@ -99,6 +99,14 @@ static void a_change_is_bound_to_what_was_looked_at(void **state)
                      409);
     assert_says(operator.reply.body, "\"stale\"");
     until_status_says(0, "mode auto");
+    for (size_t i = 0; i < 2; i++) { /* another epoch may have other writes to lose, and another holder */
+        assert_int_equal(post(operator.operator,
+                              i == 0 ? "/v1/groups/harbor/failover" : "/v1/groups/harbor/switchover",
+                              "{\"to\": \"dc-b\", \"epoch\": 4711}"),
+                         409);
+        assert_says(operator.reply.body, "\"stale\"");
+        assert_says(operator.reply.body, "has begun since the plan was shown");
+    }
 }
 
 /* ---- maintenance */
@@ -137,6 +145,10 @@ static void an_alarm_that_somebody_has_seen_is_told_and_warns_no_more(void **sta
     until_status_says(3, "--for D (for ");
     assert_int_equal(run("ack harbor maintenance_ends --plan"), 0);
     assert_says(operator.out, "the leader alone remembers it");
+    assert_int_equal(post(operator.operator, "/v1/groups/harbor/ack",
+                          "{\"alarm\": \"maintenance_ends\", \"site\": \"\", \"count\": 4711}"),
+                     409); /* of another beginning than the one that was looked at */
+    assert_says(operator.reply.body, "it has begun again since you looked");
     assert_int_equal(run("ack harbor maintenance_ends --yes --reason rehearsal"), 0);
     assert_says(operator.out, "ack of harbor: done: it is a warning again when it begins anew");
     until_status_says(3, ": rehearsal)"); /* nobody could take over, either */

@@ -370,7 +370,7 @@ static void an_alarm_begins_and_ends_with_its_fact_and_is_counted(void **state)
 
     note(0, "g", "dc-a", 0, 110);
     assert_null(bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_NOT_CONNECTED));
-    entry = bw_trouble_book_first(book, 0);
+    entry = bw_trouble_book_first(book, 0, "g");
     assert_int_equal(entry->ended_unix_ms, 110000);
 
     note(0, "g", "dc-a", BIT(NOT_CONNECTED), 120);
@@ -378,7 +378,7 @@ static void an_alarm_begins_and_ends_with_its_fact_and_is_counted(void **state)
     assert_int_equal(entry->since_unix_ms, 120000);
     assert_int_equal(entry->ended_unix_ms, 0);
     assert_null(bw_trouble_book_next(book, entry));
-    assert_null(bw_trouble_book_first(book, 1));
+    assert_null(bw_trouble_book_first(book, 1, ""));
 }
 
 /* The alarms of a chain, on or over, each once. */
@@ -387,7 +387,7 @@ static uint32_t bits_of(uint32_t index)
     const struct bw_trouble_entry *entry;
     uint32_t bits = 0;
 
-    for (entry = bw_trouble_book_first(book, index); entry != NULL;
+    for (entry = bw_trouble_book_first(book, index, book->chains[index].of); entry != NULL;
          entry = bw_trouble_book_next(book, entry)) {
         assert_int_equal(bits >> entry->trouble & 1, 0);
         bits |= UINT32_C(1) << entry->trouble;
@@ -537,14 +537,15 @@ static void what_is_over_is_forgotten_after_a_day_and_with_its_group(void **stat
     note(0, "g", "dc-a", BIT(START_FAILED), 100);
     note(0, "g", "dc-a", 0, 200);
     note(0, "g", "dc-a", 0, 200 + 24 * 3600 - 1);
-    assert_non_null(bw_trouble_book_first(book, 0));
+    assert_non_null(bw_trouble_book_first(book, 0, "g"));
+    assert_null(bw_trouble_book_first(book, 0, "other")); /* what is there now by another name has none of them */
     note(0, "g", "dc-a", 0, 200 + 24 * 3600);
-    assert_null(bw_trouble_book_first(book, 0));
+    assert_null(bw_trouble_book_first(book, 0, "g"));
 
     note(0, "g", "dc-a", BIT(START_FAILED), 90000);
     note(0, "other", "dc-a", BIT(START_FAILED), 90001);
-    assert_int_equal(bw_trouble_book_first(book, 0)->since_unix_ms, 90001000);
-    assert_int_equal(bw_trouble_book_first(book, 0)->count, 1);
+    assert_int_equal(bw_trouble_book_first(book, 0, "other")->since_unix_ms, 90001000);
+    assert_int_equal(bw_trouble_book_first(book, 0, "other")->count, 1);
     note(0, "other", "dc-b", 0, 90002); /* a site that is not of the group any more */
     assert_null(bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_START_FAILED));
 }
@@ -564,7 +565,7 @@ static void the_book_is_bounded(void **state)
         (void)snprintf(name, sizeof name, "g%u", index);
         note(index, name, "dc-a", all, 3);
     }
-    assert_null(bw_trouble_book_first(book, 0));
+    assert_null(bw_trouble_book_first(book, 0, "g0"));
     for (uint32_t i = 0; i < BW_TROUBLES_MAX; i++)
         kept += book->entries[i].is_on;
     assert_int_equal(kept, BW_TROUBLES_MAX);

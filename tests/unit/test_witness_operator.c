@@ -127,6 +127,9 @@ static void a_spec_that_was_made_from_another_version_is_refused(void **state)
     order.items[1].made_from = 0; /* not there */
     assert_int_equal(judge(&rig, &order), 0);
     order.items[0].made_from = rig.groups[0].spec_version + 1;
+    assert_int_equal(judge(&rig, &order), 0); /* it is as wanted: nothing is undone, and what is left goes on */
+    assert_int_equal(order.items[0].outcome, BW_APPLY_UNCHANGED);
+    order.items[0].spec.max_lag_ms = 7000;
     assert_refuses(&rig, &order, "groups[0]: harbor has changed meanwhile: it is at version ");
     order.items[0].made_from = 0;
     assert_refuses(&rig, &order, "groups[0]: harbor was created by somebody else meanwhile");
@@ -568,6 +571,27 @@ static void a_group_that_somebody_else_has_changed_meanwhile_stays_as_it_is(void
     assert_int_equal(bw_apply_result(&order.apply), BW_ERR_STALE);
 }
 
+/* Created by somebody else while what came before it was on its way: it is not written over. */
+static void a_group_that_has_come_meanwhile_is_not_created_again(void **state)
+{
+    struct bw_command other = {.kind = BW_COMMAND_SET_SPEC, .group = "registry"};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    change_two(&rig, &order);
+    other.spec = order.items[1].spec;
+    other.spec.max_lag_ms = 9000;
+    assert_non_null(apply(&rig, &other).rule);
+    end_request(&rig, BW_OK);
+    assert_ptr_equal(rig.applied, &order.apply);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_CHANGED);
+    assert_int_equal(order.items[1].outcome, BW_APPLY_FAILED);
+    assert_int_equal(order.items[1].err, BW_ERR_STALE);
+    assert_int_equal(rig.groups[1].spec.max_lag_ms, 9000);
+    assert_int_equal(bw_apply_result(&order.apply), BW_ERR_STALE);
+}
+
 static void a_leader_that_is_none_any_more_sends_the_rest_to_nobody(void **state)
 {
     struct order order;
@@ -763,6 +787,7 @@ int main(void)
         cmocka_unit_test(what_is_made_anew_waits_for_nobody_by_name),
         cmocka_unit_test(a_site_that_may_serve_what_was_let_go_does_not_leave_in_silence),
         cmocka_unit_test(a_site_that_was_never_heard_leaves_a_group_that_was_never_granted),
+        cmocka_unit_test(a_group_that_has_come_meanwhile_is_not_created_again),
         cmocka_unit_test(a_leader_that_is_none_any_more_sends_the_rest_to_nobody),
         cmocka_unit_test(what_was_committed_is_known_although_the_rest_is_not),
         cmocka_unit_test(applied_again_only_what_is_missing_is_proposed),

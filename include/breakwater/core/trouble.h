@@ -192,9 +192,10 @@ _Static_assert(sizeof(struct bw_trouble_book) <= 4 << 20, "what is said above");
 void bw_trouble_book_note(struct bw_trouble_book *book, uint32_t index,
                           const struct bw_troubles *troubles, struct bw_instant now,
                           int64_t unix_ms);
-/* The first of a chain, and the one after; NULL: none. */
+/* The first of a chain, and the one after; NULL: none. What a group of another name has left at its index is not of the
+ * one that is there now. */
 const struct bw_trouble_entry *bw_trouble_book_first(const struct bw_trouble_book *book,
-                                                     uint32_t index);
+                                                     uint32_t index, const char *of);
 const struct bw_trouble_entry *bw_trouble_book_next(const struct bw_trouble_book *book,
                                                     const struct bw_trouble_entry *entry);
 /* Alarms that are on and not in the book, for want of room. */
