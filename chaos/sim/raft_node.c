@@ -69,6 +69,7 @@ static void count_rules(struct sim_node *node)
     count_growth(node, "L7", now->batches_cut, &counted->batches_cut);
     count_growth(node, "L8", now->snapshots_refused, &counted->snapshots_refused);
     count_growth(node, "L10", now->votes_repaired, &counted->votes_repaired);
+    count_growth(node, "L28", now->terms_begun, &counted->terms_begun);
     count_growth(node, "L12", now->terms_shown, &counted->terms_shown);
     count_growth(node, "L14", now->commits_kept, &counted->commits_kept);
     count_growth(node, "L15", now->refusals_filled, &counted->refusals_filled);

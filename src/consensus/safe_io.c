@@ -8,6 +8,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "safe_load.h"
 #include "safe_log.h"
 #include "safe_message.h"
 #include "safe_roll.h"
@@ -203,154 +204,6 @@ static void safe_tick(struct raft_io *io)
 }
 
 /* ---- L10, L2: term and vote ----------------------------------------------------------------- */
-
-void bw_safe_io_free_log(struct raft_snapshot *snapshot, struct raft_entry *entries, size_t count)
-{
-    void *batch = NULL;
-
-    for (size_t i = 0; i < count; i++) {
-        if (entries[i].batch != batch)
-            raft_free(entries[i].batch);
-        batch = entries[i].batch;
-    }
-    raft_free(entries);
-    if (snapshot == NULL)
-        return;
-    raft_configuration_close(&snapshot->configuration);
-    for (unsigned i = 0; i < snapshot->n_bufs; i++)
-        raft_free(snapshot->bufs[i].base);
-    raft_free(snapshot->bufs);
-    raft_free(snapshot);
-}
-
-static int refuse_load(struct raft_io *io, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int refuse_load(struct raft_io *io, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, one line above */
-    (void)vsnprintf(io->errmsg, sizeof io->errmsg, format, args);
-    va_end(args);
-    return RAFT_CORRUPT;
-}
-
-/* Compares our own pair with what the backend has. Ours is written first, so the backend's is the
- * same, or that of an earlier moment. */
-static int judge_vote(struct raft_io *io, enum bw_err err, const char *why, struct bw_vote own,
-                      struct bw_vote theirs, bool has_log, raft_term log_term)
-{
-    if (err == BW_ERR_NOT_FOUND && theirs.term == 0 && !has_log)
-        return 0; /* a witness that has never taken part */
-    if (err == BW_ERR_NOT_FOUND)
-        return refuse_load(io, "the vote file is missing though there is a log: this witness may "
-                               "have voted");
-    if (err != BW_OK)
-        return refuse_load(io, "the vote file cannot be trusted (%.160s)", why);
-    if (theirs.term == 0 && has_log)
-        return refuse_load(io, "metadata1 and metadata2 are missing though there is a log");
-    if (theirs.term > own.term || log_term > own.term)
-        return refuse_load(io,
-                           "term %llu in the %s is beyond the vote file's %" PRIu64
-                           ": rolled back or damaged",
-                           theirs.term > own.term ? (raft_term)theirs.term : log_term,
-                           theirs.term > own.term ? "metadata" : "log", own.term);
-    if (theirs.term == own.term && theirs.vote != 0 && theirs.vote != own.vote)
-        return refuse_load(io,
-                           "metadata and vote file disagree on the vote of term %" PRIu64,
-                           own.term);
-    return 0;
-}
-
-/* Brings the backend to our own pair, so that its later writes build on the right term. */
-static int repair_backend(struct bw_safe_io *safe, struct bw_vote theirs)
-{
-    int rv = 0;
-
-    if (safe->durable.term == theirs.term && safe->durable.vote == theirs.vote)
-        return 0;
-    safe->counts.votes_repaired++;
-    if (safe->durable.term != theirs.term)
-        rv = safe->backend.set_term(&safe->io, safe->durable.term);
-    if (rv == 0 && safe->durable.vote != 0)
-        rv = safe->backend.set_vote(&safe->io, safe->durable.vote);
-    return rv;
-}
-
-static int load_roster(struct bw_safe_io *safe, const struct raft_snapshot *snapshot,
-                       raft_index start, const struct raft_entry *entries, size_t count)
-{
-    struct bw_diag diag = {0};
-
-    return bw_safe_roll_load(safe, snapshot, start, entries, count, &diag) == BW_OK
-               ? 0
-               : refuse_load(&safe->io, "%.220s", diag.text);
-}
-
-static int safe_load(struct raft_io *io, raft_term *term, raft_id *vote,
-                     struct raft_snapshot **snapshot, raft_index *start,
-                     struct raft_entry *entries[], size_t *count)
-{
-    struct bw_safe_io *safe = safe_of(io);
-    struct bw_vote own = {0};
-    struct bw_vote theirs;
-    raft_term log_term = 0;
-    struct bw_diag diag = {0};
-    enum bw_err err;
-    int rv = safe->backend.load(io, term, vote, snapshot, start, entries, count);
-
-    if (rv != 0)
-        return rv;
-    if (*snapshot != NULL)
-        log_term = (*snapshot)->term;
-    if (*count > 0)
-        log_term = (*entries)[*count - 1].term;
-    theirs = (struct bw_vote){*term, *vote};
-    err = safe->config.store.load(safe->config.store.user, &own, &diag);
-    rv = judge_vote(io, err, diag.text, own, theirs, *snapshot != NULL || *count > 0, log_term);
-    if (rv == 0) {
-        safe->durable = own;
-        rv = repair_backend(safe, theirs);
-    }
-    if (rv != 0) {
-        bw_safe_io_free_log(*snapshot, *entries, *count);
-        return rv;
-    }
-    rv = load_roster(safe, *snapshot, *start, *entries, *count);
-    if (rv != 0) {
-        bw_safe_io_free_log(*snapshot, *entries, *count);
-        return rv;
-    }
-    safe->loaded = true;
-    *term = own.term;
-    *vote = own.vote;
-    for (size_t i = 0; i < *count; i++) {
-        if ((*entries)[i].type == RAFT_CHANGE)
-            bw_safe_log_change(safe, *start + i);
-    }
-    safe->next_index = *start + *count;
-    return 0;
-}
-
-static int safe_bootstrap(struct raft_io *io, const struct raft_configuration *configuration)
-{
-    struct bw_safe_io *safe = safe_of(io);
-    struct bw_vote found;
-    struct bw_diag diag = {0};
-
-    if (safe->config.store.load(safe->config.store.user, &found, NULL) != BW_ERR_NOT_FOUND) {
-        (void)refuse_load(io, "there is a vote file already");
-        return RAFT_CANTBOOTSTRAP;
-    }
-    if (safe->config.store.save(safe->config.store.user, (struct bw_vote){.term = 1}, &diag) !=
-        BW_OK) {
-        (void)refuse_load(io, "%.200s", diag.text);
-        return RAFT_IOERR;
-    }
-    return safe->backend.bootstrap(io, configuration);
-}
 
 /* Ours first: what the backend knows is never newer. */
 static bool save_vote(struct bw_safe_io *safe, struct bw_vote vote)
@@ -785,9 +638,9 @@ void bw_safe_io_wrap(struct bw_safe_io *safe, const struct bw_safe_io_config *co
     safe->config = *config;
     safe->backend = safe->io;
     safe->io.close = safe_close;
-    safe->io.load = safe_load;
+    safe->io.load = bw_safe_load;
     safe->io.start = safe_start;
-    safe->io.bootstrap = safe_bootstrap;
+    safe->io.bootstrap = bw_safe_bootstrap;
     safe->io.set_term = safe_set_term;
     safe->io.set_vote = safe_set_vote;
     safe->io.send = safe_send;

@@ -88,6 +88,8 @@ void bw_safe_roll_forget_leader(struct bw_safe_io *safe, raft_time now_ms)
         now_ms - safe->led_ms < raft->election_timeout)
         return;
     raft->follower_state.current_leader.id = 0;
+    raft_free(raft->follower_state.current_leader.address); /* by it libraft knows whom to answer */
+    raft->follower_state.current_leader.address = NULL;
 }
 
 /* Whom a candidate's newest configuration has vote is asked, and may be the one that it cannot do without;

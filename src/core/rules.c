@@ -472,6 +472,7 @@ static const struct bw_rule rules[] = {
          "a leader has to hand over to one of whose vote somebody has not heard yet")
     RARE(L27, "3", "a snapshot whose install ends in a close counts as given up, so that libraft frees it",
          "a witness has to end in the moment in which an install does")
+    RULE(L28, "3.9", "the only voter begins a term of its own at each start: it leads at once")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

@@ -468,7 +468,7 @@ static bool is_rejoin_due(const struct bw_site *site)
 #define OTHER_SERVES_NS_MIN BW_NS_PER_S /* whatever the terms say, or before they are known */
 
 /* A witness says so with each answer, as long as it is so. What it said before the other site was lost
- * would have this one destroy what may be the last copy. */
+ * would have this one destroy what may be the last copy: a right, which ends by whichever clock has gone on in a suspend. */
 static bool is_other_serving(const struct step *step)
 {
     const struct bw_site *site = step->site;
@@ -476,8 +476,9 @@ static bool is_other_serving(const struct step *step)
     const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
                                                      terms->request_timeout_ms);
 
-    return bw_instant_elapsed_ns(step->now, site->other_serves_contact) <
-           (fresh_ns > OTHER_SERVES_NS_MIN ? fresh_ns : OTHER_SERVES_NS_MIN);
+    return !bw_instant_right_is_over(
+        step->now, bw_instant_add(site->other_serves_contact,
+                                  fresh_ns > OTHER_SERVES_NS_MIN ? fresh_ns : OTHER_SERVES_NS_MIN));
 }
 
 /* By its guard; by the agent itself where that one is away, or stands still: else the group would

@@ -45,8 +45,9 @@ static bool is_asked(const struct step *step)
                                                      terms->request_timeout_ms);
 
     return site->remote_fence.ask.epoch != 0 && site->remote_fenced == BW_REMOTE_FENCE_NONE &&
-           bw_instant_elapsed_ns(step->now, site->remote_fence.last_asked) <
-               (fresh_ns > ASKED_NS_MIN ? fresh_ns : ASKED_NS_MIN);
+           !bw_instant_right_is_over(
+               step->now, bw_instant_add(site->remote_fence.last_asked,
+                                         fresh_ns > ASKED_NS_MIN ? fresh_ns : ASKED_NS_MIN));
 }
 
 /* As far as this site knows, that epoch is the newest, another site's, and not over. */

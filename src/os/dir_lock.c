@@ -21,25 +21,25 @@ static long holder_of(int fd)
     return pid > 0 ? pid : 0;
 }
 
-static enum bw_err write_pid(int fd, struct bw_diag *diag)
+static void write_pid(int fd)
 {
     char text[24];
     int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
 
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) < 0)
-        return bw_diag_errno(diag, errno, "write %s", LOCK_NAME);
-    return BW_OK; /* a pid cut short misleads a reader, the lock holds all the same */
+    /* Where there is no room the lock holds all the same, and a reader is misled, or told nothing. */
+    (void)!pwrite(fd, text, (size_t)length, 0);
+    (void)!ftruncate(fd, length);
 }
 
 enum bw_err bw_dir_lock(int dir, const char *path, int *out_lock, struct bw_diag *diag)
 {
-    enum bw_err err;
+    enum bw_err err = BW_OK;
     int fd = openat(dir, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
     if (fd < 0)
         return bw_diag_errno(diag, errno, "open %s/%s", path, LOCK_NAME);
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        err = write_pid(fd, diag);
+        write_pid(fd);
     else if (errno == EWOULDBLOCK)
         err = bw_diag_set(diag, BW_ERR_BUSY,
                           "%s is in use by process %ld; nothing was started (end that process, or "

@@ -331,6 +331,13 @@ static enum bw_err visit_procs(const char *dir, struct visit *visit, struct bw_d
     return err;
 }
 
+/* One that is gone since is empty; one that could not be listed, for want of a descriptor, may not be. */
+static bool is_unseen(const FTSENT *entry)
+{
+    return (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS) &&
+           entry->fts_errno != ENOENT && entry->fts_errno != ENODEV;
+}
+
 static enum bw_err walk_procs(const struct bw_cgroup *cgroup, struct visit *visit,
                               struct bw_diag *diag)
 {
@@ -344,9 +351,11 @@ static enum bw_err walk_procs(const struct bw_cgroup *cgroup, struct visit *visi
     while ((entry = fts_read(walk)) != NULL) {
         enum bw_err err = BW_OK;
 
-        if (entry->fts_info != FTS_D)
+        if (entry->fts_info != FTS_D && !is_unseen(entry))
             continue;
-        if (entry->fts_level > DEPTH_MAX)
+        if (is_unseen(entry))
+            err = bw_diag_errno(diag, entry->fts_errno, "list %s", entry->fts_path);
+        else if (entry->fts_level > DEPTH_MAX)
             err = bw_diag_set(diag, BW_ERR_LIMIT, "%s: cgroups nested deeper than %d", cgroup->path,
                               DEPTH_MAX);
         else

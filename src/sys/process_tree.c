@@ -143,9 +143,11 @@ static struct row *add_row(struct bw_process_table *table)
 
 static enum bw_err fill_table(DIR *proc, struct bw_process_table *table, struct bw_diag *diag)
 {
+    enum bw_err first = BW_OK;
     const struct dirent *entry;
 
     while ((entry = readdir(proc)) != NULL) {
+        enum bw_err err;
         struct row *row;
 
         if (!isdigit((unsigned char)entry->d_name[0]))
@@ -154,12 +156,15 @@ static enum bw_err fill_table(DIR *proc, struct bw_process_table *table, struct 
         if (row == NULL)
             return bw_diag_set(diag, BW_ERR_NOMEM, "list %zu processes", table->count);
         row->mark = NULL;
-        if (bw_process_read((pid_t)strtol(entry->d_name, NULL, 10), &row->process, NULL) == BW_OK)
-            table->count++; /* else it has ended since */
+        err = bw_process_read((pid_t)strtol(entry->d_name, NULL, 10), &row->process, diag);
+        if (err == BW_ERR_NOMEM)
+            first = err; /* no descriptor is left to look with: whoever is not seen is not gone */
+        if (err == BW_OK)
+            table->count++; /* else it has ended since, or is another user's */
     }
     if (table->count > 0)
         qsort(table->rows, table->count, sizeof table->rows[0], compare_pids);
-    return BW_OK;
+    return first;
 }
 
 /* In the middle of execve a process shows neither environment nor arguments: a member would pass
@@ -183,8 +188,9 @@ static void wait_for_exec(const struct bw_process *process)
     }
 }
 
-/* Reads an environment piece by piece; a variable may lie across two pieces. NULL: there is none. */
-static char *look_for_mark(pid_t pid)
+/* Reads an environment piece by piece; a variable may lie across two pieces. NULL: there is none, or, where *out_err is
+ * not BW_OK, nobody could look. */
+static char *look_for_mark(pid_t pid, enum bw_err *out_err, struct bw_diag *diag)
 {
     const size_t name_length = sizeof BW_PROCESS_MARK - 1;
     char path[32];
@@ -198,8 +204,12 @@ static char *look_for_mark(pid_t pid)
 
     (void)snprintf(path, sizeof path, "/proc/%ld/environ", (long)pid); /* fits any pid */
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return NULL; /* it has ended, or is another user's: nothing that we started */
+    if (fd < 0) { /* it has ended, or is another user's: nothing that we started */
+        const enum bw_err err = bw_diag_errno(diag, errno, "open %s", path);
+
+        *out_err = err == BW_ERR_NOMEM ? err : *out_err;
+        return NULL;
+    }
     while (total < ENVIRON_BYTES_MAX && found == NULL && (got = read(fd, piece, sizeof piece)) > 0) {
         total += (size_t)got;
         for (ssize_t i = 0; i < got && found == NULL; i++) {
@@ -257,20 +267,22 @@ static void kill_marked(const struct row *row, const struct bw_process_tree *tre
                                      NULL); /* the round that follows says what could not be done */
 }
 
-static void read_marks(struct bw_process_table *table, const struct bw_process_tree *to_kill,
-                       size_t kill_count)
+/* What could not be looked at fails the table, once all that could be was. */
+static enum bw_err read_marks(struct bw_process_table *table, const struct bw_process_tree *to_kill,
+                              size_t kill_count, struct bw_diag *diag)
 {
     const pid_t self = getpid();
+    enum bw_err err = BW_OK;
 
     for (size_t i = 0; i < table->count; i++) {
         struct row *row = &table->rows[i];
 
         if (row->process.pid == self || row->process.is_dead)
             continue;
-        row->mark = look_for_mark(row->process.pid);
+        row->mark = look_for_mark(row->process.pid, &err, diag);
         if (row->mark == NULL) {
             wait_for_exec(&row->process);
-            row->mark = look_for_mark(row->process.pid);
+            row->mark = look_for_mark(row->process.pid, &err, diag);
         }
         if (row->mark == NULL)
             continue;
@@ -278,6 +290,7 @@ static void read_marks(struct bw_process_table *table, const struct bw_process_t
         (void)!bw_process_read(row->process.pid, &row->process, NULL); /* else it has ended since */
         kill_marked(row, to_kill, kill_count);
     }
+    return err;
 }
 
 enum bw_err bw_process_table_read(const struct bw_process_tree *to_kill, size_t kill_count,
@@ -285,6 +298,7 @@ enum bw_err bw_process_table_read(const struct bw_process_tree *to_kill, size_t 
 {
     struct bw_process_table *table = calloc(1, sizeof *table);
     DIR *proc = opendir("/proc");
+    enum bw_err marked = BW_OK;
     enum bw_err err;
 
     if (table == NULL)
@@ -295,11 +309,14 @@ enum bw_err bw_process_table_read(const struct bw_process_tree *to_kill, size_t 
         err = fill_table(proc, table, diag);
     if (proc != NULL)
         (void)closedir(proc); /* only read from */
+    if (table != NULL)
+        marked = read_marks(table, to_kill, kill_count, diag); /* what is seen is killed all the same */
+    if (err == BW_OK)
+        err = marked;
     if (err != BW_OK) {
         bw_process_table_free(table);
         return err;
     }
-    read_marks(table, to_kill, kill_count);
     *out_table = table;
     return BW_OK;
 }
@@ -334,7 +351,8 @@ static void free_members(struct members *members)
 /* A child of ours that shows no mark: a member that lost its parents. Its environment may have been read
  * before its exec, and its program is looked at here: if that is another than ours by now, what it was
  * executed with is read once more. So a script of another tree, begun meanwhile, is left alone. */
-static bool is_stray(const struct row *row, const struct bw_process_tree *tree)
+static bool is_stray(const struct row *row, const struct bw_process_tree *tree, enum bw_err *out_err,
+                     struct bw_diag *diag)
 {
     const struct bw_process *process = &row->process;
     bool is_member;
@@ -344,7 +362,7 @@ static bool is_stray(const struct row *row, const struct bw_process_tree *tree)
         process->pid == getpid() || runs_our_program(process->pid))
         return false;
     wait_for_exec(process);
-    mark = look_for_mark(process->pid);
+    mark = look_for_mark(process->pid, out_err, diag);
     is_member = mark == NULL || has_mark_of(mark, tree);
     free(mark);
     return is_member;
@@ -354,6 +372,7 @@ static enum bw_err mark_members(struct members *members, const struct bw_process
                                 struct bw_diag *diag)
 {
     const struct bw_process_table *table = members->table;
+    enum bw_err err = BW_OK;
 
     members->is_member = calloc(table->count + 1, sizeof *members->is_member);
     members->sessions = calloc(table->count + 1, sizeof *members->sessions);
@@ -362,9 +381,10 @@ static enum bw_err mark_members(struct members *members, const struct bw_process
     for (size_t i = 0; i < table->count; i++) {
         const struct row *row = &table->rows[i];
 
-        members->is_member[i] = is_marked(row, tree) || (tree->with_strays && is_stray(row, tree));
+        members->is_member[i] = is_marked(row, tree) ||
+                                (tree->with_strays && is_stray(row, tree, &err, diag));
     }
-    return BW_OK;
+    return err;
 }
 
 static const struct row *find(const struct bw_process_table *table, pid_t pid)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -317,6 +318,30 @@ static bool is_listed(const struct bw_process_table *table, const struct bw_proc
     return false;
 }
 
+/* 3.2.4: whoever has no descriptor left to look with has seen nothing: not that nobody is there. */
+static void a_search_without_descriptors_has_seen_nothing(void **state)
+{
+    const struct family *family = *state;
+    const struct bw_process_tree tree = {.mark = family->mark};
+    pid_t pids[MEMBERS_MAX];
+    struct rlimit before, few;
+    size_t count = 0;
+    enum bw_err err;
+    const int next = dup(0);
+
+    assert_true(next >= 0);
+    assert_true(has_member(family, family->marked));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = (rlim_t)next + 1; /* for /proc itself, and for nothing in it */
+    assert_int_equal(close(next), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    err = bw_process_tree_round(&tree, 0, pids, MEMBERS_MAX, &count, NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(err, BW_ERR_NOMEM);
+    assert_true(has_member(family, family->marked));
+}
+
 /* 3.4: a TERM to the tree of a start is no TERM to the fence that is begun in the same moment. */
 static void a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone(void **state)
 {
@@ -360,6 +385,8 @@ int main(void)
         cmocka_unit_test(a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone),
         cmocka_unit_test(no_number_of_processes_is_too_many_to_find_one),
         cmocka_unit_test(a_search_that_hangs_has_seen_nothing),
+        cmocka_unit_test_setup_teardown(a_search_without_descriptors_has_seen_nothing, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(in_a_session_whose_leader_has_gone_all_are_members, set_up,
                                         tear_down),
     };

@@ -279,6 +279,60 @@ static void load_refuses_what_may_have_forgotten_a_vote(void **state)
     load_refuses((struct bw_vote){3, 0}, BW_OK, (struct bw_vote){3, 0}, true); /* log of term 4 */
 }
 
+/* A log of one change of members, by which 2 votes, and 3 with it or not. */
+static void log_members(int role_of_3)
+{
+    struct raft_configuration configuration;
+
+    raft_configuration_init(&configuration);
+    assert_int_equal(raft_configuration_add(&configuration, 2, "2", RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_add(&configuration, 3, "3", role_of_3), 0);
+    world->entries = raft_malloc(sizeof *world->entries);
+    world->entries[0] = (struct raft_entry){.term = 4, .type = RAFT_CHANGE};
+    assert_int_equal(raft_configuration_encode(&configuration, &world->entries[0].buf), 0);
+    world->entries[0].batch = world->entries[0].buf.base;
+    world->entry_count = 1;
+    raft_configuration_close(&configuration);
+}
+
+/* L28: what it had sent in the term of before, and not written itself, is another leader's. */
+static void the_only_voter_begins_a_term_of_its_own(void **state)
+{
+    struct raft raft = {.id = 2};
+
+    (void)state;
+    world->safe.io.data = &raft;
+    world->metadata = world->vote = (struct bw_vote){4, 2};
+    log_members(RAFT_VOTER);
+    assert_int_equal(load(), 0);
+    assert_string_equal(world->writes, "");
+    log_members(RAFT_STANDBY);
+    assert_int_equal(load(), 0);
+    assert_string_equal(world->writes, "s5/2 t5 v2 ");
+    assert_int_equal(world->safe.counts.terms_begun, 1);
+
+    raft.id = 3; /* the joining one, of the same log */
+    log_members(RAFT_STANDBY);
+    assert_int_equal(load(), 0);
+    assert_int_equal(world->safe.counts.terms_begun, 1);
+    world->safe.io.data = NULL;
+    world->entry_count = 0;
+}
+
+static void a_term_that_cannot_be_begun_durably_is_no_start(void **state)
+{
+    struct raft raft = {.id = 2};
+
+    (void)state;
+    world->safe.io.data = &raft;
+    world->metadata = world->vote = (struct bw_vote){4, 2};
+    world->vote_save = BW_ERR_IO;
+    log_members(RAFT_STANDBY);
+    assert_int_equal(load(), RAFT_IOERR);
+    world->safe.io.data = NULL;
+    world->entry_count = 0;
+}
+
 static void a_witness_that_never_took_part_loads(void **state)
 {
     (void)state;
@@ -466,6 +520,8 @@ int main(void)
         TEST(a_term_that_goes_back_stops_the_witness),
         TEST(own_pair_outranks_a_backend_that_is_behind),
         TEST(load_refuses_what_may_have_forgotten_a_vote),
+        TEST(the_only_voter_begins_a_term_of_its_own),
+        TEST(a_term_that_cannot_be_begun_durably_is_no_start),
         TEST(a_witness_that_never_took_part_loads),
         TEST(bootstrap_refuses_where_there_was_a_vote),
         TEST(an_append_without_progress_for_3_s_stops_the_witness),

@@ -38,7 +38,10 @@
  *       configuration cannot do without it                                asked of it
  *   L26 who has no vote may ask for votes in place of a leader     -> it asks as anybody does, and is
  *       that is heard, again and again                                    heard where no leader is
- *   L27 an installed snapshot is never freed once a close began    -> the install was given up */
+ *   L27 an installed snapshot is never freed once a close began    -> the install was given up
+ *   L28 a sole voter leads at once in the term of before, and has  -> each start of one is a term of
+ *       sent entries, before a crash, that it had not written              its own
+ *       itself: the next ones pass for the same */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -85,6 +88,7 @@ struct bw_safe_io_counts {
     uint64_t batches_cut;       /* L7 */
     uint64_t snapshots_refused; /* L8 */
     uint64_t votes_repaired;    /* L10: the backend was behind our own pair at load */
+    uint64_t terms_begun;       /* L28 */
     uint64_t terms_shown;       /* L12 */
     uint64_t commits_kept;      /* L14 */
     uint64_t refusals_filled;   /* L15 */
