@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <breakwater/consensus/stop.h>
 #include <breakwater/witness/witness.h>
 
 #include "confirm.h"
@@ -77,8 +78,8 @@ bool bw_recovery_look_at_others(const struct bw_cli_command *command,
                                 struct bw_recovery_others *out_others)
 {
     const struct bw_id cluster_id = recovery->found.identity.cluster_id;
-    struct bw_witness_member_config members[BW_WITNESSES_MAX];
-    struct bw_witness_answer answers[BW_WITNESSES_MAX];
+    struct bw_witness_member_config members[BW_WITNESSES_ASKED_MAX];
+    struct bw_witness_answer answers[BW_WITNESSES_ASKED_MAX];
     struct bw_diag diag = {0};
     uint32_t count = 0;
 
@@ -153,10 +154,22 @@ enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
                                struct bw_witness_recovery *recovery,
                                const struct bw_witness_config *config, bool is_plan)
 {
+    struct bw_recovery_others others;
     struct bw_diag diag = {0};
     enum bw_err err;
 
     (void)printf("A new beginning in %s was confirmed and begun before.\n", config->data_dir);
+    if (!bw_recovery_look_at_others(command, config, recovery, &others))
+        return BW_EXIT_UNSAFE;
+    if (others.answer > 0) { /* they may have been back, and have decided, ever since */
+        (void)fprintf(stderr,
+                      "refused: %s: a witness of this cluster runs and answers by now, and what was begun would take "
+                      "every site from it; nothing was changed. " BW_WITNESS_LOST "\n",
+                      command->name);
+        return BW_EXIT_UNSAFE;
+    }
+    if (!bw_recovery_are_gone(command, &others))
+        return BW_EXIT_UNSAFE;
     if (is_plan)
         return BW_EXIT_FINE;
     err = bw_recovery_finish(&recovery->dir, &diag);

@@ -55,7 +55,7 @@ static const struct bw_cli_command run_command = {
 /* True: none of the others speaks against it. Silence does not, but a person should know of it. */
 static bool nobody_refuses(const struct bw_witness_config *config, struct bw_id cluster_id)
 {
-    struct bw_witness_answer answers[BW_WITNESSES_MAX];
+    struct bw_witness_answer answers[BW_WITNESSES_ASKED_MAX];
     struct bw_diag diag = {0};
     char text[BW_ID_TEXT_BYTES];
     bool is_free = true;

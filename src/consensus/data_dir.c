@@ -280,8 +280,8 @@ static enum bw_err read_owner(const struct bw_data_dir *dir,
     if (faccessat(dir->fd, BW_DATA_DIR_RECOVERY, F_OK, 0) == 0)
         err = bw_diag_set(diag, BW_ERR_REFUSED,
                           "data_dir %s: a recovery was begun and is not finished; nothing was "
-                          "started: run `breakwater recover` once more, as this user, it "
-                          "goes on where it was",
+                          "started: run `breakwater recover` once more, as this user: it "
+                          "goes on where it was, unless another witness of the cluster answers by then",
                           dir->path);
     if (err == BW_OK)
         err = bw_data_dir_check_removed(dir, diag);

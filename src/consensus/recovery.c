@@ -224,6 +224,24 @@ bool bw_recovery_is_begun(const struct bw_data_dir *dir)
     return faccessat(dir->fd, BW_DATA_DIR_RECOVERY, F_OK, 0) == 0;
 }
 
+enum bw_err bw_recovery_begun_identity(const struct bw_data_dir *dir,
+                                       struct bw_data_dir_identity *out_identity, struct bw_diag *diag)
+{
+    struct bw_data_dir staged = *dir;
+    enum bw_err err;
+
+    staged.fd = openat(dir->fd, STAGING, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (staged.fd < 0 && errno != ENOENT)
+        return bw_diag_errno(diag, errno, "open %s/" STAGING, dir->path);
+    if (staged.fd >= 0) {
+        err = bw_data_dir_read_identity(&staged, out_identity, diag);
+        (void)close(staged.fd); /* only read from */
+        if (err != BW_ERR_NOT_FOUND)
+            return err;
+    }
+    return bw_data_dir_read_identity(dir, out_identity, diag); /* it has moved */
+}
+
 static enum bw_err read_mark(const struct bw_data_dir *dir, char out_aside[ASIDE_BYTES],
                              struct bw_diag *diag)
 {

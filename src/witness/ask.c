@@ -118,10 +118,10 @@ static void ask(struct question *question, uv_loop_t *loop, struct ssl_ctx_st *c
 enum bw_err bw_witness_ask_others(const struct bw_witness_config *config,
                                   const struct bw_witness_member_config *members,
                                   uint32_t member_count, struct bw_id cluster_id,
-                                  struct bw_witness_answer answers[BW_WITNESSES_MAX],
+                                  struct bw_witness_answer answers[BW_WITNESSES_ASKED_MAX],
                                   uint32_t *out_count, struct bw_diag *diag)
 {
-    struct question questions[BW_WITNESSES_MAX];
+    struct question questions[BW_WITNESSES_ASKED_MAX];
     const uint32_t self = config->witnesses[config->self].id;
     const struct bw_hello hello = {.word = BW_HELLO_ASK,
                                    .cluster_id = cluster_id,
@@ -133,7 +133,7 @@ enum bw_err bw_witness_ask_others(const struct bw_witness_config *config,
     uv_loop_t loop;
     int result;
 
-    BW_ASSERT(member_count <= BW_WITNESSES_MAX);
+    BW_ASSERT(member_count <= BW_WITNESSES_ASKED_MAX);
     *out_count = 0;
     if (err != BW_OK)
         return err;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/os/path_owner.h>
 #include <breakwater/os/random.h>
 #include <breakwater/wire/record_event.h>
@@ -70,21 +71,25 @@ static void be_alone(struct bw_witness_recovery *recovery, const struct bw_witne
 
 uint32_t bw_witness_recovery_members(const struct bw_witness_recovery *recovery,
                                      const struct bw_witness_config *config,
-                                     struct bw_witness_member_config out_members[BW_WITNESSES_MAX])
+                                     struct bw_witness_member_config out_members[BW_WITNESSES_ASKED_MAX])
 {
     const struct bw_roster *roster = &recovery->found.roster;
+    uint32_t count = roster->id_max == 0 ? 0 : roster->count;
 
-    if (roster->id_max == 0) {
-        memcpy(out_members, config->witnesses, sizeof config->witnesses);
-        return config->witness_count;
-    }
-    for (unsigned i = 0; i < roster->count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         out_members[i] = bw_member_config_of(&roster->members[i]);
-        for (uint32_t j = 0; j < config->witness_count; j++)
-            if (config->witnesses[j].id == out_members[i].id)
-                memcpy(out_members[i].raft, config->witnesses[j].raft, sizeof out_members[i].raft);
+    for (uint32_t j = 0; j < config->witness_count; j++) {
+        uint32_t at = 0;
+
+        while (at < count && out_members[at].id != config->witnesses[j].id)
+            at++;
+        if (at < count)
+            memcpy(out_members[at].raft, config->witnesses[j].raft, sizeof out_members[at].raft);
+        else
+            out_members[count++] = config->witnesses[j];
     }
-    return roster->count;
+    BW_ASSERT(count <= BW_WITNESSES_ASKED_MAX);
+    return count;
 }
 
 enum bw_err bw_witness_recovery_init(struct bw_witness_recovery *recovery, struct bw_diag *diag)
@@ -144,6 +149,8 @@ enum bw_err bw_witness_recovery_open(struct bw_witness_recovery *recovery,
     if (err == BW_OK)
         err = check_owner(&recovery->dir, diag);
     recovery->is_begun = err == BW_OK && bw_recovery_is_begun(&recovery->dir);
+    if (recovery->is_begun)
+        err = bw_recovery_begun_identity(&recovery->dir, &recovery->found.identity, diag);
     if (err == BW_OK && !recovery->is_begun) /* the others go on without it */
         err = bw_data_dir_check_removed(&recovery->dir, diag);
     if (err == BW_OK && !recovery->is_begun) {

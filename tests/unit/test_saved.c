@@ -125,7 +125,7 @@ static void the_ids_of_a_first_roster_are_given_too(void **state)
 static void whom_the_saved_roster_names_is_asked(void **state)
 {
     const struct bw_roster roster = second_roster();
-    struct bw_witness_member_config members[BW_WITNESSES_MAX];
+    struct bw_witness_member_config members[BW_WITNESSES_ASKED_MAX];
     json_t *document = save(&roster);
     struct bw_witness_recovery recovery;
     struct bw_witness_config config;
@@ -136,6 +136,10 @@ static void whom_the_saved_roster_names_is_asked(void **state)
     assert_int_equal(bw_witness_recovery_members(&recovery, &config, members), 2);
     assert_int_equal(members[1].id, 5);
     assert_string_equal(members[1].raft, "w5:7401");
+    config.witnesses[config.witness_count] = (struct bw_witness_member_config){.id = 7, .name = "w7"};
+    config.witness_count++; /* the file knows one that came later */
+    assert_int_equal(bw_witness_recovery_members(&recovery, &config, members), 3);
+    assert_int_equal(members[2].id, 7);
     bw_witness_recovery_close(&recovery);
     json_decref(document);
 }

@@ -21,6 +21,7 @@
 #define BW_STEP_RETRIES_MAX 100         /* of one step */
 #define BW_HISTORY_MAX     32 /* epochs of one group that decisions rest on (damping, back-off) */
 #define BW_WITNESSES_MAX 7       /* founding members; 3 and 5 are the useful numbers */
+#define BW_WITNESSES_ASKED_MAX (2 * BW_WITNESSES_MAX) /* those of a roster, and of a file that has none of them */
 #define BW_BOOTS_MAX 4           /* boots kept for one epoch from which it was renewed; with more of
                                     them the epoch's end waits for all */
 #define BW_AGENTS_PER_SITE_MAX 4 /* instances of one site whose reports are kept side by side */

@@ -13,6 +13,10 @@
 
 /* True: a recovery of `dir` (locked) was begun, and is to be finished. */
 bool bw_recovery_is_begun(const struct bw_data_dir *dir);
+/* Whose it is, of one that was begun: as it is to be, wherever that lies by now. */
+BW_MUST_CHECK enum bw_err bw_recovery_begun_identity(const struct bw_data_dir *dir,
+                                                     struct bw_data_dir_identity *out_identity,
+                                                     struct bw_diag *diag);
 
 /* Reads the directory `dir` (locked) whole: the snapshot and all entries, those at the end too that may
  * not have been committed, go to `ops`. Leaves it as a start would: a torn end of the last write is cut

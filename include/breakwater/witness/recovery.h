@@ -10,7 +10,7 @@
 
 struct bw_witness_recovery {
     struct bw_data_dir dir; /* locked */
-    bool is_begun;          /* an earlier one is to be finished; nothing below is filled */
+    bool is_begun;          /* an earlier one is to be finished; nothing below is filled, but whose it is in `found` */
     struct bw_recovery_found found;
     struct bw_cluster cluster; /* the state after all that is in the log; then as it begins anew */
     struct bw_roster alone;    /* whom it begins with: this witness */
@@ -34,12 +34,11 @@ BW_MUST_CHECK enum bw_err bw_witness_recovery_open_empty(struct bw_witness_recov
                                                          const struct bw_saved *saved,
                                                          struct bw_diag *diag);
 
-/* Who votes, this witness too: those of the roster, once members have changed, since the file may still name
- * those of before. Where it names the same one its address counts, which a person may have changed. Without
- * such a roster: those of the file. How many. */
-uint32_t bw_witness_recovery_members(const struct bw_witness_recovery *recovery,
-                                     const struct bw_witness_config *config,
-                                     struct bw_witness_member_config out_members[BW_WITNESSES_MAX]);
+/* Who may still be there, this witness too: those of the roster, and those of the file that it has not: either may be
+ * of before the other. Where the file names the same one its address counts, which a person may have changed. How many. */
+uint32_t bw_witness_recovery_members(
+    const struct bw_witness_recovery *recovery, const struct bw_witness_config *config,
+    struct bw_witness_member_config out_members[BW_WITNESSES_ASKED_MAX]);
 
 /* Makes the state what it begins anew with, by the wall clock `unix_ms`; writes nothing. BW_ERR_INVALID:
  * that clock is wrong. */

@@ -25,13 +25,13 @@ struct bw_witness_answer {
     char text[256];          /* in words: "w2 TEXT" */
 };
 
-/* Asks each of `members` but this witness (at most BW_WITNESSES_MAX: those of the file, or of a roster), a few
+/* Asks each of `members` but this witness (at most BW_WITNESSES_ASKED_MAX: those of the file, or of a roster), a few
  * seconds at most, whether it knows this witness by another data directory, or belongs to another
  * cluster (`cluster_id` none: any). An error: nobody could be asked, and why. */
 BW_MUST_CHECK enum bw_err bw_witness_ask_others(const struct bw_witness_config *config,
                                                 const struct bw_witness_member_config *members,
                                                 uint32_t member_count, struct bw_id cluster_id,
-                                                struct bw_witness_answer answers[BW_WITNESSES_MAX],
+                                                struct bw_witness_answer answers[BW_WITNESSES_ASKED_MAX],
                                                 uint32_t *out_count, struct bw_diag *diag);
 
 /* Runs until SIGTERM or SIGINT. Returns the exit status of the process: 0, 78 (the configuration is
