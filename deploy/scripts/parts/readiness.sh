@@ -1,7 +1,8 @@
 #!/bin/bash
 # Exits 0 when every part could take over. Prints `position=`, those of the parts in their order, and `lag_seconds=`, the
 # largest, where every part that has data knows its lag: unknown is never zero. One that has none prints no position, and its
-# set has no rejoin.sh: what fails before it has said a word may have data all the same. The last line says which part could
+# set has no rejoin.sh: what fails before it has said a word may have data all the same. Where one that has data does not say
+# its position none is printed: a planned move would not wait for its data. The last line says which part could
 # not, and why, in that part's own last words.
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
@@ -25,7 +26,7 @@ ask_part() {
 }
 
 read_parts 1
-pids=() answers=() positions=() lags='' unknown='' problems=''
+pids=() answers=() positions=() lags='' unknown='' partial='' problems=''
 for number in "${!NAMES[@]}"; do
     exec {answer}< <(ask_part "$number")
     answers+=("$answer") pids+=($!)
@@ -38,9 +39,10 @@ for number in "${!NAMES[@]}"; do
     lag=$(sed -n 's/^lag_seconds=//p' <<<"$said")
     positions+=("$position")
     lags+=${lag:+$lag$'\n'}
+    [ -n "$position" ] || [ ! -e "${SETS[number]}/rejoin.sh" ] || partial=yes
     [ -n "$lag" ] || { [ -z "$position" ] && [ ! -e "${SETS[number]}/rejoin.sh" ]; } || unknown=yes
 done
 all=$(IFS=, && printf '%s' "${positions[*]}")
-[ -z "${all//,/}" ] || echo "position=$all"
+[ -z "${all//,/}" ] || [ -n "$partial" ] || echo "position=$all"
 [ -z "$lags" ] || [ -n "$unknown" ] || echo "lag_seconds=$(sort -g <<<"$lags" | tail -n 1)"
 [ -z "$problems" ] || { say "$problems" && exit 1; }
