@@ -3,7 +3,7 @@
 # this host.
 # Prints no lag: the data is that of the database and of where the images lie.
 #
-# Where it serves, a component that has ended alone is started again: dockerd does not (`restart: "no"`). And a Harbor whose
+# Where it serves, under a lease, a component that has ended alone is started again: dockerd does not (`restart: "no"`). And a Harbor whose
 # database has ended is ended with it (HARBOR_DATABASE_SET): then the whole is `stopped`, which its group answers.
 . "${BASH_SOURCE[0]%/*}/compose.sh"
 
@@ -26,8 +26,13 @@ problem=$(settings_problem) || fail "$problem"
     HARBOR_DATABASE_SET=${BASH_SOURCE[0]%/*}/../$HARBOR_DATABASE_SET
 [ -z "$HARBOR_DATABASE_SET" ] || [ -x "$HARBOR_DATABASE_SET/status.sh" ] ||
     fail "HARBOR_DATABASE_SET: there is no $HARBOR_DATABASE_SET/status.sh"
-# Only what start.sh has brought to its end, and only under a lease: what no lease covers nobody would begin again.
-if [[ ${BREAKWATER_LEASE_REMAINING_MS:-0} =~ ^[1-9][0-9]*$ ]] && [ -n "$(list_open started)" ] && has_lost_database; then
+# Only what start.sh has brought to its end, and only under a lease: what no lease covers nobody would begin again, and it may
+# be down because a person has moved it.
+is_ours() {
+    [[ ${BREAKWATER_LEASE_REMAINING_MS:-0} =~ ^[1-9][0-9]*$ ]] && [ -n "$(list_open started)" ]
+}
+
+if is_ours && has_lost_database; then
     # A fence of no epoch: this one goes on, and may be started again.
     BREAKWATER_EPOCH=0 "${BASH_SOURCE[0]%/*}/fence.sh" || fail "its database has ended, and Harbor could not be ended with it"
     fail "its database has ended, and Harbor was ended with it: both begin again together"
@@ -42,7 +47,7 @@ mapfile -t images < <(sed -nE 's/^ +image: *["'\'']?([^"'\'' ]+).*/\1/p' "$HARBO
 mapfile -t -O ${#images[@]} images < <(grep -oE '[A-Za-z0-9._:/-]+/prepare:[A-Za-z0-9._-]+' "$HARBOR_DIR/prepare" | sort -u)
 missing=$(ask_docker image inspect -f ok "${images[@]}" 2>&1 >/dev/null) ||
     fail "not every image is on this host, and nobody may be there to pull it from: ${missing:0:200}"
-[ -n "$(list_open started)" ] || exit 0
+is_ours || exit 0
 # Not what a person has run once, by `docker-compose run`.
 mapfile -t ended < <(ask_docker ps -aq --filter status=exited --filter label=com.docker.compose.oneoff=False \
     --filter "label=com.docker.compose.project=$HARBOR_PROJECT")
