@@ -44,13 +44,14 @@ wait_for_needs() {
 
 # harbor.yml with this site's hosts: a copy, read back, and only then in its place; mode and owner stay.
 edit_harbor_yml() {
-    local new=$harbor.breakwater-new differs copy
+    local new=$harbor.breakwater-new differs others copy
     differs=$(harbor_yml_differs "$harbor") || return 1
     [ -n "$differs" ] || return 0
     cp -p "$harbor" "$new" && harbor_yml write "$harbor" >"$new" || return 1
-    [ -z "$(harbor_yml_differs "$new")" ] || { say "what was written does not read as it should" && return 1; }
-    ! diff "$harbor" "$new" | grep '^[<>]' | grep -qvE '^[<>] +(host|port):' ||
-        { say "another line than those of hosts would change" && return 1; }
+    others=$(harbor_yml_differs "$new") && [ -z "$others" ] ||
+        { say "what was written does not read as it should" && return 1; }
+    others=$(diff "$harbor" "$new" | grep '^[<>]' | grep -vE '^[<>] +(host|port):')
+    [ -z "$others" ] || { say "another line than those of hosts would change" && return 1; }
     copy=$harbor.before-epoch-$EPOCH
     [ -e "$copy" ] || { cp -p "$harbor" "$copy.part" && sync "$copy.part" && mv -f "$copy.part" "$copy"; } || return 1
     sync "$new" && mv -f "$new" "$harbor" || return 1
