@@ -217,6 +217,7 @@ ceph_call() {
 # Sets DEVICE: where the image is mapped on this host, or nothing. 1: nobody says.
 look_at_map() {
     within "$RBD_CALL_TIMEOUT" rbd device list --format json || return 1
+    [[ $said == '['* || $said == '{'* ]] || { problem="rbd device list says: '${said:0:80}'" && return 1; }
     DEVICE=$(tr '}' '\n' <<<"$said" | awk -v pool="\"pool\":\"$CEPH_POOL_NAME\"" -v image="\"name\":\"$CEPH_IMAGE_NAME\"" '
         index($0, pool) && index($0, image) && match($0, /"device":"[^"]*"/) { print substr($0, RSTART + 10, RLENGTH - 11) }')
 }

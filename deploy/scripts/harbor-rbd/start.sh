@@ -91,9 +91,15 @@ map() {
 }
 
 mount_image() {
+    local status
     may_take "$RBD_UMOUNT_TIMEOUT"
     within "$RBD_CALL_TIMEOUT" blkid -p -o value -s TYPE "$DEVICE"
-    [ -n "$said" ] || give_back "there is no file system on $image: mkfs is a person's to run, once"
+    status=$?
+    # What it cannot read, or not tell, is no empty image: mkfs would destroy it.
+    [ $status != 2 ] || [ -n "$said$problem" ] ||
+        give_back "there is no file system on $image that blkid finds; $LOOK. On a new image, and no other: mkfs"
+    [ $status = 0 ] && [ -n "$said" ] ||
+        give_back "blkid does not say what is on $image (exit $status): ${problem:-no file system alone}; $LOOK"
     within "$RBD_UMOUNT_TIMEOUT" mount "$DEVICE" "$HARBOR_DATA" ||
         give_back "$image cannot be mounted: $problem; $LOOK"
     look_at_mount && [ "$MOUNT" = "$(number_of "$DEVICE")" ] || fail "$DEVICE is not seen on $HARBOR_DATA"
