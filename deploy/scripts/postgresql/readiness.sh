@@ -16,6 +16,7 @@ on_primary() {
     local wanted names streams
     wanted=$(sync_names)
     echo "position=$(ask 3 "SELECT pg_current_wal_lsn()")"
+    mark_timeline || say "cannot write $PGDATA/$PROMOTED"
     keep_slots || say "cannot make the slots of its standbys"
     [ ${#SYNC_PEERS[@]} -gt 0 ] || exit 0
     IFS='|' read -r streams names <<<"$(ask 3 "SELECT exists(SELECT FROM pg_stat_replication WHERE
@@ -66,6 +67,12 @@ is_of_another_cluster() {
     WHY="another system identifier than the peer's: is $PGDATA the right one? rejoin.sh makes it a copy"
 }
 
+# Sets WHY.
+is_apart_from_peer() {
+    [ -n "$(promoted_to)" ] && look_at_peer && shares_only_number || return 1
+    WHY="the peer and this server were both promoted to timeline $TIMELINE, apart from each other: run rejoin.sh, which makes a new copy"
+}
+
 # The primary has no WAL from where this standby is. Not known is no.
 is_wal_gone() {
     [ "$(ask_peer 2 "SELECT min(substr(name, 9)) > substr(pg_walfile_name('$position'::pg_lsn + 1), 9)
@@ -109,7 +116,9 @@ print_lag() {
     else
         wanted_number=$(lsn_number "$end") || { say "no lag known: the primary has not said yet how far it is" && return 0; }
     fi
-    if [ "$position_number" -ge "$wanted_number" ]; then
+    if [ "$received_number" -lt "$replayed_number" ]; then
+        say "no lag known: it has more than has come from the primary" # whose history may be another one
+    elif [ "$position_number" -ge "$wanted_number" ]; then
         echo "lag_seconds=0"
     elif [ ${#SYNC_PEERS[@]} = 0 ] && [ "$age" != - ]; then
         echo "lag_seconds=$age"
@@ -154,6 +163,7 @@ down) when_down ;;
 esac
 look_at_standby || fail "the standby does not say where it is"
 ! is_too_small || fail "$WHY"
+[ "$receiver" != streaming ] || ! is_apart_from_peer || fail "$WHY"
 [ "$receiver" != streaming ] || print_lag
 echo "position=$position"
 if [ -n "$target" ]; then
@@ -164,5 +174,6 @@ fi
 [ "$receiver" != streaming ] || exit 0
 [ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" = f ] || exit 0
 ! is_of_another_cluster || fail "$WHY"
+! is_apart_from_peer || fail "$WHY"
 ! is_wal_gone || fail "the peer no longer has the WAL that this standby needs: run rejoin.sh, which makes a new copy"
 fail "does not stream from the peer, which is a primary; see $PG_LOG"

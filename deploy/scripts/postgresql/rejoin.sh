@@ -26,18 +26,22 @@ heed() {
     return "${ended[0]}"
 }
 
-# True once this server receives on the timeline of the peer.
+# True once this server replays what the peer writes on its timeline. That it receives is not enough: where both were
+# promoted to it, the one gets the other's from the start of a segment on, and waits, or stumbles, where its own ends.
+came_with= # what it had replayed when it was first seen to receive
 follows_peer() {
-    local timeline
-    timeline=$(ask_peer 3 "SELECT
-        ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int") &&
-        [ -n "$timeline" ] &&
-        [ "$(ask 3 "SELECT received_tli FROM pg_stat_wal_receiver WHERE status = 'streaming'")" = \
-            "$timeline" ]
+    local replayed
+    look_at_peer && ! shares_only_number || return 1
+    replayed=$(lsn_number "$(ask 3 "SELECT pg_last_wal_replay_lsn() FROM pg_stat_wal_receiver WHERE
+        status = 'streaming' AND received_tli = $TIMELINE AND
+        pg_last_wal_receive_lsn() >= pg_last_wal_replay_lsn()")") || return 1
+    came_with=${came_with:-$replayed}
+    [ "$replayed" -gt "$came_with" ] || [ "$replayed" -ge "$(lsn_number "$END")" ]
 }
 
 wait_until_follows() {
     local deadline=$((SECONDS + $1))
+    came_with=
     until follows_peer; do
         [ $SECONDS -lt $deadline ] || return 1
         sleep 0.1
@@ -280,6 +284,8 @@ esac
 why=
 if [ -e "$COPIED_DIR" ] || [ ! -s "$PGDATA/global/pg_control" ]; then
     why=$(unfinished)
+elif [ ! -e "$REWIND_DIR" ] && look_at_peer && shares_only_number; then
+    why="peer and this server were both promoted to timeline $TIMELINE, apart from each other, which no rewind undoes"
 elif [ ! -e "$REWIND_DIR" ]; then
     follow_as_it_is && exit 0
     say "does not follow as it is; rewinding"

@@ -54,6 +54,8 @@ REWIND_DIR=$PGDATA.rewinding
 COPY_DIR=$PGDATA.copying
 COPIED_DIR=$PGDATA.copied
 NOTHING_CHANGED=69
+# In PGDATA of who was promoted: which promotion made its timeline. See mark_timeline.
+PROMOTED=breakwater.promoted
 TURN= # the descriptor of take_turn
 
 # Sets PEERS, a conninfo of each host of PEER_CONNINFO, which may name several as libpq has it:
@@ -378,6 +380,43 @@ look_at_server() {
     1) [ ! -e "$PGDATA/standby.signal" ] || [ "$(control 'Database cluster state')" != "in archive recovery" ] ||
         SERVER=starting WHY="a standby that lets nobody in yet" ;;
     esac
+}
+
+# ---- timelines ----------------------------------------------------------------------------------
+
+# Of a primary, as a number.
+TIMELINE_SQL="('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int"
+
+# Two servers that are promoted and do not know of each other take the same number for their timelines, and neither
+# a walreceiver nor pg_rewind sees more than the number. So a primary writes beside its data `TIMELINE NAME UUID EPOCH`,
+# once. A copy and a rewind take that along with the data; by replication it does not come.
+mark_timeline() {
+    local timeline mark
+    timeline=$(ask 3 "SELECT $TIMELINE_SQL") && is_number "$timeline" || return 1
+    mark=$(promoted_to)
+    [ "${mark%% *}" != "$timeline" ] || return 0
+    # shellcheck disable=SC2016
+    as_server bash -c 'printf "%s\n" "$2" >"$1.new" && sync "$1.new" && mv "$1.new" "$1"' mark_timeline \
+        "$PGDATA/$PROMOTED" "$timeline $PG_APPLICATION_NAME $(</proc/sys/kernel/random/uuid) ${BREAKWATER_EPOCH:-0}"
+}
+
+promoted_to() {
+    as_server cat "$PGDATA/$PROMOTED" 2>/dev/null
+}
+
+# Sets what the peer, a primary, says of itself: TIMELINE, END, how far it has written, and MARK.
+look_at_peer() {
+    read -r TIMELINE END MARK <<<"$(ask_peer 3 "SELECT $TIMELINE_SQL, pg_current_wal_flush_lsn(),
+        convert_from(pg_read_binary_file('$PROMOTED', 0, 1000, true), 'UTF8')")"
+    is_number "$TIMELINE" && lsn_number "$END" >/dev/null
+}
+
+# True where this data was promoted to the timeline of the peer, and the peer's was by another promotion: what
+# both have written there differs, however it fits. After look_at_peer.
+shares_only_number() {
+    local mark
+    mark=$(promoted_to)
+    [ "${mark%% *}" = "$TIMELINE" ] && [ "$mark" != "$MARK" ]
 }
 
 # ---- standby ------------------------------------------------------------------------------------
