@@ -279,7 +279,10 @@ look_at_server
 case $SERVER in
 primary) fail "this server can write; stop.sh or fence.sh first; $PGDATA is as it was" ;;
 unknown | other) fail "$WHY; $PGDATA is as it was" ;;
-standby) ! follows_peer || exit 0 ;;
+standby)
+    drop_slots # a start that was refused has kept them
+    ! follows_peer || exit 0
+    ;;
 esac
 why=
 if [ -e "$COPIED_DIR" ] || [ ! -s "$PGDATA/global/pg_control" ]; then

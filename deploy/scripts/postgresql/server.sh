@@ -473,7 +473,8 @@ keep_slots() {
     done
 }
 
-# On a standby: a slot from when it was the primary would keep WAL for ever.
+# On a standby: a slot from when it was the primary would keep WAL for ever. Not on the way to a promotion: a primary
+# that begins again still has in them what its standbys lack.
 drop_slots() {
     [ ${#SLOT_PEERS[@]} -gt 0 ] || return 0
     ask 3 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
@@ -588,7 +589,7 @@ start_standby() {
     run_server "$1" || say "it did not start, or takes longer than $1 s; see $PG_LOG"
     while :; do
         look_at_server
-        [ "$SERVER" = standby ] && drop_slots && return 0
+        [ "$SERVER" = standby ] && { [ -n "${KEEPS_SLOTS:-}" ] || drop_slots; } && return 0
         [ "$SERVER" = primary ] && say "it came up writable" && return 1
         [ "$SERVER" = down ] && return 1
         [ $SECONDS -lt "$deadline" ] || return 1

@@ -4,6 +4,8 @@
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
 target=${BREAKWATER_TARGET_POSITION:-}
+# shellcheck disable=SC2034 # start_standby's
+KEEPS_SLOTS=yes
 
 # Every process of the server into the guard's cgroup: first the postmaster, then what it forked
 # before; once all are in, all that it forks is.
@@ -81,11 +83,29 @@ say_control() {
         "checkpoint $(control 'Latest checkpoint location') of $(control 'Time of latest checkpoint')"
 }
 
+# True where this server was the last primary that it knows of: whoever follows another one has the history of its
+# timeline. Not where a person has it serve, who may know of others; but where it then begins again, in that epoch.
+was_last_primary() {
+    local mark newest
+    mark=$(promoted_to)
+    newest=$(as_server ls "$PGDATA/pg_wal/" | sed -n 's/^\([0-9A-F]\{8\}\)\.history$/\1/p' | sort | tail -n 1) || return 1
+    [[ $mark == "$((16#${newest:-1})) $PG_APPLICATION_NAME "* ]] || return 1
+    case ${BREAKWATER_REASON:-} in
+    none) return 1 ;;
+    failover) [[ $mark == *" ${BREAKWATER_EPOCH:-0}" ]] ;;
+    esac
+}
+
 # At a promotion: `commit`: no commit waits for a standby that may be gone for good, and readiness.sh
-# asks for it again when it streams. `wait`: from the first commit on.
+# asks for it again when it streams. `wait`: from the first commit on. A primary that begins again goes on
+# as it was: that its standby lacked nothing when it was asked last is still believed, and a failover goes by it.
 set_waiting() {
     local wanted=''
-    [ "$PG_SYNC_ALONE" != wait ] || [ ${#SYNC_PEERS[@]} = 0 ] || wanted=$(sync_names)
+    case ${#SYNC_PEERS[@]}/$PG_SYNC_ALONE in
+    0/*) ;;
+    */wait) wanted=$(sync_names) ;;
+    *) ! was_last_primary || return 0 ;;
+    esac
     until [ "$(ask 3 "SHOW synchronous_standby_names")" = "$wanted" ]; do
         [ $SECONDS -lt "$LIMIT" ] || return 1
         ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$wanted'" \
