@@ -13,10 +13,11 @@
 target=${BREAKWATER_TARGET_POSITION:-}
 
 on_primary() {
-    local wanted names streams
+    local wanted names streams position timeline
     wanted=$(sync_names)
-    echo "position=$(ask 3 "SELECT pg_current_wal_lsn()")"
-    mark_timeline || say "cannot write $PGDATA/$PROMOTED"
+    read -r position timeline <<<"$(ask 3 "SELECT pg_current_wal_lsn(), $TIMELINE_SQL")"
+    echo "position=$position"
+    mark_timeline "$timeline" || say "cannot write $PGDATA/$PROMOTED"
     keep_slots || say "cannot make the slots of its standbys"
     [ ${#SYNC_PEERS[@]} -gt 0 ] || exit 0
     IFS='|' read -r streams names <<<"$(ask 3 "SELECT exists(SELECT FROM pg_stat_replication WHERE
@@ -67,9 +68,11 @@ is_of_another_cluster() {
     WHY="another system identifier than the peer's: is $PGDATA the right one? rejoin.sh makes it a copy"
 }
 
-# Sets WHY.
+# is_apart_from_peer [TIMELINE]: of which it receives, where it does. Sets WHY.
 is_apart_from_peer() {
-    [ -n "$(promoted_to)" ] && look_at_peer && shares_only_number || return 1
+    local mark
+    mark=$(promoted_to)
+    [ -n "$mark" ] && [ "${mark%% *}" = "${1:-${mark%% *}}" ] && look_at_peer && shares_only_number || return 1
     WHY="the peer and this server were both promoted to timeline $TIMELINE, apart from each other: run rejoin.sh, which makes a new copy"
 }
 
@@ -82,8 +85,9 @@ is_wal_gone() {
 # Sets what the standby says of itself. The end is the primary's own, as of its last message; `-` before the
 # first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too.
 look_at_standby() {
-    read -r receiver end received replayed age <<<"$(ask 3 "SELECT
+    read -r receiver receives_of end received replayed age <<<"$(ask 3 "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
+        coalesce((SELECT received_tli::text FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT latest_end_lsn::text FROM pg_stat_wal_receiver WHERE
             last_msg_send_time <> last_msg_receipt_time), '-'),
         coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
@@ -163,7 +167,7 @@ down) when_down ;;
 esac
 look_at_standby || fail "the standby does not say where it is"
 ! is_too_small || fail "$WHY"
-[ "$receiver" != streaming ] || ! is_apart_from_peer || fail "$WHY"
+[ "$receiver" != streaming ] || ! is_apart_from_peer "$receives_of" || fail "$WHY"
 [ "$receiver" != streaming ] || print_lag
 echo "position=$position"
 if [ -n "$target" ]; then

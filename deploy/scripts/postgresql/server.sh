@@ -389,10 +389,10 @@ TIMELINE_SQL="('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(
 
 # Two servers that are promoted and do not know of each other take the same number for their timelines, and neither
 # a walreceiver nor pg_rewind sees more than the number. So a primary writes beside its data `TIMELINE NAME UUID EPOCH`,
-# once. A copy and a rewind take that along with the data; by replication it does not come.
+# once. A copy and a rewind take that along with the data; by replication it does not come. $1: its timeline.
 mark_timeline() {
-    local timeline mark
-    timeline=$(ask 3 "SELECT $TIMELINE_SQL") && is_number "$timeline" || return 1
+    local timeline=$1 mark
+    is_number "$timeline" || return 1
     mark=$(promoted_to)
     [ "${mark%% *}" != "$timeline" ] || return 0
     # shellcheck disable=SC2016

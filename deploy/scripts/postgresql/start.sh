@@ -160,7 +160,7 @@ if [ "$SERVER" != primary ]; then
     promote || fail "not promoted after $LIMIT s: $WHY"
     say_control
 fi
-mark_timeline || say "cannot write $PGDATA/$PROMOTED; readiness.sh tries again"
+mark_timeline "$(ask 3 "SELECT $TIMELINE_SQL")" || say "cannot write $PGDATA/$PROMOTED; readiness.sh tries again"
 keep_slots || say "cannot make the slots of its standbys; readiness.sh tries again"
 [ -z "$reach" ] || enter_reach "$reach" || fail "cannot bring all of its processes into $reach"
 message="SELECT pg_logical_emit_message(true, 'breakwater', 'epoch ${BREAKWATER_EPOCH:-0}')"
