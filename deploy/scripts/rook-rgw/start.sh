@@ -7,6 +7,15 @@
 RGW_START_TIMEOUT=${RGW_START_TIMEOUT:-120}
 RGW_PULL_TIMEOUT=${RGW_PULL_TIMEOUT:-5}
 
+# True when a gateway answers at each address.
+all_answer() {
+    local endpoint
+    for endpoint in $RGW_ENDPOINTS; do
+        s3 HEAD "$endpoint" "/$RGW_BUCKET"
+        [[ $code == [1-9]* ]] || { why="no gateway answers at $endpoint" && return 1; }
+    done
+}
+
 is_serving() {
     [ "$MASTER" = "$ZONE" ] || { why="the master is another zone" && return 1; }
     [ "$READ_ONLY" = false ] || { why="the zone is read-only" && return 1; }
@@ -24,6 +33,12 @@ epoch=${BREAKWATER_EPOCH:-0} again=no
 deadline=$((SECONDS + RGW_START_TIMEOUT))
 look || refuse "the toolbox does not say how zone $ZONE_NAME is"
 [ "$epoch" != 0 ] || [ -z "$MARK" ] || epoch=${MARK%-*}
+# What is promoted needs each gateway, and no silent one is excused from then on: where RADOS refuses one that is frozen still,
+# the fence of this epoch would fail as well.
+until [ "$BARRED" = 0 ] || [[ $MARK == "$epoch-start"* ]] || all_answer; do
+    [ $SECONDS -lt $deadline ] || refuse "$why, where one may be that RADOS refuses: it has to be started anew"
+    sleep 1
+done
 if [ "$MASTER" != "$ZONE" ]; then
     # What the master has changed last; where it is lost, this goes on with what is here.
     # shellcheck disable=SC2086

@@ -101,6 +101,15 @@ may_start() {
         END { exit bad }' <<<"$known"
 }
 
+# From here on no bar of before excuses an address that is silent.
+forget_bars() {
+    local known number state
+    known=$(show_marks) || return 1
+    while read -r _ number state; do
+        [[ $state != barred-* ]] || drop_mark "$number.$state" || return 1
+    done <<<"$known"
+}
+
 # Serialises the changes of this zone by this toolbox: descriptor 9 is held by all that a change has started, so who
 # has it knows that no earlier one is at work. A start that holds it is ended, a stop only when it takes too long.
 take_lock() { # start|close
@@ -164,7 +173,8 @@ is_in_period() {
 }
 
 # promote EPOCH AGAIN STALE TELL: exits with 69 when this call has changed nothing, because the epoch is over. What the period
-# says already is written once more, so that the gateways are told, only with TELL.
+# says already is written once more, so that the gateways are told, only with TELL. Who was shut out may have been started anew,
+# and takes writes from here on, whether anybody sees the end of this start or not: its bar is forgotten before.
 promote() {
     local force=() key
     take_lock start
@@ -174,7 +184,7 @@ promote() {
             drop_mark "$1.$key" 2>/dev/null
         done
     fi
-    put_mark "$1.starting" || fail "no mark of zone $ZONE_NAME can be written"
+    { forget_bars && put_mark "$1.starting"; } || fail "no mark of zone $ZONE_NAME can be written"
     may_start "$1" no || exit 69
     [ "$4" = yes ] || ! is_in_period false master || return 0
     [ "$3" != yes ] || force=(--yes-i-really-mean-it)
@@ -203,16 +213,10 @@ close_zone() {
     fi
 }
 
-# started EPOCH: each endpoint was seen to take a write. So no bar of before excuses one that falls silent later: whoever
-# is there now was never shut out.
+# started EPOCH: each endpoint was seen to take a write, so nobody there is shut out, also by a fence that was late.
 started() {
-    local known number state
     take_lock start
-    may_start "$1" no && known=$(show_marks) || return 1
-    while read -r _ number state; do
-        [[ $state != barred-* ]] || drop_mark "$number.$state" || return 1
-    done <<<"$known"
-    put_mark "$1.started"
+    may_start "$1" no && forget_bars && put_mark "$1.started"
 }
 
 # ended EPOCH: it was seen. What is older is implied by it.
