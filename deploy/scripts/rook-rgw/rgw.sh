@@ -20,6 +20,7 @@ RGW_REGION=${RGW_REGION:-us-east-1}
 RGW_MARK_POOL=${RGW_MARK_POOL:-.rgw.root}
 RGW_CALL_TIMEOUT=${RGW_CALL_TIMEOUT:-15}
 RGW_REQUEST_TIMEOUT=${RGW_REQUEST_TIMEOUT:-3}
+RGW_REFUSED_IS_GONE=${RGW_REFUSED_IS_GONE:-no}
 NOTHING_CHANGED=69
 NEWER_THERE=70
 refused=''
@@ -126,8 +127,8 @@ option() {
     printf '%s = "%s"\n' "$1" "${value//\"/\\\"}"
 }
 
-# True when the machine of endpoint $1 says itself that nobody listens there. That curl could not connect says less: so it
-# ends where the machine is frozen or cut off, too.
+# True when somebody says that nobody listens at endpoint $1: its machine, or what stands before it. That curl could not
+# connect says less: so it ends where the machine is frozen or cut off, too.
 is_refused() {
     local place=${1#*://}
     [[ $place == *:* ]] || case $1 in https:*) place+=:443 ;; *) place+=:80 ;; esac
@@ -190,7 +191,12 @@ ask_writes() {
             if [ "$code" = 200 ]; then refused+="$by "; else why="$endpoint refuses reads as well: HTTP $code"; fi
             ;;
         200-*) takes+="$gateway " ;;
-        dead-*) why="nobody listens at $endpoint" ;;
+        dead-*)
+            why="nobody listens at $endpoint"
+            # So says a Service, too, or a balancer, whose gateway is frozen: only a gateway's own machine knows that it is gone.
+            [ "$RGW_REFUSED_IS_GONE" = yes ] ||
+                { silent=$((silent + 1)) && why+=", which counts with RGW_REFUSED_IS_GONE=yes"; }
+            ;;
         000-*) silent=$((silent + 1)) why="$endpoint does not answer" ;;
         *) why="a write to $endpoint: HTTP $code $said" ;;
         esac
