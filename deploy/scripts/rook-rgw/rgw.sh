@@ -277,7 +277,9 @@ end_zone() {
                 exit 0
             fi
             [ "$READ_ONLY" = true ] || why="the zone is not read-only in its period"
-            if [ "$how" = bar ] && [ $SECONDS -ge $bar_at ]; then
+            # It looks again after it has asked: who took the period over meanwhile has another id. That of before is nobody's any
+            # more, and would pass for a gateway that is silent, in place of one that nobody knows.
+            if [ "$how" = bar ] && [ $SECONDS -ge $bar_at ] && [ -n "$(not_refusing)" ] && look; then
                 # Also one that is about to take over the period is silent for a moment: there is time to wait for it.
                 # shellcheck disable=SC2086
                 [ $((silent - BARRED)) -le "$(count_unheard $before)" ] && is_known=yes || is_known=no
