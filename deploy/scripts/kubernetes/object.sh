@@ -299,12 +299,13 @@ leave_to_newer() {
 }
 
 # Raises the epoch and makes the object dormant, in one write, and sees it done; 1: not in time. Fails where a newer
-# epoch has this service.
+# epoch has this service. What was quiet until then (`quiet_since`) begins anew where the API server did not answer, by which
+# the operator sees what it was told, and where it was told something else.
 close_epoch() {
     local pods nodes number operations
     while [ $SECONDS -lt "$deadline" ]; do
         sleep 0.1
-        read_object && pods=$(list_pods) && look_at_nodes "$pods" || continue
+        read_object && pods=$(list_pods) && look_at_nodes "$pods" || { quiet_since='' && continue; }
         number=$(mark_epoch)
         [ "$(wc -w <<<"$nodes")" -le $KEPT_NODES_MAX ] ||
             { say "more than $KEPT_NODES_MAX nodes: see $NODES_SETTING" && return 1; }
@@ -318,7 +319,7 @@ close_epoch() {
         operations=("$(annotation nodes "$nodes")")
         # Without an epoch, by hand before the first grant, there is none to be over.
         [ -z "$MARK" ] && [ "$number" = 0 ] || operations=("$(annotation "$MARK_NAME" "$number-ending")" "${operations[@]}")
-        is_dormant || add_closing
+        is_dormant || { quiet_since='' && add_closing; }
         patch "${operations[@]}"
     done
     return 1
@@ -396,7 +397,7 @@ end_pods() {
         # What may still make pods is asked before the pods: one that was made before has to be seen.
         behind=
         ! is_behind || behind="the operator, which is not done with what it was told"
-        busy=$(busy_workloads) && pods=$(list_pods) || continue
+        busy=$(busy_workloads) && pods=$(list_pods) || { quiet_since='' && continue; }
         if [ -n "$pods" ]; then
             quiet_since=
             why="$(wc -l <<<"$pods") pods are left: $(cut -d ' ' -f 1,3 <<<"$pods" | paste -sd ,)"
@@ -404,7 +405,7 @@ end_pods() {
             continue
         fi
         # shellcheck disable=SC2086
-        silent=$(silent_nodes $NODES) || continue
+        silent=$(silent_nodes $NODES) || { quiet_since='' && continue; }
         if [ -n "$silent" ]; then
             why="no pod object is left, but these nodes may run what they had: $silent"
             continue
@@ -414,10 +415,10 @@ end_pods() {
             why="no pod is left, but these may still make one: $behind $busy"
             continue
         fi
-        quiet_since=${quiet_since:-$SECONDS}
+        quiet_since=${quiet_since:-$(seconds_up)}
         if [[ $MARK == *-ended ]] || [ -z "$MARK$NODES" ]; then
             exit 0
-        elif [ -n "$OBSERVED" ] || [ $((SECONDS - quiet_since)) -ge "$OPERATOR_LAG" ]; then
+        elif [ -n "$OBSERVED" ] || [ $(($(seconds_up) - quiet_since)) -gt "$OPERATOR_LAG" ]; then
             operations=("$(annotation nodes '')")
             [ -z "$MARK" ] || operations+=("$(annotation "$MARK_NAME" "$(mark_epoch)-ended")")
             patch "${operations[@]}"
