@@ -24,6 +24,7 @@
 #   forget, take_line K V    before the lines of an object, and for each of its own lines
 #   is_dormant               true when the object, as it was read, wants nothing that serves
 #   add_closing              adds to `operations` what makes it so
+#   note_end                 may add to `operations` what is to be known of an end that was seen
 #   is_end PODS              false when pods like these cannot be after an end that was seen; where the end
 #                            is no pod, that of `end_pods` below, which wants WORKLOADS and OPERATOR_LAG
 
@@ -344,6 +345,10 @@ is_end() {
     [ -z "$1" ]
 }
 
+note_end() {
+    :
+}
+
 # True while the operator may still make a pod; a set may know more of its own.
 is_behind() {
     is_operator_behind
@@ -421,6 +426,7 @@ end_pods() {
         elif [ -n "$OBSERVED" ] || [ $(($(seconds_up) - quiet_since)) -gt "$OPERATOR_LAG" ]; then
             operations=("$(annotation nodes '')")
             [ -z "$MARK" ] || operations+=("$(annotation "$MARK_NAME" "$(mark_epoch)-ended")")
+            note_end
             patch "${operations[@]}"
         fi
     done

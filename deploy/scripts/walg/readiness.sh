@@ -22,7 +22,7 @@ read_volumes || fail "its volumes, or what Patroni remembers, cannot be read"
 find_backups || fail "nothing could be restored"
 ! problem=$(volume_problem) || fail "$problem"
 if has_own_data; then
-    say "it would go on with its own volumes, as they were left; no backup has ended since they were made"
+    say "it would go on with its own volumes, as they were left; no backup has ended since they were served last"
     exit 0
 fi
 if [ -z "$VOLUMES" ]; then

@@ -1,8 +1,8 @@
 #!/bin/bash
 # DESTROYS the volumes of the cluster, so that the next start restores the newest backup and not what was left from
 # the last time, and has Patroni forget the cluster, which would restore nothing else. Only of what is down: refuses while
-# an instance is wanted or a pod is left; and only where a backup has ended since the volumes were made: until then they
-# may be the best copy that there is.
+# an instance is wanted or a pod is left; and only where a backup has ended since the volumes were served last: until then
+# they may be the best copy that there is.
 . "${BASH_SOURCE[0]%/*}/walg.sh"
 
 problem=$(walg_problem POSTGRES_REJOIN_TIMEOUT) || fail "$problem"
@@ -12,7 +12,7 @@ while [ $SECONDS -lt $deadline ]; do
     # Read before all else is looked at: what Patroni writes after that keeps it from being replaced.
     settings=$(ask get "$POSTGRES_PATRONI_OBJECT" "$OBJECT-config" --ignore-not-found -o json) || continue
     if ! read_object || ! pods=$(list_pods) || ! read_volumes; then continue; fi
-    { is_dormant && [ -z "$pods" ] && [[ $MARK != *-starting && $MARK != *-ending ]]; } ||
+    { is_dormant && [ -z "$pods" ] && [[ $MARK != *-start* && $MARK != *-ending ]]; } ||
         fail "it is not down, or not seen to be: a stop or a fence comes first; nothing more is destroyed"
     if [ -z "$VOLUMES" ]; then
         [[ $settings == *'"initialize": '* || $settings == *'"history": '* ]] || exit 0
@@ -26,7 +26,7 @@ while [ $SECONDS -lt $deadline ]; do
             fail "the newest backup is $age s old, WALG_AGE_MAX is $WALG_AGE_MAX; nothing was destroyed"
         # What a restore has left that was broken off is no copy.
         [ "$INITIALIZE" = begun ] || has_newer_backup ||
-            fail "no backup has ended since its volumes were made: they may have more; nothing was destroyed"
+            fail "no backup has ended since its volumes were served last: they may have more; nothing was destroyed"
         allowed=yes
     fi
     why="the volumes are not gone"

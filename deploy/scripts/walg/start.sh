@@ -28,7 +28,7 @@ else
     ! read_volumes || ! has_own_data || RESTORES=no
     find_backups || say "how far a restore is will not be said"
 fi
-claim_epoch "$(annotation underway yes)" "$(annotation promised "$promised")"
+claim_epoch "$(annotation underway yes)" "$(annotation promised "$promised")" "$(annotation served '')"
 open_database say_progress
 until address=$(primary_of "$(look_at_members "$(list_pods)")") && position=$(position_at "$address"); do
     why="nobody says how far its data goes"

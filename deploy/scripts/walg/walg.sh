@@ -6,9 +6,11 @@
 # Settings come from the environment only; README.md lists them. What keeps a write of an older epoch out is
 # in ../kubernetes/object.sh, how a database is asked in ../kubernetes/postgresql.sh.
 #
-# The object carries one annotation more than those:
+# The object carries two annotations more than those:
 #   breakwater/promised  how far the backup goes from which the last start was to come, as a number: what comes
 #                        up and goes less far is something else
+#   breakwater/served    when the end of what served last was seen, in seconds of this machine's clock; nothing while it
+#                        may serve
 # What a pod finds decides whether anything is restored at all: Patroni clones into an empty volume, and only as
 # long as its own object, NAME-config, has no `initialize`.
 
@@ -40,15 +42,20 @@ walg_problem() {
 
 setting_template() {
     annotation_template promised promised
+    annotation_template served served
 }
 
 forget_setting() {
-    PROMISED=''
+    PROMISED='' SERVED=''
 }
 
 take_setting() {
-    [[ $1 == promised && ( -z $2 || $2 =~ $IS_NUMBER ) ]] || return 1
-    PROMISED=$2
+    [[ -z $2 || $2 =~ $IS_NUMBER ]] || return 1
+    case $1 in
+    promised) PROMISED=$2 ;;
+    served) SERVED=$2 ;;
+    *) return 1 ;;
+    esac
 }
 
 is_dormant() {
@@ -70,11 +77,16 @@ add_opening() {
 }
 
 add_closing() {
-    operations+=('{"op":"add","path":"/spec/numberOfInstances","value":0}')
+    operations+=("$(annotation served '')" '{"op":"add","path":"/spec/numberOfInstances","value":0}')
 }
 
-# Once the operator does not do it, or not in time. Never a grace of 0: then the object goes first, and the
-# pod may live on. What this may not do is left to the operator; only what is seen counts.
+# What has served had all that it wrote until now: a backup that ended before that may have less.
+note_end() {
+    [ -n "$SERVED" ] || operations+=("$(annotation served "$(date +%s)")")
+}
+
+# Once the operator does not do it, or not in time. What this may not do is left to the operator; only what is
+# seen counts.
 push() {
     ask scale statefulsets -l "$PODS_WANTED" --replicas=0 >/dev/null
     ask delete pods -l "$PODS_WANTED" --grace-period=1 --wait=false >/dev/null
@@ -104,9 +116,10 @@ has_own_data() {
     [ -n "$VOLUMES" ] && [ -n "$INITIALIZE" ] && [ "$INITIALIZE" != begun ]
 }
 
-# True when a backup has more than the volumes: it ended after they were made, and is not the one that they came from.
+# True when a backup has more than the volumes: it ended after they were served last, or were made if they never were, and
+# is not the one that they came from. One that ended while they were served is of another history, or of one that follows.
 has_newer_backup() {
-    [ "$latest" -gt "$MADE" ] && [ "$latest_lsn" != "$PROMISED" ]
+    [ "$latest" -gt "${SERVED:-$MADE}" ] && [ "$latest_lsn" != "$PROMISED" ]
 }
 
 # What would keep a start from serving what it says, of volumes and backups that were read. Prints it; 0: something does.
@@ -116,7 +129,7 @@ volume_problem() {
     elif [ -n "$INITIALIZE" ] && [ -z "$VOLUMES" ]; then
         echo "Patroni remembers a cluster whose volumes are gone, and would restore nothing: rejoin.sh has it forget that"
     elif has_own_data && has_newer_backup; then
-        echo "a backup has ended since its own volumes were made: what they have is older; rejoin.sh destroys them"
+        echo "a backup has ended since its own volumes were served last: what they have is older; rejoin.sh destroys them"
     else
         return 1
     fi
