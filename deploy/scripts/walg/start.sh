@@ -15,8 +15,13 @@ if is_dormant; then
     read_clone || refuse "the ConfigMap $WALG_CONFIGMAP_NAMESPACE/$WALG_CONFIGMAP cannot be read"
     read_volumes || refuse "its volumes, or what Patroni remembers, cannot be read"
     has_own_data || ! problem=$(clone_problem) || refuse "$problem"
-    find_backups || refuse "nothing can be restored"
-    ! problem=$(volume_problem) || refuse "$problem"
+    if find_backups; then
+        ! problem=$(volume_problem) || refuse "$problem"
+    elif ! has_own_data; then
+        refuse "nothing can be restored"
+    elif [ "${BREAKWATER_REASON:-}" != none ]; then
+        refuse "whether a backup has more than its own volumes nobody says: only a person's override serves them now"
+    fi
     if has_own_data; then
         RESTORES=no
         say "on its own volumes, as they were left: nothing is restored"

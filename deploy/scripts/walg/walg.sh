@@ -210,7 +210,8 @@ ask_configmap() {
     NAMESPACE=$WALG_CONFIGMAP_NAMESPACE ask "$@"
 }
 
-# Sets CLONE[KEY] for what the ConfigMap has; of the two that are secret only that they are there.
+# Sets CLONE[KEY] for what the ConfigMap has, none where there is no ConfigMap; of the two that are secret only that they
+# are there.
 read_clone() {
     local template='' key value answer
     CLONE=()
@@ -220,7 +221,8 @@ read_clone() {
         *) template+="$key {{with .data}}{{with .$key}}{{.}}{{end}}{{end}}{{\"\\n\"}}" ;;
         esac
     done
-    answer=$(NAMESPACE=$WALG_CONFIGMAP_NAMESPACE ask_whole "$template" configmap "$WALG_CONFIGMAP") || return 1
+    answer=$(ask_configmap get configmap "$WALG_CONFIGMAP" --ignore-not-found -o "go-template=${template}end") || return 1
+    [ -z "$answer" ] || [ "${answer##*$'\n'}" = end ] || return 1
     while read -r key value; do
         [ -z "$value" ] || CLONE[$key]=$value
     done <<<"$answer"
