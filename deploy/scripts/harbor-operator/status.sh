@@ -16,12 +16,11 @@ problem=$(settings_problem) || answer unknown "$problem"
 exec {health_answer}< <(health)
 read_object || answer unknown "the object $HARBOR_NAMESPACE/$HARBOR_NAME cannot be read"
 pods=$(list_pods) || answer unknown "its pods cannot be listed"
-# shellcheck disable=SC2086
-silent=$(silent_nodes $NODES) || answer unknown "the nodes cannot be listed"
 said=
 read -r said <&"$health_answer"
 
 if is_dormant && [ -z "$pods" ]; then
+    look_for_silent || answer unknown "the nodes cannot be listed"
     [ -z "$silent" ] || answer unknown "no pod object is left, but these nodes may run what they had: $silent"
     [[ $MARK != *-starting ]] ||
         answer unknown "a start of epoch ${MARK%-*} was begun, and nobody has seen its end"

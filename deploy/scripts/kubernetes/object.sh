@@ -212,11 +212,11 @@ silent_nodes() {
 # ---- the end ------------------------------------------------------------------------------------
 
 # The names of the nodes of the pods $1, and of those that are silent and may have pods whose objects somebody has removed
-# by force, of the list $2.
+# by force, of the list $2; also where what was started wants nothing any more, and no stop of these has made it so.
 nodes_in_doubt() {
     local nodes=$2
     awk '$3 != "-" { print $3 }' <<<"$1"
-    if ! is_dormant || [ -n "$1" ]; then
+    if ! is_dormant || [ -n "$1" ] || [[ $MARK == *-start* ]]; then
         [ -z "$NODES_WANTED" ] || nodes=$(list_nodes -l "$NODES_WANTED") || return 1
         awk '$2 != "True" { print $1 }' <<<"$nodes"
     fi
@@ -268,6 +268,15 @@ look_at_nodes() {
         words[$name]=$back+$seen
     done
     nodes=$(printf '%s\n' "${words[@]}" | sort | paste -sd ' ')
+}
+
+# Sets `silent` to the nodes that may run what no pod object shows, each with the reason, of what wants nothing and has no
+# pod: those that are remembered, and those that a stop would remember. 1: nobody says.
+look_for_silent() {
+    local nodes=$NODES
+    [[ $MARK != *-start* ]] || look_at_nodes '' || return 1
+    # shellcheck disable=SC2086
+    silent=$(silent_nodes $nodes)
 }
 
 # The words $1 of NODES without the seconds.

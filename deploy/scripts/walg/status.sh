@@ -10,8 +10,7 @@ read_object || answer unknown "the object $NAMESPACE/$OBJECT cannot be read"
 busy=$(busy_workloads) || answer unknown "what may make pods cannot be listed"
 pods=$(list_pods) || answer unknown "its pods cannot be listed"
 if is_dormant && [ -z "$pods" ]; then
-    # shellcheck disable=SC2086
-    silent=$(silent_nodes $NODES) || answer unknown "the nodes cannot be listed"
+    look_for_silent || answer unknown "the nodes cannot be listed"
     [ -z "$silent" ] || answer unknown "no pod object is left, but these nodes may run what they had: $silent"
     case $MARK in
     *-starting) answer unknown "a start of epoch ${MARK%-*} was begun, and nobody has seen its end" ;;
