@@ -158,9 +158,8 @@ counts_now() {
 }
 
 # Once the operator does not do it, or not in time: its workloads want no pods, the pods end within a
-# second. Never a grace of 0: then the object goes first, and the pod may live on. What this may not do
-# is left to the operator; only what is seen counts.
+# second. What this may not do is left to the operator; only what is seen counts.
 push() {
     ask scale deployments,statefulsets -l "$PODS_WANTED" --replicas=0 >/dev/null
-    ask delete pods -l "$PODS_WANTED" --grace-period=1 --wait=false >/dev/null
+    end_unfinished
 }

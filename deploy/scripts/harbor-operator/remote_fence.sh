@@ -14,15 +14,9 @@ leave_to_newer() {
     exit "$NEWER_THERE"
 }
 
-# Only pods that were there when this epoch was still the newest, each of them by its uid: what comes late ends no pod of
-# a later one. Their counts are left to the operator.
+# The counts of the workloads are left to the operator.
 push() {
-    local pods name uid
-    pods=$(ask_whole '{{range .items}}{{.metadata.name}} {{.metadata.uid}}{{"\n"}}{{end}}' pods -l "$PODS_WANTED") &&
-        read_object && [ "$(mark_epoch)" -le "$EPOCH" ] || return
-    while read -r name uid; do
-        [ -z "$name" ] || delete_pod "$name" "$uid" 1
-    done <<<"$pods"
+    end_unfinished
 }
 
 problem=$(settings_problem HARBOR_REMOTE_FENCE_TIMEOUT) || fail "$problem"
@@ -38,4 +32,4 @@ unset KUBERNETES_SERVICE_HOST
 export KUBECONFIG=$file
 id=$(cluster_id) || fail "the API server of $there does not answer, or lets this account see nothing; nothing was touched ($file)"
 [ "$id" != "$here" ] || fail "the kubeconfig of $there leads to the cluster of this site; nothing was touched ($file)"
-end_pods "$HARBOR_REMOTE_FENCE_TIMEOUT" push
+end_pods "$HARBOR_REMOTE_FENCE_TIMEOUT" remote

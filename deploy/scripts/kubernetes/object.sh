@@ -369,6 +369,21 @@ delete_pod() {
     ask delete --raw "/api/v1/namespaces/$NAMESPACE/pods/$1" -f - >/dev/null <<<"$options"
 }
 
+# The same beside others, eight at once; `wait` has to follow.
+delete_some() {
+    delete_pod "$@" &
+    [ "$(jobs -rp | wc -l)" -lt 8 ] || wait
+}
+
+# Has node $1, Ready since $2, remembered as one that is Ready again, seen so for no time yet.
+doubt() {
+    local word others=()
+    for word in $NODES; do
+        [ "${word%%=*}" = "$1" ] || others+=("$word")
+    done
+    patch "$(annotation nodes "$(printf '%s\n' "${others[@]}" "$1=$2+0" | sort | paste -sd ' ')")"
+}
+
 # A line for each pod that is Failed or Succeeded: NAME UID NODE, and `runs` or `over` for each of its containers of
 # which its kubelet says anything.
 list_finished() {
@@ -379,34 +394,58 @@ list_finished() {
         pods -l "$PODS_WANTED"
 }
 
+# Ends the pods that have not finished, within a second. Never with a grace of 0: then the object goes first, and the pod may
+# live on. Each by its uid, and only those that were there while no later start had begun: what comes late ends no pod of one.
+end_unfinished() {
+    local pods name uid
+    pods=$(ask_whole '{{range .items}}{{.metadata.name}} {{.metadata.uid}}{{"\n"}}{{end}}' pods -l "$PODS_WANTED" \
+        --field-selector='status.phase!=Failed,status.phase!=Succeeded') && read_object && [[ $MARK != *-start* ]] || return
+    while read -r name uid; do
+        [ -z "$name" ] || delete_some "$name" "$uid" 1
+    done <<<"$pods"
+    wait
+}
+
 # Removes pods $1 that have finished by themselves: one that was evicted is left there by its ReplicaSet, whatever count that
 # is to have. The object of such a pod goes at once, so its kubelet, which has to be Ready, has to say before that no
 # container runs; or nothing more of them, as older ones do of what they evict, and then nothing may have changed for as long
-# as their grace can last.
+# as their grace can last. A push has no time for that; and where nobody looks after it (`remote`), such a node is remembered
+# before as one that is only now Ready again.
 delete_finished() {
-    local finished nodes name uid node containers
+    local finished nodes name uid node containers status since
+    local -A ready=()
     [ "$1" = "$unchanged" ] || unchanged=$1 unchanged_since=$(seconds_up)
     finished=$(list_finished) && nodes=$(list_nodes) || return 0
+    while read -r name status since; do
+        [ "$status" != True ] || ready[$name]=$since
+    done <<<"$nodes"
     while read -r name uid node containers; do
-        [ -n "$name" ] && [[ $containers != *runs* ]] && { [ "$node" = - ] || grep -q "^$node True " <<<"$nodes"; } || continue
-        [ -n "$containers" ] || [ $(($(seconds_up) - unchanged_since)) -gt "$POD_GRACE" ] || continue
+        since=${ready[${node:--}]:-}
+        [ -n "$name" ] && [[ $containers != *runs* ]] && { [ "$node" = - ] || [ -n "$since" ]; } || continue
+        case ${containers:+said}$how in
+        '') [ $(($(seconds_up) - unchanged_since)) -gt "$POD_GRACE" ] || continue ;;
+        remote) [ -z "$since" ] || [[ " $NODES" == *" $node=$since+"* ]] || { doubt "$node" "$since"; break; } ;;
+        esac
         say "$name has finished: its object is removed"
-        delete_pod "$name" "$uid"
+        delete_some "$name" "$uid"
     done <<<"$finished"
+    wait
 }
 
-# end_pods SECONDS [push]: exits 0 only once the epoch is over at the API server, no pod object is
+# end_pods SECONDS [push|remote]: exits 0 only once the epoch is over at the API server, no pod object is
 # left, the nodes that had pods have ended them, and operator and controllers have seen that none is wanted (an
-# operator that does not say what it has seen: was given OPERATOR_LAG seconds for it). `push`: by the set's
-# function of that name as well, without waiting for the operator.
+# operator that does not say what it has seen: was given OPERATOR_LAG seconds for it, in which the API server has answered).
+# `push`, and where no status is asked afterwards `remote`: by the set's function push as well, without waiting for the
+# operator.
 end_pods() {
     local how=${2:-} pods silent busy behind pushed=-10 quiet_since='' why='' operations unchanged='' unchanged_since
     deadline=$((SECONDS + $1)) EPOCH=${BREAKWATER_EPOCH:-0}
     while [ $SECONDS -lt "$deadline" ]; do
         close_epoch || break
-        if [ "$how" = push ] && [ $((SECONDS - pushed)) -ge 5 ]; then
+        if [ -n "$how" ] && [ $((SECONDS - pushed)) -ge 5 ]; then
             pushed=$SECONDS
-            [ -z "$(list_pods)" ] || push
+            pods=$(list_pods)
+            [ -z "$pods" ] || { push && delete_finished "$pods"; }
         fi
         # What may still make pods is asked before the pods: one that was made before has to be seen.
         behind=

@@ -89,7 +89,7 @@ note_end() {
 # seen counts.
 push() {
     ask scale statefulsets -l "$PODS_WANTED" --replicas=0 >/dev/null
-    ask delete pods -l "$PODS_WANTED" --grace-period=1 --wait=false >/dev/null
+    end_unfinished
 }
 
 # ---- the volumes --------------------------------------------------------------------------------
