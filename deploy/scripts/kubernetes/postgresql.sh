@@ -213,17 +213,17 @@ patroni_word() {
     fi
 }
 
-# Tells Patroni itself, which the operator does only once it has restarted pods. Of a read object: one that
-# was changed since, by a start of a later epoch, is refused.
+# Tells Patroni itself, which the operator does only once it has restarted pods. Of settings that were read while no
+# later start had begun: what was changed since, by one, is refused.
 push_standby() {
-    local part
+    local part settings
+    settings=$(ask get "$POSTGRES_PATRONI_OBJECT" "$OBJECT-config" -o json) && read_object && [[ $MARK != *-start* ]] || return
     part=$(patroni_standby | sed 's/"/\\\\"/g; s/[&|]/\\&/g')
-    ask get "$POSTGRES_PATRONI_OBJECT" "$OBJECT-config" -o json |
-        sed -E '/^ *"config": "/{
-            s|\\"standby_cluster\\": ?(null\|\{[^{}]*\}),?||
-            s|"config": "\{|&\\"standby_cluster\\":'"$part"',|
-            s|,\}",?$|}",|
-        }' | ask replace -f - >/dev/null
+    sed -E '/^ *"config": "/{
+        s|\\"standby_cluster\\": ?(null\|\{[^{}]*\}),?||
+        s|"config": "\{|&\\"standby_cluster\\":'"$part"',|
+        s|,\}",?$|}",|
+    }' <<<"$settings" | ask replace -f - >/dev/null
 }
 
 # ---- the end ------------------------------------------------------------------------------------
