@@ -178,7 +178,7 @@ int bw_safe_load(struct raft_io *io, raft_term *term, raft_id *vote,
         return rv;
     }
     rv = load_roster(safe, *snapshot, *start, *entries, *count);
-    if (rv == 0 && votes_alone(safe, *snapshot, *entries, *count))
+    if (rv == 0 && !safe->config.is_offline && votes_alone(safe, *snapshot, *entries, *count))
         rv = begin_term(safe);
     if (rv != 0) {
         bw_safe_io_free_log(*snapshot, *entries, *count);

@@ -314,6 +314,18 @@ static void mark_last_removed(bool is_removed)
         assert_int_equal(unlink(path), 0);
 }
 
+/* As by one that was cut short right behind its point of no return. */
+static void mark_last_begun(bool is_begun)
+{
+    char path[TRIO_PATH_BYTES];
+
+    trio_path(&cluster.trio, "data3/recovery", path);
+    if (is_begun)
+        real_write_file(path, 0600, "breakwater recovery 1\nold generation 1\n");
+    else
+        assert_int_equal(unlink(path), 0);
+}
+
 static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **state)
 {
     char out[8192];
@@ -323,6 +335,10 @@ static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **st
     assert_int_equal(recover_last("--yes", out, sizeof out), 1); /* its own witness runs */
     assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
     assert_int_equal(recover_last("--yes", out, sizeof out), 6);
+    mark_last_begun(true); /* confirmed then, and they are back since */
+    assert_int_equal(recover_last("--yes", out, sizeof out), 6);
+    assert_non_null(strstr(out, "a witness of this cluster runs and answers by now"));
+    mark_last_begun(false);
     (void)trio_stop(&cluster.trio, 0, SIGKILL);
     assert_int_equal(recover_last("--plan", out, sizeof out), 6); /* two of three would be enough */
     trio_signal(&cluster.trio, 1, SIGSTOP); /* it says nothing, and is not lost */

@@ -311,6 +311,12 @@ static void the_only_voter_begins_a_term_of_its_own(void **state)
     assert_string_equal(world->writes, "s5/2 t5 v2 ");
     assert_int_equal(world->safe.counts.terms_begun, 1);
 
+    world->safe.config.is_offline = true; /* looked at by a person, who is told that nothing changes */
+    log_members(RAFT_STANDBY);
+    assert_int_equal(load(), 0);
+    assert_int_equal(world->safe.counts.terms_begun, 1);
+    world->safe.config.is_offline = false;
+
     raft.id = 3; /* the joining one, of the same log */
     log_members(RAFT_STANDBY);
     assert_int_equal(load(), 0);

@@ -71,6 +71,7 @@ struct bw_safe_io_config {
     struct bw_vote_store store;
     /* Who may vote, stand and be heard (L20..L22); kept. NULL: of one that speaks with nobody. */
     struct bw_roll *roll;
+    bool is_offline; /* what is there is only read: no term is begun with it (L28) */
     bw_stop_fn stop;
     /* L11: `peer` answers and its match index has not moved for BW_SAFE_IO_BEHIND_MS though entries
      * behind it are committed. Once per case, from within a tick: note it and return. May be NULL.
