@@ -60,12 +60,12 @@ static bool is_majority_lost(const struct bw_witness_recovery *recovery,
 
     if (!bw_recovery_look_at_others(&recover_command, config, recovery, &others))
         return false;
-    if (2 * (others.answer + 1) > voter_count) {
+    if (2 * (others.voters + 1) > voter_count) {
         (void)fprintf(
             stderr,
             "refused: recover: with this one %u of %u witnesses are there, a majority: "
             "start this one again (systemctl start breakwater-witness); nothing was changed\n",
-            others.answer + 1, voter_count);
+            others.voters + 1, voter_count);
         return false;
     }
     if (others.answer > 0) {

@@ -72,6 +72,16 @@ enum bw_exit bw_recovery_fail(const struct bw_cli_command *command, const struct
     return bw_exit_of_err(err);
 }
 
+/* Until members have changed all of the file are. */
+static bool is_voter(const struct bw_roster *roster, const char *name)
+{
+    bool is = roster->id_max == 0;
+
+    for (unsigned i = 0; i < roster->count && !is; i++)
+        is = strcmp(roster->members[i].name, name) == 0;
+    return is;
+}
+
 bool bw_recovery_look_at_others(const struct bw_cli_command *command,
                                 const struct bw_witness_config *config,
                                 const struct bw_witness_recovery *recovery,
@@ -97,6 +107,7 @@ bool bw_recovery_look_at_others(const struct bw_cli_command *command,
 
         (void)printf("%s: %s\n", answers[i].name, is_alive ? "runs and answers" : answers[i].text);
         out_others->answer += is_alive;
+        out_others->voters += is_alive && is_voter(&recovery->found.roster, answers[i].name);
         out_others->unclear += answers[i].is_there && !answers[i].has_answered;
     }
     (void)fflush(stdout); /* what was seen comes before what follows from it */

@@ -12,6 +12,7 @@ const char *bw_recovery_time_text(int64_t unix_s, char text[32]);
 /* The other witnesses, as far as can be seen from here. */
 struct bw_recovery_others {
     unsigned answer;  /* and belong to this cluster: they live */
+    unsigned voters;  /* of them: whom the state has as voters; the file may name others */
     unsigned unclear; /* something is there that gives no answer: perhaps they live */
 };
 /* Asks them (bw_witness_recovery_members), and prints what each says. False: nobody could be asked, which
