@@ -14,6 +14,7 @@
 #include <breakwater/os/path_owner.h>
 
 #include <openssl/asn1.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -560,6 +561,7 @@ enum bw_err bw_credentials_read_again(const struct bw_own_certificate *own, stru
         bw_file_looks_equal(look->identity, before.identity))
         return BW_OK;
     err = bw_credentials_load_own(own, now, out_credentials, diag);
+    OPENSSL_thread_stop(); /* what it keeps for this thread would outlive it at an exit */
     if (err == BW_OK)
         return BW_OK;
     (void)snprintf(look->refused, sizeof look->refused, "%s", diag->text);

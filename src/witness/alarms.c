@@ -217,10 +217,10 @@ static void answer_plan(struct bw_program *program, struct bw_http_request *requ
                            "or this one is restarted: the leader alone remembers it"));
     }
     bw_operator_answer(request, 200,
-                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:s?, s:o}", "schema",
+                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:I, s:b, s:b, s:b, s:s?, s:o}", "schema",
                                  "breakwater.change_plan/v1", "group", group->spec.name, "change",
                                  "Ack", "epoch", (json_int_t)group->epoch, "spec_version",
-                                 (json_int_t)group->spec_version, "count",
+                                 (json_int_t)group->spec_version, "wish_index", 0, "count",
                                  (json_int_t)(entry != NULL ? entry->count : 0), "possible", is_possible,
                                  "already", diag.err == BW_ERR_EXISTS, "busy", 0, "refused",
                                  is_possible ? NULL : diag.text, "steps", steps));
