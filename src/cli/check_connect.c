@@ -253,7 +253,7 @@ static void dial_enforcers(struct bw_check_lines *lines, const char *file, int f
     if (list == NULL)
         (void)close(fd); /* only read from */
     while (list != NULL && (entry = readdir(list)) != NULL)
-        if (strncmp(entry->d_name, BW_ENFORCER_NAME_PREFIX, strlen(BW_ENFORCER_NAME_PREFIX)) == 0)
+        if (bw_enforcer_is_name(entry->d_name))
             count += dial_enforcer(lines, file, fd, entry->d_name);
     if (count == 0)
         bw_check_line(lines, BW_CHECK_FAIL, file,

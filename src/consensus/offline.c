@@ -52,7 +52,8 @@ static enum bw_err open_raft(struct bw_offline *offline, const char *raft_path, 
                              const struct bw_data_dir_identity *identity)
 {
     const struct bw_safe_io_config config = {
-        .store = bw_vote_file(dir), .roll = &offline->roll, .is_offline = true, .stop = on_stop, .user = offline};
+        .store = bw_vote_file(dir), .roll = &offline->roll, .is_offline = true,
+        .stop = on_stop,            .user = offline};
     struct raft_io *io = &offline->safe.io;
     char address[BW_TRANSPORT_ADDRESS_BYTES];
 

@@ -147,9 +147,8 @@ static int begin_term(struct bw_safe_io *safe)
     return repair_backend(safe, before);
 }
 
-int bw_safe_load(struct raft_io *io, raft_term *term, raft_id *vote,
-                     struct raft_snapshot **snapshot, raft_index *start,
-                     struct raft_entry *entries[], size_t *count)
+int bw_safe_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_snapshot **snapshot,
+                 raft_index *start, struct raft_entry *entries[], size_t *count)
 {
     struct bw_safe_io *safe = (struct bw_safe_io *)io;
     struct bw_vote own = {0};

@@ -5,7 +5,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/core/expiry.h>
 
 /* ---- tenure ------------------------------------------------------------------------------ */
 
@@ -465,22 +464,6 @@ static bool is_rejoin_due(const struct bw_site *site)
     return bw_site_joined_epoch(site, &site->memory) < site->other_serves_epoch;
 }
 
-#define OTHER_SERVES_NS_MIN BW_NS_PER_S /* whatever the terms say, or before they are known */
-
-/* A witness says so with each answer, as long as it is so. What it said before the other site was lost
- * would have this one destroy what may be the last copy: a right, which ends by whichever clock has gone on in a suspend. */
-static bool is_other_serving(const struct step *step)
-{
-    const struct bw_site *site = step->site;
-    const struct bw_terms *terms = &site->order.terms;
-    const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
-                                                     terms->request_timeout_ms);
-
-    return !bw_instant_right_is_over(
-        step->now, bw_instant_add(site->other_serves_contact,
-                                  fresh_ns > OTHER_SERVES_NS_MIN ? fresh_ns : OTHER_SERVES_NS_MIN));
-}
-
 /* By its guard; by the agent itself where that one is away, or stands still: else the group would
  * be held for as long (3.3). Not by both at once. */
 static void fence_what_is_held(const struct step *step)
@@ -525,7 +508,9 @@ static void advance_standing_by(const struct step *step)
         bw_site_advance_override(step);
         return;
     }
-    if (is_rejoin_due(site) && !bw_site_epoch_is_open(site) && is_other_serving(step) &&
+    /* What a witness said before the other site was lost would have this one destroy what may be the last copy. */
+    if (is_rejoin_due(site) && !bw_site_epoch_is_open(site) &&
+        bw_site_is_said_lately(step, site->other_serves_contact) &&
         guard_can_act(site) && bw_site_may_retry(step))
         bw_site_run(step, BW_ACTION_REJOIN, site->other_serves_epoch, "S17");
     bw_site_advance_remote_fence(step);
@@ -641,7 +626,7 @@ void bw_site_set_limits(struct bw_site *site, const struct bw_site_limits *limit
 {
     site->limits = *limits;
     if (!limits->has_script[BW_ACTION_READINESS])
-        bw_site_forgo_final_position(site, BW_ACTION_READINESS);
+        bw_site_forgo_final_position(site);
     if (limits->has_script[BW_ACTION_CONDITION])
         return;
     site->condition = BW_CONDITION_NONE;

@@ -5,6 +5,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/core/expiry.h>
 
 struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action_kind kind,
                                     const char *rule)
@@ -194,4 +195,16 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
         site->observation[action].running = true;
         site->observation[action].run_id = message->run.run_id;
     }
+}
+
+#define SAID_NS_MIN BW_NS_PER_S /* whatever the terms say, or before they are known */
+
+bool bw_site_is_said_lately(const struct step *step, struct bw_instant said)
+{
+    const struct bw_terms *terms = &step->site->order.terms;
+    const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
+                                                     terms->request_timeout_ms);
+
+    return !bw_instant_right_is_over(
+        step->now, bw_instant_add(said, fresh_ns > SAID_NS_MIN ? fresh_ns : SAID_NS_MIN));
 }

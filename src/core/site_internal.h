@@ -56,6 +56,9 @@ void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
 bool bw_site_epoch_is_open(const struct bw_site *site);
 /* A refused run or a failed save may be tried again. */
 bool bw_site_may_retry(const struct step *step);
+/* What a witness says with each answer as long as it is so, and said at `said`, is so still: a right, which ends by
+ * whichever clock has gone on in a suspend. */
+bool bw_site_is_said_lately(const struct step *step, struct bw_instant said);
 /* The same of the agent's own fence, which nothing else puts off. */
 bool bw_site_may_fence_itself(const struct step *step);
 /* It serves without a lease, by a person's word, or is being fenced after that: no rogue (3.8). */
@@ -271,8 +274,8 @@ void bw_site_watch_no_return(const struct step *step);
 /* site_watch.c */
 /* It serves again (SERVES), or may (DENIED): what was seen to end it before counts no more (3.3). */
 void bw_site_doubt_end(struct bw_site *site, enum bw_site_own_end_event why);
-/* `action` cannot run any more: where it was to tell the final position, that is given back without one. */
-void bw_site_forgo_final_position(struct bw_site *site, enum bw_action_kind action);
+/* Readiness cannot run any more: where the epoch waits for its final position, it is given back without one. */
+void bw_site_forgo_final_position(struct bw_site *site);
 /* The service was ended; what is left is to give the epoch back, with its final position. */
 void bw_site_begin_ending(const struct step *step);
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);

@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/core/expiry.h>
 
-#define ASKED_NS_MIN BW_NS_PER_S /* whatever the terms say, or before they are known */
 
 static bool is_newer(const struct bw_remote_fence_ask *ask, const struct bw_remote_fence_ask *known)
 {
@@ -40,14 +38,9 @@ void bw_site_on_remote_fence(const struct step *step, const struct bw_remote_fen
 static bool is_asked(const struct step *step)
 {
     const struct bw_site *site = step->site;
-    const struct bw_terms *terms = &site->order.terms;
-    const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
-                                                     terms->request_timeout_ms);
 
     return site->remote_fence.ask.epoch != 0 && site->remote_fenced == BW_REMOTE_FENCE_NONE &&
-           !bw_instant_right_is_over(
-               step->now, bw_instant_add(site->remote_fence.last_asked,
-                                         fresh_ns > ASKED_NS_MIN ? fresh_ns : ASKED_NS_MIN));
+           bw_site_is_said_lately(step, site->remote_fence.last_asked);
 }
 
 /* As far as this site knows, that epoch is the newest, another site's, and not over. */

@@ -243,9 +243,9 @@ static void note_final_position(struct bw_site *site, const struct bw_observatio
 }
 
 /* Nothing will tell it: its readiness script is gone, here or from what its guard has read. Nobody waits for that. */
-void bw_site_forgo_final_position(struct bw_site *site, enum bw_action_kind action)
+void bw_site_forgo_final_position(struct bw_site *site)
 {
-    if (action == BW_ACTION_READINESS && site->tenure == BW_TENURE_ENDING && site->final == BW_SITE_FINAL_DUE)
+    if (site->tenure == BW_TENURE_ENDING && site->final == BW_SITE_FINAL_DUE)
         bw_site_final_move(site, BW_SITE_FINAL_EVENT_MISSED);
 }
 
@@ -286,8 +286,8 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
     observation->running = false;
     if (ended->result == BW_RUN_REFUSED || ended->result == BW_RUN_KILLED ||
         ended->result == BW_RUN_INTERRUPTED) { /* no observation was made */
-        if (ended->refusal == BW_REFUSAL_NO_SCRIPT)
-            bw_site_forgo_final_position(site, ended->action);
+        if (ended->action == BW_ACTION_READINESS && ended->refusal == BW_REFUSAL_NO_SCRIPT)
+            bw_site_forgo_final_position(site);
         observation->due = bw_instant_add(step->now, BACK_TO_BACK_NS);
         return;
     }

@@ -42,7 +42,8 @@ static int listen_for_successors(struct bw_guard_program *program)
     const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     bw_id_format(id, text);
-    (void)snprintf(link->name, sizeof link->name, BW_ENFORCER_NAME_PREFIX "%.16s", text);
+    (void)snprintf(link->name, sizeof link->name, BW_ENFORCER_NAME_PREFIX "%.*s",
+                   BW_ENFORCER_ID_CHARS, text);
     address_of(program, link->name, &address);
     if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
         listen(fd, BACKLOG) == 0)

@@ -85,16 +85,6 @@ static void begin_one(struct bw_guard_program *program, const char *name)
 
 /* ---- all of them ------------------------------------------------------------------------------- */
 
-/* The mirror of a group may begin alike, and is no socket: nobody listens there, and it stays. */
-static bool is_enforcers(const char *name)
-{
-    const size_t prefix = strlen(BW_ENFORCER_NAME_PREFIX);
-
-    return strncmp(name, BW_ENFORCER_NAME_PREFIX, prefix) == 0 &&
-           strlen(name) == prefix + BW_ENFORCER_ID_CHARS &&
-           strspn(name + prefix, "0123456789abcdef") == BW_ENFORCER_ID_CHARS;
-}
-
 static void begin_all(struct bw_guard_program *program)
 {
     const int fd = openat(program->store.mirror_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -108,7 +98,7 @@ static void begin_all(struct bw_guard_program *program)
         return;
     }
     while ((entry = readdir(list)) != NULL)
-        if (is_enforcers(entry->d_name) && strcmp(entry->d_name, program->enforcer.name) != 0)
+        if (bw_enforcer_is_name(entry->d_name) && strcmp(entry->d_name, program->enforcer.name) != 0)
             begin_one(program, entry->d_name);
     (void)closedir(list); /* only read from */
 }

@@ -79,12 +79,14 @@ enum bw_err bw_second_store_open(struct bw_second_store *store, const struct bw_
     return err;
 }
 
-static bool knows(const struct bw_second_state *state, const char *group)
+/* `group_count` where it has none of that name. */
+static uint32_t find(const struct bw_second_state *state, const char *group)
 {
-    for (uint32_t i = 0; i < state->group_count; i++)
-        if (strcmp(state->groups[i].name, group) == 0)
-            return true;
-    return false;
+    uint32_t at = 0;
+
+    while (at < state->group_count && strcmp(state->groups[at].name, group) != 0)
+        at++;
+    return at;
 }
 
 bool bw_second_store_has_room(const struct bw_second_store *store, const struct bw_site_config *config)
@@ -92,7 +94,7 @@ bool bw_second_store_has_room(const struct bw_second_store *store, const struct 
     uint32_t count = store->state.group_count;
 
     for (uint32_t i = 0; i < config->group_count; i++)
-        count += !knows(&store->state, config->groups[i].name);
+        count += find(&store->state, config->groups[i].name) == store->state.group_count;
     return count <= BW_SITE_GROUPS_MAX;
 }
 
@@ -100,10 +102,10 @@ bool bw_second_store_has_room(const struct bw_second_store *store, const struct 
 struct bw_second_memory *bw_second_store_group(struct bw_second_store *store, const char *group)
 {
     struct bw_second_state *state = &store->state;
+    const uint32_t at = find(state, group);
 
-    for (uint32_t i = 0; i < state->group_count; i++)
-        if (strcmp(state->groups[i].name, group) == 0)
-            return &state->groups[i].memory;
+    if (at < state->group_count)
+        return &state->groups[at].memory;
     if (state->group_count == BW_SITE_GROUPS_MAX)
         return NULL;
     state->groups[state->group_count] = (struct bw_second_group){0};

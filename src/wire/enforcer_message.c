@@ -113,3 +113,12 @@ enum bw_err bw_enforcer_message_decode(const uint8_t *data, size_t size,
         return get_paths(at, size - fixed, out_message);
     return BW_OK;
 }
+
+bool bw_enforcer_is_name(const char *name)
+{
+    const size_t prefix = strlen(BW_ENFORCER_NAME_PREFIX);
+
+    return strncmp(name, BW_ENFORCER_NAME_PREFIX, prefix) == 0 &&
+           strlen(name) == prefix + BW_ENFORCER_ID_CHARS &&
+           strspn(name + prefix, "0123456789abcdef") == BW_ENFORCER_ID_CHARS;
+}

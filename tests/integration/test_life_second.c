@@ -169,9 +169,16 @@ static bool has_begun_to_fence(struct real_cluster *of, int site)
     return strstr(real_read(of, site, "enforcer.log"), "to=SCRIPT") != NULL;
 }
 
-static bool has_told_of_a_fence(struct real_cluster *of, int site)
+static unsigned reloads; /* that are waited for */
+
+static bool has_reloaded(struct real_cluster *of, int site)
 {
-    return strstr(real_read(of, site, "enforcer.log"), "action=fence by=second") != NULL;
+    const char *at = real_read(of, site, "enforcer.log");
+    unsigned count = 0;
+
+    for (; (at = strstr(at, "event=config.loaded")) != NULL; at++)
+        count++;
+    return count >= reloads;
 }
 
 /* A script that runs is never cut, however often it is told; and what mends a fence that cannot end well is taken between
@@ -180,15 +187,15 @@ static void one_that_is_told_to_begin_anew_as_it_fences_cuts_no_script(void **st
 {
     (void)state;
     begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
     real_put(&cluster, 0, "hangs", "");
     lose_machine(0);
     real_until(&cluster, has_begun_to_fence, 0, "it fences");
-    for (int time = 0; time < 2; time++) {
+    for (reloads = 1; reloads <= 2; reloads++) {
         assert_int_equal(kill(cluster.sites[0].enforcer, SIGHUP), 0);
-        (void)usleep(200000);
+        real_until(&cluster, has_reloaded, 0, "it has read its file again");
     }
     assert_int_equal(real_end(&cluster.sites[0].enforcer, 0), 75);
-    assert_true(has_told_of_a_fence(&cluster, 0));
     assert_non_null(strstr(real_read(&cluster, 0, "enforcer.log"), "action=fence by=second how=\"timed out\""));
     assert_non_null(strstr(real_read(&cluster, 0, "enforcer.log"),
                            "begins anew with it once the script that runs has ended"));

@@ -303,25 +303,14 @@ static void a_saved_state_is_handed_to_the_user_of_the_witness(void **state)
     assert_non_null(strstr(out, "generation 1, "));
 }
 
-static void mark_last_removed(bool is_removed)
+/* `text` NULL: no more. */
+static void mark_last(const char *file, const char *text)
 {
     char path[TRIO_PATH_BYTES];
 
-    trio_path(&cluster.trio, "data3/removed", path);
-    if (is_removed)
-        real_write_file(path, 0600, "removed from the cluster\n");
-    else
-        assert_int_equal(unlink(path), 0);
-}
-
-/* As by one that was cut short right behind its point of no return. */
-static void mark_last_begun(bool is_begun)
-{
-    char path[TRIO_PATH_BYTES];
-
-    trio_path(&cluster.trio, "data3/recovery", path);
-    if (is_begun)
-        real_write_file(path, 0600, "breakwater recovery 1\nold generation 1\n");
+    trio_path(&cluster.trio, file, path);
+    if (text != NULL)
+        real_write_file(path, 0600, text);
     else
         assert_int_equal(unlink(path), 0);
 }
@@ -335,12 +324,13 @@ static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **st
     assert_int_equal(recover_last("--yes", out, sizeof out), 1); /* its own witness runs */
     assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
     assert_int_equal(recover_last("--yes", out, sizeof out), 6);
-    mark_last_begun(true); /* confirmed then, and they are back since */
+    /* As by one that was cut short right behind its point of no return: they are back since. */
+    mark_last("data3/recovery", "breakwater recovery 1\nold generation 1\n");
     assert_int_equal(recover_last("--yes", out, sizeof out), 6);
     assert_non_null(strstr(out, "was confirmed and begun before"));
     assert_non_null(strstr(out, ": runs and answers"));
     assert_null(strstr(out, "It is finished"));
-    mark_last_begun(false);
+    mark_last("data3/recovery", NULL);
     (void)trio_stop(&cluster.trio, 0, SIGKILL);
     assert_int_equal(recover_last("--plan", out, sizeof out), 6); /* two of three would be enough */
     trio_signal(&cluster.trio, 1, SIGSTOP); /* it says nothing, and is not lost */
@@ -349,9 +339,9 @@ static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **st
     (void)trio_stop(&cluster.trio, 1, SIGKILL);
     assert_int_equal(recover_last("--plan", out, sizeof out), 0);
     assert_non_null(strstr(out, "generation 1,"));
-    mark_last_removed(true);
+    mark_last("data3/removed", "removed from the cluster\n");
     assert_int_not_equal(recover_last("--plan", out, sizeof out), 0);
-    mark_last_removed(false);
+    mark_last("data3/removed", NULL);
     trio_start_all(&cluster.trio, TRIO_EXECUTED); /* as if nobody had looked */
     (void)trio_leader(&cluster.trio);
 }

@@ -252,20 +252,27 @@ static void dates_role_and_cluster_are_checked_in_words(void **state)
     bw_credentials_free(credentials);
 }
 
+/* Of w1, whose file is `path`. */
+static struct bw_own_certificate issue_own(char path[TEST_PKI_PATH_BYTES])
+{
+    test_pki_issue_uri(&pki, "w1.pem", URI, path);
+    return (struct bw_own_certificate){.ca = pki.ca_path,
+                                       .identity = path,
+                                       .cluster = "prod",
+                                       .role = BW_ROLE_WITNESS,
+                                       .site = "",
+                                       .name = "w1"};
+}
+
 static void a_daemons_own_is_the_one_that_its_file_names(void **state)
 {
-    struct bw_own_certificate own = {.ca = pki.ca_path,
-                                     .cluster = "prod",
-                                     .role = BW_ROLE_WITNESS,
-                                     .site = "",
-                                     .name = "w1"};
+    struct bw_own_certificate own;
     struct bw_credentials *credentials = NULL;
     struct bw_diag diag = {0};
     char path[TEST_PKI_PATH_BYTES];
 
     (void)state;
-    test_pki_issue_uri(&pki, "w1.pem", URI, path);
-    own.identity = path;
+    own = issue_own(path);
 
     assert_int_equal(bw_credentials_load_own(&own, now_wall(), &credentials, &diag), BW_OK);
     bw_credentials_free(credentials);
@@ -281,8 +288,7 @@ static void a_daemons_own_is_the_one_that_its_file_names(void **state)
  * touches the file again; what is wrong is said once, and when somebody asks. */
 static void a_certificate_that_could_not_be_used_is_tried_again(void **state)
 {
-    struct bw_own_certificate own = {
-        .ca = pki.ca_path, .cluster = "prod", .role = BW_ROLE_WITNESS, .site = "", .name = "w1"};
+    struct bw_own_certificate own;
     const struct bw_wall early = {.unix_ms = now_wall().unix_ms - INT64_C(86400000) * 3650};
     struct bw_certificate_look look;
     struct bw_credentials *credentials = NULL;
@@ -290,8 +296,7 @@ static void a_certificate_that_could_not_be_used_is_tried_again(void **state)
     char path[TEST_PKI_PATH_BYTES];
 
     (void)state;
-    test_pki_issue_uri(&pki, "w1.pem", URI, path);
-    own.identity = path;
+    own = issue_own(path);
     look = (struct bw_certificate_look){.ca = {0}}; /* another one was in use */
 
     assert_int_equal(bw_credentials_read_again(&own, early, false, &look, &credentials, &diag),
@@ -313,18 +318,13 @@ static void a_certificate_that_could_not_be_used_is_tried_again(void **state)
 /* 5.4: they would choose whom the daemon believes. */
 static void a_daemon_refuses_a_ca_file_that_others_can_change(void **state)
 {
-    struct bw_own_certificate own = {.ca = pki.ca_path,
-                                     .cluster = "prod",
-                                     .role = BW_ROLE_WITNESS,
-                                     .site = "",
-                                     .name = "w1"};
+    struct bw_own_certificate own;
     struct bw_credentials *credentials = NULL;
     struct bw_diag diag = {0};
     char path[TEST_PKI_PATH_BYTES];
 
     (void)state;
-    test_pki_issue_uri(&pki, "w1.pem", URI, path);
-    own.identity = path;
+    own = issue_own(path);
     assert_int_equal(chmod(pki.ca_path, 0664), 0);
 
     assert_int_equal(bw_credentials_load_own(&own, now_wall(), &credentials, &diag), BW_ERR_REFUSED);

@@ -36,6 +36,8 @@ enum bw_enforcer_means {
 
 #define BW_ENFORCER_NAME_PREFIX "enforcer-" /* RUN_DIR/SITE-guard/enforcer-ID: its socket */
 #define BW_ENFORCER_ID_CHARS    16          /* of ID, hexadecimal */
+/* What lies beside it may begin alike: the mirror of a group whose name does. */
+bool bw_enforcer_is_name(const char *name);
 #define BW_ENFORCER_MEANS_MAX  128 /* descriptors of one group; a packet takes up to 253 */
 /* Of the cgroups of one group and its units, as absolute paths, each with a NUL. */
 #define BW_ENFORCER_PATHS_BYTES 4096
