@@ -80,7 +80,7 @@ static void arm_now(const struct guard_step *step)
 
     BW_ASSERT(arm->epoch == guard->memory.epoch_seen); /* 3.4: durable before it is armed */
     BW_ASSERT(terms_are_sane(&arm->terms));
-    if (!guard->arm_mirroring) /* of several on their way it is the one that was acknowledged */
+    if (!bw_guard_waits(guard, BW_GUARD_WAIT_ARM)) /* of several on their way it is the one that was acknowledged */
         guard->mirror_before = *mirror;
     if (mirror->armed_epoch != arm->epoch) {
         bw_guard_fence_forget(guard);
@@ -95,9 +95,7 @@ static void arm_now(const struct guard_step *step)
     bw_guard_loop_on_lease(step);
     bw_guard_override_end(guard); /* 3.8: in the one write by which it has a lease */
     guard->check_at_start = false;
-    guard->arm_mirroring = true;
-    bw_guard_mirror_now(step, "U1");
-    guard->arm_number = guard->mirror_number;
+    bw_guard_mirror_for(step, BW_GUARD_WAIT_ARM, "U1");
 }
 
 /* An earlier deadline in the mirror is safe; a later one nobody knows of is not. What a fence that has
@@ -107,7 +105,7 @@ static void take_back_arm(struct bw_guard *guard)
     struct bw_guard_mirror *mirror = &guard->mirror;
     const struct bw_guard_mirror *before = &guard->mirror_before;
 
-    BW_ASSERT(!guard->arm_mirroring);
+    BW_ASSERT(!bw_guard_waits(guard, BW_GUARD_WAIT_ARM));
     if (guard->fence != BW_FENCE_NONE || !bw_guard_is_armed(guard))
         return;
     mirror->armed_epoch = before->armed_epoch;
@@ -197,9 +195,8 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
     bw_guard_on_children_mirrored(step, number, ok);
     bw_guard_on_override_mirrored(step, number, ok);
     bw_guard_on_loop_mirrored(step, number, ok);
-    if (!guard->arm_mirroring || number < guard->arm_number)
+    if (!bw_guard_is_wait_over(guard, BW_GUARD_WAIT_ARM, number))
         return;
-    guard->arm_mirroring = false;
     if (!ok) {
         take_back_arm(guard);
         if (!bw_guard_is_armed(guard) && !guard->mirror.overriding)
@@ -320,7 +317,7 @@ static void on_saved(const struct guard_step *step, bool ok)
     guard->is_void = false;
     if (!ok) {
         refuse_unsaved(step);
-        guard->wants = BW_GUARD_WANTS_NOTHING;
+        bw_guard_save_is_over(guard);
         return;
     }
     switch (guard->wants) {
@@ -357,7 +354,7 @@ static void on_saved(const struct guard_step *step, bool ok)
     case BW_GUARD_WANTS_NOTHING:
         break;
     }
-    guard->wants = BW_GUARD_WANTS_NOTHING;
+    bw_guard_save_is_over(guard);
 }
 
 /* ---- the agent ----------------------------------------------------------------------------- */
@@ -466,10 +463,10 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->armed_instance = guard->mirror.armed_instance;
     out_state->armed_number = guard->mirror.armed_number;
     out_state->armed_end = guard->mirror.armed_end;
-    out_state->arm_pending = guard->arm_mirroring;
+    out_state->arm_pending = bw_guard_waits(guard, BW_GUARD_WAIT_ARM);
     /* Whoever was told: what another instance was, is ended, and said until that was seen (3.8). */
     /* not covered: armed beside an override: the one ends the other (3.8). */
-    out_state->overriding = guard->mirror.overriding && !guard->override_mirroring &&
+    out_state->overriding = guard->mirror.overriding && !bw_guard_waits(guard, BW_GUARD_WAIT_OVERRIDE) &&
                             !bw_guard_is_armed(guard);
     out_state->fence_begun = bw_guard_is_armed(guard) && guard->fence != BW_FENCE_NONE &&
                              guard->fence_epoch == guard->mirror.armed_epoch;
@@ -546,7 +543,7 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
         for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++) {
             if (mirror->children[i].action == BW_ACTION_START ||
                 mirror->children[i].action == BW_ACTION_STATUS)
-                guard->mirror.served = BW_SERVED_MAYBE; /* of what it came to nobody was told */
+                bw_guard_note_served(guard, BW_SERVED_MAYBE); /* of what it came to nobody was told */
             /* Until it had ended it could order more, whatever script has ended meanwhile (3.2.4). */
             if (mirror->children[i].action == BW_ACTION_START ||
                 mirror->children[i].action == BW_ACTION_REJOIN)

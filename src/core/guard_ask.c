@@ -47,6 +47,30 @@ void bw_guard_mirror_now(const struct guard_step *step, const char *rule)
     bw_guard_emit(step, BW_GUARD_ACTION_MIRROR, rule)->number = ++step->guard->mirror_number;
 }
 
+void bw_guard_mirror_for(const struct guard_step *step, enum bw_guard_wait what, const char *rule)
+{
+    bw_guard_mirror_now(step, rule);
+    step->guard->waits[what] = step->guard->mirror_number;
+}
+
+bool bw_guard_waits(const struct bw_guard *guard, enum bw_guard_wait what)
+{
+    return guard->waits[what] != 0;
+}
+
+void bw_guard_wait_no_more(struct bw_guard *guard, enum bw_guard_wait what)
+{
+    guard->waits[what] = 0;
+}
+
+bool bw_guard_is_wait_over(struct bw_guard *guard, enum bw_guard_wait what, uint64_t number)
+{
+    if (!bw_guard_waits(guard, what) || number < guard->waits[what])
+        return false;
+    bw_guard_wait_no_more(guard, what);
+    return true;
+}
+
 struct bw_guard_memory *bw_guard_change_memory(struct bw_guard *guard)
 {
     BW_ASSERT(guard->wants == BW_GUARD_WANTS_NOTHING); /* one SAVE at a time: it says what is durable */
@@ -64,6 +88,11 @@ void bw_guard_save(const struct guard_step *step, enum bw_guard_wants wants, con
     BW_ASSERT(guard->memory.ended_epoch >= guard->memory_before.ended_epoch); /* 3.4: from then on */
     guard->wants = wants;
     (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, rule);
+}
+
+void bw_guard_save_is_over(struct bw_guard *guard)
+{
+    guard->wants = BW_GUARD_WANTS_NOTHING;
 }
 
 bool bw_guard_is_armed(const struct bw_guard *guard)

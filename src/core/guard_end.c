@@ -10,7 +10,7 @@ void bw_guard_disarm(struct bw_guard *guard)
     guard->mirror.armed_end = (struct bw_instant){0, 0};
     guard->mirror.fence_begun = false;
     /* An arm whose mirror is still on its way is over with it: nothing is acknowledged any more (3.4). */
-    guard->arm_mirroring = false;
+    bw_guard_wait_no_more(guard, BW_GUARD_WAIT_ARM);
     bw_guard_fence_forget(guard);
 }
 

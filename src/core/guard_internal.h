@@ -29,9 +29,17 @@ struct bw_guard_message *bw_guard_send(const struct guard_step *step,
                                        const char *rule);
 void bw_guard_wake(const struct guard_step *step, struct bw_instant at);
 void bw_guard_mirror_now(const struct guard_step *step, const char *rule);
-/* The one way in which what is durable changes: the memory to change, then what it is for. */
+/* The one way in which something waits for a mirror, how it does no more, and whether the result of MIRROR
+ * `number` is what it waited for: then it is over. */
+void bw_guard_mirror_for(const struct guard_step *step, enum bw_guard_wait what, const char *rule);
+bool bw_guard_waits(const struct bw_guard *guard, enum bw_guard_wait what);
+void bw_guard_wait_no_more(struct bw_guard *guard, enum bw_guard_wait what);
+bool bw_guard_is_wait_over(struct bw_guard *guard, enum bw_guard_wait what, uint64_t number);
+/* The one way in which what is durable changes: the memory to change, what it is for, and that the disk has
+ * answered. */
 struct bw_guard_memory *bw_guard_change_memory(struct bw_guard *guard);
 void bw_guard_save(const struct guard_step *step, enum bw_guard_wants wants, const char *rule);
+void bw_guard_save_is_over(struct bw_guard *guard);
 bool bw_guard_is_armed(const struct bw_guard *guard);
 /* D - F of what is armed. */
 struct bw_instant bw_guard_window(const struct bw_guard *guard);
@@ -130,8 +138,10 @@ enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);
 
 /* The stop of `epoch` ran into its limit: it would again, and what follows would wait for it (3.2.4). */
 bool bw_guard_stop_ran_out(const struct bw_guard *guard, uint64_t epoch);
-/* What `epoch` has come to: asked when it ends. */
+/* What `epoch` has come to: asked when it ends. And what has been seen of its starts: that they never
+ * served is known less and less (4). */
 enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch);
+void bw_guard_note_served(struct bw_guard *guard, enum bw_served at_most);
 
 /* What a start has left running may yet begin to serve: a look shows that nothing serves only if nothing
  * was left when it began (3.2.4). */

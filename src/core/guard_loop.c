@@ -38,9 +38,7 @@ void bw_guard_loop_give(const struct guard_step *step, const struct bw_guard_run
     struct bw_guard *guard = step->guard;
 
     BW_ASSERT(guard->limits.loop_delay_ns != 0);
-    /* H11: nobody hears yes before a restarted guard would know */
-    guard->loop_mirror = guard->mirror.loop_delay_ns == 0 ? BW_GUARD_LOOP_MIRRORING_NEW
-                                                          : BW_GUARD_LOOP_MIRRORING;
+    guard->loop_is_new = guard->mirror.loop_delay_ns == 0;
     if (guard->mirror.loop_delay_ns > guard->limits.loop_delay_ns) /* who asked before goes by it */
         guard->mirror.loop_until = bw_instant_max(guard->mirror.loop_until,
                                                   last_over(step, guard->mirror.loop_delay_ns));
@@ -48,8 +46,7 @@ void bw_guard_loop_give(const struct guard_step *step, const struct bw_guard_run
     for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
         guard->slots[i].beside_loop = true; /* what a look saw may be older than what it starts */
     guard->loop_run = *run;
-    bw_guard_mirror_now(step, rule);
-    guard->loop_number = guard->mirror_number;
+    bw_guard_mirror_for(step, BW_GUARD_WAIT_LOOP, rule); /* H11: no yes that a restarted guard would not know */
 }
 
 static void withdraw(struct bw_guard *guard, struct bw_instant until)

@@ -25,7 +25,7 @@ static enum bw_refusal judge_override(const struct guard_step *step, uint64_t ep
 /* Asked for already, of this session: answered once the disk, or the mirror, has answered. */
 static bool is_under_way(const struct bw_guard *guard)
 {
-    return guard->override_mirroring ||
+    return bw_guard_waits(guard, BW_GUARD_WAIT_OVERRIDE) ||
            (guard->wants == BW_GUARD_WANTS_OVERRIDE && !guard->is_void);
 }
 
@@ -40,9 +40,7 @@ static void begin_to_override(const struct guard_step *step)
     guard->mirror.overriding = true;
     guard->mirror.override_instance = guard->agent.instance;
     guard->check_at_start = false;
-    guard->override_mirroring = true;
-    bw_guard_mirror_now(step, "U72");
-    guard->override_number = guard->mirror_number;
+    bw_guard_mirror_for(step, BW_GUARD_WAIT_OVERRIDE, "U72");
 }
 
 void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
@@ -83,7 +81,7 @@ void bw_guard_override_saved(const struct guard_step *step, bool is_void)
 
     BW_ASSERT(guard->wants == BW_GUARD_WANTS_OVERRIDE);
     BW_ASSERT(guard->memory.enforced && guard->memory.overridden); /* 3.8, 3.9: it was written down */
-    guard->wants = BW_GUARD_WANTS_NOTHING;
+    bw_guard_save_is_over(guard);
     if (is_void)
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, guard->memory.epoch_seen, 0,
                               BW_REFUSAL_BUSY, "U88");
@@ -95,9 +93,8 @@ void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t numbe
 {
     struct bw_guard *guard = step->guard;
 
-    if (!guard->override_mirroring || number < guard->override_number)
+    if (!bw_guard_is_wait_over(guard, BW_GUARD_WAIT_OVERRIDE, number))
         return;
-    guard->override_mirroring = false;
     if (ok) {
         (void)bw_guard_send(step, BW_GUARD_MESSAGE_OVERRIDE_DONE, guard->memory.epoch_seen, "U73");
         return;

@@ -135,7 +135,7 @@ static bool is_action_taken(const struct bw_guard *guard, const struct bw_guard_
 {
     return guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
            guard->stop != BW_GUARD_STOP_NONE ||
-           (run->action == BW_ACTION_START && guard->loop_mirror != BW_GUARD_LOOP_MIRRORED);
+           (run->action == BW_ACTION_START && bw_guard_waits(guard, BW_GUARD_WAIT_LOOP));
 }
 
 /* What ends no service here: it makes way for a stop, and waits for the mirror (H11). */
@@ -265,22 +265,21 @@ static void note_start_ended(struct bw_guard *guard, const struct bw_guard_run *
                              enum bw_run_result result)
 {
     if (run->action == BW_ACTION_START && (result == BW_RUN_OK || result == BW_RUN_INTERRUPTED))
-        guard->mirror.served = BW_SERVED_MAYBE;
+        bw_guard_note_served(guard, BW_SERVED_MAYBE);
 }
 
 static void note_look(struct bw_guard *guard, enum bw_guard_slot slot,
                       const struct bw_guard_run_ended *ended)
 {
-    struct bw_guard_mirror *mirror = &guard->mirror;
     const enum bw_service service = bw_guard_service_of(ended);
 
     guard->override_begun |= service == BW_SERVICE_STARTED && bw_guard_overrides(guard);
     if (service == BW_SERVICE_STARTED)
-        mirror->served = BW_SERVED_MAYBE;
+        bw_guard_note_served(guard, BW_SERVED_MAYBE);
     else if (service == BW_SERVICE_STOPPED)
-        mirror->stopped_after_start |= !guard->slots[slot].overlapped;
-    else if (mirror->served == BW_SERVED_NEVER)
-        mirror->served = BW_SERVED_NOT_SEEN;
+        guard->mirror.stopped_after_start |= !guard->slots[slot].overlapped;
+    else
+        bw_guard_note_served(guard, BW_SERVED_NOT_SEEN);
 }
 
 static void go(const struct guard_step *step, enum bw_guard_slot of)
@@ -368,22 +367,20 @@ static void tell_loop_begun(const struct guard_step *step, const struct bw_guard
 void bw_guard_on_loop_mirrored(const struct guard_step *step, uint64_t number, bool ok)
 {
     struct bw_guard *guard = step->guard;
-    const enum bw_guard_loop_mirror waited = guard->loop_mirror;
     const struct bw_guard_run run = guard->loop_run;
     const char *const rule = "V73";
     struct bw_guard_run_ended ended = {.result = BW_RUN_OK};
 
-    if (waited == BW_GUARD_LOOP_MIRRORED || number < guard->loop_number)
+    if (!bw_guard_is_wait_over(guard, BW_GUARD_WAIT_LOOP, number))
         return;
-    guard->loop_mirror = BW_GUARD_LOOP_MIRRORED;
     if (guard->mirror.loop_delay_ns == 0) /* taken back meanwhile */
         ended = (struct bw_guard_run_ended){.result = BW_RUN_KILLED, .exit_status = -1};
     else if (!ok) {
-        if (waited == BW_GUARD_LOOP_MIRRORING_NEW)
+        if (guard->loop_is_new)
             guard->mirror.loop_delay_ns = 0; /* nobody has heard of it */
         ended = (struct bw_guard_run_ended){
             .result = BW_RUN_REFUSED, .refusal = BW_REFUSAL_NOT_DURABLE, .exit_status = -1};
-    } else if (bw_guard_is_late(step, &run) && waited == BW_GUARD_LOOP_MIRRORING_NEW) {
+    } else if (bw_guard_is_late(step, &run) && guard->loop_is_new) {
         guard->mirror.loop_delay_ns = 0; /* nobody has heard of it */
         bw_guard_mirror_now(step, rule);
         ended = bw_guard_too_late;

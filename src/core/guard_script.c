@@ -56,6 +56,14 @@ bool bw_guard_stop_ran_out(const struct bw_guard *guard, uint64_t epoch)
     return epoch != 0 && guard->mirror.stop_ran_out_epoch == epoch;
 }
 
+void bw_guard_note_served(struct bw_guard *guard, enum bw_served at_most)
+{
+    _Static_assert(BW_SERVED_MAYBE < BW_SERVED_NOT_SEEN && BW_SERVED_NOT_SEEN < BW_SERVED_NEVER,
+                   "from what is known least");
+    if (at_most < guard->mirror.served)
+        guard->mirror.served = at_most;
+}
+
 enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch)
 {
     const struct bw_guard_mirror *mirror = &guard->mirror;
@@ -107,7 +115,7 @@ static void order_of_loop(const struct guard_step *step, const struct bw_guard_r
         return;
     }
     note_ordered(step, run);
-    step->guard->mirror.served = BW_SERVED_MAYBE;
+    bw_guard_note_served(step->guard, BW_SERVED_MAYBE);
     bw_guard_loop_give(step, run, rule);
 }
 

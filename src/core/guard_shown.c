@@ -10,7 +10,7 @@
  * counts. */
 static const struct bw_guard_mirror *acknowledged(const struct bw_guard *guard)
 {
-    return guard->arm_mirroring ? &guard->mirror_before : &guard->mirror;
+    return bw_guard_waits(guard, BW_GUARD_WAIT_ARM) ? &guard->mirror_before : &guard->mirror;
 }
 
 /* A stop is under way until its end was seen, and from where it waits for what it has killed. */
@@ -53,13 +53,13 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
         out_shown->fence_ms = (uint32_t)(mirror->fence_ns / BW_NS_PER_MS);
     }
     /* not covered: armed beside an override: the one ends the other (3.8). */
-    out_shown->overriding = mirror->overriding && !guard->override_mirroring &&
+    out_shown->overriding = mirror->overriding && !bw_guard_waits(guard, BW_GUARD_WAIT_OVERRIDE) &&
                             mirror->armed_epoch == 0;
     out_shown->override_begun = out_shown->overriding && guard->override_begun &&
                                 !bw_id_is_none(guard->agent.session);
     out_shown->loop_delay_ms = (uint32_t)(bw_guard_loop_delay_ns(guard) / BW_NS_PER_MS);
     out_shown->loop_may = guard->mirror.loop_delay_ns != 0 &&
-                          guard->loop_mirror != BW_GUARD_LOOP_MIRRORING_NEW;
+                          !(bw_guard_waits(guard, BW_GUARD_WAIT_LOOP) && guard->loop_is_new);
     out_shown->fence_begun = has_fence_begun(guard, mirror);
     out_shown->fence_failed = guard->fence == BW_FENCE_FAILED;
     out_shown->running = running(guard);

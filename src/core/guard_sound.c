@@ -127,11 +127,12 @@ static const char *epochs_unsound(const struct bw_guard *guard)
          "the guard's epochs: no end is seen before it is durable");
     FACT(!guard->end_looking || guard->memory.ended_epoch != 0, /* 3.4, ended */
          "the guard's epochs: an end is looked for of an epoch that was ended");
-    FACT(!guard->arm_mirroring || bw_guard_is_armed(guard), /* 3.4: an arm is over with its deadline */
+    for (int i = 0; i < BW_GUARD_WAIT_COUNT; i++)
+        FACT(guard->waits[i] <= guard->mirror_number, /* 3.4: answered by a mirror that was asked for */
+             "the guard's epochs: what waits for a mirror waits for one that was asked for");
+    FACT(!bw_guard_waits(guard, BW_GUARD_WAIT_ARM) || bw_guard_is_armed(guard), /* 3.4: over with its D */
          "the guard's epochs: what waits for its mirror is armed");
-    FACT(guard->arm_number <= guard->mirror_number, /* 3.4: answered by a mirror that was asked for */
-         "the guard's epochs: an arm waits for a mirror that was asked for");
-    FACT(!guard->override_mirroring || guard->mirror.overriding, /* 3.8 */
+    FACT(!bw_guard_waits(guard, BW_GUARD_WAIT_OVERRIDE) || guard->mirror.overriding, /* 3.8 */
          "the guard's epochs: an override that waits for its mirror is in it");
     FACT(!guard->check_at_start || !bw_guard_is_armed(guard), /* 3.4: serves without a deadline */
          "the guard's epochs: what is armed needs no look at the start");

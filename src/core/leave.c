@@ -45,7 +45,7 @@ enum bw_keeps bw_guard_keeps(const struct bw_guard *guard)
 {
     const struct bw_guard_mirror *mirror = &guard->mirror;
 
-    if (mirror->overriding || guard->override_mirroring)
+    if (mirror->overriding || guard->waits[BW_GUARD_WAIT_OVERRIDE] != 0)
         return BW_KEEPS_OVERRIDE;
     if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED ||
         guard->slots[BW_GUARD_SLOT_FENCE].state != BW_SLOT_FREE)
@@ -56,7 +56,7 @@ enum bw_keeps bw_guard_keeps(const struct bw_guard *guard)
         return BW_KEEPS_RUN;
     if (guard->check_at_start && guard->memory.epoch_seen > guard->memory.ended_epoch)
         return BW_KEEPS_UNSEEN; /* 3.4: it serves without a deadline, if it serves */
-    return guard->wants == BW_GUARD_WANTS_NOTHING && !guard->arm_mirroring ? BW_KEEPS_NOTHING
+    return guard->wants == BW_GUARD_WANTS_NOTHING && guard->waits[BW_GUARD_WAIT_ARM] == 0 ? BW_KEEPS_NOTHING
                                                                            : BW_KEEPS_SAVE;
 }
 

@@ -188,7 +188,7 @@ static void check_deadline(void)
     const struct bw_instant now = fuzz_instant_ms(world.now_ms);
 
     if (guard->mirror.armed_epoch == 0 || guard->mirror.armed_epoch <= guard->memory.ended_epoch ||
-        guard->arm_mirroring || guard->mirror.fence_begun)
+        guard->waits[BW_GUARD_WAIT_ARM] != 0 || guard->mirror.fence_begun)
         return;
     FUZZ_CHECK(!bw_instant_right_is_over(now, guard->mirror.armed_end));
 }

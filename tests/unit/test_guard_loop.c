@@ -137,7 +137,7 @@ static void a_start_that_is_taken_back_while_it_is_mirrored_was_killed(void **st
     run(&world, 1, BW_ACTION_STOP, 8);
     world.mirror_hangs = false;
 
-    event.number = world.guard.loop_number - 1;
+    event.number = world.guard.waits[BW_GUARD_WAIT_LOOP] - 1;
     step(&world, &event);
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], 0); /* of a mirror before */
     event.number = world.guard.mirror_number;

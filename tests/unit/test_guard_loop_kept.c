@@ -222,7 +222,7 @@ static void an_arm_whose_mirror_alone_failed_takes_its_yes_with_it(void **state)
     (void)state;
     begin_unmirrored_arm(&world);
     assert_true(world.guard.mirror.loop_delay_ns != 0);
-    event.number = world.guard.arm_number;
+    event.number = world.guard.waits[BW_GUARD_WAIT_ARM];
 
     step(&world, &event);
 

@@ -172,11 +172,11 @@ static void an_epoch_is_durable_before_it_is_armed_and_ended_before_its_end_is_s
                  "the guard's epochs: an end is looked for of an epoch that was ended");
     GUARD_BREAKS(world.guard, broken.check_at_start = true,
                  "the guard's epochs: what is armed needs no look at the start");
-    GUARD_BREAKS(world.guard, broken.arm_number = broken.mirror_number + 1,
-                 "the guard's epochs: an arm waits for a mirror that was asked for");
-    GUARD_BREAKS(world.guard, broken.arm_mirroring = true; broken.mirror.armed_epoch = 0,
+    GUARD_BREAKS(world.guard, broken.waits[BW_GUARD_WAIT_ARM] = broken.mirror_number + 1,
+                 "the guard's epochs: what waits for a mirror waits for one that was asked for");
+    GUARD_BREAKS(world.guard, broken.waits[BW_GUARD_WAIT_ARM] = 1; broken.mirror.armed_epoch = 0,
                  "the guard's epochs: what waits for its mirror is armed");
-    GUARD_BREAKS(world.guard, broken.override_mirroring = true,
+    GUARD_BREAKS(world.guard, broken.waits[BW_GUARD_WAIT_OVERRIDE] = 1,
                  "the guard's epochs: an override that waits for its mirror is in it");
 }
 

@@ -112,7 +112,7 @@ static void a_guard_keeps_what_a_person_overrides(void **state) /* 3.8 */
     world.guard.mirror.overriding = true;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_OVERRIDE);
     world.guard.mirror.overriding = false;
-    world.guard.override_mirroring = true; /* that it does is on its way to the disk */
+    world.guard.waits[BW_GUARD_WAIT_OVERRIDE] = 1; /* that it does is on its way to the disk */
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_OVERRIDE);
 }
 
@@ -125,7 +125,7 @@ static void a_guard_keeps_what_waits_for_the_disk(void **state)
     world.guard.wants = BW_GUARD_WANTS_ARM;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_SAVE);
     world.guard.wants = BW_GUARD_WANTS_NOTHING;
-    world.guard.arm_mirroring = true;
+    world.guard.waits[BW_GUARD_WAIT_ARM] = 1;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_SAVE);
 }
 

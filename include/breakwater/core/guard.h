@@ -191,11 +191,12 @@ enum bw_guard_stop {
     BW_GUARD_STOP_COUNT
 };
 
-/* Whether it is mirrored that the service's own loop may start it (3.4, driver; H11). */
-enum bw_guard_loop_mirror {
-    BW_GUARD_LOOP_MIRRORED,      /* as it is, or it may not */
-    BW_GUARD_LOOP_MIRRORING,     /* it waits for the mirror of loop_number, */
-    BW_GUARD_LOOP_MIRRORING_NEW, /* and might not before */
+/* What waits for the mirror that has it: until then nobody hears of it (H11). */
+enum bw_guard_wait {
+    BW_GUARD_WAIT_ARM,      /* 3.4 */
+    BW_GUARD_WAIT_OVERRIDE, /* 3.8 */
+    BW_GUARD_WAIT_LOOP,     /* that the service's own loop may start it (3.4, driver) */
+    BW_GUARD_WAIT_COUNT
 };
 
 /* What the SAVE that is under way is for. */
@@ -286,18 +287,13 @@ struct bw_guard {
     bool is_void; /* what it is for was asked for before the newest hello */
     struct bw_guard_arm arm_wanted;
     struct bw_guard_run run_wanted;
-    uint64_t mirror_number;          /* of the newest MIRROR */
+    uint64_t mirror_number;              /* of the newest MIRROR */
+    uint64_t waits[BW_GUARD_WAIT_COUNT]; /* for the end of the MIRROR of this number; 0: for none */
     struct bw_guard_mirror mirror_before; /* its deadline, as it was last acknowledged or mirrored */
-    bool arm_mirroring;              /* an arm waits for the mirror of arm_number */
-    uint64_t arm_number;
-    bool override_mirroring; /* an override waits for that of override_number */
-    uint64_t override_number;
     bool override_begun; /* in this session a start was ordered without a lease, or a look saw it
                             serve; and no stop since (3.4, may it run?) */
-    enum bw_guard_loop_mirror loop_mirror;
-    uint64_t loop_number;
-    struct bw_guard_run
-        loop_run; /* the start that was ordered; run_id 0: none was, a look gave it */
+    bool loop_is_new;             /* while it waits for its mirror: its own loop might not before */
+    struct bw_guard_run loop_run; /* the start that was ordered; run_id 0: none was, a look gave it */
     bool check_at_start;             /* status has to be asked: enforced, and nothing is armed */
     struct bw_instant start_look_at; /* not before it: others look as well */
     struct bw_guard_child interrupted; /* reported at the next hello; action NONE: none */
