@@ -77,7 +77,7 @@ static const struct bw_key spec_keys[] = {
     BW_KEY(DURATION, "max_lag", SPEC(max_lag_ms),
            .help = "how far behind a site's data may be for an unplanned move to it"),
     BW_KEY(WORD, "on_lag", SPEC(on_lag), .words = on_lag_words,
-           .help = "what happens when the lag is larger, or nobody knows it (no readiness_script)"),
+           .help = "what happens when the lag is larger, or nobody knows it (no readiness_script, or it may have written unheard)"),
     BW_KEY(DURATION, "switchover_timeout", SPEC(switchover_timeout_ms),
            .help = "how long a planned move may take before it is given up"),
     BW_KEY(

@@ -69,19 +69,31 @@ bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch
 #define ELECTION_NS (5 * BW_NS_PER_S) /* of a leader that follows one that was lost with the data site */
 #define LEADERS     2                 /* so many may wait for the end of one epoch, one after the other, each for the whole */
 
-/* 4: whoever leads ends an epoch that nobody renews. Where this witness came to lead, or saw that end, later than that
- * after it heard the data site itself, another has heard it since: nobody knows how much was written. */
+/* 4: whoever leads ends an epoch that nobody renews, so long after this witness has heard the data site at most. */
+static struct bw_instant ends_by(const struct bw_group *group, const struct bw_watch *watch)
+{
+    return bw_instant_add(watch->served_contact,
+                          LEADERS * (bw_policy_longer_ttl_ns(group) + bw_policy_longer_freshness_ns(group) + ELECTION_NS));
+}
+
+/* Where this witness came to lead, or saw that end, later than that, another has heard the data site since: nobody
+ * knows how much was written. */
 static bool may_have_served_on(const struct bw_group *group, const struct bw_watch *watch,
                                const struct bw_leadership *leadership)
 {
     const struct bw_instant led = leadership->leader_since;
-    const uint64_t ends_within_ns = LEADERS * (bw_policy_longer_ttl_ns(group) +
-                                               bw_policy_longer_freshness_ns(group) + ELECTION_NS);
     const bool is_closed = watch->served_closed.boot_ns != 0 && !bw_instant_is_later(watch->served_closed, led);
 
     return leadership->leads &&
-           bw_instant_is_beyond(is_closed ? watch->served_closed : led,
-                                bw_instant_add(watch->served_contact, ends_within_ns));
+           bw_instant_is_beyond(is_closed ? watch->served_closed : led, ends_by(group, watch));
+}
+
+/* 3.3, 4: what time does not end serves until somebody ends it, heard or not, and what it writes meanwhile is in no
+ * lag. A person who forces has a plan before him that says how old the lag is; whom another site fences nobody asks. */
+static bool was_fenced_late(const struct bw_group *group, const struct bw_watch *watch)
+{
+    return group->phase == BW_PHASE_VACANT && group->last_end.grade == BW_GRADE_FENCED &&
+           bw_instant_is_beyond(watch->phase_applied, ends_by(group, watch));
 }
 
 /* Why the lag of a site is not known, or NULL. It must have been measured while the data site was
@@ -108,6 +120,8 @@ static const char *lag_unknown(const struct bw_group *group, const struct bw_wat
         return "unknown: never measured while the data site served";
     if (may_have_served_on(group, watch, leadership))
         return "unknown: the data site may have served on while this witness did not hear it";
+    if (was_fenced_late(group, watch))
+        return "unknown: the data site may have served on, unheard, until it was fenced";
     if (bw_instant_is_beyond(watch->served_contact, bw_instant_add(sample->measured, age_max_ns)))
         return "unknown: measured too long before the data site was last heard";
     return NULL;

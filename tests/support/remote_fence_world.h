@@ -51,7 +51,7 @@ static inline void lose(int site)
     give_scripts();
     world.sites[site].renew_epoch = 0;
     world.sites[site].is_mute = true;
-    world_pass_ms(&world, 60000);
+    world_pass_ms(&world, 25000); /* its lease is over, and what others lack of it is known still */
     assert_string_equal(world_act(&world), "A4");
     assert_int_equal(world_group(&world)->phase, BW_PHASE_CLOSING);
 }

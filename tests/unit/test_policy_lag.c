@@ -131,6 +131,29 @@ static void a_lag_of_an_epoch_before_the_last_of_the_same_site_is_unknown(void *
     assert_true(is_held_by("lag"));
 }
 
+/* 3.3, 4: what its time does not end may write until somebody ends it. Who forces that end has seen how old the lag is. */
+static void a_lag_of_what_was_fenced_long_after_it_was_heard_is_unknown(void **state)
+{
+    static const struct {
+        enum bw_command_kind end;
+        unsigned after_s;
+        bool is_known;
+    } cases[] = {
+        {BW_COMMAND_FENCED, 5, true}, {BW_COMMAND_FENCED, 60, false}, {BW_COMMAND_FORCED, 60, true}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        world_begin(&world, 2);
+        apply_to_epoch(BW_COMMAND_CLOSE, BW_PHASE_CLOSING);
+        hear_only_b_for_s(cases[i].after_s);
+        apply_to_epoch(cases[i].end, BW_PHASE_VACANT);
+        hear_only_b_for_s(2);
+
+        assert_int_equal(judge(B, false), cases[i].is_known);
+        assert_int_equal(is_held_by("lag"), !cases[i].is_known);
+    }
+}
+
 /* 3.9, 4: what was let go goes on where it was, and nobody measures by it. */
 static void a_lag_of_what_was_let_go_is_unknown(void **state)
 {
@@ -393,6 +416,7 @@ int main(void)
         cmocka_unit_test(a_lag_is_no_younger_than_the_answer_that_its_site_had_heard),
         cmocka_unit_test(a_lag_of_before_this_witness_was_away_is_unknown),
         cmocka_unit_test(a_lag_of_an_epoch_before_the_last_of_the_same_site_is_unknown),
+        cmocka_unit_test(a_lag_of_what_was_fenced_long_after_it_was_heard_is_unknown),
         cmocka_unit_test(a_lag_of_what_was_let_go_is_unknown),
         cmocka_unit_test(lag_measured_long_before_the_last_renewal_is_unknown),
         cmocka_unit_test(a_failover_goes_on_whenever_the_leader_changes),
