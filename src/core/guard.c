@@ -234,21 +234,31 @@ static bool holds_beyond(const struct guard_step *step, uint64_t epoch)
            !bw_instant_wait_is_over(step->now, guard->mirror.armed_end);
 }
 
+/* 3.9: it is confirmed when nothing that was under way as it came can touch the service any more: a fence that began
+ * while the disk kept the order waiting, or what its own loop may yet start, which would serve beside whoever is granted
+ * next. Until then the agent asks again. */
+static void confirm_let_go(const struct guard_step *step, uint64_t index, const char *rule)
+{
+    struct bw_guard_message *message;
+
+    bw_guard_fence_let_go(step); /* one that is over is not tried again */
+    if (bw_guard_is_fencing(step->guard) || bw_guard_loop_may_start(step->guard))
+        return;
+    message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, rule);
+    if (message != NULL)
+        message->let_go_index = index;
+}
+
 /* 3.1 let go, 3.9: disarm without touching the service; what was let go is never armed again. */
 static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t epoch)
 {
     struct bw_guard *guard = step->guard;
-    struct bw_guard_message *message;
     struct bw_guard_memory *memory;
 
     if (guard->wants != BW_GUARD_WANTS_NOTHING)
         return; /* the agent asks again */
     if (index <= guard->memory.let_go_index) {
-        if (bw_guard_loop_may_start(guard))
-            return; /* what it may yet start would serve beside whoever is granted next (3.9) */
-        message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U9");
-        if (message != NULL)
-            message->let_go_index = index;
+        confirm_let_go(step, index, "U9");
         return;
     }
     /* A fence that has begun is finished, a start seen to its end; the agent asks again. */
@@ -312,7 +322,6 @@ static void on_saved(const struct guard_step *step, bool ok)
 {
     struct bw_guard *guard = step->guard;
     const bool is_void = guard->is_void;
-    struct bw_guard_message *message;
 
     guard->is_void = false;
     if (!ok) {
@@ -333,14 +342,9 @@ static void on_saved(const struct guard_step *step, bool ok)
         bw_guard_loop_take_back(step, "U82");
         bw_guard_disarm(guard);
         bw_guard_override_end(guard);
-        bw_guard_fence_let_go(step); /* one that has begun meanwhile is finished */
         bw_guard_run_let_go(step);
         bw_guard_mirror_now(step, "U16");
-        if (bw_guard_loop_may_start(guard))
-            break; /* the agent asks again */
-        message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U17");
-        if (message != NULL)
-            message->let_go_index = guard->memory.let_go_index;
+        confirm_let_go(step, guard->memory.let_go_index, "U17");
         break;
     case BW_GUARD_WANTS_RUN:
         if (!is_void)

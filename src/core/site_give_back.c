@@ -57,7 +57,7 @@ void bw_site_give_back(const struct step *step, const char *rule)
     memory->past_no_return = is_past_no_return(site);
     memory->position[0] = '\0';
     if (site->final == BW_SITE_FINAL_KNOWN)
-        memcpy(memory->position, site->position, sizeof memory->position);
+        memcpy(memory->position, site->final_position, sizeof memory->position);
     bw_site_tenure_move(site, BW_TENURE_EVENT_GIVEN_BACK);
     site->lease.end = (struct bw_instant){0, 0};
     site->arm_sent_end = (struct bw_instant){0, 0};

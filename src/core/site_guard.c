@@ -324,6 +324,19 @@ static void read_final_position(const struct step *step)
     bw_site_observe_soon(step, BW_ACTION_READINESS);
 }
 
+/* 4: what was seen `stopped` before a start is no word of what that start has come to, if it is over and its end was
+ * told to nobody: it may be serving, or half-way. Somebody looks first. */
+static void doubt_stopped(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const bool is_to_start = site->tenure == BW_TENURE_STARTING || site->override == BW_SITE_OVERRIDE_OVERRIDING;
+
+    if (!is_to_start || site->running != BW_ACTION_NONE || site->service != BW_SERVICE_STOPPED)
+        return;
+    site->service = BW_SERVICE_UNKNOWN;
+    bw_site_observe_soon(step, BW_ACTION_STATUS);
+}
+
 /* A new hello voids what was read before it (3.4, H12). */
 void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state *state)
 {
@@ -350,6 +363,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     bw_site_fence_move(site, BW_SITE_FENCE_EVENT_DOUBTED);
     note_guard_disk(step, true); /* it says anew what it cannot keep */
     bw_site_forget_observations(site);
+    doubt_stopped(step);
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, false);
     if (state->enforced && !site->memory.enforced) {
         site->memory.enforced = true;

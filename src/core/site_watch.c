@@ -230,16 +230,20 @@ void bw_site_begin_ending(const struct step *step)
 }
 
 /* Of a run that began after the end of the service, and ended by itself: what somebody cut off may have
- * printed half of a number. */
+ * printed half of a number. More of them may run until the epoch is given back; one that says nothing takes nothing back. */
 static void note_final_position(struct bw_site *site, const struct bw_observation *observation,
                                 enum bw_run_result result)
 {
-    if (site->tenure != BW_TENURE_ENDING || site->final != BW_SITE_FINAL_DUE ||
+    const bool ended_by_itself = result == BW_RUN_OK || result == BW_RUN_FAILED;
+    const bool is_first = site->final == BW_SITE_FINAL_DUE;
+
+    if (site->tenure != BW_TENURE_ENDING || site->final == BW_SITE_FINAL_NONE ||
         !bw_instant_wait_is_over(observation->at, site->stopped_since))
         return;
-    bw_site_final_move(site, result == BW_RUN_OK || result == BW_RUN_FAILED
-                                    ? BW_SITE_FINAL_EVENT_MEASURED
-                                    : BW_SITE_FINAL_EVENT_MISSED);
+    if (is_first)
+        bw_site_final_move(site, ended_by_itself ? BW_SITE_FINAL_EVENT_MEASURED : BW_SITE_FINAL_EVENT_MISSED);
+    if (ended_by_itself && (is_first || site->position[0] != '\0'))
+        memcpy(site->final_position, site->position, sizeof site->final_position);
 }
 
 /* Nothing will tell it: its readiness script is gone, here or from what its guard has read. Nobody waits for that. */

@@ -299,6 +299,33 @@ static void what_let_go_an_earlier_epoch_disarms_no_later_one(void **state)
     assert_asked(&world, "SPAWN:fence");
 }
 
+/* The disk keeps the order waiting until the window has come: what that has begun ends the service yet. One that has
+ * failed is not tried again: what serves is left as it is. */
+static void a_let_go_that_waited_into_a_fence_is_confirmed_once_that_is_over(void **state) /* 3.9 */
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 9};
+    struct world world;
+
+    (void)state;
+    for (int ends_well = 0; ends_well < 2; ends_well++) {
+        begin_armed(&world);
+        world.save_hangs = true;
+        message(&world, &of);
+        fence_by_kill(&world, true);
+
+        saved(&world, true);
+        message(&world, &of);
+        assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 0);
+
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, ends_well ? "stopped" : "started");
+        assert_false(bw_guard_is_fencing(&world.guard));
+        message(&world, &of);
+        assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+        tick_at(&world, 300000);
+        assert_not_asked(&world, "SPAWN:fence");
+    }
+}
+
 static void begin_let_go_within_a_start(struct world *world, struct bw_guard_message *of)
 {
     *of = (struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 9};
@@ -411,6 +438,7 @@ int main(void)
         cmocka_unit_test(let_go_disarms_without_touching_and_the_epoch_is_never_armed_again),
         cmocka_unit_test(an_epoch_that_was_let_go_before_it_was_seen_is_not_armed),
         cmocka_unit_test(what_let_go_an_earlier_epoch_disarms_no_later_one),
+        cmocka_unit_test(a_let_go_that_waited_into_a_fence_is_confirmed_once_that_is_over),
         cmocka_unit_test(a_start_is_let_go_once_it_was_seen_to_serve),
         cmocka_unit_test(a_start_that_is_not_seen_to_serve_is_fenced_before_it_is_let_go),
         cmocka_unit_test(a_start_whose_epoch_has_ended_is_let_go_at_once),

@@ -340,10 +340,12 @@ static void a_fence_that_begins_beside_a_let_go_is_finished(void **state)
     saved(&world, true);
 
     assert_true(bw_guard_is_fencing(&world.guard));
-    assert_int_equal(count(&world, BW_GUARD_MESSAGE_LET_GO_DONE), 1);
+    assert_int_equal(count(&world, BW_GUARD_MESSAGE_LET_GO_DONE), 0);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+    let_go(&world, 50);
+    assert_int_equal(count(&world, BW_GUARD_MESSAGE_LET_GO_DONE), 1);
 }
 
 /* A lease that is over is nobody's any more, whoever asks. */

@@ -116,6 +116,31 @@ static void a_readiness_that_ended_by_itself_has_measured_the_final_position(voi
     assert_string_equal(position_after(BW_RUN_TIMED_OUT), "");
 }
 
+/* 3.6: the guard may be long in seeing the end, and readiness runs meanwhile: what that one printed before it was cut
+ * off is half of a number, and a target that has that much would be taken for one that has all. */
+static void the_final_position_is_the_one_that_was_measured(void **state)
+{
+    static const struct {
+        enum bw_run_result result;
+        const char *says, *given_back;
+    } later[] = {{BW_RUN_TIMED_OUT, "position=47", "4711"}, {BW_RUN_FAILED, "", "4711"}, {BW_RUN_OK, "position=4712\n", "4712"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+        begin_serving(&world);
+        order(&world, BW_ORDER_STOP, 1);
+        ended(&world, &world.sent_run, BW_RUN_OK, "");
+        ended(&world, &world.sent_look, BW_RUN_OK, "position=4711\n");
+        assert_asked(&world, "END");
+        look(&world, BW_ACTION_READINESS, later[i].result, later[i].says);
+
+        from_guard(&world,
+                   &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1});
+
+        assert_string_equal(released(&world).position, later[i].given_back);
+    }
+}
+
 /* One that was cut off by no fault of its own has measured nothing, and is asked again. */
 static void a_readiness_that_was_killed_is_asked_again_for_the_final_position(void **state)
 {
@@ -329,6 +354,7 @@ int main(void)
         cmocka_unit_test(what_was_adopted_is_verified_as_often_as_it_is_looked_at),
         cmocka_unit_test(a_readiness_that_ended_by_itself_has_measured_the_final_position),
         cmocka_unit_test(a_readiness_that_nothing_runs_any_more_is_not_waited_for),
+        cmocka_unit_test(the_final_position_is_the_one_that_was_measured),
         cmocka_unit_test(a_readiness_that_was_killed_is_asked_again_for_the_final_position),
         cmocka_unit_test(without_a_readiness_script_no_position_is_waited_for),
         cmocka_unit_test(what_is_measured_beside_a_fence_is_no_final_position),

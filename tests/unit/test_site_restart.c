@@ -551,6 +551,33 @@ static void an_interrupted_start_by_steps_is_ordered_again_once_status_says_stop
     assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
 }
 
+/* Its end was told to nobody: the connection was away, or its guard. What was looked at before it says nothing of it. */
+static void a_start_that_ended_unheard_is_looked_at_before_another_is_ordered(void **state)
+{
+    const struct bw_guard_state of = {.enforced = true,
+                                      .epoch_seen = 1,
+                                      .start_epoch = 1,
+                                      .armed_epoch = 1,
+                                      .armed_instance = {{1}},
+                                      .armed_end = {109000 * MS, 109000 * MS}};
+    struct world world;
+
+    (void)state;
+    for (int serves = 0; serves < 2; serves++) {
+        begin_leased(&world);
+        assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+        world.sent_run.run.action = BW_ACTION_NONE;
+
+        guard_lost(&world);
+        guard_state(&world, &of);
+        assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+        status(&world, serves ? "started" : "stopped");
+
+        assert_int_equal(world.sent_run.run.action, serves ? BW_ACTION_NONE : BW_ACTION_START);
+        assert_int_equal(world.site.tenure, serves ? BW_TENURE_SERVING : BW_TENURE_STARTING);
+    }
+}
+
 static void an_interrupted_start_that_serves_is_taken_as_it_is(void **state)
 {
     struct world world;
@@ -641,6 +668,7 @@ int main(void)
         cmocka_unit_test(stopped_after_a_reboot_that_the_guard_does_not_take_is_stopped_first),
         cmocka_unit_test(service_that_runs_after_a_reboot_is_stopped_first),
         cmocka_unit_test(an_interrupted_start_by_steps_is_ordered_again_once_status_says_stopped),
+        cmocka_unit_test(a_start_that_ended_unheard_is_looked_at_before_another_is_ordered),
         cmocka_unit_test(an_interrupted_start_that_serves_is_taken_as_it_is),
         cmocka_unit_test(an_interrupted_start_by_a_script_is_waited_for),
         cmocka_unit_test(a_start_goes_on_three_times),

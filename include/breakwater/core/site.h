@@ -197,7 +197,7 @@ enum bw_site_stop {           /* of this tenure */
 enum bw_site_final {          /* the position that it is given back with (3.6) */
     BW_SITE_FINAL_NONE,
     BW_SITE_FINAL_DUE,     /* readiness runs once more before the epoch is given back */
-    BW_SITE_FINAL_KNOWN    /* `position` was measured after the newest stop or fence */
+    BW_SITE_FINAL_KNOWN    /* `final_position` was measured after the newest stop or fence */
 };
 
 enum bw_site_override { /* a person lets it serve without a quorum (3.8) */
@@ -316,6 +316,7 @@ struct bw_site {
     bool old_reread;                /* once more at D - F */
     bool end_open;                  /* ended(e) was asked for and not answered */
     enum bw_site_final final;
+    char final_position[BW_POSITION_MAX + 1]; /* KNOWN: the newest that a readiness gave that ended by itself */
     struct bw_instant stopped_since; /* since when a readiness run tells the final position */
     bool guard_cleans;              /* the guard runs a stop by itself, after a fence (3.2.4) */
     struct bw_instant retry_at;     /* a refused run or a failed save is tried again then */
