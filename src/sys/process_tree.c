@@ -20,7 +20,7 @@
 #define PASSES_MAX        64           /* depth of a tree, when pids run against the ancestry */
 
 /* Of /proc/PID/stat, as proc(5) counts them. */
-enum { FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_START_TICKS = 22 };
+enum { FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_THREADS = 20, FIELD_START_TICKS = 22 };
 
 #define KTHREADD       2 /* parent of all kernel threads */
 #define EXEC_LOOKS_MAX 100
@@ -30,18 +30,18 @@ enum { FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_START_TICKS = 22 };
 /* ---- one process ------------------------------------------------------------------------------
  */
 
-/* Fields 3, 4, 6 and 22 of /proc/PID/stat. The name (2) may hold spaces and parentheses: the last
- * ')' ends it, and the state is one letter after it. */
+/* Fields 3, 4, 6, 20 and 22 of /proc/PID/stat. The name (2) may hold spaces and parentheses: the last
+ * ')' ends it, and the state is one letter after it: that of the first thread, which may end before the others. */
 static bool parse_stat(const char *text, pid_t pid, struct bw_process *out)
 {
     const char *at = strrchr(text, ')');
     unsigned long long fields[FIELD_START_TICKS + 1] = {0};
-    char state;
+    bool has_ended;
     char *end;
 
     if (at == NULL || at[1] != ' ' || at[2] == '\0')
         return false;
-    state = at[2];
+    has_ended = at[2] == 'Z' || at[2] == 'X';
     at += 3;
     for (int i = FIELD_PARENT; i <= FIELD_START_TICKS; i++) {
         fields[i] = strtoull(at, &end, 10); /* some are negative, none that we use */
@@ -52,7 +52,8 @@ static bool parse_stat(const char *text, pid_t pid, struct bw_process *out)
     *out = (struct bw_process){.pid = pid,
                                .parent = (pid_t)fields[FIELD_PARENT],
                                .session = (pid_t)fields[FIELD_SESSION],
-                               .is_dead = state == 'Z' || state == 'X',
+                               .is_dead = has_ended && fields[FIELD_THREADS] <= 1,
+                               .is_headless = has_ended && fields[FIELD_THREADS] > 1,
                                .start_ticks = fields[FIELD_START_TICKS]};
     return true;
 }
@@ -190,20 +191,17 @@ static void wait_for_exec(const struct bw_process *process)
 
 /* Reads an environment piece by piece; a variable may lie across two pieces. NULL: there is none, or, where *out_err is
  * not BW_OK, nobody could look. */
-static char *look_for_mark(pid_t pid, enum bw_err *out_err, struct bw_diag *diag)
+static char *find_mark_in(const char *path, enum bw_err *out_err, struct bw_diag *diag)
 {
     const size_t name_length = sizeof BW_PROCESS_MARK - 1;
-    char path[32];
     char start[MARK_BYTES_MAX]; /* of the current variable */
     char piece[4096];
     char *found = NULL;
     size_t used = 0;
     size_t total = 0;
     ssize_t got;
-    int fd;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    (void)snprintf(path, sizeof path, "/proc/%ld/environ", (long)pid); /* fits any pid */
-    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) { /* it has ended, or is another user's: nothing that we started */
         const enum bw_err err = bw_diag_errno(diag, errno, "open %s", path);
 
@@ -226,6 +224,42 @@ static char *look_for_mark(pid_t pid, enum bw_err *out_err, struct bw_diag *diag
     }
     (void)close(fd); /* only read from */
     return found;
+}
+
+/* Whichever of its threads goes on. */
+static char *find_mark_of_threads(pid_t pid, enum bw_err *out_err, struct bw_diag *diag)
+{
+    char path[64 + NAME_MAX];
+    const struct dirent *thread;
+    char *found = NULL;
+    DIR *threads;
+
+    (void)snprintf(path, sizeof path, "/proc/%ld/task", (long)pid); /* fits any pid */
+    threads = opendir(path);
+    if (threads == NULL) { /* it has ended */
+        const enum bw_err err = bw_diag_errno(diag, errno, "list %s", path);
+
+        *out_err = err == BW_ERR_NOMEM ? err : *out_err;
+        return NULL;
+    }
+    while (found == NULL && (thread = readdir(threads)) != NULL) {
+        if (!isdigit((unsigned char)thread->d_name[0]))
+            continue;
+        (void)snprintf(path, sizeof path, "/proc/%ld/task/%s/environ", (long)pid, thread->d_name); /* fits any name */
+        found = find_mark_in(path, out_err, diag);
+    }
+    (void)closedir(threads); /* only read from */
+    return found;
+}
+
+static char *look_for_mark(const struct bw_process *process, enum bw_err *out_err, struct bw_diag *diag)
+{
+    char path[32];
+
+    if (process->is_headless)
+        return find_mark_of_threads(process->pid, out_err, diag);
+    (void)snprintf(path, sizeof path, "/proc/%ld/environ", (long)process->pid); /* fits any pid */
+    return find_mark_in(path, out_err, diag);
 }
 
 /* A child of ours between fork and exec still shows our program. */
@@ -279,10 +313,10 @@ static enum bw_err read_marks(struct bw_process_table *table, const struct bw_pr
 
         if (row->process.pid == self || row->process.is_dead)
             continue;
-        row->mark = look_for_mark(row->process.pid, &err, diag);
-        if (row->mark == NULL) {
+        row->mark = look_for_mark(&row->process, &err, diag);
+        if (row->mark == NULL && !row->process.is_headless) {
             wait_for_exec(&row->process);
-            row->mark = look_for_mark(row->process.pid, &err, diag);
+            row->mark = look_for_mark(&row->process, &err, diag);
         }
         if (row->mark == NULL)
             continue;
@@ -361,8 +395,9 @@ static bool is_stray(const struct row *row, const struct bw_process_tree *tree, 
     if (row->mark != NULL || process->is_dead || process->parent != getpid() ||
         process->pid == getpid() || runs_our_program(process->pid))
         return false;
-    wait_for_exec(process);
-    mark = look_for_mark(process->pid, out_err, diag);
+    if (!process->is_headless)
+        wait_for_exec(process);
+    mark = look_for_mark(process, out_err, diag);
     is_member = mark == NULL || has_mark_of(mark, tree);
     free(mark);
     return is_member;

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -377,13 +378,75 @@ static void a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone(
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
-int main(void)
+/* ---- a process whose first thread has ended (3.2.4) -------------------------------------------- */
+
+#define HEADLESS "headless" /* the argument with which this program becomes one */
+
+static void *sleep_on(void *argument)
 {
+    (void)sleep((unsigned)atoi(argument));
+    _exit(0);
+}
+
+static int be_headless(void)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, sleep_on, (char *)SLEEP_S) != 0)
+        return 1;
+    pthread_exit(NULL);
+}
+
+static pid_t begin_headless(const char *mark)
+{
+    char *const arguments[] = {(char *)"headless", (char *)HEADLESS, NULL};
+    char *const environment[] = {(char *)mark, (char *)"ASAN_OPTIONS=detect_leaks=0", NULL};
+    const pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)execve("/proc/self/exe", arguments, environment);
+        _exit(127);
+    }
+    return child;
+}
+
+/* /proc calls it a zombie, and shows neither its environment nor its program: it serves all the same. */
+static void a_process_whose_first_thread_has_ended_is_found_and_ended(void **state)
+{
+    const struct bw_process_tree tree = {.mark = BW_PROCESS_MARK "headless"};
+    struct bw_process process = {0};
+    pid_t pids[MEMBERS_MAX];
+    size_t count = 0;
+    int status = 0;
+    const pid_t child = begin_headless(tree.mark);
+
+    (void)state;
+    while (!process.is_headless && waitpid(child, NULL, WNOHANG) == 0) {
+        (void)usleep(LOOK_US);
+        assert_int_equal(bw_process_read(child, &process, NULL), BW_OK);
+    }
+    assert_true(process.is_headless);
+    assert_false(process.is_dead);
+
+    assert_int_equal(bw_process_tree_round(&tree, SIGKILL, pids, MEMBERS_MAX, &count, NULL), BW_OK);
+
+    assert_int_equal(count, 1);
+    assert_int_equal(pids[0], child);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], HEADLESS) == 0)
+        return be_headless();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_leads_a_session_is_no_member_because_a_member_is_in_it,
                                         set_up, tear_down),
         cmocka_unit_test(a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone),
         cmocka_unit_test(no_number_of_processes_is_too_many_to_find_one),
+        cmocka_unit_test(a_process_whose_first_thread_has_ended_is_found_and_ended),
         cmocka_unit_test(a_search_that_hangs_has_seen_nothing),
         cmocka_unit_test_setup_teardown(a_search_without_descriptors_has_seen_nothing, set_up,
                                         tear_down),

@@ -19,6 +19,7 @@ struct bw_process {
     pid_t parent;
     pid_t session;
     bool is_dead;         /* a zombie: it has ended, nobody has asked for its status yet */
+    bool is_headless;     /* its first thread has ended, and others go on: what /proc/PID has of that one is empty */
     uint64_t start_ticks; /* since boot, field 22 of /proc/PID/stat */
 };
 
