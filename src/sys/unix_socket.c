@@ -11,7 +11,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 
-#define BACKLOG 8
+#define BACKLOG         8
+#define ACCEPT_AGAIN_MS 100 /* where memory or a descriptor was short */
 
 struct bw_unix_connection {
     uv_pipe_t pipe;
@@ -403,18 +404,72 @@ static void remove_own_file(const struct bw_unix_listener *listener)
         (void)unlink(listener->path); /* left behind, the next listener removes it */
 }
 
-static void on_connection(uv_stream_t *stream, int status)
-{
-    struct bw_unix_listener *listener = stream->data;
-    struct bw_unix_connection *connection = NULL;
+/* ---- the listener's loop ------------------------------------------------------------------------
+ */
 
-    if (status != 0 || listener->is_closing ||
-        new_connection(stream->loop, &connection, NULL) != BW_OK)
-        return; /* out of memory: who connects gets no answer, and takes us for dead */
+/* What the loop watches for a listener: memory of its own, which the loop lets go of later. */
+struct bw_unix_watch {
+    uv_poll_t poll;
+    int fd;
+};
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void watch(struct bw_unix_listener *listener)
+{
+    BW_ASSERT(uv_poll_start(&listener->watch->poll, UV_READABLE, on_readable) == 0); /* it is open */
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    watch(timer->data);
+}
+
+/* What is short may be there a moment later. Who has connected waits in the kernel until then; the loop neither
+ * forgets him nor turns without end over what it cannot take. */
+static void pause_accepting(struct bw_unix_listener *listener)
+{
+    (void)uv_poll_stop(&listener->watch->poll);                          /* always 0 */
+    (void)uv_timer_start(&listener->again, on_again, ACCEPT_AGAIN_MS, 0); /* has a callback */
+}
+
+static bool is_nobody_there(int os_errno)
+{
+    return os_errno == EAGAIN || os_errno == EINTR || os_errno == ECONNABORTED;
+}
+
+/* NULL: nobody is there any more, or memory or a descriptor is short. */
+static struct bw_unix_connection *accept_one(struct bw_unix_listener *listener)
+{
+    struct bw_unix_connection *connection = calloc(1, sizeof *connection);
+    const int fd = connection == NULL ? -1
+                                      : accept4(listener->watch->fd, NULL, NULL,
+                                                SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0) {
+        if (connection == NULL || !is_nobody_there(errno))
+            pause_accepting(listener);
+        free(connection);
+        return NULL;
+    }
+    BW_ASSERT(uv_pipe_init(listener->again.loop, &connection->pipe, 0) == 0); /* libuv: never fails */
+    BW_ASSERT(uv_pipe_open(&connection->pipe, fd) == 0); /* a socket, just made */
+    connection->pipe.data = connection;
     connection->listener = listener;
     listener->connection_count++;
-    if (uv_accept(stream, (uv_stream_t *)&connection->pipe) != 0 ||
-        listener->connection_count > BW_UNIX_CONNECTIONS_MAX ||
+    return connection;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct bw_unix_listener *listener = poll->data;
+    struct bw_unix_connection *connection = accept_one(listener);
+
+    (void)status; /* an error is met again by accept4 */
+    (void)events;
+    if (connection == NULL)
+        return;
+    if (listener->connection_count > BW_UNIX_CONNECTIONS_MAX ||
         check_peer(connection, &connection->diag) != BW_OK) {
         end(connection); /* nobody has heard of it yet */
         return;
@@ -427,33 +482,60 @@ static void on_connection(uv_stream_t *stream, int status)
         (void)begin(connection); /* what it meets, on_closed tells */
 }
 
+static enum bw_err new_watch(struct bw_unix_listener *listener, uv_loop_t *loop, int fd,
+                             struct bw_diag *diag)
+{
+    struct bw_unix_watch *fresh = malloc(sizeof *fresh);
+    int rc;
+
+    if (fresh == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "listen at %s", listener->path);
+    rc = uv_poll_init(loop, &fresh->poll, fd);
+    if (rc != 0) {
+        free(fresh);
+        return bw_diag_errno(diag, -rc, "listen at %s", listener->path);
+    }
+    fresh->fd = fd;
+    fresh->poll.data = listener;
+    listener->watch = fresh;
+    return BW_OK;
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    free(handle); /* the first member of a struct bw_unix_watch */
+}
+
+static void end_watch(struct bw_unix_watch *watch)
+{
+    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+    (void)close(watch->fd); /* the loop asks for it no more; who has connected hears so */
+}
+
 enum bw_err bw_unix_listen(struct bw_unix_listener *listener, uv_loop_t *loop, const char *path,
                            bw_unix_on_accepted on_accepted, void *user, struct bw_diag *diag)
 {
     struct stat st = {0};
     int fd = -1;
-    int rc;
     enum bw_err err = check_path(path, diag);
 
     if (err == BW_OK)
         err = bind_socket(path, &fd, diag);
     if (err != BW_OK)
         return err;
-    if (lstat(path, &st) != 0) {
-        err = bw_diag_errno(diag, errno, "look at %s", path);
+    *listener = (struct bw_unix_listener){.on_accepted = on_accepted, .user = user};
+    BW_ASSERT(bw_copy_text(listener->path, sizeof listener->path, path)); /* check_path */
+    err = lstat(path, &st) == 0 ? new_watch(listener, loop, fd, diag)
+                                : bw_diag_errno(diag, errno, "look at %s", path);
+    if (err != BW_OK) {
         (void)close(fd); /* nothing was said */
         return err;
     }
-    *listener = (struct bw_unix_listener){
-        .device = st.st_dev, .inode = st.st_ino, .on_accepted = on_accepted, .user = user};
-    BW_ASSERT(bw_copy_text(listener->path, sizeof listener->path, path)); /* check_path */
-    rc = uv_pipe_init(loop, &listener->pipe, 0);
-    BW_ASSERT(rc == 0); /* libuv: never fails */
-    listener->pipe.data = listener;
-    rc = uv_pipe_open(&listener->pipe, fd);
-    BW_ASSERT(rc == 0); /* a socket, just made */
-    rc = uv_listen((uv_stream_t *)&listener->pipe, BACKLOG, on_connection);
-    BW_ASSERT(rc == 0); /* it listens already: this only makes the loop watch it */
+    listener->device = st.st_dev;
+    listener->inode = st.st_ino;
+    BW_ASSERT(uv_timer_init(loop, &listener->again) == 0); /* libuv: never fails */
+    listener->again.data = listener;
+    watch(listener);
     return BW_OK;
 }
 
@@ -473,5 +555,6 @@ void bw_unix_listener_close(struct bw_unix_listener *listener,
     listener->is_closing = true;
     listener->on_closed = on_closed;
     remove_own_file(listener);
-    uv_close((uv_handle_t *)&listener->pipe, on_listener_closed);
+    end_watch(listener->watch);
+    uv_close((uv_handle_t *)&listener->again, on_listener_closed);
 }

@@ -24,8 +24,8 @@
 static struct {
     uv_loop_t loop;
     struct bw_unix_listener listener;
-    uv_connection_cb on_connection;
-    uv_stream_t *listening;
+    uv_poll_cb on_readable;
+    uv_poll_t *listening;
     uv_alloc_cb on_alloc;
     uv_read_cb on_read;
     uv_stream_t *reading;
@@ -45,23 +45,33 @@ static struct {
     uint64_t epoch_plus;
 } world;
 
-int __wrap_uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb on_connection);
-int __wrap_uv_accept(uv_stream_t *server, uv_stream_t *client);
+int __wrap_uv_poll_start(uv_poll_t *poll, int events, uv_poll_cb on_readable);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+int __wrap_uv_pipe_open(uv_pipe_t *pipe, uv_file fd);
 int __wrap_uv_read_start(uv_stream_t *stream, uv_alloc_cb on_alloc, uv_read_cb on_read);
 int __wrap_uv_fileno(const uv_handle_t *handle, uv_os_fd_t *out_fd);
 
-int __wrap_uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb on_connection)
+int __wrap_uv_poll_start(uv_poll_t *poll, int events, uv_poll_cb on_readable)
 {
-    (void)backlog;
-    world.listening = stream;
-    world.on_connection = on_connection;
+    FUZZ_CHECK(events == UV_READABLE);
+    world.listening = poll;
+    world.on_readable = on_readable;
     return 0;
 }
 
-int __wrap_uv_accept(uv_stream_t *server, uv_stream_t *client)
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
 {
-    (void)server;
-    (void)client;
+    (void)fd;
+    (void)address;
+    (void)size;
+    (void)flags;
+    return world.pair[0];
+}
+
+int __wrap_uv_pipe_open(uv_pipe_t *pipe, uv_file fd)
+{
+    (void)pipe;
+    (void)fd;
     return 0;
 }
 
@@ -445,13 +455,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_records records = {data + 1, size - 1};
     struct fuzz_record record;
 
-    if (world.on_connection == NULL)
+    if (world.on_readable == NULL)
         open_socket();
     if (size == 0)
         return 0;
     open_guard(data[0]);
     world.closed = 0;
-    world.on_connection(world.listening, 0);
+    world.on_readable(world.listening, 0, UV_READABLE);
     FUZZ_CHECK(world.connection != NULL);
     while (world.steps < STEPS_MAX && fuzz_record_next(&records, &record))
         take(&record);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -168,6 +169,11 @@ static void frame(uint8_t *out, const char *payload, size_t size)
     bw_put_u32le(out, (uint32_t)size);
     bw_put_u32le(out + 4, bw_crc32c(bw_crc32c(0, out, 4), payload, size));
     memcpy(out + 8, payload, size);
+}
+
+static void on_end(uv_timer_t *timer)
+{
+    (void)timer; /* it is not active any more: that is looked at */
 }
 
 /* ---- claims -----------------------------------------------------------------------------------
@@ -340,6 +346,60 @@ static void connections_beyond_the_limit_are_closed(void **state)
     run_until(f, &f->guard.closed_count, BW_UNIX_CONNECTIONS_MAX);
 }
 
+/* Of what is short for a while nobody becomes deaf, nor is whoever came meanwhile sent away. */
+static void who_connects_while_no_descriptor_is_free_is_heard_afterwards(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before;
+    struct rlimit few;
+    uint8_t bytes[13];
+    int fd;
+
+    (void)uv_run(&f->loop, UV_RUN_NOWAIT); /* the loop has its own descriptors */
+    fd = connect_raw(f);
+    frame(bytes, "hello", 5);
+    assert_int_equal(write(fd, bytes, sizeof bytes), sizeof bytes);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int turn = 0; turn < 50; turn++)
+        (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_null(f->guard.connection);
+
+    run_until(f, &f->guard.message_count, 1);
+
+    assert_memory_equal(f->guard.last, "hello", 5);
+    assert_int_equal(close(fd), 0);
+    run_until(f, &f->guard.closed_count, 1);
+}
+
+/* One turn says that it is short, and none of the next ones asks again at once. */
+static void a_loop_that_lacks_a_descriptor_does_not_spin(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before;
+    struct rlimit few;
+    uv_timer_t end;
+    int turns = 0;
+    int fd;
+
+    fd = connect_raw(f);
+    assert_int_equal(uv_timer_init(&f->loop, &end), 0);
+    assert_int_equal(uv_timer_start(&end, on_end, 350, 0), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (; uv_is_active((uv_handle_t *)&end); turns++)
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    uv_close((uv_handle_t *)&end, NULL);
+    (void)uv_run(&f->loop, UV_RUN_NOWAIT); /* which lets go of it */
+
+    assert_in_range(turns, 1, 20);
+    assert_int_equal(close(fd), 0);
+}
+
 static void socket_is_for_its_owner_and_removed_at_the_end(void **state)
 {
     struct fixture *f = *state;
@@ -448,6 +508,8 @@ int main(void)
         TEST(connection_may_be_closed_from_inside_a_callback),
         TEST(nobody_listening_is_unreachable),
         TEST(connections_beyond_the_limit_are_closed),
+        TEST(who_connects_while_no_descriptor_is_free_is_heard_afterwards),
+        TEST(a_loop_that_lacks_a_descriptor_does_not_spin),
         TEST(socket_is_for_its_owner_and_removed_at_the_end),
         TEST(second_listener_is_busy_and_leaves_the_first_alone),
         TEST(abandoned_socket_is_taken_over_and_other_files_are_not),

@@ -74,9 +74,11 @@ typedef const struct bw_unix_events *(*bw_unix_on_accepted)(struct bw_unix_liste
                                                             struct bw_unix_connection *connection,
                                                             void *user, void **out_user);
 
-/* In the caller's memory; the loop's from listen until on_closed. */
+/* In the caller's memory; the loop's from listen until on_closed. Where memory or descriptors are short
+ * whoever connects waits, and is heard once there are some. */
 struct bw_unix_listener {
-    uv_pipe_t pipe;
+    struct bw_unix_watch *watch; /* of the socket */
+    uv_timer_t again;            /* when what was short is tried again */
     char path[108];
     dev_t device; /* of the socket file, */
     ino_t inode;  /* so that close removes no other's */
