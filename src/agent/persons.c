@@ -185,26 +185,30 @@ static void say_again(struct bw_agent *agent)
     }
 }
 
-/* Without it the agent does all but hear a person: that is said once, and it goes on, and tries
- * again: its directory may not be made yet. */
+/* Without it the agent does all but hear a person: it goes on, and tries again, for its directory may not be made
+ * yet: the guard makes it. */
 static void listen_to_persons(struct bw_agent *agent)
 {
     char path[BW_AGENT_SOCKET_BYTES];
-    struct bw_diag diag = {0};
-    enum bw_err err;
+    const struct bw_kept_config config = {
+        .path = path, .on_accepted = on_accepted, .user = agent, .log = &agent->log};
 
-    if (agent->is_listening)
-        return;
-    err = bw_agent_socket_path(agent->config, path)
-              ? bw_unix_listen(&agent->listener, &agent->loop, path, on_accepted, agent, &diag)
-              : bw_diag_set(&diag, BW_ERR_LIMIT,
-                            "%s/%s-agent.socket is longer than a socket's path may be",
-                            agent->config->run_dir, agent->config->site);
-    agent->is_listening = err == BW_OK;
-    if (err != BW_OK && agent->persons_ticks == SAY_AGAIN_TICKS / 2)
+    if (bw_agent_socket_path(agent->config, path))
+        (void)!bw_kept_listener_open(&agent->socket, &agent->loop, &config,
+                                    NULL); /* say_unheard has it, when it has lasted a while */
+    else
+        (void)bw_diag_set(&agent->socket.diag, BW_ERR_LIMIT,
+                          "%s/%s-agent.socket is longer than a socket's path may be",
+                          agent->config->run_dir, agent->config->site);
+}
+
+/* One that was there, and is no more, is not said here. */
+static void say_unheard(struct bw_agent *agent)
+{
+    if (!agent->socket.is_listening)
         bw_log_warn(&agent->log, "person.unheard",
                     "error=%s does=\"goes on; breakwater override cannot speak to it\"",
-                    bw_log_quote(diag.text));
+                    bw_log_quote(agent->socket.diag.text));
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -212,7 +216,8 @@ static void on_tick(uv_timer_t *timer)
     struct bw_agent *agent = timer->data;
 
     agent->persons_ticks++;
-    listen_to_persons(agent);
+    if (agent->persons_ticks == SAY_AGAIN_TICKS / 2)
+        say_unheard(agent);
     if (agent->persons_ticks % SAY_AGAIN_TICKS == 0)
         say_again(agent);
 }
@@ -227,9 +232,7 @@ void bw_agent_persons_open(struct bw_agent *agent)
 
 void bw_agent_persons_close(struct bw_agent *agent)
 {
-    if (agent->is_listening)
-        bw_unix_listener_close(&agent->listener, NULL);
-    agent->is_listening = false;
+    bw_kept_listener_close(&agent->socket);
     for (int i = 0; i < BW_AGENT_PERSONS_MAX; i++)
         if (agent->persons[i] != NULL)
             bw_unix_close(agent->persons[i]);

@@ -34,6 +34,7 @@
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/script.h>
 #include <breakwater/sys/unit_reach.h>
+#include <breakwater/sys/kept_listener.h>
 #include <breakwater/sys/unix_socket.h>
 #include <breakwater/sys/worker.h>
 #include <breakwater/wire/state.h>
@@ -303,8 +304,7 @@ struct bw_agent {
     struct bw_agent_reload reload;
     uv_signal_t signals[BW_AGENT_SIGNALS];
     struct bw_heartbeat heartbeat;
-    struct bw_unix_listener listener; /* for persons */
-    bool is_listening;
+    struct bw_kept_listener socket; /* for persons */
     struct bw_unix_connection *persons[BW_AGENT_PERSONS_MAX]; /* NULL: free */
     uv_timer_t persons_timer;
     uint64_t persons_ticks;

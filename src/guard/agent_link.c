@@ -341,17 +341,19 @@ enum bw_err bw_guard_agents_listen(struct bw_guard_program *program, struct bw_d
                          on_pinned, program, diag);
     if (err != BW_OK)
         return err;
-    err = bw_unix_listen(&program->listener, &program->loop, program->config->guard_socket,
-                         on_accepted, program, diag);
-    program->is_listening = err == BW_OK;
-    return err;
+    return bw_kept_listener_open(
+        &program->socket, &program->loop,
+        &(struct bw_kept_config){.path = program->config->guard_socket,
+                                 .dir = program->config->run_dir, /* as store.c makes it at the start */
+                                 .on_accepted = on_accepted,
+                                 .user = program,
+                                 .log = &program->log},
+        diag);
 }
 
 void bw_guard_agents_close(struct bw_guard_program *program)
 {
-    if (program->is_listening)
-        bw_unix_listener_close(&program->listener, NULL);
-    program->is_listening = false;
+    bw_kept_listener_close(&program->socket);
     for (struct bw_guard_peer *peer = program->peers; peer != NULL; peer = peer->next)
         drop(peer);
     if (program->has_welcome_more)

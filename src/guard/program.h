@@ -31,6 +31,7 @@
 #include <breakwater/sys/reach.h>
 #include <breakwater/sys/script.h>
 #include <breakwater/sys/unit_reach.h>
+#include <breakwater/sys/kept_listener.h>
 #include <breakwater/sys/unix_socket.h>
 #include <breakwater/sys/worker.h>
 #include <breakwater/wire/enforcer_message.h>
@@ -465,8 +466,7 @@ struct bw_guard_program {
     bool has_turns;          /* both are open */
     bool is_going_on;
 
-    struct bw_unix_listener listener;
-    bool is_listening;
+    struct bw_kept_listener socket;
     struct bw_guard_peer *peers;
     uint64_t peer_count;             /* that ever were */
     struct bw_deadline welcome_more; /* when it has read enough to be told more */

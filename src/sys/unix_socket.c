@@ -368,14 +368,30 @@ static enum bw_err remove_stale(const struct sockaddr_un *address, struct bw_dia
     return BW_OK;
 }
 
-/* The umask makes it 0600 from its first moment on; a chmod after bind would be too late. */
-static enum bw_err bind_socket(const char *path, int *out_fd, struct bw_diag *diag)
+/* The mode is the socket's own before it has a name, and so the file's from its first moment on: a chmod after bind
+ * would be too late, and a umask is the other threads', too. */
+static enum bw_err bind_fd(int fd, const struct sockaddr_un *address, struct bw_unix_bound *out_bound,
+                           struct bw_diag *diag)
+{
+    struct stat st;
+
+    if (fchmod(fd, 0600) != 0 ||
+        bind(fd, (const struct sockaddr *)address, sizeof *address) != 0 || listen(fd, BACKLOG) != 0)
+        return bw_diag_errno(diag, errno, "listen at %s", address->sun_path);
+    if (lstat(address->sun_path, &st) != 0)
+        return bw_diag_errno(diag, errno, "look at %s", address->sun_path);
+    *out_bound = (struct bw_unix_bound){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
+    return BW_OK;
+}
+
+enum bw_err bw_unix_bind(const char *path, struct bw_unix_bound *out_bound, struct bw_diag *diag)
 {
     struct sockaddr_un address;
-    enum bw_err err;
-    mode_t before;
+    enum bw_err err = check_path(path, diag);
     int fd;
 
+    if (err != BW_OK)
+        return err;
     fill_address(&address, path);
     err = remove_stale(&address, diag);
     if (err != BW_OK)
@@ -383,25 +399,24 @@ static enum bw_err bind_socket(const char *path, int *out_fd, struct bw_diag *di
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return bw_diag_errno(diag, errno, "listen at %s", path);
-    before = umask(0177);
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(fd, BACKLOG) != 0) {
-        err = bw_diag_errno(diag, errno, "listen at %s", path);
+    err = bind_fd(fd, &address, out_bound, diag);
+    if (err != BW_OK)
         (void)close(fd); /* nothing was said */
-    }
-    (void)umask(before);
-    if (err == BW_OK)
-        *out_fd = fd;
     return err;
 }
 
-static void remove_own_file(const struct bw_unix_listener *listener)
+bool bw_unix_is_at(const char *path, const struct bw_unix_bound *bound)
 {
     struct stat st;
 
-    if (lstat(listener->path, &st) == 0 && st.st_dev == listener->device &&
-        st.st_ino == listener->inode)
-        (void)unlink(listener->path); /* left behind, the next listener removes it */
+    return lstat(path, &st) == 0 && st.st_dev == bound->device && st.st_ino == bound->inode;
+}
+
+void bw_unix_unbind(const char *path, const struct bw_unix_bound *bound)
+{
+    if (bw_unix_is_at(path, bound))
+        (void)unlink(path); /* left behind, the next listener removes it */
+    (void)close(bound->fd); /* who has connected hears so */
 }
 
 /* ---- the listener's loop ------------------------------------------------------------------------
@@ -410,7 +425,7 @@ static void remove_own_file(const struct bw_unix_listener *listener)
 /* What the loop watches for a listener: memory of its own, which the loop lets go of later. */
 struct bw_unix_watch {
     uv_poll_t poll;
-    int fd;
+    struct bw_unix_bound bound;
 };
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -443,7 +458,7 @@ static struct bw_unix_connection *accept_one(struct bw_unix_listener *listener)
 {
     struct bw_unix_connection *connection = calloc(1, sizeof *connection);
     const int fd = connection == NULL ? -1
-                                      : accept4(listener->watch->fd, NULL, NULL,
+                                      : accept4(listener->watch->bound.fd, NULL, NULL,
                                                 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0) {
@@ -452,7 +467,7 @@ static struct bw_unix_connection *accept_one(struct bw_unix_listener *listener)
         free(connection);
         return NULL;
     }
-    BW_ASSERT(uv_pipe_init(listener->again.loop, &connection->pipe, 0) == 0); /* libuv: never fails */
+    BW_ASSERT(uv_pipe_init(listener->loop, &connection->pipe, 0) == 0); /* libuv: never fails */
     BW_ASSERT(uv_pipe_open(&connection->pipe, fd) == 0); /* a socket, just made */
     connection->pipe.data = connection;
     connection->listener = listener;
@@ -482,22 +497,22 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         (void)begin(connection); /* what it meets, on_closed tells */
 }
 
-static enum bw_err new_watch(struct bw_unix_listener *listener, uv_loop_t *loop, int fd,
-                             struct bw_diag *diag)
+static enum bw_err new_watch(struct bw_unix_listener *listener, const struct bw_unix_bound *bound,
+                             struct bw_unix_watch **out_watch, struct bw_diag *diag)
 {
     struct bw_unix_watch *fresh = malloc(sizeof *fresh);
     int rc;
 
     if (fresh == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "listen at %s", listener->path);
-    rc = uv_poll_init(loop, &fresh->poll, fd);
+    rc = uv_poll_init(listener->loop, &fresh->poll, bound->fd);
     if (rc != 0) {
         free(fresh);
         return bw_diag_errno(diag, -rc, "listen at %s", listener->path);
     }
-    fresh->fd = fd;
+    fresh->bound = *bound;
     fresh->poll.data = listener;
-    listener->watch = fresh;
+    *out_watch = fresh;
     return BW_OK;
 }
 
@@ -506,35 +521,52 @@ static void on_watch_closed(uv_handle_t *handle)
     free(handle); /* the first member of a struct bw_unix_watch */
 }
 
-static void end_watch(struct bw_unix_watch *watch)
+enum bw_err bw_unix_listen_on(struct bw_unix_listener *listener, uv_loop_t *loop, const char *path,
+                              const struct bw_unix_bound *bound, bw_unix_on_accepted on_accepted,
+                              void *user, struct bw_diag *diag)
 {
-    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
-    (void)close(watch->fd); /* the loop asks for it no more; who has connected hears so */
+    enum bw_err err;
+
+    *listener = (struct bw_unix_listener){.loop = loop, .on_accepted = on_accepted, .user = user};
+    BW_ASSERT(bw_copy_text(listener->path, sizeof listener->path, path)); /* bw_unix_bind took it */
+    err = new_watch(listener, bound, &listener->watch, diag);
+    if (err != BW_OK)
+        return err;
+    BW_ASSERT(uv_timer_init(loop, &listener->again) == 0); /* libuv: never fails */
+    listener->again.data = listener;
+    watch(listener);
+    return BW_OK;
 }
 
 enum bw_err bw_unix_listen(struct bw_unix_listener *listener, uv_loop_t *loop, const char *path,
                            bw_unix_on_accepted on_accepted, void *user, struct bw_diag *diag)
 {
-    struct stat st = {0};
-    int fd = -1;
-    enum bw_err err = check_path(path, diag);
+    struct bw_unix_bound bound;
+    enum bw_err err = bw_unix_bind(path, &bound, diag);
 
-    if (err == BW_OK)
-        err = bind_socket(path, &fd, diag);
     if (err != BW_OK)
         return err;
-    *listener = (struct bw_unix_listener){.on_accepted = on_accepted, .user = user};
-    BW_ASSERT(bw_copy_text(listener->path, sizeof listener->path, path)); /* check_path */
-    err = lstat(path, &st) == 0 ? new_watch(listener, loop, fd, diag)
-                                : bw_diag_errno(diag, errno, "look at %s", path);
-    if (err != BW_OK) {
-        (void)close(fd); /* nothing was said */
+    err = bw_unix_listen_on(listener, loop, path, &bound, on_accepted, user, diag);
+    if (err != BW_OK)
+        bw_unix_unbind(path, &bound);
+    return err;
+}
+
+const struct bw_unix_bound *bw_unix_listener_bound(const struct bw_unix_listener *listener)
+{
+    return &listener->watch->bound;
+}
+
+enum bw_err bw_unix_listener_replace(struct bw_unix_listener *listener,
+                                     const struct bw_unix_bound *bound, struct bw_diag *diag)
+{
+    struct bw_unix_watch *before = listener->watch;
+    const enum bw_err err = new_watch(listener, bound, &listener->watch, diag);
+
+    if (err != BW_OK)
         return err;
-    }
-    listener->device = st.st_dev;
-    listener->inode = st.st_ino;
-    BW_ASSERT(uv_timer_init(loop, &listener->again) == 0); /* libuv: never fails */
-    listener->again.data = listener;
+    uv_close((uv_handle_t *)&before->poll, on_watch_closed);
+    (void)close(before->bound.fd); /* no path leads to it any more */
     watch(listener);
     return BW_OK;
 }
@@ -554,7 +586,7 @@ void bw_unix_listener_close(struct bw_unix_listener *listener,
         return;
     listener->is_closing = true;
     listener->on_closed = on_closed;
-    remove_own_file(listener);
-    end_watch(listener->watch);
+    uv_close((uv_handle_t *)&listener->watch->poll, on_watch_closed);
+    bw_unix_unbind(listener->path, &listener->watch->bound);
     uv_close((uv_handle_t *)&listener->again, on_listener_closed);
 }

@@ -218,6 +218,32 @@ static void another_users_process_is_not_heard(void **state)
     assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
 }
 
+/* Whoever tidies up /run takes away the one way to a guard whose restart would cost something. */
+static void a_guard_whose_run_directory_is_removed_is_found_there_again(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_agent second;
+    struct stat st;
+    char command[256];
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    (void)snprintf(command, sizeof command, "until rm -r '%s'; do :; done", rig_path(rig, "run"));
+    assert_int_equal(system(command), 0);
+    rig_agent_init(rig, &second);
+    second.hello.instance = rig->agent.hello.instance;
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started"); /* still connected */
+
+    rig_agent_connect(rig, &second);
+    rig_agent_greet(&second);
+    rig_wait(&second, BW_GUARD_MESSAGE_WELCOME_DONE, 1);
+
+    assert_int_equal(second.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_epoch, 1);
+    assert_int_equal(stat(rig_path(rig, "run"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
+    assert_true(rig_has(rig, "log", "event=socket.made_again"));
+    rig_agent_close(&second);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -230,6 +256,7 @@ int main(void)
         TEST(silent_connections_keep_nobody_out),
         TEST(a_hello_that_waits_for_the_disk_holds_up_nobody),
         TEST(another_users_process_is_not_heard),
+        TEST(a_guard_whose_run_directory_is_removed_is_found_there_again),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */

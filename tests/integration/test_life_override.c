@@ -168,12 +168,39 @@ static void ended_by_a_person_it_is_fenced(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* Agent and guard go on, and are found where they are looked for: by a person, and by the agent that comes next. */
+static void who_tidies_up_the_run_directory_ends_nothing(void **state)
+{
+    char command[2 * REAL_PATH_BYTES];
+    pid_t service;
+
+    (void)state;
+    real_serve(&cluster);
+    service = real_service(&cluster, HELD);
+    until(is_refused_for_the_witnesses, HELD, "the agent answers a person");
+    (void)snprintf(command, sizeof command, "cd '%s' && until rm -r run guard.sock; do :; done",
+                   cluster.sites[HELD].dir);
+    assert_int_equal(system(command), 0);
+
+    until(is_refused_for_the_witnesses, HELD, "the agent answers a person again");
+    assert_int_equal(real_end(&cluster.sites[HELD].agent, SIGTERM), 0);
+    real_start_agent(&cluster, HELD);
+    real_until(&cluster, real_is_connected, HELD, "the next agent speaks with the witnesses");
+
+    assert_true(real_for_a_lease(&cluster, real_keeps_epoch_1, HELD)); /* renewed: by its guard */
+    assert_int_equal(real_service(&cluster, HELD), service);
+    assert_int_equal(real_runs(&cluster, HELD, "stop") + real_runs(&cluster, HELD, "fence"), 0);
+    real_assert_no_overlap(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_person_lets_serve_is_adopted_untouched, set_up,
                                         tear_down_served),
         cmocka_unit_test_setup_teardown(ended_by_a_person_it_is_fenced, set_up, tear_down_served),
+        cmocka_unit_test_setup_teardown(who_tidies_up_the_run_directory_ends_nothing, set_up,
+                                        tear_down_served),
     };
 
     return cmocka_run_group_tests_name("life_override", tests, NULL, NULL);

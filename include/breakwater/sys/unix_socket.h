@@ -74,14 +74,20 @@ typedef const struct bw_unix_events *(*bw_unix_on_accepted)(struct bw_unix_liste
                                                             struct bw_unix_connection *connection,
                                                             void *user, void **out_user);
 
+/* A socket that listens at a path, by its file. */
+struct bw_unix_bound {
+    int fd;
+    dev_t device;
+    ino_t inode;
+};
+
 /* In the caller's memory; the loop's from listen until on_closed. Where memory or descriptors are short
  * whoever connects waits, and is heard once there are some. */
 struct bw_unix_listener {
+    uv_loop_t *loop;
     struct bw_unix_watch *watch; /* of the socket */
     uv_timer_t again;            /* when what was short is tried again */
     char path[108];
-    dev_t device; /* of the socket file, */
-    ino_t inode;  /* so that close removes no other's */
     size_t connection_count;
     bool is_closing;
     bw_unix_on_accepted on_accepted;
@@ -95,6 +101,24 @@ struct bw_unix_listener {
 BW_MUST_CHECK enum bw_err bw_unix_listen(struct bw_unix_listener *listener, uv_loop_t *loop,
                                          const char *path, bw_unix_on_accepted on_accepted,
                                          void *user, struct bw_diag *diag);
+/* Its first half: any thread may wait here, as long as the file system does. `*out_bound` is the caller's. */
+BW_MUST_CHECK enum bw_err bw_unix_bind(const char *path, struct bw_unix_bound *out_bound,
+                                       struct bw_diag *diag);
+/* Closes it, and removes its file, but nobody else's. */
+void bw_unix_unbind(const char *path, const struct bw_unix_bound *bound);
+/* Whether its file is still at `path`. Asks the file system, which may hang. */
+bool bw_unix_is_at(const char *path, const struct bw_unix_bound *bound);
+/* Its second half. Takes what bw_unix_bind has made at this path; on an error it is still the caller's. */
+BW_MUST_CHECK enum bw_err bw_unix_listen_on(struct bw_unix_listener *listener, uv_loop_t *loop,
+                                            const char *path, const struct bw_unix_bound *bound,
+                                            bw_unix_on_accepted on_accepted, void *user,
+                                            struct bw_diag *diag);
+const struct bw_unix_bound *bw_unix_listener_bound(const struct bw_unix_listener *listener);
+/* Listens by `bound` from here on, which it takes, unless on an error; closes the socket of before, whose
+ * connections live on. */
+BW_MUST_CHECK enum bw_err bw_unix_listener_replace(struct bw_unix_listener *listener,
+                                                   const struct bw_unix_bound *bound,
+                                                   struct bw_diag *diag);
 /* Removes the socket file. Connections live on until closed; the listener must outlive them. */
 void bw_unix_listener_close(struct bw_unix_listener *listener,
                             void (*on_closed)(struct bw_unix_listener *listener, void *user));
