@@ -26,6 +26,7 @@
 #define WAIT_NS_MAX     (3600 * BW_NS_PER_S)
 #define PRIORITY        2 /* of SCHED_FIFO: before everything ordinary, behind the kernel's own */
 #define END_LOOK_NS     (5 * BW_NS_PER_MS) /* between looks whether the finder is done */
+#define ACCEPT_AGAIN_NS (100 * BW_NS_PER_MS) /* where no descriptor was free: a guard waits for a second */
 #define FRAMES_PER_TURN 16 /* then the clock is looked at again */
 #define FDS_ROOM        (16 * BW_ENFORCER_GROUPS_MAX) /* a group has two lists and two files, and those of its units */
 
@@ -34,6 +35,7 @@ static struct {
     struct bw_means means[BW_ENFORCER_GROUPS_MAX];
     int guard;    /* -1: gone */
     int listener;
+    struct bw_instant deaf_until; /* nobody is accepted before; 0: somebody may be */
     int timer;
     int journal;  /* a socket that takes lines without waiting; -1: none */
     int successors[SUCCESSORS_MAX]; /* -1: free */
@@ -427,8 +429,10 @@ static void accept_successor(void)
     socklen_t size = sizeof who;
     const int fd = accept4(self.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (fd < 0)
+    if (fd < 0) { /* asked again at once it would fail at once, at real-time priority, for ever */
+        self.deaf_until = bw_instant_add(bw_clock_now(), ACCEPT_AGAIN_NS);
         return;
+    }
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == geteuid()) {
         for (int i = 0; i < SUCCESSORS_MAX; i++) {
             if (self.successors[i] >= 0)
@@ -442,12 +446,24 @@ static void accept_successor(void)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
+/* When it wants to wake by itself: no later than it hears again who comes. */
+static struct bw_instant or_hear_again(struct bw_instant wake_at)
+{
+    if (self.deaf_until.boot_ns == 0)
+        return wake_at;
+    if (bw_instant_left_ns(bw_clock_now(), self.deaf_until) == 0) {
+        self.deaf_until = (struct bw_instant){0};
+        return wake_at;
+    }
+    return bw_instant_min(wake_at, self.deaf_until);
+}
+
 static void wait_and_hear(void)
 {
     struct pollfd fds[3 + SUCCESSORS_MAX] = {
         {.fd = self.timer, .events = POLLIN},
         {.fd = self.guard, .events = POLLIN},
-        {.fd = self.listener, .events = POLLIN},
+        {.fd = self.deaf_until.boot_ns == 0 ? self.listener : -1, .events = POLLIN},
     };
     uint64_t expirations;
 
@@ -477,7 +493,7 @@ bool bw_enforcer_run(void)
             return true;
         if (may_end) /* its last look is of D itself */
             wake_at = bw_instant_add(bw_clock_now(), END_LOOK_NS);
-        set_timer(wake_at);
+        set_timer(or_hear_again(wake_at));
         wait_and_hear();
     }
 }

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -25,10 +27,13 @@
 #define FENCE_MS   600
 #define LEASE_MS   5000 /* in which the second frame is sent, on a slow machine too */
 #define LOOK_US    5000
+#define POLLED_MAX 7 /* its guard, its listener, its timer, four that come after */
 
 static pid_t enforcer;
 static int to_enforcer = -1; /* the guard's end */
 static pid_t child;          /* what the group serves by */
+static struct sockaddr_un its_address;
+static socklen_t its_address_bytes;
 
 static void be_enforcer(int its_end, int listener)
 {
@@ -41,7 +46,7 @@ static void be_enforcer(int its_end, int listener)
     _exit(127);
 }
 
-/* Nobody comes to it: no path is needed. */
+/* Where the kernel likes: no path is needed. */
 static int listen_somewhere(void)
 {
     const struct sockaddr_un anywhere = {.sun_family = AF_UNIX};
@@ -50,6 +55,8 @@ static int listen_somewhere(void)
     assert_true(fd >= 0);
     assert_int_equal(bind(fd, (const struct sockaddr *)&anywhere, sizeof(sa_family_t)), 0);
     assert_int_equal(listen(fd, 1), 0);
+    its_address_bytes = sizeof its_address;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&its_address, &its_address_bytes), 0);
     return fd;
 }
 
@@ -216,10 +223,94 @@ static void what_is_over_is_not_ended_and_keeps_nobody(void **state)
     assert_int_equal(waitpid(child, &status, WNOHANG), 0); /* it lives */
 }
 
+static int connect_as_successor(void)
+{
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&its_address, its_address_bytes), 0);
+    return fd;
+}
+
+static uint64_t used_ms(pid_t pid)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &used), 0);
+    return (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000;
+}
+
+static void limit_files(rlim_t count, struct rlimit *before)
+{
+    const struct rlimit few = {.rlim_cur = count, .rlim_max = before->rlim_max};
+
+    assert_int_equal(prlimit(enforcer, RLIMIT_NOFILE, &few, before), 0);
+}
+
+/* All below are open. No poll takes more than a process may have open, so these have to be some. */
+static rlim_t lowest_free(void)
+{
+    char path[64];
+    rlim_t fd = 0;
+
+    do
+        (void)snprintf(path, sizeof path, "/proc/%ld/fd/%lu", (long)enforcer, (unsigned long)fd++);
+    while (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+    assert_in_range(fd - 1, POLLED_MAX, 1024);
+    return fd - 1;
+}
+
+static void expect_kept(int fd)
+{
+    static uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX];
+    const struct bw_enforcer_message relieve = {.kind = BW_ENFORCER_MESSAGE_RELIEVE};
+    struct bw_enforcer_message answer;
+    const size_t size = bw_enforcer_message_encode(&relieve, frame);
+    ssize_t got;
+
+    assert_int_equal(send(fd, frame, size, MSG_NOSIGNAL), (ssize_t)size);
+    (void)alarm(PATIENCE_S);
+    got = recv(fd, frame, sizeof frame, 0);
+    (void)alarm(0);
+    assert_true(got > 0);
+    assert_int_equal(bw_enforcer_message_decode(frame, (size_t)got, &answer), BW_OK);
+    assert_int_equal(answer.kind, BW_ENFORCER_MESSAGE_KEPT);
+}
+
+/* It runs before everything ordinary: a turn that cannot get anywhere would take a core from all of that. */
+static void without_a_free_descriptor_it_waits_keeps_the_deadline_and_hears_later(void **state)
+{
+    struct rlimit before = {.rlim_max = RLIM_INFINITY};
+    uint64_t before_ms;
+    int status;
+    int fd;
+
+    (void)state;
+    tell_child();
+    tell(BW_ENFORCER_MESSAGE_DEADLINES, deadline_in(LEASE_MS));
+    wait_until_taken();
+    assert_int_equal(prlimit(enforcer, RLIMIT_NOFILE, NULL, &before), 0); /* its most stays */
+    limit_files(lowest_free(), &before);
+    before_ms = used_ms(enforcer);
+    fd = connect_as_successor();
+
+    wait_until_ended(child, &status);
+
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_in_range(used_ms(enforcer) - before_ms, 0, LEASE_MS / 4);
+    limit_files(before.rlim_cur, &before);
+    expect_kept(fd);
+    assert_int_equal(close(fd), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_said_before_its_guard_died_is_heard, begin, end),
+        cmocka_unit_test_setup_teardown(
+            without_a_free_descriptor_it_waits_keeps_the_deadline_and_hears_later, begin, end),
         cmocka_unit_test_setup_teardown(what_is_over_is_not_ended_and_keeps_nobody, begin, end),
     };
 
