@@ -179,16 +179,17 @@ static void on_read(void *of, void *user)
     struct bw_agent *agent = user;
     struct job *job = of;
 
-    if (agent->reload.is_slow)
-        bw_log_info(&agent->log, "files.answer",
-                    "does=\"certificates and site file are read again\"");
-    agent->reload.is_slow = false;
     if (job->kind == READ_CERTIFICATES)
         on_certificates(agent, job);
     else
         on_config(agent, job);
     clear(job);
     begin_next(agent);
+    if (agent->reload.is_slow && !bw_worker_is_busy(agent->reload.files)) {
+        agent->reload.is_slow = false; /* all that was asked for meanwhile has its outcome, too */
+        bw_log_info(&agent->log, "files.answer",
+                    "does=\"certificates and site file are read again\"");
+    }
 }
 
 static void say_silent(struct bw_agent *agent)

@@ -179,6 +179,8 @@ static void on_slow(uv_timer_t *timer)
 {
     struct bw_guard_program *program = timer->data;
 
+    if (program->reload.is_slow)
+        return; /* that is said */
     program->reload.is_slow = true;
     bw_log_warn(&program->log, "files.silent",
                 "file=%s does=\"what was read before stays in force\"",
@@ -210,9 +212,6 @@ static void on_read(void *of, void *user)
     char why[BW_NAME_MAX + 320];
 
     (void)uv_timer_stop(&reload->timer); /* cannot fail */
-    if (reload->is_slow)
-        bw_log_info(&program->log, "files.answer", "does=\"the site file was read\"");
-    reload->is_slow = false;
     if (job->fresh == NULL)
         bw_log_error(&program->log, "config.refused",
                      "file=%s does=\"the running configuration stays\"",
@@ -224,8 +223,12 @@ static void on_read(void *of, void *user)
     else
         take(program, job);
     clear(job);
-    if (reload->is_wanted && !program->is_closing)
+    if (reload->is_wanted && !program->is_closing) {
         begin(program);
+    } else if (reload->is_slow) { /* all that was asked for meanwhile has its outcome, too */
+        reload->is_slow = false;
+        bw_log_info(&program->log, "files.answer", "does=\"the site file was read\"");
+    }
 }
 
 void bw_guard_reload(struct bw_guard_program *program)

@@ -54,6 +54,9 @@ struct bw_second_reload {
     struct bw_certificate_look look;
     int64_t days_warned; /* see bw_credentials_end_is_news */
     bool wants_config;
+    bool reads_config;      /* what the thread was begun with last; else a look at the certificate */
+    uint64_t begun, looked; /* how many were, and how many at the look before */
+    bool is_slow;           /* the log was told that they do not answer */
 };
 
 #define BW_SECOND_SIGNALS 3

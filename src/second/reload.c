@@ -108,7 +108,9 @@ static void begin(struct bw_second_program *program)
     job->is_config = reload->wants_config;
     job->own = reload->wants_config ? NULL : bw_own_certificate_copy(&own);
     job->look = reload->look;
+    reload->reads_config = reload->wants_config;
     reload->wants_config = false;
+    reload->begun++;
     bw_worker_begin(reload->files, read_files);
 }
 
@@ -196,12 +198,39 @@ static void on_read(void *of, void *user)
     clear(job);
     if (program->reload.wants_config)
         begin(program);
+    if (program->reload.is_slow && !bw_worker_is_busy(program->reload.files)) {
+        program->reload.is_slow = false; /* all that was asked for meanwhile has its outcome, too */
+        bw_log_info(&program->log, "files.answer",
+                    "does=\"certificates and site file are read again\"");
+    }
+}
+
+static void say_silent(struct bw_second_program *program)
+{
+    if (program->reload.reads_config)
+        bw_log_warn(&program->log, "files.silent",
+                    "file=%s does=\"it, or a file that it names, does not answer; what was read before "
+                    "stays in force\"",
+                    bw_log_quote(program->config_file));
+    else
+        bw_log_warn(&program->log, "files.silent",
+                    "ca_file=%s identity_file=%s does=\"what was read before stays in force\"",
+                    bw_log_quote(program->config->tls.ca),
+                    bw_log_quote(program->config->tls.identity));
 }
 
 static void on_look(uv_timer_t *timer)
 {
-    warn_of_expiry(timer->data);
-    begin(timer->data);
+    struct bw_second_program *program = timer->data;
+    struct bw_second_reload *reload = &program->reload;
+
+    warn_of_expiry(program);
+    begin(program);
+    if (reload->looked == reload->begun && !reload->is_slow) { /* since the look before this one */
+        reload->is_slow = true;
+        say_silent(program);
+    }
+    reload->looked = reload->begun;
 }
 
 void bw_second_reload(struct bw_second_program *program)

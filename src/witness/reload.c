@@ -279,16 +279,17 @@ static void on_read(void *of, void *user)
     struct bw_program *program = user;
     struct job *job = of;
 
-    if (program->reload.is_slow)
-        bw_log_info(&program->log, "files.answer",
-                    "does=\"certificates and configuration are read again\"");
-    program->reload.is_slow = false;
     if (job->is_config)
         take_config(program, job);
     else
         take_certificate(program, job);
     clear(job);
     begin_next(program);
+    if (program->reload.is_slow && !bw_worker_is_busy(program->reload.files)) {
+        program->reload.is_slow = false; /* all that was asked for meanwhile has its outcome, too */
+        bw_log_info(&program->log, "files.answer",
+                    "does=\"certificates and configuration are read again\"");
+    }
 }
 
 void bw_program_reload(struct bw_program *program)

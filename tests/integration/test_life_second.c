@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "elsewhere_world.h"
 #include "lacking.h"
 #include "real_files.h"
+#include "stuck_disk.h"
 
 static bool says(struct real_cluster *of, int site, const char *word)
 {
@@ -295,6 +297,63 @@ static void it_ends_nothing_that_is_leased(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* ---- a file system that hangs ---- */
+
+static pid_t disk_server = -1;
+static char disk[REAL_PATH_BYTES];
+
+static void close_disk(void)
+{
+    if (disk_server >= 0)
+        stuck_disk_close(disk_server, disk);
+    disk_server = -1;
+}
+
+static int tear_down_disk(void **state)
+{
+    close_disk(); /* else what looks for files in it would hang, too */
+    return tear_down_daemons(state);
+}
+
+static bool says_files_are_silent(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "enforcer.log"), "event=files.silent") != NULL;
+}
+
+static bool says_files_answer(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "enforcer.log"), "event=files.answer") != NULL;
+}
+
+/* Its loop goes on; what was asked for has its outcome before it says that files answer. */
+static void one_whose_files_hang_says_so_and_is_counted_on(void **state)
+{
+    char command[3 * REAL_PATH_BYTES];
+    const char *log;
+
+    (void)state;
+    real_path(&cluster.sites[0], "disk", disk);
+    assert_int_equal(mkdir(disk, 0700), 0);
+    disk_server = stuck_disk_open(disk);
+    if (disk_server < 0)
+        skip_lacking("fuse");
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    (void)snprintf(command, sizeof command, "cd '%s' && sed -i \"s|identity: .*/|identity: 'disk/|\" enforcer.yaml",
+                   cluster.sites[0].dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kill(cluster.sites[0].enforcer, SIGHUP), 0);
+
+    real_until(&cluster, says_files_are_silent, 0, "it says that its files do not answer");
+    assert_true(real_for_a_lease(&cluster, is_counted_on, 0));
+
+    close_disk();
+    real_until(&cluster, says_files_answer, 0, "it has read what there is");
+    log = real_read(&cluster, 0, "enforcer.log");
+    assert_non_null(strstr(log, "event=certificate.refused"));
+    assert_true(strstr(log, "event=certificate.refused") < strstr(log, "event=files.answer"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +377,8 @@ int main(void)
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(it_ends_nothing_that_is_leased, set_up_daemons,
                                         tear_down_daemons),
+        cmocka_unit_test_setup_teardown(one_whose_files_hang_says_so_and_is_counted_on, set_up_daemons,
+                                        tear_down_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
