@@ -3,10 +3,16 @@
 #include "program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/crash_point.h>
+
+#define LOOK_MS         2000
+#define TRY_AGAIN_LOOKS 30 /* where it cannot be made again: each try is an error in the log for each group */
 
 /* Somebody has removed their directory under us: nothing could be written there ever again. */
 static bool is_dir_gone(const struct bw_guard_file_copy *file)
@@ -57,18 +63,23 @@ static void take(const struct bw_guard_mirror_write *write)
                             &write->order, ok);
 }
 
-/* The others are written too, with what each is ended by; and the socket of our enforcer was there. */
 static void want_all(struct bw_guard_program *program)
 {
-    bw_log_error(&program->log, "mirrors.made_again",
-                 "dir=%s error=\"somebody has removed it\" does=\"writes all mirrors again\"",
-                 bw_log_quote(program->store.mirror_path));
     for (uint32_t i = 0; i < program->group_count; i++) {
         struct bw_enforcing_group *group = &program->groups[i]->at.enforcing;
 
         program->groups[i]->reach_mirrored = 0;
         bw_enforcing_on_mirror(&program->machine.enforcing, group, group->wanted);
     }
+}
+
+/* All are written, with what each is ended by; and the socket of our enforcer was there. */
+static void make_again(struct bw_guard_program *program, const char *error)
+{
+    bw_log_error(&program->log, "mirrors.made_again",
+                 "dir=%s error=\"%s\" does=\"writes all mirrors again\"",
+                 bw_log_quote(program->store.mirror_path), error);
+    want_all(program);
     bw_guard_enforcer_replace(program);
 }
 
@@ -92,7 +103,7 @@ static void on_round_written(void *of, void *user)
     bw_enforcing_on_round_written(&program->machine.enforcing);
     clear_round(round);
     if (round->is_made_again && !program->is_closing)
-        want_all(program);
+        make_again(program, "somebody has removed it");
 }
 
 static void add(struct bw_guard_mirror_round *round, struct bw_guard_group *group)
@@ -130,13 +141,94 @@ void bw_guard_mirrors_write(struct bw_guard_program *program)
     bw_worker_begin(program->mirrors, write_round);
 }
 
+/* ---- whether they are still there -------------------------------------------------------------------- */
+
+/* Our enforcer's socket stands for all that is beside it, and is what a guard after this one finds it by. Where
+ * nothing is armed nobody writes there, nor would notice. */
+struct look {
+    int dir; /* as long as this worker may be at work (program.c) */
+    char name[sizeof((struct bw_enforcer_link *)0)->name];
+    bool is_dir_gone;
+    bool is_socket_gone;
+};
+
+/* On the thread. What cannot be looked at says nothing. */
+static void look_at(void *of)
+{
+    struct look *look = of;
+    struct stat st;
+
+    look->is_dir_gone = fstat(look->dir, &st) == 0 && st.st_nlink == 0;
+    look->is_socket_gone = !look->is_dir_gone &&
+                           fstatat(look->dir, look->name, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+                           errno == ENOENT;
+}
+
+static void on_looked(void *of, void *user)
+{
+    struct bw_guard_program *program = user;
+    const struct look *look = of;
+
+    if (program->is_closing || program->enforcer.fd < 0 ||
+        strcmp(look->name, program->enforcer.name) != 0)
+        return; /* another one is there, or on its way */
+    if (!look->is_dir_gone)
+        program->dir_missed = 0;
+    if (look->is_dir_gone && program->dir_missed++ % TRY_AGAIN_LOOKS == 0)
+        want_all(program); /* which fails, and is made again then */
+    else if (look->is_socket_gone)
+        make_again(program, "somebody has removed what was in it");
+    else
+        return;
+    bw_guard_go_on(program, false);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct bw_guard_program *program = timer->data;
+    struct look *look = bw_worker_job(program->looks);
+
+    if (bw_worker_is_busy(program->looks) || program->enforcer.fd < 0)
+        return;
+    look->dir = program->store.mirror_dir;
+    memcpy(look->name, program->enforcer.name, sizeof look->name);
+    bw_worker_begin(program->looks, look_at);
+}
+
+static enum bw_err open_looks(struct bw_guard_program *program, struct bw_diag *diag)
+{
+    const enum bw_err err = bw_worker_open(&program->looks, &program->loop, sizeof(struct look), NULL,
+                                           on_looked, program, diag);
+
+    if (err != BW_OK)
+        return err;
+    BW_ASSERT(uv_timer_init(&program->loop, &program->look_timer) == 0); /* memory of ours, nothing else */
+    program->look_timer.data = program;
+    BW_ASSERT(uv_timer_start(&program->look_timer, on_look, LOOK_MS, LOOK_MS) == 0);
+    return BW_OK;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------- */
+
+bool bw_guard_mirrors_close(struct bw_guard_program *program)
+{
+    const bool is_writing = bw_worker_close(program->mirrors);
+    const bool is_looking = bw_worker_close(program->looks);
+
+    if (program->looks != NULL)
+        uv_close((uv_handle_t *)&program->look_timer, NULL);
+    program->mirrors = program->looks = NULL;
+    return is_writing || is_looking;
+}
+
 enum bw_err bw_guard_mirrors_open(struct bw_guard_program *program, struct bw_diag *diag)
 {
     const enum bw_err err =
         bw_worker_open(&program->mirrors, &program->loop, sizeof(struct bw_guard_mirror_round),
                        clear_round, on_round_written, program, diag);
 
-    if (err == BW_OK)
-        ((struct bw_guard_mirror_round *)bw_worker_job(program->mirrors))->store = program->store;
-    return err;
+    if (err != BW_OK)
+        return err;
+    ((struct bw_guard_mirror_round *)bw_worker_job(program->mirrors))->store = program->store;
+    return open_looks(program, diag);
 }

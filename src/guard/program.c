@@ -76,13 +76,14 @@ static void close_turns(struct bw_guard_program *program)
  * reports what runs now as interrupted. */
 static void begin_close(struct bw_guard_program *program)
 {
-    struct bw_worker *const workers[] = {program->disk, program->pins, program->mirrors};
+    struct bw_worker *const workers[] = {program->disk, program->pins};
 
     if (program->is_closing)
         return;
     program->is_closing = true;
     for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++)
         program->is_at_work |= bw_worker_close(workers[i]);
+    program->is_at_work |= bw_guard_mirrors_close(program);
     program->is_reading = bw_guard_reload_close(program);
     close_turns(program);
     bw_guard_enforcer_close(program);

@@ -369,6 +369,8 @@ struct bw_guard_mirror_round {
 };
 BW_MUST_CHECK enum bw_err bw_guard_mirrors_open(struct bw_guard_program *program,
                                                 struct bw_diag *diag);
+/* Opened or not. True: a thread still uses the store's descriptors. */
+bool bw_guard_mirrors_close(struct bw_guard_program *program);
 /* WRITE: all mirrors that are due. */
 void bw_guard_mirrors_write(struct bw_guard_program *program);
 
@@ -477,6 +479,9 @@ struct bw_guard_program {
     struct bw_worker *disk; /* of saves, one round at a time: at most one thread hangs; NULL: not open */
     struct bw_worker *pins;
     struct bw_worker *mirrors;
+    struct bw_worker *looks; /* whether what is mirrored is still there */
+    uv_timer_t look_timer;
+    uint32_t dir_missed; /* looks in a row that did not find their directory */
     struct bw_guard_reload reload;
     bool is_at_work; /* at the end: one of them still uses the store's descriptors */
     bool is_reading; /* at the end: so does the reload's thread */

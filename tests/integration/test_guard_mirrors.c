@@ -263,6 +263,62 @@ static void a_directory_of_mirrors_that_is_removed_is_made_again(void **state)
     assert_false(rig_has(rig, "log", "event=enforcer.unrelieved"));
 }
 
+static void wait_for_enforcers_socket(struct rig *rig)
+{
+    char command[256];
+    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+
+    (void)snprintf(command, sizeof command, "ls '%s'/*-guard/enforcer-* >/dev/null 2>&1",
+                   rig_path(rig, "run"));
+    while (system(command) != 0) {
+        assert_true(rig_now_ms() < limit);
+        rig_turn(rig);
+    }
+}
+
+/* Nothing is armed, so nobody writes there: it is looked at all the same. */
+static void a_standby_whose_directory_of_mirrors_is_removed_makes_it_again(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    wait_for_enforcers_socket(rig);
+    do_in(rig, "until rm -r run/*-guard; do :; done");
+
+    rig_wait_log(rig, "event=mirrors.made_again");
+    wait_for_enforcers_socket(rig);
+    do_in(rig, "test -s run/*-guard/g.mirror");
+    (void)rig_arm(&rig->agent, 1, 3600000, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+}
+
+/* The guard after this one finds it by its socket; unfound it would end at its deadline what was renewed since. */
+static void an_enforcer_whose_socket_is_removed_is_replaced(void **state)
+{
+    struct rig *rig = *state;
+    pid_t before;
+
+    (void)rig_serve(rig, 3600000, FENCE_MS);
+    before = enforcer_of(rig);
+    do_in(rig, "rm run/*-guard/enforcer-* run/*-guard/g.mirror");
+
+    rig_wait_log(rig, "event=mirrors.made_again");
+    wait_for_enforcers_socket(rig);
+    (void)rig_arm(&rig->agent, 1, 3601000, FENCE_MS); /* once the new one has taken it */
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 2);
+    assert_int_not_equal(enforcer_of(rig), before);
+    do_in(rig, "test -s run/*-guard/g.mirror");
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_guard_start(rig);
+    rig_greet(rig);
+    (void)rig_arm(&rig->agent, 1, 3602000, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    assert_false(rig_has(rig, "log", "event=enforcer.unrelieved"));
+}
+
 /* 3.4: its scripts and units are kept with its memory. */
 static void a_group_that_the_file_forgot_is_fenced_by_its_script(void **state)
 {
@@ -382,6 +438,8 @@ int main(void)
         TEST(a_frozen_enforcer_holds_up_no_arm_for_long),
         TEST(an_enforcer_that_freezes_is_replaced),
         TEST(a_directory_of_mirrors_that_is_removed_is_made_again),
+        TEST(a_standby_whose_directory_of_mirrors_is_removed_makes_it_again),
+        TEST(an_enforcer_whose_socket_is_removed_is_replaced),
         TEST(a_group_that_the_file_forgot_is_fenced_by_its_script),
         TEST(a_forgotten_script_that_others_may_write_is_run_as_it_was),
         TEST(the_containers_of_a_forgotten_group_are_asked_for_as_before),
