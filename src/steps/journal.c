@@ -3,8 +3,11 @@
 #include "program.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
@@ -13,6 +16,7 @@
 static const struct bw_durable_kind kind = {
     .magic = "BWST", .version = 2, .oldest = BW_DURABLE_OLDEST};
 
+#define FDS_MAX       64 /* a process of steps has fewer */
 #define PAYLOAD_BYTES (3 * 8 + 4 + 1)
 
 static void put(uint8_t *out, uint64_t value, size_t bytes)
@@ -93,69 +97,110 @@ bool bw_steps_start_is_whole(const struct bw_group_config *group, const char *di
            bw_steps_is_whole(&journal, group->start_steps.count, epoch, group->digest, run);
 }
 
-static void write_job(void *of)
+/* ---- writing -----------------------------------------------------------------------------------
+ *
+ * By a process: a thread that a disk holds up keeps its whole process from ending, and a start whose steps are all
+ * done would be killed at its limit. It ends with us, or as soon as the disk lets it. */
+
+static void save(const struct bw_steps_plan *plan, const struct bw_steps_journal *journal)
 {
-    const struct bw_steps_journal_job *job = of;
-    const int directory = open_directory(job->directory);
+    const int directory = open_directory(plan->directory);
     uint8_t bytes[PAYLOAD_BYTES];
     struct bw_diag diag = {0};
 
     if (directory < 0)
         return;
-    encode(&job->journal, bytes);
+    encode(journal, bytes);
     (void)!bw_durable_save(
-        directory, job->name, &kind, bytes, sizeof bytes,
-        &diag);             /* an older one is of another run, or says less: both begin more */
-    (void)close(directory); /* only looked into */
+        directory, plan->journal, &kind, bytes, sizeof bytes,
+        &diag); /* an older one is of another run, or says less: both begin more */
 }
 
-static void on_written(void *of, void *user)
+/* Nothing of ours stays open in it but `done`, which says by its end that it has ended. */
+__attribute__((noreturn)) static void be_writer(const struct bw_steps_plan *plan,
+                                                const struct bw_steps_journal *journal, int done,
+                                                pid_t parent)
 {
-    struct bw_steps_program *program = user;
+    (void)signal(SIGTERM, SIG_IGN); /* ours, and that we end is enough */
+    (void)signal(SIGINT, SIG_IGN);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || dup2(done, 0) < 0)
+        _exit(1);
+    (void)syscall(SYS_close_range, 1, ~0U, 0);
+    for (int fd = 1; fd < FDS_MAX; fd++) /* before 5.9 */
+        (void)close(fd);
+    save(plan, journal);
+    _exit(0);
+}
 
-    (void)of;
+static void on_closed(uv_handle_t *handle)
+{
+    struct bw_steps_program *program = handle->data;
+
+    (void)close(program->writer);
+    program->writer = -1;
     if (program->is_journal_due)
         bw_steps_journal_write(program);
 }
 
+static void on_written(uv_poll_t *poll, int status, int events)
+{
+    (void)status; /* nothing is ever written there: it has ended */
+    (void)events;
+    uv_close((uv_handle_t *)poll, on_closed);
+}
+
 void bw_steps_journal_open(struct bw_steps_program *program)
 {
-    struct bw_diag diag = {0};
+    program->writer = -1;
+    program->keeps_journal = program->plan.directory[0] != '\0' && program->run != 0;
+}
 
-    if (program->plan.directory[0] != '\0' && program->run != 0 &&
-        bw_worker_open(&program->disk, &program->loop, sizeof(struct bw_steps_journal_job), NULL,
-                       on_written, program, &diag) != BW_OK)
-        program->disk = NULL; /* a run that is interrupted begins anew */
+/* Where none can be made a run that is interrupted begins anew. */
+static void begin_writer(struct bw_steps_program *program, const struct bw_steps_journal *journal)
+{
+    const pid_t own = getpid();
+    int ends[2];
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return;
+    if (uv_poll_init(&program->loop, &program->written, ends[0]) != 0) {
+        (void)close(ends[0]); /* of nobody */
+        (void)close(ends[1]);
+        return;
+    }
+    program->writer = ends[0];
+    program->written.data = program;
+    pid = fork();
+    if (pid == 0)
+        be_writer(&program->plan, journal, ends[1], own);
+    (void)close(ends[1]); /* the writer's; where there is none its end is read next */
+    if (uv_poll_start(&program->written, UV_READABLE | UV_DISCONNECT, on_written) != 0)
+        uv_close((uv_handle_t *)&program->written, on_closed);
 }
 
 void bw_steps_journal_write(struct bw_steps_program *program)
 {
-    const struct bw_steps_plan *plan = &program->plan;
-    struct bw_steps_journal_job *job;
+    struct bw_steps_journal journal;
 
-    if (program->disk == NULL)
+    if (!program->keeps_journal)
         return;
-    program->is_journal_due = bw_worker_is_busy(program->disk);
+    program->is_journal_due = program->writer >= 0;
     if (program->is_journal_due)
         return; /* it goes with the next */
-    job = bw_worker_job(program->disk);
-    (void)bw_copy_text(job->directory, sizeof job->directory, plan->directory); /* of one size */
-    (void)bw_copy_text(job->name, sizeof job->name, plan->journal);             /* likewise */
-    job->journal = (struct bw_steps_journal){.epoch = plan->epoch,
-                                             .run = program->run,
-                                             .digest = plan->digest,
-                                             .done = bw_steps_done(&program->steps),
-                                             .has_left = program->has_left};
-    bw_worker_begin(program->disk, write_job);
+    journal = (struct bw_steps_journal){.epoch = program->plan.epoch,
+                                        .run = program->run,
+                                        .digest = program->plan.digest,
+                                        .done = bw_steps_done(&program->steps),
+                                        .has_left = program->has_left};
+    begin_writer(program, &journal);
 }
 
 void bw_steps_journal_close(struct bw_steps_program *program)
 {
-    if (program->disk == NULL)
-        return;
     /* The guard that comes goes by it, and ends who waits here for a disk that hangs. With a guard the run has
      * ended, and what it says is of no use any more. */
-    while (program->is_alone && !bw_steps_is_ended() && bw_worker_is_busy(program->disk))
+    while (program->keeps_journal && program->is_alone && !bw_steps_is_ended() &&
+           program->writer >= 0)
         (void)uv_run(&program->loop, UV_RUN_ONCE);
-    (void)bw_worker_close(program->disk);
 }

@@ -12,7 +12,6 @@
 #include <uv.h>
 
 #include <breakwater/steps/steps.h>
-#include <breakwater/sys/worker.h>
 
 /* The group's mark whole, or its guard would not find it, and ours: shorter than what is looked at
  * of one. */
@@ -27,12 +26,6 @@ struct bw_steps_step {
     char mark[BW_STEPS_MARK_BYTES]; /* of this try: what it started shows it */
 };
 
-struct bw_steps_journal_job {
-    char directory[512];
-    char name[BW_NAME_MAX + 16];
-    struct bw_steps_journal journal;
-};
-
 struct bw_steps_program {
     struct bw_steps_plan plan;
     struct bw_steps steps; /* what decides */
@@ -45,8 +38,10 @@ struct bw_steps_program {
     int channel;   /* -1: nobody is told */
     bool is_alone; /* its guard has gone */
     bool has_left;
-    uv_timer_t again;       /* it asks to pass its point of no return */
-    struct bw_worker *disk; /* NULL: no journal */
+    uv_timer_t again; /* it asks to pass its point of no return */
+    bool keeps_journal;
+    int writer;        /* the end of the process that writes it; -1: none does */
+    uv_poll_t written; /* ... seen on the loop */
     bool is_journal_due;
 };
 

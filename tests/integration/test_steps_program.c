@@ -21,12 +21,16 @@
 #include <breakwater/steps/steps.h>
 
 #include "janitor.h"
+#include "lacking.h"
+#include "stuck_disk.h"
 
 #define WAIT_MS 60000
 
-static char directory[] = "/tmp/breakwater-steps-XXXXXX";
+static char directory[32];
 static int channel[2];
 static pid_t child;
+static char disk[64]; /* "": no journal is kept */
+static pid_t server = -1; /* of the disk */
 
 static void put(const char *name, const char *text, char *out_path, size_t size)
 {
@@ -60,6 +64,12 @@ static int make_plan(void)
         item->timeout_ms = WAIT_MS;
     }
     plan.items[1].rule = (struct bw_step_rule){.needs = 1, .is_point = true};
+    if (disk[0] != '\0') { /* a plain list, whose journal goes there */
+        plan.is_held = false;
+        plan.items[1].rule.is_point = false;
+        (void)snprintf(plan.directory, sizeof plan.directory, "%s", disk);
+        (void)snprintf(plan.journal, sizeof plan.journal, "g.steps");
+    }
     assert_true(file >= 0);
     assert_int_equal(write(file, &plan, sizeof plan), sizeof plan);
     return file;
@@ -90,6 +100,7 @@ static void begin(void)
 static int set_up(void **state)
 {
     (void)state;
+    (void)strcpy(directory, "/tmp/breakwater-steps-XXXXXX");
     if (mkdtemp(directory) == NULL)
         return -1;
     janitor_add_dir(directory);
@@ -103,7 +114,8 @@ static int tear_down(void **state)
         (void)kill(child, SIGKILL);
         (void)waitpid(child, NULL, 0);
     }
-    return 0;
+    child = 0;
+    return close(channel[0]);
 }
 
 static bool is_there(const char *name)
@@ -183,10 +195,47 @@ static void one_whose_question_was_lost_asks_again(void **state)
     assert_true(is_there("last.done"));
 }
 
+/* ---- a disk that hangs ---- */
+
+static int tear_down_disk(void **state)
+{
+    if (server >= 0)
+        stuck_disk_close(server, disk);
+    server = -1;
+    disk[0] = '\0';
+    return tear_down(state);
+}
+
+/* A journal says what need not be done again, and no more: where it cannot be written nobody waits for it. */
+static void one_whose_journal_cannot_be_written_ends_all_the_same(void **state)
+{
+    int status = -1;
+
+    (void)state;
+    (void)snprintf(disk, sizeof disk, "%s/disk", directory);
+    assert_int_equal(mkdir(disk, 0700), 0);
+    server = stuck_disk_open(disk);
+    if (server < 0)
+        skip_lacking("fuse");
+    begin();
+
+    for (int ms = 0; waitpid(child, &status, WNOHANG) == 0; ms += 10) {
+        assert_true(ms < WAIT_MS);
+        (void)usleep(10000);
+    }
+
+    child = 0;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(is_there("first.done") && is_there("last.done"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_whose_question_was_lost_asks_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_whose_journal_cannot_be_written_ends_all_the_same, set_up,
+                                        tear_down_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
