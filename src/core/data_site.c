@@ -111,8 +111,7 @@ static const char *lag_unknown(const struct bw_group *group, const struct bw_wat
     *out_measured = sample->measured;
     if (!bw_policy_has_readiness(group, watch)) /* so it is not zero */
         return "unknown: no readiness script at any site";
-    if (watch->served_site[0] == '\0' ||
-        strcmp(watch->served_site, bw_policy_data_site(group, watch)) != 0)
+    if (strcmp(watch->served_site, bw_policy_data_site(group, watch)) != 0)
         return "unknown: this witness has not heard the data site serve";
     if (group->phase == BW_PHASE_VACANT && group->last_end.grade == BW_GRADE_LET_GO)
         return "unknown: the group was let go, and the data site may have served on";

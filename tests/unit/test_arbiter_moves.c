@@ -289,6 +289,16 @@ static void the_target_is_granted_once_it_was_ready_at_the_position(void **state
     assert_int_equal(world.decision.command.reason, BW_REASON_SWITCHOVER);
 }
 
+/* Whatever its letters: of one as well. */
+static void a_position_of_one_letter_is_given(void **state)
+{
+    (void)state;
+    stop_for_switchover("7");
+    assert_held("prepared", B);
+
+    assert_string_equal(world_gate(&world, "position", -1)->word, "given");
+}
+
 /* 3.8, 4: all links come back after an hour; who is first may stand beside one that serves by a
  * person's word, the target and the origin of a move too. */
 static void lose_all_links_but_then(int first)
@@ -348,6 +358,21 @@ static void where_no_readiness_gives_positions_none_is_asked_for(void **state)
     give_back_for_b("");
     assert_held("prepared", B);
     prepare(B);
+    assert_rule("A7");
+}
+
+/* Nor does a site want any of which this witness has heard nothing, as one that was started after it was lost. */
+static void a_site_that_was_never_heard_gives_no_position(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[A].report.gives_position = world.sites[B].report.gives_position = false;
+    world.sites[C].is_mute = true;
+    world_watch(&world)->reports[C] = (struct bw_site_reports){0};
+    world_sync_all(&world);
+    give_back_for_b("");
+    prepare(B);
+
     assert_rule("A7");
 }
 
@@ -689,10 +714,12 @@ int main(void)
         cmocka_unit_test(a_failover_that_is_asked_for_leaves_a_move_behind),
         cmocka_unit_test(a_target_put_into_maintenance_loses_to_the_origin_at_once),
         cmocka_unit_test(the_target_is_granted_once_it_was_ready_at_the_position),
+        cmocka_unit_test(a_position_of_one_letter_is_given),
         cmocka_unit_test(a_target_that_is_heard_first_again_is_not_alone),
         cmocka_unit_test(an_origin_that_is_heard_first_again_is_not_alone),
         cmocka_unit_test(a_missing_position_gives_the_group_back_to_the_origin_at_once),
         cmocka_unit_test(where_no_readiness_gives_positions_none_is_asked_for),
+        cmocka_unit_test(a_site_that_was_never_heard_gives_no_position),
         cmocka_unit_test(without_readiness_scripts_no_position_is_asked_for),
         cmocka_unit_test(a_target_that_takes_too_long_loses_to_the_origin),
         cmocka_unit_test(a_start_that_failed_early_goes_back_to_the_origin),

@@ -1,0 +1,209 @@
+/* data_site: whose data is the newest, and how far back what is known of another site's lag may lie (design 3.9, 4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "core_world.h"
+
+static struct world world;
+
+static struct bw_loss loss_of(int site)
+{
+    struct bw_loss loss;
+
+    bw_policy_loss(world_group(&world), world_watch(&world), &world.witness.leadership, site, &loss);
+    return loss;
+}
+
+static uint64_t freshness_ns(void)
+{
+    return bw_policy_freshness_of_ns(world_group(&world), A);
+}
+
+/* ---- whose data ---- */
+
+/* What a recovery leaves behind; the sites say what they wrote. */
+static void recover_with(uint64_t written_by_b, uint64_t written_by_c)
+{
+    world_begin(&world, 3);
+    world_stop(&world, A);
+    world.sites[B].report.armed_epoch = written_by_b;
+    world.sites[C].report.armed_epoch = written_by_c;
+    world_sync_all(&world);
+    world_group(&world)->recovered_index = world.index;
+}
+
+/* 3.9: of a state that was never recovered the log knows every grant, and an agent may know the next one before it. */
+static void what_was_never_recovered_knows_whose_data_it_is(void **state)
+{
+    (void)state;
+    recover_with(2, 0);
+    assert_string_equal(loss_of(A).data_site, "dc-b");
+    world_group(&world)->recovered_index = 0;
+    assert_string_equal(loss_of(A).data_site, "dc-a");
+}
+
+/* 3.9: dc-c wrote in the newest epoch that the state knows, which is older than the one of dc-b. */
+static void who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_newest(void **state)
+{
+    (void)state;
+    recover_with(2, 1);
+    assert_string_equal(loss_of(A).data_site, "dc-b");
+    recover_with(1, 2);
+    assert_string_equal(loss_of(A).data_site, "dc-c");
+}
+
+/* 3.9: recovered before its first grant, and nobody has written since. */
+static void a_state_that_knows_no_epoch_has_nobodys_data(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world_group(&world)->recovered_index = world.index;
+    assert_int_equal(world_group(&world)->history_count, 0);
+
+    assert_int_equal(loss_of(B).kind, BW_LOSS_NOBODYS);
+}
+
+/* ---- how old a lag may be ---- */
+
+/* dc-b measured so long before this witness last heard dc-a serve. */
+static struct bw_loss loss_measured_before_ns(uint64_t age_ns)
+{
+    struct bw_watch *watch = world_watch(&world);
+
+    watch->lag[B].measured = bw_instant_sub(watch->served_contact, age_ns);
+    return loss_of(B);
+}
+
+/* 4: three checks and the freshness of what dates it. */
+static void a_lag_counts_for_three_checks_and_a_window(void **state)
+{
+    uint64_t age_max_ns;
+
+    (void)state;
+    world_begin(&world, 2);
+    age_max_ns = 3 * 10 * BW_NS_PER_S + freshness_ns();
+
+    assert_int_equal(loss_measured_before_ns(age_max_ns).kind, BW_LOSS_MEASURED);
+    assert_non_null(strstr(loss_measured_before_ns(age_max_ns + 1).unknown, "too long before"));
+}
+
+/* 4: what another than the data site served while it was measured is not what the others lack. */
+static void a_lag_behind_another_than_the_data_site_is_unknown(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    assert_int_equal(loss_of(C).kind, BW_LOSS_MEASURED);
+    (void)strcpy(world_group(&world)->data_site, "dc-b");
+    assert_non_null(strstr(loss_of(C).unknown, "has not heard the data site serve"));
+}
+
+/* dc-a was last heard to serve so long before `since`, which is when this witness came to lead. */
+static struct bw_loss loss_led_after_ns(uint64_t gap_ns)
+{
+    world.witness.leadership.leader_since = bw_instant_add(world_watch(&world)->served_contact, gap_ns);
+    return loss_of(B);
+}
+
+/* 4: two leaders one after the other, each with the whole of a lease, a window and an election. */
+static void the_data_site_served_no_longer_than_two_leaders_may_wait(void **state)
+{
+    uint64_t ends_within_ns;
+
+    (void)state;
+    world_begin(&world, 2);
+    ends_within_ns = 2 * (world_group(&world)->terms.ttl_ms * BW_NS_PER_MS + freshness_ns() + 5 * BW_NS_PER_S);
+
+    assert_int_equal(loss_led_after_ns(ends_within_ns).kind, BW_LOSS_MEASURED);
+    assert_non_null(strstr(loss_led_after_ns(ends_within_ns + 1).unknown, "may have served on"));
+}
+
+/* ---- when it was seen to end ---- */
+
+static void apply(enum bw_command_kind kind)
+{
+    const struct bw_command command = {.kind = kind, .group = "harbor", .epoch = world_group(&world)->epoch};
+
+    world_wait_ms(&world, 1000);
+    assert_string_not_equal(world_apply(&world, &command), "-");
+}
+
+static uint64_t closed_ns(void)
+{
+    return world_watch(&world)->served_closed.boot_ns;
+}
+
+/* 4: what is revoked still renews, and what is over ended when it was closed. */
+static void the_data_site_serves_for_nobody_from_its_close_on(void **state)
+{
+    uint64_t closed_at_ns;
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_string_equal(world_act(&world), "A11");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
+    assert_int_equal(closed_ns(), 0);
+    apply(BW_COMMAND_CLOSE);
+    closed_at_ns = world.now.boot_ns;
+    assert_int_equal(closed_ns(), closed_at_ns);
+    apply(BW_COMMAND_EXPIRED);
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
+    assert_int_equal(closed_ns(), closed_at_ns);
+}
+
+/* 4: dc-b, which this witness has not heard to serve, says nothing of dc-a by its end, nor by its grant. */
+static void the_epoch_of_another_site_is_no_end_of_what_was_heard(void **state)
+{
+    uint64_t closed_at_ns;
+
+    (void)state;
+    world_begin(&world, 2);
+    apply(BW_COMMAND_CLOSE);
+    closed_at_ns = closed_ns();
+    apply(BW_COMMAND_EXPIRED);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 2000);
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    assert_int_equal(closed_ns(), closed_at_ns);
+
+    world_watch(&world)->served_closed = (struct bw_instant){0, 0};
+    apply(BW_COMMAND_CLOSE);
+    assert_int_equal(closed_ns(), 0);
+}
+
+/* 4: nobody knows when it was measured. */
+static void a_lag_without_an_age_is_none(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.ready_age_ms = UINT32_MAX;
+    world_sync_all(&world);
+    world_watch(&world)->lag[B] = (struct bw_lag_sample){0};
+    world_sync_all(&world);
+    assert_non_null(strstr(loss_of(B).unknown, "never measured"));
+    world.sites[B].report.ready_age_ms = UINT32_MAX - 1;
+    world_sync_all(&world);
+    assert_non_null(strstr(loss_of(B).unknown, "too long before"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_never_recovered_knows_whose_data_it_is),
+        cmocka_unit_test(who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_newest),
+        cmocka_unit_test(a_state_that_knows_no_epoch_has_nobodys_data),
+        cmocka_unit_test(a_lag_counts_for_three_checks_and_a_window),
+        cmocka_unit_test(a_lag_behind_another_than_the_data_site_is_unknown),
+        cmocka_unit_test(the_data_site_served_no_longer_than_two_leaders_may_wait),
+        cmocka_unit_test(the_data_site_serves_for_nobody_from_its_close_on),
+        cmocka_unit_test(the_epoch_of_another_site_is_no_end_of_what_was_heard),
+        cmocka_unit_test(a_lag_without_an_age_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
