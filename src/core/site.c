@@ -455,7 +455,7 @@ static bool is_end_owed(const struct bw_site *site)
                           site->guard.ended_epoch < site->memory.epoch &&
                           bw_id_equal(site->guard.armed_instance, site->instance);
 
-    return bw_site_is_greeted(site) && site->memory.given_back && site->memory.epoch != 0 &&
+    return bw_site_is_greeted(site) && site->memory.given_back &&
            (is_armed || site->guard_unsaved);
 }
 

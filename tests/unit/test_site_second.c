@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "../../src/core/site_internal.h"
 #include "site_shell.h"
 
 static struct world world;
@@ -364,6 +365,20 @@ static void without_one_it_starts_when_that_is_committed(void **state)
     assert_asked(&world, "RUN:start");
 }
 
+/* And nothing else takes it back: neither an order that is not to run, nor the terms of another epoch. */
+static void only_the_order_to_run_the_epoch_takes_the_second_one_back(void **state)
+{
+    (void)state;
+    begin_counted_on();
+    world.site.order.terms.second_enforcer = false;
+    assert_false(bw_site_second_awaited(&world.site, at_ms(world.now_ms)));
+    world.site.order.epoch = 2;
+    assert_true(bw_site_second_awaited(&world.site, at_ms(world.now_ms)));
+    world.site.order.epoch = 1;
+    world.site.order.kind = BW_ORDER_STAND_BY;
+    assert_true(bw_site_second_awaited(&world.site, at_ms(world.now_ms)));
+}
+
 /* One that is armed and is not believed is none. */
 static void armed_alone_lets_nothing_start(void **state)
 {
@@ -486,6 +501,7 @@ int main(void)
         cmocka_unit_test(nothing_starts_before_it_has_the_deadline),
         cmocka_unit_test(after_a_restart_it_waits_by_the_terms_that_were_kept),
         cmocka_unit_test(without_one_it_starts_when_that_is_committed),
+        cmocka_unit_test(only_the_order_to_run_the_epoch_takes_the_second_one_back),
         cmocka_unit_test(armed_alone_lets_nothing_start),
         cmocka_unit_test(it_wakes_when_the_word_of_one_grows_stale),
         cmocka_unit_test(who_was_heard_longest_ago_makes_room),
