@@ -22,10 +22,8 @@ void bw_site_on_remote_fence(const struct step *step, const struct bw_remote_fen
     struct bw_site *site = step->site;
     struct bw_site_remote_fence *fence = &site->remote_fence;
 
-    if (bw_remote_fence_ask_is_same(ask, &fence->ask)) {
+    if (bw_remote_fence_ask_is_same(ask, &fence->ask))
         fence->last_asked = step->now;
-        return;
-    }
     if (!is_newer(ask, &fence->ask) || site->remote_fenced == BW_REMOTE_FENCE_RUNNING)
         return;
     bw_site_remote_fenced_move(site, BW_REMOTE_FENCE_EVENT_ASKED);

@@ -141,8 +141,7 @@ static const char *override_unsound(const struct bw_site *site)
     FACT(site->override != BW_SITE_OVERRIDE_OVERRIDING ||
              site->kept.override == BW_OVERRIDE_OVERRIDING, /* durable, then ordered */
          "the site's override: nothing serves without a lease before that is durable");
-    FACT(!bw_site_overrides(site) || site->tenure == BW_TENURE_NONE ||
-             site->lease.end.boot_ns == 0, /* with a lease its rules hold */
+    FACT(!bw_site_overrides(site) || site->lease.end.boot_ns == 0, /* with a lease its rules hold */
          "the site's override: it is over with the first lease");
     return NULL;
 }

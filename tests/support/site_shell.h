@@ -316,13 +316,18 @@ static inline void begin(struct world *world)
     status(world, "stopped");
 }
 
-/* ... that was granted epoch 1 and has its first lease, sent at now. */
-static inline void begin_leased(struct world *world)
+/* ... that was granted an epoch and has its first lease, sent at now. */
+static inline void begin_leased_of(struct world *world, uint64_t epoch)
 {
     begin(world);
-    order(world, BW_ORDER_RUN, 1);
-    confirm(world, 1, world->now_ms);
+    order(world, BW_ORDER_RUN, epoch);
+    confirm(world, epoch, world->now_ms);
     armed(world);
+}
+
+static inline void begin_leased(struct world *world)
+{
+    begin_leased_of(world, 1);
 }
 
 static inline void begin_serving(struct world *world)

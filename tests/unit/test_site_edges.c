@@ -57,6 +57,27 @@ static void the_first_start_of_an_epoch_was_not_seen_to_serve_yet(void **state)
     assert_int_equal(world.site.guard.served, BW_SERVED_MAYBE);
 }
 
+/* 4: whatever status says of it, and whatever a later one of the epoch comes to: its guard may be lost before it says
+ * what that was. */
+static void a_start_that_ended_well_may_have_served(void **state)
+{
+    const struct {
+        enum bw_run_result result;
+        enum bw_served served;
+    } cases[] = {{BW_RUN_OK, BW_SERVED_MAYBE},
+                 {BW_RUN_INTERRUPTED, BW_SERVED_MAYBE},
+                 {BW_RUN_KILLED, BW_SERVED_NOT_SEEN}};
+    struct world world;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin_leased(&world);
+        world.site.guard.served = BW_SERVED_NOT_SEEN;
+        ended(&world, &world.sent_run, cases[i].result, "");
+        assert_int_equal(world.site.guard.served, cases[i].served);
+    }
+}
+
 /* 4: as long as its script may take, by the slower clock (design 1). */
 static void a_start_that_never_says_started_wakes_it_when_its_time_is_over(void **state)
 {
@@ -708,6 +729,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_start_of_an_epoch_was_not_seen_to_serve_yet),
+        cmocka_unit_test(a_start_that_ended_well_may_have_served),
         cmocka_unit_test(a_start_that_never_says_started_wakes_it_when_its_time_is_over),
         cmocka_unit_test(who_has_served_for_long_may_restart_again),
         cmocka_unit_test(a_restart_that_fails_early_leaves_what_served_before_it),

@@ -209,6 +209,20 @@ static void an_adopted_epoch_that_is_found_ended_is_read_first(void **state)
     assert_int_equal(world.site.final, BW_SITE_FINAL_DUE);
 }
 
+/* Nothing is left of an older one: where it stood another epoch has written since (3.5). */
+static void an_epoch_before_the_one_that_is_found_ended_is_given_back_at_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (uint64_t newer = 0; newer < 2; newer++) {
+        begin_with(&world, &held);
+        guard_state(&world, &(struct bw_guard_state){
+                                .ended_epoch = 1 + newer, .epoch_seen = 1 + newer, .stop_seen = true});
+        assert_int_equal(world.site.memory.given_back, newer != 0);
+    }
+}
+
 /* Of what its guard has ended nothing is armed any more: what serves since is no failed fence
  * (3.3). */
 static void what_is_found_ended_is_armed_no_more(void **state)
@@ -409,6 +423,7 @@ int main(void)
         cmocka_unit_test(so_is_one_of_an_epoch_that_is_accepted_once_more),
         cmocka_unit_test(what_serves_in_an_epoch_has_been_begun_in_it),
         cmocka_unit_test(an_adopted_epoch_that_is_found_ended_is_read_first),
+        cmocka_unit_test(an_epoch_before_the_one_that_is_found_ended_is_given_back_at_once),
         cmocka_unit_test(what_is_found_ended_is_armed_no_more),
         cmocka_unit_test(the_end_of_a_start_counts_in_its_own_epoch_only),
         cmocka_unit_test(a_stop_that_did_not_end_by_itself_is_repeated),

@@ -101,6 +101,23 @@ static void a_fence_that_had_begun_before_answers_nothing(void **state)
     assert_true(world.sent_run.run.run_id != before.run.run_id); /* one more is asked for */
 }
 
+/* H10: what another instance is asked for this one does not answer, nor fence. */
+static void what_another_instance_owes_is_not_fenced_here(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STOP, 1);
+    struct world world;
+
+    (void)state;
+    begin_given_back(&world);
+    of.held_index = HELD_INDEX;
+    of.instance = instance_b;
+    tell_order(&world, of);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    of.instance = instance_a;
+    tell_order(&world, of);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+}
+
 /* The guard repeats a fence that has failed, unasked: that one began who knows when. */
 static void a_fence_of_the_guards_own_answers_nothing(void **state)
 {
@@ -332,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_site_that_learns_it_fences_whatever_it_has_seen_before),
         cmocka_unit_test(again_until_one_has_seen_the_end),
         cmocka_unit_test(a_fence_that_had_begun_before_answers_nothing),
+        cmocka_unit_test(what_another_instance_owes_is_not_fenced_here),
         cmocka_unit_test(a_fence_of_the_guards_own_answers_nothing),
         cmocka_unit_test(what_serves_again_has_to_be_ended_again),
         cmocka_unit_test(an_end_of_an_epoch_whose_fence_failed_is_not_believed),

@@ -54,6 +54,20 @@ static void a_start_of_an_epoch_that_is_ahead_of_it_holds_there(void **state)
     assert_false(world.sent_run.run.facts.holds);
 }
 
+/* Its looks pass nothing, and its stop has none to hold at. */
+static void nothing_but_a_start_holds_there(void **state)
+{
+    (void)state;
+    begin_granted(BW_NO_RETURN_AHEAD, true);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "started");
+    assert_int_equal(world.sent_look.run.action, BW_ACTION_STATUS);
+    assert_false(world.sent_look.run.facts.holds);
+    order(&world, BW_ORDER_STOP, 1);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    assert_false(world.sent_run.run.facts.holds);
+}
+
 static void what_waits_there_is_asked_for_at_once_and_told_once_it_is_committed(void **state)
 {
     (void)state;
@@ -226,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_of_an_epoch_that_is_ahead_of_it_holds_there),
+        cmocka_unit_test(nothing_but_a_start_holds_there),
         cmocka_unit_test(what_waits_there_is_asked_for_at_once_and_told_once_it_is_committed),
         cmocka_unit_test(a_guard_without_such_a_point_starts_nothing_before_it_is_passed),
         cmocka_unit_test(a_guard_that_has_lost_its_point_meanwhile_is_believed),

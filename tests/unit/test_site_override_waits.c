@@ -324,6 +324,40 @@ static void each_change_of_it_is_said_at_once(void **state)
     assert_asked(&world, "SYNC");
 }
 
+/* 3.8: else it would have stood still, by its own count, wherever nothing else wakes it. */
+static void it_looks_at_its_clock_twice_while_an_answer_counts(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    leave_look_open(&world);
+    assert_wakes_at(&world, at_ms(world.now_ms + 1500)); /* of three seconds */
+}
+
+/* 3.3, 3.8: the witnesses ask for a fence of what it held before. What serves since then by a person's word it would
+ * end: it is owed until that is over. */
+static void a_fence_that_is_owed_waits_for_the_end_of_it(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STOP, 1);
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    world.site.memory.epoch = 1;
+    world.site.memory.given_back = true;
+    world.site.saving = world.site.kept = world.site.memory;
+    world.site.lease.epoch = 1;
+    of.held_index = 30;
+    world.sent_run.run.action = BW_ACTION_NONE;
+    tell_order(&world, of);
+    pass(&world, 3000, "started");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    ask_end(&world);
+    assert_asked(&world, "RUN:fence");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +373,8 @@ int main(void)
         cmocka_unit_test(an_answer_before_the_command_keeps_no_start_waiting),
         cmocka_unit_test(what_is_over_leaves_nothing_behind),
         cmocka_unit_test(each_change_of_it_is_said_at_once),
+        cmocka_unit_test(it_looks_at_its_clock_twice_while_an_answer_counts),
+        cmocka_unit_test(a_fence_that_is_owed_waits_for_the_end_of_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

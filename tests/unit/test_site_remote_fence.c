@@ -313,6 +313,25 @@ static void an_ask_is_begun_while_it_is_fresh(void **state)
     }
 }
 
+/* Only that one keeps it fresh: what was asked before it, and comes late, is no word of who leads. */
+static void a_late_word_of_an_older_ask_keeps_the_newest_no_fresher(void **state)
+{
+    struct bw_remote_fence_ask newest = first;
+    struct world world;
+
+    (void)state;
+    newest.number++;
+    begin_with_script(&world);
+    stand_by(&world, EPOCH, true);
+    guard_lost(&world);
+    ask(&world, &newest);
+    world.now_ms += 2000;
+    ask(&world, &first);
+    world.now_ms += 1000;
+    greet(&world);
+    assert_not_asked(&world, "RUN:remote_fence");
+}
+
 /* 3.4: one action of a group at a time, which its guard may be at by itself. */
 static void while_its_guard_runs_another_action_it_waits(void **state)
 {
@@ -344,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_guard_without_the_script_is_not_asked),
         cmocka_unit_test(only_a_newer_ask_is_another_one),
         cmocka_unit_test(an_ask_is_begun_while_it_is_fresh),
+        cmocka_unit_test(a_late_word_of_an_older_ask_keeps_the_newest_no_fresher),
         cmocka_unit_test(while_its_guard_runs_another_action_it_waits),
     };
 

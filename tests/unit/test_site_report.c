@@ -230,6 +230,40 @@ static void a_condition_that_has_not_run_is_no_yes(void **state)
     assert_int_equal(reported(&world).condition, BW_CONDITION_NONE);
 }
 
+/* For the record (3.1): only the list of a start that ended well has phases to tell. */
+static void a_start_that_told_of_no_list_or_failed_has_no_phases(void **state)
+{
+    const struct {
+        struct bw_steps_progress steps;
+        enum bw_run_result result;
+    } cases[] = {{{.count = 0}, BW_RUN_OK},
+                 {{.count = 2, .is_stop = true}, BW_RUN_OK},
+                 {{.count = 2}, BW_RUN_FAILED}};
+    struct world world;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin_leased(&world);
+        world.site.steps = cases[i].steps;
+        world.site.phases_epoch = 1; /* of the start before */
+        ended(&world, &world.sent_run, cases[i].result, "");
+        assert_int_equal(reported(&world).phases_epoch, 0);
+    }
+}
+
+static void a_stop_leaves_the_phases_of_the_start(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.phases_epoch = 1;
+    order(&world, BW_ORDER_STOP, 1);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_equal(reported(&world).phases_epoch, 1);
+}
+
 /* 4, 5.4: without the script nobody says anything: what it said last would be a veto for ever. */
 static void a_condition_that_a_reload_takes_away_counts_no_more(void **state)
 {
@@ -260,6 +294,8 @@ int main(void)
         cmocka_unit_test(what_came_back_by_itself_was_not_started_again),
         cmocka_unit_test(the_guard_knows_of_a_start_before_that_of_this_agent),
         cmocka_unit_test(how_far_a_list_has_come_is_told_while_it_runs),
+        cmocka_unit_test(a_start_that_told_of_no_list_or_failed_has_no_phases),
+        cmocka_unit_test(a_stop_leaves_the_phases_of_the_start),
         cmocka_unit_test(a_script_that_failed_is_told_with_its_last_words_and_how_long_ago),
         cmocka_unit_test(a_stop_that_has_begun_is_said_until_its_epoch_is_given_back),
         cmocka_unit_test(a_fence_that_has_begun_is_a_stop_that_has_begun),

@@ -151,6 +151,25 @@ static void restarted_agent_that_never_armed_fences_nothing(void **state)
     assert_not_asked(&world, "OWN_FENCE");
 }
 
+/* 3.8: a start of it that its state remembers was armed, whatever an agent before this one has written since. */
+static void an_adoption_in_which_something_was_begun_is_stopped(void **state)
+{
+    struct bw_site_memory memory = held;
+    struct world world;
+
+    (void)state;
+    for (int begun = 0; begun < 2; begun++) {
+        memory.adopt = true;
+        memory.enforced = false;
+        memory.start_begun = begun != 0;
+        begin_with(&world, &memory);
+        guard_state(&world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP, .reach_works = true});
+        status(&world, "started");
+        order(&world, BW_ORDER_STAND_BY, 1);
+        assert_int_equal(world.site.memory.given_back, begun == 0);
+    }
+}
+
 /* 3.9, H13: an adoption that ended before it was armed leaves what runs alone. */
 static void an_adoption_that_was_never_armed_stops_nothing(void **state)
 {
@@ -647,6 +666,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restarted_agent_that_never_armed_fences_nothing),
+        cmocka_unit_test(an_adoption_in_which_something_was_begun_is_stopped),
         cmocka_unit_test(an_adoption_that_was_never_armed_stops_nothing),
         cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),
         cmocka_unit_test(what_was_adopted_is_verified_while_it_serves),

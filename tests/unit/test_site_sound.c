@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "site_shell.h"
+#include "override_site.h"
 
 /* `change` breaks a copy of `of`, and `fact` is what is then said not to hold. */
 #define BREAKS(of, change, fact)                                                                  \
@@ -119,6 +119,24 @@ static void an_own_fence_that_runs_has_begun(void **state)
            "the site's own fence: one that runs has begun");
 }
 
+/* 3.8, I1: it serves by a person's word, which is durable, until it has a lease. */
+static void an_override_is_written_down_and_over_with_a_lease(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    BREAKS(world.site, broken.override = (enum bw_site_override)(BW_SITE_OVERRIDE_ENDING + 1),
+           "the site's override: it is one of the list");
+    BREAKS(world.site, broken.override = BW_SITE_OVERRIDE_NONE,
+           "the site's override: what is written down is what it does");
+    BREAKS(world.site, broken.kept.override = BW_OVERRIDE_NONE,
+           "the site's override: nothing serves without a lease before that is durable");
+    adopt(&world, 2);
+    BREAKS(world.site, broken.lease.end = at_ms(world.now_ms + TTL_MS),
+           "the site's override: it is over with the first lease");
+}
+
 static void a_state_that_contradicts_itself_is_neither_written_nor_taken(void **state)
 {
     struct bw_agent_group group = {.name = "g", .memory = {.epoch = 5, .served_epoch = 77}};
@@ -185,6 +203,7 @@ int main(void)
         cmocka_unit_test(what_is_durable_is_no_newer_than_what_is_known),
         cmocka_unit_test(nothing_is_awaited_of_a_guard_that_is_not_there),
         cmocka_unit_test(an_own_fence_that_runs_has_begun),
+        cmocka_unit_test(an_override_is_written_down_and_over_with_a_lease),
         cmocka_unit_test(a_state_that_contradicts_itself_is_neither_written_nor_taken),
         cmocka_unit_test(of_a_guard_that_is_not_there_nothing_is_awaited),
         cmocka_unit_test(what_was_served_before_is_older),

@@ -73,6 +73,44 @@ static void a_report_says_when_the_service_was_seen_to_serve_last(void **state)
     assert_true(reported(&world).seen_age_ms >= 900);
 }
 
+/* 3.1: what it was told to stop served until then, unless it had been seen stopped by itself. */
+static void what_serves_is_seen_to_until_its_stop_begins(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int was_stopped = 0; was_stopped < 2; was_stopped++) {
+        begin_serving(&world);
+        status(&world, "started");
+        if (was_stopped != 0)
+            status(&world, "stopped");
+        world.now_ms += 900;
+        order(&world, BW_ORDER_STOP, 1);
+        assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+        assert_int_equal(reported(&world).seen_epoch, 1);
+        assert_int_equal(reported(&world).seen_age_ms == 0, was_stopped == 0);
+    }
+}
+
+/* 3.1: one that was let go and adopted may serve on from epoch to epoch. */
+static void the_stop_of_an_epoch_says_nothing_of_what_was_seen_in_the_one_before(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_leased_of(&world, 2);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "started");
+    world.site.seen_epoch = 1;
+    world.site.seen_goes_on = true;
+    world.site.seen_at = at_ms(world.now_ms);
+    world.now_ms += 900;
+    order(&world, BW_ORDER_STOP, 2);
+
+    assert_int_equal(reported(&world).seen_epoch, 1);
+    assert_int_equal(reported(&world).seen_age_ms, 900);
+}
+
 static void readiness_lines_are_read_and_lag_is_never_made_smaller(void **state)
 {
     struct world world;
@@ -698,6 +736,8 @@ int main(void)
         cmocka_unit_test(readiness_that_a_switchover_waits_for_goes_first_once),
         cmocka_unit_test(final_position_goes_before_status),
         cmocka_unit_test(a_report_says_when_the_service_was_seen_to_serve_last),
+        cmocka_unit_test(what_serves_is_seen_to_until_its_stop_begins),
+        cmocka_unit_test(the_stop_of_an_epoch_says_nothing_of_what_was_seen_in_the_one_before),
         cmocka_unit_test(readiness_lines_are_read_and_lag_is_never_made_smaller),
         cmocka_unit_test(a_position_beyond_ascii_is_read_whole_or_not_at_all),
     };
