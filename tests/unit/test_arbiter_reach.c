@@ -380,6 +380,7 @@ static void time_ends_what_a_second_enforcer_ends(void **state)
     begin_with_second();
     lose_holder();
     assert_rule("A3");
+    assert_string_equal(world_gate(&world, "end_reach", -1)->word, "a second enforcer of its site is seen");
 }
 
 /* I1, 3.4: it tells itself that it has seen no end, as another instance; and is lost then, too. */
@@ -404,6 +405,25 @@ static void what_it_could_not_end_waits_also_once_it_is_silent(void **state)
     world_pass_ms(&world, 2 * world_wait_of_terms_ms(&world));
     assert_rule("A0");
     assert_true(world_holds(&world, "end_reach", -1));
+}
+
+/* A leader of another machine waits by both of its clocks (design 1): until then it may be ended in time. */
+static void it_could_not_end_it_once_both_clocks_say_that_the_lease_is_over(void **state)
+{
+    (void)state;
+    begin_with_second();
+    world.now.boot_ns += world_wait_of_terms_ms(&world) * BW_NS_PER_MS;
+    world.now.raw_ns += (world_wait_of_terms_ms(&world) - 1000) * BW_NS_PER_MS;
+    world.sites[A].instance.bytes[1] = 9;
+    world.sites[A].session.bytes[1] = 9;
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world.sites[A].report.has_fence_or_stop_succeeded = false;
+    (void)world_sync(&world, A);
+    assert_string_not_equal(world_decide(&world), "A33");
+    world.now.raw_ns += 1000 * BW_NS_PER_MS;
+    (void)world_sync(&world, A);
+    assert_rule("A33");
 }
 
 /* One was seen, and then it said that; its lease is over. */
@@ -510,9 +530,11 @@ static void a_boot_that_cannot_renew_says_of_no_second_enforcer(void **state)
     world.sites[A].boot_id.bytes[1] = 77;
     world.sites[A].report.second = BW_SECOND_IS_SEEN;
     world.sites[A].renew_epoch = 0;
-    for (int i = 0; i < 3; i++)
-        (void)world_sync(&world, A);
+    world_pass_ms(&world, 10000); /* the other boot says no more that it sees none */
     assert_string_not_equal(world_decide(&world), "A33");
+    world.sites[A].boot_id.bytes[1] = 0;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A33");
 }
 
 /* Unknown is never yes: who said it is not heard any more. */
@@ -647,6 +669,7 @@ int main(void)
         cmocka_unit_test(what_was_said_long_ago_is_no_news_of_one),
         cmocka_unit_test(time_ends_what_a_second_enforcer_ends),
         cmocka_unit_test(what_it_could_not_end_waits_also_once_it_is_silent),
+        cmocka_unit_test(it_could_not_end_it_once_both_clocks_say_that_the_lease_is_over),
         cmocka_unit_test(time_ends_nothing_once_no_second_enforcer_is_seen),
         cmocka_unit_test(a_renewal_without_one_is_confirmed_once_that_is_committed),
         cmocka_unit_test(a_word_that_is_not_known_is_no_word),

@@ -61,6 +61,8 @@ static void epochs_of_the_history_only_grow(void **state) /* I2 */
            "the group's history: its epochs only grow, up to the group's own");
     BREAKS(run, broken.history[broken.history_first].epoch = newest(&broken)->epoch,
            "the group's history: its epochs only grow, up to the group's own");
+    BREAKS(run, newest(&broken)->epoch = broken.history[broken.history_first].epoch,
+           "the group's history: its epochs only grow, up to the group's own");
 }
 
 static void a_vacant_group_is_held_by_nobody(void **state) /* I1, 3.1 */
@@ -91,6 +93,8 @@ static void a_held_group_is_held_by_whom_its_epoch_was_granted_to(void **state) 
     BREAKS(run, broken.boot_count = 0, "the held group: a boot of its holder is known");
     BREAKS(run, broken.terms.fence_ms = broken.terms.ttl_ms,
            "the held group: its fence window is shorter than its lease");
+    BREAKS(run, broken.terms.no_return = (enum bw_no_return)(BW_NO_RETURN_PASSED + 1),
+           "an open epoch has passed its point of no return, or has not");
     BREAKS(run, broken.spec.mode = BW_MODE_OBSERVE, "the held group: it is not only observed");
 }
 
@@ -117,6 +121,27 @@ static void a_move_has_a_target_while_it_is_under_way(void **state) /* 3.6 */
     BREAKS(closing, broken.rolling_back = true,
            "the group that is closed: none is on its way back");
     BREAKS(granted, broken.phase = BW_PHASE_COUNT, "the group's phase: it is one of the list");
+}
+
+static void a_wish_is_one_for_a_move_from_the_newest_epoch(void **state) /* 4 */
+{
+    struct group_run wished = group_run_granted("dc-a");
+
+    (void)state;
+    wished.group.wish_count = 1;
+    wished.group.wishes[0] = (struct bw_wish){
+        .kind = BW_WISH_FAILOVER, .index = 7, .epoch = wished.group.epoch};
+    BREAKS(wished, broken.wish_count = BW_WISHES_MAX + 1, "the group's wish: there is one at most");
+    BREAKS(wished, broken.wish_over_count = BW_WISHES_MAX + 1,
+           "the group's wish: there is one at most");
+    BREAKS(wished, broken.wishes[0].kind = BW_WISH_FORCE_RELEASE,
+           "the group's wish: a move is what is asked for");
+    BREAKS(wished, broken.wishes[0].index = 0, "the group's wish: an entry of the log made it");
+    BREAKS(wished, broken.wishes[0].epoch--, "the group's wish: it is of the newest epoch");
+    BREAKS(wished, broken.spec.mode = BW_MODE_OBSERVE, "the group's wish: it is not only observed");
+    wished.group.wishes[0].kind = BW_WISH_SWITCHOVER;
+    wished.group.wish_over_count = BW_WISHES_MAX;
+    assert_null(bw_group_unsound(&wished.group));
 }
 
 static void only_a_closed_group_is_held_and_only_an_open_one_adopted(void **state) /* 3.1, 3.3, H13 */
@@ -152,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_vacant_group_is_held_by_nobody),
         cmocka_unit_test(a_held_group_is_held_by_whom_its_epoch_was_granted_to),
         cmocka_unit_test(a_move_has_a_target_while_it_is_under_way),
+        cmocka_unit_test(a_wish_is_one_for_a_move_from_the_newest_epoch),
         cmocka_unit_test(only_a_closed_group_is_held_and_only_an_open_one_adopted),
     };
 

@@ -332,6 +332,26 @@ static void a_stop_is_looked_at_again_by_both_clocks(void **state)
     assert_int_equal(world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_RUNNING);
 }
 
+/* 3.2.4: nor is it over before both have come to its limit. */
+static void a_stop_has_failed_once_both_clocks_say_that_its_time_is_over(void **state)
+{
+    uint64_t limit_ms;
+    struct world world;
+
+    (void)state;
+    begin_stop_check(&world);
+    limit_ms = world.now_ms + 5000;
+    world.now_ms = limit_ms;
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    assert_int_equal(world.guard.stop, raw_slow_permille != 0 ? BW_GUARD_STOP_CHECKING : BW_GUARD_STOP_NONE);
+    if (raw_slow_permille != 0) {
+        tick_at(&world, limit_ms + 300);
+        ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    }
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 6);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
+}
+
 /* 3.2.4: only a stop that ran into its limit spares the next fence its script. */
 static void only_a_stop_that_ran_out_is_spared(void **state)
 {
@@ -617,6 +637,7 @@ int main(void)
         EDGE(what_is_left_gets_term_from_each_stop),
         EDGE(a_stop_runs_again_once),
         EDGE_OF_CLOCKS(a_stop_is_looked_at_again_by_both_clocks),
+        EDGE_OF_CLOCKS(a_stop_has_failed_once_both_clocks_say_that_its_time_is_over),
         EDGE(only_a_stop_that_ran_out_is_spared),
         EDGE(what_is_seen_to_serve_has_its_script_due),
         EDGE(a_start_or_a_rejoin_has_its_script_due),

@@ -335,6 +335,38 @@ static void what_has_begun_beside_the_end_ends_nothing(void **state)
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
 }
 
+/* What keeps an epoch from its end is named, and nothing is said of what the look saw beside it. */
+static void a_newer_stop_beside_the_end_is_what_it_waits_for(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending_unarmed(&world);
+    world.end_look_hangs = true;
+    saved(&world, true);
+    assert_true(arm(&world, 2, world.now_ms));
+    run(&world, 2, BW_ACTION_STOP, 7);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    world.is_left = true;
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_BUSY);
+}
+
+/* 3.4: no action is left, and a stop is none that has ended before its end was seen. */
+static void beside_a_stop_that_is_looked_for_nothing_ends(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STOP, 3);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_asked(&world, "SPAWN:status");
+    assert_false(end(&world, 1));
+    assert_not_ended(&world, BW_REFUSAL_BUSY);
+}
+
 static void a_look_that_began_before_it_was_durable_tells_nothing(void **state)
 {
     struct world world;
@@ -491,6 +523,8 @@ int main(void)
         cmocka_unit_test(what_was_refused_as_an_end_is_refused_again),
         cmocka_unit_test(what_serves_once_the_end_is_durable_has_not_ended),
         cmocka_unit_test(what_has_begun_beside_the_end_ends_nothing),
+        cmocka_unit_test(a_newer_stop_beside_the_end_is_what_it_waits_for),
+        cmocka_unit_test(beside_a_stop_that_is_looked_for_nothing_ends),
         cmocka_unit_test(a_look_that_began_before_it_was_durable_tells_nothing),
         cmocka_unit_test(the_end_of_an_epoch_leaves_the_deadline_of_a_newer_one),
         cmocka_unit_test(a_repeated_end_is_looked_for_anew),

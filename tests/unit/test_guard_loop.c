@@ -145,6 +145,7 @@ static void a_start_that_is_taken_back_while_it_is_mirrored_was_killed(void **st
 
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 7);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_KILLED);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.exit_status, -1); /* it had none */
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_BEGUN], 0);
 }
 

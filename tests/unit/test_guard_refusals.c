@@ -364,6 +364,20 @@ static void what_is_killed_or_is_no_start_is_not_told_to_pass(void **state)
     assert_not_asked(&world, "PASS");
 }
 
+/* 4: the word may come after its end. */
+static void what_has_ended_is_not_told_to_pass(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.limits.has_point = true;
+    start_held(&world);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    pass(&world, 1);
+    assert_not_asked(&world, "PASS");
+}
+
 /* That of another kind and of the same epoch, which is refused beside it. */
 static void no_other_message_tells_it_to_pass(void **state)
 {
@@ -553,6 +567,7 @@ int main(void)
         cmocka_unit_test(a_start_that_is_to_hold_where_it_has_no_point_is_refused),
         cmocka_unit_test(only_the_start_of_that_epoch_is_told_that_it_may_pass),
         cmocka_unit_test(what_is_killed_or_is_no_start_is_not_told_to_pass),
+        cmocka_unit_test(what_has_ended_is_not_told_to_pass),
         cmocka_unit_test(no_other_message_tells_it_to_pass),
         cmocka_unit_test(a_start_after_the_fence_is_refused),
         cmocka_unit_test(a_rejoin_is_refused_beside_a_lease_and_in_an_ended_epoch),

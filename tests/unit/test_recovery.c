@@ -90,6 +90,7 @@ static void a_recovered_group_is_vacant_above_every_epoch(void **state) /* C4 */
         assert_int_equal(order.kind, BW_ORDER_STAND_BY);
         assert_int_equal(order.epoch, STAMP_S);
         assert_int_equal(order.index, NOW_MS);
+        assert_int_equal(order.let_go_index, 0); /* it was never only observed */
         assert_false(order.others_epoch);
     }
 }
