@@ -7,6 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <breakwater/core/may_run.h>
+
 #include "guard_world.h"
 
 static void a_fence_that_has_begun_is_mirrored_as_begun(void **state)
@@ -51,12 +53,31 @@ static void a_run_that_has_ended_is_told_with_its_epoch_and_is_no_child_any_more
     assert_int_equal(world.guard.mirror.children[BW_GUARD_SLOT_ACTION].action, BW_ACTION_NONE);
 }
 
+/* Who asks whether it may run hears no where a newer epoch is known than the one that is armed (3.4). */
+static void what_is_shown_says_which_epochs_are_armed_known_and_over(void **state)
+{
+    struct bw_guard_shown shown;
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    assert_true(arm(&world, 5, 100000));
+    world.guard.memory.epoch_seen = 7;
+    world.guard.memory.ended_epoch = 4;
+    bw_guard_shown_get(&world.guard, &shown);
+
+    assert_int_equal(shown.armed_epoch, 5);
+    assert_int_equal(shown.epoch_seen, 7);
+    assert_int_equal(shown.ended_epoch, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fence_that_has_begun_is_mirrored_as_begun),
         cmocka_unit_test(a_fence_that_failed_wakes_to_be_tried_again),
         cmocka_unit_test(a_run_that_has_ended_is_told_with_its_epoch_and_is_no_child_any_more),
+        cmocka_unit_test(what_is_shown_says_which_epochs_are_armed_known_and_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

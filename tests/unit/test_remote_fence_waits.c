@@ -155,6 +155,12 @@ static void why_what_was_asked_for_is_waited_for_no_more_is_said(void **state)
 
     begin_closed(2);
     (void)asked(B);
+    assert_string_not_equal(world_apply(&world, &command), "-");
+    world_group(&world)->last_end.epoch++; /* another has come and gone since */
+    assert_over("it is wanted no more");
+
+    begin_closed(2);
+    (void)asked(B);
     command.kind = BW_COMMAND_FENCE_FAILED;
     command.epoch = world_group(&world)->epoch;
     assert_string_not_equal(world_apply(&world, &command), "-");
