@@ -264,6 +264,15 @@ static void begin_ending_unarmed(struct world *world)
     assert_false(end(world, 1));
 }
 
+/* ... which is looked for, and a newer epoch is armed meanwhile. */
+static void begin_looked_for_beside_newer(struct world *world)
+{
+    begin_ending_unarmed(world);
+    world->end_look_hangs = true;
+    saved(world, true);
+    assert_true(arm(world, 2, world->now_ms));
+}
+
 static void what_was_refused_as_an_end_is_refused_again(void **state)
 {
     struct world world;
@@ -341,10 +350,7 @@ static void a_newer_stop_beside_the_end_is_what_it_waits_for(void **state)
     struct world world;
 
     (void)state;
-    begin_ending_unarmed(&world);
-    world.end_look_hangs = true;
-    saved(&world, true);
-    assert_true(arm(&world, 2, world.now_ms));
+    begin_looked_for_beside_newer(&world);
     run(&world, 2, BW_ACTION_STOP, 7);
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
     world.is_left = true;
@@ -396,10 +402,7 @@ static void the_end_of_an_epoch_leaves_the_deadline_of_a_newer_one(void **state)
     struct world world;
 
     (void)state;
-    begin_ending_unarmed(&world);
-    world.end_look_hangs = true;
-    saved(&world, true);
-    assert_true(arm(&world, 2, world.now_ms));
+    begin_looked_for_beside_newer(&world);
 
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
 
