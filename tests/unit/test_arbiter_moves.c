@@ -114,6 +114,8 @@ static void nothing_is_revoked_for_a_site_that_has_not_rejoined_yet(void **state
  * not waited for. */
 static void after_a_loss_a_site_stands_behind_the_epoch_that_served(void **state)
 {
+    struct bw_diag diag = {0};
+
     (void)state;
     world_begin(&world, 2);
     world.sites[B].report.joined_epoch = world_group(&world)->epoch - 1;
@@ -123,8 +125,10 @@ static void after_a_loss_a_site_stands_behind_the_epoch_that_served(void **state
     world_sync_all(&world);
     assert_acts("A1");
     assert_held("rejoining", B);
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
     world.sites[B].report.joined_epoch = world_group(&world)->epoch;
     world_sync_all(&world);
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
     assert_acts("A9");
 
     world_give_back(&world, B, BW_REASON_START_FAILED, false, "");

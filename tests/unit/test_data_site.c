@@ -56,6 +56,18 @@ static void who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_ne
     assert_string_equal(loss_of(A).data_site, "dc-c");
 }
 
+/* 3.9: nobody wrote in it, so that nothing else tells them apart. */
+static void of_those_that_followed_as_far_the_first_of_the_spec_has_the_data(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    world_stop(&world, A);
+    world.sites[B].report.joined_epoch = world.sites[C].report.joined_epoch = 5;
+    world_sync_all(&world);
+    world_group(&world)->recovered_index = world.index;
+    assert_string_equal(loss_of(A).data_site, "dc-b");
+}
+
 /* 3.9: recovered before its first grant, and nobody has written since. */
 static void a_state_that_knows_no_epoch_has_nobodys_data(void **state)
 {
@@ -196,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_never_recovered_knows_whose_data_it_is),
         cmocka_unit_test(who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_newest),
+        cmocka_unit_test(of_those_that_followed_as_far_the_first_of_the_spec_has_the_data),
         cmocka_unit_test(a_state_that_knows_no_epoch_has_nobodys_data),
         cmocka_unit_test(a_lag_counts_for_three_checks_and_a_window),
         cmocka_unit_test(a_lag_behind_another_than_the_data_site_is_unknown),

@@ -239,6 +239,21 @@ static void failovers_in_the_window_are_counted_by_the_own_clock(void **state)
     assert_string_equal(world_decide(&world), "A9");
 }
 
+/* Whatever the letters of the site that it left. */
+static void a_failover_from_a_site_of_one_letter_is_counted(void **state)
+{
+    (void)state;
+    begin_damped(0, 1);
+    fail_over_to(A, B);
+    (void)strcpy(world_group(&world)->history[world_group(&world)->history_count - 1].previous_site, "a");
+    world_give_back(&world, B, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    world.sites[B].report.condition = BW_CONDITION_STOP;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "failovers", A));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +267,7 @@ int main(void)
         cmocka_unit_test(among_sites_of_one_priority_the_data_site_is_preferred),
         cmocka_unit_test(damping_never_keeps_the_data_site_from_its_group),
         cmocka_unit_test(failovers_in_the_window_are_counted_by_the_own_clock),
+        cmocka_unit_test(a_failover_from_a_site_of_one_letter_is_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
