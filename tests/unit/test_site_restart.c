@@ -151,6 +151,23 @@ static void restarted_agent_that_never_armed_fences_nothing(void **state)
     assert_not_asked(&world, "OWN_FENCE");
 }
 
+/* 3.9: nobody here has begun it, and what it has changed elsewhere only its script ends. */
+static void what_was_adopted_is_stopped_by_its_script_also_where_it_is_down(void **state)
+{
+    struct bw_site_memory memory = held;
+    struct world world;
+
+    (void)state;
+    memory.adopt = true;
+    memory.start_begun = false;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP, .reach_works = true});
+    status(&world, "stopped");
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    order(&world, BW_ORDER_STOP, 1);
+    assert_asked(&world, "RUN:stop");
+}
+
 /* 3.8: a start of it that its state remembers was armed, whatever an agent before this one has written since. */
 static void an_adoption_in_which_something_was_begun_is_stopped(void **state)
 {
@@ -329,15 +346,16 @@ static void agent_that_accepts_anew_what_its_guard_has_fenced_gives_it_back(void
                                       .fence_ended = true,
                                       .fence_ok = true,
                                       .enforced = true};
-    const struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_ARM_REFUSED,
-                                             .epoch = 7,
-                                             .refused.why = BW_REFUSAL_FENCING};
+    struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_ARM_REFUSED, .epoch = 7};
 
     (void)state;
     begin_with(&world, &given_back);
     guard_state(&world, &of);
     order(&world, BW_ORDER_RUN, 7);
+    refused.refused.why = BW_REFUSAL_NOT_DURABLE; /* for no reason that would last */
+    from_guard(&world, &refused);
     assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    refused.refused.why = BW_REFUSAL_FENCING;
     from_guard(&world, &refused);
 
     assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
@@ -666,6 +684,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restarted_agent_that_never_armed_fences_nothing),
+        cmocka_unit_test(what_was_adopted_is_stopped_by_its_script_also_where_it_is_down),
         cmocka_unit_test(an_adoption_in_which_something_was_begun_is_stopped),
         cmocka_unit_test(an_adoption_that_was_never_armed_stops_nothing),
         cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),
