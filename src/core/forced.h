@@ -10,9 +10,4 @@ BW_MUST_CHECK enum bw_err bw_forced_check(const struct bw_witness *witness, int 
                                           const struct bw_wish *wish, struct bw_instant now,
                                           struct bw_diag *diag);
 
-/* Says that time does not end the open epoch, and the only way; always BW_ERR_REFUSED. */
-BW_MUST_CHECK enum bw_err bw_forced_refuse_waiting(const struct bw_group *group,
-                                                   const struct bw_end_waits *waits,
-                                                   struct bw_diag *diag);
-
 #endif

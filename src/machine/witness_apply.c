@@ -14,7 +14,7 @@
 #include "witness_internal.h"
 
 #define PATH_BYTES 64
-#define TEXT_BYTES 512
+#define TEXT_BYTES BW_DIAG_TEXT_BYTES
 
 BW_WORDS(bw_apply_outcome_word, enum bw_apply_outcome, BW_APPLY_OUTCOME_LIST, "unlisted")
 
@@ -39,24 +39,30 @@ __attribute__((format(printf, 3, 4))) static void add(struct findings *findings,
 }
 
 /* Why the group's state does not take the spec, in words. */
-static void explain_refusal(const struct bw_group *group, const struct bw_apply_item *item,
-                            const char *path, struct findings *findings)
+static void explain_refusal(const struct bw_witness_machine *machine, int at,
+                            const struct bw_apply_item *item, const char *path,
+                            struct findings *findings)
 {
+    const struct bw_group *group = &machine->cluster.groups[at];
     const struct bw_spec *spec = &item->spec;
+    const bool is_holder_out = group->holder_site[0] != '\0' &&
+                               bw_spec_find_site(spec, group->holder_site) < 0;
+    const bool is_named_late = item->initial_primary[0] != '\0' && !group->first_grant;
+    struct bw_diag diag = {0};
 
-    if (group->holder_site[0] != '\0' && bw_spec_find_site(spec, group->holder_site) < 0)
+    if (group->phase == BW_PHASE_CLOSING && (is_holder_out || !is_named_late)) {
+        (void)bw_witness_refuse_closing(machine, at, &diag); /* whose words are what is wanted */
+        add(findings, path, "%s", diag.text);
+    } else if (is_holder_out)
         add(findings, path, "%s holds %s and cannot leave it; switch over first",
             group->holder_site, spec->name);
     else if (group->target[0] != '\0' && bw_spec_find_site(spec, group->target) < 0)
         add(findings, path, "%s is on its way to %s, which cannot leave it now", spec->name,
             group->target);
-    else if (item->initial_primary[0] != '\0' && !group->first_grant)
+    else if (is_named_late)
         add(findings, "initial_primary",
             "%s was granted before, so there is no first primary to choose; use "
             "switchover or failover", spec->name);
-    else if (group->phase == BW_PHASE_CLOSING)
-        add(findings, path, "epoch %" PRIu64 " of %s is being closed; wait for its end",
-            group->epoch, spec->name);
     else
         add(findings, path,
             "the new timings do not fit the terms of the open epoch %" PRIu64
@@ -167,7 +173,7 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     command = command_of(apply, item);
     err = bw_proposals_try(machine, &apply->trial, at, &command);
     if (err == BW_ERR_REFUSED && group != NULL)
-        explain_refusal(group, item, path, findings);
+        explain_refusal(machine, at, item, path, findings);
     else if (err != BW_OK)
         add(findings, path, "%s", bw_err_text(err));
 }

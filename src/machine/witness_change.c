@@ -9,16 +9,32 @@
 
 #include "witness_internal.h"
 
-static enum bw_err judge_mode(const struct bw_group *group, const struct bw_command *command,
-                              struct bw_diag *diag)
+/* What is being closed is let go by nobody, and some of it no time ends. */
+enum bw_err bw_witness_refuse_closing(const struct bw_witness_machine *machine, int group,
+                                      struct bw_diag *diag)
 {
+    const struct bw_group *now = &machine->cluster.groups[group];
+    struct bw_end_waits waits;
+
+    BW_ASSERT(now->phase == BW_PHASE_CLOSING);
+    if (bw_arbiter_end_waits_for(now, &machine->core.watches[group], &machine->core.leadership,
+                                 &waits))
+        return bw_forced_refuse_waiting(now, &waits, diag);
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "epoch %" PRIu64 " of %s is being closed; wait for its end", now->epoch,
+                       now->spec.name);
+}
+
+static enum bw_err judge_mode(const struct bw_witness_machine *machine, int at,
+                              const struct bw_command *command, struct bw_diag *diag)
+{
+    const struct bw_group *group = &machine->cluster.groups[at];
+
     if (command->mode == group->spec.mode)
         return bw_diag_set(diag, BW_ERR_EXISTS, "the mode of %s is %s already", group->spec.name,
                            bw_mode_word(command->mode));
     if (command->mode == BW_MODE_OBSERVE && group->phase == BW_PHASE_CLOSING)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "epoch %" PRIu64 " of %s is being closed; wait for its end",
-                           group->epoch, group->spec.name);
+        return bw_witness_refuse_closing(machine, at, diag);
     return BW_OK;
 }
 
@@ -44,10 +60,15 @@ static enum bw_err judge_maintenance(const struct bw_group *group, const struct 
     return BW_OK;
 }
 
-static enum bw_err judge_delete(const struct bw_group *group, struct bw_diag *diag)
+static enum bw_err judge_delete(const struct bw_witness_machine *machine, int at,
+                                struct bw_diag *diag)
 {
+    const struct bw_group *group = &machine->cluster.groups[at];
+
     if (group->phase == BW_PHASE_VACANT)
         return BW_OK;
+    if (group->phase == BW_PHASE_CLOSING)
+        return bw_witness_refuse_closing(machine, at, diag);
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s is held by %s in epoch %" PRIu64
                        "; `breakwater mode %s observe` lets it go, and "
@@ -55,15 +76,23 @@ static enum bw_err judge_delete(const struct bw_group *group, struct bw_diag *di
                        group->spec.name, group->holder_site, group->epoch, group->spec.name);
 }
 
-/* A move by the group's policy would begin anew at once. */
+/* A move by the group's policy would begin anew, but where that is kept from deciding. */
+static bool would_begin_anew(const struct bw_group *group)
+{
+    const int holder = bw_spec_find_site(&group->spec, group->holder_site);
+
+    return group->target_reason == BW_REASON_FAILBACK && group->spec.mode == BW_MODE_AUTO &&
+           group->spec.failback_after_ms != 0 && group->group_maintenance_ms == 0 && (holder < 0 || group->maintenance_ms[holder] == 0);
+}
+
 static enum bw_err judge_give_up(const struct bw_group *group, const struct bw_watch *watch,
                                  struct bw_instant now, struct bw_diag *diag)
 {
-    if (group->target_reason == BW_REASON_FAILBACK)
+    if (would_begin_anew(group))
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
-            "nobody asked for it: the failback policy moves %s to %s; to keep it where it is: "
-            "breakwater maintenance %s --for D",
+            "nobody asked for it: the failback policy moves %s to %s, and would again; first: "
+            "breakwater maintenance %s --for D; then cancel again",
             group->spec.name, group->target, group->spec.name);
     if (bw_arbiter_may_give_up(group, watch, now))
         return BW_OK;
@@ -91,20 +120,21 @@ static enum bw_err judge_cancel(const struct bw_group *group, const struct bw_wa
                        group->spec.name);
 }
 
-static enum bw_err judge_words(const struct bw_group *group, const struct bw_watch *watch,
-                               const struct bw_command *command, struct bw_instant now,
-                               struct bw_diag *diag)
+static enum bw_err judge_words(const struct bw_witness_machine *machine, int group,
+                               const struct bw_command *command, struct bw_diag *diag)
 {
+    const struct bw_group *now = &machine->cluster.groups[group];
+
     switch (command->kind) {
     case BW_COMMAND_UNREVOKE:
-        return judge_cancel(group, watch, now, diag);
+        return judge_cancel(now, &machine->core.watches[group], bw_witness_now(machine), diag);
     case BW_COMMAND_SET_MODE:
-        return judge_mode(group, command, diag);
+        return judge_mode(machine, group, command, diag);
     case BW_COMMAND_MAINTENANCE:
-        return judge_maintenance(group, command, diag);
+        return judge_maintenance(now, command, diag);
     default:
         BW_ASSERT(command->kind == BW_COMMAND_DELETE);
-        return judge_delete(group, diag);
+        return judge_delete(machine, group, diag);
     }
 }
 
@@ -197,8 +227,7 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
         change->command.epoch = now->epoch;
         change->command.spec_version = now->spec_version;
     }
-    err = judge_words(now, &machine->core.watches[group], &change->command, bw_witness_now(machine),
-                      diag);
+    err = judge_words(machine, group, &change->command, diag);
     if (err == BW_OK && ends_observation(now, &change->command) &&
         !bw_witness_has_let_go(machine, group)) {
         bw_witness_say_letting_go(machine, group, diag);

@@ -28,6 +28,9 @@ static inline bool bw_witness_has_let_go(const struct bw_witness_machine *machin
 /* While it has not: who is waited for, and how long at most. */
 void bw_witness_say_letting_go(const struct bw_witness_machine *machine, int group,
                                struct bw_diag *diag);
+/* Why a group in CLOSING is not let go, and what ends it; always BW_ERR_REFUSED. */
+enum bw_err bw_witness_refuse_closing(const struct bw_witness_machine *machine, int group,
+                                      struct bw_diag *diag);
 
 /* ---- witness.c ---- */
 

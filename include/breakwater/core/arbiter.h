@@ -249,6 +249,10 @@ bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watc
 /* The command by which a person ends an epoch that time does not end. Cut to `size`, ended by NUL. */
 void bw_end_way(const struct bw_group *group, const struct bw_end_waits *waits, char *out_text,
                 size_t size);
+/* Says that time does not end the open epoch, and the only way; always BW_ERR_REFUSED. */
+BW_MUST_CHECK enum bw_err bw_forced_refuse_waiting(const struct bw_group *group,
+                                                   const struct bw_end_waits *waits,
+                                                   struct bw_diag *diag);
 
 /* What becomes of the fence from another site, in words; who can be asked for it, before it can be
  * asked for. False: time alone ends the epoch, or no site that was heard has a remote_fence_script.
