@@ -12,6 +12,7 @@
 
 #include "alarm_lines.h"
 #include "api.h"
+#include "outlook.h"
 #include "site_facts.h"
 #include "wrap.h"
 
@@ -319,47 +320,13 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
                 bw_json_number(group, "epoch"), bw_json_member(site, "service"));
 }
 
-/* What would come of a lost holder. Who does not lead decides nothing: its answer promises nothing. */
-static void print_failover(const json_t *status, const json_t *group, FILE *out)
-{
-    const json_t *failover = json_object_get(group, "failover");
-    const char *self = bw_json_member(status, "answered_by");
-    const char *leader = bw_json_member(status, "leader");
-    const bool is_possible = bw_json_truth(failover, "possible");
-    const char *to = is_possible ? bw_json_member(failover, "to") : "nobody";
-
-    if (!is_possible && bw_json_member(json_object_get(group, "end"), "remote_fence")[0] != '\0')
-        (void)fputs("Failover: not by time alone, but once a fence from another site has seen the "
-                    "end.",
-                    out);
-    else if (!is_possible &&
-             json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
-        (void)fputs("Failover: never by itself.", out);
-    else if (!bw_json_truth(status, "leads") && leader[0] == '\0')
-        (void)fprintf(out,
-                      "Failover: without a quorum nothing is decided; %s, which knows no leader, "
-                      "would choose %s.",
-                      self, to);
-    else if (!bw_json_truth(status, "leads"))
-        (void)fprintf(out, "Failover: %s decides; %s, which answers here, would choose %s.", leader,
-                      self, to);
-    else if (is_possible)
-        (void)fprintf(out, "Failover to %s: possible.", to);
-    else if (bw_json_member(failover, "to")[0] != '\0')
-        (void)fprintf(out, "Failover: not possible now; to %s in %" PRId64 " min.",
-                      bw_json_member(failover, "to"),
-                      bw_json_number(failover, "after_ms") / 60000 + 1);
-    else
-        (void)fputs("Failover: not possible now.", out);
-}
-
 static void print_outlook(const json_t *status, const json_t *group, int64_t now_unix_ms, FILE *out)
 {
     const json_t *last = json_object_get(group, "last");
     const char *previous = bw_json_member(last, "previous_site");
     char age[CELL_BYTES];
 
-    print_failover(status, group, out);
+    bw_print_failover(status, group, out);
     if (json_is_object(last) && format_age(bw_json_member(last, "time"), now_unix_ms, age))
         (void)fprintf(out, "   Last: %s, %s%s%s, %s.", age, previous,
                       previous[0] != '\0' ? " -> " : "", bw_json_member(last, "site"),
@@ -367,62 +334,6 @@ static void print_outlook(const json_t *status, const json_t *group, int64_t now
     (void)fputc('\n', out);
     if (bw_json_truth(json_object_get(group, "next"), "acts"))
         (void)fprintf(out, "Next: %s.\n", bw_json_member(json_object_get(group, "next"), "text"));
-}
-
-static void tell_remote_fence(const json_t *end, FILE *out)
-{
-    const char *fence = bw_json_member(end, "remote_fence");
-
-    if (fence[0] != '\0')
-        (void)fprintf(out, "  a fence from another site ends it, too: %s\n", fence);
-}
-
-/* What time alone does not end: nothing here may sound as if it did. With a holder that renews it is
- * how the group was set up; without, somebody must act. */
-static void warn_of_end(const json_t *group, struct bw_verdict *verdict)
-{
-    const json_t *end = json_object_get(group, "end");
-    const json_t *holder = bw_json_find_holder(group);
-    const char *name = bw_json_member(group, "name");
-    const char *site = bw_json_member(group, "holder");
-    const char *by = bw_json_member(end, "vouched_by");
-    const char *text = bw_json_member(end, "vouched_text");
-    const bool is_lost = json_is_false(json_object_get(end, "by_holder"));
-
-    if (by[0] != '\0')
-        (void)fprintf(verdict->out, "Epoch %" PRId64 " was closed on the word of %s%s%s.\n",
-                      bw_json_number(group, "epoch"), by, text[0] != '\0' ? ": " : "", text);
-    if (!json_is_false(json_object_get(end, "by_time")))
-        return;
-    if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 && !is_lost &&
-        bw_json_truth(holder, "connected")) {
-        (void)fprintf(verdict->out,
-                      "Should %s be lost, time alone does not end its epoch: %s.\n"
-                      "  Then, once that site is off:  %s\n",
-                      site, bw_json_member(end, "why"), bw_json_member(end, "way"));
-        tell_remote_fence(end, verdict->out);
-        return;
-    }
-    bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NEEDS_PERSON), NULL,
-            "%s: time alone does not end epoch %" PRId64 " at %s: %s (gate %s)", name,
-            bw_json_number(group, "epoch"), site, bw_json_member(end, "why"),
-            bw_json_member(end, "gate"));
-    if (is_lost)
-        (void)fprintf(
-            verdict->out,
-            "  who speaks for %s has not the state that could give it back (an agent made anew, "
-            "or a second enforcer); once nothing of %s "
-            "runs there:  %s\n",
-            site, name, bw_json_member(end, "way"));
-    else
-        (void)fprintf(verdict->out,
-                      "  it ends when %s gives it back; or, once that site is off:  %s\n", site,
-                      bw_json_member(end, "way"));
-    tell_remote_fence(end, verdict->out);
-    if (bw_json_number(end, "lease_may_live_ms") > 0)
-        (void)fprintf(verdict->out, "  a lease of it may live for %" PRId64 ".%d s more\n",
-                      bw_json_number(end, "lease_may_live_ms") / 1000,
-                      (int)(bw_json_number(end, "lease_may_live_ms") % 1000 / 100));
 }
 
 #define MAINTENANCE_ENDS_SOON_MS (10 * 60 * 1000)
@@ -532,16 +443,9 @@ static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
 
     (void)snprintf(name, sizeof name, "%s", bw_json_member(group, "name"));
     warn_of_several(group, name, verdict);
-    warn_of_end(group, verdict);
+    bw_warn_of_end(group, verdict);
     warn_of_maintenances(group, name, verdict);
-    if (is_observed)
-        (void)fprintf(verdict->out, "%s is only observed: nothing is executed.\n", name);
-    if (is_word(group, "mode", "paused"))
-        (void)fprintf(verdict->out, "%s is paused: nothing moves, leases and fences stay.\n", name);
-    if (is_manual)
-        (void)fprintf(verdict->out,
-                      "%s is manual: a lost holder is followed on `breakwater failover %s`.\n",
-                      name, name);
+    bw_tell_mode(group, name, verdict->out);
     if (is_observed)
         return;
     if (!is_open) {
@@ -735,7 +639,7 @@ static void print_end(const json_t *explanation, FILE *out)
                       ? " Its site lost the state that could give it back."
                       : "",
                   bw_json_member(explanation, "holder"), bw_json_member(end, "way"));
-    tell_remote_fence(end, out);
+    bw_tell_remote_fence(end, out);
 }
 
 static void print_explanation(const json_t *explanation, bool is_all, FILE *out)

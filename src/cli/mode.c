@@ -26,6 +26,7 @@ static const struct bw_cli_command mode_command = {
     .help = "Says who decides for GROUP: its policy (auto), a person by switchover and failover\n"
             "(manual), nobody while leases and fences stay in force (paused), or nobody at all:\n"
             "observe lets every site go, leaves the service as it is, and only looks on.\n"
+            "A move that is under way when GROUP is paused goes on to its stop, and then waits.\n"
             "If the file that GROUP was applied from names a mode, apply sets that one again.",
     .options = mode_options,
 };
@@ -64,7 +65,8 @@ static const struct bw_cli_command pause_command = {
     .operands_max = 1,
     .help =
         "The same as `mode GROUP paused`: nobody moves or restarts GROUP until `resume GROUP`;\n"
-        "leases and fences stay in force.",
+        "leases and fences stay in force. A move that is under way goes on to its stop, and\n"
+        "nobody serves then until the resume, or a failover; before: cancel GROUP.",
     .options = mode_options,
 };
 

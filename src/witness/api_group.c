@@ -93,7 +93,32 @@ static void add(json_t **steps, const char *text)
                                               "within_ms"));
 }
 
-static void plan_mode(const struct bw_group *group, enum bw_mode mode, json_t **steps)
+/* 3.6: neither a pause nor a maintenance keeps a move that is under way from ending the service where
+ * it was; a pause keeps it from going on to its target. */
+static void plan_move_under_way(const struct bw_group *group, const struct bw_watch *watch,
+                                bool is_pause, json_t **steps)
+{
+    const bool may_give_up = group->phase == BW_PHASE_REVOKING &&
+                             bw_arbiter_may_give_up(group, watch, bw_clock_now());
+    char text[3 * BW_NAME_MAX + 160];
+
+    if (group->target[0] == '\0')
+        return;
+    if (group->phase == BW_PHASE_VACANT)
+        (void)snprintf(text, sizeof text, "but it was given back for the move to %s: %s", group->target,
+                       is_pause ? "nobody serves, and nobody is granted until the mode is another"
+                                : "that goes on");
+    else
+        (void)snprintf(text, sizeof text, "but %s goes on stopping for the move to %s%s%s%s",
+                       group->holder_site, group->target,
+                       is_pause ? ", and nobody is granted until the mode is another" : "",
+                       may_give_up ? "; to keep it there: breakwater cancel " : "",
+                       may_give_up ? group->spec.name : "");
+    add(steps, text);
+}
+
+static void plan_mode(const struct bw_group *group, const struct bw_watch *watch, enum bw_mode mode,
+                      json_t **steps)
 {
     const bool is_held = group->phase != BW_PHASE_VACANT;
 
@@ -110,6 +135,7 @@ static void plan_mode(const struct bw_group *group, enum bw_mode mode, json_t **
         add(steps, "no grant, no move and no local restart until the mode is another");
         add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
                    "nobody follows it");
+        plan_move_under_way(group, watch, true, steps);
         return;
     case BW_MODE_MANUAL:
         add(steps, "nothing moves to another site but by `breakwater switchover` or `failover`");
@@ -124,8 +150,8 @@ static void plan_mode(const struct bw_group *group, enum bw_mode mode, json_t **
                    "is adopted as it is");
 }
 
-static void plan_maintenance(const struct bw_group *group, const struct bw_command *command,
-                             json_t **steps)
+static void plan_maintenance(const struct bw_group *group, const struct bw_watch *watch,
+                             const struct bw_command *command, json_t **steps)
 {
     char duration[BW_DURATION_TEXT_BYTES];
     char text[256];
@@ -138,6 +164,7 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_comma
         add(steps, "no grant, no move but one that is asked for, and no local restart");
         add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
                    "nobody follows it");
+        plan_move_under_way(group, watch, false, steps);
     } else if (strcmp(command->site, group->holder_site) == 0) {
         (void)snprintf(
             text, sizeof text,
@@ -145,6 +172,7 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_comma
             "nor given up",
             command->site);
         add(steps, text);
+        plan_move_under_way(group, watch, false, steps);
     } else {
         (void)snprintf(text, sizeof text, "%s is no candidate", command->site);
         add(steps, text);
@@ -208,20 +236,21 @@ static json_t *steps_of(const struct group_change *change)
 {
     const struct bw_witness_machine *machine = &change->awaited.program->machine;
     const struct bw_group *group = &machine->cluster.groups[change->group];
+    const struct bw_watch *watch = &machine->core.watches[change->group];
     const struct bw_command *command = &change->order.command;
     json_t *steps = json_array();
 
     switch (command->kind) {
     case BW_COMMAND_SET_MODE:
-        plan_mode(group, command->mode, &steps);
+        plan_mode(group, watch, command->mode, &steps);
         if (command->mode == BW_MODE_OBSERVE)
             plan_override(&machine->core, change->group, &steps);
         break;
     case BW_COMMAND_MAINTENANCE:
-        plan_maintenance(group, command, &steps);
+        plan_maintenance(group, watch, command, &steps);
         break;
     case BW_COMMAND_UNREVOKE:
-        plan_cancel(group, &machine->core.watches[change->group].wish, &steps);
+        plan_cancel(group, &watch->wish, &steps);
         break;
     default:
         BW_ASSERT(command->kind == BW_COMMAND_DELETE);

@@ -333,6 +333,11 @@ static void ask_for_a_move_and_take_it_back(void)
     } while (strstr(operator.out, "the move to dc-b is given up") == NULL &&
              tries++ < OPERATOR_TRIES);
     assert_says(operator.out, "dc-a, which says that it has not begun to stop, keeps it");
+    assert_int_equal(run("pause harbor --plan"), 0); /* which keeps nothing from stopping */
+    assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b, and nobody is granted until the "
+                              "mode is another; to keep it there: breakwater cancel harbor");
+    assert_int_equal(run("maintenance harbor --for 1h --plan"), 0);
+    assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b; to keep it there: breakwater cancel");
     assert_int_equal(run("cancel harbor --yes --reason mistaken"), 0);
     assert_says(operator.out, "cancel of harbor: done: nothing that was asked for waits any more");
     operator.a_holds_on = false;

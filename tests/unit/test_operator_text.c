@@ -351,6 +351,29 @@ static void a_holder_that_lost_its_state_is_said_to_give_nothing_back(void **sta
     compare_status(&view, BW_EXIT_NO_SITE, "status_held_lost_state.txt");
 }
 
+/* 3.6: the stop goes on, and nobody is granted after it. Whoever reads `paused` at night hears that. */
+static void a_pause_during_a_move_is_told_to_leave_it_dark(void **state)
+{
+    struct bw_operator_view view;
+    struct bw_diag diag = {0};
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_OK);
+    assert_string_equal(world_act(&world), "A11");
+    world_set_mode(&world, BW_MODE_PAUSED);
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_FINE, "status_paused_in_a_move.txt");
+
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "");
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A1");
+    assert_string_equal(world_decide(&world), "A0");
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_NO_SITE, "status_paused_given_back.txt");
+}
+
 /* Nothing is executed there, so no active site is no failure. */
 static void an_observed_group_is_no_failure(void **state)
 {
@@ -559,6 +582,7 @@ int main(void)
         cmocka_unit_test(a_service_that_was_started_again_is_told_with_the_way_on),
         cmocka_unit_test(a_group_without_a_holder_has_no_active_site),
         cmocka_unit_test(a_failed_fence_is_told_loudly),
+        cmocka_unit_test(a_pause_during_a_move_is_told_to_leave_it_dark),
         cmocka_unit_test(an_observed_group_is_no_failure),
         cmocka_unit_test(a_group_that_time_does_not_end_promises_no_failover),
         cmocka_unit_test(a_lost_site_whose_epoch_time_does_not_end_names_the_way_out),
