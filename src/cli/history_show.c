@@ -293,6 +293,7 @@ static void print_moments(const json_t *entry, FILE *out)
     json_array_foreach(json_object_get(entry, "timeline"), i, moment)
     {
         const char *phase = bw_json_member(moment, "phase");
+        const char *who = "";
         char at[32], took[34] = "+";
         size_t known = 0;
 
@@ -301,11 +302,13 @@ static void print_moments(const json_t *entry, FILE *out)
         while (known < sizeof moments / sizeof moments[0] &&
                strcmp(moments[known].phase, phase) != 0)
             known++;
-        if (known == sizeof moments / sizeof moments[0])
+        if (known == sizeof moments / sizeof moments[0]) {
             (void)fprintf(out, "%s\n", phase); /* of a newer witness */
-        else
-            (void)fprintf(out, "%s %s\n", bw_json_member(entry, moments[known].member),
-                          moments[known].words);
+            continue;
+        }
+        who = bw_json_member(entry, moments[known].member);
+        (void)fprintf(out, "%s %s\n", who[0] != '\0' ? who : "the one before",
+                      moments[known].words);
     }
 }
 
@@ -343,8 +346,20 @@ static void print_phases(const json_t *entry, FILE *out)
                    "%s (by its site's own word; what ran side by side counts each)", text);
 }
 
-static void print_outage(const json_t *entry, FILE *out)
+/* Who had it before a group was deleted and applied again, no state knows. */
+static bool was_made_anew(const json_t *report)
 {
+    const json_t *entry = json_object_get(report, "epoch");
+
+    return bw_json_member(entry, "previous_site")[0] == '\0' &&
+           (bw_json_truth(report, "older") || json_is_object(json_object_get(report, "before")));
+}
+
+#define MADE_ANEW "not known here: the group was made anew, and had epochs before"
+
+static void print_outage(const json_t *report, FILE *out)
+{
+    const json_t *entry = json_object_get(report, "epoch");
     const json_t *outage = json_object_get(entry, "outage_ms");
     char text[32];
 
@@ -355,6 +370,8 @@ static void print_outage(const json_t *entry, FILE *out)
                    bw_seconds(json_integer_value(outage), text),
                    bw_json_member(entry, "previous_site"),
                    bw_json_truth(entry, "outage_told") ? "" : ", as far as it could be heard");
+    else if (was_made_anew(report))
+        print_fact(out, "Without service (RTO)", MADE_ANEW);
     else if (bw_json_member(entry, "previous_site")[0] == '\0')
         print_fact(out, "Without service (RTO)", "none: nobody had it before");
     else
@@ -363,28 +380,65 @@ static void print_outage(const json_t *entry, FILE *out)
                    "verified start");
 }
 
-static void print_loss(const json_t *entry, FILE *out)
+static bool has_moment(const json_t *entry, const char *phase)
 {
+    json_t *moment;
+    size_t i;
+
+    json_array_foreach(json_object_get(entry, "timeline"), i, moment)
+    {
+        if (strcmp(bw_json_member(moment, "phase"), phase) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whose data is the newest is then whose epoch it was; else it may be that of one before (4). */
+static bool is_known_to_have_written(const json_t *entry)
+{
+    return bw_json_truth(entry, "adopted") || has_moment(entry, "no_return") ||
+           has_moment(entry, "started") || has_moment(entry, "verified");
+}
+
+/* The site that was granted had it before, too. */
+static void print_loss_of_same(const json_t *report, const char *site, FILE *out)
+{
+    if (is_known_to_have_written(json_object_get(report, "before")))
+        print_fact(out, "Data lost (RPO)", "none by the grant: %s had it before, too", site);
+    else
+        print_fact(out, "Data lost (RPO)",
+                   "unknown: %s had it before, too, and is not known to have served then; how far it "
+                   "lagged behind who did was not measured",
+                   site);
+}
+
+static void print_loss(const json_t *report, FILE *out)
+{
+    const json_t *entry = json_object_get(report, "epoch");
     const json_t *lag = json_object_get(entry, "lag");
     const char *site = bw_json_member(entry, "site");
+    const char *previous = bw_json_member(entry, "previous_site");
+    const bool is_same = strcmp(site, previous) == 0;
     char text[32], age[32];
 
-    if (bw_json_member(entry, "previous_site")[0] == '\0')
+    if (was_made_anew(report))
+        print_fact(out, "Data lost (RPO)", MADE_ANEW);
+    else if (previous[0] == '\0')
         print_fact(out, "Data lost (RPO)", "none by the grant: nobody had it before");
-    else if (strcmp(site, bw_json_member(entry, "previous_site")) == 0)
-        print_fact(out, "Data lost (RPO)", "none by the grant: %s had it before, too", site);
-    else if (json_is_true(json_object_get(entry, "planned"))) /* 3.6 */
+    else if (json_is_true(json_object_get(entry, "planned")) && !is_same) /* 3.6 */
         print_fact(
             out, "Data lost (RPO)",
             "none by the grant: a planned move, begun here once %s had stopped and given it "
             "back, and %s was ready at the position that it gave last (where scripts give one)",
-            bw_json_member(entry, "previous_site"), site);
+            previous, site);
     else if (json_is_object(lag))
         print_fact(
             out, "Data lost (RPO)",
             "an estimate: %s lagged %s behind when that was measured last, %s before the grant",
             site, bw_seconds(bw_json_number(lag, "lag_ms"), text),
             bw_seconds(bw_json_number(lag, "age_ms"), age));
+    else if (is_same)
+        print_loss_of_same(report, site, out);
     else
         print_fact(out, "Data lost (RPO)", "unknown: how far %s lagged was not measured", site);
 }
@@ -423,8 +477,8 @@ static void print_report(const json_t *report, FILE *out)
     print_moments(entry, out);
     (void)fputc('\n', out);
     print_phases(entry, out);
-    print_outage(entry, out);
-    print_loss(entry, out);
+    print_outage(report, out);
+    print_loss(report, out);
     print_decision(entry, out);
     if (!json_is_object(before))
         return;

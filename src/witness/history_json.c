@@ -221,6 +221,7 @@ json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number)
 struct found {
     json_t *epoch;
     json_t *before; /* NULL: it is not on record */
+    bool has_older; /* any epoch before it is */
 };
 
 /* Of the grant that a mark stands at; what came after it is not read. */
@@ -256,6 +257,7 @@ static void find_epoch(const struct bw_record *record, const char *group, uint64
     bw_record_read_line(record, &last, &line);
     out_found->epoch = epoch_json(group, &line);
     epoch = line.entry.epoch;
+    out_found->has_older = before.is_epoch;
     if (before.is_epoch)
         bw_record_read_line(record, &before, &line);
     if (before.is_epoch && line.entry.epoch + 1 == epoch)
@@ -271,7 +273,8 @@ static void find_older(const struct bw_group *group, uint64_t epoch, struct foun
         if (epoch != 0 && entry->epoch != epoch)
             continue;
         out_found->epoch = bw_json_history_entry(group, number);
-        if (number + 1 < group->history_count)
+        out_found->has_older = number + 1 < group->history_count;
+        if (out_found->has_older)
             out_found->before = bw_json_history_entry(group, number + 1);
         return;
     }
@@ -289,10 +292,10 @@ json_t *bw_json_report(const struct bw_operator_view *view, const char *group, u
         find_older(&cluster->groups[at], epoch, &found);
     if (found.epoch == NULL)
         return NULL;
-    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "schema", "breakwater.report/v1", "cluster",
+    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:b}", "schema", "breakwater.report/v1", "cluster",
                      view->cluster, "answered_by", view->self, "index",
                      (json_int_t)cluster->applied_index, "epoch", found.epoch, "before",
-                     found.before != NULL ? found.before : json_null());
+                     found.before != NULL ? found.before : json_null(), "older", found.has_older);
 }
 
 /* ---- one change ---- */

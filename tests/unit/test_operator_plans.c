@@ -474,6 +474,70 @@ static void a_report_says_what_is_not_known(void **state)
     json_decref(report);
 }
 
+/* The same site had it before, and the epoch before has not the moments from `phase` on. */
+static json_t *report_of_a_second_try(const char *lacks)
+{
+    json_t *report = report_of(0);
+    json_t *epoch = json_object_get(report, "epoch");
+    json_t *moments = json_object_get(json_object_get(report, "before"), "timeline");
+
+    assert_int_equal(json_object_set_new(epoch, "previous_site", json_string("dc-b")), 0);
+    while (lacks != NULL &&
+           strcmp(bw_json_member(json_array_get(moments, json_array_size(moments) - 1), "phase"), lacks) != 0)
+        assert_int_equal(json_array_remove(moments, json_array_size(moments) - 1), 0);
+    return report;
+}
+
+/* 3.1, 4: after an epoch that never served the newest data is whose it was before. Who is granted again
+ * may lose as much as at the first try. */
+static void a_report_says_none_is_lost_only_where_the_same_site_had_served(void **state)
+{
+    json_t *report = report_of_a_second_try("armed");
+    json_t *epoch = json_object_get(report, "epoch");
+
+    (void)state;
+    compare_shown_report(report, "report_second_try.txt");
+    assert_int_equal(json_object_set_new(epoch, "lag", json_null()), 0);
+    compare_shown_report(report, "report_second_try_unmeasured.txt");
+    json_decref(report);
+
+    report = report_of_a_second_try(NULL);
+    assert_int_equal(json_object_set_new(json_object_get(report, "epoch"), "lag", json_null()), 0);
+    compare_shown_report(report, "report_same_site.txt");
+    json_decref(report);
+}
+
+/* 3.9: what was deleted is forgotten, and its epochs stay on record. */
+static void a_report_of_a_group_that_was_made_anew_knows_nobody_before(void **state)
+{
+    struct bw_command forget = {.kind = BW_COMMAND_DELETE, .group = "harbor"};
+    struct bw_operator_view view;
+    struct bw_spec spec;
+    json_t *report;
+
+    (void)state;
+    fail_over_on_record();
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 20000);
+    assert_string_equal(decide_on_record(), "A3");
+    spec = world_group(&world)->spec;
+    commit(&forget);
+    world_set_spec(&world, &spec, "");
+    for (int site = A; site <= C; site++) {
+        world.sites[site].is_mute = false;
+        world_stop(&world, site);
+    }
+    world_pass_ms(&world, 60000);
+    assert_string_equal(decide_on_record(), "A6");
+    view = view_of_calm_leader();
+    report = bw_json_report(&view, "harbor", 0);
+    assert_non_null(report);
+    assert_string_equal(bw_json_member(json_object_get(report, "epoch"), "previous_site"), "");
+    assert_true(bw_json_truth(report, "older"));
+    compare_shown_report(report, "report_made_anew.txt");
+    json_decref(report);
+}
+
 static void force_release(struct bw_outcome *outcome)
 {
     struct bw_wish wish = {.kind = BW_WISH_FORCE_RELEASE,
@@ -592,6 +656,8 @@ int main(void)
         cmocka_unit_test(a_report_tells_how_an_epoch_came_to_serve),
         cmocka_unit_test(a_report_of_a_planned_move_estimates_no_loss),
         cmocka_unit_test(a_report_says_what_is_not_known),
+        cmocka_unit_test(a_report_says_none_is_lost_only_where_the_same_site_had_served),
+        cmocka_unit_test(a_report_of_a_group_that_was_made_anew_knows_nobody_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_printed);
