@@ -121,6 +121,24 @@ static void tell_next(const struct bw_api *api, const struct bw_move *move)
     bw_show_way(next, json_object_get(group, "end"), stderr);
 }
 
+void bw_move_tell_cancel(const json_t *group, const char *name, FILE *out)
+{
+    const json_t *wish = json_object_get(group, "wish");
+    const char *phase = bw_json_member(group, "phase");
+
+    if (strcmp(phase, "REVOKING") == 0)
+        (void)fprintf(out, "  as long as %s has not begun to stop, this takes it back:  breakwater cancel %s\n",
+                      bw_json_member(group, "holder"), name);
+    else if (!json_is_object(wish) ||
+             (strcmp(phase, "VACANT") == 0 && bw_json_member(group, "target")[0] != '\0'))
+        return; /* it was given back for a move, which goes on (3.6) */
+    else if (strcmp(phase, "CLOSING") == 0)
+        (void)fprintf(out, "  this takes your word back, and what was closed stays closed:  breakwater cancel %s\n",
+                      name);
+    else
+        (void)fprintf(out, "  to take it back:  breakwater cancel %s\n", name);
+}
+
 static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
                          enum bw_outcome_progress progress, const struct bw_outcome *outcome)
 {
@@ -140,9 +158,9 @@ static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
         return BW_EXIT_FAILED;
     }
     (void)fprintf(stderr,
-                  "  it goes on by itself; see:  breakwater history %s; breakwater status %s\n"
-                  "  to take it back:  breakwater cancel %s\n",
-                  move->group, move->group, move->group);
+                  "  it goes on by itself; see:  breakwater history %s; breakwater status %s\n",
+                  move->group, move->group);
+    bw_move_tell_cancel(bw_json_find_group(api->status, move->group), move->group, stderr);
     return BW_EXIT_UNKNOWN;
 }
 
@@ -202,8 +220,10 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
     enum wait printed = WAIT_UNPRINTED;
     char stage[sizeof outcome.text] = "";
 
-    (void)printf("%s of %s: accepted (Ctrl-C: it goes on; breakwater cancel %s takes it back)\n",
-                 move->verb, move->group, move->group);
+    (void)printf("%s of %s: accepted (Ctrl-C: it goes on; breakwater cancel %s takes %s)\n",
+                 move->verb, move->group, move->group,
+                 move->is_release ? "your word back, and what was closed stays closed"
+                                  : "it back until a stop has begun");
     (void)snprintf(outcome.to, sizeof outcome.to, "%.63s", bw_json_member(move->body, "to"));
     while (progress == BW_OUTCOME_WAITING && bw_api_now_ms() < end_ms) {
         if (bw_api_survey(api)) {

@@ -2,6 +2,8 @@
 #ifndef BW_CLI_MOVE_H
 #define BW_CLI_MOVE_H
 
+#include <stdio.h>
+
 #include <jansson.h>
 
 #include "api.h"
@@ -38,6 +40,9 @@ bool bw_move_parse(const struct bw_cli_command *command, int argc, char **argv, 
                    const char **out_group, enum bw_exit *out_exit);
 /* The numbered steps of a plan, each with its time where it has one. */
 void bw_move_print_steps(const json_t *plan);
+/* Of what has no outcome yet: the command that takes it back, where it is not refused. `group`: of the
+ * status; may be NULL. */
+void bw_move_tell_cancel(const json_t *group, const char *name, FILE *out);
 /* Shows the plan, asks, does it, waits for the outcome, and tells it. */
 enum bw_exit bw_move_run(const struct bw_move *move);
 

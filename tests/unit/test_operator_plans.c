@@ -13,6 +13,7 @@
 #include <breakwater/wire/record_event.h>
 #include <breakwater/witness/json.h>
 
+#include "move.h"
 #include "operator_text.h"
 #include "outcome.h"
 
@@ -538,6 +539,34 @@ static void a_report_of_a_group_that_was_made_anew_knows_nobody_before(void **st
     json_decref(report);
 }
 
+static void assert_tells_cancel(const char *state, const char *text)
+{
+    json_t *group = parse(state);
+    FILE *out = begin_telling();
+
+    bw_move_tell_cancel(group, "harbor", out);
+    assert_int_equal(fclose(out), 0);
+    if (strcmp(printed, text) != 0)
+        fail_msg("%s: %s", state, printed);
+    json_decref(group);
+}
+
+/* 3.1, 3.6: an epoch stays closed, a stop that has begun is finished, and what was given back goes on. */
+static void who_waits_no_more_is_told_what_a_cancel_takes_back(void **state)
+{
+    (void)state;
+    assert_tells_cancel("{\"phase\": \"GRANTED\", \"wish\": {}}",
+                        "  to take it back:  breakwater cancel harbor\n");
+    assert_tells_cancel("{\"phase\": \"CLOSING\", \"wish\": {}}",
+                        "  this takes your word back, and what was closed stays closed:  "
+                        "breakwater cancel harbor\n");
+    assert_tells_cancel("{\"phase\": \"REVOKING\", \"wish\": {}, \"target\": \"dc-b\", \"holder\": \"dc-a\"}",
+                        "  as long as dc-a has not begun to stop, this takes it back:  "
+                        "breakwater cancel harbor\n");
+    assert_tells_cancel("{\"phase\": \"VACANT\", \"wish\": {}, \"target\": \"dc-b\"}", "");
+    assert_tells_cancel("{\"phase\": \"GRANTED\", \"wish\": null}", "");
+}
+
 static void force_release(struct bw_outcome *outcome)
 {
     struct bw_wish wish = {.kind = BW_WISH_FORCE_RELEASE,
@@ -658,6 +687,7 @@ int main(void)
         cmocka_unit_test(a_report_says_what_is_not_known),
         cmocka_unit_test(a_report_says_none_is_lost_only_where_the_same_site_had_served),
         cmocka_unit_test(a_report_of_a_group_that_was_made_anew_knows_nobody_before),
+        cmocka_unit_test(who_waits_no_more_is_told_what_a_cancel_takes_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_printed);
