@@ -432,14 +432,24 @@ static void warn_of_several(const json_t *group, const char *name, struct bw_ver
                 "%s: its service runs at %d sites at once: %s", name, count, where);
 }
 
+/* By time, or once a fence from another site has seen the end; where only a person ends it that is said
+ * elsewhere, and an older witness does not say who follows the fence. */
+static bool may_follow(const json_t *group)
+{
+    const json_t *failover = json_object_get(group, "failover");
+    const json_t *end = json_object_get(group, "end");
+
+    if (!json_is_false(json_object_get(end, "by_time")))
+        return bw_json_truth(failover, "possible");
+    return bw_json_member(end, "remote_fence")[0] == '\0' ||
+           !json_is_null(json_object_get(failover, "after_fence"));
+}
+
 static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
 {
     const bool is_observed = is_word(group, "mode", "observe");
-    const bool is_manual = is_word(group, "mode", "manual");
     const bool is_open = !is_word(group, "phase", "VACANT") && !is_word(group, "phase", "CLOSING");
     char name[BW_NAME_MAX + 1]; /* what bw_json_member gives is gone after sixteen more */
-    const bool ends_by_time =
-        !json_is_false(json_object_get(json_object_get(group, "end"), "by_time"));
 
     (void)snprintf(name, sizeof name, "%s", bw_json_member(group, "name"));
     warn_of_several(group, name, verdict);
@@ -453,8 +463,7 @@ static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
                 name);
         bw_verdict_worsen(verdict, BW_EXIT_NO_SITE); /* also where somebody knows: it is so */
         bw_show_way(json_object_get(group, "next"), json_object_get(group, "end"), verdict->out);
-    } else if (ends_by_time && !is_word(group, "mode", "paused") && !is_manual &&
-               !bw_json_truth(json_object_get(group, "failover"), "possible")) {
+    } else if (is_word(group, "mode", "auto") && !may_follow(group)) {
         bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NO_FAILOVER), NULL,
                 "%s: no other site could take over", name);
         tell_of_unmeasured(group, verdict->out);

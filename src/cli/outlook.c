@@ -5,6 +5,23 @@
 
 #include "api.h"
 
+/* Where time alone ends nothing; `after_fence`: who would follow. NULL: of an older witness, which does not
+ * say. */
+static void print_after_fence(const json_t *after_fence, FILE *out)
+{
+    if (json_is_string(after_fence))
+        (void)fprintf(out,
+                      "Failover to %s: not by time alone, but once a fence from another site has seen "
+                      "the end.",
+                      bw_json_shown(after_fence));
+    else if (json_is_null(after_fence))
+        (void)fputs("Failover: not by itself: a fence from another site ends the epoch, and then nobody "
+                    "follows without a person.",
+                    out);
+    else
+        (void)fputs("Failover: not by time alone; a fence from another site ends the epoch.", out);
+}
+
 void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
 {
     const json_t *failover = json_object_get(group, "failover");
@@ -14,9 +31,7 @@ void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
     const char *to = is_possible ? bw_json_member(failover, "to") : "nobody";
 
     if (!is_possible && bw_json_member(json_object_get(group, "end"), "remote_fence")[0] != '\0')
-        (void)fputs("Failover: not by time alone, but once a fence from another site has seen the "
-                    "end.",
-                    out);
+        print_after_fence(json_object_get(failover, "after_fence"), out);
     else if (!is_possible &&
              json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
         (void)fputs("Failover: never by itself.", out);
@@ -121,6 +136,9 @@ void bw_tell_mode(const json_t *group, const char *name, FILE *out)
     else if (strcmp(mode, "paused") == 0)
         tell_pause(group, name, out);
     else if (strcmp(mode, "manual") == 0)
-        (void)fprintf(out, "%s is manual: a lost holder is followed on `breakwater failover %s`.\n",
-                      name, name);
+        (void)fprintf(out, "%s is manual: a lost holder is followed on `breakwater failover %s`%s.\n",
+                      name, name,
+                      json_is_false(json_object_get(json_object_get(group, "end"), "by_time"))
+                          ? ", once its epoch is ended (above)"
+                          : "");
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 
 #include "evaluation.h"
 #include "watch.h"
@@ -272,6 +273,39 @@ void bw_foretell_loss(const struct bw_group *group, const struct bw_watch *watch
 
     *out_foretold = (struct bw_foretold){.command = {.kind = BW_COMMAND_COUNT}, .rule = "A0"};
     if (go_on_to_grant(&passing, leadership, room, now, &course))
+        *out_foretold = course.decisions[course.count - 1];
+}
+
+/* What A32 would commit. False: nobody can be asked to see that end. */
+static bool fence(struct passing *passing, const struct bw_leadership *leadership,
+                  struct bw_foretelling *room)
+{
+    struct bw_end_waits waits;
+
+    if (room->group.phase != BW_PHASE_CLOSING ||
+        !bw_arbiter_end_waits_for(&room->group, &room->watch, leadership, &waits) ||
+        !waits.has_remote_fence)
+        return false;
+    room->decision.command = (struct bw_command){.kind = BW_COMMAND_FENCED,
+                                                 .epoch = room->group.epoch,
+                                                 .reason = BW_REASON_SITE_LOST};
+    BW_COPY_FIELD(room->decision.command.group, room->group.spec.name);
+    apply(passing, room);
+    return true;
+}
+
+void bw_foretell_fenced(const struct bw_group *group, const struct bw_watch *watch,
+                        const struct bw_leadership *leadership, struct bw_instant now,
+                        struct bw_foretelling *room, struct bw_foretold *out_foretold)
+{
+    const int holder = bw_spec_find_site(&group->spec, group->holder_site);
+    struct passing passing = begin(group, watch, now, holder, room);
+    struct bw_foretold_course course;
+
+    *out_foretold = (struct bw_foretold){.command = {.kind = BW_COMMAND_COUNT}, .rule = "A0"};
+    if (!go_on_to_grant(&passing, leadership, room, now, &course) &&
+        fence(&passing, leadership, room) &&
+        go_on_to_grant(&passing, leadership, room, now, &course))
         *out_foretold = course.decisions[course.count - 1];
 }
 

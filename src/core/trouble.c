@@ -142,6 +142,8 @@ static uint32_t of_all(const struct bw_group *group, const struct bw_watch *watc
     const bool is_over = group->phase == BW_PHASE_VACANT || group->phase == BW_PHASE_CLOSING;
     struct bw_end_waits waits;
     const bool waits_for_person = bw_arbiter_end_waits_for(group, watch, leadership, &waits);
+    const bool may_follow = waits_for_person ? !waits.has_remote_fence || facts->may_follow_fence
+                                             : facts->may_fail_over;
     const bool is_waiting = group->phase == BW_PHASE_CLOSING || !is_holder_fresh(group, watch, now);
 
     const uint32_t always = bit(BW_TROUBLE_SEVERAL_SERVE, do_several_serve(group, watch, now));
@@ -150,8 +152,8 @@ static uint32_t of_all(const struct bw_group *group, const struct bw_watch *watc
         return always;
     return always | bit(BW_TROUBLE_NO_ACTIVE_SITE, is_over) |
            bit(BW_TROUBLE_NEEDS_PERSON, waits_for_person && is_waiting) |
-           bit(BW_TROUBLE_NO_FAILOVER, !is_over && group->spec.mode == BW_MODE_AUTO &&
-                                           !waits_for_person && !facts->may_fail_over) |
+           bit(BW_TROUBLE_NO_FAILOVER,
+               !is_over && group->spec.mode == BW_MODE_AUTO && !may_follow) |
            bit(BW_TROUBLE_MAINTENANCE_ENDS,
                facts->maintenance_left_ms > 0 &&
                    facts->maintenance_left_ms <= BW_MAINTENANCE_ENDS_MS);

@@ -54,6 +54,8 @@ static void look_at_group(const struct bw_operator_view *view, int index,
     struct bw_foretold foretold;
 
     facts.may_fail_over = bw_view_may_fail_over(view, index, &foretold);
+    facts.may_follow_fence = !facts.may_fail_over &&
+                             bw_view_may_follow_fence(view, index, &foretold);
     for (uint32_t site = 0; view->callers != NULL && site < group->spec.site_count; site++)
         if (bw_callers_lack(view->callers, group->spec.sites[site].name, group->spec.name,
                             view->now, bw_policy_freshness_of_ns(group, (int)site)))

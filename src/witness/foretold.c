@@ -16,9 +16,21 @@ bool bw_view_foretell(const struct bw_operator_view *view, int group_index,
     return true;
 }
 
-static bool foretell_loss(const struct bw_operator_view *view, int group_index,
-                          struct bw_foretold *out_foretold)
+typedef void foretell_fn(const struct bw_group *group, const struct bw_watch *watch,
+                         const struct bw_leadership *leadership, struct bw_instant now,
+                         struct bw_foretelling *room, struct bw_foretold *out_foretold);
+
+/* Beside the rest of the lease: a pause after a failed start is a failover that takes longer, a
+ * maintenance of two hours is none. */
+#define SOON_NS (60 * BW_NS_PER_S)
+
+/* Of who does not lead: as if it did. */
+static bool would_follow_soon(const struct bw_operator_view *view, int group_index,
+                              foretell_fn *foretell, struct bw_foretold *out_foretold)
 {
+    const struct bw_group *group = &view->machine->cluster->groups[group_index];
+    const uint64_t lease_ns = group->phase == BW_PHASE_VACANT ? 0
+                                                              : bw_expiry_wait_ns(&group->terms);
     struct bw_foretelling *room = malloc(sizeof *room);
     struct bw_leadership leadership = view->machine->leadership;
 
@@ -26,26 +38,22 @@ static bool foretell_loss(const struct bw_operator_view *view, int group_index,
     if (room == NULL)
         return false;
     leadership.leads = true;
-    bw_foretell_loss(&view->machine->cluster->groups[group_index],
-                     &view->machine->watches[group_index], &leadership, view->now, room,
-                     out_foretold);
+    foretell(group, &view->machine->watches[group_index], &leadership, view->now, room,
+             out_foretold);
     free(room);
-    return out_foretold->acts;
+    return out_foretold->acts && out_foretold->after_ns <= lease_ns + SOON_NS;
 }
-
-/* Beside the rest of the lease: a pause after a failed start is a failover that takes longer, a
- * maintenance of two hours is none. */
-#define SOON_NS (60 * BW_NS_PER_S)
 
 bool bw_view_may_fail_over(const struct bw_operator_view *view, int group_index,
                            struct bw_foretold *out_foretold)
 {
-    const struct bw_group *group = &view->machine->cluster->groups[group_index];
-    const uint64_t lease_ns = group->phase == BW_PHASE_VACANT ? 0
-                                                              : bw_expiry_wait_ns(&group->terms);
+    return would_follow_soon(view, group_index, bw_foretell_loss, out_foretold);
+}
 
-    return foretell_loss(view, group_index, out_foretold) &&
-           out_foretold->after_ns <= lease_ns + SOON_NS;
+bool bw_view_may_follow_fence(const struct bw_operator_view *view, int group_index,
+                              struct bw_foretold *out_foretold)
+{
+    return would_follow_soon(view, group_index, bw_foretell_fenced, out_foretold);
 }
 
 json_t *bw_json_way(const struct bw_operator_view *view, int group_index)

@@ -281,6 +281,17 @@ static void a_fence_from_another_site_is_told_from_before_the_loss_to_its_end(vo
     world_sync_all(&world);
     view = view_of_calm_leader();
     compare_status(&view, BW_EXIT_FINE, "status_remote_fence.txt");
+    world_set_mode(&world, BW_MODE_MANUAL); /* whom it hands over to a person says */
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_FINE, "status_remote_fence_manual.txt");
+    world_set_mode(&world, BW_MODE_AUTO);
+    world.sites[B].report.lag_ms = 999999; /* and where nobody may follow */
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_WARNINGS, "status_remote_fence_nobody.txt");
+    world.sites[B].report.lag_ms = 400;
+    world_sync_all(&world);
 
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 16000);

@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include <breakwater/core/foretell.h>
+
 #include "remote_fence_world.h"
 
 /* ---- the way to the next site ------------------------------------------------------------------
@@ -45,6 +47,47 @@ static void what_another_site_has_seen_ends_the_epoch_and_that_is_granted_next(v
     assert_string_equal(world_act(&world), "A9");
     assert_string_equal(world_group(&world)->holder_site, "dc-b");
     assert_nobody_is_asked();
+}
+
+static const char *foretold_after_fence(void)
+{
+    static struct bw_foretelling room;
+    static struct bw_foretold foretold;
+
+    bw_foretell_fenced(world_group(&world), world_watch(&world), &world.witness.leadership, world.now,
+                       &room, &foretold);
+    return foretold.acts ? foretold.command.site : "nobody";
+}
+
+/* 4: a fence ends the epoch, and who follows passes the gates of any grant. */
+static void who_follows_what_another_site_has_seen_is_foretold(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_string_equal(foretold_after_fence(), "nobody"); /* time alone ends it, and that is foretold elsewhere */
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    assert_string_equal(foretold_after_fence(), "nobody"); /* there is no script */
+    give_scripts();
+    assert_string_equal(foretold_after_fence(), "dc-b");
+    world_group(&world)->spec.mode = BW_MODE_MANUAL;
+    assert_string_equal(foretold_after_fence(), "nobody");
+    world_group(&world)->spec.mode = BW_MODE_AUTO;
+    world.sites[B].report.lag_ms = 999999;
+    world_sync_all(&world);
+    assert_string_equal(foretold_after_fence(), "nobody");
+    world.sites[B].report.lag_ms = 400;
+    world_sync_all(&world);
+
+    lose(A);
+    assert_string_equal(foretold_after_fence(), "dc-b");
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_act(&world), "A32");
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+
+    begin_closed(2);
+    world_pass_ms(&world, 3600 * 1000); /* nobody could see it for an hour, in which dc-a may have served */
+    assert_string_equal(foretold_after_fence(), "nobody");
 }
 
 static void without_a_script_nothing_is_different(void **state)
@@ -711,6 +754,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_another_site_has_seen_ends_the_epoch_and_that_is_granted_next),
+        cmocka_unit_test(who_follows_what_another_site_has_seen_is_foretold),
         cmocka_unit_test(without_a_script_nothing_is_different),
         cmocka_unit_test(what_time_ends_is_fenced_by_nobody),
         cmocka_unit_test(what_was_never_armed_is_left_as_it_is),

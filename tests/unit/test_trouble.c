@@ -237,6 +237,12 @@ static void a_lost_site_whose_epoch_does_not_end_by_itself_needs_a_person(void *
     world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
     assert_int_equal(look(&calm).list[0].bits, 0);
     assert_int_equal(look(&(struct bw_trouble_facts){0}).list[0].bits, 0); /* none would be by itself */
+    world.sites[B].report.remote_fence.limit_ms = 30000;
+    world_sync_all(&world);
+    assert_int_equal(look(&(struct bw_trouble_facts){0}).list[0].bits, BIT(NO_FAILOVER));
+    assert_int_equal(look(&(struct bw_trouble_facts){.may_follow_fence = true}).list[0].bits, 0);
+    world.sites[B].report.remote_fence.limit_ms = 0;
+    world_sync_all(&world);
     world.sites[A].instance.bytes[1] ^= 1;
     (void)world_sync(&world, A);
     assert_int_equal(look(&calm).list[0].bits, 0);

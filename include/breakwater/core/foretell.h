@@ -33,6 +33,11 @@ void bw_foretell(const struct bw_group *group, const struct bw_watch *watch,
 void bw_foretell_loss(const struct bw_group *group, const struct bw_watch *watch,
                       const struct bw_leadership *leadership, struct bw_instant now,
                       struct bw_foretelling *room, struct bw_foretold *out_foretold);
+/* Likewise, with an end that another site's fence sees as soon as it may be asked for one (3.3). `acts`
+ * is false also where nobody can be asked: time alone ends the epoch, or no other site has the script. */
+void bw_foretell_fenced(const struct bw_group *group, const struct bw_watch *watch,
+                        const struct bw_leadership *leadership, struct bw_instant now,
+                        struct bw_foretelling *room, struct bw_foretold *out_foretold);
 
 /* What comes of `wish` if it is noted now, up to the next Grant: each decision, and after how long.
  */

@@ -132,6 +132,7 @@ struct bw_troubles {
 /* What the shell knows beside the state. */
 struct bw_trouble_facts {
     bool may_fail_over;           /* somebody would follow if the holder fell silent */
+    bool may_follow_fence;        /* likewise, once another site's fence has seen the end */
     uint32_t lacking;             /* bits by site: its agent speaks and has no such group */
     uint32_t maintenance_left_ms; /* of the group, or of the site that has least left; 0: none */
 };

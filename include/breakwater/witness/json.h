@@ -54,6 +54,9 @@ bool bw_view_foretell(const struct bw_operator_view *view, int group_index,
  * not lead: what it would do if it led. */
 bool bw_view_may_fail_over(const struct bw_operator_view *view, int group_index,
                            struct bw_foretold *out_foretold);
+/* The same where time alone does not end its epoch, once another site's fence has seen the end. */
+bool bw_view_may_follow_fence(const struct bw_operator_view *view, int group_index,
+                              struct bw_foretold *out_foretold);
 /* The command that changes what comes next (bw_foretell_way), or null. */
 json_t *bw_json_way(const struct bw_operator_view *view, int group_index);
 /* What comes next if nobody says anything new, in words too, and what changes it. Of whom does not

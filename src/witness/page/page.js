@@ -115,7 +115,7 @@ function ofGroup(group) {
     found.push(["bad", "time does not end its epoch: " + (group.end.way || group.end.why)]);
   if (!isDecided)
     found.push(["warn", "mode " + group.mode + ": nobody decides for it"]);
-  else if (!failover.possible && group.maintenance_left_ms === 0)
+  else if (!failover.possible && failover.after_fence === null && group.maintenance_left_ms === 0)
     found.push(["warn", "if its primary were lost now, nobody would take over"]);
   if (group.maintenance_left_ms > 0)
     found.push(["warn", "in maintenance for " + duration(group.maintenance_left_ms) + " more"]);
@@ -196,7 +196,9 @@ function card(group) {
   const next = group.next;
   const isNextShown = next !== null && (next.acts || next.way !== null || group.holder === null);
   const facts = [group.phase, "epoch " + group.epoch, "mode " + group.mode,
-    failover.possible ? "could fail over to " + failover.to : "could not fail over"];
+    failover.possible ? "could fail over to " + failover.to
+      : failover.after_fence !== null ? "could fail over to " + failover.after_fence + ", once a fence has seen the end"
+        : "could not fail over"];
   const table = make("table", "", head(["site", "role", "service", "lag", "may be granted"]),
     make("tbody", "", ...group.sites.map((site) => siteRow(group, site))));
   const holder = make("p", group.holder === null ? "bad" : "good",
