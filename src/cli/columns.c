@@ -9,6 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/utf8.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/core/override.h>
 
 #include "alarm_lines.h"
 #include "api.h"
@@ -253,6 +254,35 @@ static void warn_of_second(const json_t *group, const json_t *site, struct bw_ve
             "%s: its second enforcer is not counted on: %s", bw_json_member(site, "name"), word);
 }
 
+/* Asked for it serves nothing by that yet, and what ends is adopted by nobody; nor is it while the group is
+ * observed. */
+static void warn_of_override(const json_t *group, const json_t *site, struct bw_verdict *verdict)
+{
+    const char *word = bw_json_member(site, "override");
+    const char *of = bw_json_member(site, "name");
+    const char *name = bw_json_member(group, "name");
+
+    if (strcmp(word, bw_override_word(BW_OVERRIDE_WAITING)) == 0)
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
+                "%s: an OVERRIDE was asked for there: it is to serve without a lease once no lease can "
+                "live any more; to take that back, there: breakwater override %s -c SITE.yaml --end",
+                of, name);
+    else if (strcmp(word, bw_override_word(BW_OVERRIDE_ENDING)) == 0)
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
+                "%s: its OVERRIDE ends: what it served is fenced, until the end was seen", of);
+    else if (strcmp(bw_json_member(group, "mode"), bw_mode_word(BW_MODE_OBSERVE)) == 0)
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
+                "%s: OVERRIDES: a person lets it serve without a lease. The group is observed: nobody adopts "
+                "what it serves; to end it, there: breakwater override %s -c SITE.yaml --end",
+                of, name);
+    else
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
+                "%s: OVERRIDES: a person lets it serve without a lease. The witnesses adopt what "
+                "it serves once no other site does (not while the group is paused; in manual by a failover); to end "
+                "it, there: breakwater override %s -c SITE.yaml --end",
+                of, name);
+}
+
 static void warn_of_site(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
@@ -261,12 +291,7 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
 
     json_array_foreach(json_object_get(site, "alarms"), i, alarm) {
         if (json_is_string(alarm) && strcmp(json_string_value(alarm), "override") == 0)
-            bw_warn(
-                verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), bw_json_member(site, "name"),
-                "%s: OVERRIDES: a person lets it serve without a lease. The witnesses adopt what "
-                "it serves once no other site does (not while the group is paused; in manual by a failover); to end "
-                "it, there: breakwater override %s -c SITE.yaml --end",
-                bw_json_member(site, "name"), bw_json_member(group, "name"));
+            warn_of_override(group, site, verdict);
         else if (!json_is_string(alarm) || !bw_site_has_second(group, site) ||
                  strcmp(json_string_value(alarm), bw_trouble_word(BW_TROUBLE_OUTSIDE_REACH)) != 0)
             bw_warn(verdict, bw_json_shown(alarm), bw_json_member(site, "name"), "%s: alarm %s",

@@ -90,6 +90,23 @@ static void judge_declared(struct judgement *judgement)
         !judgement->group->spec.sites[judgement->site].never_candidate, NULL);
 }
 
+/* By what it said last. */
+static const char *override_word(const struct judgement *judgement, int site)
+{
+    const struct bw_contact *contact = bw_site_reports_newest(&judgement->watch->reports[site]);
+
+    switch (contact == NULL ? BW_OVERRIDE_OVERRIDING : contact->report.override) {
+    case BW_OVERRIDE_WAITING:
+        return "is to override once no lease can live any more; to take that back, there: "
+               "breakwater override GROUP -c FILE --end";
+    case BW_OVERRIDE_ENDING:
+        return "ends its override; its end has to be seen first";
+    default:
+        return "overrides; what it serves is adopted first, or ended there: "
+               "breakwater override GROUP -c FILE --end";
+    }
+}
+
 /* 3.8: beside a site that serves without a lease nobody is granted. */
 static void judge_override(struct judgement *judgement)
 {
@@ -102,8 +119,7 @@ static void judge_override(struct judgement *judgement)
                                                               other, judgement->now));
     judgement->passes &= bw_gate_value(
         &judgement->list, BW_GATE_ID_OVERRIDE, judgement->site, false, BW_UNIT_SITE, other, -1,
-        "overrides; what it serves is adopted first, or ended there: "
-        "breakwater override GROUP -c FILE --end");
+        override_word(judgement, other));
 }
 
 /* UINT32_MAX is unknown. */

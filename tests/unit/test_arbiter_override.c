@@ -95,6 +95,8 @@ static void nobody_else_is_granted_while_one_overrides(void **state)
 {
     static const enum bw_override saying[] = {BW_OVERRIDE_WAITING, BW_OVERRIDE_OVERRIDING,
                                               BW_OVERRIDE_ENDING};
+    static const char *const words[] = {"is to override once", "overrides; what it serves is adopted first",
+                                        "ends its override; its end has to be seen first"};
     struct world world;
 
     (void)state;
@@ -105,6 +107,7 @@ static void nobody_else_is_granted_while_one_overrides(void **state)
         world_pass_ms(&world, 10000);
         assert_string_equal(world_act(&world), "A0");
         assert_true(world_holds(&world, "override", C));
+        assert_non_null(strstr(world_gate(&world, "override", C)->word, words[i]));
         assert_true(world_holds(&world, "overriding", -1));
     }
     world.sites[B].report.override = BW_OVERRIDE_NONE;

@@ -362,6 +362,30 @@ static void a_holder_that_lost_its_state_is_said_to_give_nothing_back(void **sta
     compare_status(&view, BW_EXIT_NO_SITE, "status_held_lost_state.txt");
 }
 
+static void compare_override(enum bw_override override, enum bw_exit exit, const char *golden)
+{
+    struct bw_operator_view view;
+
+    world.sites[B].report.override = override;
+    world.sites[B].report.alarms = UINT32_C(1) << BW_ALARM_OVERRIDE;
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+    compare_status(&view, exit, golden);
+}
+
+/* 3.8: what was asked for serves nothing yet; what ends, and what is observed, nobody adopts. */
+static void an_override_is_told_as_far_as_it_has_come(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    compare_override(BW_OVERRIDE_WAITING, BW_EXIT_WARNINGS, "status_override_waiting.txt");
+    compare_override(BW_OVERRIDE_OVERRIDING, BW_EXIT_WARNINGS, "status_override.txt");
+    compare_override(BW_OVERRIDE_ENDING, BW_EXIT_WARNINGS, "status_override_ending.txt");
+    world_init(&world, 2);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    compare_override(BW_OVERRIDE_OVERRIDING, BW_EXIT_WARNINGS, "status_override_observed.txt");
+}
+
 /* 3.6: the stop goes on, and nobody is granted after it. Whoever reads `paused` at night hears that. */
 static void a_pause_during_a_move_is_told_to_leave_it_dark(void **state)
 {
@@ -593,6 +617,7 @@ int main(void)
         cmocka_unit_test(a_service_that_was_started_again_is_told_with_the_way_on),
         cmocka_unit_test(a_group_without_a_holder_has_no_active_site),
         cmocka_unit_test(a_failed_fence_is_told_loudly),
+        cmocka_unit_test(an_override_is_told_as_far_as_it_has_come),
         cmocka_unit_test(a_pause_during_a_move_is_told_to_leave_it_dark),
         cmocka_unit_test(an_observed_group_is_no_failure),
         cmocka_unit_test(a_group_that_time_does_not_end_promises_no_failover),
