@@ -11,7 +11,7 @@
 /* %g: the group, %s: the site or witness. */
 static const struct {
     enum bw_trouble trouble;
-    bool is_vacant; /* only while nobody holds the group */
+    bool is_vacant; /* only while nobody holds the group, and somebody may be granted it */
     const char *way;
 } ways[] = {
     {BW_TROUBLE_NO_ACTIVE_SITE, false, "why:  breakwater explain %g"},
@@ -99,7 +99,8 @@ static void print(const char *way, const char *group, const char *of, FILE *out)
 void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *out)
 {
     const char *phase = json_string_value(json_object_get(group, "phase"));
-    const bool is_vacant = phase != NULL && strcmp(phase, "VACANT") == 0;
+    const bool is_vacant = phase != NULL && strcmp(phase, "VACANT") == 0 &&
+                           strcmp(bw_json_member(group, "mode"), "observe") != 0;
 
     if (strcmp(word, bw_trouble_word(BW_TROUBLE_SECOND_ENFORCER_LOST)) == 0 && of != NULL) {
         const char *way = way_of_second(group, of);

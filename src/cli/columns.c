@@ -19,6 +19,7 @@
 
 #define CELL_BYTES  512
 #define COLUMNS_MAX 9
+#define HOUR_S      3600
 #define DAY_S       86400
 #define WARN_S      (30 * DAY_S)
 
@@ -199,10 +200,12 @@ static void format_end(json_int_t left_s, char out_text[CELL_BYTES])
     out_text[0] = '\0';
     if (left_s == 0)
         append(out_text, "has ended");
-    else if (left_s >= DAY_S)
+    else if (left_s >= 2 * DAY_S)
         append(out_text, "ends in %" PRId64 " days", (int64_t)(left_s / DAY_S));
+    else if (left_s >= 2 * HOUR_S)
+        append(out_text, "ends in %" PRId64 " hours", (int64_t)(left_s / HOUR_S));
     else
-        append(out_text, "ends in %" PRId64 " hours", (int64_t)(left_s / 3600));
+        append(out_text, "ends in %" PRId64 " min", (int64_t)((left_s + 59) / 60));
 }
 
 /* Design 3.8: as the log does, from 30 days before. `then`: what its end comes to. */

@@ -186,10 +186,12 @@ static void print_group(const json_t *group)
     if (strcmp(bw_json_member(group, "running"), "none") != 0)
         (void)printf("  %-9s %s\n", "running:", bw_json_member(group, "running"));
     (void)printf("  %-9s %s", "service:", bw_json_member(group, "service"));
-    if (bw_json_number(group, "service_age_ms") < 0)
-        (void)puts(", no look has ended since the guard began");
-    else
+    if (bw_json_number(group, "service_age_ms") >= 0)
         print_seconds(", seen ", bw_json_number(group, "service_age_ms"), " ago\n");
+    else if (strcmp(bw_json_member(group, "why"), bw_may_run_word(BW_MAY_RUN_OTHER_CLOCKS)) == 0)
+        (void)puts(", when is not known");
+    else
+        (void)puts(", no look has ended since the guard began");
     if (json_is_integer(json_object_get(group, "loop_delay_ms")))
         print_seconds("  started   by its own loop (driver: external), which has ",
                       bw_json_number(group, "loop_delay_ms"), " after asking\n");

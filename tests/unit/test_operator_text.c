@@ -112,6 +112,42 @@ static void every_word_for_a_second_enforcer_has_its_way(void **state)
     }
 }
 
+/* A failover is refused of what is only observed, or held. */
+static void a_failed_start_names_a_failover_only_where_one_is_taken(void **state)
+{
+    static const struct {
+        const char *phase, *mode, *way;
+    } rows[] = {
+        {"VACANT", "auto", "  once it is mended, without a pause:  breakwater failover harbor --to dc-a\n"},
+        {"VACANT", "observe", "  once it is mended:  breakwater ack harbor start_failed --site dc-a\n"},
+        {"GRANTED", "auto", "  once it is mended:  breakwater ack harbor start_failed --site dc-a\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        json_t *group = json_pack("{s:s, s:s, s:s}", "name", "harbor", "phase", rows[i].phase, "mode",
+                                  rows[i].mode);
+        FILE *out = begin_telling();
+
+        bw_tell_way("start_failed", group, "dc-a", out);
+        assert_int_equal(fclose(out), 0);
+        assert_string_equal(printed, rows[i].way);
+        json_decref(group);
+    }
+}
+
+static void a_certificate_that_ends_within_two_of_a_unit_is_told_in_the_lesser_one(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+    view.members[0].certificate_left_s = 50 * 60 + 1;
+    view.members[1].certificate_left_s = 86400 + 7200;
+    compare_status(&view, BW_EXIT_WARNINGS, "status_certificates_soon.txt");
+}
+
 /* Of everybody who speaks here: the sites, each witness, and who asks. A name in an answer moves no
  * cursor. */
 static void each_certificate_that_ends_soon_is_told_with_what_renews_it(void **state)
@@ -612,6 +648,8 @@ int main(void)
         cmocka_unit_test(a_second_enforcer_that_is_seen_is_no_warning),
         cmocka_unit_test(a_second_enforcer_that_is_not_counted_on_is_told_with_why),
         cmocka_unit_test(every_word_for_a_second_enforcer_has_its_way),
+        cmocka_unit_test(a_failed_start_names_a_failover_only_where_one_is_taken),
+        cmocka_unit_test(a_certificate_that_ends_within_two_of_a_unit_is_told_in_the_lesser_one),
         cmocka_unit_test(each_certificate_that_ends_soon_is_told_with_what_renews_it),
         cmocka_unit_test(alarms_are_told_with_their_age_and_acknowledged_ones_do_not_warn),
         cmocka_unit_test(a_service_that_was_started_again_is_told_with_the_way_on),
