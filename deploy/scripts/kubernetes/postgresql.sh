@@ -179,20 +179,21 @@ lsn_number() {
     echo $((16#${BASH_REMATCH[1]} << 32 | 16#${BASH_REMATCH[2]}))
 }
 
-# Sets what the standby at address $1 says of itself: receiver, position and its number, the end of the
-# primary as of its last message (`-` before the first of this connection: one that is about to be refused,
-# its WAL gone, streams for a moment, too), and how old the last row is.
+# Sets what the standby at address $1 says of itself: receiver, the end of the primary as of its last message (`-` before
+# the first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too), what was received
+# and replayed as numbers, position and its number, and how old the last row is (never 0: it is asked where rows are missing,
+# and by two clocks).
 look_at_standby() {
-    local received replayed replayed_number
+    local received replayed
     read -r receiver end received replayed age <<<"$(ask_database 3 "$1" "$POSTGRES_PORT" "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT latest_end_lsn::text FROM pg_stat_wal_receiver WHERE
             last_msg_send_time <> last_msg_receipt_time), '-'),
         coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
-        coalesce(greatest(0, round(extract(epoch FROM clock_timestamp() -
+        coalesce(greatest(0.001, round(extract(epoch FROM clock_timestamp() -
             pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')" 2>/dev/null)"
-    position_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") || return 1
-    position=$received
+    received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") || return 1
+    position=$received position_number=$received_number
     # After a restart what was received begins at a segment's start, behind what was replayed.
     [ "$replayed_number" -lt "$position_number" ] ||
         { position=$replayed position_number=$replayed_number; }
@@ -375,6 +376,19 @@ status_database() {
     answer stopped "every member is a standby or down: $(awk '{ printf "%s %s, ", $1, $2 }' <<<"$members")"
 }
 
+# Prints `lag_seconds=`, of what streams, where it is known.
+print_lag() {
+    local end_number
+    [ "$receiver" = streaming ] && end_number=$(lsn_number "$end") || return 0
+    if [ "$received_number" -lt "$replayed_number" ]; then
+        say "no lag known: it has more than has come from the peer" # whose history may be another one
+    elif [ "$position_number" -ge "$end_number" ]; then
+        echo "lag_seconds=0"
+    elif [ "$age" != - ]; then
+        echo "lag_seconds=$age"
+    fi
+}
+
 # Prints `position=` and, where it is known, `lag_seconds=`. Exits 0 when a start could begin here.
 readiness_database() {
     local pods members leader address wanted target=${BREAKWATER_TARGET_POSITION:-}
@@ -396,13 +410,7 @@ readiness_database() {
     look_at_standby "$leader" || fail "the standby does not say where it is"
     # Once a move has begun it was asked.
     [ -n "$target" ] || need_mirror
-    if [ "$receiver" = streaming ] && end_number=$(lsn_number "$end"); then
-        if [ "$position_number" -ge "$end_number" ]; then
-            echo "lag_seconds=0"
-        elif [ "$age" != - ]; then
-            echo "lag_seconds=$age"
-        fi
-    fi
+    print_lag
     echo "position=$position"
     if [ -n "$target" ]; then
         wanted=$(lsn_number "$target") || fail "BREAKWATER_TARGET_POSITION '$target' is no position"
@@ -418,7 +426,7 @@ readiness_database() {
 # that begins to stream and breaks off again, as with data that does not fit, follows nobody. Destroys nothing by itself;
 # see README.md for what Patroni does.
 rejoin_database() {
-    local timeline lsn members leader pods until position_number position receiver end age wanted=''
+    local timeline lsn members leader pods until position_number position received_number replayed_number receiver end age wanted=''
     problem=$(settings_problem POSTGRES_REJOIN_TIMEOUT) || fail "$problem"
     until=$((SECONDS + POSTGRES_REJOIN_TIMEOUT))
     why="the object cannot be read"
