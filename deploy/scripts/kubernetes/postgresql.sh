@@ -61,22 +61,24 @@ settings_problem() {
 
 own_template() {
     printf '%s' 'doing {{with .status}}{{with .PostgresClusterStatus}}{{.}}{{end}}{{end}}{{"\n"}}' \
-        'instances {{with .spec.numberOfInstances}}{{.}}{{end}}{{"\n"}}'
+        'instances {{with .spec.numberOfInstances}}{{.}}{{end}}{{"\n"}}' \
+        'uid {{.metadata.uid}}{{"\n"}}'
     annotation_template underway underway
     setting_template
 }
 
 forget() {
-    DOING='' INSTANCES='' UNDERWAY=''
+    DOING='' INSTANCES='' UNDERWAY='' OBJECT_UID=''
     forget_setting
 }
 
-# Sets DOING (what the operator says that it does), INSTANCES and UNDERWAY, and what the set takes.
+# Sets DOING (what the operator says that it does), INSTANCES, UNDERWAY and OBJECT_UID, and what the set takes.
 take_line() {
     case $1 in
     doing) DOING=$2 ;;
     instances) INSTANCES=$2 ;;
     underway) UNDERWAY=$2 ;;
+    uid) OBJECT_UID=$2 ;;
     *) take_setting "$1" "$2" ;;
     esac
 }
@@ -179,24 +181,80 @@ lsn_number() {
     echo $((16#${BASH_REMATCH[1]} << 32 | 16#${BASH_REMATCH[2]}))
 }
 
-# Sets what the standby at address $1 says of itself: receiver, the end of the primary as of its last message (`-` before
-# the first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too), what was received
-# and replayed as numbers, position and its number, and how old the last row is (never 0: it is asked where rows are missing,
-# and by two clocks).
+# Sets what the standby at address $1 says of itself: receiver and the timeline that it receives, the end of the primary
+# as of its last message (`-` before the first of this connection: one that is about to be refused, its WAL gone, streams
+# for a moment, too), what was received and replayed as numbers, position and its number, how old the last row is (never 0:
+# it is asked where rows are missing, and by two clocks), and the mark.
 look_at_standby() {
     local received replayed
-    read -r receiver end received replayed age <<<"$(ask_database 3 "$1" "$POSTGRES_PORT" "SELECT
+    read -r receiver receives end received replayed age mark <<<"$(ask_database 3 "$1" "$POSTGRES_PORT" "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
+        coalesce((SELECT received_tli::text FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT latest_end_lsn::text FROM pg_stat_wal_receiver WHERE
             last_msg_send_time <> last_msg_receipt_time), '-'),
         coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
         coalesce(greatest(0.001, round(extract(epoch FROM clock_timestamp() -
-            pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')" 2>/dev/null)"
+            pg_last_xact_replay_timestamp())::numeric, 3))::text, '-'), $MARK_SQL" 2>/dev/null)"
     received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") || return 1
     position=$received position_number=$received_number
     # After a restart what was received begins at a segment's start, behind what was replayed.
     [ "$replayed_number" -lt "$position_number" ] ||
         { position=$replayed position_number=$replayed_number; }
+}
+
+# ---- timelines ----------------------------------------------------------------------------------
+
+# Two sites that are promoted and do not know of each other take the same number for their timelines, and neither a
+# walreceiver nor Patroni sees more than the number. So a primary writes once for each timeline which site's object made it,
+# the mark `TIMELINE UID`, into a large object of database postgres: it goes wherever the data goes, by replication, too, and
+# any user may write one. Numbers below 16384 are given to nobody.
+MARK_OBJECT=7341
+MARK_SQL="coalesce((SELECT encode(lo_get(oid), 'escape') FROM pg_largeobject_metadata WHERE oid = $MARK_OBJECT AND
+    lomowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)), '-')"
+# Of a primary: its timeline, how far it has written, and the mark; of a standby nothing of the first two.
+PRIMARY_SQL="SELECT CASE WHEN pg_is_in_recovery() THEN '-' ELSE
+    ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int::text END,
+    CASE WHEN pg_is_in_recovery() THEN '-' ELSE pg_current_wal_lsn()::text END, $MARK_SQL"
+
+# Has the primary at address $1 marked, and sets how far it has written. With the mark goes a length of its own: of two that
+# wrote the same lengths up to a point the one would replay what the other writes from there on, over rows of its own.
+mark_timeline() {
+    local timeline mark
+    read -r timeline position mark <<<"$(ask_database 3 "$1" "$POSTGRES_PORT" "$PRIMARY_SQL")"
+    [[ $timeline == [1-9]* ]] && [ "${mark%% *}" != "$timeline" ] || return 0
+    ask_database 5 "$1" "$POSTGRES_PORT" "SELECT pg_logical_emit_message(true, 'breakwater', repeat(' ', (random() * 9999)::int));
+        SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE oid = $MARK_OBJECT;
+        SELECT lo_from_bytea($MARK_OBJECT, '$timeline $OBJECT_UID')" >/dev/null ||
+        say "large object $MARK_OBJECT of $1 cannot be written: nobody can tell its timeline $timeline from another one of that number"
+}
+
+# Sets what the peer says of itself, as PRIMARY_SQL has it; empty: it does not answer.
+look_at_peer() {
+    read -r peer_timeline peer_end peer_mark <<<"$(ask_peer "$1" "$PRIMARY_SQL")"
+}
+
+# True where this data was promoted to the timeline of the peer, a primary, and the peer's was by another promotion: what
+# both have written there differs, however it fits. Sets why. After look_at_standby and look_at_peer.
+is_apart() {
+    [ "${mark%% *}" = "$peer_timeline" ] && [ "$mark" != - ] && [ "$mark" != "$peer_mark" ] || return 1
+    why="both sites were promoted to timeline $peer_timeline, apart from each other, which nothing undoes: a new copy is a person's to make"
+}
+
+# True where this site made the timeline that its standby receives.
+receives_own() {
+    [ "$receiver" = streaming ] && [ "$mark" = "$receives $OBJECT_UID" ]
+}
+
+# True once the standby is seen to replay what the peer writes. That it receives is not enough: from a peer that was
+# promoted apart it gets all, and waits, or stumbles, where its own ends. $1: what it had replayed when it began to.
+# Without a word of who made the peer's timeline that is seen in what is replayed alone.
+replays_peer() {
+    if [ "${peer_mark%% *}" = "$peer_timeline" ]; then
+        [ "$mark" = "$peer_mark" ]
+    else
+        [ "$received_number" -ge "$replayed_number" ] &&
+            { [ "$replayed_number" -gt "$1" ] || [ "$replayed_number" -ge "$(lsn_number "$peer_end")" ]; }
+    fi
 }
 
 # ---- Patroni ------------------------------------------------------------------------------------
@@ -294,9 +352,9 @@ wait_for_target() {
     done
 }
 
-# True once a transaction was written; else sets why.
+# True once a transaction was written, to what `address` is set to; else sets why.
 is_writable() {
-    local pods members address word
+    local pods members word
     word=$(patroni_word) && [ "$word" = primary ] ||
         { why="the operator has not told Patroni to be a primary" && return 1; }
     pods=$(list_pods) || { why="its pods cannot be listed" && return 1; }
@@ -325,7 +383,7 @@ open_database() {
 }
 
 start_database() {
-    local clear=()
+    local clear=() address position
     problem=$(settings_problem POSTGRES_START_TIMEOUT POSTGRES_TARGET_TIMEOUT) || refuse "$problem"
     START_SECONDS=$POSTGRES_START_TIMEOUT deadline=$((SECONDS + POSTGRES_START_TIMEOUT)) why=
     begin_epoch
@@ -337,6 +395,7 @@ start_database() {
     fi
     # shellcheck disable=SC2119 # a start has no FUNCTION
     open_database
+    mark_timeline "$address"
     [ "$DOING" = Updating ] || is_operator_behind || clear=("$(annotation underway '')")
     end_start "${clear[@]}"
 }
@@ -382,6 +441,8 @@ print_lag() {
     [ "$receiver" = streaming ] && end_number=$(lsn_number "$end") || return 0
     if [ "$received_number" -lt "$replayed_number" ]; then
         say "no lag known: it has more than has come from the peer" # whose history may be another one
+    elif receives_own && [ "$mark" != "$peer_mark" ]; then
+        say "no lag known: timeline $receives was made here, and the peer does not say that it has the same one"
     elif [ "$position_number" -ge "$end_number" ]; then
         echo "lag_seconds=0"
     elif [ "$age" != - ]; then
@@ -391,7 +452,7 @@ print_lag() {
 
 # Prints `position=` and, where it is known, `lag_seconds=`. Exits 0 when a start could begin here.
 readiness_database() {
-    local pods members leader address wanted target=${BREAKWATER_TARGET_POSITION:-}
+    local pods members leader address wanted peer_timeline='' peer_end peer_mark='' target=${BREAKWATER_TARGET_POSITION:-}
     problem=$(settings_problem) || fail "$problem"
     read_object || fail "the object $NAMESPACE/$OBJECT cannot be read"
     ! problem=$(opening_problem) || fail "$problem"
@@ -403,13 +464,18 @@ readiness_database() {
     members=$(look_at_members "$pods")
     if ! is_dormant; then
         address=$(primary_of "$members") || fail "no one primary: $(open_members "$members")"
-        echo "position=$(ask_database 3 "$address" "$POSTGRES_PORT" "SELECT pg_current_wal_lsn()")"
+        mark_timeline "$address" # made by Patroni alone, or by a person
+        echo "position=$position"
         exit 0
     fi
     leader=$(leader_of "$members") || fail "no one standby that Patroni would promote"
     look_at_standby "$leader" || fail "the standby does not say where it is"
     # Once a move has begun it was asked.
-    [ -n "$target" ] || need_mirror
+    if [ -z "$target" ]; then
+        need_mirror
+        [ "$receiver" = streaming ] && ! receives_own || look_at_peer 1
+        ! is_apart || fail "$why"
+    fi
     print_lag
     echo "position=$position"
     if [ -n "$target" ]; then
@@ -417,16 +483,16 @@ readiness_database() {
         [ "$position_number" -ge "$wanted" ] || fail "has $position, not yet $target"
         exit 0
     fi
-    [ "$receiver" != streaming ] || exit 0
-    [ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" != f ] ||
+    [ "$receiver" = streaming ] || [ "${peer_timeline:--}" = - ] ||
         fail "does not stream from the peer, which is a primary"
 }
 
-# Waits until the standby streams on the peer's timeline and has what the peer had when it was first seen to: one
-# that begins to stream and breaks off again, as with data that does not fit, follows nobody. Destroys nothing by itself;
-# see README.md for what Patroni does.
+# Waits until the standby streams on the peer's timeline, has what the peer had when it was first seen to, and replays
+# what the peer writes: one that begins to stream and breaks off again, as with data that does not fit, follows nobody.
+# Destroys nothing by itself; see README.md for what Patroni does.
 rejoin_database() {
-    local timeline lsn members leader pods until position_number position received_number replayed_number receiver end age wanted=''
+    local members leader pods until position_number position received_number replayed_number receiver receives end age mark
+    local peer_timeline peer_end peer_mark wanted='' began_at
     problem=$(settings_problem POSTGRES_REJOIN_TIMEOUT) || fail "$problem"
     until=$((SECONDS + POSTGRES_REJOIN_TIMEOUT))
     why="the object cannot be read"
@@ -434,23 +500,24 @@ rejoin_database() {
         sleep 0.5
         read_object && pods=$(list_pods) || continue
         is_dormant || fail "it is to be a primary: a stop or a fence comes first; nothing was changed"
-        read -r timeline lsn <<<"$(ask_peer 3 "SELECT
-            ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int, pg_current_wal_lsn()")"
-        [ -n "$lsn" ] || { why="the peer is no primary that answers" && continue; }
+        look_at_peer 3
+        [ "${peer_timeline:--}" != - ] || { why="the peer is no primary that answers" && continue; }
         members=$(look_at_members "$pods")
-        leader=$(leader_of "$members") || { why="no one standby that Patroni would promote" && continue; }
-        if [ "$(ask_database 3 "$leader" "$POSTGRES_PORT" "SELECT received_tli FROM pg_stat_wal_receiver
-            WHERE status = 'streaming'" 2>/dev/null)" != "$timeline" ]; then
-            why="it does not stream on the peer's timeline $timeline" wanted=''
+        leader=$(leader_of "$members") && look_at_standby "$leader" ||
+            { why="no one standby that Patroni would promote" && continue; }
+        ! is_apart || fail "$why: see README.md"
+        if [ "$receiver $receives" != "streaming $peer_timeline" ]; then
+            why="it does not stream on the peer's timeline $peer_timeline" wanted=''
         elif [ -z "$wanted" ]; then
-            why="it streams, but not for long enough to be believed" wanted=$(lsn_number "$lsn")
+            why="it streams, but not for long enough to be believed"
+            wanted=$(lsn_number "$peer_end") began_at=$replayed_number
         else
-            why="it streams, and has not yet what the peer had"
-            ! look_at_standby "$leader" || [ "$position_number" -lt "$wanted" ] || exit 0
+            why="it streams, and has not yet replayed what the peer had"
+            [ "$position_number" -lt "$wanted" ] || ! replays_peer "$began_at" || exit 0
         fi
     done
     fail "not within $POSTGRES_REJOIN_TIMEOUT s: $why. Where its data does not fit and Patroni cannot rewind it," \
-        "a new copy is a person's to make: delete its volumes and pods"
+        "a new copy is a person's to make: see README.md"
 }
 
 # ---- rights -------------------------------------------------------------------------------------
