@@ -235,6 +235,19 @@ static void status_shows_what_the_guard_knows(void **state) /* 5.2 */
     expect(rig, "$B status --socket $S", 2, "", "--socket goes with --site");
 }
 
+/* Its instants mean nothing there; that it has looked they do not deny. */
+static void what_another_time_namespace_sees_has_no_age(void **state)
+{
+    struct rig *rig = *state;
+
+    if (system("unshare -T --fork true 2>/dev/null") != 0)
+        skip_lacking("times");
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+    expect(rig, "unshare -T --boottime 1000 --fork $B status --site --socket $S", 3,
+           "service:  started, when is not known\n", "");
+}
+
 static void a_lease_that_ran_out_is_shown_as_over(void **state)
 {
     struct rig *rig = *state;
@@ -355,6 +368,7 @@ int main(void)
         TEST(it_waits_until_it_may_and_no_longer),
         TEST(once_it_is_fenced_it_may_not),
         TEST(status_shows_what_the_guard_knows),
+        TEST(what_another_time_namespace_sees_has_no_age),
         TEST(a_lease_that_ran_out_is_shown_as_over),
         TEST(what_it_shows_as_json_is_as_its_schema_says),
         TEST(readers_keep_nobody_out),

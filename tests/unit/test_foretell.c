@@ -26,6 +26,7 @@ static struct bw_foretelling room;
 static struct bw_foretold foretold;
 static struct bw_prng prng;
 static unsigned foretold_of[BW_COMMAND_COUNT + 1], waited_for, losses[2];
+static uint32_t fences[2]; /* likewise after a fence from another site */
 
 static uint64_t below(uint64_t bound)
 {
@@ -169,6 +170,25 @@ static void compare_loss(uint64_t seed, int step)
                  is_granted ? then.decision.command.site : "nobody");
 }
 
+/* If every site had a script for it: in any state, and only where time alone would bring nobody. */
+static void compare_fenced(uint64_t seed, int step)
+{
+    static struct bw_watch watch;
+    struct bw_foretold loss;
+    struct bw_foretold fenced;
+
+    watch = *world_watch(&world);
+    for (int site = 0; site < WORLD_SITES; site++)
+        for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++)
+            watch.reports[site].by_instance[i].report.remote_fence.limit_ms = 30000;
+    bw_foretell_loss(world_group(&world), &watch, &world.witness.leadership, world.now, &room, &loss);
+    bw_foretell_fenced(world_group(&world), &watch, &world.witness.leadership, world.now, &room, &fenced);
+    fences[fenced.acts]++;
+    if (loss.acts && fenced.acts)
+        fail_msg("seed %llu step %d: %s follows by time, and a fence is waited for",
+                 (unsigned long long)seed, step, loss.command.site);
+}
+
 /* ---- what happens before ---- */
 
 static bool holds(int site)
@@ -294,6 +314,7 @@ static void run_seed(uint64_t seed)
         world_sync_all(&world);
         compare(seed, step);
         compare_loss(seed, step);
+        compare_fenced(seed, step);
         if (below(2))
             (void)world_act(&world);
     }
@@ -313,6 +334,7 @@ static void what_was_foretold_is_what_happens(void **state)
             fail_msg("command %d was never foretold: the scenarios have a hole", (int)kinds[i]);
     assert_true(waited_for > 100);
     assert_true(losses[false] > 100 && losses[true] > 100);
+    assert_true(fences[false] > 100 && fences[true] > 100);
 }
 
 /* ---- in words ---- */
