@@ -83,7 +83,8 @@ is_wal_gone() {
 }
 
 # Sets what the standby says of itself. The end is the primary's own, as of its last message; `-` before the
-# first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too.
+# first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too. The age of the last row
+# is never 0: it is asked where rows are missing, and by two clocks.
 look_at_standby() {
     read -r receiver receives_of end received replayed age <<<"$(ask 3 "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
@@ -91,7 +92,7 @@ look_at_standby() {
         coalesce((SELECT latest_end_lsn::text FROM pg_stat_wal_receiver WHERE
             last_msg_send_time <> last_msg_receipt_time), '-'),
         coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
-        coalesce(greatest(0, round(extract(epoch FROM clock_timestamp() -
+        coalesce(greatest(0.001, round(extract(epoch FROM clock_timestamp() -
             pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')")"
     received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") || return 1
     position=$received position_number=$received_number
