@@ -101,6 +101,22 @@ static void a_fence_that_had_begun_before_answers_nothing(void **state)
     assert_true(world.sent_run.run.run_id != before.run.run_id); /* one more is asked for */
 }
 
+/* 5.1: the plan of the epoch that follows is none of the one that it ends. */
+static void an_order_about_a_newer_epoch_is_no_reason_for_the_end_of_this_one(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STOP, 2);
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    of.reason = BW_REASON_SWITCHOVER;
+    of.planned = true;
+    tell_order(&world, of);
+    assert_asked(&world, "RUN:stop");
+    assert_int_equal(world.sent_run.run.facts.reason, BW_REASON_LEASE_LOST);
+    assert_false(world.sent_run.run.facts.planned);
+}
+
 /* H10: what another instance is asked for this one does not answer, nor fence. */
 static void what_another_instance_owes_is_not_fenced_here(void **state)
 {
@@ -349,6 +365,7 @@ int main(void)
         cmocka_unit_test(a_site_that_learns_it_fences_whatever_it_has_seen_before),
         cmocka_unit_test(again_until_one_has_seen_the_end),
         cmocka_unit_test(a_fence_that_had_begun_before_answers_nothing),
+        cmocka_unit_test(an_order_about_a_newer_epoch_is_no_reason_for_the_end_of_this_one),
         cmocka_unit_test(what_another_instance_owes_is_not_fenced_here),
         cmocka_unit_test(a_fence_of_the_guards_own_answers_nothing),
         cmocka_unit_test(what_serves_again_has_to_be_ended_again),

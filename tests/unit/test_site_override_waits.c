@@ -84,6 +84,9 @@ static void what_holds_back_its_beginning_is_said(void **state)
     site.order.instance = instance_a;
     site.order.held_index = 30;
     assert_waits(&site, due_ms, BW_OVERRIDE_WAITS_FENCE);
+    site.memory.given_back = false; /* first it has to be */
+    site.tenure = BW_TENURE_STOPPING;
+    assert_waits(&site, due_ms, BW_OVERRIDE_WAITS_EPOCH);
     guard_lost(&world);
     assert_waits(&world.site, due_ms, BW_OVERRIDE_WAITS_GUARD);
 }
