@@ -359,6 +359,19 @@ static void a_newer_stop_beside_the_end_is_what_it_waits_for(void **state)
     assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_BUSY);
 }
 
+/* It is one question, whatever has come since: its answer follows with the look. */
+static void an_end_that_is_asked_for_again_while_it_is_looked_for_waits_for_its_answer(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_looked_for_beside_newer(&world);
+    assert_false(end(&world, 1));
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_END_REFUSED], 0);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
+}
+
 /* 3.4: no action is left, and a stop is none that has ended before its end was seen. */
 static void beside_a_stop_that_is_looked_for_nothing_ends(void **state)
 {
@@ -527,6 +540,7 @@ int main(void)
         cmocka_unit_test(what_serves_once_the_end_is_durable_has_not_ended),
         cmocka_unit_test(what_has_begun_beside_the_end_ends_nothing),
         cmocka_unit_test(a_newer_stop_beside_the_end_is_what_it_waits_for),
+        cmocka_unit_test(an_end_that_is_asked_for_again_while_it_is_looked_for_waits_for_its_answer),
         cmocka_unit_test(beside_a_stop_that_is_looked_for_nothing_ends),
         cmocka_unit_test(a_look_that_began_before_it_was_durable_tells_nothing),
         cmocka_unit_test(the_end_of_an_epoch_leaves_the_deadline_of_a_newer_one),

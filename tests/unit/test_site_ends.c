@@ -241,6 +241,45 @@ static void what_is_found_ended_is_armed_no_more(void **state)
     assert_int_equal(world.site.arm_sent_end.boot_ns, 0);
 }
 
+/* What was told first is why: a fence that comes into a stop takes nothing of it back. */
+static void a_fence_into_a_stop_ends_for_the_reason_of_the_stop(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STOP, 1);
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    of.reason = BW_REASON_SWITCHOVER;
+    tell_order(&world, of);
+    assert_int_equal(world.site.ending_reason, BW_REASON_SWITCHOVER);
+    from_guard(&world,
+               &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1});
+    assert_int_equal(world.site.tenure, BW_TENURE_FENCING);
+    assert_int_equal(world.site.ending_reason, BW_REASON_SWITCHOVER);
+}
+
+/* 4: what ran into its limit may have written, whatever status it left. */
+static void only_a_start_that_ended_by_itself_says_that_it_has_changed_nothing(void **state)
+{
+    const enum bw_run_result results[] = {BW_RUN_FAILED, BW_RUN_TIMED_OUT};
+    struct world world;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = 1};
+
+        begin_leased(&world);
+        of.ended.epoch = 1;
+        of.ended.action = BW_ACTION_START;
+        of.ended.run_id = world.sent_run.run.run_id;
+        of.ended.result = results[i];
+        of.ended.exit_status = BW_START_EXIT_NOTHING_CHANGED;
+        from_guard(&world, &of);
+        assert_int_equal(world.site.start,
+                         i == 0 ? BW_SITE_START_FAILED_EARLY : BW_SITE_START_FAILED);
+    }
+}
+
 static void the_end_of_a_start_counts_in_its_own_epoch_only(void **state)
 {
     struct bw_guard_message of;
@@ -425,6 +464,8 @@ int main(void)
         cmocka_unit_test(an_adopted_epoch_that_is_found_ended_is_read_first),
         cmocka_unit_test(an_epoch_before_the_one_that_is_found_ended_is_given_back_at_once),
         cmocka_unit_test(what_is_found_ended_is_armed_no_more),
+        cmocka_unit_test(a_fence_into_a_stop_ends_for_the_reason_of_the_stop),
+        cmocka_unit_test(only_a_start_that_ended_by_itself_says_that_it_has_changed_nothing),
         cmocka_unit_test(the_end_of_a_start_counts_in_its_own_epoch_only),
         cmocka_unit_test(a_stop_that_did_not_end_by_itself_is_repeated),
         cmocka_unit_test(the_end_of_a_fence_counts_in_its_own_epoch_only),
