@@ -239,6 +239,18 @@ static void failovers_in_the_window_are_counted_by_the_own_clock(void **state)
     assert_string_equal(world_decide(&world), "A9");
 }
 
+/* 4: that its data is the newest comes behind priority; before it only after a recovery (3.9). */
+static void a_site_of_higher_priority_is_preferred_to_the_data_site(void **state)
+{
+    (void)state;
+    begin_damped(0, 0);
+    fail_over_to(A, B);
+    world_give_back(&world, B, BW_REASON_REBOOT, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    assert_string_equal(world_decide(&world), "A9");
+    assert_string_equal(world.decision.command.site, "dc-a");
+}
+
 /* Whatever the letters of the site that it left. */
 static void a_failover_from_a_site_of_one_letter_is_counted(void **state)
 {
@@ -268,6 +280,7 @@ int main(void)
         cmocka_unit_test(damping_never_keeps_the_data_site_from_its_group),
         cmocka_unit_test(failovers_in_the_window_are_counted_by_the_own_clock),
         cmocka_unit_test(a_failover_from_a_site_of_one_letter_is_counted),
+        cmocka_unit_test(a_site_of_higher_priority_is_preferred_to_the_data_site),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
