@@ -20,6 +20,7 @@
 #define HELLO_MS        3000
 #define LISTEN_BACKLOG  64
 #define STRANGERS_MAX   32 /* accepted, and not yet known to be a peer */
+#define UNKNOWN_MAX     (2 * STRANGERS_MAX) /* with those that were closed as strangers */
 #define ACCEPT_RETRY_MS 1000
 
 struct link {
@@ -33,6 +34,7 @@ struct link {
     struct bw_raft_frames frames;  /* accepted: what came in */
     bool is_parted;                /* accepted: it was removed, and is told so */
     bool is_stranger;              /* accepted, and nobody knows yet who it is */
+    bool is_unknown;               /* it is a stranger, or was one until it was closed */
     struct link *next, **previous; /* of all */
 };
 
@@ -44,6 +46,8 @@ struct bw_raft_links {
     struct ssl_ctx_st *client_context;
     struct link *first; /* newest first */
     unsigned stranger_count;
+    unsigned unknown_count; /* until they are freed, which is after a turn of the loop */
+    bool accept_waits;      /* a connection waits in libuv, which tells of no other until it is taken */
     bool is_closing;
 };
 
@@ -69,9 +73,19 @@ static void forget_stranger(struct link *link)
     link->program->links->stranger_count--;
 }
 
-static void free_link(struct link *link)
+/* Known by now, or gone. */
+static void forget_unknown(struct link *link)
 {
     forget_stranger(link);
+    if (!link->is_unknown)
+        return;
+    link->is_unknown = false;
+    link->program->links->unknown_count--;
+}
+
+static void free_link(struct link *link)
+{
+    forget_unknown(link);
     *link->previous = link->next;
     if (link->next != NULL)
         link->next->previous = link->previous;
@@ -240,7 +254,7 @@ static void hear_hello(struct link *link)
         bw_tls_stream_close(link->stream, BW_ERR_AUTH, diag.text);
         return;
     }
-    forget_stranger(link);
+    forget_unknown(link);
     bw_tls_stream_set_deadline(link->stream, 0);
     if (err == BW_ERR_INVALID || err == BW_ERR_REFUSED)
         refuse_identity(link, diag.text);
@@ -394,9 +408,12 @@ static void on_drained(struct bw_tls_stream *stream, void *user)
         link->sink.events->on_drained(link->sink.user);
 }
 
+static void accept_waiting_one(struct bw_raft_links *links);
+
 static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char *text, void *user)
 {
     struct link *link = user;
+    struct bw_raft_links *links = link->program->links;
     struct bw_link_sink sink = link->sink;
 
     (void)stream;
@@ -405,6 +422,7 @@ static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char 
     free_link(link);
     if (sink.events != NULL)
         sink.events->on_closed(sink.user);
+    accept_waiting_one(links);
 }
 
 static const struct bw_tls_stream_events stream_events = {
@@ -532,27 +550,43 @@ static void make_room(struct bw_raft_links *links)
 
 static void on_retry(uv_timer_t *timer);
 
+/* Takes the connection that waits. */
 static void accept_one(struct bw_raft_links *links)
 {
     struct bw_tls_stream_config config;
-    struct link *link = new_link(links->program, links->server_context, &config);
+    struct link *link = NULL;
 
+    /* libuv goes on telling of connections while there are any, and nothing that was closed is freed
+     * meanwhile: without this bound whoever connects fast enough holds the loop, and fills memory. */
+    if (links->unknown_count < UNKNOWN_MAX)
+        link = new_link(links->program, links->server_context, &config);
     if (link != NULL && bw_tls_stream_accept((uv_stream_t *)&links->listener, &config,
                                              &link->stream, NULL) == BW_OK) {
         make_room(links);
         link->is_stranger = true;
         links->stranger_count++;
+        link->is_unknown = true;
+        links->unknown_count++;
         return;
     }
     if (link != NULL)
         free_link(link);
-    /* no memory: the connection waits, and libuv tells of no other until it is taken */
+    links->accept_waits = true; /* for one that is freed, or for memory */
     (void)uv_timer_start(&links->retry, on_retry, ACCEPT_RETRY_MS, 0); /* has a callback */
+}
+
+static void accept_waiting_one(struct bw_raft_links *links)
+{
+    if (!links->accept_waits || links->is_closing)
+        return;
+    links->accept_waits = false;
+    (void)uv_timer_stop(&links->retry); /* always 0 */
+    accept_one(links);
 }
 
 static void on_retry(uv_timer_t *timer)
 {
-    accept_one(timer->data);
+    accept_waiting_one(timer->data);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
