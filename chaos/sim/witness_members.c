@@ -387,7 +387,7 @@ static void on_join(struct sim_witness *witness, const struct sim_message *messa
     sight = sight_of(witness, &roster);
     bw_witness_members_on_join(members, &sight, &joiner, asking.cluster_id, &judged);
     if (judged.looks) /* no addresses are mixed up here */
-        bw_witness_members_on_looked(members, &joiner.member, NULL);
+        bw_applicant_on_looked(judged.noted, &joiner.member, NULL);
     answer = answer_of(witness, judged.standing);
     if (judged.names_members)
         put_members(witness, &answer);

@@ -80,6 +80,8 @@ static void note(struct bw_witness_members *members, const struct bw_applicant *
     before = *slot;
     *slot = *joiner;
     slot->contact_ms = now_ms;
+    slot->is_looking = before.is_looking;
+    slot->looked_ms = before.looked_ms;
     answer->noted = slot;
     answer->is_news = !bw_applicant_is_here(&before, now_ms) || !is_same(&before, joiner);
     if (answer->is_news || joiner->is_refused)
@@ -165,7 +167,7 @@ static enum bw_join_standing judge(const struct bw_members_sight *sight,
 
 /* Of an applicant with a slot: people may add it once something was seen to answer at its address.
  */
-static void look_at(struct bw_join_answer *answer)
+static void look_at(struct bw_join_answer *answer, uint64_t now_ms)
 {
     struct bw_applicant *slot = answer->noted;
     const bool has_failed = slot->look == BW_LOOK_FAILED;
@@ -176,9 +178,11 @@ static void look_at(struct bw_join_answer *answer)
     (void)bw_diag_set(&answer->words, BW_ERR_BUSY, "%s",
                       has_failed ? slot->why
                                  : "it is looked whether something answers at its address");
-    answer->looks = slot->look != BW_LOOK_BEGUN;
-    if (!has_failed) /* else until it is seen to answer */
-        slot->look = BW_LOOK_BEGUN;
+    if (slot->is_looking || (has_failed && now_ms - slot->looked_ms < BW_LOOK_AGAIN_MS))
+        return;
+    answer->looks = true;
+    slot->is_looking = true;
+    slot->looked_ms = now_ms;
 }
 
 static void take_applicant(struct bw_witness_members *members, const struct bw_members_sight *sight,
@@ -198,7 +202,7 @@ static void take_applicant(struct bw_witness_members *members, const struct bw_m
     memcpy(joiner->why, answer->words.text, sizeof joiner->why);
     note(members, joiner, sight->now_ms, answer);
     if (answer->noted != NULL && !joiner->is_refused)
-        look_at(answer);
+        look_at(answer, sight->now_ms);
 }
 
 static void turn_away(struct bw_witness_members *members, const struct bw_members_sight *sight,
@@ -238,28 +242,23 @@ void bw_witness_members_on_join(struct bw_witness_members *members,
                                 out_answer->standing == BW_JOIN_APPLICANT;
 }
 
-void bw_witness_members_on_looked(struct bw_witness_members *members,
-                                  const struct bw_roster_member *asked, const char *why)
+void bw_applicant_on_looked(struct bw_applicant *slot, const struct bw_roster_member *asked,
+                            const char *why)
 {
-    for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
-        struct bw_applicant *applicant = &members->applicants[i];
-
-        if (applicant->contact_ms == 0 ||
-            !bw_id_equal(applicant->member.incarnation, asked->incarnation) ||
-            strcmp(applicant->member.name, asked->name) != 0 ||
-            strcmp(applicant->member.address, asked->address) != 0)
-            continue;
-        applicant->look = why != NULL ? BW_LOOK_FAILED : BW_LOOK_DONE;
-        if (why != NULL)
-            (void)snprintf(applicant->why, sizeof applicant->why, "%s", why);
+    slot->is_looking = false;
+    if (!bw_id_equal(slot->member.incarnation, asked->incarnation) ||
+        strcmp(slot->member.name, asked->name) != 0 ||
+        strcmp(slot->member.address, asked->address) != 0)
         return;
-    }
+    slot->look = why != NULL ? BW_LOOK_FAILED : BW_LOOK_DONE;
+    if (why != NULL)
+        (void)snprintf(slot->why, sizeof slot->why, "%s", why);
 }
 
-void bw_applicant_on_not_looked(struct bw_applicant *applicant)
+void bw_applicant_on_not_looked(struct bw_applicant *slot)
 {
-    if (applicant->look == BW_LOOK_BEGUN)
-        applicant->look = BW_LOOK_NONE; /* it asks again */
+    slot->is_looking = false; /* it asks again */
+    slot->looked_ms = 0;
 }
 
 /* ---- what people order ---- */

@@ -112,13 +112,16 @@ static void take_applicant(struct bw_program *program, struct bw_http_request *r
     struct bw_diag lacks = {0};
     const struct bw_members_sight sight = sight_of(program, &roster, &lacks);
     struct bw_join_answer answer;
+    uint64_t count = 0;
 
     bw_witness_members_on_join(&program->members.state, &sight, joiner, cluster_id, &answer);
     if (answer.is_news)
+        count = bw_refused_add(program, BW_REFUSED_JOINER);
+    if (count > 0)
         bw_log_info(&program->log, "members.asks_to_join",
-                    "name=%s id=%" PRIu64 " raft_address=%s version=%s next=%s",
+                    "name=%s id=%" PRIu64 " raft_address=%s version=%s next=%s count=%" PRIu64,
                     joiner->member.name, joiner->member.id, bw_log_quote(joiner->member.raft),
-                    bw_log_quote(joiner->version), bw_log_quote(answer.noted->why));
+                    bw_log_quote(joiner->version), bw_log_quote(answer.noted->why), count);
     if (answer.looks)
         bw_newcomer_look(program, answer.noted);
     answer_join(program, request, joiner->member.id, &answer);

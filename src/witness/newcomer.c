@@ -12,6 +12,7 @@
 
 struct look {
     struct bw_program *program;
+    struct bw_applicant *slot; /* of the program, which stays as long */
     struct bw_roster_member asked;
 };
 
@@ -36,12 +37,11 @@ static void on_looked(void *user, const struct bw_http_answer *answer)
             "`address`; at `raft`, %s, witnesses speak Raft)",
             asked->address, asked->name, asked->raft);
     if (!look->program->is_closing)
-        bw_witness_members_on_looked(&look->program->members.state, asked,
-                                     is_no_http(answer) ? why : NULL);
+        bw_applicant_on_looked(look->slot, asked, is_no_http(answer) ? why : NULL);
     free(look);
 }
 
-void bw_newcomer_look(struct bw_program *program, struct bw_applicant *applicant)
+void bw_newcomer_look(struct bw_program *program, struct bw_applicant *slot)
 {
     char url[BW_ADDRESS_MAX + 64];
     const struct bw_http_call request = {.method = "GET",
@@ -52,12 +52,12 @@ void bw_newcomer_look(struct bw_program *program, struct bw_applicant *applicant
     struct look *look = calloc(1, sizeof *look);
     struct bw_diag diag = {0};
 
-    (void)snprintf(url, sizeof url, "https://%s/healthz", applicant->member.address);
+    (void)snprintf(url, sizeof url, "https://%s/healthz", slot->member.address);
     if (look != NULL)
-        *look = (struct look){.program = program, .asked = applicant->member};
+        *look = (struct look){.program = program, .slot = slot, .asked = slot->member};
     if (look != NULL &&
         bw_http_client_send(&program->relay, &request, on_looked, look, &diag) != NULL)
         return;
     free(look);
-    bw_applicant_on_not_looked(applicant);
+    bw_applicant_on_not_looked(slot);
 }

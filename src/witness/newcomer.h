@@ -4,8 +4,8 @@
 
 #include "program.h"
 
-/* Asks at the `address` that it gives, at most a few seconds, and tells the machine what came of
- * it. */
-void bw_newcomer_look(struct bw_program *program, struct bw_applicant *applicant);
+/* Asks at the `address` that whoever is noted in `slot` gives, at most a few seconds, and tells the
+ * machine what came of it. */
+void bw_newcomer_look(struct bw_program *program, struct bw_applicant *slot);
 
 #endif

@@ -62,7 +62,8 @@ struct bw_drive {
     X(ORDER, "orders")                                                                             \
     X(RAFT_PEER, "raft_peers")                                                                     \
     X(RAFT_MESSAGE, "raft_messages")                                                               \
-    X(RAFT_WITNESS, "raft_witnesses")
+    X(RAFT_WITNESS, "raft_witnesses")                                                              \
+    X(JOINER, "joiners")
 enum bw_refused {
 #define X(name, word) BW_REFUSED_##name,
     BW_REFUSED_LIST(X)

@@ -21,6 +21,7 @@
 
 #include "operator.h"
 #include "process_memory.h"
+#include "rude_server.h"
 #include "test_https.h"
 
 #define FLOOD_S 4
@@ -110,10 +111,102 @@ static void who_connects_without_end_holds_neither_the_loop_nor_memory(void **st
     assert_true(peak_kib - before_kib < PEAK_KIB_MAX);
 }
 
+/* ---- one that asks to join */
+
+#define JOINS_PER_S 20
+
+static struct {
+    uint16_t port; /* of the witness that is asked */
+    unsigned tarpit;
+    struct ssl_ctx_st *context;
+    atomic_uint count; /* that were answered */
+} joiner;
+
+static bool ask_to_join(struct test_https *client, unsigned number)
+{
+    char cluster_id[BW_ID_TEXT_BYTES];
+    char body[640];
+    char request[sizeof body + 160];
+    struct test_answer answer = {0};
+
+    bw_id_format(operator.trio.cluster_id, cluster_id);
+    (void)snprintf(body, sizeof body,
+                   "{\"name\": \"w4\", \"id\": 4, \"incarnation\": \"%032x\", \"cluster_id\": \"%s\", "
+                   "\"address\": \"127.0.0.1:%u\", \"raft\": \"127.0.0.1:%u\", \"failure_domain\": \"\", "
+                   "\"version\": \"0\", \"feature_level\": 1000, \"election_timeout_ms\": 0}",
+                   number + 1, cluster_id, joiner.tarpit, joiner.tarpit);
+    (void)snprintf(request, sizeof request,
+                   "POST /v1/witness/join HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\n"
+                   "Content-Length: %zu\r\n\r\n%s",
+                   strlen(body), body);
+    if (!test_https_say(client, request))
+        return false;
+    test_https_hear(client, false, &answer);
+    if (answer.status == 200)
+        (void)atomic_fetch_add(&joiner.count, 1);
+    return answer.status == 200;
+}
+
+static void *join_without_end(void *user)
+{
+    struct test_https client;
+    unsigned number = 0;
+
+    (void)user;
+    while (!atomic_load(&is_over)) {
+        if (test_https_open(&client, joiner.port, joiner.context))
+            while (!atomic_load(&is_over) && ask_to_join(&client, number)) {
+                number++;
+                (void)usleep(1000000 / JOINS_PER_S);
+            }
+        test_https_close(&client);
+    }
+    return NULL;
+}
+
+/* As another directory each time, at an address that takes connections and says nothing. */
+static void who_asks_to_join_without_end_takes_no_order_its_answer(void **state)
+{
+    static const char *const modes[] = {"{\"mode\":\"manual\"}", "{\"mode\":\"auto\"}"};
+    const int leader = trio_leader(&operator.trio);
+    const int tarpit = rude_server_listen(&joiner.tarpit);
+    char path[TEST_PKI_PATH_BYTES];
+    pthread_t thread;
+    unsigned before;
+
+    (void)state;
+    test_pki_issue_uri(&operator.trio.pki, "w4.pem", "breakwater://prod/witness/w4", path);
+    joiner.context = test_pki_client(operator.trio.pki.ca_path, path);
+    joiner.port = operator.trio.api[leader];
+    atomic_store(&joiner.count, 0);
+    atomic_store(&is_over, false);
+    assert_int_equal(pthread_create(&thread, NULL, join_without_end, NULL), 0);
+    for (int tries = 0; atomic_load(&joiner.count) < 5 * JOINS_PER_S; tries++) {
+        assert_true(tries < OPERATOR_TRIES);
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+    before = atomic_load(&joiner.count);
+
+    for (size_t i = 0; i < 6; i++) {
+        const char *mode = modes[i % 2];
+
+        assert_int_equal(operator_ask(operator.operator, leader, "POST", "/v1/groups/harbor/mode", mode,
+                                      strlen(mode)),
+                         200);
+    }
+
+    assert_true(atomic_load(&joiner.count) > before); /* it went on meanwhile */
+    atomic_store(&is_over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    SSL_CTX_free(joiner.context);
+    (void)close(tarpit); /* nothing was sent over it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_connects_without_end_holds_neither_the_loop_nor_memory),
+        cmocka_unit_test(who_asks_to_join_without_end_takes_no_order_its_answer),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */

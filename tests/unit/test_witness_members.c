@@ -119,7 +119,7 @@ static void who_asks_is_looked_at_before_people_may_add_it(void **state)
     assert_false(answer.looks); /* it has begun */
     assert_false(answer.is_news);
 
-    bw_witness_members_on_looked(&members, &joiner.member, NULL);
+    bw_applicant_on_looked(answer.noted, &joiner.member, NULL);
 
     assert_int_equal(ask(&joiner), BW_JOIN_APPLICANT);
     assert_false(answer.looks);
@@ -134,7 +134,8 @@ static void who_answers_wrongly_is_refused_until_it_was_seen_to_answer(void **st
 
     (void)state;
     assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
-    bw_witness_members_on_looked(&members, &joiner.member, "it speaks no HTTP");
+    bw_applicant_on_looked(answer.noted, &joiner.member, "it speaks no HTTP");
+    sight.now_ms += BW_LOOK_AGAIN_MS;
     for (int i = 0; i < 2; i++) {
         assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
         assert_true(answer.looks);
@@ -142,9 +143,29 @@ static void who_answers_wrongly_is_refused_until_it_was_seen_to_answer(void **st
         bw_applicant_on_not_looked(answer.noted); /* says nothing */
     }
     assert_true(bw_applicant_cannot_join(answer.noted));
-    bw_witness_members_on_looked(&members, &joiner.member, NULL);
+    bw_applicant_on_looked(answer.noted, &joiner.member, NULL);
 
     assert_int_equal(ask(&joiner), BW_JOIN_APPLICANT);
+}
+
+/* However often it asks: each look is an exchange of which this witness has few. */
+static void who_answered_wrongly_is_looked_at_again_after_a_pause(void **state)
+{
+    const struct bw_applicant joiner = asking_of(4);
+
+    (void)state;
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
+    bw_applicant_on_looked(answer.noted, &joiner.member, "it speaks no HTTP");
+    sight.now_ms += BW_LOOK_AGAIN_MS - 1;
+    assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
+    assert_false(answer.looks);
+
+    sight.now_ms++;
+    assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
+
+    assert_true(answer.looks);
+    assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
+    assert_false(answer.looks); /* it has begun */
 }
 
 static void a_look_that_was_not_begun_is_asked_for_again(void **state)
@@ -170,11 +191,37 @@ static void a_look_at_one_says_nothing_of_another_in_its_slot(void **state)
     other.member.incarnation = incarnation_of(9);
     assert_int_equal(ask(&other), BW_JOIN_LOOKED_AT);
     assert_true(answer.is_news);
-    assert_true(answer.looks);
 
-    bw_witness_members_on_looked(&members, &joiner.member, NULL);
+    bw_applicant_on_looked(answer.noted, &joiner.member, NULL);
 
     assert_int_equal(ask(&other), BW_JOIN_LOOKED_AT);
+    assert_true(answer.looks);
+}
+
+/* Whoever holds a certificate of a witness could say that its directory is another one each time. */
+static void one_slot_begins_no_look_beside_another(void **state)
+{
+    const struct bw_applicant joiner = asking_of(4);
+    struct bw_applicant other = joiner;
+
+    (void)state;
+    assert_int_equal(ask(&joiner), BW_JOIN_LOOKED_AT);
+    assert_true(answer.looks);
+    for (unsigned i = 10; i < 20; i++) {
+        other.member.incarnation = incarnation_of(i);
+        assert_int_equal(ask(&other), BW_JOIN_LOOKED_AT);
+        assert_false(answer.looks);
+    }
+    sight.now_ms += 30000; /* they all are gone, and the look is not over */
+    other = asking_of(5);
+    assert_int_equal(ask(&other), BW_JOIN_LOOKED_AT);
+    assert_ptr_equal(answer.noted, &members.applicants[0]);
+    assert_false(answer.looks);
+
+    bw_applicant_on_looked(answer.noted, &joiner.member, NULL);
+
+    assert_int_equal(ask(&other), BW_JOIN_LOOKED_AT);
+    assert_true(answer.looks);
 }
 
 static void a_member_is_one_and_takes_no_slot(void **state)
@@ -326,7 +373,7 @@ static void who_asks_in_vain_is_not_added_and_the_reason_is_told(void **state)
 static void who_is_looked_at_is_not_added_before_that_is_over(void **state)
 {
     (void)state;
-    put_applicant(4)->look = BW_LOOK_BEGUN;
+    put_applicant(4)->look = BW_LOOK_NONE;
 
     assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_BUSY);
 
@@ -634,6 +681,8 @@ int main(void)
         cmocka_unit_test_setup(who_answers_wrongly_is_refused_until_it_was_seen_to_answer, begin),
         cmocka_unit_test_setup(a_look_that_was_not_begun_is_asked_for_again, begin),
         cmocka_unit_test_setup(a_look_at_one_says_nothing_of_another_in_its_slot, begin),
+        cmocka_unit_test_setup(who_answered_wrongly_is_looked_at_again_after_a_pause, begin),
+        cmocka_unit_test_setup(one_slot_begins_no_look_beside_another, begin),
         cmocka_unit_test_setup(a_member_is_one_and_takes_no_slot, begin),
         cmocka_unit_test_setup(who_was_removed_is_told_so_by_what_was_applied, begin),
         cmocka_unit_test_setup(what_stands_in_the_way_is_told_and_kept_for_people, begin),

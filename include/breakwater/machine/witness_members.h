@@ -16,9 +16,10 @@
 
 #define BW_APPLICANTS_MAX   8
 #define BW_VERSION_TEXT_MAX 31
+#define BW_LOOK_AGAIN_MS    5000 /* after a look that has failed has begun */
 
-/* Whether it was asked back at its address. */
-enum bw_look { BW_LOOK_NONE, BW_LOOK_BEGUN, BW_LOOK_DONE, BW_LOOK_FAILED };
+/* What is known of its address: it was asked back there. */
+enum bw_look { BW_LOOK_NONE, BW_LOOK_DONE, BW_LOOK_FAILED };
 
 struct bw_applicant {
     struct bw_roster_member member; /* as it says of itself; its name is its certificate's */
@@ -28,6 +29,10 @@ struct bw_applicant {
     uint64_t contact_ms;          /* 0: an empty slot */
     bool is_refused;              /* it cannot be added as it is: `why` */
     enum bw_look look;
+    /* Of the slot, whoever has it: it begins no look before the one that is under way is over, however
+     * often another one asks from it. */
+    bool is_looking;
+    uint64_t looked_ms; /* when the last one began; 0: none */
     char why[BW_DIAG_TEXT_BYTES]; /* of one that is refused, and of a look that has failed */
 };
 
@@ -87,18 +92,19 @@ struct bw_join_answer {
     bool looks;   /* ask back at the address of `noted`, as below */
 };
 
-/* `joiner`: as it says of itself, of cluster `cluster_id`; no `look`, `contact_ms`, `why`. This
+/* `joiner`: as it says of itself, of cluster `cluster_id`; nothing of what is found out here. This
  * witness knows its own cluster. */
 void bw_witness_members_on_join(struct bw_witness_members *members,
                                 const struct bw_members_sight *sight,
                                 const struct bw_applicant *joiner, struct bw_id cluster_id,
                                 struct bw_join_answer *out_answer);
-/* What came of `looks`: nothing is wrong with what answers at the address of `asked`, or it is
- * silent: `why` NULL; else what is. Nothing if another one has its slot by now. */
-void bw_witness_members_on_looked(struct bw_witness_members *members,
-                                  const struct bw_roster_member *asked, const char *why);
+/* What came of `looks`, at `asked`, who was `noted` in `slot` then: nothing is wrong with what answers at
+ * its address, or it is silent: `why` NULL; else what is. It says nothing of another one who has the
+ * slot by now. */
+void bw_applicant_on_looked(struct bw_applicant *slot, const struct bw_roster_member *asked,
+                            const char *why);
 /* It could not be begun. */
-void bw_applicant_on_not_looked(struct bw_applicant *applicant);
+void bw_applicant_on_not_looked(struct bw_applicant *slot);
 
 /* ---- what people order ------------------------------------------------------------------------
  */
