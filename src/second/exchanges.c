@@ -2,9 +2,16 @@
  * to the witnesses. */
 #include "program.h"
 
+#include <breakwater/base/assert.h>
 #include <breakwater/wire/sync.h>
 
 #include <stdio.h>
+
+/* To one witness: one that does not answer leaves the room of the client to the others, who may hear that an end was
+ * not seen (3.3). */
+#define WARNINGS_UNANSWERED_MAX 2
+
+_Static_assert(WARNINGS_UNANSWERED_MAX *BW_WITNESSES_MAX <= BW_HTTP_EXCHANGES_MAX, "the client takes them all");
 
 static void answered(struct bw_second_program *program, const struct bw_second_answer *answer)
 {
@@ -90,8 +97,11 @@ enum bw_err bw_second_ask_agent(struct bw_second_program *program, const struct 
 /* Whoever leads has heard it or not: it is said again. */
 static void on_warned(void *user, const struct bw_http_answer *http)
 {
-    (void)user;
+    uint32_t *unanswered = user;
+
     (void)http;
+    BW_ASSERT(*unanswered > 0);
+    --*unanswered;
 }
 
 void bw_second_warn(struct bw_second_program *program, const struct bw_sync *sync,
@@ -108,9 +118,15 @@ void bw_second_warn(struct bw_second_program *program, const struct bw_sync *syn
     }
     call.response_bytes_max = BW_BODY_BYTES_MAX;
     for (uint32_t i = 0; i < program->config->witness_count; i++) {
+        uint32_t *unanswered = &program->warnings_unanswered[i];
+
+        if (*unanswered == WARNINGS_UNANSWERED_MAX)
+            continue;
         (void)snprintf(url, sizeof url, "https://%s/v1/agent/sync",
                        program->config->witnesses[i]); /* fits */
-        if (bw_http_client_send(&program->witnesses, &call, on_warned, program, &diag) == NULL)
+        if (bw_http_client_send(&program->witnesses, &call, on_warned, unanswered, &diag) != NULL)
+            ++*unanswered;
+        else
             bw_log_debug(&program->log, "second.unwarned", "address=%s error=%s",
                          program->config->witnesses[i], bw_log_quote(diag.text));
     }

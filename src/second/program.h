@@ -73,6 +73,7 @@ struct bw_second_program {
     struct bw_deadline wake;
     struct bw_http_client client;
     struct bw_http_client witnesses; /* to which it warns, and whose answers mean nothing here */
+    uint32_t warnings_unanswered[BW_WITNESSES_MAX]; /* to each witness of the configuration, in flight */
     bool is_unanswered; /* the log was told that the agent does not answer */
     struct bw_script_runner runner;
     struct bw_worker *disk; /* NULL: not open */
@@ -104,7 +105,7 @@ void bw_second_say_unmirrored(struct bw_second_program *program, const struct bw
 BW_MUST_CHECK enum bw_err bw_second_ask_agent(struct bw_second_program *program,
                                               const struct bw_second_ask *ask, uint32_t limit_ms);
 
-/* To every witness of the site file. */
+/* To every witness of the site file, but one that has not answered two. */
 void bw_second_warn(struct bw_second_program *program, const struct bw_sync *sync,
                     uint32_t limit_ms);
 

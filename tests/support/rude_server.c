@@ -71,7 +71,10 @@ static bool serve_well(SSL *ssl, const struct connection *connection, const char
         answer(ssl, "421 Misdirected Request", "w2:7400");
     else if (asks_for(request, "/chunked"))
         say(ssl, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
-    else
+    else if (asks_for(request, "/v1/agent/sync")) {
+        (void)atomic_fetch_add(&connection->server->sync_count, 1);
+        answer(ssl, "200 OK", "");
+    } else
         return false;
     return true;
 }
@@ -111,7 +114,8 @@ static bool read_request(SSL *ssl, char request[REQUEST_BYTES])
         body = strstr(request, "\r\n\r\n");
         length = strcasestr(request, "content-length: ");
         if (body != NULL &&
-            strlen(body + 4) >= (length == NULL ? 0 : strtoul(length + 16, NULL, 10)))
+            size - (size_t)(body + 4 - request) >=
+                (length == NULL ? 0 : strtoul(length + 16, NULL, 10)))
             return true;
     }
     return false;

@@ -8,11 +8,13 @@
  *   /hang      never answers                 /nothing   closes without an answer
  *   /cut       5 of 100 bytes, then closes   /endless   no length, then closes
  *   /head      a head of 70 kB               /garbage   not HTTP
- *   /status    HTTP/20 01.0, no status     */
+ *   /status    HTTP/20 01.0, no status
+ *   /v1/agent/sync  200, counted; keeps it */
 #ifndef RUDE_SERVER_H
 #define RUDE_SERVER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,6 +30,7 @@ struct rude_server {
     int fds[RUDE_CONNECTIONS_MAX]; /* closed by stop only, so that a number is never another's */
     pthread_t threads[RUDE_CONNECTIONS_MAX];
     bool is_stopping;
+    atomic_uint sync_count; /* so many syncs came */
     unsigned
         handshake_delay_ms; /* set before the first connection: it waits so long with its part */
 };
