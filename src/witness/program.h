@@ -162,7 +162,9 @@ struct bw_on_event {
 /* reload.c: files are read by a thread. */
 struct bw_program_reload {
     struct bw_worker *files;          /* NULL: not open */
+    struct bw_own_certificate *own;   /* in use, with the list of revoked ones that is in force */
     struct bw_certificate_look look;  /* of the files that are in use */
+    struct bw_witness_config *fresh;  /* it was judged, and its certificate is read; NULL: none */
     bool wants_config, wants_look;    /* once what is being read now was read */
     bool is_slow;                     /* that reading hangs was said */
     uint64_t begun, looked;           /* readings, and how many there were at the last look */

@@ -69,11 +69,13 @@ enum bw_err bw_program_load_credentials(const struct bw_witness_config *config,
 
 /* The worker's, with nothing of the program's: where a file system hangs, the thread outlives all. */
 struct job {
+    /* SIGHUP is first the file, then the certificate that it names; else the one in use, where its files look
+     * otherwise. */
+    enum { READ_CONFIG, READ_ITS_CERTIFICATE, READ_CERTIFICATE } kind;
     const char *config_file;               /* of the command line */
-    bool is_config;                        /* SIGHUP; else the certificate, where its files look otherwise */
-    struct bw_own_certificate *own;        /* the certificate in use; NULL of SIGHUP */
+    struct bw_own_certificate *own;        /* the certificate; NULL of READ_CONFIG */
     struct bw_certificate_look look;       /* before, then now */
-    struct bw_witness_config *fresh;       /* of SIGHUP; NULL: it is refused, and was said why */
+    struct bw_witness_config *fresh;       /* READ_CONFIG; NULL: it is refused, and was said why */
     struct bw_credentials *credentials;    /* NULL: its files look as before, or `err` */
     enum bw_err err;
     struct bw_diag diag;
@@ -89,46 +91,48 @@ static void clear(void *of)
     *job = (struct job){.own = NULL};
 }
 
-static void read_certificate(struct job *job, const struct bw_own_certificate *own)
-{
-    job->err = bw_credentials_read_again(own, bw_clock_wall(), job->is_config, &job->look,
-                                         &job->credentials, &job->diag);
-}
-
 static void read_files(void *of)
 {
     struct job *job = of;
-    struct bw_own_certificate own;
 
-    if (!job->is_config) {
-        read_certificate(job, job->own);
-        return;
-    }
-    job->fresh = bw_witness_config_take(job->config_file, "the running configuration stays");
-    if (job->fresh == NULL)
-        return;
-    own = own_of(job->fresh);
-    read_certificate(job, &own);
+    if (job->kind == READ_CONFIG)
+        job->fresh = bw_witness_config_take(job->config_file, "the running configuration stays");
+    else
+        job->err = bw_credentials_read_again(job->own, bw_clock_wall(),
+                                             job->kind == READ_ITS_CERTIFICATE, &job->look,
+                                             &job->credentials, &job->diag);
+}
+
+static void read_certificate(struct bw_program_reload *reload, struct job *job)
+{
+    struct bw_own_certificate own = *reload->own;
+
+    job->kind = reload->fresh != NULL ? READ_ITS_CERTIFICATE : READ_CERTIFICATE;
+    if (reload->fresh != NULL)
+        own = own_of(reload->fresh);
+    else
+        reload->wants_look = false;
+    job->own = bw_own_certificate_copy(&own);
+    job->look = reload->look;
 }
 
 /* What is wanted next, unless something is being read. */
 static void begin_next(struct bw_program *program)
 {
     struct bw_program_reload *reload = &program->reload;
-    const struct bw_own_certificate own = own_of(program->config);
     struct job *job;
 
-    if (bw_worker_is_busy(reload->files) || (!reload->wants_config && !reload->wants_look))
+    if (bw_worker_is_busy(reload->files) ||
+        (!reload->wants_config && !reload->wants_look && reload->fresh == NULL))
         return;
     job = bw_worker_job(reload->files);
     job->config_file = program->config_file;
-    job->is_config = reload->wants_config;
-    job->own = reload->wants_config ? NULL : bw_own_certificate_copy(&own);
-    job->look = reload->look;
-    if (reload->wants_config)
+    if (reload->wants_config && reload->fresh == NULL) {
+        job->kind = READ_CONFIG;
         reload->wants_config = false;
-    else
-        reload->wants_look = false;
+    } else {
+        read_certificate(reload, job);
+    }
     reload->begun++;
     bw_worker_begin(reload->files, read_files);
 }
@@ -154,6 +158,12 @@ static void note_outcome(struct bw_program *program, bool is_good, const char *w
                  bw_log_quote(why), bw_log_quote("the old one stays in use"));
 }
 
+static void use_contexts(struct bw_program *program, const struct bw_tls_contexts *contexts)
+{
+    bw_http_server_set_context(program->api, contexts->api);
+    bw_raft_links_set_contexts(program->links, contexts->raft_server, contexts->raft_client);
+}
+
 /* Everything from here on uses `credentials`; takes them and the contexts. */
 static enum bw_err use_credentials(struct bw_program *program, struct bw_credentials *credentials,
                                    struct bw_tls_contexts *contexts, struct bw_diag *diag)
@@ -165,8 +175,7 @@ static enum bw_err use_credentials(struct bw_program *program, struct bw_credent
         bw_tls_contexts_free(contexts);
         return err;
     }
-    bw_http_server_set_context(program->api, contexts->api);
-    bw_raft_links_set_contexts(program->links, contexts->raft_server, contexts->raft_client);
+    use_contexts(program, contexts);
     bw_tls_contexts_free(contexts); /* their users keep them */
     bw_credentials_free(program->credentials);
     program->credentials = credentials;
@@ -203,6 +212,52 @@ void bw_program_judge_address(struct bw_program *program)
         bw_log_error(&program->log, "certificate.unnamed", "error=%s", bw_log_quote(diag.text));
 }
 
+static void put_own(struct bw_program *program, const struct bw_own_certificate *own)
+{
+    struct bw_own_certificate *copy = bw_own_certificate_copy(own);
+
+    free(program->reload.own);
+    program->reload.own = copy;
+}
+
+static bool is_same_list(const struct bw_own_certificate *one, const struct bw_own_certificate *other)
+{
+    bool is_same = one->revoked_count == other->revoked_count;
+
+    for (uint32_t i = 0; is_same && i < one->revoked_count; i++)
+        is_same = strcmp(one->revoked[i], other->revoked[i]) == 0;
+    return is_same;
+}
+
+/* Whom `fresh` takes back is out at once (5.3), whatever becomes of the certificate that it names: that is read
+ * next, and may hang, or be refused. */
+static void take_back(struct bw_program *program, const struct bw_witness_config *fresh)
+{
+    const struct bw_own_certificate named = own_of(fresh);
+    struct bw_own_certificate own = *program->reload.own;
+    struct bw_tls_contexts contexts = {0};
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    if (is_same_list(&own, &named))
+        return;
+    err = bw_credentials_revoke(program->credentials, named.revoked, named.revoked_count, &diag);
+    if (err == BW_OK)
+        err = make_contexts(program->credentials, &contexts, &diag);
+    if (err == BW_OK)
+        err = bw_http_client_set_credentials(&program->relay, program->credentials, &diag);
+    if (err == BW_OK) {
+        own.revoked = named.revoked;
+        own.revoked_count = named.revoked_count;
+        put_own(program, &own);
+        use_contexts(program, &contexts);
+    } else {
+        bw_log_error(&program->log, "certificate.refused",
+                     "error=%s does=\"the list of before stays\"", bw_log_quote(diag.text));
+    }
+    bw_tls_contexts_free(&contexts); /* their users keep them */
+}
+
 /* What the job has read takes the place of what is in use; `config` names it. */
 static enum bw_err take_credentials(struct bw_program *program, struct job *job,
                                     const struct bw_witness_config *config, struct bw_diag *diag)
@@ -236,25 +291,42 @@ static enum bw_err judge(const struct bw_program *program, const struct bw_witne
     return bw_drive_judge_members(program, fresh, diag);
 }
 
-static void take_config(struct bw_program *program, struct job *job)
+static void hear_config(struct bw_program *program, struct job *job)
 {
     struct bw_diag diag = {0};
-    enum bw_err err;
 
     if (job->fresh == NULL) {
         note_outcome(program, false, "configuration", "its problems are listed above");
         return;
     }
-    err = judge(program, job->fresh, &diag);
-    if (err == BW_OK)
-        err = take_credentials(program, job, job->fresh, &diag);
-    if (err != BW_OK) {
+    if (judge(program, job->fresh, &diag) != BW_OK) {
         note_outcome(program, false, "configuration", diag.text);
         return;
     }
-    bw_witness_config_free(program->config);
-    program->config = job->fresh;
+    take_back(program, job->fresh);
+    program->reload.fresh = job->fresh; /* its certificate is next */
     job->fresh = NULL;
+}
+
+/* All of it, or nothing but whom it takes back: what stands in it was written together with its certificate. */
+static void take_config(struct bw_program *program, struct job *job)
+{
+    struct bw_witness_config *fresh = program->reload.fresh;
+    struct bw_own_certificate own = own_of(fresh);
+    struct bw_diag diag = {0};
+    enum bw_err err = judge(program, fresh, &diag); /* the members may be others by now */
+
+    program->reload.fresh = NULL;
+    if (err == BW_OK)
+        err = take_credentials(program, job, fresh, &diag);
+    if (err != BW_OK) {
+        note_outcome(program, false, "configuration", diag.text);
+        bw_witness_config_free(fresh);
+        return;
+    }
+    put_own(program, &own);
+    bw_witness_config_free(program->config);
+    program->config = fresh;
     bw_reads_forget(&program->reads); /* `people` may say something else now */
     bw_directory_rebuild(program);
     program->log.level = program->config->log_level;
@@ -279,7 +351,9 @@ static void on_read(void *of, void *user)
     struct bw_program *program = user;
     struct job *job = of;
 
-    if (job->is_config)
+    if (job->kind == READ_CONFIG)
+        hear_config(program, job);
+    else if (job->kind == READ_ITS_CERTIFICATE)
         take_config(program, job);
     else
         take_certificate(program, job);
@@ -305,6 +379,7 @@ enum bw_err bw_program_reload_open(struct bw_program *program, struct bw_diag *d
     const struct bw_own_certificate own = own_of(program->config);
     struct bw_program_reload *reload = &program->reload;
 
+    put_own(program, &own);
     reload->look = bw_certificate_look_at(&own);
     reload->days_warned = INT64_MAX;
     return bw_worker_open(&reload->files, &program->loop, sizeof(struct job), clear, on_read,
@@ -315,6 +390,10 @@ void bw_program_reload_close(struct bw_program *program)
 {
     (void)bw_worker_close(program->reload.files); /* what hangs there is its own */
     program->reload.files = NULL;
+    free(program->reload.own);
+    program->reload.own = NULL;
+    bw_witness_config_free(program->reload.fresh);
+    program->reload.fresh = NULL;
 }
 
 /* ---- every few seconds ---- */

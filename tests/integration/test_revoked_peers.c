@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <breakwater/net/revoked.h>
 #include <breakwater/sys/clock.h>
@@ -105,6 +106,33 @@ static void what_is_no_entry_is_refused_and_the_old_list_stays(void **state)
     open_as(&carl, 0, "breakwater://prod/operator/carl", &carls);
     test_https_close(&carl);
     SSL_CTX_free(carls);
+}
+
+/* A file that its owner has opened to others is refused, and so is what was reloaded with it: but for whom it takes
+ * back. The list is in force also for the certificate that is read once the file is well again. */
+static void who_is_taken_back_is_out_also_where_the_witness_own_certificate_is_refused(void **state)
+{
+    struct test_https fay;
+    struct ssl_ctx_st *fays;
+    char path[TRIO_PATH_BYTES];
+
+    (void)state;
+    open_as(&fay, 0, "breakwater://prod/operator/fay", &fays);
+    trio_path(&trio, "w1.pem", path);
+    assert_int_equal(chmod(path, 0644), 0);
+    trio_revoke(&trio, 0, "[operator/fay]");
+
+    assert_true(test_https_is_at_end(&fay));
+    assert_true(trio_logs(&trio, 0, "event=config.reload_failed component=witness what=configuration"));
+    assert_true(trio_logs(&trio, 0, "w1.pem"));
+    assert_false(is_let_in(0, fays));
+
+    assert_true(trio_logs(&trio, 0, "event=config.reload_failed component=witness what=certificates"));
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_true(trio_logs(&trio, 0, "event=config.reloaded component=witness what=certificates"));
+    assert_false(is_let_in(0, fays));
+    test_https_close(&fay);
+    SSL_CTX_free(fays);
 }
 
 /* ---- at one witness alone ---- */
@@ -226,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_operator_is_out_while_connected_and_another_is_not),
         cmocka_unit_test(what_is_no_entry_is_refused_and_the_old_list_stays),
+        cmocka_unit_test(who_is_taken_back_is_out_also_where_the_witness_own_certificate_is_refused),
         cmocka_unit_test(a_serial_that_one_witness_refuses_changes_nothing_anywhere),
         cmocka_unit_test(an_agent_is_out_also_behind_a_witness_that_does_not_know),
         cmocka_unit_test(a_witness_is_out_while_connected_and_the_others_go_on),
