@@ -141,6 +141,8 @@ static enum bw_read_part part_of(enum bw_read kind, const struct bw_scope *scope
 {
     if (!scope->is_everything)
         return BW_READ_PART_LIMITED;
+    if (kind == BW_READ_METRICS)
+        return BW_READ_PART_METRICS;
     return kind == BW_READ_STATUS ? BW_READ_PART_STATUS : BW_READ_PART_REST;
 }
 

@@ -1,9 +1,10 @@
 /* reads.h - documents about all groups, made rarely and shared by everybody who reads them.
  *
  * A status of a thousand groups takes a noticeable part of a second to write, on the loop that also
- * renews leases. So writing such documents gets a seventh of a processor, with half a second in
+ * renews leases. So writing such documents gets a fifth of a processor, with half a second in
  * advance: a part for the status that every command of the operators begins with, one for whoever is limited to some
- * groups, and one for all else, none of which takes another's. As long as its part lasts each reader gets one that was made for him, after that the newest
+ * groups, one for metrics, which a stranger may ask for (metrics_open), and one for all else, none of which takes
+ * another's. As long as its part lasts each reader gets one that was made for him, after that the newest
  * one, or a busy answer where there is none of that kind that is BW_READS_AGE_MAX_NS old at most. Answers that are
  * still being sent share their bytes; together they keep at most BW_READS_BYTES_MAX, and whoever still reads the oldest
  * when that is passed is dropped. What was made for somebody who may see some groups only is never
@@ -26,7 +27,13 @@ enum bw_read {
     BW_READ_COUNT
 };
 
-enum bw_read_part { BW_READ_PART_STATUS, BW_READ_PART_LIMITED, BW_READ_PART_REST, BW_READ_PART_COUNT };
+enum bw_read_part {
+    BW_READ_PART_STATUS,
+    BW_READ_PART_LIMITED,
+    BW_READ_PART_METRICS,
+    BW_READ_PART_REST,
+    BW_READ_PART_COUNT
+};
 
 struct bw_read_body;
 struct bw_reads {

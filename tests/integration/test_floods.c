@@ -202,11 +202,106 @@ static void who_asks_to_join_without_end_takes_no_order_its_answer(void **state)
     (void)close(tarpit); /* nothing was sent over it */
 }
 
+/* ---- metrics */
+
+#define GROUPS          192
+#define SITES_PER_GROUP 8
+
+static struct {
+    uint16_t port;
+    struct ssl_ctx_st *context;
+    atomic_uint count;
+} scraper;
+
+static void *scrape(void *user)
+{
+    struct test_https client;
+    struct test_answer answer;
+
+    (void)user;
+    assert_true(test_https_open(&client, scraper.port, scraper.context));
+    while (!atomic_load(&is_over)) {
+        assert_true(test_https_say(&client, "GET /metrics HTTP/1.1\r\nHost: w\r\n\r\n"));
+        test_https_hear(&client, false, &answer);
+        if (answer.status == 200)
+            (void)atomic_fetch_add(&scraper.count, 1);
+    }
+    test_https_close(&client);
+    return NULL;
+}
+
+/* Which takes a restart. */
+static void open_metrics(void)
+{
+    char command[TRIO_PATH_BYTES + 64];
+
+    (void)snprintf(command, sizeof command, "cd '%s' && for w in w?.yaml; do echo 'metrics_open: true' >>$w; done",
+                   operator.trio.pki.dir);
+    assert_int_equal(system(command), 0);
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        (void)trio_stop(&operator.trio, i, SIGTERM);
+        trio_start(&operator.trio, i, TRIO_EXECUTED);
+    }
+}
+
+/* Each of sites of its own. */
+static void apply_many(void)
+{
+    static char text[256 * GROUPS];
+    size_t size = (size_t)snprintf(text, sizeof text, "groups:\n");
+
+    for (int i = 0; i < GROUPS; i++) {
+        size += (size_t)snprintf(text + size, sizeof text - size,
+                                 "  - {name: many-%d, mode: observe, sites: [", i);
+        for (int site = 0; site < SITES_PER_GROUP; site++)
+            size += (size_t)snprintf(text + size, sizeof text - size, "%s{name: s-%d-%d}",
+                                     site > 0 ? ", " : "", i, site);
+        size += (size_t)snprintf(text + size, sizeof text - size, "]}\n");
+    }
+    assert_true(size < sizeof text);
+    operator_put("many.yaml", "%s", text);
+    assert_int_equal(operator_apply("many.yaml", "--yes"), 0);
+}
+
+/* Who needs no certificate may read them, and takes nothing from those who have one. */
+static void a_stranger_who_reads_metrics_without_end_takes_nobodys_history(void **state)
+{
+    const struct bw_credentials *viewer = operator.trio.viewer;
+    pthread_t thread;
+    int leader;
+
+    (void)state;
+    open_metrics();
+    apply_many();
+    leader = trio_leader(&operator.trio);
+    scraper.port = operator.trio.api[leader];
+    scraper.context = test_pki_client(operator.trio.pki.ca_path, NULL);
+    atomic_store(&is_over, false);
+    assert_int_equal(pthread_create(&thread, NULL, scrape, NULL), 0);
+    (void)sleep(FLOOD_S);
+
+    for (int i = 0; i < 5; i++) {
+        const unsigned before = atomic_load(&scraper.count);
+
+        assert_int_equal(operator_ask(viewer, leader, "GET", "/v1/groups/harbor/history", NULL, 0), 200);
+        for (int tries = 0; atomic_load(&scraper.count) == before; tries++) { /* it goes on meanwhile */
+            assert_true(tries < OPERATOR_TRIES);
+            (void)usleep(OPERATOR_PAUSE_US);
+        }
+    }
+
+    print_message("the stranger had %u answers\n", atomic_load(&scraper.count));
+    atomic_store(&is_over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    SSL_CTX_free(scraper.context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_connects_without_end_holds_neither_the_loop_nor_memory),
         cmocka_unit_test(who_asks_to_join_without_end_takes_no_order_its_answer),
+        cmocka_unit_test(a_stranger_who_reads_metrics_without_end_takes_nobodys_history),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
