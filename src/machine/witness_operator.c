@@ -142,31 +142,61 @@ static void add(struct parties *parties, enum bw_level_kind kind, const char *na
     (void)bw_copy_text(party->name, sizeof party->name, name); /* a checked name */
 }
 
-static struct bw_level_party *find(const struct parties *parties, enum bw_level_kind kind,
-                                   const char *name)
+/* By name, and an agent before a guard: a site's stand together then. */
+static int compare_parties(const struct bw_level_party *a, const struct bw_level_party *b)
 {
-    for (size_t i = 0; i < parties->count; i++)
-        if (parties->list[i].kind == kind && strcmp(parties->list[i].name, name) == 0)
-            return &parties->list[i];
-    return NULL;
+    const int names = strcmp(a->name, b->name);
+
+    return names != 0 ? names : (a->kind > b->kind) - (a->kind < b->kind);
 }
 
-/* A site may stand in many groups, and its agent be heard in some of them only. */
-static void add_site(struct parties *parties, const char *name, uint32_t agent, uint32_t guard)
+/* Of a heap of `count`, all but the one `at` in its place. */
+static void sift(struct bw_level_party *heap, size_t count, size_t at)
 {
-    const struct {
-        enum bw_level_kind kind;
-        uint32_t level;
-    } both[] = {{BW_LEVEL_AGENT, agent}, {BW_LEVEL_GUARD, guard}};
+    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+        const struct bw_level_party moved = heap[at];
 
-    for (size_t i = 0; i < 2; i++) {
-        struct bw_level_party *party = find(parties, both[i].kind, name);
-
-        if (party == NULL)
-            add(parties, both[i].kind, name, both[i].level);
-        else if (party->level == 0 || (both[i].level != 0 && both[i].level < party->level))
-            party->level = both[i].level;
+        if (child + 1 < count && compare_parties(&heap[child], &heap[child + 1]) < 0)
+            child++;
+        if (compare_parties(&moved, &heap[child]) >= 0)
+            return;
+        heap[at] = heap[child];
+        heap[child] = moved;
+        at = child;
     }
+}
+
+/* By heap: without memory of its own, and the time of thousands of sites is no square of their number. */
+static void sort_parties(struct bw_level_party *list, size_t count)
+{
+    for (size_t at = count / 2; at-- > 0;)
+        sift(list, count, at);
+    while (count-- > 1) {
+        const struct bw_level_party last = list[0];
+
+        list[0] = list[count];
+        list[count] = last;
+        sift(list, count, 0);
+    }
+}
+
+/* A site may stand in many groups, and its agent be heard in some of them only: of those from `first` on each
+ * is there once, with the oldest level that was heard. */
+static void join_same(struct parties *parties, size_t first)
+{
+    size_t count = first;
+
+    sort_parties(parties->list + first, parties->count - first);
+    for (size_t i = first; i < parties->count; i++) {
+        const struct bw_level_party *party = &parties->list[i];
+        struct bw_level_party *last = count > first ? &parties->list[count - 1] : NULL;
+
+        if (last == NULL || compare_parties(last, party) != 0)
+            parties->list[count++] = *party;
+        else if (last->level == 0 || (party->level != 0 && party->level < last->level))
+            last->level = party->level;
+    }
+    parties->count = count;
 }
 
 static void add_sites(struct parties *parties, const struct bw_witness_machine *machine, int group,
@@ -182,7 +212,8 @@ static void add_sites(struct parties *parties, const struct bw_witness_machine *
 
         bw_feature_level_of_site(&machine->core.watches[group].reports[site], now, fresh_ns, &agent,
                                  &guard);
-        add_site(parties, spec->sites[site].name, agent, guard);
+        add(parties, BW_LEVEL_AGENT, spec->sites[site].name, agent);
+        add(parties, BW_LEVEL_GUARD, spec->sites[site].name, guard);
     }
 }
 
@@ -200,6 +231,7 @@ size_t bw_witness_machine_parties(const struct bw_witness_machine *machine, cons
     }
     for (uint32_t group = 0; group < machine->cluster.group_count; group++)
         add_sites(&parties, machine, (int)group, now);
+    join_same(&parties, machine->member_count);
     return parties.count;
 }
 

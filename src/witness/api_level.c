@@ -70,24 +70,32 @@ static void answer_level(const struct bw_program *program, struct bw_http_reques
                   "possible", err == BW_OK, "why", err == BW_OK ? json_null() : bw_json_text(why)));
 }
 
+/* `order` NULL: a question. */
+static void judge_and_answer(const struct bw_program *program, struct bw_http_request *request,
+                             const struct parties *parties, const struct bw_level_order *order)
+{
+    struct bw_diag diag = {0};
+    const enum bw_err err = bw_witness_machine_judge_level(&program->machine, parties->list,
+                                                           parties->count, order, &diag);
+
+    answer_level(program, request, parties, err, diag.text);
+}
+
 void bw_operator_on_level(struct bw_http_request *request, void *user)
 {
     struct bw_program *program = user;
     struct parties parties;
-    struct bw_diag diag = {0};
-    enum bw_err err;
+    struct bw_read_clock clock;
 
-    if (bw_agents_is_too_early(program, request))
+    if (bw_agents_is_too_early(program, request) || !bw_reads_may_write(program, request, &clock))
         return;
     parties = gather(program);
-    if (parties.list == NULL) {
+    if (parties.list == NULL)
         bw_operator_answer(request, 503, NULL);
-        return;
-    }
-    err = bw_witness_machine_judge_level(&program->machine, parties.list, parties.count, NULL,
-                                         &diag);
-    answer_level(program, request, &parties, err, diag.text);
+    else
+        judge_and_answer(program, request, &parties, NULL);
     free(parties.list);
+    bw_reads_written(program, &clock);
 }
 
 /* {"to", "without": [names], "reason"} */
@@ -175,8 +183,6 @@ static void take_wanted(struct bw_program *program, struct bw_http_request *requ
     struct wanted wanted = {0};
     struct bw_level_order order = {.without = wanted.without, .by = by, .text = wanted.text};
     struct parties parties;
-    struct bw_diag diag = {0};
-    enum bw_err err;
 
     if (!read_wanted(request, body, &wanted))
         return;
@@ -187,9 +193,7 @@ static void take_wanted(struct bw_program *program, struct bw_http_request *requ
     if (parties.list == NULL) {
         bw_operator_answer(request, 503, NULL);
     } else if (is_plan) {
-        err = bw_witness_machine_judge_level(&program->machine, parties.list, parties.count, &order,
-                                             &diag);
-        answer_level(program, request, &parties, err, diag.text);
+        judge_and_answer(program, request, &parties, &order);
     } else {
         raise_level(program, request, &parties, &order);
     }

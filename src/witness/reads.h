@@ -64,7 +64,7 @@ struct bw_read_clock {
     enum bw_read_part part;
     uint64_t begun_ns;
 };
-/* Of one group alone, and for its reader alone, from the same time. False: none is left, and that was answered. */
+/* Of what is written for its reader alone (one group, or the feature level), from the time of all else. False: none is left, and that was answered. */
 bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *request,
                         struct bw_read_clock *out_clock);
 void bw_reads_written(struct bw_program *program, const struct bw_read_clock *clock);

@@ -58,6 +58,39 @@ static void everybody_is_asked_once_and_counts_by_the_least_that_it_knows(void *
     assert_int_equal(party(parties, count, BW_LEVEL_GUARD, "dc-a")->level, 1);
 }
 
+/* Thousands of sites: their number is no factor twice. */
+static void every_site_is_there_once_by_its_name(void **state)
+{
+    static const char *const names[] = {"m", "c", "z", "a", "b", "m"};
+    struct bw_command command = {.kind = BW_COMMAND_SET_SPEC, .group = "mail"};
+    const uint32_t levels[3] = {0};
+    struct bw_level_party parties[3 + 2 * (2 + 6)];
+    struct rig rig;
+    size_t count;
+
+    (void)state;
+    begin(&rig);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i += 2) {
+        command.spec = rig.groups[0].spec;
+        (void)snprintf(command.group, sizeof command.group, "mail-%zu", i);
+        (void)strcpy(command.spec.name, command.group);
+        (void)strcpy(command.spec.sites[0].name, names[i]);
+        (void)strcpy(command.spec.sites[1].name, names[i + 1]);
+        assert_non_null(apply(&rig, &command).rule);
+    }
+    assert_int_equal(bw_witness_machine_parties_max(&rig.machine), sizeof parties / sizeof parties[0]);
+
+    count = bw_witness_machine_parties(&rig.machine, levels, parties);
+
+    assert_int_equal(count, 3 + 2 * (2 + 5));
+    for (size_t i = 3; i < count; i += 2) {
+        assert_int_equal(parties[i].kind, BW_LEVEL_AGENT);
+        assert_int_equal(parties[i + 1].kind, BW_LEVEL_GUARD);
+        assert_string_equal(parties[i].name, parties[i + 1].name);
+        assert_true(i == 3 || strcmp(parties[i - 1].name, parties[i].name) < 0);
+    }
+}
+
 static const struct bw_level_party alone = {
     .kind = BW_LEVEL_WITNESS, .name = "w1", .level = BW_FEATURE_LEVEL_NEWEST};
 
@@ -116,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_is_asked_once_and_counts_by_the_least_that_it_knows),
+        cmocka_unit_test(every_site_is_there_once_by_its_name),
         cmocka_unit_test(a_level_is_raised_by_one_and_only_where_it_is_still_wanted),
         cmocka_unit_test(whoever_was_not_heard_is_named_or_left_out_by_name),
     };
