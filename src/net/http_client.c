@@ -49,11 +49,17 @@ static void free_identity(struct bw_http_identity *identity)
     free(identity);
 }
 
-/* No connection made before is used again. */
+/* No connection made before is used again; what is in flight over one goes on until its server's certificate ends. */
 static void renew_trust(struct bw_http_client *client)
 {
     client->trust++;
     client->trust_ends_ms = UINT64_MAX;
+    for (const struct bw_http_exchange *exchange = client->exchanges; exchange != NULL;
+         exchange = exchange->next) {
+        const uint64_t end_ms = bw_http_transfer_trust_ends_ms(exchange);
+
+        client->trust_ends_ms = end_ms < client->trust_ends_ms ? end_ms : client->trust_ends_ms;
+    }
 }
 
 /* One that was begun under an older trust, and not judged since; NULL: none. */
@@ -115,6 +121,7 @@ enum bw_err bw_http_client_set_credentials(struct bw_http_client *client,
     if (!is_trust_same) {
         renew_trust(client);
         end_untrusted(client, credentials);
+        watch_limits(client);
     }
     return BW_OK;
 }
@@ -257,7 +264,7 @@ static void drain(struct bw_http_client *client)
     }
 }
 
-/* ---- limits that spare a handshake ----------------------------------------------------------- */
+/* ---- limits that spare a handshake, and the ends of certificates ------------------------------ */
 
 static bool is_in_handshake(const struct bw_http_exchange *exchange)
 {
@@ -276,11 +283,34 @@ static struct bw_http_exchange *first_overdue(const struct bw_http_client *clien
     return exchange;
 }
 
+static struct bw_http_exchange *first_expired(const struct bw_http_client *client)
+{
+    struct bw_http_exchange *exchange = client->exchanges;
+
+    while (exchange != NULL &&
+           bw_http_transfer_trust_ends_ms(exchange) > uv_now(client->loop))
+        exchange = exchange->next;
+    return exchange;
+}
+
+/* A server's certificate has ended: of whom an answer is awaited still, it is nobody's any more (5.3). */
+static void end_expired(struct bw_http_client *client)
+{
+    struct bw_http_exchange *exchange;
+
+    while ((exchange = first_expired(client)) != NULL)
+        finish_with(exchange, BW_ERR_AUTH, "the server's certificate has expired");
+    if (!client->is_closing)
+        renew_trust(client);
+}
+
 static void on_limit(uv_timer_t *timer)
 {
     struct bw_http_client *client = timer->data;
     struct bw_http_exchange *exchange;
 
+    if (uv_now(client->loop) >= client->trust_ends_ms)
+        end_expired(client);
     while ((exchange = first_overdue(client)) != NULL) {
         exchange->limit_ms = UINT64_MAX; /* libcurl's is left */
         if (!is_in_handshake(exchange))
@@ -293,7 +323,7 @@ static void on_limit(uv_timer_t *timer)
 static void watch_limits(struct bw_http_client *client)
 {
     const uint64_t now_ms = uv_now(client->loop);
-    uint64_t first_ms = UINT64_MAX;
+    uint64_t first_ms = client->exchanges != NULL ? client->trust_ends_ms : UINT64_MAX;
 
     for (const struct bw_http_exchange *exchange = client->exchanges; exchange != NULL;
          exchange = exchange->next)
@@ -339,6 +369,7 @@ static void restart(struct bw_http_client *client, CURLMcode code)
 
 static void act(struct bw_http_client *client, curl_socket_t fd, int events)
 {
+    const uint64_t trust_ended_ms = client->trust_ends_ms;
     int running;
     CURLMcode code;
 
@@ -348,6 +379,8 @@ static void act(struct bw_http_client *client, curl_socket_t fd, int events)
     if (code != CURLM_OK)
         restart(client, code);
     drain(client);
+    if (!client->is_closing && client->trust_ends_ms != trust_ended_ms)
+        watch_limits(client); /* a handshake has shown a certificate that ends before the others */
 }
 
 static void on_timer(uv_timer_t *timer)

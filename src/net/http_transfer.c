@@ -29,19 +29,49 @@ static bool is_expected(const struct bw_http_client *client, const struct bw_ide
     return server->role == BW_ROLE_AGENT && strcmp(server->site, client->agents_of) == 0;
 }
 
+static int end_slot = -1; /* of SSL: a uint64_t, the loop's time at which the server's certificate ends */
+
+static void free_end(void *ssl, void *end_ms, CRYPTO_EX_DATA *data, int slot, long argl, void *argp)
+{
+    (void)ssl, (void)data, (void)slot, (void)argl, (void)argp;
+    free(end_ms);
+}
+
+static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+
+static void take_slot(void)
+{
+    end_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_end);
+}
+
+/* Once for each connection: whoever uses it later has no handshake of its own. Counted from now, not read from the
+ * wall clock again: a step of that one ends no lease (3.8). */
+static bool note_end(X509_STORE_CTX *context, struct bw_http_client *client)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const uint64_t left_ms = bw_peer_left_ms(X509_STORE_CTX_get0_chain(context));
+    uint64_t *end_ms = malloc(sizeof *end_ms);
+
+    if (end_ms == NULL || ssl == NULL || CRYPTO_THREAD_run_once(&once, take_slot) != 1 ||
+        end_slot < 0 || SSL_set_ex_data(ssl, end_slot, end_ms) != 1) {
+        free(end_ms);
+        X509_STORE_CTX_set_error(context, X509_V_ERR_OUT_OF_MEM);
+        return false;
+    }
+    *end_ms = left_ms < UINT64_MAX - uv_now(client->loop) ? uv_now(client->loop) + left_ms : UINT64_MAX;
+    if (*end_ms < client->trust_ends_ms)
+        client->trust_ends_ms = *end_ms;
+    return true;
+}
+
 /* OpenSSL asks whether it may trust the server: as always, and it must be whom we speak to. */
 static int verify_server(X509_STORE_CTX *context, void *user)
 {
     struct bw_http_client *client = user;
     struct bw_identity server;
-    uint64_t left_ms;
 
-    if (bw_peer_verify(context, client->identity->revoked) != 1)
+    if (bw_peer_verify(context, client->identity->revoked) != 1 || !note_end(context, client))
         return 0;
-    left_ms = bw_peer_left_ms(X509_STORE_CTX_get0_chain(context));
-    if (left_ms < UINT64_MAX - uv_now(client->loop) &&
-        uv_now(client->loop) + left_ms < client->trust_ends_ms)
-        client->trust_ends_ms = uv_now(client->loop) + left_ms;
     if (bw_identity_of_certificate(X509_STORE_CTX_get0_cert(context), &server, NULL) == BW_OK &&
         is_expected(client, &server))
         return 1;
@@ -59,18 +89,34 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *user)
     return CURLE_OK;
 }
 
-bool bw_http_transfer_is_trusted(const struct bw_http_exchange *exchange, SSL_CTX *context,
-                                 const char **out_why)
+/* NULL: it is in a dial or a handshake, or waits for a connection. */
+static SSL *ssl_of(const struct bw_http_exchange *exchange)
 {
     struct curl_tlssessioninfo *session = NULL;
 
-    if (context == NULL ||
-        curl_easy_getinfo(exchange->easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK ||
-        session == NULL || session->internals == NULL) {
-        *out_why = "whom we trust has changed meanwhile"; /* in a dial or a handshake */
+    if (curl_easy_getinfo(exchange->easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || session == NULL)
+        return NULL;
+    return session->internals;
+}
+
+uint64_t bw_http_transfer_trust_ends_ms(const struct bw_http_exchange *exchange)
+{
+    const SSL *ssl = ssl_of(exchange);
+    const uint64_t *end_ms = ssl != NULL && end_slot >= 0 ? SSL_get_ex_data(ssl, end_slot) : NULL;
+
+    return end_ms != NULL ? *end_ms : UINT64_MAX;
+}
+
+bool bw_http_transfer_is_trusted(const struct bw_http_exchange *exchange, SSL_CTX *context,
+                                 const char **out_why)
+{
+    SSL *ssl = ssl_of(exchange);
+
+    if (context == NULL || ssl == NULL) {
+        *out_why = "whom we trust has changed meanwhile";
         return false;
     }
-    return bw_peer_still_qualifies(session->internals, context, out_why);
+    return bw_peer_still_qualifies(ssl, context, out_why);
 }
 
 /* A script that is started while a connection is open must not inherit it. */

@@ -64,6 +64,10 @@ bool bw_http_transfer_prepare(struct bw_http_exchange *exchange, const struct bw
 bool bw_http_transfer_is_trusted(const struct bw_http_exchange *exchange,
                                  struct ssl_ctx_st *context, const char **out_why);
 
+/* The loop's time at which the certificate of the server that it is connected to ends; UINT64_MAX: never, or it
+ * is not connected yet. */
+uint64_t bw_http_transfer_trust_ends_ms(const struct bw_http_exchange *exchange);
+
 /* Free what prepare made. The handle must not be in a multi any more. */
 void bw_http_transfer_release(struct bw_http_exchange *exchange);
 

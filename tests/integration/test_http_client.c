@@ -266,6 +266,34 @@ static void server_with_an_expired_certificate_is_refused(void **state)
     assert_get_ends(*state, "/echo", BW_ERR_AUTH, "its certificate has expired");
 }
 
+#define SHORT_LIFE_S 8
+
+/* Design 5.3: also where nothing is asked anew, as of a long poll. */
+static void an_answer_is_awaited_no_longer_than_the_servers_certificate_lasts(void **state)
+{
+    const struct test_leaf leaf = {
+        .uris = {"breakwater://prod/witness/w1"}, .begins_s = -3600, .ends_s = SHORT_LIFE_S};
+    struct fixture *fixture = *state;
+    char path[TEST_PKI_PATH_BYTES];
+    struct result first = {0};
+    struct result reused = {0};
+    uint64_t begun_ns;
+
+    test_pki_issue(&prod, "short.pem", &leaf, path);
+    change_server(fixture, path, prod.ca_path);
+    begun_ns = uv_hrtime();
+    assert_int_equal(get(fixture, "/echo").status, 200);
+    (void)begin(fixture, "/hang", &reused); /* over that connection */
+    (void)begin(fixture, "/hang", &first);
+
+    wait_for(fixture, &reused);
+    wait_for(fixture, &first);
+
+    assert_ended(&first, BW_ERR_AUTH, "the server's certificate has expired");
+    assert_ended(&reused, BW_ERR_AUTH, "the server's certificate has expired");
+    assert_in_range((uv_hrtime() - begun_ns) / 1000000000, SHORT_LIFE_S - 2, SHORT_LIFE_S + 4);
+}
+
 static void server_of_another_name_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -596,6 +624,7 @@ int main(void)
         test(what_is_not_http_is_no_answer),
         test(server_of_another_ca_is_refused),
         test(server_with_an_expired_certificate_is_refused),
+        test(an_answer_is_awaited_no_longer_than_the_servers_certificate_lasts),
         test(server_of_another_name_is_refused),
         test(server_that_is_no_witness_of_ours_is_refused),
         test(server_that_refuses_us_says_why),

@@ -90,7 +90,7 @@ BW_MUST_CHECK enum bw_err bw_http_client_init(struct bw_http_client *client, uv_
 /* Set, or replace at run time, who we are and whom we trust; copies what it needs. Requests begun
  * before go on with the old credentials where the server's certificate is trusted still, and end
  * with BW_ERR_AUTH where it is not; later ones open new connections if anything differs, and once
- * the certificate of a server has ended. on_done may be called before this returns. BW_ERR_NOMEM:
+ * the certificate of a server has ended, with which its requests in flight end likewise. on_done may be called before this returns. BW_ERR_NOMEM:
  * the old ones stay. */
 BW_MUST_CHECK enum bw_err bw_http_client_set_credentials(struct bw_http_client *client,
                                                          const struct bw_credentials *credentials,
