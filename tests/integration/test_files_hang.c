@@ -16,6 +16,7 @@
 #include "guard_rig.h"
 #include "lacking.h"
 #include "stuck_disk.h"
+#include "test_https.h"
 #include "trio.h"
 
 #define LONG_MS  1900000 /* no test takes that long */
@@ -158,9 +159,34 @@ static int witness_tear_down(void **state)
     return 0;
 }
 
+static bool is_let_in(const struct trio *trio, int i, struct ssl_ctx_st *context)
+{
+    struct test_https client;
+    struct test_answer answer = {0};
+
+    if (test_https_open(&client, trio->api[i], context) &&
+        test_https_say(&client, "GET /v1/members HTTP/1.1\r\nHost: w\r\n\r\n"))
+        test_https_hear(&client, false, &answer);
+    test_https_close(&client);
+    return answer.status == 200;
+}
+
+/* In its file, whose certificate hangs. */
+static void take_back_fay(const struct trio *trio, int i)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof command,
+                   "cd '%s' && sed -i 's|^tls: {|tls: {revoked: [operator/fay], |' w%d.yaml && grep -q operator/fay w%d.yaml",
+                   trio->pki.dir, i + 1, i + 1);
+    assert_int_equal(system(command), 0);
+}
+
 static void a_witness_leads_on_with_the_certificate_that_it_had(void **state)
 {
     struct trio *trio = *state;
+    char path[TEST_PKI_PATH_BYTES];
+    struct ssl_ctx_st *fay;
     struct puppet puppet;
     int leader;
 
@@ -168,10 +194,15 @@ static void a_witness_leads_on_with_the_certificate_that_it_had(void **state)
     trio_start_all(trio, TRIO_EXECUTED);
     leader = trio_leader(trio);
     puppet_init(&puppet, trio, "dc-a", "harbor");
+    test_pki_issue_uri(&trio->pki, "fay.pem", "breakwater://prod/operator/fay", path);
+    fay = test_pki_client(trio->pki.ca_path, path);
+    assert_true(is_let_in(trio, leader, fay));
     trio_configure(trio, leader, "disk/w.pem");
+    take_back_fay(trio, leader);
     trio_signal(trio, leader, SIGHUP);
 
     assert_true(trio_logs(trio, leader, "event=files.silent"));
+    assert_false(is_let_in(trio, leader, fay)); /* whom the file takes back waits for no certificate: 5.3 */
     assert_int_equal(puppet_sync(&puppet, leader), 200);
     assert_true(puppet.answer.is_leader);
 
@@ -183,6 +214,7 @@ static void a_witness_leads_on_with_the_certificate_that_it_had(void **state)
     assert_true(trio_logs(trio, leader, "event=config.reloaded component=witness what=configuration"));
     assert_int_equal(puppet_sync(&puppet, leader), 200);
     puppet_deinit(&puppet);
+    SSL_CTX_free(fay);
 }
 
 int main(void)
