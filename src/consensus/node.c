@@ -15,6 +15,7 @@
 #include <breakwater/core/counters.h>
 #include <breakwater/os/random.h>
 
+#include "close_watch.h"
 #include "offline.h"
 
 /* libraft keeps two open segments ready; three of them are the disk that an idle witness takes. */
@@ -28,6 +29,7 @@ struct bw_raft_node {
     struct bw_log *log;
     uv_prepare_t prepare;
     uv_check_t check;
+    struct bw_close_watch close_watch;
     unsigned handles; /* not yet closed */
     bool is_closing;
     void (*on_closed)(void *user);
@@ -402,7 +404,9 @@ static void open_handles(struct bw_raft_node *node, uv_loop_t *loop)
     BW_ASSERT(rv == 0);
     node->prepare.data = node;
     node->check.data = node;
-    node->handles = 2;
+    bw_close_watch_open(&node->close_watch, loop, &node->voter.safe);
+    raft_uv_set_tracer(&node->voter.safe.io, &node->close_watch.tracer);
+    node->handles = 3;
 }
 
 enum bw_err bw_node_open(const struct bw_node_config *config, struct bw_raft_node **out_node,
@@ -538,6 +542,7 @@ static void on_voter_closed(void *user)
     raft_uv_close(&node->voter.safe.io);
     uv_close((uv_handle_t *)&node->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&node->check, on_handle_closed);
+    bw_close_watch_close(&node->close_watch, node, on_handle_closed);
 }
 
 void bw_node_close(struct bw_raft_node *node, void (*on_closed)(void *user), void *user)

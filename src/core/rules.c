@@ -473,6 +473,8 @@ static const struct bw_rule rules[] = {
     RARE(L27, "3", "a snapshot whose install ends in a close counts as given up, so that libraft frees it",
          "a witness has to end in the moment in which an install does")
     RULE(L28, "3.9", "the only voter begins a term of its own at each start: it leads at once")
+    RARE(L29, "3", "a log segment could not be closed, unnoticed by libraft: the witness stops before another is",
+         "the simulator's log has no segments")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

@@ -41,7 +41,10 @@
  *   L27 an installed snapshot is never freed once a close began    -> the install was given up
  *   L28 a sole voter leads at once in the term of before, and has  -> each start of one is a term of
  *       sent entries, before a crash, that it had not written              its own
- *       itself: the next ones pass for the same */
+ *       itself: the next ones pass for the same
+ *   L29 a segment that could not be closed is not noticed, and    -> its trace says so: stop at once,
+ *       is taken at the next start for newer than those that          before another one is closed
+ *       were closed after it                                          (close_watch.h) */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H

@@ -1,0 +1,267 @@
+/* consensus: a step of libraft's fails on the disk of a member that votes alone, once, and libraft does not
+ * say so. I3: the member ends before anything is built on it, and the next start has all of its log. This
+ * program meddles with itself: it begins once more under fault_preload-> */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+
+#include "faults.h"
+#include "janitor.h"
+#include "test_witness.h"
+
+#define WAIT_MS        90000
+#define SNAPSHOT_EVERY 64
+#define ID_STRIDE      16 /* commands at once */
+
+static struct test_cluster cluster;
+static uv_loop_t loop;
+static struct test_witness witness;
+/* In a file of the cluster's directory: a program of its own writes it, too. */
+static struct load {
+    uint64_t next_id;
+    unsigned unanswered;
+    uint64_t acknowledged; /* ids below */
+    uint64_t index;        /* of the last one */
+    struct test_cluster cluster;
+} *load;
+
+static void say(const char *faults)
+{
+    faults_say(getenv("FAULT_FILE"), faults);
+}
+
+static void attach(const char *dir)
+{
+    char path[128];
+    int fd;
+
+    (void)snprintf(path, sizeof path, "%s/load", dir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    BW_ASSERT(fd >= 0 && ftruncate(fd, sizeof *load) == 0);
+    load = mmap(NULL, sizeof *load, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    BW_ASSERT(load != MAP_FAILED);
+    (void)close(fd);
+    if (load->cluster.dir[0] != '\0')
+        cluster = load->cluster;
+}
+
+static int setup(void **state)
+{
+    struct bw_node_founding founding = {.identity = {.cluster_id = {{1}},
+                                                     .cluster = "test",
+                                                     .witness_id = 1,
+                                                     .incarnation = {{9}},
+                                                     .origin = BW_ROLL_FOUNDER}};
+    char path[128];
+
+    (void)state;
+    memset(&witness, 0, sizeof witness);
+    say("");
+    test_cluster_init(&cluster);
+    cluster.election_ms = 300;
+    cluster.heartbeat_ms = 50;
+    cluster.snapshot_threshold = SNAPSHOT_EVERY;
+    cluster.snapshot_trailing = 20;
+    attach(cluster.dir);
+    load->cluster = cluster;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    test_cluster_path(&cluster, 1, path);
+    founding.data_dir = path;
+    founding.identity.election_timeout_ms = cluster.election_ms;
+    founding.member_ids[0] = 1;
+    founding.member_count = 1;
+    assert_int_equal(bw_node_bootstrap(&founding, NULL), BW_OK);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    say("");
+    test_witness_stop(&witness);
+    while (uv_run(&loop, UV_RUN_NOWAIT) != 0)
+        continue;
+    assert_int_equal(uv_loop_close(&loop), 0);
+    (void)munmap(load, sizeof *load);
+    test_cluster_deinit(&cluster);
+    return 0;
+}
+
+static bool leads_alone(void *user)
+{
+    (void)user;
+    return bw_node_is_ready(witness.node);
+}
+
+static void start(void)
+{
+    struct bw_diag diag = {0};
+
+    if (test_witness_start(&witness, &cluster, 1, &loop, &diag) != BW_OK)
+        fail_msg("%s", diag.text);
+    assert_true(test_run_until(&loop, leads_alone, NULL, WAIT_MS));
+}
+
+static void on_answered(void *user, enum bw_err err, uint64_t index)
+{
+    (void)user;
+    load->unanswered--;
+    if (err != BW_OK)
+        return;
+    load->acknowledged++; /* in their order */
+    load->index = index;
+}
+
+static bool has_answered(void *user)
+{
+    (void)user;
+    return load->unanswered == 0 || witness.stops > 0;
+}
+
+/* So many commands more, or less if it stops. */
+static void submit(unsigned count)
+{
+    while (count > 0 && witness.stops == 0) {
+        for (unsigned i = 0; i < ID_STRIDE && count > 0; i++, count--) {
+            load->unanswered++;
+            if (test_witness_submit(&witness, load->next_id++, on_answered, NULL) != BW_OK)
+                load->unanswered--;
+        }
+        assert_true(test_run_until(&loop, has_answered, NULL, WAIT_MS));
+    }
+}
+
+static void assert_has_all(void)
+{
+    for (uint64_t id = 0; id < load->acknowledged; id++)
+        if (!test_state_has(&witness.state, id))
+            fail_msg("command %d of %d is lost", (int)id, (int)load->acknowledged);
+}
+
+static bool has_stopped(void *user)
+{
+    (void)user;
+    return witness.stops > 0;
+}
+
+/* ---- a segment that could not be closed ------------------------------------------------------- */
+
+/* A program of its own: one that stops is gone, with all that libraft would have done yet. */
+static int run_alone(const char *dir)
+{
+    attach(dir);
+    if (uv_loop_init(&loop) != 0)
+        return 1;
+    witness.exits_on_stop = true;
+    start();
+    submit(SNAPSHOT_EVERY / 2);
+    say("rename /raft/0 5\n"); /* the name of a closed segment */
+    submit(SNAPSHOT_EVERY);
+    (void)test_run_until(&loop, has_stopped, NULL, 2000);
+    say(""); /* from here on only to see what the stop is good for */
+    submit(10);
+    test_witness_stop(&witness);
+    return 0;
+}
+
+static int status_of_program(void)
+{
+    const pid_t pid = fork();
+    int status = -1;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        for (int i = 0; i < TEST_WITNESSES; i++)
+            (void)fcntl(cluster.listeners[i], F_SETFD, 0);
+        (void)execl("/proc/self/exe", "test_consensus_faults", "--alone", cluster.dir, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+/* L29: numbered behind what came later, its entries would be others', and those that the leader knows
+ * would be gone. */
+static void a_segment_that_could_not_be_closed_ends_it_before_a_later_one_is(void **state)
+{
+    const int status = status_of_program();
+    struct bw_node_status after;
+
+    (void)state;
+    say("");
+    start();
+    bw_node_get_status(witness.node, &after);
+    print_message("entry %d was the last one acknowledged, %d the last one found\n", (int)load->index,
+                  (int)after.last_index);
+    assert_has_all();
+    assert_true(after.last_index >= load->index && after.last_index <= load->index + ID_STRIDE + 2);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), BW_STOP_RESTART);
+}
+
+/* Where nothing fails, and each snapshot closes a segment while the next one is written. */
+static void many_snapshots_in_a_row_end_nobody(void **state)
+{
+    (void)state;
+    start();
+    submit(30 * SNAPSHOT_EVERY);
+    assert_true(witness.snapshots >= 10);
+    assert_int_equal(witness.stops, 0);
+    test_witness_stop(&witness);
+
+    start();
+    assert_has_all();
+    test_witness_stop(&witness);
+}
+
+/* ---- under the preload ------------------------------------------------------------------------ */
+
+static int begin_again(char **argv)
+{
+    char dir[] = "/tmp/bw-consensus-faults-XXXXXX";
+    char path[64];
+
+    if (mkdtemp(dir) == NULL)
+        return 1;
+    (void)snprintf(path, sizeof path, "%s/faults", dir);
+    faults_begin(path);
+    if (setenv("FAULT_PROGRAM", "test_consensus_faults", 1) == 0)
+        (void)execv("/proc/self/exe", argv);
+    return 1;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_segment_that_could_not_be_closed_ends_it_before_a_later_one_is),
+        TEST(many_snapshots_in_a_row_end_nobody),
+    };
+    char dir[64];
+    int failed;
+
+    if (argc == 3 && strcmp(argv[1], "--alone") == 0)
+        return run_alone(argv[2]);
+    if (getenv("FAULT_FILE") == NULL)
+        return begin_again(argv);
+    (void)snprintf(dir, sizeof dir, "%s", getenv("FAULT_FILE"));
+    *strrchr(dir, '/') = '\0';
+    janitor_add_dir(dir);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    janitor_remove_dir(dir);
+    janitor_forget(dir);
+    return failed;
+}
