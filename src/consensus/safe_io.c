@@ -26,6 +26,7 @@ struct safe_append {
     struct raft_io_append *outer;
     struct bw_safe_io *safe;
     uint64_t cuts; /* truncations that were asked for before */
+    raft_index first;
     struct safe_append *next;
 };
 
@@ -279,6 +280,7 @@ static void on_append_done(struct raft_io_append *inner, int status)
     struct bw_safe_io *safe = append->safe;
     struct raft_io_append *outer = append->outer;
     const uint64_t cuts = append->cuts;
+    const raft_index first = append->first;
 
     safe->appends--;
     safe->progress++;
@@ -288,7 +290,7 @@ static void on_append_done(struct raft_io_append *inner, int status)
         status = RAFT_CANCELED;
     }
     if (status == 0 && !safe->stopped)
-        bw_safe_log_written(safe, cuts);
+        bw_safe_log_written(safe, cuts, first);
     outer->cb(outer, safe->stopped ? RAFT_CANCELED : status);
 }
 
@@ -308,6 +310,7 @@ static int safe_append(struct raft_io *io, struct raft_io_append *outer,
     append->outer = outer;
     append->safe = safe;
     append->cuts = safe->cuts;
+    append->first = safe->next_index;
     for (unsigned i = 0; i < count; i++) {
         if (entries[i].type == RAFT_CHANGE)
             bw_safe_log_change(safe, safe->next_index + i);

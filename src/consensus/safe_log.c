@@ -37,10 +37,28 @@ void bw_safe_log_cut(struct bw_safe_io *safe, raft_index index)
     note_cut(safe, safe->cuts_over + 1 == safe->cuts ? index : 0);
 }
 
-void bw_safe_log_written(struct bw_safe_io *safe, uint64_t cuts)
+/* Of two that were under way there may be no note: there is one again. */
+static void stop_for_cut(struct bw_safe_io *safe, raft_index index, const char *why)
 {
+    if (safe->cut_noted != index)
+        note_cut(safe, index);
+    bw_safe_io_stop(safe, BW_STOP_RESTART,
+                    "log entries from %llu on could not be removed (%s); stopped before anything was built "
+                    "on it, a restart goes on",
+                    index, why);
+}
+
+void bw_safe_log_written(struct bw_safe_io *safe, uint64_t cuts, raft_index first)
+{
+    const struct bw_vote_store *store = &safe->config.store;
+    struct bw_diag diag = {0};
+
     if (cuts <= safe->cuts_over)
         return;
+    if (store->check_cut != NULL && store->check_cut(store->user, first, &diag) != BW_OK) {
+        stop_for_cut(safe, first, diag.text);
+        return;
+    }
     safe->cuts_over = cuts;
     if (safe->cut_noted != 0 && cuts == safe->cuts)
         note_cut(safe, 0);

@@ -12,8 +12,9 @@ void bw_safe_log_change(struct bw_safe_io *safe, raft_index index);
  * nothing there to be lost. Stops the witness where that fails. */
 void bw_safe_log_cut(struct bw_safe_io *safe, raft_index index);
 
-/* An append that was asked for after `cuts` truncations is on disk, and so they are: libraft begins
- * none before what came earlier is over. Call it before anybody hears of the append. */
-void bw_safe_log_written(struct bw_safe_io *safe, uint64_t cuts);
+/* An append at `first`, asked for after `cuts` truncations, is on disk, and they are over: libraft begins
+ * none before what came earlier is. Stops the witness where the last one has failed (L30), and its note stays.
+ * Call it before anybody hears of the append. */
+void bw_safe_log_written(struct bw_safe_io *safe, uint64_t cuts, raft_index first);
 
 #endif

@@ -280,6 +280,11 @@ static int compare(const void *a, const void *b)
     return (one->number > other->number) - (one->number < other->number);
 }
 
+static int is_open(const struct dirent *entry)
+{
+    return strncmp(entry->d_name, "open-", 5) == 0;
+}
+
 static enum bw_err list_segments(DIR *list, struct segment *segments, unsigned *out_count,
                                  struct bw_diag *diag)
 {
@@ -291,7 +296,7 @@ static enum bw_err list_segments(DIR *list, struct segment *segments, unsigned *
         struct segment *segment = &segments[*out_count];
         int end = 0;
 
-        if (strncmp(entry->d_name, "open-", 5) == 0) {
+        if (is_open(entry)) {
             /* NOLINTNEXTLINE(cert-err34-c): 19 digits always fit */
             if (sscanf(entry->d_name, "open-%19" SCNu64 "%n", &segment->number, &end) != 1 ||
                 entry->d_name[end] != '\0' ||
@@ -395,9 +400,10 @@ struct closed {
     struct dirent **names;
 };
 
-static enum bw_err open_closed(const char *path, struct closed *out_closed, struct bw_diag *diag)
+static enum bw_err open_closed(int at, const char *path, struct closed *out_closed,
+                               struct bw_diag *diag)
 {
-    const int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int dir = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     *out_closed = (struct closed){.dir = dir, .count = -1};
     if (dir >= 0)
@@ -427,13 +433,32 @@ static enum bw_err end_closed(const char *path, struct closed *closed, enum bw_e
     return err;
 }
 
+/* L30. What they hold is behind a segment that is to be cut: written before the cut, it is to go too;
+ * after it, nobody has been told. */
+static enum bw_err remove_open(int dir, const char *path, unsigned *files, struct bw_diag *diag)
+{
+    struct dirent **names;
+    const int count = scandirat(dir, ".", &names, is_open, versionsort);
+    enum bw_err err = BW_OK;
+
+    if (count < 0)
+        return bw_diag_errno(diag, errno, "list %s", path);
+    for (int i = count - 1; err == BW_OK && i >= 0; i--, ++*files)
+        if (unlinkat(dir, names[i]->d_name, 0) != 0)
+            err = bw_diag_errno(diag, errno, "remove %s/%s", path, names[i]->d_name);
+    free_names(names, count);
+    return err;
+}
+
 enum bw_err bw_segment_finish_cut(const char *path, uint64_t index, unsigned *out_files,
                                   struct bw_diag *diag)
 {
     struct closed closed;
-    enum bw_err err = open_closed(path, &closed, diag);
+    enum bw_err err = open_closed(AT_FDCWD, path, &closed, diag);
 
     *out_files = 0;
+    if (closed.count > 0 && index > 0 && holds(closed.names, closed.count, index))
+        err = remove_open(closed.dir, path, out_files, diag);
     if (closed.count > 0 && index > 0 && !holds(closed.names, closed.count, index))
         /* The last one first: cut short, this leaves no other picture than libraft does. */
         for (int i = closed.count - 1;
@@ -449,11 +474,22 @@ enum bw_err bw_segment_finish_cut(const char *path, uint64_t index, unsigned *ou
 enum bw_err bw_segment_forget_stale(const char *path, uint64_t last_index, struct bw_diag *diag)
 {
     struct closed closed;
-    enum bw_err err = open_closed(path, &closed, diag);
+    enum bw_err err = open_closed(AT_FDCWD, path, &closed, diag);
 
     if (closed.count > 0 && last_of(closed.names[closed.count - 1]->d_name) < last_index)
         for (int i = 0; err == BW_OK && i < closed.count; i++)
             err = remove_closed(path, &closed, i, diag);
+    return end_closed(path, &closed, err, diag);
+}
+
+enum bw_err bw_segment_check_cut(int at, const char *path, uint64_t index, struct bw_diag *diag)
+{
+    struct closed closed;
+    enum bw_err err = open_closed(at, path, &closed, diag);
+
+    for (int i = 0; err == BW_OK && i < closed.count; i++)
+        if (last_of(closed.names[i]->d_name) >= index)
+            err = bw_diag_set(diag, BW_ERR_IO, "%s is still there", closed.names[i]->d_name);
     return end_closed(path, &closed, err, diag);
 }
 

@@ -18,7 +18,12 @@
  * A closed segment that begins where a longer one does is what a crash leaves of a truncation (L24):
  * libraft writes the short copy under its last name at once. It goes, whole or not. Then libraft removes
  * the long one, and one after the other what is behind it: a crash between them leaves a hole, which
- * nothing tells from damage but the note of that truncation (vote_store.h). */
+ * nothing tells from damage but the note of that truncation (vote_store.h).
+ *
+ * A truncation that fails leaves the long segment, and libraft writes what follows the cut behind it all the
+ * same (L30). While the note is there, nobody has been told that any of this was written; open segments
+ * behind one that the cut had to shorten go then, whatever wrote them: they were to be cut off themselves, or
+ * are sent again. */
 #ifndef BW_CONSENSUS_SEGMENT_H
 #define BW_CONSENSUS_SEGMENT_H
 
@@ -37,10 +42,16 @@ struct bw_segment_cut {
 BW_MUST_CHECK enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut,
                                            struct bw_diag *diag);
 
-/* What a truncation at `index` had yet to remove when a crash came: the closed segments that begin beyond
- * it, where none holds it any more (L24). Call it after bw_segment_check; 0: none was under way. */
+/* What a truncation at `index` had yet to remove when a crash came, or when it failed: the closed segments
+ * that begin beyond it, where none holds it any more (L24); else all open ones (L30). Call it after
+ * bw_segment_check; 0: none was under way. */
 BW_MUST_CHECK enum bw_err bw_segment_finish_cut(const char *path, uint64_t index,
                                                 unsigned *out_files, struct bw_diag *diag);
+
+/* BW_OK: no closed segment of the directory `path` (below `at`, if it does not begin with a slash) holds
+ * `index` or what is behind it, and none will after a power cut. */
+BW_MUST_CHECK enum bw_err bw_segment_check_cut(int at, const char *path, uint64_t index,
+                                               struct bw_diag *diag);
 
 /* All closed segments, if they end before `last_index`, the last that libraft has loaded, which then
  * is a snapshot's (L23). Call it after raft_start, before the loop runs. */

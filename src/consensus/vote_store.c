@@ -4,7 +4,10 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
+#include <breakwater/consensus/data_dir.h>
 #include <breakwater/os/durable.h>
+
+#include "segment.h"
 
 static enum bw_err load_file(void *user, struct bw_vote *out_vote, struct bw_diag *diag)
 {
@@ -64,8 +67,15 @@ uint64_t bw_vote_file_cut(int dir)
     return bw_get_u64le(bytes + 8);
 }
 
+static enum bw_err check_cut(void *user, uint64_t index, struct bw_diag *diag)
+{
+    const int *dir = user;
+
+    return bw_segment_check_cut(*dir, BW_DATA_DIR_RAFT, index, diag);
+}
+
 struct bw_vote_store bw_vote_file(int *dir)
 {
     return (struct bw_vote_store){
-        .user = dir, .load = load_file, .save = save_file, .note_cut = save_cut};
+        .user = dir, .load = load_file, .save = save_file, .note_cut = save_cut, .check_cut = check_cut};
 }

@@ -475,6 +475,8 @@ static const struct bw_rule rules[] = {
     RULE(L28, "3.9", "the only voter begins a term of its own at each start: it leads at once")
     RARE(L29, "3", "a log segment could not be closed, unnoticed by libraft: the witness stops before another is",
          "the simulator's log has no segments")
+    RARE(L30, "3", "entries could not be cut off the log, unnoticed by libraft: the witness stops, and cuts them at its start",
+         "the simulator's log has no segments")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

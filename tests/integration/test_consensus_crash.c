@@ -29,6 +29,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/prng.h>
 
+#include "faults.h"
 #include "lacking.h"
 #include "punctual.h"
 #include "test_witness.h"
@@ -566,6 +567,7 @@ static void a_kill_between_the_steps_of_libraft_is_no_damage(void **state)
 #define CUT_IN_FLIGHT 500
 #define CUT_KILLS     3
 #define CUT_TRIES     20
+#define CUT_AHEAD     300 /* entries, more than it has */
 #define CUT_ELECTION_MS                                                                            \
     3000 /* a leader that is alone leads for so long: to fill several segments takes               \
             tenths of a second on an idle machine */
@@ -691,6 +693,50 @@ static void a_kill_between_the_steps_of_a_long_truncation_is_no_damage(void **st
     }
 }
 
+static bool lone_has_ended_or_caught_up(void)
+{
+    const int leader = leader_place();
+
+    return lone_has_ended() || (leader >= 0 && members[leader].last.count > 0 &&
+                                members[lone].last.count >= members[leader].last.count);
+}
+
+/* L30: there is room for the note of a truncation, and none for the copy; libraft goes on all the same. */
+static void a_truncation_that_fails_ends_the_witness_and_the_next_start_has_it_all(void **state)
+{
+    uint64_t first = 1;
+    char faults[128];
+
+    (void)state;
+    cluster.snapshot_threshold = 100000;
+    cluster.election_ms = CUT_ELECTION_MS;
+    found_all();
+    launch_all();
+    leave_much_to_be_cut(&first);
+    wanted_acknowledged = acknowledged_count + CUT_AHEAD; /* what was numbered wrong would match */
+    assert_true(load_until(has_acknowledged, &first));
+    (void)snprintf(faults, sizeof faults, "%s/faults", cluster.dir);
+    faults_say(faults, "write /raft/tmp- 28\n"); /* ENOSPC */
+    faults_begin(faults);
+    assert_int_equal(setenv("FAULT_PROGRAM", "test_consensus_crash", 1), 0);
+    launch(lone);
+    faults_end();
+    assert_true(wait_until(lone_has_ended_or_caught_up));
+    end_process(lone);
+    const int status = members[lone].exit_status;
+
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        end_process(i);
+    for (unsigned i = 0; i < TEST_WITNESSES; i++) /* a new leader asks from its own end on */
+        if (i != lone)
+            launch(i);
+    assert_true(wait_until(has_leader));
+    launch(lone);
+    check_that_nothing_is_lost();
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), BW_STOP_RESTART);
+}
+
 /* ---- a full disk ------------------------------------------------------------------------------
  */
 
@@ -778,6 +824,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(a_kill_between_the_steps_of_libraft_is_no_damage),
         TEST(a_kill_between_the_steps_of_a_long_truncation_is_no_damage),
+        TEST(a_truncation_that_fails_ends_the_witness_and_the_next_start_has_it_all),
         TEST(nothing_acknowledged_is_lost_by_kills_under_load),
         TEST(a_full_disk_stops_one_witness_and_not_the_cluster),
     };

@@ -28,13 +28,14 @@ struct world {
     size_t entry_count;
     /* own store */
     struct bw_vote vote;
-    enum bw_err vote_load, vote_save;
+    enum bw_err vote_load, vote_save, cut;
     /* what came out */
     unsigned stops;
     enum bw_stop why;
     char message[256];
     unsigned behind;
     unsigned appended, append_status;
+    uint64_t checked; /* the cut */
     unsigned put_done;
     int put_status;
     struct raft_snapshot *got;
@@ -195,6 +196,13 @@ static inline enum bw_err store_note_cut(void *user, uint64_t index, struct bw_d
     return world->vote_save == BW_OK ? BW_OK : bw_diag_set(diag, world->vote_save, "scripted");
 }
 
+static inline enum bw_err store_check_cut(void *user, uint64_t index, struct bw_diag *diag)
+{
+    (void)user;
+    world->checked = index;
+    return world->cut == BW_OK ? BW_OK : bw_diag_set(diag, world->cut, "scripted");
+}
+
 static inline void on_stop(void *user, enum bw_stop why, const char *message)
 {
     (void)user;
@@ -294,7 +302,8 @@ static inline int setup(void **state)
                                            .time = backend_time};
     struct bw_safe_io_config config = {.store = {.load = store_load,
                                                  .save = store_save,
-                                                 .note_cut = store_note_cut},
+                                                 .note_cut = store_note_cut,
+                                                 .check_cut = store_check_cut},
                                        .stop = on_stop,
                                        .on_peer_behind = on_behind};
 

@@ -158,6 +158,46 @@ static void an_append_of_before_the_truncation_does_not_end_its_note(void **stat
     assert_string_equal(world->writes, "c3 ");
 }
 
+/* L30: libraft does not say so, and goes on. */
+static void a_truncation_that_has_failed_stops_the_witness_and_its_note_stays(void **state)
+{
+    static struct raft_io_append request;
+
+    (void)state;
+    write_five(&request);
+    write_all();
+    assert_int_equal(world->checked, 0);
+    append(&request, 3, RAFT_COMMAND);
+    world->cut = BW_ERR_IO;
+
+    write_all();
+
+    assert_int_equal(world->checked, 3);
+    assert_int_equal(world->stops, 1);
+    assert_int_equal(world->why, BW_STOP_RESTART);
+    assert_int_equal(world->append_status, RAFT_CANCELED);
+    assert_string_equal(world->writes, "c3 ");
+}
+
+static void of_two_truncations_the_one_that_has_failed_is_noted(void **state)
+{
+    static struct raft_io_append request;
+    struct raft_io_append *first;
+
+    (void)state;
+    write_five(&request);
+    write_all();
+    append(&request, 4, RAFT_COMMAND);
+    first = world->append;
+    assert_int_equal(io()->truncate(io(), 4), 0);
+    world->cut = BW_ERR_IO;
+    first->cb(first, 0);
+    world->append = NULL;
+
+    assert_string_equal(world->writes, "c4 c0 c4 ");
+    assert_int_equal(world->stops, 1);
+}
+
 static void two_truncations_at_once_have_no_note(void **state)
 {
     static struct raft_io_append request;
@@ -516,6 +556,8 @@ int main(void)
         TEST(a_failed_append_stops_the_witness),
         TEST(a_truncation_is_noted_before_it_begins_until_the_next_append_is_written),
         TEST(an_append_of_before_the_truncation_does_not_end_its_note),
+        TEST(a_truncation_that_has_failed_stops_the_witness_and_its_note_stays),
+        TEST(of_two_truncations_the_one_that_has_failed_is_noted),
         TEST(two_truncations_at_once_have_no_note),
         TEST(a_truncation_that_cannot_be_noted_does_not_begin),
         TEST(an_append_that_is_not_taken_stops_the_witness),

@@ -210,6 +210,45 @@ static void what_a_truncation_had_yet_to_remove_goes(void **state)
     assert_false(is_there(closed[1]) || is_there(closed[2]));
 }
 
+/* Behind what the cut was to shorten all is to go, or was never acknowledged (L30); behind what it has
+ * shortened stands what was. */
+static void what_was_written_behind_a_failed_truncation_goes(void **state)
+{
+    static const char *const closed = "0000000000000001-0000000000000010";
+    struct segment segment = begin();
+    unsigned files;
+
+    (void)state;
+    add_batch(&segment, 1);
+    write_segment(closed, "x", 1);
+    write_segment("open-9", segment.bytes, FILE_BYTES);
+    write_segment("open-10", segment.bytes, FILE_BYTES);
+    assert_int_equal(bw_segment_finish_cut(dir, 11, &files, NULL), BW_OK);
+    assert_int_equal(files, 0);
+    assert_true(is_there("open-9") && is_there("open-10"));
+
+    assert_int_equal(bw_segment_finish_cut(dir, 10, &files, NULL), BW_OK);
+
+    assert_int_equal(files, 2);
+    assert_false(is_there("open-9") || is_there("open-10"));
+    assert_true(is_there(closed));
+}
+
+static void a_truncation_is_over_when_nothing_of_it_is_left(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    write_segment("0000000000000001-0000000000000003", "x", 1);
+    write_segment("0000000000000011-0000000000000020", "x", 1);
+    write_segment("open-1", "x", 1);
+
+    assert_int_equal(bw_segment_check_cut(AT_FDCWD, dir, 21, NULL), BW_OK);
+    assert_int_equal(bw_segment_check_cut(AT_FDCWD, dir, 20, NULL), BW_ERR_IO);
+    assert_int_equal(bw_segment_check_cut(AT_FDCWD, dir, 4, &diag), BW_ERR_IO);
+    assert_non_null(strstr(diag.text, "0000000000000011-0000000000000020 is still there"));
+}
+
 static void what_libraft_has_started_without_goes(void **state)
 {
     static const char *const closed[] = {"0000000000000001-0000000000000050",
@@ -332,6 +371,10 @@ int main(void)
                                         make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(the_copy_of_a_truncation_goes, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(what_a_truncation_had_yet_to_remove_goes, make_dir,
+                                        remove_dir),
+        cmocka_unit_test_setup_teardown(what_was_written_behind_a_failed_truncation_goes, make_dir,
+                                        remove_dir),
+        cmocka_unit_test_setup_teardown(a_truncation_is_over_when_nothing_of_it_is_left, make_dir,
                                         remove_dir),
         cmocka_unit_test_setup_teardown(what_libraft_has_started_without_goes, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(

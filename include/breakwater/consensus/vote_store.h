@@ -20,6 +20,9 @@ struct bw_vote_store {
     /* The log is about to lose entry `index` and all that follow; 0: it has. As durable as a vote. NULL:
      * of a backend that shortens its log in one step. */
     enum bw_err (*note_cut)(void *user, uint64_t index, struct bw_diag *diag);
+    /* Of a cut at `index` that must be over: nothing that it had to remove is on disk, for good (L30). NULL as
+     * well. */
+    enum bw_err (*check_cut)(void *user, uint64_t index, struct bw_diag *diag);
 };
 
 /* The store of a real witness: file `vote` of the directory open as `dir` (not closed by us, and
