@@ -257,6 +257,14 @@ bool bw_fsm_snapshot_roster(const void *bytes, size_t size, struct bw_roster *ou
     return open_snapshot(bytes, size, out_roster, &inside, NULL) == BW_OK && out_roster->count > 0;
 }
 
+enum bw_err bw_fsm_check_snapshot(const void *bytes, size_t size, struct bw_diag *diag)
+{
+    struct bw_roster roster;
+    uint64_t inside;
+
+    return open_snapshot(bytes, size, &roster, &inside, diag);
+}
+
 enum bw_err bw_fsm_restore_snapshot(const struct bw_fsm_ops *ops, void *user,
                                     const struct raft_buffer *buffer, struct bw_diag *diag)
 {

@@ -5,6 +5,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/consensus/vote_store.h>
 
+#include "snapshot_file.h"
+
 static void on_stop(void *user, enum bw_stop why, const char *message)
 {
     struct bw_offline *offline = user;
@@ -110,6 +112,8 @@ enum bw_err bw_offline_mend(struct bw_data_dir *dir, struct bw_offline_mended *o
     *mended = (struct bw_offline_mended){.cut_files = 0};
     mended->cut_index = bw_vote_file_cut(dir->fd);
     err = bw_segment_check(dir->raft_path, &mended->torn, diag);
+    if (err == BW_OK)
+        err = bw_snapshot_file_check(dir->raft_path, diag);
     if (err != BW_OK || mended->cut_index == 0)
         return err;
     err = bw_segment_finish_cut(dir->raft_path, mended->cut_index, &mended->cut_files, diag);

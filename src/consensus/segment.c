@@ -15,6 +15,8 @@
 
 #include <breakwater/base/bytes.h>
 
+#include "raft_crc.h"
+
 /* raft/uv.h: format 8 | batches: CRC of the header 4, CRC of the data 4, header: count 8, per entry
  * term 8, type 1, unused 3, size 4; data. Little endian. A batch begins at a multiple of 8. */
 #define FORMAT         1
@@ -34,29 +36,6 @@ struct bytes {
 
 /* ---- one batch ------------------------------------------------------------------------------ */
 
-static uint32_t crc_of_byte[256];
-
-static void fill_crc_table(void)
-{
-    for (uint32_t byte = 0; byte < 256; byte++) {
-        uint32_t crc = byte << 24;
-
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc << 1) ^ ((crc >> 31) * UINT32_C(0x04C11DB7));
-        crc_of_byte[byte] = crc;
-    }
-}
-
-/* CRC-32 as libraft counts it: polynomial 0x04C11DB7, high bit first, from 0. */
-static uint32_t crc32_of(const uint8_t *data, uint64_t size)
-{
-    uint32_t crc = 0;
-
-    for (uint64_t i = 0; i < size; i++)
-        crc = (crc << 8) ^ crc_of_byte[(crc >> 24) ^ data[i]];
-    return crc;
-}
-
 /* The entries that a header at `at` announces, if it is one that was written; 0: it is none. */
 static uint64_t announced_entries(struct bytes file, uint64_t at)
 {
@@ -69,7 +48,7 @@ static uint64_t announced_entries(struct bytes file, uint64_t at)
     count = bw_get_u64le(file.data + header);
     header_bytes = COUNT_BYTES + count * ENTRY_BYTES;
     if (count == 0 || count > COUNT_MAX || header_bytes > file.size - header ||
-        crc32_of(file.data + header, header_bytes) != bw_get_u32le(file.data + at))
+        bw_raft_crc32(0, file.data + header, header_bytes) != bw_get_u32le(file.data + at))
         return 0;
     return count;
 }
@@ -88,7 +67,7 @@ static uint64_t end_of_batch(struct bytes file, uint64_t at, uint64_t *out_entri
     for (uint64_t i = 0; i < count; i++)
         size += bw_get_u32le(file.data + lengths + i * ENTRY_BYTES + 12);
     if (size > file.size - data ||
-        crc32_of(file.data + data, size) != bw_get_u32le(file.data + at + 4))
+        bw_raft_crc32(0, file.data + data, size) != bw_get_u32le(file.data + at + 4))
         return 0;
     *out_entries = count;
     return data + size;
@@ -503,7 +482,6 @@ enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut, s
     *out_cut = (struct bw_segment_cut){0};
     if (list == NULL)
         return bw_diag_errno(diag, errno, "list %s", path);
-    fill_crc_table();
     err = list_segments(list, segments, &count, diag);
     if (err == BW_OK)
         qsort(segments, count, sizeof segments[0], compare);

@@ -477,6 +477,8 @@ static const struct bw_rule rules[] = {
          "the simulator's log has no segments")
     RARE(L30, "3", "entries could not be cut off the log, unnoticed by libraft: the witness stops, and cuts them at its start",
          "the simulator's log has no segments")
+    RARE(L31, "3", "the newest snapshot cannot be read: nothing is started in its place from an older one",
+         "the simulator's snapshots are no files")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

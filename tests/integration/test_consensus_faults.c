@@ -8,10 +8,12 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,6 +145,30 @@ static void submit(unsigned count)
     }
 }
 
+static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void shell(const char *format, ...)
+{
+    char command[512];
+    va_list args;
+
+    va_start(args, format);
+    assert_true(vsnprintf(command, sizeof command, format, args) < (int)sizeof command);
+    va_end(args);
+    assert_int_equal(system(command), 0);
+}
+
+/* What is on disk now is what it begins with next, as after a kill. It rests. */
+static void end_here(void)
+{
+    char path[128];
+
+    test_cluster_path(&cluster, 1, path);
+    shell("cp -a %s %s.kept", path, path);
+    test_witness_stop(&witness);
+    shell("rm -rf %s && mv %s.kept %s", path, path, path);
+}
+
 static void assert_has_all(void)
 {
     for (uint64_t id = 0; id < load->acknowledged; id++)
@@ -226,6 +252,197 @@ static void many_snapshots_in_a_row_end_nobody(void **state)
     test_witness_stop(&witness);
 }
 
+/* The index of the newest on disk; 0: there is none. */
+static unsigned long newest_snapshot(void)
+{
+    char path[160];
+    unsigned long newest = 0;
+    glob_t found;
+
+    test_cluster_path(&cluster, 1, path);
+    (void)strcat(path, "/raft/snapshot-*[0-9]");
+    if (glob(path, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            unsigned long index;
+
+            if (sscanf(strstr(found.gl_pathv[i], "/snapshot-"), "/snapshot-%*u-%lu-", &index) == 1 &&
+                index > newest)
+                newest = index;
+        }
+    globfree(&found);
+    return newest;
+}
+
+static unsigned long newest_before;
+
+static bool has_new_snapshot(void *user)
+{
+    (void)user;
+    return newest_snapshot() > newest_before;
+}
+
+/* And nothing more meanwhile: what is closed for it ends where it does. */
+static void write_snapshot(void)
+{
+    const unsigned before = witness.snapshots;
+
+    newest_before = newest_snapshot();
+    while (witness.snapshots == before) {
+        submit(1);
+        (void)test_run_until(&loop, has_new_snapshot, NULL, 20); /* it is taken after the answer */
+    }
+    assert_true(test_run_until(&loop, has_new_snapshot, NULL, WAIT_MS));
+}
+
+/* With the newest snapshot the closed segments end, too. */
+static bool has_installed_shape(void)
+{
+    char path[128], command[400];
+
+    test_cluster_path(&cluster, 1, path);
+    (void)snprintf(command, sizeof command,
+                   "cd %s/raft && at=$(ls snapshot-*.meta | sort -V | tail -1 | cut -d- -f3) && "
+                   "ls -d *-$(printf %%016d $at) >/dev/null 2>&1", path);
+    return system(command) == 0;
+}
+
+/* As an install leaves it: two snapshots, no closed segment, and what came since in an open one. */
+static uint64_t leave_installed(char out_name[64])
+{
+    struct bw_node_status status;
+    char path[160], names[200];
+    FILE *file;
+
+    start();
+    write_snapshot();
+    do
+        write_snapshot();
+    while (!has_installed_shape()); /* on a machine that stalls something came between */
+    submit(10);
+    bw_node_get_status(witness.node, &status);
+    end_here();
+    test_cluster_path(&cluster, 1, path);
+    shell("cd %s && rm -f raft/[0-9]*-[0-9]* && ls raft/open-* >/dev/null && "
+          "test $(ls raft/snapshot-*.meta | wc -l) = 2 && "
+          "basename $(ls raft/snapshot-*.meta | sort -V | tail -1) .meta >newest && "
+          "cp -a raft raft.kept", path);
+    (void)snprintf(names, sizeof names, "%s/newest", path);
+    file = fopen(names, "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%63s", out_name), 1);
+    (void)fclose(file);
+    return status.last_index;
+}
+
+static void flip(const char *name, long at)
+{
+    char path[128], file_path[256];
+    FILE *file;
+    int byte;
+
+    test_cluster_path(&cluster, 1, path);
+    (void)snprintf(file_path, sizeof file_path, "%s/raft/%s", path, name);
+    file = fopen(file_path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, at, SEEK_SET), 0);
+    byte = fgetc(file);
+    assert_int_equal(fseek(file, at, SEEK_SET), 0);
+    assert_true(fputc(byte ^ 4, file) != EOF);
+    assert_int_equal(fclose(file), 0);
+}
+
+static long size_of(const char *name)
+{
+    char path[128], file_path[256];
+    struct stat status;
+
+    test_cluster_path(&cluster, 1, path);
+    (void)snprintf(file_path, sizeof file_path, "%s/raft/%s", path, name);
+    assert_int_equal(stat(file_path, &status), 0);
+    return (long)status.st_size;
+}
+
+static void put_back(void)
+{
+    char path[128];
+
+    test_cluster_path(&cluster, 1, path);
+    shell("cd %s && rm -rf raft && cp -a raft.kept raft", path);
+}
+
+/* Either it has all, or it says what is wrong. */
+static bool begins_with(uint64_t last_index, struct bw_diag *diag)
+{
+    struct bw_node_status status;
+
+    *diag = (struct bw_diag){0};
+    if (test_witness_start(&witness, &cluster, 1, &loop, diag) != BW_OK)
+        return false;
+    bw_node_get_status(witness.node, &status);
+    assert_true(test_run_until(&loop, leads_alone, NULL, WAIT_MS));
+    assert_has_all();
+    assert_true(status.last_index >= last_index);
+    test_witness_stop(&witness);
+    return true;
+}
+
+/* L31: in place of it libraft takes an older one, and numbers what follows from there on. */
+static void the_newest_snapshot_is_read_or_nothing_is_started(void **state)
+{
+    struct bw_diag diag;
+    char newest[64], meta[80], fault[160];
+    uint64_t last_index;
+    unsigned refused = 0;
+
+    (void)state;
+    last_index = leave_installed(newest);
+    assert_true(begins_with(last_index, &diag));
+    (void)snprintf(meta, sizeof meta, "%s.meta", newest);
+    put_back();
+    const long meta_bytes = size_of(meta), bytes = size_of(newest);
+
+    for (long at = 0; at < meta_bytes; at++) {
+        put_back();
+        flip(meta, at);
+        if (begins_with(last_index, &diag))
+            continue;
+        refused++;
+        assert_int_equal(diag.err, BW_ERR_CORRUPT);
+        assert_non_null(strstr(diag.text, meta));
+    }
+    assert_int_equal(refused, meta_bytes - 4); /* 4 bytes say nothing */
+    for (long at = 0; at < bytes; at += bytes / 5) {
+        put_back();
+        flip(newest, at);
+        assert_false(begins_with(last_index, &diag));
+        assert_int_equal(diag.err, BW_ERR_CORRUPT);
+    }
+    for (int i = 0; i < 2; i++) {
+        put_back();
+        (void)snprintf(fault, sizeof fault, "open %s 5\n", i == 0 ? meta : newest);
+        say(fault);
+        assert_false(begins_with(last_index, &diag));
+        assert_int_equal(diag.err, BW_ERR_IO);
+        say("");
+        assert_true(begins_with(last_index, &diag));
+    }
+}
+
+/* A crash in the middle of writing one leaves its head alone, of removing one its data alone: nothing was
+ * built on either. */
+static void half_a_snapshot_of_a_crash_is_no_damage(void **state)
+{
+    struct bw_diag diag;
+    char newest[64], path[128];
+    uint64_t last_index;
+
+    (void)state;
+    last_index = leave_installed(newest);
+    test_cluster_path(&cluster, 1, path);
+    shell("cd %s/raft && cp %s.meta snapshot-9-99999-9.meta && cp %s snapshot-9-99998-9", path, newest, newest);
+    assert_true(begins_with(last_index, &diag));
+}
+
 /* ---- under the preload ------------------------------------------------------------------------ */
 
 static int begin_again(char **argv)
@@ -249,6 +466,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(a_segment_that_could_not_be_closed_ends_it_before_a_later_one_is),
         TEST(many_snapshots_in_a_row_end_nobody),
+        TEST(the_newest_snapshot_is_read_or_nothing_is_started),
+        TEST(half_a_snapshot_of_a_crash_is_no_damage),
     };
     char dir[64];
     int failed;

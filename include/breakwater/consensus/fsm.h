@@ -76,5 +76,7 @@ BW_MUST_CHECK enum bw_err bw_fsm_encode_snapshot(const struct bw_roster *roster,
  * is none, or they are damaged, which is said when they are applied or restored. */
 bool bw_fsm_entry_roster(const void *bytes, size_t size, struct bw_roster *out_roster);
 bool bw_fsm_snapshot_roster(const void *bytes, size_t size, struct bw_roster *out_roster);
+/* These bytes are a whole snapshot, but for what the program has put in: that is judged as it is restored. */
+BW_MUST_CHECK enum bw_err bw_fsm_check_snapshot(const void *bytes, size_t size, struct bw_diag *diag);
 
 #endif

@@ -47,7 +47,9 @@
  *       were closed after it                                          (close_watch.h)
  *   L30 a truncation that failed on disk is not noticed, and       -> look before the first append
  *       what follows is written behind what was to go                 behind it is reported: stop, and
- *                                                                     keep the note of L24 (segment.h) */
+ *                                                                     keep the note of L24 (segment.h)
+ *   L31 a snapshot that cannot be read is passed over: what        -> the newest one is read before
+ *       follows it is numbered from an older one on                   a start (snapshot_file.h) */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
