@@ -121,7 +121,14 @@ enum bw_err bw_fsm_apply_entry(const struct bw_fsm_ops *ops, void *user, uint64_
 static const char *advice(enum bw_err err)
 {
     return err == BW_ERR_VERSION ? "upgrade this witness"
+           : err == BW_ERR_NOMEM ? "nothing is damaged, and a restart tries it again"
                                  : BW_WITNESS_LOST;
+}
+
+/* What is on disk is as sound without memory as with it. */
+static enum bw_stop stop_of(enum bw_err err)
+{
+    return err == BW_ERR_NOMEM ? BW_STOP_RESTART : BW_STOP_PERSON;
 }
 
 /* 0 even after the stop: libraft would free the batch of the entry twice. The member is mute. */
@@ -143,7 +150,7 @@ static int on_apply(struct raft_fsm *raft_fsm, const struct raft_buffer *buffer,
         bw_roll_apply(fsm->safe->config.roll, &roster);
     BW_CRASH_POINT(WITNESS_AFTER_APPLY);
     if (err != BW_OK)
-        bw_safe_io_stop(fsm->safe, BW_STOP_PERSON,
+        bw_safe_io_stop(fsm->safe, stop_of(err),
                         "log entry %" PRIu64 " cannot be applied: %s (%s); nothing after it was "
                         "applied: %s",
                         index, diag.text[0] != '\0' ? diag.text : "no details", bw_err_text(err),
@@ -306,7 +313,7 @@ static int on_restore(struct raft_fsm *raft_fsm, struct raft_buffer *buffer)
         return RAFT_CORRUPT;
     }
     if (err != BW_OK)
-        bw_safe_io_stop(fsm->safe, BW_STOP_PERSON, "a snapshot cannot be restored: %s (%s): %s",
+        bw_safe_io_stop(fsm->safe, stop_of(err), "a snapshot cannot be restored: %s (%s): %s",
                         diag.text, bw_err_text(err), advice(err));
     raft_free(buffer->base);
     return 0;

@@ -22,6 +22,7 @@ static struct {
     uint8_t data[64];
     size_t size;
     enum bw_err answer;
+    enum bw_stop why;
     char message[512];
 } world;
 
@@ -64,7 +65,7 @@ static enum bw_err on_restore(void *user, const uint8_t *data, size_t size, stru
 static void on_stop(void *user, enum bw_stop why, const char *message)
 {
     (void)user;
-    assert_int_equal(why, BW_STOP_PERSON);
+    world.why = why;
     world.stops++;
     (void)strncpy(world.message, message, sizeof world.message - 1);
 }
@@ -192,6 +193,7 @@ static void nothing_is_applied_after_a_stop(void **state)
 
     assert_int_equal(world.applied, 0);
     assert_int_equal(world.stops, 1);
+    assert_int_equal(world.why, BW_STOP_PERSON);
     assert_non_null(strstr(world.message, "log entry 42"));
     assert_non_null(strstr(world.message, "upgrade this witness"));
     raft_free(buffer.base);
@@ -238,7 +240,36 @@ static void a_damaged_snapshot_from_a_leader_stops_the_witness(void **state)
     assert_int_equal(restore(&snapshot), 0); /* and the buffer is gone */
 
     assert_int_equal(world.stops, 1);
+    assert_int_equal(world.why, BW_STOP_PERSON);
     assert_int_equal(world.restored, 0);
+}
+
+/* It is as sound as before, and is not to be replaced. */
+static void without_memory_the_witness_stops_to_begin_again(void **state)
+{
+    struct raft_buffer snapshot = take_snapshot();
+    struct raft_buffer buffer;
+
+    (void)state;
+    assert_int_equal(bw_fsm_encode(7, (const uint8_t *)"x", 1, &buffer), BW_OK);
+    world.answer = BW_ERR_NOMEM;
+    assert_int_equal(restore(&snapshot), RAFT_CORRUPT); /* at the start; what it was is in the diag */
+    assert_int_equal(bw_fsm_diag(world.fsm)->err, BW_ERR_NOMEM);
+    assert_null(strstr(bw_fsm_diag(world.fsm)->text, "must not take part again"));
+
+    bw_fsm_started(world.fsm);
+    for (int i = 0; i < 2; i++) {
+        world.stops = 0;
+        world.why = BW_STOP_PERSON;
+        world.safe.stopped = false;
+        assert_int_equal(i == 0 ? apply(&buffer) : restore(&snapshot), 0);
+
+        assert_int_equal(world.stops, 1);
+        assert_int_equal(world.why, BW_STOP_RESTART);
+        assert_null(strstr(world.message, "must not take part again"));
+    }
+    assert_int_equal(world.applied + world.restored, 0);
+    raft_free(buffer.base);
 }
 
 static void a_snapshot_that_cannot_be_taken_is_postponed(void **state)
@@ -265,6 +296,7 @@ int main(void)
         TEST(a_snapshot_restores_what_it_was_taken_of),
         TEST(a_damaged_snapshot_is_an_error_of_the_start),
         TEST(a_damaged_snapshot_from_a_leader_stops_the_witness),
+        TEST(without_memory_the_witness_stops_to_begin_again),
         TEST(a_snapshot_that_cannot_be_taken_is_postponed),
     };
 
