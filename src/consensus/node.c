@@ -459,14 +459,22 @@ static enum bw_err mend(struct bw_raft_node *node, struct bw_diag *diag)
     return err == BW_OK ? BW_OK : bw_diag_set(diag, err, "%s; nothing was started", why.text);
 }
 
-/* It was made to join, and has taken and promised nothing yet. */
-static bool has_yet_to_join(struct bw_raft_node *node)
+/* It was made to join, and has taken and promised nothing yet, but perhaps heard of a term. In a directory that
+ * has lost its log it would forget what it has taken. */
+static enum bw_err check_bare(struct bw_raft_node *node, struct bw_diag *diag)
 {
     const struct bw_vote_store store = bw_vote_file(&node->dir.fd);
     struct bw_vote vote;
+    const enum bw_err err = store.load(store.user, &vote, NULL);
 
-    return node->identity.origin == BW_ROLL_JOINING &&
-           store.load(store.user, &vote, NULL) == BW_ERR_NOT_FOUND;
+    if (node->identity.origin == BW_ROLL_JOINING && err == BW_ERR_NOT_FOUND)
+        return bw_vote_file_mark_bare(node->dir.fd, diag);
+    if (node->identity.origin == BW_ROLL_JOINING && err == BW_OK && vote.vote == 0 &&
+        bw_vote_file_is_bare(node->dir.fd))
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_CORRUPT,
+                       "%s holds no log, but this witness had one; nothing was started: %s",
+                       node->dir.raft_path, BW_WITNESS_LOST);
 }
 
 /* 3.9: no message of a term above that is believed, so no election is won with it. */
@@ -501,10 +509,10 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
         err = mend(node, diag);
     if (err != BW_OK)
         return err;
-    if (!has_log && !has_yet_to_join(node))
-        return bw_diag_set(diag, BW_ERR_CORRUPT,
-                           "%s holds no log, but this witness had one; nothing was started: %s",
-                           node->dir.raft_path, BW_WITNESS_LOST);
+    if (!has_log)
+        err = check_bare(node, diag);
+    if (err != BW_OK)
+        return err;
     err = bw_voter_start(&node->voter, &why);
     if (err != BW_OK)
         return bw_diag_set(diag, err, "%s: %s; nothing was started", node->dir.raft_path, why.text);

@@ -294,6 +294,19 @@ static void on_append_done(struct raft_io_append *inner, int status)
     outer->cb(outer, safe->stopped ? RAFT_CANCELED : status);
 }
 
+/* Once in each run, before there is a log to lose. */
+static void begin_log(struct bw_safe_io *safe)
+{
+    const struct bw_vote_store *store = &safe->config.store;
+    struct bw_diag diag = {0};
+
+    if (safe->stopped || safe->has_begun_log)
+        return;
+    safe->has_begun_log = true;
+    if (store->begin_log != NULL && store->begin_log(store->user, &diag) != BW_OK)
+        bw_safe_io_stop(safe, BW_STOP_RESTART, "%s; stopped before there was a log", diag.text);
+}
+
 static int safe_append(struct raft_io *io, struct raft_io_append *outer,
                        const struct raft_entry entries[], unsigned count, raft_io_append_cb done)
 {
@@ -318,6 +331,7 @@ static int safe_append(struct raft_io *io, struct raft_io_append *outer,
     if (bw_safe_roll_take(safe, entries, count, safe->next_index, &diag) != BW_OK)
         bw_safe_io_stop(safe, BW_STOP_PERSON, "%s; %s", diag.text, BW_WITNESS_LOST);
     safe->next_index += count;
+    begin_log(safe);
     if (!safe->stopped) {
         safe->appends++;
         rv = safe->backend.append(io, &append->inner, entries, count, on_append_done);
@@ -409,6 +423,7 @@ static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
         safe->change_count = 0;
         safe->change_forgotten = 0;
         safe->next_index = snapshot->index + 1;
+        begin_log(safe);
     }
     if (!safe->stopped) {
         safe->snapshot_puts++;

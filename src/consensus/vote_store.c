@@ -1,6 +1,8 @@
 #include <breakwater/consensus/vote_store.h>
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
@@ -74,8 +76,33 @@ static enum bw_err check_cut(void *user, uint64_t index, struct bw_diag *diag)
     return bw_segment_check_cut(*dir, BW_DATA_DIR_RAFT, index, diag);
 }
 
+/* ---- no log yet ----------------------------------------------------------------------------- */
+
+#define BARE_FILE "bare"
+
+enum bw_err bw_vote_file_mark_bare(int dir, struct bw_diag *diag)
+{
+    return bw_durable_write(dir, BARE_FILE, "bare\n", 5, diag);
+}
+
+bool bw_vote_file_is_bare(int dir)
+{
+    return faccessat(dir, BARE_FILE, F_OK, 0) == 0; /* what cannot be seen is not there */
+}
+
+/* Where none was, nothing is written. */
+static enum bw_err begin_log(void *user, struct bw_diag *diag)
+{
+    const int *dir = user;
+
+    if (faccessat(*dir, BARE_FILE, F_OK, 0) != 0 && errno == ENOENT)
+        return BW_OK;
+    return bw_durable_remove(*dir, BARE_FILE, diag);
+}
+
 struct bw_vote_store bw_vote_file(int *dir)
 {
     return (struct bw_vote_store){
-        .user = dir, .load = load_file, .save = save_file, .note_cut = save_cut, .check_cut = check_cut};
+        .user = dir, .load = load_file, .save = save_file, .note_cut = save_cut, .check_cut = check_cut,
+        .begin_log = begin_log};
 }

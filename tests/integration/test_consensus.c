@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,9 @@
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/consensus/vote_store.h>
 
+#include "janitor.h"
 #include "punctual.h"
 #include "test_witness.h"
 
@@ -633,6 +636,59 @@ static void a_witness_that_lost_a_part_does_not_start(void **state)
     wait_for_count(&witnesses[0], 5);
 }
 
+static enum bw_err start_joiner(struct bw_node_status *out_status, struct bw_diag *diag)
+{
+    static struct test_witness joiner;
+    enum bw_err err;
+
+    memset(&joiner, 0, sizeof joiner);
+    *diag = (struct bw_diag){0};
+    err = test_witness_start(&joiner, &cluster, 1, &loop, diag);
+    if (err == BW_OK)
+        bw_node_get_status(joiner.node, out_status);
+    test_witness_stop(&joiner);
+    return err;
+}
+
+/* A leader's first word tells it a term, and a stop before the first entry leaves it no log: it has lost
+ * nothing. Once an entry came, no log is a lost one. */
+static void a_joiner_that_has_only_heard_of_a_term_starts_again(void **state)
+{
+    char path[128];
+    struct bw_node_founding founding = {.data_dir = path,
+                                        .identity = {.cluster_id = {{1, 2, 3}},
+                                                     .cluster = "test",
+                                                     .witness_id = 1,
+                                                     .election_timeout_ms = cluster.election_ms,
+                                                     .incarnation = {{7}},
+                                                     .origin = BW_ROLL_JOINING}};
+    struct bw_node_status status;
+    struct bw_diag diag;
+    struct bw_vote_store store;
+    int dir;
+
+    (void)state;
+    test_cluster_path(&cluster, 1, path);
+    janitor_remove_dir(path);
+    assert_int_equal(bw_node_prepare(&founding, NULL), BW_OK);
+    assert_int_equal(start_joiner(&status, &diag), BW_OK);
+    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(dir >= 0);
+    store = bw_vote_file(&dir);
+    assert_int_equal(store.save(store.user, (struct bw_vote){.term = 7}, NULL), BW_OK);
+
+    for (int i = 0; i < 2; i++) {
+        if (start_joiner(&status, &diag) != BW_OK)
+            fail_msg("%s", diag.text);
+        assert_int_equal(status.term, 7);
+    }
+
+    assert_int_equal(store.begin_log(store.user, NULL), BW_OK);
+    assert_int_equal(start_joiner(&status, &diag), BW_ERR_CORRUPT);
+    assert_non_null(strstr(diag.text, "holds no log, but this witness had one"));
+    (void)close(dir);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -656,6 +712,7 @@ int main(void)
         TEST(a_cluster_begins_once_all_its_witnesses_are_up),
         TEST(a_witness_is_made_once),
         TEST(a_witness_that_lost_a_part_does_not_start),
+        TEST(a_joiner_that_has_only_heard_of_a_term_starts_again),
     };
 
     punctual_self();

@@ -28,7 +28,7 @@ struct world {
     size_t entry_count;
     /* own store */
     struct bw_vote vote;
-    enum bw_err vote_load, vote_save, cut;
+    enum bw_err vote_load, vote_save, cut, begin_log;
     /* what came out */
     unsigned stops;
     enum bw_stop why;
@@ -36,6 +36,7 @@ struct world {
     unsigned behind;
     unsigned appended, append_status;
     uint64_t checked; /* the cut */
+    unsigned logs_begun;
     unsigned put_done;
     int put_status;
     struct raft_snapshot *got;
@@ -196,6 +197,13 @@ static inline enum bw_err store_note_cut(void *user, uint64_t index, struct bw_d
     return world->vote_save == BW_OK ? BW_OK : bw_diag_set(diag, world->vote_save, "scripted");
 }
 
+static inline enum bw_err store_begin_log(void *user, struct bw_diag *diag)
+{
+    (void)user;
+    world->logs_begun += world->append == NULL && world->put == NULL; /* before the backend hears of it */
+    return world->begin_log == BW_OK ? BW_OK : bw_diag_set(diag, world->begin_log, "scripted");
+}
+
 static inline enum bw_err store_check_cut(void *user, uint64_t index, struct bw_diag *diag)
 {
     (void)user;
@@ -303,7 +311,8 @@ static inline int setup(void **state)
     struct bw_safe_io_config config = {.store = {.load = store_load,
                                                  .save = store_save,
                                                  .note_cut = store_note_cut,
-                                                 .check_cut = store_check_cut},
+                                                 .check_cut = store_check_cut,
+                                                 .begin_log = store_begin_log},
                                        .stop = on_stop,
                                        .on_peer_behind = on_behind};
 

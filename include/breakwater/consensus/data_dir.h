@@ -4,6 +4,7 @@
  *   lock      held by the process that uses the directory; its pid for people
  *   vote      term and vote (vote_store.h)
  *   cut       from where on the log is being shortened (vote_store.h)
+ *   bare      it is to join, and has never had an entry (vote_store.h)
  *   removed   this witness was removed from the cluster: nothing in here is of any use
  *   raft/     libraft's own files: log segments, snapshots, metadata
  *   recovery, recovery.new/  a recovery that is under way (recovery.h)

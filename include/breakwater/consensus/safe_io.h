@@ -128,6 +128,7 @@ struct bw_safe_io {
     struct bw_vote durable;
     bool loaded;
     bool stopped;
+    bool has_begun_log; /* it is known that there has been one (bw_vote_store) */
     bool closing;                     /* no message leaves, or comes in, any more */
     struct safe_append *mute_appends; /* asked for after the stop: canceled at close */
     struct safe_put *mute_puts;

@@ -7,6 +7,8 @@
 #ifndef BW_CONSENSUS_VOTE_STORE_H
 #define BW_CONSENSUS_VOTE_STORE_H
 
+#include <stdbool.h>
+
 #include <breakwater/base/diag.h>
 #include <breakwater/consensus/vote.h>
 
@@ -23,6 +25,9 @@ struct bw_vote_store {
     /* Of a cut at `index` that must be over: nothing that it had to remove is on disk, for good (L30). NULL as
      * well. */
     enum bw_err (*check_cut)(void *user, uint64_t index, struct bw_diag *diag);
+    /* The first entry, or snapshot, since the start is about to be written: from now on, for good, there has been a
+     * log. NULL: nobody asks later. */
+    enum bw_err (*begin_log)(void *user, struct bw_diag *diag);
 };
 
 /* The store of a real witness: file `vote` of the directory open as `dir` (not closed by us, and
@@ -30,5 +35,11 @@ struct bw_vote_store {
 struct bw_vote_store bw_vote_file(int *dir);
 /* What was noted last of a truncation, in the file `cut`; 0: none is under way, or nobody knows. */
 uint64_t bw_vote_file_cut(int dir);
+
+/* File `bare` of that directory: its witness, made to join, has never had an entry. It may have heard of a term by then:
+ * without a log, and with a vote file, only this tells it from one that has lost its log. bw_vote_store.begin_log
+ * removes it. */
+BW_MUST_CHECK enum bw_err bw_vote_file_mark_bare(int dir, struct bw_diag *diag);
+bool bw_vote_file_is_bare(int dir);
 
 #endif
