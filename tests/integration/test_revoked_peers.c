@@ -82,6 +82,7 @@ static void an_operator_is_out_while_connected_and_another_is_not(void **state)
                   (double)bw_instant_elapsed_ns(bw_clock_now(), begun) / 1e6);
     assert_true(trio_logs(&trio, 0, "operator/anna"));
     assert_true(trio_logs(&trio, 0, "why=untrusted"));
+    assert_true(trio_logs(&trio, 0, "config.reloaded")); /* what opens before is judged once more */
     assert_false(is_let_in(0, annas));
     assert_true(trio_logs(&trio, 0, "certificate revoked"));
     assert_true(is_let_in(1, annas)); /* whose file does not say so */
