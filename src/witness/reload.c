@@ -220,41 +220,62 @@ static void put_own(struct bw_program *program, const struct bw_own_certificate 
     program->reload.own = copy;
 }
 
-static bool is_same_list(const struct bw_own_certificate *one, const struct bw_own_certificate *other)
+static bool is_named(const char *entry, const char *const *list, uint32_t count)
 {
-    bool is_same = one->revoked_count == other->revoked_count;
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(list[i], entry) == 0)
+            return true;
+    return false;
+}
 
-    for (uint32_t i = 0; is_same && i < one->revoked_count; i++)
-        is_same = strcmp(one->revoked[i], other->revoked[i]) == 0;
-    return is_same;
+/* Adds to `list`, of room enough, what `fresh` names besides; how many there are then. */
+static uint32_t add_named(const char **list, const struct bw_own_certificate *own,
+                          const struct bw_own_certificate *fresh)
+{
+    uint32_t count = own->revoked_count;
+
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = own->revoked[i];
+    for (uint32_t i = 0; i < fresh->revoked_count; i++)
+        if (!is_named(fresh->revoked[i], list, count))
+            list[count++] = fresh->revoked[i];
+    return count;
 }
 
 /* Whom `fresh` takes back is out at once (5.3), whatever becomes of the certificate that it names: that is read
- * next, and may hang, or be refused. */
+ * next, and may hang, or be refused. Whom it names no more is let in with that certificate, and not before: it may
+ * be the list of another authority. */
 static void take_back(struct bw_program *program, const struct bw_witness_config *fresh)
 {
     const struct bw_own_certificate named = own_of(fresh);
     struct bw_own_certificate own = *program->reload.own;
+    const char **list = calloc((size_t)own.revoked_count + named.revoked_count + 1, sizeof *list);
     struct bw_tls_contexts contexts = {0};
     struct bw_diag diag = {0};
-    enum bw_err err;
+    enum bw_err err = BW_OK;
+    uint32_t count;
 
-    if (is_same_list(&own, &named))
+    BW_ASSERT(list != NULL); /* whom it names must not stay */
+    count = add_named(list, &own, &named);
+    if (count == own.revoked_count) {
+        free(list);
         return;
-    err = bw_credentials_revoke(program->credentials, named.revoked, named.revoked_count, &diag);
+    }
+    err = bw_credentials_revoke(program->credentials, list, count, &diag);
     if (err == BW_OK)
         err = make_contexts(program->credentials, &contexts, &diag);
     if (err == BW_OK)
         err = bw_http_client_set_credentials(&program->relay, program->credentials, &diag);
     if (err == BW_OK) {
-        own.revoked = named.revoked;
-        own.revoked_count = named.revoked_count;
+        own.revoked = list;
+        own.revoked_count = count;
         put_own(program, &own);
         use_contexts(program, &contexts);
     } else {
         bw_log_error(&program->log, "certificate.refused",
                      "error=%s does=\"the list of before stays\"", bw_log_quote(diag.text));
     }
+    free(list);
     bw_tls_contexts_free(&contexts); /* their users keep them */
 }
 

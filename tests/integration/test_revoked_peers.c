@@ -110,15 +110,19 @@ static void what_is_no_entry_is_refused_and_the_old_list_stays(void **state)
 }
 
 /* A file that its owner has opened to others is refused, and so is what was reloaded with it: but for whom it takes
- * back. The list is in force also for the certificate that is read once the file is well again. */
+ * back. The list is in force also for the certificate that is read once the file is well again. Whom a later file names no
+ * more is let in with the certificate of that file, which may be of another authority, and not before. */
 static void who_is_taken_back_is_out_also_where_the_witness_own_certificate_is_refused(void **state)
 {
     struct test_https fay;
+    struct test_https gus;
     struct ssl_ctx_st *fays;
+    struct ssl_ctx_st *guses;
     char path[TRIO_PATH_BYTES];
 
     (void)state;
     open_as(&fay, 0, "breakwater://prod/operator/fay", &fays);
+    open_as(&gus, 0, "breakwater://prod/operator/gus", &guses);
     trio_path(&trio, "w1.pem", path);
     assert_int_equal(chmod(path, 0644), 0);
     trio_revoke(&trio, 0, "[operator/fay]");
@@ -127,13 +131,18 @@ static void who_is_taken_back_is_out_also_where_the_witness_own_certificate_is_r
     assert_true(trio_logs(&trio, 0, "event=config.reload_failed component=witness what=configuration"));
     assert_true(trio_logs(&trio, 0, "w1.pem"));
     assert_false(is_let_in(0, fays));
+    trio_revoke(&trio, 0, "[operator/gus]");
+    assert_true(test_https_is_at_end(&gus));
+    assert_false(is_let_in(0, fays));
 
     assert_true(trio_logs(&trio, 0, "event=config.reload_failed component=witness what=certificates"));
     assert_int_equal(chmod(path, 0600), 0);
     assert_true(trio_logs(&trio, 0, "event=config.reloaded component=witness what=certificates"));
     assert_false(is_let_in(0, fays));
     test_https_close(&fay);
+    test_https_close(&gus);
     SSL_CTX_free(fays);
+    SSL_CTX_free(guses);
 }
 
 /* ---- at one witness alone ---- */
