@@ -477,6 +477,14 @@ static enum bw_err check_bare(struct bw_raft_node *node, struct bw_diag *diag)
                        node->dir.raft_path, BW_WITNESS_LOST);
 }
 
+/* What a run before has written, and a crash has kept it from saying so, a leader may count on from now on. */
+static enum bw_err begun_log(struct bw_raft_node *node, struct bw_diag *diag)
+{
+    const struct bw_vote_store store = bw_vote_file(&node->dir.fd);
+
+    return store.begin_log(store.user, diag);
+}
+
 /* 3.9: no message of a term above that is believed, so no election is won with it. */
 static enum bw_err check_term(const struct bw_raft_node *node, struct bw_diag *diag)
 {
@@ -517,6 +525,8 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
     if (err != BW_OK)
         return bw_diag_set(diag, err, "%s: %s; nothing was started", node->dir.raft_path, why.text);
     err = bw_segment_forget_stale(node->dir.raft_path, raft_last_index(&node->voter.raft), diag);
+    if (err == BW_OK && raft_last_index(&node->voter.raft) > 0)
+        err = begun_log(node, diag);
     if (err != BW_OK)
         return err;
     rv = uv_prepare_start(&node->prepare, on_prepare);

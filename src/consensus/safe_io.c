@@ -274,6 +274,22 @@ static int safe_set_vote(struct raft_io *io, raft_id vote)
 
 /* ---- L1: log entries ------------------------------------------------------------------------ */
 
+/* Once in each run, before anybody hears that there is a log to lose. False: it could not be written down, and the
+ * witness is stopped. */
+static bool begin_log(struct bw_safe_io *safe)
+{
+    const struct bw_vote_store *store = &safe->config.store;
+    struct bw_diag diag = {0};
+
+    if (safe->stopped || safe->has_begun_log)
+        return true;
+    safe->has_begun_log = true;
+    if (store->begin_log == NULL || store->begin_log(store->user, &diag) == BW_OK)
+        return true;
+    bw_safe_io_stop(safe, BW_STOP_RESTART, "%s; stopped before anybody heard that there is a log", diag.text);
+    return false;
+}
+
 static void on_append_done(struct raft_io_append *inner, int status)
 {
     struct safe_append *append = (struct safe_append *)inner;
@@ -289,22 +305,9 @@ static void on_append_done(struct raft_io_append *inner, int status)
         stop_for_io(safe, "writing log entries", status);
         status = RAFT_CANCELED;
     }
-    if (status == 0 && !safe->stopped)
+    if (status == 0 && begin_log(safe) && !safe->stopped)
         bw_safe_log_written(safe, cuts, first);
     outer->cb(outer, safe->stopped ? RAFT_CANCELED : status);
-}
-
-/* Once in each run, before there is a log to lose. */
-static void begin_log(struct bw_safe_io *safe)
-{
-    const struct bw_vote_store *store = &safe->config.store;
-    struct bw_diag diag = {0};
-
-    if (safe->stopped || safe->has_begun_log)
-        return;
-    safe->has_begun_log = true;
-    if (store->begin_log != NULL && store->begin_log(store->user, &diag) != BW_OK)
-        bw_safe_io_stop(safe, BW_STOP_RESTART, "%s; stopped before there was a log", diag.text);
 }
 
 static int safe_append(struct raft_io *io, struct raft_io_append *outer,
@@ -331,7 +334,6 @@ static int safe_append(struct raft_io *io, struct raft_io_append *outer,
     if (bw_safe_roll_take(safe, entries, count, safe->next_index, &diag) != BW_OK)
         bw_safe_io_stop(safe, BW_STOP_PERSON, "%s; %s", diag.text, BW_WITNESS_LOST);
     safe->next_index += count;
-    begin_log(safe);
     if (!safe->stopped) {
         safe->appends++;
         rv = safe->backend.append(io, &append->inner, entries, count, on_append_done);
@@ -377,7 +379,7 @@ static void on_put_done(struct raft_io_snapshot_put *inner, int status)
         stop_for_io(safe, "writing a snapshot", status);
         status = RAFT_CANCELED;
     }
-    if (safe->closing) /* L27: on the disk it is all the same */
+    if ((status == 0 && !begin_log(safe)) || safe->closing) /* L27: on the disk it is all the same */
         status = RAFT_CANCELED;
     outer->cb(outer, status);
     safe->snapshot_puts--; /* not before: the library is still busy with it in the callback */
@@ -423,7 +425,6 @@ static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
         safe->change_count = 0;
         safe->change_forgotten = 0;
         safe->next_index = snapshot->index + 1;
-        begin_log(safe);
     }
     if (!safe->stopped) {
         safe->snapshot_puts++;

@@ -200,7 +200,7 @@ static inline enum bw_err store_note_cut(void *user, uint64_t index, struct bw_d
 static inline enum bw_err store_begin_log(void *user, struct bw_diag *diag)
 {
     (void)user;
-    world->logs_begun += world->append == NULL && world->put == NULL; /* before the backend hears of it */
+    world->logs_begun += world->put_done == 0; /* before anybody hears of it */
     return world->begin_log == BW_OK ? BW_OK : bw_diag_set(diag, world->begin_log, "scripted");
 }
 

@@ -25,7 +25,7 @@ struct bw_vote_store {
     /* Of a cut at `index` that must be over: nothing that it had to remove is on disk, for good (L30). NULL as
      * well. */
     enum bw_err (*check_cut)(void *user, uint64_t index, struct bw_diag *diag);
-    /* The first entry, or snapshot, since the start is about to be written: from now on, for good, there has been a
+    /* The first entry, or snapshot, since the start is on disk, and nobody has heard so: for good, there has been a
      * log. NULL: nobody asks later. */
     enum bw_err (*begin_log)(void *user, struct bw_diag *diag);
 };
