@@ -88,12 +88,29 @@ static bool may_have_served_on(const struct bw_group *group, const struct bw_wat
            bw_instant_is_beyond(is_closed ? watch->served_closed : led, ends_by(group, watch));
 }
 
+/* The longest that another site may take to fence it. */
+static uint64_t remote_fence_ns(const struct bw_group *group, const struct bw_watch *watch)
+{
+    uint32_t longest_ms = 0;
+
+    for (uint32_t site = 0; site < group->spec.site_count; site++) {
+        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
+
+        if (contact != NULL && contact->report.remote_fence.limit_ms > longest_ms)
+            longest_ms = contact->report.remote_fence.limit_ms;
+    }
+    return bw_ms_to_ns(longest_ms);
+}
+
 /* 3.3, 4: what time does not end serves until somebody ends it, heard or not, and what it writes meanwhile is in no
- * lag. A person who forces has a plan before him that says how old the lag is; whom another site fences nobody asks. */
+ * lag: one fence, within its limit, is as near as can be. A person who forces has a plan before him that says how old
+ * the lag is; whom another site fences nobody asks. */
 static bool was_fenced_late(const struct bw_group *group, const struct bw_watch *watch)
 {
     return group->phase == BW_PHASE_VACANT && group->last_end.grade == BW_GRADE_FENCED &&
-           bw_instant_is_beyond(watch->phase_applied, ends_by(group, watch));
+           strcmp(group->last_end.site, watch->served_site) == 0 && /* not a later one, that never wrote */
+           bw_instant_is_beyond(watch->phase_applied,
+                                bw_instant_add(ends_by(group, watch), remote_fence_ns(group, watch)));
 }
 
 /* Why the lag of a site is not known, or NULL. It must have been measured while the data site was

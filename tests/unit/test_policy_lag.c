@@ -137,13 +137,18 @@ static void a_lag_of_what_was_fenced_long_after_it_was_heard_is_unknown(void **s
     static const struct {
         enum bw_command_kind end;
         unsigned after_s;
+        uint32_t limit_ms; /* of the fence */
         bool is_known;
-    } cases[] = {
-        {BW_COMMAND_FENCED, 5, true}, {BW_COMMAND_FENCED, 60, false}, {BW_COMMAND_FORCED, 60, true}};
+    } cases[] = {{BW_COMMAND_FENCED, 5, 1000, true},
+                 {BW_COMMAND_FENCED, 60, 1000, false},
+                 {BW_COMMAND_FENCED, 60, 30000, true},
+                 {BW_COMMAND_FENCED, 120, 30000, false},
+                 {BW_COMMAND_FORCED, 120, 30000, true}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         world_begin(&world, 2);
+        world.sites[B].report.remote_fence.limit_ms = cases[i].limit_ms;
         apply_to_epoch(BW_COMMAND_CLOSE, BW_PHASE_CLOSING);
         hear_only_b_for_s(cases[i].after_s);
         apply_to_epoch(cases[i].end, BW_PHASE_VACANT);
