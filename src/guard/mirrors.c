@@ -172,6 +172,8 @@ static void on_looked(void *of, void *user)
     if (program->is_closing || program->enforcer.fd < 0 ||
         strcmp(look->name, program->enforcer.name) != 0)
         return; /* another one is there, or on its way */
+    if (bw_worker_is_busy(program->mirrors))
+        return; /* what is being written answers for itself; it is looked at again soon */
     if (!look->is_dir_gone)
         program->dir_missed = 0;
     if (look->is_dir_gone && program->dir_missed++ % TRY_AGAIN_LOOKS == 0)

@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +13,15 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/os/durable.h>
+#include <breakwater/sys/clock.h>
 
 static const struct bw_durable_kind kind = {
     .magic = "BWST", .version = 2, .oldest = BW_DURABLE_OLDEST};
 
-#define FDS_MAX       64 /* a process of steps has fewer */
-#define PAYLOAD_BYTES (3 * 8 + 4 + 1)
+#define FDS_MAX        64 /* a process of steps has fewer */
+#define WRITER_WAIT_NS BW_NS_PER_S
+#define WRITER_LOOK_MS 100
+#define PAYLOAD_BYTES  (3 * 8 + 4 + 1)
 
 static void put(uint8_t *out, uint64_t value, size_t bytes)
 {
@@ -196,11 +200,29 @@ void bw_steps_journal_write(struct bw_steps_program *program)
     begin_writer(program, &journal);
 }
 
+static bool awaits_writer(const struct bw_steps_program *program)
+{
+    return program->keeps_journal && program->writer >= 0 && !bw_steps_is_ended();
+}
+
+/* A guard that hangs may die yet, and the next one goes by it: a start that is done is not begun anew. */
+static void wait_a_moment(struct bw_steps_program *program)
+{
+    const struct bw_instant until = bw_instant_add(bw_clock_now(), WRITER_WAIT_NS);
+
+    while (awaits_writer(program) && !bw_instant_wait_is_over(bw_clock_now(), until)) {
+        struct pollfd end = {.fd = program->writer, .events = POLLIN};
+
+        (void)poll(&end, 1, WRITER_LOOK_MS); /* its end, or a signal, or neither: it is looked at again */
+        (void)uv_run(&program->loop, UV_RUN_NOWAIT);
+    }
+}
+
 void bw_steps_journal_close(struct bw_steps_program *program)
 {
-    /* The guard that comes goes by it, and ends who waits here for a disk that hangs. With a guard the run has
-     * ended, and what it says is of no use any more. */
-    while (program->keeps_journal && program->is_alone && !bw_steps_is_ended() &&
-           program->writer >= 0)
+    if (!program->is_alone)
+        wait_a_moment(program); /* a disk that hangs costs this, and not the start */
+    /* The guard that comes goes by it, and ends who waits here for a disk that hangs. */
+    while (program->is_alone && awaits_writer(program))
         (void)uv_run(&program->loop, UV_RUN_ONCE);
 }

@@ -299,6 +299,14 @@ static void what_let_go_an_earlier_epoch_disarms_no_later_one(void **state)
     assert_asked(&world, "SPAWN:fence");
 }
 
+/* That follows a fence: its script has ended, and a look has seen it. */
+static void end_stop(struct world *world)
+{
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world->guard.stop, BW_GUARD_STOP_NONE);
+}
+
 /* The disk keeps the order waiting until the window has come: what that has begun ends the service yet. One that has
  * failed is not tried again: what serves is left as it is. */
 static void a_let_go_that_waited_into_a_fence_is_confirmed_once_that_is_over(void **state) /* 3.9 */
@@ -319,6 +327,11 @@ static void a_let_go_that_waited_into_a_fence_is_confirmed_once_that_is_over(voi
 
         ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, ends_well ? "stopped" : "started");
         assert_false(bw_guard_is_fencing(&world.guard));
+        if (ends_well) {
+            message(&world, &of);
+            assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 0); /* its stop runs yet */
+            end_stop(&world);
+        }
         message(&world, &of);
         assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
         tick_at(&world, 300000);
@@ -369,6 +382,7 @@ static void a_start_that_is_not_seen_to_serve_is_fenced_before_it_is_let_go(void
     assert_asked(&world, "SPAWN:fence");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    end_stop(&world);
     message(&world, &of);
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
 }

@@ -344,6 +344,8 @@ static void a_fence_that_begins_beside_a_let_go_is_finished(void **state)
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, ""); /* the stop that follows it */
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     let_go(&world, 50);
     assert_int_equal(count(&world, BW_GUARD_MESSAGE_LET_GO_DONE), 1);
 }
