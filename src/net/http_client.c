@@ -288,6 +288,7 @@ static struct bw_http_exchange *first_expired(const struct bw_http_client *clien
     struct bw_http_exchange *exchange = client->exchanges;
 
     while (exchange != NULL &&
+           /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is no longer in the list */
            bw_http_transfer_trust_ends_ms(exchange) > uv_now(client->loop))
         exchange = exchange->next;
     return exchange;
