@@ -46,6 +46,7 @@ static void judge_identity(struct bw_check_lines *lines, const struct bw_credent
 
     bw_identity_format(identity, text);
     if (bw_credentials_check(credentials, cluster, expected->roles, now, &diag) != BW_OK)
+        /* NOLINTNEXTLINE(bugprone-branch-clone): in the order in which a reader mends them */
         bw_check_line(lines, BW_CHECK_FAIL, "certificate", "%s", diag.text);
     else if (expected->name != NULL && strcmp(expected->name, identity->name) != 0)
         bw_check_line(lines, BW_CHECK_FAIL, "certificate",
@@ -373,12 +374,11 @@ struct unit_answer {
 
 static void ask_of_unit(const char *unit, struct unit_answer *out)
 {
+    static const char properties[] = BW_UNIT_PROPERTIES ",KillMode,UnitFileState";
+    const char *const argv[] = {"timeout", "5", "systemctl", "show", properties, "--", unit, NULL};
     char line[512];
     pid_t pid = -1;
-    FILE *answer = ask_manager((const char *const[]){"timeout", "5", "systemctl", "show",
-                                                     BW_UNIT_PROPERTIES ",KillMode,UnitFileState",
-                                                     "--", unit, NULL},
-                               &pid);
+    FILE *answer = ask_manager(argv, &pid);
 
     memset(out, 0, sizeof *out);
     if (answer == NULL)

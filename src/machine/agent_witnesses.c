@@ -13,6 +13,7 @@
 #define KEEP_AGAIN_NS   (30 * BW_NS_PER_S) /* a disk that would not have them is asked so often */
 #define POLL_LIMIT_MS ((BW_AGENT_POLL_WAIT_S + 5) * 1000u)
 
+/* NOLINTNEXTLINE(misc-redundant-expression): today they are the same number */
 _Static_assert(2 * BW_WITNESSES_MAX <= BW_AGENT_WITNESSES_MAX,
                "all configured witnesses have a place, and all members beside them");
 

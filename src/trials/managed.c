@@ -75,9 +75,12 @@ enum bw_err bw_sandbox_see_units(struct bw_sandbox *sandbox, uint32_t *out_up, s
 {
     struct bw_units *units = units_of(sandbox, diag);
     const struct bw_unit *again;
-    enum bw_err err = units == NULL ? diag->err : look_at(sandbox, units, diag);
+    enum bw_err err;
 
     *out_up = 0;
+    if (units == NULL)
+        return diag->err;
+    err = look_at(sandbox, units, diag);
     if (err != BW_OK)
         return err;
     for (size_t i = 0; i < units->count; i++)

@@ -220,7 +220,7 @@ json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now
             "action", one->action < BW_ACTION_COUNT
                           ? bw_action_word((enum bw_action_kind)one->action) : "unlisted",
             "result", bw_run_result_word((enum bw_run_result)one->result),
-            "ago_ms", (json_int_t)(one->age_ms + more_ms),
+            "ago_ms", (json_int_t)one->age_ms + (json_int_t)more_ms,
             "took_ms", (json_int_t)one->took_ms,
             "exit_status", outcome->exited ? json_integer(outcome->exit_status) : json_null(),
             "signal", number_or_null(outcome->signal != 0, outcome->signal),
@@ -249,7 +249,7 @@ static json_t *steps_of(const struct bw_contact *contact, struct bw_instant now)
         "step", progress->name,
         "phase", bw_step_phase_word((enum bw_step_phase)progress->phase),
         "attempt", (json_int_t)progress->attempt,
-        "for_ms", (json_int_t)(progress->age_ms + more_ms),
+        "for_ms", (json_int_t)progress->age_ms + (json_int_t)more_ms,
         "limit_ms", (json_int_t)progress->limit_ms,
         "at_no_return", contact->report.asks_to_pass != 0);
     /* clang-format on */

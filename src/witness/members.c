@@ -159,6 +159,7 @@ static bool lead(struct bw_program *program)
         bw_node_look_at_members(program->node, live_ms(program), &facts);
     is_busy = bw_witness_members_lead(members, roster, is_ready ? &facts : NULL,
                                       uv_now(&program->loop), &action);
+    BW_ASSERT(is_ready || !action.is_news); /* who does not lead yet takes no step */
     if (action.is_news)
         tell(program, roster, &facts, &action.step);
     bw_witness_members_on_taken(members, carry_out(program, &action), uv_now(&program->loop));

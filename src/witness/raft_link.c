@@ -261,7 +261,7 @@ static void hear_hello(struct link *link)
     if (err == BW_ERR_INVALID ||
         bw_tls_stream_write(link->stream, answer, sizeof answer) != BW_OK)
         bw_tls_stream_close(link->stream, BW_ERR_INVALID, "no hello");
-    else if (err != BW_OK || is_ask)
+    else if (err != BW_OK || is_ask || member == NULL)
         bw_tls_stream_finish(link->stream);
     else {
         note_level(link, member->id);
