@@ -216,7 +216,7 @@ static void on_tick(uv_timer_t *timer)
     struct bw_agent *agent = timer->data;
 
     agent->persons_ticks++;
-    if (agent->socket.worker == NULL && !uv_is_closing((uv_handle_t *)&agent->socket.timer)) /* no thread could be had for it */
+    if (agent->socket.worker == NULL) /* no thread could be had for it */
         listen_to_persons(agent);
     if (agent->persons_ticks == SAY_AGAIN_TICKS / 2)
         say_unheard(agent);

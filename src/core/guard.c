@@ -234,14 +234,6 @@ static bool holds_beyond(const struct guard_step *step, uint64_t epoch)
            !bw_instant_wait_is_over(step->now, guard->mirror.armed_end);
 }
 
-static bool is_stopping(const struct bw_guard *guard)
-{
-    const struct bw_guard_run_slot *action = &guard->slots[BW_GUARD_SLOT_ACTION];
-
-    return guard->stop != BW_GUARD_STOP_NONE ||
-           (action->state != BW_SLOT_FREE && action->run.action == BW_ACTION_STOP);
-}
-
 /* 3.9: it is confirmed when nothing that was under way as it came can touch the service any more: a fence that began
  * while the disk kept the order waiting, a stop, or what its own loop may yet start, which would serve beside whoever is
  * granted next. Until then the agent asks again. */
@@ -250,7 +242,8 @@ static void confirm_let_go(const struct guard_step *step, uint64_t index, const 
     struct bw_guard_message *message;
 
     bw_guard_fence_let_go(step); /* one that is over is not tried again */
-    if (bw_guard_is_fencing(step->guard) || is_stopping(step->guard) || bw_guard_loop_may_start(step->guard))
+    if (bw_guard_is_fencing(step->guard) || bw_guard_running(step->guard) == BW_ACTION_STOP ||
+        bw_guard_loop_may_start(step->guard))
         return;
     message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, rule);
     if (message != NULL)

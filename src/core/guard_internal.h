@@ -83,6 +83,11 @@ bool bw_guard_overrides(const struct bw_guard *guard);
 /* From here on nothing serves without a lease. The mirror is written by whoever calls. */
 void bw_guard_override_end(struct bw_guard *guard);
 
+/* guard_shown.c */
+/* The action that is under way; NONE: none is. A stop is until its end was seen, and from where it waits for what it
+ * has killed. */
+enum bw_action_kind bw_guard_running(const struct bw_guard *guard);
+
 /* guard_slot.c */
 /* What happens to the run of a slot: the only way in which its state changes. */
 enum bw_slot_event {

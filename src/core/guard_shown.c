@@ -13,8 +13,7 @@ static const struct bw_guard_mirror *acknowledged(const struct bw_guard *guard)
     return bw_guard_waits(guard, BW_GUARD_WAIT_ARM) ? &guard->mirror_before : &guard->mirror;
 }
 
-/* A stop is under way until its end was seen, and from where it waits for what it has killed. */
-static enum bw_action_kind running(const struct bw_guard *guard)
+enum bw_action_kind bw_guard_running(const struct bw_guard *guard)
 {
     const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_ACTION];
 
@@ -62,7 +61,7 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
                           !(bw_guard_waits(guard, BW_GUARD_WAIT_LOOP) && guard->loop_is_new);
     out_shown->fence_begun = has_fence_begun(guard, mirror);
     out_shown->fence_failed = guard->fence == BW_FENCE_FAILED;
-    out_shown->running = running(guard);
+    out_shown->running = bw_guard_running(guard);
     out_shown->is_stopped = is_stopped(guard);
     out_shown->reach = guard->limits.reach;
     out_shown->reach_works = guard->limits.reach_works;

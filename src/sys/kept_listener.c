@@ -142,7 +142,7 @@ static void on_timer(uv_timer_t *timer)
 static enum bw_err fill_look(struct look *look, const struct bw_kept_config *config,
                              struct bw_diag *diag)
 {
-    look->made.fd = -1;
+    *look = (struct look){.made.fd = -1};
     if (config->dir != NULL && !bw_copy_text(look->dir, sizeof look->dir, config->dir))
         return bw_diag_set(diag, BW_ERR_LIMIT, "%s is longer than %d bytes", config->dir, DIR_BYTES - 1);
     if (!bw_copy_text(look->path, sizeof look->path, config->path))
@@ -163,21 +163,19 @@ enum bw_err bw_kept_listener_open(struct bw_kept_listener *kept, uv_loop_t *loop
                                   const struct bw_kept_config *config, struct bw_diag *diag)
 {
     const uint32_t look_ms = config->look_ms != 0 ? config->look_ms : BW_KEPT_LOOK_MS;
+    struct look look;
     enum bw_err err;
 
     *kept = (struct bw_kept_listener){
         .log = config->log, .on_accepted = config->on_accepted, .user = config->user};
-    err = bw_worker_open(&kept->worker, loop, sizeof(struct look), clear, on_looked, kept,
-                         &kept->diag);
+    err = fill_look(&look, config, &kept->diag);
+    if (err == BW_OK)
+        err = bw_worker_open(&kept->worker, loop, sizeof look, clear, on_looked, kept, &kept->diag);
     if (err != BW_OK)
         return tell(kept, diag);
+    *(struct look *)bw_worker_job(kept->worker) = look;
     BW_ASSERT(uv_timer_init(loop, &kept->timer) == 0); /* libuv: never fails */
     kept->timer.data = kept;
-    err = fill_look(bw_worker_job(kept->worker), config, &kept->diag);
-    if (err != BW_OK) {
-        bw_kept_listener_close(kept);
-        return tell(kept, diag);
-    }
     BW_ASSERT(uv_timer_start(&kept->timer, on_timer, look_ms, look_ms) == 0); /* has a callback */
     err = bw_unix_listen(&kept->listener, loop, config->path, config->on_accepted, config->user,
                          &kept->diag);

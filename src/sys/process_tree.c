@@ -169,13 +169,13 @@ static enum bw_err fill_table(DIR *proc, struct bw_process_table *table, struct 
 }
 
 /* In the middle of execve a process shows neither environment nor arguments: a member would pass
- * for a stranger. Waits for that moment to pass; a kernel thread never shows any. */
+ * for a stranger. Waits for that moment to pass; a kernel thread, and one whose first thread has ended, never show any. */
 static void wait_for_exec(const struct bw_process *process)
 {
     const struct timespec pause = {.tv_nsec = 100000};
     char path[32];
     char byte;
-    bool is_bare = process->pid != KTHREADD && process->parent != KTHREADD;
+    bool is_bare = process->pid != KTHREADD && process->parent != KTHREADD && !process->is_headless;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)process->pid); /* fits any pid */
     for (int i = 0; i < EXEC_LOOKS_MAX && is_bare; i++) {
@@ -314,7 +314,7 @@ static enum bw_err read_marks(struct bw_process_table *table, const struct bw_pr
         if (row->process.pid == self || row->process.is_dead)
             continue;
         row->mark = look_for_mark(&row->process, &err, diag);
-        if (row->mark == NULL && !row->process.is_headless) {
+        if (row->mark == NULL) {
             wait_for_exec(&row->process);
             row->mark = look_for_mark(&row->process, &err, diag);
         }
@@ -395,8 +395,7 @@ static bool is_stray(const struct row *row, const struct bw_process_tree *tree, 
     if (row->mark != NULL || process->is_dead || process->parent != getpid() ||
         process->pid == getpid() || runs_our_program(process->pid))
         return false;
-    if (!process->is_headless)
-        wait_for_exec(process);
+    wait_for_exec(process);
     mark = look_for_mark(process, out_err, diag);
     is_member = mark == NULL || has_mark_of(mark, tree);
     free(mark);

@@ -32,6 +32,7 @@
 #include "faults.h"
 #include "lacking.h"
 #include "punctual.h"
+#include "test_shell.h"
 #include "test_witness.h"
 
 #define WAIT_MS    90000
@@ -41,8 +42,7 @@
 #define ACKNOWLEDGED_MIN 100
 #define CONTROL_FD 100
 
-/* ---- what passes between the test and its processes -------------------------------------------
- */
+/* ---- what passes between the test and its processes ----------------------------------------- */
 
 struct order {
     uint64_t first; /* submit ids from here on, BLOCK_IDS at most; 0: submit no more */
@@ -59,8 +59,7 @@ struct report {
     uint64_t is_ready, term, count, hash;
 };
 
-/* ---- the process ------------------------------------------------------------------------------
- */
+/* ---- the process ---------------------------------------------------------------------------- */
 
 static struct {
     struct test_witness witness;
@@ -174,8 +173,7 @@ static int run_process(const char *dir, uint64_t id)
     return uv_run(loop, UV_RUN_DEFAULT);
 }
 
-/* ---- the test's side --------------------------------------------------------------------------
- */
+/* ---- the test's side ------------------------------------------------------------------------ */
 
 struct member {
     pid_t pid; /* 0: not running */
@@ -318,6 +316,25 @@ static bool has_leader(void)
     return leader_place() >= 0;
 }
 
+static void launch_all(void)
+{
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        launch(i);
+}
+
+static void launch_others(unsigned number)
+{
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        if (i != number)
+            launch(i);
+}
+
+static void end_all(void)
+{
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        end_process(i);
+}
+
 static void order(unsigned number, struct order what)
 {
     if (members[number].pid != 0)
@@ -403,8 +420,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        end_process(i);
+    end_all();
     test_cluster_deinit(&cluster);
     return 0;
 }
@@ -416,8 +432,7 @@ static void found_all(void)
     save_cluster();
 }
 
-/* ---- killed under load ------------------------------------------------------------------------
- */
+/* ---- killed under load ---------------------------------------------------------------------- */
 
 /* A leader, a follower, leader and follower, or all. */
 static unsigned kill_some(unsigned leader)
@@ -443,8 +458,7 @@ static void nothing_acknowledged_is_lost_by_kills_under_load(void **state)
 
     (void)state;
     found_all();
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        launch(i);
+    launch_all();
     /* 15 s, and as long as a slow machine needs for enough of it. */
     while ((now_ms() < begin + 15000 || kills < KILLS_MIN ||
             acknowledged_count < ACKNOWLEDGED_MIN) &&
@@ -473,11 +487,10 @@ static void nothing_acknowledged_is_lost_by_kills_under_load(void **state)
     assert_true(kills >= KILLS_MIN && acknowledged_count >= ACKNOWLEDGED_MIN);
 }
 
-/* ---- killed inside of an installation ---------------------------------------------------------
- */
+/* ---- killed inside of an installation ------------------------------------------------------- */
 
 static unsigned wanted_acknowledged;
-static unsigned lone; /* the place of the only one that runs */
+static unsigned lone; /* the place of the one that it is about */
 
 static bool has_acknowledged(void)
 {
@@ -489,35 +502,33 @@ static bool lone_has_started(void)
     return members[lone].last.kind == STATUS;
 }
 
-static bool load_until(bool (*is_met)(void), uint64_t *first);
-
-static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void shell(const char *format, ...)
+/* Keeps orders coming until `is_met`: leaders and terms may change on the way. */
+static bool load_until(bool (*is_met)(void), uint64_t *first)
 {
-    char command[512];
-    va_list args;
+    uint64_t end = now_ms() + WAIT_MS;
+    uint64_t loaded_term = 0;
 
-    va_start(args, format);
-    assert_true(vsnprintf(command, sizeof command, format, args) < (int)sizeof command);
-    va_end(args);
-    assert_int_equal(system(command), 0);
+    while (!is_met() && now_ms() < end) {
+        int leader = leader_place();
+
+        if (leader >= 0 && members[leader].last.term != loaded_term &&
+            *first + BLOCK_IDS < TEST_IDS_MAX) {
+            order((unsigned)leader, (struct order){.first = *first, .size = 8000});
+            *first += BLOCK_IDS;
+            loaded_term = members[leader].last.term;
+        }
+        watch(10);
+    }
+    return is_met();
 }
 
 /* Closes what is in its log, and keeps blank segments ready. */
 static void start_and_kill_alone(void)
 {
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        end_process(i);
+    end_all();
     launch(lone);
     assert_true(wait_until(lone_has_started));
     end_process(lone);
-}
-
-static void launch_all(void)
-{
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        launch(i);
 }
 
 /* L24, truncation: the copy is written, the long segment goes. L23, installation: the old log is
@@ -537,7 +548,7 @@ static void a_kill_between_the_steps_of_libraft_is_no_damage(void **state)
     test_cluster_path(&cluster, lone + 1, dir);
 
     start_and_kill_alone();
-    shell("cd %s/raft && set -- $(ls | grep '^[0-9]*-[0-9]*$' | tail -1) && "
+    test_shell("cd %s/raft && set -- $(ls | grep '^[0-9]*-[0-9]*$' | tail -1) && "
           "echo torn >\"${1%%-*}-$(printf %%016d $(expr ${1#*-} - 1))\"", dir);
     launch_all();
     check_that_nothing_is_lost();
@@ -546,11 +557,11 @@ static void a_kill_between_the_steps_of_libraft_is_no_damage(void **state)
     wanted_acknowledged = acknowledged_count + 5 * (unsigned)cluster.snapshot_threshold;
     assert_true(load_until(has_acknowledged, &first));
     start_and_kill_alone();
-    shell("mkdir %s/old && cp %s/raft/[0-9]*-[0-9]* %s/old/", dir, dir, dir);
+    test_shell("mkdir %s/old && cp %s/raft/[0-9]*-[0-9]* %s/old/", dir, dir, dir);
     launch_all();
     check_that_nothing_is_lost();
     start_and_kill_alone();
-    shell("cd %s && ls raft/open-* raft/snapshot-* >/dev/null && rm -f raft/[0-9]*-[0-9]* && "
+    test_shell("cd %s && ls raft/open-* raft/snapshot-* >/dev/null && rm -f raft/[0-9]*-[0-9]* && "
           "mv old/* raft/ && rmdir old", dir);
     launch_all();
     check_that_nothing_is_lost();
@@ -560,8 +571,7 @@ static void a_kill_between_the_steps_of_libraft_is_no_damage(void **state)
     check_that_nothing_is_lost();
 }
 
-/* ---- killed inside of a truncation ------------------------------------------------------------
- */
+/* ---- killed inside of a truncation ---------------------------------------------------------- */
 
 #define CUT_SIZE      65000 /* bytes of a command: some hundred fill a segment of libraft's */
 #define CUT_IN_FLIGHT 500
@@ -637,9 +647,7 @@ static bool lone_fills_segments(uint64_t *first)
     assert_true(wait_until(lone_is_done));
     if (lone_has_much())
         return true;
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        if (i != lone)
-            launch(i);
+    launch_others(lone);
     return false;
 }
 
@@ -651,9 +659,7 @@ static void leave_much_to_be_cut(uint64_t *first)
     while (!lone_fills_segments(first))
         assert_true(tries++ < CUT_TRIES);
     end_process(lone);
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        if (i != lone)
-            launch(i);
+    launch_others(lone);
     wanted_acknowledged = acknowledged_count + 5;
     assert_true(load_until(has_acknowledged, first));
 }
@@ -682,11 +688,11 @@ static void a_kill_between_the_steps_of_a_long_truncation_is_no_damage(void **st
 
         test_cluster_path(&cluster, lone + 1, dir);
         if (kill_at == 2) { /* a hole is there */
-            shell("mv %s/cut %s/cut.aside", dir, dir);
+            test_shell("mv %s/cut %s/cut.aside", dir, dir);
             launch(lone);
             assert_true(wait_until(lone_has_ended));
             assert_int_equal(WEXITSTATUS(members[lone].exit_status), 1);
-            shell("mv %s/cut.aside %s/cut", dir, dir);
+            test_shell("mv %s/cut.aside %s/cut", dir, dir);
         }
         launch(lone);
         check_that_nothing_is_lost();
@@ -725,11 +731,8 @@ static void a_truncation_that_fails_ends_the_witness_and_the_next_start_has_it_a
     end_process(lone);
     const int status = members[lone].exit_status;
 
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        end_process(i);
-    for (unsigned i = 0; i < TEST_WITNESSES; i++) /* a new leader asks from its own end on */
-        if (i != lone)
-            launch(i);
+    end_all();
+    launch_others(lone); /* a new leader asks from its own end on */
     assert_true(wait_until(has_leader));
     launch(lone);
     check_that_nothing_is_lost();
@@ -737,50 +740,7 @@ static void a_truncation_that_fails_ends_the_witness_and_the_next_start_has_it_a
     assert_int_equal(WEXITSTATUS(status), BW_STOP_RESTART);
 }
 
-/* ---- a full disk ------------------------------------------------------------------------------
- */
-
-static void fill(const char *dir)
-{
-    static char block[65536];
-    char path[192];
-    int fd;
-
-    memset(block, 1, sizeof block);
-    (void)snprintf(path, sizeof path, "%s/filler", dir);
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    while (write(fd, block, sizeof block) > 0)
-        continue;
-    while (write(fd, block, 1) > 0)
-        continue;
-    (void)close(fd);
-}
-
-static bool first_has_ended(void)
-{
-    return members[0].pid == 0;
-}
-
-/* Keeps orders coming until `is_met`: leaders and terms may change on the way. */
-static bool load_until(bool (*is_met)(void), uint64_t *first)
-{
-    uint64_t end = now_ms() + WAIT_MS;
-    uint64_t loaded_term = 0;
-
-    while (!is_met() && now_ms() < end) {
-        int leader = leader_place();
-
-        if (leader >= 0 && members[leader].last.term != loaded_term &&
-            *first + BLOCK_IDS < TEST_IDS_MAX) {
-            order((unsigned)leader, (struct order){.first = *first, .size = 8000});
-            *first += BLOCK_IDS;
-            loaded_term = members[leader].last.term;
-        }
-        watch(10);
-    }
-    return is_met();
-}
+/* ---- a full disk ---------------------------------------------------------------------------- */
 
 static void a_full_disk_stops_one_witness_and_not_the_cluster(void **state)
 {
@@ -795,25 +755,24 @@ static void a_full_disk_stops_one_witness_and_not_the_cluster(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(mount("none", path, "tmpfs", 0, "size=12m,mode=700"), 0);
     found_all();
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        launch(i);
+    launch_all();
     wanted_acknowledged = 50;
     assert_true(load_until(has_acknowledged, &first));
 
-    fill(path);
-    assert_true(load_until(first_has_ended, &first));
+    (void)snprintf(filler, sizeof filler, "%s/filler", path);
+    test_shell("cat /dev/zero >%s 2>/dev/null; test -s %s", filler, filler);
+    lone = 0;
+    assert_true(load_until(lone_has_ended, &first));
     assert_true(WIFEXITED(members[0].exit_status));
     assert_int_equal(WEXITSTATUS(members[0].exit_status), BW_STOP_RESTART);
     wanted_acknowledged = acknowledged_count + 500;
     assert_true(load_until(has_acknowledged, &first));
 
-    (void)snprintf(filler, sizeof filler, "%s/filler", path);
     assert_int_equal(unlink(filler), 0);
     assert_int_equal(mount("none", path, "tmpfs", MS_REMOUNT, "size=200m"), 0);
     launch(0);
     check_that_nothing_is_lost();
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        end_process(i);
+    end_all();
     assert_int_equal(umount2(path, MNT_DETACH), 0);
 }
 

@@ -159,12 +159,6 @@ static void on_nothing(void *user, enum bw_err err, uint64_t index)
 static void damaged_files_never_give_a_wrong_term_or_log(void **state)
 {
     struct test_witness *witness = calloc(1, sizeof *witness);
-    struct bw_node_founding founding = {
-        .identity = {.cluster_id = {{1}},
-                     .cluster = "test",
-                     .witness_id = 1,
-                     .incarnation = {{9}},
-                     .origin = BW_ROLL_FOUNDER}};
     char path[128], kept[128];
     unsigned done = 0;
     uv_loop_t loop;
@@ -174,11 +168,7 @@ static void damaged_files_never_give_a_wrong_term_or_log(void **state)
     assert_non_null(witness);
     assert_int_equal(uv_loop_init(&loop), 0);
     test_cluster_path(&cluster, 1, path);
-    founding.data_dir = path;
-    founding.identity.election_timeout_ms = cluster.election_ms;
-    founding.member_ids[0] = 1;
-    founding.member_count = 1;
-    assert_int_equal(bw_node_bootstrap(&founding, NULL), BW_OK);
+    assert_int_equal(test_cluster_found_alone(&cluster, NULL), BW_OK);
     cluster.snapshot_threshold = 64;
     cluster.snapshot_trailing = 20;
     assert_int_equal(test_witness_start(witness, &cluster, 1, &loop, NULL), BW_OK);

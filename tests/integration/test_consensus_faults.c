@@ -21,6 +21,7 @@
 
 #include "faults.h"
 #include "janitor.h"
+#include "test_shell.h"
 #include "test_witness.h"
 
 #define WAIT_MS        90000
@@ -61,13 +62,6 @@ static void attach(const char *dir)
 
 static int setup(void **state)
 {
-    struct bw_node_founding founding = {.identity = {.cluster_id = {{1}},
-                                                     .cluster = "test",
-                                                     .witness_id = 1,
-                                                     .incarnation = {{9}},
-                                                     .origin = BW_ROLL_FOUNDER}};
-    char path[128];
-
     (void)state;
     memset(&witness, 0, sizeof witness);
     say("");
@@ -79,12 +73,7 @@ static int setup(void **state)
     attach(cluster.dir);
     load->cluster = cluster;
     assert_int_equal(uv_loop_init(&loop), 0);
-    test_cluster_path(&cluster, 1, path);
-    founding.data_dir = path;
-    founding.identity.election_timeout_ms = cluster.election_ms;
-    founding.member_ids[0] = 1;
-    founding.member_count = 1;
-    assert_int_equal(bw_node_bootstrap(&founding, NULL), BW_OK);
+    assert_int_equal(test_cluster_found_alone(&cluster, NULL), BW_OK);
     return 0;
 }
 
@@ -145,28 +134,15 @@ static void submit(unsigned count)
     }
 }
 
-static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void shell(const char *format, ...)
-{
-    char command[512];
-    va_list args;
-
-    va_start(args, format);
-    assert_true(vsnprintf(command, sizeof command, format, args) < (int)sizeof command);
-    va_end(args);
-    assert_int_equal(system(command), 0);
-}
-
 /* What is on disk now is what it begins with next, as after a kill. It rests. */
 static void end_here(void)
 {
     char path[128];
 
     test_cluster_path(&cluster, 1, path);
-    shell("cp -a %s %s.kept", path, path);
+    test_shell("cp -a %s %s.kept", path, path);
     test_witness_stop(&witness);
-    shell("rm -rf %s && mv %s.kept %s", path, path, path);
+    test_shell("rm -rf %s && mv %s.kept %s", path, path, path);
 }
 
 static void assert_has_all(void)
@@ -322,7 +298,7 @@ static uint64_t leave_installed(char out_name[64])
     bw_node_get_status(witness.node, &status);
     end_here();
     test_cluster_path(&cluster, 1, path);
-    shell("cd %s && rm -f raft/[0-9]*-[0-9]* && ls raft/open-* >/dev/null && "
+    test_shell("cd %s && rm -f raft/[0-9]*-[0-9]* && ls raft/open-* >/dev/null && "
           "test $(ls raft/snapshot-*.meta | wc -l) = 2 && "
           "basename $(ls raft/snapshot-*.meta | sort -V | tail -1) .meta >newest && "
           "cp -a raft raft.kept", path);
@@ -367,7 +343,7 @@ static void put_back(void)
     char path[128];
 
     test_cluster_path(&cluster, 1, path);
-    shell("cd %s && rm -rf raft && cp -a raft.kept raft", path);
+    test_shell("cd %s && rm -rf raft && cp -a raft.kept raft", path);
 }
 
 /* Either it has all, or it says what is wrong. */
@@ -439,7 +415,7 @@ static void half_a_snapshot_of_a_crash_is_no_damage(void **state)
     (void)state;
     last_index = leave_installed(newest);
     test_cluster_path(&cluster, 1, path);
-    shell("cd %s/raft && cp %s.meta snapshot-9-99999-9.meta && cp %s snapshot-9-99998-9", path, newest, newest);
+    test_shell("cd %s/raft && cp %s.meta snapshot-9-99999-9.meta && cp %s snapshot-9-99998-9", path, newest, newest);
     assert_true(begins_with(last_index, &diag));
 }
 

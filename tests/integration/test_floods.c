@@ -38,10 +38,7 @@ static atomic_bool is_over;
 static int setup(void **state)
 {
     (void)state;
-    operator_init();
-    operator_begin_agents();
-    assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
-    operator_wait_until_serving("dc-a");
+    operator_begin_serving();
     return 0;
 }
 

@@ -20,10 +20,7 @@
 static int setup(void **state)
 {
     (void)state;
-    operator_init();
-    operator_begin_agents();
-    assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
-    operator_wait_until_serving("dc-a");
+    operator_begin_serving();
     return 0;
 }
 
@@ -169,8 +166,10 @@ static void it_ends_by_itself(void **state)
 {
     (void)state;
     assert_int_equal(run("maintenance harbor --site dc-b --for 1s --yes"), 0);
-    until_status_says(0, "Failover to dc-b: possible");
-    assert_null(strstr(operator.out, "maintenance"));
+    for (int i = 0; i == 0 || (i < OPERATOR_TRIES && strstr(operator.out, "maintenance") != NULL); i++)
+        until_status_says(0, "Failover to dc-b: possible"); /* its end is foretold before it is committed */
+    if (strstr(operator.out, "maintenance") != NULL)
+        fail_msg("still in maintenance:\n%s", operator.out);
 }
 
 static void what_cannot_be_a_maintenance_is_told(void **state)
@@ -340,6 +339,7 @@ static void ask_for_a_move_and_take_it_back(void)
     assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b; to keep it there: breakwater cancel");
     assert_int_equal(run("cancel harbor --yes --reason mistaken"), 0);
     assert_says(operator.out, "cancel of harbor: done: nothing that was asked for waits any more");
+    operator_wait_for_round(); /* the order to stop that is under way yet would be obeyed */
     operator.a_holds_on = false;
     operator_wait_until_serving("dc-a");
     until_status_says(0, "epoch 1");

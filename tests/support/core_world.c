@@ -216,6 +216,15 @@ void world_sync_all(struct world *world)
     }
 }
 
+void world_without_readiness(struct world *world)
+{
+    for (size_t site = 0; site < sizeof world->sites / sizeof world->sites[0]; site++) {
+        world->sites[site].report.has_readiness = false;
+        world->sites[site].report.ready = false;
+        world->sites[site].report.has_lag = false;
+    }
+}
+
 void world_pass_ms(struct world *world, uint64_t ms)
 {
     while (ms >= 500) {

@@ -58,6 +58,8 @@ void world_know_spec(struct world *world);
 bool world_sync(struct world *world, int site);
 /* Every site that is not mute, twice: now each has heard an answer to what it just sent. */
 void world_sync_all(struct world *world);
+/* From their next sync on no site has a readiness script. */
+void world_without_readiness(struct world *world);
 /* Lets time go by, with a sync of all each half second. Nothing is decided. */
 void world_pass_ms(struct world *world, uint64_t ms);
 /* Moves the clock and nothing else. */

@@ -90,6 +90,7 @@ static void *run_agents(void *user)
             obey(&operator.a);
         if (!atomic_load(&operator.b_is_mute) && puppet_sync_all(&operator.b))
             obey(&operator.b);
+        atomic_fetch_add(&operator.rounds, 1);
         (void)usleep(OPERATOR_PAUSE_US);
     }
     return NULL;
@@ -99,6 +100,15 @@ void operator_begin_agents(void)
 {
     agents_run = true;
     assert_int_equal(pthread_create(&agents, NULL, run_agents, NULL), 0);
+}
+
+void operator_wait_for_round(void)
+{
+    const unsigned begun = atomic_load(&operator.rounds);
+
+    for (int i = 0; i < OPERATOR_TRIES && atomic_load(&operator.rounds) - begun < 2; i++)
+        (void)usleep(OPERATOR_PAUSE_US); /* the first may have begun before */
+    assert_true(atomic_load(&operator.rounds) - begun >= 2);
 }
 
 void operator_end_agents(void)
@@ -392,4 +402,12 @@ void operator_wait_until_serving(const char *site)
         (void)usleep(OPERATOR_PAUSE_US);
     }
     fail_msg("%s does not serve: %s", site, operator.reply.body);
+}
+
+void operator_begin_serving(void)
+{
+    operator_init();
+    operator_begin_agents();
+    assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
+    operator_wait_until_serving("dc-a");
 }

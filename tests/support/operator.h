@@ -28,6 +28,7 @@ struct operator
     atomic_bool a_owes_rejoin;
     atomic_uint b_alarms;   /* bits of its report */
     atomic_bool a_holds_on; /* it is told to stop, and has not begun */
+    atomic_uint rounds;     /* in which both have synced and obeyed */
     char out[256 * 1024]; /* of the last command */
     char errors[64 * 1024];
     struct bw_http_reply reply; /* of the last request */
@@ -45,6 +46,8 @@ void operator_deinit(void);
 /* Both agents sync and obey from now on, each as long as it is not mute. */
 void operator_begin_agents(void);
 void operator_end_agents(void);
+/* Each agent obeys what it is told after this call has begun, and no older order any more. */
+void operator_wait_for_round(void);
 
 /* Writes a file of the trio's directory. */
 void operator_put(const char *file, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -73,6 +76,8 @@ json_t *operator_parse(const char *text);
 /* The whole status as the leader tells it. */
 json_t *operator_status(void);
 void operator_wait_until_serving(const char *site);
+/* All of that: operator_init, its agents, its groups, and dc-a serves. */
+void operator_begin_serving(void);
 
 /* What operator_run and operator_ask did not give. What is no JSON is left out. */
 void operator_keep_answer(const char *asked, const char *text);

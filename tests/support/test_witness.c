@@ -531,6 +531,23 @@ enum bw_err test_cluster_found(const struct test_cluster *cluster, uint64_t id,
     return found(cluster, id, 1, id == 1, diag);
 }
 
+enum bw_err test_cluster_found_alone(const struct test_cluster *cluster, struct bw_diag *diag)
+{
+    struct bw_node_founding founding = {.identity = {.cluster_id = {{1}},
+                                                     .cluster = "test",
+                                                     .witness_id = 1,
+                                                     .incarnation = {{9}},
+                                                     .origin = BW_ROLL_FOUNDER,
+                                                     .election_timeout_ms = cluster->election_ms},
+                                        .member_ids = {1},
+                                        .member_count = 1};
+    char path[128];
+
+    test_cluster_path(cluster, 1, path);
+    founding.data_dir = path;
+    return bw_node_bootstrap(&founding, diag);
+}
+
 void test_cluster_wipe(const struct test_cluster *cluster, uint64_t id)
 {
     char path[128];

@@ -58,6 +58,8 @@ void test_cluster_path(const struct test_cluster *cluster, uint64_t id, char out
 /* `witness init`; witness 1 is the founder. */
 enum bw_err test_cluster_found(const struct test_cluster *cluster, uint64_t id,
                                struct bw_diag *diag);
+/* Likewise, of a cluster of one, with the configuration of that. */
+enum bw_err test_cluster_found_alone(const struct test_cluster *cluster, struct bw_diag *diag);
 /* Its directory is lost, and `witness init --cluster-id` makes another one. It is not running. */
 void test_cluster_wipe(const struct test_cluster *cluster, uint64_t id);
 

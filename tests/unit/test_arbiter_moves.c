@@ -384,11 +384,7 @@ static void without_readiness_scripts_no_position_is_asked_for(void **state)
 {
     (void)state;
     world_begin(&world, 2);
-    for (int site = A; site <= B; site++) {
-        world.sites[site].report.has_readiness = false;
-        world.sites[site].report.ready = false;
-        world.sites[site].report.has_lag = false;
-    }
+    world_without_readiness(&world);
     world_sync_all(&world);
     give_back_for_b("");
 
@@ -476,11 +472,7 @@ static void without_readiness_scripts_the_loss_is_bounded_as_well(void **state)
 {
     (void)state;
     stop_for_switchover("");
-    for (int site = A; site <= B; site++) {
-        world.sites[site].report.has_readiness = false;
-        world.sites[site].report.ready = false;
-        world.sites[site].report.has_lag = false;
-    }
+    world_without_readiness(&world);
     lose_the_start_at_the_target();
 }
 

@@ -358,11 +358,7 @@ static void without_readiness_scripts_on_lag_decides(void **state)
 {
     (void)state;
     world_begin(&world, 2);
-    for (int site = A; site <= B; site++) {
-        world.sites[site].report.has_readiness = false;
-        world.sites[site].report.ready = false;
-        world.sites[site].report.has_lag = false;
-    }
+    world_without_readiness(&world);
     world_sync_all(&world);
     assert_false(judge(B, false));
     assert_true(is_held_by("lag"));

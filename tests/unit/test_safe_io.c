@@ -222,17 +222,26 @@ static void a_truncation_that_has_failed_stops_the_witness_and_its_note_stays(vo
     assert_string_equal(world->writes, "c3 ");
 }
 
+/* The append behind the first cut, on its way to the disk as the second one comes. */
+static struct raft_io_append *cut_twice(struct raft_io_append *request)
+{
+    struct raft_io_append *first;
+
+    write_five(request);
+    write_all();
+    append(request, 4, RAFT_COMMAND);
+    first = world->append;
+    assert_int_equal(io()->truncate(io(), 4), 0);
+    return first;
+}
+
 static void of_two_truncations_the_one_that_has_failed_is_noted(void **state)
 {
     static struct raft_io_append request;
     struct raft_io_append *first;
 
     (void)state;
-    write_five(&request);
-    write_all();
-    append(&request, 4, RAFT_COMMAND);
-    first = world->append;
-    assert_int_equal(io()->truncate(io(), 4), 0);
+    first = cut_twice(&request);
     world->cut = BW_ERR_IO;
     first->cb(first, 0);
     world->append = NULL;
@@ -247,11 +256,7 @@ static void two_truncations_at_once_have_no_note(void **state)
     struct raft_io_append *first;
 
     (void)state;
-    write_five(&request);
-    write_all();
-    append(&request, 4, RAFT_COMMAND);
-    first = world->append;
-    assert_int_equal(io()->truncate(io(), 4), 0);
+    first = cut_twice(&request);
     assert_string_equal(world->writes, "c4 c0 ");
     first->cb(first, 0);
     world->append = NULL;
