@@ -66,6 +66,12 @@ bool bw_site_overrides(const struct bw_site *site)
            site->override == BW_SITE_OVERRIDE_ENDING;
 }
 
+bool bw_site_override_may_start(const struct bw_site *site)
+{
+    return site->override_start == BW_SITE_OVERRIDE_START_NONE ||
+           site->override_start == BW_SITE_OVERRIDE_START_SERVES;
+}
+
 bool bw_site_is_greeted(const struct bw_site *site)
 {
     return site->link == BW_SITE_LINK_GREETED;

@@ -63,6 +63,8 @@ bool bw_site_is_said_lately(const struct step *step, struct bw_instant said);
 bool bw_site_may_fence_itself(const struct step *step);
 /* It serves without a lease, by a person's word, or is being fenced after that: no rogue (3.8). */
 bool bw_site_overrides(const struct bw_site *site);
+/* Its newest start has left nothing that has to be looked at or ended before the next one (3.8). */
+bool bw_site_override_may_start(const struct bw_site *site);
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
 
 /* site_states.c: the only way in which a state changes. What happens to the epoch that was accepted, */
@@ -149,11 +151,14 @@ enum bw_site_override_event {
     BW_SITE_OVERRIDE_EVENT_END,
     BW_SITE_OVERRIDE_EVENT_ENDED, /* seen */
 };
-/* ... to what a start without a lease has left, */
-enum bw_site_override_left_event {
-    BW_SITE_OVERRIDE_LEFT_EVENT_START_FAILED,
-    BW_SITE_OVERRIDE_LEFT_EVENT_STOP_FAILED,
-    BW_SITE_OVERRIDE_LEFT_EVENT_ENDED
+/* ... to its newest start, */
+enum bw_site_override_start_event {
+    BW_SITE_OVERRIDE_START_EVENT_ORDERED,
+    BW_SITE_OVERRIDE_START_EVENT_RAN,
+    BW_SITE_OVERRIDE_START_EVENT_SERVES,
+    BW_SITE_OVERRIDE_START_EVENT_FAILED,
+    BW_SITE_OVERRIDE_START_EVENT_STOP_FAILED,
+    BW_SITE_OVERRIDE_START_EVENT_ENDED
 };
 /* ... to another site's service, which is ended from here. */
 enum bw_remote_fence_state_event {
@@ -173,7 +178,7 @@ void bw_site_start_move(struct bw_site *site, enum bw_site_start_event event);
 void bw_site_stop_move(struct bw_site *site, enum bw_site_stop_event event);
 void bw_site_final_move(struct bw_site *site, enum bw_site_final_event event);
 void bw_site_override_move(struct bw_site *site, enum bw_site_override_event event);
-void bw_site_override_left_move(struct bw_site *site, enum bw_site_override_left_event event);
+void bw_site_override_start_move(struct bw_site *site, enum bw_site_override_start_event event);
 void bw_site_remote_fenced_move(struct bw_site *site, enum bw_remote_fence_state_event event);
 
 /* site_tenure.c */

@@ -112,8 +112,7 @@ static enum bw_override_waits waits_to_serve(const struct bw_site *site, struct 
         return is_answered ? BW_OVERRIDE_WAITS_WITNESSES : BW_OVERRIDE_WAITS_NOTHING;
     if (!bw_site_is_greeted(site) || !site->guard.overriding)
         return BW_OVERRIDE_WAITS_GUARD;
-    if (site->running != BW_ACTION_NONE || site->override_ran ||
-        site->override_left != BW_SITE_OVERRIDE_LEFT_NOTHING ||
+    if (site->running != BW_ACTION_NONE || !bw_site_override_may_start(site) ||
         !bw_instant_wait_is_over(now, site->retry_at))
         return BW_OVERRIDE_WAITS_START;
     if (is_answered)
@@ -166,9 +165,7 @@ static void forget(struct bw_site *site, enum bw_site_override_event event)
     memory->override_wait_ms = 0;
     memory->override_unix_ms = 0;
     site->override_open = false; /* a guard that ended it first answers no more */
-    site->override_ran = false;
-    site->override_served = false;
-    bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_ENDED);
+    bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_ENDED);
 }
 
 static void drop(const struct step *step, const char *rule, enum bw_override_over over)
@@ -305,7 +302,7 @@ void bw_site_override_let_go(struct bw_site *site)
 
 void bw_site_override_fenced(const struct step *step)
 {
-    bw_site_override_left_move(step->site, BW_SITE_OVERRIDE_LEFT_EVENT_ENDED);
+    bw_site_override_start_move(step->site, BW_SITE_OVERRIDE_START_EVENT_ENDED);
     if (step->site->override != BW_SITE_OVERRIDE_ENDING)
         return;
     forget(step->site, BW_SITE_OVERRIDE_EVENT_ENDED);
@@ -367,9 +364,9 @@ void bw_site_override_start_failed(const struct step *step)
 {
     struct bw_site *site = step->site;
 
-    site->override_ran = false;
-    if (site->limits.has_script[BW_ACTION_STOP])
-        bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_START_FAILED);
+    bw_site_override_start_move(site, site->limits.has_script[BW_ACTION_STOP]
+                                          ? BW_SITE_OVERRIDE_START_EVENT_FAILED
+                                          : BW_SITE_OVERRIDE_START_EVENT_ENDED);
     site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
     bw_site_alarm(site, BW_ALARM_START_FAILED, true);
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S88");
@@ -382,7 +379,7 @@ void bw_site_override_start_ended(const struct step *step, const struct bw_guard
     switch (ended->result) {
     case BW_RUN_OK:
     case BW_RUN_INTERRUPTED: /* a service that runs is kept, else it never says started */
-        site->override_ran = true;
+        bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_RAN);
         site->service = BW_SERVICE_UNKNOWN; /* exit 0 alone proves nothing (4) */
         site->start_limit = bw_instant_add(
             step->now, site->limits.timeout_ns[ended->result == BW_RUN_OK ? BW_ACTION_START
@@ -411,7 +408,7 @@ void bw_site_override_stop_ended(const struct step *step, enum bw_run_result res
 
     switch (result) {
     case BW_RUN_OK:
-        bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_ENDED);
+        bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_ENDED);
         return;
     case BW_RUN_REFUSED:
     case BW_RUN_KILLED:
@@ -424,6 +421,6 @@ void bw_site_override_stop_ended(const struct step *step, enum bw_run_result res
     case BW_RUN_TOO_LATE:
         break;
     }
-    bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_STOP_FAILED);
+    bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_STOP_FAILED);
     bw_site_alarm(site, BW_ALARM_STOP_FAILED, true);
 }

@@ -51,11 +51,9 @@ static void note_serves(const struct step *step)
 {
     struct bw_site *site = step->site;
 
-    site->override_ran = false;
-    bw_site_override_left_move(site, BW_SITE_OVERRIDE_LEFT_EVENT_ENDED);
-    if (site->override_served)
+    if (site->override_start == BW_SITE_OVERRIDE_START_SERVES)
         return;
-    site->override_served = true;
+    bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_SERVES);
     site->stopped_in_a_row = 0;
     bw_site_alarm(site, BW_ALARM_START_FAILED, false);
     bw_site_alarm(site, BW_ALARM_STOP_FAILED, false);
@@ -74,7 +72,7 @@ static void start(const struct step *step)
     }
     if (site->save != BW_SITE_SAVE_KEPT)
         return;
-    site->override_served = false;
+    bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_ORDERED);
     site->facts = (struct bw_run_facts){.grade = BW_GRADE_NONE};
     bw_site_run(step, BW_ACTION_START, bw_site_epoch_seen(site), "S73");
 }
@@ -83,7 +81,8 @@ static void start(const struct step *step)
 static bool is_down(const struct bw_site *site)
 {
     return site->service == BW_SERVICE_STOPPED &&
-           (!site->override_served || site->stopped_in_a_row >= site->limits.failure_threshold);
+           (site->override_start != BW_SITE_OVERRIDE_START_SERVES ||
+            site->stopped_in_a_row >= site->limits.failure_threshold);
 }
 
 /* 3.8: what an agent finds down as it begins may have been down for long, and another site granted
@@ -103,7 +102,7 @@ static void clean(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    if (site->override_left == BW_SITE_OVERRIDE_LEFT_STOP_DUE)
+    if (site->override_start == BW_SITE_OVERRIDE_START_STOP_DUE)
         bw_site_run(step, BW_ACTION_STOP, bw_site_epoch_seen(site), "S79");
     else
         bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S97");
@@ -127,14 +126,14 @@ static void advance_overriding(const struct step *step)
     }
     if (site->running != BW_ACTION_NONE)
         return;
-    if (site->override_ran) {
+    if (site->override_start == BW_SITE_OVERRIDE_START_RAN) {
         if (bw_instant_wait_is_over(step->now, site->start_limit))
             bw_site_override_start_failed(step);
         else
             bw_site_wake(step, site->start_limit);
         return;
     }
-    if (site->override_left != BW_SITE_OVERRIDE_LEFT_NOTHING)
+    if (!bw_site_override_may_start(site))
         clean(step);
     else if (is_down(site) && has_waited(step) &&
              !is_answered(step)) /* else the witnesses decide */

@@ -128,11 +128,14 @@
     X(P, BW_SITE_OF(OVERRIDE_OVERRIDING),              END,       ENDING, "first the service is fenced") \
     X(P, BW_SITE_OF(OVERRIDE_ENDING),                  ENDED,       NONE, "the end was seen")
 
-/* ---- ... and what a start of it that failed has left (3.8) ---- */
-#define BW_SITE_OVERRIDE_LEFT_ROWS(X, P)                                                          \
-    X(P, BW_SITE_OF_ANY,                      START_FAILED,  STOP_DUE,  "as in an epoch")         \
-    X(P, BW_SITE_OF_ANY,                      STOP_FAILED,   FENCE_DUE, "3.5: at once")           \
-    X(P, BW_SITE_OF_ANY,                      ENDED,         NOTHING,   "by a stop or a fence; or it serves")
+/* ---- ... and its newest start (3.8, 4) ---- */
+#define BW_SITE_OVERRIDE_START_ROWS(X, P)                                                         \
+    X(P, BW_SITE_OF_2(OVERRIDE_START_NONE, OVERRIDE_START_SERVES), ORDERED, NONE, "another one")  \
+    X(P, BW_SITE_OF_ANY,                               RAN,      RAN,     "status has to say so too") \
+    X(P, BW_SITE_OF_ANY,                               SERVES,   SERVES,  "status says so")       \
+    X(P, BW_SITE_OF_ANY,                               FAILED,   STOP_DUE, "as in an epoch")      \
+    X(P, BW_SITE_OF_ANY,                               STOP_FAILED, FENCE_DUE, "3.5: at once")    \
+    X(P, BW_SITE_OF_ANY,                               ENDED,    NONE,    "by a stop or a fence")
 
 /* ---- the fence of another site's service, as a leader asked for it last (3.3) ---- */
 #define BW_SITE_REMOTE_FENCE_ROWS(X, P)                                                           \
@@ -156,7 +159,7 @@
     T(STOP, stop, bw_site_stop, BW_SITE_STOP)                                                      \
     T(FINAL, final, bw_site_final, BW_SITE_FINAL)                                                  \
     T(OVERRIDE, override, bw_site_override, BW_SITE_OVERRIDE)                                      \
-    T(OVERRIDE_LEFT, override_left, bw_site_override_left, BW_SITE_OVERRIDE_LEFT)                  \
+    T(OVERRIDE_START, override_start, bw_site_override_start, BW_SITE_OVERRIDE_START)              \
     T(REMOTE_FENCE, remote_fenced, bw_remote_fence_state, BW_REMOTE_FENCE)
 enum bw_site_table {
 #define T(TABLE, member, type, P) BW_SITE_TABLE_##TABLE,

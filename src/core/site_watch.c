@@ -366,7 +366,8 @@ void bw_site_forget_observations(struct bw_site *site)
 /* Which observations this tenure wants, and how often; 0: not at all. */
 static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind)
 {
-    const bool awaits_start = site->tenure == BW_TENURE_STARTING || site->override_ran ||
+    const bool awaits_start = site->tenure == BW_TENURE_STARTING ||
+                              site->override_start == BW_SITE_OVERRIDE_START_RAN ||
                               (site->tenure == BW_TENURE_STOPPING &&
                                site->ending_reason == BW_REASON_REBOOT);
 

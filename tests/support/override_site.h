@@ -80,7 +80,7 @@ static inline void begin_overriding(struct world *world)
     assert_int_equal(world->sent_run.run.action, BW_ACTION_START);
     ended(world, &world->sent_run, BW_RUN_OK, "");
     status(world, "started");
-    assert_true(world->site.override_served);
+    assert_int_equal(world->site.override_start, BW_SITE_OVERRIDE_START_SERVES);
 }
 
 static inline void adopt(struct world *world, uint64_t epoch)

@@ -295,8 +295,7 @@ static void the_end_of_a_start_counts_in_its_own_epoch_only(void **state)
     begin(&world); /* nor does one where none is open, and nobody overrides */
     ended(&world, &of, BW_RUN_OK, "");
     ended(&world, &of, BW_RUN_FAILED, "");
-    assert_false(world.site.override_ran);
-    assert_int_equal(world.site.override_left, BW_SITE_OVERRIDE_LEFT_NOTHING);
+    assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_NONE);
 }
 
 /* It says nothing of the service, and is no failure: it is asked for once more (3.5). */

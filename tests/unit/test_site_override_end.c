@@ -521,7 +521,7 @@ static void what_ends_in_an_adoption_is_no_end_of_a_start_or_stop_of_it(void **s
     override_done(&world);
     adopt(&world, 2); /* beside the start */
     ended(&world, &world.sent_run, BW_RUN_FAILED, "");
-    assert_int_equal(world.site.override_left, BW_SITE_OVERRIDE_LEFT_NOTHING);
+    assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_NONE);
 
     begin_waited(&world);
     override_done(&world);
@@ -530,7 +530,7 @@ static void what_ends_in_an_adoption_is_no_end_of_a_start_or_stop_of_it(void **s
     assert_asked(&world, "RUN:stop");
     adopt(&world, 2); /* beside the stop */
     ended(&world, &world.sent_run, BW_RUN_FAILED, "");
-    assert_int_equal(world.site.override_left, BW_SITE_OVERRIDE_LEFT_STOP_DUE);
+    assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_STOP_DUE);
 }
 
 /* The newest epoch is its own: what ends that ends it too. */

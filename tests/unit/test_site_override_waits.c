@@ -111,10 +111,10 @@ static void what_holds_back_its_start_is_said(void **state)
     site.retry_at.raw_ns += 1;
     assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
     site = world.site;
-    site.override_left = BW_SITE_OVERRIDE_LEFT_STOP_DUE;
+    site.override_start = BW_SITE_OVERRIDE_START_STOP_DUE;
     assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
     site = world.site;
-    site.override_ran = true;
+    site.override_start = BW_SITE_OVERRIDE_START_RAN;
     assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
     site = world.site;
     site.running = BW_ACTION_START;
@@ -282,19 +282,19 @@ static void what_is_over_leaves_nothing_behind(void **state)
     status(&world, "stopped");
     status(&world, "stopped");
     ended(&world, &world.sent_run, BW_RUN_OK, "");
-    assert_true(world.site.override_ran);
+    assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_RAN);
     ask_end(&world);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
 
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
     assert_int_equal(world.site.kept.override_unix_ms, 0);
     assert_true(bw_id_equal(world.site.kept.override_boot_id, (struct bw_id){{0}}));
-    assert_false(world.site.override_ran);
+    assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_NONE);
 
     begin_overriding(&world);
     ask_end(&world);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
-    assert_false(world.site.override_served);
+    assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_NONE);
 
     begin_waited(&world);
     override_done(&world);
@@ -304,7 +304,7 @@ static void what_is_over_leaves_nothing_behind(void **state)
     confirm(&world, 2, world.now_ms);
     armed(&world);
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
-    assert_int_equal(world.site.override_left, BW_SITE_OVERRIDE_LEFT_NOTHING);
+    assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_NONE);
 }
 
 /* Who hears of it decides again, or no more; the disk may take its time. */

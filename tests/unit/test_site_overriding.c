@@ -216,7 +216,7 @@ static void that_it_serves_again_is_said_and_ends_the_alarm(void **state)
     status(&world, "started");
     assert_asked(&world, "SYNC");
     assert_false(starts_failed(&world));
-    assert_true(world.site.override_served);
+    assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_SERVES);
 }
 
 /* 4: how often it was seen down before its lease says nothing of what that has started. */

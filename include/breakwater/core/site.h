@@ -210,11 +210,12 @@ enum bw_site_override { /* a person lets it serve without a quorum (3.8) */
                         BW_SITE_OVERRIDE_ENDING      /* it is fenced, until the end was seen */
 };
 
-/* OVERRIDING: what a start that failed has left is ended before the next one. */
-enum bw_site_override_left {
-    BW_SITE_OVERRIDE_LEFT_NOTHING,
-    BW_SITE_OVERRIDE_LEFT_STOP_DUE,
-    BW_SITE_OVERRIDE_LEFT_FENCE_DUE /* its stop has failed */
+enum bw_site_override_start { /* OVERRIDING: its newest start */
+    BW_SITE_OVERRIDE_START_NONE,
+    BW_SITE_OVERRIDE_START_RAN,      /* it has ended well: status has to say so */
+    BW_SITE_OVERRIDE_START_SERVES,   /* and has */
+    BW_SITE_OVERRIDE_START_STOP_DUE, /* what one that failed has left is ended before the next one */
+    BW_SITE_OVERRIDE_START_FENCE_DUE /* its stop has failed */
 };
 
 #define BW_SITE_TABLES 13
@@ -286,7 +287,7 @@ struct bw_site {
     struct bw_instant leader_answered; /* while there is an override: when a leader last did */
     uint64_t override_fence_epoch;     /* under which the agent's own fence ends it; 0: none does */
     struct bw_instant override_fence_asked; /* ENDING: when its guard was asked for the fence */
-    enum bw_site_override_left override_left;
+    enum bw_site_override_start override_start;
     /* Flags: what the guard has said, what is awaited of it, and what is true from some moment of a
      * tenure on. Each beside all of the states, and beside the others. */
     bool guard_unsaved;             /* the guard could not keep what an arm or an end rests on */
@@ -328,8 +329,6 @@ struct bw_site {
     bool verified;
     enum bw_override override_on_disk; /* the most that the disk may say: after a crash it would */
     bool override_open;     /* the guard was asked whether it may serve without a lease */
-    bool override_ran;      /* a start without a lease has ended well: status has to say so */
-    bool override_served;   /* and has */
     enum bw_service service;
     /* For the record alone (3.1). */
     uint64_t seen_epoch; /* under which its service was seen to serve last; 0: not since the agent
