@@ -72,7 +72,7 @@ static struct bw_applied found_cluster(struct bw_cluster *cluster, const struct 
 
 static struct bw_applied raise_level(struct bw_cluster *cluster, const struct bw_command *command)
 {
-    if (command->feature_level == 0 || command->feature_level - 1 != cluster->feature_level)
+    if (command->feature_level != (uint64_t)cluster->feature_level + 1)
         return refuse(-1, BW_ERR_STALE);
     cluster->feature_level = command->feature_level;
     return fired(-1, &rules[RULE_RAISE_LEVEL]);

@@ -111,6 +111,30 @@ static void a_lag_behind_another_than_the_data_site_is_unknown(void **state)
     assert_int_equal(loss_of(C).kind, BW_LOSS_MEASURED);
     (void)strcpy(world_group(&world)->data_site, "dc-b");
     assert_non_null(strstr(loss_of(C).unknown, "has not heard the data site serve"));
+    (void)strcpy(world_group(&world)->data_site, "b"); /* a name all the same */
+    assert_non_null(strstr(loss_of(C).unknown, "has not heard the data site serve"));
+}
+
+/* 4: dc-a had the data until dc-b was granted, whose epoch is over; who reads the log later has seen neither. */
+static void what_was_written_since_is_bounded_for_the_leader_that_granted_alone(void **state)
+{
+    struct bw_group *group;
+    struct bw_watch *watch;
+
+    (void)state;
+    world_begin(&world, 2);
+    group = world_group(&world);
+    watch = world_watch(&world);
+    group->phase = BW_PHASE_VACANT;
+    group->last_end.epoch = watch->data_before_epoch = group->epoch;
+    (void)strcpy(group->data_site, "dc-b");
+    (void)strcpy(watch->data_before, "dc-a");
+    watch->phase_applied = bw_instant_add(watch->grant_applied, 1500 * BW_NS_PER_MS);
+
+    assert_int_equal(loss_of(A).kind, BW_LOSS_AT_MOST);
+    assert_int_equal(loss_of(A).ms, 1500);
+    world.witness.leadership.leads = false;
+    assert_int_equal(loss_of(A).kind, BW_LOSS_UNKNOWN);
 }
 
 /* dc-a was last heard to serve so long before `since`, which is when this witness came to lead. */
@@ -212,6 +236,7 @@ int main(void)
         cmocka_unit_test(a_state_that_knows_no_epoch_has_nobodys_data),
         cmocka_unit_test(a_lag_counts_for_three_checks_and_a_window),
         cmocka_unit_test(a_lag_behind_another_than_the_data_site_is_unknown),
+        cmocka_unit_test(what_was_written_since_is_bounded_for_the_leader_that_granted_alone),
         cmocka_unit_test(the_data_site_served_no_longer_than_two_leaders_may_wait),
         cmocka_unit_test(the_data_site_serves_for_nobody_from_its_close_on),
         cmocka_unit_test(the_epoch_of_another_site_is_no_end_of_what_was_heard),

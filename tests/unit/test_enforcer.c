@@ -180,6 +180,17 @@ static void come_into(enum bw_enforcer_state state)
     assert_int_equal(enforcer.groups[0].state, state);
 }
 
+/* Whose end nobody may call off any more. */
+static void what_is_killed_or_was_is_ending(void **state)
+{
+    (void)state;
+    for (int of = BW_ENFORCER_IDLE; of <= BW_ENFORCER_SPENT; of++) {
+        come_into((enum bw_enforcer_state)of);
+        assert_int_equal(bw_enforcer_is_ending(&enforcer.groups[0]),
+                         of == BW_ENFORCER_KILLING || of == BW_ENFORCER_SPENT);
+    }
+}
+
 static void in_each_state_a_higher_epoch_arms_it_and_what_is_over_is_dropped(void **state)
 {
     (void)state;
@@ -539,6 +550,7 @@ int main(void)
         cmocka_unit_test_setup(a_kill_that_has_begun_is_not_taken_back, begin),
         cmocka_unit_test_setup(a_lower_epoch_is_refused_and_a_higher_one_takes_the_place, begin),
         cmocka_unit_test_setup(what_is_over_is_not_killed, begin),
+        cmocka_unit_test(what_is_killed_or_was_is_ending),
         cmocka_unit_test(in_each_state_a_higher_epoch_arms_it_and_what_is_over_is_dropped),
         cmocka_unit_test_setup(all_that_is_due_is_killed_in_one_turn, begin),
         cmocka_unit_test_setup(it_outlives_its_guard_until_its_last_deadline, begin),

@@ -264,6 +264,23 @@ static void let_go_disarms_without_touching_and_the_epoch_is_never_armed_again(v
     assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
 }
 
+static void what_was_let_go_is_not_armed_by_a_guard_that_begins_again_either(void **state)
+{
+    struct bw_guard_memory memory;
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    message(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 9});
+    memory = world.guard.memory;
+
+    bw_guard_init(&world.guard, "g", &limits, &memory, NULL, at_ms(101000));
+    hello(&world, instance_a);
+
+    assert_false(arm(&world, 1, 109000));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
+}
+
 /* 3.9: its arm was on its way when the group was let go. Found by the simulator. */
 static void an_epoch_that_was_let_go_before_it_was_seen_is_not_armed(void **state)
 {
@@ -450,6 +467,7 @@ int main(void)
         cmocka_unit_test(guard_that_armed_once_is_enforced_when_it_starts_again),
         cmocka_unit_test(interrupted_run_is_reported_to_the_next_agent),
         cmocka_unit_test(let_go_disarms_without_touching_and_the_epoch_is_never_armed_again),
+        cmocka_unit_test(what_was_let_go_is_not_armed_by_a_guard_that_begins_again_either),
         cmocka_unit_test(an_epoch_that_was_let_go_before_it_was_seen_is_not_armed),
         cmocka_unit_test(what_let_go_an_earlier_epoch_disarms_no_later_one),
         cmocka_unit_test(a_let_go_that_waited_into_a_fence_is_confirmed_once_that_is_over),

@@ -137,18 +137,21 @@ static void a_lag_of_what_was_fenced_long_after_it_was_heard_is_unknown(void **s
     static const struct {
         enum bw_command_kind end;
         unsigned after_s;
-        uint32_t limit_ms; /* of the fence */
+        uint32_t limits_ms[2]; /* of the fences of dc-b and dc-c, which 0 has never spoken */
         bool is_known;
-    } cases[] = {{BW_COMMAND_FENCED, 5, 1000, true},
-                 {BW_COMMAND_FENCED, 60, 1000, false},
-                 {BW_COMMAND_FENCED, 60, 30000, true},
-                 {BW_COMMAND_FENCED, 120, 30000, false},
-                 {BW_COMMAND_FORCED, 120, 30000, true}};
+    } cases[] = {{BW_COMMAND_FENCED, 5, {1000, 0}, true},      {BW_COMMAND_FENCED, 60, {1000, 0}, false},
+                 {BW_COMMAND_FENCED, 60, {30000, 0}, true},    {BW_COMMAND_FENCED, 60, {30000, 1000}, true},
+                 {BW_COMMAND_FENCED, 60, {1000, 30000}, true}, {BW_COMMAND_FENCED, 60, {1000, 1000}, false},
+                 {BW_COMMAND_FENCED, 120, {30000, 0}, false},  {BW_COMMAND_FORCED, 120, {30000, 0}, true}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        world_begin(&world, 2);
-        world.sites[B].report.remote_fence.limit_ms = cases[i].limit_ms;
+        world_begin(&world, 3);
+        world.sites[B].report.remote_fence.limit_ms = cases[i].limits_ms[0];
+        world.sites[C].report.remote_fence.limit_ms = cases[i].limits_ms[1];
+        world_sync_all(&world);
+        if (cases[i].limits_ms[1] == 0)
+            world_watch(&world)->reports[C] = (struct bw_site_reports){0};
         apply_to_epoch(BW_COMMAND_CLOSE, BW_PHASE_CLOSING);
         hear_only_b_for_s(cases[i].after_s);
         apply_to_epoch(cases[i].end, BW_PHASE_VACANT);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/core/counters.h>
@@ -130,6 +131,25 @@ static void no_two_recoveries_share_a_number(void **state)
     assert_int_equal(groups[0].epoch, STAMP_S + 60 + BW_RECOVERY_EPOCHS);
 }
 
+/* As many groups as there is room for, and none behind them. */
+static void each_of_as_many_groups_as_there_may_be_is_begun_anew(void **state)
+{
+    struct bw_group *only = malloc(sizeof *only); /* nothing that is ours lies behind it */
+    struct bw_cluster full;
+    uint64_t index;
+
+    (void)state;
+    assert_non_null(only);
+    world_begin(&world, 2);
+    full = world.cluster;
+    full.groups = only;
+    full.group_count = full.group_capacity = 1;
+    *only = *world_group(&world);
+    assert_int_equal(bw_cluster_recover(&full, world.index, NOW_MS, &index), BW_OK);
+    assert_int_equal(only->recovered_index, index);
+    free(only);
+}
+
 static void what_cannot_begin_anew_is_left_as_it_is(void **state)
 {
     struct bw_cluster unfounded;
@@ -184,7 +204,7 @@ static void a_state_that_nobody_could_start_from_is_refused_in_words(void **stat
     assert_refuses(election_timeout_ms, 49, BW_ERR_LIMIT, "election timeout is 49 ms");
     assert_refuses(applied_index, BW_COUNTER_MAX, BW_ERR_LIMIT, "index is");
     assert_refuses(applied_index, BW_COUNTER_MAX, BW_ERR_LIMIT, "more than 4611686018427387903");
-    assert_refuses(generation, UINT64_MAX, BW_ERR_LIMIT, "generation is");
+    assert_refuses(generation, BW_COUNTER_MAX, BW_ERR_LIMIT, "generation is");
     assert_refuses(generation, UINT64_MAX, BW_ERR_LIMIT, "more than 4611686018427387903");
     assert_refuses(epoch_floor, BW_COUNTER_MAX, BW_ERR_LIMIT, "an epoch");
     assert_refuses(epoch_floor, last_epoch + 1, BW_ERR_LIMIT, "an epoch");
@@ -479,6 +499,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recovered_group_is_vacant_above_every_epoch),
         cmocka_unit_test(no_two_recoveries_share_a_number),
+        cmocka_unit_test(each_of_as_many_groups_as_there_may_be_is_begun_anew),
         cmocka_unit_test(what_cannot_begin_anew_is_left_as_it_is),
         cmocka_unit_test(a_state_that_nobody_could_start_from_is_refused_in_words),
         cmocka_unit_test(a_group_that_was_deleted_is_not_begun_anew),
