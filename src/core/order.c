@@ -37,11 +37,10 @@ static void tell_beginning(const struct bw_group *group, struct bw_order *order)
 {
     const struct bw_history_entry *entry = bw_group_history_at(group, 0);
 
+    BW_ASSERT(entry != NULL); /* a held group has a history: bw_group_is_sound */
     order->instance = group->holder_instance;
     order->adopting = group->adopting;
     order->terms = group->terms;
-    if (entry == NULL)
-        return;
     order->adopt = entry->adopted;
     order->reason = entry->why_granted;
     order->planned = entry->planned;
@@ -50,8 +49,6 @@ static void tell_beginning(const struct bw_group *group, struct bw_order *order)
 
 static void derive_for_holder(const struct bw_group *group, struct bw_order *order)
 {
-    const struct bw_history_entry *entry = bw_group_history_at(group, 0);
-
     BW_ASSERT(group->spec.mode != BW_MODE_OBSERVE); /* 3.1: who only looks on is told nothing */
     tell_beginning(group, order);
     switch (group->phase) {
@@ -73,7 +70,7 @@ static void derive_for_holder(const struct bw_group *group, struct bw_order *ord
     order->kind = BW_ORDER_STOP;
     order->closed = true;
     order->held_index = group->held_index;
-    order->reason = entry == NULL ? BW_REASON_NONE : entry->why_ended;
+    order->reason = bw_group_history_at(group, 0)->why_ended;
     order->planned = false;
 }
 

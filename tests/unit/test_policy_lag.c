@@ -162,6 +162,26 @@ static void a_lag_of_what_was_fenced_long_after_it_was_heard_is_unknown(void **s
     }
 }
 
+/* The most that can be said is one below what says that nobody knows. */
+static void a_lag_of_two_months_is_as_old_as_can_be_said(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.now = bw_instant_add(world.now, 60 * 24 * 3600 * BW_NS_PER_S);
+    (void)world_sync(&world, B); /* dc-a is silent */
+
+    (void)judge(B, false);
+
+    assert_false(is_held_by("connected"));
+    for (uint32_t i = 0; i < candidacy.gate_count; i++)
+        if (strcmp(candidacy.gates[i].id, "lag") == 0) {
+            assert_int_equal(candidacy.gates[i].unit, BW_UNIT_MS);
+            assert_int_equal(candidacy.gates[i].age_ms, UINT32_MAX - 1);
+            return;
+        }
+    fail_msg("no gate of the lag");
+}
+
 /* 3.9, 4: what was let go goes on where it was, and nobody measures by it. */
 static void a_lag_of_what_was_let_go_is_unknown(void **state)
 {
@@ -421,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_lag_of_before_this_witness_was_away_is_unknown),
         cmocka_unit_test(a_lag_of_an_epoch_before_the_last_of_the_same_site_is_unknown),
         cmocka_unit_test(a_lag_of_what_was_fenced_long_after_it_was_heard_is_unknown),
+        cmocka_unit_test(a_lag_of_two_months_is_as_old_as_can_be_said),
         cmocka_unit_test(a_lag_of_what_was_let_go_is_unknown),
         cmocka_unit_test(lag_measured_long_before_the_last_renewal_is_unknown),
         cmocka_unit_test(a_failover_goes_on_whenever_the_leader_changes),
