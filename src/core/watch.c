@@ -210,13 +210,14 @@ void bw_watch_sample_lag(struct bw_watch *watch, int site, const struct bw_conta
                          struct bw_instant received)
 {
     const struct bw_report *report = &contact->report;
+    const struct bw_instant measured = bw_instant_sub(received, bw_ms_to_ns(report->ready_age_ms));
 
-    if (!report->has_lag || report->ready_age_ms == UINT32_MAX)
+    if (!report->has_lag || report->ready_age_ms == UINT32_MAX || !bw_instant_is_later(measured, watch->served_since))
         return;
     watch->lag[site] = (struct bw_lag_sample){
         .known = true,
         .lag_ms = report->lag_ms,
-        .measured = bw_instant_sub(received, bw_ms_to_ns(report->ready_age_ms)),
+        .measured = measured,
         .check_interval_ms = report->check_interval_ms,
     };
 }

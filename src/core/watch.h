@@ -20,7 +20,8 @@ void bw_watch_follow_wish(struct bw_watch *watch, const struct bw_group *group,
  * this leader has proposed neither an end of it nor another boot (3.2.2, 3.5). */
 bool bw_watch_may_renew(const struct bw_watch *watch, const struct bw_group *group,
                         struct bw_id instance, struct bw_id boot_id);
-/* Keeps how far `site` lags by this report of it, received then; nothing, where it does not say. */
+/* Keeps how far `site` lags by this report of it, received then; nothing, where it does not say, or measured it before
+ * what it lags behind served (4). */
 void bw_watch_sample_lag(struct bw_watch *watch, int site, const struct bw_contact *contact,
                          struct bw_instant received);
 

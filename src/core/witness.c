@@ -302,15 +302,18 @@ static void look_up_answer(const struct bw_witness *witness, const struct bw_con
     }
 }
 
-/* The lag of every other site as last measured while this one was heard to renew and serve. */
-static void sample_lag(struct bw_watch *watch, const struct bw_group *group, int holder)
+/* The lag of every other site as last measured while this one was heard to renew and serve. What was measured before
+ * it served in this epoch, even it, is behind another, or behind what it waited for then (4). */
+static void sample_lag(struct bw_watch *watch, const struct bw_group *group, int holder, struct bw_instant received)
 {
     const char *name = group->spec.sites[holder].name;
 
     BW_ASSERT(strcmp(name, group->holder_site) == 0);
-    if (strcmp(watch->served_site, name) != 0) {
+    if (strcmp(watch->served_site, name) != 0 || watch->served_epoch != group->epoch) {
         memset(watch->lag, 0, sizeof(watch->lag));
         memcpy(watch->served_site, name, sizeof(watch->served_site));
+        watch->served_epoch = group->epoch;
+        watch->served_since = received;
     }
     for (int site = 0; site < (int)group->spec.site_count; site++) {
         const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
@@ -419,7 +422,7 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
     bw_epoch_timeline_take(watch, group, site, &contact, is_serving(group, sync, sync_group));
     if (!is_serving(group, sync, sync_group))
         return;
-    sample_lag(watch, group, site);
+    sample_lag(watch, group, site, received);
     watch->served_contact = received;
     watch->served_closed = (struct bw_instant){0, 0};
     if (sync_group->report.verified)

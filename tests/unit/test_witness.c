@@ -627,9 +627,39 @@ static void a_lag_is_measured_beside_a_service_that_runs(void **state)
     assert_string_equal(world.watches[0].served_site, "");
 
     world.sites[A].report.serving_epoch_started = true;
+    world.sites[B].report.ready_age_ms = 400;
     world_sync_all(&world);
-    assert_true(world.watches[0].lag[B].known);
+    assert_false(world.watches[0].lag[B].known); /* behind whoever served before */
     assert_string_equal(world.watches[0].served_site, "dc-a");
+    world_pass_ms(&world, 1000);
+    assert_true(world.watches[0].lag[B].known);
+}
+
+/* 4: what serves again, in another epoch, may not wait any more for whom it waited before; nor has dc-c measured by
+ * dc-b what it measured by dc-a. */
+static void a_lag_is_measured_anew_in_each_epoch(void **state)
+{
+    (void)state;
+    for (int next = A; next <= B; next++) {
+        world_begin(&world, 3);
+        world.sites[C].report.ready_age_ms = 5000;
+        world_pass_ms(&world, 6000);
+        assert_true(world.watches[0].lag[C].known);
+        world_give_back(&world, A, BW_REASON_SERVICE_DOWN, false, "");
+        assert_string_equal(world_act(&world), "A1");
+        world.sites[next == A ? B : A].report.condition = BW_CONDITION_STOP;
+        world.sites[C].report.condition = BW_CONDITION_STOP;
+        world_pass_ms(&world, 1000);
+        assert_string_equal(world_act(&world), "A9");
+        assert_string_equal(world_group(&world)->holder_site, next == A ? "dc-a" : "dc-b");
+        world_serve(&world, next);
+        assert_true(world.watches[0].served_epoch == world_group(&world)->epoch);
+        assert_false(world.watches[0].lag[C].known);
+        world_pass_ms(&world, 4000);
+        assert_false(world.watches[0].lag[C].known);
+        world_pass_ms(&world, 3000);
+        assert_true(world.watches[0].lag[C].known);
+    }
 }
 
 int main(void)
@@ -667,6 +697,7 @@ int main(void)
         cmocka_unit_test(a_renewal_of_another_epoch_is_no_base_of_this_one),
         cmocka_unit_test(what_is_proposed_of_no_group_keeps_none_back),
         cmocka_unit_test(a_lag_is_measured_beside_a_service_that_runs),
+        cmocka_unit_test(a_lag_is_measured_anew_in_each_epoch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

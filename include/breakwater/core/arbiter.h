@@ -87,15 +87,17 @@ struct bw_watch {
     struct bw_instant connected_since[BW_SITES_MAX]; /* its reports came without a gap since then */
     struct bw_instant two_way_since[BW_SITES_MAX]; /* and it heard answers, without a longer gap */
     struct bw_behind behind[BW_SITES_MAX];
-    struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, while that served */
+    struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, since served_since */
     struct bw_rate rates[BW_SITES_MAX];            /* of their clocks against this witness's */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
     char data_before[BW_NAME_MAX + 1]; /* the data site before the grant of data_before_epoch, which
                                           this witness has itself seen applied; "": it has not */
     uint64_t data_before_epoch;
     uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
+    uint64_t served_epoch;           /* in which it was heard so */
+    struct bw_instant served_since;  /* when this witness itself first heard it serve in that epoch, */
     struct bw_instant
-        served_contact; /* when this witness itself last heard it do so, whoever led */
+        served_contact; /* and last, whoever led */
     struct bw_instant served_closed; /* when it saw applied that its epoch is renewed no more; {0, 0}: it may be */
     struct bw_epoch_timeline timeline;           /* of the newest epoch, for the record alone */
     struct bw_grant_mark grants[BW_HISTORY_MAX]; /* ring */
