@@ -2,12 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
+#define TRIES_MAX 16 /* each of which another one has made in vain, who has been there and is gone */
 
 /* The pid in the file, for a message only; 0 when it says none. */
 static long holder_of(int fd)
@@ -59,4 +62,77 @@ void bw_dir_unlock(int lock)
 {
     if (lock >= 0)
         (void)close(lock); /* the lock ends with its last descriptor, whatever close says */
+}
+
+/* ---- of a path, for a moment ------------------------------------------------------------------- */
+
+/* Whoever had it before may have removed it since we opened it: then another one locks another file of its name. */
+static bool is_still_there(int fd, const char *name)
+{
+    struct stat ours, there;
+
+    return fstat(fd, &ours) == 0 && lstat(name, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
+}
+
+static enum bw_err check_lock_file(int fd, const char *name, struct bw_diag *diag)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return bw_diag_errno(diag, errno, "look at %s", name);
+    if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
+        return bw_diag_set(diag, BW_ERR_EXISTS, "%s is no plain file of user %u; it was left alone (move it away)",
+                           name, (unsigned)geteuid());
+    return BW_OK;
+}
+
+/* `*out_is_lost`: it is that of nobody any more. */
+static enum bw_err lock_file(int fd, const char *name, bool *out_is_lost, struct bw_diag *diag)
+{
+    const enum bw_err err = check_lock_file(fd, name, diag);
+
+    if (err != BW_OK)
+        return err;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK
+                   ? bw_diag_set(diag, BW_ERR_BUSY, "process %ld is at it (is it running twice?)", holder_of(fd))
+                   : bw_diag_errno(diag, errno, "lock %s", name);
+    *out_is_lost = !is_still_there(fd, name);
+    if (!*out_is_lost)
+        write_pid(fd);
+    return BW_OK;
+}
+
+enum bw_err bw_path_lock(const char *path, struct bw_path_lock *out_lock, struct bw_diag *diag)
+{
+    const int length = snprintf(out_lock->name, sizeof out_lock->name, "%s" BW_PATH_LOCK_SUFFIX, path);
+
+    if (length < 0 || (size_t)length >= sizeof out_lock->name)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "%s is longer than %zu bytes", path,
+                           sizeof out_lock->name - sizeof BW_PATH_LOCK_SUFFIX);
+    for (int i = 0; i < TRIES_MAX; i++) {
+        const int fd = open(out_lock->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+        bool is_lost = true;
+        enum bw_err err;
+
+        if (fd < 0)
+            return bw_diag_errno(diag, errno, "open %s", out_lock->name);
+        err = lock_file(fd, out_lock->name, &is_lost, diag);
+        if (err == BW_OK && !is_lost) {
+            out_lock->fd = fd;
+            return BW_OK;
+        }
+        (void)close(fd); /* nothing was done */
+        if (err != BW_OK)
+            return err;
+    }
+    return bw_diag_set(diag, BW_ERR_BUSY, "others come and go there all the time");
+}
+
+/* The name goes first: whoever has opened it by now finds that it leads nowhere. */
+void bw_path_unlock(const struct bw_path_lock *lock)
+{
+    (void)unlink(lock->name); /* left behind, the next one uses it up */
+    (void)close(lock->fd);    /* a copy that a child may have for a moment locks a file without a name */
 }

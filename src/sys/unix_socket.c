@@ -1,6 +1,7 @@
 #include <breakwater/sys/unix_socket.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/os/dir_lock.h>
 
 #define BACKLOG         8
 #define ACCEPT_AGAIN_MS 100 /* where memory or a descriptor was short */
@@ -333,24 +335,41 @@ static void fill_address(struct sockaddr_un *out, const char *path)
     BW_ASSERT(bw_copy_text(out->sun_path, sizeof out->sun_path, path)); /* check_path */
 }
 
-/* Only "refused" says that nobody listens; everything else may be somebody who is busy. */
-static bool is_abandoned(const struct sockaddr_un *address)
+/* Only "refused" says that nobody listens; everything else may be somebody who is busy. `*out_pid`: whose process
+ * listens; 0: it does not say. */
+static bool is_abandoned(const struct sockaddr_un *address, pid_t *out_pid)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool is_refused;
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
+    bool is_connected, is_refused;
 
+    *out_pid = 0;
     if (fd < 0)
         return false;
-    is_refused = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
-                 errno == ECONNREFUSED;
+    is_connected = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+    is_refused = !is_connected && errno == ECONNREFUSED;
+    if (is_connected && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+        *out_pid = peer.pid;
     (void)close(fd); /* nothing was said */
     return is_refused;
+}
+
+static enum bw_err refuse_busy(const char *path, pid_t pid, struct bw_diag *diag)
+{
+    char who[32] = "";
+
+    if (pid > 0)
+        (void)snprintf(who, sizeof who, ": pid %ld", (long)pid);
+    return bw_diag_set(diag, BW_ERR_BUSY,
+                       "listen at %s: another process answers there%s (is it running twice?)", path, who);
 }
 
 static enum bw_err remove_stale(const struct sockaddr_un *address, struct bw_diag *diag)
 {
     const char *path = address->sun_path;
     struct stat st;
+    pid_t pid;
 
     if (lstat(path, &st) != 0)
         return errno == ENOENT ? BW_OK : bw_diag_errno(diag, errno, "look at %s", path);
@@ -359,10 +378,8 @@ static enum bw_err remove_stale(const struct sockaddr_un *address, struct bw_dia
                            "listen at %s: %s of user %u is there; it was left alone (move it away)",
                            path, S_ISSOCK(st.st_mode) ? "a socket" : "a file that is no socket",
                            (unsigned)st.st_uid);
-    if (!is_abandoned(address))
-        return bw_diag_set(diag, BW_ERR_BUSY,
-                           "listen at %s: another process answers there (is it running twice?)",
-                           path);
+    if (!is_abandoned(address, &pid))
+        return refuse_busy(path, pid, diag);
     if (unlink(path) != 0 && errno != ENOENT)
         return bw_diag_errno(diag, errno, "remove the abandoned socket %s", path);
     return BW_OK;
@@ -384,14 +401,12 @@ static enum bw_err bind_fd(int fd, const struct sockaddr_un *address, struct bw_
     return BW_OK;
 }
 
-enum bw_err bw_unix_bind(const char *path, struct bw_unix_bound *out_bound, struct bw_diag *diag)
+static enum bw_err bind_locked(const char *path, struct bw_unix_bound *out_bound, struct bw_diag *diag)
 {
     struct sockaddr_un address;
-    enum bw_err err = check_path(path, diag);
+    enum bw_err err;
     int fd;
 
-    if (err != BW_OK)
-        return err;
     fill_address(&address, path);
     err = remove_stale(&address, diag);
     if (err != BW_OK)
@@ -402,6 +417,23 @@ enum bw_err bw_unix_bind(const char *path, struct bw_unix_bound *out_bound, stru
     err = bind_fd(fd, &address, out_bound, diag);
     if (err != BW_OK)
         (void)close(fd); /* nothing was said */
+    return err;
+}
+
+/* Two that begin at once: a socket that is bound and does not listen yet refuses like an abandoned one, and what was
+ * found abandoned may be another one's by the time it is removed. So one at a time looks and listens. */
+enum bw_err bw_unix_bind(const char *path, struct bw_unix_bound *out_bound, struct bw_diag *diag)
+{
+    struct bw_path_lock lock;
+    enum bw_err err = check_path(path, diag);
+
+    if (err != BW_OK)
+        return err;
+    err = bw_path_lock(path, &lock, diag);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "listen at %s", path);
+    err = bind_locked(path, out_bound, diag);
+    bw_path_unlock(&lock);
     return err;
 }
 

@@ -1,4 +1,4 @@
-/* dir_lock.h - one process per state directory (design 3.7). */
+/* dir_lock.h - one process per state directory (design 3.7), and one at a time that makes something at a path. */
 #ifndef BW_OS_DIR_LOCK_H
 #define BW_OS_DIR_LOCK_H
 
@@ -13,5 +13,20 @@ BW_MUST_CHECK enum bw_err bw_dir_lock(int dir, const char *path, int *out_lock,
 /* The file stays: removing it would let two processes lock two files of one name. -1 is accepted.
  */
 void bw_dir_unlock(int lock);
+
+/* For as long as it takes to look whether what is at `path` is abandoned, and to put one's own there: no two
+ * processes that lock it do both at once. By flock of a file beside it, `path` with this at its end, which
+ * bw_path_unlock removes; one that was killed in between has left it, and the next one uses it up. */
+#define BW_PATH_LOCK_SUFFIX ".breakwater-lock"
+#define BW_PATH_LOCK_BYTES  256 /* of its name */
+struct bw_path_lock {
+    int fd;
+    char name[BW_PATH_LOCK_BYTES];
+};
+/* Waits for nobody. BW_ERR_BUSY names the process that has it; BW_ERR_EXISTS: what has the lock's name is no
+ * plain file of our user's, and was left alone. */
+BW_MUST_CHECK enum bw_err bw_path_lock(const char *path, struct bw_path_lock *out_lock,
+                                       struct bw_diag *diag);
+void bw_path_unlock(const struct bw_path_lock *lock);
 
 #endif

@@ -96,8 +96,9 @@ struct bw_unix_listener {
 };
 
 /* Listens at `path`, mode 0600. A socket file that is there already is removed only when it is our
- * user's and nobody answers; BW_ERR_BUSY: somebody does. BW_ERR_EXISTS: it is no socket, or another
- * user's. On an error nothing is left that needs closing. */
+ * user's and nobody answers; BW_ERR_BUSY: somebody does, or is about to: of several that listen at once one
+ * does, and the others say who. BW_ERR_EXISTS: it is no socket, or another user's. On an error nothing is left
+ * that needs closing. */
 BW_MUST_CHECK enum bw_err bw_unix_listen(struct bw_unix_listener *listener, uv_loop_t *loop,
                                          const char *path, bw_unix_on_accepted on_accepted,
                                          void *user, struct bw_diag *diag);
