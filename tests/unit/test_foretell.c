@@ -203,7 +203,7 @@ static void change_site(int site)
 {
     struct bw_report *report = &world.sites[site].report;
 
-    switch (below(9)) {
+    switch (below(10)) {
     case 0:
         report->service = (enum bw_service)below(3);
         break;
@@ -228,6 +228,9 @@ static void change_site(int site)
         break;
     case 7:
         world.sites[site].is_mute = !world.sites[site].is_mute;
+        break;
+    case 8:
+        report->override = (enum bw_override)below(BW_OVERRIDE_COUNT);
         break;
     default:
         report->service_age_ms = (uint32_t)below(2000);
@@ -542,6 +545,38 @@ static void beside_an_override_no_first_renewal_goes_on_to_come(void **state)
     }
 }
 
+static const char *follower(void)
+{
+    bw_foretell_loss(world_group(&world), world_watch(&world), &world.witness.leadership, world.now, &room,
+                     &foretold);
+    return foretold.acts ? foretold.command.site : "nobody";
+}
+
+/* 3.8: an override that waits is in nobody's way but the others': a leader that answers ends the wait, and who is
+ * granted has its lease instead. Where its site hears nobody, nobody follows. */
+static void beside_an_override_that_waits_its_own_site_alone_may_follow(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    assert_string_equal(follower(), "dc-b");
+    world.sites[C].report.override = BW_OVERRIDE_WAITING;
+    world_sync_all(&world);
+    assert_string_equal(follower(), "dc-c");
+    assert_true(live_on_without(A));
+    assert_string_equal(then.decision.command.site, "dc-c");
+
+    world.sites[C].is_deaf = true;
+    world_pass_ms(&world, 2 * FRESH_MS);
+    assert_string_equal(follower(), "nobody");
+    assert_false(live_on_without(A));
+
+    world.sites[C].is_mute = true; /* that which is heard no more holds nobody */
+    world_pass_ms(&world, 2 * FRESH_MS);
+    assert_string_equal(follower(), "dc-b");
+    assert_true(live_on_without(A));
+    assert_string_equal(then.decision.command.site, "dc-b");
+}
+
 /* It is no candidate, and nothing of it goes on. */
 static void a_site_that_was_never_heard_has_nothing_that_goes_on(void **state)
 {
@@ -762,6 +797,7 @@ int main(void)
         cmocka_unit_test(of_two_sessions_the_later_goes_on),
         cmocka_unit_test(a_holder_that_renews_goes_on_to),
         cmocka_unit_test(a_site_that_was_never_heard_has_nothing_that_goes_on),
+        cmocka_unit_test(beside_an_override_that_waits_its_own_site_alone_may_follow),
         cmocka_unit_test(beside_an_override_no_first_renewal_goes_on_to_come),
         cmocka_unit_test(what_holds_the_whole_group_is_said_where_no_site_is_heard),
         cmocka_unit_test(a_wish_that_cannot_come_true_delays_nothing),
