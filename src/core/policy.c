@@ -90,12 +90,9 @@ static void judge_declared(struct judgement *judgement)
         !judgement->group->spec.sites[judgement->site].never_candidate, NULL);
 }
 
-/* By what it said last. */
 static const char *override_word(const struct judgement *judgement, int site)
 {
-    const struct bw_contact *contact = bw_site_reports_newest(&judgement->watch->reports[site]);
-
-    switch (contact == NULL ? BW_OVERRIDE_OVERRIDING : contact->report.override) {
+    switch (bw_policy_override_said(judgement->group, judgement->watch, site, judgement->now)) {
     case BW_OVERRIDE_WAITING:
         return "is to override once no lease can live any more; to take that back, there: "
                "breakwater override GROUP -c FILE --end";
@@ -461,6 +458,45 @@ uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct b
             longest_ns = left_ns;
     }
     return longest_ns;
+}
+
+/* How much it weighs. The word is another machine's, and any number: one that nobody knows may serve. */
+static int override_weight(enum bw_override said)
+{
+    switch (said) {
+    case BW_OVERRIDE_NONE:
+        return 0;
+    case BW_OVERRIDE_WAITING:
+        return 1;
+    case BW_OVERRIDE_ENDING:
+        return 2;
+    case BW_OVERRIDE_OVERRIDING:
+    case BW_OVERRIDE_COUNT:
+        break;
+    }
+    return 3;
+}
+
+enum bw_override bw_policy_override_said(const struct bw_group *group, const struct bw_watch *watch, int site,
+                                         struct bw_instant now)
+{
+    static const enum bw_override by_weight[] = {BW_OVERRIDE_NONE, BW_OVERRIDE_WAITING, BW_OVERRIDE_ENDING,
+                                                 BW_OVERRIDE_OVERRIDING};
+    const uint64_t freshness_ns = bw_policy_longer_freshness_ns(group);
+    int most = 0;
+
+    BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
+    if (watch->behind[site].overrides && /* 3.9: it does not tell more */
+        bw_instant_wait_left_ns(now, bw_instant_add(watch->behind[site].at, freshness_ns)) > 0)
+        most = override_weight(BW_OVERRIDE_OVERRIDING);
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_contact *contact = &watch->reports[site].by_instance[i];
+        const int weight = contact->used ? override_weight(contact->report.override) : 0;
+
+        if (weight > most && bw_instant_wait_left_ns(now, bw_instant_add(contact->received, freshness_ns)) > 0)
+            most = weight;
+    }
+    return by_weight[most];
 }
 
 bool bw_policy_says_override(const struct bw_group *group, const struct bw_watch *watch, int site,

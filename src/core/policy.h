@@ -26,6 +26,10 @@ uint64_t bw_policy_wish_left_ns(const struct bw_group *group, const struct bw_wa
  * to. */
 bool bw_policy_says_override(const struct bw_group *group, const struct bw_watch *watch, int site,
                              struct bw_instant now);
+/* What it says, and of several that speak for it what weighs most: one that serves by it, or may; then one that is
+ * being ended. Of what is not told, that it overrides. NONE: nobody says so freshly. */
+enum bw_override bw_policy_override_said(const struct bw_group *group, const struct bw_watch *watch, int site,
+                                         struct bw_instant now);
 /* For how long it does, if nothing more is heard; 0: none does. */
 uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct bw_watch *watch,
                                     int site, struct bw_instant now);

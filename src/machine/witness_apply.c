@@ -153,9 +153,11 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
                                                bw_witness_now(machine));
     if (overrides != NULL)
         add(findings, path,
-            "%s leaves %s, and overrides there: end that first, at %s: breakwater override %s -c "
+            "%s leaves %s, and %s there: end that first, at %s: breakwater override %s -c "
             "FILE --end",
-            overrides, item->spec.name, overrides, item->spec.name);
+            overrides, item->spec.name,
+            bw_witness_override_does(&machine->core, at, overrides, bw_witness_now(machine)), overrides,
+            item->spec.name);
     else if (leaves != NULL)
         add(findings, path,
             "%s leaves %s, and is not seen to have stopped it: stop it there while it is in the "

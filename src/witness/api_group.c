@@ -217,19 +217,15 @@ static void plan_cancel(const struct bw_group *group, const struct bw_wish *wish
         add(steps, "the epoch stays closed: that is not taken back");
 }
 
-/* 3.8: who lets a group go has what a person lets serve there without a lease ended. */
+/* 3.8: who lets a group go has what a person lets serve there without a lease ended; of each site that says so, as
+ * far as that has come. */
 static void plan_override(const struct bw_witness *witness, int group, json_t **steps)
 {
-    const char *site = bw_witness_leaves_override(witness, group, NULL, bw_clock_now());
-    char text[BW_NAME_MAX + 128];
+    char text[BW_OVERRIDE_LET_GO_TEXT_BYTES];
 
-    if (site == NULL)
-        return;
-    (void)snprintf(text, sizeof text,
-                   "but %s overrides, and holds no epoch: what it serves is FENCED; to keep it, first wait until it is "
-                   "adopted",
-                   site);
-    add(steps, text);
+    for (int site = 0; site < (int)witness->cluster->groups[group].spec.site_count; site++)
+        if (bw_witness_override_let_go_text(witness, group, site, bw_clock_now(), text, sizeof text))
+            add(steps, text);
 }
 
 static json_t *steps_of(const struct group_change *change)

@@ -324,6 +324,78 @@ static void no_definition_leaves_out_a_site_that_overrides(void **state)
     assert_string_equal(bw_witness_leaves_override(&world.witness, 0, &next, world.now), "dc-a");
 }
 
+static const char *plan_of_let_go(struct world *world, int site)
+{
+    static char text[BW_OVERRIDE_LET_GO_TEXT_BYTES];
+
+    return bw_witness_override_let_go_text(&world->witness, 0, site, world->now, text, sizeof text) ? text : "nothing";
+}
+
+static void assert_plan(struct world *world, int site, const char *says, bool is_fenced)
+{
+    const char *plan = plan_of_let_go(world, site);
+
+    if (strstr(plan, says) == NULL || (strstr(plan, "what it serves is FENCED;") != NULL) != is_fenced)
+        fail_msg("%s (expected: %s)", plan, says);
+    assert_true(plan[strlen(plan) - 1] != ' ' && strlen(plan) + 1 < BW_OVERRIDE_LET_GO_TEXT_BYTES);
+}
+
+/* 3.8: only what serves is fenced by a let-go. */
+static void a_plan_of_a_let_go_says_what_comes_of_each_override(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[A].report.override = BW_OVERRIDE_NONE;
+    world.sites[B].report.override = BW_OVERRIDE_WAITING;
+    world.sites[C].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    assert_string_equal(plan_of_let_go(&world, A), "nothing");
+    assert_plan(&world, B, "but dc-b waits to override: that is given up", false);
+    assert_plan(&world, C, "but dc-c overrides, and holds no epoch", true);
+    world.sites[B].report.override = BW_OVERRIDE_ENDING;
+    world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    assert_plan(&world, A, "but dc-a overrides, and may not have taken its epoch yet", false);
+    assert_plan(&world, B, "but dc-b ends its override", false);
+    assert_string_equal(bw_witness_override_does(&world.witness, 0, "dc-a", world.now), "overrides");
+    assert_string_equal(bw_witness_override_does(&world.witness, 0, "dc-b", world.now), "ends its override");
+    world.sites[B].report.override = BW_OVERRIDE_WAITING;
+    world_sync_all(&world);
+    assert_string_equal(bw_witness_override_does(&world.witness, 0, "dc-b", world.now), "is to override");
+    world.sites[B].is_mute = world.sites[C].is_mute = true;
+    world_pass_ms(&world, 60000);
+    assert_string_equal(plan_of_let_go(&world, B), "nothing"); /* nobody knows any more */
+}
+
+/* 3.9: all that is known of it is that it is one. Of two agents the one that serves counts. */
+static void what_is_not_told_of_an_override_is_that_it_serves(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[B].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    world.sites[B].instance.bytes[1] = 9;
+    world.sites[B].session.bytes[1] = 9;
+    world.sites[B].report.override = BW_OVERRIDE_WAITING;
+    world_sync_all(&world);
+    assert_plan(&world, B, "but dc-b overrides, and holds no epoch", true);
+
+    world_begin(&world, 3);
+    world.sites[B].report.override = (enum bw_override)77; /* of a newer agent, or of nobody's */
+    world_sync_all(&world);
+    assert_plan(&world, B, "but dc-b overrides, and holds no epoch", true);
+
+    world_begin(&world, 3);
+    world_watch(&world)->behind[B] = (struct bw_behind){world.now, true};
+    assert_plan(&world, B, "but dc-b overrides, and holds no epoch", true);
+    world_pass_ms(&world, 60000);
+    assert_string_equal(plan_of_let_go(&world, B), "nothing");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +414,8 @@ int main(void)
         cmocka_unit_test(what_overrides_at_the_holders_site_holds_no_epoch),
         cmocka_unit_test(one_that_overrides_is_told_of_a_lease_of_another),
         cmocka_unit_test(the_first_site_of_the_spec_is_told_of_it_like_the_others),
+        cmocka_unit_test(a_plan_of_a_let_go_says_what_comes_of_each_override),
+        cmocka_unit_test(what_is_not_told_of_an_override_is_that_it_serves),
         cmocka_unit_test(no_definition_leaves_out_a_site_that_overrides),
     };
 
