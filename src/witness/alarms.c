@@ -51,11 +51,11 @@ static void look_at_group(const struct bw_operator_view *view, int index,
     const struct bw_group *group = &view->machine->cluster->groups[index];
     struct bw_trouble_facts facts = {.maintenance_left_ms = least_maintenance_ms(view, index)};
     struct bw_troubles troubles;
-    struct bw_foretold foretold;
+    struct bw_failover failover;
 
-    facts.may_fail_over = bw_view_may_fail_over(view, index, &foretold);
-    facts.may_follow_fence = !facts.may_fail_over &&
-                             bw_view_may_follow_fence(view, index, &foretold);
+    bw_view_failover(view, index, &failover);
+    facts.may_fail_over = failover.is_possible;
+    facts.may_follow_fence = failover.follows_fence;
     for (uint32_t site = 0; view->callers != NULL && site < group->spec.site_count; site++)
         if (bw_callers_lack(view->callers, group->spec.sites[site].name, group->spec.name,
                             view->now, bw_policy_freshness_of_ns(group, (int)site)))

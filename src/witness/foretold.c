@@ -44,16 +44,20 @@ static bool would_follow_soon(const struct bw_operator_view *view, int group_ind
     return out_foretold->acts && out_foretold->after_ns <= lease_ns + SOON_NS;
 }
 
-bool bw_view_may_fail_over(const struct bw_operator_view *view, int group_index,
-                           struct bw_foretold *out_foretold)
+void bw_view_failover(const struct bw_operator_view *view, int group_index,
+                      struct bw_failover *out_failover)
 {
-    return would_follow_soon(view, group_index, bw_foretell_loss, out_foretold);
+    *out_failover = (struct bw_failover){.fenced = {.command = {.kind = BW_COMMAND_COUNT}}};
+    out_failover->is_possible = would_follow_soon(view, group_index, bw_foretell_loss,
+                                                  &out_failover->foretold);
+    if (!out_failover->is_possible)
+        out_failover->follows_fence = would_follow_soon(view, group_index, bw_foretell_fenced,
+                                                        &out_failover->fenced);
 }
 
-bool bw_view_may_follow_fence(const struct bw_operator_view *view, int group_index,
-                              struct bw_foretold *out_foretold)
+bool bw_failover_takes_over(const struct bw_failover *failover)
 {
-    return would_follow_soon(view, group_index, bw_foretell_fenced, out_foretold);
+    return failover->is_possible || failover->follows_fence;
 }
 
 json_t *bw_json_way(const struct bw_operator_view *view, int group_index)

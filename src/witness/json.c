@@ -457,15 +457,15 @@ static json_t *wish_over_json(const struct bw_group *group)
  */
 static json_t *failover_json(const struct bw_operator_view *view, int group_index)
 {
-    struct bw_foretold foretold;
-    struct bw_foretold fenced;
-    const bool is_possible = bw_view_may_fail_over(view, group_index, &foretold);
-    const bool follows_fence = !is_possible && bw_view_may_follow_fence(view, group_index, &fenced);
+    struct bw_failover failover;
 
-    return json_pack("{s:b, s:o, s:o, s:o}", "possible", is_possible, "to",
-                     bw_json_name_or_null(foretold.command.site), "after_ms",
-                     number_or_null(foretold.acts, foretold.after_ns / BW_NS_PER_MS), "after_fence",
-                     bw_json_name_or_null(follows_fence ? fenced.command.site : ""));
+    bw_view_failover(view, group_index, &failover);
+    return json_pack("{s:b, s:o, s:o, s:o}", "possible", failover.is_possible, "to",
+                     bw_json_name_or_null(failover.foretold.command.site), "after_ms",
+                     number_or_null(failover.foretold.acts,
+                                    failover.foretold.after_ns / BW_NS_PER_MS),
+                     "after_fence",
+                     bw_json_name_or_null(failover.follows_fence ? failover.fenced.command.site : ""));
 }
 
 static json_t *acked_of(const struct bw_trouble_entry *entry)

@@ -304,9 +304,10 @@ static bool is_candidate(const struct subject *of, int site)
 
 static bool is_failover_possible(const struct subject *of)
 {
-    struct bw_foretold foretold;
+    struct bw_failover failover;
 
-    return bw_view_may_fail_over(of->view, of->group_index, &foretold);
+    bw_view_failover(of->view, of->group_index, &failover);
+    return bw_failover_takes_over(&failover);
 }
 
 /* ---- sites: false is no sample ---- */
@@ -403,7 +404,9 @@ static void write_book(const struct subject *of, bool is_time, struct bw_metrics
     const struct bw_trouble_book *book = of->view->alarms;
 
     for (const struct bw_trouble_entry *entry =
-             bw_trouble_book_first(book, (uint32_t)of->group_index, of->group->spec.name);
+             book != NULL
+                 ? bw_trouble_book_first(book, (uint32_t)of->group_index, of->group->spec.name)
+                 : NULL;
          entry != NULL; entry = bw_trouble_book_next(book, entry))
         if (entry->is_on)
             bw_metrics_add_double(metrics,
@@ -445,7 +448,9 @@ static const struct family {
      .write = write_since},
     {"breakwater_group_epoch", "Newest epoch that was granted.", .write = write_epoch},
     {"breakwater_group_held", "Whether a failed fence holds its epoch.", .is_so = is_held},
-    {"breakwater_group_failover_possible", "Whether another site could take over by itself.",
+    {"breakwater_group_failover_possible",
+     "Whether another site could take over by itself: by time alone, or once a fence from another site has seen the "
+     "end.",
      .is_so = is_failover_possible},
     {"breakwater_group_next",
      "1 for what is decided next if nobody says anything new; nothing: time alone brings no "
@@ -510,7 +515,7 @@ static void write_group(const struct family *family, const struct bw_operator_vi
             write_site(family, &of, metrics);
 }
 
-static void write_groups(const struct bw_operator_view *view, struct bw_metrics *metrics)
+void bw_view_write_metrics(const struct bw_operator_view *view, struct bw_metrics *metrics)
 {
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
         bw_metrics_begin(metrics, families[i].name, BW_METRIC_GAUGE, families[i].help);
@@ -685,7 +690,7 @@ static void write_metrics(struct bw_program *program, const struct bw_scope *sco
     write_process(program, &metrics);
     write_raft(program, &status, &metrics);
     write_peers(&view, &status, &metrics);
-    write_groups(&view, &metrics);
+    bw_view_write_metrics(&view, &metrics);
     write_counters(program, &metrics);
     write_edge(program, &metrics);
     if (bw_metrics_get(&metrics, &text, &size, &diag) == BW_OK)

@@ -49,14 +49,18 @@ struct bw_operator_view {
 /* What comes next; false: this witness does not lead, or memory is short. */
 bool bw_view_foretell(const struct bw_operator_view *view, int group_index,
                       struct bw_foretold *out_foretold);
-/* Somebody would follow if the holder fell silent, as soon as its lease is over or within a minute
- * from then. `out_foretold` says who, and when, or that nobody would without a person. Of whom does
- * not lead: what it would do if it led. */
-bool bw_view_may_fail_over(const struct bw_operator_view *view, int group_index,
-                           struct bw_foretold *out_foretold);
-/* The same where time alone does not end its epoch, once another site's fence has seen the end. */
-bool bw_view_may_follow_fence(const struct bw_operator_view *view, int group_index,
-                              struct bw_foretold *out_foretold);
+/* Who follows if the holder falls silent now, as soon as its lease is over or within a minute from then.
+ * Every screen, document, metric and alarm asks this. Of whom does not lead: what it would do if it led. */
+struct bw_failover {
+    bool is_possible;            /* by time alone */
+    bool follows_fence;          /* not so, but once another site's fence has seen the end */
+    struct bw_foretold foretold; /* by time alone: who, and when, be it later, or that nobody would without a person */
+    struct bw_foretold fenced;   /* follows_fence: who */
+};
+void bw_view_failover(const struct bw_operator_view *view, int group_index,
+                      struct bw_failover *out_failover);
+/* Another site would take over by itself: no person is needed. */
+bool bw_failover_takes_over(const struct bw_failover *failover);
 /* The command that changes what comes next (bw_foretell_way), or null. */
 json_t *bw_json_way(const struct bw_operator_view *view, int group_index);
 /* What comes next if nobody says anything new, in words too, and what changes it. Of whom does not
@@ -65,6 +69,10 @@ json_t *bw_json_next(const struct bw_operator_view *view, int group_index);
 
 /* There is a group at that place, and it is within the view's scope. */
 bool bw_json_sees(const struct bw_operator_view *view, int group_index);
+
+/* The families of groups and of their sites (metrics_text.c). */
+struct bw_metrics;
+void bw_view_write_metrics(const struct bw_operator_view *view, struct bw_metrics *metrics);
 
 #define BW_TIME_TEXT_BYTES 32
 /* "2026-01-06T09:14:02.123Z". */
