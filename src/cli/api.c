@@ -246,6 +246,7 @@ static void forget(struct bw_api *api)
         api->witnesses[i].status = NULL;
         api->witnesses[i].err = BW_ERR_UNREACHABLE;
         api->witnesses[i].is_forbidden = false;
+        api->witnesses[i].is_left_behind = false;
         api->witnesses[i].why[0] = '\0';
     }
     api->status = NULL;
@@ -328,25 +329,6 @@ static void ask_from(struct bw_api *api, size_t first)
     BW_ASSERT(uv_loop_close(&loop) == 0);
 }
 
-static void choose(struct bw_api *api)
-{
-    int64_t best_term = -1;
-    bool best_leads = false;
-
-    for (size_t i = 0; i < api->count; i++) {
-        json_t *status = api->witnesses[i].status;
-        const bool leads = bw_json_truth(status, "leads");
-        const int64_t term = bw_json_number(status, "term");
-
-        if (status == NULL || (best_leads && !leads) || (leads == best_leads && term <= best_term))
-            continue;
-        best_leads = leads;
-        best_term = term;
-        api->status = status;
-        api->leader = leads ? (int)i : -1;
-    }
-}
-
 /* Members that an answer names, which came over mutual TLS from a witness of this cluster. The name
  * of one that has answered already is no news. */
 static void learn(struct bw_api *api)
@@ -414,19 +396,18 @@ static void note_caller(struct bw_api *api)
 
 bool bw_api_survey(struct bw_api *api)
 {
-    size_t count;
+    size_t asked = 0;
 
     forget(api);
-    ask_from(api, 0);
-    choose(api);
-    count = api->count;
-    learn(api);
-    if (api->count > count) {
-        for (size_t i = count; i < api->count; i++)
+    do { /* who was left behind may name one of the newer generation, and that one others */
+        for (size_t i = asked; i < api->count; i++)
             api->witnesses[i].err = BW_ERR_UNREACHABLE;
-        ask_from(api, count);
-        choose(api);
-    }
+        ask_from(api, asked);
+        asked = api->count;
+        bw_api_choose(api);
+        learn(api);
+    } while (api->count > asked);
+    bw_api_tell_left_behind(api);
     merge_own_words(api);
     note_caller(api);
     return api->leader >= 0;

@@ -38,6 +38,8 @@ struct bw_api_witness {
     bool is_learnt; /* not configured: learnt from an answer */
     enum bw_err err; /* of the last survey; BW_OK: `status` is its answer */
     bool is_forbidden; /* it answers, and will not have this certificate: 403 */
+    bool is_left_behind; /* it answers of a generation that was recovered from: `status` was dropped */
+    bool is_left_behind_told;
     char why[256];  /* it failed so, or said this; "" */
     json_t *status; /* breakwater.status/v1; NULL: none */
 };
@@ -67,8 +69,13 @@ bool bw_api_open(struct bw_api *api, const struct bw_cli_command *command,
 void bw_api_close(struct bw_api *api);
 
 /* Asks every witness for its status, all at once, and notes who leads. True: one does, and its
- * answer is api->status. */
+ * answer is api->status. Warns, once for each, of those that a recovery has left behind. */
 bool bw_api_survey(struct bw_api *api);
+/* Of what was answered (choose.c): drops what those say that another one of their cluster answers a higher
+ * generation than, and notes who leads of the others. */
+void bw_api_choose(struct bw_api *api);
+/* Warns of each that was dropped so, and was not told yet. */
+void bw_api_tell_left_behind(struct bw_api *api);
 /* Says why there is no leader to ask, witness by witness; returns BW_EXIT_NO_QUORUM, or
  * BW_EXIT_FAILED where there is one that refuses this certificate. */
 enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence);

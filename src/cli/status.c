@@ -80,10 +80,13 @@ static enum bw_exit print(const struct bw_api *api, enum bw_output output)
 static enum bw_exit warn_of_silence(const struct bw_api *api, enum bw_exit exit)
 {
     for (size_t i = 0; i < api->count; i++) {
-        if (api->witnesses[i].status != NULL || api->witnesses[i].is_learnt)
+        const struct bw_api_witness *witness = &api->witnesses[i];
+
+        if (witness->status != NULL || (witness->is_learnt && !witness->is_left_behind))
             continue;
-        (void)fprintf(stderr, "warning: %s does not answer: %s\n", api->witnesses[i].address,
-                      api->witnesses[i].why);
+        if (!witness->is_left_behind) /* of which the survey has warned */
+            (void)fprintf(stderr, "warning: %s does not answer: %s\n", witness->address,
+                          witness->why);
         if (exit == BW_EXIT_FINE)
             exit = BW_EXIT_WARNINGS;
     }
@@ -127,6 +130,8 @@ static enum bw_exit watch(struct bw_api *api, const char *group, enum bw_output 
     while (!ferror(stdout)) {
         if (is_terminal)
             (void)fputs("\033[H\033[2J", stdout); /* a failed write ends the loop */
+        for (size_t i = 0; is_terminal && i < api->count; i++)
+            api->witnesses[i].is_left_behind_told = false; /* what was said of it is gone, too */
         exit = show_once(api, group, output);
         if (!is_terminal)
             (void)putchar('\n');

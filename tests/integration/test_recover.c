@@ -113,13 +113,13 @@ static void the_last_witness_begins_the_cluster_anew(void **state)
     assert_false(last_has("recovery"));
 }
 
-static void write_term_of_last(uint64_t term)
+static void write_term(const char *vote, uint64_t term)
 {
     char path[TRIO_PATH_BYTES];
     uint8_t bytes[BW_VOTE_BYTES];
     FILE *file;
 
-    trio_path(&cluster.trio, "data3/vote", path);
+    trio_path(&cluster.trio, vote, path);
     bw_vote_encode((struct bw_vote){.term = term}, bytes);
     file = fopen(path, "we");
     assert_non_null(file);
@@ -134,7 +134,7 @@ static void from_a_term_that_nobody_gets_above_it_begins_anew_too(void **state)
     real_serve(&cluster);
     lose_majority();
     assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
-    write_term_of_last(UINT64_MAX);
+    write_term("data3/vote", UINT64_MAX);
     trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
     assert_int_equal(trio_stop(&cluster.trio, LAST, 0), 70);
     assert_true(trio_has_logged(&cluster.trio, LAST, "where no elections lead"));
@@ -188,6 +188,87 @@ static void old_members_that_come_back_are_obeyed_by_nobody(void **state)
                 (has_ended_removed(0) && has_ended_removed(1)));
     assert_true(real_service(&cluster, 0) != 0);
     real_assert_no_overlap(&cluster);
+}
+
+/* The exit status of a command of the shell, and what it said. */
+static int outcome_of(const char *command, char *out, size_t size)
+{
+    FILE *in = popen(command, "r");
+    int status;
+
+    assert_non_null(in);
+    out[fread(out, 1, size - 1, in)] = '\0';
+    status = pclose(in);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* `breakwater VERB`, which asks the first `count` witnesses; with what it says on stderr. */
+static int ask_first(int count, const char *verb, char *out, size_t size)
+{
+    char ca[TRIO_PATH_BYTES];
+    char identity[TRIO_PATH_BYTES];
+    char endpoints[128] = "";
+    char command[1024];
+
+    for (int i = 0; i < count; i++)
+        (void)snprintf(endpoints + strlen(endpoints), sizeof endpoints - strlen(endpoints),
+                       " --endpoint 127.0.0.1:%u", (unsigned)cluster.trio.api[i]);
+    trio_path(&cluster.trio, "ca.pem", ca);
+    trio_path(&cluster.trio, "operator.pem", identity);
+    (void)snprintf(command, sizeof command,
+                   "$BREAKWATER_BUILD/breakwater %s%s --ca %s --identity %s 2>&1", verb, endpoints,
+                   ca, identity);
+    return outcome_of(command, out, size);
+}
+
+/* Those that were lost hear nothing from the last one: they would be told that they are no members. */
+static void cut_off_last(void)
+{
+    char file[TRIO_PATH_BYTES];
+    char command[TRIO_PATH_BYTES + 128];
+
+    for (int i = 0; i < LAST; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "w%d.yaml", i + 1);
+        trio_path(&cluster.trio, name, file);
+        (void)snprintf(command, sizeof command, "sed -i 's/127.0.0.1:%u\\>/127.0.0.1:1/' %s",
+                       (unsigned)cluster.trio.raft[LAST], file);
+        assert_int_equal(system(command), 0);
+    }
+}
+
+/* Of a term far above the new generation's, too. */
+static void the_command_line_asks_no_witness_that_was_left_behind(void **state)
+{
+    static char out[1 << 16];
+    char left[64];
+
+    (void)state;
+    (void)trio_leader(&cluster.trio);
+    lose_majority();
+    recover_and_start();
+    write_term("data1/vote", 1000);
+    cut_off_last();
+    for (int i = 0; i < LAST; i++)
+        trio_start(&cluster.trio, i, TRIO_EXECUTED);
+    (void)trio_leader(&cluster.trio); /* and each of the three is one, or follows one */
+
+    (void)ask_first(TRIO_WITNESSES, "status -o json", out, sizeof out);
+    if (strstr(out, "\"answered_by\": \"w3\"") == NULL || strstr(out, "\"generation\": 1,") != NULL)
+        fail_msg("%s", out);
+    for (int i = 0; i < LAST; i++) {
+        const char *line;
+
+        (void)snprintf(left, sizeof left, "warning: 127.0.0.1:%u: w%d was left behind",
+                       (unsigned)cluster.trio.api[i], i + 1);
+        line = strstr(out, left);
+        if (line == NULL || strstr(line + 1, left) != NULL)
+            fail_msg("%s", out);
+    }
+    (void)ask_first(1, "status -o json", out, sizeof out); /* which names the last one */
+    assert_non_null(strstr(out, "\"answered_by\": \"w3\""));
 }
 
 /* `breakwater snapshot WHAT ...`; "FILE" stands for the saved state. */
@@ -248,19 +329,6 @@ static void a_saved_state_begins_the_cluster_anew_where_the_newest_data_is(void 
 
     assert_int_equal(real_runs(&cluster, 0, "start"), 1);
     real_assert_no_overlap(&cluster);
-}
-
-/* The exit status of a command of the shell, and what it said. */
-static int outcome_of(const char *command, char *out, size_t size)
-{
-    FILE *in = popen(command, "r");
-    int status;
-
-    assert_non_null(in);
-    out[fread(out, 1, size - 1, in)] = '\0';
-    status = pclose(in);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
 }
 
 /* It was saved as root, for root alone; the one who has to restore it is handed it. */
@@ -422,6 +490,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_members_that_come_back_are_obeyed_by_nobody, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(the_command_line_asks_no_witness_that_was_left_behind,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_saved_state_begins_the_cluster_anew_where_the_newest_data_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_saved_state_is_handed_to_the_user_of_the_witness, set_up,

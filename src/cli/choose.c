@@ -1,0 +1,79 @@
+/* Who of the witnesses that answered is believed, and who of them leads. Design 3.9. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api.h"
+
+/* The highest generation that any of them answers of the cluster of `status`. A lone one is of the highest. */
+static int64_t newest_generation(const struct bw_api *api, const json_t *status)
+{
+    const json_t *cluster_id = json_object_get(status, "cluster_id");
+    int64_t newest = bw_json_number(status, "generation");
+
+    for (size_t i = 0; i < api->count; i++) {
+        const json_t *other = api->witnesses[i].status;
+        const int64_t generation = bw_json_number(other, "generation");
+
+        if (generation > newest && json_equal(json_object_get(other, "cluster_id"), cluster_id))
+            newest = generation;
+    }
+    return newest;
+}
+
+/* No site obeys it, whatever its term is, and what it tells of the cluster has ended. */
+static void drop_left_behind(struct bw_api *api)
+{
+    int64_t newest[BW_API_WITNESSES_MAX] = {0};
+
+    for (size_t i = 0; i < api->count; i++) /* of all before the first is dropped */
+        newest[i] = newest_generation(api, api->witnesses[i].status);
+    for (size_t i = 0; i < api->count; i++) {
+        struct bw_api_witness *witness = &api->witnesses[i];
+        const int64_t generation = bw_json_number(witness->status, "generation");
+
+        if (witness->status == NULL || generation == newest[i])
+            continue;
+        (void)snprintf(witness->why, sizeof witness->why,
+                       "%s was left behind by a recovery (it is of generation %lld, the cluster of %lld): stop it",
+                       bw_json_member(witness->status, "answered_by"), (long long)generation,
+                       (long long)newest[i]);
+        json_decref(witness->status);
+        witness->status = NULL;
+        witness->err = BW_ERR_REFUSED;
+        witness->is_left_behind = true;
+    }
+}
+
+void bw_api_choose(struct bw_api *api)
+{
+    int64_t best_term = -1;
+    bool best_leads = false;
+
+    drop_left_behind(api);
+    api->status = NULL; /* what was chosen before may have been dropped */
+    api->leader = -1;
+    for (size_t i = 0; i < api->count; i++) {
+        json_t *status = api->witnesses[i].status;
+        const bool leads = bw_json_truth(status, "leads");
+        const int64_t term = bw_json_number(status, "term");
+
+        if (status == NULL || (best_leads && !leads) || (leads == best_leads && term <= best_term))
+            continue;
+        best_leads = leads;
+        best_term = term;
+        api->status = status;
+        api->leader = leads ? (int)i : -1;
+    }
+}
+
+void bw_api_tell_left_behind(struct bw_api *api)
+{
+    for (size_t i = 0; i < api->count; i++) {
+        struct bw_api_witness *witness = &api->witnesses[i];
+
+        if (!witness->is_left_behind || witness->is_left_behind_told)
+            continue;
+        (void)fprintf(stderr, "warning: %s: %s\n", witness->address, witness->why);
+        witness->is_left_behind_told = true;
+    }
+}
