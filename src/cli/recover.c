@@ -116,7 +116,7 @@ enum bw_exit bw_verb_recover(int argc, char **argv)
     err = bw_witness_recovery_open(&recovery, config, &diag);
     if (err == BW_OK) {
         status = recovery.is_begun ? bw_recovery_go_on(&recover_command, &recovery, config,
-                                                       values.is_plan)
+                                                       values.is_plan, values.is_yes)
                                    : recover(&recovery, config, &values);
         bw_witness_recovery_close(&recovery);
     } else {

@@ -161,28 +161,47 @@ enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
     return BW_EXIT_FINE;
 }
 
-enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
-                               struct bw_witness_recovery *recovery,
-                               const struct bw_witness_config *config, bool is_plan)
+static bool is_nobody_back(const struct bw_cli_command *command,
+                           const struct bw_witness_config *config,
+                           const struct bw_witness_recovery *recovery)
 {
     struct bw_recovery_others others;
-    struct bw_diag diag = {0};
-    enum bw_err err;
 
-    (void)printf("A new beginning in %s was confirmed and begun before.\n", config->data_dir);
     if (!bw_recovery_look_at_others(command, config, recovery, &others))
-        return BW_EXIT_UNSAFE;
+        return false;
     if (others.answer > 0) { /* they may have been back, and have decided, ever since */
         (void)fprintf(stderr,
                       "refused: %s: a witness of this cluster runs and answers by now, and what was begun would take "
                       "every site from it; nothing was changed. " BW_WITNESS_LOST "\n",
                       command->name);
-        return BW_EXIT_UNSAFE;
+        return false;
     }
-    if (!bw_recovery_are_gone(command, &others))
+    return bw_recovery_are_gone(command, &others);
+}
+
+enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
+                               struct bw_witness_recovery *recovery,
+                               const struct bw_witness_config *config, bool is_plan, bool is_yes)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    (void)printf("A new beginning in %s was confirmed and begun before.\n", config->data_dir);
+    if (recovery->is_roster_lost)
+        (void)printf("An older release has begun it, and kept no list of the witnesses: only those that the "
+                     "file names are asked.\n");
+    if (!is_nobody_back(command, config, recovery))
         return BW_EXIT_UNSAFE;
     if (is_plan)
         return BW_EXIT_FINE;
+    if (recovery->is_roster_lost) {
+        if (!bw_confirm(command, is_yes,
+                        "If a witness that the file does NOT name is back, two clusters will decide.",
+                        config->cluster))
+            return BW_EXIT_FAILED;
+        if (!is_yes && !is_nobody_back(command, config, recovery)) /* while the question stood */
+            return BW_EXIT_UNSAFE;
+    }
     err = bw_recovery_finish(&recovery->dir, &diag);
     if (err != BW_OK)
         return bw_recovery_fail(command, &diag, err);

@@ -33,10 +33,10 @@ enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
                                            struct bw_witness_recovery *recovery,
                                            const struct bw_witness_config *config,
                                            bw_recovery_may *may, bool is_plan, bool is_yes);
-/* Goes on with one that is begun. */
+/* Goes on with one that is begun; asks for the cluster's name where it is not known whom to ask. */
 enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
                                struct bw_witness_recovery *recovery,
-                               const struct bw_witness_config *config, bool is_plan);
+                               const struct bw_witness_config *config, bool is_plan, bool is_yes);
 enum bw_exit bw_recovery_fail(const struct bw_cli_command *command, const struct bw_diag *diag,
                               enum bw_err err);
 

@@ -266,7 +266,7 @@ static enum bw_exit restore_into(struct bw_witness_recovery *recovery,
     if (err != BW_OK)
         return bw_recovery_fail(&restore_command, &diag, err);
     if (recovery->is_begun)
-        return bw_recovery_go_on(&restore_command, recovery, config, values->is_plan);
+        return bw_recovery_go_on(&restore_command, recovery, config, values->is_plan, values->is_yes);
     return bw_recovery_confirm_and_write(&restore_command, recovery, config, is_nobody_there,
                                          values->is_plan, values->is_yes);
 }

@@ -97,6 +97,7 @@ enum bw_err bw_beginning_make(const struct bw_recovery_found *found, struct bw_c
     struct bw_recovery_beginning beginning = {.identity = found->identity,
                                               .term = bw_counter_term_after(found->term),
                                               .roster = *alone,
+                                              .old_roster = found->roster,
                                               .old_generation = cluster->generation};
     enum bw_err err;
 

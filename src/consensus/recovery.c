@@ -10,15 +10,19 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/consensus/vote_store.h>
 #include <breakwater/os/durable.h>
 
 #include "offline.h"
 
-#define STAGING     "recovery.new"
-#define MARK_HEAD   "breakwater recovery 1\n"
-#define MARK_BYTES  128
-#define ASIDE_BYTES 64
+#define STAGING        "recovery.new"
+#define MARK_HEAD      "breakwater recovery %d\nold generation %" PRIu64 "\n"
+#define MARK_HEAD_SCAN "breakwater recovery %d\nold generation %" SCNu64
+#define MARK_FORM      2
+#define MARK_FORM_BARE 1 /* of an older release: the head is all */
+#define MARK_CRC_BYTES 4
+#define ASIDE_BYTES    64
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
@@ -242,22 +246,84 @@ enum bw_err bw_recovery_begun_identity(const struct bw_data_dir *dir,
     return bw_data_dir_read_identity(dir, out_identity, diag); /* it has moved */
 }
 
-static enum bw_err read_mark(const struct bw_data_dir *dir, char out_aside[ASIDE_BYTES],
+struct mark {
+    uint64_t old_generation;
+    bool has_roster; /* or room for one: older releases kept none */
+    struct bw_roster roster;
+};
+
+size_t bw_recovery_encode_mark(const struct bw_recovery_beginning *beginning,
+                               uint8_t out_bytes[BW_RECOVERY_MARK_BYTES_MAX])
+{
+    char head[BW_RECOVERY_MARK_HEAD_BYTES];
+    const int length = snprintf(head, sizeof head, MARK_HEAD, MARK_FORM, beginning->old_generation);
+    size_t size = (size_t)length;
+
+    BW_ASSERT(length > 0 && size < sizeof head);
+    memcpy(out_bytes, head, size);
+    if (beginning->old_roster.count > 0)
+        size += bw_roster_encode(&beginning->old_roster, out_bytes + size);
+    bw_put_u32le(out_bytes + size, bw_crc32c(0, out_bytes, size));
+    return size + MARK_CRC_BYTES;
+}
+
+/* Behind the second line there are a roster, or nothing, and the checksum of all before it. */
+static bool decode_rest(const uint8_t *bytes, size_t size, struct mark *mark)
+{
+    const uint8_t *end = bytes;
+    size_t rest;
+
+    for (int line = 0; end != NULL && line < 2; line++) {
+        end = memchr(end, '\n', size - (size_t)(end - bytes));
+        end = end != NULL ? end + 1 : NULL;
+    }
+    if (end == NULL || size - (size_t)(end - bytes) < MARK_CRC_BYTES)
+        return false;
+    rest = size - (size_t)(end - bytes) - MARK_CRC_BYTES;
+    if (bw_get_u32le(end + rest) != bw_crc32c(0, bytes, size - MARK_CRC_BYTES))
+        return false;
+    mark->has_roster = true;
+    return rest == 0 || bw_roster_decode(end, rest, &mark->roster);
+}
+
+static bool decode_mark(const uint8_t *bytes, size_t size, struct mark *out_mark)
+{
+    char head[BW_RECOVERY_MARK_HEAD_BYTES];
+    const size_t length = size < sizeof head ? size : sizeof head - 1;
+    int form = 0;
+
+    memcpy(head, bytes, length);
+    head[length] = '\0';
+    *out_mark = (struct mark){.has_roster = false};
+    /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit names another directory, and no more */
+    if (sscanf(head, MARK_HEAD_SCAN, &form, &out_mark->old_generation) != 2)
+        return false;
+    return form == MARK_FORM_BARE || (form == MARK_FORM && decode_rest(bytes, size, out_mark));
+}
+
+static enum bw_err read_mark(const struct bw_data_dir *dir, struct mark *out_mark,
                              struct bw_diag *diag)
 {
-    char text[MARK_BYTES + 1];
-    uint64_t generation;
+    uint8_t bytes[BW_RECOVERY_MARK_BYTES_MAX];
     size_t size;
-    enum bw_err err = bw_durable_read(dir->fd, BW_DATA_DIR_RECOVERY, text, MARK_BYTES, &size, diag);
+    enum bw_err err = bw_durable_read(dir->fd, BW_DATA_DIR_RECOVERY, bytes, sizeof bytes, &size, diag);
+
+    if (err == BW_OK && !decode_mark(bytes, size, out_mark))
+        err = bw_diag_set(diag, BW_ERR_CORRUPT, "%s/%s is damaged", dir->path,
+                          BW_DATA_DIR_RECOVERY);
+    return err;
+}
+
+enum bw_err bw_recovery_begun_roster(const struct bw_data_dir *dir, struct bw_roster *out_roster,
+                                     bool *out_is_known, struct bw_diag *diag)
+{
+    struct mark mark;
+    const enum bw_err err = read_mark(dir, &mark, diag);
 
     if (err != BW_OK)
         return err;
-    text[size] = '\0';
-    /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit names another directory, and no more */
-    if (sscanf(text, MARK_HEAD "old generation %" SCNu64 "\n", &generation) != 1)
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "%s/%s is damaged", dir->path,
-                           BW_DATA_DIR_RECOVERY);
-    (void)snprintf(out_aside, ASIDE_BYTES, "generation-%" PRIu64, generation);
+    *out_roster = mark.roster;
+    *out_is_known = mark.has_roster;
     return BW_OK;
 }
 
@@ -336,8 +402,10 @@ enum bw_err bw_recovery_finish(struct bw_data_dir *dir, struct bw_diag *diag)
 {
     char aside[ASIDE_BYTES];
     struct moving moving = {.dir = dir, .aside = aside};
-    enum bw_err err = read_mark(dir, aside, diag);
+    struct mark mark = {.old_generation = 0};
+    enum bw_err err = read_mark(dir, &mark, diag);
 
+    (void)snprintf(aside, sizeof aside, "generation-%" PRIu64, mark.old_generation);
     if (err == BW_OK && mkdirat(dir->fd, aside, 0700) != 0 && errno != EEXIST)
         err = bw_diag_errno(diag, errno, "make %s", aside);
     if (err == BW_OK)
@@ -397,16 +465,15 @@ static enum bw_err make_staging(const struct bw_data_dir *dir,
 enum bw_err bw_recovery_write(struct bw_data_dir *dir,
                               const struct bw_recovery_beginning *beginning, struct bw_diag *diag)
 {
-    char mark[MARK_BYTES];
+    uint8_t mark[BW_RECOVERY_MARK_BYTES_MAX];
+    const size_t size = bw_recovery_encode_mark(beginning, mark);
     enum bw_err err;
-    int size = snprintf(mark, sizeof mark, MARK_HEAD "old generation %" PRIu64 "\n",
-                        beginning->old_generation);
 
     BW_ASSERT(!bw_recovery_is_begun(dir));
     BW_ASSERT(beginning->term > 1 && beginning->index > 1);
     err = make_staging(dir, beginning, diag);
     if (err == BW_OK)
-        err = bw_durable_write(dir->fd, BW_DATA_DIR_RECOVERY, mark, (size_t)size, diag);
+        err = bw_durable_write(dir->fd, BW_DATA_DIR_RECOVERY, mark, size, diag);
     if (err != BW_OK)
         return bw_diag_wrap(diag, err, "recover in %s", dir->path);
     return bw_recovery_finish(dir, diag);

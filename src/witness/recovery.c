@@ -56,6 +56,19 @@ static enum bw_err check_whose(const struct bw_witness_recovery *recovery,
     return BW_OK;
 }
 
+/* Of one that was begun: whose it is to be, and who might speak against it by now. */
+static enum bw_err take_begun(struct bw_witness_recovery *recovery, struct bw_diag *diag)
+{
+    struct bw_recovery_found *found = &recovery->found;
+    bool is_known = false;
+    enum bw_err err = bw_recovery_begun_identity(&recovery->dir, &found->identity, diag);
+
+    if (err == BW_OK)
+        err = bw_recovery_begun_roster(&recovery->dir, &found->roster, &is_known, diag);
+    recovery->is_roster_lost = !is_known;
+    return err;
+}
+
 /* Every id that this machine's file gives is known as given, too. */
 static void be_alone(struct bw_witness_recovery *recovery, const struct bw_witness_config *config)
 {
@@ -150,7 +163,7 @@ enum bw_err bw_witness_recovery_open(struct bw_witness_recovery *recovery,
         err = check_owner(&recovery->dir, diag);
     recovery->is_begun = err == BW_OK && bw_recovery_is_begun(&recovery->dir);
     if (recovery->is_begun)
-        err = bw_recovery_begun_identity(&recovery->dir, &recovery->found.identity, diag);
+        err = take_begun(recovery, diag);
     if (err == BW_OK && !recovery->is_begun) /* the others go on without it */
         err = bw_data_dir_check_removed(&recovery->dir, diag);
     if (err == BW_OK && !recovery->is_begun) {

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <breakwater/consensus/recovery.h>
 #include <breakwater/consensus/vote.h>
 
 #include "cluster_life.h"
@@ -414,6 +415,94 @@ static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **st
     (void)trio_leader(&cluster.trio);
 }
 
+/* As one that was cut short right behind its point of no return leaves it, with w1 to w3 in its roster. */
+static void begin_last(void)
+{
+    static struct bw_recovery_beginning begun = {.old_generation = 1, .old_roster = {.count = 0, .id_max = 3}};
+    uint8_t mark[BW_RECOVERY_MARK_BYTES_MAX];
+    char path[TRIO_PATH_BYTES];
+    FILE *file;
+    size_t size;
+
+    for (uint32_t i = 0; i < TRIO_WITNESSES; i++) {
+        struct bw_roster_member *member = &begun.old_roster.members[begun.old_roster.count++];
+
+        member->id = i + 1;
+        member->incarnation.bytes[0] = (uint8_t)(i + 1);
+        (void)snprintf(member->name, sizeof member->name, "w%u", (unsigned)i + 1);
+        (void)snprintf(member->address, sizeof member->address, "127.0.0.1:%u",
+                       (unsigned)cluster.trio.api[i]);
+        (void)snprintf(member->raft, sizeof member->raft, "127.0.0.1:%u",
+                       (unsigned)cluster.trio.raft[i]);
+    }
+    size = bw_recovery_encode_mark(&begun, mark);
+    trio_path(&cluster.trio, "data3/recovery", path);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(mark, size, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Whom the roster had when it was begun: the file of this machine may be older, and names others. */
+static void one_that_was_begun_is_refused_while_a_member_of_then_answers(void **state)
+{
+    char file[TRIO_PATH_BYTES];
+    char command[TRIO_PATH_BYTES + 64];
+    char out[8192];
+
+    (void)state;
+    (void)trio_leader(&cluster.trio);
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    (void)trio_stop(&cluster.trio, 1, SIGKILL);
+    trio_path(&cluster.trio, "w3.yaml", file);
+    (void)snprintf(command, sizeof command, "sed -i '/name: w1, /d' %s", file);
+    assert_int_equal(system(command), 0);
+    begin_last();
+
+    assert_int_equal(recover_last("--yes", out, sizeof out), 6);
+    assert_non_null(strstr(out, "w1: runs and answers"));
+    assert_null(strstr(out, "It is finished"));
+    assert_true(last_has("recovery"));
+    (void)trio_stop(&cluster.trio, 0, SIGKILL);
+    assert_int_equal(recover_last("--yes", out, sizeof out), 0);
+    assert_null(strstr(out, "older release"));
+    assert_non_null(strstr(out, "It is finished"));
+}
+
+/* It kept no roster: nobody but a person can say that no other is back. */
+static void one_that_an_older_release_has_begun_is_confirmed_once_more(void **state)
+{
+    char config[TRIO_PATH_BYTES];
+    char program[512];
+    char out[16384] = "";
+    int terminal, status;
+    pid_t asks;
+
+    (void)state;
+    (void)trio_leader(&cluster.trio);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        (void)trio_stop(&cluster.trio, i, SIGTERM);
+    mark_last("data3/recovery", "breakwater recovery 1\nold generation 1\n");
+    trio_path(&cluster.trio, "w3.yaml", config);
+    (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
+    asks = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(asks >= 0);
+    if (asks == 0) {
+        (void)execl(program, "breakwater", "recover", "-c", config, (char *)NULL);
+        _exit(127);
+    }
+    hear_until(terminal, "to go on: ", out, sizeof out);
+    assert_non_null(strstr(out, "An older release has begun it"));
+    assert_int_equal(write(terminal, "no\n", 3), 3);
+    hear_until(terminal, NULL, out, sizeof out);
+    assert_int_equal(waitpid(asks, &status, 0), asks);
+    (void)close(terminal);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    assert_true(last_has("recovery"));
+    assert_int_equal(recover_last("--yes", out, sizeof out), 0);
+    assert_non_null(strstr(out, "It is finished"));
+}
+
 /* A question may stand while people phone, and the lost ones come back. */
 static void what_comes_back_while_it_asks_is_heard_before_it_writes(void **state)
 {
@@ -497,6 +586,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_saved_state_is_handed_to_the_user_of_the_witness, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(it_is_refused_while_its_witness_runs_or_a_majority_answers,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            one_that_was_begun_is_refused_while_a_member_of_then_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_an_older_release_has_begun_is_confirmed_once_more,
                                         set_up, tear_down),
     };
 

@@ -102,6 +102,9 @@ static struct bw_recovery_beginning beginning(void)
                                                        .incarnation = new_incarnation},
                                           .term = 9,
                                           .index = INDEX,
+                                          .old_roster = {.count = 2,
+                                                         .members = {{.id = 2, .incarnation = {{5}}},
+                                                                     {.id = 3, .incarnation = {{1}}}}},
                                           .state = state_bytes,
                                           .state_size = sizeof state_bytes,
                                           .old_generation = 1};
@@ -185,6 +188,23 @@ static int is_new(void)
                : 1;
 }
 
+/* What was begun says whom the cluster had. */
+static int has_old_roster(void)
+{
+    struct bw_roster roster = {.count = 0};
+    bool is_known = false;
+    struct bw_data_dir open;
+    enum bw_err err = bw_data_dir_lock(&open, dir, NULL);
+
+    if (err == BW_OK)
+        err = bw_recovery_begun_roster(&open, &roster, &is_known, NULL);
+    bw_data_dir_close(&open);
+    return err == BW_OK && is_known && roster.count == 2 && roster.members[0].id == 2 &&
+                   roster.members[1].id == 3
+               ? 0
+               : 1;
+}
+
 static bool has(const char *name)
 {
     char path[128];
@@ -249,6 +269,7 @@ static void wherever_it_is_cut_short_the_next_run_does_the_right_thing(void **st
         assert_true(n < 200);
         if (has("recovery")) {
             behind_count++;
+            assert_int_equal(apart(has_old_roster, -1), 0);
             assert_int_equal(apart(is_old, -1), 1);
             assert_int_equal(apart(is_new, -1), 1);
         } else if (has("generation-1/identity")) {
@@ -293,20 +314,89 @@ static void one_that_goes_on_may_be_cut_short_too(void **state)
     assert_true(count > 5);
 }
 
-static void a_mark_that_cannot_be_read_changes_nothing(void **state)
+static void write_mark(const void *bytes, size_t size)
 {
     char path[128];
     FILE *out;
 
-    (void)state;
     (void)snprintf(path, sizeof path, "%s/recovery", dir);
     out = fopen(path, "w");
     assert_non_null(out);
-    assert_true(fputs("something\n", out) >= 0);
+    assert_true(size == 0 || fwrite(bytes, size, 1, out) == 1);
     assert_int_equal(fclose(out), 0);
-    assert_int_equal(apart(make_new, -1), 1);
+}
+
+static void remove_mark(void)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof path, "%s/recovery", dir);
     assert_int_equal(unlink(path), 0);
+}
+
+static void a_mark_that_cannot_be_read_changes_nothing(void **state)
+{
+    (void)state;
+    write_mark("something\n", 10);
+    assert_int_equal(apart(make_new, -1), 1);
+    remove_mark();
     assert_int_equal(apart(is_old, -1), 0);
+}
+
+static enum bw_err mark_says(struct bw_roster *roster, bool *is_known)
+{
+    struct bw_data_dir open;
+    enum bw_err err = bw_data_dir_lock(&open, dir, NULL);
+
+    if (err == BW_OK)
+        err = bw_recovery_begun_roster(&open, roster, is_known, NULL);
+    bw_data_dir_close(&open);
+    return err;
+}
+
+/* Whoever is asked by half a list is asked too little. */
+static void a_mark_that_was_cut_or_changed_is_noticed(void **state)
+{
+    const struct bw_recovery_beginning wanted = beginning();
+    uint8_t mark[BW_RECOVERY_MARK_BYTES_MAX];
+    const size_t size = bw_recovery_encode_mark(&wanted, mark);
+    struct bw_roster roster;
+    bool is_known;
+
+    (void)state;
+    for (size_t cut = 0; cut < size; cut++) {
+        write_mark(mark, cut);
+        assert_int_equal(mark_says(&roster, &is_known), BW_ERR_CORRUPT);
+    }
+    for (size_t at = 0; at < size; at++) {
+        mark[at] ^= 1;
+        write_mark(mark, size);
+        assert_int_equal(mark_says(&roster, &is_known), BW_ERR_CORRUPT);
+        mark[at] ^= 1;
+    }
+    write_mark(mark, size);
+    assert_int_equal(mark_says(&roster, &is_known), BW_OK);
+    assert_true(is_known && roster.count == 2);
+    remove_mark();
+}
+
+static void a_mark_may_have_no_roster_by_its_log_or_its_release(void **state)
+{
+    static const char of_older[] = "breakwater recovery 1\nold generation 1\n";
+    struct bw_recovery_beginning wanted = beginning();
+    uint8_t mark[BW_RECOVERY_MARK_BYTES_MAX];
+    struct bw_roster roster;
+    bool is_known;
+
+    (void)state;
+    wanted.old_roster.count = 0;
+    write_mark(mark, bw_recovery_encode_mark(&wanted, mark));
+    assert_int_equal(mark_says(&roster, &is_known), BW_OK);
+    assert_true(is_known && roster.count == 0);
+    write_mark(of_older, sizeof of_older - 1);
+    assert_int_equal(mark_says(&roster, &is_known), BW_OK);
+    assert_true(!is_known && roster.count == 0);
+    remove_mark();
 }
 
 int main(void)
@@ -318,6 +408,10 @@ int main(void)
             wherever_it_is_cut_short_the_next_run_does_the_right_thing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_goes_on_may_be_cut_short_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_mark_that_cannot_be_read_changes_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_mark_that_was_cut_or_changed_is_noticed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_mark_may_have_no_roster_by_its_log_or_its_release, set_up,
                                         tear_down),
     };
 

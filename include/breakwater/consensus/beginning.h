@@ -37,6 +37,7 @@ struct bw_recovery_beginning {
     uint64_t index;                       /* above all that the old one knew */
     struct bw_roster roster; /* of the second form (core/members.h): this witness alone, and the highest id
                                 that was ever given */
+    struct bw_roster old_roster; /* that was found: who is to be asked where this is cut short */
     const uint8_t *state;
     size_t state_size;
     uint64_t old_generation; /* what was here goes to generation-N */

@@ -17,6 +17,11 @@ bool bw_recovery_is_begun(const struct bw_data_dir *dir);
 BW_MUST_CHECK enum bw_err bw_recovery_begun_identity(const struct bw_data_dir *dir,
                                                      struct bw_data_dir_identity *out_identity,
                                                      struct bw_diag *diag);
+/* Whom the cluster had when it was begun (count 0: its log had no roster): they may have come back, and have
+ * decided, ever since. `*out_is_known` false: an older release has begun it, which did not keep that. */
+BW_MUST_CHECK enum bw_err bw_recovery_begun_roster(const struct bw_data_dir *dir,
+                                                   struct bw_roster *out_roster, bool *out_is_known,
+                                                   struct bw_diag *diag);
 
 /* Reads the directory `dir` (locked) whole: the snapshot and all entries, those at the end too that may
  * not have been committed, go to `ops`. Leaves it as a start would: a torn end of the last write is cut
@@ -34,6 +39,15 @@ BW_MUST_CHECK enum bw_err bw_recovery_check_empty(const struct bw_data_dir *dir,
 BW_MUST_CHECK enum bw_err bw_recovery_write(struct bw_data_dir *dir,
                                             const struct bw_recovery_beginning *beginning,
                                             struct bw_diag *diag);
+
+/* The file `recovery`: two lines, "breakwater recovery 2" and "old generation N", then the bytes of the roster
+ * that was found (bw_roster_encode; none: nothing), then the CRC-32C of all before it, 4 bytes, little endian. Of
+ * an older release, "breakwater recovery 1": the two lines. */
+#define BW_RECOVERY_MARK_HEAD_BYTES 64
+#define BW_RECOVERY_MARK_BYTES_MAX  (BW_RECOVERY_MARK_HEAD_BYTES + BW_ROSTER_BYTES_MAX + 4)
+/* How many. */
+size_t bw_recovery_encode_mark(const struct bw_recovery_beginning *beginning,
+                               uint8_t out_bytes[BW_RECOVERY_MARK_BYTES_MAX]);
 
 /* Goes on with one that is begun. */
 BW_MUST_CHECK enum bw_err bw_recovery_finish(struct bw_data_dir *dir, struct bw_diag *diag);

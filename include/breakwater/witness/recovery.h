@@ -10,7 +10,9 @@
 
 struct bw_witness_recovery {
     struct bw_data_dir dir; /* locked */
-    bool is_begun;          /* an earlier one is to be finished; nothing below is filled, but whose it is in `found` */
+    bool is_begun;          /* an earlier one is to be finished; nothing below is filled, but `found` with whose it is
+                               and the roster of then */
+    bool is_roster_lost;    /* an older release has begun it, and kept none */
     struct bw_recovery_found found;
     struct bw_cluster cluster; /* the state after all that is in the log; then as it begins anew */
     struct bw_roster alone;    /* whom it begins with: this witness */
