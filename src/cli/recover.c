@@ -41,7 +41,7 @@ static void print_found(const struct bw_witness_recovery *recovery,
     bw_id_format(found->identity.cluster_id, id);
     (void)printf("Cluster %s (%s), generation %" PRIu64 ", as witness %s has it in %s:\n"
                  "term %" PRIu64 ", log up to index %" PRIu64 " (of term %" PRIu64
-                 "), last written %s, %u witnesses\n\n",
+                 "), last written %s, %u witnesses vote\n\n",
                  config->cluster, id, recovery->cluster.generation, config->name, config->data_dir,
                  found->term, found->last_index, found->last_term,
                  bw_recovery_time_text(found->written_unix_s, when), found->voter_count);
@@ -51,28 +51,40 @@ static void print_found(const struct bw_witness_recovery *recovery,
                 stdout);
 }
 
+static void refuse_running(const struct bw_recovery_others *others)
+{
+    if (others->voters > 0)
+        (void)fputs("refused: recover: a witness that is left still runs", stderr);
+    else
+        (void)fprintf(stderr, "refused: recover: %s still runs, and has no vote, so no majority comes of it",
+                      others->voteless);
+    (void)fputs(": stop it for good, and "
+                "recover on the one with the higher term and index (--plan shows them); nothing "
+                "was changed\n",
+                stderr);
+}
+
 /* False: there is no need, or nobody could be asked. */
 static bool is_majority_lost(const struct bw_witness_recovery *recovery,
                              const struct bw_witness_config *config)
 {
     const unsigned voter_count = recovery->found.voter_count;
+    const bool is_voter = bw_recovery_is_voter(recovery, config->witnesses[config->self].id);
     struct bw_recovery_others others;
 
     if (!bw_recovery_look_at_others(&recover_command, config, recovery, &others))
         return false;
-    if (2 * (others.voters + 1) > voter_count) {
+    if (2 * (others.voters + is_voter) > voter_count) {
         (void)fprintf(
             stderr,
-            "refused: recover: with this one %u of %u witnesses are there, a majority: "
+            "refused: recover: %s %u of the %u witnesses that vote are there, a majority: "
             "start this one again (systemctl start breakwater-witness); nothing was changed\n",
-            others.voters + 1, voter_count);
+            is_voter ? "with this one" : "without this one, which has no vote,",
+            others.voters + is_voter, voter_count);
         return false;
     }
     if (others.answer > 0) {
-        (void)fputs("refused: recover: a witness that is left still runs: stop it for good, and "
-                    "recover on the one with the higher term and index (--plan shows them); nothing "
-                    "was changed\n",
-                    stderr);
+        refuse_running(&others);
         return false;
     }
     return bw_recovery_are_gone(&recover_command, &others);

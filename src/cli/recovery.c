@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/consensus/stop.h>
 #include <breakwater/witness/witness.h>
 
@@ -72,14 +74,25 @@ enum bw_exit bw_recovery_fail(const struct bw_cli_command *command, const struct
     return bw_exit_of_err(err);
 }
 
-/* Until members have changed all of the file are. */
-static bool is_voter(const struct bw_roster *roster, const char *name)
+bool bw_recovery_is_voter(const struct bw_witness_recovery *recovery, uint32_t id)
 {
-    bool is = roster->id_max == 0;
+    bool is = false;
 
-    for (unsigned i = 0; i < roster->count && !is; i++)
-        is = strcmp(roster->members[i].name, name) == 0;
+    for (unsigned i = 0; i < recovery->found.voter_count && !is; i++)
+        is = recovery->found.voters[i] == id;
     return is;
+}
+
+/* Of one that lives. */
+static void note_alive(const struct bw_witness_answer *answer,
+                       const struct bw_witness_recovery *recovery, struct bw_recovery_others *others)
+{
+    const bool is_voter = bw_recovery_is_voter(recovery, answer->id);
+
+    others->answer++;
+    others->voters += is_voter;
+    if (!is_voter && others->voteless[0] == '\0')
+        BW_ASSERT(bw_copy_text(others->voteless, sizeof others->voteless, answer->name));
 }
 
 bool bw_recovery_look_at_others(const struct bw_cli_command *command,
@@ -106,8 +119,8 @@ bool bw_recovery_look_at_others(const struct bw_cli_command *command,
                               bw_id_equal(answers[i].cluster_id, cluster_id);
 
         (void)printf("%s: %s\n", answers[i].name, is_alive ? "runs and answers" : answers[i].text);
-        out_others->answer += is_alive;
-        out_others->voters += is_alive && is_voter(&recovery->found.roster, answers[i].name);
+        if (is_alive)
+            note_alive(&answers[i], recovery, out_others);
         out_others->unclear += answers[i].is_there && !answers[i].has_answered;
     }
     (void)fflush(stdout); /* what was seen comes before what follows from it */

@@ -12,9 +12,12 @@ const char *bw_recovery_time_text(int64_t unix_s, char text[32]);
 /* The other witnesses, as far as can be seen from here. */
 struct bw_recovery_others {
     unsigned answer;  /* and belong to this cluster: they live */
-    unsigned voters;  /* of them: whom the state has as voters; the file may name others */
+    unsigned voters;  /* of them: who votes by the newest configuration in the log */
+    char voteless[BW_NAME_MAX + 1]; /* the first of them that does not; "": none */
     unsigned unclear; /* something is there that gives no answer: perhaps they live */
 };
+/* By the newest configuration in the log. */
+bool bw_recovery_is_voter(const struct bw_witness_recovery *recovery, uint32_t id);
 /* Asks them (bw_witness_recovery_members), and prints what each says. False: nobody could be asked, which
  * was told. */
 bool bw_recovery_look_at_others(const struct bw_cli_command *command,

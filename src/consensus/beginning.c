@@ -31,6 +31,43 @@ static enum bw_err take_entries(const struct bw_fsm_ops *ops, void *user, uint64
     return BW_OK;
 }
 
+static enum bw_err take_voters(const struct raft_configuration *configuration,
+                               struct bw_recovery_found *found, struct bw_diag *diag)
+{
+    found->voter_count = 0;
+    for (unsigned i = 0; i < configuration->n; i++) {
+        if (configuration->servers[i].role != RAFT_VOTER)
+            continue;
+        if (found->voter_count == BW_WITNESSES_MAX)
+            return bw_diag_set(diag, BW_ERR_CORRUPT, "its configuration has more than %d voters",
+                               BW_WITNESSES_MAX);
+        found->voters[found->voter_count++] = configuration->servers[i].id;
+    }
+    return BW_OK;
+}
+
+/* The newest in the log counts, committed or not, as Raft has it. */
+static enum bw_err find_voters(const struct raft_snapshot *snapshot, uint64_t start,
+                               const struct raft_entry *entries, size_t count,
+                               struct bw_recovery_found *found, struct bw_diag *diag)
+{
+    const uint64_t in_snapshot = snapshot != NULL ? snapshot->configuration_index : 0;
+    struct raft_configuration newest;
+    enum bw_err err;
+
+    while (count > 0 && entries[count - 1].type != RAFT_CHANGE)
+        count--;
+    if (count == 0 || start + count - 1 <= in_snapshot)
+        return snapshot != NULL ? take_voters(&snapshot->configuration, found, diag) : BW_OK;
+    raft_configuration_init(&newest);
+    if (raft_configuration_decode(&entries[count - 1].buf, &newest) != 0)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "log entry %" PRIu64 " is no configuration",
+                           start + count - 1);
+    err = take_voters(&newest, found, diag);
+    raft_configuration_close(&newest);
+    return err;
+}
+
 enum bw_err bw_beginning_take_log(const struct bw_fsm_ops *ops, void *user, uint64_t term,
                                   const struct raft_snapshot *snapshot, uint64_t start,
                                   const struct raft_entry *entries, size_t count,
@@ -43,12 +80,13 @@ enum bw_err bw_beginning_take_log(const struct bw_fsm_ops *ops, void *user, uint
     if (snapshot != NULL) {
         found->last_index = snapshot->index;
         found->last_term = snapshot->term;
-        found->voter_count = snapshot->configuration.n;
         err = snapshot->n_bufs == 1 ? bw_fsm_restore_snapshot(ops, user, &snapshot->bufs[0], diag)
                                     : bw_diag_set(diag, BW_ERR_CORRUPT, "the snapshot is in parts");
     }
     if (err == BW_OK)
         err = take_entries(ops, user, covered, start, entries, count, diag);
+    if (err == BW_OK)
+        err = find_voters(snapshot, start, entries, count, found, diag);
     if (count > 0 && start + count - 1 > covered) {
         found->last_index = start + count - 1;
         found->last_term = entries[count - 1].term;

@@ -63,8 +63,6 @@ static enum bw_err read_raft(struct bw_data_dir *dir, const struct bw_fsm_ops *o
                           dir->raft_path, offline.safe.io.errmsg);
     } else {
         err = bw_beginning_take_log(ops, user, term, snapshot, start, entries, count, found, diag);
-        if (offline.roll.roster.count > 0)
-            found->voter_count = offline.roll.roster.count;
         found->roster = offline.roll.roster;
         bw_safe_io_free_log(snapshot, entries, count);
     }

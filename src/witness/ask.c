@@ -146,7 +146,7 @@ enum bw_err bw_witness_ask_others(const struct bw_witness_config *config,
 
         if (members[i].id == self)
             continue;
-        answers[at] = (struct bw_witness_answer){.has_answered = false};
+        answers[at] = (struct bw_witness_answer){.id = members[i].id};
         BW_ASSERT(bw_copy_text(answers[at].name, sizeof answers[at].name, members[i].name));
         questions[at] = (struct question){
             .config = config, .member = &members[i], .hello = hello, .out = &answers[at]};

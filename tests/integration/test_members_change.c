@@ -42,6 +42,7 @@ struct newcomer {
 
 static struct newcomer newcomers[NEWCOMERS_MAX];
 static char out[OUT_BYTES];
+static const char *patience = "60s"; /* of a command */
 
 /* What a tired person writes into the file of a newcomer. */
 static struct {
@@ -120,7 +121,7 @@ static int members(const char *verb, const char *name, const char *new_name)
                     "--identity",
                     identity,
                     "--wait-timeout",
-                    "60s",
+                    (char *)(uintptr_t)patience,
                     (char *)(uintptr_t)name,
                     (char *)(uintptr_t)new_name,
                     NULL};
@@ -642,6 +643,34 @@ static void a_recovery_asks_those_who_came_since(void **state)
     assert_non_null(strstr(out, "w1: silent"));
 }
 
+/* The roster has four by then, w4 is sent nothing that it takes, and the configuration has w1 to w3. */
+static void a_recovery_counts_who_votes_and_not_who_is_to(void **state)
+{
+    char config[TRIO_PATH_BYTES];
+    char log[TRIO_PATH_BYTES];
+    char *plan[] = {NULL, "recover", "-c", config, "--plan", NULL};
+
+    (void)state;
+    trio_path(&cluster.trio, "w3.yaml", config);
+    numbered("run%d.log", 1, log);
+    (void)trio_leader(&cluster.trio);
+    (void)trio_stop(&cluster.trio, 0, SIGKILL);
+    join(4);
+    assert_int_equal(kill(newcomers[0].pid, SIGSTOP), 0);
+    patience = "1s";
+    assert_int_not_equal(members("replace", "w1", "w4"), 0);
+    patience = "60s";
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    assert_int_equal(trio_run(&cluster.trio, plan, out, sizeof out), UNSAFE);
+    assert_non_null(strstr(out, "w4: ")); /* it is of the roster */
+    assert_true(file_has(log, "with this one 2 of the 3 witnesses that vote are there, a majority"));
+
+    (void)trio_stop(&cluster.trio, 1, SIGKILL);
+    assert_int_equal(kill(newcomers[0].pid, SIGCONT), 0);
+    assert_int_equal(trio_run(&cluster.trio, plan, out, sizeof out), UNSAFE);
+    assert_true(file_has(log, "w4 still runs, and has no vote"));
+}
+
 /* ---- those who ask ---------------------------------------------------------------------------- */
 
 /* The service has recorded that it served, for longer than any lease of before could last. */
@@ -775,6 +804,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_newcomer_that_was_made_wrong_spends_no_id, set_up,
                                         tear_down_newcomers),
         cmocka_unit_test_setup_teardown(a_recovery_asks_those_who_came_since, set_up,
+                                        tear_down_newcomers),
+        cmocka_unit_test_setup_teardown(a_recovery_counts_who_votes_and_not_who_is_to, set_up,
                                         tear_down_newcomers),
         cmocka_unit_test_setup_teardown(an_agent_that_restarts_finds_the_witnesses_that_came_since,
                                         set_up, tear_down_newcomers),

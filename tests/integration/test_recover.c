@@ -534,7 +534,7 @@ static void what_comes_back_while_it_asks_is_heard_before_it_writes(void **state
     (void)close(terminal);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 6)
         fail_msg("%d: %s", status, out);
-    assert_non_null(strstr(out, "refused: recover: with this one 3 of 3 witnesses are there"));
+    assert_non_null(strstr(out, "refused: recover: with this one 3 of the 3 witnesses that vote are there"));
     assert_false(last_has("generation-1"));
 }
 

@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <raft.h>
+
 #include <breakwater/consensus/node.h>
 #include <breakwater/consensus/recovery.h>
 
@@ -171,7 +173,7 @@ static int is_old(void)
 
     return read_dir(&found, &is_right) && found.last_index == 1 && found.term == 1 &&
                    bw_id_equal(found.identity.incarnation, old_incarnation) &&
-                   found.voter_count == 0
+                   found.voter_count == 3 && found.voters[0] == 1 && found.voters[2] == 3
                ? 0
                : 1;
 }
@@ -399,6 +401,28 @@ static void a_mark_may_have_no_roster_by_its_log_or_its_release(void **state)
     remove_mark();
 }
 
+/* Who is sent the log, and votes once it has caught up, is not counted before; and the newest counts, committed or not. */
+static void who_votes_is_in_the_newest_configuration(void **state)
+{
+    struct bw_recovery_found found = {.term = 0};
+    struct raft_configuration newest;
+    struct raft_entry entries[2] = {{.term = 4, .type = RAFT_CHANGE}, {.term = 4, .type = RAFT_BARRIER}};
+    bool is_right;
+
+    (void)state;
+    raft_configuration_init(&newest);
+    assert_int_equal(raft_configuration_add(&newest, 1, "1", RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_add(&newest, 4, "4", RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_add(&newest, 5, "5", RAFT_SPARE), 0);
+    assert_int_equal(raft_configuration_encode(&newest, &entries[0].buf), 0);
+    assert_int_equal(bw_beginning_take_log(&ops, &is_right, 4, NULL, 8, entries, 2, &found, NULL),
+                     BW_OK);
+    assert_int_equal(found.voter_count, 2);
+    assert_true(found.voters[0] == 1 && found.voters[1] == 4);
+    raft_configuration_close(&newest);
+    raft_free(entries[0].buf.base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +435,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_mark_that_was_cut_or_changed_is_noticed, set_up,
                                         tear_down),
+        cmocka_unit_test(who_votes_is_in_the_newest_configuration),
         cmocka_unit_test_setup_teardown(a_mark_may_have_no_roster_by_its_log_or_its_release, set_up,
                                         tear_down),
     };

@@ -16,13 +16,15 @@ struct bw_recovery_found {
     uint64_t term;       /* the highest that it has promised or written */
     uint64_t last_index; /* of its log, committed or not */
     uint64_t last_term;
-    unsigned voter_count; /* of the members that it knows of */
+    uint64_t voters[BW_WITNESSES_MAX]; /* ids, of the newest configuration in it, committed or not, as Raft counts; not
+                                          of the roster, which names whom a change is to bring or has yet to take away */
+    unsigned voter_count;
     struct bw_roster roster; /* the newest; count 0: none */
     int64_t written_unix_s; /* when a file of its log was last written */
 };
 
 /* What libraft has loaded, in its order, entries that may not have been committed too, to `ops`. Fills
- * `found->term` and what follows it, but for `roster`, and `voter_count` only by the snapshot. */
+ * `found->term` and what follows it, but for `roster`. */
 BW_MUST_CHECK enum bw_err bw_beginning_take_log(const struct bw_fsm_ops *ops, void *user,
                                                 uint64_t term, const struct raft_snapshot *snapshot,
                                                 uint64_t start, const struct raft_entry *entries,

@@ -18,6 +18,7 @@ BW_MUST_CHECK enum bw_err bw_witness_found(const struct bw_witness_config *confi
 /* What another witness says of a new data directory for this one. */
 struct bw_witness_answer {
     char name[BW_NAME_MAX + 1];
+    uint32_t id;
     bool has_answered; /* else it has said nothing, which proves nothing */
     bool is_there;     /* something listens at its address, whatever it says: it is not seen to be lost */
     bool refuses;
