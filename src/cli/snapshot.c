@@ -261,12 +261,14 @@ static enum bw_exit restore_into(struct bw_witness_recovery *recovery,
                                  const struct snapshot_values *values)
 {
     struct bw_diag diag = {0};
-    enum bw_err err = bw_witness_recovery_open_empty(recovery, config, saved, &diag);
+    const enum bw_err err = bw_witness_recovery_open_empty(recovery, config, saved, &diag);
 
+    if (!recovery->is_begun) { /* else that is not what would be */
+        print_saved(recovery, saved);
+        (void)putchar('\n');
+    }
     if (err != BW_OK)
         return bw_recovery_fail(&restore_command, &diag, err);
-    if (recovery->is_begun)
-        return bw_recovery_go_on(&restore_command, recovery, config, values->is_plan, values->is_yes);
     return bw_recovery_confirm_and_write(&restore_command, recovery, config, is_nobody_there,
                                          values->is_plan, values->is_yes);
 }
@@ -280,7 +282,6 @@ static enum bw_exit restore(struct bw_witness_recovery *recovery, const struct b
 
     if (config == NULL)
         return BW_EXIT_CONFIG;
-    (void)putchar('\n');
     exit = restore_into(recovery, saved, config, values);
     bw_witness_config_free(config);
     return exit;
@@ -297,9 +298,10 @@ static enum bw_exit show_or_restore(const struct bw_cli_command *command,
     if (bw_witness_recovery_init(&recovery, &diag) != BW_OK)
         return bw_recovery_fail(command, &diag, diag.err);
     if (read_file(command, file, &recovery, &saved, &exit)) {
-        print_saved(&recovery, &saved);
         if (command == &restore_command)
             exit = restore(&recovery, &saved, values);
+        else
+            print_saved(&recovery, &saved);
     }
     bw_witness_recovery_close(&recovery);
     return exit;

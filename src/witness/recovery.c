@@ -122,6 +122,15 @@ enum bw_err bw_witness_recovery_init(struct bw_witness_recovery *recovery, struc
     return BW_OK;
 }
 
+/* Nothing says that it began with this state, and it would go on with its own. */
+static enum bw_err refuse_begun(const struct bw_witness_config *config, struct bw_diag *diag)
+{
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "another new beginning was confirmed and begun in %s before, maybe of another state: "
+                       "`breakwater recover`, with the same -c, goes on with that one; nothing was changed",
+                       config->data_dir);
+}
+
 enum bw_err bw_witness_recovery_open_empty(struct bw_witness_recovery *recovery,
                                            const struct bw_witness_config *config,
                                            const struct bw_saved *saved, struct bw_diag *diag)
@@ -139,8 +148,9 @@ enum bw_err bw_witness_recovery_open_empty(struct bw_witness_recovery *recovery,
     if (err == BW_OK)
         err = check_owner(&recovery->dir, diag);
     recovery->is_begun = err == BW_OK && bw_recovery_is_begun(&recovery->dir);
-    if (err == BW_OK && !recovery->is_begun)
-        err = bw_recovery_check_empty(&recovery->dir, diag);
+    if (err == BW_OK)
+        err = recovery->is_begun ? refuse_begun(config, diag)
+                                 : bw_recovery_check_empty(&recovery->dir, diag);
     identity->cluster_id = recovery->cluster.id;
     memcpy(identity->cluster, recovery->cluster.name, sizeof identity->cluster);
     identity->witness_id = config->witnesses[config->self].id;

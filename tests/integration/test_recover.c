@@ -548,6 +548,37 @@ static void change_saved(const char *script)
     assert_int_equal(system(command), 0);
 }
 
+/* What goes on is what was begun, whatever the file has, which is shown to nobody as what will be. */
+static void a_saved_state_is_refused_where_another_beginning_was_begun(void **state)
+{
+    static const char *const ways[] = {"--plan", "--yes"};
+    char log[TRIO_PATH_BYTES];
+    char line[4096];
+    char out[8192];
+    FILE *in;
+
+    (void)state;
+    (void)trio_leader(&cluster.trio);
+    assert_int_equal(snapshot("save", "", out, sizeof out), 0);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        (void)trio_stop(&cluster.trio, i, SIGKILL);
+    begin_last();
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        trio_path(&cluster.trio, "run1.log", log);
+        (void)unlink(log);
+        assert_int_not_equal(snapshot("restore", ways[i], out, sizeof out), 0);
+        assert_string_equal(out, "");
+        in = fopen(log, "re");
+        assert_non_null(in);
+        line[fread(line, 1, sizeof line - 1, in)] = '\0';
+        assert_int_equal(fclose(in), 0);
+        assert_non_null(strstr(line, "`breakwater recover`, with the same -c, goes on with that one"));
+        assert_true(last_has("recovery"));
+    }
+    assert_int_equal(recover_last("--yes", out, sizeof out), 0);
+    assert_non_null(strstr(out, "It is finished"));
+}
+
 /* It may be the only one, of before everything was lost. */
 static void a_saved_state_that_knows_more_or_is_of_another_cluster_is_not_replaced(void **state)
 {
@@ -589,6 +620,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             one_that_was_begun_is_refused_while_a_member_of_then_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_saved_state_is_refused_where_another_beginning_was_begun, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_an_older_release_has_begun_is_confirmed_once_more,
                                         set_up, tear_down),
     };

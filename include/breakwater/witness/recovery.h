@@ -28,7 +28,7 @@ BW_MUST_CHECK enum bw_err bw_witness_recovery_open(struct bw_witness_recovery *r
 
 /* For a state that comes from elsewhere: makes room for recovery->cluster, which the caller fills; then the
  * data directory, which is made, or empty, is locked. `saved`: what came with that state. BW_ERR_EXISTS: the directory
- * holds something. BW_ERR_REFUSED: the state is another cluster's. _close is due after both. */
+ * holds something. BW_ERR_REFUSED: the state is another cluster's, or something was begun there, which goes on with its own. _close is due after both. */
 BW_MUST_CHECK enum bw_err bw_witness_recovery_init(struct bw_witness_recovery *recovery,
                                                    struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_witness_recovery_open_empty(struct bw_witness_recovery *recovery,
