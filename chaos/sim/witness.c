@@ -599,7 +599,7 @@ bool sim_witness_is_proposing(const struct sim_process *process, const char *gro
     const int group_index = witness == NULL ? -1
                                             : bw_cluster_find(&witness->machine.cluster, group);
 
-    return group_index >= 0 && witness->watches[group_index].is_proposing;
+    return group_index >= 0 && witness->watches[group_index].proposing_count != 0;
 }
 
 const struct bw_cluster *sim_witness_cluster(const struct sim_process *process)

@@ -68,7 +68,8 @@ static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act)
     if (!leads)
         return false;
     bw_gate_wake(list, bw_policy_wish_left_ns(eval->group, eval->watch, eval->now));
-    *out_may_act = bw_gate_plain(list, BW_GATE_ID_PROPOSING, -1, !eval->watch->is_proposing, NULL);
+    *out_may_act = bw_gate_plain(list, BW_GATE_ID_PROPOSING, -1, eval->watch->proposing_count == 0,
+                                 NULL);
     *out_may_act &= bw_gate_plain(list, BW_GATE_ID_OBSERVE, -1,
                                   eval->group->spec.mode != BW_MODE_OBSERVE,
                                   bw_mode_word(eval->group->spec.mode));
@@ -128,7 +129,7 @@ static bool try_steps(struct bw_evaluation *eval)
         out->command = command;
         out->acts = may_act;
         out->rule = may_act ? steps[i].rule : "A0";
-        BW_ASSERT(!may_act || !eval->watch->is_proposing); /* one proposal at a time (3.2.2) */
+        BW_ASSERT(!may_act || eval->watch->proposing_count == 0); /* by what is applied, whole (3.2.2) */
         BW_ASSERT(!may_act || group->spec.mode != BW_MODE_OBSERVE); /* 3.1: it only looks on */
         return true;
     }

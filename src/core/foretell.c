@@ -183,7 +183,7 @@ static struct passing begin(const struct bw_group *group, const struct bw_watch 
 
     room->group = *group;
     room->watch = *watch;
-    room->watch.is_proposing = false;
+    room->watch.proposing_count = 0;
     if (silent >= 0)
         fall_silent(&room->watch.reports[silent]);
     go_on_renewing(&passing);

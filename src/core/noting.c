@@ -224,8 +224,9 @@ bool bw_witness_note_due(const struct bw_witness *witness, int group, struct bw_
     const struct bw_record_chain *chain;
 
     if (cluster->record == NULL || cluster->feature_level < BW_RECORD_LEVEL ||
-        !witness->leadership.leads || watch->is_proposing || state->phase == BW_PHASE_VACANT ||
-        timeline->epoch != state->epoch || !is_known(timeline->verified))
+        !witness->leadership.leads || watch->proposing_count != 0 ||
+        state->phase == BW_PHASE_VACANT || timeline->epoch != state->epoch ||
+        !is_known(timeline->verified))
         return false;
     chain = bw_record_find(cluster->record, state->spec.name);
     if (is_noted(timeline, chain) && are_restarts_noted(timeline, chain))

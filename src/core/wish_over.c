@@ -108,7 +108,8 @@ bool bw_witness_wish_over_due(struct bw_witness *witness, int group, struct bw_i
     struct bw_diag diag = {0};
 
     *out_wake_in_ns = UINT64_MAX;
-    if (bw_group_wish(state) == NULL || !witness->leadership.leads || watch->is_proposing)
+    if (bw_group_wish(state) == NULL || !witness->leadership.leads ||
+        watch->proposing_count != 0)
         return false;
     command.wish_end = find_end(witness, group, now, room, &diag, out_wake_in_ns);
     if (command.wish_end == BW_WISH_END_NONE)

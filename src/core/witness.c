@@ -38,6 +38,14 @@ void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_clu
     bw_witness_on_restored(witness, now);
 }
 
+/* It is about another group from now on, or about none. What is on its way ends all the same. */
+static void forget_group(struct bw_watch *watch)
+{
+    const uint32_t proposing_count = watch->proposing_count;
+
+    *watch = (struct bw_watch){.proposing_count = proposing_count};
+}
+
 void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
 {
     BW_ASSERT(witness->cluster->group_count <= witness->cluster->group_capacity);
@@ -47,7 +55,7 @@ void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
         struct bw_watch *watch = &witness->watches[group_index];
 
         if (strcmp(watch->name, group->spec.name) != 0)
-            *watch = (struct bw_watch){0};
+            forget_group(watch);
         bw_watch_begin(watch, group, now);
     }
 }
@@ -63,6 +71,8 @@ static void forget_term(struct bw_witness *witness)
     for (uint32_t group_index = 0; group_index < witness->cluster->group_capacity; group_index++) {
         struct bw_watch *watch = &witness->watches[group_index];
 
+        if (watch->proposing_count != 0) /* of a group that is gone by now, too */
+            watch->proposing_count = 0;
         if (watch->name[0] == '\0')
             continue; /* never used: to write it would cost its memory */
         watch->confirmed_epoch = 0;
@@ -70,7 +80,6 @@ static void forget_term(struct bw_witness *witness)
         watch->ways = (struct bw_ways){0};
         watch->ended_epoch = 0;
         watch->boot_epoch = 0;
-        watch->is_proposing = false;
         watch->remote_fence = (struct bw_remote_fence){0};
         watch->wish_judged = false;
         if (watch->wish.index != 0)
@@ -119,7 +128,7 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
     group = group_at(witness, applied->group);
     watch = &witness->watches[applied->group];
     if (strcmp(watch->name, group->spec.name) != 0) {
-        *watch = (struct bw_watch){0}; /* made, or gone */
+        forget_group(watch); /* made, or gone */
         bw_watch_begin(watch, group, now);
         if (command->kind == BW_COMMAND_DELETE)
             witness->deleted_applied = now;
@@ -577,7 +586,8 @@ void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command
     *out_proposal = (struct bw_proposal){.term = witness->leadership.term, .group = group};
     if (group < 0)
         return;
-    witness->watches[group].is_proposing = true;
+    BW_ASSERT(witness->watches[group].proposing_count < UINT32_MAX);
+    witness->watches[group].proposing_count++;
     if (command->kind == BW_COMMAND_NOTE)
         bw_epoch_timeline_noted(&witness->watches[group].timeline, command);
     if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE ||
@@ -599,8 +609,10 @@ enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
     BW_ASSERT(proposal->term > 0); /* else renewals were confirmed beside it: 3.3 */
     if (!witness->leadership.leads || witness->leadership.term != proposal->term)
         return BW_PROPOSAL_NOTHING;
-    if (proposal->group >= 0)
-        witness->watches[proposal->group].is_proposing = false;
+    if (proposal->group >= 0) {
+        BW_ASSERT(witness->watches[proposal->group].proposing_count > 0); /* each ends once */
+        witness->watches[proposal->group].proposing_count--;
+    }
     if (applied == NULL && proposal->group >= 0)
         witness->watches[proposal->group].timeline.noted_epoch =
             0; /* perhaps it was that: said again */

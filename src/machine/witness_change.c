@@ -197,10 +197,17 @@ static struct bw_command committed_form(const struct bw_witness_machine *machine
     return form;
 }
 
+/* What is on its way commits all the same: of what will be so, only the state after it tells. */
+static bool is_in_flight(const struct bw_witness_machine *machine, int group)
+{
+    return machine->core.watches[group].proposing_count != 0;
+}
+
 bool bw_witness_machine_forget_wish(struct bw_witness_machine *machine, int group)
 {
     if (!is_only_noted(machine, group))
         return false;
+    BW_ASSERT(!is_in_flight(machine, group)); /* else it would come true all the same */
     machine->core.watches[group].wish = (struct bw_wish){0};
     bw_agenda_touch(machine, group);
     return true;
@@ -228,6 +235,10 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
         change->command.spec_version = now->spec_version;
     }
     err = judge_words(machine, group, &change->command, diag);
+    if (is_in_flight(machine, group) && (is_cancel || err == BW_ERR_EXISTS))
+        return bw_diag_set(diag, BW_ERR_BUSY,
+                           "a decision about %s is on its way to the log; say it again in a moment",
+                           now->spec.name);
     if (err == BW_OK && ends_observation(now, &change->command) &&
         !bw_witness_has_let_go(machine, group)) {
         bw_witness_say_letting_go(machine, group, diag);

@@ -81,7 +81,7 @@ static uint64_t live_on(uint64_t until_ms)
 {
     copy_world();
     hold_reports();
-    then.watches[0].is_proposing = false;
+    then.watches[0].proposing_count = 0;
     for (uint64_t at_ms = 0; at_ms <= until_ms; at_ms += TICK_MS) {
         for (int site = 0; site < WORLD_SITES; site++)
             if (!then.sites[site].is_mute)
@@ -131,7 +131,7 @@ static bool live_on_without(int holder)
 {
     copy_world();
     hold_reports();
-    then.watches[0].is_proposing = false;
+    then.watches[0].proposing_count = 0;
     then.sites[holder].is_mute = true;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         struct bw_contact *contact = &then.watches[0].reports[holder].by_instance[i];

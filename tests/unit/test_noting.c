@@ -615,9 +615,9 @@ static void only_who_leads_and_proposes_nothing_else_tells(void **state)
     begin(2);
     fail_over();
     world_serve(&world, B);
-    world_watch(&world)->is_proposing = true;
+    world_watch(&world)->proposing_count = 1;
     assert_false(bw_witness_note_due(&world.witness, 0, world.now, &command));
-    world_watch(&world)->is_proposing = false;
+    world_watch(&world)->proposing_count = 0;
     bw_witness_on_not_leading(&world.witness);
     assert_false(bw_witness_note_due(&world.witness, 0, world.now, &command));
     bw_witness_on_leading(&world.witness, 7, world.now);

@@ -284,9 +284,9 @@ static void its_end_waits_for_what_is_being_committed(void **state)
     begin(2);
     assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
     world_wait_ms(&world, world_group(&world)->spec.switchover_timeout_ms);
-    world_watch(&world)->is_proposing = true;
+    world_watch(&world)->proposing_count = 1;
     assert_false(bw_witness_wish_over_due(&world.witness, 0, world.now, room, &command, &wake_ns));
-    world_watch(&world)->is_proposing = false;
+    world_watch(&world)->proposing_count = 0;
     assert_true(bw_witness_wish_over_due(&world.witness, 0, world.now, room, &command, &wake_ns));
     assert_int_equal(command.wish_end, BW_WISH_END_TIMED_OUT);
 }

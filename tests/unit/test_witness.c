@@ -176,7 +176,7 @@ static void a_new_term_forgets_confirmations_proposals_and_wishes(void **state)
     assert_int_equal(watch->last_confirmed.boot_ns, 0);
     assert_int_not_equal(watch->served_contact.boot_ns, 0); /* it was heard, whoever led */
     assert_int_equal(watch->ended_epoch, 0);
-    assert_false(watch->is_proposing);
+    assert_int_equal(watch->proposing_count, 0);
     assert_int_equal(watch->wish.kind, BW_WISH_NONE);
     assert_int_equal(world.witness.leadership.leader_since.boot_ns, world.now.boot_ns);
 }
@@ -397,9 +397,9 @@ static void the_fate_of_a_proposal_counts_in_its_own_term_only(void **state)
     bw_witness_on_proposing(&world.witness, &command, &new);
 
     assert_int_equal(bw_witness_on_proposed(&world.witness, &old, &did), BW_PROPOSAL_NOTHING);
-    assert_true(world_watch(&world)->is_proposing);
+    assert_int_equal(world_watch(&world)->proposing_count, 1);
     assert_int_equal(bw_witness_on_proposed(&world.witness, &new, &did), BW_PROPOSAL_GO_ON);
-    assert_false(world_watch(&world)->is_proposing);
+    assert_int_equal(world_watch(&world)->proposing_count, 0);
 
     bw_witness_on_proposing(&world.witness, &command, &new);
     assert_int_equal(bw_witness_on_proposed(&world.witness, &new, &did_not), BW_PROPOSAL_RETRY);

@@ -412,7 +412,7 @@ static void from_its_level_on_a_wish_and_its_end_are_in_the_log(void **state)
         fail_msg("%s", diag.text);
     assert_int_equal(rig.watches[0].wish.kind, BW_WISH_NONE);
     assert_int_equal(rig.commands[0].kind, BW_COMMAND_WISH);
-    assert_int_equal(judge_change(&rig, &cancel, "nothing that was asked for"), BW_ERR_EXISTS);
+    assert_int_equal(judge_change(&rig, &cancel, "is on its way to the log"), BW_ERR_BUSY);
     end_request(&rig, BW_OK);
     assert_int_equal(rig.watches[0].wish.kind, BW_WISH_FAILOVER);
     assert_int_equal(rig.watches[0].wish.index, rig.index);

@@ -116,7 +116,8 @@ struct bw_watch {
     uint64_t ended_epoch; /* this leader proposed an end or Close of it: no more renewals (3.2.2) */
     uint64_t boot_epoch;  /* of which this leader has proposed a boot: it confirms no other's (3.5) */
     struct bw_id boot_id; /* the newest of them */
-    bool is_proposing;    /* a proposal is on its way: nothing else is proposed for this group */
+    uint32_t proposing_count; /* proposals of this term on their way, people's too: nothing is decided until
+                                 the last has ended. Of the group's place (bw_proposal) */
     struct bw_remote_fence remote_fence; /* asked for in this term */
     uint64_t handed_over_epoch; /* after which this witness has given leadership away, for want of a
                                    lag */

@@ -104,8 +104,10 @@ struct bw_group_change {
     struct bw_command command; /* by, text, and what its kind takes; spec_version 0: as the group is by now */
     struct bw_group trial;     /* the machine's: on which it is tried */
 };
-/* BW_ERR_EXISTS: it is so already. BW_ERR_STALE: somebody has changed the group since. BW_ERR_REFUSED,
- * BW_ERR_NOT_FOUND, BW_ERR_INVALID: it cannot be so; `diag` says why, and what can be done. */
+/* BW_ERR_EXISTS: it is so already. BW_ERR_STALE: somebody has changed the group since. BW_ERR_BUSY: not for
+ * the moment; so is an UNREVOKE, and what is so already, while a command about the group is on its way:
+ * that may commit behind the answer. BW_ERR_REFUSED, BW_ERR_NOT_FOUND, BW_ERR_INVALID: it cannot be so;
+ * `diag` says why, and what can be done. */
 BW_MUST_CHECK enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *machine,
                                                           int group, struct bw_group_change *change,
                                                           struct bw_diag *diag);

@@ -1,0 +1,216 @@
+/* machine/witness_operator: what people are told while a command about the group is on its way to the log,
+ * and what is decided meanwhile: nothing (3.2.2, 3.9, 4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "witness_orders.h"
+
+static const struct bw_command cancel = {.kind = BW_COMMAND_UNREVOKE, .by = "operator/bob"};
+
+static enum bw_err change(struct rig *rig, const struct bw_command *command, const char *words)
+{
+    static struct bw_group_change order;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    order = (struct bw_group_change){.command = *command};
+    err = bw_witness_machine_change(&rig->machine, 0, &order, NULL, &diag);
+    if (strstr(diag.text, words) == NULL)
+        fail_msg("%s", diag.text);
+    return err;
+}
+
+static void propose(struct rig *rig, const struct bw_command *command)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_witness_machine_propose(&rig->machine, command, NULL, &diag) != BW_OK)
+        fail_msg("%s", diag.text);
+}
+
+/* What has asked for it is in the log, and the move is about to be. */
+static void begin_moving(struct rig *rig)
+{
+    struct bw_command wish = {.kind = BW_COMMAND_WISH,
+                              .group = "harbor",
+                              .epoch = 1,
+                              .wish = BW_WISH_SWITCHOVER,
+                              .target = "dc-b",
+                              .by = "operator/anna",
+                              .request_id = {{5}},
+                              .duration_ms = 60000};
+    struct bw_command revoke = {.kind = BW_COMMAND_REVOKE,
+                                .group = "harbor",
+                                .epoch = 1,
+                                .target = "dc-b",
+                                .reason = BW_REASON_SWITCHOVER,
+                                .planned = true};
+
+    begin(rig);
+    rig_grant(rig);
+    rig->machine.cluster.feature_level = BW_WISH_LEVEL;
+    wish.spec_version = revoke.spec_version = rig->groups[0].spec_version;
+    assert_non_null(apply(rig, &wish).rule);
+    forget(rig);
+    propose(rig, &revoke);
+}
+
+/* 4: else both commit, the one who cancels is told "done", and the move goes on without its wish. */
+static void a_cancel_waits_for_a_move_that_is_on_its_way_to_the_log(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin_moving(&rig);
+    assert_int_equal(change(&rig, &cancel, "a decision about harbor is on its way to the log"),
+                     BW_ERR_BUSY);
+    assert_int_equal(rig.request_count, 1);
+    end_request(&rig, BW_OK);
+    assert_int_equal(rig.groups[0].phase, BW_PHASE_REVOKING);
+    assert_non_null(bw_group_wish(&rig.groups[0]));
+    assert_int_equal(change(&rig, &cancel, "dc-a has begun to stop harbor, or cannot be asked"),
+                     BW_ERR_REFUSED); /* by what is so now */
+}
+
+/* And one that does not come true: its wish is taken back as ever. */
+static void a_cancel_is_taken_once_nothing_is_on_its_way(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin_moving(&rig);
+    assert_int_equal(change(&rig, &cancel, ""), BW_ERR_BUSY);
+    end_request(&rig, BW_ERR_LIMIT);
+    assert_int_equal(rig.groups[0].phase, BW_PHASE_GRANTED);
+    assert_int_equal(change(&rig, &cancel, ""), BW_OK);
+    end_request(&rig, BW_OK);
+    assert_null(bw_group_wish(&rig.groups[0]));
+}
+
+/* 3.1, 4: its word is in the leader's memory, and Forced is on its way. */
+static void a_force_release_that_is_on_its_way_is_not_forgotten(void **state)
+{
+    const struct bw_command close = {.kind = BW_COMMAND_CLOSE, .group = "harbor", .epoch = 1};
+    const struct bw_command forced = {.kind = BW_COMMAND_FORCED,
+                                      .group = "harbor",
+                                      .epoch = 1,
+                                      .reason = BW_REASON_OPERATOR};
+    struct bw_group_change order = {.command = cancel};
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig_grant(&rig);
+    assert_non_null(apply(&rig, &close).rule);
+    rig.watches[0].wish = (struct bw_wish){
+        .kind = BW_WISH_FORCE_RELEASE, .to = "dc-a", .epoch = 1, .by = "operator/anna"};
+    rig.watches[0].wish_since = rig_now(&rig);
+    propose(&rig, &forced);
+    assert_int_equal(bw_witness_machine_judge_change(&rig.machine, 0, &order, &diag), BW_ERR_BUSY);
+    end_request(&rig, BW_OK);
+    assert_int_equal(rig.groups[0].phase, BW_PHASE_VACANT);
+    assert_int_equal(bw_witness_machine_judge_change(&rig.machine, 0, &order, &diag),
+                     BW_ERR_EXISTS);
+}
+
+/* The end of one says nothing of the other: what is decided in between may be what it forbids. */
+static void nothing_is_decided_before_the_last_has_ended(void **state)
+{
+    struct bw_command maintenance = {
+        .kind = BW_COMMAND_MAINTENANCE, .site = "dc-b", .duration_ms = 1000};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig_grant(&rig);
+    assert_int_equal(change(&rig, &maintenance, ""), BW_OK);
+    maintenance.duration_ms = 2000;
+    assert_int_equal(change(&rig, &maintenance, ""), BW_OK);
+    rig.now_ms += 60000; /* its lease is long over */
+    forget(&rig);
+    end_request(&rig, BW_OK);
+    assert_asks_not(&rig, "SUBMIT:");
+    happen(&rig, BW_WITNESS_EVENT_SETTLE);
+    assert_asks_not(&rig, "SUBMIT:");
+    end_request(&rig, BW_OK);
+    assert_asks(&rig, "SUBMIT:");
+}
+
+/* 3.9: who said it before, and was told nothing, would be told that it is so, and then it is not. */
+static void what_is_so_is_not_said_to_stay_while_its_change_is_on_its_way(void **state)
+{
+    struct bw_command paused = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_PAUSED};
+    struct bw_command before = {.kind = BW_COMMAND_SET_MODE};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    before.mode = rig.groups[0].spec.mode;
+    assert_int_equal(change(&rig, &before, "is auto already"), BW_ERR_EXISTS);
+    assert_int_equal(change(&rig, &paused, ""), BW_OK);
+    assert_int_equal(change(&rig, &before, "is on its way to the log"), BW_ERR_BUSY);
+    end_request(&rig, BW_OK);
+    assert_int_equal(change(&rig, &paused, "is paused already"), BW_ERR_EXISTS);
+    assert_int_equal(change(&rig, &before, ""), BW_OK);
+}
+
+/* A proposal is of its group's place, whatever group that is when it ends. */
+static void what_is_on_its_way_ends_after_its_group_too(void **state)
+{
+    const struct bw_command delete = {.kind = BW_COMMAND_DELETE, .group = "harbor"};
+    const struct bw_command maintenance = {.kind = BW_COMMAND_MAINTENANCE, .duration_ms = 1000};
+    struct bw_command create = {.kind = BW_COMMAND_SET_SPEC, .group = "registry"};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    create.spec = rig.groups[0].spec;
+    (void)strcpy(create.spec.name, "registry");
+    assert_int_equal(change(&rig, &maintenance, ""), BW_OK);
+    assert_non_null(apply(&rig, &delete).rule);
+    assert_int_equal(apply(&rig, &create).group, 0);
+    assert_int_equal(change(&rig, &cancel, "about registry is on its way"), BW_ERR_BUSY);
+    end_request(&rig, BW_ERR_LIMIT);
+    assert_int_equal(change(&rig, &cancel, "nothing that was asked for"), BW_ERR_EXISTS);
+}
+
+/* Nor does it keep anything waiting in the next term, which hears nothing of it. */
+static void what_is_on_its_way_is_of_its_own_term(void **state)
+{
+    const struct bw_command delete = {.kind = BW_COMMAND_DELETE, .group = "harbor"};
+    const struct bw_command maintenance = {.kind = BW_COMMAND_MAINTENANCE, .duration_ms = 1000};
+    struct bw_command create = {.kind = BW_COMMAND_SET_SPEC, .group = "harbor"};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    create.spec = rig.groups[0].spec;
+    assert_int_equal(change(&rig, &maintenance, ""), BW_OK);
+    assert_non_null(apply(&rig, &delete).rule);
+    happen(&rig, BW_WITNESS_EVENT_NOT_LEADING);
+    assert_non_null(apply(&rig, &create).rule);
+    lead(&rig, 3);
+    assert_int_equal(change(&rig, &cancel, "nothing that was asked for"), BW_ERR_EXISTS);
+    assert_int_equal(change(&rig, &maintenance, ""), BW_OK);
+    end_request(&rig, BW_ERR_UNKNOWN); /* that of the term before */
+    assert_int_equal(change(&rig, &cancel, "is on its way"), BW_ERR_BUSY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cancel_waits_for_a_move_that_is_on_its_way_to_the_log),
+        cmocka_unit_test(a_cancel_is_taken_once_nothing_is_on_its_way),
+        cmocka_unit_test(a_force_release_that_is_on_its_way_is_not_forgotten),
+        cmocka_unit_test(nothing_is_decided_before_the_last_has_ended),
+        cmocka_unit_test(what_is_so_is_not_said_to_stay_while_its_change_is_on_its_way),
+        cmocka_unit_test(what_is_on_its_way_ends_after_its_group_too),
+        cmocka_unit_test(what_is_on_its_way_is_of_its_own_term),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
