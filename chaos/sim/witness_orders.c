@@ -55,9 +55,11 @@ static void on_apply(struct sim_process *process, void *payload)
     struct sim_witness *witness = process->state;
     struct sim_apply *apply = payload;
     const struct bw_apply_problems problems = {.user = process, .add = tell_problem};
+    struct bw_diag diag = {0};
 
     apply->order.items = apply->items;
     if (bw_witness_machine_standing(&witness->machine) == BW_WITNESS_MAY_CHANGE &&
+        bw_apply_may_begin(&witness->machine, &diag) == BW_OK &&
         bw_apply_judge(&witness->machine, &apply->order, &problems) == 0)
         begin_apply(witness, apply);
     else

@@ -567,6 +567,11 @@ void bw_api_reply_deinit(struct bw_api_reply *reply)
     reply->body = NULL;
 }
 
+bool bw_api_is_busy(const struct bw_api_reply *reply)
+{
+    return strcmp(bw_json_member(reply->body, "code"), "busy") == 0;
+}
+
 /* The leader that a follower names, if it may be asked. */
 static int find_named_leader(struct bw_api *api, const json_t *body)
 {

@@ -91,6 +91,8 @@ void bw_api_tell_outdated(const struct bw_api *api);
 enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path,
                         const json_t *body, struct bw_api_reply *out_reply);
 void bw_api_reply_deinit(struct bw_api_reply *reply);
+/* It is refused for the moment only, and nothing was changed: it may be asked again. */
+bool bw_api_is_busy(const struct bw_api_reply *reply);
 /* The same, of which only success (200, 202) is an answer: BW_EXIT_FINE, a new reference. Otherwise what it
  * says was told. */
 enum bw_exit bw_api_fetch(struct bw_api *api, const char *method, const char *path,

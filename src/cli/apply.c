@@ -12,7 +12,8 @@
 #include "confirm.h"
 #include "verbs.h"
 
-#define WAIT_MS 30000
+#define WAIT_MS  30000
+#define PAUSE_MS 250
 /* Beside its own document: the name that it may have in `initial_primary`, and separators. */
 #define PART_GROUP_EXTRA_BYTES 160
 #define PART_BYTES_MAX         (BW_BODY_BYTES_MAX * 3 / 4)
@@ -314,11 +315,33 @@ static size_t count_done(const json_t *reply)
     return count;
 }
 
+/* One apply is committed at a time: while that is another one it waits, for a while, and says so
+ * once. */
+static enum bw_exit put_part(struct bw_api *api, const json_t *part, struct bw_api_reply *out_reply)
+{
+    const uint64_t end_ms = bw_api_now_ms() + api->wait_ms;
+    bool is_told = false;
+
+    for (;;) {
+        const enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups", part, out_reply);
+
+        if (exit != BW_EXIT_FINE || !bw_api_is_busy(out_reply) || bw_api_now_ms() >= end_ms)
+            return exit;
+        if (!is_told)
+            (void)printf("apply: waits, and has changed nothing meanwhile (Ctrl-C leaves it so): %s\n",
+                         bw_json_member(out_reply->body, "error"));
+        (void)fflush(stdout); /* an error stays in stdout */
+        is_told = true;
+        bw_api_reply_deinit(out_reply);
+        bw_api_pause(PAUSE_MS);
+    }
+}
+
 /* It counts the groups that are what the file says. */
 static enum bw_exit commit_part(struct bw_api *api, const json_t *part, struct tally *tally)
 {
     struct bw_api_reply reply = {0};
-    enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups", part, &reply);
+    enum bw_exit exit = put_part(api, part, &reply);
 
     if (exit != BW_EXIT_FINE)
         return exit;

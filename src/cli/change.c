@@ -34,9 +34,7 @@ static const char *moment_of(const struct bw_api_reply *reply)
 {
     if (bw_json_truth(reply->body, "busy"))
         return bw_json_member(reply->body, "refused");
-    return strcmp(bw_json_member(reply->body, "code"), "busy") == 0
-               ? bw_json_member(reply->body, "error")
-               : NULL;
+    return bw_api_is_busy(reply) ? bw_json_member(reply->body, "error") : NULL;
 }
 
 /* Nobody waits in front of a silent screen: what for, once each. */

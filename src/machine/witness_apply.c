@@ -225,6 +225,7 @@ static void propose_next(struct bw_witness_machine *machine, struct bw_apply *ap
         item->outcome = BW_APPLY_NOT_SENT;
         item->err = err;
     }
+    machine->is_applying = false;
     bw_witness_machine_emit(machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_APPLIED,
                                                                  .apply = apply});
 }
@@ -248,9 +249,19 @@ static void on_done(struct bw_witness_machine *machine, struct bw_proposer *prop
     propose_next(machine, apply);
 }
 
+enum bw_err bw_apply_may_begin(const struct bw_witness_machine *machine, struct bw_diag *diag)
+{
+    if (!machine->is_applying)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_BUSY,
+                       "another apply is on its way to the log; say it again in a moment");
+}
+
 void bw_apply_begin(struct bw_witness_machine *machine, struct bw_apply *apply)
 {
     BW_ASSERT(!machine->is_stepping);
+    BW_ASSERT(!machine->is_applying);
+    machine->is_applying = true;
     apply->proposer.on_done = on_done;
     apply->next = 0;
     propose_next(machine, apply);

@@ -209,6 +209,20 @@ static bool is_callers(struct bw_api_apply *apply)
     return false;
 }
 
+/* A plan waits for nobody: what comes of it is bound to the versions that it shows. False: it was
+ * answered. */
+static bool may_begin(const struct bw_api_apply *apply)
+{
+    struct bw_diag diag = {0};
+    const enum bw_err err = apply->is_plan
+                                ? BW_OK
+                                : bw_apply_may_begin(&apply->program->machine, &diag);
+
+    if (err != BW_OK)
+        bw_operator_refuse_err(apply->program, apply->request, err, diag.text);
+    return err == BW_OK;
+}
+
 /* False: it was answered. */
 static bool judge(struct bw_api_apply *apply, json_t *body)
 {
@@ -218,7 +232,7 @@ static bool judge(struct bw_api_apply *apply, json_t *body)
 
     bw_json_problems_init(&problems);
     read_body(body, apply, &problems);
-    if (!is_callers(apply)) {
+    if (!is_callers(apply) || !may_begin(apply)) {
         bw_json_problems_deinit(&problems);
         return false;
     }

@@ -1,5 +1,5 @@
 /* machine/witness_operator: what people are told while a command about the group is on its way to the log,
- * and what is decided meanwhile: nothing (3.2.2, 3.9, 4). */
+ * and what is decided meanwhile: nothing; and while an apply is (3.2.2, 3.9, 4). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -200,6 +200,64 @@ static void what_is_on_its_way_is_of_its_own_term(void **state)
     assert_int_equal(change(&rig, &cancel, "is on its way"), BW_ERR_BUSY);
 }
 
+/* ---- specs ------------------------------------------------------------------------------------ */
+
+/* Both would look for it in what is applied, the second would write over the first, and both be told
+ * "created". PROTOCOL: `versions` 0 is refused if it is there. */
+static void one_apply_is_committed_at_a_time(void **state)
+{
+    const char *const names[] = {"registry", NULL};
+    struct order first, second;
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    order_begin(&rig, &first, names);
+    order_begin(&rig, &second, names);
+    (void)strcpy(first.items[0].initial_primary, "dc-a");
+    second.items[0].spec.max_lag_ms = 7000;
+    second.items[0].has_made_from = true; /* it is not there */
+    assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_OK);
+    order_give(&rig, &first);
+    assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_ERR_BUSY);
+    assert_non_null(strstr(diag.text, "another apply is on its way to the log"));
+    end_request(&rig, BW_OK);
+    assert_int_equal(first.items[0].outcome, BW_APPLY_CREATED);
+    assert_string_equal(rig.groups[1].initial_primary, "dc-a");
+    assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_OK);
+    assert_refuses(&rig, &second, "groups[0]: registry was created by somebody else meanwhile");
+}
+
+/* Also of an apply that changed nothing, whose leader was none any more, or that the log did not take. */
+static void an_apply_that_is_over_keeps_no_other_waiting(void **state)
+{
+    const char *const as_it_is[] = {"harbor", NULL}, *const two[] = {"registry", "mail", NULL};
+    struct order order;
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    order_begin(&rig, &order, as_it_is);
+    order_give(&rig, &order);
+    assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_OK);
+    order_begin(&rig, &order, two);
+    rig.err = BW_ERR_LIMIT;
+    order_give(&rig, &order);
+    assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_OK);
+    rig.err = BW_OK;
+    order_give(&rig, &order);
+    happen(&rig, BW_WITNESS_EVENT_NOT_LEADING);
+    lead(&rig, 3); /* the fate of what was sent is as open as before */
+    assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_ERR_BUSY);
+    end_request(&rig, BW_ERR_UNKNOWN);
+    while (bw_apply_may_begin(&rig.machine, &diag) != BW_OK && rig.request_count > 0)
+        end_request(&rig, BW_OK);
+    assert_ptr_equal(rig.applied, &order.apply);
+    assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +268,8 @@ int main(void)
         cmocka_unit_test(what_is_so_is_not_said_to_stay_while_its_change_is_on_its_way),
         cmocka_unit_test(what_is_on_its_way_ends_after_its_group_too),
         cmocka_unit_test(what_is_on_its_way_is_of_its_own_term),
+        cmocka_unit_test(one_apply_is_committed_at_a_time),
+        cmocka_unit_test(an_apply_that_is_over_keeps_no_other_waiting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,7 +88,11 @@ struct bw_apply_problems {
 BW_MUST_CHECK size_t bw_apply_judge(const struct bw_witness_machine *machine,
                                               struct bw_apply *apply,
                                               const struct bw_apply_problems *problems);
-/* One that was judged just now, and goes on by itself. APPLIED comes for it exactly once, perhaps before
+/* BW_ERR_BUSY: another one was begun, and is not over: what it creates is not to be found yet, and would be
+ * written over. Asked before one is judged. */
+BW_MUST_CHECK enum bw_err bw_apply_may_begin(const struct bw_witness_machine *machine,
+                                             struct bw_diag *diag);
+/* One that may begin and was judged just now. It goes on by itself. APPLIED comes for it exactly once, perhaps before
  * this returns; until then it is the machine's. */
 void bw_apply_begin(struct bw_witness_machine *machine, struct bw_apply *apply);
 
