@@ -13,6 +13,7 @@
 #include <breakwater/core/report.h>
 #include <breakwater/core/script_end.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/steps/steps.h>
 #include <breakwater/sys/process_tree.h>
 
 /* Where in the group's reach it runs: what a start leaves behind is the service. */
@@ -116,25 +117,40 @@ static bool is_still_there(const struct bw_process *process)
            now.start_ticks == process->start_ticks && !now.is_dead;
 }
 
+#define LISTED_MAX 64 /* more are not all writers */
+
+/* The first of them that is there yet and is not the writer of a list's journal: that one is ours, and says nothing of
+ * what a start has left (3.4), nor that nothing is. */
+static bool find_service(const pid_t *pids, size_t count, struct bw_process *out_process)
+{
+    for (size_t i = 0; i < count; i++)
+        if (bw_process_read(pids[i], out_process, NULL) == BW_OK &&
+            strcmp(out_process->name, BW_STEPS_WRITER_NAME) != 0)
+            return true;
+    return false;
+}
+
 /* Is a process there that a start has left, by the group's own cgroup or by its mark? A scan walks
  * through all of /proc: it is made where the process that the last one has found is there no more, and
  * never before a look. */
 static enum bw_populated are_left_here(struct bw_guard_group *group, bool is_before)
 {
+    pid_t pids[LISTED_MAX];
+    struct bw_process found = {.pid = 0};
     size_t count = 0;
-    pid_t pid = 0;
 
     if (group->reach.means == BW_REACH_BY_SCAN && is_still_there(&group->left_process))
         return BW_POPULATED_YES;
     if (group->reach.means == BW_REACH_BY_SCAN && is_before)
         return BW_POPULATED_NO;
-    if (bw_reach_list_marked(&group->reach, BW_REACH_SERVICE, &pid, 1, &count, NULL) != BW_OK)
+    if (bw_reach_list_marked(&group->reach, BW_REACH_SERVICE, pids, LISTED_MAX, &count, NULL) != BW_OK)
         return BW_POPULATED_UNKNOWN;
     if (count == 0)
         return BW_POPULATED_NO;
-    if (group->reach.means == BW_REACH_BY_SCAN &&
-        bw_process_read(pid, &group->left_process, NULL) != BW_OK)
-        group->left_process.pid = 0; /* it has ended since: the next look scans again */
+    if (count <= LISTED_MAX && !find_service(pids, count, &found))
+        return BW_POPULATED_UNKNOWN;
+    if (group->reach.means == BW_REACH_BY_SCAN)
+        group->left_process = found;
     return BW_POPULATED_YES;
 }
 

@@ -125,6 +125,7 @@ __attribute__((noreturn)) static void be_writer(const struct bw_steps_plan *plan
                                                 const struct bw_steps_journal *journal, int done,
                                                 pid_t parent)
 {
+    (void)prctl(PR_SET_NAME, BW_STEPS_WRITER_NAME);
     (void)signal(SIGTERM, SIG_IGN); /* ours, and that we end is enough */
     (void)signal(SIGINT, SIG_IGN);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || dup2(done, 0) < 0)

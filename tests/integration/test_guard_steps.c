@@ -16,6 +16,7 @@
 
 #include "guard_rig.h"
 #include "lacking.h"
+#include "stuck_disk.h"
 
 #define FENCE_MS 5000
 #define TTL_MS   11000 /* as in test_guard_program: in time on a slow machine too */
@@ -606,6 +607,39 @@ static void a_start_that_was_done_without_its_guard_keeps_its_service(void **sta
     assert_int_equal(pid_in(rig, "pid"), service);
 }
 
+/* 3.4: what writes the journal of a list on a disk that hangs outlives it, in the group's reach, and is not what serves. */
+static void the_writer_of_a_journal_is_no_service_inside(void **state)
+{
+    struct rig *rig = *state;
+    char state_dir[4096];
+    char disk[4096];
+    pid_t server;
+
+    (void)snprintf(disk, sizeof disk, "%s", rig_path(rig, "disk"));
+    (void)snprintf(state_dir, sizeof state_dir, "%s", rig_path(rig, "state"));
+    assert_int_equal(mkdir(disk, 0700), 0);
+    assert_int_equal(mkdir(rig_path(rig, "state.real"), 0700), 0);
+    assert_int_equal(symlink("state.real", state_dir), 0);
+    server = stuck_disk_open(disk);
+    if (server < 0)
+        skip_lacking("fuse");
+    rig_put(rig, "status.sh", 0755, "#!/bin/sh\ncd \"${0%/*}\"\n[ -e up ] && echo started || echo stopped\n");
+    rig_put(rig, "a.sh", 0755, HEAD "touch up\n"); /* elsewhere, as a cluster's scheduler would */
+    put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
+    begin_armed(rig, LONG_MS);
+    assert_int_equal(unlink(state_dir), 0);
+    assert_int_equal(symlink("disk", state_dir), 0); /* the guard has its own open already */
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+    for (int look = 0; look < 2; look++) {
+        const struct bw_guard_run_ended seen = rig_run(&rig->agent, 1, BW_ACTION_STATUS);
+
+        assert_string_equal(seen.line, "started");
+        assert_int_not_equal(seen.sight.seen, BW_REACH_INSIDE);
+    }
+    stuck_disk_close(server, disk);
+}
+
 /* ---- stop ------------------------------------------------------------------------------------ */
 
 static void a_stop_runs_its_own_list(void **state)
@@ -684,6 +718,7 @@ int main(void)
         TEST(a_stop_whose_process_is_killed_ends_with_its_steps),
         TEST(a_guard_that_begins_ends_what_killed_steps_have_left),
         TEST(a_start_that_was_done_without_its_guard_keeps_its_service),
+        TEST(the_writer_of_a_journal_is_no_service_inside),
         TEST(a_stop_runs_its_own_list),
         TEST(a_stop_whose_step_fails_has_failed),
         TEST(killed_steps_end_also_where_no_cgroup_holds_them),

@@ -18,6 +18,9 @@
 #define BW_STEPS_VERB "steps"
 
 #define BW_STEPS_JOURNAL_SUFFIX ".steps"
+/* What the process that writes it is called: where the disk holds it, it outlives its list, and is nothing of the
+ * service (3.4). */
+#define BW_STEPS_WRITER_NAME "bw-journal"
 
 /* Of a start that its guard did not see end: does the journal in `directory` say that all its steps
  * were done? What cannot be read says nothing. */

@@ -21,6 +21,7 @@ struct bw_process {
     bool is_dead;         /* a zombie: it has ended, nobody has asked for its status yet */
     bool is_headless;     /* its first thread has ended, and others go on: what /proc/PID has of that one is empty */
     uint64_t start_ticks; /* since boot, field 22 of /proc/PID/stat */
+    char name[16];        /* as it calls itself, or as its program is called */
 };
 
 /* BW_ERR_NOT_FOUND: there is no such process. */
