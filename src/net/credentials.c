@@ -488,6 +488,39 @@ struct bw_own_certificate *bw_own_certificate_copy(const struct bw_own_certifica
     return copy;
 }
 
+static bool takes_back(const struct bw_own_certificate *own, const char *entry)
+{
+    for (uint32_t i = 0; i < own->revoked_count; i++)
+        if (strcmp(own->revoked[i], entry) == 0)
+            return true;
+    return false;
+}
+
+struct bw_own_certificate *bw_own_certificate_with(const struct bw_own_certificate *own,
+                                                   const struct bw_own_certificate *fresh)
+{
+    struct bw_own_certificate both = *own;
+    struct bw_own_certificate *copy = NULL;
+    const char **list = calloc((size_t)fresh->revoked_count + own->revoked_count + 1, sizeof *list);
+    bool has_news = false;
+    uint32_t count = 0;
+
+    BW_ASSERT(list != NULL); /* whom it names must not stay */
+    for (; count < fresh->revoked_count; count++) {
+        list[count] = fresh->revoked[count];
+        has_news = has_news || !takes_back(own, list[count]);
+    }
+    for (uint32_t i = 0; i < own->revoked_count && count < BW_REVOKED_MAX; i++)
+        if (!takes_back(fresh, own->revoked[i]))
+            list[count++] = own->revoked[i];
+    both.revoked = list;
+    both.revoked_count = count;
+    if (has_news)
+        copy = bw_own_certificate_copy(&both);
+    free(list);
+    return copy;
+}
+
 static enum bw_err check_names(const struct bw_own_certificate *own,
                                const struct bw_identity *identity, struct bw_diag *diag)
 {

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,6 +22,9 @@ struct bw_worker {
     void (*on_done)(void *job, void *user);
     void *user;
     void (*clear)(void *job);
+    uint64_t begun;      /* jobs */
+    uint64_t begun_then; /* ... when bw_worker_fell_silent was asked last */
+    bool is_silent;
     max_align_t job[];
 };
 
@@ -125,6 +129,7 @@ void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job))
 {
     (void)pthread_mutex_lock(&worker->lock);
     BW_ASSERT(worker->state == IDLE);
+    worker->begun++;
     worker->work = work;
     worker->state = WANTED;
     (void)pthread_cond_signal(&worker->changed);
@@ -140,6 +145,24 @@ bool bw_worker_is_busy(const struct bw_worker *worker)
     is_busy = of->state != IDLE;
     (void)pthread_mutex_unlock(&of->lock);
     return is_busy;
+}
+
+bool bw_worker_fell_silent(struct bw_worker *worker)
+{
+    const bool is_same = worker->begun == worker->begun_then && bw_worker_is_busy(worker);
+    const bool is_news = is_same && !worker->is_silent;
+
+    worker->begun_then = worker->begun;
+    worker->is_silent = worker->is_silent || is_same;
+    return is_news;
+}
+
+bool bw_worker_answers_again(struct bw_worker *worker)
+{
+    const bool is_news = worker->is_silent && !bw_worker_is_busy(worker);
+
+    worker->is_silent = worker->is_silent && !is_news;
+    return is_news;
 }
 
 static void on_closed(uv_handle_t *handle)

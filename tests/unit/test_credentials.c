@@ -315,6 +315,81 @@ static void a_certificate_that_could_not_be_used_is_tried_again(void **state)
     assert_null(credentials); /* it is in use */
 }
 
+/* ---- whom two files take back ---- */
+
+static struct bw_own_certificate taking_back(const char *const *list, uint32_t count)
+{
+    return (struct bw_own_certificate){.ca = "ca.pem",
+                                       .identity = "w1.pem",
+                                       .revoked = list,
+                                       .revoked_count = count,
+                                       .cluster = "prod",
+                                       .role = BW_ROLE_WITNESS,
+                                       .site = "",
+                                       .name = "w1"};
+}
+
+/* 5.3: until the certificate of the fresh file is in. */
+static void whom_either_file_takes_back_is_in_the_list_of_both(void **state)
+{
+    static const char *const before[] = {"operator/anna", "operator/bob"};
+    static const char *const after[] = {"operator/carl", "operator/bob"};
+    const struct bw_own_certificate own = taking_back(before, 2);
+    struct bw_own_certificate fresh = taking_back(after, 2);
+    struct bw_own_certificate *both;
+
+    (void)state;
+    fresh.identity = "other.pem";
+    both = bw_own_certificate_with(&own, &fresh);
+
+    assert_non_null(both);
+    assert_string_equal(both->identity, "w1.pem"); /* the one in use */
+    assert_int_equal(both->revoked_count, 3);
+    assert_string_equal(both->revoked[0], "operator/carl");
+    assert_string_equal(both->revoked[1], "operator/bob");
+    assert_string_equal(both->revoked[2], "operator/anna");
+    free(both);
+}
+
+static void a_file_that_takes_nobody_else_back_changes_no_list(void **state)
+{
+    static const char *const before[] = {"operator/anna", "operator/bob"};
+    const struct bw_own_certificate own = taking_back(before, 2);
+    struct bw_own_certificate fresh = taking_back(before + 1, 1);
+
+    (void)state;
+    assert_null(bw_own_certificate_with(&own, &fresh));
+    fresh.revoked_count = 0;
+    assert_null(bw_own_certificate_with(&own, &fresh));
+}
+
+/* Whom the fresh file names is never left out. */
+static void where_both_lists_are_too_long_the_fresh_one_is_whole(void **state)
+{
+    static char names[2 * BW_REVOKED_MAX][24];
+    static const char *lists[2 * BW_REVOKED_MAX];
+    const struct bw_own_certificate own = taking_back(lists, BW_REVOKED_MAX);
+    const struct bw_own_certificate fresh = taking_back(lists + BW_REVOKED_MAX, BW_REVOKED_MAX - 1);
+    struct bw_own_certificate *both;
+    struct bw_revoked *revoked = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        (void)snprintf(names[i], sizeof names[i], "operator/o%zu", i);
+        lists[i] = names[i];
+    }
+    both = bw_own_certificate_with(&own, &fresh);
+
+    assert_non_null(both);
+    assert_int_equal(both->revoked_count, BW_REVOKED_MAX);
+    for (uint32_t i = 0; i < fresh.revoked_count; i++)
+        assert_string_equal(both->revoked[i], fresh.revoked[i]);
+    assert_string_equal(both->revoked[BW_REVOKED_MAX - 1], own.revoked[0]);
+    assert_int_equal(bw_revoked_new(both->revoked, both->revoked_count, &revoked, NULL), BW_OK);
+    bw_revoked_free(revoked);
+    free(both);
+}
+
 /* 5.4: they would choose whom the daemon believes. */
 static void a_daemon_refuses_a_ca_file_that_others_can_change(void **state)
 {
@@ -406,6 +481,9 @@ int main(void)
         cmocka_unit_test(seconds_left_are_whole_and_none_once_it_has_ended),
         cmocka_unit_test(a_daemons_own_is_the_one_that_its_file_names),
         cmocka_unit_test(a_certificate_that_could_not_be_used_is_tried_again),
+        cmocka_unit_test(whom_either_file_takes_back_is_in_the_list_of_both),
+        cmocka_unit_test(a_file_that_takes_nobody_else_back_changes_no_list),
+        cmocka_unit_test(where_both_lists_are_too_long_the_fresh_one_is_whole),
         cmocka_unit_test(a_daemon_refuses_a_ca_file_that_others_can_change),
         cmocka_unit_test(a_certificate_that_does_not_name_its_address_is_told_so),
         cmocka_unit_test(the_end_of_a_certificate_is_news_once_for_each_threshold),

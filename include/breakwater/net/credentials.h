@@ -61,6 +61,11 @@ struct bw_own_certificate {
 /* With all that it points to, in one block: for a thread that may outlive the configuration. Free it with free().
  */
 struct bw_own_certificate *bw_own_certificate_copy(const struct bw_own_certificate *own);
+/* A copy of `own` that takes back whom `fresh` does, too: in force from when a file was read until the certificate that it
+ * names is in, for whom the file names no more may be in the list of another authority. Of more than BW_REVOKED_MAX all
+ * of `fresh` are in it, and of `own` the first that fit. NULL: `own` has all of them. Free it with free(). */
+struct bw_own_certificate *bw_own_certificate_with(const struct bw_own_certificate *own,
+                                                   const struct bw_own_certificate *fresh);
 /* BW_ERR_REFUSED when others can change one of the two files (os/path_owner.h): they would choose whom this
  * process believes, or as whom it speaks. */
 BW_MUST_CHECK enum bw_err bw_credentials_check_owners(const char *ca_path, const char *identity_path,

@@ -22,12 +22,17 @@ BW_MUST_CHECK enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_
                                          size_t job_bytes, void (*clear)(void *job),
                                          void (*on_done)(void *job, void *user), void *user,
                                          struct bw_diag *diag);
-/* To be filled, then begun with. The caller's while it is not busy. */
+/* To be filled, then begun with. The caller's while it is not busy; then it may read what `work` does not change. */
 void *bw_worker_job(struct bw_worker *worker);
 /* `work` runs on the thread with the job, which is the worker's until on_done gets it back. One at a time: not
  * while it is busy. */
 void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job));
 bool bw_worker_is_busy(const struct bw_worker *worker);
+/* For whoever asks every few seconds: it is still at the job that it was at when it was asked before. True once,
+ * until bw_worker_answers_again was. */
+bool bw_worker_fell_silent(struct bw_worker *worker);
+/* True once after bw_worker_fell_silent was: it is not busy any more. */
+bool bw_worker_answers_again(struct bw_worker *worker);
 /* on_done is not called any more. True: it is still at work, and what its job works on must stay as it is. NULL
  * is accepted: it was not opened. */
 bool bw_worker_close(struct bw_worker *worker);
