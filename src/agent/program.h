@@ -254,13 +254,12 @@ void bw_agent_cancel_poll(struct bw_agent *agent, uint32_t witness);
 
 struct bw_agent_reload {
     uv_timer_t timer; /* looks at the certificate files */
+    struct bw_worker *file, *certificates; /* NULL: not open */
+    struct bw_own_certificate *own; /* in use, with the list of revoked ones that is in force */
     struct bw_certificate_look look;
-    struct bw_worker *files; /* NULL: not open */
-    uint64_t begun;  /* readings */
-    uint64_t looked; /* ... at the newest look */
-    bool wants_config, wants_certificates, wants_look;
-    bool reads_config; /* the newest reading is of the site file, else of the certificate */
-    bool is_slow;      /* the log was told that files do not answer */
+    bool wants_config, wants_certificate, wants_look; /* once what is being read now was read */
+    bool is_overtaken; /* a file was taken since the certificate was begun with that is being read */
+    bool is_told;      /* the manager waits to hear that this agent is ready again */
     int64_t days_warned; /* see bw_credentials_end_is_news */
 };
 /* Those that its configuration names; and notes how they look. */

@@ -50,13 +50,13 @@ struct bw_second_store {
 
 struct bw_second_reload {
     uv_timer_t timer; /* looks at the certificate files */
-    struct bw_worker *files; /* NULL: not open */
+    struct bw_worker *file, *certificates; /* NULL: not open */
+    struct bw_own_certificate *own; /* in use, with the list of revoked ones that is in force */
     struct bw_certificate_look look;
+    struct bw_site_config *fresh; /* it was judged, and waits for its certificate; NULL: none */
+    bool wants_config, wants_look; /* once what is being read now was read */
+    bool is_overtaken;   /* a newer file is there than when the certificate was begun with that is being read */
     int64_t days_warned; /* see bw_credentials_end_is_news */
-    bool wants_config;
-    bool reads_config;      /* what the thread was begun with last; else a look at the certificate */
-    uint64_t begun, looked; /* how many were, and how many at the look before */
-    bool is_slow;           /* the log was told that they do not answer */
 };
 
 #define BW_SECOND_SIGNALS 3

@@ -159,15 +159,14 @@ struct bw_on_event {
     bool is_open;
 };
 
-/* reload.c: files are read by a thread. */
+/* reload.c: files are read by threads. */
 struct bw_program_reload {
-    struct bw_worker *files;          /* NULL: not open */
+    struct bw_worker *file, *certificates; /* NULL: not open */
     struct bw_own_certificate *own;   /* in use, with the list of revoked ones that is in force */
     struct bw_certificate_look look;  /* of the files that are in use */
-    struct bw_witness_config *fresh;  /* it was judged, and its certificate is read; NULL: none */
+    struct bw_witness_config *fresh;  /* it was judged, and waits for its certificate; NULL: none */
     bool wants_config, wants_look;    /* once what is being read now was read */
-    bool is_slow;                     /* that reading hangs was said */
-    uint64_t begun, looked;           /* readings, and how many there were at the last look */
+    bool is_overtaken;                /* a file was read since the certificate was begun with that is being read */
     int64_t days_warned;              /* of the certificate's end: see bw_credentials_end_is_news */
 };
 
@@ -363,7 +362,8 @@ void bw_tls_contexts_free(struct bw_tls_contexts *contexts);
 BW_MUST_CHECK enum bw_err bw_program_reload_open(struct bw_program *program, struct bw_diag *diag);
 /* Accepts one that is not open. */
 void bw_program_reload_close(struct bw_program *program);
-/* SIGHUP: the configuration file and all that it names, which are read beside the loop. A bad one changes nothing. */
+/* SIGHUP: the configuration file and all that it names, which are read beside the loop. A bad one changes nothing that
+ * is in force. */
 void bw_program_reload(struct bw_program *program);
 /* Every few seconds: certificates if their files have changed, and warnings of their end. */
 void bw_program_look_at_files(struct bw_program *program);

@@ -65,76 +65,87 @@ enum bw_err bw_program_load_credentials(const struct bw_witness_config *config,
     return err;
 }
 
-/* ---- reading them, on a thread ---- */
+/* ---- reading them, on threads ---- */
 
-/* The worker's, with nothing of the program's: where a file system hangs, the thread outlives all. */
-struct job {
-    /* SIGHUP is first the file, then the certificate that it names; else the one in use, where its files look
-     * otherwise. */
-    enum { READ_CONFIG, READ_ITS_CERTIFICATE, READ_CERTIFICATE } kind;
-    const char *config_file;               /* of the command line */
-    struct bw_own_certificate *own;        /* the certificate; NULL of READ_CONFIG */
-    struct bw_certificate_look look;       /* before, then now */
-    struct bw_witness_config *fresh;       /* READ_CONFIG; NULL: it is refused, and was said why */
-    struct bw_credentials *credentials;    /* NULL: its files look as before, or `err` */
+/* The workers', with nothing of the program's: where a file system hangs, the thread outlives all. The file has one of
+ * its own: whom it takes back is out though certificates hang (5.3). */
+struct file_job {
+    const char *config_file;         /* of the command line */
+    struct bw_witness_config *fresh; /* NULL: it is refused, and was said why */
+};
+
+struct certificate_job {
+    bool is_fresh; /* the one that the file of a SIGHUP names; else the one in use, where its files look otherwise */
+    struct bw_own_certificate *own;
+    struct bw_certificate_look look;    /* before, then now */
+    struct bw_credentials *credentials; /* NULL: its files look as before, or `err` */
     enum bw_err err;
     struct bw_diag diag;
 };
 
-static void clear(void *of)
+static void clear_file(void *of)
 {
-    struct job *job = of;
+    struct file_job *job = of;
+
+    bw_witness_config_free(job->fresh);
+    *job = (struct file_job){.fresh = NULL};
+}
+
+static void clear_certificate(void *of)
+{
+    struct certificate_job *job = of;
 
     free(job->own);
-    bw_witness_config_free(job->fresh);
     bw_credentials_free(job->credentials);
-    *job = (struct job){.own = NULL};
+    *job = (struct certificate_job){.own = NULL};
 }
 
-static void read_files(void *of)
+static void read_file(void *of)
 {
-    struct job *job = of;
+    struct file_job *job = of;
 
-    if (job->kind == READ_CONFIG)
-        job->fresh = bw_witness_config_take(job->config_file, "the running configuration stays");
-    else
-        job->err = bw_credentials_read_again(job->own, bw_clock_wall(),
-                                             job->kind == READ_ITS_CERTIFICATE, &job->look,
-                                             &job->credentials, &job->diag);
+    job->fresh = bw_witness_config_take(job->config_file, "the running configuration stays");
 }
 
-static void read_certificate(struct bw_program_reload *reload, struct job *job)
+static void read_certificate(void *of)
 {
+    struct certificate_job *job = of;
+
+    job->err = bw_credentials_read_again(job->own, bw_clock_wall(), job->is_fresh, &job->look,
+                                         &job->credentials, &job->diag);
+}
+
+static void begin_file(struct bw_program *program)
+{
+    struct bw_program_reload *reload = &program->reload;
+    struct file_job *job;
+
+    if (!reload->wants_config || bw_worker_is_busy(reload->file))
+        return;
+    reload->wants_config = false;
+    job = bw_worker_job(reload->file);
+    job->config_file = program->config_file;
+    bw_worker_begin(reload->file, read_file);
+}
+
+static void begin_certificate(struct bw_program *program)
+{
+    struct bw_program_reload *reload = &program->reload;
     struct bw_own_certificate own = *reload->own;
+    struct certificate_job *job;
 
-    job->kind = reload->fresh != NULL ? READ_ITS_CERTIFICATE : READ_CERTIFICATE;
-    if (reload->fresh != NULL)
+    if ((reload->fresh == NULL && !reload->wants_look) || bw_worker_is_busy(reload->certificates))
+        return;
+    job = bw_worker_job(reload->certificates);
+    job->is_fresh = reload->fresh != NULL;
+    if (job->is_fresh)
         own = own_of(reload->fresh);
     else
         reload->wants_look = false;
     job->own = bw_own_certificate_copy(&own);
     job->look = reload->look;
-}
-
-/* What is wanted next, unless something is being read. */
-static void begin_next(struct bw_program *program)
-{
-    struct bw_program_reload *reload = &program->reload;
-    struct job *job;
-
-    if (bw_worker_is_busy(reload->files) ||
-        (!reload->wants_config && !reload->wants_look && reload->fresh == NULL))
-        return;
-    job = bw_worker_job(reload->files);
-    job->config_file = program->config_file;
-    if (reload->wants_config && reload->fresh == NULL) {
-        job->kind = READ_CONFIG;
-        reload->wants_config = false;
-    } else {
-        read_certificate(reload, job);
-    }
-    reload->begun++;
-    bw_worker_begin(reload->files, read_files);
+    reload->is_overtaken = false;
+    bw_worker_begin(reload->certificates, read_certificate);
 }
 
 /* ---- taking them ---- */
@@ -212,75 +223,42 @@ void bw_program_judge_address(struct bw_program *program)
         bw_log_error(&program->log, "certificate.unnamed", "error=%s", bw_log_quote(diag.text));
 }
 
-static void put_own(struct bw_program *program, const struct bw_own_certificate *own)
+static void put_own(struct bw_program *program, struct bw_own_certificate *own)
 {
-    struct bw_own_certificate *copy = bw_own_certificate_copy(own);
-
     free(program->reload.own);
-    program->reload.own = copy;
-}
-
-static bool is_named(const char *entry, const char *const *list, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(list[i], entry) == 0)
-            return true;
-    return false;
-}
-
-/* Adds to `list`, of room enough, what `fresh` names besides; how many there are then. */
-static uint32_t add_named(const char **list, const struct bw_own_certificate *own,
-                          const struct bw_own_certificate *fresh)
-{
-    uint32_t count = own->revoked_count;
-
-    for (uint32_t i = 0; i < count; i++)
-        list[i] = own->revoked[i];
-    for (uint32_t i = 0; i < fresh->revoked_count; i++)
-        if (!is_named(fresh->revoked[i], list, count))
-            list[count++] = fresh->revoked[i];
-    return count;
+    program->reload.own = own;
 }
 
 /* Whom `fresh` takes back is out at once (5.3), whatever becomes of the certificate that it names: that is read
- * next, and may hang, or be refused. Whom it names no more is let in with that certificate, and not before: it may
- * be the list of another authority. */
+ * next, and may hang, or be refused. Whom it names no more is let in with that certificate, and not before. */
 static void take_back(struct bw_program *program, const struct bw_witness_config *fresh)
 {
     const struct bw_own_certificate named = own_of(fresh);
-    struct bw_own_certificate own = *program->reload.own;
-    const char **list = calloc((size_t)own.revoked_count + named.revoked_count + 1, sizeof *list);
+    struct bw_own_certificate *own = bw_own_certificate_with(program->reload.own, &named);
     struct bw_tls_contexts contexts = {0};
     struct bw_diag diag = {0};
-    enum bw_err err = BW_OK;
-    uint32_t count;
+    enum bw_err err;
 
-    BW_ASSERT(list != NULL); /* whom it names must not stay */
-    count = add_named(list, &own, &named);
-    if (count == own.revoked_count) {
-        free(list);
+    if (own == NULL)
         return;
-    }
-    err = bw_credentials_revoke(program->credentials, list, count, &diag);
+    err = bw_credentials_revoke(program->credentials, own->revoked, own->revoked_count, &diag);
     if (err == BW_OK)
         err = make_contexts(program->credentials, &contexts, &diag);
     if (err == BW_OK)
         err = bw_http_client_set_credentials(&program->relay, program->credentials, &diag);
     if (err == BW_OK) {
-        own.revoked = list;
-        own.revoked_count = count;
-        put_own(program, &own);
+        put_own(program, own);
         use_contexts(program, &contexts);
     } else {
+        free(own);
         bw_log_error(&program->log, "certificate.refused",
                      "error=%s does=\"the list of before stays\"", bw_log_quote(diag.text));
     }
-    free(list);
     bw_tls_contexts_free(&contexts); /* their users keep them */
 }
 
 /* What the job has read takes the place of what is in use; `config` names it. */
-static enum bw_err take_credentials(struct bw_program *program, struct job *job,
+static enum bw_err take_credentials(struct bw_program *program, struct certificate_job *job,
                                     const struct bw_witness_config *config, struct bw_diag *diag)
 {
     struct bw_credentials *credentials = job->credentials;
@@ -312,10 +290,20 @@ static enum bw_err judge(const struct bw_program *program, const struct bw_witne
     return bw_drive_judge_members(program, fresh, diag);
 }
 
-static void hear_config(struct bw_program *program, struct job *job)
+/* The newest file decides: one whose certificate was not read yet gives way to it, be it taken or refused, and what
+ * becomes of the newer one is said for both. */
+static void overtake(struct bw_program_reload *reload)
+{
+    bw_witness_config_free(reload->fresh);
+    reload->fresh = NULL;
+    reload->is_overtaken = true;
+}
+
+static void hear_file(struct bw_program *program, struct file_job *job)
 {
     struct bw_diag diag = {0};
 
+    overtake(&program->reload);
     if (job->fresh == NULL) {
         note_outcome(program, false, "configuration", "its problems are listed above");
         return;
@@ -330,10 +318,9 @@ static void hear_config(struct bw_program *program, struct job *job)
 }
 
 /* All of it, or nothing but whom it takes back: what stands in it was written together with its certificate. */
-static void take_config(struct bw_program *program, struct job *job)
+static void take_config(struct bw_program *program, struct certificate_job *job)
 {
     struct bw_witness_config *fresh = program->reload.fresh;
-    struct bw_own_certificate own = own_of(fresh);
     struct bw_diag diag = {0};
     enum bw_err err = judge(program, fresh, &diag); /* the members may be others by now */
 
@@ -345,7 +332,8 @@ static void take_config(struct bw_program *program, struct job *job)
         bw_witness_config_free(fresh);
         return;
     }
-    put_own(program, &own);
+    put_own(program, job->own);
+    job->own = NULL;
     bw_witness_config_free(program->config);
     program->config = fresh;
     bw_reads_forget(&program->reads); /* `people` may say something else now */
@@ -355,36 +343,56 @@ static void take_config(struct bw_program *program, struct job *job)
     note_outcome(program, true, "configuration", "");
 }
 
-static void take_certificate(struct bw_program *program, struct job *job)
+/* With the list that is in force by now: a file may have been read since its files were looked at. */
+static void take_certificate(struct bw_program *program, struct certificate_job *job)
 {
+    const struct bw_own_certificate *own = program->reload.own;
     struct bw_diag diag = {0};
     enum bw_err err;
 
     program->reload.look = job->look;
     if (job->err == BW_OK && job->credentials == NULL)
         return; /* as before */
+    if (job->err == BW_OK)
+        job->err = bw_credentials_revoke(job->credentials, own->revoked, own->revoked_count, &job->diag);
     err = take_credentials(program, job, program->config, &diag);
     note_outcome(program, err == BW_OK, "certificates", diag.text);
 }
 
-static void on_read(void *of, void *user)
+/* All that was asked for meanwhile has its outcome, too. */
+static void say_answers(struct bw_program *program)
+{
+    struct bw_program_reload *reload = &program->reload;
+
+    if (!reload->wants_config && reload->fresh == NULL && bw_worker_answers_again(reload->file))
+        bw_log_info(&program->log, "files.answer", "does=\"the configuration is read again\"");
+    if (bw_worker_answers_again(reload->certificates))
+        bw_log_info(&program->log, "files.answer", "does=\"certificates are read again\"");
+}
+
+static void on_file(void *of, void *user)
 {
     struct bw_program *program = user;
-    struct job *job = of;
 
-    if (job->kind == READ_CONFIG)
-        hear_config(program, job);
-    else if (job->kind == READ_ITS_CERTIFICATE)
-        take_config(program, job);
-    else
+    hear_file(program, of);
+    clear_file(of);
+    begin_file(program);
+    begin_certificate(program);
+    say_answers(program);
+}
+
+static void on_certificate(void *of, void *user)
+{
+    struct bw_program *program = user;
+    struct certificate_job *job = of;
+
+    if (!job->is_fresh)
         take_certificate(program, job);
-    clear(job);
-    begin_next(program);
-    if (program->reload.is_slow && !bw_worker_is_busy(program->reload.files)) {
-        program->reload.is_slow = false; /* all that was asked for meanwhile has its outcome, too */
-        bw_log_info(&program->log, "files.answer",
-                    "does=\"certificates and configuration are read again\"");
-    }
+    else if (!program->reload.is_overtaken)
+        take_config(program, job);
+    clear_certificate(job);
+    begin_certificate(program);
+    say_answers(program);
 }
 
 void bw_program_reload(struct bw_program *program)
@@ -392,29 +400,36 @@ void bw_program_reload(struct bw_program *program)
     if (program->is_closing)
         return;
     program->reload.wants_config = true;
-    begin_next(program);
+    begin_file(program);
 }
 
 enum bw_err bw_program_reload_open(struct bw_program *program, struct bw_diag *diag)
 {
     const struct bw_own_certificate own = own_of(program->config);
     struct bw_program_reload *reload = &program->reload;
+    enum bw_err err;
 
-    put_own(program, &own);
+    put_own(program, bw_own_certificate_copy(&own));
     reload->look = bw_certificate_look_at(&own);
     reload->days_warned = INT64_MAX;
-    return bw_worker_open(&reload->files, &program->loop, sizeof(struct job), clear, on_read,
-                          program, diag);
+    err = bw_worker_open(&reload->file, &program->loop, sizeof(struct file_job), clear_file,
+                         on_file, program, diag);
+    if (err == BW_OK)
+        err = bw_worker_open(&reload->certificates, &program->loop, sizeof(struct certificate_job),
+                             clear_certificate, on_certificate, program, diag);
+    return err;
 }
 
 void bw_program_reload_close(struct bw_program *program)
 {
-    (void)bw_worker_close(program->reload.files); /* what hangs there is its own */
-    program->reload.files = NULL;
-    free(program->reload.own);
-    program->reload.own = NULL;
-    bw_witness_config_free(program->reload.fresh);
-    program->reload.fresh = NULL;
+    struct bw_program_reload *reload = &program->reload;
+
+    (void)bw_worker_close(reload->file); /* what hangs there is its own */
+    (void)bw_worker_close(reload->certificates);
+    reload->file = reload->certificates = NULL;
+    put_own(program, NULL);
+    bw_witness_config_free(reload->fresh);
+    reload->fresh = NULL;
 }
 
 /* ---- every few seconds ---- */
@@ -434,16 +449,18 @@ static void warn_of_expiry(struct bw_program *program)
 void bw_program_look_at_files(struct bw_program *program)
 {
     struct bw_program_reload *reload = &program->reload;
+    const struct certificate_job *job = bw_worker_job(reload->certificates);
 
     warn_of_expiry(program);
     reload->wants_look = true;
-    begin_next(program);
-    if (reload->looked == reload->begun && !reload->is_slow) { /* since the look before this one */
-        reload->is_slow = true;
+    begin_certificate(program);
+    if (bw_worker_fell_silent(reload->file))
         bw_log_warn(&program->log, "files.silent",
-                    "file=%s ca_file=%s identity_file=%s does=\"what was read before stays in force\"",
-                    bw_log_quote(program->config_file), bw_log_quote(program->config->tls.ca),
-                    bw_log_quote(program->config->tls.identity));
-    }
-    reload->looked = reload->begun;
+                    "file=%s does=\"what was read before stays in force\"",
+                    bw_log_quote(program->config_file));
+    if (bw_worker_fell_silent(reload->certificates))
+        bw_log_warn(&program->log, "files.silent",
+                    "ca_file=%s identity_file=%s does=\"the certificate in use stays; a new configuration waits "
+                    "for these, but whom it takes back is out\"",
+                    bw_log_quote(job->own->ca), bw_log_quote(job->own->identity));
 }

@@ -188,6 +188,118 @@ static void certificates_that_hang_cost_no_renewal(void **state)
     assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
 }
 
+/* ---- whom a site file takes back (5.3) ---------------------------------------------------------- */
+
+static bool says_files_silent(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "event=files.silent");
+}
+
+static bool says_files_answer(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "event=files.answer");
+}
+
+static bool says_revoked(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "certificate revoked");
+}
+
+static bool says_config_loaded_twice(const struct agent_world *world)
+{
+    return agent_world_log_has_times(world, "event=config.loaded", 2);
+}
+
+static bool syncs_once_more(const struct agent_world *world)
+{
+    return world->sync_count > syncs_before;
+}
+
+static void assert_no_witness_is_heard(struct agent_world *world)
+{
+    syncs_before = world->sync_count;
+    assert_true(agent_world_never(world, syncs_once_more, 2000));
+}
+
+static void hang_identity(const struct agent_world *world)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof path, "%s/agent.pem", world->pki.dir);
+    hang(world, path);
+}
+
+/* In its site file, which it then reads. */
+static void edit(const struct agent_world *world, const char *how)
+{
+    char command[256];
+
+    (void)snprintf(command, sizeof command, "sed -i '%s' '%s/site.yaml'", how, world->dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kill(world->agent, SIGHUP), 0);
+}
+
+#define TAKES_THE_WITNESSES_BACK "s|^tls: {|tls: {revoked: [witness/w1], |"
+#define TAKES_NOBODY_BACK        "s|revoked: [^]]*], ||"
+
+static void whom_it_takes_back_is_out_though_its_certificate_hangs(void **state)
+{
+    struct agent_world *world = *state;
+
+    agent_world_until(world, reports_stopped, "it reports a stopped service");
+    hang_identity(world);
+    agent_world_until(world, says_files_silent, "a look at its certificate hangs");
+    edit(world, TAKES_THE_WITNESSES_BACK);
+
+    agent_world_until(world, says_revoked, "the witnesses' certificate is refused");
+    assert_no_witness_is_heard(world);
+    assert_false(says_certificate_loaded(world));
+    assert_false(says_files_answer(world));
+
+    faults_say(faults_path(world), "");
+    agent_world_until(world, says_certificate_loaded, "its certificate is read once it answers");
+    assert_no_witness_is_heard(world);
+}
+
+/* The list of before may be of another authority. */
+static void whom_it_takes_back_no_more_waits_for_its_certificate(void **state)
+{
+    struct agent_world *world = *state;
+
+    agent_world_until(world, reports_stopped, "it reports a stopped service");
+    edit(world, TAKES_THE_WITNESSES_BACK);
+    agent_world_until(world, says_certificate_loaded, "the file and its certificate are in force");
+    hang_identity(world);
+    edit(world, TAKES_NOBODY_BACK);
+    agent_world_until(world, says_config_loaded_twice, "the file is in force");
+    assert_no_witness_is_heard(world);
+
+    faults_say(faults_path(world), "");
+    syncs_before = world->sync_count;
+    agent_world_until(world, syncs_once_more, "the witnesses are heard again");
+}
+
+/* It has the list of that file. */
+static void a_certificate_that_was_read_for_an_older_file_is_not_taken(void **state)
+{
+    struct agent_world *world = *state;
+
+    agent_world_until(world, reports_stopped, "it reports a stopped service");
+    hang_identity(world);
+    edit(world, "");
+    agent_world_until(world, says_files_silent, "the certificate of the first file hangs");
+    edit(world, TAKES_THE_WITNESSES_BACK);
+    agent_world_until(world, says_config_loaded_twice, "the second file is in force");
+
+    faults_say(faults_path(world), "");
+    agent_world_until(world, says_files_answer, "its certificate answers");
+    assert_true(says_certificate_loaded(world));
+    assert_false(agent_world_log_has_times(world, "event=certificate.loaded", 2));
+    assert_no_witness_is_heard(world);
+}
+
+/* ---- its guard's mirror -------------------------------------------------------------------------- */
+
 static bool says_mirror_silent(const struct agent_world *world)
 {
     return agent_world_log_has(world, "its file system does not answer");
@@ -228,6 +340,12 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_agent_whose_disk_hangs_can_be_ended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(certificates_that_hang_cost_no_renewal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whom_it_takes_back_is_out_though_its_certificate_hangs,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whom_it_takes_back_no_more_waits_for_its_certificate,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_certificate_that_was_read_for_an_older_file_is_not_taken,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(mirrors_that_hang_hold_up_no_fence, set_up, tear_down),
     };
 

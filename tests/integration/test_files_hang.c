@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent_life.h"
+#include "faults.h"
 #include "guard_rig.h"
 #include "lacking.h"
 #include "stuck_disk.h"
@@ -20,6 +21,7 @@
 #include "trio.h"
 
 #define LONG_MS  1900000 /* no test takes that long */
+#define FOR_EVER_MS 3600000
 #define FENCE_MS 5000
 
 static pid_t server = -1; /* of the claim's disk; -1: there is none */
@@ -171,21 +173,32 @@ static bool is_let_in(const struct trio *trio, int i, struct ssl_ctx_st *context
     return answer.status == 200;
 }
 
-/* In its file, whose certificate hangs. */
-static void take_back_fay(const struct trio *trio, int i)
+/* By a file that names this certificate. */
+static void take_back(const struct trio *trio, int i, const char *identity, const char *entries)
 {
     char command[512];
 
+    trio_configure(trio, i, identity);
     (void)snprintf(command, sizeof command,
-                   "cd '%s' && sed -i 's|^tls: {|tls: {revoked: [operator/fay], |' w%d.yaml && grep -q operator/fay w%d.yaml",
-                   trio->pki.dir, i + 1, i + 1);
+                   "cd '%s' && sed -i 's|^tls: {|tls: {revoked: [%s], |' w%d.yaml && grep -q '\\[%s\\]' w%d.yaml",
+                   trio->pki.dir, entries, i + 1, entries, i + 1);
     assert_int_equal(system(command), 0);
+    trio_signal(trio, i, SIGHUP);
+}
+
+static struct ssl_ctx_st *issue(struct trio *trio, const char *name)
+{
+    char path[TEST_PKI_PATH_BYTES];
+    char uri[64];
+
+    (void)snprintf(uri, sizeof uri, "breakwater://prod/operator/%s", name);
+    test_pki_issue_uri(&trio->pki, "someone.pem", uri, path);
+    return test_pki_client(trio->pki.ca_path, path);
 }
 
 static void a_witness_leads_on_with_the_certificate_that_it_had(void **state)
 {
     struct trio *trio = *state;
-    char path[TEST_PKI_PATH_BYTES];
     struct ssl_ctx_st *fay;
     struct puppet puppet;
     int leader;
@@ -194,12 +207,9 @@ static void a_witness_leads_on_with_the_certificate_that_it_had(void **state)
     trio_start_all(trio, TRIO_EXECUTED);
     leader = trio_leader(trio);
     puppet_init(&puppet, trio, "dc-a", "harbor");
-    test_pki_issue_uri(&trio->pki, "fay.pem", "breakwater://prod/operator/fay", path);
-    fay = test_pki_client(trio->pki.ca_path, path);
+    fay = issue(trio, "fay");
     assert_true(is_let_in(trio, leader, fay));
-    trio_configure(trio, leader, "disk/w.pem");
-    take_back_fay(trio, leader);
-    trio_signal(trio, leader, SIGHUP);
+    take_back(trio, leader, "disk/w.pem", "operator/fay");
 
     assert_true(trio_logs(trio, leader, "event=files.silent"));
     assert_false(is_let_in(trio, leader, fay)); /* whom the file takes back waits for no certificate: 5.3 */
@@ -217,6 +227,113 @@ static void a_witness_leads_on_with_the_certificate_that_it_had(void **state)
     SSL_CTX_free(fay);
 }
 
+/* ---- a witness whose own certificates hang, and answer in the end ---- */
+
+static const char *faults_path(const struct trio *trio)
+{
+    static char path[TRIO_PATH_BYTES];
+
+    trio_path(trio, "faults", path);
+    return path;
+}
+
+static int faulty_set_up(void **state)
+{
+    struct trio *trio;
+
+    assert_int_equal(witness_set_up(state), 0);
+    trio = *state;
+    faults_begin(faults_path(trio));
+    trio_start_all(trio, TRIO_EXECUTED);
+    faults_end();
+    (void)trio_leader(trio);
+    return 0;
+}
+
+static int faulty_tear_down(void **state)
+{
+    faults_say(faults_path(*state), "");
+    trio_deinit(*state);
+    return 0;
+}
+
+static void hang(const struct trio *trio, const char *one, const char *other)
+{
+    char text[128];
+
+    (void)snprintf(text, sizeof text, "hang %s %d\nhang %s %d\n", one, FOR_EVER_MS, other, FOR_EVER_MS);
+    faults_say(faults_path(trio), text);
+}
+
+static void open_as(const struct trio *trio, struct test_https *client, struct ssl_ctx_st *context)
+{
+    assert_true(is_let_in(trio, 0, context));
+    assert_true(test_https_open(client, trio->api[0], context));
+}
+
+static void assert_put_out(const struct trio *trio, struct test_https *client, struct ssl_ctx_st *context)
+{
+    assert_true(test_https_is_at_end(client));
+    test_https_close(client);
+    assert_false(is_let_in(trio, 0, context));
+}
+
+/* 5.3: whoever is named is out, though the certificate in use, at which a witness looks now and then, hangs. */
+static void whom_a_witness_takes_back_is_out_though_its_certificate_hangs(void **state)
+{
+    struct trio *trio = *state;
+    struct ssl_ctx_st *fay = issue(trio, "fay");
+    struct test_https client;
+
+    open_as(trio, &client, fay);
+    hang(trio, "w1.pem", "w1.pem");
+    assert_true(trio_logs(trio, 0, "event=files.silent"));
+    take_back(trio, 0, NULL, "operator/fay");
+
+    assert_put_out(trio, &client, fay);
+    assert_false(trio_has_logged(trio, 0, "event=config.reload")); /* neither good nor bad: its certificate is awaited */
+
+    faults_say(faults_path(trio), "");
+    assert_true(trio_logs(trio, 0, "event=config.reloaded component=witness what=configuration"));
+    assert_true(trio_logs(trio, 0, "event=files.answer"));
+    assert_false(is_let_in(trio, 0, fay));
+    SSL_CTX_free(fay);
+}
+
+/* What was read before a file that takes somebody back, or for an older one, lets nobody in again: neither a look at the
+ * certificate in use that has found another one, nor the certificate that the older file names. */
+static void what_was_read_before_the_newest_file_lets_nobody_in_again(void **state)
+{
+    struct trio *trio = *state;
+    struct ssl_ctx_st *fay = issue(trio, "fay");
+    struct ssl_ctx_st *gus = issue(trio, "gus");
+    struct test_https clients[2];
+    char command[512];
+
+    open_as(trio, &clients[0], fay);
+    open_as(trio, &clients[1], gus);
+    hang(trio, "w1.pem", "w1b.pem");
+    (void)snprintf(command, sizeof command, "cd '%s' && cp -p w1.pem w1b.pem && touch w1.pem", trio->pki.dir);
+    assert_int_equal(system(command), 0);
+    assert_true(trio_logs(trio, 0, "event=files.silent"));
+    take_back(trio, 0, "w1b.pem", "operator/fay");
+    assert_put_out(trio, &clients[0], fay);
+
+    hang(trio, "w1b.pem", "w1b.pem");
+    assert_true(trio_logs(trio, 0, "event=config.reloaded component=witness what=certificates"));
+    assert_false(is_let_in(trio, 0, fay));
+    take_back(trio, 0, NULL, "operator/gus");
+    assert_put_out(trio, &clients[1], gus);
+    assert_false(is_let_in(trio, 0, fay)); /* whom the newest names no more waits for its certificate */
+
+    faults_say(faults_path(trio), "");
+    assert_true(trio_logs(trio, 0, "event=config.reloaded component=witness what=configuration"));
+    assert_false(is_let_in(trio, 0, gus));
+    assert_true(is_let_in(trio, 0, fay));
+    SSL_CTX_free(fay);
+    SSL_CTX_free(gus);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +343,10 @@ int main(void)
                                         set_up, agent_tear_down),
         cmocka_unit_test_setup_teardown(a_witness_leads_on_with_the_certificate_that_it_had,
                                         witness_set_up, witness_tear_down),
+        cmocka_unit_test_setup_teardown(whom_a_witness_takes_back_is_out_though_its_certificate_hangs,
+                                        faulty_set_up, faulty_tear_down),
+        cmocka_unit_test_setup_teardown(what_was_read_before_the_newest_file_lets_nobody_in_again,
+                                        faulty_set_up, faulty_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

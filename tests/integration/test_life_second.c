@@ -354,6 +354,50 @@ static void one_whose_files_hang_says_so_and_is_counted_on(void **state)
     assert_true(strstr(log, "event=certificate.refused") < strstr(log, "event=files.answer"));
 }
 
+static bool refuses_its_agent(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "enforcer.log"), "certificate revoked") != NULL;
+}
+
+static bool begins_anew(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "enforcer.log"), "event=config.loaded") != NULL;
+}
+
+/* 5.3: at once; and the newest file is the one with which it begins anew. */
+static void one_whose_certificate_hangs_takes_its_agent_back(void **state)
+{
+    char command[3 * REAL_PATH_BYTES];
+
+    (void)state;
+    real_path(&cluster.sites[0], "disk", disk);
+    assert_int_equal(mkdir(disk, 0700), 0);
+    disk_server = stuck_disk_open(disk);
+    if (disk_server < 0)
+        skip_lacking("fuse");
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    (void)snprintf(command, sizeof command,
+                   "cd '%s' && cp enforcer.yaml good.yaml && sed -i \"s|identity: .*/|identity: 'disk/|\" enforcer.yaml",
+                   cluster.sites[0].dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kill(cluster.sites[0].enforcer, SIGHUP), 0);
+    real_until(&cluster, says_files_are_silent, 0, "its new certificate hangs");
+    (void)snprintf(command, sizeof command,
+                   "cd '%s' && sed 's|^tls: {|tls: {revoked: [agent/%s/agent], |' good.yaml >enforcer.yaml && "
+                   "grep -q revoked enforcer.yaml",
+                   cluster.sites[0].dir, cluster.sites[0].name);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kill(cluster.sites[0].enforcer, SIGHUP), 0);
+
+    real_until(&cluster, refuses_its_agent, 0, "it refuses its agent");
+    real_until(&cluster, is_silent, 0, "it is not counted on");
+    assert_false(begins_anew(&cluster, 0));
+    close_disk();
+    real_until(&cluster, begins_anew, 0, "it begins anew with the newest file");
+    assert_null(strstr(real_read(&cluster, 0, "enforcer.log"), "event=certificate.refused")); /* the older one's */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +423,8 @@ int main(void)
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_whose_files_hang_says_so_and_is_counted_on, set_up_daemons,
                                         tear_down_disk),
+        cmocka_unit_test_setup_teardown(one_whose_certificate_hangs_takes_its_agent_back,
+                                        set_up_daemons, tear_down_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
