@@ -50,6 +50,8 @@ static void print_made(const struct bw_cluster *cluster)
         "with the newest data starts\n"
         "  for a site that is lost too: breakwater apply -f FILE --initial-primary SITE, and where it had the "
         "newest data breakwater failover GROUP --to SITE --accept-data-loss\n"
+        "  a site that only the lost witnesses knew is waited for while it speaks, and not when it is silent: apply "
+        "the specs that have it first, or see that it is off\n"
         "  the lost witnesses must never run from their old directories again: put their certificates "
         "into `revoked` at witnesses and sites; a site that is made anew, which knows no generation "
         "yet, would believe them\n",

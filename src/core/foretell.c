@@ -10,6 +10,7 @@
 #include <breakwater/base/bytes.h>
 
 #include "evaluation.h"
+#include "outside.h"
 #include "watch.h"
 
 /* Each wait is one of the gates of an evaluation, or one look of one agent of the holder. */
@@ -184,6 +185,8 @@ static struct passing begin(const struct bw_group *group, const struct bw_watch 
     room->group = *group;
     room->watch = *watch;
     room->watch.proposing_count = 0;
+    if (bw_outside_is_heard(group, watch, now))
+        room->watch.outside.at = passing.ever;
     if (silent >= 0)
         fall_silent(&room->watch.reports[silent]);
     go_on_renewing(&passing);

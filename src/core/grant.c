@@ -5,6 +5,7 @@
 #include <breakwater/base/assert.h>
 
 #include "evaluation.h"
+#include "outside.h"
 
 static const char *site_name(const struct bw_evaluation *eval, int site)
 {
@@ -451,6 +452,7 @@ bool bw_decide_override(struct bw_evaluation *eval, struct bw_command *command)
     judge_reports(eval);
     if (group->first_grant) { /* 3.9: every site has to be heard of */
         (void)judge_let_go(eval);
+        bw_outside_judge(group, eval->watch, eval->leadership, eval->now, &eval->list);
         judge_others_reported(eval, site);
     }
     bw_gate_wake(&eval->list, bw_policy_override_left_ns(group, eval->watch, site, eval->now));
@@ -480,6 +482,7 @@ bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *comman
     if (!wants_failover(eval))
         bw_eval_judge_quiet(eval);
     (void)judge_let_go(eval);
+    bw_outside_judge(group, eval->watch, eval->leadership, eval->now, &eval->list);
     beginning = judge_beginning(eval);
     is_single = beginning.started_count == 1 &&
                 beginning.stopped_count == group->spec.site_count - 1;

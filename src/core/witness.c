@@ -10,6 +10,7 @@
 #include <breakwater/base/feature_level.h>
 
 #include "forced.h"
+#include "outside.h"
 #include "policy.h"
 #include "watch.h"
 
@@ -152,6 +153,8 @@ static void note_behind(struct bw_witness *witness, const struct bw_sync *sync,
         if (site >= 0)
             witness->watches[group].behind[site] = (struct bw_behind){
                 received, sync->groups[i].report.override != BW_OVERRIDE_NONE};
+        else if (group >= 0)
+            bw_outside_hear_behind(&witness->watches[group], group_at(witness, group), sync->site, received);
     }
 }
 
@@ -394,8 +397,10 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
     const struct bw_contact *newest;
     bool was_two_way;
 
-    if (site < 0)
+    if (site < 0) { /* 3.9: it is told to let go, and no grant counts on its word */
+        bw_outside_hear(watch, group, sync->site, &sync_group->report, received);
         return;
+    }
     if (!counts_second) /* 5.3: an older witness knows no command that says so */
         contact.report.second = BW_SECOND_IS_NONE;
     if (witness->cluster->feature_level < BW_PASS_LEVEL)

@@ -16,7 +16,7 @@
 #include <breakwater/wire/log_entry.h>
 
 #define GATES_TEXT_BYTES 1536
-#define GATE_LINE_BYTES  256
+#define GATE_LINE_BYTES  512
 
 _Static_assert(BW_WITNESS_NOTES >= 2 * BW_NODE_REQUESTS_MAX,
                "what an entry did is known until its proposer was told");

@@ -54,7 +54,7 @@ static json_t *gate_values(const struct bw_gate *gate, const struct bw_group *gr
 
 static json_t *gate_json(const struct bw_gate *gate, const struct bw_group *group)
 {
-    char text[256];
+    char text[512];
     json_t *object;
 
     bw_explain_gate(gate, group, text, sizeof text);

@@ -76,6 +76,13 @@ struct bw_behind {
     bool overrides;       /* it said so then (3.8) */
 };
 
+/* The newest word of a site that the spec of a recovered group lacks, if by it that site may serve (3.9). */
+#define BW_OUTSIDE_TEXT_BYTES 288
+struct bw_outside {
+    struct bw_instant at; /* {0, 0}: none has come */
+    char text[BW_OUTSIDE_TEXT_BYTES]; /* who it is, and what there is to do: the word of its gate */
+};
+
 /* What one witness remembers about a group beside the log: reports, instants, its own proposals.
  * Volatile. Durations of replicated state are counted from the instant at which this witness applied
  * the entry, after a restart from its start: longer, never shorter (3.1). */
@@ -87,6 +94,7 @@ struct bw_watch {
     struct bw_instant connected_since[BW_SITES_MAX]; /* its reports came without a gap since then */
     struct bw_instant two_way_since[BW_SITES_MAX]; /* and it heard answers, without a longer gap */
     struct bw_behind behind[BW_SITES_MAX];
+    struct bw_outside outside;
     struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, since served_since */
     struct bw_rate rates[BW_SITES_MAX];            /* of their clocks against this witness's */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
@@ -159,7 +167,8 @@ struct bw_gate {
     int64_t value;
     int64_t threshold;
     uint32_t age_ms;     /* of the observation; UINT32_MAX: no observation */
-    const char *word;    /* static: value in words (unit WORD), or why; NULL: nothing to add */
+    const char *word;    /* value in words (unit WORD), or why; NULL: nothing to add. Static, or of the watch that was
+                            judged */
 };
 
 #define BW_CANDIDACY_GATES_MAX 24

@@ -30,6 +30,7 @@
     X(REPORTS, "reports", "all sites were heard, or had time to speak to this leader")             \
     X(REPORTED, "reported", "the site has reported what a first grant rests on")                   \
     X(LET_GO, "let_go", "the holder that was let go confirmed it, or its lease is surely over")    \
+    X(OUTSIDE, "outside", "no site that the spec of a recovered group lacks may serve")            \
     X(FIRST_GRANT, "first_grant", "the reports say clearly where the service may begin")           \
     X(POSITION, "position", "the site that stopped gave its final position")                       \
     X(BACKOFF, "backoff", "the pause after its failed starts is over")                             \
