@@ -11,6 +11,13 @@ bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max)
     return own == 0 || claimed <= own || claimed - own <= jump_max;
 }
 
+bool bw_generation_may_be(uint64_t claimed, int64_t unix_ms)
+{
+    const uint64_t now_s = unix_ms > 0 ? (uint64_t)unix_ms / 1000 : 0; /* before 1970: it has no clock */
+
+    return claimed <= now_s + BW_GENERATION_AHEAD_S;
+}
+
 uint64_t bw_counter_term_after(uint64_t found)
 {
     const uint64_t first =

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <breakwater/core/counters.h>
+
 /* ---- is it of our cluster? (3.9) ------------------------------------------------------------- */
 
 static bool refuse(struct bw_agent_machine *machine, uint32_t number,
@@ -21,6 +23,18 @@ static bool refuse(struct bw_agent_machine *machine, uint32_t number,
     return false;
 }
 
+/* What is taken is on disk for good, and no answer of a lower generation is heard again. A follower waits for its
+ * leader, as we do. */
+static bool take_generation(struct bw_agent_machine *machine, uint32_t witness, const struct bw_sync_answer *answer)
+{
+    if (!bw_generation_may_be(answer->generation, machine->setup.driver.wall_ms(machine->setup.driver.user)))
+        return refuse(machine, witness, answer,
+                      "a generation above this machine's clock: it was made up, or one of the clocks is wrong");
+    if (answer->is_leader)
+        bw_agent_saves_cluster(machine, answer->cluster_id, answer->generation);
+    return false;
+}
+
 static bool is_of_our_cluster(struct bw_agent_machine *machine, uint32_t witness,
                               const struct bw_sync_answer *answer)
 {
@@ -28,21 +42,16 @@ static bool is_of_our_cluster(struct bw_agent_machine *machine, uint32_t witness
 
     if (bw_id_is_none(answer->cluster_id))
         return refuse(machine, witness, answer, "it names no cluster");
-    /* Only a leader speaks for a cluster not known yet. Durable before anything of an answer
-     * counts. */
-    if (bw_id_is_none(state->cluster_id)) {
-        if (answer->is_leader)
-            bw_agent_saves_cluster(machine, answer->cluster_id, answer->generation);
-        return false;
-    }
+    /* Only a leader speaks for a cluster not known yet, or for a newer beginning of it. Durable before anything of
+     * an answer counts. */
+    if (bw_id_is_none(state->cluster_id))
+        return take_generation(machine, witness, answer);
     if (!bw_id_equal(answer->cluster_id, state->cluster_id))
         return refuse(machine, witness, answer, "another cluster");
     if (answer->generation < state->generation)
         return refuse(machine, witness, answer, "a generation that was recovered from since");
-    if (answer->generation > state->generation) {
-        bw_agent_saves_cluster(machine, answer->cluster_id, answer->generation);
-        return false;
-    }
+    if (answer->generation > state->generation)
+        return take_generation(machine, witness, answer);
     machine->witnesses[witness].refusal = NULL;
     return true;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/core/counters.h>
 
 void bw_guard_session_init(struct bw_guard_session *session, const struct bw_guard_identity *own)
 {
@@ -27,6 +28,10 @@ static const char *judge(const struct bw_guard_identity *own, const struct bw_gu
     *out_why = BW_REFUSAL_WRONG_INSTANCE;
     if (strcmp(hello->site, own->site) != 0)
         return "it is of another site";
+    if (hello->generation >= BW_COUNTER_MAX) {
+        *out_why = BW_REFUSAL_NO_HELLO;
+        return "its cluster's generation is above all that a cluster comes to: it was made up";
+    }
     if (bw_id_is_none(hello->cluster_id))
         return NULL; /* no witness has answered it yet: it has nothing to arm */
     if (is_pinned && !bw_id_equal(hello->cluster_id, own->cluster_id))

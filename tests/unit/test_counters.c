@@ -50,9 +50,21 @@ static void a_new_beginning_has_a_term_with_room_above_it(void **state)
     assert_int_equal(bw_counter_term_after(UINT64_MAX), 2);
 }
 
+static void a_generation_is_at_most_a_day_ahead_of_the_clock(void **state)
+{
+    (void)state;
+    assert_true(bw_generation_may_be(1000 + BW_GENERATION_AHEAD_S, 1000999));
+    assert_false(bw_generation_may_be(1001 + BW_GENERATION_AHEAD_S, 1000999));
+    assert_true(bw_generation_may_be(1, 0)); /* a clock that stands */
+    assert_true(bw_generation_may_be(BW_GENERATION_AHEAD_S, -1));
+    assert_false(bw_generation_may_be(BW_GENERATION_AHEAD_S + 1, INT64_MIN));
+    assert_false(bw_generation_may_be(UINT64_MAX, INT64_MAX));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_generation_is_at_most_a_day_ahead_of_the_clock),
         cmocka_unit_test(what_is_said_counts_up_to_one_step_above_the_own),
         cmocka_unit_test(nothing_counts_above_the_highest_also_in_small_steps),
         cmocka_unit_test(a_new_beginning_has_a_term_with_room_above_it),

@@ -126,6 +126,8 @@ static void a_hello_that_is_not_valid_is_refused_and_changes_nothing(void **stat
     assert_refused(&hello, BW_REFUSAL_WRONG_INSTANCE);
     hello = hello_of(cluster, 0);
     assert_refused(&hello, BW_REFUSAL_OLD_EPOCH);
+    hello = hello_of(cluster, UINT64_C(1) << 62); /* 3.9: no cluster comes to it, and it would be pinned for good */
+    assert_refused(&hello, BW_REFUSAL_NO_HELLO);
 }
 
 static void an_agent_that_no_witness_has_answered_is_welcome(void **state)

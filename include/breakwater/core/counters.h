@@ -25,6 +25,14 @@
  * the same. */
 bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max);
 
+/* A generation is 1, one more than the one before, or the second of the clock in which a recovery was made. A machine
+ * whose clock is a day off, or in another zone by mistake, may be believed, as in the PKI. */
+#define BW_GENERATION_AHEAD_S (25 * 3600)
+
+/* An agent whose clock says `unix_ms` takes the generation `claimed`, which is above its own. Whatever was taken, a
+ * recovery that is made so many seconds later is above it by its clock alone. */
+bool bw_generation_may_be(uint64_t claimed, int64_t unix_ms);
+
 /* 3.9: the first term of a new beginning, of which `found` was promised before: above it, if that
  * leaves room (else the first terms again: nobody who knows an old one is heard in the new
  * generation). At least 2. */
