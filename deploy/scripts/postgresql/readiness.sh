@@ -4,8 +4,9 @@
 # whose peer is no primary that it could stream from. How much it lacks is the lag's matter: where
 # it does not stream, none is printed, and breakwater goes by the last one that was.
 #
-# On the primary it asks for synchronous replication as soon as the standby streams (PG_SYNC_PEER), and
-# fails while commits wait for one that is away: what a failed script says last is what people see.
+# On the primary it asks for synchronous replication as soon as the standby streams (PG_SYNC_PEER), sees to it that this
+# holds, and fails while commits wait for one that is away: what a failed script says last is what people see. On a
+# standby that is to wait when it is promoted (PG_SYNC_ALONE) it does so before.
 #
 # A standby whose server is down is started, as a standby: with the primary lost nothing else would.
 . "${BASH_SOURCE[0]%/*}/server.sh"
@@ -13,8 +14,7 @@
 target=${BREAKWATER_TARGET_POSITION:-}
 
 on_primary() {
-    local wanted names streams position timeline
-    wanted=$(sync_names)
+    local names streams position timeline
     read -r position timeline <<<"$(ask 3 "SELECT pg_current_wal_lsn(), $TIMELINE_SQL")"
     echo "position=$position"
     mark_timeline "$timeline" || say "cannot write $PGDATA/$PROMOTED"
@@ -25,11 +25,21 @@ on_primary() {
         current_setting('synchronous_standby_names')")"
     [ "$streams" = true ] || [ -z "$names" ] || fail "commits wait for ${SYNC_PEERS[*]} (away);" \
         "ALTER SYSTEM SET synchronous_standby_names='' and a reload give up 0 lost rows"
-    [ "$streams" = true ] && [ "$names" != "$wanted" ] || exit 0
-    ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$wanted'" "SELECT pg_reload_conf()" \
-        >/dev/null || fail "cannot set synchronous_standby_names"
-    say "${SYNC_PEERS[*]} streams: commits wait for it from here"
+    [ "$streams" = true ] || exit 0
+    ask_to_wait && exit 0
+    say "no lag is known yet: ${SYNC_PEERS[*]} streams, and commits wait for it once the checkpointer, at work, has read" \
+        "synchronous_standby_names"
     exit 0
+}
+
+ask_to_wait() {
+    local known
+    known=$(as_server cat "$PGDATA/$WAITS" 2>/dev/null)
+    LIMIT=$((SECONDS + 3))
+    set_sync_names "$(sync_names)" || fail "cannot set synchronous_standby_names"
+    prove_waiting 3 || return 1
+    [ "$(as_server cat "$PGDATA/$WAITS" 2>/dev/null)" = "$known" ] || [ "$SERVER" != primary ] ||
+        say "${SYNC_PEERS[*]} streams: commits wait for it from here"
 }
 
 when_down() {
@@ -101,16 +111,19 @@ look_at_standby() {
         { position=$replayed position_number=$replayed_number; }
 }
 
-# Prints the lag. Where commits are to wait for us, it is known only while they do: by the primary's
-# word, and only once all that it had written by then is here.
+# Prints the lag. Where commits are to wait for us, it is known only while they do: by the primary's word, and what it has seen
+# of its checkpointer (prove_waiting), and only once all that it had written by then is here: asked after that, since until
+# then commits waited for nobody.
 print_lag() {
     local wanted_number sync flushed round
     if [ ${#SYNC_PEERS[@]} -gt 0 ]; then
-        read -r sync flushed <<<"$(ask_peer 2 "SELECT sync_state, pg_current_wal_flush_lsn() FROM
-            pg_stat_replication WHERE application_name = '$PG_APPLICATION_NAME' AND
-            state = 'streaming' AND NOT pg_is_in_recovery()")"
+        read -r sync flushed <<<"$(ask_peer 2 "SELECT coalesce((SELECT CASE WHEN ($WAITS_SQL) =
+                convert_from(pg_read_binary_file('$WAITS', 0, 1000, true), 'UTF8') THEN sync_state ELSE 'unproved' END
+                FROM pg_stat_replication WHERE application_name = '$PG_APPLICATION_NAME' AND state = 'streaming'), '-')" \
+            "SELECT pg_current_wal_flush_lsn()" | tr '\n' ' ')"
         case $sync in
         sync | quorum) ;;
+        unproved) say "no lag known: the primary's checkpointer is not seen to have read its synchronous_standby_names" && return 0 ;;
         *) say "no lag known: the primary does not wait for us ('$sync')" && return 0 ;;
         esac
         wanted_number=$(lsn_number "$flushed") || return 0
@@ -166,6 +179,8 @@ down) when_down ;;
     fail "$WHY"
     ;;
 esac
+[ ${#SYNC_PEERS[@]} = 0 ] || [ "$PG_SYNC_ALONE" != wait ] || ask_to_wait ||
+    say "a start has to wait: the checkpointer, at work, has not read synchronous_standby_names yet"
 look_at_standby || fail "the standby does not say where it is"
 ! is_too_small || fail "$WHY"
 [ "$receiver" != streaming ] || ! is_apart_from_peer "$receives_of" || fail "$WHY"

@@ -56,6 +56,9 @@ COPIED_DIR=$PGDATA.copied
 NOTHING_CHANGED=69
 # In PGDATA of who was promoted: which promotion made its timeline. See mark_timeline.
 PROMOTED=breakwater.promoted
+# Likewise, of a server that runs: for whom its commits are known to wait, and what was asked to know it. See prove_waiting.
+WAITS=breakwater.waits
+ASKED=breakwater.asked
 TURN= # the descriptor of take_turn
 
 # Sets PEERS, a conninfo of each host of PEER_CONNINFO, which may name several as libpq has it:
@@ -480,6 +483,60 @@ drop_slots() {
     ask 3 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
         WHERE slot_name = ANY ($(slots_sql)) AND NOT active" >/dev/null ||
         say "cannot drop the slots that it had as a primary"
+}
+
+# ---- for whom commits wait -----------------------------------------------------------------------
+
+# Names in force make no commit wait: that does a flag in shared memory, which the checkpointer alone sets, when it
+# takes the reload. In the midst of a fast checkpoint it takes none, for minutes where the disk is slow, while all others
+# have read the names, and pg_stat_replication says `sync`. Before each checkpoint it takes what is pending; so commits
+# wait once it has begun one after the reload, and another one: the first may have been just about to begin.
+
+# Of the server that is asked: which checkpointer, which reload, which names. In a new connection only, which has the
+# reload from the postmaster: that has then passed it on.
+WAITS_SQL="SELECT extract(epoch FROM backend_start) || ' ' || extract(epoch FROM pg_conf_load_time()) || ' ' ||
+    current_setting('synchronous_standby_names') FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+
+write_note() { # NAME TEXT
+    # shellcheck disable=SC2016
+    as_server bash -c 'printf %s "$2" >"$1.new" && mv "$1.new" "$1"' write_note "$PGDATA/$1" "$2"
+}
+
+# Puts them in force, by LIMIT.
+set_sync_names() {
+    until [ "$(ask 3 "SHOW synchronous_standby_names")" = "$1" ]; do
+        [ $SECONDS -lt "$LIMIT" ] || return 1
+        ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$1'" "SELECT pg_reload_conf()" >/dev/null || return 1
+        sleep 0.02
+    done
+}
+
+# prove_waiting SECONDS: true when every commit from here on waits for the names in force: $WAITS then says so, for as
+# long as nothing is reloaded or started. A checkpoint may outlast the script, and goes on without it: a primary's that
+# has ended since shows in the control file, by where it began; a standby's second one has little to do.
+prove_waiting() {
+    local state asked=() made=0 from=- deadline=$((SECONDS + $1))
+    state=$(ask 3 "$WAITS_SQL") && [ -n "$state" ] || return 1
+    [ "$(as_server cat "$PGDATA/$WAITS" 2>/dev/null)" != "$state" ] || return 0
+    read -ra asked <<<"$(as_server cat "$PGDATA/$ASKED" 2>/dev/null)"
+    [ "${asked[*]:2}" != "$state" ] || ! is_number "${asked[0]}" || { made=${asked[0]} from=${asked[1]}; }
+    while [ "$made" -lt 2 ]; do
+        if [ "$from" = - ]; then
+            from=$(ask 3 "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby'
+                ELSE pg_logical_emit_message(false, 'breakwater', '')::text END") && [ -n "$from" ] || return 1
+            write_note "$ASKED" "$made $from $state" || return 1
+        fi
+        if ! has_begun_at "$from"; then
+            [ $SECONDS -lt $deadline ] && ask $((deadline - SECONDS)) CHECKPOINT >/dev/null || has_begun_at "$from" || return 1
+        fi
+        made=$((made + 1)) from=-
+    done
+    write_note "$WAITS" "$state"
+}
+
+# A checkpoint that has ended had begun when the WAL was there, or behind it.
+has_begun_at() {
+    lsn_number "$1" >/dev/null && [ "$(ask 3 "SELECT redo_lsn >= '$1' FROM pg_control_checkpoint()")" = t ]
 }
 
 # What synchronous_standby_names is to be.

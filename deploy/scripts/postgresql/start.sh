@@ -97,21 +97,15 @@ was_last_primary() {
 }
 
 # At a promotion: `commit`: no commit waits for a standby that may be gone for good, and readiness.sh
-# asks for it again when it streams. `wait`: from the first commit on. A primary that begins again goes on
-# as it was: that its standby lacked nothing when it was asked last is still believed, and a failover goes by it.
+# asks for it again when it streams. `wait`: from the first commit on; where that cannot be known in time, nothing is
+# promoted. A primary that begins again goes on as it was: that its standby lacked nothing when it was asked last is still
+# believed, and a failover goes by it.
 set_waiting() {
-    local wanted=''
     case ${#SYNC_PEERS[@]}/$PG_SYNC_ALONE in
-    0/*) ;;
-    */wait) wanted=$(sync_names) ;;
-    *) ! was_last_primary || return 0 ;;
+    0/*) set_sync_names '' ;;
+    */wait) set_sync_names "$(sync_names)" && prove_waiting "$(left)" ;;
+    *) was_last_primary || set_sync_names '' ;;
     esac
-    until [ "$(ask 3 "SHOW synchronous_standby_names")" = "$wanted" ]; do
-        [ $SECONDS -lt "$LIMIT" ] || return 1
-        ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$wanted'" \
-            "SELECT pg_reload_conf()" >/dev/null || return 1
-        sleep 0.02
-    done
 }
 
 promote() {
@@ -156,7 +150,7 @@ elif [ "$SERVER" = standby ] && ! is_in_reach_by_mark; then
         refuse "the standby does not come up again in reach of the guard ($WHY); see $PG_LOG"
 fi
 if [ "$SERVER" != primary ]; then
-    set_waiting || fail "cannot set synchronous_standby_names"
+    set_waiting || fail "cannot set synchronous_standby_names, and see that it holds, within $LIMIT s; not promoted"
     promote || fail "not promoted after $LIMIT s: $WHY"
     say_control
 fi
