@@ -49,11 +49,12 @@ wait_for_target() {
     done
 }
 
-# Of several standbys commits wait for any one, so another server may have rows that this one lacks. A
-# row is at two servers at least: where all but one say how far they are, and none is further, none is
-# lost. Sets why when that is not so. Where a person said `failover`, the silent do not hold it up.
+# Of several standbys commits wait for any one, so another server may have rows that this one lacks. With PG_SYNC_ALONE=wait
+# a row is at two servers at least: where all but one say how far they are, and none is further, none is
+# lost. With `commit` one that was promoted has acknowledged by itself, and is it silent, nobody knows what.
+# Sets why when that is not so. Where a person said `failover`, the silent do not hold it up.
 lacks_rows() {
-    local ours=() line number theirs answers silent=0 history
+    local ours=() line number theirs answers silent=0 history harmless=1
     [ ${#SYNC_PEERS[@]} -gt 1 ] && [ -z "$target" ] || return 1
     history="SELECT greatest((SELECT max(received_tli) FROM pg_stat_wal_receiver),
             (SELECT timeline_id FROM pg_control_checkpoint()),
@@ -73,8 +74,10 @@ lacks_rows() {
             return 0
         fi
     done
-    [ "$silent" -gt 1 ] && [ "${BREAKWATER_REASON:-}" != failover ] || return 1
     why="$silent of the other servers do not say how far they are, and commits waited for any one of them"
+    [ "$PG_SYNC_ALONE" = wait ] ||
+        { harmless=0 why="of the other servers, silent: $silent, and with PG_SYNC_ALONE=$PG_SYNC_ALONE one may have acknowledged alone"; }
+    [ "$silent" -gt "$harmless" ] && [ "${BREAKWATER_REASON:-}" != failover ]
 }
 
 # What the control file says, for whoever reads the log of a failover.
