@@ -59,6 +59,9 @@ PROMOTED=breakwater.promoted
 # Likewise, of a server that runs: for whom its commits are known to wait, and what was asked to know it. See prove_waiting.
 WAITS=breakwater.waits
 ASKED=breakwater.asked
+# Likewise: the run of the server that was asked to be promoted. See is_asked_to_promote.
+PROMOTING=breakwater.promoting
+PROMOTES= # set by start.sh
 TURN= # the descriptor of take_turn
 
 # Sets PEERS, a conninfo of each host of PEER_CONNINFO, which may name several as libpq has it:
@@ -340,7 +343,8 @@ words_of_refusal() {
 #   standby   it answers and cannot commit
 #   starting  a standby that does not let anybody in yet; it cannot commit either
 #   primary   it answers and can commit
-#   unknown   anything else, such as backends without a postmaster, or silence
+#   unknown   anything else, such as backends without a postmaster, silence, or a standby that was asked to be promoted (not to
+#             start.sh, which asks)
 look_at_server() {
     local processes pid parent postmaster answer recovering directory
     SERVER=unknown
@@ -368,9 +372,10 @@ look_at_server() {
     if read -r recovering directory <<<"$answer" && [ -n "$directory" ]; then
         [ "$directory" -ef "$PGDATA" ] ||
             { WHY="the server at $PGHOST:$PGPORT is of $directory, not of $PGDATA" && return 0; }
-        case $recovering in
-        f) SERVER=primary WHY="a primary" ;;
+        case $recovering$(is_asked_to_promote && echo " asked") in
+        f*) SERVER=primary WHY="a primary" ;;
         t) SERVER=standby WHY="a standby" ;;
+        t*) WHY="a standby that was asked to be promoted, which only a shutdown takes back" ;;
         esac
         return 0
     fi
@@ -380,9 +385,20 @@ look_at_server() {
     as_server "$PG_BIN/pg_isready" -q -t 1 -h "$PGHOST" -p "$PGPORT"
     case $? in
     0) WHY+=" $PGUSER: $(words_of_refusal)" ;;
-    1) [ ! -e "$PGDATA/standby.signal" ] || [ "$(control 'Database cluster state')" != "in archive recovery" ] ||
+    1) [ ! -e "$PGDATA/standby.signal" ] || [ "$(control 'Database cluster state')" != "in archive recovery" ] || is_asked_to_promote ||
         SERVER=starting WHY="a standby that lets nobody in yet" ;;
     esac
+}
+
+# PostgreSQL takes no promotion back that it was asked for: who asked may be gone, or have given up, and it comes all the
+# same, until the postmaster ends. So who asks writes down before which run of the server that is, as its lock file has it.
+run_of_server() {
+    as_server head -n 3 "$PGDATA/postmaster.pid" 2>/dev/null
+}
+
+is_asked_to_promote() {
+    local asked
+    [ -z "$PROMOTES" ] && asked=$(as_server cat "$PGDATA/$PROMOTING" 2>/dev/null) && [ -n "$asked" ] && [ "$asked" = "$(run_of_server)" ]
 }
 
 # ---- timelines ----------------------------------------------------------------------------------

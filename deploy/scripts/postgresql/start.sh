@@ -112,15 +112,24 @@ set_waiting() {
 }
 
 promote() {
+    local run
+    WHY="cannot write $PGDATA/$PROMOTING"
+    run=$(run_of_server) && [ -n "$run" ] && write_note "$PROMOTING" "$run" || return 1
     while :; do
         look_at_server
-        [ "$SERVER" = primary ] && return 0
+        [ "$SERVER" = primary ] && as_server rm -f "$PGDATA/$PROMOTING" && return 0
         [ "$SERVER" = standby ] && ask "$(left)" "SELECT pg_promote(true, $(left))" >/dev/null
         [ $SECONDS -lt "$LIMIT" ] || return 1
         sleep 0.05
     done
 }
 
+# Whatever refuses here, the promotion that a start before has asked for may come: that is no word of nothing changed.
+if is_asked_to_promote; then
+    refuse() { fail "$*; a start before has asked for a promotion"; }
+fi
+# shellcheck disable=SC2034 # look_at_server's: to us it is a standby, which is asked again
+PROMOTES=yes
 problem=$(settings_problem) || refuse "$problem"
 LIMIT=$PG_START_TIMEOUT
 take_turn -s -w 20 || refuse "readiness.sh still starts the standby"

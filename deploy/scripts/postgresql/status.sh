@@ -1,6 +1,6 @@
 #!/bin/bash
 # Prints `started` when this server can commit, `stopped` when it surely cannot (nothing runs, or it
-# is a standby), `unknown` in every other case; why, on stderr. Changes nothing.
+# is a standby that nobody has asked to be promoted), `unknown` in every other case; why, on stderr. Changes nothing.
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
 if ! problem=$(settings_problem); then
