@@ -32,9 +32,11 @@ on_primary() {
     exit 0
 }
 
+# One question, once nothing is left to be done.
 ask_to_wait() {
     local known
     known=$(as_server cat "$PGDATA/$WAITS" 2>/dev/null)
+    [ "${known#* * }" != "$(sync_names)" ] || [ "$known" != "$(ask 3 "$WAITS_SQL")" ] || return 0
     LIMIT=$((SECONDS + 3))
     set_sync_names "$(sync_names)" || fail "cannot set synchronous_standby_names"
     prove_waiting 3 || return 1
@@ -179,7 +181,8 @@ down) when_down ;;
     fail "$WHY"
     ;;
 esac
-[ ${#SYNC_PEERS[@]} = 0 ] || [ "$PG_SYNC_ALONE" != wait ] || ask_to_wait ||
+# Not where a move waits for us: it was done before.
+[ ${#SYNC_PEERS[@]} = 0 ] || [ "$PG_SYNC_ALONE" != wait ] || [ -n "$target" ] || ask_to_wait ||
     say "a start has to wait: the checkpointer, at work, has not read synchronous_standby_names yet"
 look_at_standby || fail "the standby does not say where it is"
 ! is_too_small || fail "$WHY"
