@@ -82,6 +82,7 @@ static void warn(struct bw_second_machine *machine, struct bw_instant now)
                            .session = setup->session,
                            .boot_id = setup->boot_id,
                            .number = ++machine->warnings,
+                           .wants_relay = true, /* whoever leads is not in its file, perhaps, or not in its reach */
                            .feature_level = setup->feature_level,
                            .groups = setup->sync_groups};
 

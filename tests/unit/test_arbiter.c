@@ -238,10 +238,11 @@ static void a_fresh_contradiction_delays_expired_until_it_is_stale(void **state)
 {
     static const enum bw_service services[] = {BW_SERVICE_STARTED, BW_SERVICE_UNKNOWN};
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 4; i++) {
         world_begin(&world, 2);
+        world.sites[A].relayed_by = i / 2 * 2; /* by a follower's word, too (3.4) */
         world.sites[A].renew_epoch = 0;
-        world.sites[A].report.service = services[i];
+        world.sites[A].report.service = services[i % 2];
         world.sites[A].report.service_age_ms = 60000;
         world_pass_ms(&world, 20000);
         assert_held("contradiction", -1);

@@ -27,6 +27,7 @@ static struct {
     /* As a program has them: from its start until its end is known. */
     bool look_runs;
     bool fence_runs;
+    bool warned_relayed; /* the newest warning is to be passed on */
     uint64_t refusal_ms; /* starts are refused, each after so long; 0: none is */
 } world;
 
@@ -61,9 +62,11 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
     case BW_SECOND_MACHINE_KILL_FENCE:
         assert_true(world.fence_runs);
         break;
+    case BW_SECOND_MACHINE_WARN:
+        world.warned_relayed = action->sync->wants_relay;
+        break;
     case BW_SECOND_MACHINE_STEPPED:
     case BW_SECOND_MACHINE_ASK:
-    case BW_SECOND_MACHINE_WARN:
     case BW_SECOND_MACHINE_SAVE:
     case BW_SECOND_MACHINE_MIRROR:
         break;
@@ -183,6 +186,15 @@ static void while_nobody_tells_it_the_deadline_it_warns(void **state)
     assert_int_equal(world.asked[BW_SECOND_MACHINE_WARN], 0);
 }
 
+/* Whoever leads may not be in its file, or not in its reach: a follower that hears it passes it on (3.4, 5.3). */
+static void what_it_warns_of_is_passed_on_to_whoever_leads(void **state)
+{
+    (void)state;
+    wake_at(END_MS - FENCE_MS);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_WARN], 1);
+    assert_true(world.warned_relayed);
+}
+
 /* Short of processes, and slow: it goes on, and fences once it can. */
 static void what_it_cannot_begin_it_tries_again_however_long_that_takes(void **state)
 {
@@ -207,6 +219,7 @@ int main(void)
         cmocka_unit_test_setup(what_it_cannot_begin_it_tries_again_however_long_that_takes, begin),
         cmocka_unit_test_setup(its_fence_is_looked_at_and_run_again_until_the_end_is_seen, begin),
         cmocka_unit_test(while_nobody_tells_it_the_deadline_it_warns),
+        cmocka_unit_test_setup(what_it_warns_of_is_passed_on_to_whoever_leads, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
