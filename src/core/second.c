@@ -135,6 +135,13 @@ static void rest(const struct step *step, const char *rule)
     save(step, rule);
 }
 
+/* What it says, should its agent be lost, is heard as fresh at this pace (3.3). */
+static void take_pace(struct bw_second *second, const struct bw_second_event *event)
+{
+    second->memory.interval_ms = event->interval_ms;
+    second->memory.limit_ms = event->limit_ms;
+}
+
 /* `q + left` is never late: the agent read its clock after `asked`, and its deadline is the one
  * that its guard has acknowledged (3.4). */
 static void arm(const struct step *step, const struct bw_second_event *event)
@@ -144,6 +151,8 @@ static void arm(const struct step *step, const struct bw_second_event *event)
     const struct bw_instant end = bw_instant_add(event->asked, lease->left_ns);
 
     if (lease->epoch == second->memory.epoch) {
+        if (second->memory.interval_ms == 0) /* of a file that has none: it goes with what is written next */
+            take_pace(second, event);
         second->end = second->end_is_grace ? end : bw_instant_max(second->end, end);
         second->end_is_grace = false;
         (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
@@ -155,6 +164,7 @@ static void arm(const struct step *step, const struct bw_second_event *event)
     second->memory.epoch = lease->epoch;
     second->memory.is_over = false;
     second->memory.fence_ns = lease->fence_ns;
+    take_pace(second, event);
     go_on(second, BW_SECOND_ARMED);
     second->end = end;
     save(step, "E1");
@@ -384,6 +394,7 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
         second->memory.epoch = mirror->epoch;
         second->memory.is_over = false;
         second->memory.fence_ns = mirror->fence_ns;
+        second->memory.interval_ms = second->memory.limit_ms = 0; /* they were of another one */
         second->save_at = now;
     }
     if (is_resumed(memory, mirror, now)) {
@@ -393,6 +404,7 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
     } else {
         second->end = bw_instant_add(bw_instant_add(now, grace_ns), second->memory.fence_ns);
         second->end_is_grace = true;
+        second->was_due = mirror->epoch == second->memory.epoch;
     }
     second->phase = BW_SECOND_ARMED;
     second->end_is_guessed = true;

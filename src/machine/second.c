@@ -73,6 +73,21 @@ static bool has_to_warn(const struct bw_second_machine *machine)
     return false;
 }
 
+/* None of its reports may be stale before the next (3.3), whatever an agent says that was made anew: it knows nothing of
+ * the terms. */
+static uint32_t interval_ms_of(const struct bw_second_served *own)
+{
+    const uint32_t kept_ms = own->second.memory.interval_ms;
+
+    return kept_ms != 0 ? kept_ms : BW_SECOND_INTERVAL_MS_MIN;
+}
+
+/* The shorter one. 0: nothing was said. */
+static uint32_t shorter_ms(uint32_t ms, uint32_t kept_ms)
+{
+    return kept_ms != 0 && kept_ms < ms ? kept_ms : ms;
+}
+
 /* As an agent of the site, and another instance than the one whose epoch it is: it renews and gives
  * back nothing, and what it does not know it says to be unknown (3.3). */
 static void warn(struct bw_second_machine *machine, struct bw_instant now)
@@ -85,6 +100,8 @@ static void warn(struct bw_second_machine *machine, struct bw_instant now)
                            .wants_relay = true, /* whoever leads is not in its file, perhaps, or not in its reach */
                            .feature_level = setup->feature_level,
                            .groups = setup->sync_groups};
+    uint32_t interval_ms = machine->interval_ms;
+    uint32_t limit_ms = machine->limit_ms;
 
     (void)bw_copy_text(sync.site, sizeof sync.site, setup->site); /* names */
     (void)bw_copy_text(sync.agent, sizeof sync.agent, setup->name);
@@ -94,19 +111,21 @@ static void warn(struct bw_second_machine *machine, struct bw_instant now)
 
         if (epoch == 0)
             continue;
+        interval_ms = shorter_ms(interval_ms, interval_ms_of(&machine->groups[i]));
+        limit_ms = shorter_ms(limit_ms, machine->groups[i].second.memory.limit_ms);
         *group = (struct bw_sync_group){.report = {.epoch_seen = epoch,
                                                    .enforced = true,
                                                    .service = BW_SERVICE_UNKNOWN,
                                                    .service_age_ms = UINT32_MAX,
                                                    .ready_age_ms = UINT32_MAX,
-                                                   .check_interval_ms = machine->interval_ms}};
+                                                   .check_interval_ms = interval_ms_of(&machine->groups[i])}};
         memcpy(group->name, machine->groups[i].name, sizeof group->name);
         sync.group_count++;
     }
-    machine->warn_at = bw_instant_add(now, machine->interval_ms * BW_NS_PER_MS);
+    machine->warn_at = bw_instant_add(now, interval_ms * BW_NS_PER_MS);
     emit(machine, &(struct bw_second_machine_action){.kind = BW_SECOND_MACHINE_WARN,
                                                      .sync = &sync,
-                                                     .limit_ms = machine->limit_ms});
+                                                     .limit_ms = limit_ms});
 }
 
 static void warn_if_due(struct bw_second_machine *machine)
@@ -244,7 +263,9 @@ static void on_answered(struct bw_second_machine *machine, const struct bw_secon
             step_group(machine, i,
                        &(struct bw_second_event){.kind = BW_SECOND_EVENT_ANSWERED,
                                                  .lease = lease,
-                                                 .asked = machine->asked});
+                                                 .asked = machine->asked,
+                                                 .interval_ms = answer->interval_ms,
+                                                 .limit_ms = answer->limit_ms});
     }
     if (machine->has_news)
         ask_now(machine);
@@ -373,8 +394,28 @@ void bw_second_machine_init(struct bw_second_machine *machine, const struct bw_s
     *machine = (struct bw_second_machine){.setup = *setup,
                                           .groups = setup->groups,
                                           .interval_ms = BW_SECOND_INTERVAL_MS_ABSENT,
-                                          .limit_ms = BW_SECOND_LIMIT_MS_ABSENT};
+                                          .limit_ms = BW_SECOND_LIMIT_MS_ABSENT,
+                                          .warn_at = BW_INSTANT_NEVER};
     machine->ask_at = now_of(machine);
+}
+
+/* An agent that is there answers before. Not one that did not while the window came: who warned then is heard no more. */
+static struct bw_instant first_warning_at(const struct bw_second_served *own, struct bw_instant now)
+{
+    const uint64_t interval_ns = interval_ms_of(own) * BW_NS_PER_MS;
+
+    if (own->second.was_due)
+        return now;
+    return bw_instant_add(now, interval_ns < BW_SECOND_GRACE_NS / 4 ? interval_ns : BW_SECOND_GRACE_NS / 4);
+}
+
+/* Until an agent says otherwise it goes on as it was told. */
+static void take_kept_pace(struct bw_second_machine *machine, const struct bw_second_memory *kept)
+{
+    if (kept->epoch == 0 || kept->is_over)
+        return;
+    machine->interval_ms = shorter_ms(machine->interval_ms, kept->interval_ms);
+    machine->limit_ms = shorter_ms(machine->limit_ms, kept->limit_ms);
 }
 
 void bw_second_machine_add_group(struct bw_second_machine *machine, const char *group,
@@ -387,8 +428,8 @@ void bw_second_machine_add_group(struct bw_second_machine *machine, const char *
     *own = (struct bw_second_served){.kept = kept, .mirror = mirror, .wake_at = now_of(machine)};
     BW_ASSERT(bw_copy_text(own->name, sizeof own->name, group));
     bw_second_init(&own->second, limits, kept, mirror, BW_SECOND_GRACE_NS, now_of(machine));
-    /* An agent that is there answers before. */
-    machine->warn_at = bw_instant_add(now_of(machine), BW_SECOND_GRACE_NS / 4);
+    take_kept_pace(machine, &own->second.memory);
+    machine->warn_at = bw_instant_min(machine->warn_at, first_warning_at(own, now_of(machine)));
 }
 
 struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *machine)

@@ -785,7 +785,7 @@ SHAPE(second_answer, second_answer, VERSION(AGENT_VERSION), NUMBER(interval_ms),
 #define CORE struct bw_second_memory
 #define WIRE Breakwater__V1__SecondMemory
 SHAPE(second_memory, second_memory, NUMBER(epoch), BOOL(is_over), NUMBER(fence_ns),
-      NUMBER(agreed_digest))
+      NUMBER(agreed_digest), NUMBER(interval_ms), NUMBER(limit_ms))
 #undef CORE
 #undef WIRE
 

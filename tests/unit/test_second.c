@@ -301,13 +301,16 @@ static void one_that_begins_anew_resumes_the_deadline_that_it_was_told(void **st
 /* 3.4: mirrors are self-sufficient. What it was told was not durable yet. */
 static void a_mirror_is_enough_to_know_of_an_epoch(void **state)
 {
-    const struct bw_second_memory older = {.epoch = 2, .is_over = true, .fence_ns = 1};
+    const struct bw_second_memory older = {
+        .epoch = 2, .is_over = true, .fence_ns = 1, .interval_ms = 1000, .limit_ms = 1000};
     const struct bw_second_mirror mirror = mirror_of(3, 108000);
 
     (void)state;
     begin_beside(&older, &mirror);
     assert_non_null(strstr(world.log, "SAVE"));
     assert_int_equal(reported().armed_epoch, 3);
+    assert_int_equal(world.second.memory.interval_ms, 0); /* the terms of the newer one are others, perhaps */
+    assert_int_equal(world.second.memory.limit_ms, 0);
     tick_at(105000);
     assert_non_null(strstr(world.log, "FENCE"));
     assert_int_equal(world.fence_epoch, 3);
@@ -322,18 +325,20 @@ static void what_a_mirror_says_of_the_past_is_not_believed(void **state)
         const struct bw_second_memory *memory;
         struct bw_second_mirror mirror;
         uint64_t end_ms; /* 0: nothing is armed */
+        bool was_due;    /* somebody may have warned of it */
     } rows[] = {
-        {&memory, mirror_of(2, 108000), 105000},  /* of an older epoch */
-        {&memory, mirror_of(3, 103000), 105000},  /* its window has come: more may have been said */
-        {&memory, mirror_of(3, 4000000), 105000}, /* no lease is so long */
-        {&over, mirror_of(3, 108000), 0},         /* it was given back */
-        {&over, mirror_of(4, 103000), 105000},    /* a newer one, and its window has come */
+        {&memory, mirror_of(2, 108000), 105000, false}, /* of an older epoch */
+        {&memory, mirror_of(3, 103000), 105000, true},  /* its window has come: more may have been said */
+        {&memory, mirror_of(3, 4000000), 105000, true}, /* no lease is so long */
+        {&over, mirror_of(3, 108000), 0, false},        /* it was given back */
+        {&over, mirror_of(4, 103000), 105000, true},    /* a newer one, and its window has come */
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         begin_beside(rows[i].memory, &rows[i].mirror);
         assert_int_equal(world.second.end.boot_ns, rows[i].end_ms * MS);
+        assert_int_equal(world.second.was_due, rows[i].was_due);
         assert_int_equal(world.second.phase == BW_SECOND_IDLE, rows[i].end_ms == 0);
     }
     assert_non_null(bw_second_mirror_unsound(&(struct bw_second_mirror){.epoch = 1}));

@@ -28,6 +28,7 @@ static struct {
     bool look_runs;
     bool fence_runs;
     bool warned_relayed; /* the newest warning is to be passed on */
+    uint32_t warned_limit_ms;
     uint64_t refusal_ms; /* starts are refused, each after so long; 0: none is */
 } world;
 
@@ -64,6 +65,7 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
         break;
     case BW_SECOND_MACHINE_WARN:
         world.warned_relayed = action->sync->wants_relay;
+        world.warned_limit_ms = action->limit_ms;
         break;
     case BW_SECOND_MACHINE_STEPPED:
     case BW_SECOND_MACHINE_ASK:
@@ -97,15 +99,14 @@ static void fenced_at(uint64_t ms, bool ok)
     step_at(ms, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_FENCED, .ok = ok});
 }
 
-/* Of epoch 7. */
-static void begin_with(struct bw_second_mirror mirror)
+static void begin_of(struct bw_second_memory memory, struct bw_second_mirror mirror)
 {
     static const struct bw_second_limits limits = {
         .check_interval_ns = 1000 * MS, .fence_limit_ns = 2500 * MS, .digest = 5};
 
     memset(&world, 0, sizeof world);
     world.now_ms = 1000;
-    world.memory = (struct bw_second_memory){.epoch = 7, .fence_ns = FENCE_MS * MS};
+    world.memory = memory;
     world.mirror = mirror;
     bw_second_machine_init(&world.machine,
                            &(struct bw_second_setup){.driver = {.now = now, .emit = emit},
@@ -118,6 +119,12 @@ static void begin_with(struct bw_second_mirror mirror)
                                                      .groups = world.served,
                                                      .group_max = 1});
     bw_second_machine_add_group(&world.machine, "db", &limits, &world.memory, &world.mirror);
+}
+
+/* Of epoch 7. */
+static void begin_with(struct bw_second_mirror mirror)
+{
+    begin_of((struct bw_second_memory){.epoch = 7, .fence_ns = FENCE_MS * MS}, mirror);
 }
 
 /* Armed to END_MS. */
@@ -195,6 +202,77 @@ static void what_it_warns_of_is_passed_on_to_whoever_leads(void **state)
     assert_true(world.warned_relayed);
 }
 
+/* ---- how often (3.3: no report may be stale before the next) ------------------------------------------ */
+
+#define TERMS_MS 100
+#define LIMIT_MS 150
+
+static void answered_at(uint64_t ms, struct bw_second_lease lease, uint32_t interval_ms, uint32_t limit_ms)
+{
+    struct bw_second_answer_group group = {.name = "db", .lease = lease};
+
+    step_at(ms, &(struct bw_second_machine_event){
+                    .kind = BW_SECOND_MACHINE_ANSWERED,
+                    .answer = &(struct bw_second_answer){
+                        .interval_ms = interval_ms, .limit_ms = limit_ms, .group_count = 1, .groups = &group}});
+}
+
+static unsigned warnings(void)
+{
+    return world.asked[BW_SECOND_MACHINE_WARN];
+}
+
+/* So many come between the two instants, woken as it wants to be. */
+static unsigned warned_between(uint64_t from_ms, uint64_t to_ms)
+{
+    const unsigned before = warnings();
+
+    for (uint64_t at = from_ms; at <= to_ms; at = bw_second_machine_wake_at(&world.machine).boot_ns / MS)
+        wake_at(at > world.now_ms ? at : world.now_ms + 1);
+    return warnings() - before;
+}
+
+static void one_that_begins_without_its_agent_warns_as_often_as_it_was_told_to_ask(void **state)
+{
+    (void)state;
+    begin_with((struct bw_second_mirror){.epoch = 0});
+    wake_at(1000);
+    answered_at(1010, (struct bw_second_lease){.epoch = 8, .left_ns = END_MS * MS, .fence_ns = FENCE_MS * MS},
+                TERMS_MS, LIMIT_MS);
+    assert_int_equal(world.memory.interval_ms, TERMS_MS); /* durable with the epoch */
+    begin_of(world.memory, (struct bw_second_mirror){.epoch = 0}); /* another process, without its agent */
+    assert_in_range(warned_between(1000, 2000), 9, 11);
+    assert_int_equal(world.warned_limit_ms, LIMIT_MS);
+}
+
+/* Of a file that has none: as often as any spec may want it. */
+static void what_was_not_kept_is_the_shortest_that_there_may_be(void **state)
+{
+    (void)state;
+    begin_with((struct bw_second_mirror){.epoch = 0});
+    assert_in_range(warned_between(1000, 2000), 45, 51);
+}
+
+/* The agent answers, so that nobody is asked soon: it knows nothing of the epoch, and of no terms. */
+static void an_agent_made_anew_slows_no_warning(void **state)
+{
+    (void)state;
+    (void)begin(state);
+    world.machine.groups[0].second.memory.interval_ms = TERMS_MS;
+    wake_at(1000);
+    answered_at(1010, (struct bw_second_lease){.epoch = 0}, 1000, 1000);
+    assert_in_range(warned_between(END_MS - FENCE_MS, END_MS - FENCE_MS + 1000), 9, 12);
+}
+
+/* The one before it may have begun to fence, and have warned. */
+static void where_its_window_has_come_meanwhile_it_warns_at_once(void **state)
+{
+    (void)state;
+    begin_with((struct bw_second_mirror){.epoch = 7, .fence_ns = FENCE_MS * MS, .end = {1500 * MS, 1500 * MS}});
+    wake_at(1000);
+    assert_int_equal(warnings(), 1);
+}
+
 /* Short of processes, and slow: it goes on, and fences once it can. */
 static void what_it_cannot_begin_it_tries_again_however_long_that_takes(void **state)
 {
@@ -219,6 +297,10 @@ int main(void)
         cmocka_unit_test_setup(what_it_cannot_begin_it_tries_again_however_long_that_takes, begin),
         cmocka_unit_test_setup(its_fence_is_looked_at_and_run_again_until_the_end_is_seen, begin),
         cmocka_unit_test(while_nobody_tells_it_the_deadline_it_warns),
+        cmocka_unit_test(one_that_begins_without_its_agent_warns_as_often_as_it_was_told_to_ask),
+        cmocka_unit_test(what_was_not_kept_is_the_shortest_that_there_may_be),
+        cmocka_unit_test(an_agent_made_anew_slows_no_warning),
+        cmocka_unit_test(where_its_window_has_come_meanwhile_it_warns_at_once),
         cmocka_unit_test_setup(what_it_warns_of_is_passed_on_to_whoever_leads, begin),
     };
 

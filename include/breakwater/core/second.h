@@ -69,6 +69,10 @@ struct bw_second_memory {
     bool is_over;           /* nothing of it is left to end */
     uint64_t fence_ns;      /* its F */
     uint64_t agreed_digest; /* of the scripts with which it has agreed with its agent; 0: none */
+    /* As its agent wanted to be asked when the epoch was taken, and how long an answer might take: neither is longer
+     * than the terms of that epoch have it. 0: nobody has said. */
+    uint32_t interval_ms;
+    uint32_t limit_ms;
 };
 
 /* In a mirror that outlives the process and not the boot, as the guard's: the deadline that it was
@@ -108,6 +112,8 @@ struct bw_second_event {
     enum bw_second_event_kind kind;
     const struct bw_second_lease *lease; /* ANSWERED: borrowed for the step */
     struct bw_instant asked;             /* ANSWERED: read before the question left */
+    uint32_t interval_ms;                /* ANSWERED: what it says for all groups; 0: nothing */
+    uint32_t limit_ms;
     uint64_t number;                     /* SAVED */
     bool ok;                             /* SAVED FENCED */
     enum bw_service service;             /* LOOKED */
@@ -169,6 +175,8 @@ struct bw_second {
     bool end_is_grace;   /* nobody has told it at all: the first who does is right, be it earlier */
     bool end_is_guessed; /* it began with an open epoch, of which nobody has told it since, whatever
                             its mirror says: its agent's lease may go on */
+    bool was_due;        /* its mirror knew the deadline, and no more would be said of it: the one before may have
+                            begun to fence, and to warn */
 };
 
 /* Begins with what was kept, and with the mirror of this boot (all zero: none). What it had taken

@@ -11,6 +11,8 @@
 /* Before an agent has said otherwise. */
 #define BW_SECOND_INTERVAL_MS_ABSENT 1000u
 #define BW_SECOND_LIMIT_MS_ABSENT    1000u
+/* The shortest renew_interval that a spec may have (core/spec.h): of an epoch whose own was not kept it warns as often. */
+#define BW_SECOND_INTERVAL_MS_MIN 20u
 /* Between two questions, however much news there is. */
 #define BW_SECOND_DISTANCE_NS (20 * BW_NS_PER_MS)
 /* One that begins and has an open epoch in its file asks for so long before it fences that (3.4). */
