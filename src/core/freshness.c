@@ -32,3 +32,19 @@ uint64_t bw_policy_freshness_of_ns(const struct bw_group *group, int site)
     return strcmp(group->holder_site, group->spec.sites[site].name) == 0 ? bw_policy_longer_freshness_ns(group)
                                                                          : bw_policy_freshness_ns(group);
 }
+
+/* 3.1, 3.5: the end of this epoch and of those below is committed, or another site has held it. */
+static uint64_t over_epoch(const struct bw_group *group, int site)
+{
+    const bool is_open = group->epoch != 0 && group->phase != BW_PHASE_VACANT &&
+                         strcmp(group->holder_site, group->spec.sites[site].name) == 0;
+
+    return is_open ? group->epoch - 1 : group->epoch;
+}
+
+const struct bw_contact *bw_policy_fresh(const struct bw_group *group, const struct bw_watch *watch, int site,
+                                         struct bw_instant now, bool *out_several)
+{
+    return bw_site_reports_fresh(&watch->reports[site], now, bw_policy_freshness_of_ns(group, site),
+                                 over_epoch(group, site), out_several);
+}

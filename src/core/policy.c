@@ -22,6 +22,7 @@ struct judgement {
     struct bw_gate_list list;
 };
 
+static const char *several_word(const struct judgement *judgement);
 static void judge_declared(struct judgement *judgement);
 static void judge_override(struct judgement *judgement);
 static void judge_report(struct judgement *judgement);
@@ -64,20 +65,36 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
     out_candidacy->gate_count = 0;
     out_candidacy->wake_in_ns = UINT64_MAX;
-    judgement.contact = bw_site_reports_fresh(&watch->reports[site], now,
-                                              bw_policy_freshness_of_ns(group, site), &has_several);
+    judgement.contact = bw_policy_fresh(group, watch, site, now, &has_several);
 
     judge_declared(&judgement);
     judge_override(&judgement);
     judge_maintenance(&judgement);
     judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_INSTANCES, site, !has_several,
-                                      NULL);
+                                      has_several ? several_word(&judgement) : NULL);
     if (judgement.contact != NULL)
         judge_report(&judgement);
     else if (!has_several)
         judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_CONNECTED, site, false, NULL);
     out_candidacy->eligible = judgement.passes && judgement.contact != NULL;
     BW_ASSERT(out_candidacy->eligible == !has_hold(out_candidacy)); /* 4: what is shown is what decides */
+}
+
+/* Who speaks beside an agent where that is no agent; NULL: agents alone. */
+static const char *several_word(const struct judgement *judgement)
+{
+    const struct bw_site_reports *reports = &judgement->watch->reports[judgement->site];
+    const uint64_t freshness_ns = bw_policy_freshness_of_ns(judgement->group, judgement->site);
+
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_contact *contact = &reports->by_instance[i];
+
+        if (contact->used && bw_contact_is_second(contact) &&
+            !bw_instant_right_is_over(judgement->now, bw_instant_add(contact->received, freshness_ns)))
+            return "its second enforcer speaks, too: it has not seen the end of what it fences; let it reach its "
+                   "agent and the API of the service";
+    }
+    return NULL;
 }
 
 /* Whom a person has started is the only one left, whatever the spec says of it (3.8). */
@@ -523,7 +540,7 @@ const struct bw_contact *bw_policy_connected(const struct bw_group *group,
     const struct bw_contact *contact;
 
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
-    contact = bw_site_reports_fresh(&watch->reports[site], now, freshness_ns, &has_several);
+    contact = bw_policy_fresh(group, watch, site, now, &has_several);
     return contact != NULL && !has_several && bw_contact_is_two_way(contact, now, freshness_ns)
                ? contact
                : NULL;

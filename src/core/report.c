@@ -70,6 +70,33 @@ static bool is_fresh(const struct bw_contact *contact, struct bw_instant now, ui
            !bw_instant_right_is_over(now, bw_instant_add(contact->received, freshness_ns));
 }
 
+bool bw_contact_is_second(const struct bw_contact *contact)
+{
+    return bw_id_equal(contact->instance, contact->session) && contact->renew_epoch == 0 &&
+           contact->released.epoch == 0 && contact->report.epoch_seen != 0 &&
+           !contact->report.guard_alive && contact->report.service == BW_SERVICE_UNKNOWN;
+}
+
+static bool counts(const struct bw_contact *contact, uint64_t over_epoch)
+{
+    return contact->used &&
+           !(bw_contact_is_second(contact) && contact->report.epoch_seen <= over_epoch);
+}
+
+static const struct bw_contact *newest_of(const struct bw_site_reports *reports, uint64_t over_epoch)
+{
+    const struct bw_contact *newest = NULL;
+
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_contact *contact = &reports->by_instance[i];
+
+        if (counts(contact, over_epoch) &&
+            (newest == NULL || bw_instant_is_later(contact->received, newest->received)))
+            newest = contact;
+    }
+    return newest;
+}
+
 /* `other` is a life beside `newest`, not a session that `newest` has followed. */
 static bool speaks_too(const struct bw_contact *other, const struct bw_contact *newest)
 {
@@ -79,9 +106,9 @@ static bool speaks_too(const struct bw_contact *other, const struct bw_contact *
 
 const struct bw_contact *bw_site_reports_fresh(const struct bw_site_reports *reports,
                                                struct bw_instant now, uint64_t freshness_ns,
-                                               bool *out_several)
+                                               uint64_t over_epoch, bool *out_several)
 {
-    const struct bw_contact *newest = bw_site_reports_newest(reports);
+    const struct bw_contact *newest = newest_of(reports, over_epoch);
 
     *out_several = false;
     if (newest == NULL || !is_fresh(newest, now, freshness_ns))
@@ -89,7 +116,8 @@ const struct bw_contact *bw_site_reports_fresh(const struct bw_site_reports *rep
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_contact *other = &reports->by_instance[i];
 
-        if (other != newest && is_fresh(other, now, freshness_ns) && speaks_too(other, newest)) {
+        if (other != newest && counts(other, over_epoch) && is_fresh(other, now, freshness_ns) &&
+            speaks_too(other, newest)) {
             *out_several = true;
             return NULL;
         }
@@ -99,16 +127,7 @@ const struct bw_contact *bw_site_reports_fresh(const struct bw_site_reports *rep
 
 const struct bw_contact *bw_site_reports_newest(const struct bw_site_reports *reports)
 {
-    const struct bw_contact *newest = NULL;
-
-    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_contact *contact = &reports->by_instance[i];
-
-        if (contact->used &&
-            (newest == NULL || bw_instant_is_later(contact->received, newest->received)))
-            newest = contact;
-    }
-    return newest;
+    return newest_of(reports, 0);
 }
 
 bool bw_remote_fence_ask_is_same(const struct bw_remote_fence_ask *a,
@@ -146,6 +165,7 @@ enum bw_service bw_service_of_line(const char *line)
     return BW_SERVICE_UNKNOWN;
 }
 
+/* Whoever speaks counts here: what a second enforcer could not end is not known to have stopped. */
 static const struct bw_contact *fresh_of(const struct bw_spec *spec,
                                          const struct bw_site_reports *reports,
                                          struct bw_instant now, bool *out_has_several)
@@ -153,7 +173,7 @@ static const struct bw_contact *fresh_of(const struct bw_spec *spec,
     const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
                                                          spec->request_timeout_ms);
 
-    return bw_site_reports_fresh(reports, now, freshness_ns, out_has_several);
+    return bw_site_reports_fresh(reports, now, freshness_ns, 0, out_has_several);
 }
 
 /* 3.9: nobody speaks for it any more. One that was never heard is nobody's where nothing was

@@ -38,8 +38,7 @@ static uint32_t bit(enum bw_trouble trouble, bool is_so)
 static const struct bw_contact *fresh_of(const struct bw_group *group, const struct bw_watch *watch,
                                          uint32_t site, struct bw_instant now, bool *out_several)
 {
-    return bw_site_reports_fresh(&watch->reports[site], now,
-                                 bw_policy_freshness_of_ns(group, (int)site), out_several);
+    return bw_policy_fresh(group, watch, (int)site, now, out_several);
 }
 
 static uint32_t reported_by(const struct bw_group *group, const struct bw_contact *contact,

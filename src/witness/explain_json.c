@@ -78,13 +78,11 @@ static json_t *gates_json(const struct bw_gate *gates, uint32_t count, const str
 
 static json_t *failures_json(const struct bw_operator_view *view, int group_index, int site)
 {
-    const uint64_t freshness_ns = bw_policy_freshness_of_ns(group_of(view, group_index), site);
     bool has_several = false;
 
-    return bw_json_failures(
-        bw_site_reports_fresh(&view->machine->watches[group_index].reports[site], view->now,
-                              freshness_ns, &has_several),
-        view->now);
+    return bw_json_failures(bw_policy_fresh(group_of(view, group_index), &view->machine->watches[group_index], site,
+                                            view->now, &has_several),
+                            view->now);
 }
 
 /* Each site judged for an unplanned grant: why it could follow, or why not. */

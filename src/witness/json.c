@@ -354,8 +354,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
                        bw_callers_lack(view->callers, spec->name, group->spec.name, view->now,
                                        freshness_ns);
     bool has_several = false;
-    const struct bw_contact *fresh = bw_site_reports_fresh(reports, view->now, freshness_ns,
-                                                           &has_several);
+    const struct bw_contact *fresh = bw_policy_fresh(group, watch, site, view->now, &has_several);
     const struct bw_contact *newest = bw_site_reports_newest(reports);
     const bool is_holder = strcmp(group->holder_site, spec->name) == 0;
     json_t *reasons = why_not(candidacy, is_holder);
@@ -621,11 +620,9 @@ static json_t *reaches_of(const struct bw_operator_view *view)
         const bool is_seen = bw_json_sees(view, (int)group_index);
 
         for (uint32_t site = 0; is_seen && site < group->spec.site_count; site++) {
-            const uint64_t freshness_ns = bw_policy_freshness_of_ns(group, (int)site);
             bool has_several = false;
-            const struct bw_contact *contact = bw_site_reports_fresh(
-                &view->machine->watches[group_index].reports[site], view->now, freshness_ns,
-                &has_several);
+            const struct bw_contact *contact = bw_policy_fresh(group, &view->machine->watches[group_index], (int)site,
+                                                               view->now, &has_several);
 
             if ((contact != NULL && contact->relayed_by == 0) || has_several)
                 sites = bw_json_merge(sites, json_pack("{s:b}", group->spec.sites[site].name, true));

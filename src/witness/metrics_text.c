@@ -393,8 +393,7 @@ static void write_rate(const struct subject *of, struct bw_metrics *metrics)
 
 static const struct bw_contact *contact_of(const struct subject *of, int site, bool *out_several)
 {
-    return bw_site_reports_fresh(&of->watch->reports[site], of->view->now,
-                                 bw_policy_freshness_of_ns(of->group, site), out_several);
+    return bw_policy_fresh(of->group, of->watch, site, of->view->now, out_several);
 }
 
 /* What is on, of the group and of its sites: by its book, and 0 once somebody has seen it; or since

@@ -323,6 +323,89 @@ static void two_instances_of_a_site_are_no_candidate(void **state)
     assert_false(is_held_by("connected")); /* it speaks, twice */
 }
 
+/* As a second enforcer warns (3.4). */
+static struct world_site second_enforcer_of(uint64_t epoch)
+{
+    return (struct world_site){.instance = {{9}},
+                               .session = {{9}},
+                               .boot_id = {{9}},
+                               .report = {.epoch_seen = epoch,
+                                          .enforced = true,
+                                          .service = BW_SERVICE_UNKNOWN,
+                                          .service_age_ms = UINT32_MAX,
+                                          .ready_age_ms = UINT32_MAX}};
+}
+
+/* It speaks for dc-b, as its agent does before and after. */
+static void hear_beside_agent_of_b(struct world_site other)
+{
+    for (int round = 0; round < 2; round++) {
+        struct world_site agent;
+
+        world_sync_all(&world);
+        agent = world.sites[B];
+        world.sites[B] = other;
+        (void)world_sync(&world, B);
+        other = world.sites[B];
+        world.sites[B] = agent;
+    }
+}
+
+static const char *word_of(const char *id)
+{
+    for (uint32_t i = 0; i < candidacy.gate_count; i++)
+        if (strcmp(candidacy.gates[i].id, id) == 0 && candidacy.gates[i].word != NULL)
+            return candidacy.gates[i].word;
+    return "";
+}
+
+/* 3.4, 3.7: cut off from its agent it goes on with an epoch that has ended, which its service refuses for ever. */
+static void a_second_enforcer_that_fences_what_is_over_keeps_no_site_out(void **state)
+{
+    struct bw_group *group;
+
+    (void)state;
+    world_begin(&world, 2);
+    group = world_group(&world);
+    hear_beside_agent_of_b(second_enforcer_of(group->epoch)); /* dc-a holds it */
+    assert_true(judge(B, false));
+
+    (void)strcpy(group->holder_site, "dc-b");
+    (void)judge(B, false);
+    assert_true(is_held_by("instances")); /* what it fences is open */
+    assert_non_null(strstr(word_of("instances"), "its second enforcer"));
+
+    group->phase = BW_PHASE_VACANT;
+    (void)judge(B, false);
+    assert_false(is_held_by("instances"));
+
+    group->phase = BW_PHASE_GRANTED;
+    group->epoch++; /* it has a newer one */
+    (void)judge(B, false);
+    assert_false(is_held_by("instances"));
+}
+
+/* 3.7: whatever epoch it knows. */
+static void another_agent_is_one_however_old_its_epoch(void **state)
+{
+    struct world_site others[4];
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        others[i] = second_enforcer_of(1);
+    others[0].session.bytes[1] = 1;
+    others[1].renew_epoch = 1;
+    others[2].released = (struct bw_released){.epoch = 1, .reason = BW_REASON_SWITCHOVER};
+    others[3].report.guard_alive = true;
+    for (int i = 0; i < 4; i++) {
+        world_begin(&world, 2);
+        hear_beside_agent_of_b(others[i]);
+        assert_false(judge(B, false));
+        assert_true(is_held_by("instances"));
+        assert_string_equal(word_of("instances"), "");
+    }
+}
+
 static void never_candidates_and_maintenance_keep_a_site_out(void **state)
 {
     struct bw_command command = {
@@ -383,6 +466,8 @@ int main(void)
         cmocka_unit_test(a_site_that_is_silent_is_no_candidate),
         cmocka_unit_test(a_deaf_site_is_no_candidate),
         cmocka_unit_test(two_instances_of_a_site_are_no_candidate),
+        cmocka_unit_test(a_second_enforcer_that_fences_what_is_over_keeps_no_site_out),
+        cmocka_unit_test(another_agent_is_one_however_old_its_epoch),
         cmocka_unit_test(never_candidates_and_maintenance_keep_a_site_out),
         cmocka_unit_test(maintenance_of_the_group_holds_what_nobody_asked_for),
     };

@@ -31,7 +31,7 @@ static void put(struct bw_site_reports *reports, struct bw_contact contact)
 static const struct bw_contact *fresh(const struct bw_site_reports *reports, uint64_t second,
                                       bool *several)
 {
-    return bw_site_reports_fresh(reports, (struct bw_instant){second * S, second * S}, FRESHNESS,
+    return bw_site_reports_fresh(reports, (struct bw_instant){second * S, second * S}, FRESHNESS, 0,
                                  several);
 }
 
@@ -58,7 +58,7 @@ static void a_report_is_fresh_until_either_clock_says_no(void **state) /* 3.3, d
     assert_null(fresh(&reports, 13, &several));
     assert_false(several);
     assert_null(
-        bw_site_reports_fresh(&reports, (struct bw_instant){10 * S, 13 * S}, FRESHNESS, &several));
+        bw_site_reports_fresh(&reports, (struct bw_instant){10 * S, 13 * S}, FRESHNESS, 0, &several));
     assert_int_equal(bw_site_reports_newest(&reports)->answered_number, 10);
 }
 

@@ -295,6 +295,9 @@ void bw_policy_loss(const struct bw_group *group, const struct bw_watch *watch,
 /* So long a report of this site of the spec is fresh: a holder renews as its epoch's terms say, whatever the spec says
  * since (3.3). */
 uint64_t bw_policy_freshness_of_ns(const struct bw_group *group, int site);
+/* Its one fresh report: bw_site_reports_fresh, by what is committed of the group. */
+const struct bw_contact *bw_policy_fresh(const struct bw_group *group, const struct bw_watch *watch, int site,
+                                         struct bw_instant now, bool *out_several);
 
 /* What a fresh report of the holder's site says against a person who vouches that it is off. */
 enum bw_holder_answer {

@@ -216,14 +216,19 @@ bool bw_site_reports_are_two_way(const struct bw_site_reports *reports, struct b
 /* Keeps the newest of its (instance, session, boot); a fifth speaker replaces the one heard longest ago. */
 void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_contact *contact);
 
-/* The one fresh report of a site. Fresh is a right: over when either clock has reached
+/* A second enforcer's word that its fence has not seen the end (3.4): its session is its instance, which no agent's is, and it
+ * renews nothing, gives nothing back, has no guard and names an epoch. */
+bool bw_contact_is_second(const struct bw_contact *contact);
+
+/* The one fresh report of a site. A second enforcer's word of an epoch up to `over_epoch` is none: the end of these is known,
+ * and the service refuses what it fences them by (3.4). Fresh is a right: over when either clock has reached
  * received + freshness. NULL when there is none or, with *out_several = true, when more than one
  * speaks for the site: then it is not eligible (3.7). Several are: two instances both fresh, or two
  * sessions of one instance of which the older spoke again after the newer had begun (an agent that
  * was restarted is one). */
 const struct bw_contact *bw_site_reports_fresh(const struct bw_site_reports *reports,
                                                struct bw_instant now, uint64_t freshness_ns,
-                                               bool *out_several);
+                                               uint64_t over_epoch, bool *out_several);
 
 /* A site of `spec` that `next` leaves out, and that is not freshly seen to have stopped; NULL: none is. One that
  * is silent counts only where the group `was_granted`. */
