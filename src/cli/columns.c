@@ -667,15 +667,18 @@ static void print_gates(const json_t *gates, bool is_all, FILE *out)
 static void print_end(const json_t *explanation, FILE *out)
 {
     const json_t *end = json_object_get(explanation, "end");
+    const char *holder = bw_json_member(explanation, "holder");
 
     if (!json_is_false(json_object_get(end, "by_time")))
         return;
-    (void)fprintf(out, "Time alone does not end this epoch: %s (gate %s).%s Once %s is off:\n  %s\n",
-                  bw_json_member(end, "why"), bw_json_member(end, "gate"),
-                  json_is_false(json_object_get(end, "by_holder"))
-                      ? " Its site lost the state that could give it back."
-                      : "",
-                  bw_json_member(explanation, "holder"), bw_json_member(end, "way"));
+    (void)fprintf(out, "Time alone does not end this epoch: %s (gate %s).", bw_json_member(end, "why"),
+                  bw_json_member(end, "gate"));
+    if (json_is_false(json_object_get(end, "by_holder")))
+        (void)fprintf(out,
+                      " Who speaks for %s has not the state that could give it back (an agent made anew, or a second "
+                      "enforcer).",
+                      holder);
+    (void)fprintf(out, " Once %s is off:\n  %s\n", holder, bw_json_member(end, "way"));
     bw_tell_remote_fence(end, out);
 }
 

@@ -266,19 +266,13 @@ static void an_explanation_names_what_holds(void **state)
     json_decref(explanation);
 }
 
-static void a_lost_site_that_time_does_not_end_is_explained_with_the_way_out(void **state)
+static void compare_explanation(const char *golden)
 {
     static struct bw_decision decision;
-    struct bw_operator_view view;
+    struct bw_operator_view view = view_of_calm_leader();
     json_t *explanation;
     FILE *out;
 
-    (void)state;
-    begin_with_min_grade_fenced();
-    world.sites[A].is_mute = true;
-    world_pass_ms(&world, 16000);
-    assert_string_equal(world_act(&world), "A4");
-    view = view_of_calm_leader();
     bw_witness_decide(&world.witness, 0, world.now, &decision);
     explanation = bw_json_explain(&view, 0, &decision);
     assert_non_null(explanation);
@@ -287,8 +281,40 @@ static void a_lost_site_that_time_does_not_end_is_explained_with_the_way_out(voi
     bw_show_explain(explanation, false, out);
 
     assert_int_equal(fclose(out), 0);
-    compare_with_golden("explain_fenced_lost.txt");
+    compare_with_golden(golden);
     json_decref(explanation);
+}
+
+static void a_lost_site_that_time_does_not_end_is_explained_with_the_way_out(void **state)
+{
+    (void)state;
+    begin_with_min_grade_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A4");
+
+    compare_explanation("explain_fenced_lost.txt");
+}
+
+/* 3.4: that no agent has the state any more is not known. */
+static void where_its_second_enforcer_alone_speaks_no_state_is_said_to_be_lost(void **state)
+{
+    (void)state;
+    begin_with_min_grade_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A4");
+    world.sites[A] = (struct world_site){.instance = {{9}},
+                                         .session = {{9}},
+                                         .boot_id = {{9}},
+                                         .report = {.epoch_seen = 1,
+                                                    .enforced = true,
+                                                    .service = BW_SERVICE_UNKNOWN,
+                                                    .service_age_ms = UINT32_MAX,
+                                                    .ready_age_ms = UINT32_MAX}};
+    world_sync_all(&world);
+
+    compare_explanation("explain_second_enforcer.txt");
 }
 
 static void the_plan_of_a_failover_that_would_wait_for_ever_names_the_way_out(void **state)
@@ -666,6 +692,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_site_that_time_does_not_end_is_explained_with_the_way_out),
+        cmocka_unit_test(where_its_second_enforcer_alone_speaks_no_state_is_said_to_be_lost),
         cmocka_unit_test(the_plan_of_a_failover_that_would_wait_for_ever_names_the_way_out),
         cmocka_unit_test(the_plan_of_a_force_release_says_what_is_known_of_the_site),
         cmocka_unit_test(history_tells_on_whose_word_an_epoch_ended),
