@@ -256,13 +256,18 @@ static const json_t *find(const json_t *document, const char *name)
     return NULL;
 }
 
+static bool leads(const struct order *order)
+{
+    return strcmp(order->verb->word, "lead") == 0;
+}
+
 static bool is_done(const struct order *order, const json_t *document)
 {
     const json_t *member = find(document, order->name);
     const char *role = bw_json_member(member, "role");
     const bool votes = strcmp(role, "voter") == 0 || strcmp(role, "leader") == 0;
 
-    if (strcmp(order->verb->word, "lead") == 0)
+    if (leads(order))
         return strcmp(bw_json_member(document, "leader"), order->name) == 0;
     if (!bw_json_truth(document, "settled"))
         return false;
@@ -271,12 +276,17 @@ static bool is_done(const struct order *order, const json_t *document)
     return votes && (order->old == NULL || find(document, order->old) == NULL);
 }
 
+#define LOST_LOOKS 2 /* one look may be from between: two that follow each other are not */
+
 /* What was seen while it was waited for. */
 struct watching {
     uint64_t begun_ms;
     uint64_t voted_ms; /* the new one voted, and the old one was still there; 0: not seen */
     char seen[320];    /* what was waited for at the last look */
     char printed[320];
+    int64_t term;   /* the highest that a leader was seen in: who leads in a lower one knows less */
+    unsigned lost;  /* looks, one after the other, at which nothing was under way and it was not done */
+    char leader[BW_NAME_MAX + 1]; /* that said so */
 };
 
 static enum bw_exit tell_done(const struct order *order, const struct watching *watching)
@@ -284,7 +294,7 @@ static enum bw_exit tell_done(const struct order *order, const struct watching *
     const uint64_t took_ms = watching->voted_ms - watching->begun_ms;
     const uint64_t left_ms = bw_api_now_ms() - watching->voted_ms;
 
-    if (strcmp(order->verb->word, "lead") == 0)
+    if (leads(order))
         (void)printf("done: %s leads\n", order->name);
     else if (strcmp(order->verb->word, "remove") == 0)
         (void)printf("done: %s is no witness of this cluster, and its id is never used again\n",
@@ -316,6 +326,19 @@ static void tell_wait(const json_t *document, struct watching *watching)
     (void)fflush(stdout);
 }
 
+/* The leader itself says that nothing goes on there any more. A witness of before 0.3.0 does not say whether it hands
+ * over. */
+static bool is_lost(const struct order *order, const json_t *document)
+{
+    const char *leader = bw_json_member(document, "leader");
+
+    if (leader[0] == '\0' || strcmp(leader, bw_json_member(document, "witness")) != 0)
+        return false;
+    if (leads(order))
+        return json_is_false(json_object_get(document, "handing_over"));
+    return bw_json_truth(document, "settled");
+}
+
 static void watch(const struct order *order, const json_t *document, struct watching *watching)
 {
     const char *role = bw_json_member(find(document, order->name), "role");
@@ -324,30 +347,70 @@ static void watch(const struct order *order, const json_t *document, struct watc
     if (watching->voted_ms == 0 && votes && order->old != NULL &&
         find(document, order->old) != NULL)
         watching->voted_ms = bw_api_now_ms();
+    watching->lost = is_lost(order, document) ? watching->lost + 1 : 0;
+    if (watching->lost > 0)
+        (void)snprintf(watching->leader, sizeof watching->leader, "%s",
+                       bw_json_member(document, "leader"));
     tell_wait(document, watching);
 }
 
 /* While there is no leader one is waited for. */
-static bool look(struct bw_api *api, json_t **out_document)
+static bool look(struct bw_api *api, struct watching *watching, json_t **out_document)
 {
     *out_document = NULL;
-    return bw_api_survey(api) &&
-           bw_api_fetch(api, "GET", PATH, NULL, out_document) == BW_EXIT_FINE;
+    if (!bw_api_survey(api) || bw_json_number(api->status, "term") < watching->term)
+        return false;
+    watching->term = bw_json_number(api->status, "term");
+    return bw_api_fetch(api, "GET", PATH, NULL, out_document) == BW_EXIT_FINE;
+}
+
+/* Nobody goes on with it: not the leader, and no later one. */
+static enum bw_exit tell_lost(const struct order *order, const struct watching *watching)
+{
+    const char *name = order->verb->command.name;
+
+    (void)fprintf(stderr, "error: %s: not done, and nobody goes on with it: ", name);
+    if (leads(order))
+        (void)fprintf(stderr,
+                      "%s leads, and hands over to nobody: %s was not elected in time, or another one "
+                      "was since\n",
+                      watching->leader, order->name);
+    else
+        (void)fputs("its leader was lost before a majority had the order, or another one has taken it back\n",
+                    stderr);
+    (void)fputs("  see:  breakwater members; if it is still wanted, say it again\n", stderr);
+    return BW_EXIT_FAILED;
+}
+
+static enum bw_exit tell_unknown(const struct order *order, const struct watching *watching)
+{
+    (void)fprintf(stderr,
+                  "error: %s: not done yet%s%s\n"
+                  "  %s,\n"
+                  "  and breakwater members says %s\n",
+                  order->verb->command.name, watching->seen[0] != '\0' ? ": " : "", watching->seen,
+                  leads(order) ? "the same command asks for it again"
+                               : "whoever leads goes on with it; the same command waits for it again",
+                  leads(order) ? "who leads" : "what is waited for");
+    return BW_EXIT_UNKNOWN;
 }
 
 static enum bw_exit wait_until_done(struct bw_api *api, const struct order *order)
 {
-    struct watching watching = {.begun_ms = bw_api_now_ms()};
+    struct watching watching = {.begun_ms = bw_api_now_ms(),
+                                .term = api->leader >= 0 ? bw_json_number(api->status, "term") : 0};
     const uint64_t end_ms = watching.begun_ms + api->wait_ms;
     json_t *document = NULL;
 
     api->wait_ms = REQUEST_MS;
-    while (bw_api_now_ms() < end_ms) {
-        const bool has_answer = look(api, &document);
+    while (bw_api_now_ms() < end_ms && watching.lost < LOST_LOOKS) {
+        const bool has_answer = look(api, &watching, &document);
         const bool is_over = has_answer && is_done(order, document);
 
         if (has_answer && !is_over)
             watch(order, document, &watching);
+        else
+            watching.lost = 0;
         json_decref(document);
         if (is_over) {
             bw_api_tell_outdated(api);
@@ -355,12 +418,7 @@ static enum bw_exit wait_until_done(struct bw_api *api, const struct order *orde
         }
         bw_api_pause(PAUSE_MS);
     }
-    (void)fprintf(stderr,
-                  "error: %s: not done yet%s%s\n"
-                  "  whoever leads goes on with it; the same command waits for it again, and\n"
-                  "  breakwater members says what is waited for\n",
-                  order->verb->command.name, watching.seen[0] != '\0' ? ": " : "", watching.seen);
-    return BW_EXIT_UNKNOWN;
+    return watching.lost < LOST_LOOKS ? tell_unknown(order, &watching) : tell_lost(order, &watching);
 }
 
 static enum bw_exit give_order(struct bw_api *api, const struct order *order)

@@ -154,6 +154,7 @@ void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *
     out_status->term = raft_current_term(raft);
     out_status->leader_id = bw_voter_leader(&node->voter);
     out_status->is_ready = bw_node_is_ready(node);
+    out_status->is_handing_over = node->voter.is_transferring;
     out_status->commit_index = raft_commit_index(raft);
     out_status->applied_index = raft_last_applied(raft);
     out_status->last_index = raft_last_index(raft);

@@ -191,14 +191,13 @@ static json_t *describe(const struct bw_program *program, const struct bw_roster
 }
 
 static json_t *list_members(const struct bw_program *program, const struct bw_roster *roster,
-                            const struct bw_members_facts *facts)
+                            const struct bw_members_facts *facts,
+                            const struct bw_node_status *status)
 {
     json_t *list = json_array();
-    struct bw_node_status status;
 
-    bw_node_get_status(program->node, &status);
     for (unsigned i = 0; i < roster->count; i++)
-        list = bw_json_append(list, describe(program, &roster->members[i], facts, &status));
+        list = bw_json_append(list, describe(program, &roster->members[i], facts, status));
     return list;
 }
 
@@ -234,6 +233,7 @@ static void on_members(struct bw_http_request *request, void *user)
     struct bw_members_facts facts;
     struct bw_members_step step;
     struct bw_members_count count;
+    struct bw_node_status status;
     struct bw_diag diag = {0};
     char text[BW_MEMBERS_TEXT_BYTES];
 
@@ -247,18 +247,19 @@ static void on_members(struct bw_http_request *request, void *user)
     }
     bw_members_look(program, &roster, &facts, &step, text);
     count = bw_members_count(&facts);
+    bw_node_get_status(program->node, &status);
     bw_operator_answer(
         request, 200,
-        json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "schema",
+        json_pack("{s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "schema",
                   "breakwater.members/v1", "witness", program->config->name, "cluster_id",
                   id_or_null(program->machine.cluster.id), "leader",
                   bw_json_name_or_null(leader != NULL ? leader->name : NULL), "settled",
                   step.kind == BW_MEMBERS_NOTHING && !program->members.state.is_submitting,
-                  "waits_for", text[0] != '\0' ? bw_json_text(text) : json_null(), "voters",
+                  "handing_over", status.is_handing_over, "waits_for", text[0] != '\0' ? bw_json_text(text) : json_null(), "voters",
                   (json_int_t)count.voters, "live", (json_int_t)count.live, "may_fail",
                   (json_int_t)count.may_fail, "feature_level",
                   (json_int_t)program->machine.cluster.feature_level, "members",
-                  list_members(program, &roster, &facts), "applicants",
+                  list_members(program, &roster, &facts, &status), "applicants",
                   list_applicants(program, false), "refused", list_applicants(program, true)));
 }
 

@@ -356,7 +356,7 @@ static void leadership_can_be_handed_over(void **state)
 {
     struct hand_over of = {.tries = 1};
     struct test_witness *first;
-    struct bw_node_status before;
+    struct bw_node_status before, during, after;
     uint64_t term;
 
     (void)state;
@@ -368,8 +368,12 @@ static void leadership_can_be_handed_over(void **state)
     assert_int_equal(bw_node_transfer(first->node, first->id), BW_ERR_NOT_FOUND);
     assert_int_equal(bw_node_transfer(first->node, follower()->id), BW_OK);
     assert_int_equal(bw_node_transfer(first->node, 0), BW_ERR_BUSY);
+    bw_node_get_status(first->node, &during);
+    assert_true(!before.is_handing_over && during.is_handing_over);
     assert_true(test_run_until(&loop, leads_elsewhere, &of, WAIT_MS));
 
+    bw_node_get_status(first->node, &after);
+    assert_false(after.is_handing_over);
     assert_true(leader()->term > term);
     assert_true(leader()->ready_commit > before.last_index);
     if (of.tries > 1)

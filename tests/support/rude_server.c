@@ -60,6 +60,21 @@ static bool asks_for(const char *request, const char *path)
     return strcspn(target, " ") == strlen(path) && strncmp(target, path, strlen(path)) == 0;
 }
 
+/* False: nothing was told it to say. */
+static bool serve_as_told(SSL *ssl, const struct rude_server *server, const char *request,
+                          bool *out_is_kept)
+{
+    const char *body = "";
+    const char *status = server->tell != NULL ? server->tell(server->user, request, &body) : NULL;
+
+    if (status == NULL)
+        return false;
+    *out_is_kept = status[0] != '\0';
+    if (*out_is_kept)
+        answer(ssl, status, body);
+    return true;
+}
+
 /* True: the connection is kept. */
 static bool serve_well(SSL *ssl, const struct connection *connection, const char *request)
 {
@@ -143,6 +158,8 @@ static void *run_connection(void *argument)
         bool is_kept = true;
 
         while (is_kept && read_request(ssl, request)) {
+            if (serve_as_told(ssl, connection->server, request, &is_kept))
+                continue;
             is_kept = serve_well(ssl, connection, request);
             if (!is_kept)
                 serve_rudely(ssl, request);

@@ -9,7 +9,9 @@
  *   /cut       5 of 100 bytes, then closes   /endless   no length, then closes
  *   /head      a head of 70 kB               /garbage   not HTTP
  *   /status    HTTP/20 01.0, no status
- *   /v1/agent/sync  200, counted; keeps it */
+ *   /v1/agent/sync  200, counted; keeps it
+ *
+ * Or it says what a test has it say: `tell`. */
 #ifndef RUDE_SERVER_H
 #define RUDE_SERVER_H
 
@@ -19,6 +21,10 @@
 #include <stddef.h>
 
 #define RUDE_CONNECTIONS_MAX 64
+
+/* What is answered to this request, which comes first: a status as in "200 OK", "" to close without one; NULL: the
+ * path's own. On the thread of the connection. */
+typedef const char *(*rude_tell_fn)(void *user, const char *request, const char **out_body);
 
 struct rude_server {
     void *context; /* SSL_CTX */
@@ -33,6 +39,8 @@ struct rude_server {
     atomic_uint sync_count; /* so many syncs came */
     unsigned
         handshake_delay_ms; /* set before the first connection: it waits so long with its part */
+    rude_tell_fn tell; /* likewise; NULL: nothing */
+    void *user;        /* of tell */
 };
 
 /* Shows the certificate of `identity_path`; demands one that a CA of `ca_path` signed. */

@@ -172,6 +172,7 @@ struct bw_node_status {
     uint64_t term;
     uint64_t leader_id; /* 0: none known */
     bool is_ready;      /* leader, and on_ready_to_lead was due */
+    bool is_handing_over; /* leader, and a transfer goes on that libraft has not given up */
     bool is_voter;      /* in the configuration that this witness knows */
     unsigned voter_count;
     uint64_t commit_index, applied_index, last_index;

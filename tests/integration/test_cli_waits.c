@@ -1,0 +1,197 @@
+/* What a command that waits says of an order that is lost: by a witness that says what it was told to, so that what
+ * hardly ever happens happens. Design 3.9, 4, 5.2. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "rude_server.h"
+#include "test_pki.h"
+
+#define OUT_BYTES     8192
+#define COMMAND_BYTES 1024
+#define FAILED        1
+#define UNSAFE        6
+#define UNKNOWN       7
+
+/* What is answered where a request begins like this: the first row that fits, and is not used up. */
+struct told {
+    const char *request;
+    const char *status; /* "": closed without an answer */
+    const char *body;
+    unsigned times; /* 0: again and again */
+};
+
+static struct test_pki pki;
+static char identity[TEST_PKI_PATH_BYTES];
+static struct rude_server witness;
+static const struct told *script;
+static atomic_uint used[16];
+static char out[OUT_BYTES]; /* of the last command, with its errors */
+
+static const char *tell(void *user, const char *request, const char **out_body)
+{
+    (void)user;
+    for (size_t i = 0; script[i].request != NULL; i++) {
+        if (strncmp(request, script[i].request, strlen(script[i].request)) != 0)
+            continue;
+        if (script[i].times != 0 && atomic_fetch_add(&used[i], 1) >= script[i].times)
+            continue;
+        *out_body = script[i].body;
+        return script[i].status;
+    }
+    return "404 Not Found";
+}
+
+static int set_up(void **state)
+{
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
+    test_pki_init(&pki);
+    test_pki_issue_uri(&pki, "w1.pem", "breakwater://prod/witness/w1", path);
+    test_pki_issue_uri(&pki, "anna.pem", "breakwater://prod/operator/anna", identity);
+    rude_server_start(&witness, path, pki.ca_path);
+    witness.tell = tell;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rude_server_stop(&witness);
+    test_pki_deinit(&pki);
+    return 0;
+}
+
+/* It waits for three seconds, not for ten minutes. Its exit status. */
+static int run(const struct told *told, const char *words)
+{
+    char command[COMMAND_BYTES];
+    FILE *stream;
+    int status;
+
+    script = told;
+    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
+        atomic_store(&used[i], 0);
+    assert_in_range(snprintf(command, sizeof command,
+                             "exec '%s/breakwater' %s --wait-timeout 3s --endpoint 127.0.0.1:%u --ca '%s' "
+                             "--identity '%s' 2>&1",
+                             getenv("BREAKWATER_BUILD"), words, witness.port, pki.ca_path, identity),
+                    1, sizeof command - 1);
+    stream = popen(command, "r");
+    assert_non_null(stream);
+    out[fread(out, 1, sizeof out - 1, stream)] = '\0';
+    status = pclose(stream);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void assert_ends(const struct told *told, const char *words, int exit, const char *part)
+{
+    const int status = run(told, words);
+
+    if (status != exit || strstr(out, part) == NULL)
+        fail_msg("%s: %d, and not %d with \"%s\":\n%s", words, status, exit, part, out);
+}
+
+#define STATUS_OF(term, groups)                                                                                        \
+    "{\"schema\": \"breakwater.status/v1\", \"answered_by\": \"w1\", \"leads\": true, \"leader\": \"w1\", "           \
+    "\"term\": " term ", \"feature_level\": 9, \"witnesses\": [], \"groups\": [" groups "]}"
+#define LEADS       {"GET /v1/status", "200 OK", STATUS_OF("5", ""), 0}
+#define ACCEPTED    "{\"schema\": \"breakwater.accepted/v1\"}"
+#define NO_LEADER_5 \
+    "{\"schema\": \"breakwater.status/v1\", \"answered_by\": \"w1\", \"leads\": false, \"leader\": null, " \
+    "\"term\": 5, \"witnesses\": [], \"groups\": []}"
+
+/* ---- members */
+
+#define PLANNED  {"POST /v1/members?plan=1", "200 OK", "{\"possible\": true, \"steps\": []}", 0}
+#define TAKEN    {"POST /v1/members ", "202 Accepted", ACCEPTED, 0}
+#define MEMBER(name, role) "{\"name\": \"" name "\", \"role\": \"" role "\", \"standing\": \"member\"}"
+#define MEMBERS(leader, settled, more, members)                                                                        \
+    "{\"witness\": \"w1\", \"leader\": \"" leader "\", \"settled\": " settled ", \"waits_for\": null" more            \
+    ", \"members\": [" members "]}"
+#define FOUNDERS       MEMBER("w1", "leader") ", " MEMBER("w2", "voter") ", " MEMBER("w3", "voter")
+#define NOT_ADDED      MEMBERS("w1", "true", "", FOUNDERS)
+#define WITH_A_VOTE    MEMBERS("w1", "true", "", FOUNDERS ", " MEMBER("w4", "voter"))
+#define GET_MEMBERS    "GET /v1/members ", "200 OK"
+#define NOBODY_GOES_ON "not done, and nobody goes on with it"
+
+/* Whoever leads now has never heard of it: nothing is under way there, and it is not done. */
+static void a_change_that_was_lost_with_its_leader_is_not_waited_for(void **state)
+{
+    static const struct told lost[] = {LEADS, PLANNED, TAKEN, {GET_MEMBERS, NOT_ADDED, 0}, {0}};
+
+    (void)state;
+    assert_ends(lost, "members add w4 --yes", FAILED, NOBODY_GOES_ON);
+    assert_non_null(strstr(out, "its leader was lost before a majority had the order"));
+    assert_ends(lost, "members replace w3 w4 --yes", FAILED, NOBODY_GOES_ON);
+    assert_ends(lost, "members remove w3 --yes", FAILED, NOBODY_GOES_ON);
+}
+
+/* One look may be from between; and one that does not lead any more knows less. */
+static void a_change_that_is_under_way_is_waited_for(void **state)
+{
+    static const struct told under_way[] = {
+        LEADS,
+        PLANNED,
+        TAKEN,
+        {GET_MEMBERS, MEMBERS("w1", "false", "", FOUNDERS), 2},
+        {GET_MEMBERS, NOT_ADDED, 1},
+        {GET_MEMBERS, MEMBERS("w2", "true", "", FOUNDERS), 2},
+        {GET_MEMBERS, NOT_ADDED, 1},
+        {GET_MEMBERS, MEMBERS("w1", "false", "", FOUNDERS ", " MEMBER("w4", "joining")), 2},
+        {GET_MEMBERS, WITH_A_VOTE, 0},
+        {0}};
+    static const struct told of_before[] = {{"GET /v1/status", "200 OK", STATUS_OF("5", ""), 1},
+                                            {"GET /v1/status", "200 OK", STATUS_OF("4", ""), 0},
+                                            PLANNED,
+                                            TAKEN,
+                                            {GET_MEMBERS, NOT_ADDED, 0},
+                                            {0}};
+
+    (void)state;
+    assert_ends(under_way, "members add w4 --yes", 0, "done: w4 votes");
+    assert_ends(of_before, "members add w4 --yes", UNKNOWN, "not done yet");
+}
+
+#define HANDS_OVER(is) MEMBERS("w1", "true", ", \"handing_over\": " is, FOUNDERS)
+
+static void a_hand_over_that_was_given_up_is_not_waited_for(void **state)
+{
+    static const struct told given_up[] = {LEADS,
+                                           PLANNED,
+                                           TAKEN,
+                                           {GET_MEMBERS, HANDS_OVER("true"), 3},
+                                           {GET_MEMBERS, HANDS_OVER("false"), 0},
+                                           {0}};
+    static const struct told in_vain[] = {LEADS, PLANNED, TAKEN, {GET_MEMBERS, HANDS_OVER("true"), 0}, {0}};
+    static const struct told of_an_old_witness[] = {LEADS, PLANNED, TAKEN, {GET_MEMBERS, NOT_ADDED, 0}, {0}};
+
+    (void)state;
+    assert_ends(given_up, "members lead w2 --yes", FAILED, "w1 leads, and hands over to nobody");
+    assert_ends(in_vain, "members lead w2 --yes", UNKNOWN, "not done yet");
+    assert_null(strstr(out, "whoever leads goes on")); /* nobody does */
+    assert_ends(of_an_old_witness, "members lead w2 --yes", UNKNOWN, "not done yet");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_change_that_was_lost_with_its_leader_is_not_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_change_that_is_under_way_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hand_over_that_was_given_up_is_not_waited_for, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
