@@ -215,6 +215,7 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
     const uint64_t end_ms = bw_api_now_ms() + api->wait_ms;
     struct bw_outcome outcome = {.epoch = bw_json_number(accepted, "epoch"),
                                  .term = bw_json_number(accepted, "term"),
+                                 .index = bw_json_number(accepted, "index"),
                                  .wish_index = bw_json_number(accepted, "wish_index")};
     enum bw_outcome_progress progress = BW_OUTCOME_WAITING;
     enum wait printed = WAIT_UNPRINTED;
@@ -229,11 +230,11 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
         if (bw_api_survey(api)) {
             const json_t *group = bw_json_find_group(api->status, move->group);
 
-            if (group != NULL && move->is_release) {
+            if (move->is_release) {
                 progress = bw_outcome_judge_release(&outcome, api->status, group);
-                if (progress == BW_OUTCOME_WAITING)
+                if (progress == BW_OUTCOME_WAITING && group != NULL)
                     printed = tell_wait(move, group, printed);
-            } else if (group != NULL) {
+            } else {
                 progress = bw_outcome_judge(&outcome, api->status, group);
             }
         } else {

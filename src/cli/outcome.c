@@ -6,6 +6,26 @@
 
 #include "api.h"
 
+/* A wish whose time has passed shows no more, and a moment later how it ended; one of a group that was made anew
+ * since never does. */
+#define UNKNOWN_LOOKS 8
+
+/* Who leads since a moment ago may not have applied yet what was taken. */
+static bool has_applied(const struct bw_outcome *outcome, const json_t *status)
+{
+    return bw_json_number(status, "index") >= outcome->index;
+}
+
+static enum bw_outcome_progress judge_gone(struct bw_outcome *outcome, const json_t *status)
+{
+    const bool is_gone = has_applied(outcome, status);
+
+    (void)snprintf(outcome->text, sizeof outcome->text, "%s",
+                   is_gone ? "there is no such group any more, or it is none of yours"
+                           : "who leads now has not caught up yet");
+    return is_gone ? BW_OUTCOME_GIVEN_UP : BW_OUTCOME_WAITING;
+}
+
 /* A later epoch than the one that was asked in. */
 static enum bw_outcome_progress judge_later(struct bw_outcome *outcome, const json_t *group)
 {
@@ -96,7 +116,8 @@ static bool is_granted(const json_t *over)
 }
 
 /* By what the log has of it. */
-static enum bw_outcome_progress judge_kept(struct bw_outcome *outcome, const json_t *group)
+static enum bw_outcome_progress judge_kept(struct bw_outcome *outcome, const json_t *status,
+                                           const json_t *group)
 {
     const json_t *over = json_object_get(group, "wish_over");
     const int64_t over_index = bw_json_number(over, "index");
@@ -109,9 +130,13 @@ static enum bw_outcome_progress judge_kept(struct bw_outcome *outcome, const jso
         tell_end(outcome, over_index == outcome->wish_index ? over : NULL, phase);
         return BW_OUTCOME_GIVEN_UP;
     }
-    (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s", outcome->epoch,
-                   phase);
-    return BW_OUTCOME_WAITING;
+    outcome->unknown_looks = waiting == 0 && has_applied(outcome, status)
+                                 ? outcome->unknown_looks + 1
+                                 : 0;
+    (void)snprintf(outcome->text, sizeof outcome->text, "%sepoch %" PRId64 " is %s",
+                   outcome->unknown_looks >= UNKNOWN_LOOKS ? "it waits no more; " : "",
+                   outcome->epoch, phase);
+    return outcome->unknown_looks >= UNKNOWN_LOOKS ? BW_OUTCOME_GIVEN_UP : BW_OUTCOME_WAITING;
 }
 
 enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json_t *status,
@@ -121,12 +146,14 @@ enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json
     const bool is_wanted = json_is_object(json_object_get(group, "wish"));
     const bool is_moving = bw_json_member(group, "target")[0] != '\0';
 
+    if (group == NULL)
+        return judge_gone(outcome, status);
     if (bw_json_number(group, "epoch") > outcome->epoch)
         return judge_later(outcome, group);
     if (is_stuck(outcome, group))
         return BW_OUTCOME_STUCK;
     if (outcome->wish_index != 0 && !is_moving)
-        return judge_kept(outcome, group);
+        return judge_kept(outcome, status, group);
     if (is_wanted || is_moving) {
         (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s",
                        outcome->epoch, phase);
@@ -177,6 +204,8 @@ enum bw_outcome_progress bw_outcome_judge_release(struct bw_outcome *outcome, co
     const bool is_ours =
         strcmp(bw_json_member(json_object_get(group, "wish"), "kind"), "force-release") == 0;
 
+    if (group == NULL)
+        return judge_gone(outcome, status);
     if (bw_json_number(group, "epoch") > outcome->epoch || strcmp(phase, "VACANT") == 0)
         return judge_released(outcome, group);
     (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s; %s", outcome->epoch,

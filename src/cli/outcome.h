@@ -17,12 +17,14 @@ enum bw_outcome_progress {
 struct bw_outcome {
     int64_t epoch;            /* when it was asked */
     int64_t term;             /* of the leader that was asked */
+    int64_t index;            /* what that leader had applied: one that has less may not know of it */
     int64_t wish_index;       /* of the wish in the log; 0: that leader alone knows it */
+    unsigned unknown_looks;   /* one after the other, at which the log had nothing of that wish */
     char to[BW_NAME_MAX + 1]; /* "": any site */
     char text[512];           /* what the newest judgement saw */
 };
 
-/* `status` is a leader's, `group` the moved one in it. A wish that is in the log is the same at
+/* `status` is a leader's, `group` the moved one in it; NULL: it has none of that name. A wish that is in the log is the same at
  * every leader; another one is in the memory of the leader that was asked, and until its first
  * command is committed, another leader knows nothing of it. */
 enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json_t *status,

@@ -185,12 +185,69 @@ static void a_hand_over_that_was_given_up_is_not_waited_for(void **state)
     assert_ends(of_an_old_witness, "members lead w2 --yes", UNKNOWN, "not done yet");
 }
 
+/* ---- moves */
+
+#define APPLIED(index, groups)                                                                                         \
+    "{\"schema\": \"breakwater.status/v1\", \"answered_by\": \"w1\", \"leads\": true, \"leader\": \"w1\", "           \
+    "\"term\": 5, \"index\": " index ", \"feature_level\": 9, \"witnesses\": [], \"groups\": [" groups "]}"
+#define HARBOR(wish)                                                                                                   \
+    "{\"name\": \"harbor\", \"phase\": \"GRANTED\", \"epoch\": 7, \"holder\": \"dc-a\", \"target\": null, \"wish\": " wish  \
+    ", \"wish_over\": null}"
+#define OURS     "{\"kind\": \"switchover\", \"index\": 40}"
+#define MOVE(verb)                                                                                                     \
+    {"POST /v1/groups/harbor/" verb "?plan=1", "200 OK", "{\"possible\": true, \"takes_epoch\": true, \"epoch\": 7}", 0}, \
+    {"POST /v1/groups/harbor/" verb " ", "202 Accepted",                                                               \
+     "{\"epoch\": 7, \"index\": 40, \"wish_index\": 40, \"term\": 5}", 0}
+#define GET_STATUS "GET /v1/status", "200 OK"
+
+/* A leader that has begun a moment ago, and has not applied what was taken yet, knows no better. */
+static void whoever_waits_is_told_that_the_group_is_deleted(void **state)
+{
+    static const struct told deleted[] = {{GET_STATUS, APPLIED("40", HARBOR(OURS)), 2},
+                                          {GET_STATUS, APPLIED("41", ""), 0},
+                                          MOVE("switchover"),
+                                          {0}};
+    static const struct told deleted_at_once[] = {{GET_STATUS, APPLIED("40", HARBOR("null")), 1},
+                                                  {GET_STATUS, APPLIED("41", ""), 0},
+                                                  MOVE("force-release"),
+                                                  {0}};
+    static const struct told not_applied[] = {{GET_STATUS, APPLIED("39", ""), 0}, MOVE("switchover"), {0}};
+
+    (void)state;
+    assert_ends(deleted, "switchover harbor --to dc-b --yes", FAILED,
+                "not done: there is no such group any more, or it is none of yours");
+    assert_null(strstr(out, "it goes on by itself"));
+    assert_ends(deleted_at_once, "force-release harbor --site dc-a --yes", FAILED,
+                "not done: there is no such group any more, or it is none of yours");
+    assert_ends(not_applied, "switchover harbor --to dc-b --yes", UNKNOWN, "no outcome yet");
+}
+
+/* It was deleted and made anew meanwhile: neither what waits nor what is over is this wish, or a later one. */
+static void whoever_waits_is_told_that_nothing_is_known_of_his_wish(void **state)
+{
+    static const struct told anew[] = {{GET_STATUS, APPLIED("40", HARBOR(OURS)), 2},
+                                       {GET_STATUS, APPLIED("41", HARBOR("null")), 0},
+                                       MOVE("switchover"),
+                                       {0}};
+    static const struct told for_a_moment[] = {{GET_STATUS, APPLIED("40", HARBOR(OURS)), 2},
+                                               {GET_STATUS, APPLIED("41", HARBOR("null")), 2},
+                                               {GET_STATUS, APPLIED("41", HARBOR(OURS)), 0},
+                                               MOVE("switchover"),
+                                               {0}};
+
+    (void)state;
+    assert_ends(anew, "switchover harbor --to dc-b --yes", FAILED, "not done: it waits no more; epoch 7 is GRANTED");
+    assert_ends(for_a_moment, "switchover harbor --to dc-b --yes", UNKNOWN, "no outcome yet: epoch 7 is GRANTED");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_change_that_was_lost_with_its_leader_is_not_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_change_that_is_under_way_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hand_over_that_was_given_up_is_not_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whoever_waits_is_told_that_the_group_is_deleted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whoever_waits_is_told_that_nothing_is_known_of_his_wish, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
