@@ -418,7 +418,7 @@ static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **st
 /* As one that was cut short right behind its point of no return leaves it, with w1 to w3 in its roster. */
 static void begin_last(void)
 {
-    static struct bw_recovery_beginning begun = {.old_generation = 1, .old_roster = {.count = 0, .id_max = 3}};
+    struct bw_recovery_beginning begun = {.old_generation = 1, .old_roster = {.id_max = TRIO_WITNESSES}};
     uint8_t mark[BW_RECOVERY_MARK_BYTES_MAX];
     char path[TRIO_PATH_BYTES];
     FILE *file;
