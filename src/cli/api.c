@@ -610,12 +610,14 @@ static enum bw_err call_one(struct bw_api *api, const char *method, const char *
     return err;
 }
 
-static enum bw_exit complain_unknown(const struct bw_api *api, const char *why)
+/* By what has it in the end. */
+static enum bw_exit complain_unknown(const struct bw_api *api, const char *path, const char *why)
 {
-    (void)fprintf(stderr,
-                  "error: %s: the outcome is not known: %s\n"
-                  "  see:  breakwater history; breakwater status\n",
-                  api->command->name, why);
+    (void)fprintf(stderr, "error: %s: the outcome is not known: %s\n  see:  %s\n", api->command->name,
+                  why,
+                  strncmp(path, "/v1/members", 11) == 0         ? "breakwater members"
+                  : strncmp(path, "/v1/feature-level", 17) == 0 ? "breakwater feature-level"
+                                                                : "breakwater history; breakwater status");
     return BW_EXIT_UNKNOWN;
 }
 
@@ -666,7 +668,7 @@ enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path
     }
     free(text);
     if (lost.text[0] != '\0')
-        return complain_unknown(api, lost.text);
+        return complain_unknown(api, path, lost.text);
     return bw_api_no_quorum(api, is_reading ? "nothing can be decided" : "nothing was changed");
 }
 

@@ -1,6 +1,5 @@
 /* breakwater feature-level: what everybody knows, and raising it. Design 5.3. */
 #include <string.h>
-#include <time.h>
 
 #include <breakwater/witness/json.h>
 
@@ -11,7 +10,6 @@
 
 #define WAIT_MS   10000
 #define PATH      "/v1/feature-level"
-#define TRIES     20
 #define TRY_MS    250
 #define QUESTION  "Once it is raised no older breakwater can take part any more."
 
@@ -81,25 +79,20 @@ static void show_table(const json_t *document)
     }
 }
 
-/* The command commits at once, or not at all. */
+/* It was taken. It commits at once, or, where its leader is lost, with the next one, or never: whoever answers, what it
+ * has applied is committed. */
 static enum bw_exit wait_for(struct bw_api *api, json_int_t to)
 {
-    const struct timespec pause = {.tv_nsec = TRY_MS * 1000000L};
+    const uint64_t end_ms = bw_api_now_ms() + api->wait_ms;
 
-    for (int i = 0; i < TRIES; i++) {
-        json_t *document = NULL;
-        const enum bw_exit exit = bw_api_fetch(api, "GET", PATH, NULL, &document);
-        const bool is_there = exit == BW_EXIT_FINE && number(document, "level") >= to;
-
-        json_decref(document);
-        if (is_there) {
+    do {
+        (void)bw_api_survey(api); /* without a leader there is one again in a moment */
+        if (number(api->status, "feature_level") >= to) {
             (void)printf("The feature level is %lld.\n", (long long)to);
             return BW_EXIT_FINE;
         }
-        if (exit != BW_EXIT_FINE)
-            return exit;
-        (void)nanosleep(&pause, NULL);
-    }
+        bw_api_pause(TRY_MS);
+    } while (bw_api_now_ms() < end_ms);
     (void)fputs("error: the outcome is not known; see breakwater feature-level\n", stderr);
     return BW_EXIT_UNKNOWN;
 }

@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RUDE_CONNECTIONS_MAX 64
+#define RUDE_CONNECTIONS_MAX 256
 
 /* What is answered to this request, which comes first: a status as in "200 OK", "" to close without one; NULL: the
  * path's own. On the thread of the connection. */
