@@ -113,6 +113,14 @@ static const char *paused_from(const json_t *change)
     return NULL;
 }
 
+/* What is older than this change was another group, of the same name. */
+static bool is_its_first(const json_t *change)
+{
+    const char *kind = bw_json_member(change, "kind");
+
+    return strcmp(kind, "created") == 0 || strcmp(kind, "deleted") == 0;
+}
+
 /* By the newest of its changes, which come first. False: the history does not say, and that was
  * told. */
 static bool find_mode_before(const json_t *history, const char *group, enum bw_mode *out_mode)
@@ -124,6 +132,8 @@ static bool find_mode_before(const json_t *history, const char *group, enum bw_m
     {
         const char *from = paused_from(change);
 
+        if (is_its_first(change))
+            break;
         if (from != NULL && bw_mode_parse(from, out_mode) &&
             (*out_mode == BW_MODE_AUTO || *out_mode == BW_MODE_MANUAL))
             return true;

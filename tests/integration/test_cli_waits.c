@@ -289,6 +289,31 @@ static void an_order_whose_answer_is_lost_names_what_has_it(void **state)
                 "  see:  breakwater history; breakwater status\n");
 }
 
+/* ---- resume */
+
+#define CHANGE(kind, keys) "{\"kind\": \"" kind "\", \"changes\": [" keys "]}"
+#define PAUSE              CHANGE("mode", "{\"key\": \"mode\", \"from\": \"manual\", \"to\": \"paused\"}")
+#define PAUSED_BY(changes)                                                                                             \
+    LEADS, {"GET /v1/groups/harbor ", "200 OK", "{\"group\": {\"mode\": \"paused\"}}", 0},                             \
+    {                                                                                                                  \
+        "GET /v1/groups/harbor/history", "200 OK", "{\"changes\": [" changes "]}", 0                                   \
+    }
+
+/* The group of before had the same name, and that is all. */
+static void resume_asks_no_group_of_before_for_its_mode(void **state)
+{
+    static const struct told made_anew[] = {PAUSED_BY(CHANGE("created", "") ", " CHANGE("deleted", "") ", " PAUSE), {0}};
+    static const struct told cut_off[] = {PAUSED_BY(CHANGE("apply", "") ", " CHANGE("deleted", "") ", " PAUSE), {0}};
+    static const struct told its_own[] = {PAUSED_BY(CHANGE("maintenance", "") ", " PAUSE ", " CHANGE("created", "")),
+                                          {"POST /v1/groups/harbor/mode?plan=1", "200 OK", "{\"possible\": true}", 0},
+                                          {0}};
+
+    (void)state;
+    assert_ends(made_anew, "resume harbor --plan", UNSAFE, "the history does not say which mode harbor had");
+    assert_ends(cut_off, "resume harbor --plan", UNSAFE, "the history does not say which mode harbor had");
+    assert_ends(its_own, "resume harbor --plan", 0, "back to mode manual");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(whoever_waits_is_told_that_nothing_is_known_of_his_wish, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_raise_whose_leader_is_lost_is_of_unknown_outcome, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_order_whose_answer_is_lost_names_what_has_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(resume_asks_no_group_of_before_for_its_mode, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
