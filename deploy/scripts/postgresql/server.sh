@@ -372,10 +372,13 @@ look_at_server() {
     if read -r recovering directory <<<"$answer" && [ -n "$directory" ]; then
         [ "$directory" -ef "$PGDATA" ] ||
             { WHY="the server at $PGHOST:$PGPORT is of $directory, not of $PGDATA" && return 0; }
-        case $recovering$(is_asked_to_promote && echo " asked") in
-        f*) SERVER=primary WHY="a primary" ;;
-        t) SERVER=standby WHY="a standby" ;;
-        t*) WHY="a standby that was asked to be promoted, which only a shutdown takes back" ;;
+        case $recovering in
+        f) SERVER=primary WHY="a primary" ;;
+        t)
+            SERVER=standby WHY="a standby"
+            ! is_asked_to_promote ||
+                SERVER=unknown WHY="a standby that was asked to be promoted, which only a shutdown takes back"
+            ;;
         esac
         return 0
     fi
@@ -398,7 +401,8 @@ run_of_server() {
 
 is_asked_to_promote() {
     local asked
-    [ -z "$PROMOTES" ] && asked=$(as_server cat "$PGDATA/$PROMOTING" 2>/dev/null) && [ -n "$asked" ] && [ "$asked" = "$(run_of_server)" ]
+    [ -z "$PROMOTES" ] && [ -e "$PGDATA/$PROMOTING" ] || return 1
+    asked=$(as_server cat "$PGDATA/$PROMOTING" 2>/dev/null) && [ -n "$asked" ] && [ "$asked" = "$(run_of_server)" ]
 }
 
 # ---- timelines ----------------------------------------------------------------------------------
