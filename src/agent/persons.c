@@ -186,12 +186,12 @@ static void say_again(struct bw_agent *agent)
 }
 
 /* Without it the agent does all but hear a person: it goes on, and tries again, for its directory may not be made
- * yet: the guard makes it. */
+ * yet: the guard makes it; or hang, which may keep no renewal (3.4). */
 static void listen_to_persons(struct bw_agent *agent)
 {
     char path[BW_AGENT_SOCKET_BYTES];
     const struct bw_kept_config config = {
-        .path = path, .on_accepted = on_accepted, .user = agent, .log = &agent->log};
+        .path = path, .begins_later = true, .on_accepted = on_accepted, .user = agent, .log = &agent->log};
 
     if (bw_agent_socket_path(agent->config, path))
         (void)!bw_kept_listener_open(&agent->socket, &agent->loop, &config,

@@ -176,7 +176,12 @@ enum bw_err bw_kept_listener_open(struct bw_kept_listener *kept, uv_loop_t *loop
     *(struct look *)bw_worker_job(kept->worker) = look;
     BW_ASSERT(uv_timer_init(loop, &kept->timer) == 0); /* libuv: never fails */
     kept->timer.data = kept;
-    BW_ASSERT(uv_timer_start(&kept->timer, on_timer, look_ms, look_ms) == 0); /* has a callback */
+    BW_ASSERT(uv_timer_start(&kept->timer, on_timer, config->begins_later ? 0 : look_ms, look_ms) ==
+              0); /* has a callback */
+    if (config->begins_later) {
+        (void)bw_diag_set(&kept->diag, BW_ERR_BUSY, "listen at %s: its directory has not answered yet", config->path);
+        return tell(kept, diag);
+    }
     err = bw_unix_listen(&kept->listener, loop, config->path, config->on_accepted, config->user,
                          &kept->diag);
     kept->is_listening = err == BW_OK;

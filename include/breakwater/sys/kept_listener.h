@@ -20,6 +20,7 @@ struct bw_kept_config {
     const char *path;
     const char *dir; /* made (0700) where it is missing, as at the start; NULL: somebody else's to make */
     uint32_t look_ms; /* 0: BW_KEPT_LOOK_MS */
+    bool begins_later; /* listens as soon as its directory answers, on the worker: the loop waits for no file */
     bw_unix_on_accepted on_accepted;
     void *user; /* of on_accepted */
     struct bw_log *log; /* kept */
@@ -38,8 +39,8 @@ struct bw_kept_listener {
     struct bw_diag diag; /* why, or why it could not be opened */
 };
 
-/* Listens at once, and looks from then on. An error is that of bw_unix_listen: it is open all the same, and tries
- * again, unless `worker` is NULL. What it says in the log begins once it has listened. */
+/* Listens at once, and looks from then on. An error is that of bw_unix_listen, BW_ERR_BUSY where it `begins_later`: it
+ * is open all the same, and tries again, unless `worker` is NULL. What it says in the log begins once it has listened. */
 BW_MUST_CHECK enum bw_err bw_kept_listener_open(struct bw_kept_listener *kept, uv_loop_t *loop,
                                                 const struct bw_kept_config *config,
                                                 struct bw_diag *diag);
