@@ -118,14 +118,18 @@ look_at_standby() {
 # then commits waited for nobody.
 print_lag() {
     local wanted_number sync flushed round
+    if [ ${#SYNC_PEERS[@]} -gt 1 ] && [ "$PG_SYNC_ALONE" != wait ]; then # start.sh would refuse: a lost primary is silent
+        say "no lag known: of several servers one may acknowledge alone with PG_SYNC_ALONE=$PG_SYNC_ALONE; set wait at all sites" && return 0
+    fi
     if [ ${#SYNC_PEERS[@]} -gt 0 ]; then
         read -r sync flushed <<<"$(ask_peer 2 "SELECT coalesce((SELECT CASE WHEN ($WAITS_SQL) =
                 convert_from(pg_read_binary_file('$WAITS', 0, 1000, true), 'UTF8') THEN sync_state ELSE 'unproved' END
-                FROM pg_stat_replication WHERE application_name = '$PG_APPLICATION_NAME' AND state = 'streaming'), '-')" \
+                FROM pg_stat_replication WHERE application_name = '$PG_APPLICATION_NAME' AND state = 'streaming'
+                ORDER BY sync_state IN ('sync', 'quorum') DESC LIMIT 1), '-')" \
             "SELECT pg_current_wal_flush_lsn()" | tr '\n' ' ')"
         case $sync in
         sync | quorum) ;;
-        unproved) say "no lag known: the primary's checkpointer is not seen to have read its synchronous_standby_names" && return 0 ;;
+        unproved) say "no lag known: the primary's readiness.sh has not proved yet (or is older, and cannot) that its commits wait" && return 0 ;;
         *) say "no lag known: the primary does not wait for us ('$sync')" && return 0 ;;
         esac
         wanted_number=$(lsn_number "$flushed") || return 0

@@ -535,7 +535,7 @@ set_sync_names() {
 # long as nothing is reloaded or started. A checkpoint may outlast the script, and goes on without it: a primary's that
 # has ended since shows in the control file, by where it began; a standby's second one has little to do.
 prove_waiting() {
-    local state asked=() made=0 from=- deadline=$((SECONDS + $1))
+    local state asked=() made=0 from=- rest deadline=$((SECONDS + $1))
     state=$(ask 3 "$WAITS_SQL") && [ -n "$state" ] || return 1
     [ "$(as_server cat "$PGDATA/$WAITS" 2>/dev/null)" != "$state" ] || return 0
     read -ra asked <<<"$(as_server cat "$PGDATA/$ASKED" 2>/dev/null)"
@@ -547,7 +547,8 @@ prove_waiting() {
             write_note "$ASKED" "$made $from $state" || return 1
         fi
         if ! has_begun_at "$from"; then
-            [ $SECONDS -lt $deadline ] && ask $((deadline - SECONDS)) CHECKPOINT >/dev/null || has_begun_at "$from" || return 1
+            rest=$((deadline - SECONDS)) # 0 would be no limit
+            [ $rest -gt 0 ] && ask $rest CHECKPOINT >/dev/null || has_begun_at "$from" || return 1
         fi
         made=$((made + 1)) from=-
     done
