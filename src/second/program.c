@@ -140,10 +140,16 @@ static void on_ending(uv_async_t *async)
 {
     struct bw_second_program *program = async->data;
 
-    if (program->is_closing)
+    if (program->is_closing || !program->is_ending)
         return;
     close_all(program);
     uv_close((uv_handle_t *)async, NULL);
+}
+
+void bw_second_stay(struct bw_second_program *program)
+{
+    if (program->end == BW_SECOND_RESTART && !program->is_closing)
+        program->is_ending = false;
 }
 
 void bw_second_stop(struct bw_second_program *program, enum bw_second_end end)

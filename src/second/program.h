@@ -96,6 +96,8 @@ void bw_second_happen(struct bw_second_program *program,
 /* Ends the loop with `end`: to begin anew once no fence script runs, to be stopped after the fences that have begun, or
  * when told so twice. */
 void bw_second_stop(struct bw_second_program *program, enum bw_second_end end);
+/* It begins anew no more, until a file that nobody has judged yet is: that one it would begin with. */
+void bw_second_stay(struct bw_second_program *program);
 
 /* The log is told that a restart resumes nothing. */
 void bw_second_say_unmirrored(struct bw_second_program *program, const struct bw_diag *diag);

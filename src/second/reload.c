@@ -341,11 +341,12 @@ static void on_look(uv_timer_t *timer)
                     bw_log_quote(job->own->ca), bw_log_quote(job->own->identity));
 }
 
-/* One that waits for its certificate gives way here already: begun anew, this would read the newer one, which nobody
- * has judged. */
+/* One that waits for its certificate, or for a script that runs, gives way here already: begun anew, this would read
+ * the newer one, which nobody has judged. */
 void bw_second_reload(struct bw_second_program *program)
 {
     overtake(&program->reload);
+    bw_second_stay(program);
     program->reload.wants_config = true;
     begin_file(program);
 }
