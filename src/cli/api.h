@@ -38,7 +38,7 @@ struct bw_api_witness {
     bool is_learnt; /* not configured: learnt from an answer */
     enum bw_err err; /* of the last survey; BW_OK: `status` is its answer */
     bool is_forbidden; /* it answers, and will not have this certificate: 403 */
-    bool is_left_behind; /* it answers of a generation that was recovered from: `status` was dropped */
+    bool is_left_behind; /* it answers of a generation that no site follows: `status` was dropped */
     bool is_left_behind_told;
     char why[256];  /* it failed so, or said this; "" */
     json_t *status; /* breakwater.status/v1; NULL: none */

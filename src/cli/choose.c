@@ -2,26 +2,58 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/core/counters.h>
+#include <breakwater/sys/clock.h>
+
 #include "api.h"
 
-/* The highest generation that any of them answers of the cluster of `status`. A lone one is of the highest. */
+/* One that a site would take, if its clock is as ours (core/counters.h). */
+static bool may_be(const json_t *status)
+{
+    const int64_t generation = bw_json_number(status, "generation");
+
+    return generation >= 0 && bw_generation_may_be((uint64_t)generation, bw_clock_wall().unix_ms);
+}
+
+/* The highest generation of the cluster of `status` in which one of them leads, as a site takes it (3.9); 0: none. */
 static int64_t newest_generation(const struct bw_api *api, const json_t *status)
 {
     const json_t *cluster_id = json_object_get(status, "cluster_id");
-    int64_t newest = bw_json_number(status, "generation");
+    int64_t newest = 0;
 
     for (size_t i = 0; i < api->count; i++) {
         const json_t *other = api->witnesses[i].status;
         const int64_t generation = bw_json_number(other, "generation");
 
-        if (generation > newest && json_equal(json_object_get(other, "cluster_id"), cluster_id))
+        if (generation > newest && bw_json_truth(other, "leads") && may_be(other) &&
+            json_equal(json_object_get(other, "cluster_id"), cluster_id))
             newest = generation;
     }
     return newest;
 }
 
-/* No site obeys it, whatever its term is, and what it tells of the cluster has ended. */
-static void drop_left_behind(struct bw_api *api)
+static void drop(struct bw_api_witness *witness, int64_t newest)
+{
+    const long long generation = (long long)bw_json_number(witness->status, "generation");
+    const char *name = bw_json_member(witness->status, "answered_by");
+
+    if (generation < newest)
+        (void)snprintf(witness->why, sizeof witness->why,
+                       "%s was left behind by a recovery (it is of generation %lld, the cluster of %lld): stop it",
+                       name, generation, (long long)newest);
+    else
+        (void)snprintf(witness->why, sizeof witness->why,
+                       "%s is of generation %lld, which is more than 25 h above this machine's clock, the cluster of "
+                       "%lld: no site follows it; it was made by a wrong clock, or made up",
+                       name, generation, (long long)newest);
+    json_decref(witness->status);
+    witness->status = NULL;
+    witness->err = BW_ERR_REFUSED;
+    witness->is_left_behind = true;
+}
+
+/* No site obeys it, whatever its term is: of a lower generation, or of one that no site takes. */
+static void drop_unheard(struct bw_api *api)
 {
     int64_t newest[BW_API_WITNESSES_MAX] = {0};
 
@@ -29,18 +61,10 @@ static void drop_left_behind(struct bw_api *api)
         newest[i] = newest_generation(api, api->witnesses[i].status);
     for (size_t i = 0; i < api->count; i++) {
         struct bw_api_witness *witness = &api->witnesses[i];
-        const int64_t generation = bw_json_number(witness->status, "generation");
 
-        if (witness->status == NULL || generation == newest[i])
-            continue;
-        (void)snprintf(witness->why, sizeof witness->why,
-                       "%s was left behind by a recovery (it is of generation %lld, the cluster of %lld): stop it",
-                       bw_json_member(witness->status, "answered_by"), (long long)generation,
-                       (long long)newest[i]);
-        json_decref(witness->status);
-        witness->status = NULL;
-        witness->err = BW_ERR_REFUSED;
-        witness->is_left_behind = true;
+        if (witness->status != NULL && newest[i] > 0 &&
+            (bw_json_number(witness->status, "generation") < newest[i] || !may_be(witness->status)))
+            drop(witness, newest[i]);
     }
 }
 
@@ -49,7 +73,7 @@ void bw_api_choose(struct bw_api *api)
     int64_t best_term = -1;
     bool best_leads = false;
 
-    drop_left_behind(api);
+    drop_unheard(api);
     api->status = NULL; /* what was chosen before may have been dropped */
     api->leader = -1;
     for (size_t i = 0; i < api->count; i++) {

@@ -40,10 +40,14 @@ void bw_recovery_print_groups(const struct bw_cluster *cluster)
 }
 
 /* What the state became. */
-static void print_made(const struct bw_cluster *cluster)
+static void print_made(const struct bw_cluster *cluster, int64_t unix_ms)
 {
+    char now[32];
+
     (void)printf(
-        "\nIt begins anew as generation %" PRIu64 ", with this witness alone (%s):\n"
+        "\nIt begins anew as generation %" PRIu64 ", by this machine's clock of %s, with this witness alone (%s):\n"
+        "  a site whose clock is more than 25 h behind the second of that number does not follow: where this clock is "
+        "wrong, set it before the start\n"
         "  every group is vacant; what is under a lease now ends with it, or is stopped in order\n"
         "  a site is granted once every site of the group has reported, and not before %" PRIu32
         ".%03" PRIu32 " s after the start: one that serves without a lease is adopted, else the one "
@@ -55,7 +59,7 @@ static void print_made(const struct bw_cluster *cluster)
         "  the lost witnesses must never run from their old directories again: put their certificates "
         "into `revoked` at witnesses and sites; a site that is made anew, which knows no generation "
         "yet, would believe them\n",
-        cluster->generation, bw_cluster_recovery_rule,
+        cluster->generation, bw_recovery_time_text(unix_ms / 1000, now), bw_cluster_recovery_rule,
         cluster->let_go_wait_ms / 1000,
         cluster->let_go_wait_ms % 1000);
 }
@@ -147,16 +151,17 @@ enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
                                            const struct bw_witness_config *config,
                                            bw_recovery_may *may, bool is_plan, bool is_yes)
 {
+    const int64_t unix_ms = unix_ms_now();
     struct bw_diag diag = {0};
     enum bw_err err;
 
     if (!may(recovery, config))
         return BW_EXIT_UNSAFE;
-    err = bw_witness_recovery_prepare(recovery, unix_ms_now(), &diag);
+    err = bw_witness_recovery_prepare(recovery, unix_ms, &diag);
 
     if (err != BW_OK)
         return bw_recovery_fail(command, &diag, err);
-    print_made(&recovery->cluster);
+    print_made(&recovery->cluster, unix_ms);
     if (is_plan)
         return BW_EXIT_FINE;
     if (!bw_confirm(command, is_yes,
