@@ -5,8 +5,12 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/core/expiry.h>
 
 #include "policy.h"
+
+#define PACE_MS_MAX    60000 /* spec.h: of renew_interval and request_timeout */
+#define ABSENT_PACE_MS 1000  /* of an agent that holds nothing: machine/agent_sync.c */
 
 /* What keeps another site from the grant; NULL: all is stopped there, and nothing is left to end. Nobody asks this
  * site for a look of its own after some commit, so whatever is less than `stopped` counts. */
@@ -25,6 +29,15 @@ static const char *may_serve(const struct bw_report *report)
     return report->service == BW_SERVICE_STARTED ? "says that it serves" : "does not know whether it serves";
 }
 
+/* 4: whoever wrote in an epoch that the state does not know has the newest data, and others would be believed to have it
+ * all. What it had armed holds by itself. */
+static bool has_newer_data(const struct bw_group *group, const struct bw_released *released)
+{
+    const struct bw_history_entry *known = bw_group_history_at(group, 0);
+
+    return released->past_no_return && released->epoch > (known != NULL ? known->epoch : 0);
+}
+
 static void hear(struct bw_watch *watch, const char *site, const char *why, struct bw_instant received)
 {
     struct bw_outside *outside = &watch->outside;
@@ -38,10 +51,14 @@ static void hear(struct bw_watch *watch, const char *site, const char *why, stru
 }
 
 void bw_outside_hear(struct bw_watch *watch, const struct bw_group *group, const char *site,
-                     const struct bw_report *report, struct bw_instant received)
+                     const struct bw_contact *contact, struct bw_instant received)
 {
-    const char *why = may_serve(report);
+    const char *why = may_serve(&contact->report);
 
+    if (why == NULL && has_newer_data(group, &contact->released))
+        why = "has written in an epoch that this state does not know";
+    if (why != NULL && bw_contact_is_second(contact))
+        why = "is spoken for by its second enforcer, which has seen no end (stop that too, once it is off)";
     if (group->recovered_index != 0 && why != NULL)
         hear(watch, site, why, received);
 }
@@ -53,24 +70,36 @@ void bw_outside_hear_behind(struct bw_watch *watch, const struct bw_group *group
         hear(watch, site, "may still obey the witnesses of before", received);
 }
 
-static uint64_t left_ns(const struct bw_group *group, struct bw_instant since, struct bw_instant now)
+/* It speaks at the pace of terms that this state does not know: as long as any may be (3.3). */
+static uint64_t heard_ns(void)
 {
-    return bw_instant_wait_left_ns(now, bw_instant_add(since, bw_policy_longer_freshness_ns(group)));
+    return bw_expiry_freshness_ns(PACE_MS_MAX, PACE_MS_MAX);
 }
 
 bool bw_outside_is_heard(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now)
 {
-    return group->recovered_index != 0 && watch->outside.text[0] != '\0' && left_ns(group, watch->outside.at, now) > 0;
+    return group->recovered_index != 0 && watch->outside.text[0] != '\0' &&
+           !bw_instant_wait_is_over(now, bw_instant_add(watch->outside.at, heard_ns()));
+}
+
+/* Who has let go, and is told no terms, has spoken to a new leader by then. */
+static uint64_t first_word_ns(const struct bw_group *group)
+{
+    const uint64_t own_ns = bw_policy_longer_freshness_ns(group);
+    const uint64_t absent_ns = bw_expiry_freshness_ns(ABSENT_PACE_MS, ABSENT_PACE_MS);
+
+    return own_ns > absent_ns ? own_ns : absent_ns;
 }
 
 /* A new leader has perhaps not been told what the one before was. */
 void bw_outside_judge(const struct bw_group *group, const struct bw_watch *watch,
                       const struct bw_leadership *leadership, struct bw_instant now, struct bw_gate_list *list)
 {
-    const bool is_heard = bw_outside_is_heard(group, watch, now);
-    const struct bw_instant since = bw_instant_max(watch->outside.at, leadership->leader_since);
+    const struct bw_instant led = leadership->leader_since;
 
-    if (group->recovered_index != 0 && left_ns(group, since, now) > 0)
-        (void)bw_gate_wait(list, BW_GATE_ID_OUTSIDE, -1, since, bw_policy_longer_freshness_ns(group), now,
-                           is_heard ? watch->outside.text : "a site that the spec lacks may yet speak");
+    if (bw_outside_is_heard(group, watch, now))
+        (void)bw_gate_wait(list, BW_GATE_ID_OUTSIDE, -1, watch->outside.at, heard_ns(), now, watch->outside.text);
+    else if (group->recovered_index != 0 && !bw_instant_wait_is_over(now, bw_instant_add(led, first_word_ns(group))))
+        (void)bw_gate_wait(list, BW_GATE_ID_OUTSIDE, -1, led, first_word_ns(group), now,
+                           "a site that the spec lacks may yet speak");
 }

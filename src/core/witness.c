@@ -398,7 +398,8 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
     bool was_two_way;
 
     if (site < 0) { /* 3.9: it is told to let go, and no grant counts on its word */
-        bw_outside_hear(watch, group, sync->site, &sync_group->report, received);
+        contact.released = sync_group->released;
+        bw_outside_hear(watch, group, sync->site, &contact, received);
         return;
     }
     if (!counts_second) /* 5.3: an older witness knows no command that says so */

@@ -68,10 +68,12 @@ static void a_start_that_is_told_too_late_lets_nobody_begin(void **state)
 {
     struct world world;
     struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN, .epoch = 1};
+    enum bw_served served;
 
     (void)state;
     for (int is_mirror_late = 0; is_mirror_late <= 1; is_mirror_late++) {
         begin_loop(&world);
+        served = world.guard.mirror.served;
         world.mirror_hangs = is_mirror_late;
         of.run = (struct bw_guard_run){.epoch = 1, .action = BW_ACTION_START, .run_id = 7};
         of.run.not_after = at_ms(is_mirror_late ? world.now_ms + 1000 : world.now_ms - 1);
@@ -88,6 +90,7 @@ static void a_start_that_is_told_too_late_lets_nobody_begin(void **state)
         assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 7);
         assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_TOO_LATE);
         assert_int_equal(may_run(&world, world.now_ms), BW_MAY_RUN_LOOP_WAITS);
+        assert_int_equal(world.guard.mirror.served, served);
     }
 }
 

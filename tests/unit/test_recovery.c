@@ -491,11 +491,10 @@ static void dc_c_speaks_for_ms(uint64_t ms)
     }
 }
 
+/* Whatever the terms are by which it speaks (3.9). */
 static uint64_t freshness_ms(void)
 {
-    const struct bw_spec *spec = &world_group(&world)->spec;
-
-    return bw_expiry_freshness_ns(spec->renew_interval_ms, spec->request_timeout_ms) / BW_NS_PER_MS;
+    return bw_expiry_freshness_ns(60000, 60000) / BW_NS_PER_MS;
 }
 
 static void of_a_site_that_the_state_does_not_know(void)
@@ -650,8 +649,45 @@ static void a_new_leader_gives_it_the_time_to_speak(void **state)
     world_lead_anew(&world);
     world.witness.leadership.leader_since = world.now;
     assert_held("outside", -1);
-    world_pass_ms(&world, freshness_ms() + 1000);
+    world_pass_ms(&world, 4000);
     assert_acts("A6");
+}
+
+/* 4: what it acknowledged alone would be lost by a grant that asks nobody: it stops in order, being told to let go. */
+static void a_site_outside_of_the_spec_that_has_newer_data_holds_the_first_grant(void **state)
+{
+    uint64_t known;
+
+    (void)state;
+    of_a_site_that_the_state_does_not_know();
+    known = bw_group_history_at(world_group(&world), 0)->epoch;
+    world.sites[C].released = (struct bw_released){
+        .epoch = known + 1, .reason = BW_REASON_SERVICE_DOWN, .past_no_return = true};
+    dc_c_speaks_for_ms(longest_wait_ms() + 60000);
+    assert_outside_holds("has written in an epoch that this state does not know");
+    world.sites[C].released.past_no_return = false;
+    dc_c_speaks_for_ms(freshness_ms() + 1000);
+    assert_acts("A6");
+
+    of_a_site_that_the_state_does_not_know();
+    world.sites[C].released = (struct bw_released){
+        .epoch = known, .reason = BW_REASON_SERVICE_DOWN, .past_no_return = true};
+    dc_c_speaks_for_ms(longest_wait_ms() + 60000);
+    assert_acts("A6");
+}
+
+/* It speaks each 60 s, by terms that were granted after the state was saved, and a word may be lost. */
+static void a_site_outside_of_the_spec_is_not_forgotten_between_two_of_its_words(void **state)
+{
+    (void)state;
+    of_a_site_that_the_state_does_not_know();
+    world.sites[C].report.service = BW_SERVICE_STARTED;
+    world_pass_ms(&world, longest_wait_ms());
+    for (int word = 0; word < 4; word++) {
+        (void)world_sync(&world, C);
+        world_pass_ms(&world, 120000);
+        assert_outside_holds("says that it serves");
+    }
 }
 
 /* It was in no recovery: a site that left its spec in order holds nobody (3.9). */
@@ -709,6 +745,8 @@ int main(void)
         cmocka_unit_test(no_person_s_word_passes_it),
         cmocka_unit_test(the_spec_that_has_it_ends_the_wait),
         cmocka_unit_test(a_new_leader_gives_it_the_time_to_speak),
+        cmocka_unit_test(a_site_outside_of_the_spec_that_has_newer_data_holds_the_first_grant),
+        cmocka_unit_test(a_site_outside_of_the_spec_is_not_forgotten_between_two_of_its_words),
         cmocka_unit_test(in_ordinary_life_the_spec_says_who_is_asked),
         cmocka_unit_test(a_group_that_is_only_observed_lets_everybody_go_again),
     };

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "../../src/core/site_internal.h"
 #include "override_site.h"
 
 static struct world world;
@@ -52,6 +53,22 @@ static void a_start_of_an_epoch_that_is_ahead_of_it_holds_there(void **state)
     begin_granted(BW_NO_RETURN_UNDECLARED, true);
     assert_asked(&world, "RUN:start");
     assert_false(world.sent_run.run.facts.holds);
+    assert_int_equal(world.sent_run.run.not_after.boot_ns, 0); /* its deadline bounds it */
+}
+
+/* What is told of an epoch that it has not taken, or by an order that holds nothing, says nothing of its own. */
+static void where_another_epoch_stands_says_nothing_of_its_own(void **state)
+{
+    (void)state;
+    begin_granted(BW_NO_RETURN_PASSED, true);
+    assert_false(bw_site_was_held(&world.site));
+    world.site.order.terms.no_return = BW_NO_RETURN_AHEAD;
+    assert_true(bw_site_was_held(&world.site)); /* the newest word of its own */
+    world.site.order.epoch++;
+    assert_false(bw_site_was_held(&world.site));
+    world.site.order.epoch--;
+    world.site.order.kind = BW_ORDER_STAND_BY;
+    assert_false(bw_site_was_held(&world.site));
 }
 
 /* Its looks pass nothing, and its stop has none to hold at. */
@@ -240,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_of_an_epoch_that_is_ahead_of_it_holds_there),
+        cmocka_unit_test(where_another_epoch_stands_says_nothing_of_its_own),
         cmocka_unit_test(nothing_but_a_start_holds_there),
         cmocka_unit_test(what_waits_there_is_asked_for_at_once_and_told_once_it_is_committed),
         cmocka_unit_test(a_guard_without_such_a_point_starts_nothing_before_it_is_passed),

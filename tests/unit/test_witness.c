@@ -614,6 +614,32 @@ static void what_is_proposed_of_no_group_keeps_none_back(void **state)
     assert_memory_equal(world.watches, before.watches, sizeof world.watches);
 }
 
+/* 3.3: an agent is told when that very sync came, and of one that is not among the notes when it is answered. */
+static void a_receipt_is_of_the_sync_that_it_answers(void **state)
+{
+    struct bw_sync_group group = {.report = {.service = BW_SERVICE_STOPPED}};
+    struct bw_sync sync = {.site = "dc-a", .number = 1, .group_count = 1, .groups = &group, .instance = {{1}},
+                           .session = {{2}}, .boot_id = {{3}}};
+    uint64_t first_ns;
+
+    (void)state;
+    world_init(&world, 2);
+    (void)strcpy(group.name, "harbor");
+    sync.cluster_id = world.cluster.id;
+    sync.generation = world.cluster.generation;
+    first_ns = world.now.boot_ns;
+    (void)bw_witness_on_sync(&world.witness, &sync, 0, world.now);
+    world_wait_ms(&world, 700);
+    sync.number = 2;
+    (void)bw_witness_on_sync(&world.witness, &sync, 0, world.now);
+
+    assert_int_equal(bw_witness_receipt(&world.witness, &sync, (struct bw_instant){9, 9}), world.now.boot_ns);
+    sync.number = 1;
+    assert_int_equal(bw_witness_receipt(&world.witness, &sync, (struct bw_instant){9, 9}), first_ns);
+    sync.number = 3;
+    assert_int_equal(bw_witness_receipt(&world.witness, &sync, (struct bw_instant){9, 9}), 9);
+}
+
 /* 4: what others lag behind is the data of a service that runs, not of a lease that is held. */
 static void a_lag_is_measured_beside_a_service_that_runs(void **state)
 {
@@ -696,6 +722,7 @@ int main(void)
         cmocka_unit_test(a_restored_group_counts_its_maintenance_from_then_on),
         cmocka_unit_test(a_renewal_of_another_epoch_is_no_base_of_this_one),
         cmocka_unit_test(what_is_proposed_of_no_group_keeps_none_back),
+        cmocka_unit_test(a_receipt_is_of_the_sync_that_it_answers),
         cmocka_unit_test(a_lag_is_measured_beside_a_service_that_runs),
         cmocka_unit_test(a_lag_is_measured_anew_in_each_epoch),
     };
