@@ -204,7 +204,7 @@ static void a_deadline_is_fenced_by_the_fence_script(void **state)
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_FENCE_BEGUN], 1);
     assert_true(rig->agent.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
     assert_false(bw_instant_right_is_over(bw_clock_now(), end));
-    assert_true(rig_has(rig, "calls", "fence\n"));
+    rig_assert_fenced_by_script(rig);
     rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
 }
 
@@ -354,7 +354,7 @@ static void a_state_directory_that_hangs_holds_up_no_fence(void **state)
 
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started"); /* it answers */
     rig_wait_fenced(&rig->agent);
-    assert_true(rig_has(rig, "calls", "fence")); /* its script, not the KILL */
+    rig_assert_fenced_by_script(rig);
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_LET_GO_DONE], 0);
     rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
 }
@@ -373,7 +373,7 @@ static void a_run_directory_that_hangs_holds_up_no_fence(void **state)
 
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started"); /* it answers */
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
-    assert_true(rig_has(rig, "calls", "fence")); /* its script, not the KILL */
+    rig_assert_fenced_by_script(rig);
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_ARMED], 1);
     rig_assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
 }

@@ -516,6 +516,14 @@ void rig_assert_silent_since(struct rig *rig, uint64_t end_ms)
     fail_msg("the service beat %llu ms after D", (unsigned long long)(last_ms - end_ms));
 }
 
+void rig_assert_fenced_by_script(const struct rig *rig)
+{
+    if (rig_has(rig, "calls", "fence"))
+        return;
+    print_log(rig);
+    fail_msg("the fence script was not run");
+}
+
 struct bw_instant rig_serve(struct rig *rig, uint32_t ttl_ms, uint32_t fence_ms)
 {
     struct bw_instant end;

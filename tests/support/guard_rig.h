@@ -84,5 +84,7 @@ uint64_t rig_last_beat_ms(const struct rig *rig);
 void rig_wait_beat(struct rig *rig, uint64_t after_ms);
 /* Waits a little beyond that, and fails the test where the service beat later. */
 void rig_assert_silent_since(struct rig *rig, uint64_t end_ms);
+/* Its fence_script was run, it was not ended by a KILL alone. */
+void rig_assert_fenced_by_script(const struct rig *rig);
 
 #endif
