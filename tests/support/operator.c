@@ -401,12 +401,17 @@ void operator_wait_until_serving(const char *site)
             return;
         (void)usleep(OPERATOR_PAUSE_US);
     }
-    fail_msg("%s does not serve: %s", site, operator.reply.body);
+    print_message("%s does not serve: %s\n", site, operator.reply.body);
+    (void)operator_ask(operator.trio.viewer, trio_leader(&operator.trio), "GET",
+                       "/v1/groups/harbor/history", NULL, 0);
+    fail_msg("it did: %s", operator.reply.body);
 }
 
 void operator_begin_serving(void)
 {
     operator_init();
+    /* Beside much else a few rounds can take ten seconds: who had begun nothing by then would lose it. */
+    operator_put("groups.yaml", operator_groups_text, "25s");
     operator_begin_agents();
     assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
     operator_wait_until_serving("dc-a");
