@@ -87,7 +87,7 @@ class Lab(Machine):
         super().__init__(breakwater, "screens", self.net.hosts, {site: f"{site}{tag}" for site in SITES})
         self.spec, self.without = spec or {}, without
         self.links = {}     # witness -> connection that is kept
-        self.ttl_s = TTL_MS / 1000
+        self.ttl_s = self.spec.get("lease_ttl_ms", TTL_MS) / 1000
         self.by_hand = []   # epochs under which somebody began a service beside the guard
         self.lost_ns = {}   # site -> since when nobody hears it (CLOCK_BOOTTIME)
         self.wall_ns = self.wall_now_ns()
@@ -107,7 +107,8 @@ class Lab(Machine):
                                             "tls": self.tls("person")})
 
     def write_spec(self, **more):
-        terms = {"lease_ttl": f"{TTL_MS}ms", "fence_timeout": f"{FENCE_MS}ms", "margin": f"{MARGIN_MS}ms",
+        ttl_ms = more.pop("lease_ttl_ms", TTL_MS)
+        terms = {"lease_ttl": f"{ttl_ms}ms", "fence_timeout": f"{FENCE_MS}ms", "margin": f"{MARGIN_MS}ms",
                  "renew_interval": f"{RENEW_MS}ms", "request_timeout": f"{REQUEST_MS}ms"}
         self.write_groups([GROUP], list(self.sites), **{
             **terms, "retry_backoff": "1s", "failback": "never", **more})
