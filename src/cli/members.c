@@ -390,7 +390,7 @@ static enum bw_exit tell_unknown(const struct order *order, const struct watchin
                   "  and breakwater members says %s\n",
                   order->verb->command.name, watching->seen[0] != '\0' ? ": " : "", watching->seen,
                   leads(order) ? "the same command asks for it again"
-                               : "whoever leads goes on with it; the same command waits for it again",
+                               : "the same command waits for it, or asks for it again should it be lost",
                   leads(order) ? "who leads" : "what is waited for");
     return BW_EXIT_UNKNOWN;
 }

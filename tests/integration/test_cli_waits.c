@@ -164,7 +164,7 @@ static void a_change_that_is_under_way_is_waited_for(void **state)
 
     (void)state;
     assert_ends(under_way, "members add w4 --yes", 0, "done: w4 votes");
-    assert_ends(of_before, "members add w4 --yes", UNKNOWN, "not done yet");
+    assert_ends(of_before, "members add w4 --yes", UNKNOWN, "the same command waits for it, or asks for it again should it be lost");
 }
 
 #define HANDS_OVER(is) MEMBERS("w1", "true", ", \"handing_over\": " is, FOUNDERS)
