@@ -24,16 +24,11 @@ static void switch_over_to_b(void)
         fail_msg("exit %d\n%s\n%s", status, operator.out, operator.errors);
 }
 
-/* dc-b holds harbor in epoch 2; dc-a had it before. Its lease lives for long after dc-b has not been heard for
- * seven seconds, so that a wish which waits for it still stands when a slow machine comes to look for it. */
+/* dc-b holds harbor in epoch 2; dc-a had it before. */
 static int setup(void **state)
 {
     (void)state;
-    operator_init();
-    operator_put("groups.yaml", operator_groups_text, "25s");
-    assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
-    operator_begin_agents();
-    operator_wait_until_serving("dc-a");
+    operator_begin_serving();
     switch_over_to_b();
     operator_wait_until_serving("dc-b");
     return 0;
