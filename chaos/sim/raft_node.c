@@ -79,6 +79,7 @@ static void count_rules(struct sim_node *node)
     count_growth(node, "L25", now->votes_lent, &counted->votes_lent);
     count_growth(node, "L26", now->haste_ignored, &counted->haste_ignored);
     count_growth(node, "L22", now->strangers_dropped, &counted->strangers_dropped);
+    count_growth(node, "L32", now->entries_copied, &counted->entries_copied);
 }
 
 void sim_node_turn(struct sim_node *node)

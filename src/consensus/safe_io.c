@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <breakwater/base/assert.h>
 
@@ -45,10 +46,12 @@ struct safe_get {
 
 struct safe_send {
     struct raft_io_send inner;
-    struct raft_io_send *outer;
+    struct raft_io_send *outer; /* NULL: it was told already (L32) */
     struct bw_safe_io *safe;
     raft_id peer;
     bool is_snapshot;
+    size_t copied;               /* bytes of `entries`, with what they hold */
+    struct raft_entry entries[]; /* L32: what they hold is behind them */
 };
 
 static struct bw_safe_io *safe_of(struct raft_io *io)
@@ -511,20 +514,56 @@ static void on_send_done(struct raft_io_send *inner, int status)
     struct raft_io_send *outer = send->outer;
     struct bw_safe_io_peer *peer = find_peer(send->safe, send->peer);
 
-    BW_ASSERT(peer != NULL && peer->sends > 0);
+    BW_ASSERT(peer != NULL && peer->sends > 0 && peer->copied >= send->copied);
     peer->sends--;
+    peer->copied -= send->copied;
     if (send->is_snapshot)
         peer->snapshot_in_flight = false;
     free(send);
-    outer->cb(outer, status);
+    if (outer != NULL)
+        outer->cb(outer, status);
+}
+
+/* What a copy of the entries takes; 0 when it has none. */
+static size_t entry_bytes(const struct raft_message *message)
+{
+    size_t bytes = 0;
+
+    if (message->type != RAFT_APPEND_ENTRIES)
+        return 0;
+    for (unsigned i = 0; i < message->append_entries.n_entries; i++)
+        bytes += sizeof(struct raft_entry) + message->append_entries.entries[i].buf.len;
+    return bytes;
+}
+
+/* L32: libraft frees a batch of entries with the last of them that leaves its log, though a message that is still
+ * written reads it, and frees it once more as that message ends. What leaves holds a copy of its own. */
+static void copy_entries(struct safe_send *send, struct raft_append_entries *append)
+{
+    uint8_t *at = (uint8_t *)(send->entries + append->n_entries);
+
+    for (unsigned i = 0; i < append->n_entries; i++) {
+        const struct raft_buffer *from = &append->entries[i].buf;
+
+        send->entries[i] = append->entries[i];
+        send->entries[i].batch = NULL;
+        send->entries[i].buf.base = at;
+        if (from->len > 0)
+            memcpy(at, from->base, from->len);
+        at += from->len;
+    }
+    append->entries = send->entries;
+    send->safe->counts.entries_copied += append->n_entries;
 }
 
 /* One peer that takes nothing must not make messages pile up here, and a snapshot that takes longer
  * than the library's patience must not be queued once more. */
 static bool is_send_wanted(const struct bw_safe_io *safe, const struct bw_safe_io_peer *peer,
-                           const struct raft_message *message)
+                           const struct raft_message *message, size_t copied)
 {
     if (safe->stopped || safe->closing || peer == NULL || peer->sends >= BW_SAFE_IO_SENDS_MAX)
+        return false;
+    if (copied > 0 && peer->copied > 0 && peer->copied + copied > BW_SAFE_IO_COPIES_BYTES)
         return false;
     if (message->type != RAFT_INSTALL_SNAPSHOT)
         return true;
@@ -536,22 +575,34 @@ static int safe_send(struct raft_io *io, struct raft_io_send *outer,
 {
     struct bw_safe_io *safe = safe_of(io);
     struct bw_safe_io_peer *peer = want_peer(safe, message->server_id);
-    bool is_snapshot = message->type == RAFT_INSTALL_SNAPSHOT;
+    const bool is_snapshot = message->type == RAFT_INSTALL_SNAPSHOT;
+    const size_t copied = entry_bytes(message);
+    struct raft_message own = *message;
     struct safe_send *send = NULL;
 
     outer->cb = done;
-    if (is_send_wanted(safe, peer, message) && bw_safe_roll_may_leave(safe, message))
-        send = calloc(1, sizeof *send);
+    if (is_send_wanted(safe, peer, message, copied) && bw_safe_roll_may_leave(safe, message))
+        send = calloc(1, sizeof *send + copied);
     if (send == NULL)
         goto lost;
-    *send = (struct safe_send){
-        .outer = outer, .safe = safe, .peer = peer->id, .is_snapshot = is_snapshot};
-    bw_safe_message_correct_sent(safe, message);
+    *send = (struct safe_send){.outer = copied > 0 ? NULL : outer,
+                               .safe = safe,
+                               .peer = peer->id,
+                               .is_snapshot = is_snapshot,
+                               .copied = copied};
+    if (copied > 0)
+        copy_entries(send, &own.append_entries);
+    bw_safe_message_correct_sent(safe, &own);
     peer->sends++;
+    peer->copied += copied;
     peer->snapshot_in_flight = peer->snapshot_in_flight || is_snapshot;
-    if (safe->backend.send(io, &send->inner, message, on_send_done) == 0)
+    if (safe->backend.send(io, &send->inner, &own, on_send_done) == 0) {
+        if (copied > 0)
+            done(outer, 0); /* L32: so that libraft's own entries are held no longer than this */
         return 0;
+    }
     peer->sends--;
+    peer->copied -= copied;
     if (is_snapshot)
         peer->snapshot_in_flight = false;
     free(send);

@@ -51,16 +51,14 @@ static void refuse_old_leader(struct bw_safe_io *safe, const struct raft_message
     result->last_log_index = 0;
 }
 
-void bw_safe_message_correct_sent(struct bw_safe_io *safe, const struct raft_message *message)
+void bw_safe_message_correct_sent(struct bw_safe_io *safe, struct raft_message *message)
 {
-    struct raft_message *own = (struct raft_message *)(uintptr_t)message;
-
-    if (own->type == RAFT_INSTALL_SNAPSHOT)
-        correct_term(safe, &own->install_snapshot);
-    else if (own->type == RAFT_REQUEST_VOTE_RESULT)
-        tell_term(safe, &own->request_vote_result);
-    else if (own->type == RAFT_APPEND_ENTRIES_RESULT)
-        refuse_old_leader(safe, own, &own->append_entries_result);
+    if (message->type == RAFT_INSTALL_SNAPSHOT)
+        correct_term(safe, &message->install_snapshot);
+    else if (message->type == RAFT_REQUEST_VOTE_RESULT)
+        tell_term(safe, &message->request_vote_result);
+    else if (message->type == RAFT_APPEND_ENTRIES_RESULT)
+        refuse_old_leader(safe, message, &message->append_entries_result);
 }
 
 /* ---- as they arrive ------------------------------------------------------------------------- */

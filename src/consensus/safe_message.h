@@ -8,8 +8,8 @@
 /* Frees what a received message holds, which libraft would own. */
 void bw_safe_message_drop(struct raft_message *message);
 
-/* The message is libraft's own copy on the heap; const only in passing. */
-void bw_safe_message_correct_sent(struct bw_safe_io *safe, const struct raft_message *message);
+/* Of the copy that leaves. */
+void bw_safe_message_correct_sent(struct bw_safe_io *safe, struct raft_message *message);
 /* Right before libraft gets it; what leaves until bw_safe_message_answered is an answer to it. */
 void bw_safe_message_correct_received(struct bw_safe_io *safe, struct raft_message *message);
 void bw_safe_message_answered(struct bw_safe_io *safe);

@@ -479,6 +479,7 @@ static const struct bw_rule rules[] = {
          "the simulator's log has no segments")
     RARE(L31, "3", "the newest snapshot cannot be read: nothing is started in its place from an older one",
          "the simulator's snapshots are no files")
+    RULE(L32, "3", "a message sends a copy of its entries: the log may drop its own meanwhile")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

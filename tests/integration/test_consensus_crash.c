@@ -281,7 +281,13 @@ static bool wait_until(bool (*is_met)(void))
 
     while (!is_met() && now_ms() < end)
         watch(10);
-    return is_met();
+    if (is_met())
+        return true;
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        print_message("witness %u: pid %d, leads %d, term %" PRIu64 ", %" PRIu64 " applied\n", i + 1, (int)members[i].pid,
+                      (int)members[i].last.is_ready, members[i].last.term, members[i].last.count);
+    test_shell("ls -l %s/w*/raft >&2", cluster.dir);
+    return false;
 }
 
 static void end_process(unsigned number)

@@ -1,5 +1,5 @@
-/* safe_io: what a witness sends and takes, L5-L7, L11-L14, L16, L25 and L26, each against a
- * scripted backend. */
+/* safe_io: what a witness sends and takes, L5-L7, L11-L14, L16, L25, L26 and L32, each against
+ * a scripted backend. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -379,6 +379,89 @@ static void who_has_no_vote_asks_for_none_past_a_leader(void **state)
     world->safe.io.data = NULL;
 }
 
+/* ---- L32 ------------------------------------------------------------------------------------- */
+
+static void send_entries(struct raft_entry *entries, unsigned count)
+{
+    static struct raft_io_send send;
+    struct raft_message message = {.type = RAFT_APPEND_ENTRIES, .server_id = 2};
+
+    message.append_entries.entries = entries;
+    message.append_entries.n_entries = count;
+    assert_int_equal(io()->send(io(), &send, &message, on_sent), 0);
+}
+
+/* libraft frees them, and what they hold, as soon as they are sent and behind a snapshot. */
+static void what_a_message_sends_outlives_the_log(void **state)
+{
+    static const enum raft_entry_type types[] = {RAFT_COMMAND, RAFT_BARRIER, RAFT_COMMAND};
+    struct raft_entry *entries = entries_of(types, 3);
+    const struct raft_entry *sent;
+
+    (void)state;
+    memcpy(entries[0].batch, "as it was", 8);
+    entries[1].buf = (struct raft_buffer){NULL, 0};
+    send_entries(entries, 3);
+    assert_int_equal(world->send_done, 1);
+    assert_int_equal(world->send_status, 0);
+    raft_free(entries[0].batch);
+    raft_free(entries);
+
+    assert_int_equal(world->sent.append_entries.n_entries, 3);
+    sent = world->sent.append_entries.entries;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(sent[i].type, types[i]);
+        assert_int_equal(sent[i].term, 4);
+        assert_int_equal(sent[i].buf.len, i == 1 ? 0 : 8);
+        assert_memory_equal(sent[i].buf.base, "as it was", sent[i].buf.len);
+    }
+    world->sending->cb(world->sending, 0);
+    world->sending = NULL;
+    assert_int_equal(world->send_done, 1);
+}
+
+static void copies_of_entries_do_not_pile_up(void **state)
+{
+    const size_t half = BW_SAFE_IO_COPIES_BYTES / 2;
+    struct raft_entry entry = {.term = 4, .type = RAFT_COMMAND, .buf = {calloc(3, half), 3 * half}};
+    struct raft_io_send *first;
+
+    (void)state;
+    send_entries(&entry, 1); /* too large, and yet it has to arrive some day */
+    assert_int_equal(world->sent_count, 1);
+    first = world->sending;
+    entry.buf.len = 1;
+    send_entries(&entry, 1);
+    assert_int_equal(world->sent_count, 1);
+    assert_int_equal(world->send_status, RAFT_CANCELED);
+    send_entries(NULL, 0); /* a heartbeat */
+    assert_int_equal(world->sent_count, 2);
+    world->sending->cb(world->sending, 0);
+
+    first->cb(first, 0);
+    entry.buf.len = half - sizeof entry;
+    send_entries(&entry, 1);
+    first = world->sending;
+    send_entries(&entry, 1);
+    assert_int_equal(world->sent_count, 4);
+    first->cb(first, 0);
+    world->sending->cb(world->sending, 0);
+    world->sending = NULL;
+    free(entry.buf.base);
+}
+
+static void a_copy_that_fails_to_leave_is_forgotten(void **state)
+{
+    struct raft_entry entry = {.term = 4, .type = RAFT_COMMAND, .buf = {"8 bytes", 8}};
+
+    (void)state;
+    world->fail = RAFT_NOCONNECTION;
+    send_entries(&entry, 1);
+    assert_int_equal(world->send_status, RAFT_CANCELED);
+    assert_int_equal(world->safe.peers[0].copied, 0);
+    assert_int_equal(world->safe.peers[0].sends, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +481,9 @@ int main(void)
         TEST(who_has_no_vote_forgets_a_leader_that_is_not_heard),
         TEST(who_has_no_vote_asks_for_none_past_a_leader),
         TEST(a_voter_forgets_its_leader_by_libraft_alone),
+        TEST(what_a_message_sends_outlives_the_log),
+        TEST(copies_of_entries_do_not_pile_up),
+        TEST(a_copy_that_fails_to_leave_is_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

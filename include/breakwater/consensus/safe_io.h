@@ -49,7 +49,9 @@
  *       what follows is written behind what was to go                 behind it is reported: stop, and
  *                                                                     keep the note of L24 (segment.h)
  *   L31 a snapshot that cannot be read is passed over: what        -> the newest one is read before
- *       follows it is numbered from an older one on                   a start (snapshot_file.h) */
+ *       follows it is numbered from an older one on                   a start (snapshot_file.h)
+ *   L32 entries that came in one batch are freed with the last     -> each message sends a copy of its
+ *       of them that leaves the log, while a message sends them       own, and counts as sent at once */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -73,6 +75,8 @@
 #define BW_SAFE_IO_BEHIND_MS         10000 /* L11 */
 #define BW_SAFE_IO_PEERS_MAX         16
 #define BW_SAFE_IO_SENDS_MAX         256 /* unfinished messages to one peer; the next is dropped */
+/* L32: of the entries in unfinished messages to one peer. The next is dropped, but for a first one: it may be larger. */
+#define BW_SAFE_IO_COPIES_BYTES      ((size_t)4 << 20)
 #define BW_SAFE_IO_CHANGES_MAX       8   /* configuration entries whose index is remembered */
 
 struct bw_safe_io_config {
@@ -108,11 +112,13 @@ struct bw_safe_io_counts {
     uint64_t strangers_dropped; /* L22, and who asks for votes under another id */
     uint64_t votes_lent;        /* L25: no voter yet, as it knows, when it was asked for a vote */
     uint64_t haste_ignored;     /* L26 */
+    uint64_t entries_copied;    /* L32 */
 };
 
 struct bw_safe_io_peer {
     uint64_t id; /* 0: unused */
     unsigned sends;
+    size_t copied; /* L32: bytes in them */
     bool snapshot_in_flight;
     raft_time last_contact_ms; /* last message received; 0: none */
     uint64_t match;     /* L11: where it was when the count began */
