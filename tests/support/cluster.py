@@ -16,12 +16,17 @@ os.umask(0o022)  # a daemon refuses what others than its user can change, whoeve
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+keeps_ports = []
+
+
 def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """They stay this process's, as in test_port.h: bound, and never listened on. Who sets SO_REUSEADDR may listen."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after bind: nobody's port is shared
+    keeps_ports.extend(sockets)
+    return [each.getsockname()[1] for each in sockets]
 
 
 def write_script(path, text):

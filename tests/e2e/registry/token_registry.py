@@ -14,15 +14,11 @@ import threading
 import time
 import urllib.parse
 
+from cluster import free_ports
+
 ACCOUNT = "robot$breakwater"
 PASSWORD = 'a "secret" \\ of the test'
 PATIENCE = 60  # seconds for what must happen, on a slow machine
-
-
-def free_port():
-    with socket.socket() as tcp:
-        tcp.bind(("127.0.0.1", 0))
-        return tcp.getsockname()[1]
 
 
 def openssl(*words, given=None):
@@ -153,7 +149,7 @@ class Registry:
 
     def __init__(self, folder, keys, url, realm, storage):
         self.folder, self.keys, self.url, self.realm, self.storage = folder, keys, url, realm, storage
-        self.registry_port = free_port()
+        self.registry_port, = free_ports(1)
         self.process = None
         der = openssl("x509", "-in", keys / "token.pem", "-outform", "DER")
         self.token_der = base64.b64encode(der).decode()

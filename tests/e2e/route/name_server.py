@@ -1,5 +1,6 @@
 """A real BIND that nobody else asks, as tests make it: it is the primary server of example.net."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -7,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+
+from cluster import free_ports
 
 SECRET = "c2VjcmV0IG9mIGEgdGVzdCwgMzIgYnl0ZXMgbG9uZyE="
 OTHER_SECRET = "YW5vdGhlciBzZWNyZXQgb2YgYSB0ZXN0LCAzMiBieXQ="
@@ -93,10 +96,7 @@ def search_path():
 def free_port():
     """Free for both, UDP and TCP."""
     while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return tcp.getsockname()[1]
+        port, = free_ports(1)
+        with socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            udp.bind(("127.0.0.1", port))
+            return port
