@@ -304,6 +304,8 @@ static void a_mirror_is_enough_to_know_of_an_epoch(void **state)
     const struct bw_second_memory older = {
         .epoch = 2, .is_over = true, .fence_ns = 1, .interval_ms = 1000, .limit_ms = 1000};
     const struct bw_second_mirror mirror = mirror_of(3, 108000);
+    const struct bw_second_lease lease = {
+        .epoch = 3, .left_ns = 8000 * MS, .fence_ns = FENCE_MS * MS, .serves = true};
 
     (void)state;
     begin_beside(&older, &mirror);
@@ -311,6 +313,13 @@ static void a_mirror_is_enough_to_know_of_an_epoch(void **state)
     assert_int_equal(reported().armed_epoch, 3);
     assert_int_equal(world.second.memory.interval_ms, 0); /* the terms of the newer one are others, perhaps */
     assert_int_equal(world.second.memory.limit_ms, 0);
+    happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_ANSWERED,
+                                     .lease = &lease,
+                                     .asked = {world.now_ms * MS, world.now_ms * MS},
+                                     .interval_ms = 700,
+                                     .limit_ms = 900});
+    assert_int_equal(world.second.memory.interval_ms, 700); /* its agent tells them, and nobody else */
+    assert_int_equal(world.second.memory.limit_ms, 900);
     tick_at(105000);
     assert_non_null(strstr(world.log, "FENCE"));
     assert_int_equal(world.fence_epoch, 3);

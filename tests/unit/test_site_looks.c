@@ -346,6 +346,64 @@ static void what_serves_on_was_seen_to_serve_until_it_stopped(void **state)
     assert_memory_equal(&world.site.seen_at, &seen_at, sizeof seen_at);
 }
 
+/* 3.2.4: where it was seen is as new as that it was seen. */
+static void a_look_says_where_the_service_is(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+    leave_look_open(&world);
+    of.ended = (struct bw_guard_run_ended){.epoch = 1,
+                                           .action = BW_ACTION_STATUS,
+                                           .run_id = world.site.observation[BW_ACTION_STATUS].run_id,
+                                           .result = BW_RUN_OK,
+                                           .sight = {.seen = BW_REACH_OUTSIDE, .digest = 9},
+                                           .line = "started"};
+    from_guard(&world, &of);
+    assert_int_equal(reported(&world).sight.seen, BW_REACH_OUTSIDE);
+    assert_int_equal(reported(&world).sight.digest, 9);
+}
+
+/* 3.7: nobody serves until this is known. */
+static void after_a_reboot_it_is_looked_at_back_to_back(void **state)
+{
+    struct bw_site_memory memory = held;
+    const struct bw_observation *status_look = &world.site.observation[BW_ACTION_STATUS];
+
+    (void)state;
+    begin_serving(&world);
+    leave_look_open(&world);
+    assert_int_equal(status_look->due.boot_ns - status_look->begun.boot_ns, 1000 * MS);
+
+    memory.boot_id = last_boot;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
+    leave_look_open(&world);
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+    assert_true(status_look->due.boot_ns - status_look->begun.boot_ns < 1000 * MS);
+}
+
+/* 4: the word of a script that the site file does not name any more. */
+static void a_condition_that_was_taken_away_meanwhile_says_nothing(void **state)
+{
+    (void)state;
+    begin(&world);
+    world.site.limits.has_script[BW_ACTION_CONDITION] = true;
+    for (int i = 0; i < 100 && !world.site.observation[BW_ACTION_CONDITION].running; i++) {
+        for (int other = 0; other < BW_ACTION_COUNT; other++)
+            if (world.site.observation[other].running && other != BW_ACTION_CONDITION)
+                ended(&world, &world.sent_look, BW_RUN_OK, "stopped");
+        if (!world.site.observation[BW_ACTION_CONDITION].running)
+            tick_at(&world, world.now_ms + 100);
+    }
+    assert_true(world.site.observation[BW_ACTION_CONDITION].running);
+    world.site.limits.has_script[BW_ACTION_CONDITION] = false;
+    ended(&world, &world.sent_look, BW_RUN_OK, "start");
+    assert_int_equal(world.site.condition, BW_CONDITION_NONE);
+    assert_false(world.site.alarms & (1u << BW_ALARM_CONDITION_FAILED));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +423,9 @@ int main(void)
         cmocka_unit_test(what_serves_after_its_lease_is_told_at_once_and_once),
         cmocka_unit_test(only_the_look_that_was_asked_for_is_heard),
         cmocka_unit_test(what_serves_on_was_seen_to_serve_until_it_stopped),
+        cmocka_unit_test(a_look_says_where_the_service_is),
+        cmocka_unit_test(after_a_reboot_it_is_looked_at_back_to_back),
+        cmocka_unit_test(a_condition_that_was_taken_away_meanwhile_says_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
