@@ -562,6 +562,20 @@ static void a_site_outside_of_the_spec_that_speaks_no_more_holds_nobody(void **s
     assert_outside_holds("says that it serves");
     world_pass_ms(&world, freshness_ms() + 1000);
     assert_acts("A6");
+    assert_null(world_gate(&world, "outside", -1)); /* nor is it shown as something that was waited for */
+}
+
+/* What was never heard was not heard at the start of the clocks either. */
+static void a_witness_whose_machine_has_just_begun_has_heard_nobody(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.now = (struct bw_instant){BW_NS_PER_S, BW_NS_PER_S};
+    recover_at(NOW_MS);
+    everybody_follows();
+    world_pass_ms(&world, longest_wait_ms() + 2000);
+    assert_true(world.now.boot_ns < freshness_ms() * BW_NS_PER_MS);
+    assert_acts("A6");
 }
 
 static void one_that_is_stopped_does_not_hide_one_that_serves(void **state)
@@ -697,6 +711,8 @@ static void in_ordinary_life_the_spec_says_who_is_asked(void **state)
     world_init(&world, 2);
     world.sites[C].report.service = BW_SERVICE_STARTED;
     world_sync(&world, C);
+    world_lead_anew(&world);
+    world_sync_all(&world);
     assert_acts("A6");
 }
 
@@ -740,6 +756,7 @@ int main(void)
         cmocka_unit_test(for_a_site_that_is_lost_too_a_person_answers),
         cmocka_unit_test(what_a_site_outside_of_the_spec_may_serve_holds_the_first_grant),
         cmocka_unit_test(a_site_outside_of_the_spec_that_speaks_no_more_holds_nobody),
+        cmocka_unit_test(a_witness_whose_machine_has_just_begun_has_heard_nobody),
         cmocka_unit_test(one_that_is_stopped_does_not_hide_one_that_serves),
         cmocka_unit_test(a_site_outside_of_the_spec_that_obeys_the_witnesses_of_before_holds_it_whatever_it_says),
         cmocka_unit_test(no_person_s_word_passes_it),
