@@ -183,6 +183,62 @@ static void a_late_copy_is_no_receipt_of_an_older_agent(void **state)
     assert_false(is_eligible(B));
 }
 
+/* 3.3: each of several witnesses may pass the same sync on: it says what it said when the first copy came. */
+static void a_second_copy_of_a_sync_is_no_newer_word(void **state)
+{
+    const struct bw_contact *contact;
+    struct bw_instant received;
+
+    (void)state;
+    world_init(&world, 2);
+    (void)world_sync(&world, B);
+    received = world.now;
+    world_wait_ms(&world, 700);
+    world.sites[B].number--;
+    (void)world_sync(&world, B);
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(contact->received.boot_ns, received.boot_ns);
+    assert_int_equal(contact->receipts[0].number, world.sites[B].number);
+    assert_int_equal(contact->receipts[1].number, world.sites[B].number - 1);
+}
+
+/* 3.8: by the note of what it has heard of, and not by those of what it sent before. */
+static void the_clocks_of_an_agent_that_names_no_receipt_are_measured_too(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[B].is_timed = true;
+    for (int second = 0; second < 120; second++) {
+        world.sites[B].exchanges[0].receipt = 0;
+        (void)world_sync(&world, B);
+        world_wait_ms(&world, 1000);
+    }
+    assert_true(world_watch(&world)->rates[B].bounds.is_known);
+}
+
+/* What lies behind those that a sync counts is none of it. */
+static void a_sync_measures_by_as_many_exchanges_as_it_counts(void **state)
+{
+    struct bw_sync_group group = {.name = "harbor"};
+    struct bw_sync sync = {.group_count = 1, .groups = &group, .site = "dc-b"};
+
+    (void)state;
+    world_init(&world, 2);
+    (void)world_sync(&world, B);
+    group.report = world.sites[B].report;
+    sync.instance = world.sites[B].instance;
+    sync.session = world.sites[B].session;
+    sync.boot_id = world.sites[B].boot_id;
+    sync.exchanges[0] = world.sites[B].exchanges[0];
+    sync.exchanges[0].answered = sync.exchanges[0].sent;
+    for (uint32_t count = 0; count <= 1; count++) {
+        sync.number = ++world.sites[B].number;
+        sync.exchange_count = count;
+        (void)bw_witness_on_sync(&world.witness, &sync, 0, world.now);
+        assert_int_equal(world_watch(&world)->rates[B].has_open, count == 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +247,9 @@ int main(void)
         cmocka_unit_test(an_answer_that_no_note_is_left_of_counts_as_the_one_before),
         cmocka_unit_test(a_late_copy_makes_no_answer_later_than_it_was),
         cmocka_unit_test(a_late_copy_is_no_receipt_of_an_older_agent),
+        cmocka_unit_test(a_second_copy_of_a_sync_is_no_newer_word),
+        cmocka_unit_test(the_clocks_of_an_agent_that_names_no_receipt_are_measured_too),
+        cmocka_unit_test(a_sync_measures_by_as_many_exchanges_as_it_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
