@@ -327,6 +327,20 @@ static void a_leader_that_was_away_hands_over_once(void **state)
     assert_false(knows_too_little());
 }
 
+/* What one group hands over says nothing of another whose epoch is open: when that is over, it is offered anew. */
+static void an_epoch_that_was_open_meanwhile_is_handed_over_when_it_is_over(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    bw_witness_on_handed_over(&world.witness);
+    world.sites[A].is_mute = true;
+    memset(world_watch(&world)->lag, 0, sizeof world_watch(&world)->lag);
+    world_watch(&world)->served_site[0] = '\0';
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_true(knows_too_little());
+}
+
 /* That dc-a lacks at most what was written since the last grant is no measure of its lag. */
 static void a_leader_that_knows_a_bound_alone_hands_over(void **state)
 {
@@ -448,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_new_leader_uses_what_it_heard_as_a_follower),
         cmocka_unit_test(a_restarted_witness_does_not_know_any_lag),
         cmocka_unit_test(a_leader_that_was_away_hands_over_once),
+        cmocka_unit_test(an_epoch_that_was_open_meanwhile_is_handed_over_when_it_is_over),
         cmocka_unit_test(a_leader_that_knows_a_bound_alone_hands_over),
         cmocka_unit_test(a_leader_that_others_could_not_better_stays),
         cmocka_unit_test(without_readiness_scripts_on_lag_decides),
