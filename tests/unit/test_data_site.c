@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core_world.h"
@@ -65,6 +66,30 @@ static void of_those_that_followed_as_far_the_first_of_the_spec_has_the_data(voi
     world.sites[B].report.joined_epoch = world.sites[C].report.joined_epoch = 5;
     world_sync_all(&world);
     world_group(&world)->recovered_index = world.index;
+    assert_string_equal(loss_of(A).data_site, "dc-b");
+}
+
+/* 3.9: dc-b is the last of as many sites as a group may have, and wrote in an epoch that the state does not know. */
+static void the_last_of_as_many_sites_as_there_may_be_has_the_data_where_it_wrote_last(void **state)
+{
+    struct bw_spec spec;
+
+    (void)state;
+    world_begin(&world, 2);
+    spec = world_group(&world)->spec;
+    for (uint32_t site = 1; site < BW_SITES_MAX; site++) {
+        spec.sites[site] = spec.sites[B];
+        (void)snprintf(spec.sites[site].name, sizeof spec.sites[site].name, "dc-%c", (char)('a' + site));
+    }
+    (void)strcpy(spec.sites[1].name, spec.sites[BW_SITES_MAX - 1].name);
+    (void)strcpy(spec.sites[BW_SITES_MAX - 1].name, "dc-b");
+    spec.site_count = BW_SITES_MAX;
+    world_set_spec(&world, &spec, "");
+    world_stop(&world, A);
+    world.sites[B].report.armed_epoch = 2;
+    world_sync_all(&world);
+    world_group(&world)->recovered_index = world.index;
+
     assert_string_equal(loss_of(A).data_site, "dc-b");
 }
 
@@ -233,6 +258,7 @@ int main(void)
         cmocka_unit_test(what_was_never_recovered_knows_whose_data_it_is),
         cmocka_unit_test(who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_newest),
         cmocka_unit_test(of_those_that_followed_as_far_the_first_of_the_spec_has_the_data),
+        cmocka_unit_test(the_last_of_as_many_sites_as_there_may_be_has_the_data_where_it_wrote_last),
         cmocka_unit_test(a_state_that_knows_no_epoch_has_nobodys_data),
         cmocka_unit_test(a_lag_counts_for_three_checks_and_a_window),
         cmocka_unit_test(a_lag_behind_another_than_the_data_site_is_unknown),
