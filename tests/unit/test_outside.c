@@ -161,6 +161,21 @@ static void who_wrote_in_an_epoch_above_the_newest_known_has_newer_data(void **s
     assert_noted("has written in an epoch that this state does not know");
 }
 
+/* What still runs there comes first: with its end the data is told of anew. */
+static void of_one_that_serves_with_newer_data_it_is_said_that_it_serves(void **state)
+{
+    struct bw_contact contact = contact_that_says(BW_SERVICE_STARTED);
+
+    (void)state;
+    of_a_recovered_group();
+    contact.released = (struct bw_released){.epoch = KNOWN_EPOCH + 1, .past_no_return = true};
+    hear(&contact);
+    assert_noted("says that it serves");
+    contact.report.service = BW_SERVICE_STOPPED;
+    hear(&contact);
+    assert_noted("has written in an epoch that this state does not know");
+}
+
 /* A sync that was long on its way takes nothing of the wait, on either clock. */
 static void the_newest_word_of_all_counts(void **state)
 {
@@ -265,6 +280,7 @@ int main(void)
         cmocka_unit_test(of_a_group_that_was_never_recovered_nothing_is_noted),
         cmocka_unit_test(what_was_noted_counts_no_more_once_the_group_has_begun_again),
         cmocka_unit_test(who_wrote_in_an_epoch_above_the_newest_known_has_newer_data),
+        cmocka_unit_test(of_one_that_serves_with_newer_data_it_is_said_that_it_serves),
         cmocka_unit_test(the_newest_word_of_all_counts),
         cmocka_unit_test(it_is_waited_for_until_both_clocks_have_counted_the_longest_window),
         cmocka_unit_test(a_new_leader_waits_for_the_first_word_as_long_as_it_may_take),
