@@ -57,6 +57,18 @@ static void who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_ne
     assert_string_equal(loss_of(A).data_site, "dc-c");
 }
 
+/* 3.9: the state knows of dc-b's grant alone, and dc-a, the first of the spec, wrote after it. */
+static void the_first_site_of_the_spec_has_the_data_where_it_wrote_beyond_the_state(void **state)
+{
+    (void)state;
+    recover_with(0, 0);
+    (void)strcpy(world_group(&world)->data_site, "dc-b");
+    assert_string_equal(loss_of(C).data_site, "dc-b");
+    world.sites[A].report.armed_epoch = 2;
+    world_sync_all(&world);
+    assert_string_equal(loss_of(C).data_site, "dc-a");
+}
+
 /* 3.9: nobody wrote in it, so that nothing else tells them apart. */
 static void of_those_that_followed_as_far_the_first_of_the_spec_has_the_data(void **state)
 {
@@ -192,6 +204,52 @@ static void apply(enum bw_command_kind kind)
     assert_string_not_equal(world_apply(&world, &command), "-");
 }
 
+/* 4: dc-b has served, and dc-a, the first of the spec, has fenced it within its own limit, or later than that. */
+static void the_first_site_of_the_spec_may_take_as_long_as_it_says_to_fence(void **state)
+{
+    struct bw_spec spec;
+
+    (void)state;
+    for (int is_late = 0; is_late < 2; is_late++) {
+        world_init(&world, 2);
+        spec = world_group(&world)->spec;
+        world_set_spec(&world, &spec, "dc-b");
+        world_sync_all(&world);
+        assert_string_equal(world_act(&world), "A6");
+        world_serve(&world, B);
+        world.sites[A].report.remote_fence.limit_ms = is_late ? 1000 : 30000;
+        world_pass_ms(&world, 5000);
+        assert_int_equal(loss_of(A).kind, BW_LOSS_MEASURED);
+        apply(BW_COMMAND_CLOSE);
+        world_wait_ms(&world, 60000);
+        apply(BW_COMMAND_FENCED);
+
+        assert_int_equal(loss_of(A).kind, is_late ? BW_LOSS_UNKNOWN : BW_LOSS_MEASURED);
+    }
+    assert_non_null(strstr(loss_of(A).unknown, "until it was fenced"));
+}
+
+/* 4: dc-b was granted after dc-a and fenced long after, and its data was left alone: dc-a ended in time. */
+static void the_late_fence_of_a_later_site_that_never_wrote_says_nothing_of_the_lag(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    apply(BW_COMMAND_CLOSE);
+    apply(BW_COMMAND_EXPIRED);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 2000);
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    world_group(&world)->terms.no_return = BW_NO_RETURN_AHEAD;
+    apply(BW_COMMAND_CLOSE);
+    world_wait_ms(&world, 120000);
+    apply(BW_COMMAND_FENCED);
+
+    assert_string_equal(world_group(&world)->last_end.site, "dc-b");
+    assert_string_equal(loss_of(C).data_site, "dc-a");
+    assert_int_equal(loss_of(C).kind, BW_LOSS_MEASURED);
+}
+
 static uint64_t closed_ns(void)
 {
     return world_watch(&world)->served_closed.boot_ns;
@@ -257,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_never_recovered_knows_whose_data_it_is),
         cmocka_unit_test(who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_newest),
+        cmocka_unit_test(the_first_site_of_the_spec_has_the_data_where_it_wrote_beyond_the_state),
         cmocka_unit_test(of_those_that_followed_as_far_the_first_of_the_spec_has_the_data),
         cmocka_unit_test(the_last_of_as_many_sites_as_there_may_be_has_the_data_where_it_wrote_last),
         cmocka_unit_test(a_state_that_knows_no_epoch_has_nobodys_data),
@@ -264,6 +323,8 @@ int main(void)
         cmocka_unit_test(a_lag_behind_another_than_the_data_site_is_unknown),
         cmocka_unit_test(what_was_written_since_is_bounded_for_the_leader_that_granted_alone),
         cmocka_unit_test(the_data_site_served_no_longer_than_two_leaders_may_wait),
+        cmocka_unit_test(the_first_site_of_the_spec_may_take_as_long_as_it_says_to_fence),
+        cmocka_unit_test(the_late_fence_of_a_later_site_that_never_wrote_says_nothing_of_the_lag),
         cmocka_unit_test(the_data_site_serves_for_nobody_from_its_close_on),
         cmocka_unit_test(the_epoch_of_another_site_is_no_end_of_what_was_heard),
         cmocka_unit_test(a_lag_without_an_age_is_none),
