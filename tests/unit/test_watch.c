@@ -64,11 +64,27 @@ static void the_end_of_an_epoch_begins_no_maintenance(void **state)
     assert_int_equal(world_watch(&world)->group_maintenance_applied.boot_ns, begun_ns);
 }
 
+/* 4: a group that was deleted and made anew has no grant, and what a witness that was away saw of the old one is over. */
+static void a_state_without_grants_leaves_no_mark_of_those_before(void **state)
+{
+    const struct bw_watch *watch = world_watch(&world);
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(watch->grants[0].epoch, 1);
+    world_group(&world)->history_count = 0;
+    bw_witness_on_restored(&world.witness, world.now);
+
+    for (size_t i = 0; i < BW_HISTORY_MAX; i++)
+        assert_int_equal(watch->grants[i].epoch, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_maintenance_of_a_site_with_a_name_of_one_letter_is_not_the_groups),
         cmocka_unit_test(the_end_of_an_epoch_begins_no_maintenance),
+        cmocka_unit_test(a_state_without_grants_leaves_no_mark_of_those_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
