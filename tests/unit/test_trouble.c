@@ -593,6 +593,28 @@ static void the_book_is_bounded(void **state)
     assert_non_null(bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_START_FAILED));
 }
 
+/* Only where what is over has made no room: nothing that is on is given up for what finds some. */
+static void what_is_over_makes_room_before_what_weighs_less(void **state)
+{
+    const uint32_t all = (1u << BW_TROUBLE_COUNT) - 1;
+    uint32_t index = 1;
+
+    (void)state;
+    note(0, "g0", "dc-a", all, 1);
+    for (uint32_t left = BW_TROUBLES_MAX - BW_TROUBLE_COUNT; left > 0; index++) {
+        const uint32_t count = left < BW_TROUBLE_COUNT ? left : BW_TROUBLE_COUNT;
+
+        note(index, "g", "dc-a", (1u << count) - 1, 1);
+        left -= count;
+    }
+    assert_int_equal(book->used, BW_TROUBLES_MAX);
+    note(0, "g0", "dc-a", 0, 3);
+    note(index, "new", "dc-a", BIT(SEVERAL_SERVE), 3);
+
+    assert_non_null(bw_trouble_book_find(book, index, "dc-a", BW_TROUBLE_SEVERAL_SERVE));
+    assert_int_equal(book->used, BW_TROUBLES_MAX - BW_TROUBLE_COUNT + 1);
+}
+
 static void each_alarm_has_a_word_that_is_read_again(void **state)
 {
     enum bw_trouble read;
@@ -636,6 +658,7 @@ int main(void)
         WITH_BOOK(one_more_local_restart_is_loud_again),
         WITH_BOOK(what_is_over_is_forgotten_after_a_day_and_with_its_group),
         WITH_BOOK(the_book_is_bounded),
+        WITH_BOOK(what_is_over_makes_room_before_what_weighs_less),
         cmocka_unit_test(each_alarm_has_a_word_that_is_read_again),
     };
 
