@@ -216,6 +216,22 @@ static void the_clocks_of_an_agent_that_names_no_receipt_are_measured_too(void *
     assert_true(world_watch(&world)->rates[B].bounds.is_known);
 }
 
+/* An agent has one answer of each witness: of two that name one sync the first counts. */
+static void of_two_answers_to_one_sync_the_first_counts(void **state)
+{
+    uint64_t answered;
+
+    (void)state;
+    world_init(&world, 2);
+    world_wait_ms(&world, 1000);
+    answered = world.sites[B].exchanges[0].number;
+    world.sites[B].exchanges[1] = world.sites[B].exchanges[0];
+    world.sites[B].exchanges[1].receipt = UINT64_MAX; /* that this witness has never given */
+    (void)world_sync(&world, B);
+
+    assert_int_equal(bw_site_reports_newest(&world_watch(&world)->reports[B])->answered_number, answered);
+}
+
 /* What lies behind those that a sync counts is none of it. */
 static void a_sync_measures_by_as_many_exchanges_as_it_counts(void **state)
 {
@@ -249,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_late_copy_is_no_receipt_of_an_older_agent),
         cmocka_unit_test(a_second_copy_of_a_sync_is_no_newer_word),
         cmocka_unit_test(the_clocks_of_an_agent_that_names_no_receipt_are_measured_too),
+        cmocka_unit_test(of_two_answers_to_one_sync_the_first_counts),
         cmocka_unit_test(a_sync_measures_by_as_many_exchanges_as_it_counts),
     };
 
