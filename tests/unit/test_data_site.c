@@ -250,6 +250,22 @@ static void the_late_fence_of_a_later_site_that_never_wrote_says_nothing_of_the_
     assert_int_equal(loss_of(C).kind, BW_LOSS_MEASURED);
 }
 
+/* 4: dc-a serves again since, and what it wrote is measured. */
+static void how_an_epoch_before_ended_says_nothing_of_the_one_that_is_open(void **state)
+{
+    struct bw_watch *watch;
+
+    (void)state;
+    world_begin(&world, 2);
+    watch = world_watch(&world);
+    (void)strcpy(world_group(&world)->last_end.site, "dc-a");
+    watch->phase_applied = bw_instant_add(watch->served_contact, 600 * BW_NS_PER_S);
+    world_group(&world)->last_end.grade = BW_GRADE_LET_GO;
+    assert_int_equal(loss_of(B).kind, BW_LOSS_MEASURED);
+    world_group(&world)->last_end.grade = BW_GRADE_FENCED;
+    assert_int_equal(loss_of(B).kind, BW_LOSS_MEASURED);
+}
+
 static uint64_t closed_ns(void)
 {
     return world_watch(&world)->served_closed.boot_ns;
@@ -325,6 +341,7 @@ int main(void)
         cmocka_unit_test(the_data_site_served_no_longer_than_two_leaders_may_wait),
         cmocka_unit_test(the_first_site_of_the_spec_may_take_as_long_as_it_says_to_fence),
         cmocka_unit_test(the_late_fence_of_a_later_site_that_never_wrote_says_nothing_of_the_lag),
+        cmocka_unit_test(how_an_epoch_before_ended_says_nothing_of_the_one_that_is_open),
         cmocka_unit_test(the_data_site_serves_for_nobody_from_its_close_on),
         cmocka_unit_test(the_epoch_of_another_site_is_no_end_of_what_was_heard),
         cmocka_unit_test(a_lag_without_an_age_is_none),

@@ -615,6 +615,26 @@ static void what_is_over_makes_room_before_what_weighs_less(void **state)
     assert_int_equal(book->used, BW_TROUBLES_MAX - BW_TROUBLE_COUNT + 1);
 }
 
+static void what_keeps_somebody_waiting_is_kept_before_what_only_may_come_to_matter(void **state)
+{
+    const uint32_t heavy = BIT(SEVERAL_SERVE) | BIT(FENCE_FAILED) | BIT(ROGUE_START) | BIT(OVERRIDE) |
+                           BIT(NO_ACTIVE_SITE) | BIT(NEEDS_PERSON) | BIT(NOT_SERVING);
+    const uint32_t light = ((1u << BW_TROUBLE_COUNT) - 1) & ~heavy;
+    const uint32_t lightest = light & -light;
+    uint32_t index = 0;
+
+    (void)state;
+    while (book->used + BW_TROUBLE_COUNT <= BW_TROUBLES_MAX)
+        note(index++, "g", "dc-a", light, 1);
+    while (book->used < BW_TROUBLES_MAX)
+        note(index++, "g", "dc-a", lightest, 1);
+    note(index, "late", "dc-a", lightest, 2);
+    assert_null(bw_trouble_book_find(book, index, "dc-a", (enum bw_trouble)__builtin_ctz(lightest)));
+    note(index, "new", "dc-a", BIT(NOT_SERVING), 2);
+    assert_non_null(bw_trouble_book_find(book, index, "dc-a", BW_TROUBLE_NOT_SERVING));
+    assert_int_equal(book->used, BW_TROUBLES_MAX);
+}
+
 static void each_alarm_has_a_word_that_is_read_again(void **state)
 {
     enum bw_trouble read;
@@ -659,6 +679,7 @@ int main(void)
         WITH_BOOK(what_is_over_is_forgotten_after_a_day_and_with_its_group),
         WITH_BOOK(the_book_is_bounded),
         WITH_BOOK(what_is_over_makes_room_before_what_weighs_less),
+        WITH_BOOK(what_keeps_somebody_waiting_is_kept_before_what_only_may_come_to_matter),
         cmocka_unit_test(each_alarm_has_a_word_that_is_read_again),
     };
 
