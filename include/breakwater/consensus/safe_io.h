@@ -50,7 +50,7 @@
  *                                                                     keep the note of L24 (segment.h)
  *   L31 a snapshot that cannot be read is passed over: what        -> the newest one is read before
  *       follows it is numbered from an older one on                   a start (snapshot_file.h)
- *   L32 entries that came in one batch are freed with the last     -> each message sends a copy of its
+ *   L32 entries of one loaded batch are freed with the last        -> each message sends a copy of its
  *       of them that leaves the log, while a message sends them       own, and counts as sent at once */
 /* clang-format on */
 
