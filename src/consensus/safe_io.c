@@ -508,10 +508,9 @@ static int safe_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *ou
 
 /* ---- sending and receiving ------------------------------------------------------------------ */
 
-static void on_send_done(struct raft_io_send *inner, int status)
+/* It is under way no more. */
+static void forget_send(struct safe_send *send)
 {
-    struct safe_send *send = (struct safe_send *)inner;
-    struct raft_io_send *outer = send->outer;
     struct bw_safe_io_peer *peer = find_peer(send->safe, send->peer);
 
     BW_ASSERT(peer != NULL && peer->sends > 0 && peer->copied >= send->copied);
@@ -520,6 +519,14 @@ static void on_send_done(struct raft_io_send *inner, int status)
     if (send->is_snapshot)
         peer->snapshot_in_flight = false;
     free(send);
+}
+
+static void on_send_done(struct raft_io_send *inner, int status)
+{
+    struct safe_send *send = (struct safe_send *)inner;
+    struct raft_io_send *outer = send->outer;
+
+    forget_send(send);
     if (outer != NULL)
         outer->cb(outer, status);
 }
@@ -601,11 +608,7 @@ static int safe_send(struct raft_io *io, struct raft_io_send *outer,
             done(outer, 0); /* L32: so that libraft's own entries are held no longer than this */
         return 0;
     }
-    peer->sends--;
-    peer->copied -= copied;
-    if (is_snapshot)
-        peer->snapshot_in_flight = false;
-    free(send);
+    forget_send(send);
 
 lost: /* an error would end the event halfway; a lost message is ordinary */
     done(outer, RAFT_CANCELED);
