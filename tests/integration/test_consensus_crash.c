@@ -7,9 +7,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
@@ -281,12 +281,10 @@ static bool wait_until(bool (*is_met)(void))
 
     while (!is_met() && now_ms() < end)
         watch(10);
-    if (is_met())
-        return true;
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+    for (unsigned i = 0; !is_met() && i < TEST_WITNESSES; i++)
         print_message("witness %u: pid %d, leads %d, term %" PRIu64 ", %" PRIu64 " applied\n", i + 1, (int)members[i].pid,
                       (int)members[i].last.is_ready, members[i].last.term, members[i].last.count);
-    return false;
+    return is_met();
 }
 
 static void end_process(unsigned number)
@@ -583,9 +581,8 @@ static void a_kill_between_the_steps_of_libraft_is_no_damage(void **state)
 #define CUT_KILLS     3
 #define CUT_TRIES     20
 #define CUT_AHEAD     300 /* entries, more than it has */
-#define CUT_ELECTION_MS                                                                            \
-    3000 /* a leader that is alone leads for so long: to fill several segments takes               \
-            tenths of a second on an idle machine */
+/* A leader that is alone leads for so long: to fill several segments takes tenths of a second on an idle machine. */
+#define CUT_ELECTION_MS 3000
 
 /* libraft removes a closed segment by this, through libuv: the member is killed instead of the one that
  * BW_TEST_KILL_AT counts, from 1 on. A copy that was left behind goes by unlinkat. */
@@ -603,34 +600,24 @@ int unlink(const char *path)
 }
 
 /* Closed, and full of what only one that leads alone is told to take: others may be closed late. */
-static bool is_to_be_cut(const char *dir, const char *name)
-{
-    unsigned long long first, last;
-    char path[320];
-    struct stat about;
-
-    if (sscanf(name, "%16llu-%16llu", &first, &last) != 2)
-        return false;
-    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    return stat(path, &about) == 0 &&
-           (unsigned long long)about.st_size >= (last - first + 1) * CUT_SIZE;
-}
-
 static unsigned segments_to_be_cut(unsigned number)
 {
-    char path[160];
+    char pattern[160];
     char dir[128];
-    struct dirent *entry;
     unsigned count = 0;
-    DIR *list;
+    glob_t found = {0};
 
     test_cluster_path(&cluster, number + 1, dir);
-    (void)snprintf(path, sizeof path, "%s/raft", dir);
-    list = opendir(path);
-    assert_non_null(list);
-    while ((entry = readdir(list)) != NULL)
-        count += is_to_be_cut(path, entry->d_name);
-    (void)closedir(list);
+    (void)snprintf(pattern, sizeof pattern, "%s/raft/[01]*-[01]*", dir);
+    assert_in_range(glob(pattern, 0, NULL, &found), 0, GLOB_NOMATCH);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        unsigned long long first, last;
+        struct stat about;
+
+        count += sscanf(strrchr(found.gl_pathv[i], '/'), "/%16llu-%16llu", &first, &last) == 2 &&
+                 stat(found.gl_pathv[i], &about) == 0 && (uint64_t)about.st_size >= (last - first + 1) * CUT_SIZE;
+    }
+    globfree(&found);
     return count;
 }
 

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include <breakwater/lab/plan.h>
 #include <breakwater/lab/process.h>
 
+#include "advice.h"
 #include "cluster_life.h"
 #include "janitor.h"
 #include "punctual.h"
@@ -309,49 +309,7 @@ static void join(int id)
 
 /* ---- commands that a text names -------------------------------------------------------------- */
 
-#define TYPED_MAX 4
 #define TYPED_WORDS_MAX 32
-
-/* What a person reads there: commands to type in this order, and one that prints an id (in quotes). */
-struct advice {
-    char typed[TYPED_MAX][128];
-    unsigned typed_count;
-    char prints_id[128];
-};
-
-#define OF_USER "breakwater --)"
-
-/* Of the part of the text that is about a disk that is lost. */
-static void read_advice(const char *text, struct advice *advice)
-{
-    const char *at = strstr(text, "it is lost");
-
-    *advice = (struct advice){0};
-    assert_non_null(at);
-    while ((at = strstr(at, "breakwater ")) != NULL) {
-        const bool is_quoted = at[-1] == '`';
-        const size_t size = strcspn(at, ";(`\"\n");
-        char *into = is_quoted ? advice->prints_id : advice->typed[advice->typed_count];
-
-        assert_true(advice->typed_count < TYPED_MAX && size < sizeof advice->typed[0]);
-        if (strncmp(at, OF_USER, strlen(OF_USER)) == 0) { /* as whom, and no command */
-            at += strlen(OF_USER);
-            continue;
-        }
-        (void)snprintf(into, sizeof advice->typed[0], "%.*s", (int)size, at);
-        advice->typed_count += !is_quoted;
-        at += size;
-    }
-}
-
-/* What stands for what a person fills in: a word in capitals. */
-static bool is_placeholder(const char *word)
-{
-    for (; *word != '\0'; word++)
-        if (!isupper((unsigned char)*word))
-            return false;
-    return true;
-}
 
 struct filling {
     const char *word;

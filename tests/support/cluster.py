@@ -16,7 +16,7 @@ os.umask(0o022)  # a daemon refuses what others than its user can change, whoeve
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-keeps_ports = []
+kept_ports = []
 
 
 def free_ports(count):
@@ -25,7 +25,7 @@ def free_ports(count):
     for each in sockets:
         each.bind(("127.0.0.1", 0))
         each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after bind: nobody's port is shared
-    keeps_ports.extend(sockets)
+    kept_ports.extend(sockets)
     return [each.getsockname()[1] for each in sockets]
 
 

@@ -303,6 +303,20 @@ void world_give_back(struct world *world, int site, enum bw_reason reason, bool 
     world_sync_all(world);
 }
 
+void world_move_to_b(struct world *world)
+{
+    BW_ASSERT(world_ask(world, BW_WISH_SWITCHOVER, "dc-b", false, NULL) == BW_OK);
+    BW_ASSERT(strcmp(world_act(world), "A11") == 0);
+    world_give_back(world, A, BW_REASON_SWITCHOVER, true, "4711");
+    BW_ASSERT(strcmp(world_act(world), "A1") == 0);
+    world->sites[A].released = (struct bw_released){0};
+    world->sites[B].report.prepared_index = world_group(world)->changed_index;
+    world_sync_all(world);
+    BW_ASSERT(strcmp(world_act(world), "A7") == 0);
+    world->sites[A].report.has_lag = true;
+    world_serve(world, B);
+}
+
 void world_begin_with(struct world *world, uint32_t site_count, const struct bw_spec *changes)
 {
     world_init(world, site_count);

@@ -75,6 +75,8 @@ void world_serve(struct world *world, int site);
 /* The site has stopped and gives back the open epoch. */
 void world_give_back(struct world *world, int site, enum bw_reason reason, bool past_no_return,
                      const char *position);
+/* dc-b serves by a switchover, dc-a gave back. */
+void world_move_to_b(struct world *world);
 /* The site stopped and says nothing of it but `stopped`. */
 void world_stop(struct world *world, int site);
 /* The first grant went to dc-a, which serves. */

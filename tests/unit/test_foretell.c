@@ -447,20 +447,6 @@ static void a_look_that_is_never_made_is_not_waited_for(void **state)
 
 /* ---- what goes on to be measured (4) ---- */
 
-static void move_to_b(void)
-{
-    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
-    assert_string_equal(world_act(&world), "A11");
-    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
-    assert_string_equal(world_act(&world), "A1");
-    world.sites[A].released = (struct bw_released){0};
-    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
-    world_sync_all(&world);
-    assert_string_equal(world_act(&world), "A7");
-    world.sites[A].report.has_lag = true;
-    world_serve(&world, B);
-}
-
 /* Two sessions of the holder's instance are heard: one has given the epoch back, and one renews. */
 static void release_beside_a_session_that_renews(int site, bool is_armed)
 {
@@ -598,7 +584,7 @@ static void beside_a_holder_that_serves_lag_goes_on_to_be_measured(void **state)
 
         world_begin(&world, 2);
         if (holder == B)
-            move_to_b();
+            world_move_to_b(&world);
         release_beside_a_session_that_renews(holder, true);
 
         foretell_failover(others[holder], &course);
@@ -626,171 +612,9 @@ static void beside_one_that_is_not_armed_no_lag_grows_old(void **state)
     assert_string_equal(bw_foretold_grant(&course)->site, "dc-b");
 }
 
-/* ---- what a person asks for ---- */
-
-static enum bw_err judge(const char *to, bool accept_data_loss, struct bw_diag *diag)
-{
-    struct bw_wish wish = {.kind = BW_WISH_FAILOVER, .accept_data_loss = accept_data_loss};
-
-    (void)strcpy(wish.to, to);
-    return bw_foretell_judge_wish(world_group(&world), world_watch(&world),
-                                  &world.witness.leadership, world.now, &wish, &room, diag);
-}
-
-static void refuses(const char *to, const char *text)
-{
-    struct bw_diag diag = {0};
-
-    assert_int_equal(judge(to, false, &diag), BW_ERR_REFUSED);
-    assert_string_equal(diag.text, text);
-}
-
-/* 4: at once, with the gate, and the flag where there is one. */
-static void a_failover_that_cannot_come_true_is_refused(void **state)
-{
-    struct bw_diag diag = {0};
-
-    (void)state;
-    world_begin(&world, 3);
-    world.sites[A].is_mute = true;
-    world_pass_ms(&world, 15300);
-    assert_string_equal(world_act(&world), "A3");
-    assert_int_equal(judge("dc-b", false, NULL), BW_OK);
-    assert_int_equal(judge("dc-c", false, NULL), BW_OK);
-    assert_int_equal(judge("", false, NULL), BW_OK);
-
-    world.sites[C].report.service = BW_SERVICE_UNKNOWN;
-    world_sync_all(&world);
-    refuses("dc-c",
-            "dc-c would not be granted harbor; what fails at dc-c: \"the service is "
-            "stopped there\"; dc-b gets it, and needs no failover; see: breakwater explain harbor");
-    assert_int_equal(judge("", false, NULL), BW_OK);
-    assert_int_equal(judge("dc-c", true, &diag), BW_ERR_REFUSED); /* no flag passes that */
-    refuses("dc-a",
-            "dc-a would not be granted harbor; what fails at dc-a: \"the site's report is "
-            "fresh\"; dc-b gets it, and needs no failover; see: breakwater explain harbor");
-
-    for (int site = B; site <= C; site++)
-        world_watch(&world)->lag[site].lag_ms = 3600000;
-    refuses("dc-b",
-            "dc-b would not be granted harbor; what fails at dc-b: \"the loss of data stays within "
-            "max_lag\"; to lose what it lacks: breakwater failover harbor --to dc-b "
-            "--accept-data-loss");
-    refuses("", "no site would be granted harbor; what fails at dc-b: \"the loss of data stays "
-                "within max_lag\"; "
-                "to lose what it lacks: breakwater failover harbor --to dc-b --accept-data-loss");
-    assert_int_equal(judge("dc-b", true, NULL), BW_OK);
-
-    world.witness.leadership.leader_since = world.now; /* it has not heard anybody out yet */
-    assert_int_equal(judge("dc-b", false, NULL), BW_OK);
-}
-
-/* Where no site is heard that could be named, it is what holds the group. */
-static void what_holds_the_whole_group_is_said_where_no_site_is_heard(void **state)
-{
-    (void)state;
-    world_init(&world, 2);
-    for (int site = A; site <= B; site++)
-        world.sites[site].is_mute = true;
-    world_pass_ms(&world, 10000);
-    refuses("", "no site would be granted harbor; what fails: \"the reports say "
-                "clearly where the service may begin\"; see: breakwater explain harbor");
-
-    world_init(&world, 3);
-    world.sites[C].is_mute = true;
-    world_pass_ms(&world, 10000);
-    refuses("dc-c", /* of which the group is held, too */
-            "dc-c would not be granted harbor; what fails at dc-c: \"the site has reported what a "
-            "first grant rests on\"; see: breakwater explain harbor");
-}
-
-static void way_is(const char *text)
-{
-    char way[256] = "";
-
-    assert_int_equal(bw_foretell_way(world_group(&world), world_watch(&world),
-                                     &world.witness.leadership, world.now, &room, way, sizeof way),
-                     text[0] != '\0');
-    assert_string_equal(way, text);
-}
-
-/* 4: the command that waives least, and none where none is needed or none comes true. */
-static void a_group_that_nobody_will_serve_has_a_way(void **state)
-{
-    (void)state;
-    world_begin(&world, 3);
-    way_is("");
-    world.sites[A].is_mute = true;
-    world_pass_ms(&world, 15300);
-    way_is(""); /* time alone ends it, and another follows */
-    assert_string_equal(world_act(&world), "A3");
-    way_is("");
-    world_group(&world)->spec.mode = BW_MODE_MANUAL;
-    way_is("breakwater failover harbor");
-    for (int site = B; site <= C; site++)
-        world_watch(&world)->lag[site].lag_ms = 3600000;
-    way_is("breakwater failover harbor --to dc-b --accept-data-loss");
-    for (int site = B; site <= C; site++)
-        world.sites[site].report.service = BW_SERVICE_UNKNOWN;
-    world_sync_all(&world);
-    way_is("");
-}
-
-static void an_end_that_only_a_person_gives_is_the_way(void **state)
-{
-    (void)state;
-    world_begin(&world, 2);
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
-    way_is(""); /* it serves */
-    world.sites[A].report.service = BW_SERVICE_STOPPED;
-    world_sync_all(&world);
-    way_is(""); /* it answers: it can end what it holds */
-    world.sites[A].is_mute = true;
-    world_pass_ms(&world, 15300);
-    way_is("breakwater force-release harbor --site dc-a");
-}
-
-/* 4: the data of a site that owes its rejoin is taken only where the site is named. */
-static void where_a_rejoin_is_owed_the_way_names_the_site(void **state)
-{
-    (void)state;
-    world_begin(&world, 3);
-    for (int site = B; site <= C; site++)
-        world.sites[site].report.joined_epoch = 0;
-    world_sync_all(&world);
-    world.sites[A].is_mute = true;
-    world_pass_ms(&world, 15300);
-    assert_string_equal(world_act(&world), "A3");
-    way_is("breakwater failover harbor --to dc-b --accept-data-loss");
-    world.sites[B].report.service = BW_SERVICE_UNKNOWN;
-    world_sync_all(&world);
-    way_is("breakwater failover harbor --to dc-c --accept-data-loss");
-}
-
-/* 3.9: nothing is done there, on nobody's word. */
-static void a_group_that_is_only_observed_has_no_way(void **state)
-{
-    struct bw_command command = {.kind = BW_COMMAND_FENCE_FAILED, .group = "harbor"};
-
-    (void)state;
-    world_begin(&world, 2);
-    command.epoch = world_group(&world)->epoch;
-    assert_string_not_equal(world_apply(&world, &command), "-");
-    world.sites[A].is_mute = true;
-    world_pass_ms(&world, 15300);
-    way_is("breakwater force-release harbor --site dc-a");
-    world_group(&world)->spec.mode = BW_MODE_OBSERVE;
-    way_is("");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_failover_that_cannot_come_true_is_refused),
-        cmocka_unit_test(a_group_that_nobody_will_serve_has_a_way),
-        cmocka_unit_test(an_end_that_only_a_person_gives_is_the_way),
-        cmocka_unit_test(where_a_rejoin_is_owed_the_way_names_the_site),
-        cmocka_unit_test(a_group_that_is_only_observed_has_no_way),
         cmocka_unit_test(a_screen_says_it_in_words),
         cmocka_unit_test(beside_a_holder_that_serves_lag_goes_on_to_be_measured),
         cmocka_unit_test(beside_one_that_is_not_armed_no_lag_grows_old),
@@ -799,7 +623,6 @@ int main(void)
         cmocka_unit_test(a_site_that_was_never_heard_has_nothing_that_goes_on),
         cmocka_unit_test(beside_an_override_that_waits_its_own_site_alone_may_follow),
         cmocka_unit_test(beside_an_override_no_first_renewal_goes_on_to_come),
-        cmocka_unit_test(what_holds_the_whole_group_is_said_where_no_site_is_heard),
         cmocka_unit_test(a_wish_that_cannot_come_true_delays_nothing),
         cmocka_unit_test(a_look_that_is_never_made_is_not_waited_for),
         cmocka_unit_test(the_end_of_a_wish_is_waited_for),
