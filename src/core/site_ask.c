@@ -21,6 +21,28 @@ struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action
     return action;
 }
 
+void bw_site_take_row(const struct step *step, const struct bw_site_row *rows, size_t count, unsigned state)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].state != state || !rows[i].is_met(step))
+            continue;
+        rows[i].act(step, rows[i].id);
+        return;
+    }
+}
+
+bool bw_site_always(const struct step *step)
+{
+    (void)step;
+    return true;
+}
+
+void bw_site_nothing(const struct step *step, const char *rule)
+{
+    (void)step;
+    (void)rule;
+}
+
 void bw_site_wake(const struct step *step, struct bw_instant at)
 {
     if (bw_instant_left_ns(step->now, at) < bw_instant_left_ns(step->now, step->out->wake_at))

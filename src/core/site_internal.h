@@ -5,7 +5,8 @@
  * witnesses; site_guard.c: the guard's side of things; site_own_fence.c: the agent's own fence;
  * site_overriding.c: serving without a lease; site_remote_fence.c: ending another site's service;
  * site_second.c: who else enforces the deadline; site_no_return.c: what a start waits for in its
- * middle; site.c: orders and the step. site_sound.c: what must hold between steps. */
+ * middle; site_orders.c: what the witnesses order; site_advance.c: what the tenure asks for next;
+ * site.c: the step. site_sound.c: what must hold between steps. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
 
@@ -38,7 +39,21 @@ bool bw_site_holds_start(const struct bw_site *site);
 /* As far as is known nothing behind it ever began under the newest epoch. */
 bool bw_site_was_held(const struct bw_site *site);
 
+/* A row of a table of what is asked for next: of those of a state the first counts whose requirement holds. A
+ * requirement only looks, and says when it is to be looked at again. */
+typedef bool bw_site_requirement(const struct step *step);
+typedef void bw_site_effect(const struct step *step, const char *rule);
+struct bw_site_row {
+    const char *id; /* NULL: it asks for nothing by itself */
+    unsigned state;
+    bw_site_requirement *is_met;
+    bw_site_effect *act;
+};
+
 /* site_ask.c */
+void bw_site_take_row(const struct step *step, const struct bw_site_row *rows, size_t count, unsigned state);
+bool bw_site_always(const struct step *step);
+void bw_site_nothing(const struct step *step, const char *rule);
 bool bw_site_is_saving(const struct bw_site *site);
 struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action_kind kind,
                                     const char *rule);
@@ -182,6 +197,8 @@ void bw_site_override_start_move(struct bw_site *site, enum bw_site_override_sta
 void bw_site_remote_fenced_move(struct bw_site *site, enum bw_remote_fence_state_event event);
 
 /* site_tenure.c */
+/* One of `memory.epoch` begins: everything that belonged to the one before is forgotten. */
+void bw_site_tenure_reset(struct bw_site *site);
 bool bw_site_tenure_renews(const struct bw_site *site);
 void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule);
 
@@ -290,5 +307,14 @@ uint32_t bw_site_reach_alarms(const struct bw_site *site);
 struct bw_reach_sight bw_site_sight(const struct bw_site *site);
 void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation);
 void bw_site_forget_observations(struct bw_site *site);
+
+/* site_orders.c */
+void bw_site_on_order(const struct step *step, const struct bw_order *order);
+/* The newest order, once more: something that it had to wait for may be over. */
+void bw_site_obey(const struct step *step);
+void bw_site_on_saved(const struct step *step, uint64_t number, bool ok);
+
+/* site_advance.c */
+void bw_site_advance(const struct step *step);
 
 #endif

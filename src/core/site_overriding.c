@@ -1,53 +1,126 @@
 /* What a site asks for where a person has overridden (3.8): first it is durable, then the guard has
- * it written down, then it is started; its end is a fence that has seen it. */
+ * it written down, then it is started; its end is a fence that has seen it. A table, and below it what its words
+ * mean. */
 #include "site_internal.h"
 
 #include <string.h>
 
 #include <breakwater/base/assert.h>
 
-static bool is_answered(const struct step *step)
+/* ---- the table ----------------------------------------------------------------------------- */
+
+static bw_site_requirement may_fence_unknown, has_waited_for_leases, may_not_order, is_guard_untold, is_serving,
+    is_running, has_start_run_out, has_start_run, is_stop_due, is_fence_due, is_start_unkept, may_start,
+    is_fenced_by_agent, may_fence_itself, is_guard_out, may_fence;
+static bw_site_effect fence, begin, tell_guard, note_serves, give_up_start, wait_for_start, stop, keep_start, start,
+    fence_itself, fence_at_last;
+
+#define RULE(id, override, requires, effect) {#id, BW_SITE_OVERRIDE_##override, requires, effect},
+#define ROW(override, requires, effect) {NULL, BW_SITE_OVERRIDE_##override, requires, effect},
+
+/* clang-format off */
+/* What has no row waits: that it overrides is not on disk yet (BEGINNING).
+ *        id   override    requires              effect                                               */
+static const struct bw_site_row rows[] = {
+    RULE( S81, NONE,       may_fence_unknown,     fence)
+
+    RULE( S71, WAITING,    has_waited_for_leases, begin)
+
+    ROW(       OVERRIDING, may_not_order,         bw_site_nothing)
+    RULE( S72, OVERRIDING, is_guard_untold,       tell_guard)
+    RULE( S89, OVERRIDING, is_serving,            note_serves)
+    ROW(       OVERRIDING, is_running,            bw_site_nothing)
+    ROW(       OVERRIDING, has_start_run_out,     give_up_start)
+    ROW(       OVERRIDING, has_start_run,         wait_for_start)
+    RULE( S79, OVERRIDING, is_stop_due,           stop)
+    RULE( S97, OVERRIDING, is_fence_due,          fence)
+    RULE( S82, OVERRIDING, is_start_unkept,       keep_start)
+    RULE( S73, OVERRIDING, may_start,             start)
+
+    ROW(       ENDING,     is_fenced_by_agent,    bw_site_nothing)
+    ROW(       ENDING,     may_fence_itself,      fence_itself)
+    ROW(       ENDING,     is_guard_out,          bw_site_nothing)
+    RULE( S75, ENDING,     may_fence,             fence_at_last)
+};
+/* clang-format on */
+
+void bw_site_advance_override(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    if (!bw_site_leader_answers(site, step->now))
-        return false;
-    bw_site_wake(step, bw_instant_add(site->leader_answered, bw_site_leader_fresh_ns(site)));
-    return true;
+    BW_ASSERT(site->override != BW_SITE_OVERRIDE_OVERRIDING ||
+              site->kept.override == BW_OVERRIDE_OVERRIDING); /* durable before anything is ordered */
+    bw_site_take_row(step, rows, sizeof rows / sizeof rows[0], site->override);
+}
+
+/* ---- until it overrides -------------------------------------------------------------------- */
+
+static void fence(const struct step *step, const char *rule)
+{
+    bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(step->site), rule);
+}
+
+/* Its guard lets something serve of which this agent knows no word of a person (any more). */
+static bool may_fence_unknown(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+
+    return site->guard.overriding && bw_site_is_greeted(site) && site->running == BW_ACTION_NONE &&
+           bw_site_may_retry(step);
 }
 
 /* H19: one longest lease after the command, and after its own epoch is over. */
-static void advance_waiting(const struct step *step)
+static bool has_waited_for_leases(const struct step *step)
 {
-    struct bw_site *site = step->site;
+    const struct bw_site *site = step->site;
     uint64_t left_ns;
     const enum bw_override_waits waits = bw_site_override_waits(site, step->now, &left_ns);
 
     BW_ASSERT(site->tenure == BW_TENURE_NONE); /* its own epoch is given back */
     if (waits == BW_OVERRIDE_WAITS_LEASE)
         bw_site_wake(step, bw_site_override_waited_at(site));
-    if (waits != BW_OVERRIDE_WAITS_NOTHING)
-        return;
-    bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_DUE);
-    site->memory.override = BW_OVERRIDE_OVERRIDING;
-    bw_site_save(step, "S71");
+    return waits == BW_OVERRIDE_WAITS_NOTHING;
 }
 
-static void tell_guard(const struct step *step)
+static void begin(const struct step *step, const char *rule)
+{
+    bw_site_override_move(step->site, BW_SITE_OVERRIDE_EVENT_DUE);
+    step->site->memory.override = BW_OVERRIDE_OVERRIDING;
+    bw_site_save(step, rule);
+}
+
+/* ---- while it overrides -------------------------------------------------------------------- */
+
+static bool may_not_order(const struct step *step)
+{
+    return !bw_site_is_greeted(step->site) || !bw_site_may_retry(step);
+}
+
+static bool is_guard_untold(const struct step *step)
+{
+    return !step->site->guard.overriding;
+}
+
+static void tell_guard(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
     struct bw_guard_message *message;
 
     if (site->override_open)
         return;
-    message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S72")->message;
+    message = &bw_site_emit(step, BW_SITE_ACTION_SEND, rule)->message;
     message->kind = BW_GUARD_MESSAGE_OVERRIDE;
     memcpy(message->group, site->group, sizeof message->group);
     message->epoch = bw_site_epoch_seen(site);
     site->override_open = true;
 }
 
-static void note_serves(const struct step *step)
+static bool is_serving(const struct step *step)
+{
+    return step->site->service == BW_SERVICE_STARTED;
+}
+
+static void note_serves(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
 
@@ -57,24 +130,50 @@ static void note_serves(const struct step *step)
     site->stopped_in_a_row = 0;
     bw_site_alarm(site, BW_ALARM_START_FAILED, false);
     bw_site_alarm(site, BW_ALARM_STOP_FAILED, false);
-    (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S89");
+    (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, rule);
 }
 
-static void start(const struct step *step)
+static bool is_running(const struct step *step)
 {
-    struct bw_site *site = step->site;
+    return step->site->running != BW_ACTION_NONE;
+}
 
-    /* Durable before the start: what it writes has to follow (4). */
-    if (!site->memory.override_wrote) {
-        site->memory.override_wrote = true;
-        site->memory.rejoined_epoch = 0;
-        bw_site_save(step, "S82");
-    }
-    if (site->save != BW_SITE_SAVE_KEPT)
-        return;
-    bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_ORDERED);
-    site->facts = (struct bw_run_facts){.grade = BW_GRADE_NONE};
-    bw_site_run(step, BW_ACTION_START, bw_site_epoch_seen(site), "S73");
+static bool has_start_run(const struct step *step)
+{
+    return step->site->override_start == BW_SITE_OVERRIDE_START_RAN;
+}
+
+static bool has_start_run_out(const struct step *step)
+{
+    return has_start_run(step) && bw_instant_wait_is_over(step->now, step->site->start_limit);
+}
+
+static void give_up_start(const struct step *step, const char *rule)
+{
+    (void)rule;
+    bw_site_override_start_failed(step);
+}
+
+static void wait_for_start(const struct step *step, const char *rule)
+{
+    (void)rule;
+    bw_site_wake(step, step->site->start_limit);
+}
+
+static bool is_stop_due(const struct step *step)
+{
+    return step->site->override_start == BW_SITE_OVERRIDE_START_STOP_DUE;
+}
+
+static void stop(const struct step *step, const char *rule)
+{
+    bw_site_run(step, BW_ACTION_STOP, bw_site_epoch_seen(step->site), rule);
+}
+
+/* It is its end at the guard: that is told anew, and then it is started again. */
+static bool is_fence_due(const struct step *step)
+{
+    return !bw_site_override_may_start(step->site);
 }
 
 /* 4: what was seen to serve is down once status has said so often enough. */
@@ -97,47 +196,55 @@ static bool has_waited(const struct step *step)
     return false;
 }
 
-/* A fence is its end at the guard: that is told anew, and then it is started again. */
-static void clean(const struct step *step)
+static bool is_answered(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    if (site->override_start == BW_SITE_OVERRIDE_START_STOP_DUE)
-        bw_site_run(step, BW_ACTION_STOP, bw_site_epoch_seen(site), "S79");
-    else
-        bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S97");
+    if (!bw_site_leader_answers(site, step->now))
+        return false;
+    bw_site_wake(step, bw_instant_add(site->leader_answered, bw_site_leader_fresh_ns(site)));
+    return true;
 }
 
-static void advance_overriding(const struct step *step)
+/* Else the witnesses decide. */
+static bool may_begin(const struct step *step)
+{
+    return is_down(step->site) && has_waited(step) && !is_answered(step);
+}
+
+static bool is_start_unkept(const struct step *step)
+{
+    return may_begin(step) && !step->site->memory.override_wrote;
+}
+
+/* Durable before the start: what it writes has to follow (4). */
+static void keep_start(const struct step *step, const char *rule)
+{
+    step->site->memory.override_wrote = true;
+    step->site->memory.rejoined_epoch = 0;
+    bw_site_save(step, rule);
+}
+
+static bool may_start(const struct step *step)
+{
+    return may_begin(step) && step->site->save == BW_SITE_SAVE_KEPT;
+}
+
+static void start(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
 
-    BW_ASSERT(site->kept.override ==
-              BW_OVERRIDE_OVERRIDING); /* durable before anything is ordered */
-    if (!bw_site_is_greeted(site) || !bw_site_may_retry(step))
-        return;
-    if (!site->guard.overriding) {
-        tell_guard(step);
-        return;
-    }
-    if (site->service == BW_SERVICE_STARTED) {
-        note_serves(step);
-        return;
-    }
-    if (site->running != BW_ACTION_NONE)
-        return;
-    if (site->override_start == BW_SITE_OVERRIDE_START_RAN) {
-        if (bw_instant_wait_is_over(step->now, site->start_limit))
-            bw_site_override_start_failed(step);
-        else
-            bw_site_wake(step, site->start_limit);
-        return;
-    }
-    if (!bw_site_override_may_start(site))
-        clean(step);
-    else if (is_down(site) && has_waited(step) &&
-             !is_answered(step)) /* else the witnesses decide */
-        start(step);
+    bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_ORDERED);
+    site->facts = (struct bw_run_facts){.grade = BW_GRADE_NONE};
+    bw_site_run(step, BW_ACTION_START, bw_site_epoch_seen(site), rule);
+}
+
+/* ---- until its end was seen ---------------------------------------------------------------- */
+
+/* As long as nobody has seen the end it says that it overrides. Not by both at once. */
+static bool is_fenced_by_agent(const struct step *step)
+{
+    return step->site->own_fence != BW_SITE_OWN_FENCE_IDLE;
 }
 
 /* Its kills are done within the window, and of its last looks each has its time: a guard that has
@@ -158,33 +265,34 @@ static bool is_fence_overdue(const struct step *step)
     return false;
 }
 
-/* As long as nobody has seen the end it says that it overrides. Not by both at once. */
-static void advance_ending(const struct step *step)
+static bool is_guard_out(const struct step *step)
 {
-    struct bw_site *site = step->site;
-
-    if (site->own_fence != BW_SITE_OWN_FENCE_IDLE)
-        return;
-    if (!bw_site_is_greeted(site) || is_fence_overdue(step)) {
-        if (bw_site_may_fence_itself(step))
-            bw_site_fence_override(step);
-        return;
-    }
-    if (site->running == BW_ACTION_FENCE || !bw_site_may_retry(step))
-        return;
-    site->override_fence_asked = step->now;
-    bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S75");
+    return !bw_site_is_greeted(step->site) || is_fence_overdue(step);
 }
 
-/* Its guard lets something serve of which this agent knows no word of a person (any more). */
-static void advance_unknown(const struct step *step)
+static bool may_fence_itself(const struct step *step)
 {
-    struct bw_site *site = step->site;
-
-    if (site->guard.overriding && bw_site_is_greeted(site) && site->running == BW_ACTION_NONE &&
-        bw_site_may_retry(step))
-        bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S81");
+    return is_guard_out(step) && bw_site_may_fence_itself(step);
 }
+
+static void fence_itself(const struct step *step, const char *rule)
+{
+    (void)rule;
+    bw_site_fence_override(step);
+}
+
+static bool may_fence(const struct step *step)
+{
+    return step->site->running != BW_ACTION_FENCE && bw_site_may_retry(step);
+}
+
+static void fence_at_last(const struct step *step, const char *rule)
+{
+    step->site->override_fence_asked = step->now;
+    fence(step, rule);
+}
+
+/* ---- an epoch beside it -------------------------------------------------------------------- */
 
 /* Nobody armed it, nor ever will: no arm of it was sent, and its guard, which is there, knows of
  * none and of no start in it. */
@@ -212,24 +320,4 @@ bool bw_site_override_outlives_epoch(const struct step *step)
         return !is_answered(step);
     }
     return false;
-}
-
-void bw_site_advance_override(const struct step *step)
-{
-    switch (step->site->override) {
-    case BW_SITE_OVERRIDE_NONE:
-        advance_unknown(step);
-        break;
-    case BW_SITE_OVERRIDE_WAITING:
-        advance_waiting(step);
-        break;
-    case BW_SITE_OVERRIDE_BEGINNING: /* until it is on disk */
-        break;
-    case BW_SITE_OVERRIDE_OVERRIDING:
-        advance_overriding(step);
-        break;
-    case BW_SITE_OVERRIDE_ENDING:
-        advance_ending(step);
-        break;
-    }
 }

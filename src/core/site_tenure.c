@@ -1,7 +1,35 @@
-/* What rests on the tenure of an epoch: until when it is renewed, and how its end begins. */
+/* What rests on the tenure of an epoch: with what it begins, until when it is renewed, and how its end begins. */
 #include "site_internal.h"
 
 #include <breakwater/base/assert.h>
+
+/* A tenure of `epoch` begins: everything that belonged to the one before is forgotten. */
+void bw_site_tenure_reset(struct bw_site *site)
+{
+    bw_lease_init(&site->lease, site->memory.epoch, &site->memory.terms);
+    site->arm_sent_end = (struct bw_instant){0, 0};
+    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_ACCEPTED);
+    bw_site_fence_move(site, BW_SITE_FENCE_EVENT_ACCEPTED);
+    bw_site_own_end_move(site, BW_SITE_OWN_END_EVENT_ACCEPTED);
+    bw_site_start_move(site, BW_SITE_START_EVENT_ACCEPTED);
+    bw_site_stop_move(site, BW_SITE_STOP_EVENT_ACCEPTED);
+    bw_site_final_move(site, BW_SITE_FINAL_EVENT_ACCEPTED);
+    site->arm_open = false;
+    site->end_open = false;
+    site->mirror_reread = false;
+    site->over = false;
+    site->restarts_used = 0;
+    site->stopped_in_a_row = 0;
+    site->started_in_a_row = 0;
+    site->rogue_in_a_row = 0;
+    site->verified = false;
+    site->starts_again = false;
+    site->start_interrupted = false;
+    site->starts_gone_on = 0;
+    site->ending_reason = BW_REASON_NONE;
+    site->retry_at = (struct bw_instant){0, 0};
+    site->own_fence_again_at = (struct bw_instant){0, 0};
+}
 
 /* 3.5, 3.7: no more start of this epoch; what runs is stopped, then the epoch is given back. */
 void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule)

@@ -556,6 +556,18 @@ static void what_is_over_is_forgotten_after_a_day_and_with_its_group(void **stat
     assert_null(bw_trouble_book_find(book, 0, "dc-a", BW_TROUBLE_START_FAILED));
 }
 
+static void what_stands_beyond_the_subjects_that_count_is_none(void **state)
+{
+    struct bw_troubles troubles = {.of = "g", .count = 1};
+
+    (void)state;
+    troubles.list[0].subject = "dc-a";
+    troubles.list[1].subject = "dc-b";
+    troubles.list[1].bits = BIT(START_FAILED);
+    bw_trouble_book_note(book, 0, &troubles, (struct bw_instant){BW_NS_PER_S, BW_NS_PER_S}, 1000);
+    assert_null(bw_trouble_book_first(book, 0, "g"));
+}
+
 /* What is over makes room for what is on, what weighs less for what weighs more; what finds none is counted. */
 static void the_book_is_bounded(void **state)
 {
@@ -677,6 +689,7 @@ int main(void)
         WITH_BOOK(one_more_rogue_start_is_loud_again),
         WITH_BOOK(one_more_local_restart_is_loud_again),
         WITH_BOOK(what_is_over_is_forgotten_after_a_day_and_with_its_group),
+        WITH_BOOK(what_stands_beyond_the_subjects_that_count_is_none),
         WITH_BOOK(the_book_is_bounded),
         WITH_BOOK(what_is_over_makes_room_before_what_weighs_less),
         WITH_BOOK(what_keeps_somebody_waiting_is_kept_before_what_only_may_come_to_matter),
