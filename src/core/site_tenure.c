@@ -24,11 +24,9 @@ void bw_site_tenure_reset(struct bw_site *site)
     site->rogue_in_a_row = 0;
     site->verified = false;
     site->starts_again = false;
-    site->start_interrupted = false;
     site->starts_gone_on = 0;
     site->ending_reason = BW_REASON_NONE;
     site->retry_at = (struct bw_instant){0, 0};
-    site->own_fence_again_at = (struct bw_instant){0, 0};
 }
 
 /* 3.5, 3.7: no more start of this epoch; what runs is stopped, then the epoch is given back. */
@@ -50,8 +48,7 @@ void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const ch
         return;
     }
     BW_ASSERT(site->stop == BW_SITE_STOP_NONE); /* 3.5: what has ended is started no more */
-    if (site->tenure == BW_TENURE_SERVING && site->seen_epoch == site->memory.epoch &&
-        site->seen_goes_on)
+    if (site->seen_goes_on && site->seen_epoch == site->memory.epoch)
         site->seen_at = step->now; /* until here nothing of ours has ended it */
     bw_site_tenure_move(site, BW_TENURE_EVENT_STOP);
     site->ending_reason = reason;

@@ -192,6 +192,21 @@ static void without_a_readiness_script_no_position_is_waited_for(void **state)
     assert_asked(&world, "END");
 }
 
+/* Whose readiness is as it was: a file that was read again takes nothing from what is under way. */
+static void a_reload_forgoes_no_position_that_is_measured(void **state)
+{
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_asked(&world, "RUN:readiness");
+    bw_site_set_limits(&world.site, &limits);
+    tick_at(&world, world.now_ms + 100);
+    assert_not_asked(&world, "END");
+    ended(&world, &world.sent_look, BW_RUN_OK, "position=4711\n");
+    assert_asked(&world, "END");
+}
+
 /* 3.2.4: a fence that has begun meanwhile ends it once more, and may move where it stands. */
 static void what_is_measured_beside_a_fence_is_no_final_position(void **state)
 {
@@ -416,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_readiness_that_was_killed_is_asked_again_for_the_final_position),
         cmocka_unit_test(without_a_readiness_script_no_position_is_waited_for),
         cmocka_unit_test(what_is_measured_beside_a_fence_is_no_final_position),
+        cmocka_unit_test(a_reload_forgoes_no_position_that_is_measured),
         cmocka_unit_test(what_serves_beside_an_arm_on_its_way_is_no_rogue),
         cmocka_unit_test(what_a_person_lets_serve_is_no_rogue),
         cmocka_unit_test(what_another_instance_had_armed_protects_no_rogue),

@@ -120,6 +120,125 @@ static void an_order_that_is_none_takes_no_others_place(void **state)
     assert_int_equal(world.site.order.kind, BW_ORDER_STOP);
 }
 
+/* A poll brings the same order again and again: nothing is looked at for that. */
+static void the_same_order_is_no_news(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STAND_BY, 1);
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    of.prepare = true;
+    tell_order(&world, of);
+    status(&world, "stopped");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+    world.index--;
+    tell_order(&world, of);
+    assert_not_asked(&world, "RUN:");
+    tell_order(&world, of);
+    assert_asked(&world, "RUN:readiness");
+}
+
+/* 5.1: its plan, too, not only its reason. */
+static void a_stop_that_was_ordered_tells_its_script_of_the_order(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STOP, 1);
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    of.reason = BW_REASON_SWITCHOVER;
+    of.planned = true;
+    tell_order(&world, of);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    assert_int_equal(world.sent_run.run.facts.reason, BW_REASON_SWITCHOVER);
+    assert_true(world.sent_run.run.facts.planned);
+}
+
+/* 3.8: two in a row, without an epoch between. */
+static void a_look_before_an_epoch_is_none_of_a_rogue_in_it(void **state)
+{
+    const struct bw_site_memory memory = {
+        .epoch = 1, .boot_id = {{3}}, .start_begun = true, .given_back = true, .enforced = true};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1});
+    status(&world, "started");
+    order(&world, BW_ORDER_RUN, 2);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    status(&world, "started");
+    assert_not_asked(&world, "RUN:fence");
+    status(&world, "started");
+    assert_asked(&world, "RUN:fence");
+}
+
+/* ---- who serves elsewhere (4) ---------------------------------------------------------------- */
+
+static const struct bw_site_memory has_served = {
+    .epoch = 1, .boot_id = {{3}}, .start_begun = true, .given_back = true, .enforced = true};
+
+static void serves_elsewhere(struct world *world, uint64_t epoch)
+{
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = epoch});
+}
+
+static void begin_that_follows(struct world *world)
+{
+    begin_with(world, &has_served);
+    world->site.limits.has_script[BW_ACTION_REJOIN] = true;
+    order(world, BW_ORDER_STAND_BY, 2);
+}
+
+/* A witness that is behind says so of an epoch that is over. */
+static void what_served_before_is_followed_by_nobody(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_that_follows(&world);
+    serves_elsewhere(&world, 4);
+    serves_elsewhere(&world, 2);
+    guard_state(&world, &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1});
+    assert_asked(&world, "rejoin");
+    assert_int_equal(world.sent_run.run.epoch, 4);
+}
+
+static void what_served_before_makes_the_newer_word_no_younger(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_that_follows(&world);
+    serves_elsewhere(&world, 4);
+    tick_at(&world, world.now_ms + 3000);
+    serves_elsewhere(&world, 2);
+    guard_state(&world, &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1});
+    assert_not_asked(&world, "rejoin");
+    serves_elsewhere(&world, 4);
+    assert_asked(&world, "rejoin");
+}
+
+/* ---- an event is what its kind says ---------------------------------------------------------- */
+
+/* What a shell has left in the members of other kinds says nothing. */
+static void nothing_is_heard_of_an_event_but_what_its_kind_says(void **state)
+{
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &held); /* whose guard is away: the mirror is read */
+    assert_int_equal(world.site.deadline, BW_SITE_DEADLINE_UNKNOWN);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_GUARD_MESSAGE,
+                                           .message = &begun,
+                                           .ok = true,
+                                           .mirror_epoch = 1,
+                                           .mirror_end = at_ms(world.now_ms + TTL_MS)});
+    assert_int_equal(world.site.deadline, BW_SITE_DEADLINE_UNKNOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +249,12 @@ int main(void)
         cmocka_unit_test(a_let_go_is_asked_for_in_each_step_until_it_is_done),
         cmocka_unit_test(an_epoch_of_another_site_makes_this_one_enforced),
         cmocka_unit_test(an_order_that_is_none_takes_no_others_place),
+        cmocka_unit_test(the_same_order_is_no_news),
+        cmocka_unit_test(a_stop_that_was_ordered_tells_its_script_of_the_order),
+        cmocka_unit_test(a_look_before_an_epoch_is_none_of_a_rogue_in_it),
+        cmocka_unit_test(what_served_before_is_followed_by_nobody),
+        cmocka_unit_test(what_served_before_makes_the_newer_word_no_younger),
+        cmocka_unit_test(nothing_is_heard_of_an_event_but_what_its_kind_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -361,6 +361,19 @@ static void a_fence_that_is_owed_waits_for_the_end_of_it(void **state)
     assert_asked(&world, "RUN:fence");
 }
 
+/* It waits for the longest lease there is, and so for one that was granted after the let-go, too. */
+static void a_let_go_that_it_missed_ends_nothing_that_only_waits(void **state)
+{
+    const struct bw_order of = {.kind = BW_ORDER_STAND_BY, .index = 20, .let_go_index = 20, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    ask(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +391,7 @@ int main(void)
         cmocka_unit_test(each_change_of_it_is_said_at_once),
         cmocka_unit_test(it_looks_at_its_clock_twice_while_an_answer_counts),
         cmocka_unit_test(a_fence_that_is_owed_waits_for_the_end_of_it),
+        cmocka_unit_test(a_let_go_that_it_missed_ends_nothing_that_only_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

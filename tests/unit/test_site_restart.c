@@ -661,6 +661,35 @@ static void a_start_goes_on_three_times(void **state)
     assert_int_equal(world.site.start, BW_SITE_START_RAN);
 }
 
+/* Each epoch has as many. */
+static void a_start_of_another_epoch_goes_on_anew(void **state)
+{
+    const struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_interrupted(&world, true);
+    for (int i = 0; i < BW_SITE_STARTS_GO_ON_MAX; i++) {
+        status(&world, "stopped");
+        ended(&world, &world.sent_run, BW_RUN_INTERRUPTED, "");
+    }
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+    from_guard(&world, &over);
+    order(&world, BW_ORDER_RUN, 2);
+    confirm(&world, 2, world.now_ms);
+    armed(&world);
+    status(&world, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    ended(&world, &world.sent_run, BW_RUN_INTERRUPTED, "");
+    world.sent_run.run.action = BW_ACTION_NONE;
+
+    status(&world, "stopped");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+}
+
 /* It ended by itself: what it came to is known. */
 static void a_start_that_went_on_and_ended_is_judged_by_its_end(void **state)
 {
@@ -711,6 +740,7 @@ int main(void)
         cmocka_unit_test(an_interrupted_start_that_serves_is_taken_as_it_is),
         cmocka_unit_test(an_interrupted_start_by_a_script_is_waited_for),
         cmocka_unit_test(a_start_goes_on_three_times),
+        cmocka_unit_test(a_start_of_another_epoch_goes_on_anew),
         cmocka_unit_test(a_start_that_went_on_and_ended_is_judged_by_its_end),
     };
 
