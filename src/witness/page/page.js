@@ -152,10 +152,14 @@ function attention() {
     found.push(["bad", "This witness knows no leader: if no other one does, no lease is renewed. Ask another witness."]);
   if (quorum.have !== null && quorum.have < quorum.of)
     found.push(["warn", "Of " + quorum.of + " witnesses the leader hears " + quorum.have + ", itself included."]);
+  for (const alarm of status.alarms)
+    if (alarm.on_ms !== null)
+      found.push(ofTrouble(alarm));
   for (const group of status.groups)
     found.push(...ofGroup(group));
   if (found.length === 0)
-    found.push(["good", status.groups.length === 0 ? "There is no group yet." : "Nothing."]);
+    found.push(["good", status.groups.length === 0 ? "There is no group yet."
+      : status.leads ? "Nothing." : "Nothing that this witness knows of. The leader knows more."]);
   fill("attention", ...found.map(([kind, text]) => make("li", kind, text)));
 }
 
