@@ -443,13 +443,22 @@ struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *mach
     return at;
 }
 
-uint32_t bw_second_machine_fences(const struct bw_second_machine *machine)
+static bool does_run(const struct bw_second *second)
+{
+    return second->fence != BW_SECOND_RUN_NONE || second->phase == BW_SECOND_LOOKING;
+}
+
+uint32_t bw_second_machine_fences(const struct bw_second_machine *machine, struct bw_instant now)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < machine->group_count; i++)
-        count += machine->groups[i].second.phase == BW_SECOND_SCRIPT ||
-                 machine->groups[i].second.phase == BW_SECOND_LOOKING;
+    for (uint32_t i = 0; i < machine->group_count; i++) {
+        const struct bw_second *second = &machine->groups[i].second;
+        const bool is_tried = second->phase == BW_SECOND_SCRIPT &&
+                              !bw_instant_wait_is_over(now, bw_instant_add(second->end, BW_SECOND_FINISHES_NS));
+
+        count += is_tried || does_run(second);
+    }
     return count;
 }
 
@@ -458,7 +467,6 @@ uint32_t bw_second_machine_runs(const struct bw_second_machine *machine)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < machine->group_count; i++)
-        count += machine->groups[i].second.fence != BW_SECOND_RUN_NONE ||
-                 machine->groups[i].second.phase == BW_SECOND_LOOKING;
+        count += does_run(&machine->groups[i].second);
     return count;
 }

@@ -95,7 +95,7 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
 static uint32_t left_to_finish(const struct bw_second_program *program)
 {
     return program->end == BW_SECOND_RESTART ? bw_second_machine_runs(&program->machine)
-                                             : bw_second_machine_fences(&program->machine);
+                                             : bw_second_machine_fences(&program->machine, bw_clock_now());
 }
 
 void bw_second_happen(struct bw_second_program *program,

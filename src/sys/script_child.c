@@ -165,13 +165,16 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with these arguments */
 }
 
-/* A guard may run at real-time priority; a service must not inherit it. */
+/* A guard may run at real-time priority, or before others; a service must not inherit it, or it would run before the
+ * agent that has to renew its lease. */
 static void reset_scheduling(void)
 {
     const struct sched_param ordinary = {.sched_priority = 0};
 
     if (sched_getscheduler(0) != SCHED_OTHER)
         (void)sched_setscheduler(0, SCHED_OTHER, &ordinary); /* refused: it runs as we do */
+    if (getpriority(PRIO_PROCESS, 0) < 0)
+        (void)setpriority(PRIO_PROCESS, 0, 0); /* never refused: it only gives way */
 }
 
 /* As root it would be whatever they make of it. */

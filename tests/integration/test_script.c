@@ -269,6 +269,19 @@ static void script_starts_from_a_clean_state(void **state)
     (void)umask(before);
 }
 
+/* A guard that runs before others is none of the service's business: it would run before its own agent. */
+static void script_runs_before_nobody(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    const int before = getpriority(PRIO_PROCESS, 0);
+
+    if (setpriority(PRIO_PROCESS, 0, -7) != 0)
+        skip_lacking("nice");
+    run_text(f, "#!/bin/sh\nps -o ni= -p $$ | tr -d ' '\n");
+    assert_int_equal(setpriority(PRIO_PROCESS, 0, before), 0);
+    assert_string_equal(f->first_line, "0");
+}
+
 /* All of it is there before the script runs; one that does not read it keeps nobody waiting. */
 static void script_reads_the_input_that_it_was_given(void **state)
 {
@@ -409,6 +422,7 @@ int main(void)
         BOTH(missing_interpreter_is_not_started_and_says_why),
         BOTH(environment_is_ours_without_breakwater_then_what_is_given),
         BOTH(script_starts_from_a_clean_state),
+        BOTH(script_runs_before_nobody),
         BOTH(script_reads_the_input_that_it_was_given),
         BOTH(script_may_leave_a_core_dump_as_its_user_wants),
         BOTH(hundred_megabytes_of_output_neither_block_nor_grow_us),

@@ -158,22 +158,30 @@ static void one_that_has_ended_when_the_window_comes_is_not(void **state)
     assert_true(world.fence_runs);
 }
 
+static uint32_t fences_at(uint64_t ms)
+{
+    return bw_second_machine_fences(&world.machine, (struct bw_instant){ms * MS, ms * MS});
+}
+
 static void its_fence_is_looked_at_and_run_again_until_the_end_is_seen(void **state)
 {
     (void)state;
     one_that_has_ended_when_the_window_comes_is_not(state);
     fenced_at(18000, false);
-    assert_int_equal(bw_second_machine_fences(&world.machine), 1);
+    assert_int_equal(fences_at(18000), 1);
+    assert_int_equal(fences_at(END_MS + 29999), 1);
+    assert_int_equal(fences_at(END_MS + 30000), 0); /* nobody waits for an end that is not seen */
     assert_int_equal(bw_second_machine_runs(&world.machine), 0); /* between two tries: it may begin anew */
     wake_at(19000);
     assert_int_equal(bw_second_machine_runs(&world.machine), 1);
+    assert_int_equal(fences_at(END_MS + 30000), 1); /* what runs is finished */
     assert_int_equal(world.asked[BW_SECOND_MACHINE_FENCE], 2);
     fenced_at(19100, true);
     assert_true(world.look_runs);
-    assert_int_equal(bw_second_machine_fences(&world.machine), 1);
+    assert_int_equal(fences_at(19100), 1);
     assert_int_equal(bw_second_machine_runs(&world.machine), 1);
     looked_at(19200, BW_SERVICE_STOPPED);
-    assert_int_equal(bw_second_machine_fences(&world.machine), 0);
+    assert_int_equal(fences_at(19200), 0);
     assert_int_equal(world.asked[BW_SECOND_MACHINE_KILL_FENCE], 0);
 }
 
