@@ -261,9 +261,9 @@ void bw_check_directory(struct bw_check_lines *lines, const char *subject, const
     if (fd < 0) {
         say_unwritable(lines, subject, path, errno);
     } else {
+        (void)unlinkat(directory, name, 0); /* made just above: nothing is left, however this ends */
         judge_directory(lines, subject, path, fd, fsync_ms_max);
-        (void)close(fd);                    /* of no use to anybody */
-        (void)unlinkat(directory, name, 0); /* made just above; nobody reads it */
+        (void)close(fd); /* of no use to anybody */
     }
     (void)close(directory); /* read only */
 }

@@ -1,8 +1,10 @@
 /* breakwater: the table of verbs. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #ifdef BW_STATIC
 #include <nss.h>
@@ -169,9 +171,21 @@ static bool load_nothing(void)
 #endif
 }
 
+/* Who began us may have closed one of the three: a file or a pipe of ours would get its number, and what is meant for
+ * people would be written into that. What stands there now can be neither read nor written, as before. */
+static bool keep_standard(void)
+{
+    int fd;
+
+    do
+        fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (!load_nothing()) {
+    if (!keep_standard() || !load_nothing()) {
         (void)fputs("error: the libraries of this program cannot be set up: no memory?\n", stderr);
         return BW_EXIT_FAILED;
     }

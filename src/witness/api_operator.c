@@ -101,16 +101,6 @@ static void look_for(const struct bw_program *program, const struct bw_http_requ
 
 /* ---- answering ---- */
 
-static void answer_buffer(struct bw_http_request *request, struct bw_json_buffer *buffer)
-{
-    if (buffer->is_failed)
-        bw_operator_refuse(request, 503, "no_memory", "this witness is short of memory",
-                           "ask another witness");
-    else
-        bw_http_respond(request, 200, BW_JSON_TYPE, buffer->text, buffer->size);
-    free(buffer->text);
-}
-
 void bw_operator_answer(struct bw_http_request *request, int status, json_t *value)
 {
     struct bw_json_buffer buffer = {0};
@@ -450,7 +440,7 @@ static void on_group_history(struct bw_http_request *request, void *user)
     look_for(user, request, &view);
     bw_json_history(&view, request->segments[0], count_max, &buffer);
     bw_reads_written(user, &clock);
-    answer_buffer(request, &buffer);
+    bw_reads_send(user, request, &buffer);
 }
 
 static void on_report(struct bw_http_request *request, void *user)

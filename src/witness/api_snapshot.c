@@ -27,15 +27,27 @@ static void refuse_unproved(struct bw_http_request *request)
                        "see status; ask again when a majority of the witnesses is there");
 }
 
+static void send_state(struct bw_program *program, struct bw_http_request *request)
+{
+    struct bw_json_buffer buffer = {0};
+    struct bw_read_clock clock;
+
+    if (!bw_reads_may_write(program, request, &clock))
+        return;
+    bw_json_put(&buffer, bw_saved_encode(&program->machine.cluster, bw_node_roster(program->node),
+                                         program->machine.core.leadership.term, program->config->name,
+                                         unix_ms_now()));
+    bw_json_put_text(&buffer, "\n", 1);
+    bw_reads_written(program, &clock);
+    bw_reads_send(program, request, &buffer);
+}
+
 static void answer(struct bw_awaited *asked)
 {
     struct bw_program *program = asked->program;
 
     if (asked->err == BW_OK)
-        bw_operator_answer(asked->request, 200,
-                           bw_saved_encode(&program->machine.cluster, bw_node_roster(program->node),
-                                           program->machine.core.leadership.term,
-                                           program->config->name, unix_ms_now()));
+        send_state(program, asked->request);
     else if (asked->err == BW_ERR_NOT_LEADER)
         bw_operator_refuse_err(program, asked->request, asked->err, NULL);
     else

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api_operator.h"
 #include "program.h"
 
 #define SHARE_OF_TIME  20 /* one part of so many, for each of BW_READ_PART_COUNT */
@@ -68,11 +69,8 @@ static struct bw_read_body **slot_of(struct bw_reads *reads, enum bw_read kind,
 }
 
 /* Takes the buffer's text. NULL: no memory. */
-static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind,
-                                 const struct bw_scope *scope, uint32_t argument,
-                                 const struct bw_json_buffer *buffer)
+static struct bw_read_body *hold(struct bw_reads *reads, const struct bw_json_buffer *buffer)
 {
-    struct bw_reads *reads = &program->reads;
     struct bw_read_body *kept = malloc(sizeof *kept);
     struct bw_http_body *body = bw_http_body_new(buffer->text, buffer->size);
 
@@ -81,15 +79,28 @@ static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind,
         bw_http_body_free(body);
         return NULL;
     }
-    *kept = (struct bw_read_body){
-        .body = body, .argument = argument, .person = reader_of(scope), .made_ns = uv_hrtime()};
+    *kept = (struct bw_read_body){.body = body, .made_ns = uv_hrtime()};
     if (reads->newest != NULL)
         reads->newest->next = kept;
     else
         reads->oldest = kept;
     reads->newest = kept;
     reads->bytes += body->size;
-    *slot_of(reads, kind, scope) = kept;
+    return kept;
+}
+
+/* The newest of its kind from here on. As above. */
+static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind,
+                                 const struct bw_scope *scope, uint32_t argument,
+                                 const struct bw_json_buffer *buffer)
+{
+    struct bw_read_body *kept = hold(&program->reads, buffer);
+
+    if (kept == NULL)
+        return NULL;
+    kept->argument = argument;
+    kept->person = reader_of(scope);
+    *slot_of(&program->reads, kind, scope) = kept;
     trim(program);
     return kept; /* NOLINT(clang-analyzer-unix.Malloc): what is current is not trimmed */
 }
@@ -181,6 +192,30 @@ bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *requ
     return false;
 }
 
+static void refuse_unwritten(struct bw_http_request *request)
+{
+    bw_http_respond_error(request, 503, "the document could not be written: this witness is short "
+                          "of memory, or it passes its limit",
+                          "ask for one group, or another witness");
+}
+
+void bw_reads_send(struct bw_program *program, struct bw_http_request *request, struct bw_json_buffer *buffer)
+{
+    struct bw_read_body *held = NULL;
+
+    if (buffer->is_failed)
+        free(buffer->text);
+    else
+        held = hold(&program->reads, buffer);
+    if (held == NULL) {
+        refuse_unwritten(request);
+    } else {
+        bw_http_respond_body(request, 200, BW_JSON_TYPE, held->body);
+        trim(program); /* what is on its way already, and whoever is too slow */
+    }
+    *buffer = (struct bw_json_buffer){0};
+}
+
 void bw_reads_written(struct bw_program *program, const struct bw_read_clock *clock)
 {
     program->reads.budgets[clock->part].left_ns -= (int64_t)(spent_ns() - clock->begun_ns);
@@ -203,9 +238,7 @@ void bw_reads_answer(struct bw_program *program, struct bw_http_request *request
     if (has_budget(reads, part_of(kind, &scope))) {
         kept = make(program, kind, &scope, argument, write);
         if (kept == NULL) {
-            bw_http_respond_error(request, 503, "the document could not be written: this witness is short "
-                                  "of memory, or it passes its limit",
-                                  "ask for one group, or another witness");
+            refuse_unwritten(request);
             return;
         }
     } else if (!is_for(kept, &scope, argument)) {

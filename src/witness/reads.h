@@ -64,10 +64,13 @@ struct bw_read_clock {
     enum bw_read_part part;
     uint64_t begun_ns;
 };
-/* Of what is written for its reader alone (one group, or the feature level), from the time of all else. False: none is left, and that was answered. */
+/* Of what is written for its reader alone (one group, a snapshot, or the feature level), from the time of all else.
+ * False: none is left, and that was answered. */
 bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *request,
                         struct bw_read_clock *out_clock);
 void bw_reads_written(struct bw_program *program, const struct bw_read_clock *clock);
+/* Answers with it, and takes its text: its bytes count as those of the documents above. */
+void bw_reads_send(struct bw_program *program, struct bw_http_request *request, struct bw_json_buffer *buffer);
 /* Who may see what has changed: nobody gets what was made before. */
 void bw_reads_forget(struct bw_reads *reads);
 void bw_reads_deinit(struct bw_reads *reads);

@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <signal.h>
+
 #include "check_files.h"
 
 static void good_files_pass_with_their_numbers(void **state)
@@ -25,6 +27,19 @@ static void good_files_pass_with_their_numbers(void **state)
     assert_says("0 failed, ");
     assert_int_not_equal(access("state", F_OK), -1);
     assert_int_equal(rmdir("state"), 0); /* nothing was left behind */
+    assert_int_equal(mkdir("state", 0700), 0);
+}
+
+/* In which `witness init`, and `snapshot restore`, want nothing: not even of one that was ended in its middle, here by
+ * what it may write. */
+static void one_that_is_ended_leaves_nothing_behind(void **state)
+{
+    (void)state;
+
+    const int status = system("ulimit -f 0; exec \"$BREAKWATER_BUILD/breakwater\" check site.yaml >/dev/null 2>&1");
+
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+    assert_int_equal(rmdir("state"), 0);
     assert_int_equal(mkdir("state", 0700), 0);
 }
 
@@ -520,6 +535,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_files_pass_with_their_numbers),
+        cmocka_unit_test(one_that_is_ended_leaves_nothing_behind),
         cmocka_unit_test(groups_are_judged_by_the_witness_files_election_timeout),
         cmocka_unit_test(a_witnesss_certificate_must_name_where_it_is_dialed),
         cmocka_unit_test(the_certificate_must_be_this_sites),

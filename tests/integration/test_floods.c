@@ -293,25 +293,36 @@ static void a_stranger_who_reads_metrics_without_end_takes_nobodys_history(void 
     SSL_CTX_free(scraper.context);
 }
 
-/* ---- the feature level */
+/* ---- what is written for its reader alone */
 
-/* Of more than a thousand sites: a viewer who asks without end takes the time that is for reading, and no more. */
-static void who_asks_for_the_feature_level_without_end_is_told_to_wait(void **state)
+/* Of more than a thousand sites: who asks without end takes the time that is for reading, and no more. */
+static void ask_until_it_is_busy(const struct bw_credentials *who, const char *path)
 {
     const int leader = trio_leader(&operator.trio);
     struct bw_instant begun;
     unsigned answers = 0;
     int status = 200;
 
-    (void)state;
     apply_many();
     begun = bw_clock_now();
     for (; status == 200 && seconds_since(begun) < 30; answers++)
-        status = operator_ask(operator.trio.viewer, leader, "GET", "/v1/feature-level", NULL, 0);
+        status = operator_ask(who, leader, "GET", path, NULL, 0);
 
     print_message("busy after %u answers\n", answers - 1);
     assert_int_equal(status, 503);
     assert_says(operator.reply.body, "this witness is asked for too many long documents");
+}
+
+static void who_asks_for_the_feature_level_without_end_is_told_to_wait(void **state)
+{
+    (void)state;
+    ask_until_it_is_busy(operator.trio.viewer, "/v1/feature-level");
+}
+
+static void who_saves_the_state_without_end_is_told_to_wait(void **state)
+{
+    (void)state;
+    ask_until_it_is_busy(operator.operator, "/v1/snapshot");
 }
 
 int main(void)
@@ -321,6 +332,7 @@ int main(void)
         cmocka_unit_test(who_asks_to_join_without_end_takes_no_order_its_answer),
         cmocka_unit_test(a_stranger_who_reads_metrics_without_end_takes_nobodys_history),
         cmocka_unit_test(who_asks_for_the_feature_level_without_end_is_told_to_wait),
+        cmocka_unit_test(who_saves_the_state_without_end_is_told_to_wait),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */

@@ -154,6 +154,10 @@ static void on_any_doubt_it_may_not(void **state)
     expect(rig, "$B condition --group g --socket $S --colour", 0, "stop\n", "colour");
     expect(rig, "$B condition --group 'g h' --socket $S", 0, "stop\n", "no name of a group");
     expect(rig, "$B condition --group g --socket $S/nowhere", 0, "stop\n", "does not say");
+    expect(rig, CONDITION " <&-", 0, "stop\n", "does not say that it may"); /* of what it was begun with */
+    expect(rig, CONDITION " 2>&-", 0, "stop\n", "");
+    expect(rig, CONDITION " >&-", 1, "", "writing the output failed");
+    expect(rig, GATE " <&- >&- 2>&-", 5, "", "");
     result = ask(rig, GATE);
     assert_ptr_equal(strchr(result.err, '\n'), result.err + strlen(result.err) - 1);
 }
