@@ -368,9 +368,8 @@ static bool is_refused(struct bw_agent *agent, struct file_job *job)
     key = unchangeable(agent->config, job->fresh);
     if (key != NULL) {
         bw_log_error(&agent->log, "config.refused",
-                     "file=%s key=%s does=\"the running configuration stays: this key needs a "
-                     "restart, which is no outage\"",
-                     bw_log_quote(agent->config_file), key);
+                     "file=%s key=%s does=\"the running configuration stays: this key needs %s\"",
+                     bw_log_quote(agent->config_file), key, bw_site_key_takes(key));
         return true;
     }
     why = bw_agent_groups_refuse(agent, job->fresh, &group);

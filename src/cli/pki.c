@@ -333,7 +333,8 @@ static void print_next(const char *identity)
 {
     static const struct {
         const char *role, *unit;
-    } daemons[] = {{"witness/", "breakwater-witness"}, {"agent/", "breakwater-agent"}};
+    } daemons[] = {{"witness/", "breakwater-witness"},
+                   {"agent/", "breakwater-agent    (a second enforcer's: breakwater-second-enforcer)"}};
     const char *role = strchr(identity + strlen("breakwater://"), '/') + 1;
 
     for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++)

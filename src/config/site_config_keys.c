@@ -1,6 +1,8 @@
 /* The keys of site.yaml, and the seven of the program that breakwater replaces. */
 #include <breakwater/config/site_config.h>
 
+#include <string.h>
+
 #include "log_level.h"
 
 #define SITE(member)  offsetof(struct bw_site_config, member)
@@ -275,6 +277,17 @@ const struct bw_table bw_site_config_table = {
     .key_count = BW_KEY_COUNT(site_keys),
     .size = sizeof(struct bw_site_config),
 };
+
+const char *bw_site_key_takes(const char *key)
+{
+    static const char *const held_by[] = {"cluster", "site", "state_dir", "run_dir"};
+
+    for (size_t i = 0; i < sizeof held_by / sizeof held_by[0]; i++)
+        if (strcmp(key, held_by[i]) == 0)
+            return "a restart, with which what serves here ends: move its groups away before "
+                   "(breakwater switchover)";
+    return "a restart, which is no outage";
+}
 
 static const struct bw_key seven_keys[] = {
     SCRIPT_KEY(CONDITION, "condition_check_script", "check.sh", true, NULL, CONDITION_HELP),

@@ -76,7 +76,8 @@ static bool can_take(const struct bw_guard_program *program, struct bw_site_conf
     const char *key = bw_schema_first_change(&bw_site_config_table, fixed, program->config, to);
 
     if (key != NULL) {
-        (void)snprintf(out_why, size, "%s has changed: restart the guard to change that", key);
+        (void)snprintf(out_why, size, "%s has changed, which needs %s", key,
+                       bw_site_key_takes(key));
         return false;
     }
     group = bw_guard_machine_refuses(&program->machine, named, to);

@@ -339,12 +339,15 @@ static void close_failed(struct bw_tls_stream *stream, bool handshake)
 
 /* ---- whom we talk to ---- */
 
+/* It may have another one since, which it shows as it dials again. */
+#define SHOWN "the certificate that the peer showed as this connection was made "
+
 static void on_expiry(uv_timer_t *timer)
 {
     struct bw_tls_stream *stream = timer->data;
 
     if (stream->state != STATE_CLOSING)
-        bw_tls_stream_close(stream, BW_ERR_AUTH, "the peer's certificate has expired");
+        bw_tls_stream_close(stream, BW_ERR_AUTH, SHOWN "has expired");
 }
 
 /* Counted from now, not read from the wall clock again: a step of that one ends no lease
@@ -367,7 +370,7 @@ void bw_tls_stream_judge(struct bw_tls_stream *stream, struct ssl_ctx_st *contex
     if (stream->state == STATE_DIALLING || stream->state == STATE_HANDSHAKE) {
         bw_tls_stream_close(stream, BW_ERR_CANCELED, "whom we trust has changed meanwhile");
     } else if (stream->has_certificate && !bw_peer_still_qualifies(stream->ssl, context, &why)) {
-        (void)snprintf(text, sizeof text, "the peer's certificate counts no more: %s", why);
+        (void)snprintf(text, sizeof text, SHOWN "counts no more: %s", why);
         bw_tls_stream_close(stream, BW_ERR_AUTH, text);
     }
 }

@@ -120,7 +120,7 @@ static void a_ca_is_replaced_with_overlap_and_the_old_one_is_out_at_its_end(void
     do_in("\"$bw\" pki renew w1.pem --dir new");
     reload_all();
     assert_true(is_answered(&anna));
-    assert_false(trio_has_logged(&trio, 1, "certificate counts no more"));
+    assert_false(trio_has_logged(&trio, 1, "counts no more"));
     do_in("\"$bw\" pki renew w2.pem w3.pem --dir new");
     reload_all();
     assert_true(is_answered(&anna));

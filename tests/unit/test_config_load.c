@@ -580,6 +580,17 @@ static void steps_are_a_part_of_the_digest(void **state)
                 bw_group_config_digest(&group) != without);
 }
 
+/* 3.4, 3.7: who restarts because a line of the log says so has read what that costs. */
+static void what_it_takes_to_change_a_key_is_said(void **state)
+{
+    static const char *const ends[] = {"cluster", "site", "state_dir", "run_dir"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        assert_non_null(strstr(bw_site_key_takes(ends[i]), "what serves here ends"));
+    assert_non_null(strstr(bw_site_key_takes("guard_socket"), "no outage"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
@@ -587,6 +598,7 @@ int main(void)
         TEST(witness_yaml_of_the_design_loads),
         TEST(the_people_of_witness_yaml_arrive),
         TEST(the_first_change_among_given_keys_is_found),
+        TEST(what_it_takes_to_change_a_key_is_said),
         TEST(of_a_map_each_value_is_compared),
         TEST(groups_yaml_of_the_design_loads),
         TEST(every_key_of_groups_yaml_arrives),

@@ -114,6 +114,9 @@ struct bw_site_config {
 };
 
 extern const struct bw_table bw_site_config_table;
+/* What it takes to change `key`, which no reload does: of where the deadlines and the epochs are kept, and of whose they
+ * are, a daemon that begins with another one knows nothing of what it held (3.4, 3.7). */
+const char *bw_site_key_takes(const char *key);
 extern const struct bw_table bw_seven_keys_table;
 
 /* Loads and checks FILE and the files that its `scripts:` name. As bw_witness_config_load. With
