@@ -332,17 +332,19 @@ static const struct bw_cli_command renew_command = {
 static void print_next(const char *identity)
 {
     static const struct {
-        const char *role, *unit;
-    } daemons[] = {{"witness/", "breakwater-witness"},
-                   {"agent/", "breakwater-agent    (a second enforcer's: breakwater-second-enforcer)"}};
+        const char *role, *text;
+    } daemons[] = {{"witness/", "  systemctl reload breakwater-witness\n"},
+                   {"agent/", "  systemctl reload breakwater-agent\n"
+                              "  of a second enforcer:\n"
+                              "  systemctl reload breakwater-second-enforcer\n"}};
     const char *role = strchr(identity + strlen("breakwater://"), '/') + 1;
 
     for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++)
         if (strncmp(role, daemons[i].role, strlen(daemons[i].role)) == 0)
             (void)fprintf(stderr,
                           "  Where its daemon reads it, over the old file, it is taken within 10 s, or at once:\n"
-                          "  systemctl reload %s\n",
-                          daemons[i].unit);
+                          "%s",
+                          daemons[i].text);
 }
 
 static enum bw_exit renew_file(const struct renew_values *values, const char *file)
