@@ -139,6 +139,25 @@ static void name_one(struct sim_world *world, uint32_t group, uint64_t tries)
         return;
     (void)sim_operator_name(world, group, (uint32_t)(tries % world->setting.site_count));
 }
+
+/* Whose data was the newest is lost with its machine, or nobody knows how much the others lack of it: no site is granted
+ * by itself. Somebody takes one after another as it is, until it is granted (4). */
+static void take_one(struct sim_world *world, uint32_t group, uint64_t tries)
+{
+    struct sim_process *leader = sim_operator_leader(world);
+    const struct bw_group *found = sim_operator_group(world, group);
+    struct bw_wish wish = {.kind = BW_WISH_FAILOVER, .accept_data_loss = true};
+    struct bw_diag diag = {0};
+
+    if (tries < LOOKS_BEFORE_NAMING || leader == NULL || found == NULL || found->phase != BW_PHASE_VACANT ||
+        found->first_grant)
+        return;
+    (void)bw_copy_text(wish.to, sizeof wish.to, sim_site(world, (uint32_t)(tries % world->setting.site_count))->name);
+    (void)bw_copy_text(wish.by, sizeof wish.by, "operator/anna");
+    if (sim_witness_ask(leader, world->group_names[group], &wish, &diag) == BW_OK)
+        sim_count(world, "people:take_as_it_is");
+}
+
 void sim_operator_mend_again(struct sim_world *world, uint64_t note)
 {
     const uint32_t group = note & 0xff;
@@ -146,6 +165,7 @@ void sim_operator_mend_again(struct sim_world *world, uint64_t note)
 
     sim_operator_mend(world, group);
     name_one(world, group, tries);
+    take_one(world, group, tries);
     sim_world_at(world, world->now_ns + MEND_NS, sim_operator_mend_again, group | (tries + 1) << 8);
 }
 

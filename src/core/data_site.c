@@ -53,6 +53,30 @@ const char *bw_policy_data_site(const struct bw_group *group, const struct bw_wa
     return followed > newest ? follower : data_site;
 }
 
+/* The newest epoch of its own that a site must have seen whose data is what it wrote: the one in which it was heard
+ * verified serving, or else the oldest of it that is on record. 0: none is. */
+static uint64_t epoch_to_remember(const struct bw_group *group, const struct bw_watch *watch, const char *site)
+{
+    uint64_t epoch = 0;
+
+    for (uint32_t number = 0; number < group->history_count && epoch != watch->verified_epoch; number++) {
+        const struct bw_history_entry *entry = bw_group_history_at(group, number);
+
+        if (strcmp(entry->site, site) == 0 && (epoch == 0 || entry->epoch < epoch || entry->epoch == watch->verified_epoch))
+            epoch = entry->epoch;
+    }
+    return epoch;
+}
+
+bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch *watch, int site)
+{
+    const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
+    const char *name = group->spec.sites[site].name;
+
+    return contact != NULL && strcmp(name, bw_policy_data_site(group, watch)) == 0 &&
+           contact->report.epoch_seen < epoch_to_remember(group, watch, name);
+}
+
 /* ---- what another site lacks of it (4) ------------------------------------------------------- */
 
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch)
@@ -168,7 +192,8 @@ void bw_policy_loss(const struct bw_group *group, const struct bw_watch *watch,
         return;
     }
     if (strcmp(group->spec.sites[site].name, out_loss->data_site) == 0) {
-        out_loss->kind = BW_LOSS_NONE;
+        out_loss->kind = bw_policy_has_forgotten(group, watch, site) ? BW_LOSS_UNKNOWN : BW_LOSS_NONE;
+        out_loss->unknown = "unknown: who speaks for it remembers no epoch of its own; its disk may be new";
         return;
     }
     out_loss->unknown = lag_unknown(group, watch, leadership, site, &out_loss->measured);

@@ -171,14 +171,17 @@ static void judge_report(struct judgement *judgement)
     judge_lag(judgement);
 }
 
-/* The newest epoch that was verified serving; none for the site whose data that is, which another
- * instance of it may have written (3.7). */
+static bool has_newest_data(const struct bw_group *group, const struct bw_watch *watch, int site)
+{
+    return strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) == 0 &&
+           !bw_policy_has_forgotten(group, watch, site);
+}
+
+/* The newest epoch that was verified serving; none for the site whose data that is. */
 static uint64_t wanted_after_loss(const struct bw_group *group, const struct bw_watch *watch,
                                   int site)
 {
-    return strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) == 0
-               ? 0
-               : watch->verified_epoch;
+    return has_newest_data(group, watch, site) ? 0 : watch->verified_epoch;
 }
 
 /* The epoch behind which the data of a candidate must stand (4): while a site holds one, or has given
@@ -214,7 +217,7 @@ static bool is_named(const struct judgement *judgement)
 
 /* Whom it would follow may be lost for good. Then the site is a person's choice, by its name, with all
  * that was written since. */
-static bool is_rejoin_waived(const struct judgement *judgement)
+static bool is_taken_as_it_is(const struct judgement *judgement)
 {
     return judgement->role == BW_ROLE_ASKED && judgement->watch->wish.accept_data_loss &&
            is_named(judgement);
@@ -233,7 +236,7 @@ static void judge_rejoin(struct judgement *judgement)
                      "a person has let it serve as it is");
         return;
     }
-    if (is_due && is_rejoin_waived(judgement)) {
+    if (is_due && is_taken_as_it_is(judgement)) {
         bw_gate_note(&judgement->list, BW_GATE_ID_REJOINING, judgement->site,
                      "a person takes its data as it is");
         return;
@@ -366,12 +369,6 @@ static void judge_fence(struct judgement *judgement)
                                        alarm == NULL, alarm);
 }
 
-static bool is_data_site(const struct judgement *judgement)
-{
-    return strcmp(judgement->group->spec.sites[judgement->site].name,
-                  bw_policy_data_site(judgement->group, judgement->watch)) == 0;
-}
-
 /* How well it follows is no question for the site whose data is the newest, nor for one that
  * serves. */
 static void judge_readiness(struct judgement *judgement)
@@ -384,8 +381,12 @@ static void judge_readiness(struct judgement *judgement)
 
     if (judgement->role == BW_ROLE_ADOPTER)
         return;
-    if (is_data_site(judgement) && !is_planned) {
+    if (has_newest_data(judgement->group, judgement->watch, judgement->site) && !is_planned) {
         bw_gate_note(&judgement->list, BW_GATE_ID_READY, judgement->site, "its data is the newest");
+        return;
+    }
+    if (bw_policy_has_forgotten(judgement->group, judgement->watch, judgement->site) && is_taken_as_it_is(judgement)) {
+        bw_gate_note(&judgement->list, BW_GATE_ID_READY, judgement->site, "a person takes its data as it is");
         return;
     }
     if (!report->has_readiness) {
@@ -702,6 +703,8 @@ bool bw_policy_prefers(const struct bw_group *group, const struct bw_watch *watc
         return true;
     if (strcmp(group->spec.sites[b].name, first) == 0)
         return false;
+    if (bw_policy_has_forgotten(group, watch, a) || bw_policy_has_forgotten(group, watch, b))
+        return bw_policy_has_forgotten(group, watch, b);
     if (stays_where_data_is(group, watch, a) || stays_where_data_is(group, watch, b))
         return stays_where_data_is(group, watch, a);
     if (group->spec.sites[a].priority != group->spec.sites[b].priority)

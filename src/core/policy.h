@@ -86,6 +86,10 @@ bool bw_policy_prefers(const struct bw_group *group, const struct bw_watch *watc
  * that reports a newer epoch than the recovered state knows (3.9, 4). "": nobody has served. */
 const char *bw_policy_data_site(const struct bw_group *group, const struct bw_watch *watch);
 
+/* It is the data site, and who speaks for it, as heard last, remembers nothing of having served: state and data are
+ * lost together with a machine, and what is made anew, or from a backup, is not what was written there (3.7, 4). */
+bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch *watch, int site);
+
 /* 3.4: an end by time that rests on a second enforcer rests on the newest renewal's word of it
  * (second_seen.c). */
 bool bw_second_lets_renew(const struct bw_group *group, const struct bw_report *report);

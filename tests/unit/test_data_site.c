@@ -24,6 +24,80 @@ static uint64_t freshness_ns(void)
     return bw_policy_freshness_of_ns(world_group(&world), A);
 }
 
+/* ---- a machine that is made anew ---- */
+
+/* dc-a, whose data is the newest, is lost with its state, and speaks again: what it has seen, and how ready it is, is
+ * what the new one says. dc-b has followed it. */
+static void make_anew(uint64_t epoch_seen)
+{
+    world_begin(&world, 2);
+    world_sync_all(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 17000);
+    assert_string_equal(world_act(&world), "A3");
+    world.sites[A].is_mute = false;
+    world.sites[A].instance.bytes[0] = 77;
+    world.sites[A].session.bytes[0] = 77;
+    world_stop(&world, A);
+    world.sites[A].report.epoch_seen = epoch_seen;
+    world.sites[A].report.ready = epoch_seen != 0;
+    world_pass_ms(&world, 1000);
+    assert_string_equal(loss_of(A).data_site, "dc-a");
+}
+
+/* 3.7, 4: its name alone says nothing of its disk. Granted as "the newest data" it would serve an empty one, or a
+ * backup's, and have the good copy follow it. */
+static void a_machine_that_was_made_anew_has_no_newest_data(void **state)
+{
+    (void)state;
+    make_anew(0);
+    assert_int_equal(loss_of(A).kind, BW_LOSS_UNKNOWN);
+    assert_non_null(strstr(loss_of(A).unknown, "its disk may be new"));
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
+/* Of whom only the agent's own state is another: its guard, or itself, has seen the epoch. */
+static void who_remembers_that_it_served_has_what_it_wrote(void **state)
+{
+    (void)state;
+    make_anew(1);
+    assert_int_equal(loss_of(A).kind, BW_LOSS_NONE);
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+}
+
+/* Not all that a group was granted was heard of: nobody has to remember that. */
+static void an_epoch_that_was_never_heard_of_is_not_to_be_remembered(void **state)
+{
+    (void)state;
+    make_anew(1);
+    assert_string_equal(world_act(&world), "A9");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 17000);
+    assert_string_equal(world_act(&world), "A3");
+    world.sites[A].is_mute = false;
+    world_pass_ms(&world, 1000);
+    assert_int_equal(world_group(&world)->epoch, 2);
+    assert_int_equal(world.sites[A].report.epoch_seen, 1);
+    assert_int_equal(loss_of(A).kind, BW_LOSS_NONE);
+}
+
+/* 4: a person who names it may take it as it is. */
+static void a_person_may_have_the_machine_that_was_made_anew(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    make_anew(0);
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 17000);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-a", true, &diag), BW_OK);
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+}
+
 /* ---- whose data ---- */
 
 /* What a recovery leaves behind; the sites say what they wrote. */
@@ -329,6 +403,10 @@ static void a_lag_without_an_age_is_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_machine_that_was_made_anew_has_no_newest_data),
+        cmocka_unit_test(who_remembers_that_it_served_has_what_it_wrote),
+        cmocka_unit_test(an_epoch_that_was_never_heard_of_is_not_to_be_remembered),
+        cmocka_unit_test(a_person_may_have_the_machine_that_was_made_anew),
         cmocka_unit_test(what_was_never_recovered_knows_whose_data_it_is),
         cmocka_unit_test(who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_newest),
         cmocka_unit_test(the_first_site_of_the_spec_has_the_data_where_it_wrote_beyond_the_state),
