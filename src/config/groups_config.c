@@ -82,11 +82,14 @@ static const struct bw_key spec_keys[] = {
            .help = "how long a planned move may take before it is given up"),
     BW_KEY(
         DURATION, "failback", SPEC(failback_after_ms), .words = failback_words,
-        .help = "how long a preferred site must have been ready before the group moves back to it"),
+        .help = "how long a preferred site must have been connected before the group moves back to it; after "
+                "each such move whose start failed there, twice as long as before, up to a day"),
     BW_KEY(DURATION, "min_primary_time", SPEC(min_primary_time_ms),
-           .help = "how long a site stays primary at least, before a move that is not needed"),
+           .help = "how long after a grant no other site takes over by itself, also where the primary is "
+                   "lost and nobody serves; failover passes it"),
     BW_KEY(NUMBER, "max_failovers_per_window", SPEC(failovers_max), .words = no_limit_words,
-           .help = "after so many moves within failover_window a person must decide"),
+           .help = "after so many unplanned changes of site within failover_window no further one by "
+                   "itself, until the oldest is over, or a person orders failover; at most 32 count"),
     BW_KEY(DURATION, "failover_window", SPEC(failover_window_ms),
            .help = "the window of max_failovers_per_window"),
     BW_KEY(DURATION, "retry_backoff", SPEC(retry_backoff_ms),

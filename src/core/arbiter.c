@@ -608,6 +608,26 @@ static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *com
     return true;
 }
 
+#define FAILBACK_WAIT_MAX_NS (24 * 3600 * BW_NS_PER_S)
+
+/* How long a site waits for another failback after those, one after the other, whose start failed there; 0: the newest
+ * came to serve, or there was none. Each of them was an outage, and what made it fail may well be there still. */
+static uint64_t failed_failback_wait_ns(const struct bw_group *group, const char *site)
+{
+    uint64_t wait_ns = 0;
+
+    for (uint32_t number = 0; number < group->history_count && wait_ns < FAILBACK_WAIT_MAX_NS; number++) {
+        const struct bw_history_entry *entry = bw_group_history_at(group, number);
+
+        if (strcmp(entry->site, site) != 0)
+            continue;
+        if (entry->why_granted != BW_REASON_FAILBACK || !bw_reason_is_failed_start(entry->why_ended))
+            break;
+        wait_ns = wait_ns == 0 ? 2 * bw_ms_to_ns(group->spec.failback_after_ms) : 2 * wait_ns;
+    }
+    return wait_ns < FAILBACK_WAIT_MAX_NS ? wait_ns : FAILBACK_WAIT_MAX_NS;
+}
+
 /* The best site of higher priority than the holder's that may be granted and has been connected for
  * the whole time that failback asks for; -1: none. */
 static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
@@ -616,6 +636,7 @@ static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
     int best = -1;
 
     for (int site = 0; site < (int)spec->site_count; site++) {
+        const uint64_t wait_ns = failed_failback_wait_ns(eval->group, spec->sites[site].name);
         bool is_eligible;
 
         if (spec->sites[site].priority <= spec->sites[bw_eval_holder_index(eval)].priority)
@@ -624,6 +645,9 @@ static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
         is_eligible &= bw_gate_wait(&eval->list, BW_GATE_ID_FAILBACK, site,
                                     eval->watch->connected_since[site], after_ns, eval->now,
                                     "connected");
+        if (wait_ns > 0)
+            is_eligible &= bw_gate_wait(&eval->list, BW_GATE_ID_BACKOFF, site, eval->watch->phase_applied,
+                                        wait_ns, eval->now, NULL);
         if (is_eligible && (best < 0 || spec->sites[site].priority > spec->sites[best].priority))
             best = site;
     }

@@ -450,6 +450,11 @@ static bool is_way(const struct bw_group *group, const struct bw_watch *watch,
     return true;
 }
 
+static uint64_t lease_left_ns(const struct bw_group *group)
+{
+    return group->phase == BW_PHASE_VACANT ? 0 : bw_expiry_wait_ns(&group->terms);
+}
+
 bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
                      const struct bw_leadership *leadership, struct bw_instant now,
                      struct bw_foretelling *room, char *out_text, size_t size)
@@ -472,7 +477,7 @@ bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
         return true;
     }
     bw_foretell_loss(group, watch, leadership, now, room, &loss);
-    if (loss.acts)
+    if (loss.acts && loss.after_ns <= lease_left_ns(group) + BW_FORETELL_SOON_NS)
         return false;
     for (int waives = 0; waives <= 1; waives++) {
         wish.accept_data_loss = waives != 0;

@@ -732,7 +732,8 @@ static bool was_failover(const struct bw_group *group, uint64_t epoch)
     return false;
 }
 
-/* The history bounds what can be counted: a larger limit means as many as it keeps. */
+/* The history bounds what can be counted: a larger limit means as many as it keeps. What a witness found as it began
+ * may be of long ago, and nobody is kept waiting for that (4). */
 static bool judge_failovers(const struct bw_group *group, const struct bw_watch *watch, int site,
                             struct bw_instant now, struct bw_gate_list *list)
 {
@@ -748,7 +749,7 @@ static bool judge_failovers(const struct bw_group *group, const struct bw_watch 
         uint64_t left_ns = bw_instant_wait_left_ns(
             now, bw_instant_add(watch->grants[i].applied, window_ns));
 
-        if (watch->grants[i].epoch == 0 || left_ns == 0 ||
+        if (watch->grants[i].epoch == 0 || watch->grants[i].is_found || left_ns == 0 ||
             !was_failover(group, watch->grants[i].epoch))
             continue;
         failover_count++;
@@ -769,7 +770,8 @@ bool bw_policy_judge_change(const struct bw_group *group, const struct bw_watch 
 
     BW_ASSERT(strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) !=
               0); /* it is no change */
-    if (group->last_end.epoch != 0 && !bw_reason_is_failed_start(group->last_end.reason))
+    if (group->last_end.epoch != 0 && !bw_reason_is_failed_start(group->last_end.reason) &&
+        !watch->grant_is_found) /* 4: as above */
         passes &= bw_gate_wait(list, BW_GATE_ID_MIN_PRIMARY_TIME, site, watch->grant_applied,
                                bw_ms_to_ns(group->spec.min_primary_time_ms), now, NULL);
     return judge_failovers(group, watch, site, now, list) && passes;

@@ -8,10 +8,11 @@
 
 #include "gates.h"
 
-static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now)
+static void mark_grant(struct bw_watch *watch, uint64_t epoch, bool is_found, struct bw_instant now)
 {
     BW_ASSERT(watch->grants_next < BW_HISTORY_MAX);
-    watch->grants[watch->grants_next] = (struct bw_grant_mark){.epoch = epoch, .applied = now};
+    watch->grants[watch->grants_next] = (struct bw_grant_mark){
+        .epoch = epoch, .applied = now, .is_found = is_found};
     watch->grants_next = (watch->grants_next + 1) % BW_HISTORY_MAX;
 }
 
@@ -90,6 +91,7 @@ void bw_watch_begin(struct bw_watch *watch, const struct bw_group *group, struct
     watch->seen_held = group->held;
     watch->phase_applied = now;
     watch->grant_applied = now;
+    watch->grant_is_found = true;
     watch->group_maintenance_applied = now;
     watch->let_go_applied = now;
     watch->data_before_epoch = 0;
@@ -100,7 +102,7 @@ void bw_watch_begin(struct bw_watch *watch, const struct bw_group *group, struct
     for (uint32_t number = group->history_count; number > 0; number--) {
         const struct bw_history_entry *entry = bw_group_history_at(group, number - 1);
 
-        mark_grant(watch, entry->epoch, now);
+        mark_grant(watch, entry->epoch, true, now);
         if (entry->ended_index != 0)
             mark_end(watch, entry->epoch, now);
     }
@@ -124,9 +126,10 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     switch (command->kind) {
     case BW_COMMAND_GRANT:
         watch->grant_applied = now;
+        watch->grant_is_found = false;
         memcpy(watch->data_before, group->previous_data_site, sizeof(watch->data_before));
         watch->data_before_epoch = command->epoch;
-        mark_grant(watch, command->epoch, now);
+        mark_grant(watch, command->epoch, false, now);
         watch->wish = (struct bw_wish){0};
         if (strcmp(command->site, watch->served_site) == 0)
             watch->served_closed = (struct bw_instant){0, 0}; /* it may serve on, heard by others alone */

@@ -56,9 +56,10 @@ static void explain_refusal(const struct bw_witness_machine *machine, int at,
     } else if (is_holder_out)
         add(findings, path, "%s holds %s and cannot leave it; switch over first",
             group->holder_site, spec->name);
-    else if (group->target[0] != '\0' && bw_spec_find_site(spec, group->target) < 0)
-        add(findings, path, "%s is on its way to %s, which cannot leave it now", spec->name,
-            group->target);
+    else if (group->phase == BW_PHASE_REVOKING && !bw_spec_is_candidate(spec, group->target))
+        add(findings, path,
+            "%s is on its way to %s, which has to stay a candidate until then; or:  breakwater cancel %s",
+            spec->name, group->target, spec->name);
     else if (is_named_late)
         add(findings, "initial_primary",
             "%s was granted before, so there is no first primary to choose; use "

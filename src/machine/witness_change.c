@@ -108,6 +108,10 @@ static enum bw_err judge_cancel(const struct bw_group *group, const struct bw_wa
 {
     if (group->phase == BW_PHASE_REVOKING)
         return judge_give_up(group, watch, now, diag);
+    if (group->phase == BW_PHASE_VACANT && group->rolling_back)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "the move of %s has failed, and %s gets it back; if that one cannot come within "
+                           "switchover_timeout, the best candidate", group->spec.name, group->target);
     if (group->phase == BW_PHASE_VACANT && group->target[0] != '\0') /* A7 looks at no wish */
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s was given back: the move to %s goes on; the site before gets it back if that one "

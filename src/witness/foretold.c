@@ -20,10 +20,6 @@ typedef void foretell_fn(const struct bw_group *group, const struct bw_watch *wa
                          const struct bw_leadership *leadership, struct bw_instant now,
                          struct bw_foretelling *room, struct bw_foretold *out_foretold);
 
-/* Beside the rest of the lease: a pause after a failed start is a failover that takes longer, a
- * maintenance of two hours is none. */
-#define SOON_NS (60 * BW_NS_PER_S)
-
 /* Of who does not lead: as if it did. */
 static bool would_follow_soon(const struct bw_operator_view *view, int group_index,
                               foretell_fn *foretell, struct bw_foretold *out_foretold)
@@ -41,7 +37,7 @@ static bool would_follow_soon(const struct bw_operator_view *view, int group_ind
     foretell(group, &view->machine->watches[group_index], &leadership, view->now, room,
              out_foretold);
     free(room);
-    return out_foretold->acts && out_foretold->after_ns <= lease_ns + SOON_NS;
+    return out_foretold->acts && out_foretold->after_ns <= lease_ns + BW_FORETELL_SOON_NS;
 }
 
 void bw_view_failover(const struct bw_operator_view *view, int group_index,

@@ -32,6 +32,53 @@ static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
     assert_int_equal(world.decision.command.reason, BW_REASON_FAILBACK);
 }
 
+/* A failback that is over, by the log: to dc-a, whose start failed; then dc-b served again. */
+static void fail_back_in_vain(void)
+{
+    struct bw_group *group = world_group(&world);
+
+    for (int epoch = 0; epoch < 2; epoch++) {
+        struct bw_history_entry *entry = &group->history[(group->history_first + group->history_count++) % BW_HISTORY_MAX];
+
+        *entry = (struct bw_history_entry){.epoch = ++group->epoch,
+                                           .ended_index = epoch == 0 ? 1 : 0,
+                                           .planned = true,
+                                           .why_granted = epoch == 0 ? BW_REASON_FAILBACK : BW_REASON_ROLLBACK,
+                                           .why_ended = epoch == 0 ? BW_REASON_START_FAILED : BW_REASON_NONE};
+        (void)strcpy(entry->site, epoch == 0 ? "dc-a" : "dc-b");
+    }
+}
+
+/* 4: each is an outage, and what made its start fail may well be there still. */
+static void a_failback_that_failed_is_tried_again_after_twice_the_time(void **state)
+{
+    struct bw_spec spec = changed_spec();
+    uint64_t waited_ms = 60000;
+    (void)state;
+    spec.failback_after_ms = 60000;
+    for (int failed = 0; failed < 3; failed++, waited_ms *= 2) {
+        world_begin_with(&world, 2, &spec);
+        silence_until_before_lapse(0);
+        assert_acts("A3");
+        assert_acts("A9");
+        world_serve(&world, B);
+        for (int i = 0; i < failed; i++)
+            fail_back_in_vain();
+        world_watch(&world)->phase_applied = world.now;
+        world_watch(&world)->seen_epoch = world_group(&world)->epoch;
+        world_serve(&world, B);
+        world.sites[A].is_mute = false;
+        world_stop(&world, A);
+        world.sites[A].report.has_lag = true;
+        world.sites[A].report.joined_epoch = world_group(&world)->epoch;
+        world_pass_ms(&world, waited_ms - 3000);
+        assert_held(failed == 0 ? "failback" : "backoff", A);
+        world_pass_ms(&world, 6000);
+        assert_rule("A12");
+        assert_string_equal(world.decision.command.target, "dc-a");
+    }
+}
+
 static void failback_never_goes_to_a_site_of_lower_priority(void **state)
 {
     struct bw_spec spec = changed_spec();
@@ -161,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),
+        cmocka_unit_test(a_failback_that_failed_is_tried_again_after_twice_the_time),
         cmocka_unit_test(failback_never_goes_to_a_site_of_lower_priority),
         cmocka_unit_test(without_failback_the_group_stays_where_it_is),
         cmocka_unit_test(failback_goes_to_the_site_of_the_highest_priority),

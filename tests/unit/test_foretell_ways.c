@@ -122,6 +122,24 @@ static void a_group_that_nobody_will_serve_has_a_way(void **state)
     way_is("");
 }
 
+/* 4: what comes in hours comes for nobody who is awake now. */
+static void what_comes_late_has_a_way_that_comes_now(void **state)
+{
+    struct bw_spec spec;
+    (void)state;
+    world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    spec.min_primary_time_ms = 3600000;
+    world_begin_with(&world, 2, &spec);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 15300);
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_decide(&world), "A0");
+    way_is("breakwater failover harbor");
+    world_pass_ms(&world, 3600000 - 60000);
+    way_is("");
+}
+
 static void an_end_that_only_a_person_gives_is_the_way(void **state)
 {
     (void)state;
@@ -203,6 +221,7 @@ int main(void)
         cmocka_unit_test(a_failover_that_cannot_come_true_is_refused),
         cmocka_unit_test(what_holds_the_whole_group_is_said_where_no_site_is_heard),
         cmocka_unit_test(a_group_that_nobody_will_serve_has_a_way),
+        cmocka_unit_test(what_comes_late_has_a_way_that_comes_now),
         cmocka_unit_test(an_end_that_only_a_person_gives_is_the_way),
         cmocka_unit_test(where_a_rejoin_is_owed_the_way_names_the_site),
         cmocka_unit_test(a_group_that_is_only_observed_has_no_way),

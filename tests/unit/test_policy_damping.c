@@ -239,6 +239,31 @@ static void failovers_in_the_window_are_counted_by_the_own_clock(void **state)
     assert_string_equal(world_decide(&world), "A9");
 }
 
+/* 4: a witness that begins anew does not know how long ago that was which it finds, and keeps nobody waiting for it:
+ * after an upgrade of all three a site that is lost would leave the group dark. */
+static void what_a_witness_finds_as_it_begins_damps_nothing(void **state)
+{
+    (void)state;
+    begin_damped(600000, 1);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    world_pass_ms(&world, 600000);
+    assert_string_equal(world_act(&world), "A9");
+    world_serve(&world, B);
+    world.sites[A].report.has_lag = true;
+    world_pass_ms(&world, 1000);
+    world_give_back(&world, B, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    world.sites[B].report.condition = BW_CONDITION_STOP;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "failovers", A));
+    assert_true(world_holds(&world, "min_primary_time", A));
+    bw_witness_on_restored(&world.witness, world.now);
+    world_pass_ms(&world, 20000);
+    assert_string_equal(world_decide(&world), "A9");
+}
+
 /* 4: that its data is the newest comes behind priority; before it only after a recovery (3.9). */
 static void a_site_of_higher_priority_is_preferred_to_the_data_site(void **state)
 {
@@ -279,6 +304,7 @@ int main(void)
         cmocka_unit_test(among_sites_of_one_priority_the_data_site_is_preferred),
         cmocka_unit_test(damping_never_keeps_the_data_site_from_its_group),
         cmocka_unit_test(failovers_in_the_window_are_counted_by_the_own_clock),
+        cmocka_unit_test(what_a_witness_finds_as_it_begins_damps_nothing),
         cmocka_unit_test(a_failover_from_a_site_of_one_letter_is_counted),
         cmocka_unit_test(a_site_of_higher_priority_is_preferred_to_the_data_site),
     };

@@ -184,6 +184,31 @@ static void one_after_the_other_is_committed_and_signed(void **state)
     assert_int_equal(bw_apply_result(&order.apply), BW_OK);
 }
 
+/* It is told what stands in its way, and not what it has not changed. */
+static void the_target_of_a_move_stays_a_candidate(void **state)
+{
+    const char *const names[] = {"harbor", "registry", NULL};
+    struct bw_command revoke = {.kind = BW_COMMAND_REVOKE,
+                                .group = "harbor",
+                                .epoch = 1,
+                                .target = "dc-b",
+                                .planned = true,
+                                .reason = BW_REASON_SWITCHOVER};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig_grant(&rig);
+    revoke.spec_version = rig.groups[0].spec_version;
+    assert_non_null(apply(&rig, &revoke).rule);
+    order_begin(&rig, &order, names);
+    order.items[0].spec.sites[1].never_candidate = true;
+    assert_refuses(&rig, &order,
+                   "groups[0]: harbor is on its way to dc-b, which has to stay a candidate until then; or:  "
+                   "breakwater cancel harbor\n");
+}
+
 static void what_the_log_would_refuse_is_said_before_anything_is_proposed(void **state)
 {
     const char *const names[] = {"harbor", "registry", NULL};
@@ -376,6 +401,8 @@ static void a_move_whose_site_has_given_it_back_is_cancelled_no_more(void **stat
     assert_int_equal(judge_change(&rig, &cancel, "no move of it is on its way"), BW_ERR_EXISTS);
     (void)strcpy(rig.groups[0].target, "dc-b");
     assert_int_equal(judge_change(&rig, &cancel, "the move to dc-b goes on"), BW_ERR_REFUSED);
+    rig.groups[0].rolling_back = true;
+    assert_int_equal(judge_change(&rig, &cancel, "has failed, and dc-b gets it back"), BW_ERR_REFUSED);
 }
 
 static enum bw_err change_of(struct rig *rig, const struct bw_command *command)
@@ -730,6 +757,7 @@ int main(void)
         cmocka_unit_test(a_spec_that_was_made_from_another_version_is_refused),
         cmocka_unit_test(a_mode_that_is_not_named_stays),
         cmocka_unit_test(one_after_the_other_is_committed_and_signed),
+        cmocka_unit_test(the_target_of_a_move_stays_a_candidate),
         cmocka_unit_test(what_the_log_would_refuse_is_said_before_anything_is_proposed),
         cmocka_unit_test(nobody_is_named_first_primary_while_another_site_runs_it),
         cmocka_unit_test(more_groups_than_there_is_room_for_are_refused_together),

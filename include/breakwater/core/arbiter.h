@@ -23,6 +23,7 @@ struct bw_grant_mark {
     uint64_t epoch; /* 0: free */
     struct bw_instant applied;
     struct bw_instant ended; /* zeros: it has not */
+    bool is_found; /* in the state that this witness began with: `applied` is when it began, not when it was granted */
 };
 
 /* How an epoch came to serve, by its sites' own words, as this witness heard them: for the record
@@ -115,6 +116,7 @@ struct bw_watch {
     bool seen_held;
     struct bw_instant phase_applied; /* newest change of phase, epoch or held */
     struct bw_instant grant_applied; /* grant of the newest epoch, open or over */
+    bool grant_is_found;             /* as in struct bw_grant_mark */
     struct bw_instant maintenance_applied[BW_SITES_MAX];
     struct bw_instant group_maintenance_applied;
     struct bw_instant let_go_applied;

@@ -71,8 +71,12 @@ BW_MUST_CHECK enum bw_err bw_foretell_judge_wish(const struct bw_group *group,
                                                  struct bw_instant now, const struct bw_wish *wish,
                                                  struct bw_foretelling *room, struct bw_diag *diag);
 
+/* Beside the rest of a lease: a pause after a failed start is a failover that takes longer, a maintenance of two hours is
+ * none. */
+#define BW_FORETELL_SOON_NS (60 * BW_NS_PER_S)
+
 /* The command by which a person changes what is foretold: of a group that nobody serves, and nobody
- * will by time alone. It ends the open epoch where only a person does (bw_end_way), or is the
+ * will soon by time alone. It ends the open epoch where only a person does (bw_end_way), or is the
  * failover that waives least and comes true. False: none does, or none is needed. Cut to `size`,
  * ended by NUL.
  */
