@@ -31,8 +31,9 @@ static const struct bw_cli_command init_command = {
             "The first witness makes the id; the others are given it with --cluster-id, so that\n"
             "all of them belong to one cluster. The others are asked first: one that knows this\n"
             "witness by another directory refuses (a lost directory cannot be made anew under its\n"
-            "id); silence is printed. A directory that holds anything is left alone. The cluster\n"
-            "begins once all its witnesses are up.\n"
+            "id); silence is printed. A directory that holds anything is left alone, but for one\n"
+            "that an init was making when it was killed: that is made anew. The cluster begins once\n"
+            "all its witnesses are up.\n"
             "With --join it makes one that is to be added to a cluster that is there, under a name\n"
             "and an id that were never used: it votes once an operator has said\n"
             "`breakwater members add` or `breakwater members replace`.",

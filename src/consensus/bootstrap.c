@@ -48,13 +48,13 @@ static enum bw_err make_witness(const struct bw_node_founding *founding,
                                 struct bw_diag *diag)
 {
     struct bw_data_dir dir;
-    enum bw_err err = bw_data_dir_create(&dir, founding->data_dir, diag);
+    enum bw_err err = bw_data_dir_create(&dir, founding->data_dir, &founding->identity, diag);
 
     if (err != BW_OK)
         return err;
     err = write_log(&dir, &founding->identity, configuration, diag);
     if (err == BW_OK)
-        err = bw_data_dir_write_identity(&dir, &founding->identity, diag);
+        err = bw_data_dir_finish(&dir, diag);
     bw_data_dir_close(&dir);
     return err == BW_OK ? BW_OK
                         : bw_diag_wrap(diag, err, "make a witness in %s", founding->data_dir);
@@ -81,11 +81,11 @@ enum bw_err bw_node_bootstrap(const struct bw_node_founding *founding, struct bw
 enum bw_err bw_node_prepare(const struct bw_node_founding *founding, struct bw_diag *diag)
 {
     struct bw_data_dir dir;
-    enum bw_err err = bw_data_dir_create(&dir, founding->data_dir, diag);
+    enum bw_err err = bw_data_dir_create(&dir, founding->data_dir, &founding->identity, diag);
 
     if (err != BW_OK)
         return err;
-    err = bw_data_dir_write_identity(&dir, &founding->identity, diag);
+    err = bw_data_dir_finish(&dir, diag);
     bw_data_dir_close(&dir);
     return err == BW_OK ? BW_OK
                         : bw_diag_wrap(diag, err, "make a witness in %s", founding->data_dir);

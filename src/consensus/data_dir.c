@@ -12,6 +12,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/name.h>
 #include <breakwater/consensus/stop.h>
+#include <breakwater/consensus/vote_store.h>
 #include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/os/path_owner.h>
@@ -23,6 +24,8 @@
 #define IDENTITY_HEAD_0_1  "breakwater witness identity 1\n"
 #define JOINS              "joins 1\n"
 #define REMOVED_NAME       "removed"
+#define UNFINISHED_NAME    "unfinished" /* the identity, before the directory is whole */
+#define FIRST_SEGMENT      "0000000000000001-0000000000000001"
 #define NAME_BYTES         256 /* of a directory entry, with its NUL */
 
 /* What others can write is nobody's vote (5.4). */
@@ -109,10 +112,29 @@ static enum bw_err find_entry(int path_fd, const char *sub, entry_fn is_wanted,
     return BW_OK;
 }
 
+static bool is_any(const char *name)
+{
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 static bool is_foreign(const char *name)
 {
-    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "lost+found") != 0 &&
-           strcmp(name, LOCK_NAME) != 0;
+    return is_any(name) && strcmp(name, "lost+found") != 0 && strcmp(name, LOCK_NAME) != 0 &&
+           strcmp(name, UNFINISHED_NAME) != 0 && strcmp(name, UNFINISHED_NAME ".tmp") != 0;
+}
+
+/* None of what the making of a witness puts there before its identity. */
+static bool is_foreign_beside_mark(const char *name)
+{
+    return is_foreign(name) && strcmp(name, BW_DATA_DIR_RAFT) != 0 &&
+           strcmp(name, BW_VOTE_FILE) != 0 && strcmp(name, BW_VOTE_FILE ".tmp") != 0;
+}
+
+/* Nor this in raft/: a witness that runs makes its next segments at once. */
+static bool is_foreign_in_raft(const char *name)
+{
+    return is_any(name) && strcmp(name, ".probe") != 0 && strcmp(name, "metadata1") != 0 &&
+           strcmp(name, FIRST_SEGMENT) != 0 && strcmp(name, "tmp-" FIRST_SEGMENT) != 0;
 }
 
 /* Segments are `open-N` and `FIRST-LAST`, snapshots `snapshot-...`. */
@@ -130,30 +152,6 @@ enum bw_err bw_data_dir_has_log(const struct bw_data_dir *dir, bool *out_has_log
 
     if (err == BW_OK)
         *out_has_log = name[0] != '\0';
-    return err;
-}
-
-enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path, struct bw_diag *diag)
-{
-    char name[NAME_BYTES];
-    enum bw_err err;
-
-    *dir = (struct bw_data_dir){.fd = -1, .lock = -1};
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return bw_diag_errno(diag, errno, "make data_dir %s", path);
-    err = bw_data_dir_lock(dir, path, diag);
-    if (err != BW_OK)
-        return err;
-    err = find_entry(dir->fd, ".", is_foreign, name, diag);
-    if (err == BW_OK && name[0] != '\0')
-        err = bw_diag_set(diag, BW_ERR_EXISTS,
-                          "data_dir %s is not empty (it holds %s): a witness is made once, in an "
-                          "empty directory; nothing was changed",
-                          path, name);
-    if (err == BW_OK && mkdirat(dir->fd, BW_DATA_DIR_RAFT, 0700) != 0)
-        err = bw_diag_errno(diag, errno, "make %s", dir->raft_path);
-    if (err != BW_OK)
-        bw_data_dir_close(dir);
     return err;
 }
 
@@ -188,15 +186,28 @@ static bool is_identity_valid(const struct bw_data_dir_identity *identity)
            !bw_id_is_none(identity->incarnation);
 }
 
-enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
-                                       const struct bw_data_dir_identity *identity,
-                                       struct bw_diag *diag)
+static enum bw_err write_identity(struct bw_data_dir *dir, const char *name,
+                                  const struct bw_data_dir_identity *identity, struct bw_diag *diag)
 {
     char text[IDENTITY_BYTES_MAX];
 
     if (!is_identity_valid(identity))
         return bw_diag_set(diag, BW_ERR_INVALID, "the identity of the witness is not complete");
-    return bw_durable_write(dir->fd, IDENTITY_NAME, text, format_identity(identity, text), diag);
+    return bw_durable_write(dir->fd, name, text, format_identity(identity, text), diag);
+}
+
+enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
+                                       const struct bw_data_dir_identity *identity,
+                                       struct bw_diag *diag)
+{
+    return write_identity(dir, IDENTITY_NAME, identity, diag);
+}
+
+/* What cannot be seen is not there: then what is there is left alone. */
+static bool is_unfinished(const struct bw_data_dir *dir)
+{
+    return faccessat(dir->fd, UNFINISHED_NAME, F_OK, 0) == 0 &&
+           faccessat(dir->fd, IDENTITY_NAME, F_OK, 0) != 0 && errno == ENOENT;
 }
 
 enum bw_err bw_data_dir_read_identity(const struct bw_data_dir *dir,
@@ -213,11 +224,13 @@ enum bw_err bw_data_dir_read_identity(const struct bw_data_dir *dir,
     enum bw_err err = bw_durable_read(dir->fd, IDENTITY_NAME, text, IDENTITY_BYTES_MAX, &size,
                                       diag);
 
+    if (err == BW_ERR_NOT_FOUND && is_unfinished(dir))
+        return bw_diag_set(diag, err,
+                           "data_dir %s holds a witness that was not finished: run "
+                           "`breakwater witness init` once more, as the witness's user",
+                           dir->path);
     if (err == BW_ERR_NOT_FOUND)
-        return bw_diag_set(
-            diag, err,
-            "data_dir %s holds no witness (or an unfinished one: then empty it): " BW_WITNESS_NEW,
-            dir->path);
+        return bw_diag_set(diag, err, "data_dir %s holds no witness: " BW_WITNESS_NEW, dir->path);
     if (err != BW_OK && err != BW_ERR_LIMIT)
         return err;
     if (err == BW_OK)
@@ -271,18 +284,23 @@ enum bw_err bw_data_dir_check_removed(const struct bw_data_dir *dir, struct bw_d
                        BW_WITNESS_REMOVED);
 }
 
+static enum bw_err check_recovery(const struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    if (faccessat(dir->fd, BW_DATA_DIR_RECOVERY, F_OK, 0) != 0)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "data_dir %s: a recovery was begun and is not finished; nothing was "
+                       "started: run `breakwater recover` once more, as this user: it "
+                       "goes on where it was, unless another witness of the cluster answers by then",
+                       dir->path);
+}
+
 /* What keeps a witness from starting in it; and who it belongs to. */
 static enum bw_err read_owner(const struct bw_data_dir *dir,
                               struct bw_data_dir_identity *out_identity, struct bw_diag *diag)
 {
-    enum bw_err err = BW_OK;
+    enum bw_err err = check_recovery(dir, diag);
 
-    if (faccessat(dir->fd, BW_DATA_DIR_RECOVERY, F_OK, 0) == 0)
-        err = bw_diag_set(diag, BW_ERR_REFUSED,
-                          "data_dir %s: a recovery was begun and is not finished; nothing was "
-                          "started: run `breakwater recover` once more, as this user: it "
-                          "goes on where it was, unless another witness of the cluster answers by then",
-                          dir->path);
     if (err == BW_OK)
         err = bw_data_dir_check_removed(dir, diag);
     return err == BW_OK ? bw_data_dir_read_identity(dir, out_identity, diag) : err;
@@ -336,4 +354,93 @@ enum bw_err bw_data_dir_is_meant(const char *path, const struct bw_data_dir_iden
                            "whole cluster; put that into the file; nothing was started",
                            wanted->election_timeout_ms, identity->election_timeout_ms);
     return BW_OK;
+}
+
+/* ---- making it -------------------------------------------------------------------------------- */
+
+/* The first name of what nobody knows to be left of a making; "" when there is none. Beside the mark
+ * all of that is looked at: what was a witness for a moment must not be cleared. */
+static enum bw_err find_foreign(const struct bw_data_dir *dir, bool has_mark,
+                                char out_name[NAME_BYTES], struct bw_diag *diag)
+{
+    enum bw_err err = find_entry(dir->fd, ".", has_mark ? is_foreign_beside_mark : is_foreign,
+                                 out_name, diag);
+
+    if (err == BW_OK && out_name[0] == '\0' && has_mark &&
+        faccessat(dir->fd, BW_DATA_DIR_RAFT, F_OK, 0) == 0)
+        err = find_entry(dir->fd, BW_DATA_DIR_RAFT, is_foreign_in_raft, out_name, diag);
+    return err;
+}
+
+static enum bw_err clear_raft(const struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    char path[sizeof BW_DATA_DIR_RAFT + NAME_BYTES];
+    char name[NAME_BYTES] = "";
+    enum bw_err err;
+
+    while ((err = find_entry(dir->fd, BW_DATA_DIR_RAFT, is_any, name, diag)) == BW_OK &&
+           name[0] != '\0') {
+        (void)snprintf(path, sizeof path, BW_DATA_DIR_RAFT "/%s", name);
+        if (unlinkat(dir->fd, path, 0) != 0)
+            return bw_diag_errno(diag, errno, "remove %s/%s", dir->path, path);
+    }
+    if (err == BW_OK && unlinkat(dir->fd, BW_DATA_DIR_RAFT, AT_REMOVEDIR) != 0)
+        err = bw_diag_errno(diag, errno, "remove %s", dir->raft_path);
+    return err;
+}
+
+static enum bw_err clear_unfinished(const struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    if (faccessat(dir->fd, BW_DATA_DIR_RAFT, F_OK, 0) == 0)
+        err = clear_raft(dir, diag);
+    if (err == BW_OK)
+        err = bw_durable_remove(dir->fd, BW_VOTE_FILE ".tmp", diag);
+    return err == BW_OK ? bw_durable_remove(dir->fd, BW_VOTE_FILE, diag) : err;
+}
+
+/* Leaves nothing in it but the lock, and perhaps the mark. */
+static enum bw_err make_room(const struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    const bool has_mark = is_unfinished(dir);
+    char name[NAME_BYTES];
+    enum bw_err err = check_recovery(dir, diag);
+
+    if (err == BW_OK)
+        err = find_foreign(dir, has_mark, name, diag);
+    if (err == BW_OK && name[0] != '\0')
+        err = bw_diag_set(diag, BW_ERR_EXISTS,
+                          "data_dir %s is not empty (it holds %s): a witness is made once, in an "
+                          "empty directory; nothing was changed",
+                          dir->path, name);
+    return err == BW_OK && has_mark ? clear_unfinished(dir, diag) : err;
+}
+
+enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path,
+                               const struct bw_data_dir_identity *identity, struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    *dir = (struct bw_data_dir){.fd = -1, .lock = -1};
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return bw_diag_errno(diag, errno, "make data_dir %s", path);
+    err = bw_data_dir_lock(dir, path, diag);
+    if (err != BW_OK)
+        return err;
+    err = make_room(dir, diag);
+    if (err == BW_OK) /* before anything else, so that nothing of ours is there without it */
+        err = write_identity(dir, UNFINISHED_NAME, identity, diag);
+    if (err == BW_OK && mkdirat(dir->fd, BW_DATA_DIR_RAFT, 0700) != 0)
+        err = bw_diag_errno(diag, errno, "make %s", dir->raft_path);
+    if (err != BW_OK)
+        bw_data_dir_close(dir);
+    return err;
+}
+
+enum bw_err bw_data_dir_finish(struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    if (renameat(dir->fd, UNFINISHED_NAME, dir->fd, IDENTITY_NAME) != 0)
+        return bw_diag_errno(diag, errno, "name %s/%s", dir->path, IDENTITY_NAME);
+    return fsync(dir->fd) == 0 ? BW_OK : bw_diag_errno(diag, errno, "fsync %s", dir->path);
 }

@@ -1,6 +1,7 @@
 /* data_dir.h - the data directory of one witness: who it belongs to, and that one process uses it.
  *
  *   identity  made once by `witness init`, never changed: text with a checksum
+ *   unfinished  the same, while the rest is being made; it is named `identity` last of all
  *   lock      held by the process that uses the directory; its pid for people
  *   vote      term and vote (vote_store.h)
  *   cut       from where on the log is being shortened (vote_store.h)
@@ -45,11 +46,18 @@ struct bw_data_dir {
     char raft_path[BW_DATA_DIR_PATH_MAX + 8]; /* path/raft */
 };
 
-/* Makes `path` (its parent must exist) or takes an empty one, locks it and makes raft/ in it.
- * BW_ERR_EXISTS when it holds anything but lost+found: a witness is made once.
- * The identity is to be written last; until then bw_data_dir_open refuses the directory. */
+/* Makes `path` (its parent must exist), or takes one that is empty or in which the making of a witness
+ * was cut short, locks it and makes raft/ in it. BW_ERR_EXISTS when it holds anything else but
+ * lost+found, also where only an identity is lost: a witness is made once. BW_ERR_REFUSED: a recovery
+ * has not been finished.
+ * Until bw_data_dir_finish there is no identity, and bw_data_dir_open refuses the directory; from then
+ * on, whatever is lost of it, it is never taken for one that was cut short. */
 BW_MUST_CHECK enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path,
+                                             const struct bw_data_dir_identity *identity,
                                              struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_data_dir_finish(struct bw_data_dir *dir, struct bw_diag *diag);
+
+/* Of one that is put together elsewhere and moved into its place (recovery.h). */
 BW_MUST_CHECK enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
                                                      const struct bw_data_dir_identity *identity,
                                                      struct bw_diag *diag);
