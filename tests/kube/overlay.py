@@ -63,7 +63,7 @@ for one in objects:
     if template:
         name = one["metadata"]["name"]
         pathlib.Path(sys.argv[1], f"{name}.json").write_text(json.dumps(template["spec"]))
-        template["spec"].pop("initContainers")
+        template["spec"].pop("initContainers", None)
         for each in template["spec"]["containers"]:
             each["volumeMounts"] = [mount for mount in each["volumeMounts"] if "subPath" not in mount]
 print(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
