@@ -1,7 +1,7 @@
 #!/bin/bash
 # Dumps Harbor's databases into HARBOR_DUMP_DIR, reads each dump back, and keeps the newest HARBOR_DUMP_KEEP. One runs at a
-# time, and what a standby has is not dumped. As a step of a stop it does so in a planned move alone, and holds up nothing:
-# it says what went wrong, and the stop goes on.
+# time, and what a standby has is not dumped. Where another one is later by its name it fails, once this one is made. As a step
+# of a stop it does so in a planned move alone, and holds up nothing: it says what went wrong, and the stop goes on.
 # shellcheck disable=SC2015
 . "${BASH_SOURCE[0]%/*}/dumps.sh"
 
@@ -34,7 +34,14 @@ for database in "${DATABASES[@]}"; do
     is_whole "$part/$database.dump" || give_up "the dump of $database cannot be read back"
 done
 sync "$part"/* && mv -T "$part" "$HARBOR_DUMP_DIR/$name" || give_up "$part cannot be given its name"
-list_dumps | tail -n +$((HARBOR_DUMP_KEEP + 1)) | while read -r old; do
+# Never this one, whatever the others are called.
+list_dumps | grep -vx "$name" | tail -n +"$HARBOR_DUMP_KEEP" | while read -r old; do
     rm -rf "${HARBOR_DUMP_DIR:?}/$old"
 done
 say "$name: ${DATABASES[*]}, $(du -sk "$HARBOR_DUMP_DIR/$name" | cut -f 1) KiB"
+# Made all the same: it is the newest that there is, whatever a restore would take.
+newest=$(list_dumps | head -n 1)
+[ "$newest" = "$name" ] || {
+    say "$name was made, but a restore takes $newest (a clock was ahead?): move that out of the folder"
+    [ -n "${BREAKWATER_STEP:-}" ] || exit 1
+}

@@ -56,8 +56,9 @@ edit_harbor_yml() {
     [ -e "$copy" ] || { cp -p "$harbor" "$copy.part" && sync "$copy.part" && mv -f "$copy.part" "$copy"; } || return 1
     sync "$new" && mv -f "$new" "$harbor" || return 1
     say "harbor.yml: changed ${differs//$'\n'/ }; before: ${copy##*/}"
+    # Never this one: its time is that of the file that it was copied from.
     # shellcheck disable=SC2012 # names of our own
-    ls -t "$harbor".before-epoch-* | tail -n +$((HARBOR_BACKUPS + 1)) | while read -r copy; do
+    ls -t "$harbor".before-epoch-* | awk -v own="$copy" '$0 != own' | tail -n +"$HARBOR_BACKUPS" | while read -r copy; do
         rm -f "$copy"
     done
 }
