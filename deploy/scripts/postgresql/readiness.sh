@@ -32,13 +32,16 @@ on_primary() {
     exit 0
 }
 
-# One question, once nothing is left to be done.
+# One question, once nothing is left to be done. What a role has on its own keeps nobody from a promotion: at a standby it
+# could not be taken back.
 ask_to_wait() {
-    local known
+    local known look=server_commit_problem
     known=$(as_server cat "$PGDATA/$WAITS" 2>/dev/null)
-    [ "${known#* * }" != "$(sync_names)" ] || [ "$known" != "$(ask 3 "$WAITS_SQL")" ] || return 0
+    [ "${known#* * }" != "$(sync_names)" ] || [ "$known" != "$(ask 3 "$WAITS_SQL AND NOT EXISTS ($EXEMPT_SQL)")" ] || return 0
     LIMIT=$((SECONDS + 3))
     set_sync_names "$(sync_names)" || fail "cannot set synchronous_standby_names"
+    [ "$SERVER" != primary ] || look=commit_problem
+    problem=$($look) || fail "$problem"
     prove_waiting 3 || return 1
     [ "$(as_server cat "$PGDATA/$WAITS" 2>/dev/null)" = "$known" ] || [ "$SERVER" != primary ] ||
         say "${SYNC_PEERS[*]} streams: commits wait for it from here"
@@ -122,13 +125,14 @@ print_lag() {
         say "no lag known: of several servers one may acknowledge alone with PG_SYNC_ALONE=$PG_SYNC_ALONE; set wait at all sites" && return 0
     fi
     if [ ${#SYNC_PEERS[@]} -gt 0 ]; then
-        read -r sync flushed <<<"$(ask_peer 2 "SELECT coalesce((SELECT CASE WHEN ($WAITS_SQL) =
+        read -r sync flushed <<<"$(ask_peer 2 "SELECT coalesce((SELECT CASE WHEN EXISTS ($EXEMPT_SQL) THEN 'exempt' WHEN ($WAITS_SQL) =
                 convert_from(pg_read_binary_file('$WAITS', 0, 1000, true), 'UTF8') THEN sync_state ELSE 'unproved' END
                 FROM pg_stat_replication WHERE application_name = '$PG_APPLICATION_NAME' AND state = 'streaming'
                 ORDER BY sync_state IN ('sync', 'quorum') DESC LIMIT 1), '-')" \
             "SELECT pg_current_wal_flush_lsn()" | tr '\n' ' ')"
         case $sync in
         sync | quorum) ;;
+        exempt) say "no lag known: at the primary a role or a database has a synchronous_commit of its own" && return 0 ;;
         unproved) say "no lag known: the primary's readiness.sh has not proved yet (or is older, and cannot) that its commits wait" && return 0 ;;
         *) say "no lag known: the primary does not wait for us ('$sync')" && return 0 ;;
         esac

@@ -512,10 +512,41 @@ drop_slots() {
 # have read the names, and pg_stat_replication says `sync`. Before each checkpoint it takes what is pending; so commits
 # wait once it has begun one after the reload, and another one: the first may have been just about to begin.
 
-# Of the server that is asked: which checkpointer, which reload, which names. In a new connection only, which has the
-# reload from the postmaster: that has then passed it on.
+# And that is not all: only with `on` or `remote_apply` does a commit wait until a standby has it on its disk. With `local` and
+# `off` it waits for nobody, with `remote_write` for what goes with that standby's machine; pg_stat_replication says `sync` all
+# the same. A change of it is a reload, too.
+
+# Of the server that is asked: which checkpointer, which reload, which names; nothing where synchronous_commit asks for less. In
+# a new connection only, which has the reload from the postmaster: that has then passed it on.
 WAITS_SQL="SELECT extract(epoch FROM backend_start) || ' ' || extract(epoch FROM pg_conf_load_time()) || ' ' ||
-    current_setting('synchronous_standby_names') FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+    current_setting('synchronous_standby_names') FROM pg_stat_activity WHERE backend_type = 'checkpointer' AND
+    current_setting('synchronous_commit') IN ('on', 'remote_apply')"
+
+# Whose commits may ask for less than the server: each role or database that has a synchronous_commit of its own, and one
+# that this very question is under whatever it asks for, since it hides the server's.
+EXEMPT_SQL="SELECT concat_ws(' in ', coalesce('role ' || rolname, 'every role'), 'database ' || datname)
+    FROM pg_db_role_setting CROSS JOIN unnest(setconfig) entry LEFT JOIN pg_roles ON pg_roles.oid = setrole
+        LEFT JOIN pg_database ON pg_database.oid = setdatabase
+    WHERE entry ~* '^synchronous_commit=' AND (entry !~* '=(on|true|yes|1|remote_apply)$' OR
+        coalesce(rolname, current_user) = current_user AND coalesce(datname, current_database()) = current_database())"
+
+# Why commits do not wait for a standby's disk, whatever the names are; success where the server's setting makes them.
+server_commit_problem() {
+    local setting
+    setting=$(ask 3 "SHOW synchronous_commit") || { echo "the server does not say its synchronous_commit" && return 1; }
+    case $setting in
+    on | remote_apply) ;;
+    *) echo "synchronous_commit is '$setting': commits do not wait until a standby has them on disk" && return 1 ;;
+    esac
+}
+
+# The same of every commit, but of what a session sets for itself, which nobody sees.
+commit_problem() {
+    local exempt
+    server_commit_problem || return 1
+    exempt=$(ask 3 "$EXEMPT_SQL LIMIT 1") || { echo "the server does not say who has a synchronous_commit of its own" && return 1; }
+    [ -z "$exempt" ] || { echo "$exempt has a synchronous_commit of its own: its commits may wait for nobody" && return 1; }
+}
 
 write_note() { # NAME TEXT
     # shellcheck disable=SC2016
@@ -531,8 +562,8 @@ set_sync_names() {
     done
 }
 
-# prove_waiting SECONDS: true when every commit from here on waits for the names in force: $WAITS then says so, for as
-# long as nothing is reloaded or started. A checkpoint may outlast the script, and goes on without it: a primary's that
+# prove_waiting SECONDS: true when every commit from here on waits for the names in force, but for those of EXEMPT_SQL: $WAITS
+# then says so, for as long as nothing is reloaded or started. A checkpoint may outlast the script, and goes on without it: a primary's that
 # has ended since shows in the control file, by where it began; a standby's second one has little to do.
 prove_waiting() {
     local state asked=() made=0 from=- rest deadline=$((SECONDS + $1))

@@ -153,6 +153,8 @@ esac
 [ "$SERVER" = primary ] || wait_for_target ||
     refuse "position $target is not here in time"
 [ "$SERVER" = primary ] || ! lacks_rows || refuse "$why"
+[ "$SERVER" = primary ] || [ ${#SYNC_PEERS[@]} = 0 ] || [ "$PG_SYNC_ALONE" != wait ] ||
+    problem=$(server_commit_problem) || refuse "$problem"
 [ -z "$UNIT" ] || unit_state "$(left)" >/dev/null || refuse "$UNIT is not up after $LIMIT s"
 if [ -n "$reach" ]; then
     enter_reach "$reach" || fail "cannot bring all of its processes into $reach"
