@@ -299,6 +299,9 @@ compose() {
         -f "$HARBOR_DIR/docker-compose.yml" "$@"
 }
 
+# The address is to be here from the end of a start to the beginning of a stop or a fence: ADDRESS_WANTED is there.
+ADDRESS_WANTED=$RBD_RUN/address
+
 traffic() {
     TRAFFIC_VIP=${HARBOR_VIP:-} TRAFFIC_INTERFACE=${INTERFACE:-} "$here/../traffic/$HARBOR_TRAFFIC.sh" "$@"
 }

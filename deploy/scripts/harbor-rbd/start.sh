@@ -141,3 +141,4 @@ until is_healthy; do
 done
 # shellcheck disable=SC2119
 traffic || fail "Harbor is healthy here, and $HARBOR_VIP does not lead to it"
+touch "$ADDRESS_WANTED" || say "$ADDRESS_WANTED cannot be written: nobody will see whether the address goes"

@@ -79,6 +79,14 @@ is_gone() {
     lines=$(ip -o addr show to "$address") && [ -z "$lines" ]
 }
 
+# For a readiness script where the service serves: nobody else sees an address that goes (`ifdown`, `netplan apply`). It is not put
+# back from here: a stop may have just taken it off.
+check() {
+    ! has_address || exit 0
+    fail "$address is not on $interface: TRAFFIC_VIP=$TRAFFIC_VIP TRAFFIC_INTERFACE=$interface" \
+        "${TRAFFIC_FILE:+TRAFFIC_FILE=$TRAFFIC_FILE }$(realpath "$0") puts it back"
+}
+
 # From every interface, with the prefix that the kernel has: both may have been another one's choice.
 remove_address() {
     local link words

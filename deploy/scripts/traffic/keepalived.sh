@@ -3,6 +3,7 @@
 #
 #   keepalived.sh               it may, and does: at the end of a start
 #   keepalived.sh --withdraw    it may not, and does not: in a stop or a fence
+#   keepalived.sh --check       changes nothing: whether it carries it, for a readiness script where the service serves
 #
 # keepalived.conf beside it tracks TRAFFIC_FILE: only where that says 1 may the address be. Anything else in it, and no
 # file, is a no. The file appears whole (a rename), so this may be killed at any point and run again. It ends well only
@@ -50,5 +51,6 @@ file=${TRAFFIC_FILE:-/run/breakwater-vip}
 case ${1-} in
 '') read_settings awk && publish ;;
 --withdraw) read_settings awk && withdraw ;;
-*) wrong "it takes --withdraw or nothing; settings come from the environment: see address.sh" ;;
+--check) read_settings && check ;;
+*) wrong "it takes --withdraw, --check or nothing; settings come from the environment: see address.sh" ;;
 esac

@@ -3,6 +3,7 @@
 #
 #   vip.sh               asks whether anybody has the address, adds it, and tells the neighbours: at the end of a start
 #   vip.sh --withdraw    takes it off, whatever interface has it, and sees it gone: in a stop or a fence
+#   vip.sh --check       changes nothing: whether it is here, for a readiness script where the service serves
 #
 # An address has no memory of epochs: who has it is asked of the network alone (ARP; of an IPv6 address the kernel asks).
 # What does not answer, a host that is frozen or cut off, is not seen, so this is no fence. It may be killed at any
@@ -75,5 +76,6 @@ withdraw() {
 case ${1-} in
 '') read_settings arping awk && publish ;;
 --withdraw) read_settings awk && withdraw ;;
-*) wrong "it takes --withdraw or nothing; settings come from the environment: see address.sh" ;;
+--check) read_settings && check ;;
+*) wrong "it takes --withdraw, --check or nothing; settings come from the environment: see address.sh" ;;
 esac

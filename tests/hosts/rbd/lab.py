@@ -279,10 +279,13 @@ class Lab:
     def has_vip(self):
         return [site for site in SITES if run("ip", "-n", f"{self.prefix}-{site}", "-o", "addr", "show", "dev", "eth0", "to", VIP).strip()]
 
+    def take_off_vip(self, site):
+        run("ip", "-n", f"{self.prefix}-{site}", "addr", "del", f"{VIP}/24", "dev", "eth0")
+
     def let_go_of_vip(self, site):
         """Its keepalived dies, and the address with it."""
         self.signal(f"keepalived-{site}", signal.SIGKILL)
-        run("ip", "-n", f"{self.prefix}-{site}", "addr", "del", f"{VIP}/24", "dev", "eth0")
+        self.take_off_vip(site)
 
     def ledger(self, site):
         path = self.work / site / "data/registry/ledger"
