@@ -87,15 +87,17 @@ say_control() {
 }
 
 # True where this server was the last primary that it knows of: whoever follows another one has the history of its
-# timeline. Not where a person has it serve, who may know of others; but where it then begins again, in that epoch.
+# timeline. Not where a person has it serve, who may know of others: by an override, or by hand, where there is no epoch; by a
+# failover it is, where it then begins again, in that epoch.
 was_last_primary() {
     local mark newest
+    [ -n "${BREAKWATER_EPOCH:-}" ] || return 1
     mark=$(promoted_to)
     newest=$(as_server ls "$PGDATA/pg_wal/" | sed -n 's/^\([0-9A-F]\{8\}\)\.history$/\1/p' | sort | tail -n 1) || return 1
     [[ $mark == "$((16#${newest:-1})) $PG_APPLICATION_NAME "* ]] || return 1
     case ${BREAKWATER_REASON:-} in
     none) return 1 ;;
-    failover) [[ $mark == *" ${BREAKWATER_EPOCH:-0}" ]] ;;
+    failover) [[ $mark == *" $BREAKWATER_EPOCH" ]] ;;
     esac
 }
 
