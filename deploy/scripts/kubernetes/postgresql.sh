@@ -183,18 +183,17 @@ lsn_number() {
 
 # Sets what the standby at address $1 says of itself: receiver and the timeline that it receives, the end of the primary
 # as of its last message (`-` before the first of this connection: one that is about to be refused, its WAL gone, streams
-# for a moment, too), what was received and replayed as numbers, position and its number, how old the last row is (never 0:
-# it is asked where rows are missing, and by two clocks), and the mark.
+# for a moment, too), what was received and replayed as numbers, position and its number, when the last row was written, by
+# the primary's clock, and the mark.
 look_at_standby() {
     local received replayed
-    read -r receiver receives end received replayed age mark <<<"$(ask_database 3 "$1" "$POSTGRES_PORT" "SELECT
+    read -r receiver receives end received replayed written_at mark <<<"$(ask_database 3 "$1" "$POSTGRES_PORT" "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT received_tli::text FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT latest_end_lsn::text FROM pg_stat_wal_receiver WHERE
             last_msg_send_time <> last_msg_receipt_time), '-'),
         coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
-        coalesce(greatest(0.001, round(extract(epoch FROM clock_timestamp() -
-            pg_last_xact_replay_timestamp())::numeric, 3))::text, '-'), $MARK_SQL" 2>/dev/null)"
+        coalesce(extract(epoch FROM pg_last_xact_replay_timestamp())::text, '-'), $MARK_SQL" 2>/dev/null)"
     received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") || return 1
     position=$received position_number=$received_number
     # After a restart what was received begins at a segment's start, behind what was replayed.
@@ -445,9 +444,20 @@ print_lag() {
         say "no lag known: timeline $receives was made here, and the peer does not say that it has the same one"
     elif [ "$position_number" -ge "$end_number" ]; then
         echo "lag_seconds=0"
-    elif [ "$age" != - ]; then
-        echo "lag_seconds=$age"
+    elif [ "$written_at" != - ]; then
+        print_age
     fi
+}
+
+# How old the last row is that came, never 0, since others are missing; by the clock that says when it was written. That of this
+# site, were it behind, would make a long lag a short one. Where the primary does not say, breakwater goes by the last lag.
+print_age() {
+    local age
+    age=$(ask_peer 1 "SELECT CASE WHEN age > 0 THEN greatest(0.001, round(age, 3)) END
+        FROM (SELECT extract(epoch FROM clock_timestamp())::numeric - $written_at AS age) clock WHERE NOT pg_is_in_recovery()")
+    [[ $age =~ ^[0-9]+\.[0-9]{3}$ ]] ||
+        { say "no lag known: rows are missing, and the peer does not say, by its clock, how old the last one is that came" && return 0; }
+    echo "lag_seconds=$age"
 }
 
 # Prints `position=` and, where it is known, `lag_seconds=`. Exits 0 when a start could begin here.
@@ -491,7 +501,7 @@ readiness_database() {
 # what the peer writes: one that begins to stream and breaks off again, as with data that does not fit, follows nobody.
 # Destroys nothing by itself; see README.md for what Patroni does.
 rejoin_database() {
-    local members leader pods until position_number position received_number replayed_number receiver receives end age mark
+    local members leader pods until position_number position received_number replayed_number receiver receives end written_at mark
     local peer_timeline peer_end peer_mark wanted='' began_at
     problem=$(settings_problem POSTGRES_REJOIN_TIMEOUT) || fail "$problem"
     until=$((SECONDS + POSTGRES_REJOIN_TIMEOUT))

@@ -98,17 +98,16 @@ is_wal_gone() {
 }
 
 # Sets what the standby says of itself. The end is the primary's own, as of its last message; `-` before the
-# first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too. The age of the last row
-# is never 0: it is asked where rows are missing, and by two clocks.
+# first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too. When the last row was
+# written is the primary's own word, by its clock.
 look_at_standby() {
-    read -r receiver receives_of end received replayed age <<<"$(ask 3 "SELECT
+    read -r receiver receives_of end received replayed written_at <<<"$(ask 3 "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT received_tli::text FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT latest_end_lsn::text FROM pg_stat_wal_receiver WHERE
             last_msg_send_time <> last_msg_receipt_time), '-'),
         coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
-        coalesce(greatest(0.001, round(extract(epoch FROM clock_timestamp() -
-            pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')")"
+        coalesce(extract(epoch FROM pg_last_xact_replay_timestamp())::text, '-')")"
     received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") || return 1
     position=$received position_number=$received_number
     # After a restart what was received begins at a segment's start, behind what was replayed.
@@ -148,9 +147,20 @@ print_lag() {
         say "no lag known: it has more than has come from the primary" # whose history may be another one
     elif [ "$position_number" -ge "$wanted_number" ]; then
         echo "lag_seconds=0"
-    elif [ ${#SYNC_PEERS[@]} = 0 ] && [ "$age" != - ]; then
-        echo "lag_seconds=$age"
+    elif [ ${#SYNC_PEERS[@]} = 0 ] && [ "$written_at" != - ]; then
+        print_age
     fi
+}
+
+# How old the last row is that came, never 0, since others are missing; by the clock that says when it was written. That of this
+# machine, were it behind, would make a long lag a short one. Where the primary does not say, breakwater goes by the last lag.
+print_age() {
+    local age
+    age=$(ask_peer 2 "SELECT CASE WHEN age > 0 THEN greatest(0.001, round(age, 3)) END
+        FROM (SELECT extract(epoch FROM clock_timestamp())::numeric - $written_at AS age) clock WHERE NOT pg_is_in_recovery()")
+    [[ $age =~ ^[0-9]+\.[0-9]{3}$ ]] ||
+        { say "no lag known: rows are missing, and the primary does not say, by its clock, how old the last one is that came" && return 0; }
+    echo "lag_seconds=$age"
 }
 
 # True when it could not be promoted: it then has less of these than its primary, whose are in its own control file since the

@@ -27,7 +27,9 @@ measure_lag() {
     oldest=$(sed -n 's/^ *oldest incremental change not applied: \([0-9T:.+-]*\).*/\1/p' <<<"$synced" |
         sort | head -n 1)
     [ -n "$oldest" ] && oldest=$(date -u -d "$oldest" +%s.%N 2>/dev/null) || return
-    lag=$(awk -v now="$now" -v then="$oldest" 'BEGIN { age = now - then; printf "%.3f", age < 0.001 ? 0.001 : age }')
+    # By two clocks: an age that can not be says that they are apart, and not how old the change is.
+    lag=$(awk -v now="$now" -v then="$oldest" 'BEGIN { age = now - then; if (age > 0) printf "%.3f", age < 0.001 ? 0.001 : age }')
+    [ -n "$lag" ] || say "no lag known: by this machine's clock the oldest change that is not here is of the future"
 }
 
 # True when the period here is as new as position $1, REALM-EPOCH.EPOCH.

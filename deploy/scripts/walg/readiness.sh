@@ -26,7 +26,8 @@ if has_own_data; then
     exit 0
 fi
 if [ -z "$VOLUMES" ]; then
-    echo "lag_seconds=$age"
+    # By two clocks: one that ended in the future says that they are apart, and not how old it is.
+    if [ "$age" -gt 0 ]; then echo "lag_seconds=$age"; else say "no lag known: by this machine's clock $newest_name ends only now, or later"; fi
     echo "position=$newest_name"
 fi
 say "$count backups reach back $window s; the newest, $newest_name, ended $age s ago"
