@@ -337,7 +337,9 @@ static uint64_t take_trial(const struct bw_guard_group *group, const struct bw_g
 
     if (digest == 0 && files->proof_diag.text[0] == '\0')
         return 0; /* there was no trial */
-    if (digest == group->config->digest)
+    if (digest != 0 && group->config->digest == 0)
+        return digest; /* known by what was kept of it: the first look tells which scripts are there */
+    if (digest != 0 && digest == group->config->digest)
         bw_log_info(&group->program->log, "reach.proof",
                     "group=%s does=\"seen inside it is ended by the kill of its reach alone\"",
                     group->config->name);

@@ -261,11 +261,13 @@ static void log_unreadable(struct bw_guard_work *work, const struct bw_script_re
         bw_log_quote(tail));
 }
 
+/* Of a group that is known by what was kept of it the first look tells which scripts are there. */
 void bw_guard_log_digest(const struct bw_guard_work *work)
 {
     const struct bw_guard_group *group = work->group;
+    const uint64_t known = group->machine.limits.digest;
 
-    if (work->digest == 0 || work->digest == group->machine.limits.digest)
+    if (work->digest == 0 || known == 0 || work->digest == known)
         return;
     bw_log_warn(
         &group->program->log, "scripts.changed",

@@ -249,7 +249,7 @@ void bw_guard_store_find(const struct bw_guard_store *store, const char *group,
                          struct bw_guard_found *out_found, struct bw_diag *out_memory_diag,
                          struct bw_diag *out_mirror_diag)
 {
-    *out_found = (struct bw_guard_found){.is_new = false};
+    *out_found = (struct bw_guard_found){.is_mirror_alone = store->state_dir < 0};
     out_found->memory_err = load_memory(store, group, &out_found->memory, &out_found->is_new,
                                         out_memory_diag);
     out_found->mirror_err = load_mirror(store, group, &out_found->mirror, &out_found->armed_by,
@@ -269,21 +269,29 @@ static bool has_broken_start(const struct bw_guard_store *store,
                                     bw_steps_run_id(action->pid, action->start_time));
 }
 
-void bw_guard_files_read(const struct bw_guard_store *store, const struct bw_site_config *site,
-                         const struct bw_group_config *group, struct bw_guard_files *out_files)
+static void read_proof(const struct bw_guard_store *store, const struct bw_site_config *site,
+                       const struct bw_group_config *group, struct bw_guard_files *out_files)
 {
     struct bw_guard_proof_owner owner = {
         .cluster = site->cluster, .site = site->site, .group = group->name};
 
-    *out_files = (struct bw_guard_files){.proof = 0};
-    bw_guard_store_find(store, group->name, &out_files->found, &out_files->memory_diag,
-                        &out_files->mirror_diag);
-    out_files->has_broken_start = has_broken_start(store, group, &out_files->found.mirror);
+    if (store->state_dir < 0)
+        return; /* of mirrors alone */
     if (bw_clock_machine_id(&owner.machine_id, &out_files->proof_diag) == BW_OK)
         out_files->proof =
             bw_guard_proof_read(store->state_dir, &owner, &out_files->proof_diag);
     else
         out_files->proof_diag = (struct bw_diag){0}; /* none could have been kept */
+}
+
+void bw_guard_files_read(const struct bw_guard_store *store, const struct bw_site_config *site,
+                         const struct bw_group_config *group, struct bw_guard_files *out_files)
+{
+    *out_files = (struct bw_guard_files){.proof = 0};
+    bw_guard_store_find(store, group->name, &out_files->found, &out_files->memory_diag,
+                        &out_files->mirror_diag);
+    out_files->has_broken_start = has_broken_start(store, group, &out_files->found.mirror);
+    read_proof(store, site, group, out_files);
 }
 
 static enum bw_err load_reach(int dir, const char *group, uint8_t *bytes,

@@ -35,6 +35,7 @@ enum bw_err bw_guarded_begin(const struct bw_guard_machine *machine, struct bw_g
                                      .has_mirror = found->mirror_err == BW_OK,
                                      .is_damaged = found->memory_err != BW_OK,
                                      .is_mirror_unreadable = is_mirror_unreadable(found)};
+    bool is_behind;
 
     /* A lease that is not over is enforced, whatever has become of the memory: its mirror is enough. */
     if (start.is_damaged && (!is_armed(found) || (found->memory_err != BW_ERR_CORRUPT && !is_kept)))
@@ -47,11 +48,12 @@ enum bw_err bw_guarded_begin(const struct bw_guard_machine *machine, struct bw_g
         group->armed_by = found->armed_by;
     start.is_foreign = bw_guard_machine_is_foreign(machine, group) &&
                        !bw_id_is_none(machine->session.own.cluster_id);
-    start.is_lost = !start.is_foreign && !group->is_unread && is_armed(found) &&
-                    found->mirror.armed_epoch > start.memory.epoch_seen;
-    if (start.is_foreign || group->is_unread || start.is_lost)
+    is_behind = !start.is_foreign && !group->is_unread && is_armed(found) &&
+                found->mirror.armed_epoch > start.memory.epoch_seen;
+    start.is_lost = is_behind && !found->is_mirror_alone;
+    if (start.is_foreign || group->is_unread || is_behind)
         take_from_mirror(&start.memory, &found->mirror);
-    start.is_new = start.is_new && !start.is_lost;
+    start.is_new = start.is_new && !is_behind;
     *out_start = start;
     return BW_OK;
 }

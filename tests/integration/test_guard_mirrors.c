@@ -26,8 +26,8 @@
 #define STARTS_MAX 10 /* what lies between the arm and the next guard takes less than so many starts of one */
 #define EX_CONFIG 78
 
-/* Until when what serves may: its guard and the enforcer are gone. */
-static uint64_t serve_and_lose_both(struct rig *rig, uint64_t epoch)
+/* An epoch that has started its service: until when that may serve. */
+static uint64_t serve(struct rig *rig, uint64_t epoch)
 {
     const uint64_t begun_ms = rig_now_ms();
     struct bw_instant end;
@@ -42,10 +42,23 @@ static uint64_t serve_and_lose_both(struct rig *rig, uint64_t epoch)
     assert_int_equal(rig_run(&rig->agent, epoch, BW_ACTION_START).result, BW_RUN_OK);
     rig_wait_beat(rig, 0);
     assert_false(rig_has(rig, "log", "event=reach.unkept"));
+    return end.boot_ns / BW_NS_PER_MS;
+}
+
+static void lose_both(struct rig *rig)
+{
     (void)rig_guard_end(rig, SIGKILL);
     janitor_end_enforcers(rig->site);
     rig_wait_beat(rig, rig_now_ms());
-    return end.boot_ns / BW_NS_PER_MS;
+}
+
+/* Until when what serves may: its guard and the enforcer are gone. */
+static uint64_t serve_and_lose_both(struct rig *rig, uint64_t epoch)
+{
+    const uint64_t end_ms = serve(rig, epoch);
+
+    lose_both(rig);
+    return end_ms;
 }
 
 /* As the log names it. */
@@ -73,16 +86,37 @@ static void do_in(const struct rig *rig, const char *command)
 }
 
 /* The exit says what is wrong. */
-static void assert_enforced_and_refused(struct rig *rig, uint64_t end_ms)
+static void assert_refused(struct rig *rig)
 {
-    int status;
+    const int status = rig_guard_end(rig, 0);
 
-    rig_assert_silent_since(rig, end_ms);
-    status = rig_guard_end(rig, 0);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), EX_CONFIG);
     assert_true(rig_has(rig, "log", "event=guard.enforcing"));
+}
+
+/* It has looked for no memory and no trial, and of no script it knows what it was before. */
+static void assert_said_nothing_untrue(const struct rig *rig)
+{
+    assert_false(rig_has(rig, "log", "event=state.lost"));
+    assert_false(rig_has(rig, "log", "event=reach.proof"));
+    assert_false(rig_has(rig, "log", "event=scripts.changed"));
+}
+
+static void assert_enforced_and_refused(struct rig *rig, uint64_t end_ms)
+{
+    rig_assert_silent_since(rig, end_ms);
+    assert_refused(rig);
     rig_assert_fenced_by_script(rig);
+    assert_said_nothing_untrue(rig);
+}
+
+static void start_with_a_file_that_does_not_parse(struct rig *rig)
+{
+    rig_put(rig, "site.yaml", 0644, "site: [\n");
+    assert_int_equal(setenv("RUNTIME_DIRECTORY", rig_path(rig, "run"), 1), 0);
+    rig_guard_start(rig);
+    assert_int_equal(unsetenv("RUNTIME_DIRECTORY"), 0);
 }
 
 static void a_guard_whose_file_does_not_parse_enforces(void **state)
@@ -90,10 +124,7 @@ static void a_guard_whose_file_does_not_parse_enforces(void **state)
     struct rig *rig = *state;
     const uint64_t end_ms = serve_and_lose_both(rig, 1);
 
-    rig_put(rig, "site.yaml", 0644, "site: [\n");
-    assert_int_equal(setenv("RUNTIME_DIRECTORY", rig_path(rig, "run"), 1), 0);
-    rig_guard_start(rig);
-    assert_int_equal(unsetenv("RUNTIME_DIRECTORY"), 0);
+    start_with_a_file_that_does_not_parse(rig);
 
     assert_enforced_and_refused(rig, end_ms);
 }
@@ -155,10 +186,7 @@ static void mirrors_whose_guard_lives_are_left_to_it(void **state)
 
     (void)rig_arm(&rig->agent, 1, 3600000, FENCE_MS);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
-    rig_put(rig, "site.yaml", 0644, "site: [\n");
-    assert_int_equal(setenv("RUNTIME_DIRECTORY", rig_path(rig, "run"), 1), 0);
-    rig_guard_start(rig);
-    assert_int_equal(unsetenv("RUNTIME_DIRECTORY"), 0);
+    start_with_a_file_that_does_not_parse(rig);
     status = rig_guard_end(rig, 0); /* at once, not in an hour */
     rig->guard = first;
 

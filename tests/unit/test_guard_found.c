@@ -123,6 +123,17 @@ static void a_memory_that_is_younger_than_the_mirror_is_lost(void **state)
     assert_int_equal(groups[0].kept.epoch_seen, 0);
 }
 
+/* Nobody has looked whether there is one: a caretaker has its mirrors alone. */
+static void a_memory_that_was_not_looked_for_is_not_called_lost(void **state)
+{
+    (void)state;
+    no_memory(BW_OK);
+    found.is_mirror_alone = true;
+    assert_int_equal(begin(true), BW_OK);
+    assert_false(begun.is_lost || begun.is_new);
+    assert_is_the_mirrors();
+}
+
 static void a_damaged_memory_leaves_what_its_mirror_has_armed(void **state)
 {
     (void)state;
@@ -417,6 +428,7 @@ int main(void)
         TEST(a_mirror_of_another_boot_arms_nothing),
         TEST(without_a_mirror_that_can_be_read_it_goes_on_and_says_so),
         TEST(a_memory_that_is_younger_than_the_mirror_is_lost),
+        TEST(a_memory_that_was_not_looked_for_is_not_called_lost),
         TEST(a_damaged_memory_leaves_what_its_mirror_has_armed),
         TEST(a_damaged_memory_with_nothing_armed_is_a_persons),
         TEST(a_memory_that_cannot_be_read_now_is_left_as_it_is),

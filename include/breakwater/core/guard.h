@@ -83,7 +83,8 @@ struct bw_guard_limits {
     uint64_t kill_grace_ns; /* between TERM and KILL of an action that overruns its limit */
     enum bw_reach_kind reach;
     bool reach_works; /* a process of ours was put there, seen, ended and seen gone */
-    uint64_t digest;  /* of scripts, `enforce` and units as they are in force; never 0 */
+    uint64_t digest;  /* of scripts, `enforce` and units as they are in force; 0: not known before the first look, of a
+                         group that is known by what was kept of it */
     uint64_t proof;   /* the digest with which a trial has proved the reach (3.4); 0: none has */
     bool has_point; /* its start is a list with a step that is marked as the point of no return (4)
                      */

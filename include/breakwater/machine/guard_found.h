@@ -15,6 +15,7 @@
 struct bw_guard_found {
     enum bw_err memory_err; /* BW_OK: `memory`, which is empty if it `is_new` */
     bool is_new;
+    bool is_mirror_alone; /* no memory was looked for: `memory` is empty, and says nothing */
     struct bw_guard_memory memory;
     enum bw_err mirror_err; /* BW_ERR_NOT_FOUND: none. BW_ERR_STALE: of another boot or time namespace */
     struct bw_guard_mirror mirror;
