@@ -41,6 +41,12 @@ static void take_names(struct bw_guard_program *program, const struct bw_guard_r
         (void)bw_copy_text(program->store.site, sizeof program->store.site, file->site);
 }
 
+/* By what it is ended, and not by its names alone. */
+static bool is_kept(const struct bw_guard_reach_file *file)
+{
+    return file != NULL && file->script_count > 0;
+}
+
 /* As the file names it; where it does not, its fence is the kill of everything in reach. */
 static struct bw_group_config *unkept(const struct bw_guard_program *program, const char *group)
 {
@@ -71,17 +77,19 @@ static enum bw_err guard_kept(struct bw_guard_program *program, const char *grou
 
     BW_ASSERT(list != NULL);
     program->forgotten = list;
-    if (bw_guard_reach_config(&program->store, group, &config, &file, &why) != BW_OK) {
+    if (bw_guard_reach_config(&program->store, group, &config, &file, &why) == BW_OK)
+        take_names(program, file);
+    if (!is_kept(file)) {
         bw_log_error(&program->log, "reach.unkept",
-                     "group=%s error=%s does=\"%s\"", group, bw_log_quote(why.text),
+                     "group=%s error=%s does=\"%s\"", group,
+                     bw_log_quote(file != NULL ? "its guard could keep no more than its names" : why.text),
                      bw_site_config_find(program->config, group) != NULL
                          ? "it is ended by what the site file names now"
                          : "only what its scripts started is killed");
+        free(config);
         config = unkept(program, group);
     }
     list[program->forgotten_count++] = config;
-    if (file != NULL)
-        take_names(program, file);
     if (program->config->cluster[0] == '\0' || program->store.site[0] == '\0')
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "nothing says of which cluster it is");
     bw_guard_files_read(&program->store, program->config, config, &files);
@@ -100,15 +108,15 @@ static void remove_reach(const struct bw_guard_program *program, const char *gro
         bw_reach_close(&reach);
 }
 
-static void guard_forgotten(struct bw_guard_program *program, const char *group)
+static void guard_forgotten(struct bw_guard_program *program, const char *group, bool by_scripts)
 {
     struct bw_diag diag = {0};
 
     bw_log_error(&program->log, "group.forgotten",
                  "group=%s error=\"the site file does not name it, and its lease was not given back\" "
-                 "does=\"it is fenced at its deadline, by the scripts and units that it had\" "
+                 "does=\"it is fenced at its deadline%s\" "
                  "next=\"name it again, or switch it over or let it go first\"",
-                 group);
+                 group, by_scripts ? ", by the scripts and units that it had" : "");
     if (guard_kept(program, group, &diag) != BW_OK)
         bw_log_error(&program->log, "group.unloaded", "group=%s error=%s", group,
                      bw_log_quote(diag.text));
@@ -136,12 +144,15 @@ static void guard_mirror(struct bw_guard_program *program, const char *group, ui
 static bool is_reach_kept(const struct bw_guard_program *program, const char *group)
 {
     struct bw_group_config *config = NULL;
+    const struct bw_guard_reach_file *file = NULL;
     struct bw_diag diag = {0};
+    bool by_scripts;
 
-    if (bw_guard_reach_config(&program->store, group, &config, NULL, &diag) != BW_OK)
+    if (bw_guard_reach_config(&program->store, group, &config, &file, &diag) != BW_OK)
         return false;
+    by_scripts = is_kept(file);
     free(config);
-    return true;
+    return by_scripts;
 }
 
 void bw_guard_program_look_at(struct bw_guard_program *program, const char *group)
@@ -161,7 +172,7 @@ void bw_guard_program_look_at(struct bw_guard_program *program, const char *grou
         break;
     case BW_FOUND_GUARDED:
         if (is_forgotten)
-            guard_forgotten(program, group);
+            guard_forgotten(program, group, found.is_reach_kept);
         else
             guard_mirror(program, group, found.mirror.armed_epoch);
         break;

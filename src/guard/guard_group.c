@@ -49,7 +49,7 @@ void bw_guard_group_configure(struct bw_guard_group *group, const struct bw_grou
 
 bool bw_guard_group_may_part(const struct bw_guard_group *group)
 {
-    return group->left != NULL || group->reach_bytes != NULL;
+    return group->left != NULL || group->is_reach_kept;
 }
 
 void bw_guard_group_part(struct bw_guard_group *group)

@@ -195,8 +195,9 @@ struct bw_guard_group {
     bool are_means_short; /* what ends it cannot all be opened now; has been logged */
     bool are_means_full;  /* there may be more than it can hold; has been logged */
     bool are_paths_full;  /* likewise of its units */
-    uint8_t *reach_bytes;          /* reach_file.c: by what it is ended; NULL: cannot be kept */
+    uint8_t *reach_bytes;          /* reach_file.c: by what it is ended */
     size_t reach_size;
+    bool is_reach_kept;            /* by more than its names */
     uint64_t reach_version;        /* of these bytes, from 1 */
     uint64_t reach_saved;          /* the one beside its memory; 0: none that we know of */
     uint64_t reach_mirrored;       /* the one beside its mirror */
@@ -341,7 +342,7 @@ void bw_guard_reach_keep(struct bw_guard_group *group);
 /* A copy to be written where `known` is not the newest; its owner frees the bytes. */
 struct bw_guard_reach_copy bw_guard_reach_copy(const struct bw_guard_group *group, uint64_t known);
 /* The group as `group` was kept: scripts, units, variables, limits. One block, to be freed. BW_ERR_NOT_FOUND:
- * nothing of it was. `out_file`, if not NULL, points into it. */
+ * nothing of it was. `out_file` points into it; without a script in it no more than names could be kept. */
 BW_MUST_CHECK enum bw_err bw_guard_reach_config(const struct bw_guard_store *store,
                                                 const char *group,
                                                 struct bw_group_config **out_config,

@@ -48,16 +48,25 @@ static enum bw_err add_variables(const struct bw_group_config *config,
     return BW_OK;
 }
 
+/* By these alone everything that its scripts started is found. */
+static void fill_names(const struct bw_guard_group *group, struct bw_guard_reach_file *file)
+{
+    const struct bw_group_config *config = group->config;
+
+    (void)bw_copy_text(file->group, sizeof file->group, config->name); /* of the same size */
+    (void)bw_copy_text(file->cluster, sizeof file->cluster, group->program->config->cluster);
+    (void)bw_copy_text(file->site, sizeof file->site, group->program->store.site);
+    file->enforce = BW_REACH_CGROUP;
+    file->kill_grace_ms = config->kill_grace_ms;
+}
+
 static enum bw_err fill(const struct bw_guard_group *group, struct bw_guard_reach_file *file)
 {
     const struct bw_group_config *config = group->config;
     enum bw_err err = add_scripts(config, file);
 
-    (void)bw_copy_text(file->group, sizeof file->group, config->name); /* of the same size */
-    (void)bw_copy_text(file->cluster, sizeof file->cluster, group->program->config->cluster);
-    (void)bw_copy_text(file->site, sizeof file->site, group->program->store.site);
+    fill_names(group, file);
     file->enforce = config->enforce;
-    file->kill_grace_ms = config->kill_grace_ms;
     file->allow_writable_scripts = config->allow_writable_scripts;
     if (config->container_tool != NULL &&
         !bw_copy_text(file->container_tool, sizeof file->container_tool, config->container_tool))
@@ -69,6 +78,8 @@ static enum bw_err fill(const struct bw_guard_group *group, struct bw_guard_reac
     return err == BW_OK ? add_variables(config, file) : err;
 }
 
+/* What cannot be kept whole is kept by its names: what was kept before would run scripts that were replaced. The
+ * error says what could not be. */
 static enum bw_err encode(const struct bw_guard_group *group, uint8_t **out_bytes, size_t *out_size,
                           struct bw_diag *diag)
 {
@@ -83,13 +94,16 @@ static enum bw_err encode(const struct bw_guard_group *group, uint8_t **out_byte
                           sizeof file->variables[0].text - 1);
     if (err == BW_OK)
         err = bw_guard_reach_encode(file, bytes, BW_GUARD_REACH_BYTES_MAX, out_size, diag);
-    free(file);
-    *out_bytes = NULL;
-    if (err == BW_OK) {
-        *out_bytes = malloc(*out_size);
-        BW_ASSERT(*out_bytes != NULL);
-        memcpy(*out_bytes, bytes, *out_size);
+    if (err != BW_OK) {
+        *file = (struct bw_guard_reach_file){.script_count = 0};
+        fill_names(group, file);
+        BW_ASSERT(bw_guard_reach_encode(file, bytes, BW_GUARD_REACH_BYTES_MAX, out_size, NULL) ==
+                  BW_OK); /* three names */
     }
+    free(file);
+    *out_bytes = malloc(*out_size);
+    BW_ASSERT(*out_bytes != NULL);
+    memcpy(*out_bytes, bytes, *out_size);
     free(bytes);
     return err;
 }
@@ -100,7 +114,8 @@ void bw_guard_reach_keep(struct bw_guard_group *group)
     uint8_t *bytes;
     size_t size = 0;
 
-    if (encode(group, &bytes, &size, &diag) != BW_OK)
+    group->is_reach_kept = encode(group, &bytes, &size, &diag) == BW_OK;
+    if (!group->is_reach_kept)
         bw_log_warn(
             &group->program->log, "reach.unkept",
             "group=%s error=%s does=\"once the site file does not name it, only what its scripts "
@@ -116,7 +131,7 @@ struct bw_guard_reach_copy bw_guard_reach_copy(const struct bw_guard_group *grou
 {
     struct bw_guard_reach_copy copy = {.size = group->reach_size, .version = group->reach_version};
 
-    if (known == group->reach_version || group->reach_bytes == NULL)
+    if (known == group->reach_version)
         return copy;
     (void)snprintf(copy.name, sizeof copy.name, "%s" BW_GUARD_REACH_SUFFIX, group->config->name);
     copy.bytes = malloc(copy.size);
@@ -172,7 +187,7 @@ struct bw_group_config *bw_guard_reach_copy_config(const struct bw_guard_group *
     struct bw_diag diag = {0};
 
     BW_ASSERT(kept != NULL);
-    if (group->reach_bytes == NULL ||
+    if (!group->is_reach_kept ||
         bw_guard_reach_decode(group->reach_bytes, group->reach_size, &kept->file, &diag) != BW_OK) {
         free(kept);
         return NULL;
@@ -199,7 +214,6 @@ enum bw_err bw_guard_reach_config(const struct bw_guard_store *store, const char
     }
     configure(kept);
     *out_config = &kept->config;
-    if (out_file != NULL)
-        *out_file = &kept->file;
+    *out_file = &kept->file;
     return BW_OK;
 }

@@ -26,37 +26,54 @@
 #define STARTS_MAX 10 /* what lies between the arm and the next guard takes less than so many starts of one */
 #define EX_CONFIG 78
 
-/* An epoch that has started its service: until when that may serve. */
-static uint64_t serve(struct rig *rig, uint64_t epoch)
+/* A guard and its agent. Returns the TTL of what it arms. */
+static uint32_t begin(struct rig *rig)
 {
     const uint64_t begun_ms = rig_now_ms();
-    struct bw_instant end;
     uint64_t start_ms; /* what a guard's start takes here, now: the next one has to come before the window */
 
     rig_guard_start(rig);
     rig_wait_log(rig, "event=reach.works"); /* one that comes later lets its agent come again */
     start_ms = rig_now_ms() - begun_ms;
     rig_greet(rig);
-    end = rig_arm(&rig->agent, epoch, (uint32_t)(TTL_MS + STARTS_MAX * start_ms), FENCE_MS);
-    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    return (uint32_t)(TTL_MS + STARTS_MAX * start_ms);
+}
+
+/* Until when what serves may. */
+static uint64_t arm(struct rig *rig, uint64_t epoch, uint32_t ttl_ms)
+{
+    const unsigned before = rig->agent.count[BW_GUARD_MESSAGE_ARMED];
+    const struct bw_instant end = rig_arm(&rig->agent, epoch, ttl_ms, FENCE_MS);
+
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, before + 1);
+    return end.boot_ns / BW_NS_PER_MS;
+}
+
+static void start_service(struct rig *rig, uint64_t epoch)
+{
     assert_int_equal(rig_run(&rig->agent, epoch, BW_ACTION_START).result, BW_RUN_OK);
     rig_wait_beat(rig, 0);
-    assert_false(rig_has(rig, "log", "event=reach.unkept"));
-    return end.boot_ns / BW_NS_PER_MS;
+}
+
+static void end_both(struct rig *rig)
+{
+    (void)rig_guard_end(rig, SIGKILL);
+    janitor_end_enforcers(rig->site);
 }
 
 static void lose_both(struct rig *rig)
 {
-    (void)rig_guard_end(rig, SIGKILL);
-    janitor_end_enforcers(rig->site);
+    end_both(rig);
     rig_wait_beat(rig, rig_now_ms());
 }
 
 /* Until when what serves may: its guard and the enforcer are gone. */
 static uint64_t serve_and_lose_both(struct rig *rig, uint64_t epoch)
 {
-    const uint64_t end_ms = serve(rig, epoch);
+    const uint64_t end_ms = arm(rig, epoch, begin(rig));
 
+    start_service(rig, epoch);
+    assert_false(rig_has(rig, "log", "event=reach.unkept"));
     lose_both(rig);
     return end_ms;
 }
@@ -456,6 +473,81 @@ static void a_guard_that_loads_no_group_enforces(void **state)
     assert_enforced_and_refused(rig, end_ms);
 }
 
+/* ---- by what it is ended cannot be kept ------------------------------------------------------- */
+
+/* Another fence script, and a value that is too long to be kept. */
+static void replace_by_what_cannot_be_kept(struct rig *rig)
+{
+    rig_put(rig, "new.sh", 0755, "#!/bin/sh\nexit 0\n");
+    do_in(rig, "sed -i \"s/fence_script: .*/fence_script: new.sh/; "
+               "s/FLAVOUR: .*/FLAVOUR: x$(printf %01100d 0)}/\" site.yaml");
+}
+
+/* The script of before may undo what the new ones have done. */
+static void assert_killed_without_the_replaced_script(struct rig *rig, uint64_t end_ms)
+{
+    rig_assert_silent_since(rig, end_ms);
+    assert_false(rig_has(rig, "calls", "fence"));
+    assert_true(rig_has(rig, "log", "does=\"only what its scripts started is killed\""));
+}
+
+/* An epoch whose mirror was written once more since the file was read anew; its memory was not. */
+static uint64_t serve_replaced_and_lose_both(struct rig *rig)
+{
+    const uint32_t ttl_ms = begin(rig);
+    uint64_t end_ms = arm(rig, 1, ttl_ms);
+
+    start_service(rig, 1);
+    replace_by_what_cannot_be_kept(rig);
+    assert_int_equal(kill(rig->guard, SIGHUP), 0);
+    rig_wait_log(rig, "event=config.reloaded");
+    assert_true(rig_has(rig, "log", "event=reach.unkept"));
+    end_ms = arm(rig, 1, ttl_ms);
+    lose_both(rig);
+    do_in(rig, "grep -q fence.sh state/guard/g.reach");
+    return end_ms;
+}
+
+static void a_fence_script_that_was_replaced_is_not_run_from_a_mirror(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_replaced_and_lose_both(rig);
+
+    start_with_a_file_that_does_not_parse(rig);
+
+    assert_killed_without_the_replaced_script(rig, end_ms);
+    assert_refused(rig);
+}
+
+/* What stands beside the mirror is newer than what stands beside the memory. */
+static void a_fence_script_that_was_replaced_is_not_run_from_an_older_memory(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_replaced_and_lose_both(rig);
+
+    do_in(rig, "sed -i 's/name: g$/name: another/' site.yaml");
+    rig_guard_start(rig);
+
+    assert_killed_without_the_replaced_script(rig, end_ms);
+}
+
+static void a_fence_script_that_was_replaced_is_not_run_from_its_memory(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t end_ms = arm(rig, 1, begin(rig));
+
+    end_both(rig);
+    do_in(rig, "rm -r run/*-guard && grep -q fence.sh state/guard/g.reach");
+    replace_by_what_cannot_be_kept(rig);
+    end_ms = arm(rig, 2, begin(rig));
+    start_service(rig, 2);
+    lose_both(rig);
+    do_in(rig, "sed -i 's/name: g$/name: another/' site.yaml && rm -f run/*-guard/*.reach");
+    rig_guard_start(rig);
+
+    assert_killed_without_the_replaced_script(rig, end_ms);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -477,6 +569,9 @@ int main(void)
         TEST(the_containers_of_a_forgotten_group_are_asked_for_as_before),
         TEST(the_lease_of_a_group_that_is_not_loaded_ends),
         TEST(a_guard_that_loads_no_group_enforces),
+        TEST(a_fence_script_that_was_replaced_is_not_run_from_a_mirror),
+        TEST(a_fence_script_that_was_replaced_is_not_run_from_an_older_memory),
+        TEST(a_fence_script_that_was_replaced_is_not_run_from_its_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
