@@ -13,6 +13,7 @@
 
 #include <breakwater/steps/steps.h>
 #include <breakwater/sys/core_dump.h>
+#include <breakwater/sys/reach.h>
 
 #include "options.h"
 #include "suggest.h"
@@ -213,6 +214,8 @@ int main(int argc, char **argv)
         return (int)bw_verb_enforcer(argc - 1, argv + 1);
     if (strcmp(argv[1], BW_STEPS_VERB) == 0) /* likewise */
         return bw_verb_steps();
+    if (strcmp(argv[1], BW_REACH_PROBE_VERB) == 0) /* likewise */
+        bw_reach_probe();
     for (size_t i = 0; i < VERB_COUNT; i++) {
         if (strcmp(argv[1], verbs[i].name) == 0)
             return (int)flush_output(verbs[i].run(argc - 1, argv + 1));

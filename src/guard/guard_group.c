@@ -396,6 +396,7 @@ enum bw_err bw_guard_group_open(struct bw_guard_program *program,
         bw_guard_group_free(group);
         return err;
     }
+    group->at.means = (uint32_t)group->reach.means;
     err = open_handles(group, diag);
     if (err != BW_OK)
         return err;
@@ -467,7 +468,8 @@ enum bw_guard_proof bw_guard_group_prove(struct bw_guard_group *group, bool is_l
     if (bw_reach_prove(&group->reach, facts.limit_ms, &diag) == BW_OK)
         return take_proof(group);
     bw_log_error(&program->log, "reach.fails",
-                 "group=%s error=%s does=\"the site is not eligible until it is\"",
+                 "group=%s error=%s does=\"the site is not eligible for any group that is ended this way until one of "
+                 "them has proved it, which is tried again after 30 s\"",
                  group->config->name, bw_log_quote(diag.text));
     return BW_GUARD_PROOF_FAILED;
 }

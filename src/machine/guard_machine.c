@@ -482,6 +482,8 @@ static enum found tell_gone(struct bw_guard_machine *machine, struct bw_instant 
     return FOUND_STEP;
 }
 
+/* One that fails may take seconds. So long after it neither a hello waits for another one, nor does the turn for
+ * that of each group: no site is eligible by them, which an agent has to hear in time. */
 static enum found prove(struct bw_guard_machine *machine, struct bw_instant now,
                         struct bw_guard_machine_action *out)
 {
@@ -493,7 +495,7 @@ static enum found prove(struct bw_guard_machine *machine, struct bw_instant now,
         group = group->next;
     group->wants_proof = false;
     machine->proof_count--;
-    if (group->is_proof_late && !bw_instant_wait_is_over(now, group->prove_again_at))
+    if (!bw_instant_wait_is_over(now, machine->prove_again_at[group->means]))
         return FOUND_STEP;
     out->kind = BW_GUARD_MACHINE_PROVE;
     out->group = group;
@@ -753,7 +755,7 @@ void bw_guard_machine_proved(struct bw_guard_machine *machine, struct bw_guarded
                              enum bw_guard_proof how, struct bw_instant now)
 {
     if (how == BW_GUARD_PROOF_FAILED)
-        group->prove_again_at = bw_instant_add(now, PROVE_AGAIN_NS);
+        machine->prove_again_at[group->means] = bw_instant_add(now, PROVE_AGAIN_NS);
     else if (how == BW_GUARD_PROOF_WORKS && group->is_proof_late)
         machine->wants_greeting = true;
 }

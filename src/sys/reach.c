@@ -261,16 +261,27 @@ enum bw_err bw_reach_signal_soon(const struct bw_reach *reach, enum bw_reach_slo
 /* ---- the proof --------------------------------------------------------------------------------
  */
 
-/* Two processes: one stays, one leaves its parent and its session. They end by themselves after a
- * minute, should this program die over the proof. */
+/* Two processes: one stays, one leaves its session. They end by themselves after a minute, should who proves die over
+ * it. */
+void bw_reach_probe(void)
+{
+    const pid_t other = fork();
+
+    if (other < 0 || (other == 0 && setsid() < 0))
+        _exit(1);
+    (void)sleep(60);
+    _exit(0);
+}
+
+/* This program itself: an image may lack all others, and a file system that hangs holds up none. It is executed anew
+ * because only then a process shows a mark. Async-signal-safe. */
 __attribute__((noreturn)) static void run_probe(int door, const char *mark)
 {
-    static const char script[] = "setsid sleep 60 </dev/null >/dev/null 2>&1 & exec sleep 60";
-    char *const argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
-    char *const envp[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)mark, NULL};
+    char *const argv[] = {(char *)"breakwater", (char *)BW_REACH_PROBE_VERB, NULL};
+    char *const envp[] = {(char *)mark, NULL};
 
     if (bw_reach_enter(door) && setsid() >= 0)
-        (void)execve("/bin/sh", argv, envp);
+        (void)execve("/proc/self/exe", argv, envp);
     _exit(127);
 }
 
@@ -282,19 +293,21 @@ static void pause_ms(long ms)
 }
 
 /* Waits until `slot` ACTION has at least `want_min` processes, or none when 0; `signal` goes out in
- * every round. Reaps the probe as it dies; *probe is then 0, as its pid may be another's. */
+ * every round. Reaps the probe as it dies; *probe is then 0, as its pid may be another's. One that is waited for
+ * and has ended does not come: that takes no time of its own. */
 static enum bw_err wait_for_count(const struct bw_reach *reach, size_t want_min, int signal,
                                   uint32_t limit_ms, pid_t *probe, struct bw_diag *diag)
 {
     const struct bw_instant limit = bw_instant_add(bw_clock_now(), limit_ms * BW_NS_PER_MS);
     size_t count = 0;
+    int status = 0;
 
     do {
         enum bw_err err = BW_OK;
 
         if (signal != 0)
             err = bw_reach_signal(reach, BW_REACH_ACTION, signal, diag);
-        if (*probe > 0 && waitpid(*probe, NULL, WNOHANG) == *probe)
+        if (*probe > 0 && waitpid(*probe, &status, WNOHANG) == *probe)
             *probe = 0;
         if (err == BW_OK)
             err = bw_reach_list(reach, BW_REACH_ACTION, NULL, 0, &count, diag);
@@ -302,6 +315,10 @@ static enum bw_err wait_for_count(const struct bw_reach *reach, size_t want_min,
             return err;
         if (want_min > 0 ? count >= want_min : count == 0)
             return BW_OK;
+        if (want_min > 0 && *probe == 0)
+            return bw_diag_set(diag, BW_ERR_IO, "a probe has ended by itself, by %s %d",
+                               WIFSIGNALED(status) ? "signal" : "exit status",
+                               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
         pause_ms(2);
     } while (!bw_instant_right_is_over(bw_clock_now(), limit));
     return bw_diag_set(diag, BW_ERR_TIMEOUT, "expected %s%zu processes of a probe, %zu are there",

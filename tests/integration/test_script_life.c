@@ -8,10 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -436,6 +440,48 @@ static void reach_proves_itself(void **state)
     assert_int_equal(count_in(f, BW_REACH_ALL), 0);
 }
 
+/* An image may hold nothing but this program. In a mount namespace of its own. */
+__attribute__((noreturn)) static void prove_without_a_shell(struct fixture *f)
+{
+    char shell[PATH_MAX];
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        _exit(2);
+    if (realpath("/bin/sh", shell) == NULL || mount("/dev/null", shell, NULL, MS_BIND, NULL) != 0)
+        _exit(3);
+    _exit(bw_reach_prove(&f->reach, BW_REACH_PROOF_MS, &f->diag) == BW_OK ? 0 : 1);
+}
+
+static void reach_proves_itself_where_there_is_no_shell(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    const pid_t prover = fork();
+    int status = 0;
+
+    if (prover == 0)
+        prove_without_a_shell(f);
+    assert_true(prover > 0);
+    assert_int_equal(waitpid(prover, &status, 0), prover);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2)
+        skip_lacking("mounts");
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* Of a group with this name ours does. */
+#define ENDS "ends"
+
+static void probe_that_ends_by_itself_is_not_waited_for(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct bw_reach reach;
+
+    assert_int_equal(bw_reach_open(&reach, f->reach.tag, ENDS, f->by_scan, &f->diag), BW_OK);
+    assert_int_equal(bw_reach_prove(&reach, BW_REACH_PROOF_MS, &f->diag), BW_ERR_IO);
+    assert_non_null(strstr(f->diag.text, "by exit status 3"));
+    bw_reach_close(&reach);
+}
+
 static void process_that_is_another_by_now_gets_no_signal(void **state)
 {
     struct bw_process self;
@@ -449,7 +495,17 @@ static void process_that_is_another_by_now_gets_no_signal(void **state)
     assert_int_equal(bw_process_signal(getpid(), self.start_ticks, 0, &diag), BW_OK);
 }
 
-int main(void)
+/* The probe of its proofs is this program. */
+static void be_probe(void)
+{
+    const char *mark = getenv("BREAKWATER_REACH");
+
+    if (mark != NULL && strstr(mark, "/" ENDS "/") != NULL)
+        _exit(3);
+    bw_reach_probe();
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         BOTH(nothing_runs_before_the_go_ahead),
@@ -469,9 +525,13 @@ int main(void)
         BOTH(output_of_what_a_start_left_behind_is_read_on),
         BOTH(close_of_the_runner_kills_what_runs_and_says_so),
         BOTH(reach_proves_itself),
+        BOTH(reach_proves_itself_where_there_is_no_shell),
+        BOTH(probe_that_ends_by_itself_is_not_waited_for),
         cmocka_unit_test_setup_teardown(what_no_kill_ends_is_not_added_to_for_ever, set_up, tear_down),
         cmocka_unit_test(process_that_is_another_by_now_gets_no_signal),
     };
 
+    if (argc > 1 && strcmp(argv[1], BW_REACH_PROBE_VERB) == 0)
+        be_probe();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -461,6 +461,30 @@ static void a_proof_that_is_late_is_told_in_a_new_welcome(void **state)
     assert_int_equal(machine.session.agent, 0);
 }
 
+/* It may have taken seconds: its agent would give up before it has an answer, and come again, for ever. */
+static void a_hello_waits_for_no_proof_that_has_just_failed(void **state)
+{
+    (void)state;
+    proof = BW_GUARD_PROOF_FAILED;
+    says_hello(AGENT + 1, cluster);
+    assert_done("close prove0 welcome done");
+    says_hello(AGENT + 2, cluster);
+    assert_done("close welcome done");
+
+    now = bw_instant_add(now, 31 * BW_NS_PER_S);
+    says_hello(AGENT + 3, cluster);
+    assert_done("close prove0 welcome done");
+}
+
+static void what_one_group_could_not_prove_no_other_of_its_means_tries(void **state)
+{
+    (void)state;
+    begin_of(4);
+    groups[1].means = groups[2].means = 1;
+    proof = BW_GUARD_PROOF_FAILED;
+    assert_done("prove0 prove1");
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 static void a_guard_may_end_when_no_fence_runs_and_all_is_mirrored(void **state)
@@ -510,6 +534,8 @@ int main(void)
         cmocka_unit_test_setup(a_look_that_waits_makes_way_for_what_changes_the_service,
                                begin_many),
         cmocka_unit_test_setup(no_proof_is_begun_near_a_fence_window, begin_armed),
+        cmocka_unit_test_setup(a_hello_waits_for_no_proof_that_has_just_failed, begin),
+        cmocka_unit_test(what_one_group_could_not_prove_no_other_of_its_means_tries),
         cmocka_unit_test_setup(a_proof_that_is_late_is_told_in_a_new_welcome, begin),
         cmocka_unit_test_setup(a_guard_may_end_when_no_fence_runs_and_all_is_mirrored, begin_armed),
     };

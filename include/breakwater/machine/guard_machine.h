@@ -17,6 +17,8 @@
 
 /* ---- one group -------------------------------------------------------------------------------- */
 
+#define BW_GUARD_MEANS_COUNT 2 /* how all in reach of a group is found and ended */
+
 /* In the caller's memory, and never removed. */
 struct bw_guarded {
     struct bw_guard *guard; /* its machine, the caller's: begun before it is added */
@@ -45,9 +47,9 @@ struct bw_guarded {
     bool is_look_given_up;               /* before it began */
     struct bw_guard_run look;
     /* that all in reach can be ended */
+    uint32_t means;     /* by which of the machine's, the caller's: what fails with one group fails with all of it */
     bool wants_proof;
     bool is_proof_late; /* after a run: the agent then hears of it in a new welcome */
-    struct bw_instant prove_again_at; /* after one that failed */
 };
 
 /* What a step may change, as it was before. */
@@ -134,6 +136,7 @@ struct bw_guard_machine {
     uint32_t end_count;   /* runs whose end is to be told */
     uint32_t saved_count; /* saves that are to be answered */
     uint32_t proof_count; /* groups that want one */
+    struct bw_instant prove_again_at[BW_GUARD_MEANS_COUNT]; /* after one that failed */
     bool wants_greeting;  /* GREET_AGAIN is due */
     bool has_foreign;     /* groups may hold another cluster's epoch */
     /* parts */

@@ -61,10 +61,13 @@ void bw_reach_close(struct bw_reach *reach);
 /* Where a service lives that is in it: what scripts are told. NULL: there are no cgroups. */
 const char *bw_reach_service_cgroup(const struct bw_reach *reach);
 
-/* Shows that it works here: starts a probe of two processes, one of which forks away, sees them,
+/* Shows that it works here: starts a probe of two processes, one of which leaves its session, sees them,
  * ends them and sees them gone. Blocks, usually 20 ms, at most `limit_ms` and a look at the
- * processes: BW_ERR_TIMEOUT then. What a late probe leaves ends by itself within a minute. */
-#define BW_REACH_PROOF_MS 5000 /* enough anywhere */
+ * processes: BW_ERR_TIMEOUT then. What a late probe leaves ends by itself within a minute. The probe is this
+ * program with the verb, whose `main` has to call bw_reach_probe. */
+#define BW_REACH_PROBE_VERB "reach-probe"
+#define BW_REACH_PROOF_MS   5000 /* enough anywhere */
+__attribute__((noreturn)) void bw_reach_probe(void);
 BW_MUST_CHECK enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_ms,
                                          struct bw_diag *diag);
 
