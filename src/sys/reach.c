@@ -393,6 +393,7 @@ static bool end_round(struct bw_reach_kill *kill, enum bw_err *out_err, bool *ou
         if (!bw_scan_is_over(kill->scan, out_err, out_empty, diag))
             return false;
         kill->has_found = kill->has_found || (*out_err == BW_OK && !*out_empty);
+        kill->left_count = bw_scan_found(kill->scan, kill->left);
         if (*out_err != BW_OK || !*out_empty)
             (void)!begin_scan(kill); /* what failed fails again, or not, in a round */
         return true;
@@ -466,6 +467,7 @@ void bw_reach_kill_start(struct bw_reach_kill *kill, enum bw_reach_slot slot)
     kill->is_running = true;
     kill->slot = slot;
     kill->round = 0;
+    kill->left_count = 0;
     kill->has_found = kill->reach->means == BW_REACH_BY_CGROUP &&
                       bw_reach_is_empty(kill->reach, slot, &is_empty, NULL) == BW_OK && !is_empty;
     err = kill->reach->means == BW_REACH_BY_CGROUP

@@ -21,6 +21,8 @@ struct bw_scan {
     struct bw_instant until; /* of one that nobody ever asks for: its signals are good so long */
     enum bw_err err;
     bool is_empty;
+    pid_t found[BW_SCAN_FOUND_MAX];
+    size_t found_count;
     struct bw_diag diag;
 };
 
@@ -74,9 +76,12 @@ static void look(struct bw_scan *list, bool is_second)
         scan->err = err;
         scan->diag = diag;
         if (err == BW_OK)
-            scan->err = bw_process_table_round(table, &tree, scan->signal, NULL, 0, &found,
-                                               &scan->diag);
+            scan->err = bw_process_table_round(table, &tree, scan->signal, scan->found,
+                                               BW_SCAN_FOUND_MAX, &found, &scan->diag);
         scan->is_empty = scan->err == BW_OK && found == 0;
+        if (scan->err != BW_OK)
+            found = 0;
+        scan->found_count = found < BW_SCAN_FOUND_MAX ? found : BW_SCAN_FOUND_MAX;
     }
     bw_process_table_free(table);
     free(trees);
@@ -205,6 +210,13 @@ bool bw_scan_is_over(struct bw_scan *scan, enum bw_err *out_err, bool *out_empty
     *out_empty = scan->is_empty;
     *diag = scan->diag;
     return true;
+}
+
+size_t bw_scan_found(const struct bw_scan *scan, pid_t out_pids[BW_SCAN_FOUND_MAX])
+{
+    BW_ASSERT(scan->state == SCAN_IS_OVER); /* nobody writes to it any more */
+    memcpy(out_pids, scan->found, scan->found_count * sizeof out_pids[0]);
+    return scan->found_count;
 }
 
 void bw_scan_free(struct bw_scan *scan)

@@ -436,7 +436,7 @@ static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct 
     if (err != BW_OK)
         run->diag = *diag;
     if (err != BW_OK && run->path != NULL && run->spec.leftovers == BW_SCRIPT_END_LEFTOVERS)
-        bw_script_left_note(run->runner, &run->spec, run->path);
+        bw_script_left_note(run->runner, &run->spec, run->path, kill);
     step(run);
 }
 

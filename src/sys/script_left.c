@@ -5,12 +5,12 @@
 
 #include <breakwater/sys/process_tree.h>
 
-#define LISTED_MAX 64 /* of one run; more are found the next time */
+/* Of one run; more are found the next time. */
+#define LISTED_MAX BW_SCAN_FOUND_MAX
 
 struct bw_script_left {
     struct bw_script_left *next;
-    const struct bw_reach *reach;
-    enum bw_reach_slot slot;
+    char mark[BW_REACH_MARK_BYTES]; /* of the slot: a reach may be opened anew, in other memory */
     pid_t pid;
     uint64_t start_ticks;
     char path[];
@@ -58,8 +58,7 @@ static void add(struct bw_script_runner *runner, const struct bw_script_spec *sp
     left = calloc(1, sizeof *left + strlen(path) + 1);
     if (left == NULL)
         return;
-    left->reach = spec->reach;
-    left->slot = spec->slot;
+    bw_reach_mark(spec->reach, spec->slot, left->mark);
     left->pid = pid;
     left->start_ticks = process.start_ticks;
     memcpy(left->path, path, strlen(path) + 1);
@@ -67,15 +66,19 @@ static void add(struct bw_script_runner *runner, const struct bw_script_spec *sp
     runner->left = left;
 }
 
-void bw_script_left_note(struct bw_script_runner *runner, const struct bw_script_spec *spec, const char *path)
+void bw_script_left_note(struct bw_script_runner *runner, const struct bw_script_spec *spec, const char *path,
+                         const struct bw_reach_kill *kill)
 {
-    pid_t pids[LISTED_MAX];
-    size_t count = 0;
+    pid_t listed[LISTED_MAX];
+    const pid_t *pids = kill->left;
+    size_t count = kill->left_count;
 
     drop_gone(runner);
-    if (spec->reach->means != BW_REACH_BY_CGROUP ||
-        bw_reach_list(spec->reach, spec->slot, pids, LISTED_MAX, &count, NULL) != BW_OK)
-        return;
+    if (spec->reach->means == BW_REACH_BY_CGROUP) {
+        pids = listed;
+        if (bw_reach_list(spec->reach, spec->slot, listed, LISTED_MAX, &count, NULL) != BW_OK)
+            return;
+    }
     for (size_t i = 0; i < count && i < LISTED_MAX; i++)
         add(runner, spec, path, pids[i]);
 }
@@ -83,13 +86,15 @@ void bw_script_left_note(struct bw_script_runner *runner, const struct bw_script
 enum bw_err bw_script_left_judge(struct bw_script_runner *runner, const struct bw_script_spec *spec,
                                  struct bw_diag *diag)
 {
+    char mark[BW_REACH_MARK_BYTES];
     size_t count = 0;
 
-    if (runner->left == NULL || spec->leftovers == BW_SCRIPT_KEEP_LEFTOVERS)
+    if (runner->left == NULL || spec->reach == NULL || spec->leftovers == BW_SCRIPT_KEEP_LEFTOVERS)
         return BW_OK; /* what a start leaves is its service */
     drop_gone(runner);
+    bw_reach_mark(spec->reach, spec->slot, mark);
     for (const struct bw_script_left *left = runner->left; left != NULL; left = left->next)
-        count += left->reach == spec->reach && left->slot == spec->slot && strcmp(left->path, spec->path) == 0;
+        count += strcmp(left->mark, mark) == 0 && strcmp(left->path, spec->path) == 0;
     if (count < BW_SCRIPT_LEFT_MAX)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_LIMIT,

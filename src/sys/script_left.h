@@ -7,9 +7,11 @@
 
 struct bw_script_left;
 
-/* Of the processes in the slot of `spec` those of which nobody knew are of its script, `path`: one runs there at a
- * time. Only with cgroups: a search would have to be waited for. What there is no memory for is met again. */
-void bw_script_left_note(struct bw_script_runner *runner, const struct bw_script_spec *spec, const char *path);
+/* `kill` of the slot of `spec` has not emptied it. Of the processes that are there those of which nobody knew are of
+ * its script, `path`: one runs there at a time. Where a search finds them it has: another one would have to be waited
+ * for. What there is no memory for is met again. */
+void bw_script_left_note(struct bw_script_runner *runner, const struct bw_script_spec *spec, const char *path,
+                         const struct bw_reach_kill *kill);
 /* BW_ERR_LIMIT: as many as may be are there of the script of `spec`, of runs before in its slot. */
 BW_MUST_CHECK enum bw_err bw_script_left_judge(struct bw_script_runner *runner, const struct bw_script_spec *spec,
                                                struct bw_diag *diag);

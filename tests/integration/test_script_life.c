@@ -394,6 +394,7 @@ static void what_no_kill_ends_is_not_added_to_for_ever(void **state)
     struct fixture *f = fixture_of(state);
     struct bw_script_spec spec = spec_of(f);
     struct bw_script_run *run = NULL;
+    struct bw_reach again;
     pid_t server;
 
     write_script(f, "#!/bin/sh\ncat disk/file & cat disk/file & cat disk/file & cat disk/file & wait\n", 0755);
@@ -412,11 +413,21 @@ static void what_no_kill_ends_is_not_added_to_for_ever(void **state)
     assert_int_equal(count_in(f, BW_REACH_ACTION), BW_SCRIPT_LEFT_MAX);
     assert_int_equal(bw_script_start(&f->runner, &spec, &run, &f->diag), BW_ERR_LIMIT);
     assert_non_null(strstr(f->diag.text, "state D"));
+    spec.reach = &again; /* of the same group, opened anew: the reach of an agent's fence goes with it */
+    assert_int_equal(bw_reach_open(&again, f->reach.tag, f->reach.group, f->by_scan, &f->diag), BW_OK);
+    assert_int_equal(bw_script_start(&f->runner, &spec, &run, &f->diag), BW_ERR_LIMIT);
+    spec.reach = &f->reach;
     write_other(f, "#!/bin/sh\necho as well\n");
     spec.path = path_in(f, "other.sh");
     run_to_end(f, &spec); /* another script is not taken for it */
     assert_string_equal(f->first_line, "as well");
     f->ended_count = 0;
+    spec.path = path_in(f, "script.sh");
+    spec.reach = NULL; /* a tool's has no slot to be judged by */
+    spec.path = path_in(f, "other.sh");
+    run_to_end(f, &spec);
+    f->ended_count = 0;
+    spec.reach = &f->reach;
     spec.path = path_in(f, "script.sh");
     spec.slot = BW_REACH_FENCE; /* none is there */
     run_to_end(f, &spec);
@@ -527,7 +538,7 @@ int main(int argc, char **argv)
         BOTH(reach_proves_itself),
         BOTH(reach_proves_itself_where_there_is_no_shell),
         BOTH(probe_that_ends_by_itself_is_not_waited_for),
-        cmocka_unit_test_setup_teardown(what_no_kill_ends_is_not_added_to_for_ever, set_up, tear_down),
+        BOTH(what_no_kill_ends_is_not_added_to_for_ever),
         cmocka_unit_test(process_that_is_another_by_now_gets_no_signal),
     };
 

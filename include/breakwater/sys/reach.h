@@ -129,6 +129,8 @@ struct bw_reach_kill {
     bool is_patient; /* the caller's, once: a search is waited for, however long it takes */
     uint64_t scan_pause_ms;
     bool has_found; /* something was there that had to be ended */
+    pid_t left[BW_SCAN_FOUND_MAX]; /* BY_SCAN: by the newest round that has seen them */
+    size_t left_count;
     int round;
     bool is_running;
     bw_reach_on_killed on_killed;

@@ -4,6 +4,8 @@
 #define BW_SYS_SCAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
@@ -25,6 +27,9 @@ BW_MUST_CHECK enum bw_err bw_scan_begin(int signal, const char *mark, bool with_
  * anything else: it could not be seen, as `diag` says. */
 bool bw_scan_is_over(struct bw_scan *scan, enum bw_err *out_err, bool *out_empty,
                      struct bw_diag *diag);
+/* Of one that is over: who was found, not all of more than BW_SCAN_FOUND_MAX. */
+#define BW_SCAN_FOUND_MAX 64
+size_t bw_scan_found(const struct bw_scan *scan, pid_t out_pids[BW_SCAN_FOUND_MAX]);
 /* In any state; accepts NULL. One that waits does not begin, and a round under way signals nobody any more: it may have
  * stood still, and who is found from then on has come since. */
 void bw_scan_free(struct bw_scan *scan);

@@ -132,8 +132,7 @@ struct bw_script_runner;
 /* Forks a child that waits for the go-ahead. The strings of `spec` are borrowed until it returns.
  * Never looks at the script itself, whose file system may hang: that it is missing, a directory or not
  * readable is found by the child and said by on_end (NOT_STARTED, with `diag`). On an error on_end is not
- * called. BW_ERR_LIMIT: too much is left of it that no SIGKILL has ended (BW_SCRIPT_LEFT_MAX; not of a start,
- * nor where there are no cgroups). */
+ * called. BW_ERR_LIMIT: too much is left of it that no SIGKILL has ended (BW_SCRIPT_LEFT_MAX; not of a start). */
 BW_MUST_CHECK enum bw_err bw_script_start(struct bw_script_runner *runner,
                                           const struct bw_script_spec *spec,
                                           struct bw_script_run **out_run, struct bw_diag *diag);
