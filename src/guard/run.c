@@ -282,9 +282,10 @@ static void on_line(struct bw_script_run *run, enum bw_script_stream stream, con
                     size_t bytes, void *user)
 {
     struct bw_guard_work *work = user;
+    const bool is_list = bw_group_config_steps(work->group->config, work->run.action) != NULL;
 
-    (void)run;
-    bw_guard_log_line(work, stream, line, bytes);
+    if (is_list || !bw_script_is_beyond(run)) /* of a list each step is bounded by itself (steps/step.c) */
+        bw_guard_log_line(work, stream, line, bytes);
     if (work->run.action == BW_ACTION_READINESS && stream == BW_SCRIPT_STDOUT)
         keep_line(work, line, bytes);
 }
@@ -329,6 +330,7 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
         .limit_ns = group->machine.limits.timeout_ns[action],
         .kill_grace_ns = group->machine.limits.kill_grace_ns,
         .on_line = on_line,
+        .tells_all = action == BW_ACTION_READINESS || bw_group_config_steps(group->config, action) != NULL,
         .on_end = on_end,
         .user = work,
     };

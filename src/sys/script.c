@@ -85,6 +85,11 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+bool bw_script_is_beyond(const struct bw_script_run *run)
+{
+    return run->output_bytes > BW_SCRIPT_HALF_BYTES;
+}
+
 static const char *trim(const char *line, size_t *bytes)
 {
     while (*bytes > 0 && is_space(line[0])) {
@@ -121,7 +126,7 @@ static void on_line(const char *line, size_t bytes, void *user)
         keep_first_line(run, trimmed, trimmed_bytes);
     if (trimmed_bytes > 0)
         keep_last_line(stream, trimmed, trimmed_bytes);
-    if (run->output_bytes <= BW_SCRIPT_HALF_BYTES && run->spec.on_line != NULL)
+    if (run->spec.on_line != NULL && (run->spec.tells_all || !bw_script_is_beyond(run)))
         run->spec.on_line(run, stream->which, line, bytes, run->spec.user);
 }
 

@@ -246,6 +246,7 @@ static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
             .limit_ns = sandbox->group->timeout_ms[action] * BW_NS_PER_MS,
             .kill_grace_ns = sandbox->group->kill_grace_ms * BW_NS_PER_MS,
             .on_line = on_line,
+            .tells_all = true, /* as the guard, of readiness; it keeps the end of it */
             .on_end = on_end,
             .user = job,
         };

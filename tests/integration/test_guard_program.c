@@ -77,6 +77,21 @@ static void wait_gone(struct rig *rig, pid_t pid)
 
 /* ---- an ordinary life ------------------------------------------------------------------------ */
 
+/* What counts is the end of what it prints, whatever a tool of it has said before, and wherever. */
+static void a_readiness_that_says_much_is_read_to_its_end(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "readiness.sh", 0755,
+            "#!/bin/sh\nseq 1 20000 >&2\nseq 1 20000\necho lag_seconds=0.4\necho position=17\n");
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+
+    const struct bw_guard_run_ended ended = rig_run(&rig->agent, 1, BW_ACTION_READINESS);
+
+    assert_non_null(strstr(ended.tail, "\nlag_seconds=0.4\nposition=17\n"));
+    assert_false(rig_has(rig, "log", "line=\"20000\"")); /* its log is bounded */
+}
+
 static void an_epoch_is_armed_started_stopped_and_ended(void **state)
 {
     struct rig *rig = *state;
@@ -658,6 +673,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_epoch_is_armed_started_stopped_and_ended),
+        TEST(a_readiness_that_says_much_is_read_to_its_end),
         TEST(a_guard_that_is_told_to_end_leaves_the_service_and_its_deadline),
         TEST(what_an_agent_is_told_changes_with_sighup),
         TEST(scripts_change_with_sighup_and_a_bad_file_changes_nothing),

@@ -204,7 +204,8 @@ static void the_status_of_the_first_that_failed_is_the_starts(void **state)
     struct rig *rig = *state;
     struct bw_guard_run_ended ended;
 
-    rig_put(rig, "a.sh", 0755, DOES);
+    /* However much the ones before it have said, its log has why. */
+    rig_put(rig, "a.sh", 0755, HEAD "say begun\nseq 1 10000\n");
     rig_put(rig, "b.sh", 0755, HEAD "say begun\necho no room left >&2\nexit 7\n");
     put_steps(rig, "start_steps",
               "      - {name: a, script: a.sh}\n"
@@ -217,6 +218,9 @@ static void the_status_of_the_first_that_failed_is_the_starts(void **state)
     assert_int_equal(ended.result, BW_RUN_FAILED);
     assert_int_equal(ended.exit_status, 7);
     assert_string_equal(ended.outcome.words, "b: no room left");
+    assert_int_equal(count_texts(rig, "log", "line=\"b: no room left\""), 1);
+    assert_int_equal(count_texts(rig, "log", "line=\"a: 2000\""), 1);
+    assert_int_equal(count_texts(rig, "log", "line=\"a: 10000\""), 0);
     assert_false(rig_has(rig, "steps", "c begun"));
 }
 

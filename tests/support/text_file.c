@@ -6,18 +6,20 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool text_file_has(const char *path, const char *text)
 {
-    static char content[65536];
     FILE *file = fopen(path, "r");
-    size_t size;
+    char *content = NULL;
+    size_t room = 0;
+    bool has;
 
     if (file == NULL)
         return false;
-    size = fread(content, 1, sizeof content - 1, file);
-    content[size] = '\0';
+    has = getdelim(&content, &room, '\0', file) > 0 && strstr(content, text) != NULL;
     assert_int_equal(fclose(file), 0);
-    return strstr(content, text) != NULL;
+    free(content);
+    return has;
 }

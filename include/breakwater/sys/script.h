@@ -118,9 +118,11 @@ struct bw_script_spec {
     /* The script itself runs now (execve succeeded), or a signal ended its child before that; always before an
      * on_end that says EXITED. May be NULL. */
     void (*on_begun)(struct bw_script_run *run, void *user);
-    /* One line without its end, not NUL-terminated, of the first 32 KiB of output. May be NULL. */
+    /* One line without its end, not NUL-terminated, of the first 32 KiB of output; with `tells_all` of all of it,
+     * however much that is. May be NULL. */
     void (*on_line)(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
                     size_t bytes, void *user);
+    bool tells_all;
     /* Exactly once for each run that was started, from the loop, as its last act: `run` and
      * `result` are gone when it returns. */
     void (*on_end)(struct bw_script_run *run, const struct bw_script_result *result, void *user);
@@ -136,6 +138,8 @@ struct bw_script_runner;
 BW_MUST_CHECK enum bw_err bw_script_start(struct bw_script_runner *runner,
                                           const struct bw_script_spec *spec,
                                           struct bw_script_run **out_run, struct bw_diag *diag);
+/* It has printed more than 32 KiB: what is told of it from here on is for who keeps it, and no log's. */
+bool bw_script_is_beyond(const struct bw_script_run *run);
 /* Who it is, for the mirror: a pid, which is also its session and process group. */
 pid_t bw_script_pid(const struct bw_script_run *run);
 uint64_t bw_script_start_ticks(const struct bw_script_run *run);
