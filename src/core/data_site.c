@@ -36,10 +36,11 @@ const char *bw_policy_data_site(const struct bw_group *group, const struct bw_wa
     for (uint32_t site = 0; group->recovered_index != 0 && site < group->spec.site_count; site++) {
         const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
         const char *name = group->spec.sites[site].name;
-        const uint64_t written = contact == NULL ? 0 : written_epoch(contact);
+        uint64_t written;
 
         if (contact == NULL)
             continue;
+        written = written_epoch(contact);
         if (written > newest || (known != NULL && written == known->epoch && newest == known->epoch &&
                                  strcmp(name, known->site) != 0)) {
             newest = written;
@@ -53,19 +54,22 @@ const char *bw_policy_data_site(const struct bw_group *group, const struct bw_wa
     return followed > newest ? follower : data_site;
 }
 
-/* The newest epoch of its own that a site must have seen whose data is what it wrote: the one in which it was heard
- * verified serving, or else the oldest of it that is on record. 0: none is. */
+/* The epoch that a site must have seen whose data is what it wrote: the one in which it was heard verified serving, or
+ * else the oldest of its own that is on record. 0: none is. */
 static uint64_t epoch_to_remember(const struct bw_group *group, const struct bw_watch *watch, const char *site)
 {
-    uint64_t epoch = 0;
+    uint64_t oldest = 0;
 
-    for (uint32_t number = 0; number < group->history_count && epoch != watch->verified_epoch; number++) {
+    for (uint32_t number = 0; number < group->history_count; number++) { /* the newest first */
         const struct bw_history_entry *entry = bw_group_history_at(group, number);
 
-        if (strcmp(entry->site, site) == 0 && (epoch == 0 || entry->epoch < epoch || entry->epoch == watch->verified_epoch))
-            epoch = entry->epoch;
+        if (strcmp(entry->site, site) != 0)
+            continue;
+        if (entry->epoch == watch->verified_epoch)
+            return entry->epoch;
+        oldest = entry->epoch;
     }
-    return epoch;
+    return oldest;
 }
 
 bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch *watch, int site)

@@ -83,6 +83,40 @@ static void an_epoch_that_was_never_heard_of_is_not_to_be_remembered(void **stat
     assert_int_equal(loss_of(A).kind, BW_LOSS_NONE);
 }
 
+/* dc-b wrote last, in epoch 2, after dc-a. */
+static void fail_over_and_say(uint64_t epoch_seen)
+{
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    assert_string_equal(world_act(&world), "A9");
+    world_serve(&world, B);
+    world_pass_ms(&world, 1000);
+    assert_int_equal(world_watch(&world)->verified_epoch, 2);
+    world.sites[B].report.epoch_seen = epoch_seen;
+    world_sync_all(&world);
+    assert_string_equal(loss_of(B).data_site, "dc-b");
+}
+
+/* ... nor has a machine that is a backup of before: what counts is the epoch in which it was heard serving; where that
+ * is not known, the oldest of its own, and no other site's. */
+static void what_counts_is_an_epoch_of_its_own(void **state)
+{
+    (void)state;
+    fail_over_and_say(1);
+    assert_int_equal(loss_of(B).kind, BW_LOSS_UNKNOWN);
+    world_watch(&world)->verified_epoch = 0;
+    assert_int_equal(loss_of(B).kind, BW_LOSS_UNKNOWN);
+    fail_over_and_say(2);
+    assert_int_equal(loss_of(B).kind, BW_LOSS_NONE);
+
+    fail_over_and_say(1);
+    (void)strcpy(world_group(&world)->history[0].site, "dc-b"); /* which has held the group before, too */
+    assert_int_equal(loss_of(B).kind, BW_LOSS_UNKNOWN);
+    world_watch(&world)->verified_epoch = 0; /* a witness that begins anew has heard nothing */
+    assert_int_equal(loss_of(B).kind, BW_LOSS_NONE);
+}
+
 /* 4: a person who names it may take it as it is. */
 static void a_person_may_have_the_machine_that_was_made_anew(void **state)
 {
@@ -406,6 +440,7 @@ int main(void)
         cmocka_unit_test(a_machine_that_was_made_anew_has_no_newest_data),
         cmocka_unit_test(who_remembers_that_it_served_has_what_it_wrote),
         cmocka_unit_test(an_epoch_that_was_never_heard_of_is_not_to_be_remembered),
+        cmocka_unit_test(what_counts_is_an_epoch_of_its_own),
         cmocka_unit_test(a_person_may_have_the_machine_that_was_made_anew),
         cmocka_unit_test(what_was_never_recovered_knows_whose_data_it_is),
         cmocka_unit_test(who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_newest),
