@@ -39,6 +39,9 @@ static void continue_kill(struct bw_unit_reach *reach, enum bw_err err, struct b
 {
     const struct bw_instant now = bw_clock_now();
 
+    if (err == BW_ERR_BUSY)
+        err = bw_diag_set(diag, BW_ERR_TIMEOUT, "%s has not answered since the KILL",
+                          bw_units_manager_name(&reach->units));
     if (err == BW_OK && bw_units_are_down(&reach->units)) {
         end_kill(reach, BW_OK, diag);
     } else if (bw_instant_right_is_over(now, reach->kill_limit)) {
@@ -87,6 +90,16 @@ static void on_looked(struct bw_units *units, enum bw_err err, const struct bw_d
     end_look(user, err, diag);
 }
 
+/* One that begins while a KILL goes on comes after its first round, whoever has asked for it. */
+static enum bw_err begin_look(struct bw_unit_reach *reach, struct bw_diag *diag)
+{
+    const enum bw_err err = bw_units_look(&reach->units, on_looked, reach, diag);
+
+    if (err == BW_OK)
+        reach->is_kill_look = reach->is_killing;
+    return err;
+}
+
 /* ---- rounds of KILL ------------------------------------------------------------------------ */
 
 /* What it cannot kill, the look afterwards sees up, or cannot see: either is no success. */
@@ -103,10 +116,10 @@ static void on_again(struct bw_deadline *deadline, void *user)
         return;
     }
     (void)!bw_units_kill_now(&reach->units, NULL);
-    err = bw_units_look(&reach->units, on_looked, reach, &diag);
-    reach->is_kill_look = err == BW_OK;
-    if (err != BW_OK) /* busy: what that look sees may be older than the KILL, and it may never end */
-        continue_kill(reach, err, &diag);
+    err = begin_look(reach, &diag);
+    if (err == BW_OK || reach->is_kill_look)
+        return; /* its end is the answer: it has a limit of its own */
+    continue_kill(reach, err, &diag); /* busy: what that look sees may be older, and it may never end */
 }
 
 /* ---- the caller's side --------------------------------------------------------------------- */
@@ -131,7 +144,7 @@ void bw_unit_reach_look(struct bw_unit_reach *reach)
     enum bw_err err;
 
     reach->is_look_wanted = true;
-    err = bw_units_look(&reach->units, on_looked, reach, &diag);
+    err = begin_look(reach, &diag);
     if (err == BW_ERR_BUSY)
         reach->is_look_again = true;
     else if (err != BW_OK)
