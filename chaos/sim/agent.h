@@ -21,6 +21,7 @@ struct sim_own_fence {
     struct sim_work work;
     struct sim_reach_kill kill;
     uint64_t searches; /* begun; one that is not the newest is nobody's */
+    uint64_t units_asked_ns; /* when it asked what its units do */
 };
 
 /* ---- exchanges with one witness, by the machine's number of it ---- */

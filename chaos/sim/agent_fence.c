@@ -96,17 +96,22 @@ static bool is_empty(const struct sim_agent *agent, uint32_t group)
     return sim_reach_is_empty(agent->machine, group, SIM_SLOT_SERVICE);
 }
 
-/* On a thread of its own. */
-static void search(struct sim_agent *agent, uint32_t group, sim_later_fn on_found)
+static void search_for(struct sim_agent *agent, uint32_t group, uint64_t for_ns, sim_later_fn on_found)
 {
     struct sim_search *payload = malloc(sizeof *payload);
-    const uint64_t most_ns = agent->machine->faults.search_ms * SIM_MS;
 
     BW_ASSERT(payload != NULL);
     *payload = (struct sim_search){.group = group, .number = ++fence_of(agent, group)->searches};
-    sim_later(agent->process,
-              bw_prng_below(&agent->process->chance, most_ns > 0 ? most_ns : SEARCH_NS_MAX),
-              on_found, payload, free);
+    sim_later(agent->process, for_ns, on_found, payload, free);
+}
+
+/* On a thread of its own. */
+static void search(struct sim_agent *agent, uint32_t group, sim_later_fn on_found)
+{
+    const uint64_t most_ns = agent->machine->faults.search_ms * SIM_MS;
+
+    search_for(agent, group,
+               bw_prng_below(&agent->process->chance, most_ns > 0 ? most_ns : SEARCH_NS_MAX), on_found);
 }
 
 /* False: something else was begun since. */
@@ -125,8 +130,36 @@ static void on_looked(struct sim_process *process, void *payload)
     uint32_t group;
 
     if (take_search(agent, payload, &group))
-        happen(agent, group, BW_AGENT_EVENT_FENCE_LOOKED, is_empty(agent, group));
+        sim_agent_happen(agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_FENCE_LOOKED,
+                                                         .means = BW_FENCE_BY_MARKS,
+                                                         .group = group,
+                                                         .ok = is_empty(agent, group)});
     sim_agent_finish(agent);
+}
+
+/* What had begun to be asked before is over within the time of one call of systemctl, and this one in another. */
+static void on_units_looked(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+    uint32_t group;
+
+    if (take_search(agent, payload, &group))
+        sim_agent_happen(
+            agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_FENCE_LOOKED,
+                                            .means = BW_FENCE_BY_UNITS,
+                                            .group = group,
+                                            .ok = sim_unit_is_seen_down(
+                                                agent->machine, group, SIM_UNITS_OF_AGENT,
+                                                fence_of(agent, group)->units_asked_ns)});
+    sim_agent_finish(agent);
+}
+
+static enum bw_err look_at_units(struct sim_agent *agent, uint32_t group)
+{
+    fence_of(agent, group)->units_asked_ns = sim_world_of(agent->process)->now_ns;
+    sim_unit_look(agent->machine, group, SIM_UNITS_OF_AGENT);
+    search_for(agent, group, SIM_UNIT_LOOK_NS_MAX * 2, on_units_looked);
+    return BW_OK;
 }
 
 static void on_searched(struct sim_process *process, void *payload)
@@ -141,6 +174,8 @@ static void on_searched(struct sim_process *process, void *payload)
 
 static enum bw_err look(struct sim_agent *agent, uint32_t group, enum bw_fence_means means)
 {
+    if (means == BW_FENCE_BY_UNITS)
+        return look_at_units(agent, group);
     if (means == BW_FENCE_BY_MARKS)
         search(agent, group, on_looked);
     else if (!is_empty(agent, group))

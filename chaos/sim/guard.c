@@ -91,6 +91,7 @@ static struct bw_guard_event run_ended(const struct sim_guard *guard,
         .ended = work->ended,
         .digest = bw_guarded_digest(&guarded->at, slot, work->found),
         .is_left = work->order.action == BW_ACTION_STATUS && is_left(guard, guarded),
+        .units = sim_unit_sight(guard->machine, guarded->group),
         .populated = bw_guard_asks_populated(work->order.action, false, work->ended.line)
                          ? sim_reach_populated(guard->machine, guarded->group)
                          : BW_POPULATED_UNKNOWN,
@@ -146,6 +147,7 @@ static void spawn(struct sim_guard *guard, struct sim_guard_group *guarded,
                   const struct bw_guard_action *action, struct bw_guard_event *out_answer)
 {
     struct sim_work *work = &guarded->work[action->slot];
+    const struct bw_units_sight units = sim_unit_sight(guard->machine, guarded->group);
     struct sim_run_order order = {.parent = guard->process,
                                   .group = guarded->group,
                                   .key = action->slot,
@@ -171,6 +173,7 @@ static void spawn(struct sim_guard *guard, struct sim_guard_group *guarded,
         .slot = action->slot,
         .ok = true,
         .is_left = action->run.action == BW_ACTION_STATUS && is_left(guard, guarded),
+        .units = units,
         .populated = bw_guard_asks_populated(action->run.action, true, "")
                          ? sim_reach_populated(guard->machine, guarded->group)
                          : BW_POPULATED_UNKNOWN,

@@ -111,6 +111,7 @@ struct sim_unit_sight {
     bool is_looking, is_look_again;
     bool has_seen; /* and knows from then on by which path its cgroup is found, whenever it comes up */
     uint64_t looks, looked_ns, seen_ns; /* when the newest began; when that began which has ended last */
+    uint64_t told;                      /* which of `looks` that was */
     uint32_t seen_life;                 /* what that saw up; 0: nothing */
 };
 struct sim_unit {

@@ -9,7 +9,6 @@
 #include "coverage.h"
 #include "enforcer.h"
 
-#define LOOK_NS_MAX  (30 * SIM_MS)  /* one call of systemctl */
 #define WATCH_NS     (250 * SIM_MS) /* between looks while a start runs */
 #define AGAIN_NS     (100 * SIM_MS) /* RestartSec= */
 #define UNIT_PERCENT 70             /* of the groups, in worlds that have any */
@@ -76,6 +75,7 @@ static void on_looked(struct sim_process *kernel, void *payload)
     sight->is_looking = false;
     is_first = !sight->has_seen;
     sight->has_seen = true;
+    sight->told = look.number;
     sight->seen_life = look.life;
     sight->seen_ns = sight->looked_ns;
     if (look.observer == SIM_UNITS_OF_GUARD && is_first)
@@ -108,7 +108,7 @@ void sim_unit_look(struct sim_machine *machine, uint32_t group, enum sim_unit_ob
                           .observer_life = observer_of(machine, observer)->life,
                           .number = ++sight->looks,
                           .life = is_in_unit(machine, group) || unit->is_pending ? unit->life : 0};
-    sim_later(machine->kernel, bw_prng_below(&machine->host->chance, LOOK_NS_MAX), on_looked, look,
+    sim_later(machine->kernel, bw_prng_below(&machine->host->chance, SIM_UNIT_LOOK_NS_MAX), on_looked, look,
               free);
 }
 
@@ -145,6 +145,24 @@ enum bw_populated sim_unit_populated(struct sim_machine *machine, uint32_t group
         return BW_POPULATED_YES;
     return sight.has_seen && !sight.is_looking && sight.seen_life == 0 ? BW_POPULATED_NO
                                                                        : BW_POPULATED_UNKNOWN;
+}
+
+/* The facts of guard/run.c. What serves was begun before all of the runs. */
+struct bw_units_sight sim_unit_sight(const struct sim_machine *machine, uint32_t group)
+{
+    const struct sim_unit *unit = &machine->units[group];
+    const struct sim_unit_sight *sight = &unit->sights[SIM_UNITS_OF_GUARD];
+    struct bw_units_sight out_sight = {.may_hold_orders = unit->is_unit};
+
+    if (!unit->is_unit)
+        return out_sight;
+    out_sight.begun = sight->looks;
+    out_sight.ended = sight->told;
+    if (sight->has_seen)
+        out_sight.coming = sight->seen_life != 0 && !is_in_unit(machine, group) ? BW_POPULATED_YES
+                                                                              : BW_POPULATED_NO;
+    out_sight.is_any = is_in_unit(machine, group) && sight->has_seen;
+    return out_sight;
 }
 
 /* ---- while something begins: watched, as the guard does ------------------------------------------ */

@@ -27,6 +27,8 @@ struct bw_agent_fence {
     bool is_killed;            /* it has left nothing */
     struct bw_scan *marks_kill; /* nobody waits for it */
     struct bw_scan *look;
+    bool awaits_units;     /* a look at its units that began after `units_before` looks */
+    uint64_t units_before;
 };
 
 static const struct bw_own_fence *machine_of(const struct bw_agent_fence *fence)
@@ -39,6 +41,15 @@ static void happen(const struct bw_agent_fence *fence, enum bw_agent_event_kind 
     bw_agent_happen(
         fence->served->agent,
         &(struct bw_agent_event){.kind = kind, .group = fence->served->group, .ok = ok});
+}
+
+static void looked(const struct bw_agent_fence *fence, enum bw_fence_means means, bool is_empty)
+{
+    bw_agent_happen(fence->served->agent,
+                    &(struct bw_agent_event){.kind = BW_AGENT_EVENT_FENCE_LOOKED,
+                                             .means = means,
+                                             .group = fence->served->group,
+                                             .ok = is_empty});
 }
 
 /* ---- scripts ----------------------------------------------------------------------------------
@@ -185,7 +196,7 @@ static void look_by_marks(struct bw_agent_fence *fence)
     }
     bw_scan_free(fence->look);
     fence->look = NULL;
-    happen(fence, BW_AGENT_EVENT_FENCE_LOOKED, err == BW_OK && is_empty);
+    looked(fence, BW_FENCE_BY_MARKS, err == BW_OK && is_empty);
 }
 
 void bw_agent_fences_on_look(struct bw_deadline *deadline, void *user)
@@ -198,6 +209,28 @@ void bw_agent_fences_on_look(struct bw_deadline *deadline, void *user)
             look_by_marks(agent->served[i].own_fence);
 }
 
+static enum bw_err look_at_units(struct bw_agent_fence *fence)
+{
+    struct bw_unit_reach *units = fence->served->units;
+
+    if (units == NULL)
+        return BW_ERR_NOT_FOUND; /* they cannot be seen */
+    fence->units_before = units->looks_begun;
+    bw_unit_reach_look(units);
+    fence->awaits_units = units->looks_ended <= fence->units_before;
+    return fence->awaits_units ? BW_OK : BW_ERR_NOT_FOUND; /* it could not begin */
+}
+
+void bw_agent_fence_on_units_looked(struct bw_agent_served *served)
+{
+    struct bw_agent_fence *fence = served->own_fence;
+
+    if (fence == NULL || !fence->awaits_units || served->units->looks_ended <= fence->units_before)
+        return;
+    fence->awaits_units = false;
+    looked(fence, BW_FENCE_BY_UNITS, bw_units_are_down(&served->units->units));
+}
+
 static enum bw_err fence_look(struct bw_agent_served *served, enum bw_fence_means means)
 {
     struct bw_agent_fence *fence = served->own_fence;
@@ -205,6 +238,8 @@ static enum bw_err fence_look(struct bw_agent_served *served, enum bw_fence_mean
     bool is_empty = true;
     enum bw_err err = BW_OK;
 
+    if (means == BW_FENCE_BY_UNITS)
+        return look_at_units(fence);
     if (means == BW_FENCE_BY_REACH) {
         if (fence->all.means == BW_REACH_BY_CGROUP)
             err = bw_reach_is_empty(&fence->all, BW_REACH_SERVICE, &is_empty, &diag);

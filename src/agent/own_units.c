@@ -10,11 +10,12 @@
 
 static void on_looked(enum bw_err err, const struct bw_diag *diag, void *user)
 {
-    const struct bw_agent_served *served = user;
+    struct bw_agent_served *served = user;
 
     if (err != BW_OK && served->config != NULL)
         bw_log_warn(&served->agent->log, "units.unseen", "group=%s error=%s", served->config->name,
                     bw_log_quote(diag->text));
+    bw_agent_fence_on_units_looked(served);
 }
 
 static void on_killed(enum bw_err err, const struct bw_diag *diag, void *user)

@@ -87,7 +87,8 @@ void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch,
     const uint64_t epoch = guard->memory.ended_epoch;
     enum bw_refusal why;
 
-    if (!guard->end_looking || ending_epoch < epoch || left == BW_GUARD_LEFT_GONE)
+    if (!guard->end_looking || ending_epoch < epoch || left == BW_GUARD_LEFT_GONE ||
+        left == BW_GUARD_LEFT_UNSEEN)
         return; /* another look is due */
     guard->end_looking = false;
     why = judge_over(guard);

@@ -1,8 +1,8 @@
 /* guard_internal.h - what the files of the guard's machine share, each resting on those before it
  * only. guard_ask.c: what a step asks for; guard_slot.c: the tables of runs and stops;
  * guard_loop.c: whether the service's own loop may start it;
- * guard_sight.c: where the service is; guard_script.c: a script in its slot; guard_fence.c: the
- * fence window; guard_end.c: how an epoch ends; guard_override.c: what serves on a person's word;
+ * guard_units.c: whether its units may come up yet; guard_sight.c: where the service is;
+ * guard_script.c: a script in its slot; guard_fence.c: the fence window; guard_end.c: how an epoch ends; guard_override.c: what serves on a person's word;
  * guard_run.c: orders to run, and what they came to; guard_overriding.c: whether a person may
  * override; guard.c: arms, let-go, the step. guard_sound.c: what must hold between steps. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
@@ -153,11 +153,18 @@ void bw_guard_note_served(struct bw_guard *guard, enum bw_served at_most);
 enum bw_guard_left {
     BW_GUARD_LEFT_NOTHING,
     BW_GUARD_LEFT_GONE, /* there when the look began, and gone since: another look tells */
+    BW_GUARD_LEFT_UNSEEN, /* its units may be up, or ordered up: no look at them has told yet */
     BW_GUARD_LEFT_THERE,
 };
 /* A look has ended by itself that began when the end of `ending_epoch` was durable (3.4, ended). */
 void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch,
                          enum bw_guard_left left);
+
+/* guard_units.c */
+/* What a start has left of its units, as a status that ends now has to take it: never GONE. */
+enum bw_guard_left bw_guard_units_left(const struct bw_guard *guard, const struct bw_units_sight *units);
+/* A status begins. Where nothing can order its units up any more, looks at them that begin from here on count. */
+void bw_guard_units_note_look(struct bw_guard *guard, const struct bw_units_sight *units, bool is_left);
 
 /* guard_sight.c */
 bool bw_guard_is_inside(const struct bw_guard *guard);

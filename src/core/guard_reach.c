@@ -22,6 +22,11 @@ enum bw_populated bw_guard_populated(const struct bw_populated_facts *facts)
     return facts->units == BW_POPULATED_NO ? facts->here : facts->units;
 }
 
+bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time)
+{
+    return guard->end_start_time == 0 || start_time <= guard->end_start_time;
+}
+
 bool bw_guard_is_left(const struct bw_guard *guard, const struct bw_left_facts *facts)
 {
     if (!facts->is_groups_own)

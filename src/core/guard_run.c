@@ -319,9 +319,12 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
     guard->mirror.children[event->slot] = event->child;
     if (slot->run.action == BW_ACTION_STOP || slot->run.action == BW_ACTION_FENCE) {
         guard->end_start_time = event->child.start_time;
+        guard->were_units_coming = event->units.coming != BW_POPULATED_NO;
         guard->mirror.script_begun = true;
     }
     slot->was_left = event->is_left;
+    if (slot->run.action == BW_ACTION_STATUS)
+        bw_guard_units_note_look(guard, &event->units, event->is_left);
     slot->was_populated = event->populated;
     waits = is_action_but_no_end(slot->run.action);
     bw_guard_mirror_now(step, "V6");
@@ -428,11 +431,6 @@ void bw_guard_run_let_go(const struct guard_step *step)
 
 /* ---- what a start has left behind (3.2.4) --------------------------------------------------- */
 
-bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time)
-{
-    return guard->end_start_time == 0 || start_time <= guard->end_start_time;
-}
-
 /* What an action that is still dying has begun is its own: what ends here waits for it anyway. */
 static enum bw_guard_left left_at(const struct bw_guard *guard,
                                   const struct bw_guard_event *event)
@@ -440,9 +438,11 @@ static enum bw_guard_left left_at(const struct bw_guard *guard,
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE &&
         guard->slots[BW_GUARD_SLOT_ACTION].run.action != BW_ACTION_REMOTE_FENCE)
         return BW_GUARD_LEFT_NOTHING;
-    if (event->is_left)
+    const enum bw_guard_left units = bw_guard_units_left(guard, &event->units);
+
+    if (event->is_left || units == BW_GUARD_LEFT_THERE)
         return BW_GUARD_LEFT_THERE;
-    return guard->slots[event->slot].was_left ? BW_GUARD_LEFT_GONE : BW_GUARD_LEFT_NOTHING;
+    return guard->slots[event->slot].was_left ? BW_GUARD_LEFT_GONE : units;
 }
 
 /* ---- a stop is believed when status says so (4) --------------------------------------------- */
@@ -633,6 +633,7 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
         guard->mirror.stop_ran_out_epoch = run.epoch;
     if (run.action == BW_ACTION_STATUS && !never_ran)
         note_look(guard, event->slot, &ended);
+    guard->has_ordered |= event->is_left;
     guard->mirror.children[event->slot].action = BW_ACTION_NONE;
     bw_guard_note_script_ended(guard, &run, ended.result, slot->beside_start);
     bw_guard_mirror_now(step, "V15");

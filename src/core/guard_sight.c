@@ -102,7 +102,7 @@ void bw_guard_note_script_ended(struct bw_guard *guard, const struct bw_guard_ru
  * service, what it orders is in reach too. */
 void bw_guard_note_left(struct bw_guard *guard, enum bw_guard_left left)
 {
-    if (left == BW_GUARD_LEFT_NOTHING || guard->mirror.script_due)
+    if (left == BW_GUARD_LEFT_NOTHING || left == BW_GUARD_LEFT_UNSEEN || guard->mirror.script_due)
         return;
     guard->mirror.script_due = true;
     guard->mirror.left_due = true;
@@ -219,7 +219,10 @@ void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
     BW_ASSERT(guard->fence == BW_FENCE_RECHECK); /* a fence alone ends a service by its reach alone */
     if (guard->limits.loop_delay_ns != 0)
         return; /* its own loop hears that it may not, and may have ended it (3.4, driver) */
-    if (service != BW_SERVICE_STOPPED || left != BW_GUARD_LEFT_NOTHING ||
+    /* The KILL itself has seen that no unit is up. */
+    const bool is_left = left == BW_GUARD_LEFT_GONE || left == BW_GUARD_LEFT_THERE;
+
+    if (service != BW_SERVICE_STOPPED || is_left ||
         guard->fence_reach == BW_FENCE_REACH_UNKNOWN || guard->mirror.script_begun || guard->mirror.stop_seen ||
         guard->mirror.start_unseen || sight.seen != BW_REACH_INSIDE ||
         sight.epoch != guard->memory.epoch_seen)

@@ -321,8 +321,8 @@ static void note_left(struct bw_own_fence *fence)
     fence->left_due = true;
 }
 
-/* 3.2.4: a start that its guard can end no more goes on by itself. `stopped` means nothing before
- * the place where starts run is empty too. */
+/* 3.2.4: a start that its guard can end no more goes on by itself, and what it has ordered of systemd, too.
+ * `stopped` means nothing before the place where starts run is empty, and its units are down. */
 static void on_starts_seen(const struct step *step, bool is_empty)
 {
     if (step->fence->state != BW_OWN_FENCE_STARTS)

@@ -115,13 +115,10 @@ static void term_reach(struct bw_guard_group *group)
     BW_CRASH_POINT(GUARD_AFTER_TERM);
 }
 
-/* Where their processes are is learned while there is time: before a fence has to end them. */
 static void spawn(struct bw_guard_group *group, const struct bw_guard_action *action)
 {
     struct bw_guard_event spawned;
 
-    if (group->unit_reach != NULL && action->slot == BW_GUARD_SLOT_FENCE)
-        bw_unit_reach_look(group->unit_reach);
     if (action->slot == BW_GUARD_SLOT_FENCE)
         BW_CRASH_POINT(GUARD_BEFORE_FENCE);
     if (action->slot == BW_GUARD_SLOT_ACTION)
@@ -163,6 +160,8 @@ static void execute(struct bw_guard_group *group, const struct bw_guard_action *
     case BW_GUARD_ACTION_TERM_STARTED:
         bw_steps_forget_interrupted(&group->interrupted);
         term_slots(group, BW_REACH_SERVICE);
+        if (group->unit_reach != NULL)
+            bw_unit_reach_cancel(group->unit_reach);
         break;
     case BW_GUARD_ACTION_TERM_REACH:
         bw_steps_forget_interrupted(&group->interrupted);

@@ -86,6 +86,24 @@ static void fill_outcome(const struct bw_guard_work *work, const struct bw_scrip
 
 #define STARTED_MAX 4096 /* processes looked at; of more it is not known */
 
+/* The first start time of those that are not dead. */
+static uint64_t oldest_of(const pid_t *pids, size_t count, bool *out_is_any)
+{
+    uint64_t oldest = UINT64_MAX;
+
+    *out_is_any = false;
+    for (size_t i = 0; i < count; i++) {
+        struct bw_process process;
+
+        if (bw_process_read(pids[i], &process, NULL) != BW_OK || process.is_dead)
+            continue;
+        *out_is_any = true;
+        if (process.start_ticks < oldest)
+            oldest = process.start_ticks;
+    }
+    return oldest;
+}
+
 static bool is_left(const struct bw_guard_group *group)
 {
     static pid_t pids[STARTED_MAX]; /* one loop, one thread */
@@ -97,16 +115,40 @@ static bool is_left(const struct bw_guard_group *group)
         facts.is_known = bw_reach_list(&group->reach, BW_REACH_SERVICE, pids, STARTED_MAX, &count,
                                        NULL) == BW_OK &&
                          count <= STARTED_MAX;
-    for (size_t i = 0; facts.is_known && i < count; i++) {
-        struct bw_process process;
-
-        if (bw_process_read(pids[i], &process, NULL) != BW_OK || process.is_dead)
-            continue;
-        facts.is_any = true;
-        if (process.start_ticks < facts.oldest)
-            facts.oldest = process.start_ticks;
-    }
+    if (facts.is_known)
+        facts.oldest = oldest_of(pids, count, &facts.is_any);
     return bw_guard_is_left(&group->machine, &facts);
+}
+
+/* Of the processes in its units; 0: not known. */
+static uint64_t oldest_in_units(const struct bw_units *units, bool *out_is_any)
+{
+    static pid_t pids[STARTED_MAX]; /* one loop, one thread */
+    size_t count = 0;
+
+    if (bw_units_list(units, pids, STARTED_MAX, &count, NULL) == BW_OK && count <= STARTED_MAX)
+        return oldest_of(pids, count, out_is_any);
+    *out_is_any = true;
+    return 0;
+}
+
+/* Before any look that is begun now: its answer is newer than this. */
+static struct bw_units_sight see_units(const struct bw_guard_group *group)
+{
+    const struct bw_unit_reach *reach = group->unit_reach;
+    struct bw_units_sight sight = {.may_hold_orders = group->config->enforce == BW_REACH_UNITS};
+
+    if (reach == NULL)
+        return sight;
+    sight.begun = reach->looks_begun;
+    sight.ended = reach->looks_ended;
+    if (bw_units_is_any_coming(&reach->units))
+        sight.coming = BW_POPULATED_YES;
+    else if (bw_units_are_known(&reach->units))
+        sight.coming = BW_POPULATED_NO;
+    sight.is_up_bare = bw_units_is_any_bare(&reach->units);
+    sight.oldest = oldest_in_units(&reach->units, &sight.is_any);
+    return sight;
 }
 
 static bool is_still_there(const struct bw_process *process)
@@ -247,6 +289,7 @@ void bw_guard_work_tell_end(struct bw_guard_work *work, bool is_given_up,
         .slot = work->slot,
         .ended = work->ended,
         .is_left = work->run.action == BW_ACTION_STATUS && is_left(work->group),
+        .units = see_units(work->group),
         .populated = populated(work, false),
         .digest = is_given_up ? 0 : work->digest,
     };
@@ -363,6 +406,7 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
 {
     struct bw_log *log = &work->group->program->log;
     struct bw_diag diag = {0};
+    const struct bw_units_sight units = see_units(work->group);
 
     work->run = *run;
     work->interrupted = bw_steps_take_interrupted(&work->group->interrupted, run->action,
@@ -370,11 +414,14 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
     work->digest = 0;
     work->tail_bytes = 0;
     memset(work->tail, 0, sizeof work->tail);
+    if (work->slot == BW_GUARD_SLOT_FENCE && work->group->unit_reach != NULL)
+        bw_unit_reach_look(work->group->unit_reach); /* where they are, before they have to be ended */
     *out_spawned = (struct bw_guard_event){
         .kind = BW_GUARD_EVENT_SPAWNED,
         .slot = work->slot,
         .ok = true,
         .is_left = run->action == BW_ACTION_STATUS && is_left(work->group),
+        .units = units,
         .populated = populated(work, true),
     };
     if (start(work, &diag) == BW_OK) {

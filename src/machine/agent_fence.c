@@ -192,6 +192,19 @@ static void execute(struct fence_turn *turn, const struct bw_own_fence_action *a
     }
 }
 
+/* Units are looked at once nothing of a start is left that could order them up. True: their answer follows. */
+static bool looks_at_units(struct bw_agent_machine *machine, const struct bw_agent_event *event,
+                           struct bw_own_fence_event *out_seen)
+{
+    struct fence_turn turn = {.machine = machine, .group = event->group};
+
+    if (!event->ok || event->means == BW_FENCE_BY_UNITS || !has_units(&turn) ||
+        own_group(&turn)->fence.state != BW_OWN_FENCE_STARTS)
+        return false;
+    out_seen->ok = false;
+    return ask(&turn, BW_AGENT_ACTION_FENCE_LOOK, BW_FENCE_BY_UNITS, NULL) == BW_OK;
+}
+
 static void step(struct bw_agent_machine *machine, uint32_t group,
                  const struct bw_own_fence_event *event)
 {
@@ -232,6 +245,8 @@ void bw_agent_on_fence(struct bw_agent_machine *machine, const struct bw_agent_e
     else if (event->kind == BW_AGENT_EVENT_FENCE_KILLED)
         happened.kind = BW_OWN_FENCE_EVENT_REACH_KILLED;
     machine->groups[event->group].is_run_over = false; /* it is told now */
+    if (event->kind == BW_AGENT_EVENT_FENCE_LOOKED && looks_at_units(machine, event, &happened))
+        return;
     step(machine, event->group, &happened);
 }
 

@@ -4,6 +4,14 @@
 
 #include <breakwater/sys/clock.h>
 
+static void on_told(struct bw_units *units, enum bw_err err, const struct bw_diag *diag, void *user)
+{
+    (void)units; /* what came of it is for a look to say */
+    (void)err;
+    (void)diag;
+    (void)user;
+}
+
 /* ---- the end of a look --------------------------------------------------------------------- */
 
 /* An answer that leaves one unit open is none. */
@@ -54,6 +62,7 @@ static void continue_kill(struct bw_unit_reach *reach, enum bw_err err, struct b
                               bw_units_restart_advice(&reach->units));
         end_kill(reach, err, diag);
     } else {
+        bw_unit_reach_cancel(reach); /* what is ordered and not begun has nothing to kill */
         bw_deadline_set(&reach->again, bw_instant_add(now, BW_UNIT_REACH_GAP_NS),
                         BW_DEADLINE_RIGHT);
     }
@@ -70,6 +79,7 @@ static void end_look(struct bw_unit_reach *reach, enum bw_err err, const struct 
     if (reach->is_closing)
         return;
     err = judge_look(&reach->units, err, &diag);
+    reach->looks_ended = reach->looks_begun;
     reach->is_look_wanted = is_again;
     reach->is_look_again = false;
     reach->is_kill_look = false;
@@ -97,6 +107,8 @@ static enum bw_err begin_look(struct bw_unit_reach *reach, struct bw_diag *diag)
 
     if (err == BW_OK)
         reach->is_kill_look = reach->is_killing;
+    if (err != BW_ERR_BUSY) /* one that cannot begin ends at once */
+        reach->looks_begun++;
     return err;
 }
 
@@ -167,18 +179,17 @@ void bw_unit_reach_watch(struct bw_unit_reach *reach, bool is_wanted)
         bw_deadline_clear(&reach->again);
 }
 
-static void on_termed(struct bw_units *units, enum bw_err err, const struct bw_diag *diag,
-                      void *user)
+void bw_unit_reach_cancel(struct bw_unit_reach *reach)
 {
-    (void)units; /* KILL follows in any case, and a look */
-    (void)err;
-    (void)diag;
-    (void)user;
+    struct bw_diag diag = {0};
+
+    (void)!bw_units_cancel(&reach->units, on_told, reach, &diag); /* a look says what is left of it */
 }
 
 enum bw_err bw_unit_reach_term(struct bw_unit_reach *reach, struct bw_diag *diag)
 {
-    return bw_units_signal(&reach->units, SIGTERM, on_termed, reach, diag);
+    bw_unit_reach_cancel(reach);
+    return bw_units_signal(&reach->units, SIGTERM, on_told, reach, diag);
 }
 
 void bw_unit_reach_kill(struct bw_unit_reach *reach)

@@ -136,7 +136,14 @@ static enum bw_err judge(const struct bw_units *units, const struct bw_units_cal
     return bw_diag_set(diag, BW_ERR_IO, "%s: not started: %s", tool, result->diag->text);
 }
 
-/* With `args`, `used` of them, and then the names. */
+static size_t add_names(const struct bw_units *units, const char **args, size_t used)
+{
+    for (size_t i = 0; i < units->name_count; i++)
+        args[used++] = units->names[i];
+    return used;
+}
+
+/* With `args`, `used` of them. */
 static enum bw_err call_tool(struct bw_units *units, struct bw_units_call *call,
                              struct bw_script_spec spec,
                              const char *args[BW_UNIT_MANAGER_ARGS_MAX + BW_UNITS_MAX + 1],
@@ -144,8 +151,6 @@ static enum bw_err call_tool(struct bw_units *units, struct bw_units_call *call,
 {
     enum bw_err err;
 
-    for (size_t i = 0; i < units->name_count; i++)
-        args[used++] = units->names[i];
     args[used] = NULL;
     spec.args = args;
     spec.limit_ns = units->limit_ns;
@@ -252,7 +257,40 @@ enum bw_err bw_units_look(struct bw_units *units, bw_units_on_done on_done, void
     spec.path = manager->shell != NULL ? manager->shell : units->tool;
     units->look.on_done = on_done;
     units->look.user = user;
-    return call_tool(units, &units->look, spec, args, manager->look_arguments(units, args), diag);
+    return call_tool(units, &units->look, spec, args,
+                     add_names(units, args, manager->look_arguments(units, args)), diag);
+}
+
+bool bw_units_are_known(const struct bw_units *units)
+{
+    for (size_t i = 0; i < units->count; i++)
+        if (units->units[i].activity == BW_UNIT_UNKNOWN)
+            return false;
+    return units->is_seen;
+}
+
+bool bw_units_is_any_coming(const struct bw_units *units)
+{
+    for (size_t i = 0; i < units->count; i++)
+        if (units->units[i].activity == BW_UNIT_UP && !units->units[i].is_settled)
+            return true;
+    return false;
+}
+
+static bool has_no_process(const struct bw_unit *unit)
+{
+    size_t count = 0;
+
+    return unit->cgroup[0] == '\0' || (bw_unit_count_processes(unit, &count, NULL) == BW_OK && count == 0);
+}
+
+bool bw_units_is_any_bare(const struct bw_units *units)
+{
+    for (size_t i = 0; i < units->count; i++)
+        if (units->units[i].activity == BW_UNIT_UP && units->units[i].is_settled &&
+            has_no_process(&units->units[i]))
+            return true;
+    return false;
 }
 
 bool bw_units_are_down(const struct bw_units *units)
@@ -348,7 +386,49 @@ enum bw_err bw_units_signal(struct bw_units *units, int signal, bw_units_on_done
         return BW_OK;
     }
     (void)snprintf(option, sizeof option, "--signal=%d", signal); /* fits any int */
-    return call_tool(units, &units->signal, spec, args, 3, diag);
+    return call_tool(units, &units->signal, spec, args, add_names(units, args, 3), diag);
+}
+
+static void on_cancel_line(struct bw_script_run *run, enum bw_script_stream stream,
+                           const char *line, size_t bytes, void *user)
+{
+    struct bw_units *units = user;
+
+    (void)run;
+    if (stream == BW_SCRIPT_STDERR)
+        note_last_line(&units->cancel, line, bytes);
+}
+
+static void on_cancel_end(struct bw_script_run *run, const struct bw_script_result *result,
+                          void *user)
+{
+    struct bw_units *units = user;
+    struct bw_diag diag = {0};
+    enum bw_err err = judge(units, &units->cancel, result, &diag);
+
+    (void)run;
+    end_call(units, &units->cancel, err, &diag);
+}
+
+/* By its number, which systemd gives no other one: what was ordered since, by a person, stays. */
+enum bw_err bw_units_cancel(struct bw_units *units, bw_units_on_done on_done, void *user,
+                            struct bw_diag *diag)
+{
+    const char *args[BW_UNIT_MANAGER_ARGS_MAX + BW_UNITS_MAX + 1] = {"cancel", "--"};
+    const struct bw_script_spec spec = {
+        .path = units->tool, .on_line = on_cancel_line, .on_end = on_cancel_end};
+    size_t used = 2;
+
+    for (size_t i = 0; i < units->count; i++)
+        if (units->units[i].job[0] != '\0' && used < BW_UNIT_MANAGER_ARGS_MAX + BW_UNITS_MAX)
+            args[used++] = units->units[i].job;
+    if (used == 2)
+        return BW_OK;
+    if (units->cancel.run != NULL)
+        return bw_diag_set(diag, BW_ERR_BUSY, "systemctl cancel is at work");
+    units->cancel.on_done = on_done;
+    units->cancel.user = user;
+    return call_tool(units, &units->cancel, spec, args, used, diag);
 }
 
 enum bw_err bw_units_kill_now(const struct bw_units *units, struct bw_diag *diag)

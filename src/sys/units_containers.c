@@ -140,6 +140,7 @@ static bool take_container(struct bw_unit *unit, const char *line, const char *e
         !take_word(&line, end, rest, sizeof rest))
         return false;
     *unit = (struct bw_unit){.activity = activity_of(state), .has_process = strcmp(pid, "0") != 0};
+    unit->is_settled = unit->activity == BW_UNIT_UP;
     memcpy(unit->id, id, sizeof unit->id);
     take_policy(unit, rest);
     return true;

@@ -183,18 +183,39 @@ static void take_name(char out_name[BW_UNIT_NAME_BYTES], const char *value, size
         (void)snprintf(out_name, BW_UNIT_NAME_BYTES, "%.*s", (int)bytes, value);
 }
 
+static void take_state(struct bw_unit *unit, const char *value, size_t bytes)
+{
+    unit->activity = activity_of(value, bytes);
+    unit->is_settled = is_word(value, bytes, "active");
+}
+
+static bool is_number(const char *value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (value[i] < '0' || value[i] > '9')
+            return false;
+    return bytes > 0;
+}
+
+static void take_job(struct bw_unit *unit, const char *value, size_t bytes)
+{
+    unit->has_job = bytes > 0 && !is_word(value, bytes, "0");
+    if (unit->has_job && bytes < BW_UNIT_JOB_BYTES && is_number(value, bytes))
+        (void)snprintf(unit->job, sizeof unit->job, "%.*s", (int)bytes, value);
+}
+
 void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
 {
     const char *value;
     size_t value_bytes;
 
     if (take_value(line, bytes, "ActiveState=", &value, &value_bytes))
-        unit->activity = activity_of(value, value_bytes);
+        take_state(unit, value, value_bytes);
     else if (take_value(line, bytes, "ControlGroup=", &value, &value_bytes) && value_bytes > 1 &&
              value_bytes < BW_UNIT_CGROUP_BYTES)
         (void)snprintf(unit->cgroup, sizeof unit->cgroup, "%.*s", (int)value_bytes, value);
     else if (take_value(line, bytes, "Job=", &value, &value_bytes))
-        unit->has_job = value_bytes > 0 && !is_word(value, value_bytes, "0");
+        take_job(unit, value, value_bytes);
     else if (take_value(line, bytes, "Slice=", &value, &value_bytes))
         take_name(unit->slice, value, value_bytes);
     else if (take_value(line, bytes, "Id=", &value, &value_bytes))
@@ -239,9 +260,13 @@ static enum bw_err take_over(struct bw_units *units, struct bw_diag *diag)
 
         unit->activity = seen->is_loaded ? seen->activity : BW_UNIT_UNKNOWN;
         memcpy(unit->again, seen->again, sizeof unit->again);
+        unit->is_settled = seen->is_settled && !seen->has_job;
         take_cgroup(units, unit, seen);
-        if (unit->activity == BW_UNIT_DOWN && seen->has_job)
+        unit->job[0] = '\0';
+        if (unit->activity == BW_UNIT_DOWN && seen->has_job) {
             unit->activity = BW_UNIT_UP;
+            memcpy(unit->job, seen->job, sizeof unit->job);
+        }
         bw_unit_judge_left(unit);
     }
     return BW_OK;

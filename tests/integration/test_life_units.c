@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <breakwater/sys/clock.h>
 
@@ -17,6 +18,7 @@
 #include "faults.h"
 #include "janitor.h"
 #include "lacking.h"
+#include "real_files.h"
 
 /* KILL comes as long before D as it ever does (3.2.4), 500 ms: time for a slow machine. */
 #define FENCE_MS 5000
@@ -216,6 +218,34 @@ static void what_an_earlier_enforcer_can_end_it_ends_while_systemd_says_nothing(
     assert_true(real_last_beat_ms(&cluster, 0) < d_ms);
 }
 
+static bool is_ordered_up(struct real_cluster *of, int site)
+{
+    char path[REAL_PATH_BYTES];
+
+    real_path(&of->sites[site], "unit_wanted", path);
+    return access(path, F_OK) == 0;
+}
+
+/* What the unit is ordered after is not there: systemd holds the start, though its script is over. The stop script sees
+ * a unit that is not up, and so does status (3.2.4). */
+static void a_start_that_systemd_holds_ends_with_its_epoch(void **state)
+{
+    (void)state;
+    if (!is_played)
+        skip_lacking("cgroups or mounts");
+    real_put(&cluster, 0, "held", "");
+    real_start_sites(&cluster);
+    real_apply_first(&cluster);
+    real_until(&cluster, has_begun_to_start, 0, "systemd has the order");
+
+    real_until(&cluster, real_serves, 1, "the other site serves");
+    assert_false(is_ordered_up(&cluster, 0));
+    real_drop(&cluster, 0, "held");
+    (void)usleep(500000);
+    assert_int_equal(real_service(&cluster, 0), 0);
+    real_assert_no_overlap(&cluster);
+}
+
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up_units, tear_down)
 
 int main(void)
@@ -227,6 +257,7 @@ int main(void)
         CASE(a_search_through_all_processes_delays_the_end_of_no_unit),
         CASE(beside_a_frozen_guard_the_agent_ends_the_units_too),
         CASE(a_unit_that_comes_up_when_both_daemons_are_gone_ends_by_d),
+        CASE(a_start_that_systemd_holds_ends_with_its_epoch),
         CASE(what_an_earlier_enforcer_can_end_it_ends_while_systemd_says_nothing),
     };
 

@@ -24,7 +24,7 @@ struct fixture {
     struct bw_unit_reach reach;
     unsigned looked_count, killed_count;
     enum bw_err looked, killed;
-    char killed_text[128];
+    char killed_text[768];
 };
 
 static void on_looked(enum bw_err err, const struct bw_diag *diag, void *user)
@@ -189,6 +189,33 @@ static void a_manager_that_takes_its_time_is_waited_for(void **state)
     assert_int_equal(f->killed, BW_OK);
 }
 
+/* There is no process that a KILL could end: the order itself is. By its number, once it is known. */
+static void what_systemd_holds_is_taken_back_by_the_kill(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, "echo \"$*\" >>called\n"
+              "[ \"$*\" = 'cancel -- 4711' ] && { : >canceled; exit; }\n"
+              "[ -e canceled ] && j= || j=4711\n" SAY("loaded", "inactive") "; echo Job=$j");
+    bw_unit_reach_kill(&f->reach);
+    wait_for(f, &f->killed_count);
+
+    assert_int_equal(f->killed, BW_OK);
+}
+
+/* Without one nothing is called; and of a unit that is up it may be the stop that ends it. */
+static void what_is_up_is_not_taken_back(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, "[ \"$1\" = cancel ] && : >canceled\n" SAY("loaded", "deactivating") "; echo Job=4711");
+    bw_unit_reach_look(&f->reach);
+    wait_for(f, &f->looked_count);
+    bw_unit_reach_cancel(&f->reach);
+
+    assert_null(f->reach.units.cancel.run);
+}
+
 /* 3.4: a start may take minutes, and what ends its unit has to know the cgroup that the unit came up in. */
 static void while_one_begins_it_is_looked_at_again_and_again(void **state)
 {
@@ -233,6 +260,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_kill_goes_on_until_the_units_are_seen_down, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_systemd_holds_is_taken_back_by_the_kill, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_is_up_is_not_taken_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(while_one_begins_it_is_looked_at_again_and_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_look_begins_after_it_was_asked_for, set_up, tear_down),

@@ -142,6 +142,32 @@ static void a_unit_that_systemd_has_a_job_for_is_not_down(void **state)
     assert_true(bw_units_are_down(&f->units));
 }
 
+/* What a stop has to wait for is not what it may have brought up itself (3.2.4). */
+static void what_is_on_its_way_is_not_what_is_up(void **state)
+{
+    static const struct {
+        const char *show;
+        bool is_coming, is_bare;
+    } cases[] = {
+        {BLOCK("loaded", "inactive", ""), false, false},
+        {BLOCK("loaded", "inactive", "") "echo Job=4711\n", true, false},
+        {BLOCK("loaded", "activating", "/x"), true, false},
+        {BLOCK("loaded", "deactivating", "/x"), true, false},
+        {BLOCK("loaded", "active", "/x") "echo Job=4711\n", true, false}, /* a stop, or a restart */
+        {BLOCK("loaded", "active", ""), false, true},
+    };
+    struct fixture *f = *state;
+    char show[512];
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void)snprintf(show, sizeof show, "%secho\n%s", BLOCK("loaded", "inactive", ""), cases[i].show);
+        assert_int_equal(look(f, show), BW_OK);
+        assert_int_equal(bw_units_is_any_coming(&f->units), cases[i].is_coming);
+        assert_int_equal(bw_units_is_any_bare(&f->units), cases[i].is_bare);
+    }
+    assert_true(bw_units_are_known(&f->units));
+}
+
 /* Unknown is never down: each of these answers hides something. */
 static void answer_that_is_not_understood_never_counts_as_down(void **state)
 {
@@ -257,6 +283,8 @@ static void inactive_unit_with_processes_is_up_until_they_are_killed(void **stat
     assert_int_equal(look(f, show), BW_OK);
     assert_int_equal(f->units.units[0].activity, BW_UNIT_UP);
     assert_false(bw_units_are_down(&f->units));
+    assert_true(bw_units_is_any_coming(&f->units)); /* or going: systemd calls it down, and it is not */
+    assert_false(bw_units_is_any_bare(&f->units));
     assert_int_equal(bw_units_list(&f->units, pids, 4, &count, &f->diag), BW_OK);
     assert_int_equal(pids[0], pid);
     assert_int_equal(bw_units_kill_now(&f->units, &f->diag), BW_OK);
@@ -315,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(units_are_down_only_when_all_are_seen_down),
         TEST(a_unit_that_systemd_has_a_job_for_is_not_down),
+        TEST(what_is_on_its_way_is_not_what_is_up),
         TEST(answer_that_is_not_understood_never_counts_as_down),
         TEST(systemctl_that_hangs_is_a_timeout_and_not_waited_for),
         TEST(error_of_systemctl_is_passed_on_in_its_words),

@@ -29,6 +29,7 @@ struct world {
     bool end_look_hangs; /* the look for an end goes on; else it says `stopped` at once */
     bool is_left;     /* something of a start runs in reach, at any look */
     enum bw_populated populated; /* at any look */
+    struct bw_units_sight units; /* likewise */
     char log[8192];   /* what was asked for, in order: "MIRROR SPAWN:start GO ..." */
     struct bw_guard_message last[BW_GUARD_MESSAGE_SHOWN + 1]; /* newest of each kind */
     uint32_t sent[BW_GUARD_MESSAGE_SHOWN + 1];
@@ -66,7 +67,7 @@ static inline void spawned(struct world *world, enum bw_guard_slot slot,
 {
     struct bw_guard_event event = {
         .kind = BW_GUARD_EVENT_SPAWNED, .slot = slot, .ok = true, .is_left = world->is_left,
-        .populated = world->populated};
+        .populated = world->populated, .units = world->units};
 
     event.child = (struct bw_guard_child){run->action, run->epoch, run->run_id, 4242, 7};
     if (!world->spawn_hangs)
@@ -278,6 +279,7 @@ static inline void ended(struct world *world, enum bw_guard_slot slot, enum bw_r
 
     event.is_left = world->is_left;
     event.populated = world->populated;
+    event.units = world->units;
     event.ended.result = result;
     (void)snprintf(event.ended.line, sizeof event.ended.line, "%s", line);
     world->log[0] = '\0';

@@ -333,15 +333,17 @@ bool real_can_fake_boot(void)
 static void play_systemd(const struct real_site *site, pid_t parent)
 {
     char wanted[REAL_PATH_BYTES];
+    char held[REAL_PATH_BYTES];
     char service[REAL_PATH_BYTES];
     int door;
 
     real_path(site, "unit_wanted", wanted);
+    real_path(site, "held", held);
     real_path(site, "service.sh", service);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
     while (getppid() == parent) {
-        if (unlink(wanted) == 0 && fork() == 0) {
+        if (access(held, F_OK) != 0 && unlink(wanted) == 0 && fork() == 0) {
             (void)rmdir(site->unit.path); /* of one that has ended */
             if (mkdir(site->unit.path, 0755) == 0 &&
                 bw_cgroup_open_door(&site->unit, &door, NULL) == BW_OK && bw_cgroup_enter(door) && setsid() > 0)

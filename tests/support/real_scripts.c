@@ -3,6 +3,7 @@
  *   late         start.sh ends well, and what it leaves behind begins the service when this file
  *                has gone
  *   slow         start.sh begins the service when this file has gone
+ *   held         of a unit: systemd takes the order and carries it out when this file has gone; start.sh fails
  *   lies         stop.sh and fence.sh end well and have done nothing
  *   hangs        stop.sh, fence.sh and status.sh do nothing, ignore TERM and do not end
  *   stubborn     a service that starts ignores TERM
@@ -73,11 +74,14 @@ static const char elsewhere[] = "while [ -d /proc/$OWNER ]; do\n"
                                 "done\n";
 /* As `systemctl start` would: what starts it is no child of ours. */
 static const char begin_unit[] = ": >\"$D/unit_wanted\"\n"
+                                 "[ ! -f \"$D/held\" ] || exit 1\n"
                                  "until is_alive; do sleep 0.02; done\n";
 /* `kill` is taken and does nothing, as by a systemd that hangs; one that is mute does not even
  * answer. */
 static const char systemctl[] = "[ -e \"$D/systemd_is_mute\" ] && exec sleep 600\n"
+                                "[ \"$*\" = 'cancel -- 4711' ] && rm -f \"$D/unit_wanted\"\n"
                                 "[ \"$1\" = show ] || exit 0\n"
+                                "[ ! -f \"$D/unit_wanted\" ] || echo Job=4711\n"
                                 "echo LoadState=loaded\n"
                                 "read -r group <\"$D/unit_cgroup\"\n"
                                 "echo Slice=-.slice\n"

@@ -258,11 +258,67 @@ static void an_agent_that_can_run_no_fence_is_begun_anew(void **state)
     assert_int_equal(bw_agent_machine_fences(&rig.machine), 0);
 }
 
+static void units_looked(struct rig *rig, bool is_down)
+{
+    happen(rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_FENCE_LOOKED,
+                                        .means = BW_FENCE_BY_UNITS,
+                                        .group = 1,
+                                        .ok = is_down});
+}
+
+/* 3.2.4: what systemd holds for a unit it may carry out at any time, and status knows nothing of it. */
+static void stopped_counts_once_its_units_are_seen_down_too(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin_fencing(&rig);
+    looked(&rig, 1, "stopped");
+    forget(&rig);
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_LOOKED, 1, true, NULL);
+    assert_asks(&rig, "LOOK:2 ");
+    assert_asks_not(&rig, "SHUT");
+
+    units_looked(&rig, false);
+    wake(&rig);
+    assert_asks(&rig, "KILL:0 ");
+}
+
+/* They are asked after the scripts: a start that is there yet could order them up behind the look. */
+static void units_are_looked_at_when_no_start_is_left(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin_fencing(&rig);
+    looked(&rig, 1, "stopped");
+    assert_asks_not(&rig, "LOOK:2 ");
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_LOOKED, 1, false, NULL);
+    wake(&rig);
+    assert_asks_not(&rig, "LOOK:2 ");
+    assert_asks(&rig, "KILL:0 ");
+}
+
+static void units_that_cannot_be_looked_at_are_not_down(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin_fencing(&rig);
+    looked(&rig, 1, "stopped");
+    rig.refused = BW_AGENT_ACTION_FENCE_LOOK;
+    fence_event(&rig, BW_AGENT_EVENT_FENCE_LOOKED, 1, true, NULL);
+    wake(&rig);
+    assert_asks(&rig, "KILL:0 ");
+}
+
 /* Seen stopped, with nothing left that could begin to serve. */
 static void end_fence(struct rig *rig, uint32_t group)
 {
     looked(rig, group, "stopped");
     fence_event(rig, BW_AGENT_EVENT_FENCE_LOOKED, group, true, NULL);
+    if (group == 1)
+        units_looked(rig, true);
     wake(rig);
     assert_asks(rig, group == 0 ? "SHUT:0 " : "SHUT:1 ");
     assert_asks(rig, group == 0 ? "fenced:0 " : "fenced:1 ");
@@ -309,6 +365,9 @@ int main(void)
         cmocka_unit_test(what_has_come_does_not_delay_a_kill_that_is_due),
         cmocka_unit_test(a_script_that_has_ended_by_itself_is_not_killed),
         cmocka_unit_test(stopped_counts_once_a_search_has_found_no_start_either),
+        cmocka_unit_test(stopped_counts_once_its_units_are_seen_down_too),
+        cmocka_unit_test(units_are_looked_at_when_no_start_is_left),
+        cmocka_unit_test(units_that_cannot_be_looked_at_are_not_down),
         cmocka_unit_test(what_cannot_be_looked_at_is_not_empty),
         cmocka_unit_test(a_kill_that_cannot_be_begun_leaves_the_next_means_to_it),
         cmocka_unit_test(a_script_that_cannot_be_begun_is_followed_by_the_kill),

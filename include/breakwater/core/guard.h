@@ -95,6 +95,19 @@ struct bw_guard_limits {
 /* Does anything that a start has left run in the group's reach, or is one of its units up? */
 enum bw_populated { BW_POPULATED_UNKNOWN, BW_POPULATED_NO, BW_POPULATED_YES };
 
+/* What is known of a group's units, or containers, right now. Their manager is asked beside all else, look
+ * after look, which are counted. All 0: it has none. */
+struct bw_units_sight {
+    bool may_hold_orders; /* what was ordered of their manager it may carry out later, and it alone says so:
+                             systemd. What Docker has in hand no look shows */
+    enum bw_populated coming; /* by the newest look that has ended: one is on its way up or down, or ordered up */
+    bool is_up_bare; /* likewise: one is up, and has no process now (it never had, or was moved elsewhere) */
+    uint64_t ended;  /* which look that is; 0: none */
+    uint64_t begun;  /* the newest that has begun */
+    bool is_any;     /* a process runs in one of them, or that can't be known */
+    uint64_t oldest; /* the first of their start times, as bw_guard_is_of_start has it; 0: not known */
+};
+
 /* ---- what happens ---- */
 enum bw_guard_event_kind {
     BW_GUARD_EVENT_TICK,  /* the wake-up asked for, or any other turn */
@@ -116,6 +129,8 @@ struct bw_guard_event {
                                      starts run for which bw_guard_is_of_start holds, or that can't
                                      be known; false where the reach tells no group's processes apart */
     enum bw_populated populated;  /* likewise; what an action that still runs has begun counts as well */
+    struct bw_units_sight units;  /* SPAWNED and RUN_ENDED: right now; before the look that begins with a
+                                     status */
     struct bw_guard_hello hello;  /* HELLO */
     const struct bw_guard_message *message; /* MESSAGE: borrowed for the step */
     struct bw_guard_child child;  /* SPAWNED */
@@ -135,7 +150,8 @@ enum bw_guard_action_kind {
     BW_GUARD_ACTION_GO,     /* the child may exec, before run_not_after (never: no limit); after
                                limit_ns its tree gets TERM, kill_grace later KILL */
     BW_GUARD_ACTION_KILL_RUN,     /* end the slot's run, whole tree, at once; RUN_ENDED follows */
-    BW_GUARD_ACTION_TERM_STARTED, /* TERM to what runs where starts run */
+    BW_GUARD_ACTION_TERM_STARTED, /* TERM to what runs where starts run; what the manager of its units has
+                                     yet to begin is canceled */
     BW_GUARD_ACTION_TERM_REACH, /* TERM to all that starts and actions have begun; never to a look,
                                    nor to the scripts of a fence (3.2.4) */
     BW_GUARD_ACTION_KILL_REACH, /* KILL to the same; REACH_KILLED follows */
@@ -280,6 +296,9 @@ struct bw_guard {
 
     uint64_t end_start_time; /* of the newest action's script, a stop or fence; 0: no such */
     bool has_left;           /* a look at its end saw that something of a start is left */
+    bool were_units_coming;  /* when that script began, or nobody knew: what is up since may be a start's */
+    bool has_ordered;        /* since a status began something may have ordered its units up */
+    uint64_t units_before;   /* looks at them up to this one began before that was over, and say nothing */
     bool script_again;       /* a stop or fence script that ended well does not count: it runs once more */
 
     struct bw_guard_memory memory_before; /* while a SAVE is under way: what is durable */

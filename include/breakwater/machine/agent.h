@@ -58,6 +58,13 @@ struct bw_agent_mirror_reading {
     const struct bw_guard_mirror_file *file; /* BW_OK */
 };
 
+/* By which a fence of its own ends what runs, in the order in which it waits for them. */
+enum bw_fence_means {
+    BW_FENCE_BY_REACH, /* the guard's own: one write where the kernel has cgroups, else a search */
+    BW_FENCE_BY_MARKS, /* a search through all processes: also what a cgroup of the guard's own hides */
+    BW_FENCE_BY_UNITS, /* where the group names any */
+};
+
 struct bw_agent_event {
     enum bw_agent_event_kind kind;
     uint32_t witness;                       /* ANSWERED UNANSWERED */
@@ -71,6 +78,7 @@ struct bw_agent_event {
                                                not known */
     const struct bw_agent_mirror_reading *readings; /* MIRRORS_READ: all that were asked for */
     uint32_t reading_count;
+    enum bw_fence_means means; /* FENCE_LOOKED */
     uint32_t group;    /* FENCE_RUN_ENDED FENCE_LOOKED FENCE_KILLED OVERRIDE* */
     int64_t unix_ms;   /* OVERRIDE: for people only */
     bool ok;           /* likewise: it exited with 0; it was seen that nothing is left */
@@ -113,19 +121,13 @@ enum bw_agent_action_kind {
                                       was not begun, said by whoever drives, and nothing follows */
     BW_AGENT_ACTION_FENCE_KILL_RUN, /* end that run, whole tree, at once; FENCE_RUN_ENDED still follows */
     BW_AGENT_ACTION_FENCE_LOOK,    /* does anything run where start scripts do? By `means`; an error: it
-                                      does, or cannot be seen. BY_MARKS takes time: FENCE_LOOKED follows */
+                                      does, or cannot be seen. BY_MARKS and BY_UNITS (is one of them up, or
+                                      ordered up?) take time: FENCE_LOOKED follows */
     BW_AGENT_ACTION_FENCE_TERM,    /* TERM by `means` to all in reach, once; nothing waits for it */
     BW_AGENT_ACTION_FENCE_KILL_ONCE, /* KILL, likewise: a search is begun, beside the loop */
     BW_AGENT_ACTION_FENCE_KILL,    /* KILL by `means`, again until nothing is left; FENCE_KILLED follows.
                                       An error: it was sent once at most, and nothing follows */
     BW_AGENT_ACTION_FENCE_CLOSE,   /* it is over: `fence` says how */
-};
-
-/* By which a fence of its own ends what runs, in the order in which it waits for them. */
-enum bw_fence_means {
-    BW_FENCE_BY_REACH, /* the guard's own: one write where the kernel has cgroups, else a search */
-    BW_FENCE_BY_MARKS, /* a search through all processes: also what a cgroup of the guard's own hides */
-    BW_FENCE_BY_UNITS, /* where the group names any */
 };
 
 enum bw_agent_note {

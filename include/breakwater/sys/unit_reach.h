@@ -36,6 +36,8 @@ struct bw_unit_reach {
     bool is_killing;
     bool is_kill_look; /* the look at work began after its KILL: only then it says something */
     struct bw_instant kill_limit;
+    uint64_t looks_begun;
+    uint64_t looks_ended; /* the newest of these that has: what `units` holds is of it; one is at work at a time */
 };
 
 /* `events` and `user` are kept; the rest as bw_units_init. On an error nothing is left that needs
@@ -53,9 +55,12 @@ bool bw_unit_reach_is_looking(const struct bw_unit_reach *reach);
 /* While something begins: looks on and on, so that the cgroup of a unit that comes up is known soon, and not
  * only once what begins has ended. False: no more than is asked for. */
 void bw_unit_reach_watch(struct bw_unit_reach *reach, bool is_wanted);
-/* TERM, not waited for. */
+/* Takes back what their manager has been ordered and has not begun, by the last look; not waited for. */
+void bw_unit_reach_cancel(struct bw_unit_reach *reach);
+/* TERM, and the same; not waited for. */
 BW_MUST_CHECK enum bw_err bw_unit_reach_term(struct bw_unit_reach *reach, struct bw_diag *diag);
-/* KILL, at once and without their manager, again until a look has seen all down. on_killed is never
+/* KILL, at once and without their manager, again until a look has seen all down; what only their manager
+ * holds is taken back by it, after a look. on_killed is never
  * called before it returns. While one is at work: its limit begins anew. */
 void bw_unit_reach_kill(struct bw_unit_reach *reach);
 /* Callbacks end here. Calls of the tool at work are the runner's to end. */

@@ -32,6 +32,7 @@ enum bw_unit_activity {
 };
 
 #define BW_UNIT_AGAIN_BYTES 80
+#define BW_UNIT_JOB_BYTES   16 /* 32 bits in digits */
 
 struct bw_unit {
     char name[BW_UNIT_NAME_BYTES];
@@ -44,6 +45,8 @@ struct bw_unit {
     char again[BW_UNIT_AGAIN_BYTES];   /* private, see bw_unit_comes_again */
     bool is_loaded;                    /* private: only then its activity means anything */
     bool has_job;                      /* private: what is ordered may begin yet */
+    bool is_settled; /* up, and neither on its way nor ordered to be anything else */
+    char job[BW_UNIT_JOB_BYTES]; /* of one that is inactive: what systemd holds for it; "": nothing */
     bool has_process;                  /* private, of a container: its manager knows one */
 };
 
@@ -101,6 +104,7 @@ struct bw_units {
     uint64_t limit_ns; /* for one call of the tool */
     struct bw_units_call look;
     struct bw_units_call signal;
+    struct bw_units_call cancel;
     struct bw_unit
         seen[BW_UNITS_SEEN_MAX]; /* of the look at work; taken over whole or not at all */
     size_t seen_count;
@@ -130,6 +134,13 @@ BW_MUST_CHECK enum bw_err bw_units_look(struct bw_units *units, bw_units_on_done
 /* All of them down, by the last look: what a fence must have seen. */
 bool bw_units_are_down(const struct bw_units *units);
 
+/* By the last look: one of them is on its way up or down, or ordered up. */
+bool bw_units_is_any_coming(const struct bw_units *units);
+/* By the last look: one of them is up, settled, and has no process now. */
+bool bw_units_is_any_bare(const struct bw_units *units);
+/* The last look has told of all. */
+bool bw_units_are_known(const struct bw_units *units);
+
 /* One of them that its manager may start again by itself, by the last look; NULL: none. */
 const struct bw_unit *bw_units_that_comes_again(const struct bw_units *units);
 
@@ -137,6 +148,10 @@ const struct bw_unit *bw_units_that_comes_again(const struct bw_units *units);
  * before it returns. BW_ERR_BUSY: one is at work. */
 BW_MUST_CHECK enum bw_err bw_units_signal(struct bw_units *units, int signal,
                                           bw_units_on_done on_done, void *user,
+                                          struct bw_diag *diag);
+/* Takes back what systemd holds for units that the last look has seen inactive: an order that it has yet to carry
+ * out, which no signal ends. Without one nothing is called. BW_ERR_BUSY: one is at work. */
+BW_MUST_CHECK enum bw_err bw_units_cancel(struct bw_units *units, bw_units_on_done on_done, void *user,
                                           struct bw_diag *diag);
 /* One round of SIGKILL to the cgroups in which they are, or would be if they had come up since the
  * last look, at once and without their manager: for the last moment of a fence, when that may hang.

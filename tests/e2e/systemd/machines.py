@@ -54,9 +54,11 @@ WantedBy=multi-user.target
 """
 # The status script is the one of breakwater-scripts(7).
 UNIT_SCRIPTS = {
-    "status": """case $(systemctl show -P ActiveState shop.service) in
-active) echo started ;;
-inactive | failed) echo stopped ;;
+    "status": """state=$(systemctl show -P ActiveState shop.service)
+job=$(systemctl show -P Job shop.service)
+case $state,$job in
+active,*) echo started ;;
+inactive, | inactive,0 | failed, | failed,0) echo stopped ;;
 *) echo unknown ;;
 esac
 """,
