@@ -8,13 +8,29 @@
 
 #include <breakwater/base/assert.h>
 
+static void say_news(const struct bw_agent_served *served, enum bw_err err, const struct bw_diag *diag)
+{
+    struct bw_log *log = &served->agent->log;
+
+    switch (bw_unit_reach_news(served->units, err, diag)) {
+    case BW_UNITS_NO_NEWS:
+        return;
+    case BW_UNITS_UNSEEN:
+        bw_log_warn(log, "units.unseen", "group=%s error=%s", served->config->name,
+                    bw_log_quote(diag->text));
+        return;
+    case BW_UNITS_SEEN_AGAIN:
+        bw_log_info(log, "units.seen", "group=%s", served->config->name);
+        return;
+    }
+}
+
 static void on_looked(enum bw_err err, const struct bw_diag *diag, void *user)
 {
     struct bw_agent_served *served = user;
 
-    if (err != BW_OK && served->config != NULL)
-        bw_log_warn(&served->agent->log, "units.unseen", "group=%s error=%s", served->config->name,
-                    bw_log_quote(diag->text));
+    if (served->config != NULL)
+        say_news(served, err, diag);
     bw_agent_fence_on_units_looked(served);
 }
 

@@ -277,19 +277,34 @@ void bw_guard_units_look_again(struct bw_guard_group *group)
     bw_unit_reach_look(group->unit_reach);
 }
 
+static void say_news(struct bw_guard_group *group, enum bw_err err, const struct bw_diag *diag)
+{
+    struct bw_log *log = &group->program->log;
+
+    switch (bw_unit_reach_news(group->unit_reach, err, diag)) {
+    case BW_UNITS_NO_NEWS:
+        return;
+    case BW_UNITS_UNSEEN:
+        bw_log_error(log, "units.unseen", "group=%s error=%s%s", group->config->name,
+                     bw_log_quote(diag->text),
+                     group->are_units_seen ? ""
+                                           : " does=\"the site is not eligible until they were\"");
+        return;
+    case BW_UNITS_SEEN_AGAIN:
+        bw_log_info(log, "units.seen", "group=%s", group->config->name);
+        return;
+    }
+}
+
 /* Once seen, the units can be ended; a look that fails later is met by the fence, not by a proof.
  */
 static void on_units_looked(enum bw_err err, const struct bw_diag *diag, void *user)
 {
     struct bw_guard_group *group = user;
 
-    if (err != BW_OK) {
-        bw_log_error(&group->program->log, "units.unseen", "group=%s error=%s%s",
-                     group->config->name, bw_log_quote(diag->text),
-                     group->are_units_seen ? ""
-                                           : " does=\"the site is not eligible until they were\"");
+    say_news(group, err, diag);
+    if (err != BW_OK)
         return;
-    }
     const bool were_seen = group->are_units_seen;
 
     group->are_units_seen = true;

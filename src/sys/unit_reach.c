@@ -1,6 +1,8 @@
 #include <breakwater/sys/unit_reach.h>
 
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <breakwater/sys/clock.h>
 
@@ -161,6 +163,22 @@ void bw_unit_reach_look(struct bw_unit_reach *reach)
         reach->is_look_again = true;
     else if (err != BW_OK)
         end_look(reach, err, &diag);
+}
+
+enum bw_units_news bw_unit_reach_news(struct bw_unit_reach *reach, enum bw_err err,
+                                      const struct bw_diag *diag)
+{
+    char why[sizeof reach->unseen] = "";
+    const bool were_unseen = reach->unseen[0] != '\0';
+
+    if (err != BW_OK)
+        (void)snprintf(why, sizeof why, "%.*s", (int)sizeof why - 1, diag->text); /* its beginning tells */
+    if (strcmp(why, reach->unseen) == 0)
+        return BW_UNITS_NO_NEWS;
+    memcpy(reach->unseen, why, sizeof why);
+    if (err != BW_OK)
+        return BW_UNITS_UNSEEN;
+    return were_unseen ? BW_UNITS_SEEN_AGAIN : BW_UNITS_NO_NEWS;
 }
 
 bool bw_unit_reach_is_looking(const struct bw_unit_reach *reach)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <breakwater/sys/clock.h>
@@ -246,6 +247,41 @@ static void a_start_that_systemd_holds_ends_with_its_epoch(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+static int count_in(const char *text, const char *word)
+{
+    int count = 0;
+
+    for (; (text = strstr(text, word)) != NULL; text++)
+        count++;
+    return count;
+}
+
+static bool was_asked_often(struct real_cluster *of, int site)
+{
+    return count_in(real_read(of, site, "asked"), "asked") >= 5;
+}
+
+static bool says_seen_again(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "guard.log"), "event=units.seen ") != NULL;
+}
+
+/* Each status of a site that stands by asks. */
+static void a_systemd_that_is_away_is_said_once_and_when_it_is_back(void **state)
+{
+    (void)state;
+    serve_as_a_unit();
+    real_drop(&cluster, 0, "lies");
+    assert_int_equal(real_switchover(&cluster, 1, 30000), 202);
+    real_until(&cluster, real_serves, 1, "the other site serves");
+
+    real_put(&cluster, 0, "systemd_is_away", "");
+    real_until(&cluster, was_asked_often, 0, "systemctl was asked five times");
+    real_drop(&cluster, 0, "systemd_is_away");
+    real_until(&cluster, says_seen_again, 0, "the guard says that they are seen again");
+    assert_int_equal(count_in(real_read(&cluster, 0, "guard.log"), "event=units.unseen"), 1);
+}
+
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up_units, tear_down)
 
 int main(void)
@@ -258,6 +294,7 @@ int main(void)
         CASE(beside_a_frozen_guard_the_agent_ends_the_units_too),
         CASE(a_unit_that_comes_up_when_both_daemons_are_gone_ends_by_d),
         CASE(a_start_that_systemd_holds_ends_with_its_epoch),
+        CASE(a_systemd_that_is_away_is_said_once_and_when_it_is_back),
         CASE(what_an_earlier_enforcer_can_end_it_ends_while_systemd_says_nothing),
     };
 

@@ -216,6 +216,24 @@ static void what_is_up_is_not_taken_back(void **state)
     assert_null(f->reach.units.cancel.run);
 }
 
+/* Each status asks: a systemd that is away for hours is one line for people, not one for each. */
+static void what_cannot_be_seen_is_news_once(void **state)
+{
+    struct fixture *f = *state;
+    struct bw_diag away = {0};
+    struct bw_diag other = {0};
+
+    (void)!bw_diag_set(&away, BW_ERR_IO, "systemctl: away");
+    (void)!bw_diag_set(&other, BW_ERR_TIMEOUT, "systemctl: hangs");
+    assert_int_equal(bw_unit_reach_news(&f->reach, BW_OK, &away), BW_UNITS_NO_NEWS);
+    assert_int_equal(bw_unit_reach_news(&f->reach, BW_ERR_IO, &away), BW_UNITS_UNSEEN);
+    assert_int_equal(bw_unit_reach_news(&f->reach, BW_ERR_IO, &away), BW_UNITS_NO_NEWS);
+    assert_int_equal(bw_unit_reach_news(&f->reach, BW_ERR_TIMEOUT, &other), BW_UNITS_UNSEEN);
+    assert_int_equal(bw_unit_reach_news(&f->reach, BW_OK, &away), BW_UNITS_SEEN_AGAIN);
+    assert_int_equal(bw_unit_reach_news(&f->reach, BW_OK, &away), BW_UNITS_NO_NEWS);
+    assert_int_equal(bw_unit_reach_news(&f->reach, BW_ERR_TIMEOUT, &other), BW_UNITS_UNSEEN);
+}
+
 /* 3.4: a start may take minutes, and what ends its unit has to know the cgroup that the unit came up in. */
 static void while_one_begins_it_is_looked_at_again_and_again(void **state)
 {
@@ -263,6 +281,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_systemd_holds_is_taken_back_by_the_kill, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_up_is_not_taken_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_seen_is_news_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(while_one_begins_it_is_looked_at_again_and_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_look_begins_after_it_was_asked_for, set_up, tear_down),

@@ -79,6 +79,7 @@ static const char begin_unit[] = ": >\"$D/unit_wanted\"\n"
 /* `kill` is taken and does nothing, as by a systemd that hangs; one that is mute does not even
  * answer. */
 static const char systemctl[] = "[ -e \"$D/systemd_is_mute\" ] && exec sleep 600\n"
+                                "[ -e \"$D/systemd_is_away\" ] && echo asked >>\"$D/asked\" && exit 1\n"
                                 "[ \"$*\" = 'cancel -- 4711' ] && rm -f \"$D/unit_wanted\"\n"
                                 "[ \"$1\" = show ] || exit 0\n"
                                 "[ ! -f \"$D/unit_wanted\" ] || echo Job=4711\n"

@@ -36,6 +36,7 @@ struct bw_unit_reach {
     bool is_killing;
     bool is_kill_look; /* the look at work began after its KILL: only then it says something */
     struct bw_instant kill_limit;
+    char unseen[256]; /* what bw_unit_reach_news has said; "": nothing, or that they are seen again */
     uint64_t looks_begun;
     uint64_t looks_ended; /* the newest of these that has: what `units` holds is of it; one is at work at a time */
 };
@@ -50,6 +51,11 @@ bw_unit_reach_init(struct bw_unit_reach *reach, uv_loop_t *loop, struct bw_scrip
  * may be older than the question. on_looked, once for each look, may come before it returns, when
  * the tool cannot be run. */
 void bw_unit_reach_look(struct bw_unit_reach *reach);
+/* What a look has to tell people that the one before had not told: that they cannot be seen, or for another reason;
+ * that they are seen again. `err` and `diag` as on_looked has them. */
+enum bw_units_news { BW_UNITS_NO_NEWS, BW_UNITS_UNSEEN, BW_UNITS_SEEN_AGAIN };
+enum bw_units_news bw_unit_reach_news(struct bw_unit_reach *reach, enum bw_err err,
+                                      const struct bw_diag *diag);
 /* A look that was asked for has not ended: what is known of the units may be older than that. */
 bool bw_unit_reach_is_looking(const struct bw_unit_reach *reach);
 /* While something begins: looks on and on, so that the cgroup of a unit that comes up is known soon, and not
