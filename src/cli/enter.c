@@ -58,27 +58,24 @@ static enum bw_exit fail(const char *what, const char *why)
 /* ---- there, and on ------------------------------------------------------------------------------
  */
 
-/* Without cgroups a process is found by its environment, which is that of the command only once
- * that runs. */
+/* Into the guard's own cgroup, or nowhere: in one that was made here the guard would end nothing. Without cgroups a
+ * process is found by its environment, which is that of the command only once that runs. */
 static enum bw_err go_in(const struct bw_site_config *site, const char *group, struct bw_diag *diag)
 {
-    static struct bw_reach reach; /* as long as this process: closed, it would be taken away */
     char tag[BW_REACH_TAG_BYTES];
+    struct bw_diag why = {0};
     int door = -1;
     enum bw_err err;
 
     bw_reach_tag(site->cluster, site->site, tag);
-    err = bw_reach_open(&reach, tag, group, false, diag);
-    if (err == BW_OK)
-        err = bw_reach_open_door(&reach, BW_REACH_SERVICE, &door, diag);
+    err = bw_reach_find_door(tag, group, BW_REACH_SERVICE, &door, &why);
     if (err != BW_OK)
-        return err;
-    if (door < 0)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "there are no cgroups that could be written to: nothing would end it in "
-                           "time (`breakwater check` says why)");
+        return bw_diag_set(diag, err,
+                           "the guard's cgroup cannot be reached from here (%.200s): run the guard as root, "
+                           "or use enforce: units",
+                           why.text);
     if (!bw_reach_enter(door))
-        err = bw_diag_errno(diag, errno, "go into %s", bw_reach_service_cgroup(&reach));
+        err = bw_diag_errno(diag, errno, "go into the guard's cgroup");
     (void)close(door); /* entered, or not */
     return err;
 }

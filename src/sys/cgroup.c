@@ -81,6 +81,16 @@ static enum bw_err make_dir(struct bw_cgroup *cgroup, const char *parent, const 
     return err;
 }
 
+static enum bw_err place(struct bw_cgroup *cgroup, const char *point, const char *tag,
+                         const char *name, struct bw_diag *diag)
+{
+    const int length = snprintf(cgroup->path, sizeof cgroup->path, "%s/" TOP_PREFIX "%s/%s", point, tag, name);
+
+    if (length >= 0 && (size_t)length < sizeof cgroup->path)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_LIMIT, "cgroup path longer than %zu bytes", sizeof cgroup->path - 1);
+}
+
 static enum bw_err open_in(struct bw_cgroup *cgroup, const char *parent, const char *tag,
                            const char *name, struct bw_diag *diag)
 {
@@ -127,6 +137,39 @@ enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *tag, const char
     if (err == BW_OK)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no writable cgroup: %s", why.text);
+}
+
+enum bw_err bw_cgroup_find_made(struct bw_cgroup *cgroup, const char *tag, const char *name,
+                                struct bw_diag *diag)
+{
+    char point[256];
+    char *line = NULL;
+    size_t size = 0;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    struct bw_diag why = {0};
+    enum bw_err err = bw_diag_set(&why, BW_ERR_NOT_FOUND,
+                                  "no cgroup2 file system is mounted on this machine");
+
+    cgroup->path[0] = '\0';
+    if (mounts == NULL)
+        return bw_diag_errno(diag, errno, "open /proc/self/mountinfo");
+    while (err != BW_OK && getline(&line, &size, mounts) > 0) {
+        int door = -1;
+
+        if (!parse_mount(line, point))
+            continue;
+        err = place(cgroup, point, tag, name, &why);
+        if (err == BW_OK)
+            err = bw_cgroup_open_door(cgroup, &door, &why);
+        if (err == BW_OK)
+            (void)close(door); /* only tried */
+    }
+    free(line);
+    (void)fclose(mounts); /* only read from */
+    if (err == BW_OK)
+        return BW_OK;
+    cgroup->path[0] = '\0';
+    return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s", why.text);
 }
 
 /* Where a mountinfo line mounts the hierarchy that systemd keeps its units in: cgroup2, or the

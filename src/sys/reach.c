@@ -128,6 +128,21 @@ enum bw_err bw_reach_open_door(const struct bw_reach *reach, enum bw_reach_slot 
     return BW_OK;
 }
 
+enum bw_err bw_reach_find_door(const char *tag, const char *group, enum bw_reach_slot slot,
+                               int *out_door, struct bw_diag *diag)
+{
+    char below[BW_NAME_MAX + 16];
+    struct bw_cgroup cgroup;
+    enum bw_err err;
+
+    BW_ASSERT(slot < BW_REACH_SLOTS);
+    if (!is_tag(tag) || !bw_name_is_valid(group))
+        return bw_diag_set(diag, BW_ERR_INVALID, "reach of group %s: not a valid name", group);
+    (void)snprintf(below, sizeof below, "%s/%s", group, slot_names[slot]); /* fits: a valid name */
+    err = bw_cgroup_find_made(&cgroup, tag, below, diag);
+    return err == BW_OK ? bw_cgroup_open_door(&cgroup, out_door, diag) : err;
+}
+
 bool bw_reach_enter(int door)
 {
     return door < 0 || bw_cgroup_enter(door);

@@ -136,6 +136,10 @@ static void what_enters_ends_with_the_lease(void **state)
     expect(rig, "$B enter -c $C g -- echo ran", 0, "ran\n", "");
     expect(rig, "$B enter -c $C h -- echo ran", 1, "", "has no such group");
     expect(rig, "$B enter -c $C g -- /nowhere/it", 127, "", "run /nowhere/it: No such file");
+    /* The guard says yes, and has no cgroup of that name: one that was made for it would be nobody's to end. */
+    expect(rig, "sed 's/^site: .*/site: nowhere/' $C >$C.other; $B enter -c $C.other g -- echo ran", 1, "",
+           "the guard's cgroup cannot be reached from here");
+    expect(rig, "find /sys/fs/cgroup -name 'breakwater-nowhere@*'", 0, "", "");
     expect(rig, "$B enter g -- echo ran", 2, "", "needs -c FILE");
     expect(rig, "sed 's/enforce: cgroup/enforce: containers\\n    containers: [g]/' $C >$C.other; "
                 "$B enter -c $C.other g -- echo ran",

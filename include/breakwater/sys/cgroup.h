@@ -23,6 +23,10 @@ struct bw_cgroup {
  * to; the diag says which. */
 BW_MUST_CHECK enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *tag,
                                          const char *name, struct bw_diag *diag);
+/* Finds what another process has made so at the top of a mount, and makes nothing. Not below our own cgroup: what lies
+ * there another one has not made, and would not end. BW_ERR_NOT_FOUND: there is none that we may write to. */
+BW_MUST_CHECK enum bw_err bw_cgroup_find_made(struct bw_cgroup *cgroup, const char *tag,
+                                              const char *name, struct bw_diag *diag);
 /* Finds one that exists, by the path that systemd gives for a unit (ControlGroup). Of version 1,
  * too: then only list and signal work, in rounds. BW_ERR_NOT_FOUND: there is no such cgroup. */
 BW_MUST_CHECK enum bw_err bw_cgroup_find(struct bw_cgroup *cgroup, const char *control_group,

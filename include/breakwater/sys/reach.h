@@ -51,6 +51,10 @@ struct bw_reach {
  * BY_SCAN; `only_scan` forces the latter. Then `diag` says why, with BW_OK. */
 BW_MUST_CHECK enum bw_err bw_reach_open(struct bw_reach *reach, const char *tag, const char *group,
                                         bool only_scan, struct bw_diag *diag);
+/* A door, as bw_reach_open_door has it, to what another process has opened with these, by its cgroups alone; makes
+ * nothing. BW_ERR_NOT_FOUND: it has none that can be reached from here. */
+BW_MUST_CHECK enum bw_err bw_reach_find_door(const char *tag, const char *group, enum bw_reach_slot slot,
+                                             int *out_door, struct bw_diag *diag);
 /* Somebody may remove cgroups in which nothing runs: whoever ends another guard of this site, a clean-up
  * of the machine. True: some were gone, and all are there again; what was opened of them before (a
  * cgroup.kill, say) is of no use any more. */
