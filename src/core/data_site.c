@@ -77,7 +77,7 @@ bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch
     const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
     const char *name = group->spec.sites[site].name;
 
-    return contact != NULL && strcmp(name, bw_policy_data_site(group, watch)) == 0 &&
+    return contact != NULL && !group->first_grant && strcmp(name, bw_policy_data_site(group, watch)) == 0 &&
            contact->report.epoch_seen < epoch_to_remember(group, watch, name);
 }
 

@@ -87,7 +87,8 @@ bool bw_policy_prefers(const struct bw_group *group, const struct bw_watch *watc
 const char *bw_policy_data_site(const struct bw_group *group, const struct bw_watch *watch);
 
 /* It is the data site, and who speaks for it, as heard last, remembers nothing of having served: state and data are
- * lost together with a machine, and what is made anew, or from a backup, is not what was written there (3.7, 4). */
+ * lost together with a machine, and what is made anew, or from a backup, is not what was written there (3.7, 4). Not before
+ * a first grant, which rests on what all sites report, and on whom a person names (3.9). */
 bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch *watch, int site);
 
 /* 3.4: an end by time that rests on a second enforcer rests on the newest renewal's word of it
