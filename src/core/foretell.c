@@ -17,6 +17,7 @@
 #define WAITS_MAX (BW_GATES_MAX + BW_AGENTS_PER_SITE_MAX)
 /* What goes on to come was always heard just now: later than any wait of a group ends. */
 #define GOES_ON_NS (UINT64_C(1) << 61)
+#define SOON_NS (60 * BW_NS_PER_S) /* beside the rest of a lease */
 
 struct passing {
     const struct bw_group *group;
@@ -450,9 +451,11 @@ static bool is_way(const struct bw_group *group, const struct bw_watch *watch,
     return true;
 }
 
-static uint64_t lease_left_ns(const struct bw_group *group)
+bool bw_foretold_is_soon(const struct bw_group *group, const struct bw_foretold *foretold)
 {
-    return group->phase == BW_PHASE_VACANT ? 0 : bw_expiry_wait_ns(&group->terms);
+    const uint64_t lease_ns = group->phase == BW_PHASE_VACANT ? 0 : bw_expiry_wait_ns(&group->terms);
+
+    return foretold->acts && foretold->after_ns <= lease_ns + SOON_NS;
 }
 
 bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
@@ -477,7 +480,7 @@ bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
         return true;
     }
     bw_foretell_loss(group, watch, leadership, now, room, &loss);
-    if (loss.acts && loss.after_ns <= lease_left_ns(group) + BW_FORETELL_SOON_NS)
+    if (bw_foretold_is_soon(group, &loss))
         return false;
     for (int waives = 0; waives <= 1; waives++) {
         wish.accept_data_loss = waives != 0;

@@ -695,6 +695,7 @@ bool bw_policy_prefers(const struct bw_group *group, const struct bw_watch *watc
     const char *first = group->first_choice;
     uint32_t setbacks_a = setbacks(group, a);
     uint32_t setbacks_b = setbacks(group, b);
+    const bool has_a_forgotten = bw_policy_has_forgotten(group, watch, a);
 
     BW_ASSERT(a != b); /* of two the order is total */
     if (setbacks_a != setbacks_b)
@@ -703,8 +704,8 @@ bool bw_policy_prefers(const struct bw_group *group, const struct bw_watch *watc
         return true;
     if (strcmp(group->spec.sites[b].name, first) == 0)
         return false;
-    if (bw_policy_has_forgotten(group, watch, a) || bw_policy_has_forgotten(group, watch, b))
-        return bw_policy_has_forgotten(group, watch, b);
+    if (has_a_forgotten || bw_policy_has_forgotten(group, watch, b)) /* one at most: there is one data site */
+        return !has_a_forgotten;
     if (stays_where_data_is(group, watch, a) || stays_where_data_is(group, watch, b))
         return stays_where_data_is(group, watch, a);
     if (group->spec.sites[a].priority != group->spec.sites[b].priority)

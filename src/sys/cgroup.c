@@ -109,67 +109,73 @@ static enum bw_err open_in(struct bw_cgroup *cgroup, const char *parent, const c
     return err;
 }
 
-enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *tag, const char *name,
+/* At the top of a mount, or else below our own cgroup in it. */
+static enum bw_err make_in(struct bw_cgroup *cgroup, const char *point, const char *tag, const char *name,
                            struct bw_diag *diag)
 {
-    char own[256], point[256], below[512];
-    char *line = NULL;
-    size_t size = 0;
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    struct bw_diag why = {0};
-    enum bw_err err = bw_diag_set(&why, BW_ERR_NOT_FOUND,
-                                  "no cgroup2 file system is mounted on this machine");
+    char own[256], below[512];
+    enum bw_err err = open_in(cgroup, point, tag, name, diag);
 
-    cgroup->path[0] = '\0';
-    if (mounts == NULL)
-        return bw_diag_errno(diag, errno, "open /proc/self/mountinfo");
-    path_of("/proc/self/cgroup", LINE_V2, own);
-    while (err != BW_OK && getline(&line, &size, mounts) > 0) {
-        if (!parse_mount(line, point))
-            continue;
-        err = open_in(cgroup, point, tag, name, &why);
-        (void)snprintf(below, sizeof below, "%s%s", point, own); /* fits: 255 + 255 */
-        if (err != BW_OK && own[0] != '\0')
-            err = open_in(cgroup, below, tag, name, &why);
-    }
-    free(line);
-    (void)fclose(mounts); /* only read from */
     if (err == BW_OK)
         return BW_OK;
-    return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no writable cgroup: %s", why.text);
+    path_of("/proc/self/cgroup", LINE_V2, own);
+    (void)snprintf(below, sizeof below, "%s%s", point, own); /* fits: 255 + 255 */
+    return own[0] != '\0' ? open_in(cgroup, below, tag, name, diag) : err;
 }
 
-enum bw_err bw_cgroup_find_made(struct bw_cgroup *cgroup, const char *tag, const char *name,
-                                struct bw_diag *diag)
+static enum bw_err find_in(struct bw_cgroup *cgroup, const char *point, const char *tag, const char *name,
+                           struct bw_diag *diag)
+{
+    int door = -1;
+    enum bw_err err = place(cgroup, point, tag, name, diag);
+
+    if (err == BW_OK)
+        err = bw_cgroup_open_door(cgroup, &door, diag);
+    if (err == BW_OK)
+        (void)close(door); /* only tried */
+    return err;
+}
+
+/* In the first mount in which `try` succeeds. BW_ERR_NOT_FOUND: why it did not in the last one. */
+static enum bw_err try_mounts(struct bw_cgroup *cgroup, const char *tag, const char *name,
+                              enum bw_err (*try)(struct bw_cgroup *, const char *, const char *, const char *,
+                                                 struct bw_diag *),
+                              struct bw_diag *diag)
 {
     char point[256];
     char *line = NULL;
     size_t size = 0;
     FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    struct bw_diag why = {0};
-    enum bw_err err = bw_diag_set(&why, BW_ERR_NOT_FOUND,
+    enum bw_err err = bw_diag_set(diag, BW_ERR_NOT_FOUND,
                                   "no cgroup2 file system is mounted on this machine");
 
     cgroup->path[0] = '\0';
     if (mounts == NULL)
         return bw_diag_errno(diag, errno, "open /proc/self/mountinfo");
-    while (err != BW_OK && getline(&line, &size, mounts) > 0) {
-        int door = -1;
-
-        if (!parse_mount(line, point))
-            continue;
-        err = place(cgroup, point, tag, name, &why);
-        if (err == BW_OK)
-            err = bw_cgroup_open_door(cgroup, &door, &why);
-        if (err == BW_OK)
-            (void)close(door); /* only tried */
-    }
+    while (err != BW_OK && getline(&line, &size, mounts) > 0)
+        if (parse_mount(line, point))
+            err = try(cgroup, point, tag, name, diag);
     free(line);
     (void)fclose(mounts); /* only read from */
     if (err == BW_OK)
         return BW_OK;
     cgroup->path[0] = '\0';
-    return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s", why.text);
+    return BW_ERR_NOT_FOUND;
+}
+
+enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *tag, const char *name,
+                           struct bw_diag *diag)
+{
+    struct bw_diag why = {0};
+    const enum bw_err err = try_mounts(cgroup, tag, name, make_in, &why);
+
+    return err == BW_OK ? BW_OK : bw_diag_set(diag, err, err == BW_ERR_NOT_FOUND ? "no writable cgroup: %s" : "%s", why.text);
+}
+
+enum bw_err bw_cgroup_find_made(struct bw_cgroup *cgroup, const char *tag, const char *name,
+                                struct bw_diag *diag)
+{
+    return try_mounts(cgroup, tag, name, find_in, diag);
 }
 
 /* Where a mountinfo line mounts the hierarchy that systemd keeps its units in: cgroup2, or the

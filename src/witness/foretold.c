@@ -25,8 +25,6 @@ static bool would_follow_soon(const struct bw_operator_view *view, int group_ind
                               foretell_fn *foretell, struct bw_foretold *out_foretold)
 {
     const struct bw_group *group = &view->machine->cluster->groups[group_index];
-    const uint64_t lease_ns = group->phase == BW_PHASE_VACANT ? 0
-                                                              : bw_expiry_wait_ns(&group->terms);
     struct bw_foretelling *room = malloc(sizeof *room);
     struct bw_leadership leadership = view->machine->leadership;
 
@@ -37,7 +35,7 @@ static bool would_follow_soon(const struct bw_operator_view *view, int group_ind
     foretell(group, &view->machine->watches[group_index], &leadership, view->now, room,
              out_foretold);
     free(room);
-    return out_foretold->acts && out_foretold->after_ns <= lease_ns + BW_FORETELL_SOON_NS;
+    return bw_foretold_is_soon(group, out_foretold);
 }
 
 void bw_view_failover(const struct bw_operator_view *view, int group_index,

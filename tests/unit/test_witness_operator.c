@@ -184,24 +184,31 @@ static void one_after_the_other_is_committed_and_signed(void **state)
     assert_int_equal(bw_apply_result(&order.apply), BW_OK);
 }
 
-/* It is told what stands in its way, and not what it has not changed. */
-static void the_target_of_a_move_stays_a_candidate(void **state)
+/* dc-a holds harbor, and gives it back for dc-b. */
+static void begin_move(struct rig *rig, enum bw_reason reason)
 {
-    const char *const names[] = {"harbor", "registry", NULL};
     struct bw_command revoke = {.kind = BW_COMMAND_REVOKE,
                                 .group = "harbor",
                                 .epoch = 1,
                                 .target = "dc-b",
                                 .planned = true,
-                                .reason = BW_REASON_SWITCHOVER};
+                                .reason = reason};
+
+    begin(rig);
+    rig_grant(rig);
+    revoke.spec_version = rig->groups[0].spec_version;
+    assert_non_null(apply(rig, &revoke).rule);
+}
+
+/* It is told what stands in its way, and not what it has not changed. */
+static void the_target_of_a_move_stays_a_candidate(void **state)
+{
+    const char *const names[] = {"harbor", "registry", NULL};
     struct order order;
     struct rig rig;
 
     (void)state;
-    begin(&rig);
-    rig_grant(&rig);
-    revoke.spec_version = rig.groups[0].spec_version;
-    assert_non_null(apply(&rig, &revoke).rule);
+    begin_move(&rig, BW_REASON_SWITCHOVER);
     order_begin(&rig, &order, names);
     order.items[0].spec.sites[1].never_candidate = true;
     assert_refuses(&rig, &order,
@@ -365,19 +372,10 @@ static void a_failback_is_taken_back_where_it_would_not_begin_anew(void **state)
     static const char stop[] = "or cannot be asked whether it has"; /* nobody reports here */
     static const char policy[] = "and would again; first: breakwater maintenance harbor --for D; then cancel again";
     const struct bw_command cancel = {.kind = BW_COMMAND_UNREVOKE};
-    struct bw_command revoke = {.kind = BW_COMMAND_REVOKE,
-                                .group = "harbor",
-                                .epoch = 1,
-                                .target = "dc-b",
-                                .planned = true,
-                                .reason = BW_REASON_FAILBACK};
     struct rig rig;
 
     (void)state;
-    begin(&rig);
-    rig_grant(&rig);
-    revoke.spec_version = rig.groups[0].spec_version;
-    assert_non_null(apply(&rig, &revoke).rule);
+    begin_move(&rig, BW_REASON_FAILBACK);
     rig.groups[0].spec.failback_after_ms = 1000;
     assert_int_equal(judge_change(&rig, &cancel, policy), BW_ERR_REFUSED);
     rig.groups[0].group_maintenance_ms = 1;

@@ -71,9 +71,9 @@ BW_MUST_CHECK enum bw_err bw_foretell_judge_wish(const struct bw_group *group,
                                                  struct bw_instant now, const struct bw_wish *wish,
                                                  struct bw_foretelling *room, struct bw_diag *diag);
 
-/* Beside the rest of a lease: a pause after a failed start is a failover that takes longer, a maintenance of two hours is
- * none. */
-#define BW_FORETELL_SOON_NS (60 * BW_NS_PER_S)
+/* It comes by itself, at the latest a minute after the rest of a lease: a pause after a failed start is a failover that
+ * takes longer, a maintenance of two hours is none. */
+bool bw_foretold_is_soon(const struct bw_group *group, const struct bw_foretold *foretold);
 
 /* The command by which a person changes what is foretold: of a group that nobody serves, and nobody
  * will soon by time alone. It ends the open epoch where only a person does (bw_end_way), or is the
