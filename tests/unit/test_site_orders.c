@@ -155,15 +155,16 @@ static void a_stop_that_was_ordered_tells_its_script_of_the_order(void **state)
     assert_true(world.sent_run.run.facts.planned);
 }
 
+static const struct bw_site_memory has_served = {
+    .epoch = 1, .boot_id = {{3}}, .start_begun = true, .given_back = true, .enforced = true};
+
 /* 3.8: two in a row, without an epoch between. */
 static void a_look_before_an_epoch_is_none_of_a_rogue_in_it(void **state)
 {
-    const struct bw_site_memory memory = {
-        .epoch = 1, .boot_id = {{3}}, .start_begun = true, .given_back = true, .enforced = true};
     struct world world;
 
     (void)state;
-    begin_with(&world, &memory);
+    begin_with(&world, &has_served);
     guard_state(&world, &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1});
     status(&world, "started");
     order(&world, BW_ORDER_RUN, 2);
@@ -175,9 +176,6 @@ static void a_look_before_an_epoch_is_none_of_a_rogue_in_it(void **state)
 }
 
 /* ---- who serves elsewhere (4) ---------------------------------------------------------------- */
-
-static const struct bw_site_memory has_served = {
-    .epoch = 1, .boot_id = {{3}}, .start_begun = true, .given_back = true, .enforced = true};
 
 static void serves_elsewhere(struct world *world, uint64_t epoch)
 {
