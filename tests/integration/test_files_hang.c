@@ -68,7 +68,7 @@ static int guard_tear_down(void **state)
 /* Of both: who waits for the word that files answer finds there what became of each of his signals. */
 static void assert_outcomes_come_first(const struct rig *rig)
 {
-    char command[256];
+    char command[512];
 
     (void)snprintf(command, sizeof command,
                    "sed '/event=files.answer/q' '%s' >'%s/until' && grep -q event=config.refused '%s/until' && "

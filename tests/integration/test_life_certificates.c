@@ -162,7 +162,7 @@ static bool witness_ends_within_7_days(struct real_cluster *of, int witness)
 static void the_end_of_a_witnesss_certificate_is_told_before(void **state) /* 3.8 */
 {
     const int witness = trio_follower(&cluster.trio);
-    char file[16];
+    char file[24];
     char uri[64];
 
     (void)state;

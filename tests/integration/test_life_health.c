@@ -32,7 +32,7 @@ static char *site_file[2];
 static void configure(int site, const char *text, uint16_t port)
 {
     char path[REAL_PATH_BYTES];
-    char whole[16384];
+    char whole[16384 + 64];
 
     (void)snprintf(whole, sizeof whole, "%s\nhealth_listen: 127.0.0.1:%u\n", text, port);
     real_path(&cluster.sites[site], "site.yaml", path);

@@ -392,7 +392,7 @@ static void whose_certificate_ends_is_out_in_time(void **state)
     struct test_leaf leaf = {.begins_s = -3600, .ends_s = SHORT_LIFE_S};
     char operator_path[TEST_PKI_PATH_BYTES];
     char witness_path[TEST_PKI_PATH_BYTES];
-    char name[16];
+    char name[24];
     char uri[64];
     int64_t begun_ms;
 

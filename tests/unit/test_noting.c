@@ -148,7 +148,7 @@ static void a_word_that_lay_in_a_cut_link_tells_no_time(void **state)
 static void a_site_that_comes_back_tells_when_it_served_last(void **state)
 {
     struct bw_record_line line;
-    struct bw_note noted;
+    struct bw_note noted = {0};
 
     (void)state;
     begin(2);
