@@ -72,6 +72,14 @@ uint64_t sim_check_override_since(const struct sim_world *world, uint32_t site, 
     return overridden(world, site, group)->on_ns;
 }
 
+/* One that was never granted since it was made anew was let go as the one before it was deleted. */
+static uint64_t let_go_of(const struct bw_group *group)
+{
+    const bool is_made_anew = group->epoch != 0 && bw_group_history_at(group, 0) == NULL;
+
+    return is_made_anew ? group->changed_index : group->let_go_index;
+}
+
 /* The newest by which the group was let go, as far as any witness knows; a group that is deleted
  * is, too. */
 static uint64_t let_go_index(const struct sim_world *world, uint32_t group)
@@ -84,7 +92,7 @@ static uint64_t let_go_index(const struct sim_world *world, uint32_t group)
                                           : bw_cluster_find(cluster, world->group_names[group]);
         const uint64_t index = cluster == NULL ? 0
                                : found < 0     ? cluster->applied_index
-                                               : cluster->groups[found].let_go_index;
+                                               : let_go_of(&cluster->groups[found]);
 
         newest = index > newest ? index : newest;
     }

@@ -531,6 +531,26 @@ static bool is_over_at_start(const struct bw_guard *guard)
            (guard->mirror.stop_seen || !guard->memory.enforced);
 }
 
+/* 3.2.4: what an epoch that was not ended, or an override, ordered elsewhere outlives what knew of it, until a
+ * script has ended that. */
+static void owe_script(struct bw_guard *guard)
+{
+    guard->mirror.stop_seen = false;
+    guard->mirror.script_due = true;
+    guard->mirror.script_begun = true;
+    guard->mirror.left_due = false;
+}
+
+/* It does not know of the epoch that is open: the state was on another machine since and has come back, or the
+ * guard ended before it could write that down. Of what was begun meanwhile it says nothing. */
+static bool is_mirror_older(const struct bw_guard *guard)
+{
+    const struct bw_guard_memory *memory = &guard->memory;
+
+    return memory->epoch_seen > memory->ended_epoch && !bw_id_is_none(memory->instance) &&
+           guard->mirror.armed_epoch < memory->epoch_seen && !guard->mirror.overriding;
+}
+
 void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_guard_limits *limits,
                    const struct bw_guard_memory *memory, const struct bw_guard_mirror *mirror,
                    struct bw_instant now)
@@ -561,11 +581,13 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
             bw_guard_disarm(guard); /* the mirror could not be written any more */
         if (!guard->memory.enforced && guard->memory.let_go_index != 0)
             bw_guard_override_end(guard); /* 3.9: nor of a let-go */
-    }
-    if (mirror == NULL) { /* 3.2.4: what an epoch that was not ended, or an override, ordered elsewhere outlives a boot */
-        guard->mirror.script_due = guard->memory.overridden ||
-                                   guard->memory.epoch_seen > guard->memory.ended_epoch;
-        guard->mirror.script_begun = guard->mirror.script_due;
+        if (is_mirror_older(guard)) {
+            bw_guard_disarm(guard); /* one epoch is armed once the one before is over */
+            owe_script(guard);
+        }
+    } else { /* after a boot */
+        if (guard->memory.overridden || guard->memory.epoch_seen > guard->memory.ended_epoch)
+            owe_script(guard);
         bw_guard_loop_init(guard, false, false, now);
     }
     /* 3.4: an enforced group that serves without a deadline is fenced. */

@@ -84,10 +84,19 @@ static bool is_anothers_epoch(const struct bw_group *group, const char *site)
            entry->granted_index > group->let_go_index && strcmp(entry->site, site) != 0;
 }
 
+/* 3.9: one that was made anew, above the epochs of those that were deleted, was let go by every site with them; until
+ * its first grant nothing else tells whoever overrides of that. */
+static uint64_t newest_let_go(const struct bw_group *group)
+{
+    const bool is_made_anew = group->epoch != 0 && bw_group_history_at(group, 0) == NULL;
+
+    return is_made_anew ? group->changed_index : group->let_go_index;
+}
+
 static void derive_stand_by(const struct bw_group *group, const char *site, struct bw_order *order)
 {
     order->kind = BW_ORDER_STAND_BY;
-    order->let_go_index = group->let_go_index;
+    order->let_go_index = newest_let_go(group);
     order->others_epoch = is_anothers_epoch(group, site);
     order->newest_is_open = group->phase != BW_PHASE_VACANT;
     order->prepare = strcmp(group->target, site) == 0;

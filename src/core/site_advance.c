@@ -98,6 +98,7 @@ static void begin_starting(const struct step *step, const char *rule)
 {
     (void)rule;
     bw_site_tenure_move(step->site, BW_TENURE_EVENT_LEASED);
+    step->site->leased_since = step->now;
 }
 
 /* 3.4: a start needs the first renewal confirmed, which means armed. The guard fences, and nothing starts any more. */

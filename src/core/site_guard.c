@@ -66,6 +66,7 @@ static void on_armed(const struct step *step, uint64_t epoch, struct bw_instant 
 
     note_guard_disk(step, true);
     site->arm_open = false;
+    site->arm_refused = false;
     if (epoch != site->memory.epoch || !bw_site_tenure_renews(site))
         return;
     if (bw_lease_confirm_renewal(&site->lease, epoch,
@@ -175,6 +176,26 @@ static void on_forgotten_fence(const struct step *step, uint64_t epoch)
         bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S57");
 }
 
+/* One that is busy is waited for: what it does has a limit. */
+static void note_arm_refused(const struct step *step, uint64_t epoch, enum bw_refusal why)
+{
+    struct bw_site *site = step->site;
+
+    site->arm_open = false;
+    if (site->arm_refused || epoch != site->memory.epoch || why == BW_REFUSAL_BUSY)
+        return;
+    site->arm_refused = true;
+    site->arm_refused_since = step->now;
+}
+
+/* An arm that it has not answered comes to nothing now, and what it had armed it has no more. */
+static void forget_armed(struct bw_site *site)
+{
+    site->arm_open = false;
+    site->guard.armed_epoch = 0;
+    site->guard.armed_end = (struct bw_instant){0, 0};
+}
+
 static void on_let_go_done(const struct step *step, uint64_t index)
 {
     struct bw_site *site = step->site;
@@ -189,6 +210,7 @@ static void on_let_go_done(const struct step *step, uint64_t index)
     }
     if (index > memory->order_index)
         memory->order_index = index;
+    forget_armed(site);
     memory->enforced = false;
     bw_site_override_let_go(site);
     if (site->fence_failed) { /* what is seen from here on counts (S64) */
@@ -358,6 +380,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
                         : BW_ACTION_NONE;
     site->running_run_id = state->running_run_id;
     site->arm_open = false;
+    site->arm_refused = false;
     site->end_open = false;
     site->override_open = false;
     bw_site_fence_move(site, BW_SITE_FENCE_EVENT_DOUBTED);
@@ -449,8 +472,9 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
             site->guard.has_point = false;
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         return;
-    case BW_RUN_KILLED: /* by a fence or a stop: their own events follow */
+    case BW_RUN_KILLED: /* by a fence or a stop, whose own events follow; or its child could not be mirrored */
     case BW_RUN_TOO_LATE:
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         return;
     case BW_RUN_FAILED:
     case BW_RUN_TIMED_OUT:
@@ -649,7 +673,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         on_armed(step, message->epoch, message->armed.end);
         break;
     case BW_GUARD_MESSAGE_ARM_REFUSED:
-        site->arm_open = false;
+        note_arm_refused(step, message->epoch, message->refused.why);
         if (message->refused.why == BW_REFUSAL_NOT_DURABLE)
             note_guard_disk(step, false);
         if (message->refused.why == BW_REFUSAL_EPOCH_ENDING)

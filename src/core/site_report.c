@@ -5,13 +5,18 @@
 
 #include <breakwater/base/assert.h>
 
-/* 3.4: an epoch that its guard could not arm for so long would be held by a site that can never
- * start it; unrenewed, it ends, and goes to another one. */
+/* 3.4: an epoch that its guard does not arm for so long, whatever it refuses it by, would be held by a site
+ * that can never start it; unrenewed, it ends, and goes to another one. A fence that runs has its time. */
 static bool is_never_armed(const struct bw_site *site, struct bw_instant now)
 {
-    return site->tenure == BW_TENURE_WAITING && site->guard_unsaved &&
-           !bw_lease_is_alive(&site->lease, now) &&
-           bw_instant_elapsed_ns(now, site->unsaved_since) >= BW_SITE_UNSAVED_NS;
+    const uint64_t refused_ns = site->memory.terms.fence_ms * BW_NS_PER_MS + BW_SITE_UNSAVED_NS;
+
+    if (site->tenure != BW_TENURE_WAITING || bw_lease_is_alive(&site->lease, now))
+        return false;
+    return (site->guard_unsaved &&
+            bw_instant_elapsed_ns(now, site->unsaved_since) >= BW_SITE_UNSAVED_NS) ||
+           (site->arm_refused &&
+            bw_instant_elapsed_ns(now, site->arm_refused_since) >= refused_ns);
 }
 
 /* 3.4: the start of an epoch waits until it is durable that it was begun. Where the disk does not keep

@@ -46,15 +46,19 @@ void bw_site_second_tell(const struct bw_site *site, struct bw_instant now,
 
 /* ---- what it makes of their words ------------------------------------------------------------ */
 
+static uint64_t fresh_ns(const struct bw_site *site)
+{
+    const struct bw_terms *terms = terms_of(site);
+    const uint64_t ns = bw_expiry_freshness_ns(terms->renew_interval_ms, terms->request_timeout_ms);
+
+    return ns > FRESH_NS_MIN ? ns : FRESH_NS_MIN;
+}
+
 /* Until then what it said last is believed. */
 static struct bw_instant fresh_until(const struct bw_site *site,
                                      const struct bw_site_second *second)
 {
-    const struct bw_terms *terms = terms_of(site);
-    const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
-                                                     terms->request_timeout_ms);
-
-    return bw_instant_add(second->last_contact, fresh_ns > FRESH_NS_MIN ? fresh_ns : FRESH_NS_MIN);
+    return bw_instant_add(second->last_contact, fresh_ns(site));
 }
 
 static bool is_fresh(const struct bw_site *site, const struct bw_site_second *second,
@@ -98,6 +102,18 @@ static bool has_begun(const struct bw_site *site)
     return bw_site_epoch_is_open(site) && bw_site_is_begun(site);
 }
 
+/* By then one that can keep the epoch has it: it asks at least once within what is fresh. */
+static struct bw_instant armed_until(const struct bw_site *site)
+{
+    return bw_instant_add(site->leased_since, fresh_ns(site) + BW_SITE_UNSAVED_NS);
+}
+
+/* 3.4: a start waits for it, and would for ever where its disk keeps nothing. */
+static bool is_awaited_in_vain(const struct bw_site *site, struct bw_instant now)
+{
+    return site->tenure == BW_TENURE_STARTING && bw_instant_wait_is_over(now, armed_until(site));
+}
+
 static enum bw_second_word word_of(const struct bw_site *site, const struct bw_site_second *second,
                                    struct bw_instant now)
 {
@@ -113,7 +129,7 @@ static enum bw_second_word word_of(const struct bw_site *site, const struct bw_s
         return BW_SECOND_IS_ELSEWHERE;
     if (!second->report.has_agreed)
         return BW_SECOND_IS_UNPROVED;
-    if (has_begun(site) && !is_armed(site, second))
+    if (!is_armed(site, second) && (has_begun(site) || is_awaited_in_vain(site, now)))
         return BW_SECOND_IS_UNARMED;
     return BW_SECOND_IS_SEEN;
 }

@@ -15,6 +15,7 @@ void bw_site_tenure_reset(struct bw_site *site)
     bw_site_stop_move(site, BW_SITE_STOP_EVENT_ACCEPTED);
     bw_site_final_move(site, BW_SITE_FINAL_EVENT_ACCEPTED);
     site->arm_open = false;
+    site->arm_refused = false;
     site->end_open = false;
     site->mirror_reread = false;
     site->over = false;

@@ -636,24 +636,47 @@ static void stopped_ends_no_epoch_of_a_service_outside_before_a_script_has(void 
 }
 
 /* What it ordered elsewhere outlives a boot, as what ran in its reach does not. */
-static void after_a_reboot_too(void **state)
+static void ends_unless_it_serves_elsewhere(const struct bw_guard_mirror *mirror)
 {
     struct bw_guard_memory memory = {.epoch_seen = 4, .enforced = true, .instance = instance_a};
     struct world world;
 
-    (void)state;
     for (int is_inside = 0; is_inside < 2; is_inside++) {
         memset(&world, 0, sizeof world);
         world.now_ms = 100000;
         memory.sight = (struct bw_reach_sight){
             .seen = is_inside != 0 ? BW_REACH_INSIDE : BW_REACH_OUTSIDE, .epoch = 4, .digest = 1};
-        bw_guard_init(&world.guard, "g", &limits, &memory, NULL, at_ms(world.now_ms));
+        bw_guard_init(&world.guard, "g", &limits, &memory, mirror, at_ms(world.now_ms));
         hello(&world, instance_a);
         tick_at(&world, 100000);
         ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped"); /* its own, at the start */
 
         assert_int_equal(end(&world, 4), is_inside);
     }
+}
+
+static void after_a_reboot_too(void **state)
+{
+    (void)state;
+    ends_unless_it_serves_elsewhere(NULL);
+}
+
+/* The state was on another machine, and is back on one that has not booted since: what that one's mirror has
+ * seen the end of is none of what the other has ordered. */
+static void after_a_stay_on_another_machine_too(void **state)
+{
+    const struct bw_guard_mirror given_back = {.stop_seen = true};
+    const struct bw_guard_mirror fenced = {.armed_epoch = 3,
+                                           .armed_instance = instance_a,
+                                           .armed_end = at_ms(90000),
+                                           .ttl_ns = 10000 * MS,
+                                           .fence_ns = 2000 * MS,
+                                           .fence_begun = true,
+                                           .stop_seen = true};
+
+    (void)state;
+    ends_unless_it_serves_elsewhere(&given_back);
+    ends_unless_it_serves_elsewhere(&fenced);
 }
 
 static void what_never_was_ordered_needs_no_script_to_end(void **state)
@@ -758,6 +781,7 @@ int main(void)
         cmocka_unit_test(unknown_is_no_end_of_a_service_outside),
         cmocka_unit_test(stopped_ends_no_epoch_of_a_service_outside_before_a_script_has),
         cmocka_unit_test(after_a_reboot_too),
+        cmocka_unit_test(after_a_stay_on_another_machine_too),
         cmocka_unit_test(what_never_was_ordered_needs_no_script_to_end),
         cmocka_unit_test(a_look_that_a_signal_has_ended_is_repeated),
         cmocka_unit_test(what_is_outside_is_proved_by_no_kill),

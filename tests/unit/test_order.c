@@ -237,6 +237,23 @@ static void a_forced_site_is_let_go_without_its_lease(void **state) /* I1, 3.1 F
     assert_int_equal(order_for("dc-a").let_go_epoch, 0);
 }
 
+/* As it was deleted, that is: whoever overrode and was away hears of it from the group that has its name now. */
+static void a_group_that_was_made_anew_is_let_go_until_it_is_granted(void **state) /* 3.8, 3.9 */
+{
+    const struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    begin();
+    assert_int_equal(order_for("dc-a").let_go_index, 0); /* the first of a cluster: nobody served before */
+    bw_group_init(&group, &spec, 7, 30);
+    log_index = 30;
+    assert_int_equal(order_for("dc-a").kind, BW_ORDER_STAND_BY);
+    assert_int_equal(order_for("dc-a").let_go_index, 30);
+    apply(fixture_grant(&group, "dc-b"));
+    assert_int_equal(order_for("dc-a").let_go_index, 0);
+    assert_true(order_for("dc-a").others_epoch); /* from here on that ends it (S87) */
+}
+
 static void a_group_that_is_not_there_is_let_go(void **state) /* 3.9 */
 {
     struct bw_order order;
@@ -284,6 +301,7 @@ int main(void)
         cmocka_unit_test(what_was_started_under_observe_is_nobodys_stranger_after_it),
         cmocka_unit_test(an_epoch_that_ended_before_the_let_go_enforces_nobody),
         cmocka_unit_test(a_forced_site_is_let_go_without_its_lease),
+        cmocka_unit_test(a_group_that_was_made_anew_is_let_go_until_it_is_granted),
         cmocka_unit_test(a_group_that_is_not_there_is_let_go),
         cmocka_unit_test(a_holder_restarts_by_itself_in_auto_and_manual_alone),
     };

@@ -182,6 +182,134 @@ static void a_let_go_that_is_older_than_the_epoch_ends_no_epoch(void **state)
     assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
 }
 
+static void let_go_now(struct world *world)
+{
+    struct bw_order of = order_to(BW_ORDER_LET_GO, 1);
+
+    of.let_go_index = 20;
+    of.let_go_epoch = 1;
+    tell_order(world, of);
+    from_guard(world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO_DONE,
+                                                 .let_go_index = 20});
+    assert_int_equal(world->site.tenure, BW_TENURE_NONE);
+}
+
+/* 3.4: it disarms, and answers an arm that was on its way by nothing else: who went on waiting for that would
+ * say of a guard that is well that it is none. */
+static void who_lets_go_waits_for_the_answer_of_no_arm(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.now_ms += 1000;
+    confirm(&world, 1, world.now_ms);
+    assert_asked(&world, "ARM");
+    let_go_now(&world);
+    tick_at(&world, world.now_ms + TTL_MS);
+    assert_true(reported(&world).guard_alive);
+}
+
+/* What its guard told of as armed when it came is let go as well: nobody has that ended. */
+static void what_was_let_go_is_owed_no_end(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    guard_state(&world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP,
+                                                 .reach_works = true,
+                                                 .enforced = true,
+                                                 .epoch_seen = 1,
+                                                 .armed_epoch = 1,
+                                                 .armed_instance = world.site.instance,
+                                                 .armed_end = at_ms(world.now_ms + TTL_MS),
+                                                 .start_epoch = 1,
+                                                 .served = BW_SERVED_MAYBE});
+    let_go_now(&world);
+    for (int i = 0; i < 20; i++) {
+        assert_not_asked(&world, "END");
+        tick_at(&world, world.now_ms + 500);
+    }
+}
+
+/* ---- an epoch that its guard does not arm (3.4) ---- */
+
+/* In a second each: renewed, confirmed, and refused. False: it was renewed no more. */
+static bool refuse_for(struct world *world, enum bw_refusal why, uint64_t ms)
+{
+    struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_ARM_REFUSED, .epoch = 2};
+
+    refused.refused.why = why;
+    for (uint64_t waited = 0; waited < ms && renews(world); waited += 1000) {
+        world->now_ms += 1000;
+        confirm(world, 2, world->now_ms);
+        from_guard(world, &refused);
+    }
+    return renews(world);
+}
+
+/* It can never start it, and another site can. */
+static void an_epoch_that_its_guard_never_arms_is_not_held_for_ever(void **state)
+{
+    static const enum bw_refusal whys[] = {BW_REFUSAL_FENCING, BW_REFUSAL_OLD_EPOCH,
+                                           BW_REFUSAL_WRONG_INSTANCE, BW_REFUSAL_BAD_TERMS};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof whys / sizeof whys[0]; i++) {
+        struct world world;
+
+        begin(&world);
+        order(&world, BW_ORDER_RUN, 2);
+        assert_true(renews(&world));
+        assert_true(refuse_for(&world, whys[i], FENCE_MS)); /* a fence that runs has its time */
+        assert_false(refuse_for(&world, whys[i], 60000));
+    }
+}
+
+/* What it does has a limit of its own. */
+static void an_epoch_waits_for_a_guard_that_is_busy(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 2);
+    assert_true(refuse_for(&world, BW_REFUSAL_BUSY, 60000));
+    assert_true(refuse_for(&world, BW_REFUSAL_FENCING, 2000)); /* counted from here on */
+}
+
+/* Another one may arm it. */
+static void an_epoch_that_a_guard_did_not_arm_waits_for_the_next_one(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 2);
+    assert_false(refuse_for(&world, BW_REFUSAL_FENCING, 60000));
+    guard_lost(&world);
+    guard_state(&world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP, .reach_works = true});
+    assert_true(renews(&world));
+}
+
+/* Its child could not be mirrored, and so was never let go on: with the disk as it is the next one would
+ * end in the same way. */
+static void a_start_whose_child_was_killed_is_begun_again_in_a_moment(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    assert_asked(&world, "RUN:start");
+    ended(&world, &world.sent_run, BW_RUN_KILLED, "");
+    assert_not_asked(&world, "RUN:start");
+    tick_at(&world, world.now_ms + 1);
+    assert_not_asked(&world, "RUN:start");
+    tick_at(&world, world.now_ms + 500);
+    assert_asked(&world, "RUN:start");
+}
+
 /* A guard that refuses a stop is asked again in a moment, and not without pause. */
 static void a_stop_that_was_refused_is_asked_for_again_in_a_moment(void **state)
 {
@@ -384,6 +512,12 @@ int main(void)
         cmocka_unit_test(a_site_that_its_guard_answers_reads_no_mirror),
         cmocka_unit_test(a_let_go_that_was_done_before_is_done),
         cmocka_unit_test(a_let_go_that_is_older_than_the_epoch_ends_no_epoch),
+        cmocka_unit_test(who_lets_go_waits_for_the_answer_of_no_arm),
+        cmocka_unit_test(what_was_let_go_is_owed_no_end),
+        cmocka_unit_test(an_epoch_that_its_guard_never_arms_is_not_held_for_ever),
+        cmocka_unit_test(an_epoch_waits_for_a_guard_that_is_busy),
+        cmocka_unit_test(an_epoch_that_a_guard_did_not_arm_waits_for_the_next_one),
+        cmocka_unit_test(a_start_whose_child_was_killed_is_begun_again_in_a_moment),
         cmocka_unit_test(a_stop_that_was_refused_is_asked_for_again_in_a_moment),
         cmocka_unit_test(a_fence_that_failed_leaves_its_site_stuck),
         cmocka_unit_test(a_fence_that_ended_with_its_guard_is_ordered_anew),

@@ -240,6 +240,31 @@ static void one_that_does_not_know_the_deadline_does_not_count(void **state)
     assert_int_equal(word(), BW_SECOND_IS_FENCING);
 }
 
+/* 3.4: a start waits for it, but not for ever: its disk may keep nothing. */
+static void one_that_never_arms_counts_no_more(void **state)
+{
+    (void)state;
+    begin_counted_on();
+    for (int i = 0; i < 7; i++) {
+        hear();
+        confirm(&world, 1, world.now_ms);
+        armed(&world);
+        assert_not_asked(&world, "RUN:start");
+        assert_int_equal(word(), BW_SECOND_IS_SEEN);
+        world.now_ms += 1000;
+    }
+    for (int i = 0; i < 3 && word() == BW_SECOND_IS_SEEN; i++) {
+        world.now_ms += 1000;
+        hear();
+        confirm(&world, 1, world.now_ms);
+        armed(&world);
+    }
+    assert_int_equal(word(), BW_SECOND_IS_UNARMED); /* until the leader has heard that, nothing starts */
+    assert_not_asked(&world, "RUN:start");
+    order_terms(false);
+    assert_asked(&world, "RUN:start");
+}
+
 /* 3.9: what it is to take over serves already. */
 static void what_is_adopted_has_begun(void **state)
 {
@@ -494,6 +519,7 @@ int main(void)
         cmocka_unit_test(one_that_never_saw_it_serve_is_unproved),
         cmocka_unit_test(one_that_looks_elsewhere_does_not_count),
         cmocka_unit_test(one_that_does_not_know_the_deadline_does_not_count),
+        cmocka_unit_test(one_that_never_arms_counts_no_more),
         cmocka_unit_test(what_is_adopted_has_begun),
         cmocka_unit_test(of_an_epoch_that_is_over_it_needs_no_deadline),
         cmocka_unit_test(of_two_that_do_not_count_the_better_word_is_said),

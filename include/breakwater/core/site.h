@@ -294,6 +294,9 @@ struct bw_site {
     struct bw_instant unsaved_since;
     bool arm_open;                  /* an arm without answer */
     struct bw_instant arm_open_since;
+    bool arm_refused;               /* of memory.epoch, and none was acknowledged since */
+    struct bw_instant arm_refused_since;
+    struct bw_instant leased_since; /* STARTING: from when on nothing but what a start waits for keeps it */
     enum bw_action_kind running;    /* action that we ordered */
     uint64_t running_run_id;
     uint64_t next_run_id;
