@@ -195,6 +195,7 @@ static void on_leave(struct bw_witness_machine *machine)
 static void on_leading(struct bw_witness_machine *machine, uint64_t term)
 {
     bw_witness_on_leading(&machine->core, term, bw_witness_now(machine));
+    bw_proposals_begin(machine);
     bw_proposals_found(machine);
     for (uint32_t group_index = 0; group_index < machine->cluster.group_count; group_index++)
         bw_agenda_touch(machine, (int)group_index);

@@ -12,6 +12,8 @@
 
 #include <breakwater/machine/witness.h>
 
+/* Longer than a disk may take for an entry before its witness ends (consensus/safe_io.h, L3). */
+#define BW_WITNESS_STANDS_STILL_MS 5000
 /* A leader that was asked to end waits for another one for so many election timeouts. */
 #define BW_WITNESS_LEAVE_ELECTIONS 2
 
@@ -55,6 +57,12 @@ void bw_agenda_evaluate(struct bw_witness_machine *machine, int group);
 void bw_proposals_on_ended(struct bw_witness_machine *machine, const struct bw_witness_event *event);
 /* Somebody waits for a proof of leadership: a barrier is asked for unless one is on its way. */
 void bw_proposals_want_proof(struct bw_witness_machine *machine);
+/* 3.8: nothing is committed for BW_WITNESS_STANDS_STILL_MS, although something was to be: who leads a log that takes
+ * nothing is of no help, and nobody is told that a leader has answered. Found by a command or a proof that comes
+ * to nothing. */
+bool bw_proposals_stand_still(const struct bw_witness_machine *machine);
+/* Nothing was asked of this log yet: it is another term's. */
+void bw_proposals_begin(struct bw_witness_machine *machine);
 /* Applies the command to a copy of the group (-1: there is none yet): the same judgement as the log's. */
 enum bw_err bw_proposals_try(const struct bw_witness_machine *machine, struct bw_group *copy, int group,
                              const struct bw_command *command);

@@ -9,6 +9,28 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/core/feature_level.h>
 
+/* ---- whether the log takes anything ------------------------------------------------------------- */
+
+static void await_log(struct bw_witness_machine *machine)
+{
+    if (machine->awaits_log)
+        return;
+    machine->awaits_log = true;
+    machine->awaits_log_since = bw_witness_now(machine);
+}
+
+void bw_proposals_begin(struct bw_witness_machine *machine)
+{
+    machine->awaits_log = false;
+}
+
+bool bw_proposals_stand_still(const struct bw_witness_machine *machine)
+{
+    return machine->awaits_log &&
+           bw_instant_elapsed_ns(bw_witness_now(machine), machine->awaits_log_since) >=
+               BW_WITNESS_STANDS_STILL_MS * BW_NS_PER_MS;
+}
+
 /* ---- applying -------------------------------------------------------------------------------- */
 
 /* A witness that was initialised for another cluster, or with another election timeout, would take
@@ -54,6 +76,7 @@ struct bw_applied bw_witness_machine_apply(struct bw_witness_machine *machine, u
     const struct bw_applied applied = bw_cluster_apply(&machine->cluster, index, command);
 
     bw_witness_on_applied(&machine->core, command, &applied, bw_witness_now(machine));
+    machine->awaits_log = false;
     machine->notes[index % BW_WITNESS_NOTES] = (struct bw_witness_note){.index = index,
                                                                         .applied = applied};
     if (applied.rule != NULL)
@@ -148,6 +171,7 @@ enum bw_err bw_witness_machine_propose(struct bw_witness_machine *machine,
         return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead");
     sign(machine, &signed_command);
     bw_witness_on_proposing(&machine->core, &signed_command, &request.proposal);
+    await_log(machine);
     err = bw_witness_machine_request(machine, &action, &why);
     if (err == BW_OK)
         return BW_OK;
@@ -166,6 +190,7 @@ void bw_proposals_want_proof(struct bw_witness_machine *machine)
     if (!machine->core.leadership.leads || !bw_proof_should_submit(proof))
         return;
     request.barrier = bw_proof_on_submitted(proof);
+    await_log(machine);
     /* Refused: whoever waits is told at its deadline; the next sync tries again. */
     if (bw_witness_machine_request(
             machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_BARRIER,
@@ -186,12 +211,13 @@ static void on_barrier(struct bw_witness_machine *machine, const struct bw_witne
 {
     if (!is_of_this_term(machine, request))
         return;
-    if (err == BW_OK)
+    if (err == BW_OK) {
+        machine->awaits_log = false;
         bw_proof_on_applied(&machine->core.proof, request->barrier);
-    else
-        bw_proof_on_failed(&machine->core.proof, request->barrier);
-    if (err == BW_OK)
         bw_syncs_on_proved(machine);
+    } else {
+        bw_proof_on_failed(&machine->core.proof, request->barrier);
+    }
     bw_proposals_want_proof(machine);
 }
 
@@ -215,6 +241,8 @@ static void on_barrier_apart(struct bw_witness_machine *machine,
 {
     if (err == BW_OK && !is_of_this_term(machine, request))
         err = BW_ERR_NOT_LEADER;
+    if (err == BW_OK)
+        machine->awaits_log = false;
     request->proposer->on_done(machine, request->proposer, err, 0, NULL);
 }
 

@@ -18,7 +18,8 @@ struct bw_sync_answer *bw_syncs_begin_answer(struct bw_witness_machine *machine)
 
     *answer = (struct bw_sync_answer){.cluster_id = machine->cluster.id,
                                       .generation = machine->cluster.generation,
-                                      .is_leader = machine->core.leadership.leads,
+                                      .is_leader = machine->core.leadership.leads &&
+                                                   !bw_proposals_stand_still(machine),
                                       .applied_index = machine->cluster.applied_index,
                                       .member_count = machine->member_count,
                                       .groups = answer->groups};
@@ -282,6 +283,10 @@ void bw_syncs_on_sync(struct bw_witness_machine *machine, struct bw_witness_call
         bw_calls_wait(machine, call, &machine->syncs, BW_WITNESS_PROOF_MS);
         bw_proposals_want_proof(machine);
         return;
+    }
+    if (bw_proposals_stand_still(machine)) { /* it is told as soon as it goes on */
+        (void)bw_proof_want(&machine->core.proof);
+        bw_proposals_want_proof(machine);
     }
     answer_call(machine, call, false, 0);
 }

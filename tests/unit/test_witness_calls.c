@@ -163,6 +163,61 @@ static void who_has_waited_in_vain_is_not_told_that_this_witness_leads(void **st
     assert_asks_not(&rig, "ANSWER:");
 }
 
+/* What holds nothing waits for no proof. */
+static bool is_told_that_it_leads(struct rig *rig)
+{
+    struct caller caller;
+
+    make_sync(rig, &caller);
+    caller.group.renew_epoch = 0;
+    give(rig, BW_WITNESS_EVENT_SYNC, &caller);
+    assert_ptr_equal(rig->answered, &caller.call);
+    return rig->answer.is_leader;
+}
+
+/* 3.8: whom it tells that it leads may not override, and everything else that they could ask of it rests on the log. */
+static void who_leads_a_log_that_takes_nothing_says_that_nobody_does(void **state)
+{
+    static const enum bw_err refused[] = {BW_ERR_LIMIT, BW_OK}; /* at once; or there is no answer */
+    struct caller caller;
+    struct rig rig;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        begin_leading(&rig);
+        assert_true(is_told_that_it_leads(&rig)); /* nothing was asked of it */
+        rig.err = refused[i];
+        make_sync(&rig, &caller);
+        give(&rig, BW_WITNESS_EVENT_SYNC, &caller);
+        live_until(&rig, rig.now_ms + BW_WITNESS_PROOF_MS);
+        assert_true(is_told_that_it_leads(&rig)); /* a moment of a slow disk */
+        live_until(&rig, rig.now_ms + 5000 - BW_WITNESS_PROOF_MS);
+        assert_false(is_told_that_it_leads(&rig));
+
+        rig.err = BW_OK;
+        if (rig.request_count == 0) /* one that was refused: it tries again, whoever asks */
+            assert_false(is_told_that_it_leads(&rig));
+        end_request(&rig, BW_OK);
+        assert_true(is_told_that_it_leads(&rig));
+    }
+}
+
+/* Another term's log has refused nothing yet. */
+static void what_a_log_did_not_take_says_nothing_of_the_next_term(void **state)
+{
+    struct caller caller;
+    struct rig rig;
+
+    (void)state;
+    begin_with_sync(&rig, &caller);
+    give(&rig, BW_WITNESS_EVENT_SYNC, &caller);
+    happen(&rig, BW_WITNESS_EVENT_NOT_LEADING);
+    live_until(&rig, rig.now_ms + 60000);
+    lead(&rig, 5);
+    settle(&rig);
+    assert_true(is_told_that_it_leads(&rig));
+}
+
 static void a_proof_that_the_log_refuses_is_asked_for_by_the_next_sync(void **state)
 {
     struct caller first;
@@ -515,6 +570,8 @@ int main(void)
         cmocka_unit_test(a_proof_that_failed_or_is_of_another_term_is_none),
         cmocka_unit_test(who_has_waited_in_vain_is_not_told_that_this_witness_leads),
         cmocka_unit_test(a_proof_that_the_log_refuses_is_asked_for_by_the_next_sync),
+        cmocka_unit_test(who_leads_a_log_that_takes_nothing_says_that_nobody_does),
+        cmocka_unit_test(what_a_log_did_not_take_says_nothing_of_the_next_term),
         cmocka_unit_test(a_barrier_that_fails_is_followed_by_another),
         cmocka_unit_test(who_is_gone_is_not_confirmed),
         cmocka_unit_test(a_group_that_is_not_there_is_let_go_by_a_proved_leader_alone),

@@ -223,6 +223,8 @@ struct bw_witness_machine {
     /* the log */
     struct bw_instant found_at;             /* when to look whether there is an id */
     bool is_founding;                       /* one is on its way */
+    bool awaits_log;                        /* it was asked for something, and has applied nothing since */
+    struct bw_instant awaits_log_since;
     bool is_applying;                       /* an apply is (bw_apply_may_begin) */
     struct bw_witness_note notes[BW_WITNESS_NOTES]; /* at index % BW_WITNESS_NOTES */
     /* agents */
