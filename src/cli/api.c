@@ -14,6 +14,7 @@
 #include <breakwater/config/problems.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/net/http_client.h>
+#include <breakwater/net/http_server.h>
 #include <breakwater/sys/clock.h>
 
 #define CONNECT_MS       2000
@@ -699,7 +700,10 @@ enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply
     size_t i;
 
     (void)fprintf(stderr, "error: %s: ", api->command->name);
-    if (error[0] != '\0')
+    if (reply->status == 404 && strcmp(error, BW_HTTP_NO_SUCH_PATH) == 0)
+        (void)fputs("the witness that was asked is of an older release, which does not know this: upgrade the witnesses "
+                    "first\n", stderr);
+    else if (error[0] != '\0')
         (void)fprintf(stderr, "%s\n", error);
     else
         (void)fprintf(stderr, "the witness answered with HTTP %d and no reason\n", reply->status);

@@ -276,11 +276,48 @@ static void note_versions(const json_t *reply, struct tally *tally)
     }
 }
 
+/* A mode that is not named stays, since a release in which it does: a witness of the one before makes it auto. */
+static bool takes_unnamed_mode(const json_t *part, const json_t *planned)
+{
+    json_t *group;
+    json_t *change;
+    size_t i;
+    size_t j;
+
+    json_array_foreach(json_object_get(part, "groups"), i, group) {
+        const json_t *of = json_array_get(json_object_get(planned, "groups"), i);
+
+        json_array_foreach(json_object_get(of, "changes"), j, change) {
+            if (json_object_get(group, "mode") != NULL ||
+                strcmp(bw_json_member(change, "key"), "mode") != 0 ||
+                !json_is_string(json_object_get(change, "from")))
+                continue;
+            (void)fprintf(stderr,
+                          "error: apply: the witness that leads is of an older release, and would change the mode of %s, "
+                          "which the file does not name; nothing was changed\n",
+                          bw_json_member(group, "name"));
+            (void)fputs("  next:  name the mode of each group in the file, or upgrade the witnesses first\n", stderr);
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum bw_exit fetch_plan(struct bw_api *api, const json_t *part, json_t **out_answer)
+{
+    const enum bw_exit exit = bw_api_fetch(api, "PUT", "/v1/groups?plan=1", part, out_answer);
+
+    if (exit != BW_EXIT_FINE || !takes_unnamed_mode(part, *out_answer))
+        return exit;
+    json_decref(*out_answer);
+    return BW_EXIT_UNSAFE;
+}
+
 /* Asks what would change, in how many groups. */
 static enum bw_exit plan_part(struct bw_api *api, const json_t *part, struct tally *tally)
 {
     json_t *answer;
-    const enum bw_exit exit = bw_api_fetch(api, "PUT", "/v1/groups?plan=1", part, &answer);
+    const enum bw_exit exit = fetch_plan(api, part, &answer);
 
     if (exit != BW_EXIT_FINE)
         return exit;
@@ -293,12 +330,25 @@ static enum bw_exit plan_part(struct bw_api *api, const json_t *part, struct tal
 /* NOLINTNEXTLINE(readability-non-const-parameter): of the type that for_each_part takes */
 static enum bw_exit check_part(struct bw_api *api, const json_t *part, struct tally *tally)
 {
-    json_t *answer = NULL;
-    const enum bw_exit exit = bw_api_fetch(api, "PUT", "/v1/groups?plan=1", part, &answer);
+    json_t *answer;
+    const enum bw_exit exit = fetch_plan(api, part, &answer);
 
     (void)tally;
-    json_decref(answer);
+    if (exit == BW_EXIT_FINE)
+        json_decref(answer);
     return exit;
+}
+
+static bool leaves_out_mode(const json_t *body)
+{
+    json_t *group;
+    size_t i;
+
+    json_array_foreach(json_object_get(body, "groups"), i, group) {
+        if (json_object_get(group, "mode") == NULL)
+            return true;
+    }
+    return false;
 }
 
 /* How many groups of the reply are what the file says. */
@@ -357,8 +407,10 @@ static enum bw_exit commit(struct bw_api *api, const json_t *body)
 {
     const size_t group_count = json_array_size(json_object_get(body, "groups"));
     struct tally done = {.count = 0};
-    enum bw_exit exit = has_parts(body) ? for_each_part(api, body, check_part, NULL) : BW_EXIT_FINE;
+    enum bw_exit exit = BW_EXIT_FINE;
 
+    if (has_parts(body) || leaves_out_mode(body))
+        exit = for_each_part(api, body, check_part, NULL);
     if (exit != BW_EXIT_FINE)
         return exit;
     exit = for_each_part(api, body, commit_part, &done);

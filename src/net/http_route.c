@@ -187,7 +187,7 @@ bool bw_http_route_request(const struct bw_http_server_config *config, struct ex
     if (request->peer == NULL && (route == NULL || route->roles != BW_HTTP_OPEN))
         return refuse_stranger(out_refusal, has_certificate);
     if (route == NULL && allowed[0] == '\0')
-        return bw_http_refuse(out_refusal, 404, "there is no such path", NULL);
+        return bw_http_refuse(out_refusal, 404, BW_HTTP_NO_SUCH_PATH, NULL);
     if (route == NULL) {
         (void)bw_http_refuse(out_refusal, 405, "this method does not go with this path", NULL);
         memcpy(out_refusal->fields, allowed, sizeof allowed);

@@ -82,6 +82,9 @@ struct bw_http_route {
 };
 
 /* Why a caller may not, in words; "" for no hint. */
+/* What is said of a path that no route has; also of one that this release does not know yet. */
+#define BW_HTTP_NO_SUCH_PATH "there is no such path"
+
 struct bw_http_refused {
     char error[256];
     char hint[256];
