@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "../../src/core/guard_internal.h"
 #include "guard_world.h"
 
 #define NO  BW_POPULATED_NO
@@ -386,6 +387,67 @@ static void an_epoch_does_not_end_beside_what_systemd_holds(void **state)
     assert_false(world.mirrored.stop_seen);
 }
 
+/* ---- which look tells --------------------------------------------------------------------------- */
+
+static void one_that_began_after_the_last_action_had_ended_tells(void **state)
+{
+    const struct bw_units_sight first = {.begun = 9};
+    const struct bw_units_sight later = {.begun = 12};
+    struct bw_guard_run_slot *action;
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    action = &world.guard.slots[BW_GUARD_SLOT_ACTION];
+    bw_guard_units_note_look(&world.guard, &first, false);
+    assert_int_equal(world.guard.units_before, 0); /* nothing was ordered: each look tells */
+
+    *action = (struct bw_guard_run_slot){.state = BW_SLOT_RUNNING, .run = {.action = BW_ACTION_REMOTE_FENCE}};
+    bw_guard_units_note_look(&world.guard, &first, false);
+    assert_false(world.guard.has_ordered); /* that orders at another site */
+    action->run.action = BW_ACTION_STOP;
+    bw_guard_units_note_look(&world.guard, &first, false);
+    assert_true(world.guard.has_ordered);
+
+    action->state = BW_SLOT_FREE;
+    bw_guard_units_note_look(&world.guard, &later, true);
+    assert_true(world.guard.has_ordered); /* by what a start has left running */
+    bw_guard_units_note_look(&world.guard, &later, false);
+    assert_false(world.guard.has_ordered);
+    assert_int_equal(world.guard.units_before, 12);
+}
+
+static void what_no_look_has_told_is_not_known(void **state)
+{
+    static const struct {
+        bool has_ordered;
+        bool is_up_bare;
+        enum bw_populated coming;
+        uint64_t ended;
+        enum bw_guard_left left;
+    } cases[] = {
+        {false, false, YES, 13, BW_GUARD_LEFT_THERE},  {false, false, NO, 13, BW_GUARD_LEFT_NOTHING},
+        {false, true, NO, 13, BW_GUARD_LEFT_THERE},    {false, false, YES, 12, BW_GUARD_LEFT_UNSEEN},
+        {false, true, NO, 12, BW_GUARD_LEFT_UNSEEN},   {false, false, NO, 12, BW_GUARD_LEFT_UNSEEN},
+        {true, false, YES, 13, BW_GUARD_LEFT_UNSEEN},  {true, true, NO, 13, BW_GUARD_LEFT_UNSEEN},
+        {true, false, NO, 13, BW_GUARD_LEFT_UNSEEN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct bw_units_sight units = {.may_hold_orders = true,
+                                             .coming = cases[i].coming,
+                                             .is_up_bare = cases[i].is_up_bare,
+                                             .ended = cases[i].ended};
+        struct world world;
+
+        begin_armed(&world);
+        world.guard.units_before = 12;
+        world.guard.has_ordered = cases[i].has_ordered;
+        assert_int_equal(bw_guard_units_left(&world.guard, &units), cases[i].left);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +468,8 @@ int main(void)
         cmocka_unit_test(after_a_kill_that_has_seen_them_down_no_other_look_is_waited_for),
         cmocka_unit_test(an_epoch_has_not_ended_before_its_units_are_seen),
         cmocka_unit_test(an_epoch_does_not_end_beside_what_systemd_holds),
+        cmocka_unit_test(one_that_began_after_the_last_action_had_ended_tells),
+        cmocka_unit_test(what_no_look_has_told_is_not_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
