@@ -276,11 +276,12 @@ patroni_word() {
 push_standby() {
     local part settings
     settings=$(ask get "$POSTGRES_PATRONI_OBJECT" "$OBJECT-config" -o json) && read_object && [[ $MARK != *-start* ]] || return
-    part=$(patroni_standby | sed 's/"/\\\\"/g; s/[&|]/\\&/g')
+    part=$(patroni_standby | sed 's/"/\\\\"/g; s/[&#]/\\&/g')
+    # No `|` between these: an escaped one GNU's sed takes as it stands in the expression, and busybox's as a letter.
     sed -E '/^ *"config": "/{
-        s|\\"standby_cluster\\": ?(null\|\{[^{}]*\}),?||
-        s|"config": "\{|&\\"standby_cluster\\":'"$part"',|
-        s|,\}",?$|}",|
+        s#\\"standby_cluster\\": ?(null|\{[^{}]*\}),?##
+        s#"config": "\{#&\\"standby_cluster\\":'"$part"',#
+        s#,\}"(,?)$#}"\1#
     }' <<<"$settings" | ask replace -f - >/dev/null
 }
 
