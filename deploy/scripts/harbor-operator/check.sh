@@ -1,6 +1,7 @@
 #!/bin/bash
 # For a person, with the account and the settings of the scripts beside it: says each right that they ask
-# for and lack, and what else would change the counts of Harbor behind their back. Changes nothing.
+# for and lack, what else would change the counts of Harbor behind their back, and of which nodes no stop would
+# see an end now. Changes nothing.
 # Exit status: 0 nothing is lacking (a line that begins with `warning` may be there), 1 something is, or could
 # not be asked. With `--rights` it prints what they ask for, and asks nobody.
 . "${BASH_SOURCE[0]%/*}/harbor.sh"
@@ -89,5 +90,6 @@ check_keepers() {
 problem=$(settings_problem) || fail "$problem"
 check_rights "$@"
 check_keepers
+check_nodes
 [ -z "${HARBOR_REMOTE_KUBECONFIGS:-}" ] || check_remotes
 end_check

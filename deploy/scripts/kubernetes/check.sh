@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # check.sh - what the check.sh of a set has in common with others': which rights its account lacks, with the command that
 # gives each, and which tool would put back what the scripts set. Sourced; settings of kubectl's as in object.sh, which it
-# needs only for check_object.
+# needs only for check_object and check_nodes.
 
 # What a tool that keeps a repository in force leaves on the objects that it sets.
 ARGO="argocd.argoproj.io/tracking-id argocd.argoproj.io/instance"
@@ -64,6 +64,17 @@ check_rights() {
         esac
     done
     [ "${1:-}" != --rights ] || exit 0
+}
+
+# The nodes of which a stop would see no end: a planned move ends the service before it can tell. Who may not list them
+# was told so.
+check_nodes() {
+    local nodes names
+    nodes=$(list_nodes ${NODES_WANTED:+-l "$NODES_WANTED"} 2>/dev/null) || return 0
+    names=$(awk 'NF && $2 != "True" { print $1 }' <<<"$nodes" | paste -sd ' ')
+    [ -z "$names" ] ||
+        echo "warning: not Ready: $names. A stop or a fence sees no end before such a node is Ready again, for $(back_seconds) s," \
+            "or deleted: a planned move now ends $KIND/$OBJECT, and nothing is begun elsewhere until then"
 }
 
 end_check() {

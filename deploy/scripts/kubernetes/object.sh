@@ -231,7 +231,7 @@ declare -A BACK=() # NAME=SINCE: when this run would have seen it Ready again fo
 
 # Sets `nodes` to what NODES is to be: what ends here is remembered by its nodes, until they are seen without a pod, and
 # Ready: as before, or for as long as that takes. What is over nothing can undo but a new pod. Of how long one was Ready
-# again each run counts only what it sees itself. 1: nobody says.
+# again each run counts only what it sees itself. Sets `not_ready` to those of which no end can be seen now. 1: nobody says.
 look_at_nodes() {
     local asked listed names name status since word back seen zero answered pods=$1
     local -A ready=() known=() words=()
@@ -267,7 +267,10 @@ look_at_nodes() {
         [ $((asked - zero)) -lt $((seen + 5)) ] || [ "$seen" -ge "$(back_seconds)" ] || seen=$((asked - zero))
         words[$name]=$back+$seen
     done
-    nodes=$(printf '%s\n' "${words[@]}" | sort | paste -sd ' ')
+    nodes=$(printf '%s\n' "${words[@]}" | sort | paste -sd ' ') not_ready=
+    for name in $nodes; do
+        [[ $name == *=* || -z ${known[$name]:-} ]] || not_ready+=" $name"
+    done
 }
 
 # Sets `silent` to the nodes that may run what no pod object shows, each with the reason, of what wants nothing and has no
@@ -308,6 +311,14 @@ leave_to_newer() {
     [[ $MARK == *-end* ]] || fail "the object has ${MARK/-/, }: epoch $EPOCH is older, and ends nothing of it"
 }
 
+# Says of which nodes no end will be seen, while what has to be taken down still runs. By what look_at_nodes was told: a
+# fence does not wait for one more answer.
+say_not_ready() {
+    [ "$not_ready" = "${said_not_ready:-}" ] ||
+        say "not Ready, so no end is seen before they are again, or are deleted:$not_ready"
+    said_not_ready=$not_ready
+}
+
 # Raises the epoch and makes the object dormant, in one write, and sees it done; 1: not in time. Fails where a newer
 # epoch has this service. What was quiet until then (`quiet_since`) begins anew where the API server did not answer, by which
 # the operator sees what it was told, and where it was told something else.
@@ -329,7 +340,7 @@ close_epoch() {
         operations=("$(annotation nodes "$nodes")")
         # Without an epoch, by hand before the first grant, there is none to be over.
         [ -z "$MARK" ] && [ "$number" = 0 ] || operations=("$(annotation "$MARK_NAME" "$number-ending")" "${operations[@]}")
-        is_dormant || { quiet_since='' && add_closing; }
+        is_dormant || { quiet_since='' && say_not_ready && add_closing; }
         patch "${operations[@]}"
     done
     return 1

@@ -562,6 +562,7 @@ check_database() {
     [ -z "$secret" ] || needs get "secrets/$secret"
     check_rights "$@"
     check_object "$pointers"
+    check_nodes
     [ -z "$POSTGRES_PEER_KUBECONFIG" ] || check_peer
     end_check
 }
