@@ -3,6 +3,7 @@
  * and what is said here is nobody's secret. */
 #include "program.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,13 +194,20 @@ static struct bw_instant clock_now(void *user)
     return bw_clock_now();
 }
 
-void bw_agent_on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user)
+/* An API server that does not trust this certificate makes no pod at all: nobody else would tell
+ * a person of the site why. */
+static void on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user)
 {
     struct bw_agent *agent = user;
+    const uint64_t count = bw_summary_add(&agent->admissions.failed, uv_now(&agent->loop));
 
     (void)why;
-    bw_log_debug(&agent->log, "api.handshake_failed", "remote=%s error=%s", remote,
-                 bw_log_quote(text));
+    if (count > 0)
+        bw_log_warn(&agent->log, "admission.handshake_failed",
+                    "remote=%s error=%s count=%" PRIu64 " next=\"where an API server asked, put "
+                    "the CA of this agent's certificate into caBundle of its webhook: until then "
+                    "it takes no new pod of the service\"",
+                    remote, bw_log_quote(text), count);
 }
 
 static enum bw_err listen_for_reviews(struct bw_agent *agent, struct bw_diag *diag)
@@ -210,7 +218,7 @@ static enum bw_err listen_for_reviews(struct bw_agent *agent, struct bw_diag *di
                                            .routes = routes,
                                            .route_count = 1,
                                            .clock = clock_now,
-                                           .on_handshake_failed = bw_agent_on_handshake_failed,
+                                           .on_handshake_failed = on_handshake_failed,
                                            .user = agent,
                                            .connections_max = CONNECTIONS_MAX,
                                            .body_bytes_max = BODY_BYTES_MAX,

@@ -30,6 +30,7 @@
 #include <breakwater/net/plain_server.h>
 #include <breakwater/net/tls_context.h>
 #include <breakwater/obs/log.h>
+#include <breakwater/obs/summary.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/script.h>
@@ -185,6 +186,7 @@ struct bw_agent_admissions {
     struct bw_http_server *server; /* NULL: nobody is answered */
     struct bw_worker *reader;      /* NULL: not open */
     bool is_refused;               /* the log was told that it cannot listen */
+    struct bw_summary failed;      /* handshakes */
     struct bw_agent_admission {
         struct bw_agent *agent;
         struct bw_http_request *request; /* NULL: free */
@@ -202,9 +204,6 @@ struct bw_agent_admissions {
  * said once. */
 void bw_agent_admission_serve(struct bw_agent *agent);
 void bw_agent_admission_close(struct bw_agent *agent);
-/* Of a server of this agent; `user` is the agent. */
-void bw_agent_on_handshake_failed(const char *remote, enum bw_err why, const char *text,
-                                  void *user);
 void bw_agent_admission_use_credentials(struct bw_agent *agent); /* likewise */
 
 /* ---- health.c -------------------------------------------------------------------------------- */

@@ -63,6 +63,15 @@ static const struct bw_http_route routes[] = {
     {"POST", "/v1/agent/second-enforcer", BW_ROLE_BIT(BW_ROLE_AGENT), BW_HTTP_ABOUT_SELF, on_ask},
 };
 
+static void on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user)
+{
+    struct bw_agent *agent = user;
+
+    (void)why;
+    bw_log_debug(&agent->log, "api.handshake_failed", "remote=%s error=%s", remote,
+                 bw_log_quote(text));
+}
+
 static enum bw_err listen_for_asks(struct bw_agent *agent, struct bw_diag *diag)
 {
     struct ssl_ctx_st *context = NULL;
@@ -71,7 +80,7 @@ static enum bw_err listen_for_asks(struct bw_agent *agent, struct bw_diag *diag)
                                            .routes = routes,
                                            .route_count = 1,
                                            .clock = clock_now,
-                                           .on_handshake_failed = bw_agent_on_handshake_failed,
+                                           .on_handshake_failed = on_handshake_failed,
                                            .user = agent,
                                            .connections_max = CONNECTIONS_MAX,
                                            .identity_connections_max = CONNECTIONS_MAX / 2,

@@ -303,6 +303,50 @@ static void a_renewed_certificate_is_shown(void **state)
     X509_free(after);
 }
 
+static bool has_told(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "level=warn event=admission.handshake_failed");
+}
+
+/* An API server whose caBundle was not renewed makes no pod, and says so to whoever asked it for one. */
+static void who_does_not_trust_the_agent_is_told_as_a_warning(void **state)
+{
+    struct agent_world *world = *state;
+    struct test_pki other;
+    struct test_https client;
+    SSL_CTX *stranger;
+
+    begin(world);
+    test_pki_init(&other);
+    stranger = test_pki_client(other.ca_path, NULL);
+    SSL_CTX_set_verify(stranger, SSL_VERIFY_PEER, NULL);
+    assert_false(test_https_open(&client, guard.port.number, stranger));
+    test_https_close(&client);
+    agent_world_until(world, has_told, "it is told");
+    assert_true(agent_world_log_has(world, "the peer refused our certificate: it does not know our CA"));
+    assert_true(agent_world_log_has(world, "caBundle"));
+    SSL_CTX_free(stranger);
+    test_pki_deinit(&other);
+}
+
+#define FLOOD 60
+
+static void a_flood_of_those_is_told_in_few_lines(void **state)
+{
+    struct agent_world *world = *state;
+    struct test_https client;
+
+    begin(world);
+    for (int i = 0; i < FLOOD; i++) {
+        test_https_dial(&client, guard.port.number);
+        assert_true(test_https_say(&client, "no TLS\r\n"));
+        (void)recv(client.fd, &(char){0}, 1, MSG_PEEK); /* until it was refused, however that reads */
+        test_https_close(&client);
+    }
+    agent_world_until(world, has_told, "it is told");
+    assert_false(agent_world_log_has_times(world, "event=admission.handshake_failed", FLOOD / 2));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, end_all)
 
 int main(void)
@@ -315,6 +359,8 @@ int main(void)
         TEST(garbage_is_refused_before_the_guard_is_asked),
         TEST(a_few_wait_at_once),
         TEST(a_renewed_certificate_is_shown),
+        TEST(who_does_not_trust_the_agent_is_told_as_a_warning),
+        TEST(a_flood_of_those_is_told_in_few_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
