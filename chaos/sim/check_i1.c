@@ -53,8 +53,6 @@ static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
                       !is_left_to_people(world, site, group);
             starts += !sim_service_is_by_hand(sim_site(world, site), group);
         }
-    if (others <= 1)
-        count_override(world, group, sites);
     return others <= 1 || starts == 0;
 }
 
@@ -95,49 +93,42 @@ static void note_lapsed(struct sim_world *world, uint32_t group, uint32_t sites)
             world->checks->by_hand_since[group] = true;
 }
 
+/* Of which sites serve, for whoever asks later. */
+static void note_change(struct sim_world *world, uint32_t group, uint32_t sites)
+{
+    struct sim_checks *checks = world->checks;
+
+    keep_overruled(world, group, sites);
+    checks->serving[group] = sites;
+    checks->serving_changed_ns[group] = world->now_ns;
+    sim_mix(world, sites);
+    note_lapsed(world, group, sites);
+}
+
+static void note_overlap(struct sim_world *world, uint32_t group, uint32_t sites)
+{
+    count_override(world, group, sites);
+    world->checks->tally.overlaps_outside++;
+    world->checks->by_hand_since[group] = true;
+}
+
 void sim_check_i1(struct sim_world *world)
 {
     struct sim_checks *checks = world->checks;
 
+    checks->is_served_twice = false;
     for (uint32_t group = 0; group < world->setting.group_count; group++) {
         const uint32_t sites = serving_sites(world, group);
+        const bool is_new = sites != checks->serving[group];
 
-        if (sites == checks->serving[group])
-            continue;
-        keep_overruled(world, group, sites);
-        checks->serving[group] = sites;
-        checks->serving_changed_ns[group] = world->now_ns;
-        sim_mix(world, sites);
-        note_lapsed(world, group, sites);
+        if (is_new)
+            note_change(world, group, sites);
         if ((sites & (sites - 1)) == 0)
             continue;
+        checks->is_served_twice = true;
         if (!is_excused(world, group, sites))
             fail(world, group, sites);
-        checks->tally.overlaps_outside++;
-        checks->by_hand_since[group] = true;
-    }
-}
-
-/* Where a site is not enforced nobody ends what a person has started (3.8, 3.9). */
-static uint32_t enforced_sites(const struct sim_world *world, uint32_t group)
-{
-    uint32_t sites = 0;
-
-    for (uint32_t site = 0; site < sim_machine_count(world); site++) {
-        const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
-
-        if (guard != NULL && guard->memory.enforced)
-            sites |= 1u << site;
-    }
-    return sites;
-}
-
-void sim_check_i1_again(struct sim_world *world)
-{
-    for (uint32_t group = 0; group < world->setting.group_count; group++) {
-        const uint32_t sites = serving_sites(world, group) & enforced_sites(world, group);
-
-        if ((sites & (sites - 1)) != 0 && !is_excused(world, group, sites))
-            fail(world, group, sites);
+        else if (is_new)
+            note_overlap(world, group, sites);
     }
 }

@@ -4,9 +4,9 @@
 
 #include "checks.h"
 
+/* Looked at when what serves may have changed; and after each event as long as a group is served
+ * twice: what excuses an overlap ends as quietly as the state of an agent does. */
 void sim_check_i1(struct sim_world *world);
-/* An excuse has ended: an overlap that it covered must be over by now. */
-void sim_check_i1_again(struct sim_world *world);
 /* A person has answered for what serves now at these sites (bits). */
 void sim_check_overrules(struct sim_world *world, uint32_t group, uint32_t sites);
 

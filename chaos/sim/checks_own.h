@@ -183,6 +183,7 @@ struct sim_checks {
     uint64_t by_hand_ns[SIM_SITES_MAX][SIM_GROUPS_MAX];
     /* I1 */
     bool is_serving_dirty;
+    bool is_served_twice; /* a group, as last seen: looked at after each event */
     uint32_t serving[SIM_GROUPS_MAX]; /* bits: sites that serve, as last seen */
     uint64_t serving_changed_ns[SIM_GROUPS_MAX];
     uint64_t ended_epoch[SIM_GROUPS_MAX]; /* newest end that was looked at */
