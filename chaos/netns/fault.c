@@ -353,11 +353,12 @@ enum bw_err bw_fault_begin(struct bw_lab *lab, struct bw_faults *faults,
                                    .begun_ns = bw_lab_now_ns(),
                                    .end_at_ns = end_at_ns,
                                    .is_on = true};
-    faults->fired_counts[kind - bw_fault_table]++;
     excuse(lab, faults, fault);
     say_fault(lab, fault, true);
     if (kind->begin != NULL)
         err = kind->begin(lab, fault, diag);
+    faults->fired_counts[kind - bw_fault_table] += !fault->is_refused;
+    faults->refused_count += fault->is_refused;
     if (kind->part == BW_FAULT_OF_NETWORK)
         shape_all(lab, faults);
     if (kind->is_momentary)

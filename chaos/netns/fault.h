@@ -63,6 +63,7 @@ struct bw_lab_fault {
     uint64_t begun_ns;
     uint64_t end_at_ns;
     bool is_on;
+    bool is_refused; /* an order that was not taken: it has changed nothing, and counts as none */
     uint32_t excuse; /* of one outside of what is promised: its index and 1; 0: none */
     pid_t helper; /* a child of the harness that makes it */
 };
@@ -71,6 +72,7 @@ struct bw_lab_fault {
 struct bw_faults {
     struct bw_lab_fault list[BW_LAB_FAULTS_MAX];
     uint32_t fired_counts[128]; /* by index of the table: how often each was begun */
+    uint32_t refused_count;     /* orders that were not taken */
     /* From the begin of one that is outside of what is promised to its end and the time after which
      * its site must have caught up; of more than these nothing is excused. */
     struct bw_judge_excuse excuses[64];

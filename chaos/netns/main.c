@@ -194,6 +194,19 @@ static void keep_records(const struct task *task, const struct bw_outcome *outco
         (void)fprintf(stderr, "error: keep the records in %s: cp failed\n", to);
 }
 
+/* A scenario of which a part is left out would show something else than it says. */
+static enum bw_err look_at_needs(struct bw_outcome *outcome, const struct bw_scenario *scenario,
+                                 struct bw_diag *diag)
+{
+    const char *fault = NULL;
+    const char *why_not = bw_scenario_why_not(&outcome->lab, scenario, &fault);
+
+    if (why_not == NULL)
+        return BW_OK;
+    outcome->is_lacking = true;
+    return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s cannot be made on this machine: %s", fault, why_not);
+}
+
 static void run_one(const struct task *task, const struct bw_box *box, uint32_t number,
                     const struct bw_scenario *scenario, struct bw_outcome *outcome)
 {
@@ -217,6 +230,8 @@ static void run_one(const struct task *task, const struct bw_box *box, uint32_t 
     }
     (void)printf("== %s: %s\n", outcome->name, outcome->words);
     err = bw_lab_open(&outcome->lab, box, &outcome->options, dir, &diag);
+    if (err == BW_OK)
+        err = look_at_needs(outcome, scenario, &diag);
     if (err == BW_OK)
         err = bw_run_begin(&outcome->run, &outcome->lab, &diag);
     if (err == BW_OK)
@@ -274,7 +289,8 @@ static int run_inside(const struct bw_box *box, void *user)
     const bool is_named = task->command == &run_command;
     const uint32_t count = is_named ? (uint32_t)task->operands.count : 1;
     struct bw_scenario scenario = unnamed_scenario(task);
-    bool is_ok = true;
+    bool is_broken = false;
+    bool is_lacking = false;
     enum bw_err err = bw_preload_write(BW_BOX_DIR "/preload.so", &diag);
 
     block_child_signal();
@@ -288,8 +304,9 @@ static int run_inside(const struct bw_box *box, void *user)
         if (is_named)
             (void)bw_scenario_find(task->operands.items[i], &scenario); /* checked outside */
         run_one(task, box, i, &scenario, outcomes[i]);
-        is_ok = is_ok && bw_outcome_is_ok(outcomes[i]) &&
-                (task->members == NULL || bw_members_are_ok(task->members));
+        is_lacking = is_lacking || outcomes[i]->is_lacking;
+        is_broken = is_broken || (!bw_outcome_is_ok(outcomes[i]) && !outcomes[i]->is_lacking) ||
+                    (task->members != NULL && !bw_members_are_ok(task->members));
     }
     if (err == BW_OK)
         err = write_reports(task, outcomes, count, &diag);
@@ -301,7 +318,9 @@ static int run_inside(const struct bw_box *box, void *user)
     }
     if (err != BW_OK)
         (void)fprintf(stderr, "error: %s\n", diag.text);
-    return err == BW_OK && is_ok ? BW_EXIT_FINE : BW_EXIT_FAILED;
+    if (err != BW_OK || is_broken)
+        return BW_EXIT_FAILED;
+    return is_lacking ? STATUS_SKIPPED : BW_EXIT_FINE;
 }
 
 /* ---- before it --------------------------------------------------------------------------------

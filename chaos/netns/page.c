@@ -493,7 +493,9 @@ static void put_outcome(FILE *out, const struct bw_outcome *outcome)
 
     (void)fprintf(out, "<h2>%s <span class=\"%s\">%s</span></h2>\n<p>", outcome->name,
                   bw_outcome_is_ok(outcome) ? "ok" : "broken",
-                  bw_outcome_is_ok(outcome) ? "every promise kept" : "broken");
+                  bw_outcome_is_ok(outcome)    ? "every promise kept"
+                  : outcome->error[0] != '\0' ? "not shown"
+                                              : "broken");
     put_text(out, outcome->words);
     (void)fprintf(out,
                   "; seed %" PRIu64 ", %" PRIu32 " rounds of faults, %" PRIu32

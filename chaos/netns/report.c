@@ -35,6 +35,13 @@ static uint64_t length_ns(const struct bw_outcome *outcome)
 /* ---- text -------------------------------------------------------------------------------------
  */
 
+static const char *verdict_word(const struct bw_outcome *outcome)
+{
+    if (outcome->is_lacking)
+        return "-     ";
+    return bw_outcome_is_ok(outcome) ? "ok    " : "BROKEN";
+}
+
 void bw_report_print(const struct bw_outcome *outcome, FILE *out)
 {
     const struct bw_verdict *verdict = &outcome->verdict;
@@ -45,9 +52,11 @@ void bw_report_print(const struct bw_outcome *outcome, FILE *out)
         fault_count += outcome->run.faults.fired_counts[i];
         kind_count += outcome->run.faults.fired_counts[i] > 0;
     }
-    (void)fprintf(out, "%s %s\n", bw_outcome_is_ok(outcome) ? "ok    " : "BROKEN", outcome->name);
+    (void)fprintf(out, "%s %s\n", verdict_word(outcome), outcome->name);
     if (outcome->error[0] != '\0')
         (void)fprintf(out, "    could not be shown: %s\n", outcome->error);
+    if (outcome->is_lacking)
+        return;
     (void)fprintf(out,
                   "    overlap_ms=%.3f failovers=%" PRIu32 " rounds=%" PRIu32 " faults=%" PRIu32
                   " of %" PRIu32 " kinds, records=%" PRIu64 " in %.1f s\n",
@@ -57,6 +66,12 @@ void bw_report_print(const struct bw_outcome *outcome, FILE *out)
     if (outcome->options.is_postgres)
         (void)fprintf(out, "    acknowledged rows=%" PRIu64 " lost=%" PRIu64 "\n",
                       outcome->run.acknowledged_count, outcome->run.lost_count);
+    if (outcome->run.left_out_count > 0)
+        (void)fprintf(out, "    left out, for what this machine lacks: faults=%" PRIu32 "\n",
+                      outcome->run.left_out_count);
+    if (outcome->run.faults.refused_count > 0)
+        (void)fprintf(out, "    not taken: orders=%" PRIu32 "\n",
+                      outcome->run.faults.refused_count);
     if (verdict->beyond_us > 0)
         (void)fprintf(out, "    outside of what is promised: overlap_ms=%.3f\n",
                       (double)verdict->beyond_us / US_PER_MS);
@@ -111,13 +126,15 @@ static json_t *outcome_json(const struct bw_outcome *outcome)
     for (uint32_t i = 0; i < verdict->violation_count && i < BW_VIOLATIONS_MAX; i++)
         (void)json_array_append_new(violations, json_string(verdict->violations[i]));
     return json_pack(
-        "{s:s, s:b, s:s, s:I, s:f, s:f, s:f, s:i, s:i, s:I, s:I, s:I, s:i, s:o, s:o, s:o}", "name",
-        outcome->name, "ok", (int)bw_outcome_is_ok(outcome), "error", outcome->error, "seed",
-        (json_int_t)outcome->options.seed, "seconds",
+        "{s:s, s:b, s:s, s:b, s:I, s:f, s:f, s:f, s:i, s:i, s:i, s:I, s:I, s:I, s:i, s:o, s:o, "
+        "s:o}",
+        "name", outcome->name, "ok", (int)bw_outcome_is_ok(outcome), "error", outcome->error,
+        "lacking", (int)outcome->is_lacking, "seed", (json_int_t)outcome->options.seed, "seconds",
         (double)length_ns(outcome) / (double)BW_NS_PER_S, "overlap_ms",
         (double)verdict->overlap_us / US_PER_MS, "beyond_overlap_ms",
         (double)verdict->beyond_us / US_PER_MS, "failovers", (int)verdict->failover_count, "rounds",
-        (int)outcome->run.round_count, "records", (json_int_t)verdict->beat_count, "acknowledged",
+        (int)outcome->run.round_count, "left_out", (int)outcome->run.left_out_count, "records",
+        (json_int_t)verdict->beat_count, "acknowledged",
         (json_int_t)outcome->run.acknowledged_count, "lost", (json_int_t)outcome->run.lost_count,
         "violation_count", (int)verdict->violation_count, "violations", violations, "faults",
         faults_json(&outcome->run.faults), "groups", groups);

@@ -18,6 +18,7 @@ struct bw_outcome {
     struct bw_run run;
     struct bw_verdict verdict;
     char error[BW_DIAG_TEXT_BYTES]; /* why it could not be shown; "": it was */
+    bool is_lacking;                /* that is for what this machine lacks: nothing was begun */
 };
 bool bw_outcome_is_ok(const struct bw_outcome *outcome);
 void bw_outcome_deinit(struct bw_outcome *outcome);

@@ -255,7 +255,8 @@ static bool find_postgres(const char *name, struct bw_scenario *out)
     *out = (struct bw_scenario){
         .name = name,
         .words = fault->words,
-        .end = BW_SCENARIO_ANY,
+        /* An order that is refused shows nothing; what a fault comes to is open. */
+        .end = fault == bw_fault_find("switchover") ? BW_SCENARIO_ORDERS : BW_SCENARIO_ANY,
         .is_postgres = true,
         .steps = {{.fault = fault->name,
                    .target = fault == bw_fault_find("switchover") ? BW_STEP_STANDBY
@@ -299,6 +300,31 @@ bool bw_scenario_find(const char *name, struct bw_scenario *out)
         out->steps[2] = (struct bw_step)BW_STEP("witness-down", LEADER, 120, 150);
     }
     return true;
+}
+
+static const char *why_not(const struct bw_lab *lab, const struct bw_step *steps, size_t count,
+                           const char **out_fault)
+{
+    for (size_t i = 0; i < count && steps[i].fault != NULL; i++) {
+        const char *why = bw_fault_why_not(lab, bw_fault_find(steps[i].fault));
+
+        if (why != NULL) {
+            *out_fault = steps[i].fault;
+            return why;
+        }
+    }
+    return NULL;
+}
+
+const char *bw_scenario_why_not(const struct bw_lab *lab, const struct bw_scenario *scenario,
+                                const char **out_fault)
+{
+    const struct bw_measured_round *round = scenario->rounds;
+    const char *why = why_not(lab, scenario->steps, BW_SCHEDULE_STEPS_MAX, out_fault);
+
+    for (; why == NULL && round != NULL && round->words != NULL; round++)
+        why = why_not(lab, round->steps, sizeof round->steps / sizeof round->steps[0], out_fault);
+    return why;
 }
 
 void bw_scenario_print_all(FILE *out)

@@ -386,6 +386,7 @@ static enum bw_err begin_step(struct bw_run *run, const struct bw_step *step, st
     BW_ASSERT(kind != NULL);
     why_not = bw_fault_why_not(lab, kind);
     if (why_not != NULL) {
+        run->left_out_count++; /* of a campaign: a scenario is not begun without them */
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "left out: %s: %s", kind->name, why_not);
         return BW_OK;
     }

@@ -63,7 +63,8 @@ enum bw_scenario_end {
     BW_SCENARIO_ANY,
     BW_SCENARIO_MOVES,   /* the first group is served by another site afterwards or meanwhile */
     BW_SCENARIO_STAYS,   /* no service of any group ends or begins */
-    BW_SCENARIO_FIRST_STAYS, /* no service of the first group does */
+    BW_SCENARIO_FIRST_STAYS, /* no service of the first group does, one of another does */
+    BW_SCENARIO_ORDERS,  /* what an operator orders is not refused */
     BW_SCENARIO_SETTLES, /* within the bound every other site could take over again, too */
     BW_SCENARIO_CRASHES, /* its crash point is passed */
 };
@@ -85,6 +86,10 @@ extern const struct bw_scenario bw_scenario_table[];
 extern const uint32_t bw_scenario_count;
 /* Fills `out` by name; false: there is none. */
 bool bw_scenario_find(const char *name, struct bw_scenario *out);
+/* Why a scenario cannot be shown here: what the first fault that cannot be made lacks, named in
+ * `out_fault`; NULL: it can. */
+const char *bw_scenario_why_not(const struct bw_lab *lab, const struct bw_scenario *scenario,
+                                const char **out_fault);
 void bw_scenario_print_all(FILE *out);
 
 /* ---- running ----------------------------------------------------------------------------------
@@ -113,6 +118,7 @@ struct bw_run {
     struct bw_round *rounds; /* on the heap */
     uint32_t round_count;
     uint32_t slow_round_count;   /* of them: those that waited for a site with a slow fence */
+    uint32_t left_out_count;     /* steps whose fault cannot be made on this machine */
     uint64_t acknowledged_count; /* rows, of a PostgreSQL lab */
     uint64_t lost_count;         /* of these */
     uint64_t served_ns;          /* when every group was served for the first time */

@@ -173,7 +173,7 @@ static enum bw_err judge_measures(struct bw_verdict *verdict, const struct bw_gr
 
 static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict *group,
                       uint32_t index, enum bw_scenario_end end, bool is_settled,
-                      uint32_t crash_count)
+                      uint32_t refused_count, uint32_t crash_count)
 {
     switch (end) {
     case BW_SCENARIO_ANY:
@@ -190,6 +190,10 @@ static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict 
             violate(verdict, "%s: its service was ended or moved, which must not happen here",
                     group->name);
         return;
+    case BW_SCENARIO_ORDERS:
+        if (index == 0 && refused_count > 0)
+            violate(verdict, "an operator's order was refused, which this scenario is about");
+        return;
     case BW_SCENARIO_SETTLES:
         if (index == 0 && !is_settled)
             violate(verdict, "another site could not take over again in time, which this scenario "
@@ -201,6 +205,15 @@ static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict 
                              "BW_CRASH_POINTS?)");
         return;
     }
+}
+
+/* That the first group stays shows nothing where none was told to go. */
+static void judge_others(struct bw_verdict *verdict)
+{
+    for (uint32_t i = 1; i < verdict->group_count; i++)
+        if (verdict->groups[i].judge.process_count > 1)
+            return;
+    violate(verdict, "no service of another group was ended or moved, which this scenario is about");
 }
 
 static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
@@ -257,7 +270,7 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
         crash_count += run->lab->processes[i].crash_count;
     judge_end(verdict, group, index, end,
               run != NULL && run->round_count > 0 && run->rounds[run->round_count - 1].is_settled,
-              crash_count);
+              run == NULL ? 0 : run->faults.refused_count, crash_count);
     return BW_OK;
 }
 
@@ -305,6 +318,8 @@ enum bw_err bw_verdict_init(struct bw_verdict *verdict, const char *records,
         verdict->group_count++;
         err = judge_group(verdict, records, run, end, diag);
     }
+    if (err == BW_OK && end == BW_SCENARIO_FIRST_STAYS)
+        judge_others(verdict);
     if (run->lab->problem_count > 0)
         violate(verdict, "%" PRIu32 " problems that no fault explains; see the lines that say so",
                 run->lab->problem_count);

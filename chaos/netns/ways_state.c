@@ -182,7 +182,8 @@ enum bw_err bw_end_mode(struct bw_lab *lab, struct bw_lab_fault *fault, struct b
     return write_mode(lab, fault->node, "", diag);
 }
 
-/* An operator's orders are no fault, but what they meet may be one. */
+/* An operator's orders are no fault, but what they meet may be one. Of the first group that is held
+ * elsewhere; where there is none, nothing can be ordered. */
 enum bw_err bw_begin_switchover(struct bw_lab *lab, struct bw_lab_fault *fault,
                                 struct bw_diag *diag)
 {
@@ -203,8 +204,12 @@ enum bw_err bw_begin_switchover(struct bw_lab *lab, struct bw_lab_fault *fault,
         bw_lab_say(lab, BW_LAB_NOTE, (int)fault->node, -1, "switchover of %s to %s: %s",
                    lab->groups[group], lab->nodes[fault->node].name,
                    status == 0 ? "begun" : "refused");
+        fault->is_refused = status != 0;
         return BW_OK;
     }
+    bw_lab_say(lab, BW_LAB_NOTE, (int)fault->node, -1, "no group can be moved to %s: it holds all",
+               lab->nodes[fault->node].name);
+    fault->is_refused = true;
     return BW_OK;
 }
 
