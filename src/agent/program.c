@@ -247,6 +247,7 @@ enum bw_agent_end bw_agent_run(const char *config_file)
     bw_agent_groups_free(agent);
     bw_credentials_free(agent->credentials);
     bw_site_config_free(agent->config);
+    bw_log_deinit(&agent->log);
     free(agent);
     return end;
 }

@@ -333,6 +333,7 @@ void bw_guard_program_free(struct bw_guard_program *program)
     if (!program->is_at_work && !program->is_reading)
         bw_guard_store_close(&program->store);
     bw_site_config_free(program->config);
+    bw_log_deinit(&program->log);
     free(program);
 }
 

@@ -1,12 +1,14 @@
 #include <breakwater/obs/log.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,14 +53,42 @@ static bool is_journal(int fd)
     return strcmp(stream, expected) == 0;
 }
 
+static bool has_type(int fd, mode_t type)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == type;
+}
+
+/* Whoever shares our stderr would find O_NONBLOCK on it as well, and may not know what to do with EAGAIN: so a
+ * terminal and a pipe are opened once more. -1: it is another kind of file, or is not ours to open. */
+static int open_own(void)
+{
+    if (!has_type(STDERR_FILENO, S_IFIFO) && isatty(STDERR_FILENO) == 0)
+        return -1;
+    return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
 void bw_log_init(struct bw_log *log, const char *component, enum bw_log_level level)
 {
+    const int own = open_own();
+
     *log = (struct bw_log){
-        .fd = STDERR_FILENO,
+        .fd = own >= 0 ? own : STDERR_FILENO,
+        .is_own = own >= 0,
+        .is_socket = has_type(STDERR_FILENO, S_IFSOCK),
         .level = level,
         .journal = is_journal(STDERR_FILENO),
     };
     (void)snprintf(log->component, sizeof log->component, "%s", component); /* cut, as promised */
+}
+
+void bw_log_deinit(struct bw_log *log)
+{
+    if (log->is_own)
+        (void)close(log->fd); /* what it took is the reader's */
+    log->is_own = false;
+    log->fd = -1;
 }
 
 __attribute__((format(printf, 2, 0))) static void append_args(struct line *line, const char *format,
@@ -130,27 +160,36 @@ static void end_line(struct line *line)
     line->text[line->size++] = '\n';
 }
 
-/* A reader of our stderr that froze or died must not take a guard with it: the file is asked first,
- * never waited for, and not written to (SIGPIPE) once poll reports an error or a hang-up. What poll
- * calls writable takes PIPE_BUF bytes at once. */
-static bool send_line(int fd, const struct line *line)
+/* A reader of our stderr that froze or died must not take a guard with it: the file is asked first, and not written
+ * to (SIGPIPE) once poll reports an error or a hang-up. That alone is not enough: a terminal is writable while it has
+ * any room, not that of a line, and another process may be faster. So whoever can is asked not to wait. */
+static bool send_bytes(struct bw_log *log, const char *text, size_t size)
 {
-    struct pollfd output = {.fd = fd, .events = POLLOUT};
+    struct pollfd output = {.fd = log->fd, .events = POLLOUT};
     size_t sent = 0;
 
-    while (sent < line->size) {
-        ssize_t written;
+    while (sent < size && poll(&output, 1, 0) == 1 && output.revents == POLLOUT) {
+        const ssize_t written =
+            log->is_socket ? send(log->fd, text + sent, size - sent, MSG_DONTWAIT | MSG_NOSIGNAL)
+                           : write(log->fd, text + sent, size - sent);
 
-        if (poll(&output, 1, 0) != 1 || output.revents != POLLOUT)
-            return false;
-        written = write(fd, line->text + sent, line->size - sent);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
-            return false;
+            break;
         sent += (size_t)written;
     }
-    return true;
+    if (sent > 0)
+        log->is_torn = sent < size;
+    return sent == size;
+}
+
+/* What a terminal took of a line that was lost stays alone on its line. */
+static bool send_line(struct bw_log *log, const struct line *line)
+{
+    if (log->is_torn && !send_bytes(log, "\n", 1))
+        return false;
+    return send_bytes(log, line->text, line->size);
 }
 
 static bool send_lost_count(struct bw_log *log)
@@ -160,7 +199,7 @@ static bool send_lost_count(struct bw_log *log)
     begin_line(&line, log, BW_LOG_WARN, "log.lost");
     append(&line, "lines=%" PRIu64, log->lost_count);
     end_line(&line);
-    if (!send_line(log->fd, &line))
+    if (!send_line(log, &line))
         return false;
     log->lost_count = 0;
     return true;
@@ -180,7 +219,7 @@ void bw_log_write(struct bw_log *log, enum bw_log_level level, const char *event
     append_args(&line, format, args);
     va_end(args);
     end_line(&line);
-    if ((log->lost_count > 0 && !send_lost_count(log)) || !send_line(log->fd, &line))
+    if ((log->lost_count > 0 && !send_lost_count(log)) || !send_line(log, &line))
         log->lost_count++;
     errno = errno_before;
 }

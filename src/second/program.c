@@ -385,6 +385,7 @@ enum bw_second_end bw_second_run(const char *config_file)
     bw_second_store_close(&program->store);
     bw_credentials_free(program->credentials);
     bw_site_config_free(program->config);
+    bw_log_deinit(&program->log);
     free(program);
     return end;
 }

@@ -327,6 +327,7 @@ enum bw_standalone_end bw_standalone_run(const char *config_file)
     if (program->lock >= 0)
         (void)close(program->lock); /* read only: nothing is left that close could lose */
     bw_site_config_free(config);
+    bw_log_deinit(&program->log);
     free(program);
     return end;
 }

@@ -215,6 +215,7 @@ void bw_program_end(struct bw_program *program)
     free(program->alarms);
     free(program->answer_groups);
     free(program->record);
+    bw_log_deinit(&program->log);
 }
 
 /* ---- the beginning ---- */

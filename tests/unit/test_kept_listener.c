@@ -91,6 +91,7 @@ static int set_up(void **state)
     (void)snprintf(f.log_file, sizeof f.log_file, "%s/log", f.dir);
     assert_int_equal(mkdir(f.run_dir, 0700), 0);
     bw_log_init(&f.log, "guard", BW_LOG_INFO);
+    bw_log_deinit(&f.log); /* its file is another than stderr */
     f.log.fd = open(f.log_file, O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
     assert_true(f.log.fd >= 0);
     assert_int_equal(uv_loop_init(&f.loop), 0);

@@ -7,43 +7,88 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <breakwater/obs/log.h>
 
+#define HANGS_S 10 /* a writer that waits for as long waits for ever */
+
 struct reader {
     int read_fd;
-    int write_fd;
+    int write_fd; /* stderr of whoever logs, and of others beside it */
     struct bw_log log;
     char text[4 * BW_LOG_LINE_BYTES_MAX];
 };
 
-static int open_reader(void **state)
+/* A log of its own, with the reader's file on stderr. */
+static void init_log(const struct reader *reader, struct bw_log *out_log)
+{
+    const int stderr_before = dup(STDERR_FILENO);
+
+    assert_true(stderr_before >= 0);
+    assert_int_equal(dup2(reader->write_fd, STDERR_FILENO), STDERR_FILENO);
+    bw_log_init(out_log, "agent", BW_LOG_INFO);
+    assert_int_equal(dup2(stderr_before, STDERR_FILENO), STDERR_FILENO);
+    (void)close(stderr_before);
+    if (!out_log->is_own)
+        out_log->fd = reader->write_fd; /* what was stderr meanwhile */
+}
+
+static int open_on(void **state, int read_fd, int write_fd)
 {
     struct reader *reader = calloc(1, sizeof *reader);
-    int fds[2];
 
     assert_non_null(reader);
-    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
-    reader->read_fd = fds[0];
-    reader->write_fd = fds[1];
-    bw_log_init(&reader->log, "agent", BW_LOG_INFO);
-    reader->log.fd = fds[1];
-    reader->log.journal = false;
+    assert_int_equal(fcntl(read_fd, F_SETFL, O_NONBLOCK), 0);
+    reader->read_fd = read_fd;
+    reader->write_fd = write_fd;
+    init_log(reader, &reader->log);
     *state = reader;
     return 0;
+}
+
+static int open_reader(void **state)
+{
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    return open_on(state, fds[0], fds[1]);
+}
+
+static int open_socket(void **state)
+{
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    return open_on(state, fds[0], fds[1]);
+}
+
+static int open_terminal(void **state)
+{
+    const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int slave;
+
+    assert_true(master >= 0);
+    assert_int_equal(unlockpt(master), 0);
+    slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(slave >= 0);
+    return open_on(state, master, slave);
 }
 
 static int close_reader(void **state)
 {
     struct reader *reader = *state;
 
+    bw_log_deinit(&reader->log);
     (void)close(reader->read_fd);
     (void)close(reader->write_fd);
     free(reader);
@@ -242,25 +287,124 @@ static void closed_stderr_is_no_error(void **state)
 {
     struct reader *reader = *state;
 
-    reader->log.fd = -1;
+    bw_log_deinit(&reader->log);
+    assert_int_equal(reader->log.fd, -1);
     bw_log_info(&reader->log, "a.b", "c=%d", 1);
 
     assert_int_equal(reader->log.lost_count, 1);
 }
 
+/* ---- a reader that reads nothing --------------------------------------------------------------- */
+
+/* Whoever else has it for its stderr, too: it comes between the log's question and the log's write. -1: nobody. */
+static int other_writer = -1;
+
+static void fill(int fd)
+{
+    static const char block[512];
+    ssize_t taken;
+
+    do {
+        taken = send(fd, block, sizeof block, MSG_DONTWAIT);
+        if (taken < 0 && errno == ENOTSOCK)
+            taken = write(fd, block, sizeof block);
+    } while (taken > 0);
+}
+
+/* In place of libc's. The log never waits in it. */
+int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    const struct timespec at_once = {.tv_nsec = 0};
+    const int result = ppoll(fds, count, timeout_ms == 0 ? &at_once : NULL, NULL);
+
+    if (other_writer >= 0)
+        fill(other_writer);
+    return result;
+}
+
+/* In a process of its own, which is killed where it waits: logs lines until one is lost. */
+static void assert_loses_a_line_rather_than_to_wait(struct reader *reader)
+{
+    const pid_t child = fork();
+    int status = 0;
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)alarm(HANGS_S);
+        while (reader->log.lost_count == 0)
+            bw_log_info(&reader->log, "a.b", "text=%0777d", 0); /* no part of a power of two */
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void terminal_that_nobody_reads_is_not_waited_for(void **state)
+{
+    assert_loses_a_line_rather_than_to_wait(*state);
+}
+
+/* As guard and enforcer, or agent and guard of a container, have it. */
+static void another_writer_that_is_faster_is_not_waited_for(void **state)
+{
+    struct reader *reader = *state;
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", reader->write_fd);
+    other_writer = reader->log.is_socket ? fcntl(reader->write_fd, F_DUPFD_CLOEXEC, 0)
+                                         : open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(other_writer >= 0);
+    assert_loses_a_line_rather_than_to_wait(reader);
+    (void)close(other_writer);
+    other_writer = -1;
+}
+
+/* It may be a shell's, which knows nothing of EAGAIN. */
+static void who_shares_stderr_finds_it_as_it_was(void **state)
+{
+    const struct reader *reader = *state;
+
+    assert_int_equal(fcntl(reader->write_fd, F_GETFL) & O_NONBLOCK, 0);
+    assert_int_equal(fcntl(reader->log.fd, F_GETFD), FD_CLOEXEC);
+}
+
+/* A terminal takes a part of a line. What it takes comes to its reader by and by. */
+static void line_after_a_torn_one_begins_anew(void **state)
+{
+    static char text[1 << 20];
+    struct reader *reader = *state;
+    const char *lost = NULL;
+    size_t used = 0;
+
+    for (int i = 0; i < 1 << 16 && !reader->log.is_torn; i++)
+        bw_log_info(&reader->log, "a.b", "text=%0777d", 0);
+    assert_true(reader->log.is_torn);
+    for (int i = 0; i < 1 << 20 && lost == NULL; i++) {
+        const ssize_t got = read(reader->read_fd, text + used, sizeof text - 1 - used);
+
+        used += got > 0 ? (size_t)got : 0;
+        if (got <= 0 && reader->log.lost_count > 0)
+            bw_log_info(&reader->log, "c.d", "number=%d", 1);
+        lost = strstr(text, "level=warn event=log.lost component=agent lines=");
+    }
+
+    assert_non_null(lost);
+    while (lost > text && lost[-1] != '\n')
+        lost--;
+    assert_matches(lost, "^ts=[^ ]+ level=warn event=log\\.lost ");
+}
+
+/* ---- what stderr is ---------------------------------------------------------------------------- */
+
 /* Init with JOURNAL_STREAM as given and the reader's pipe on stderr. */
 static bool takes_for_journal(struct reader *reader, const char *stream)
 {
     struct bw_log log;
-    const int stderr_before = dup(STDERR_FILENO);
 
-    assert_true(stderr_before >= 0);
     assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
-    assert_int_equal(dup2(reader->write_fd, STDERR_FILENO), STDERR_FILENO);
-    bw_log_init(&log, "guard", BW_LOG_INFO);
-    assert_int_equal(dup2(stderr_before, STDERR_FILENO), STDERR_FILENO);
-    (void)close(stderr_before);
+    init_log(reader, &log);
     assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+    bw_log_deinit(&log);
     return log.journal;
 }
 
@@ -287,6 +431,7 @@ static void component_too_long_is_cut(void **state)
     (void)state;
 
     bw_log_init(&log, "a-component-name-longer-than-thirty-one", BW_LOG_INFO);
+    bw_log_deinit(&log);
 
     assert_string_equal(log.component, "a-component-name-longer-than-th");
 }
@@ -307,6 +452,14 @@ int main(void)
         WITH_READER(full_pipe_loses_lines_and_the_next_line_tells_how_many),
         WITH_READER(reader_that_is_gone_neither_kills_nor_changes_errno),
         WITH_READER(closed_stderr_is_no_error),
+        cmocka_unit_test_setup_teardown(terminal_that_nobody_reads_is_not_waited_for, open_terminal,
+                                        close_reader),
+        WITH_READER(another_writer_that_is_faster_is_not_waited_for),
+        cmocka_unit_test_setup_teardown(another_writer_that_is_faster_is_not_waited_for, open_socket,
+                                        close_reader),
+        WITH_READER(who_shares_stderr_finds_it_as_it_was),
+        cmocka_unit_test_setup_teardown(who_shares_stderr_finds_it_as_it_was, open_terminal, close_reader),
+        cmocka_unit_test_setup_teardown(line_after_a_torn_one_begins_anew, open_terminal, close_reader),
         WITH_READER(journal_is_believed_only_when_it_names_stderr),
         cmocka_unit_test(component_too_long_is_cut),
     };

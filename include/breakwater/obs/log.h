@@ -3,7 +3,9 @@
  * A line is `ts=... level=... event=noun.happened component=... key=value ...` on stderr (logfmt);
  * under systemd (JOURNAL_STREAM names stderr) `<N>` replaces the time stamp. Waits for no reader: a line
  * that a pipe, a socket or a terminal does not take at once is lost, and the next one that it takes comes
- * after `log.lost` with the count. A file on a disk that hangs is waited for: no call on Linux asks it first. Thread rule: the loop's thread only. */
+ * after `log.lost` with the count. Two kinds of file are waited for, since no call on Linux writes to them
+ * otherwise: one on a disk that hangs, and the terminal of another user (one that this process may not open
+ * once more) which nobody reads. Thread rule: the loop's thread only. */
 #ifndef BW_OBS_LOG_H
 #define BW_OBS_LOG_H
 
@@ -17,15 +19,20 @@ enum bw_log_level { BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO, BW_LOG_DEBUG };
 
 /* Where and from which level on; one per process. `component` ("witness", "agent", ...) is kept. */
 struct bw_log {
-    int fd;
+    int fd;         /* stderr's, or one of its own that leads there and never waits */
+    bool is_own;
+    bool is_socket;
+    bool is_torn;   /* it took a part of a line, and no newline since */
     enum bw_log_level level;
     bool journal;
     char component[32];
     uint64_t lost_count; /* lines that `fd` did not take since it last took one */
 };
 
-/* Logs to stderr. A component that does not fit is cut. */
+/* Logs to what is stderr by now. A component that does not fit is cut. */
 void bw_log_init(struct bw_log *log, const char *component, enum bw_log_level level);
+/* What is logged afterwards is lost. */
+void bw_log_deinit(struct bw_log *log);
 
 /* Writes one line of at most BW_LOG_LINE_BYTES_MAX (longer: cut, marked "..."). `event` is a
  * stable name. `format` gives "key=value key=value"; values that people or peers wrote go through
