@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include <breakwater/base/limits.h>
+#include <breakwater/net/origin.h>
+
 /* ---- the list ------------------------------------------------------------------------------ */
 
 void bw_http_seats_add(struct bw_http_seats *seats, struct bw_http_seat *seat)
@@ -122,13 +125,29 @@ static struct bw_http_seat *one_of_greediest(const struct bw_http_seats *seats, 
 
 /* ---- who goes ------------------------------------------------------------------------------ */
 
+/* More than a port has connections of are never asked about. */
+static struct bw_http_seat *stranger_to_go(const struct bw_http_seats *seats)
+{
+    struct bw_http_seat *strangers[BW_CONNECTIONS_MAX];
+    uint64_t origins[BW_CONNECTIONS_MAX];
+    size_t count = 0;
+
+    for (struct bw_http_seat *s = seats->first; s != NULL && count < BW_CONNECTIONS_MAX; s = s->next) {
+        if (s->is_leaving || s->identity != NULL || s->is_served)
+            continue;
+        strangers[count] = s;
+        origins[count++] = s->origin;
+    }
+    return count > 0 ? strangers[bw_origin_victim(origins, count)] : NULL;
+}
+
 struct bw_http_seat *bw_http_seats_victim(const struct bw_http_seats *seats)
 {
+    struct bw_http_seat *stranger = stranger_to_go(seats);
     struct bw_http_seat *greedy;
 
-    for (struct bw_http_seat *s = seats->first; s != NULL; s = s->next)
-        if (!s->is_leaving && s->identity == NULL && !s->is_served)
-            return s;
+    if (stranger != NULL)
+        return stranger;
     greedy = one_of_greediest(seats, BW_HTTP_MODEST_SEATS, false);
     if (greedy != NULL)
         return greedy;

@@ -16,6 +16,7 @@ struct bw_http_seat {
     struct bw_http_seat *next;
     const struct bw_identity *identity; /* borrowed; NULL: a stranger, which has not said who it is
                                            (its handshake goes on), or has no identity here */
+    uint64_t origin; /* from where it comes (origin.h) */
     bool is_idle;   /* no request of it is read or answered */
     bool is_served; /* a request of it is being answered */
     bool is_leaving; /* it is closing: its place is free for another */
@@ -43,8 +44,9 @@ void bw_http_seats_leave(struct bw_http_seats *seats, struct bw_http_seat *seat)
 void bw_http_seats_note_useful(struct bw_http_seats *seats, struct bw_http_seat *seat);
 bool bw_http_seats_is_full(const struct bw_http_seats *seats);
 
-/* Who goes so that one more may come into a full house: the oldest stranger that is not being served;
- * else one of the identity that has most, if those are more than modest (a person's before a
+/* Who goes so that one more may come into a full house: of the strangers that are not being served the oldest of
+ * the origin that has most of them (of those with as many the oldest of all): whoever is far away needs a while to
+ * say who it is, and keeps its place meanwhile, however often others come; else one of the identity that has most, if those are more than modest (a person's before a
  * program's, and strangers count as one identity); else the oldest that is idle. NULL: nobody. Of one
  * identity goes the one that was of use the longest ago: the oldest that never was, then the one whose
  * last useful answer is the oldest. So an agent that renews keeps its connection, whoever else has its

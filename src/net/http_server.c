@@ -237,6 +237,7 @@ static void accept_one(struct bw_http_server *server)
     if (bw_tls_stream_accept((uv_stream_t *)&server->listener, &config, &connection->stream,
                              NULL) != BW_OK)
         goto later;
+    connection->seat.origin = bw_tls_stream_origin(connection->stream);
     bw_http_seats_add(&server->seats, &connection->seat);
     server->counters.accepted++;
     if (!room) {

@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/net/origin.h>
 
 #include "peer_trust.h"
 #include "tls_failure.h"
@@ -509,8 +510,10 @@ void bw_tls_stream_begin(struct bw_tls_stream *stream)
     int size = sizeof peer;
     int fd;
 
-    if (uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&peer, &size) == 0)
+    if (uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&peer, &size) == 0) {
         bw_address_format((const struct sockaddr *)&peer, stream->remote);
+        stream->origin = bw_origin_of((const struct sockaddr *)&peer);
+    }
     (void)uv_tcp_nodelay(&stream->tcp, 1); /* only slower without it */
     if (stream->user_timeout_ms > 0 && uv_fileno((uv_handle_t *)&stream->tcp, &fd) == 0) {
         unsigned ms = stream->user_timeout_ms;
@@ -570,4 +573,9 @@ bool bw_tls_stream_has_certificate(const struct bw_tls_stream *stream)
 const char *bw_tls_stream_remote(const struct bw_tls_stream *stream)
 {
     return stream->remote;
+}
+
+uint64_t bw_tls_stream_origin(const struct bw_tls_stream *stream)
+{
+    return stream->origin;
 }

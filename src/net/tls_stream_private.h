@@ -46,6 +46,7 @@ struct bw_tls_stream {
     enum bw_err why;
     struct bw_identity identity;
     char remote[BW_ADDRESS_TEXT_BYTES];
+    uint64_t origin;
     char text[384];
 };
 

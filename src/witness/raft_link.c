@@ -9,6 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/consensus/raft_frames.h>
 #include <breakwater/net/address.h>
+#include <breakwater/net/origin.h>
 #include <breakwater/net/tls_stream.h>
 #include <breakwater/sys/clock.h>
 
@@ -532,20 +533,28 @@ const struct bw_link_ops bw_raft_link_ops = {.dial = dial,
 
 /* ---- the listener ---- */
 
-/* So that strangers who say nothing cannot keep a peer out: the oldest of them goes. */
+/* So that strangers who say nothing cannot keep a peer out: the oldest of where most come from goes, for a peer that is
+ * far away needs a while until it has said who it is. */
 static void make_room(struct bw_raft_links *links)
 {
-    struct link *oldest = NULL;
+    struct link *strangers[STRANGERS_MAX];
+    uint64_t origins[STRANGERS_MAX];
+    size_t at = STRANGERS_MAX; /* the list is newest first */
+    struct link *victim;
 
     if (links->stranger_count < STRANGERS_MAX)
         return;
-    for (struct link *link = links->first; link != NULL; link = link->next)
-        if (link->is_stranger)
-            oldest = link;
-    BW_ASSERT(oldest != NULL);
-    refuse(oldest, "closed to make room for another connection");
-    forget_stranger(oldest);
-    bw_tls_stream_close(oldest->stream, BW_ERR_CANCELED, "too many handshakes at once");
+    for (struct link *link = links->first; link != NULL && at > 0; link = link->next) {
+        if (!link->is_stranger)
+            continue;
+        strangers[--at] = link;
+        origins[at] = bw_tls_stream_origin(link->stream);
+    }
+    BW_ASSERT(at == 0);
+    victim = strangers[bw_origin_victim(origins, STRANGERS_MAX)];
+    refuse(victim, "closed to make room for another connection");
+    forget_stranger(victim);
+    bw_tls_stream_close(victim->stream, BW_ERR_CANCELED, "too many handshakes at once");
 }
 
 static void on_retry(uv_timer_t *timer);

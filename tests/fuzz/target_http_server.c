@@ -176,6 +176,12 @@ const char *bw_tls_stream_remote(const struct bw_tls_stream *stream)
     return "192.0.2.1:40000";
 }
 
+uint64_t bw_tls_stream_origin(const struct bw_tls_stream *stream)
+{
+    (void)stream;
+    return 1;
+}
+
 /* ---- handlers ---- */
 
 static void check_request(const struct bw_http_request *request)

@@ -208,6 +208,32 @@ static void strangers_and_idle_peers_make_room_for_others(void **state)
     test_https_close(&client);
 }
 
+/* It says who it is only after many have come from elsewhere. */
+static void a_slow_handshake_is_not_ended_by_a_crowd_from_elsewhere(void **state)
+{
+    struct house *house = *state;
+    struct test_https crowd[8];
+    struct test_https slow;
+    struct test_answer answer;
+
+    house->config.connections_max = 3;
+    house->config.handshake_ms = 60000; /* nobody leaves by himself */
+    (void)open_house(state);
+    test_https_dial(&slow, house->port);
+    for (int i = 0; i < 8; i++)
+        test_https_dial_from_elsewhere(&crowd[i], house->port);
+    for (int i = 0; i < 8 - 3; i++)
+        assert_true(test_https_is_at_end(&crowd[i]));
+
+    assert_true(test_https_shake(&slow, house->agent));
+    assert_true(test_https_say(&slow, GET("/healthz")));
+    test_https_hear(&slow, false, &answer);
+    assert_int_equal(answer.status, 200);
+    for (int i = 0; i < 8; i++)
+        test_https_close(&crowd[i]);
+    test_https_close(&slow);
+}
+
 static void peers_that_wait_for_an_answer_are_never_evicted(void **state)
 {
     struct house *house = *state;
@@ -379,6 +405,7 @@ int main(void)
         TEST(server_that_closes_reports_its_waiting_requests_gone),
         TEST(request_behind_a_waiting_one_is_not_answered),
         TEST(strangers_and_idle_peers_make_room_for_others),
+        TEST(a_slow_handshake_is_not_ended_by_a_crowd_from_elsewhere),
         TEST(peers_that_wait_for_an_answer_are_never_evicted),
         TEST(one_identity_has_its_share_and_no_more),
         TEST(operators_leave_room_for_programs),

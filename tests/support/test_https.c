@@ -19,23 +19,41 @@
         }                                                                                          \
     } while (0)
 
-void test_https_dial(struct test_https *client, uint16_t port)
+static void dial_from(struct test_https *client, uint32_t host, uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(host)}};
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons(port),
+                                        .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     struct timeval limit = {.tv_sec = 20};
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     client->ssl = NULL;
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     MUST(client->fd >= 0);
     MUST(setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
     MUST(setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
-    MUST(connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0);
+    MUST(bind(client->fd, (const struct sockaddr *)&from, sizeof from) == 0);
+    MUST(connect(client->fd, (const struct sockaddr *)&address, sizeof address) == 0);
+}
+
+void test_https_dial(struct test_https *client, uint16_t port)
+{
+    dial_from(client, INADDR_LOOPBACK, port);
+}
+
+void test_https_dial_from_elsewhere(struct test_https *client, uint16_t port)
+{
+    dial_from(client, INADDR_LOOPBACK + 1, port);
 }
 
 bool test_https_open(struct test_https *client, uint16_t port, SSL_CTX *context)
 {
     test_https_dial(client, port);
+    return test_https_shake(client, context);
+}
+
+bool test_https_shake(struct test_https *client, SSL_CTX *context)
+{
     client->ssl = SSL_new(context);
     MUST(client->ssl != NULL && SSL_set_fd(client->ssl, client->fd) == 1);
     if (SSL_connect(client->ssl) == 1)

@@ -24,6 +24,10 @@ struct test_answer {
 
 /* TCP only. */
 void test_https_dial(struct test_https *client, uint16_t port);
+/* As test_https_dial, from address 127.0.0.2: it is another host's to whoever is dialed. */
+void test_https_dial_from_elsewhere(struct test_https *client, uint16_t port);
+/* The handshake of one that was dialed; false when it failed. */
+bool test_https_shake(struct test_https *client, SSL_CTX *context);
 /* Dial and handshake; false when the handshake failed. */
 bool test_https_open(struct test_https *client, uint16_t port, SSL_CTX *context);
 void test_https_close(struct test_https *client);

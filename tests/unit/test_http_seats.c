@@ -86,6 +86,23 @@ static void the_oldest_stranger_that_nobody_serves_goes_first(void **state)
     assert_ptr_equal(bw_http_seats_victim(&world.seats), oldest);
 }
 
+/* Whoever is far away has not said who it is before two round trips. */
+static void a_stranger_keeps_its_place_while_another_origin_has_more(void **state)
+{
+    struct bw_http_seat *slow = come(BW_ROLE_VIEWER, NULL);
+    struct bw_http_seat *oldest;
+
+    (void)state;
+    slow->origin = 1;
+    (void)come_busy(BW_ROLE_VIEWER, NULL);
+    oldest = come(BW_ROLE_VIEWER, NULL);
+    (void)come(BW_ROLE_VIEWER, NULL);
+    assert_ptr_equal(bw_http_seats_victim(&world.seats), oldest);
+    bw_http_seats_leave(&world.seats, oldest); /* those that leave, or are served, count for no origin */
+
+    assert_ptr_equal(bw_http_seats_victim(&world.seats), slow);
+}
+
 static void one_that_leaves_holds_no_place_and_is_no_victim(void **state)
 {
     struct bw_http_seat *oldest = come(BW_ROLE_VIEWER, NULL);
@@ -233,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
         TEST(the_oldest_stranger_that_nobody_serves_goes_first),
+        TEST(a_stranger_keeps_its_place_while_another_origin_has_more),
         TEST(one_that_leaves_holds_no_place_and_is_no_victim),
         TEST(who_has_most_loses_his_oldest_busy_or_not),
         TEST(of_two_as_greedy_a_person_goes_before_a_program),
