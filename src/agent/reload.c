@@ -1,7 +1,6 @@
 #include "program.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,8 +88,6 @@ static void read_file(void *of)
     struct file_job *job = of;
 
     job->err = bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
-    if (job->err != BW_OK) /* here: whoever reads stderr may have stopped */
-        bw_problems_print(&job->problems, "the running configuration stays", stderr);
 }
 
 static void read_certificate(void *of)
@@ -360,6 +357,7 @@ static bool is_refused(struct bw_agent *agent, struct file_job *job)
     const char *why;
 
     if (job->err != BW_OK) {
+        bw_problems_log(&job->problems, &agent->log);
         bw_log_error(&agent->log, "config.refused",
                      "file=%s mistakes=%" PRIu32 " does=\"the running configuration stays\"",
                      bw_log_quote(agent->config_file), job->problems.error_count);

@@ -7,6 +7,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/utf8.h>
+#include <breakwater/obs/log.h>
 
 #define LISTED_BOTH_MAX (2 * BW_PROBLEMS_LISTED_MAX)
 
@@ -158,6 +159,12 @@ static void print_all(const struct bw_problems *problems, const char *consequenc
         (void)fprintf(out, "several files; %s\n", consequence);
 }
 
+static void sort(struct bw_problems *problems)
+{
+    if (problems->listed_count > 0) /* else there is no list */
+        qsort(problems->listed, problems->listed_count, sizeof *problems->listed, compare);
+}
+
 void bw_problems_print(struct bw_problems *problems, const char *consequence, FILE *out)
 {
     char *text = NULL;
@@ -166,7 +173,7 @@ void bw_problems_print(struct bw_problems *problems, const char *consequence, FI
 
     if (problems->listed_count == 0)
         return;
-    qsort(problems->listed, problems->listed_count, sizeof *problems->listed, compare);
+    sort(problems);
     whole = open_memstream(&text, &size);
     if (whole == NULL) { /* out of memory: in pieces, then */
         print_all(problems, consequence, out);
@@ -178,4 +185,34 @@ void bw_problems_print(struct bw_problems *problems, const char *consequence, FI
     else
         print_all(problems, consequence, out);
     free(text);
+}
+
+static void log_problem(const struct bw_problems *problems, const struct bw_problem *problem,
+                        struct bw_log *log)
+{
+    const char *file = problems->files[problem->file];
+    char at[BW_LOG_LINE_BYTES_MAX];
+
+    if (problem->line == 0)
+        (void)snprintf(at, sizeof at, "%s", file); /* no path is longer */
+    else
+        (void)snprintf(at, sizeof at, "%s:%" PRIu32 ":%" PRIu32, file, problem->line, problem->column);
+    bw_log_write(log, problem->is_warning ? BW_LOG_WARN : BW_LOG_ERROR, "config.problem",
+                 "error=%s at=%s", bw_log_quote(problem->text), bw_log_quote(at));
+}
+
+static void log_unlisted(uint32_t count, enum bw_log_level level, struct bw_log *log)
+{
+    if (count > BW_PROBLEMS_LISTED_MAX)
+        bw_log_write(log, level, "config.problem", "mistakes=%" PRIu32 " error=\"more are not listed\"",
+                     count - BW_PROBLEMS_LISTED_MAX);
+}
+
+void bw_problems_log(struct bw_problems *problems, struct bw_log *log)
+{
+    sort(problems);
+    for (uint32_t i = 0; i < problems->listed_count; i++)
+        log_problem(problems, &problems->listed[i], log);
+    log_unlisted(problems->error_count, BW_LOG_ERROR, log);
+    log_unlisted(problems->warning_count, BW_LOG_WARN, log);
 }

@@ -17,7 +17,8 @@ struct job {
     struct bw_guard_store store;
     uint32_t open_count;
     char (*open)[BW_NAME_MAX + 1]; /* groups that are open: of them nothing is read but the site file */
-    struct bw_site_config *fresh;  /* NULL: it is refused, and was said why */
+    struct bw_problems problems;
+    struct bw_site_config *fresh;  /* NULL: it is refused for them */
     struct bw_guard_files *files;  /* of each group that it names and that is not open */
 };
 
@@ -144,6 +145,7 @@ static void clear(void *of)
     struct job *job = of;
 
     bw_site_config_free(job->fresh);
+    bw_problems_deinit(&job->problems);
     free(job->files);
     free(job->open);
     *job = (struct job){.fresh = NULL};
@@ -162,9 +164,7 @@ static void read_files(void *of)
 {
     struct job *job = of;
 
-    job->fresh = bw_site_config_take(job->config_file, BW_CONFIG_HERE,
-                                     "the running configuration stays");
-    if (job->fresh == NULL)
+    if (bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems) != BW_OK)
         return;
     job->files = calloc(job->fresh->group_count + 1, sizeof job->files[0]); /* of none as well */
     BW_ASSERT(job->files != NULL);
@@ -194,6 +194,7 @@ static void begin(struct bw_guard_program *program)
     struct job *job = bw_worker_job(reload->files);
 
     reload->is_wanted = false;
+    bw_problems_init(&job->problems);
     job->config_file = program->config_file;
     job->store = program->store;
     job->open = calloc(program->group_count + 1, sizeof job->open[0]);
@@ -213,6 +214,7 @@ static void on_read(void *of, void *user)
     char why[BW_NAME_MAX + 320];
 
     (void)uv_timer_stop(&reload->timer); /* cannot fail */
+    bw_problems_log(&job->problems, &program->log);
     if (job->fresh == NULL)
         bw_log_error(&program->log, "config.refused",
                      "file=%s does=\"the running configuration stays\"",

@@ -51,7 +51,8 @@ static void warn_of_expiry(struct bw_second_program *program)
  * whom it takes back is out though certificates hang (5.3). */
 struct file_job {
     const char *config_file;      /* of the command line */
-    struct bw_site_config *fresh; /* NULL: it is refused, and was said why */
+    struct bw_problems problems;
+    struct bw_site_config *fresh; /* NULL: it is refused for them */
 };
 
 struct certificate_job {
@@ -68,6 +69,7 @@ static void clear_file(void *of)
     struct file_job *job = of;
 
     bw_site_config_free(job->fresh);
+    bw_problems_deinit(&job->problems);
     *job = (struct file_job){0};
 }
 
@@ -84,7 +86,8 @@ static void read_file(void *of)
 {
     struct file_job *job = of;
 
-    job->fresh = bw_site_config_take(job->config_file, BW_CONFIG_HERE, "what runs stays as it is");
+    if (bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems) != BW_OK)
+        job->fresh = NULL;
 }
 
 static void read_certificate(void *of)
@@ -104,6 +107,7 @@ static void begin_file(struct bw_second_program *program)
         return;
     reload->wants_config = false;
     job = bw_worker_job(reload->file);
+    bw_problems_init(&job->problems);
     job->config_file = program->config_file;
     bw_worker_begin(reload->file, read_file);
 }
@@ -226,6 +230,7 @@ static void hear_file(struct bw_second_program *program, struct file_job *job)
     struct bw_diag diag = {0};
 
     overtake(&program->reload);
+    bw_problems_log(&job->problems, &program->log);
     if (job->fresh == NULL) {
         refuse_config(program, "its problems are listed above");
         return;

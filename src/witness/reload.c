@@ -71,7 +71,8 @@ enum bw_err bw_program_load_credentials(const struct bw_witness_config *config,
  * its own: whom it takes back is out though certificates hang (5.3). */
 struct file_job {
     const char *config_file;         /* of the command line */
-    struct bw_witness_config *fresh; /* NULL: it is refused, and was said why */
+    struct bw_problems problems;
+    struct bw_witness_config *fresh; /* NULL: it is refused for them */
 };
 
 struct certificate_job {
@@ -88,6 +89,7 @@ static void clear_file(void *of)
     struct file_job *job = of;
 
     bw_witness_config_free(job->fresh);
+    bw_problems_deinit(&job->problems);
     *job = (struct file_job){.fresh = NULL};
 }
 
@@ -104,7 +106,8 @@ static void read_file(void *of)
 {
     struct file_job *job = of;
 
-    job->fresh = bw_witness_config_take(job->config_file, "the running configuration stays");
+    if (bw_witness_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems) != BW_OK)
+        job->fresh = NULL;
 }
 
 static void read_certificate(void *of)
@@ -124,6 +127,7 @@ static void begin_file(struct bw_program *program)
         return;
     reload->wants_config = false;
     job = bw_worker_job(reload->file);
+    bw_problems_init(&job->problems);
     job->config_file = program->config_file;
     bw_worker_begin(reload->file, read_file);
 }
@@ -304,6 +308,7 @@ static void hear_file(struct bw_program *program, struct file_job *job)
     struct bw_diag diag = {0};
 
     overtake(&program->reload);
+    bw_problems_log(&job->problems, &program->log);
     if (job->fresh == NULL) {
         note_outcome(program, false, "configuration", "its problems are listed above");
         return;

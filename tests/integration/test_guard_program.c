@@ -4,11 +4,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -148,17 +153,25 @@ static void a_guard_that_is_told_to_end_leaves_the_service_and_its_deadline(void
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
 }
 
+static void read_site_file(const struct rig *rig, char out_text[4096])
+{
+    FILE *in = fopen(rig_path(rig, "site.yaml"), "r");
+    size_t size;
+
+    assert_non_null(in);
+    size = fread(out_text, 1, 4095, in);
+    assert_true(size > 0);
+    out_text[size] = '\0';
+    assert_int_equal(fclose(in), 0);
+}
+
 static void scripts_change_with_sighup_and_a_bad_file_changes_nothing(void **state)
 {
     struct rig *rig = *state;
-    char text[4096] = "";
-    FILE *in;
+    char text[4096];
 
     (void)rig_serve(rig, LONG_MS, FENCE_MS);
-    in = fopen(rig_path(rig, "site.yaml"), "r");
-    assert_non_null(in);
-    assert_true(fread(text, 1, sizeof text - 1, in) > 0);
-    assert_int_equal(fclose(in), 0);
+    read_site_file(rig, text);
     rig_put(rig, "site.yaml", 0644, "groups: nonsense\n");
     assert_int_equal(kill(rig->guard, SIGHUP), 0);
     rig_wait_log(rig, "config.refused");
@@ -175,6 +188,65 @@ static void scripts_change_with_sighup_and_a_bad_file_changes_nothing(void **sta
 
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "stopped");
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_WELCOME], 1);
+}
+
+/* Its stdout and stderr from now on, in the place of its log: a pipe that is full, and that nobody reads. */
+static int open_stuck_log(const struct rig *rig)
+{
+    int fd;
+
+    assert_int_equal(mkfifo(rig_path(rig, "log"), 0600), 0);
+    fd = open(rig_path(rig, "log"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void fill(int fd)
+{
+    static const char bytes[512];
+
+    while (write(fd, bytes, sizeof bytes) > 0)
+        continue;
+}
+
+/* It has read the site file once more; the next SIGHUP is another reload than this one. */
+static void hang_up_and_see_it_read(const struct rig *rig)
+{
+    char event[sizeof(struct inotify_event) + NAME_MAX + 1];
+    struct pollfd watch = {.fd = inotify_init1(IN_CLOEXEC), .events = POLLIN};
+
+    assert_true(inotify_add_watch(watch.fd, rig_path(rig, "site.yaml"), IN_CLOSE_NOWRITE) >= 0);
+    assert_int_equal(kill(rig->guard, SIGHUP), 0);
+    assert_int_equal(poll(&watch, 1, RIG_PATIENCE_MS), 1);
+    assert_true(read(watch.fd, event, sizeof event) > 0);
+    (void)close(watch.fd);
+}
+
+/* 5.4: what is wrong with a file is told to a reader who has stopped; a file that is mended is taken all the same. */
+static void a_mistake_that_nobody_reads_of_holds_up_no_later_reload(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    const int log = open_stuck_log(rig);
+    bool is_taken = false;
+    char text[4096];
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    assert_int_equal(unlink(rig_path(rig, "log")), 0); /* for who reads it where a claim fails */
+    rig_put(rig, "log", 0600, "");
+    fill(log);
+    read_site_file(rig, text);
+    rig_put(rig, "site.yaml", 0644, "groups: nonsense\n");
+    hang_up_and_see_it_read(rig);
+    rig_put(rig, "other.sh", 0755, "#!/bin/sh\necho stopped\n");
+    memcpy(strstr(text, "status.sh"), " other.sh", 9);
+    rig_put(rig, "site.yaml", 0644, text);
+    assert_int_equal(kill(rig->guard, SIGHUP), 0);
+    while (!is_taken && rig_now_ms() < limit)
+        is_taken = strcmp(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "stopped") == 0;
+
+    assert_true(is_taken);
+    assert_int_equal(close(log), 0);
 }
 
 /* An agent that was told other limits would go on with them until it is restarted (5.4). */
@@ -677,6 +749,7 @@ int main(void)
         TEST(a_guard_that_is_told_to_end_leaves_the_service_and_its_deadline),
         TEST(what_an_agent_is_told_changes_with_sighup),
         TEST(scripts_change_with_sighup_and_a_bad_file_changes_nothing),
+        TEST(a_mistake_that_nobody_reads_of_holds_up_no_later_reload),
         TEST(a_deadline_is_fenced_by_the_fence_script),
         TEST(a_hanging_fence_is_overtaken_by_kill_before_d),
         TEST(an_agent_that_is_gone_is_fenced_at_its_deadline),

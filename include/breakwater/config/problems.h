@@ -54,9 +54,12 @@ void bw_problems_add_file(struct bw_problems *problems, bool is_warning, const c
 
 /* Writes them in the order of the files, lines and columns, then, with any error,
  * "N problems in FILE; CONSEQUENCE". `consequence`: what breakwater did about it, such as "nothing
- * was started" or "the running configuration stays". Writes nothing where there is nothing, and all at once: a
- * daemon's reload prints from a thread, and its log goes to the same place.
- * A failed write stays in ferror(out), for the caller. */
+ * was started" or "nothing was changed". Writes nothing where there is nothing, and all at once. Waits for whoever reads
+ * `out`: not for a daemon that runs. A failed write stays in ferror(out), for the caller. */
 void bw_problems_print(struct bw_problems *problems, const char *consequence, FILE *out);
+
+struct bw_log;
+/* In the same order, each a line of the log: what a daemon found that read its file again. On the log's thread. */
+void bw_problems_log(struct bw_problems *problems, struct bw_log *log);
 
 #endif

@@ -125,7 +125,7 @@ extern const struct bw_table bw_seven_keys_table;
 BW_MUST_CHECK enum bw_err bw_site_config_load(const char *file, enum bw_config_scope scope,
                                               struct bw_site_config **out_config,
                                               struct bw_problems *problems);
-/* The same for a program: what is wrong goes to stderr, with `consequence` (NULL: nothing is said). NULL: refused. */
+/* The same for a program that begins, or ends with it: what is wrong goes to stderr, with `consequence` (NULL: nothing is said). NULL: refused. */
 struct bw_site_config *bw_site_config_take(const char *file, enum bw_config_scope scope,
                                            const char *consequence);
 /* Loads a file with just the seven keys of the replaced program: one group called "", enforced by

@@ -44,7 +44,7 @@ extern const struct bw_table bw_witness_config_table;
 BW_MUST_CHECK enum bw_err bw_witness_config_load(const char *file, enum bw_config_scope scope,
                                                  struct bw_witness_config **out_config,
                                                  struct bw_problems *problems);
-/* The same for a program, HERE: what is wrong goes to stderr, with `consequence`. NULL: refused. */
+/* The same for a program that begins, or ends with it, HERE: what is wrong goes to stderr, with `consequence`. NULL: refused. */
 struct bw_witness_config *bw_witness_config_take(const char *file, const char *consequence);
 /* Accepts NULL. */
 void bw_witness_config_free(struct bw_witness_config *config);
