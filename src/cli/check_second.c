@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The machine itself is known by its boot alone, which the agent compares; an address of its own
  * gives it away. */
@@ -65,11 +66,21 @@ static bool is_second(const struct bw_site_config *site)
     return site->second.agent[0] != '\0' && site->second.listen[0] == '\0';
 }
 
+static FILE *open_script(const char *path)
+{
+    const int fd = bw_script_file_open(path);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+
+    if (file == NULL && fd >= 0)
+        (void)close(fd); /* nothing was read */
+    return file;
+}
+
 /* The one that cannot be read is another one. */
 static bool are_same_bytes(const char *path, const char *other_path)
 {
-    FILE *file = fopen(path, "re");
-    FILE *other = file != NULL ? fopen(other_path, "re") : NULL;
+    FILE *file = open_script(path);
+    FILE *other = file != NULL ? open_script(other_path) : NULL;
     bool are_same = other != NULL;
     int byte = 0;
 

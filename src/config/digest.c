@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FNV_OFFSET UINT64_C(0xcbf29ce484222325) /* FNV-1a of 64 bits: it tells edits apart, no forgeries */
@@ -23,11 +24,24 @@ static uint64_t mix_text(uint64_t digest, const char *text)
     return mix(digest, text, strlen(text) + 1);
 }
 
-/* One that cannot be read counts by its name: the next load that can read it has another digest. */
+int bw_script_file_open(const char *path)
+{
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+
+    if (file < 0 || (fstat(file, &st) == 0 && S_ISREG(st.st_mode)))
+        return file;
+    (void)close(file); /* nothing was read */
+    errno = EINVAL;
+    return -1;
+}
+
+/* One that cannot be read counts by its name, as what is no file does, which is never run: the next load that can
+ * read it has another digest. */
 static uint64_t mix_file(uint64_t digest, const char *path)
 {
     unsigned char bytes[4096];
-    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int file = bw_script_file_open(path);
     ssize_t got;
 
     digest = mix_text(digest, path);

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/config/site_config.h>
 
 #define TEXT_BYTES_MAX (64 * 1024)
 #define WORD_ENDS      " \t;|&(){}`\"'\n"
@@ -125,7 +127,8 @@ struct bw_script_hint bw_script_hint_read(const char *file)
 {
     struct bw_script_hint hint = {.kind = BW_SCRIPT_HINT_NONE};
     char *text = malloc(TEXT_BYTES_MAX + 1);
-    FILE *stream = text == NULL ? NULL : fopen(file, "re");
+    const int fd = text == NULL ? -1 : bw_script_file_open(file);
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "r");
 
     if (stream != NULL) {
         const size_t size = fread(text, 1, TEXT_BYTES_MAX, stream);
@@ -136,6 +139,8 @@ struct bw_script_hint bw_script_hint_read(const char *file)
         text[size] = '\0';
         hint = bw_script_hint_of(text);
         (void)fclose(stream); /* read only */
+    } else if (fd >= 0) {
+        (void)close(fd);
     }
     free(text);
     return hint;

@@ -82,14 +82,12 @@ static void judge_owner(struct bw_trial_report *report, const char *key, const c
 static void judge_file(struct bw_trial_report *report, const char *key, const char *path,
                        bool is_allowed)
 {
-    struct stat st;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = bw_script_file_open(path);
 
-    if (stat(path, &st) != 0 || fd < 0) {
+    if (fd < 0) {
         bw_trial_find(report, BW_TRIAL_FILE_INTERPRETER, BW_TRIAL_WARNING,
-                      "%s cannot be read here: %s", key, strerror(errno));
-        if (fd >= 0)
-            (void)close(fd); /* only read from */
+                      "%s cannot be read here: %s", key,
+                      errno == EINVAL ? "it is no file" : strerror(errno));
         return;
     }
     if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)

@@ -14,6 +14,7 @@
 
 #include <breakwater/config/cli_config.h>
 #include <breakwater/config/groups_config.h>
+#include <breakwater/config/script_hint.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/config/witness_config.h>
 
@@ -448,6 +449,32 @@ static void scripts_must_be_here(void **state)
     bw_problems_deinit(&problems);
 }
 
+/* One holds up who opens it, the other never ends; both are refused like a folder, and count by their names. */
+static void what_is_no_file_is_no_script_and_holds_nobody_up(void **state)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+
+    bw_problems_init(&problems);
+    put(*state, "a.sh", 0755, "#!/bin/sh\n");
+    assert_int_equal(mkfifo(in_place(*state, "fifo"), 0755), 0);
+    put(*state, "site.yaml", 0644,
+        SITE_HEAD "status_script: a.sh, start_script: fifo, stop_script: /dev/zero, fence_script: a.sh}\n");
+
+    (void)alarm(60);
+    assert_int_equal(
+        bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_HERE, &config, &problems),
+        BW_ERR_INVALID);
+    assert_int_equal(bw_script_hint_read(in_place(*state, "fifo")).kind, BW_SCRIPT_HINT_NONE);
+    (void)alarm(0);
+
+    assert_int_equal(problems.error_count, 2);
+    assert_true(has_text(&problems, "groups[0].start_script: "));
+    assert_true(has_text(&problems, "groups[0].stop_script: /dev/zero is no file"));
+    assert_int_not_equal(bw_script_file_digest("/dev/zero"), bw_script_file_digest("/dev/null"));
+    bw_problems_deinit(&problems);
+}
+
 static void scripts_that_are_here_load(void **state)
 {
     struct bw_site_config *config = NULL;
@@ -610,6 +637,7 @@ int main(void)
         TEST(seven_keys_load_unchanged),
         TEST(seven_keys_of_another_file_become_the_groups),
         TEST(scripts_must_be_here),
+        TEST(what_is_no_file_is_no_script_and_holds_nobody_up),
         TEST(scripts_that_are_here_load),
         TEST(a_file_that_others_can_change_is_refused_here),
         TEST(a_file_of_scripts_must_be_here),

@@ -155,6 +155,9 @@ uint64_t bw_group_config_digest_steps(const struct bw_group_config *group,
                                       enum bw_action_kind action, uint64_t out_steps[BW_STEPS_MAX]);
 /* Of one file: what a step's digest is. Async-signal-safe. */
 uint64_t bw_script_file_digest(const char *path);
+/* To read a script from; -1 and errno: it cannot be read, or (EINVAL) is no file: a FIFO would hold up whoever opens it,
+ * a device may never end. Async-signal-safe. */
+int bw_script_file_open(const char *path);
 
 /* The list that is run for `action`; NULL: it has none, and a script if it has anything. */
 const struct bw_steps_config *bw_group_config_steps(const struct bw_group_config *group,
