@@ -13,20 +13,24 @@ say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
 
-# Sets NAMES and SETS, in the order of PARTS; ends the script with $1 where that makes no sense.
+# Sets NAMES and SETS, each part at its place in PARTS. Fails where a word makes no sense, or its set has no status; what
+# can be told of the parts is set all the same: what ends them does its work on the others.
 read_parts() {
-    local word folder
+    local word folder number=-1 status=0
     NAMES=() SETS=()
     for word in ${PARTS:-}; do
+        number=$((number + 1))
         folder=${word#*=}
         [[ $folder == /* ]] || folder=${BASH_SOURCE[0]%/*}/../$folder
-        if [[ $word != ?*=?* ]] || [ ! -x "$folder/status.sh" ]; then
-            say "PARTS: '$word' is not NAME=SET, or there is no $folder/status.sh"
-            exit "$1"
+        if [[ $word == ?*=?* ]]; then
+            NAMES[number]=${word%%=*} SETS[number]=$folder
+            [ -x "$folder/status.sh" ] && continue
         fi
-        NAMES+=("${word%%=*}") SETS+=("$folder")
+        say "PARTS: '$word' is not NAME=SET, or there is no $folder/status.sh"
+        status=1
     done
-    [ ${#NAMES[@]} -gt 0 ] || { say "PARTS is not set" && exit "$1"; }
+    [ "$number" -ge 0 ] || { say "PARTS is not set" && status=1; }
+    return $status
 }
 
 # Of the position of all parts, that of number $1.
@@ -58,7 +62,6 @@ all_do() {
 # Script $1 of the part that has the name of the step that this runs as; ends with $2 where there is none.
 do_step() {
     local number
-    read_parts "$2"
     for number in "${!NAMES[@]}"; do
         if [ "${NAMES[number]}" = "${BREAKWATER_STEP:-}" ]; then
             BREAKWATER_TARGET_POSITION=$(own_position "$number") exec "${SETS[number]}/$1"

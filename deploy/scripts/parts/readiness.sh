@@ -25,7 +25,7 @@ ask_part() {
     } 3>&1
 }
 
-read_parts 1
+read_parts || exit 1
 pids=() answers=() positions=() lags='' unknown='' partial='' problems=''
 for number in "${!NAMES[@]}"; do
     exec {answer}< <(ask_part "$number")

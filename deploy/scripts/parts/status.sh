@@ -2,7 +2,7 @@
 # Prints `started` when every part is, `stopped` when every part is, else `unknown`, as where one has failed. Changes nothing.
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
-read_parts 1
+read_parts || exit 1
 pids=() answers=() words=() all=
 for number in "${!NAMES[@]}"; do
     exec {answer}< <(exec "${SETS[number]}/status.sh")
