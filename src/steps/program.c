@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <breakwater/sys/process_tree.h>
 
 #define ASK_AGAIN_MS 1000
 

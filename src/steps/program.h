@@ -12,10 +12,12 @@
 #include <uv.h>
 
 #include <breakwater/steps/steps.h>
+#include <breakwater/sys/process_tree.h>
 
 /* The group's mark whole, or its guard would not find it, and ours: shorter than what is looked at
  * of one. */
 #define BW_STEPS_MARK_BYTES (BW_REACH_MARK_BYTES + 18)
+#define BW_STEPS_LEFT_MAX   1024
 
 struct bw_steps_program;
 
@@ -24,6 +26,7 @@ struct bw_steps_step {
     int index;
     struct bw_script_run *run;      /* NULL: it does not run */
     char mark[BW_STEPS_MARK_BYTES]; /* of this try: what it started shows it */
+    bool was_beside;                /* another step ran at a time when this try did */
 };
 
 struct bw_steps_program {
@@ -37,7 +40,11 @@ struct bw_steps_program {
     uv_poll_t guard;
     int channel;   /* -1: nobody is told */
     bool is_alone; /* its guard has gone */
-    bool has_left;
+    bool has_left; /* a step that is done may have left a process */
+    /* What was there when a step was done: another one that fails must not take it for its own. */
+    struct bw_process left[BW_STEPS_LEFT_MAX];
+    size_t left_count;
+    bool is_more_left; /* than there is room for, or could be seen */
     uv_timer_t again; /* it asks to pass its point of no return */
     bool keeps_journal;
     int writer;        /* the end of the process that writes it; -1: none does */

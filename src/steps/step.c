@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <breakwater/config/scalar.h>
-#include <breakwater/sys/process_tree.h>
 
 #define OWN_PREFIX    "BREAKWATER_"
 #define OWN_MAX       64  /* variables of ours that are passed on */
@@ -37,10 +36,18 @@ static int status_of(const struct bw_script_result *result)
     return STATUS_UNRUN;
 }
 
-/* What a try that failed has left would run on beside the next one, and beside what comes after. */
+/* What a try that failed has left would run on beside the next one, and beside what comes after.
+ * What has overwritten its environment shows nobody's mark: a child of ours by now, it is this try's
+ * only where no other step ran beside it, and none that is done has left it. */
 static void end_left(const struct bw_steps_step *step)
 {
-    const struct bw_process_tree tree = {.mark = step->mark};
+    const struct bw_steps_program *program = step->program;
+    const struct bw_process_tree tree = {
+        .mark = step->mark,
+        .with_strays = !step->was_beside && !program->is_more_left,
+        .others = program->left,
+        .other_count = program->left_count,
+    };
     size_t count = 1;
 
     for (int i = 0; i < ROUNDS_MAX && count != 0; i++)
@@ -48,12 +55,42 @@ static void end_left(const struct bw_steps_step *step)
             count = 1; /* not seen is not gone */
 }
 
+static bool is_known(const struct bw_steps_program *program, const struct bw_process *process)
+{
+    for (size_t i = 0; i < program->left_count; i++)
+        if (program->left[i].pid == process->pid &&
+            program->left[i].start_ticks == process->start_ticks)
+            return true;
+    return false;
+}
+
+static void note_left(struct bw_steps_program *program, const pid_t *pids, size_t count)
+{
+    program->is_more_left |= count > BW_STEPS_LEFT_MAX;
+    for (size_t i = 0; i < count && !program->is_more_left; i++) {
+        struct bw_process process;
+
+        if (bw_process_read(pids[i], &process, NULL) != BW_OK || is_known(program, &process))
+            continue; /* it has ended since, or was there before */
+        program->is_more_left = program->left_count == BW_STEPS_LEFT_MAX;
+        if (!program->is_more_left)
+            program->left[program->left_count++] = process;
+    }
+}
+
+/* A process without a mark may be another step's that runs: then less is kept than could be. */
 static bool has_left(const struct bw_steps_step *step)
 {
-    const struct bw_process_tree tree = {.mark = step->mark};
+    const struct bw_process_tree tree = {.mark = step->mark, .with_strays = true};
+    pid_t pids[BW_STEPS_LEFT_MAX];
     size_t count = 0;
 
-    return bw_process_tree_round(&tree, 0, NULL, 0, &count, NULL) != BW_OK || count != 0;
+    if (bw_process_tree_round(&tree, 0, pids, BW_STEPS_LEFT_MAX, &count, NULL) != BW_OK) {
+        step->program->is_more_left = true; /* not seen is not gone */
+        return true;
+    }
+    note_left(step->program, pids, count);
+    return count != 0;
 }
 
 static enum bw_steps_note_kind note_of(const struct bw_steps_program *program, int index)
@@ -188,6 +225,18 @@ static enum bw_err start(struct bw_steps_step *step, struct bw_diag *diag)
     return bw_script_start(&program->runner, &spec, &step->run, diag);
 }
 
+static void note_beside(struct bw_steps_step *step)
+{
+    struct bw_steps_program *program = step->program;
+
+    step->was_beside = false;
+    for (uint32_t i = 0; i < program->plan.count; i++)
+        if (program->step[i].run != NULL) {
+            program->step[i].was_beside = true;
+            step->was_beside = true;
+        }
+}
+
 void bw_steps_begin(struct bw_steps_program *program, int index)
 {
     struct bw_steps_step *step = &program->step[index];
@@ -195,6 +244,7 @@ void bw_steps_begin(struct bw_steps_program *program, int index)
     struct bw_script_result unrun = {.how = BW_SCRIPT_NOT_STARTED, .diag = &diag};
 
     set_mark(step);
+    note_beside(step);
     if (start(step, &diag) != BW_OK) {
         settle(step, STATUS_UNRUN, &unrun);
         return;

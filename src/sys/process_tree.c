@@ -387,6 +387,16 @@ static void free_members(struct members *members)
     free(members->sessions);
 }
 
+static bool is_of_others(const struct bw_process *process, const struct bw_process_tree *tree)
+{
+    for (size_t i = 0; i < tree->other_count; i++)
+        if (tree->others[i].session == process->session ||
+            (tree->others[i].pid == process->pid &&
+             tree->others[i].start_ticks == process->start_ticks))
+            return true;
+    return false;
+}
+
 /* A child of ours that shows no mark: a member that lost its parents. Its environment may have been read
  * before its exec, and its program is looked at here: if that is another than ours by now, what it was
  * executed with is read once more. So a script of another tree, begun meanwhile, is left alone. */
@@ -398,7 +408,7 @@ static bool is_stray(const struct row *row, const struct bw_process_tree *tree, 
     char *mark;
 
     if (row->mark != NULL || process->is_dead || process->parent != getpid() ||
-        process->pid == getpid() || runs_our_program(process->pid))
+        process->pid == getpid() || runs_our_program(process->pid) || is_of_others(process, tree))
         return false;
     wait_for_exec(process);
     mark = look_for_mark(process, out_err, diag);

@@ -16,102 +16,10 @@
 
 #include "guard_rig.h"
 #include "lacking.h"
+#include "steps_world.h"
 #include "stuck_disk.h"
 
-#define FENCE_MS 5000
-#define TTL_MS   11000 /* as in test_guard_program: in time on a slow machine too */
-#define LONG_MS  1900000
-
-/* Each of these says what it does in `steps`, one line: a short write at the end is whole. */
-#define HEAD            "#!/bin/sh\ncd \"${0%/*}\"\nsay() { echo \"$BREAKWATER_STEP $1\" >>steps; }\n"
-#define AWAIT           "await() { while [ ! -e \"$1\" ]; do sleep 0.02; done; }\n"
-#define DOES            HEAD "say begun\nsay ended\n"
-#define WAITS_FOR(file) HEAD AWAIT "say begun\nawait " file "\nsay ended\n"
-/* Ends only by KILL, with a process of a session of its own beside it. */
-#define STAYS                                                                                      \
-    HEAD "say begun\ntrap '' TERM\n"                                                               \
-         "setsid sh -c 'trap \"\" TERM; echo $$ >far.pid; while :; do sleep 0.05; done' "          \
-         "</dev/null >/dev/null 2>&1 &\n"                                                          \
-         "echo $$ >stays.pid\nwhile :; do sleep 0.05; done\n"
-
-static void put_steps(const struct rig *rig, const char *key, const char *steps)
-{
-    char text[2048];
-
-    (void)snprintf(
-        text, sizeof text,
-        "cluster: prod\nsite: %s\nname: agent-1\nstate_dir: state\nrun_dir: run\n"
-        "guard_socket: run/guard.sock\ntls: {ca: ca.pem, identity: id.pem}\n"
-        "witnesses: [\"127.0.0.1:7400\"]\nlog_level: debug\ngroups:\n  - name: g\n"
-        "    enforce: cgroup\n    status_script: status.sh\n    %s: %s\n    fence_script: "
-        "fence.sh\n"
-        "    script_timeout: 60s\n    start_timeout: 40s\n    stop_timeout: 40s\n"
-        "    fence_timeout: 3s\n    kill_grace: 200ms\n    env: {FLAVOUR: \"salt & vinegar\"}\n"
-        "    %s:\n%s",
-        rig->site, strcmp(key, "start_steps") == 0 ? "stop_script" : "start_script",
-        strcmp(key, "start_steps") == 0 ? "stop.sh" : "start.sh", key, steps);
-    rig_put(rig, "site.yaml", 0644, text);
-}
-
-static void begin_armed(struct rig *rig, uint32_t ttl_ms)
-{
-    rig_guard_start(rig);
-    rig_greet(rig);
-    (void)rig_arm(&rig->agent, 1, ttl_ms, FENCE_MS);
-    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
-}
-
-/* Until `name` says `text`. */
-static void wait_for_text(struct rig *rig, const char *name, const char *text)
-{
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
-
-    while (!rig_has(rig, name, text)) {
-        if (rig_now_ms() > limit)
-            fail_msg("%s never says %s", name, text);
-        rig_turn(rig);
-    }
-}
-
-static unsigned count_texts(const struct rig *rig, const char *name, const char *text)
-{
-    FILE *in = fopen(rig_path(rig, name), "r");
-    char line[4096];
-    unsigned count = 0;
-
-    while (in != NULL && fgets(line, sizeof line, in) != NULL)
-        count += strstr(line, text) != NULL;
-    if (in != NULL)
-        (void)fclose(in); /* only read from */
-    return count;
-}
-
-static pid_t pid_in(const struct rig *rig, const char *name)
-{
-    FILE *in = fopen(rig_path(rig, name), "r");
-    long pid = 0;
-
-    assert_non_null(in);
-    assert_int_equal(fscanf(in, "%ld", &pid), 1);
-    (void)fclose(in); /* only read from */
-    return (pid_t)pid;
-}
-
-static bool is_alive(const struct rig *rig, const char *name)
-{
-    FILE *in;
-    char stat[64];
-    char line[256] = "";
-
-    (void)snprintf(stat, sizeof stat, "/proc/%ld/stat", (long)pid_in(rig, name));
-    in = fopen(stat, "r");
-    if (in == NULL)
-        return false;
-    if (fgets(line, sizeof line, in) == NULL)
-        line[0] = '\0'; /* it has ended since */
-    (void)fclose(in);   /* only read from */
-    return line[0] != '\0' && strstr(line, ") Z") == NULL;
-}
+#define TTL_MS 11000 /* as in test_guard_program: in time on a slow machine too */
 
 /* ---- an ordinary start ----------------------------------------------------------------------- */
 
@@ -144,27 +52,6 @@ static void steps_begin_side_by_side_and_after_what_they_need(void **state)
     assert_true(rig_has(rig, "log", "line=\"c: started it\""));
     assert_int_equal(count_texts(rig, "log", "event=step.ended"), 3);
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight.seen, BW_REACH_INSIDE);
-}
-
-/* As after a start script: it may go on writing. */
-static void what_a_step_leaves_writes_on_without_it(void **state)
-{
-    struct rig *rig = *state;
-
-    rig_put(
-        rig, "service.sh", 0755,
-        "#!/bin/sh\n" RIG_TELL_PID "while :; do echo I serve; cut -d' ' -f1 /proc/uptime >>beats; "
-        "sleep 0.02; done\n");
-    rig_put(rig, "a.sh", 0755,
-            HEAD "setsid sh service.sh </dev/null &\nwhile [ ! -s beats ]; do sleep 0.01; done\n");
-    put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
-    begin_armed(rig, LONG_MS);
-
-    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
-
-    rig_wait_log(rig, "script.output_held");
-    rig_wait_beat(rig, rig_now_ms());
-    rig_wait_beat(rig, rig_now_ms());
 }
 
 /* ---- failures -------------------------------------------------------------------------------- */
@@ -410,35 +297,6 @@ static void a_start_that_is_ended_begins_nothing_more(void **state)
 
 /* ---- interrupted ----------------------------------------------------------------------------- */
 
-static void wait_file(struct rig *rig, const char *name)
-{
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
-
-    while (access(rig_path(rig, name), F_OK) != 0) {
-        if (rig_now_ms() > limit)
-            fail_msg("%s does not come", name);
-        rig_turn(rig);
-    }
-}
-
-/* In the middle of b, once a is known to be done; its guard is dead, and another one there. */
-static void interrupt(struct rig *rig)
-{
-    rig_put(rig, "b.sh", 0755, HEAD AWAIT "say begun\nawait go\nsay ended\nexec ./start.sh\n");
-    put_steps(rig, "start_steps",
-              "      - {name: a, script: a.sh}\n      - {name: b, script: b.sh, needs: [a]}\n");
-    begin_armed(rig, LONG_MS);
-    rig_order(&rig->agent, 1, BW_ACTION_START);
-    wait_file(rig, "state/guard/g.steps");
-    wait_for_text(rig, "steps", "b begun");
-    (void)rig_guard_end(rig, SIGKILL);
-    rig_guard_start(rig);
-    rig_greet(rig);
-    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1);
-    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_INTERRUPTED);
-    rig_put(rig, "go", 0644, "");
-}
-
 static void an_interrupted_start_goes_on_after_what_is_done(void **state)
 {
     struct rig *rig = *state;
@@ -473,20 +331,6 @@ static void after_a_stop_a_start_begins_anew(void **state)
 
     assert_int_equal(count_texts(rig, "steps", "a begun"), 2);
     assert_int_equal(count_texts(rig, "steps", "b begun"), 2);
-}
-
-/* The guard that begins has ended it with the rest. */
-static void what_had_left_a_process_is_run_again(void **state)
-{
-    struct rig *rig = *state;
-
-    rig_put(rig, "a.sh", 0755,
-            HEAD "say begun\nsetsid sleep 600 </dev/null >/dev/null 2>&1 &\nsay ended\n");
-    interrupt(rig);
-
-    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
-
-    assert_int_equal(count_texts(rig, "steps", "a begun"), 2);
 }
 
 static void a_journal_that_cannot_be_read_is_none(void **state)
@@ -704,7 +548,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(steps_begin_side_by_side_and_after_what_they_need),
-        TEST(what_a_step_leaves_writes_on_without_it),
         TEST(a_step_that_fails_is_tried_again_and_the_rest_goes_on),
         TEST(the_status_of_the_first_that_failed_is_the_starts),
         TEST(a_step_that_runs_into_its_limit_is_ended_whole_and_those_beside_it_are_not),
@@ -716,7 +559,6 @@ int main(void)
         TEST(a_start_that_is_ended_begins_nothing_more),
         TEST(an_interrupted_start_goes_on_after_what_is_done),
         TEST(after_a_stop_a_start_begins_anew),
-        TEST(what_had_left_a_process_is_run_again),
         TEST(a_journal_that_cannot_be_read_is_none),
         TEST(without_its_guard_nothing_begins),
         TEST(a_start_whose_process_is_killed_ends_with_its_steps),

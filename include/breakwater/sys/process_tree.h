@@ -38,6 +38,9 @@ BW_MUST_CHECK enum bw_err bw_process_signal(pid_t pid, uint64_t start_ticks, int
 struct bw_process_tree {
     const char *mark;
     bool with_strays; /* count children of this process that show no mark at all */
+    /* ... but these, who are somebody else's, and what is in a session of theirs. */
+    const struct bw_process *others;
+    size_t other_count;
     /* Nobody is signaled once it says so (NULL: nobody says it), or after `until` (zero: however late). */
     const atomic_bool *is_off;
     struct bw_instant until;
