@@ -16,7 +16,8 @@ static bool write_all(const struct bw_script_order *order, FILE *text)
     BW_SCRIPT_VARIABLES(X)
 #undef X
     for (uint32_t i = 0; i < order->group->env_count; i++)
-        (void)fprintf(text, "%s=%s%c", order->group->env[i].name, order->group->env[i].value, '\0');
+        (void)fprintf(text, "%s%s=%s%c", order->carries_env ? BW_SCRIPT_ENV_CARRIED : "",
+                      order->group->env[i].name, order->group->env[i].value, '\0');
     return ferror(text) == 0; /* it says so of all of them */
 }
 

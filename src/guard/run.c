@@ -358,7 +358,8 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
                                           .epoch = work->run.epoch,
                                           .facts = &work->run.facts,
                                           .lease_remaining_ms = lease_remaining_ms(&group->machine),
-                                          .cgroup = bw_reach_service_cgroup(&group->reach)};
+                                          .cgroup = bw_reach_service_cgroup(&group->reach),
+                                          .carries_env = bw_group_config_steps(group->config, action) != NULL};
     struct bw_script_spec spec = {
         .path = group->config->scripts[action],
         .env = env.list,

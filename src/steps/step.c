@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include <breakwater/config/scalar.h>
+#include <breakwater/config/script_env.h>
 
 #define OWN_PREFIX    "BREAKWATER_"
-#define OWN_MAX       64  /* variables of ours that are passed on */
+#define OWN_MAX       (BW_SCRIPT_VARIABLE_COUNT + 1 + BW_ENV_MAX) /* and the mark */
 #define ROUNDS_MAX    200 /* of KILL; what outlives them the end of the whole run meets */
 #define SIGNALED_BASE 128 /* as shells say it */
 #define STATUS_LIMIT  124 /* as timeout(1) says it */
@@ -158,20 +159,28 @@ static void on_line(struct bw_script_run *run, enum bw_script_stream stream, con
 
 /* ---- its beginning --------------------------------------------------------------------------- */
 
+static bool has_prefix(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 struct environment {
     char name[sizeof "BREAKWATER_STEP=" + BW_NAME_MAX];
     char attempt[sizeof "BREAKWATER_STEP_RUN=" + 16];
     const char *list[OWN_MAX + 3];
 };
 
-/* What the script in whose place it runs would be told, and which step it is. */
+/* What the script in whose place it runs would be told, and which step it is. What the site has set for
+ * scripts is theirs alone: with its LD_LIBRARY_PATH this program might not run. */
 static void fill_environment(const struct bw_steps_step *step, struct environment *out)
 {
     const struct bw_steps_program *program = step->program;
     size_t count = 0;
 
     for (char **at = environ; *at != NULL && count < OWN_MAX; at++)
-        if (strncmp(*at, OWN_PREFIX, sizeof OWN_PREFIX - 1) == 0)
+        if (has_prefix(*at, BW_SCRIPT_ENV_CARRIED))
+            out->list[count++] = *at + sizeof BW_SCRIPT_ENV_CARRIED - 1;
+        else if (has_prefix(*at, OWN_PREFIX))
             out->list[count++] = *at;
     (void)snprintf(out->name, sizeof out->name, "BREAKWATER_STEP=%s",
                    program->plan.items[step->index].name);

@@ -54,6 +54,28 @@ static void steps_begin_side_by_side_and_after_what_they_need(void **state)
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight.seen, BW_REACH_INSIDE);
 }
 
+/* The loader of the program that runs the steps would take them. */
+static void what_the_site_sets_for_scripts_only_the_steps_have(void **state)
+{
+    struct rig *rig = *state;
+    char command[4096];
+
+    rig_put(rig, "libuv.so.1", 0755, "no library"); /* with it this program could not be loaded */
+    rig_put(rig, "a.sh", 0755, HEAD "env >step.env\nexec ./start.sh\n");
+    put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
+    (void)snprintf(command, sizeof command,
+                   "cd '%s' && sed -i \"s|env: {|env: {LD_LIBRARY_PATH: '$PWD', |\" site.yaml",
+                   rig->dir);
+    assert_int_equal(system(command), 0);
+    begin_armed(rig, LONG_MS);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+
+    assert_true(rig_has(rig, "step.env", "FLAVOUR=salt & vinegar\n"));
+    assert_true(rig_has(rig, "step.env", "LD_LIBRARY_PATH="));
+    assert_false(rig_has(rig, "step.env", "BREAKWATER_ENV_"));
+}
+
 /* ---- failures -------------------------------------------------------------------------------- */
 
 static void a_step_that_fails_is_tried_again_and_the_rest_goes_on(void **state)
@@ -548,6 +570,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(steps_begin_side_by_side_and_after_what_they_need),
+        TEST(what_the_site_sets_for_scripts_only_the_steps_have),
         TEST(a_step_that_fails_is_tried_again_and_the_rest_goes_on),
         TEST(the_status_of_the_first_that_failed_is_the_starts),
         TEST(a_step_that_runs_into_its_limit_is_ended_whole_and_those_beside_it_are_not),

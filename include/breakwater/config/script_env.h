@@ -20,7 +20,12 @@ struct bw_script_order {
     const struct bw_run_facts *facts;
     uint64_t lease_remaining_ms;
     const char *cgroup; /* of the service; NULL: there is none */
+    /* The group's `env` is not for the program that is begun, but for those that it begins: each name has
+     * BW_SCRIPT_ENV_CARRIED before it. */
+    bool carries_env;
 };
+
+#define BW_SCRIPT_ENV_CARRIED "BREAKWATER_ENV_"
 
 /* X(NAME, whether it is set, format, value): BREAKWATER_NAME of a `struct bw_script_order *order`. */
 #define BW_SCRIPT_VARIABLES(X)                                                                     \
