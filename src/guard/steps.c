@@ -207,73 +207,46 @@ static void tell_note(struct bw_guard_steps *steps, const struct bw_steps_note *
     tell(steps);
 }
 
-/* Outputs that what it started still writes to: read on, as those of a start script are. */
-static void take_descriptors(struct bw_guard_steps *steps, struct msghdr *message)
+static void log_held(const struct bw_guard_steps *steps, const struct bw_steps_held *held)
 {
-    bool is_full = false;
-
-    for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head != NULL;
-         head = CMSG_NXTHDR(message, head)) {
-        const size_t count = head->cmsg_len < CMSG_LEN(0)
-                                 ? 0
-                                 : (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(head) + i * sizeof fd, sizeof fd);
-            is_full |= !bw_script_runner_read_on(&steps->group->program->runner, fd);
-        }
-    }
     bw_log_warn(
         &steps->group->program->log, "script.output_held",
         "group=%s action=%s does=\"what it left behind writes to us, and breaks %s: redirect "
         "its output\"",
         steps->group->config->name, bw_action_word(steps->action),
-        is_full ? "now, as too many do" : "when this guard ends");
+        held->is_full ? "now, as too many do" : "when this guard ends");
 }
 
-/* False: there is no more. Whoever speaks is not trusted: a note that is none is dropped. */
-static bool read_note(struct bw_guard_steps *steps)
+static enum bw_steps_heard read_note(struct bw_guard_steps *steps)
 {
-    char control[CMSG_SPACE(sizeof(int) * BW_STEPS_HELD_MAX)];
     struct bw_steps_note note;
-    struct iovec data = {.iov_base = &note, .iov_len = sizeof note};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    const ssize_t got = recvmsg(steps->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct bw_steps_held held;
+    const enum bw_steps_heard heard = bw_steps_hear(
+        steps->fd, steps->count, &steps->group->program->runner, &note, &held);
 
-    if (got < 0 && errno == EINTR)
-        return true;
-    if (got == 0)
-        errno = 0; /* nobody is there any more */
-    if (got <= 0)
-        return false;
-    if (message.msg_controllen != 0)
-        take_descriptors(steps, &message);
-    if (got == (ssize_t)sizeof note && (message.msg_flags & MSG_TRUNC) == 0 &&
-        bw_steps_note_is_sound(&note, steps->count) && note.kind != BW_STEPS_NOTE_HELD)
+    if (held.count != 0)
+        log_held(steps, &held);
+    if (heard == BW_STEPS_HEARD_NOTE)
         take_note(steps, &note);
-    return true;
+    return heard;
+}
+
+static bool is_more(enum bw_steps_heard heard)
+{
+    return heard == BW_STEPS_HEARD_NOTE || heard == BW_STEPS_HEARD_OTHER;
 }
 
 static void on_note(uv_poll_t *poll, int status, int events)
 {
     struct bw_guard_steps *steps = poll->data;
+    enum bw_steps_heard heard = BW_STEPS_HEARD_OTHER;
 
     (void)status; /* an error is met again by the read */
     (void)events;
-    for (int i = 0; i < NOTES_PER_TURN; i++) {
-        if (read_note(steps))
-            continue;
-        if (errno != EAGAIN)
-            uv_poll_stop(poll); /* it is gone; its end is told by itself */
-        return;
-    }
+    for (int i = 0; i < NOTES_PER_TURN && is_more(heard); i++)
+        heard = read_note(steps);
+    if (heard == BW_STEPS_HEARD_END)
+        uv_poll_stop(poll); /* its end is told by itself */
 }
 
 /* ---- its life -------------------------------------------------------------------------------- */
@@ -351,7 +324,7 @@ void bw_guard_steps_close(struct bw_guard_work *work)
     if (steps == NULL)
         return;
     work->steps = NULL;
-    for (int i = 0; i < NOTES_AT_END && read_note(steps); i++)
+    for (int i = 0; i < NOTES_AT_END && is_more(read_note(steps)); i++)
         continue;
     uv_close((uv_handle_t *)&steps->poll, on_closed);
     (void)close(steps->fd); /* only read from */

@@ -59,11 +59,3 @@ void bw_steps_order(const struct bw_group_config *group, enum bw_action_kind act
         spec->digest_of = group;
     }
 }
-
-bool bw_steps_note_is_sound(const struct bw_steps_note *note, uint32_t count)
-{
-    return note->kind < BW_STEPS_NOTE_COUNT &&
-           (note->kind == BW_STEPS_NOTE_HELD || note->step < count) &&
-           note->how <= BW_SCRIPT_NOT_STARTED &&
-           memchr(note->words, '\0', sizeof note->words) != NULL;
-}

@@ -2,11 +2,13 @@
 #include "sandbox.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
@@ -18,6 +20,7 @@
 #define SETTLE_MS  500 /* a last process of an observation that is about to end by itself */
 #define END_ALL_MS 2000
 #define LOOK_MS    20
+#define NOTES_MAX  1024 /* what a socket can hold, several times over */
 
 /* ---- text from outside ----------------------------------------------------------------------- */
 
@@ -166,6 +169,82 @@ static void judge_run(const struct bw_sandbox_job *job)
         bw_trial_pass(report, BW_TRIAL_OUTPUT_BOUND, "of every run");
 }
 
+/* ---- what steps say ---------------------------------------------------------------------------
+ *
+ * As their guard, this process reads on what they leave: whoever writes there would break without. */
+
+struct bw_sandbox_channel {
+    uv_poll_t poll;
+    int fd;
+    struct bw_sandbox_job *job;
+};
+
+static enum bw_steps_heard hear(struct bw_sandbox_channel *channel)
+{
+    struct bw_steps_note note;
+    struct bw_steps_held held;
+    const enum bw_steps_heard heard = bw_steps_hear(
+        channel->fd, BW_STEPS_MAX, &channel->job->sandbox->runner, &note, &held);
+
+    channel->job->outcome.holds_output |= held.count != 0;
+    return heard;
+}
+
+static void hear_all(struct bw_sandbox_channel *channel)
+{
+    enum bw_steps_heard heard = BW_STEPS_HEARD_OTHER;
+
+    for (int i = 0; i < NOTES_MAX && (heard == BW_STEPS_HEARD_NOTE || heard == BW_STEPS_HEARD_OTHER); i++)
+        heard = hear(channel);
+    if (heard == BW_STEPS_HEARD_END)
+        uv_poll_stop(&channel->poll); /* its end is told by itself */
+}
+
+static void on_note(uv_poll_t *poll, int status, int events)
+{
+    (void)status; /* an error is met again by the read */
+    (void)events;
+    hear_all(poll->data);
+}
+
+static void on_channel_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* Its end for the steps in `out_theirs`: to be closed once they are forked. */
+static enum bw_err open_channel(struct bw_sandbox_job *job, int *out_theirs, struct bw_diag *diag)
+{
+    struct bw_sandbox_channel *channel = calloc(1, sizeof *channel);
+    int ends[2];
+
+    BW_ASSERT(channel != NULL);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+        free(channel);
+        return bw_diag_errno(diag, errno, "make the channel of steps");
+    }
+    BW_ASSERT(uv_poll_init(&job->sandbox->loop, &channel->poll, ends[0]) == 0);
+    channel->poll.data = channel;
+    channel->fd = ends[0];
+    channel->job = job;
+    BW_ASSERT(uv_poll_start(&channel->poll, UV_READABLE, on_note) == 0);
+    job->channel = channel;
+    *out_theirs = ends[1];
+    return BW_OK;
+}
+
+static void close_channel(struct bw_sandbox_job *job)
+{
+    struct bw_sandbox_channel *channel = job->channel;
+
+    if (channel == NULL)
+        return;
+    hear_all(channel);
+    job->channel = NULL;
+    uv_close((uv_handle_t *)&channel->poll, on_channel_closed);
+    (void)close(channel->fd); /* only read from */
+}
+
 /* ---- a run ----------------------------------------------------------------------------------- */
 
 static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
@@ -184,6 +263,7 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     outcome->is_line_cut = result->is_line_cut;
     outcome->by_shell = result->by_shell;
     outcome->holds_output = result->holds_output;
+    close_channel(job);
     copy_printable(outcome->first_line, sizeof outcome->first_line, result->first_line,
                    strlen(result->first_line));
     copy_printable(outcome->why, sizeof outcome->why, result->diag->text,
@@ -231,6 +311,7 @@ static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
         .carries_env = bw_group_config_steps(sandbox->group, action) != NULL};
     struct bw_script_env env;
     struct bw_diag diag = {0};
+    int channel = -1;
     enum bw_err err = bw_script_env_init(&env, &order, &diag);
 
     *job = (struct bw_sandbox_job){
@@ -253,12 +334,18 @@ static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
         };
 
         plan = (struct bw_steps_plan){.epoch = order.epoch};
-        if (bw_group_config_steps(sandbox->group, action) != NULL)
-            bw_steps_order(sandbox->group, action, NULL, &plan, &spec);
-        err = bw_script_start(&sandbox->runner, &spec, &job->run, &diag);
+        if (order.carries_env)
+            err = open_channel(job, &channel, &diag);
+        if (err == BW_OK && order.carries_env)
+            bw_steps_order(sandbox->group, action, &channel, &plan, &spec);
+        if (err == BW_OK)
+            err = bw_script_start(&sandbox->runner, &spec, &job->run, &diag);
     }
+    if (channel >= 0)
+        (void)close(channel); /* the child's */
     bw_script_env_deinit(&env);
     if (err != BW_OK) {
+        close_channel(job);
         job->run = NULL;
         job->is_done = true;
         copy_printable(job->outcome.why, sizeof job->outcome.why, diag.text, strlen(diag.text));

@@ -66,6 +66,7 @@ struct bw_sandbox_job {
     enum bw_sandbox_who who;
     enum bw_reach_slot slot;
     struct bw_script_run *run;
+    struct bw_sandbox_channel *channel; /* of steps, while they run; NULL: a script has none */
     bool is_done;
     struct bw_sandbox_outcome outcome;
     size_t tail_bytes;

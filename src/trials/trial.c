@@ -250,16 +250,31 @@ static void judge_same(struct bw_sandbox *sandbox, const struct bw_sandbox_censu
                       (long)oldest->pid, oldest->command);
 }
 
+/* Of the start script, or of the first step that has one, whose name is then in `out_name`. */
+static struct bw_script_hint hint_of_start(const struct bw_group_config *group,
+                                           const char **out_name)
+{
+    struct bw_script_hint hint = {.kind = BW_SCRIPT_HINT_NONE};
+
+    if (group->scripts[BW_ACTION_START] != NULL)
+        hint = bw_script_hint_read(group->scripts[BW_ACTION_START]);
+    for (uint32_t i = 0; i < group->start_steps.count && hint.kind == BW_SCRIPT_HINT_NONE; i++) {
+        hint = bw_script_hint_read(group->start_steps.items[i].script);
+        *out_name = group->start_steps.items[i].name;
+    }
+    return hint;
+}
+
 static void find_outside(struct bw_sandbox *sandbox)
 {
-    const char *start = sandbox->group->scripts[BW_ACTION_START];
-    const struct bw_script_hint hint = start == NULL ? (struct bw_script_hint){0}
-                                                     : bw_script_hint_read(start);
-    char from_text[256] = "";
+    const char *name = "start";
+    const struct bw_script_hint hint = hint_of_start(sandbox->group, &name);
+    char from_text[256 + BW_NAME_MAX] = "";
 
     if (hint.kind != BW_SCRIPT_HINT_NONE)
-        (void)snprintf(from_text, sizeof from_text, "; line %" PRIu32 " of its start calls %s%s%s",
-                       hint.line, hint.word, hint.unit[0] != '\0' ? ": units: " : "", hint.unit);
+        (void)snprintf(from_text, sizeof from_text, "; line %" PRIu32 " of its %s calls %s%s%s",
+                       hint.line, name, hint.word, hint.unit[0] != '\0' ? ": units: " : "",
+                       hint.unit);
     bw_trial_find(sandbox->report, BW_TRIAL_SANDBOX_SEES, BW_TRIAL_PROBLEM,
                   "status says started, and no process is seen: the service lives elsewhere (a "
                   "systemd unit, a container, another host)%s",

@@ -52,8 +52,8 @@ struct bw_steps_plan {
 
 /* Fills `out_plan` from the list that `group` has for `action`, and `spec` so that it is run. What
  * else the spec says stays; both, and `group`, are used until bw_script_start has returned.
- * `channel`: where it tells what happens (bw_steps_note), a connected SOCK_SEQPACKET; NULL:
- * nowhere. */
+ * `channel`: where it tells what happens (bw_steps_hear), a connected SOCK_SEQPACKET: what it leaves breaks where nobody
+ * reads on for it. */
 void bw_steps_order(const struct bw_group_config *group, enum bw_action_kind action,
                     const int *channel, struct bw_steps_plan *out_plan,
                     struct bw_script_spec *spec);
@@ -88,8 +88,20 @@ struct bw_steps_note {
  * may begin. */
 #define BW_STEPS_PASS     'p'
 #define BW_STEPS_HELD_MAX 16 /* descriptors of one HELD */
-/* Whether it can be believed: of one of `count` steps, and each text ends. */
-bool bw_steps_note_is_sound(const struct bw_steps_note *note, uint32_t count);
+enum bw_steps_heard {
+    BW_STEPS_HEARD_NOTE,
+    BW_STEPS_HEARD_OTHER,   /* nothing that is to be believed, or HELD: there may be more */
+    BW_STEPS_HEARD_NOTHING, /* yet */
+    BW_STEPS_HEARD_END,
+};
+struct bw_steps_held {
+    uint32_t count;
+    bool is_full; /* not all are read on: who writes there breaks */
+};
+/* Reads one note at the other end of `channel`, of a list of `count` steps; never waits. What came with it is read on by
+ * `runner` and told in `out_held`; `out_note` is set for a NOTE alone. */
+enum bw_steps_heard bw_steps_hear(int channel, uint32_t count, struct bw_script_runner *runner,
+                                  struct bw_steps_note *out_note, struct bw_steps_held *out_held);
 
 /* Runs what stdin says, and returns the exit status that is due. -1: there is no plan: nobody but a
  * guard starts it. */
