@@ -397,6 +397,15 @@ static bool is_of_others(const struct bw_process *process, const struct bw_proce
     return false;
 }
 
+/* Who is about to end shows no mark any more, whosever it was. */
+static bool has_ended(const struct bw_process *process)
+{
+    struct bw_process now;
+    const enum bw_err err = bw_process_read(process->pid, &now, NULL);
+
+    return err == BW_ERR_NOT_FOUND || (err == BW_OK && (now.is_dead || now.start_ticks != process->start_ticks));
+}
+
 /* A child of ours that shows no mark: a member that lost its parents. Its environment may have been read
  * before its exec, and its program is looked at here: if that is another than ours by now, what it was
  * executed with is read once more. So a script of another tree, begun meanwhile, is left alone. */
@@ -412,7 +421,7 @@ static bool is_stray(const struct row *row, const struct bw_process_tree *tree, 
         return false;
     wait_for_exec(process);
     mark = look_for_mark(process, out_err, diag);
-    is_member = mark == NULL || has_mark_of(mark, tree);
+    is_member = mark == NULL ? !has_ended(process) : has_mark_of(mark, tree);
     free(mark);
     return is_member;
 }
