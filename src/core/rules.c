@@ -419,9 +419,12 @@ static const struct bw_rule rules[] = {
     RULE(E9, "3.4", "the fence window has come, and no word of more: the second enforcer fences")
     RULE(E10, "3.2", "the second enforcer's script has ended well: only a look that begins now has seen the end")
     RULE(E11, "3.4", "what a second enforcer could not keep is written again")
-    RULE(E12, "3.4", "a second enforcer was told a deadline: it is mirrored, to be resumed after a restart")
+    RULE(E12, "3.4",
+         "a second enforcer was told a deadline, or nothing is left to end: that is mirrored, for after a restart")
     RARE(E13, "3.4", "the scripts of a second enforcer are others than before: what it has agreed on counts no more",
          "its scripts never change in the simulator")
+    RARE(E14, "3.4", "the agent of a second enforcer is of another cluster than what that keeps: that is forgotten",
+         "its agent is of one cluster in the simulator")
 
     /* From who votes to who is to vote (members.c): one step at a time. */
     RULE(M1, "3.9", "a change of who votes is under way: waited for")

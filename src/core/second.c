@@ -1,4 +1,4 @@
-/* Rules E1 to E13: the second enforcer's machine for one group. Design 3.4. */
+/* Rules E1 to E14: the second enforcer's machine for one group. Design 3.4. */
 #include <breakwater/core/second.h>
 
 #include <breakwater/base/assert.h>
@@ -135,6 +135,84 @@ static void rest(const struct step *step, const char *rule)
     save(step, rule);
 }
 
+/* ---- whose epochs these are (3.4) -------------------------------------------------------------- */
+
+bool bw_second_is_of_another(struct bw_id own, struct bw_id other)
+{
+    return !bw_id_is_none(own) && !bw_id_is_none(other) && !bw_id_equal(own, other);
+}
+
+/* A deadline that it was told stands to its end, whoever its agent is by then, and the fence of it as long as anybody
+ * waits for the end: the cluster that has counted on it may be alive. Without one it only guesses that a lease is left. */
+static bool stands(const struct step *step)
+{
+    const struct bw_second *second = step->second;
+    const struct bw_instant until = second->phase == BW_SECOND_FENCED
+                                        ? second->end
+                                        : bw_instant_add(second->end, BW_SECOND_FINISHES_NS);
+
+    return second->phase != BW_SECOND_IDLE && !second->end_is_grace &&
+           !bw_instant_wait_is_over(step->now, until);
+}
+
+/* The agent of its site has been made anew, in another cluster: numbers of the one before say nothing of that one's epochs. */
+static void forget(const struct step *step, struct bw_id cluster_id)
+{
+    struct bw_second *second = step->second;
+
+    if (second->phase != BW_SECOND_IDLE) {
+        cut_fence(step, "E14");
+        cut_look(step, "E14");
+        go_on(second, BW_SECOND_IDLE);
+    }
+    second->memory = (struct bw_second_memory){.cluster_id = cluster_id};
+    second->fence_epoch = second->ignored_epoch = 0;
+    second->agent_says_serves = false;
+    second->end_is_grace = second->end_is_guessed = second->was_due = false;
+    save(step, "E14");
+}
+
+/* Of a file that has none: its agent's, where that speaks of the same epoch. */
+static void note_cluster(const struct step *step, const struct bw_second_event *event)
+{
+    struct bw_second_memory *memory = &step->second->memory;
+    const bool is_same = event->lease->epoch == memory->epoch || event->lease->over_epoch >= memory->epoch;
+
+    if (memory->epoch == 0 || !is_same || !bw_id_is_none(memory->cluster_id) ||
+        bw_id_is_none(event->cluster_id))
+        return;
+    memory->cluster_id = event->cluster_id;
+    save(step, "E14");
+}
+
+/* It is said to a person: a lease lives whose end nobody sees to here. */
+static void ignore(struct bw_second *second, const struct bw_second_event *event)
+{
+    if (event->lease->epoch == 0)
+        return;
+    second->ignored_epoch = event->lease->epoch;
+    second->ignored_cluster_id = event->cluster_id;
+}
+
+/* Does what was said count here? What was another cluster's is durably forgotten before anything of this one is taken:
+ * else a restart would have its epochs, and fence this one's. */
+static bool is_of_ours(const struct step *step, const struct bw_second_event *event)
+{
+    struct bw_second *second = step->second;
+
+    if (!bw_second_is_of_another(second->memory.cluster_id, event->cluster_id)) {
+        note_cluster(step, event);
+        return !bw_second_is_of_another(second->kept.cluster_id, second->memory.cluster_id);
+    }
+    if (stands(step))
+        ignore(second, event);
+    else
+        forget(step, event->cluster_id);
+    return false;
+}
+
+/* ---- what its agent says ----------------------------------------------------------------------- */
+
 /* What it says, should its agent be lost, is heard as fresh at this pace (3.3). */
 static void take_pace(struct bw_second *second, const struct bw_second_event *event)
 {
@@ -161,6 +239,8 @@ static void arm(const struct step *step, const struct bw_second_event *event)
     BW_ASSERT(lease->epoch > second->memory.epoch); /* I2 */
     cut_fence(step, "E1");
     cut_look(step, "E1");
+    if (!bw_id_is_none(event->cluster_id))
+        second->memory.cluster_id = event->cluster_id;
     second->memory.epoch = lease->epoch;
     second->memory.is_over = false;
     second->memory.fence_ns = lease->fence_ns;
@@ -183,8 +263,12 @@ static void on_answered(const struct step *step, const struct bw_second_event *e
     const bool is_of_newest = lease->epoch != 0 && lease->epoch >= second->memory.epoch &&
                               lease->epoch > lease->over_epoch;
 
+    if (!is_of_ours(step, event))
+        return;
     if (second->memory.epoch != 0 && lease->over_epoch >= second->memory.epoch)
         rest(step, "E2");
+    if (lease->epoch < second->memory.epoch)
+        ignore(second, event);
     if (!is_of_newest || !is_sane(lease))
         return;
     if (lease->epoch == second->memory.epoch && (second->memory.is_over || is_fencing(second)))
@@ -283,6 +367,10 @@ static void on_saved(const struct step *step, uint64_t number, bool ok)
     }
     second->kept = second->saving;
     (void)emit(step, BW_SECOND_ACTION_ASK_NOW, "E6");
+    /* Else who loses this file in the same boot would find a deadline of what is over (a mirror is enough to know of an
+     * epoch). Not before: what is open in the file has its deadline there. */
+    if (second->phase == BW_SECOND_IDLE)
+        (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
 }
 
 /* ---- by the clock ---------------------------------------------------------------------------- */
@@ -380,6 +468,8 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
                     const struct bw_second_memory *memory, const struct bw_second_mirror *mirror,
                     uint64_t grace_ns, struct bw_instant now)
 {
+    static const struct bw_second_mirror nothing;
+
     *second = (struct bw_second){.limits = *limits,
                                  .memory = *memory,
                                  .kept = *memory,
@@ -390,7 +480,11 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
     BW_ASSERT(limits->digest != 0);
     BW_ASSERT_NONE(bw_second_memory_unsound(memory)); /* judged where they were read */
     BW_ASSERT_NONE(bw_second_mirror_unsound(mirror));
+    if (bw_second_is_of_another(memory->cluster_id, mirror->cluster_id))
+        mirror = &nothing; /* of a cluster that was forgotten: it was not written since */
     if (mirror->epoch > memory->epoch) { /* it has not become durable, or the file is an older one */
+        if (!bw_id_is_none(mirror->cluster_id))
+            second->memory.cluster_id = mirror->cluster_id;
         second->memory.epoch = mirror->epoch;
         second->memory.is_over = false;
         second->memory.fence_ns = mirror->fence_ns;
@@ -472,11 +566,14 @@ const char *bw_second_mirror_unsound(const struct bw_second_mirror *mirror)
 const char *bw_second_unsound(const struct bw_second *second)
 {
     const bool is_open = second->memory.epoch != 0 && !second->memory.is_over;
+    const bool is_forgetting = bw_second_is_of_another(second->kept.cluster_id, second->memory.cluster_id);
 
     FACT((second->phase == BW_SECOND_IDLE) == !is_open, /* 3.4: what is open is enforced */
          "the second enforcer: it enforces just while an epoch is open");
-    FACT(second->kept.epoch <= second->memory.epoch, /* I2 */
+    FACT(is_forgetting || second->kept.epoch <= second->memory.epoch, /* I2 */
          "the second enforcer: what is durable is no newer than what it knows");
+    FACT(!is_forgetting || second->memory.epoch == 0, /* 3.4 */
+         "the second enforcer: it takes nothing of a cluster before the other is durably forgotten");
     FACT(second->fence_epoch <= second->memory.epoch,
          "the second enforcer: it has fenced no epoch that it does not know");
     FACTS(bw_second_memory_unsound(&second->memory));

@@ -144,6 +144,12 @@ static void save_group(struct bw_second_served *own, uint64_t number)
     own->save_waits = number;
 }
 
+static void drop_mirror(struct bw_second_served *own)
+{
+    *own->mirror = (struct bw_second_mirror){0};
+    own->mirror_waits = true;
+}
+
 static void execute(struct bw_second_machine *machine, uint32_t group,
                     const struct bw_second_action *wanted)
 {
@@ -155,7 +161,12 @@ static void execute(struct bw_second_machine *machine, uint32_t group,
         save_group(own, wanted->number);
         return;
     case BW_SECOND_ACTION_MIRROR:
-        *own->mirror = (struct bw_second_mirror){.epoch = own->second.memory.epoch,
+        if (own->second.phase == BW_SECOND_IDLE) {
+            drop_mirror(own);
+            return;
+        }
+        *own->mirror = (struct bw_second_mirror){.cluster_id = own->second.memory.cluster_id,
+                                                 .epoch = own->second.memory.epoch,
                                                  .fence_ns = own->second.memory.fence_ns,
                                                  .end = own->second.end};
         own->mirror_waits = true;
@@ -263,6 +274,7 @@ static void on_answered(struct bw_second_machine *machine, const struct bw_secon
             step_group(machine, i,
                        &(struct bw_second_event){.kind = BW_SECOND_EVENT_ANSWERED,
                                                  .lease = lease,
+                                                 .cluster_id = answer->cluster_id,
                                                  .asked = machine->asked,
                                                  .interval_ms = answer->interval_ms,
                                                  .limit_ms = answer->limit_ms});
@@ -428,6 +440,8 @@ void bw_second_machine_add_group(struct bw_second_machine *machine, const char *
     *own = (struct bw_second_served){.kept = kept, .mirror = mirror, .wake_at = now_of(machine)};
     BW_ASSERT(bw_copy_text(own->name, sizeof own->name, group));
     bw_second_init(&own->second, limits, kept, mirror, BW_SECOND_GRACE_NS, now_of(machine));
+    if (own->second.phase == BW_SECOND_IDLE && mirror->epoch != 0)
+        drop_mirror(own); /* it ended before it was written that this is over */
     take_kept_pace(machine, &own->second.memory);
     machine->warn_at = bw_instant_min(machine->warn_at, first_warning_at(own, now_of(machine)));
 }

@@ -43,6 +43,44 @@ static void say_phase(struct bw_second_program *program, const char *group,
                      bw_instant_left_ns(bw_clock_now(), after->end) / BW_NS_PER_MS);
 }
 
+/* Once for each epoch, not with each answer. */
+static void say_ignored(struct bw_second_program *program, const char *group, const struct bw_second *second)
+{
+    const bool is_others = bw_second_is_of_another(second->memory.cluster_id, second->ignored_cluster_id);
+
+    bw_log_write(&program->log, BW_LOG_WARN, "second.ignored",
+                 "group=%s epoch=%" PRIu64 " seen_epoch=%" PRIu64 " error=\"its agent has a lease of %s\" does=\"%s\"",
+                 group, second->ignored_epoch, second->memory.epoch,
+                 is_others ? "another cluster" : "an older epoch than the newest one here",
+                 is_others ? "goes on with the deadline that it was told, and takes the other's once that is over"
+                           : "takes nothing of it: nobody here ends what that lease is for. Was the cluster made anew? Then "
+                             "stop this, move its files in state_dir and run_dir away, and start it again");
+}
+
+static void say_forgotten(struct bw_second_program *program, const char *group, const struct bw_second *before,
+                          const struct bw_second *after)
+{
+    char old[BW_ID_TEXT_BYTES], new[BW_ID_TEXT_BYTES];
+
+    bw_id_format(before->memory.cluster_id, old);
+    bw_id_format(after->memory.cluster_id, new);
+    bw_log_warn(&program->log, "second.forgotten",
+                "group=%s epoch=%" PRIu64 " cluster_id=%s our_cluster_id=%s "
+                "error=\"the agent of this site is of another cluster than what was kept here\" "
+                "does=\"forgets it\"",
+                group, before->memory.epoch, new, old);
+}
+
+static void say_step(struct bw_second_program *program, const char *group, const struct bw_second *before,
+                     const struct bw_second *after)
+{
+    say_phase(program, group, before, after);
+    if (bw_second_is_of_another(before->memory.cluster_id, after->memory.cluster_id))
+        say_forgotten(program, group, before, after);
+    if (after->ignored_epoch != 0 && after->ignored_epoch != before->ignored_epoch)
+        say_ignored(program, group, after);
+}
+
 void bw_second_say_unmirrored(struct bw_second_program *program, const struct bw_diag *diag)
 {
     bw_log_error(&program->log, "second.unmirrored",
@@ -62,7 +100,7 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
     switch (action->kind) {
     case BW_SECOND_MACHINE_STEPPED:
         if (action->rule == NULL)
-            say_phase(program, group->config->name, action->before, action->second);
+            say_step(program, group->config->name, action->before, action->second);
         return BW_OK;
     case BW_SECOND_MACHINE_ASK:
         return bw_second_ask_agent(program, action->ask, action->limit_ms);

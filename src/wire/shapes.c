@@ -776,7 +776,7 @@ SHAPE(second_answer_group, second_answer_group, NAME1(name), MESSAGE_AS(lease, t
 #define CORE struct bw_second_answer
 #define WIRE Breakwater__V1__SecondAnswer
 SHAPE(second_answer, second_answer, VERSION(AGENT_VERSION), NUMBER(interval_ms), NUMBER(limit_ms),
-      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, second_answer_group))
+      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, second_answer_group), ID(cluster_id))
 #undef CORE
 #undef WIRE
 
@@ -785,7 +785,7 @@ SHAPE(second_answer, second_answer, VERSION(AGENT_VERSION), NUMBER(interval_ms),
 #define CORE struct bw_second_memory
 #define WIRE Breakwater__V1__SecondMemory
 SHAPE(second_memory, second_memory, NUMBER(epoch), BOOL(is_over), NUMBER(fence_ns),
-      NUMBER(agreed_digest), NUMBER(interval_ms), NUMBER(limit_ms))
+      NUMBER(agreed_digest), NUMBER(interval_ms), NUMBER(limit_ms), ID(cluster_id))
 #undef CORE
 #undef WIRE
 
@@ -804,7 +804,7 @@ SHAPE(second_state, second_state, VERSION(STATE_VERSION), NAME1(site),
 
 #define CORE struct bw_second_mirror
 #define WIRE Breakwater__V1__SecondMirror
-SHAPE(second_mirror, second_mirror, NUMBER(epoch), NUMBER(fence_ns), MESSAGE(end, instant))
+SHAPE(second_mirror, second_mirror, NUMBER(epoch), NUMBER(fence_ns), MESSAGE(end, instant), ID(cluster_id))
 #undef CORE
 #undef WIRE
 

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "elsewhere_world.h"
+#include "janitor.h"
 #include "lacking.h"
 #include "real_files.h"
 #include "stuck_disk.h"
@@ -297,6 +298,73 @@ static void it_ends_nothing_that_is_leased(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* ---- what it is left with ---- */
+
+static bool rests(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "enforcer.log"), "to=IDLE") != NULL;
+}
+
+/* Its volume is gone, and its mirror, in the same boot, would be enough to know of an epoch that nobody has any more. */
+static void what_was_let_go_is_in_no_mirror(void **state)
+{
+    char path[REAL_PATH_BYTES];
+
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    real_spec_text(&cluster, "mode", "observe");
+    real_apply(&cluster);
+    real_until(&cluster, rests, 0, "the second enforcer rests");
+    assert_true(real_for_a_lease(&cluster, real_service_lives, 0));
+    (void)real_end(&cluster.sites[0].enforcer, SIGKILL);
+    lose_machine(0);
+    real_path(&cluster.sites[0], "enforcer", path);
+    janitor_remove_dir(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    real_start_second_enforcer(&cluster, 0, true);
+    assert_true(real_for_a_lease(&cluster, real_service_lives, 0)); /* by a guess it would be fenced in two seconds */
+    assert_null(strstr(real_read(&cluster, 0, "enforcer.log"), "to=SCRIPT"));
+}
+
+static void lose_states(int site)
+{
+    static const char *const kept[] = {"state/agent", "state/guard"};
+    char path[REAL_PATH_BYTES];
+
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        real_path(&cluster.sites[site], kept[i], path);
+        janitor_remove_dir(path);
+    }
+}
+
+/* All witnesses are lost, and agents and guards are made anew with a new cluster of that name. Its epochs begin at 1
+ * again: they are none that the second enforcer, which has kept its file, has fenced. */
+static void one_whose_cluster_was_made_anew_takes_its_epochs(void **state)
+{
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    for (int site = 0; site < 2; site++)
+        lose_machine(site);
+    trio_found_anew(&cluster.trio);
+    for (int ms = 0; ms < REAL_WAIT_MS && !real_service_is_gone(&cluster, 0); ms += 50)
+        (void)usleep(50 * 1000); /* nobody leads, whom real_until would ask */
+    assert_true(real_service_is_gone(&cluster, 0));
+    for (int site = 0; site < 2; site++)
+        lose_states(site);
+    trio_start_all(&cluster.trio, TRIO_EXECUTED);
+
+    real_serve(&cluster);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen again");
+    assert_non_null(strstr(real_read(&cluster, 0, "enforcer.log"), "event=second.forgotten"));
+    assert_true(real_for_a_lease(&cluster, real_service_lives, 0));
+    lose_machine(0);
+    real_until(&cluster, serves_later, 0, "the other site serves");
+    assert_true(real_service_is_gone(&cluster, 0));
+    real_assert_no_overlap(&cluster);
+}
+
 /* ---- a file system that hangs ---- */
 
 static pid_t disk_server = -1;
@@ -400,6 +468,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_outlives_its_machine_is_fenced_by_the_second_enforcer,
                                         set_up_daemons, tear_down_daemons),
+        cmocka_unit_test_setup_teardown(what_was_let_go_is_in_no_mirror, set_up_daemons, tear_down_daemons),
+        cmocka_unit_test_setup_teardown(one_whose_cluster_was_made_anew_takes_its_epochs, set_up_daemons,
+                                        tear_down_daemons),
         cmocka_unit_test_setup_teardown(without_it_the_group_waits, set_up_daemons,
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_that_is_restarted_resumes_its_deadline, set_up_daemons,

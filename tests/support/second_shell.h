@@ -16,6 +16,7 @@ static const struct bw_second_limits limits = {
 
 static struct world {
     struct bw_second second;
+    struct bw_id cluster_id; /* of its agent; none: that says none */
     uint64_t now_ms;
     uint64_t raw_lag_ms; /* of CLOCK_MONOTONIC_RAW: the machine was suspended */
     bool save_fails;
@@ -99,6 +100,7 @@ static inline void tell_since(uint64_t asked_ms, const struct bw_second_lease *l
 {
     happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_ANSWERED,
                                      .lease = lease,
+                                     .cluster_id = world.cluster_id,
                                      .asked = {asked_ms * MS, (asked_ms - world.raw_lag_ms) * MS}});
 }
 

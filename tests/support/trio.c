@@ -492,18 +492,28 @@ void trio_init_slow(struct trio *trio, unsigned election_ms)
     found_all(trio);
 }
 
-void trio_deinit(struct trio *trio)
+static void lose_all(struct trio *trio)
 {
-    for (int i = 0; i < TRIO_WITNESSES; i++)
-        if (trio->pids[i] > 0)
-            (void)trio_stop(trio, i, SIGKILL);
-    bw_credentials_free(trio->viewer);
     for (int i = 0; i < TRIO_WITNESSES; i++) {
         char path[TRIO_PATH_BYTES];
 
+        if (trio->pids[i] > 0)
+            (void)trio_stop(trio, i, SIGKILL);
         numbered_path(trio, "data%d", i, path);
         janitor_remove_dir(path);
     }
+}
+
+void trio_found_anew(struct trio *trio)
+{
+    lose_all(trio);
+    found_all(trio);
+}
+
+void trio_deinit(struct trio *trio)
+{
+    lose_all(trio);
+    bw_credentials_free(trio->viewer);
     for (int i = 0; i < 2 * TRIO_WITNESSES; i++)
         test_port_release(&trio->ports[i]);
     test_pki_deinit(&trio->pki);

@@ -42,6 +42,8 @@ void trio_init(struct trio *trio);
  * leadership. */
 void trio_init_slow(struct trio *trio, unsigned election_ms);
 /* Kills what runs, and removes everything. */
+/* All witnesses lose what they have, and are founded anew, as another cluster of the same name. They do not run. */
+void trio_found_anew(struct trio *trio);
 void trio_deinit(struct trio *trio);
 void trio_path(const struct trio *trio, const char *file, char out_path[TRIO_PATH_BYTES]);
 /* What it is made of; who extends it keeps the trio. */

@@ -27,6 +27,7 @@ static struct {
     /* As a program has them: from its start until its end is known. */
     bool look_runs;
     bool fence_runs;
+    uint64_t mirrored_epoch; /* by the newest write; UINT64_MAX: there was none */
     bool warned_relayed; /* the newest warning is to be passed on */
     uint32_t warned_limit_ms;
     uint64_t refusal_ms; /* starts are refused, each after so long; 0: none is */
@@ -70,7 +71,9 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
     case BW_SECOND_MACHINE_STEPPED:
     case BW_SECOND_MACHINE_ASK:
     case BW_SECOND_MACHINE_SAVE:
+        break;
     case BW_SECOND_MACHINE_MIRROR:
+        world.mirrored_epoch = world.mirror.epoch;
         break;
     }
     return BW_OK;
@@ -106,6 +109,7 @@ static void begin_of(struct bw_second_memory memory, struct bw_second_mirror mir
 
     memset(&world, 0, sizeof world);
     world.now_ms = 1000;
+    world.mirrored_epoch = UINT64_MAX;
     world.memory = memory;
     world.mirror = mirror;
     bw_second_machine_init(&world.machine,
@@ -281,6 +285,41 @@ static void where_its_window_has_come_meanwhile_it_warns_at_once(void **state)
     assert_int_equal(warnings(), 1);
 }
 
+/* ---- its mirror (3.4) --------------------------------------------------------------------------------- */
+
+static void what_is_over_is_in_its_mirror_no_more(void **state)
+{
+    (void)begin(state);
+    wake_at(1000);
+    answered_at(1010, (struct bw_second_lease){.over_epoch = 7}, 1000, 1000);
+    assert_int_equal(world.mirror.epoch, 7); /* until that is durable: the file has it open */
+    step_at(1020, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_SAVED, .ok = true});
+    assert_int_equal(world.mirrored_epoch, 0);
+}
+
+/* It ended before it had written that, or is of a release that did not. */
+static void what_was_over_when_it_began_is_not_left_there(void **state)
+{
+    (void)state;
+    begin_of((struct bw_second_memory){.epoch = 7, .is_over = true, .fence_ns = FENCE_MS * MS},
+             (struct bw_second_mirror){.epoch = 7, .fence_ns = FENCE_MS * MS, .end = {END_MS * MS, END_MS * MS}});
+    wake_at(1000);
+    assert_int_equal(world.mirrored_epoch, 0);
+}
+
+static void it_hears_of_which_cluster_its_agent_is(void **state)
+{
+    struct bw_second_answer_group group = {
+        .name = "db", .lease = {.epoch = 8, .left_ns = END_MS * MS, .fence_ns = FENCE_MS * MS}};
+    const struct bw_second_answer answer = {.cluster_id = {{3}}, .group_count = 1, .groups = &group};
+
+    (void)begin(state);
+    wake_at(1000);
+    step_at(1010, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_ANSWERED, .answer = &answer});
+    assert_true(bw_id_equal(world.memory.cluster_id, answer.cluster_id));
+    assert_true(bw_id_equal(world.mirror.cluster_id, answer.cluster_id));
+}
+
 /* Short of processes, and slow: it goes on, and fences once it can. */
 static void what_it_cannot_begin_it_tries_again_however_long_that_takes(void **state)
 {
@@ -304,6 +343,9 @@ int main(void)
         cmocka_unit_test_setup(one_that_has_ended_when_the_window_comes_is_not, begin),
         cmocka_unit_test_setup(what_it_cannot_begin_it_tries_again_however_long_that_takes, begin),
         cmocka_unit_test_setup(its_fence_is_looked_at_and_run_again_until_the_end_is_seen, begin),
+        cmocka_unit_test(what_is_over_is_in_its_mirror_no_more),
+        cmocka_unit_test(what_was_over_when_it_began_is_not_left_there),
+        cmocka_unit_test(it_hears_of_which_cluster_its_agent_is),
         cmocka_unit_test(while_nobody_tells_it_the_deadline_it_warns),
         cmocka_unit_test(one_that_begins_without_its_agent_warns_as_often_as_it_was_told_to_ask),
         cmocka_unit_test(what_was_not_kept_is_the_shortest_that_there_may_be),

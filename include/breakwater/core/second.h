@@ -55,6 +55,7 @@ struct bw_second_answer_group {
     struct bw_second_lease lease;
 };
 struct bw_second_answer {
+    struct bw_id cluster_id; /* the agent's, durable there; none: it has met no cluster yet, or is of a release that says none */
     uint32_t interval_ms; /* how often the agent wants to be asked */
     uint32_t limit_ms;    /* how long an answer may take */
     uint32_t group_count;
@@ -65,6 +66,7 @@ struct bw_second_answer {
 
 /* Durable: fsynced before the epoch is said to be armed. */
 struct bw_second_memory {
+    struct bw_id cluster_id; /* whose epochs these are; none: no agent has said so yet */
     uint64_t epoch;         /* highest that it has taken; 0: none */
     bool is_over;           /* nothing of it is left to end */
     uint64_t fence_ns;      /* its F */
@@ -78,6 +80,7 @@ struct bw_second_memory {
 /* In a mirror that outlives the process and not the boot, as the guard's: the deadline that it was
  * told last. */
 struct bw_second_mirror {
+    struct bw_id cluster_id; /* of that epoch, likewise */
     uint64_t epoch;        /* whose; 0: none */
     uint64_t fence_ns;     /* its F */
     struct bw_instant end; /* by the clocks of this boot */
@@ -111,6 +114,7 @@ enum bw_second_event_kind {
 struct bw_second_event {
     enum bw_second_event_kind kind;
     const struct bw_second_lease *lease; /* ANSWERED: borrowed for the step */
+    struct bw_id cluster_id;             /* ANSWERED: of the agent; none: it says none */
     struct bw_instant asked;             /* ANSWERED: read before the question left */
     uint32_t interval_ms;                /* ANSWERED: what it says for all groups; 0: nothing */
     uint32_t limit_ms;
@@ -123,8 +127,8 @@ struct bw_second_event {
 
 enum bw_second_action_kind {
     BW_SECOND_ACTION_SAVE,   /* fsync the memory as it is after this step; SAVED follows */
-    BW_SECOND_ACTION_MIRROR, /* write `memory.epoch` and `end` into the mirror. Nothing follows: who
-                                begins with an older one fences earlier */
+    BW_SECOND_ACTION_MIRROR, /* write `memory.epoch` and `end` into the mirror, or that there is none where nothing
+                                is left to end. Nothing follows: who begins with an older one fences earlier */
     BW_SECOND_ACTION_LOOK,   /* run status_script; LOOKED follows. One at a time */
     BW_SECOND_ACTION_KILL_LOOK, /* end it, whole tree; LOOKED still follows */
     BW_SECOND_ACTION_FENCE, /* run fence_script of `epoch`, at most limit_ns; FENCED follows. One at
@@ -160,6 +164,9 @@ struct bw_second {
     struct bw_instant end;          /* of what is armed; of a fence: when its script is ended */
     struct bw_instant fence_at;     /* SCRIPT, none runs: the next one */
     uint64_t fence_epoch;
+    uint64_t ignored_epoch; /* whose lease its agent has said last to be alive, and it took not: it is older, or
+                               another cluster's while a deadline of this one stands */
+    struct bw_id ignored_cluster_id; /* of its agent then */
     enum bw_second_run fence;
     enum bw_second_run look;
     struct bw_instant look_begun;
@@ -186,6 +193,13 @@ struct bw_second {
 void bw_second_init(struct bw_second *second, const struct bw_second_limits *limits,
                     const struct bw_second_memory *memory, const struct bw_second_mirror *mirror,
                     uint64_t grace_ns, struct bw_instant now);
+
+/* So long after the lease's end a fence that has not seen the end is waited for. Later nobody does: the witnesses have it
+ * that the end is unseen, and keep it so (3.4). */
+#define BW_SECOND_FINISHES_NS (30 * BW_NS_PER_S)
+
+/* Are these two clusters, as far as is known? Nothing is forgotten for an id that is missing (3.4). */
+bool bw_second_is_of_another(struct bw_id own, struct bw_id other);
 
 /* One step. `now` is read for this event. */
 void bw_second_step(struct bw_second *second, const struct bw_second_event *event,

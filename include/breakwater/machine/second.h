@@ -137,9 +137,7 @@ void bw_second_machine_step(struct bw_second_machine *machine,
                             const struct bw_second_machine_event *event);
 struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *machine);
 /* So many fences are under way, or have not seen an end until BW_SECOND_FINISHES_NS after their lease's: who is
- * stopped finishes these first. Longer than that nobody waits: the witnesses have it that the end is unseen, and keep it
- * so (3.4). */
-#define BW_SECOND_FINISHES_NS (30 * BW_NS_PER_S)
+ * stopped finishes these first. */
 uint32_t bw_second_machine_fences(const struct bw_second_machine *machine, struct bw_instant now);
 /* Groups whose fence script runs, or whose end is being looked for: not between two tries. */
 uint32_t bw_second_machine_runs(const struct bw_second_machine *machine);
