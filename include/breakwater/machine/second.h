@@ -15,7 +15,8 @@
 #define BW_SECOND_INTERVAL_MS_MIN 20u
 /* Between two questions, however much news there is. */
 #define BW_SECOND_DISTANCE_NS (20 * BW_NS_PER_MS)
-/* One that begins and has an open epoch in its file asks for so long before it fences that (3.4). */
+/* One that begins and has an open epoch in its file asks for so long before it fences that (3.4). No longer: the
+ * unknown deadline less F may be now, and what it waits is taken from the time that the fence has. */
 #define BW_SECOND_GRACE_NS (2 * BW_NS_PER_S)
 
 enum bw_second_machine_event_kind {
