@@ -507,7 +507,7 @@ static void another_reach_needs_a_restart(void **state)
 
 static bool says_writable_refused(const struct agent_world *world)
 {
-    return agent_world_log_has(world, "error: others can change it: ");
+    return agent_world_log_has(world, "error=\"others can change it: ");
 }
 
 static void bad_files_leave_the_old_ones_running(void **state)

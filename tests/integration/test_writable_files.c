@@ -182,7 +182,7 @@ static void a_witness_that_is_to_reload_such_a_file_goes_on_with_the_old(void **
 
     do_in("chmod o+w w1.yaml");
     trio_signal(&trio, 0, SIGHUP);
-    assert_true(trio_logs(&trio, 0, "error: others can change it: "));
+    assert_true(trio_logs(&trio, 0, "error=\"others can change it: "));
     assert_true(trio_logs(&trio, 0, "event=config.reload_failed"));
     do_in("chmod o-w w1.yaml && chmod g+w ca.pem");
     trio_signal(&trio, 0, SIGHUP);
