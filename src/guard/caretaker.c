@@ -2,8 +2,6 @@
  * enforced all the same, until it is over; nothing new is. Design 3.4, "mirrors are self-sufficient". */
 #include "program.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +12,9 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/sys/clock.h>
 
-#define RUN_DIR    "/run/breakwater"
-#define DIR_SUFFIX "-guard"
-#define SITES_MAX  16 /* directories that one caretaker looks after */
+#define RUN_DIR "/run/breakwater"
 
 /* ---- one directory ----------------------------------------------------------------------------- */
 
@@ -40,12 +37,14 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     return BW_OK;
 }
 
-/* One whose guard lives is that guard's. */
-static void care_for_dir(const char *path, const struct bw_site_config *known)
+/* One whose guard lives is that guard's. `known`: what the file says of it. False: it was told to end before all of it
+ * was over. */
+static bool care_for_dir(const char *path, const struct bw_site_config *known, bool is_beside)
 {
     struct bw_site_config *config = calloc(1, sizeof *config);
     struct bw_guard_program *program;
     struct bw_diag diag = {0};
+    bool is_over;
 
     BW_ASSERT(config != NULL);
     config->log_level = known != NULL ? known->log_level : BW_LOG_INFO;
@@ -53,6 +52,7 @@ static void care_for_dir(const char *path, const struct bw_site_config *known)
         (void)bw_copy_text(config->cluster, sizeof config->cluster, known->cluster);
     program = bw_guard_program_make(config);
     program->is_caretaker = true;
+    program->is_beside = is_beside;
     if (known != NULL)
         (void)bw_copy_text(program->store.site, sizeof program->store.site, known->site);
     if (bw_guard_store_open_mirrors(&program->store, path, &diag) == BW_OK)
@@ -60,78 +60,61 @@ static void care_for_dir(const char *path, const struct bw_site_config *known)
     else
         bw_log_info(&program->log, "mirrors.left", "dir=%s error=%s", bw_log_quote(path),
                     bw_log_quote(diag.text));
+    is_over = bw_guard_machine_is_over(&program->machine, bw_clock_now());
     bw_guard_program_free(program);
+    return is_over;
 }
 
 /* ---- which ------------------------------------------------------------------------------------- */
 
-struct found {
-    char paths[SITES_MAX][512];
-    uint32_t count;
-};
-
-static void find_in(const char *run_dir, struct found *found)
-{
-    DIR *list = opendir(run_dir);
-    const struct dirent *entry;
-
-    while (list != NULL && (entry = readdir(list)) != NULL) {
-        const size_t length = strlen(entry->d_name);
-        const size_t suffix = strlen(DIR_SUFFIX);
-
-        if (length <= suffix || strcmp(entry->d_name + length - suffix, DIR_SUFFIX) != 0)
-            continue;
-        if (found->count == SITES_MAX) {
-            (void)fprintf(stderr, "breakwater guard: %s: more than %d sites; the others are left to "
-                                  "their enforcers\n", run_dir, SITES_MAX);
-            break;
-        }
-        (void)snprintf(found->paths[found->count++], sizeof found->paths[0], "%s/%s", run_dir,
-                       entry->d_name);
-    }
-    if (list != NULL)
-        (void)closedir(list); /* only read from */
-}
-
 /* Where systemd says that our files in /run are; else where they are by default. */
-static void find_all(struct found *found)
+static void find_all(struct bw_guard_dirs *found)
 {
     const char *list = getenv("RUNTIME_DIRECTORY");
     char copy[4096];
     char *rest = NULL;
 
     if (list == NULL || list[0] == '\0' || !bw_copy_text(copy, sizeof copy, list)) {
-        find_in(RUN_DIR, found);
+        bw_guard_dirs_find(RUN_DIR, found);
         return;
     }
     for (char *dir = strtok_r(copy, ":", &rest); dir != NULL; dir = strtok_r(NULL, ":", &rest))
-        find_in(dir, found);
+        bw_guard_dirs_find(dir, found);
 }
 
 /* Each by a process of its own: a caretaker of several sites is several. */
-static void care_for_others(const struct found *found)
+static void care_for_others(const struct bw_guard_dirs *found, bool is_beside)
 {
     for (uint32_t i = 1; i < found->count; i++) {
         if (fork() != 0)
             continue;
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-        care_for_dir(found->paths[i], NULL);
+        (void)care_for_dir(found->paths[i], NULL, is_beside); /* its end is what is waited for */
         _exit(0);
     }
 }
 
-void bw_guard_caretake(const struct bw_site_config *config)
+/* Its own first; then the others in its run_dir, whatever their names: the one in the file may be what is wrong. */
+static void find_beside(const struct bw_site_config *config, bool with_others, struct bw_guard_dirs *found)
 {
-    static struct found found; /* once a process */
+    (void)snprintf(found->paths[found->count++], sizeof found->paths[0], "%s/%s" BW_GUARD_DIR_SUFFIX,
+                   config->run_dir, config->site);
+    if (with_others)
+        bw_guard_dirs_find(config->run_dir, found);
+}
+
+void bw_guard_caretake(const struct bw_site_config *config, bool with_others)
+{
+    static struct bw_guard_dirs found; /* once a process */
 
     if (config != NULL)
-        (void)snprintf(found.paths[found.count++], sizeof found.paths[0], "%s/%s" DIR_SUFFIX,
-                       config->run_dir, config->site);
+        find_beside(config, with_others, &found);
     else
         find_all(&found);
-    care_for_others(&found);
-    if (found.count > 0 && access(found.paths[0], F_OK) == 0)
-        care_for_dir(found.paths[0], config);
+    care_for_others(&found, config != NULL);
+    if (found.count > 0 && access(found.paths[0], F_OK) == 0 &&
+        !care_for_dir(found.paths[0], config, false))
+        return; /* they are told to end, too */
     while (found.count > 1 && wait(NULL) > 0)
         continue;
 }

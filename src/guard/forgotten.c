@@ -13,21 +13,21 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/name.h>
+#include <breakwater/sys/clock.h>
 #include <breakwater/sys/reach.h>
 
 #define KILL_GRACE_MS 1000
 
-/* The group of a file; false: it is none. */
-static bool group_of(const char *file, const char *ending, char out_group[BW_NAME_MAX + 1])
+bool bw_guard_file_group(const char *file, const char *suffix, char out_group[BW_NAME_MAX + 1])
 {
     const size_t length = strlen(file);
-    const size_t suffix = strlen(ending);
+    const size_t ending = strlen(suffix);
 
-    if (length <= suffix || length - suffix > BW_NAME_MAX ||
-        strcmp(file + length - suffix, ending) != 0)
+    if (length <= ending || length - ending > BW_NAME_MAX ||
+        strcmp(file + length - ending, suffix) != 0)
         return false;
-    memcpy(out_group, file, length - suffix);
-    out_group[length - suffix] = '\0';
+    memcpy(out_group, file, length - ending);
+    out_group[length - ending] = '\0';
     return bw_name_is_valid(out_group);
 }
 
@@ -166,6 +166,9 @@ void bw_guard_program_look_at(struct bw_guard_program *program, const char *grou
                                    bw_site_config_find(program->config, group) != NULL))
         return;
     bw_guard_store_find(&program->store, group, &found, &memory_diag, &mirror_diag);
+    if (program->is_beside && found.mirror_err == BW_OK &&
+        !bw_guard_found_has_deadline(&found, bw_clock_now()))
+        return; /* another site may serve by the same scripts since */
     found.is_reach_kept = is_forgotten && is_reach_kept(program, group);
     switch (bw_guard_opening_judge(&program->opening, &found)) {
     case BW_FOUND_LEFT:
@@ -206,7 +209,7 @@ void bw_guard_program_look_at_all(struct bw_guard_program *program, int dir, con
         return;
     }
     while ((entry = readdir(list)) != NULL)
-        if (group_of(entry->d_name, suffix, group))
+        if (bw_guard_file_group(entry->d_name, suffix, group))
             bw_guard_program_look_at(program, group);
     (void)closedir(list); /* only read from */
 }

@@ -317,6 +317,7 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
                     bw_log_quote(diag->text));
     bw_log_info(&program->log, "guard.ready", "site=%s groups=%u socket=%s", program->store.site,
                 (unsigned)program->group_count, bw_log_quote(program->config->guard_socket));
+    bw_guard_dirs_say_unguarded(program);
     tell_manager(program, "READY=1");
     bw_heartbeat_open(&program->heartbeat, &program->loop, NULL, NULL);
     return BW_OK;
@@ -396,7 +397,8 @@ enum bw_guard_end bw_guard_program_run(const char *config_file)
     }
     if (end == BW_GUARD_STOPPED)
         return end;
-    bw_guard_caretake(config);
+    /* What may pass is tried again: it may be the living guard's own site, and no reason to look after others. */
+    bw_guard_caretake(config, end == BW_GUARD_CONFIG);
     bw_site_config_free(config);
     return end;
 }

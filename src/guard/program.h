@@ -8,7 +8,7 @@
  *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
  *   reach_file.c by what a group is ended, kept    mirrors.c     mirrors on their way to /run
  *   caretaker.c  mirrors whose guard cannot start   forgotten.c   groups that no file names
- *   shown.c      what it shows to who only looks
+ *   mirror_dirs.c  mirrors of other names         shown.c      what it shows to who only looks
  *   steps.c      a start or a stop that is a list of steps
  *
  * Everything belongs to the loop's thread. The machine (machine/guard_machine.h, and before it
@@ -355,8 +355,22 @@ struct bw_group_config *bw_guard_reach_copy_config(const struct bw_guard_group *
 /* ---- caretaker.c ------------------------------------------------------------------------------- */
 
 /* The mirrors whose guard cannot start: TERM, fence and KILL at their instants, as it would have. Returns when
- * all are over, or on SIGTERM. `config`: what is known of the site; NULL: the file tells nothing. */
-void bw_guard_caretake(const struct bw_site_config *config);
+ * all are over, or on SIGTERM. `config`: what is known of the site; NULL: the file tells nothing, and all that is
+ * found is taken care of. `with_others`: those of other names in its run_dir too, of which no guard lives. */
+void bw_guard_caretake(const struct bw_site_config *config, bool with_others);
+
+/* ---- mirror_dirs.c ------------------------------------------------------------------------------ */
+
+#define BW_GUARD_DIR_SUFFIX "-guard" /* after the site's name */
+#define BW_GUARD_DIRS_MAX   16       /* that one guard looks at */
+struct bw_guard_dirs {
+    char paths[BW_GUARD_DIRS_MAX][512];
+    uint32_t count;
+};
+/* Adds those in `run_dir` that are not in `dirs` yet. */
+void bw_guard_dirs_find(const char *run_dir, struct bw_guard_dirs *dirs);
+/* Says which leases of other sites lie beside its own, with nobody who guards them. */
+void bw_guard_dirs_say_unguarded(struct bw_guard_program *program);
 
 /* ---- mirrors.c -------------------------------------------------------------------------------- */
 
@@ -492,6 +506,7 @@ struct bw_guard_program {
     struct bw_heartbeat heartbeat;
     struct bw_guard_opening opening;
     bool is_caretaker; /* of mirrors whose guard cannot start: no agent, no memory */
+    bool is_beside;    /* of another name than the file's, which says who may serve here by now */
     bool is_ending; /* SIGTERM came; fences are finished first */
     bool is_closing;
 };
@@ -505,6 +520,8 @@ BW_MUST_CHECK enum bw_err bw_guard_program_add(struct bw_guard_program *program,
                                                struct bw_diag *diag);
 /* forgotten.c: what the opening's phase makes of `group`, and of each with a file in `dir` that ends in `suffix`. */
 void bw_guard_program_look_at(struct bw_guard_program *program, const char *group);
+/* The group of a file whose name ends in `suffix`; false: it is none. */
+bool bw_guard_file_group(const char *file, const char *suffix, char out_group[BW_NAME_MAX + 1]);
 void bw_guard_program_look_at_all(struct bw_guard_program *program, int dir, const char *suffix);
 /* All that are to be guarded as it begins. False: none could be. */
 BW_MUST_CHECK bool bw_guard_program_open_groups(struct bw_guard_program *program, bool is_caretaker);

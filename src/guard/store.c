@@ -54,6 +54,7 @@ static enum bw_err read_cluster(struct bw_guard_store *store, struct bw_diag *di
     uint8_t bytes[CLUSTER_BYTES_MAX + 1];
     size_t size;
     uint32_t version;
+    const char *const named = (const char *)bytes + CLUSTER_FIXED;
     enum bw_err err = bw_durable_load(store->state_dir, CLUSTER_NAME, &cluster_kind, bytes,
                                       CLUSTER_BYTES_MAX, &size, &version, diag);
 
@@ -64,11 +65,12 @@ static enum bw_err read_cluster(struct bw_guard_store *store, struct bw_diag *di
     if (size <= CLUSTER_FIXED)
         return bw_diag_set(diag, BW_ERR_CORRUPT, CLUSTER_NAME ": it names no site");
     bytes[size] = '\0';
-    if (strcmp((const char *)bytes + CLUSTER_FIXED, store->site) != 0)
+    if (strcmp(named, store->site) != 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "this is the state of site %s, the file says %s (give each site a "
+                           "this is the state of site %s, the file says %s; a lease that is armed here for %s is "
+                           "enforced to its end, and renewed no more (name %s again; or give each site a "
                            "state_dir of its own)",
-                           (const char *)bytes + CLUSTER_FIXED, store->site);
+                           named, store->site, named, named);
     memcpy(store->cluster_id.bytes, bytes, BW_ID_BYTES);
     store->generation = bw_get_u64le(bytes + BW_ID_BYTES);
     return BW_OK;
@@ -92,7 +94,7 @@ enum bw_err bw_guard_store_open(struct bw_guard_store *store, const struct bw_si
     enum bw_err err;
     const int state_length = snprintf(store->state_path, sizeof store->state_path, "%s/guard",
                                       config->state_dir);
-    const int mirror_length = snprintf(store->mirror_path, sizeof store->mirror_path, "%s/%s-guard",
+    const int mirror_length = snprintf(store->mirror_path, sizeof store->mirror_path, "%s/%s" BW_GUARD_DIR_SUFFIX,
                                        config->run_dir, config->site);
 
     store->state_dir = store->mirror_dir = store->lock = store->mirror_lock = -1;

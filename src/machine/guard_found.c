@@ -123,6 +123,14 @@ static bool may_serve(const struct bw_guard_found *found)
            found->is_reach_kept;
 }
 
+bool bw_guard_found_has_deadline(const struct bw_guard_found *found, struct bw_instant now)
+{
+    const struct bw_guard_mirror *mirror = &found->mirror;
+
+    return is_armed(found) && (!bw_instant_wait_is_over(now, mirror->armed_end) || !mirror->stop_seen ||
+                               mirror->script_due);
+}
+
 static enum bw_found_verdict judge_forgotten(const struct bw_guard_found *found)
 {
     if (may_serve(found))

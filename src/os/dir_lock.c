@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,18 @@ enum bw_err bw_dir_lock(int dir, const char *path, int *out_lock, struct bw_diag
     }
     *out_lock = fd;
     return BW_OK;
+}
+
+bool bw_dir_is_held(int dir)
+{
+    const int fd = openat(dir, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    long pid;
+
+    if (fd < 0)
+        return errno != ENOENT;
+    pid = holder_of(fd);
+    (void)close(fd); /* only read from */
+    return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
 }
 
 void bw_dir_unlock(int lock)

@@ -194,6 +194,79 @@ static void a_guard_that_cannot_read_its_state_enforces(void **state)
     assert_enforced_and_refused(rig, end_ms);
 }
 
+static void name_another_site(const struct rig *rig)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof command, "sed -i 's/^site: %s$/site: renamed/' site.yaml && "
+                   "grep -q '^site: renamed$' site.yaml", rig->site);
+    do_in(rig, command);
+}
+
+/* A typo, or the file of another one: the mirrors of the site that serves lie under its name. */
+static void a_guard_whose_file_names_another_site_enforces(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    name_another_site(rig);
+    rig_guard_start(rig);
+
+    assert_enforced_and_refused(rig, end_ms);
+}
+
+/* The site of the new name may serve by the same scripts by then. */
+static void what_is_over_of_another_name_is_left(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    name_another_site(rig);
+    rig_guard_start(rig);
+    assert_enforced_and_refused(rig, end_ms);
+    do_in(rig, "rm calls && : >log");
+    rig_guard_start(rig);
+
+    assert_int_equal(WEXITSTATUS(rig_guard_end(rig, 0)), EX_CONFIG);
+    do_in(rig, "test ! -e calls");
+    assert_false(rig_has(rig, "log", "event=guard.enforcing"));
+}
+
+/* As the advice of its refusal says. Its name may not be wrong, and the other one's guard is perhaps about to begin: so
+ * it says what lies there, and is in nobody's way. */
+static void a_guard_under_a_new_name_says_what_nobody_guards(void **state)
+{
+    struct rig *rig = *state;
+
+    (void)arm(rig, 1, begin(rig));
+    (void)rig_guard_end(rig, SIGTERM);
+    name_another_site(rig);
+    do_in(rig, "sed -i 's/^state_dir: state$/state_dir: anew/' site.yaml");
+    rig_guard_start(rig);
+
+    rig_wait_log(rig, "event=mirror.unguarded");
+    rig_wait_log(rig, "-guard\" group=g epoch=1 left_ms=");
+}
+
+/* Of two on one machine. */
+static void a_guard_says_nothing_of_a_site_whose_guard_lives(void **state)
+{
+    struct rig *rig = *state;
+    pid_t first;
+
+    (void)arm(rig, 1, begin(rig));
+    first = rig->guard;
+    name_another_site(rig);
+    do_in(rig, "sed -i 's/^state_dir: state$/state_dir: anew/; s/guard\\.sock/another.sock/' site.yaml && : >log");
+    rig_guard_start(rig);
+    rig_wait_log(rig, "event=guard.ready component=guard site=renamed");
+    rig_wait_log(rig, "event=enforcer.made");
+    (void)rig_guard_end(rig, SIGTERM);
+    rig->guard = first;
+
+    assert_false(rig_has(rig, "log", "event=mirror.unguarded"));
+}
+
 /* A guard that lives is left alone by one that cannot start. */
 static void mirrors_whose_guard_lives_are_left_to_it(void **state)
 {
@@ -557,6 +630,10 @@ int main(void)
         TEST(a_guard_whose_file_others_can_change_enforces),
         TEST(a_guard_whose_state_others_can_change_enforces),
         TEST(a_guard_that_cannot_read_its_state_enforces),
+        TEST(a_guard_whose_file_names_another_site_enforces),
+        TEST(what_is_over_of_another_name_is_left),
+        TEST(a_guard_under_a_new_name_says_what_nobody_guards),
+        TEST(a_guard_says_nothing_of_a_site_whose_guard_lives),
         TEST(mirrors_whose_guard_lives_are_left_to_it),
         TEST(the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten),
         TEST(a_frozen_enforcer_holds_up_no_arm_for_long),

@@ -327,6 +327,26 @@ static void a_mirror_without_its_guard_is_enforced_if_it_has_armed_anything(void
     }
 }
 
+/* 3.4. Beside the mirrors of another site: what is over there is none of ours, and whoever serves by now is not to be
+ * ended for it. */
+static void a_mirror_has_a_deadline_until_it_is_past_and_the_end_was_seen(void **state)
+{
+    const struct bw_instant before = {999, 999};
+    const struct bw_instant past = {1000, 1000};
+
+    (void)state;
+    assert_true(bw_guard_found_has_deadline(&found, before));
+    assert_true(bw_guard_found_has_deadline(&found, past)); /* nobody has seen what became of it */
+    found.mirror.stop_seen = true;
+    assert_true(bw_guard_found_has_deadline(&found, before));
+    assert_true(bw_guard_found_has_deadline(&found, (struct bw_instant){1000, 999}));
+    assert_false(bw_guard_found_has_deadline(&found, past));
+    found.mirror.script_due = true; /* 3.2.4: what was ordered elsewhere may yet come */
+    assert_true(bw_guard_found_has_deadline(&found, past));
+    no_mirror(BW_ERR_NOT_FOUND);
+    assert_false(bw_guard_found_has_deadline(&found, before));
+}
+
 /* ---- the site file is read anew ---- */
 
 static void add_groups(void)
@@ -443,6 +463,7 @@ int main(void)
         TEST(what_a_forgotten_epoch_has_left_is_guarded_where_it_is_known_by_what),
         TEST(of_a_forgotten_override_it_is_said_that_nobody_ends_it),
         TEST(a_mirror_without_its_guard_is_enforced_if_it_has_armed_anything),
+        TEST(a_mirror_has_a_deadline_until_it_is_past_and_the_end_was_seen),
         TEST(a_file_that_lacks_what_is_armed_is_refused),
         TEST(a_file_that_lacks_what_is_not_kept_is_taken),
         TEST(other_limits_leave_what_was_proved),

@@ -78,6 +78,9 @@ bool bw_guard_opening_looks_at(const struct bw_guard_opening *opening, bool is_g
 enum bw_found_verdict bw_guard_opening_judge(const struct bw_guard_opening *opening,
                                              const struct bw_guard_found *found);
 
+/* Its mirror has armed what may serve: its deadline is to come, or nobody has seen the end of what it let run. */
+bool bw_guard_found_has_deadline(const struct bw_guard_found *found, struct bw_instant now);
+
 /* ---- the site file is read anew ------------------------------------------------------------------- */
 
 enum bw_guarded_named {
