@@ -17,9 +17,10 @@ static const struct bw_cli_command delete_command = {
     .operands_min = 1,
     .operands_max = 1,
     .help =
-        "Takes GROUP off the witnesses; its history stays. Every site is let go: what serves goes\n"
-        "on, and nobody guards it. Asks for the group's name. Refused while a site holds it:\n"
-        "`breakwater mode GROUP observe` lets that one go first.",
+        "Takes GROUP off the witnesses; its history stays. Every site that is heard is let go: what\n"
+        "serves goes on, and nobody guards it. The plan names the sites that have not confirmed that:\n"
+        "what serves there when their guard begins is fenced. Asks for the group's name. Refused\n"
+        "while a site holds it: `breakwater mode GROUP observe` lets that one go first.",
     .options = delete_options,
 };
 

@@ -48,3 +48,13 @@ const struct bw_contact *bw_policy_fresh(const struct bw_group *group, const str
     return bw_site_reports_fresh(&watch->reports[site], now, bw_policy_freshness_of_ns(group, site),
                                  over_epoch(group, site), out_several);
 }
+
+bool bw_policy_site_has_let_go(const struct bw_group *group, const struct bw_watch *watch, int site,
+                               struct bw_instant now)
+{
+    bool has_several = false;
+    const struct bw_contact *fresh = bw_policy_fresh(group, watch, site, now, &has_several);
+
+    return group->spec.mode == BW_MODE_OBSERVE && fresh != NULL &&
+           fresh->report.let_go_index >= group->let_go_index;
+}

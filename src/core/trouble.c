@@ -41,21 +41,17 @@ static const struct bw_contact *fresh_of(const struct bw_group *group, const str
     return bw_policy_fresh(group, watch, (int)site, now, out_several);
 }
 
-static uint32_t reported_by(const struct bw_group *group, const struct bw_contact *contact,
-                            bool is_holder, struct bw_instant now)
+static uint32_t reported_by(const struct bw_contact *contact, bool is_holder, struct bw_instant now)
 {
     const struct bw_report *report = &contact->report;
     const uint64_t passed_s = bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_S;
-    const bool is_let_go = report->let_go_index >= group->let_go_index;
 
     return report->alarms | bit(BW_TROUBLE_GUARD_LOST, !report->guard_alive) |
            bit(BW_TROUBLE_RELAYED, contact->relayed_by != 0) |
            bit(BW_TROUBLE_CERTIFICATE_ENDS,
                contact->certificate_left_s != 0 &&
                    contact->certificate_left_s < passed_s + BW_CERTIFICATE_ENDS_S) |
-           bit(BW_TROUBLE_NOT_SERVING, is_holder && report->service != BW_SERVICE_STARTED) |
-           bit(BW_TROUBLE_NOT_LET_GO,
-               group->spec.mode == BW_MODE_OBSERVE && !is_let_go);
+           bit(BW_TROUBLE_NOT_SERVING, is_holder && report->service != BW_SERVICE_STARTED);
 }
 
 static uint32_t of_site(const struct bw_group *group, const struct bw_watch *watch, uint32_t site,
@@ -72,7 +68,9 @@ static uint32_t of_site(const struct bw_group *group, const struct bw_watch *wat
         return bit(BW_TROUBLE_SEVERAL_AGENTS, true);
     if (fresh == NULL)
         return bit(is_lacking ? BW_TROUBLE_GROUP_UNKNOWN : BW_TROUBLE_NOT_CONNECTED, true);
-    return reported_by(group, fresh, is_holder, now) |
+    return reported_by(fresh, is_holder, now) |
+           bit(BW_TROUBLE_NOT_LET_GO, group->spec.mode == BW_MODE_OBSERVE &&
+                                          !bw_policy_site_has_let_go(group, watch, (int)site, now)) |
            bit(BW_TROUBLE_CLOCK_RATE, rate == BW_RATE_SLOW || rate == BW_RATE_FAST);
 }
 

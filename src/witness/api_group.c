@@ -183,7 +183,23 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_watch
     add(steps, text);
 }
 
-static void plan_delete(const struct bw_group *group, json_t **steps)
+/* What its guard keeps on disk it acts on before it can hear that the group is gone. */
+static void plan_not_let_go(const struct bw_group *group, const struct bw_watch *watch, json_t **steps)
+{
+    char text[BW_NAME_MAX + 160];
+
+    for (int site = 0; site < (int)group->spec.site_count; site++) {
+        if (bw_policy_site_has_let_go(group, watch, site, bw_clock_now()))
+            continue;
+        (void)snprintf(text, sizeof text,
+                       "%s has not confirmed that it let go: what serves there when its guard begins is fenced, until its "
+                       "agent has heard of this",
+                       group->spec.sites[site].name);
+        add(steps, text);
+    }
+}
+
+static void plan_delete(const struct bw_group *group, const struct bw_watch *watch, json_t **steps)
 {
     char text[192];
 
@@ -191,7 +207,8 @@ static void plan_delete(const struct bw_group *group, json_t **steps)
     add(steps,
         "nobody knows any more what serves where: applied again without a site that serves, it is "
         "served twice");
-    add(steps, "every site is let go: the service stays as it is, and nobody guards it");
+    add(steps, "every site that is heard is let go: the service stays as it is, and nobody guards it");
+    plan_not_let_go(group, watch, steps);
     (void)snprintf(text, sizeof text,
                    "a group that is applied under this name begins above epoch %" PRIu64,
                    group->epoch);
@@ -250,7 +267,7 @@ static json_t *steps_of(const struct group_change *change)
         break;
     default:
         BW_ASSERT(command->kind == BW_COMMAND_DELETE);
-        plan_delete(group, &steps);
+        plan_delete(group, watch, &steps);
         plan_override(&machine->core, change->group, &steps);
         break;
     }

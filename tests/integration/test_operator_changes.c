@@ -486,7 +486,7 @@ static void a_held_group_is_not_deleted(void **state)
 static void one_that_was_let_go_is(void **state)
 {
     (void)state;
-    operator.a_is_mute = true;
+    operator.a_is_mute = operator.b_is_mute = true;
     assert_int_equal(run("mode harbor observe --yes"), 0);
     assert_int_equal(run("delete harbor --yes --wait-timeout 1s"), OPERATOR_REFUSED);
     assert_says(operator.out,
@@ -495,8 +495,14 @@ static void one_that_was_let_go_is(void **state)
     assert_says(operator.errors, "refused: dc-a has not let harbor go yet");
     assert_int_equal(run("mode harbor auto --plan"), OPERATOR_REFUSED); /* told at once */
     operator.a_is_mute = false;
+    operator_wait_for_round();
+    operator_wait_for_round(); /* and in this one it says so */
     assert_int_equal(run("delete harbor --yes --reason moved"), 0); /* once dc-a has let go */
+    operator.b_is_mute = false;
     assert_says(operator.out, "begins above epoch 1");
+    assert_says(operator.out, "every site that is heard is let go");
+    assert_says(operator.out, "dc-b has not confirmed that it let go: what serves there when its guard begins is fenced");
+    assert_null(strstr(operator.out, "dc-a has not confirmed"));
     assert_says(operator.out, "delete of harbor: done: it is gone");
     assert_int_equal(run("groups"), 0);
     assert_says(operator.out, "groups: []");

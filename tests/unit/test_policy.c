@@ -306,6 +306,21 @@ static void a_deaf_site_is_no_candidate(void **state)
     assert_false(is_held_by("connected"));
 }
 
+/* 3.9: what nobody has said freshly is not so. */
+static void a_site_has_let_go_by_its_own_fresh_word_alone(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_false(bw_policy_site_has_let_go(world_group(&world), world_watch(&world), B, world.now)); /* nobody asked it to */
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    assert_false(bw_policy_site_has_let_go(world_group(&world), world_watch(&world), B, world.now)); /* nor has it said so */
+    world_sync_all(&world);
+    assert_true(bw_policy_site_has_let_go(world_group(&world), world_watch(&world), B, world.now));
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 10000);
+    assert_false(bw_policy_site_has_let_go(world_group(&world), world_watch(&world), B, world.now));
+}
+
 /* 3.7: two live instances make the site ineligible. */
 static void two_instances_of_a_site_are_no_candidate(void **state)
 {
@@ -468,6 +483,7 @@ int main(void)
         cmocka_unit_test(two_instances_of_a_site_are_no_candidate),
         cmocka_unit_test(a_second_enforcer_that_fences_what_is_over_keeps_no_site_out),
         cmocka_unit_test(another_agent_is_one_however_old_its_epoch),
+        cmocka_unit_test(a_site_has_let_go_by_its_own_fresh_word_alone),
         cmocka_unit_test(never_candidates_and_maintenance_keep_a_site_out),
         cmocka_unit_test(maintenance_of_the_group_holds_what_nobody_asked_for),
     };

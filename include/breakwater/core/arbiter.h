@@ -300,6 +300,10 @@ uint64_t bw_policy_freshness_of_ns(const struct bw_group *group, int site);
 /* Its one fresh report: bw_site_reports_fresh, by what is committed of the group. */
 const struct bw_contact *bw_policy_fresh(const struct bw_group *group, const struct bw_watch *watch, int site,
                                          struct bw_instant now, bool *out_several);
+/* 3.9: the group is only observed, and by the site's own fresh word its guard has let it go since. Until then what
+ * serves there is fenced when its guard begins anew. */
+bool bw_policy_site_has_let_go(const struct bw_group *group, const struct bw_watch *watch, int site,
+                               struct bw_instant now);
 
 /* What a fresh report of the holder's site says against a person who vouches that it is off. */
 enum bw_holder_answer {
