@@ -232,6 +232,26 @@ static void what_is_over_of_another_name_is_left(void **state)
     assert_false(rig_has(rig, "log", "event=guard.enforcing"));
 }
 
+/* One process for each: the first does not wait an hour for the second. */
+static void who_enforces_for_two_names_ends_when_it_is_told(void **state)
+{
+    struct rig *rig = *state;
+    int status;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    (void)arm(rig, 1, 3600000);
+    end_both(rig);
+    do_in(rig, "cp -r run/*-guard run/another-guard");
+    start_with_a_file_that_does_not_parse(rig);
+    do_in(rig, "timeout 60 sh -c 'until [ $(grep -c event=guard.enforcing log) = 2 ]; do sleep 0.05; done'");
+
+    status = rig_guard_end(rig, SIGTERM);
+
+    assert_true(WIFEXITED(status));
+    do_in(rig, "timeout 60 sh -c 'until [ $(grep -c event=guard.ending log) = 2 ]; do sleep 0.05; done'");
+}
+
 /* As the advice of its refusal says. Its name may not be wrong, and the other one's guard is perhaps about to begin: so
  * it says what lies there, and is in nobody's way. */
 static void a_guard_under_a_new_name_says_what_nobody_guards(void **state)
@@ -632,6 +652,7 @@ int main(void)
         TEST(a_guard_that_cannot_read_its_state_enforces),
         TEST(a_guard_whose_file_names_another_site_enforces),
         TEST(what_is_over_of_another_name_is_left),
+        TEST(who_enforces_for_two_names_ends_when_it_is_told),
         TEST(a_guard_under_a_new_name_says_what_nobody_guards),
         TEST(a_guard_says_nothing_of_a_site_whose_guard_lives),
         TEST(mirrors_whose_guard_lives_are_left_to_it),
