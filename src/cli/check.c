@@ -659,10 +659,9 @@ static void check_together(struct check *check)
                 check->drift_ppm_max = file->groups->groups[g].spec.max_clock_drift_ppm;
         }
     }
-    if (check->drift_ppm_max == UINT32_MAX)
-        check->drift_ppm_max = DRIFT_PPM_ABSENT;
     if (is_daemon && check->scope == BW_CONFIG_HERE)
-        bw_check_chrony(&check->lines, check->drift_ppm_max);
+        bw_check_chrony(&check->lines, check->drift_ppm_max != UINT32_MAX ? check->drift_ppm_max : DRIFT_PPM_ABSENT,
+                        check->drift_ppm_max != UINT32_MAX);
 }
 
 /* ---- dialling what they name --------------------------------------------------------------- */

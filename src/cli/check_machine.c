@@ -434,26 +434,27 @@ void bw_check_service_unit(struct bw_check_lines *lines, const char *group, cons
 
 /* ---- clocks -------------------------------------------------------------------------------- */
 
-void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max)
+void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max, bool is_of_groups)
 {
+    const char *of = is_of_groups ? "" : ", as groups do that do not set it: name their file, too, to have it compared";
     struct bw_diag diag = {0};
-    uint32_t ppm = 0;
-    const enum bw_err err = bw_chrony_slew_ppm(BW_CHRONY_FILE, &ppm, &diag);
+    struct bw_chrony_slew slew;
+    const enum bw_err err = bw_chrony_slew(BW_CHRONY_FILE, &slew, &diag);
 
-    if (err == BW_ERR_NOT_FOUND)
+    if (err == BW_ERR_NOT_FOUND && access(BW_CHRONY_FILE, F_OK) != 0)
         return; /* no chrony: nothing to say */
     if (err != BW_OK)
-        bw_check_line(lines, BW_CHECK_WARN, "clock", "%s", diag.text);
-    else if (ppm > drift_ppm_max)
+        bw_check_line(lines, BW_CHECK_WARN, "clock", "how fast chrony may turn it is not known: %s", diag.text);
+    else if (slew.ppm > drift_ppm_max)
         bw_check_line(lines, BW_CHECK_WARN, "clock",
                       "chrony may turn the clock by %" PRIu32 " ppm, max_clock_drift_ppm allows "
-                      "for %" PRIu32 "; set \"maxslewrate %" PRIu32 "\" in " BW_CHRONY_FILE,
-                      ppm, drift_ppm_max, drift_ppm_max / 2);
+                      "for %" PRIu32 "%s; set \"maxslewrate %" PRIu32 "\" in %s",
+                      slew.ppm, drift_ppm_max, of, drift_ppm_max / 2, slew.file[0] != '\0' ? slew.file : BW_CHRONY_FILE);
     else
         bw_check_line(lines, BW_CHECK_OK, "clock",
                       "chrony may turn the clock by %" PRIu32 " ppm, max_clock_drift_ppm allows "
-                      "for %" PRIu32,
-                      ppm, drift_ppm_max);
+                      "for %" PRIu32 "%s",
+                      slew.ppm, drift_ppm_max, of);
 }
 
 static void check_container(struct bw_check_lines *lines, const char *group,

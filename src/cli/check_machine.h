@@ -60,7 +60,8 @@ void bw_check_service_unit(struct bw_check_lines *lines, const char *group, cons
 void bw_check_service_containers(struct bw_check_lines *lines, const char *group, const char *tool,
                                  const char *project);
 
-/* How fast chrony may turn the clock, if there is chrony; against what groups allow for. */
-void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max);
+/* How fast chrony may turn the clock, if there is chrony; against what groups allow for. `is_of_groups`: that was read
+ * in a file of groups. */
+void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max, bool is_of_groups);
 
 #endif

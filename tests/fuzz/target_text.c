@@ -177,11 +177,11 @@ static void run_characters(const uint8_t *data, size_t size)
 static void run_chrony(const uint8_t *data, size_t size)
 {
     struct bw_diag diag = {0};
-    uint32_t ppm = 0;
-    const enum bw_err err = bw_chrony_slew_ppm(fuzz_file(0, data, size), &ppm, &diag);
+    struct bw_chrony_slew slew = {0};
+    const enum bw_err err = bw_chrony_slew(fuzz_file(0, data, size), &slew, &diag);
 
     fuzz_check_outcome(err, &diag);
-    FUZZ_CHECK(ppm <= 1000000);
+    FUZZ_CHECK(slew.ppm <= 1000000);
 }
 
 /* A unit that is proposed can be written into site.yaml as it is; from a file it is the same. */
