@@ -57,6 +57,13 @@ static void count_growth(struct sim_node *node, const char *rule, uint64_t now, 
         sim_count(sim_world_of(node->backend->process), rule);
 }
 
+static bool has_room(void *user)
+{
+    const struct sim_node *node = user;
+
+    return !node->backend->process->disk.is_full;
+}
+
 static void count_rules(struct sim_node *node)
 {
     const struct bw_safe_io_counts *now = &node->voter.safe.counts;
@@ -152,7 +159,9 @@ void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct si
         .fsm = owner->fsm,
         .events = owner->events,
         .stop = owner->stop,
-        .user = owner->user};
+        .user = owner->user,
+        .has_room = has_room,
+        .has_room_user = node};
     struct bw_diag diag = {0};
 
     node->backend = backend;

@@ -187,12 +187,12 @@ static void end_it(const struct sim_witness *witness, bool needs_person, const c
 static void on_stop(void *user, enum bw_stop why, const char *message)
 {
     const struct sim_witness *witness = user;
+    const struct bw_safe_io *safe = &witness->node.voter.safe;
 
     if (sim_is_doomed(witness->process))
         return;
     sim_count(sim_witness_world(witness),
-              bw_safe_io_stalled_ms(&witness->node.voter.safe) >= BW_SAFE_IO_STALL_MS ? "L3"
-                                                                                      : "L1");
+              bw_safe_io_is_stuck(safe) || bw_safe_io_lacks_room(safe) ? "L3" : "L1");
     end_it(witness, why == BW_STOP_PERSON, message);
 }
 

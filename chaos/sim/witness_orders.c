@@ -197,7 +197,7 @@ static bool is_as_planned(const struct asking *asking)
 {
     return asking->err == asking->planned ||
            (asking->planned == BW_OK &&
-            (asking->err == BW_ERR_LIMIT || asking->err == BW_ERR_NOT_LEADER ||
+            (asking->err == BW_ERR_LIMIT || asking->err == BW_ERR_NO_ROOM || asking->err == BW_ERR_NOT_LEADER ||
              asking->err == BW_ERR_UNKNOWN));
 }
 

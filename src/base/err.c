@@ -35,6 +35,7 @@ bool bw_err_may_pass(enum bw_err err)
     case BW_ERR_TIMEOUT:
     case BW_ERR_UNKNOWN:
     case BW_ERR_CANCELED:
+    case BW_ERR_NO_ROOM:
         return true;
     }
     return false;

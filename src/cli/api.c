@@ -351,7 +351,7 @@ static void learn(struct bw_api *api)
     }
 }
 
-/* Each witness says itself whom it hears, and how long its certificate holds. */
+/* Each witness says itself whom it hears, how long its certificate holds, and whether its disk is full. */
 static void merge_own_words(struct bw_api *api)
 {
     json_t *member;
@@ -375,6 +375,8 @@ static void merge_own_words(struct bw_api *api)
                 if (json_is_integer(json_object_get(own, "certificate_left_s")))
                     (void)json_object_set(member, "certificate_left_s",
                                           json_object_get(own, "certificate_left_s"));
+                if (json_is_boolean(json_object_get(own, "disk_low")))
+                    (void)json_object_set(member, "disk_low", json_object_get(own, "disk_low"));
             }
         }
     }

@@ -24,6 +24,7 @@ enum bw_exit bw_exit_of_err(enum bw_err err)
     case BW_ERR_STALE:
     case BW_ERR_AUTH:
     case BW_ERR_CANCELED:
+    case BW_ERR_NO_ROOM:
     case BW_ERR_OUTDATED:
     case BW_ERR_VERSION:
         return BW_EXIT_FAILED;

@@ -17,10 +17,13 @@
 
 #include "close_watch.h"
 #include "offline.h"
+#include "room_watch.h"
 
 /* libraft keeps two open segments ready; three of them are the disk that an idle witness takes. */
 #define SEGMENT_BYTES (1024 * 1024)
-#define DISK_RETRY_MS 600000 /* L3: never in practice, the watchdog is long before */
+#define DISK_RETRY_MS 600000 /* L3: never in practice, safe_io and the watch over the room are long before */
+/* What a start takes: the segments that are kept ready, and as much for a snapshot and what is mended. */
+#define ROOM_BYTES    (4 * (size_t)SEGMENT_BYTES)
 
 struct bw_raft_node {
     struct bw_voter voter;
@@ -30,6 +33,7 @@ struct bw_raft_node {
     uv_prepare_t prepare;
     uv_check_t check;
     struct bw_close_watch close_watch;
+    struct bw_room_watch room_watch;
     unsigned handles; /* not yet closed */
     bool is_closing;
     void (*on_closed)(void *user);
@@ -159,7 +163,9 @@ void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *
     out_status->applied_index = raft_last_applied(raft);
     out_status->last_index = raft_last_index(raft);
     out_status->stalled_ms = bw_safe_io_stalled_ms(&node->voter.safe);
-    out_status->is_capacity_low = node->voter.safe.io.capacity < BW_VOTER_CAPACITY_KIB_MIN;
+    out_status->is_stuck = bw_safe_io_is_stuck(&node->voter.safe);
+    out_status->is_capacity_low = node->voter.safe.io.capacity < BW_SAFE_IO_CAPACITY_KIB_MIN;
+    out_status->lacks_room = bw_safe_io_lacks_room(&node->voter.safe);
     for (unsigned i = 0; i < configuration->n; i++) {
         const struct raft_server *server = &configuration->servers[i];
 
@@ -354,6 +360,13 @@ static void set_up(struct bw_raft_node *node, const struct bw_node_config *confi
                                     config->connect_retry_ms > 0 ? config->connect_retry_ms : 100);
 }
 
+static bool has_room(void *user)
+{
+    struct bw_raft_node *node = user;
+
+    return bw_room_watch_has_room(&node->room_watch);
+}
+
 static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_config *config,
                               struct bw_diag *diag)
 {
@@ -367,6 +380,8 @@ static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_co
                                           .events = config->events,
                                           .stop = config->stop,
                                           .user = config->user,
+                                          .has_room = has_room,
+                                          .has_room_user = node,
                                           .log = config->log};
 
     bw_transport_format_address(config->witness_id, address);
@@ -407,7 +422,8 @@ static void open_handles(struct bw_raft_node *node, uv_loop_t *loop)
     node->check.data = node;
     bw_close_watch_open(&node->close_watch, loop, &node->voter.safe);
     raft_uv_set_tracer(&node->voter.safe.io, &node->close_watch.tracer);
-    node->handles = 3;
+    bw_room_watch_open(&node->room_watch, loop, node->dir.raft_path, ROOM_BYTES, node->log);
+    node->handles = 4;
 }
 
 enum bw_err bw_node_open(const struct bw_node_config *config, struct bw_raft_node **out_node,
@@ -539,11 +555,11 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
 
 /* ---- closing -------------------------------------------------------------------------------- */
 
-static void on_handle_closed(uv_handle_t *handle)
+static void close_one(void *user)
 {
-    struct bw_raft_node *node = handle->data;
+    struct bw_raft_node *node = user;
     void (*on_closed)(void *user) = node->on_closed;
-    void *user = node->on_closed_user;
+    void *on_closed_user = node->on_closed_user;
 
     if (--node->handles > 0)
         return;
@@ -551,7 +567,12 @@ static void on_handle_closed(uv_handle_t *handle)
     bw_data_dir_close(&node->dir);
     free(node);
     if (on_closed != NULL)
-        on_closed(user);
+        on_closed(on_closed_user);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    close_one(handle->data);
 }
 
 static void on_voter_closed(void *user)
@@ -562,6 +583,7 @@ static void on_voter_closed(void *user)
     uv_close((uv_handle_t *)&node->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&node->check, on_handle_closed);
     bw_close_watch_close(&node->close_watch, node, on_handle_closed);
+    bw_room_watch_close(&node->room_watch, close_one, node);
 }
 
 void bw_node_close(struct bw_raft_node *node, void (*on_closed)(void *user), void *user)

@@ -12,12 +12,12 @@
 #include "safe_load.h"
 #include "safe_log.h"
 #include "safe_message.h"
+#include "safe_peers.h"
 #include "safe_roll.h"
 
 /* A tick counts at most this much towards a stall: a process that was frozen for an hour has not
  * waited an hour for its disk. */
-#define STALL_STEP_MS     250
-#define CONTACT_LATELY_MS 2000
+#define STALL_STEP_MS 250
 /* The last_index of an InstallSnapshot that must never leave (L6). */
 #define NO_SNAPSHOT ULLONG_MAX
 
@@ -83,108 +83,67 @@ static void stop_for_io(struct bw_safe_io *safe, const char *what, int status)
                     raft_strerror(status), safe->io.errmsg);
 }
 
-/* ---- peers ---------------------------------------------------------------------------------- */
-
-static struct bw_safe_io_peer *find_peer(struct bw_safe_io *safe, raft_id id)
-{
-    for (unsigned i = 0; i < BW_SAFE_IO_PEERS_MAX; i++) {
-        if (safe->peers[i].id == id)
-            return &safe->peers[i];
-    }
-    return NULL;
-}
-
-/* NULL when all places are taken by peers with unfinished messages. */
-static struct bw_safe_io_peer *want_peer(struct bw_safe_io *safe, raft_id id)
-{
-    struct bw_safe_io_peer *peer = find_peer(safe, id);
-
-    for (unsigned i = 0; peer == NULL && i < BW_SAFE_IO_PEERS_MAX; i++) {
-        if (safe->peers[i].id == 0)
-            peer = &safe->peers[i];
-    }
-    for (unsigned i = 0; peer == NULL && i < BW_SAFE_IO_PEERS_MAX; i++) {
-        if (safe->peers[i].sends == 0)
-            peer = &safe->peers[i];
-    }
-    if (peer != NULL && peer->id != id)
-        *peer = (struct bw_safe_io_peer){.id = id};
-    return peer;
-}
-
-raft_time bw_safe_io_last_contact_ms(const struct bw_safe_io *safe, uint64_t peer)
-{
-    for (unsigned i = 0; peer != 0 && i < BW_SAFE_IO_PEERS_MAX; i++) {
-        if (safe->peers[i].id == peer)
-            return safe->peers[i].last_contact_ms;
-    }
-    return 0;
-}
-
-/* L11: one peer, `step_ms` after the last look. */
-static void watch_match(struct bw_safe_io *safe, struct bw_safe_io_peer *peer, uint64_t match,
-                        uint64_t commit, raft_time now_ms, uint64_t step_ms)
-{
-    if (match >= commit || match != peer->match) {
-        peer->match = match;
-        peer->behind_ms = 0;
-        peer->reported = false;
-        return;
-    }
-    if (peer->last_contact_ms == 0 || now_ms - peer->last_contact_ms > CONTACT_LATELY_MS)
-        return; /* it is away, and that is another story */
-    peer->behind_ms += step_ms;
-    if (peer->behind_ms < BW_SAFE_IO_BEHIND_MS || peer->reported)
-        return;
-    peer->reported = true;
-    if (safe->config.on_peer_behind != NULL)
-        safe->config.on_peer_behind(safe->config.user, peer->id, match, commit);
-}
-
-static void watch_peers(struct bw_safe_io *safe, raft_time now_ms, uint64_t step_ms)
-{
-    struct raft *raft = safe->io.data;
-
-    if (raft == NULL || raft_state(raft) != RAFT_LEADER)
-        return;
-    for (unsigned i = 0; i < raft->configuration.n; i++) {
-        const struct raft_server *server = &raft->configuration.servers[i];
-        struct bw_safe_io_peer *peer;
-        raft_index match;
-
-        if (server->id == raft->id || server->role == RAFT_SPARE)
-            continue;
-        peer = want_peer(safe, server->id);
-        if (peer == NULL || raft_match_index(raft, server->id, &match) != 0)
-            continue;
-        watch_match(safe, peer, match, raft_commit_index(raft), now_ms, step_ms);
-    }
-}
-
 /* ---- L3: writes that stand still ------------------------------------------------------------ */
 
 uint64_t bw_safe_io_stalled_ms(const struct bw_safe_io *safe)
 {
-    return safe->appends > 0 || safe->snapshot_puts > 0 ? safe->stalled_ms : 0;
+    return safe->appends.stalled_ms > safe->puts.stalled_ms ? safe->appends.stalled_ms : safe->puts.stalled_ms;
 }
 
+/* Appends wait behind a snapshot that is installed, and share the disk with any. */
+static uint64_t append_limit_ms(const struct bw_safe_io *safe)
+{
+    return safe->puts.count > 0 ? BW_SAFE_IO_SNAPSHOT_STALL_MS : BW_SAFE_IO_STALL_MS;
+}
+
+bool bw_safe_io_is_stuck(const struct bw_safe_io *safe)
+{
+    return safe->appends.stalled_ms >= append_limit_ms(safe);
+}
+
+bool bw_safe_io_lacks_room(const struct bw_safe_io *safe)
+{
+    return safe->puts.stalled_ms >= BW_SAFE_IO_SNAPSHOT_STALL_MS || safe->low_ms >= BW_SAFE_IO_ROOM_MS;
+}
+
+static void count_stall(struct bw_safe_io_writes *writes, uint64_t step_ms)
+{
+    if (writes->count > 0)
+        writes->stalled_ms += step_ms;
+}
+
+/* Each by itself: entries that go on being written say nothing of a snapshot that is not. */
 static void watch_writes(struct bw_safe_io *safe, uint64_t step_ms)
 {
-    uint64_t limit_ms = safe->snapshot_puts > 0 ? BW_SAFE_IO_SNAPSHOT_STALL_MS
-                                                : BW_SAFE_IO_STALL_MS;
+    count_stall(&safe->appends, step_ms);
+    count_stall(&safe->puts, step_ms);
+    if (bw_safe_io_is_stuck(safe))
+        bw_safe_io_stop(safe, BW_STOP_RESTART,
+                        "the disk has taken no log entry for %" PRIu64
+                        " ms (full, failing or hanging); free space or repair it, a restart goes on",
+                        safe->appends.stalled_ms);
+}
 
-    if ((safe->appends == 0 && safe->snapshot_puts == 0) || safe->progress != safe->progress_seen) {
-        safe->progress_seen = safe->progress;
-        safe->stalled_ms = 0;
+/* The library that has met a full disk looks for room again by the retry that is kept away from it, or, at its start,
+ * never: a leader takes nothing meanwhile. Without room a restart would fail, and this one still has a vote. */
+static void watch_room(struct bw_safe_io *safe, uint64_t step_ms)
+{
+    const bool is_low = safe->io.capacity < BW_SAFE_IO_CAPACITY_KIB_MIN;
+
+    safe->low_ms = is_low ? safe->low_ms + step_ms : 0;
+    if (!bw_safe_io_lacks_room(safe) ||
+        (safe->config.has_room != NULL && !safe->config.has_room(safe->config.user)))
         return;
-    }
-    safe->stalled_ms += step_ms;
-    if (safe->stalled_ms >= limit_ms)
-        bw_safe_io_stop(
-            safe, BW_STOP_RESTART,
-            "the disk has taken no log entry for %" PRIu64
-            " ms (full, failing or hanging); free space or repair it, a restart goes on",
-            safe->stalled_ms);
+    if (safe->low_ms >= BW_SAFE_IO_ROOM_MS)
+        bw_safe_io_stop(safe, BW_STOP_RESTART,
+                        "no room is reserved for the log since %" PRIu64
+                        " ms, though the disk has some again; a restart reserves it",
+                        safe->low_ms);
+    else
+        bw_safe_io_stop(safe, BW_STOP_RESTART,
+                        "the disk has not taken a snapshot of the state for %" PRIu64
+                        " ms, though it has room; a restart makes another",
+                        safe->puts.stalled_ms);
 }
 
 static void safe_tick(struct raft_io *io)
@@ -200,9 +159,10 @@ static void safe_tick(struct raft_io *io)
     if (safe->stopped)
         return;
     watch_writes(safe, step_ms);
+    watch_room(safe, step_ms);
     if (safe->stopped)
         return;
-    watch_peers(safe, now_ms, step_ms);
+    bw_safe_peers_watch(safe, now_ms, step_ms);
     bw_safe_roll_forget_leader(safe, now_ms);
     safe->on_tick(io);
 }
@@ -301,8 +261,8 @@ static void on_append_done(struct raft_io_append *inner, int status)
     const uint64_t cuts = append->cuts;
     const raft_index first = append->first;
 
-    safe->appends--;
-    safe->progress++;
+    safe->appends.count--;
+    safe->appends.stalled_ms = 0;
     free(append);
     if (status != 0 && status != RAFT_CANCELED) {
         stop_for_io(safe, "writing log entries", status);
@@ -338,11 +298,11 @@ static int safe_append(struct raft_io *io, struct raft_io_append *outer,
         bw_safe_io_stop(safe, BW_STOP_PERSON, "%s; %s", diag.text, BW_WITNESS_LOST);
     safe->next_index += count;
     if (!safe->stopped) {
-        safe->appends++;
+        safe->appends.count++;
         rv = safe->backend.append(io, &append->inner, entries, count, on_append_done);
         if (rv == 0)
             return 0;
-        safe->appends--;
+        safe->appends.count--;
         stop_for_io(safe, "writing log entries", rv);
     }
     append->next = safe->mute_appends;
@@ -377,7 +337,8 @@ static void on_put_done(struct raft_io_snapshot_put *inner, int status)
     struct raft_io_snapshot_put *outer = put->outer;
 
     free(put);
-    safe->progress++;
+    safe->puts.stalled_ms = 0;
+    safe->appends.stalled_ms = 0; /* of those that have waited behind it */
     if (status != 0 && status != RAFT_CANCELED) {
         stop_for_io(safe, "writing a snapshot", status);
         status = RAFT_CANCELED;
@@ -385,7 +346,7 @@ static void on_put_done(struct raft_io_snapshot_put *inner, int status)
     if ((status == 0 && !begin_log(safe)) || safe->closing) /* L27: on the disk it is all the same */
         status = RAFT_CANCELED;
     outer->cb(outer, status);
-    safe->snapshot_puts--; /* not before: the library is still busy with it in the callback */
+    safe->puts.count--; /* not before: the library is still busy with it in the callback */
 }
 
 /* L8: a configuration entry that the snapshot covers is newer than the configuration in it. */
@@ -430,11 +391,11 @@ static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
         safe->next_index = snapshot->index + 1;
     }
     if (!safe->stopped) {
-        safe->snapshot_puts++;
+        safe->puts.count++;
         rv = safe->backend.snapshot_put(io, trailing, &put->inner, snapshot, on_put_done);
         if (rv == 0)
             return 0;
-        safe->snapshot_puts--;
+        safe->puts.count--;
     }
     if (!is_install) {
         free(put);
@@ -511,7 +472,7 @@ static int safe_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *ou
 /* It is under way no more. */
 static void forget_send(struct safe_send *send)
 {
-    struct bw_safe_io_peer *peer = find_peer(send->safe, send->peer);
+    struct bw_safe_io_peer *peer = bw_safe_peers_find(send->safe, send->peer);
 
     BW_ASSERT(peer != NULL && peer->sends > 0 && peer->copied >= send->copied);
     peer->sends--;
@@ -581,7 +542,7 @@ static int safe_send(struct raft_io *io, struct raft_io_send *outer,
                      const struct raft_message *message, raft_io_send_cb done)
 {
     struct bw_safe_io *safe = safe_of(io);
-    struct bw_safe_io_peer *peer = want_peer(safe, message->server_id);
+    struct bw_safe_io_peer *peer = bw_safe_peers_want(safe, message->server_id);
     const bool is_snapshot = message->type == RAFT_INSTALL_SNAPSHOT;
     const size_t copied = entry_bytes(message);
     struct raft_message own = *message;
@@ -648,12 +609,12 @@ static void safe_receive(struct raft_io *io, struct raft_message *message)
         bw_safe_message_drop(message);
         return;
     }
-    peer = want_peer(safe, message->server_id);
+    peer = bw_safe_peers_want(safe, message->server_id);
     if (peer != NULL)
         peer->last_contact_ms = io->time(io);
     if (message->type == RAFT_APPEND_ENTRIES || message->type == RAFT_INSTALL_SNAPSHOT)
         safe->led_ms = io->time(io);
-    if (message->type == RAFT_INSTALL_SNAPSHOT && safe->snapshot_puts > 0) {
+    if (message->type == RAFT_INSTALL_SNAPSHOT && safe->puts.count > 0) {
         safe->counts.installs_dropped++;
         bw_safe_message_drop(message);
         return;

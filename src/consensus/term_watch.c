@@ -70,6 +70,8 @@ static void submit_own_barrier(struct bw_term_watch *watch)
     watch->barrier.data = watch;
     watch->barrier_term = watch->term;
     rv = raft_barrier(watch->raft, &watch->barrier, on_own_barrier);
+    if (watch->events.on_own_barrier != NULL)
+        watch->events.on_own_barrier(watch->user, rv);
     if (rv == 0)
         return;
     watch->barrier_term = 0;

@@ -9,6 +9,7 @@
 #include "voter_internal.h"
 
 #define INSTALL_TIMEOUT_MS         3000
+#define HEARTBEATS_MISSED          3 /* of whom is heard now */
 #define SNAPSHOT_THRESHOLD_DEFAULT 1024
 #define SNAPSHOT_TRAILING_DEFAULT  2048
 
@@ -73,6 +74,32 @@ static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t c
     voter->behind.peer = peer;
     voter->behind.match = match;
     voter->behind.commit = commit;
+}
+
+/* Once for each time that a majority is short of disk. */
+static void note_room(struct bw_voter *voter, int rv)
+{
+    const bool is_missed = rv == RAFT_NOSPACE;
+
+    if (rv != 0 && !is_missed)
+        return;
+    if (is_missed && !voter->is_room_missed)
+        bw_log_error(voter->log, "raft.no_room", "term=%" PRIu64 " error=%s does=%s",
+                     (uint64_t)raft_current_term(&voter->raft), bw_log_quote(bw_err_text(BW_ERR_NO_ROOM)),
+                     bw_log_quote("takes nothing, so that nothing is decided and no lease renewed, until one has"));
+    voter->is_room_missed = is_missed;
+}
+
+static void on_own_barrier(void *user, int rv)
+{
+    note_room(user, rv);
+}
+
+static bool has_room(void *user)
+{
+    const struct bw_voter *voter = user;
+
+    return voter->has_room == NULL || voter->has_room(voter->has_room_user);
 }
 
 static void on_stop(void *user, enum bw_stop why, const char *message)
@@ -224,7 +251,7 @@ static void finish_request(struct request *request, int status, uint64_t index)
     if (status == 0 && !voter->safe.stopped)
         err = BW_OK;
     else if (status == RAFT_NOSPACE)
-        err = BW_ERR_LIMIT;
+        err = BW_ERR_NO_ROOM;
     voter->requests--;
     free(request);
     on_done(user, err, index);
@@ -263,13 +290,14 @@ static enum bw_err new_request(struct bw_voter *voter, bw_node_done_fn on_done, 
 /* libraft has answered a submission; `request` is freed unless it was taken. */
 static enum bw_err judge_submission(struct bw_voter *voter, struct request *request, int rv)
 {
+    note_room(voter, rv);
     if (rv == 0) {
         voter->requests++;
         return BW_OK;
     }
     free(request);
     if (bw_term_watch_is_refusal(rv))
-        return rv == RAFT_NOTLEADER ? BW_ERR_NOT_LEADER : BW_ERR_LIMIT;
+        return rv == RAFT_NOTLEADER ? BW_ERR_NOT_LEADER : BW_ERR_NO_ROOM;
     bw_term_watch_stop_for(&voter->safe, &voter->raft, rv);
     return BW_ERR_UNKNOWN;
 }
@@ -335,9 +363,46 @@ static void on_transferred(struct raft_transfer *transfer)
     struct bw_voter *voter = transfer->data;
 
     voter->is_transferring = false;
+    if (raft_current_term(&voter->raft) == voter->transfer_term)
+        bw_safe_io_tell_again(&voter->safe);
 }
 
-enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id)
+struct heir {
+    raft_id id; /* 0: nobody */
+    bool is_heard_now;
+    raft_index match;
+};
+
+static bool is_better(const struct heir *heir, const struct heir *than)
+{
+    if (than->id == 0 || heir->is_heard_now != than->is_heard_now)
+        return than->id == 0 || heir->is_heard_now;
+    return heir->match > than->match;
+}
+
+/* libraft would take the last voter that there is where none has all entries just then, be it dead, or the very one
+ * that stands still (L11). 0: nobody. */
+static raft_id best_heir(struct bw_voter *voter)
+{
+    struct raft *raft = &voter->raft;
+    struct raft_io *io = &voter->safe.io;
+    struct heir best = {0};
+
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        const struct raft_server *server = &raft->configuration.servers[i];
+        const raft_time last_ms = bw_safe_io_last_contact_ms(&voter->safe, server->id);
+        const raft_time silent_ms = io->time(io) - last_ms;
+        struct heir heir = {.id = server->id, .is_heard_now = silent_ms <= HEARTBEATS_MISSED * raft->heartbeat_timeout};
+
+        if (server->id != raft->id && server->role == RAFT_VOTER && last_ms != 0 &&
+            silent_ms <= raft->election_timeout && !bw_safe_io_is_behind(&voter->safe, server->id) &&
+            raft_match_index(raft, server->id, &heir.match) == 0 && is_better(&heir, &best))
+            best = heir;
+    }
+    return best.id;
+}
+
+static enum bw_err begin_transfer(struct bw_voter *voter, uint64_t id)
 {
     int rv;
 
@@ -345,7 +410,12 @@ enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id)
         return BW_ERR_NOT_LEADER;
     if (voter->is_transferring)
         return BW_ERR_BUSY;
+    if (id == 0)
+        id = best_heir(voter);
+    if (id == 0)
+        return BW_ERR_NOT_FOUND;
     voter->transfer = (struct raft_transfer){.data = voter};
+    voter->transfer_term = raft_current_term(&voter->raft);
     rv = raft_transfer(&voter->raft, &voter->transfer, id, on_transferred);
     if (rv == 0) {
         voter->is_transferring = true;
@@ -356,6 +426,15 @@ enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id)
     if (rv == RAFT_NOTLEADER)
         return BW_ERR_BUSY;
     return rv == RAFT_NOTFOUND || rv == RAFT_BADID ? BW_ERR_NOT_FOUND : bw_voter_err_of(rv);
+}
+
+enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id)
+{
+    const enum bw_err err = begin_transfer(voter, id);
+
+    if (err != BW_OK)
+        bw_safe_io_tell_again(&voter->safe);
+    return err;
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */
@@ -416,6 +495,7 @@ enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *
     const struct bw_safe_io_config safe = {.store = config->store,
                                            .roll = &voter->roll,
                                            .stop = on_stop,
+                                           .has_room = has_room,
                                            .on_peer_behind = on_peer_behind,
                                            .user = voter};
     int rv;
@@ -424,6 +504,8 @@ enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *
     BW_ASSERT(config->events.on_role != NULL && config->events.on_ready_to_lead != NULL);
     voter->events = config->events;
     voter->stop = config->stop;
+    voter->has_room = config->has_room;
+    voter->has_room_user = config->has_room_user;
     voter->user = config->user;
     voter->log = config->log;
     bw_roll_init(&voter->roll, config->id, config->incarnation, config->origin);
@@ -452,7 +534,7 @@ void bw_voter_set_up(struct bw_voter *voter, const struct bw_voter_settings *set
                                          : settings->election_timeout_ms / 10);
     raft_set_install_snapshot_timeout(raft, INSTALL_TIMEOUT_MS);
     raft_set_pre_vote(raft, true);
-    raft_set_capacity_threshold(raft, BW_VOTER_CAPACITY_KIB_MIN);
+    raft_set_capacity_threshold(raft, BW_SAFE_IO_CAPACITY_KIB_MIN);
     raft_set_snapshot_threshold(raft, settings->snapshot_threshold > 0
                                           ? settings->snapshot_threshold
                                           : SNAPSHOT_THRESHOLD_DEFAULT);
@@ -481,6 +563,7 @@ static enum bw_err explain_load(const struct bw_voter *voter, int status, struct
 enum bw_err bw_voter_start(struct bw_voter *voter, struct bw_diag *diag)
 {
     static const struct bw_term_watch_events watch_events = {.on_role = on_role,
+                                                             .on_own_barrier = on_own_barrier,
                                                              .on_ready_to_lead = on_ready_to_lead};
     int rv;
 

@@ -89,11 +89,25 @@ static void hand_over_unknowing(struct bw_witness_machine *machine, int group,
         bw_witness_on_handed_over(&machine->core);
 }
 
-static void propose(struct bw_witness_machine *machine, int group, const struct bw_command *command)
+/* Of what the log does not take nothing more is told until it does. `decision`: that which it comes from, if any. */
+static void propose(struct bw_witness_machine *machine, int group, const struct bw_command *command,
+                    const struct bw_decision *decision)
 {
+    const struct bw_witness_action decided = {
+        .kind = BW_WITNESS_ACTION_DECIDED, .group = group, .decision = decision};
+    const bool was_refused = take_bit(machine->not_taken, group);
     struct bw_diag diag = {0};
+    enum bw_err err;
 
-    if (bw_witness_machine_propose(machine, command, NULL, &diag) != BW_OK)
+    if (decision != NULL && !was_refused)
+        bw_witness_machine_emit(machine, &decided);
+    err = bw_witness_machine_propose(machine, command, NULL, &diag);
+    if (decision != NULL && was_refused && err == BW_OK)
+        bw_witness_machine_emit(machine, &decided);
+    if (err == BW_OK)
+        return;
+    set_bit(machine->not_taken, group);
+    if (!was_refused)
         bw_witness_machine_emit(
             machine, &(struct bw_witness_action){
                          .kind = BW_WITNESS_ACTION_NOT_TAKEN, .group = group, .text = diag.text});
@@ -105,7 +119,7 @@ static void tell_record(struct bw_witness_machine *machine, int group, struct bw
     struct bw_command command;
 
     if (!machine->is_leaving && bw_witness_note_due(&machine->core, group, now, &command))
-        propose(machine, group, &command);
+        propose(machine, group, &command, NULL);
 }
 
 /* 4: likewise, what is asked for in vain is asked for no more. */
@@ -118,7 +132,7 @@ static void end_wish(struct bw_witness_machine *machine, int group, struct bw_in
         return;
     if (bw_witness_wish_over_due(&machine->core, group, now, &machine->foretelling, &command,
                                  &wake_in_ns))
-        propose(machine, group, &command);
+        propose(machine, group, &command, NULL);
     else if (wake_in_ns != UINT64_MAX)
         machine->due[group] = bw_instant_min(machine->due[group], bw_instant_add(now, wake_in_ns));
 }
@@ -156,10 +170,7 @@ void bw_agenda_evaluate(struct bw_witness_machine *machine, int group)
         return;
     }
     bw_witness_describe_grant(&machine->core, group, now, decision, &machine->scratch);
-    bw_witness_machine_emit(machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_DECIDED,
-                                                                 .group = group,
-                                                                 .decision = decision});
-    propose(machine, group, &decision->command);
+    propose(machine, group, &decision->command, decision);
 }
 
 /* ---- giving leadership up -------------------------------------------------------------------- */
@@ -300,7 +311,7 @@ static void happen(struct bw_witness_machine *machine, const struct bw_witness_e
         bw_calls_unwait(machine, event->call);
         return;
     case BW_WITNESS_EVENT_BEHIND:
-        (void)transfer(machine, event->peer); /* refused: it is told again */
+        (void)transfer(machine, event->peer); /* refused, or given up: it is told again (bw_voter_transfer) */
         return;
     case BW_WITNESS_EVENT_LEAVE:
         on_leave(machine);

@@ -22,6 +22,8 @@ static void await_log(struct bw_witness_machine *machine)
 void bw_proposals_begin(struct bw_witness_machine *machine)
 {
     machine->awaits_log = false;
+    machine->refused_count = 0;
+    memset(machine->not_taken, 0, sizeof machine->not_taken);
 }
 
 bool bw_proposals_stand_still(const struct bw_witness_machine *machine)
@@ -109,6 +111,16 @@ const struct bw_applied *bw_witness_machine_applied(const struct bw_witness_mach
 
 /* ---- proposals ------------------------------------------------------------------------------- */
 
+/* A disk that is full stays so for a while, and each decision that is made in vain takes its time. */
+static uint64_t retry_ms(const struct bw_witness_machine *machine)
+{
+    uint64_t ms = BW_PROPOSAL_RETRY_MS;
+
+    for (uint32_t i = 1; i < machine->refused_count && ms < BW_PROPOSAL_RETRY_MS_MAX; i++)
+        ms *= 2;
+    return ms;
+}
+
 /* The core hears of its fate: what follows from it is proposed at once (after Expired the Grant), or
  * again in a moment. */
 static void settle(struct bw_witness_machine *machine, const struct bw_proposal *proposal,
@@ -121,7 +133,7 @@ static void settle(struct bw_witness_machine *machine, const struct bw_proposal 
         break;
     case BW_PROPOSAL_RETRY:
         machine->due[group] = bw_instant_add(bw_witness_now(machine),
-                                             BW_PROPOSAL_RETRY_MS * BW_NS_PER_MS);
+                                             retry_ms(machine) * BW_NS_PER_MS);
         break;
     case BW_PROPOSAL_GO_ON:
         if (group >= 0)
@@ -173,6 +185,7 @@ enum bw_err bw_witness_machine_propose(struct bw_witness_machine *machine,
     bw_witness_on_proposing(&machine->core, &signed_command, &request.proposal);
     await_log(machine);
     err = bw_witness_machine_request(machine, &action, &why);
+    machine->refused_count = err == BW_ERR_NO_ROOM ? machine->refused_count + 1 : 0;
     if (err == BW_OK)
         return BW_OK;
     settle(machine, &request.proposal, NULL);

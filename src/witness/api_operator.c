@@ -83,6 +83,7 @@ void bw_operator_look(const struct bw_program *program, const struct bw_scope *s
             .is_self = bw_program_is_self(program, from),
             .is_in_contact = is_in_contact(program, &status, from->id)};
         member->role = role_of(program, &status, member, out_view->leader);
+        member->is_disk_low = member->is_self && status.lacks_room;
         look_at_certificate(program, out_view->now, member);
     }
     for (unsigned i = 0; i < status.peer_count && leads; i++)
@@ -182,6 +183,7 @@ void bw_operator_refuse_err(const struct bw_program *program, struct bw_http_req
     case BW_ERR_UNREACHABLE:
     case BW_ERR_TIMEOUT:
     case BW_ERR_CANCELED:
+    case BW_ERR_NO_ROOM:
     case BW_ERR_OUTDATED:
     case BW_ERR_VERSION:
         break;

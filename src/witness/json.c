@@ -644,7 +644,7 @@ static json_t *members_json(const struct bw_operator_view *view)
                               view->machine->leadership.leads;
         /* clang-format off */
         json_t *one = json_pack(
-            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}",
+            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
             "name", member->name,
             "id", (json_int_t)member->id,
             "failure_domain", member->failure_domain,
@@ -652,6 +652,7 @@ static json_t *members_json(const struct bw_operator_view *view)
             "address", member->address,
             "heard", is_known ? json_boolean(member->is_self || member->is_in_contact) : json_null(),
             "certificate_left_s", number_or_null(member->is_certificate_known, member->certificate_left_s),
+            "disk_low", member->is_self ? json_boolean(member->is_disk_low) : json_null(),
             "reaches", member->is_self ? reaches_of(view) : json_null());
         /* clang-format on */
 

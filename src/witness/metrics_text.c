@@ -145,7 +145,7 @@ static void write_raft(const struct bw_program *program, const struct bw_node_st
     add_one(metrics, "breakwater_raft_terms_led_total", BW_METRIC_COUNTER,
             "Terms that this witness led since its start.", program->counters.terms_led);
     add_seconds(metrics, "breakwater_raft_disk_stalled_seconds",
-                "For how long the disk has taken no log entry.",
+                "For how long the disk has taken no log entry, or no snapshot, of those that it was given.",
                 (double)status->stalled_ms / 1000);
     add_one(metrics, "breakwater_raft_data_directory_low", BW_METRIC_GAUGE,
             "Whether the disk is short of room for the log.", status->is_capacity_low);
@@ -604,6 +604,7 @@ static const char *reason_word(enum bw_err why)
     case BW_ERR_NOT_LEADER:
     case BW_ERR_UNKNOWN:
     case BW_ERR_CANCELED:
+    case BW_ERR_NO_ROOM:
     case BW_ERR_OUTDATED:
     case BW_ERR_VERSION:
         break;

@@ -19,7 +19,6 @@
 
 #define STATUS_CONFIG   78
 #define HOUSEKEEPING_MS 10000
-#define STALLED_MS_MAX  3000 /* of the disk: systemd is not told that all is well */
 
 /* ---- small questions ---- */
 
@@ -129,7 +128,7 @@ static bool does_disk_answer(void *user)
     struct bw_node_status status;
 
     bw_node_get_status(program->node, &status);
-    return status.stalled_ms < STALLED_MS_MAX;
+    return !status.is_stuck;
 }
 
 /* ---- the end ---- */

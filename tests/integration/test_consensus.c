@@ -334,6 +334,11 @@ static void state_survives_a_restart_of_all(void **state)
     assert_int_equal(leader()->state.hash, hash);
 }
 
+static bool is_led_by_another(void *user)
+{
+    return leader() != NULL && leader() != user;
+}
+
 struct hand_over {
     struct test_witness *first;
     unsigned tries;
@@ -380,6 +385,27 @@ static void leadership_can_be_handed_over(void **state)
         return; /* the first may have led once more in between */
     assert_int_equal(leader()->term, term + 1);
     assert_int_equal(first->ready_count, 1);
+}
+
+/* As on SIGTERM. An entry is on its way, as there nearly always is: nobody has all of the log just then, and libraft
+ * would choose the last voter of its configuration, which is dead. */
+static void leadership_goes_to_a_voter_that_is_there(void **state)
+{
+    struct test_witness *first, *dead;
+    struct outcome outcome = {0};
+
+    (void)state;
+    start_all();
+    first = wait_for_leader();
+    submit(0, 10);
+    dead = first == &witnesses[TEST_WITNESSES - 1] ? first - 1 : &witnesses[TEST_WITNESSES - 1];
+    test_witness_stop(dead);
+    submit(10, 10);
+    first = wait_for_leader();
+    assert_int_equal(test_witness_submit(first, 20, on_done, &outcome), BW_OK);
+    assert_int_equal(bw_node_transfer(first->node, 0), BW_OK);
+
+    assert_true(test_run_until(&loop, is_led_by_another, first, WAIT_MS));
 }
 
 static void a_member_that_was_away_for_100000_entries_catches_up(void **state)
@@ -707,6 +733,7 @@ int main(void)
         TEST(what_is_unanswered_at_close_is_unknown),
         TEST(state_survives_a_restart_of_all),
         TEST(leadership_can_be_handed_over),
+        TEST(leadership_goes_to_a_voter_that_is_there),
         TEST(a_member_that_was_away_for_100000_entries_catches_up),
         TEST(a_peer_that_forgot_an_entry_is_reported_and_repaired_by_a_new_leader),
         TEST(a_command_from_tomorrow_stops_the_witness_before_it),

@@ -435,6 +435,55 @@ static int begin_again(char **argv)
     return 1;
 }
 
+/* ---- a disk that is full ---------------------------------------------------------------------- */
+
+static bool lacks_room(void *user)
+{
+    struct bw_node_status status;
+
+    (void)user;
+    bw_node_get_status(witness.node, &status);
+    return status.lacks_room;
+}
+
+/* Each snapshot closes a segment, and the next entry takes one that was kept ready. */
+static void use_up_its_room(void)
+{
+    enum bw_err err = BW_OK;
+
+    for (unsigned i = 0; i < 10 * SNAPSHOT_EVERY && err == BW_OK; i++) {
+        load->unanswered++;
+        err = test_witness_submit(&witness, load->next_id, on_answered, NULL);
+        load->next_id += err == BW_OK;
+        load->unanswered -= err != BW_OK;
+        assert_true(test_run_until(&loop, has_answered, NULL, WAIT_MS));
+    }
+    assert_int_equal(err, BW_ERR_NO_ROOM);
+    assert_int_equal(witness.stops, 0);
+}
+
+/* L3: libraft would look for room again after ten minutes, and a leader takes nothing meanwhile. As long as the disk is
+ * full a restart would fail. */
+static void once_a_full_disk_has_room_again_it_begins_anew(void **state)
+{
+    (void)state;
+    start();
+    say("reserve /raft/open- 28\n");
+    use_up_its_room();
+    say("reserve /w1/ 28\n"); /* what is tried has no name */
+
+    assert_true(test_run_until(&loop, lacks_room, NULL, WAIT_MS));
+    assert_false(test_run_until(&loop, has_stopped, NULL, 3000));
+    say("");
+    assert_true(test_run_until(&loop, has_stopped, NULL, WAIT_MS));
+    assert_int_equal(witness.why, BW_STOP_RESTART);
+    assert_non_null(strstr(witness.message, "no room is reserved for the log"));
+    test_witness_stop(&witness);
+    start();
+    submit(10);
+    assert_has_all();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -444,6 +493,7 @@ int main(int argc, char **argv)
         TEST(many_snapshots_in_a_row_end_nobody),
         TEST(the_newest_snapshot_is_read_or_nothing_is_started),
         TEST(half_a_snapshot_of_a_crash_is_no_damage),
+        TEST(once_a_full_disk_has_room_again_it_begins_anew),
     };
     char dir[64];
     int failed;

@@ -6,6 +6,7 @@
  * of its path, so that the scripts it runs are left alone. The file holds one fault a line, as
  * "WHAT PATH NUMBER": calls on files whose path contains PATH
  *     write PATH ERRNO      fail: write, writev, pwrite, pwritev, ftruncate, posix_fallocate
+ *     reserve PATH ERRNO    fail: posix_fallocate alone
  *     fsync PATH ERRNO      fail: fsync, fdatasync
  *     slow PATH MS          take so much longer: fsync, fdatasync
  *     rename PATH ERRNO     fail: rename, renameat, renameat2
@@ -178,7 +179,7 @@ int ftruncate(int fd, off_t size)
 
 int posix_fallocate(int fd, off_t offset, off_t size)
 {
-    return fails("write", fd) ? errno : REAL(posix_fallocate)(fd, offset, size);
+    return fails("write", fd) || fails("reserve", fd) ? errno : REAL(posix_fallocate)(fd, offset, size);
 }
 
 static void take_ms(long slow_ms)

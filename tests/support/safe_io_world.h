@@ -33,6 +33,8 @@ struct world {
     unsigned stops;
     enum bw_stop why;
     char message[256];
+    bool is_full; /* has_room says no */
+    unsigned asked; /* has_room */
     unsigned behind;
     unsigned appended, append_status;
     uint64_t checked; /* the cut */
@@ -219,6 +221,13 @@ static inline void on_stop(void *user, enum bw_stop why, const char *message)
     (void)snprintf(world->message, sizeof world->message, "%s", message);
 }
 
+static inline bool has_room(void *user)
+{
+    (void)user;
+    world->asked++;
+    return !world->is_full;
+}
+
 static inline void on_behind(void *user, uint64_t peer, uint64_t match, uint64_t commit)
 {
     (void)user, (void)match, (void)commit;
@@ -314,12 +323,14 @@ static inline int setup(void **state)
                                                  .check_cut = store_check_cut,
                                                  .begin_log = store_begin_log},
                                        .stop = on_stop,
+                                       .has_room = has_room,
                                        .on_peer_behind = on_behind};
 
     world = calloc(1, sizeof *world);
     world->now_ms = 1000;
     world->metadata = world->vote = (struct bw_vote){4, 2};
     world->safe.io = backend;
+    world->safe.io.capacity = BW_SAFE_IO_CAPACITY_KIB_MIN;
     bw_safe_io_wrap(&world->safe, &config);
     assert_int_equal(load(), 0);
     assert_int_equal(io()->start(io(), 100, on_tick, on_receive), 0);

@@ -500,6 +500,19 @@ static void without_a_leader_no_failover_is_promised(void **state)
     compare_status(&view, BW_EXIT_FINE, "status_no_leader.txt");
 }
 
+/* Why there is none, where a majority has no room: each says it of itself. */
+static void a_witness_whose_disk_is_full_is_named(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+    view.members[0].is_disk_low = true;
+
+    compare_status(&view, BW_EXIT_WARNINGS, "status_disk_low.txt");
+}
+
 /* ---- who may see what ------------------------------------------------------------------------- */
 
 static const char *harbor_alone[] = {"harbor"};
@@ -665,6 +678,7 @@ int main(void)
         cmocka_unit_test(a_holder_that_lost_its_state_is_said_to_give_nothing_back),
         cmocka_unit_test(a_follower_says_that_it_does_not_lead),
         cmocka_unit_test(without_a_leader_no_failover_is_promised),
+        cmocka_unit_test(a_witness_whose_disk_is_full_is_named),
         cmocka_unit_test(who_is_limited_sees_what_is_his_and_is_told_so),
         cmocka_unit_test(no_document_has_anything_of_a_group_that_is_not_the_readers),
         cmocka_unit_test(a_view_without_a_scope_shows_no_group),

@@ -494,6 +494,106 @@ static void progress_starts_the_count_again(void **state)
     assert_int_equal(world->appended, 10);
 }
 
+/* It shares the disk with the snapshot, or waits behind it. */
+static void an_append_has_longer_while_a_snapshot_is_written(void **state)
+{
+    static struct raft_io_append request;
+    static struct raft_io_snapshot_put put;
+    struct raft_snapshot snapshot = {.index = 1, .term = 4};
+
+    (void)state;
+    assert_int_equal(io()->snapshot_put(io(), 5, &put, &snapshot, on_put), 0);
+    append(&request, 2, RAFT_COMMAND);
+    pass(200, 100);
+    assert_false(bw_safe_io_is_stuck(&world->safe));
+    world->put->cb(world->put, 0);
+    world->put = NULL;
+    assert_false(bw_safe_io_is_stuck(&world->safe)); /* its own time begins now */
+    pass(29, 100);
+    assert_int_equal(world->stops, 0);
+    pass(2, 100);
+    assert_int_equal(world->stops, 1);
+    assert_non_null(strstr(world->message, "no log entry"));
+}
+
+static void write_one(struct raft_io_append *request, raft_index index)
+{
+    append(request, index, RAFT_COMMAND);
+    pass(1, 100);
+    write_all();
+}
+
+/* Each entry would begin the count anew. */
+static void a_snapshot_that_stands_still_stops_the_witness_though_entries_are_written(void **state)
+{
+    static struct raft_io_append request;
+    static struct raft_io_snapshot_put put;
+    struct raft_snapshot snapshot = {.index = 1, .term = 4};
+
+    (void)state;
+    assert_int_equal(io()->snapshot_put(io(), 5, &put, &snapshot, on_put), 0);
+    for (raft_index index = 2; index <= 300; index++)
+        write_one(&request, index);
+    assert_int_equal(world->stops, 0);
+    write_one(&request, 301);
+    assert_int_equal(world->stops, 1);
+    assert_int_equal(world->why, BW_STOP_RESTART);
+    assert_non_null(strstr(world->message, "not taken a snapshot"));
+}
+
+/* A restart would fail, and this one has a vote. */
+static void on_a_full_disk_a_snapshot_that_stands_still_stops_nobody(void **state)
+{
+    static struct raft_io_append request;
+    static struct raft_io_snapshot_put put;
+    struct raft_snapshot snapshot = {.index = 1, .term = 4};
+
+    (void)state;
+    world->is_full = true;
+    assert_int_equal(io()->snapshot_put(io(), 5, &put, &snapshot, on_put), 0);
+    for (raft_index index = 2; index <= 1000; index++)
+        write_one(&request, index);
+    assert_int_equal(world->stops, 0);
+    assert_true(bw_safe_io_lacks_room(&world->safe));
+    world->is_full = false;
+    pass(1, 100);
+    assert_int_equal(world->stops, 1);
+}
+
+/* The library looks for it again after ten minutes (node.c), or never. */
+static void once_there_is_room_what_has_none_reserved_is_started_again(void **state)
+{
+    (void)state;
+    world->is_full = true;
+    io()->capacity = BW_SAFE_IO_CAPACITY_KIB_MIN - 1;
+    pass(299, 100);
+    assert_int_equal(world->asked, 0);
+    assert_false(bw_safe_io_lacks_room(&world->safe));
+    pass(6000, 100);
+    assert_true(bw_safe_io_lacks_room(&world->safe));
+    assert_true(world->asked > 0);
+    assert_int_equal(world->stops, 0);
+    world->is_full = false;
+    pass(1, 100);
+    assert_int_equal(world->stops, 1);
+    assert_int_equal(world->why, BW_STOP_RESTART);
+    assert_non_null(strstr(world->message, "no room is reserved for the log"));
+}
+
+static void a_moment_without_reserved_room_stops_nobody(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        io()->capacity = 0;
+        pass(200, 100);
+        io()->capacity = BW_SAFE_IO_CAPACITY_KIB_MIN;
+        pass(1, 100);
+    }
+
+    assert_int_equal(world->stops, 0);
+    assert_int_equal(world->asked, 0);
+}
+
 /* ---- L4, L8 ---------------------------------------------------------------------------------- */
 
 static struct raft_message install_message(void)
@@ -626,6 +726,11 @@ int main(void)
         TEST(an_append_without_progress_for_3_s_stops_the_witness),
         TEST(a_frozen_process_is_not_a_hanging_disk),
         TEST(progress_starts_the_count_again),
+        TEST(an_append_has_longer_while_a_snapshot_is_written),
+        TEST(a_snapshot_that_stands_still_stops_the_witness_though_entries_are_written),
+        TEST(on_a_full_disk_a_snapshot_that_stands_still_stops_nobody),
+        TEST(once_there_is_room_what_has_none_reserved_is_started_again),
+        TEST(a_moment_without_reserved_room_stops_nobody),
         TEST(install_during_a_snapshot_write_is_dropped),
         TEST(an_install_that_cannot_be_written_stops_the_witness),
         TEST(an_install_that_ends_in_a_close_was_given_up),

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "../../src/consensus/safe_peers.h"
 #include "safe_io_world.h"
 
 /* ---- L5, L6 ---------------------------------------------------------------------------------- */
@@ -204,6 +205,47 @@ static void a_peer_is_heard_when_it_speaks(void **state)
     contact(2);
     assert_int_equal(bw_safe_io_last_contact_ms(&world->safe, 2), 5000);
     assert_int_equal(bw_safe_io_last_contact_ms(&world->safe, 3), 0);
+}
+
+static bool is_told(struct bw_safe_io_peer *peer, uint64_t match, uint64_t ms)
+{
+    bool is_told = false;
+
+    for (; ms > 0; ms -= 100)
+        is_told |= bw_safe_peer_count(peer, match, 10, true, 100);
+    return is_told;
+}
+
+static void a_peer_that_stands_still_is_told_once(void **state)
+{
+    struct bw_safe_io_peer peer = {.id = 2};
+
+    (void)state;
+    (void)bw_safe_peer_count(&peer, 7, 10, true, 100);
+    assert_false(is_told(&peer, 7, BW_SAFE_IO_BEHIND_MS - 100));
+    assert_false(bw_safe_peer_count(&peer, 7, 10, false, 100)); /* it is away */
+    assert_true(is_told(&peer, 7, 100));
+    assert_false(is_told(&peer, 7, 10 * BW_SAFE_IO_BEHIND_AGAIN_MS));
+    assert_false(is_told(&peer, 8, 100));
+    assert_true(is_told(&peer, 8, BW_SAFE_IO_BEHIND_MS));
+}
+
+/* Nobody has taken leadership: what was to repair it has not been done. */
+static void a_peer_that_stands_still_after_a_transfer_in_vain_is_told_again(void **state)
+{
+    struct bw_safe_io_peer *peer = bw_safe_peers_want(&world->safe, 2);
+
+    (void)state;
+    (void)bw_safe_peer_count(peer, 7, 10, true, 100);
+    assert_true(is_told(peer, 7, BW_SAFE_IO_BEHIND_MS));
+    assert_true(bw_safe_io_is_behind(&world->safe, 2));
+    bw_safe_io_tell_again(&world->safe);
+    assert_true(bw_safe_io_is_behind(&world->safe, 2)); /* and is no heir */
+    assert_false(is_told(peer, 7, BW_SAFE_IO_BEHIND_AGAIN_MS - 100));
+    assert_true(is_told(peer, 7, 100));
+    assert_false(is_told(peer, 7, 10 * BW_SAFE_IO_BEHIND_AGAIN_MS));
+    (void)bw_safe_peer_count(peer, 10, 10, true, 100);
+    assert_false(bw_safe_io_is_behind(&world->safe, 2));
 }
 
 static void a_failed_send_is_a_lost_message(void **state)
@@ -473,6 +515,8 @@ int main(void)
         TEST(a_vote_tells_a_term_to_a_candidate_and_not_to_a_follower),
         TEST(a_leaders_commit_counts_up_to_what_its_message_vouches_for),
         TEST(a_peer_is_heard_when_it_speaks),
+        TEST(a_peer_that_stands_still_is_told_once),
+        TEST(a_peer_that_stands_still_after_a_transfer_in_vain_is_told_again),
         TEST(a_failed_send_is_a_lost_message),
         TEST(a_peer_that_takes_nothing_lets_nothing_pile_up),
         TEST(one_snapshot_at_a_time_goes_to_a_peer),

@@ -193,6 +193,42 @@ static void what_the_log_refuses_is_proposed_again_in_a_moment(void **state)
     assert_int_equal(rig.request_count, 1);
 }
 
+static unsigned times_asked(const struct rig *rig, const char *word)
+{
+    unsigned count = 0;
+
+    for (const char *at = strstr(rig->log, word); at != NULL; at = strstr(at + 1, word))
+        count++;
+    return count;
+}
+
+/* A full disk stays so for a while: neither the log of the leader nor its time is filled with it. */
+static void what_finds_no_room_is_proposed_ever_less_often_and_told_once(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    lead_until_its_end_is_proposed(&rig);
+    rig.err = BW_ERR_NO_ROOM;
+    end_request(&rig, BW_ERR_NO_ROOM);
+    forget(&rig);
+    live_until(&rig, rig.now_ms + 60000);
+    assert_int_equal(times_asked(&rig, "not_taken:0"), 1);
+    assert_int_equal(times_asked(&rig, "decided:"), 1);
+    assert_in_range(times_asked(&rig, "SUBMIT:"), 60000 / BW_PROPOSAL_RETRY_MS_MAX, 30);
+
+    rig.err = BW_OK;
+    forget(&rig);
+    live_until(&rig, rig.now_ms + BW_PROPOSAL_RETRY_MS_MAX);
+    assert_int_equal(rig.request_count, 1);
+    assert_int_equal(times_asked(&rig, "decided:"), 1); /* the log has it, that it was taken */
+    rig.err = BW_ERR_NO_ROOM;
+    end_request(&rig, BW_ERR_UNKNOWN);
+    forget(&rig);
+    live_until(&rig, rig.now_ms + BW_PROPOSAL_RETRY_MS); /* as soon as ever */
+    assert_int_equal(times_asked(&rig, "not_taken:0"), 1);
+}
+
 static void what_was_applied_is_followed_by_a_barrier(void **state)
 {
     struct rig rig;
@@ -422,6 +458,7 @@ int main(void)
         cmocka_unit_test(nobody_proposes_but_a_leader),
         cmocka_unit_test(one_proposal_of_a_group_is_on_its_way_at_most),
         cmocka_unit_test(what_the_log_refuses_is_proposed_again_in_a_moment),
+        cmocka_unit_test(what_finds_no_room_is_proposed_ever_less_often_and_told_once),
         cmocka_unit_test(what_was_applied_is_followed_by_a_barrier),
         cmocka_unit_test(a_fate_of_another_term_changes_nothing),
         cmocka_unit_test(after_a_snapshot_whoever_polls_hears_what_is_new),

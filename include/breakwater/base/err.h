@@ -26,6 +26,7 @@
     X(BW_ERR_TIMEOUT, "it took too long")                                                         \
     X(BW_ERR_UNKNOWN, "the outcome is not known")                                                 \
     X(BW_ERR_CANCELED, "it was canceled")                                                         \
+    X(BW_ERR_NO_ROOM, "a majority of the witnesses has no room for the log on its disk")          \
     X(BW_ERR_OUTDATED, "it comes from an older version, of which nothing is read")                \
     X(BW_ERR_VERSION, "it comes from a newer version")
 

@@ -123,7 +123,7 @@ void bw_node_close(struct bw_raft_node *node, void (*on_closed)(void *user), voi
 /* ---- submitting ---------------------------------------------------------------------------- */
 
 /* Submits a command of at most BW_COMMAND_BYTES_MAX bytes (copied).
- * BW_ERR_NOT_LEADER · BW_ERR_LIMIT: too large, too many unanswered, or a majority is short of disk
+ * BW_ERR_NOT_LEADER · BW_ERR_LIMIT: too large, or too many unanswered · BW_ERR_NO_ROOM: a majority is short of disk
  * · BW_ERR_NOMEM. Nothing was submitted then, and `on_done` is not called. */
 BW_MUST_CHECK enum bw_err bw_node_apply(struct bw_raft_node *node, const uint8_t *data, size_t size,
                                         bw_node_done_fn on_done, void *user);
@@ -133,8 +133,8 @@ BW_MUST_CHECK enum bw_err bw_node_apply(struct bw_raft_node *node, const uint8_t
 BW_MUST_CHECK enum bw_err bw_node_barrier(struct bw_raft_node *node, bw_node_done_fn on_done,
                                           void *user);
 
-/* Hands leadership to voter `id` (0: any); on_role tells the outcome. BW_ERR_NOT_LEADER;
- * BW_ERR_BUSY: one is going on; BW_ERR_NOT_FOUND: no such voter. */
+/* Hands leadership to voter `id` (0: to that which is heard, does not stand still behind, and has most of the log);
+ * on_role tells the outcome. BW_ERR_NOT_LEADER; BW_ERR_BUSY: one is going on; BW_ERR_NOT_FOUND: no such voter. */
 BW_MUST_CHECK enum bw_err bw_node_transfer(struct bw_raft_node *node, uint64_t id);
 
 /* ---- members (core/members.h) -------------------------------------------------------------- */
@@ -176,8 +176,10 @@ struct bw_node_status {
     bool is_voter;      /* in the configuration that this witness knows */
     unsigned voter_count;
     uint64_t commit_index, applied_index, last_index;
-    uint64_t stalled_ms;   /* the disk has taken no log entry for so long */
+    uint64_t stalled_ms;   /* the disk has taken no log entry, or no snapshot, for so long */
+    bool is_stuck;         /* for as long as may be: this process ends itself, or is to be ended */
     bool is_capacity_low;
+    bool lacks_room;       /* for long: the disk is full, or not given back to the log yet */
     struct bw_node_peer peers[BW_NODE_PEERS_MAX]; /* without this witness */
     unsigned peer_count;
 };

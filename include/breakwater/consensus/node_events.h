@@ -35,7 +35,7 @@ struct bw_node_events {
 /* The outcome, exactly once for each submission that returned BW_OK, never before it returned:
  *   BW_OK           committed and applied here, as entry `index`
  *   BW_ERR_UNKNOWN  leadership was lost, or the node closes: it may commit yet, or never
- *   BW_ERR_LIMIT    a majority of the witnesses is short of disk; it was not taken */
+ *   BW_ERR_NO_ROOM  a majority of the witnesses is short of disk; it was not taken */
 typedef void (*bw_node_done_fn)(void *user, enum bw_err err, uint64_t index);
 
 #endif

@@ -7,7 +7,9 @@
 /* clang-format off */
 /*   L1  a failed write of term, vote or entries is not noticed     -> stop at once
  *   L2  a repeated vote is rewritten through "no vote"             -> skip what is durable already
- *   L3  the retry of a failed write reads freed memory or loops    -> no progress for 3 s: stop
+ *   L3  the retry of a failed write reads freed memory or loops    -> no progress for 3 s: stop; nor is
+ *                                                                     room for the log sought again by
+ *                                                                     it (room_watch.h)
  *   L4  InstallSnapshot during an own snapshot dereferences NULL   -> drop it, it is sent again
  *   L5  a snapshot newer than planned is sent under an old term    -> send the term it has
  *   L6  a snapshot that cannot be read frees what was never set    -> give one, drop the message
@@ -70,14 +72,22 @@
 #error "libraft 0.22.1 or later is needed"
 #endif
 
-#define BW_SAFE_IO_STALL_MS          3000  /* L3: an append without progress */
-#define BW_SAFE_IO_SNAPSHOT_STALL_MS 30000 /* L3: the same while a snapshot is written */
+#define BW_SAFE_IO_STALL_MS          3000  /* L3: appends without progress */
+#define BW_SAFE_IO_SNAPSHOT_STALL_MS 30000 /* L3: a snapshot, and appends while one is written */
 #define BW_SAFE_IO_BEHIND_MS         10000 /* L11 */
+#define BW_SAFE_IO_BEHIND_AGAIN_MS   60000 /* L11: since leadership could not be given away for it */
+/* A leader takes no entries while a majority has less disk reserved; room for the largest ones. */
+#define BW_SAFE_IO_CAPACITY_KIB_MIN  256
+#define BW_SAFE_IO_ROOM_MS           30000 /* less reserved for so long: room is to be sought by a restart */
 #define BW_SAFE_IO_PEERS_MAX         16
 #define BW_SAFE_IO_SENDS_MAX         256 /* unfinished messages to one peer; the next is dropped */
 /* L32: of the entries in unfinished messages to one peer. The next is dropped, but for a first one: it may be larger. */
 #define BW_SAFE_IO_COPIES_BYTES      ((size_t)4 << 20)
 #define BW_SAFE_IO_CHANGES_MAX       8   /* configuration entries whose index is remembered */
+
+/* Is there room on the disk for the log and a snapshot? Asked at each tick while one of them lacks it; what takes time
+ * goes on beside, and is false until it is known. */
+typedef bool (*bw_has_room_fn)(void *user);
 
 struct bw_safe_io_config {
     struct bw_vote_store store;
@@ -85,11 +95,13 @@ struct bw_safe_io_config {
     struct bw_roll *roll;
     bool is_offline; /* what is there is only read: no term is begun with it (L28) */
     bw_stop_fn stop;
+    /* L3: what was given back to a full disk is found by a restart, which on a full one would find nothing. NULL: yes. */
+    bw_has_room_fn has_room;
     /* L11: `peer` answers and its match index has not moved for BW_SAFE_IO_BEHIND_MS though entries
-     * behind it are committed. Once per case, from within a tick: note it and return. May be NULL.
-     */
+     * behind it are committed. Once per case, and after bw_safe_io_tell_again, from within a tick:
+     * note it and return. May be NULL. */
     void (*on_peer_behind)(void *user, uint64_t peer, uint64_t match, uint64_t commit);
-    void *user; /* of `stop` and `on_peer_behind` */
+    void *user; /* of `stop`, `has_room` and `on_peer_behind` */
 };
 
 /* How often each rule has acted, for metrics and tests. */
@@ -123,7 +135,14 @@ struct bw_safe_io_peer {
     raft_time last_contact_ms; /* last message received; 0: none */
     uint64_t match;     /* L11: where it was when the count began */
     uint64_t behind_ms; /* how long it has been there, while heard */
-    bool reported;
+    bool is_behind;     /* that was told */
+    bool is_again;      /* and is to be told once more */
+};
+
+/* L3: writes of one kind. */
+struct bw_safe_io_writes {
+    unsigned count;      /* unfinished */
+    uint64_t stalled_ms; /* lived through, not slept through, since one of them ended */
 };
 
 struct bw_safe_io {
@@ -142,9 +161,8 @@ struct bw_safe_io {
     raft_io_recv_cb on_receive;
     unsigned tick_ms;
     raft_time ticked_ms;
-    unsigned appends, snapshot_puts;
-    uint64_t progress, progress_seen; /* completed writes */
-    uint64_t stalled_ms;       /* lived through, not slept through, since the last progress */
+    struct bw_safe_io_writes appends, puts;
+    uint64_t low_ms; /* L3: likewise, with less disk reserved than a leader needs */
     raft_index snapshot_index; /* of the last snapshot read, and its term (L5) */
     raft_term snapshot_term;
     raft_index next_index;
@@ -169,11 +187,22 @@ void bw_safe_io_wrap(struct bw_safe_io *safe, const struct bw_safe_io_config *co
 /* What `io.load` has given. */
 void bw_safe_io_free_log(struct raft_snapshot *snapshot, struct raft_entry *entries, size_t count);
 
-/* Milliseconds that unfinished appends have made no progress; 0 when none is unfinished. */
+/* Milliseconds that unfinished appends, or a snapshot, have made no progress, whichever is more; 0 when none is
+ * unfinished. */
 uint64_t bw_safe_io_stalled_ms(const struct bw_safe_io *safe);
+/* Appends have done so for as long as may be (L3). */
+bool bw_safe_io_is_stuck(const struct bw_safe_io *safe);
+/* The log has no room reserved, or a snapshot was not taken, for as long as may be (L3). It goes on with what it has, and
+ * is stopped once there is room. */
+bool bw_safe_io_lacks_room(const struct bw_safe_io *safe);
 
 /* Backend time at which `peer` was last heard; 0: never. */
 raft_time bw_safe_io_last_contact_ms(const struct bw_safe_io *safe, uint64_t peer);
+
+/* L11: `peer` stands still behind what was committed. */
+bool bw_safe_io_is_behind(const struct bw_safe_io *safe, uint64_t peer);
+/* Nobody has taken leadership: who is behind is told once more, after BW_SAFE_IO_BEHIND_AGAIN_MS. */
+void bw_safe_io_tell_again(struct bw_safe_io *safe);
 
 /* Ends this member: calls `stop` once, and makes everything mute should that return. */
 void bw_safe_io_stop(struct bw_safe_io *safe, enum bw_stop why, const char *format, ...)

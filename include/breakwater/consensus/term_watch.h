@@ -14,8 +14,10 @@
 #include <breakwater/consensus/node_events.h>
 #include <breakwater/consensus/safe_io.h>
 
-/* Both may submit to libraft, and may call bw_term_watch_stop. */
+/* The others may submit to libraft, and may call bw_term_watch_stop. */
 struct bw_term_watch_events {
+    /* What libraft has said to the own barrier: 0, or a refusal. May be NULL. */
+    void (*on_own_barrier)(void *user, int rv);
     /* Every change of (role, term) that was there between two steps. A leader that is elected again
      * passes through follower. */
     void (*on_role)(void *user, enum bw_node_role role, uint64_t term);

@@ -23,9 +23,6 @@
 #include <breakwater/core/members.h>
 #include <breakwater/obs/log.h>
 
-/* A leader takes no entries while a majority has less disk reserved; room for the largest ones. */
-#define BW_VOTER_CAPACITY_KIB_MIN 256
-
 /* `address` is borrowed until bw_voter_open returns; `log` and the users are kept. */
 struct bw_voter_config {
     uint64_t id;
@@ -37,6 +34,8 @@ struct bw_voter_config {
     struct bw_node_events events;
     bw_stop_fn stop;    /* required */
     void *user;         /* of fsm, events and stop */
+    bw_has_room_fn has_room; /* may be NULL */
+    void *has_room_user;
     struct bw_log *log; /* may be NULL */
 };
 
@@ -61,9 +60,13 @@ struct bw_voter {
     struct bw_node_events events;
     bw_stop_fn stop;
     void *user;
+    bw_has_room_fn has_room;
+    void *has_room_user;
     struct bw_log *log;
+    bool is_room_missed; /* a majority lacks it, as the newest submission was told */
     bool is_started, is_closing, is_transferring;
     struct raft_transfer transfer;
+    uint64_t transfer_term; /* in which it was begun */
     struct raft_apply founding; /* of the roster */
     bool is_founding;           /* it is on its way */
     struct raft_barrier aging[BW_ROLL_YOUNG_INDEX_MAX]; /* entries after it, on their way */
@@ -115,7 +118,8 @@ void bw_voter_deinit(struct bw_voter *voter);
 
 /* ---- submitting ---------------------------------------------------------------------------- */
 
-/* As bw_node_apply, bw_node_barrier and bw_node_transfer promise. */
+/* As bw_node_apply, bw_node_barrier and bw_node_transfer promise. Where leadership was not given away, who stands still
+ * behind is told once more (on_peer_behind). */
 BW_MUST_CHECK enum bw_err bw_voter_apply(struct bw_voter *voter, const uint8_t *data, size_t size,
                                          bw_node_done_fn on_done, void *user);
 BW_MUST_CHECK enum bw_err bw_voter_barrier(struct bw_voter *voter, bw_node_done_fn on_done,

@@ -79,12 +79,14 @@ void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command
 /* What the shell does next about the proposal's group. */
 enum bw_proposal_next {
     BW_PROPOSAL_NOTHING, /* it was another term's, or there is no group to look at */
-    BW_PROPOSAL_RETRY,   /* it did nothing: look at the group again BW_PROPOSAL_RETRY_MS from now */
+    BW_PROPOSAL_RETRY,   /* it did nothing: look at the group again BW_PROPOSAL_RETRY_MS from now, or later */
     BW_PROPOSAL_GO_ON,   /* look at the group, if any, at once, and submit a barrier: it tells the
                             followers now, not with the next heartbeat, what has committed */
 };
 /* So that no fault makes a loop spin. */
-#define BW_PROPOSAL_RETRY_MS 100
+#define BW_PROPOSAL_RETRY_MS     100
+/* It is doubled up to this while the witnesses have no room for the log. */
+#define BW_PROPOSAL_RETRY_MS_MAX 3200
 /* Its fate. `applied`: what it did, where it was applied; NULL: refused, or unknown. */
 BW_MUST_CHECK enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
                                                            const struct bw_proposal *proposal,

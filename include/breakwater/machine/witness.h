@@ -85,7 +85,7 @@ struct bw_witness_machine;
 
 /* Who waits for the outcome of a command, in memory of its own until then. BW_OK: it was applied as entry
  * `index`, and `applied` says what it did (also: nothing). BW_ERR_UNKNOWN: leadership was lost on the
- * way, it may commit yet. BW_ERR_LIMIT: a majority is short of disk, it was not taken. `applied` is NULL
+ * way, it may commit yet. BW_ERR_NO_ROOM: a majority is short of disk, it was not taken. `applied` is NULL
  * unless BW_OK, and for a proof (bw_witness_machine_prove). Called from within the step that ENDED is, and may
  * propose. */
 struct bw_proposer {
@@ -125,9 +125,10 @@ enum bw_witness_action_kind {
     BW_WITNESS_ACTION_ANSWER, /* `call` with `answer`. A relay of it is given up: nothing follows */
     BW_WITNESS_ACTION_PASS_ON,   /* the leader's answer to `call`, as it came with RELAYED */
     BW_WITNESS_ACTION_REFUSE,    /* `call`, for the reason of `refusal` */
-    BW_WITNESS_ACTION_DECIDED,   /* nothing to do: `decision` acts for `group`, and is proposed next
-                                  */
-    BW_WITNESS_ACTION_NOT_TAKEN, /* nothing to do: that was not taken by the log. `text` says why */
+    BW_WITNESS_ACTION_DECIDED,   /* nothing to do: `decision` acts for `group`, and is proposed next,
+                                    or was just now, after NOT_TAKEN */
+    BW_WITNESS_ACTION_NOT_TAKEN, /* nothing to do: that was not taken by the log. `text` says why. What is
+                                    proposed again is not told until it is taken */
     BW_WITNESS_ACTION_REMOTE_FENCE, /* nothing to do: `news` of the fence that is asked for (3.3) */
     BW_WITNESS_ACTION_NOT_FOUNDED, /* nothing to do: nor was the id of the cluster; tried again */
     BW_WITNESS_ACTION_REPORTED,    /* nothing to do: the reports of `call` were kept */
@@ -135,7 +136,7 @@ enum bw_witness_action_kind {
                                       `is_new_way`:   the first by its way (3.5) */
     BW_WITNESS_ACTION_UNCONFIRMED, /* nothing to do: one that has waited for the leader's proof */
     BW_WITNESS_ACTION_APPLIED,  /* `apply` is over (witness_operator.h), and the driver's again */
-    BW_WITNESS_ACTION_TRANSFER, /* leadership to whom Raft chooses: because of `peer`, or for what
+    BW_WITNESS_ACTION_TRANSFER, /* leadership to who can take it best: because of `peer`, or for what
                                    `text` says of `group`; neither: to leave. An error: nobody takes
                                    it now. Else NOT_LEADING may follow */
     BW_WITNESS_ACTION_END,      /* nothing keeps it any more: whoever drives it closes it, after the
@@ -226,6 +227,8 @@ struct bw_witness_machine {
     bool awaits_log;                        /* it was asked for something, and has applied nothing since */
     struct bw_instant awaits_log_since;
     bool is_applying;                       /* an apply is (bw_apply_may_begin) */
+    uint32_t refused_count;                 /* proposals that found no room in the log, since one did */
+    uint64_t not_taken[BW_GROUPS_MAX / 64]; /* the last proposal was not, which was told */
     struct bw_witness_note notes[BW_WITNESS_NOTES]; /* at index % BW_WITNESS_NOTES */
     /* agents */
     struct bw_witness_call *syncs; /* the newest first, like the next */

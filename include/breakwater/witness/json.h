@@ -26,6 +26,7 @@ struct bw_operator_member {
     bool is_in_contact; /* lately */
     bool is_certificate_known;
     uint64_t certificate_left_s; /* 0 once it has ended */
+    bool is_disk_low;            /* of this one alone */
 };
 
 /* One moment of one witness. All pointers are borrowed. */

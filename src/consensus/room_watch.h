@@ -1,0 +1,42 @@
+/* room_watch.h - is there room on the disk again? libraft, which finds none for its next segment, tries again in its own
+ * time, and one that found none at its start never does (L3 of safe_io.h): a restart makes the segments anew, and ends
+ * with an error where the disk is full still. So as much as a start takes is tried first, in a thread of its own: a disk
+ * that hangs holds nobody up. */
+#ifndef BW_CONSENSUS_ROOM_WATCH_H
+#define BW_CONSENSUS_ROOM_WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include <breakwater/obs/log.h>
+
+#define BW_ROOM_WATCH_TRY_MS 10000 /* between two tries */
+
+struct bw_room_watch {
+    uv_loop_t *loop;
+    const char *dir;
+    size_t bytes;
+    struct bw_log *log;
+    uv_work_t work;
+    int error;         /* of the newest try; 0: there was room */
+    bool is_trying;    /* the thread has `error` */
+    bool has_tried;
+    bool is_told;      /* that there is none, since it is asked for */
+    uint64_t tried_ms; /* of the loop, like the next: when the newest try was over */
+    uint64_t asked_ms; /* when somebody asked last */
+    void (*on_closed)(void *user);
+    void *on_closed_user;
+};
+
+/* `dir` and `log` (may be NULL) are kept. */
+void bw_room_watch_open(struct bw_room_watch *watch, uv_loop_t *loop, const char *dir, size_t bytes, struct bw_log *log);
+/* Asked again and again while it matters: begins a try when it is time for one. True: the newest, which was just now,
+ * has found room for so many bytes, and has given it back. Logs once that there is none. */
+bool bw_room_watch_has_room(struct bw_room_watch *watch);
+/* Asked no more. `on_closed` comes, perhaps at once, when no thread uses the watch. */
+void bw_room_watch_close(struct bw_room_watch *watch, void (*on_closed)(void *user), void *user);
+
+#endif
