@@ -1,4 +1,5 @@
-"""What tests of PostgreSQL judge by: what clients of its servers recorded (tests/e2e/postgres/observer).
+"""What tests of PostgreSQL judge by: what clients of its servers recorded (tests/e2e/postgres/observer); of other services
+`why_two`, with each answer as `writable`.
 
     postgres_judge.py --self-test    two servers that are writable at once are found, and a handover is none
 """
