@@ -132,13 +132,14 @@ static bool is_deaf(const struct sim_world *world, uint32_t site)
     return false;
 }
 
-/* Nobody lives there who could hear, and the guard goes on with what it was told. */
+/* Nobody lives there who could hear, and the guard goes on with what it was told; or is gone with the machine, which
+ * the service outlives. */
 static bool is_left_to_its_guard(const struct sim_world *world, uint32_t site, uint32_t group)
 {
     for (uint32_t i = 0; i < SIM_AGENTS_MAX; i++)
         if (world->agents[site][i] != NULL && world->agents[site][i]->health != SIM_DEAD)
             return false;
-    return guard_lets_serve(world, site, group);
+    return world->guards[site]->health == SIM_DEAD || guard_lets_serve(world, site, group);
 }
 
 /* Since it was ordered another site was granted, or confirmed, and this one has not heard anybody
