@@ -40,9 +40,17 @@ static bool is_left_to_people(struct sim_world *world, uint32_t site, uint32_t g
            (!memory.enforced || sim_check_obeys_older_than_guard(world, site));
 }
 
+/* Its guard is at it, and the script fails: what has begun outside of what is promised may last as long as that. */
+static bool is_being_ended(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
+
+    return guard != NULL && guard->fence != BW_FENCE_NONE && guard->fence != BW_FENCE_DONE;
+}
+
 /* Of two that serve one may be outside of what is promised: then it proves nothing. Nor do two that
  * people have started: where nothing was granted yet, breakwater leaves both alone (3.8, 3.9). */
-static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
+static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites, bool is_new)
 {
     uint32_t others = 0, starts = 0;
 
@@ -50,7 +58,8 @@ static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
         if ((sites >> site & 1) != 0) {
             others += !sim_checks_is_lapse_excused(world, site, group) &&
                       !sim_check_override_excuses(world, site, group) &&
-                      !is_left_to_people(world, site, group);
+                      !is_left_to_people(world, site, group) &&
+                      (is_new || !is_being_ended(world, site, group));
             starts += !sim_service_is_by_hand(sim_site(world, site), group);
         }
     return others <= 1 || starts == 0;
@@ -105,6 +114,18 @@ static void note_change(struct sim_world *world, uint32_t group, uint32_t sites)
     note_lapsed(world, group, sites);
 }
 
+/* What began outside of what is promised is ended within that, once nothing excuses it any more: somebody has to find
+ * out first, at each of them. */
+static void keep_excused(struct sim_world *world, uint32_t group, uint32_t sites)
+{
+    uint64_t *until_ns = &world->checks->overlap_ends_ns[group];
+
+    *until_ns = 0;
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
+        if ((sites >> site & 1) != 0 && sim_checks_found_out_ns(world, site) > *until_ns)
+            *until_ns = sim_checks_found_out_ns(world, site);
+}
+
 static void note_overlap(struct sim_world *world, uint32_t group, uint32_t sites)
 {
     count_override(world, group, sites);
@@ -120,15 +141,19 @@ void sim_check_i1(struct sim_world *world)
     for (uint32_t group = 0; group < world->setting.group_count; group++) {
         const uint32_t sites = serving_sites(world, group);
         const bool is_new = sites != checks->serving[group];
+        const bool has_joined = (sites & ~checks->serving[group]) != 0;
 
         if (is_new)
             note_change(world, group, sites);
         if ((sites & (sites - 1)) == 0)
             continue;
         checks->is_served_twice = true;
-        if (!is_excused(world, group, sites))
+        if (is_excused(world, group, sites, has_joined)) {
+            keep_excused(world, group, sites);
+            if (is_new)
+                note_overlap(world, group, sites);
+        } else if (has_joined || world->now_ns > checks->overlap_ends_ns[group]) {
             fail(world, group, sites);
-        else if (is_new)
-            note_overlap(world, group, sites);
+        }
     }
 }

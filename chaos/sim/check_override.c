@@ -422,9 +422,9 @@ void sim_check_override_decides(struct sim_process *witness, uint32_t group, con
 
     for (uint32_t other = 0; other < world->setting.site_count; other++) {
         struct sim_overridden *over = overridden(world, other, group);
+        const bool is_of_name = strcmp(sim_site(world, other)->name, site) == 0;
 
-        if ((strcmp(sim_site(world, other)->name, site) == 0 && !has_copy(world, other)) ||
-            over->ordered_ns == 0)
+        if ((is_of_name && !has_copy(world, other)) || over->ordered_ns == 0)
             continue;
         if (over->decided_ns == 0)
             sim_count(world, "override:decided_beside");
@@ -432,8 +432,8 @@ void sim_check_override_decides(struct sim_process *witness, uint32_t group, con
         over->decided_generation = sim_witness_cluster(witness)->generation;
         if (what != NULL && contact_within(witness, other, group, 80) == NULL)
             over->knows_by_ns = sim_checks_found_out_ns(world, other);
-        if (what != NULL && sim_check_overrides(world, other, group) &&
-            knows_override(witness, other, group))
+        if (what != NULL && !is_of_name && sim_check_overrides(world, other, group) &&
+            knows_override(witness, other, group)) /* of two by one name it may have heard the other since */
             sim_fail(world, "override",
                      "%s %s epoch %" PRIu64 " of %s to %s, and has heard that %s overrides",
                      witness->name, what, epoch, world->group_names[group], site,

@@ -186,6 +186,7 @@ struct sim_checks {
     bool is_served_twice; /* a group, as last seen: looked at after each event */
     uint32_t serving[SIM_GROUPS_MAX]; /* bits: sites that serve, as last seen */
     uint64_t serving_changed_ns[SIM_GROUPS_MAX];
+    uint64_t overlap_ends_ns[SIM_GROUPS_MAX]; /* of one that was excused: by then, if nothing excuses it any more */
     uint64_t ended_epoch[SIM_GROUPS_MAX]; /* newest end that was looked at */
     /* A fence from another site: the newest epoch that was closed, that a script has seen the end
      * of, and that one began with before it was closed. */
