@@ -118,12 +118,15 @@ static void note_change(struct sim_world *world, uint32_t group, uint32_t sites)
  * out first, at each of them. */
 static void keep_excused(struct sim_world *world, uint32_t group, uint32_t sites)
 {
-    uint64_t *until_ns = &world->checks->overlap_ends_ns[group];
+    uint64_t until_ns = 0;
 
-    *until_ns = 0;
-    for (uint32_t site = 0; site < sim_machine_count(world); site++)
-        if ((sites >> site & 1) != 0 && sim_checks_found_out_ns(world, site) > *until_ns)
-            *until_ns = sim_checks_found_out_ns(world, site);
+    for (uint32_t site = 0; site < sim_machine_count(world); site++) {
+        const uint64_t found_out_ns = sim_checks_found_out_ns(world, site);
+
+        if ((sites >> site & 1) != 0 && found_out_ns > until_ns)
+            until_ns = found_out_ns;
+    }
+    world->checks->overlap_ends_ns[group] = until_ns;
 }
 
 static void note_overlap(struct sim_world *world, uint32_t group, uint32_t sites)

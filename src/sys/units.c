@@ -316,28 +316,31 @@ const struct bw_unit *bw_units_that_comes_again(const struct bw_units *units)
     return NULL;
 }
 
-/* ---- signals ----------------------------------------------------------------------------------
- */
+/* ---- signals, and what is taken back ------------------------------------------------------------- */
 
-static void on_signal_line(struct bw_script_run *run, enum bw_script_stream stream,
-                           const char *line, size_t bytes, void *user)
+/* Of the two that tell nothing but how they went: which this is. */
+static struct bw_units_call *order_of(struct bw_units *units, const struct bw_script_run *run)
 {
-    struct bw_units *units = user;
-
-    (void)run;
-    if (stream == BW_SCRIPT_STDERR)
-        note_last_line(&units->signal, line, bytes);
+    BW_ASSERT(run == units->signal.run || run == units->cancel.run);
+    return run == units->cancel.run ? &units->cancel : &units->signal;
 }
 
-static void on_signal_end(struct bw_script_run *run, const struct bw_script_result *result,
-                          void *user)
+static void on_order_line(struct bw_script_run *run, enum bw_script_stream stream,
+                          const char *line, size_t bytes, void *user)
+{
+    if (stream == BW_SCRIPT_STDERR)
+        note_last_line(order_of(user, run), line, bytes);
+}
+
+static void on_order_end(struct bw_script_run *run, const struct bw_script_result *result,
+                         void *user)
 {
     struct bw_units *units = user;
+    struct bw_units_call *call = order_of(units, run);
     struct bw_diag diag = {0};
-    enum bw_err err = judge(units, &units->signal, result, &diag);
+    enum bw_err err = judge(units, call, result, &diag);
 
-    (void)run;
-    end_call(units, &units->signal, err, &diag);
+    end_call(units, call, err, &diag);
 }
 
 /* By the cgroups in which they were seen, or would be. */
@@ -373,7 +376,7 @@ enum bw_err bw_units_signal(struct bw_units *units, int signal, bw_units_on_done
      * with the versions (--kill-who, --kill-whom). */
     const char *args[BW_UNIT_MANAGER_ARGS_MAX + BW_UNITS_MAX + 1] = {"kill", option, "--"};
     const struct bw_script_spec spec = {
-        .path = units->tool, .on_line = on_signal_line, .on_end = on_signal_end};
+        .path = units->tool, .on_line = on_order_line, .on_end = on_order_end};
 
     if (units->signal.run != NULL)
         return bw_diag_set(diag, BW_ERR_BUSY, "systemctl kill is at work");
@@ -389,34 +392,13 @@ enum bw_err bw_units_signal(struct bw_units *units, int signal, bw_units_on_done
     return call_tool(units, &units->signal, spec, args, add_names(units, args, 3), diag);
 }
 
-static void on_cancel_line(struct bw_script_run *run, enum bw_script_stream stream,
-                           const char *line, size_t bytes, void *user)
-{
-    struct bw_units *units = user;
-
-    (void)run;
-    if (stream == BW_SCRIPT_STDERR)
-        note_last_line(&units->cancel, line, bytes);
-}
-
-static void on_cancel_end(struct bw_script_run *run, const struct bw_script_result *result,
-                          void *user)
-{
-    struct bw_units *units = user;
-    struct bw_diag diag = {0};
-    enum bw_err err = judge(units, &units->cancel, result, &diag);
-
-    (void)run;
-    end_call(units, &units->cancel, err, &diag);
-}
-
 /* By its number, which systemd gives no other one: what was ordered since, by a person, stays. */
 enum bw_err bw_units_cancel(struct bw_units *units, bw_units_on_done on_done, void *user,
                             struct bw_diag *diag)
 {
     const char *args[BW_UNIT_MANAGER_ARGS_MAX + BW_UNITS_MAX + 1] = {"cancel", "--"};
     const struct bw_script_spec spec = {
-        .path = units->tool, .on_line = on_cancel_line, .on_end = on_cancel_end};
+        .path = units->tool, .on_line = on_order_line, .on_end = on_order_end};
     size_t used = 2;
 
     for (size_t i = 0; i < units->count; i++)
