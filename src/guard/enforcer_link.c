@@ -69,25 +69,10 @@ __attribute__((noreturn)) static void be_enforcer(int guard, int listener, char 
 /* With a mark that is nobody's: to a scan for the processes of a group it is no stray. */
 static char mark[] = BW_PROCESS_MARK "tool";
 
-static char **build_environment(void)
-{
-    size_t count = 0;
-    char **envp;
-
-    while (environ[count] != NULL)
-        count++;
-    envp = calloc(count + 2, sizeof *envp);
-    if (envp == NULL)
-        return NULL;
-    memcpy(envp, environ, count * sizeof *envp);
-    envp[count] = mark;
-    return envp;
-}
-
 static bool fork_enforcer(struct bw_guard_program *program, int its_end, int listener)
 {
     char *const argv[] = {(char *)"breakwater", (char *)"enforcer", program->store.site, NULL};
-    char **envp = build_environment();
+    char **envp = bw_process_environment(mark);
     pid_t pid;
 
     if (envp == NULL)

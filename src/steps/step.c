@@ -115,8 +115,8 @@ static void settle(struct bw_steps_step *step, int status, const struct bw_scrip
     step->run = NULL;
     if (status != 0)
         end_left(step);
-    else if (program->plan.action == BW_ACTION_START)
-        program->has_left |= has_left(step);
+    else if (has_left(step) && program->plan.action == BW_ACTION_START)
+        program->has_left = true; /* what a stop has left is spared by a later try all the same */
     bw_steps_on_ended(&program->steps, step->index, status);
     if (result != NULL && result->by_shell)
         bw_steps_tell(program, BW_STEPS_NOTE_BY_SHELL, step->index, NULL);

@@ -559,3 +559,21 @@ enum bw_err bw_process_tree_round(const struct bw_process_tree *tree, int signal
     bw_process_table_free(table);
     return err;
 }
+
+char **bw_process_environment(char *mark)
+{
+    size_t count = 0;
+    size_t used = 0;
+    char **list;
+
+    while (environ[count] != NULL)
+        count++;
+    list = calloc(count + 2, sizeof *list);
+    if (list == NULL)
+        return NULL;
+    list[used++] = mark; /* first: it is found however long the rest is */
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], BW_PROCESS_MARK, sizeof BW_PROCESS_MARK - 1) != 0)
+            list[used++] = environ[i];
+    return list;
+}

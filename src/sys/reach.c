@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -290,10 +291,9 @@ void bw_reach_probe(void)
 
 /* This program itself: an image may lack all others, and a file system that hangs holds up none. It is executed anew
  * because only then a process shows a mark. Async-signal-safe. */
-__attribute__((noreturn)) static void run_probe(int door, const char *mark)
+__attribute__((noreturn)) static void run_probe(int door, char *const *envp)
 {
     char *const argv[] = {(char *)"breakwater", (char *)BW_REACH_PROBE_VERB, NULL};
-    char *const envp[] = {(char *)mark, NULL};
 
     if (bw_reach_enter(door) && setsid() >= 0)
         (void)execve("/proc/self/exe", argv, envp);
@@ -343,6 +343,7 @@ static enum bw_err wait_for_count(const struct bw_reach *reach, size_t want_min,
 enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_ms, struct bw_diag *diag)
 {
     char mark[BW_REACH_MARK_BYTES];
+    char **envp;
     int door;
     pid_t probe;
     enum bw_err err, ended;
@@ -351,10 +352,12 @@ enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_ms, struct bw_
     if (opened != BW_OK)
         return bw_diag_wrap(diag, opened, "prove the reach of group %s", reach->group);
     bw_reach_mark(reach, BW_REACH_ACTION, mark);
-    probe = fork();
+    envp = bw_process_environment(mark);
+    probe = envp == NULL ? -1 : fork(); /* both leave errno */
     if (probe == 0)
-        run_probe(door, mark);
+        run_probe(door, envp);
     err = probe < 0 ? bw_diag_errno(diag, errno, "fork a probe") : BW_OK;
+    free(envp);
     if (door >= 0)
         (void)close(door); /* written to by the child only */
     if (probe > 0) {

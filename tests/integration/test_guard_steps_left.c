@@ -57,6 +57,25 @@ static void what_a_try_left_without_a_mark_ends_with_it_and_nothing_else_does(vo
     assert_true(is_alive(rig, "kept.pid"));
 }
 
+/* Nor in a stop: it may have begun the server that follows another site. */
+static void what_a_step_of_a_stop_has_left_outlives_a_try_that_fails(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "a.sh", 0755, HEAD AWAIT LEAVES_BARE("kept.pid"));
+    rig_put(rig, "b.sh", 0755,
+            HEAD "[ $BREAKWATER_STEP_RUN = 2 ] || exit 5\n"
+                 "read -r pid <kept.pid && kill -0 \"$pid\" && say alive\nexec ./stop.sh\n");
+    put_steps(rig, "stop_steps",
+              "      - {name: a, script: a.sh}\n"
+              "      - {name: b, script: b.sh, needs: [a], retries: 1}\n");
+    begin_armed(rig, LONG_MS);
+
+    (void)rig_run(&rig->agent, 1, BW_ACTION_STOP); /* whether what was left is in its way is another matter */
+
+    assert_true(rig_has(rig, "steps", "b alive"));
+}
+
 /* Whose it is cannot be told: the one that runs beside it must not lose its own. */
 static void what_runs_beside_a_try_that_fails_is_not_ended_with_it(void **state)
 {
@@ -113,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_a_step_leaves_writes_on_without_it),
         TEST(what_a_try_left_without_a_mark_ends_with_it_and_nothing_else_does),
+        TEST(what_a_step_of_a_stop_has_left_outlives_a_try_that_fails),
         TEST(what_runs_beside_a_try_that_fails_is_not_ended_with_it),
         TEST(what_had_left_a_process_is_run_again),
         TEST(what_had_left_a_process_without_a_mark_is_run_again),

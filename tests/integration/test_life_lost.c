@@ -6,12 +6,20 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <breakwater/os/durable.h>
+#include <breakwater/wire/state.h>
 
 #include "cluster_life.h"
+#include "janitor.h"
 #include "lacking.h"
+#include "real_files.h"
 
 static bool is_epoch_1_over(struct real_cluster *of, int site)
 {
@@ -26,22 +34,61 @@ static bool serves_anywhere_later(struct real_cluster *of, int site)
 
 /* ---- a reboot ---- */
 
+/* On disk: of a service that no look of before the boot has shown inside, `stopped` is no end (3.2.4). */
+static bool keeps_its_sight(struct real_cluster *of, int site)
+{
+    static const struct bw_durable_kind kind = {
+        .magic = BW_GUARD_MEMORY_MAGIC, .version = BW_GUARD_MEMORY_VERSION, .oldest = BW_DURABLE_OLDEST};
+    struct bw_guard_memory_file file = {.group = ""};
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    struct bw_diag diag;
+    char path[REAL_PATH_BYTES];
+    uint32_t version;
+    size_t size;
+    int dir;
+
+    real_path(&of->sites[site], "state/guard", path);
+    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(dir >= 0);
+    if (bw_durable_load(dir, "harbor" BW_GUARD_MEMORY_SUFFIX, &kind, bytes, sizeof bytes, &size,
+                        &version, &diag) != BW_OK ||
+        bw_guard_memory_decode(bytes, size, &file, &diag) != BW_OK)
+        fail_msg("%s", diag.text);
+    (void)close(dir); /* only read from */
+    return file.memory.sight.seen == BW_REACH_INSIDE;
+}
+
 /* Programs start well within this lease, whose end nobody is to wait for. */
 static void serve_long(void)
 {
     real_spec_number(&cluster, "lease_ttl_ms", 5 * REAL_TTL_MS);
     real_serve(&cluster);
+    real_until(&cluster, keeps_its_sight, 0, "its guard keeps where the service was seen");
+}
+
+/* All of its session, as a boot does: what is still there would be left of a start (3.2.4). */
+static void end_session(pid_t leader)
+{
+    assert_int_equal(kill(-leader, SIGKILL), 0);
+    for (int waited_ms = 0; kill(-leader, 0) == 0 || errno != ESRCH; waited_ms += 10) {
+        if (waited_ms >= REAL_WAIT_MS)
+            fail_msg("of the session of %ld something is left", (long)leader);
+        (void)usleep(10000);
+    }
 }
 
 /* The machine of site 0 goes and comes back. */
 static void reboot(bool starts_service_at_boot)
 {
     struct real_site *site = &cluster.sites[0];
+    const pid_t service = real_service(&cluster, 0);
 
     /* At once, as far as anybody could tell: an agent could give back, or fence without its guard. */
     (void)real_end(&site->agent, SIGKILL);
     (void)real_end(&site->guard, SIGKILL);
-    real_kill_service(&cluster, 0);
+    janitor_end_enforcers(site->name);
+    assert_true(service > 0);
+    end_session(service);
     real_clear_run(&cluster, 0);
     real_put(&cluster, 0, "boot_id", "0f0f0f0f-1111-4222-8333-444444444444\n");
     (void)strcpy(site->boot_id, "0f0f0f0f-1111-4222-8333-444444444444");

@@ -506,11 +506,15 @@ static void process_that_is_another_by_now_gets_no_signal(void **state)
     assert_int_equal(bw_process_signal(getpid(), self.start_ticks, 0, &diag), BW_OK);
 }
 
+#define CARRIED "BW_TEST_CARRIED" /* as LD_LIBRARY_PATH, without which this program may not begin */
+
 /* The probe of its proofs is this program. */
 static void be_probe(void)
 {
     const char *mark = getenv("BREAKWATER_REACH");
 
+    if (getenv(CARRIED) == NULL)
+        _exit(4);
     if (mark != NULL && strstr(mark, "/" ENDS "/") != NULL)
         _exit(3);
     bw_reach_probe();
@@ -544,5 +548,7 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], BW_REACH_PROBE_VERB) == 0)
         be_probe();
+    if (setenv(CARRIED, "1", 1) != 0)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,11 @@ struct bw_process_tree {
 
 #define BW_PROCESS_MARK "BREAKWATER_REACH="
 
+/* Our own environment, which the libraries of this very program may be found by, with `mark` (it begins with
+ * BW_PROCESS_MARK) for any that we had. For an execve that follows at once: it borrows the strings, and the
+ * caller frees the list alone. NULL: no memory. */
+char **bw_process_environment(char *mark);
+
 /* All processes of the machine, however many, with what marks them: read once, asked for many trees.
  * Those that show the mark of one of `to_kill` get SIGKILL as they are found, while the rest is
  * still being looked at; who belongs to them without showing it gets it in the round that follows.
