@@ -56,25 +56,20 @@ static void note_end(struct sim_guard *guard, struct sim_guard_group *guarded,
     bw_guard_machine_on_end(&guard->daemon, &guarded->at, slot);
 }
 
-/* The facts of guard/run.c: what a person has started is in no cgroup of the group's. What serves was begun
- * before all of the runs. */
+/* The facts of guard/run.c: what a person has started is in no cgroup of the group's, and no stop here starts
+ * anything to stay. */
 static bool is_left(const struct sim_guard *guard, const struct sim_guard_group *guarded)
 {
     const struct sim_service *service = &guard->machine->services[guarded->group];
     struct bw_left_facts facts = {.is_groups_own = true,
                                   .is_known = true,
-                                  .is_any = sim_service_is_here(service) && service->epoch != 0};
+                                  .is_begun = sim_service_is_here(service) && service->epoch != 0};
 
-    facts.oldest = facts.is_any ? 0 : UINT64_MAX;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &guard->machine->runs[i];
 
-        if (!run->is_used || run->order.group != guarded->group ||
-            run->order.slot != SIM_SLOT_SERVICE)
-            continue;
-        facts.is_any = true;
-        if (run->serial < facts.oldest)
-            facts.oldest = run->serial;
+        facts.is_begun |= run->is_used && run->order.group == guarded->group &&
+                          run->order.slot == SIM_SLOT_SERVICE;
     }
     return bw_guard_is_left(&guarded->machine, &facts);
 }

@@ -69,7 +69,7 @@ static enum bw_err environment_init(struct bw_script_env *env, const struct bw_a
         .facts = &facts,
         .lease_remaining_ms = bw_instant_left_ns(bw_clock_now(), group->fence.plan.end) /
                               BW_NS_PER_MS,
-        .cgroup = bw_reach_service_cgroup(&fence->all)};
+        .cgroup = bw_reach_service_cgroup(&fence->all, BW_REACH_FENCE)};
 
     facts.reason = BW_REASON_LEASE_LOST;
     facts.planned = false;

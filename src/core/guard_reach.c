@@ -31,5 +31,7 @@ bool bw_guard_is_left(const struct bw_guard *guard, const struct bw_left_facts *
 {
     if (!facts->is_groups_own)
         return false;
-    return !facts->is_known || (facts->is_any && bw_guard_is_of_start(guard, facts->oldest));
+    /* However young: what a start has left may fork for as long as it lives. */
+    return !facts->is_known || facts->is_begun ||
+           (facts->is_other && bw_guard_is_of_start(guard, facts->oldest));
 }

@@ -86,7 +86,7 @@ static void fill_outcome(const struct bw_guard_work *work, const struct bw_scrip
 
 #define STARTED_MAX 4096 /* processes looked at; of more it is not known */
 
-/* The first start time of those that are not dead. */
+/* The first start time of those that are not dead; of one that does not tell it, before all others. */
 static uint64_t oldest_of(const pid_t *pids, size_t count, bool *out_is_any)
 {
     uint64_t oldest = UINT64_MAX;
@@ -94,29 +94,34 @@ static uint64_t oldest_of(const pid_t *pids, size_t count, bool *out_is_any)
     *out_is_any = false;
     for (size_t i = 0; i < count; i++) {
         struct bw_process process;
+        const enum bw_err err = bw_process_read(pids[i], &process, NULL);
 
-        if (bw_process_read(pids[i], &process, NULL) != BW_OK || process.is_dead)
+        if (err == BW_ERR_NOT_FOUND || (err == BW_OK && process.is_dead))
             continue;
         *out_is_any = true;
-        if (process.start_ticks < oldest)
-            oldest = process.start_ticks;
+        if (err != BW_OK || process.start_ticks < oldest)
+            oldest = err != BW_OK ? 0 : process.start_ticks;
     }
     return oldest;
 }
 
+/* Those of starts first: what a script brings out of there meanwhile is seen twice rather than not at all. */
 static bool is_left(const struct bw_guard_group *group)
 {
     static pid_t pids[STARTED_MAX]; /* one loop, one thread */
-    struct bw_left_facts facts = {.is_groups_own = group->reach.means == BW_REACH_BY_CGROUP,
-                                  .oldest = UINT64_MAX};
+    struct bw_left_facts facts = {.is_groups_own = group->reach.means == BW_REACH_BY_CGROUP};
     size_t count = 0;
 
     if (facts.is_groups_own)
-        facts.is_known = bw_reach_list(&group->reach, BW_REACH_SERVICE, pids, STARTED_MAX, &count,
-                                       NULL) == BW_OK &&
+        facts.is_known = bw_reach_list_begun(&group->reach, pids, STARTED_MAX, &count, NULL) == BW_OK &&
                          count <= STARTED_MAX;
     if (facts.is_known)
-        facts.oldest = oldest_of(pids, count, &facts.is_any);
+        (void)oldest_of(pids, count, &facts.is_begun);
+    if (facts.is_known)
+        facts.is_known = bw_reach_list_others(&group->reach, pids, STARTED_MAX, &count, NULL) == BW_OK &&
+                         count <= STARTED_MAX;
+    if (facts.is_known)
+        facts.oldest = oldest_of(pids, count, &facts.is_other);
     return bw_guard_is_left(&group->machine, &facts);
 }
 
@@ -358,7 +363,8 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
                                           .epoch = work->run.epoch,
                                           .facts = &work->run.facts,
                                           .lease_remaining_ms = lease_remaining_ms(&group->machine),
-                                          .cgroup = bw_reach_service_cgroup(&group->reach),
+                                          .cgroup = bw_reach_service_cgroup(
+                                              &group->reach, reach_slot(work->slot, action)),
                                           .carries_env = bw_group_config_steps(group->config, action) != NULL};
     struct bw_script_spec spec = {
         .path = group->config->scripts[action],

@@ -341,6 +341,7 @@ bool bw_cgroup_enter(int door)
 
 struct visit {
     int signal;
+    const char *but; /* the path of one that is passed over; NULL: none is */
     pid_t *pids;
     size_t pids_max;
     size_t count;
@@ -402,6 +403,10 @@ static enum bw_err walk_procs(const struct bw_cgroup *cgroup, struct visit *visi
 
         if (entry->fts_info != FTS_D && !is_unseen(entry))
             continue;
+        if (visit->but != NULL && strcmp(entry->fts_path, visit->but) == 0) {
+            (void)fts_set(walk, (FTSENT *)entry, FTS_SKIP);
+            continue;
+        }
         if (is_unseen(entry))
             err = bw_diag_errno(diag, entry->fts_errno, "list %s", entry->fts_path);
         else if (entry->fts_level > DEPTH_MAX)
@@ -448,16 +453,28 @@ void bw_cgroup_kill_listed(const struct bw_cgroup *cgroup)
     }
 }
 
+static enum bw_err list(const struct bw_cgroup *cgroup, struct visit *visit, size_t *out_count,
+                        struct bw_diag *diag)
+{
+    enum bw_err err = walk_procs(cgroup, visit, diag);
+
+    if (err == BW_OK)
+        *out_count = visit->count;
+    return err;
+}
+
 // NOLINTNEXTLINE(readability-non-const-parameter): written to through the visit
 enum bw_err bw_cgroup_list(const struct bw_cgroup *cgroup, pid_t *out_pids, size_t pids_max,
                            size_t *out_count, struct bw_diag *diag)
 {
-    struct visit visit = {.pids = out_pids, .pids_max = pids_max};
-    enum bw_err err = walk_procs(cgroup, &visit, diag);
+    return list(cgroup, &(struct visit){.pids = out_pids, .pids_max = pids_max}, out_count, diag);
+}
 
-    if (err == BW_OK)
-        *out_count = visit.count;
-    return err;
+// NOLINTNEXTLINE(readability-non-const-parameter): written to through the visit
+enum bw_err bw_cgroup_list_but(const struct bw_cgroup *cgroup, const struct bw_cgroup *but, pid_t *out_pids,
+                               size_t pids_max, size_t *out_count, struct bw_diag *diag)
+{
+    return list(cgroup, &(struct visit){.but = but->path, .pids = out_pids, .pids_max = pids_max}, out_count, diag);
 }
 
 enum bw_err bw_cgroup_is_empty(const struct bw_cgroup *cgroup, bool *out_empty,

@@ -28,7 +28,18 @@ static enum bw_err open_cgroups(struct bw_reach *reach, struct bw_diag *diag)
 
     for (int i = 0; i < BW_REACH_SLOTS && err == BW_OK; i++)
         err = bw_cgroup_open_below(&reach->slots[i], &reach->all, slot_names[i], diag);
+    if (err == BW_OK)
+        err = bw_cgroup_open_below(&reach->begun, &reach->slots[BW_REACH_SERVICE], "begun", diag);
     return err;
+}
+
+/* False: it cannot be. */
+static bool make_if_gone(const struct bw_cgroup *cgroup, bool *was_gone)
+{
+    if (access(cgroup->path, F_OK) == 0)
+        return true;
+    *was_gone = true;
+    return bw_cgroup_make_again(cgroup);
 }
 
 bool bw_reach_make_again(const struct bw_reach *reach)
@@ -38,12 +49,9 @@ bool bw_reach_make_again(const struct bw_reach *reach)
     if (reach->means != BW_REACH_BY_CGROUP)
         return false;
     for (int i = 0; i < BW_REACH_SLOTS; i++)
-        if (access(reach->slots[i].path, F_OK) != 0) {
-            if (!bw_cgroup_make_again(&reach->slots[i]))
-                return false;
-            was_gone = true;
-        }
-    return was_gone;
+        if (!make_if_gone(&reach->slots[i], &was_gone))
+            return false;
+    return make_if_gone(&reach->begun, &was_gone) && was_gone;
 }
 
 static void close_cgroups(struct bw_reach *reach)
@@ -97,9 +105,25 @@ void bw_reach_close(struct bw_reach *reach)
     close_cgroups(reach);
 }
 
-const char *bw_reach_service_cgroup(const struct bw_reach *reach)
+const char *bw_reach_service_cgroup(const struct bw_reach *reach, enum bw_reach_slot slot)
 {
-    return reach->means == BW_REACH_BY_CGROUP ? reach->slots[BW_REACH_SERVICE].path : NULL;
+    if (reach->means != BW_REACH_BY_CGROUP)
+        return NULL;
+    return slot == BW_REACH_SERVICE ? reach->begun.path : reach->slots[BW_REACH_SERVICE].path;
+}
+
+enum bw_err bw_reach_list_begun(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,
+                                size_t *out_count, struct bw_diag *diag)
+{
+    BW_ASSERT(reach->means == BW_REACH_BY_CGROUP);
+    return bw_cgroup_list(&reach->begun, out_pids, pids_max, out_count, diag);
+}
+
+enum bw_err bw_reach_list_others(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,
+                                 size_t *out_count, struct bw_diag *diag)
+{
+    BW_ASSERT(reach->means == BW_REACH_BY_CGROUP);
+    return bw_cgroup_list_but(&reach->slots[BW_REACH_SERVICE], &reach->begun, out_pids, pids_max, out_count, diag);
 }
 
 /* ---- going in ---------------------------------------------------------------------------------
@@ -124,7 +148,7 @@ enum bw_err bw_reach_open_door(const struct bw_reach *reach, enum bw_reach_slot 
 {
     BW_ASSERT(slot < BW_REACH_SLOTS);
     if (reach->means == BW_REACH_BY_CGROUP)
-        return bw_cgroup_open_door(&reach->slots[slot], out_door, diag);
+        return bw_cgroup_open_door(slot == BW_REACH_SERVICE ? &reach->begun : &reach->slots[slot], out_door, diag);
     *out_door = -1;
     return BW_OK;
 }

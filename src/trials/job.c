@@ -307,7 +307,7 @@ static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
         .epoch = epoch_of(sandbox->report, action),
         .facts = &facts,
         .lease_remaining_ms = LEASE_MS,
-        .cgroup = bw_reach_service_cgroup(&sandbox->reaches[who]),
+        .cgroup = bw_reach_service_cgroup(&sandbox->reaches[who], slot_of(action)),
         .carries_env = bw_group_config_steps(sandbox->group, action) != NULL};
     struct bw_script_env env;
     struct bw_diag diag = {0};

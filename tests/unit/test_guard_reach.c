@@ -91,15 +91,27 @@ static bool is_left(uint64_t end_start_time, struct bw_left_facts facts)
 static void what_a_stop_has_begun_itself_is_not_left(void **state)
 {
     struct bw_left_facts facts = {
-        .is_groups_own = true, .is_known = true, .is_any = true, .oldest = 100};
+        .is_groups_own = true, .is_known = true, .is_other = true, .oldest = 100};
 
     (void)state;
     assert_true(is_left(0, facts)); /* there was none */
-    assert_true(is_left(100, facts));
+    assert_true(is_left(100, facts)); /* it has moved there what a start had begun */
     assert_false(is_left(99, facts));
-    facts.is_any = false;
+    facts.is_other = false;
     assert_false(is_left(0, facts));
     assert_false(is_left(100, facts));
+}
+
+/* What a start has left forks another while the stop runs. */
+static void what_runs_where_starts_run_is_left_however_young_it_is(void **state)
+{
+    (void)state;
+    assert_true(is_left(99, (struct bw_left_facts){.is_groups_own = true, .is_known = true, .is_begun = true, .oldest = UINT64_MAX}));
+    assert_true(is_left(99, (struct bw_left_facts){.is_groups_own = true,
+                                                   .is_known = true,
+                                                   .is_begun = true,
+                                                   .is_other = true,
+                                                   .oldest = 100}));
 }
 
 static void where_not_all_were_looked_at_something_is_left(void **state)
@@ -110,7 +122,7 @@ static void where_not_all_were_looked_at_something_is_left(void **state)
 
 static void what_may_be_another_groups_is_not_left(void **state)
 {
-    struct bw_left_facts facts = {.is_known = true, .is_any = true, .oldest = 1};
+    struct bw_left_facts facts = {.is_known = true, .is_begun = true};
 
     (void)state;
     assert_false(is_left(0, facts));
@@ -128,6 +140,7 @@ int main(void)
         cmocka_unit_test(what_comes_again_by_itself_is_outside_of_what_a_kill_ends),
         cmocka_unit_test(what_runs_beside_a_project_is_not_all_of_it),
         cmocka_unit_test(what_a_stop_has_begun_itself_is_not_left),
+        cmocka_unit_test(what_runs_where_starts_run_is_left_however_young_it_is),
         cmocka_unit_test(where_not_all_were_looked_at_something_is_left),
         cmocka_unit_test(what_may_be_another_groups_is_not_left),
     };

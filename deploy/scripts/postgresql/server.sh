@@ -607,11 +607,12 @@ reach_dir() {
     [ -n "${BREAKWATER_CGROUP:-}" ] && echo "$BREAKWATER_CGROUP" && return 0
     path=$(sed -n 's/^0:://p' /proc/self/cgroup)
     case $path in
-    */breakwater-*/*/service | */breakwater-*/*/action | */breakwater-*/*/observe) ;;
+    */breakwater-*/*/service | */breakwater-*/*/action | */breakwater-*/*/observe) path=${path%/*}/service ;;
+    */breakwater-*/*/service/begun) ;;
     *) return 0 ;;
     esac
     mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
-    echo "$mount${path%/*}/service"
+    echo "$mount$path"
 }
 
 # A server takes a lock file for held while a process with its number exists, though that be a dead

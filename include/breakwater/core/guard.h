@@ -126,8 +126,8 @@ struct bw_guard_event {
     bool ok;                      /* SAVED MIRRORED SPAWNED REACH_KILLED */
     uint64_t number;              /* MIRRORED: of the newest MIRROR that it answers, with all before */
     bool is_left;                 /* SPAWNED and RUN_ENDED of a status: right now a process runs where
-                                     starts run for which bw_guard_is_of_start holds, or that can't
-                                     be known; false where the reach tells no group's processes apart */
+                                     starts begin, or beside that one for which bw_guard_is_of_start
+                                     holds, or that can't be known; false where the reach tells no group's processes apart */
     enum bw_populated populated;  /* likewise; what an action that still runs has begun counts as well */
     struct bw_units_sight units;  /* SPAWNED and RUN_ENDED: right now; before the look that begins with a
                                      status */
@@ -338,7 +338,7 @@ const char *bw_guard_memory_unsound(const struct bw_guard_memory *memory);
 const char *bw_guard_mirror_unsound(const struct bw_guard_mirror *mirror);
 const char *bw_guard_unsound(const struct bw_guard *guard);
 
-/* Is a process that runs where starts run, and began at `start_time` (field 22 of /proc/PID/stat), left
+/* Is a process in reach, but not where starts begin, and that began at `start_time` (field 22 of /proc/PID/stat), left
  * of a start? What the newest stop or fence has begun itself, a server that follows the new primary, is
  * what it was asked for; everything older is, and without a stop or fence everything (3.2.4). */
 bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time);

@@ -25,8 +25,9 @@ struct bw_left_facts {
     bool is_groups_own; /* a cgroup: by a scan the service of another group, if it hides its
                            environment, could be taken for it */
     bool is_known;      /* all that run there were looked at */
-    bool is_any;        /* one that is not dead was found */
-    uint64_t oldest;    /* the first of their start times, as bw_guard_is_of_start has it */
+    bool is_begun;      /* one that is not dead was found where starts begin, and what they fork stays */
+    bool is_other;      /* one was found beside that: brought there by a stop or fence, or by itself */
+    uint64_t oldest;    /* the first of these others' start times, as bw_guard_is_of_start has it */
 };
 /* Does anything run there that a start has left (3.2.4)? Not known is never no. */
 bool bw_guard_is_left(const struct bw_guard *guard, const struct bw_left_facts *facts);

@@ -65,6 +65,10 @@ void bw_cgroup_kill_listed(const struct bw_cgroup *cgroup);
 /* At most `pids_max` pids of living processes in it and below, and how many there are. */
 BW_MUST_CHECK enum bw_err bw_cgroup_list(const struct bw_cgroup *cgroup, pid_t *out_pids,
                                          size_t pids_max, size_t *out_count, struct bw_diag *diag);
+/* The same but for what is in `but` and below, a cgroup somewhere below it. */
+BW_MUST_CHECK enum bw_err bw_cgroup_list_but(const struct bw_cgroup *cgroup, const struct bw_cgroup *but,
+                                             pid_t *out_pids, size_t pids_max, size_t *out_count,
+                                             struct bw_diag *diag);
 /* True: nothing that runs is in it or below (the kernel's own word, cgroup.events). */
 BW_MUST_CHECK enum bw_err bw_cgroup_is_empty(const struct bw_cgroup *cgroup, bool *out_empty,
                                              struct bw_diag *diag);

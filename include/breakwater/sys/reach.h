@@ -45,6 +45,7 @@ struct bw_reach {
     char group[BW_NAME_MAX + 1];
     struct bw_cgroup all;
     struct bw_cgroup slots[BW_REACH_SLOTS];
+    struct bw_cgroup begun; /* below SERVICE's: where its runs begin */
 };
 
 /* `tag` is a valid name, or a tag of the above; like `group` it stays the same over restarts, or what ran before is not found again. Takes BY_CGROUP where it works, else
@@ -62,8 +63,15 @@ bool bw_reach_make_again(const struct bw_reach *reach);
 /* Ends nothing; removes empty cgroups. Accepts one that was never opened (all zero). */
 void bw_reach_close(struct bw_reach *reach);
 
-/* Where a service lives that is in it: what scripts are told. NULL: there are no cgroups. */
-const char *bw_reach_service_cgroup(const struct bw_reach *reach);
+/* Where what a script in `slot` starts lives on: what it is told. What is begun in SERVICE, and all that this forks, is
+ * in a cgroup of its own below the one that all others are told: however young, it is never taken for what a stop or a
+ * fence has started to stay (3.2.4). NULL: there are no cgroups. */
+const char *bw_reach_service_cgroup(const struct bw_reach *reach, enum bw_reach_slot slot);
+/* The living processes of SERVICE by where they are, as bw_reach_list. By cgroups alone. */
+BW_MUST_CHECK enum bw_err bw_reach_list_begun(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,
+                                              size_t *out_count, struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_reach_list_others(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,
+                                               size_t *out_count, struct bw_diag *diag);
 
 /* Shows that it works here: starts a probe of two processes, one of which leaves its session, sees them,
  * ends them and sees them gone. Blocks, usually 20 ms, at most `limit_ms` and a look at the

@@ -1,0 +1,78 @@
+/* breakwater guard: what may stay where starts run once a stop has ended. The real program. Design 3.2.4. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "guard_rig.h"
+#include "lacking.h"
+#include "steps_world.h"
+
+#define TTL_MS 60000
+
+#define HERE "#!/bin/sh\ncd \"${0%/*}\"\n"
+#define AWAIT_FILE(name) "while [ ! -s " name " ]; do sleep 0.01; done\n"
+
+static void begin(struct rig *rig)
+{
+    (void)rig_serve(rig, TTL_MS, FENCE_MS);
+    if (rig_has(rig, "log", "event=reach.by_scan"))
+        skip_lacking("cgroups");
+}
+
+/* As what keeps a service alive does: it forks another while the stop script runs, and ends too late. */
+static void what_the_left_of_a_start_forks_after_a_stop_began_is_ended(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "keeper.sh", 0755,
+            HERE "sh service.sh &\n"
+                 "while [ ! -e stopping ]; do sleep 0.01; done\n"
+                 "setsid sh -c 'echo $$ >newborn.new; mv newborn.new newborn; exec sleep 600' "
+                 "</dev/null >/dev/null 2>&1 &\n"
+                 "wait\n");
+    rig_put(rig, "start.sh", 0755,
+            HERE "setsid ./keeper.sh </dev/null >/dev/null 2>&1 &\necho $! >keeper\n" AWAIT_FILE("beats"));
+    rig_put(rig, "stop.sh", 0755,
+            HERE ": >stopping\n" AWAIT_FILE("newborn") "read -r keeper <keeper\nkill -KILL \"$keeper\"\n"
+                 "read -r pid begun <pid\nkill -KILL \"$pid\"\nexit 0\n");
+    begin(rig);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+
+    assert_false(is_alive(rig, "newborn"));
+}
+
+/* What follows another site from now on. */
+static void what_a_stop_has_put_into_its_cgroup_stays(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "follow.sh", 0755,
+            HERE "echo $$ >\"$BREAKWATER_CGROUP/cgroup.procs\"\necho $$ >follows\n"
+                 "setsid sleep 600 &\necho $! >its_child\nwait\n");
+    rig_put(rig, "stop.sh", 0755,
+            HERE "setsid ./follow.sh </dev/null >/dev/null 2>&1 &\n" AWAIT_FILE("its_child")
+                 "read -r pid begun <pid\nkill -KILL \"-$pid\"\n" /* with its children */
+                 "while kill -0 \"-$pid\" 2>/dev/null; do sleep 0.01; done\nexit 0\n");
+    begin(rig);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+
+    assert_true(is_alive(rig, "follows"));
+    assert_true(is_alive(rig, "its_child"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_the_left_of_a_start_forks_after_a_stop_began_is_ended),
+        TEST(what_a_stop_has_put_into_its_cgroup_stays),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
