@@ -142,16 +142,17 @@ bool bw_second_is_of_another(struct bw_id own, struct bw_id other)
     return !bw_id_is_none(own) && !bw_id_is_none(other) && !bw_id_equal(own, other);
 }
 
-/* A deadline that it was told stands to its end, whoever its agent is by then, and the fence of it as long as anybody
- * waits for the end: the cluster that has counted on it may be alive. Without one it only guesses that a lease is left. */
+/* A deadline that it was told, be it by its mirror, stands to its end, whoever its agent is by then, and the fence of it
+ * as long as anybody waits for the end: the cluster that has counted on it may be alive. Without one it only guesses that
+ * a lease is left. */
 static bool stands(const struct step *step)
 {
     const struct bw_second *second = step->second;
     const struct bw_instant until = second->phase == BW_SECOND_FENCED
-                                        ? second->end
-                                        : bw_instant_add(second->end, BW_SECOND_FINISHES_NS);
+                                        ? second->told_end
+                                        : bw_instant_add(second->told_end, BW_SECOND_FINISHES_NS);
 
-    return second->phase != BW_SECOND_IDLE && !second->end_is_grace &&
+    return second->phase != BW_SECOND_IDLE && second->told_end.boot_ns != 0 &&
            !bw_instant_wait_is_over(step->now, until);
 }
 
@@ -194,15 +195,24 @@ static void ignore(struct bw_second *second, const struct bw_second_event *event
     second->ignored_cluster_id = event->cluster_id;
 }
 
+/* What was another cluster's is not durably forgotten yet. */
+static bool is_forgetting(const struct bw_second *second)
+{
+    return bw_second_is_of_another(second->kept.cluster_id, second->memory.cluster_id);
+}
+
 /* Does what was said count here? What was another cluster's is durably forgotten before anything of this one is taken:
- * else a restart would have its epochs, and fence this one's. */
+ * else a restart would have its epochs, and fence this one's. Until then nothing that anybody says counts, were it the
+ * cluster before, whose epochs may be on the disk still: that is then forgotten in its turn. */
 static bool is_of_ours(const struct step *step, const struct bw_second_event *event)
 {
     struct bw_second *second = step->second;
 
+    if (is_forgetting(second))
+        return false;
     if (!bw_second_is_of_another(second->memory.cluster_id, event->cluster_id)) {
         note_cluster(step, event);
-        return !bw_second_is_of_another(second->kept.cluster_id, second->memory.cluster_id);
+        return true;
     }
     if (stands(step))
         ignore(second, event);
@@ -232,6 +242,7 @@ static void arm(const struct step *step, const struct bw_second_event *event)
         if (second->memory.interval_ms == 0) /* of a file that has none: it goes with what is written next */
             take_pace(second, event);
         second->end = second->end_is_grace ? end : bw_instant_max(second->end, end);
+        second->told_end = second->end;
         second->end_is_grace = false;
         (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
         return;
@@ -246,7 +257,8 @@ static void arm(const struct step *step, const struct bw_second_event *event)
     second->memory.fence_ns = lease->fence_ns;
     take_pace(second, event);
     go_on(second, BW_SECOND_ARMED);
-    second->end = end;
+    second->end = second->told_end = end;
+    second->end_is_grace = false; /* that was of the one before */
     save(step, "E1");
     (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
 }
@@ -491,6 +503,8 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
         second->memory.interval_ms = second->memory.limit_ms = 0; /* they were of another one */
         second->save_at = now;
     }
+    const bool is_told = mirror->epoch == second->memory.epoch;
+
     if (is_resumed(memory, mirror, now)) {
         second->end = mirror->end;
     } else if (second->memory.epoch == 0 || second->memory.is_over) {
@@ -498,8 +512,10 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
     } else {
         second->end = bw_instant_add(bw_instant_add(now, grace_ns), second->memory.fence_ns);
         second->end_is_grace = true;
-        second->was_due = mirror->epoch == second->memory.epoch;
+        second->was_due = is_told;
     }
+    if (is_told && bw_instant_left_ns(now, mirror->end) <= LEFT_NS_MAX)
+        second->told_end = mirror->end; /* also where its window has come meanwhile */
     second->phase = BW_SECOND_ARMED;
     second->end_is_guessed = true;
 }
@@ -566,13 +582,13 @@ const char *bw_second_mirror_unsound(const struct bw_second_mirror *mirror)
 const char *bw_second_unsound(const struct bw_second *second)
 {
     const bool is_open = second->memory.epoch != 0 && !second->memory.is_over;
-    const bool is_forgetting = bw_second_is_of_another(second->kept.cluster_id, second->memory.cluster_id);
+    const bool forgets = is_forgetting(second);
 
     FACT((second->phase == BW_SECOND_IDLE) == !is_open, /* 3.4: what is open is enforced */
          "the second enforcer: it enforces just while an epoch is open");
-    FACT(is_forgetting || second->kept.epoch <= second->memory.epoch, /* I2 */
+    FACT(forgets || second->kept.epoch <= second->memory.epoch, /* I2 */
          "the second enforcer: what is durable is no newer than what it knows");
-    FACT(!is_forgetting || second->memory.epoch == 0, /* 3.4 */
+    FACT(!forgets || second->memory.epoch == 0, /* 3.4 */
          "the second enforcer: it takes nothing of a cluster before the other is durably forgotten");
     FACT(second->fence_epoch <= second->memory.epoch,
          "the second enforcer: it has fenced no epoch that it does not know");

@@ -259,6 +259,21 @@ static void one_that_begins_with_an_open_epoch_fences_it_unless_told(void **stat
     assert_null(strstr(world.log, "FENCE"));
 }
 
+/* It guessed the end of the one before, and that one is over with it. */
+static void an_epoch_that_it_has_just_been_told_is_not_warned_of(void **state)
+{
+    const struct bw_second_memory memory = {.epoch = 3, .fence_ns = FENCE_MS * MS};
+
+    (void)state;
+    begin_with(&memory);
+    assert_int_equal(bw_second_warns_of(&world.second), 3);
+    tell(4, 10000);
+    assert_int_equal(reported().armed_epoch, 4);
+    assert_int_equal(bw_second_warns_of(&world.second), 0);
+    tell(4, 5000); /* by an answer that was overtaken */
+    assert_int_equal(world.second.end.boot_ns, 110000 * MS);
+}
+
 static void each_deadline_that_it_is_told_is_mirrored(void **state)
 {
     (void)state;
@@ -479,6 +494,7 @@ int main(void)
         cmocka_unit_test(an_older_epoch_and_no_epoch_change_nothing),
         cmocka_unit_test(an_epoch_is_armed_once_it_is_durable),
         cmocka_unit_test(one_that_begins_with_an_open_epoch_fences_it_unless_told),
+        cmocka_unit_test(an_epoch_that_it_has_just_been_told_is_not_warned_of),
         cmocka_unit_test(each_deadline_that_it_is_told_is_mirrored),
         cmocka_unit_test(one_that_begins_anew_resumes_the_deadline_that_it_was_told),
         cmocka_unit_test(a_mirror_is_enough_to_know_of_an_epoch),

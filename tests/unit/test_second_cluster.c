@@ -82,6 +82,29 @@ static void it_is_durably_forgotten_before_anything_is_taken(void **state)
     assert_int_equal(reported().armed_epoch, 3);
 }
 
+/* Its agent is of the cluster before again, before the disk has taken that this was forgotten: as of any, nothing of it
+ * counts until then. */
+static void whoever_comes_back_meanwhile_is_not_heard_before_that_is_durable(void **state)
+{
+    (void)state;
+    begin_with(&lost);
+    world.save_fails = true;
+    world.cluster_id = new;
+    tell(3, 10000);
+    world.cluster_id = old;
+    tell(500, 10000);
+    assert_int_equal(world.second.phase, BW_SECOND_IDLE);
+    assert_true(is_of(new));
+    assert_int_equal(reported().armed_epoch, 0);
+    world.save_fails = false;
+    tick_at(101000);
+    assert_non_null(strstr(world.log, "SAVE"));
+    tell(500, 10000);
+    assert_true(bw_id_equal(world.second.kept.cluster_id, old));
+    tell(500, 10000);
+    assert_int_equal(reported().armed_epoch, 500);
+}
+
 /* Of a release before, or of one that has met no cluster yet. */
 static void an_answer_without_a_cluster_forgets_nothing(void **state)
 {
@@ -222,6 +245,52 @@ static void a_mirror_alone_tells_its_cluster(void **state)
     assert_int_equal(reported().armed_epoch, 3); /* it stands */
 }
 
+/* Begun again when its window had come, it guesses when to fence, not that it was told: the cluster before counts on it
+ * as long as on one that was not begun again. */
+static void a_deadline_stands_whose_window_came_while_it_was_away(void **state)
+{
+    const struct bw_second_memory memory = {.cluster_id = {{1}}, .epoch = 3, .fence_ns = FENCE_MS * MS};
+    const struct bw_second_mirror mirror = mirror_in(old, 3, 102000); /* now 100 s, its window at 99 s */
+    const struct bw_second_mirror before = mirror_in(old, 3, 70001), long_before = mirror_in(old, 3, 70000);
+
+    (void)state;
+    begin_beside(&memory, &mirror);
+    looked(BW_SERVICE_STARTED);
+    world.cluster_id = new;
+    tell(1, 60000);
+    assert_true(is_of(old));
+    assert_int_equal(bw_second_warns_of(&world.second), 3);
+    tick_at(102000);
+    assert_non_null(strstr(world.log, "FENCE"));
+    assert_int_equal(world.fence_epoch, 3);
+    fenced(false);
+    world.now_ms = 131999;
+    tell(1, 60000);
+    assert_true(is_of(old));
+    world.now_ms = 132000;
+    tell(1, 60000);
+    assert_true(is_of(new));
+
+    begin_beside(&memory, &mirror);
+    looked(BW_SERVICE_STARTED);
+    tick_at(102000);
+    fenced(true);
+    looked(BW_SERVICE_STOPPED);
+    world.cluster_id = new;
+    tell(1, 60000); /* the end was seen, and the lease is over */
+    assert_true(is_of(new));
+
+    begin_beside(&memory, &before);
+    world.cluster_id = new;
+    tell(1, 60000);
+    assert_true(is_of(old));
+
+    begin_beside(&memory, &long_before); /* nobody counts on it any more, and the service may be the new one's */
+    world.cluster_id = new;
+    tell(1, 60000);
+    assert_true(is_of(new));
+}
+
 /* A file of before has none. */
 static void a_cluster_that_was_not_kept_is_its_agents(void **state)
 {
@@ -281,6 +350,7 @@ int main(void)
         cmocka_unit_test(an_epoch_is_kept_with_its_cluster),
         cmocka_unit_test(what_was_another_clusters_is_forgotten),
         cmocka_unit_test(it_is_durably_forgotten_before_anything_is_taken),
+        cmocka_unit_test(whoever_comes_back_meanwhile_is_not_heard_before_that_is_durable),
         cmocka_unit_test(an_answer_without_a_cluster_forgets_nothing),
         cmocka_unit_test(what_is_over_is_forgotten_too),
         cmocka_unit_test(a_fence_by_a_guess_ends_with_what_it_was_for),
@@ -289,6 +359,7 @@ int main(void)
         cmocka_unit_test(it_stands_by_the_slower_clock),
         cmocka_unit_test(a_mirror_of_what_was_forgotten_is_none),
         cmocka_unit_test(a_mirror_alone_tells_its_cluster),
+        cmocka_unit_test(a_deadline_stands_whose_window_came_while_it_was_away),
         cmocka_unit_test(a_cluster_that_was_not_kept_is_its_agents),
         cmocka_unit_test(what_is_over_is_mirrored_once_that_is_durable),
         cmocka_unit_test(one_that_takes_what_is_new_before_it_has_forgotten_is_unsound),

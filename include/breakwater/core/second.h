@@ -162,6 +162,7 @@ struct bw_second {
     struct bw_instant save_at;      /* a save that failed is tried again */
     enum bw_second_phase phase;
     struct bw_instant end;          /* of what is armed; of a fence: when its script is ended */
+    struct bw_instant told_end;     /* of the same, as its agent or the mirror of this boot has told it; all zero: nobody has */
     struct bw_instant fence_at;     /* SCRIPT, none runs: the next one */
     uint64_t fence_epoch;
     uint64_t ignored_epoch; /* whose lease its agent has said last to be alive, and it took not: it is older, or
