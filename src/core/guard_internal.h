@@ -163,6 +163,10 @@ void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch,
 /* guard_units.c */
 /* What a start has left of its units, as a status that ends now has to take it: never GONE. */
 enum bw_guard_left bw_guard_units_left(const struct bw_guard *guard, const struct bw_units_sight *units);
+/* An action is ordered, which may order its units up. */
+void bw_guard_units_note_ordered(struct bw_guard *guard);
+/* The script of a stop or fence is about to begin: may what comes up since have been ordered before it? */
+void bw_guard_units_note_end_begun(struct bw_guard *guard, const struct bw_units_sight *units);
 /* A status begins. Where nothing can order its units up any more, looks at them that begin from here on count. */
 void bw_guard_units_note_look(struct bw_guard *guard, const struct bw_units_sight *units, bool is_left);
 

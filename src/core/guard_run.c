@@ -319,7 +319,7 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
     guard->mirror.children[event->slot] = event->child;
     if (slot->run.action == BW_ACTION_STOP || slot->run.action == BW_ACTION_FENCE) {
         guard->end_start_time = event->child.start_time;
-        guard->were_units_coming = event->units.coming != BW_POPULATED_NO;
+        bw_guard_units_note_end_begun(guard, &event->units);
         guard->mirror.script_begun = true;
     }
     slot->was_left = event->is_left;

@@ -86,7 +86,7 @@ static void note_ordered(const struct guard_step *step, const struct bw_guard_ru
                                       bw_guard_overrides(step->guard);
         step->guard->end_start_time = 0;
         step->guard->has_left = false;
-        step->guard->has_ordered = true;
+        bw_guard_units_note_ordered(step->guard);
     }
     if (run->action != BW_ACTION_START)
         return;

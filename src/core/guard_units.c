@@ -13,8 +13,29 @@ static bool may_order(const struct bw_guard *guard)
            bw_guard_loop_may_start(guard);
 }
 
+void bw_guard_units_note_ordered(struct bw_guard *guard)
+{
+    guard->were_units_coming = guard->has_acted;
+    guard->has_acted = true;
+    guard->has_ordered = true;
+}
+
+/* What was ordered since the newest look began no look has shown. What a start has left running is no reason to doubt it
+ * here: that may be the service itself, and would be for as long as it serves. */
+void bw_guard_units_note_end_begun(struct bw_guard *guard, const struct bw_units_sight *units)
+{
+    if (units->coming != BW_POPULATED_NO || units->ended <= guard->acted_before)
+        guard->were_units_coming = true;
+}
+
 void bw_guard_units_note_look(struct bw_guard *guard, const struct bw_units_sight *units, bool is_left)
 {
+    if (may_order(guard)) {
+        guard->has_acted = true;
+    } else if (guard->has_acted) {
+        guard->has_acted = false;
+        guard->acted_before = units->begun;
+    }
     if (is_left || may_order(guard)) {
         guard->has_ordered = true;
     } else if (guard->has_ordered) {

@@ -32,6 +32,12 @@ static void look_again(struct world *world)
     assert_looks(world);
 }
 
+static void look_of_agent(struct world *world)
+{
+    run(world, 1, BW_ACTION_STATUS, 9);
+    assert_looks(world);
+}
+
 static void say(struct world *world, const char *line)
 {
     ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, line);
@@ -44,14 +50,20 @@ static void stop(struct world *world, uint64_t run_id)
     assert_looks(world);
 }
 
-/* What systemd runs is armed and was started, and a stop has ended well: status runs. */
-static void begin_stop_check(struct world *world)
+/* What systemd runs is armed and was started; the newest look is from before. */
+static void begin_started(struct world *world)
 {
     begin_armed(world);
     world->units = (struct bw_units_sight){.may_hold_orders = true, .begun = 7};
     told(world, NO);
     run(world, 1, BW_ACTION_START, 5);
     ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+}
+
+/* ... and a stop has ended well: status runs. */
+static void begin_stop_check(struct world *world)
+{
+    begin_started(world);
     stop(world, 6);
 }
 
@@ -207,18 +219,78 @@ static void containers_without_processes_need_no_look(void **state)
 }
 
 /* deploy/scripts/postgresql: a stop turns the server into a standby of the new primary, in its unit (7: when the stop
- * began). */
+ * began). Also where start.sh has moved it into the guard's cgroup, so that something of a start runs as long as it
+ * serves. */
 static void a_unit_that_a_stop_has_brought_up_itself_is_not_left(void **state)
 {
     struct world world;
 
     (void)state;
-    begin_stop_check(&world);
+    for (int is_moved = 0; is_moved < 2; is_moved++) {
+        begin_started(&world);
+        world.is_left = is_moved;
+        look_of_agent(&world);
+        told(&world, NO);
+        say(&world, "started");
+        world.is_left = false;
+        stop(&world, 6);
+        world.units.is_any = true;
+        world.units.oldest = 8;
+        told(&world, NO);
+        say(&world, "stopped");
+        assert_stopped(&world);
+    }
+}
+
+/* The newest look that had ended when the stop began was from before the start, which left its order with systemd; that
+ * carries it out beside the stop script, which has found nothing up. */
+static void a_unit_that_was_ordered_up_since_the_newest_look_is_left(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int has_looked = 0; has_looked < 2; has_looked++) {
+        begin_started(&world);
+        if (has_looked) {
+            look_of_agent(&world); /* status has ended before the look that has begun with it */
+            say(&world, "stopped");
+        }
+        stop(&world, 6);
+        world.units.is_any = true;
+        world.units.oldest = 8;
+        told(&world, NO);
+        say(&world, "stopped");
+        assert_false(has_stop_ended(&world));
+        assert_asked(&world, "TERM_STARTED");
+    }
+}
+
+/* 3.4, driver: its own loop may have ordered it up to the moment at which the stop begins. */
+static void a_unit_that_its_loop_may_have_ordered_up_is_left(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.guard.limits.has_script[BW_ACTION_START] = false;
+    world.guard.limits.loop_delay_ns = 1000 * MS;
+    assert_true(arm(&world, 1, BEGIN_MS));
+    world.units = (struct bw_units_sight){.may_hold_orders = true, .begun = 7};
+    told(&world, NO);
+    run(&world, 1, BW_ACTION_START, 5);
+    run(&world, 1, BW_ACTION_STOP, 6);
+    look_of_agent(&world);
+    told(&world, NO);
+    say(&world, "stopped");
+    tick_at(&world, world.now_ms + 1000);
+    assert_asked(&world, "SPAWN:stop");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_looks(&world);
     world.units.is_any = true;
     world.units.oldest = 8;
     told(&world, NO);
     say(&world, "stopped");
-    assert_stopped(&world);
+    assert_false(has_stop_ended(&world));
 }
 
 /* start.sh of the same set has moved the server out of its unit, into the guard's cgroup: the unit is up all the time. */
@@ -459,6 +531,8 @@ int main(void)
         cmocka_unit_test(containers_with_processes_have_not_ended),
         cmocka_unit_test(containers_without_processes_need_no_look),
         cmocka_unit_test(a_unit_that_a_stop_has_brought_up_itself_is_not_left),
+        cmocka_unit_test(a_unit_that_was_ordered_up_since_the_newest_look_is_left),
+        cmocka_unit_test(a_unit_that_its_loop_may_have_ordered_up_is_left),
         cmocka_unit_test(a_unit_that_was_up_without_a_process_before_a_stop_was_not_coming),
         cmocka_unit_test(a_unit_that_is_up_without_a_process_is_left),
         cmocka_unit_test(a_unit_that_was_ordered_up_before_a_stop_is_left),

@@ -297,7 +297,9 @@ struct bw_guard {
     uint64_t end_start_time; /* of the newest action's script, a stop or fence; 0: no such */
     bool has_left;           /* a look at its end saw that something of a start is left */
     bool were_units_coming;  /* when that script began, or nobody knew: what is up since may be a start's */
-    bool has_ordered;        /* since a status began something may have ordered its units up */
+    bool has_acted;          /* since a status began an action, or the loop, may have ordered its units up */
+    uint64_t acted_before;   /* looks at them up to this one began before that was over */
+    bool has_ordered;        /* likewise, and also what a start has left running */
     uint64_t units_before;   /* looks at them up to this one began before that was over, and say nothing */
     bool script_again;       /* a stop or fence script that ended well does not count: it runs once more */
 
