@@ -14,7 +14,8 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/reach.h>
 
-#define LOOK_PAUSE_MS 5 /* while a look by marks is under way */
+#define LOOK_PAUSE_MS 5 /* while one by marks is under way, or units are asked for */
+#define DOCKER_MS     1000 /* so long Docker is waited for: its own limit may be beyond D */
 
 struct bw_agent_fence {
     struct bw_agent_served *served;
@@ -29,6 +30,7 @@ struct bw_agent_fence {
     struct bw_scan *look;
     bool awaits_units;     /* a look at its units that began after `units_before` looks */
     uint64_t units_before;
+    struct bw_instant docker_limit; /* of containers: then without its answer */
 };
 
 static const struct bw_own_fence *machine_of(const struct bw_agent_fence *fence)
@@ -199,36 +201,49 @@ static void look_by_marks(struct bw_agent_fence *fence)
     looked(fence, BW_FENCE_BY_MARKS, err == BW_OK && is_empty);
 }
 
+static void look_at_units(struct bw_agent_fence *fence)
+{
+    struct bw_unit_reach *units = fence->served->units;
+
+    fence->awaits_units = true;
+    fence->units_before = units->looks_begun;
+    fence->docker_limit = bw_instant_add(bw_clock_now(), DOCKER_MS * BW_NS_PER_MS);
+    bw_unit_reach_look(units);
+    look_soon(fence->served->agent);
+}
+
+/* Not when the look ends: that may be in a step of the machine, where none can begin. */
+static void await_units(struct bw_agent_fence *fence)
+{
+    const struct bw_unit_reach *reach = fence->served->units;
+    struct bw_own_fence_units seen = {.are_containers = fence->served->enforce == BW_REACH_CONTAINERS};
+    size_t count = 0;
+
+    if (!fence->awaits_units)
+        return;
+    if (reach->looks_ended <= fence->units_before &&
+        !(seen.are_containers && bw_instant_right_is_over(bw_clock_now(), fence->docker_limit))) {
+        look_soon(fence->served->agent);
+        return;
+    }
+    fence->awaits_units = false;
+    seen.is_told = reach->looks_ended > fence->units_before && bw_units_are_known(&reach->units);
+    seen.are_down = bw_units_are_down(&reach->units);
+    seen.is_any = bw_units_list(&reach->units, NULL, 0, &count, NULL) != BW_OK || count > 0;
+    looked(fence, BW_FENCE_BY_UNITS, bw_own_fence_are_units_down(machine_of(fence), &seen));
+}
+
 void bw_agent_fences_on_look(struct bw_deadline *deadline, void *user)
 {
     struct bw_agent *agent = user;
 
     (void)deadline;
-    for (uint32_t i = 0; i < agent->machine.group_count; i++)
+    for (uint32_t i = 0; i < agent->machine.group_count; i++) {
         if (agent->served[i].own_fence != NULL)
             look_by_marks(agent->served[i].own_fence);
-}
-
-static enum bw_err look_at_units(struct bw_agent_fence *fence)
-{
-    struct bw_unit_reach *units = fence->served->units;
-
-    if (units == NULL)
-        return BW_ERR_NOT_FOUND; /* they cannot be seen */
-    fence->units_before = units->looks_begun;
-    bw_unit_reach_look(units);
-    fence->awaits_units = units->looks_ended <= fence->units_before;
-    return fence->awaits_units ? BW_OK : BW_ERR_NOT_FOUND; /* it could not begin */
-}
-
-void bw_agent_fence_on_units_looked(struct bw_agent_served *served)
-{
-    struct bw_agent_fence *fence = served->own_fence;
-
-    if (fence == NULL || !fence->awaits_units || served->units->looks_ended <= fence->units_before)
-        return;
-    fence->awaits_units = false;
-    looked(fence, BW_FENCE_BY_UNITS, bw_units_are_down(&served->units->units));
+        if (agent->served[i].own_fence != NULL)
+            await_units(agent->served[i].own_fence);
+    }
 }
 
 static enum bw_err fence_look(struct bw_agent_served *served, enum bw_fence_means means)
@@ -238,8 +253,12 @@ static enum bw_err fence_look(struct bw_agent_served *served, enum bw_fence_mean
     bool is_empty = true;
     enum bw_err err = BW_OK;
 
-    if (means == BW_FENCE_BY_UNITS)
-        return look_at_units(fence);
+    if (means == BW_FENCE_BY_UNITS) {
+        if (served->units == NULL)
+            return BW_ERR_NOT_FOUND; /* they cannot be seen */
+        look_at_units(fence);
+        return BW_OK;
+    }
     if (means == BW_FENCE_BY_REACH) {
         if (fence->all.means == BW_REACH_BY_CGROUP)
             err = bw_reach_is_empty(&fence->all, BW_REACH_SERVICE, &is_empty, &diag);

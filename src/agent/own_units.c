@@ -31,7 +31,6 @@ static void on_looked(enum bw_err err, const struct bw_diag *diag, void *user)
 
     if (served->config != NULL)
         say_news(served, err, diag);
-    bw_agent_fence_on_units_looked(served);
 }
 
 static void on_killed(enum bw_err err, const struct bw_diag *diag, void *user)

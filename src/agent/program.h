@@ -137,10 +137,9 @@ void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *not
 
 BW_MUST_CHECK enum bw_err bw_agent_fence_do(struct bw_agent_served *served,
                                             const struct bw_agent_action *action);
-/* While looks by marks are under way. */
+/* While looks by marks, or at units, are under way. */
 void bw_agent_fences_on_look(struct bw_deadline *deadline, void *user);
-/* From own_units.c, from the loop: any look at them has ended, well or not; and their KILL. */
-void bw_agent_fence_on_units_looked(struct bw_agent_served *served);
+/* From own_units.c, from the loop: their KILL has ended, well or not. */
 void bw_agent_fence_on_units_killed(struct bw_agent_served *served, enum bw_err err,
                                     const struct bw_diag *diag);
 

@@ -335,6 +335,15 @@ static void on_starts_seen(const struct step *step, bool is_empty)
     kill_soon(step, "F7");
 }
 
+/* Of containers their processes say it where Docker says nothing: one that hangs holds up no end. Which there are
+ * this agent may have been told long ago, so then they are as a service outside: its script has to have ended well. */
+bool bw_own_fence_are_units_down(const struct bw_own_fence *fence, const struct bw_own_fence_units *units)
+{
+    if (units->is_told)
+        return units->are_down;
+    return units->are_containers && !units->is_any && fence->is_script_well;
+}
+
 /* ---- by the clock -------------------------------------------------------------------------- */
 
 /* What the plan asks for next; never: the KILL has begun, or is not needed. */

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <breakwater/sys/clock.h>
@@ -114,6 +115,44 @@ static void with_a_guard_that_does_not_fence_the_agent_does(void **state)
     assert_false(bw_instant_right_is_over(fenced, world->arm.end));
 }
 
+/* It answers until there is a file that says otherwise. */
+static void play_docker(struct agent_world *world)
+{
+    static char enforce[192];
+    char path[128];
+    FILE *tool;
+
+    (void)snprintf(enforce, sizeof enforce, "containers\n    containers: [harbor]\n    container_tool: %s/docker.sh",
+                   world->dir);
+    (void)snprintf(path, sizeof path, "%s/docker.sh", world->dir);
+    tool = fopen(path, "w");
+    assert_non_null(tool);
+    assert_true(fprintf(tool, "#!/bin/sh\n[ ! -e %s/hangs ] || sleep 60\n", world->dir) > 0);
+    assert_int_equal(fchmod(fileno(tool), 0755), 0);
+    assert_int_equal(fclose(tool), 0);
+    world->enforce = enforce;
+    world->guard.reach = BW_REACH_CONTAINERS;
+    agent_world_configure(world, NULL);
+}
+
+/* 3.2.4: what Docker has in hand no look shows, and one that hangs holds up no end. */
+static void docker_that_hangs_holds_up_no_end(void **state)
+{
+    struct agent_world *world = *state;
+    char path[128];
+
+    play_docker(world);
+    serve_shortly(world);
+    (void)snprintf(path, sizeof path, "%s/hangs", world->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    agent_world_guard_listen(world, false);
+    agent_world_until(world, is_fenced, "it fences");
+    agent_world_until(world, has_fenced_well, "it saw that nothing serves");
+    agent_world_until(world, reports_given_back, "it gives the epoch back");
+
+    assert_false(agent_world_log_has(world, "signal=KILL by=agent"));
+}
+
 static bool has_synced_without_guard(const struct agent_world *world)
 {
     return world->sync_count > 30 && world->order.kind == BW_ORDER_RUN;
@@ -181,6 +220,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(with_a_guard_that_does_not_fence_the_agent_does, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(docker_that_hangs_holds_up_no_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_guard_that_does_not_answer_hello_is_no_guard, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_guard_that_does_not_answer_an_arm_is_no_guard, set_up,

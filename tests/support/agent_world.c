@@ -420,12 +420,13 @@ void agent_world_configure(struct agent_world *world, const char *extra)
         "guard_socket: %s/guard.sock\nlog_level: debug\n"
         "tls: {ca: %s, identity: %s/agent.pem}\n"
         "witnesses: [\"127.0.0.1:%u\", \"127.0.0.1:%u\", \"127.0.0.1:%u\"]\n"
-        "groups:\n  - name: harbor\n    enforce: cgroup\n    check_interval: 100ms\n"
+        "groups:\n  - name: harbor\n    enforce: %s\n    check_interval: 100ms\n"
         "    status_script: status.sh\n    start_script: true.sh\n    stop_script: true.sh\n"
         "    fence_script: fence.sh\n%s",
         world->site, world->dir, world->dir, world->pki.ca_path, world->pki.dir,
         world->witnesses[0].port,
-        world->witnesses[1].port, world->witnesses[2].port, extra == NULL ? "" : extra);
+        world->witnesses[1].port, world->witnesses[2].port, world->enforce == NULL ? "cgroup" : world->enforce,
+        extra == NULL ? "" : extra);
     write_file(world->dir, "site.yaml", 0644, text);
 }
 

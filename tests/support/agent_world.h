@@ -54,6 +54,7 @@ struct agent_world {
     struct bw_credentials *credentials;
     struct agent_world_witness witnesses[AGENT_WORLD_WITNESSES];
     pid_t agent; /* 0: none runs */
+    const char *enforce; /* of its group, with the keys that belong to it; NULL: cgroup */
 
     /* what the witnesses answer */
     int leader; /* -1: none */

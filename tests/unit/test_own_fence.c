@@ -364,6 +364,32 @@ static void a_look_that_somebody_has_ended_is_repeated(void **state)
     turn(&world, "RUN:status:F10");
 }
 
+/* 3.2.4: Docker that hangs holds up no end, and what its containers are is not known then. systemd has to answer. */
+static void what_docker_does_not_say_its_processes_and_a_script_do(void **state)
+{
+    static const struct {
+        struct bw_own_fence_units units;
+        bool is_script_well;
+        bool are_down;
+    } rows[] = {
+        {{.is_told = true, .are_down = true}, false, true},
+        {{.is_told = true, .is_any = true}, true, false},
+        {{.are_down = true}, true, false}, /* as a look before had it */
+        {{.are_containers = true, .is_told = true, .are_down = true}, false, true},
+        {{.are_containers = true, .is_told = true}, true, false}, /* what has no process yet */
+        {{.are_containers = true}, true, true},
+        {{.are_containers = true}, false, false},
+        {{.are_containers = true, .is_any = true}, true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct bw_own_fence fence = {.is_script_well = rows[i].is_script_well};
+
+        assert_int_equal(bw_own_fence_are_units_down(&fence, &rows[i].units), rows[i].are_down);
+    }
+}
+
 static void what_still_serves_is_no_success_whatever_was_killed(void **state)
 {
     struct world world;
@@ -477,6 +503,7 @@ int main(void)
         cmocka_unit_test(the_script_of_a_service_outside_runs_on_to_the_end),
         cmocka_unit_test(at_the_end_the_script_of_a_service_outside_is_cut_off_with_the_kill),
         cmocka_unit_test(a_look_that_somebody_has_ended_is_repeated),
+        cmocka_unit_test(what_docker_does_not_say_its_processes_and_a_script_do),
         cmocka_unit_test(what_still_serves_is_no_success_whatever_was_killed),
         cmocka_unit_test(a_last_look_that_cannot_be_begun_has_seen_nothing),
         cmocka_unit_test(each_of_the_means_kills_and_each_must_have_left_nothing),

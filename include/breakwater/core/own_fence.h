@@ -117,6 +117,16 @@ void bw_own_fence_init(struct bw_own_fence *fence, const struct bw_site_limits *
 void bw_own_fence_step(struct bw_own_fence *fence, const struct bw_own_fence_event *event,
                        struct bw_instant now, struct bw_own_fence_actions *out_actions);
 
+/* A look at the units of its group, or its containers, as the shell has it. */
+struct bw_own_fence_units {
+    bool are_containers;
+    bool is_told;  /* their manager has told of all, in answer to a look that was asked for after everything else */
+    bool are_down; /* likewise: none is up, or ordered up */
+    bool is_any;   /* a process runs in one that is known here, or that can't be known */
+};
+/* Nothing of them serves, or will (3.2.4). */
+bool bw_own_fence_are_units_down(const struct bw_own_fence *fence, const struct bw_own_fence_units *units);
+
 /* What must hold of it between steps, asserted after each: which of it does not, NULL: all of it. */
 const char *bw_own_fence_unsound(const struct bw_own_fence *fence);
 
