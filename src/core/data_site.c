@@ -76,9 +76,16 @@ bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch
 {
     const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
     const char *name = group->spec.sites[site].name;
+    const bool is_named = group->first_grant && strcmp(name, group->initial_primary) == 0;
 
-    return contact != NULL && !group->first_grant && strcmp(name, bw_policy_data_site(group, watch)) == 0 &&
+    return contact != NULL && !is_named && strcmp(name, bw_policy_data_site(group, watch)) == 0 &&
            contact->report.epoch_seen < epoch_to_remember(group, watch, name);
+}
+
+bool bw_policy_has_newest_data(const struct bw_group *group, const struct bw_watch *watch, int site)
+{
+    return strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) == 0 &&
+           !bw_policy_has_forgotten(group, watch, site);
 }
 
 /* ---- what another site lacks of it (4) ------------------------------------------------------- */

@@ -13,11 +13,6 @@ static const char *site_name(const struct bw_evaluation *eval, int site)
     return eval->group->spec.sites[site].name;
 }
 
-static bool is_data_site(const struct bw_evaluation *eval, int site)
-{
-    return strcmp(site_name(eval, site), bw_policy_data_site(eval->group, eval->watch)) == 0;
-}
-
 /* A person asked for a failover: one grant past the gates of policy (4). */
 static bool has_asked(const struct bw_evaluation *eval)
 {
@@ -600,8 +595,8 @@ bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command)
 
 /* ---- the best candidate (4) ---- */
 
-/* The best of the sites that may be granted; -1: none. A site that is not the data site must also
- * pass what damps a change; the data site gets back what it has just had. */
+/* The best of the sites that may be granted; -1: none. A site that has not the newest data must also
+ * pass what damps a change; the one that has gets back what it has just had. */
 static int best_site(struct bw_evaluation *eval, bool is_asked)
 {
     const struct bw_spec *spec = &eval->group->spec;
@@ -615,7 +610,7 @@ static int best_site(struct bw_evaluation *eval, bool is_asked)
         if (is_asked && to[0] != '\0')
             may &= bw_gate_plain(&eval->list, BW_GATE_ID_ASKED, site,
                                  strcmp(site_name(eval, site), to) == 0, NULL);
-        if (!is_asked && !is_data_site(eval, site))
+        if (!is_asked && !bw_policy_has_newest_data(eval->group, eval->watch, site))
             may &= bw_policy_judge_change(eval->group, eval->watch, site, eval->now, &eval->list);
         if (may && (best < 0 || bw_policy_prefers(eval->group, eval->watch, site, best)))
             best = site;

@@ -171,17 +171,11 @@ static void judge_report(struct judgement *judgement)
     judge_lag(judgement);
 }
 
-static bool has_newest_data(const struct bw_group *group, const struct bw_watch *watch, int site)
-{
-    return strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) == 0 &&
-           !bw_policy_has_forgotten(group, watch, site);
-}
-
 /* The newest epoch that was verified serving; none for the site whose data that is. */
 static uint64_t wanted_after_loss(const struct bw_group *group, const struct bw_watch *watch,
                                   int site)
 {
-    return has_newest_data(group, watch, site) ? 0 : watch->verified_epoch;
+    return bw_policy_has_newest_data(group, watch, site) ? 0 : watch->verified_epoch;
 }
 
 /* The epoch behind which the data of a candidate must stand (4): while a site holds one, or has given
@@ -381,7 +375,7 @@ static void judge_readiness(struct judgement *judgement)
 
     if (judgement->role == BW_ROLE_ADOPTER)
         return;
-    if (has_newest_data(judgement->group, judgement->watch, judgement->site) && !is_planned) {
+    if (bw_policy_has_newest_data(judgement->group, judgement->watch, judgement->site) && !is_planned) {
         bw_gate_note(&judgement->list, BW_GATE_ID_READY, judgement->site, "its data is the newest");
         return;
     }
@@ -769,8 +763,7 @@ bool bw_policy_judge_change(const struct bw_group *group, const struct bw_watch 
     bool passes = bw_gate_plain(list, BW_GATE_ID_APPROVAL, site, group->spec.mode != BW_MODE_MANUAL,
                                 bw_mode_word(group->spec.mode));
 
-    BW_ASSERT(strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) !=
-              0); /* it is no change */
+    BW_ASSERT(!bw_policy_has_newest_data(group, watch, site)); /* it is no change */
     if (group->last_end.epoch != 0 && !bw_reason_is_failed_start(group->last_end.reason) &&
         !watch->grant_is_found) /* 4: as above */
         passes &= bw_gate_wait(list, BW_GATE_ID_MIN_PRIMARY_TIME, site, watch->grant_applied,

@@ -75,7 +75,7 @@ bool bw_policy_judge_backoff(const struct bw_group *group, const struct bw_watch
                              struct bw_instant now, struct bw_gate_list *list);
 
 /* Gates on a change of site that no person asked for: approval, min_primary_time, failovers. Never
- * asked of the data site itself. */
+ * asked of the data site itself, unless that has forgotten: who stands there then never had it. */
 bool bw_policy_judge_change(const struct bw_group *group, const struct bw_watch *watch, int site,
                             struct bw_instant now, struct bw_gate_list *list);
 
@@ -87,9 +87,12 @@ bool bw_policy_prefers(const struct bw_group *group, const struct bw_watch *watc
 const char *bw_policy_data_site(const struct bw_group *group, const struct bw_watch *watch);
 
 /* It is the data site, and who speaks for it, as heard last, remembers nothing of having served: state and data are
- * lost together with a machine, and what is made anew, or from a backup, is not what was written there (3.7, 4). Not before
- * a first grant, which rests on what all sites report, and on whom a person names (3.9). */
+ * lost together with a machine, and what is made anew, or from a backup, is not what was written there (3.7, 4). Whom a
+ * person names as the first is taken as it is (3.9). */
 bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch *watch, int site);
+
+/* The data site, unless that has forgotten. */
+bool bw_policy_has_newest_data(const struct bw_group *group, const struct bw_watch *watch, int site);
 
 /* 3.4: an end by time that rests on a second enforcer rests on the newest renewal's word of it
  * (second_seen.c). */

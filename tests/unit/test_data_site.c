@@ -53,9 +53,6 @@ static void a_machine_that_was_made_anew_has_no_newest_data(void **state)
     make_anew(0);
     assert_int_equal(loss_of(A).kind, BW_LOSS_UNKNOWN);
     assert_non_null(strstr(loss_of(A).unknown, "its disk may be new"));
-    world_group(&world)->first_grant = true; /* 3.9: people decide who is first */
-    assert_int_equal(loss_of(A).kind, BW_LOSS_NONE);
-    world_group(&world)->first_grant = false;
     assert_string_equal(world_act(&world), "A9");
     assert_string_equal(world_group(&world)->holder_site, "dc-b");
 }
@@ -133,6 +130,87 @@ static void a_person_may_have_the_machine_that_was_made_anew(void **state)
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-a", true, &diag), BW_OK);
     assert_string_equal(world_act(&world), "A9");
     assert_string_equal(world_group(&world)->holder_site, "dc-a");
+}
+
+/* All have reported, and dc-a, whose data is the newest by the log, is another machine since: before the first grant
+ * after a recovery, or after the group was let go. */
+static void make_anew_before_a_first_grant(bool is_recovered, enum bw_mode mode)
+{
+    world_begin(&world, 2);
+    world_sync_all(&world);
+    world_set_mode(&world, is_recovered ? mode : BW_MODE_OBSERVE);
+    world_know_spec(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 5000);
+    if (is_recovered) {
+        bw_group_recover(world_group(&world), ++world.index, 1000000, 15000, 0);
+        world.cluster.applied_index = world.index;
+        world_watch(&world)->phase_applied = world_watch(&world)->let_go_applied = world.now;
+    }
+    world_know_spec(&world);
+    world_pass_ms(&world, 60000);
+    world.sites[A].is_mute = false;
+    world.sites[A].instance.bytes[0] = 77;
+    world.sites[A].session.bytes[0] = 77;
+    world_stop(&world, A);
+    world.sites[A].report.epoch_seen = 0;
+    world.sites[A].report.ready = false;
+    for (int site = A; site <= B; site++)
+        world.sites[site].report.let_go_index = world_group(&world)->let_go_index;
+    world_pass_ms(&world, 2000);
+    if (!is_recovered)
+        world_set_mode(&world, mode);
+    world_know_spec(&world);
+    world_pass_ms(&world, 20000);
+    assert_true(world_group(&world)->first_grant);
+    assert_string_equal(loss_of(A).data_site, "dc-a");
+}
+
+/* 3.9, 4: "no site serves" is also what an empty machine says. That gives it nothing; a person may, by its name. */
+static void a_machine_that_was_made_anew_is_no_first_primary_by_its_name(void **state)
+{
+    static const enum bw_mode modes[] = {BW_MODE_AUTO, BW_MODE_MANUAL};
+    struct bw_spec spec;
+
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        const bool is_recovered = round / 2 == 1;
+
+        make_anew_before_a_first_grant(is_recovered, modes[round % 2]);
+        (void)world_decide(&world);
+        assert_true(world_holds(&world, "lag", A));
+        assert_non_null(strstr(world_gate(&world, "lag", A)->word, "its disk may be new"));
+        assert_true(world_holds(&world, "ready", A));
+        /* what dc-b lacks is known of what was recovered, and of what was let go nobody knows it */
+        assert_string_equal(world.decision.rule, is_recovered && round % 2 == 0 ? "A6" : "A0");
+        if (world.decision.acts)
+            assert_string_equal(world.decision.command.site, "dc-b");
+
+        assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, NULL), BW_OK);
+        assert_string_equal(world_act(&world), "A6");
+        assert_string_equal(world_group(&world)->holder_site, "dc-b");
+
+        make_anew_before_a_first_grant(is_recovered, modes[round % 2]);
+        spec = world_group(&world)->spec;
+        world_set_spec(&world, &spec, "dc-a");
+        world_sync_all(&world);
+        assert_int_equal(loss_of(A).kind, BW_LOSS_NONE);
+        assert_string_equal(world_act(&world), "A6");
+        assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    }
+}
+
+/* 3.9, 4: without a person `manual` grants only who has the newest data, also where the loss is accepted. */
+static void manual_asks_for_a_machine_that_was_made_anew(void **state)
+{
+    (void)state;
+    make_anew_before_a_first_grant(true, BW_MODE_MANUAL);
+    world_group(&world)->spec.on_lag = BW_ON_LAG_ALLOW;
+    world.sites[A].report.ready = true;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "approval", A));
+    assert_false(world_holds(&world, "lag", A));
 }
 
 /* ---- whose data ---- */
@@ -445,6 +523,8 @@ int main(void)
         cmocka_unit_test(an_epoch_that_was_never_heard_of_is_not_to_be_remembered),
         cmocka_unit_test(what_counts_is_an_epoch_of_its_own),
         cmocka_unit_test(a_person_may_have_the_machine_that_was_made_anew),
+        cmocka_unit_test(a_machine_that_was_made_anew_is_no_first_primary_by_its_name),
+        cmocka_unit_test(manual_asks_for_a_machine_that_was_made_anew),
         cmocka_unit_test(what_was_never_recovered_knows_whose_data_it_is),
         cmocka_unit_test(who_wrote_in_an_epoch_beyond_the_state_is_before_who_wrote_in_its_newest),
         cmocka_unit_test(the_first_site_of_the_spec_has_the_data_where_it_wrote_beyond_the_state),
