@@ -552,6 +552,19 @@ bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch 
     return contact != NULL && !has_begun_stop(group, contact);
 }
 
+bool bw_arbiter_may_be_stopping(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now)
+{
+    const struct bw_evaluation eval = {.group = group, .watch = watch, .now = now};
+    const struct bw_contact *contact;
+
+    if (!bw_phase_is_renewed(group->phase))
+        return false;
+    if (group->phase == BW_PHASE_REVOKING)
+        return !bw_arbiter_may_give_up(group, watch, now);
+    contact = connected_holder(&eval);
+    return contact != NULL && has_begun_stop(group, contact);
+}
+
 /* ---- while an epoch is open ---- */
 
 static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *command)

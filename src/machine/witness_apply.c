@@ -170,6 +170,9 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
         bw_witness_say_letting_go(machine, at, &diag);
         add(findings, path, "%s", diag.text);
     }
+    if (group != NULL && item->spec.mode == BW_MODE_OBSERVE &&
+        bw_witness_refuse_stopping(machine, at, &diag) != BW_OK)
+        add(findings, path, "%s", diag.text);
     if (elsewhere != NULL)
         add(findings, "initial_primary", "%s says that %s runs there already", elsewhere,
             item->spec.name);

@@ -25,6 +25,19 @@ enum bw_err bw_witness_refuse_closing(const struct bw_witness_machine *machine, 
                        now->spec.name);
 }
 
+/* 3.9: what is let go is left as it is, and this would be down. */
+enum bw_err bw_witness_refuse_stopping(const struct bw_witness_machine *machine, int group, struct bw_diag *diag)
+{
+    const struct bw_group *now = &machine->cluster.groups[group];
+
+    if (!bw_arbiter_may_be_stopping(now, &machine->core.watches[group], bw_witness_now(machine)))
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_BUSY,
+                       "%s is stopping %s, or cannot be asked whether it has begun to, and nobody would start it again: "
+                       "wait for the end; say it again then",
+                       now->holder_site, now->spec.name);
+}
+
 static enum bw_err judge_mode(const struct bw_witness_machine *machine, int at,
                               const struct bw_command *command, struct bw_diag *diag)
 {
@@ -35,6 +48,8 @@ static enum bw_err judge_mode(const struct bw_witness_machine *machine, int at,
                            bw_mode_word(command->mode));
     if (command->mode == BW_MODE_OBSERVE && group->phase == BW_PHASE_CLOSING)
         return bw_witness_refuse_closing(machine, at, diag);
+    if (command->mode == BW_MODE_OBSERVE)
+        return bw_witness_refuse_stopping(machine, at, diag);
     return BW_OK;
 }
 
@@ -80,9 +95,11 @@ static enum bw_err judge_delete(const struct bw_witness_machine *machine, int at
 static bool would_begin_anew(const struct bw_group *group)
 {
     const int holder = bw_spec_find_site(&group->spec, group->holder_site);
+    const int target = bw_spec_find_site(&group->spec, group->target);
 
     return group->target_reason == BW_REASON_FAILBACK && group->spec.mode == BW_MODE_AUTO &&
-           group->spec.failback_after_ms != 0 && group->group_maintenance_ms == 0 && (holder < 0 || group->maintenance_ms[holder] == 0);
+           group->spec.failback_after_ms != 0 && group->group_maintenance_ms == 0 &&
+           (holder < 0 || group->maintenance_ms[holder] == 0) && (target < 0 || group->maintenance_ms[target] == 0);
 }
 
 static enum bw_err judge_give_up(const struct bw_group *group, const struct bw_watch *watch,

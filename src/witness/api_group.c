@@ -93,49 +93,88 @@ static void add(json_t **steps, const char *text)
                                               "within_ms"));
 }
 
-/* 3.6: neither a pause nor a maintenance keeps a move that is under way from ending the service where
- * it was; a pause keeps it from going on to its target. */
-static void plan_move_under_way(const struct bw_group *group, const struct bw_watch *watch,
-                                bool is_pause, json_t **steps)
+/* What a change means to a move that is under way. */
+enum move_effect { MOVE_GOES_ON, MOVE_PAUSES, MOVE_ENDS_WHERE_IT_BEGAN, MOVE_IS_LET_GO };
+
+/* It was given back for the move: nobody serves. */
+static void plan_given_back(const struct bw_group *group, enum move_effect effect, json_t **steps)
+{
+    char text[3 * BW_NAME_MAX + 160];
+
+    if (effect == MOVE_ENDS_WHERE_IT_BEGAN)
+        (void)snprintf(text, sizeof text, "but it was given back for the move to %s: %s gets it back", group->target,
+                       group->last_end.site);
+    else
+        (void)snprintf(text, sizeof text, "but it was given back for the move to %s: %s", group->target,
+                       effect == MOVE_PAUSES      ? "nobody serves, and nobody is granted until the mode is another"
+                       : effect == MOVE_IS_LET_GO ? "nobody serves, and nobody starts it"
+                                                  : "that goes on");
+    add(steps, text);
+}
+
+/* 3.6: neither a mode nor a maintenance keeps a move that is under way from ending the service where
+ * it was; a pause keeps it from going on to its target, and so does a maintenance of that. */
+static void plan_move_under_way(const struct bw_group *group, const struct bw_watch *watch, enum move_effect effect,
+                                json_t **steps)
 {
     const bool may_give_up = group->phase == BW_PHASE_REVOKING &&
                              bw_arbiter_may_give_up(group, watch, bw_clock_now());
-    char text[3 * BW_NAME_MAX + 160];
+    char text[4 * BW_NAME_MAX + 224];
+    char what[3 * BW_NAME_MAX + 128];
 
     if (group->target[0] == '\0')
         return;
-    if (group->phase == BW_PHASE_VACANT)
-        (void)snprintf(text, sizeof text, "but it was given back for the move to %s: %s", group->target,
-                       is_pause ? "nobody serves, and nobody is granted until the mode is another"
-                                : "that goes on");
+    if (group->phase == BW_PHASE_VACANT) {
+        plan_given_back(group, effect, steps);
+        return;
+    }
+    if (effect == MOVE_ENDS_WHERE_IT_BEGAN)
+        (void)snprintf(what, sizeof what, "but the move to %s ends where it began: %s stops, and gets it back",
+                       group->target, group->holder_site);
     else
-        (void)snprintf(text, sizeof text, "but %s goes on stopping for the move to %s%s%s%s",
-                       group->holder_site, group->target,
-                       is_pause ? ", and nobody is granted until the mode is another" : "",
-                       may_give_up ? "; to keep it there: breakwater cancel " : "",
-                       may_give_up ? group->spec.name : "");
+        (void)snprintf(what, sizeof what, "but %s %s for the move to %s%s", group->holder_site,
+                       effect == MOVE_IS_LET_GO ? "may begin to stop before it hears of this," : "goes on stopping",
+                       group->target,
+                       effect == MOVE_PAUSES      ? ", and nobody is granted until the mode is another"
+                       : effect == MOVE_IS_LET_GO ? ", and nobody starts it again"
+                                                  : "");
+    (void)snprintf(text, sizeof text, "%s%s%s", what, may_give_up ? "; to keep it there: breakwater cancel " : "",
+                   may_give_up ? group->spec.name : "");
     add(steps, text);
+}
+
+/* 3.9: a start is seen to its end under the lease that it has. */
+static void plan_let_go(const struct bw_group *group, const struct bw_watch *watch, json_t **steps)
+{
+    const int holder = bw_spec_find_site(&group->spec, group->holder_site);
+    const struct bw_contact *contact = holder < 0 ? NULL : bw_site_reports_newest(&watch->reports[holder]);
+    char text[BW_NAME_MAX + 160];
+
+    add(steps, group->phase != BW_PHASE_VACANT
+                   ? "its epoch ends and every site is let go: the service stays as it is, and nobody guards it"
+                   : "every site is let go: nobody guards what runs there");
+    if (contact != NULL && contact->report.start_begun && !contact->report.serving_epoch_started) {
+        (void)snprintf(text, sizeof text,
+                       "but a start is under way at %s: it goes on as long as the lease lasts, and is fenced then",
+                       group->holder_site);
+        add(steps, text);
+    }
+    plan_move_under_way(group, watch, MOVE_IS_LET_GO, steps);
+    add(steps, "no script but status, readiness and condition runs until the mode is another");
 }
 
 static void plan_mode(const struct bw_group *group, const struct bw_watch *watch, enum bw_mode mode,
                       json_t **steps)
 {
-    const bool is_held = group->phase != BW_PHASE_VACANT;
-
     switch (mode) {
     case BW_MODE_OBSERVE:
-        add(steps,
-            is_held
-                ? "its epoch ends and every site is let go: the service stays as it is, and nobody "
-                  "guards it"
-                : "every site is let go: nobody guards what runs there");
-        add(steps, "no script but status, readiness and condition runs until the mode is another");
+        plan_let_go(group, watch, steps);
         return;
     case BW_MODE_PAUSED:
         add(steps, "no grant, no move and no local restart until the mode is another");
         add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
                    "nobody follows it");
-        plan_move_under_way(group, watch, true, steps);
+        plan_move_under_way(group, watch, MOVE_PAUSES, steps);
         return;
     case BW_MODE_MANUAL:
         add(steps, "nothing moves to another site but by `breakwater switchover` or `failover`");
@@ -148,6 +187,8 @@ static void plan_mode(const struct bw_group *group, const struct bw_watch *watch
         add(steps, "it is granted once every one of its sites has reported; a service that runs at "
                    "one of them "
                    "is adopted as it is");
+    else
+        plan_move_under_way(group, watch, MOVE_GOES_ON, steps);
 }
 
 static void plan_maintenance(const struct bw_group *group, const struct bw_watch *watch,
@@ -164,7 +205,7 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_watch
         add(steps, "no grant, no move but one that is asked for, and no local restart");
         add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
                    "nobody follows it");
-        plan_move_under_way(group, watch, false, steps);
+        plan_move_under_way(group, watch, MOVE_GOES_ON, steps);
     } else if (strcmp(command->site, group->holder_site) == 0) {
         (void)snprintf(
             text, sizeof text,
@@ -172,10 +213,12 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_watch
             "nor given up",
             command->site);
         add(steps, text);
-        plan_move_under_way(group, watch, false, steps);
+        plan_move_under_way(group, watch, MOVE_GOES_ON, steps);
     } else {
         (void)snprintf(text, sizeof text, "%s is no candidate", command->site);
         add(steps, text);
+        if (strcmp(command->site, group->target) == 0 && !group->rolling_back)
+            plan_move_under_way(group, watch, MOVE_ENDS_WHERE_IT_BEGAN, steps);
     }
     bw_duration_format((uint32_t)command->duration_ms,
                        duration); /* at most BW_MAINTENANCE_MS_MAX */

@@ -337,6 +337,14 @@ static void ask_for_a_move_and_take_it_back(void)
                               "mode is another; to keep it there: breakwater cancel harbor");
     assert_int_equal(run("maintenance harbor --for 1h --plan"), 0);
     assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b; to keep it there: breakwater cancel");
+    assert_int_equal(run("mode harbor manual --plan"), 0);
+    assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b; to keep it there: breakwater cancel");
+    assert_int_equal(run("maintenance harbor --site dc-b --for 1h --plan"), 0);
+    assert_says(operator.out, "but the move to dc-b ends where it began: dc-a stops, and gets it back; to keep it "
+                              "there: breakwater cancel harbor");
+    assert_int_equal(run("mode harbor observe --plan"), 0);
+    assert_says(operator.out, "but dc-a may begin to stop before it hears of this, for the move to dc-b, and nobody "
+                              "starts it again; to keep it there: breakwater cancel harbor");
     assert_int_equal(run("cancel harbor --yes --reason mistaken"), 0);
     assert_says(operator.out, "cancel of harbor: done: nothing that was asked for waits any more");
     operator_wait_for_round(); /* the order to stop that is under way yet would be obeyed */

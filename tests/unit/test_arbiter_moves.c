@@ -616,6 +616,40 @@ static void a_move_can_be_given_up_until_its_stop_has_begun(void **state)
     assert_false(bw_arbiter_may_give_up(world_group(&world), world_watch(&world), world.now));
 }
 
+static bool may_be_stopping(void)
+{
+    return bw_arbiter_may_be_stopping(world_group(&world), world_watch(&world), world.now);
+}
+
+/* 3.9: also of a stop that no move has ordered. */
+static void a_stop_may_be_under_way_where_its_holder_says_so_or_was_ordered_to_and_is_silent(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_false(may_be_stopping());
+    world.sites[A].report.stop_begun_epoch = 1;
+    world_sync_all(&world);
+    assert_true(may_be_stopping());
+    world.sites[A].report.stop_begun_epoch = 0;
+    world_sync_all(&world);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    assert_false(may_be_stopping());
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 6000);
+    assert_true(may_be_stopping());
+
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true; /* nobody has ordered it anything */
+    world_pass_ms(&world, 6000);
+    assert_false(may_be_stopping());
+
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    assert_false(may_be_stopping());
+}
+
 /* 3.6: the site that it came from has left the spec meanwhile: its target is waited for, and then any other. */
 static void a_move_whose_origin_is_gone_goes_back_to_nobody(void **state)
 {
@@ -697,6 +731,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_move_can_be_given_up_until_its_stop_has_begun),
+        cmocka_unit_test(a_stop_may_be_under_way_where_its_holder_says_so_or_was_ordered_to_and_is_silent),
         cmocka_unit_test(nothing_is_revoked_for_a_target_that_is_not_ready),
         cmocka_unit_test(nothing_is_revoked_whose_stop_could_not_be_seen),
         cmocka_unit_test(nothing_is_revoked_for_a_site_that_has_not_rejoined_yet),

@@ -381,11 +381,28 @@ static void a_failback_is_taken_back_where_it_would_not_begin_anew(void **state)
     rig.groups[0].group_maintenance_ms = 1;
     assert_int_equal(judge_change(&rig, &cancel, stop), BW_ERR_REFUSED);
     rig.groups[0].group_maintenance_ms = 0;
-    rig.groups[0].maintenance_ms[0] = 1; /* of the one that holds it */
-    assert_int_equal(judge_change(&rig, &cancel, stop), BW_ERR_REFUSED);
-    rig.groups[0].maintenance_ms[0] = 0;
+    for (int site = 0; site < 2; site++) { /* of the one that holds it, and of its target */
+        rig.groups[0].maintenance_ms[site] = 1;
+        assert_int_equal(judge_change(&rig, &cancel, stop), BW_ERR_REFUSED);
+        rig.groups[0].maintenance_ms[site] = 0;
+    }
     rig.groups[0].spec.mode = BW_MODE_PAUSED;
     assert_int_equal(judge_change(&rig, &cancel, stop), BW_ERR_REFUSED);
+}
+
+/* 3.9: nobody reports here, so its holder may have begun. By no way is it let go then: it would stay down. */
+static void what_is_being_stopped_is_not_let_go(void **state)
+{
+    const struct bw_command watch = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_OBSERVE};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_move(&rig, BW_REASON_SWITCHOVER);
+    assert_int_equal(judge_change(&rig, &watch, "and nobody would start it again: wait for the end"), BW_ERR_BUSY);
+    order_begin(&rig, &order, (const char *const[]){"harbor", NULL});
+    order.items[0].spec.mode = BW_MODE_OBSERVE;
+    assert_refuses(&rig, &order, "groups[0]: dc-a is stopping harbor, or cannot be asked");
 }
 
 /* 3.5: what was given back for a move is granted to its target, whoever still wants it (A7). */
@@ -762,6 +779,7 @@ int main(void)
         cmocka_unit_test(a_group_that_somebody_else_has_changed_meanwhile_stays_as_it_is),
         cmocka_unit_test(a_change_that_the_state_would_not_take_is_refused_in_words),
         cmocka_unit_test(what_waits_for_a_person_names_the_command_that_ends_it),
+        cmocka_unit_test(what_is_being_stopped_is_not_let_go),
         cmocka_unit_test(a_failback_is_taken_back_where_it_would_not_begin_anew),
         cmocka_unit_test(a_move_whose_site_has_given_it_back_is_cancelled_no_more),
         cmocka_unit_test(from_its_level_on_a_wish_and_its_end_are_in_the_log),

@@ -204,6 +204,10 @@ uint64_t bw_arbiter_let_go_left_ns(const struct bw_group *group, const struct bw
 bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch *watch,
                             struct bw_instant now);
 
+/* 3.9: its holder has begun to stop it, or was ordered to and cannot be asked. Let go meanwhile it would stay down, with
+ * nobody to start it. */
+bool bw_arbiter_may_be_stopping(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now);
+
 /* Evaluates the steps of design 4 in their order; the first of which no gate of the group (site -1)
  * holds yields its command and wins:
  *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·
