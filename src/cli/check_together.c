@@ -167,14 +167,14 @@ void bw_check_loop(struct bw_check_lines *lines, const char *site,
                          "longer, or loop_delay shorter");
 }
 
-/* Another site's script can see the end of what `site` serves. */
+/* Another site's script can see the end of what `site` serves: only a candidate is ever asked (3.3). */
 static bool has_remote_fence(const struct bw_site_config *const *sites, size_t count,
-                             const struct bw_site_config *site, const char *name)
+                             const struct bw_site_config *site, const struct bw_spec *spec)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct bw_group_config *group = bw_site_config_find(sites[i], name);
+        const struct bw_group_config *group = bw_site_config_find(sites[i], spec->name);
 
-        if (group != NULL && strcmp(sites[i]->site, site->site) != 0 &&
+        if (group != NULL && strcmp(sites[i]->site, site->site) != 0 && bw_spec_is_candidate(spec, sites[i]->site) &&
             group->scripts[BW_ACTION_REMOTE_FENCE] != NULL)
             return true;
     }
@@ -189,14 +189,14 @@ void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
 
         if (group == NULL || group->enforce != BW_REACH_REMOTE ||
             sites[i]->second.listen[0] != '\0' || sites[i]->second.agent[0] != '\0' ||
-            has_remote_fence(sites, count, sites[i], spec->name))
+            has_remote_fence(sites, count, sites[i], spec))
             continue;
         bw_check_line(lines, BW_CHECK_WARN, spec->name,
                       "at %s: enforce is remote: time alone does not end what it serves, and a "
                       "lost site waits for "
                       "a person (force-release). Two ways to do without one: a second enforcer on "
                       "another machine "
-                      "of the site (second_enforcer), or a remote_fence_script at another site",
+                      "of the site (second_enforcer), or a remote_fence_script at another site that is a candidate",
                       sites[i]->site);
         return; /* once a group */
     }

@@ -138,17 +138,21 @@ uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval)
     return bw_ms_to_ns(eval->group->spec.switchover_timeout_ms);
 }
 
+bool bw_eval_has_remote_fence_at(const struct bw_evaluation *eval, int site)
+{
+    const struct bw_contact *newest = bw_site_reports_newest(&eval->watch->reports[site]);
+
+    return site != bw_eval_holder_index(eval) && !eval->group->spec.sites[site].never_candidate && newest != NULL &&
+           newest->report.remote_fence.limit_ms != 0;
+}
+
 bool bw_eval_has_remote_fence(const struct bw_evaluation *eval)
 {
     if (eval->group->adopting)
         return false; /* 3.9: what was never armed is left as it was found */
-    for (int site = 0; site < (int)eval->group->spec.site_count; site++) {
-        const struct bw_contact *newest = bw_site_reports_newest(&eval->watch->reports[site]);
-
-        if (site != bw_eval_holder_index(eval) && newest != NULL &&
-            newest->report.remote_fence.limit_ms != 0)
+    for (int site = 0; site < (int)eval->group->spec.site_count; site++)
+        if (bw_eval_has_remote_fence_at(eval, site))
             return true;
-    }
     return false;
 }
 

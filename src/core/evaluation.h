@@ -71,9 +71,12 @@ bool bw_decide_second(struct bw_evaluation *eval, struct bw_command *command);
 /* Whether it may begin what lies behind its point of no return (no_return.c). */
 bool bw_decide_passed(struct bw_evaluation *eval, struct bw_command *command);
 
-/* Another site than the holder's has a script that can see the end of the open epoch there (3.3).
- */
+/* Another site than the holder's, which is a candidate, has a script that can see the end of the open epoch there (3.3),
+ * as far as was ever heard. */
 bool bw_eval_has_remote_fence(const struct bw_evaluation *eval);
+bool bw_eval_has_remote_fence_at(const struct bw_evaluation *eval, int site);
+/* One of them is heard, hears this witness, and is in no maintenance: it can be asked (remote_fence.c). */
+bool bw_eval_reaches_remote_fence(const struct bw_evaluation *eval);
 /* What another site has seen the end of (remote_fence.c). */
 bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command);
 

@@ -284,11 +284,13 @@ void bw_foretell_loss(const struct bw_group *group, const struct bw_watch *watch
 static bool fence(struct passing *passing, const struct bw_leadership *leadership,
                   struct bw_foretelling *room)
 {
+    const struct bw_evaluation eval = {
+        .group = &room->group, .watch = &room->watch, .leadership = leadership, .now = passing->now};
     struct bw_end_waits waits;
 
     if (room->group.phase != BW_PHASE_CLOSING ||
         !bw_arbiter_end_waits_for(&room->group, &room->watch, leadership, &waits) ||
-        !waits.has_remote_fence)
+        !waits.has_remote_fence || !bw_eval_reaches_remote_fence(&eval))
         return false;
     room->decision.command = (struct bw_command){.kind = BW_COMMAND_FENCED,
                                                  .epoch = room->group.epoch,

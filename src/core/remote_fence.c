@@ -42,20 +42,34 @@ static bool is_wanted(const struct bw_evaluation *eval)
 
 /* ---- who can be asked ------------------------------------------------------------------------ */
 
-/* One agent speaks for it, itself, and hears this witness. It is a candidate of the spec, and
- * nothing of its own is in the way. */
-static const struct bw_contact *able(const struct bw_evaluation *eval, int site)
+/* One agent speaks for it, itself, and hears this witness. It is a candidate of the spec, and has a script. */
+static const struct bw_contact *reachable(const struct bw_evaluation *eval, int site)
 {
     const struct bw_group *group = eval->group;
     const struct bw_contact *contact = bw_policy_connected(group, eval->watch, site, eval->now);
 
-    if (site == bw_eval_holder_index(eval) || group->spec.sites[site].never_candidate ||
-        group->maintenance_ms[site] != 0 || contact == NULL || contact->relayed_by != 0)
+    if (!bw_eval_has_remote_fence_at(eval, site) || group->maintenance_ms[site] != 0 || contact == NULL ||
+        contact->relayed_by != 0)
         return NULL;
-    return contact->report.remote_fence.limit_ms != 0 && contact->report.guard_alive &&
-                   !contact->report.guard_busy && contact->report.armed_epoch == 0 &&
-                   contact->report.service == BW_SERVICE_STOPPED &&
-                   contact->report.epoch_seen <= group->epoch
+    return contact->report.remote_fence.limit_ms != 0 ? contact : NULL;
+}
+
+bool bw_eval_reaches_remote_fence(const struct bw_evaluation *eval)
+{
+    for (int site = 0; site < (int)eval->group->spec.site_count; site++)
+        if (reachable(eval, site) != NULL)
+            return true;
+    return false;
+}
+
+/* ... and nothing of its own is in the way. */
+static const struct bw_contact *able(const struct bw_evaluation *eval, int site)
+{
+    const struct bw_contact *contact = reachable(eval, site);
+
+    return contact != NULL && contact->report.guard_alive && !contact->report.guard_busy &&
+                   contact->report.armed_epoch == 0 && contact->report.service == BW_SERVICE_STOPPED &&
+                   contact->report.epoch_seen <= eval->group->epoch
                ? contact
                : NULL;
 }
@@ -434,10 +448,7 @@ static void tell_who(const struct bw_evaluation *eval, char *out_text, size_t si
     size_t used = 0;
 
     for (int site = 0; site < (int)eval->group->spec.site_count && used < size; site++) {
-        const struct bw_contact *newest = bw_site_reports_newest(&eval->watch->reports[site]);
-
-        if (site != bw_eval_holder_index(eval) && newest != NULL &&
-            newest->report.remote_fence.limit_ms != 0)
+        if (bw_eval_has_remote_fence_at(eval, site))
             used += (size_t)snprintf(out_text + used, size - used, "%s%s",
                                      used > 0 ? " or " : "asked of ",
                                      eval->group->spec.sites[site].name);

@@ -314,7 +314,7 @@ static void a_loop_delay_that_a_lease_has_no_room_for_fails(void **state)
                 "what it serves, and a lost "
                 "site waits for a person (force-release). Two ways to do without one: a second "
                 "enforcer on another machine of "
-                "the site (second_enforcer), or a remote_fence_script at another site\n");
+                "the site (second_enforcer), or a remote_fence_script at another site that is a candidate\n");
 
     (void)snprintf(text, sizeof text, loop_text, "    loop_delay: 8s\n");
     put("loop.yaml", 0644, text);

@@ -50,6 +50,10 @@ static void a_site_that_would_wait_for_a_person_is_said_once_with_both_ways(void
     put_remote("remote-b.yaml", "dc-b", "", both);
     (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
     assert_null(strstr(output, "enforce is remote"));
+    put("never.yaml", 0644, /* who is no candidate is asked for no fence */
+        "groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-b, candidate: never}]\n    lease_ttl: 20s\n");
+    (void)check("--offline remote-a.yaml remote-b.yaml never.yaml");
+    assert_says("at dc-a: enforce is remote");
 }
 
 /* 3.4: where it must not run, what it has to have, and that its file is its own. */

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include <breakwater/core/foretell.h>
+
 #include "remote_fence_world.h"
 
 static void assert_text(const char *part)
@@ -191,6 +193,66 @@ static void people_are_told_of_the_first_site_as_of_any_other(void **state)
     assert_whole_text("asked of dc-a once no lease of the epoch can live");
 }
 
+static bool has_way_out(void)
+{
+    struct bw_end_waits waits;
+
+    return bw_arbiter_end_waits_for(world_group(&world), world_watch(&world), &world.witness.leadership, &waits) &&
+           waits.has_remote_fence;
+}
+
+/* 3.3: only a candidate is ever asked. */
+static void a_site_that_is_never_asked_is_promised_to_nobody(void **state)
+{
+    char text[BW_REMOTE_FENCE_TEXT_BYTES];
+
+    (void)state;
+    world_begin(&world, 3);
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    give_scripts();
+    assert_text("asked of dc-b or dc-c once");
+    world_group(&world)->spec.sites[B].never_candidate = true;
+    assert_text("asked of dc-c once");
+    assert_true(has_way_out());
+    world_group(&world)->spec.sites[C].never_candidate = true;
+    assert_false(has_way_out());
+    assert_false(bw_remote_fence_text(world_group(&world), world_watch(&world), &world.witness.leadership, world.now,
+                                      text, sizeof text));
+}
+
+static bool is_followed_after_fence(void)
+{
+    static struct bw_foretelling room;
+    struct bw_foretold foretold;
+
+    bw_foretell_fenced(world_group(&world), world_watch(&world), &world.witness.leadership, world.now, &room, &foretold);
+    return foretold.acts;
+}
+
+/* 3.3, 4: dc-b would follow, and dc-c alone has the script. */
+static void who_cannot_be_asked_now_fences_nothing_that_is_foretold(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    world.sites[C].report.remote_fence.limit_ms = 30000;
+    world_sync_all(&world);
+    assert_true(is_followed_after_fence());
+    world_group(&world)->maintenance_ms[C] = 3600000;
+    assert_false(is_followed_after_fence());
+    world_group(&world)->maintenance_ms[C] = 0;
+    world.sites[C].relayed_by = 2;
+    world_sync_all(&world);
+    assert_false(is_followed_after_fence());
+    world.sites[C].relayed_by = 0;
+    world_sync_all(&world);
+    assert_true(is_followed_after_fence());
+    world.sites[C].is_mute = true;
+    world_pass_ms(&world, 10000);
+    assert_true(has_way_out()); /* once it is heard again */
+    assert_false(is_followed_after_fence());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +266,8 @@ int main(void)
         cmocka_unit_test(people_are_told_how_long_the_pause_lasts),
         cmocka_unit_test(people_are_told_who_will_be_asked_of_an_epoch_that_is_closed_early),
         cmocka_unit_test(people_are_told_of_the_first_site_as_of_any_other),
+        cmocka_unit_test(a_site_that_is_never_asked_is_promised_to_nobody),
+        cmocka_unit_test(who_cannot_be_asked_now_fences_nothing_that_is_foretold),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
