@@ -494,23 +494,23 @@ static void check_fence(struct check *check, const struct bw_site_config *site,
 {
     const bool has_fence = group->scripts[BW_ACTION_FENCE] != NULL;
     const uint32_t bound_ms = fence_bound_ms(group);
-    const uint32_t term_ms =
-        (uint32_t)(bw_lease_script_time_ns(spec->fence_timeout_ms * BW_NS_PER_MS) / BW_NS_PER_MS);
-    const bool is_cut = bw_lease_cuts_script(spec->fence_timeout_ms, bound_ms);
+    const bool is_remote = group->enforce == BW_REACH_REMOTE; /* what else is outside is seen later, where it runs */
+    const uint32_t end_ms = bw_lease_script_ms(spec->fence_timeout_ms, !is_remote);
+    const bool is_cut = bw_lease_cuts_script(spec->fence_timeout_ms, bound_ms, !is_remote);
     char bound[BW_DURATION_TEXT_BYTES];
-    char term[BW_DURATION_TEXT_BYTES];
+    char end[BW_DURATION_TEXT_BYTES];
     char fence[BW_DURATION_TEXT_BYTES];
 
     if (group->scripts[BW_ACTION_STATUS] == NULL)
         return; /* its `scripts:` is not here; a warning said so */
     bw_duration_format(bound_ms, bound);
-    bw_duration_format(term_ms, term);
+    bw_duration_format(end_ms, end);
     bw_duration_format(spec->fence_timeout_ms, fence);
     bw_check_line(
         &check->lines, is_cut ? BW_CHECK_WARN : BW_CHECK_OK, group->name,
-        "at %s: %s = %s, TERM comes %s after a fence began (fence_timeout of the group = %s)%s",
+        "at %s: %s = %s, %s comes %s after a fence began (fence_timeout of the group = %s)%s",
         site->site, has_fence ? "fence_timeout of the site" : "stop_timeout (no fence_script)",
-        bound, term, fence, is_cut ? ": in a fence the script is cut to that" : "");
+        bound, is_remote ? "the deadline" : "TERM", end, fence, is_cut ? ": in a fence the script is cut to that" : "");
 }
 
 /* A lag that nobody measures is not zero (4). */

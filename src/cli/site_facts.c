@@ -12,11 +12,14 @@ static void tell_of_cut(const json_t *site, FILE *out)
     char limit[BW_SECONDS_BYTES];
     char cut[BW_SECONDS_BYTES];
 
+    const bool is_inside = strcmp(bw_json_member(site, "reach"), "remote") != 0 &&
+                           strcmp(bw_json_member(site, "reach_seen"), "inside") == 0;
+
     if (json_is_integer(json_object_get(site, "fence_cut_ms")))
         (void)fprintf(
-            out, "%s: what its fence runs may take %s; at a deadline it gets %s, then TERM\n",
+            out, "%s: what its fence runs may take %s; at a deadline it gets %s, then %s\n",
             bw_json_member(site, "name"), bw_seconds(bw_json_number(site, "fence_limit_ms"), limit),
-            bw_seconds(bw_json_number(site, "fence_cut_ms"), cut));
+            bw_seconds(bw_json_number(site, "fence_cut_ms"), cut), is_inside ? "TERM" : "KILL");
 }
 
 static bool has_loop(const json_t *site)

@@ -80,9 +80,14 @@ uint64_t bw_lease_window_of_ns(uint64_t script_ns)
     return script_ns + (half < most_ns ? half : most_ns);
 }
 
-bool bw_lease_cuts_script(uint32_t fence_ms, uint32_t limit_ms)
+uint32_t bw_lease_script_ms(uint32_t fence_ms, bool is_inside)
 {
-    return limit_ms > bw_lease_script_time_ns(fence_ms * BW_NS_PER_MS) / BW_NS_PER_MS;
+    return is_inside ? (uint32_t)(bw_lease_script_time_ns(fence_ms * BW_NS_PER_MS) / BW_NS_PER_MS) : fence_ms;
+}
+
+bool bw_lease_cuts_script(uint32_t fence_ms, uint32_t limit_ms, bool is_inside)
+{
+    return limit_ms > bw_lease_script_ms(fence_ms, is_inside);
 }
 
 void bw_renewals_init(struct bw_renewals *renewals, struct bw_id session)

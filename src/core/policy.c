@@ -326,17 +326,20 @@ static void judge_rate(struct judgement *judgement)
 }
 
 /* 3.2.4: only what was measured says that a fence does not fit. A limit that is longer is cut to the
- * instant of TERM, which is worth showing. */
+ * instant of TERM, or, outside of the reach, to D, which is worth showing. */
 static void judge_fence_time(struct judgement *judgement)
 {
     const struct bw_report *report = &judgement->contact->report;
     const struct bw_spec *spec = &judgement->group->spec;
     const uint64_t most_ms = (uint64_t)spec->fence_timeout_ms + spec->margin_ms;
-    const char *word = report->fence_took_ms == 0 ? "none measured yet" : NULL;
+    const bool is_inside = bw_report_is_inside(report);
+    const bool is_cut = bw_lease_cuts_script(spec->fence_timeout_ms, report->fence_bound_ms, is_inside);
+    const char *cut = is_inside ? "its limit is cut to the TERM" : "its limit is cut to the deadline";
+    const char *cut_unmeasured = is_inside ? "none measured yet, its limit is cut to the TERM"
+                                           : "none measured yet, its limit is cut to the deadline";
+    const char *unmeasured = is_cut ? cut_unmeasured : "none measured yet";
+    const char *word = report->fence_took_ms == 0 ? unmeasured : is_cut ? cut : NULL;
 
-    if (bw_lease_cuts_script(spec->fence_timeout_ms, report->fence_bound_ms))
-        word = report->fence_took_ms == 0 ? "none measured yet, its limit is cut to the TERM"
-                                          : "its limit is cut to the TERM";
     judgement->passes &= bw_gate_value(&judgement->list, BW_GATE_ID_FENCE_BOUND, judgement->site,
                                        report->fence_took_ms <= most_ms, BW_UNIT_MS,
                                        report->fence_took_ms, (int64_t)most_ms, word);

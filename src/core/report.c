@@ -47,6 +47,11 @@ void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_contac
     BW_ASSERT(!bw_instant_is_later(entry->first_received, entry->received));
 }
 
+bool bw_report_is_inside(const struct bw_report *report)
+{
+    return report->reach != BW_REACH_REMOTE && report->sight.seen == BW_REACH_INSIDE;
+}
+
 bool bw_contact_is_two_way(const struct bw_contact *contact, struct bw_instant now,
                            uint64_t freshness_ns)
 {

@@ -287,7 +287,9 @@ static json_t *reported_of(const struct bw_report *report, const struct bw_group
 {
     const bool is_serving = report->armed_epoch == group->epoch && group->epoch != 0 &&
                             report->serving_epoch_started;
-    const uint32_t fence_ms = group->spec.fence_timeout_ms;
+    const bool is_holding = group->phase != BW_PHASE_VACANT && report->armed_epoch == group->epoch;
+    const uint32_t fence_ms = is_holding ? group->terms.fence_ms : group->spec.fence_timeout_ms;
+    const bool is_inside = bw_report_is_inside(report);
 
     /* clang-format off */
     return json_pack(
@@ -303,8 +305,8 @@ static json_t *reported_of(const struct bw_report *report, const struct bw_group
         "override", bw_override_word(report->override),
         "fence_took_ms", number_or_null(report->fence_took_ms != 0, report->fence_took_ms),
         "fence_limit_ms", number_or_null(report->fence_bound_ms != 0, report->fence_bound_ms),
-        "fence_cut_ms", number_or_null(bw_lease_cuts_script(fence_ms, report->fence_bound_ms),
-                                       bw_lease_script_time_ns(fence_ms * BW_NS_PER_MS) / BW_NS_PER_MS),
+        "fence_cut_ms", number_or_null(bw_lease_cuts_script(fence_ms, report->fence_bound_ms, is_inside),
+                                       bw_lease_script_ms(fence_ms, is_inside)),
         "loop_delay_ms", number_or_null(report->loop_delay_ms != 0, report->loop_delay_ms),
         "alarms", alarms_of(report->alarms),
         "enforced", report->enforced,

@@ -292,6 +292,14 @@ static void a_limit_that_a_fence_cuts_short_is_said(void **state)
     assert_says("WARN   harbor ");
     assert_says("fence_timeout of the site = 10s, TERM comes 3s333ms after a fence began "
                 "(fence_timeout of the group = 5s): in a fence the script is cut to that\n");
+    put("slow.yaml", 0644, /* where no signal ends the service the script runs on */
+        "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
+        "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
+        "groups:\n  - {name: harbor, driver: external, enforce: remote, status_script: look.sh,\n"
+        "     stop_script: run.sh, fence_script: run.sh, fence_timeout: 4s}\n");
+    (void)check("--offline slow.yaml groups.yaml");
+    assert_says("ok     harbor              at dc-a: fence_timeout of the site = 4s, the deadline comes 5s after a fence "
+                "began (fence_timeout of the group = 5s)\n");
 }
 
 /* While a leader is elected `condition` would say stop, and the loop would stop what serves. */

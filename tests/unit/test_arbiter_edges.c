@@ -227,6 +227,33 @@ static void a_fence_that_took_all_its_time_keeps_it(void **state)
     }
 }
 
+static const char *fence_bound_word(uint32_t limit_ms, enum bw_reach_kind reach, enum bw_reach_seen seen)
+{
+    struct bw_report *report = &world.sites[A].report;
+
+    report->fence_bound_ms = limit_ms;
+    report->reach = reach;
+    report->sight.seen = seen;
+    world_sync_all(&world);
+    (void)world_decide(&world);
+    return world_gate(&world, "fence_bound", A)->word;
+}
+
+/* 3.2.4: where TERM and KILL end nothing of the service its script runs on to D. */
+static void a_script_whose_service_no_signal_ends_has_all_of_f(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    assert_int_equal(world_group(&world)->spec.fence_timeout_ms, 5000);
+    assert_string_equal(fence_bound_word(3334, BW_REACH_CGROUP, BW_REACH_INSIDE),
+                        "none measured yet, its limit is cut to the TERM");
+    assert_string_equal(fence_bound_word(5000, BW_REACH_CGROUP, BW_REACH_OUTSIDE), "none measured yet");
+    assert_string_equal(fence_bound_word(5000, BW_REACH_CGROUP, BW_REACH_UNSEEN), "none measured yet");
+    assert_string_equal(fence_bound_word(5000, BW_REACH_REMOTE, BW_REACH_INSIDE), "none measured yet");
+    assert_string_equal(fence_bound_word(5001, BW_REACH_REMOTE, BW_REACH_OUTSIDE),
+                        "none measured yet, its limit is cut to the deadline");
+}
+
 static void renews_each_3_s(struct bw_spec *spec)
 {
     spec->renew_interval_ms = 3000;
@@ -694,6 +721,7 @@ int main(void)
         cmocka_unit_test(a_holder_is_lost_once_its_last_word_is_old_by_either_clock),
         cmocka_unit_test(a_target_may_speak_to_a_new_leader_for_as_long_as_either_clock_says),
         cmocka_unit_test(a_fence_that_took_all_its_time_keeps_it),
+        cmocka_unit_test(a_script_whose_service_no_signal_ends_has_all_of_f),
         cmocka_unit_test(a_failover_is_taken_of_a_holder_that_speaks_and_lets_its_lease_lapse),
         cmocka_unit_test(an_initial_primary_of_one_letter_is_named),
         cmocka_unit_test(a_place_without_a_group_is_not_looked_at),

@@ -120,10 +120,12 @@ static void a_script_has_the_window_until_its_term(void **state) /* 3.2.4 */
     assert_int_equal(bw_lease_script_time_ns(60 * S), 55 * S);
     assert_int_equal(bw_lease_window_of_ns(400 * BW_NS_PER_MS), 600 * BW_NS_PER_MS);
     assert_int_equal(bw_lease_window_of_ns(55 * S), 60 * S);
-    assert_false(bw_lease_cuts_script(600, 400));
-    assert_true(bw_lease_cuts_script(600, 401));
-    assert_false(bw_lease_cuts_script(60000, 55000));
-    assert_true(bw_lease_cuts_script(60000, 55001));
+    assert_false(bw_lease_cuts_script(600, 400, true));
+    assert_true(bw_lease_cuts_script(600, 401, true));
+    assert_false(bw_lease_cuts_script(60000, 55000, true));
+    assert_true(bw_lease_cuts_script(60000, 55001, true));
+    assert_false(bw_lease_cuts_script(600, 600, false)); /* it runs on: TERM ends nothing of it */
+    assert_true(bw_lease_cuts_script(600, 601, false));
 }
 
 static void a_fence_terms_and_kills_well_before_the_end(void **state) /* 3.2.4 */

@@ -64,6 +64,7 @@ static void begin_outside_with_second(enum bw_second_word word)
     world_begin(&world, 2);
     world.cluster.feature_level = BW_SECOND_LEVEL;
     report->second = word;
+    report->fence_bound_ms = 120000; /* 3.2.4: there it runs on to D */
     report->alarms = 1u << BW_ALARM_OUTSIDE_REACH;
     report->sight.seen = BW_REACH_OUTSIDE;
     world_group(&world)->sight.seen = BW_REACH_OUTSIDE;

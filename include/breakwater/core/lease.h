@@ -50,9 +50,10 @@ struct bw_fence_plan {
 struct bw_fence_plan bw_lease_plan_fence(struct bw_instant end, uint64_t fence_ns);
 /* What the plan leaves the fence's script, from the begin of the window to TERM: F - min(F/3, 5 s). */
 uint64_t bw_lease_script_time_ns(uint64_t fence_ns);
-/* A script that may take `limit_ms` is ended by the TERM of a fence window of `fence_ms`, not by its own
- * limit. */
-bool bw_lease_cuts_script(uint32_t fence_ms, uint32_t limit_ms);
+/* Where TERM and KILL end the service, it has that; else it runs on to D. */
+uint32_t bw_lease_script_ms(uint32_t fence_ms, bool is_inside);
+/* A script that may take `limit_ms` is ended by a fence window of `fence_ms`, not by its own limit. */
+bool bw_lease_cuts_script(uint32_t fence_ms, uint32_t limit_ms, bool is_inside);
 /* How long a window has to be that leaves its script `script_ns` before TERM. */
 uint64_t bw_lease_window_of_ns(uint64_t script_ns);
 

@@ -207,6 +207,9 @@ struct bw_site_reports {
     struct bw_contact by_instance[BW_AGENTS_PER_SITE_MAX];
 };
 
+/* What the site serves is where TERM and KILL of its guard end it; what nobody has seen counts as outside (3.4). */
+bool bw_report_is_inside(const struct bw_report *report);
+
 /* 4: its site has heard an answer of ours to what it sent within `freshness_ns`. */
 bool bw_contact_is_two_way(const struct bw_contact *contact, struct bw_instant now,
                            uint64_t freshness_ns);
