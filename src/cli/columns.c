@@ -308,8 +308,8 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
         !bw_json_truth(site, "group_unknown") && json_is_false(json_object_get(site, "let_go")))
         bw_warn(
             verdict, bw_trouble_word(BW_TROUBLE_NOT_LET_GO), bw_json_member(site, "name"),
-            "%s: has not let go of the service yet; start nothing by hand anywhere until it has",
-            bw_json_member(site, "name"));
+            "%s: has not let go of the service yet%s; start nothing by hand anywhere until it has",
+            bw_json_member(site, "name"), bw_json_truth(site, "connected") ? "" : ", or is not heard to have");
     if (!bw_json_truth(site, "connected")) {
         if (bw_json_truth(site, "group_unknown"))
             bw_warn(verdict, bw_trouble_word(BW_TROUBLE_GROUP_UNKNOWN),

@@ -63,14 +63,16 @@ static uint32_t of_site(const struct bw_group *group, const struct bw_watch *wat
     const bool is_lacking = (facts->lacking >> site & 1) != 0;
     bool has_several = false;
     const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
+    /* 3.9: nor is it known of who is not heard */
+    const uint32_t not_let_go = bit(BW_TROUBLE_NOT_LET_GO,
+                                    group->spec.mode == BW_MODE_OBSERVE && group->let_go_index != 0 &&
+                                        !bw_policy_site_has_let_go(group, watch, (int)site, now));
 
     if (has_several)
-        return bit(BW_TROUBLE_SEVERAL_AGENTS, true);
+        return bit(BW_TROUBLE_SEVERAL_AGENTS, true) | not_let_go;
     if (fresh == NULL)
-        return bit(is_lacking ? BW_TROUBLE_GROUP_UNKNOWN : BW_TROUBLE_NOT_CONNECTED, true);
-    return reported_by(fresh, is_holder, now) |
-           bit(BW_TROUBLE_NOT_LET_GO, group->spec.mode == BW_MODE_OBSERVE &&
-                                          !bw_policy_site_has_let_go(group, watch, (int)site, now)) |
+        return is_lacking ? bit(BW_TROUBLE_GROUP_UNKNOWN, true) : bit(BW_TROUBLE_NOT_CONNECTED, true) | not_let_go;
+    return reported_by(fresh, is_holder, now) | not_let_go |
            bit(BW_TROUBLE_CLOCK_RATE, rate == BW_RATE_SLOW || rate == BW_RATE_FAST);
 }
 
@@ -143,17 +145,17 @@ static uint32_t of_all(const struct bw_group *group, const struct bw_watch *watc
                                              : facts->may_fail_over;
     const bool is_waiting = group->phase == BW_PHASE_CLOSING || !is_holder_fresh(group, watch, now);
 
-    const uint32_t always = bit(BW_TROUBLE_SEVERAL_SERVE, do_several_serve(group, watch, now));
+    const uint32_t always = bit(BW_TROUBLE_SEVERAL_SERVE, do_several_serve(group, watch, now)) |
+                            bit(BW_TROUBLE_MAINTENANCE_ENDS,
+                                facts->maintenance_left_ms > 0 &&
+                                    facts->maintenance_left_ms <= BW_MAINTENANCE_ENDS_MS);
 
     if (group->spec.mode == BW_MODE_OBSERVE)
         return always;
     return always | bit(BW_TROUBLE_NO_ACTIVE_SITE, is_over) |
            bit(BW_TROUBLE_NEEDS_PERSON, waits_for_person && is_waiting) |
            bit(BW_TROUBLE_NO_FAILOVER,
-               !is_over && group->spec.mode == BW_MODE_AUTO && !may_follow) |
-           bit(BW_TROUBLE_MAINTENANCE_ENDS,
-               facts->maintenance_left_ms > 0 &&
-                   facts->maintenance_left_ms <= BW_MAINTENANCE_ENDS_MS);
+               !is_over && group->spec.mode == BW_MODE_AUTO && !may_follow);
 }
 
 void bw_troubles_of_group(const struct bw_group *group, const struct bw_watch *watch,

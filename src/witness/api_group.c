@@ -235,8 +235,8 @@ static void plan_not_let_go(const struct bw_group *group, const struct bw_watch 
         if (bw_policy_site_has_let_go(group, watch, site, bw_clock_now()))
             continue;
         (void)snprintf(text, sizeof text,
-                       "%s has not confirmed that it let go: what serves there when its guard begins is fenced, until its "
-                       "agent has heard of this",
+                       "%s is not heard to have let go: unless it has, what serves there when its guard begins is fenced, "
+                       "until its agent has heard of this",
                        group->spec.sites[site].name);
         add(steps, text);
     }

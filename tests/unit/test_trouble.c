@@ -126,6 +126,11 @@ static void a_site_that_has_not_let_go_is_said_while_the_group_is_only_observed(
     world_sync_all(&world);
     assert_int_equal(look(&calm).list[1].bits, BIT(NOT_LET_GO));
     assert_int_equal(look(&calm).list[2].bits, 0);
+    world.sites[B].is_mute = true; /* what it has confirmed is not heard any more */
+    world_pass_ms(&world, 10000);
+    assert_int_equal(look(&calm).list[2].bits, BIT(NOT_CONNECTED) | BIT(NOT_LET_GO));
+    world.sites[B].is_mute = false;
+    world_sync_all(&world);
     world_set_mode(&world, BW_MODE_MANUAL);
     world.sites[A].report.let_go_index--;
     world_sync_all(&world);
@@ -206,6 +211,20 @@ static void a_maintenance_that_ends_within_ten_minutes_is_said(void **state)
     assert_int_equal(look(&facts).list[0].bits, BIT(MAINTENANCE_ENDS));
     facts.maintenance_left_ms = 1;
     assert_int_equal(look(&facts).list[0].bits, BIT(MAINTENANCE_ENDS));
+    world_set_mode(&world, BW_MODE_OBSERVE); /* it goes on being shown, so it can be acknowledged */
+    assert_int_equal(look(&facts).list[0].bits, BIT(MAINTENANCE_ENDS));
+}
+
+/* 3.9: nobody was ever asked to let go of what was only observed. */
+static void a_group_that_was_never_granted_is_let_go_by_nobody(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world_group(&world)->spec.mode = BW_MODE_OBSERVE; /* as it was created */
+    assert_int_equal(world_group(&world)->let_go_index, 0);
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 10000);
+    assert_int_equal(look(&(struct bw_trouble_facts){0}).list[2].bits, BIT(NOT_CONNECTED));
 }
 
 /* That nobody would follow by itself is news where somebody should, and while there is whom to follow. */
@@ -673,6 +692,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_runs_too_fast_or_too_slow_is_said),
         cmocka_unit_test(a_certificate_that_ends_is_said_for_thirty_days),
         cmocka_unit_test(a_maintenance_that_ends_within_ten_minutes_is_said),
+        cmocka_unit_test(a_group_that_was_never_granted_is_let_go_by_nobody),
         cmocka_unit_test(no_failover_is_said_where_one_could_be_missed),
         cmocka_unit_test(a_lost_site_whose_epoch_does_not_end_by_itself_needs_a_person),
         cmocka_unit_test(a_group_of_as_many_sites_as_there_may_be_is_looked_at_whole),

@@ -84,7 +84,8 @@
       "counted on: status says why, and what to do. Where the service outlives the guard's "       \
       "machine, that site lost now is handed over by a fence from another site, or a person")      \
     X(NOT_LET_GO, "not_let_go",                                                                    \
-      "the site has not let go of the service yet: start nothing by hand anywhere until it has")   \
+      "the site has not let go of the service yet, or is not heard to have: start nothing by hand "  \
+      "anywhere until it has")                                                                     \
     X(NO_ACTIVE_SITE, "no_active_site", "no site may serve: explain says what it waits for")       \
     X(SEVERAL_SERVE, "several_serve",                                                              \
       "more than one site says that the service runs there, and what both write drifts apart: "    \
