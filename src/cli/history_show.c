@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <breakwater/base/utf8.h>
+#include <breakwater/core/command.h>
 #include <breakwater/core/steps_progress.h>
 
 #include "alarm_lines.h"
@@ -425,6 +426,11 @@ static void print_loss(const json_t *report, FILE *out)
         print_fact(out, "Data lost (RPO)", MADE_ANEW);
     else if (previous[0] == '\0')
         print_fact(out, "Data lost (RPO)", "none by the grant: nobody had it before");
+    else if (strcmp(bw_json_member(entry, "reason"), bw_reason_word(BW_REASON_ROLLBACK)) == 0 && !is_same) /* 3.6, 4 */
+        print_fact(out, "Data lost (RPO)",
+                   "none by the grant: %s has what it had given back, and the start at %s is known to have left the data "
+                   "alone",
+                   site, previous);
     else if (json_is_true(json_object_get(entry, "planned")) && !is_same) /* 3.6 */
         print_fact(
             out, "Data lost (RPO)",

@@ -486,6 +486,9 @@ static void a_report_of_a_planned_move_estimates_no_loss(void **state)
                      0);
 
     compare_shown_report(report, "report_planned.txt");
+    /* 3.6, 4: it has moved back, and nobody was asked for a position */
+    assert_int_equal(json_object_set_new(json_object_get(report, "epoch"), "reason", json_string("rollback")), 0);
+    compare_shown_report(report, "report_rollback.txt");
     json_decref(report);
 }
 
