@@ -175,9 +175,15 @@ takes_writes() {
     done
 }
 
+# An address that says nothing of writes, in the words of gateway $1, is silent unless RADOS knows that gateway, which then
+# has to refuse by itself: one that has lost Ceph and not its users says at once that it is busy, and takes writes later.
+count_silent() {
+    [ -n "$1" ] && has "$GATEWAYS" "$1" || silent=$((silent + 1))
+}
+
 # Asks the endpoints; adds to `refused` who refuses a user's write, to `takes` who takes it, to `answered` whoever says
-# anything, and counts those that do not answer as `silent`. What refuses has to let the same user read: a wrong password
-# is no fence.
+# anything, and counts those of which nobody is known as `silent`. What refuses has to let the same user read: a wrong
+# password is no fence.
 ask_writes() {
     local endpoint by
     silent=0
@@ -188,7 +194,12 @@ ask_writes() {
         403-AccessDenied)
             by=$gateway
             s3 HEAD "$endpoint" "/$RGW_BUCKET"
-            if [ "$code" = 200 ]; then refused+="$by "; else why="$endpoint refuses reads as well: HTTP $code"; fi
+            if [ "$code" = 200 ]; then
+                refused+="$by "
+            else
+                count_silent "$by"
+                why="$endpoint refuses reads as well: HTTP $code"
+            fi
             ;;
         200-*) takes+="$gateway " ;;
         dead-*)
@@ -198,7 +209,10 @@ ask_writes() {
                 { silent=$((silent + 1)) && why+=", which counts with RGW_REFUSED_IS_GONE=yes"; }
             ;;
         000-*) silent=$((silent + 1)) why="$endpoint does not answer" ;;
-        *) why="a write to $endpoint: HTTP $code $said" ;;
+        *)
+            count_silent "$gateway"
+            why="a write to $endpoint: HTTP $code $said"
+            ;;
         esac
     done
 }
@@ -227,7 +241,7 @@ not_refusing() {
 
 # True when every gateway that lives was seen to refuse a user's write, by the period that they have now: a gateway that
 # takes a new one over gets a new id. Behind one address there may be several: it asks again. An address that is silent
-# may have a gateway that was frozen long ago, unless RADOS refuses that.
+# may have a gateway that was frozen, or cut off from RADOS, long ago, unless RADOS refuses that.
 all_refuse() {
     local round rounds
     takes='' answered=''
