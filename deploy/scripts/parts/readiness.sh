@@ -6,8 +6,9 @@
 # not, and why, in that part's own last words.
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
-# What part number $1 answers, and `why=`, the last that it says. That goes to stderr at once, with its name. Nobody waits for
-# what it has left behind: that says on to stderr.
+# What part number $1 answers, `why=`, the last that it says, and `ended=well` where it has: before 5.1 bash knows that of the
+# last part alone. What it says goes to stderr at once, with its name. Nobody waits for what it has left behind: that says on
+# to stderr.
 ask_part() {
     local ended=".ended $RANDOM$RANDOM" line last=''
     {
@@ -18,23 +19,23 @@ ask_part() {
             while IFS= read -r line && [[ $line != "$ended "* ]]; do
                 [ -z "$line" ] || { last=$line && say "${NAMES[$1]}: $line"; }
             done
-            echo "why=$last" >&3
+            printf '\nwhy=%s\nended=%s\n' "$last" "$([ "$line" != "$ended 0" ] || echo well)" >&3
             cat <&0 >&2 3>&- &
-            exit "${line##* }"
         }
     } 3>&1
 }
 
 read_parts || exit 1
-pids=() answers=() positions=() lags='' unknown='' partial='' problems=''
+answers=() positions=() lags='' unknown='' partial='' problems=''
 for number in "${!NAMES[@]}"; do
     exec {answer}< <(ask_part "$number")
-    answers+=("$answer") pids+=($!)
+    answers+=("$answer")
 done
 for number in "${!NAMES[@]}"; do
     said=$(cat <&"${answers[number]}")
     why=$(sed -n 's/^why=//p' <<<"$said" | tail -n 1)
-    wait "${pids[number]}" || problems+="${problems:+; }${NAMES[number]}: ${why:-could not take over}"
+    ended=$(sed -n 's/^ended=//p' <<<"$said" | tail -n 1)
+    [ "$ended" = well ] || problems+="${problems:+; }${NAMES[number]}: ${why:-could not take over}"
     position=$(sed -n 's/^position=//p' <<<"$said")
     lag=$(sed -n 's/^lag_seconds=//p' <<<"$said")
     positions+=("$position")

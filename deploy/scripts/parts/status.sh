@@ -3,14 +3,14 @@
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
 read_parts || exit 1
-pids=() answers=() words=() all=
+answers=() words=() all=
 for number in "${!NAMES[@]}"; do
-    exec {answer}< <(exec "${SETS[number]}/status.sh")
-    answers+=("$answer") pids+=($!)
+    # How it ended is in what it says: before 5.1 bash knows that of the last one alone.
+    exec {answer}< <(word=$("${SETS[number]}/status.sh") || word="unknown (ended with $?)"; echo "$word")
+    answers+=("$answer")
 done
 for number in "${!NAMES[@]}"; do
     word=$(cat <&"${answers[number]}")
-    wait "${pids[number]}" || word="unknown (ended with $?)" # whatever it had printed
     words+=("${NAMES[number]} ${word:=unknown}")
     [ "${all:=$word}" = "$word" ] || all=unknown
 done

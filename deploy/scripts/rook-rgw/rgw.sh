@@ -165,7 +165,7 @@ s3() {
 takes_writes() {
     local endpoint text
     for endpoint in $RGW_ENDPOINTS; do
-        text="breakwater: site ${BREAKWATER_SITE:-none}, epoch ${BREAKWATER_EPOCH:-0}, ${EPOCHREALTIME/[.,]/}"
+        text="breakwater: site ${BREAKWATER_SITE:-none}, epoch ${BREAKWATER_EPOCH:-0}, $(date +%s%6N)"
         s3 PUT "$endpoint" "/$RGW_BUCKET/$RGW_PREFIX/$ZONE_NAME" "$text"
         [ "$code" = 200 ] || { why="a write to $endpoint: HTTP $code $said" && return 1; }
         s3 GET "$endpoint" "/$RGW_BUCKET/$RGW_PREFIX/$ZONE_NAME"
