@@ -669,7 +669,8 @@ run_server() {
 unit_state() {
     local state deadline=$((SECONDS + $1))
     while :; do
-        state=$(timeout -k 1 5 systemctl show -P ActiveState "$UNIT")
+        state=$(timeout -k 1 5 systemctl show -p ActiveState "$UNIT") # -P is younger than Ubuntu 18.04
+        state=${state#ActiveState=}
         case $state in
         activating | deactivating) ;;
         *) echo "$state" && return 0 ;;

@@ -5,6 +5,7 @@ name, lies in one cgroup, and is gone after Lab.close, or when this process is k
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,8 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+TOP = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(TOP / "tests/support"))
 from cluster import WITNESSES, Cluster, begin_keeper, end_keeper, write_script, write_yaml  # noqa: E402
 from verdict import Failed, attempt, run, wait_for  # noqa: E402
 
@@ -54,14 +56,7 @@ WantedBy=multi-user.target
 """
 # The status script is the one of breakwater-scripts(7).
 UNIT_SCRIPTS = {
-    "status": """state=$(systemctl show -P ActiveState shop.service)
-job=$(systemctl show -P Job shop.service)
-case $state,$job in
-active,*) echo started ;;
-inactive, | inactive,0 | failed, | failed,0) echo stopped ;;
-*) echo unknown ;;
-esac
-""",
+    "status": re.search(r"\n#!/bin/sh\n(.*?)\.Ed\n", (TOP / "deploy/man/breakwater-scripts.7").read_text(), re.S)[1],
     "start": "echo EPOCH=$BREAKWATER_EPOCH >/run/shop.epoch\nsystemctl start shop.service\n",
     "stop": "systemctl stop shop.service\n",
     "fence": "systemctl kill --signal=KILL shop.service\nsystemctl stop shop.service\n",
