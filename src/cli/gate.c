@@ -60,10 +60,12 @@ static const struct bw_cli_command condition_command = {
     .name = "condition",
     .operands = "",
     .help =
-        "Prints \"start\" while this site may run the group, as gate does, else \"stop\", as a\n"
-        "condition_check_script of the program that breakwater replaces. On any doubt it prints\n"
-        "\"stop\" with exit status 0, also for wrong usage: that program ignores a check that\n"
-        "fails, and would go on serving. Why is said on stderr.",
+        "Prints \"start\" while this site may run a group that a loop of your own starts (driver:\n"
+        "external), and \"stop\" where it may not run it, as gate says: a condition_check_script of\n"
+        "the program that breakwater replaces. While a group may run that its guard starts, it\n"
+        "prints nothing and fails with 1. On any doubt it prints \"stop\" with exit status 0, also\n"
+        "for wrong usage: that program ignores a check that fails, and would go on serving. Why is\n"
+        "said on stderr.",
     .options = condition_options,
 };
 
@@ -220,6 +222,10 @@ enum bw_exit bw_verb_condition(int argc, char **argv)
     (void)fprintf(stderr, "%s\n", bw_gate_why(&verdict, text));
     if (!bw_gate_is_yes(&verdict))
         return print_stop();
+    if (!bw_may_run_by_loop(verdict.may_run, &verdict.shown)) {
+        (void)fprintf(stderr, "its guard starts it: no loop is told to (driver: external)\n");
+        return BW_EXIT_FAILED; /* a check that fails changes nothing at the old program */
+    }
     (void)puts("start");
     return BW_EXIT_FINE;
 }

@@ -9,6 +9,11 @@ bool bw_may_run_is_yes(enum bw_may_run may_run)
     return may_run == BW_MAY_RUN_LEASE || may_run == BW_MAY_RUN_OVERRIDE;
 }
 
+bool bw_may_run_by_loop(enum bw_may_run may_run, const struct bw_guard_shown *shown)
+{
+    return bw_may_run_is_yes(may_run) && shown->loop_delay_ms != 0;
+}
+
 /* What is being ended here starts nothing, however long the lease still is. */
 static bool is_ended_by(enum bw_action_kind running)
 {

@@ -104,7 +104,8 @@ static void it_may_run_while_a_lease_lives(void **state) /* 3.4 */
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
 
     expect(rig, GATE, 0, "a lease lives here, epoch 1, for 18", "");
-    expect(rig, CONDITION, 0, "start\n", "a lease lives here");
+    expect(rig, CONDITION, 1, "", "its guard starts it"); /* I1, 3.4, driver */
+    assert_int_equal(ask(rig, CONDITION).out[0], '\0');
     expect(rig, "$B gate --group h --socket $S", 6, "", "knows no such group");
 
     rig_agent_close(&rig->agent); /* a lease lives on without an agent */

@@ -384,6 +384,25 @@ static void what_is_being_ended_starts_nothing(void **state)
     assert_int_equal(judge(&shown, BEGIN_MS + TTL_MS - FENCE_MS - 1000), BW_MAY_RUN_FENCE_WINDOW);
 }
 
+/* I1, 3.4: a loop may look for long between its yes and its start. Where no delay is counted on the
+ * epoch may have ended meanwhile. */
+static void only_a_loop_that_its_guard_counts_on_may_start_it(void **state)
+{
+    struct world world;
+    struct bw_guard_shown shown;
+
+    (void)state;
+    begin_enforced(&world);
+    assert_true(arm(&world, 2, BEGIN_MS));
+    shown = shown_of(&world);
+    assert_false(bw_may_run_by_loop(BW_MAY_RUN_LEASE, &shown));
+    assert_false(bw_may_run_by_loop(BW_MAY_RUN_OVERRIDE, &shown));
+    shown.loop_delay_ms = 1000;
+    for (int i = 0; i < BW_MAY_RUN_COUNT; i++)
+        assert_int_equal(bw_may_run_by_loop((enum bw_may_run)i, &shown),
+                         bw_may_run_is_yes((enum bw_may_run)i));
+}
+
 /* 3.6: that a stop was seen to end it says something of a lease only. */
 static void only_a_lease_is_held_up_by_a_stop_that_was_seen(void **state)
 {
@@ -548,6 +567,7 @@ int main(void)
         cmocka_unit_test(while_it_is_stopped_nothing_may_run),
         cmocka_unit_test(what_has_crashed_may_run_again),
         cmocka_unit_test(what_is_being_ended_starts_nothing),
+        cmocka_unit_test(only_a_loop_that_its_guard_counts_on_may_start_it),
         cmocka_unit_test(only_a_lease_is_held_up_by_a_stop_that_was_seen),
         cmocka_unit_test(an_epoch_that_ends_may_not_run),
         cmocka_unit_test(below_an_epoch_that_was_seen_nothing_may_run),

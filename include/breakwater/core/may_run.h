@@ -43,6 +43,10 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
 enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, struct bw_id boot_id,
                            uint64_t time_namespace, struct bw_instant now);
 bool bw_may_run_is_yes(enum bw_may_run may_run);
+
+/* May who asks start it? A start that rests on a yes begins whenever its loop comes to it, so only a
+ * loop whose delay this guard counts on may: it waits for that before it lets an epoch end. */
+bool bw_may_run_by_loop(enum bw_may_run may_run, const struct bw_guard_shown *shown);
 const char *bw_may_run_word(enum bw_may_run may_run);
 const char *bw_may_run_sentence(enum bw_may_run may_run);
 
