@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <breakwater/sys/hangup.h>
+
 #define NAME_PREFIX    "breakwater-chaos-"
 #define SWEEP_ROUNDS   500 /* of 20 ms: the kernel ends what is in a killed box meanwhile */
 #define SWEEP_PAUSE_NS (20 * 1000 * 1000L)
@@ -252,7 +254,8 @@ static void block_signals(sigset_t *out_before)
     (void)sigemptyset(&set); /* these fail only for numbers that are no signals */
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGHUP);
+    if (!bw_hangup_is_ignored())
+        (void)sigaddset(&set, SIGHUP);
     (void)sigaddset(&set, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &set, out_before);
 }

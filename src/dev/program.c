@@ -15,6 +15,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/hangup.h>
 
 #define TICK_MS    10 /* conditions are looked at this often at least */
 #define ASK_TICKS  5
@@ -101,7 +102,7 @@ static enum bw_err open_loop(struct bw_dev *dev, struct bw_diag *diag)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         BW_ASSERT(uv_signal_init(&dev->loop, &dev->signals[i]) == 0); /* once the loop is there */
         dev->signals[i].data = dev;
-        if (err == 0)
+        if (err == 0 && !(numbers[i] == SIGHUP && bw_hangup_is_ignored()))
             err = uv_signal_start(&dev->signals[i], on_signal, numbers[i]);
     }
     if (err == 0)

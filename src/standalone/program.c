@@ -21,6 +21,7 @@
 #include <breakwater/obs/log.h>
 #include <breakwater/os/path_owner.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/hangup.h>
 #include <breakwater/sys/script.h>
 
 #define KILL_GRACE_NS (5 * BW_NS_PER_S) /* from TERM to KILL: no key of the seven says it */
@@ -35,7 +36,9 @@ struct program {
     int lock; /* the file itself, open and locked */
     struct bw_standalone machine;
     struct bw_script_runner runner;
-    struct bw_reach reach;
+    struct bw_reach looks;  /* all of them, one after the other */
+    struct bw_reach action; /* the newest start or stop: what one before it has left is not its to end */
+    uint32_t action_count;
     struct bw_script_run *run; /* NULL: none */
     enum bw_action_kind running;
     uv_timer_t due;
@@ -132,6 +135,11 @@ static void log_end(struct program *program, const struct bw_script_result *resu
                  bw_action_word(program->running), bw_script_how_text(result->how), result->code,
                  result->duration_ns / BW_NS_PER_MS, bw_log_quote(result->first_line),
                  bw_log_quote(result->diag->text));
+    if (result->has_swept)
+        bw_log_warn(&program->log, "script.left_behind",
+                    "action=%s does=\"what it left running was ended: a start or a stop may leave "
+                    "something, a look may not\"",
+                    bw_action_word(program->running));
 }
 
 static void on_end(struct bw_script_run *ended, const struct bw_script_result *result, void *user)
@@ -155,16 +163,29 @@ static void on_end(struct bw_script_run *ended, const struct bw_script_result *r
         run(program, next);
 }
 
+/* What scripts start is found again by a mark that is this process's own: it is no guard, and ends
+ * nothing of what ran before. `number` 0: of what looks. */
+static enum bw_err open_reach(struct bw_reach *reach, uint32_t number, struct bw_diag *diag)
+{
+    char name[NAME_BYTES];
+
+    if (number == 0)
+        (void)snprintf(name, sizeof name, "standalone-%ld", (long)getpid()); /* fits any pid */
+    else
+        (void)snprintf(name, sizeof name, "standalone-%ld-%" PRIu32, (long)getpid(), number);
+    return bw_reach_open(reach, name, "standalone", true, diag);
+}
+
+/* In a slot in which a process that shows no mark is nobody's (reach.h): it may be the service, and
+ * the start that is ended another one. */
 static void run(struct program *program, enum bw_action_kind action)
 {
-    const bool is_start = action == BW_ACTION_START;
+    const bool is_action = bw_action_is_action(action);
     const struct bw_script_spec spec = {
         .path = program->group->scripts[action],
-        .reach = &program->reach,
-        .slot = is_start                   ? BW_REACH_SERVICE
-                : action == BW_ACTION_STOP ? BW_REACH_ACTION
-                                           : BW_REACH_OBSERVE,
-        .leftovers = is_start ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
+        .reach = is_action ? &program->action : &program->looks,
+        .slot = is_action ? BW_REACH_ACTION : BW_REACH_OBSERVE,
+        .leftovers = is_action ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
         .limit_ns = program->group->script_timeout_ms * BW_NS_PER_MS,
         .kill_grace_ns = KILL_GRACE_NS,
         .on_line = on_line,
@@ -174,8 +195,10 @@ static void run(struct program *program, enum bw_action_kind action)
     struct bw_diag diag = {0};
 
     program->running = action;
-    if (bw_action_is_action(action))
+    if (is_action) {
+        BW_ASSERT(open_reach(&program->action, ++program->action_count, &diag) == BW_OK); /* a valid name */
         bw_log_info(&program->log, "run.begun", "action=%s", bw_action_word(action));
+    }
     if (bw_script_start(&program->runner, &spec, &program->run, &diag) == BW_OK) {
         bw_script_go(program->run, BW_INSTANT_NEVER);
         return;
@@ -231,19 +254,14 @@ static bool lock(struct program *program, const char *file)
     return true;
 }
 
-/* What its scripts start is found again by a mark that is this process's own: it is no guard, and
- * ends nothing of what ran before. */
 static enum bw_err equip(struct program *program, struct bw_diag *diag)
 {
     static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
-    char name[NAME_BYTES];
-    enum bw_err err;
+    enum bw_err err = open_reach(&program->looks, 0, diag);
 
-    (void)snprintf(name, sizeof name, "standalone-%ld", (long)getpid());
-    err = bw_reach_open(&program->reach, name, "standalone", true, diag);
     if (err != BW_OK)
         return err;
-    err = bw_script_runner_init(&program->runner, &program->loop, true, diag);
+    err = bw_script_runner_init(&program->runner, &program->loop, false, diag);
     if (err != BW_OK)
         return err;
     BW_ASSERT(uv_timer_init(&program->loop, &program->due) == 0);
@@ -252,6 +270,8 @@ static enum bw_err equip(struct program *program, struct bw_diag *diag)
         /* the runner has opened the loop's signal pipe already */
         BW_ASSERT(uv_signal_init(&program->loop, &program->signals[i]) == 0);
         program->signals[i].data = program;
+        if (numbers[i] == SIGHUP && bw_hangup_is_ignored())
+            continue;
         BW_ASSERT(uv_signal_start(&program->signals[i], on_signal, numbers[i]) == 0);
     }
     return BW_OK;
@@ -303,7 +323,8 @@ static enum bw_standalone_end turn(struct program *program, const char *file)
     BW_ASSERT(uv_timer_start(&program->due, on_due, 0, 0) == 0);
     (void)uv_run(&program->loop, UV_RUN_DEFAULT); /* until all is closed */
     BW_ASSERT(uv_loop_close(&program->loop) == 0);
-    bw_reach_close(&program->reach);
+    bw_reach_close(&program->looks);
+    bw_reach_close(&program->action);
     bw_log_info(&program->log, "standalone.stopped", "file=%s", bw_log_quote(file));
     return BW_STANDALONE_STOPPED;
 }

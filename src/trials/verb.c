@@ -23,6 +23,7 @@
 #include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/hangup.h>
 
 #include "api.h"
 #include "confirm.h"
@@ -589,7 +590,8 @@ static void block_signals(void)
     (void)sigaddset(&set, SIGCHLD);
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGHUP);
+    if (!bw_hangup_is_ignored())
+        (void)sigaddset(&set, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
 }

@@ -267,6 +267,90 @@ static void a_signal_ends_what_runs(void **state)
     assert_true(has(world, "log", "event=standalone.stopped"));
 }
 
+/* Who a script has written down in `name`. */
+static pid_t noted(const struct world *world, const char *name)
+{
+    FILE *file = fopen(path(world, name), "r");
+    int pid = 0;
+
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &pid), 1);
+    assert_int_equal(fclose(file), 0);
+    return pid;
+}
+
+/* They are nobody's to end but this test's. */
+static void assert_lives_and_end(const struct world *world, const char *name)
+{
+    const pid_t pid = noted(world, name);
+
+    if (kill(pid, SIGKILL) != 0)
+        fail_msg("%s has been ended", name);
+}
+
+/* One shows whose it is, as most services do, and one has rewritten its environment. */
+#define LEAVES(name)                                                                               \
+    "setsid sh -c 'echo $$ > " name "; exec sleep 3600' >&- 2>&- &\n"                              \
+    "env -i setsid sh -c 'echo $$ > " name "_bare; exec sleep 3600' >&- 2>&- &\n"                  \
+    "until test -s " name " && test -s " name "_bare; do sleep 0.02; done\n"
+
+/* What one start has left is the service, whatever becomes of the next. */
+static void what_a_start_has_left_outlives_the_next_one(void **state)
+{
+    struct world *world = *state;
+
+    put_config(world, "100ms", "3s");
+    put(world, "start.sh",
+        "echo start >> calls\ntest -e begun && exec sleep 3600\n: > begun\n" LEAVES("service"));
+    start(world);
+    await(world, "log", "action=start how=\"timed out\"");
+    await(world, "log", "run.begun component=standalone action=start");
+    while (count(world, "start") < 3) /* the third runs, and is ended by the signal */
+        (void)usleep(LOOK_US);
+    (void)end(world, SIGTERM);
+    assert_true(has(world, "log", "action=start how=\"killed\""));
+    assert_lives_and_end(world, "service");
+    assert_lives_and_end(world, "service_bare");
+}
+
+/* A stop may leave a standby; a look leaves nothing, and that is said. */
+static void what_a_stop_leaves_lives_and_what_a_look_leaves_is_told_of(void **state)
+{
+    struct world *world = *state;
+
+    put(world, "status", "started\n");
+    put(world, "condition", "stop\n");
+    put(world, "stop.sh", "echo stop >> calls\n" LEAVES("standby") "echo stopped > status\n");
+    start(world);
+    await(world, "status", "stopped");
+    await_checks(world, 2);
+    assert_false(has(world, "log", "event=script.left_behind"));
+    assert_lives_and_end(world, "standby");
+    assert_lives_and_end(world, "standby_bare");
+
+    put(world, "status.sh", "echo status >> calls\nsleep 3600 >&- 2>&- &\ncat status\n");
+    await(world, "log", "event=script.left_behind component=standalone action=status");
+}
+
+/* Begun by nohup, or in the background of a shell that has gone: its end is not for it. */
+static void a_hangup_that_was_to_be_ignored_is(void **state)
+{
+    struct world *world = *state;
+
+    (void)signal(SIGHUP, SIG_IGN); /* as nohup does; what is begun inherits it */
+    start(world);
+    (void)signal(SIGHUP, SIG_DFL);
+    await(world, "status", "started");
+    assert_int_equal(kill(world->program, SIGHUP), 0);
+    await_checks(world, 3);
+    assert_false(has(world, "log", "event=standalone.stopping"));
+    (void)end(world, SIGTERM);
+    start(world);
+    await_checks(world, 2);
+    (void)end(world, SIGHUP);
+    assert_true(has(world, "log", "event=standalone.stopping component=standalone signal=HUP"));
+}
+
 static void it_runs_once_with_a_file(void **state)
 {
     struct world *world = *state;
@@ -297,6 +381,9 @@ int main(void)
         TEST(a_check_that_fails_calls_nothing),
         TEST(a_script_that_takes_too_long_is_ended_with_its_tree),
         TEST(a_signal_ends_what_runs),
+        TEST(what_a_start_has_left_outlives_the_next_one),
+        TEST(what_a_stop_leaves_lives_and_what_a_look_leaves_is_told_of),
+        TEST(a_hangup_that_was_to_be_ignored_is),
         TEST(it_runs_once_with_a_file),
         TEST(a_bad_file_or_flag_starts_nothing),
     };

@@ -1,0 +1,11 @@
+#include <breakwater/sys/hangup.h>
+
+#include <signal.h>
+#include <stddef.h>
+
+bool bw_hangup_is_ignored(void)
+{
+    struct sigaction inherited;
+
+    return sigaction(SIGHUP, NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN;
+}
