@@ -147,12 +147,24 @@ static struct row *add_row(struct bw_process_table *table)
     return &rows[table->count];
 }
 
+/* Who has ended since, or is another user's, is nothing that we started, and no error of who looks: that is
+ * told where nobody could look. */
+static void note_unseen(enum bw_err err, const struct bw_diag *why, enum bw_err *out_err, struct bw_diag *diag)
+{
+    if (err != BW_ERR_NOMEM)
+        return;
+    *out_err = err; /* no descriptor is left to look with: whoever is not seen is not gone */
+    if (diag != NULL)
+        *diag = *why;
+}
+
 static enum bw_err fill_table(DIR *proc, struct bw_process_table *table, struct bw_diag *diag)
 {
     enum bw_err first = BW_OK;
     const struct dirent *entry;
 
     while ((entry = readdir(proc)) != NULL) {
+        struct bw_diag why = {0};
         enum bw_err err;
         struct row *row;
 
@@ -162,9 +174,8 @@ static enum bw_err fill_table(DIR *proc, struct bw_process_table *table, struct 
         if (row == NULL)
             return bw_diag_set(diag, BW_ERR_NOMEM, "list %zu processes", table->count);
         row->mark = NULL;
-        err = bw_process_read((pid_t)strtol(entry->d_name, NULL, 10), &row->process, diag);
-        if (err == BW_ERR_NOMEM)
-            first = err; /* no descriptor is left to look with: whoever is not seen is not gone */
+        err = bw_process_read((pid_t)strtol(entry->d_name, NULL, 10), &row->process, &why);
+        note_unseen(err, &why, &first, diag);
         if (err == BW_OK)
             table->count++; /* else it has ended since, or is another user's */
     }
@@ -202,15 +213,14 @@ static char *find_mark_in(const char *path, enum bw_err *out_err, struct bw_diag
     char start[MARK_BYTES_MAX]; /* of the current variable */
     char piece[4096];
     char *found = NULL;
+    struct bw_diag why = {0};
     size_t used = 0;
     size_t total = 0;
     ssize_t got;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0) { /* it has ended, or is another user's: nothing that we started */
-        const enum bw_err err = bw_diag_errno(diag, errno, "open %s", path);
-
-        *out_err = err == BW_ERR_NOMEM ? err : *out_err;
+    if (fd < 0) {
+        note_unseen(bw_diag_errno(&why, errno, "open %s", path), &why, out_err, diag);
         return NULL;
     }
     while (total < ENVIRON_BYTES_MAX && found == NULL && (got = read(fd, piece, sizeof piece)) > 0) {
@@ -237,14 +247,13 @@ static char *find_mark_of_threads(pid_t pid, enum bw_err *out_err, struct bw_dia
     char path[64 + NAME_MAX];
     const struct dirent *thread;
     char *found = NULL;
+    struct bw_diag why = {0};
     DIR *threads;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/task", (long)pid); /* fits any pid */
     threads = opendir(path);
-    if (threads == NULL) { /* it has ended */
-        const enum bw_err err = bw_diag_errno(diag, errno, "list %s", path);
-
-        *out_err = err == BW_ERR_NOMEM ? err : *out_err;
+    if (threads == NULL) {
+        note_unseen(bw_diag_errno(&why, errno, "list %s", path), &why, out_err, diag);
         return NULL;
     }
     while (found == NULL && (thread = readdir(threads)) != NULL) {
@@ -529,6 +538,7 @@ enum bw_err bw_process_table_round(const struct bw_process_table *table,
         spread_membership(&members);
     for (size_t i = 0; err != BW_ERR_NOMEM && i < table->count; i++) {
         const struct bw_process *process = &table->rows[i].process;
+        struct bw_diag why = {0};
         enum bw_err sent = BW_OK;
 
         if (!members.is_member[i])
@@ -537,9 +547,12 @@ enum bw_err bw_process_table_round(const struct bw_process_table *table,
             out_pids[count] = process->pid;
         count++;
         if (signal != 0 && may_signal(tree))
-            sent = bw_process_signal(process->pid, process->start_ticks, signal, diag);
-        if (sent != BW_OK && sent != BW_ERR_NOT_FOUND)
-            err = sent; /* the others get theirs all the same */
+            sent = bw_process_signal(process->pid, process->start_ticks, signal, &why);
+        if (sent == BW_OK || sent == BW_ERR_NOT_FOUND)
+            continue;
+        err = sent; /* the others get theirs all the same */
+        if (diag != NULL)
+            *diag = why;
     }
     free_members(&members);
     if (err == BW_OK)

@@ -203,6 +203,29 @@ __attribute__((noreturn)) static void count_among_many(void)
     _exit(count == 1 && pid == MANY_FIRST + MANY - 1 ? 0 : 5);
 }
 
+/* As on a machine with other users: one whose environment is not ours to read, and one that has ended since. */
+__attribute__((noreturn)) static void look_beside_strangers(void)
+{
+    static const char mark[] = BW_PROCESS_MARK "many/g/service";
+    const struct bw_process_tree tree = {.mark = BW_PROCESS_MARK "many/g/"};
+    struct bw_diag diag = {0};
+    size_t count = 0;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/proc", "tmpfs", 0, NULL) != 0)
+        _exit(2);
+    put_process(MANY_FIRST);
+    put_in_proc(MANY_FIRST, "environ", mark, sizeof mark);
+    put_process(MANY_FIRST + 1); /* without an environment */
+    if (mkdir("/proc/100002", 0700) != 0)
+        _exit(3);
+    if (bw_process_tree_round(&tree, 0, NULL, 0, &count, &diag) != BW_OK || count != 1)
+        _exit(4);
+    if (bw_process_tree_round(&tree, SIGCONT, NULL, 0, &count, &diag) != BW_OK || count != 1)
+        _exit(5);
+    _exit(diag.text[0] == '\0' ? 0 : 6);
+}
+
 static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag, void *user)
 {
     (void)kill;
@@ -285,6 +308,13 @@ static void no_number_of_processes_is_too_many_to_find_one(void **state)
 {
     (void)state;
     in_a_child(count_among_many);
+}
+
+/* What a look came to is the word of who asked for it, in its log. */
+static void who_is_no_business_of_a_look_leaves_no_word_in_it(void **state)
+{
+    (void)state;
+    in_a_child(look_beside_strangers);
 }
 
 /* 3.2.4: what ends by other means is ended all the same, and who waits for this hears of it. */
@@ -446,6 +476,7 @@ int main(int argc, char **argv)
                                         set_up, tear_down),
         cmocka_unit_test(a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone),
         cmocka_unit_test(no_number_of_processes_is_too_many_to_find_one),
+        cmocka_unit_test(who_is_no_business_of_a_look_leaves_no_word_in_it),
         cmocka_unit_test(a_process_whose_first_thread_has_ended_is_found_and_ended),
         cmocka_unit_test(a_search_that_hangs_has_seen_nothing),
         cmocka_unit_test_setup_teardown(a_search_without_descriptors_has_seen_nothing, set_up,
