@@ -229,7 +229,7 @@ static const struct bw_key site_keys[] = {
            .help = "the site that this agent and this guard speak for"),
     BW_KEY(NAME, "name", SITE(name), .required = true, .example = "agent-1",
            .help = "the agent's name, as in its certificate"),
-    BW_KEY(PATH, "state_dir", SITE(state_dir), .absent = "/var/lib/breakwater-agent",
+    BW_KEY(PATH, "state_dir", SITE(state_dir), .absent = BW_STATE_DIR_ABSENT,
            .help = "what agent and guard must not forget; never copied, restored or shared"),
     BW_KEY(PATH, "run_dir", SITE(run_dir), .absent = "/run/breakwater",
            .help =

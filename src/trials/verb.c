@@ -231,6 +231,26 @@ static bool is_guard_silent(const char *path)
     return is_silent;
 }
 
+/* A file with the seven keys names no guard, and no group that one would enforce. Where this machine has
+ * one, running or not, only its own file says what may be started here. */
+static bool is_guards_file(const struct request *request)
+{
+    static const char state[] = BW_STATE_DIR_ABSENT "/guard";
+    struct stat entry;
+
+    if (request->site->state_dir != NULL)
+        return true;
+    if (is_guard_silent(BW_GUARD_SOCKET_ABSENT) && stat(state, &entry) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        return true;
+    (void)fprintf(stderr,
+                  "error: scripts: this machine has a guard (%s, %s), and %s does not say what it enforces; "
+                  "nothing was run\n"
+                  "  watch only:  the same with --only status\n"
+                  "  else:        try its site.yaml, whose group names this file (scripts:)\n",
+                  BW_GUARD_SOCKET_ABSENT, state, request->values.config);
+    return false;
+}
+
 /* A guard that is not running now must not begin meanwhile: it would fence what it finds started.
  */
 static bool lock_guard_out(struct request *request)
@@ -306,7 +326,7 @@ static bool are_nobodys(const struct request *request)
 
 static bool is_free(struct request *request)
 {
-    if (!can_start_all(request))
+    if (!can_start_all(request) || !is_guards_file(request))
         return false;
     if (!is_guard_silent(request->site->guard_socket)) {
         (void)fprintf(stderr,
@@ -328,7 +348,7 @@ static bool is_free(struct request *request)
         return false;
     request->config_lock = open(request->values.config, O_RDONLY | O_CLOEXEC);
     if (request->config_lock < 0 || flock(request->config_lock, LOCK_EX | LOCK_NB) != 0) {
-        (void)fprintf(stderr, "error: scripts: %s is under trial already (%s); nothing was run\n",
+        (void)fprintf(stderr, "error: scripts: another trial, or breakwater standalone, runs with %s (%s); nothing was run\n",
                       request->values.config, strerror(errno));
         return false;
     }

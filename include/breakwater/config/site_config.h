@@ -18,6 +18,7 @@
 #define BW_LOCAL_RESTARTS_MAX 10
 #define BW_SOCKET_PATH_MAX 107  /* sun_path without its NUL */
 #define BW_GUARD_SOCKET_ABSENT "/run/breakwater/guard.sock"
+#define BW_STATE_DIR_ABSENT    "/var/lib/breakwater-agent"
 
 /* X(NAME, key of the script, key of its limit), of BW_ACTION_NAME. STATUS, START and STOP are
  * required. Limits are `script_timeout` when absent; the fence's is BW_FENCE_TIMEOUT_ABSENT, so that
