@@ -1,7 +1,9 @@
 /* breakwater-chaos: faults under the real programs, in namespaces; what their services recorded says
  * whether they kept their promise. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,7 +182,7 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
 }
 
 /* `cp -r` of everything but the disks, which hold keys and logs of raft. */
-static void keep_records(const struct task *task, const struct bw_outcome *outcome)
+static bool keep_records(const struct task *task, const struct bw_outcome *outcome)
 {
     char to[2 * BW_LAB_PATH_BYTES];
     const pid_t pid = fork();
@@ -190,8 +192,10 @@ static void keep_records(const struct task *task, const struct bw_outcome *outco
         (void)execlp("cp", "cp", "-r", "--", outcome->lab.dir, to, (char *)NULL);
         _exit(127);
     }
-    if (pid < 0 || bw_lab_wait_child(pid) != 0)
-        (void)fprintf(stderr, "error: keep the records in %s: cp failed\n", to);
+    if (pid > 0 && bw_lab_wait_child(pid) == 0)
+        return true;
+    (void)fprintf(stderr, "error: keep the records in %s: cp failed\n", to);
+    return false;
 }
 
 /* A scenario of which a part is left out would show something else than it says. */
@@ -207,11 +211,13 @@ static enum bw_err look_at_needs(struct bw_outcome *outcome, const struct bw_sce
     return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s cannot be made on this machine: %s", fault, why_not);
 }
 
-static void run_one(const struct task *task, const struct bw_box *box, uint32_t number,
+/* False: what was asked for could not be kept. */
+static bool run_one(const struct task *task, const struct bw_box *box, uint32_t number,
                     const struct bw_scenario *scenario, struct bw_outcome *outcome)
 {
     struct bw_diag diag = {0};
     char dir[64];
+    bool is_kept = true;
     enum bw_err err;
 
     (void)snprintf(dir, sizeof dir, BW_BOX_DIR "/%" PRIu32, number + 1);
@@ -245,10 +251,11 @@ static void run_one(const struct task *task, const struct bw_box *box, uint32_t 
     if (err != BW_OK)
         (void)bw_copy_text(outcome->error, sizeof outcome->error, diag.text);
     if (task->values.records != NULL)
-        keep_records(task, outcome);
+        is_kept = keep_records(task, outcome);
     bw_report_print(outcome, stdout);
     if (task->members != NULL)
         bw_members_print(task->members, stdout);
+    return is_kept;
 }
 
 static enum bw_err write_reports(const struct task *task, struct bw_outcome *const *outcomes,
@@ -291,6 +298,7 @@ static int run_inside(const struct bw_box *box, void *user)
     struct bw_scenario scenario = unnamed_scenario(task);
     bool is_broken = false;
     bool is_lacking = false;
+    bool is_kept = true;
     enum bw_err err = bw_preload_write(BW_BOX_DIR "/preload.so", &diag);
 
     block_child_signal();
@@ -303,7 +311,7 @@ static int run_inside(const struct bw_box *box, void *user)
         }
         if (is_named)
             (void)bw_scenario_find(task->operands.items[i], &scenario); /* checked outside */
-        run_one(task, box, i, &scenario, outcomes[i]);
+        is_kept = run_one(task, box, i, &scenario, outcomes[i]) && is_kept;
         is_lacking = is_lacking || outcomes[i]->is_lacking;
         is_broken = is_broken || (!bw_outcome_is_ok(outcomes[i]) && !outcomes[i]->is_lacking) ||
                     (task->members != NULL && !bw_members_are_ok(task->members));
@@ -318,7 +326,7 @@ static int run_inside(const struct bw_box *box, void *user)
     }
     if (err != BW_OK)
         (void)fprintf(stderr, "error: %s\n", diag.text);
-    if (err != BW_OK || is_broken)
+    if (err != BW_OK || is_broken || !is_kept)
         return BW_EXIT_FAILED;
     return is_lacking ? STATUS_SKIPPED : BW_EXIT_FINE;
 }
@@ -360,6 +368,56 @@ static bool parse_duration(const char *text, uint32_t min_ms, uint32_t max_ms, u
     return bw_duration_parse(text, out_ms) && *out_ms >= min_ms && *out_ms <= max_ms;
 }
 
+/* It is made beside its target, and takes its place in the end (bw_lab_write). False: errno says why. */
+static bool can_write(const char *path)
+{
+    char fresh[BW_LAB_PATH_BYTES + 8];
+    struct stat entry;
+    int fd;
+
+    if (stat(path, &entry) == 0 && S_ISDIR(entry.st_mode)) {
+        errno = EISDIR;
+        return false;
+    }
+    (void)snprintf(fresh, sizeof fresh, "%s.new", path); /* bounded by the caller */
+    fd = open(fresh, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return false;
+    (void)close(fd); /* nothing was written */
+    return unlink(fresh) == 0;
+}
+
+/* Before the box, which has a /run that nobody sees: what is found out after hours is lost. */
+static int check_output(const struct task *task, const char *option, const char *path, bool is_folder)
+{
+    char text[BW_LAB_PATH_BYTES];
+    const char *why = NULL;
+    char *parent;
+
+    if (path == NULL)
+        return BW_EXIT_FINE;
+    if (!bw_copy_text(text, sizeof text, path))
+        return (int)bw_usage_error(task->command, "%s: the path is too long", option);
+    parent = realpath(dirname(text), NULL);
+    if (parent == NULL)
+        why = strerror(errno);
+    else if (strcmp(parent, "/run") == 0 || strncmp(parent, "/run/", 5) == 0)
+        why = "below /run it would be lost: the cluster has a /run of its own";
+    else if (is_folder ? mkdir(path, 0755) != 0 : !can_write(path))
+        why = strerror(errno);
+    free(parent);
+    return why == NULL ? BW_EXIT_FINE : (int)bw_usage_error(task->command, "%s %s: %s", option, path, why);
+}
+
+static int check_outputs(const struct task *task)
+{
+    int status = check_output(task, "--html", task->values.html, false);
+
+    if (status == BW_EXIT_FINE)
+        status = check_output(task, "--json", task->values.json, false);
+    return status == BW_EXIT_FINE ? check_output(task, "--records", task->values.records, true) : status;
+}
+
 static int check_values(struct task *task)
 {
     const struct values *values = &task->values;
@@ -391,9 +449,6 @@ static int check_values(struct task *task)
             return STATUS_SKIPPED;
         }
     }
-    if (values->records != NULL && mkdir(values->records, 0755) != 0)
-        return (int)bw_usage_error(task->command, "--records %s: %s", values->records,
-                                   strerror(errno));
     task->lab = (struct bw_lab_options){.program = task->program,
                                         .self = task->self,
                                         .site_count = (uint32_t)values->sites,
@@ -403,7 +458,7 @@ static int check_values(struct task *task)
                                                            : 0,
                                         .lease_ttl_ms = lease_ms,
                                         .seed = values->seed};
-    return BW_EXIT_FINE;
+    return check_outputs(task);
 }
 
 static int play(const struct bw_cli_command *command, int argc, char **argv)

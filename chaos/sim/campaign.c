@@ -320,7 +320,9 @@ int sim_campaign_run(struct sim_campaign *campaign)
     BW_ASSERT(sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0);
     BW_ASSERT(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     campaign->next_seed = campaign->first_seed;
-    if (campaign->resume_path != NULL && sim_resume_load(campaign, &diag) != BW_OK) {
+    /* Saved at once: what is found out at the end of a campaign is lost. */
+    if (campaign->resume_path != NULL && (sim_resume_load(campaign, &diag) != BW_OK ||
+                                          sim_resume_save(campaign, &diag) != BW_OK)) {
         (void)fprintf(stderr, "breakwater-sim: %s\n", diag.text);
         free(children);
         free(report);
