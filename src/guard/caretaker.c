@@ -37,8 +37,8 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     return BW_OK;
 }
 
-/* One whose guard lives is that guard's. `known`: what the file says of it. False: it was told to end before all of it
- * was over. */
+/* One whose guard lives is that guard's, also where that is between two lives: the file may name another one's. `known`:
+ * what it says of it. False: it was told to end before all of it was over. */
 static bool care_for_dir(const char *path, const struct bw_site_config *known, bool is_beside)
 {
     struct bw_site_config *config = calloc(1, sizeof *config);
@@ -55,6 +55,10 @@ static bool care_for_dir(const char *path, const struct bw_site_config *known, b
     program->is_beside = is_beside;
     if (known != NULL)
         (void)bw_copy_text(program->store.site, sizeof program->store.site, known->site);
+    if (!bw_guard_dirs_await(program, path)) {
+        bw_guard_program_free(program);
+        return true;
+    }
     if (bw_guard_store_open_mirrors(&program->store, path, &diag) == BW_OK)
         (void)bw_guard_program_turn(program, start);
     else

@@ -168,7 +168,7 @@ void bw_guard_program_look_at(struct bw_guard_program *program, const char *grou
     bw_guard_store_find(&program->store, group, &found, &memory_diag, &mirror_diag);
     if (program->is_beside && found.mirror_err == BW_OK &&
         !bw_guard_found_has_deadline(&found, bw_clock_now()))
-        return; /* another site may serve by the same scripts since */
+        return; /* another site may serve by the same scripts since: that was said */
     found.is_reach_kept = is_forgotten && is_reach_kept(program, group);
     switch (bw_guard_opening_judge(&program->opening, &found)) {
     case BW_FOUND_LEFT:

@@ -150,6 +150,7 @@ struct look {
     char name[sizeof((struct bw_enforcer_link *)0)->name];
     bool is_dir_gone;
     bool is_socket_gone;
+    bool is_wanted; /* their guard has tried to begin */
 };
 
 /* On the thread. What cannot be looked at says nothing. */
@@ -162,6 +163,17 @@ static void look_at(void *of)
     look->is_socket_gone = !look->is_dir_gone &&
                            fstatat(look->dir, look->name, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
                            errno == ENOENT;
+    look->is_wanted = fstatat(look->dir, BW_GUARD_WANTED_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A caretaker can only end what is armed, their guard can renew it. Our enforcer keeps the deadlines until that is there; a
+ * fence that has begun is finished first. */
+static void make_room(struct bw_guard_program *program)
+{
+    bw_log_info(&program->log, "mirrors.given_back", "dir=%s does=\"ends: the guard of that site is about to begin\"",
+                bw_log_quote(program->store.mirror_path));
+    program->is_ending = true;
+    bw_guard_program_look(program);
 }
 
 static void on_looked(void *of, void *user)
@@ -172,6 +184,10 @@ static void on_looked(void *of, void *user)
     if (program->is_closing || program->enforcer.fd < 0 ||
         strcmp(look->name, program->enforcer.name) != 0)
         return; /* another one is there, or on its way */
+    if (program->is_caretaker && look->is_wanted && !program->is_ending) {
+        make_room(program);
+        return;
+    }
     if (bw_worker_is_busy(program->mirrors))
         return; /* what is being written answers for itself; it is looked at again soon */
     if (!look->is_dir_gone)

@@ -67,6 +67,9 @@ struct bw_guard_pin {
     struct bw_diag diag;
 };
 
+/* What a guard leaves in the directory of its mirrors where another process has it: a caretaker makes room. */
+#define BW_GUARD_WANTED_NAME "wanted"
+
 /* Opens and locks. BW_ERR_BUSY: another guard runs. BW_ERR_CORRUPT, BW_ERR_VERSION, BW_ERR_REFUSED:
  * a person must act, the diag says how. Half-opened on an error: close it. */
 BW_MUST_CHECK enum bw_err bw_guard_store_open(struct bw_guard_store *store,
@@ -371,6 +374,9 @@ struct bw_guard_dirs {
 void bw_guard_dirs_find(const char *run_dir, struct bw_guard_dirs *dirs);
 /* Says which leases of other sites lie beside its own, with nobody who guards them. */
 void bw_guard_dirs_say_unguarded(struct bw_guard_program *program);
+/* Waits for the guard whose mirrors lie in `path`, a directory that may be another site's. True: it is to be opened, since
+ * what is armed there is to be enforced, or a guard has it. False: nothing is. */
+BW_MUST_CHECK bool bw_guard_dirs_await(struct bw_guard_program *program, const char *path);
 
 /* ---- mirrors.c -------------------------------------------------------------------------------- */
 

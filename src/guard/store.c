@@ -88,6 +88,15 @@ static enum bw_err check_owners(const struct bw_guard_store *store, struct bw_di
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "run_dir");
 }
 
+/* A guard that lives does not look; who only takes care of them leaves them to us, before our next try. */
+static void want_mirrors(int dir)
+{
+    const int fd = openat(dir, BW_GUARD_WANTED_NAME, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd >= 0)
+        (void)close(fd); /* its name says it all */
+}
+
 enum bw_err bw_guard_store_open(struct bw_guard_store *store, const struct bw_site_config *config,
                                 struct bw_diag *diag)
 {
@@ -114,6 +123,8 @@ enum bw_err bw_guard_store_open(struct bw_guard_store *store, const struct bw_si
         err = open_dir(config->run_dir, store->mirror_path, &store->mirror_dir, diag);
     if (err == BW_OK)
         err = bw_dir_lock(store->mirror_dir, store->mirror_path, &store->mirror_lock, diag);
+    if (err == BW_ERR_BUSY && store->mirror_dir >= 0)
+        want_mirrors(store->mirror_dir);
     if (err == BW_OK)
         err = check_owners(store, diag);
     if (err != BW_OK)
@@ -137,6 +148,8 @@ enum bw_err bw_guard_store_open_mirrors(struct bw_guard_store *store, const char
         err = bw_durable_open_dir(path, &store->mirror_dir, diag);
     if (err == BW_OK)
         err = bw_dir_lock(store->mirror_dir, path, &store->mirror_lock, diag);
+    if (err == BW_OK)
+        (void)unlinkat(store->mirror_dir, BW_GUARD_WANTED_NAME, 0); /* of before; most often there is none */
     return err;
 }
 

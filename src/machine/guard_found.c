@@ -123,14 +123,6 @@ static bool may_serve(const struct bw_guard_found *found)
            found->is_reach_kept;
 }
 
-bool bw_guard_found_has_deadline(const struct bw_guard_found *found, struct bw_instant now)
-{
-    const struct bw_guard_mirror *mirror = &found->mirror;
-
-    return is_armed(found) && (!bw_instant_wait_is_over(now, mirror->armed_end) || !mirror->stop_seen ||
-                               mirror->script_due);
-}
-
 static enum bw_found_verdict judge_forgotten(const struct bw_guard_found *found)
 {
     if (may_serve(found))
@@ -146,6 +138,43 @@ enum bw_found_verdict bw_guard_opening_judge(const struct bw_guard_opening *open
     if (is_mirror_unreadable(found))
         return BW_FOUND_UNREADABLE;
     return is_armed(found) ? BW_FOUND_GUARDED : BW_FOUND_LEFT;
+}
+
+/* ---- beside the mirrors of its own name ------------------------------------------------------------ */
+
+bool bw_guard_found_has_deadline(const struct bw_guard_found *found, struct bw_instant now)
+{
+    return is_armed(found) && !bw_instant_wait_is_over(now, found->mirror.armed_end);
+}
+
+bool bw_guard_found_is_unended(const struct bw_guard_found *found, struct bw_instant now)
+{
+    return bw_guard_found_has_deadline(found, now) ||
+           (is_armed(found) && (!found->mirror.stop_seen || found->mirror.script_due));
+}
+
+/* Until shortly before its window who enforces it has nothing to do, and its guard could renew it. From then on the deadline
+ * is kept, whoever may be about to begin. */
+static enum bw_found_care care_for_armed(const struct bw_guard_mirror *mirror, uint64_t free_ns, struct bw_instant now)
+{
+    const uint64_t begin_ns = BW_CARETAKER_BEGIN_MS * BW_NS_PER_MS;
+
+    if (free_ns >= BW_GUARD_AWAY_MS * BW_NS_PER_MS ||
+        bw_instant_left_ns(now, bw_instant_sub(mirror->armed_end, mirror->fence_ns)) <= begin_ns)
+        return BW_CARE_NOW;
+    return BW_CARE_AWAIT;
+}
+
+/* What is over is left where it is known to be another site's, also if nobody has seen its end: by the same scripts
+ * a site of another name may serve since, and would be ended at each start of ours. */
+enum bw_found_care bw_guard_found_care(const struct bw_guard_found *found, bool is_beside, uint64_t free_ns,
+                                       struct bw_instant now)
+{
+    if (is_mirror_unreadable(found))
+        return free_ns >= BW_GUARD_AWAY_MS * BW_NS_PER_MS ? BW_CARE_NOW : BW_CARE_AWAIT;
+    if (!is_armed(found) || (is_beside && !bw_guard_found_has_deadline(found, now)))
+        return BW_CARE_NOTHING;
+    return care_for_armed(&found->mirror, free_ns, now);
 }
 
 /* ---- the site file is read anew ------------------------------------------------------------------- */

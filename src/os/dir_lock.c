@@ -68,7 +68,7 @@ bool bw_dir_is_held(int dir)
         return errno != ENOENT;
     pid = holder_of(fd);
     (void)close(fd); /* only read from */
-    return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
+    return pid > 0 && pid != (long)getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
 }
 
 void bw_dir_unlock(int lock)

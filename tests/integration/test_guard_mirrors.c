@@ -24,7 +24,8 @@
 #define TTL_MS    11000
 #define FENCE_MS  5000
 #define STARTS_MAX 10 /* what lies between the arm and the next guard takes less than so many starts of one */
-#define EX_CONFIG 78
+#define EX_CONFIG   78
+#define EX_TEMPFAIL 75
 
 /* A guard and its agent. Returns the TTL of what it arms. */
 static uint32_t begin(struct rig *rig)
@@ -250,6 +251,80 @@ static void who_enforces_for_two_names_ends_when_it_is_told(void **state)
 
     assert_true(WIFEXITED(status));
     do_in(rig, "timeout 60 sh -c 'until [ $(grep -c event=guard.ending log) = 2 ]; do sleep 0.05; done'");
+}
+
+/* Its mirror may stay armed, with an end that nobody has seen, until the next boot; the site of the new name may serve by the
+ * same scripts by then. */
+static void what_nobody_has_seen_end_of_another_name_is_left(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    name_another_site(rig);
+    while (rig_now_ms() <= end_ms)
+        rig_turn(rig);
+    rig_guard_start(rig);
+
+    assert_int_equal(WEXITSTATUS(rig_guard_end(rig, 0)), EX_CONFIG);
+    assert_false(rig_has(rig, "log", "event=guard.enforcing"));
+    assert_true(rig_has(rig, "log", "event=mirror.over"));
+    rig_wait_beat(rig, rig_now_ms()); /* it is whoever's by now */
+}
+
+/* Of two sites on one machine: the file of one is refused, for days, and the guard of the other is started anew. */
+static void a_guard_that_is_refused_is_in_no_other_guards_way(void **state)
+{
+    struct rig *rig = *state;
+    pid_t refused, first;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    (void)arm(rig, 1, 3600000);
+    (void)rig_guard_end(rig, SIGKILL);
+    do_in(rig, "cp site.yaml before");
+    start_with_a_file_that_does_not_parse(rig);
+    rig_wait_log(rig, "event=mirrors.awaited");
+    refused = rig->guard;
+    do_in(rig, "mv before site.yaml");
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_epoch, 1);
+    first = rig->guard;
+    rig->guard = refused;
+    assert_int_equal(WEXITSTATUS(rig_guard_end(rig, 0)), EX_CONFIG);
+    rig->guard = first;
+    assert_false(rig_has(rig, "log", "event=guard.enforcing"));
+    assert_true(rig_has(rig, "log", "event=mirrors.left"));
+}
+
+/* It was away for longer than it is waited for. */
+static void who_takes_care_of_mirrors_makes_room_for_their_guard(void **state)
+{
+    struct rig *rig = *state;
+    pid_t caretaker;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    (void)arm(rig, 1, 3600000);
+    end_both(rig);
+    do_in(rig, "cp site.yaml before");
+    start_with_a_file_that_does_not_parse(rig);
+    rig_wait_log(rig, "event=guard.enforcing");
+    caretaker = rig->guard;
+    do_in(rig, "mv before site.yaml");
+    rig_guard_start(rig);
+    assert_int_equal(WEXITSTATUS(rig_guard_end(rig, 0)), EX_TEMPFAIL);
+
+    rig->guard = caretaker;
+    assert_int_equal(WEXITSTATUS(rig_guard_end(rig, 0)), EX_CONFIG);
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_epoch, 1);
+    (void)rig_arm(&rig->agent, 1, 3601000, FENCE_MS); /* and is renewed */
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
 }
 
 /* As the advice of its refusal says. Its name may not be wrong, and the other one's guard is perhaps about to begin: so
@@ -652,6 +727,9 @@ int main(void)
         TEST(a_guard_that_cannot_read_its_state_enforces),
         TEST(a_guard_whose_file_names_another_site_enforces),
         TEST(what_is_over_of_another_name_is_left),
+        TEST(what_nobody_has_seen_end_of_another_name_is_left),
+        TEST(a_guard_that_is_refused_is_in_no_other_guards_way),
+        TEST(who_takes_care_of_mirrors_makes_room_for_their_guard),
         TEST(who_enforces_for_two_names_ends_when_it_is_told),
         TEST(a_guard_under_a_new_name_says_what_nobody_guards),
         TEST(a_guard_says_nothing_of_a_site_whose_guard_lives),

@@ -327,24 +327,91 @@ static void a_mirror_without_its_guard_is_enforced_if_it_has_armed_anything(void
     }
 }
 
-/* 3.4. Beside the mirrors of another site: what is over there is none of ours, and whoever serves by now is not to be
- * ended for it. */
-static void a_mirror_has_a_deadline_until_it_is_past_and_the_end_was_seen(void **state)
+/* ---- beside the mirrors of its own name ---- */
+
+static const struct bw_instant before = {999, 999};
+static const struct bw_instant past = {1000, 1000};
+
+static void a_mirror_is_unended_until_its_deadline_is_past_and_the_end_was_seen(void **state)
 {
-    const struct bw_instant before = {999, 999};
-    const struct bw_instant past = {1000, 1000};
+    (void)state;
+    assert_true(bw_guard_found_is_unended(&found, before));
+    assert_true(bw_guard_found_is_unended(&found, past)); /* nobody has seen what became of it */
+    found.mirror.stop_seen = true;
+    assert_true(bw_guard_found_is_unended(&found, before));
+    assert_true(bw_guard_found_is_unended(&found, (struct bw_instant){1000, 999}));
+    assert_false(bw_guard_found_is_unended(&found, past));
+    found.mirror.script_due = true; /* 3.2.4: what was ordered elsewhere may yet come */
+    assert_true(bw_guard_found_is_unended(&found, past));
+    no_mirror(BW_ERR_NOT_FOUND);
+    assert_false(bw_guard_found_is_unended(&found, before));
+}
+
+/* 3.4. What is over there is none of ours, whether or not anybody saw its end: whoever serves by now is not to be ended for
+ * it. */
+static void what_is_over_is_left_where_it_is_anothers(void **state)
+{
+    (void)state;
+    assert_false(found.mirror.stop_seen);
+    assert_int_equal(bw_guard_found_care(&found, true, 0, before), BW_CARE_NOW);
+    assert_int_equal(bw_guard_found_care(&found, true, 0, (struct bw_instant){1000, 999}), BW_CARE_NOW);
+    assert_int_equal(bw_guard_found_care(&found, true, 0, past), BW_CARE_NOTHING);
+    found.mirror.script_due = true;
+    assert_int_equal(bw_guard_found_care(&found, true, 0, past), BW_CARE_NOTHING);
+    assert_false(bw_guard_found_has_deadline(&found, past));
+    assert_int_equal(bw_guard_found_care(&found, false, 0, past), BW_CARE_NOW); /* it may be ours */
+}
+
+#define AWAY_NS  (BW_GUARD_AWAY_MS * BW_NS_PER_MS)
+#define BEGIN_NS (BW_CARETAKER_BEGIN_MS * BW_NS_PER_MS)
+
+/* Of a lease of a minute, the last ten seconds of which are kept for the fence. */
+static void arm_a_minute(void)
+{
+    found.mirror.fence_ns = 10 * BW_NS_PER_S;
+    found.mirror.armed_end = (struct bw_instant){60 * BW_NS_PER_S, 60 * BW_NS_PER_S};
+}
+
+/* 3.4. It is about to begin, and could not while we have its mirrors. */
+static void a_guard_between_two_lives_is_waited_for(void **state)
+{
+    (void)state;
+    arm_a_minute();
+
+    for (int is_beside = 0; is_beside < 2; is_beside++) {
+        assert_int_equal(bw_guard_found_care(&found, is_beside, 0, before), BW_CARE_AWAIT);
+        assert_int_equal(bw_guard_found_care(&found, is_beside, AWAY_NS - 1, before), BW_CARE_AWAIT);
+        assert_int_equal(bw_guard_found_care(&found, is_beside, AWAY_NS, before), BW_CARE_NOW);
+    }
+}
+
+/* 3.2.4, 3.4. Whoever is about to begin: the deadline is kept. */
+static void no_guard_is_waited_for_into_its_fence_window(void **state)
+{
+    const uint64_t begin_ns = 50 * BW_NS_PER_S - BEGIN_NS;
 
     (void)state;
-    assert_true(bw_guard_found_has_deadline(&found, before));
-    assert_true(bw_guard_found_has_deadline(&found, past)); /* nobody has seen what became of it */
-    found.mirror.stop_seen = true;
-    assert_true(bw_guard_found_has_deadline(&found, before));
-    assert_true(bw_guard_found_has_deadline(&found, (struct bw_instant){1000, 999}));
-    assert_false(bw_guard_found_has_deadline(&found, past));
-    found.mirror.script_due = true; /* 3.2.4: what was ordered elsewhere may yet come */
-    assert_true(bw_guard_found_has_deadline(&found, past));
-    no_mirror(BW_ERR_NOT_FOUND);
-    assert_false(bw_guard_found_has_deadline(&found, before));
+    arm_a_minute();
+
+    assert_int_equal(bw_guard_found_care(&found, true, 0, (struct bw_instant){begin_ns - 1, begin_ns - 1}),
+                     BW_CARE_AWAIT);
+    assert_int_equal(bw_guard_found_care(&found, true, 0, (struct bw_instant){begin_ns, begin_ns - 1}),
+                     BW_CARE_NOW); /* either clock: a right */
+    assert_int_equal(bw_guard_found_care(&found, true, 0, (struct bw_instant){begin_ns - 1, begin_ns}),
+                     BW_CARE_NOW);
+    assert_int_equal(bw_guard_found_care(&found, true, 0, found.mirror.armed_end), BW_CARE_NOTHING);
+}
+
+static void where_nothing_is_armed_nobody_is_waited_for(void **state)
+{
+    (void)state;
+    found.mirror.armed_epoch = 0;
+    assert_int_equal(bw_guard_found_care(&found, false, 0, before), BW_CARE_NOTHING);
+    no_mirror(BW_ERR_STALE);
+    assert_int_equal(bw_guard_found_care(&found, false, 0, before), BW_CARE_NOTHING);
+    no_mirror(BW_ERR_CORRUPT); /* a person hears of it */
+    assert_int_equal(bw_guard_found_care(&found, true, 0, before), BW_CARE_AWAIT);
+    assert_int_equal(bw_guard_found_care(&found, true, AWAY_NS, before), BW_CARE_NOW);
 }
 
 /* ---- the site file is read anew ---- */
@@ -463,7 +530,11 @@ int main(void)
         TEST(what_a_forgotten_epoch_has_left_is_guarded_where_it_is_known_by_what),
         TEST(of_a_forgotten_override_it_is_said_that_nobody_ends_it),
         TEST(a_mirror_without_its_guard_is_enforced_if_it_has_armed_anything),
-        TEST(a_mirror_has_a_deadline_until_it_is_past_and_the_end_was_seen),
+        TEST(a_mirror_is_unended_until_its_deadline_is_past_and_the_end_was_seen),
+        TEST(what_is_over_is_left_where_it_is_anothers),
+        TEST(a_guard_between_two_lives_is_waited_for),
+        TEST(no_guard_is_waited_for_into_its_fence_window),
+        TEST(where_nothing_is_armed_nobody_is_waited_for),
         TEST(a_file_that_lacks_what_is_armed_is_refused),
         TEST(a_file_that_lacks_what_is_not_kept_is_taken),
         TEST(other_limits_leave_what_was_proved),

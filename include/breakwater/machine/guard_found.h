@@ -78,8 +78,25 @@ bool bw_guard_opening_looks_at(const struct bw_guard_opening *opening, bool is_g
 enum bw_found_verdict bw_guard_opening_judge(const struct bw_guard_opening *opening,
                                              const struct bw_guard_found *found);
 
-/* Its mirror has armed what may serve: its deadline is to come, or nobody has seen the end of what it let run. */
+/* ---- beside the mirrors of its own name ------------------------------------------------------------ */
+
+/* Its mirror has armed what may serve: its deadline is to come. */
 bool bw_guard_found_has_deadline(const struct bw_guard_found *found, struct bw_instant now);
+/* ... or it is past, and nobody has seen the end of what it let run. */
+bool bw_guard_found_is_unended(const struct bw_guard_found *found, struct bw_instant now);
+
+#define BW_GUARD_AWAY_MS 5000      /* a guard that is started anew is back by then: RestartSec=, and its start */
+#define BW_CARETAKER_BEGIN_MS 2000 /* what a caretaker takes to be ready for the fence window */
+
+/* What a guard that is refused does about a mirror of another name, of which no guard lives. */
+enum bw_found_care {
+    BW_CARE_NOTHING,
+    BW_CARE_AWAIT, /* its own guard may be between two lives, and could not begin while it is held: looked at again */
+    BW_CARE_NOW,   /* it is taken */
+};
+/* `free_ns`: for how long no guard of that name was there. `is_beside`: it is known not to be our own. */
+enum bw_found_care bw_guard_found_care(const struct bw_guard_found *found, bool is_beside, uint64_t free_ns,
+                                       struct bw_instant now);
 
 /* ---- the site file is read anew ------------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@
  * the process or with bw_dir_unlock, not before; a script's child gives its copy up at once. */
 BW_MUST_CHECK enum bw_err bw_dir_lock(int dir, const char *path, int *out_lock,
                                       struct bw_diag *diag);
-/* For a message: who has locked it last, by the number in its file, still runs. Takes no lock, so it is in the way of
+/* Another process: who has locked it last, by the number in its file, still runs. Takes no lock, so it is in the way of
  * nobody who begins just now; a number that is another process's by now makes it true. */
 bool bw_dir_is_held(int dir);
 /* The file stays: removing it would let two processes lock two files of one name. -1 is accepted.
