@@ -10,7 +10,7 @@ DOCKER_S=2
 why=''
 project_problem && fail "$problem"
 may_take "$HARBOR_FENCE_TIMEOUT"
-rm -f "$ADDRESS_WANTED"
+want_no_address
 TRAFFIC_TIMEOUT=5 traffic --withdraw >&2 &
 withdrawal=$!
 ids=$(list_containers)

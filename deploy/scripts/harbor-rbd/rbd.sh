@@ -299,8 +299,14 @@ compose() {
         -f "$HARBOR_DIR/docker-compose.yml" "$@"
 }
 
-# The address is to be here from the end of a start to the beginning of a stop or a fence: ADDRESS_WANTED is there.
-ADDRESS_WANTED=$RBD_RUN/address
+# Where the image is mapped the address is to be here, but from the beginning of a stop or a fence to the end of a start: so
+# long this is there. Whatever serves that no start of these scripts has begun wants it, too.
+NO_ADDRESS=$RBD_RUN/no-address
+
+want_no_address() {
+    mkdir -p "$RBD_RUN" && touch "$NO_ADDRESS" ||
+        say "$NO_ADDRESS cannot be written: readiness may miss the address meanwhile"
+}
 
 traffic() {
     TRAFFIC_VIP=${HARBOR_VIP:-} TRAFFIC_INTERFACE=${INTERFACE:-} "$here/../traffic/$HARBOR_TRAFFIC.sh" "$@"

@@ -56,9 +56,9 @@ if [ -n "$DEVICE" ] && [ -n "$own" ]; then
     esac
 fi
 # Where Harbor serves, and under a lease alone: what a person has taken over is his.
-if [ -n "$DEVICE" ] && [ -e "$ADDRESS_WANTED" ] && [[ ${BREAKWATER_LEASE_REMAINING_MS:-0} =~ ^[1-9] ]] && ! traffic --check; then
+if [ -n "$DEVICE" ] && [ ! -e "$NO_ADDRESS" ] && [[ ${BREAKWATER_LEASE_REMAINING_MS:-0} =~ ^[1-9] ]] && ! traffic --check; then
     # Once more: a stop may have begun meanwhile.
-    [ ! -e "$ADDRESS_WANTED" ] ||
+    [ -e "$NO_ADDRESS" ] ||
         fail "HARBOR_VIP is not on this host: $(realpath "$here/../traffic/$HARBOR_TRAFFIC.sh") puts it back, as the line before has it"
 fi
 # A takeover pulls nothing: what compose would begin is here. Where the image is mapped it has begun.

@@ -123,6 +123,7 @@ if [ -z "$is_mounted" ]; then
     judge_image
     judge_own_address
     add_mark started || refuse "Ceph does not keep the epoch: $problem"
+    want_no_address
     bar_holders
     case $? in
     0) ;;
@@ -141,4 +142,4 @@ until is_healthy; do
 done
 # shellcheck disable=SC2119
 traffic || fail "Harbor is healthy here, and $HARBOR_VIP does not lead to it"
-touch "$ADDRESS_WANTED" || say "$ADDRESS_WANTED cannot be written: nobody will see whether the address goes"
+rm -f "$NO_ADDRESS" || say "$NO_ADDRESS cannot be removed: nobody will see whether the address goes"

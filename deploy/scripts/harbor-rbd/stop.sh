@@ -6,7 +6,7 @@
 
 why=''
 local_problem && fail "$problem"
-rm -f "$ADDRESS_WANTED"
+want_no_address
 # Without it the stop goes on: nothing answers there soon.
 traffic --withdraw || say "the address is still here"
 if [ -n "$(list_containers)" ]; then
