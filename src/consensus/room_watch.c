@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
@@ -10,17 +11,36 @@
 /* A find that is older is news no more; who has not asked for so long begins anew. */
 #define FRESH_MS 5000
 
+#define NAME           "room"
+#define PATH_BYTES_MAX 512
+
 void bw_room_watch_open(struct bw_room_watch *watch, uv_loop_t *loop, const char *dir, size_t bytes, struct bw_log *log)
 {
     *watch = (struct bw_room_watch){.loop = loop, .dir = dir, .bytes = bytes, .log = log};
     watch->work.data = watch;
 }
 
-/* In a thread. Without a name: what a crash leaves is nothing. */
+/* Without a name: what a crash leaves is nothing. NFS, and overlayfs of some kernels, know no such file: there it has one
+ * for a moment, and is empty meanwhile. */
+static int open_nameless(const char *dir)
+{
+    char path[PATH_BYTES_MAX];
+    int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR) ||
+        snprintf(path, sizeof path, "%s/" NAME, dir) >= (int)sizeof path)
+        return fd;
+    fd = open(path, O_CREAT | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)unlink(path); /* what is left the next try takes */
+    return fd;
+}
+
+/* In a thread. */
 static void try_room(uv_work_t *work)
 {
     struct bw_room_watch *watch = work->data;
-    const int fd = open(watch->dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    const int fd = open_nameless(watch->dir);
 
     if (fd < 0) {
         watch->error = errno;

@@ -464,17 +464,16 @@ static void use_up_its_room(void)
 
 /* L3: libraft would look for room again after ten minutes, and a leader takes nothing meanwhile. As long as the disk is
  * full a restart would fail. */
-static void once_a_full_disk_has_room_again_it_begins_anew(void **state)
+static void assert_begins_anew(const char *full, const char *after)
 {
-    (void)state;
     start();
     say("reserve /raft/open- 28\n");
     use_up_its_room();
-    say("reserve /w1/ 28\n"); /* what is tried has no name */
+    say(full);
 
     assert_true(test_run_until(&loop, lacks_room, NULL, WAIT_MS));
     assert_false(test_run_until(&loop, has_stopped, NULL, 3000));
-    say("");
+    say(after);
     assert_true(test_run_until(&loop, has_stopped, NULL, WAIT_MS));
     assert_int_equal(witness.why, BW_STOP_RESTART);
     assert_non_null(strstr(witness.message, "no room is reserved for the log"));
@@ -482,6 +481,19 @@ static void once_a_full_disk_has_room_again_it_begins_anew(void **state)
     start();
     submit(10);
     assert_has_all();
+}
+
+static void once_a_full_disk_has_room_again_it_begins_anew(void **state)
+{
+    (void)state;
+    assert_begins_anew("reserve /w1/ 28\n", ""); /* what is tried has no name */
+}
+
+/* As NFS. */
+static void a_full_disk_has_room_again_where_no_file_is_without_a_name(void **state)
+{
+    (void)state;
+    assert_begins_anew("reserve /w1/ 28\nnameless /w1 95\n", "nameless /w1 95\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -494,6 +506,7 @@ int main(int argc, char **argv)
         TEST(the_newest_snapshot_is_read_or_nothing_is_started),
         TEST(half_a_snapshot_of_a_crash_is_no_damage),
         TEST(once_a_full_disk_has_room_again_it_begins_anew),
+        TEST(a_full_disk_has_room_again_where_no_file_is_without_a_name),
     };
     char dir[64];
     int failed;

@@ -12,6 +12,7 @@
  *     rename PATH ERRNO     fail: rename, renameat, renameat2
  *     move PATH MS          take so much longer: the same
  *     open PATH ERRNO       fail: open, openat
+ *     nameless PATH ERRNO   fail: open, openat with O_TMPFILE
  *     list PATH MS          take so much longer: opendir
  *     stat PATH MS          take so much longer: stat, access, faccessat, execve
  *     hang PATH MS          do not come back before the line has gone, or so much time: fsync,
@@ -286,10 +287,12 @@ int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsign
 }
 
 /* As rename_fails; the mode is read as the system call would, whether or not it is given. */
-static bool open_fails(int dir, const char *path)
+static bool open_fails(int dir, const char *path, int flags)
 {
     long number = find_fault("open", path);
 
+    if (number == 0 && (flags & O_TMPFILE) == O_TMPFILE)
+        number = find_fault("nameless", path);
     if (number == 0 && dir != AT_FDCWD && path[0] != '/')
         number = find_fault_of("open", dir);
     if (number > 0)
@@ -302,7 +305,7 @@ static int open_with(int dir, const char *path, int flags, va_list more)
     const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(more, mode_t) : 0;
 
     hang(-1, path);
-    return open_fails(dir, path) ? -1 : (int)syscall(SYS_openat, dir, path, flags, mode);
+    return open_fails(dir, path, flags) ? -1 : (int)syscall(SYS_openat, dir, path, flags, mode);
 }
 
 int open(const char *path, int flags, ...)
