@@ -10,6 +10,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/limits.h>
 #include <breakwater/net/address.h>
+#include <breakwater/net/origin.h>
 
 #define BACKLOG          128
 #define TICK_MS          50
@@ -35,6 +36,7 @@ struct bw_plain_request {
     llhttp_t parser;
     enum phase phase;
     uint64_t deadline_ms; /* of its phase; the loop's time */
+    uint64_t origin;
     bool is_closing;
     bool peer_ended; /* it says nothing more; it may still listen */
     bool is_whole;   /* the head was read to its end */
@@ -264,14 +266,20 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out_buffer
 
 /* ---- connections ---- */
 
-/* The oldest that has not said what it wants. */
+/* Of those that have not said what they want: whoever comes again and again from one place takes none from others. */
 static struct bw_plain_request *find_victim(const struct bw_plain_server *server)
 {
-    struct bw_plain_request *connection = server->first;
+    struct bw_plain_request *quiet[BW_PLAIN_CONNECTIONS_MAX];
+    uint64_t origins[BW_PLAIN_CONNECTIONS_MAX];
+    size_t count = 0;
 
-    while (connection != NULL && (connection->phase != PHASE_READING || connection->is_closing))
-        connection = connection->next;
-    return connection;
+    for (struct bw_plain_request *c = server->first; c != NULL && count < BW_PLAIN_CONNECTIONS_MAX; c = c->next) {
+        if (c->phase != PHASE_READING || c->is_closing)
+            continue;
+        quiet[count] = c;
+        origins[count++] = c->origin;
+    }
+    return count > 0 ? quiet[bw_origin_victim(origins, count)] : NULL;
 }
 
 static bool make_room(struct bw_plain_server *server)
@@ -286,6 +294,16 @@ static bool make_room(struct bw_plain_server *server)
     if (victim != NULL)
         hang_up(victim);
     return victim != NULL;
+}
+
+/* 0 of who has gone already. */
+static uint64_t origin_of(const uv_tcp_t *tcp)
+{
+    struct sockaddr_storage peer;
+    int size = sizeof peer;
+
+    return uv_tcp_getpeername(tcp, (struct sockaddr *)&peer, &size) == 0 ? bw_origin_of((const struct sockaddr *)&peer)
+                                                                         : 0;
 }
 
 static void append(struct bw_plain_server *server, struct bw_plain_request *connection)
@@ -319,6 +337,8 @@ static void accept_one(struct bw_plain_server *server)
     if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->tcp) != 0 ||
         uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read) != 0)
         hang_up(connection);
+    else
+        connection->origin = origin_of(&connection->tcp);
 }
 
 static void on_connection(uv_stream_t *listener, int status)

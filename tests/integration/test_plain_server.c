@@ -248,6 +248,23 @@ static void a_full_house_has_room_for_who_speaks(void **state)
     assert_int_equal(house.asked, 2);
 }
 
+/* As on the witnesses' port (5.3). */
+static void who_dials_again_and_again_takes_no_place_from_others(void **state)
+{
+    int many[3 * BW_PLAIN_CONNECTIONS_MAX];
+    const int far = plain_dial_from(INADDR_LOOPBACK + 1, house.port.number);
+
+    (void)state;
+    assert_true(plain_say(far, "GET /no"));
+    for (int i = 0; i < 3 * BW_PLAIN_CONNECTIONS_MAX; i++)
+        many[i] = plain_dial(house.port.number);
+    assert_int_equal(plain_hear(many[0]).status, 0); /* there was no room for all of them */
+    assert_true(plain_say(far, " HTTP/1.1\r\n\r\n"));
+    assert_int_equal(plain_hear(far).status, 503);
+    for (int i = 1; i < 3 * BW_PLAIN_CONNECTIONS_MAX; i++)
+        (void)plain_hear(many[i]);
+}
+
 static void a_port_that_is_taken_is_named(void **state)
 {
     struct bw_plain_server *server;
@@ -285,6 +302,7 @@ int main(void)
                                         tear_down),
         TEST(who_floods_behind_his_request_is_hung_up_on),
         TEST(a_full_house_has_room_for_who_speaks),
+        TEST(who_dials_again_and_again_takes_no_place_from_others),
         TEST(a_port_that_is_taken_is_named),
     };
 

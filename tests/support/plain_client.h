@@ -19,9 +19,10 @@ struct plain_answer {
     char text[1024]; /* all of it */
 };
 
-/* -1: nobody listens. */
-static inline int plain_dial(uint16_t port)
+/* From an address of ours. -1: nobody listens. */
+static inline int plain_dial_from(in_addr_t from, uint16_t port)
 {
+    const struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(from)};
     const struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const struct timeval patience = {.tv_sec = PLAIN_PATIENCE_S};
@@ -29,10 +30,16 @@ static inline int plain_dial(uint16_t port)
 
     assert_true(fd >= 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&own, sizeof own), 0);
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
         return fd;
     assert_int_equal(close(fd), 0);
     return -1;
+}
+
+static inline int plain_dial(uint16_t port)
+{
+    return plain_dial_from(INADDR_LOOPBACK, port);
 }
 
 /* False: the other side has hung up. */
