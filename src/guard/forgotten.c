@@ -47,12 +47,18 @@ static bool is_kept(const struct bw_guard_reach_file *file)
     return file != NULL && file->script_count > 0;
 }
 
-/* As the file names it; where it does not, its fence is the kill of everything in reach. */
-static struct bw_group_config *unkept(const struct bw_guard_program *program, const char *group)
+/* As the file names it; where it does not, its fence is the kill of everything in reach: of that which was `kept`, else of
+ * its cgroup. Takes `kept`, which may be NULL. */
+static struct bw_group_config *unkept(const struct bw_guard_program *program, const char *group,
+                                      struct bw_group_config *kept)
 {
     const struct bw_group_config *named = bw_site_config_find(program->config, group);
-    struct bw_group_config *config = calloc(1, sizeof *config);
+    struct bw_group_config *config;
 
+    if (named == NULL && kept != NULL)
+        return kept;
+    free(kept);
+    config = calloc(1, sizeof *config);
     BW_ASSERT(config != NULL);
     if (named != NULL) {
         *config = *named; /* a reload replaces both */
@@ -82,12 +88,11 @@ static enum bw_err guard_kept(struct bw_guard_program *program, const char *grou
     if (!is_kept(file)) {
         bw_log_error(&program->log, "reach.unkept",
                      "group=%s error=%s does=\"%s\"", group,
-                     bw_log_quote(file != NULL ? "its guard could keep no more than its names" : why.text),
+                     bw_log_quote(file != NULL ? "its guard could not keep its scripts" : why.text),
                      bw_site_config_find(program->config, group) != NULL
                          ? "it is ended by what the site file names now"
-                         : "only what its scripts started is killed");
-        free(config);
-        config = unkept(program, group);
+                         : "no script of it is run: only what is in its reach is killed");
+        config = unkept(program, group, config);
     }
     list[program->forgotten_count++] = config;
     if (program->config->cluster[0] == '\0' || program->store.site[0] == '\0')

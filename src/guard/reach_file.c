@@ -60,26 +60,47 @@ static void fill_names(const struct bw_guard_group *group, struct bw_guard_reach
     file->kill_grace_ms = config->kill_grace_ms;
 }
 
+/* By these what its scripts did not start themselves. */
+static enum bw_err add_reach(const struct bw_group_config *config, struct bw_guard_reach_file *file)
+{
+    file->enforce = config->enforce;
+    if (config->container_tool != NULL &&
+        !bw_copy_text(file->container_tool, sizeof file->container_tool, config->container_tool))
+        return BW_ERR_LIMIT;
+    for (uint32_t i = 0; i < config->unit_count; i++)
+        if (!bw_copy_text(file->units[file->unit_count++].name, sizeof file->units[0].name,
+                          config->units[i]))
+            return BW_ERR_LIMIT;
+    return BW_OK;
+}
+
 static enum bw_err fill(const struct bw_guard_group *group, struct bw_guard_reach_file *file)
 {
     const struct bw_group_config *config = group->config;
     enum bw_err err = add_scripts(config, file);
 
     fill_names(group, file);
-    file->enforce = config->enforce;
     file->allow_writable_scripts = config->allow_writable_scripts;
-    if (config->container_tool != NULL &&
-        !bw_copy_text(file->container_tool, sizeof file->container_tool, config->container_tool))
-        err = BW_ERR_LIMIT;
-    for (uint32_t i = 0; i < config->unit_count && err == BW_OK; i++)
-        if (!bw_copy_text(file->units[file->unit_count++].name, sizeof file->units[0].name,
-                          config->units[i]))
-            err = BW_ERR_LIMIT;
-    return err == BW_OK ? add_variables(config, file) : err;
+    if (err == BW_OK)
+        err = add_variables(config, file);
+    return err == BW_OK ? add_reach(config, file) : err;
 }
 
-/* What cannot be kept whole is kept by its names: what was kept before would run scripts that were replaced. The
- * error says what could not be. */
+/* Without scripts, and what is ended by scripts alone is not known to be ended. */
+static void fill_without_scripts(const struct bw_guard_group *group, struct bw_guard_reach_file *file)
+{
+    const enum bw_reach_kind enforce = group->config->enforce;
+
+    *file = (struct bw_guard_reach_file){.script_count = 0};
+    fill_names(group, file);
+    if ((enforce == BW_REACH_UNITS || enforce == BW_REACH_CONTAINERS) && add_reach(group->config, file) == BW_OK)
+        return;
+    *file = (struct bw_guard_reach_file){.script_count = 0};
+    fill_names(group, file);
+}
+
+/* What cannot be kept whole is kept by its names and by those of its reach: what was kept before would run scripts that
+ * were replaced. The error says what could not be. */
 static enum bw_err encode(const struct bw_guard_group *group, uint8_t **out_bytes, size_t *out_size,
                           struct bw_diag *diag)
 {
@@ -95,10 +116,9 @@ static enum bw_err encode(const struct bw_guard_group *group, uint8_t **out_byte
     if (err == BW_OK)
         err = bw_guard_reach_encode(file, bytes, BW_GUARD_REACH_BYTES_MAX, out_size, diag);
     if (err != BW_OK) {
-        *file = (struct bw_guard_reach_file){.script_count = 0};
-        fill_names(group, file);
+        fill_without_scripts(group, file);
         BW_ASSERT(bw_guard_reach_encode(file, bytes, BW_GUARD_REACH_BYTES_MAX, out_size, NULL) ==
-                  BW_OK); /* three names */
+                  BW_OK); /* names */
     }
     free(file);
     *out_bytes = malloc(*out_size);
@@ -118,8 +138,8 @@ void bw_guard_reach_keep(struct bw_guard_group *group)
     if (!group->is_reach_kept)
         bw_log_warn(
             &group->program->log, "reach.unkept",
-            "group=%s error=%s does=\"once the site file does not name it, only what its scripts "
-            "started is killed\"",
+            "group=%s error=%s does=\"once the site file does not name it, no script of it is run: only what "
+            "is in its reach is killed\"",
             group->config->name, bw_log_quote(diag.text));
     free(group->reach_bytes);
     group->reach_bytes = bytes;

@@ -656,7 +656,7 @@ static void assert_killed_without_the_replaced_script(struct rig *rig, uint64_t 
 {
     rig_assert_silent_since(rig, end_ms);
     assert_false(rig_has(rig, "calls", "fence"));
-    assert_true(rig_has(rig, "log", "does=\"only what its scripts started is killed\""));
+    assert_true(rig_has(rig, "log", "does=\"no script of it is run: only what is in its reach is killed\""));
 }
 
 /* An epoch whose mirror was written once more since the file was read anew; its memory was not. */
@@ -716,6 +716,27 @@ static void a_fence_script_that_was_replaced_is_not_run_from_its_memory(void **s
     assert_killed_without_the_replaced_script(rig, end_ms);
 }
 
+/* 3.4: what is in its reach ends, though no script of it is known. */
+static void the_containers_of_what_cannot_be_kept_whole_are_ended(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t end_ms;
+
+    do_in(rig,
+          "printf '#!/bin/sh\\necho asked >>%s/asked\\n' \"$PWD\" >tool.sh && chmod 755 tool.sh && "
+          "cp site.yaml before && sed -i \"s|enforce: cgroup|enforce: containers\\n"
+          "    containers: [p]\\n    container_tool: $PWD/tool.sh|\" site.yaml");
+    do_in(rig, "sed -i \"s/FLAVOUR: .*/FLAVOUR: x$(printf %01100d 0)}/\" site.yaml");
+    end_ms = arm(rig, 1, begin(rig));
+    start_service(rig, 1);
+    lose_both(rig);
+    do_in(rig, "sed 's/name: g$/name: another/' before >site.yaml && rm asked");
+    rig_guard_start(rig);
+
+    assert_killed_without_the_replaced_script(rig, end_ms);
+    assert_true(rig_has(rig, "asked", "asked"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -748,6 +769,7 @@ int main(void)
         TEST(a_fence_script_that_was_replaced_is_not_run_from_a_mirror),
         TEST(a_fence_script_that_was_replaced_is_not_run_from_an_older_memory),
         TEST(a_fence_script_that_was_replaced_is_not_run_from_its_memory),
+        TEST(the_containers_of_what_cannot_be_kept_whole_are_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
