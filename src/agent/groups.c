@@ -305,6 +305,22 @@ void bw_agent_groups_take(struct bw_agent *agent, const struct bw_site_config *f
             take(agent, &fresh->groups[i]);
 }
 
+/* Whoever reloads both does it one after the other: a moment is nothing. */
+void bw_agent_groups_look(struct bw_agent *agent)
+{
+    for (uint32_t i = 0; i < agent->machine.group_count; i++) {
+        const struct bw_site *site = &agent->machine.groups[i].site;
+
+        if (!bw_site_guard_reads_otherwise(site))
+            agent->served[i].looks_otherwise = 0;
+        else if (++agent->served[i].looks_otherwise == 2)
+            bw_log_warn(&agent->log, "guard.differs",
+                        "group=%s does=\"a script that only one of agent and guard has read is not run\" "
+                        "next=\"reload both: systemctl reload breakwater-guard breakwater-agent\"",
+                        site->group);
+    }
+}
+
 /* ---- life --------------------------------------------------------------------------------------
  */
 

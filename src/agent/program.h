@@ -108,6 +108,7 @@ struct bw_agent_served {
     enum bw_reach_kind enforce;           /* what it was proved with, also while nothing names it */
     struct bw_agent_fence *own_fence; /* NULL: none runs */
     struct bw_unit_reach *units;    /* NULL: the group names none, or there is no systemctl */
+    uint32_t looks_otherwise; /* in so many looks in a row its guard had read another site file */
 };
 
 /* Makes the machine with all configured groups. BW_ERR_LIMIT, BW_ERR_NOMEM. */
@@ -120,6 +121,8 @@ const char *bw_agent_groups_refuse(const struct bw_agent *agent, const struct bw
 /* Of a file that is not refused, and stays as long as the agent: the groups that it names no more
  * are left, those of before get its limits, and further ones begin. */
 void bw_agent_groups_take(struct bw_agent *agent, const struct bw_site_config *fresh);
+/* Now and then: whether its guard has read the site file that this agent has. Says so where it lasts. */
+void bw_agent_groups_look(struct bw_agent *agent);
 BW_MUST_CHECK enum bw_err bw_agent_use_witnesses(struct bw_agent *agent, struct bw_diag *diag);
 /* Hands `event` to the machine. From the loop, never from what the machine asked for. */
 void bw_agent_happen(struct bw_agent *agent, const struct bw_agent_event *event);

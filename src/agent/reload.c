@@ -237,6 +237,7 @@ static void on_look(uv_timer_t *timer)
 
     reload->wants_look = true;
     begin_certificate(agent);
+    bw_agent_groups_look(agent);
     bw_agent_second_serve(agent);
     bw_agent_admission_serve(agent);
     if (bw_worker_fell_silent(reload->file))

@@ -334,7 +334,8 @@ static void print_next(const char *identity)
     static const struct {
         const char *role, *text;
     } daemons[] = {{"witness/", "  systemctl reload breakwater-witness\n"},
-                   {"agent/", "  systemctl reload breakwater-agent\n"
+                   /* Its agent reads the site file with it: the guard has to read the same one (5.4). */
+                   {"agent/", "  systemctl reload breakwater-guard breakwater-agent\n"
                               "  of a second enforcer:\n"
                               "  systemctl reload breakwater-second-enforcer\n"}};
     const char *role = strchr(identity + strlen("breakwater://"), '/') + 1;

@@ -75,6 +75,8 @@ void bw_site_set_limits(struct bw_site *site, const struct bw_site_limits *limit
     site->limits = *limits;
     if (!limits->has_script[BW_ACTION_READINESS])
         bw_site_forgo_final_position(site);
+    if (!limits->has_script[BW_ACTION_REJOIN]) /* it follows as it is (bw_site_joined_epoch) */
+        bw_site_alarm(site, BW_ALARM_REJOIN_FAILED, false);
     if (limits->has_script[BW_ACTION_CONDITION])
         return;
     site->condition = BW_CONDITION_NONE;

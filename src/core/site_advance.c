@@ -111,9 +111,11 @@ static bool is_too_late(const struct step *step)
            bw_lease_in_fence_window(&site->lease, step->now) || site->over;
 }
 
+/* 5.4: one that its guard has not read yet ends no service that runs. It is no proof, either: what is not verified is
+ * said to be (4), until it can be. */
 static bool is_verify_due(const struct bw_site *site)
 {
-    return site->service == BW_SERVICE_STARTED && site->limits.has_script[BW_ACTION_VERIFY] &&
+    return site->service == BW_SERVICE_STARTED && bw_site_has_script(site, BW_ACTION_VERIFY) &&
            site->start == BW_SITE_START_RAN && !site->verified;
 }
 
@@ -207,8 +209,6 @@ static void give_up_start(const struct step *step, const char *rule)
 static void wait_for_start(const struct step *step, const char *rule)
 {
     (void)rule;
-    if (is_verify_due(step->site))
-        bw_site_observe_soon(step, BW_ACTION_VERIFY);
     bw_site_wake(step, step->site->start_limit);
 }
 
@@ -482,7 +482,7 @@ static bool may_rejoin(const struct step *step)
 
     return is_rejoin_due(site) && !bw_site_epoch_is_open(site) &&
            bw_site_is_said_lately(step, site->other_serves_contact) && guard_can_act(site) &&
-           bw_site_may_retry(step);
+           bw_site_has_script(site, BW_ACTION_REJOIN) && bw_site_may_retry(step);
 }
 
 static void rejoin(const struct step *step, const char *rule)

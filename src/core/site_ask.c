@@ -104,6 +104,23 @@ bool bw_site_is_saving(const struct bw_site *site)
     return site->save == BW_SITE_SAVE_PENDING || site->save == BW_SITE_SAVE_AGAIN;
 }
 
+/* Of a guard that was not heard yet it is not known. */
+bool bw_site_has_script(const struct bw_site *site, enum bw_action_kind action)
+{
+    BW_ASSERT(action < BW_ACTION_COUNT && action != BW_ACTION_REMOTE_FENCE);
+    return site->limits.has_script[action] &&
+           (site->link == BW_SITE_LINK_NONE || site->guard.has_script[action]);
+}
+
+bool bw_site_guard_reads_otherwise(const struct bw_site *site)
+{
+    for (int action = 0; action < BW_ACTION_REMOTE_FENCE; action++)
+        if (site->limits.has_script[action] != site->guard.has_script[action])
+            return bw_site_is_greeted(site);
+    return bw_site_is_greeted(site) && site->limits.has_script[BW_ACTION_REMOTE_FENCE] !=
+                                           (site->guard.remote_fence_ms != 0);
+}
+
 uint64_t bw_site_epoch_seen(const struct bw_site *site)
 {
     return site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch

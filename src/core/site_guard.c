@@ -328,14 +328,14 @@ static bool awaits_final_position(const struct bw_site *site, const struct bw_gu
     return state->ended_epoch == site->memory.epoch &&
            (site->tenure == BW_TENURE_WAITING || site->final == BW_SITE_FINAL_DUE) &&
            (site->memory.start_begun || site->memory.adopt) &&
-           site->limits.has_script[BW_ACTION_READINESS];
+           bw_site_has_script(site, BW_ACTION_READINESS);
 }
 
 static void read_final_position(const struct step *step)
 {
     struct bw_site *site = step->site;
 
-    BW_ASSERT(site->limits.has_script[BW_ACTION_READINESS]); /* which tells it */
+    BW_ASSERT(bw_site_has_script(site, BW_ACTION_READINESS)); /* which tells it */
     BW_ASSERT(bw_site_epoch_is_open(site));
     bw_site_deadline_move(site,
                           BW_SITE_DEADLINE_EVENT_LEARNT); /* nothing of it is armed any more */
@@ -372,6 +372,8 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     site->old_reread = false;
     site->old_end = (struct bw_instant){0, 0};
     site->guard = *state;
+    if (!bw_site_has_script(site, BW_ACTION_READINESS))
+        bw_site_forgo_final_position(site);
     if (bw_site_watches_epoch(site, state->armed_epoch) && !(state->fence_ended && state->fence_ok))
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S91"); /* until when, and F */
     bw_site_remote_fence_lost(site); /* one that runs is of an earlier hello */
@@ -466,6 +468,7 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
             step->now, site->limits.timeout_ns[ended->result == BW_RUN_OK ? BW_ACTION_START
                                                                           : BW_ACTION_STATUS]);
         bw_site_observe_soon(step, BW_ACTION_STATUS);
+        bw_site_observe_soon(step, BW_ACTION_VERIFY); /* and then as often as it may be run */
         return;
     case BW_RUN_REFUSED:
         if (ended->refusal == BW_REFUSAL_NO_POINT) /* its configuration is another now */

@@ -61,6 +61,9 @@ void bw_site_wake(const struct step *step, struct bw_instant at);
 void bw_site_save(const struct step *step, const char *rule);
 void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
                  const char *rule);
+/* The agent and the guard, which runs it, have both read of it (5.4): they read the site file one after the other. Not
+ * for REMOTE_FENCE, of which its guard tells otherwise. */
+bool bw_site_has_script(const struct bw_site *site, enum bw_action_kind action);
 /* The newest epoch that is known here: the guard refuses a run below it once one is armed. */
 uint64_t bw_site_epoch_seen(const struct bw_site *site);
 /* That of the failed fence for which the witnesses hold our epoch; 0: none, as far as we know. */

@@ -92,11 +92,13 @@ static bool is_fence_time_old(const struct bw_site *site, struct bw_instant now)
            bw_instant_wait_is_over(now, bw_instant_add(site->fence_took_at, counts_ns));
 }
 
-/* One that has not ended since this agent began has said neither yes nor no, as one that fails (4). */
+/* One that has not ended since this agent began, or that its guard cannot run (any more), says neither yes nor no, as
+ * one that fails (4). */
 static enum bw_condition condition_of(const struct bw_site *site)
 {
-    const bool is_unknown = site->condition == BW_CONDITION_NONE &&
-                            site->limits.has_script[BW_ACTION_CONDITION];
+    const bool is_unknown = site->limits.has_script[BW_ACTION_CONDITION] &&
+                            (site->condition == BW_CONDITION_NONE ||
+                             !bw_site_has_script(site, BW_ACTION_CONDITION));
 
     if (site->limits.condition_is_shown)
         return BW_CONDITION_NONE;

@@ -105,25 +105,45 @@ static bool parse_seconds(const char *text, uint64_t *out_ms)
     return true;
 }
 
+static void read_position(struct bw_site *site, const char *text)
+{
+    size_t length = 0;
+
+    site->position[0] = '\0';
+    if (text == NULL)
+        return;
+    /* Bytes beyond ASCII belong to it, whether or not a char has a sign. */
+    while ((unsigned char)text[length] > ' ' && length < BW_POSITION_MAX)
+        length++;
+    if ((unsigned char)text[length] > ' ')
+        return; /* longer than a position may be: none is better than half of one */
+    memcpy(site->position, text, length);
+    site->position[length] = '\0';
+}
+
+/* 3.6: a script that gives positions and prints none knows of none: a planned move does not go on without. Only of
+ * other scripts than those by which one was given, which their guard has read, is it believed that they give none: by a
+ * run that has ended well, of a site that serves or stands by. What is ended has to say what the last one was. */
+static void note_gives_position(struct bw_site *site, enum bw_run_result result)
+{
+    const bool is_settled = site->tenure == BW_TENURE_NONE || site->tenure == BW_TENURE_SERVING;
+
+    if (site->position[0] != '\0') {
+        site->gives_position = true;
+        site->position_digest = site->guard.sight.digest;
+    } else if (result == BW_RUN_OK && is_settled && site->guard.sight.digest != site->position_digest) {
+        site->gives_position = false;
+    }
+}
+
 static void read_readiness(struct bw_site *site, const struct bw_guard_run_ended *ended)
 {
     const char *lag = find_value(ended->tail, "lag_seconds");
-    const char *position = find_value(ended->tail, "position");
-    size_t length = 0;
 
     site->ready = ended->result == BW_RUN_OK;
     site->has_lag = lag != NULL && parse_seconds(lag, &site->lag_ms);
-    site->position[0] = '\0';
-    if (position == NULL)
-        return;
-    /* Bytes beyond ASCII belong to it, whether or not a char has a sign. */
-    while ((unsigned char)position[length] > ' ' && length < BW_POSITION_MAX)
-        length++;
-    if ((unsigned char)position[length] > ' ')
-        return; /* longer than a position may be: none is better than half of one */
-    memcpy(site->position, position, length);
-    site->position[length] = '\0';
-    site->gives_position = site->gives_position || length > 0;
+    read_position(site, find_value(ended->tail, "position"));
+    note_gives_position(site, ended->result);
 }
 
 /* ---- counting ------------------------------------------------------------------------------ */
@@ -224,7 +244,7 @@ void bw_site_begin_ending(const struct step *step)
     bw_site_tenure_move(site, BW_TENURE_EVENT_ENDED);
     bw_site_stop_move(site, BW_SITE_STOP_EVENT_SEEN);
     site->stopped_since = step->now;
-    bw_site_final_move(site, is_wanted && site->limits.has_script[BW_ACTION_READINESS]
+    bw_site_final_move(site, is_wanted && bw_site_has_script(site, BW_ACTION_READINESS)
                                     ? BW_SITE_FINAL_EVENT_AWAITED
                                     : BW_SITE_FINAL_EVENT_ENDED);
 }
@@ -251,6 +271,14 @@ void bw_site_forgo_final_position(struct bw_site *site)
 {
     if (site->tenure == BW_TENURE_ENDING && site->final == BW_SITE_FINAL_DUE)
         bw_site_final_move(site, BW_SITE_FINAL_EVENT_MISSED);
+}
+
+/* 5.4: its configuration is another now. What nobody runs is asked for no more, until it greets anew. */
+static void note_lacking(struct bw_site *site, enum bw_action_kind look)
+{
+    site->guard.has_script[look] = false;
+    if (look == BW_ACTION_READINESS)
+        bw_site_forgo_final_position(site);
 }
 
 /* What a fence was seen to end serves again, or may (3.3): the epoch is given back on no older word than
@@ -290,8 +318,8 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
     observation->running = false;
     if (ended->result == BW_RUN_REFUSED || ended->result == BW_RUN_KILLED ||
         ended->result == BW_RUN_INTERRUPTED) { /* no observation was made */
-        if (ended->action == BW_ACTION_READINESS && ended->refusal == BW_REFUSAL_NO_SCRIPT)
-            bw_site_forgo_final_position(site);
+        if (ended->refusal == BW_REFUSAL_NO_SCRIPT)
+            note_lacking(site, ended->action);
         observation->due = bw_instant_add(step->now, BACK_TO_BACK_NS);
         return;
     }
@@ -485,7 +513,7 @@ void bw_site_watch_service(const struct step *step)
         struct bw_observation *observation = &site->observation[kind];
         const uint64_t interval = interval_ns(site, kind);
 
-        if (!site->limits.has_script[kind] || interval == 0)
+        if (!bw_site_has_script(site, kind) || interval == 0)
             continue;
         /* A tenure that looks more often does not wait for the end of the longer pause. */
         observation->due =

@@ -258,6 +258,7 @@ static void write_site_stories(void)
         state.state.reach = BW_REACH_CGROUP;
         state.state.reach_works = true;
         state.state.fence_bound_ms = 500;
+        memset(state.state.has_script, true, BW_ACTION_REMOTE_FENCE);
         fenced.fence.ok = i % 2 == 0;
         put_guard(&input, 2, &state);
         put_number(&input, 10, 0);

@@ -326,6 +326,42 @@ static void a_group_comes_and_goes_beside_one_that_serves_on(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+static bool is_verified(struct real_cluster *of, int site)
+{
+    char path[REAL_PATH_BYTES];
+
+    real_path(&of->sites[site], "verified", path);
+    return access(path, F_OK) == 0;
+}
+
+/* 5.4: whoever reloads the agent alone has it ask for what its guard does not know. */
+static void a_verify_that_the_guard_has_not_read_yet_stops_no_service(void **state)
+{
+    char path[REAL_PATH_BYTES];
+    char text[8192];
+
+    (void)state;
+    real_serve(&cluster);
+    write_script(1, "verify.sh", "#!/bin/sh\n: >\"${0%/*}/verified\"\n");
+    (void)snprintf(text, sizeof text, "%s    verify_script: verify.sh\n",
+                   real_read(&cluster, 1, "site.yaml"));
+    real_path(&cluster.sites[1], "site.yaml", path);
+    real_write_file(path, 0600, text);
+    assert_int_equal(kill(cluster.sites[1].agent, SIGHUP), 0);
+    wait_logs(1, "agent.log", "event=config.loaded");
+
+    real_begin_switchover(&cluster, 1, 60000);
+
+    real_until(&cluster, real_serves, 1, "the other site serves");
+    assert_int_equal(real_runs(&cluster, 1, "stop"), 0);
+    assert_false(logs(1, "guard.log", "no_script"));
+    assert_false(is_verified(&cluster, 1));
+    wait_logs(1, "agent.log", "event=guard.differs");
+    assert_int_equal(kill(cluster.sites[1].guard, SIGHUP), 0);
+    real_until(&cluster, is_verified, 1, "it is verified once the guard has read of it");
+    real_assert_no_overlap(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +372,7 @@ int main(void)
         CASE(a_guard_that_comes_back_resumes_the_deadline_and_touches_nothing),
         CASE(both_that_come_back_in_time_touch_nothing),
         CASE(a_group_comes_and_goes_beside_one_that_serves_on),
+        CASE(a_verify_that_the_guard_has_not_read_yet_stops_no_service),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

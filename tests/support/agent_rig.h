@@ -267,6 +267,7 @@ static inline void guard_welcomes_with(struct rig *rig, bool enforced)
         struct bw_guard_message message = {.kind = BW_GUARD_MESSAGE_GROUP_STATE,
                                            .state = {.enforced = enforced}};
 
+        memset(message.state.has_script, true, sizeof message.state.has_script);
         (void)snprintf(message.group, sizeof message.group, "%s", rig->kept[i].name);
         guard_says(rig, message);
     }

@@ -256,6 +256,7 @@ static void welcome(struct agent_world *world)
     agent_world_guard_say(world, &message);
     message = about_group(BW_GUARD_MESSAGE_GROUP_STATE, 0);
     message.state = world->guard;
+    memset(message.state.has_script, true, BW_ACTION_REMOTE_FENCE);
     agent_world_guard_say(world, &message);
     agent_world_guard_say(world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_WELCOME_DONE});
 }

@@ -275,9 +275,13 @@ static inline void status(struct world *world, const char *word)
     look(world, BW_ACTION_STATUS, BW_RUN_OK, word);
 }
 
+/* Of a guard that lacks no script. */
 static inline void guard_state(struct world *world, const struct bw_guard_state *of)
 {
-    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_GUARD_STATE, .state = of});
+    struct bw_guard_state with = *of;
+
+    memset(with.has_script, true, sizeof with.has_script);
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_GUARD_STATE, .state = &with});
 }
 
 static inline void guard_lost(struct world *world)

@@ -473,8 +473,8 @@ static void start_is_believed_once_it_was_verified(void **state)
     look(&world, BW_ACTION_VERIFY, BW_RUN_FAILED, "");
     assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
     assert_false(reported(&world).verified);
-    look(&world, BW_ACTION_VERIFY, BW_RUN_OK, "");
     status(&world, "started");
+    look(&world, BW_ACTION_VERIFY, BW_RUN_OK, "");
     assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
     assert_true(reported(&world).verified);
 

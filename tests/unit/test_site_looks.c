@@ -48,6 +48,7 @@ static void what_was_started_serves_once_it_is_verified(void **state)
     assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
     look(&world, BW_ACTION_VERIFY, BW_RUN_FAILED, "");
     assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    status(&world, "started");
     look(&world, BW_ACTION_VERIFY, BW_RUN_OK, "");
     assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
 

@@ -592,6 +592,7 @@ static void start_that_is_verified(void **state) /* 4 */
     status(&world, "started");
     look(&world, BW_ACTION_VERIFY, BW_RUN_FAILED, "");
     ticks(&world, 4);
+    status(&world, "started");
     look(&world, BW_ACTION_VERIFY, BW_RUN_OK, "");
     ticks(&world, 25);
     the_end("start_that_is_verified");

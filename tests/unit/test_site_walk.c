@@ -346,6 +346,7 @@ static void greet(const struct place *from)
                                 .remote_fence_ms = 1000};
     const struct bw_site_event lost = {.kind = BW_SITE_EVENT_GUARD_LOST};
 
+    memset(of.has_script, true, sizeof of.has_script);
     try_in(from, &lost, from->now_ms);
     greet_with(from, &of);
     of.enforced = true;

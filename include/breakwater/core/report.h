@@ -141,7 +141,8 @@ struct bw_report {
     bool start_begun;           /* a start of armed_epoch has begun */
     uint32_t alarms;            /* bit set of enum bw_alarm */
     bool guard_busy;            /* its guard still runs a start or a stop */
-    bool gives_position;        /* its readiness script has given a position since its agent began */
+    bool gives_position;        /* its readiness script has given a position since its agent began,
+                                   and no other scripts have run well without since */
     enum bw_override override;  /* a person lets it serve without a lease, or is about to (3.8) */
     uint32_t failure_count; /* scripts whose newest run has failed; the newest first. For people */
     struct bw_script_failure failures[BW_SCRIPT_FAILURES_MAX];

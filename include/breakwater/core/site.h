@@ -358,7 +358,8 @@ struct bw_site {
     bool has_lag;
     uint64_t lag_ms;
     char position[BW_POSITION_MAX + 1];
-    bool gives_position;            /* a readiness run has given one since this agent began */
+    bool gives_position;            /* a readiness run has given one since this agent began, */
+    uint64_t position_digest;       /* the newest by these scripts; other ones have not run well without */
     uint64_t ready_order_index;     /* order that was known when the readiness run began */
     uint64_t spec_version;          /* newest heard, and that of the newest status observation */
     uint64_t observed_spec_version;
@@ -377,11 +378,15 @@ struct bw_site {
 /* The guard is there, and has said what it knows of this group. */
 bool bw_site_is_greeted(const struct bw_site *site);
 
+/* It has other scripts than the agent: one of them has read the site file anew, and the other has not (5.4). */
+bool bw_site_guard_reads_otherwise(const struct bw_site *site);
+
 /* Starts from what was kept. `boot_id` is this boot's. */
 void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance,
                   struct bw_id boot_id, const struct bw_site_limits *limits,
                   const struct bw_site_memory *memory, struct bw_instant now);
-/* A reload: these are in force from here on, and what a condition has said whose script is gone counts no more (4). */
+/* A reload: these are in force from here on, and what a condition or a rejoin has come to whose script is gone counts
+ * no more (4). */
 void bw_site_set_limits(struct bw_site *site, const struct bw_site_limits *limits);
 
 /* One step. Actions are carried out in order: what must be durable comes before what depends on it. */

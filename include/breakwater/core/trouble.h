@@ -43,7 +43,8 @@
       "the stop script failed, ran into its limit, or the end of the service was not seen; it "    \
       "ends with a stop that is")                                                                  \
     X(REJOIN_FAILED, "rejoin_failed",                                                              \
-      "the rejoin script failed: the site is no candidate; it ends with a rejoin that ends well")  \
+      "the rejoin script failed: the site is no candidate; it ends with a rejoin that ends well, or " \
+      "when the site file has no such script any more")  \
     X(OUTSIDE_REACH, "outside_reach",                                                              \
       "the service runs where its guard can end nothing, and no second enforcer is counted on: "   \
       "time alone hands it over to nobody; the "                                                   \
