@@ -363,16 +363,38 @@ static void check_scripts_here(struct check *check, const struct bw_group_config
     }
 }
 
-/* All that agent and guard will believe after a restart. */
+/* All that agent and guard, or a second enforcer, will believe after a restart. */
 static void check_kept(struct check *check, const struct bw_site_config *config)
 {
-    char mirrors[BW_NAME_MAX + sizeof "/-guard"];
+    const bool has_second = config->second.agent[0] != '\0';
+    char mirrors[BW_NAME_MAX + sizeof "/-second"];
 
-    (void)snprintf(mirrors, sizeof mirrors, "/%s-guard", config->site); /* sized by the name */
     if (bw_check_kept(&check->lines, "state directory", config->state_dir, "") &&
-        bw_check_kept(&check->lines, "state directory", config->state_dir, "/agent"))
-        (void)bw_check_kept(&check->lines, "state directory", config->state_dir, "/guard");
+        bw_check_kept(&check->lines, "state directory", config->state_dir, "/agent") &&
+        bw_check_kept(&check->lines, "state directory", config->state_dir, "/guard") && has_second)
+        (void)bw_check_kept(&check->lines, "state directory", config->state_dir, "/second");
+    (void)snprintf(mirrors, sizeof mirrors, "/%s-guard", config->site); /* sized by the name */
+    if (!bw_check_kept(&check->lines, "run directory", config->run_dir, mirrors) || !has_second)
+        return;
+    (void)snprintf(mirrors, sizeof mirrors, "/%s-second", config->site);
     (void)bw_check_kept(&check->lines, "run directory", config->run_dir, mirrors);
+}
+
+static bool is_right_in(const char *path, const char *dir)
+{
+    const size_t length = strlen(dir);
+    const char *const rest = path + length;
+
+    return strncmp(path, dir, length) == 0 && (*rest == '/' || dir[length - 1] == '/') &&
+           strchr(rest + (*rest == '/'), '/') == NULL;
+}
+
+/* Of the ways to what guard and second enforcer make they make the last step. */
+static void check_ways(struct check *check, const struct bw_site_config *config)
+{
+    (void)bw_check_around(&check->lines, "run directory", config->run_dir);
+    if (config->second.agent[0] == '\0' && !is_right_in(config->guard_socket, config->run_dir))
+        (void)bw_check_around(&check->lines, "guard_socket", config->guard_socket);
 }
 
 static void check_site(struct check *check, const struct checked_file *file)
@@ -399,6 +421,7 @@ static void check_site(struct check *check, const struct checked_file *file)
     bw_check_owners(&check->lines, &config->tls);
     bw_check_certificate(&check->lines, &config->tls, &identity);
     check_kept(check, config);
+    check_ways(check, config);
     bw_check_members(&check->lines, file->name, config);
     bw_check_directory(&check->lines, "state directory", config->state_dir,
                        "it is made at the first start", STATE_FSYNC_MS_MAX);

@@ -241,19 +241,57 @@ static void say_unwritable(struct bw_check_lines *lines, const char *subject, co
                   path, strerror(why), owner, self);
 }
 
+/* The shipped units make these before a daemon begins (StateDirectory, RuntimeDirectory). */
+static bool is_made_by_a_unit(const char *path)
+{
+    static const char *const made[] = {"/var/lib/breakwater", "/var/lib/breakwater-agent",
+                                       "/run/breakwater"};
+
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
+        if (strcmp(path, made[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_missing(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) != 0 && errno == ENOENT && !is_made_by_a_unit(path);
+}
+
+bool bw_check_around(struct bw_check_lines *lines, const char *subject, const char *path)
+{
+    char around[PATH_MAX];
+    char *end;
+
+    if (!is_missing(path) || !bw_copy_text(around, sizeof around, path))
+        return true; /* what is longer cannot be opened, which is said */
+    for (end = strrchr(around, '/'); end != NULL && end > around && end[1] == '\0'; end = strrchr(around, '/'))
+        *end = '\0'; /* a slash at the end is nobody's name */
+    if (end == NULL || end == around)
+        return true;
+    *end = '\0';
+    if (!is_missing(around))
+        return true;
+    bw_check_line(lines, BW_CHECK_FAIL, subject, "%s cannot be made: %s is missing, and no daemon makes that; run: mkdir -p %s",
+                  path, around, around);
+    return false;
+}
+
 void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,
                         const char *maker, uint32_t fsync_ms_max)
 {
     char name[64];
     const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int why = errno;
     int fd;
 
     if (directory < 0) {
-        if (errno == ENOENT)
-            bw_check_line(lines, BW_CHECK_WARN, subject, "%s: %s; %s", path, strerror(errno),
-                          maker);
-        else
-            say_unwritable(lines, subject, path, errno);
+        if (why != ENOENT)
+            say_unwritable(lines, subject, path, why);
+        else if (bw_check_around(lines, subject, path))
+            bw_check_line(lines, BW_CHECK_WARN, subject, "%s: %s; %s", path, strerror(why), maker);
         return;
     }
     (void)snprintf(name, sizeof name, ".check-%ld", (long)getpid());

@@ -40,6 +40,9 @@ void bw_check_script(struct bw_check_lines *lines, const char *subject, const ch
 void bw_check_interpreter(struct bw_check_lines *lines, const char *subject, const char *key,
                           const char *path);
 
+/* Where `path` is not there yet, the directory around it is, in which a daemon makes it: none makes more than one, and
+ * systemd those of the shipped units alone. Silent when that is so; true: it is so. */
+bool bw_check_around(struct bw_check_lines *lines, const char *subject, const char *path);
 /* The directory can be written to, and how long an fsync takes; more than `fsync_ms_max` is worth a
  * warning, and so is that it is not there: `maker` says how it comes to be. Leaves nothing behind.
  */

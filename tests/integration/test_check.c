@@ -113,6 +113,45 @@ static void where_load_balancers_ask_must_be_of_this_machine(void **state)
     assert_int_equal(unlink("lb.yaml"), 0);
 }
 
+/* A daemon makes the last directory of a path, and ends with 78 where the one around it is missing. */
+static void what_no_daemon_makes_fails(void **state)
+{
+    static const struct {
+        const char *edit, *says;
+    } wrong[] = {
+        {"s|^state_dir: state|state_dir: none/state|' site.yaml",
+         "/none/state cannot be made: "},
+        {"s|^data_dir: data|data_dir: none/data|' witness.yaml", "/none/data cannot be made: "},
+        {"s|^site:|run_dir: none/run\\nsite:|' site.yaml", "/none/run cannot be made: "},
+        {"s|^site:|guard_socket: none/guard.sock\\nsite:|' site.yaml",
+         "/none/guard.sock cannot be made: "},
+        {"s|^site:|run_dir: run\\nguard_socket: run/none/guard.sock\\nsite:|' site.yaml",
+         "/run/none/guard.sock cannot be made: "},
+    };
+    static const char *const right[] = {
+        "s|^state_dir: state|state_dir: new|' site.yaml",
+        "s|^data_dir: data|data_dir: new|' witness.yaml",
+        "s|^site:|run_dir: run\\nguard_socket: run/guard.sock\\nsite:|' site.yaml",
+        "s|^site:|run_dir: /run/breakwater/a\\nsite:|' site.yaml", /* by the shipped units */
+    };
+    char command[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        (void)snprintf(command, sizeof command, "sed '%s >edited.yaml", wrong[i].edit);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(check("edited.yaml"), 1);
+        assert_says(wrong[i].says);
+        assert_says("1 failed, ");
+    }
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        (void)snprintf(command, sizeof command, "sed '%s >edited.yaml", right[i]);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(check("edited.yaml"), 0);
+    }
+    assert_int_equal(unlink("edited.yaml"), 0);
+}
+
 static void a_missing_script_fails_and_the_rest_is_judged_too(void **state)
 {
     (void)state;
@@ -549,6 +588,7 @@ int main(void)
         cmocka_unit_test(the_certificate_must_be_this_sites),
         cmocka_unit_test(a_key_that_others_can_read_fails),
         cmocka_unit_test(where_load_balancers_ask_must_be_of_this_machine),
+        cmocka_unit_test(what_no_daemon_makes_fails),
         cmocka_unit_test(a_missing_script_fails_and_the_rest_is_judged_too),
         cmocka_unit_test(a_script_without_its_bit_is_a_warning),
         cmocka_unit_test(a_script_that_others_can_write_fails),

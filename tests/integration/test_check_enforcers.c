@@ -89,6 +89,28 @@ static void a_file_of_a_second_enforcer_is_judged_as_one(void **state)
                 "start with this file\n");
 }
 
+/* 5.4: it refuses with 78 what others can change, wherever its file has it. */
+static void what_others_can_change_of_a_second_enforcer_fails(void **state)
+{
+    (void)state;
+    put_remote("second.yaml", "dc-a", "run_dir: run\nsecond_enforcer: {agent: \"192.0.2.1:7402\"}\n",
+               "    fence_script: run.sh\n");
+    assert_int_equal(system("mkdir -p -m 700 state/second run/dc-a-second && : >state/second/lock"), 0);
+    assert_int_equal(chmod("run", 0700), 0);
+    assert_int_equal(check("second.yaml"), 0);
+
+    assert_int_equal(chmod("state/second/lock", 0666), 0);
+    assert_int_equal(chmod("run/dc-a-second", 0777), 0);
+    assert_int_equal(check("second.yaml"), 1);
+
+    assert_says("FAIL   state directory     ");
+    assert_says("/state/second/lock has mode 0666");
+    assert_says("FAIL   run directory       ");
+    assert_says("/run/dc-a-second has mode 0777");
+    assert_int_equal(check("site.yaml"), 0); /* an agent reads none of it */
+    assert_int_equal(system("rm -r state/second run"), 0);
+}
+
 static void an_address_that_nobody_can_dial_fails(void **state)
 {
     static const char *const agents[] = {"0.0.0.0:7402", "[::]:7402"};
@@ -189,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_site_that_would_wait_for_a_person_is_said_once_with_both_ways),
         cmocka_unit_test(a_file_of_a_second_enforcer_is_judged_as_one),
+        cmocka_unit_test(what_others_can_change_of_a_second_enforcer_fails),
         cmocka_unit_test(an_address_that_nobody_can_dial_fails),
         cmocka_unit_test(a_second_enforcer_is_held_against_its_guard),
         cmocka_unit_test(a_second_enforcer_beside_min_grade_fenced_is_said_once),
