@@ -110,7 +110,8 @@ static void write_process(const struct bw_program *program, struct bw_metrics *m
     add_seconds(metrics, "breakwater_start_time_seconds", "When this process began, Unix time.",
                 (double)program->meter.started_unix_ms / 1000);
     add_one(metrics, "breakwater_config_last_reload_successful", BW_METRIC_GAUGE,
-            "Whether the last reload took the files.", counters->is_last_reload_good);
+            "Whether the newest configuration and certificate were taken.",
+            counters->is_file_taken && counters->is_certificate_taken);
     add_seconds(metrics, "breakwater_config_last_reload_success_timestamp_seconds",
                 "When files were taken last, Unix time.",
                 (double)counters->last_good_reload_unix_ms / 1000);

@@ -422,7 +422,7 @@ bool bw_program_begin(struct bw_program *program, const char *config_file, int *
         *out_status = status_of(err);
         return false;
     }
-    program->counters.is_last_reload_good = true;
+    program->counters.is_file_taken = program->counters.is_certificate_taken = true;
     program->counters.last_good_reload_unix_ms = bw_clock_wall().unix_ms;
     start_timers(program);
     bw_meter_open(program);

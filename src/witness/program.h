@@ -121,7 +121,8 @@ struct bw_witness_counters {
     uint64_t events_dropped;
     uint64_t reloads;
     uint64_t reloads_failed;
-    bool is_last_reload_good;
+    bool is_file_taken; /* the newest that was read; and its certificate, or a newer one: */
+    bool is_certificate_taken;
     int64_t last_good_reload_unix_ms; /* the start counts */
 };
 

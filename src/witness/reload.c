@@ -159,7 +159,6 @@ static void note_outcome(struct bw_program *program, bool is_good, const char *w
 {
     struct bw_witness_counters *counters = &program->counters;
 
-    counters->is_last_reload_good = is_good;
     if (is_good) {
         counters->reloads++;
         counters->last_good_reload_unix_ms = bw_clock_wall().unix_ms;
@@ -171,6 +170,16 @@ static void note_outcome(struct bw_program *program, bool is_good, const char *w
     counters->reloads_failed++;
     bw_log_error(&program->log, "config.reload_failed", "what=%s error=%s does=%s", what,
                  bw_log_quote(why), bw_log_quote("the old one stays in use"));
+}
+
+/* A file is taken with the certificate that it names. */
+static void note_file(struct bw_program *program, bool is_good, const char *why)
+{
+    struct bw_witness_counters *counters = &program->counters;
+
+    counters->is_file_taken = is_good;
+    counters->is_certificate_taken = is_good || counters->is_certificate_taken;
+    note_outcome(program, is_good, "configuration", why);
 }
 
 static void use_contexts(struct bw_program *program, const struct bw_tls_contexts *contexts)
@@ -280,6 +289,16 @@ static enum bw_err take_credentials(struct bw_program *program, struct certifica
     return use_credentials(program, credentials, &contexts, diag);
 }
 
+/* A restart alone would end with 78 where the directory of before says something else (bw_data_dir_is_meant), or there is none. */
+static const char *takes(const char *key)
+{
+    if (strcmp(key, "cluster") == 0 || strcmp(key, "name") == 0 || strcmp(key, "election_timeout") == 0)
+        return "`breakwater witness init` has fixed %s: no restart changes it; take that back";
+    if (strcmp(key, "data_dir") == 0)
+        return "%s changes only with a restart, and with the directory moved there while the witness is stopped";
+    return "%s changes only with a restart";
+}
+
 /* What of `fresh` differs and needs a restart is refused: a key of this witness, or who the witnesses are. */
 static enum bw_err judge(const struct bw_program *program, const struct bw_witness_config *fresh,
                          struct bw_diag *diag)
@@ -290,7 +309,7 @@ static enum bw_err judge(const struct bw_program *program, const struct bw_witne
                                              fresh);
 
     if (key != NULL)
-        return bw_diag_set(diag, BW_ERR_REFUSED, "%s changes only with a restart", key);
+        return bw_diag_set(diag, BW_ERR_REFUSED, takes(key), key);
     return bw_drive_judge_members(program, fresh, diag);
 }
 
@@ -310,11 +329,11 @@ static void hear_file(struct bw_program *program, struct file_job *job)
     overtake(&program->reload);
     bw_problems_log(&job->problems, &program->log);
     if (job->fresh == NULL) {
-        note_outcome(program, false, "configuration", "its problems are listed above");
+        note_file(program, false, "its problems are listed above");
         return;
     }
     if (judge(program, job->fresh, &diag) != BW_OK) {
-        note_outcome(program, false, "configuration", diag.text);
+        note_file(program, false, diag.text);
         return;
     }
     take_back(program, job->fresh);
@@ -333,7 +352,7 @@ static void take_config(struct bw_program *program, struct certificate_job *job)
     if (err == BW_OK)
         err = take_credentials(program, job, fresh, &diag);
     if (err != BW_OK) {
-        note_outcome(program, false, "configuration", diag.text);
+        note_file(program, false, diag.text);
         bw_witness_config_free(fresh);
         return;
     }
@@ -345,7 +364,7 @@ static void take_config(struct bw_program *program, struct certificate_job *job)
     bw_directory_rebuild(program);
     program->log.level = program->config->log_level;
     program->reload.look = job->look;
-    note_outcome(program, true, "configuration", "");
+    note_file(program, true, "");
 }
 
 /* With the list that is in force by now: a file may have been read since its files were looked at. */
@@ -361,6 +380,7 @@ static void take_certificate(struct bw_program *program, struct certificate_job 
     if (job->err == BW_OK)
         job->err = bw_credentials_revoke(job->credentials, own->revoked, own->revoked_count, &job->diag);
     err = take_credentials(program, job, program->config, &diag);
+    program->counters.is_certificate_taken = err == BW_OK; /* of a file that was refused it says nothing */
     note_outcome(program, err == BW_OK, "certificates", diag.text);
 }
 

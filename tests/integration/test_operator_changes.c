@@ -541,6 +541,71 @@ static void a_script_that_hangs_keeps_nothing_waiting(void **state)
     assert_true(trio_logs(&operator.trio, trio_leader(&operator.trio), "event=event.dropped"));
 }
 
+/* ---- the file of a witness */
+
+static void edit_file(const char *edit)
+{
+    char command[TRIO_PATH_BYTES + 128];
+    char file[TRIO_PATH_BYTES];
+
+    trio_path(&operator.trio, "w1.yaml", file);
+    (void)snprintf(command, sizeof command, "sed -i '%s' '%s'", edit, file);
+    assert_int_equal(system(command), 0);
+    trio_signal(&operator.trio, 0, SIGHUP);
+}
+
+static bool was_last_reload_successful(void)
+{
+    assert_int_equal(operator_ask(operator.trio.viewer, 0, "GET", "/metrics", NULL, 0), 200);
+    return strstr(operator.reply.body, "\nbreakwater_config_last_reload_successful 1\n") != NULL;
+}
+
+/* 5.4: the alarm of it waits for minutes, and certificates are renewed by a job. */
+static void a_file_that_was_refused_stays_so_when_a_new_certificate_is_taken(void **state)
+{
+    static const char taken[] = "event=config.reloaded component=witness what=configuration";
+    const unsigned before = trio_times_logged(&operator.trio, 0, taken);
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    edit_file("$a log_level: none");
+    assert_true(trio_logs(&operator.trio, 0, "event=config.reload_failed"));
+    assert_false(was_last_reload_successful());
+
+    test_pki_issue_uri(&operator.trio.pki, "w1.pem", "breakwater://prod/witness/w1", path);
+    assert_true(trio_logs(&operator.trio, 0, "event=config.reloaded component=witness what=certificates"));
+    assert_false(was_last_reload_successful());
+
+    edit_file("$d");
+    assert_true(trio_logs_times(&operator.trio, 0, taken, before + 1)); /* it ends handshakes */
+    assert_true(was_last_reload_successful());
+}
+
+/* Who follows the line has a witness that starts. */
+static void a_key_that_no_reload_changes_says_what_does(void **state)
+{
+    static const struct {
+        const char *edit, *back, *says;
+    } changes[] = {
+        {"s/^name: w1$/name: w2/", "s/^name: w2$/name: w1/",
+         "`breakwater witness init` has fixed name: no restart changes it; take that back"},
+        {"s/^cluster: prod$/cluster: dorp/", "s/^cluster: dorp$/cluster: prod/",
+         "`breakwater witness init` has fixed cluster: no restart changes it; take that back"},
+        {"s/^election_timeout: /&1/", "s/^election_timeout: 1/election_timeout: /",
+         "`breakwater witness init` has fixed election_timeout: no restart changes it; take that back"},
+        {"s|^data_dir: .|&/there|", "s|/there||",
+         "data_dir changes only with a restart, and with the directory moved there while the witness is stopped"},
+        {"s/^metrics_open: .*//; $a metrics_open: true", "$d", "metrics_open changes only with a restart"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        edit_file(changes[i].edit);
+        assert_true(trio_logs(&operator.trio, 0, changes[i].says));
+        edit_file(changes[i].back);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -566,6 +631,8 @@ int main(void)
         cmocka_unit_test(a_held_group_is_not_deleted),
         cmocka_unit_test(one_that_was_let_go_is),
         cmocka_unit_test(a_script_that_hangs_keeps_nothing_waiting),
+        cmocka_unit_test(a_file_that_was_refused_stays_so_when_a_new_certificate_is_taken),
+        cmocka_unit_test(a_key_that_no_reload_changes_says_what_does),
         cmocka_unit_test(every_answer_is_as_its_schema_says),
     };
 

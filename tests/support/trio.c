@@ -398,7 +398,7 @@ static unsigned times_in_file(const char *path, const char *text)
     return times;
 }
 
-static unsigned times_logged(const struct trio *trio, int i, const char *text)
+unsigned trio_times_logged(const struct trio *trio, int i, const char *text)
 {
     char path[TRIO_PATH_BYTES];
 
@@ -408,13 +408,13 @@ static unsigned times_logged(const struct trio *trio, int i, const char *text)
 
 bool trio_has_logged(const struct trio *trio, int i, const char *text)
 {
-    return times_logged(trio, i, text) > 0;
+    return trio_times_logged(trio, i, text) > 0;
 }
 
 bool trio_logs_times(const struct trio *trio, int i, const char *text, unsigned times)
 {
     for (int waited_us = 0; waited_us < TRIO_WAIT_MS * 1000; waited_us += STEP_US) {
-        if (times_logged(trio, i, text) >= times)
+        if (trio_times_logged(trio, i, text) >= times)
             return true;
         (void)usleep(STEP_US);
     }

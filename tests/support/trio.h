@@ -70,6 +70,7 @@ bool trio_logs(const struct trio *trio, int i, const char *text);
 /* The same, `times` times: the log goes on when the witness is started again. */
 bool trio_logs_times(const struct trio *trio, int i, const char *text, unsigned times);
 bool trio_has_logged(const struct trio *trio, int i, const char *text);
+unsigned trio_times_logged(const struct trio *trio, int i, const char *text); /* so far */
 
 /* Waits for a leader that says so, and for the others to follow it. Which. */
 int trio_leader(struct trio *trio);
