@@ -262,6 +262,33 @@ static void check_units(struct bw_document *document, const char *prefix,
                          "is used only with \"enforce: containers\"");
 }
 
+static bool names(const struct bw_group_config *group, enum bw_reach_kind reach, const char *unit)
+{
+    for (uint32_t i = 0; group->enforce == reach && i < group->unit_count; i++)
+        if (group->units[i] != NULL && strcmp(group->units[i], unit) == 0)
+            return true;
+    return false;
+}
+
+/* 3.4: a fence ends all that its group names, whoever else serves there under a lease of his own. */
+static void check_shared(const struct bw_site_config *config, struct bw_document *document,
+                         uint32_t number)
+{
+    const struct bw_group_config *group = &config->groups[number];
+    const char *key = group->enforce == BW_REACH_CONTAINERS ? "containers" : "units";
+    char path[64];
+
+    for (uint32_t i = 0; i < group->unit_count; i++) {
+        (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].%s[%" PRIu32 "]", number, key, i);
+        for (uint32_t other = 0; other < number && bw_document_is_sound(document, path); other++)
+            if (names(&config->groups[other], group->enforce, group->units[i]))
+                bw_document_fail(document, path,
+                                 "\"%s\" is of groups[%" PRIu32 "] too, whose fence would end it under "
+                                 "the lease of this one: each unit and project belongs to one group",
+                                 group->units[i], other);
+    }
+}
+
 /* Where its own loop starts the service nothing of it is in the guard's cgroup, and what only one
  * of the two could run is no business of the other (design 3.4, driver). */
 static void check_external(struct bw_document *document, const char *prefix,
@@ -442,6 +469,8 @@ static void check_site(void *into, struct bw_document *document, const void *use
     check_listen(document, "admission_listen", config->admission_listen);
     for (uint32_t i = 0; i < config->group_count; i++)
         check_group(config, document, *scope, i);
+    for (uint32_t i = 0; i < config->group_count; i++)
+        check_shared(config, document, i);
 }
 
 enum bw_err bw_site_config_load(const char *file, enum bw_config_scope scope,

@@ -127,11 +127,11 @@ static const struct bw_key group_keys[] = {
                    "over; what would end later it must not begin"),
     BW_KEY(LIST, "units", GROUP(units), .item = BW_KEY_TEXT, .count_offset = GROUP(unit_count),
            .min = 1, .max = BW_UNITS_MAX, .example = "[harbor.service]",
-           .help = "the systemd units of the service; required with `enforce: units`"),
+           .help = "the systemd units of the service, and of no other group; required with `enforce: units`"),
     BW_KEY(LIST, "containers", GROUP(units),
            .item = BW_KEY_TEXT, /* one of the two lists is given */
            .count_offset = GROUP(unit_count), .min = 1, .max = BW_UNITS_MAX, .example = "[harbor]",
-           .help = "the compose projects of the service, up to 32 containers; required with "
+           .help = "the compose projects of the service, and of no other group, up to 32 containers; required with "
                    "`enforce: containers`"),
     BW_KEY(
         PATH, "container_tool", GROUP(container_tool),
