@@ -44,11 +44,12 @@ void bw_guard_units_note_look(struct bw_guard *guard, const struct bw_units_sigh
     }
 }
 
-/* A unit that a stop has brought up itself, a server that follows the new primary, is what it was asked for. */
+/* A unit that a stop has brought up itself, a server that follows the new primary, is what it was asked for. One that
+ * its manager started again, when the script had ended it by a signal, is not, however young. */
 static bool is_process_left(const struct bw_guard *guard, const struct bw_units_sight *units)
 {
-    return units->is_any &&
-           (bw_guard_is_of_start(guard, units->oldest) || guard->were_units_coming);
+    return units->is_any && (bw_guard_is_of_start(guard, units->oldest) || guard->were_units_coming ||
+                             units->is_restarted);
 }
 
 enum bw_guard_left bw_guard_units_left(const struct bw_guard *guard, const struct bw_units_sight *units)

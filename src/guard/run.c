@@ -152,6 +152,7 @@ static struct bw_units_sight see_units(const struct bw_guard_group *group)
     else if (bw_units_are_known(&reach->units))
         sight.coming = BW_POPULATED_NO;
     sight.is_up_bare = bw_units_is_any_bare(&reach->units);
+    sight.is_restarted = bw_units_is_any_restarted(&reach->units);
     sight.oldest = oldest_in_units(&reach->units, &sight.is_any);
     return sight;
 }

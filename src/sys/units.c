@@ -293,6 +293,14 @@ bool bw_units_is_any_bare(const struct bw_units *units)
     return false;
 }
 
+bool bw_units_is_any_restarted(const struct bw_units *units)
+{
+    for (size_t i = 0; i < units->count; i++)
+        if (units->units[i].activity == BW_UNIT_UP && units->units[i].is_restarted)
+            return true;
+    return false;
+}
+
 bool bw_units_are_down(const struct bw_units *units)
 {
     for (size_t i = 0; i < units->count; i++)

@@ -216,6 +216,8 @@ void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
         (void)snprintf(unit->cgroup, sizeof unit->cgroup, "%.*s", (int)value_bytes, value);
     else if (take_value(line, bytes, "Job=", &value, &value_bytes))
         take_job(unit, value, value_bytes);
+    else if (take_value(line, bytes, "NRestarts=", &value, &value_bytes)) /* whoever starts it sets it to 0 */
+        unit->is_restarted = !is_word(value, value_bytes, "0");
     else if (take_value(line, bytes, "Slice=", &value, &value_bytes))
         take_name(unit->slice, value, value_bytes);
     else if (take_value(line, bytes, "Id=", &value, &value_bytes))
@@ -261,6 +263,7 @@ static enum bw_err take_over(struct bw_units *units, struct bw_diag *diag)
         unit->activity = seen->is_loaded ? seen->activity : BW_UNIT_UNKNOWN;
         memcpy(unit->again, seen->again, sizeof unit->again);
         unit->is_settled = seen->is_settled && !seen->has_job;
+        unit->is_restarted = seen->is_restarted;
         take_cgroup(units, unit, seen);
         unit->job[0] = '\0';
         if (unit->activity == BW_UNIT_DOWN && seen->has_job) {

@@ -242,6 +242,26 @@ static void a_unit_that_a_stop_has_brought_up_itself_is_not_left(void **state)
     }
 }
 
+/* The script ended it by a signal alone, and its manager began it again at once (Restart=). */
+static void a_unit_that_came_again_by_itself_is_left(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_started(&world);
+    look_of_agent(&world);
+    told(&world, NO);
+    say(&world, "started");
+    stop(&world, 6);
+    world.units.is_any = true;
+    world.units.oldest = 8;
+    world.units.is_restarted = true;
+    told(&world, NO);
+    say(&world, "stopped");
+    assert_false(has_stop_ended(&world));
+    assert_asked(&world, "TERM_STARTED");
+}
+
 /* The newest look that had ended when the stop began was from before the start, which left its order with systemd; that
  * carries it out beside the stop script, which has found nothing up. */
 static void a_unit_that_was_ordered_up_since_the_newest_look_is_left(void **state)
@@ -532,6 +552,7 @@ int main(void)
         cmocka_unit_test(containers_without_processes_need_no_look),
         cmocka_unit_test(a_unit_that_a_stop_has_brought_up_itself_is_not_left),
         cmocka_unit_test(a_unit_that_was_ordered_up_since_the_newest_look_is_left),
+        cmocka_unit_test(a_unit_that_came_again_by_itself_is_left),
         cmocka_unit_test(a_unit_that_its_loop_may_have_ordered_up_is_left),
         cmocka_unit_test(a_unit_that_was_up_without_a_process_before_a_stop_was_not_coming),
         cmocka_unit_test(a_unit_that_is_up_without_a_process_is_left),

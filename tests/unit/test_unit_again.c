@@ -58,6 +58,17 @@ static void what_systemd_starts_again_is_told_apart(void **state)
     }
 }
 
+static void what_came_again_is_told_apart(void **state)
+{
+    struct bw_unit unit = {0};
+
+    (void)state;
+    bw_unit_take_line(&unit, "NRestarts=0", strlen("NRestarts=0"));
+    assert_false(unit.is_restarted);
+    bw_unit_take_line(&unit, "NRestarts=1", strlen("NRestarts=1"));
+    assert_true(unit.is_restarted);
+}
+
 static void a_long_line_is_cut(void **state)
 {
     struct bw_unit unit = {0};
@@ -73,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_systemd_starts_again_is_told_apart),
+        cmocka_unit_test(what_came_again_is_told_apart),
         cmocka_unit_test(a_long_line_is_cut),
     };
 

@@ -46,6 +46,7 @@ struct bw_unit {
     bool is_loaded;                    /* private: only then its activity means anything */
     bool has_job;                      /* private: what is ordered may begin yet */
     bool is_settled; /* up, and neither on its way nor ordered to be anything else */
+    bool is_restarted; /* its manager has started it again by itself since somebody last did */
     char job[BW_UNIT_JOB_BYTES]; /* of one that is inactive: what systemd holds for it; "": nothing */
     bool has_process;                  /* private, of a container: its manager knows one */
 };
@@ -54,7 +55,7 @@ struct bw_unit {
 void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes);
 #define BW_UNIT_PROPERTIES                                                                    \
     "--property=Id,LoadState,ActiveState,Job,ControlGroup,Slice,Restart,RestartForceExitStatus,TriggeredBy," \
-    "UpheldBy,OnFailure,OnSuccess,OnFailureOf,OnSuccessOf"
+    "UpheldBy,OnFailure,OnSuccess,OnFailureOf,OnSuccessOf,NRestarts"
 /* What may make its manager start it again by itself after it was ended by TERM, KILL or itself, as
  * its file says it ("Restart=on-failure", "restart: always"); NULL: nothing. */
 const char *bw_unit_comes_again(const struct bw_unit *unit);
@@ -138,6 +139,8 @@ bool bw_units_are_down(const struct bw_units *units);
 bool bw_units_is_any_coming(const struct bw_units *units);
 /* By the last look: one of them is up, settled, and has no process now. */
 bool bw_units_is_any_bare(const struct bw_units *units);
+/* By the last look: one of them is up because its manager has started it again by itself. */
+bool bw_units_is_any_restarted(const struct bw_units *units);
 /* The last look has told of all. */
 bool bw_units_are_known(const struct bw_units *units);
 
