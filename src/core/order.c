@@ -13,6 +13,7 @@ static bool is_observing(const struct bw_group *group)
 static void derive_let_go(const struct bw_group *group, const char *site, struct bw_order *order)
 {
     order->kind = BW_ORDER_LET_GO;
+    order->terms = bw_terms_of_spec(&group->spec); /* a witness judges by these how fresh its word is (4) */
     if (!is_observing(group)) {
         order->let_go_index = group->changed_index; /* the site is not in the spec */
         return;

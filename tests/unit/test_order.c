@@ -192,6 +192,19 @@ static void observe_lets_everyone_go_and_disarms_one_epoch_only(void **state) /*
     assert_int_equal(order_for("dc-a").index, log_index);
 }
 
+/* By these it speaks (3.2), and by the same a witness judges how fresh that is. */
+static void who_only_looks_on_is_told_the_terms_of_the_spec(void **state) /* 3.9 */
+{
+    (void)state;
+    begin();
+    apply(fixture_grant(&group, "dc-a"));
+    apply(fixture_set_mode(&group, BW_MODE_OBSERVE));
+
+    assert_int_equal(order_for("dc-a").terms.renew_interval_ms, group.spec.renew_interval_ms);
+    assert_int_equal(order_for("dc-b").terms.renew_interval_ms, group.spec.renew_interval_ms);
+    assert_int_equal(order_for("dc-b").terms.request_timeout_ms, group.spec.request_timeout_ms);
+}
+
 static void what_was_started_under_observe_is_nobodys_stranger_after_it(void **state) /* 3.9 */
 {
     (void)state;
@@ -298,6 +311,7 @@ int main(void)
         cmocka_unit_test(the_close_of_a_planned_grant_is_no_planned_stop),
         cmocka_unit_test(an_ended_holder_stands_by_and_is_not_its_own_stranger),
         cmocka_unit_test(observe_lets_everyone_go_and_disarms_one_epoch_only),
+        cmocka_unit_test(who_only_looks_on_is_told_the_terms_of_the_spec),
         cmocka_unit_test(what_was_started_under_observe_is_nobodys_stranger_after_it),
         cmocka_unit_test(an_epoch_that_ended_before_the_let_go_enforces_nobody),
         cmocka_unit_test(a_forced_site_is_let_go_without_its_lease),

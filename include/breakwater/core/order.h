@@ -44,7 +44,7 @@ struct bw_order {
     bool restart_allowed;        /* mode and maintenance let the site restart its service, or give
                                     it up when it is down (3.9) */
     enum bw_grade previous_grade;
-    struct bw_terms terms;       /* RUN STOP: of the epoch. STAND_BY: as the spec has them now */
+    struct bw_terms terms;       /* RUN STOP: of the epoch. Else as the spec has them now, if there is one */
 };
 
 /* The order for `site`. GRANTED is RUN for the holder's site, REVOKING STOP, CLOSING STOP closed;
