@@ -89,7 +89,7 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bo
         return exit;
     if (reply.status != 200) {
         exit = bw_api_complain(api, &reply);
-    } else if (bw_json_truth(reply.body, "already") && move->is_release) {
+    } else if (bw_json_truth(reply.body, "already")) {
         tell_already(move, bw_json_member(reply.body, "refused"));
         *out_is_over = true;
     } else if (!bw_json_truth(reply.body, "possible")) {
@@ -272,8 +272,7 @@ static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
 
     if (exit != BW_EXIT_FINE)
         return exit;
-    if (reply.status == 409 && move->is_release &&
-        strcmp(bw_json_member(reply.body, "code"), "exists") == 0) {
+    if (reply.status == 409 && strcmp(bw_json_member(reply.body, "code"), "exists") == 0) {
         tell_already(move, bw_json_member(reply.body, "error"));
     } else if (reply.status != 202) {
         exit = bw_api_complain(api, &reply);

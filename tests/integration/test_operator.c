@@ -400,6 +400,17 @@ static void a_first_primary_is_chosen_only_before_the_first_grant(void **state)
     assert_says(operator.errors, "use switchover or failover");
 }
 
+static void a_switchover_to_who_holds_it_has_nothing_to_do(void **state)
+{
+    static const char *const words[] = {"switchover harbor --to dc-b --plan", "switchover harbor --to dc-b --yes"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        assert_int_equal(operator_run("cli.yaml", words[i]), 0);
+        assert_says(operator.out, "switchover of harbor: nothing to do: dc-b holds harbor already\n");
+    }
+}
+
 /* ---- metrics */
 
 static bool has_lines(const char *const *lines, size_t count)
@@ -693,6 +704,7 @@ int main(void)
         cmocka_unit_test(the_feature_level_is_the_newest_and_only_an_operator_raises_it),
         cmocka_unit_test(a_holder_cannot_be_applied_away),
         cmocka_unit_test(a_first_primary_is_chosen_only_before_the_first_grant),
+        cmocka_unit_test(a_switchover_to_who_holds_it_has_nothing_to_do),
         cmocka_unit_test(metrics_tell_what_was_decided),
         cmocka_unit_test(metrics_are_what_promtool_accepts),
         cmocka_unit_test(metrics_need_a_certificate_unless_they_are_open),
