@@ -29,7 +29,7 @@ struct apply_values {
 static const struct bw_option apply_options[] = {
     BW_OPTION_TEXT(struct apply_values, file, "file", 'f', "FILE", "groups.yaml"),
     BW_OPTION_TEXT(struct apply_values, initial_primary, "initial-primary", 0, "SITE",
-                   "where a group that was never granted begins"),
+                   "where a group that waits for its first grant begins"),
     BW_OPTION_FLAG(struct apply_values, is_plan, "plan", 0, "say what would change, and stop"),
     BW_OPTION_FLAG(struct apply_values, is_yes, "yes", 0, "do not ask for confirmation"),
     BW_API_OPTIONS(struct apply_values, api),
@@ -43,7 +43,9 @@ static const struct bw_cli_command apply_command = {
         "Makes the groups of FILE what FILE says: all of them, or none when any has a problem.\n"
         "A key that FILE does not name has its default, but a mode that it does not name stays.\n"
         "Where it names a version, that must still be the group's. Groups that FILE does not name\n"
-        "stay as they are; none is ever deleted. A holder keeps the terms of its epoch.",
+        "stay as they are; none is ever deleted. A holder keeps the terms of its epoch.\n"
+        "With --initial-primary you vouch that each group of FILE that was never granted, was let\n"
+        "go or recovered serves nowhere else: the plan names each site that does not say so.",
     .options = apply_options,
 };
 
@@ -138,6 +140,30 @@ static void tell_unknown(const json_t *group)
     }
 }
 
+/* Whoever is silent may serve: nobody but the person answers for that (3.9). */
+static void tell_vouched(const json_t *group)
+{
+    json_t *text;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "vouched"), i, text)
+    {
+        (void)printf("  ! %s\n", bw_json_shown(text));
+    }
+}
+
+/* What comes of another mode, as the verb `mode` says it. */
+static void tell_steps(const json_t *group)
+{
+    json_t *step;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "steps"), i, step)
+    {
+        (void)printf("  %" PRId64 " %s\n", bw_json_number(step, "number"), bw_json_member(step, "text"));
+    }
+}
+
 /* Each group with its outcome and what differs. How many differ. */
 static size_t print_groups(const json_t *reply, bool is_plan)
 {
@@ -168,6 +194,8 @@ static size_t print_groups(const json_t *reply, bool is_plan)
         initial = bw_json_member(group, "initial_primary"); /* read now: its text lasts for some others only */
         if (initial[0] != '\0')
             (void)printf("  initial primary: %s\n", initial);
+        tell_steps(group);
+        tell_vouched(group);
         tell_unknown(group);
     }
     return count;
@@ -228,6 +256,8 @@ static json_t *part_of(const json_t *body, size_t first, size_t *out_next)
 struct tally {
     size_t count;
     json_t *versions; /* that a plan has shown, of each group */
+    bool is_vouched;  /* it has shown a site that somebody answers for */
+    char let_go[BW_NAME_MAX + 1]; /* and this group as the first one that is let go; "": none is */
 };
 
 typedef enum bw_exit (*on_part)(struct bw_api *api, const json_t *part, struct tally *tally);
@@ -259,6 +289,34 @@ static bool has_parts(const json_t *body)
 
     json_decref(part);
     return next < json_array_size(json_object_get(body, "groups"));
+}
+
+static bool is_let_go(const json_t *group)
+{
+    json_t *change;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "changes"), i, change)
+    {
+        if (strcmp(bw_json_member(change, "key"), "mode") == 0 && json_is_string(json_object_get(change, "from")) &&
+            strcmp(bw_json_member(change, "to"), bw_mode_word(BW_MODE_OBSERVE)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is typed to confirm it. */
+static void note_asked(const json_t *reply, struct tally *tally)
+{
+    json_t *group;
+    size_t i;
+
+    json_array_foreach(json_object_get(reply, "groups"), i, group)
+    {
+        tally->is_vouched = tally->is_vouched || json_array_size(json_object_get(group, "vouched")) > 0;
+        if (tally->let_go[0] == '\0' && is_let_go(group))
+            (void)snprintf(tally->let_go, sizeof tally->let_go, "%.*s", BW_NAME_MAX, bw_json_member(group, "name"));
+    }
 }
 
 static void note_versions(const json_t *reply, struct tally *tally)
@@ -323,6 +381,7 @@ static enum bw_exit plan_part(struct bw_api *api, const json_t *part, struct tal
         return exit;
     tally->count += print_groups(answer, true);
     note_versions(answer, tally);
+    note_asked(answer, tally);
     json_decref(answer);
     return exit;
 }
@@ -433,6 +492,14 @@ static enum bw_exit commit_planned(struct bw_api *api, json_t *body, const struc
     return commit(api, body);
 }
 
+/* A word that has to be looked up where it may end in two sites that serve, or in none that is guarded. */
+static bool confirm(const struct bw_api *api, const struct apply_values *values, const struct tally *planned)
+{
+    if (planned->is_vouched)
+        return bw_api_confirm(api, false, "Commit this, on your word for each other site?", values->initial_primary);
+    return bw_api_confirm(api, false, "Commit this?", planned->let_go[0] != '\0' ? planned->let_go : "yes");
+}
+
 static enum bw_exit plan_and_ask(struct bw_api *api, const struct apply_values *values,
                                  json_t *body, struct tally *planned)
 {
@@ -445,7 +512,7 @@ static enum bw_exit plan_and_ask(struct bw_api *api, const struct apply_values *
                                        : "Nothing was changed. Run again with --yes to do this.");
         return BW_EXIT_FINE;
     }
-    if (!bw_api_confirm(api, false, "Commit this?", "yes"))
+    if (!confirm(api, values, planned))
         return BW_EXIT_FAILED;
     return commit_planned(api, body, planned);
 }

@@ -52,8 +52,8 @@ static void print_made(const struct bw_cluster *cluster, int64_t unix_ms)
         "  a site is granted once every site of the group has reported, and not before %" PRIu32
         ".%03" PRIu32 " s after the start: one that serves without a lease is adopted, else the one "
         "with the newest data starts\n"
-        "  for a site that is lost too: breakwater apply -f FILE --initial-primary SITE, and where it had the "
-        "newest data breakwater failover GROUP --to SITE --accept-data-loss\n"
+        "  for a site that is lost too: breakwater apply -f FILE --initial-primary SITE, with the groups that are to begin "
+        "there, and where it had the newest data breakwater failover GROUP --to SITE --accept-data-loss\n"
         "  a site that only the lost witnesses knew is waited for while it speaks, and not when it is silent: apply "
         "the specs that have it first, or see that it is off\n"
         "  the lost witnesses must never run from their old directories again: put their certificates "

@@ -1,6 +1,8 @@
 #include <breakwater/base/words.h>
 #include <breakwater/core/report.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
@@ -214,4 +216,23 @@ const char *bw_reports_started_elsewhere(const struct bw_spec *spec,
             return spec->sites[i].name;
     }
     return NULL;
+}
+
+bool bw_reports_vouched_text(const struct bw_spec *spec, const struct bw_site_reports *reports, const char *site,
+                             struct bw_instant now, char out_text[BW_VOUCHED_TEXT_BYTES])
+{
+    bool has_several = false;
+    const struct bw_contact *fresh = reports != NULL ? fresh_of(spec, reports, now, &has_several) : NULL;
+    const struct bw_contact *newest = reports != NULL ? bw_site_reports_newest(reports) : NULL;
+    char last[96] = "";
+
+    if (fresh != NULL && fresh->report.service == BW_SERVICE_STOPPED)
+        return false;
+    if (newest != NULL)
+        (void)snprintf(last, sizeof last, " (last said %s, %" PRIu64 " s ago)", bw_service_word(newest->report.service),
+                       bw_instant_elapsed_ns(now, newest->received) / BW_NS_PER_S);
+    (void)snprintf(out_text, BW_VOUCHED_TEXT_BYTES,
+                   "%s is not %s%s: you vouch that %s serves nowhere there; if it does, two sites serve", site,
+                   fresh != NULL || has_several ? "seen to have stopped it" : "heard", last, spec->name);
+    return true;
 }

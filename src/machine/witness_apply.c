@@ -62,8 +62,8 @@ static void explain_refusal(const struct bw_witness_machine *machine, int at,
             spec->name, group->target, spec->name);
     else if (is_named_late)
         add(findings, "initial_primary",
-            "%s was granted before, so there is no first primary to choose; use "
-            "switchover or failover", spec->name);
+            "%s was granted before, so there is no first primary to choose: apply its changes without "
+            "one; to move it use switchover or failover", spec->name);
     else
         add(findings, path,
             "the new timings do not fit the terms of the open epoch %" PRIu64
@@ -83,6 +83,15 @@ static struct bw_command command_of(const struct bw_apply *apply, const struct b
     memcpy(command.site, item->initial_primary, sizeof command.site);
     memcpy(command.by, apply->by, sizeof command.by);
     return command;
+}
+
+/* Named for those of a file that wait for their first grant, or said again after an answer that was lost. */
+static void drop_late_name(const struct bw_group *group, struct bw_apply_item *item)
+{
+    item->is_named_late = item->initial_primary[0] != '\0' && !group->first_grant &&
+                          bw_spec_is_equal(&group->spec, &item->spec);
+    if (item->is_named_late)
+        item->initial_primary[0] = '\0';
 }
 
 static bool is_as_wanted(const struct bw_group *group, const struct bw_apply_item *item)
@@ -137,6 +146,8 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     item->outcome = BW_APPLY_UNCHANGED;
     if (group != NULL && item->keeps_mode)
         item->spec.mode = group->spec.mode;
+    if (group != NULL)
+        drop_late_name(group, item);
     if (group != NULL && is_as_wanted(group, item))
         return; /* whatever it was made from: nothing is undone */
     if (!is_made_from_this(item, path, findings))

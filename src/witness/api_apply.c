@@ -13,20 +13,30 @@
 
 #define COMMIT_MS 20000 /* for all of it; then the outcome of the rest is unknown */
 
+/* What is said of it as it was judged: once it is committed the group is another. */
+struct item_comes {
+    json_t *changes;
+    json_t *steps;   /* of its mode, if that changes */
+    json_t *vouched; /* of whom a person answers for, with the site that it names */
+};
+
 struct bw_api_apply {
     struct bw_apply order;     /* first: the machine hands it back */
     struct bw_api_apply *next; /* that is over: program->applied */
     struct bw_program *program;
     struct bw_http_request *request; /* NULL: answered, or the client is gone */
-    json_t **changes;                /* of each item */
+    struct item_comes *comes;        /* of each item */
     bool is_plan;
 };
 
 static void free_apply(struct bw_api_apply *apply)
 {
-    for (size_t i = 0; i < apply->order.count; i++)
-        json_decref(apply->changes[i]);
-    free(apply->changes);
+    for (size_t i = 0; i < apply->order.count; i++) {
+        json_decref(apply->comes[i].changes);
+        json_decref(apply->comes[i].steps);
+        json_decref(apply->comes[i].vouched);
+    }
+    free(apply->comes);
     free(apply->order.items);
     free(apply);
 }
@@ -105,8 +115,8 @@ static void read_versions(const json_t *body, struct bw_apply *order,
 static bool make_items(struct bw_api_apply *apply, size_t count)
 {
     apply->order.items = calloc(count, sizeof *apply->order.items);
-    apply->changes = calloc(count, sizeof(json_t *));
-    if (apply->order.items == NULL || apply->changes == NULL)
+    apply->comes = calloc(count, sizeof *apply->comes);
+    if (apply->order.items == NULL || apply->comes == NULL)
         return false;
     apply->order.count = count;
     return true;
@@ -168,18 +178,56 @@ static void add_problem(void *user, const char *path, const char *text)
     bw_json_problem(user, path, "%s", text);
 }
 
+static json_t *steps_of(const struct bw_program *program, int group, const struct bw_apply_item *item)
+{
+    if (group < 0 || program->groups[group].spec.mode == item->spec.mode)
+        return json_array();
+    return bw_operator_mode_steps(program, group, item->spec.mode, item->initial_primary[0] != '\0');
+}
+
+static void add_vouched(const struct bw_spec *spec, const struct bw_site_reports *reports, const char *site,
+                        json_t **vouched)
+{
+    char text[BW_VOUCHED_TEXT_BYTES];
+
+    if (bw_reports_vouched_text(spec, reports, site, bw_clock_now(), text))
+        *vouched = bw_json_append(*vouched, bw_json_text(text));
+}
+
+/* 3.9: whoever names the first primary answers for every other site that is not seen to have stopped: for those that leave
+ * the spec, too, and for those that come into it, which nobody was to hear before. */
+static json_t *vouched_of(const struct bw_program *program, int group, const struct bw_apply_item *item)
+{
+    const struct bw_spec *next = &item->spec;
+    const struct bw_spec *spec = group >= 0 ? &program->groups[group].spec : NULL;
+    json_t *vouched = json_array();
+
+    if (item->outcome == BW_APPLY_UNCHANGED || item->initial_primary[0] == '\0')
+        return vouched;
+    for (uint32_t i = 0; spec != NULL && i < spec->site_count; i++)
+        if (strcmp(spec->sites[i].name, item->initial_primary) != 0)
+            add_vouched(spec, &program->machine.core.watches[group].reports[i], spec->sites[i].name, &vouched);
+    for (uint32_t i = 0; i < next->site_count; i++)
+        if (strcmp(next->sites[i].name, item->initial_primary) != 0 &&
+            (spec == NULL || bw_spec_find_site(spec, next->sites[i].name) < 0))
+            add_vouched(next, NULL, next->sites[i].name, &vouched);
+    return vouched;
+}
+
 /* As it is before anything of it is committed. */
-static void note_changes(struct bw_api_apply *apply, struct bw_json_problems *problems)
+static void note_comes(struct bw_api_apply *apply, struct bw_json_problems *problems)
 {
     const struct bw_program *program = apply->program;
 
     for (size_t i = 0; i < apply->order.count; i++) {
-        const struct bw_spec *spec = &apply->order.items[i].spec;
-        const int group = bw_cluster_find(&program->machine.cluster, spec->name);
+        const struct bw_apply_item *item = &apply->order.items[i];
+        const int group = bw_cluster_find(&program->machine.cluster, item->spec.name);
+        struct item_comes *comes = &apply->comes[i];
 
-        apply->changes[i] = bw_spec_json_changes(
-            group >= 0 ? &program->groups[group].spec : NULL, spec);
-        if (apply->changes[i] == NULL)
+        comes->changes = bw_spec_json_changes(group >= 0 ? &program->groups[group].spec : NULL, &item->spec);
+        comes->steps = steps_of(program, group, item);
+        comes->vouched = vouched_of(program, group, item);
+        if (comes->changes == NULL || comes->steps == NULL || comes->vouched == NULL)
             bw_json_problem(problems, "groups", "this witness is short of memory");
     }
 }
@@ -237,7 +285,7 @@ static bool judge(struct bw_api_apply *apply, json_t *body)
         return false;
     }
     if (problems.count == 0 && bw_apply_judge(machine, &apply->order, &found) == 0)
-        note_changes(apply, &problems);
+        note_comes(apply, &problems);
     return bw_operator_end_problems(apply->request, &problems);
 }
 
@@ -278,19 +326,22 @@ static json_t *item_json(const struct bw_api_apply *apply, size_t number)
 {
     const struct bw_apply_item *item = &apply->order.items[number];
     json_t *object = json_pack(
-        "{s:s, s:I, s:o, s:o, s:s, s:o, s:O}", "name", item->spec.name, "version",
+        "{s:s, s:I, s:o, s:o, s:s, s:o, s:O, s:O, s:O}", "name", item->spec.name, "version",
         (json_int_t)item->version, "unknown_at", sites_that(is_unknown_at, apply, &item->spec),
         "silent_at", sites_that(is_silent, apply, &item->spec), "outcome",
         bw_apply_outcome_word(item->outcome), "index",
         item->index > 0 ? json_integer((json_int_t)item->index) : json_null(), "changes",
-        apply->changes[number]);
+        apply->comes[number].changes, "steps", apply->comes[number].steps, "vouched", apply->comes[number].vouched);
     bool is_whole = object != NULL;
 
     if (is_whole && item->initial_primary[0] != '\0')
         is_whole = json_object_set_new(object, "initial_primary",
                                        json_string(item->initial_primary)) == 0;
-    if (is_whole && item->err != BW_OK)
-        is_whole = json_object_set_new(object, "why", json_string(bw_err_text(item->err))) == 0;
+    if (is_whole && (item->err != BW_OK || item->is_named_late))
+        is_whole = json_object_set_new(object, "why",
+                                       json_string(item->is_named_late
+                                                       ? "granted before: --initial-primary says nothing of it"
+                                                       : bw_err_text(item->err))) == 0;
     if (is_whole)
         return object;
     json_decref(object);

@@ -163,7 +163,8 @@ static void plan_let_go(const struct bw_group *group, const struct bw_watch *wat
     add(steps, "no script but status, readiness and condition runs until the mode is another");
 }
 
-static void plan_mode(const struct bw_group *group, const struct bw_watch *watch, enum bw_mode mode,
+/* `is_named`: a person says where the group begins, and answers for whoever does not report. */
+static void plan_mode(const struct bw_group *group, const struct bw_watch *watch, enum bw_mode mode, bool is_named,
                       json_t **steps)
 {
     switch (mode) {
@@ -183,6 +184,8 @@ static void plan_mode(const struct bw_group *group, const struct bw_watch *watch
         add(steps, "the group's policy decides by itself");
         break;
     }
+    if (group->spec.mode == BW_MODE_OBSERVE && is_named)
+        return;
     if (group->spec.mode == BW_MODE_OBSERVE)
         add(steps, "it is granted once every one of its sites has reported; a service that runs at "
                    "one of them "
@@ -288,20 +291,29 @@ static void plan_override(const struct bw_witness *witness, int group, json_t **
             add(steps, text);
 }
 
+json_t *bw_operator_mode_steps(const struct bw_program *program, int group, enum bw_mode mode, bool is_named)
+{
+    const struct bw_witness_machine *machine = &program->machine;
+    json_t *steps = json_array();
+
+    plan_mode(&machine->cluster.groups[group], &machine->core.watches[group], mode, is_named, &steps);
+    if (mode == BW_MODE_OBSERVE)
+        plan_override(&machine->core, group, &steps);
+    return steps;
+}
+
 static json_t *steps_of(const struct group_change *change)
 {
     const struct bw_witness_machine *machine = &change->awaited.program->machine;
     const struct bw_group *group = &machine->cluster.groups[change->group];
     const struct bw_watch *watch = &machine->core.watches[change->group];
     const struct bw_command *command = &change->order.command;
-    json_t *steps = json_array();
+    json_t *steps;
 
+    if (command->kind == BW_COMMAND_SET_MODE)
+        return bw_operator_mode_steps(change->awaited.program, change->group, command->mode, false);
+    steps = json_array();
     switch (command->kind) {
-    case BW_COMMAND_SET_MODE:
-        plan_mode(group, watch, command->mode, &steps);
-        if (command->mode == BW_MODE_OBSERVE)
-            plan_override(&machine->core, change->group, &steps);
-        break;
     case BW_COMMAND_MAINTENANCE:
         plan_maintenance(group, watch, command, &steps);
         break;

@@ -58,6 +58,9 @@ void bw_operator_on_failover(struct bw_http_request *request, void *user);
 void bw_operator_on_force_release(struct bw_http_request *request, void *user);
 
 /* api_group.c */
+/* What comes of it that the group's mode becomes this one, as `steps` of a plan; `is_named`: and a person says where it
+ * begins. NULL: no memory. */
+json_t *bw_operator_mode_steps(const struct bw_program *program, int group, enum bw_mode mode, bool is_named);
 void bw_operator_on_mode(struct bw_http_request *request, void *user);
 void bw_operator_on_maintenance(struct bw_http_request *request, void *user);
 void bw_operator_on_cancel(struct bw_http_request *request, void *user);

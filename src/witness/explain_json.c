@@ -240,6 +240,19 @@ static void add_loss(const struct bw_operator_view *view, int group_index, int s
     }
 }
 
+/* 3.9: until its first grant nothing but what a site says now keeps two of them from serving. */
+static void add_vouched(const struct bw_operator_view *view, int group_index, int site, json_t **steps)
+{
+    const struct bw_group *group = group_of(view, group_index);
+    char text[BW_VOUCHED_TEXT_BYTES];
+
+    for (int other = 0; group->first_grant && other < (int)group->spec.site_count; other++)
+        if (other != site &&
+            bw_reports_vouched_text(&group->spec, &view->machine->watches[group_index].reports[other],
+                                    group->spec.sites[other].name, view->now, text))
+            add(steps, -1, "%s", text);
+}
+
 static void add_grant(const struct bw_operator_view *view, int group_index,
                       const struct bw_wish *wish, const struct bw_command *grant, uint64_t after_ms,
                       json_t **steps)
@@ -248,6 +261,7 @@ static void add_grant(const struct bw_operator_view *view, int group_index,
     const int site = bw_spec_find_site(&group->spec, grant->site);
 
     add_loss(view, group_index, site, wish, steps);
+    add_vouched(view, group_index, site, steps);
     add(steps, (int64_t)after_ms,
         "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
         group->epoch, grant->epoch, grant->site);

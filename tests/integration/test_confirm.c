@@ -45,41 +45,109 @@ static void write_config(const char *path)
     assert_int_equal(fclose(out), 0);
 }
 
+static void write_groups(const char *path, const char *mode)
+{
+    FILE *out = fopen(path, "w");
+
+    assert_non_null(out);
+    assert_true(fprintf(out, "groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-b}]\n    mode: %s\n", mode) >
+                0);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void become(const char *const *words, const char *config)
+{
+    char program[512];
+
+    (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
+    (void)setenv("BREAKWATER_CONFIG", config, 1);
+    (void)execv(program, (char *const *)(uintptr_t)words);
+    _exit(127);
+}
+
+/* Its exit. */
+static int run(const char *const *words, const char *config)
+{
+    const pid_t runs = fork();
+    int status;
+
+    assert_true(runs >= 0);
+    if (runs == 0)
+        become(words, config);
+    assert_int_equal(waitpid(runs, &status, 0), runs);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What `breakwater` asks; the answer is no. */
+static void ask(const char *const *words, const char *config, char *said, size_t size)
+{
+    pid_t asks;
+    int terminal, status;
+
+    said[0] = '\0';
+    asks = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(asks >= 0);
+    if (asks == 0)
+        become(words, config);
+    hear_until(terminal, "to go on: ", said, size);
+    assert_int_equal(write(terminal, "no\n", 3), 3);
+    assert_int_equal(waitpid(asks, &status, 0), asks);
+    (void)close(terminal);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
 /* Two clusters may have a group of one name, and two shells two files. */
 static void a_question_says_of_which_cluster_and_by_which_file(void **state)
 {
+    const char *const words[] = {"breakwater", "members", "remove", "w3", NULL};
     char config[TRIO_PATH_BYTES];
-    char program[512];
     char wanted[TRIO_PATH_BYTES + 64];
     char said[16384] = "";
-    int terminal, status;
-    pid_t asks;
 
     (void)state;
     trio_path(&trio, "cli.yaml", config);
     write_config(config);
-    (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
-    asks = forkpty(&terminal, NULL, NULL, NULL);
-    assert_true(asks >= 0);
-    if (asks == 0) {
-        (void)setenv("BREAKWATER_CONFIG", config, 1);
-        (void)execl(program, "breakwater", "members", "remove", "w3", (char *)NULL);
-        _exit(127);
-    }
-    hear_until(terminal, "to go on: ", said, sizeof said);
-    assert_int_equal(write(terminal, "no\n", 3), 3);
-    assert_int_equal(waitpid(asks, &status, 0), asks);
-    (void)close(terminal);
+    ask(words, config, said, sizeof said);
     (void)snprintf(wanted, sizeof wanted, "In cluster prod, as operator anna (%s): ", config);
     if (strstr(said, wanted) == NULL)
         fail_msg("%s", said);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
+/* 3.9: a `yes` that is typed by habit lets nothing go, and vouches for nobody. */
+static void what_may_end_in_two_sites_that_serve_asks_for_a_name(void **state)
+{
+    char config[TRIO_PATH_BYTES];
+    char groups[TRIO_PATH_BYTES];
+    const char *words[] = {"breakwater", "apply", "-f", groups, NULL, NULL, NULL};
+    char said[16384] = "";
+
+    (void)state;
+    trio_path(&trio, "cli.yaml", config);
+    write_config(config);
+    trio_path(&trio, "groups.yaml", groups);
+    write_groups(groups, "auto");
+    ask(words, config, said, sizeof said);
+    assert_non_null(strstr(said, "Commit this? Type \"yes\" to go on: "));
+    words[4] = "--initial-primary";
+    words[5] = "dc-a";
+    ask(words, config, said, sizeof said);
+    assert_non_null(strstr(said, "! dc-b is not heard: you vouch"));
+    assert_non_null(strstr(said, "Commit this, on your word for each other site? Type \"dc-a\" to go on: "));
+    words[4] = "--yes";
+    words[5] = NULL;
+    assert_int_equal(run(words, config), 0);
+    words[4] = NULL;
+    write_groups(groups, "observe");
+    ask(words, config, said, sizeof said);
+    assert_non_null(strstr(said, "1 every site is let go"));
+    assert_non_null(strstr(said, "Commit this? Type \"harbor\" to go on: "));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_question_says_of_which_cluster_and_by_which_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_may_end_in_two_sites_that_serve_asks_for_a_name, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

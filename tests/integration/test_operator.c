@@ -393,11 +393,51 @@ static void a_first_primary_is_chosen_only_before_the_first_grant(void **state)
 {
     (void)state;
 
-    const int status = operator_apply("groups.yaml", "--initial-primary dc-a --yes");
+    operator_put("slower.yaml", "groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-b}]\n"
+                                "    max_lag: 7s\n");
+
+    const int status = operator_apply("slower.yaml", "--initial-primary dc-a --yes");
 
     assert_int_equal(status, 1);
     assert_says(operator.errors, "dc-b says that harbor runs there already");
     assert_says(operator.errors, "use switchover or failover");
+}
+
+/* Of those of a file that wait for their first grant it is said, and after a lost answer once more. */
+static void a_first_primary_says_nothing_of_a_group_that_was_granted(void **state)
+{
+    (void)state;
+    assert_int_equal(operator_apply("groups.yaml", "--initial-primary dc-a --plan"), 0);
+    assert_says(operator.out, "unchanged  harbor   granted before: --initial-primary says nothing of it\n");
+    assert_null(strstr(operator.out, "initial primary:"));
+    assert_says(operator.out, "Nothing to change.");
+    assert_int_equal(operator_apply("groups.yaml", "--initial-primary dc-a --yes"), 0);
+    assert_says(operator.out, "unchanged  harbor ");
+}
+
+/* 3.9: nobody but the person keeps a site that is not heard from serving as well. */
+static void whoever_names_a_first_primary_is_told_what_that_vouches_for(void **state)
+{
+    (void)state;
+    operator_put("named.yaml", "groups:\n  - name: registry\n    sites: [{name: dc-a}, {name: dc-x}]\n");
+    assert_int_equal(operator_apply("named.yaml", "--plan"), 0);
+    assert_null(strstr(operator.out, "you vouch"));
+    assert_int_equal(operator_apply("named.yaml", "--initial-primary dc-a --plan"), 0);
+    assert_says(operator.out, "  initial primary: dc-a\n"
+                              "  ! dc-x is not heard: you vouch that registry serves nowhere there; if it does, two "
+                              "sites serve\n");
+}
+
+static void a_file_that_lets_a_group_go_says_what_that_means(void **state)
+{
+    (void)state;
+    operator_put("watched.yaml", "groups:\n  - name: harbor\n    mode: observe\n"
+                                 "    sites: [{name: dc-a}, {name: dc-b}]\n");
+    assert_int_equal(operator_apply("watched.yaml", "--plan"), 0);
+    assert_says(operator.out, "  mode: auto -> observe\n");
+    assert_says(operator.out, "  1 its epoch ends and every site is let go: the service stays as it is, and nobody "
+                              "guards it\n");
+    assert_says(operator.out, "  2 no script but status, readiness and condition runs until the mode is another\n");
 }
 
 static void a_switchover_to_who_holds_it_has_nothing_to_do(void **state)
@@ -704,6 +744,9 @@ int main(void)
         cmocka_unit_test(the_feature_level_is_the_newest_and_only_an_operator_raises_it),
         cmocka_unit_test(a_holder_cannot_be_applied_away),
         cmocka_unit_test(a_first_primary_is_chosen_only_before_the_first_grant),
+        cmocka_unit_test(a_first_primary_says_nothing_of_a_group_that_was_granted),
+        cmocka_unit_test(whoever_names_a_first_primary_is_told_what_that_vouches_for),
+        cmocka_unit_test(a_file_that_lets_a_group_go_says_what_that_means),
         cmocka_unit_test(a_switchover_to_who_holds_it_has_nothing_to_do),
         cmocka_unit_test(metrics_tell_what_was_decided),
         cmocka_unit_test(metrics_are_what_promtool_accepts),

@@ -19,17 +19,15 @@
 
 /* ---- plans and history ------------------------------------------------------------------------ */
 
-static json_t *plan_of(enum bw_wish_kind kind, const char *to)
+static json_t *plan_of_wish(struct bw_wish wish)
 {
     static struct bw_foretelling room;
     static struct bw_wish_plan made;
     struct bw_operator_view view = view_of_calm_leader();
-    struct bw_wish wish = {.kind = kind};
     struct bw_diag diag = {0};
     json_t *plan;
     enum bw_err err;
 
-    (void)strcpy(wish.to, to);
     err = bw_witness_ask(&world.witness, 0, &wish, world.now, &diag);
     if (err == BW_OK)
         err = bw_foretell_judge_wish(world_group(&world), world_watch(&world),
@@ -41,6 +39,14 @@ static json_t *plan_of(enum bw_wish_kind kind, const char *to)
     assert_non_null(plan);
     assert_int_equal(json_object_del(plan, "decision"), 0); /* golden/explain has these */
     return plan;
+}
+
+static json_t *plan_of(enum bw_wish_kind kind, const char *to)
+{
+    struct bw_wish wish = {.kind = kind};
+
+    (void)strcpy(wish.to, to);
+    return plan_of_wish(wish);
 }
 
 static void the_plan_of_a_switchover_names_each_step(void **state)
@@ -234,6 +240,32 @@ static void the_plan_of_a_failover_waits_and_tells_the_loss(void **state)
     world_pass_ms(&world, 7000);
 
     compare_json(plan_of(BW_WISH_FAILOVER, ""), "plan_failover.json");
+}
+
+/* 3.9: after a let-go only the person keeps the silent one from serving, too. */
+static void the_plan_of_a_failover_before_a_first_grant_names_who_may_serve(void **state)
+{
+    struct bw_spec spec;
+    json_t *plan;
+    char *text;
+
+    (void)state;
+    world_begin(&world, 2);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world_pass_ms(&world, 60000);
+    world.sites[A].is_mute = true;
+    spec = world_group(&world)->spec;
+    spec.mode = BW_MODE_AUTO;
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, 8000);
+    plan = plan_of_wish((struct bw_wish){.kind = BW_WISH_FAILOVER, .to = "dc-b", .accept_data_loss = true});
+    text = json_dumps(json_object_get(plan, "steps"), JSON_COMPACT);
+    assert_non_null(text);
+    if (strstr(text, "\"dc-a is not heard (last said started, 8 s ago): you vouch that harbor serves nowhere there; if it "
+                     "does, two sites serve\"") == NULL)
+        fail_msg("%s", text);
+    free(text);
+    json_decref(plan);
 }
 
 /* A site that might follow, and nobody knows how much would be lost: unknown is not zero (4). */
@@ -709,6 +741,7 @@ int main(void)
         cmocka_unit_test(a_switchover_that_has_begun_outlives_its_leader),
         cmocka_unit_test(a_switchover_that_its_own_leader_gave_up_is_told_so),
         cmocka_unit_test(the_plan_of_a_failover_waits_and_tells_the_loss),
+        cmocka_unit_test(the_plan_of_a_failover_before_a_first_grant_names_who_may_serve),
         cmocka_unit_test(an_explanation_names_what_holds),
         cmocka_unit_test(the_plan_of_a_refused_wish_has_no_steps),
         cmocka_unit_test(history_tells_how_each_epoch_began_and_ended),

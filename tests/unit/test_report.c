@@ -266,6 +266,34 @@ static void the_first_site_serves_elsewhere_too(void **state)
                         "dc-a");
 }
 
+/* 3.9: whoever names another site the first answers for this one, unless it says now that it serves nothing. */
+static void who_does_not_say_that_it_has_stopped_is_vouched_for(void **state)
+{
+    const struct bw_spec spec = {.name = "harbor", .renew_interval_ms = 1000, .request_timeout_ms = 1000};
+    const struct bw_instant at_10 = {10 * S, 10 * S}, at_18 = {18 * S, 18 * S};
+    struct bw_site_reports reports = {0};
+    struct bw_contact contact = contact_from(1, 1, 10);
+    char text[BW_VOUCHED_TEXT_BYTES];
+
+    (void)state;
+    assert_true(bw_reports_vouched_text(&spec, NULL, "dc-b", at_10, text));
+    assert_string_equal(text, "dc-b is not heard: you vouch that harbor serves nowhere there; if it does, two sites serve");
+    assert_true(bw_reports_vouched_text(&spec, &reports, "dc-b", at_10, text));
+    contact.report.service = BW_SERVICE_UNKNOWN;
+    put(&reports, contact);
+    assert_true(bw_reports_vouched_text(&spec, &reports, "dc-b", at_10, text));
+    assert_string_equal(text, "dc-b is not seen to have stopped it (last said unknown, 0 s ago): you vouch that harbor "
+                              "serves nowhere there; if it does, two sites serve");
+    contact.report.service = BW_SERVICE_STOPPED;
+    put(&reports, contact);
+    assert_false(bw_reports_vouched_text(&spec, &reports, "dc-b", at_10, text));
+    contact.report.service = BW_SERVICE_STARTED;
+    put(&reports, contact);
+    assert_true(bw_reports_vouched_text(&spec, &reports, "dc-b", at_18, text));
+    assert_string_equal(text, "dc-b is not heard (last said started, 8 s ago): you vouch that harbor serves nowhere "
+                              "there; if it does, two sites serve");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +311,7 @@ int main(void)
         cmocka_unit_test(whoever_speaks_first_is_heard_from_then_on),
         cmocka_unit_test(four_speakers_are_kept_side_by_side),
         cmocka_unit_test(the_first_site_serves_elsewhere_too),
+        cmocka_unit_test(who_does_not_say_that_it_has_stopped_is_vouched_for),
         cmocka_unit_test(words_are_heard_in_letters_of_either_size),
     };
 

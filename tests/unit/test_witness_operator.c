@@ -241,6 +241,24 @@ static void what_the_log_would_refuse_is_said_before_anything_is_proposed(void *
     assert_asks_not(&rig, "SUBMIT:");
 }
 
+/* 3.9: said of a file of which some were granted, or again after an answer that was lost. */
+static void a_first_primary_is_nothing_to_choose_where_one_was_granted(void **state)
+{
+    const char *const names[] = {"harbor", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig_grant(&rig);
+    order_begin(&rig, &order, names);
+    (void)strcpy(order.items[0].initial_primary, "dc-b");
+    assert_int_equal(judge(&rig, &order), 0);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_UNCHANGED);
+    assert_true(order.items[0].is_named_late);
+    assert_string_equal(order.items[0].initial_primary, "");
+}
+
 static void nobody_is_named_first_primary_while_another_site_runs_it(void **state)
 {
     const char *const names[] = {"harbor", NULL};
@@ -774,6 +792,7 @@ int main(void)
         cmocka_unit_test(one_after_the_other_is_committed_and_signed),
         cmocka_unit_test(the_target_of_a_move_stays_a_candidate),
         cmocka_unit_test(what_the_log_would_refuse_is_said_before_anything_is_proposed),
+        cmocka_unit_test(a_first_primary_is_nothing_to_choose_where_one_was_granted),
         cmocka_unit_test(nobody_is_named_first_primary_while_another_site_runs_it),
         cmocka_unit_test(more_groups_than_there_is_room_for_are_refused_together),
         cmocka_unit_test(a_group_that_somebody_else_has_changed_meanwhile_stays_as_it_is),

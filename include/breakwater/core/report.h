@@ -245,6 +245,11 @@ const char *bw_reports_leaves_unstopped(const struct bw_spec *spec, const struct
 const char *bw_reports_started_elsewhere(const struct bw_spec *spec,
                                          const struct bw_site_reports *reports, const char *site,
                                          struct bw_instant now);
+#define BW_VOUCHED_TEXT_BYTES (3 * BW_NAME_MAX + 192)
+/* What a person vouches for of this site who has another one begin the group: `reports` are the site's, NULL: it was in no
+ * spec before. False: of nothing, for it says freshly that it has stopped (3.9). */
+bool bw_reports_vouched_text(const struct bw_spec *spec, const struct bw_site_reports *reports, const char *site,
+                             struct bw_instant now, char out_text[BW_VOUCHED_TEXT_BYTES]);
 /* The newest, however old; NULL: none ever. */
 const struct bw_contact *bw_site_reports_newest(const struct bw_site_reports *reports);
 

@@ -55,13 +55,14 @@ const char *bw_apply_outcome_word(enum bw_apply_outcome outcome);
 
 struct bw_apply_item {
     struct bw_spec spec;                    /* one that bw_spec_check accepts */
-    char initial_primary[BW_NAME_MAX + 1];  /* a candidate of it; "": none is chosen */
+    char initial_primary[BW_NAME_MAX + 1];  /* a candidate of it; "": none is chosen, or `is_named_late` */
     bool keeps_mode;    /* a group that is there keeps its mode: `spec` has it once it was judged */
     bool has_made_from; /* it is for what the group is at `made_from` only, 0: not there */
     uint64_t made_from;
     /* the machine's: */
     uint64_t version; /* of the spec that it was compared with; 0: there was no such group */
     enum bw_apply_outcome outcome;
+    bool is_named_late; /* of UNCHANGED: it was granted before, and who begins it is nothing to choose any more */
     enum bw_err err; /* of FAILED, UNKNOWN and NOT_SENT */
     uint64_t index;  /* of the entry that made it so; 0: none did */
 };
