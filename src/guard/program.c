@@ -108,21 +108,23 @@ void bw_guard_program_look(struct bw_guard_program *program)
         begin_close(program);
 }
 
-/* What this guard will not be there for. */
+/* What this guard will not be there for. Whoever is not known to keep the deadline is not promised. */
 static void say_left(const struct bw_guard_group *group)
 {
+    struct bw_guard_program *program = group->program;
     const struct bw_guard_mirror *mirror = &group->machine.mirror;
+    char keeper[128] = "no enforcer is known to have its deadline: start a guard";
 
     if (mirror->armed_epoch == 0 || group->machine.fence != BW_FENCE_NONE)
         return;
-    bw_log_warn(
-        &group->program->log, "deadline.left",
-        "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64
-        " does=\"the service is left alone; pid %ld ends what is in reach at the end of its "
-        "lease, unless a guard is started before\"",
-        group->config->name, mirror->armed_epoch,
-        bw_instant_left_ns(bw_clock_now(), mirror->armed_end) / BW_NS_PER_MS,
-        (long)group->program->enforcer.pid);
+    if (bw_enforcing_has(&program->machine.enforcing, &group->at.enforcing))
+        (void)snprintf(keeper, sizeof keeper,
+                       "pid %ld ends what is in reach at the end of its lease, unless a guard is started before",
+                       (long)program->enforcer.pid); /* fits any pid */
+    bw_log_warn(&program->log, "deadline.left",
+                "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64 " does=\"the service is left alone; %s\"",
+                group->config->name, mirror->armed_epoch,
+                bw_instant_left_ns(bw_clock_now(), mirror->armed_end) / BW_NS_PER_MS, keeper);
 }
 
 static void on_signal(uv_signal_t *signal, int number)

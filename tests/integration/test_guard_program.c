@@ -142,6 +142,7 @@ static void a_guard_that_is_told_to_end_leaves_the_service_and_its_deadline(void
 
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     assert_true(rig_has(rig, "log", "level=warn event=deadline.left")); /* and says until when */
+    assert_true(rig_has(rig, "log", "ends what is in reach at the end of its lease"));
     rig_wait_beat(rig, rig_now_ms());
     rig_guard_start(rig);
     rig_greet(rig);
@@ -151,6 +152,22 @@ static void a_guard_that_is_told_to_end_leaves_the_service_and_its_deadline(void
     assert_memory_equal(&welcome->armed_end, &end, sizeof end);
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_RUN_ENDED], 0);
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+}
+
+static void a_guard_without_an_enforcer_says_that_nothing_is_known_to_keep_the_deadline(void **state)
+{
+    const struct rlimit few = {.rlim_cur = 3, .rlim_max = 4096};
+    struct rig *rig = *state;
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    assert_int_equal(prlimit(rig->guard, RLIMIT_NOFILE, &few, NULL), 0); /* for no other enforcer */
+    assert_int_equal(kill(enforcer_of(rig), SIGKILL), 0);
+    rig_wait_log(rig, "event=enforcer.unmade");
+
+    (void)rig_guard_end(rig, SIGTERM);
+
+    assert_true(rig_has(rig, "log", "no enforcer is known to have its deadline"));
+    assert_false(rig_has(rig, "log", "ends what is in reach at the end of its lease"));
 }
 
 static void read_site_file(const struct rig *rig, char out_text[4096])
@@ -747,6 +764,7 @@ int main(void)
         TEST(an_epoch_is_armed_started_stopped_and_ended),
         TEST(a_readiness_that_says_much_is_read_to_its_end),
         TEST(a_guard_that_is_told_to_end_leaves_the_service_and_its_deadline),
+        TEST(a_guard_without_an_enforcer_says_that_nothing_is_known_to_keep_the_deadline),
         TEST(what_an_agent_is_told_changes_with_sighup),
         TEST(scripts_change_with_sighup_and_a_bad_file_changes_nothing),
         TEST(a_mistake_that_nobody_reads_of_holds_up_no_later_reload),
