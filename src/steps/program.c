@@ -236,5 +236,7 @@ int bw_steps_run(void)
     }
     /* Not closed and not freed: the process ends here, and what its steps have left must keep its
      * outputs open until it does. */
+    if (program->is_blind)
+        _exit(exit_status); /* a look has not ended: nothing that is done at an exit waits for its thread */
     return exit_status;
 }

@@ -2,7 +2,7 @@
  *
  *   order.c     how it is begun, by its guard     program.c   its life: plan, signals, end
  *   step.c      one try of one step               journal.c   what is done, for the run after it
- *   tell.c      what its guard is told
+ *   tell.c      what its guard is told            look.c      a look at all processes, with a limit
  */
 #ifndef BW_STEPS_PROGRAM_H
 #define BW_STEPS_PROGRAM_H
@@ -45,6 +45,7 @@ struct bw_steps_program {
     struct bw_process left[BW_STEPS_LEFT_MAX];
     size_t left_count;
     bool is_more_left; /* than there is room for, or could be seen */
+    bool is_blind;     /* /proc has not answered: it is not asked again */
     uv_timer_t again; /* it asks to pass its point of no return */
     bool keeps_journal;
     int writer;        /* the end of the process that writes it; -1: none does */
@@ -62,6 +63,16 @@ void bw_steps_go_on(struct bw_steps_program *program);
 /* ---- step.c ---------------------------------------------------------------------------------- */
 
 void bw_steps_begin(struct bw_steps_program *program, int index);
+
+/* ---- look.c ---------------------------------------------------------------------------------- */
+
+/* A round over `tree` (process_tree.h), which is of `step`; `out_pids` has room for BW_STEPS_LEFT_MAX, NULL: for none.
+ * False: nothing was seen, and `signal` may have reached some. Where it is not over within BW_SCAN_NS the program is
+ * blind: it signals nobody from then on, and no other look is begun. */
+bool bw_steps_look(const struct bw_steps_step *step, const struct bw_process_tree *tree, int signal, pid_t *out_pids,
+                   size_t *out_count);
+/* Not for long: nothing else goes on. */
+void bw_steps_pause(long ms);
 
 /* ---- tell.c ---------------------------------------------------------------------------------- */
 

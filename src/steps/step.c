@@ -12,7 +12,8 @@
 
 #define OWN_PREFIX    "BREAKWATER_"
 #define OWN_MAX       (BW_SCRIPT_VARIABLE_COUNT + 1 + BW_ENV_MAX) /* and the mark */
-#define ROUNDS_MAX    200 /* of KILL; what outlives them the end of the whole run meets */
+#define ROUNDS_MAX    200 /* of KILL; what outlives them, or cannot be seen, the end of the whole run meets */
+#define ROUND_MS      5
 #define SIGNALED_BASE 128 /* as shells say it */
 #define STATUS_LIMIT  124 /* as timeout(1) says it */
 #define STATUS_UNRUN  126 /* as shells say it */
@@ -51,9 +52,12 @@ static void end_left(const struct bw_steps_step *step)
     };
     size_t count = 1;
 
-    for (int i = 0; i < ROUNDS_MAX && count != 0; i++)
-        if (bw_process_tree_round(&tree, SIGKILL, NULL, 0, &count, NULL) != BW_OK)
+    for (int i = 0; i < ROUNDS_MAX && count != 0 && !program->is_blind; i++) {
+        if (i > 0)
+            bw_steps_pause(ROUND_MS);
+        if (!bw_steps_look(step, &tree, SIGKILL, NULL, &count))
             count = 1; /* not seen is not gone */
+    }
 }
 
 static bool is_known(const struct bw_steps_program *program, const struct bw_process *process)
@@ -86,7 +90,7 @@ static bool has_left(const struct bw_steps_step *step)
     pid_t pids[BW_STEPS_LEFT_MAX];
     size_t count = 0;
 
-    if (bw_process_tree_round(&tree, 0, pids, BW_STEPS_LEFT_MAX, &count, NULL) != BW_OK) {
+    if (!bw_steps_look(step, &tree, 0, pids, &count)) {
         step->program->is_more_left = true; /* not seen is not gone */
         return true;
     }

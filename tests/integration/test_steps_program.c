@@ -31,6 +31,8 @@ static int channel[2];
 static pid_t child;
 static char disk[64]; /* "": no journal is kept */
 static pid_t server = -1; /* of the disk */
+static struct stuck_process stuck = {.fd = -1};
+static const char *first_script = ">\"$0.done\"";
 
 static void put(const char *name, const char *text, char *out_path, size_t size)
 {
@@ -58,15 +60,21 @@ static int make_plan(void)
                                   .count = 2};
     for (uint32_t i = 0; i < plan.count; i++) {
         struct bw_steps_item *item = &plan.items[i];
+        const char *name = i == 0 ? "first" : "last";
+        char text[256];
 
-        (void)snprintf(item->name, sizeof item->name, "%s", i == 0 ? "first" : "last");
-        put(item->name, "#!/bin/sh\n>\"$0.done\"\n", item->script, sizeof item->script);
+        (void)strcpy(item->name, name);
+        (void)snprintf(text, sizeof text, "#!/bin/sh\n%s\n", i == 0 ? first_script : ">\"$0.done\"");
+        put(name, text, item->script, sizeof item->script);
         item->timeout_ms = WAIT_MS;
     }
     plan.items[1].rule = (struct bw_step_rule){.needs = 1, .is_point = true};
-    if (disk[0] != '\0') { /* a plain list, whose journal goes there */
+    if (stuck.pid > 0 || disk[0] != '\0') { /* a plain list */
         plan.is_held = false;
+        plan.items[0].rule.retries = 1;
         plan.items[1].rule.is_point = false;
+    }
+    if (disk[0] != '\0') { /* whose journal goes there */
         (void)snprintf(plan.directory, sizeof plan.directory, "%s", disk);
         (void)snprintf(plan.journal, sizeof plan.journal, "g.steps");
     }
@@ -206,17 +214,10 @@ static int tear_down_disk(void **state)
     return tear_down(state);
 }
 
-/* A journal says what need not be done again, and no more: where it cannot be written nobody waits for it. */
-static void one_whose_journal_cannot_be_written_ends_all_the_same(void **state)
+static void run_all(void)
 {
     int status = -1;
 
-    (void)state;
-    (void)snprintf(disk, sizeof disk, "%s/disk", directory);
-    assert_int_equal(mkdir(disk, 0700), 0);
-    server = stuck_disk_open(disk);
-    if (server < 0)
-        skip_lacking("fuse");
     begin();
 
     for (int ms = 0; waitpid(child, &status, WNOHANG) == 0; ms += 10) {
@@ -230,12 +231,55 @@ static void one_whose_journal_cannot_be_written_ends_all_the_same(void **state)
     assert_true(is_there("first.done") && is_there("last.done"));
 }
 
+/* A journal says what need not be done again, and no more: where it cannot be written nobody waits for it. */
+static void one_whose_journal_cannot_be_written_ends_all_the_same(void **state)
+{
+    (void)state;
+    (void)snprintf(disk, sizeof disk, "%s/disk", directory);
+    assert_int_equal(mkdir(disk, 0700), 0);
+    server = stuck_disk_open(disk);
+    if (server < 0)
+        skip_lacking("fuse");
+    run_all();
+}
+
+/* ---- a process that /proc does not answer for ---- */
+
+static int tear_down_stuck(void **state)
+{
+    stuck_process_close(&stuck);
+    first_script = ">\"$0.done\"";
+    return tear_down(state);
+}
+
+/* What a step has left is looked for among all processes, and none of those that are not ours holds a start up. */
+static void one_that_cannot_see_what_a_step_has_left_goes_on(void **state)
+{
+    (void)state;
+    if (!stuck_process_open(&stuck))
+        skip_lacking("fuse");
+    run_all();
+}
+
+static void one_that_cannot_see_what_a_failed_try_has_left_tries_again(void **state)
+{
+    (void)state;
+    first_script = "[ $BREAKWATER_STEP_RUN = 2 ] || exit 1\n>\"$0.done\"";
+    if (!stuck_process_open(&stuck))
+        skip_lacking("fuse");
+    run_all();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_whose_question_was_lost_asks_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_whose_journal_cannot_be_written_ends_all_the_same, set_up,
                                         tear_down_disk),
+        cmocka_unit_test_setup_teardown(one_that_cannot_see_what_a_step_has_left_goes_on, set_up,
+                                        tear_down_stuck),
+        cmocka_unit_test_setup_teardown(one_that_cannot_see_what_a_failed_try_has_left_tries_again, set_up,
+                                        tear_down_stuck),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,13 +46,14 @@ static void serve(int fd)
     _exit(0);
 }
 
-static bool is_mounted(int fd, const char *dir)
+/* `kind` as in st_mode: of what it is mounted at. */
+static bool is_mounted(int fd, const char *path, mode_t kind)
 {
     char options[64];
 
-    (void)snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+    (void)snprintf(options, sizeof options, "fd=%d,rootmode=%o,user_id=0,group_id=0", fd, (unsigned)kind);
     return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("stuck", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
+           mount("stuck", path, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
 }
 
 pid_t stuck_disk_open(const char *dir)
@@ -60,7 +62,7 @@ pid_t stuck_disk_open(const char *dir)
     const int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
     pid_t server = -1;
 
-    if (fd >= 0 && is_mounted(fd, dir))
+    if (fd >= 0 && is_mounted(fd, dir, S_IFDIR))
         server = fork();
     if (server == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -79,4 +81,43 @@ void stuck_disk_close(pid_t server, const char *dir)
     (void)kill(server, SIGKILL); /* our child, not reaped */
     (void)waitpid(server, NULL, 0);
     (void)umount2(dir, MNT_DETACH);
+}
+
+/* ---- one process ----------------------------------------------------------------------------- */
+
+/* It has nothing to do, and ends with the test. */
+static pid_t begin_process(void)
+{
+    const pid_t parent = getpid();
+    const pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (getppid() == parent)
+        (void)pause();
+    _exit(1);
+}
+
+bool stuck_process_open(struct stuck_process *out)
+{
+    char path[64];
+
+    *out = (struct stuck_process){.pid = begin_process(), .fd = open("/dev/fuse", O_RDWR | O_CLOEXEC)};
+    (void)snprintf(path, sizeof path, "/proc/%ld/environ", (long)out->pid); /* fits any pid */
+    if (out->pid > 0 && out->fd >= 0 && is_mounted(out->fd, path, S_IFREG))
+        return true;
+    stuck_process_close(out);
+    return false;
+}
+
+void stuck_process_close(struct stuck_process *process)
+{
+    if (process->fd >= 0)
+        (void)close(process->fd); /* which nobody has ever read from: whoever waits is woken */
+    if (process->pid > 0) {
+        (void)kill(process->pid, SIGKILL); /* our child, not reaped; what is mounted in its /proc goes with it */
+        (void)waitpid(process->pid, NULL, 0);
+    }
+    *process = (struct stuck_process){.fd = -1};
 }
