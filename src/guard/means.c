@@ -85,15 +85,19 @@ bool bw_guard_cgroups_make_again(const struct bw_guard_group *group)
 }
 
 /* Somebody may have removed them. */
+static void add_own_cgroup(struct list *list, const struct bw_guard_group *group, const struct bw_cgroup *cgroup)
+{
+    if (!add_cgroup(list, cgroup) &&
+        (errno != ENOENT || !bw_guard_cgroups_make_again(group) || !add_cgroup(list, cgroup)))
+        list->is_short = true;
+}
+
+/* Each lists its own alone, and most run in what lies in the service's. */
 static void add_own_cgroups(struct list *list, const struct bw_guard_group *group)
 {
-    for (size_t i = 0; i < ENDED_SLOTS; i++) {
-        const struct bw_cgroup *cgroup = &group->reach.slots[ended_slots[i]];
-
-        if (!add_cgroup(list, cgroup) &&
-            (errno != ENOENT || !bw_guard_cgroups_make_again(group) || !add_cgroup(list, cgroup)))
-            list->is_short = true;
-    }
+    add_own_cgroup(list, group, &group->reach.begun);
+    for (size_t i = 0; i < ENDED_SLOTS; i++)
+        add_own_cgroup(list, group, &group->reach.slots[ended_slots[i]]);
 }
 
 static void add_process(struct list *list, pid_t pid)

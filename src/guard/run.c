@@ -415,7 +415,10 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
     struct bw_log *log = &work->group->program->log;
     struct bw_diag diag = {0};
     const struct bw_units_sight units = see_units(work->group);
+    const bool is_end = run->action == BW_ACTION_STOP || run->action == BW_ACTION_FENCE;
 
+    if (is_end && work->group->unit_reach != NULL)
+        bw_units_note_restarts(&work->group->unit_reach->units);
     work->run = *run;
     work->interrupted = bw_steps_take_interrupted(&work->group->interrupted, run->action,
                                                   run->epoch);

@@ -17,6 +17,8 @@
 
 #define SCAN_PAUSE_MS_MAX 64 /* a look at thousands of processes takes its time */
 
+#define BEGUN "begun"
+
 static const char *const slot_names[BW_REACH_SLOTS] = {"service", "action", "fence", "observe"};
 
 /* ---- open and close ---------------------------------------------------------------------------
@@ -29,7 +31,7 @@ static enum bw_err open_cgroups(struct bw_reach *reach, struct bw_diag *diag)
     for (int i = 0; i < BW_REACH_SLOTS && err == BW_OK; i++)
         err = bw_cgroup_open_below(&reach->slots[i], &reach->all, slot_names[i], diag);
     if (err == BW_OK)
-        err = bw_cgroup_open_below(&reach->begun, &reach->slots[BW_REACH_SERVICE], "begun", diag);
+        err = bw_cgroup_open_below(&reach->begun, &reach->slots[BW_REACH_SERVICE], BEGUN, diag);
     return err;
 }
 
@@ -156,15 +158,20 @@ enum bw_err bw_reach_open_door(const struct bw_reach *reach, enum bw_reach_slot 
 enum bw_err bw_reach_find_door(const char *tag, const char *group, enum bw_reach_slot slot,
                                int *out_door, struct bw_diag *diag)
 {
-    char below[BW_NAME_MAX + 16];
+    char below[BW_NAME_MAX + 24];
     struct bw_cgroup cgroup;
-    enum bw_err err;
+    enum bw_err err = BW_ERR_NOT_FOUND;
 
     BW_ASSERT(slot < BW_REACH_SLOTS);
     if (!is_tag(tag) || !bw_name_is_valid(group))
         return bw_diag_set(diag, BW_ERR_INVALID, "reach of group %s: not a valid name", group);
-    (void)snprintf(below, sizeof below, "%s/%s", group, slot_names[slot]); /* fits: a valid name */
-    err = bw_cgroup_find_made(&cgroup, tag, below, diag);
+    (void)snprintf(below, sizeof below, "%s/%s/" BEGUN, group, slot_names[slot]); /* fits: a valid name */
+    if (slot == BW_REACH_SERVICE)
+        err = bw_cgroup_find_made(&cgroup, tag, below, NULL);
+    if (err != BW_OK) { /* of a guard of before there is none */
+        below[strlen(below) - strlen("/" BEGUN)] = '\0';
+        err = bw_cgroup_find_made(&cgroup, tag, below, diag);
+    }
     return err == BW_OK ? bw_cgroup_open_door(&cgroup, out_door, diag) : err;
 }
 

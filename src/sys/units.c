@@ -293,10 +293,17 @@ bool bw_units_is_any_bare(const struct bw_units *units)
     return false;
 }
 
+void bw_units_note_restarts(struct bw_units *units)
+{
+    for (size_t i = 0; i < units->count; i++)
+        units->units[i].restarts_before = units->units[i].restarts;
+}
+
 bool bw_units_is_any_restarted(const struct bw_units *units)
 {
     for (size_t i = 0; i < units->count; i++)
-        if (units->units[i].activity == BW_UNIT_UP && units->units[i].is_restarted)
+        if (units->units[i].activity == BW_UNIT_UP &&
+            units->units[i].restarts > units->units[i].restarts_before)
             return true;
     return false;
 }

@@ -197,6 +197,18 @@ static bool is_number(const char *value, size_t bytes)
     return bytes > 0;
 }
 
+/* Of what is no number nothing is known: then its age alone tells (3.2.4). */
+static uint32_t count_of(const char *value, size_t bytes)
+{
+    uint32_t count = 0;
+
+    if (!is_number(value, bytes) || bytes > 9)
+        return 0;
+    for (size_t i = 0; i < bytes; i++)
+        count = 10 * count + (uint32_t)(value[i] - '0');
+    return count;
+}
+
 static void take_job(struct bw_unit *unit, const char *value, size_t bytes)
 {
     unit->has_job = bytes > 0 && !is_word(value, bytes, "0");
@@ -216,8 +228,8 @@ void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
         (void)snprintf(unit->cgroup, sizeof unit->cgroup, "%.*s", (int)value_bytes, value);
     else if (take_value(line, bytes, "Job=", &value, &value_bytes))
         take_job(unit, value, value_bytes);
-    else if (take_value(line, bytes, "NRestarts=", &value, &value_bytes)) /* whoever starts it sets it to 0 */
-        unit->is_restarted = !is_word(value, value_bytes, "0");
+    else if (take_value(line, bytes, "NRestarts=", &value, &value_bytes))
+        unit->restarts = count_of(value, value_bytes);
     else if (take_value(line, bytes, "Slice=", &value, &value_bytes))
         take_name(unit->slice, value, value_bytes);
     else if (take_value(line, bytes, "Id=", &value, &value_bytes))
@@ -263,7 +275,7 @@ static enum bw_err take_over(struct bw_units *units, struct bw_diag *diag)
         unit->activity = seen->is_loaded ? seen->activity : BW_UNIT_UNKNOWN;
         memcpy(unit->again, seen->again, sizeof unit->again);
         unit->is_settled = seen->is_settled && !seen->has_job;
-        unit->is_restarted = seen->is_restarted;
+        unit->restarts = seen->restarts;
         take_cgroup(units, unit, seen);
         unit->job[0] = '\0';
         if (unit->activity == BW_UNIT_DOWN && seen->has_job) {

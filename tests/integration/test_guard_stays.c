@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
@@ -23,10 +24,13 @@ static void begin(struct rig *rig)
 }
 
 /* As what keeps a service alive does: it forks another while the stop script runs, and ends too late. */
-static void what_the_left_of_a_start_forks_after_a_stop_began_is_ended(void **state)
+static void assert_newborn_is_ended(struct rig *rig, bool enters)
 {
-    struct rig *rig = *state;
+    char as[512] = "";
 
+    if (enters)
+        (void)snprintf(as, sizeof as, "%s/breakwater enter g -c site.yaml --", getenv("BREAKWATER_BUILD"));
+    rig_put(rig, "as", 0644, as);
     rig_put(rig, "keeper.sh", 0755,
             HERE "sh service.sh &\n"
                  "while [ ! -e stopping ]; do sleep 0.01; done\n"
@@ -34,7 +38,7 @@ static void what_the_left_of_a_start_forks_after_a_stop_began_is_ended(void **st
                  "</dev/null >/dev/null 2>&1 &\n"
                  "wait\n");
     rig_put(rig, "start.sh", 0755,
-            HERE "setsid ./keeper.sh </dev/null >/dev/null 2>&1 &\necho $! >keeper\n" AWAIT_FILE("beats"));
+            HERE "setsid $(cat as) ./keeper.sh </dev/null >enter.out 2>&1 &\necho $! >keeper\n" AWAIT_FILE("beats"));
     rig_put(rig, "stop.sh", 0755,
             HERE ": >stopping\n" AWAIT_FILE("newborn") "read -r keeper <keeper\nkill -KILL \"$keeper\"\n"
                  "read -r pid begun <pid\nkill -KILL \"$pid\"\nexit 0\n");
@@ -43,6 +47,16 @@ static void what_the_left_of_a_start_forks_after_a_stop_began_is_ended(void **st
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
 
     assert_false(is_alive(rig, "newborn"));
+}
+
+static void what_the_left_of_a_start_forks_after_a_stop_began_is_ended(void **state)
+{
+    assert_newborn_is_ended(*state, false);
+}
+
+static void so_is_what_is_forked_by_who_entered(void **state)
+{
+    assert_newborn_is_ended(*state, true);
 }
 
 /* What follows another site from now on. */
@@ -71,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_the_left_of_a_start_forks_after_a_stop_began_is_ended),
+        TEST(so_is_what_is_forked_by_who_entered),
         TEST(what_a_stop_has_put_into_its_cgroup_stays),
     };
 

@@ -22,36 +22,38 @@ static int fds[BW_ENFORCER_MEANS_MAX];
 
 static const char *const names[] = {"cgroup.procs", "cgroup.kill"};
 
-static const char *file_of(enum bw_reach_slot slot, const char *name)
-{
-    static char file[sizeof guarded.reach.slots[0].path + 16];
+static struct bw_cgroup *const ended[] = {
+    &guarded.reach.begun, &guarded.reach.slots[BW_REACH_SERVICE], &guarded.reach.slots[BW_REACH_ACTION]};
+#define ENDED (sizeof ended / sizeof ended[0])
 
-    (void)snprintf(file, sizeof file, "%s/%s", guarded.reach.slots[slot].path, name);
+static const char *file_of(const struct bw_cgroup *cgroup, const char *name)
+{
+    static char file[sizeof cgroup->path + 16];
+
+    (void)snprintf(file, sizeof file, "%s/%s", cgroup->path, name);
     return file;
 }
 
 static char folder[32];
 
 /* The files of a cgroup, in a folder that is none. */
-static void put_slot(enum bw_reach_slot slot)
+static void put(size_t which)
 {
-    struct bw_cgroup *cgroup = &guarded.reach.slots[slot];
-
-    (void)snprintf(cgroup->path, sizeof cgroup->path, "%s/%d", folder, (int)slot);
-    assert_int_equal(mkdir(cgroup->path, 0700), 0);
+    (void)snprintf(ended[which]->path, sizeof ended[which]->path, "%s/%zu", folder, which);
+    assert_int_equal(mkdir(ended[which]->path, 0700), 0);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        FILE *made = fopen(file_of(slot, names[i]), "w");
+        FILE *made = fopen(file_of(ended[which], names[i]), "w");
 
         assert_non_null(made);
         assert_int_equal(fclose(made), 0);
     }
 }
 
-/* Of neither slot that is ended is there a file any more to which a KILL could be written. */
+/* Of none that is ended is there a file any more to which a KILL could be written. */
 static void drop_kill_files(void)
 {
-    assert_int_equal(unlink(file_of(BW_REACH_SERVICE, "cgroup.kill")), 0);
-    assert_int_equal(unlink(file_of(BW_REACH_ACTION, "cgroup.kill")), 0);
+    for (size_t i = 0; i < ENDED; i++)
+        assert_int_equal(unlink(file_of(ended[i], "cgroup.kill")), 0);
 }
 
 static int begin(void **state)
@@ -61,8 +63,8 @@ static int begin(void **state)
     assert_non_null(mkdtemp(folder));
     memset(&guarded, 0, sizeof guarded);
     guarded.reach.means = BW_REACH_BY_CGROUP;
-    put_slot(BW_REACH_SERVICE);
-    put_slot(BW_REACH_ACTION);
+    for (size_t i = 0; i < ENDED; i++)
+        put(i);
     return 0;
 }
 
@@ -112,12 +114,12 @@ static void assert_opened_whole_or_not(int count, int room_min)
 static void means_that_cannot_be_opened_are_not_passed_over(void **state)
 {
     (void)state;
-    assert_opened_whole_or_not(4, 4);
+    assert_opened_whole_or_not(6, 6); /* of what starts began, of what went in since, of a stop that runs */
 
     drop_kill_files(); /* as of a kernel before 5.14 */
-    assert_opened_whole_or_not(2, 3); /* to see that there is none takes a number, too */
-    assert_int_equal(message.means[0], BW_ENFORCER_BY_PROCS);
-    assert_int_equal(message.means[1], BW_ENFORCER_BY_PROCS);
+    assert_opened_whole_or_not(3, 4); /* to see that there is none takes a number, too */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(message.means[i], BW_ENFORCER_BY_PROCS);
 }
 
 /* Who may read who is in a cgroup ends them one by one: a hierarchy that is mounted to be read only, another's unit. */
@@ -125,10 +127,10 @@ static void a_kill_file_that_may_not_be_written_to_is_no_lack(void **state)
 {
     (void)state;
     drop_kill_files();
-    assert_int_equal(mkdir(file_of(BW_REACH_SERVICE, "cgroup.kill"), 0700), 0); /* not by root either */
-    assert_int_equal(mkdir(file_of(BW_REACH_ACTION, "cgroup.kill"), 0700), 0);
+    for (size_t i = 0; i < ENDED; i++)
+        assert_int_equal(mkdir(file_of(ended[i], "cgroup.kill"), 0700), 0); /* not by root either */
 
-    assert_opened_whole_or_not(2, 3);
+    assert_opened_whole_or_not(3, 4);
 }
 
 /* 3.4: no deadline is taken of a group that cannot be ended. */
@@ -136,8 +138,9 @@ static void a_cgroup_that_neither_lists_nor_ends_its_processes_is_a_lack(void **
 {
     (void)state;
     drop_kill_files();
-    assert_int_equal(unlink(file_of(BW_REACH_ACTION, "cgroup.procs")), 0);
-    assert_int_equal(mkdir(file_of(BW_REACH_ACTION, "cgroup.procs"), 0700), 0); /* it can be opened, and not read */
+    assert_int_equal(open_means(), 3);
+    assert_int_equal(unlink(file_of(ended[0], "cgroup.procs")), 0);
+    assert_int_equal(mkdir(file_of(ended[0], "cgroup.procs"), 0700), 0); /* it can be opened, and not read */
 
     assert_int_equal(open_means(), -1);
 }

@@ -60,13 +60,29 @@ static void what_systemd_starts_again_is_told_apart(void **state)
 
 static void what_came_again_is_told_apart(void **state)
 {
-    struct bw_unit unit = {0};
+    static const struct {
+        const char *before, *after;
+        bool is_restarted;
+    } cases[] = {
+        {"NRestarts=0", "NRestarts=0", false},  {"NRestarts=0", "NRestarts=1", true},
+        {"NRestarts=2", "NRestarts=2", false}, /* started by a script while it waited for its restart */
+        {"NRestarts=2", "NRestarts=0", false}, /* by a script, as ever */
+        {"NRestarts=2", "NRestarts=13", true},  {"NRestarts=0", "NRestarts=", false},
+        {"NRestarts=0", "NRestarts=-1", false}, {"NRestarts=0", "NRestarts=99999999999", false},
+    };
 
     (void)state;
-    bw_unit_take_line(&unit, "NRestarts=0", strlen("NRestarts=0"));
-    assert_false(unit.is_restarted);
-    bw_unit_take_line(&unit, "NRestarts=1", strlen("NRestarts=1"));
-    assert_true(unit.is_restarted);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bw_units units = {.count = 1};
+
+        units.units[0].activity = BW_UNIT_UP;
+        bw_unit_take_line(&units.units[0], cases[i].before, strlen(cases[i].before));
+        bw_units_note_restarts(&units);
+        bw_unit_take_line(&units.units[0], cases[i].after, strlen(cases[i].after));
+        assert_int_equal(bw_units_is_any_restarted(&units), cases[i].is_restarted);
+        units.units[0].activity = BW_UNIT_DOWN;
+        assert_false(bw_units_is_any_restarted(&units));
+    }
 }
 
 static void a_long_line_is_cut(void **state)

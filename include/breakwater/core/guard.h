@@ -102,7 +102,8 @@ struct bw_units_sight {
                              systemd. What Docker has in hand no look shows */
     enum bw_populated coming; /* by the newest look that has ended: one is on its way up or down, or ordered up */
     bool is_up_bare; /* likewise: one is up, and has no process now (it never had, or was moved elsewhere) */
-    bool is_restarted; /* likewise: one is up because its manager has started it again by itself */
+    bool is_restarted; /* likewise: one is up, and its manager has started it again by itself since the newest stop
+                          or fence began */
     uint64_t ended;  /* which look that is; 0: none */
     uint64_t begun;  /* the newest that has begun */
     bool is_any;     /* a process runs in one of them, or that can't be known */

@@ -46,7 +46,8 @@ struct bw_unit {
     bool is_loaded;                    /* private: only then its activity means anything */
     bool has_job;                      /* private: what is ordered may begin yet */
     bool is_settled; /* up, and neither on its way nor ordered to be anything else */
-    bool is_restarted; /* its manager has started it again by itself since somebody last did */
+    uint32_t restarts; /* private: how often its manager has started it again by itself, as it counts */
+    uint32_t restarts_before; /* private: when that was last noted */
     char job[BW_UNIT_JOB_BYTES]; /* of one that is inactive: what systemd holds for it; "": nothing */
     bool has_process;                  /* private, of a container: its manager knows one */
 };
@@ -139,7 +140,9 @@ bool bw_units_are_down(const struct bw_units *units);
 bool bw_units_is_any_coming(const struct bw_units *units);
 /* By the last look: one of them is up, settled, and has no process now. */
 bool bw_units_is_any_bare(const struct bw_units *units);
-/* By the last look: one of them is up because its manager has started it again by itself. */
+/* What comes again by itself from now on is told by is_any_restarted: by the last look, one of them is up, and its
+ * manager has started it again since. */
+void bw_units_note_restarts(struct bw_units *units);
 bool bw_units_is_any_restarted(const struct bw_units *units);
 /* The last look has told of all. */
 bool bw_units_are_known(const struct bw_units *units);
