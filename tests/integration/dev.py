@@ -213,7 +213,8 @@ def remove_cgroups(pid):
     """What a `dev` of that pid, which nobody gave the time, could not remove: empty directories."""
     top = pathlib.Path("/sys/fs/cgroup")
     for group in [*top.glob(f"breakwater-*/ledger-{pid}"), *top.glob(f"*/breakwater-*/ledger-{pid}")]:
-        for folder in [*filter(pathlib.Path.is_dir, group.iterdir()), group]:
+        below = sorted(filter(pathlib.Path.is_dir, group.rglob("*")), key=lambda at: -len(at.parts))
+        for folder in [*below, group]:
             wait_for(f"{folder} to be empty", lambda gone=folder: is_removed(gone))
         with contextlib.suppress(OSError):  # another run's groups are in it
             group.parent.rmdir()
