@@ -29,6 +29,13 @@ static bool bind_to_plan(const struct bw_change *change, const json_t *plan)
 
 /* ---- what is in its way for a moment ---- */
 
+/* How far it has come. */
+struct course {
+    uint64_t end_ms; /* what is in its way for a moment is waited for until then */
+    char told[256];  /* for what it was said to wait, last */
+    json_t *shown;   /* the steps that were shown last; NULL: none yet */
+};
+
 /* An answer that refuses it for the moment, and the reason; NULL: it is none. */
 static const char *moment_of(const struct bw_api_reply *reply)
 {
@@ -38,76 +45,98 @@ static const char *moment_of(const struct bw_api_reply *reply)
 }
 
 /* Nobody waits in front of a silent screen: what for, once each. */
-static void tell_wait(const struct bw_change *change, const char *why, char printed[256])
+static void tell_wait(const struct bw_change *change, const char *why, struct course *course)
 {
-    if (strcmp(printed, why) == 0)
+    if (strcmp(course->told, why) == 0)
         return;
-    (void)snprintf(printed, 256, "%s", why);
+    (void)snprintf(course->told, sizeof course->told, "%s", why);
     (void)printf("%s of %s: waits, and nothing has changed yet (Ctrl-C leaves it so): %s\n",
                  change->verb, change->group, why);
     (void)fflush(stdout); /* an error stays in stdout */
 }
 
-/* Asks until nothing is in its way that goes by itself, or until `end_ms`: then the answer is the
- * last refusal. What is refused has changed nothing, so it may be asked again. */
+/* Waits for a moment, if nothing is in its way but what goes by itself; false: the answer stands, which from the end
+ * of the time on is the last refusal. What is refused has changed nothing, so it may be asked again. */
+static bool has_waited(const struct bw_change *change, const struct bw_api_reply *reply, struct course *course)
+{
+    const char *why = moment_of(reply);
+
+    if (why == NULL || change->values->is_plan || bw_api_now_ms() >= course->end_ms)
+        return false;
+    tell_wait(change, why, course);
+    bw_api_pause(PAUSE_MS);
+    return true;
+}
+
 static enum bw_exit post(struct bw_api *api, const struct bw_change *change, bool is_plan,
-                         uint64_t end_ms, struct bw_api_reply *out_reply)
+                         struct bw_api_reply *out_reply)
 {
     const uint32_t wait_ms = api->wait_ms;
-    char printed[256] = "";
+    enum bw_exit exit;
     char path[160];
 
     (void)snprintf(path, sizeof path, "/v1/groups/%s/%s%s", change->group, change->verb,
                    is_plan ? "?plan=1" : "");
-    for (;;) {
-        enum bw_exit exit;
-        const char *why;
-
-        api->wait_ms = wait_ms < REQUEST_MS ? wait_ms : REQUEST_MS; /* the answer comes at once */
-        exit = bw_api_ask(api, "POST", path, change->body, out_reply);
-        api->wait_ms = wait_ms;
-        why = exit == BW_EXIT_FINE ? moment_of(out_reply) : NULL;
-        if (why == NULL || change->values->is_plan || bw_api_now_ms() >= end_ms)
-            return exit;
-        tell_wait(change, why, printed);
-        bw_api_reply_deinit(out_reply);
-        bw_api_pause(PAUSE_MS);
-    }
+    api->wait_ms = wait_ms < REQUEST_MS ? wait_ms : REQUEST_MS; /* the answer comes at once */
+    exit = bw_api_ask(api, "POST", path, change->body, out_reply);
+    api->wait_ms = wait_ms;
+    return exit;
 }
 
 /* ---- the plan ---- */
 
-static enum bw_exit judge_plan(const struct bw_change *change, const json_t *plan,
-                               bool *out_is_over)
+/* After a wait it may have become another: what was confirmed is what was shown. Where nobody is asked, it stays bound
+ * to what was shown first. */
+static enum bw_exit show_steps(const struct bw_api *api, const struct bw_change *change, const json_t *plan,
+                               struct course *course)
 {
-    enum bw_exit exit = BW_EXIT_FINE;
+    json_t *steps = json_object_get(plan, "steps");
+    const bool is_first = course->shown == NULL;
 
+    if (!is_first && json_equal(steps, course->shown))
+        return BW_EXIT_FINE;
+    (void)printf(is_first ? "%s of %s:\n" : "%s of %s: meanwhile it has become:\n", change->verb, change->group);
+    bw_move_print_steps(plan);
+    json_decref(course->shown);
+    course->shown = steps != NULL ? json_incref(steps) : json_null();
+    if ((is_first || !change->values->is_yes) && !bind_to_plan(change, plan))
+        return BW_EXIT_FAILED;
+    if (change->values->is_plan || bw_api_confirm(api, change->values->is_yes, "Do this?", change->word))
+        return BW_EXIT_FINE;
+    return BW_EXIT_FAILED;
+}
+
+static enum bw_exit judge_plan(const struct bw_api *api, const struct bw_change *change, const json_t *plan,
+                               struct course *course, bool *out_is_over)
+{
     *out_is_over = true;
     if (bw_json_truth(plan, "already")) {
         (void)printf("%s of %s: nothing to do: %s\n", change->verb, change->group,
                      bw_json_member(plan, "refused"));
-    } else if (!bw_json_truth(plan, "possible")) {
+        return BW_EXIT_FINE;
+    }
+    if (!bw_json_truth(plan, "possible")) {
         (void)fprintf(stderr, "error: %s: refused: %s\n", change->command->name,
                       bw_json_member(plan, "refused"));
-        exit = BW_EXIT_UNSAFE;
-    } else {
-        (void)printf("%s of %s:\n", change->verb, change->group);
-        bw_move_print_steps(plan);
-        *out_is_over = !bind_to_plan(change, plan);
-        exit = *out_is_over ? BW_EXIT_FAILED : BW_EXIT_FINE;
+        return BW_EXIT_UNSAFE;
     }
-    return exit;
+    *out_is_over = false;
+    return show_steps(api, change, plan, course);
 }
 
-static enum bw_exit show_plan(struct bw_api *api, const struct bw_change *change, uint64_t end_ms,
+static enum bw_exit show_plan(struct bw_api *api, const struct bw_change *change, struct course *course,
                               bool *out_is_over)
 {
     struct bw_api_reply reply = {0};
-    enum bw_exit exit = post(api, change, true, end_ms, &reply);
+    enum bw_exit exit = post(api, change, true, &reply);
 
+    while (exit == BW_EXIT_FINE && has_waited(change, &reply, course)) {
+        bw_api_reply_deinit(&reply);
+        exit = post(api, change, true, &reply);
+    }
     *out_is_over = true;
     if (exit == BW_EXIT_FINE)
-        exit = reply.status == 200 ? judge_plan(change, reply.body, out_is_over)
+        exit = reply.status == 200 ? judge_plan(api, change, reply.body, course, out_is_over)
                                    : bw_api_complain(api, &reply);
     bw_api_reply_deinit(&reply);
     return exit;
@@ -115,45 +144,49 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_change *change
 
 /* ---- doing it ---- */
 
-static enum bw_exit act(struct bw_api *api, const struct bw_change *change, uint64_t end_ms)
+/* `*out_is_over`: false, it has waited for what was in its way, and what would be done may be another thing now. */
+static enum bw_exit act(struct bw_api *api, const struct bw_change *change, struct course *course, bool *out_is_over)
 {
     struct bw_api_reply reply = {0};
-    enum bw_exit exit = post(api, change, false, end_ms, &reply);
+    enum bw_exit exit = post(api, change, false, &reply);
 
-    if (exit == BW_EXIT_FINE && reply.status != 200)
+    *out_is_over = exit != BW_EXIT_FINE || !has_waited(change, &reply, course);
+    if (*out_is_over && exit == BW_EXIT_FINE && reply.status != 200)
         exit = bw_api_complain(api, &reply);
-    else if (exit == BW_EXIT_FINE)
+    else if (*out_is_over && exit == BW_EXIT_FINE)
         (void)printf("%s of %s: done: %s\n", change->verb, change->group, change->done);
     bw_api_reply_deinit(&reply);
     return exit;
 }
 
-static enum bw_exit run(struct bw_api *api, const struct bw_change *change)
+static enum bw_exit run(struct bw_api *api, const struct bw_change *change, struct course *course)
 {
-    const uint64_t end_ms = bw_api_now_ms() + api->wait_ms;
-    bool is_over;
-    const enum bw_exit exit = show_plan(api, change, end_ms, &is_over);
+    bool is_over = false;
+    enum bw_exit exit;
 
-    if (exit != BW_EXIT_FINE || is_over)
-        return exit;
-    if (change->values->is_plan) {
-        (void)puts("Nothing was changed. Run again without --plan to do this.");
-        return BW_EXIT_FINE;
-    }
-    if (!bw_api_confirm(api, change->values->is_yes, "Do this?", change->word))
-        return BW_EXIT_FAILED;
-    return act(api, change, end_ms);
+    do {
+        exit = show_plan(api, change, course, &is_over);
+        if (exit == BW_EXIT_FINE && !is_over && change->values->is_plan) {
+            (void)puts("Nothing was changed. Run again without --plan to do this.");
+            is_over = true;
+        }
+        if (exit == BW_EXIT_FINE && !is_over)
+            exit = act(api, change, course, &is_over);
+    } while (exit == BW_EXIT_FINE && !is_over);
+    return exit;
 }
 
 enum bw_exit bw_change_run(struct bw_api *api, const struct bw_change *change)
 {
+    struct course course = {.end_ms = bw_api_now_ms() + api->wait_ms};
     enum bw_exit exit;
 
     if (change->values->reason != NULL && change->body != NULL &&
         json_object_set_new(change->body, "reason", json_string(change->values->reason)) != 0)
         exit = bw_usage_error(change->command, "--reason is not UTF-8");
     else
-        exit = run(api, change);
+        exit = run(api, change, &course);
+    json_decref(course.shown);
     json_decref(change->body);
     return exit;
 }

@@ -33,7 +33,8 @@ struct bw_change {
 };
 
 /* Waits as long as it is refused for the moment only; with --plan it tells so. Shows the plan,
- * asks, does what was shown, tells the outcome. What is so already is no error. */
+ * asks, does what was shown, tells the outcome. A plan that is another after such a wait is shown, and asked about,
+ * anew. What is so already is no error. */
 enum bw_exit bw_change_run(struct bw_api *api, const struct bw_change *change);
 /* The same of a change that a command consists of: first it looks whether the group's name is one,
  * and whether it may be asked for, and it finds whom to ask. */

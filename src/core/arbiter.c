@@ -565,6 +565,22 @@ bool bw_arbiter_may_be_stopping(const struct bw_group *group, const struct bw_wa
     return contact != NULL && has_begun_stop(group, contact);
 }
 
+bool bw_arbiter_is_arriving(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now)
+{
+    const struct bw_evaluation eval = {.group = group, .watch = watch, .now = now};
+    const struct bw_instant end = bw_instant_add(watch->phase_applied, bw_eval_move_timeout_ns(&eval));
+    const struct bw_contact *contact;
+
+    if (bw_instant_wait_is_over(now, end))
+        return false;
+    if (group->phase == BW_PHASE_VACANT)
+        return !group->first_grant && group->target[0] != '\0' && group->spec.mode != BW_MODE_PAUSED;
+    if (group->phase != BW_PHASE_GRANTED || !bw_group_history_at(group, 0)->planned)
+        return false;
+    contact = connected_holder(&eval);
+    return contact != NULL && !contact->report.serving_epoch_started;
+}
+
 /* ---- while an epoch is open ---- */
 
 static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *command)

@@ -182,7 +182,7 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
         add(findings, path, "%s", diag.text);
     }
     if (group != NULL && item->spec.mode == BW_MODE_OBSERVE &&
-        bw_witness_refuse_stopping(machine, at, &diag) != BW_OK)
+        bw_witness_refuse_let_go(machine, at, &diag) != BW_OK)
         add(findings, path, "%s", diag.text);
     if (elsewhere != NULL)
         add(findings, "initial_primary", "%s says that %s runs there already", elsewhere,

@@ -25,17 +25,39 @@ enum bw_err bw_witness_refuse_closing(const struct bw_witness_machine *machine, 
                        now->spec.name);
 }
 
+/* What is on its way commits all the same: of what will be so, only the state after it tells. */
+static bool is_in_flight(const struct bw_witness_machine *machine, int group)
+{
+    return machine->core.watches[group].proposing_count != 0;
+}
+
+static enum bw_err refuse_in_flight(const struct bw_group *group, struct bw_diag *diag)
+{
+    return bw_diag_set(diag, BW_ERR_BUSY, "a decision about %s is on its way to the log; say it again in a moment",
+                       group->spec.name);
+}
+
 /* 3.9: what is let go is left as it is, and this would be down. */
-enum bw_err bw_witness_refuse_stopping(const struct bw_witness_machine *machine, int group, struct bw_diag *diag)
+enum bw_err bw_witness_refuse_let_go(const struct bw_witness_machine *machine, int group, struct bw_diag *diag)
 {
     const struct bw_group *now = &machine->cluster.groups[group];
+    const struct bw_watch *watch = &machine->core.watches[group];
 
-    if (!bw_arbiter_may_be_stopping(now, &machine->core.watches[group], bw_witness_now(machine)))
-        return BW_OK;
-    return bw_diag_set(diag, BW_ERR_BUSY,
-                       "%s is stopping %s, or cannot be asked whether it has begun to, and nobody would start it again: "
-                       "wait for the end; say it again then",
-                       now->holder_site, now->spec.name);
+    if (now->spec.mode == BW_MODE_OBSERVE)
+        return BW_OK; /* it was let go before */
+    if (is_in_flight(machine, group)) /* the Revoke or the Grant of a move, say */
+        return refuse_in_flight(now, diag);
+    if (bw_arbiter_may_be_stopping(now, watch, bw_witness_now(machine)))
+        return bw_diag_set(diag, BW_ERR_BUSY,
+                           "%s is stopping %s, or cannot be asked whether it has begun to, and nobody would start it "
+                           "again: wait for the end; say it again then",
+                           now->holder_site, now->spec.name);
+    if (bw_arbiter_is_arriving(now, watch, bw_witness_now(machine)))
+        return bw_diag_set(diag, BW_ERR_BUSY,
+                           "%s was given back for a move, does not serve at %s yet, and nobody would start it: wait "
+                           "until it does, or the time of the move is over; say it again then",
+                           now->spec.name, now->phase == BW_PHASE_VACANT ? now->target : now->holder_site);
+    return BW_OK;
 }
 
 static enum bw_err judge_mode(const struct bw_witness_machine *machine, int at,
@@ -49,7 +71,7 @@ static enum bw_err judge_mode(const struct bw_witness_machine *machine, int at,
     if (command->mode == BW_MODE_OBSERVE && group->phase == BW_PHASE_CLOSING)
         return bw_witness_refuse_closing(machine, at, diag);
     if (command->mode == BW_MODE_OBSERVE)
-        return bw_witness_refuse_stopping(machine, at, diag);
+        return bw_witness_refuse_let_go(machine, at, diag);
     return BW_OK;
 }
 
@@ -218,12 +240,6 @@ static struct bw_command committed_form(const struct bw_witness_machine *machine
     return form;
 }
 
-/* What is on its way commits all the same: of what will be so, only the state after it tells. */
-static bool is_in_flight(const struct bw_witness_machine *machine, int group)
-{
-    return machine->core.watches[group].proposing_count != 0;
-}
-
 bool bw_witness_machine_forget_wish(struct bw_witness_machine *machine, int group)
 {
     if (!is_only_noted(machine, group))
@@ -257,9 +273,7 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
     }
     err = judge_words(machine, group, &change->command, diag);
     if (is_in_flight(machine, group) && (is_cancel || err == BW_ERR_EXISTS))
-        return bw_diag_set(diag, BW_ERR_BUSY,
-                           "a decision about %s is on its way to the log; say it again in a moment",
-                           now->spec.name);
+        return refuse_in_flight(now, diag);
     if (err == BW_OK && ends_observation(now, &change->command) &&
         !bw_witness_has_let_go(machine, group)) {
         bw_witness_say_letting_go(machine, group, diag);

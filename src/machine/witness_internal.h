@@ -33,8 +33,8 @@ void bw_witness_say_letting_go(const struct bw_witness_machine *machine, int gro
 /* Why a group in CLOSING is not let go, and what ends it; always BW_ERR_REFUSED. */
 enum bw_err bw_witness_refuse_closing(const struct bw_witness_machine *machine, int group,
                                       struct bw_diag *diag);
-/* BW_ERR_BUSY while its holder may be stopping it, and why nobody lets it go then; BW_OK: it does not. */
-enum bw_err bw_witness_refuse_stopping(const struct bw_witness_machine *machine, int group, struct bw_diag *diag);
+/* BW_ERR_BUSY while its holder may be stopping it, or it is on its way to the next one, and why nobody lets it go then. */
+enum bw_err bw_witness_refuse_let_go(const struct bw_witness_machine *machine, int group, struct bw_diag *diag);
 
 /* ---- witness.c ---- */
 

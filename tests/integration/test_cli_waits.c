@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pty.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "on_terminal.h"
 #include "rude_server.h"
 #include "test_pki.h"
 
@@ -314,6 +316,77 @@ static void resume_asks_no_group_of_before_for_its_mode(void **state)
     assert_ends(its_own, "resume harbor --plan", 0, "back to mode manual");
 }
 
+/* ---- a change that is in nobody's way by and by */
+
+#define STEP(text)        "{\"number\": 1, \"text\": \"" text "\", \"within_ms\": null}"
+#define MODE_PLAN(text, version, times)                                                                                \
+    {"POST /v1/groups/harbor/mode?plan=1", "200 OK",                                                                   \
+     "{\"possible\": true, \"spec_version\": " version ", \"steps\": [" STEP(text) "]}", times}
+#define MODE_BUSY {"POST /v1/groups/harbor/mode ", "409 Conflict", "{\"code\": \"busy\", \"error\": \"dc-a is stopping it\"}", 1}
+#define MODE_DONE {"POST /v1/groups/harbor/mode ", "200 OK", "{}", 0}
+
+static const struct told becomes_another[] = {
+    LEADS, MODE_PLAN("dc-a may stop it", "4", 1), MODE_PLAN("a start is under way", "4", 0), MODE_BUSY, MODE_DONE, {0}};
+
+static unsigned count_of(const char *part)
+{
+    unsigned count = 0;
+
+    for (const char *at = out; (at = strstr(at, part)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* 3.9: what would be done after a wait may be another thing than what was shown before. */
+static void what_has_become_another_thing_while_it_waited_is_shown_anew(void **state)
+{
+    static const struct told stays[] = {LEADS, MODE_PLAN("dc-a may stop it", "4", 0), MODE_BUSY, MODE_DONE, {0}};
+
+    (void)state;
+    assert_ends(becomes_another, "mode harbor observe --yes", 0, "has become:\n 1 a start is under way\nmode of harbor: done");
+    assert_int_equal(count_of("dc-a may stop it"), 1);
+    assert_int_equal(count_of("waits, and nothing has changed yet"), 1);
+    assert_ends(stays, "mode harbor observe --yes", 0, "mode of harbor: done");
+    assert_int_equal(count_of("dc-a may stop it"), 1);
+}
+
+static void answer(int terminal, const char *said, const char *line)
+{
+    hear_until(terminal, said, out, sizeof out);
+    assert_int_equal(write(terminal, line, strlen(line)), (ssize_t)strlen(line));
+}
+
+static void whoever_has_confirmed_what_it_was_is_asked_what_it_has_become(void **state)
+{
+    char address[32];
+    char program[512];
+    pid_t asks;
+    int terminal, status;
+
+    (void)state;
+    script = becomes_another;
+    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
+        atomic_store(&used[i], 0);
+    out[0] = '\0';
+    (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
+    (void)snprintf(address, sizeof address, "127.0.0.1:%u", witness.port);
+    asks = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(asks >= 0);
+    if (asks == 0) {
+        (void)execl(program, program, "mode", "harbor", "observe", "--endpoint", address, "--ca", pki.ca_path, "--identity",
+                    identity, (char *)NULL);
+        _exit(127);
+    }
+    answer(terminal, "Type \"harbor\" to go on: ", "harbor\n");
+    answer(terminal, "a start is under way", "no\n");
+    hear_until(terminal, NULL, out, sizeof out);
+    assert_int_equal(waitpid(asks, &status, 0), asks);
+    (void)close(terminal);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == FAILED);
+    assert_int_equal(count_of("to go on: "), 2);
+    assert_int_equal(count_of("done"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +397,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(whoever_waits_is_told_that_nothing_is_known_of_his_wish, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_raise_whose_leader_is_lost_is_of_unknown_outcome, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_order_whose_answer_is_lost_names_what_has_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_has_become_another_thing_while_it_waited_is_shown_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whoever_has_confirmed_what_it_was_is_asked_what_it_has_become, set_up, tear_down),
         cmocka_unit_test_setup_teardown(resume_asks_no_group_of_before_for_its_mode, set_up, tear_down),
     };
 

@@ -650,6 +650,58 @@ static void a_stop_may_be_under_way_where_its_holder_says_so_or_was_ordered_to_a
     assert_false(may_be_stopping());
 }
 
+static bool is_arriving(void)
+{
+    return bw_arbiter_is_arriving(world_group(&world), world_watch(&world), world.now);
+}
+
+/* 3.9: from the give-back until whoever is granted next serves, and no longer than each may take. */
+static void what_was_given_back_for_a_move_arrives_within_its_time(void **state)
+{
+    const uint64_t time_ms = world_group(&world)->spec.switchover_timeout_ms;
+
+    (void)state;
+    begin_switchover();
+    assert_false(is_arriving());
+    stop_for_switchover("4711");
+    assert_true(is_arriving());
+    world_group(&world)->spec.mode = BW_MODE_PAUSED; /* nobody is granted */
+    assert_false(is_arriving());
+    world_group(&world)->spec.mode = BW_MODE_AUTO;
+    world_wait_ms(&world, time_ms);
+    assert_false(is_arriving());
+
+    for (int is_back = 0; is_back < 2; is_back++) {
+        stop_for_switchover("4711");
+        if (is_back)
+            world.sites[B].report.ready = false;
+        else
+            prepare(B);
+        world_pass_ms(&world, is_back ? time_ms : 0);
+        assert_acts(is_back ? "A8" : "A7");
+        world_sync_all(&world);
+        assert_true(is_arriving());
+        world_serve(&world, is_back ? A : B);
+        assert_false(is_arriving());
+        world.sites[is_back ? A : B].report.serving_epoch_started = false; /* a local restart */
+        world_pass_ms(&world, time_ms);
+        assert_false(is_arriving());
+    }
+}
+
+/* 3.9: of a start that no move has ordered, the plan tells. */
+static void what_no_move_has_granted_arrives_nowhere(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.serving_epoch_started = false;
+    world_sync_all(&world);
+    assert_false(is_arriving());
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    assert_false(is_arriving());
+}
+
 /* 3.6: the site that it came from has left the spec meanwhile: its target is waited for, and then any other. */
 static void a_move_whose_origin_is_gone_goes_back_to_nobody(void **state)
 {
@@ -764,6 +816,8 @@ int main(void)
         cmocka_unit_test(a_wished_target_that_left_the_spec_is_no_candidate),
         cmocka_unit_test(a_move_to_a_site_of_one_letter_is_a_move),
         cmocka_unit_test(after_a_loss_the_lag_that_was_measured_counts),
+        cmocka_unit_test(what_was_given_back_for_a_move_arrives_within_its_time),
+        cmocka_unit_test(what_no_move_has_granted_arrives_nowhere),
         cmocka_unit_test(a_move_whose_origin_is_gone_goes_back_to_nobody),
         cmocka_unit_test(a_move_has_the_time_of_its_own_wish),
         cmocka_unit_test(a_new_leader_looks_again_once_the_target_has_had_time_to_speak),

@@ -423,6 +423,37 @@ static void what_is_being_stopped_is_not_let_go(void **state)
     assert_refuses(&rig, &order, "groups[0]: dc-a is stopping harbor, or cannot be asked");
 }
 
+/* 3.9: nor in the gap between that end and the next grant, nor while one is on its way to the log: nobody would start
+ * it. What only looks on is let go already. */
+static void what_is_on_its_way_by_a_move_is_not_let_go(void **state)
+{
+    const struct bw_command watch = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_OBSERVE};
+    const struct bw_command released = {.kind = BW_COMMAND_RELEASED,
+                                        .group = "harbor",
+                                        .epoch = 1,
+                                        .instance = {{1}},
+                                        .reason = BW_REASON_SWITCHOVER,
+                                        .past_no_return = true};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_move(&rig, BW_REASON_SWITCHOVER);
+    assert_non_null(apply(&rig, &released).rule);
+    assert_int_equal(judge_change(&rig, &watch, "harbor was given back for a move, does not serve at dc-b yet"),
+                     BW_ERR_BUSY);
+    order_begin(&rig, &order, (const char *const[]){"harbor", NULL});
+    order.items[0].spec.mode = BW_MODE_OBSERVE;
+    assert_refuses(&rig, &order, "groups[0]: harbor was given back for a move, does not serve at dc-b yet");
+    rig.now_ms += rig.groups[0].spec.switchover_timeout_ms;
+    assert_int_equal(judge_change(&rig, &watch, ""), BW_OK);
+    rig.watches[0].proposing_count = 1;
+    assert_int_equal(judge_change(&rig, &watch, "a decision about harbor is on its way to the log"), BW_ERR_BUSY);
+    rig.groups[0].spec.mode = BW_MODE_OBSERVE;
+    order.items[0].spec.switchover_timeout_ms++;
+    assert_int_equal(judge(&rig, &order), 0);
+}
+
 /* 3.5: what was given back for a move is granted to its target, whoever still wants it (A7). */
 static void a_move_whose_site_has_given_it_back_is_cancelled_no_more(void **state)
 {
@@ -799,6 +830,7 @@ int main(void)
         cmocka_unit_test(a_change_that_the_state_would_not_take_is_refused_in_words),
         cmocka_unit_test(what_waits_for_a_person_names_the_command_that_ends_it),
         cmocka_unit_test(what_is_being_stopped_is_not_let_go),
+        cmocka_unit_test(what_is_on_its_way_by_a_move_is_not_let_go),
         cmocka_unit_test(a_failback_is_taken_back_where_it_would_not_begin_anew),
         cmocka_unit_test(a_move_whose_site_has_given_it_back_is_cancelled_no_more),
         cmocka_unit_test(from_its_level_on_a_wish_and_its_end_are_in_the_log),

@@ -208,6 +208,10 @@ bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch 
  * nobody to start it. */
 bool bw_arbiter_may_be_stopping(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now);
 
+/* 3.9: it was given back for a move, and whoever is granted next, its target or its origin, is not seen to serve yet;
+ * within the time of the move, anew from each grant. Let go meanwhile it would stay down, or its start be fenced. */
+bool bw_arbiter_is_arriving(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now);
+
 /* Evaluates the steps of design 4 in their order; the first of which no gate of the group (site -1)
  * holds yields its command and wins:
  *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·
