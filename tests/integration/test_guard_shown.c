@@ -92,6 +92,12 @@ static void expect(struct rig *rig, const char *command, int exit, const char *o
 #define GATE      "$B gate --group g --socket $S"
 #define CONDITION "$B condition --group g --socket $S"
 
+/* The loop that breakwater(1) prints, once, where systemctl says what it is told to. */
+#define LOOP                                                                                                           \
+    "timeout() { shift 2; $B \"$@\" --socket $S; }; systemctl() { echo \"systemctl $*\"; }; "                            \
+    "eval \"$(sed -n 's/--group harbor/--group g/; /case .*breakwater condition/,/esac/p' "                             \
+    "\"$BREAKWATER_SOURCE/deploy/man/breakwater.1\")\""
+
 static void it_may_run_while_a_lease_lives(void **state) /* 3.4 */
 {
     struct rig *rig = *state;
@@ -100,12 +106,15 @@ static void it_may_run_while_a_lease_lives(void **state) /* 3.4 */
     rig_greet(rig);
     expect(rig, GATE, 6, "", "g may not run at ");
     expect(rig, CONDITION, 0, "stop\n", "no lease lives here");
+    expect(rig, LOOP, 0, "systemctl stop harbor.service\n", "no lease lives here");
     (void)rig_arm(&rig->agent, 1, LONG_MS, FENCE_MS);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
 
     expect(rig, GATE, 0, "a lease lives here, epoch 1, for 18", "");
     expect(rig, CONDITION, 1, "", "its guard starts it"); /* I1, 3.4, driver */
     assert_int_equal(ask(rig, CONDITION).out[0], '\0');
+    expect(rig, LOOP, 0, "", "its guard starts it");
+    assert_string_equal(ask(rig, LOOP).out, ""); /* nor is what serves under its lease stopped */
     expect(rig, "$B gate --group h --socket $S", 6, "", "knows no such group");
 
     rig_agent_close(&rig->agent); /* a lease lives on without an agent */

@@ -98,7 +98,7 @@ static const char loop[] = "while [ -d /proc/$OWNER ]; do\n"
                            "    case $(timeout 1 \"$BREAKWATER_BUILD/breakwater\" condition "
                            "--group harbor --socket \"$D/guard.sock\" 2>>\"$D/loop.log\") in\n"
                            "    start) is_alive || { note loop_start; : >\"$D/unit_wanted\"; } ;;\n"
-                           "    *) if is_alive; then note loop_stop; kill \"$pid\"; fi ;;\n"
+                           "    stop) if is_alive; then note loop_stop; kill \"$pid\"; fi ;;\n"
                            "    esac\n"
                            "    sleep 0.2\n"
                            "done\n";
