@@ -143,7 +143,8 @@ static void plan_move_under_way(const struct bw_group *group, const struct bw_wa
     add(steps, text);
 }
 
-/* 3.9: a start is seen to its end under the lease that it has. */
+/* 3.9: a start is seen to its end under the lease that it has. That one has begun is said for the whole epoch, and only
+ * the guard knows whether the service was seen to serve since. */
 static void plan_let_go(const struct bw_group *group, const struct bw_watch *watch, json_t **steps)
 {
     const int holder = bw_spec_find_site(&group->spec, group->holder_site);
@@ -154,9 +155,9 @@ static void plan_let_go(const struct bw_group *group, const struct bw_watch *wat
                    ? "its epoch ends and every site is let go: the service stays as it is, and nobody guards it"
                    : "every site is let go: nobody guards what runs there");
     if (contact != NULL && contact->report.start_begun && !contact->report.serving_epoch_started) {
-        (void)snprintf(text, sizeof text,
-                       "but a start is under way at %s: it goes on as long as the lease lasts, and is fenced then",
-                       group->holder_site);
+        (void)snprintf(text, sizeof text, "but %s at %s%s it goes on as long as the lease lasts, and is fenced then",
+                       contact->report.guard_busy ? "a start is under way" : "if a start of it was not yet seen to serve",
+                       group->holder_site, contact->report.guard_busy ? ":" : ",");
         add(steps, text);
     }
     plan_move_under_way(group, watch, MOVE_IS_LET_GO, steps);
@@ -194,6 +195,12 @@ static void plan_mode(const struct bw_group *group, const struct bw_watch *watch
         plan_move_under_way(group, watch, MOVE_GOES_ON, steps);
 }
 
+/* In paused a move goes neither on nor back. */
+static enum move_effect unless_paused(const struct bw_group *group, enum move_effect effect)
+{
+    return group->spec.mode == BW_MODE_PAUSED ? MOVE_PAUSES : effect;
+}
+
 static void plan_maintenance(const struct bw_group *group, const struct bw_watch *watch,
                              const struct bw_command *command, json_t **steps)
 {
@@ -208,7 +215,7 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_watch
         add(steps, "no grant, no move but one that is asked for, and no local restart");
         add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
                    "nobody follows it");
-        plan_move_under_way(group, watch, MOVE_GOES_ON, steps);
+        plan_move_under_way(group, watch, unless_paused(group, MOVE_GOES_ON), steps);
     } else if (strcmp(command->site, group->holder_site) == 0) {
         (void)snprintf(
             text, sizeof text,
@@ -216,12 +223,12 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_watch
             "nor given up",
             command->site);
         add(steps, text);
-        plan_move_under_way(group, watch, MOVE_GOES_ON, steps);
+        plan_move_under_way(group, watch, unless_paused(group, MOVE_GOES_ON), steps);
     } else {
         (void)snprintf(text, sizeof text, "%s is no candidate", command->site);
         add(steps, text);
         if (strcmp(command->site, group->target) == 0 && !group->rolling_back)
-            plan_move_under_way(group, watch, MOVE_ENDS_WHERE_IT_BEGAN, steps);
+            plan_move_under_way(group, watch, unless_paused(group, MOVE_ENDS_WHERE_IT_BEGAN), steps);
     }
     bw_duration_format((uint32_t)command->duration_ms,
                        duration); /* at most BW_MAINTENANCE_MS_MAX */

@@ -321,6 +321,8 @@ static void check_dials_what_its_files_name(void **state)
 
 static void ask_for_a_move_and_take_it_back(void)
 {
+    static const char *const of[] = {"maintenance harbor --for 1h --plan", "maintenance harbor --site dc-a --for 1h --plan",
+                                     "maintenance harbor --site dc-b --for 1h --plan"};
     int tries = 0;
 
     operator.a_holds_on = true;
@@ -345,6 +347,13 @@ static void ask_for_a_move_and_take_it_back(void)
     assert_int_equal(run("mode harbor observe --plan"), 0);
     assert_says(operator.out, "but dc-a may begin to stop before it hears of this, for the move to dc-b, and nobody "
                               "starts it again; to keep it there: breakwater cancel harbor");
+    assert_int_equal(run("pause harbor --yes"), 0); /* then neither goes to its target nor back */
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        assert_int_equal(run(of[i]), 0);
+        assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b, and nobody is granted until the "
+                                  "mode is another; to keep it there: breakwater cancel harbor");
+    }
+    assert_int_equal(run("mode harbor auto --yes"), 0);
     assert_int_equal(run("cancel harbor --yes --reason mistaken"), 0);
     assert_says(operator.out, "cancel of harbor: done: nothing that was asked for waits any more");
     operator_wait_for_round(); /* the order to stop that is under way yet would be obeyed */
@@ -359,6 +368,26 @@ static void a_move_whose_stop_has_not_begun_is_taken_back(void **state)
     assert_int_equal(run("cancel harbor --yes"), 0);
     assert_says(operator.out, "nothing to do: nothing that was asked for of harbor waits");
     ask_for_a_move_and_take_it_back();
+}
+
+/* 3.9: it says that one was begun for the whole epoch, also of a service that an agent which began anew cannot see. */
+static void the_plan_of_observe_says_of_a_start_what_is_known(void **state)
+{
+    (void)state;
+    atomic_store(&operator.a_start, OPERATOR_START_RUNS);
+    operator_wait_for_round();
+    operator_until_it_says("cli.yaml", "mode harbor observe --plan", 0,
+                           "but a start is under way at dc-a: it goes on as long as the lease lasts, and is fenced then");
+    atomic_store(&operator.a_start, OPERATOR_START_UNSEEN);
+    operator_wait_for_round();
+    operator_until_it_says("cli.yaml", "mode harbor observe --plan", 0,
+                           "but if a start of it was not yet seen to serve at dc-a, it goes on as long as the lease "
+                           "lasts, and is fenced then");
+    atomic_store(&operator.a_start, OPERATOR_START_SERVES);
+    operator_wait_for_round();
+    operator_wait_until_serving("dc-a");
+    assert_int_equal(run("mode harbor observe --plan"), 0);
+    assert_null(strstr(operator.out, "fenced"));
 }
 
 /* ---- the end of a group */
@@ -625,6 +654,7 @@ int main(void)
         cmocka_unit_test(a_file_that_somebody_was_faster_than_is_refused),
         cmocka_unit_test(check_dials_what_its_files_name),
         cmocka_unit_test(a_move_whose_stop_has_not_begun_is_taken_back),
+        cmocka_unit_test(the_plan_of_observe_says_of_a_start_what_is_known),
         cmocka_unit_test(the_leader_alone_tells_its_script_what_was_committed),
         cmocka_unit_test(what_is_asked_for_is_told_as_what_it_is),
         cmocka_unit_test(alarms_are_told_too_and_who_has_seen_them),

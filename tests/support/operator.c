@@ -43,13 +43,15 @@ static void stop_and_give_back(struct puppet *puppet, const struct bw_order *ord
 static void serve(struct puppet *puppet, uint64_t epoch)
 {
     struct bw_report *report = &puppet->group.report;
+    const int start = puppet == &operator.a ? atomic_load(&operator.a_start) : OPERATOR_START_SERVES;
 
     puppet->group.released = (struct bw_released){0};
     report->armed_epoch = epoch;
     report->service = BW_SERVICE_STARTED;
     report->verified = true;
     report->start_begun = true;
-    report->serving_epoch_started = true;
+    report->serving_epoch_started = start == OPERATOR_START_SERVES;
+    report->guard_busy = start == OPERATOR_START_RUNS;
 }
 
 static void obey(struct puppet *puppet)

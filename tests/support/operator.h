@@ -18,6 +18,8 @@
 #define OPERATOR_NO_QUORUM 5 /* an exit status: nothing was changed */
 #define OPERATOR_REFUSED   6 /* another: not now */
 
+enum operator_start { OPERATOR_START_SERVES, OPERATOR_START_RUNS, OPERATOR_START_UNSEEN };
+
 struct operator
 {
     struct trio trio;
@@ -28,6 +30,7 @@ struct operator
     atomic_bool a_owes_rejoin;
     atomic_uint b_alarms;   /* bits of its report */
     atomic_bool a_holds_on; /* it is told to stop, and has not begun */
+    atomic_int a_start;     /* what it says of the start of its epoch */
     atomic_uint rounds;     /* in which both have synced and obeyed */
     char out[256 * 1024]; /* of the last command */
     char errors[64 * 1024];
