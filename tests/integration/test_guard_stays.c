@@ -14,6 +14,8 @@
 #define TTL_MS 60000
 
 #define HERE "#!/bin/sh\ncd \"${0%/*}\"\n"
+/* What a stop starts is told by its start time, which /proc gives in hundredths of a second. */
+#define LATER            "sleep 0.05\n"
 #define AWAIT_FILE(name) "while [ ! -s " name " ]; do sleep 0.01; done\n"
 
 static void begin(struct rig *rig)
@@ -68,7 +70,7 @@ static void what_a_stop_has_put_into_its_cgroup_stays(void **state)
             HERE "echo $$ >\"$BREAKWATER_CGROUP/cgroup.procs\"\necho $$ >follows\n"
                  "setsid sleep 600 &\necho $! >its_child\nwait\n");
     rig_put(rig, "stop.sh", 0755,
-            HERE "setsid ./follow.sh </dev/null >/dev/null 2>&1 &\n" AWAIT_FILE("its_child")
+            HERE LATER "setsid ./follow.sh </dev/null >/dev/null 2>&1 &\n" AWAIT_FILE("its_child")
                  "read -r pid begun <pid\nkill -KILL \"-$pid\"\n" /* with its children */
                  "while kill -0 \"-$pid\" 2>/dev/null; do sleep 0.01; done\nexit 0\n");
     begin(rig);
@@ -79,6 +81,27 @@ static void what_a_stop_has_put_into_its_cgroup_stays(void **state)
     assert_true(is_alive(rig, "its_child"));
 }
 
+/* All that is there gets TERM then, and the script, which runs again, starts anew what is to stay. */
+static void what_is_to_stay_is_started_anew_once_what_a_start_left_is_ended(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "start.sh", 0755,
+            HERE "setsid sh service.sh </dev/null >/dev/null 2>&1 &\n"
+                 "setsid sleep 600 </dev/null >/dev/null 2>&1 &\necho $! >left\n" AWAIT_FILE("beats"));
+    rig_put(rig, "follow.sh", 0755,
+            HERE "echo $$ >\"$BREAKWATER_CGROUP/cgroup.procs\"\necho $$ >follows\nexec sleep 600\n");
+    rig_put(rig, "stop.sh", 0755,
+            HERE LATER "rm -f follows; setsid ./follow.sh </dev/null >/dev/null 2>&1 &\n" AWAIT_FILE("follows")
+                 "exec ./fence.sh\n");
+    begin(rig);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+
+    assert_false(is_alive(rig, "left"));
+    assert_true(is_alive(rig, "follows"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -87,6 +110,7 @@ int main(void)
         TEST(what_the_left_of_a_start_forks_after_a_stop_began_is_ended),
         TEST(so_is_what_is_forked_by_who_entered),
         TEST(what_a_stop_has_put_into_its_cgroup_stays),
+        TEST(what_is_to_stay_is_started_anew_once_what_a_start_left_is_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
