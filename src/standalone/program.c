@@ -25,7 +25,7 @@
 #include <breakwater/sys/script.h>
 
 #define KILL_GRACE_NS (5 * BW_NS_PER_S) /* from TERM to KILL: no key of the seven says it */
-#define NAME_BYTES    32
+#define NAME_BYTES    48 /* of two numbers, and the word before them */
 #define SIGNALS       3
 
 struct program {

@@ -44,9 +44,9 @@ static int attempt(const char *command)
     char line[COMMAND_BYTES];
     int status;
 
-    (void)snprintf(line, sizeof line,
-                   "cd '%s' && bw=\"$BREAKWATER_BUILD/breakwater\" api=%u && { %s ; } >>said 2>&1",
-                   trio.pki.dir, trio.api[0], command);
+    assert_true(snprintf(line, sizeof line,
+                         "cd '%s' && bw=\"$BREAKWATER_BUILD/breakwater\" api=%u && { %s ; } >>said 2>&1",
+                         trio.pki.dir, trio.api[0], command) < (int)sizeof line);
     status = system(line);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
