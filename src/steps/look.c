@@ -2,7 +2,6 @@
  * disk, whosever it is. So it is on a thread of its own. Not that of sys/scan.h, which knows nobody to spare. */
 #include "program.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/scan.h>
+#include <breakwater/sys/thread.h>
 
 /* All that the thread reads and writes: one that hangs goes on whenever it likes. */
 struct look {
@@ -62,26 +62,13 @@ static struct look *make(const struct bw_process_tree *tree, int signal)
     return look;
 }
 
-/* Signals are the loop's. */
 static bool begin(struct look *look)
 {
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    int error;
-
-    (void)sigfillset(&all);
-    (void)pthread_attr_init(&attributes); /* these fail for nothing that this file could do */
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     atomic_fetch_add(&look->holders, 1);
-    error = pthread_create(&thread, &attributes, run, look);
-    if (error != 0)
-        let_go(look); /* in its place */
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return error == 0;
+    if (bw_thread_begin(run, look) == 0)
+        return true;
+    let_go(look); /* in its place */
+    return false;
 }
 
 void bw_steps_pause(long ms)

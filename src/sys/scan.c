@@ -9,6 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
+#include <breakwater/sys/thread.h>
 
 struct bw_scan {
     struct bw_scan *next;
@@ -138,22 +139,10 @@ __attribute__((noreturn)) static void *work(void *nothing)
     }
 }
 
-/* Signals are the loop's. */
 static enum bw_err make_thread(struct bw_diag *diag)
 {
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    int error;
+    const int error = bw_thread_begin(work, NULL);
 
-    (void)sigfillset(&all);
-    (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, work, NULL);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
     return error == 0 ? BW_OK : bw_diag_errno(diag, error, "make a thread that looks at processes");
 }
 

@@ -1,12 +1,12 @@
 #include <breakwater/sys/worker.h>
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/sys/thread.h>
 
 struct bw_worker {
     uv_async_t done;
@@ -80,20 +80,6 @@ static void on_async(uv_async_t *async)
         worker->on_done(worker->job, worker->user);
 }
 
-/* Signals are the loop's business. */
-static int start_thread(struct bw_worker *worker)
-{
-    sigset_t all, before;
-    pthread_t thread;
-    int rc;
-
-    (void)sigfillset(&all); /* these cannot fail with these arguments */
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&thread, NULL, run, worker);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc == 0 ? pthread_detach(thread) : rc;
-}
-
 enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop, size_t job_bytes,
                            void (*clear)(void *job), void (*on_done)(void *job, void *user),
                            void *user, struct bw_diag *diag)
@@ -110,7 +96,7 @@ enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop, size_
     BW_ASSERT(pthread_cond_init(&worker->changed, NULL) == 0);
     BW_ASSERT(uv_async_init(loop, &worker->done, on_async) == 0);
     worker->done.data = worker;
-    rc = start_thread(worker);
+    rc = bw_thread_begin(run, worker);
     if (rc == 0) {
         *out_worker = worker;
         return BW_OK;
