@@ -61,6 +61,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
 {
     struct bw_site *site = step->site;
     const bool is_doubted = site->own_fence == BW_SITE_OWN_FENCE_DOUBTED;
+    const bool was_denied = site->own_end == BW_SITE_OWN_END_DENIED;
 
     bw_site_own_fence_move(site, BW_SITE_OWN_FENCE_EVENT_ENDED);
     if (ok && is_doubted) { /* another has to look from here on */
@@ -86,7 +87,11 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
     bw_site_note_answered(step, site->own_fence_index);
     site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
     bw_site_note_fence_succeeded(site);
-    if (bw_site_is_greeted(site) && site->tenure == BW_TENURE_FENCING)
+    if (!bw_site_is_greeted(site) || site->tenure != BW_TENURE_FENCING)
+        return;
+    if (was_denied) /* 3.4, ended: its guard may owe a script, which no fence of this agent's is */
+        bw_site_tenure_move(site, BW_TENURE_EVENT_STOP_OWED);
+    else
         bw_site_begin_ending(step);
 }
 

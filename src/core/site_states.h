@@ -36,6 +36,7 @@
     X(P, BW_TENURE_OF(SERVING),   RESTARTS,     STARTING,  "4: here, before it goes elsewhere")   \
     X(P, BW_TENURE_HOLDING,       STOP,         STOPPING,  "3.5: no more start of it")            \
     X(P, BW_TENURE_OF(ENDING),    NOT_STOPPED,  STOPPING,  "3.4, ended: it knows of more")        \
+    X(P, BW_TENURE_OF(FENCING),   STOP_OWED,    STOPPING,  "3.4, ended: the guard has not seen it") \
     X(P, BW_TENURE_OPEN,          FENCE_BEGUN,  FENCING,   "3.4: from here it is renewed no more") \
     X(P, BW_TENURE_OPEN,          FENCE_FAILED, STUCK,     "3.3: only a fence that sees the end ends it") \
     X(P, BW_TENURE_ENDABLE,       ENDED,        ENDING,    "3.5: seen; the guard has to say so too") \

@@ -303,6 +303,33 @@ static void beside_its_guard_what_was_fenced_is_given_back_on_its_word(void **st
     assert_int_equal(released(&world).epoch, 1);
 }
 
+/* 3.4, ended: by its guard's word more has to end than this agent's fence has seen, which it fences again at once
+ * (H6). What a guard may owe is a script that only itself runs: so that is followed by a stop there. */
+static void what_its_guard_denies_the_end_of_is_stopped_there(void **state)
+{
+    const struct bw_guard_message refused = {
+        .kind = BW_GUARD_MESSAGE_END_REFUSED, .epoch = 1, .refused.why = BW_REFUSAL_NOT_STOPPED};
+    const struct bw_guard_state back = {
+        .reach = BW_REACH_CGROUP, .reach_works = true, .enforced = true};
+
+    (void)state;
+    begin_fence_of_its_epoch();
+    tick_at(&world, end_ms() + 1);
+    guard_state(&world, &back);
+    own_fence_ended(1, true);
+    assert_asked(&world, "END");
+    from_guard(&world, &refused);
+    assert_asked(&world, "OWN_FENCE");
+    own_fence_ended(1, true);
+    assert_not_asked(&world, "END");
+    tick_at(&world, world.now_ms + RETRY_MS);
+    assert_asked(&world, "RUN:stop");
+    assert_not_asked(&world, "OWN_FENCE");
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, ""); /* the final position (3.6) */
+    assert_asked(&world, "END");
+}
+
 /* ---- of another instance's ------------------------------------------------------------------- */
 
 static void it_wakes_for_another_instances_window_and_in_it_for_its_fence(void **state)
@@ -502,6 +529,7 @@ int main(void)
         cmocka_unit_test(what_was_being_stopped_keeps_its_reason),
         cmocka_unit_test(an_epoch_after_a_move_is_lost_for_its_own_reason),
         cmocka_unit_test(beside_its_guard_what_was_fenced_is_given_back_on_its_word),
+        cmocka_unit_test(what_its_guard_denies_the_end_of_is_stopped_there),
         cmocka_unit_test(it_wakes_for_another_instances_window_and_in_it_for_its_fence),
         cmocka_unit_test(without_its_guard_it_reads_the_mirror_again_and_again),
         cmocka_unit_test(what_was_fenced_is_watched_again_once_it_was_renewed),
