@@ -83,4 +83,20 @@ static inline void report(struct rig *rig, const char *site, enum bw_service ser
     forget(rig);
 }
 
+/* dc-a holds harbor, and gives it back for dc-b. */
+static inline void begin_move(struct rig *rig, enum bw_reason reason)
+{
+    struct bw_command revoke = {.kind = BW_COMMAND_REVOKE,
+                                .group = "harbor",
+                                .epoch = 1,
+                                .target = "dc-b",
+                                .planned = true,
+                                .reason = reason};
+
+    begin(rig);
+    rig_grant(rig);
+    revoke.spec_version = rig->groups[0].spec_version;
+    assert_non_null(apply(rig, &revoke).rule);
+}
+
 #endif
