@@ -93,8 +93,35 @@ static void add(json_t **steps, const char *text)
                                               "within_ms"));
 }
 
-/* What a change means to a move that is under way. */
-enum move_effect { MOVE_GOES_ON, MOVE_PAUSES, MOVE_ENDS_WHERE_IT_BEGAN, MOVE_IS_LET_GO };
+/* What a change means to a move that is under way: of a holder that stops, and once it was given back. */
+enum move_effect { MOVE_GOES_ON, MOVE_PAUSES, MOVE_IS_LET_GO, MOVE_ENDS_WHERE_IT_BEGAN };
+
+static const struct {
+    const char *stops;
+    const char *then;
+    const char *given_back;
+} move_words[] = {
+    [MOVE_GOES_ON] = {"goes on stopping", "", "that goes on"},
+    [MOVE_PAUSES] = {"goes on stopping", ", and nobody is granted until the mode is another",
+                     "nobody serves, and nobody is granted until the mode is another"},
+    [MOVE_IS_LET_GO] = {"may begin to stop before it hears of this,", ", and nobody starts it again",
+                        "nobody serves, and nobody starts it"},
+};
+
+/* 3.6: in paused a move goes neither on nor back; to a site in maintenance it goes back. */
+static enum move_effect effect_under(const struct bw_group *group, enum bw_mode mode, bool is_target_out)
+{
+    if (mode == BW_MODE_PAUSED)
+        return MOVE_PAUSES;
+    return is_target_out && !group->rolling_back ? MOVE_ENDS_WHERE_IT_BEGAN : MOVE_GOES_ON;
+}
+
+static bool is_target_in_maintenance(const struct bw_group *group)
+{
+    const int target = bw_spec_find_site(&group->spec, group->target);
+
+    return target >= 0 && group->maintenance_ms[target] > 0;
+}
 
 /* It was given back for the move: nobody serves. */
 static void plan_given_back(const struct bw_group *group, enum move_effect effect, json_t **steps)
@@ -106,9 +133,7 @@ static void plan_given_back(const struct bw_group *group, enum move_effect effec
                        group->last_end.site);
     else
         (void)snprintf(text, sizeof text, "but it was given back for the move to %s: %s", group->target,
-                       effect == MOVE_PAUSES      ? "nobody serves, and nobody is granted until the mode is another"
-                       : effect == MOVE_IS_LET_GO ? "nobody serves, and nobody starts it"
-                                                  : "that goes on");
+                       move_words[effect].given_back);
     add(steps, text);
 }
 
@@ -133,11 +158,7 @@ static void plan_move_under_way(const struct bw_group *group, const struct bw_wa
                        group->target, group->holder_site);
     else
         (void)snprintf(what, sizeof what, "but %s %s for the move to %s%s", group->holder_site,
-                       effect == MOVE_IS_LET_GO ? "may begin to stop before it hears of this," : "goes on stopping",
-                       group->target,
-                       effect == MOVE_PAUSES      ? ", and nobody is granted until the mode is another"
-                       : effect == MOVE_IS_LET_GO ? ", and nobody starts it again"
-                                                  : "");
+                       move_words[effect].stops, group->target, move_words[effect].then);
     (void)snprintf(text, sizeof text, "%s%s%s", what, may_give_up ? "; to keep it there: breakwater cancel " : "",
                    may_give_up ? group->spec.name : "");
     add(steps, text);
@@ -192,18 +213,13 @@ static void plan_mode(const struct bw_group *group, const struct bw_watch *watch
                    "one of them "
                    "is adopted as it is");
     else
-        plan_move_under_way(group, watch, MOVE_GOES_ON, steps);
-}
-
-/* In paused a move goes neither on nor back. */
-static enum move_effect unless_paused(const struct bw_group *group, enum move_effect effect)
-{
-    return group->spec.mode == BW_MODE_PAUSED ? MOVE_PAUSES : effect;
+        plan_move_under_way(group, watch, effect_under(group, mode, is_target_in_maintenance(group)), steps);
 }
 
 static void plan_maintenance(const struct bw_group *group, const struct bw_watch *watch,
                              const struct bw_command *command, json_t **steps)
 {
+    const enum move_effect effect = effect_under(group, group->spec.mode, is_target_in_maintenance(group));
     char duration[BW_DURATION_TEXT_BYTES];
     char text[256];
 
@@ -215,7 +231,7 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_watch
         add(steps, "no grant, no move but one that is asked for, and no local restart");
         add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
                    "nobody follows it");
-        plan_move_under_way(group, watch, unless_paused(group, MOVE_GOES_ON), steps);
+        plan_move_under_way(group, watch, effect, steps);
     } else if (strcmp(command->site, group->holder_site) == 0) {
         (void)snprintf(
             text, sizeof text,
@@ -223,12 +239,12 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_watch
             "nor given up",
             command->site);
         add(steps, text);
-        plan_move_under_way(group, watch, unless_paused(group, MOVE_GOES_ON), steps);
+        plan_move_under_way(group, watch, effect, steps);
     } else {
         (void)snprintf(text, sizeof text, "%s is no candidate", command->site);
         add(steps, text);
         if (strcmp(command->site, group->target) == 0 && !group->rolling_back)
-            plan_move_under_way(group, watch, unless_paused(group, MOVE_ENDS_WHERE_IT_BEGAN), steps);
+            plan_move_under_way(group, watch, effect_under(group, group->spec.mode, true), steps);
     }
     bw_duration_format((uint32_t)command->duration_ms,
                        duration); /* at most BW_MAINTENANCE_MS_MAX */

@@ -353,6 +353,10 @@ static void ask_for_a_move_and_take_it_back(void)
         assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b, and nobody is granted until the "
                                   "mode is another; to keep it there: breakwater cancel harbor");
     }
+    assert_int_equal(run("maintenance harbor --site dc-b --for 1h --yes"), 0);
+    assert_int_equal(run("mode harbor auto --plan"), 0);
+    assert_says(operator.out, "but the move to dc-b ends where it began: dc-a stops, and gets it back");
+    assert_int_equal(run("maintenance harbor --site dc-b --end --yes"), 0);
     assert_int_equal(run("mode harbor auto --yes"), 0);
     assert_int_equal(run("cancel harbor --yes --reason mistaken"), 0);
     assert_says(operator.out, "cancel of harbor: done: nothing that was asked for waits any more");
