@@ -143,12 +143,12 @@ void bw_guard_fence_let_go(const struct guard_step *step)
 
 /* ---- begin --------------------------------------------------------------------------------- */
 
-/* Where the stop is the fence, and ran into its limit in this epoch, what is inside is ended without it;
- * what is outside, or remote, nothing else ends. */
+/* 3.2.4: where the stop is the fence, and ran into its limit in this epoch, what is inside is ended without it;
+ * what is outside, or remote, nothing else ends, nor anything of which no look counts before a script has ended well. */
 static bool is_stop_spared(const struct bw_guard *guard)
 {
     return !guard->limits.has_script[BW_ACTION_FENCE] && bw_guard_is_inside(guard) &&
-           bw_guard_stop_ran_out(guard, guard->fence_epoch);
+           bw_guard_looks_count(guard) && bw_guard_stop_ran_out(guard, guard->fence_epoch);
 }
 
 /* All of it ends by `end`. */

@@ -241,6 +241,14 @@ static void a_stop_that_ran_into_its_limit_is_not_the_fence(void **state)
     world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
     run(&world, 1, BW_ACTION_FENCE, ++run_id);
     assert_asked(&world, "SPAWN:stop");
+
+    begin_armed(&world); /* nor is it seen to end, where a script has to end first what something had left */
+    world.guard.limits.has_script[BW_ACTION_FENCE] = false;
+    act(BW_ACTION_START, BW_RUN_OK);
+    act(BW_ACTION_STOP, BW_RUN_TIMED_OUT);
+    world.guard.mirror.left_due = true;
+    run(&world, 1, BW_ACTION_FENCE, ++run_id);
+    assert_asked(&world, "SPAWN:stop");
 }
 
 /* A look that could not be begun has seen nothing: that is not `stopped`. */
