@@ -61,7 +61,7 @@ extern const struct bw_measured_round bw_restart_rounds[];
 /* What must come of it besides the promises. */
 enum bw_scenario_end {
     BW_SCENARIO_ANY,
-    BW_SCENARIO_MOVES,   /* the first group is served by another site afterwards or meanwhile */
+    BW_SCENARIO_MOVES,   /* the first group is served by another site before its faults have ended */
     BW_SCENARIO_STAYS,   /* no service of any group ends or begins */
     BW_SCENARIO_FIRST_STAYS, /* no service of the first group does, one of another does */
     BW_SCENARIO_ORDERS,  /* what an operator orders is not refused */

@@ -171,16 +171,25 @@ static enum bw_err judge_measures(struct bw_verdict *verdict, const struct bw_gr
     return err;
 }
 
+static bool is_moved_by(const struct bw_group_verdict *group, uint64_t at_ns)
+{
+    for (uint32_t i = 1; i < group->tenure_count; i++)
+        if (group->tenures[i].site != group->tenures[i - 1].site && group->tenures[i].from_ns <= at_ns)
+            return true;
+    return false;
+}
+
 static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict *group,
-                      uint32_t index, enum bw_scenario_end end, bool is_settled,
+                      uint32_t index, enum bw_scenario_end end, const struct bw_round *round,
                       uint32_t refused_count, uint32_t crash_count)
 {
     switch (end) {
     case BW_SCENARIO_ANY:
         return;
-    case BW_SCENARIO_MOVES:
-        if (index == 0 && group->failover_count == 0)
-            violate(verdict, "%s: no other site served, which this scenario is about", group->name);
+    case BW_SCENARIO_MOVES: /* what comes once all is well again helps nobody */
+        if (index == 0 && !is_moved_by(group, round->calm_ns))
+            violate(verdict, "%s: no other site served before the faults had ended, which this scenario is about",
+                    group->name);
         return;
     case BW_SCENARIO_FIRST_STAYS:
     case BW_SCENARIO_STAYS:
@@ -195,7 +204,7 @@ static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict 
             violate(verdict, "an operator's order was refused, which this scenario is about");
         return;
     case BW_SCENARIO_SETTLES:
-        if (index == 0 && !is_settled)
+        if (index == 0 && !round->is_settled)
             violate(verdict, "another site could not take over again in time, which this scenario "
                              "is about");
         return;
@@ -224,6 +233,7 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
     struct bw_group_verdict *group = &verdict->groups[index];
     const struct bw_judge_excuse *excuses = run == NULL ? NULL : run->faults.excuses;
     const size_t excuse_count = run == NULL ? 0 : run->faults.excuse_count;
+    const struct bw_round none = {0};
     uint64_t beyond_us = 0;
     char path[BW_LAB_PATH_BYTES];
     uint32_t crash_count = 0;
@@ -269,7 +279,7 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
     for (uint32_t i = 0; run != NULL && i < run->lab->process_count; i++)
         crash_count += run->lab->processes[i].crash_count;
     judge_end(verdict, group, index, end,
-              run != NULL && run->round_count > 0 && run->rounds[run->round_count - 1].is_settled,
+              run != NULL && run->round_count > 0 ? &run->rounds[run->round_count - 1] : &none,
               run == NULL ? 0 : run->faults.refused_count, crash_count);
     return BW_OK;
 }

@@ -724,7 +724,7 @@ const struct sim_incident_kind sim_forced_faults[] = {
     {"observe-starting", SIM_PEOPLE, true, 3, 15000, 40000, observe_starting, observed},
     {"rejoin-unkept", SIM_INSIDE, true, 3, 10000, 30000, rejoin_unkept, keeps_again},
     {"slow-death", SIM_INSIDE, true, 4, 15000, 40000, slow_death, dead_at_last},
-    {"by-hand-after-fence", SIM_OUTSIDE, false, 2, 15000, 40000, cut_and_full, connected_and_well},
+    {"by-hand-after-fence", SIM_OUTSIDE, true, 2, 15000, 40000, cut_and_full, connected_and_well},
     {"stall-in-fence", SIM_INSIDE, true, 5, 15000, 40000, cut_and_hung, connected_and_quick},
     {"long-read", SIM_INSIDE, true, 5, 10000, 20000, miss_much, reads_well},
     {.name = NULL},

@@ -402,7 +402,7 @@ const struct sim_incident_kind sim_faults_of_moments[] = {
     {"same-site-again", SIM_INSIDE, true, 6, 10000, 60000, same_site, same_site_over},
     {"given-back-unheard", SIM_INSIDE, true, 3, 10000, 40000, give_back_unheard, given_back},
     {"orphan-start", SIM_INSIDE, true, 4, 10000, 40000, orphan_start, orphan_over},
-    {"lapse-unfenced", SIM_OUTSIDE, false, 3, 10000, 40000, lapse_unfenced, unfenced_ends},
+    {"lapse-unfenced", SIM_OUTSIDE, true, 3, 10000, 40000, lapse_unfenced, unfenced_ends},
     {"vote-away", SIM_OUTSIDE, true, 2, 500, 20000, lose_vote, vote_is_back},
     {"wiped-voter", SIM_INSIDE, true, 4, 5000, 60000, lose_directory, directory_is_back},
     {"apply-in-a-loop", SIM_PEOPLE, true, 2, 500, 5000, apply_in_a_loop, NULL},

@@ -472,7 +472,7 @@ const struct sim_incident_kind sim_process_faults[] = {
     {"alone-and-saving", SIM_INSIDE, true, 5, 10000, 60000, leave_agent_saving,
      agent_has_its_guard},
     {"guard-alone", SIM_INSIDE, true, 5, 10000, 60000, leave_guard_alone, guard_has_its_agent},
-    {"kill-all-three", SIM_OUTSIDE, false, 2, 10, 30000, kill_all_three, start_both},
+    {"kill-all-three", SIM_OUTSIDE, true, 2, 10, 30000, kill_all_three, start_both},
     {"disk-hangs", SIM_INSIDE, true, 6, 1000, 60000, hang_disk, disk_answers},
     {"certificate-ends", SIM_INSIDE, true, 5, 1000, 60000, end_certificate, renew_certificate},
     {"end-witness", SIM_INSIDE, true, 5, 0, 0, end_witness, NULL},

@@ -185,7 +185,7 @@ const struct sim_incident_kind sim_faults_of_scripts[] = {
     {"service-crashes", SIM_INSIDE, true, 8, 5000, 40000, service_crashes, NULL},
     {"looks-ended", SIM_INSIDE, true, 4, 500, 30000, looks_are_ended, looks_end_by_themselves},
     {"restarted-otherwise", SIM_INSIDE, true, 6, 30000, 90000, restarted_otherwise, found_again},
-    {"clone-site", SIM_INSIDE, false, 6, 3000, 90000, clone_site, no_clone},
+    {"clone-site", SIM_INSIDE, true, 6, 3000, 90000, clone_site, no_clone},
     {"change-scripts", SIM_INSIDE, true, 6, 100, 60000, change_scripts, scripts_are_known},
     {.name = NULL},
 };

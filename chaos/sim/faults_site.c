@@ -365,8 +365,9 @@ const struct sim_incident_kind sim_site_faults[] = {
     {"scripts-lie", SIM_INSIDE, true, 3, 500, 30000, scripts_lie, scripts_are_well},
     {"exec-late", SIM_INSIDE, true, 5, 2000, 40000, exec_late, exec_in_time},
     {"api-away", SIM_INSIDE, true, 6, 2000, 60000, api_away, scripts_are_well},
-    {"fence-fails", SIM_OUTSIDE, false, 2, 500, 30000, fence_fails, scripts_are_well},
+    {"fence-fails", SIM_OUTSIDE, true, 2, 500, 30000, fence_fails, scripts_are_well},
     {"service-dies", SIM_INSIDE, true, 5, 0, 0, service_dies, NULL},
+    /* Before a first grant a person has to look (3.9). */
     {"started-by-hand", SIM_OUTSIDE, false, 2, 0, 0, started_by_hand, NULL},
     {"lags", SIM_INSIDE, true, 3, 1000, 60000, lags, lags_no_more},
     {"lose-agent-state", SIM_INSIDE, true, 3, 10, 10000, lose_agent_state, agent_returns},
@@ -374,7 +375,7 @@ const struct sim_incident_kind sim_site_faults[] = {
     {"group-forgotten", SIM_INSIDE, true, 8, 8000, 60000, forget_group, name_group_again},
     {"state-unreadable", SIM_INSIDE, true, 8, 8000, 60000, lose_sight_of_state, state_is_seen},
     {"lose-machine", SIM_INSIDE, true, 2, 100, 30000, lose_machine, machine_returns},
-    {"roll-back-state", SIM_INSIDE, false, 1, 1000, 60000, copy_state, roll_back_state},
+    {"roll-back-state", SIM_INSIDE, true, 1, 1000, 60000, copy_state, roll_back_state},
     {"second-agent", SIM_INSIDE, true, 3, 100, 60000, second_agent, no_second_agent},
     {.name = NULL},
 };

@@ -278,7 +278,7 @@ static void end_apply(struct sim_world *world, struct sim_incident *incident)
 const struct sim_incident_kind sim_operator_midway[] = {
     {"apply-midway", SIM_PEOPLE, true, 6, 1000, 60000, begin_apply, end_apply},
     {"command-midway", SIM_PEOPLE, true, 12, 5000, 40000, begin_midway, end_midway},
-    {"unfenced-midway", SIM_OUTSIDE, false, 3, 15000, 40000, begin_unfenced, end_unfenced},
+    {"unfenced-midway", SIM_OUTSIDE, true, 3, 15000, 40000, begin_unfenced, end_unfenced},
     {"lost-fenced-grade", SIM_PEOPLE, true, 3, 15000, 40000, lose_fenced_grade, time_is_enough},
     {.name = NULL},
 };

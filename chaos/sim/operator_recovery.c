@@ -357,6 +357,7 @@ static void they_are_back(struct sim_world *world, struct sim_incident *incident
 }
 
 const struct sim_incident_kind sim_operator_recovery[] = {
+    /* What was made anew after them may want a person's word of its data (3.6). */
     {"lose-majority", SIM_PEOPLE, false, 3, 30000, 300000, lose_majority, they_are_back},
     {"lose-all-witnesses", SIM_PEOPLE, false, 2, 60000, 300000, lose_all, they_are_back},
     {.name = NULL},

@@ -140,8 +140,9 @@ static void name_one(struct sim_world *world, uint32_t group, uint64_t tries)
     (void)sim_operator_name(world, group, (uint32_t)(tries % world->setting.site_count));
 }
 
-/* Whose data was the newest is lost with its machine, or nobody knows how much the others lack of it: no site is granted
- * by itself. Somebody takes one after another as it is, until it is granted (4). */
+/* Whose data was the newest is lost with its machine, is no candidate any more, or nobody knows how much the others lack
+ * of it: no site is granted by itself, nor one that was named. Somebody takes one after another as it is, until it is
+ * granted (4). */
 static void take_one(struct sim_world *world, uint32_t group, uint64_t tries)
 {
     struct sim_process *leader = sim_operator_leader(world);
@@ -149,8 +150,8 @@ static void take_one(struct sim_world *world, uint32_t group, uint64_t tries)
     struct bw_wish wish = {.kind = BW_WISH_FAILOVER, .accept_data_loss = true};
     struct bw_diag diag = {0};
 
-    if (tries < LOOKS_BEFORE_NAMING || leader == NULL || found == NULL || found->phase != BW_PHASE_VACANT ||
-        found->first_grant)
+    if (leader == NULL || found == NULL || found->phase != BW_PHASE_VACANT ||
+        tries < (found->first_grant ? 2 * LOOKS_BEFORE_NAMING : LOOKS_BEFORE_NAMING))
         return;
     (void)bw_copy_text(wish.to, sizeof wish.to, sim_site(world, (uint32_t)(tries % world->setting.site_count))->name);
     (void)bw_copy_text(wish.by, sizeof wish.by, "operator/anna");
@@ -279,7 +280,7 @@ static void fenced_again(struct sim_world *world, struct sim_incident *incident)
 }
 
 const struct sim_incident_kind sim_operator_release[] = {
-    {"word-unfenced", SIM_OUTSIDE, false, 4, 20000, 60000, word_unfenced, fenced_again},
+    {"word-unfenced", SIM_OUTSIDE, true, 4, 20000, 60000, word_unfenced, fenced_again},
     {"force-release", SIM_PEOPLE, true, 6, 8000, 60000, force, boot_again},
     {"wrong-word", SIM_PEOPLE, true, 4, 3000, 60000, wrong_word, ask_again},
     {.name = NULL},
