@@ -295,8 +295,8 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
     json_array_foreach(json_object_get(site, "alarms"), i, alarm) {
         if (json_is_string(alarm) && strcmp(json_string_value(alarm), "override") == 0)
             warn_of_override(group, site, verdict);
-        else if (!json_is_string(alarm) || !bw_site_has_second(group, site) ||
-                 strcmp(json_string_value(alarm), bw_trouble_word(BW_TROUBLE_OUTSIDE_REACH)) != 0)
+        else if (!json_is_string(alarm) ||
+                 !bw_site_alarm_is_fact(group, site, json_string_value(alarm)))
             bw_warn(verdict, bw_json_shown(alarm), bw_json_member(site, "name"), "%s: alarm %s",
                     bw_json_member(site, "name"),
                     json_is_string(alarm) ? bw_json_shown(alarm) : "?");

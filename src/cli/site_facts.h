@@ -10,7 +10,8 @@
 /* In lines, as `status` shows them; `group` and `site` as a witness answers them. */
 void bw_site_facts(const json_t *group, const json_t *site, FILE *out);
 
-/* The holder's second enforcer is counted on: time alone ends what its guard cannot (3.4). */
-bool bw_site_has_second(const json_t *group, const json_t *site);
+/* One of the site's own alarms that is none of the group, by what is committed of its epoch (core/trouble.h); one of
+ * the lines above says it. */
+bool bw_site_alarm_is_fact(const json_t *group, const json_t *site, const char *alarm);
 
 #endif

@@ -76,24 +76,30 @@ static uint32_t of_site(const struct bw_group *group, const struct bw_watch *wat
            bit(BW_TROUBLE_CLOCK_RATE, rate == BW_RATE_SLOW || rate == BW_RATE_FAST);
 }
 
-/* 3.4: what the guard's reach leaves out is no trouble while a second enforcer that is committed as
- * seen lets time alone end the epoch; one that is there and not counted on is trouble by itself. */
-static uint32_t with_second(const struct bw_group *group, const struct bw_watch *watch,
-                            const struct bw_leadership *leadership, uint32_t site,
-                            struct bw_instant now, uint32_t bits)
+/* 3.4: what is committed of the open epoch goes before what its site says of the reach. What that leaves out
+ * is no trouble while a second enforcer that is committed as seen lets time alone end the epoch; one that is
+ * there and not counted on is trouble by itself. Nor are scripts that came later, and have started nothing,
+ * unless time alone would end it but for what was seen. */
+static uint32_t of_reach(const struct bw_group *group, const struct bw_watch *watch,
+                         const struct bw_leadership *leadership, uint32_t site,
+                         struct bw_instant now, uint32_t bits)
 {
     const bool is_open = bw_phase_is_renewed(group->phase);
     bool has_several = false;
     const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
-    struct bw_end_waits waits;
+    struct bw_end_waits waits = {0};
+    bool does_wait;
 
-    if (fresh == NULL || !is_open ||
-        strcmp(group->holder_site, group->spec.sites[site].name) != 0 ||
-        fresh->report.second == BW_SECOND_IS_NONE)
+    if (fresh == NULL || !is_open || strcmp(group->holder_site, group->spec.sites[site].name) != 0)
+        return bits;
+    does_wait = bw_arbiter_end_waits_for(group, watch, leadership, &waits);
+    if (!does_wait || strcmp(waits.gate, bw_gate_id_text(BW_GATE_ID_GRADE)) == 0)
+        bits &= ~bit(BW_TROUBLE_REACH_UNSEEN, true);
+    if (fresh->report.second == BW_SECOND_IS_NONE)
         return bits;
     if (fresh->report.second != BW_SECOND_IS_SEEN)
         return bits | bit(BW_TROUBLE_SECOND_ENFORCER_LOST, true);
-    if (group->terms.second_enforcer && !bw_arbiter_end_waits_for(group, watch, leadership, &waits))
+    if (group->terms.second_enforcer && !does_wait)
         return bits & ~bit(BW_TROUBLE_OUTSIDE_REACH, true);
     return bits;
 }
@@ -177,8 +183,8 @@ void bw_troubles_of_group(const struct bw_group *group, const struct bw_watch *w
         out_troubles->list[out_troubles->count].restarts = watch->timeline.restarts_before +
                                                            watch->timeline.restarts_reported;
         out_troubles->list[out_troubles->count].bits =
-            with_second(group, watch, leadership, site, now,
-                        of_site(group, watch, site, facts, now)) |
+            of_reach(group, watch, leadership, site, now,
+                     of_site(group, watch, site, facts, now)) |
             bit(BW_TROUBLE_LOCAL_RESTARTS, was_restarted_lately(group, watch, site, now));
         out_troubles->count++;
     }

@@ -271,9 +271,9 @@ void bw_guard_log_digest(const struct bw_guard_work *work)
         return;
     bw_log_warn(
         &group->program->log, "scripts.changed",
-        "group=%s action=%s does=\"what was seen of its reach, and what a trial has proved, counts "
-        "no more: time alone hands over again once they have started the service and it was "
-        "seen inside\"",
+        "group=%s action=%s does=\"what was seen of its reach, and what a trial has proved, is not known "
+        "of these scripts: an epoch that was seen inside before is still handed over by time alone, a "
+        "later one once they have started the service and it was seen inside\"",
         group->config->name, bw_action_word(work->run.action));
 }
 

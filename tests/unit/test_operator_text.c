@@ -94,6 +94,30 @@ static void a_second_enforcer_that_is_not_counted_on_is_told_with_why(void **sta
     compare_status(&view, BW_EXIT_WARNINGS, "status_second_lost.txt");
 }
 
+/* 3.4: an upgrade that changes a script of the site that serves. */
+static void scripts_that_were_changed_are_told_and_are_no_warning(void **state)
+{
+    struct bw_report *report = &world.sites[A].report;
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    report->alarms = 1u << BW_ALARM_REACH_UNSEEN;
+    report->sight = (struct bw_reach_sight){.seen = BW_REACH_UNSEEN, .digest = 7};
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_FINE, "status_scripts_changed.txt");
+
+    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_FINE, "status_scripts_changed_fenced.txt");
+    world_group(&world)->spec.min_grade = BW_MIN_GRADE_EXPIRED;
+
+    world_group(&world)->sight.seen = BW_REACH_UNSEEN; /* its epoch has begun with them */
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_WARNINGS, "status_reach_unseen.txt");
+}
+
 /* Each word that an agent may have for it has its own next step. */
 static void every_word_for_a_second_enforcer_has_its_way(void **state)
 {
@@ -661,6 +685,7 @@ int main(void)
         cmocka_unit_test(a_silent_witness_and_an_alarm_are_warnings),
         cmocka_unit_test(a_second_enforcer_that_is_seen_is_no_warning),
         cmocka_unit_test(a_second_enforcer_that_is_not_counted_on_is_told_with_why),
+        cmocka_unit_test(scripts_that_were_changed_are_told_and_are_no_warning),
         cmocka_unit_test(every_word_for_a_second_enforcer_has_its_way),
         cmocka_unit_test(a_failed_start_names_a_failover_only_where_one_is_taken),
         cmocka_unit_test(a_certificate_that_ends_within_two_of_a_unit_is_told_in_the_lesser_one),

@@ -332,6 +332,29 @@ static void a_second_enforcer_that_is_counted_on_takes_the_place_of_the_reach(vo
     assert_int_equal(look(&calm).list[1].bits, BIT(OUTSIDE_REACH));
 }
 
+/* 3.4: what was seen in this epoch is not taken back by scripts that came later and have started nothing:
+ * an upgrade that changes a shipped script is no alarm. Nor is it where time alone never was to end it. */
+static void changed_scripts_are_an_alarm_where_time_waits_for_what_they_start(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_group(&world)->sight.seen, BW_REACH_INSIDE);
+    world.sites[A].report.alarms = 1u << BW_ALARM_REACH_UNSEEN;
+    world.sites[B].report.alarms = 1u << BW_ALARM_REACH_UNSEEN; /* as what it holds is another's */
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, 0);
+    assert_int_equal(look(&calm).list[2].bits, BIT(REACH_UNSEEN));
+
+    world_group(&world)->sight.seen = BW_REACH_UNSEEN;
+    assert_int_equal(look(&calm).list[1].bits, BIT(REACH_UNSEEN));
+    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    assert_int_equal(look(&calm).list[1].bits, 0);
+    world_group(&world)->held = true; /* a person is asked for all that is known of it */
+    assert_int_equal(look(&calm).list[1].bits, BIT(REACH_UNSEEN));
+}
+
 /* It counts as long as the epoch that it would end is open: also while that is given back for a move. */
 static void a_second_enforcer_is_missed_until_its_epoch_closes(void **state)
 {
@@ -698,6 +721,7 @@ int main(void)
         cmocka_unit_test(a_group_of_as_many_sites_as_there_may_be_is_looked_at_whole),
         cmocka_unit_test(a_held_group_needs_a_person),
         cmocka_unit_test(a_second_enforcer_that_is_counted_on_takes_the_place_of_the_reach),
+        cmocka_unit_test(changed_scripts_are_an_alarm_where_time_waits_for_what_they_start),
         cmocka_unit_test(a_second_enforcer_is_missed_until_its_epoch_closes),
         cmocka_unit_test(two_sites_that_serve_are_said_in_every_mode),
         WITH_BOOK(an_alarm_begins_and_ends_with_its_fact_and_is_counted),

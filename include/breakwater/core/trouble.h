@@ -53,7 +53,8 @@
       "the service runs, and its guard has not seen it where it can end it: a script has been "    \
       "changed since it was started, or its processes cannot be listed. Time alone hands it over " \
       "to nobody. Take the change back, or let the new scripts start it once: a switchover there " \
-      "and back does")                                                                             \
+      "and back does. Where the epoch that is open was seen inside before, time alone still hands it " \
+      "over: a line of status then, and no alarm")                                                 \
     X(OVERRIDE, "override",                                                                        \
       "a person lets the site serve without a lease, or it is being ended: see override")          \
     X(LOCAL_RESTARTS, "local_restarts",                                                            \
