@@ -29,6 +29,7 @@
 #define FSYNC_MEDIAN   10 /* of FSYNC_COUNT */
 #define FSYNC_BYTES    4096
 #define GUARD_UNIT     "breakwater-guard.service"
+#define WITNESS_UNIT   "breakwater-witness.service"
 #define INTERPRETER_BYTES 256 /* of a #! line the kernel reads no more */
 #define BYTES_FREE_MIN (UINT64_C(256) * 1024 * 1024)
 
@@ -408,13 +409,17 @@ struct unit_answer {
     char load[32];
     char kill_mode[32];
     char file_state[32];
+    char protect_system[32];
+    char state_directories[PATH_MAX]; /* below /var/lib */
+    char writable[PATH_MAX];
 };
 
 static void ask_of_unit(const char *unit, struct unit_answer *out)
 {
-    static const char properties[] = BW_UNIT_PROPERTIES ",KillMode,UnitFileState";
+    static const char properties[] =
+        BW_UNIT_PROPERTIES ",KillMode,UnitFileState,ProtectSystem,StateDirectory,ReadWritePaths";
     const char *const argv[] = {"timeout", "5", "systemctl", "show", properties, "--", unit, NULL};
-    char line[512];
+    char line[PATH_MAX + 32];
     pid_t pid = -1;
     FILE *answer = ask_manager(argv, &pid);
 
@@ -427,6 +432,9 @@ static void ask_of_unit(const char *unit, struct unit_answer *out)
         take_property(line, "LoadState", out->load, sizeof out->load);
         take_property(line, "KillMode", out->kill_mode, sizeof out->kill_mode);
         take_property(line, "UnitFileState", out->file_state, sizeof out->file_state);
+        take_property(line, "ProtectSystem", out->protect_system, sizeof out->protect_system);
+        take_property(line, "StateDirectory", out->state_directories, sizeof out->state_directories);
+        take_property(line, "ReadWritePaths", out->writable, sizeof out->writable);
     }
     (void)fclose(answer);          /* only read from */
     (void)waitpid(pid, NULL, 0); /* what it said counts */
@@ -446,6 +454,43 @@ void bw_check_guard_unit(struct bw_check_lines *lines)
                       GUARD_UNIT ": KillMode=%s: systemd ends its enforcer with it, which has to keep the "
                       "deadline while no guard is there; write KillMode=process",
                       answer.kill_mode);
+}
+
+/* `list` is systemd's: names with blanks between them, each of which is below `parent`. */
+static bool is_below_one(const char *path, const char *parent, const char *list)
+{
+    while (*(list += strspn(list, " ")) != '\0') {
+        const char *name = list + strspn(list, "-+"); /* it need not be there; below the unit's own root */
+        size_t length = strcspn(list, " ");
+        char above[2 * PATH_MAX];
+
+        (void)snprintf(above, sizeof above, "%s%.*s", parent, (int)(list + length - name), name);
+        list += length;
+        length = strlen(above);
+        while (length > 0 && above[length - 1] == '/')
+            length--;
+        if (strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+void bw_check_witness_unit(struct bw_check_lines *lines, const char *data_dir)
+{
+    struct unit_answer answer;
+    char real[PATH_MAX];
+    const char *path = realpath(data_dir, real) != NULL ? real : data_dir;
+
+    ask_of_unit(WITNESS_UNIT, &answer);
+    if (strcmp(answer.load, "loaded") != 0 || strcmp(answer.protect_system, "strict") != 0 ||
+        is_below_one(path, "/var/lib/", answer.state_directories) ||
+        is_below_one(path, "", answer.writable))
+        return;
+    bw_check_line(lines, BW_CHECK_WARN, "unit",
+                  WITNESS_UNIT ": ProtectSystem=strict: it may not write to %s; run  systemctl edit " WITNESS_UNIT
+                               "  and write [Service] ReadWritePaths=%s, below /home, /root and /run/user "
+                               "ProtectHome=no, too",
+                  path, path);
 }
 
 void bw_check_service_unit(struct bw_check_lines *lines, const char *group, const char *unit)

@@ -57,6 +57,8 @@ void bw_check_health_listen(struct bw_check_lines *lines, const char *address);
 void bw_check_cgroups(struct bw_check_lines *lines);
 /* Whether systemd, where it runs and has a unit for the guard, leaves the guard's enforcer alone. */
 void bw_check_guard_unit(struct bw_check_lines *lines);
+/* Whether systemd, where it runs and has a unit for the witness, lets that write to its data directory. */
+void bw_check_witness_unit(struct bw_check_lines *lines, const char *data_dir);
 /* Whether systemd starts that unit of a group by itself. */
 void bw_check_service_unit(struct bw_check_lines *lines, const char *group, const char *unit);
 /* The containers of a compose project that are there now. `tool`: NULL for docker, or podman. */

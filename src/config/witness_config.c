@@ -65,7 +65,9 @@ static const struct bw_key keys[] = {
            .help = "which of the witnesses this one is"),
     BW_KEY(
         PATH, "data_dir", FIELD(data_dir), .required = true, .example = "/var/lib/breakwater",
-        .help = "log, snapshots and term; on a disk whose fsync is true; never copied or restored"),
+        .help = "log, snapshots and term; on a disk whose fsync is true; never copied or restored. Outside of "
+                "/var/lib/breakwater the shipped unit wants a drop-in with [Service] and ReadWritePaths= of this path, "
+                "below /home and /root with ProtectHome=no, too"),
     BW_KEY(ADDRESS, "listen", FIELD(listen), .required = true, .example = "0.0.0.0:7400",
            .help = "HTTPS for agents, people and programs"),
     BW_KEY(ADDRESS, "raft_listen", FIELD(raft_listen), .required = true, .example = "0.0.0.0:7401",

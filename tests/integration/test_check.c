@@ -568,6 +568,61 @@ static void files_that_were_mixed_up_fail(void **state)
     assert_int_equal(check("--offline site.yaml witness.yaml cli.yaml groups.yaml"), 0);
 }
 
+/* What the shipped unit of a witness answers, or one with a drop-in. */
+static void put_unit(const char *load, const char *protect, const char *writable)
+{
+    char text[512];
+
+    (void)snprintf(text, sizeof text,
+                   "#!/bin/sh\ncase $* in *breakwater-witness.service) ;; *) exit 0 ;; esac\n"
+                   "printf '%%s\\n' LoadState=%s StateDirectory=breakwater ProtectSystem=%s "
+                   "'ReadWritePaths=%s'\n",
+                   load, protect, writable);
+    put("tools/systemctl", 0755, text);
+}
+
+/* ProtectSystem=strict: `init` can make it, and the daemon then cannot write there. */
+static void a_data_directory_that_the_unit_cannot_write_to_is_said(void **state)
+{
+    static const char said[] = "breakwater-witness.service: ProtectSystem=strict: it may not write to ";
+    const char *const path = getenv("PATH");
+    char *before;
+    char with_tools[4096];
+    char writable[128];
+
+    (void)state;
+    assert_non_null(path);
+    before = strdup(path);
+    assert_non_null(before);
+    (void)snprintf(with_tools, sizeof with_tools, "%s/tools:%s", directory, before);
+    assert_int_equal(mkdir("tools", 0755), 0);
+    assert_int_equal(setenv("PATH", with_tools, 1), 0);
+    put_unit("loaded", "strict", "");
+    assert_int_equal(check("witness.yaml"), 0);
+    assert_says(said);
+    assert_says("ReadWritePaths=");
+    assert_int_equal(check("--offline witness.yaml"), 0);
+    assert_null(strstr(output, said));
+
+    (void)snprintf(writable, sizeof writable, "/srv/other -%s/", directory);
+    put_unit("loaded", "strict", writable);
+    assert_int_equal(check("witness.yaml"), 0);
+    assert_null(strstr(output, said));
+    (void)snprintf(writable, sizeof writable, "%s/dat", directory); /* another one */
+    put_unit("loaded", "strict", writable);
+    assert_int_equal(check("witness.yaml"), 0);
+    assert_says(said);
+    put_unit("loaded", "no", "");
+    assert_int_equal(check("witness.yaml"), 0);
+    assert_null(strstr(output, said));
+    put_unit("not-found", "strict", "");
+    assert_int_equal(check("witness.yaml"), 0);
+    assert_null(strstr(output, said));
+
+    assert_int_equal(setenv("PATH", before, 1), 0);
+    free(before);
+}
+
 static void usage_is_two(void **state)
 {
     (void)state;
@@ -604,6 +659,7 @@ int main(void)
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
         cmocka_unit_test(witness_files_that_disagree_on_who_may_speak_fail),
         cmocka_unit_test(files_that_were_mixed_up_fail),
+        cmocka_unit_test(a_data_directory_that_the_unit_cannot_write_to_is_said),
         cmocka_unit_test(usage_is_two),
     };
 
