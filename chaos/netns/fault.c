@@ -357,7 +357,7 @@ enum bw_err bw_fault_begin(struct bw_lab *lab, struct bw_faults *faults,
     say_fault(lab, fault, true);
     if (kind->begin != NULL)
         err = kind->begin(lab, fault, diag);
-    faults->fired_counts[kind - bw_fault_table] += !fault->is_refused;
+    faults->fired_counts[kind - bw_fault_table] += !(fault->is_refused || fault->is_void);
     faults->refused_count += fault->is_refused;
     if (kind->part == BW_FAULT_OF_NETWORK)
         shape_all(lab, faults);

@@ -64,6 +64,7 @@ struct bw_lab_fault {
     uint64_t end_at_ns;
     bool is_on;
     bool is_refused; /* an order that was not taken: it has changed nothing, and counts as none */
+    bool is_void;    /* what it strikes was not there: it counts as none */
     uint32_t excuse; /* of one outside of what is promised: its index and 1; 0: none */
     pid_t helper; /* a child of the harness that makes it */
 };

@@ -37,6 +37,8 @@ enum bw_err bw_begin_freeze(struct bw_lab *lab, struct bw_lab_fault *fault, stru
     (void)diag;
     if (process->pid != 0 && kill(process->pid, SIGSTOP) == 0)
         say_frozen(lab, process, true);
+    else
+        fault->is_void = true;
     return BW_OK;
 }
 
@@ -76,6 +78,7 @@ enum bw_err bw_end_kill(struct bw_lab *lab, struct bw_lab_fault *fault, struct b
 enum bw_err bw_begin_kill_once(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
 {
     (void)diag;
+    fault->is_void = bw_fault_struck(lab, fault)->pid == 0;
     bw_lab_kill(lab, bw_fault_struck(lab, fault));
     return BW_OK;
 }
@@ -182,6 +185,7 @@ static enum bw_err set_files_max(struct bw_lab *lab, const struct bw_lab_fault *
 
 enum bw_err bw_begin_few_files(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
 {
+    fault->is_void = bw_fault_struck(lab, fault)->pid == 0;
     return set_files_max(lab, fault, (uint64_t)fault->kind->number, diag);
 }
 
@@ -190,7 +194,7 @@ enum bw_err bw_end_few_files(struct bw_lab *lab, struct bw_lab_fault *fault, str
     return set_files_max(lab, fault, 0, diag);
 }
 
-static enum bw_err signal_services(struct bw_lab *lab, struct bw_lab_fault *fault, int signal)
+static uint32_t signal_services(struct bw_lab *lab, const struct bw_lab_fault *fault, int signal)
 {
     uint32_t count = 0;
 
@@ -198,21 +202,23 @@ static enum bw_err signal_services(struct bw_lab *lab, struct bw_lab_fault *faul
         count += bw_lab_signal_service(lab, fault->node - BW_LAB_WITNESSES, group, signal);
     bw_lab_say(lab, BW_LAB_NOTE, (int)fault->node, -1, "%" PRIu32 " services got signal %d", count,
                signal);
-    return BW_OK;
+    return count;
 }
 
 enum bw_err bw_begin_signal_services(struct bw_lab *lab, struct bw_lab_fault *fault,
                                      struct bw_diag *diag)
 {
     (void)diag;
-    return signal_services(lab, fault, (int)fault->kind->number);
+    fault->is_void = signal_services(lab, fault, (int)fault->kind->number) == 0;
+    return BW_OK;
 }
 
 enum bw_err bw_end_signal_services(struct bw_lab *lab, struct bw_lab_fault *fault,
                                    struct bw_diag *diag)
 {
     (void)diag;
-    return signal_services(lab, fault, SIGCONT);
+    (void)signal_services(lab, fault, SIGCONT);
+    return BW_OK;
 }
 
 /* ---- whole nodes ------------------------------------------------------------------------------
