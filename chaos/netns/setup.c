@@ -262,7 +262,9 @@ static const struct script scripts[] = {
                 "[ \"$mode\" != stop-slow ] || ! is_alive || sleep 2\n"
                 "[ \"$mode\" != stop-hangs-late ] || { end_with TERM; hang; }\n"
                 "[ \"$mode\" != stop-lies ] || exit 0\n"
-                "[ \"$mode\" != all-fail ] || exit 1\n"
+                "[ \"$mode\" != stop-fails ] || echo all-fail > \"$DIR/mode.new\"\n"
+                "[ \"$mode\" != stop-fails ] || mv \"$DIR/mode.new\" \"$DIR/mode\"\n"
+                "[ \"$mode\" != stop-fails ] && [ \"$mode\" != all-fail ] || exit 1\n"
                 "end_with TERM\n"},
     {"fence.sh", "[ \"$mode\" != fence-hangs ] || hang\n"
                  "[ \"$mode\" != fence-fails ] || exit 1\n"

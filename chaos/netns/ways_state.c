@@ -201,9 +201,9 @@ enum bw_err bw_begin_switchover(struct bw_lab *lab, struct bw_lab_fault *fault,
         if (bw_lab_find_holder(lab, group) == (int)site)
             continue;
         status = bw_lab_command(lab, words, COMMAND_MS, text, sizeof text);
-        bw_lab_say(lab, BW_LAB_NOTE, (int)fault->node, -1, "switchover of %s to %s: %s",
+        bw_lab_say(lab, BW_LAB_NOTE, (int)fault->node, -1, "switchover of %s to %s: %s%.160s",
                    lab->groups[group], lab->nodes[fault->node].name,
-                   status == 0 ? "begun" : "refused");
+                   status == 0 ? "begun" : "refused: ", status == 0 ? "" : text);
         fault->is_refused = status != 0;
         return BW_OK;
     }
