@@ -24,3 +24,23 @@ struct bw_terms bw_terms_of_spec(const struct bw_spec *spec)
         .second_enforcer = false,
     };
 }
+
+bool bw_terms_are_unsaid(const struct bw_terms *terms)
+{
+    return terms->ttl_ms == 0 && terms->fence_ms == 0 && terms->drift_ppm == 0 && terms->margin_ms == 0 &&
+           terms->renew_interval_ms == 0 && terms->request_timeout_ms == 0;
+}
+
+bool bw_terms_may_be(const struct bw_terms *terms)
+{
+    struct bw_spec spec;
+
+    bw_spec_defaults(&spec);
+    spec.lease_ttl_ms = terms->ttl_ms;
+    spec.fence_timeout_ms = terms->fence_ms;
+    spec.max_clock_drift_ppm = terms->drift_ppm;
+    spec.margin_ms = terms->margin_ms;
+    spec.renew_interval_ms = terms->renew_interval_ms;
+    spec.request_timeout_ms = terms->request_timeout_ms;
+    return bw_spec_timings_may_be(&spec);
+}

@@ -9,8 +9,7 @@
 
 #include "policy.h"
 
-#define PACE_MS_MAX    60000 /* spec.h: of renew_interval and request_timeout */
-#define ABSENT_PACE_MS 1000  /* of an agent that holds nothing: machine/agent_sync.c */
+#define ABSENT_PACE_MS 1000 /* of an agent that holds nothing: machine/agent_sync.c */
 
 /* What keeps another site from the grant; NULL: all is stopped there, and nothing is left to end. Nobody asks this
  * site for a look of its own after some commit, so whatever is less than `stopped` counts. */
@@ -73,7 +72,7 @@ void bw_outside_hear_behind(struct bw_watch *watch, const struct bw_group *group
 /* It speaks at the pace of terms that this state does not know: as long as any may be (3.3). */
 static uint64_t heard_ns(void)
 {
-    return bw_expiry_freshness_ns(PACE_MS_MAX, PACE_MS_MAX);
+    return bw_expiry_freshness_ns(BW_PACE_MS_MAX, BW_PACE_MS_MAX);
 }
 
 bool bw_outside_is_heard(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now)

@@ -52,6 +52,19 @@ static bool is_of_our_cluster(struct bw_agent_machine *machine, uint32_t witness
         return refuse(machine, witness, answer, "a generation that was recovered from since");
     if (answer->generation > state->generation)
         return take_generation(machine, witness, answer);
+    return true;
+}
+
+/* One whose key is in wrong hands may say anything, leader or not: what cannot be true is no part of what it says. */
+static bool is_believed(struct bw_agent_machine *machine, uint32_t witness, const struct bw_sync_answer *answer)
+{
+    const char *why;
+
+    if (!is_of_our_cluster(machine, witness, answer))
+        return false;
+    why = bw_sync_answer_made_up(answer);
+    if (why != NULL)
+        return refuse(machine, witness, answer, why);
     machine->witnesses[witness].refusal = NULL;
     return true;
 }
@@ -108,7 +121,7 @@ bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
                                                          .number = answer->number});
         return false;
     }
-    if (!is_of_our_cluster(machine, witness, answer))
+    if (!is_believed(machine, witness, answer))
         return false;
     if (is_sync)
         note_exchange(machine, answer, confirmed.sent, received);

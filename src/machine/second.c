@@ -73,11 +73,18 @@ static bool has_to_warn(const struct bw_second_machine *machine)
     return false;
 }
 
+/* What an agent says, or a file: of no spec it is longer, whoever holds a key. What it says of its leases counts all
+ * the same. */
+static uint32_t possible_ms(uint32_t said_ms)
+{
+    return said_ms < BW_PACE_MS_MAX ? said_ms : BW_PACE_MS_MAX;
+}
+
 /* None of its reports may be stale before the next (3.3), whatever an agent says that was made anew: it knows nothing of
  * the terms. */
 static uint32_t interval_ms_of(const struct bw_second_served *own)
 {
-    const uint32_t kept_ms = own->second.memory.interval_ms;
+    const uint32_t kept_ms = possible_ms(own->second.memory.interval_ms);
 
     return kept_ms != 0 ? kept_ms : BW_SECOND_INTERVAL_MS_MIN;
 }
@@ -261,11 +268,13 @@ static const struct bw_second_lease *lease_of(const struct bw_second_answer *ans
 
 static void on_answered(struct bw_second_machine *machine, const struct bw_second_answer *answer)
 {
+    const uint32_t interval_ms = answer != NULL ? possible_ms(answer->interval_ms) : 0;
+    const uint32_t limit_ms = answer != NULL ? possible_ms(answer->limit_ms) : 0;
+
     machine->is_asking = false;
     if (answer != NULL) {
-        machine->interval_ms = answer->interval_ms > 0 ? answer->interval_ms
-                                                       : BW_SECOND_INTERVAL_MS_ABSENT;
-        machine->limit_ms = answer->limit_ms > 0 ? answer->limit_ms : BW_SECOND_LIMIT_MS_ABSENT;
+        machine->interval_ms = interval_ms > 0 ? interval_ms : BW_SECOND_INTERVAL_MS_ABSENT;
+        machine->limit_ms = limit_ms > 0 ? limit_ms : BW_SECOND_LIMIT_MS_ABSENT;
     }
     for (uint32_t i = 0; answer != NULL && i < machine->group_count; i++) {
         const struct bw_second_lease *lease = lease_of(answer, machine->groups[i].name);
@@ -276,8 +285,8 @@ static void on_answered(struct bw_second_machine *machine, const struct bw_secon
                                                  .lease = lease,
                                                  .cluster_id = answer->cluster_id,
                                                  .asked = machine->asked,
-                                                 .interval_ms = answer->interval_ms,
-                                                 .limit_ms = answer->limit_ms});
+                                                 .interval_ms = interval_ms,
+                                                 .limit_ms = limit_ms});
     }
     if (machine->has_news)
         ask_now(machine);

@@ -53,6 +53,20 @@ static const char *agent_state_unsound(const struct bw_agent_state *state)
     return NULL;
 }
 
+/* 3.9: no agent takes such terms. They are in a file that is damaged, or that was written by a release which took them; as
+ * limits of its exchanges they would end each start. */
+static enum bw_err judge_terms(const struct bw_agent_state *state, struct bw_diag *diag)
+{
+    for (uint32_t i = 0; i < state->group_count; i++) {
+        const struct bw_terms *terms = &state->groups[i].memory.terms;
+
+        if (!bw_terms_are_unsaid(terms) && !bw_terms_may_be(terms))
+            return bw_diag_set(diag, BW_ERR_CORRUPT, "of %s it has terms that no spec may have: they were made up",
+                               state->groups[i].name);
+    }
+    return BW_OK;
+}
+
 enum bw_err bw_agent_state_encode(const struct bw_agent_state *state, void *out, size_t out_max,
                                   size_t *out_size, struct bw_diag *diag)
 {
@@ -76,6 +90,8 @@ enum bw_err bw_agent_state_decode(const void *data, size_t size, struct bw_agent
     if (err != BW_OK)
         return err;
     err = judge(agent_state_unsound(&state), BW_ERR_CORRUPT, diag);
+    if (err == BW_OK)
+        err = judge_terms(&state, diag);
     if (err == BW_OK)
         *out_state = state;
     else

@@ -37,6 +37,7 @@ struct rig {
     enum bw_err connect_err;
     bool guard_reads_nothing;
     uint64_t after;              /* of the newest poll */
+    uint32_t limit_ms;           /* of the newest sync */
     enum bw_agent_action_kind refused; /* of those of a fence; STEPPED: none */
 };
 
@@ -138,6 +139,7 @@ static inline enum bw_err rig_emit(void *user, const struct bw_agent_action *act
         jot(rig, "MAKE", (uint32_t)action->sync->number);
         break;
     case BW_AGENT_ACTION_SEND_SYNC:
+        rig->limit_ms = action->limit_ms;
         jot(rig, "SYNC", action->witness);
         break;
     case BW_AGENT_ACTION_POLL:

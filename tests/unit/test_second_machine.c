@@ -30,6 +30,7 @@ static struct {
     uint64_t mirrored_epoch; /* by the newest write; UINT64_MAX: there was none */
     bool warned_relayed; /* the newest warning is to be passed on */
     uint32_t warned_limit_ms;
+    uint32_t asked_limit_ms;
     uint64_t refusal_ms; /* starts are refused, each after so long; 0: none is */
 } world;
 
@@ -68,8 +69,10 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
         world.warned_relayed = action->sync->wants_relay;
         world.warned_limit_ms = action->limit_ms;
         break;
-    case BW_SECOND_MACHINE_STEPPED:
     case BW_SECOND_MACHINE_ASK:
+        world.asked_limit_ms = action->limit_ms;
+        break;
+    case BW_SECOND_MACHINE_STEPPED:
     case BW_SECOND_MACHINE_SAVE:
         break;
     case BW_SECOND_MACHINE_MIRROR:
@@ -257,6 +260,21 @@ static void one_that_begins_without_its_agent_warns_as_often_as_it_was_told_to_a
     assert_int_equal(world.warned_limit_ms, LIMIT_MS);
 }
 
+/* 3.9: whoever holds its key. Three times that limit is more than there are numbers for, and ended the process. */
+static void an_agent_names_no_pace_that_no_spec_may_have(void **state)
+{
+    (void)begin(state);
+    wake_at(1000);
+    answered_at(1010, (struct bw_second_lease){.epoch = 8, .left_ns = END_MS * MS, .fence_ns = FENCE_MS * MS},
+                UINT32_MAX, 0x60000000);
+    assert_int_equal(world.memory.epoch, 8);
+    assert_int_equal(world.memory.interval_ms, 60000);
+    assert_int_equal(world.memory.limit_ms, 60000);
+    wake_at(1010 + 60000);
+    assert_int_equal(world.asked[BW_SECOND_MACHINE_ASK], 2);
+    assert_int_equal(world.asked_limit_ms, 60000);
+}
+
 /* Of a file that has none: as often as any spec may want it. */
 static void what_was_not_kept_is_the_shortest_that_there_may_be(void **state)
 {
@@ -348,6 +366,7 @@ int main(void)
         cmocka_unit_test(it_hears_of_which_cluster_its_agent_is),
         cmocka_unit_test(while_nobody_tells_it_the_deadline_it_warns),
         cmocka_unit_test(one_that_begins_without_its_agent_warns_as_often_as_it_was_told_to_ask),
+        cmocka_unit_test(an_agent_names_no_pace_that_no_spec_may_have),
         cmocka_unit_test(what_was_not_kept_is_the_shortest_that_there_may_be),
         cmocka_unit_test(an_agent_made_anew_slows_no_warning),
         cmocka_unit_test(where_its_window_has_come_meanwhile_it_warns_at_once),

@@ -164,6 +164,33 @@ static void a_state_that_contradicts_itself_is_neither_written_nor_taken(void **
     assert_null(taken.groups);
 }
 
+/* 3.9: written by a release that took them of anybody. */
+static void a_state_with_terms_of_no_spec_is_not_taken(void **state)
+{
+    struct bw_agent_group group = {.name = "shop", .memory = {.epoch = 5, .terms = {.ttl_ms = TTL_MS,
+                                                                                    .fence_ms = FENCE_MS,
+                                                                                    .drift_ppm = 1000,
+                                                                                    .margin_ms = 250,
+                                                                                    .renew_interval_ms = 1000,
+                                                                                    .request_timeout_ms = 1000}}};
+    const struct bw_agent_state kept = {.site = "s", .instance = {{1}}, .group_count = 1, .groups = &group};
+    struct bw_agent_state taken = {.generation = 4711};
+    uint8_t bytes[4096];
+    struct bw_diag diag = {0};
+    size_t size;
+
+    (void)state;
+    group.memory.terms.request_timeout_ms = 0x60000000;
+    assert_int_equal(bw_agent_state_encode(&kept, bytes, sizeof bytes, &size, &diag), BW_OK);
+    assert_int_equal(bw_agent_state_decode(bytes, size, &taken, &diag), BW_ERR_CORRUPT);
+    assert_string_equal(diag.text, "of shop it has terms that no spec may have: they were made up");
+    assert_int_equal(taken.generation, 4711);
+    group.memory.terms.request_timeout_ms = 1000;
+    assert_int_equal(bw_agent_state_encode(&kept, bytes, sizeof bytes, &size, &diag), BW_OK);
+    assert_int_equal(bw_agent_state_decode(bytes, size, &taken, &diag), BW_OK);
+    bw_agent_state_deinit(&taken);
+}
+
 /* 4: what was served before the epoch that is known was served in an earlier one. */
 static void what_was_served_before_is_older(void **state)
 {
@@ -205,6 +232,7 @@ int main(void)
         cmocka_unit_test(an_own_fence_that_runs_has_begun),
         cmocka_unit_test(an_override_is_written_down_and_over_with_a_lease),
         cmocka_unit_test(a_state_that_contradicts_itself_is_neither_written_nor_taken),
+        cmocka_unit_test(a_state_with_terms_of_no_spec_is_not_taken),
         cmocka_unit_test(of_a_guard_that_is_not_there_nothing_is_awaited),
         cmocka_unit_test(what_was_served_before_is_older),
     };

@@ -34,6 +34,42 @@ static void the_defaults_of_the_design_are_sound(void **state)
     assert_int_equal(defaults.fence_timeout_ms, 5000);
 }
 
+/* 3.9: they come from witnesses and from files, and are judged as those of a spec are. */
+static void terms_may_be_those_of_a_spec(void **state)
+{
+    const struct bw_spec spec = fixture_spec();
+    const struct bw_terms said = bw_terms_of_spec(&spec);
+    struct bw_terms unsaid = {.reach = BW_REACH_CGROUP, .second_enforcer = true};
+
+    (void)state;
+    assert_true(bw_terms_may_be(&said));
+    assert_false(bw_terms_are_unsaid(&said));
+    assert_true(bw_terms_are_unsaid(&unsaid));
+    assert_false(bw_terms_may_be(&unsaid));
+#define BREAKS_TERMS(member, last)                                                                 \
+    do {                                                                                           \
+        struct bw_terms made_up = said;                                                            \
+                                                                                                   \
+        made_up.member = (last);                                                                   \
+        assert_true(bw_terms_may_be(&made_up));                                                    \
+        made_up.member = (last) + 1;                                                               \
+        assert_false(bw_terms_may_be(&made_up));                                                   \
+        made_up.member = 0;                                                                        \
+        assert_false(bw_terms_may_be(&made_up));                                                   \
+        assert_false(bw_terms_are_unsaid(&made_up));                                               \
+        unsaid.member = 1;                                                                         \
+        assert_false(bw_terms_are_unsaid(&unsaid));                                                \
+        unsaid.member = 0;                                                                         \
+    } while (0)
+    BREAKS_TERMS(ttl_ms, 3600000);
+    BREAKS_TERMS(fence_ms, said.ttl_ms - 1); /* nothing would be left of the lease */
+    BREAKS_TERMS(drift_ppm, BW_DRIFT_PPM_MAX);
+    BREAKS_TERMS(margin_ms, 10000);
+    BREAKS_TERMS(renew_interval_ms, 60000);
+    BREAKS_TERMS(request_timeout_ms, 60000);
+#undef BREAKS_TERMS
+}
+
 static void fast_settings_are_sound(void **state)
 {
     const struct bw_spec spec = fixture_spec();
@@ -325,6 +361,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_defaults_of_the_design_are_sound),
+        cmocka_unit_test(terms_may_be_those_of_a_spec),
         cmocka_unit_test(fast_settings_are_sound),
         cmocka_unit_test(a_lease_that_one_lost_witness_could_end_is_refused),
         cmocka_unit_test(a_fence_longer_than_the_lease_is_told_with_its_sign),

@@ -63,7 +63,7 @@ static void expect_untouched(void)
     expect_same(&out, before, sizeof out);
 }
 
-/* Chance hardly draws an override of the list, with its wait. */
+/* Chance hardly draws an override of the list, with its wait, or terms of a spec. */
 static void tidy_agent_state(struct bw_agent_state *state)
 {
     for (uint32_t i = 0; i < state->group_count; i++) {
@@ -71,6 +71,12 @@ static void tidy_agent_state(struct bw_agent_state *state)
 
         memory->override %= BW_OVERRIDE_COUNT;
         memory->override_wait_ms = memory->override != BW_OVERRIDE_NONE;
+        memory->terms.ttl_ms = memory->terms.ttl_ms % 10000 + 20000;
+        memory->terms.fence_ms = memory->terms.fence_ms % 10000 + 50;
+        memory->terms.drift_ppm = memory->terms.drift_ppm % 1000 + 1;
+        memory->terms.margin_ms = memory->terms.margin_ms % 1000 + 20;
+        memory->terms.renew_interval_ms = memory->terms.renew_interval_ms % 1000 + 20;
+        memory->terms.request_timeout_ms = memory->terms.request_timeout_ms % 1000 + 20;
     }
 }
 

@@ -203,6 +203,11 @@ struct bw_command {
 /* The terms that a grant under `spec` pins, as far as the spec has them: reach (NONE),
  * second_enforcer (false) and no_return (UNDECLARED) come from the site's report. */
 struct bw_terms bw_terms_of_spec(const struct bw_spec *spec);
+/* Nobody has said them: all that a spec pins is 0. */
+bool bw_terms_are_unsaid(const struct bw_terms *terms);
+/* A spec with these timings may be applied: the ranges of spec.h, and ttl > F. They come from witnesses and from files,
+ * and waits, limits and deadlines are made of them. */
+bool bw_terms_may_be(const struct bw_terms *terms);
 
 const char *bw_command_word(enum bw_command_kind kind);
 const char *bw_reason_word(enum bw_reason reason);

@@ -65,6 +65,9 @@ struct bw_site_spec {
     bool never_candidate; /* `candidate: never` */
 };
 
+/* The longest renew_interval, and the longest request_timeout: nobody speaks more seldom, or waits longer for an answer. */
+#define BW_PACE_MS_MAX 60000u
+
 /* Durations in milliseconds. Beside each field the range that bw_spec_check accepts. */
 struct bw_spec {
     char name[BW_NAME_MAX + 1];
@@ -73,8 +76,8 @@ struct bw_spec {
     enum bw_mode mode;   /* the current one: SetMode changes it here */
     uint32_t lease_ttl_ms;          /* 500 ms..1 h, and the inequality at bw_spec_check */
     uint32_t fence_timeout_ms;      /* F: 50 ms..30 min, < lease_ttl */
-    uint32_t renew_interval_ms;     /* 20 ms..60 s */
-    uint32_t request_timeout_ms;    /* 20 ms..60 s */
+    uint32_t renew_interval_ms;     /* 20 ms..BW_PACE_MS_MAX (60 s) */
+    uint32_t request_timeout_ms;    /* 20 ms..BW_PACE_MS_MAX */
     uint32_t margin_ms;             /* BW_MARGIN_NS_MIN (20 ms)..10 s */
     uint32_t max_clock_drift_ppm;   /* ε: 1..BW_DRIFT_PPM_MAX */
     uint32_t max_lag_ms;            /* 0..24 h; 0: nothing may be lost */
@@ -109,6 +112,9 @@ struct bw_spec_problem {
  * `problems_max` is 0. Returns how many problems there are; the first `problems_max` are written. */
 size_t bw_spec_check(const struct bw_spec *spec, uint32_t election_timeout_ms,
                      struct bw_spec_problem *out_problems, size_t problems_max);
+
+/* Of these rules those that need neither its names nor a cluster: the ranges, and lease_ttl > F. */
+bool bw_spec_timings_may_be(const struct bw_spec *spec);
 
 /* The smallest lease_ttl that keeps the inequality of design 4 with the other values of `spec`. */
 uint64_t bw_spec_lease_ttl_ms_min(const struct bw_spec *spec, uint32_t election_timeout_ms);
