@@ -2,6 +2,23 @@
  * disk for good. Design 3.9. */
 #include <breakwater/core/sync.h>
 
+#include <breakwater/core/counters.h>
+
+/* Each is kept, by agent or guard, or is compared with what is: a lower one is heard no more. */
+static bool indexes_may_be(const struct bw_sync_answer_group *said, uint64_t last)
+{
+    const struct bw_order *order = &said->order;
+
+    return order->index <= last && order->spec_version <= last && order->let_go_index <= last &&
+           order->held_index <= last && said->remote_fence.held_index <= last;
+}
+
+static bool epochs_may_be(const struct bw_sync_answer_group *said, uint64_t last)
+{
+    return said->order.epoch <= last && said->order.let_go_epoch <= last && said->confirmed_epoch <= last &&
+           said->other_serves_epoch <= last && said->remote_fence.epoch <= last;
+}
+
 /* Its terms become limits, intervals and deadlines. Only who is to run or to stop holds any: a group that is not there has
  * none. */
 static bool terms_may_be(const struct bw_order *order)
@@ -11,10 +28,20 @@ static bool terms_may_be(const struct bw_order *order)
     return bw_terms_may_be(&order->terms) || (!is_held && bw_terms_are_unsaid(&order->terms));
 }
 
-const char *bw_sync_answer_made_up(const struct bw_sync_answer *answer)
+const char *bw_sync_answer_made_up(const struct bw_sync_answer *answer, int64_t unix_ms)
 {
-    for (uint32_t i = 0; i < answer->group_count; i++)
-        if (!terms_may_be(&answer->groups[i].order))
+    const uint64_t index_last = bw_counter_index_last(answer->generation, unix_ms);
+    const uint64_t epoch_last = bw_counter_epoch_last(answer->generation, unix_ms);
+
+    for (uint32_t i = 0; i < answer->group_count; i++) {
+        const struct bw_sync_answer_group *said = &answer->groups[i];
+
+        if (!indexes_may_be(said, index_last))
+            return "a log index above this machine's clock: it was made up, or one of the clocks is wrong";
+        if (!epochs_may_be(said, epoch_last))
+            return "an epoch above this machine's clock: it was made up, or one of the clocks is wrong";
+        if (!terms_may_be(&said->order))
             return "terms that no spec may have: they were made up";
+    }
     return NULL;
 }

@@ -62,7 +62,7 @@ static bool is_believed(struct bw_agent_machine *machine, uint32_t witness, cons
 
     if (!is_of_our_cluster(machine, witness, answer))
         return false;
-    why = bw_sync_answer_made_up(answer);
+    why = bw_sync_answer_made_up(answer, machine->setup.driver.wall_ms(machine->setup.driver.user));
     if (why != NULL)
         return refuse(machine, witness, answer, why);
     machine->witnesses[witness].refusal = NULL;

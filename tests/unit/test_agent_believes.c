@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <breakwater/core/counters.h>
+
 #include "agent_rig.h"
 
 /* Of a site that may accept. */
@@ -34,6 +36,96 @@ static void assert_refused(struct rig *rig, const struct reply *made_up)
     answered(rig, 1, reply_of(rig, BW_ORDER_RUN, 7, &reply));
     assert_asks(rig, "order:0");
     assert_asks(rig, "order:1");
+}
+
+/* ---- numbers that only grow --------------------------------------------------------------------- */
+
+#define INDEX_LAST ((RIG_WALL_S + 25 * 3600) * 1000)
+#define EPOCH_LAST (RIG_WALL_S + 25 * 3600 + 10 * BW_RECOVERY_EPOCHS)
+
+/* One answer of one witness, leader or not, would have it obey nobody any more: a recovery is above it by its clock. */
+#define TAKES_UP_TO(member, kind, last)                                                            \
+    do {                                                                                           \
+        const uint64_t made_up[] = {(last) + 1, (UINT64_C(1) << 62) + 1, UINT64_MAX};              \
+        struct reply reply;                                                                        \
+        struct rig rig;                                                                            \
+                                                                                                   \
+        for (size_t i = 0; i < sizeof made_up / sizeof made_up[0]; i++) {                          \
+            begin_enforced(&rig);                                                                  \
+            reply_of(&rig, (kind), 7, &reply);                                                     \
+            reply.answer.is_leader = i % 2 == 0;                                                   \
+            reply.groups[1].member = made_up[i];                                                   \
+            assert_refused(&rig, &reply);                                                          \
+        }                                                                                          \
+        begin_enforced(&rig);                                                                      \
+        reply_of(&rig, (kind), 7, &reply);                                                         \
+        reply.groups[1].member = (last);                                                           \
+        answered(&rig, 0, &reply);                                                                 \
+        assert_asks_not(&rig, "note:3");                                                           \
+        assert_asks(&rig, "order:1");                                                              \
+    } while (0)
+
+static void an_index_that_no_log_has_come_to_is_not_taken(void **state)
+{
+    (void)state;
+    TAKES_UP_TO(order.index, BW_ORDER_RUN, INDEX_LAST);
+    TAKES_UP_TO(order.spec_version, BW_ORDER_STAND_BY, INDEX_LAST);
+    TAKES_UP_TO(order.let_go_index, BW_ORDER_LET_GO, INDEX_LAST); /* its guard keeps it, too */
+    TAKES_UP_TO(order.held_index, BW_ORDER_STOP, INDEX_LAST);
+    TAKES_UP_TO(remote_fence.held_index, BW_ORDER_STAND_BY, INDEX_LAST);
+}
+
+static void an_epoch_that_no_recovery_has_come_to_is_not_taken(void **state)
+{
+    (void)state;
+    TAKES_UP_TO(order.epoch, BW_ORDER_RUN, EPOCH_LAST);
+    TAKES_UP_TO(order.let_go_epoch, BW_ORDER_LET_GO, EPOCH_LAST);
+    TAKES_UP_TO(confirmed_epoch, BW_ORDER_RUN, EPOCH_LAST);
+    TAKES_UP_TO(other_serves_epoch, BW_ORDER_STAND_BY, EPOCH_LAST); /* rejoined after, durably */
+    TAKES_UP_TO(remote_fence.epoch, BW_ORDER_STAND_BY, EPOCH_LAST);
+}
+
+/* A poll's answer is one, too: nothing of it was asked for. */
+static void nor_is_it_of_a_poll(void **state)
+{
+    struct reply reply;
+    struct rig rig;
+
+    (void)state;
+    begin_enforced(&rig);
+    reply_of(&rig, BW_ORDER_RUN, UINT64_MAX, &reply);
+    reply.answer.session = (struct bw_id){{0}};
+    reply.answer.number = 0;
+    reply.answer.is_leader = false;
+    happen(&rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_ANSWERED,
+                                         .witness = 0,
+                                         .exchange = BW_AGENT_POLL,
+                                         .answer = &reply.answer});
+    assert_asks(&rig, "note:3");
+    assert_asks_not(&rig, "order:");
+}
+
+/* Whatever its own clock says: it stands, as after a boot without a battery, or was set back since. */
+static void a_clock_that_is_wrong_keeps_nobody_from_a_true_order(void **state)
+{
+    struct reply reply;
+    struct rig rig;
+
+    (void)state;
+    begin_enforced(&rig);
+    rig.wall_ahead_ms = -(int64_t)(RIG_WALL_S * 1000);
+    answered(&rig, 0, reply_of(&rig, BW_ORDER_RUN, UINT64_C(1000) * 1000000000, &reply)); /* of 30 years, never recovered */
+    assert_asks(&rig, "order:0");
+
+    begin_enforced(&rig);
+    rig.wall_ahead_ms = -(int64_t)(RIG_WALL_S * 1000);
+    rig.state.generation = RIG_WALL_S;
+    reply_of(&rig, BW_ORDER_RUN, RIG_WALL_S * 1000 + 5000000, &reply);
+    reply.answer.generation = RIG_WALL_S;
+    reply.groups[0].order.epoch = RIG_WALL_S + 500;
+    answered(&rig, 0, &reply);
+    assert_asks(&rig, "order:0");
+    assert_asks_not(&rig, "note:3");
 }
 
 /* ---- terms ------------------------------------------------------------------------------------- */
@@ -110,6 +202,10 @@ static void what_is_refused_again_is_said_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_index_that_no_log_has_come_to_is_not_taken),
+        cmocka_unit_test(an_epoch_that_no_recovery_has_come_to_is_not_taken),
+        cmocka_unit_test(nor_is_it_of_a_poll),
+        cmocka_unit_test(a_clock_that_is_wrong_keeps_nobody_from_a_true_order),
         cmocka_unit_test(terms_that_no_spec_may_have_are_refused_and_the_agent_goes_on),
         cmocka_unit_test(whoever_holds_an_epoch_has_terms),
         cmocka_unit_test(whoever_lets_go_may_be_told_none),

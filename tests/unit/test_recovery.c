@@ -131,6 +131,45 @@ static void no_two_recoveries_share_a_number(void **state)
     assert_int_equal(groups[0].epoch, STAMP_S + 60 + BW_RECOVERY_EPOCHS);
 }
 
+static bool is_taken(int64_t unix_ms)
+{
+    const uint64_t generation = world.cluster.generation;
+
+    return world_group(&world)->epoch <= bw_counter_epoch_last(generation, unix_ms) &&
+           index_of_recovery <= bw_counter_index_last(generation, unix_ms);
+}
+
+/* 3.9: so many in a row, by a clock that is a day ahead and then stands; by whatever clock a site has. */
+static void sites_follow_each_of_several_recoveries(void **state)
+{
+    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+
+    (void)state;
+    world_begin(&world, 2);
+    for (int i = 0; i <= BW_RECOVERIES_AHEAD; i++) {
+        recover_at(NOW_MS + day_ms);
+        assert_true(is_taken(NOW_MS));
+        assert_true(is_taken(0)); /* it was right when the generation was taken */
+    }
+    assert_int_equal(world_group(&world)->epoch, STAMP_S + 24 * 3600 + BW_RECOVERIES_AHEAD * BW_RECOVERY_EPOCHS);
+}
+
+/* 3.9: what a site was told by a stolen key, and took. */
+static void a_later_recovery_is_above_all_that_a_site_has_taken(void **state)
+{
+    const int64_t ahead_ms = INT64_C(1000) * BW_GENERATION_AHEAD_S;
+    const uint64_t index_taken = bw_counter_index_last(1, NOW_MS);
+    const uint64_t epoch_taken = bw_counter_epoch_last(1, NOW_MS);
+
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS + ahead_ms + 1000);
+    assert_true(index_of_recovery > index_taken);
+    assert_true(world_group(&world)->epoch < epoch_taken);
+    recover_at(NOW_MS + ahead_ms + 1000 + INT64_C(1000) * BW_RECOVERIES_AHEAD * BW_RECOVERY_EPOCHS);
+    assert_true(world_group(&world)->epoch > epoch_taken);
+}
+
 /* As many groups as there is room for, and none behind them. */
 static void each_of_as_many_groups_as_there_may_be_is_begun_anew(void **state)
 {
@@ -735,6 +774,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recovered_group_is_vacant_above_every_epoch),
         cmocka_unit_test(no_two_recoveries_share_a_number),
+        cmocka_unit_test(sites_follow_each_of_several_recoveries),
+        cmocka_unit_test(a_later_recovery_is_above_all_that_a_site_has_taken),
         cmocka_unit_test(each_of_as_many_groups_as_there_may_be_is_begun_anew),
         cmocka_unit_test(what_cannot_begin_anew_is_left_as_it_is),
         cmocka_unit_test(a_state_that_nobody_could_start_from_is_refused_in_words),

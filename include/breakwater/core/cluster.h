@@ -2,6 +2,7 @@
 #ifndef BW_CORE_CLUSTER_H
 #define BW_CORE_CLUSTER_H
 
+#include <breakwater/core/counters.h>
 #include <breakwater/core/group.h>
 #include <breakwater/core/record.h>
 
@@ -70,10 +71,6 @@ extern const char bw_cluster_recovery_rule[];
  * BW_ERR_VERSION, with the words for people. */
 BW_MUST_CHECK enum bw_err bw_cluster_judge_saved(const struct bw_cluster *cluster,
                                                  struct bw_diag *diag);
-/* More epochs than were ever granted without this state's knowledge; and when this program was written. */
-#define BW_RECOVERY_EPOCHS      1000000
-#define BW_RECOVERY_UNIX_MS_MIN INT64_C(1767225600000)
-
 /* After which the longest lease that this state knows of is over: open, of a spec, or let go (3.3).
  */
 uint32_t bw_cluster_longest_wait_ms(const struct bw_cluster *cluster);

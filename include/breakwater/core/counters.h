@@ -33,6 +33,21 @@ bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max);
  * recovery that is made so many seconds later is above it by its clock alone. */
 bool bw_generation_may_be(uint64_t claimed, int64_t unix_ms);
 
+/* What a recovery adds at least to epochs that its clock is not ahead of: more than were ever granted without its state's
+ * knowledge. And when this program was written. */
+#define BW_RECOVERY_EPOCHS      1000000
+#define BW_RECOVERY_UNIX_MS_MIN INT64_C(1767225600000)
+
+/* So many recoveries in a row by clocks that are not ahead sites follow. */
+#define BW_RECOVERIES_AHEAD 10
+
+/* The highest log index, and the highest epoch, that an agent whose clock says `unix_ms` takes from a cluster of its own
+ * generation. A recovery begins at the millisecond and the second of its clock, and a log grows by less than a thousand
+ * entries a second. So honestly nobody comes there, by whatever clock: one that was set back is no earlier than the
+ * generation that it took, nor than this program. At most BW_COUNTER_MAX. */
+uint64_t bw_counter_index_last(uint64_t generation, int64_t unix_ms);
+uint64_t bw_counter_epoch_last(uint64_t generation, int64_t unix_ms);
+
 /* 3.9: the first term of a new beginning, of which `found` was promised before: above it, if that
  * leaves room (else the first terms again: nobody who knows an old one is heard in the new
  * generation). At least 2. */
