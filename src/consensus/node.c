@@ -15,7 +15,7 @@
 #include <breakwater/core/counters.h>
 #include <breakwater/os/random.h>
 
-#include "close_watch.h"
+#include "trace_watch.h"
 #include "offline.h"
 #include "room_watch.h"
 
@@ -32,7 +32,7 @@ struct bw_raft_node {
     struct bw_log *log;
     uv_prepare_t prepare;
     uv_check_t check;
-    struct bw_close_watch close_watch;
+    struct bw_trace_watch trace_watch;
     struct bw_room_watch room_watch;
     unsigned handles; /* not yet closed */
     bool is_closing;
@@ -420,8 +420,8 @@ static void open_handles(struct bw_raft_node *node, uv_loop_t *loop)
     BW_ASSERT(rv == 0);
     node->prepare.data = node;
     node->check.data = node;
-    bw_close_watch_open(&node->close_watch, loop, &node->voter.safe);
-    raft_uv_set_tracer(&node->voter.safe.io, &node->close_watch.tracer);
+    bw_trace_watch_open(&node->trace_watch, loop, &node->voter.safe);
+    raft_uv_set_tracer(&node->voter.safe.io, &node->trace_watch.tracer);
     bw_room_watch_open(&node->room_watch, loop, node->dir.raft_path, ROOM_BYTES, node->log);
     node->handles = 4;
 }
@@ -582,7 +582,7 @@ static void on_voter_closed(void *user)
     raft_uv_close(&node->voter.safe.io);
     uv_close((uv_handle_t *)&node->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&node->check, on_handle_closed);
-    bw_close_watch_close(&node->close_watch, node, on_handle_closed);
+    bw_trace_watch_close(&node->trace_watch, node, on_handle_closed);
     bw_room_watch_close(&node->room_watch, close_one, node);
 }
 

@@ -46,7 +46,7 @@
  *       itself: the next ones pass for the same
  *   L29 a segment that could not be closed is not noticed, and    -> its trace says so: stop at once,
  *       is taken at the next start for newer than those that          before another one is closed
- *       were closed after it                                          (close_watch.h)
+ *       were closed after it                                          (trace_watch.h)
  *   L30 a truncation that failed on disk is not noticed, and       -> look before the first append
  *       what follows is written behind what was to go                 behind it is reported: stop, and
  *                                                                     keep the note of L24 (segment.h)

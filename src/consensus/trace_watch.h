@@ -1,8 +1,8 @@
-/* close_watch.h - hears when libraft could not close a log segment (L29 of safe_io.h), which it tells nobody: a
+/* trace_watch.h - hears when libraft could not close a log segment (L29 of safe_io.h), which it tells nobody: a
  * line of its trace is all that there is of it, said in the thread that was to close it. That thread is held until
  * the witness has stopped: what follows is not closed before, so that the names on disk still say the order. */
-#ifndef BW_CONSENSUS_CLOSE_WATCH_H
-#define BW_CONSENSUS_CLOSE_WATCH_H
+#ifndef BW_CONSENSUS_TRACE_WATCH_H
+#define BW_CONSENSUS_TRACE_WATCH_H
 
 #include <stdbool.h>
 
@@ -12,7 +12,7 @@
 #include <breakwater/base/diag.h>
 #include <breakwater/consensus/safe_io.h>
 
-struct bw_close_watch {
+struct bw_trace_watch {
     struct raft_tracer tracer; /* for raft_uv_set_tracer */
     struct bw_safe_io *safe;
     uv_async_t failed;
@@ -22,8 +22,8 @@ struct bw_close_watch {
 };
 
 /* `safe` is kept, and stopped on the loop. Its backend must be closed before the watch is. */
-void bw_close_watch_open(struct bw_close_watch *watch, uv_loop_t *loop, struct bw_safe_io *safe);
+void bw_trace_watch_open(struct bw_trace_watch *watch, uv_loop_t *loop, struct bw_safe_io *safe);
 /* `watch->failed.data` is the caller's, for `on_closed`, from here on. */
-void bw_close_watch_close(struct bw_close_watch *watch, void *data, uv_close_cb on_closed);
+void bw_trace_watch_close(struct bw_trace_watch *watch, void *data, uv_close_cb on_closed);
 
 #endif

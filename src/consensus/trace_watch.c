@@ -1,4 +1,4 @@
-#include "close_watch.h"
+#include "trace_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 static void on_failed(uv_async_t *async)
 {
-    struct bw_close_watch *watch = async->data;
+    struct bw_trace_watch *watch = async->data;
 
     bw_safe_io_stop(watch->safe, BW_STOP_RESTART,
                     "a log segment could not be closed (%s); stopped before a later one was: a restart "
@@ -23,7 +23,7 @@ static void on_failed(uv_async_t *async)
 /* In any thread. */
 static void on_trace(struct raft_tracer *tracer, int type, const void *info)
 {
-    struct bw_close_watch *watch = tracer->impl;
+    struct bw_trace_watch *watch = tracer->impl;
     const struct raft_tracer_info *line = info;
     const char *message;
 
@@ -39,7 +39,7 @@ static void on_trace(struct raft_tracer *tracer, int type, const void *info)
     uv_sem_wait(&watch->heard);
 }
 
-void bw_close_watch_open(struct bw_close_watch *watch, uv_loop_t *loop, struct bw_safe_io *safe)
+void bw_trace_watch_open(struct bw_trace_watch *watch, uv_loop_t *loop, struct bw_safe_io *safe)
 {
     int rv = uv_async_init(loop, &watch->failed, on_failed);
 
@@ -52,7 +52,7 @@ void bw_close_watch_open(struct bw_close_watch *watch, uv_loop_t *loop, struct b
     watch->tracer = (struct raft_tracer){.impl = watch, .version = 2, .emit = on_trace};
 }
 
-void bw_close_watch_close(struct bw_close_watch *watch, void *data, uv_close_cb on_closed)
+void bw_trace_watch_close(struct bw_trace_watch *watch, void *data, uv_close_cb on_closed)
 {
     uv_sem_destroy(&watch->heard);
     watch->failed.data = data;
