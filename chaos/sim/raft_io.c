@@ -19,6 +19,7 @@
 #define WRITE_BUSY_PER_MILLION 5000
 #define WRITE_BUSY_NS_SPAN     (150 * SIM_MS)
 #define SNAPSHOT_NS_SPAN       (40 * SIM_MS)
+#define PUT_RETRY_NS           (31 * SIM_S) /* as libraft has it (src/consensus/trace_watch.c) */
 #define READ_NS_SPAN           (20 * SIM_MS)
 #define LEAVE_NS_SPAN          (30 * SIM_MS)
 #define TICK_LATE_NS_SPAN      SIM_MS /* a loop's timer is late by what the loop does */
@@ -361,6 +362,17 @@ static bool comes_back(struct sim_raft_io *backend)
            (fits(backend, write) && !percent(backend, backend->process->disk.hang_percent));
 }
 
+/* A log entry that is stuck, or that failed, has ended its witness before. */
+static void on_put_retry(struct sim_process *process, void *payload)
+{
+    struct sim_raft_io *backend = backend_in(process);
+
+    (void)payload;
+    backend->put.is_begun = backend->put.is_on_its_way;
+    backend->is_stuck = false;
+    pump(backend);
+}
+
 static void pump(struct sim_raft_io *backend)
 {
     struct sim_raft_put *put = &backend->put;
@@ -371,13 +383,15 @@ static void pump(struct sim_raft_io *backend)
         put->is_begun = true;
         put->is_on_its_way = !backend->process->disk.is_full &&
                              !percent(backend, backend->process->disk.hang_percent);
-        if (put->is_on_its_way)
-            sim_later(backend->process, write_ns(backend) + below(backend, SNAPSHOT_NS_SPAN),
-                      on_put_written, NULL, NULL);
+        sim_later(backend->process,
+                  put->is_on_its_way ? write_ns(backend) + below(backend, SNAPSHOT_NS_SPAN) : PUT_RETRY_NS,
+                  put->is_on_its_way ? on_put_written : on_put_retry, NULL, NULL);
     }
     if (backend->first == NULL || backend->is_writing || backend->is_stuck)
         return;
     backend->is_stuck = !comes_back(backend);
+    if (backend->is_stuck)
+        sim_later(backend->process, PUT_RETRY_NS, on_put_retry, NULL, NULL);
     backend->is_writing = !backend->is_stuck;
     if (backend->is_writing)
         sim_later(backend->process,

@@ -7,9 +7,10 @@
  *
  *   fail_percent     the write has done nothing and says so
  *   unknown_percent  it says that it failed and was done
- *   hang_percent     an append or snapshot never comes back (L3)
+ *   hang_percent     an append never comes back (L3); a snapshot is tried again later
  *   is_full          what fits into the segments that were prepared is taken, and the capacity says
- *                    how much that is (RAFT_NOSPACE); what does not fit never comes back
+ *                    how much that is (RAFT_NOSPACE); what does not fit never comes back, but a
+ *                    snapshot, which is tried again later
  *   slow_ms          each write takes up to so much longer
  *
  * `process->state` of every process that is a peer points to its struct sim_raft_io. */

@@ -161,7 +161,7 @@ void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct si
         .stop = owner->stop,
         .user = owner->user,
         .has_room = has_room,
-        .has_room_user = node};
+        .room_user = node};
     struct bw_diag diag = {0};
 
     node->backend = backend;

@@ -267,6 +267,7 @@ static void check_witness(struct check *check, const struct checked_file *file)
     bw_check_directory(&check->lines, "data directory", config->data_dir,
                        "`breakwater witness init` makes it", config->election_timeout_ms / 10);
     bw_check_witness_unit(&check->lines, config->data_dir);
+    bw_check_snapshots(&check->lines, "data directory", config->data_dir);
     bw_check_user_leave(&file->user);
 }
 

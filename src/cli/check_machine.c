@@ -20,6 +20,7 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/revoked.h>
 #include <breakwater/os/path_owner.h>
+#include <breakwater/os/room.h>
 #include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/units.h>
@@ -305,6 +306,14 @@ void bw_check_directory(struct bw_check_lines *lines, const char *subject, const
         (void)close(fd); /* of no use to anybody */
     }
     (void)close(directory); /* read only */
+}
+
+void bw_check_snapshots(struct bw_check_lines *lines, const char *subject, const char *path)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_room_try_nameless(path, FSYNC_BYTES, &diag) == BW_ERR_INVALID)
+        bw_check_line(lines, BW_CHECK_FAIL, subject, "%s", diag.text);
 }
 
 /* ---- load balancers ----------------------------------------------------------------------------

@@ -48,6 +48,8 @@ bool bw_check_around(struct bw_check_lines *lines, const char *subject, const ch
  */
 void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,
                         const char *maker, uint32_t fsync_ms_max);
+/* Silent when a snapshot can be written there, or nothing is there. */
+void bw_check_snapshots(struct bw_check_lines *lines, const char *subject, const char *path);
 
 /* Whether `address` can be listened on here, as the agent will for load balancers. Leaves nothing
  * behind. */

@@ -16,6 +16,7 @@
 #include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/os/path_owner.h>
+#include <breakwater/os/room.h>
 
 #define LOCK_NAME          BW_DATA_DIR_LOCK
 #define IDENTITY_NAME      BW_DATA_DIR_IDENTITY
@@ -27,6 +28,7 @@
 #define UNFINISHED_NAME    "unfinished" /* the identity, before the directory is whole */
 #define FIRST_SEGMENT      "0000000000000001-0000000000000001"
 #define NAME_BYTES         256 /* of a directory entry, with its NUL */
+#define PROBE_BYTES        4096
 
 /* What others can write is nobody's vote (5.4). */
 static enum bw_err check_owners(const struct bw_data_dir *dir, struct bw_diag *diag)
@@ -429,6 +431,8 @@ enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path,
     if (err != BW_OK)
         return err;
     err = make_room(dir, diag);
+    if (err == BW_OK) /* else it would run, and its log would never be cut (L3) */
+        err = bw_room_try_nameless(path, PROBE_BYTES, diag);
     if (err == BW_OK) /* before anything else, so that nothing of ours is there without it */
         err = write_identity(dir, UNFINISHED_NAME, identity, diag);
     if (err == BW_OK && mkdirat(dir->fd, BW_DATA_DIR_RAFT, 0700) != 0)

@@ -14,6 +14,7 @@
 #include <breakwater/consensus/voter.h>
 #include <breakwater/core/counters.h>
 #include <breakwater/os/random.h>
+#include <breakwater/os/room.h>
 
 #include "trace_watch.h"
 #include "offline.h"
@@ -21,9 +22,9 @@
 
 /* libraft keeps two open segments ready; three of them are the disk that an idle witness takes. */
 #define SEGMENT_BYTES (1024 * 1024)
-#define DISK_RETRY_MS 600000 /* L3: never in practice, safe_io and the watch over the room are long before */
 /* What a start takes: the segments that are kept ready, and as much for a snapshot and what is mended. */
 #define ROOM_BYTES    (4 * (size_t)SEGMENT_BYTES)
+#define SNAPSHOT_HEAD_BYTES ((size_t)64 * 1024) /* what libraft puts beside a snapshot, and more */
 
 struct bw_raft_node {
     struct bw_voter voter;
@@ -33,7 +34,7 @@ struct bw_raft_node {
     uv_prepare_t prepare;
     uv_check_t check;
     struct bw_trace_watch trace_watch;
-    struct bw_room_watch room_watch;
+    struct bw_room_watch room_watch, snapshot_watch;
     unsigned handles; /* not yet closed */
     bool is_closing;
     void (*on_closed)(void *user);
@@ -46,6 +47,7 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct bw_raft_node *node = handle->data;
 
+    bw_trace_watch_turn(&node->trace_watch);
     bw_voter_turn(&node->voter);
 }
 
@@ -53,6 +55,7 @@ static void on_check(uv_check_t *handle)
 {
     struct bw_raft_node *node = handle->data;
 
+    bw_trace_watch_turn(&node->trace_watch);
     bw_voter_turn(&node->voter);
 }
 
@@ -364,7 +367,15 @@ static bool has_room(void *user)
 {
     struct bw_raft_node *node = user;
 
-    return bw_room_watch_has_room(&node->room_watch);
+    return bw_room_watch_has_room(&node->room_watch, ROOM_BYTES);
+}
+
+/* libraft tries again by itself, whatever comes of this: it is asked for what it says. */
+static void on_snapshot_stalled(void *user, size_t bytes)
+{
+    struct bw_raft_node *node = user;
+
+    (void)bw_room_watch_has_room(&node->snapshot_watch, bytes + SNAPSHOT_HEAD_BYTES);
 }
 
 static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_config *config,
@@ -381,7 +392,8 @@ static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_co
                                           .stop = config->stop,
                                           .user = config->user,
                                           .has_room = has_room,
-                                          .has_room_user = node,
+                                          .on_snapshot_stalled = on_snapshot_stalled,
+                                          .room_user = node,
                                           .log = config->log};
 
     bw_transport_format_address(config->witness_id, address);
@@ -401,7 +413,7 @@ static enum bw_err open_raft(struct bw_raft_node *node, const struct bw_node_con
         return bw_diag_set(diag, bw_voter_err_of(rv), "%s: %s", node->dir.raft_path, io->errmsg);
     raft_uv_set_auto_recovery(io, false);
     raft_uv_set_segment_size(io, SEGMENT_BYTES);
-    raft_uv_set_disk_retry(io, DISK_RETRY_MS);
+    raft_uv_set_disk_retry(io, BW_TRACE_WATCH_RETRY_MS);
     err = open_voter(node, config, diag);
     if (err != BW_OK) {
         raft_uv_close(io);
@@ -422,8 +434,9 @@ static void open_handles(struct bw_raft_node *node, uv_loop_t *loop)
     node->check.data = node;
     bw_trace_watch_open(&node->trace_watch, loop, &node->voter.safe);
     raft_uv_set_tracer(&node->voter.safe.io, &node->trace_watch.tracer);
-    bw_room_watch_open(&node->room_watch, loop, node->dir.raft_path, ROOM_BYTES, node->log);
-    node->handles = 4;
+    bw_room_watch_open(&node->room_watch, loop, BW_ROOM_LOG, node->dir.raft_path, node->log);
+    bw_room_watch_open(&node->snapshot_watch, loop, BW_ROOM_SNAPSHOT, node->dir.raft_path, node->log);
+    node->handles = 5;
 }
 
 enum bw_err bw_node_open(const struct bw_node_config *config, struct bw_raft_node **out_node,
@@ -520,6 +533,18 @@ static enum bw_err check_term(const struct bw_raft_node *node, struct bw_diag *d
         node->dir.path, vote.term, BW_WITNESS_LOST);
 }
 
+/* A witness that has run so far goes on: without a vote of it there may be no leader, and its log only grows. */
+static void warn_of_snapshots(struct bw_raft_node *node)
+{
+    struct bw_diag why = {0};
+
+    if (bw_room_try_nameless(node->dir.raft_path, SNAPSHOT_HEAD_BYTES, &why) == BW_ERR_INVALID)
+        bw_log_error(node->log, "raft.no_snapshots", "dir=%s error=%s does=%s", bw_log_quote(node->dir.raft_path),
+                     bw_log_quote(why.text),
+                     bw_log_quote("takes part, but its log takes ever more of the disk, and who is far behind it is "
+                                  "not caught up"));
+}
+
 enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
 {
     struct bw_diag why = {0};
@@ -546,6 +571,7 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
         err = begun_log(node, diag);
     if (err != BW_OK)
         return err;
+    warn_of_snapshots(node);
     rv = uv_prepare_start(&node->prepare, on_prepare);
     BW_ASSERT(rv == 0);
     rv = uv_check_start(&node->check, on_check);
@@ -584,6 +610,7 @@ static void on_voter_closed(void *user)
     uv_close((uv_handle_t *)&node->check, on_handle_closed);
     bw_trace_watch_close(&node->trace_watch, node, on_handle_closed);
     bw_room_watch_close(&node->room_watch, close_one, node);
+    bw_room_watch_close(&node->snapshot_watch, close_one, node);
 }
 
 void bw_node_close(struct bw_raft_node *node, void (*on_closed)(void *user), void *user)

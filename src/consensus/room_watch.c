@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/diag.h>
+#include <breakwater/os/room.h>
 
 /* A find that is older is news no more; who has not asked for so long begins anew. */
 #define FRESH_MS 5000
@@ -14,53 +14,59 @@
 #define NAME           "room"
 #define PATH_BYTES_MAX 512
 
-void bw_room_watch_open(struct bw_room_watch *watch, uv_loop_t *loop, const char *dir, size_t bytes, struct bw_log *log)
+void bw_room_watch_open(struct bw_room_watch *watch, uv_loop_t *loop, enum bw_room kind, const char *dir,
+                        struct bw_log *log)
 {
-    *watch = (struct bw_room_watch){.loop = loop, .dir = dir, .bytes = bytes, .log = log};
+    *watch = (struct bw_room_watch){.kind = kind, .loop = loop, .dir = dir, .log = log};
     watch->work.data = watch;
 }
 
-/* Without a name: what a crash leaves is nothing. NFS, and overlayfs of some kernels, know no such file: there it has one
+/* Segments have a name, and a file without one is only what a crash leaves nothing of: where there is none it has a name
  * for a moment, and is empty meanwhile. */
-static int open_nameless(const char *dir)
+static enum bw_err try_named(const char *dir, size_t bytes, struct bw_diag *diag)
 {
     char path[PATH_BYTES_MAX];
-    int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    int error;
+    int fd;
 
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR) ||
-        snprintf(path, sizeof path, "%s/" NAME, dir) >= (int)sizeof path)
-        return fd;
+    if (snprintf(path, sizeof path, "%s/" NAME, dir) >= (int)sizeof path)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "%s: the path is too long", dir);
     fd = open(path, O_CREAT | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        (void)unlink(path); /* what is left the next try takes */
-    return fd;
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "make %s", path);
+    (void)unlink(path); /* what is left the next try takes */
+    error = posix_fallocate(fd, 0, (off_t)bytes);
+    (void)close(fd); /* nothing was written that it could lose */
+    return error == 0 ? BW_OK : bw_diag_errno(diag, error, "%s: reserve %zu KiB", dir, bytes / 1024);
 }
 
 /* In a thread. */
 static void try_room(uv_work_t *work)
 {
     struct bw_room_watch *watch = work->data;
-    const int fd = open_nameless(watch->dir);
 
-    if (fd < 0) {
-        watch->error = errno;
-        return;
-    }
-    watch->error = posix_fallocate(fd, 0, (off_t)watch->bytes);
-    (void)close(fd); /* nothing was written that it could lose */
+    watch->why = (struct bw_diag){0};
+    watch->why.err = bw_room_try_nameless(watch->dir, watch->bytes, &watch->why);
+    if (watch->why.err == BW_ERR_INVALID && watch->kind == BW_ROOM_LOG)
+        watch->why.err = try_named(watch->dir, watch->bytes, &watch->why);
 }
 
 static void tell(struct bw_room_watch *watch)
 {
-    struct bw_diag diag = {0};
+    const bool has_room = watch->why.err == BW_OK;
 
-    if (watch->is_told)
+    if (watch->is_told || (has_room && watch->kind == BW_ROOM_LOG))
         return;
     watch->is_told = true;
-    (void)bw_diag_errno(&diag, watch->error, "reserve %zu KiB", watch->bytes / 1024);
-    bw_log_error(watch->log, "raft.disk_full", "dir=%s error=%s does=%s", bw_log_quote(watch->dir),
-                 bw_log_quote(diag.text),
-                 bw_log_quote("goes on with what it has; once there is room it ends, to be started again"));
+    if (watch->kind == BW_ROOM_LOG)
+        bw_log_error(watch->log, "raft.disk_full", "dir=%s error=%s does=%s", bw_log_quote(watch->dir),
+                     bw_log_quote(watch->why.text),
+                     bw_log_quote("goes on with what it has; once there is room it ends, to be started again"));
+    else
+        bw_log_error(watch->log, "raft.snapshot_stalled", "dir=%s bytes=%zu error=%s does=%s", bw_log_quote(watch->dir),
+                     watch->bytes,
+                     bw_log_quote(has_room ? "none just now: the disk is slow, or had no room before" : watch->why.text),
+                     bw_log_quote("goes on without, and tries again; its log takes ever more of the disk meanwhile"));
 }
 
 static void on_tried(uv_work_t *work, int status)
@@ -75,11 +81,10 @@ static void on_tried(uv_work_t *work, int status)
     BW_ASSERT(status == 0); /* only a close cancels it */
     watch->has_tried = true;
     watch->tried_ms = uv_now(watch->loop);
-    if (watch->error != 0)
-        tell(watch);
+    tell(watch);
 }
 
-bool bw_room_watch_has_room(struct bw_room_watch *watch)
+bool bw_room_watch_has_room(struct bw_room_watch *watch, size_t bytes)
 {
     const uint64_t now_ms = uv_now(watch->loop);
     int rv;
@@ -90,8 +95,9 @@ bool bw_room_watch_has_room(struct bw_room_watch *watch)
     watch->asked_ms = now_ms;
     if (watch->is_trying)
         return false;
-    if (watch->has_tried && now_ms - watch->tried_ms < (watch->error == 0 ? FRESH_MS : BW_ROOM_WATCH_TRY_MS))
-        return watch->error == 0;
+    if (watch->has_tried && now_ms - watch->tried_ms < (watch->why.err == BW_OK ? FRESH_MS : BW_ROOM_WATCH_TRY_MS))
+        return watch->why.err == BW_OK;
+    watch->bytes = bytes;
     rv = uv_queue_work(watch->loop, &watch->work, try_room, on_tried);
     BW_ASSERT(rv == 0); /* both functions are there */
     watch->is_trying = true;

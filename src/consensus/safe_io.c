@@ -101,11 +101,6 @@ bool bw_safe_io_is_stuck(const struct bw_safe_io *safe)
     return safe->appends.stalled_ms >= append_limit_ms(safe);
 }
 
-bool bw_safe_io_lacks_room(const struct bw_safe_io *safe)
-{
-    return safe->puts.stalled_ms >= BW_SAFE_IO_SNAPSHOT_STALL_MS || safe->low_ms >= BW_SAFE_IO_ROOM_MS;
-}
-
 static void count_stall(struct bw_safe_io_writes *writes, uint64_t step_ms)
 {
     if (writes->count > 0)
@@ -124,26 +119,37 @@ static void watch_writes(struct bw_safe_io *safe, uint64_t step_ms)
                         safe->appends.stalled_ms);
 }
 
-/* The library that has met a full disk looks for room again by the retry that is kept away from it, or, at its start,
- * never: a leader takes nothing meanwhile. Without room a restart would fail, and this one still has a vote. */
+static bool is_put_stalled(const struct bw_safe_io *safe)
+{
+    return safe->puts.stalled_ms >= BW_SAFE_IO_SNAPSHOT_STALL_MS;
+}
+
+static bool is_low_for_long(const struct bw_safe_io *safe)
+{
+    return safe->low_ms >= BW_SAFE_IO_ROOM_MS;
+}
+
+bool bw_safe_io_lacks_room(const struct bw_safe_io *safe)
+{
+    return is_put_stalled(safe) || is_low_for_long(safe);
+}
+
+/* The library that has met a full disk looks for room for its log again by the retry that is kept away from it, or, at its
+ * start, never: a leader takes nothing meanwhile. Without room a restart would fail, and this one still has a vote. */
 static void watch_room(struct bw_safe_io *safe, uint64_t step_ms)
 {
     const bool is_low = safe->io.capacity < BW_SAFE_IO_CAPACITY_KIB_MIN;
 
     safe->low_ms = is_low ? safe->low_ms + step_ms : 0;
-    if (!bw_safe_io_lacks_room(safe) ||
+    if (is_put_stalled(safe) && safe->config.on_snapshot_stalled != NULL)
+        safe->config.on_snapshot_stalled(safe->config.user, safe->put_bytes);
+    if (!is_low_for_long(safe) ||
         (safe->config.has_room != NULL && !safe->config.has_room(safe->config.user)))
         return;
-    if (safe->low_ms >= BW_SAFE_IO_ROOM_MS)
-        bw_safe_io_stop(safe, BW_STOP_RESTART,
-                        "no room is reserved for the log since %" PRIu64
-                        " ms, though the disk has some again; a restart reserves it",
-                        safe->low_ms);
-    else
-        bw_safe_io_stop(safe, BW_STOP_RESTART,
-                        "the disk has not taken a snapshot of the state for %" PRIu64
-                        " ms, though it has room; a restart makes another",
-                        safe->puts.stalled_ms);
+    bw_safe_io_stop(safe, BW_STOP_RESTART,
+                    "no room is reserved for the log since %" PRIu64
+                    " ms, though the disk has some again; a restart reserves it",
+                    safe->low_ms);
 }
 
 static void safe_tick(struct raft_io *io)
@@ -385,6 +391,9 @@ static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
         return is_install ? 0 : RAFT_NOMEM;
     put->outer = outer;
     put->safe = safe;
+    safe->put_bytes = 0;
+    for (unsigned i = 0; i < snapshot->n_bufs; i++)
+        safe->put_bytes += snapshot->bufs[i].len;
     if (is_install) {
         safe->change_count = 0;
         safe->change_forgotten = 0;

@@ -4,10 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <raft/uv.h>
+
 #include <breakwater/base/assert.h>
 
 /* How libraft 0.22.1 begins to say it, in no other place; behind it come the name and what has failed. */
 #define COULD_NOT_CLOSE "truncate segment "
+#define COULD_NOT_PUT   "retry snapshot write"
+/* Later than appends may wait behind a snapshot: if one of them fails in the same turn, its own retry has this time, too. */
+#define PUT_RETRY_MS    (BW_SAFE_IO_SNAPSHOT_STALL_MS + 1000)
 
 static void on_failed(uv_async_t *async)
 {
@@ -18,6 +23,20 @@ static void on_failed(uv_async_t *async)
                     "closes them in their order",
                     watch->text);
     uv_sem_post(&watch->heard);
+}
+
+/* On the loop. */
+static void try_put_soon(struct bw_trace_watch *watch)
+{
+    raft_uv_set_disk_retry(&watch->safe->io, PUT_RETRY_MS);
+    watch->is_retry_soon = true;
+}
+
+void bw_trace_watch_turn(struct bw_trace_watch *watch)
+{
+    if (watch->is_retry_soon)
+        raft_uv_set_disk_retry(&watch->safe->io, BW_TRACE_WATCH_RETRY_MS);
+    watch->is_retry_soon = false;
 }
 
 /* In any thread. */
@@ -32,6 +51,8 @@ static void on_trace(struct raft_tracer *tracer, int type, const void *info)
     message = line->diagnostic.message;
     if (watch->is_traced)
         (void)fprintf(stderr, "LIBRAFT %s:%d %s\n", line->diagnostic.file, line->diagnostic.line, message);
+    if (strcmp(message, COULD_NOT_PUT) == 0)
+        try_put_soon(watch);
     if (strncmp(message, COULD_NOT_CLOSE, sizeof COULD_NOT_CLOSE - 1) != 0)
         return;
     (void)snprintf(watch->text, sizeof watch->text, "%s", message + sizeof COULD_NOT_CLOSE - 1);

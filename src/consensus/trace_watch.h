@@ -1,6 +1,11 @@
-/* trace_watch.h - hears when libraft could not close a log segment (L29 of safe_io.h), which it tells nobody: a
- * line of its trace is all that there is of it, said in the thread that was to close it. That thread is held until
- * the witness has stopped: what follows is not closed before, so that the names on disk still say the order. */
+/* trace_watch.h - hears what libraft says of its disk to its trace, and to nobody else (L29, L3 of safe_io.h).
+ *
+ * A log segment could not be closed: said in the thread that was to close it. That thread is held until the witness
+ * has stopped: what follows is not closed before, so that the names on disk still say the order.
+ *
+ * A snapshot could not be written: said on the loop, just before libraft reads after how long it is to try again. This
+ * retry is sound; that of a log entry, which has the same time, is not, and is kept away. So the time is the snapshot's
+ * for the rest of this turn of the loop. */
 #ifndef BW_CONSENSUS_TRACE_WATCH_H
 #define BW_CONSENSUS_TRACE_WATCH_H
 
@@ -18,11 +23,17 @@ struct bw_trace_watch {
     uv_async_t failed;
     uv_sem_t heard;
     char text[BW_DIAG_TEXT_BYTES]; /* what has failed; of the held thread until it is told on */
+    bool is_retry_soon;            /* libraft has the time of a snapshot's retry */
     bool is_traced;                /* LIBRAFT_TRACE: all lines go to stderr, as without a watch */
 };
 
-/* `safe` is kept, and stopped on the loop. Its backend must be closed before the watch is. */
+#define BW_TRACE_WATCH_RETRY_MS 600000 /* L3: never in practice, safe_io and the watch over the room are long before */
+
+/* `safe` is kept, and stopped on the loop. Its backend, libraft's, is to have this tracer and the time of retry above, and
+ * must be closed before the watch is. */
 void bw_trace_watch_open(struct bw_trace_watch *watch, uv_loop_t *loop, struct bw_safe_io *safe);
+/* Due in each turn of the loop. */
+void bw_trace_watch_turn(struct bw_trace_watch *watch);
 /* `watch->failed.data` is the caller's, for `on_closed`, from here on. */
 void bw_trace_watch_close(struct bw_trace_watch *watch, void *data, uv_close_cb on_closed);
 

@@ -99,7 +99,15 @@ static bool has_room(void *user)
 {
     const struct bw_voter *voter = user;
 
-    return voter->has_room == NULL || voter->has_room(voter->has_room_user);
+    return voter->has_room == NULL || voter->has_room(voter->room_user);
+}
+
+static void on_snapshot_stalled(void *user, size_t bytes)
+{
+    const struct bw_voter *voter = user;
+
+    if (voter->on_snapshot_stalled != NULL)
+        voter->on_snapshot_stalled(voter->room_user, bytes);
 }
 
 static void on_stop(void *user, enum bw_stop why, const char *message)
@@ -496,6 +504,7 @@ enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *
                                            .roll = &voter->roll,
                                            .stop = on_stop,
                                            .has_room = has_room,
+                                           .on_snapshot_stalled = on_snapshot_stalled,
                                            .on_peer_behind = on_peer_behind,
                                            .user = voter};
     int rv;
@@ -505,7 +514,8 @@ enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *
     voter->events = config->events;
     voter->stop = config->stop;
     voter->has_room = config->has_room;
-    voter->has_room_user = config->has_room_user;
+    voter->on_snapshot_stalled = config->on_snapshot_stalled;
+    voter->room_user = config->room_user;
     voter->user = config->user;
     voter->log = config->log;
     bw_roll_init(&voter->roll, config->id, config->incarnation, config->origin);

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "check_files.h"
+#include "faults.h"
 
 static void good_files_pass_with_their_numbers(void **state)
 {
@@ -623,6 +624,28 @@ static void a_data_directory_that_the_unit_cannot_write_to_is_said(void **state)
     free(before);
 }
 
+/* As NFS. A witness would run there, and its log would never be cut. */
+static void where_no_snapshot_can_be_written_no_witness_belongs(void **state)
+{
+    (void)state;
+    put("nfs.yaml", 0644,
+        "cluster: prod\nname: w1\ndata_dir: state\nlisten: 0.0.0.0:7400\n"
+        "raft_listen: 0.0.0.0:7401\ntls: {ca: pki/ca.pem, identity: w1.pem}\n"
+        "witnesses:\n  - {name: w1, id: 1, address: w1:7400, raft: w1:7401}\n");
+    assert_int_equal(check("nfs.yaml"), 0);
+    faults_begin("faults");
+    faults_say("faults", "nameless /state 95\n");
+    assert_int_equal(check("nfs.yaml"), 1);
+    assert_says("FAIL   data directory      ");
+    assert_says("/state: its file system has no files without a name (O_TMPFILE)");
+    assert_int_not_equal(system("\"$BREAKWATER_BUILD/breakwater\" witness init -c nfs.yaml 2>init.err"), 0);
+    faults_end();
+    assert_int_equal(system("grep -q 'put data_dir on a local file system' init.err"), 0);
+    assert_int_equal(system("\"$BREAKWATER_BUILD/breakwater\" witness init -c nfs.yaml"), 0);
+    assert_int_equal(system("rm -rf state nfs.yaml init.err faults"), 0);
+    assert_int_equal(mkdir("state", 0700), 0);
+}
+
 static void usage_is_two(void **state)
 {
     (void)state;
@@ -660,6 +683,7 @@ int main(void)
         cmocka_unit_test(witness_files_that_disagree_on_who_may_speak_fail),
         cmocka_unit_test(files_that_were_mixed_up_fail),
         cmocka_unit_test(a_data_directory_that_the_unit_cannot_write_to_is_said),
+        cmocka_unit_test(where_no_snapshot_can_be_written_no_witness_belongs),
         cmocka_unit_test(usage_is_two),
     };
 

@@ -496,6 +496,39 @@ static void a_full_disk_has_room_again_where_no_file_is_without_a_name(void **st
     assert_begins_anew("reserve /w1/ 28\nnameless /w1 95\n", "nameless /w1 95\n");
 }
 
+static bool has_room(void *user)
+{
+    return !lacks_room(user);
+}
+
+static bool has_snapshot(void *user)
+{
+    (void)user;
+    return newest_snapshot() > 0;
+}
+
+/* L3: libraft knows no other way to write one, and each restart would meet the same. It tries again by itself, not after ten
+ * minutes. */
+static void what_cannot_write_a_snapshot_goes_on_and_writes_it_once_it_can(void **state)
+{
+    (void)state;
+    start();
+    say("nameless /w1 95\n");
+    submit(3 * SNAPSHOT_EVERY);
+
+    assert_true(test_run_until(&loop, lacks_room, NULL, WAIT_MS));
+    assert_false(test_run_until(&loop, has_stopped, NULL, 6000));
+    submit(10);
+    assert_int_equal(newest_snapshot(), 0);
+    say("");
+    assert_true(test_run_until(&loop, has_snapshot, NULL, WAIT_MS));
+    assert_true(test_run_until(&loop, has_room, NULL, WAIT_MS));
+    assert_int_equal(witness.stops, 0);
+    test_witness_stop(&witness);
+    start();
+    assert_has_all();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -507,6 +540,7 @@ int main(int argc, char **argv)
         TEST(half_a_snapshot_of_a_crash_is_no_damage),
         TEST(once_a_full_disk_has_room_again_it_begins_anew),
         TEST(a_full_disk_has_room_again_where_no_file_is_without_a_name),
+        TEST(what_cannot_write_a_snapshot_goes_on_and_writes_it_once_it_can),
     };
     char dir[64];
     int failed;

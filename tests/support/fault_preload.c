@@ -11,12 +11,12 @@
  *     slow PATH MS          take so much longer: fsync, fdatasync
  *     rename PATH ERRNO     fail: rename, renameat, renameat2
  *     move PATH MS          take so much longer: the same
- *     open PATH ERRNO       fail: open, openat
- *     nameless PATH ERRNO   fail: open, openat with O_TMPFILE
+ *     open PATH ERRNO       fail: open, open64, openat
+ *     nameless PATH ERRNO   fail: the same with O_TMPFILE
  *     list PATH MS          take so much longer: opendir
  *     stat PATH MS          take so much longer: stat, access, faccessat, execve
  *     hang PATH MS          do not come back before the line has gone, or so much time: fsync,
- *                           fdatasync, stat, access, faccessat, execve, opendir, open, openat
+ *                           fdatasync, stat, access, faccessat, execve, opendir, open, open64, openat
  *     short PATH 1          write half of what is asked, where that is more than one byte: write
  *     wall - SECONDS        the wall clock shows so much more; monotonic clocks are left alone
  *     drift FROM PPM SHIFT  from the instant FROM (ns of the true CLOCK_BOOTTIME) on, all clocks
@@ -309,6 +309,18 @@ static int open_with(int dir, const char *path, int flags, va_list more)
 }
 
 int open(const char *path, int flags, ...)
+{
+    va_list more;
+    int fd;
+
+    va_start(more, flags);
+    fd = open_with(AT_FDCWD, path, flags, more);
+    va_end(more);
+    return fd;
+}
+
+/* By this name libuv, and with it libraft, opens its files. */
+int open64(const char *path, int flags, ...)
 {
     va_list more;
     int fd;

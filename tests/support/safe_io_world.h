@@ -35,6 +35,8 @@ struct world {
     char message[256];
     bool is_full; /* has_room says no */
     unsigned asked; /* has_room */
+    unsigned told;  /* that a snapshot stands still */
+    size_t told_bytes;
     unsigned behind;
     unsigned appended, append_status;
     uint64_t checked; /* the cut */
@@ -228,6 +230,13 @@ static inline bool has_room(void *user)
     return !world->is_full;
 }
 
+static inline void on_snapshot_stalled(void *user, size_t bytes)
+{
+    (void)user;
+    world->told++;
+    world->told_bytes = bytes;
+}
+
 static inline void on_behind(void *user, uint64_t peer, uint64_t match, uint64_t commit)
 {
     (void)user, (void)match, (void)commit;
@@ -324,6 +333,7 @@ static inline int setup(void **state)
                                                  .begin_log = store_begin_log},
                                        .stop = on_stop,
                                        .has_room = has_room,
+                                       .on_snapshot_stalled = on_snapshot_stalled,
                                        .on_peer_behind = on_behind};
 
     world = calloc(1, sizeof *world);

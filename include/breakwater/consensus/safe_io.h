@@ -9,7 +9,8 @@
  *   L2  a repeated vote is rewritten through "no vote"             -> skip what is durable already
  *   L3  the retry of a failed write reads freed memory or loops    -> no progress for 3 s: stop; nor is
  *                                                                     room for the log sought again by
- *                                                                     it (room_watch.h)
+ *                                                                     it (room_watch.h); that of a
+ *                                                                     snapshot is sound (trace_watch.h)
  *   L4  InstallSnapshot during an own snapshot dereferences NULL   -> drop it, it is sent again
  *   L5  a snapshot newer than planned is sent under an old term    -> send the term it has
  *   L6  a snapshot that cannot be read frees what was never set    -> give one, drop the message
@@ -73,7 +74,7 @@
 #endif
 
 #define BW_SAFE_IO_STALL_MS          3000  /* L3: appends without progress */
-#define BW_SAFE_IO_SNAPSHOT_STALL_MS 30000 /* L3: a snapshot, and appends while one is written */
+#define BW_SAFE_IO_SNAPSHOT_STALL_MS 30000 /* L3: a snapshot (that is told), and appends while one is written */
 #define BW_SAFE_IO_BEHIND_MS         10000 /* L11 */
 #define BW_SAFE_IO_BEHIND_AGAIN_MS   60000 /* L11: since leadership could not be given away for it */
 /* A leader takes no entries while a majority has less disk reserved; room for the largest ones. */
@@ -85,9 +86,12 @@
 #define BW_SAFE_IO_COPIES_BYTES      ((size_t)4 << 20)
 #define BW_SAFE_IO_CHANGES_MAX       8   /* configuration entries whose index is remembered */
 
-/* Is there room on the disk for the log and a snapshot? Asked at each tick while one of them lacks it; what takes time
- * goes on beside, and is false until it is known. */
+/* Is there room on the disk for the log? Asked at each tick while it lacks some; what takes time goes on beside, and is
+ * false until it is known. */
 typedef bool (*bw_has_room_fn)(void *user);
+/* A snapshot of so many bytes was not written for BW_SAFE_IO_SNAPSHOT_STALL_MS. At each tick meanwhile, from within it:
+ * say so once, and return. */
+typedef void (*bw_snapshot_stalled_fn)(void *user, size_t bytes);
 
 struct bw_safe_io_config {
     struct bw_vote_store store;
@@ -97,11 +101,14 @@ struct bw_safe_io_config {
     bw_stop_fn stop;
     /* L3: what was given back to a full disk is found by a restart, which on a full one would find nothing. NULL: yes. */
     bw_has_room_fn has_room;
+    /* Nobody is stopped for it, as often as it may come: the backend tries again, and a log that is not cut is whole. A
+     * restart would meet the same disk, and those of all members may be alike. May be NULL. */
+    bw_snapshot_stalled_fn on_snapshot_stalled;
     /* L11: `peer` answers and its match index has not moved for BW_SAFE_IO_BEHIND_MS though entries
      * behind it are committed. Once per case, and after bw_safe_io_tell_again, from within a tick:
      * note it and return. May be NULL. */
     void (*on_peer_behind)(void *user, uint64_t peer, uint64_t match, uint64_t commit);
-    void *user; /* of `stop`, `has_room` and `on_peer_behind` */
+    void *user; /* of all four */
 };
 
 /* How often each rule has acted, for metrics and tests. */
@@ -162,6 +169,7 @@ struct bw_safe_io {
     unsigned tick_ms;
     raft_time ticked_ms;
     struct bw_safe_io_writes appends, puts;
+    size_t put_bytes; /* of the newest snapshot written */
     uint64_t low_ms; /* L3: likewise, with less disk reserved than a leader needs */
     raft_index snapshot_index; /* of the last snapshot read, and its term (L5) */
     raft_term snapshot_term;
@@ -192,8 +200,8 @@ void bw_safe_io_free_log(struct raft_snapshot *snapshot, struct raft_entry *entr
 uint64_t bw_safe_io_stalled_ms(const struct bw_safe_io *safe);
 /* Appends have done so for as long as may be (L3). */
 bool bw_safe_io_is_stuck(const struct bw_safe_io *safe);
-/* The log has no room reserved, or a snapshot was not taken, for as long as may be (L3). It goes on with what it has, and
- * is stopped once there is room. */
+/* The log has no room reserved, or a snapshot was not taken, for as long as may be (L3). It goes on with what it has; what
+ * its log lacks is found by a restart, once there is room. */
 bool bw_safe_io_lacks_room(const struct bw_safe_io *safe);
 
 /* Backend time at which `peer` was last heard; 0: never. */

@@ -34,8 +34,9 @@ struct bw_voter_config {
     struct bw_node_events events;
     bw_stop_fn stop;    /* required */
     void *user;         /* of fsm, events and stop */
-    bw_has_room_fn has_room; /* may be NULL */
-    void *has_room_user;
+    bw_has_room_fn has_room; /* may be NULL, as the next */
+    bw_snapshot_stalled_fn on_snapshot_stalled;
+    void *room_user;
     struct bw_log *log; /* may be NULL */
 };
 
@@ -61,7 +62,8 @@ struct bw_voter {
     bw_stop_fn stop;
     void *user;
     bw_has_room_fn has_room;
-    void *has_room_user;
+    bw_snapshot_stalled_fn on_snapshot_stalled;
+    void *room_user;
     struct bw_log *log;
     bool is_room_missed; /* a majority lacks it, as the newest submission was told */
     bool is_started, is_closing, is_transferring;

@@ -102,10 +102,11 @@
       "a maintenance ends within ten minutes; longer: maintenance with a new --for")               \
     X(WITNESS_LOST, "witness_lost", "the witness that leads does not hear this one")               \
     X(DISK_LOW, "disk_low",                                                                        \
-      "the disk of the witness has no room for the log, or for a snapshot, since half a minute: "  \
-      "where that is so of a majority nothing is decided, and no lease renewed. Make room outside " \
-      "of its data_dir: then it ends by itself, to be started again. Each witness says it of "     \
-      "itself, and status asks them all")
+      "the disk of the witness has no room for the log, or has taken no snapshot, since half a "   \
+      "minute: which, and why, its log says. Where a majority has no room for the log nothing is " \
+      "decided, and no lease renewed. Make room outside of its data_dir: one that lacked it for "  \
+      "the log then ends by itself, to be started again. Each witness says it of itself, and "     \
+      "status asks them all")
 enum bw_trouble {
 #define X(name, word, meaning) BW_TROUBLE_##name,
     BW_TROUBLE_LIST(X)
