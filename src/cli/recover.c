@@ -45,6 +45,10 @@ static void print_found(const struct bw_witness_recovery *recovery,
                  config->cluster, id, recovery->cluster.generation, config->name, config->data_dir,
                  found->term, found->last_index, found->last_term,
                  bw_recovery_time_text(found->written_unix_s, when), found->voter_count);
+    if (found->torn_bytes > 0)
+        (void)printf("The end of its last write was torn, by a crash, and is cut off now, as a start does it: segments=%u "
+                     "bytes=%" PRIu64 " entries=%" PRIu64 " (as far as it says).\n\n",
+                     found->torn_segments, found->torn_bytes, found->torn_entries);
     bw_recovery_print_groups(&recovery->cluster);
     (void)fputs("\nMissing may be: what the lost witnesses decided without this one after that, or "
                 "while this one was behind.\n",

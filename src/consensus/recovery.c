@@ -13,6 +13,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/consensus/vote_store.h>
 #include <breakwater/os/durable.h>
+#include <breakwater/os/room.h>
 
 #include "offline.h"
 
@@ -26,20 +27,51 @@
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-static int64_t newest_write_unix_s(const char *path)
+static bool is_later(struct timespec one, struct timespec other)
 {
-    int64_t newest = 0;
+    return one.tv_sec > other.tv_sec || (one.tv_sec == other.tv_sec && one.tv_nsec > other.tv_nsec);
+}
+
+static struct timespec newest_write(const char *path)
+{
+    struct timespec newest = {0};
     struct dirent *entry;
     struct stat look;
     DIR *list = opendir(path);
 
     while (list != NULL && (entry = readdir(list)) != NULL)
         if (fstatat(dirfd(list), entry->d_name, &look, 0) == 0 && S_ISREG(look.st_mode) &&
-            look.st_mtime > newest)
-            newest = look.st_mtime;
+            is_later(look.st_mtim, newest))
+            newest = look.st_mtim;
     if (list != NULL)
         (void)closedir(list); /* only read */
     return newest;
+}
+
+/* A look at what is there is no writing of it: whoever looks again, and confirms, is to read when it was last written by
+ * one that took part. Nothing else goes by these times. What had the newest may have been removed, so another file gets
+ * it. */
+static enum bw_err put_time_back(const char *path, struct timespec newest, struct bw_diag *diag)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, newest};
+    bool is_gone = is_later(newest, newest_write(path)); /* then the first one gets it */
+    enum bw_err err = BW_OK;
+    struct dirent *entry;
+    struct stat look;
+    DIR *list = opendir(path);
+
+    if (list == NULL)
+        return bw_diag_errno(diag, errno, "list %s", path);
+    while (err == BW_OK && (entry = readdir(list)) != NULL) {
+        if (fstatat(dirfd(list), entry->d_name, &look, 0) != 0 || !S_ISREG(look.st_mode) ||
+            !(is_gone || is_later(look.st_mtim, newest)))
+            continue;
+        is_gone = false;
+        if (utimensat(dirfd(list), entry->d_name, times, 0) != 0)
+            err = bw_diag_errno(diag, errno, "put back when %s/%s was written", path, entry->d_name);
+    }
+    (void)closedir(list); /* only read */
+    return err;
 }
 
 static enum bw_err read_raft(struct bw_data_dir *dir, const struct bw_fsm_ops *ops, void *user,
@@ -74,15 +106,23 @@ enum bw_err bw_recovery_read(struct bw_data_dir *dir, const struct bw_fsm_ops *o
                              struct bw_recovery_found *out_found, struct bw_diag *diag)
 {
     struct bw_recovery_found found = {.term = 0};
-    struct bw_offline_mended mended; /* a start would say of it in its log */
+    struct bw_offline_mended mended;
+    struct timespec written;
     enum bw_err err = bw_data_dir_read_identity(dir, &found.identity, diag);
+    enum bw_err err_of_times;
 
     if (err != BW_OK)
         return err;
-    found.written_unix_s = newest_write_unix_s(dir->raft_path);
+    written = newest_write(dir->raft_path);
     err = bw_offline_mend(dir, &mended, diag);
     if (err == BW_OK)
         err = read_raft(dir, ops, user, &found, diag);
+    err_of_times = put_time_back(dir->raft_path, written, err == BW_OK ? diag : NULL);
+    err = err == BW_OK ? err_of_times : err;
+    found.written_unix_s = written.tv_sec;
+    found.torn_segments = mended.torn.files;
+    found.torn_bytes = mended.torn.bytes;
+    found.torn_entries = mended.torn.entries;
     if (err == BW_OK)
         *out_found = found;
     return err;
@@ -90,11 +130,25 @@ enum bw_err bw_recovery_read(struct bw_data_dir *dir, const struct bw_fsm_ops *o
 
 /* ---- writing ---------------------------------------------------------------------------------- */
 
+/* libraft tries again for as long as it may, and tells nobody why. */
+#define PUT_LIMIT_MS        120000
+#define SNAPSHOT_HEAD_BYTES ((size_t)64 * 1024) /* what it puts beside a snapshot, and more */
+
+/* Stays until libraft is closed. */
 struct put {
     struct raft_io_snapshot_put request;
+    uv_timer_t limit;
     bool is_done;
+    bool is_late;
     int status;
 };
+
+static void on_put_late(uv_timer_t *limit)
+{
+    struct put *put = limit->data;
+
+    put->is_late = true;
+}
 
 static void on_put(struct raft_io_snapshot_put *request, int status)
 {
@@ -104,10 +158,41 @@ static void on_put(struct raft_io_snapshot_put *request, int status)
     put->status = status;
 }
 
-static enum bw_err put_snapshot(struct bw_offline *offline, const struct raft_snapshot *snapshot,
-                                struct bw_diag *diag)
+static size_t size_of(const struct raft_snapshot *snapshot)
 {
-    struct put put = {.is_done = false};
+    size_t size = SNAPSHOT_HEAD_BYTES;
+
+    for (unsigned i = 0; i < snapshot->n_bufs; i++)
+        size += snapshot->bufs[i].len;
+    return size;
+}
+
+/* With a limit: the handle that it needs is closed with libraft. */
+static enum bw_err put_until_done(struct bw_offline *offline, const struct raft_snapshot *snapshot, struct put *put,
+                                  struct bw_diag *diag)
+{
+    int rv = uv_timer_init(&offline->loop, &put->limit);
+
+    BW_ASSERT(rv == 0); /* cannot fail */
+    put->limit.data = put;
+    rv = uv_timer_start(&put->limit, on_put_late, PUT_LIMIT_MS, 0);
+    BW_ASSERT(rv == 0);
+    rv = offline->safe.backend.snapshot_put(&offline->safe.io, 1, &put->request, snapshot, on_put);
+    while (rv == 0 && !put->is_done && !put->is_late)
+        (void)uv_run(&offline->loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&put->limit, NULL);
+    if (rv == 0 && !put->is_done)
+        return bw_diag_set(diag, BW_ERR_TIMEOUT, "write the snapshot: the disk has not taken it in %d s", PUT_LIMIT_MS / 1000);
+    if (rv == 0)
+        rv = put->status;
+    return rv == 0 ? BW_OK
+                   : bw_diag_set(diag, BW_ERR_IO, "write the snapshot: %s (%s)", raft_strerror(rv),
+                                 offline->safe.io.errmsg);
+}
+
+static enum bw_err put_snapshot(struct bw_offline *offline, const char *raft_path, const struct raft_snapshot *snapshot,
+                                struct put *put, struct bw_diag *diag)
+{
     struct raft_io *io = &offline->safe.io;
     struct raft_snapshot *none = NULL;
     struct raft_entry *entries = NULL;
@@ -123,20 +208,17 @@ static enum bw_err put_snapshot(struct bw_offline *offline, const struct raft_sn
     rv = io->set_term(io, snapshot->term);
     if (rv != 0 || offline->is_stopped)
         return bw_diag_set(diag, BW_ERR_IO, "write the term: %s", io->errmsg);
-    rv = offline->safe.backend.snapshot_put(io, 1, &put.request, snapshot, on_put);
-    while (rv == 0 && !put.is_done)
-        (void)uv_run(&offline->loop, UV_RUN_ONCE);
-    if (rv == 0)
-        rv = put.status;
-    return rv == 0 ? BW_OK
-                   : bw_diag_set(diag, BW_ERR_IO, "write the snapshot: %s (%s)", raft_strerror(rv),
-                                 io->errmsg);
+    const enum bw_err err = bw_room_try_nameless(raft_path, size_of(snapshot), diag); /* as libraft does it */
+
+    return err == BW_OK ? put_until_done(offline, snapshot, put, diag)
+                        : bw_diag_wrap(diag, err, "write the snapshot");
 }
 
 static enum bw_err write_raft(const char *raft_path, int *dir,
                               const struct bw_recovery_beginning *beginning, struct bw_diag *diag)
 {
     char address[BW_TRANSPORT_ADDRESS_BYTES];
+    struct put put = {.is_done = false};
     struct raft_snapshot snapshot;
     struct bw_offline offline;
     enum bw_err err;
@@ -148,7 +230,7 @@ static enum bw_err write_raft(const char *raft_path, int *dir,
     if (err == BW_OK)
         err = bw_offline_open(&offline, raft_path, dir, &beginning->identity, diag);
     if (err == BW_OK) {
-        err = put_snapshot(&offline, &snapshot, diag);
+        err = put_snapshot(&offline, raft_path, &snapshot, &put, diag);
         bw_offline_close(&offline);
     }
     bw_beginning_close_snapshot(&snapshot);
@@ -470,8 +552,9 @@ enum bw_err bw_recovery_write(struct bw_data_dir *dir,
     BW_ASSERT(!bw_recovery_is_begun(dir));
     BW_ASSERT(beginning->term > 1 && beginning->index > 1);
     err = make_staging(dir, beginning, diag);
-    if (err == BW_OK)
-        err = bw_durable_write(dir->fd, BW_DATA_DIR_RECOVERY, mark, size, diag);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "nothing was changed in %s", dir->path);
+    err = bw_durable_write(dir->fd, BW_DATA_DIR_RECOVERY, mark, size, diag);
     if (err != BW_OK)
         return bw_diag_wrap(diag, err, "recover in %s", dir->path);
     return bw_recovery_finish(dir, diag);

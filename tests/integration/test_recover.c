@@ -19,6 +19,7 @@
 #include <breakwater/consensus/vote.h>
 
 #include "cluster_life.h"
+#include "faults.h"
 #include "janitor.h"
 #include "lacking.h"
 #include "on_terminal.h"
@@ -112,6 +113,41 @@ static void the_last_witness_begins_the_cluster_anew(void **state)
     real_assert_no_overlap(&cluster);
     assert_true(last_has("generation-1/identity"));
     assert_false(last_has("recovery"));
+}
+
+/* By the words of its standard error. */
+static void recover_fails(const char *fault, const char *why)
+{
+    char faults[TRIO_PATH_BYTES];
+    char config[TRIO_PATH_BYTES];
+    char *command = NULL;
+
+    trio_path(&cluster.trio, "faults", faults);
+    trio_path(&cluster.trio, "w3.yaml", config);
+    assert_true(asprintf(&command,
+                         "timeout 60 \"$BREAKWATER_BUILD/breakwater\" recover -c %s --yes 2>%s.err >/dev/null; "
+                         "test $? = 1 && grep -q 'nothing was changed in .*: write the snapshot: .*%s' %s.err || "
+                         "{ cat %s.err; false; }",
+                         config, faults, why, faults, faults) > 0);
+    faults_begin(faults);
+    faults_say(faults, fault);
+    assert_int_equal(system(command), 0);
+    faults_end();
+    free(command);
+    assert_false(last_has("recovery"));
+    assert_false(last_has("generation-1"));
+}
+
+/* libraft would try to write the snapshot for ever. */
+static void where_no_snapshot_can_be_written_it_ends_and_nothing_was_changed(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    lose_majority();
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    recover_fails("nameless /data3/recovery.new/ 95\n", "files without a name");
+    recover_fails("reserve /data3/recovery.new/raft/# 28\n", "No space left on device");
+    begin_anew();
 }
 
 static void write_term(const char *vote, uint64_t term)
@@ -604,6 +640,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_saved_state_that_knows_more_or_is_of_another_cluster_is_not_replaced, set_up,
             tear_down),
+        cmocka_unit_test_setup_teardown(
+            where_no_snapshot_can_be_written_it_ends_and_nothing_was_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_last_witness_begins_the_cluster_anew, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(from_a_term_that_nobody_gets_above_it_begins_anew_too,

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #include <breakwater/consensus/node.h>
 #include <breakwater/consensus/recovery.h>
+#include <breakwater/consensus/vote.h>
 
 #include "janitor.h"
 #include "killed_at.h"
@@ -194,6 +196,55 @@ static int tear_down(void **state)
     (void)state;
     janitor_remove_dir(dir);
     return 0;
+}
+
+static void write_bytes(const char *name, const uint8_t *bytes, size_t size)
+{
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, size, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_long_ago(const char *name, int64_t unix_s)
+{
+    const struct timespec times[2] = {{.tv_sec = unix_s, .tv_nsec = 7}, {.tv_sec = unix_s, .tv_nsec = 7}};
+    char path[128];
+
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* A crash has torn its last write, and come between the two places of its term: what reads it mends both. */
+static void what_only_reads_leaves_the_time_of_the_last_write(void **state)
+{
+    uint8_t torn[200] = {[0] = 1, [8 ... 199] = 0xa5};
+    uint8_t vote[BW_VOTE_BYTES];
+    struct bw_recovery_found found;
+    bool is_right;
+
+    (void)state;
+    bw_vote_encode((struct bw_vote){.term = 9}, vote);
+    write_bytes("vote", vote, sizeof vote);
+    write_bytes("raft/open-1", torn, sizeof torn);
+    write_long_ago("raft/metadata1", 1000000000);
+    write_long_ago("raft/0000000000000001-0000000000000001", 1000000001);
+    write_long_ago("raft/open-1", 1000000002);
+
+    assert_true(read_dir(&found, &is_right));
+    assert_int_equal(found.written_unix_s, 1000000002);
+    assert_int_equal(found.torn_segments, 1);
+    assert_true(found.torn_bytes > 0);
+    assert_false(has("raft/open-1"));
+    assert_true(has("raft/metadata2"));
+
+    assert_true(read_dir(&found, &is_right));
+    assert_int_equal(found.written_unix_s, 1000000002);
+    assert_int_equal(found.torn_segments, 0);
 }
 
 static void the_new_directory_holds_the_state_and_one_voter(void **state)
@@ -375,6 +426,8 @@ static void who_votes_is_in_the_newest_configuration(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_only_reads_leaves_the_time_of_the_last_write, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_new_directory_holds_the_state_and_one_voter, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(

@@ -21,6 +21,9 @@ struct bw_recovery_found {
     unsigned voter_count;
     struct bw_roster roster; /* the newest; count 0: none */
     int64_t written_unix_s; /* when a file of its log was last written */
+    unsigned torn_segments; /* whose end, torn by a crash, was cut off for the reading, and how much that was: of entries
+                               as far as it says */
+    uint64_t torn_bytes, torn_entries;
 };
 
 /* What libraft has loaded, in its order, entries that may not have been committed too, to `ops`. Fills

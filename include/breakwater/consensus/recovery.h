@@ -24,8 +24,8 @@ BW_MUST_CHECK enum bw_err bw_recovery_begun_roster(const struct bw_data_dir *dir
                                                    struct bw_diag *diag);
 
 /* Reads the directory `dir` (locked) whole: the snapshot and all entries, those at the end too that may
- * not have been committed, go to `ops`. Leaves it as a start would: a torn end of the last write is cut
- * off. BW_ERR_CORRUPT: what is on disk cannot be trusted, and why; and what bw_data_dir_open says. */
+ * not have been committed, go to `ops`. Leaves it as a start would, a torn end of the last write cut
+ * off, but for the times at which its files were written: these stay. BW_ERR_CORRUPT: what is on disk cannot be trusted, and why; and what bw_data_dir_open says. */
 BW_MUST_CHECK enum bw_err bw_recovery_read(struct bw_data_dir *dir, const struct bw_fsm_ops *ops,
                                            void *user, struct bw_recovery_found *out_found,
                                            struct bw_diag *diag);
