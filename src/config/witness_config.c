@@ -65,7 +65,8 @@ static const struct bw_key keys[] = {
            .help = "which of the witnesses this one is"),
     BW_KEY(
         PATH, "data_dir", FIELD(data_dir), .required = true, .example = "/var/lib/breakwater",
-        .help = "log, snapshots and term; on a disk whose fsync is true; never copied or restored. Outside of "
+        .help = "log, snapshots and term; on a local file system (ext4, xfs; not NFS) whose fsync is true, and fast beside "
+                "election_timeout; never copied or restored. Outside of "
                 "/var/lib/breakwater the shipped unit wants a drop-in with [Service] and ReadWritePaths= of this path, "
                 "below /home and /root with ProtectHome=no, too"),
     BW_KEY(ADDRESS, "listen", FIELD(listen), .required = true, .example = "0.0.0.0:7400",
@@ -83,7 +84,9 @@ static const struct bw_key keys[] = {
                 "log. 3 survive the loss of any one, 5 of any two"),
     BW_KEY(DURATION, "election_timeout", FIELD(election_timeout_ms), .min = 100,
            .max = BW_ELECTION_TIMEOUT_MS_MAX, .absent = "1s",
-           .help = "how long a leader may be silent; must equal what `witness init` committed"),
+           .help = "how long a leader may be silent; must equal what `witness init` committed. An election waits for six "
+                   "fsyncs, three of the one that stands and then three of the others: where one takes more than a sixth of "
+                   "this on a majority, none may succeed (`check` warns from a tenth on, as does `raft.vote_slow`)"),
     BW_KEY(WORD, "log_level", FIELD(log_level), .words = bw_log_level_words, .absent = "info",
            .help = "the least urgent that is logged"),
     BW_KEY(BOOL, "metrics_open", FIELD(metrics_open), .absent = "false",

@@ -1,6 +1,7 @@
 #include <breakwater/consensus/node.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@
 #define SEGMENT_BYTES (1024 * 1024)
 /* What a start takes: the segments that are kept ready, and as much for a snapshot and what is mended. */
 #define ROOM_BYTES    (4 * (size_t)SEGMENT_BYTES)
+#define SLOW_VOTE_AGAIN_NS UINT64_C(60000000000)
 #define SNAPSHOT_HEAD_BYTES ((size_t)64 * 1024) /* what libraft puts beside a snapshot, and more */
 
 struct bw_raft_node {
@@ -35,6 +37,12 @@ struct bw_raft_node {
     uv_check_t check;
     struct bw_trace_watch trace_watch;
     struct bw_room_watch room_watch, snapshot_watch;
+    enum bw_err (*save_vote)(void *user, struct bw_vote vote, struct bw_diag *diag); /* the store's own */
+    unsigned election_timeout_ms;
+    struct {
+        uint64_t count, worst_ms; /* not told of yet */
+        uint64_t told_ns;         /* 0: never */
+    } slow_votes;
     unsigned handles; /* not yet closed */
     bool is_closing;
     void (*on_closed)(void *user);
@@ -370,6 +378,47 @@ static bool has_room(void *user)
     return bw_room_watch_has_room(&node->room_watch, ROOM_BYTES);
 }
 
+/* The candidate saves its vote, then each of the others does, and each of these is three syncs, while the candidate's
+ * time runs. */
+static void watch_save(struct bw_raft_node *node, uint64_t took_ms)
+{
+    const unsigned limit_ms = node->election_timeout_ms / 10;
+    const uint64_t now_ns = uv_hrtime();
+
+    if (took_ms <= limit_ms)
+        return;
+    node->slow_votes.count++;
+    if (took_ms > node->slow_votes.worst_ms)
+        node->slow_votes.worst_ms = took_ms;
+    if (node->slow_votes.told_ns != 0 && now_ns - node->slow_votes.told_ns < SLOW_VOTE_AGAIN_NS)
+        return;
+    bw_log_warn(node->log, "raft.vote_slow", "file=%s/" BW_VOTE_FILE " took_ms=%" PRIu64 " limit_ms=%u count=%" PRIu64 " does=%s",
+                node->dir.path, node->slow_votes.worst_ms, limit_ms, node->slow_votes.count,
+                bw_log_quote("goes on; while a majority needs so long no leader may be elected, and no lease be renewed"));
+    node->slow_votes.told_ns = now_ns;
+    node->slow_votes.count = 0;
+    node->slow_votes.worst_ms = 0;
+}
+
+static enum bw_err save_timed(void *user, struct bw_vote vote, struct bw_diag *diag)
+{
+    struct bw_raft_node *node = (struct bw_raft_node *)((char *)user - offsetof(struct bw_raft_node, dir.fd));
+    const uint64_t begin_ns = uv_hrtime();
+    const enum bw_err err = node->save_vote(user, vote, diag);
+
+    watch_save(node, (uv_hrtime() - begin_ns) / 1000000);
+    return err;
+}
+
+static struct bw_vote_store timed_store(struct bw_raft_node *node)
+{
+    struct bw_vote_store store = bw_vote_file(&node->dir.fd);
+
+    node->save_vote = store.save;
+    store.save = save_timed;
+    return store;
+}
+
 /* libraft tries again by itself, whatever comes of this: it is asked for what it says. */
 static void on_snapshot_stalled(void *user, size_t bytes)
 {
@@ -386,7 +435,7 @@ static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_co
                                           .incarnation = node->identity.incarnation,
                                           .origin = node->identity.origin,
                                           .address = address,
-                                          .store = bw_vote_file(&node->dir.fd),
+                                          .store = timed_store(node),
                                           .fsm = config->fsm,
                                           .events = config->events,
                                           .stop = config->stop,
@@ -451,6 +500,7 @@ enum bw_err bw_node_open(const struct bw_node_config *config, struct bw_raft_nod
     if (node == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "open data_dir %s", config->data_dir);
     node->log = config->log;
+    node->election_timeout_ms = config->election_timeout_ms;
     err = bw_data_dir_open(&node->dir, config->data_dir, &node->identity, diag);
     if (err == BW_OK)
         err = check_identity(config, &node->identity, diag);

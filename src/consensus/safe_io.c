@@ -189,10 +189,24 @@ static bool save_vote(struct bw_safe_io *safe, struct bw_vote vote)
     return false;
 }
 
-/* Returns 0 even after a stop: libraft frees twice on most errors; a mute member harms nobody. */
+/* A step of libraft's that begins a term may vote in it, too, and asks for one after the other before anything of it
+ * leaves. The vote is known by then, and saved with the term: on both sides of an election a disk that is slow counts
+ * half as much. One that is on disk and was never sent binds this member to more than it has promised. */
+static raft_id vote_of_step(const struct bw_safe_io *safe, raft_term term)
+{
+    const struct raft *raft = safe->io.data;
+
+    return raft != NULL && raft_current_term(raft) == term ? raft_voted_for(raft) : 0;
+}
+
+/* Returns 0 even after a stop: libraft frees twice on most errors; a mute member harms nobody.
+ *
+ * The backend's copy gets the term alone, and at the next load the vote: it is there to show that ours was rolled back,
+ * and before a pair that was saved at once ours had an older term. */
 static int safe_set_term(struct raft_io *io, raft_term term)
 {
     struct bw_safe_io *safe = safe_of(io);
+    struct bw_vote next;
     int rv;
 
     if (safe->stopped)
@@ -206,9 +220,10 @@ static int safe_set_term(struct raft_io *io, raft_term term)
                         safe->durable.term);
         return 0;
     }
-    if (!save_vote(safe, (struct bw_vote){.term = term}))
+    next = (struct bw_vote){.term = term, .vote = vote_of_step(safe, term)};
+    if (!save_vote(safe, next))
         return 0;
-    safe->durable = (struct bw_vote){.term = term};
+    safe->durable = next;
     rv = safe->backend.set_term(io, term);
     if (rv != 0)
         stop_for_io(safe, "writing the term", rv);

@@ -23,6 +23,7 @@
 #define STATUS_RESTART 75
 #define VICTIM         0 /* of the witnesses: w1, in data1 */
 #define TRIES          5
+#define SLOW_ELECTION_MS 1000
 
 static const char *faults_path(void)
 {
@@ -161,14 +162,25 @@ static void a_holder_whose_guard_can_write_no_mirror_ends_in_time(void **state)
 static struct trio trio;
 static struct puppet agent;
 
-static int set_up_trio(void **state)
+static int set_up_trio_of(unsigned election_ms)
 {
-    (void)state;
     memset(&cluster, 0, sizeof cluster);
-    trio_init(&trio);
+    trio_init_slow(&trio, election_ms);
     (void)snprintf(cluster.dir, sizeof cluster.dir, "%s", trio.pki.dir);
     puppet_init(&agent, &trio, "dc-a", "harbor");
     return 0;
+}
+
+static int set_up_trio(void **state)
+{
+    (void)state;
+    return set_up_trio_of(TRIO_ELECTION_MS);
+}
+
+static int set_up_slow_trio(void **state)
+{
+    (void)state;
+    return set_up_trio_of(SLOW_ELECTION_MS);
 }
 
 static int tear_down_trio(void **state)
@@ -284,6 +296,26 @@ static void a_witness_on_a_full_disk_takes_no_part_until_there_is_room(void **st
     assert_int_equal(umount2(data, MNT_DETACH), 0);
 }
 
+/* A candidate waits for its own saves and for those that vote, and not for longer than twice the election timeout. */
+static void on_slow_disks_another_leader_is_elected_and_they_are_said(void **state)
+{
+    char fault[64];
+    int leader;
+
+    (void)state;
+    faults_begin(faults_path());
+    trio_start_all(&trio, TRIO_EXECUTED);
+    faults_end();
+    leader = trio_leader(&trio);
+    (void)snprintf(fault, sizeof fault, "slow /data %d\n", SLOW_ELECTION_MS * 19 / 100);
+    faults_say(faults_path(), fault);
+
+    (void)trio_stop(&trio, leader, SIGKILL);
+    leader = trio_leader(&trio);
+
+    assert_true(trio_has_logged(&trio, leader, "raft.vote_slow"));
+}
+
 #define SITE(claim)    cmocka_unit_test_setup_teardown(claim, set_up, tear_down_sites)
 #define WITNESS(claim) cmocka_unit_test_setup_teardown(claim, set_up_trio, tear_down_trio)
 
@@ -299,6 +331,8 @@ int main(void)
         WITNESS(a_witness_whose_fsync_fails_takes_no_part_until_it_works),
         WITNESS(a_witness_whose_vote_is_not_synced_takes_no_part),
         WITNESS(a_witness_on_a_full_disk_takes_no_part_until_there_is_room),
+        cmocka_unit_test_setup_teardown(on_slow_disks_another_leader_is_elected_and_they_are_said,
+                                        set_up_slow_trio, tear_down_trio),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,6 +293,38 @@ static void what_is_durable_is_not_written_again(void **state)
     assert_int_equal(world->safe.counts.writes_skipped, 2);
 }
 
+/* As a candidate's and a voter's step has it: on a slow disk each save is a part of an election. */
+static void a_term_and_the_vote_of_its_step_are_saved_at_once(void **state)
+{
+    static struct raft raft = {.current_term = 5, .voted_for = 3};
+
+    (void)state;
+    io()->data = &raft;
+
+    assert_int_equal(io()->set_term(io(), 5), 0);
+    assert_int_equal(world->vote.term, 5);
+    assert_int_equal(world->vote.vote, 3);
+    assert_int_equal(io()->set_vote(io(), 3), 0);
+
+    assert_string_equal(world->writes, "s5/3 t5 ");
+    assert_int_equal(world->stops, 0);
+    assert_int_equal(io()->set_vote(io(), 2), 0);
+    assert_int_equal(world->stops, 1);
+}
+
+static void a_term_has_no_vote_of_another(void **state)
+{
+    static struct raft raft = {.current_term = 4, .voted_for = 2};
+
+    (void)state;
+    io()->data = &raft;
+
+    assert_int_equal(io()->set_term(io(), 5), 0);
+
+    assert_int_equal(world->vote.term, 5);
+    assert_int_equal(world->vote.vote, 0);
+}
+
 static void own_file_is_written_before_the_backends(void **state)
 {
     (void)state;
@@ -705,6 +737,8 @@ int main(void)
         TEST(an_append_that_is_not_taken_stops_the_witness),
         TEST(a_truncation_that_fails_stops_the_witness),
         TEST(what_is_durable_is_not_written_again),
+        TEST(a_term_and_the_vote_of_its_step_are_saved_at_once),
+        TEST(a_term_has_no_vote_of_another),
         TEST(own_file_is_written_before_the_backends),
         TEST(a_second_vote_in_a_term_stops_the_witness),
         TEST(a_term_that_goes_back_stops_the_witness),

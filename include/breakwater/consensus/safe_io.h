@@ -6,7 +6,8 @@
 
 /* clang-format off */
 /*   L1  a failed write of term, vote or entries is not noticed     -> stop at once
- *   L2  a repeated vote is rewritten through "no vote"             -> skip what is durable already
+ *   L2  a repeated vote is rewritten through "no vote"             -> skip what is durable already; a
+ *                                                                     term goes with its step's vote
  *   L3  the retry of a failed write reads freed memory or loops    -> no progress for 3 s: stop; nor is
  *                                                                     room for the log sought again by
  *                                                                     it (room_watch.h); that of a
@@ -119,7 +120,7 @@ struct bw_safe_io_counts {
     uint64_t reads_failed;      /* L6 */
     uint64_t batches_cut;       /* L7 */
     uint64_t snapshots_refused; /* L8 */
-    uint64_t votes_repaired;    /* L10: the backend was behind our own pair at load */
+    uint64_t votes_repaired;    /* L10: the backend was behind our own pair at load, as after a vote (L2) */
     uint64_t terms_begun;       /* L28 */
     uint64_t terms_shown;       /* L12 */
     uint64_t commits_kept;      /* L14 */
