@@ -8,6 +8,11 @@ bool bw_guard_asks_populated(enum bw_action_kind action, bool is_before, const c
            (is_before || bw_service_of_line(line) == BW_SERVICE_STARTED);
 }
 
+bool bw_guard_awaits_units(const struct bw_guard *guard)
+{
+    return guard->stop != BW_GUARD_STOP_NONE || guard->end_looking || bw_guard_is_fencing(guard);
+}
+
 enum bw_populated bw_guard_populated(const struct bw_populated_facts *facts)
 {
     /* What its manager starts again by itself is not inside of what a KILL ends (3.4). */

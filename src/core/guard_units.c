@@ -59,7 +59,10 @@ enum bw_guard_left bw_guard_units_left(const struct bw_guard *guard, const struc
     if (is_process_left(guard, units) ||
         (is_told && (units->coming == BW_POPULATED_YES || units->is_up_bare)))
         return BW_GUARD_LEFT_THERE;
-    if (!units->may_hold_orders || (is_told && units->coming == BW_POPULATED_NO))
+    if (!units->may_hold_orders)
+        return BW_GUARD_LEFT_NOTHING;
+    /* What runs there now may be a later one than the look has told of: what it has told then says nothing of that. */
+    if (is_told && units->coming == BW_POPULATED_NO && !units->may_be_newer)
         return BW_GUARD_LEFT_NOTHING;
     return BW_GUARD_LEFT_UNSEEN;
 }

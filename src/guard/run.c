@@ -154,6 +154,7 @@ static struct bw_units_sight see_units(const struct bw_guard_group *group)
     sight.is_up_bare = bw_units_is_any_bare(&reach->units);
     sight.is_restarted = bw_units_is_any_restarted(&reach->units);
     sight.oldest = oldest_in_units(&reach->units, &sight.is_any);
+    sight.may_be_newer = bw_units_is_any_newer(&reach->units); /* last: what was listed is no newer then either */
     return sight;
 }
 
@@ -213,7 +214,10 @@ static enum bw_populated are_units_up(struct bw_guard_group *group)
     if (group->unit_reach == NULL)
         return BW_POPULATED_UNKNOWN;
     if (bw_units_list(&group->unit_reach->units, NULL, 0, &count, NULL) == BW_OK && count > 0) {
-        bw_guard_units_look_again(group);
+        if (bw_guard_awaits_units(&group->machine))
+            bw_unit_reach_look(group->unit_reach);
+        else
+            bw_guard_units_look_again(group);
         return BW_POPULATED_YES;
     }
     const bool is_known = !bw_unit_reach_is_looking(group->unit_reach);

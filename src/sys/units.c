@@ -8,6 +8,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/sys/cgroup.h>
+#include <breakwater/sys/process_tree.h>
 
 #include "script_output.h"
 #include "unit_manager.h"
@@ -304,6 +305,27 @@ bool bw_units_is_any_restarted(const struct bw_units *units)
     for (size_t i = 0; i < units->count; i++)
         if (units->units[i].activity == BW_UNIT_UP &&
             units->units[i].restarts > units->units[i].restarts_before)
+            return true;
+    return false;
+}
+
+/* Each start of a unit has another main process. */
+static bool may_be_newer(const struct bw_unit *unit)
+{
+    struct bw_process now;
+
+    if (has_no_process(unit))
+        return false;
+    if (unit->main_pid == 0)
+        return bw_unit_comes_again(unit) != NULL;
+    return bw_process_read(unit->main_pid, &now, NULL) != BW_OK || now.is_dead ||
+           now.start_ticks != unit->main_start_ticks;
+}
+
+bool bw_units_is_any_newer(const struct bw_units *units)
+{
+    for (size_t i = 0; i < units->count; i++)
+        if (may_be_newer(&units->units[i]))
             return true;
     return false;
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <breakwater/sys/process_tree.h>
+
 /* ---- names ------------------------------------------------------------------------------------
  */
 
@@ -230,6 +232,8 @@ void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
         take_job(unit, value, value_bytes);
     else if (take_value(line, bytes, "NRestarts=", &value, &value_bytes))
         unit->restarts = count_of(value, value_bytes);
+    else if (take_value(line, bytes, "MainPID=", &value, &value_bytes))
+        unit->main_pid = (pid_t)count_of(value, value_bytes); /* 0: it has none */
     else if (take_value(line, bytes, "Slice=", &value, &value_bytes))
         take_name(unit->slice, value, value_bytes);
     else if (take_value(line, bytes, "Id=", &value, &value_bytes))
@@ -260,6 +264,18 @@ static void take_line(struct bw_units *units, const char *line, size_t bytes)
     bw_unit_take_line(&units->seen[units->seen_count - 1], line, bytes);
 }
 
+/* One that is gone already tells nothing of what runs there later. */
+static void take_main(struct bw_unit *unit, const struct bw_unit *seen)
+{
+    struct bw_process process;
+
+    unit->main_pid = 0;
+    if (seen->main_pid == 0 || bw_process_read(seen->main_pid, &process, NULL) != BW_OK || process.is_dead)
+        return;
+    unit->main_pid = seen->main_pid;
+    unit->main_start_ticks = process.start_ticks;
+}
+
 /* A unit that is inactive but has processes left is not down (KillMode=process, none), nor one
  * whose start waits in systemd's queue: what was ordered may begin after any look (3.2.4). */
 static enum bw_err take_over(struct bw_units *units, struct bw_diag *diag)
@@ -276,6 +292,9 @@ static enum bw_err take_over(struct bw_units *units, struct bw_diag *diag)
         memcpy(unit->again, seen->again, sizeof unit->again);
         unit->is_settled = seen->is_settled && !seen->has_job;
         unit->restarts = seen->restarts;
+        if (seen->restarts < unit->restarts_before)
+            unit->restarts_before = 0; /* it was started by an order since: systemd counts anew */
+        take_main(unit, seen);
         take_cgroup(units, unit, seen);
         unit->job[0] = '\0';
         if (unit->activity == BW_UNIT_DOWN && seen->has_job) {

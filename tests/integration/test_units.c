@@ -247,39 +247,74 @@ static void names_that_are_no_units_are_refused(void **state)
         BW_ERR_LIMIT);
 }
 
-/* A unit that systemd calls inactive while processes are left (KillMode=process) still serves. */
-static void inactive_unit_with_processes_is_up_until_they_are_killed(void **state)
-{
-    struct fixture *f = *state;
-    struct bw_cgroup cgroup;
-    char tag[32], show[2048];
-    const char *control_group;
-    size_t count = 0;
-    pid_t pid, pids[4];
-    int door;
+/* ---- a unit whose cgroup is a real one ---------------------------------------------------------- */
 
-    snprintf(tag, sizeof tag, "test-%ld", (long)getpid());
-    janitor_add_cgroups(tag);
-    if (bw_cgroup_open(&cgroup, tag, "unit", &f->diag) != BW_OK)
+struct real_unit {
+    char tag[32];
+    struct bw_cgroup cgroup;
+    const char *control_group; /* as systemd would say it */
+    int door;
+};
+
+static void open_unit(struct fixture *f, struct real_unit *unit)
+{
+    snprintf(unit->tag, sizeof unit->tag, "test-%ld", (long)getpid());
+    janitor_add_cgroups(unit->tag);
+    if (bw_cgroup_open(&unit->cgroup, unit->tag, "unit", &f->diag) != BW_OK)
         skip_lacking("cgroups");
-    assert_int_equal(bw_cgroup_open_door(&cgroup, &door, &f->diag), BW_OK);
-    pid = fork();
+    assert_int_equal(bw_cgroup_open_door(&unit->cgroup, &unit->door, &f->diag), BW_OK);
+    unit->control_group = unit->cgroup.path + strlen("/sys/fs/cgroup");
+    if (strncmp(unit->control_group, "/unified/", 9) == 0)
+        unit->control_group += strlen("/unified");
+}
+
+/* A process begins in it, the only one. */
+static pid_t begin_in(struct fixture *f, const struct real_unit *unit)
+{
+    size_t count = 0;
+    pid_t pids[4];
+    const pid_t pid = fork();
+
     if (pid == 0) {
-        if (bw_cgroup_enter(door))
+        if (bw_cgroup_enter(unit->door))
             (void)execl("/bin/sleep", "sleep", "60", NULL);
         _exit(1);
     }
     for (int i = 0; i < 12000 && count == 0; i++) {
-        assert_int_equal(bw_cgroup_list(&cgroup, pids, 4, &count, &f->diag), BW_OK);
+        assert_int_equal(bw_cgroup_list(&unit->cgroup, pids, 4, &count, &f->diag), BW_OK);
         usleep(5000); /* between two looks at a condition */
     }
-    control_group = cgroup.path + strlen("/sys/fs/cgroup");
-    if (strncmp(control_group, "/unified/", 9) == 0)
-        control_group += strlen("/unified");
+    return pid;
+}
+
+static void end_all(struct fixture *f, pid_t pid)
+{
+    assert_int_equal(bw_units_kill_now(&f->units, &f->diag), BW_OK);
+    (void)waitpid(pid, NULL, 0); /* or the runner has reaped it */
+}
+
+static void close_unit(struct real_unit *unit)
+{
+    assert_int_equal(close(unit->door), 0);
+    bw_cgroup_remove_if_empty(&unit->cgroup);
+    janitor_forget(unit->tag);
+}
+
+/* A unit that systemd calls inactive while processes are left (KillMode=process) still serves. */
+static void inactive_unit_with_processes_is_up_until_they_are_killed(void **state)
+{
+    struct fixture *f = *state;
+    struct real_unit unit;
+    char show[2048];
+    size_t count = 0;
+    pid_t pid, pids[4];
+
+    open_unit(f, &unit);
+    pid = begin_in(f, &unit);
     snprintf(show, sizeof show,
              "echo LoadState=loaded; echo ActiveState=inactive; echo ControlGroup=%s; echo\n"
              "echo LoadState=loaded; echo ActiveState=inactive; echo ControlGroup=%s\n",
-             control_group, control_group);
+             unit.control_group, unit.control_group);
     assert_int_equal(look(f, show), BW_OK);
     assert_int_equal(f->units.units[0].activity, BW_UNIT_UP);
     assert_false(bw_units_are_down(&f->units));
@@ -287,13 +322,77 @@ static void inactive_unit_with_processes_is_up_until_they_are_killed(void **stat
     assert_false(bw_units_is_any_bare(&f->units));
     assert_int_equal(bw_units_list(&f->units, pids, 4, &count, &f->diag), BW_OK);
     assert_int_equal(pids[0], pid);
-    assert_int_equal(bw_units_kill_now(&f->units, &f->diag), BW_OK);
-    (void)waitpid(pid, NULL, 0); /* or the runner has reaped it */
+    end_all(f, pid);
     assert_int_equal(look(f, show), BW_OK);
     assert_true(bw_units_are_down(&f->units));
-    assert_int_equal(close(door), 0);
-    bw_cgroup_remove_if_empty(&cgroup);
-    janitor_forget(tag);
+    close_unit(&unit);
+}
+
+static void look_at_main(struct fixture *f, const struct real_unit *unit, const char *restart, pid_t main)
+{
+    char show[2048];
+
+    snprintf(show, sizeof show,
+             BLOCK("loaded", "inactive", "") "echo\necho LoadState=loaded; echo ActiveState=active; echo ControlGroup=%s\n"
+             "echo Restart=%s; echo NRestarts=0; echo MainPID=%ld\n",
+             unit->control_group, restart, (long)main);
+    assert_int_equal(look(f, show), BW_OK);
+}
+
+/* A script that has it stopped and started makes systemd count anew (3.2.4): what comes again by itself after that is
+ * told by less than there was before. */
+static void what_comes_again_after_an_order_is_told_too(void **state)
+{
+    static const struct {
+        const char *restarts;
+        bool is_restarted;
+    } looks[] = {{"3", false}, {"0", false}, {"1", true}};
+    struct fixture *f = *state;
+    char show[512];
+
+    for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {
+        snprintf(show, sizeof show, BLOCK("loaded", "inactive", "") "echo\n" BLOCK("loaded", "active", "/x")
+                 "echo NRestarts=%s\n", looks[i].restarts);
+        assert_int_equal(look(f, show), BW_OK);
+        if (i == 0)
+            bw_units_note_restarts(&f->units);
+        assert_int_equal(bw_units_is_any_restarted(&f->units), looks[i].is_restarted);
+    }
+    bw_units_note_restarts(&f->units);
+    assert_int_equal(look(f, show), BW_OK);
+    assert_false(bw_units_is_any_restarted(&f->units));
+}
+
+/* systemd starts it again by itself after the look: NRestarts, as that look has it, says nothing of what runs then
+ * (3.2.4). */
+static void what_runs_in_a_unit_may_be_newer_than_the_look(void **state)
+{
+    struct fixture *f = *state;
+    struct real_unit unit;
+    pid_t first, second;
+
+    open_unit(f, &unit);
+    first = begin_in(f, &unit);
+    look_at_main(f, &unit, "always", first);
+    assert_false(bw_units_is_any_newer(&f->units));
+    end_all(f, first);
+    assert_false(bw_units_is_any_newer(&f->units)); /* that is bare */
+    assert_true(bw_units_is_any_bare(&f->units));
+
+    second = begin_in(f, &unit);
+    assert_true(bw_units_is_any_newer(&f->units));
+    look_at_main(f, &unit, "no", first); /* gone when the answer came */
+    assert_false(bw_units_is_any_newer(&f->units));
+    look_at_main(f, &unit, "always", first);
+    assert_true(bw_units_is_any_newer(&f->units));
+    look_at_main(f, &unit, "always", second);
+    assert_false(bw_units_is_any_newer(&f->units));
+    look_at_main(f, &unit, "always", 0); /* several daemons, none of them the main one */
+    assert_true(bw_units_is_any_newer(&f->units));
+    look_at_main(f, &unit, "no", 0);
+    assert_false(bw_units_is_any_newer(&f->units));
+    end_all(f, second);
+    close_unit(&unit);
 }
 
 #define IN_SLICE(id, slice, cgroup)                                                                \
@@ -350,6 +449,8 @@ int main(void)
         TEST(signal_goes_to_all_units_by_name_and_one_call_at_a_time),
         TEST(names_that_are_no_units_are_refused),
         TEST(inactive_unit_with_processes_is_up_until_they_are_killed),
+        TEST(what_runs_in_a_unit_may_be_newer_than_the_look),
+        TEST(what_comes_again_after_an_order_is_told_too),
         TEST(a_unit_that_was_never_up_is_known_by_its_slice),
         TEST(where_a_unit_was_seen_up_counts_until_its_slice_is_another),
     };

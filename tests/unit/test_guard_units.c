@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <breakwater/core/guard_reach.h>
+
 #include "../../src/core/guard_internal.h"
 #include "guard_world.h"
 
@@ -262,6 +264,59 @@ static void a_unit_that_came_again_by_itself_is_left(void **state)
     assert_asked(&world, "TERM_STARTED");
 }
 
+/* It died while the look that found it up lasted, or since, and what runs there now is another one, begun by its
+ * manager: the next look tells. */
+static void what_came_up_since_the_newest_look_is_not_told(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_started(&world);
+    look_of_agent(&world);
+    told(&world, NO);
+    say(&world, "started");
+    stop(&world, 6);
+    world.units.is_any = true;
+    world.units.oldest = 8;
+    world.units.may_be_newer = true;
+    told(&world, NO);
+    say(&world, "stopped");
+    assert_false(has_stop_ended(&world));
+    assert_false(world.guard.mirror.stop_seen);
+
+    look_again(&world);
+    world.units.may_be_newer = false;
+    world.units.is_restarted = true;
+    told(&world, NO);
+    say(&world, "stopped");
+    assert_false(has_stop_ended(&world));
+    assert_asked(&world, "TERM_STARTED");
+}
+
+static void an_epoch_does_not_end_beside_what_no_look_has_told_of(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_started(&world);
+    look_of_agent(&world);
+    told(&world, NO);
+    say(&world, "started");
+    stop(&world, 6);
+    told(&world, NO);
+    say(&world, "stopped");
+    assert_stopped(&world);
+    world.end_look_hangs = true;
+    assert_false(end(&world, 1));
+    world.units.begun++;
+    world.units.is_any = true;
+    world.units.oldest = 8;
+    world.units.may_be_newer = true;
+    say(&world, "stopped");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_END_REFUSED], 0);
+}
+
 /* The newest look that had ended when the stop began was from before the start, which left its order with systemd; that
  * carries it out beside the stop script, which has found nothing up. */
 static void a_unit_that_was_ordered_up_since_the_newest_look_is_left(void **state)
@@ -479,6 +534,26 @@ static void an_epoch_does_not_end_beside_what_systemd_holds(void **state)
     assert_false(world.mirrored.stop_seen);
 }
 
+/* Beside what serves one every few seconds is enough. */
+static void a_stop_a_fence_and_an_end_await_each_look(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_started(&world);
+    assert_false(bw_guard_awaits_units(&world.guard));
+    stop(&world, 6);
+    assert_true(bw_guard_awaits_units(&world.guard));
+    told(&world, NO);
+    say(&world, "stopped");
+    assert_false(bw_guard_awaits_units(&world.guard));
+    world.end_look_hangs = true;
+    assert_false(end(&world, 1));
+    assert_true(bw_guard_awaits_units(&world.guard));
+    begin_fence_check(&world);
+    assert_true(bw_guard_awaits_units(&world.guard));
+}
+
 /* ---- which look tells --------------------------------------------------------------------------- */
 
 static void one_that_began_after_the_last_action_had_ended_tells(void **state)
@@ -553,6 +628,9 @@ int main(void)
         cmocka_unit_test(a_unit_that_a_stop_has_brought_up_itself_is_not_left),
         cmocka_unit_test(a_unit_that_was_ordered_up_since_the_newest_look_is_left),
         cmocka_unit_test(a_unit_that_came_again_by_itself_is_left),
+        cmocka_unit_test(what_came_up_since_the_newest_look_is_not_told),
+        cmocka_unit_test(an_epoch_does_not_end_beside_what_no_look_has_told_of),
+        cmocka_unit_test(a_stop_a_fence_and_an_end_await_each_look),
         cmocka_unit_test(a_unit_that_its_loop_may_have_ordered_up_is_left),
         cmocka_unit_test(a_unit_that_was_up_without_a_process_before_a_stop_was_not_coming),
         cmocka_unit_test(a_unit_that_is_up_without_a_process_is_left),

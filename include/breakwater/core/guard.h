@@ -104,6 +104,7 @@ struct bw_units_sight {
     bool is_up_bare; /* likewise: one is up, and has no process now (it never had, or was moved elsewhere) */
     bool is_restarted; /* likewise: one is up, and its manager has started it again by itself since the newest stop
                           or fence began */
+    bool may_be_newer; /* what runs in one of them now its manager may have started since that look */
     uint64_t ended;  /* which look that is; 0: none */
     uint64_t begun;  /* the newest that has begun */
     bool is_any;     /* a process runs in one of them, or that can't be known */

@@ -11,6 +11,10 @@
  * `started` does (3.4); before its `line` is known (`is_before`) it may be that one. */
 bool bw_guard_asks_populated(enum bw_action_kind action, bool is_before, const char *line);
 
+/* Something waits for what a look at its units tells next, a stop, a fence or the end of an epoch: one every few
+ * seconds, as beside what serves, is not enough. */
+bool bw_guard_awaits_units(const struct bw_guard *guard);
+
 struct bw_populated_facts {
     enum bw_populated here;  /* a process in the group's own cgroup, or by its mark */
     bool are_containers;     /* a part of the reach are the containers of a project */

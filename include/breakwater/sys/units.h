@@ -48,6 +48,8 @@ struct bw_unit {
     bool is_settled; /* up, and neither on its way nor ordered to be anything else */
     uint32_t restarts; /* private: how often its manager has started it again by itself, as it counts */
     uint32_t restarts_before; /* private: when that was last noted */
+    pid_t main_pid;           /* private: its main process, as its manager names it, that was there then; 0: none */
+    uint64_t main_start_ticks;
     char job[BW_UNIT_JOB_BYTES]; /* of one that is inactive: what systemd holds for it; "": nothing */
     bool has_process;                  /* private, of a container: its manager knows one */
 };
@@ -56,7 +58,7 @@ struct bw_unit {
 void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes);
 #define BW_UNIT_PROPERTIES                                                                    \
     "--property=Id,LoadState,ActiveState,Job,ControlGroup,Slice,Restart,RestartForceExitStatus,TriggeredBy," \
-    "UpheldBy,OnFailure,OnSuccess,OnFailureOf,OnSuccessOf,NRestarts"
+    "UpheldBy,OnFailure,OnSuccess,OnFailureOf,OnSuccessOf,NRestarts,MainPID"
 /* What may make its manager start it again by itself after it was ended by TERM, KILL or itself, as
  * its file says it ("Restart=on-failure", "restart: always"); NULL: nothing. */
 const char *bw_unit_comes_again(const struct bw_unit *unit);
@@ -144,6 +146,9 @@ bool bw_units_is_any_bare(const struct bw_units *units);
  * manager has started it again since. */
 void bw_units_note_restarts(struct bw_units *units);
 bool bw_units_is_any_restarted(const struct bw_units *units);
+/* What the last look has told may be older than what runs in one of them now: its main process is there no more, or
+ * none was known of one that comes again by itself. */
+bool bw_units_is_any_newer(const struct bw_units *units);
 /* The last look has told of all. */
 bool bw_units_are_known(const struct bw_units *units);
 
