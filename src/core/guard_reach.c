@@ -32,6 +32,29 @@ bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time)
     return guard->end_start_time == 0 || start_time <= guard->end_start_time;
 }
 
+/* What is there as a stop begins is older than its script: it counts as left either way, and so has what it forks. A
+ * start that a fence has killed ends beside that fence's script. */
+bool bw_guard_gathers(const struct bw_guard *guard, enum bw_action_kind action, bool is_before)
+{
+    switch (action) {
+    case BW_ACTION_STOP:
+    case BW_ACTION_FENCE:
+        return is_before;
+    case BW_ACTION_START:
+        return !is_before && !bw_guard_is_fencing(guard);
+    case BW_ACTION_NONE:
+    case BW_ACTION_REJOIN:
+    case BW_ACTION_STATUS:
+    case BW_ACTION_READINESS:
+    case BW_ACTION_CONDITION:
+    case BW_ACTION_VERIFY:
+    case BW_ACTION_REMOTE_FENCE:
+    case BW_ACTION_COUNT:
+        break;
+    }
+    return false;
+}
+
 bool bw_guard_is_left(const struct bw_guard *guard, const struct bw_left_facts *facts)
 {
     if (!facts->is_groups_own)

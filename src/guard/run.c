@@ -245,6 +245,22 @@ static enum bw_populated populated(const struct bw_guard_work *work, bool is_bef
     return bw_guard_populated(&facts);
 }
 
+/* Nothing waits for it: what could not be brought there counts as it did, by its age. */
+static void gather(struct bw_guard_group *group)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err = bw_reach_gather(&group->reach, &diag);
+
+    if (err != BW_OK && bw_guard_cgroups_make_again(group)) {
+        bw_guard_enforcer_tell_reach(group);
+        err = bw_reach_gather(&group->reach, &diag);
+    }
+    if (err != BW_OK)
+        bw_log_warn(&group->program->log, "reach.ungathered",
+                    "group=%s error=%s does=\"what this forks while a stop runs may be taken for the stop's own\"",
+                    group->config->name, bw_log_quote(diag.text));
+}
+
 static bool begins_service(const struct bw_guard_work *work)
 {
     return work->run.action == BW_ACTION_START || work->run.action == BW_ACTION_REJOIN;
@@ -277,6 +293,8 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     fill_outcome(work, result, &work->ended.outcome);
     work->digest = bw_guarded_digest(&group->at, work->slot, result->digest);
     bw_guard_log_end(work, result);
+    if (bw_guard_gathers(&group->machine, work->run.action, false))
+        gather(group);
     if (begins_service(work) && group->unit_reach != NULL) {
         bw_unit_reach_watch(group->unit_reach, false);
         bw_unit_reach_look(group->unit_reach); /* their cgroups are new */
@@ -423,6 +441,8 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
 
     if (is_end && work->group->unit_reach != NULL)
         bw_units_note_restarts(&work->group->unit_reach->units);
+    if (bw_guard_gathers(&work->group->machine, run->action, true))
+        gather(work->group);
     work->run = *run;
     work->interrupted = bw_steps_take_interrupted(&work->group->interrupted, run->action,
                                                   run->epoch);

@@ -14,7 +14,7 @@
 
 #define TOP_PREFIX "breakwater-"
 #define DEPTH_MAX  16 /* of what a service may build below its own cgroup */
-#define ROUNDS_MAX 8  /* of one KILL, over lists that grow while they are read */
+#define ROUNDS_MAX 8  /* of one KILL, or move, over lists that grow while they are read */
 
 static int open_file(const char *dir, const char *name, int flags)
 {
@@ -342,6 +342,7 @@ bool bw_cgroup_enter(int door)
 struct visit {
     int signal;
     const char *but; /* the path of one that is passed over; NULL: none is */
+    const int *door; /* of the cgroup to which each is moved; NULL: none is */
     pid_t *pids;
     size_t pids_max;
     size_t count;
@@ -373,6 +374,8 @@ static enum bw_err visit_procs(const char *dir, struct visit *visit, struct bw_d
          * answer and this line. 0 is a process outside our pid namespace: kill(0) would be us. */
         if (visit->signal != 0 && pid > 0 && kill((pid_t)pid, visit->signal) != 0 && errno != ESRCH)
             err = bw_diag_errno(diag, errno, "signal process %ld", pid);
+        if (visit->door != NULL && dprintf(*visit->door, "%ld", pid) < 0 && errno != ESRCH)
+            err = bw_diag_errno(diag, errno, "move process %ld", pid);
     }
     /* ENODEV: removed while we read; then it was empty. */
     if (ferror(file) && errno != ENODEV && err == BW_OK)
@@ -421,6 +424,23 @@ static enum bw_err walk_procs(const struct bw_cgroup *cgroup, struct visit *visi
     }
     (void)fts_close(walk); /* only read from */
     return first;
+}
+
+enum bw_err bw_cgroup_move(const struct bw_cgroup *cgroup, const struct bw_cgroup *to, struct bw_diag *diag)
+{
+    struct visit visit = {.count = 1};
+    int door = -1;
+    enum bw_err err = bw_cgroup_open_door(to, &door, diag);
+
+    for (int round = 0; round < ROUNDS_MAX && err == BW_OK && visit.count > 0; round++) {
+        visit = (struct visit){.door = &door};
+        err = visit_procs(cgroup->path, &visit, diag);
+    }
+    if (door >= 0)
+        (void)close(door); /* the kernel acted at each write */
+    if (err == BW_OK && visit.count > 0)
+        err = bw_diag_set(diag, BW_ERR_TIMEOUT, "%s: processes are found there after %d rounds", cgroup->path, ROUNDS_MAX);
+    return err;
 }
 
 bool bw_cgroup_kill_all(const struct bw_cgroup *cgroup)

@@ -121,6 +121,13 @@ enum bw_err bw_reach_list_begun(const struct bw_reach *reach, pid_t *out_pids, s
     return bw_cgroup_list(&reach->begun, out_pids, pids_max, out_count, diag);
 }
 
+enum bw_err bw_reach_gather(const struct bw_reach *reach, struct bw_diag *diag)
+{
+    if (reach->means != BW_REACH_BY_CGROUP)
+        return BW_OK;
+    return bw_cgroup_move(&reach->slots[BW_REACH_SERVICE], &reach->begun, diag);
+}
+
 enum bw_err bw_reach_list_others(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,
                                  size_t *out_count, struct bw_diag *diag)
 {

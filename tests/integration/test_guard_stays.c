@@ -61,6 +61,43 @@ static void so_is_what_is_forked_by_who_entered(void **state)
     assert_newborn_is_ended(*state, true);
 }
 
+/* A server that follows, as one stop has left it, is told to lead by the next start, where it runs. */
+static void so_is_what_is_forked_by_who_was_promoted_where_it_ran(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "keeper.sh", 0755,
+            HERE "echo $$ >\"$BREAKWATER_CGROUP/cgroup.procs\"\necho $$ >keeper\n" AWAIT_FILE("stopping")
+                 "setsid sh -c 'echo $$ >newborn.new; mv newborn.new newborn; exec sleep 600' "
+                 "</dev/null >/dev/null 2>&1 &\n"
+                 "wait\n");
+    rig_put(rig, "start.sh", 0755, HERE ": >serves\n");
+    rig_put(rig, "status.sh", 0755, HERE "[ -e serves ] && echo started || echo stopped\n");
+    rig_put(rig, "stop.sh", 0755,
+            HERE "rm -f serves\n" LATER
+                 "if [ ! -s keeper ]; then\n"
+                 "    setsid ./keeper.sh </dev/null >/dev/null 2>&1 &\n" AWAIT_FILE("keeper") "exit 0\nfi\n"
+                 "echo yes >stopping\n" AWAIT_FILE("newborn") "read -r keeper <keeper\nkill -KILL \"$keeper\"\n"
+                 "while kill -0 \"$keeper\" 2>/dev/null; do sleep 0.01; done\nexit 0\n");
+    rig_guard_start(rig);
+    rig_greet(rig);
+    for (uint64_t epoch = 1; epoch <= 2; epoch++) {
+        (void)rig_arm(&rig->agent, epoch, TTL_MS, FENCE_MS);
+        rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, (unsigned)epoch);
+        if (rig_has(rig, "log", "event=reach.by_scan"))
+            skip_lacking("cgroups");
+        assert_int_equal(rig_run(&rig->agent, epoch, BW_ACTION_START).result, BW_RUN_OK);
+        assert_int_equal(rig_run(&rig->agent, epoch, BW_ACTION_STOP).result, BW_RUN_OK);
+        if (epoch == 2)
+            break;
+        assert_true(is_alive(rig, "keeper"));
+        rig_send(&rig->agent, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_END, .epoch = epoch, .group = "g"});
+        rig_wait(&rig->agent, BW_GUARD_MESSAGE_EPOCH_ENDED, 1);
+    }
+
+    assert_false(is_alive(rig, "newborn"));
+}
+
 /* What follows another site from now on. */
 static void what_a_stop_has_put_into_its_cgroup_stays(void **state)
 {
@@ -109,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_the_left_of_a_start_forks_after_a_stop_began_is_ended),
         TEST(so_is_what_is_forked_by_who_entered),
+        TEST(so_is_what_is_forked_by_who_was_promoted_where_it_ran),
         TEST(what_a_stop_has_put_into_its_cgroup_stays),
         TEST(what_is_to_stay_is_started_anew_once_what_a_start_left_is_ended),
     };

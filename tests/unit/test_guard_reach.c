@@ -114,6 +114,24 @@ static void what_runs_where_starts_run_is_left_however_young_it_is(void **state)
                                                    .oldest = 100}));
 }
 
+/* What a stop had left, and the next start promoted where it ran, is older than any later script; that of the stop or
+ * fence that runs may be what it has brought up to stay. */
+static void what_is_beside_a_start_is_gathered_before_an_end_begins(void **state)
+{
+    struct bw_guard guard = {.fence = BW_FENCE_NONE};
+
+    (void)state;
+    for (int action = 0; action < BW_ACTION_COUNT; action++) {
+        const bool is_end = action == BW_ACTION_STOP || action == BW_ACTION_FENCE;
+
+        assert_int_equal(bw_guard_gathers(&guard, (enum bw_action_kind)action, true), is_end);
+        assert_int_equal(bw_guard_gathers(&guard, (enum bw_action_kind)action, false), action == BW_ACTION_START);
+    }
+    guard.fence = BW_FENCE_CHECK;
+    assert_true(bw_guard_gathers(&guard, BW_ACTION_FENCE, true));
+    assert_false(bw_guard_gathers(&guard, BW_ACTION_START, false));
+}
+
 static void where_not_all_were_looked_at_something_is_left(void **state)
 {
     (void)state;
@@ -141,6 +159,7 @@ int main(void)
         cmocka_unit_test(what_runs_beside_a_project_is_not_all_of_it),
         cmocka_unit_test(what_a_stop_has_begun_itself_is_not_left),
         cmocka_unit_test(what_runs_where_starts_run_is_left_however_young_it_is),
+        cmocka_unit_test(what_is_beside_a_start_is_gathered_before_an_end_begins),
         cmocka_unit_test(where_not_all_were_looked_at_something_is_left),
         cmocka_unit_test(what_may_be_another_groups_is_not_left),
     };

@@ -33,6 +33,10 @@ struct bw_left_facts {
     bool is_other;      /* one was found beside that: brought there by a stop or fence, or by itself */
     uint64_t oldest;    /* the first of these others' start times, as bw_guard_is_of_start has it */
 };
+/* Before a run of `action` begins (`is_before`), or once it has ended: is all that runs beside where starts begin brought
+ * there? Of a start it is then, as what it promotes where it runs, and so is what it forks while a stop runs, however
+ * young. Nothing that a stop or a fence has brought up to stay, and has yet to be judged by, is ever brought there. */
+bool bw_guard_gathers(const struct bw_guard *guard, enum bw_action_kind action, bool is_before);
 /* Does anything run there that a start has left (3.2.4)? Not known is never no. */
 bool bw_guard_is_left(const struct bw_guard *guard, const struct bw_left_facts *facts);
 

@@ -46,6 +46,11 @@ bool bw_cgroup_make_again(const struct bw_cgroup *cgroup);
  */
 void bw_cgroup_remove_if_empty(struct bw_cgroup *cgroup);
 
+/* Moves who is in it itself, not below it, to `to`, again until nobody is found, or eight times: BW_ERR_TIMEOUT. One
+ * that cannot be moved: the kernel's word. */
+BW_MUST_CHECK enum bw_err bw_cgroup_move(const struct bw_cgroup *cgroup, const struct bw_cgroup *to,
+                                         struct bw_diag *diag);
+
 /* A descriptor for bw_cgroup_enter, to be opened before fork and closed after. */
 BW_MUST_CHECK enum bw_err bw_cgroup_open_door(const struct bw_cgroup *cgroup, int *out_fd,
                                               struct bw_diag *diag);

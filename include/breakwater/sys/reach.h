@@ -70,6 +70,9 @@ const char *bw_reach_service_cgroup(const struct bw_reach *reach, enum bw_reach_
 /* The living processes of SERVICE by where they are, as bw_reach_list. By cgroups alone. */
 BW_MUST_CHECK enum bw_err bw_reach_list_begun(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,
                                               size_t *out_count, struct bw_diag *diag);
+/* Brings what runs in SERVICE itself, beside where its runs begin, there: from then on what it forks begins there, too.
+ * What is in other cgroups below SERVICE stays: whoever made these has put limits on it. Nothing without cgroups. */
+BW_MUST_CHECK enum bw_err bw_reach_gather(const struct bw_reach *reach, struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_reach_list_others(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,
                                                size_t *out_count, struct bw_diag *diag);
 
