@@ -419,6 +419,8 @@ struct unit_answer {
     char kill_mode[32];
     char file_state[32];
     char protect_system[32];
+    char protect_home[32];
+    char private_tmp[32];
     char state_directories[PATH_MAX]; /* below /var/lib */
     char writable[PATH_MAX];
 };
@@ -426,7 +428,8 @@ struct unit_answer {
 static void ask_of_unit(const char *unit, struct unit_answer *out)
 {
     static const char properties[] =
-        BW_UNIT_PROPERTIES ",KillMode,UnitFileState,ProtectSystem,StateDirectory,ReadWritePaths";
+        BW_UNIT_PROPERTIES ",KillMode,UnitFileState,ProtectSystem,ProtectHome,PrivateTmp,StateDirectory,"
+                           "ReadWritePaths";
     const char *const argv[] = {"timeout", "5", "systemctl", "show", properties, "--", unit, NULL};
     char line[PATH_MAX + 32];
     pid_t pid = -1;
@@ -442,6 +445,8 @@ static void ask_of_unit(const char *unit, struct unit_answer *out)
         take_property(line, "KillMode", out->kill_mode, sizeof out->kill_mode);
         take_property(line, "UnitFileState", out->file_state, sizeof out->file_state);
         take_property(line, "ProtectSystem", out->protect_system, sizeof out->protect_system);
+        take_property(line, "ProtectHome", out->protect_home, sizeof out->protect_home);
+        take_property(line, "PrivateTmp", out->private_tmp, sizeof out->private_tmp);
         take_property(line, "StateDirectory", out->state_directories, sizeof out->state_directories);
         take_property(line, "ReadWritePaths", out->writable, sizeof out->writable);
     }
@@ -484,22 +489,39 @@ static bool is_below_one(const char *path, const char *parent, const char *list)
     return false;
 }
 
+/* Which of its settings keeps it from what is there: systemd shows it an empty folder in its place, or none. */
+static const char *hiding(const struct unit_answer *answer, const char *path)
+{
+    if (answer->protect_home[0] != '\0' && strcmp(answer->protect_home, "no") != 0 &&
+        is_below_one(path, "", "/home /root /run/user"))
+        return "ProtectHome";
+    if (strcmp(answer->private_tmp, "yes") == 0 && is_below_one(path, "", "/tmp /var/tmp"))
+        return "PrivateTmp";
+    return NULL;
+}
+
 void bw_check_witness_unit(struct bw_check_lines *lines, const char *data_dir)
 {
     struct unit_answer answer;
     char real[PATH_MAX];
     const char *path = realpath(data_dir, real) != NULL ? real : data_dir;
+    const char *hides;
 
     ask_of_unit(WITNESS_UNIT, &answer);
-    if (strcmp(answer.load, "loaded") != 0 || strcmp(answer.protect_system, "strict") != 0 ||
-        is_below_one(path, "/var/lib/", answer.state_directories) ||
-        is_below_one(path, "", answer.writable))
+    if (strcmp(answer.load, "loaded") != 0)
         return;
-    bw_check_line(lines, BW_CHECK_WARN, "unit",
-                  WITNESS_UNIT ": ProtectSystem=strict: it may not write to %s; run  systemctl edit " WITNESS_UNIT
-                               "  and write [Service] ReadWritePaths=%s, below /home, /root and /run/user "
-                               "ProtectHome=no, too",
-                  path, path);
+    hides = hiding(&answer, path);
+    if (hides != NULL)
+        bw_check_line(lines, BW_CHECK_WARN, "unit",
+                      WITNESS_UNIT ": %s=: it does not see %s; name another data_dir, or run  systemctl edit " WITNESS_UNIT
+                                   "  and write [Service] %s=no",
+                      hides, path, hides);
+    if (strcmp(answer.protect_system, "strict") == 0 && !is_below_one(path, "/var/lib/", answer.state_directories) &&
+        !is_below_one(path, "", answer.writable))
+        bw_check_line(lines, BW_CHECK_WARN, "unit",
+                      WITNESS_UNIT ": ProtectSystem=strict: it may not write to %s; run  systemctl edit " WITNESS_UNIT
+                                   "  and write [Service] ReadWritePaths=%s",
+                      path, path);
 }
 
 void bw_check_service_unit(struct bw_check_lines *lines, const char *group, const char *unit)

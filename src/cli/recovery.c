@@ -39,6 +39,23 @@ void bw_recovery_print_groups(const struct bw_cluster *cluster)
     }
 }
 
+/* 3.9: who had the key of a witness may have led its log, or an epoch, beyond what sites take. */
+static void print_beyond(const struct bw_cluster *cluster, int64_t unix_ms)
+{
+    const uint64_t index_last = bw_counter_index_last(cluster->generation, unix_ms);
+    const uint64_t epoch_last = bw_counter_epoch_last(cluster->generation, unix_ms);
+    uint64_t epoch = cluster->epoch_floor;
+
+    for (uint32_t i = 0; i < cluster->group_count; i++)
+        if (cluster->groups[i].spec.name[0] != '\0' && cluster->groups[i].epoch > epoch)
+            epoch = cluster->groups[i].epoch;
+    if (cluster->applied_index > index_last || epoch > epoch_last)
+        (void)printf("! no site follows it: its log index is %" PRIu64 ", of at most %" PRIu64 " that they take, its highest "
+                     "epoch %" PRIu64 " of %" PRIu64 "; restore a snapshot from before these were made up: "
+                     "breakwater snapshot restore\n",
+                     cluster->applied_index, index_last, epoch, epoch_last);
+}
+
 /* What the state became. */
 static void print_made(const struct bw_cluster *cluster, int64_t unix_ms)
 {
@@ -62,6 +79,7 @@ static void print_made(const struct bw_cluster *cluster, int64_t unix_ms)
         cluster->generation, bw_recovery_time_text(unix_ms / 1000, now), bw_cluster_recovery_rule,
         cluster->let_go_wait_ms / 1000,
         cluster->let_go_wait_ms % 1000);
+    print_beyond(cluster, unix_ms);
 }
 
 static int64_t unix_ms_now(void)

@@ -569,17 +569,21 @@ static void files_that_were_mixed_up_fail(void **state)
     assert_int_equal(check("--offline site.yaml witness.yaml cli.yaml groups.yaml"), 0);
 }
 
-/* What the shipped unit of a witness answers, or one with a drop-in. */
-static void put_unit(const char *load, const char *protect, const char *writable)
+/* What the shipped unit of a witness answers, or one with a drop-in; `more`: lines of it, with blanks between. */
+static void put_unit_with(const char *load, const char *protect, const char *writable, const char *more)
 {
     char text[512];
 
     (void)snprintf(text, sizeof text,
                    "#!/bin/sh\ncase $* in *breakwater-witness.service) ;; *) exit 0 ;; esac\n"
                    "printf '%%s\\n' LoadState=%s StateDirectory=breakwater ProtectSystem=%s "
-                   "'ReadWritePaths=%s'\n",
-                   load, protect, writable);
+                   "'ReadWritePaths=%s' %s\n",
+                   load, protect, writable, more);
     put("tools/systemctl", 0755, text);
+}
+static void put_unit(const char *load, const char *protect, const char *writable)
+{
+    put_unit_with(load, protect, writable, "");
 }
 
 /* ProtectSystem=strict: `init` can make it, and the daemon then cannot write there. */
@@ -616,6 +620,14 @@ static void a_data_directory_that_the_unit_cannot_write_to_is_said(void **state)
     put_unit("loaded", "no", "");
     assert_int_equal(check("witness.yaml"), 0);
     assert_null(strstr(output, said));
+    if (strncmp(directory, "/tmp/", 5) == 0) {
+        put_unit_with("loaded", "no", "", "ProtectHome=yes PrivateTmp=no");
+        assert_int_equal(check("witness.yaml"), 0);
+        assert_null(strstr(output, "it does not see"));
+        put_unit_with("loaded", "no", "", "ProtectHome=yes PrivateTmp=yes"); /* whoever may write there */
+        assert_int_equal(check("witness.yaml"), 0);
+        assert_says("breakwater-witness.service: PrivateTmp=: it does not see /tmp/");
+    }
     put_unit("not-found", "strict", "");
     assert_int_equal(check("witness.yaml"), 0);
     assert_null(strstr(output, said));
