@@ -45,7 +45,8 @@ static const struct {
      "there:  systemctl start breakwater-witness\n"
      "  it is lost for good:  breakwater members replace %s NEW"},
     {BW_TROUBLE_DISK_LOW, false,
-     "there: its log says which; make room, outside of its data_dir: it then writes the snapshot, or ends by itself, to be started again"},
+     "there: its log says which, and why; where room is wanted make it, outside of its data_dir: it then writes the snapshot, "
+     "or ends by itself, to be started again"},
 };
 
 /* Of second_enforcer_lost: by the word that the site's agent has for it (3.4). */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
@@ -95,6 +96,10 @@ enum bw_exit bw_recovery_fail(const struct bw_cli_command *command, const struct
                               enum bw_err err)
 {
     (void)fprintf(stderr, "error: %s: %s\n", command->name, diag->text);
+    if (err == BW_ERR_TIMEOUT) { /* an orderly exit would wait for the thread that the disk holds */
+        (void)fflush(NULL);
+        _exit(BW_EXIT_FAILED);
+    }
     return bw_exit_of_err(err);
 }
 

@@ -591,7 +591,7 @@ static void warn_of_snapshots(struct bw_raft_node *node)
     if (bw_room_try_nameless(node->dir.raft_path, SNAPSHOT_HEAD_BYTES, &why) == BW_ERR_INVALID)
         bw_log_error(node->log, "raft.no_snapshots", "dir=%s error=%s does=%s", bw_log_quote(node->dir.raft_path),
                      bw_log_quote(why.text),
-                     bw_log_quote("takes part, but its log takes ever more of the disk, and who is far behind it is "
+                     bw_log_quote("takes part, but its log takes ever more of the disk and of memory, and who is far behind it is "
                                   "not caught up"));
 }
 

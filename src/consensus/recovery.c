@@ -218,11 +218,12 @@ static enum bw_err write_raft(const char *raft_path, int *dir,
                               const struct bw_recovery_beginning *beginning, struct bw_diag *diag)
 {
     char address[BW_TRANSPORT_ADDRESS_BYTES];
-    struct put put = {.is_done = false};
-    struct raft_snapshot snapshot;
-    struct bw_offline offline;
+    static struct put put; /* what is not closed outlives this call: there is one in a process */
+    static struct bw_offline offline;
+    static struct raft_snapshot snapshot;
     enum bw_err err;
 
+    memset(&put, 0, sizeof put);
     bw_transport_format_address(beginning->identity.witness_id, address);
     err = bw_beginning_snapshot(beginning, address, &snapshot);
     if (err != BW_OK)
@@ -231,9 +232,11 @@ static enum bw_err write_raft(const char *raft_path, int *dir,
         err = bw_offline_open(&offline, raft_path, dir, &beginning->identity, diag);
     if (err == BW_OK) {
         err = put_snapshot(&offline, raft_path, &snapshot, &put, diag);
-        bw_offline_close(&offline);
+        if (err != BW_ERR_TIMEOUT) /* else the disk holds its thread, and whoever closes it waits for that */
+            bw_offline_close(&offline);
     }
-    bw_beginning_close_snapshot(&snapshot);
+    if (err != BW_ERR_TIMEOUT)
+        bw_beginning_close_snapshot(&snapshot);
     return err;
 }
 

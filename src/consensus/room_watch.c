@@ -66,7 +66,7 @@ static void tell(struct bw_room_watch *watch)
         bw_log_error(watch->log, "raft.snapshot_stalled", "dir=%s bytes=%zu error=%s does=%s", bw_log_quote(watch->dir),
                      watch->bytes,
                      bw_log_quote(has_room ? "none just now: the disk is slow, or had no room before" : watch->why.text),
-                     bw_log_quote("goes on without, and tries again; its log takes ever more of the disk meanwhile"));
+                     bw_log_quote("goes on without, and tries again; its log takes ever more of the disk and of memory meanwhile"));
 }
 
 static void on_tried(uv_work_t *work, int status)

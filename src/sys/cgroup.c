@@ -374,7 +374,9 @@ static enum bw_err visit_procs(const char *dir, struct visit *visit, struct bw_d
          * answer and this line. 0 is a process outside our pid namespace: kill(0) would be us. */
         if (visit->signal != 0 && pid > 0 && kill((pid_t)pid, visit->signal) != 0 && errno != ESRCH)
             err = bw_diag_errno(diag, errno, "signal process %ld", pid);
-        if (visit->door != NULL && dprintf(*visit->door, "%ld", pid) < 0 && errno != ESRCH)
+        if (visit->door != NULL && pid == 0) /* ... and a written 0 moves us */
+            err = bw_diag_set(diag, BW_ERR_REFUSED, "%s holds a process of another pid namespace", dir);
+        else if (visit->door != NULL && dprintf(*visit->door, "%ld", pid) < 0 && errno != ESRCH)
             err = bw_diag_errno(diag, errno, "move process %ld", pid);
     }
     /* ENODEV: removed while we read; then it was empty. */

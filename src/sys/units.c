@@ -61,6 +61,7 @@ enum bw_err bw_units_init(struct bw_units *units, struct bw_script_runner *runne
     memset(units, 0, sizeof *units);
     units->runner = runner;
     units->manager = managers[of];
+    units->invocations = "/run/systemd/units";
     units->limit_ns = managers[of]->limit_ns;
     err = take_names(units, names, count, diag);
     if (err != BW_OK)
@@ -309,15 +310,33 @@ bool bw_units_is_any_restarted(const struct bw_units *units)
     return false;
 }
 
-/* Each start of a unit has another main process. */
-static bool may_be_newer(const struct bw_unit *unit)
+static bool read_invocation(const char *folder, const struct bw_unit *unit, char out_id[BW_UNIT_INVOCATION_BYTES])
 {
+    char path[2 * BW_UNIT_NAME_BYTES];
+    ssize_t bytes;
+
+    if (snprintf(path, sizeof path, "%s/invocation:%s", folder, unit->id[0] != '\0' ? unit->id : unit->name) >=
+        (int)sizeof path)
+        return false;
+    bytes = readlink(path, out_id, BW_UNIT_INVOCATION_BYTES - 1);
+    if (bytes <= 0)
+        return false;
+    out_id[bytes] = '\0';
+    return true;
+}
+
+/* Each start of a unit is another invocation, and has another main process, if any. */
+static bool may_be_newer(const char *invocations, const struct bw_unit *unit)
+{
+    char newest[BW_UNIT_INVOCATION_BYTES];
     struct bw_process now;
 
     if (has_no_process(unit))
         return false;
+    if (unit->invocation[0] != '\0' && read_invocation(invocations, unit, newest))
+        return strcmp(newest, unit->invocation) != 0;
     if (unit->main_pid == 0)
-        return bw_unit_comes_again(unit) != NULL;
+        return unit->is_main_gone && bw_unit_comes_again(unit) != NULL;
     return bw_process_read(unit->main_pid, &now, NULL) != BW_OK || now.is_dead ||
            now.start_ticks != unit->main_start_ticks;
 }
@@ -325,7 +344,7 @@ static bool may_be_newer(const struct bw_unit *unit)
 bool bw_units_is_any_newer(const struct bw_units *units)
 {
     for (size_t i = 0; i < units->count; i++)
-        if (may_be_newer(&units->units[i]))
+        if (may_be_newer(units->invocations, &units->units[i]))
             return true;
     return false;
 }

@@ -234,6 +234,8 @@ void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
         unit->restarts = count_of(value, value_bytes);
     else if (take_value(line, bytes, "MainPID=", &value, &value_bytes))
         unit->main_pid = (pid_t)count_of(value, value_bytes); /* 0: it has none */
+    else if (take_value(line, bytes, "InvocationID=", &value, &value_bytes) && value_bytes < BW_UNIT_INVOCATION_BYTES)
+        (void)snprintf(unit->invocation, sizeof unit->invocation, "%.*s", (int)value_bytes, value);
     else if (take_value(line, bytes, "Slice=", &value, &value_bytes))
         take_name(unit->slice, value, value_bytes);
     else if (take_value(line, bytes, "Id=", &value, &value_bytes))
@@ -270,7 +272,9 @@ static void take_main(struct bw_unit *unit, const struct bw_unit *seen)
     struct bw_process process;
 
     unit->main_pid = 0;
-    if (seen->main_pid == 0 || bw_process_read(seen->main_pid, &process, NULL) != BW_OK || process.is_dead)
+    unit->is_main_gone = seen->main_pid != 0 &&
+                         (bw_process_read(seen->main_pid, &process, NULL) != BW_OK || process.is_dead);
+    if (seen->main_pid == 0 || unit->is_main_gone)
         return;
     unit->main_pid = seen->main_pid;
     unit->main_start_ticks = process.start_ticks;
@@ -294,6 +298,7 @@ static enum bw_err take_over(struct bw_units *units, struct bw_diag *diag)
         unit->restarts = seen->restarts;
         if (seen->restarts < unit->restarts_before)
             unit->restarts_before = 0; /* it was started by an order since: systemd counts anew */
+        memcpy(unit->invocation, seen->invocation, sizeof unit->invocation);
         take_main(unit, seen);
         take_cgroup(units, unit, seen);
         unit->job[0] = '\0';

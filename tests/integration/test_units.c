@@ -387,11 +387,44 @@ static void what_runs_in_a_unit_may_be_newer_than_the_look(void **state)
     assert_true(bw_units_is_any_newer(&f->units));
     look_at_main(f, &unit, "always", second);
     assert_false(bw_units_is_any_newer(&f->units));
-    look_at_main(f, &unit, "always", 0); /* several daemons, none of them the main one */
-    assert_true(bw_units_is_any_newer(&f->units));
-    look_at_main(f, &unit, "no", 0);
+    look_at_main(f, &unit, "always", 0); /* several daemons, none of them the main one: nothing would ever tell */
     assert_false(bw_units_is_any_newer(&f->units));
     end_all(f, second);
+    close_unit(&unit);
+}
+
+/* Where systemd says which start of a unit is the newest, that tells also of what has no main process. */
+static void which_start_of_a_unit_a_look_has_told_of_is_known(void **state)
+{
+    static const char first[] = "59bbed989e1f40cf8f86dca3511bdbc7";
+    static const char second[] = "9449a02157ef477bb419775dae6de67d";
+    struct fixture *f = *state;
+    struct real_unit unit;
+    char folder[] = "/tmp/bw-invocations-XXXXXX";
+    char path[128];
+    char show[2048];
+    pid_t pid;
+
+    open_unit(f, &unit);
+    pid = begin_in(f, &unit);
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/invocation:two@x.service", folder);
+    f->units.invocations = folder;
+    assert_int_equal(symlink(first, path), 0);
+    snprintf(show, sizeof show,
+             BLOCK("loaded", "inactive", "") "echo\necho Id=two@x.service; echo Slice=x.slice; echo LoadState=loaded; echo ActiveState=active\n"
+             "echo ControlGroup=%s; echo Restart=always; echo MainPID=0; echo InvocationID=%s\n",
+             unit.control_group, first);
+    assert_int_equal(look(f, show), BW_OK);
+    assert_false(bw_units_is_any_newer(&f->units));
+
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(second, path), 0);
+    assert_true(bw_units_is_any_newer(&f->units));
+
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    end_all(f, pid);
     close_unit(&unit);
 }
 
@@ -450,6 +483,7 @@ int main(void)
         TEST(names_that_are_no_units_are_refused),
         TEST(inactive_unit_with_processes_is_up_until_they_are_killed),
         TEST(what_runs_in_a_unit_may_be_newer_than_the_look),
+        TEST(which_start_of_a_unit_a_look_has_told_of_is_known),
         TEST(what_comes_again_after_an_order_is_told_too),
         TEST(a_unit_that_was_never_up_is_known_by_its_slice),
         TEST(where_a_unit_was_seen_up_counts_until_its_slice_is_another),

@@ -33,6 +33,7 @@ enum bw_unit_activity {
 
 #define BW_UNIT_AGAIN_BYTES 80
 #define BW_UNIT_JOB_BYTES   16 /* 32 bits in digits */
+#define BW_UNIT_INVOCATION_BYTES 33
 
 struct bw_unit {
     char name[BW_UNIT_NAME_BYTES];
@@ -48,7 +49,9 @@ struct bw_unit {
     bool is_settled; /* up, and neither on its way nor ordered to be anything else */
     uint32_t restarts; /* private: how often its manager has started it again by itself, as it counts */
     uint32_t restarts_before; /* private: when that was last noted */
+    char invocation[BW_UNIT_INVOCATION_BYTES]; /* private: which start of it that look has told of; "": not said */
     pid_t main_pid;           /* private: its main process, as its manager names it, that was there then; 0: none */
+    bool is_main_gone;        /* private: it named one, which was there no more */
     uint64_t main_start_ticks;
     char job[BW_UNIT_JOB_BYTES]; /* of one that is inactive: what systemd holds for it; "": nothing */
     bool has_process;                  /* private, of a container: its manager knows one */
@@ -58,7 +61,7 @@ struct bw_unit {
 void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes);
 #define BW_UNIT_PROPERTIES                                                                    \
     "--property=Id,LoadState,ActiveState,Job,ControlGroup,Slice,Restart,RestartForceExitStatus,TriggeredBy," \
-    "UpheldBy,OnFailure,OnSuccess,OnFailureOf,OnSuccessOf,NRestarts,MainPID"
+    "UpheldBy,OnFailure,OnSuccess,OnFailureOf,OnSuccessOf,NRestarts,MainPID,InvocationID"
 /* What may make its manager start it again by itself after it was ended by TERM, KILL or itself, as
  * its file says it ("Restart=on-failure", "restart: always"); NULL: nothing. */
 const char *bw_unit_comes_again(const struct bw_unit *unit);
@@ -94,6 +97,7 @@ enum bw_units_of { BW_UNITS_OF_SYSTEMD, BW_UNITS_OF_COMPOSE };
 struct bw_units {
     struct bw_script_runner *runner;
     const struct bw_unit_manager *manager;
+    const char *invocations; /* the folder in which systemd keeps the newest of each unit */
     char tool[256];     /* its path; "": there was none at the last look */
     bool is_tool_given; /* else it is looked for until one is found */
     char names[BW_UNITS_MAX][BW_UNIT_NAME_BYTES]; /* as the group has them: units, or projects */
@@ -146,8 +150,9 @@ bool bw_units_is_any_bare(const struct bw_units *units);
  * manager has started it again since. */
 void bw_units_note_restarts(struct bw_units *units);
 bool bw_units_is_any_restarted(const struct bw_units *units);
-/* What the last look has told may be older than what runs in one of them now: its main process is there no more, or
- * none was known of one that comes again by itself. */
+/* What the last look has told may be older than what runs in one of them now: systemd has begun another invocation of it
+ * since; where that cannot be read, its main process is another, or was gone already. Of a unit without one nothing tells
+ * that there: the next look counts its restarts. */
 bool bw_units_is_any_newer(const struct bw_units *units);
 /* The last look has told of all. */
 bool bw_units_are_known(const struct bw_units *units);
