@@ -244,19 +244,25 @@ static void a_unit_that_a_stop_has_brought_up_itself_is_not_left(void **state)
     }
 }
 
+/* Stopped, with a young process in a unit that was up all the time. */
+static void begin_stopped_beside_a_young_one(struct world *world)
+{
+    begin_started(world);
+    look_of_agent(world);
+    told(world, NO);
+    say(world, "started");
+    stop(world, 6);
+    world->units.is_any = true;
+    world->units.oldest = 8;
+}
+
 /* The script ended it by a signal alone, and its manager began it again at once (Restart=). */
 static void a_unit_that_came_again_by_itself_is_left(void **state)
 {
     struct world world;
 
     (void)state;
-    begin_started(&world);
-    look_of_agent(&world);
-    told(&world, NO);
-    say(&world, "started");
-    stop(&world, 6);
-    world.units.is_any = true;
-    world.units.oldest = 8;
+    begin_stopped_beside_a_young_one(&world);
     world.units.is_restarted = true;
     told(&world, NO);
     say(&world, "stopped");
@@ -271,13 +277,7 @@ static void what_came_up_since_the_newest_look_is_not_told(void **state)
     struct world world;
 
     (void)state;
-    begin_started(&world);
-    look_of_agent(&world);
-    told(&world, NO);
-    say(&world, "started");
-    stop(&world, 6);
-    world.units.is_any = true;
-    world.units.oldest = 8;
+    begin_stopped_beside_a_young_one(&world);
     world.units.may_be_newer = true;
     told(&world, NO);
     say(&world, "stopped");
