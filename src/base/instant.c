@@ -1,4 +1,5 @@
 #include <breakwater/base/instant.h>
+#include <breakwater/base/minmax.h>
 
 #define WAKE_FLOOR_NS (BW_NS_PER_MS / 10)
 
@@ -10,16 +11,6 @@ static uint64_t add_saturating(uint64_t a, uint64_t b)
 static uint64_t sub_saturating(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : 0;
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t max_u64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 struct bw_instant bw_instant_add(struct bw_instant at, uint64_t duration_ns)
@@ -57,37 +48,37 @@ bool bw_instant_is_beyond(struct bw_instant a, struct bw_instant limit)
 
 uint64_t bw_instant_elapsed_ns(struct bw_instant now, struct bw_instant since)
 {
-    return min_u64(sub_saturating(now.boot_ns, since.boot_ns),
-                   sub_saturating(now.raw_ns, since.raw_ns));
+    return bw_min(sub_saturating(now.boot_ns, since.boot_ns),
+                  sub_saturating(now.raw_ns, since.raw_ns));
 }
 
 uint64_t bw_instant_left_ns(struct bw_instant now, struct bw_instant end)
 {
-    return min_u64(sub_saturating(end.boot_ns, now.boot_ns),
-                   sub_saturating(end.raw_ns, now.raw_ns));
+    return bw_min(sub_saturating(end.boot_ns, now.boot_ns),
+                  sub_saturating(end.raw_ns, now.raw_ns));
 }
 
 uint64_t bw_instant_wait_left_ns(struct bw_instant now, struct bw_instant end)
 {
-    return max_u64(sub_saturating(end.boot_ns, now.boot_ns),
-                   sub_saturating(end.raw_ns, now.raw_ns));
+    return bw_max(sub_saturating(end.boot_ns, now.boot_ns),
+                  sub_saturating(end.raw_ns, now.raw_ns));
 }
 
 struct bw_instant bw_instant_wait_wake(struct bw_instant now, struct bw_instant end)
 {
     if (!bw_instant_right_is_over(now, end) || bw_instant_wait_is_over(now, end))
         return end;
-    return bw_instant_add(now, max_u64(bw_instant_wait_left_ns(now, end), WAKE_FLOOR_NS));
+    return bw_instant_add(now, bw_max(bw_instant_wait_left_ns(now, end), WAKE_FLOOR_NS));
 }
 
 struct bw_instant bw_instant_min(struct bw_instant a, struct bw_instant b)
 {
-    return (struct bw_instant){min_u64(a.boot_ns, b.boot_ns), min_u64(a.raw_ns, b.raw_ns)};
+    return (struct bw_instant){bw_min(a.boot_ns, b.boot_ns), bw_min(a.raw_ns, b.raw_ns)};
 }
 
 struct bw_instant bw_instant_max(struct bw_instant a, struct bw_instant b)
 {
-    return (struct bw_instant){max_u64(a.boot_ns, b.boot_ns), max_u64(a.raw_ns, b.raw_ns)};
+    return (struct bw_instant){bw_max(a.boot_ns, b.boot_ns), bw_max(a.raw_ns, b.raw_ns)};
 }
 
 bool bw_instant_is_never(struct bw_instant at)

@@ -26,7 +26,6 @@
 /* What a start takes: the segments that are kept ready, and as much for a snapshot and what is mended. */
 #define ROOM_BYTES    (4 * (size_t)SEGMENT_BYTES)
 #define SLOW_VOTE_AGAIN_NS UINT64_C(60000000000)
-#define SNAPSHOT_HEAD_BYTES ((size_t)64 * 1024) /* what libraft puts beside a snapshot, and more */
 
 struct bw_raft_node {
     struct bw_voter voter;
@@ -424,7 +423,7 @@ static void on_snapshot_stalled(void *user, size_t bytes)
 {
     struct bw_raft_node *node = user;
 
-    (void)bw_room_watch_has_room(&node->snapshot_watch, bytes + SNAPSHOT_HEAD_BYTES);
+    (void)bw_room_watch_has_room(&node->snapshot_watch, bytes + BW_SAFE_IO_SNAPSHOT_HEAD_BYTES);
 }
 
 static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_config *config,
@@ -588,7 +587,7 @@ static void warn_of_snapshots(struct bw_raft_node *node)
 {
     struct bw_diag why = {0};
 
-    if (bw_room_try_nameless(node->dir.raft_path, SNAPSHOT_HEAD_BYTES, &why) == BW_ERR_INVALID)
+    if (bw_room_try_nameless(node->dir.raft_path, BW_SAFE_IO_SNAPSHOT_HEAD_BYTES, &why) == BW_ERR_INVALID)
         bw_log_error(node->log, "raft.no_snapshots", "dir=%s error=%s does=%s", bw_log_quote(node->dir.raft_path),
                      bw_log_quote(why.text),
                      bw_log_quote("takes part, but its log takes ever more of the disk and of memory, and who is far behind it is "

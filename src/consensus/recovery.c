@@ -131,8 +131,7 @@ enum bw_err bw_recovery_read(struct bw_data_dir *dir, const struct bw_fsm_ops *o
 /* ---- writing ---------------------------------------------------------------------------------- */
 
 /* libraft tries again for as long as it may, and tells nobody why. */
-#define PUT_LIMIT_MS        120000
-#define SNAPSHOT_HEAD_BYTES ((size_t)64 * 1024) /* what it puts beside a snapshot, and more */
+#define PUT_LIMIT_MS 120000
 
 /* Stays until libraft is closed. */
 struct put {
@@ -156,15 +155,6 @@ static void on_put(struct raft_io_snapshot_put *request, int status)
 
     put->is_done = true;
     put->status = status;
-}
-
-static size_t size_of(const struct raft_snapshot *snapshot)
-{
-    size_t size = SNAPSHOT_HEAD_BYTES;
-
-    for (unsigned i = 0; i < snapshot->n_bufs; i++)
-        size += snapshot->bufs[i].len;
-    return size;
 }
 
 /* With a limit: the handle that it needs is closed with libraft. */
@@ -200,6 +190,7 @@ static enum bw_err put_snapshot(struct bw_offline *offline, const char *raft_pat
     raft_term term;
     size_t count = 0;
     raft_id vote;
+    enum bw_err err;
     int rv = io->load(io, &term, &vote, &none, &start, &entries, &count); /* it expects to be asked first */
 
     if (rv != 0)
@@ -208,8 +199,8 @@ static enum bw_err put_snapshot(struct bw_offline *offline, const char *raft_pat
     rv = io->set_term(io, snapshot->term);
     if (rv != 0 || offline->is_stopped)
         return bw_diag_set(diag, BW_ERR_IO, "write the term: %s", io->errmsg);
-    const enum bw_err err = bw_room_try_nameless(raft_path, size_of(snapshot), diag); /* as libraft does it */
-
+    err = bw_room_try_nameless(raft_path, bw_safe_io_snapshot_bytes(snapshot) + BW_SAFE_IO_SNAPSHOT_HEAD_BYTES,
+                               diag); /* as libraft does it */
     return err == BW_OK ? put_until_done(offline, snapshot, put, diag)
                         : bw_diag_wrap(diag, err, "write the snapshot");
 }

@@ -385,6 +385,15 @@ static bool is_configuration_stale(const struct bw_safe_io *safe,
 
 /* `trailing` 0 means that a leader's snapshot is installed: an error would be freed twice, so it
  * may fail only by a stop. An own snapshot may fail: it is tried again after the next event. */
+size_t bw_safe_io_snapshot_bytes(const struct raft_snapshot *snapshot)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < snapshot->n_bufs; i++)
+        bytes += snapshot->bufs[i].len;
+    return bytes;
+}
+
 static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
                              struct raft_io_snapshot_put *outer,
                              const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb done)
@@ -406,9 +415,7 @@ static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
         return is_install ? 0 : RAFT_NOMEM;
     put->outer = outer;
     put->safe = safe;
-    safe->put_bytes = 0;
-    for (unsigned i = 0; i < snapshot->n_bufs; i++)
-        safe->put_bytes += snapshot->bufs[i].len;
+    safe->put_bytes = bw_safe_io_snapshot_bytes(snapshot);
     if (is_install) {
         safe->change_count = 0;
         safe->change_forgotten = 0;

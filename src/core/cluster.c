@@ -5,6 +5,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/feature_level.h>
+#include <breakwater/base/minmax.h>
 #include <breakwater/base/name.h>
 #include <breakwater/core/counters.h>
 #include <breakwater/core/expiry.h>
@@ -325,11 +326,6 @@ struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
 
 /* ---- a new beginning (3.9) ------------------------------------------------------------------ */
 
-static uint64_t greater(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* C4: above all that was granted without this state's knowledge, now or after another recovery. */
 static uint64_t recovered_epoch(uint64_t epoch, int64_t unix_ms)
 {
@@ -347,9 +343,9 @@ uint32_t bw_cluster_longest_wait_ms(const struct bw_cluster *cluster)
         const struct bw_group *group = &cluster->groups[i];
         const struct bw_terms of_spec = bw_terms_of_spec(&group->spec);
 
-        longest_ms = (uint32_t)greater(longest_ms, wait_ms(&group->terms));
-        longest_ms = (uint32_t)greater(longest_ms, wait_ms(&of_spec));
-        longest_ms = (uint32_t)greater(longest_ms, wait_ms(&group->let_go_terms));
+        longest_ms = (uint32_t)bw_max(longest_ms, wait_ms(&group->terms));
+        longest_ms = (uint32_t)bw_max(longest_ms, wait_ms(&of_spec));
+        longest_ms = (uint32_t)bw_max(longest_ms, wait_ms(&group->let_go_terms));
     }
     return longest_ms;
 }
@@ -420,7 +416,7 @@ enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, 
         cluster->generation >= BW_COUNTER_MAX || unix_ms >= (int64_t)BW_COUNTER_MAX)
         return BW_ERR_LIMIT;
     longest_ms = bw_cluster_longest_wait_ms(cluster);
-    index = greater(last_index + 1, (uint64_t)unix_ms);
+    index = bw_max(last_index + 1, (uint64_t)unix_ms);
     for (uint32_t i = 0; i < cluster->group_count; i++) {
         struct bw_group *group = &cluster->groups[i];
 
@@ -434,7 +430,7 @@ enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, 
     fit_record(cluster);
     cluster->epoch_floor = recovered_epoch(cluster->epoch_floor, unix_ms);
     cluster->let_go_wait_ms = longest_ms;
-    cluster->generation = greater(cluster->generation + 1, (uint64_t)unix_ms / 1000);
+    cluster->generation = bw_max(cluster->generation + 1, (uint64_t)unix_ms / 1000);
     cluster->applied_index = index;
     *out_index = index;
     return BW_OK;

@@ -2,6 +2,7 @@
 #include <breakwater/core/counters.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/minmax.h>
 
 bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max)
 {
@@ -9,16 +10,6 @@ bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max)
     if (claimed > BW_COUNTER_MAX)
         return false;
     return own == 0 || claimed <= own || claimed - own <= jump_max;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t greater(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 static uint64_t second_of(int64_t unix_ms)
@@ -34,22 +25,22 @@ bool bw_generation_may_be(uint64_t claimed, int64_t unix_ms)
 /* Until when a cluster of this generation can have been recovered, and its log have grown. */
 static uint64_t last_second(uint64_t generation, int64_t unix_ms)
 {
-    const uint64_t begun_s = greater(generation, second_of(BW_RECOVERY_UNIX_MS_MIN));
-    const uint64_t last_s = smaller(greater(begun_s, second_of(unix_ms)), BW_COUNTER_MAX);
+    const uint64_t begun_s = bw_max(generation, second_of(BW_RECOVERY_UNIX_MS_MIN));
+    const uint64_t last_s = bw_min(bw_max(begun_s, second_of(unix_ms)), BW_COUNTER_MAX);
 
     return last_s + BW_GENERATION_AHEAD_S;
 }
 
 uint64_t bw_counter_index_last(uint64_t generation, int64_t unix_ms)
 {
-    return smaller(last_second(generation, unix_ms), BW_COUNTER_MAX / 1000) * 1000;
+    return bw_min(last_second(generation, unix_ms), BW_COUNTER_MAX / 1000) * 1000;
 }
 
 uint64_t bw_counter_epoch_last(uint64_t generation, int64_t unix_ms)
 {
     const uint64_t steps = BW_RECOVERIES_AHEAD * (uint64_t)BW_RECOVERY_EPOCHS;
 
-    return smaller(last_second(generation, unix_ms) + steps, BW_COUNTER_MAX);
+    return bw_min(last_second(generation, unix_ms) + steps, BW_COUNTER_MAX);
 }
 
 uint64_t bw_counter_term_after(uint64_t found)

@@ -269,14 +269,11 @@ static void take_line(struct bw_units *units, const char *line, size_t bytes)
 /* One that is gone already tells nothing of what runs there later. */
 static void take_main(struct bw_unit *unit, const struct bw_unit *seen)
 {
-    struct bw_process process;
+    struct bw_process process = {.start_ticks = 0};
 
-    unit->main_pid = 0;
     unit->is_main_gone = seen->main_pid != 0 &&
                          (bw_process_read(seen->main_pid, &process, NULL) != BW_OK || process.is_dead);
-    if (seen->main_pid == 0 || unit->is_main_gone)
-        return;
-    unit->main_pid = seen->main_pid;
+    unit->main_pid = unit->is_main_gone ? 0 : seen->main_pid;
     unit->main_start_ticks = process.start_ticks;
 }
 

@@ -320,16 +320,7 @@ int open(const char *path, int flags, ...)
 }
 
 /* By this name libuv, and with it libraft, opens its files. */
-int open64(const char *path, int flags, ...)
-{
-    va_list more;
-    int fd;
-
-    va_start(more, flags);
-    fd = open_with(AT_FDCWD, path, flags, more);
-    va_end(more);
-    return fd;
-}
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 
 int openat(int dir, const char *path, int flags, ...)
 {

@@ -112,6 +112,10 @@ struct bw_safe_io_config {
     void *user; /* of all four */
 };
 
+/* What `snapshot` holds. libraft writes at most so much beside that. */
+#define BW_SAFE_IO_SNAPSHOT_HEAD_BYTES ((size_t)64 * 1024)
+size_t bw_safe_io_snapshot_bytes(const struct raft_snapshot *snapshot);
+
 /* How often each rule has acted, for metrics and tests. */
 struct bw_safe_io_counts {
     uint64_t writes_skipped;    /* L2 */
