@@ -73,10 +73,11 @@ static bool is_alive(const struct bw_guard_child *child)
 
 /* A script that has ended leaves nothing but the service. One that still runs is ended with all
  * that it started; status then says whether that was the service. So is what a start by steps has
- * left whose process is gone, and nobody has seen why: killed, its steps run on (5.1). */
+ * left whose process is gone, and nobody has seen why: killed, its steps run on (5.1). A remote fence begins and ends
+ * nothing here (3.3), where a standby may serve: it ends alone. */
 static bool ends_started(const struct bw_guard_child *action, const struct bw_guard_files *files)
 {
-    return is_alive(action) || files->has_broken_start;
+    return (is_alive(action) && action->action != BW_ACTION_REMOTE_FENCE) || files->has_broken_start;
 }
 
 /* One round of KILL. True: nothing is left of them. */

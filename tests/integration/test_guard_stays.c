@@ -98,11 +98,9 @@ static void so_is_what_is_forked_by_who_was_promoted_where_it_ran(void **state)
     assert_false(is_alive(rig, "newborn"));
 }
 
-/* What follows another site from now on. */
-static void what_a_stop_has_put_into_its_cgroup_stays(void **state)
+/* What follows another site from now on: a stop starts it, elsewhere than a start would. */
+static void put_what_follows(const struct rig *rig)
 {
-    struct rig *rig = *state;
-
     rig_put(rig, "follow.sh", 0755,
             HERE "echo $$ >\"$BREAKWATER_CGROUP/cgroup.procs\"\necho $$ >follows\n"
                  "setsid sleep 600 &\necho $! >its_child\nwait\n");
@@ -110,12 +108,58 @@ static void what_a_stop_has_put_into_its_cgroup_stays(void **state)
             HERE LATER "setsid ./follow.sh </dev/null >/dev/null 2>&1 &\n" AWAIT_FILE("its_child")
                  "read -r pid begun <pid\nkill -KILL \"-$pid\"\n" /* with its children */
                  "while kill -0 \"-$pid\" 2>/dev/null; do sleep 0.01; done\nexit 0\n");
+}
+
+static void what_a_stop_has_put_into_its_cgroup_stays(void **state)
+{
+    struct rig *rig = *state;
+
+    put_what_follows(rig);
     begin(rig);
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
 
     assert_true(is_alive(rig, "follows"));
     assert_true(is_alive(rig, "its_child"));
+}
+
+/* 3.3: it begins and ends nothing at its own site. Nobody would start again what follows there. */
+static void assert_stays_beside_remote_fence(struct rig *rig, int signal)
+{
+    FILE *file = fopen(rig_path(rig, "site.yaml"), "a");
+
+    assert_non_null(file);
+    assert_true(fprintf(file, "    remote_fence_script: remote.sh\n    remote_fence_timeout: 600s\n") > 0);
+    assert_int_equal(fclose(file), 0);
+    rig_put(rig, "remote.sh", 0755,
+            HERE "setsid sleep 600 </dev/null >/dev/null 2>&1 &\necho $! >its_far\necho $$ >fences\nexec sleep 600\n");
+    put_what_follows(rig);
+    begin(rig);
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+    rig_send(&rig->agent, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_END, .epoch = 1, .group = "g"});
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_EPOCH_ENDED, 1);
+    rig_order(&rig->agent, 2, BW_ACTION_REMOTE_FENCE);
+    wait_for_text(rig, "fences", "\n");
+    assert_true(is_alive(rig, "fences"));
+
+    (void)rig_guard_end(rig, signal);
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    assert_false(is_alive(rig, "fences"));
+    assert_false(is_alive(rig, "its_far"));
+    assert_true(is_alive(rig, "follows"));
+    assert_true(is_alive(rig, "its_child"));
+}
+
+static void what_follows_outlives_a_guard_that_was_killed_while_it_fenced_another_site(void **state)
+{
+    assert_stays_beside_remote_fence(*state, SIGKILL);
+}
+
+static void so_it_does_where_that_guard_was_told_to_end(void **state)
+{
+    assert_stays_beside_remote_fence(*state, SIGTERM);
 }
 
 /* All that is there gets TERM then, and the script, which runs again, starts anew what is to stay. */
@@ -148,6 +192,8 @@ int main(void)
         TEST(so_is_what_is_forked_by_who_entered),
         TEST(so_is_what_is_forked_by_who_was_promoted_where_it_ran),
         TEST(what_a_stop_has_put_into_its_cgroup_stays),
+        TEST(what_follows_outlives_a_guard_that_was_killed_while_it_fenced_another_site),
+        TEST(so_it_does_where_that_guard_was_told_to_end),
         TEST(what_is_to_stay_is_started_anew_once_what_a_start_left_is_ended),
     };
 
