@@ -10,7 +10,8 @@
 
 #include "evaluation.h"
 
-/* So long a site may take to say that it has begun. */
+/* So long a site may take to say that it has begun; and, once a witness has passed on that it has seen the end, to say
+ * that itself. */
 #define BEGIN_NS (10 * BW_NS_PER_S)
 /* Beyond the limit of its script: for TERM, KILL, and the way of the word. */
 #define WORD_NS (70 * BW_NS_PER_S)
@@ -184,10 +185,17 @@ static bool is_denied(const struct bw_evaluation *eval)
     return false;
 }
 
-/* Why what was asked for has failed; NULL: it has not, as far as is known. */
-static const char *failure(const struct bw_evaluation *eval, bool *out_has_begun)
+/* 3.5: its word is waited for, not for ever. Who never reaches the leader itself may be asked in vain, and another not. */
+static bool has_waited_for_own_word(struct bw_remote_fence *fence, struct bw_instant now)
 {
-    const struct bw_remote_fence *fence = &eval->watch->remote_fence;
+    if (fence->passed_on.boot_ns == 0)
+        fence->passed_on = now;
+    return bw_instant_elapsed_ns(now, fence->passed_on) >= BEGIN_NS;
+}
+
+/* Why what was asked for has failed; NULL: it has not, as far as is known. Notes what was heard in `fence`. */
+static const char *failure(const struct bw_evaluation *eval, struct bw_remote_fence *fence)
+{
     const struct bw_contact *contact = asked(eval);
     const uint64_t waited_ns = bw_instant_elapsed_ns(eval->now, fence->asked);
     const struct bw_remote_fence_report *report;
@@ -199,13 +207,15 @@ static const char *failure(const struct bw_evaluation *eval, bool *out_has_begun
     if (!bw_remote_fence_ask_is_same(&report->ask, &fence->ask) ||
         report->state == BW_REMOTE_FENCE_NONE)
         return waited_ns >= BEGIN_NS ? "it has not begun in time" : NULL;
-    *out_has_begun = true;
+    fence->has_begun = true;
     if (report->state == BW_REMOTE_FENCE_RUNNING)
         return waited_ns >= BEGIN_NS + WORD_NS + report->limit_ms * BW_NS_PER_MS
                    ? "it has not ended in time"
                    : NULL;
     if (report->state != BW_REMOTE_FENCE_SEEN)
         return "the script has failed, or was not run";
+    if (contact->relayed_by != 0 && has_waited_for_own_word(fence, eval->now))
+        return "it has seen the end, and does not reach the leader itself";
     return is_denied(eval) ? "its site says started again" : NULL;
 }
 
@@ -239,6 +249,7 @@ static void ask(const struct bw_evaluation *eval, int site, struct bw_remote_fen
     fence->instance = contact->instance;
     fence->session = contact->session;
     fence->asked = eval->now;
+    fence->passed_on = (struct bw_instant){0, 0};
     fence->has_begun = false;
 }
 
@@ -294,9 +305,10 @@ static void follow(const struct bw_evaluation *eval, bool wanted, struct bw_remo
         fence->ask = (struct bw_remote_fence_ask){0};
     }
     if (fence->ask.epoch != 0)
-        news->failure = failure(eval, &fence->has_begun);
+        news->failure = failure(eval, fence);
     if (news->failure != NULL) {
         news->words = last_words(eval);
+        fence->why = news->failure;
         note_failure(eval, fence);
     }
     if (fence->ask.epoch != 0 || !wanted || pause_left_ns(fence, eval->now) > 0 ||
@@ -435,11 +447,12 @@ bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command)
 static void tell_pause(const struct bw_evaluation *eval, char *out_text, size_t size)
 {
     const struct bw_remote_fence *fence = &eval->watch->remote_fence;
-    const char *words = last_words(eval);
+    const char *said = last_words(eval);
+    const char *words = said[0] != '\0' ? said : fence->why;
     const uint64_t left_ms = pause_left_ns(fence, eval->now) / BW_NS_PER_MS;
 
-    (void)snprintf(out_text, size, "it failed at %s%s%s; asked for again in %" PRIu64 " s",
-                   fence->site, words[0] != '\0' ? ": " : "", words, (left_ms + 999) / 1000);
+    (void)snprintf(out_text, size, "it failed at %s: %s; asked for again in %" PRIu64 " s", fence->site, words,
+                   (left_ms + 999) / 1000);
 }
 
 /* Before the epoch is closed, and to who does not lead, it is a matter of who has a script. */

@@ -92,11 +92,11 @@ static void people_are_told_how_long_the_pause_lasts(void **state)
     begin_closed(2);
     say(B, BW_REMOTE_FENCE_FAILED);
     assert_nobody_is_asked();
-    assert_whole_text("it failed at dc-b; asked for again in 5 s");
+    assert_whole_text("it failed at dc-b: the script has failed, or was not run; asked for again in 5 s");
     world_wait_ms(&world, 999);
-    assert_whole_text("it failed at dc-b; asked for again in 5 s");
+    assert_whole_text("it failed at dc-b: the script has failed, or was not run; asked for again in 5 s");
     world_wait_ms(&world, 1);
-    assert_whole_text("it failed at dc-b; asked for again in 4 s");
+    assert_whole_text("it failed at dc-b: the script has failed, or was not run; asked for again in 4 s");
 }
 
 /* Whoever leads, and who has a script. */
@@ -166,6 +166,10 @@ static void people_are_told_whose_word_has_seen_the_end(void **state)
     world.sites[B].relayed_by = 2;
     world_sync_all(&world);
     assert_text("dc-b has seen the end, and has to say so itself");
+    world_pass_ms(&world, 10000);
+    assert_nobody_is_asked();
+    assert_whole_text("it failed at dc-b: it has seen the end, and does not reach the leader itself; "
+                      "asked for again in 5 s");
 }
 
 /* A closed epoch whose lease may live yet is as one that is not closed. */

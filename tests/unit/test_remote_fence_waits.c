@@ -46,6 +46,61 @@ static void its_time_to_end_is_over_at_its_end(void **state)
     assert_nobody_is_asked();
 }
 
+/* 3.5: what a witness passes on is not believed. Who never says it itself may be cut off from the leader, and another
+ * site not. */
+static void a_word_that_is_only_passed_on_is_waited_for_no_longer_than_a_begin(void **state)
+{
+    (void)state;
+    begin_closed(3);
+    say(B, BW_REMOTE_FENCE_RUNNING);
+    world.sites[B].relayed_by = 2;
+    world_pass_ms(&world, 20000); /* its script takes its time, and that is no waiting */
+    say(B, BW_REMOTE_FENCE_SEEN);
+    assert_int_not_equal(asked(B).epoch, 0);
+    const struct bw_instant until = bw_instant_add(world.now, 10 * BW_NS_PER_S);
+
+    while (bw_instant_left_ns(world.now, until) > BW_NS_PER_S)
+        world_pass_ms(&world, 500);
+    world.now = bw_instant_sub(until, 1);
+    assert_int_not_equal(asked(B).epoch, 0);
+    assert_null(world.news.failure);
+
+    world.now = until;
+    (void)world_decide(&world);
+    assert_non_null(world.news.failure);
+    assert_string_equal(world.news.failure,
+                        "it has seen the end, and does not reach the leader itself");
+    assert_nobody_is_asked();
+    world_pass_ms(&world, 6000);
+    assert_int_equal(asked(B).epoch, 0);
+    assert_int_not_equal(asked(C).epoch, 0);
+    say(C, BW_REMOTE_FENCE_SEEN);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
+/* ... each time anew, and its own word counts as long as it is waited for. */
+static void a_word_that_was_passed_on_counts_once_it_is_said(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    for (int time = 0; time < 2; time++) {
+        world.sites[B].relayed_by = 2;
+        say(B, BW_REMOTE_FENCE_SEEN);
+        assert_int_not_equal(asked(B).epoch, 0);
+        world_pass_ms(&world, 9000);
+        assert_int_not_equal(asked(B).epoch, 0);
+        if (time == 1)
+            break;
+        world_pass_ms(&world, 2000);
+        assert_nobody_is_asked();
+        world.sites[B].relayed_by = 0;
+        world_pass_ms(&world, 6000);
+    }
+    world.sites[B].relayed_by = 0;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A32");
+}
+
 static void the_longest_pause_is_of_more_than_five_minutes_and_no_longer(void **state)
 {
     uint64_t longest_ns = 0;
@@ -251,6 +306,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_time_to_begin_is_over_at_its_end),
         cmocka_unit_test(its_time_to_end_is_over_at_its_end),
+        cmocka_unit_test(a_word_that_is_only_passed_on_is_waited_for_no_longer_than_a_begin),
+        cmocka_unit_test(a_word_that_was_passed_on_counts_once_it_is_said),
         cmocka_unit_test(the_longest_pause_is_of_more_than_five_minutes_and_no_longer),
         cmocka_unit_test(only_what_has_begun_may_run_on_unheard),
         cmocka_unit_test(what_its_script_said_is_told_with_the_failure),

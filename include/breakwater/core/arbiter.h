@@ -64,9 +64,11 @@ struct bw_remote_fence {
     struct bw_id instance, session; /* of its agent: nobody else's word counts */
     struct bw_instant asked;
     bool has_begun; /* it has said that the script runs */
+    struct bw_instant passed_on; /* since when a witness passes on that it has seen the end; {0, 0}: none has */
     uint64_t epoch; /* the epoch that failures are counted of */
     uint32_t failures;
     struct bw_instant failed; /* the newest: nobody is asked for wait_ns from then */
+    const char *why;          /* ... a constant text */
     uint64_t wait_ns;
     uint64_t number; /* of the newest ask in this term */
 };
