@@ -22,12 +22,47 @@ static const struct bw_terms *terms_of(const struct bw_site *site)
 /* ---- what it says to them -------------------------------------------------------------------- */
 
 /* 3.5: an epoch that was accepted here tells that those before it have ended, and one that was
- * given back is final. Of what another instance holds this one knows nothing. */
-static uint64_t over_epoch(const struct bw_site *site)
+ * given back is final. */
+static uint64_t own_over(const struct bw_site *site)
 {
     const struct bw_site_memory *kept = &site->kept;
 
     return kept->given_back || kept->epoch == 0 ? kept->epoch : kept->epoch - 1;
+}
+
+/* 3.8: what serves is a person's, who vouches for it, and began where nothing served: no epoch that was heard of has left
+ * anything. That of an order to stand by has ended, or is another site's. */
+static uint64_t overridden_epoch(const struct bw_site *site)
+{
+    const uint64_t seen = bw_site_epoch_seen(site);
+    const uint64_t told = site->order.kind == BW_ORDER_STAND_BY ? site->order.epoch : 0;
+
+    if (site->kept.override != BW_OVERRIDE_OVERRIDING || !site->guard.overriding)
+        return 0;
+    return told > seen ? told : seen;
+}
+
+/* 3.9: the epoch that was let go is left as it is, whoever held it, and so are those before once nothing of them serves:
+ * what does later a person has started. */
+static uint64_t let_go_epoch(const struct bw_site *site)
+{
+    const struct bw_order *order = &site->order;
+
+    if (order->kind != BW_ORDER_LET_GO || order->let_go_index > site->kept.let_go_index)
+        return 0;
+    return site->service == BW_SERVICE_STOPPED ? order->epoch : order->let_go_epoch;
+}
+
+/* Of what another instance has left this one knows only that; of what it holds itself only its own word counts (3.5). */
+static uint64_t over_epoch(const struct bw_site *site)
+{
+    const uint64_t own = own_over(site);
+    const uint64_t overridden = overridden_epoch(site), let_go = let_go_epoch(site);
+    uint64_t others = overridden > let_go ? overridden : let_go;
+
+    if (own < site->memory.epoch && others >= site->memory.epoch)
+        others = site->memory.epoch - 1;
+    return own > others ? own : others;
 }
 
 /* Only what its guard has acknowledged is a lease (3.2.3): who counts from less fences earlier. */
@@ -38,6 +73,7 @@ void bw_site_second_tell(const struct bw_site *site, struct bw_instant now,
     if (!bw_site_epoch_is_open(site) || !bw_lease_is_alive(&site->lease, now))
         return;
     BW_ASSERT(site->lease.epoch == site->memory.epoch);
+    BW_ASSERT(site->lease.epoch > out_lease->over_epoch); /* 3.4: what is armed is not over */
     out_lease->epoch = site->memory.epoch;
     out_lease->left_ns = bw_instant_left_ns(now, site->lease.end);
     out_lease->fence_ns = site->lease.fence_ns;

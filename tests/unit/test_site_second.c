@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "../../src/core/site_internal.h"
-#include "site_shell.h"
+#include "override_site.h"
 
 static struct world world;
 static struct bw_second_contact second;
@@ -118,6 +118,91 @@ static void of_what_was_given_back_no_lease_is_told(void **state)
                &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1});
     assert_int_equal(lease().epoch, 0);
     assert_int_equal(lease().over_epoch, 1);
+}
+
+/* 3.8: of an epoch that the instance before this one held nobody here has any word, and what serves is a person's. */
+static void what_a_person_lets_serve_is_of_no_epoch(void **state)
+{
+    (void)state;
+    begin_waited(&world);
+    assert_int_equal(world.site.order.epoch, 1);
+    assert_int_equal(lease().over_epoch, 0); /* its guard lets nothing serve yet */
+    override_done(&world);
+    assert_int_equal(lease().over_epoch, 1);
+    world.site.kept.override = BW_OVERRIDE_NONE;
+    assert_int_equal(lease().over_epoch, 0); /* a person's word is one once it is durable */
+    world.site.kept.override = BW_OVERRIDE_OVERRIDING;
+    world.site.order.kind = BW_ORDER_RUN; /* of another instance here: it may be alive */
+    assert_int_equal(lease().over_epoch, 0);
+    world.site.guard.epoch_seen = 7; /* the one before had armed it here, and no order tells of it */
+    assert_int_equal(lease().over_epoch, 7);
+}
+
+/* I1: it is armed next, and its end has to be seen to. */
+static void what_follows_an_override_is_not_over(void **state)
+{
+    (void)state;
+    begin_overriding(&world);
+    assert_int_equal(lease().over_epoch, 1);
+    adopt(&world, 3);
+    assert_int_equal(world.site.memory.epoch, 3);
+    assert_int_equal(lease().over_epoch, 2); /* they had ended before this one was granted */
+    confirm(&world, 3, world.now_ms);
+    assert_int_equal(lease().over_epoch, 2);
+    world.site.guard.epoch_seen = 3;
+    assert_int_equal(lease().over_epoch, 2);
+    armed(&world);
+    assert_int_equal(lease().epoch, 3);
+    assert_int_equal(lease().over_epoch, 2);
+}
+
+static void tell_let_go(uint64_t epoch, uint64_t let_go_epoch)
+{
+    const struct bw_order of = {.kind = BW_ORDER_LET_GO,
+                                .index = world.index,
+                                .epoch = epoch,
+                                .let_go_epoch = let_go_epoch,
+                                .let_go_index = world.index,
+                                .spec_version = 2};
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+}
+
+static void let_go_done(void)
+{
+    from_guard(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO_DONE, .let_go_index = world.index});
+}
+
+/* 3.9: its service is touched by nobody, whichever instance held it. */
+static void what_was_let_go_is_over_once_the_guard_has_done_so(void **state)
+{
+    (void)state;
+    begin_standby(&world);
+    status(&world, "started");
+    world.index++;
+    tell_let_go(5, 5);
+    assert_int_equal(lease().over_epoch, 0);
+    let_go_done();
+    assert_int_equal(world.site.service, BW_SERVICE_STARTED);
+    assert_int_equal(lease().over_epoch, 5);
+    world.site.kept.let_go_index--; /* it is not on the disk yet */
+    assert_int_equal(lease().over_epoch, 0);
+}
+
+/* ... and of what had ended before something may still have to be ended, as long as anything serves. */
+static void what_ended_before_a_let_go_is_over_once_nothing_serves(void **state)
+{
+    (void)state;
+    begin_standby(&world);
+    world.index++;
+    tell_let_go(5, 3);
+    let_go_done();
+    status(&world, "started");
+    assert_int_equal(lease().over_epoch, 3);
+    world.site.service = BW_SERVICE_UNKNOWN;
+    assert_int_equal(lease().over_epoch, 3);
+    world.site.service = BW_SERVICE_STOPPED;
+    assert_int_equal(lease().over_epoch, 5);
 }
 
 static void one_that_is_all_right_is_seen(void **state)
@@ -512,6 +597,10 @@ int main(void)
         cmocka_unit_test(what_is_left_is_that_of_the_lease),
         cmocka_unit_test(what_was_given_back_is_over),
         cmocka_unit_test(of_what_was_given_back_no_lease_is_told),
+        cmocka_unit_test(what_a_person_lets_serve_is_of_no_epoch),
+        cmocka_unit_test(what_follows_an_override_is_not_over),
+        cmocka_unit_test(what_was_let_go_is_over_once_the_guard_has_done_so),
+        cmocka_unit_test(what_ended_before_a_let_go_is_over_once_nothing_serves),
         cmocka_unit_test(one_that_is_all_right_is_seen),
         cmocka_unit_test(silence_is_no_second_enforcer),
         cmocka_unit_test(one_on_this_machine_would_be_lost_with_it),

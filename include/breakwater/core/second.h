@@ -35,8 +35,8 @@ struct bw_second_lease {
     uint64_t left_ns;    /* of that lease, read after the question had come */
     uint64_t fence_ns;   /* F */
     bool serves;         /* its own newest look said `started` in this epoch */
-    uint64_t over_epoch; /* this one and those below were given back or let go, durably: nothing of them is
-                            left to end */
+    uint64_t over_epoch; /* this one and those below were given back or let go, durably, or what serves is a person's:
+                            nothing of them is left to end */
 };
 
 /* A whole question, and its answer. `groups` belongs to whoever made the struct. */
