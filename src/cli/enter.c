@@ -11,6 +11,7 @@
 #include <breakwater/sys/reach.h>
 
 #include "gate.h"
+#include "inherited.h"
 #include "options.h"
 #include "verbs.h"
 
@@ -106,6 +107,7 @@ static enum bw_exit enter(const struct bw_site_config *site, const char *group, 
     exit = ask(site, group);
     if (exit != BW_EXIT_FINE)
         return exit;
+    bw_inherited_give_back(); /* its supervisor has begun it with that, and it may rest on it */
     (void)execvp(command[0], command);
     (void)fprintf(stderr, "error: enter: run %s: %s\n", command[0], strerror(errno));
     return (enum bw_exit)(errno == ENOENT ? 127 : 126); /* as a shell has it */

@@ -1,9 +1,7 @@
 /* breakwater: the table of verbs. */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef BW_STATIC
@@ -12,9 +10,9 @@
 #endif
 
 #include <breakwater/steps/steps.h>
-#include <breakwater/sys/core_dump.h>
 #include <breakwater/sys/reach.h>
 
+#include "inherited.h"
 #include "options.h"
 #include "suggest.h"
 #include "verbs.h"
@@ -189,9 +187,7 @@ int main(int argc, char **argv)
         (void)fputs("error: the libraries of this program cannot be set up: no memory?\n", stderr);
         return BW_EXIT_FAILED;
     }
-    (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
-    (void)umask(umask(022) | 022); /* what we make nobody else can change, or we would refuse it (5.4) */
-    if (!bw_core_dump_forbid())
+    if (!bw_inherited_change())
         (void)fputs("warning: a core dump of this process would hold its private key: neither its size nor what "
                     "goes into it can be limited here\n",
                     stderr);

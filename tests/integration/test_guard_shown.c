@@ -54,6 +54,7 @@ static pid_t begin(struct rig *rig, const char *command)
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        (void)signal(SIGPIPE, SIG_DFL); /* whoever runs the tests may have it ignored */
         (void)execl("/bin/sh", "sh", "-c", text, (char *)NULL);
         _exit(127);
     }
@@ -154,6 +155,23 @@ static void what_enters_ends_with_the_lease(void **state)
     expect(rig, "sed 's/enforce: cgroup/enforce: containers\\n    containers: [g]/' $C >$C.other; "
                 "$B enter -c $C.other g -- echo ran",
            1, "", "only with enforce: cgroup");
+}
+
+/* 3.4: its supervisor has begun it with that. A service of it that nobody may dump, or that reads no end of a pipe, is
+ * another one. */
+static void what_enters_is_begun_with_what_was_found(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "found.sh", 0755,
+            "#!/bin/sh\numask\nulimit -S -c\ncat /proc/self/coredump_filter\n"
+            "grep '^Sig[BI]' /proc/self/status\n");
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    expect(rig,
+           "cd \"$(dirname $C)\"; umask 002; ulimit -S -c \"$(ulimit -H -c)\"; echo 0x33 >/proc/self/coredump_filter; "
+           "./found.sh >alone; ASAN_OPTIONS=$ASAN_OPTIONS:disable_coredump=0 $B enter -c $C g -- ./found.sh >entered; diff alone entered && "
+           "grep -qx 0002 entered && grep -qx 00000033 entered && echo the same",
+           0, "the same\n", "");
 }
 
 /* One line, and never 0. */
@@ -381,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(it_may_run_while_a_lease_lives),
         TEST(what_enters_ends_with_the_lease),
+        TEST(what_enters_is_begun_with_what_was_found),
         TEST(on_any_doubt_it_may_not),
         TEST(a_guard_that_hangs_vouches_for_nothing),
         TEST(it_waits_until_it_may_and_no_longer),

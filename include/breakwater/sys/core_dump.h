@@ -12,7 +12,8 @@
 
 /* Once, before a key is read. False: neither could be had. */
 bool bw_core_dump_forbid(void);
-/* In a forked child that becomes a script: as it was before, if that was called. Async-signal-safe. */
+/* Before another program takes the place of this process, a script in a forked child, say: as it was before, if that was
+ * called. Async-signal-safe. */
 void bw_core_dump_allow_again(void);
 
 #endif
