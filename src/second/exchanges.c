@@ -5,11 +5,13 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/wire/sync.h>
 
+#include <jansson.h>
 #include <stdio.h>
 
 /* To one witness: one that does not answer leaves the room of the client to the others, who may hear that an end was
  * not seen (3.3). */
 #define WARNINGS_UNANSWERED_MAX 2
+#define REFUSAL_BYTES 256 /* of the words in a log line */
 
 _Static_assert(WARNINGS_UNANSWERED_MAX *BW_WITNESSES_MAX <= BW_HTTP_EXCHANGES_MAX, "the client takes them all");
 
@@ -94,14 +96,40 @@ enum bw_err bw_second_ask_agent(struct bw_second_program *program, const struct 
     return err;
 }
 
-/* Whoever leads has heard it or not: it is said again. */
+/* With the witness's own words, if there are any: {"error": TEXT}. NULL: it has taken it. */
+static const char *why_unwarned(const struct bw_http_answer *http, char out_text[REFUSAL_BYTES])
+{
+    json_t *body;
+    const char *why;
+
+    if (http->err != BW_OK)
+        return http->text;
+    if (http->status == 200)
+        return NULL;
+    body = json_loadb(http->body, http->body_size, 0, NULL);
+    why = json_string_value(json_object_get(body, "error"));
+    (void)snprintf(out_text, REFUSAL_BYTES, "it answered a warning with HTTP %d%s%s", http->status,
+                   why != NULL ? ": " : "", why != NULL ? why : ""); /* cut is fine */
+    json_decref(body);
+    return out_text;
+}
+
+/* Whoever leads has heard it or not: it is said again. A witness that does not take it is told of once, until it does. */
 static void on_warned(void *user, const struct bw_http_answer *http)
 {
-    uint32_t *unanswered = user;
+    struct bw_second_warned *to = user;
+    char text[REFUSAL_BYTES];
+    const char *why;
 
-    (void)http;
-    BW_ASSERT(*unanswered > 0);
-    --*unanswered;
+    BW_ASSERT(to->unanswered > 0);
+    --to->unanswered;
+    if (http->err == BW_ERR_CANCELED)
+        return; /* it ends */
+    why = why_unwarned(http, text);
+    if (why != NULL && !to->is_refused)
+        bw_log_warn(&to->program->log, "second.unwarned", "address=%s error=%s", to->address,
+                    bw_log_quote(why));
+    to->is_refused = why != NULL;
 }
 
 void bw_second_warn(struct bw_second_program *program, const struct bw_sync *sync,
@@ -118,16 +146,17 @@ void bw_second_warn(struct bw_second_program *program, const struct bw_sync *syn
     }
     call.response_bytes_max = BW_BODY_BYTES_MAX;
     for (uint32_t i = 0; i < program->config->witness_count; i++) {
-        uint32_t *unanswered = &program->warnings_unanswered[i];
+        struct bw_second_warned *to = &program->warned[i];
 
-        if (*unanswered == WARNINGS_UNANSWERED_MAX)
+        if (to->unanswered == WARNINGS_UNANSWERED_MAX)
             continue;
-        (void)snprintf(url, sizeof url, "https://%s/v1/agent/sync",
-                       program->config->witnesses[i]); /* fits */
-        if (bw_http_client_send(&program->witnesses, &call, on_warned, unanswered, &diag) != NULL)
-            ++*unanswered;
+        to->program = program;
+        to->address = program->config->witnesses[i];
+        (void)snprintf(url, sizeof url, "https://%s/v1/agent/sync", to->address); /* fits */
+        if (bw_http_client_send(&program->witnesses, &call, on_warned, to, &diag) != NULL)
+            ++to->unanswered;
         else
-            bw_log_debug(&program->log, "second.unwarned", "address=%s error=%s",
-                         program->config->witnesses[i], bw_log_quote(diag.text));
+            bw_log_debug(&program->log, "second.unwarned", "address=%s error=%s", to->address,
+                         bw_log_quote(diag.text));
     }
 }

@@ -59,6 +59,14 @@ struct bw_second_reload {
     int64_t days_warned; /* see bw_credentials_end_is_news */
 };
 
+/* A witness to which it warns. */
+struct bw_second_warned {
+    struct bw_second_program *program;
+    const char *address; /* the configuration's */
+    uint32_t unanswered; /* in flight */
+    bool is_refused;     /* the log was told that it takes none */
+};
+
 #define BW_SECOND_SIGNALS 3
 struct bw_second_program {
     uv_loop_t loop;
@@ -72,8 +80,8 @@ struct bw_second_program {
     struct bw_second_group_of *groups;
     struct bw_deadline wake;
     struct bw_http_client client;
-    struct bw_http_client witnesses; /* to which it warns, and whose answers mean nothing here */
-    uint32_t warnings_unanswered[BW_WITNESSES_MAX]; /* to each witness of the configuration, in flight */
+    struct bw_http_client witnesses; /* to which it warns; their answers are for the log alone */
+    struct bw_second_warned warned[BW_WITNESSES_MAX]; /* each witness of the configuration */
     bool is_unanswered; /* the log was told that the agent does not answer */
     struct bw_script_runner runner;
     struct bw_worker *disk; /* NULL: not open */

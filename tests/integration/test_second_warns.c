@@ -1,5 +1,5 @@
-/* a second enforcer's warnings, on their own sockets: a witness that does not answer keeps none from the others. Design
- * 3.3. */
+/* a second enforcer's warnings, on their own sockets: a witness that does not answer keeps none from the others, and one
+ * that does not take them is said. Design 3.3. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../../src/second/program.h"
@@ -56,7 +57,7 @@ static bool is_heard(unsigned count)
 {
     const uint64_t end_ns = uv_hrtime() + WAIT_MS * (uint64_t)1000000;
 
-    while ((atomic_load(&healthy.sync_count) < count || program.warnings_unanswered[1] > 0) &&
+    while ((atomic_load(&healthy.sync_count) < count || program.warned[1].unanswered > 0) &&
            uv_hrtime() < end_ns) {
         (void)uv_run(&program.loop, UV_RUN_NOWAIT);
         (void)usleep(500);
@@ -64,29 +65,29 @@ static bool is_heard(unsigned count)
     return atomic_load(&healthy.sync_count) == count;
 }
 
+static struct bw_sync_group group = {.name = "harbor",
+                                     .report = {.epoch_seen = 3,
+                                                .enforced = true,
+                                                .service = BW_SERVICE_UNKNOWN,
+                                                .service_age_ms = UINT32_MAX,
+                                                .ready_age_ms = UINT32_MAX,
+                                                .check_interval_ms = 20}};
+static struct bw_sync sync_of_second = {.site = "dc-a",
+                                        .agent = "second",
+                                        .instance = {{1}},
+                                        .session = {{1}},
+                                        .boot_id = {{1}},
+                                        .groups = &group,
+                                        .group_count = 1};
+
 /* It is said at every renew_interval, of 20 ms perhaps, and each of a silent witness hangs for a second at least. */
 static void a_witness_that_is_silent_keeps_no_warning_from_another(void **state)
 {
-    struct bw_sync_group group = {.name = "harbor",
-                                  .report = {.epoch_seen = 3,
-                                             .enforced = true,
-                                             .service = BW_SERVICE_UNKNOWN,
-                                             .service_age_ms = UINT32_MAX,
-                                             .ready_age_ms = UINT32_MAX,
-                                             .check_interval_ms = 20}};
-    struct bw_sync sync = {.site = "dc-a",
-                           .agent = "second",
-                           .instance = {{1}},
-                           .session = {{1}},
-                           .boot_id = {{1}},
-                           .groups = &group,
-                           .group_count = 1};
-
     (void)state;
     open_program();
     for (unsigned tick = 1; tick <= TICKS; tick++) {
-        sync.number = tick;
-        bw_second_warn(&program, &sync, GENEROUS_MS);
+        sync_of_second.number = tick;
+        bw_second_warn(&program, &sync_of_second, GENEROUS_MS);
         if (!is_heard(tick))
             fail_msg("of %u warnings %u came, and %zu wait for an answer", tick,
                      atomic_load(&healthy.sync_count), program.witnesses.exchange_count);
@@ -95,10 +96,77 @@ static void a_witness_that_is_silent_keeps_no_warning_from_another(void **state)
     close_program();
 }
 
+static const char *tell(void *user, const char *request, const char **out_body)
+{
+    atomic_bool *refuses = user;
+
+    (void)request;
+    if (!atomic_load(refuses))
+        return NULL;
+    *out_body = "{\"error\": \"the agent belongs to another cluster of this name\"}";
+    return "409 Conflict";
+}
+
+static void warn_until_answered(unsigned count)
+{
+    const uint64_t end_ns = uv_hrtime() + WAIT_MS * (uint64_t)1000000;
+
+    for (unsigned i = 0; i < count; i++) {
+        bw_second_warn(&program, &sync_of_second, GENEROUS_MS);
+        while (program.warned[1].unanswered > 0 && uv_hrtime() < end_ns) {
+            (void)uv_run(&program.loop, UV_RUN_NOWAIT);
+            (void)usleep(500);
+        }
+        assert_int_equal(program.warned[1].unanswered, 0);
+    }
+}
+
+static unsigned count_said(int fd, const char *what)
+{
+    char text[16384] = "";
+    unsigned count = 0;
+
+    assert_true(pread(fd, text, sizeof text - 1, 0) >= 0);
+    for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what))
+        count++;
+    return count;
+}
+
+/* A certificate that is revoked there, another cluster, an older release: nobody waits for what it says then. */
+static void a_witness_that_takes_no_warning_is_said_once_until_it_takes_one(void **state)
+{
+    static const char said[] = "event=second.unwarned";
+    const int fd = memfd_create("log", MFD_CLOEXEC);
+    atomic_bool refuses = true;
+
+    (void)state;
+    assert_true(fd >= 0);
+    open_program();
+    healthy.tell = tell;
+    healthy.user = &refuses;
+    bw_log_deinit(&program.log);
+    program.log.fd = fd;
+
+    warn_until_answered(3);
+    assert_int_equal(count_said(fd, said), 1);
+    assert_int_equal(count_said(fd, program.config->witnesses[1]), 1);
+    assert_int_equal(count_said(fd, "HTTP 409: the agent belongs to another cluster of this name"), 1);
+    atomic_store(&refuses, false);
+    warn_until_answered(1);
+    assert_int_equal(count_said(fd, said), 1);
+    atomic_store(&refuses, true);
+    warn_until_answered(2);
+    assert_int_equal(count_said(fd, said), 2);
+
+    close_program();
+    (void)close(fd); /* only read from */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_witness_that_is_silent_keeps_no_warning_from_another),
+        cmocka_unit_test(a_witness_that_takes_no_warning_is_said_once_until_it_takes_one),
     };
 
     return cmocka_run_group_tests(tests, make_pki, remove_pki);
