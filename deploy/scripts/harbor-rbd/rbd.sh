@@ -231,16 +231,24 @@ look_at_mount() {
     [[ ,${line#* }, != *,ro,* ]] || READ_ONLY=yes
 }
 
+# The number of device $1 as mountinfo has it. 1: stat does not say. In hex, which each stat knows: %Hr is of coreutils 9.0, and an
+# older one prints `?r` for it and ends well.
 number_of() {
-    stat -L -c '%Hr:%Lr' "$1"
+    local numbers
+    numbers=$(stat -L -c '%t:%T' "$1") && [[ $numbers =~ ^([0-9a-f]{1,8}):([0-9a-f]{1,8})$ ]] || return 1
+    echo "$((16#${BASH_REMATCH[1]})):$((16#${BASH_REMATCH[2]}))"
 }
 
-# True where what is mounted is the image, as look_at_map has seen it.
+# True where what is mounted is the image, as look_at_map has seen it; else sets `problem`. What cannot be seen is not
+# somebody else's.
 is_own_mount() {
-    local device
+    local device number unseen=''
     for device in $DEVICE; do
-        [ "$MOUNT" != "$(number_of "$device")" ] || return 0
+        number=$(number_of "$device") || { unseen=$device && continue; }
+        [ "$MOUNT" != "$number" ] || return 0
     done
+    problem="what is mounted on $HARBOR_DATA is not $image"
+    [ -z "$unseen" ] || problem="stat does not say which device $unseen is, and so nobody whether $image is mounted on $HARBOR_DATA"
     return 1
 }
 
@@ -323,7 +331,7 @@ unmount() {
     local latest=$((SECONDS + $1 < latest ? SECONDS + $1 : latest))
     while look_at_mount && [ -n "$MOUNT" ]; do
         look_at_map || { why="rbd does not say whether what is mounted on $HARBOR_DATA is $image: $problem" && return 1; }
-        is_own_mount || { why="what is mounted on $HARBOR_DATA is not $image, and stays: whose is it?" && return 1; }
+        is_own_mount || { why="$problem: it stays" && return 1; }
         [ $SECONDS -lt "$latest" ] || { why="$HARBOR_DATA is busy: ${problem:-umount has no time left}" && return 1; }
         within "$1" umount "$HARBOR_DATA"
         if [ $? = "$DID_NOT_END" ]; then

@@ -10,14 +10,15 @@ LOOK="look first, with Harbor down at both sites: rbd device map --read-only $im
 
 # What is mapped here must be of an earlier run of this script, whole; what was left half-way is given back.
 take_over_own_map() {
-    local own
+    local own number
     look_at_mount || refuse "/proc/self/mountinfo cannot be read"
     if [ -z "$MOUNT" ]; then
         unmap "$RBD_CALL_TIMEOUT" || refuse "$DEVICE was left mapped, and $why"
         return
     fi
     own=$(cat "$RBD_RUN/client" 2>/dev/null) || refuse "$DEVICE was mapped and mounted by somebody else: run stop.sh"
-    [ "$MOUNT" = "$(number_of "$DEVICE")" ] || refuse "$HARBOR_DATA has another device than $DEVICE"
+    number=$(number_of "$DEVICE") || refuse "stat does not say which device $DEVICE is"
+    [ "$MOUNT" = "$number" ] || refuse "$HARBOR_DATA has another device than $DEVICE"
     [ -z "$READ_ONLY" ] || refuse "$HARBOR_DATA is read-only, after an error: run stop.sh"
     look_at_holders || refuse "Ceph does not say who has $image open: $problem"
     [ "$WATCHERS" = "$own" ] || refuse "this host's client $own is not the one that watches $image (${WATCHERS:-nobody}):" \
@@ -91,8 +92,10 @@ map() {
 }
 
 mount_image() {
-    local status
+    local status number
     may_take "$RBD_UMOUNT_TIMEOUT"
+    # What could not be told from others afterwards no stop and no fence would take off.
+    number=$(number_of "$DEVICE") || give_back "stat does not say which device $DEVICE is"
     within "$RBD_CALL_TIMEOUT" blkid -p -o value -s TYPE "$DEVICE"
     status=$?
     # What it cannot read, or not tell, is no empty image: mkfs would destroy it.
@@ -102,7 +105,7 @@ mount_image() {
         give_back "blkid does not say what is on $image (exit $status): ${problem:-no file system alone}; $LOOK"
     within "$RBD_UMOUNT_TIMEOUT" mount "$DEVICE" "$HARBOR_DATA" ||
         give_back "$image cannot be mounted: $problem; $LOOK"
-    look_at_mount && [ "$MOUNT" = "$(number_of "$DEVICE")" ] || fail "$DEVICE is not seen on $HARBOR_DATA"
+    look_at_mount && [ "$MOUNT" = "$number" ] || fail "$DEVICE is not seen on $HARBOR_DATA"
     [ -z "$READ_ONLY" ] || fail "$HARBOR_DATA came up read-only: run stop.sh, and $LOOK"
 }
 

@@ -17,7 +17,7 @@ if [ -z "$DEVICE$MOUNT$processes" ]; then
     echo stopped
     exit 0
 fi
-[ -z "$MOUNT" ] || is_own_mount || unknown "what is mounted on $HARBOR_DATA is not $image"
+[ -z "$MOUNT" ] || is_own_mount || unknown "$problem"
 [ -n "$DEVICE" ] || unknown "$image is not mapped, and containers run"
 [ "${MOUNT:-none}" = "$(number_of "$DEVICE")" ] || unknown "$DEVICE is mapped, and not mounted on $HARBOR_DATA"
 [ -z "$READ_ONLY" ] || unknown "$HARBOR_DATA is read-only: an error of the image, or Ceph refuses this host"
