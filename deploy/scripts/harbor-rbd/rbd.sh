@@ -172,6 +172,12 @@ data_problem() {
     return 1
 }
 
+# Where vip.sh would refuse at the end of a start, with Harbor up and nobody led here. True: then `problem` says it.
+traffic_problem() {
+    [[ $HARBOR_TRAFFIC == vip && $HARBOR_VIP != *:* && $(arping -V 2>&1) != *iputils* ]] &&
+        problem="HARBOR_TRAFFIC: the arping here is not that of iputils (Debian: iputils-arping)"
+}
+
 # ---- calls ----------------------------------------------------------------------------------------------
 
 # What follows may take so long, all in all.

@@ -42,6 +42,7 @@ settings_problem && fail "$problem"
 may_take $((2 * RBD_CALL_TIMEOUT))
 kernel_problem && fail "$problem"
 compose_problem && fail "$problem"
+traffic_problem && fail "$problem"
 data_problem && fail "$problem"
 ip link show dev "$INTERFACE" >/dev/null 2>&1 || fail "INTERFACE: there is no interface '$INTERFACE'"
 ceph_call rbd info "$image" --format json || fail "Ceph does not know $image: $problem"

@@ -111,6 +111,7 @@ mount_image() {
 
 settings_problem && refuse "$problem"
 compose_problem && refuse "$problem"
+traffic_problem && refuse "$problem"
 [ -n "${BREAKWATER_EPOCH:-}" ] || refuse "BREAKWATER_EPOCH is not set"
 data_problem && refuse "$problem"
 is_mounted=''

@@ -17,10 +17,16 @@ somebody_has_it() {
     exit 3
 }
 
-# Nobody answers for it within NOBODY_S.
+# Another one, of Debian's package `arping`, takes the very words that are used here, and ends well where somebody answers.
+need_iputils() {
+    [[ $(arping -V 2>&1) == *iputils* ]] || wrong "the arping here is not that of iputils (Debian: iputils-arping)"
+}
+
+# Nobody answers for it within NOBODY_S, by arping's own words: its exit status alone another one has for the reverse.
 ask_for_ipv4() {
     local said
-    said=$(timeout -k 1 $((NOBODY_S + 2)) arping -D -I "$interface" -c "$NOBODY_S" -w "$NOBODY_S" "$address" 2>&1) && return
+    said=$(timeout -k 1 $((NOBODY_S + 2)) arping -D -I "$interface" -c "$NOBODY_S" -w "$NOBODY_S" "$address" 2>&1) &&
+        [[ $said == *"Received 0 response"* ]] && return
     [[ $said == *"reply from"* ]] || fail "it cannot be asked who has $address: ${said##*$'\n'}"
     said=${said#*reply from }
     said=${said#*[}
@@ -53,6 +59,7 @@ add_ipv6() {
 
 publish() {
     has_interface || wrong "there is no interface '$interface'"
+    is_ipv6 || need_iputils
     [[ $(ip -o link show dev "$interface") =~ [\<,]UP[,\>] ]] || fail "the interface '$interface' is down"
     if ! has_address; then
         remove_address # one that was found elsewhere before, or is on another interface
