@@ -21,7 +21,7 @@
 #include <breakwater/config/config_kind.h>
 #include <breakwater/config/document.h>
 #include <breakwater/os/dir_lock.h>
-#include <breakwater/os/durable.h>
+#include <breakwater/os/state_dir.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/hangup.h>
 
@@ -89,6 +89,7 @@ struct request {
     struct bw_site_config *site;
     const char *env[BW_OPTION_LIST_MAX + 1];
     int config_lock;
+    int guard_dir; /* the guard's part of state_dir; -1: not opened */
     int guard_lock;
 };
 
@@ -251,27 +252,22 @@ static bool is_guards_file(const struct request *request)
     return false;
 }
 
-/* A guard that is not running now must not begin meanwhile: it would fence what it finds started.
- */
+/* A guard that is not running now must not begin meanwhile: it would adopt or fence what it finds started. Nor one that
+ * was never here, so what that would lock is made as it would make it. */
 static bool lock_guard_out(struct request *request)
 {
     struct bw_diag diag = {0};
     char path[512];
-    int dir;
-    bool is_locked = true;
 
-    if (request->site->state_dir == NULL)
+    if (request->site->state_dir == NULL ||
+        bw_state_dir_open(request->site->state_dir, "guard", path, sizeof path, &request->guard_dir,
+                          &request->guard_lock, &diag) == BW_OK)
         return true;
-    (void)snprintf(path, sizeof path, "%s/guard", request->site->state_dir); /* ENOENT if cut */
-    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return errno == ENOENT; /* no guard was ever here */
-    if (bw_dir_lock(dir, path, &request->guard_lock, &diag) != BW_OK) {
-        (void)fprintf(stderr, "error: scripts: %s\n", diag.text);
-        is_locked = false;
-    }
-    (void)close(dir); /* the lock is of a file in it */
-    return is_locked;
+    (void)fprintf(stderr,
+                  "error: scripts: the state directory %s/guard could not be locked against a guard: %s; "
+                  "nothing was run\n",
+                  request->site->state_dir, diag.text);
+    return false;
 }
 
 /* What a start does is its loop's own, and so is what a kill of the reach would be proved of. */
@@ -337,14 +333,7 @@ static bool is_free(struct request *request)
                       request->site->guard_socket);
         return false;
     }
-    if (!lock_guard_out(request)) {
-        (void)fprintf(stderr,
-                      "error: scripts: the state directory %s/guard could not be locked "
-                      "against a guard; nothing was run\n",
-                      request->site->state_dir);
-        return false;
-    }
-    if (!are_nobodys(request))
+    if (!lock_guard_out(request) || !are_nobodys(request))
         return false;
     request->config_lock = open(request->values.config, O_RDONLY | O_CLOEXEC);
     if (request->config_lock < 0 || flock(request->config_lock, LOCK_EX | LOCK_NB) != 0) {
@@ -481,32 +470,22 @@ static void keep_proof(struct trial *trial)
     struct bw_guard_proof_owner owner = {
         .cluster = site->cluster, .site = site->site, .group = trial->order.group->name};
     struct bw_diag diag = {0};
-    char path[512];
-    int dir = -1;
+    const int dir = trial->request->guard_dir;
     enum bw_err err;
 
-    if (site->state_dir == NULL || !trial->report->has_started)
+    if (dir < 0 || !trial->report->has_started)
         return; /* a file with the seven keys says nothing of a guard; and nothing was tried */
-    (void)snprintf(path, sizeof path, "%s/guard", site->state_dir); /* locked before: it fits */
-    if (is_proof(trial) && mkdir(site->state_dir, 0700) != 0 && errno != EEXIST)
-        err = bw_diag_errno(&diag, errno, "make %s", site->state_dir);
-    else if (!is_proof(trial) && access(path, F_OK) != 0)
-        return; /* nor was there one before */
-    else
-        err = bw_durable_open_dir(path, &dir, &diag);
-    if (err == BW_OK && is_proof(trial)) {
+    if (is_proof(trial)) {
         err = bw_clock_machine_id(&owner.machine_id, &diag);
         if (err == BW_OK)
             err = bw_guard_proof_write(dir, &owner, trial->order.group->digest, &diag);
         trial->report->is_proof_kept = err == BW_OK;
-    } else if (err == BW_OK) {
+    } else {
         err = bw_guard_proof_remove(dir, owner.group, &diag);
     }
     if (err != BW_OK)
         (void)fprintf(stderr, "warning: scripts: the proof of the reach of %s is not kept: %s\n",
                       owner.group, diag.text);
-    if (dir >= 0)
-        (void)close(dir); /* what was saved is on the disk */
 }
 
 /* What had been found before it went wrong stays. True: refused. */
@@ -640,7 +619,7 @@ static enum bw_exit judge(struct request *request)
 
 int bw_trials_verb(int argc, char **argv)
 {
-    struct request request = {.config_lock = -1, .guard_lock = -1};
+    struct request request = {.config_lock = -1, .guard_dir = -1, .guard_lock = -1};
     struct bw_operands operands;
     enum bw_exit status;
 
@@ -650,6 +629,8 @@ int bw_trials_verb(int argc, char **argv)
         return BW_EXIT_USAGE;
     status = judge(&request);
     bw_site_config_free(request.site);
+    if (request.guard_dir >= 0)
+        (void)close(request.guard_dir); /* what was saved is on the disk */
     bw_dir_unlock(request.guard_lock);
     if (request.config_lock >= 0)
         (void)close(request.config_lock); /* only read from; its lock ends with it */

@@ -1,5 +1,5 @@
 /* `breakwater-chaos scripts` where a group is enforced: it starts nothing, for another site may serve it (3.9). By what
- * a real guard, and a real agent, have kept. */
+ * a real guard, and a real agent, have kept; and a guard does not begin beside it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "agent_life.h"
 #include "guard_rig.h"
@@ -69,12 +70,46 @@ static void what_an_agent_knows_to_be_enforced_is_not_tried(void **state)
     assert_refused(world->dir, "harbor");
 }
 
+/* In the order of README.md: before any guard was ever here. */
+static void a_guard_that_begins_during_a_first_trial_ends(void **state)
+{
+    struct rig *rig = *state;
+    char wanted[64];
+    pid_t trial;
+
+    rig_put(rig, "status.sh", 0755,
+            "#!/bin/sh\ncd \"${0%/*}\"\necho it is asked >>asked\nwhile [ ! -e told ]; do sleep 0.05; done\necho unknown\n");
+    trial = fork();
+    assert_true(trial >= 0);
+    if (trial == 0) {
+        char program[512];
+
+        (void)snprintf(program, sizeof program, "%s/breakwater-chaos", getenv("BREAKWATER_BUILD"));
+        if (chdir(rig->dir) == 0)
+            (void)execl(program, "breakwater-chaos", "scripts", "-c", "site.yaml", "--yes", (char *)NULL);
+        _exit(127);
+    }
+    while (!rig_has(rig, "asked", "it is asked") && waitpid(trial, NULL, WNOHANG) == 0)
+        rig_turn(rig);
+
+    rig_guard_start(rig);
+    assert_true(WIFEXITED(rig_guard_end(rig, 0)));
+    (void)snprintf(wanted, sizeof wanted, "is in use by process %ld;", (long)trial);
+    assert_true(rig_has(rig, "log", wanted));
+
+    rig_put(rig, "told", 0644, "");
+    assert_int_equal(waitpid(trial, NULL, 0), trial);
+    rig_guard_start(rig);
+    rig_greet(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_guard_has_armed_is_not_tried, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(what_an_agent_knows_to_be_enforced_is_not_tried, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_guard_that_begins_during_a_first_trial_ends, rig_setup, rig_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
