@@ -61,6 +61,11 @@ settings_problem() {
     for tool in "${RGW_ADMIN%% *}" curl timeout; do
         command -v "$tool" >/dev/null || { problem="there is no '$tool' in $PATH" && return 0; }
     done
+    # Before 7.87 what is signed is not what x-amz-content-sha256 says, and each gateway refuses it; before 7.75 curl passes over
+    # the line that it does not know, and sends the key with its secret as they are.
+    [[ $(curl -q --version 2>/dev/null) =~ libcurl/([0-9]+)\.([0-9]+) ]] &&
+        [ $((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2])) -ge 7087 ] ||
+        { problem="the curl here cannot sign requests to a gateway: 7.87 or newer is wanted" && return 0; }
     name=${RGW_CREDENTIALS:-}
     [ -n "$name" ] && [ -r "$name" ] || { problem="RGW_CREDENTIALS: '$name' cannot be read" && return 0; }
     mode=$(stat -L -c %a "$name") && [ $((8#$mode & 8#077)) -eq 0 ] ||
