@@ -514,8 +514,8 @@ begin_epoch() {
     read_object || refuse "the object $NAMESPACE/$OBJECT cannot be read"
     [ "$EPOCH" != 0 ] || EPOCH=$(mark_epoch)
     may_start ||
-        refuse "epoch $EPOCH is over here: the object has $MARK (of another cluster of breakwater's? Then
-kubectl -n $NAMESPACE annotate $KIND $OBJECT breakwater/epoch-)"
+        refuse "epoch $EPOCH is over here: the object has $MARK (of another cluster of breakwater's, or another trial's? Then
+kubectl -n $NAMESPACE annotate $KIND $OBJECT breakwater/$MARK_NAME-)"
 }
 
 # From here on the end of what was written is not known, until N-started or N-ended says so. "$@": what is

@@ -320,7 +320,7 @@ end_database() {
             { why="every member is a standby, not yet for $(quiet_seconds) s" && continue; }
         [ -n "$MARK$NODES$UNDERWAY" ] && [[ $MARK != *-ended ]] || exit 0
         operations=("$(annotation nodes '')" "$(annotation underway '')")
-        [ -z "$MARK" ] || operations+=("$(annotation epoch "$(mark_epoch)-ended")")
+        [ -z "$MARK" ] || operations+=("$(annotation "$MARK_NAME" "$(mark_epoch)-ended")")
         ! patch "${operations[@]}" || exit 0
     done
     fail "not seen to have ended within $1 s: ${why:-the API server does not say}"
