@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
@@ -51,21 +52,18 @@ static void try_room(uv_work_t *work)
         watch->why.err = try_named(watch->dir, watch->bytes, &watch->why);
 }
 
-static void tell(struct bw_room_watch *watch)
+static void tell(struct bw_room_watch *watch, const char *why)
 {
-    const bool has_room = watch->why.err == BW_OK;
-
-    if (watch->is_told || (has_room && watch->kind == BW_ROOM_LOG))
+    if (strcmp(watch->told, why) == 0)
         return;
-    watch->is_told = true;
+    (void)snprintf(watch->told, sizeof watch->told, "%s", why);
     if (watch->kind == BW_ROOM_LOG)
         bw_log_error(watch->log, "raft.disk_full", "dir=%s error=%s does=%s", bw_log_quote(watch->dir),
-                     bw_log_quote(watch->why.text),
+                     bw_log_quote(why),
                      bw_log_quote("goes on with what it has; once there is room it ends, to be started again"));
     else
         bw_log_error(watch->log, "raft.snapshot_stalled", "dir=%s bytes=%zu error=%s does=%s", bw_log_quote(watch->dir),
-                     watch->bytes,
-                     bw_log_quote(has_room ? "none just now: the disk is slow, or had no room before" : watch->why.text),
+                     watch->bytes, bw_log_quote(why),
                      bw_log_quote("goes on without, and tries again; its log takes ever more of the disk and of memory meanwhile"));
 }
 
@@ -81,7 +79,10 @@ static void on_tried(uv_work_t *work, int status)
     BW_ASSERT(status == 0); /* only a close cancels it */
     watch->has_tried = true;
     watch->tried_ms = uv_now(watch->loop);
-    tell(watch);
+    if (watch->why.err != BW_OK)
+        tell(watch, watch->why.text);
+    else if (watch->kind == BW_ROOM_SNAPSHOT)
+        tell(watch, "none just now: the disk is slow, or had no room before");
 }
 
 bool bw_room_watch_has_room(struct bw_room_watch *watch, size_t bytes)
@@ -90,9 +91,13 @@ bool bw_room_watch_has_room(struct bw_room_watch *watch, size_t bytes)
     int rv;
 
     BW_ASSERT(watch->on_closed == NULL);
-    if (now_ms - watch->asked_ms > FRESH_MS)
-        watch->is_told = false;
+    if (now_ms - watch->asked_ms > FRESH_MS) { /* or this process was frozen */
+        watch->told[0] = '\0';
+        watch->begun_ms = now_ms;
+    }
     watch->asked_ms = now_ms;
+    if (watch->is_trying && now_ms - watch->begun_ms >= BW_ROOM_WATCH_TRY_MS)
+        tell(watch, "the disk hangs: what was tried there has not come back yet");
     if (watch->is_trying)
         return false;
     if (watch->has_tried && now_ms - watch->tried_ms < (watch->why.err == BW_OK ? FRESH_MS : BW_ROOM_WATCH_TRY_MS))
@@ -101,6 +106,7 @@ bool bw_room_watch_has_room(struct bw_room_watch *watch, size_t bytes)
     rv = uv_queue_work(watch->loop, &watch->work, try_room, on_tried);
     BW_ASSERT(rv == 0); /* both functions are there */
     watch->is_trying = true;
+    watch->begun_ms = now_ms;
     return false;
 }
 

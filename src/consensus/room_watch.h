@@ -34,8 +34,9 @@ struct bw_room_watch {
     struct bw_diag why; /* of it; BW_OK: there was room */
     bool is_trying;     /* the thread has both */
     bool has_tried;
-    bool is_told;      /* that there is none, since it is asked for */
-    uint64_t tried_ms; /* of the loop, like the next: when the newest try was over */
+    char told[BW_DIAG_TEXT_BYTES]; /* why there is none, since it is asked for; "": nothing yet */
+    uint64_t begun_ms; /* of the loop, like the next: when the newest try began */
+    uint64_t tried_ms; /* and was over */
     uint64_t asked_ms; /* when somebody asked last */
     void (*on_closed)(void *user);
     void *on_closed_user;
@@ -45,8 +46,8 @@ struct bw_room_watch {
 void bw_room_watch_open(struct bw_room_watch *watch, uv_loop_t *loop, enum bw_room kind, const char *dir,
                         struct bw_log *log);
 /* Asked again and again while it matters: begins a try when it is time for one. True: the newest, which was just now,
- * has found room for so many bytes, and has given it back. Logs once that there is none; of a snapshot also that there
- * is, since it was not written all the same. */
+ * has found room for so many bytes, and has given it back. Logs why there is none, and again once the reason is another; of
+ * a snapshot also that there is some, since it was not written all the same. */
 bool bw_room_watch_has_room(struct bw_room_watch *watch, size_t bytes);
 /* Asked no more. `on_closed` comes, perhaps at once, when no thread uses the watch. */
 void bw_room_watch_close(struct bw_room_watch *watch, void (*on_closed)(void *user), void *user);

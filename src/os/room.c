@@ -7,6 +7,7 @@
 enum bw_err bw_room_try_nameless(const char *path, size_t bytes, struct bw_diag *diag)
 {
     const int fd = open(path, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    enum bw_err err = BW_OK;
     int error;
 
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
@@ -18,6 +19,12 @@ enum bw_err bw_room_try_nameless(const char *path, size_t bytes, struct bw_diag 
     if (fd < 0)
         return bw_diag_errno(diag, errno, "%s: make a file without a name", path);
     error = posix_fallocate(fd, 0, (off_t)bytes);
-    (void)close(fd); /* nothing was written that it could lose */
-    return error == 0 ? BW_OK : bw_diag_errno(diag, error, "%s: reserve %zu bytes", path, bytes);
+    if (error != 0)
+        err = bw_diag_errno(diag, error, "%s: reserve %zu bytes", path, bytes);
+    else if (pwrite(fd, "", 1, 0) != 1) /* it takes its block along */
+        err = bw_diag_errno(diag, errno, "%s: write into a file without a name", path);
+    else if (fsync(fd) != 0)
+        err = bw_diag_errno(diag, errno, "%s: sync a file without a name", path);
+    (void)close(fd); /* nothing of it is kept */
+    return err;
 }

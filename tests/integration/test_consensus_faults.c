@@ -24,6 +24,8 @@
 #include "test_shell.h"
 #include "test_witness.h"
 
+#include "../../src/consensus/room_watch.h"
+
 #define WAIT_MS        90000
 #define SNAPSHOT_EVERY 64
 #define ID_STRIDE      16 /* commands at once */
@@ -529,6 +531,84 @@ static void what_cannot_write_a_snapshot_goes_on_and_writes_it_once_it_can(void 
     assert_has_all();
 }
 
+/* ---- why it is not written -------------------------------------------------------------------- */
+
+static struct bw_room_watch watch;
+static const char *awaited;
+static unsigned awaited_count;
+
+static unsigned lines_with(const char *words)
+{
+    char path[160], line[BW_LOG_LINE_BYTES_MAX];
+    unsigned count = 0;
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/log", cluster.dir);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        count += strstr(line, words) != NULL;
+    (void)fclose(file);
+    return count;
+}
+
+static bool is_told(void *user)
+{
+    (void)user;
+    (void)bw_room_watch_has_room(&watch, 100000);
+    return lines_with(awaited) >= awaited_count;
+}
+
+static void await_told(const char *words, unsigned count)
+{
+    awaited = words;
+    awaited_count = count;
+    if (!test_run_until(&loop, is_told, NULL, WAIT_MS))
+        fail_msg("not told: %s", words);
+}
+
+static void on_watch_closed(void *user)
+{
+    *(bool *)user = true;
+}
+
+static bool is_true(void *user)
+{
+    return *(bool *)user;
+}
+
+/* libraft says it to nobody. It writes and syncs as well, which may fail where there is room. */
+static void what_keeps_a_snapshot_from_the_disk_is_told_again_once_it_is_something_else(void **state)
+{
+    struct bw_log log = {.level = BW_LOG_INFO, .component = "test"};
+    char path[160], dir[160];
+    bool is_closed = false;
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/log", cluster.dir);
+    log.fd = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(log.fd >= 0);
+    (void)snprintf(dir, sizeof dir, "%s/probed", cluster.dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    bw_room_watch_open(&watch, &loop, BW_ROOM_SNAPSHOT, dir, &log);
+
+    say("fsync /probed/# 5\n");
+    await_told("Input/output error", 1);
+    awaited_count = 2;
+    assert_false(test_run_until(&loop, is_told, NULL, BW_ROOM_WATCH_TRY_MS + 2000)); /* of the next try, too */
+    say("hang /probed/# 600000\n");
+    await_told("the disk hangs", 1);
+    say("");
+    await_told("none just now", 1);
+    say("fsync /probed/# 5\n");
+    await_told("Input/output error", 2);
+    assert_int_equal(lines_with("raft.snapshot_stalled"), 4);
+
+    bw_room_watch_close(&watch, on_watch_closed, &is_closed);
+    assert_true(test_run_until(&loop, is_true, &is_closed, WAIT_MS));
+    (void)close(log.fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -541,6 +621,7 @@ int main(int argc, char **argv)
         TEST(once_a_full_disk_has_room_again_it_begins_anew),
         TEST(a_full_disk_has_room_again_where_no_file_is_without_a_name),
         TEST(what_cannot_write_a_snapshot_goes_on_and_writes_it_once_it_can),
+        TEST(what_keeps_a_snapshot_from_the_disk_is_told_again_once_it_is_something_else),
     };
     char dir[64];
     int failed;
