@@ -566,7 +566,8 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
                             "; with an expired one nobody speaks with it", verdict);
         if (json_is_true(json_object_get(member, "disk_low")))
             bw_warn(verdict, bw_trouble_word(BW_TROUBLE_DISK_LOW), bw_json_member(member, "name"),
-                    "witness %s: its disk has no room for the log, or for a snapshot", bw_json_member(member, "name"));
+                    "witness %s: its disk has no room for the log, or has taken no snapshot for half a minute",
+                    bw_json_member(member, "name"));
         if (json_is_false(json_object_get(member, "heard")))
             bw_warn(verdict, bw_trouble_word(BW_TROUBLE_WITNESS_LOST),
                     bw_json_member(member, "name"), "witness %s is not heard by %s",

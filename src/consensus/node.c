@@ -176,6 +176,7 @@ void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *
     out_status->is_stuck = bw_safe_io_is_stuck(&node->voter.safe);
     out_status->is_capacity_low = node->voter.safe.io.capacity < BW_SAFE_IO_CAPACITY_KIB_MIN;
     out_status->lacks_room = bw_safe_io_lacks_room(&node->voter.safe);
+    out_status->is_snapshot_stalled = bw_safe_io_is_put_stalled(&node->voter.safe);
     for (unsigned i = 0; i < configuration->n; i++) {
         const struct raft_server *server = &configuration->servers[i];
 

@@ -119,19 +119,14 @@ static void watch_writes(struct bw_safe_io *safe, uint64_t step_ms)
                         safe->appends.stalled_ms);
 }
 
-static bool is_put_stalled(const struct bw_safe_io *safe)
+bool bw_safe_io_is_put_stalled(const struct bw_safe_io *safe)
 {
     return safe->puts.stalled_ms >= BW_SAFE_IO_SNAPSHOT_STALL_MS;
 }
 
-static bool is_low_for_long(const struct bw_safe_io *safe)
-{
-    return safe->low_ms >= BW_SAFE_IO_ROOM_MS;
-}
-
 bool bw_safe_io_lacks_room(const struct bw_safe_io *safe)
 {
-    return is_put_stalled(safe) || is_low_for_long(safe);
+    return safe->low_ms >= BW_SAFE_IO_ROOM_MS;
 }
 
 /* The library that has met a full disk looks for room for its log again by the retry that is kept away from it, or, at its
@@ -141,9 +136,9 @@ static void watch_room(struct bw_safe_io *safe, uint64_t step_ms)
     const bool is_low = safe->io.capacity < BW_SAFE_IO_CAPACITY_KIB_MIN;
 
     safe->low_ms = is_low ? safe->low_ms + step_ms : 0;
-    if (is_put_stalled(safe) && safe->config.on_snapshot_stalled != NULL)
+    if (bw_safe_io_is_put_stalled(safe) && safe->config.on_snapshot_stalled != NULL)
         safe->config.on_snapshot_stalled(safe->config.user, safe->put_bytes);
-    if (!is_low_for_long(safe) ||
+    if (!bw_safe_io_lacks_room(safe) ||
         (safe->config.has_room != NULL && !safe->config.has_room(safe->config.user)))
         return;
     bw_safe_io_stop(safe, BW_STOP_RESTART,

@@ -83,7 +83,7 @@ void bw_operator_look(const struct bw_program *program, const struct bw_scope *s
             .is_self = bw_program_is_self(program, from),
             .is_in_contact = is_in_contact(program, &status, from->id)};
         member->role = role_of(program, &status, member, out_view->leader);
-        member->is_disk_low = member->is_self && status.lacks_room;
+        member->is_disk_low = member->is_self && (status.lacks_room || status.is_snapshot_stalled);
         look_at_certificate(program, out_view->now, member);
     }
     for (unsigned i = 0; i < status.peer_count && leads; i++)

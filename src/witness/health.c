@@ -30,7 +30,7 @@ static bool find_reason(const struct bw_program *program, const struct bw_node_s
     else if (bw_id_is_none(program->machine.cluster.id))
         (void)snprintf(out_text, TEXT_BYTES, "this witness has not heard from its cluster yet\n");
     else if (bw_witness_machine_leader(&program->machine) == NULL && status->lacks_room)
-        (void)snprintf(out_text, TEXT_BYTES, "no leader is known, and this disk has no room for the log, or for a snapshot\n");
+        (void)snprintf(out_text, TEXT_BYTES, "no leader is known, and this disk has no room for the log\n");
     else if (bw_witness_machine_leader(&program->machine) == NULL)
         (void)snprintf(out_text, TEXT_BYTES, "no leader is known: is there a majority?\n");
     else if (status->commit_index - status->applied_index > BEHIND_MAX)

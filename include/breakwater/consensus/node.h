@@ -180,6 +180,7 @@ struct bw_node_status {
     bool is_stuck;         /* for as long as may be: this process ends itself, or is to be ended */
     bool is_capacity_low;
     bool lacks_room;       /* for long: the disk is full, or not given back to the log yet */
+    bool is_snapshot_stalled; /* for long, whatever the reason (raft.snapshot_stalled) */
     struct bw_node_peer peers[BW_NODE_PEERS_MAX]; /* without this witness */
     unsigned peer_count;
 };

@@ -205,9 +205,11 @@ void bw_safe_io_free_log(struct raft_snapshot *snapshot, struct raft_entry *entr
 uint64_t bw_safe_io_stalled_ms(const struct bw_safe_io *safe);
 /* Appends have done so for as long as may be (L3). */
 bool bw_safe_io_is_stuck(const struct bw_safe_io *safe);
-/* The log has no room reserved, or a snapshot was not taken, for as long as may be (L3). It goes on with what it has; what
- * its log lacks is found by a restart, once there is room. */
+/* The log has no room reserved for as long as may be (L3). It goes on with what it has; what it lacks is found by a
+ * restart, once there is room. */
 bool bw_safe_io_lacks_room(const struct bw_safe_io *safe);
+/* A snapshot was not taken for as long as may be (L3), for whatever reason. */
+bool bw_safe_io_is_put_stalled(const struct bw_safe_io *safe);
 
 /* Backend time at which `peer` was last heard; 0: never. */
 raft_time bw_safe_io_last_contact_ms(const struct bw_safe_io *safe, uint64_t peer);
