@@ -386,6 +386,8 @@ static void pump(struct sim_raft_io *backend)
         sim_later(backend->process,
                   put->is_on_its_way ? write_ns(backend) + below(backend, SNAPSHOT_NS_SPAN) : PUT_RETRY_NS,
                   put->is_on_its_way ? on_put_written : on_put_retry, NULL, NULL);
+        if (!put->is_on_its_way)
+            bw_safe_io_put_rests((struct bw_safe_io *)backend->io, PUT_RETRY_NS / SIM_MS);
     }
     if (backend->first == NULL || backend->is_writing || backend->is_stuck)
         return;
@@ -395,9 +397,7 @@ static void pump(struct sim_raft_io *backend)
     backend->is_writing = !backend->is_stuck;
     if (backend->is_writing)
         sim_later(backend->process,
-                  write_ns(backend) + (backend->first->kind == WRITE_INSTALL
-                                           ? below(backend, SNAPSHOT_NS_SPAN)
-                                           : 0),
+                  write_ns(backend) + (backend->first->kind == WRITE_INSTALL ? below(backend, SNAPSHOT_NS_SPAN) : 0),
                   on_written, NULL, NULL);
 }
 

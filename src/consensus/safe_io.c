@@ -90,10 +90,20 @@ uint64_t bw_safe_io_stalled_ms(const struct bw_safe_io *safe)
     return safe->appends.stalled_ms > safe->puts.stalled_ms ? safe->appends.stalled_ms : safe->puts.stalled_ms;
 }
 
-/* Appends wait behind a snapshot that is installed, and share the disk with any. */
+/* Appends wait behind a snapshot that is installed, and share the disk with any that is there. */
 static uint64_t append_limit_ms(const struct bw_safe_io *safe)
 {
-    return safe->puts.count > 0 ? BW_SAFE_IO_SNAPSHOT_STALL_MS : BW_SAFE_IO_STALL_MS;
+    const bool is_put_there = safe->puts.count > 0 && safe->ticked_ms >= safe->put_rests_until_ms;
+
+    return is_put_there ? BW_SAFE_IO_SNAPSHOT_STALL_MS : BW_SAFE_IO_STALL_MS;
+}
+
+void bw_safe_io_put_rests(struct bw_safe_io *safe, unsigned rest_ms)
+{
+    if (safe->is_install)
+        return;
+    safe->put_rests_until_ms = safe->io.time(&safe->io) + rest_ms;
+    safe->appends.stalled_ms = 0; /* of those that have shared the disk with it */
 }
 
 bool bw_safe_io_is_stuck(const struct bw_safe_io *safe)
@@ -411,6 +421,8 @@ static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
     put->outer = outer;
     put->safe = safe;
     safe->put_bytes = bw_safe_io_snapshot_bytes(snapshot);
+    safe->is_install = is_install;
+    safe->put_rests_until_ms = 0;
     if (is_install) {
         safe->change_count = 0;
         safe->change_forgotten = 0;

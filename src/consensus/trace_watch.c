@@ -8,11 +8,11 @@
 
 #include <breakwater/base/assert.h>
 
-/* How libraft 0.22.1 begins to say it, in no other place; behind it come the name and what has failed. */
+/* How libraft 0.22.1 begins to say it, each in no other place; behind it come the name, and what has failed. */
 #define COULD_NOT_CLOSE "truncate segment "
 #define COULD_NOT_PUT   "retry snapshot write"
-/* Later than appends may wait behind a snapshot: if one of them fails in the same turn, its own retry has this time, too. */
-#define PUT_RETRY_MS    (BW_SAFE_IO_SNAPSHOT_STALL_MS + 1000)
+#define COULD_NOT_WRITE "retry failed write "
+#define PUT_RETRY_MS    31000 /* twice a minute */
 
 static void on_failed(uv_async_t *async)
 {
@@ -25,18 +25,24 @@ static void on_failed(uv_async_t *async)
     uv_sem_post(&watch->heard);
 }
 
-/* On the loop. */
+/* On the loop, as the next. */
 static void try_put_soon(struct bw_trace_watch *watch)
 {
     raft_uv_set_disk_retry(&watch->safe->io, PUT_RETRY_MS);
     watch->is_retry_soon = true;
+    bw_safe_io_put_rests(watch->safe, PUT_RETRY_MS);
 }
 
-void bw_trace_watch_turn(struct bw_trace_watch *watch)
+static void try_nothing_soon(struct bw_trace_watch *watch)
 {
     if (watch->is_retry_soon)
         raft_uv_set_disk_retry(&watch->safe->io, BW_TRACE_WATCH_RETRY_MS);
     watch->is_retry_soon = false;
+}
+
+void bw_trace_watch_turn(struct bw_trace_watch *watch)
+{
+    try_nothing_soon(watch);
 }
 
 /* In any thread. */
@@ -53,6 +59,8 @@ static void on_trace(struct raft_tracer *tracer, int type, const void *info)
         (void)fprintf(stderr, "LIBRAFT %s:%d %s\n", line->diagnostic.file, line->diagnostic.line, message);
     if (strcmp(message, COULD_NOT_PUT) == 0)
         try_put_soon(watch);
+    if (strncmp(message, COULD_NOT_WRITE, sizeof COULD_NOT_WRITE - 1) == 0)
+        try_nothing_soon(watch);
     if (strncmp(message, COULD_NOT_CLOSE, sizeof COULD_NOT_CLOSE - 1) != 0)
         return;
     (void)snprintf(watch->text, sizeof watch->text, "%s", message + sizeof COULD_NOT_CLOSE - 1);

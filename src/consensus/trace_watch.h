@@ -3,9 +3,10 @@
  * A log segment could not be closed: said in the thread that was to close it. That thread is held until the witness
  * has stopped: what follows is not closed before, so that the names on disk still say the order.
  *
- * A snapshot could not be written: said on the loop, just before libraft reads after how long it is to try again. This
- * retry is sound; that of a log entry, which has the same time, is not, and is kept away. So the time is the snapshot's
- * for the rest of this turn of the loop. */
+ * A snapshot, or a log entry, could not be written: said on the loop, just before libraft reads after how long it is to
+ * try again. Both have the same time. The snapshot's retry is sound; the entry's is not, and is kept away. So the time is
+ * the snapshot's from its word on until an entry fails, or the turn of the loop ends; meanwhile the snapshot is not at the
+ * disk. */
 #ifndef BW_CONSENSUS_TRACE_WATCH_H
 #define BW_CONSENSUS_TRACE_WATCH_H
 

@@ -75,7 +75,7 @@
 #endif
 
 #define BW_SAFE_IO_STALL_MS          3000  /* L3: appends without progress */
-#define BW_SAFE_IO_SNAPSHOT_STALL_MS 30000 /* L3: a snapshot (that is told), and appends while one is written */
+#define BW_SAFE_IO_SNAPSHOT_STALL_MS 30000 /* L3: a snapshot (that is told), and appends while one is at the disk */
 #define BW_SAFE_IO_BEHIND_MS         10000 /* L11 */
 #define BW_SAFE_IO_BEHIND_AGAIN_MS   60000 /* L11: since leadership could not be given away for it */
 /* A leader takes no entries while a majority has less disk reserved; room for the largest ones. */
@@ -175,6 +175,8 @@ struct bw_safe_io {
     raft_time ticked_ms;
     struct bw_safe_io_writes appends, puts;
     size_t put_bytes; /* of the newest snapshot written */
+    bool is_install;  /* it is a leader's, and what is appended waits behind it */
+    raft_time put_rests_until_ms; /* L3: it is not at the disk before */
     uint64_t low_ms; /* L3: likewise, with less disk reserved than a leader needs */
     raft_index snapshot_index; /* of the last snapshot read, and its term (L5) */
     raft_term snapshot_term;
@@ -210,6 +212,9 @@ bool bw_safe_io_is_stuck(const struct bw_safe_io *safe);
 bool bw_safe_io_lacks_room(const struct bw_safe_io *safe);
 /* A snapshot was not taken for as long as may be (L3), for whatever reason. */
 bool bw_safe_io_is_put_stalled(const struct bw_safe_io *safe);
+/* From within the backend: the snapshot that it was given has failed, and is not at the disk for so long: then it tries
+ * again by itself. */
+void bw_safe_io_put_rests(struct bw_safe_io *safe, unsigned rest_ms);
 
 /* Backend time at which `peer` was last heard; 0: never. */
 raft_time bw_safe_io_last_contact_ms(const struct bw_safe_io *safe, uint64_t peer);
