@@ -106,6 +106,7 @@ static bool look_at_dir(const char *path, struct look *look)
     while ((is_free = !bw_dir_is_held(other.mirror_dir)) && (entry = readdir(list)) != NULL)
         if (bw_guard_file_group(entry->d_name, BW_GUARD_MIRROR_SUFFIX, group))
             look_at_mirror(look, group);
+    look->other = NULL;
     (void)closedir(list); /* only read from */
     return is_free;
 }

@@ -2,6 +2,7 @@
  * disk, whosever it is. So it is on a thread of its own. Not that of sys/scan.h, which knows nobody to spare. */
 #include "program.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -67,7 +68,7 @@ static bool begin(struct look *look)
     atomic_fetch_add(&look->holders, 1);
     if (bw_thread_begin(run, look) == 0)
         return true;
-    let_go(look); /* in its place */
+    atomic_fetch_sub(&look->holders, 1); /* there is no thread that would */
     return false;
 }
 
@@ -90,11 +91,13 @@ static bool await(struct look *look)
 
 static void say_blind(const struct bw_steps_step *step)
 {
-    static const char text[] = "what it has left could not be looked for within 5 s: /proc does not answer for some "
-                               "process of this machine (ps hangs, too: which disk does it wait for?); goes on";
+    char text[256];
+    const int length =
+        snprintf(text, sizeof text, "what it has left could not be looked for within %d s: /proc does not answer for "
+                 "some process of this machine (ps hangs, too: which disk does it wait for?); goes on",
+                 (int)(BW_SCAN_NS / BW_NS_PER_S)); /* fits */
 
-    _Static_assert(BW_SCAN_NS == 5 * BW_NS_PER_S, "as it says");
-    bw_steps_tell_line(step->program, step->index, BW_SCRIPT_STDERR, text, sizeof text - 1);
+    bw_steps_tell_line(step->program, step->index, BW_SCRIPT_STDERR, text, (size_t)length);
 }
 
 bool bw_steps_look(const struct bw_steps_step *step, const struct bw_process_tree *tree, int signal, pid_t *out_pids,
