@@ -31,6 +31,7 @@
 #include <breakwater/net/tls_context.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/obs/summary.h>
+#include <breakwater/reload/reload.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/script.h>
@@ -254,16 +255,6 @@ void bw_agent_cancel_poll(struct bw_agent *agent, uint32_t witness);
 
 /* ---- reload.c -------------------------------------------------------------------------------- */
 
-struct bw_agent_reload {
-    uv_timer_t timer; /* looks at the certificate files */
-    struct bw_worker *file, *certificates; /* NULL: not open */
-    struct bw_own_certificate *own; /* in use, with the list of revoked ones that is in force */
-    struct bw_certificate_look look;
-    bool wants_config, wants_certificate, wants_look; /* once what is being read now was read */
-    bool is_overtaken; /* a file was taken since the certificate was begun with that is being read */
-    bool is_told;      /* the manager waits to hear that this agent is ready again */
-    int64_t days_warned; /* see bw_credentials_end_is_news */
-};
 /* Those that its configuration names; and notes how they look. */
 BW_MUST_CHECK enum bw_err bw_agent_credentials_load(struct bw_agent *agent, struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag);
@@ -302,7 +293,9 @@ struct bw_agent {
     struct bw_agent_caller callers[BW_AGENT_WITNESSES_MAX];
     uint8_t *sync; /* the bytes of the newest; BW_SYNC_BYTES_MAX */
     size_t sync_size;
-    struct bw_agent_reload reload;
+    uv_timer_t looks; /* at the certificate files */
+    struct bw_reload reload;
+    bool is_reload_told; /* the manager waits to hear that this agent is ready again */
     uv_signal_t signals[BW_AGENT_SIGNALS];
     struct bw_heartbeat heartbeat;
     struct bw_kept_listener socket; /* for persons */

@@ -16,6 +16,7 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/obs/log.h>
+#include <breakwater/reload/reload.h>
 #include <breakwater/second/second.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
@@ -48,17 +49,6 @@ struct bw_second_store {
     struct bw_second_mirror_file mirror; /* an entry for each group */
 };
 
-struct bw_second_reload {
-    uv_timer_t timer; /* looks at the certificate files */
-    struct bw_worker *file, *certificates; /* NULL: not open */
-    struct bw_own_certificate *own; /* in use, with the list of revoked ones that is in force */
-    struct bw_certificate_look look;
-    struct bw_site_config *fresh; /* it was judged, and waits for its certificate; NULL: none */
-    bool wants_config, wants_look; /* once what is being read now was read */
-    bool is_overtaken;   /* a newer file is there than when the certificate was begun with that is being read */
-    int64_t days_warned; /* see bw_credentials_end_is_news */
-};
-
 /* A witness to which it warns. */
 struct bw_second_warned {
     struct bw_second_program *program;
@@ -87,7 +77,8 @@ struct bw_second_program {
     struct bw_worker *disk; /* NULL: not open */
     struct bw_worker *mirrors; /* likewise, or there is none */
     bool is_unmirrored;        /* the log was told that it cannot be written */
-    struct bw_second_reload reload;
+    uv_timer_t looks; /* at the certificate files */
+    struct bw_reload reload;
     uv_signal_t signals[BW_SECOND_SIGNALS];
     uv_async_t ending;
     struct bw_heartbeat heartbeat;

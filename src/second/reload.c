@@ -4,30 +4,16 @@
 #include "program.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
 
 #define LOOK_MS 10000u
 
-static struct bw_own_certificate own_of(const struct bw_site_config *config)
-{
-    return (struct bw_own_certificate){.ca = config->tls.ca,
-                                       .identity = config->tls.identity,
-                                       .revoked = config->tls.revoked,
-                                       .revoked_count = config->tls.revoked_count,
-                                       .cluster = config->cluster,
-                                       .role = BW_ROLE_AGENT,
-                                       .site = config->site,
-                                       .name = config->name};
-}
-
 /* How they look goes first: what is put there meanwhile is noticed, however long the start takes. */
 enum bw_err bw_second_credentials_load(struct bw_second_program *program, struct bw_diag *diag)
 {
-    const struct bw_own_certificate own = own_of(program->config);
+    const struct bw_own_certificate own = bw_reload_own_of_site(program->config);
 
     program->reload.look = bw_certificate_look_at(&own);
     return bw_credentials_load_own(&own, bw_clock_wall(), &program->credentials, diag);
@@ -45,100 +31,7 @@ static void warn_of_expiry(struct bw_second_program *program)
                     bw_log_quote(program->config->tls.identity), days);
 }
 
-/* ---- reading them, on threads ---- */
-
-/* The workers', with nothing of ours: where a file system hangs, the thread outlives all. The file has one of its own:
- * whom it takes back is out though certificates hang (5.3). */
-struct file_job {
-    const char *config_file;      /* of the command line */
-    struct bw_problems problems;
-    struct bw_site_config *fresh; /* NULL: it is refused for them */
-};
-
-struct certificate_job {
-    bool is_fresh; /* the one that the file of a SIGHUP names; else the one in use, where its files look otherwise */
-    struct bw_own_certificate *own;
-    struct bw_certificate_look look;    /* before, then now */
-    struct bw_credentials *credentials; /* NULL: its files look as before, or `err` */
-    enum bw_err err;
-    struct bw_diag diag;
-};
-
-static void clear_file(void *of)
-{
-    struct file_job *job = of;
-
-    bw_site_config_free(job->fresh);
-    bw_problems_deinit(&job->problems);
-    *job = (struct file_job){0};
-}
-
-static void clear_certificate(void *of)
-{
-    struct certificate_job *job = of;
-
-    free(job->own);
-    bw_credentials_free(job->credentials);
-    *job = (struct certificate_job){0};
-}
-
-static void read_file(void *of)
-{
-    struct file_job *job = of;
-
-    if (bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems) != BW_OK)
-        job->fresh = NULL;
-}
-
-static void read_certificate(void *of)
-{
-    struct certificate_job *job = of;
-
-    job->err = bw_credentials_read_again(job->own, bw_clock_wall(), job->is_fresh, &job->look,
-                                         &job->credentials, &job->diag);
-}
-
-static void begin_file(struct bw_second_program *program)
-{
-    struct bw_second_reload *reload = &program->reload;
-    struct file_job *job;
-
-    if (!reload->wants_config || bw_worker_is_busy(reload->file))
-        return;
-    reload->wants_config = false;
-    job = bw_worker_job(reload->file);
-    bw_problems_init(&job->problems);
-    job->config_file = program->config_file;
-    bw_worker_begin(reload->file, read_file);
-}
-
-static void begin_certificate(struct bw_second_program *program)
-{
-    struct bw_second_reload *reload = &program->reload;
-    struct bw_own_certificate own = *reload->own;
-    struct certificate_job *job;
-
-    if ((reload->fresh == NULL && !reload->wants_look) || bw_worker_is_busy(reload->certificates))
-        return;
-    job = bw_worker_job(reload->certificates);
-    job->is_fresh = reload->fresh != NULL;
-    if (job->is_fresh)
-        own = own_of(reload->fresh);
-    else
-        reload->wants_look = false;
-    job->own = bw_own_certificate_copy(&own);
-    job->look = reload->look;
-    reload->is_overtaken = false;
-    bw_worker_begin(reload->certificates, read_certificate);
-}
-
 /* ---- taking them ---- */
-
-static void put_own(struct bw_second_program *program, struct bw_own_certificate *own)
-{
-    free(program->reload.own);
-    program->reload.own = own;
-}
 
 static enum bw_err set_credentials(struct bw_second_program *program,
                                    const struct bw_credentials *credentials, struct bw_diag *diag)
@@ -149,27 +42,11 @@ static enum bw_err set_credentials(struct bw_second_program *program,
                         : err;
 }
 
-/* Whom `fresh` takes back is out at once (5.3), whatever becomes of the certificate that it names: that is read
- * next, and may hang, or be refused. Whom it names no more is let in once this has begun anew, and not before. */
-static void take_back(struct bw_second_program *program, const struct bw_site_config *fresh)
+static enum bw_err use_again(void *user, struct bw_diag *diag)
 {
-    const struct bw_own_certificate named = own_of(fresh);
-    struct bw_own_certificate *own = bw_own_certificate_with(program->reload.own, &named);
-    struct bw_diag diag = {0};
-    enum bw_err err;
+    struct bw_second_program *program = user;
 
-    if (own == NULL)
-        return;
-    err = bw_credentials_revoke(program->credentials, own->revoked, own->revoked_count, &diag);
-    if (err == BW_OK)
-        err = set_credentials(program, program->credentials, &diag);
-    if (err == BW_OK) {
-        put_own(program, own);
-        return;
-    }
-    free(own);
-    bw_log_error(&program->log, "certificate.refused", "error=%s does=\"the list of before stays\"",
-                 bw_log_quote(diag.text));
+    return set_credentials(program, program->credentials, diag);
 }
 
 static bool is_busy_with(const struct bw_second *second)
@@ -216,45 +93,32 @@ static void refuse_certificate(struct bw_second_program *program, const char *fi
                  bw_log_quote(why));
 }
 
-/* The newest file decides: one whose certificate was not read yet gives way to it, be it taken or refused, and what
- * becomes of the newer one is said for both. */
-static void overtake(struct bw_second_reload *reload)
+static bool on_file(void *user, void *fresh, struct bw_problems *problems)
 {
-    bw_site_config_free(reload->fresh);
-    reload->fresh = NULL;
-    reload->is_overtaken = true;
-}
-
-static void hear_file(struct bw_second_program *program, struct file_job *job)
-{
+    struct bw_second_program *program = user;
+    struct bw_own_certificate named;
     struct bw_diag diag = {0};
 
-    overtake(&program->reload);
-    bw_problems_log(&job->problems, &program->log);
-    if (job->fresh == NULL) {
-        refuse_config(program, "its problems are listed above");
-        return;
+    bw_problems_log(problems, &program->log);
+    if (fresh == NULL || judge(program, fresh, &diag) != BW_OK) {
+        refuse_config(program, fresh == NULL ? "its problems are listed above" : diag.text);
+        return false;
     }
-    if (judge(program, job->fresh, &diag) != BW_OK) {
-        refuse_config(program, diag.text);
-        return;
-    }
-    take_back(program, job->fresh);
-    program->reload.fresh = job->fresh; /* its certificate is next */
-    job->fresh = NULL;
+    named = bw_reload_own_of_site(fresh);
+    bw_reload_take_back(&program->reload, &named, program->credentials);
+    return true;
 }
 
 /* It begins anew, and reads both once more. */
-static void take_config(struct bw_second_program *program, struct certificate_job *job)
+static void on_fresh(void *user, struct bw_read_certificate *read)
 {
-    struct bw_site_config *fresh = program->reload.fresh;
+    struct bw_second_program *program = user;
     struct bw_diag diag = {0};
 
-    program->reload.fresh = NULL;
-    if (judge(program, fresh, &diag) != BW_OK) { /* what is armed may be another by now */
+    if (judge(program, program->reload.fresh, &diag) != BW_OK) { /* what is armed may be another by now */
         refuse_config(program, diag.text);
-    } else if (job->err != BW_OK) {
-        refuse_certificate(program, program->config_file, job->diag.text);
+    } else if (read->err != BW_OK) {
+        refuse_certificate(program, program->config_file, read->diag.text);
     } else {
         bw_log_info(&program->log, "config.loaded", "file=%s does=\"begins anew with it%s\"",
                     bw_log_quote(program->config_file),
@@ -262,129 +126,83 @@ static void take_config(struct bw_second_program *program, struct certificate_jo
                                                                   : "");
         bw_second_stop(program, BW_SECOND_RESTART);
     }
-    bw_site_config_free(fresh);
 }
 
-/* With the list that is in force by now: a file may have been read since its files were looked at. */
-static void take_certificate(struct bw_second_program *program, struct certificate_job *job)
+static void on_look(void *user, struct bw_read_certificate *read)
 {
-    const struct bw_own_certificate *own = program->reload.own;
+    struct bw_second_program *program = user;
 
-    program->reload.look = job->look;
-    if (job->err == BW_OK && job->credentials == NULL)
-        return; /* as before */
-    if (job->err == BW_OK)
-        job->err = bw_credentials_revoke(job->credentials, own->revoked, own->revoked_count, &job->diag);
-    if (job->err == BW_OK)
-        job->err = set_credentials(program, job->credentials, &job->diag);
-    if (job->err != BW_OK) {
-        refuse_certificate(program, program->config->tls.identity, job->diag.text);
+    program->reload.look = read->look;
+    if (!bw_reload_revoke(&program->reload, read))
+        return;
+    if (read->err == BW_OK)
+        read->err = set_credentials(program, read->credentials, &read->diag);
+    if (read->err != BW_OK) {
+        refuse_certificate(program, program->config->tls.identity, read->diag.text);
         return;
     }
     bw_credentials_free(program->credentials);
-    program->credentials = job->credentials;
-    job->credentials = NULL;
+    program->credentials = read->credentials;
+    read->credentials = NULL;
     bw_log_info(&program->log, "certificate.loaded", "file=%s certificate_left_days=%" PRId64,
                 bw_log_quote(program->config->tls.identity),
                 bw_credentials_days_left(program->credentials, bw_clock_wall()));
 }
 
-/* All that was asked for meanwhile has its outcome, too. */
-static void say_answers(struct bw_second_program *program)
+static struct bw_own_certificate own(const void *user)
 {
-    struct bw_second_reload *reload = &program->reload;
+    const struct bw_reload *reload = &((const struct bw_second_program *)user)->reload;
 
-    if (!reload->wants_config && reload->fresh == NULL && bw_worker_answers_again(reload->file))
-        bw_log_info(&program->log, "files.answer", "does=\"the site file is read again\"");
-    if (bw_worker_answers_again(reload->certificates))
-        bw_log_info(&program->log, "files.answer", "does=\"certificates are read again\"");
+    return reload->fresh != NULL ? bw_reload_own_of_site(reload->fresh) : *reload->own;
 }
 
-static void on_file(void *of, void *user)
-{
-    struct bw_second_program *program = user;
+static const struct bw_reload_kind kind = {
+    .load = bw_reload_load_site,
+    .free_config = bw_reload_free_site,
+    .on_file = on_file,
+    .own = own,
+    .on_fresh = on_fresh,
+    .on_look = on_look,
+    .use_again = use_again,
+    .file_silent = "it, or a script that it names, does not answer; what was read before stays in force",
+    .file_answers = "the site file is read again",
+    .certificates_silent = "the certificate in use stays; a new site file waits for these, but whom it takes "
+                           "back is out"};
 
-    hear_file(program, of);
-    clear_file(of);
-    begin_file(program);
-    begin_certificate(program);
-    say_answers(program);
-}
-
-static void on_certificate(void *of, void *user)
-{
-    struct bw_second_program *program = user;
-    struct certificate_job *job = of;
-
-    if (!job->is_fresh)
-        take_certificate(program, job);
-    else if (!program->reload.is_overtaken)
-        take_config(program, job);
-    clear_certificate(job);
-    begin_certificate(program);
-    say_answers(program);
-}
-
-static void on_look(uv_timer_t *timer)
+static void on_tick(uv_timer_t *timer)
 {
     struct bw_second_program *program = timer->data;
-    struct bw_second_reload *reload = &program->reload;
-    const struct certificate_job *job = bw_worker_job(reload->certificates);
 
     warn_of_expiry(program);
-    reload->wants_look = true;
-    begin_certificate(program);
-    if (bw_worker_fell_silent(reload->file))
-        bw_log_warn(&program->log, "files.silent",
-                    "file=%s does=\"it, or a script that it names, does not answer; what was read before "
-                    "stays in force\"",
-                    bw_log_quote(program->config_file));
-    if (bw_worker_fell_silent(reload->certificates))
-        bw_log_warn(&program->log, "files.silent",
-                    "ca_file=%s identity_file=%s does=\"the certificate in use stays; a new site file waits for "
-                    "these, but whom it takes back is out\"",
-                    bw_log_quote(job->own->ca), bw_log_quote(job->own->identity));
+    bw_reload_look(&program->reload);
 }
 
 /* One that waits for its certificate, or for a script that runs, gives way here already: begun anew, this would read
  * the newer one, which nobody has judged. */
 void bw_second_reload(struct bw_second_program *program)
 {
-    overtake(&program->reload);
+    bw_reload_overtake(&program->reload);
     bw_second_stay(program);
-    program->reload.wants_config = true;
-    begin_file(program);
+    bw_reload_begin(&program->reload);
 }
 
 enum bw_err bw_second_reload_open(struct bw_second_program *program, struct bw_diag *diag)
 {
-    const struct bw_own_certificate own = own_of(program->config);
-    struct bw_second_reload *reload = &program->reload;
-    enum bw_err err;
+    const struct bw_own_certificate in_use = bw_reload_own_of_site(program->config);
+    struct bw_reload *reload = &program->reload;
 
-    BW_ASSERT(uv_timer_init(&program->loop, &reload->timer) ==
-              0); /* memory of ours, nothing else */
-    reload->timer.data = program;
-    reload->days_warned = INT64_MAX;
-    BW_ASSERT(uv_timer_start(&reload->timer, on_look, LOOK_MS, LOOK_MS) == 0);
-    put_own(program, bw_own_certificate_copy(&own));
-    err = bw_worker_open(&reload->file, &program->loop, sizeof(struct file_job), clear_file,
-                         on_file, program, diag);
-    if (err == BW_OK)
-        err = bw_worker_open(&reload->certificates, &program->loop, sizeof(struct certificate_job),
-                             clear_certificate, on_certificate, program, diag);
-    return err;
+    BW_ASSERT(uv_timer_init(&program->loop, &program->looks) == 0); /* memory of ours, nothing else */
+    program->looks.data = program;
+    BW_ASSERT(uv_timer_start(&program->looks, on_tick, LOOK_MS, LOOK_MS) == 0);
+    reload->kind = &kind;
+    reload->user = program;
+    reload->log = &program->log;
+    reload->config_file = program->config_file;
+    return bw_reload_open(reload, &program->loop, &in_use, diag);
 }
 
 void bw_second_reload_close(struct bw_second_program *program)
 {
-    struct bw_second_reload *reload = &program->reload;
-
-    uv_close((uv_handle_t *)&reload->timer, NULL);
-    (void)bw_worker_close(reload->file); /* what hangs there is its own */
-    (void)bw_worker_close(reload->certificates);
-    reload->file = reload->certificates = NULL;
-    put_own(program, NULL);
-    bw_site_config_free(reload->fresh);
-    reload->fresh = NULL;
+    uv_close((uv_handle_t *)&program->looks, NULL);
+    bw_reload_close(&program->reload);
 }

@@ -175,7 +175,7 @@ void bw_program_close(struct bw_program *program)
     bw_witness_machine_close(&program->machine);
     if (program->api != NULL)
         bw_http_server_close(program->api, NULL, NULL); /* who waits for an answer is gone first */
-    bw_program_reload_close(program);
+    bw_reload_close(&program->reload);
     bw_members_close(program);
     if (program->has_relay)
         bw_http_client_close(&program->relay, NULL, NULL);

@@ -31,6 +31,7 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/obs/summary.h>
+#include <breakwater/reload/reload.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/worker.h>
@@ -160,17 +161,6 @@ struct bw_on_event {
     bool is_open;
 };
 
-/* reload.c: files are read by threads. */
-struct bw_program_reload {
-    struct bw_worker *file, *certificates; /* NULL: not open */
-    struct bw_own_certificate *own;   /* in use, with the list of revoked ones that is in force */
-    struct bw_certificate_look look;  /* of the files that are in use */
-    struct bw_witness_config *fresh;  /* it was judged, and waits for its certificate; NULL: none */
-    bool wants_config, wants_look;    /* once what is being read now was read */
-    bool is_overtaken;                /* a file was read since the certificate was begun with that is being read */
-    int64_t days_warned;              /* of the certificate's end: see bw_credentials_end_is_news */
-};
-
 struct bw_program {
     uv_loop_t loop;
     const char *config_file;
@@ -212,7 +202,7 @@ struct bw_program {
     uv_signal_t signals[3];  /* SIGTERM SIGINT SIGHUP */
     uv_timer_t housekeeping; /* certificate files and dates */
     struct bw_heartbeat heartbeat;
-    struct bw_program_reload reload;
+    struct bw_reload reload;
     bool is_closing;
 };
 
@@ -361,8 +351,6 @@ void bw_program_judge_address(struct bw_program *program);
 void bw_tls_contexts_free(struct bw_tls_contexts *contexts);
 /* Before they are read for the first time: a change is noticed from here on. */
 BW_MUST_CHECK enum bw_err bw_program_reload_open(struct bw_program *program, struct bw_diag *diag);
-/* Accepts one that is not open. */
-void bw_program_reload_close(struct bw_program *program);
 /* SIGHUP: the configuration file and all that it names, which are read beside the loop. A bad one changes nothing that
  * is in force. */
 void bw_program_reload(struct bw_program *program);

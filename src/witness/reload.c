@@ -3,8 +3,6 @@
 #include "program.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
@@ -63,93 +61,6 @@ enum bw_err bw_program_load_credentials(const struct bw_witness_config *config,
     else
         bw_credentials_free(credentials);
     return err;
-}
-
-/* ---- reading them, on threads ---- */
-
-/* The workers', with nothing of the program's: where a file system hangs, the thread outlives all. The file has one of
- * its own: whom it takes back is out though certificates hang (5.3). */
-struct file_job {
-    const char *config_file;         /* of the command line */
-    struct bw_problems problems;
-    struct bw_witness_config *fresh; /* NULL: it is refused for them */
-};
-
-struct certificate_job {
-    bool is_fresh; /* the one that the file of a SIGHUP names; else the one in use, where its files look otherwise */
-    struct bw_own_certificate *own;
-    struct bw_certificate_look look;    /* before, then now */
-    struct bw_credentials *credentials; /* NULL: its files look as before, or `err` */
-    enum bw_err err;
-    struct bw_diag diag;
-};
-
-static void clear_file(void *of)
-{
-    struct file_job *job = of;
-
-    bw_witness_config_free(job->fresh);
-    bw_problems_deinit(&job->problems);
-    *job = (struct file_job){.fresh = NULL};
-}
-
-static void clear_certificate(void *of)
-{
-    struct certificate_job *job = of;
-
-    free(job->own);
-    bw_credentials_free(job->credentials);
-    *job = (struct certificate_job){.own = NULL};
-}
-
-static void read_file(void *of)
-{
-    struct file_job *job = of;
-
-    if (bw_witness_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems) != BW_OK)
-        job->fresh = NULL;
-}
-
-static void read_certificate(void *of)
-{
-    struct certificate_job *job = of;
-
-    job->err = bw_credentials_read_again(job->own, bw_clock_wall(), job->is_fresh, &job->look,
-                                         &job->credentials, &job->diag);
-}
-
-static void begin_file(struct bw_program *program)
-{
-    struct bw_program_reload *reload = &program->reload;
-    struct file_job *job;
-
-    if (!reload->wants_config || bw_worker_is_busy(reload->file))
-        return;
-    reload->wants_config = false;
-    job = bw_worker_job(reload->file);
-    bw_problems_init(&job->problems);
-    job->config_file = program->config_file;
-    bw_worker_begin(reload->file, read_file);
-}
-
-static void begin_certificate(struct bw_program *program)
-{
-    struct bw_program_reload *reload = &program->reload;
-    struct bw_own_certificate own = *reload->own;
-    struct certificate_job *job;
-
-    if ((reload->fresh == NULL && !reload->wants_look) || bw_worker_is_busy(reload->certificates))
-        return;
-    job = bw_worker_job(reload->certificates);
-    job->is_fresh = reload->fresh != NULL;
-    if (job->is_fresh)
-        own = own_of(reload->fresh);
-    else
-        reload->wants_look = false;
-    job->own = bw_own_certificate_copy(&own);
-    job->look = reload->look;
-    reload->is_overtaken = false;
-    bw_worker_begin(reload->certificates, read_certificate);
 }
 
 /* ---- taking them ---- */
@@ -236,56 +147,36 @@ void bw_program_judge_address(struct bw_program *program)
         bw_log_error(&program->log, "certificate.unnamed", "error=%s", bw_log_quote(diag.text));
 }
 
-static void put_own(struct bw_program *program, struct bw_own_certificate *own)
+static enum bw_err use_again(void *user, struct bw_diag *diag)
 {
-    free(program->reload.own);
-    program->reload.own = own;
-}
-
-/* Whom `fresh` takes back is out at once (5.3), whatever becomes of the certificate that it names: that is read
- * next, and may hang, or be refused. Whom it names no more is let in with that certificate, and not before. */
-static void take_back(struct bw_program *program, const struct bw_witness_config *fresh)
-{
-    const struct bw_own_certificate named = own_of(fresh);
-    struct bw_own_certificate *own = bw_own_certificate_with(program->reload.own, &named);
+    struct bw_program *program = user;
     struct bw_tls_contexts contexts = {0};
-    struct bw_diag diag = {0};
-    enum bw_err err;
+    enum bw_err err = make_contexts(program->credentials, &contexts, diag);
 
-    if (own == NULL)
-        return;
-    err = bw_credentials_revoke(program->credentials, own->revoked, own->revoked_count, &diag);
     if (err == BW_OK)
-        err = make_contexts(program->credentials, &contexts, &diag);
+        err = bw_http_client_set_credentials(&program->relay, program->credentials, diag);
     if (err == BW_OK)
-        err = bw_http_client_set_credentials(&program->relay, program->credentials, &diag);
-    if (err == BW_OK) {
-        put_own(program, own);
         use_contexts(program, &contexts);
-    } else {
-        free(own);
-        bw_log_error(&program->log, "certificate.refused",
-                     "error=%s does=\"the list of before stays\"", bw_log_quote(diag.text));
-    }
     bw_tls_contexts_free(&contexts); /* their users keep them */
+    return err;
 }
 
-/* What the job has read takes the place of what is in use; `config` names it. */
-static enum bw_err take_credentials(struct bw_program *program, struct certificate_job *job,
+/* What was read takes the place of what is in use; `config` names it. */
+static enum bw_err take_credentials(struct bw_program *program, struct bw_read_certificate *read,
                                     const struct bw_witness_config *config, struct bw_diag *diag)
 {
-    struct bw_credentials *credentials = job->credentials;
+    struct bw_credentials *credentials = read->credentials;
     struct bw_tls_contexts contexts;
-    enum bw_err err = job->err;
+    enum bw_err err = read->err;
 
-    *diag = job->diag;
+    *diag = read->diag;
     if (err == BW_OK)
         err = judge_address(program, config, credentials, diag);
     if (err == BW_OK)
         err = make_contexts(credentials, &contexts, diag);
     if (err != BW_OK)
         return err;
-    job->credentials = NULL;
+    read->credentials = NULL;
     return use_credentials(program, credentials, &contexts, diag);
 }
 
@@ -313,148 +204,111 @@ static enum bw_err judge(const struct bw_program *program, const struct bw_witne
     return bw_drive_judge_members(program, fresh, diag);
 }
 
-/* The newest file decides: one whose certificate was not read yet gives way to it, be it taken or refused, and what
- * becomes of the newer one is said for both. */
-static void overtake(struct bw_program_reload *reload)
+static bool on_file(void *user, void *fresh, struct bw_problems *problems)
 {
-    bw_witness_config_free(reload->fresh);
-    reload->fresh = NULL;
-    reload->is_overtaken = true;
-}
-
-static void hear_file(struct bw_program *program, struct file_job *job)
-{
+    struct bw_program *program = user;
+    struct bw_own_certificate named;
     struct bw_diag diag = {0};
 
-    overtake(&program->reload);
-    bw_problems_log(&job->problems, &program->log);
-    if (job->fresh == NULL) {
-        note_file(program, false, "its problems are listed above");
-        return;
+    bw_problems_log(problems, &program->log);
+    if (fresh == NULL || judge(program, fresh, &diag) != BW_OK) {
+        note_file(program, false, fresh == NULL ? "its problems are listed above" : diag.text);
+        return false;
     }
-    if (judge(program, job->fresh, &diag) != BW_OK) {
-        note_file(program, false, diag.text);
-        return;
-    }
-    take_back(program, job->fresh);
-    program->reload.fresh = job->fresh; /* its certificate is next */
-    job->fresh = NULL;
+    named = own_of(fresh);
+    bw_reload_take_back(&program->reload, &named, program->credentials);
+    return true;
 }
 
 /* All of it, or nothing but whom it takes back: what stands in it was written together with its certificate. */
-static void take_config(struct bw_program *program, struct certificate_job *job)
+static void on_fresh(void *user, struct bw_read_certificate *read)
 {
-    struct bw_witness_config *fresh = program->reload.fresh;
+    struct bw_program *program = user;
+    struct bw_reload *reload = &program->reload;
     struct bw_diag diag = {0};
-    enum bw_err err = judge(program, fresh, &diag); /* the members may be others by now */
+    enum bw_err err = judge(program, reload->fresh, &diag); /* the members may be others by now */
 
-    program->reload.fresh = NULL;
     if (err == BW_OK)
-        err = take_credentials(program, job, fresh, &diag);
+        err = take_credentials(program, read, reload->fresh, &diag);
     if (err != BW_OK) {
         note_file(program, false, diag.text);
-        bw_witness_config_free(fresh);
         return;
     }
-    put_own(program, job->own);
-    job->own = NULL;
+    bw_reload_put_own(reload, read->own);
+    read->own = NULL;
     bw_witness_config_free(program->config);
-    program->config = fresh;
+    program->config = reload->fresh;
+    reload->fresh = NULL;
     bw_reads_forget(&program->reads); /* `people` may say something else now */
     bw_directory_rebuild(program);
     program->log.level = program->config->log_level;
-    program->reload.look = job->look;
+    reload->look = read->look;
     note_file(program, true, "");
 }
 
-/* With the list that is in force by now: a file may have been read since its files were looked at. */
-static void take_certificate(struct bw_program *program, struct certificate_job *job)
+static void on_look(void *user, struct bw_read_certificate *read)
 {
-    const struct bw_own_certificate *own = program->reload.own;
+    struct bw_program *program = user;
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    program->reload.look = job->look;
-    if (job->err == BW_OK && job->credentials == NULL)
-        return; /* as before */
-    if (job->err == BW_OK)
-        job->err = bw_credentials_revoke(job->credentials, own->revoked, own->revoked_count, &job->diag);
-    err = take_credentials(program, job, program->config, &diag);
+    program->reload.look = read->look;
+    if (!bw_reload_revoke(&program->reload, read))
+        return;
+    err = take_credentials(program, read, program->config, &diag);
     program->counters.is_certificate_taken = err == BW_OK; /* of a file that was refused it says nothing */
     note_outcome(program, err == BW_OK, "certificates", diag.text);
 }
 
-/* All that was asked for meanwhile has its outcome, too. */
-static void say_answers(struct bw_program *program)
+static void *load(const char *file, struct bw_problems *problems)
 {
-    struct bw_program_reload *reload = &program->reload;
+    struct bw_witness_config *config = NULL;
 
-    if (!reload->wants_config && reload->fresh == NULL && bw_worker_answers_again(reload->file))
-        bw_log_info(&program->log, "files.answer", "does=\"the configuration is read again\"");
-    if (bw_worker_answers_again(reload->certificates))
-        bw_log_info(&program->log, "files.answer", "does=\"certificates are read again\"");
+    return bw_witness_config_load(file, BW_CONFIG_HERE, &config, problems) == BW_OK ? config : NULL;
 }
 
-static void on_file(void *of, void *user)
+static void free_config(void *config)
 {
-    struct bw_program *program = user;
-
-    hear_file(program, of);
-    clear_file(of);
-    begin_file(program);
-    begin_certificate(program);
-    say_answers(program);
+    bw_witness_config_free(config);
 }
 
-static void on_certificate(void *of, void *user)
+static struct bw_own_certificate own(const void *user)
 {
-    struct bw_program *program = user;
-    struct certificate_job *job = of;
+    const struct bw_reload *reload = &((const struct bw_program *)user)->reload;
 
-    if (!job->is_fresh)
-        take_certificate(program, job);
-    else if (!program->reload.is_overtaken)
-        take_config(program, job);
-    clear_certificate(job);
-    begin_certificate(program);
-    say_answers(program);
+    return reload->fresh != NULL ? own_of(reload->fresh) : *reload->own;
 }
+
+static const struct bw_reload_kind kind = {
+    .load = load,
+    .free_config = free_config,
+    .on_file = on_file,
+    .own = own,
+    .on_fresh = on_fresh,
+    .on_look = on_look,
+    .use_again = use_again,
+    .file_silent = "what was read before stays in force",
+    .file_answers = "the configuration is read again",
+    .certificates_silent = "the certificate in use stays; a new configuration waits for these, but whom it "
+                           "takes back is out"};
 
 void bw_program_reload(struct bw_program *program)
 {
-    if (program->is_closing)
-        return;
-    program->reload.wants_config = true;
-    begin_file(program);
+    if (!program->is_closing)
+        bw_reload_begin(&program->reload);
 }
 
 enum bw_err bw_program_reload_open(struct bw_program *program, struct bw_diag *diag)
 {
-    const struct bw_own_certificate own = own_of(program->config);
-    struct bw_program_reload *reload = &program->reload;
-    enum bw_err err;
+    const struct bw_own_certificate in_use = own_of(program->config);
+    struct bw_reload *reload = &program->reload;
 
-    put_own(program, bw_own_certificate_copy(&own));
-    reload->look = bw_certificate_look_at(&own);
-    reload->days_warned = INT64_MAX;
-    err = bw_worker_open(&reload->file, &program->loop, sizeof(struct file_job), clear_file,
-                         on_file, program, diag);
-    if (err == BW_OK)
-        err = bw_worker_open(&reload->certificates, &program->loop, sizeof(struct certificate_job),
-                             clear_certificate, on_certificate, program, diag);
-    return err;
-}
-
-void bw_program_reload_close(struct bw_program *program)
-{
-    struct bw_program_reload *reload = &program->reload;
-
-    (void)bw_worker_close(reload->file); /* what hangs there is its own */
-    (void)bw_worker_close(reload->certificates);
-    reload->file = reload->certificates = NULL;
-    put_own(program, NULL);
-    bw_witness_config_free(reload->fresh);
-    reload->fresh = NULL;
+    reload->kind = &kind;
+    reload->user = program;
+    reload->log = &program->log;
+    reload->config_file = program->config_file;
+    reload->look = bw_certificate_look_at(&in_use);
+    return bw_reload_open(reload, &program->loop, &in_use, diag);
 }
 
 /* ---- every few seconds ---- */
@@ -473,19 +327,6 @@ static void warn_of_expiry(struct bw_program *program)
 
 void bw_program_look_at_files(struct bw_program *program)
 {
-    struct bw_program_reload *reload = &program->reload;
-    const struct certificate_job *job = bw_worker_job(reload->certificates);
-
     warn_of_expiry(program);
-    reload->wants_look = true;
-    begin_certificate(program);
-    if (bw_worker_fell_silent(reload->file))
-        bw_log_warn(&program->log, "files.silent",
-                    "file=%s does=\"what was read before stays in force\"",
-                    bw_log_quote(program->config_file));
-    if (bw_worker_fell_silent(reload->certificates))
-        bw_log_warn(&program->log, "files.silent",
-                    "ca_file=%s identity_file=%s does=\"the certificate in use stays; a new configuration waits "
-                    "for these, but whom it takes back is out\"",
-                    bw_log_quote(job->own->ca), bw_log_quote(job->own->identity));
+    bw_reload_look(&program->reload);
 }
