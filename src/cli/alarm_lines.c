@@ -185,19 +185,6 @@ void bw_tell_of_restarts(const json_t *site, const char *before, FILE *out)
 
 /* ---- who hears a site ---- */
 
-static bool has(const json_t *names, const char *name)
-{
-    json_t *one;
-    size_t i;
-
-    json_array_foreach((json_t *)(uintptr_t)names, i, one)
-    { /* as above */
-        if (is_text(one, name))
-            return true;
-    }
-    return false;
-}
-
 static void warn_of_site(const json_t *status, const char *site, struct bw_verdict *verdict)
 {
     const char *hears = NULL;
@@ -211,7 +198,7 @@ static void warn_of_site(const json_t *status, const char *site, struct bw_verdi
         const json_t *names = json_object_get(member, "reaches");
 
         answered += json_is_array(names);
-        if (!has(names, site))
+        if (!bw_json_has(names, site))
             continue;
         hears = json_string_value(json_object_get(member, "name"));
         count++;
@@ -236,7 +223,7 @@ void bw_warn_of_reach(const json_t *status, struct bw_verdict *verdict)
         {
             json_t *name = json_object_get(site, "name");
 
-            if (!json_is_string(name) || has(warned, json_string_value(name)) ||
+            if (!json_is_string(name) || bw_json_has(warned, json_string_value(name)) ||
                 json_array_append(warned, name) != 0)
                 continue;
             warn_of_site(status, bw_json_shown(name), verdict);

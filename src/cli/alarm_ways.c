@@ -71,14 +71,10 @@ static const struct {
 
 static const char *way_of_second(const json_t *group, const char *of)
 {
-    const char *word = "";
-    json_t *site;
-    size_t i;
+    const json_t *site = bw_json_find(json_object_get(group, "sites"), "name", of);
+    const char *word = bw_json_member(site, "second_enforcer");
 
-    json_array_foreach(json_object_get(group, "sites"), i,
-                       site) if (strcmp(bw_json_member(site, "name"), of) == 0)
-        word = bw_json_member(site, "second_enforcer");
-    for (i = 0; i < sizeof seconds / sizeof seconds[0]; i++)
+    for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++)
         if (strcmp(bw_second_word(seconds[i].word), word) == 0)
             return seconds[i].way;
     return NULL;

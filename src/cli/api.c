@@ -53,32 +53,6 @@ bool bw_json_truth(const json_t *object, const char *key)
     return json_is_true(json_object_get(object, key));
 }
 
-json_t *bw_json_find_group(const json_t *status, const char *name)
-{
-    json_t *group;
-    size_t i;
-
-    json_array_foreach(json_object_get(status, "groups"), i, group) {
-        if (strcmp(bw_json_member(group, "name"), name) == 0)
-            return group;
-    }
-    return NULL;
-}
-
-const json_t *bw_json_find_holder(const json_t *group)
-{
-    const char *holder = bw_json_member(group, "holder");
-    json_t *site;
-    size_t i;
-
-    json_array_foreach(json_object_get(group, "sites"), i, site)
-    {
-        if (holder[0] != '\0' && strcmp(bw_json_member(site, "name"), holder) == 0)
-            return site;
-    }
-    return NULL;
-}
-
 void bw_api_pause(uint32_t ms)
 {
     struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};

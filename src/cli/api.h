@@ -109,6 +109,10 @@ int64_t bw_json_number(const json_t *object, const char *key);
 bool bw_json_truth(const json_t *object, const char *key);
 /* To stdout; BW_EXIT_FAILED when it cannot be, or is NULL. */
 enum bw_exit bw_json_print(const json_t *document);
+/* The first object of a list that has this text as its `key`; NULL: none. */
+json_t *bw_json_find(const json_t *list, const char *key, const char *text);
+/* A list of texts has this one. */
+bool bw_json_has(const json_t *list, const char *text);
 /* The group of that name in a status; NULL: none. */
 json_t *bw_json_find_group(const json_t *status, const char *name);
 /* The site of `group` that holds it; NULL: none does. */

@@ -291,18 +291,17 @@ static bool has_parts(const json_t *body)
     return next < json_array_size(json_object_get(body, "groups"));
 }
 
+/* The change of its mode, of a group that is there already; NULL: it stays. */
+static const json_t *mode_change(const json_t *group)
+{
+    const json_t *mode = bw_json_find(json_object_get(group, "changes"), "key", "mode");
+
+    return json_is_string(json_object_get(mode, "from")) ? mode : NULL;
+}
+
 static bool is_let_go(const json_t *group)
 {
-    json_t *change;
-    size_t i;
-
-    json_array_foreach(json_object_get(group, "changes"), i, change)
-    {
-        if (strcmp(bw_json_member(change, "key"), "mode") == 0 && json_is_string(json_object_get(change, "from")) &&
-            strcmp(bw_json_member(change, "to"), bw_mode_word(BW_MODE_OBSERVE)) == 0)
-            return true;
-    }
-    return false;
+    return strcmp(bw_json_member(mode_change(group), "to"), bw_mode_word(BW_MODE_OBSERVE)) == 0;
 }
 
 /* What is typed to confirm it. */
@@ -338,25 +337,18 @@ static void note_versions(const json_t *reply, struct tally *tally)
 static bool takes_unnamed_mode(const json_t *part, const json_t *planned)
 {
     json_t *group;
-    json_t *change;
     size_t i;
-    size_t j;
 
     json_array_foreach(json_object_get(part, "groups"), i, group) {
-        const json_t *of = json_array_get(json_object_get(planned, "groups"), i);
-
-        json_array_foreach(json_object_get(of, "changes"), j, change) {
-            if (json_object_get(group, "mode") != NULL ||
-                strcmp(bw_json_member(change, "key"), "mode") != 0 ||
-                !json_is_string(json_object_get(change, "from")))
-                continue;
-            (void)fprintf(stderr,
-                          "error: apply: the witness that leads is of an older release, and would change the mode of %s, "
-                          "which the file does not name; nothing was changed\n",
-                          bw_json_member(group, "name"));
-            (void)fputs("  next:  name the mode of each group in the file, or upgrade the witnesses first\n", stderr);
-            return true;
-        }
+        if (json_object_get(group, "mode") != NULL ||
+            mode_change(json_array_get(json_object_get(planned, "groups"), i)) == NULL)
+            continue;
+        (void)fprintf(stderr,
+                      "error: apply: the witness that leads is of an older release, and would change the mode of %s, "
+                      "which the file does not name; nothing was changed\n",
+                      bw_json_member(group, "name"));
+        (void)fputs("  next:  name the mode of each group in the file, or upgrade the witnesses first\n", stderr);
+        return true;
     }
     return false;
 }

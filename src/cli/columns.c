@@ -107,19 +107,6 @@ static void join(const json_t *list, char out_text[CELL_BYTES])
         append(out_text, "-");
 }
 
-static bool has_word(const json_t *list, const char *word)
-{
-    json_t *item;
-    size_t i;
-
-    json_array_foreach((json_t *)(uintptr_t)list, i, item)
-    {
-        if (json_is_string(item) && strcmp(json_string_value(item), word) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* "6 days ago" of an RFC 3339 time; false: it is none. */
 static bool format_age(const char *time_text, int64_t now_unix_ms, char out_text[CELL_BYTES])
 {
@@ -427,7 +414,7 @@ static void tell_of_unmeasured(const json_t *group, FILE *out)
     }
     json_array_foreach(json_object_get(group, "sites"), i, site)
     {
-        if (!has_word(json_object_get(site, "why_not"), "lag"))
+        if (!bw_json_has(json_object_get(site, "why_not"), "lag"))
             continue;
         (void)fputs("  how far a site lags behind nobody knows: no site that is heard has a\n"
                     "  readiness_script. Give them one; or, if a loss is acceptable, write\n"
@@ -576,18 +563,6 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
     bw_warn_of_reach(status, verdict);
 }
 
-static const char *zone_of(const json_t *status, const char *witness)
-{
-    json_t *member;
-    size_t i;
-
-    json_array_foreach(json_object_get(status, "witnesses"), i, member) {
-        if (strcmp(bw_json_member(member, "name"), witness) == 0)
-            return bw_json_member(member, "failure_domain");
-    }
-    return "";
-}
-
 static void print_cluster(const json_t *status, FILE *out)
 {
     const json_t *quorum = json_object_get(status, "quorum");
@@ -595,7 +570,8 @@ static void print_cluster(const json_t *status, FILE *out)
     const char *zone;
 
     (void)snprintf(leader, sizeof leader, "%.63s", bw_json_member(status, "leader"));
-    zone = zone_of(status, leader);
+    zone = bw_json_member(bw_json_find(json_object_get(status, "witnesses"), "name", leader),
+                          "failure_domain");
     (void)fprintf(out, "CLUSTER %s   leader %s", bw_json_member(status, "cluster"),
                   leader[0] != '\0' ? leader : "unknown");
     if (zone[0] != '\0')

@@ -117,24 +117,11 @@ static bool is_named(const struct bw_operands *operands, const char *group)
     return operands->count == 0;
 }
 
-static const json_t *find(json_t *groups, const char *name)
-{
-    json_t *group;
-    size_t i;
-
-    json_array_foreach(groups, i, group)
-    {
-        if (strcmp(bw_json_member(group, "name"), name) == 0)
-            return group;
-    }
-    return NULL;
-}
-
 /* All that are named are there; else the first that is not was told. */
 static bool are_there(json_t *groups, const struct bw_operands *operands)
 {
     for (size_t i = 0; i < operands->count; i++) {
-        if (find(groups, operands->items[i]) != NULL)
+        if (bw_json_find(groups, "name", operands->items[i]) != NULL)
             continue;
         (void)fprintf(stderr,
                       "error: groups: there is no group \"%s\"\n  see:  breakwater status\n",

@@ -96,28 +96,22 @@ static const char *words_of(const json_t *object, char out_text[512])
 
 /* ---- an epoch ---- */
 
-/* At which moment of the timeline; -1: it has none of that name. */
-static int64_t phase_at(const json_t *entry, const char *phase)
+static const json_t *moment_of(const json_t *entry, const char *phase)
 {
-    json_t *moment;
-    size_t i;
-
-    json_array_foreach(json_object_get(entry, "timeline"), i, moment)
-    {
-        if (strcmp(bw_json_member(moment, "phase"), phase) == 0)
-            return bw_json_number(moment, "at_ms");
-    }
-    return -1;
+    return bw_json_find(json_object_get(entry, "timeline"), "phase", phase);
 }
 
 static void add_silence(struct facts *facts, const json_t *entry)
 {
     const json_t *outage = json_object_get(entry, "outage_ms");
-    const int64_t renewed_ms = phase_at(entry, "last_renewal");
+    const json_t *renewed = moment_of(entry, "last_renewal");
     char text[32];
 
-    if (renewed_ms >= 0)
-        add(facts, "silent %s", bw_seconds(phase_at(entry, "grant") - renewed_ms, text));
+    if (renewed != NULL)
+        add(facts, "silent %s",
+            bw_seconds(bw_json_number(moment_of(entry, "grant"), "at_ms") -
+                           bw_json_number(renewed, "at_ms"),
+                       text));
     if (json_is_integer(outage))
         add(facts, "outage %s", bw_seconds(json_integer_value(outage), text));
 }
@@ -381,24 +375,11 @@ static void print_outage(const json_t *report, FILE *out)
                    "verified start");
 }
 
-static bool has_moment(const json_t *entry, const char *phase)
-{
-    json_t *moment;
-    size_t i;
-
-    json_array_foreach(json_object_get(entry, "timeline"), i, moment)
-    {
-        if (strcmp(bw_json_member(moment, "phase"), phase) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Whose data is the newest is then whose epoch it was; else it may be that of one before (4). */
 static bool is_known_to_have_written(const json_t *entry)
 {
-    return bw_json_truth(entry, "adopted") || has_moment(entry, "no_return") ||
-           has_moment(entry, "started") || has_moment(entry, "verified");
+    return bw_json_truth(entry, "adopted") || moment_of(entry, "no_return") != NULL ||
+           moment_of(entry, "started") != NULL || moment_of(entry, "verified") != NULL;
 }
 
 /* The site that was granted had it before, too. */

@@ -62,20 +62,6 @@ static enum bw_exit change_one(struct bw_api *api, const struct wanted *wanted, 
              });
 }
 
-static bool has_site(const json_t *group, const char *site)
-{
-    json_t *sites = json_object_get(json_object_get(group, "spec"), "sites");
-    json_t *one;
-    size_t i;
-
-    json_array_foreach(sites, i, one)
-    {
-        if (strcmp(bw_json_member(one, "name"), site) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* One after the other: each is judged, shown and asked for by itself. */
 static enum bw_exit change_all(struct bw_api *api, const struct wanted *wanted)
 {
@@ -89,7 +75,8 @@ static enum bw_exit change_all(struct bw_api *api, const struct wanted *wanted)
     {
         enum bw_exit exit;
 
-        if (!has_site(group, wanted->values->site))
+        if (bw_json_find(json_object_get(json_object_get(group, "spec"), "sites"), "name",
+                         wanted->values->site) == NULL)
             continue;
         count++;
         exit = change_one(api, wanted, json_string_value(json_object_get(group, "name"))); /* as long as `document` */

@@ -247,13 +247,7 @@ static enum bw_exit show_plan(struct bw_api *api, const struct order *order, boo
 
 static const json_t *find(const json_t *document, const char *name)
 {
-    const json_t *member;
-    size_t i;
-
-    json_array_foreach(json_object_get(document, "members"), i, member)
-        if (strcmp(bw_json_member(member, "name"), name) == 0)
-            return member;
-    return NULL;
+    return bw_json_find(json_object_get(document, "members"), "name", name);
 }
 
 static bool leads(const struct order *order)

@@ -103,14 +103,11 @@ enum bw_exit bw_verb_pause(int argc, char **argv)
  */
 static const char *paused_from(const json_t *change)
 {
-    json_t *item;
-    size_t i;
+    const json_t *mode = bw_json_find(json_object_get(change, "changes"), "key", "mode");
 
-    json_array_foreach(json_object_get(change, "changes"), i,
-                       item) if (strcmp(bw_json_member(item, "key"), "mode") == 0 &&
-                                 strcmp(bw_json_member(item, "to"), bw_mode_word(BW_MODE_PAUSED)) ==
-                                     0) return bw_json_member(item, "from");
-    return NULL;
+    return strcmp(bw_json_member(mode, "to"), bw_mode_word(BW_MODE_PAUSED)) == 0
+               ? bw_json_member(mode, "from")
+               : NULL;
 }
 
 /* What is older than this change was another group, of the same name. */
