@@ -146,17 +146,8 @@ static void read_groups(const json_t *groups, struct bw_api_apply *apply,
 static void read_body(json_t *body, struct bw_api_apply *apply, struct bw_json_problems *problems)
 {
     const json_t *groups = json_object_get(body, "groups");
-    const char *key;
-    json_t *value;
 
-    json_object_foreach(body, key, value) {
-        if (strcmp(key, "groups") != 0 && strcmp(key, "initial_primary") != 0 &&
-            strcmp(key, "versions") != 0)
-            bw_json_problem(problems, "body",
-                            "unknown key \"%.63s\"; known: groups, "
-                            "initial_primary, versions",
-                            key);
-    }
+    bw_operator_note_unknown(body, "groups, initial_primary, versions", problems);
     if (!json_is_array(groups) || json_array_size(groups) == 0 ||
         json_array_size(groups) > BW_GROUPS_MAX) {
         bw_json_problem(problems, "groups", "not a list of 1 to %d groups", BW_GROUPS_MAX);
@@ -352,11 +343,8 @@ static json_t *all_items_json(const struct bw_api_apply *apply)
 {
     json_t *groups = json_array();
 
-    for (size_t i = 0; i < apply->order.count && groups != NULL; i++)
-        if (json_array_append_new(groups, item_json(apply, i)) != 0) {
-            json_decref(groups);
-            groups = NULL;
-        }
+    for (size_t i = 0; i < apply->order.count; i++)
+        groups = bw_json_append(groups, item_json(apply, i));
     return groups;
 }
 

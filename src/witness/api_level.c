@@ -41,15 +41,12 @@ static json_t *list_parties(const struct parties *parties)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < parties->count && list != NULL; i++) {
+    for (size_t i = 0; i < parties->count; i++) {
         const struct bw_level_party *party = &parties->list[i];
-        json_t *one = json_pack("{s:s, s:s, s:o}", "kind", bw_level_kind_word(party->kind), "name",
-                                party->name, "level", level_or_null(party->level));
 
-        if (json_array_append_new(list, one) != 0) {
-            json_decref(list);
-            list = NULL;
-        }
+        list = bw_json_append(list, json_pack("{s:s, s:s, s:o}", "kind",
+                                              bw_level_kind_word(party->kind), "name", party->name,
+                                              "level", level_or_null(party->level)));
     }
     return list;
 }
@@ -140,18 +137,12 @@ static void read_to(const json_t *value, struct wanted *wanted, struct bw_json_p
 static bool read_wanted(struct bw_http_request *request, const json_t *body, struct wanted *wanted)
 {
     struct bw_json_problems problems;
-    const char *key;
-    json_t *value;
 
     bw_json_problems_init(&problems);
     bw_operator_read_text(body, "reason", wanted->text, sizeof wanted->text, &problems);
     read_without(json_object_get(body, "without"), wanted, &problems);
     read_to(json_object_get(body, "to"), wanted, &problems);
-    json_object_foreach((json_t *)(uintptr_t)body, key, value) { /* only read */
-        if (strcmp(key, "to") != 0 && strcmp(key, "without") != 0 && strcmp(key, "reason") != 0)
-            bw_json_problem(&problems, "body", "unknown key \"%.63s\"; known: to, without, reason",
-                            key);
-    }
+    bw_operator_note_unknown(body, "to, without, reason", &problems);
     return bw_operator_end_problems(request, &problems);
 }
 

@@ -149,45 +149,31 @@ static void refuse_follower(const struct bw_program *program, struct bw_http_req
 void bw_operator_refuse_err(const struct bw_program *program, struct bw_http_request *request,
                             enum bw_err err, const char *text)
 {
-    switch (err) {
-    case BW_ERR_NOT_LEADER:
+    static const struct {
+        enum bw_err err;
+        int status;
+        const char *code;
+        const char *hint;
+    } refusals[] = {
+        {BW_ERR_NOT_FOUND, 404, "not_found", NULL},
+        {BW_ERR_INVALID, 422, "invalid", NULL},
+        {BW_ERR_REFUSED, 409, "refused", NULL},
+        {BW_ERR_BUSY, 409, "busy", NULL},
+        {BW_ERR_EXISTS, 409, "exists", NULL},
+        {BW_ERR_STALE, 409, "stale", NULL},
+        {BW_ERR_UNKNOWN, 503, "unknown", "ask history for the outcome"},
+    };
+
+    if (err == BW_ERR_NOT_LEADER) {
         refuse_follower(program, request);
         return;
-    case BW_ERR_NOT_FOUND:
-        bw_operator_refuse(request, 404, "not_found", text, NULL);
-        return;
-    case BW_ERR_INVALID:
-        bw_operator_refuse(request, 422, "invalid", text, NULL);
-        return;
-    case BW_ERR_REFUSED:
-        bw_operator_refuse(request, 409, "refused", text, NULL);
-        return;
-    case BW_ERR_BUSY:
-        bw_operator_refuse(request, 409, "busy", text, NULL);
-        return;
-    case BW_ERR_EXISTS:
-        bw_operator_refuse(request, 409, "exists", text, NULL);
-        return;
-    case BW_ERR_STALE:
-        bw_operator_refuse(request, 409, "stale", text, NULL);
-        return;
-    case BW_ERR_UNKNOWN:
-        bw_operator_refuse(request, 503, "unknown", text, "ask history for the outcome");
-        return;
-    case BW_OK:
-    case BW_ERR_CORRUPT:
-    case BW_ERR_LIMIT:
-    case BW_ERR_NOMEM:
-    case BW_ERR_IO:
-    case BW_ERR_AUTH:
-    case BW_ERR_UNREACHABLE:
-    case BW_ERR_TIMEOUT:
-    case BW_ERR_CANCELED:
-    case BW_ERR_NO_ROOM:
-    case BW_ERR_OUTDATED:
-    case BW_ERR_VERSION:
-        break;
     }
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (refusals[i].err == err) {
+            bw_operator_refuse(request, refusals[i].status, refusals[i].code, text,
+                               refusals[i].hint);
+            return;
+        }
     bw_operator_refuse(request, 503, "failed", text, NULL);
 }
 
@@ -526,55 +512,22 @@ void bw_operator_read_text(const json_t *body, const char *key, char *out, size_
 
 /* ---- with the others' consent ---- */
 
-static void on_failover(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_failover);
-}
+#define WITH_CONSENT(name, handler)                                                                \
+    static void name(struct bw_http_request *request, void *user)                                  \
+    {                                                                                              \
+        bw_consent_then(user, request, handler);                                                   \
+    }
 
-static void on_switchover(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_switchover);
-}
-
-static void on_force_release(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_force_release);
-}
-
-static void on_apply(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_apply);
-}
-
-static void on_raise_level(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_raise_level);
-}
-
-static void on_mode(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_mode);
-}
-
-static void on_maintenance(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_maintenance);
-}
-
-static void on_delete(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_delete);
-}
-
-static void on_ack(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_ack);
-}
-
-static void on_cancel(struct bw_http_request *request, void *user)
-{
-    bw_consent_then(user, request, bw_operator_on_cancel);
-}
+WITH_CONSENT(on_failover, bw_operator_on_failover)
+WITH_CONSENT(on_switchover, bw_operator_on_switchover)
+WITH_CONSENT(on_force_release, bw_operator_on_force_release)
+WITH_CONSENT(on_apply, bw_operator_on_apply)
+WITH_CONSENT(on_raise_level, bw_operator_on_raise_level)
+WITH_CONSENT(on_mode, bw_operator_on_mode)
+WITH_CONSENT(on_maintenance, bw_operator_on_maintenance)
+WITH_CONSENT(on_delete, bw_operator_on_delete)
+WITH_CONSENT(on_ack, bw_operator_on_ack)
+WITH_CONSENT(on_cancel, bw_operator_on_cancel)
 
 #define CHANGES (BW_ROLE_BIT(BW_ROLE_OPERATOR) | BW_HTTP_JSON)
 

@@ -581,36 +581,14 @@ static void write_counters(const struct bw_program *program, struct bw_metrics *
             "Reloads that left the old ones in force.", counters->reloads_failed);
 }
 
-static const char *reason_word(enum bw_err why)
+static const char *reason_word(int why)
 {
-    switch (why) {
-    case BW_ERR_AUTH:
-        return "certificate";
-    case BW_ERR_TIMEOUT:
-        return "timeout";
-    case BW_ERR_UNREACHABLE:
-        return "gone";
-    case BW_ERR_CORRUPT:
-    case BW_ERR_IO:
-        return "protocol";
-    case BW_OK:
-    case BW_ERR_INVALID:
-    case BW_ERR_LIMIT:
-    case BW_ERR_NOMEM:
-    case BW_ERR_NOT_FOUND:
-    case BW_ERR_EXISTS:
-    case BW_ERR_BUSY:
-    case BW_ERR_STALE:
-    case BW_ERR_REFUSED:
-    case BW_ERR_NOT_LEADER:
-    case BW_ERR_UNKNOWN:
-    case BW_ERR_CANCELED:
-    case BW_ERR_NO_ROOM:
-    case BW_ERR_OUTDATED:
-    case BW_ERR_VERSION:
-        break;
-    }
-    return "other";
+    static const char *const words[BW_ERR_VERSION + 1] = {
+        [BW_ERR_AUTH] = "certificate",  [BW_ERR_TIMEOUT] = "timeout", [BW_ERR_UNREACHABLE] = "gone",
+        [BW_ERR_CORRUPT] = "protocol", [BW_ERR_IO] = "protocol",
+    };
+
+    return words[why] != NULL ? words[why] : "other";
 }
 
 static void write_handshakes(const struct bw_meter *meter, struct bw_metrics *metrics)
@@ -623,7 +601,7 @@ static void write_handshakes(const struct bw_meter *meter, struct bw_metrics *me
         uint64_t count = 0;
 
         for (int why = 0; why <= BW_ERR_VERSION; why++)
-            if (strcmp(reason_word((enum bw_err)why), reasons[i]) == 0)
+            if (strcmp(reason_word(why), reasons[i]) == 0)
                 count += meter->handshakes_failed[why];
         bw_metrics_add_u64(metrics, count, BW_METRIC_LABELS({"reason", reasons[i]}));
     }
