@@ -181,12 +181,10 @@ __attribute__((noreturn)) static void be_inside(const struct outside *outside, i
 {
     struct bw_box box = {0};
     struct bw_diag diag = {0};
-    sigset_t none;
     char byte;
     enum bw_err err;
 
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* the maker has its own blocked */
+    bw_signals_unblock(); /* the maker has its own blocked */
     /* The maker closes its end only by ending: were it gone already, nobody would send the signal.
      */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || read(maker, &byte, 1) != 1)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 
 #define LINE_BYTES       160
 #define CAPACITY_AT_FIRST 1024
@@ -187,22 +188,14 @@ void bw_entries_judge(struct bw_entries *entries, uint32_t writer, uint32_t slot
 
 /* ---- in the end ------------------------------------------------------------------------------ */
 
-static int compare(const void *a, const void *b)
-{
-    const uint64_t left = *(const uint64_t *)a;
-    const uint64_t right = *(const uint64_t *)b;
-
-    return (left > right) - (left < right);
-}
-
 void bw_entries_end(struct bw_entries *entries)
 {
     const size_t count = (size_t)entries->acknowledged_count;
 
     if (count == 0)
         return;
-    qsort(entries->indexes, count, sizeof *entries->indexes, compare);
-    qsort(entries->instants, count, sizeof *entries->instants, compare);
+    qsort(entries->indexes, count, sizeof *entries->indexes, bw_u64_compare);
+    qsort(entries->instants, count, sizeof *entries->instants, bw_u64_compare);
     entries->first_ns = entries->instants[0];
     entries->last_ns = entries->instants[count - 1];
     for (size_t i = 1; i < count; i++) {

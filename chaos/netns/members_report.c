@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include <breakwater/base/bytes.h>
 #include <breakwater/base/instant.h>
 
 #define MS_PER_S 1000.0
@@ -21,14 +22,6 @@ struct times {
     uint32_t count;
 };
 
-static int compare(const void *a, const void *b)
-{
-    const uint64_t left = *(const uint64_t *)a;
-    const uint64_t right = *(const uint64_t *)b;
-
-    return (left > right) - (left < right);
-}
-
 /* The smallest of which so many percent are no larger. */
 static double at_percent(const struct times *times, uint32_t percent)
 {
@@ -44,7 +37,7 @@ static void print_times(FILE *out, const char *words, struct times *times)
         (void)fputs("none was measured\n", out);
         return;
     }
-    qsort(times->ms, times->count, sizeof *times->ms, compare);
+    qsort(times->ms, times->count, sizeof *times->ms, bw_u64_compare);
     (void)fprintf(out, "%" PRIu32 " times, median %.3f s, 90%% %.3f s, 99%% %.3f s, longest %.3f s\n",
                   times->count, at_percent(times, 50), at_percent(times, 90),
                   at_percent(times, 99), at_percent(times, 100));

@@ -23,6 +23,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/hangup.h>
 #include <breakwater/sys/process_tree.h>
 
 #define STATUS_CONFIG 78 /* sysexits: a bad configuration */
@@ -125,14 +126,6 @@ static void enter_cgroup(const struct bw_lab *lab, uint32_t node)
     if (fd < 0 || write(fd, "0", 1) != 1)
         _exit(127);
     (void)close(fd); /* the kernel acted at the write */
-}
-
-static void unblock_signals(void)
-{
-    sigset_t none;
-
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 struct target {
@@ -443,7 +436,7 @@ pid_t bw_lab_fork(const struct bw_lab *lab, uint32_t node)
     pid = fork();
     if (pid != 0)
         return pid;
-    unblock_signals();
+    bw_signals_unblock();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || !enter_node(lab, node))
         _exit(127);
     return 0;
@@ -455,7 +448,7 @@ __attribute__((noreturn)) static void become_command(const struct bw_lab *lab, u
 {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-    unblock_signals();
+    bw_signals_unblock();
     (void)setpgid(0, 0); /* so that no signal of a terminal reaches it */
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
         dup2(drops_errors ? null : out, 2) < 0 || !enter_node(lab, node))

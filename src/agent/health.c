@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/config/scalar.h>
 #include <breakwater/core/primary.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/guard_message.h>
@@ -198,14 +199,6 @@ static void stop_listening(struct bw_agent_health *health, const char *why)
         bw_plain_server_close(server);
 }
 
-static bool is_same_port(const char *address, const char *other)
-{
-    const char *port = strrchr(address, ':');
-    const char *other_port = strrchr(other, ':');
-
-    return port != NULL && other_port != NULL && strcmp(port, other_port) == 0;
-}
-
 /* The new address is there before the old one is given up; but where only the host differs the two
  * may not be had at once. */
 enum bw_err bw_agent_health_change(struct bw_agent *agent, const char *address,
@@ -219,7 +212,7 @@ enum bw_err bw_agent_health_change(struct bw_agent *agent, const char *address,
 
     if (strcmp(address, old) == 0)
         return BW_OK;
-    if (is_same_port(address, old))
+    if (bw_address_is_same_port(address, old))
         stop_listening(health, elsewhere);
     if (address[0] != '\0')
         err = listen_at(health, address, &server, diag);

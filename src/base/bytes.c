@@ -32,6 +32,14 @@ uint64_t bw_get_u64le(const uint8_t *in)
     return value;
 }
 
+int bw_u64_compare(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a;
+    const uint64_t right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
 /* What four bits leave behind, of the polynomial 0x82f63b78 (reversed; RFC 3720, B.4). */
 static const uint32_t crc32c_of_nibble[16] = {
     0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,

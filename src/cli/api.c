@@ -718,6 +718,12 @@ enum bw_exit bw_api_fetch(struct bw_api *api, const char *method, const char *pa
     return exit;
 }
 
+void bw_json_print_texts(const json_t *list, const char *before)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        (void)printf("%s%s\n", before, bw_json_shown(json_array_get(list, i)));
+}
+
 enum bw_exit bw_json_print(const json_t *document)
 {
     return json_dumpf(document, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF
@@ -725,11 +731,12 @@ enum bw_exit bw_json_print(const json_t *document)
                : BW_EXIT_FAILED;
 }
 
-enum bw_exit bw_api_show(struct bw_api *api, const char *path, enum bw_output output,
-                         void (*print)(const json_t *document))
+enum bw_exit bw_api_show(struct bw_api *api, const char *path, const char *nothing,
+                         enum bw_output output, void (*print)(const json_t *document))
 {
     json_t *document = NULL;
-    enum bw_exit exit = bw_api_fetch(api, "GET", path, NULL, &document);
+    enum bw_exit exit = nothing != NULL ? bw_api_fetch_known(api, path, nothing, &document)
+                                        : bw_api_fetch(api, "GET", path, NULL, &document);
 
     if (exit != BW_EXIT_FINE)
         return exit;

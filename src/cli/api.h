@@ -107,6 +107,8 @@ const char *bw_json_member(const json_t *object, const char *key);
 const char *bw_json_shown(const json_t *value);
 int64_t bw_json_number(const json_t *object, const char *key);
 bool bw_json_truth(const json_t *object, const char *key);
+/* Each text of a list, on a line of its own after `before`, to stdout. */
+void bw_json_print_texts(const json_t *list, const char *before);
 /* To stdout; BW_EXIT_FAILED when it cannot be, or is NULL. */
 enum bw_exit bw_json_print(const json_t *document);
 /* The first object of a list that has this text as its `key`; NULL: none. */
@@ -118,9 +120,10 @@ json_t *bw_json_find_group(const json_t *status, const char *name);
 /* The site of `group` that holds it; NULL: none does. */
 const json_t *bw_json_find_holder(const json_t *group);
 
-/* Asks for `path` and shows the answer: a table by `print`, or as it is. */
-enum bw_exit bw_api_show(struct bw_api *api, const char *path, enum bw_output output,
-                         void (*print)(const json_t *document));
+/* Asks for `path` and shows the answer: a table by `print`, or as it is. `nothing` NULL: asks the leader alone, else as
+ * bw_api_fetch_known. */
+enum bw_exit bw_api_show(struct bw_api *api, const char *path, const char *nothing,
+                         enum bw_output output, void (*print)(const json_t *document));
 
 /* Sleeps between two looks at something that changes by itself. */
 void bw_api_pause(uint32_t ms);

@@ -140,18 +140,6 @@ static void tell_unknown(const json_t *group)
     }
 }
 
-/* Whoever is silent may serve: nobody but the person answers for that (3.9). */
-static void tell_vouched(const json_t *group)
-{
-    json_t *text;
-    size_t i;
-
-    json_array_foreach(json_object_get(group, "vouched"), i, text)
-    {
-        (void)printf("  ! %s\n", bw_json_shown(text));
-    }
-}
-
 /* What comes of another mode, as the verb `mode` says it. */
 static void tell_steps(const json_t *group)
 {
@@ -195,7 +183,8 @@ static size_t print_groups(const json_t *reply, bool is_plan)
         if (initial[0] != '\0')
             (void)printf("  initial primary: %s\n", initial);
         tell_steps(group);
-        tell_vouched(group);
+        /* Whoever is silent may serve: nobody but the person answers for that (3.9). */
+        bw_json_print_texts(json_object_get(group, "vouched"), "  ! ");
         tell_unknown(group);
     }
     return count;

@@ -160,14 +160,6 @@ void bw_check_interpreter(struct bw_check_lines *lines, const char *subject, con
 
 /* ---- directories --------------------------------------------------------------------------- */
 
-static int compare_ns(const void *left, const void *right)
-{
-    const uint64_t a = *(const uint64_t *)left;
-    const uint64_t b = *(const uint64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
 /* Overwrites and syncs one block again and again. False with errno when that fails. */
 static bool measure_fsync(int fd, uint64_t out_sorted_ns[FSYNC_COUNT])
 {
@@ -182,7 +174,7 @@ static bool measure_fsync(int fd, uint64_t out_sorted_ns[FSYNC_COUNT])
             return false;
         out_sorted_ns[i] = bw_instant_elapsed_ns(bw_clock_now(), begin);
     }
-    qsort(out_sorted_ns, FSYNC_COUNT, sizeof out_sorted_ns[0], compare_ns);
+    qsort(out_sorted_ns, FSYNC_COUNT, sizeof out_sorted_ns[0], bw_u64_compare);
     return true;
 }
 

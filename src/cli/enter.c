@@ -39,17 +39,6 @@ static const struct bw_cli_command enter_command = {
     .options = enter_options,
 };
 
-/* ---- the site file -----------------------------------------------------------------------------
- */
-
-static const struct bw_group_config *find_group(const struct bw_site_config *site, const char *name)
-{
-    for (uint32_t i = 0; i < site->group_count; i++)
-        if (strcmp(site->groups[i].name, name) == 0)
-            return &site->groups[i];
-    return NULL;
-}
-
 static enum bw_exit fail(const char *what, const char *why)
 {
     (void)fprintf(stderr, "error: enter: %s: %s\n", what, why);
@@ -134,7 +123,7 @@ enum bw_exit bw_verb_enter(int argc, char **argv)
     bw_problems_deinit(&problems);
     if (err != BW_OK)
         return BW_EXIT_FAILED;
-    group = find_group(site, operands.items[0]);
+    group = bw_site_config_find(site, operands.items[0]);
     if (group == NULL)
         exit = fail(operands.items[0], "this site file has no such group");
     else if (group->enforce != BW_REACH_CGROUP)

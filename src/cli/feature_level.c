@@ -171,7 +171,7 @@ enum bw_exit bw_verb_feature_level(int argc, char **argv)
     if (!bw_api_open(&api, command, &values.api, WAIT_MS, &exit))
         return exit;
     exit = is_raise ? raise_level(&api, &values)
-                    : bw_api_show(&api, PATH, values.output, show_table);
+                    : bw_api_show(&api, PATH, NULL, values.output, show_table);
     bw_api_close(&api);
     return exit;
 }

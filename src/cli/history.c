@@ -38,19 +38,9 @@ static const struct bw_cli_command history_command = {
     .options = history_options,
 };
 
-static enum bw_exit show(struct bw_api *api, const char *path, enum bw_output output)
+static void print(const json_t *history)
 {
-    json_t *history = NULL;
-    enum bw_exit exit = bw_api_fetch_known(api, path, "there is no history to show", &history);
-
-    if (exit != BW_EXIT_FINE)
-        return exit;
-    if (output == BW_OUTPUT_TABLE)
-        bw_show_history(history, stdout);
-    else
-        exit = bw_json_print(history);
-    json_decref(history);
-    return exit;
+    bw_show_history(history, stdout);
 }
 
 enum bw_exit bw_verb_history(int argc, char **argv)
@@ -72,7 +62,7 @@ enum bw_exit bw_verb_history(int argc, char **argv)
         (void)snprintf(path, sizeof path, "/v1/history?n=%" PRIu64, values.count);
     if (!bw_api_open(&api, &history_command, &values.api, WAIT_MS, &exit))
         return exit;
-    exit = show(&api, path, values.output);
+    exit = bw_api_show(&api, path, "there is no history to show", values.output, print);
     bw_api_close(&api);
     return exit;
 }

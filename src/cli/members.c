@@ -174,7 +174,7 @@ static void print_table(const json_t *document)
 
 static enum bw_exit show(struct bw_api *api, enum bw_output output)
 {
-    const enum bw_exit exit = bw_api_show(api, PATH, output, print_table);
+    const enum bw_exit exit = bw_api_show(api, PATH, NULL, output, print_table);
 
     if (exit == BW_EXIT_FINE)
         bw_api_tell_outdated(api);

@@ -51,17 +51,6 @@ void bw_move_print_steps(const json_t *plan)
     }
 }
 
-static void print_facts(const json_t *plan)
-{
-    json_t *fact;
-    size_t i;
-
-    json_array_foreach(json_object_get(plan, "facts"), i, fact)
-    {
-        (void)printf("%s\n", bw_json_shown(fact));
-    }
-}
-
 /* What is asked for is so already: no error, and nothing is left to ask. */
 static void tell_already(const struct bw_move *move, const char *text)
 {
@@ -93,13 +82,13 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bo
         tell_already(move, bw_json_member(reply.body, "refused"));
         *out_is_over = true;
     } else if (!bw_json_truth(reply.body, "possible")) {
-        print_facts(reply.body);
+        bw_json_print_texts(json_object_get(reply.body, "facts"), "");
         (void)fflush(stdout); /* what was seen comes before what follows from it */
         (void)fprintf(stderr, "error: %s: refused: %s\n  see why:  breakwater explain %s\n",
                       move->command->name, bw_json_member(reply.body, "refused"), move->group);
         exit = BW_EXIT_UNSAFE;
     } else {
-        print_facts(reply.body);
+        bw_json_print_texts(json_object_get(reply.body, "facts"), "");
         bw_move_print_steps(reply.body);
         if (!bind_to_plan(move, reply.body))
             exit = BW_EXIT_FAILED;

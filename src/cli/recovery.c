@@ -10,6 +10,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/consensus/stop.h>
+#include <breakwater/sys/clock.h>
 #include <breakwater/witness/witness.h>
 
 #include "confirm.h"
@@ -81,15 +82,6 @@ static void print_made(const struct bw_cluster *cluster, int64_t unix_ms)
         cluster->let_go_wait_ms / 1000,
         cluster->let_go_wait_ms % 1000);
     print_beyond(cluster, unix_ms);
-}
-
-static int64_t unix_ms_now(void)
-{
-    struct timespec now;
-
-    if (clock_gettime(CLOCK_REALTIME, &now) != 0)
-        return 0; /* refused as a wrong clock */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 enum bw_exit bw_recovery_fail(const struct bw_cli_command *command, const struct bw_diag *diag,
@@ -174,7 +166,7 @@ enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
                                            const struct bw_witness_config *config,
                                            bw_recovery_may *may, bool is_plan, bool is_yes)
 {
-    const int64_t unix_ms = unix_ms_now();
+    const int64_t unix_ms = bw_clock_wall().unix_ms;
     struct bw_diag diag = {0};
     enum bw_err err;
 

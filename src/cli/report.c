@@ -43,19 +43,9 @@ static bool is_epoch(const char *text)
     return size > 0 && size <= 19 && strspn(text, "0123456789") == size && strspn(text, "0") < size;
 }
 
-static enum bw_exit show(struct bw_api *api, const char *path, enum bw_output output)
+static void print(const json_t *report)
 {
-    json_t *report = NULL;
-    enum bw_exit exit = bw_api_fetch_known(api, path, "there is no report to show", &report);
-
-    if (exit != BW_EXIT_FINE)
-        return exit;
-    if (output == BW_OUTPUT_TABLE)
-        bw_show_report(report, stdout);
-    else
-        exit = bw_json_print(report);
-    json_decref(report);
-    return exit;
+    bw_show_report(report, stdout);
 }
 
 enum bw_exit bw_verb_report(int argc, char **argv)
@@ -78,7 +68,7 @@ enum bw_exit bw_verb_report(int argc, char **argv)
                    operands.count > 1 ? operands.items[1] : "");
     if (!bw_api_open(&api, &report_command, &values.api, WAIT_MS, &exit))
         return exit;
-    exit = show(&api, path, values.output);
+    exit = bw_api_show(&api, path, "there is no report to show", values.output, print);
     bw_api_close(&api);
     return exit;
 }

@@ -92,6 +92,14 @@ bool bw_address_check(const char *text, bool may_be_port_0, const char **out_why
     return is_host(host);
 }
 
+bool bw_address_is_same_port(const char *address, const char *other)
+{
+    const char *port = strrchr(address, ':');
+    const char *other_port = strrchr(other, ':');
+
+    return port != NULL && other_port != NULL && strcmp(port, other_port) == 0;
+}
+
 bool bw_address_has_numeric_host(const char *text)
 {
     char host[BW_ADDRESS_MAX + 1];

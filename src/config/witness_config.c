@@ -213,14 +213,6 @@ static void check_self(struct bw_witness_config *config, struct bw_document *doc
                          config->name);
 }
 
-static bool is_same_port(const char *address, const char *other)
-{
-    const char *port = strrchr(address, ':');
-    const char *other_port = strrchr(other, ':');
-
-    return port != NULL && other_port != NULL && strcmp(port, other_port) == 0;
-}
-
 /* Other ports than the others dial may be mapped on the way. Each the other's is never meant, and
  * each alone seems to work: the witness sends, and nothing comes back. */
 static void check_swapped(const struct bw_witness_config *config, struct bw_document *document)
@@ -231,8 +223,9 @@ static void check_swapped(const struct bw_witness_config *config, struct bw_docu
         !bw_document_is_sound(document, "raft_listen") ||
         !bw_document_is_sound(document, "witnesses"))
         return;
-    if (!is_same_port(config->listen, config->raft_listen) &&
-        is_same_port(config->listen, own->raft) && is_same_port(config->raft_listen, own->address))
+    if (!bw_address_is_same_port(config->listen, config->raft_listen) &&
+        bw_address_is_same_port(config->listen, own->raft) &&
+        bw_address_is_same_port(config->raft_listen, own->address))
         bw_document_fail(document, "listen",
                          "has the port of raft of %s under witnesses, and raft_listen that of its "
                          "address: they are swapped",

@@ -7,6 +7,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <breakwater/sys/hangup.h>
+
 const char *bw_lab_role_word(enum bw_lab_role role)
 {
     switch (role) {
@@ -26,10 +28,8 @@ __attribute__((noreturn)) static void become(const struct bw_lab_daemon *daemon,
                                              pid_t parent)
 {
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    sigset_t none;
 
-    (void)sigemptyset(&none); /* these fail only for numbers that are no signals */
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    bw_signals_unblock();
     if (null < 0 || setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
         getppid() != parent) /* the parent ended before the line above: nobody would send it */
         _exit(127);

@@ -16,6 +16,7 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/core_dump.h>
 #include <breakwater/sys/files.h>
+#include <breakwater/sys/hangup.h>
 #include <breakwater/sys/oom.h>
 #include <breakwater/sys/process_tree.h>
 
@@ -157,12 +158,10 @@ static bool place_descriptors(struct plan *plan)
 static void reset_signals(void)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
-    sigset_t none;
 
     for (int i = 1; i < NSIG; i++)
         (void)sigaction(i, &standard, NULL); /* KILL, STOP and libc's own refuse */
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with these arguments */
+    bw_signals_unblock();
 }
 
 /* A guard may run at real-time priority, or before others; a service must not inherit it, or it would run before the

@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <breakwater/sys/hangup.h>
+
 /* What systemd gives a unit that asks for nothing. */
 #define UNIT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -111,14 +113,6 @@ static enum bw_err open_loop(struct bw_sandbox *sandbox, struct bw_diag *diag)
     return BW_OK;
 }
 
-static void unblock_signals(void)
-{
-    sigset_t none;
-
-    (void)sigemptyset(&none); /* these two cannot fail with these arguments */
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static bool is_keeper_gone(int alive)
 {
     struct pollfd wait = {.fd = alive, .events = POLLIN};
@@ -158,7 +152,7 @@ __attribute__((noreturn)) static void be_sandbox(const struct bw_sandbox_order *
         (void)snprintf(order->report->failure, sizeof order->report->failure, "%.380s", diag.text);
         _exit(1);
     }
-    unblock_signals();
+    bw_signals_unblock();
     order->run(&sandbox);
     _exit(0);
 }

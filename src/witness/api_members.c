@@ -161,11 +161,6 @@ static const char *role_of(const struct bw_members_facts *facts, uint64_t id, bo
     return leads ? "leader" : words[bw_members_fact(facts, id)->role];
 }
 
-static json_t *number_or_null(bool is_known, uint64_t number)
-{
-    return is_known ? json_integer((json_int_t)number) : json_null();
-}
-
 static json_t *describe(const struct bw_program *program, const struct bw_roster_member *member,
                         const struct bw_members_facts *facts, const struct bw_node_status *status)
 {
@@ -183,10 +178,10 @@ static json_t *describe(const struct bw_program *program, const struct bw_roster
         member->is_leaving ? "leaving" : "member", "is_self", is_self, "incarnation",
         id_or_null(member->incarnation), "version",
         version[0] != '\0' ? json_string(version) : json_null(), "feature_level",
-        number_or_null(level != 0, level), "behind",
-        number_or_null(leads && !is_self && peer != NULL, bw_node_peer_behind(status, peer)),
+        bw_json_number_or_null(level != 0, level), "behind",
+        bw_json_number_or_null(leads && !is_self && peer != NULL, bw_node_peer_behind(status, peer)),
         "heard_ms_ago",
-        number_or_null(!is_self && peer != NULL && peer->is_in_contact,
+        bw_json_number_or_null(!is_self && peer != NULL && peer->is_in_contact,
                        peer != NULL ? peer->last_contact_ms : 0));
 }
 

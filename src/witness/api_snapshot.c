@@ -1,23 +1,14 @@
 /* api_snapshot.c - GET /v1/snapshot: the state, by a leader that has proved that it still leads. Design 3.2.2,
  * 3.9. */
 #include <stdlib.h>
-#include <time.h>
 
+#include <breakwater/sys/clock.h>
 #include <breakwater/witness/saved.h>
 
 #include "api_operator.h"
 #include "awaited.h"
 
 #define PROOF_MS 5000 /* a round trip is enough; then it is refused */
-
-static int64_t unix_ms_now(void)
-{
-    struct timespec now;
-
-    if (clock_gettime(CLOCK_REALTIME, &now) != 0)
-        return 0;
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void refuse_unproved(struct bw_http_request *request)
 {
@@ -36,7 +27,7 @@ static void send_state(struct bw_program *program, struct bw_http_request *reque
         return;
     bw_json_put(&buffer, bw_saved_encode(&program->machine.cluster, bw_node_roster(program->node),
                                          program->machine.core.leadership.term, program->config->name,
-                                         unix_ms_now()));
+                                         bw_clock_wall().unix_ms));
     bw_json_put_text(&buffer, "\n", 1);
     bw_reads_written(program, &clock);
     bw_reads_send(program, request, &buffer);

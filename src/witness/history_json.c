@@ -16,16 +16,6 @@ static json_t *text_or_null(const char *text)
     return text[0] == '\0' ? json_null() : bw_json_text(text);
 }
 
-static json_t *time_or_null(int64_t unix_ms)
-{
-    char time[BW_TIME_TEXT_BYTES];
-
-    if (unix_ms == 0)
-        return json_null();
-    bw_json_time(unix_ms, time);
-    return json_string(time);
-}
-
 static json_t *end_json(const struct bw_record_line *line)
 {
     const struct bw_history_entry *entry = &line->entry;
@@ -132,7 +122,7 @@ static json_t *held_json(const struct bw_record_line *line)
 {
     if (line->held_unix_ms == 0)
         return json_null();
-    return json_pack("{s:o, s:o}", "since", time_or_null(line->held_unix_ms), "for_ms",
+    return json_pack("{s:o, s:o}", "since", bw_json_time_or_null(line->held_unix_ms), "for_ms",
                      span_json(line->held_unix_ms, line->free_unix_ms));
 }
 
@@ -153,7 +143,7 @@ static json_t *restarts_json(const struct bw_record_line *line)
     if (line->note.restarts == 0)
         return json_null();
     return json_pack("{s:I, s:o}", "count", (json_int_t)line->note.restarts, "last",
-                     time_or_null(line->restarted_unix_ms));
+                     bw_json_time_or_null(line->restarted_unix_ms));
 }
 
 /* By the site's own word: for how long the steps of its start have run, those side by side too. */

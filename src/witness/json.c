@@ -138,7 +138,7 @@ void bw_json_put_list(struct bw_json_buffer *buffer, json_t *head, const char *k
     bw_json_put_text(buffer, "]}\n", 3);
 }
 
-static json_t *number_or_null(bool is_known, uint64_t number)
+json_t *bw_json_number_or_null(bool is_known, uint64_t number)
 {
     return is_known ? json_integer((json_int_t)number) : json_null();
 }
@@ -223,7 +223,7 @@ json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now
             "ago_ms", (json_int_t)one->age_ms + (json_int_t)more_ms,
             "took_ms", (json_int_t)one->took_ms,
             "exit_status", outcome->exited ? json_integer(outcome->exit_status) : json_null(),
-            "signal", number_or_null(outcome->signal != 0, outcome->signal),
+            "signal", bw_json_number_or_null(outcome->signal != 0, outcome->signal),
             "words", words,
             "text", text));
         /* clang-format on */
@@ -267,7 +267,7 @@ json_t *bw_json_restarts(const struct bw_operator_view *view, int group_index, i
     is_known = restarted.since.boot_ns != 0;
     return json_pack(
         "{s:I, s:o}", "count", (json_int_t)restarted.count, "ago_ms",
-        number_or_null(is_known,
+        bw_json_number_or_null(is_known,
                        is_known ? bw_instant_elapsed_ns(view->now, restarted.since) / BW_NS_PER_MS
                                 : 0));
 }
@@ -277,8 +277,8 @@ static json_t *readiness_of(const struct bw_report *report)
     if (!report->has_readiness)
         return json_null();
     return json_pack("{s:b, s:o, s:o, s:o}", "ready", report->ready, "age_ms",
-                     number_or_null(report->ready_age_ms != UINT32_MAX, report->ready_age_ms),
-                     "lag_ms", number_or_null(report->has_lag, report->lag_ms), "position",
+                     bw_json_number_or_null(report->ready_age_ms != UINT32_MAX, report->ready_age_ms),
+                     "lag_ms", bw_json_number_or_null(report->has_lag, report->lag_ms), "position",
                      report->position[0] == '\0' ? json_null() : bw_json_text(report->position));
 }
 
@@ -303,11 +303,11 @@ static json_t *reported_of(const struct bw_report *report, const struct bw_group
         "reach_proved", report->sight.proved,
         "second_enforcer", bw_second_word(report->second),
         "override", bw_override_word(report->override),
-        "fence_took_ms", number_or_null(report->fence_took_ms != 0, report->fence_took_ms),
-        "fence_limit_ms", number_or_null(report->fence_bound_ms != 0, report->fence_bound_ms),
-        "fence_cut_ms", number_or_null(bw_lease_cuts_script(fence_ms, report->fence_bound_ms, is_inside),
+        "fence_took_ms", bw_json_number_or_null(report->fence_took_ms != 0, report->fence_took_ms),
+        "fence_limit_ms", bw_json_number_or_null(report->fence_bound_ms != 0, report->fence_bound_ms),
+        "fence_cut_ms", bw_json_number_or_null(bw_lease_cuts_script(fence_ms, report->fence_bound_ms, is_inside),
                                        bw_lease_script_ms(fence_ms, is_inside)),
-        "loop_delay_ms", number_or_null(report->loop_delay_ms != 0, report->loop_delay_ms),
+        "loop_delay_ms", bw_json_number_or_null(report->loop_delay_ms != 0, report->loop_delay_ms),
         "alarms", alarms_of(report->alarms),
         "enforced", report->enforced,
         "rejoining", report->rejoining,
@@ -375,11 +375,11 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
         "candidate", spec->never_candidate ? "never" : "always",
         "connected", fresh != NULL || has_several,
         "group_unknown", lacks, /* its agent speaks, and has no such group in its site file */
-        "heard_ms", number_or_null(newest != NULL, last_contact_ns / BW_NS_PER_MS),
+        "heard_ms", bw_json_number_or_null(newest != NULL, last_contact_ns / BW_NS_PER_MS),
         "several_agents", has_several,
         "eligible", json_array_size(reasons) == 0,
         "why_not", reasons,
-        "loss_ms", number_or_null(loss.kind == BW_LOSS_MEASURED || loss.kind == BW_LOSS_AT_MOST, loss.ms),
+        "loss_ms", bw_json_number_or_null(loss.kind == BW_LOSS_MEASURED || loss.kind == BW_LOSS_AT_MOST, loss.ms),
         "clock_rate", clock_rate_of(&watch->rates[site].bounds, group->spec.max_clock_drift_ppm),
         "certificate_left_s", certificate_left_of(fresh, view->now),
         "maintenance_left_ms", (json_int_t)left_ms(view, group->maintenance_ms[site],
@@ -463,7 +463,7 @@ static json_t *failover_json(const struct bw_operator_view *view, int group_inde
     bw_view_failover(view, group_index, &failover);
     return json_pack("{s:b, s:o, s:o, s:o}", "possible", failover.is_possible, "to",
                      bw_json_name_or_null(failover.foretold.command.site), "after_ms",
-                     number_or_null(failover.foretold.acts,
+                     bw_json_number_or_null(failover.foretold.acts,
                                     failover.foretold.after_ns / BW_NS_PER_MS),
                      "after_fence",
                      bw_json_name_or_null(failover.follows_fence ? failover.fenced.command.site : ""));
@@ -477,7 +477,7 @@ static json_t *acked_of(const struct bw_trouble_entry *entry)
                      bw_json_text(entry->acked_text));
 }
 
-static json_t *time_or_null(int64_t unix_ms)
+json_t *bw_json_time_or_null(int64_t unix_ms)
 {
     char text[BW_TIME_TEXT_BYTES];
 
@@ -500,10 +500,10 @@ static json_t *alarms_json(const struct bw_operator_view *view, uint32_t index, 
             list,
             json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "alarm",
                       bw_trouble_word(entry->trouble), "of", bw_json_name_or_null(entry->subject),
-                      "since", time_or_null(entry->since_unix_ms), "on_ms",
-                      number_or_null(entry->is_on,
+                      "since", bw_json_time_or_null(entry->since_unix_ms), "on_ms",
+                      bw_json_number_or_null(entry->is_on,
                                      bw_instant_elapsed_ns(view->now, entry->since) / BW_NS_PER_MS),
-                      "ended", time_or_null(entry->ended_unix_ms), "count",
+                      "ended", bw_json_time_or_null(entry->ended_unix_ms), "count",
                       (json_int_t)entry->count, "acknowledged", acked_of(entry)));
     return list;
 }
@@ -528,7 +528,7 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
         "mode", bw_mode_word(group->spec.mode),
         "epoch", (json_int_t)group->epoch,
         "holder", bw_json_name_or_null(group->holder_site),
-        "lease_remaining_ms", number_or_null(lease_ms > 0, lease_ms),
+        "lease_remaining_ms", bw_json_number_or_null(lease_ms > 0, lease_ms),
         "reason", reason_of(group),
         "target", bw_json_name_or_null(group->target),
         "data_site", bw_json_name_or_null(group->data_site),
@@ -653,7 +653,7 @@ static json_t *members_json(const struct bw_operator_view *view)
             "role", member->role,
             "address", member->address,
             "heard", is_known ? json_boolean(member->is_self || member->is_in_contact) : json_null(),
-            "certificate_left_s", number_or_null(member->is_certificate_known, member->certificate_left_s),
+            "certificate_left_s", bw_json_number_or_null(member->is_certificate_known, member->certificate_left_s),
             "disk_low", member->is_self ? json_boolean(member->is_disk_low) : json_null(),
             "reaches", member->is_self ? reaches_of(view) : json_null());
         /* clang-format on */
@@ -702,7 +702,7 @@ void bw_json_status(const struct bw_operator_view *view, struct bw_json_buffer *
         "leader_address", view->leader_address,
         "term", (json_int_t)view->term,
         "quorum",
-            "have", number_or_null(view->voters_in_contact > 0, view->voters_in_contact),
+            "have", bw_json_number_or_null(view->voters_in_contact > 0, view->voters_in_contact),
             "of", (json_int_t)view->voters,
         "answered_by", view->self,
         "leads", view->machine->leadership.leads,

@@ -12,6 +12,9 @@ void bw_put_u64le(uint8_t *out, uint64_t value);
 uint32_t bw_get_u32le(const uint8_t *in);
 uint64_t bw_get_u64le(const uint8_t *in);
 
+/* For qsort: two uint64_t, the lower first. */
+int bw_u64_compare(const void *a, const void *b);
+
 /* CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `size` bytes, continuing from `crc` (0 to begin). */
 uint32_t bw_crc32c(uint32_t crc, const void *data, size_t size);
 /* The same without the processor's own instruction, as where there is none: some twenty times

@@ -21,6 +21,7 @@ bool bw_truth_parse(const char *text, bool *out_truth);
  * 65535 (0 too with `may_be_port_0`, to listen on any free one). On failure names what is wrong. */
 bool bw_address_check(const char *text, bool may_be_port_0, const char **out_why);
 
+bool bw_address_is_same_port(const char *address, const char *other);
 /* The host of a text that bw_address_check accepts is a numeric address: nothing to resolve. */
 bool bw_address_has_numeric_host(const char *text);
 

@@ -92,6 +92,8 @@ json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now
  * once, or it does not hold the group. */
 json_t *bw_json_restarts(const struct bw_operator_view *view, int group_index, int site);
 json_t *bw_json_name_or_null(const char *name); /* NULL and "" are null */
+json_t *bw_json_number_or_null(bool is_known, uint64_t number);
+json_t *bw_json_time_or_null(int64_t unix_ms); /* 0 is null */
 
 /* Text under construction: a document is written group by group, so that a thousand of them never
  * are in memory as values all at once. Zeroed at the beginning; free `text`. */
