@@ -9,21 +9,26 @@
 #define ALIGN       8
 #define PAYLOAD_MAX (BW_COMMAND_BYTES_MAX - BW_FRAME_HEAD_BYTES - (ALIGN - 1))
 
+/* Found and RaiseLevel are about the cluster, every other command about a group. */
+static const char *unsound(const void *core)
+{
+    const struct bw_command *command = core;
+    const bool is_of_cluster = command->kind == BW_COMMAND_FOUND ||
+                               command->kind == BW_COMMAND_RAISE_LEVEL;
+
+    return (command->group[0] == '\0') == is_of_cluster
+               ? NULL
+               : "is missing, or not for what is about the cluster";
+}
+
 static const struct bw_coding coding = {
     .shape = &bw_shape_log_entry,
     .what = "log entry",
     .bytes_max = PAYLOAD_MAX,
     .is_strict = true,
+    .unsound = unsound,
+    .unsound_head = "log entry: group: ",
 };
-
-/* Found and RaiseLevel are about the cluster, every other command about a group. */
-static bool is_group_right(const struct bw_command *command)
-{
-    const bool is_of_cluster = command->kind == BW_COMMAND_FOUND ||
-                               command->kind == BW_COMMAND_RAISE_LEVEL;
-
-    return (command->group[0] == '\0') == is_of_cluster;
-}
 
 enum bw_err bw_log_entry_encode(const struct bw_command *command, void *out, size_t out_max,
                                 size_t *out_size, struct bw_diag *diag)
@@ -34,8 +39,6 @@ enum bw_err bw_log_entry_encode(const struct bw_command *command, void *out, siz
     size_t size;
     enum bw_err err;
 
-    if (!is_group_right(command))
-        return bw_diag_set(diag, BW_ERR_INVALID, "log entry: group: is missing, or not for what is about the cluster");
     if (out_max < BW_FRAME_HEAD_BYTES + ALIGN)
         return bw_diag_set(diag, BW_ERR_LIMIT, "log entry: there is room for %zu bytes", out_max);
     err = bw_message_encode(&coding, command, 0, frame + BW_FRAME_HEAD_BYTES,
@@ -62,7 +65,6 @@ enum bw_err bw_log_entry_decode(const void *data, size_t size, struct bw_command
                                 struct bw_diag *diag)
 {
     struct bw_frame frame;
-    struct bw_command command;
     enum bw_err err;
 
     err = bw_frame_open(data, size, BW_FRAME_LOG_ENTRY, PAYLOAD_MAX, &frame, diag);
@@ -70,11 +72,5 @@ enum bw_err bw_log_entry_decode(const void *data, size_t size, struct bw_command
         return bw_diag_wrap(diag, err, "log entry");
     if (!is_padding((const uint8_t *)data + frame.size, size - frame.size))
         return bw_diag_set(diag, BW_ERR_CORRUPT, "log entry: something follows it");
-    err = bw_message_decode(&coding, frame.payload, frame.payload_size, &command, diag);
-    if (err != BW_OK)
-        return err;
-    if (!is_group_right(&command))
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "log entry: group: is missing, or not for what is about the cluster");
-    *out_command = command;
-    return BW_OK;
+    return bw_message_decode(&coding, frame.payload, frame.payload_size, out_command, diag);
 }

@@ -6,12 +6,19 @@
 
 #include "shapes.h"
 
+static const char *unsound(const void *core)
+{
+    return bw_record_event_unsound(core);
+}
+
 static const struct bw_coding coding = {
     .shape = &bw_shape_record_event,
     .what = "event of the record",
     .bytes_max = BW_RECORD_EVENT_BYTES_MAX,
     .is_strict = true,
     .is_canonical = true,
+    .unsound = unsound,
+    .unsound_head = "event of the record: ",
 };
 
 /* What one conversion may take: the largest event needs half of it, and bytes that would need more
@@ -24,12 +31,9 @@ struct room {
 enum bw_err bw_record_event_encode(const struct bw_record_event *event, void *out, size_t out_max,
                                    size_t *out_size, struct bw_diag *diag)
 {
-    const char *wrong = bw_record_event_unsound(event);
     struct bw_arena arena;
     struct room room;
 
-    if (wrong != NULL)
-        return bw_diag_set(diag, BW_ERR_INVALID, "%s: %s", coding.what, wrong);
     bw_arena_borrow(&arena, &room, sizeof room);
     return bw_shape_encode(&coding, event, &arena, out, out_max, out_size, diag);
 }
@@ -37,21 +41,11 @@ enum bw_err bw_record_event_encode(const struct bw_record_event *event, void *ou
 enum bw_err bw_record_event_decode(const void *data, size_t size, struct bw_record_event *out_event,
                                    struct bw_diag *diag)
 {
-    struct bw_record_event event;
     struct bw_arena arena;
     struct room room;
-    const char *wrong;
-    enum bw_err err;
 
     bw_arena_borrow(&arena, &room, sizeof room);
-    err = bw_shape_decode(&coding, data, size, &arena, &event, diag);
-    if (err != BW_OK)
-        return err;
-    wrong = bw_record_event_unsound(&event);
-    if (wrong != NULL)
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "%s: %s", coding.what, wrong);
-    *out_event = event;
-    return BW_OK;
+    return bw_shape_decode(&coding, data, size, &arena, out_event, diag);
 }
 
 /* ---- for the core, which has what is sound alone ---- */

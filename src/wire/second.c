@@ -4,6 +4,26 @@
 
 #include "shapes.h"
 
+static const char *state_unsound(const void *core)
+{
+    const struct bw_second_state *state = core;
+
+    for (uint32_t i = 0; i < state->group_count; i++)
+        if (bw_second_memory_unsound(&state->groups[i].memory) != NULL)
+            return "it contradicts itself";
+    return NULL;
+}
+
+static const char *mirror_unsound(const void *core)
+{
+    const struct bw_second_mirror_file *file = core;
+
+    for (uint32_t i = 0; i < file->group_count; i++)
+        if (bw_second_mirror_unsound(&file->groups[i].mirror) != NULL)
+            return "it contradicts itself";
+    return NULL;
+}
+
 static const struct bw_coding ask_coding = {
     .shape = &bw_shape_second_ask,
     .what = "question of a second enforcer",
@@ -19,6 +39,8 @@ static const struct bw_coding state_coding = {
     .what = "state of a second enforcer",
     .bytes_max = BW_SECOND_BYTES_MAX,
     .is_strict = true,
+    .unsound = state_unsound,
+    .unsound_head = "",
 };
 
 static const struct bw_coding mirror_coding = {
@@ -26,6 +48,8 @@ static const struct bw_coding mirror_coding = {
     .what = "mirror of a second enforcer",
     .bytes_max = BW_SECOND_BYTES_MAX,
     .is_strict = true,
+    .unsound = mirror_unsound,
+    .unsound_head = "",
 };
 
 enum bw_err bw_second_ask_encode(const struct bw_second_ask *ask, void *out, size_t out_max,
@@ -67,19 +91,9 @@ void bw_second_answer_deinit(struct bw_second_answer *answer)
     answer->group_count = 0;
 }
 
-static bool is_sound(const struct bw_second_state *state)
-{
-    for (uint32_t i = 0; i < state->group_count; i++)
-        if (bw_second_memory_unsound(&state->groups[i].memory) != NULL)
-            return false;
-    return true;
-}
-
 enum bw_err bw_second_state_encode(const struct bw_second_state *state, void *out, size_t out_max,
                                    size_t *out_size, struct bw_diag *diag)
 {
-    if (!is_sound(state))
-        return bw_diag_set(diag, BW_ERR_INVALID, "it contradicts itself");
     return bw_message_encode(&state_coding, state, state->group_count, out, out_max, out_size,
                              diag);
 }
@@ -87,17 +101,7 @@ enum bw_err bw_second_state_encode(const struct bw_second_state *state, void *ou
 enum bw_err bw_second_state_decode(const void *data, size_t size, struct bw_second_state *out_state,
                                    struct bw_diag *diag)
 {
-    struct bw_second_state state;
-    const enum bw_err err = bw_message_decode(&state_coding, data, size, &state, diag);
-
-    if (err != BW_OK)
-        return err;
-    if (!is_sound(&state)) {
-        bw_second_state_deinit(&state);
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "it contradicts itself");
-    }
-    *out_state = state;
-    return BW_OK;
+    return bw_message_decode(&state_coding, data, size, out_state, diag);
 }
 
 void bw_second_state_deinit(struct bw_second_state *state)
@@ -107,36 +111,16 @@ void bw_second_state_deinit(struct bw_second_state *state)
     state->group_count = 0;
 }
 
-static bool is_mirror_sound(const struct bw_second_mirror_file *file)
-{
-    for (uint32_t i = 0; i < file->group_count; i++)
-        if (bw_second_mirror_unsound(&file->groups[i].mirror) != NULL)
-            return false;
-    return true;
-}
-
 enum bw_err bw_second_mirror_encode(const struct bw_second_mirror_file *file, void *out,
                                     size_t out_max, size_t *out_size, struct bw_diag *diag)
 {
-    if (!is_mirror_sound(file))
-        return bw_diag_set(diag, BW_ERR_INVALID, "it contradicts itself");
     return bw_message_encode(&mirror_coding, file, file->group_count, out, out_max, out_size, diag);
 }
 
 enum bw_err bw_second_mirror_decode(const void *data, size_t size,
                                     struct bw_second_mirror_file *out_file, struct bw_diag *diag)
 {
-    struct bw_second_mirror_file file;
-    const enum bw_err err = bw_message_decode(&mirror_coding, data, size, &file, diag);
-
-    if (err != BW_OK)
-        return err;
-    if (!is_mirror_sound(&file)) {
-        bw_second_mirror_deinit(&file);
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "it contradicts itself");
-    }
-    *out_file = file;
-    return BW_OK;
+    return bw_message_decode(&mirror_coding, data, size, out_file, diag);
 }
 
 void bw_second_mirror_deinit(struct bw_second_mirror_file *file)

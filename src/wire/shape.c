@@ -570,6 +570,14 @@ size_t bw_coding_encode_memory(size_t list_count)
     return 4 * (size_t)MEMORY_BASE + list_count * MEMORY_PER_ENTRY;
 }
 
+static enum bw_err judge(const struct bw_coding *coding, const void *core, enum bw_err err,
+                         struct bw_diag *diag)
+{
+    const char *wrong = coding->unsound != NULL ? coding->unsound(core) : NULL;
+
+    return wrong == NULL ? BW_OK : bw_diag_set(diag, err, "%s%s", coding->unsound_head, wrong);
+}
+
 enum bw_err bw_shape_encode(const struct bw_coding *coding, const void *core,
                             struct bw_arena *arena, void *out, size_t out_max, size_t *out_size,
                             struct bw_diag *diag)
@@ -577,8 +585,10 @@ enum bw_err bw_shape_encode(const struct bw_coding *coding, const void *core,
     struct walk walk = {.coding = coding, .arena = arena, .is_encoding = true, .diag = diag};
     ProtobufCMessage *message;
     size_t size;
-    enum bw_err err;
+    enum bw_err err = judge(coding, core, BW_ERR_INVALID, diag);
 
+    if (err != BW_OK)
+        return err;
     bw_arena_reset(arena);
     message = new_message(&walk, coding->shape);
     if (message == NULL)
@@ -659,6 +669,8 @@ enum bw_err bw_shape_decode(const struct bw_coding *coding, const void *data, si
         err = walk_all(&walk);
     if (err == BW_OK && coding->is_canonical)
         err = check_canonical(&walk, message, data, size);
+    if (err == BW_OK)
+        err = judge(coding, core, BW_ERR_CORRUPT, diag);
     if (err == BW_OK)
         memcpy(out_core, core, shape->core_size);
     else

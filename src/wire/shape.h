@@ -68,6 +68,10 @@ struct bw_coding {
     bool is_strict; /* fields that are not known here are refused (BW_ERR_VERSION), not ignored */
     bool is_canonical; /* other bytes than those that it is written in are refused (BW_ERR_CORRUPT):
                           the bytes themselves are kept, and compared */
+    /* What the machine that writes it keeps true, and the one that reads it goes by: the fact that does not
+     * hold, or NULL. Without it a value is neither written (BW_ERR_INVALID) nor taken (BW_ERR_CORRUPT). */
+    const char *(*unsound)(const void *core);
+    const char *unsound_head; /* begins its diag */
 };
 
 /* How much memory a message of `size` bytes, or of `list_count` list elements, may need. */

@@ -4,11 +4,36 @@
 
 #include "shapes.h"
 
+static const char *agent_state_unsound(const void *core)
+{
+    const struct bw_agent_state *state = core;
+
+    for (uint32_t i = 0; i < state->group_count; i++) {
+        const char *wrong = bw_site_memory_unsound(&state->groups[i].memory);
+
+        if (wrong != NULL)
+            return wrong;
+    }
+    return NULL;
+}
+
+static const char *memory_unsound(const void *core)
+{
+    return bw_guard_memory_unsound(&((const struct bw_guard_memory_file *)core)->memory);
+}
+
+static const char *mirror_unsound(const void *core)
+{
+    return bw_guard_mirror_unsound(&((const struct bw_guard_mirror_file *)core)->mirror);
+}
+
 static const struct bw_coding agent_coding = {
     .shape = &bw_shape_agent_state,
     .what = "agent state",
     .bytes_max = BW_AGENT_STATE_BYTES_MAX,
     .is_strict = true,
+    .unsound = agent_state_unsound,
+    .unsound_head = "it contradicts itself: ",
 };
 static const struct bw_coding members_coding = {
     .shape = &bw_shape_kept_members,
@@ -21,12 +46,16 @@ static const struct bw_coding memory_coding = {
     .what = "guard memory",
     .bytes_max = BW_GUARD_FILE_BYTES_MAX,
     .is_strict = true,
+    .unsound = memory_unsound,
+    .unsound_head = "it contradicts itself: ",
 };
 static const struct bw_coding mirror_coding = {
     .shape = &bw_shape_guard_mirror_file,
     .what = "guard mirror",
     .bytes_max = BW_GUARD_FILE_BYTES_MAX,
     .is_strict = true,
+    .unsound = mirror_unsound,
+    .unsound_head = "it contradicts itself: ",
 };
 static const struct bw_coding reach_coding = {
     .shape = &bw_shape_guard_reach_file,
@@ -34,24 +63,6 @@ static const struct bw_coding reach_coding = {
     .bytes_max = BW_GUARD_REACH_BYTES_MAX,
     .is_strict = true,
 };
-
-/* What the machine that writes it keeps true, and the one that reads it goes by: a value without it is
- * neither written nor taken. `wrong`: the fact that does not hold, or NULL. */
-static enum bw_err judge(const char *wrong, enum bw_err err, struct bw_diag *diag)
-{
-    return wrong == NULL ? BW_OK : bw_diag_set(diag, err, "it contradicts itself: %s", wrong);
-}
-
-static const char *agent_state_unsound(const struct bw_agent_state *state)
-{
-    for (uint32_t i = 0; i < state->group_count; i++) {
-        const char *wrong = bw_site_memory_unsound(&state->groups[i].memory);
-
-        if (wrong != NULL)
-            return wrong;
-    }
-    return NULL;
-}
 
 /* 3.9: no agent takes such terms. They are in a file that is damaged, or that was written by a release which took them; as
  * limits of its exchanges they would end each start. */
@@ -70,15 +81,7 @@ static enum bw_err judge_terms(const struct bw_agent_state *state, struct bw_dia
 enum bw_err bw_agent_state_encode(const struct bw_agent_state *state, void *out, size_t out_max,
                                   size_t *out_size, struct bw_diag *diag)
 {
-    size_t size;
-    enum bw_err err =
-        bw_message_encode(&agent_coding, state, state->group_count, out, out_max, &size, diag);
-
-    if (err == BW_OK)
-        err = judge(agent_state_unsound(state), BW_ERR_INVALID, diag);
-    if (err == BW_OK)
-        *out_size = size;
-    return err;
+    return bw_message_encode(&agent_coding, state, state->group_count, out, out_max, out_size, diag);
 }
 
 enum bw_err bw_agent_state_decode(const void *data, size_t size, struct bw_agent_state *out_state,
@@ -89,9 +92,7 @@ enum bw_err bw_agent_state_decode(const void *data, size_t size, struct bw_agent
 
     if (err != BW_OK)
         return err;
-    err = judge(agent_state_unsound(&state), BW_ERR_CORRUPT, diag);
-    if (err == BW_OK)
-        err = judge_terms(&state, diag);
+    err = judge_terms(&state, diag);
     if (err == BW_OK)
         *out_state = state;
     else
@@ -123,53 +124,25 @@ enum bw_err bw_kept_members_decode(const void *data, size_t size,
 enum bw_err bw_guard_memory_encode(const struct bw_guard_memory_file *file, void *out,
                                    size_t out_max, size_t *out_size, struct bw_diag *diag)
 {
-    size_t size;
-    enum bw_err err = bw_message_encode(&memory_coding, file, 0, out, out_max, &size, diag);
-
-    if (err == BW_OK)
-        err = judge(bw_guard_memory_unsound(&file->memory), BW_ERR_INVALID, diag);
-    if (err == BW_OK)
-        *out_size = size;
-    return err;
+    return bw_message_encode(&memory_coding, file, 0, out, out_max, out_size, diag);
 }
 
 enum bw_err bw_guard_memory_decode(const void *data, size_t size,
                                    struct bw_guard_memory_file *out_file, struct bw_diag *diag)
 {
-    struct bw_guard_memory_file file;
-    enum bw_err err = bw_message_decode(&memory_coding, data, size, &file, diag);
-
-    if (err == BW_OK)
-        err = judge(bw_guard_memory_unsound(&file.memory), BW_ERR_CORRUPT, diag);
-    if (err == BW_OK)
-        *out_file = file;
-    return err;
+    return bw_message_decode(&memory_coding, data, size, out_file, diag);
 }
 
 enum bw_err bw_guard_mirror_encode(const struct bw_guard_mirror_file *file, void *out,
                                    size_t out_max, size_t *out_size, struct bw_diag *diag)
 {
-    size_t size;
-    enum bw_err err = bw_message_encode(&mirror_coding, file, 0, out, out_max, &size, diag);
-
-    if (err == BW_OK)
-        err = judge(bw_guard_mirror_unsound(&file->mirror), BW_ERR_INVALID, diag);
-    if (err == BW_OK)
-        *out_size = size;
-    return err;
+    return bw_message_encode(&mirror_coding, file, 0, out, out_max, out_size, diag);
 }
 
 enum bw_err bw_guard_mirror_decode(const void *data, size_t size,
                                    struct bw_guard_mirror_file *out_file, struct bw_diag *diag)
 {
-    struct bw_guard_mirror_file file;
-    enum bw_err err = bw_message_decode(&mirror_coding, data, size, &file, diag);
-
-    if (err == BW_OK)
-        err = judge(bw_guard_mirror_unsound(&file.mirror), BW_ERR_CORRUPT, diag);
-    if (err == BW_OK)
-        *out_file = file;
-    return err;
+    return bw_message_decode(&mirror_coding, data, size, out_file, diag);
 }
 
 enum bw_err bw_guard_reach_encode(const struct bw_guard_reach_file *file, void *out, size_t out_max,
