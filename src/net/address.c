@@ -105,3 +105,24 @@ void bw_address_format(const struct sockaddr *socket_address, char out_text[BW_A
     }
     BW_ASSERT(size > 0 && size < BW_ADDRESS_TEXT_BYTES);
 }
+
+enum bw_err bw_listen(uv_tcp_t *listener, const char *what, const char *listen, const char *example,
+                      int backlog, uv_connection_cb on_connection, struct bw_diag *diag)
+{
+    struct sockaddr_storage socket_address = {0};
+    struct bw_address address;
+    const enum bw_err err = bw_address_parse(listen, &address, diag);
+    int result;
+
+    if (err != BW_OK)
+        return err;
+    if (!bw_address_is_numeric(&address, &socket_address))
+        return bw_diag_set(diag, BW_ERR_INVALID, "%s %s: needs a numeric address%s", what, listen,
+                           example);
+    result = uv_tcp_bind(listener, (const struct sockaddr *)&socket_address, 0);
+    if (result == 0)
+        result = uv_listen((uv_stream_t *)listener, backlog, on_connection);
+    return result == 0 ? BW_OK
+                       : bw_diag_set(diag, BW_ERR_IO, "%s %s: %s", what, listen,
+                                     uv_strerror(result));
+}

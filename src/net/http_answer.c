@@ -48,8 +48,7 @@ static const struct reason reasons[] = {
     {505, "HTTP Version Not Supported"},
 };
 
-/* For people who watch the wire; programs read the number. */
-static const char *reason_of(int status)
+const char *bw_http_reason(int status)
 {
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         if (reasons[i].status == status)
@@ -70,7 +69,7 @@ static size_t format_head(const struct connection *connection, int status, const
     used = snprintf(out, HEAD_BYTES_MAX,
                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sCache-Control: no-store\r\n"
                     "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
-                    status, reason_of(status), content_type, length, fields,
+                    status, bw_http_reason(status), content_type, length, fields,
                     connection->close_after ? "Connection: close\r\n" : "");
     BW_ASSERT(used > 0 && used < HEAD_BYTES_MAX); /* all of it is made by us */
     return (size_t)used;

@@ -338,18 +338,18 @@ static void fill_defaults(struct bw_http_server_config *config)
         config->old_connection_ms = 3600 * 1000;
 }
 
-static enum bw_err start_listening(struct bw_http_server *server,
-                                   const struct sockaddr_storage *address, struct bw_diag *diag)
+static enum bw_err start_listening(struct bw_http_server *server, struct bw_diag *diag)
 {
     const char *text = server->config.listen;
     struct sockaddr_storage bound;
     int size = sizeof bound;
-    int result = uv_tcp_bind(&server->listener, (const struct sockaddr *)address, 0);
+    int result;
+    const enum bw_err err = bw_listen(&server->listener, "listen on", text, " (like 0.0.0.0:7400)",
+                                      LISTEN_BACKLOG, on_connection, diag);
 
-    if (result == 0)
-        result = uv_listen((uv_stream_t *)&server->listener, LISTEN_BACKLOG, on_connection);
-    if (result == 0)
-        result = uv_tcp_getsockname(&server->listener, (struct sockaddr *)&bound, &size);
+    if (err != BW_OK)
+        return err;
+    result = uv_tcp_getsockname(&server->listener, (struct sockaddr *)&bound, &size);
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "listen on %s: %s", text, uv_strerror(result));
     /* The port has the same place in both families. */
@@ -360,20 +360,12 @@ static enum bw_err start_listening(struct bw_http_server *server,
 enum bw_err bw_http_server_open(uv_loop_t *loop, const struct bw_http_server_config *config,
                                 struct bw_http_server **out_server, struct bw_diag *diag)
 {
-    struct sockaddr_storage socket_address = {0};
-    struct bw_address address;
     struct bw_http_server *server;
-    enum bw_err err = bw_address_parse(config->listen, &address, diag);
+    enum bw_err err;
 
     BW_ASSERT(config->context != NULL && config->clock != NULL && config->cluster != NULL);
     for (size_t i = 0; i < config->route_count; i++)
         BW_ASSERT(config->routes[i].about != BW_HTTP_ABOUT_UNSET);
-    if (err != BW_OK)
-        return err;
-    if (!bw_address_is_numeric(&address, &socket_address))
-        return bw_diag_set(diag, BW_ERR_INVALID,
-                           "listen on %s: needs a numeric address (like 0.0.0.0:7400)",
-                           config->listen);
     server = calloc(1, sizeof *server);
     if (server == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "listen on %s: out of memory", config->listen);
@@ -391,7 +383,7 @@ enum bw_err bw_http_server_open(uv_loop_t *loop, const struct bw_http_server_con
     server->listener.data = server;
     server->sweep.data = server;
     server->handles_open = 2;
-    err = start_listening(server, &socket_address, diag);
+    err = start_listening(server, diag);
     if (err != BW_OK) {
         bw_http_server_close(server, NULL, NULL);
         return err;

@@ -10,6 +10,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/limits.h>
 #include <breakwater/net/address.h>
+#include <breakwater/net/http_server.h>
 #include <breakwater/net/origin.h>
 
 #define BACKLOG          128
@@ -113,29 +114,6 @@ static void hang_up(struct bw_plain_request *connection)
 
 /* ---- answers ---- */
 
-/* With what a status has to say besides. */
-static const char *reason_of(int status)
-{
-    switch (status) {
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed\r\nAllow: GET, HEAD";
-    case 408:
-        return "Request Timeout";
-    case 414:
-        return "URI Too Long";
-    case 431:
-        return "Request Header Fields Too Large";
-    default:
-        return "Service Unavailable";
-    }
-}
-
 static void on_shut_down(uv_shutdown_t *shutdown, int status)
 {
     struct bw_plain_request *connection = shutdown->data;
@@ -152,10 +130,11 @@ static void send_answer(struct bw_plain_request *connection, int status, const c
     const int body = (int)strnlen(text, BW_PLAIN_TEXT_BYTES_MAX - 1);
     const bool has_body = connection->parser.method != HTTP_HEAD;
     const int size = snprintf(bytes, sizeof bytes,
-                              "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                              "HTTP/1.1 %d %s\r\n%sContent-Type: text/plain; charset=utf-8\r\n"
                               "Content-Length: %d\r\nCache-Control: no-store\r\n"
                               "Connection: close\r\n\r\n%.*s%s",
-                              status, reason_of(status), body + 1, has_body ? body : 0, text,
+                              status, bw_http_reason(status),
+                              status == 405 ? "Allow: GET, HEAD\r\n" : "", body + 1, has_body ? body : 0, text,
                               has_body ? "\n" : "");
     const uv_buf_t buffer = uv_buf_init(bytes, (unsigned)size);
 
@@ -394,32 +373,12 @@ static void start_tick(struct bw_plain_server *server)
 
 /* ---- open and close ---- */
 
-static enum bw_err start_listening(struct bw_plain_server *server, const char *listen,
-                                   const struct sockaddr_storage *address, struct bw_diag *diag)
-{
-    int result = uv_tcp_bind(&server->listener, (const struct sockaddr *)address, 0);
-
-    if (result == 0)
-        result = uv_listen((uv_stream_t *)&server->listener, BACKLOG, on_connection);
-    if (result == 0)
-        return BW_OK;
-    return bw_diag_set(diag, BW_ERR_IO, "listen on %s: %s", listen, uv_strerror(result));
-}
-
 enum bw_err bw_plain_server_open(uv_loop_t *loop, const struct bw_plain_server_config *config,
                                  struct bw_plain_server **out_server, struct bw_diag *diag)
 {
-    struct sockaddr_storage socket_address = {0};
-    struct bw_address address;
-    struct bw_plain_server *server;
-    enum bw_err err = bw_address_parse(config->listen, &address, diag);
+    struct bw_plain_server *server = calloc(1, sizeof *server);
+    enum bw_err err;
 
-    if (err != BW_OK)
-        return err;
-    if (!bw_address_is_numeric(&address, &socket_address))
-        return bw_diag_set(diag, BW_ERR_INVALID, "listen on %s: needs a numeric address",
-                           config->listen);
-    server = calloc(1, sizeof *server);
     if (server == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "listen on %s: out of memory", config->listen);
     server->config = *config;
@@ -433,7 +392,8 @@ enum bw_err bw_plain_server_open(uv_loop_t *loop, const struct bw_plain_server_c
     server->listener.data = server;
     server->tick.data = server;
     server->handles_open = 2;
-    err = start_listening(server, config->listen, &socket_address, diag);
+    err = bw_listen(&server->listener, "listen on", config->listen, "", BACKLOG, on_connection,
+                    diag);
     if (err == BW_OK)
         *out_server = server;
     else

@@ -606,27 +606,6 @@ static void on_connection(uv_stream_t *listener, int status)
         accept_one(links);
 }
 
-static enum bw_err start_listening(struct bw_raft_links *links, const char *listen,
-                                   struct bw_diag *diag)
-{
-    struct sockaddr_storage socket_address = {0};
-    struct bw_address address;
-    enum bw_err err = bw_address_parse(listen, &address, diag);
-    int result;
-
-    if (err != BW_OK)
-        return err;
-    if (!bw_address_is_numeric(&address, &socket_address))
-        return bw_diag_set(diag, BW_ERR_INVALID,
-                           "raft_listen %s: needs a numeric address (like 0.0.0.0:7401)", listen);
-    result = uv_tcp_bind(&links->listener, (const struct sockaddr *)&socket_address, 0);
-    if (result == 0)
-        result = uv_listen((uv_stream_t *)&links->listener, LISTEN_BACKLOG, on_connection);
-    if (result != 0)
-        return bw_diag_set(diag, BW_ERR_IO, "raft_listen %s: %s", listen, uv_strerror(result));
-    return BW_OK;
-}
-
 enum bw_err bw_raft_links_open(struct bw_program *program, struct ssl_ctx_st *server_context,
                                struct ssl_ctx_st *client_context, struct bw_diag *diag)
 {
@@ -642,7 +621,8 @@ enum bw_err bw_raft_links_open(struct bw_program *program, struct ssl_ctx_st *se
     links->retry.data = links;
     links->server_context = bw_tls_context_keep(server_context);
     links->client_context = bw_tls_context_keep(client_context);
-    return start_listening(links, program->config->raft_listen, diag);
+    return bw_listen(&links->listener, "raft_listen", program->config->raft_listen,
+                     " (like 0.0.0.0:7401)", LISTEN_BACKLOG, on_connection, diag);
 }
 
 void bw_raft_links_set_contexts(struct bw_raft_links *links, struct ssl_ctx_st *server_context,

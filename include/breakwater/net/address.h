@@ -1,10 +1,11 @@
-/* address.h - HOST:PORT as people write it: a name, an IPv4 address, or [IPv6]. Pure. */
+/* address.h - HOST:PORT as people write it: a name, an IPv4 address, or [IPv6]. Pure, but for bw_listen. */
 #ifndef BW_NET_ADDRESS_H
 #define BW_NET_ADDRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <uv.h>
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/limits.h>
@@ -28,5 +29,11 @@ bool bw_address_is_numeric(const struct bw_address *address,
 #define BW_ADDRESS_TEXT_BYTES 64
 /* "192.0.2.1:7400" or "[2001:db8::1]:7400"; "unknown" for another family. */
 void bw_address_format(const struct sockaddr *socket_address, char out_text[BW_ADDRESS_TEXT_BYTES]);
+
+/* Binds `listener`, which was initialised, to a numeric address. `what` and `example` are for the diag, as in "listen on" and
+ * " (like 0.0.0.0:7400)". BW_ERR_INVALID, BW_ERR_IO: `listener` is then to be closed. */
+BW_MUST_CHECK enum bw_err bw_listen(uv_tcp_t *listener, const char *what, const char *listen,
+                                    const char *example, int backlog,
+                                    uv_connection_cb on_connection, struct bw_diag *diag);
 
 #endif

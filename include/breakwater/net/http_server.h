@@ -179,6 +179,9 @@ void bw_http_server_set_context(struct bw_http_server *server, struct ssl_ctx_st
 BW_MUST_CHECK enum bw_err bw_http_query(const struct bw_http_request *request, const char *key,
                                         char *out_value, size_t size);
 
+/* Of a status, for people who watch the wire; programs read the number. */
+const char *bw_http_reason(int status);
+
 /* Answers, exactly once; the request is gone afterwards. `body` is copied, and may be a part of the
  * request. 204 and 304 have none. */
 void bw_http_respond(struct bw_http_request *request, int status, const char *content_type,
