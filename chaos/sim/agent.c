@@ -343,7 +343,7 @@ static void begin(struct sim_process *process, void *payload)
                               .site = process->host->name,
                               .name = process->name,
                               .feature_level = process->level,
-                              .session = sim_agent_new_id(agent),
+                              .session = sim_new_id(&agent->process->chance),
                               .boot_id = process->host->boot_id,
                               .time_namespace = SIM_TIME_NAMESPACE,
                               .state = &agent->state,

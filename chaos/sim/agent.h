@@ -88,7 +88,6 @@ void sim_agent_finish(struct sim_agent *agent);
 bool sim_agent_store_open(struct sim_agent *agent);
 void sim_agent_save(struct sim_agent *agent, const struct bw_agent_state *state);
 void sim_agent_keep_members(struct sim_agent *agent, const struct bw_kept_members *members);
-struct bw_id sim_agent_new_id(struct sim_agent *agent);
 struct bw_site_memory *sim_agent_store_memory(struct sim_agent *agent, uint32_t group);
 void sim_agent_read_mirrors(struct sim_agent *agent, const uint32_t *groups, uint32_t count);
 

@@ -146,23 +146,13 @@ static bool is_locked(const struct sim_agent *agent)
     return false;
 }
 
-struct bw_id sim_agent_new_id(struct sim_agent *agent)
-{
-    struct bw_id id;
-
-    for (int i = 0; i < BW_ID_BYTES; i++)
-        id.bytes[i] = (uint8_t)bw_prng_next(&agent->process->chance);
-    id.bytes[0] |= 1; /* never none */
-    return id;
-}
-
 static bool make_instance(struct sim_agent *agent)
 {
     struct bw_agent_state *state = &agent->state;
     const struct sim_host *host = agent->process->host;
 
     *state = (struct bw_agent_state){.machine_id = machine_id(host), .groups = agent->kept};
-    state->instance = sim_agent_new_id(agent);
+    state->instance = sim_new_id(&agent->process->chance);
     BW_ASSERT(bw_copy_text(state->site, sizeof state->site, host->name));
     sim_count(host->world, "agent:new_instance");
     sim_tell(host->world, agent->process->name, "is a new instance");

@@ -44,12 +44,8 @@ static void set_late(struct sim_world *world, const struct sim_incident *inciden
             link->delay_ns_max += (uint64_t)by_ns;
         }
 }
-static void cut_island_off(struct sim_world *world, uint64_t number)
+static void cut_island_off(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_incident *incident = &world->plan->incidents[number];
-
-    if (!incident->is_active)
-        return;
     set_island(world, incident, true);
     incident->c |= 1;
 }
@@ -63,21 +59,18 @@ static void join_island(struct sim_world *world, struct sim_incident *incident)
  * leader misses nothing: when another leader has long been elected it still hears of what they took
  * before, which proves nothing about what was asked since (3.2.2). `c`: the delay, and bit 0: it is
  * cut off; `stage`: steps that are left. */
-static void grow_late(struct sim_world *world, uint64_t number)
+static void grow_late(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_incident *incident = &world->plan->incidents[number];
     const uint64_t step_ns = world->setting.election_timeout_ms * SIM_MS / 8; /* an even number */
 
-    if (!incident->is_active)
-        return;
     if (incident->stage == 0) {
-        cut_island_off(world, number);
+        cut_island_off(world, incident);
         return;
     }
     incident->stage--;
     incident->c += step_ns;
     set_late(world, incident, (int64_t)step_ns);
-    sim_world_at(world, world->now_ns + 2 * step_ns, grow_late, number);
+    sim_plan_later(world, incident, world->now_ns + 2 * step_ns, grow_late);
 }
 static bool island(struct sim_world *world, struct sim_incident *incident)
 {
@@ -88,7 +81,7 @@ static bool island(struct sim_world *world, struct sim_incident *incident)
         return false;
     incident->c = 0;
     incident->stage = is_late ? steps : 0;
-    sim_world_at(world, world->now_ns, grow_late, sim_plan_number(world, incident));
+    sim_plan_later(world, incident, world->now_ns, grow_late);
     return true;
 }
 
@@ -220,12 +213,8 @@ static void orphan_over(struct sim_world *world, struct sim_incident *incident)
 
 /* ---- a fence that fails, where nobody hears of it until the lease is over ---- */
 
-static void hears_again(struct sim_world *world, uint64_t number)
+static void hears_again(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_incident *incident = &world->plan->incidents[number];
-
-    if (!incident->is_active)
-        return;
     incident->c = 0;
     sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, false);
 }
@@ -244,7 +233,7 @@ static bool lapse_unfenced(struct sim_world *world, struct sim_incident *inciden
                                     .unfenced_until_ns = sim_plan_excused_until(world, incident)});
     sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, true);
     incident->c = 1;
-    sim_world_at(world, world->now_ns + cut_ns, hears_again, sim_plan_number(world, incident));
+    sim_plan_later(world, incident, world->now_ns + cut_ns, hears_again);
     return true;
 }
 static void unfenced_ends(struct sim_world *world, struct sim_incident *incident)
@@ -292,13 +281,10 @@ static struct sim_process *of_wipe(struct sim_world *world, const struct sim_inc
     return world->witnesses[(incident->a + which) % world->witness_count];
 }
 
-static void wipe_now(struct sim_world *world, uint64_t number)
+static void wipe_now(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_incident *incident = &world->plan->incidents[number];
     struct sim_process *wiped = of_wipe(world, incident, 1);
 
-    if (!incident->is_active)
-        return;
     sim_net_cut_around(world, of_wipe(world, incident, 0)->host->index, true, true, false);
     incident->b = 1;
     if (sim_checks_is_vote_away(wiped) || !sim_witness_wipe(wiped))
@@ -315,7 +301,7 @@ static bool lose_directory(struct sim_world *world, struct sim_incident *inciden
     incident->a = sim_any_witness(world, &incident->chance);
     incident->b = 0;
     sim_net_cut_around(world, of_wipe(world, incident, 0)->host->index, true, true, true);
-    sim_world_at(world, world->now_ns + cut_ns, wipe_now, sim_plan_number(world, incident));
+    sim_plan_later(world, incident, world->now_ns + cut_ns, wipe_now);
     return true;
 }
 
@@ -346,16 +332,13 @@ static void apply_same(struct sim_world *world, uint32_t group)
 
 /* `apply` in a loop, while the group moves: what is decided under one version of the spec arrives
  * under the next. */
-static void apply_again(struct sim_world *world, uint64_t number)
+static void apply_again(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_incident *incident = &world->plan->incidents[number];
     const uint64_t pause_ns = (1 + bw_prng_below(&incident->chance, 12)) * SIM_MS;
 
-    if (!incident->is_active)
-        return;
     apply_same(world, incident->a);
     if (world->now_ns + pause_ns < incident->until_ns)
-        sim_world_at(world, world->now_ns + pause_ns, apply_again, number);
+        sim_plan_later(world, incident, world->now_ns + pause_ns, apply_again);
 }
 static bool apply_in_a_loop(struct sim_world *world, struct sim_incident *incident)
 {
@@ -364,7 +347,7 @@ static bool apply_in_a_loop(struct sim_world *world, struct sim_incident *incide
         (void)sim_operator_switch_to(
             world, incident->a,
             (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count), 20000);
-    sim_world_at(world, world->now_ns + SIM_MS, apply_again, sim_plan_number(world, incident));
+    sim_plan_later(world, incident, world->now_ns + SIM_MS, apply_again);
     return true;
 }
 

@@ -109,7 +109,7 @@ static void heal_parts(struct sim_world *world, struct sim_incident *incident)
 
 /* ---- up and down ---- */
 
-static void flap_again(struct sim_world *world, uint64_t number);
+static void flap_again(struct sim_world *world, struct sim_incident *incident);
 
 static void flap_next(struct sim_world *world, struct sim_incident *incident)
 {
@@ -117,14 +117,10 @@ static void flap_next(struct sim_world *world, struct sim_incident *incident)
         world->now_ns + (20 + bw_prng_below(&incident->chance, 3000)) * SIM_MS;
 
     if (at_ns < incident->until_ns)
-        sim_world_at(world, at_ns, flap_again, sim_plan_number(world, incident));
+        sim_plan_later(world, incident, at_ns, flap_again);
 }
-static void flap_again(struct sim_world *world, uint64_t number)
+static void flap_again(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_incident *incident = &world->plan->incidents[number];
-
-    if (!incident->is_active)
-        return;
     incident->b = !incident->b;
     sim_net_cut_around(world, incident->a, true, true, incident->b);
     flap_next(world, incident);
@@ -210,12 +206,8 @@ static bool slow(struct sim_world *world, struct sim_incident *incident)
 
 /* What was answered last comes late, and then nothing comes: a lease must be counted from when its
  * renewal left. */
-static void then_cut(struct sim_world *world, uint64_t number)
+static void then_cut(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_incident *incident = &world->plan->incidents[number];
-
-    if (!incident->is_active)
-        return;
     incident->b = true;
     sim_net_cut_around(world, incident->a, true, true, true);
 }
@@ -230,7 +222,7 @@ static bool slow_then_cut(struct sim_world *world, struct sim_incident *incident
     incident->b = false;
     incident->c = (most_ms / 2 + bw_prng_below(&incident->chance, most_ms / 2)) * SIM_MS;
     sim_net_slow_answers(world, incident->a, (int64_t)incident->c);
-    sim_world_at(world, world->now_ns + half_ns, then_cut, sim_plan_number(world, incident));
+    sim_plan_later(world, incident, world->now_ns + half_ns, then_cut);
     return true;
 }
 static void end_slow_then_cut(struct sim_world *world, struct sim_incident *incident)

@@ -7,12 +7,8 @@
 #define SLEW_PPM      80000 /* as in faults_machine.c */
 #define ANSWER_MS_MAX 500
 
-static void cut_it_off(struct sim_world *world, uint64_t number)
+static void cut_it_off(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_incident *incident = &world->plan->incidents[number];
-
-    if (!incident->is_active)
-        return;
     incident->a = 1;
     sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, true);
 }
@@ -39,8 +35,9 @@ static bool worst_lapse(struct sim_world *world, struct sim_incident *incident)
     sim_site_set_script_faults(
         sim_site(world, incident->b),
         &(struct sim_script_faults){.hang_percent = 100, .ignore_term_percent = 100});
-    sim_world_at(world, world->now_ns + (1000 + bw_prng_below(&incident->chance, 3000)) * SIM_MS,
-                 cut_it_off, sim_plan_number(world, incident));
+    sim_plan_later(world, incident,
+                   world->now_ns + (1000 + bw_prng_below(&incident->chance, 3000)) * SIM_MS,
+                   cut_it_off);
     return true;
 }
 static void lapse_is_over(struct sim_world *world, struct sim_incident *incident)
@@ -68,12 +65,9 @@ static void set_cut_from_others(struct sim_world *world, const struct sim_incide
             sim_net_cut(world, world->witnesses[w]->host->index, site, is_cut);
         }
 }
-static void thaw_old_leader(struct sim_world *world, uint64_t number)
+static void thaw_old_leader(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_incident *incident = &world->plan->incidents[number];
-
-    if (incident->is_active)
-        sim_process_thaw(world->witnesses[incident->a]);
+    sim_process_thaw(world->witnesses[incident->a]);
 }
 static bool old_leader(struct sim_world *world, struct sim_incident *incident)
 {
@@ -86,10 +80,10 @@ static bool old_leader(struct sim_world *world, struct sim_incident *incident)
         return false;
     set_cut_from_others(world, incident, true);
     sim_process_freeze(world->witnesses[incident->a]);
-    sim_world_at(world,
-                 world->now_ns +
-                     (least_ms + bw_prng_below(&incident->chance, most_ms - least_ms)) * SIM_MS,
-                 thaw_old_leader, sim_plan_number(world, incident));
+    sim_plan_later(world, incident,
+                   world->now_ns +
+                       (least_ms + bw_prng_below(&incident->chance, most_ms - least_ms)) * SIM_MS,
+                   thaw_old_leader);
     return true;
 }
 static void old_leader_is_over(struct sim_world *world, struct sim_incident *incident)

@@ -342,6 +342,21 @@ uint64_t sim_plan_number(const struct sim_world *world, const struct sim_inciden
     return (uint64_t)(incident - world->plan->incidents);
 }
 
+static void go_on(struct sim_world *world, uint64_t number)
+{
+    struct sim_incident *incident = &world->plan->incidents[number];
+
+    if (incident->is_active)
+        incident->later(world, incident);
+}
+
+void sim_plan_later(struct sim_world *world, struct sim_incident *incident, uint64_t at_ns,
+                    void (*fn)(struct sim_world *world, struct sim_incident *incident))
+{
+    incident->later = fn;
+    sim_world_at(world, at_ns, go_on, sim_plan_number(world, incident));
+}
+
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
                    const struct sim_host *host, const char *what)
 {

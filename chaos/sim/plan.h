@@ -23,6 +23,7 @@ struct sim_incident {
     /* Set by its begin, for one that waits for a moment: called at once and again as long as it lasts.
      * Returns in how many ns to look again; 0: no more. */
     uint64_t (*look)(struct sim_world *world, struct sim_incident *incident);
+    void (*later)(struct sim_world *world, struct sim_incident *incident); /* sim_plan_later */
     uint32_t stage;  /* of one that waits for its moments, one after another */
     uint32_t others; /* bits: the sites whose agents it has frozen */
 };
@@ -102,6 +103,10 @@ bool sim_plan_find_leader(struct sim_world *world, struct sim_incident *incident
 
 /* Its place in the plan, which the story calls it by: for what happens later (sim_world_at). */
 uint64_t sim_plan_number(const struct sim_world *world, const struct sim_incident *incident);
+
+/* `fn` at that time, if the incident is not over by then. One at a time. */
+void sim_plan_later(struct sim_world *world, struct sim_incident *incident, uint64_t at_ns,
+                    void (*fn)(struct sim_world *world, struct sim_incident *incident));
 
 /* For the story: what an incident does at its moment, and at which machine. */
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,

@@ -20,16 +20,6 @@ static struct sim_second *state_of(struct sim_process *process)
     return process->state;
 }
 
-const struct bw_second *sim_second_machine(const struct sim_world *world, uint32_t site,
-                                           uint32_t group)
-{
-    const struct sim_second *second = world->seconds == NULL ? NULL
-                                                             : world->seconds[site].enforcer->state;
-
-    return second != NULL && group < second->program.group_count ? &second->groups[group].second
-                                                                 : NULL;
-}
-
 /* ---- questions ----------------------------------------------------------------------------------
  */
 
@@ -304,16 +294,6 @@ static void on_wake(struct sim_process *process)
 /* ---- its life -----------------------------------------------------------------------------------
  */
 
-static struct bw_id new_session(struct sim_process *process)
-{
-    struct bw_id id;
-
-    for (int i = 0; i < BW_ID_BYTES; i++)
-        id.bytes[i] = (uint8_t)bw_prng_next(&process->chance);
-    id.bytes[0] |= 1; /* never none */
-    return id;
-}
-
 /* What it begins with counts like what it is told. */
 static void watch_beginning(struct sim_second *second, uint32_t group)
 {
@@ -347,7 +327,7 @@ static void begin(struct sim_second *second)
                                .site = second->state.site,
                                .name = "second",
                                .feature_level = process->level,
-                               .session = new_session(process),
+                               .session = sim_new_id(&process->chance),
                                .boot_id = process->host->boot_id,
                                .state = &second->state,
                                .mirror = &second->mirror,

@@ -69,9 +69,6 @@ static inline struct sim_second_site *sim_second_site(const struct sim_world *wo
 {
     return &world->seconds[site];
 }
-/* NULL: it is dead. */
-const struct bw_second *sim_second_machine(const struct sim_world *world, uint32_t site,
-                                           uint32_t group);
 
 /* ---- second.c ---- */
 

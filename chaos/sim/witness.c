@@ -335,9 +335,7 @@ static struct sim_founding *make_founding(struct sim_world *world)
     struct sim_founding *founding = calloc(1, sizeof *founding);
 
     BW_ASSERT(founding != NULL);
-    for (int i = 0; i < BW_ID_BYTES; i++)
-        founding->founding.cluster_id.bytes[i] = (uint8_t)bw_prng_next(&world->chance);
-    founding->founding.cluster_id.bytes[0] |= 1; /* never none */
+    founding->founding.cluster_id = sim_new_id(&world->chance);
     BW_ASSERT(bw_copy_text(founding->founding.cluster, sizeof founding->founding.cluster, "simulated"));
     founding->founding.election_timeout_ms = world->setting.election_timeout_ms;
     founding->id_max = world->setting.founder_count;
@@ -354,9 +352,7 @@ struct sim_witness_disk *sim_witness_new_disk(struct sim_founding *founding, uin
     disk->founding = founding;
     disk->id = id;
     disk->port = SIM_WITNESS_PORT;
-    for (int i = 0; i < BW_ID_BYTES; i++)
-        disk->incarnation.bytes[i] = (uint8_t)bw_prng_next(chance);
-    disk->incarnation.bytes[0] |= 1; /* never none */
+    disk->incarnation = sim_new_id(chance);
     return disk;
 }
 

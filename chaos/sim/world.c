@@ -60,20 +60,13 @@ void sim_world_at(struct sim_world *world, uint64_t at_ns, sim_world_fn fn, uint
 
 /* ---- machines ----------------------------------------------------------------------------------- */
 
-static void boot_id_of(struct sim_host *host)
-{
-    for (int i = 0; i < BW_ID_BYTES; i++)
-        host->boot_id.bytes[i] = (uint8_t)bw_prng_next(&host->chance);
-    host->boot_id.bytes[0] |= 1; /* never none */
-}
-
 void sim_host_boot(struct sim_host *host)
 {
     if (host->is_up || host->is_lost)
         return;
     host->is_up = true;
     host->boots++;
-    boot_id_of(host);
+    host->boot_id = sim_new_id(&host->chance);
     sim_clock_boot(host, SIM_S + bw_prng_below(&host->chance, 5 * SIM_S));
     sim_tell(host->world, host->name, "boots");
     for (uint32_t i = 0; i < host->world->process_count; i++)

@@ -411,6 +411,16 @@ bool sim_clock_is_steady(const struct sim_host *host, uint64_t within_ns);
 /* Another rate from now on, -100000..100000 ppm. */
 void sim_clock_set_rates(struct sim_host *host, int32_t boot_ppm, int32_t raw_ppm);
 
+static inline struct bw_id sim_new_id(struct bw_prng *prng)
+{
+    struct bw_id id;
+
+    for (int i = 0; i < BW_ID_BYTES; i++)
+        id.bytes[i] = (uint8_t)bw_prng_next(prng);
+    id.bytes[0] |= 1; /* never none */
+    return id;
+}
+
 static inline bool sim_chance(struct bw_prng *prng, uint32_t per_million)
 {
     return bw_prng_below(prng, 1000000) < per_million;
