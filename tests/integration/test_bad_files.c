@@ -20,7 +20,7 @@
 
 #include <breakwater/base/prng.h>
 
-#include "trio.h"
+#include "trio_life.h"
 
 #define STATUS_CONFIG   78
 #define STATUS_SOFTWARE 70
@@ -29,22 +29,7 @@
 #define OUT_BYTES       16384
 #define COMMAND_BYTES   1024
 
-static struct trio trio;
 static char output[OUT_BYTES]; /* by the last run */
-
-static int set_up(void **state)
-{
-    (void)state;
-    trio_init(&trio);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    trio_deinit(&trio);
-    return 0;
-}
 
 /* Runs `breakwater WORDS` in the directory of the trio; its exit status. */
 static int run(const char *words)
@@ -272,12 +257,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_site_file_with_a_problem_starts_neither_agent_nor_guard,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_file_that_is_none_starts_nothing, set_up, tear_down),
+                                        trio_set_up, trio_tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_is_none_starts_nothing, trio_set_up, trio_tear_down),
         cmocka_unit_test_setup_teardown(
-            a_witness_with_an_unsafe_or_another_election_timeout_does_not_start, set_up, tear_down),
+            a_witness_with_an_unsafe_or_another_election_timeout_does_not_start, trio_set_up, trio_tear_down),
         cmocka_unit_test_setup_teardown(what_a_witness_has_kept_cut_anywhere_is_whole_or_refused,
-                                        set_up, tear_down),
+                                        trio_set_up, trio_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,25 +13,7 @@
 #include <unistd.h>
 
 #include "on_terminal.h"
-#include "trio.h"
-
-static struct trio trio;
-
-static int setup(void **state)
-{
-    (void)state;
-    trio_init(&trio);
-    trio_start_all(&trio, TRIO_EXECUTED);
-    (void)trio_leader(&trio);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    trio_deinit(&trio);
-    return 0;
-}
+#include "trio_life.h"
 
 static void write_config(const char *path)
 {
@@ -146,8 +128,8 @@ static void what_may_end_in_two_sites_that_serve_asks_for_a_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_question_says_of_which_cluster_and_by_which_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_may_end_in_two_sites_that_serve_asks_for_a_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_question_says_of_which_cluster_and_by_which_file, trio_set_up_led, trio_tear_down),
+        cmocka_unit_test_setup_teardown(what_may_end_in_two_sites_that_serve_asks_for_a_name, trio_set_up_led, trio_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,20 +35,6 @@
 
 static atomic_bool is_over;
 
-static int setup(void **state)
-{
-    (void)state;
-    operator_begin_serving();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    operator_deinit();
-    return 0;
-}
-
 static uint64_t seconds_since(struct bw_instant begun)
 {
     return bw_instant_elapsed_ns(bw_clock_now(), begun) / BW_NS_PER_S;
@@ -338,5 +324,5 @@ int main(void)
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
     /* Before a process is started: what was freed shall not wait in memory for ever. */
     (void)setenv("ASAN_OPTIONS", "quarantine_size_mb=16", 0);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, operator_set_up_serving, operator_tear_down);
 }

@@ -20,25 +20,10 @@
 
 #include "cluster_life.h"
 #include "janitor.h"
+#include "trio_life.h"
 
 /* ---- files that do not agree ------------------------------------------------------------------
  */
-
-static struct trio trio;
-
-static int set_up_trio(void **state)
-{
-    (void)state;
-    trio_init(&trio);
-    return 0;
-}
-
-static int tear_down_trio(void **state)
-{
-    (void)state;
-    trio_deinit(&trio);
-    return 0;
-}
 
 /* Exchanges the ids of w2 and w3 in the file of w2. */
 static void swap_ids_in_second(void)
@@ -304,7 +289,7 @@ static void a_second_certificate_of_the_holder_does_not_end_what_the_first_holds
     forge_at_a_silent_holder(&give_back, trio_leader(&cluster.trio), 200);
 }
 
-#define TRIO_CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up_trio, tear_down_trio)
+#define TRIO_CASE(claim) cmocka_unit_test_setup_teardown(claim, trio_set_up, trio_tear_down)
 #define LIFE_CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down_forger)
 
 int main(void)

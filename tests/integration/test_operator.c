@@ -16,20 +16,6 @@
 #include "operator.h"
 #include "test_https.h"
 
-static int setup(void **state)
-{
-    (void)state;
-    operator_init();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    operator_deinit();
-    return 0;
-}
-
 /* ---- before any agent */
 
 static void status_without_groups_says_what_is_next(void **state)
@@ -759,5 +745,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, operator_set_up, operator_tear_down);
 }

@@ -22,13 +22,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    operator_deinit();
-    return 0;
-}
-
 static int put_groups(const char *body)
 {
     return operator_ask_leader(operator.operator, "PUT", "/v1/groups", body, strlen(body));
@@ -182,5 +175,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, operator_tear_down);
 }

@@ -17,20 +17,6 @@
 
 #include "operator.h"
 
-static int setup(void **state)
-{
-    (void)state;
-    operator_begin_serving();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    operator_deinit();
-    return 0;
-}
-
 static int run(const char *words)
 {
     return operator_run("cli.yaml", words);
@@ -671,5 +657,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, operator_set_up_serving, operator_tear_down);
 }

@@ -34,13 +34,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    operator_deinit();
-    return 0;
-}
-
 /* ---- a lost holder */
 
 /* Again as long as dc-b seems alive. */
@@ -256,5 +249,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, operator_tear_down);
 }

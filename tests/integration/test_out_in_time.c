@@ -21,7 +21,7 @@
 #include <breakwater/sys/clock.h>
 
 #include "test_https.h"
-#include "trio.h"
+#include "trio_life.h"
 
 #define OUT_MS          2000
 #define GET_STATUS      "GET /v1/status HTTP/1.1\r\nHost: w\r\n\r\n"
@@ -29,24 +29,6 @@
 #define SHORT_LIFE_S    20
 #define OPERATOR        "breakwater://prod/operator/anna"
 #define TCP_ESTABLISHED 1
-
-static struct trio trio;
-
-static int setup(void **state)
-{
-    (void)state;
-    trio_init(&trio);
-    trio_start_all(&trio, TRIO_EXECUTED);
-    (void)trio_leader(&trio);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    trio_deinit(&trio);
-    return 0;
-}
 
 /* ---- Raft's connections, as the kernel has them */
 
@@ -422,7 +404,7 @@ static void whose_certificate_ends_is_out_in_time(void **state)
     close_all();
 }
 
-#define CLAIM(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, trio_set_up_led, trio_tear_down)
 
 int main(void)
 {

@@ -20,20 +20,6 @@
 
 static char log_text[4 * 1024 * 1024];
 
-static int setup(void **state)
-{
-    (void)state;
-    operator_init();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    operator_deinit();
-    return 0;
-}
-
 /* All that witness `i` has logged. */
 static void read_log(int i)
 {
@@ -223,5 +209,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, operator_set_up, operator_tear_down);
 }

@@ -13,29 +13,17 @@
 #include <sys/wait.h>
 
 #include "test_https.h"
-#include "trio.h"
+#include "trio_life.h"
 
 #define GET_STATUS    "GET /v1/status HTTP/1.1\r\nHost: w\r\n\r\n"
 #define COMMAND_BYTES 1024
 
-static struct trio trio;
 static unsigned reloads; /* of each witness */
 
 static int setup(void **state)
 {
-    (void)state;
     reloads = 0;
-    trio_init(&trio);
-    trio_start_all(&trio, TRIO_EXECUTED);
-    (void)trio_leader(&trio);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    trio_deinit(&trio);
-    return 0;
+    return trio_set_up_led(state);
 }
 
 /* In the directory of the trio; $bw is the program. */
@@ -176,7 +164,7 @@ static void no_look_at_a_file_that_is_renewed_finds_halves_of_two(void **state)
     do_in("rm -rf new");
 }
 
-#define CLAIM(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, setup, trio_tear_down)
 
 int main(void)
 {

@@ -16,27 +16,9 @@
 #include <breakwater/sys/clock.h>
 
 #include "test_https.h"
-#include "trio.h"
+#include "trio_life.h"
 
 #define GET_STATUS "GET /v1/status HTTP/1.1\r\nHost: w\r\n\r\n"
-
-static struct trio trio;
-
-static int setup(void **state)
-{
-    (void)state;
-    trio_init(&trio);
-    trio_start_all(&trio, TRIO_EXECUTED);
-    (void)trio_leader(&trio);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    trio_deinit(&trio);
-    return 0;
-}
 
 static void open_as(struct test_https *client, int i, const char *uri, struct ssl_ctx_st **out_context)
 {
@@ -271,5 +253,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, trio_set_up_led, trio_tear_down);
 }

@@ -418,3 +418,24 @@ void operator_begin_serving(void)
     assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
     operator_wait_until_serving("dc-a");
 }
+
+int operator_set_up(void **state)
+{
+    (void)state;
+    operator_init();
+    return 0;
+}
+
+int operator_set_up_serving(void **state)
+{
+    (void)state;
+    operator_begin_serving();
+    return 0;
+}
+
+int operator_tear_down(void **state)
+{
+    (void)state;
+    operator_deinit();
+    return 0;
+}

@@ -46,6 +46,9 @@ extern const char *const operator_groups_text;
 
 void operator_init(void);
 void operator_deinit(void);
+int operator_set_up(void **state);
+int operator_set_up_serving(void **state);
+int operator_tear_down(void **state);
 /* Both agents sync and obey from now on, each as long as it is not mute. */
 void operator_begin_agents(void);
 void operator_end_agents(void);
