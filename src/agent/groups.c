@@ -61,7 +61,7 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
         bw_agent_mirrors_begin(agent, action->groups, action->group_count);
         return BW_OK;
     case BW_AGENT_ACTION_END:
-        bw_agent_stop(agent, action->is_restart ? BW_AGENT_RESTART : BW_AGENT_STOPPED);
+        bw_agent_stop(agent, action->is_restart ? BW_DAEMON_RESTART : BW_DAEMON_STOPPED);
         return BW_OK;
     case BW_AGENT_ACTION_FENCE_OPEN:
     case BW_AGENT_ACTION_FENCE_STEPPED:

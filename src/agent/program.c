@@ -58,7 +58,7 @@ static void close_all(struct bw_agent *agent)
         close_handle((uv_handle_t *)&agent->signals[i]);
 }
 
-void bw_agent_stop(struct bw_agent *agent, enum bw_agent_end end)
+void bw_agent_stop(struct bw_agent *agent, enum bw_daemon_end end)
 {
     agent->end = end;
     uv_async_send(&agent->ending);
@@ -174,22 +174,22 @@ static void say_started(struct bw_agent *agent)
     bw_heartbeat_open(&agent->heartbeat, &agent->loop, NULL, NULL);
 }
 
-static enum bw_agent_end refuse(struct bw_agent *agent, enum bw_agent_end end,
-                                const struct bw_diag *diag)
+static enum bw_daemon_end refuse(struct bw_agent *agent, enum bw_daemon_end end,
+                                 const struct bw_diag *diag)
 {
     bw_log_error(&agent->log, "agent.refused", "error=%s", bw_log_quote(diag->text));
     return end;
 }
 
-static enum bw_agent_end end_of(enum bw_err err)
+static enum bw_daemon_end end_of(enum bw_err err)
 {
-    return bw_err_may_pass(err) ? BW_AGENT_RESTART : BW_AGENT_CONFIG;
+    return bw_err_may_pass(err) ? BW_DAEMON_RESTART : BW_DAEMON_CONFIG;
 }
 
 /* ---- running ----------------------------------------------------------------------------------
  */
 
-static enum bw_agent_end run_loop(struct bw_agent *agent)
+static enum bw_daemon_end run_loop(struct bw_agent *agent)
 {
     struct bw_diag diag = {0};
     enum bw_err err;
@@ -198,26 +198,26 @@ static enum bw_agent_end run_loop(struct bw_agent *agent)
     (void)bw_files_raise(); /* without its guard it fences all groups itself */
     err = open_all(agent, &diag);
     if (err != BW_OK)
-        return refuse(agent, BW_AGENT_RESTART, &diag);
+        return refuse(agent, BW_DAEMON_RESTART, &diag);
     say_started(agent);
     (void)uv_run(&agent->loop, UV_RUN_DEFAULT); /* 0: nothing is left */
     BW_ASSERT(uv_loop_close(&agent->loop) == 0);
     bw_log_info(&agent->log, "agent.stopped", "end=%s",
-                agent->end == BW_AGENT_STOPPED ? "stopped" : "restart");
+                agent->end == BW_DAEMON_STOPPED ? "stopped" : "restart");
     return agent->end;
 }
 
-static enum bw_agent_end run_configured(struct bw_agent *agent)
+static enum bw_daemon_end run_configured(struct bw_agent *agent)
 {
     struct bw_diag diag = {0};
-    enum bw_agent_end end;
+    enum bw_daemon_end end;
     enum bw_err err = bw_agent_credentials_load(agent, &diag);
 
     if (err != BW_OK)
         return refuse(agent, end_of(err), &diag);
     err = know_this_machine(agent, &diag);
     if (err != BW_OK)
-        return refuse(agent, BW_AGENT_RESTART, &diag);
+        return refuse(agent, BW_DAEMON_RESTART, &diag);
     err = bw_agent_store_open(&agent->store, agent->config, agent->boot_id, &agent->log, &diag);
     if (err != BW_OK)
         return refuse(agent, end_of(err), &diag);
@@ -227,14 +227,14 @@ static enum bw_agent_end run_configured(struct bw_agent *agent)
     return end;
 }
 
-enum bw_agent_end bw_agent_run(const char *config_file)
+enum bw_daemon_end bw_agent_run(const char *config_file)
 {
     struct bw_agent *agent = calloc(1, sizeof *agent);
-    enum bw_agent_end end = BW_AGENT_CONFIG;
+    enum bw_daemon_end end = BW_DAEMON_CONFIG;
 
     BW_ASSERT(agent != NULL);
     agent->config_file = config_file;
-    agent->end = BW_AGENT_STOPPED;
+    agent->end = BW_DAEMON_STOPPED;
     bw_log_init(&agent->log, "agent", BW_LOG_INFO);
     agent->config = bw_site_config_take(config_file, BW_CONFIG_HERE, "nothing was started");
     if (agent->config != NULL) {

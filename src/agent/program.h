@@ -309,11 +309,11 @@ struct bw_agent {
     struct bw_agent_admissions admissions;
     uv_async_t ending; /* closes everything in a turn of its own */
     bool is_closing;
-    enum bw_agent_end end;
+    enum bw_daemon_end end;
 };
 
 /* Ends the loop with `end`. */
-void bw_agent_stop(struct bw_agent *agent, enum bw_agent_end end);
+void bw_agent_stop(struct bw_agent *agent, enum bw_daemon_end end);
 /* The service manager, if there is one. */
 void bw_agent_tell_manager(struct bw_agent *agent, const char *state);
 

@@ -4,12 +4,8 @@
 #include "options.h"
 #include "verbs.h"
 
-struct agent_values {
-    const char *config;
-};
-
 static const struct bw_option agent_options[] = {
-    BW_OPTION_TEXT(struct agent_values, config, "config", 'c', "FILE", "the site file (site.yaml)"),
+    BW_OPTION_TEXT(struct bw_daemon_values, config, "config", 'c', "FILE", "the site file (site.yaml)"),
     BW_OPTIONS_END,
 };
 
@@ -24,21 +20,5 @@ static const struct bw_cli_command agent_command = {
 
 enum bw_exit bw_verb_agent(int argc, char **argv)
 {
-    struct agent_values values = {0};
-    struct bw_operands operands;
-    enum bw_exit status;
-
-    if (!bw_options_parse(&agent_command, argc, argv, &values, &operands, &status))
-        return status;
-    if (values.config == NULL)
-        return bw_usage_error(&agent_command, "-c FILE is needed");
-    switch (bw_agent_run(values.config)) {
-    case BW_AGENT_STOPPED:
-        return BW_EXIT_FINE;
-    case BW_AGENT_CONFIG:
-        return BW_EXIT_CONFIG;
-    case BW_AGENT_RESTART:
-        return BW_EXIT_RESTART;
-    }
-    return BW_EXIT_FAILED;
+    return bw_daemon_verb(&agent_command, argc, argv, "-c FILE is needed", bw_agent_run);
 }

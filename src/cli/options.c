@@ -247,3 +247,25 @@ enum bw_exit bw_usage_error(const struct bw_cli_command *command, const char *fo
     (void)fprintf(stderr, "\n  see:  %s %s --help\n", program_of(command), command->name);
     return BW_EXIT_USAGE;
 }
+
+enum bw_exit bw_daemon_verb(const struct bw_cli_command *command, int argc, char **argv,
+                            const char *needs, enum bw_daemon_end (*run)(const char *config_file))
+{
+    struct bw_daemon_values values = {0};
+    struct bw_operands operands;
+    enum bw_exit status;
+
+    if (!bw_options_parse(command, argc, argv, &values, &operands, &status))
+        return status;
+    if (values.config == NULL)
+        return bw_usage_error(command, "%s", needs);
+    switch (run(values.config)) {
+    case BW_DAEMON_STOPPED:
+        return BW_EXIT_FINE;
+    case BW_DAEMON_CONFIG:
+        return BW_EXIT_CONFIG;
+    case BW_DAEMON_RESTART:
+        return BW_EXIT_RESTART;
+    }
+    return BW_EXIT_FAILED;
+}

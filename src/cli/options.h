@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <breakwater/base/daemon_end.h>
+
 #include "exit.h"
 
 enum bw_option_kind {
@@ -106,5 +108,13 @@ void bw_options_print_help(const struct bw_cli_command *command, FILE *out);
 /* One "error: ..." line (and a line of help on usage) to stderr; returns BW_EXIT_USAGE. */
 enum bw_exit bw_usage_error(const struct bw_cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* What each daemon takes; its options are of this struct. */
+struct bw_daemon_values {
+    const char *config;
+};
+/* Parses, and runs the daemon of the file that was named; `needs`: the mistake of naming none. */
+enum bw_exit bw_daemon_verb(const struct bw_cli_command *command, int argc, char **argv,
+                            const char *needs, enum bw_daemon_end (*run)(const char *config_file));
 
 #endif

@@ -4,12 +4,8 @@
 #include "options.h"
 #include "verbs.h"
 
-struct second_values {
-    const char *config;
-};
-
 static const struct bw_option second_options[] = {
-    BW_OPTION_TEXT(struct second_values, config, "config", 'c', "FILE",
+    BW_OPTION_TEXT(struct bw_daemon_values, config, "config", 'c', "FILE",
                    "the site file (site.yaml), with second_enforcer.agent"),
     BW_OPTIONS_END,
 };
@@ -28,21 +24,5 @@ static const struct bw_cli_command second_command = {
 
 enum bw_exit bw_verb_second_enforcer(int argc, char **argv)
 {
-    struct second_values values = {0};
-    struct bw_operands operands;
-    enum bw_exit status;
-
-    if (!bw_options_parse(&second_command, argc, argv, &values, &operands, &status))
-        return status;
-    if (values.config == NULL)
-        return bw_usage_error(&second_command, "-c FILE is needed");
-    switch (bw_second_run(values.config)) {
-    case BW_SECOND_STOPPED:
-        return BW_EXIT_FINE;
-    case BW_SECOND_CONFIG:
-        return BW_EXIT_CONFIG;
-    case BW_SECOND_RESTART:
-        return BW_EXIT_RESTART;
-    }
-    return BW_EXIT_FAILED;
+    return bw_daemon_verb(&second_command, argc, argv, "-c FILE is needed", bw_second_run);
 }

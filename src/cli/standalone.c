@@ -8,12 +8,8 @@
 #include "options.h"
 #include "verbs.h"
 
-struct standalone_values {
-    const char *config;
-};
-
 static const struct bw_option standalone_options[] = {
-    BW_OPTION_TEXT(struct standalone_values, config, "config", 'c', "FILE",
+    BW_OPTION_TEXT(struct bw_daemon_values, config, "config", 'c', "FILE",
                    "the file with the seven keys; also as -config FILE"),
     BW_OPTIONS_END,
 };
@@ -46,27 +42,13 @@ static char *respell(char *argument, char out_text[TEXT_BYTES])
 
 enum bw_exit bw_verb_standalone(int argc, char **argv)
 {
-    struct standalone_values values = {0};
-    struct bw_operands operands;
     char *respelt[ARGUMENTS_MAX + 1] = {0};
     static char texts[ARGUMENTS_MAX][TEXT_BYTES];
-    enum bw_exit status;
 
     if (argc > ARGUMENTS_MAX)
         return bw_usage_error(&standalone_command, "more than %d arguments", ARGUMENTS_MAX);
     for (int i = 0; i < argc; i++)
         respelt[i] = respell(argv[i], texts[i]);
-    if (!bw_options_parse(&standalone_command, argc, respelt, &values, &operands, &status))
-        return status;
-    if (values.config == NULL)
-        return bw_usage_error(&standalone_command, "needs -config FILE");
-    switch (bw_standalone_run(values.config)) {
-    case BW_STANDALONE_STOPPED:
-        return BW_EXIT_FINE;
-    case BW_STANDALONE_CONFIG:
-        return BW_EXIT_CONFIG;
-    case BW_STANDALONE_RESTART:
-        return BW_EXIT_RESTART;
-    }
-    return BW_EXIT_FAILED;
+    return bw_daemon_verb(&standalone_command, argc, respelt, "needs -config FILE",
+                          bw_standalone_run);
 }

@@ -355,11 +355,11 @@ struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config)
     return program;
 }
 
-enum bw_guard_end bw_guard_program_turn(struct bw_guard_program *program,
-                                        enum bw_err (*begin)(struct bw_guard_program *program,
-                                                             struct bw_diag *diag))
+enum bw_daemon_end bw_guard_program_turn(struct bw_guard_program *program,
+                                         enum bw_err (*begin)(struct bw_guard_program *program,
+                                                              struct bw_diag *diag))
 {
-    enum bw_guard_end end = BW_GUARD_STOPPED;
+    enum bw_daemon_end end = BW_DAEMON_STOPPED;
     struct bw_diag diag = {0};
     enum bw_err err;
     int rc = uv_loop_init(&program->loop);
@@ -368,7 +368,7 @@ enum bw_guard_end bw_guard_program_turn(struct bw_guard_program *program,
     err = begin(program, &diag);
     if (err != BW_OK) {
         bw_log_error(&program->log, "guard.unstarted", "error=%s", bw_log_quote(diag.text));
-        end = bw_err_may_pass(err) ? BW_GUARD_RESTART : BW_GUARD_CONFIG;
+        end = bw_err_may_pass(err) ? BW_DAEMON_RESTART : BW_DAEMON_CONFIG;
         begin_close(program);
     }
     bw_guard_program_look(program);
@@ -378,18 +378,18 @@ enum bw_guard_end bw_guard_program_turn(struct bw_guard_program *program,
     return end;
 }
 
-enum bw_guard_end bw_guard_program_run(const char *config_file)
+enum bw_daemon_end bw_guard_program_run(const char *config_file)
 {
     struct bw_site_config *config =
         bw_site_config_take(config_file, BW_CONFIG_HERE, "nothing was started");
-    enum bw_guard_end end = BW_GUARD_CONFIG;
+    enum bw_daemon_end end = BW_DAEMON_CONFIG;
     struct bw_guard_program *program;
 
     if (config != NULL) {
         program = bw_guard_program_make(config);
         program->config_file = config_file;
         end = bw_guard_program_turn(program, start);
-        if (end != BW_GUARD_STOPPED)
+        if (end != BW_DAEMON_STOPPED)
             program->config = NULL; /* the caretaker's */
         bw_guard_program_free(program);
     } else {
@@ -397,10 +397,10 @@ enum bw_guard_end bw_guard_program_run(const char *config_file)
          * ours. All was said before. */
         config = bw_site_config_take(config_file, BW_CONFIG_OFFLINE, NULL);
     }
-    if (end == BW_GUARD_STOPPED)
+    if (end == BW_DAEMON_STOPPED)
         return end;
     /* What may pass is tried again: it may be the living guard's own site, and no reason to look after others. */
-    bw_guard_caretake(config, end == BW_GUARD_CONFIG);
+    bw_guard_caretake(config, end == BW_DAEMON_CONFIG);
     bw_site_config_free(config);
     return end;
 }

@@ -535,9 +535,9 @@ void bw_guard_program_free_forgotten(struct bw_guard_program *program);
 /* After each step: an end that waits for a fence may be due. */
 void bw_guard_program_look(struct bw_guard_program *program);
 /* Runs `program` on its loop until it ends. */
-enum bw_guard_end bw_guard_program_turn(struct bw_guard_program *program,
-                                        enum bw_err (*begin)(struct bw_guard_program *program,
-                                                             struct bw_diag *diag));
+enum bw_daemon_end bw_guard_program_turn(struct bw_guard_program *program,
+                                         enum bw_err (*begin)(struct bw_guard_program *program,
+                                                              struct bw_diag *diag));
 struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config);
 void bw_guard_program_free(struct bw_guard_program *program);
 /* Runner, signals, threads: what places need. */

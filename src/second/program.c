@@ -132,7 +132,7 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
  * what runs. Who is stopped is not there afterwards. */
 static uint32_t left_to_finish(const struct bw_second_program *program)
 {
-    return program->end == BW_SECOND_RESTART ? bw_second_machine_runs(&program->machine)
+    return program->end == BW_DAEMON_RESTART ? bw_second_machine_runs(&program->machine)
                                              : bw_second_machine_fences(&program->machine, bw_clock_now());
 }
 
@@ -186,16 +186,16 @@ static void on_ending(uv_async_t *async)
 
 void bw_second_stay(struct bw_second_program *program)
 {
-    if (program->end == BW_SECOND_RESTART && !program->is_closing)
+    if (program->end == BW_DAEMON_RESTART && !program->is_closing)
         program->is_ending = false;
 }
 
-void bw_second_stop(struct bw_second_program *program, enum bw_second_end end)
+void bw_second_stop(struct bw_second_program *program, enum bw_daemon_end end)
 {
     const bool is_again = program->is_ending && program->end == end;
     uint32_t left;
 
-    if (program->is_ending && end == BW_SECOND_RESTART)
+    if (program->is_ending && end == BW_DAEMON_RESTART)
         return; /* whenever it begins anew, it reads the newest file */
     program->is_ending = true;
     program->end = end;
@@ -211,7 +211,7 @@ static void on_signal(uv_signal_t *handle, int number)
     if (number == SIGHUP)
         bw_second_reload(handle->data);
     else
-        bw_second_stop(handle->data, BW_SECOND_STOPPED);
+        bw_second_stop(handle->data, BW_DAEMON_STOPPED);
 }
 
 /* ---- beginning ------------------------------------------------------------------------------- */
@@ -355,14 +355,14 @@ static enum bw_err open_all(struct bw_second_program *program, struct bw_diag *d
     return bw_second_reload_open(program, diag);
 }
 
-static enum bw_second_end refuse(struct bw_second_program *program, enum bw_err err,
-                                 const struct bw_diag *diag)
+static enum bw_daemon_end refuse(struct bw_second_program *program, enum bw_err err,
+                                  const struct bw_diag *diag)
 {
     bw_log_error(&program->log, "second.refused", "error=%s", bw_log_quote(diag->text));
-    return bw_err_may_pass(err) ? BW_SECOND_RESTART : BW_SECOND_CONFIG;
+    return bw_err_may_pass(err) ? BW_DAEMON_RESTART : BW_DAEMON_CONFIG;
 }
 
-static enum bw_second_end run_loop(struct bw_second_program *program)
+static enum bw_daemon_end run_loop(struct bw_second_program *program)
 {
     struct bw_diag diag = {0};
 
@@ -380,14 +380,14 @@ static enum bw_second_end run_loop(struct bw_second_program *program)
     (void)uv_run(&program->loop, UV_RUN_DEFAULT); /* 0: nothing is left */
     BW_ASSERT(uv_loop_close(&program->loop) == 0);
     bw_log_info(&program->log, "second.stopped", "end=%s",
-                program->end == BW_SECOND_STOPPED ? "stopped" : "restart");
+                program->end == BW_DAEMON_STOPPED ? "stopped" : "restart");
     return program->end;
 }
 
-static enum bw_second_end run_configured(struct bw_second_program *program)
+static enum bw_daemon_end run_configured(struct bw_second_program *program)
 {
     struct bw_diag diag = {0};
-    enum bw_second_end end;
+    enum bw_daemon_end end;
     enum bw_err err = bw_second_credentials_load(program, &diag);
 
     if (err == BW_OK)
@@ -404,10 +404,10 @@ static enum bw_second_end run_configured(struct bw_second_program *program)
     return end;
 }
 
-enum bw_second_end bw_second_run(const char *config_file)
+enum bw_daemon_end bw_second_run(const char *config_file)
 {
     struct bw_second_program *program = calloc(1, sizeof *program);
-    enum bw_second_end end = BW_SECOND_CONFIG;
+    enum bw_daemon_end end = BW_DAEMON_CONFIG;
 
     BW_ASSERT(program != NULL);
     program->config_file = config_file;

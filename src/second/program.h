@@ -84,7 +84,7 @@ struct bw_second_program {
     struct bw_heartbeat heartbeat;
     bool is_ending; /* once what it has begun is over, see bw_second_stop */
     bool is_closing;
-    enum bw_second_end end;
+    enum bw_daemon_end end;
 };
 
 /* ---- program.c ---- */
@@ -94,7 +94,7 @@ void bw_second_happen(struct bw_second_program *program,
                       const struct bw_second_machine_event *event);
 /* Ends the loop with `end`: to begin anew once no fence script runs, to be stopped after the fences that have begun, or
  * when told so twice. */
-void bw_second_stop(struct bw_second_program *program, enum bw_second_end end);
+void bw_second_stop(struct bw_second_program *program, enum bw_daemon_end end);
 /* It begins anew no more, until a file that nobody has judged yet is: that one it would begin with. */
 void bw_second_stay(struct bw_second_program *program);
 

@@ -124,7 +124,7 @@ static void on_fresh(void *user, struct bw_read_certificate *read)
                     bw_log_quote(program->config_file),
                     bw_second_machine_runs(&program->machine) > 0 ? " once the script that runs has ended"
                                                                   : "");
-        bw_second_stop(program, BW_SECOND_RESTART);
+        bw_second_stop(program, BW_DAEMON_RESTART);
     }
 }
 

@@ -306,17 +306,17 @@ static void tell_what_others_can_change(struct program *program)
                         bw_action_word((enum bw_action_kind)action), bw_log_quote(changed));
 }
 
-static enum bw_standalone_end turn(struct program *program, const char *file)
+static enum bw_daemon_end turn(struct program *program, const char *file)
 {
     struct bw_diag diag = {0};
 
     if (!lock(program, file))
-        return BW_STANDALONE_RESTART;
+        return BW_DAEMON_RESTART;
     BW_ASSERT(uv_loop_init(&program->loop) == 0); /* without descriptors nothing can be run */
     if (equip(program, &diag) != BW_OK) {
         bw_log_error(&program->log, "standalone.unstarted", "error=%s file=%s",
                      bw_log_quote(diag.text), bw_log_quote(file));
-        return BW_STANDALONE_RESTART; /* the process ends: its handles with it */
+        return BW_DAEMON_RESTART; /* the process ends: its handles with it */
     }
     say_hello(program, file);
     tell_what_others_can_change(program);
@@ -326,13 +326,13 @@ static enum bw_standalone_end turn(struct program *program, const char *file)
     bw_reach_close(&program->looks);
     bw_reach_close(&program->action);
     bw_log_info(&program->log, "standalone.stopped", "file=%s", bw_log_quote(file));
-    return BW_STANDALONE_STOPPED;
+    return BW_DAEMON_STOPPED;
 }
 
-enum bw_standalone_end bw_standalone_run(const char *config_file)
+enum bw_daemon_end bw_standalone_run(const char *config_file)
 {
     struct program *program;
-    enum bw_standalone_end end = BW_STANDALONE_CONFIG;
+    enum bw_daemon_end end = BW_DAEMON_CONFIG;
     struct bw_site_config *config = load(config_file);
 
     if (config == NULL)

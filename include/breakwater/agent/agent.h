@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include <breakwater/base/daemon_end.h>
 #include <breakwater/config/site_config.h>
 
 /* Where a person at its machine speaks to it: RUN_DIR/SITE-agent.socket. False: that is too long.
@@ -15,16 +16,9 @@
 bool bw_agent_socket_path(const struct bw_site_config *config,
                           char out_path[BW_AGENT_SOCKET_BYTES]);
 
-/* How a run of the agent ended. */
-enum bw_agent_end {
-    BW_AGENT_STOPPED, /* SIGTERM or SIGINT: guard and service were left alone */
-    BW_AGENT_CONFIG,  /* the configuration, the certificate or the kept state is not usable: a
-                         person must act, and what to do was said on stderr */
-    BW_AGENT_RESTART, /* it cannot go on and may be started again: a failed fsync, say */
-};
-
-/* Runs the agent of the site file `config_file` on a loop of its own until it is told to end. Logs
- * to stderr. The process must start no children but through it and ignore SIGPIPE. */
-enum bw_agent_end bw_agent_run(const char *config_file);
+/* Runs the agent of the site file `config_file` on a loop of its own until it is told to end,
+ * which leaves guard and service alone. Logs to stderr. The process must start no children but
+ * through it and ignore SIGPIPE. */
+enum bw_daemon_end bw_agent_run(const char *config_file);
 
 #endif

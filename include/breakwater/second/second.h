@@ -3,18 +3,12 @@
 #ifndef BW_SECOND_SECOND_H
 #define BW_SECOND_SECOND_H
 
+#include <breakwater/base/daemon_end.h>
 #include <breakwater/config/site_config.h>
 
-/* How a run of it ended. */
-enum bw_second_end {
-    BW_SECOND_STOPPED, /* SIGTERM or SIGINT; a fence that was under way has ended */
-    BW_SECOND_CONFIG,  /* configuration, certificate or kept state is not usable: a person must act, and what
-                          to do was said on stderr */
-    BW_SECOND_RESTART, /* it cannot go on, or was told (SIGHUP) of a file that it begins anew with */
-};
-
-/* Runs the second enforcer of the site file `config_file` on a loop of its own until it is told to end. Logs to
+/* Runs the second enforcer of the site file `config_file` on a loop of its own until it is told to end, after
+ * a fence that is under way; BW_DAEMON_RESTART too when it was told (SIGHUP) of a file that it begins anew with. Logs to
  * stderr. The process must start no children but through it and ignore SIGPIPE. */
-enum bw_second_end bw_second_run(const char *config_file);
+enum bw_daemon_end bw_second_run(const char *config_file);
 
 #endif
