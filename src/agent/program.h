@@ -303,6 +303,7 @@ struct bw_agent {
     uv_timer_t persons_timer;
     uint64_t persons_ticks;
     bool is_second_refused; /* the log was told that it cannot listen */
+    struct bw_summary second_failed, second_evicted; /* handshakes, connections */
     struct bw_http_server *second; /* for second enforcers; NULL: not open */
     struct bw_agent_asking *asking; /* NULL: not open */
     struct bw_agent_health *health; /* likewise */

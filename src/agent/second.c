@@ -1,7 +1,8 @@
 /* Where a second enforcer of this site asks (3.4): HTTPS, for agents' certificates of the same site
- * alone. */
+ * alone, judged as the handshake ends: nobody else has a seat that it could want for. */
 #include "program.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,10 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/second.h>
 
-#define CONNECTIONS_MAX 8
+/* Whoever dials has until so many others have come to say who he is. Of one that has not the agent keeps what a handshake
+ * needs, some tens of KiB; twice as many are open at most, those that leave included. */
+#define CONNECTIONS_MAX          64
+#define IDENTITY_CONNECTIONS_MAX 4 /* of BW_SECOND_BYTES_MAX each */
 
 static struct bw_instant clock_now(void *user)
 {
@@ -41,10 +45,6 @@ static void on_ask(struct bw_http_request *request, void *user)
     struct bw_second_ask ask = {0};
     struct bw_diag diag = {0};
 
-    if (strcmp(request->peer->site, agent->config->site) != 0) {
-        bw_http_respond_error(request, 403, "this is an agent of another site", NULL);
-        return;
-    }
     if (bw_second_ask_decode(request->body, request->body_size, &ask, &diag) != BW_OK) {
         bw_http_respond_error(request, 400, diag.text, NULL);
         return;
@@ -60,16 +60,41 @@ static void on_ask(struct bw_http_request *request, void *user)
 }
 
 static const struct bw_http_route routes[] = {
-    {"POST", "/v1/agent/second-enforcer", BW_ROLE_BIT(BW_ROLE_AGENT), BW_HTTP_ABOUT_SELF, on_ask},
+    {"POST", "/v1/agent/second-enforcer", BW_ROLE_BIT(BW_ROLE_AGENT) | BW_HTTP_KEEPS_SEAT,
+     BW_HTTP_ABOUT_SELF, on_ask},
 };
+
+static bool welcomes(const struct bw_identity *peer, void *user)
+{
+    const struct bw_agent *agent = user;
+
+    return peer->role == BW_ROLE_AGENT && strcmp(peer->site, agent->config->site) == 0;
+}
 
 static void on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user)
 {
     struct bw_agent *agent = user;
+    const uint64_t count = bw_summary_add(&agent->second_failed, uv_now(&agent->loop));
 
     (void)why;
-    bw_log_debug(&agent->log, "api.handshake_failed", "remote=%s error=%s", remote,
-                 bw_log_quote(text));
+    if (count > 0)
+        bw_log_warn(&agent->log, "second.handshake_failed", "remote=%s error=%s count=%" PRIu64,
+                    remote, bw_log_quote(text), count);
+}
+
+static void on_evicted(const char *remote, const struct bw_identity *identity,
+                       enum bw_http_eviction why, void *user)
+{
+    struct bw_agent *agent = user;
+    const uint64_t count = bw_summary_add(&agent->second_evicted, uv_now(&agent->loop));
+    char name[BW_IDENTITY_TEXT_BYTES] = "none";
+
+    if (count == 0)
+        return;
+    if (identity != NULL)
+        bw_identity_format(identity, name);
+    bw_log_warn(&agent->log, "second.evicted", "identity=%s remote=%s why=%s count=%" PRIu64, name,
+                remote, bw_http_eviction_word(why), count);
 }
 
 static enum bw_err listen_for_asks(struct bw_agent *agent, struct bw_diag *diag)
@@ -80,10 +105,12 @@ static enum bw_err listen_for_asks(struct bw_agent *agent, struct bw_diag *diag)
                                            .routes = routes,
                                            .route_count = 1,
                                            .clock = clock_now,
+                                           .welcomes = welcomes,
                                            .on_handshake_failed = on_handshake_failed,
+                                           .on_evicted = on_evicted,
                                            .user = agent,
                                            .connections_max = CONNECTIONS_MAX,
-                                           .identity_connections_max = CONNECTIONS_MAX / 2,
+                                           .identity_connections_max = IDENTITY_CONNECTIONS_MAX,
                                            .body_bytes_max = BW_SECOND_BYTES_MAX};
     enum bw_err err = bw_tls_context_new(agent->credentials, BW_TLS_SERVER_REQUIRED, &context,
                                          diag);

@@ -96,11 +96,38 @@ static void on_handle_closed(uv_handle_t *handle)
 static void accept_one(struct bw_http_server *server);
 static void accept_waiting_one(struct bw_http_server *server);
 
+/* Who has nothing to ask here takes no seat of those who have, however slowly he would ask. */
+static bool is_welcome(const struct connection *connection)
+{
+    const struct bw_http_server_config *config = &connection->server->config;
+    const struct bw_identity *peer = bw_http_peer_of(connection);
+
+    return config->welcomes == NULL || (peer != NULL && config->welcomes(peer, config->user));
+}
+
+/* It was never ready: that is told as a handshake that has failed. */
+static void turn_away(struct connection *connection)
+{
+    const struct bw_identity *named = bw_tls_stream_peer(connection->stream);
+    char name[BW_IDENTITY_TEXT_BYTES] = "its certificate names nobody, who";
+    char text[BW_IDENTITY_TEXT_BYTES + 24];
+
+    if (named != NULL)
+        bw_identity_format(named, name);
+    (void)snprintf(text, sizeof text, "%s may not ask here", name);
+    bw_http_seats_leave(&connection->server->seats, &connection->seat);
+    bw_tls_stream_close(connection->stream, BW_ERR_AUTH, text);
+}
+
 static void on_ready(struct bw_tls_stream *stream, void *user)
 {
     struct connection *connection = user;
     struct bw_http_seat *victim = NULL;
 
+    if (!is_welcome(connection)) {
+        turn_away(connection);
+        return;
+    }
     connection->ready = true;
     connection->seat.identity = bw_http_peer_of(connection);
     bw_http_connection_enter(connection, PHASE_WAITING);

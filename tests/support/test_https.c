@@ -19,7 +19,7 @@
         }                                                                                          \
     } while (0)
 
-static void dial_from(struct test_https *client, uint32_t host, uint16_t port)
+void test_https_dial_from(struct test_https *client, uint32_t host, uint16_t port)
 {
     const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(host)}};
     const struct sockaddr_in address = {.sin_family = AF_INET,
@@ -38,12 +38,12 @@ static void dial_from(struct test_https *client, uint32_t host, uint16_t port)
 
 void test_https_dial(struct test_https *client, uint16_t port)
 {
-    dial_from(client, INADDR_LOOPBACK, port);
+    test_https_dial_from(client, INADDR_LOOPBACK, port);
 }
 
 void test_https_dial_from_elsewhere(struct test_https *client, uint16_t port)
 {
-    dial_from(client, INADDR_LOOPBACK + 1, port);
+    test_https_dial_from(client, INADDR_LOOPBACK + 1, port);
 }
 
 bool test_https_open(struct test_https *client, uint16_t port, SSL_CTX *context)

@@ -24,6 +24,8 @@ struct test_answer {
 
 /* TCP only. */
 void test_https_dial(struct test_https *client, uint16_t port);
+/* As test_https_dial, from one of the addresses of this machine (127.x.y.z), in the host's order. */
+void test_https_dial_from(struct test_https *client, uint32_t host, uint16_t port);
 /* As test_https_dial, from address 127.0.0.2: it is another host's to whoever is dialed. */
 void test_https_dial_from_elsewhere(struct test_https *client, uint16_t port);
 /* The handshake of one that was dialed; false when it failed. */

@@ -124,7 +124,11 @@ struct bw_http_server_config {
      * May be NULL. */
     void (*on_refused)(const struct bw_http_request *request, int status, const char *error,
                        void *user);
-    /* A peer that did not get through the handshake, and why. May be NULL. */
+    /* As the handshake ends: whether `peer` may ask anything here. False, or an identity of no such cluster: its connection
+     * is closed at once, as one whose handshake has failed (BW_ERR_AUTH), and holds no seat. NULL: the
+     * routes judge, once a request is there. */
+    bool (*welcomes)(const struct bw_identity *peer, void *user);
+    /* A peer that did not get through the handshake, or is not welcome, and why. May be NULL. */
     void (*on_handshake_failed)(const char *remote, enum bw_err why, const char *text, void *user);
     /* A connection was closed because it took the place of others; `identity` NULL: a stranger's.
      * May be NULL. */
