@@ -229,19 +229,20 @@ void bw_http_respond_with(struct bw_http_request *request, int status, const cha
     send_answer(connection, rest);
 }
 
-void bw_http_respond_body(struct bw_http_request *request, int status, const char *content_type,
-                          struct bw_http_body *body)
+void bw_http_respond_body(struct bw_http_request *request, int status, const char *fields,
+                          const char *content_type, struct bw_http_body *body)
 {
     struct connection *connection = exchange_of(request)->connection;
     const bool is_head = request->is_head;
     struct rest *rest;
 
     BW_ASSERT(connection->rest == NULL);
+    BW_ASSERT(strlen(fields) <= FIELDS_BYTES_MAX);
     if (body->size > BW_HTTP_ANSWER_BYTES_MAX) { /* says so */
         bw_http_respond_with(request, status, "", content_type, body->text, body->size);
         return;
     }
-    rest = begin_answer(connection, status, "", content_type, body->size, 0);
+    rest = begin_answer(connection, status, fields, content_type, body->size, 0);
     if (rest == NULL)
         return;
     if (!is_head) {

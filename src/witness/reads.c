@@ -1,5 +1,7 @@
 #include "reads.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,7 +17,7 @@ struct bw_read_body {
     struct bw_http_body *body;
     uint32_t argument;
     const struct bw_person *person; /* for whom; NULL: for all who may see everything */
-    uint64_t made_ns;               /* uv_hrtime: what it says is of then */
+    uint64_t made_ns; /* uv_hrtime before it was written: what it says is of then, or of later */
 };
 
 /* ---- the bytes that are kept ---- */
@@ -69,7 +71,8 @@ static struct bw_read_body **slot_of(struct bw_reads *reads, enum bw_read kind,
 }
 
 /* Takes the buffer's text. NULL: no memory. */
-static struct bw_read_body *hold(struct bw_reads *reads, const struct bw_json_buffer *buffer)
+static struct bw_read_body *hold(struct bw_reads *reads, uint64_t made_ns,
+                                 const struct bw_json_buffer *buffer)
 {
     struct bw_read_body *kept = malloc(sizeof *kept);
     struct bw_http_body *body = bw_http_body_new(buffer->text, buffer->size);
@@ -79,7 +82,7 @@ static struct bw_read_body *hold(struct bw_reads *reads, const struct bw_json_bu
         bw_http_body_free(body);
         return NULL;
     }
-    *kept = (struct bw_read_body){.body = body, .made_ns = uv_hrtime()};
+    *kept = (struct bw_read_body){.body = body, .made_ns = made_ns};
     if (reads->newest != NULL)
         reads->newest->next = kept;
     else
@@ -92,9 +95,9 @@ static struct bw_read_body *hold(struct bw_reads *reads, const struct bw_json_bu
 /* The newest of its kind from here on. As above. */
 static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind,
                                  const struct bw_scope *scope, uint32_t argument,
-                                 const struct bw_json_buffer *buffer)
+                                 uint64_t made_ns, const struct bw_json_buffer *buffer)
 {
-    struct bw_read_body *kept = hold(&program->reads, buffer);
+    struct bw_read_body *kept = hold(&program->reads, made_ns, buffer);
 
     if (kept == NULL)
         return NULL;
@@ -163,6 +166,7 @@ static struct bw_read_body *make(struct bw_program *program, enum bw_read kind,
 {
     struct bw_json_buffer buffer = {0};
     const struct bw_read_clock clock = {part_of(kind, scope), spent_ns()};
+    const uint64_t made_ns = uv_hrtime();
 
     write(program, scope, argument, &buffer);
     bw_reads_written(program, &clock);
@@ -170,7 +174,7 @@ static struct bw_read_body *make(struct bw_program *program, enum bw_read kind,
         free(buffer.text);
         return NULL;
     }
-    return keep(program, kind, scope, argument, &buffer);
+    return keep(program, kind, scope, argument, made_ns, &buffer);
 }
 
 static void refuse_busy(struct bw_program *program, struct bw_http_request *request)
@@ -206,11 +210,11 @@ void bw_reads_send(struct bw_program *program, struct bw_http_request *request, 
     if (buffer->is_failed)
         free(buffer->text);
     else
-        held = hold(&program->reads, buffer);
+        held = hold(&program->reads, uv_hrtime(), buffer);
     if (held == NULL) {
         refuse_unwritten(request);
     } else {
-        bw_http_respond_body(request, 200, BW_JSON_TYPE, held->body);
+        bw_http_respond_body(request, 200, "", BW_JSON_TYPE, held->body);
         trim(program); /* what is on its way already, and whoever is too slow */
     }
     *buffer = (struct bw_json_buffer){0};
@@ -226,6 +230,18 @@ static bool is_for(const struct bw_read_body *kept, const struct bw_scope *scope
 {
     return kept != NULL && kept->argument == argument && kept->person == reader_of(scope) &&
            uv_hrtime() - kept->made_ns <= BW_READS_AGE_MAX_NS;
+}
+
+/* It may be an earlier reader's: what of a lease was left then is less by its age. Rounded up, so that it is never
+ * younger than it is. */
+static void send_with_age(struct bw_http_request *request, const char *content_type,
+                          const struct bw_read_body *kept)
+{
+    char fields[40];
+
+    (void)snprintf(fields, sizeof fields, "Age-Ms: %" PRIu64 "\r\n",
+                   (uv_hrtime() - kept->made_ns + BW_NS_PER_MS - 1) / BW_NS_PER_MS);
+    bw_http_respond_body(request, 200, fields, content_type, kept->body);
 }
 
 void bw_reads_answer(struct bw_program *program, struct bw_http_request *request, enum bw_read kind,
@@ -247,5 +263,5 @@ void bw_reads_answer(struct bw_program *program, struct bw_http_request *request
     } else {
         reads->shared_count++;
     }
-    bw_http_respond_body(request, 200, content_type, kept->body);
+    send_with_age(request, content_type, kept);
 }

@@ -56,7 +56,7 @@ struct bw_program;
 typedef void bw_read_write(struct bw_program *program, const struct bw_scope *scope,
                            uint32_t argument, struct bw_json_buffer *out_buffer);
 
-/* Answers `request` with the document of that kind and argument, as above. */
+/* Answers `request` with the document of that kind and argument, as above, and how old it is. */
 void bw_reads_answer(struct bw_program *program, struct bw_http_request *request, enum bw_read kind,
                      uint32_t argument, const char *content_type, bw_read_write *write);
 /* Whose time is spent, and since when. */

@@ -52,7 +52,7 @@ void __wrap_bw_http_respond(struct bw_http_request *request, int status, const c
                             const void *body, size_t size);
 void __wrap_bw_http_respond_with(struct bw_http_request *request, int status, const char *fields,
                                  const char *content_type, const void *body, size_t size);
-void __wrap_bw_http_respond_body(struct bw_http_request *request, int status,
+void __wrap_bw_http_respond_body(struct bw_http_request *request, int status, const char *fields,
                                  const char *content_type, struct bw_http_body *body);
 void __wrap_bw_http_respond_error(struct bw_http_request *request, int status, const char *error,
                                   const char *hint);
@@ -90,10 +90,10 @@ void __wrap_bw_http_respond_with(struct bw_http_request *request, int status, co
     __wrap_bw_http_respond(request, status, content_type, body, size);
 }
 
-void __wrap_bw_http_respond_body(struct bw_http_request *request, int status,
+void __wrap_bw_http_respond_body(struct bw_http_request *request, int status, const char *fields,
                                  const char *content_type, struct bw_http_body *body)
 {
-    __wrap_bw_http_respond(request, status, content_type, body->text, body->size);
+    __wrap_bw_http_respond_with(request, status, fields, content_type, body->text, body->size);
 }
 
 void __wrap_bw_http_respond_error(struct bw_http_request *request, int status, const char *error,

@@ -279,6 +279,56 @@ static void a_stranger_who_reads_metrics_without_end_takes_nobodys_history(void 
     SSL_CTX_free(scraper.context);
 }
 
+/* ---- what is kept for all who read it */
+
+#define OLD_MS  300
+#define AGE_MAX 5000 /* ms, as PROTOCOL says */
+
+/* Of the leader's status, in ms; -1: it said none, or the witness is busy. */
+static int64_t age_of_status(struct test_https *client)
+{
+    static const char field[] = "\r\nAge-Ms: ";
+    struct test_answer answer = {0};
+    const char *age;
+
+    assert_true(test_https_say(client, "GET /v1/status HTTP/1.1\r\nHost: w\r\n\r\n"));
+    test_https_hear(client, false, &answer);
+    assert_true(answer.status == 200 || answer.status == 503);
+    age = strstr(answer.head, field);
+    return age != NULL && answer.status == 200 ? strtoll(age + sizeof field - 1, NULL, 10) : -1;
+}
+
+/* Who reads what was made for an earlier reader counts down leases that are shorter by its age. */
+static void a_status_that_was_kept_says_how_old_it_is(void **state)
+{
+    struct ssl_ctx_st *context;
+    struct test_https client;
+    char path[TEST_PKI_PATH_BYTES];
+    struct bw_instant begun, fresh;
+    int64_t age_ms = 0;
+
+    (void)state;
+    apply_many();
+    test_pki_issue_uri(&operator.trio.pki, "reader.pem", "breakwater://prod/viewer/vera", path);
+    context = test_pki_client(operator.trio.pki.ca_path, path);
+    assert_true(test_https_open(&client, operator.trio.api[trio_leader(&operator.trio)], context));
+    begun = fresh = bw_clock_now();
+    while (age_ms < OLD_MS && seconds_since(begun) < 30) {
+        const struct bw_instant asked = bw_clock_now();
+        const int64_t last_ms = age_ms;
+
+        age_ms = age_of_status(&client);
+        if (age_ms < last_ms)
+            fresh = asked; /* it was made since, or there is none */
+    }
+
+    print_message("a status was %" PRId64 " ms old\n", age_ms);
+    assert_in_range(age_ms, OLD_MS, AGE_MAX);
+    assert_true((uint64_t)age_ms <= bw_instant_elapsed_ns(bw_clock_now(), fresh) / BW_NS_PER_MS + 1);
+    test_https_close(&client);
+    SSL_CTX_free(context);
+}
+
 /* ---- what is written for its reader alone */
 
 /* Of more than a thousand sites: who asks without end takes the time that is for reading, and no more. */
@@ -317,6 +367,7 @@ int main(void)
         cmocka_unit_test(who_connects_without_end_holds_neither_the_loop_nor_memory),
         cmocka_unit_test(who_asks_to_join_without_end_takes_no_order_its_answer),
         cmocka_unit_test(a_stranger_who_reads_metrics_without_end_takes_nobodys_history),
+        cmocka_unit_test(a_status_that_was_kept_says_how_old_it_is),
         cmocka_unit_test(who_asks_for_the_feature_level_without_end_is_told_to_wait),
         cmocka_unit_test(who_saves_the_state_without_end_is_told_to_wait),
     };

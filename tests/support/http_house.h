@@ -145,7 +145,7 @@ static inline void handle_shared(struct bw_http_request *request, void *user)
 
     if (house->shared == NULL)
         house->shared = bw_http_body_new(calloc(1, SHARED_BYTES), SHARED_BYTES);
-    bw_http_respond_body(request, 200, "text/plain", house->shared);
+    bw_http_respond_body(request, 200, "", "text/plain", house->shared);
 }
 
 static inline void handle_error(struct bw_http_request *request, void *user)

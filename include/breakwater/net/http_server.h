@@ -204,9 +204,9 @@ struct bw_http_body {
 struct bw_http_body *bw_http_body_new(char *text, size_t size);
 /* One keeper less; the last one frees it. Accepts NULL. */
 void bw_http_body_free(struct bw_http_body *body);
-/* Like bw_http_respond; `body` is kept until it was sent. */
-void bw_http_respond_body(struct bw_http_request *request, int status, const char *content_type,
-                          struct bw_http_body *body);
+/* Like bw_http_respond_with; `body` is kept until it was sent. */
+void bw_http_respond_body(struct bw_http_request *request, int status, const char *fields,
+                          const char *content_type, struct bw_http_body *body);
 /* Closes every connection to which `body` is still being sent. */
 void bw_http_server_drop_readers(struct bw_http_server *server, const struct bw_http_body *body);
 

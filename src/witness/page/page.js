@@ -311,29 +311,28 @@ function tick() {
     runDown();
 }
 
+/* What it told, and an instant that is no later than what that says: a lease is never shown longer than it is. */
 async function ask(path) {
+  const begun = performance.now();
   const answer = await fetch(path, {signal: AbortSignal.timeout(WAIT_MS), headers: {Accept: "application/json"}});
   const told = await answer.json().catch(() => ({}));
   if (!answer.ok || typeof told.schema !== "string")
     throw new Error(told.error || "HTTP " + answer.status);
-  return told;
+  return [told, begun - Number(answer.headers.get("Age-Ms"))];
 }
 
 async function askHistory() {
   if (status.index === historyIndex && performance.now() - historyAt < HISTORY_MS)
     return;
-  history = await ask("/v1/history?n=" + HISTORY_COUNT);
+  [history] = await ask("/v1/history?n=" + HISTORY_COUNT);
   historyAt = performance.now();
   historyIndex = status.index;
   showHistory();
 }
 
 async function poll() {
-  const begun = performance.now();
   try {
-    const told = await ask("/v1/status");
-    status = told;
-    heardAt = begun; // a lease is never shown longer than it is
+    [status, heardAt] = await ask("/v1/status");
     failure = "";
     showStatus();
     await askHistory();
