@@ -289,6 +289,7 @@ void bw_check_directory(struct bw_check_lines *lines, const char *subject, const
         return;
     }
     (void)snprintf(name, sizeof name, ".check-%ld", (long)getpid());
+    (void)unlinkat(directory, name, 0); /* of one that was killed, with the same number in a container */
     fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
         say_unwritable(lines, subject, path, errno);

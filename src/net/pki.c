@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -268,6 +269,21 @@ static enum bw_err keep_owner(int dir, const char *name, int fd, struct bw_diag 
     return BW_OK;
 }
 
+/* A file of nobody else's at `name`. What a killed run has left there goes: it may hold a key. No run takes that of
+ * another that is still at it: the lock is held until `dir` is closed. (Where a file system has no such locks, as NFS,
+ * two at once of one name are the caller's to avoid.) */
+static int create_fresh(int dir, const char *name, mode_t mode)
+{
+    static const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd;
+
+    (void)flock(dir, LOCK_EX);
+    fd = openat(dir, name, flags, mode);
+    if (fd < 0 && errno == EEXIST && unlinkat(dir, name, 0) == 0)
+        fd = openat(dir, name, flags, mode);
+    return fd;
+}
+
 /* Put a whole file at `name` in `dir`, durably. `may_replace` false: BW_ERR_EXISTS when there is
  * one, decided by the kernel at the last moment. */
 static enum bw_err write_file(int dir, const char *name, mode_t mode, bool may_replace, BIO *pem,
@@ -276,13 +292,13 @@ static enum bw_err write_file(int dir, const char *name, mode_t mode, bool may_r
     char *data;
     const long size = BIO_get_mem_data(pem, &data);
     char temporary[NAME_MAX + 1];
-    const int length = snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
+    const int length = snprintf(temporary, sizeof temporary, ".%s.new", name);
     enum bw_err err;
     int fd;
 
     if (length < 0 || (size_t)length >= sizeof temporary)
         return bw_diag_set(diag, BW_ERR_LIMIT, "%s: the file name is too long", name);
-    fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    fd = create_fresh(dir, temporary, mode);
     if (fd < 0)
         return bw_diag_errno(diag, errno, "create %s", temporary);
     err = may_replace ? keep_owner(dir, name, fd, diag) : BW_OK;
