@@ -241,6 +241,7 @@ static struct bw_site_limits limits_of(const struct sim_setting *setting)
         .check_interval_ns = setting->check_interval_ms * SIM_MS,
         .failure_threshold = setting->failure_threshold,
         .local_restarts = setting->local_restarts,
+        .kill_grace_ns = bw_lease_kill_grace_ns(setting->terms.fence_ms * SIM_MS), /* its guard has the same */
         .condition_is_shown = setting->condition_is_shown,
         .has_script = {[BW_ACTION_START] = true,
                        [BW_ACTION_STOP] = true,

@@ -106,6 +106,7 @@ static void limits_get(const struct bw_group_config *config, struct bw_site_limi
     out_limits->check_interval_ns = config->check_interval_ms * BW_NS_PER_MS;
     out_limits->failure_threshold = config->failure_threshold;
     out_limits->local_restarts = config->local_restarts;
+    out_limits->kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS;
     out_limits->start_goes_on = config->start_steps.count != 0;
     out_limits->condition_is_shown = config->condition_use == BW_CONDITION_USE_SHOW ||
                                      (config->condition_use == BW_CONDITION_USE_UNSET &&

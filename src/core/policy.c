@@ -269,6 +269,14 @@ static bool is_condition_met(const struct judgement *judgement)
     return true;
 }
 
+/* What was seen is as old as the look, which may be much older than the report that passes it on. */
+static uint32_t look_age_ms(const struct judgement *judgement)
+{
+    const uint64_t age_ms = (uint64_t)judgement->list.age_ms + judgement->contact->report.service_age_ms;
+
+    return age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
+}
+
 /* Unknown never starts anything: a candidate says `stopped`, an adopter `started` (design 4). */
 static void judge_service(struct judgement *judgement)
 {
@@ -278,8 +286,12 @@ static void judge_service(struct judgement *judgement)
     bool is_wanted = judgement->role == BW_ROLE_OVERRIDER ? report->service != BW_SERVICE_UNKNOWN
                                                           : report->service == wanted;
 
+    const uint32_t report_age_ms = judgement->list.age_ms;
+
+    judgement->list.age_ms = look_age_ms(judgement);
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_SERVICE, judgement->site,
                                        is_wanted, bw_service_word(report->service));
+    judgement->list.age_ms = report_age_ms;
     judgement->passes &= bw_gate_plain(
         &judgement->list, BW_GATE_ID_CONDITION, judgement->site, is_condition_met(judgement),
         report->condition == BW_CONDITION_NONE     ? "no observation"

@@ -309,6 +309,8 @@ void bw_site_watch_service(const struct step *step);
 bool bw_site_awaits_reach(const struct bw_site *site);
 uint32_t bw_site_reach_alarms(const struct bw_site *site);
 struct bw_reach_sight bw_site_sight(const struct bw_site *site);
+/* A guard that is there had answered it by now. */
+bool bw_site_look_is_overdue(const struct bw_site *site, struct bw_instant now);
 void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation);
 void bw_site_forget_observations(struct bw_site *site);
 

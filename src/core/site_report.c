@@ -199,7 +199,8 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->spec_version = site->observed_spec_version;
     report->epoch_seen = bw_site_epoch_seen(site);
     report->let_go_index = kept->let_go_index;
-    report->guard_alive = bw_site_is_greeted(site) && !bw_site_guard_is_silent(site, now);
+    report->guard_alive = bw_site_is_greeted(site) && !bw_site_guard_is_silent(site, now) &&
+                          !bw_site_look_is_overdue(site, now);
     report->enforced = kept->enforced;
     report->service = service_of(site);
     report->service_age_ms = age_ms(now, &site->observation[BW_ACTION_STATUS]);

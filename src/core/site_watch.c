@@ -438,6 +438,27 @@ static bool any_observation_runs(const struct bw_site *site)
     return false;
 }
 
+/* A guard ends a look at its limit, and says so. Beyond that it is given what a busy machine takes to
+ * begin a script and to reap it. */
+#define LOOK_ANSWER_NS (5 * BW_NS_PER_S)
+
+static uint64_t answered_within_ns(const struct bw_site *site, enum bw_action_kind kind)
+{
+    return site->limits.timeout_ns[kind] + site->limits.kill_grace_ns + LOOK_ANSWER_NS;
+}
+
+/* 3.4: a site that holds nothing arms nothing, so that its guard would be taken for alive as long as its
+ * socket is there, and its last look for what is so now. For who judges the site alone: an epoch that is
+ * armed is renewed by what its guard answers to arms. */
+bool bw_site_look_is_overdue(const struct bw_site *site, struct bw_instant now)
+{
+    for (int i = 0; i < BW_ACTION_COUNT; i++)
+        if (site->observation[i].running &&
+            bw_instant_wait_is_over(now, site->observation[i].overdue_at))
+            return true;
+    return false;
+}
+
 static void begin_observation(const struct step *step, enum bw_action_kind kind)
 {
     struct bw_site *site = step->site;
@@ -448,6 +469,7 @@ static void begin_observation(const struct step *step, enum bw_action_kind kind)
     observation->spec_version = site->spec_version;
     observation->order_index = site->order.index;
     observation->begun = step->now;
+    observation->overdue_at = bw_instant_add(step->now, answered_within_ns(site, kind));
     observation->due = bw_instant_add(step->now, interval_ns(site, kind));
     bw_site_run(step, kind, bw_site_epoch_seen(site), "S38");
 }

@@ -122,6 +122,34 @@ static void each_fault_alone_makes_a_site_no_candidate(void **state)
     }
 }
 
+static uint32_t age_ms_of_gate(const char *id)
+{
+    for (uint32_t i = 0; i < candidacy.gate_count; i++)
+        if (strcmp(candidacy.gates[i].id, id) == 0)
+            return candidacy.gates[i].age_ms;
+    fail_msg("no gate %s", id);
+    return 0;
+}
+
+/* 4: a report passes on what a look saw some time ago, and all others of its facts as they are. */
+static void what_a_look_saw_is_as_old_as_the_look(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.service_age_ms = 70000;
+    world_sync_all(&world);
+
+    (void)judge(B, false);
+    assert_in_range(age_ms_of_gate("service"), 70000, 70100);
+    assert_in_range(age_ms_of_gate("guard"), 0, 100);
+    assert_in_range(age_ms_of_gate("condition"), 0, 100);
+
+    world.sites[B].report.service_age_ms = UINT32_MAX; /* it has not looked yet */
+    world_sync_all(&world);
+    (void)judge(B, false);
+    assert_int_equal(age_ms_of_gate("service"), UINT32_MAX);
+}
+
 /* I1, 3.8: what it may serve by would outlive what is waited for. */
 static void a_site_of_slow_clocks_is_no_candidate(void **state)
 {
@@ -469,6 +497,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_fault_alone_makes_a_site_no_candidate),
+        cmocka_unit_test(what_a_look_saw_is_as_old_as_the_look),
         cmocka_unit_test(a_site_of_slow_clocks_is_no_candidate),
         cmocka_unit_test(clocks_within_the_bound_and_fast_ones_hold_nobody),
         cmocka_unit_test(a_holder_of_slow_clocks_keeps_its_epoch),

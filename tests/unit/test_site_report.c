@@ -284,9 +284,78 @@ static void a_condition_that_a_reload_takes_away_counts_no_more(void **state)
     assert_false(world.site.alarms & (UINT32_C(1) << BW_ALARM_CONDITION_FAILED));
 }
 
+/* 3.4, 4: a site that holds nothing arms nothing, and one whose guard stands still is no target of a move. */
+static void a_guard_that_answers_no_look_is_not_alive(void **state)
+{
+    struct bw_site_limits shorter;
+    uint64_t asked_ms;
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.limits.has_script[BW_ACTION_READINESS] = false;
+    world.site.limits.kill_grace_ns = 300 * MS;
+    status(&world, "stopped");
+    leave_look_open(&world);
+    assert_true(world.site.observation[BW_ACTION_STATUS].running);
+    asked_ms = world.site.observation[BW_ACTION_STATUS].begun.boot_ns / MS;
+    shorter = world.site.limits;
+    shorter.timeout_ns[BW_ACTION_STATUS] = 10 * MS; /* a reload: what runs was begun with the limit of before */
+    bw_site_set_limits(&world.site, &shorter);
+
+    tick_at(&world, asked_ms + 1000 + 300 + 5000 - 1);
+    assert_true(reported(&world).guard_alive);
+    tick_at(&world, world.now_ms + 1);
+    assert_false(reported(&world).guard_alive);
+    assert_int_equal(reported(&world).service, BW_SERVICE_STOPPED);
+    assert_in_range(reported(&world).service_age_ms, 1000 + 300 + 5000, UINT32_MAX);
+
+    ended(&world, &world.sent_look, BW_RUN_OK, "stopped");
+    assert_true(reported(&world).guard_alive);
+}
+
+/* 3.4: what was asked of the guard before it began anew is void, and so is that it did not answer. */
+static void a_guard_that_began_anew_owes_no_look_of_before(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    leave_look_open(&world);
+    tick_at(&world, world.now_ms + 60000);
+    assert_false(reported(&world).guard_alive);
+
+    guard_lost(&world);
+    assert_false(reported(&world).guard_alive);
+    guard_state(&world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP, .reach_works = true});
+
+    assert_true(reported(&world).guard_alive);
+}
+
+/* 3.4: its lease rests on arms. A look that hangs, on a disk that does, ends no service that is well. */
+static void a_look_that_hangs_costs_no_lease(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    leave_look_open(&world);
+    for (int i = 0; i < 60; i++) {
+        tick_at(&world, world.now_ms + 1000);
+        confirm(&world, 1, world.now_ms);
+        armed(&world);
+        assert_true(renews(&world));
+    }
+    assert_false(reported(&world).guard_alive);
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guard_that_answers_no_look_is_not_alive),
+        cmocka_unit_test(a_guard_that_began_anew_owes_no_look_of_before),
+        cmocka_unit_test(a_look_that_hangs_costs_no_lease),
         cmocka_unit_test(a_condition_that_a_reload_takes_away_counts_no_more),
         cmocka_unit_test(a_condition_that_has_not_run_is_no_yes),
         cmocka_unit_test(a_start_and_a_stop_make_the_guard_busy),

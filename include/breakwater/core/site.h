@@ -55,6 +55,7 @@ struct bw_site_limits {
     bool start_goes_on;      /* a start that was interrupted is ordered again (5.1, steps) */
     bool has_script[BW_ACTION_COUNT];
     uint64_t timeout_ns[BW_ACTION_COUNT]; /* start: also how long status may take to say started */
+    uint64_t kill_grace_ns;               /* what a script gets after its limit, before it is killed */
 };
 
 /* A start that ends its guard each time is not gone on with for ever. */
@@ -226,6 +227,7 @@ struct bw_observation {
     struct bw_instant due;  /* next run */
     bool has_result;
     struct bw_instant begun; /* the newest run */
+    struct bw_instant overdue_at; /* of that: by then a guard that is there has answered (3.4) */
     struct bw_instant at;   /* when the run of the newest result began: what it saw, it may have
                                seen then */
     uint64_t spec_version;  /* known when the run began: what it saw, it saw after that (3.9) */

@@ -19,7 +19,9 @@
       "a fence has not seen the end of the service: the group is held; make it stop there, and "   \
       "the next fence that sees the end clears it, or force-release")                              \
     X(GUARD_LOST, "guard_lost",                                                                    \
-      "the agent renews nothing until its guard is back: systemctl status breakwater-guard")       \
+      "the guard is away, or has not ended a look by its limit: until it is back the site is "     \
+      "granted nothing, and renews nothing that its guard does not arm: systemctl status "         \
+      "breakwater-guard")                                                                          \
     X(FENCE_TOO_SLOW, "fence_too_slow",                                                            \
       "a fence was measured to take longer than the fence_timeout of the group: the site is no "   \
       "candidate until one fits, or the limit does; at a site that holds nothing it is forgotten " \
