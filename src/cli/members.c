@@ -197,8 +197,9 @@ static void print_plan(const json_t *plan)
                      i, bw_json_member(step, "text"), voters, bw_json_number(step, "live"),
                      bw_json_number(step, "may_fail"));
         if (i + 1 == json_array_size(json_object_get(plan, "steps")) && voters % 2 == 0)
-            (void)printf("   note: %" PRId64 " witnesses survive no more losses than %" PRId64 "\n",
-                         voters, voters - 1);
+            (void)printf("   note: %" PRId64 " witnesses bear the loss of %" PRId64 ", as %" PRId64
+                         " would\n",
+                         voters, (voters - 1) / 2, voters - 1);
     }
     if (bw_json_member(plan, "note")[0] != '\0')
         (void)printf("   note: %s\n", bw_json_member(plan, "note"));

@@ -310,9 +310,9 @@ static void check(void *into, struct bw_document *document, const void *user)
         bw_config_check_owner(document);
     if (count > 0 && count % 2 == 0)
         bw_document_warn(document, "witnesses",
-                         "%" PRIu32 " witnesses survive no more losses than %" PRIu32
-                         ": use 3 or 5; as many only while one replaces another",
-                         count, count - 1);
+                         "%" PRIu32 " witnesses bear the loss of %" PRIu32 ", as %" PRIu32
+                         " would: use 3 or 5; as many only while one replaces another",
+                         count, (count - 1) / 2, count - 1);
     if (count == 1)
         bw_document_warn(document, "witnesses",
                          "one witness alone: when it is lost nobody decides, and every lease ends");
