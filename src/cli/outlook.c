@@ -116,13 +116,13 @@ static void tell_pause(const json_t *group, const char *name, FILE *out)
         (void)fprintf(out, "%s is paused: nothing moves, leases and fences stay.\n", name);
     else if (strcmp(bw_json_member(group, "phase"), "VACANT") == 0)
         (void)fprintf(out,
-                      "%s is paused in its move to %s: nobody serves, and nobody is granted until:  "
-                      "breakwater resume %s\n",
+                      "%s is paused in its move to %s: nobody serves, and nobody is granted but by a "
+                      "failover until:  breakwater resume %s\n",
                       name, target, name);
     else
         (void)fprintf(out,
                       "%s is paused in its move to %s: %s goes on stopping, and nobody is granted "
-                      "until:  breakwater resume %s\n",
+                      "but by a failover until:  breakwater resume %s\n",
                       name, target, bw_json_member(group, "holder"), name);
 }
 

@@ -145,17 +145,20 @@ static enum bw_err judge_give_up(const struct bw_group *group, const struct bw_w
 static enum bw_err judge_cancel(const struct bw_group *group, const struct bw_watch *watch,
                                 struct bw_instant now, struct bw_diag *diag)
 {
+    /* 3.6: neither to its target nor back. */
+    const char *when = group->spec.mode == BW_MODE_PAUSED ? " once it is paused no more" : "";
+
     if (group->phase == BW_PHASE_REVOKING)
         return judge_give_up(group, watch, now, diag);
     if (group->phase == BW_PHASE_VACANT && group->rolling_back)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "the move of %s has failed, and %s gets it back; if that one cannot come within "
-                           "switchover_timeout, the best candidate", group->spec.name, group->target);
+                           "the move of %s has failed, and %s gets it back%s; if that one cannot come within "
+                           "switchover_timeout, the best candidate", group->spec.name, group->target, when);
     if (group->phase == BW_PHASE_VACANT && group->target[0] != '\0') /* A7 looks at no wish */
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s was given back: the move to %s goes on; the site before gets it back if that one "
+                           "%s was given back: the move to %s goes on%s; the site before gets it back if that one "
                            "cannot come",
-                           group->spec.name, group->target);
+                           group->spec.name, group->target, when);
     if (bw_policy_wish(group, watch, now) != BW_WISH_NONE)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_EXISTS,

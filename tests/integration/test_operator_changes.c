@@ -321,8 +321,8 @@ static void ask_for_a_move_and_take_it_back(void)
              tries++ < OPERATOR_TRIES);
     assert_says(operator.out, "dc-a, which says that it has not begun to stop, keeps it");
     assert_int_equal(run("pause harbor --plan"), 0); /* which keeps nothing from stopping */
-    assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b, and nobody is granted until the "
-                              "mode is another; to keep it there: breakwater cancel harbor");
+    assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b, and nobody is granted but by a "
+                              "failover until the mode is another; to keep it there: breakwater cancel harbor");
     assert_int_equal(run("maintenance harbor --for 1h --plan"), 0);
     assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b; to keep it there: breakwater cancel");
     assert_int_equal(run("mode harbor manual --plan"), 0);
@@ -336,8 +336,8 @@ static void ask_for_a_move_and_take_it_back(void)
     assert_int_equal(run("pause harbor --yes"), 0); /* then neither goes to its target nor back */
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
         assert_int_equal(run(of[i]), 0);
-        assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b, and nobody is granted until the "
-                                  "mode is another; to keep it there: breakwater cancel harbor");
+        assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b, and nobody is granted but by a "
+                                  "failover until the mode is another; to keep it there: breakwater cancel harbor");
     }
     assert_int_equal(run("maintenance harbor --site dc-b --for 1h --yes"), 0);
     assert_int_equal(run("mode harbor auto --plan"), 0);

@@ -177,9 +177,13 @@ static void a_move_whose_site_has_given_it_back_is_cancelled_no_more(void **stat
     begin(&rig);
     assert_int_equal(judge_change(&rig, &cancel, "no move of it is on its way"), BW_ERR_EXISTS);
     (void)strcpy(rig.groups[0].target, "dc-b");
-    assert_int_equal(judge_change(&rig, &cancel, "the move to dc-b goes on"), BW_ERR_REFUSED);
+    assert_int_equal(judge_change(&rig, &cancel, "the move to dc-b goes on; "), BW_ERR_REFUSED);
+    rig.groups[0].spec.mode = BW_MODE_PAUSED;
+    assert_int_equal(judge_change(&rig, &cancel, "the move to dc-b goes on once it is paused no more"), BW_ERR_REFUSED);
     rig.groups[0].rolling_back = true;
-    assert_int_equal(judge_change(&rig, &cancel, "has failed, and dc-b gets it back"), BW_ERR_REFUSED);
+    assert_int_equal(judge_change(&rig, &cancel, "dc-b gets it back once it is paused no more"), BW_ERR_REFUSED);
+    rig.groups[0].spec.mode = BW_MODE_AUTO;
+    assert_int_equal(judge_change(&rig, &cancel, "has failed, and dc-b gets it back; "), BW_ERR_REFUSED);
 }
 
 static enum bw_err change_of(struct rig *rig, const struct bw_command *command)
