@@ -128,6 +128,15 @@ void bw_move_tell_cancel(const json_t *group, const char *name, FILE *out)
         (void)fprintf(out, "  to take it back:  breakwater cancel %s\n", name);
 }
 
+/* Nobody waits for it here, and it is not over. */
+static void tell_still_waits(const json_t *group, const char *name)
+{
+    if (!json_is_object(json_object_get(group, "wish")))
+        return;
+    (void)fputs("  it goes on by itself once that is over\n", stderr);
+    bw_move_tell_cancel(group, name, stderr);
+}
+
 static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
                          enum bw_outcome_progress progress, const struct bw_outcome *outcome)
 {
@@ -140,6 +149,7 @@ static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
     tell_next(api, move);
     if (progress == BW_OUTCOME_STUCK) {
         (void)fprintf(stderr, "  see why:  breakwater explain %s\n", move->group);
+        tell_still_waits(bw_json_find_group(api->status, move->group), move->group);
         return BW_EXIT_UNSAFE;
     }
     if (progress == BW_OUTCOME_GIVEN_UP) {

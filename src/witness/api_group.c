@@ -9,6 +9,7 @@
 #include <breakwater/config/scalar.h>
 #include <breakwater/machine/witness_operator.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/witness/json.h>
 
 #include "api_operator.h"
 #include "awaited.h"
@@ -102,8 +103,8 @@ static const struct {
     const char *given_back;
 } move_words[] = {
     [MOVE_GOES_ON] = {"goes on stopping", "", "that goes on"},
-    [MOVE_PAUSES] = {"goes on stopping", ", and nobody is granted until the mode is another",
-                     "nobody serves, and nobody is granted until the mode is another"},
+    [MOVE_PAUSES] = {"goes on stopping", ", and nobody is granted but by a failover until the mode is another",
+                     "nobody serves, and nobody is granted but by a failover until the mode is another"},
     [MOVE_IS_LET_GO] = {"may begin to stop before it hears of this,", ", and nobody starts it again",
                         "nobody serves, and nobody starts it"},
 };
@@ -284,8 +285,9 @@ static void plan_delete(const struct bw_group *group, const struct bw_watch *wat
     add(steps, text);
 }
 
-static void plan_cancel(const struct bw_group *group, const struct bw_wish *wish, json_t **steps)
+json_t *bw_json_cancel_steps(const struct bw_group *group, const struct bw_wish *wish)
 {
+    json_t *steps = json_array();
     char text[2 * BW_NAME_MAX + BW_REASON_MAX + 96];
 
     if (group->phase == BW_PHASE_REVOKING) {
@@ -293,14 +295,21 @@ static void plan_cancel(const struct bw_group *group, const struct bw_wish *wish
             text, sizeof text,
             "the move to %s is given up; %s, which says that it has not begun to stop, keeps it",
             group->target, group->holder_site);
-        add(steps, text);
-        return;
+        add(&steps, text);
+        return steps;
     }
     (void)snprintf(text, sizeof text, "the %s%s%s that %s asked for is forgotten",
                    bw_wish_word(wish->kind), wish->to[0] != '\0' ? " of " : "", wish->to, wish->by);
-    add(steps, text);
+    add(&steps, text);
     if (group->phase == BW_PHASE_CLOSING)
-        add(steps, "the epoch stays closed: that is not taken back");
+        add(&steps, "the epoch stays closed: that is not taken back");
+    if (group->first_choice[0] != '\0') { /* 3.6: of a move that an end by time has overtaken */
+        (void)snprintf(text, sizeof text, "but %s, to which a move had begun, is granted it before others%s",
+                       group->first_choice,
+                       group->phase == BW_PHASE_VACANT ? "" : " once the epoch has ended");
+        add(&steps, text);
+    }
+    return steps;
 }
 
 /* 3.8: who lets a group go has what a person lets serve there without a lease ended; of each site that says so, as
@@ -335,13 +344,12 @@ static json_t *steps_of(const struct group_change *change)
 
     if (command->kind == BW_COMMAND_SET_MODE)
         return bw_operator_mode_steps(change->awaited.program, change->group, command->mode, false);
+    if (command->kind == BW_COMMAND_UNREVOKE)
+        return bw_json_cancel_steps(group, &watch->wish);
     steps = json_array();
     switch (command->kind) {
     case BW_COMMAND_MAINTENANCE:
         plan_maintenance(group, watch, command, &steps);
-        break;
-    case BW_COMMAND_UNREVOKE:
-        plan_cancel(group, &watch->wish, &steps);
         break;
     default:
         BW_ASSERT(command->kind == BW_COMMAND_DELETE);

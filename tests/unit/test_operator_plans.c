@@ -701,6 +701,21 @@ static void a_force_release_that_its_leader_forgot_is_to_be_said_again(void **st
     compare_status(&view, BW_EXIT_NO_SITE, "status_closed_on_a_word.txt");
 }
 
+/* `last`: all that it says below what is forgotten. */
+static void assert_cancel_plans(const char *last)
+{
+    json_t *steps = bw_json_cancel_steps(world_group(&world), &world_watch(&world)->wish);
+    char text[512] = "";
+
+    for (size_t i = 1; i < json_array_size(steps); i++) {
+        const size_t used = strlen(text);
+
+        (void)snprintf(text + used, sizeof text - used, "%s\n", bw_json_member(json_array_get(steps, i), "text"));
+    }
+    assert_string_equal(text, last);
+    json_decref(steps);
+}
+
 /* A move whose origin is held goes on by itself no more, and whoever waits is told at once. */
 static void a_move_that_time_will_not_end_is_not_waited_for(void **state)
 {
@@ -721,6 +736,12 @@ static void a_move_that_time_will_not_end_is_not_waited_for(void **state)
     assert_string_equal(outcome.text,
                         "time alone does not end epoch 1 of harbor at dc-a (a fence of it failed); "
                         "once that site is off: breakwater force-release harbor --site dc-a");
+    assert_cancel_plans("the epoch stays closed: that is not taken back\n"
+                        "but dc-b, to which a move had begun, is granted it before others once the epoch has ended\n");
+    world_group(&world)->phase = BW_PHASE_VACANT;
+    assert_cancel_plans("but dc-b, to which a move had begun, is granted it before others\n");
+    (void)strcpy(world_group(&world)->first_choice, "");
+    assert_cancel_plans("");
 }
 
 int main(void)

@@ -126,6 +126,9 @@ void bw_json_history(const struct bw_operator_view *view, const char *group, siz
 /* breakwater.report/v1: one epoch, and how the one before ended; `epoch` 0: the newest. NULL: it is
  * not on record, or memory is short. */
 json_t *bw_json_report(const struct bw_operator_view *view, const char *group, uint64_t epoch);
+/* What a cancel takes back, and what it does not, as `steps` of a plan: of a group with a move that may be given up, or
+ * with a wish that waits. NULL: no memory. */
+json_t *bw_json_cancel_steps(const struct bw_group *group, const struct bw_wish *wish);
 /* One epoch: an entry of the history. `number` as in bw_group_history_at. */
 json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number);
 /* How the open epoch ends when its holder is lost: {"by_time", "by_holder": false where the holder's
