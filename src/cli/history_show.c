@@ -101,6 +101,12 @@ static const json_t *moment_of(const json_t *entry, const char *phase)
     return bw_json_find(json_object_get(entry, "timeline"), "phase", phase);
 }
 
+/* 3.8: how long nobody served is not measured where a person had it serve meanwhile. A record of before counts that. */
+static bool was_overridden(const json_t *entry)
+{
+    return strcmp(bw_json_member(entry, "reason"), bw_reason_word(BW_REASON_OVERRIDE)) == 0;
+}
+
 static void add_silence(struct facts *facts, const json_t *entry)
 {
     const json_t *outage = json_object_get(entry, "outage_ms");
@@ -112,7 +118,7 @@ static void add_silence(struct facts *facts, const json_t *entry)
             bw_seconds(bw_json_number(moment_of(entry, "grant"), "at_ms") -
                            bw_json_number(renewed, "at_ms"),
                        text));
-    if (json_is_integer(outage))
+    if (json_is_integer(outage) && !was_overridden(entry))
         add(facts, "outage %s", bw_seconds(json_integer_value(outage), text));
 }
 
@@ -268,16 +274,17 @@ static const struct {
     const char *phase;
     const char *member;
     const char *words;
+    const char *adopted; /* of what served already; NULL: the same */
 } moments[] = {
-    {"told_to_stop", "previous_site", "was told to stop"},
-    {"last_renewal", "previous_site", "renewed its lease for the last time"},
-    {"closed", "previous_site", "could renew no more: its epoch was closed"},
-    {"ended", "previous_site", "held it no longer: its epoch ended"},
-    {"grant", "site", "was granted it"},
-    {"armed", "site", "had armed it: its guard has the deadline"},
-    {"no_return", "site", "was let past its point of no return"},
-    {"started", "site", "had started the service"},
-    {"verified", "site", "had verified the start"},
+    {"told_to_stop", "previous_site", "was told to stop", NULL},
+    {"last_renewal", "previous_site", "renewed its lease for the last time", NULL},
+    {"closed", "previous_site", "could renew no more: its epoch was closed", NULL},
+    {"ended", "previous_site", "held it no longer: its epoch ended", NULL},
+    {"grant", "site", "was granted it", NULL},
+    {"armed", "site", "had armed it: its guard has the deadline", NULL},
+    {"no_return", "site", "was let past its point of no return", NULL},
+    {"started", "site", "had started the service", "was seen to serve; nothing was started"},
+    {"verified", "site", "had verified the start", "had verified that it serves"},
 };
 
 static void print_moments(const json_t *entry, FILE *out)
@@ -303,7 +310,9 @@ static void print_moments(const json_t *entry, FILE *out)
         }
         who = bw_json_member(entry, moments[known].member);
         (void)fprintf(out, "%s %s\n", who[0] != '\0' ? who : "the one before",
-                      moments[known].words);
+                      bw_json_truth(entry, "adopted") && moments[known].adopted != NULL
+                          ? moments[known].adopted
+                          : moments[known].words);
     }
 }
 
@@ -352,18 +361,28 @@ static bool was_made_anew(const json_t *report)
 
 #define MADE_ANEW "not known here: the group was made anew, and had epochs before"
 
+/* 3.6: the epoch before is that of the start that failed, and nobody may have served under it. */
+static bool is_way_back(const json_t *entry)
+{
+    return strcmp(bw_json_member(entry, "reason"), bw_reason_word(BW_REASON_ROLLBACK)) == 0;
+}
+
 static void print_outage(const json_t *report, FILE *out)
 {
     const json_t *entry = json_object_get(report, "epoch");
     const json_t *outage = json_object_get(entry, "outage_ms");
     char text[32];
 
-    if (json_is_integer(outage))
+    if (was_overridden(entry))
+        print_fact(out, "Without service (RTO)",
+                   "not measured: a person had let %s serve without a lease meanwhile (override)",
+                   bw_json_member(entry, "site"));
+    else if (json_is_integer(outage))
         print_fact(out, "Without service (RTO)",
                    "%s, by the sites' own words: from when %s was seen to serve last%s, until the "
                    "start was verified",
                    bw_seconds(json_integer_value(outage), text),
-                   bw_json_member(entry, "previous_site"),
+                   is_way_back(entry) ? "it" : bw_json_member(entry, "previous_site"),
                    bw_json_truth(entry, "outage_told") ? "" : ", as far as it could be heard");
     else if (was_made_anew(report))
         print_fact(out, "Without service (RTO)", MADE_ANEW);
@@ -407,7 +426,7 @@ static void print_loss(const json_t *report, FILE *out)
         print_fact(out, "Data lost (RPO)", MADE_ANEW);
     else if (previous[0] == '\0')
         print_fact(out, "Data lost (RPO)", "none by the grant: nobody had it before");
-    else if (strcmp(bw_json_member(entry, "reason"), bw_reason_word(BW_REASON_ROLLBACK)) == 0 && !is_same) /* 3.6, 4 */
+    else if (is_way_back(entry) && !is_same) /* 3.6, 4 */
         print_fact(out, "Data lost (RPO)",
                    "none by the grant: %s has what it had given back, and the start at %s is known to have left the data "
                    "alone",

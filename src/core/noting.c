@@ -20,13 +20,24 @@ static bool is_known(struct bw_instant at)
     return at.boot_ns != 0;
 }
 
-static void begin_epoch(struct bw_epoch_timeline *timeline, uint64_t epoch)
+/* Under an epoch that is known to have left the data alone nobody served: whoever waits has waited since
+ * the one before it (3.6, its way back). */
+static struct bw_instant served_last(const struct bw_epoch_timeline *timeline,
+                                     const struct bw_group *group)
 {
-    const bool is_next = timeline->epoch + 1 == epoch;
+    const bool has_left_data = group->last_end.epoch == timeline->epoch &&
+                               !group->last_end.past_no_return;
 
-    BW_ASSERT(epoch > timeline->epoch); /* I2: nothing is heard of one that is over */
-    *timeline = (struct bw_epoch_timeline){.epoch = epoch,
-                                           .served_before = is_next ? timeline->served
+    return has_left_data && !is_known(timeline->served) ? timeline->served_before : timeline->served;
+}
+
+static void begin_epoch(struct bw_epoch_timeline *timeline, const struct bw_group *group)
+{
+    const bool is_next = timeline->epoch + 1 == group->epoch;
+
+    BW_ASSERT(group->epoch > timeline->epoch); /* I2: nothing is heard of one that is over */
+    *timeline = (struct bw_epoch_timeline){.epoch = group->epoch,
+                                           .served_before = is_next ? served_last(timeline, group)
                                                                     : (struct bw_instant){0},
                                            .noted_epoch = timeline->noted_epoch};
 }
@@ -105,7 +116,7 @@ void bw_epoch_timeline_take(struct bw_watch *watch, const struct bw_group *group
     struct bw_instant look;
 
     if (timeline->epoch != group->epoch) /* before its first one both are 0 */
-        begin_epoch(timeline, group->epoch);
+        begin_epoch(timeline, group);
     if (contact->report.seen_epoch + 1 == group->epoch &&
         group->last_end.epoch + 1 == group->epoch &&
         strcmp(group->spec.sites[site].name, group->last_end.site) == 0)
@@ -162,7 +173,16 @@ static uint32_t restarts_of(const struct bw_epoch_timeline *timeline)
     return sum(timeline->restarts_before, timeline->restarts_reported);
 }
 
-static struct bw_note note_of(const struct bw_watch *watch, struct bw_instant now)
+/* 3.8: a person's word had it serve meanwhile, from when nobody here could hear. */
+static bool has_overridden(const struct bw_group *group)
+{
+    const struct bw_history_entry *newest = bw_group_history_at(group, 0);
+
+    return newest != NULL && newest->why_granted == BW_REASON_OVERRIDE;
+}
+
+static struct bw_note note_of(const struct bw_group *group, const struct bw_watch *watch,
+                              struct bw_instant now)
 {
     const struct bw_epoch_timeline *timeline = &watch->timeline;
     const bool has_followed = is_known(timeline->armed) || is_known(timeline->started);
@@ -171,7 +191,9 @@ static struct bw_note note_of(const struct bw_watch *watch, struct bw_instant no
         .armed_ms = moment_ms(timeline->armed, watch->grant_applied),
         .started_ms = moment_ms(timeline->started, watch->grant_applied),
         .verified_ms = has_followed ? moment_ms(timeline->verified, watch->grant_applied) : 0,
-        .outage_ms = span_ms(timeline->verified, timeline->served_before),
+        .outage_ms = has_overridden(group)
+                         ? 0
+                         : span_ms(timeline->verified, timeline->served_before),
         .is_reported = timeline->is_reported,
         .late_ms = late_ms(watch),
         .restarts = restarts_of(timeline),
@@ -232,7 +254,7 @@ bool bw_witness_note_due(const struct bw_witness *witness, int group, struct bw_
     if (is_noted(timeline, chain) && are_restarts_noted(timeline, chain))
         return false;
     *out_command = (struct bw_command){
-        .kind = BW_COMMAND_NOTE, .epoch = state->epoch, .note = note_of(watch, now)};
+        .kind = BW_COMMAND_NOTE, .epoch = state->epoch, .note = note_of(state, watch, now)};
     BW_COPY_FIELD(out_command->group, state->spec.name);
     return true;
 }

@@ -91,6 +91,59 @@ static void an_old_look_is_counted_from_when_it_was_made(void **state)
     assert_in_range(noted.outage_ms, 23000, 23100);
 }
 
+/* 3.8: it was served without an epoch, from when nobody could hear. */
+static void what_a_person_let_serve_meanwhile_is_no_outage(void **state)
+{
+    struct bw_note noted;
+
+    (void)state;
+    begin(2);
+    serve_first();
+    lose_first();
+    world.sites[B].report.override = BW_OVERRIDE_OVERRIDING;
+    world.sites[B].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_string_equal(act(), "A31");
+    world.sites[B].report.override = BW_OVERRIDE_NONE;
+    world_serve(&world, B);
+
+    assert_true(note(&noted));
+    assert_int_equal(noted.outage_ms, 0);
+    assert_int_not_equal(noted.verified_ms, 0);
+}
+
+/* dc-a serves by epoch 1 and gives it back for dc-b, which is granted epoch 2, and ends it so. */
+static void move_and_fail(bool past_no_return)
+{
+    serve_first();
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_string_equal(act(), "A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+    assert_string_equal(act(), "A1");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_string_equal(act(), "A7");
+    world_pass_ms(&world, 7000);
+    world_give_back(&world, B, BW_REASON_START_FAILED, past_no_return, "");
+    assert_string_equal(act(), "A1");
+}
+
+/* 3.6: nobody served by the epoch between. */
+static void a_way_back_is_an_outage_since_before_the_move(void **state)
+{
+    struct bw_note noted;
+
+    (void)state;
+    begin(2);
+    move_and_fail(false);
+    assert_string_equal(act(), "A8");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    world_serve(&world, A);
+
+    assert_true(note(&noted));
+    assert_in_range(noted.outage_ms, 7000, 9000);
+}
+
 static void what_was_not_followed_from_the_grant_on_is_unknown(void **state)
 {
     struct bw_note noted;
@@ -630,6 +683,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_failover_is_noted_with_its_outage_by_the_sites_own_words),
+        CASE(what_a_person_let_serve_meanwhile_is_no_outage),
+        CASE(a_way_back_is_an_outage_since_before_the_move),
         CASE(a_start_by_steps_is_noted_with_how_long_its_phases_took),
         CASE(phases_of_another_epoch_are_not_noted),
         CASE(an_old_look_is_counted_from_when_it_was_made),

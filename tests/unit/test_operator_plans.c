@@ -524,6 +524,22 @@ static void a_report_of_a_planned_move_estimates_no_loss(void **state)
     json_decref(report);
 }
 
+/* 3.8: without an epoch it was served by a person's word, and adopted under this one. */
+static void a_report_of_what_an_override_served_measures_no_outage(void **state)
+{
+    json_t *report;
+    json_t *epoch;
+
+    (void)state;
+    report = report_of(0);
+    epoch = json_object_get(report, "epoch");
+    assert_int_equal(json_object_set_new(epoch, "reason", json_string("override")), 0);
+    assert_int_equal(json_object_set_new(epoch, "adopted", json_true()), 0);
+
+    compare_shown_report(report, "report_override.txt");
+    json_decref(report);
+}
+
 /* Nothing that is not known is made up. */
 static void a_report_says_what_is_not_known(void **state)
 {
@@ -768,6 +784,7 @@ int main(void)
         cmocka_unit_test(history_tells_how_each_epoch_began_and_ended),
         cmocka_unit_test(a_report_tells_how_an_epoch_came_to_serve),
         cmocka_unit_test(a_report_of_a_planned_move_estimates_no_loss),
+        cmocka_unit_test(a_report_of_what_an_override_served_measures_no_outage),
         cmocka_unit_test(a_report_says_what_is_not_known),
         cmocka_unit_test(a_report_says_none_is_lost_only_where_the_same_site_had_served),
         cmocka_unit_test(a_report_of_a_group_that_was_made_anew_knows_nobody_before),

@@ -140,8 +140,9 @@ struct bw_note {
     uint32_t armed_ms;
     uint32_t started_ms;
     uint32_t verified_ms;
-    uint64_t outage_ms; /* from when the epoch before was seen to serve last until then, at least 1;
-                           0: not known */
+    uint64_t outage_ms; /* from when it was seen to serve last until then, at least 1: under the
+                           epoch before, or where that has left the data alone under the one before
+                           it; 0: not known, as where a person had it serve meanwhile (3.8) */
     bool is_reported;   /* the site before has itself said when it served last, and that it has
                            stopped */
     uint64_t
