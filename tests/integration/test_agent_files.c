@@ -200,11 +200,6 @@ static bool says_files_answer(const struct agent_world *world)
     return agent_world_log_has(world, "event=files.answer");
 }
 
-static bool says_revoked(const struct agent_world *world)
-{
-    return agent_world_log_has(world, "certificate revoked");
-}
-
 static bool says_config_loaded_twice(const struct agent_world *world)
 {
     return agent_world_log_has_times(world, "event=config.loaded", 2);
@@ -251,7 +246,7 @@ static void whom_it_takes_back_is_out_though_its_certificate_hangs(void **state)
     agent_world_until(world, says_files_silent, "a look at its certificate hangs");
     edit(world, TAKES_THE_WITNESSES_BACK);
 
-    agent_world_until(world, says_revoked, "the witnesses' certificate is refused");
+    agent_world_until(world, agent_world_says_revoked, "the witnesses' certificate is refused");
     assert_no_witness_is_heard(world);
     assert_false(says_certificate_loaded(world));
     assert_false(says_files_answer(world));

@@ -539,11 +539,6 @@ static void bad_files_leave_the_old_ones_running(void **state)
     assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
 }
 
-static bool says_revoked(const struct agent_world *world)
-{
-    return agent_world_log_has(world, "certificate revoked");
-}
-
 /* A certificate of its own, beside the first. */
 static bool says_loaded_again(const struct agent_world *world)
 {
@@ -569,7 +564,7 @@ static void whom_a_reload_takes_back_is_refused_from_then_on(void **state)
                    "sed -i 's|^tls: {|tls: {revoked: [witness/w1], |' '%s/site.yaml'", world->dir);
     assert_int_equal(system(command), 0);
     assert_int_equal(kill(world->agent, SIGHUP), 0);
-    agent_world_until(world, says_revoked, "the witnesses' certificate is refused");
+    agent_world_until(world, agent_world_says_revoked, "the witnesses' certificate is refused");
     agent_world_until(world, says_certificate_loaded, "its own is read, as the reload wants it");
     agent_world_issue(world, NULL);
     agent_world_until(world, says_loaded_again, "the agent's own new one is taken");

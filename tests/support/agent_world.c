@@ -633,3 +633,9 @@ bool agent_world_log_has_times(const struct agent_world *world, const char *text
         times--;
     return times == 0;
 }
+
+bool agent_world_says_revoked(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "certificate revoked") ||
+           agent_world_log_has(world, "whom we trust has changed meanwhile");
+}

@@ -129,5 +129,7 @@ bool agent_world_never(struct agent_world *world, agent_world_condition *is_met,
 /* The agent's log so far contains `text`. */
 bool agent_world_log_has(const struct agent_world *world, const char *text);
 bool agent_world_log_has_times(const struct agent_world *world, const char *text, unsigned times);
+/* Its log says that a witness's certificate is taken back: by that, or since it was dialing just then. */
+bool agent_world_says_revoked(const struct agent_world *world);
 
 #endif
