@@ -400,6 +400,28 @@ static void tell_failover(const struct bw_group *group, const char *to, bool acc
                    accept_data_loss ? " --accept-data-loss" : "");
 }
 
+/* Who gets it instead: by itself, or where the mode keeps that from coming by a failover that names nobody. */
+static void tell_instead(const struct bw_group *group, const struct bw_watch *watch,
+                         const struct bw_leadership *leadership, struct bw_instant now,
+                         struct bw_foretelling *room, char *out_text, size_t size)
+{
+    static const struct bw_wish wishes[] = {{.kind = BW_WISH_NONE}, {.kind = BW_WISH_FAILOVER}};
+    struct bw_foretold_course course;
+
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
+        bw_foretell_wish(group, watch, leadership, now, &wishes[i], room, &course);
+        if (bw_foretold_grant(&course) == NULL)
+            continue;
+        if (wishes[i].kind == BW_WISH_NONE)
+            (void)snprintf(out_text, size, "%s gets it, and needs no failover; ",
+                           bw_foretold_grant(&course)->site);
+        else
+            (void)snprintf(out_text, size, "%s would get it, by: breakwater failover %s; ",
+                           bw_foretold_grant(&course)->site, group->spec.name);
+        return;
+    }
+}
+
 enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw_watch *watch,
                                    const struct bw_leadership *leadership, struct bw_instant now,
                                    const struct bw_wish *wish, struct bw_foretelling *room,
@@ -409,7 +431,7 @@ enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw
                                                          bw_policy_freshness_ns(group));
     struct bw_wish waiving = *wish;
     struct bw_foretold_course course;
-    char way[3 * BW_NAME_MAX] = "", without[BW_NAME_MAX + 64] = "", fails[256];
+    char way[3 * BW_NAME_MAX] = "", without[2 * BW_NAME_MAX + 64] = "", fails[256];
     const char *what = "see";
 
     if (wish->kind != BW_WISH_FAILOVER || !bw_instant_wait_is_over(now, reports_due))
@@ -418,9 +440,7 @@ enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw
     if (comes_true(wish, &course))
         return BW_OK;
     tell_what_fails(room, bw_spec_find_site(&group->spec, wish->to), now, fails, sizeof fails);
-    if (bw_foretold_grant(&course) != NULL)
-        (void)snprintf(without, sizeof without, "%s gets it, and needs no failover; ",
-                       bw_foretold_grant(&course)->site);
+    tell_instead(group, watch, leadership, now, room, without, sizeof without);
     waiving.accept_data_loss = true;
     bw_foretell_wish(group, watch, leadership, now, &waiving, room, &course);
     if (!wish->accept_data_loss && comes_true(&waiving, &course)) {

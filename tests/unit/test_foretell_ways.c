@@ -56,6 +56,14 @@ static void a_failover_that_cannot_come_true_is_refused(void **state)
             "dc-a would not be granted harbor; what fails at dc-a: \"the site's report is "
             "fresh\"; dc-b gets it, and needs no failover; see: breakwater explain harbor");
 
+    world_group(&world)->spec.mode = BW_MODE_PAUSED; /* nobody gets it by itself */
+    refuses("dc-c",
+            "dc-c would not be granted harbor; what fails at dc-c: \"the service is stopped there\"; dc-b would get "
+            "it, by: breakwater failover harbor; see: breakwater explain harbor");
+    world_group(&world)->spec.mode = BW_MODE_OBSERVE;
+    refuses("dc-c", "dc-c would not be granted harbor; what fails at dc-c: \"the service is stopped there\"; see: "
+                    "breakwater explain harbor");
+    world_group(&world)->spec.mode = BW_MODE_AUTO;
     for (int site = B; site <= C; site++)
         world_watch(&world)->lag[site].lag_ms = 3600000;
     refuses("dc-b",
@@ -69,6 +77,22 @@ static void a_failover_that_cannot_come_true_is_refused(void **state)
 
     world.witness.leadership.leader_since = world.now; /* it has not heard anybody out yet */
     assert_int_equal(judge("dc-b", false, NULL), BW_OK);
+}
+
+/* 3.9, 4: what serves already is adopted, whomever a failover names. That is no word of what comes without one. */
+static void who_gets_it_instead_is_told_as_it_comes_without_the_wish(void **state)
+{
+    (void)state;
+    world_init(&world, 3);
+    world.sites[B].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    world_pass_ms(&world, 10000);
+    refuses("dc-c", "dc-c would not be granted harbor; what fails: \"a site may be granted\"; dc-b gets it, and "
+                    "needs no failover; see: breakwater explain harbor");
+
+    world_group(&world)->spec.mode = BW_MODE_PAUSED;
+    refuses("dc-c", "dc-c would not be granted harbor; what fails: \"a site may be granted\"; dc-b would get it, by: "
+                    "breakwater failover harbor; see: breakwater explain harbor");
 }
 
 /* Where no site is heard that could be named, it is what holds the group. */
@@ -219,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failover_that_cannot_come_true_is_refused),
+        cmocka_unit_test(who_gets_it_instead_is_told_as_it_comes_without_the_wish),
         cmocka_unit_test(what_holds_the_whole_group_is_said_where_no_site_is_heard),
         cmocka_unit_test(a_group_that_nobody_will_serve_has_a_way),
         cmocka_unit_test(what_comes_late_has_a_way_that_comes_now),
