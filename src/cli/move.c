@@ -67,6 +67,14 @@ static bool bind_to_plan(const struct bw_move *move, const json_t *plan)
     return !is_taken || json_object_set_new(move->body, "epoch", json_integer(epoch)) == 0;
 }
 
+/* Most of what refuses a move names a command itself, which `explain` may know nothing of. */
+static void tell_refused(const struct bw_move *move, const char *why)
+{
+    (void)fprintf(stderr, "error: %s: refused: %s\n", move->command->name, why);
+    if (strstr(why, "breakwater ") == NULL)
+        (void)fprintf(stderr, "  see why:  breakwater explain %s\n", move->group);
+}
+
 static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bool *out_is_over)
 {
     struct bw_api_reply reply = {0};
@@ -84,8 +92,7 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bo
     } else if (!bw_json_truth(reply.body, "possible")) {
         bw_json_print_texts(json_object_get(reply.body, "facts"), "");
         (void)fflush(stdout); /* what was seen comes before what follows from it */
-        (void)fprintf(stderr, "error: %s: refused: %s\n  see why:  breakwater explain %s\n",
-                      move->command->name, bw_json_member(reply.body, "refused"), move->group);
+        tell_refused(move, bw_json_member(reply.body, "refused"));
         exit = BW_EXIT_UNSAFE;
     } else {
         bw_json_print_texts(json_object_get(reply.body, "facts"), "");

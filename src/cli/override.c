@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include <breakwater/agent/agent.h>
+#include <breakwater/base/assert.h>
 #include <breakwater/base/name.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/core/override.h>
@@ -114,6 +115,24 @@ static json_t *ask(const struct run *run, const char *verb, enum bw_exit *out_ex
 /* ---- words --------------------------------------------------------------------------------------
  */
 
+#define WORDS_BYTES (256 + 2 * BW_NAME_MAX)
+
+/* A way is typed as it is shown: with the name of the group in the place of GROUP. */
+static const char *of_group(const struct run *run, const char *text, char out[WORDS_BYTES])
+{
+    static const char place[] = "GROUP";
+    const char *at;
+    size_t used = 0;
+
+    while ((at = strstr(text, place)) != NULL) {
+        used += (size_t)snprintf(out + used, WORDS_BYTES - used, "%.*s%s", (int)(at - text), text, run->group);
+        BW_ASSERT(used < WORDS_BYTES); /* each text names it twice at most */
+        text = at + sizeof place - 1;
+    }
+    (void)snprintf(out + used, WORDS_BYTES - used, "%s", text);
+    return out;
+}
+
 static const struct {
     enum bw_override_refusal refusal;
     const char *why;
@@ -144,11 +163,13 @@ static const struct {
 
 static void say_refused(const struct run *run, const char *word)
 {
+    char way[WORDS_BYTES];
+
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
         if (strcmp(word, bw_override_refusal_word(refusals[i].refusal)) == 0) {
             (void)fprintf(
                 stderr, "refused: override of %s at %s: %s; nothing was changed\n  instead:  %s\n",
-                run->group, run->config->site, refusals[i].why, refusals[i].way);
+                run->group, run->config->site, refusals[i].why, of_group(run, refusals[i].way, way));
             return;
         }
     (void)fprintf(stderr, "refused: override of %s at %s: %s; nothing was changed\n", run->group,
@@ -174,11 +195,11 @@ static const struct {
     {BW_OVERRIDE_WAITS_END, "a fence that sees the end of the service"},
 };
 
-static const char *waits_text(const char *word)
+static const char *waits_text(const struct run *run, const char *word, char out[WORDS_BYTES])
 {
     for (size_t i = 0; i < sizeof waits_texts / sizeof waits_texts[0]; i++)
         if (strcmp(word, bw_override_waits_word(waits_texts[i].waits)) == 0)
-            return waits_texts[i].text;
+            return of_group(run, waits_texts[i].text, out);
     return word;
 }
 
@@ -207,6 +228,7 @@ static void say_over(const struct run *run, const json_t *reply, FILE *out)
 {
     const char *text = "its agent has begun anew since, and does not know why";
     const char *way = "breakwater status; its log";
+    char words[WORDS_BYTES];
 
     for (size_t i = 0; i < sizeof over_texts / sizeof over_texts[0]; i++)
         if (strcmp(bw_json_member(reply, "over"), bw_override_over_word(over_texts[i].over)) == 0) {
@@ -214,7 +236,7 @@ static void say_over(const struct run *run, const json_t *reply, FILE *out)
             way = over_texts[i].way;
         }
     (void)fprintf(out, "over: %s does not override at %s: %s\n  next:  %s\n", run->group,
-                  run->config->site, text, way);
+                  run->config->site, text, of_group(run, way, words));
 }
 
 static bool is_over_word(const json_t *reply, enum bw_override_over over)
@@ -224,6 +246,8 @@ static bool is_over_word(const json_t *reply, enum bw_override_over over)
 
 static void print_now(const struct run *run, const json_t *reply)
 {
+    char words[WORDS_BYTES];
+
     (void)printf(
         "%s at %s: override %s; service %s; newest epoch here %" PRId64 " (%s); no leader has "
         "answered for %" PRId64 " s\n",
@@ -232,7 +256,7 @@ static void print_now(const struct run *run, const json_t *reply)
         bw_json_truth(reply, "open") ? "open" : "over", bw_json_number(reply, "silent_ms") / 1000);
     if (strcmp(bw_json_member(reply, "state"), "none") != 0)
         (void)printf("waits for: %s (%" PRId64 ".%" PRId64 " s)\n",
-                     waits_text(bw_json_member(reply, "waits")),
+                     waits_text(run, bw_json_member(reply, "waits"), words),
                      bw_json_number(reply, "left_ms") / 1000,
                      bw_json_number(reply, "left_ms") % 1000 / 100);
     else if (!is_over_word(reply, BW_OVERRIDE_OVER_NONE))
@@ -266,12 +290,13 @@ static void print_plan(const struct run *run, const json_t *reply)
  * --------------------------------------------------------------------------------- */
 
 /* What is new of it. */
-static void say_progress(const json_t *reply, char *last, size_t size)
+static void say_progress(const struct run *run, const json_t *reply, char *last, size_t size)
 {
-    char now[160];
+    char words[WORDS_BYTES];
+    char now[32 + WORDS_BYTES];
 
     (void)snprintf(now, sizeof now, "%s: waits for %s", bw_json_member(reply, "state"),
-                   waits_text(bw_json_member(reply, "waits")));
+                   waits_text(run, bw_json_member(reply, "waits"), words));
     if (strcmp(now, last) == 0)
         return;
     (void)snprintf(last, size, "%s", now);
@@ -314,7 +339,7 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
 
 static enum bw_exit follow(const struct run *run)
 {
-    char last[160] = "";
+    char last[32 + WORDS_BYTES] = "";
     enum bw_exit exit;
 
     for (;;) { /* as long as it takes: who ends the command ends nothing but that */
@@ -328,7 +353,7 @@ static enum bw_exit follow(const struct run *run)
             json_decref(reply);
             return exit;
         }
-        say_progress(reply, last, sizeof last);
+        say_progress(run, reply, last, sizeof last);
         json_decref(reply);
         bw_api_pause(LOOK_MS);
     }
