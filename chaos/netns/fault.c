@@ -10,8 +10,7 @@
 
 #define FLAP_MS 300
 
-/* ---- links ------------------------------------------------------------------------------------
- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 static void add_link(struct bw_hub_link *link, const struct bw_hub_link *more)
 {
@@ -66,8 +65,7 @@ static void shape_all(struct bw_lab *lab, const struct bw_faults *faults)
     }
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 #define LINKS(named, meaning, where, way, ...)                                                     \
     {                                                                                              \
@@ -295,8 +293,7 @@ const char *bw_fault_why_not(const struct bw_lab *lab, const struct bw_fault *ki
     return NULL;
 }
 
-/* ---- on and off -------------------------------------------------------------------------------
- */
+/* ---- on and off ------------------------------------------------------------------------------ */
 
 static void say_fault(struct bw_lab *lab, const struct bw_lab_fault *fault, bool is_begin)
 {

@@ -50,8 +50,7 @@ struct carrier {
     uint64_t busy_until_ns[BW_HUB_NODES_MAX][BW_HUB_NODES_MAX]; /* of links with a rate */
 };
 
-/* ---- the queue: a heap ------------------------------------------------------------------------
- */
+/* ---- the queue: a heap ----------------------------------------------------------------------- */
 
 static bool is_before(const struct packet *a, const struct packet *b)
 {
@@ -97,8 +96,7 @@ static struct packet pop(struct carrier *carrier)
     return first;
 }
 
-/* ---- what happens to a packet -----------------------------------------------------------------
- */
+/* ---- what happens to a packet ---------------------------------------------------------------- */
 
 static bool hits(struct carrier *carrier, uint32_t percent)
 {
@@ -177,8 +175,7 @@ static void carry(struct carrier *carrier, uint32_t from, uint32_t to, const uin
     push(carrier, &packet);
 }
 
-/* ---- a reset ----------------------------------------------------------------------------------
- */
+/* ---- a reset --------------------------------------------------------------------------------- */
 
 static uint32_t add_words(uint32_t sum, const uint8_t *data, uint32_t size)
 {
@@ -229,8 +226,7 @@ static void answer_reset(const struct bw_hub *hub, uint32_t from, const uint8_t 
     (void)!write(hub->devices[from], answer, sizeof answer); /* its queue is full: a loss */
 }
 
-/* ---- the process ------------------------------------------------------------------------------
- */
+/* ---- the process ----------------------------------------------------------------------------- */
 
 static void take_packet(struct carrier *carrier, uint32_t from, const uint8_t *data, uint32_t size)
 {
@@ -312,8 +308,7 @@ __attribute__((noreturn)) static void carry_all(const struct bw_hub *hub, uint64
     }
 }
 
-/* ---- namespaces and devices -------------------------------------------------------------------
- */
+/* ---- namespaces and devices ------------------------------------------------------------------ */
 
 void bw_hub_address(uint32_t node, char out_text[BW_HUB_ADDRESS_BYTES])
 {

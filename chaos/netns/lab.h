@@ -159,8 +159,7 @@ struct bw_lab {
     struct bw_prng prng; /* of boot ids and the like */
 };
 
-/* ---- setup.c ----------------------------------------------------------------------------------
- */
+/* ---- setup.c --------------------------------------------------------------------------------- */
 
 /* Makes all that is needed before the first process: network, certificates, configuration, scripts.
  * `dir` is new. */
@@ -180,8 +179,7 @@ BW_MUST_CHECK enum bw_err bw_lab_add_witness(struct bw_lab *lab, uint32_t node,
 uint32_t bw_lab_site_node(uint32_t site);
 uint32_t bw_lab_spare_node(const struct bw_lab *lab, uint32_t spare);
 uint32_t bw_lab_command_node(const struct bw_lab *lab);
-/* ---- process.c --------------------------------------------------------------------------------
- */
+/* ---- process.c ------------------------------------------------------------------------------- */
 
 struct bw_lab_process *bw_lab_process(struct bw_lab *lab, enum bw_lab_role role, uint32_t node);
 BW_MUST_CHECK enum bw_err bw_lab_start(struct bw_lab *lab, struct bw_lab_process *process,

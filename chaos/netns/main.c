@@ -35,8 +35,7 @@
 #define RECORDS_LIMIT_TEXT "2 h: records are kept in memory until then"
 #define FOR_MS_MAX         (2 * 3600 * 1000)
 
-/* ---- what is asked for ------------------------------------------------------------------------
- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 struct values {
     const char *program;
@@ -137,8 +136,7 @@ static const struct bw_cli_command judge_command = {
     .options = no_options,
 };
 
-/* ---- one run ----------------------------------------------------------------------------------
- */
+/* ---- one run --------------------------------------------------------------------------------- */
 
 /* All that the inside of the box needs. */
 struct task {
@@ -331,8 +329,7 @@ static int run_inside(const struct bw_box *box, void *user)
     return is_lacking ? STATUS_SKIPPED : BW_EXIT_FINE;
 }
 
-/* ---- before it --------------------------------------------------------------------------------
- */
+/* ---- before it ------------------------------------------------------------------------------- */
 
 static bool find_programs(struct task *task)
 {
@@ -499,8 +496,7 @@ static int play(const struct bw_cli_command *command, int argc, char **argv)
     return err == BW_ERR_CANCELED ? status : BW_EXIT_FAILED;
 }
 
-/* ---- the verbs --------------------------------------------------------------------------------
- */
+/* ---- the verbs ------------------------------------------------------------------------------- */
 
 static int run_verb(int argc, char **argv)
 {

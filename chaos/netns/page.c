@@ -32,8 +32,7 @@ struct page {
     uint64_t left_out;    /* shapes, of all lanes */
 };
 
-/* ---- text -------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void put_text(FILE *out, const char *text)
 {
@@ -49,8 +48,7 @@ static void put_text(FILE *out, const char *text)
     }
 }
 
-/* ---- shapes -----------------------------------------------------------------------------------
- */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 
 static double x_of(const struct page *page, uint64_t at_ns)
 {
@@ -101,8 +99,7 @@ static void next_lane(struct page *page)
     page->shape_count = 0;
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------
- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 /* Faults of one node that are on at once lie in rows below each other. */
 struct fault_bar {
@@ -305,8 +302,7 @@ static void draw_group(struct page *page, const struct bw_group_verdict *group, 
     next_lane(page);
 }
 
-/* ---- a picture --------------------------------------------------------------------------------
- */
+/* ---- a picture ------------------------------------------------------------------------------- */
 
 static void put_label(struct page *page, const char *class, const char *first, const char *second)
 {
@@ -406,8 +402,7 @@ static void draw(struct page *page)
                       page->left_out, BW_PAGE_SHAPES_MAX);
 }
 
-/* ---- the page ---------------------------------------------------------------------------------
- */
+/* ---- the page -------------------------------------------------------------------------------- */
 
 static const char page_head[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"

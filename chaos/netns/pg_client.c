@@ -29,8 +29,7 @@ bool bw_pg_client_is_built(void)
     return true;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct session {
     const struct bw_pg_client *client;
@@ -168,8 +167,7 @@ void bw_pg_client_run(const struct bw_pg_client *client)
     _exit(EXIT_SUCCESS);
 }
 
-/* ---- what is lost -----------------------------------------------------------------------------
- */
+/* ---- what is lost ---------------------------------------------------------------------------- */
 
 /* Which rows of one label a server has: a bit each. */
 struct rows {

@@ -29,8 +29,7 @@
 static const char *const actions[] = {"status", "start", "stop", "fence", "readiness", "rejoin"};
 #define ACTION_COUNT (sizeof actions / sizeof actions[0])
 
-/* ---- what is here -----------------------------------------------------------------------------
- */
+/* ---- what is here ---------------------------------------------------------------------------- */
 
 /* The directory of the newest server's programs. */
 static bool find_server(char out_dir[BW_LAB_PATH_BYTES])
@@ -88,8 +87,7 @@ const char *bw_postgres_why_not(void)
     return NULL;
 }
 
-/* ---- configuration ----------------------------------------------------------------------------
- */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 struct bw_lab_timings bw_postgres_timings(void)
 {
@@ -165,8 +163,7 @@ enum bw_err bw_postgres_print_group(const struct bw_lab *lab, uint32_t site, cha
                : bw_diag_set(diag, BW_ERR_LIMIT, "the group needs more than %zu bytes", size);
 }
 
-/* ---- scripts ----------------------------------------------------------------------------------
- */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 /* The clients of this site read the epoch, for their records. */
 static const char script[] =
@@ -250,8 +247,7 @@ enum bw_err bw_postgres_write_scripts(const struct bw_lab *lab, uint32_t site, s
     return bw_lab_write_script(node->dir, "setup.sh", "", text, diag);
 }
 
-/* ---- servers ----------------------------------------------------------------------------------
- */
+/* ---- servers --------------------------------------------------------------------------------- */
 
 static enum bw_err run_setup(struct bw_lab *lab, uint32_t site, const char *step,
                              struct bw_diag *diag)
@@ -299,8 +295,7 @@ int bw_postgres_find_primary(const struct bw_lab *lab)
     return -1;
 }
 
-/* ---- clients ----------------------------------------------------------------------------------
- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 /* Inside: at the site, through the server's own socket. Outside: from the command node. */
 static enum bw_err start_client(struct bw_lab *lab, uint32_t site, bool is_inside, pid_t *out_pid,
@@ -354,8 +349,7 @@ void bw_postgres_stop_clients(struct bw_lab *lab)
     }
 }
 
-/* ---- what is lost -----------------------------------------------------------------------------
- */
+/* ---- what is lost ---------------------------------------------------------------------------- */
 
 enum bw_err bw_postgres_count_lost(struct bw_lab *lab, uint64_t *out_acknowledged,
                                    uint64_t *out_lost, struct bw_diag *diag)

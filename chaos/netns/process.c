@@ -48,8 +48,7 @@ struct bw_lab_process *bw_lab_process(struct bw_lab *lab, enum bw_lab_role role,
     return NULL;
 }
 
-/* ---- the story --------------------------------------------------------------------------------
- */
+/* ---- the story ------------------------------------------------------------------------------- */
 
 void bw_lab_say(struct bw_lab *lab, enum bw_lab_event_kind kind, int node, int process,
                 const char *format, ...)
@@ -76,8 +75,7 @@ static int index_of(const struct bw_lab *lab, const struct bw_lab_process *proce
     return (int)(process - lab->processes);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 /* The network, the clocks and the boot id of a node, for this process and what it starts. */
 static bool enter_node(const struct bw_lab *lab, uint32_t index)
@@ -187,8 +185,7 @@ enum bw_err bw_lab_start(struct bw_lab *lab, struct bw_lab_process *process, str
     return BW_OK;
 }
 
-/* ---- ending -----------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 void bw_lab_kill(struct bw_lab *lab, struct bw_lab_process *process)
 {
@@ -306,8 +303,7 @@ void bw_lab_turn(struct bw_lab *lab, uint64_t until_ns)
     reap(lab);
 }
 
-/* ---- services ---------------------------------------------------------------------------------
- */
+/* ---- services -------------------------------------------------------------------------------- */
 
 /* The server's first process, by the first line of its own pid file. */
 static bool read_server(const struct bw_lab_node *node, struct bw_process *out_process)
@@ -425,8 +421,7 @@ void bw_lab_kill_services(struct bw_lab *lab, uint32_t site)
                    err != BW_OK ? diag.text : "still there");
 }
 
-/* ---- commands ---------------------------------------------------------------------------------
- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 pid_t bw_lab_fork(const struct bw_lab *lab, uint32_t node)
 {

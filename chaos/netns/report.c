@@ -32,8 +32,7 @@ static uint64_t length_ns(const struct bw_outcome *outcome)
     return run->end_ns > run->served_ns ? run->end_ns - run->served_ns : 0;
 }
 
-/* ---- text -------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static const char *verdict_word(const struct bw_outcome *outcome)
 {
@@ -91,8 +90,7 @@ void bw_report_print(const struct bw_outcome *outcome, FILE *out)
                       outcome->lab.event_lost_count, BW_LAB_EVENTS_MAX);
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static json_t *group_json(const struct bw_group_verdict *group)
 {

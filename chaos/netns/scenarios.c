@@ -188,8 +188,7 @@ const struct bw_scenario bw_scenario_table[] = {
 };
 const uint32_t bw_scenario_count = sizeof bw_scenario_table / sizeof bw_scenario_table[0];
 
-/* ---- by name ----------------------------------------------------------------------------------
- */
+/* ---- by name --------------------------------------------------------------------------------- */
 
 static enum bw_step_target usual_place(enum bw_fault_target target)
 {
@@ -350,8 +349,7 @@ void bw_scenario_print_all(FILE *out)
                       bw_lab_role_word(crash_points[i].role), crash_points[i].words);
 }
 
-/* ---- random -----------------------------------------------------------------------------------
- */
+/* ---- random ---------------------------------------------------------------------------------- */
 
 /* What keeps a site from its lease, surely: without one of these nothing moves. */
 static const char *const strong[] = {"isolated",   "mute",         "deaf",

@@ -30,8 +30,7 @@
 #define SLOW_ROUNDS_MAX  7            /* up to about an hour */
 #define ELECTIONS        10 /* timeouts until one of three is elected, split votes included */
 
-/* ---- what the witnesses say: for waiting, and for the bound; never for the verdict ------------
- */
+/* ---- what the witnesses say: for waiting, and for the bound; never for the verdict ----------- */
 
 struct view {
     bool is_settled;   /* every group is held, every other site could take over */
@@ -223,8 +222,7 @@ static bool wait_settled(struct bw_lab *lab, uint64_t until_ns, char out_why_not
     }
 }
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
 static enum bw_err start_role(struct bw_lab *lab, enum bw_lab_role role, struct bw_diag *diag)
 {
@@ -316,8 +314,7 @@ void bw_run_end(struct bw_run *run)
     run->rounds = NULL;
 }
 
-/* ---- one step ---------------------------------------------------------------------------------
- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 static uint32_t any_other(uint32_t node, uint32_t from, uint32_t count)
 {
@@ -394,8 +391,7 @@ static enum bw_err begin_step(struct bw_run *run, const struct bw_step *step, st
     return bw_fault_begin(lab, &run->faults, kind, node, peer, bw_lab_now_ns() + length_ns, diag);
 }
 
-/* ---- one round --------------------------------------------------------------------------------
- */
+/* ---- one round ------------------------------------------------------------------------------- */
 
 static bool is_any_on(const struct bw_faults *faults)
 {

@@ -92,8 +92,7 @@ const char *bw_scenario_why_not(const struct bw_lab *lab, const struct bw_scenar
                                 const char **out_fault);
 void bw_scenario_print_all(FILE *out);
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 #define BW_ROUNDS_MAX 20000 /* of random; more are not begun, and that is said */
 

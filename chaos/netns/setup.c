@@ -45,8 +45,7 @@ static bool has_witness_disk(const struct bw_lab *lab, uint32_t node)
     return node < BW_LAB_WITNESSES || node > bw_lab_command_node(lab);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 /* A lab before this one may have had a node of that name. */
 static enum bw_err make_cgroup(const char *parent, const char *name, struct bw_diag *diag)
@@ -109,8 +108,7 @@ static enum bw_err make_nodes(struct bw_lab *lab, struct bw_diag *diag)
     return err;
 }
 
-/* ---- configuration ----------------------------------------------------------------------------
- */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 /* Keeps the inequality of design 4 with room: 4/5 of the lease against 47/60 of it. */
 static void choose_timings(struct bw_lab *lab)
@@ -232,8 +230,7 @@ static enum bw_err write_groups(struct bw_lab *lab, struct bw_diag *diag)
     return bw_lab_write_groups(&lab->plan, names, lab->options->group_count, more, diag);
 }
 
-/* ---- scripts ----------------------------------------------------------------------------------
- */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 /* What all begin with. The file `mode` says how the scripts of this site misbehave. */
 static const char script_head[] =
@@ -321,8 +318,7 @@ static enum bw_err write_scripts(const struct bw_lab *lab, uint32_t site, struct
     return err == BW_OK ? bw_lab_write_script(node->dir, "readiness.sh", head, readiness, diag) : err;
 }
 
-/* ---- processes --------------------------------------------------------------------------------
- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 static enum bw_err name_process(struct bw_lab *lab, enum bw_lab_role role, uint32_t node,
                                 struct bw_diag *diag)
@@ -367,8 +363,7 @@ enum bw_err bw_lab_add_witness(struct bw_lab *lab, uint32_t node, struct bw_diag
     return name_process(lab, BW_LAB_WITNESS, node, diag);
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static enum bw_err make_records(struct bw_lab *lab, struct bw_diag *diag)
 {

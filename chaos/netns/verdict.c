@@ -33,8 +33,7 @@ static void violate(struct bw_verdict *verdict, const char *format, ...)
     verdict->violation_count++;
 }
 
-/* ---- tenures ----------------------------------------------------------------------------------
- */
+/* ---- tenures --------------------------------------------------------------------------------- */
 
 static int compare_spans(const void *a, const void *b)
 {
@@ -73,8 +72,7 @@ static enum bw_err find_tenures(struct bw_group_verdict *group, uint32_t hole_ms
     return BW_OK;
 }
 
-/* ---- one group --------------------------------------------------------------------------------
- */
+/* ---- one group ------------------------------------------------------------------------------- */
 
 static bool served_at(const struct bw_judge *judge, uint64_t since_ns, uint64_t *out_ns)
 {
@@ -284,8 +282,7 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
     return BW_OK;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static enum bw_err judge_dir(struct bw_verdict *verdict, const char *records, struct bw_diag *diag)
 {

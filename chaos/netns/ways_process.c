@@ -20,8 +20,7 @@
 
 #define LOW_BOOT_S 100 /* what a clock shows that has just begun */
 
-/* ---- processes --------------------------------------------------------------------------------
- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 static void say_frozen(struct bw_lab *lab, const struct bw_lab_process *process, bool is_frozen)
 {
@@ -221,8 +220,7 @@ enum bw_err bw_end_signal_services(struct bw_lab *lab, struct bw_lab_fault *faul
     return BW_OK;
 }
 
-/* ---- whole nodes ------------------------------------------------------------------------------
- */
+/* ---- whole nodes ----------------------------------------------------------------------------- */
 
 static enum bw_err write_cgroup(const char *parent, const char *prefix, const char *node,
                                 const char *file, const char *text, struct bw_diag *diag)

@@ -13,8 +13,7 @@
 #define COMMAND_MS      5000
 #define PPM             1000000
 
-/* ---- disks and clocks -------------------------------------------------------------------------
- */
+/* ---- disks and clocks ------------------------------------------------------------------------ */
 
 /* What is wrong with the disk of a process, and with the clocks of its node. */
 static enum bw_err tell_preload(struct bw_lab *lab, const struct bw_lab_process *process,
@@ -160,8 +159,7 @@ enum bw_err bw_end_drift(struct bw_lab *lab, struct bw_lab_fault *fault, struct 
     return set_drift(lab, fault->node, 0, diag);
 }
 
-/* ---- scripts and commands ---------------------------------------------------------------------
- */
+/* ---- scripts and commands -------------------------------------------------------------------- */
 
 static enum bw_err write_mode(const struct bw_lab *lab, uint32_t node, const char *mode,
                               struct bw_diag *diag)

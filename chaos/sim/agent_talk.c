@@ -20,8 +20,7 @@ static uint64_t new_tag(struct sim_agent *agent)
            ++agent->tags;
 }
 
-/* ---- the guard ----------------------------------------------------------------------------------
- */
+/* ---- the guard ------------------------------------------------------------------------------- */
 
 static struct sim_process *guard_of(const struct sim_agent *agent)
 {
@@ -116,8 +115,7 @@ static void on_guard(struct sim_agent *agent, const struct sim_message *message)
     sim_agent_happen(agent, &event);
 }
 
-/* ---- witnesses: what goes out -------------------------------------------------------------------
- */
+/* ---- witnesses: what goes out ---------------------------------------------------------------- */
 
 /* "w1:7400", as witnesses tell it. */
 enum bw_err sim_agent_use_witness(struct sim_agent *agent, uint32_t witness, const char *address)
@@ -191,8 +189,7 @@ void sim_agent_poll(struct sim_agent *agent, uint32_t witness, uint64_t after, u
                  sizeof bytes);
 }
 
-/* ---- witnesses: what comes back -----------------------------------------------------------------
- */
+/* ---- witnesses: what comes back -------------------------------------------------------------- */
 
 static void unanswered(struct sim_agent *agent, uint32_t witness, enum bw_agent_exchange exchange,
                        const char *text)
@@ -245,8 +242,7 @@ static void answered(struct sim_agent *agent, uint32_t witness, enum bw_agent_ex
     bw_sync_answer_deinit(&answer);
 }
 
-/* ---- its second enforcer ------------------------------------------------------------------------
- */
+/* ---- its second enforcer --------------------------------------------------------------------- */
 
 static void answer_second(struct sim_agent *agent, const struct sim_message *message,
                           const struct bw_second_ask *ask)
@@ -306,8 +302,7 @@ void sim_agent_on_message(struct sim_agent *agent, const struct sim_message *mes
         }
 }
 
-/* ---- limits -------------------------------------------------------------------------------------
- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 /* A connection to a witness that has died breaks. */
 static bool is_poll_over(const struct sim_agent_caller *caller, struct bw_instant now)

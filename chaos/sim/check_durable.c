@@ -21,8 +21,7 @@
 #include "raft_node.h"
 #include "witness.h"
 
-/* ---- an agent's file ----------------------------------------------------------------------------
- */
+/* ---- an agent's file ------------------------------------------------------------------------- */
 
 static bool read_agent(const struct sim_process *agent, struct bw_agent_state *out_state)
 {
@@ -90,8 +89,7 @@ void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync
     bw_agent_state_deinit(&state);
 }
 
-/* ---- a guard's files ----------------------------------------------------------------------------
- */
+/* ---- a guard's files ------------------------------------------------------------------------- */
 
 static void read_memory(const struct sim_file *file, struct sim_guard_read *read)
 {
@@ -240,8 +238,7 @@ void sim_check_guard_goes(struct sim_process *guard, const struct sim_run_order 
                  guard->name, order->epoch);
 }
 
-/* ---- a witness's vote and log -------------------------------------------------------------------
- */
+/* ---- a witness's vote and log ---------------------------------------------------------------- */
 
 /* False: there is none. */
 static bool read_vote(const struct sim_host *host, struct bw_vote *out_vote)

@@ -14,8 +14,7 @@
 #include "site.h"
 #include "witness.h"
 
-/* ---- when each renewal left ---------------------------------------------------------------------
- */
+/* ---- when each renewal left ------------------------------------------------------------------ */
 
 static struct sim_sent *sent_by(struct sim_world *world, struct bw_id session, uint64_t number)
 {
@@ -74,8 +73,7 @@ uint64_t sim_check_sent_ns(struct sim_world *world, const struct bw_sync *sync)
     return sent == NULL ? 0 : sent->true_ns;
 }
 
-/* ---- what was confirmed -------------------------------------------------------------------------
- */
+/* ---- what was confirmed ---------------------------------------------------------------------- */
 
 static bool is_over(const struct sim_world *world, const struct sim_lease *lease, uint64_t later_ns)
 {
@@ -241,8 +239,7 @@ void sim_check_expired(struct sim_world *world, uint64_t generation, uint32_t gr
         bw_instant_left_ns(sim_clock_now(sim_site(world, lease->site)), lease->end) / BW_NS_PER_MS);
 }
 
-/* ---- what the site has heard of it --------------------------------------------------------------
- */
+/* ---- what the site has heard of it ----------------------------------------------------------- */
 
 void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *answer)
 {
@@ -329,8 +326,7 @@ uint64_t sim_check_lease_sent_ns(const struct sim_world *world, uint32_t site, u
                : lease->sent_ns;
 }
 
-/* ---- the service --------------------------------------------------------------------------------
- */
+/* ---- the service ----------------------------------------------------------------------------- */
 
 /* Until D, and whoever waits for it waits for the margin too (3.2.4, 3.3). What was let go serves
  * on without a lease, and so does what was to be adopted and was never armed (3.9). */

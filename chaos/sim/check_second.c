@@ -22,8 +22,7 @@ static struct sim_second_watch *watch_of(const struct sim_world *world, uint32_t
     return &world->checks->second_watch[site];
 }
 
-/* ---- who can act --------------------------------------------------------------------------------
- */
+/* ---- who can act ----------------------------------------------------------------------------- */
 
 static bool is_well(const struct sim_process *process, uint32_t *life)
 {
@@ -113,8 +112,7 @@ bool sim_check_second_excuses(const struct sim_world *world, uint32_t site, uint
            lease->has_guard_failed;
 }
 
-/* ---- what a renewal rests on --------------------------------------------------------------------
- */
+/* ---- what a renewal rests on ----------------------------------------------------------------- */
 
 void sim_check_second_asks(struct sim_process *agent, const struct bw_second_ask *ask,
                            uint64_t asked_ns)
@@ -246,8 +244,7 @@ void sim_check_second_confirmed(struct sim_world *world, const struct sim_sent *
     look_at_lease(world, sent->site, lease);
 }
 
-/* ---- its deadline -------------------------------------------------------------------------------
- */
+/* ---- its deadline ---------------------------------------------------------------------------- */
 
 static uint64_t slowest_ns(const struct bw_terms *terms)
 {
@@ -292,8 +289,7 @@ void sim_check_second_steps(struct sim_process *enforcer, uint32_t group,
         look_at_deadline(enforcer, group, after);
 }
 
-/* ---- its fence ----------------------------------------------------------------------------------
- */
+/* ---- its fence ------------------------------------------------------------------------------- */
 
 void sim_check_second_answered(const struct sim_process *enforcer, uint64_t asked_ns)
 {
@@ -339,8 +335,7 @@ void sim_check_second_fences(struct sim_world *world, uint32_t site, uint32_t gr
                                   "is fenced by its second enforcer while it overrides");
 }
 
-/* ---- calm ---------------------------------------------------------------------------------------
- */
+/* ---- calm ------------------------------------------------------------------------------------ */
 
 void sim_check_second_settled(struct sim_world *world)
 {

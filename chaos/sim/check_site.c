@@ -19,8 +19,7 @@ static bool is_at_work(const struct sim_run *run, uint32_t group, const struct s
            run->parent_life == guard->life;
 }
 
-/* ---- a success was seen (3.2.4) -----------------------------------------------------------------
- */
+/* ---- a success was seen (3.2.4) -------------------------------------------------------------- */
 
 static bool is_success(const struct bw_guard_message *message)
 {
@@ -176,8 +175,7 @@ void sim_check_site_says(struct sim_process *guard, uint32_t group,
         look_at_armed(guard, group, message->epoch, message->armed.end);
 }
 
-/* ---- scripts ------------------------------------------------------------------------------------
- */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 void sim_check_fence_begins(struct sim_world *world, const struct sim_host *host, uint32_t group)
 {
@@ -262,8 +260,7 @@ void sim_check_start_acts(struct sim_world *world, const struct sim_host *host,
     look_at_point(world, host, run);
 }
 
-/* ---- giving back (3.5) --------------------------------------------------------------------------
- */
+/* ---- giving back (3.5) ----------------------------------------------------------------------- */
 
 static void look_at_release(struct sim_process *agent, uint32_t group, uint64_t epoch)
 {

@@ -20,8 +20,7 @@ static struct sim_second *state_of(struct sim_process *process)
     return process->state;
 }
 
-/* ---- questions ----------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static struct sim_process *agent_of(const struct sim_second *second)
 {
@@ -71,8 +70,7 @@ static void on_message(struct sim_process *process, const struct sim_message *me
     sim_second_finish(second);
 }
 
-/* ---- its file -----------------------------------------------------------------------------------
- */
+/* ---- its file -------------------------------------------------------------------------------- */
 
 /* The thread is back. */
 static void on_written(struct sim_process *process, void *payload)
@@ -189,8 +187,7 @@ static struct bw_second_mirror *find_mirror(struct sim_second *second, const cha
     return &own->mirror;
 }
 
-/* ---- what its machine asks for ------------------------------------------------------------------
- */
+/* ---- what its machine asks for --------------------------------------------------------------- */
 
 static struct bw_instant now(void *user)
 {
@@ -258,8 +255,7 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
     return BW_ERR_INVALID;
 }
 
-/* ---- what happens -------------------------------------------------------------------------------
- */
+/* ---- what happens ---------------------------------------------------------------------------- */
 
 void sim_second_happen(struct sim_second *second, const struct bw_second_machine_event *event)
 {
@@ -291,8 +287,7 @@ static void on_wake(struct sim_process *process)
     sim_second_finish(second);
 }
 
-/* ---- its life -----------------------------------------------------------------------------------
- */
+/* ---- its life -------------------------------------------------------------------------------- */
 
 /* What it begins with counts like what it is told. */
 static void watch_beginning(struct sim_second *second, uint32_t group)
@@ -377,8 +372,7 @@ static const struct sim_process_ops enforcer_ops = {.role = "second-enforcer",
                                                     .on_message = on_message,
                                                     .on_death = on_death};
 
-/* ---- what stands for its scripts ----------------------------------------------------------------
- */
+/* ---- what stands for its scripts ------------------------------------------------------------- */
 
 static void nothing_happens(struct sim_process *process)
 {

@@ -26,8 +26,7 @@ static void *packed(uint64_t serial)
     return (void *)(uintptr_t)serial;
 }
 
-/* ---- its end ------------------------------------------------------------------------------------
- */
+/* ---- its end --------------------------------------------------------------------------------- */
 
 static enum bw_service seen_by(const struct sim_second_run *run)
 {
@@ -84,8 +83,7 @@ static void is_gone(struct sim_process *scripts, void *payload)
         tell_parent(site, run);
 }
 
-/* ---- what it does -------------------------------------------------------------------------------
- */
+/* ---- what it does ---------------------------------------------------------------------------- */
 
 static void fence(struct sim_process *scripts, struct sim_second_run *run)
 {
@@ -117,8 +115,7 @@ static void takes_effect(struct sim_process *scripts, void *payload)
         sim_later(scripts, run->end_ns - run->effect_ns, finishes, packed(run->serial), NULL);
 }
 
-/* ---- its beginning ------------------------------------------------------------------------------
- */
+/* ---- its beginning --------------------------------------------------------------------------- */
 
 static bool draw_percent(struct bw_prng *chance, uint8_t percent)
 {

@@ -18,8 +18,7 @@
 #define BODY_BYTES_MAX  (2 * 1024 * 1024)
 #define TEXT_BYTES      768
 
-/* ---- answers ------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void answer(struct bw_agent_admission *waiting, bool is_allowed, const char *text)
 {
@@ -75,8 +74,7 @@ static void on_shown(struct bw_agent *agent, uint32_t group, const struct bw_gua
     answer(user, admission != BW_ADMISSION_REFUSED, text);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* The reader's. What a stranger sends may take a tenth of a second for each megabyte: leases do not
  * wait for it. */
@@ -140,8 +138,7 @@ static void on_read(void *of, void *user)
     read_next(&agent->admissions);
 }
 
-/* ---- requests -----------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* One that is being read leaves nobody who is told of it. */
 static void on_gone(struct bw_http_request *request, void *user)
@@ -185,8 +182,7 @@ static const struct bw_http_route routes[] = {
     {"POST", "/v1/groups/{name}/admission", BW_HTTP_OPEN, BW_HTTP_ABOUT_GROUP, on_review},
 };
 
-/* ---- listening ----------------------------------------------------------------------------------
- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 static struct bw_instant clock_now(void *user)
 {

@@ -48,8 +48,7 @@ struct bw_agent_asking {
 
 static void plan_round(struct bw_agent_asking *asking);
 
-/* ---- answers ------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void tell(struct bw_agent_asking *asking, struct question *question,
                  const struct bw_guard_message *shown, const char *why)
@@ -92,8 +91,7 @@ enum bw_may_run bw_agent_may_run(const struct bw_agent *agent, const struct bw_g
                       now);
 }
 
-/* ---- the guard ----------------------------------------------------------------------------------
- */
+/* ---- the guard ------------------------------------------------------------------------------- */
 
 static void let_guard_go(struct bw_agent_asking *asking)
 {
@@ -252,8 +250,7 @@ static void plan_round(struct bw_agent_asking *asking)
         (void)uv_timer_stop(&asking->round); /* both have a callback, or are always 0 */
 }
 
-/* ---- requests -----------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static struct question *find(struct bw_agent_asking *asking, const void *request)
 {

@@ -198,8 +198,7 @@ enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag)
     return BW_OK;
 }
 
-/* ---- the site file is read again (5.4) ---------------------------------------------------------
- */
+/* ---- the site file is read again (5.4) ------------------------------------------------------- */
 
 /* Of a group that is named again, too: its units are open, and its fences go by them. */
 static bool has_same_reach(const struct bw_agent *agent, const struct bw_group_config *config)
@@ -322,8 +321,7 @@ void bw_agent_groups_look(struct bw_agent *agent)
     }
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void bw_agent_groups_free(struct bw_agent *agent)
 {

@@ -27,8 +27,7 @@ struct bw_agent_health {
     } logged[BW_SITE_GROUPS_MAX]; /* what the log was told last, of each group of the machine */
 };
 
-/* ---- answers ------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static const char *name_of(const struct bw_agent_health *health, uint32_t group)
 {
@@ -104,8 +103,7 @@ static void on_shown(struct bw_agent *agent, uint32_t group, const struct bw_gua
     bw_plain_respond(user, is_primary ? 200 : 503, text);
 }
 
-/* ---- requests -----------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* "/v1/groups/GROUP/primary": the machine's number of the group; -1: there is no such path. */
 static int group_of_path(const struct bw_agent *agent, const char *path)
@@ -149,8 +147,7 @@ static void on_gone(struct bw_plain_request *request, void *user)
     bw_agent_unask_guard(health->agent, request);
 }
 
-/* ---- listening ----------------------------------------------------------------------------------
- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 static enum bw_err listen_at(struct bw_agent_health *health, const char *address,
                              struct bw_plain_server **out_server, struct bw_diag *diag)

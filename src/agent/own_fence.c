@@ -54,8 +54,7 @@ static void looked(const struct bw_agent_fence *fence, enum bw_fence_means means
                                              .ok = is_empty});
 }
 
-/* ---- scripts ----------------------------------------------------------------------------------
- */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 /* What the scripts of a fence are told (5.1). */
 static enum bw_err environment_init(struct bw_script_env *env, const struct bw_agent_fence *fence,
@@ -174,8 +173,7 @@ static void fence_kill_run(struct bw_agent_served *served)
     bw_script_kill(served->own_fence->run);
 }
 
-/* ---- looks ------------------------------------------------------------------------------------
- */
+/* ---- looks ----------------------------------------------------------------------------------- */
 
 static void look_soon(struct bw_agent *agent)
 {
@@ -272,8 +270,7 @@ static enum bw_err fence_look(struct bw_agent_served *served, enum bw_fence_mean
     return err;
 }
 
-/* ---- TERM -------------------------------------------------------------------------------------
- */
+/* ---- TERM ------------------------------------------------------------------------------------ */
 
 static void say_not_termed(const struct bw_agent_fence *fence, bool is_units, const char *text)
 {
@@ -305,8 +302,7 @@ static void fence_term(struct bw_agent_served *served, enum bw_fence_means means
         say_not_termed(fence, false, diag.text);
 }
 
-/* ---- KILL -------------------------------------------------------------------------------------
- */
+/* ---- KILL ------------------------------------------------------------------------------------ */
 
 static void say_not_killed(const struct bw_agent_fence *fence, const char *text)
 {
@@ -400,8 +396,7 @@ void bw_agent_fence_on_units_killed(struct bw_agent_served *served, enum bw_err 
     happen(served->own_fence, BW_AGENT_EVENT_FENCE_KILLED, err == BW_OK);
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------
- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 static enum bw_err open_reaches(struct bw_agent_fence *fence, struct bw_diag *diag)
 {
@@ -457,8 +452,7 @@ static void fence_close(struct bw_agent_served *served)
     served->own_fence = NULL;
 }
 
-/* ---- what the machine asks for ----------------------------------------------------------------
- */
+/* ---- what the machine asks for --------------------------------------------------------------- */
 
 static void say_stepped(const struct bw_agent_served *served,
                         const struct bw_own_fence_action *action)

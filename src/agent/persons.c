@@ -25,8 +25,7 @@ bool bw_agent_socket_path(const struct bw_site_config *config, char out_path[BW_
     return length > 0 && length < BW_AGENT_SOCKET_BYTES;
 }
 
-/* ---- what there is to say ---------------------------------------------------------------------
- */
+/* ---- what there is to say -------------------------------------------------------------------- */
 
 static json_t *describe(const struct bw_agent *agent, uint32_t group,
                         enum bw_override_refusal refusal)
@@ -60,8 +59,7 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
     /* clang-format on */
 }
 
-/* ---- what is asked ------------------------------------------------------------------------------
- */
+/* ---- what is asked --------------------------------------------------------------------------- */
 
 static enum bw_override_refusal override(struct bw_agent *agent, uint32_t group, bool is_end,
                                          const json_t *request, long pid)
@@ -116,8 +114,7 @@ static json_t *answer(struct bw_agent *agent, const json_t *request, long pid)
     return describe(agent, (uint32_t)group, refusal);
 }
 
-/* ---- the socket ---------------------------------------------------------------------------------
- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 static void on_message(struct bw_unix_connection *connection, const uint8_t *data, size_t size,
                        void *user)

@@ -21,8 +21,7 @@ void bw_agent_tell_manager(struct bw_agent *agent, const char *state)
         bw_log_warn(&agent->log, "manager.unheard", "error=%s", bw_log_quote(diag.text));
 }
 
-/* ---- ending -----------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 static void close_handle(uv_handle_t *handle)
 {
@@ -80,8 +79,7 @@ static void on_signal(uv_signal_t *handle, int number)
         bw_agent_happen(agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_STOP});
 }
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
 static enum bw_err from_uv(int result, const char *what, struct bw_diag *diag)
 {
@@ -186,8 +184,7 @@ static enum bw_daemon_end end_of(enum bw_err err)
     return bw_err_may_pass(err) ? BW_DAEMON_RESTART : BW_DAEMON_CONFIG;
 }
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static enum bw_daemon_end run_loop(struct bw_agent *agent)
 {

@@ -131,8 +131,7 @@ void bw_agent_happen(struct bw_agent *agent, const struct bw_agent_event *event)
 void bw_agent_set_wake(struct bw_agent *agent);
 void bw_agent_on_wake(struct bw_deadline *deadline, void *user);
 
-/* ---- step_log.c --------------------------------------------------------------------------------
- */
+/* ---- step_log.c ------------------------------------------------------------------------------ */
 
 void bw_agent_say_step(struct bw_agent *agent, const struct bw_agent_step *step);
 void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *note);

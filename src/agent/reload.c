@@ -7,8 +7,7 @@
 
 #define LOOK_MS 10000u
 
-/* ---- the certificate --------------------------------------------------------------------------
- */
+/* ---- the certificate ------------------------------------------------------------------------- */
 
 /* How they look goes first: what is put there meanwhile is noticed, however long the start takes. */
 enum bw_err bw_agent_credentials_load(struct bw_agent *agent, struct bw_diag *diag)
@@ -48,8 +47,7 @@ void bw_agent_renew_server(struct bw_agent *agent, struct bw_http_server *server
     bw_tls_context_free(context);
 }
 
-/* ---- taking it ----------------------------------------------------------------------------------
- */
+/* ---- taking it ------------------------------------------------------------------------------- */
 
 /* Takes what was read, and the list with it. */
 static void use_credentials(struct bw_agent *agent, struct bw_read_certificate *read)
@@ -110,8 +108,7 @@ static void on_idle(void *user)
     agent->is_reload_told = false;
 }
 
-/* ---- the site file ----------------------------------------------------------------------------
- */
+/* ---- the site file --------------------------------------------------------------------------- */
 
 /* NULL: `fresh` can replace the running one. Otherwise what cannot be changed without a restart. */
 static const char *unchangeable(const struct bw_site_config *old,
@@ -223,8 +220,7 @@ void bw_agent_reload(struct bw_agent *agent)
     bw_reload_begin(&agent->reload);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void on_tick(uv_timer_t *timer)
 {

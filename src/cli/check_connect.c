@@ -156,8 +156,7 @@ static void dial_raft(const struct dialler *dialler, const struct bw_witness_mem
     bw_tls_context_free(config.context);
 }
 
-/* ---- the guard of this machine -----------------------------------------------------------------
- */
+/* ---- the guard of this machine --------------------------------------------------------------- */
 
 struct shown {
     const struct bw_site_config *config;
@@ -310,8 +309,7 @@ static void dial_guard(struct bw_check_lines *lines, const char *file,
                       config->guard_socket, shown.named_count, config->group_count);
 }
 
-/* ---- each kind of file --------------------------------------------------------------------------
- */
+/* ---- each kind of file ----------------------------------------------------------------------- */
 
 void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
                               const struct bw_witness_config *config)

@@ -309,8 +309,7 @@ void bw_check_snapshots(struct bw_check_lines *lines, const char *subject, const
         bw_check_line(lines, BW_CHECK_FAIL, subject, "%s", diag.text);
 }
 
-/* ---- load balancers ----------------------------------------------------------------------------
- */
+/* ---- load balancers -------------------------------------------------------------------------- */
 
 /* 0, or why not. */
 static int try_to_bind(const struct sockaddr_storage *address)

@@ -45,8 +45,7 @@ static enum bw_exit fail(const char *what, const char *why)
     return BW_EXIT_FAILED;
 }
 
-/* ---- there, and on ------------------------------------------------------------------------------
- */
+/* ---- there, and on --------------------------------------------------------------------------- */
 
 /* Into the guard's own cgroup, or nowhere: in one that was made here the guard would end nothing. Without cgroups a
  * process is found by its environment, which is that of the command only once that runs. */

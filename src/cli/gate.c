@@ -69,8 +69,7 @@ static const struct bw_cli_command condition_command = {
     .options = condition_options,
 };
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static void hear(const struct bw_guard_message *shown, void *user)
 {
@@ -133,8 +132,7 @@ enum bw_exit bw_gate_exit(const struct bw_gate_verdict *verdict)
     return verdict->is_known ? BW_EXIT_UNSAFE : BW_EXIT_NO_QUORUM;
 }
 
-/* ---- gate --------------------------------------------------------------------------------------
- */
+/* ---- gate ------------------------------------------------------------------------------------ */
 
 /* The two verbs have these options in common. */
 static bool is_usable(const struct bw_cli_command *command, struct gate_values *values)
@@ -196,8 +194,7 @@ enum bw_exit bw_verb_gate(int argc, char **argv)
     return bw_gate_exit(&verdict);
 }
 
-/* ---- condition ---------------------------------------------------------------------------------
- */
+/* ---- condition ------------------------------------------------------------------------------- */
 
 /* The old program takes the last word for what counts, and a check that fails for none at all. */
 static enum bw_exit print_stop(void)

@@ -68,8 +68,7 @@ struct run {
     char path[BW_AGENT_SOCKET_BYTES];
 };
 
-/* ---- speaking with the agent --------------------------------------------------------------------
- */
+/* ---- speaking with the agent ----------------------------------------------------------------- */
 
 static void who(char *out, size_t size)
 {
@@ -112,8 +111,7 @@ static json_t *ask(const struct run *run, const char *verb, enum bw_exit *out_ex
     return answer;
 }
 
-/* ---- words --------------------------------------------------------------------------------------
- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 #define WORDS_BYTES (256 + 2 * BW_NAME_MAX)
 

@@ -351,8 +351,7 @@ void bw_guard_on_children_mirrored(const struct guard_step *step, uint64_t numbe
     }
 }
 
-/* ---- what its own loop may start (3.4, driver) -------------------------------------------------
- */
+/* ---- what its own loop may start (3.4, driver) ----------------------------------------------- */
 
 /* From here on whoever asks hears yes. */
 static void tell_loop_begun(const struct guard_step *step, const struct bw_guard_run *run)

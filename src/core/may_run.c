@@ -85,8 +85,7 @@ enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, s
     return may_run;
 }
 
-/* ---- words -------------------------------------------------------------------------------------
- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 BW_WORDS(bw_may_run_word, enum bw_may_run, BW_MAY_RUN_LIST, "unlisted")
 BW_SENTENCES(bw_may_run_sentence, enum bw_may_run, BW_MAY_RUN_LIST, "unlisted")

@@ -82,8 +82,7 @@ enum bw_override_refusal bw_site_judge_override_end(const struct bw_site *site)
                                                                       : BW_OVERRIDE_REFUSAL_ADOPTED;
 }
 
-/* ---- what it waits for ------------------------------------------------------------------------
- */
+/* ---- what it waits for ----------------------------------------------------------------------- */
 
 static enum bw_override_waits waits_to_begin(const struct bw_site *site, uint64_t left_ns)
 {
@@ -151,8 +150,7 @@ enum bw_override_waits bw_site_override_waits(const struct bw_site *site, struct
     return waits;
 }
 
-/* ---- how it changes ---------------------------------------------------------------------------
- */
+/* ---- how it changes -------------------------------------------------------------------------- */
 
 static void forget(struct bw_site *site, enum bw_site_override_event event)
 {
@@ -355,8 +353,7 @@ void bw_site_override_found(struct bw_site *site, struct bw_instant now)
     }
 }
 
-/* ---- its starts -------------------------------------------------------------------------------
- */
+/* ---- its starts ------------------------------------------------------------------------------ */
 
 /* Reported, stopped, and tried again, as in an epoch; only that no other site can get it meanwhile.
  */

@@ -116,8 +116,7 @@ static const char *own_fence_unsound(const struct bw_site *site)
     return NULL;
 }
 
-/* ---- a person lets it serve without a quorum (3.8) ---------------------------------------------
- */
+/* ---- a person lets it serve without a quorum (3.8) ------------------------------------------- */
 
 static enum bw_override durable_part(enum bw_site_override override)
 {

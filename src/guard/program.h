@@ -158,8 +158,7 @@ BW_MUST_CHECK enum bw_err bw_guard_store_make_mirrors_again(struct bw_guard_stor
 /* A bw_guard_pin to the disk, which may hang: on a worker. */
 void bw_guard_store_pin(void *of);
 
-/* ---- one group: guard_group.c, execute.c, run.c ------------------------------------------------
- */
+/* ---- one group: guard_group.c, execute.c, run.c ---------------------------------------------- */
 
 /* What runs in a slot of the machine. */
 struct bw_guard_work {
@@ -395,8 +394,7 @@ bool bw_guard_mirrors_close(struct bw_guard_program *program);
 /* WRITE: all mirrors that are due. */
 void bw_guard_mirrors_write(struct bw_guard_program *program);
 
-/* ---- step_log.c -------------------------------------------------------------------------------
- */
+/* ---- step_log.c ------------------------------------------------------------------------------ */
 
 void bw_guard_log_step(struct bw_guard_group *group, const struct bw_guard_seen *before);
 void bw_guard_log_action(struct bw_guard_group *group, const struct bw_guard_action *action);

@@ -62,8 +62,7 @@ static void ask(struct bw_second_machine *machine)
     machine->is_asking = ask_driver(machine, &action) == BW_OK;
 }
 
-/* ---- warnings ---------------------------------------------------------------------------------
- */
+/* ---- warnings -------------------------------------------------------------------------------- */
 
 static bool has_to_warn(const struct bw_second_machine *machine)
 {

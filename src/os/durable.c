@@ -48,8 +48,7 @@ void bw_durable_set_calls(const struct bw_durable_calls *test_calls)
     calls = test_calls != NULL ? test_calls : &bw_durable_system_calls;
 }
 
-/* ---- directories ------------------------------------------------------------------------------
- */
+/* ---- directories ----------------------------------------------------------------------------- */
 
 static enum bw_err sync_parent(const char *path, struct bw_diag *diag)
 {
@@ -108,8 +107,7 @@ static enum bw_err sync_dir(int dir, struct bw_diag *diag)
     return BW_ERR_UNKNOWN;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct part {
     const void *data;
@@ -325,8 +323,7 @@ enum bw_err bw_durable_remove(int dir, const char *name, struct bw_diag *diag)
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "remove %s", name);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Reads until `size` bytes are there or the file ends; *out_size says how many. */
 static enum bw_err read_up_to(int fd, void *out_data, size_t size, size_t *out_size,

@@ -28,8 +28,7 @@ static int open_file(const char *dir, const char *name, int flags)
     return open(path, flags | O_CLOEXEC);
 }
 
-/* ---- where ------------------------------------------------------------------------------------
- */
+/* ---- where ----------------------------------------------------------------------------------- */
 
 /* The mount point of a mountinfo line of a cgroup2 file system: field 5; the type follows " - "
  * (proc(5)). Mount points with escaped characters are passed over. */
@@ -321,8 +320,7 @@ void bw_cgroup_remove_if_empty(struct bw_cgroup *cgroup)
     cgroup->path[0] = '\0';
 }
 
-/* ---- in and out -------------------------------------------------------------------------------
- */
+/* ---- in and out ------------------------------------------------------------------------------ */
 
 enum bw_err bw_cgroup_open_door(const struct bw_cgroup *cgroup, int *out_fd, struct bw_diag *diag)
 {

@@ -27,8 +27,7 @@ enum { FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_THREADS = 20, FIELD_START_TICK
 #define ROWS_AT_FIRST  4096
 #define MARK_BYTES_MAX 256 /* of a variable: a mark is shorter (reach.h) */
 
-/* ---- one process ------------------------------------------------------------------------------
- */
+/* ---- one process ----------------------------------------------------------------------------- */
 
 /* Fields 3, 4, 6, 20 and 22 of /proc/PID/stat. The name (2) may hold spaces and parentheses: the last
  * ')' ends it, and the state is one letter after it: that of the first thread, which may end before the others. */
@@ -109,8 +108,7 @@ enum bw_err bw_process_signal(pid_t pid, uint64_t start_ticks, int signal, struc
     return err;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* What /proc told of one process. */
 struct row {
@@ -379,8 +377,7 @@ void bw_process_table_free(struct bw_process_table *table)
     free(table);
 }
 
-/* ---- who belongs to a tree --------------------------------------------------------------------
- */
+/* ---- who belongs to a tree ------------------------------------------------------------------- */
 
 /* One tree's view of a table. */
 struct members {

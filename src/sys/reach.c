@@ -21,8 +21,7 @@
 
 static const char *const slot_names[BW_REACH_SLOTS] = {"service", "action", "fence", "observe"};
 
-/* ---- open and close ---------------------------------------------------------------------------
- */
+/* ---- open and close -------------------------------------------------------------------------- */
 
 static enum bw_err open_cgroups(struct bw_reach *reach, struct bw_diag *diag)
 {
@@ -135,8 +134,7 @@ enum bw_err bw_reach_list_others(const struct bw_reach *reach, pid_t *out_pids, 
     return bw_cgroup_list_but(&reach->slots[BW_REACH_SERVICE], &reach->begun, out_pids, pids_max, out_count, diag);
 }
 
-/* ---- going in ---------------------------------------------------------------------------------
- */
+/* ---- going in -------------------------------------------------------------------------------- */
 
 void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
                    char out_mark[BW_REACH_MARK_BYTES])
@@ -187,8 +185,7 @@ bool bw_reach_enter(int door)
     return door < 0 || bw_cgroup_enter(door);
 }
 
-/* ---- signals and questions --------------------------------------------------------------------
- */
+/* ---- signals and questions ------------------------------------------------------------------- */
 
 static const struct bw_cgroup *cgroup_of(const struct bw_reach *reach, enum bw_reach_slot slot)
 {
@@ -312,8 +309,7 @@ enum bw_err bw_reach_signal_soon(const struct bw_reach *reach, enum bw_reach_slo
                                               : bw_reach_scan(reach, slot, signal, NULL, diag);
 }
 
-/* ---- the proof --------------------------------------------------------------------------------
- */
+/* ---- the proof ------------------------------------------------------------------------------- */
 
 /* Two processes: one stays, one leaves its session. They end by themselves after a minute, should who proves die over
  * it. */
@@ -411,8 +407,7 @@ enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_ms, struct bw_
                         : bw_diag_wrap(diag, err, "prove the reach of group %s", reach->group);
 }
 
-/* ---- ending all -------------------------------------------------------------------------------
- */
+/* ---- ending all ------------------------------------------------------------------------------ */
 
 static void schedule_round(struct bw_reach_kill *kill, uint64_t pause_ms_wanted)
 {

@@ -39,8 +39,7 @@ static void destroy(struct bw_scan *scan)
     free(scan);
 }
 
-/* ---- the thread ---------------------------------------------------------------------------------
- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static struct bw_process_tree tree_of(const struct bw_scan *scan)
 {
@@ -146,8 +145,7 @@ static enum bw_err make_thread(struct bw_diag *diag)
     return error == 0 ? BW_OK : bw_diag_errno(diag, error, "make a thread that looks at processes");
 }
 
-/* ---- asking -------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 enum bw_err bw_scan_begin(int signal, const char *mark, bool with_strays,
                           struct bw_scan **out_scan, struct bw_diag *diag)

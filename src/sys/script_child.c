@@ -38,8 +38,7 @@ struct plan {
     const struct bw_script_spec *spec; /* as it was when it was forked */
 };
 
-/* ---- before fork ------------------------------------------------------------------------------
- */
+/* ---- before fork ----------------------------------------------------------------------------- */
 
 static bool is_same_name(const char *entry, const char *other)
 {
@@ -97,8 +96,7 @@ static enum bw_err build_arguments(struct plan *plan, const struct bw_script_spe
     return BW_OK;
 }
 
-/* ---- in the child: async-signal-safe ----------------------------------------------------------
- */
+/* ---- in the child: async-signal-safe --------------------------------------------------------- */
 
 enum { FD_GO = BW_SCRIPT_FD_CHANNEL + 1, FD_REPORT, FD_DOOR, FD_FIRST_UNUSED };
 #define FDS_INHERITED 3 /* of those below: they stay open over execve */
@@ -285,8 +283,7 @@ __attribute__((noreturn)) static void be_child(struct plan *plan)
     give_up(FD_REPORT, BW_CHILD_NO_EXEC, errno);
 }
 
-/* ---- fork -------------------------------------------------------------------------------------
- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 struct pair {
     int ours;

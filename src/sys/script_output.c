@@ -10,8 +10,7 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* ---- what is kept -----------------------------------------------------------------------------
- */
+/* ---- what is kept ---------------------------------------------------------------------------- */
 
 static size_t add_to_head(struct bw_script_store *store, const char *data, size_t size)
 {
@@ -105,8 +104,7 @@ size_t bw_script_tail(const struct bw_script_kept *kept, char *out_text, size_t 
     return used;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void end_line(struct bw_script_lines *lines, bw_script_on_line on_line, void *user)
 {

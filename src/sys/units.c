@@ -23,8 +23,7 @@ static const struct bw_unit_manager *const managers[] = {
     [BW_UNITS_OF_COMPOSE] = &bw_unit_manager_compose,
 };
 
-/* ---- who, and where ---------------------------------------------------------------------------
- */
+/* ---- who, and where -------------------------------------------------------------------------- */
 
 static enum bw_err take_names(struct bw_units *units, const char *const *names, size_t count,
                               struct bw_diag *diag)
@@ -102,8 +101,7 @@ const char *bw_units_restart_advice(const struct bw_units *units)
     return units->manager->advice;
 }
 
-/* ---- one call of the tool ----------------------------------------------------------------------
- */
+/* ---- one call of the tool -------------------------------------------------------------------- */
 
 static void note_last_line(struct bw_units_call *call, const char *line, size_t bytes)
 {
@@ -172,8 +170,7 @@ static void end_call(struct bw_units *units, struct bw_units_call *call, enum bw
     call->on_done(units, err, diag, call->user);
 }
 
-/* ---- look -------------------------------------------------------------------------------------
- */
+/* ---- look ------------------------------------------------------------------------------------ */
 
 static void on_look_line(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
                          size_t bytes, void *user)

@@ -46,8 +46,7 @@ const char bw_containers_look[] =
     "  done\n"
     "done\n";
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* Compose specification: lower case letters, digits, dashes and underscores, and first no sign. */
 static bool is_project_name(const char *name)
@@ -70,8 +69,7 @@ static const char *find_tool(void)
     return NULL;
 }
 
-/* ---- look -------------------------------------------------------------------------------------
- */
+/* ---- look ------------------------------------------------------------------------------------ */
 
 /* The next word of a line, up to a space or its end. */
 static bool take_word(const char **at, const char *end, char *out_word, size_t room)

@@ -7,8 +7,7 @@
 
 #include <breakwater/sys/process_tree.h>
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* systemd.unit(5): letters, digits, ":-_.\@", and a suffix. No leading '-': it is no option. */
 static bool is_unit_name(const char *name)
@@ -31,8 +30,7 @@ static const char *find_tool(void)
     return NULL;
 }
 
-/* ---- where a unit comes up ---------------------------------------------------------------------
- */
+/* ---- where a unit comes up ------------------------------------------------------------------- */
 
 /* Adds to a text that has its end already; false: there is no room. */
 static bool append(char *out, size_t room, const char *text, size_t bytes)
@@ -112,8 +110,7 @@ static void take_cgroup(const struct bw_units *units, struct bw_unit *unit,
     memcpy(unit->id, seen->id, sizeof unit->id);
 }
 
-/* ---- look -------------------------------------------------------------------------------------
- */
+/* ---- look ------------------------------------------------------------------------------------ */
 
 /* The value of `key=` when the line begins so. */
 static bool take_value(const char *line, size_t bytes, const char *key, const char **out_value,

@@ -41,8 +41,7 @@ _Static_assert(sizeof((struct bw_unix_listener *)0)->path ==
                    sizeof((struct sockaddr_un *)0)->sun_path,
                "a path is cut nowhere");
 
-/* ---- the end of a connection ------------------------------------------------------------------
- */
+/* ---- the end of a connection ----------------------------------------------------------------- */
 
 static void on_pipe_closed(uv_handle_t *handle)
 {
@@ -84,8 +83,7 @@ pid_t bw_unix_peer_pid(const struct bw_unix_connection *connection)
     return connection->peer_pid;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Exactly what is missing of the head, then of the payload: nothing is read ahead or copied. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
@@ -177,8 +175,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
         take_message(connection);
 }
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
 static enum bw_err check_peer(struct bw_unix_connection *connection, struct bw_diag *diag)
 {
@@ -279,8 +276,7 @@ enum bw_err bw_unix_connect(uv_loop_t *loop, const char *path, const struct bw_u
     return BW_OK;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void on_written(uv_write_t *request, int status)
 {
@@ -326,8 +322,7 @@ enum bw_err bw_unix_send(struct bw_unix_connection *connection, const void *data
     return bw_diag_errno(diag, -rc, "send %zu bytes", size);
 }
 
-/* ---- listening --------------------------------------------------------------------------------
- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 static void fill_address(struct sockaddr_un *out, const char *path)
 {
@@ -451,8 +446,7 @@ void bw_unix_unbind(const char *path, const struct bw_unix_bound *bound)
     (void)close(bound->fd); /* who has connected hears so */
 }
 
-/* ---- the listener's loop ------------------------------------------------------------------------
- */
+/* ---- the listener's loop --------------------------------------------------------------------- */
 
 /* What the loop watches for a listener: memory of its own, which the loop lets go of later. */
 struct bw_unix_watch {

@@ -21,8 +21,7 @@
 #include "agent_life.h"
 #include "lacking.h"
 
-/* ---- the ordinary life ------------------------------------------------------------------------
- */
+/* ---- the ordinary life ----------------------------------------------------------------------- */
 
 static void an_order_to_run_ends_in_a_service_under_a_lease(void **state)
 {
@@ -135,8 +134,7 @@ static void a_witness_that_others_tell_of_is_asked_and_kept(void **state)
     assert_in_range(world->witnesses[2].polls, 1, 4); /* of which each waits for news */
 }
 
-/* ---- durable before it counts ------------------------------------------------------------------
- */
+/* ---- durable before it counts ---------------------------------------------------------------- */
 
 static bool has_renewed(const struct agent_world *world)
 {
@@ -303,8 +301,7 @@ static void a_killed_agent_comes_back_and_touches_nothing(void **state)
     assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
 }
 
-/* ---- what counts as a confirmation (I1, 3.2) ----------------------------------------------------
- */
+/* ---- what counts as a confirmation (I1, 3.2) ------------------------------------------------- */
 
 static bool has_renewed_often(const struct agent_world *world)
 {
@@ -363,8 +360,7 @@ static void another_cluster_and_an_older_generation_confirm_nothing(void **state
     assert_false(bw_id_equal(ours, world->cluster_id));
 }
 
-/* ---- faults of witnesses ------------------------------------------------------------------------
- */
+/* ---- faults of witnesses --------------------------------------------------------------------- */
 
 static void one_reachable_witness_is_enough_when_it_relays(void **state)
 {
@@ -429,8 +425,7 @@ static void an_order_comes_by_long_poll_not_with_the_next_renewal(void **state)
     assert_in_range(bw_instant_elapsed_ns(bw_clock_now(), begin), 0, 20 * BW_NS_PER_S);
 }
 
-/* ---- starting, reloading ------------------------------------------------------------------------
- */
+/* ---- starting, reloading --------------------------------------------------------------------- */
 
 static void what_a_person_must_repair_ends_with_78(void **state)
 {

@@ -33,8 +33,7 @@ static const char *faults_path(void)
     return path;
 }
 
-/* ---- at a site --------------------------------------------------------------------------------
- */
+/* ---- at a site ------------------------------------------------------------------------------- */
 
 static int tear_down_sites(void **state)
 {
@@ -156,8 +155,7 @@ static void a_holder_whose_guard_can_write_no_mirror_ends_in_time(void **state)
     assert_int_equal(real_service(&cluster, 0), 0);
 }
 
-/* ---- at a witness -----------------------------------------------------------------------------
- */
+/* ---- at a witness ---------------------------------------------------------------------------- */
 
 static struct trio trio;
 static struct puppet agent;

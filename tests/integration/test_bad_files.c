@@ -71,8 +71,7 @@ static void put(const char *name, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-/* ---- configuration ----------------------------------------------------------------------------
- */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 static const char site_text[] =
     "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\nrun_dir: run\n"
@@ -156,8 +155,7 @@ static void a_witness_with_an_unsafe_or_another_election_timeout_does_not_start(
     assert_non_null(strstr(output, "2000"));
 }
 
-/* ---- what a witness has kept ------------------------------------------------------------------
- */
+/* ---- what a witness has kept ----------------------------------------------------------------- */
 
 struct kept {
     char name[128]; /* below data1 */

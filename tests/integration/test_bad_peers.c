@@ -79,8 +79,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- a storm ----------------------------------------------------------------------------------
- */
+/* ---- a storm --------------------------------------------------------------------------------- */
 
 static struct test_https guests[2 * WAVE];
 static unsigned guest_count;
@@ -210,8 +209,7 @@ static void a_storm_of_strangers_takes_neither_leadership_nor_memory(void **stat
         assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
 }
 
-/* ---- one certificate, three hundred connections ------------------------------------------------
- */
+/* ---- one certificate, three hundred connections ---------------------------------------------- */
 
 #define GREEDY 300
 
@@ -276,8 +274,7 @@ static void no_certificate_takes_everybodys_place(void **state)
         assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
 }
 
-/* ---- a member that talks nonsense -------------------------------------------------------------
- */
+/* ---- a member that talks nonsense ------------------------------------------------------------ */
 
 struct nonsense {
     uint64_t type;
@@ -481,8 +478,7 @@ static void a_crowd_at_rafts_port_keeps_no_slow_member_out(void **state)
             assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
 }
 
-/* ---- false witnesses --------------------------------------------------------------------------
- */
+/* ---- false witnesses ------------------------------------------------------------------------- */
 
 struct falsehood {
     struct test_leaf leaf;

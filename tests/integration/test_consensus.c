@@ -25,8 +25,7 @@ static struct test_cluster cluster;
 static struct test_witness witnesses[TEST_WITNESSES];
 static uv_loop_t loop;
 
-/* ---- helpers ----------------------------------------------------------------------------------
- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
@@ -164,8 +163,7 @@ static bool is_stopped(void *user)
     return ((struct test_witness *)user)->stops > 0;
 }
 
-/* ---- the claims -------------------------------------------------------------------------------
- */
+/* ---- the claims ------------------------------------------------------------------------------ */
 
 static void one_leader_is_elected_and_commits_a_barrier_of_its_term(void **state)
 {
@@ -501,8 +499,7 @@ static void a_command_from_tomorrow_stops_the_witness_before_it(void **state)
     assert_int_equal(leader()->state.count, 26);
 }
 
-/* ---- the directory ----------------------------------------------------------------------------
- */
+/* ---- the directory --------------------------------------------------------------------------- */
 
 static enum bw_err open_as(const char *name, uint64_t id, unsigned election_ms,
                            struct bw_diag *diag)

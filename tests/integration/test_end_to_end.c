@@ -40,8 +40,7 @@ struct story {
     struct site sites[SITES];
 };
 
-/* ---- a site ------------------------------------------------------------------------------------
- */
+/* ---- a site ---------------------------------------------------------------------------------- */
 
 static void put(const struct site *site, const char *name, const char *text)
 {

@@ -22,8 +22,7 @@
 #include "janitor.h"
 #include "trio_life.h"
 
-/* ---- files that do not agree ------------------------------------------------------------------
- */
+/* ---- files that do not agree ----------------------------------------------------------------- */
 
 /* Exchanges the ids of w2 and w3 in the file of w2. */
 static void swap_ids_in_second(void)
@@ -102,8 +101,7 @@ static void a_witness_whose_file_swaps_ids_takes_no_part_and_is_named(void **sta
     assert_int_equal(trio_stop(&trio, 1, 0), 78); /* its directory knows who it is */
 }
 
-/* ---- words of somebody else -------------------------------------------------------------------
- */
+/* ---- words of somebody else ------------------------------------------------------------------ */
 
 static struct bw_credentials *forger;
 

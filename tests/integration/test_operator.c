@@ -534,8 +534,7 @@ static void metrics_need_a_certificate_unless_they_are_open(void **state)
     SSL_CTX_free(nobody);
 }
 
-/* ---- the status page ----------------------------------------------------------------------------
- */
+/* ---- the status page ------------------------------------------------------------------------- */
 
 /* What a browser is told of it; 5.3. */
 static void page_of(const char *path, SSL_CTX *context, struct test_answer *answer)
@@ -618,8 +617,7 @@ static void a_group_that_no_site_file_has_is_named_at_apply_and_in_status(void *
         strstr(operator.out, "dc-a: has not let go")); /* it never will, and has nothing to */
 }
 
-/* ---- schemas ------------------------------------------------------------------------------------
- */
+/* ---- schemas --------------------------------------------------------------------------------- */
 
 static char *certificate_path(char path[TEST_PKI_PATH_BYTES])
 {

@@ -151,8 +151,7 @@ static void in_a_session_whose_leader_has_gone_all_are_members(void **state)
     assert_true(has_member(family, family->other));
 }
 
-/* ---- a machine with many processes, as its /proc shows them -------------------------------------
- */
+/* ---- a machine with many processes, as its /proc shows them ---------------------------------- */
 
 #define MANY       16500 /* more than a table of 14 bits holds */
 #define MANY_FIRST 100000 /* no pid of this machine's own */

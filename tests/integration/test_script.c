@@ -23,8 +23,7 @@
 #include "lacking.h"
 #include "script_world.h"
 
-/* ---- the contract -----------------------------------------------------------------------------
- */
+/* ---- the contract ---------------------------------------------------------------------------- */
 
 static void exit_status_output_and_first_line_come_back(void **state)
 {
@@ -326,8 +325,7 @@ static void script_may_leave_a_core_dump_as_its_user_wants(void **state)
     assert_string_equal(f->lines, limit.rlim_cur == 8192 ? "o:00000033\no:8\n" : "o:00000033\no:0\n");
 }
 
-/* ---- output without bound ---------------------------------------------------------------------
- */
+/* ---- output without bound -------------------------------------------------------------------- */
 
 static long private_kib(void)
 {
@@ -362,8 +360,7 @@ static void line_too_long_is_cut_and_said_to_be(void **state)
     assert_int_equal(f->kept_bytes, 9006);
 }
 
-/* ---- faults -----------------------------------------------------------------------------------
- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static size_t count_descriptors(void)
 {

@@ -26,8 +26,7 @@
 #include "script_world.h"
 #include "stuck_disk.h"
 
-/* ---- the start order (I2, 3.4) ----------------------------------------------------------------
- */
+/* ---- the start order (I2, 3.4) --------------------------------------------------------------- */
 
 static void nothing_runs_before_the_go_ahead(void **state)
 {
@@ -199,8 +198,7 @@ static struct bw_script_spec spec_of_start(struct fixture *f)
     return spec;
 }
 
-/* ---- ends -------------------------------------------------------------------------------------
- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static void script_that_hangs_is_ended_by_term_at_its_limit(void **state)
 {

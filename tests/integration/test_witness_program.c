@@ -29,8 +29,7 @@
 static struct trio trio;
 static struct puppet a, b;
 
-/* ---- helpers ----------------------------------------------------------------------------------
- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
@@ -222,8 +221,7 @@ static void *run_polls(void *user)
     return NULL;
 }
 
-/* ---- claims: agents ---------------------------------------------------------------------------
- */
+/* ---- claims: agents -------------------------------------------------------------------------- */
 
 static void only_a_leader_after_its_proof_lets_an_unknown_group_go(void **state)
 {

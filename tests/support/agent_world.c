@@ -22,8 +22,7 @@
 #include "janitor.h"
 #include "punctual.h"
 
-/* ---- the witnesses ----------------------------------------------------------------------------
- */
+/* ---- the witnesses --------------------------------------------------------------------------- */
 
 static struct bw_instant read_clock(void *user)
 {
@@ -225,8 +224,7 @@ void agent_world_order(struct agent_world *world, enum bw_order_kind kind, uint6
     }
 }
 
-/* ---- the guard --------------------------------------------------------------------------------
- */
+/* ---- the guard ------------------------------------------------------------------------------- */
 
 void agent_world_guard_say(struct agent_world *world, const struct bw_guard_message *message)
 {
@@ -395,8 +393,7 @@ void agent_world_guard_listen(struct agent_world *world, bool does_listen)
     world->is_listening = true;
 }
 
-/* ---- the agent --------------------------------------------------------------------------------
- */
+/* ---- the agent ------------------------------------------------------------------------------- */
 
 static void write_file(const char *dir, const char *name, mode_t mode, const char *text)
 {
@@ -504,8 +501,7 @@ int agent_world_run_agent(struct agent_world *world)
     return agent_world_wait_agent(world);
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 void agent_world_issue(struct agent_world *world, const char *site)
 {

@@ -47,8 +47,7 @@ struct fixture {
     bool kill_on_begun;
 };
 
-/* ---- callbacks --------------------------------------------------------------------------------
- */
+/* ---- callbacks ------------------------------------------------------------------------------- */
 
 static inline void on_begun(struct bw_script_run *run, void *user)
 {
@@ -89,8 +88,7 @@ static inline void on_end(struct bw_script_run *run, const struct bw_script_resu
                     result->kept.tail_bytes[1];
 }
 
-/* ---- set up -----------------------------------------------------------------------------------
- */
+/* ---- set up ---------------------------------------------------------------------------------- */
 
 /* The test's own initial state says by which means: NULL, by cgroup. */
 static inline int set_up(void **state)

@@ -255,8 +255,7 @@ static const struct bw_link_ops link_ops = {.dial = link_dial,
                                             .resume = link_resume,
                                             .close = link_close};
 
-/* ---- the state machine ------------------------------------------------------------------------
- */
+/* ---- the state machine ----------------------------------------------------------------------- */
 
 static enum bw_err fsm_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data,
                              size_t size, struct bw_diag *diag)
@@ -309,8 +308,7 @@ bool test_state_has(const struct test_state *state, uint64_t id)
     return (state->seen[id / 8] >> id % 8 & 1) != 0;
 }
 
-/* ---- events -----------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void on_role(void *user, enum bw_node_role role, uint64_t term)
 {
@@ -357,8 +355,7 @@ static void on_stop(void *user, enum bw_stop why, const char *message)
     }
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void on_listener_closed(uv_handle_t *handle)
 {
@@ -468,8 +465,7 @@ enum bw_err test_witness_submit(struct test_witness *witness, uint64_t id, bw_no
     return bw_node_apply(witness->node, command, sizeof command, on_done, user);
 }
 
-/* ---- the cluster ------------------------------------------------------------------------------
- */
+/* ---- the cluster ----------------------------------------------------------------------------- */
 
 static int listen_anywhere(uint16_t *out_port)
 {

@@ -228,8 +228,7 @@ static void what_is_told_while_a_write_is_under_way_is_kept_after_it(void **stat
     assert_string_equal(rig.keeping.members[0].name, "w5");
 }
 
-/* ---- how long a lease may be (3.8) --------------------------------------------------------------
- */
+/* ---- how long a lease may be (3.8) ----------------------------------------------------------- */
 
 static uint32_t wait_after(struct rig *rig, uint32_t longest_ms)
 {

@@ -283,8 +283,7 @@ static void what_a_silent_site_has_seen_is_no_news(void **state)
     assert_string_not_equal(world_decide(&world), "A20");
 }
 
-/* ---- the second enforcer ----------------------------------------------------------------------
- */
+/* ---- the second enforcer --------------------------------------------------------------------- */
 
 static void say_second(int site, enum bw_second_word word)
 {

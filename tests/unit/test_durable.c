@@ -19,8 +19,7 @@
 
 static const struct bw_durable_kind kind = {.magic = "TEST", .version = 2};
 
-/* ---- the n-th call fails ----------------------------------------------------------------------
- */
+/* ---- the n-th call fails --------------------------------------------------------------------- */
 
 static int calls_until_fault; /* 0: none */
 static int fault_errno;
@@ -85,8 +84,7 @@ static const struct bw_durable_calls faulty_calls = {
     .unlinkat = faulty_unlinkat,
 };
 
-/* ---- a directory of the test's own ------------------------------------------------------------
- */
+/* ---- a directory of the test's own ----------------------------------------------------------- */
 
 struct fixture {
     char path[64];

@@ -238,8 +238,7 @@ static void what_serves_after_its_stop_is_no_yes(void **state) /* I1 */
     assert_false(end(&world, 1));
 }
 
-/* ---- no start is under way when an end is seen ------------------------------------------------
- */
+/* ---- no start is under way when an end is seen ----------------------------------------------- */
 
 /* Who asked in the last moment in which it heard yes has begun by D - F, when the fence looks. */
 static void yes_ends_its_delay_before_the_fence_window(void **state) /* I1, 3.4 driver */

@@ -170,8 +170,7 @@ static void where_nobody_heard_yes_a_new_guard_waits_for_nothing(void **state)
     assert_asked(&world, "SPAWN:stop");
 }
 
-/* ---- arms, and a person's word ----------------------------------------------------------------
- */
+/* ---- arms, and a person's word --------------------------------------------------------------- */
 
 /* And a start is ordered, which no agent of ours does. */
 static void begin_unmirrored_arm(struct world *world)

@@ -11,8 +11,7 @@
 #define YES     BW_POPULATED_YES
 #define UNKNOWN BW_POPULATED_UNKNOWN
 
-/* ---- does anything that a start has left run here? --------------------------------------------
- */
+/* ---- does anything that a start has left run here? ------------------------------------------- */
 
 static void only_a_look_that_says_started_asks(void **state)
 {

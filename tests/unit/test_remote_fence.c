@@ -10,8 +10,7 @@
 
 #include "remote_fence_world.h"
 
-/* ---- the way to the next site ------------------------------------------------------------------
- */
+/* ---- the way to the next site ---------------------------------------------------------------- */
 
 static void what_another_site_has_seen_ends_the_epoch_and_that_is_granted_next(void **state)
 {
@@ -157,8 +156,7 @@ static void nobody_is_asked_while_a_lease_may_live(void **state)
     }
 }
 
-/* ---- whose word counts -------------------------------------------------------------------------
- */
+/* ---- whose word counts ----------------------------------------------------------------------- */
 
 static void assert_counts_not(void)
 {
@@ -412,8 +410,7 @@ static void a_new_leader_asks_for_itself(void **state)
     assert_string_equal(world_decide(&world), "A32");
 }
 
-/* ---- who is asked ------------------------------------------------------------------------------
- */
+/* ---- who is asked ---------------------------------------------------------------------------- */
 
 static void who_has_something_of_its_own_to_do_is_not_asked(void **state)
 {
@@ -721,8 +718,7 @@ static void a_site_that_says_unknown_takes_nothing_back(void **state)
     assert_string_equal(world_decide(&world), "A32");
 }
 
-/* ---- when it is looked at again ----------------------------------------------------------------
- */
+/* ---- when it is looked at again -------------------------------------------------------------- */
 
 static uint64_t wake_ms(void)
 {

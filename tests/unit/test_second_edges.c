@@ -27,8 +27,7 @@ static void assert_wakes_never(void)
     assert_memory_equal(&world.wake_at, &never, sizeof never);
 }
 
-/* ---- what runs ---------------------------------------------------------------------------------
- */
+/* ---- what runs ------------------------------------------------------------------------------- */
 
 /* I1: it was begun for another epoch, and what that one's script said ends nothing of this one. */
 static void a_fence_that_was_cut_off_is_no_fence_of_the_next_epoch(void **state)
@@ -151,8 +150,7 @@ static void whatever_it_does_a_newer_epoch_arms_it_and_one_that_is_over_lets_it_
     }
 }
 
-/* ---- what it is told ---------------------------------------------------------------------------
- */
+/* ---- what it is told ------------------------------------------------------------------------- */
 
 /* 3.2.4: nor by one that looks after its script, or has seen the end. */
 static void a_fence_that_has_begun_is_not_taken_back(void **state)
@@ -261,8 +259,7 @@ static void a_mirror_whose_window_one_clock_has_reached_is_not_resumed(void **st
     assert_int_equal(world.second.end.boot_ns, 105000 * MS); /* the grace, and F */
 }
 
-/* ---- agreement ---------------------------------------------------------------------------------
- */
+/* ---- agreement ------------------------------------------------------------------------------- */
 
 static void an_agent_that_does_not_serve_has_agreed_on_nothing(void **state)
 {
@@ -316,8 +313,7 @@ static void what_was_agreed_on_is_written_down_once(void **state)
     assert_log("");
 }
 
-/* ---- what is durable ---------------------------------------------------------------------------
- */
+/* ---- what is durable ------------------------------------------------------------------------- */
 
 /* 3.4: of two saves that are under way the older one says nothing of the newer epoch. */
 static void only_the_newest_save_makes_an_epoch_durable(void **state)
@@ -352,8 +348,7 @@ static void a_save_that_has_failed_is_not_believed_later(void **state)
     assert_int_equal(reported().armed_epoch, 0);
 }
 
-/* ---- when it wakes, and what is news -----------------------------------------------------------
- */
+/* ---- when it wakes, and what is news --------------------------------------------------------- */
 
 static void it_wakes_for_what_is_due_next(void **state)
 {
@@ -412,8 +407,7 @@ static void what_is_new_is_told_at_once(void **state)
     assert_true(world.is_news);
 }
 
-/* ---- what cannot be ----------------------------------------------------------------------------
- */
+/* ---- what cannot be -------------------------------------------------------------------------- */
 
 static void windows_that_no_spec_has_are_unsound(void **state)
 {

@@ -35,8 +35,7 @@ static bool asks_at(struct world *world, const struct bw_site_event *event, uint
     return false;
 }
 
-/* ---- its starts -------------------------------------------------------------------------------
- */
+/* ---- its starts ------------------------------------------------------------------------------ */
 
 /* 4: what an earlier epoch came to says nothing of the starts of this one. */
 static void the_first_start_of_an_epoch_was_not_seen_to_serve_yet(void **state)
@@ -145,8 +144,7 @@ static void a_restart_that_fails_early_leaves_what_served_before_it(void **state
     assert_true(released(&world).past_no_return);
 }
 
-/* ---- its fences -------------------------------------------------------------------------------
- */
+/* ---- its fences ------------------------------------------------------------------------------ */
 
 static void a_fence_of_the_guard_ends_the_run_beside_it(void **state) /* 3.4 */
 {
@@ -389,8 +387,7 @@ static void a_fence_in_time_begins_the_count_of_slow_ones_anew(void **state)
     assert_int_equal(world.site.fence_slow_count, 1);
 }
 
-/* ---- its epoch --------------------------------------------------------------------------------
- */
+/* ---- its epoch ------------------------------------------------------------------------------- */
 
 /* 3.7: what another instance held before is no reason to stop what this one holds now. */
 static void an_earlier_epoch_of_another_instance_ends_nothing(void **state)
@@ -469,8 +466,7 @@ static void the_stop_of_an_epoch_is_on_the_record(void **state)
     assert_int_equal(traces, 1);
 }
 
-/* ---- when it looks ----------------------------------------------------------------------------
- */
+/* ---- when it looks --------------------------------------------------------------------------- */
 
 static void after_a_rejoin_it_looks_at_once(void **state)
 {
@@ -616,8 +612,7 @@ static void a_rogue_is_counted_anew_once_its_epoch_is_given_back(void **state)
     assert_asked(&world, "RUN:fence");
 }
 
-/* ---- what counts where -------------------------------------------------------------------------
- */
+/* ---- what counts where ----------------------------------------------------------------------- */
 
 /* 3.1: what was started by hand long after its epoch is not what served under it. */
 static void what_serves_after_its_epoch_was_not_seen_in_it(void **state)

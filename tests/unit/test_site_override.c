@@ -41,8 +41,7 @@ static void refused_while_a_leader_answers_or_nothing_is_held_back(void **state)
     assert_int_equal(bw_site_judge_override(&world.site, UINT64_MAX), BW_OVERRIDE_REFUSAL_EXISTS);
 }
 
-/* ---- the wait (H19) ---------------------------------------------------------------------------
- */
+/* ---- the wait (H19) -------------------------------------------------------------------------- */
 
 static void nothing_is_ordered_before_one_longest_lease_is_over(void **state)
 {
@@ -221,8 +220,7 @@ static void what_serves_without_a_word_is_fenced_in_the_wait_too(void **state)
     assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
 }
 
-/* ---- durable, then ordered ---------------------------------------------------------------------
- */
+/* ---- durable, then ordered ------------------------------------------------------------------- */
 
 static void the_guard_hears_of_it_once_it_is_durable(void **state)
 {
@@ -314,8 +312,7 @@ static void a_guard_that_greets_anew_is_told_anew(void **state)
     assert_asked(&world, "OVERRIDE");
 }
 
-/* ---- serving without a lease --------------------------------------------------------------------
- */
+/* ---- serving without a lease ----------------------------------------------------------------- */
 
 static void what_serves_by_a_persons_word_is_no_rogue(void **state)
 {
@@ -548,8 +545,7 @@ static void what_overrode_without_an_epoch_of_its_own_follows_too(void **state)
     assert_int_equal(world.sent_run.run.epoch, 2);
 }
 
-/* ---- a restart ---------------------------------------------------------------------------------
- */
+/* ---- a restart ------------------------------------------------------------------------------- */
 
 static void after_a_restart_it_goes_on(void **state)
 {

@@ -8,8 +8,7 @@
 
 #include "override_site.h"
 
-/* ---- the way back -------------------------------------------------------------------------------
- */
+/* ---- the way back ---------------------------------------------------------------------------- */
 
 static void it_is_adopted_untouched_and_the_record_goes_after_the_arm(void **state)
 {

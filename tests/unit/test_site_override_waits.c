@@ -232,8 +232,7 @@ static void a_start_without_a_lease_is_right_for_ten_seconds(void **state)
     assert_int_equal(not_after->raw_ns, at_ms(world.now_ms + 10000).raw_ns);
 }
 
-/* ---- what is kept of it -------------------------------------------------------------------------
- */
+/* ---- what is kept of it ---------------------------------------------------------------------- */
 
 static void who_asks_anew_waits_a_whole_lease_and_leaves_no_trace_of_before(void **state)
 {

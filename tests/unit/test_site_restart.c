@@ -559,8 +559,7 @@ static void service_that_runs_after_a_reboot_is_stopped_first(void **state)
     assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
 }
 
-/* ---- a start that its guard's end has interrupted (5.1, steps) --------------------------------
- */
+/* ---- a start that its guard's end has interrupted (5.1, steps) ------------------------------- */
 
 static void begin_interrupted(struct world *world, bool goes_on)
 {

@@ -214,8 +214,7 @@ static void write_to_stream(size_t size)
     assert_int_equal(uv_try_write(world.stream, &buffer, 1), (int)size);
 }
 
-/* ---- the claims -------------------------------------------------------------------------------
- */
+/* ---- the claims ------------------------------------------------------------------------------ */
 
 static void a_dial_is_answered_when_the_link_is_ready_and_not_before(void **state)
 {

@@ -46,8 +46,7 @@ struct fixture {
     struct bw_diag diag;
 };
 
-/* ---- callbacks --------------------------------------------------------------------------------
- */
+/* ---- callbacks ------------------------------------------------------------------------------- */
 
 static void on_connected(struct bw_unix_connection *connection, void *user)
 {
@@ -97,8 +96,7 @@ static const struct bw_unix_events *on_accepted(struct bw_unix_listener *listene
     return &events;
 }
 
-/* ---- set up -----------------------------------------------------------------------------------
- */
+/* ---- set up ---------------------------------------------------------------------------------- */
 
 static int set_up(void **state)
 {
@@ -176,8 +174,7 @@ static void on_end(uv_timer_t *timer)
     (void)timer; /* it is not active any more: that is looked at */
 }
 
-/* ---- claims -----------------------------------------------------------------------------------
- */
+/* ---- claims ---------------------------------------------------------------------------------- */
 
 static void messages_of_all_sizes_arrive_whole_both_ways(void **state)
 {

@@ -11,8 +11,7 @@
 #include <breakwater/core/cluster.h>
 #include <breakwater/core/members.h>
 
-/* ---- who asks to join -------------------------------------------------------------------------
- */
+/* ---- who asks to join ------------------------------------------------------------------------ */
 
 #define BW_APPLICANTS_MAX   8
 #define BW_VERSION_TEXT_MAX 31
@@ -66,8 +65,7 @@ struct bw_members_sight {
     const char *lacks;               /* and then: why; "": nobody has said */
 };
 
-/* ---- what is answered to one that asks --------------------------------------------------------
- */
+/* ---- what is answered to one that asks ------------------------------------------------------- */
 
 #define BW_JOIN_STANDING_LIST(X)                                                                   \
     X(REFUSED, "refused")                                                                          \
@@ -106,8 +104,7 @@ void bw_applicant_on_looked(struct bw_applicant *slot, const struct bw_roster_me
 /* It could not be begun. */
 void bw_applicant_on_not_looked(struct bw_applicant *slot);
 
-/* ---- what people order ------------------------------------------------------------------------
- */
+/* ---- what people order ----------------------------------------------------------------------- */
 
 enum bw_members_order_kind {
     BW_MEMBERS_ORDER_ADD,
@@ -142,8 +139,7 @@ void bw_witness_members_judge_order(const struct bw_witness_members *members,
                                     const struct bw_members_order *order,
                                     struct bw_members_outcome *out_outcome);
 
-/* ---- what whoever leads does, step by step ----------------------------------------------------
- */
+/* ---- what whoever leads does, step by step --------------------------------------------------- */
 
 /* Who was heard within this time is live (core/members.h). */
 uint64_t bw_members_live_ms(uint32_t election_timeout_ms);
@@ -172,8 +168,7 @@ void bw_witness_members_on_taken(struct bw_witness_members *members, enum bw_err
  * once. */
 uint64_t bw_witness_members_tick_ms(bool is_busy);
 
-/* ---- whom nobody has let in, or nobody leads --------------------------------------------------
- */
+/* ---- whom nobody has let in, or nobody leads ------------------------------------------------- */
 
 struct bw_join_reason {
     uint64_t now_ms;

@@ -121,8 +121,7 @@ BW_MUST_CHECK enum bw_err bw_reach_scan(const struct bw_reach *reach, enum bw_re
 BW_MUST_CHECK enum bw_err bw_reach_signal_soon(const struct bw_reach *reach, enum bw_reach_slot slot,
                                                int signal, struct bw_diag *diag);
 
-/* ---- ending all, until none is left -----------------------------------------------------------
- */
+/* ---- ending all, until none is left ---------------------------------------------------------- */
 
 #define BW_REACH_KILL_ROUNDS_MAX 100
 #define BW_REACH_KILL_PAUSE_MS   20

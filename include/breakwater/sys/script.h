@@ -37,8 +37,7 @@
 /* Of its runs before, in its slot, so many processes may be there still, beyond SIGKILL, when one is begun. */
 #define BW_SCRIPT_LEFT_MAX 8
 
-/* ---- what a run was ---------------------------------------------------------------------------
- */
+/* ---- what a run was -------------------------------------------------------------------------- */
 
 const char *bw_script_how_text(enum bw_script_how how);
 
@@ -77,8 +76,7 @@ struct bw_script_result {
 /* Copies the last bytes of the output, at most size - 1, and a NUL. Returns how many. */
 size_t bw_script_tail(const struct bw_script_kept *kept, char *out_text, size_t size);
 
-/* ---- a run ------------------------------------------------------------------------------------
- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 enum bw_script_stream { BW_SCRIPT_STDOUT, BW_SCRIPT_STDERR };
 enum bw_script_leftovers {
@@ -151,8 +149,7 @@ void bw_script_cancel(struct bw_script_run *run);
 /* KILL to the whole tree now, again until none is left. */
 void bw_script_kill(struct bw_script_run *run);
 
-/* ---- all runs ---------------------------------------------------------------------------------
- */
+/* ---- all runs -------------------------------------------------------------------------------- */
 
 /* One per process, which must start its children by it alone: it asks for the status of all. */
 struct bw_script_runner {

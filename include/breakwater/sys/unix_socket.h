@@ -23,8 +23,7 @@
 #define BW_UNIX_CONNECTIONS_MAX   16 /* per listener; one more is closed at once */
 #define BW_UNIX_HEAD_BYTES        8
 
-/* ---- a connection -----------------------------------------------------------------------------
- */
+/* ---- a connection ---------------------------------------------------------------------------- */
 
 /* On the heap; the loop's until on_closed returns. */
 struct bw_unix_connection;
@@ -65,8 +64,7 @@ void bw_unix_close(struct bw_unix_connection *connection);
 /* The process at the other end when it connected, for the log. */
 pid_t bw_unix_peer_pid(const struct bw_unix_connection *connection);
 
-/* ---- a listener -------------------------------------------------------------------------------
- */
+/* ---- a listener ------------------------------------------------------------------------------ */
 
 struct bw_unix_listener;
 /* Gives the new connection its events; NULL refuses it. `out_user` is kept for them. */
