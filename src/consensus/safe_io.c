@@ -388,8 +388,6 @@ static bool is_configuration_stale(const struct bw_safe_io *safe,
     return false;
 }
 
-/* `trailing` 0 means that a leader's snapshot is installed: an error would be freed twice, so it
- * may fail only by a stop. An own snapshot may fail: it is tried again after the next event. */
 size_t bw_safe_io_snapshot_bytes(const struct raft_snapshot *snapshot)
 {
     size_t bytes = 0;
@@ -399,6 +397,8 @@ size_t bw_safe_io_snapshot_bytes(const struct raft_snapshot *snapshot)
     return bytes;
 }
 
+/* `trailing` 0 means that a leader's snapshot is installed: an error would be freed twice, so it
+ * may fail only by a stop. An own snapshot may fail: it is tried again after the next event. */
 static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
                              struct raft_io_snapshot_put *outer,
                              const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb done)

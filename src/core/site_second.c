@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/minmax.h>
 #include <breakwater/core/expiry.h>
 
 #define FRESH_NS_MIN  BW_NS_PER_S /* whatever the terms say, or before they are known */
@@ -39,7 +40,7 @@ static uint64_t overridden_epoch(const struct bw_site *site)
 
     if (site->kept.override != BW_OVERRIDE_OVERRIDING || !site->guard.overriding)
         return 0;
-    return told > seen ? told : seen;
+    return bw_max(told, seen);
 }
 
 /* 3.9: the epoch that was let go is left as it is, whoever held it, and so are those before once nothing of them serves:
@@ -57,12 +58,11 @@ static uint64_t let_go_epoch(const struct bw_site *site)
 static uint64_t over_epoch(const struct bw_site *site)
 {
     const uint64_t own = own_over(site);
-    const uint64_t overridden = overridden_epoch(site), let_go = let_go_epoch(site);
-    uint64_t others = overridden > let_go ? overridden : let_go;
+    uint64_t others = bw_max(overridden_epoch(site), let_go_epoch(site));
 
     if (own < site->memory.epoch && others >= site->memory.epoch)
         others = site->memory.epoch - 1;
-    return own > others ? own : others;
+    return bw_max(own, others);
 }
 
 /* Only what its guard has acknowledged is a lease (3.2.3): who counts from less fences earlier. */
