@@ -2,6 +2,8 @@
  * between evaluations. Rests on policy and gates only: no step is known here. */
 #include "evaluation.h"
 
+#include <string.h>
+
 #include <breakwater/base/assert.h>
 
 /* ---- what a step writes down ---- */
@@ -128,12 +130,18 @@ uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval)
     return clamp_ms(bw_instant_elapsed_ns(eval->now, bw_expiry_counted_from(&base)));
 }
 
+/* A switchover that waits is not the move that is under way: a failback may have begun meanwhile (4). */
+static bool is_move_of_wish(const struct bw_group *group, const struct bw_wish *wish)
+{
+    return wish->kind == BW_WISH_SWITCHOVER && wish->epoch == group->epoch &&
+           group->target_reason == BW_REASON_SWITCHOVER && strcmp(wish->to, group->target) == 0;
+}
+
 uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval)
 {
     const struct bw_wish *wish = &eval->watch->wish;
 
-    if (wish->kind == BW_WISH_SWITCHOVER && wish->epoch == eval->group->epoch &&
-        wish->timeout_ms != 0)
+    if (is_move_of_wish(eval->group, wish) && wish->timeout_ms != 0)
         return bw_ms_to_ns(wish->timeout_ms);
     return bw_ms_to_ns(eval->group->spec.switchover_timeout_ms);
 }

@@ -40,7 +40,8 @@ uint64_t bw_eval_next_look_ns(const struct bw_evaluation *eval, const struct bw_
 /* Since the last renewal of the newest epoch that this leader confirmed, or since what stands for
  * it. */
 uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval);
-/* What a part of a switchover may take: as the person asked, as long as this leader remembers. */
+/* What a part of the move that is under way may take: as the person asked who asked for this very one, as long as this
+ * leader remembers. */
 uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval);
 /* Judges a site and writes its gates down. */
 struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_role role);

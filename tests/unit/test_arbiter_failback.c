@@ -136,6 +136,44 @@ static void failback_goes_to_the_site_of_the_highest_priority(void **state)
     assert_string_equal(world.decision.command.target, "dc-a");
 }
 
+static int64_t time_of_the_move_ms(void)
+{
+    const struct bw_gate *gate;
+
+    assert_rule("A0");
+    gate = world_gate(&world, "switchover_timeout", -1);
+    assert_non_null(gate);
+    return gate->threshold;
+}
+
+/* 3.6, 4: a move that a person asked for waits, and a failback begins without it. That has the group's time, until its
+ * stop begins and while nobody serves, whichever site it goes to. */
+static void a_failback_has_no_time_of_a_wish_that_waits(void **state)
+{
+    const struct bw_spec *spec = &world_group(&world)->spec;
+    struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .to = "dc-b", .timeout_ms = 3600000};
+
+    (void)state;
+    begin_at_the_last();
+    assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, NULL), BW_OK);
+    world.sites[B].report.ready = false; /* the moment after */
+    world_sync_all(&world);
+    assert_acts("A12");
+    assert_int_equal(time_of_the_move_ms(), spec->switchover_timeout_ms);
+
+    world_give_back(&world, C, BW_REASON_FAILBACK, true, "4711");
+    world.sites[A].report.ready = false;
+    world_sync_all(&world);
+    assert_acts("A1");
+    assert_int_equal(time_of_the_move_ms(), spec->switchover_timeout_ms);
+    (void)strcpy(world_watch(&world)->wish.to, "dc-a");
+    assert_int_equal(time_of_the_move_ms(), spec->switchover_timeout_ms);
+
+    world_pass_ms(&world, spec->switchover_timeout_ms + 500);
+    assert_acts("A8");
+    assert_string_equal(world_group(&world)->holder_site, "dc-c");
+}
+
 /* 3.9: nobody asked for it. */
 static void maintenance_of_the_group_holds_a_failback(void **state)
 {
@@ -212,6 +250,7 @@ int main(void)
         cmocka_unit_test(failback_never_goes_to_a_site_of_lower_priority),
         cmocka_unit_test(without_failback_the_group_stays_where_it_is),
         cmocka_unit_test(failback_goes_to_the_site_of_the_highest_priority),
+        cmocka_unit_test(a_failback_has_no_time_of_a_wish_that_waits),
         cmocka_unit_test(maintenance_of_the_group_holds_a_failback),
         cmocka_unit_test(a_maintenance_that_is_over_is_ended_in_the_log),
         cmocka_unit_test(a_maintenance_of_any_length_is_not_cut_short),
