@@ -83,7 +83,8 @@ static const struct bw_key spec_keys[] = {
     BW_KEY(
         DURATION, "failback", SPEC(failback_after_ms), .words = failback_words,
         .help = "how long a preferred site must have been connected before the group moves back to it; after "
-                "each such move whose start failed there, twice as long as before, up to a day"),
+                "each such move in vain (its start failed there, or the group came back without one), twice as "
+                "long as before, up to a day"),
     BW_KEY(DURATION, "min_primary_time", SPEC(min_primary_time_ms),
            .help = "how long after a grant no other site takes over by itself, also where the primary is "
                    "lost and nobody serves; failover passes it"),

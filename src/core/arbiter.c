@@ -639,18 +639,27 @@ static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *com
 
 #define FAILBACK_WAIT_MAX_NS (24 * 3600 * BW_NS_PER_S)
 
+/* A move that ended where it had begun: its origin is granted again, its target never was (3.6). */
+static bool has_come_back(const struct bw_history_entry *entry)
+{
+    return entry->planned && strcmp(entry->site, entry->previous_site) == 0;
+}
+
 /* How long a site waits for another failback after those, one after the other, whose start failed there; 0: the newest
- * came to serve, or there was none. Each of them was an outage, and what made it fail may well be there still. */
+ * came to serve, or there was none. Each of them was an outage, and what made it fail may well be there still. So was a
+ * move that came back, wherever it was to go: the history does not say. */
 static uint64_t failed_failback_wait_ns(const struct bw_group *group, const char *site)
 {
     uint64_t wait_ns = 0;
 
     for (uint32_t number = 0; number < group->history_count && wait_ns < FAILBACK_WAIT_MAX_NS; number++) {
         const struct bw_history_entry *entry = bw_group_history_at(group, number);
+        const bool is_there = strcmp(entry->site, site) == 0;
 
-        if (strcmp(entry->site, site) != 0)
+        if (!is_there && !has_come_back(entry))
             continue;
-        if (entry->why_granted != BW_REASON_FAILBACK || !bw_reason_is_failed_start(entry->why_ended))
+        if (is_there &&
+            (entry->why_granted != BW_REASON_FAILBACK || !bw_reason_is_failed_start(entry->why_ended)))
             break;
         wait_ns = wait_ns == 0 ? 2 * bw_ms_to_ns(group->spec.failback_after_ms) : 2 * wait_ns;
     }
@@ -676,7 +685,7 @@ static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
                                     "connected");
         if (wait_ns > 0)
             is_eligible &= bw_gate_wait(&eval->list, BW_GATE_ID_BACKOFF, site, eval->watch->phase_applied,
-                                        wait_ns, eval->now, NULL);
+                                        wait_ns, eval->now, "after failbacks in vain");
         if (is_eligible && (best < 0 || spec->sites[site].priority > spec->sites[best].priority))
             best = site;
     }

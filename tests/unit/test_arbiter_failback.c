@@ -46,6 +46,7 @@ static void fail_back_in_vain(void)
                                            .why_granted = epoch == 0 ? BW_REASON_FAILBACK : BW_REASON_ROLLBACK,
                                            .why_ended = epoch == 0 ? BW_REASON_START_FAILED : BW_REASON_NONE};
         (void)strcpy(entry->site, epoch == 0 ? "dc-a" : "dc-b");
+        (void)strcpy(entry->previous_site, epoch == 0 ? "dc-b" : "dc-a");
     }
 }
 
@@ -77,6 +78,88 @@ static void a_failback_that_failed_is_tried_again_after_twice_the_time(void **st
         assert_rule("A12");
         assert_string_equal(world.decision.command.target, "dc-a");
     }
+}
+
+/* dc-b serves, of lower priority than dc-a, which is well again. */
+static void begin_at_b(void)
+{
+    struct bw_spec spec = changed_spec();
+
+    spec.failback_after_ms = 60000;
+    world_begin_with(&world, 2, &spec);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    assert_acts("A9");
+    world_serve(&world, B);
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world.sites[A].report.has_lag = true;
+    world.sites[A].report.joined_epoch = UINT64_MAX;
+    world_sync_all(&world);
+}
+
+/* A failback to dc-a, once `waited_ms` have passed and not before, ends where it began: dc-b is granted again, and serves. */
+static void come_back_after(uint64_t waited_ms, enum bw_reason why)
+{
+    world_pass_ms(&world, waited_ms - 3000);
+    assert_rule("A0");
+    world_pass_ms(&world, 6000);
+    assert_acts("A12");
+    world_give_back(&world, B, BW_REASON_FAILBACK, true, why == BW_REASON_NO_POSITION ? "" : "4711");
+    world.sites[A].report.guard_alive = why != BW_REASON_TARGET_LOST;
+    world.sites[A].report.ready = why != BW_REASON_ROLLBACK;
+    world_sync_all(&world);
+    assert_acts("A1");
+    if (why == BW_REASON_ROLLBACK)
+        world_pass_ms(&world, world_group(&world)->spec.switchover_timeout_ms);
+    assert_acts("A8");
+    assert_int_equal(bw_group_history_at(world_group(&world), 0)->why_granted, why);
+    world_serve(&world, B);
+    world.sites[A].report.guard_alive = true;
+    world.sites[A].report.ready = true;
+    world_sync_all(&world);
+}
+
+/* 4: nobody served meanwhile, and what kept dc-a from the grant may well be there still. */
+static void a_failback_that_came_back_is_tried_again_after_twice_the_time(void **state)
+{
+    static const enum bw_reason whys[] = {BW_REASON_NO_POSITION, BW_REASON_TARGET_LOST, BW_REASON_ROLLBACK};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof whys / sizeof whys[0]; i++) {
+        begin_at_b();
+        come_back_after(60000, whys[i]);
+        assert_held("backoff", A);
+        come_back_after(120000, whys[i]);
+        world_pass_ms(&world, 200000);
+        assert_held("backoff", A);
+        come_back_after(40000, whys[i]);
+    }
+}
+
+/* It served there since: what was is no news of it any more. */
+static void a_failback_that_came_back_counts_until_its_site_serves(void **state)
+{
+    (void)state;
+    begin_at_b();
+    come_back_after(60000, BW_REASON_NO_POSITION);
+    world_pass_ms(&world, 5000);
+    world_give_back(&world, B, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    world_serve(&world, A);
+    world.sites[B].report.has_lag = true;
+    world.sites[B].report.joined_epoch = UINT64_MAX;
+    world_pass_ms(&world, 5000);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    world_serve(&world, B);
+    world.sites[A].report.has_lag = true;
+    world.sites[A].report.joined_epoch = UINT64_MAX;
+    come_back_after(60000, BW_REASON_NO_POSITION);
 }
 
 static void failback_never_goes_to_a_site_of_lower_priority(void **state)
@@ -247,6 +330,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),
         cmocka_unit_test(a_failback_that_failed_is_tried_again_after_twice_the_time),
+        cmocka_unit_test(a_failback_that_came_back_is_tried_again_after_twice_the_time),
+        cmocka_unit_test(a_failback_that_came_back_counts_until_its_site_serves),
         cmocka_unit_test(failback_never_goes_to_a_site_of_lower_priority),
         cmocka_unit_test(without_failback_the_group_stays_where_it_is),
         cmocka_unit_test(failback_goes_to_the_site_of_the_highest_priority),
