@@ -30,7 +30,7 @@ static const struct bw_key site_keys[] = {
     BW_KEY(NUMBER, "priority", SITE(priority), .max = 1000, .absent = "100",
            .help = "larger is preferred among sites that could all take over"),
     BW_KEY(BOOL, "candidate", SITE(never_candidate), .words = candidate_words, .absent = "always",
-           .help = "never: the site reports, and is never made primary"),
+           .help = "never: the site reports, and is never made primary, unless a person overrides there"),
 };
 
 static const struct bw_table site_table = {

@@ -154,12 +154,20 @@ static bool terms_are_the_spec(const struct bw_terms *terms, const struct bw_spe
            terms->request_timeout_ms == wanted.request_timeout_ms;
 }
 
+/* 3.8: whom a person has started is the only one left, whatever the spec says of it. A Grant by that reason is, like
+ * overriding, of feature level 2: who knows less reads none. */
+static bool may_be_granted(const struct bw_spec *spec, const struct bw_command *command)
+{
+    return command->reason == BW_REASON_OVERRIDE ? bw_spec_find_site(spec, command->site) >= 0
+                                                 : bw_spec_is_candidate(spec, command->site);
+}
+
 static bool grant_is_next(const struct bw_group *group, const struct bw_command *command)
 {
     return command->epoch > group->epoch && command->epoch - group->epoch == 1 &&
            command->spec_version == group->spec_version &&
            group->spec.mode != BW_MODE_OBSERVE && /* 3.9: nobody holds what is only observed */
-           bw_spec_is_candidate(&group->spec, command->site) && !bw_id_is_none(command->instance) &&
+           may_be_granted(&group->spec, command) && !bw_id_is_none(command->instance) &&
            !bw_id_is_none(command->boot_id) && terms_are_the_spec(&command->terms, &group->spec) &&
            command->terms.no_return <= BW_NO_RETURN_AHEAD;
 }

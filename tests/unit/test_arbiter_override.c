@@ -57,6 +57,33 @@ static void no_second_enforcer_counts_for_what_it_serves(void **state)
     assert_false(world_group(&world)->terms.second_enforcer);
 }
 
+/* 3.8: a person has let it serve, whatever the spec says of it: running or down it is granted. That is one grant; after
+ * it the spec holds again. */
+static void a_site_that_is_no_candidate_is_granted_where_it_overrides(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int is_down = 0; is_down < 2; is_down++) {
+        begin(&world, 3);
+        world_group(&world)->spec.sites[B].never_candidate = true;
+        world.sites[B].report.service = is_down ? BW_SERVICE_STOPPED : BW_SERVICE_STARTED;
+        world_sync_all(&world);
+        assert_string_equal(world_act(&world), "A31");
+        assert_string_equal(holder(&world), "dc-b");
+        assert_int_equal(world_group(&world)->adopting, !is_down);
+
+        world.sites[B].report.override = BW_OVERRIDE_NONE;
+        world_serve(&world, B);
+        if (!is_down)
+            assert_string_equal(world_act(&world), "A10");
+        world_give_back(&world, B, BW_REASON_SERVICE_DOWN, true, "");
+        assert_string_equal(world_act(&world), "A1");
+        (void)world_decide(&world);
+        assert_true(world_holds(&world, "declared", B));
+    }
+}
+
 /* Whatever it lags, and whatever it owes. */
 static void neither_lag_nor_damping_nor_a_rejoin_hold_it(void **state)
 {
@@ -401,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_one_that_overrides_is_adopted_under_a_new_epoch),
         cmocka_unit_test(no_second_enforcer_counts_for_what_it_serves),
+        cmocka_unit_test(a_site_that_is_no_candidate_is_granted_where_it_overrides),
         cmocka_unit_test(neither_lag_nor_damping_nor_a_rejoin_hold_it),
         cmocka_unit_test(down_it_alone_may_be_started),
         cmocka_unit_test(nobody_else_is_granted_while_one_overrides),

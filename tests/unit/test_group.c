@@ -56,6 +56,31 @@ static void a_group_that_is_only_observed_is_granted_to_nobody(void **state) /* 
     assert_rule(&run, "no-op", fixture_grant(&run.group, "dc-a"));
 }
 
+/* 3.8: `candidate: never` is what no leader passes by itself; a site that overrides a person has started. */
+static void a_site_that_is_no_candidate_is_granted_by_an_override_alone(void **state)
+{
+    (void)state;
+    for (int reason = BW_REASON_NONE; reason <= BW_REASON_OVERRIDE; reason++) {
+        struct group_run run = group_run_vacant();
+        struct bw_command grant = fixture_grant(&run.group, "dc-b");
+
+        run.group.spec.sites[1].never_candidate = true;
+        grant.reason = (enum bw_reason)reason;
+        assert_rule(&run, reason == BW_REASON_OVERRIDE ? "G1" : "no-op", grant);
+    }
+}
+
+static void an_override_grants_no_site_that_is_not_in_the_spec(void **state) /* 3.1 */
+{
+    struct group_run run = group_run_vacant();
+    struct bw_command grant = fixture_grant(&run.group, "dc-b");
+
+    (void)state;
+    (void)strcpy(grant.site, "dc-x");
+    grant.reason = BW_REASON_OVERRIDE;
+    assert_rule(&run, "no-op", grant);
+}
+
 static void an_epoch_above_every_number_is_not_wrapped(void **state) /* I2 */
 {
     struct group_run run = group_run_vacant();
@@ -567,6 +592,8 @@ int main(void)
         cmocka_unit_test(grant_opens_the_next_epoch_with_pinned_terms),
         cmocka_unit_test(a_grant_decided_under_another_spec_is_a_no_op),
         cmocka_unit_test(a_group_that_is_only_observed_is_granted_to_nobody),
+        cmocka_unit_test(a_site_that_is_no_candidate_is_granted_by_an_override_alone),
+        cmocka_unit_test(an_override_grants_no_site_that_is_not_in_the_spec),
         cmocka_unit_test(an_epoch_above_every_number_is_not_wrapped),
         cmocka_unit_test(commands_that_come_twice_end_one_epoch_only),
         cmocka_unit_test(another_instance_of_the_site_gives_nothing_back),

@@ -122,7 +122,8 @@ uint64_t bw_spec_lease_ttl_ms_min(const struct bw_spec *spec, uint32_t election_
 /* Index of the site of that name, or -1. */
 int bw_spec_find_site(const struct bw_spec *spec, const char *name);
 
-/* The site is in the spec and not `candidate: never`: a grant may name it (design 3.1). */
+/* The site is in the spec and not `candidate: never`: a grant may name it (design 3.1). One by override names any that is
+ * in the spec (3.8). */
 bool bw_spec_is_candidate(const struct bw_spec *spec, const char *name);
 
 /* Both want the same; the order of the sites counts. */
