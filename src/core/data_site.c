@@ -34,7 +34,7 @@ const char *bw_policy_data_site(const struct bw_group *group, const struct bw_wa
     uint64_t followed = 0;
 
     for (uint32_t site = 0; group->recovered_index != 0 && site < group->spec.site_count; site++) {
-        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
+        const struct bw_contact *contact = bw_site_reports_newest_agent(&watch->reports[site]);
         const char *name = group->spec.sites[site].name;
         uint64_t written;
 
@@ -74,7 +74,7 @@ static uint64_t epoch_to_remember(const struct bw_group *group, const struct bw_
 
 bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch *watch, int site)
 {
-    const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
+    const struct bw_contact *contact = bw_site_reports_newest_agent(&watch->reports[site]);
     const char *name = group->spec.sites[site].name;
     const bool is_named = group->first_grant && strcmp(name, group->initial_primary) == 0;
 
@@ -93,7 +93,7 @@ bool bw_policy_has_newest_data(const struct bw_group *group, const struct bw_wat
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch)
 {
     for (uint32_t site = 0; site < group->spec.site_count; site++) {
-        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
+        const struct bw_contact *contact = bw_site_reports_newest_agent(&watch->reports[site]);
 
         if (contact != NULL && contact->report.has_readiness)
             return true;
@@ -129,7 +129,7 @@ static uint64_t remote_fence_ns(const struct bw_group *group, const struct bw_wa
     uint32_t longest_ms = 0;
 
     for (uint32_t site = 0; site < group->spec.site_count; site++) {
-        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
+        const struct bw_contact *contact = bw_site_reports_newest_agent(&watch->reports[site]);
 
         if (contact != NULL && contact->report.remote_fence.limit_ms > longest_ms)
             longest_ms = contact->report.remote_fence.limit_ms;
@@ -146,6 +146,14 @@ static bool was_fenced_late(const struct bw_group *group, const struct bw_watch 
            strcmp(group->last_end.site, watch->served_site) == 0 && /* not a later one, that never wrote */
            bw_instant_is_beyond(watch->phase_applied,
                                 bw_instant_add(ends_by(group, watch), remote_fence_ns(group, watch)));
+}
+
+/* 3.7, 4: what speaks for the site now is not what was measured: a machine that is made anew has a disk of its own. */
+static bool is_of_another_machine(const struct bw_lag_sample *sample, const struct bw_site_reports *reports)
+{
+    const struct bw_contact *contact = bw_site_reports_newest_agent(reports);
+
+    return contact != NULL && !bw_id_equal(contact->instance, sample->instance);
 }
 
 /* Why the lag of a site is not known, or NULL. It must have been measured while the data site was
@@ -169,6 +177,8 @@ static const char *lag_unknown(const struct bw_group *group, const struct bw_wat
         return "unknown: the group was let go, and the data site may have served on";
     if (!sample->known)
         return "unknown: never measured while the data site served";
+    if (is_of_another_machine(sample, &watch->reports[site]))
+        return "unknown: measured of a machine that was here before";
     if (may_have_served_on(group, watch, leadership))
         return "unknown: the data site may have served on while this witness did not hear it";
     if (was_fenced_late(group, watch))

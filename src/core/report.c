@@ -137,6 +137,11 @@ const struct bw_contact *bw_site_reports_newest(const struct bw_site_reports *re
     return newest_of(reports, 0);
 }
 
+const struct bw_contact *bw_site_reports_newest_agent(const struct bw_site_reports *reports)
+{
+    return newest_of(reports, UINT64_MAX);
+}
+
 bool bw_remote_fence_ask_is_same(const struct bw_remote_fence_ask *a,
                                  const struct bw_remote_fence_ask *b)
 {

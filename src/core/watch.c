@@ -220,6 +220,7 @@ void bw_watch_sample_lag(struct bw_watch *watch, int site, const struct bw_conta
     watch->lag[site] = (struct bw_lag_sample){
         .known = true,
         .lag_ms = report->lag_ms,
+        .instance = contact->instance,
         .measured = measured,
         .check_interval_ms = report->check_interval_ms,
     };

@@ -117,6 +117,55 @@ static void what_counts_is_an_epoch_of_its_own(void **state)
     assert_int_equal(loss_of(B).kind, BW_LOSS_NONE);
 }
 
+/* A second enforcer of the site that still tries to fence `epoch` says so, as an agent of its own (3.4). */
+static void warn_by_second(int site, uint64_t epoch)
+{
+    const struct world_site agent = world.sites[site];
+    struct world_site *puppet = &world.sites[site];
+
+    memset(puppet, 0, sizeof *puppet);
+    puppet->instance.bytes[0] = puppet->session.bytes[0] = 99;
+    puppet->boot_id.bytes[0] = 99;
+    puppet->report.epoch_seen = epoch;
+    world_wait_ms(&world, 1);
+    (void)world_sync(&world, site);
+    *puppet = agent;
+}
+
+/* What such a one fenced it knows; what the disk of the machine has that stands there now it does not. */
+static void a_second_enforcer_remembers_for_no_machine(void **state)
+{
+    (void)state;
+    make_anew(0);
+    warn_by_second(A, 1);
+    assert_int_equal(loss_of(A).kind, BW_LOSS_UNKNOWN);
+    warn_by_second(B, 1);
+    assert_int_equal(loss_of(B).kind, BW_LOSS_MEASURED);
+}
+
+/* 3.7, 4: both are lost, and the one that followed is made anew, from a dump of last night, say. */
+static void a_lag_of_the_machine_before_is_unknown(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = world.sites[B].is_mute = true;
+    world_pass_ms(&world, 17000);
+    assert_string_equal(world_act(&world), "A3");
+    world.sites[B].is_mute = false;
+    world_pass_ms(&world, 5000); /* it is back, as it was */
+    assert_int_equal(loss_of(B).kind, BW_LOSS_MEASURED);
+
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 20000);
+    world.sites[B].is_mute = false;
+    world.sites[B].instance.bytes[0] = world.sites[B].session.bytes[0] = 77;
+    world_pass_ms(&world, 5000);
+    assert_int_equal(loss_of(B).kind, BW_LOSS_UNKNOWN);
+    assert_non_null(strstr(loss_of(B).unknown, "a machine that was here before"));
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "lag", B));
+}
+
 /* 4: a person who names it may take it as it is. */
 static void a_person_may_have_the_machine_that_was_made_anew(void **state)
 {
@@ -522,6 +571,8 @@ int main(void)
         cmocka_unit_test(who_remembers_that_it_served_has_what_it_wrote),
         cmocka_unit_test(an_epoch_that_was_never_heard_of_is_not_to_be_remembered),
         cmocka_unit_test(what_counts_is_an_epoch_of_its_own),
+        cmocka_unit_test(a_second_enforcer_remembers_for_no_machine),
+        cmocka_unit_test(a_lag_of_the_machine_before_is_unknown),
         cmocka_unit_test(a_person_may_have_the_machine_that_was_made_anew),
         cmocka_unit_test(a_machine_that_was_made_anew_is_no_first_primary_by_its_name),
         cmocka_unit_test(manual_asks_for_a_machine_that_was_made_anew),

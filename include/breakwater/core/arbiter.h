@@ -13,6 +13,7 @@
  * fell silent says nothing about what it had not yet sent, so it never replaces this (4). */
 struct bw_lag_sample {
     uint64_t lag_ms;
+    struct bw_id instance;      /* whose word it is: of a machine that is made anew in its place it says nothing (3.7) */
     struct bw_instant measured; /* at the latest: receipt less the age in the report */
     uint32_t check_interval_ms;
     bool known;

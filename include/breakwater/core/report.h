@@ -220,6 +220,9 @@ bool bw_site_reports_are_two_way(const struct bw_site_reports *reports, struct b
 /* Keeps the newest of its (instance, session, boot); a fifth speaker replaces the one heard longest ago. */
 void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_contact *contact);
 
+/* The newest of an agent, however old: what a site has, and had, a second enforcer does not know. NULL: none was heard. */
+const struct bw_contact *bw_site_reports_newest_agent(const struct bw_site_reports *reports);
+
 /* A second enforcer's word that its fence has not seen the end (3.4): its session is its instance, which no agent's is, and it
  * renews nothing, gives nothing back, has no guard and names an epoch. */
 bool bw_contact_is_second(const struct bw_contact *contact);
