@@ -308,7 +308,7 @@ static bool decide_released(struct bw_evaluation *eval, struct bw_command *comma
     command->kind = BW_COMMAND_RELEASED;
     command->instance = eval->group->holder_instance;
     command->reason = contact->released.reason;
-    command->past_no_return = contact->released.past_no_return;
+    command->past_no_return = contact->released.past_no_return || bw_policy_is_vouched(eval->group, eval->watch);
     memcpy(command->position, contact->released.position, sizeof(command->position));
     return true;
 }
@@ -495,7 +495,8 @@ static bool decide_expired(struct bw_evaluation *eval, struct bw_command *comman
     BW_ASSERT(is_wait_over || bw_eval_holds(eval)); /* I1: nothing else ends a lease that may live */
     command->kind = BW_COMMAND_EXPIRED;
     command->reason = lapse_reason(eval);
-    command->past_no_return = command->reason != BW_REASON_NEVER_STARTED;
+    command->past_no_return = command->reason != BW_REASON_NEVER_STARTED ||
+                              bw_policy_is_vouched(eval->group, eval->watch);
     command->silent_ms = bw_eval_silent_ms(eval);
     return true;
 }

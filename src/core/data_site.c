@@ -72,20 +72,39 @@ static uint64_t epoch_to_remember(const struct bw_group *group, const struct bw_
     return oldest;
 }
 
-bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch *watch, int site)
+bool bw_policy_remembers(const struct bw_group *group, const struct bw_watch *watch, int site)
 {
     const struct bw_contact *contact = bw_site_reports_newest_agent(&watch->reports[site]);
+
+    return contact == NULL ||
+           contact->report.epoch_seen >= epoch_to_remember(group, watch, group->spec.sites[site].name);
+}
+
+bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch *watch, int site)
+{
     const char *name = group->spec.sites[site].name;
     const bool is_named = group->first_grant && strcmp(name, group->initial_primary) == 0;
 
-    return contact != NULL && !is_named && strcmp(name, bw_policy_data_site(group, watch)) == 0 &&
-           contact->report.epoch_seen < epoch_to_remember(group, watch, name);
+    return !is_named && strcmp(name, bw_policy_data_site(group, watch)) == 0 &&
+           !bw_policy_remembers(group, watch, site);
 }
 
 bool bw_policy_has_newest_data(const struct bw_group *group, const struct bw_watch *watch, int site)
 {
     return strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) == 0 &&
            !bw_policy_has_forgotten(group, watch, site);
+}
+
+/* Who has only found the grant in its state does not know whether a person named the site: then it counts as if. */
+bool bw_policy_is_vouched(const struct bw_group *group, const struct bw_watch *watch)
+{
+    const struct bw_history_entry *newest = bw_group_history_at(group, 0);
+
+    BW_ASSERT(newest != NULL && newest->epoch == group->epoch); /* asked of an epoch that is open */
+    if (newest->why_granted == BW_REASON_OVERRIDE || watch->named_epoch == newest->epoch)
+        return true;
+    return watch->grant_is_found &&
+           (newest->why_granted == BW_REASON_FIRST_GRANT || newest->why_granted == BW_REASON_FAILOVER);
 }
 
 /* ---- what another site lacks of it (4) ------------------------------------------------------- */
@@ -190,11 +209,16 @@ static const char *lag_unknown(const struct bw_group *group, const struct bw_wat
 
 /* Of the site whose data was the newest before the last grant it is known at least how much it lacks at
  * most: all of that epoch (4). Counted by a leader that made that grant itself: who reads the log later sees the grant
- * applied later than it was, and the epoch shorter. Not where it may have been served on since. */
+ * applied later than it was, and the epoch shorter. Not where it may have been served on since, nor of another machine
+ * than had it then (3.7). */
 static bool is_loss_bounded(const struct bw_group *group, const struct bw_watch *watch, int site,
                             const struct bw_leadership *leadership, uint64_t *out_loss_ms)
 {
+    const struct bw_contact *contact = bw_site_reports_newest_agent(&watch->reports[site]);
+
     *out_loss_ms = bw_instant_elapsed_ns(watch->phase_applied, watch->grant_applied) / BW_NS_PER_MS;
+    if (contact == NULL || !bw_id_equal(contact->instance, watch->data_before_instance))
+        return false;
     if (!leadership->leads || !bw_instant_is_later(watch->grant_applied, leadership->leader_since) ||
         group->last_end.grade == BW_GRADE_LET_GO)
         return false;

@@ -91,6 +91,14 @@ const char *bw_policy_data_site(const struct bw_group *group, const struct bw_wa
  * person names as the first is taken as it is (3.9). */
 bool bw_policy_has_forgotten(const struct bw_group *group, const struct bw_watch *watch, int site);
 
+/* Who speaks for the site has seen an epoch in which it may have written what it has, as far as any is on record; or
+ * nobody has spoken. Not the same as has_forgotten: whose data is the newest is not asked. */
+bool bw_policy_remembers(const struct bw_group *group, const struct bw_watch *watch, int site);
+
+/* The newest epoch was granted on a person's word of whose data is to count: its site overrode (3.8), or was named as the
+ * first (3.9). That data is the newest without any start of the epoch, so none gives it back by leaving it alone (4). */
+bool bw_policy_is_vouched(const struct bw_group *group, const struct bw_watch *watch);
+
 /* The data site, unless that has forgotten. */
 bool bw_policy_has_newest_data(const struct bw_group *group, const struct bw_watch *watch, int site);
 

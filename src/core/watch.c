@@ -7,6 +7,7 @@
 #include <breakwater/base/assert.h>
 
 #include "gates.h"
+#include "policy.h"
 
 static void mark_grant(struct bw_watch *watch, uint64_t epoch, bool is_found, struct bw_instant now)
 {
@@ -81,6 +82,13 @@ void bw_watch_follow_wish(struct bw_watch *watch, const struct bw_group *group,
     watch->wish_index = index;
 }
 
+/* A Grant takes both out of the state, and what it rests on counts beyond it (4). */
+static void follow_first_grant(struct bw_watch *watch, const struct bw_group *group)
+{
+    watch->first_grant = group->first_grant;
+    memcpy(watch->initial_primary, group->initial_primary, sizeof(watch->initial_primary));
+}
+
 void bw_watch_begin(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now)
 {
     follow_sites(watch, &group->spec);
@@ -95,6 +103,8 @@ void bw_watch_begin(struct bw_watch *watch, const struct bw_group *group, struct
     watch->group_maintenance_applied = now;
     watch->let_go_applied = now;
     watch->data_before_epoch = 0;
+    watch->named_epoch = 0;
+    follow_first_grant(watch, group);
     for (size_t site = 0; site < BW_SITES_MAX; site++)
         watch->maintenance_applied[site] = now;
     memset(watch->grants, 0, sizeof(watch->grants));
@@ -119,6 +129,23 @@ static void note_maintenance(struct bw_watch *watch, const struct bw_group *grou
         watch->maintenance_applied[site] = now;
 }
 
+/* 4: whose data was the newest until this grant lacks at most what is written in its epoch. Not where more may have been
+ * written before it, without one: in an override, or where a first grant is due, since a group that was let go may serve
+ * anywhere. Nor is it known of whom nobody hears, or hears that he is another than who wrote that data (3.7). */
+static void note_data_before(struct bw_watch *watch, const struct bw_group *group, const struct bw_command *command)
+{
+    const int site = bw_spec_find_site(&group->spec, group->previous_data_site);
+    const struct bw_contact *contact = site >= 0 ? bw_site_reports_newest_agent(&watch->reports[site]) : NULL;
+
+    watch->data_before_epoch = command->epoch;
+    watch->data_before[0] = '\0';
+    if (watch->first_grant || command->reason == BW_REASON_OVERRIDE || contact == NULL ||
+        !bw_policy_remembers(group, watch, site))
+        return;
+    memcpy(watch->data_before, group->previous_data_site, sizeof(watch->data_before));
+    watch->data_before_instance = contact->instance;
+}
+
 /* A wish is over with the grant that answers it, and with the move that was given up. */
 static void note_command(struct bw_watch *watch, const struct bw_group *group,
                          const struct bw_command *command, struct bw_instant now)
@@ -127,8 +154,9 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_GRANT:
         watch->grant_applied = now;
         watch->grant_is_found = false;
-        memcpy(watch->data_before, group->previous_data_site, sizeof(watch->data_before));
-        watch->data_before_epoch = command->epoch;
+        note_data_before(watch, group, command);
+        if (strcmp(watch->initial_primary, command->site) == 0)
+            watch->named_epoch = command->epoch;
         mark_grant(watch, command->epoch, false, now);
         watch->wish = (struct bw_wish){0};
         if (strcmp(command->site, watch->served_site) == 0)
@@ -205,6 +233,7 @@ void bw_watch_on_applied(struct bw_watch *watch, const struct bw_group *group,
         watch->let_go_applied = now;
     note_phase(watch, group, now);
     bw_watch_follow_wish(watch, group, now);
+    follow_first_grant(watch, group);
 }
 
 /* ---- what is heard ---- */

@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
+
 #include "core_world.h"
 
 static struct world world;
@@ -135,6 +137,110 @@ static void an_initial_primary_answers_for_unclear_sites_only(void **state)
     world_set_spec(&world, &spec, "dc-b");
     world_sync_all(&world);
     assert_held("first_grant", -1);
+}
+
+/* A person names dc-b as the first, whose starts have a point of no return. After a let-go the log takes dc-a's data for
+ * the newest, and dc-b is granted once it is asked for, too. */
+static void grant_b_as_named(bool is_let_go)
+{
+    struct bw_spec spec;
+    struct bw_diag diag = {0};
+
+    if (is_let_go)
+        world_begin(&world, 2);
+    else
+        world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    world.cluster.feature_level = BW_PASS_LEVEL;
+    world.sites[B].report.has_point = true;
+    if (is_let_go)
+        world_set_mode(&world, BW_MODE_OBSERVE);
+    world_stop(&world, A);
+    world_pass_ms(&world, 60000);
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, 5000);
+    if (is_let_go)
+        assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_OK);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    assert_int_equal(bw_group_history_at(world_group(&world), 0)->why_granted,
+                     is_let_go ? BW_REASON_FAILOVER : BW_REASON_FIRST_GRANT);
+}
+
+static void fail_early_at_b(void)
+{
+    world.sites[B].renew_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
+    assert_acts("A1");
+}
+
+/* The newest data is dc-b's still, and nobody else is granted without a person. */
+static void assert_b_is_waited_for(void)
+{
+    assert_string_equal(world_group(&world)->data_site, "dc-b");
+    assert_true(world_group(&world)->last_end.past_no_return);
+    world_pass_ms(&world, 2000);
+    assert_held("lag", A);
+}
+
+/* 3.9, 4: a person has said that its data is to count. That a start has left it alone makes no other's the newest. */
+static void whom_a_person_names_keeps_the_newest_data_when_its_start_fails(void **state)
+{
+    (void)state;
+    for (int is_let_go = 0; is_let_go < 2; is_let_go++) {
+        grant_b_as_named(is_let_go != 0);
+        fail_early_at_b();
+        assert_b_is_waited_for();
+        world_pass_ms(&world, 30000);
+        assert_acts("A9");
+        assert_string_equal(world_group(&world)->holder_site, "dc-b");
+        assert_string_equal(world_group(&world)->data_site, "dc-b");
+    }
+}
+
+/* ... nor that it was lost before any began, or before a point of no return: it has none. */
+static void whom_a_person_names_keeps_the_newest_data_when_it_is_lost(void **state)
+{
+    (void)state;
+    for (int is_renewed = 0; is_renewed < 2; is_renewed++) {
+        grant_b_as_named(is_renewed == 0);
+        assert_int_equal(world_group(&world)->terms.no_return, BW_NO_RETURN_UNDECLARED);
+        world.sites[B].renew_epoch = is_renewed != 0 ? world_group(&world)->epoch : 0;
+        world_sync_all(&world);
+        world.sites[B].is_mute = true;
+        world_pass_ms(&world, world_wait_of_terms_ms(&world) + 4000);
+        assert_acts("A3");
+        assert_b_is_waited_for();
+    }
+}
+
+/* 3.1: a witness that has the grant in its state alone does not know who was named. */
+static void who_has_only_found_the_grant_takes_the_site_for_named(void **state)
+{
+    (void)state;
+    for (int is_let_go = 0; is_let_go < 2; is_let_go++) {
+        grant_b_as_named(is_let_go != 0);
+        bw_witness_on_restored(&world.witness, world.now);
+        world_pass_ms(&world, 3000);
+        fail_early_at_b();
+        assert_b_is_waited_for();
+    }
+}
+
+/* Whom nobody named is the best that there was, and goes like any other. */
+static void who_was_not_named_leaves_the_data_alone(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    world_give_back(&world, A, BW_REASON_START_FAILED, false, "");
+    assert_acts("A1");
+    assert_string_equal(world_group(&world)->data_site, "");
+    world_pass_ms(&world, 1000);
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
 }
 
 /* A report is stale once both clocks say so. */
@@ -425,6 +531,10 @@ int main(void)
         cmocka_unit_test(one_started_site_is_adopted_and_two_are_nobody),
         cmocka_unit_test(a_report_that_does_not_know_the_spec_version_does_not_count),
         cmocka_unit_test(an_initial_primary_answers_for_unclear_sites_only),
+        cmocka_unit_test(whom_a_person_names_keeps_the_newest_data_when_its_start_fails),
+        cmocka_unit_test(whom_a_person_names_keeps_the_newest_data_when_it_is_lost),
+        cmocka_unit_test(who_has_only_found_the_grant_takes_the_site_for_named),
+        cmocka_unit_test(who_was_not_named_leaves_the_data_alone),
         cmocka_unit_test(an_initial_primary_waits_until_what_another_said_is_stale),
         cmocka_unit_test(an_initial_primary_that_serves_is_adopted_beside_an_unclear_site),
         cmocka_unit_test(an_initial_primary_waits_for_the_window_of_a_new_leader),

@@ -118,6 +118,40 @@ static void down_it_alone_may_be_started(void **state)
     assert_string_equal(world_act(&world), "A0");
 }
 
+/* 4: what it wrote in its override is the newest data, whether or not a start of the epoch has added to it. */
+static void what_was_written_in_an_override_stays_the_newest(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int is_lost = 0; is_lost < 2; is_lost++) {
+        begin(&world, 2);
+        world.sites[B].report.service = BW_SERVICE_STOPPED;
+        world_sync_all(&world);
+        assert_string_equal(world_act(&world), "A31");
+        assert_string_equal(holder(&world), "dc-b");
+        world.sites[A].is_mute = false;
+        world_stop(&world, A);
+        world.sites[A].report.epoch_seen = 1;
+        world.sites[B].report.override = BW_OVERRIDE_NONE;
+        if (is_lost != 0) {
+            world.sites[B].is_mute = true;
+            world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+            assert_string_equal(world_act(&world), "A3");
+            assert_int_equal(world_group(&world)->last_end.reason, BW_REASON_NEVER_STARTED);
+        } else {
+            world.sites[B].renew_epoch = 2;
+            world_sync_all(&world);
+            world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
+            assert_string_equal(world_act(&world), "A1");
+        }
+        world_pass_ms(&world, 3000);
+        assert_string_equal(world_group(&world)->data_site, "dc-b");
+        assert_string_equal(world_decide(&world), "A0");
+        assert_true(world_holds(&world, "lag", A));
+    }
+}
+
 static void nobody_else_is_granted_while_one_overrides(void **state)
 {
     static const enum bw_override saying[] = {BW_OVERRIDE_WAITING, BW_OVERRIDE_OVERRIDING,
@@ -431,6 +465,7 @@ int main(void)
         cmocka_unit_test(a_site_that_is_no_candidate_is_granted_where_it_overrides),
         cmocka_unit_test(neither_lag_nor_damping_nor_a_rejoin_hold_it),
         cmocka_unit_test(down_it_alone_may_be_started),
+        cmocka_unit_test(what_was_written_in_an_override_stays_the_newest),
         cmocka_unit_test(nobody_else_is_granted_while_one_overrides),
         cmocka_unit_test(one_that_waits_or_ends_is_not_adopted),
         cmocka_unit_test(of_two_that_override_nobody_is_granted),

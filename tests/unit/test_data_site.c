@@ -404,12 +404,120 @@ static void what_was_written_since_is_bounded_for_the_leader_that_granted_alone(
     group->last_end.epoch = watch->data_before_epoch = group->epoch;
     (void)strcpy(group->data_site, "dc-b");
     (void)strcpy(watch->data_before, "dc-a");
+    watch->data_before_instance = world.sites[A].instance;
     watch->phase_applied = bw_instant_add(watch->grant_applied, 1500 * BW_NS_PER_MS);
 
     assert_int_equal(loss_of(A).kind, BW_LOSS_AT_MOST);
     assert_int_equal(loss_of(A).ms, 1500);
     world.witness.leadership.leads = false;
     assert_int_equal(loss_of(A).kind, BW_LOSS_UNKNOWN);
+}
+
+/* dc-a served, and is lost; dc-b was granted in its place, and is lost soon after it has begun to write. `adopts`: it had
+ * served before, without a lease, by a person's word. */
+static void lose_a_and_then_b(bool adopts)
+{
+    world_begin(&world, 2);
+    world_without_readiness(&world);
+    world_group(&world)->spec.on_lag = BW_ON_LAG_ALLOW;
+    world_group(&world)->spec.max_lag_ms = 60000;
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 17000);
+    if (adopts) {
+        world.sites[B].report.override = BW_OVERRIDE_OVERRIDING;
+        world.sites[B].report.service = BW_SERVICE_STARTED;
+        world_sync_all(&world);
+    }
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_act(&world), adopts ? "A31" : "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    world_group(&world)->spec.on_lag = BW_ON_LAG_REFUSE;
+    world.sites[B].report.override = BW_OVERRIDE_NONE;
+    world_serve(&world, B);
+    if (adopts)
+        assert_string_equal(world_act(&world), "A10");
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 17000);
+    assert_string_equal(world_act(&world), "A3");
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world.sites[A].report.epoch_seen = 1;
+}
+
+/* 4: dc-a lacks that epoch at most, if it is the machine that had the data before it. */
+static void another_machine_lacks_more_than_the_last_epoch(void **state)
+{
+    (void)state;
+    lose_a_and_then_b(false);
+    world_pass_ms(&world, 5000);
+    assert_int_equal(loss_of(A).kind, BW_LOSS_AT_MOST);
+
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 20000);
+    world.sites[A].is_mute = false;
+    world.sites[A].instance.bytes[0] = world.sites[A].session.bytes[0] = 77;
+    world.sites[A].report.epoch_seen = 2; /* as after a fence of that epoch from there (3.3) */
+    world_pass_ms(&world, 5000);
+    assert_int_equal(loss_of(A).kind, BW_LOSS_UNKNOWN);
+}
+
+/* ... nor where it was made anew before that epoch. */
+static void who_had_forgotten_before_the_last_epoch_lacks_more(void **state)
+{
+    (void)state;
+    make_anew(0);
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    world_give_back(&world, B, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    memset(world_watch(&world)->lag, 0, sizeof world_watch(&world)->lag);
+    world.sites[A].report.has_lag = false;
+    world_sync_all(&world);
+    assert_int_equal(loss_of(A).kind, BW_LOSS_UNKNOWN);
+}
+
+/* What was written before the adoption is in no epoch. */
+static void what_an_override_wrote_is_no_part_of_the_last_epoch(void **state)
+{
+    (void)state;
+    lose_a_and_then_b(true);
+    world_pass_ms(&world, 5000);
+    assert_string_equal(loss_of(A).data_site, "dc-b");
+    assert_int_equal(loss_of(A).kind, BW_LOSS_UNKNOWN);
+}
+
+/* 3.9: nor what was written after the group was let go; `is_adopted`: by whom serves still, else a person names dc-b. */
+static void what_was_written_after_a_let_go_is_no_part_of_the_last_epoch(void **state)
+{
+    struct bw_spec spec;
+
+    (void)state;
+    for (int is_adopted = 0; is_adopted < 2; is_adopted++) {
+        world_begin(&world, 2);
+        world_without_readiness(&world);
+        world_set_mode(&world, BW_MODE_OBSERVE);
+        world_stop(&world, A);
+        world.sites[B].report.service = is_adopted != 0 ? BW_SERVICE_STARTED : BW_SERVICE_STOPPED;
+        world_pass_ms(&world, 60000);
+        spec = world_group(&world)->spec;
+        spec.mode = BW_MODE_AUTO;
+        spec.max_lag_ms = 60000;
+        world_set_spec(&world, &spec, is_adopted != 0 ? "" : "dc-b");
+        world_pass_ms(&world, 5000);
+        if (is_adopted == 0)
+            assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, NULL), BW_OK);
+        assert_string_equal(world_act(&world), "A6");
+        assert_string_equal(world_group(&world)->holder_site, "dc-b");
+        world_serve(&world, B);
+        if (is_adopted != 0)
+            assert_string_equal(world_act(&world), "A10");
+        world.sites[B].is_mute = true;
+        world_pass_ms(&world, 17000);
+        assert_string_equal(world_act(&world), "A3");
+        world_pass_ms(&world, 1000);
+        assert_string_equal(loss_of(A).data_site, "dc-b");
+        assert_int_equal(loss_of(A).kind, BW_LOSS_UNKNOWN);
+    }
 }
 
 /* dc-a was last heard to serve so long before `since`, which is when this witness came to lead. */
@@ -585,6 +693,10 @@ int main(void)
         cmocka_unit_test(a_lag_counts_for_three_checks_and_a_window),
         cmocka_unit_test(a_lag_behind_another_than_the_data_site_is_unknown),
         cmocka_unit_test(what_was_written_since_is_bounded_for_the_leader_that_granted_alone),
+        cmocka_unit_test(another_machine_lacks_more_than_the_last_epoch),
+        cmocka_unit_test(who_had_forgotten_before_the_last_epoch_lacks_more),
+        cmocka_unit_test(what_an_override_wrote_is_no_part_of_the_last_epoch),
+        cmocka_unit_test(what_was_written_after_a_let_go_is_no_part_of_the_last_epoch),
         cmocka_unit_test(the_data_site_served_no_longer_than_two_leaders_may_wait),
         cmocka_unit_test(the_first_site_of_the_spec_may_take_as_long_as_it_says_to_fence),
         cmocka_unit_test(the_late_fence_of_a_later_site_that_never_wrote_says_nothing_of_the_lag),

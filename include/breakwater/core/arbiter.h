@@ -103,8 +103,14 @@ struct bw_watch {
     struct bw_rate rates[BW_SITES_MAX];            /* of their clocks against this witness's */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
     char data_before[BW_NAME_MAX + 1]; /* the data site before the grant of data_before_epoch, which
-                                          this witness has itself seen applied; "": it has not */
+                                          this witness has itself seen applied; "": it has not, or what
+                                          was written since may be more than that epoch (4) */
+    struct bw_id data_before_instance; /* who spoke for it then */
     uint64_t data_before_epoch;
+    bool first_grant; /* as the state had it before the newest command; so is the next */
+    char initial_primary[BW_NAME_MAX + 1];
+    uint64_t named_epoch; /* newest epoch granted to whom a person named as the first (3.9), as far as this witness
+                             has seen it applied; 0: none */
     uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
     uint64_t served_epoch;           /* in which it was heard so */
     struct bw_instant served_since;  /* when this witness itself first heard it serve in that epoch, */
