@@ -63,6 +63,18 @@ bool bw_eval_reaches_remote_fence(const struct bw_evaluation *eval)
     return false;
 }
 
+/* 3.7, 4: its guard has seen the epoch once it was asked, and who has seen one may have written what it has. Where the
+ * newest data may go back to that site, and another machine stands there since, nobody could tell the two apart then. */
+static bool would_seem_to_remember(const struct bw_evaluation *eval, int site)
+{
+    const struct bw_group *group = eval->group;
+    const bool may_go_back = group->terms.no_return != BW_NO_RETURN_PASSED &&
+                             eval->watch->verified_epoch != group->epoch;
+
+    return may_go_back && strcmp(group->spec.sites[site].name, group->previous_data_site) == 0 &&
+           !bw_policy_remembers(group, eval->watch, site);
+}
+
 /* ... and nothing of its own is in the way. */
 static const struct bw_contact *able(const struct bw_evaluation *eval, int site)
 {
@@ -70,7 +82,7 @@ static const struct bw_contact *able(const struct bw_evaluation *eval, int site)
 
     return contact != NULL && contact->report.guard_alive && !contact->report.guard_busy &&
                    contact->report.armed_epoch == 0 && contact->report.service == BW_SERVICE_STOPPED &&
-                   contact->report.epoch_seen <= eval->group->epoch
+                   contact->report.epoch_seen <= eval->group->epoch && !would_seem_to_remember(eval, site)
                ? contact
                : NULL;
 }
@@ -369,6 +381,14 @@ void bw_witness_remote_fence(const struct bw_witness *witness, int group, const 
 
 /* ---- the step -------------------------------------------------------------------------------- */
 
+static bool forgets_anywhere(const struct bw_evaluation *eval)
+{
+    for (int site = 0; site < (int)eval->group->spec.site_count; site++)
+        if (reachable(eval, site) != NULL && would_seem_to_remember(eval, site))
+            return true;
+    return false;
+}
+
 static const char *unasked_word(const struct bw_evaluation *eval)
 {
     if (may_live(eval))
@@ -381,8 +401,10 @@ static const char *unasked_word(const struct bw_evaluation *eval)
         return "has failed, and is asked for again after a pause";
     if (runs_anywhere(eval))
         return "one that was asked for before still runs";
-    return choose(eval) >= 0 ? "is about to be asked for"
-                             : "no site that has such a script can be asked";
+    if (choose(eval) >= 0)
+        return "is about to be asked for";
+    return forgets_anywhere(eval) ? "is not asked of the site whose data was the newest: its disk may be new"
+                                  : "no site that has such a script can be asked";
 }
 
 static const char *word_of(const struct bw_evaluation *eval, const struct bw_contact *contact)

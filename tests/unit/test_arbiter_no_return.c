@@ -10,9 +10,7 @@
 #include <breakwater/base/feature_level.h>
 #include <breakwater/core/expiry.h>
 
-#include "core_world.h"
-
-static struct world world;
+#include "remote_fence_world.h"
 
 #define assert_rule(rule) assert_string_equal(world_decide(&world), rule)
 #define assert_acts(rule) assert_string_equal(world_act(&world), rule)
@@ -137,6 +135,55 @@ static void who_was_lost_before_it_has_left_the_data_alone(void **state)
     assert_false(world_group(&world)->last_end.past_no_return);
 }
 
+/* dc-b is lost under the epoch, which only a fence from elsewhere ends; dc-a is back as another machine. */
+static void close_and_make_a_anew(void)
+{
+    world.sites[A].is_mute = true;
+    renew(B);
+    world_pass_ms(&world, 2000);
+    lose(B);
+    world.sites[A].is_mute = false;
+    world.sites[A].instance.bytes[0] = world.sites[A].session.bytes[0] = 77;
+    world_stop(&world, A);
+    world.sites[A].released = (struct bw_released){0};
+    world.sites[A].report.epoch_seen = 0;
+    world_pass_ms(&world, 2000);
+}
+
+/* 3.7, 4: the fence would have its guard see an epoch, as if it had written what has the newest data once that is over. */
+static void who_has_forgotten_is_not_asked_for_a_fence_that_makes_its_data_the_newest(void **state)
+{
+    (void)state;
+    grant_b();
+    close_and_make_a_anew();
+    assert_int_equal(asked(A).epoch, 0);
+    (void)world_decide(&world);
+    assert_non_null(strstr(world_gate(&world, "remote_fence", -1)->word, "its disk may be new"));
+
+    world.sites[A].report.epoch_seen = 1; /* it is who it was */
+    world_pass_ms(&world, 1000);
+    assert_int_equal(asked(A).epoch, 2);
+}
+
+/* Once what dc-b has written stays the newest, nobody takes dc-a's for it. */
+static void who_has_forgotten_is_asked_where_its_data_stays_behind(void **state)
+{
+    (void)state;
+    for (int has_passed = 0; has_passed < 2; has_passed++) {
+        grant_b();
+        if (has_passed != 0) {
+            ask(B);
+            assert_acts("A34");
+        } else {
+            world_serve(&world, B);
+            world_pass_ms(&world, 1000);
+            assert_int_equal(world_watch(&world)->verified_epoch, 2);
+        }
+        close_and_make_a_anew();
+        assert_int_equal(asked(A).epoch, 2);
+    }
+}
+
 static void who_was_lost_behind_it_has_the_newest_data(void **state)
 {
     (void)state;
@@ -215,6 +262,8 @@ int main(void)
         cmocka_unit_test(it_is_committed_when_the_holder_asks),
         cmocka_unit_test(nobody_else_asks_for_it),
         cmocka_unit_test(who_was_lost_before_it_has_left_the_data_alone),
+        cmocka_unit_test(who_has_forgotten_is_not_asked_for_a_fence_that_makes_its_data_the_newest),
+        cmocka_unit_test(who_has_forgotten_is_asked_where_its_data_stays_behind),
         cmocka_unit_test(who_was_lost_behind_it_has_the_newest_data),
         cmocka_unit_test(a_give_back_that_denies_what_is_committed_is_not_believed),
         cmocka_unit_test(a_give_back_from_before_it_says_itself_what_it_has_left),
