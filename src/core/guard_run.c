@@ -446,6 +446,15 @@ static enum bw_guard_left left_at(const struct bw_guard *guard,
 
 /* ---- a stop is believed when status says so (4) --------------------------------------------- */
 
+/* What runs in the observation slot, or begins there: the look after the stop, or one that was there before it. */
+static void limit_stop_look(const struct guard_step *step, enum bw_action_kind look)
+{
+    const struct bw_guard_limits *limits = &step->guard->limits;
+
+    step->guard->stop_look_limit = bw_instant_add(step->now, limits->timeout_ns[look] + limits->kill_grace_ns +
+                                                                 BW_LOOK_ANSWER_NS);
+}
+
 static void begin_stop_check(const struct guard_step *step, const struct bw_guard_run *run,
                              const struct bw_guard_run_ended *ended)
 {
@@ -456,6 +465,7 @@ static void begin_stop_check(const struct guard_step *step, const struct bw_guar
     guard->stop_run = *run;
     guard->stop_ended = *ended;
     guard->stop_check_at = step->now;
+    limit_stop_look(step, guard->slots[BW_GUARD_SLOT_OBSERVATION].run.action);
     if (guard->stop != BW_GUARD_STOP_AGAIN) /* one that runs again has no time of its own */
         guard->stop_limit = bw_instant_add(step->now, guard->limits.timeout_ns[BW_ACTION_STOP]);
     bw_guard_stop_move(guard, BW_STOP_EVENT_CHECK);
@@ -517,6 +527,18 @@ static void on_stop_looked(const struct guard_step *step, enum bw_service servic
         stop_again(step);
     else if (is_down && left == BW_GUARD_LEFT_THERE)
         term_started(step);
+}
+
+/* 3.5: behind a look that hangs none begins, so a stop would be neither believed nor given up: it has failed. */
+static void give_up_stop_look(const struct guard_step *step)
+{
+    const struct bw_instant limit = bw_instant_max(step->guard->stop_limit, step->guard->stop_look_limit);
+
+    BW_ASSERT(step->guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE);
+    if (bw_instant_wait_is_over(step->now, limit))
+        end_stop(step, false);
+    else
+        bw_guard_wake(step, limit);
 }
 
 static void note_service(const struct guard_step *step, enum bw_service service,
@@ -656,20 +678,27 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
 static void look_at(const struct guard_step *step, struct bw_instant at, uint64_t epoch,
                     const char *rule)
 {
-    if (bw_instant_wait_is_over(step->now, at))
+    if (bw_instant_wait_is_over(step->now, at)) {
+        limit_stop_look(step, BW_ACTION_STATUS);
         bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS, epoch, rule);
-    else
+    } else {
         bw_guard_wake(step, at);
+    }
 }
 
 void bw_guard_run_timers(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
+    const bool is_checking = guard->stop == BW_GUARD_STOP_CHECKING;
 
-    if (bw_guard_is_fencing(guard) ||
-        guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE)
+    if (bw_guard_is_fencing(guard))
         return;
-    if (guard->stop == BW_GUARD_STOP_CHECKING)
+    if (guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE) {
+        if (is_checking)
+            give_up_stop_look(step);
+        return;
+    }
+    if (is_checking)
         look_at(step, guard->stop_check_at, guard->stop_run.epoch, "V16");
     else if (guard->end_looking)
         look_at(step, guard->stop_check_at, guard->memory.ended_epoch, "V62");

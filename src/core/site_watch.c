@@ -438,13 +438,9 @@ static bool any_observation_runs(const struct bw_site *site)
     return false;
 }
 
-/* A guard ends a look at its limit, and says so. Beyond that it is given what a busy machine takes to
- * begin a script and to reap it. */
-#define LOOK_ANSWER_NS (5 * BW_NS_PER_S)
-
 static uint64_t answered_within_ns(const struct bw_site *site, enum bw_action_kind kind)
 {
-    return site->limits.timeout_ns[kind] + site->limits.kill_grace_ns + LOOK_ANSWER_NS;
+    return site->limits.timeout_ns[kind] + site->limits.kill_grace_ns + BW_LOOK_ANSWER_NS;
 }
 
 /* 3.4: a site that holds nothing arms nothing, so that its guard would be taken for alive as long as its

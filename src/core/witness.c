@@ -721,6 +721,12 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
     if (strcmp(group->holder_site, wish->to) == 0)
         return bw_diag_set(diag, BW_ERR_EXISTS, "%s holds %s already", wish->to, group->spec.name);
     contact = bw_policy_connected(group, watch, holder, now);
+    if (contact != NULL && !contact->report.guard_alive)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "the guard of %s is away, or has not ended a look by its limit: it would stop %s, could "
+                           "not see that it has stopped, and no other site would get it. Mend that first; look "
+                           "there: systemctl status breakwater-guard",
+                           group->holder_site, group->spec.name);
     if (contact != NULL && !bw_policy_is_stop_seen(contact))
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s does not know whether %s runs there (status unknown): it would stop it, "

@@ -61,6 +61,31 @@ static void nothing_is_revoked_whose_stop_could_not_be_seen(void **state)
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
 }
 
+/* 3.4: a look that hangs says nothing any more, whatever the newest one said, and the one after a stop would hang as
+ * well. What its guard has proved to end a last look has to see, too. */
+static void nothing_is_revoked_where_a_look_hangs(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    world.sites[A].report.guard_alive = false; /* after it was asked for */
+    world_sync_all(&world);
+    assert_held("stop_seen", -1);
+    assert_string_equal(world_gate(&world, "stop_seen", -1)->word, "guard lost");
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "the guard of dc-a is away, or has not ended a look"));
+
+    world.sites[A].report.sight.proved = true;
+    world_sync_all(&world);
+    assert_held("stop_seen", -1);
+
+    world.sites[A].report.guard_alive = true;
+    world_sync_all(&world);
+    assert_rule("A11");
+}
+
 /* 4: ineligible until its rejoin has ended. The report that says "no rejoin" was made before its site
  * could know that another one serves, or before that one does. */
 static void nothing_is_revoked_for_a_site_that_has_not_rejoined_yet(void **state)
@@ -527,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_move_can_be_given_up_until_its_stop_has_begun),
         cmocka_unit_test(nothing_is_revoked_for_a_target_that_is_not_ready),
         cmocka_unit_test(nothing_is_revoked_whose_stop_could_not_be_seen),
+        cmocka_unit_test(nothing_is_revoked_where_a_look_hangs),
         cmocka_unit_test(nothing_is_revoked_for_a_site_that_has_not_rejoined_yet),
         cmocka_unit_test(a_move_that_was_asked_for_waits_for_the_rejoin),
         cmocka_unit_test(after_a_loss_a_site_stands_behind_the_epoch_that_served),

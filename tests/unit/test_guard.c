@@ -269,6 +269,54 @@ static void stop_that_leaves_the_service_running_has_failed(void **state)
     assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
 }
 
+/* 3.5: a look that hangs tells nothing, nor does any behind it. A stop whose end nobody can see has failed, as one that
+ * is seen to serve on: the fence follows, where silence would hold the epoch for as long as the look hangs. */
+static void stop_behind_a_look_that_hangs_has_failed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STATUS, 7); /* KILL reaches nothing of it */
+    run(&world, 1, BW_ACTION_STOP, 1);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_int_equal(world.guard.stop, BW_GUARD_STOP_CHECKING);
+
+    tick_at(&world, 106199); /* its own limit, the grace, and what an answer may take: longer than the stop's limit */
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], 0);
+    assert_true(arm(&world, 1, 106000));
+    tick_at(&world, 106200);
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 1);
+    assert_false(world.guard.mirror.stop_seen);
+    run(&world, 1, BW_ACTION_FENCE, 2);
+    assert_asked(&world, "SPAWN");
+    assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
+}
+
+/* 3.5: likewise of the look that a stop has begun itself. */
+static void stop_whose_own_look_hangs_has_failed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STOP, 1);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    tick_at(&world, 104900); /* a look begins that may take longer than the limit of the stop */
+    tick_at(&world, 105100);
+    assert_true(arm(&world, 1, 105100));
+    tick_at(&world, 111099);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], 0);
+    assert_true(arm(&world, 1, 111000));
+
+    tick_at(&world, 111100);
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
+}
+
 /* ---- ended(e) (3.4, 3.5) --------------------------------------------------------------------- */
 
 static void ended_is_refused_while_a_start_runs_or_nothing_was_seen_stopped(void **state)
@@ -416,6 +464,8 @@ int main(void)
         cmocka_unit_test(stop_ends_the_start_that_runs_and_follows_it),
         cmocka_unit_test(stop_succeeds_only_when_status_says_stopped),
         cmocka_unit_test(stop_that_leaves_the_service_running_has_failed),
+        cmocka_unit_test(stop_behind_a_look_that_hangs_has_failed),
+        cmocka_unit_test(stop_whose_own_look_hangs_has_failed),
         cmocka_unit_test(ended_is_refused_while_a_start_runs_or_nothing_was_seen_stopped),
         cmocka_unit_test(stopped_seen_before_a_start_does_not_end_the_epoch),
         cmocka_unit_test(look_begun_beside_a_start_does_not_end_the_epoch),

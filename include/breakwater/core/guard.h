@@ -290,6 +290,7 @@ struct bw_guard {
     enum bw_guard_stop stop;
     struct bw_guard_run waiting_run; /* WAITING: the stop */
     struct bw_instant stop_limit;
+    struct bw_instant stop_look_limit; /* CHECKING: until when what runs in the observation slot may take */
     struct bw_instant stop_check_at;
     struct bw_guard_run stop_run;
     struct bw_guard_run_ended stop_ended;

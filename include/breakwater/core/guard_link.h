@@ -30,6 +30,10 @@ enum bw_action_kind {
     BW_ACTION_COUNT
 };
 
+/* 3.4: a guard ends a look at its limit, and says so. Beyond that, and `kill_grace`, it is given what a busy machine
+ * takes to begin a script and to reap it. One that takes longer hangs, and tells nothing any more. */
+#define BW_LOOK_ANSWER_NS (5 * BW_NS_PER_S)
+
 /* How a run ended. Only OK is success; `stop` and `fence` are OK only when nothing was seen to serve
  * afterwards (3.2.4). */
 #define BW_RUN_LIST(X)                                                                            \

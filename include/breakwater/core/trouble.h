@@ -20,8 +20,8 @@
       "the next fence that sees the end clears it, or force-release")                              \
     X(GUARD_LOST, "guard_lost",                                                                    \
       "the guard is away, or has not ended a look by its limit: until it is back the site is "     \
-      "granted nothing, and renews nothing that its guard does not arm: systemctl status "         \
-      "breakwater-guard")                                                                          \
+      "granted nothing, renews nothing that its guard does not arm, and is not asked to stop "     \
+      "the service for a planned move: systemctl status breakwater-guard")                         \
     X(FENCE_TOO_SLOW, "fence_too_slow",                                                            \
       "a fence was measured to take longer than the fence_timeout of the group: the site is no "   \
       "candidate until one fits, or the limit does; at a site that holds nothing it is forgotten " \
