@@ -197,7 +197,7 @@ static bool is_denied(const struct bw_evaluation *eval)
     return false;
 }
 
-/* 3.5: its word is waited for, not for ever. Who never reaches the leader itself may be asked in vain, and another not. */
+/* 3.5: its word is waited for. Who never reaches the leader itself may be asked in vain, and another not. */
 static bool has_waited_for_own_word(struct bw_remote_fence *fence, struct bw_instant now)
 {
     if (fence->passed_on.boot_ns == 0)
@@ -226,7 +226,9 @@ static const char *failure(const struct bw_evaluation *eval, struct bw_remote_fe
                    : NULL;
     if (report->state != BW_REMOTE_FENCE_SEEN)
         return "the script has failed, or was not run";
-    if (contact->relayed_by != 0 && has_waited_for_own_word(fence, eval->now))
+    /* 3.3: the one that can be asked then is another, for who is relayed is not. Where nobody can, what it has seen would
+     * be thrown away for a run of the same script at the same site. */
+    if (contact->relayed_by != 0 && has_waited_for_own_word(fence, eval->now) && choose(eval) >= 0)
         return "it has seen the end, and does not reach the leader itself";
     return is_denied(eval) ? "its site says started again" : NULL;
 }

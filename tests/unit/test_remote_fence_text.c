@@ -160,7 +160,7 @@ static void people_are_told_why_nobody_is_asked(void **state)
 static void people_are_told_whose_word_has_seen_the_end(void **state)
 {
     (void)state;
-    begin_closed(2);
+    begin_closed(3);
     say(B, BW_REMOTE_FENCE_SEEN);
     assert_text("dc-b has seen the end");
     world.sites[B].relayed_by = 2;

@@ -78,13 +78,49 @@ static void a_word_that_is_only_passed_on_is_waited_for_no_longer_than_a_begin(v
     assert_string_equal(world_decide(&world), "A32");
 }
 
+/* Where nobody else can be asked, to ask again would be to throw the end away that was seen, and to have it seen by
+ * another run of the script, by the same site. */
+static void a_word_that_is_passed_on_is_waited_for_as_long_as_nobody_else_can_be_asked(void **state)
+{
+    (void)state;
+    begin_closed(2);
+    world.sites[B].relayed_by = 2;
+    say(B, BW_REMOTE_FENCE_SEEN);
+    for (int second = 0; second < 60; second++) {
+        assert_int_not_equal(asked(B).epoch, 0);
+        assert_string_not_equal(world_decide(&world), "A32"); /* 3.5: it is not believed */
+        world_pass_ms(&world, 1000);
+    }
+
+    world.sites[B].relayed_by = 0;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A32");
+
+    begin_closed(3);
+    world.sites[C].report.guard_busy = true;
+    world.sites[B].relayed_by = 2;
+    say(B, BW_REMOTE_FENCE_SEEN);
+    for (int second = 0; second < 60; second++) {
+        assert_int_not_equal(asked(B).epoch, 0);
+        world_pass_ms(&world, 1000);
+    }
+
+    world.sites[C].report.guard_busy = false;
+    world_sync_all(&world);
+    assert_nobody_is_asked();
+    world_pass_ms(&world, 6000);
+    assert_int_equal(asked(B).epoch, 0);
+    assert_int_not_equal(asked(C).epoch, 0);
+}
+
 /* ... each time anew, and its own word counts as long as it is waited for. */
 static void a_word_that_was_passed_on_counts_once_it_is_said(void **state)
 {
     (void)state;
-    begin_closed(2);
+    begin_closed(3);
     for (int time = 0; time < 2; time++) {
         world.sites[B].relayed_by = 2;
+        world.sites[C].report.guard_busy = false;
         say(B, BW_REMOTE_FENCE_SEEN);
         assert_int_not_equal(asked(B).epoch, 0);
         world_pass_ms(&world, 9000);
@@ -94,6 +130,7 @@ static void a_word_that_was_passed_on_counts_once_it_is_said(void **state)
         world_pass_ms(&world, 2000);
         assert_nobody_is_asked();
         world.sites[B].relayed_by = 0;
+        world.sites[C].report.guard_busy = true; /* so that it is asked again */
         world_pass_ms(&world, 6000);
     }
     world.sites[B].relayed_by = 0;
@@ -307,6 +344,7 @@ int main(void)
         cmocka_unit_test(its_time_to_begin_is_over_at_its_end),
         cmocka_unit_test(its_time_to_end_is_over_at_its_end),
         cmocka_unit_test(a_word_that_is_only_passed_on_is_waited_for_no_longer_than_a_begin),
+        cmocka_unit_test(a_word_that_is_passed_on_is_waited_for_as_long_as_nobody_else_can_be_asked),
         cmocka_unit_test(a_word_that_was_passed_on_counts_once_it_is_said),
         cmocka_unit_test(the_longest_pause_is_of_more_than_five_minutes_and_no_longer),
         cmocka_unit_test(only_what_has_begun_may_run_on_unheard),
