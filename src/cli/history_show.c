@@ -367,6 +367,21 @@ static bool is_way_back(const json_t *entry)
     return strcmp(bw_json_member(entry, "reason"), bw_reason_word(BW_REASON_ROLLBACK)) == 0;
 }
 
+/* Whose data is the newest is then whose epoch it was; else it may be that of one before (4). */
+static bool is_known_to_have_written(const json_t *entry)
+{
+    return bw_json_truth(entry, "adopted") || moment_of(entry, "no_return") != NULL ||
+           moment_of(entry, "started") != NULL || moment_of(entry, "verified") != NULL;
+}
+
+/* 3.1: under an epoch that is known to have left the data alone nobody served, and what is measured began before it. */
+static const char *who_served_last(const json_t *report)
+{
+    return is_known_to_have_written(json_object_get(report, "before"))
+               ? bw_json_member(json_object_get(report, "epoch"), "previous_site")
+               : "it";
+}
+
 static void print_outage(const json_t *report, FILE *out)
 {
     const json_t *entry = json_object_get(report, "epoch");
@@ -382,7 +397,7 @@ static void print_outage(const json_t *report, FILE *out)
                    "%s, by the sites' own words: from when %s was seen to serve last%s, until the "
                    "start was verified",
                    bw_seconds(json_integer_value(outage), text),
-                   is_way_back(entry) ? "it" : bw_json_member(entry, "previous_site"),
+                   who_served_last(report),
                    bw_json_truth(entry, "outage_told") ? "" : ", as far as it could be heard");
     else if (was_made_anew(report))
         print_fact(out, "Without service (RTO)", MADE_ANEW);
@@ -392,13 +407,6 @@ static void print_outage(const json_t *report, FILE *out)
         print_fact(out, "Without service (RTO)",
                    "unknown: no witness that led heard both the end of the service before and its "
                    "verified start");
-}
-
-/* Whose data is the newest is then whose epoch it was; else it may be that of one before (4). */
-static bool is_known_to_have_written(const json_t *entry)
-{
-    return bw_json_truth(entry, "adopted") || moment_of(entry, "no_return") != NULL ||
-           moment_of(entry, "started") != NULL || moment_of(entry, "verified") != NULL;
 }
 
 /* The site that was granted had it before, too. */

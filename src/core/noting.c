@@ -21,7 +21,7 @@ static bool is_known(struct bw_instant at)
 }
 
 /* Under an epoch that is known to have left the data alone nobody served: whoever waits has waited since
- * the one before it (3.6, its way back). */
+ * the one before it, be the next one its way back (3.6) or another failover. */
 static struct bw_instant served_last(const struct bw_epoch_timeline *timeline,
                                      const struct bw_group *group)
 {
