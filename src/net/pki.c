@@ -269,19 +269,66 @@ static enum bw_err keep_owner(int dir, const char *name, int fd, struct bw_diag 
     return BW_OK;
 }
 
-/* A file of nobody else's at `name`. What a killed run has left there goes: it may hold a key. No run takes that of
- * another that is still at it: the lock is held until `dir` is closed. (Where a file system has no such locks, as NFS,
- * two at once of one name are the caller's to avoid.) */
-static int create_fresh(int dir, const char *name, mode_t mode)
+/* Takes the lock of the file that was opened at `name`. It is on that file, for which its mode lets nobody else in who
+ * has no business here: one of the directory anybody could hold who may read it, and with it every renewal. (Where a file
+ * system has no such locks, as NFS, two runs at once of one name are the caller's to avoid.) */
+static enum bw_err take(int dir, const char *name, int fd, struct bw_diag *diag)
+{
+    const bool is_locked = flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    struct stat opened, there;
+
+    if (is_locked && fstat(fd, &opened) == 0 &&
+        fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && opened.st_dev == there.st_dev &&
+        opened.st_ino == there.st_ino)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_BUSY,
+                       "another run of pki is writing %s, or was stopped as it did; let it end, or end it",
+                       name);
+}
+
+/* What a killed run has left at `name` goes: it may hold a key. What another is still at is left to it: it would give
+ * its name to what is written there next. */
+static enum bw_err remove_left(int dir, const char *name, struct bw_diag *diag)
+{
+    const int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    enum bw_err err = BW_OK;
+
+    if (fd < 0 && errno == ENOENT)
+        return BW_OK; /* that run has just ended well */
+    if (fd < 0 && errno != ELOOP) /* a link is no run's */
+        return bw_diag_errno(diag, errno, "open %s", name);
+    if (fd >= 0)
+        err = take(dir, name, fd, diag);
+    if (err == BW_OK && unlinkat(dir, name, 0) != 0)
+        err = bw_diag_errno(diag, errno, "remove %s", name);
+    if (fd >= 0)
+        (void)close(fd); /* only ever locked */
+    return err;
+}
+
+/* A file of nobody else's at `name`, until it is closed. */
+static enum bw_err create_fresh(int dir, const char *name, mode_t mode, int *out_fd,
+                                struct bw_diag *diag)
 {
     static const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd;
+    int fd = openat(dir, name, flags, mode);
+    enum bw_err err = BW_OK;
 
-    (void)flock(dir, LOCK_EX);
-    fd = openat(dir, name, flags, mode);
-    if (fd < 0 && errno == EEXIST && unlinkat(dir, name, 0) == 0)
+    if (fd < 0 && errno == EEXIST) {
+        err = remove_left(dir, name, diag);
+        if (err != BW_OK)
+            return err;
         fd = openat(dir, name, flags, mode);
-    return fd;
+    }
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "create %s", name);
+    err = take(dir, name, fd, diag);
+    if (err != BW_OK) {
+        (void)close(fd); /* whoever has it has taken it for left */
+        return err;
+    }
+    *out_fd = fd;
+    return BW_OK;
 }
 
 /* Put a whole file at `name` in `dir`, durably. `may_replace` false: BW_ERR_EXISTS when there is
@@ -298,13 +345,12 @@ static enum bw_err write_file(int dir, const char *name, mode_t mode, bool may_r
 
     if (length < 0 || (size_t)length >= sizeof temporary)
         return bw_diag_set(diag, BW_ERR_LIMIT, "%s: the file name is too long", name);
-    fd = create_fresh(dir, temporary, mode);
-    if (fd < 0)
-        return bw_diag_errno(diag, errno, "create %s", temporary);
+    err = create_fresh(dir, temporary, mode, &fd, diag);
+    if (err != BW_OK)
+        return err;
     err = may_replace ? keep_owner(dir, name, fd, diag) : BW_OK;
     if (err == BW_OK)
         err = write_all(fd, data, (size_t)size, temporary, diag);
-    (void)close(fd); /* synced, or the first error is the one worth reporting */
     if (err != BW_OK)
         goto fail;
     if (may_replace && renameat(dir, temporary, dir, name) != 0) {
@@ -317,12 +363,14 @@ static enum bw_err write_file(int dir, const char *name, mode_t mode, bool may_r
     }
     if (!may_replace)
         (void)unlinkat(dir, temporary, 0); /* a second name of the same file harms nobody */
+    (void)close(fd); /* synced; no earlier, for its lock kept the name this run's */
     if (fsync(dir) != 0)
         return bw_diag_errno(diag, errno, "fsync the directory of %s", name);
     return BW_OK;
 
 fail:
     (void)unlinkat(dir, temporary, 0); /* the first error is the one worth reporting */
+    (void)close(fd);
     return err;
 }
 

@@ -7,11 +7,9 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -237,30 +235,6 @@ static void failed_issue_leaves_no_file_behind(void **state)
 
     assert_int_equal(run("test \"$(ls -A %s | tr '\\n' ' ')\" = 'ca.key ca.pem '", fixture->dir),
                      0);
-}
-
-/* A key may be in it, under a name that ls does not show; and in a container the next run has the same number. */
-static void what_a_killed_run_has_left_is_replaced(void **state)
-{
-    struct fixture *fixture = *state;
-    const pid_t pid = fork();
-    int status;
-
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-        (void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, 0}); /* SIGXFSZ as it writes */
-        (void)issue(fixture, "witness/w1", NULL);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
-    assert_int_equal(run("test -n \"$(ls -A %s | grep '^[.]w1')\"", fixture->dir), 0);
-
-    assert_int_equal(issue(fixture, "witness/w1", NULL), BW_OK);
-
-    assert_int_equal(run("test \"$(ls -A %s | tr '\\n' ' ')\" = 'ca.key ca.pem w1.pem '", fixture->dir), 0);
-    assert_int_equal(mode_of(fixture->path), 0600);
 }
 
 /* ---- refusing -------------------------------------------------------------------------------- */
@@ -756,7 +730,6 @@ int main(void)
         with_ca(reissue_replaces_a_file_of_the_same_identity),
         with_ca(issue_leaves_files_of_others_alone),
         with_ca(failed_issue_leaves_no_file_behind),
-        with_ca(what_a_killed_run_has_left_is_replaced),
         with_ca(names_outside_the_rule_are_refused),
         with_ca(sans_that_name_no_host_are_refused),
         with_ca(days_beyond_the_limit_or_the_ca_are_refused),

@@ -4,6 +4,7 @@
  * identity as the only URI among its subject alternative names: breakwater://CLUSTER/ROLE/NAME, or
  * breakwater://CLUSTER/agent/SITE/NAME. Files appear whole or not at all (temporary name, fsync,
  * rename), and certificate and key share one file, so that a reload can never see halves of two.
+ * One run at a time writes a file: another gets BW_ERR_BUSY, and waits for nobody.
  *
  * Everything here blocks and reads the wall clock: for commands and for start and reload. Every
  * error text names the file and the next step. Nothing here is called from a loop's hot path. */
