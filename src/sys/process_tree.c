@@ -62,6 +62,13 @@ static bool parse_stat(const char *text, pid_t pid, struct bw_process *out)
     return true;
 }
 
+/* What /proc does not show may live all the same: another user's beside hidepid=, and one that is outside our pid
+ * namespace, of which the kernel's lists say 0 (a signal to that goes to our own group, which is there). */
+static bool has_kernel_none(pid_t pid)
+{
+    return kill(pid, 0) != 0 && errno == ESRCH;
+}
+
 enum bw_err bw_process_read(pid_t pid, struct bw_process *out_process, struct bw_diag *diag)
 {
     char path[32];
@@ -72,8 +79,11 @@ enum bw_err bw_process_read(pid_t pid, struct bw_process *out_process, struct bw
 
     (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid); /* fits any pid */
     fd = open(path, O_RDONLY | O_CLOEXEC);
+    os_errno = errno;
+    if (fd < 0 && os_errno == ENOENT && !has_kernel_none(pid))
+        return bw_diag_set(diag, BW_ERR_REFUSED, "/proc does not show process %ld, and it is there", (long)pid);
     if (fd < 0)
-        return bw_diag_errno(diag, errno, "open %s", path);
+        return bw_diag_errno(diag, os_errno, "open %s", path);
     got = read(fd, text, sizeof text - 1);
     os_errno = errno;
     (void)close(fd); /* only read from */

@@ -24,7 +24,7 @@ struct bw_process {
     char name[16];        /* as it calls itself, or as its program is called */
 };
 
-/* BW_ERR_NOT_FOUND: there is no such process. */
+/* BW_ERR_NOT_FOUND: there is no such process, the kernel says so. BW_ERR_REFUSED: there is, and it may not be read. */
 BW_MUST_CHECK enum bw_err bw_process_read(pid_t pid, struct bw_process *out_process,
                                           struct bw_diag *diag);
 
