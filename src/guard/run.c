@@ -69,6 +69,12 @@ static void make_text(char *bytes, size_t size)
     }
 }
 
+/* No script has said anything. */
+static bool says_why_itself(const struct bw_script_result *result)
+{
+    return result->how == BW_SCRIPT_NOT_STARTED || result->is_unbegun;
+}
+
 /* For people: what it came to, and the last that it said (5.1). */
 static void fill_outcome(const struct bw_guard_work *work, const struct bw_script_result *result,
                          struct bw_script_outcome *out_outcome)
@@ -76,7 +82,7 @@ static void fill_outcome(const struct bw_guard_work *work, const struct bw_scrip
     out_outcome->exited = result->how == BW_SCRIPT_EXITED;
     out_outcome->exit_status = out_outcome->exited ? result->code : 0;
     out_outcome->signal = result->how == BW_SCRIPT_SIGNALED ? (uint32_t)result->code : 0;
-    if (result->how == BW_SCRIPT_NOT_STARTED)
+    if (says_why_itself(result))
         bw_utf8_plain(out_outcome->words, sizeof out_outcome->words, work->ended.tail,
                       strlen(work->ended.tail));
     else
@@ -286,7 +292,7 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     else
         make_text(work->ended.tail,
                   bw_script_tail(&result->kept, work->ended.tail, sizeof work->ended.tail));
-    if (result->how == BW_SCRIPT_NOT_STARTED)
+    if (says_why_itself(result))
         (void)snprintf(work->ended.tail, sizeof work->ended.tail, "%.200s: %.300s",
                        bw_group_config_run_name(group->config, work->run.action),
                        result->diag->text);

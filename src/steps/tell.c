@@ -47,7 +47,7 @@ void bw_steps_tell(struct bw_steps_program *program, enum bw_steps_note_kind kin
         note.how = (uint32_t)result->how;
         note.code = result->code;
         note.took_ms = result->duration_ns / BW_NS_PER_MS;
-        if (result->how == BW_SCRIPT_NOT_STARTED)
+        if (result->how == BW_SCRIPT_NOT_STARTED || result->is_unbegun)
             bw_utf8_plain(note.words, sizeof note.words, result->diag->text,
                           strlen(result->diag->text));
     }

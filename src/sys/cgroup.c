@@ -337,6 +337,18 @@ bool bw_cgroup_enter(int door)
     return write(door, "0", 1) == 1; /* 0: the process that writes (cgroups(7)) */
 }
 
+void bw_cgroup_thaw(const struct bw_cgroup *cgroup)
+{
+    char state = '0';
+    const int fd = open_file(cgroup->path, "cgroup.freeze", O_RDWR);
+
+    if (fd < 0)
+        return; /* before Linux 5.2, or gone */
+    if (pread(fd, &state, 1, 0) == 1 && state != '0')
+        (void)!pwrite(fd, "0", 1, 0); /* refused: who is begun there says that it never came to its script */
+    (void)close(fd); /* the kernel acted at the write */
+}
+
 struct visit {
     int signal;
     const char *but; /* the path of one that is passed over; NULL: none is */
@@ -346,7 +358,7 @@ struct visit {
     size_t count;
 };
 
-static enum bw_err visit_procs(const char *dir, struct visit *visit, struct bw_diag *diag)
+static enum bw_err visit_procs(const char *dir, bool is_below, struct visit *visit, struct bw_diag *diag)
 {
     enum bw_err err = BW_OK;
     char line[32];
@@ -377,8 +389,9 @@ static enum bw_err visit_procs(const char *dir, struct visit *visit, struct bw_d
         else if (visit->door != NULL && dprintf(*visit->door, "%ld", pid) < 0 && errno != ESRCH)
             err = bw_diag_errno(diag, errno, "move process %ld", pid);
     }
-    /* ENODEV: removed while we read; then it was empty. */
-    if (ferror(file) && errno != ENODEV && err == BW_OK)
+    /* ENODEV: removed while we read; then it was empty. EOPNOTSUPP: a threaded one, whose processes the nearest above it
+     * lists that is none (cgroups(7)); where the walk began at that one, it has seen them there. */
+    if (ferror(file) && errno != ENODEV && !(is_below && errno == EOPNOTSUPP) && err == BW_OK)
         err = bw_diag_errno(diag, errno, "read %s/cgroup.procs", dir);
     (void)fclose(file); /* only read from */
     return err;
@@ -416,7 +429,7 @@ static enum bw_err walk_procs(const struct bw_cgroup *cgroup, struct visit *visi
             err = bw_diag_set(diag, BW_ERR_LIMIT, "%s: cgroups nested deeper than %d", cgroup->path,
                               DEPTH_MAX);
         else
-            err = visit_procs(entry->fts_path, visit, diag);
+            err = visit_procs(entry->fts_path, entry->fts_level > 0, visit, diag);
         if (first == BW_OK)
             first = err;
         if (err == BW_ERR_LIMIT)
@@ -434,7 +447,7 @@ enum bw_err bw_cgroup_move(const struct bw_cgroup *cgroup, const struct bw_cgrou
 
     for (int round = 0; round < ROUNDS_MAX && err == BW_OK && visit.count > 0; round++) {
         visit = (struct visit){.door = &door};
-        err = visit_procs(cgroup->path, &visit, diag);
+        err = visit_procs(cgroup->path, false, &visit, diag);
     }
     if (door >= 0)
         (void)close(door); /* the kernel acted at each write */

@@ -150,10 +150,20 @@ void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
     BW_ASSERT(length > 0 && length < BW_REACH_MARK_BYTES);
 }
 
+/* Not at other doors: nobody but a start has a right to have what stands still in there go on. */
+static void thaw_service(const struct bw_reach *reach)
+{
+    bw_cgroup_thaw(&reach->all);
+    bw_cgroup_thaw(&reach->slots[BW_REACH_SERVICE]);
+    bw_cgroup_thaw(&reach->begun);
+}
+
 enum bw_err bw_reach_open_door(const struct bw_reach *reach, enum bw_reach_slot slot, int *out_door,
                                struct bw_diag *diag)
 {
     BW_ASSERT(slot < BW_REACH_SLOTS);
+    if (reach->means == BW_REACH_BY_CGROUP && slot == BW_REACH_SERVICE)
+        thaw_service(reach);
     if (reach->means == BW_REACH_BY_CGROUP)
         return bw_cgroup_open_door(slot == BW_REACH_SERVICE ? &reach->begun : &reach->slots[slot], out_door, diag);
     *out_door = -1;

@@ -326,8 +326,19 @@ static void begin_kill(struct bw_script_run *run, enum stage stage)
     bw_reach_kill_start(&run->kill, run->spec.slot);
 }
 
+/* Nobody has said what went wrong: what holds a child up there is not its own to tell. */
+static void note_unbegun(struct bw_script_run *run)
+{
+    run->result.is_unbegun = true;
+    (void)bw_diag_set(&run->diag, BW_ERR_TIMEOUT,
+                      "it never came to execute its script (is its cgroup frozen? does the file system of the script "
+                      "answer?)");
+}
+
 static void begin_terminate(struct bw_script_run *run, enum bw_script_how how)
 {
+    if (how == BW_SCRIPT_TIMED_OUT && !run->has_begun && !run->has_word)
+        note_unbegun(run);
     run->is_killed = true;
     run->result.how = how;
     run->stage = STAGE_TERMINATING;

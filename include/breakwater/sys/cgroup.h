@@ -54,6 +54,9 @@ BW_MUST_CHECK enum bw_err bw_cgroup_move(const struct bw_cgroup *cgroup, const s
 /* A descriptor for bw_cgroup_enter, to be opened before fork and closed after. */
 BW_MUST_CHECK enum bw_err bw_cgroup_open_door(const struct bw_cgroup *cgroup, int *out_fd,
                                               struct bw_diag *diag);
+/* Whoever enters a frozen one stands still, and it stays frozen though all in it were killed. Only one that is frozen is
+ * written to, which may wait for the lock of the whole tree of cgroups. Frozen from above it stays so. */
+void bw_cgroup_thaw(const struct bw_cgroup *cgroup);
 /* Puts the calling process in. Async-signal-safe; false with errno. */
 bool bw_cgroup_enter(int door);
 

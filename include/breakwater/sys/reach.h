@@ -92,7 +92,7 @@ BW_MUST_CHECK enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_
 void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
                    char out_mark[BW_REACH_MARK_BYTES]);
 /* A descriptor to be inherited by a forked child, -1 where none is needed; the child calls
- * bw_reach_enter with it before anything else (async-signal-safe; false with errno). */
+ * bw_reach_enter with it before anything else (async-signal-safe; false with errno). That of SERVICE is thawed. */
 BW_MUST_CHECK enum bw_err bw_reach_open_door(const struct bw_reach *reach, enum bw_reach_slot slot,
                                              int *out_door, struct bw_diag *diag);
 bool bw_reach_enter(int door);

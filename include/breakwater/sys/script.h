@@ -58,6 +58,7 @@ struct bw_script_result {
     uint64_t duration_ns;
     uint64_t digest;        /* as the child found it; 0: it was not asked, or did not come so far */
     bool is_other;          /* not started, because of that */
+    bool is_unbegun;        /* its limit came before it had executed its script: `diag` says so */
     bool by_shell;          /* given to bash or sh: worth a warning */
     bool has_leftovers;     /* a start script left processes behind, as start scripts do */
     bool has_swept;         /* another one did: they were ended */
