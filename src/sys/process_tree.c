@@ -16,8 +16,10 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
 
-#define ENVIRON_BYTES_MAX (256 * 1024) /* of one process; the kernel allows more, people do not */
-#define PASSES_MAX        64           /* depth of a tree, when pids run against the ancestry */
+/* Of one process: more no execve takes (execve(2)). A pod has seven variables for each Service of its namespace, and a
+ * shell hands on what it was given in an order of its own: the mark may be anywhere. */
+#define ENVIRON_BYTES_MAX (6 * 1024 * 1024)
+#define PASSES_MAX        64 /* depth of a tree, when pids run against the ancestry */
 
 /* Of /proc/PID/stat, as proc(5) counts them. */
 enum { FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_THREADS = 20, FIELD_START_TICKS = 22 };
@@ -591,7 +593,7 @@ char **bw_process_environment(char *mark)
     list = calloc(count + 2, sizeof *list);
     if (list == NULL)
         return NULL;
-    list[used++] = mark; /* first: it is found however long the rest is */
+    list[used++] = mark; /* first, as a script has it */
     for (size_t i = 0; i < count; i++)
         if (strncmp(environ[i], BW_PROCESS_MARK, sizeof BW_PROCESS_MARK - 1) != 0)
             list[used++] = environ[i];

@@ -69,6 +69,7 @@ static char **build_environment(const char *const *env, char *mark)
     envp = calloc(count + 2, sizeof *envp);
     if (envp == NULL)
         return NULL;
+    envp[used++] = mark; /* first: a search that finds it there reads no more */
     for (size_t i = 0; environ != NULL && environ[i] != NULL; i++)
         if (strncmp(environ[i], OWN_PREFIX, sizeof OWN_PREFIX - 1) != 0 &&
             !is_given(env, environ[i]))
@@ -76,7 +77,6 @@ static char **build_environment(const char *const *env, char *mark)
     for (size_t i = 0; env != NULL && env[i] != NULL; i++)
         if (!is_given(env + i + 1, env[i]) && !is_same_name(BW_PROCESS_MARK, env[i]))
             envp[used++] = (char *)env[i];
-    envp[used] = mark;
     return envp;
 }
 

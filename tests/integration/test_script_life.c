@@ -261,6 +261,39 @@ static void stray_without_a_mark_is_found_among_the_service(void **state)
     assert_int_equal(count_in(f, BW_REACH_SERVICE), 1);
 }
 
+#define VARIABLES      400 /* as a pod has them of the Services of its namespace, and more */
+#define VARIABLE_BYTES 3000
+
+static void set_variables(bool is_set)
+{
+    char name[32];
+    char value[VARIABLE_BYTES];
+
+    memset(value, 'x', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    for (int i = 0; i < VARIABLES; i++) {
+        (void)snprintf(name, sizeof name, "HARBOR_%d_SERVICE_HOST", i); /* fits any number */
+        assert_int_equal(is_set ? setenv(name, value, 1) : unsetenv(name), 0);
+    }
+}
+
+/* A shell hands its variables on in an order of its own: the mark may be the last of them. */
+static void mark_is_found_however_long_the_environment_is(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct bw_script_spec spec = spec_of_start(f);
+    size_t count = 0;
+
+    set_variables(true);
+    write_script(f, "#!/bin/sh\n(setsid sleep 1000 </dev/null >/dev/null 2>&1 &)\n", 0755);
+    run_to_end(f, &spec);
+    set_variables(false);
+
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
+    assert_int_equal(bw_reach_list_marked(&f->reach, BW_REACH_SERVICE, NULL, 0, &count, &f->diag), BW_OK);
+    assert_int_equal(count, 1);
+}
+
 /* A tool that we run for ourselves, such as systemctl, is nobody's service. */
 static void tool_of_ours_is_no_stray(void **state)
 {
@@ -530,6 +563,7 @@ int main(int argc, char **argv)
         BOTH(script_that_ignores_term_is_killed_after_the_grace),
         BOTH(child_that_forked_away_is_killed_with_the_tree),
         BOTH(stray_without_a_mark_is_found_among_the_service),
+        BOTH(mark_is_found_however_long_the_environment_is),
         BOTH(tool_of_ours_is_no_stray),
         BOTH(kill_ends_the_whole_tree_at_once),
         BOTH(signal_of_another_is_told_apart_from_ours),
