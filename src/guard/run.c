@@ -13,7 +13,6 @@
 #include <breakwater/core/report.h>
 #include <breakwater/core/script_end.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/steps/steps.h>
 #include <breakwater/sys/process_tree.h>
 
 /* Where in the group's reach it runs: what a start leaves behind is the service. */
@@ -172,15 +171,13 @@ static bool is_still_there(const struct bw_process *process)
            now.start_ticks == process->start_ticks && !now.is_dead;
 }
 
-#define LISTED_MAX 64 /* more are not all writers */
+#define LISTED_MAX 64 /* of more not all have ended since */
 
-/* The first of them that is there yet and is not the writer of a list's journal: that one is ours, and says nothing of
- * what a start has left (3.4), nor that nothing is. */
+/* The first of them that is there yet. */
 static bool find_service(const pid_t *pids, size_t count, struct bw_process *out_process)
 {
     for (size_t i = 0; i < count; i++)
-        if (bw_process_read(pids[i], out_process, NULL) == BW_OK &&
-            strcmp(out_process->name, BW_STEPS_WRITER_NAME) != 0)
+        if (bw_process_read(pids[i], out_process, NULL) == BW_OK)
             return true;
     return false;
 }

@@ -265,12 +265,19 @@ static void copy_steps(const struct bw_steps_config *list, struct bw_guard_steps
 static void fill_plan(struct bw_guard_work *work, struct bw_steps_plan *plan)
 {
     struct bw_guard_group *group = work->group;
+    const struct bw_cgroup *aside = bw_reach_aside(&group->reach);
 
     memset(plan, 0, sizeof *plan);
     plan->epoch = work->run.epoch;
     plan->interrupted = work->interrupted;
     plan->is_held = work->run.facts.holds;
-    if (work->run.action != BW_ACTION_START ||
+    if (work->run.action != BW_ACTION_START)
+        return;
+    if (aside != NULL)
+        plan->aside = *aside;
+    /* 5.1: one writer at a time, and none where it cannot go there. Without cgroups nobody counts them: an epoch has few
+     * starts, and no other one begins while this disk hangs. */
+    if ((aside == NULL && group->reach.means == BW_REACH_BY_CGROUP) ||
         !bw_copy_text(plan->directory, sizeof plan->directory, group->program->store.state_path))
         return; /* without a journal an interrupted one begins anew */
     (void)snprintf(plan->journal, sizeof plan->journal, "%s" BW_STEPS_JOURNAL_SUFFIX,

@@ -2,6 +2,7 @@
  * PROTOCOL.md 5. */
 #include "program.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -104,7 +105,25 @@ bool bw_steps_start_is_whole(const struct bw_group_config *group, const char *di
 /* ---- writing -----------------------------------------------------------------------------------
  *
  * By a process: a thread that a disk holds up keeps its whole process from ending, and a start whose steps are all
- * done would be killed at its limit. It ends with us, or as soon as the disk lets it. */
+ * done would be killed at its limit. It ends with us, or as soon as the disk lets it: no KILL is sooner. So it leaves
+ * the places of its group first, or what a start has left would be there until then, for each stop and fence. */
+
+static bool has_gone_aside(const struct bw_steps_plan *plan)
+{
+    struct bw_diag diag = {0};
+    int door = -1;
+    bool is_there;
+
+    if (!bw_process_disown())
+        return false;
+    if (plan->aside.path[0] == '\0')
+        return true;
+    if (bw_cgroup_open_door(&plan->aside, &door, &diag) != BW_OK)
+        return false;
+    is_there = bw_cgroup_enter(door);
+    (void)close(door); /* the kernel acted at the write */
+    return is_there;
+}
 
 static void save(const struct bw_steps_plan *plan, const struct bw_steps_journal *journal)
 {
@@ -120,19 +139,21 @@ static void save(const struct bw_steps_plan *plan, const struct bw_steps_journal
         &diag); /* an older one is of another run, or says less: both begin more */
 }
 
-/* Nothing of ours stays open in it but `done`, which says by its end that it has ended. */
+/* Nothing of ours stays open in it but `done`, which says by a byte that it is nothing that a start leaves any more, and by
+ * its end that it has ended. */
 __attribute__((noreturn)) static void be_writer(const struct bw_steps_plan *plan,
                                                 const struct bw_steps_journal *journal, int done,
                                                 pid_t parent)
 {
-    (void)prctl(PR_SET_NAME, BW_STEPS_WRITER_NAME);
+    (void)prctl(PR_SET_NAME, "bw-journal"); /* for who looks */
     (void)signal(SIGTERM, SIG_IGN); /* ours, and that we end is enough */
     (void)signal(SIGINT, SIG_IGN);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || dup2(done, 0) < 0)
-        _exit(1);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || dup2(done, 0) < 0 || !has_gone_aside(plan))
+        _exit(1); /* what is not written is not done */
     (void)syscall(SYS_close_range, 1, ~0U, 0);
     for (int fd = 1; fd < FDS_MAX; fd++) /* before 5.9 */
         (void)close(fd);
+    (void)!write(0, "", 1); /* whoever waits for it sees its end else */
     save(plan, journal);
     _exit(0);
 }
@@ -149,7 +170,7 @@ static void on_closed(uv_handle_t *handle)
 
 static void on_written(uv_poll_t *poll, int status, int events)
 {
-    (void)status; /* nothing is ever written there: it has ended */
+    (void)status; /* nothing else is written there: it has ended */
     (void)events;
     uv_close((uv_handle_t *)poll, on_closed);
 }
@@ -158,6 +179,17 @@ void bw_steps_journal_open(struct bw_steps_program *program)
 {
     program->writer = -1;
     program->keeps_journal = program->plan.directory[0] != '\0' && program->run != 0;
+}
+
+/* Nothing that a disk holds up: some calls to the kernel. What ended sooner could leave it behind as its service. */
+static void wait_until_aside(int fd)
+{
+    struct pollfd said = {.fd = fd, .events = POLLIN};
+    char byte;
+
+    while (poll(&said, 1, -1) < 0 && errno == EINTR)
+        continue;
+    (void)!read(fd, &byte, sizeof byte); /* or it has ended, which is seen next */
 }
 
 /* Where none can be made a run that is interrupted begins anew. */
@@ -180,6 +212,7 @@ static void begin_writer(struct bw_steps_program *program, const struct bw_steps
     if (pid == 0)
         be_writer(&program->plan, journal, ends[1], own);
     (void)close(ends[1]); /* the writer's; where there is none its end is read next */
+    wait_until_aside(ends[0]);
     if (uv_poll_start(&program->written, UV_READABLE | UV_DISCONNECT, on_written) != 0)
         uv_close((uv_handle_t *)&program->written, on_closed);
 }

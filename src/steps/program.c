@@ -25,7 +25,8 @@ static bool is_sound(const struct bw_steps_plan *plan)
 
     if (plan->size != sizeof *plan || plan->count == 0 || plan->count > BW_STEPS_MAX ||
         !is_text(plan->directory, sizeof plan->directory) ||
-        !is_text(plan->journal, sizeof plan->journal))
+        !is_text(plan->journal, sizeof plan->journal) ||
+        !is_text(plan->aside.path, sizeof plan->aside.path))
         return false;
     for (uint32_t i = 0; i < plan->count; i++) {
         if (!is_text(plan->items[i].name, sizeof plan->items[i].name) ||

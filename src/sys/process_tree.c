@@ -35,18 +35,14 @@ enum { FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_THREADS = 20, FIELD_START_TICK
  * ')' ends it, and the state is one letter after it: that of the first thread, which may end before the others. */
 static bool parse_stat(const char *text, pid_t pid, struct bw_process *out)
 {
-    const char *name = strchr(text, '(');
     const char *at = strrchr(text, ')');
     unsigned long long fields[FIELD_START_TICKS + 1] = {0};
     bool has_ended;
     char *end;
 
-    if (name == NULL || at == NULL || at[1] != ' ' || at[2] == '\0')
+    if (at == NULL || at[1] != ' ' || at[2] == '\0')
         return false;
-    name++;
     has_ended = at[2] == 'Z' || at[2] == 'X';
-    const int name_size = at > name ? (int)(at - name) : 0;
-
     at += 3;
     for (int i = FIELD_PARENT; i <= FIELD_START_TICKS; i++) {
         fields[i] = strtoull(at, &end, 10); /* some are negative, none that we use */
@@ -60,7 +56,6 @@ static bool parse_stat(const char *text, pid_t pid, struct bw_process *out)
                                .is_dead = has_ended && fields[FIELD_THREADS] <= 1,
                                .is_headless = has_ended && fields[FIELD_THREADS] > 1,
                                .start_ticks = fields[FIELD_START_TICKS]};
-    (void)snprintf(out->name, sizeof out->name, "%.*s", name_size, name); /* cut, if the kernel had longer ones */
     return true;
 }
 
@@ -580,6 +575,21 @@ enum bw_err bw_process_tree_round(const struct bw_process_tree *tree, int signal
     err = bw_process_table_round(table, tree, signal, out_pids, pids_max, out_count, diag);
     bw_process_table_free(table);
     return err;
+}
+
+bool bw_process_disown(void)
+{
+    static const char other[] = BW_PROCESS_MARK_OF_TOOL;
+
+    for (size_t i = 0; environ != NULL && environ[i] != NULL; i++) {
+        const size_t bytes = strlen(environ[i]);
+
+        if (strncmp(environ[i], BW_PROCESS_MARK, sizeof BW_PROCESS_MARK - 1) != 0 || bytes < sizeof other - 1)
+            continue;
+        memset(environ[i], 0, bytes); /* where it lies: that is what /proc shows */
+        memcpy(environ[i], other, sizeof other - 1);
+    }
+    return setsid() >= 0;
 }
 
 char **bw_process_environment(char *mark)

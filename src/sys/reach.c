@@ -18,6 +18,7 @@
 #define SCAN_PAUSE_MS_MAX 64 /* a look at thousands of processes takes its time */
 
 #define BEGUN "begun"
+#define ASIDE "journal" /* what goes there writes one */
 
 static const char *const slot_names[BW_REACH_SLOTS] = {"service", "action", "fence", "observe"};
 
@@ -31,6 +32,8 @@ static enum bw_err open_cgroups(struct bw_reach *reach, struct bw_diag *diag)
         err = bw_cgroup_open_below(&reach->slots[i], &reach->all, slot_names[i], diag);
     if (err == BW_OK)
         err = bw_cgroup_open_below(&reach->begun, &reach->slots[BW_REACH_SERVICE], BEGUN, diag);
+    if (err == BW_OK)
+        (void)!bw_cgroup_open_below(&reach->aside, &reach->all, ASIDE, NULL); /* then nobody goes there */
     return err;
 }
 
@@ -52,6 +55,8 @@ bool bw_reach_make_again(const struct bw_reach *reach)
     for (int i = 0; i < BW_REACH_SLOTS; i++)
         if (!make_if_gone(&reach->slots[i], &was_gone))
             return false;
+    if (reach->aside.path[0] != '\0')
+        (void)make_if_gone(&reach->aside, &was_gone); /* else nobody goes there */
     return make_if_gone(&reach->begun, &was_gone) && was_gone;
 }
 
@@ -59,6 +64,7 @@ static void close_cgroups(struct bw_reach *reach)
 {
     for (int i = 0; i < BW_REACH_SLOTS; i++)
         bw_cgroup_remove_if_empty(&reach->slots[i]);
+    bw_cgroup_remove_if_empty(&reach->aside);
     bw_cgroup_remove_if_empty(&reach->all);
 }
 
@@ -111,6 +117,16 @@ const char *bw_reach_service_cgroup(const struct bw_reach *reach, enum bw_reach_
     if (reach->means != BW_REACH_BY_CGROUP)
         return NULL;
     return slot == BW_REACH_SERVICE ? reach->begun.path : reach->slots[BW_REACH_SERVICE].path;
+}
+
+const struct bw_cgroup *bw_reach_aside(const struct bw_reach *reach)
+{
+    bool is_empty = false;
+
+    if (reach->means != BW_REACH_BY_CGROUP || reach->aside.path[0] == '\0' ||
+        bw_cgroup_is_empty(&reach->aside, &is_empty, NULL) != BW_OK || !is_empty)
+        return NULL;
+    return &reach->aside;
 }
 
 enum bw_err bw_reach_list_begun(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,

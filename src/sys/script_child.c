@@ -431,8 +431,7 @@ static enum bw_err fork_planned(struct plan *plan, const struct bw_script_spec *
     return err;
 }
 
-/* A tool of ours is a child without a reach: with a mark that is nobody's it is no stray either. */
-static char tool_mark[] = BW_PROCESS_MARK "tool";
+static char tool_mark[] = BW_PROCESS_MARK_OF_TOOL;
 
 enum bw_err bw_child_fork(const struct bw_script_spec *spec, struct bw_child *out_child,
                           struct bw_diag *diag)

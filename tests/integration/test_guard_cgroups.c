@@ -27,31 +27,6 @@ static void serve(struct rig *rig)
         skip_lacking("cgroups");
 }
 
-static void edit_config(const struct rig *rig, const char *how)
-{
-    char command[256];
-
-    (void)snprintf(command, sizeof command, "sed -i '%s' '%s'", how, rig_path(rig, "site.yaml"));
-    assert_int_equal(system(command), 0);
-}
-
-/* A file of the cgroup in which starts begin. */
-static void path_in_begun(const struct rig *rig, const char *name, char out_path[PATH_MAX])
-{
-    static const char variable[] = "BREAKWATER_CGROUP=";
-    FILE *in = fopen(rig_path(rig, "start.env"), "r");
-    char line[PATH_MAX];
-
-    out_path[0] = '\0';
-    assert_non_null(in);
-    while (fgets(line, sizeof line, in) != NULL)
-        if (strncmp(line, variable, strlen(variable)) == 0)
-            (void)snprintf(out_path, PATH_MAX, "%.*s/%s", (int)strcspn(line + strlen(variable), "\n"),
-                           line + strlen(variable), name);
-    (void)fclose(in); /* only read from */
-    assert_string_not_equal(out_path, "");
-}
-
 static bool has_written(const char *path, const char *text)
 {
     FILE *out = fopen(path, "w");

@@ -477,38 +477,109 @@ static void a_start_that_was_done_without_its_guard_keeps_its_service(void **sta
     assert_int_equal(pid_in(rig, "pid"), service);
 }
 
-/* 3.4: what writes the journal of a list on a disk that hangs outlives it, in the group's reach, and is not what serves. */
+/* ---- a disk that hangs ----------------------------------------------------------------------- */
+
+struct disk {
+    char path[PATH_MAX];
+    pid_t server;
+};
+
+/* The guard's state directory will be there once the guard has it open. */
+static struct disk make_disk(struct rig *rig)
+{
+    struct disk disk;
+    char state_dir[PATH_MAX];
+
+    (void)snprintf(disk.path, sizeof disk.path, "%s", rig_path(rig, "disk"));
+    (void)snprintf(state_dir, sizeof state_dir, "%s", rig_path(rig, "state"));
+    assert_int_equal(mkdir(disk.path, 0700), 0);
+    assert_int_equal(mkdir(rig_path(rig, "state.real"), 0700), 0);
+    assert_int_equal(symlink("state.real", state_dir), 0);
+    disk.server = stuck_disk_open(disk.path);
+    if (disk.server < 0)
+        skip_lacking("fuse");
+    return disk;
+}
+
+static void put_state_on_disk(struct rig *rig)
+{
+    char state_dir[PATH_MAX];
+
+    (void)snprintf(state_dir, sizeof state_dir, "%s", rig_path(rig, "state"));
+    assert_int_equal(unlink(state_dir), 0);
+    assert_int_equal(symlink("disk", state_dir), 0);
+}
+
+/* 3.4: what writes the journal of a list on a disk that hangs outlives it, and is not what serves. */
 static void the_writer_of_a_journal_is_no_service_inside(void **state)
 {
     struct rig *rig = *state;
     struct bw_guard_run_ended looks[2];
-    char state_dir[4096];
-    char disk[4096];
-    pid_t server;
+    const struct disk disk = make_disk(rig);
 
-    (void)snprintf(disk, sizeof disk, "%s", rig_path(rig, "disk"));
-    (void)snprintf(state_dir, sizeof state_dir, "%s", rig_path(rig, "state"));
-    assert_int_equal(mkdir(disk, 0700), 0);
-    assert_int_equal(mkdir(rig_path(rig, "state.real"), 0700), 0);
-    assert_int_equal(symlink("state.real", state_dir), 0);
-    server = stuck_disk_open(disk);
-    if (server < 0)
-        skip_lacking("fuse");
     rig_put(rig, "status.sh", 0755, "#!/bin/sh\ncd \"${0%/*}\"\n[ -e up ] && echo started || echo stopped\n");
     rig_put(rig, "a.sh", 0755, HEAD "touch up\n"); /* elsewhere, as a cluster's scheduler would */
     put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
     begin_armed(rig, LONG_MS);
-    assert_int_equal(unlink(state_dir), 0);
-    assert_int_equal(symlink("disk", state_dir), 0); /* the guard has its own open already */
+    put_state_on_disk(rig);
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
     for (int look = 0; look < 2; look++)
         looks[look] = rig_run(&rig->agent, 1, BW_ACTION_STATUS);
-    stuck_disk_close(server, disk); /* whatever they say: nothing that waits in it can be ended */
+    stuck_disk_close(disk.server, disk.path); /* whatever they say: nothing that waits in it can be ended */
     for (int look = 0; look < 2; look++) {
         assert_string_equal(looks[look].line, "started");
         assert_int_not_equal(looks[look].sight.seen, BW_REACH_INSIDE);
     }
+}
+
+static unsigned count_writers(const struct rig *rig)
+{
+    char procs[PATH_MAX];
+    char line[32];
+    unsigned count = 0;
+    FILE *in;
+
+    path_in_begun(rig, "../../journal/cgroup.procs", procs);
+    in = fopen(procs, "r");
+    while (in != NULL && fgets(line, sizeof line, in) != NULL)
+        count++;
+    if (in != NULL)
+        (void)fclose(in); /* only read from */
+    return count;
+}
+
+/* 5.1: neither a stop that ends it by itself, nor a fence that has to kill it. */
+static void assert_disk_holds_up_no_end(struct rig *rig, bool has_cgroups)
+{
+    const struct disk disk = make_disk(rig);
+    static const enum bw_action_kind actions[] = {BW_ACTION_START, BW_ACTION_STOP, BW_ACTION_START, BW_ACTION_FENCE};
+    enum bw_run_result results[4];
+    unsigned writers = 0;
+
+    rig_put(rig, "fence.sh", 0755, "#!/bin/sh\nexit 0\n");
+    rig_put(rig, "a.sh", 0755, HEAD "rm -f beats\nexec ./start.sh\n");
+    put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
+    edit_config(rig, "s/stop_timeout: .*/stop_timeout: 3s/");
+    begin_armed(rig, LONG_MS);
+    put_state_on_disk(rig);
+
+    for (int i = 0; i < 4; i++)
+        results[i] = rig_run(&rig->agent, 1, actions[i]).result;
+    if (has_cgroups)
+        writers = count_writers(rig);
+    stuck_disk_close(disk.server, disk.path); /* first of all: nothing that waits in it can be ended */
+
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(results[i], BW_RUN_OK);
+    assert_false(rig_has(rig, "log", "event=reach.unkilled"));
+    if (has_cgroups)
+        assert_int_equal(writers, 1); /* 5.1: there is no second one beside it */
+}
+
+static void the_disk_of_a_journal_holds_up_no_end(void **state)
+{
+    assert_disk_holds_up_no_end(*state, true);
 }
 
 /* ---- stop ------------------------------------------------------------------------------------ */
@@ -564,6 +635,21 @@ static void killed_steps_end_also_where_no_cgroup_holds_them(void **state)
     assert_nothing_stays(rig);
 }
 
+/* Nor is it found by the mark that its list shows. As the one above. */
+static void nor_does_it_where_no_cgroup_holds_the_service(void **state)
+{
+    struct rig *rig = *state;
+
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        skip_lacking("mounts");
+    (void)umount2("/sys/fs/cgroup", MNT_DETACH); /* where none is mounted there are none */
+
+    assert_disk_holds_up_no_end(rig, false);
+
+    assert_true(rig_has(rig, "log", "event=reach.by_scan"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -589,9 +675,11 @@ int main(void)
         TEST(a_guard_that_begins_ends_what_killed_steps_have_left),
         TEST(a_start_that_was_done_without_its_guard_keeps_its_service),
         TEST(the_writer_of_a_journal_is_no_service_inside),
+        TEST(the_disk_of_a_journal_holds_up_no_end),
         TEST(a_stop_runs_its_own_list),
         TEST(a_stop_whose_step_fails_has_failed),
         TEST(killed_steps_end_also_where_no_cgroup_holds_them),
+        TEST(nor_does_it_where_no_cgroup_holds_the_service),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */

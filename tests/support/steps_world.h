@@ -3,9 +3,11 @@
 #ifndef BW_TEST_STEPS_WORLD_H
 #define BW_TEST_STEPS_WORLD_H
 
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +45,15 @@ static inline void put_steps(const struct rig *rig, const char *key, const char 
         rig->site, strcmp(key, "start_steps") == 0 ? "stop_script" : "start_script",
         strcmp(key, "start_steps") == 0 ? "stop.sh" : "start.sh", key, steps);
     rig_put(rig, "site.yaml", 0644, text);
+}
+
+/* By a command of sed, of its site.yaml. */
+static inline void edit_config(const struct rig *rig, const char *how)
+{
+    char command[256];
+
+    (void)snprintf(command, sizeof command, "sed -i '%s' '%s'", how, rig_path(rig, "site.yaml"));
+    assert_int_equal(system(command), 0);
 }
 
 static inline void begin_armed(struct rig *rig, uint32_t ttl_ms)
@@ -114,6 +125,23 @@ static inline void wait_file(struct rig *rig, const char *name)
             fail_msg("%s does not come", name);
         rig_turn(rig);
     }
+}
+
+/* A file of the cgroup in which starts begin. */
+static inline void path_in_begun(const struct rig *rig, const char *name, char out_path[PATH_MAX])
+{
+    static const char variable[] = "BREAKWATER_CGROUP=";
+    FILE *in = fopen(rig_path(rig, "start.env"), "r");
+    char line[PATH_MAX];
+
+    out_path[0] = '\0';
+    assert_non_null(in);
+    while (fgets(line, sizeof line, in) != NULL)
+        if (strncmp(line, variable, strlen(variable)) == 0)
+            (void)snprintf(out_path, PATH_MAX, "%.*s/%s", (int)strcspn(line + strlen(variable), "\n"),
+                           line + strlen(variable), name);
+    (void)fclose(in); /* only read from */
+    assert_string_not_equal(out_path, "");
 }
 
 /* In the middle of b, once a is known to be done; its guard is dead, and another one there. */

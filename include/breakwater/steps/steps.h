@@ -18,9 +18,6 @@
 #define BW_STEPS_VERB "steps"
 
 #define BW_STEPS_JOURNAL_SUFFIX ".steps"
-/* What the process that writes it is called: where the disk holds it, it outlives its list, and is nothing of the
- * service (3.4). */
-#define BW_STEPS_WRITER_NAME "bw-journal"
 
 /* Of a start that its guard did not see end: does the journal in `directory` say that all its steps
  * were done? What cannot be read says nothing. */
@@ -41,6 +38,7 @@ struct bw_steps_plan {
     uint64_t digests[BW_STEPS_MAX];
     char directory[512]; /* where its journal is kept; "": nowhere */
     char journal[BW_NAME_MAX + 16];
+    struct bw_cgroup aside; /* where its writer goes: held by a disk it outlives the list. "": no cgroup holds it */
     uint32_t count;
     struct bw_steps_item {
         char name[BW_NAME_MAX + 1];

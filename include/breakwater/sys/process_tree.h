@@ -21,7 +21,6 @@ struct bw_process {
     bool is_dead;         /* a zombie: it has ended, nobody has asked for its status yet */
     bool is_headless;     /* its first thread has ended, and others go on: what /proc/PID has of that one is empty */
     uint64_t start_ticks; /* since boot, field 22 of /proc/PID/stat */
-    char name[16];        /* as it calls itself, or as its program is called */
 };
 
 /* BW_ERR_NOT_FOUND: there is no such process, the kernel says so. BW_ERR_REFUSED: there is, and it may not be read. */
@@ -47,6 +46,12 @@ struct bw_process_tree {
 };
 
 #define BW_PROCESS_MARK "BREAKWATER_REACH="
+/* A tool of ours is a child without a reach: with a mark that is nobody's it is no stray either. */
+#define BW_PROCESS_MARK_OF_TOOL BW_PROCESS_MARK "tool"
+
+/* The calling process, which was forked and not executed since, shows that mark for the one that it was given, in a
+ * session of its own: it is of no tree but by a parent that is. False, by errno: it cannot leave its session. */
+bool bw_process_disown(void);
 
 /* Our own environment, which the libraries of this very program may be found by, with `mark` (it begins with
  * BW_PROCESS_MARK) for any that we had. For an execve that follows at once: it borrows the strings, and the

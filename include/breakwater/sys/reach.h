@@ -46,6 +46,7 @@ struct bw_reach {
     struct bw_cgroup all;
     struct bw_cgroup slots[BW_REACH_SLOTS];
     struct bw_cgroup begun; /* below SERVICE's: where its runs begin */
+    struct bw_cgroup aside; /* in no slot, for bw_reach_aside; "": it could not be made */
 };
 
 /* `tag` is a valid name, or a tag of the above; like `group` it stays the same over restarts, or what ran before is not found again. Takes BY_CGROUP where it works, else
@@ -67,6 +68,10 @@ void bw_reach_close(struct bw_reach *reach);
  * in a cgroup of its own below the one that all others are told: however young, it is never taken for what a stop or a
  * fence has started to stay (3.2.4). NULL: there are no cgroups. */
 const char *bw_reach_service_cgroup(const struct bw_reach *reach, enum bw_reach_slot slot);
+/* Where a process of ours goes that a script's slot shall not be held up by, whatever holds up that process: by
+ * bw_cgroup_open_door. NULL: there are no cgroups, or somebody is there yet. Whom no cgroup holds bw_process_disown
+ * takes out of a slot. */
+const struct bw_cgroup *bw_reach_aside(const struct bw_reach *reach);
 /* The living processes of SERVICE by where they are, as bw_reach_list. By cgroups alone. */
 BW_MUST_CHECK enum bw_err bw_reach_list_begun(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,
                                               size_t *out_count, struct bw_diag *diag);
