@@ -364,6 +364,8 @@ static void a_screen_says_it_in_words(void **state)
                                     .command.kind = BW_COMMAND_FENCE_FAILED,
                                     .rule = "A2"};
     says("FenceFailed in 9.400 s (A2), should the service still run there: its fence comes before");
+    foretold.after_ns = BW_NS_PER_MS;
+    says("FenceFailed in 0.001 s (A2), should the service still run there: its fence comes before");
     foretold.after_ns = 0;
     says("FenceFailed now (A2), if nobody says anything new");
     foretold = (struct bw_foretold){
@@ -443,6 +445,28 @@ static void a_look_that_is_never_made_is_not_waited_for(void **state)
         foretell(&world);
         assert_int_equal(foretold.acts, ages_ms[i] != UINT32_MAX);
     }
+}
+
+/* However little it lacks. */
+static void a_look_that_is_all_but_made_is_waited_for(void **state)
+{
+    struct bw_contact *contact;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[A].report.service_age_ms = 3600000;
+    world_pass_ms(&world, 15300);
+    world_sync_all(&world);
+    foretell(&world);
+    assert_true(foretold.acts);
+    contact = &world_watch(&world)->reports[A].by_instance[0];
+    contact->answered_received = bw_instant_add(contact->answered_received, foretold.after_ns - 1);
+    foretell(&world);
+    assert_true(foretold.acts);
+    assert_int_equal(foretold.after_ns, 1);
+    assert_int_equal(foretold.command.kind, BW_COMMAND_FENCE_FAILED);
 }
 
 /* ---- what goes on to be measured (4) ---- */
@@ -625,6 +649,7 @@ int main(void)
         cmocka_unit_test(beside_an_override_no_first_renewal_goes_on_to_come),
         cmocka_unit_test(a_wish_that_cannot_come_true_delays_nothing),
         cmocka_unit_test(a_look_that_is_never_made_is_not_waited_for),
+        cmocka_unit_test(a_look_that_is_all_but_made_is_waited_for),
         cmocka_unit_test(the_end_of_a_wish_is_waited_for),
         cmocka_unit_test(what_was_foretold_is_what_happens),
     };

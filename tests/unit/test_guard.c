@@ -252,6 +252,24 @@ static void stop_succeeds_only_when_status_says_stopped(void **state)
     assert_true(end(&world, 1));
 }
 
+/* The slot is for its own, on which the answer to the stop waits. */
+static void look_is_refused_between_the_looks_after_a_stop(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    assert_true(arm(&world, 1, BEGIN_MS));
+    run(&world, 1, BW_ACTION_STOP, 7);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_asked(&world, "SPAWN:status");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    run(&world, 1, BW_ACTION_STATUS, 8);
+    assert_not_asked(&world, "SPAWN");
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 8);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_BUSY);
+}
+
 static void stop_that_leaves_the_service_running_has_failed(void **state)
 {
     struct world world;
@@ -463,6 +481,7 @@ int main(void)
         cmocka_unit_test(two_actions_never_run_at_once),
         cmocka_unit_test(stop_ends_the_start_that_runs_and_follows_it),
         cmocka_unit_test(stop_succeeds_only_when_status_says_stopped),
+        cmocka_unit_test(look_is_refused_between_the_looks_after_a_stop),
         cmocka_unit_test(stop_that_leaves_the_service_running_has_failed),
         cmocka_unit_test(stop_behind_a_look_that_hangs_has_failed),
         cmocka_unit_test(stop_whose_own_look_hangs_has_failed),

@@ -479,6 +479,29 @@ static void what_is_let_go_no_stop_that_waits_touches(void **state) /* 3.9 */
     }
 }
 
+/* It was answered as it ended: nobody is told of it again. */
+static void of_a_stop_that_has_waited_and_ended_a_let_go_says_nothing(void **state) /* 3.9 */
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 5};
+    struct world world;
+    uint32_t told;
+
+    (void)state;
+    begin_started(&world);
+    look(&world, "started");
+    a_stop_at(&world, 101000);
+    tick_at(&world, 101000 + LOOP_MS);
+    assert_asked(&world, "SPAWN:stop");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
+    told = world.sent[BW_GUARD_MESSAGE_RUN_ENDED];
+
+    message(&world, &of);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], told);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+}
+
 /* Beside a rejoin of another site's epoch, which the stop ends first. */
 static void a_stop_waits_for_what_it_ends_and_for_the_loop(void **state) /* 3.4 */
 {
@@ -529,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_look_after_the_kill_counts_only_beside_no_start),
         cmocka_unit_test(a_let_go_is_confirmed_when_no_start_can_be_under_way),
         cmocka_unit_test(what_is_let_go_no_stop_that_waits_touches),
+        cmocka_unit_test(of_a_stop_that_has_waited_and_ended_a_let_go_says_nothing),
         cmocka_unit_test(a_stop_waits_for_what_it_ends_and_for_the_loop),
         cmocka_unit_test(its_agent_is_told_of_the_loop),
     };

@@ -177,6 +177,27 @@ static void after_the_kill_of_what_was_left_the_script_runs_once_more(void **sta
     }
 }
 
+/* 3.4: where a kill of this reach alone has ended the service once before, nothing but the kill is needed. */
+static void where_the_reach_is_proved_the_script_does_not_run_again_after_the_kill_of_what_was_left(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_by(&world, 1);
+    start_seen(&world, true, true);
+    turn(&world, "RUN:fence:F1");
+    run_ended(&world, true, "");
+    turn(&world, "RUN:status:F2");
+    run_ended(&world, true, "stopped");
+    starts_seen(&world, false);
+    turn(&world, "KILL:0:F7");
+    reach_killed(&world, true);
+    turn(&world, "");
+    turn(&world, "RUN:status:F10");
+    run_ended(&world, true, "stopped");
+    turn(&world, "ENDED:3:ok:F11");
+}
+
 /* ---- what is a success (3.2.4, 3.3) ------------------------------------------------------------ */
 
 static void after_a_kill_it_succeeds_where_nothing_is_left_and_nothing_serves(void **state)
@@ -497,6 +518,7 @@ int main(void)
         cmocka_unit_test(a_script_that_cannot_be_begun_is_followed_by_the_kill_and_not_tried_again),
         cmocka_unit_test(stopped_means_nothing_while_a_start_may_go_on),
         cmocka_unit_test(after_the_kill_of_what_was_left_the_script_runs_once_more),
+        cmocka_unit_test(where_the_reach_is_proved_the_script_does_not_run_again_after_the_kill_of_what_was_left),
         cmocka_unit_test(after_a_kill_it_succeeds_where_nothing_is_left_and_nothing_serves),
         cmocka_unit_test(where_the_reach_is_proved_and_empty_a_look_need_not_say_stopped),
         cmocka_unit_test(of_a_service_outside_stopped_counts_after_a_script_that_ended_well),

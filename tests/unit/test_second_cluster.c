@@ -291,6 +291,31 @@ static void a_deadline_stands_whose_window_came_while_it_was_away(void **state)
     assert_true(is_of(new));
 }
 
+/* Nobody was told the end that an older file names, or one that no lease has: what is left then is a guess. */
+static void a_mirror_of_another_epoch_or_beyond_any_lease_makes_nothing_stand(void **state)
+{
+    const struct bw_second_memory memory = {.cluster_id = {{1}}, .epoch = 3, .fence_ns = FENCE_MS * MS};
+    const struct bw_second_mirror older = mirror_in(old, 2, 108000);
+    const struct bw_second_mirror longest = mirror_in(old, 3, 100000 + 3600000);
+    const struct bw_second_mirror too_long = mirror_in(old, 3, 100000 + 3600001);
+
+    (void)state;
+    begin_beside(&memory, &older);
+    world.cluster_id = new;
+    tell(1, 60000);
+    assert_true(is_of(new));
+
+    begin_beside(&memory, &longest);
+    world.cluster_id = new;
+    tell(1, 60000);
+    assert_true(is_of(old));
+
+    begin_beside(&memory, &too_long);
+    world.cluster_id = new;
+    tell(1, 60000);
+    assert_true(is_of(new));
+}
+
 /* A file of before has none. */
 static void a_cluster_that_was_not_kept_is_its_agents(void **state)
 {
@@ -311,6 +336,28 @@ static void a_cluster_that_was_not_kept_is_its_agents(void **state)
     world.cluster_id = new;
     tell_over(3);
     assert_true(bw_id_equal(world.second.kept.cluster_id, new));
+}
+
+/* It has nothing to keep it with: a word of a cluster is no reason to write to the disk. */
+static void before_its_first_epoch_it_is_of_no_cluster(void **state)
+{
+    (void)state;
+    begin_with(&(struct bw_second_memory){0});
+    world.cluster_id = new;
+    tell_since(world.now_ms, &(struct bw_second_lease){0});
+    assert_null(strstr(world.log, "SAVE"));
+    assert_true(is_of(none));
+}
+
+/* A person is told of each such lease once, by the change of what is ignored. */
+static void an_answer_without_a_lease_is_none_that_is_ignored(void **state)
+{
+    (void)state;
+    begin();
+    tell(2, 10000);
+    assert_int_equal(world.second.ignored_epoch, 2);
+    tell_over(1);
+    assert_int_equal(world.second.ignored_epoch, 2);
 }
 
 /* ---- what is over is in no mirror -------------------------------------------------------------- */
@@ -360,7 +407,10 @@ int main(void)
         cmocka_unit_test(a_mirror_of_what_was_forgotten_is_none),
         cmocka_unit_test(a_mirror_alone_tells_its_cluster),
         cmocka_unit_test(a_deadline_stands_whose_window_came_while_it_was_away),
+        cmocka_unit_test(a_mirror_of_another_epoch_or_beyond_any_lease_makes_nothing_stand),
         cmocka_unit_test(a_cluster_that_was_not_kept_is_its_agents),
+        cmocka_unit_test(before_its_first_epoch_it_is_of_no_cluster),
+        cmocka_unit_test(an_answer_without_a_lease_is_none_that_is_ignored),
         cmocka_unit_test(what_is_over_is_mirrored_once_that_is_durable),
         cmocka_unit_test(one_that_takes_what_is_new_before_it_has_forgotten_is_unsound),
     };

@@ -71,6 +71,33 @@ static void a_state_that_says_ended_is_not_believed_after_a_fence_that_failed(vo
     assert_false(world.site.memory.given_back);
 }
 
+/* 3.5: beside an action a guard ends no epoch. */
+static void an_end_that_is_owed_is_asked_for_after_what_runs(void **state)
+{
+    const struct bw_guard_message stop = {
+        .kind = BW_GUARD_MESSAGE_RUN, .epoch = 1, .run = {.action = BW_ACTION_STOP, .epoch = 1, .run_id = 7}};
+    struct bw_site_memory memory = held;
+    struct world world;
+
+    (void)state;
+    memory.given_back = true;
+    memory.reason = BW_REASON_LEASE_LOST;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true,
+                                                 .epoch_seen = 1,
+                                                 .armed_epoch = 1,
+                                                 .armed_instance = instance_a,
+                                                 .armed_end = at_ms(world.now_ms),
+                                                 .running = BW_ACTION_STOP,
+                                                 .running_run_id = 7});
+    assert_not_asked(&world, "END");
+    tick_at(&world, world.now_ms + 1000);
+    assert_not_asked(&world, "END");
+
+    ended(&world, &stop, BW_RUN_OK, "");
+    assert_asked(&world, "END");
+}
+
 /* ---- after D, beside a guard that cannot keep an end (3.5) ---- */
 
 /* It was fenced well, and the guard's disk is full. */
@@ -453,6 +480,7 @@ int main(void)
         cmocka_unit_test(an_arm_refused_because_its_epoch_is_ending_gives_nothing_back),
         cmocka_unit_test(what_was_let_go_is_not_stopped_because_it_is_armed_no_more),
         cmocka_unit_test(a_state_that_says_ended_is_not_believed_after_a_fence_that_failed),
+        cmocka_unit_test(an_end_that_is_owed_is_asked_for_after_what_runs),
         cmocka_unit_test(
             what_was_fenced_and_serves_again_is_fenced_once_more_before_it_is_given_back),
         cmocka_unit_test(so_is_what_the_guard_says_has_not_stopped),

@@ -240,6 +240,31 @@ static void what_no_stop_makes_good_is_fenced_again(void **state)
     assert_true(world.site.memory.given_back);
 }
 
+/* An end that was not believed is asked for once more: what was answered awaits no answer. */
+static void after_that_fence_its_guard_is_asked_again_for_the_end(void **state)
+{
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+    const struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    const struct bw_guard_message well = {
+        .kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1, .fence = {.ok = true}};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    from_guard(&world, &begun);
+    from_guard(&world, &well);
+    assert_asked(&world, "END");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1});
+    from_guard(&world, &over);
+    tick_at(&world, world.now_ms + 1000);
+    assert_asked(&world, "RUN:fence");
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    if (world.site.observation[BW_ACTION_READINESS].running)
+        ended(&world, &world.sent_look, BW_RUN_OK, "position=7");
+
+    assert_asked(&world, "END");
+}
+
 static void own_fence_ended(struct world *world, bool ok)
 {
     happen(world,
@@ -371,6 +396,7 @@ int main(void)
         cmocka_unit_test(what_serves_again_has_to_be_ended_again),
         cmocka_unit_test(an_end_of_an_epoch_whose_fence_failed_is_not_believed),
         cmocka_unit_test(what_no_stop_makes_good_is_fenced_again),
+        cmocka_unit_test(after_that_fence_its_guard_is_asked_again_for_the_end),
         cmocka_unit_test(a_restart_forgets_neither_the_answer_nor_that_one_is_owed),
         cmocka_unit_test(without_its_guard_the_agent_answers_by_its_own_fence),
         cmocka_unit_test(a_silent_guard_is_as_good_as_none),

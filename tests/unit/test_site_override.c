@@ -545,6 +545,42 @@ static void what_overrode_without_an_epoch_of_its_own_follows_too(void **state)
     assert_int_equal(world.sent_run.run.epoch, 2);
 }
 
+/* ... once: what it wrote is gone then, and the epochs after that are none of its business. */
+static void what_has_followed_after_an_override_follows_no_more(void **state)
+{
+    const struct bw_site_memory memory = {.enforced = true, .override_wrote = true};
+    struct bw_site_limits with_rejoin = limits;
+    struct world world;
+
+    (void)state;
+    with_rejoin.has_script[BW_ACTION_REJOIN] = true;
+    begin_with(&world, &memory);
+    world.site.limits = with_rejoin;
+    guard_state(&world, &(struct bw_guard_state){.enforced = true});
+    status(&world, "stopped");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_false(world.site.kept.override_wrote);
+    assert_int_equal(reported(&world).joined_epoch, UINT64_MAX);
+    status(&world, "stopped");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 3});
+    assert_not_asked(&world, "RUN:rejoin");
+}
+
+static void an_override_is_told_as_an_alarm_as_long_as_there_is_one(void **state)
+{
+    const uint32_t alarm = UINT32_C(1) << BW_ALARM_OVERRIDE;
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    assert_false(reported(&world).alarms & alarm);
+    ask(&world);
+    assert_true(reported(&world).alarms & alarm);
+    ask_end(&world);
+    assert_false(reported(&world).alarms & alarm);
+}
+
 /* ---- a restart ------------------------------------------------------------------------------- */
 
 static void after_a_restart_it_goes_on(void **state)
@@ -634,6 +670,8 @@ int main(void)
         cmocka_unit_test(while_a_leader_answers_nothing_is_started_without_a_lease),
         cmocka_unit_test(its_data_has_to_follow_the_next_who_serves),
         cmocka_unit_test(what_overrode_without_an_epoch_of_its_own_follows_too),
+        cmocka_unit_test(what_has_followed_after_an_override_follows_no_more),
+        cmocka_unit_test(an_override_is_told_as_an_alarm_as_long_as_there_is_one),
         cmocka_unit_test(after_a_restart_it_goes_on),
         cmocka_unit_test(after_a_reboot_it_is_started_where_nobody_answers),
         cmocka_unit_test(what_the_guard_lets_serve_and_nobody_knows_of_is_fenced),

@@ -333,6 +333,19 @@ static void an_end_is_a_fence_that_has_seen_it(void **state)
     assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
 }
 
+/* Nobody waits any more: there is nothing to count anew, and nothing to say of it. */
+static void an_agent_that_stood_still_while_it_ends_counts_nothing_anew(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    ask_end(&world);
+    tick_at(&world, world.now_ms + 3000);
+    assert_not_asked(&world, "SYNC");
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+}
+
 static void an_end_in_the_wait_orders_nothing(void **state)
 {
     struct world world;
@@ -639,6 +652,7 @@ int main(void)
         cmocka_unit_test(an_epoch_of_before_is_given_back_untouched),
         cmocka_unit_test(that_it_is_over_is_said_once_it_is_durable),
         cmocka_unit_test(an_end_is_a_fence_that_has_seen_it),
+        cmocka_unit_test(an_agent_that_stood_still_while_it_ends_counts_nothing_anew),
         cmocka_unit_test(an_end_in_the_wait_orders_nothing),
         cmocka_unit_test(an_end_survives_a_restart),
         cmocka_unit_test(an_end_waits_for_no_retry),

@@ -260,6 +260,21 @@ static void what_was_being_stopped_keeps_its_reason(void **state)
     assert_int_equal(released(&world).reason, BW_REASON_SWITCHOVER);
 }
 
+/* ... and what its deadline has ended is no move that was ordered since: the lease was lost before. */
+static void what_its_deadline_has_ended_keeps_its_reason(void **state)
+{
+    struct bw_order of = order_to(BW_ORDER_STOP, 1);
+
+    (void)state;
+    begin_fence_of_its_epoch();
+    of.reason = BW_REASON_SWITCHOVER;
+    tell_order(&world, of);
+    own_fence_ended(1, true);
+    tick_at(&world, end_ms());
+    assert_int_equal(released(&world).epoch, 1);
+    assert_int_equal(released(&world).reason, BW_REASON_LEASE_LOST);
+}
+
 /* What the epoch before was ended for is no reason of this one. */
 static void an_epoch_after_a_move_is_lost_for_its_own_reason(void **state)
 {
@@ -527,6 +542,7 @@ int main(void)
         cmocka_unit_test(without_its_guard_it_reads_the_mirror_once_in_the_window),
         cmocka_unit_test(what_was_fenced_without_its_guard_is_given_back_at_the_end),
         cmocka_unit_test(what_was_being_stopped_keeps_its_reason),
+        cmocka_unit_test(what_its_deadline_has_ended_keeps_its_reason),
         cmocka_unit_test(an_epoch_after_a_move_is_lost_for_its_own_reason),
         cmocka_unit_test(beside_its_guard_what_was_fenced_is_given_back_on_its_word),
         cmocka_unit_test(what_its_guard_denies_the_end_of_is_stopped_there),

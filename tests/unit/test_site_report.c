@@ -91,6 +91,25 @@ static void how_far_a_list_has_come_is_told_while_it_runs(void **state)
     assert_int_equal(reported(&world).steps.count, 0);
 }
 
+static void of_a_list_that_has_ended_nothing_is_told_any_more(void **state)
+{
+    struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    begun.begun.action = BW_ACTION_START;
+    begun.begun.run_id = world.sent_run.run.run_id;
+    begun.begun.steps = (struct bw_steps_progress){.count = 5, .done = 2, .name = "restore-db", .age_ms = 40};
+    from_guard(&world, &begun);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    world.now_ms += 3000;
+
+    assert_string_equal(reported(&world).steps.name, "");
+    assert_int_equal(reported(&world).steps.done, 0);
+    assert_int_equal(reported(&world).steps.age_ms, 0);
+}
+
 static void die(struct world *world)
 {
     for (int i = 0; i < 3; i++)
@@ -284,6 +303,22 @@ static void a_condition_that_a_reload_takes_away_counts_no_more(void **state)
     assert_false(world.site.alarms & (UINT32_C(1) << BW_ALARM_CONDITION_FAILED));
 }
 
+/* A file that was read again, and has the script still, says nothing of the condition. */
+static void a_reload_leaves_the_condition_as_its_script_has_said_it(void **state)
+{
+    struct bw_site_limits same;
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.limits.has_script[BW_ACTION_CONDITION] = true;
+    look(&world, BW_ACTION_CONDITION, BW_RUN_FAILED, "");
+    same = world.site.limits;
+    bw_site_set_limits(&world.site, &same);
+    assert_int_equal(reported(&world).condition, BW_CONDITION_FAILED);
+    assert_true(reported(&world).alarms & (UINT32_C(1) << BW_ALARM_CONDITION_FAILED));
+}
+
 /* 3.4, 4: a site that holds nothing arms nothing, and one whose guard stands still is no target of a move. */
 static void a_guard_that_answers_no_look_is_not_alive(void **state)
 {
@@ -357,12 +392,14 @@ int main(void)
         cmocka_unit_test(a_guard_that_began_anew_owes_no_look_of_before),
         cmocka_unit_test(a_look_that_hangs_costs_no_lease),
         cmocka_unit_test(a_condition_that_a_reload_takes_away_counts_no_more),
+        cmocka_unit_test(a_reload_leaves_the_condition_as_its_script_has_said_it),
         cmocka_unit_test(a_condition_that_has_not_run_is_no_yes),
         cmocka_unit_test(a_start_and_a_stop_make_the_guard_busy),
         cmocka_unit_test(a_service_that_was_started_again_is_told_with_how_often_and_when),
         cmocka_unit_test(what_came_back_by_itself_was_not_started_again),
         cmocka_unit_test(the_guard_knows_of_a_start_before_that_of_this_agent),
         cmocka_unit_test(how_far_a_list_has_come_is_told_while_it_runs),
+        cmocka_unit_test(of_a_list_that_has_ended_nothing_is_told_any_more),
         cmocka_unit_test(a_start_that_told_of_no_list_or_failed_has_no_phases),
         cmocka_unit_test(a_stop_leaves_the_phases_of_the_start),
         cmocka_unit_test(a_script_that_failed_is_told_with_its_last_words_and_how_long_ago),

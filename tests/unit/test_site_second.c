@@ -350,6 +350,26 @@ static void one_that_never_arms_counts_no_more(void **state)
     assert_asked(&world, "RUN:start");
 }
 
+/* By the slower clock, as every wait (design 1). */
+static void one_that_has_yet_to_arm_has_until_both_clocks_say_it_is_in_vain(void **state)
+{
+    const uint64_t wait_ns = (3000 + 5000) * MS; /* what is fresh, and what a disk may take */
+    struct bw_instant over;
+
+    (void)state;
+    begin_counted_on();
+    over = bw_instant_add(at_ms(world.now_ms), wait_ns);
+    for (int i = 0; i < 7; i++) {
+        confirm(&world, 1, world.now_ms);
+        armed(&world);
+        world.now_ms += 1000;
+    }
+    hear();
+    assert_int_equal(bw_site_second_word(&world.site, (struct bw_instant){over.boot_ns, over.raw_ns - 1}),
+                     BW_SECOND_IS_SEEN);
+    assert_int_equal(bw_site_second_word(&world.site, over), BW_SECOND_IS_UNARMED);
+}
+
 /* 3.9: what it is to take over serves already. */
 static void what_is_adopted_has_begun(void **state)
 {
@@ -609,6 +629,7 @@ int main(void)
         cmocka_unit_test(one_that_looks_elsewhere_does_not_count),
         cmocka_unit_test(one_that_does_not_know_the_deadline_does_not_count),
         cmocka_unit_test(one_that_never_arms_counts_no_more),
+        cmocka_unit_test(one_that_has_yet_to_arm_has_until_both_clocks_say_it_is_in_vain),
         cmocka_unit_test(what_is_adopted_has_begun),
         cmocka_unit_test(of_an_epoch_that_is_over_it_needs_no_deadline),
         cmocka_unit_test(of_two_that_do_not_count_the_better_word_is_said),
