@@ -536,6 +536,18 @@ static void a_boot_that_cannot_renew_says_of_no_second_enforcer(void **state)
     assert_string_equal(world_decide(&world), "A33");
 }
 
+/* By the faster of the leader's clocks (design 1). */
+static void what_one_clock_says_is_old_is_no_news_of_a_second_enforcer(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_SECOND_LEVEL;
+    say_second(A, BW_SECOND_IS_SEEN);
+    assert_string_equal(world_decide(&world), "A33");
+    world.now.boot_ns += 60000 * BW_NS_PER_MS;
+    assert_string_not_equal(world_decide(&world), "A33");
+}
+
 /* Unknown is never yes: who said it is not heard any more. */
 static void what_a_silent_site_has_said_of_a_second_enforcer_is_no_news(void **state)
 {
@@ -676,6 +688,7 @@ int main(void)
         cmocka_unit_test(one_session_that_sees_none_is_enough),
         cmocka_unit_test(who_is_not_the_holders_instance_says_of_no_second_enforcer),
         cmocka_unit_test(a_boot_that_cannot_renew_says_of_no_second_enforcer),
+        cmocka_unit_test(what_one_clock_says_is_old_is_no_news_of_a_second_enforcer),
         cmocka_unit_test(what_a_silent_site_has_said_of_a_second_enforcer_is_no_news),
         cmocka_unit_test(what_a_session_said_long_ago_of_none_is_over),
         cmocka_unit_test(one_of_an_adopted_service_counts_once_it_is_armed),

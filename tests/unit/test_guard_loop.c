@@ -89,6 +89,7 @@ static void a_start_that_is_told_too_late_lets_nobody_begin(void **state)
 
         assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 7);
         assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_TOO_LATE);
+        assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], 1);
         assert_int_equal(may_run(&world, world.now_ms), BW_MAY_RUN_LOOP_WAITS);
         assert_int_equal(world.guard.mirror.served, served);
     }

@@ -37,6 +37,23 @@ static void kill_alone(struct world *world, const char *word)
     assert_int_equal(world->guard.fence, BW_FENCE_RECHECK);
 }
 
+/* 3.2.4: a script has yet to end what that one had left; of what this one starts the reach is enough. */
+static void what_an_earlier_start_had_left_keeps_no_look_after_the_next_from_counting(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.memory.sight.seen = BW_REACH_INSIDE;
+    world.guard.mirror.script_due = world.guard.mirror.left_due = true;
+    look(&world, BW_RUN_OK, "stopped");
+    assert_false(world.guard.mirror.stop_seen);
+    run(&world, 1, BW_ACTION_START, 1);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    look(&world, BW_RUN_OK, "stopped");
+    assert_true(world.guard.mirror.stop_seen);
+}
+
 /* ---- where it is ------------------------------------------------------------------------------ */
 
 /* What it saw populated may have been the start's own script, which has ended since. */
@@ -210,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_look_begun_beside_a_start_says_nothing_of_where_its_service_is),
+        cmocka_unit_test(what_an_earlier_start_had_left_keeps_no_look_after_the_next_from_counting),
         cmocka_unit_test(a_look_that_was_killed_and_one_at_something_else_say_nothing),
         cmocka_unit_test(what_starts_it_last_is_written_down_with_its_scripts),
         cmocka_unit_test(a_last_look_beside_what_was_left_is_repeated),

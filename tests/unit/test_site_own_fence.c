@@ -389,6 +389,21 @@ static void without_its_guard_it_reads_the_mirror_again_and_again(void **state)
 }
 
 /* Whoever renews it is alive, and has armed it longer. */
+/* H12: what its guard has ended of an epoch before it is no end of that one. */
+static void the_end_of_a_fence_of_an_older_epoch_leaves_another_instances_to_be_watched(void **state)
+{
+    const struct bw_guard_message well = {
+        .kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = OLD_EPOCH - 1, .fence = {.ok = true}};
+
+    (void)state;
+    begin_beside_old_mirror(at_ms(OLD_END_MS));
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = OLD_EPOCH});
+    read_old_mirror(OLD_EPOCH, at_ms(OLD_END_MS)); /* it is there, and what it has armed is watched all the same */
+    from_guard(&world, &well);
+    tick_at(&world, OLD_END_MS - DUE_MS);
+    assert_asked(&world, "OWN_FENCE");
+}
+
 static void what_was_fenced_is_watched_again_once_it_was_renewed(void **state)
 {
     (void)state;
@@ -548,6 +563,7 @@ int main(void)
         cmocka_unit_test(what_its_guard_denies_the_end_of_is_stopped_there),
         cmocka_unit_test(it_wakes_for_another_instances_window_and_in_it_for_its_fence),
         cmocka_unit_test(without_its_guard_it_reads_the_mirror_again_and_again),
+        cmocka_unit_test(the_end_of_a_fence_of_an_older_epoch_leaves_another_instances_to_be_watched),
         cmocka_unit_test(what_was_fenced_is_watched_again_once_it_was_renewed),
         cmocka_unit_test(the_epoch_after_one_that_was_fenced_is_watched_too),
         cmocka_unit_test(an_end_only_moves_later),
