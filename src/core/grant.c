@@ -488,8 +488,6 @@ bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *comman
     if (site < 0)
         return true;
     complete_grant(eval, site, adopt ? BW_REASON_ADOPTION : BW_REASON_FIRST_GRANT, command);
-    if (strcmp(command->site, group->initial_primary) == 0)
-        command->terms.no_return = BW_NO_RETURN_UNDECLARED; /* 4: its data counts before any point */
     if (wants_failover(eval) && !adopt)
         complete_asked_grant(eval, command);
     command->adopt = adopt;

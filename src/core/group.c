@@ -351,6 +351,13 @@ static void record_grant(struct bw_group *group, uint64_t index, const struct bw
     BW_COPY_FIELD(entry->by, command->by);
 }
 
+/* 4: a person has said that its data is the newest, so a point that is still ahead takes that back no more than a start
+ * that fails. Below BW_PASS_LEVEL no Grant has a point: what every release keeps is the same. */
+static bool is_named_with_point(const struct bw_group *group, const struct bw_command *command)
+{
+    return command->terms.no_return == BW_NO_RETURN_AHEAD && is_same(group->initial_primary, command->site);
+}
+
 static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     const struct bw_wish *wish = bw_group_wish(group);
@@ -380,10 +387,13 @@ static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_c
         group->first_grant = false;
         group->recovered_index = 0;
     }
+    if (is_named_with_point(group, command))
+        BW_COPY_FIELD(group->previous_data_site, command->site);
+    else
+        BW_COPY_FIELD(group->previous_data_site, group->data_site);
+    BW_COPY_FIELD(group->data_site, command->site);
     CLEAR(group->initial_primary);
     CLEAR(group->first_choice);
-    BW_COPY_FIELD(group->previous_data_site, group->data_site);
-    BW_COPY_FIELD(group->data_site, command->site);
     CLEAR(group->let_go_site);
     group->let_go_epoch = 0;
     group->let_go_terms = (struct bw_terms){0};
