@@ -63,7 +63,8 @@ static const struct bw_key spec_keys[] = {
            .help = "how long a site may serve after its last confirmed renewal was sent"),
     BW_KEY(DURATION, "fence_timeout", SPEC(fence_timeout_ms),
            .help =
-               "the last part of the lease, kept for making sure that nothing serves when it ends"),
+               "the last part of the lease, kept for making sure that nothing serves when it ends; all groups of a "
+               "site may need it at once"),
     BW_KEY(DURATION, "renew_interval", SPEC(renew_interval_ms),
            .help = "how often a site renews and reports"),
     BW_KEY(DURATION, "request_timeout", SPEC(request_timeout_ms),

@@ -125,9 +125,9 @@ static uint32_t clamp_ms(uint64_t ns)
 
 uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval)
 {
-    struct bw_expiry_base base = bw_eval_holder_base(eval);
+    const struct bw_expiry_base base = bw_eval_holder_base(eval);
 
-    return clamp_ms(bw_instant_elapsed_ns(eval->now, bw_expiry_counted_from(&base)));
+    return base.last_confirmed.boot_ns != 0 ? clamp_ms(bw_instant_elapsed_ns(eval->now, base.last_confirmed)) : 0;
 }
 
 /* A switchover that waits is not the move that is under way: a failback may have begun meanwhile (4). */

@@ -83,15 +83,14 @@ static struct bw_terms terms_of(int site)
     .kind = BW_COMMAND_GRANT, .site = name, .instance = world.sites[at].instance,                  \
     .boot_id = world.sites[at].boot_id, .terms = terms_of(at), .sight = world.sites[at].report.sight
 
+/* 3.1: a renewal that this leader has confirmed itself, and 0 where it has none. */
 static uint32_t silent_ms(void)
 {
     const struct bw_watch *watch = world_watch(&world);
-    struct bw_instant since = bw_instant_max(world.witness.leadership.leader_since,
-                                             watch->grant_applied);
 
-    if (watch->confirmed_epoch == world_group(&world)->epoch)
-        since = bw_instant_max(since, watch->last_confirmed);
-    return (uint32_t)(bw_instant_elapsed_ns(world.now, since) / BW_NS_PER_MS);
+    if (watch->confirmed_epoch != world_group(&world)->epoch || watch->last_confirmed.boot_ns == 0)
+        return 0;
+    return (uint32_t)(bw_instant_elapsed_ns(world.now, watch->last_confirmed) / BW_NS_PER_MS);
 }
 
 static void a_switchover_proposes_whole_commands(void **state)
@@ -135,6 +134,19 @@ static void a_failover_that_was_asked_for_says_by_whom_and_why(void **state)
     strcpy(world_watch(&world)->wish.text, "it burns");
     assert_proposed("A9", GRANT_OF(B, "dc-b"), .reason = BW_REASON_FAILOVER, .by = "operator/anna",
                     .text = "it burns", .silent_ms = silent_ms());
+}
+
+/* 3.1: when the epoch was renewed last is not known to a leader that came after that, and not guessed. */
+static void a_leader_that_came_later_knows_no_last_renewal(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 5000);
+    world_lead_anew(&world);
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_proposed("A3", .kind = BW_COMMAND_EXPIRED, .reason = BW_REASON_SITE_LOST, .past_no_return = true,
+                    .silent_ms = 0);
 }
 
 /* 3.9: whoever is named first, one that serves alone is adopted. */
@@ -490,6 +502,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_switchover_proposes_whole_commands),
         cmocka_unit_test(a_failover_that_was_asked_for_says_by_whom_and_why),
+        cmocka_unit_test(a_leader_that_came_later_knows_no_last_renewal),
         cmocka_unit_test(one_that_serves_is_adopted_whoever_is_named),
         cmocka_unit_test(an_initial_primary_beside_one_that_serves_is_refused),
         cmocka_unit_test(a_sight_that_is_committed_leaves_no_gate),

@@ -6,7 +6,7 @@
 
 #include <breakwater/base/err.h>
 
-#define BW_NODE_REQUESTS_MAX 1024 /* submitted and not yet answered */
+#define BW_NODE_REQUESTS_MAX 2048 /* submitted and not yet answered: one of each group (1024), and what renewals wait for */
 
 #define BW_NODE_ROLE_LIST(X)                                                                       \
     X(FOLLOWER, "follower") X(CANDIDATE, "candidate") X(LEADER, "leader")

@@ -176,7 +176,7 @@ struct bw_command {
     char by[BW_REASON_MAX + 1];   /* who: "operator/anna", "witness/w2" */
     char text[BW_REASON_MAX + 1]; /* a person's reason */
     int64_t unix_ms;              /* the proposing leader's wall clock: for people only */
-    uint32_t silent_ms;           /* EXPIRED: since the last confirmed renewal; GRANT: since then too */
+    uint32_t silent_ms;           /* EXPIRED, GRANT: since the last renewal that this leader confirmed; 0: none (3.1) */
     struct bw_spec spec;          /* SET_SPEC */
     enum bw_mode mode;            /* SET_MODE */
     uint64_t duration_ms;         /* MAINTENANCE; 0 ends it. WISH: its timeout; 0: the spec's */

@@ -29,7 +29,7 @@ struct bw_history_entry {
     enum bw_grade grade;      /* of its end; NONE before */
     bool planned;
     bool adopted;
-    uint32_t silent_ms; /* unplanned: last confirmed renewal of the epoch before -> this grant */
+    uint32_t silent_ms; /* unplanned: last confirmed renewal of the epoch before -> this grant; 0: not known */
     char by[BW_REASON_MAX + 1];
     enum bw_reach_seen seen; /* where its service was seen to be, last (3.4) */
     bool proved;

@@ -24,7 +24,7 @@
 #define BW_WITNESS_FOUND_MS 10000
 /* What applied entries did is kept for so many of the newest: no fewer than may be applied between an
  * entry and the end of its request. */
-#define BW_WITNESS_NOTES 2048
+#define BW_WITNESS_NOTES 4096
 
 /* ---- who waits -------------------------------------------------------------------------------- */
 
