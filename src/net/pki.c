@@ -341,7 +341,7 @@ static enum bw_err write_file(int dir, const char *name, mode_t mode, bool may_r
     char temporary[NAME_MAX + 1];
     const int length = snprintf(temporary, sizeof temporary, ".%s.new", name);
     enum bw_err err;
-    int fd;
+    int fd = -1;
 
     if (length < 0 || (size_t)length >= sizeof temporary)
         return bw_diag_set(diag, BW_ERR_LIMIT, "%s: the file name is too long", name);
