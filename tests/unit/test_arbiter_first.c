@@ -139,9 +139,9 @@ static void an_initial_primary_answers_for_unclear_sites_only(void **state)
     assert_held("first_grant", -1);
 }
 
-/* A person names dc-b as the first, whose starts have a point of no return. After a let-go the log takes dc-a's data for
- * the newest, and dc-b is granted once it is asked for, too. */
-static void grant_b_as_named(bool is_let_go)
+/* A person names dc-b as the first, whose starts may have a point of no return. After a let-go the log takes dc-a's data
+ * for the newest, and dc-b is granted once it is asked for, too. */
+static void grant_b_as_named(bool is_let_go, bool has_point)
 {
     struct bw_spec spec;
     struct bw_diag diag = {0};
@@ -152,7 +152,7 @@ static void grant_b_as_named(bool is_let_go)
         world_init(&world, 2);
     spec = world_group(&world)->spec;
     world.cluster.feature_level = BW_PASS_LEVEL;
-    world.sites[B].report.has_point = true;
+    world.sites[B].report.has_point = has_point;
     if (is_let_go)
         world_set_mode(&world, BW_MODE_OBSERVE);
     world_stop(&world, A);
@@ -187,8 +187,8 @@ static void assert_b_is_waited_for(void)
 static void whom_a_person_names_keeps_the_newest_data_when_its_start_fails(void **state)
 {
     (void)state;
-    for (int is_let_go = 0; is_let_go < 2; is_let_go++) {
-        grant_b_as_named(is_let_go != 0);
+    for (int kind = 0; kind < 4; kind++) {
+        grant_b_as_named((kind & 1) != 0, (kind & 2) != 0);
         fail_early_at_b();
         assert_b_is_waited_for();
         world_pass_ms(&world, 30000);
@@ -202,10 +202,13 @@ static void whom_a_person_names_keeps_the_newest_data_when_its_start_fails(void 
 static void whom_a_person_names_keeps_the_newest_data_when_it_is_lost(void **state)
 {
     (void)state;
-    for (int is_renewed = 0; is_renewed < 2; is_renewed++) {
-        grant_b_as_named(is_renewed == 0);
-        assert_int_equal(world_group(&world)->terms.no_return, BW_NO_RETURN_AHEAD);
-        world.sites[B].renew_epoch = is_renewed != 0 ? world_group(&world)->epoch : 0;
+    for (int kind = 0; kind < 4; kind++) {
+        const bool is_renewed = (kind & 1) != 0;
+
+        grant_b_as_named(!is_renewed, (kind & 2) != 0);
+        assert_int_equal(world_group(&world)->terms.no_return,
+                         (kind & 2) != 0 ? BW_NO_RETURN_AHEAD : BW_NO_RETURN_UNDECLARED);
+        world.sites[B].renew_epoch = is_renewed ? world_group(&world)->epoch : 0;
         world_sync_all(&world);
         world.sites[B].is_mute = true;
         world_pass_ms(&world, world_wait_of_terms_ms(&world) + 4000);
@@ -219,7 +222,7 @@ static void who_has_only_found_the_grant_takes_the_site_for_named(void **state)
 {
     (void)state;
     for (int is_let_go = 0; is_let_go < 2; is_let_go++) {
-        grant_b_as_named(is_let_go != 0);
+        grant_b_as_named(is_let_go != 0, false);
         bw_witness_on_restored(&world.witness, world.now);
         world_pass_ms(&world, 3000);
         fail_early_at_b();
