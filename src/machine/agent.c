@@ -222,7 +222,7 @@ void bw_agent_machine_init(struct bw_agent_machine *machine, const struct bw_age
     for (int i = 0; i < BW_AGENT_WITNESSES_MAX; i++)
         machine->witnesses[i].poll_at = BW_INSTANT_NEVER;
     bw_renewals_init(&machine->renewals, setup->session);
-    machine->leader_contact = bw_agent_now(
+    machine->leader_contact = machine->leader_direct = bw_agent_now(
         machine); /* the first leader gets its chance before any relay */
 }
 

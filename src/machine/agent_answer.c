@@ -105,6 +105,18 @@ static void note_exchange(struct bw_agent_machine *machine, const struct bw_sync
     bw_exchanges_note(&machine->exchanges, &exchange);
 }
 
+/* 5.3: not one that another has passed on. Polls never are, nor syncs that do not want it: their answers name who is
+ * at this address. Where that is not known yet it counts as direct: the next sync, which nobody passes on, tells. */
+static bool answers_itself(struct bw_agent_machine *machine, uint32_t number,
+                           enum bw_agent_exchange exchange, const struct bw_sync_answer *answer)
+{
+    struct bw_agent_witness *witness = &machine->witnesses[number];
+
+    if (exchange == BW_AGENT_POLL || answer->number == machine->unrelayed)
+        memcpy(witness->name, answer->witness, sizeof witness->name);
+    return witness->name[0] == '\0' || strcmp(witness->name, answer->witness) == 0;
+}
+
 /* 3.2.3: the instant of a confirmed renewal is the one we noted when we sent it. */
 bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
                           enum bw_agent_exchange exchange, const struct bw_sync_answer *answer)
@@ -112,6 +124,7 @@ bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
     const bool is_sync = exchange == BW_AGENT_SYNC;
     const struct bw_instant received = bw_agent_now(machine);
     struct bw_site_event confirmed = {.kind = BW_SITE_EVENT_CONFIRMED};
+    bool is_direct;
 
     if (is_sync && bw_renewals_find(&machine->renewals, answer->session, answer->number,
                                     &confirmed.sent) != BW_OK) {
@@ -123,11 +136,14 @@ bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
     }
     if (!is_believed(machine, witness, answer))
         return false;
+    is_direct = answers_itself(machine, witness, exchange, answer);
     if (is_sync)
         note_exchange(machine, answer, confirmed.sent, received);
     if (is_sync && answer->is_leader) {
         confirmed.number = answer->number; /* from a leader only: otherwise 0, and not counted */
         machine->leader_contact = received;
+        if (is_direct)
+            machine->leader_direct = received;
         machine->feature_level = answer->feature_level;
         bw_agent_overrides_hear_wait(machine, answer->longest_wait_ms);
         bw_agent_witnesses_learn(machine, answer);

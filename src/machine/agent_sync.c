@@ -65,11 +65,12 @@ static bool any_free_slot(const struct bw_agent_machine *machine)
     return false;
 }
 
+/* Whether a relayed answer came says nothing: a leader whom only what is passed on reaches is to hear each sync. */
 static bool wants_relay(const struct bw_agent_machine *machine, struct bw_instant now)
 {
     const uint64_t limit_ns = bw_agent_renew_interval_ns(machine) * 3 / 2;
 
-    return bw_instant_elapsed_ns(now, machine->leader_contact) >= limit_ns;
+    return bw_instant_elapsed_ns(now, machine->leader_direct) >= limit_ns;
 }
 
 /* A sync that leaves right after `sent`. False: whoever drives cannot make it, and has said so. */
@@ -91,6 +92,8 @@ static bool make_sync(struct bw_agent_machine *machine, struct bw_instant sent)
         .groups = setup->sync_groups,
     };
 
+    if (!sync.wants_relay)
+        machine->unrelayed = sync.number;
     memcpy(sync.exchanges, machine->exchanges.list, sizeof sync.exchanges);
     memcpy(sync.site, machine->site, sizeof sync.site);
     memcpy(sync.agent, machine->name, sizeof sync.agent);

@@ -446,6 +446,57 @@ static void whoever_hears_no_leader_wants_its_syncs_passed_on(void **state)
     assert_true(rig.sync.wants_relay);
 }
 
+/* w1 leads, and its address is silent: w2 passes on what wants it, and speaks for itself otherwise. */
+static void heard_by_way_of_w2(struct rig *rig)
+{
+    struct reply reply;
+
+    reply_of(rig, BW_ORDER_STAND_BY, 7, &reply);
+    reply.answer.is_leader = rig->sync.wants_relay;
+    memcpy(reply.answer.witness, rig->sync.wants_relay ? "w1" : "w2", sizeof "w1");
+    answered(rig, 1, &reply);
+    live_until(rig, rig->now_ms + 2100);
+}
+
+/* 5.3: a leader that is passed each second sync only takes the site for one that does not hear it (4). */
+static void relayed_answers_leave_each_sync_wanting_to_be_passed_on(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    for (int i = 0; i < 3; i++)
+        heard_by_way_of_w2(&rig);
+    for (int i = 0; i < 6; i++) {
+        assert_true(rig.sync.wants_relay);
+        heard_by_way_of_w2(&rig);
+    }
+}
+
+/* w1, whose address is heard again, or w2, which leads now and had passed on before that w1 does not. */
+static void nothing_is_passed_on_once_the_leader_answers_itself(void **state)
+{
+    (void)state;
+    for (uint32_t leader = 0; leader < 2; leader++) {
+        struct reply reply;
+        struct rig rig;
+
+        begin_welcomed(&rig);
+        for (int i = 0; i < 4; i++)
+            heard_by_way_of_w2(&rig);
+        reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply);
+        reply.answer.is_leader = false;
+        answered(&rig, 1, &reply);
+        live_until(&rig, rig.now_ms + 2100);
+        assert_true(rig.sync.wants_relay);
+        reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply);
+        memcpy(reply.answer.witness, leader == 0 ? "w1" : "w2", sizeof "w1");
+        answered(&rig, leader, &reply);
+        live_until(&rig, rig.now_ms + 2100);
+        assert_false(rig.sync.wants_relay);
+    }
+}
+
 /* 3.8, 4: by which a witness measures the clocks here, and sees that it is heard. */
 static void a_sync_says_which_answers_were_heard(void **state)
 {
@@ -689,6 +740,8 @@ int main(void)
         cmocka_unit_test(witnesses_that_a_leader_tells_of_are_asked_and_left_again),
         cmocka_unit_test(what_is_held_is_renewed_as_often_as_it_was_granted),
         cmocka_unit_test(whoever_hears_no_leader_wants_its_syncs_passed_on),
+        cmocka_unit_test(relayed_answers_leave_each_sync_wanting_to_be_passed_on),
+        cmocka_unit_test(nothing_is_passed_on_once_the_leader_answers_itself),
         cmocka_unit_test(a_sync_says_which_answers_were_heard),
         cmocka_unit_test(a_guard_that_is_not_there_has_no_feature_level),
         cmocka_unit_test(a_poll_asks_for_what_is_newer_than_the_newest_order_of_any_group),

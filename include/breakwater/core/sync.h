@@ -24,7 +24,7 @@ struct bw_sync {
     struct bw_id session;
     struct bw_id boot_id;    /* of the agent's machine: a copy of its state has another (3.5) */
     uint64_t number;         /* of this sync, from 1 */
-    bool wants_relay;        /* no leader answered lately: a follower should pass it on (5.3) */
+    bool wants_relay;        /* no leader answered lately but by way of another: a follower should pass it on (5.3) */
     uint32_t group_count;
     struct bw_sync_group *groups;
     uint64_t certificate_left_s; /* until the agent's certificate ends, at least 1; 0: not said */

@@ -254,6 +254,7 @@ struct bw_agent_witness {
     bool is_configured;
     bool is_gone; /* neither configured nor told any more: ends with its last exchange */
     char address[BW_ADDRESS_MAX + 1];
+    char name[BW_NAME_MAX + 1]; /* as it last answered for itself; "": it has not */
     uint32_t sync_count; /* unanswered */
     bool missed_sync;    /* the newest sync found both slots taken */
     bool is_polled;
@@ -306,8 +307,10 @@ struct bw_agent_machine {
     struct bw_instant sync_at; /* the next */
     struct bw_instant sync_sent; /* the newest */
     bool has_sent;
+    uint64_t unrelayed; /* number of the newest sync that did not want to be relayed; 0: none */
     struct bw_exchanges exchanges;
-    struct bw_instant leader_contact;
+    struct bw_instant leader_contact; /* a leader answered, perhaps by way of another */
+    struct bw_instant leader_direct;  /* one answered at its own address */
     uint32_t feature_level; /* of the cluster, as a leader told it last, perhaps before this start;
                                0: none has, or it is at level 1 */
     uint32_t longest_wait_ms; /* the longest that one ever told: after it no lease of the cluster
