@@ -133,7 +133,7 @@ function ofGroup(group) {
   for (const site of group.sites) {
     if (!site.connected)
       found.push(["warn", site.name + " is not connected"]);
-    else if (!site.guard)
+    else if (!site.guard && !site.several_agents)
       found.push(["bad", site.name + " has lost its guard"]);
     if (site.group_unknown)
       found.push(["warn", site.name + ": its site file has no such group"]);
