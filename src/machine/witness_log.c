@@ -33,6 +33,11 @@ bool bw_proposals_stand_still(const struct bw_witness_machine *machine)
                BW_WITNESS_STANDS_STILL_MS * BW_NS_PER_MS;
 }
 
+bool bw_witness_machine_is_ready(const struct bw_witness_machine *machine)
+{
+    return machine->core.leadership.leads && !bw_proposals_stand_still(machine);
+}
+
 /* ---- applying -------------------------------------------------------------------------------- */
 
 /* A witness that was initialised for another cluster, or with another election timeout, would take

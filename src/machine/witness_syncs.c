@@ -18,8 +18,7 @@ struct bw_sync_answer *bw_syncs_begin_answer(struct bw_witness_machine *machine)
 
     *answer = (struct bw_sync_answer){.cluster_id = machine->cluster.id,
                                       .generation = machine->cluster.generation,
-                                      .is_leader = machine->core.leadership.leads &&
-                                                   !bw_proposals_stand_still(machine),
+                                      .is_leader = bw_witness_machine_is_ready(machine),
                                       .applied_index = machine->cluster.applied_index,
                                       .member_count = machine->member_count,
                                       .groups = answer->groups};

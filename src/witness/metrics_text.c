@@ -137,7 +137,7 @@ static void write_raft(const struct bw_program *program, const struct bw_node_st
     add_one(metrics, "breakwater_raft_has_leader", BW_METRIC_GAUGE,
             "Whether a leader that may act is known.", bw_witness_machine_leader(&program->machine) != NULL);
     add_one(metrics, "breakwater_raft_is_ready", BW_METRIC_GAUGE,
-            "Whether this witness leads and may act.", program->machine.core.leadership.leads);
+            "Whether this witness leads, may act, and its log takes entries.", bw_witness_machine_is_ready(&program->machine));
     add_one(metrics, "breakwater_raft_term", BW_METRIC_GAUGE, "The term.", status->term);
     add_one(metrics, "breakwater_raft_commit_index", BW_METRIC_GAUGE, "Newest committed entry.",
             status->commit_index);

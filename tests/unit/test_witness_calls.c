@@ -172,6 +172,7 @@ static bool is_told_that_it_leads(struct rig *rig)
     caller.group.renew_epoch = 0;
     give(rig, BW_WITNESS_EVENT_SYNC, &caller);
     assert_ptr_equal(rig->answered, &caller.call);
+    assert_int_equal(bw_witness_machine_is_ready(&rig->machine), rig->answer.is_leader); /* nor do people hear of another */
     return rig->answer.is_leader;
 }
 

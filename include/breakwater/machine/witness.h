@@ -269,6 +269,8 @@ struct bw_instant bw_witness_machine_wake_at(const struct bw_witness_machine *ma
  * ENDED. */
 void bw_witness_machine_close(struct bw_witness_machine *machine);
 
+/* It leads, and its log takes what it is asked to (3.8): agents, metrics and /readyz hear of no other leader. */
+bool bw_witness_machine_is_ready(const struct bw_witness_machine *machine);
 /* The member that leads, as far as this one knows; itself only once it may act. NULL: unknown. */
 const struct bw_member *bw_witness_machine_leader(const struct bw_witness_machine *machine);
 /* It has heard which cluster it belongs to: before that it answers nobody. */
