@@ -32,12 +32,27 @@ static bool is_before(const struct bw_trouble_book *book, struct bw_instant then
     return bw_instant_elapsed_ns(book->led.before, then) >= BW_TROUBLE_HANDOVER_NS;
 }
 
-/* What the one that led before has told, as far as this witness saw it too. */
+/* It is over, and was so for long enough, or so often, while another led that this one told of it. */
+static bool was_told_before_its_end(const struct bw_trouble_book *book,
+                                    const struct bw_trouble_entry *entry)
+{
+    return bw_instant_elapsed_ns(book->led.before, entry->begun) >= BW_TROUBLE_SETTLED_NS &&
+           (bw_instant_elapsed_ns(entry->since, entry->begun) >= BW_TROUBLE_SETTLED_NS ||
+            entry->count >= BW_TROUBLE_FLAPS);
+}
+
+/* What the one that led before has told, as far as this witness saw it too: where that is in doubt it is told twice
+ * rather than never. Where nobody can have led between two terms of this one it is what this one has told. */
 static void begin_term(const struct bw_trouble_book *book, struct bw_trouble_entry *entry)
 {
+    const bool is_own = entry->notified.term != 0 && entry->notified.term + 1 == book->led.term;
+
     entry->notified.term = book->led.term;
-    entry->notified.is_on = is_before(book, entry->begun) &&
-                            (entry->is_on || !is_before(book, entry->since));
+    if (is_own)
+        return;
+    entry->notified.is_on = entry->is_on ? is_before(book, entry->begun)
+                                         : !is_before(book, entry->since) &&
+                                               was_told_before_its_end(book, entry);
     entry->notified.count = 0;
     entry->notified.has_at = false;
 }

@@ -136,6 +136,37 @@ static void what_ended_as_the_leader_was_lost_is_told(void **state)
     assert_true(tells(LED_S, false));
 }
 
+/* Its beginning was told at -85, so that its end was due at -25; the leader was lost before that. */
+static void an_end_that_waited_for_its_minute_is_told_by_the_next_leader(void **state)
+{
+    (void)state;
+    alarm_is(true, LED_S - 90);
+    alarm_is(false, LED_S - 75);
+    led_until(LED_S - 30);
+    assert_true(tells(LED_S, false));
+}
+
+/* Its end was told at -80, so that its new beginning was due at -20; it would stay for ever, told as over. */
+static void a_beginning_that_waited_for_its_minute_is_told_by_the_next_leader(void **state)
+{
+    (void)state;
+    alarm_is(true, LED_S - 500);
+    alarm_is(false, LED_S - 85);
+    alarm_is(true, LED_S - 70);
+    led_until(LED_S - 35);
+    assert_true(tells(LED_S, true));
+}
+
+/* What was over before it settled was told by nobody. */
+static void of_what_was_over_at_once_no_end_is_told_by_the_next_leader(void **state)
+{
+    (void)state;
+    alarm_is(true, LED_S - 20);
+    alarm_is(false, LED_S - 17);
+    led_until(LED_S - 5);
+    assert_false(has_to_tell(LED_S));
+}
+
 static void what_was_over_long_before_is_not_told(void **state)
 {
     (void)state;
@@ -197,8 +228,8 @@ static void what_comes_back_seldom_after_it_was_told_has_to_settle(void **state)
     assert_true(tells(LED_S + 305, true));
 }
 
-/* The minute between two words, and the flaps, are of the term in which they were said. */
-static void a_new_term_counts_anew(void **state)
+/* The minute between two words goes on where the same witness leads again: it knows what it has told. */
+static void who_leads_again_remembers_what_it_has_told(void **state)
 {
     struct bw_trouble_entry *entry;
 
@@ -208,13 +239,29 @@ static void a_new_term_counts_anew(void **state)
     alarm_is(false, LED_S + 110);
     assert_false(has_to_tell(LED_S + 120)); /* within the minute */
 
-    entry = due_in(leader.term + 1, LED_S + 121);
+    assert_null(due_in(leader.term + 1, LED_S + 164));
 
-    assert_null(entry); /* it had begun, and was over, within half a minute */
-    alarm_is(true, LED_S + 130);
-    entry = due_in(leader.term + 1, LED_S + 135);
+    entry = due_in(leader.term + 1, LED_S + 165);
     assert_non_null(entry);
-    assert_true(entry->is_on);
+    assert_false(entry->is_on);
+}
+
+/* What another has told meanwhile, this one does not know. */
+static void who_leads_again_after_another_counts_anew(void **state)
+{
+    struct bw_trouble_entry *entry;
+
+    (void)state;
+    alarm_is(true, LED_S + 100);
+    assert_true(tells(LED_S + 105, true));
+    led_until(LED_S + 106);
+    alarm_is(false, LED_S + 110);
+    led_until(LED_S + 115);
+
+    entry = due_in(leader.term + 2, LED_S + 121); /* no minute between two witnesses' words */
+
+    assert_non_null(entry);
+    assert_false(entry->is_on);
 }
 
 static void a_new_leader_waits_for_what_was_told_to_settle(void **state)
@@ -240,7 +287,7 @@ static void each_term_begins_with_what_the_one_before_has_told(void **state)
     assert_true(tells(LED_S + 105, true));
     alarm_is(false, LED_S + 200);
     led_until(LED_S + 399);
-    assert_null(due_in(leader.term + 1, LED_S + 401));
+    assert_null(due_in(leader.term + 2, LED_S + 401));
 }
 
 static void who_does_not_lead_tells_nothing(void **state)
@@ -263,8 +310,12 @@ int main(void)
         WITH_BOOK(what_began_as_the_leader_was_lost_is_told),
         WITH_BOOK(what_ended_as_the_leader_was_lost_is_told),
         WITH_BOOK(what_was_over_long_before_is_not_told),
+        WITH_BOOK(an_end_that_waited_for_its_minute_is_told_by_the_next_leader),
+        WITH_BOOK(a_beginning_that_waited_for_its_minute_is_told_by_the_next_leader),
+        WITH_BOOK(of_what_was_over_at_once_no_end_is_told_by_the_next_leader),
         WITH_BOOK(a_new_leader_waits_for_what_was_told_to_settle),
-        WITH_BOOK(a_new_term_counts_anew),
+        WITH_BOOK(who_leads_again_remembers_what_it_has_told),
+        WITH_BOOK(who_leads_again_after_another_counts_anew),
         WITH_BOOK(what_comes_back_seldom_after_it_was_told_has_to_settle),
         WITH_BOOK(of_two_alarms_that_which_is_due_is_told),
         WITH_BOOK(what_was_so_before_any_leader_was_known_is_told),

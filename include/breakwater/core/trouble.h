@@ -222,7 +222,9 @@ struct bw_trouble_entry *bw_trouble_book_find(struct bw_trouble_book *book, uint
 #define BW_TROUBLE_SETTLED_NS    (5 * BW_NS_PER_S)
 #define BW_TROUBLE_FLAPS         3
 #define BW_TROUBLE_NOTIFY_GAP_NS (60 * BW_NS_PER_S) /* between two words about the same one */
-#define BW_TROUBLE_HANDOVER_NS   (30 * BW_NS_PER_S)
+#define BW_TROUBLE_HANDOVER_NS   (70 * BW_NS_PER_S)
+_Static_assert(BW_TROUBLE_HANDOVER_NS >= BW_TROUBLE_NOTIFY_GAP_NS + 2 * BW_TROUBLE_SETTLED_NS,
+               "what has waited for its minute, and has settled, was told");
 /* Before each look: whether this witness knows a leader, itself or another. */
 void bw_trouble_book_led(struct bw_trouble_book *book, const struct bw_leadership *leadership,
                          bool is_led, struct bw_instant now);
