@@ -41,6 +41,14 @@ static bool was_told_before_its_end(const struct bw_trouble_book *book,
             entry->count >= BW_TROUBLE_FLAPS);
 }
 
+/* Each witness sees it in its own way, by whom it hears: that it is on here says nothing of another. */
+static bool is_own_view(enum bw_trouble trouble)
+{
+    return trouble == BW_TROUBLE_NOT_CONNECTED || trouble == BW_TROUBLE_GROUP_UNKNOWN ||
+           trouble == BW_TROUBLE_SEVERAL_AGENTS || trouble == BW_TROUBLE_RELAYED ||
+           trouble == BW_TROUBLE_CLOCK_RATE || trouble == BW_TROUBLE_NO_FAILOVER;
+}
+
 /* What the one that led before has told, as far as this witness saw it too: where that is in doubt it is told twice
  * rather than never. Where nobody can have led between two terms of this one it is what this one has told. */
 static void begin_term(const struct bw_trouble_book *book, struct bw_trouble_entry *entry)
@@ -50,7 +58,7 @@ static void begin_term(const struct bw_trouble_book *book, struct bw_trouble_ent
     entry->notified.term = book->led.term;
     if (is_own)
         return;
-    entry->notified.is_on = entry->is_on ? is_before(book, entry->begun)
+    entry->notified.is_on = entry->is_on ? is_before(book, entry->begun) && !is_own_view(entry->trouble)
                                          : !is_before(book, entry->since) &&
                                                was_told_before_its_end(book, entry);
     entry->notified.count = 0;

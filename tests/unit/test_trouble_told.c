@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "trouble_book.h"
 
 static struct bw_instant at_s(uint64_t s)
@@ -17,15 +19,21 @@ static const struct bw_leadership leader = {
     .leads = true, .term = 7, .leader_since = {11000 * BW_NS_PER_S, 11000 * BW_NS_PER_S}};
 #define LED_S 1000 /* when `leader` began to lead */
 
-/* dc-b is not connected from here on, or again. */
-static void alarm_is(bool is_on, uint64_t s)
+/* Of dc-b, from here on. */
+static void bits_are(uint32_t bits, uint64_t s)
 {
     const struct bw_troubles troubles = {
         .of = "harbor",
         .count = 1,
-        .list = {{.subject = "dc-b", .bits = is_on ? BIT(NOT_CONNECTED) : 0}}};
+        .list = {{.subject = "dc-b", .bits = bits}}};
 
     bw_trouble_book_note(book, 0, &troubles, at_s(s), (int64_t)s * 1000);
+}
+
+/* Its guard is lost from here on, or there again: it says so to each witness. */
+static void alarm_is(bool is_on, uint64_t s)
+{
+    bits_are(is_on ? BIT(GUARD_LOST) : 0, s);
 }
 
 /* Another led until it was lost. */
@@ -125,6 +133,23 @@ static void what_began_as_the_leader_was_lost_is_told(void **state)
     alarm_is(true, LED_S - 20);
     led_until(LED_S - 5);
     assert_true(tells(LED_S, true));
+}
+
+/* The one that led before may have heard the site well. */
+static void what_each_witness_sees_for_itself_is_told_by_each_that_leads(void **state)
+{
+    static const uint32_t own[] = {BIT(NOT_CONNECTED), BIT(GROUP_UNKNOWN), BIT(SEVERAL_AGENTS),
+                                   BIT(RELAYED),       BIT(CLOCK_RATE),    BIT(NO_FAILOVER)};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        memset(book, 0, sizeof *book);
+        bits_are(own[i], LED_S - 500);
+        led_until(LED_S - 5);
+        assert_true(tells(LED_S, true));
+        bits_are(0, LED_S + 100);
+        assert_true(tells(LED_S + 105, false));
+    }
 }
 
 static void what_ended_as_the_leader_was_lost_is_told(void **state)
@@ -308,6 +333,7 @@ int main(void)
         WITH_BOOK(what_is_over_before_it_was_told_is_not_told),
         WITH_BOOK(who_begins_to_lead_tells_nothing_again_that_was_so_before),
         WITH_BOOK(what_began_as_the_leader_was_lost_is_told),
+        WITH_BOOK(what_each_witness_sees_for_itself_is_told_by_each_that_leads),
         WITH_BOOK(what_ended_as_the_leader_was_lost_is_told),
         WITH_BOOK(what_was_over_long_before_is_not_told),
         WITH_BOOK(an_end_that_waited_for_its_minute_is_told_by_the_next_leader),

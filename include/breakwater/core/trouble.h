@@ -230,8 +230,8 @@ void bw_trouble_book_led(struct bw_trouble_book *book, const struct bw_leadershi
                          bool is_led, struct bw_instant now);
 /* The next of a chain of which whoever leads has to tell that it began, or that it is over (is_on
  * says which); NULL: none, or this witness does not lead. What was so BW_TROUBLE_HANDOVER_NS before
- * the newest time at which it knew the leader before it counts as told by that one; what came later
- * may be told by both. */
+ * the newest time at which it knew the leader before it counts as told by that one, unless each
+ * witness sees it in its own way and it is on; what came later may be told by both. */
 struct bw_trouble_entry *bw_trouble_book_due(struct bw_trouble_book *book, uint32_t index,
                                              const struct bw_leadership *leadership,
                                              struct bw_instant now);
