@@ -127,15 +127,53 @@ static bool is_made_from_this(const struct bw_apply_item *item, const char *path
     return false;
 }
 
+/* 3.9: what the reports, the clock and what is on its way to the log say of it now. Judged when it is asked for, and
+ * again when its turn comes: of all this nothing raises the version that it is bound to. */
+static void judge_moment(const struct bw_witness_machine *machine, int at, const struct bw_apply_item *item,
+                         const char *path, struct findings *findings)
+{
+    const struct bw_group *group = &machine->cluster.groups[at];
+    const struct bw_site_reports *reports = machine->core.watches[at].reports;
+    const struct bw_instant now = bw_witness_now(machine);
+    const bool is_named = item->initial_primary[0] != '\0';
+    const char *overrides = bw_witness_leaves_override(&machine->core, at, &item->spec, now);
+    const char *leaves = NULL, *elsewhere = NULL;
+    struct bw_diag diag = {0};
+
+    if (group->first_grant && !is_named)
+        leaves = bw_reports_leaves_unstopped(&group->spec, reports, &item->spec, group->epoch != 0, now);
+    if (is_named)
+        elsewhere = bw_reports_started_elsewhere(&group->spec, reports, item->initial_primary, now);
+    if (overrides != NULL)
+        add(findings, path,
+            "%s leaves %s, and %s there: end that first, at %s: breakwater override %s -c "
+            "FILE --end",
+            overrides, item->spec.name, bw_witness_override_does(&machine->core, at, overrides, now), overrides,
+            item->spec.name);
+    else if (leaves != NULL)
+        add(findings, path,
+            "%s leaves %s, and is not seen to have stopped it: stop it there while it is in the "
+            "spec; or, if it "
+            "surely serves nowhere there, say where it begins: --initial-primary SITE",
+            leaves, item->spec.name);
+    if (group->spec.mode == BW_MODE_OBSERVE && item->spec.mode != BW_MODE_OBSERVE &&
+        !bw_witness_has_let_go(machine, at)) {
+        bw_witness_say_letting_go(machine, at, &diag);
+        add(findings, path, "%s", diag.text);
+    }
+    if (item->spec.mode == BW_MODE_OBSERVE && bw_witness_refuse_let_go(machine, at, &diag) != BW_OK)
+        add(findings, path, "%s", diag.text);
+    if (elsewhere != NULL)
+        add(findings, "initial_primary", "%s says that %s runs there already", elsewhere,
+            item->spec.name);
+}
+
 static void judge(const struct bw_witness_machine *machine, struct bw_apply *apply, size_t number,
                   struct findings *findings)
 {
     struct bw_apply_item *item = &apply->items[number];
     const int at = bw_cluster_find(&machine->cluster, item->spec.name);
     const struct bw_group *group = at >= 0 ? &machine->cluster.groups[at] : NULL;
-    const char *elsewhere = NULL;
-    const char *leaves = NULL, *overrides = NULL;
-    struct bw_diag diag = {0};
     struct bw_command command;
     char path[PATH_BYTES];
     enum bw_err err;
@@ -153,40 +191,8 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     if (!is_made_from_this(item, path, findings))
         return;
     item->outcome = group != NULL ? BW_APPLY_CHANGED : BW_APPLY_CREATED;
-    if (group != NULL && item->initial_primary[0] != '\0')
-        elsewhere = bw_reports_started_elsewhere(&group->spec, machine->core.watches[at].reports,
-                                                 item->initial_primary, bw_witness_now(machine));
-    if (group != NULL && group->first_grant && item->initial_primary[0] == '\0')
-        leaves = bw_reports_leaves_unstopped(&group->spec, machine->core.watches[at].reports,
-                                             &item->spec, group->epoch != 0,
-                                             bw_witness_now(machine));
     if (group != NULL)
-        overrides = bw_witness_leaves_override(&machine->core, at, &item->spec,
-                                               bw_witness_now(machine));
-    if (overrides != NULL)
-        add(findings, path,
-            "%s leaves %s, and %s there: end that first, at %s: breakwater override %s -c "
-            "FILE --end",
-            overrides, item->spec.name,
-            bw_witness_override_does(&machine->core, at, overrides, bw_witness_now(machine)), overrides,
-            item->spec.name);
-    else if (leaves != NULL)
-        add(findings, path,
-            "%s leaves %s, and is not seen to have stopped it: stop it there while it is in the "
-            "spec; or, if it "
-            "surely serves nowhere there, say where it begins: --initial-primary SITE",
-            leaves, item->spec.name);
-    if (group != NULL && group->spec.mode == BW_MODE_OBSERVE &&
-        item->spec.mode != BW_MODE_OBSERVE && !bw_witness_has_let_go(machine, at)) {
-        bw_witness_say_letting_go(machine, at, &diag);
-        add(findings, path, "%s", diag.text);
-    }
-    if (group != NULL && item->spec.mode == BW_MODE_OBSERVE &&
-        bw_witness_refuse_let_go(machine, at, &diag) != BW_OK)
-        add(findings, path, "%s", diag.text);
-    if (elsewhere != NULL)
-        add(findings, "initial_primary", "%s says that %s runs there already", elsewhere,
-            item->spec.name);
+        judge_moment(machine, at, item, path, findings);
     command = command_of(apply, item);
     err = bw_proposals_try(machine, &apply->trial, at, &command);
     if (err == BW_ERR_REFUSED && group != NULL)
@@ -216,20 +222,39 @@ size_t bw_apply_judge(const struct bw_witness_machine *machine, struct bw_apply 
 
 /* ---- committing ------------------------------------------------------------------------------ */
 
+static void tell_nobody(void *user, const char *path, const char *text)
+{
+    (void)user;
+    (void)path;
+    (void)text; /* who applies it again is told */
+}
+
+static bool may_commit(const struct bw_witness_machine *machine, int at, const struct bw_apply_item *item)
+{
+    const struct bw_apply_problems unread = {.add = tell_nobody};
+    struct findings findings = {.problems = &unread};
+
+    if (item->version == 0)
+        return false; /* to create it would be to write over it: 0 is any version */
+    judge_moment(machine, at, item, "", &findings);
+    return findings.count == 0;
+}
+
 /* Proposes the next one that changes anything. Of those that are left when this witness leads no more
  * none was sent: that is known, and said. */
 static void propose_next(struct bw_witness_machine *machine, struct bw_apply *apply)
 {
     for (; apply->next < apply->count; apply->next++) {
         struct bw_apply_item *item = &apply->items[apply->next];
+        const int at = bw_cluster_find(&machine->cluster, item->spec.name);
         struct bw_command command;
         struct bw_diag diag = {0};
         enum bw_err err;
 
         if (item->outcome == BW_APPLY_UNCHANGED)
             continue;
-        if (item->version == 0 && bw_cluster_find(&machine->cluster, item->spec.name) >= 0) {
-            item->outcome = BW_APPLY_FAILED; /* to create it would be to write over it: 0 is any version */
+        if (at >= 0 && !may_commit(machine, at, item)) {
+            item->outcome = BW_APPLY_FAILED;
             item->err = BW_ERR_STALE;
             continue;
         }

@@ -31,6 +31,17 @@ static void propose(struct rig *rig, const struct bw_command *command)
         fail_msg("%s", diag.text);
 }
 
+static struct bw_command revoke_harbor(const struct rig *rig)
+{
+    return (struct bw_command){.kind = BW_COMMAND_REVOKE,
+                               .group = "harbor",
+                               .epoch = 1,
+                               .spec_version = rig->groups[0].spec_version,
+                               .target = "dc-b",
+                               .reason = BW_REASON_SWITCHOVER,
+                               .planned = true};
+}
+
 /* What has asked for it is in the log, and the move is about to be. */
 static void begin_moving(struct rig *rig)
 {
@@ -42,17 +53,13 @@ static void begin_moving(struct rig *rig)
                               .by = "operator/anna",
                               .request_id = {{5}},
                               .duration_ms = 60000};
-    struct bw_command revoke = {.kind = BW_COMMAND_REVOKE,
-                                .group = "harbor",
-                                .epoch = 1,
-                                .target = "dc-b",
-                                .reason = BW_REASON_SWITCHOVER,
-                                .planned = true};
+    struct bw_command revoke;
 
     begin(rig);
     rig_grant(rig);
     rig->machine.cluster.feature_level = BW_WISH_LEVEL;
-    wish.spec_version = revoke.spec_version = rig->groups[0].spec_version;
+    wish.spec_version = rig->groups[0].spec_version;
+    revoke = revoke_harbor(rig);
     assert_non_null(apply(rig, &wish).rule);
     forget(rig);
     propose(rig, &revoke);
@@ -258,6 +265,107 @@ static void an_apply_that_is_over_keeps_no_other_waiting(void **state)
     assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_OK);
 }
 
+/* Registry is on its way, and harbor comes after it. */
+static void give_two(struct rig *rig, struct order *order, void (*want)(struct bw_apply_item *harbor))
+{
+    const char *const names[] = {"registry", "harbor", NULL};
+
+    order_begin(rig, order, names);
+    want(&order->items[1]);
+    order_give(rig, order);
+    assert_int_equal(rig->request_count, 1);
+}
+
+static void assert_leaves_harbor(const struct rig *rig, const struct order *order)
+{
+    assert_ptr_equal(rig->applied, &order->apply);
+    assert_int_equal(order->items[0].outcome, BW_APPLY_CREATED);
+    assert_int_equal(order->items[1].outcome, BW_APPLY_FAILED);
+    assert_int_equal(order->items[1].err, BW_ERR_STALE);
+    assert_int_equal(bw_apply_result(&order->apply), BW_ERR_STALE);
+}
+
+static void let_go(struct bw_apply_item *harbor)
+{
+    harbor->spec.mode = BW_MODE_OBSERVE;
+}
+
+static void begin_at_dc_a(struct bw_apply_item *harbor)
+{
+    (void)strcpy(harbor->initial_primary, "dc-a");
+}
+
+static void replace_dc_b(struct bw_apply_item *harbor)
+{
+    (void)strcpy(harbor->spec.sites[1].name, "dc-c");
+}
+
+/* A move has begun since it was judged: it would be stopped to its end, and nobody would start it again. */
+static void what_has_begun_to_be_stopped_meanwhile_is_not_let_go(void **state)
+{
+    struct bw_command revoke;
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig_grant(&rig);
+    give_two(&rig, &order, let_go);
+    revoke = revoke_harbor(&rig);
+    assert_non_null(apply(&rig, &revoke).rule);
+    end_request(&rig, BW_OK);
+    assert_leaves_harbor(&rig, &order);
+    assert_int_equal(rig.groups[0].phase, BW_PHASE_REVOKING);
+    assert_string_equal(rig.groups[0].target, "dc-b");
+}
+
+static void what_is_decided_about_meanwhile_is_not_let_go(void **state)
+{
+    struct bw_command revoke;
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig_grant(&rig);
+    give_two(&rig, &order, let_go);
+    revoke = revoke_harbor(&rig);
+    propose(&rig, &revoke);
+    end_request(&rig, BW_OK); /* that of registry */
+    assert_leaves_harbor(&rig, &order);
+    end_request(&rig, BW_OK);
+    assert_int_equal(rig.groups[0].phase, BW_PHASE_REVOKING);
+}
+
+/* Two sites serve where what was heard since does not count. */
+static void nobody_begins_where_another_has_been_heard_to_serve_meanwhile(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    give_two(&rig, &order, begin_at_dc_a);
+    report(&rig, "dc-b", BW_SERVICE_STARTED);
+    end_request(&rig, BW_OK);
+    assert_leaves_harbor(&rig, &order);
+    assert_string_equal(rig.groups[0].initial_primary, "");
+}
+
+static void nobody_leaves_who_has_been_heard_to_serve_meanwhile(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    give_two(&rig, &order, replace_dc_b);
+    report(&rig, "dc-b", BW_SERVICE_STARTED);
+    end_request(&rig, BW_OK);
+    assert_leaves_harbor(&rig, &order);
+    assert_string_equal(rig.groups[0].spec.sites[1].name, "dc-b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +378,10 @@ int main(void)
         cmocka_unit_test(what_is_on_its_way_is_of_its_own_term),
         cmocka_unit_test(one_apply_is_committed_at_a_time),
         cmocka_unit_test(an_apply_that_is_over_keeps_no_other_waiting),
+        cmocka_unit_test(what_has_begun_to_be_stopped_meanwhile_is_not_let_go),
+        cmocka_unit_test(what_is_decided_about_meanwhile_is_not_let_go),
+        cmocka_unit_test(nobody_begins_where_another_has_been_heard_to_serve_meanwhile),
+        cmocka_unit_test(nobody_leaves_who_has_been_heard_to_serve_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
