@@ -334,7 +334,7 @@ static int named_site(struct bw_evaluation *eval, bool *out_adopt)
                                                  : NULL;
 
     judge_reports(eval);
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, !is_started && !is_ending,
+    (void)bw_gate_value(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, !is_started && !is_ending, BW_UNIT_SITE, site, -1,
                         is_started  ? "initial primary refused: another site reports started"
                         : is_ending ? "initial primary waits: another site still ends what it held, or its "
                                       "fence has failed"

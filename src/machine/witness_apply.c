@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/base/words.h>
 #include <breakwater/core/expiry.h>
 
@@ -74,13 +75,34 @@ static void explain_refusal(const struct bw_witness_machine *machine, int at,
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
-static struct bw_command command_of(const struct bw_apply *apply, const struct bw_apply_item *item)
+static bool is_of_these_sites(const struct bw_spec *spec, const struct bw_spec *next)
+{
+    for (uint32_t i = 0; i < next->site_count; i++)
+        if (bw_spec_find_site(spec, next->sites[i].name) < 0)
+            return false;
+    return true;
+}
+
+const char *bw_apply_first_primary(const struct bw_group *group, const struct bw_apply_item *item)
+{
+    const bool is_named = item->initial_primary[0] != '\0';
+
+    if (is_named || group == NULL || !group->first_grant ||
+        !bw_spec_is_candidate(&item->spec, group->initial_primary) ||
+        !is_of_these_sites(&group->spec, &item->spec) ||
+        (item->spec.mode == BW_MODE_OBSERVE && group->spec.mode != BW_MODE_OBSERVE))
+        return item->initial_primary;
+    return group->initial_primary;
+}
+
+static struct bw_command command_of(const struct bw_apply *apply, const struct bw_group *group,
+                                    const struct bw_apply_item *item)
 {
     struct bw_command command = {
         .kind = BW_COMMAND_SET_SPEC, .spec_version = item->version, .spec = item->spec};
 
     memcpy(command.group, item->spec.name, sizeof command.group);
-    memcpy(command.site, item->initial_primary, sizeof command.site);
+    (void)bw_copy_text(command.site, sizeof command.site, bw_apply_first_primary(group, item)); /* of that size */
     memcpy(command.by, apply->by, sizeof command.by);
     return command;
 }
@@ -193,7 +215,7 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     item->outcome = group != NULL ? BW_APPLY_CHANGED : BW_APPLY_CREATED;
     if (group != NULL)
         judge_moment(machine, at, item, path, findings);
-    command = command_of(apply, item);
+    command = command_of(apply, group, item);
     err = bw_proposals_try(machine, &apply->trial, at, &command);
     if (err == BW_ERR_REFUSED && group != NULL)
         explain_refusal(machine, at, item, path, findings);
@@ -258,7 +280,7 @@ static void propose_next(struct bw_witness_machine *machine, struct bw_apply *ap
             item->err = BW_ERR_STALE;
             continue;
         }
-        command = command_of(apply, item);
+        command = command_of(apply, at >= 0 ? &machine->cluster.groups[at] : NULL, item);
         err = bw_witness_machine_propose(machine, &command, &apply->proposer, &diag);
         if (err == BW_OK)
             return;

@@ -18,6 +18,7 @@ struct item_comes {
     json_t *changes;
     json_t *steps;   /* of its mode, if that changes */
     json_t *vouched; /* of whom a person answers for, with the site that it names */
+    char first_primary[BW_NAME_MAX + 1]; /* who begins by a person's word, of now or of before; "": nobody */
 };
 
 struct bw_api_apply {
@@ -169,11 +170,22 @@ static void add_problem(void *user, const char *path, const char *text)
     bw_json_problem(user, path, "%s", text);
 }
 
-static json_t *steps_of(const struct bw_program *program, int group, const struct bw_apply_item *item)
+static json_t *steps_of(const struct bw_program *program, int group, const struct bw_apply_item *item, bool is_named)
 {
     if (group < 0 || program->groups[group].spec.mode == item->spec.mode)
         return json_array();
-    return bw_operator_mode_steps(program, group, item->spec.mode, item->initial_primary[0] != '\0');
+    return bw_operator_mode_steps(program, group, item->spec.mode, is_named);
+}
+
+/* A word of before that is none beside this spec is seen to go (3.9). */
+static json_t *changes_of(const struct bw_group *group, const struct bw_apply_item *item, const char *first_primary)
+{
+    json_t *changes = bw_spec_json_changes(group != NULL ? &group->spec : NULL, &item->spec);
+
+    if (group != NULL && group->initial_primary[0] != '\0' && first_primary[0] == '\0')
+        changes = bw_json_append(changes, json_pack("{s:s, s:s, s:s}", "key", "initial_primary", "from",
+                                                    group->initial_primary, "to", "none"));
+    return changes;
 }
 
 static void add_vouched(const struct bw_spec *spec, const struct bw_site_reports *reports, const char *site,
@@ -213,10 +225,13 @@ static void note_comes(struct bw_api_apply *apply, struct bw_json_problems *prob
     for (size_t i = 0; i < apply->order.count; i++) {
         const struct bw_apply_item *item = &apply->order.items[i];
         const int group = bw_cluster_find(&program->machine.cluster, item->spec.name);
+        const struct bw_group *state = group >= 0 ? &program->groups[group] : NULL;
         struct item_comes *comes = &apply->comes[i];
 
-        comes->changes = bw_spec_json_changes(group >= 0 ? &program->groups[group].spec : NULL, &item->spec);
-        comes->steps = steps_of(program, group, item);
+        (void)bw_copy_text(comes->first_primary, sizeof comes->first_primary,
+                           bw_apply_first_primary(state, item)); /* of that size */
+        comes->changes = changes_of(state, item, comes->first_primary);
+        comes->steps = steps_of(program, group, item, comes->first_primary[0] != '\0');
         comes->vouched = vouched_of(program, group, item);
         if (comes->changes == NULL || comes->steps == NULL || comes->vouched == NULL)
             bw_json_problem(problems, "groups", "this witness is short of memory");
@@ -325,9 +340,9 @@ static json_t *item_json(const struct bw_api_apply *apply, size_t number)
         apply->comes[number].changes, "steps", apply->comes[number].steps, "vouched", apply->comes[number].vouched);
     bool is_whole = object != NULL;
 
-    if (is_whole && item->initial_primary[0] != '\0')
+    if (is_whole && apply->comes[number].first_primary[0] != '\0')
         is_whole = json_object_set_new(object, "initial_primary",
-                                       json_string(item->initial_primary)) == 0;
+                                       json_string(apply->comes[number].first_primary)) == 0;
     if (is_whole && (item->err != BW_OK || item->is_named_late))
         is_whole = json_object_set_new(object, "why",
                                        json_string(item->is_named_late

@@ -414,6 +414,30 @@ static void whoever_names_a_first_primary_is_told_what_that_vouches_for(void **s
                               "sites serve\n");
 }
 
+/* 3.9: neither taken back without a word, nor kept where it says nothing of a site that is new. */
+static void whom_a_person_has_named_to_begin_is_seen_until_then(void **state)
+{
+    (void)state;
+    operator_put("waits.yaml", "groups:\n  - name: registry\n    sites: [{name: dc-x}, {name: dc-y}]\n");
+    assert_int_equal(operator_apply("waits.yaml", "--initial-primary dc-x --yes"), 0);
+    assert_int_equal(operator_run("cli.yaml", "explain registry --all"), 0);
+    assert_says(operator.out, "first_grant: dc-x; initial primary;");
+    assert_int_equal(operator_apply("waits.yaml", "--plan"), 0);
+    assert_says(operator.out, "unchanged  registry\n  initial primary: dc-x\n");
+
+    operator_put("waits.yaml", "groups:\n  - name: registry\n    on_lag: allow\n    sites: [{name: dc-x}, {name: dc-y}]\n");
+    assert_int_equal(operator_apply("waits.yaml", "--yes"), 0);
+    assert_says(operator.out, "  on_lag: refuse -> allow\n  initial primary: dc-x\n");
+    assert_int_equal(operator_run("cli.yaml", "explain registry --all"), 0);
+    assert_says(operator.out, "first_grant: dc-x; initial primary;");
+
+    operator_put("waits.yaml", "groups:\n  - name: registry\n    sites: [{name: dc-x}, {name: dc-y}, {name: dc-z}]\n");
+    assert_int_equal(operator_apply("waits.yaml", "--plan"), 0);
+    assert_says(operator.out, "  initial_primary: dc-x -> none\n");
+    assert_null(strstr(operator.out, "initial primary:"));
+    assert_int_equal(operator_run("cli.yaml", "delete registry --yes"), 0);
+}
+
 static void a_file_that_lets_a_group_go_says_what_that_means(void **state)
 {
     (void)state;
@@ -730,6 +754,7 @@ int main(void)
         cmocka_unit_test(a_first_primary_is_chosen_only_before_the_first_grant),
         cmocka_unit_test(a_first_primary_says_nothing_of_a_group_that_was_granted),
         cmocka_unit_test(whoever_names_a_first_primary_is_told_what_that_vouches_for),
+        cmocka_unit_test(whom_a_person_has_named_to_begin_is_seen_until_then),
         cmocka_unit_test(a_file_that_lets_a_group_go_says_what_that_means),
         cmocka_unit_test(a_switchover_to_who_holds_it_has_nothing_to_do),
         cmocka_unit_test(metrics_tell_what_was_decided),

@@ -340,6 +340,7 @@ static void an_initial_primary_of_one_letter_is_named(void **state)
     world_sync_all(&world);
     (void)world_decide(&world);
     assert_string_equal(world_gate(&world, "first_grant", -1)->word, "initial primary");
+    assert_int_equal(world_gate(&world, "first_grant", -1)->value, 1); /* and explain shows whom */
 }
 
 /* 3.9: a service that runs is adopted as it is, measured or not. */

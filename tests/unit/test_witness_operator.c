@@ -262,6 +262,111 @@ static void nobody_is_named_first_primary_while_another_site_runs_it(void **stat
     assert_int_equal(order.items[0].outcome, BW_APPLY_CHANGED);
 }
 
+static void end_all(struct rig *rig)
+{
+    while (rig->request_count > 0)
+        end_request(rig, BW_OK);
+}
+
+/* harbor waits for dc-b, whom a person has named. */
+static void begin_named(struct rig *rig, struct order *order)
+{
+    const char *const names[] = {"harbor", NULL};
+
+    begin(rig);
+    order_begin(rig, order, names);
+    (void)strcpy(order->items[0].initial_primary, "dc-b");
+    order_give(rig, order);
+    end_all(rig);
+    assert_string_equal(rig->groups[0].initial_primary, "dc-b");
+    order_begin(rig, order, names);
+}
+
+static const char *name_after(struct rig *rig, struct order *order)
+{
+    order_give(rig, order);
+    assert_string_equal(bw_apply_first_primary(&rig->groups[0], &order->items[0]), rig->commands[0].site);
+    end_all(rig);
+    assert_int_equal(order->items[0].outcome, BW_APPLY_CHANGED);
+    return rig->groups[0].initial_primary;
+}
+
+/* 3.9: else whoever changes one other key takes it back without a word, and nobody ever begins. */
+static void who_was_named_to_begin_is_named_after_another_change_too(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_named(&rig, &order);
+    order.items[0].spec.max_lag_ms = 7000;
+    assert_string_equal(name_after(&rig, &order), "dc-b");
+    order.items[0].spec.max_lag_ms = 8000;
+    (void)strcpy(order.items[0].initial_primary, "dc-a"); /* another word */
+    assert_string_equal(name_after(&rig, &order), "dc-a");
+    assert_int_equal(rig.groups[0].spec.max_lag_ms, 8000);
+}
+
+/* 3.9: of a site that comes later nobody has said that it serves nowhere there. */
+static void who_was_named_to_begin_is_not_beside_a_site_that_is_new(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_named(&rig, &order);
+    order.items[0].spec.sites[order.items[0].spec.site_count] = order.items[0].spec.sites[0];
+    (void)strcpy(order.items[0].spec.sites[order.items[0].spec.site_count++].name, "dc-n");
+    assert_string_equal(name_after(&rig, &order), "");
+}
+
+static void who_was_named_to_begin_is_not_where_he_is_no_candidate(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_named(&rig, &order);
+    order.items[0].spec.sites[1].never_candidate = true;
+    assert_string_equal(name_after(&rig, &order), "");
+}
+
+/* 3.9: what served since may serve on. */
+static void who_was_named_to_begin_is_not_after_a_let_go(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_named(&rig, &order);
+    order.items[0].spec.mode = BW_MODE_OBSERVE;
+    assert_string_equal(name_after(&rig, &order), "");
+    order.items[0].spec.max_lag_ms = 7000;
+    (void)strcpy(order.items[0].initial_primary, "dc-b");
+    assert_string_equal(name_after(&rig, &order), "dc-b");
+    order.items[0].initial_primary[0] = '\0';
+    order.items[0].spec.max_lag_ms = 8000; /* it is only observed still */
+    assert_string_equal(name_after(&rig, &order), "dc-b");
+}
+
+/* It begins while what comes before it in the file is on its way. */
+static void who_has_begun_is_named_no_more(void **state)
+{
+    const char *const names[] = {"registry", "harbor", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_named(&rig, &order);
+    order_begin(&rig, &order, names);
+    order.items[1].spec.max_lag_ms = 7000;
+    order_give(&rig, &order);
+    rig_grant(&rig);
+    end_all(&rig);
+    assert_int_equal(order.items[1].outcome, BW_APPLY_CHANGED);
+    assert_string_equal(rig.groups[0].initial_primary, "");
+}
+
 static void more_groups_than_there_is_room_for_are_refused_together(void **state)
 {
     const char *const names[] = {"a", "b", "c", "d", NULL};
@@ -409,6 +514,11 @@ int main(void)
         cmocka_unit_test(what_the_log_would_refuse_is_said_before_anything_is_proposed),
         cmocka_unit_test(a_first_primary_is_nothing_to_choose_where_one_was_granted),
         cmocka_unit_test(nobody_is_named_first_primary_while_another_site_runs_it),
+        cmocka_unit_test(who_was_named_to_begin_is_named_after_another_change_too),
+        cmocka_unit_test(who_was_named_to_begin_is_not_beside_a_site_that_is_new),
+        cmocka_unit_test(who_was_named_to_begin_is_not_where_he_is_no_candidate),
+        cmocka_unit_test(who_was_named_to_begin_is_not_after_a_let_go),
+        cmocka_unit_test(who_has_begun_is_named_no_more),
         cmocka_unit_test(more_groups_than_there_is_room_for_are_refused_together),
         cmocka_unit_test(a_group_that_somebody_else_has_changed_meanwhile_stays_as_it_is),
         cmocka_unit_test(a_group_that_has_come_meanwhile_is_not_created_again),

@@ -89,6 +89,9 @@ struct bw_apply_problems {
 BW_MUST_CHECK size_t bw_apply_judge(const struct bw_witness_machine *machine,
                                               struct bw_apply *apply,
                                               const struct bw_apply_problems *problems);
+/* Whom `item` has begin `group` (NULL: there is none yet): whom it names, or whom a person has named before, as long as
+ * that word is of all sites there are, and of no let-go that came after it (3.9). "": nobody. */
+const char *bw_apply_first_primary(const struct bw_group *group, const struct bw_apply_item *item);
 /* BW_ERR_BUSY: another one was begun, and is not over: what it creates is not to be found yet, and would be
  * written over. Asked before one is judged. */
 BW_MUST_CHECK enum bw_err bw_apply_may_begin(const struct bw_witness_machine *machine,
