@@ -289,9 +289,10 @@ enum bw_err bw_members_judge(const struct bw_roster *roster, const struct bw_ros
         if (strcmp(roster->members[i].address, joining->address) == 0 ||
             strcmp(roster->members[i].raft, joining->raft) == 0)
             return bw_diag_set(diag, BW_ERR_REFUSED,
-                               "%s has this address already: remove it first, or give %s one of "
-                               "its own",
-                               roster->members[i].name, joining->name);
+                               "%s has this address already: give %s one of its own; if %s has moved, write its new "
+                               "address into the files of all witnesses, and have them read these; if it is lost for "
+                               "good, remove it first",
+                               roster->members[i].name, joining->name, roster->members[i].name);
     return BW_OK;
 }
 

@@ -22,10 +22,12 @@ static void send_state(struct bw_program *program, struct bw_http_request *reque
 {
     struct bw_json_buffer buffer = {0};
     struct bw_read_clock clock;
+    struct bw_roster roster; /* whom a restore asks, and where */
 
     if (!bw_reads_may_write(program, request, &clock))
         return;
-    bw_json_put(&buffer, bw_saved_encode(&program->machine.cluster, bw_node_roster(program->node),
+    bw_directory_roster(program, &roster);
+    bw_json_put(&buffer, bw_saved_encode(&program->machine.cluster, &roster,
                                          program->machine.core.leadership.term, program->config->name,
                                          bw_clock_wall().unix_ms));
     bw_json_put_text(&buffer, "\n", 1);

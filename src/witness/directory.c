@@ -162,10 +162,25 @@ void bw_directory_hear(struct bw_program *program, const struct bw_witness_membe
     build(program);
 }
 
+/* The addresses of a roster are those of the day on which it was written, and who moves is in no order. */
+void bw_directory_roster(const struct bw_program *program, struct bw_roster *out_roster)
+{
+    *out_roster = *roster_of(program);
+    for (unsigned i = 0; i < out_roster->count && out_roster->id_max != 0; i++) {
+        struct bw_roster_member *member = &out_roster->members[i];
+        const struct bw_witness_member_config *config = bw_program_member(program, member->id);
+
+        if (config != NULL) {
+            COPY_TEXT(member, config, address);
+            COPY_TEXT(member, config, raft);
+        }
+    }
+}
+
 bool bw_directory_complete(const struct bw_program *program, struct bw_roster *out_roster,
                            struct bw_diag *diag)
 {
-    *out_roster = *roster_of(program);
+    bw_directory_roster(program, out_roster);
     if (out_roster->id_max != 0 || out_roster->count == 0)
         return out_roster->count > 0;
     for (unsigned i = 0; i < out_roster->count; i++) {

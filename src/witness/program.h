@@ -225,7 +225,10 @@ void bw_directory_hear(struct bw_program *program, const struct bw_witness_membe
 struct bw_witness_member_config bw_member_config_of(const struct bw_roster_member *member);
 struct bw_roster_member bw_roster_member_of(const struct bw_witness_member_config *config,
                                             struct bw_id incarnation);
-/* The roster with names and addresses, as the second form has them. False: a member of the first one is not in
+/* The roster; one of the second form with the addresses at which this witness reaches its members: its file may be
+ * newer than the last change. */
+void bw_directory_roster(const struct bw_program *program, struct bw_roster *out_roster);
+/* The same with names and addresses, as the second form has them. False: a member of the first one is not in
  * the file, or there is no roster. */
 BW_MUST_CHECK bool bw_directory_complete(const struct bw_program *program,
                                          struct bw_roster *out_roster, struct bw_diag *diag);

@@ -593,6 +593,58 @@ static void a_newcomer_that_was_made_wrong_spends_no_id(void **state)
                    "directory: give the new witness a name and an id of its own");
 }
 
+/* The file says where w2 lives by now, at each of the others, and w2 has been started there. */
+static void move_w2(struct test_port *to)
+{
+    struct trio *trio = &cluster.trio;
+    char config[TRIO_PATH_BYTES];
+
+    assert_int_equal(trio_stop(trio, 1, SIGTERM), 0);
+    test_port_take(to);
+    trio->api[1] = to->number;
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        trio_configure(trio, i, NULL);
+    numbered("w%d.yaml", FIRST_ID, config);
+    write_config(&newcomers[0], FIRST_ID, config);
+    trio_start(trio, 1, TRIO_EXECUTED);
+    trio_signal(trio, LAST, SIGHUP);
+    assert_int_equal(kill(newcomers[0].pid, SIGHUP), 0);
+    assert_true(trio_logs(trio, LAST, "config.reloaded"));
+    assert_true(trio_logs(trio, FIRST_ID - 1, "config.reloaded"));
+}
+
+/* 3.9: the roster has the address of the last change of members, the files that of today: what people read is this,
+ * and nobody is told to remove a voter because it lived there once. */
+static void a_witness_that_has_moved_is_where_the_files_say(void **state)
+{
+    const uint16_t before = cluster.trio.api[1];
+    char address[64];
+    char config[TRIO_PATH_BYTES];
+
+    (void)state;
+    (void)trio_leader(&cluster.trio);
+    join(FIRST_ID);
+    members_do("replace", "w1", "w4");
+    assert_true(all_say_their_release(3));
+    (void)snprintf(address, sizeof address, "\"127.0.0.1:%u\"", (unsigned)before);
+    assert_non_null(strstr(out, address));
+
+    move_w2(&newcomers[2].api);
+    for (int i = 0; i < TRIO_WAIT_MS / 100 && !all_say_their_release(3); i++)
+        (void)usleep(100000);
+    assert_null(strstr(out, address));
+    (void)snprintf(address, sizeof address, "\"127.0.0.1:%u\"", (unsigned)newcomers[2].api.number);
+    assert_non_null(strstr(out, address));
+
+    prepare(FIRST_ID + 1, config);
+    test_port_release(&newcomers[1].api);
+    newcomers[1].api.number = before; /* which the trio keeps */
+    write_config(&newcomers[1], FIRST_ID + 1, config);
+    assert_int_equal(init_witness(config, true), 0);
+    start_and_wait_until_it_asks(FIRST_ID + 1);
+    members_do("add", "w5", NULL);
+}
+
 /* The file of w3 still names w1, which is asked, too: a file may be newer than a disk as well. Who votes is in what it
  * has on its disk. */
 static void a_recovery_asks_those_who_came_since(void **state)
@@ -775,6 +827,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(three_become_five_and_two_may_fail, set_up,
                                         tear_down_newcomers),
         cmocka_unit_test_setup_teardown(a_newcomer_that_was_made_wrong_spends_no_id, set_up,
+                                        tear_down_newcomers),
+        cmocka_unit_test_setup_teardown(a_witness_that_has_moved_is_where_the_files_say, set_up,
                                         tear_down_newcomers),
         cmocka_unit_test_setup_teardown(a_recovery_asks_those_who_came_since, set_up,
                                         tear_down_newcomers),
