@@ -198,8 +198,9 @@ copy_problem() {
     [ "$COPY" = yes ] || { echo "PG_COPY is '$COPY': a new copy is a person's to make" && return 0; }
     [ ! -e "$KEPT_DIR" ] ||
         { echo "look at $KEPT_DIR and remove it: beside what a copy before has kept no other is made" && return 0; }
-    if [ -n "$(ls -A "$PGDATA/pg_tblspc" 2>/dev/null)" ] || [ -L "$PGDATA/pg_wal" ] || mountpoint -q "$PGDATA"; then
-        echo "$PGDATA has tablespaces, a pg_wal elsewhere, or is a mount point: a person has to make the copy"
+    # A link would be moved aside, and what it leads to, on a disk of its own, be replaced by a directory beside it.
+    if [ -n "$(ls -A "$PGDATA/pg_tblspc" 2>/dev/null)" ] || [ -L "$PGDATA/pg_wal" ] || [ -L "$PGDATA" ] || mountpoint -q "$PGDATA"; then
+        echo "$PGDATA has tablespaces, a pg_wal elsewhere, is a link or a mount point: a person has to make the copy"
         return 0
     fi
     # shellcheck disable=SC2015 # whichever of both fails
