@@ -16,7 +16,7 @@
 struct bw_verdict {
     enum bw_exit exit;
     const json_t *alarms; /* of the group, or of the witnesses, that is shown */
-    const json_t *group;  /* which one; NULL: the witnesses */
+    const json_t *group;  /* which one, or which witness; NULL: neither */
     FILE *out;
 };
 void bw_verdict_worsen(struct bw_verdict *verdict, enum bw_exit exit);
@@ -35,7 +35,7 @@ const json_t *bw_find_alarm(const json_t *alarms, const char *word, const char *
 __attribute__((format(printf, 4, 5))) void bw_warn(struct bw_verdict *verdict, const char *word,
                                                    const char *of, const char *format, ...);
 
-/* What to do about it, and the command that does; nothing where there is no more to say. */
+/* What to do about it, and the command that does; nothing where there is no more to say. `group`: or the witness. */
 void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *out);
 
 /* Why, in the words of the script itself. What it means for the group is said by alarms and gates.

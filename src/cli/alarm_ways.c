@@ -11,7 +11,7 @@
 /* %g: the group, %s: the site or witness. */
 static const struct {
     enum bw_trouble trouble;
-    bool is_vacant; /* only while nobody holds the group, and somebody may be granted it */
+    bool is_special; /* only while nobody holds the group, and somebody may be granted it; of a witness that has no vote */
     const char *way;
 } ways[] = {
     {BW_TROUBLE_NO_ACTIVE_SITE, false, "why:  breakwater explain %g"},
@@ -41,6 +41,9 @@ static const struct {
     {BW_TROUBLE_RELAYED, false, "mend the way; there:  journalctl -u breakwater-agent"},
     {BW_TROUBLE_ONE_WITNESS, false, "mend the ways; there:  journalctl -u breakwater-agent"},
     {BW_TROUBLE_CERTIFICATE_ENDS, false, "where the CA is:  breakwater pki renew --dir DIR FILE"},
+    {BW_TROUBLE_WITNESS_LOST, true,
+     "it has no vote yet; there:  systemctl start breakwater-witness\n"
+     "  it is lost for good:  breakwater members remove %s"},
     {BW_TROUBLE_WITNESS_LOST, false,
      "there:  systemctl start breakwater-witness\n"
      "  it is lost for good:  breakwater members replace %s NEW"},
@@ -95,11 +98,16 @@ static void print(const char *way, const char *group, const char *of, FILE *out)
     (void)fputc('\n', out);
 }
 
-void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *out)
+static bool is_vacant(const json_t *group)
 {
     const char *phase = json_string_value(json_object_get(group, "phase"));
-    const bool is_vacant = phase != NULL && strcmp(phase, "VACANT") == 0 &&
-                           strcmp(bw_json_member(group, "mode"), "observe") != 0;
+
+    return phase != NULL && strcmp(phase, "VACANT") == 0 && strcmp(bw_json_member(group, "mode"), "observe") != 0;
+}
+
+void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *out)
+{
+    const bool is_special = is_vacant(group) || json_is_false(json_object_get(group, "votes"));
 
     if (strcmp(word, bw_trouble_word(BW_TROUBLE_SECOND_ENFORCER_LOST)) == 0 && of != NULL) {
         const char *way = way_of_second(group, of);
@@ -110,7 +118,7 @@ void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *ou
     }
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         if (strcmp(bw_trouble_word(ways[i].trouble), word) != 0 ||
-            (ways[i].is_vacant && !is_vacant))
+            (ways[i].is_special && !is_special))
             continue;
         print(ways[i].way, bw_json_member(group, "name"), of != NULL ? of : "", out);
         return;

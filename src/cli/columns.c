@@ -548,6 +548,7 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
     verdict->alarms = json_object_get(status, "alarms");
     verdict->group = NULL;
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {
+        verdict->group = member;
         warn_of_certificate(bw_json_member(member, "name"),
                             json_object_get(member, "certificate_left_s"),
                             "; with an expired one nobody speaks with it", verdict);
@@ -560,6 +561,7 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
                     bw_json_member(member, "name"), "witness %s is not heard by %s",
                     bw_json_member(member, "name"), bw_json_member(status, "answered_by"));
     }
+    verdict->group = NULL;
     bw_warn_of_reach(status, verdict);
 }
 

@@ -60,6 +60,7 @@ static bool nobody_refuses(const struct bw_witness_config *config, struct bw_id 
     struct bw_diag diag = {0};
     char text[BW_ID_TEXT_BYTES];
     bool is_free = true;
+    bool is_unanswered = false;
     uint32_t count;
 
     if (bw_witness_ask_others(config, config->witnesses, config->witness_count, cluster_id, answers,
@@ -70,12 +71,16 @@ static bool nobody_refuses(const struct bw_witness_config *config, struct bw_id 
     for (uint32_t i = 0; i < count; i++) {
         (void)fprintf(stderr, "%s %s\n", answers[i].name, answers[i].text);
         is_free = is_free && !answers[i].refuses;
+        is_unanswered = is_unanswered || (answers[i].is_there && !answers[i].has_answered);
         if (answers[i].refuses && !bw_id_equal(answers[i].cluster_id, cluster_id)) {
             bw_id_format(answers[i].cluster_id, text);
             (void)fprintf(stderr, "%s is of the cluster with --cluster-id %s\n", answers[i].name,
                           text);
         }
     }
+    if (is_unanswered && is_free)
+        (void)fputs("If its cluster runs already, and this witness is new in it, it is to be made with --join instead: "
+                    "its members answer nobody else.\n", stderr);
     return is_free;
 }
 

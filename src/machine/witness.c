@@ -372,7 +372,10 @@ enum bw_err bw_witness_machine_judge_members(const struct bw_witness_machine *ma
         is_same = members[i].id == machine->members[i].id &&
                   strcmp(members[i].name, machine->members[i].name) == 0;
     return is_same ? BW_OK
-                   : bw_diag_set(diag, BW_ERR_REFUSED, "witnesses changes only with a restart");
+                   : bw_diag_set(diag, BW_ERR_REFUSED,
+                                 "who the witnesses are is changed by `breakwater members add`, `replace` and "
+                                 "`remove`: the file only says where they live; before the cluster has begun, with a "
+                                 "restart of all");
 }
 
 void bw_witness_machine_set_members(struct bw_witness_machine *machine,

@@ -37,6 +37,13 @@ static const char *role_of(const struct bw_program *program, const struct bw_nod
 }
 
 /* This witness's own, by its file; another's, by what it says. */
+static bool has_no_vote(const struct bw_node_status *status, uint64_t id)
+{
+    const struct bw_node_peer *peer = bw_node_peer(status, id);
+
+    return peer == NULL || !peer->is_voter;
+}
+
 static void look_at_certificate(const struct bw_program *program, struct bw_instant now,
                                 struct bw_operator_member *member)
 {
@@ -82,6 +89,7 @@ void bw_operator_look(const struct bw_program *program, const struct bw_scope *s
             .id = from->id,
             .is_self = bw_program_is_self(program, from),
             .is_in_contact = is_in_contact(program, &status, from->id)};
+        member->has_no_vote = leads && !member->is_self && has_no_vote(&status, from->id);
         member->role = role_of(program, &status, member, out_view->leader);
         member->is_disk_low = member->is_self && (status.lacks_room || status.is_snapshot_stalled);
         look_at_certificate(program, out_view->now, member);

@@ -110,7 +110,7 @@ static void put_file(struct bw_program *program, struct bw_directory *directory,
         const bool is_other = is_second && member != NULL && strcmp(member->name, own->name) != 0;
 
         if (i == file->self || (!bw_roster_has_removed(roster, own->id) && !is_other))
-            put(directory, own, !is_second || member != NULL, before);
+            put(directory, own, roster->count == 0 || member != NULL, before);
         else
             warn_of(program, own, is_other);
     }

@@ -110,7 +110,8 @@ static void tell_who_is_missing(struct bw_program *program)
             used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
                                      used > 0 ? "," : "", config->witnesses[i].name);
     bw_log_info(&program->log, "cluster.not_begun", "not_met=%s why=%s", used > 0 ? names : "none",
-                bw_log_quote("it begins once all its witnesses are up together"));
+                bw_log_quote("it begins once all its witnesses are up together; in a cluster that has begun already, a "
+                             "new one is made with --join"));
 }
 
 static void on_housekeeping(uv_timer_t *timer)

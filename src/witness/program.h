@@ -76,7 +76,7 @@ enum bw_refused {
 #define BW_KNOWN_MAX 24
 struct bw_known {
     struct bw_witness_member_config config;
-    bool is_member; /* by the roster, or by the file as long as the roster has no names */
+    bool is_member; /* by the roster, or by the file as long as there is none */
     uint32_t level; /* the newest that it knows; 0: not met (api_level.c) */
     char release[BW_HELLO_RELEASE_BYTES]; /* that it runs; "": it has not said */
     bool has_certificate;                 /* it has said how long its own holds: */

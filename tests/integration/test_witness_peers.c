@@ -14,6 +14,7 @@
 #include <breakwater/wire/frame.h>
 #include <breakwater/wire/sync.h>
 
+#include "janitor.h"
 #include "test_https.h"
 #include "trio.h"
 
@@ -283,6 +284,102 @@ static void a_bad_file_leaves_the_old_configuration(void **state)
     assert_int_equal(puppet_sync(&a, 0), 200);
 }
 
+#define FIVE 5
+
+/* The file of w`i + 1` names two more. */
+static void write_five(int i)
+{
+    const struct bw_lab_plan plan = trio_plan(&trio);
+    struct bw_lab_member members[FIVE];
+    char file[16];
+    char path[TRIO_PATH_BYTES];
+    char data_dir[TRIO_PATH_BYTES];
+
+    for (uint32_t at = 0; at < FIVE; at++)
+        members[at] = (struct bw_lab_member){.id = at + 1, .at = plan.witnesses[at % TRIO_WITNESSES]};
+    (void)strcpy(members[3].at.host, "127.0.0.2"); /* nobody's */
+    (void)strcpy(members[4].at.host, "127.0.0.2");
+    (void)snprintf(file, sizeof file, "w%d.yaml", i + 1);
+    trio_path(&trio, file, path);
+    (void)snprintf(file, sizeof file, "data%d", i + 1);
+    trio_path(&trio, file, data_dir);
+    assert_int_equal(bw_lab_write_member(&plan, members, FIVE, (uint32_t)i, path, data_dir, NULL, NULL), BW_OK);
+}
+
+/* What is said, on both outputs. */
+static int run(char **argv, char *out, size_t size)
+{
+    char path[TRIO_PATH_BYTES];
+    const int status = trio_run(&trio, argv, out, size);
+    const size_t used = strlen(out);
+    FILE *errors;
+
+    trio_path(&trio, "run1.log", path);
+    errors = fopen(path, "r");
+    assert_non_null(errors);
+    out[used + fread(out + used, 1, size - used - 1, errors)] = '\0';
+    (void)fclose(errors); /* only read from */
+    return status;
+}
+
+static int make_w4(char *out, size_t size)
+{
+    char path[TEST_PKI_PATH_BYTES];
+    char config[TRIO_PATH_BYTES];
+    char id[BW_ID_TEXT_BYTES];
+    char *argv[] = {NULL, "witness", "init", "-c", config, "--cluster-id", id, NULL};
+
+    test_pki_issue_uri(&trio.pki, "w4.pem", "breakwater://prod/witness/w4", path);
+    write_five(3);
+    trio_path(&trio, "w4.yaml", config);
+    bw_id_format(trio.cluster_id, id);
+    return run(argv, out, size);
+}
+
+static int ask_status(char *out, size_t size)
+{
+    char endpoint[32];
+    char ca[TRIO_PATH_BYTES];
+    char identity[TEST_PKI_PATH_BYTES];
+    char *argv[] = {NULL, "status", "--endpoint", endpoint, "--ca", ca, "--identity", identity, NULL};
+
+    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%u", (unsigned)trio.api[trio_leader(&trio)]);
+    trio_path(&trio, "ca.pem", ca);
+    test_pki_issue_uri(&trio.pki, "board.pem", "breakwater://prod/viewer/board", identity);
+    return trio_run(&trio, argv, out, size);
+}
+
+/* 3.9: the way that three become five is said wherever the wrong one is tried; and who is no member is missed by
+ * nobody. */
+static void files_that_name_two_more_make_nobody_a_witness(void **state)
+{
+    static char out[16384];
+    char path[TRIO_PATH_BYTES];
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        write_five(i);
+    trio_signal(&trio, 0, SIGHUP);
+    assert_true(trio_logs(&trio, 0, "is changed by `breakwater members add`, `replace` and `remove`"));
+    assert_int_equal(make_w4(out, sizeof out), 0);
+    trio_path(&trio, "data4", path);
+    janitor_remove_dir(path);
+    if (strstr(out, "it is to be made with --join instead") == NULL)
+        fail_msg("%s", out);
+
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
+        trio_start(&trio, i, TRIO_EXECUTED);
+    }
+    (void)ask_status(out, sizeof out);
+    assert_non_null(strstr(out, "\nw3 "));
+    assert_null(strstr(out, "w4"));
+    trio_signal(&trio, 0, SIGHUP); /* what it has begun with is no reason to refuse what else is new */
+    assert_true(trio_logs(&trio, 0, "config.reloaded"));
+}
+
 /* 5.3: to skip what others apply would make them differ. */
 static void a_command_from_tomorrow_stops_the_witness_with_the_next_step(void **state)
 {
@@ -326,6 +423,7 @@ int main(void)
         CLAIM(a_new_certificate_is_taken_and_a_bad_one_is_not),
         CLAIM(a_changed_certificate_file_is_noticed_without_a_signal),
         CLAIM(a_bad_file_leaves_the_old_configuration),
+        CLAIM(files_that_name_two_more_make_nobody_a_witness),
         CLAIM(a_command_from_tomorrow_stops_the_witness_with_the_next_step),
     };
 

@@ -538,6 +538,23 @@ static void a_witness_whose_disk_is_full_is_named(void **state)
     compare_status(&view, BW_EXIT_WARNINGS, "status_disk_low.txt");
 }
 
+/* 3.9: what it was taken for is given up by another command than a voter's place is made good. */
+static void a_witness_without_a_vote_that_is_not_heard_is_not_replaced(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+    view.voters = 2;
+    view.voters_in_contact = 2;
+    view.members[2].is_in_contact = false;
+    view.members[2].role = "unknown";
+    view.members[2].has_no_vote = true;
+
+    compare_status(&view, BW_EXIT_WARNINGS, "status_witness_joins.txt");
+}
+
 /* ---- who may see what ------------------------------------------------------------------------- */
 
 static const char *harbor_alone[] = {"harbor"};
@@ -705,6 +722,7 @@ int main(void)
         cmocka_unit_test(a_follower_says_that_it_does_not_lead),
         cmocka_unit_test(without_a_leader_no_failover_is_promised),
         cmocka_unit_test(a_witness_whose_disk_is_full_is_named),
+        cmocka_unit_test(a_witness_without_a_vote_that_is_not_heard_is_not_replaced),
         cmocka_unit_test(who_is_limited_sees_what_is_his_and_is_told_so),
         cmocka_unit_test(no_document_has_anything_of_a_group_that_is_not_the_readers),
         cmocka_unit_test(a_view_without_a_scope_shows_no_group),

@@ -27,6 +27,7 @@ struct bw_operator_member {
     bool is_certificate_known;
     uint64_t certificate_left_s; /* 0 once it has ended */
     bool is_disk_low;            /* of this one alone */
+    bool has_no_vote;            /* as a leader knows: it is to have one */
 };
 
 /* One moment of one witness. All pointers are borrowed. */
