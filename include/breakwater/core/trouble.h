@@ -102,7 +102,9 @@
       "no other site could take over by itself: explain says what each of them lacks")             \
     X(MAINTENANCE_ENDS, "maintenance_ends",                                                        \
       "a maintenance ends within ten minutes; longer: maintenance with a new --for")               \
-    X(WITNESS_LOST, "witness_lost", "the witness that leads does not hear this one")               \
+    X(WITNESS_LOST, "witness_lost",                                                                \
+      "the witness that leads does not hear this one. Of one that was added and has no vote yet, " \
+      "members remove gives it up: members replace is refused as long as it joins")                \
     X(DISK_LOW, "disk_low",                                                                        \
       "the disk of the witness has no room for the log, or has taken no snapshot, since half a "   \
       "minute: which, and why, its log says. Where a majority has no room for the log nothing is " \
