@@ -124,12 +124,12 @@ ask_database() {
         psql -XAtqw -F ' ' -v ON_ERROR_STOP=1 -h "$host" -p "$port" -d postgres "${arguments[@]}" </dev/null
 }
 
-# The same of the other site's. Fails at once where none is known.
+# The same of the other site's, with what psql complains of. Fails at once where none is known.
 ask_peer() {
     local seconds=$1 host port
     shift
     read -r host port <<<"$(peer)"
-    [ -n "$host" ] && ask_database "$seconds" "$host" "${port:-5432}" "$@" 2>/dev/null
+    [ -n "$host" ] && ask_database "$seconds" "$host" "${port:-5432}" "$@"
 }
 
 # What the database at address $1 says: primary (it can be written to), standby, read-only (by a setting
@@ -227,9 +227,17 @@ mark_timeline() {
         say "large object $MARK_OBJECT of $1 cannot be written: nobody can tell its timeline $timeline from another one of that number"
 }
 
-# Sets what the peer says of itself, as PRIMARY_SQL has it; empty: it does not answer.
+# Sets what the peer says of itself, as PRIMARY_SQL has it; empty: it does not answer, and peer_silence says why: one that does
+# not let us in is not one that is away.
 look_at_peer() {
-    read -r peer_timeline peer_end peer_mark <<<"$(ask_peer "$1" "$PRIMARY_SQL")"
+    local answer
+    peer_timeline='' peer_end='' peer_mark='' peer_silence=''
+    if answer=$(ask_peer "$1" "$PRIMARY_SQL" 2>&1); then
+        read -r peer_timeline peer_end peer_mark <<<"${answer##*$'\n'}" # a warning, of a file of passwords, say, comes before
+    else
+        peer_silence=${answer//$'\n'/ }
+        peer_silence=${peer_silence:-silent, or not known}
+    fi
 }
 
 # True where this data was promoted to the timeline of the peer, a primary, and the peer's was by another promotion: what
@@ -383,14 +391,16 @@ open_database() {
 }
 
 start_database() {
-    local clear=() address position
+    local clear=() address position peer_timeline peer_end peer_mark peer_silence
     problem=$(settings_problem POSTGRES_START_TIMEOUT POSTGRES_TARGET_TIMEOUT) || refuse "$problem"
     START_SECONDS=$POSTGRES_START_TIMEOUT deadline=$((SECONDS + POSTGRES_START_TIMEOUT)) why=
     begin_epoch
     ! problem=$(opening_problem) || refuse "$problem"
     if is_dormant; then
         # A second look at what the lease promises: two primaries are worse than none.
-        [ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" != f ] || refuse "the peer is a primary that can write"
+        look_at_peer 1
+        [ "${peer_timeline:--}" = - ] || refuse "the peer is a primary that can write"
+        [ -z "$peer_silence" ] || say "no word from the peer: $peer_silence"
         wait_for_target
     fi
     # shellcheck disable=SC2119 # a start has no FUNCTION
@@ -455,7 +465,7 @@ print_lag() {
 print_age() {
     local age
     age=$(ask_peer 1 "SELECT CASE WHEN age > 0 THEN greatest(0.001, round(age, 3)) END
-        FROM (SELECT extract(epoch FROM clock_timestamp())::numeric - $written_at AS age) clock WHERE NOT pg_is_in_recovery()")
+        FROM (SELECT extract(epoch FROM clock_timestamp())::numeric - $written_at AS age) clock WHERE NOT pg_is_in_recovery()" 2>/dev/null)
     [[ $age =~ ^[0-9]+\.[0-9]{3}$ ]] ||
         { say "no lag known: rows are missing, and the peer does not say, by its clock, how old the last one is that came" && return 0; }
     echo "lag_seconds=$age"
@@ -463,7 +473,7 @@ print_age() {
 
 # Prints `position=` and, where it is known, `lag_seconds=`. Exits 0 when a start could begin here.
 readiness_database() {
-    local pods members leader address wanted peer_timeline='' peer_end peer_mark='' target=${BREAKWATER_TARGET_POSITION:-}
+    local pods members leader address wanted peer_timeline='' peer_end peer_mark='' peer_silence='' target=${BREAKWATER_TARGET_POSITION:-}
     problem=$(settings_problem) || fail "$problem"
     read_object || fail "the object $NAMESPACE/$OBJECT cannot be read"
     ! problem=$(opening_problem) || fail "$problem"
@@ -494,8 +504,9 @@ readiness_database() {
         [ "$position_number" -ge "$wanted" ] || fail "has $position, not yet $target"
         exit 0
     fi
-    [ "$receiver" = streaming ] || [ "${peer_timeline:--}" = - ] ||
-        fail "does not stream from the peer, which is a primary"
+    [ "$receiver" != streaming ] || exit 0
+    [ "${peer_timeline:--}" = - ] || fail "does not stream from the peer, which is a primary"
+    [ -z "$peer_silence" ] || say "no primary streams to us, and there is no word from the peer: $peer_silence"
 }
 
 # Waits until the standby streams on the peer's timeline, has what the peer had when it was first seen to, and replays
@@ -503,7 +514,7 @@ readiness_database() {
 # Destroys nothing by itself; see README.md for what Patroni does.
 rejoin_database() {
     local members leader pods until position_number position received_number replayed_number receiver receives end written_at mark
-    local peer_timeline peer_end peer_mark wanted='' began_at
+    local peer_timeline peer_end peer_mark peer_silence wanted='' began_at
     problem=$(settings_problem POSTGRES_REJOIN_TIMEOUT) || fail "$problem"
     until=$((SECONDS + POSTGRES_REJOIN_TIMEOUT))
     why="the object cannot be read"
@@ -512,7 +523,7 @@ rejoin_database() {
         read_object && pods=$(list_pods) || continue
         is_dormant || fail "it is to be a primary: a stop or a fence comes first; nothing was changed"
         look_at_peer 3
-        [ "${peer_timeline:--}" != - ] || { why="the peer is no primary that answers" && continue; }
+        [ "${peer_timeline:--}" != - ] || { why="the peer is no primary that answers (${peer_silence:-a standby})" && continue; }
         members=$(look_at_members "$pods")
         leader=$(leader_of "$members") && look_at_standby "$leader" ||
             { why="no one standby that Patroni would promote" && continue; }

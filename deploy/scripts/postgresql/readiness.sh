@@ -133,6 +133,10 @@ print_lag() {
         sync | quorum) ;;
         exempt) say "no lag known: at the primary a role or a database has a synchronous_commit of its own" && return 0 ;;
         unproved) say "no lag known: the primary's readiness.sh has not proved yet (or is older, and cannot) that its commits wait" && return 0 ;;
+        '') # it streams all the same: replication may come by another line of pg_hba.conf
+            ! is_peer_primary 1 || PEER_SAYS="nothing in time"
+            say "no lag known: the primary does not say whether its commits wait for us: $PEER_SAYS" && return 0
+            ;;
         *) say "no lag known: the primary does not wait for us ('$sync')" && return 0 ;;
         esac
         wanted_number=$(lsn_number "$flushed") || return 0
@@ -199,9 +203,11 @@ down) when_down ;;
     fail "$WHY"
     ;;
 esac
-# Not where a move waits for us: it was done before.
-[ ${#SYNC_PEERS[@]} = 0 ] || [ "$PG_SYNC_ALONE" != wait ] || [ -n "$target" ] || ask_to_wait ||
-    say "a start has to wait: the checkpointer, at work, has not read synchronous_standby_names yet"
+waits= # Not where a move waits for us: it was done before.
+[ ${#SYNC_PEERS[@]} = 0 ] || [ "$PG_SYNC_ALONE" != wait ] || [ -n "$target" ] || ask_to_wait || {
+    waits="a start has to wait: the checkpointer, at work, has not read synchronous_standby_names yet"
+    say "$waits"
+}
 look_at_standby || fail "the standby does not say where it is"
 ! is_too_small || fail "$WHY"
 [ "$receiver" != streaming ] || ! is_apart_from_peer "$receives_of" || fail "$WHY"
@@ -213,7 +219,8 @@ if [ -n "$target" ]; then
     exit 0
 fi
 [ "$receiver" != streaming ] || exit 0
-[ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" = f ] || exit 0
+# Away, or a standby too: then it could take over. One that does not let us in looks like that to us: people are to see why.
+is_peer_primary 1 || { say "no primary streams to us, and the peer is none that answers: $PEER_SAYS${waits:+; $waits}" && exit 0; }
 ! is_of_another_cluster || fail "$WHY"
 ! is_apart_from_peer || fail "$WHY"
 ! is_wal_gone || fail "the peer no longer has the WAL that this standby needs: run rejoin.sh, which makes a new copy"

@@ -274,8 +274,7 @@ take_turn -s -w 20 || fail "readiness.sh still starts the standby; nothing was c
 # Of one that was killed, say. Without the peer too: that may be gone for good.
 [ ! -d "$REWIND_DIR" ] || (lock_rewind "$REWIND_DIR" && take_back_rewind)
 [ -n "$PEER_CONNINFO" ] || fail "PEER_CONNINFO is not set; $PGDATA is as it was"
-[ "$(ask_peer 5 "SELECT pg_is_in_recovery()")" = f ] ||
-    fail "the peer is no primary that answers; $PGDATA is as it was"
+is_peer_primary 5 || fail "the peer is no primary that answers ($PEER_SAYS); $PGDATA is as it was"
 look_at_server
 case $SERVER in
 primary) fail "this server can write; stop.sh or fence.sh first; $PGDATA is as it was" ;;

@@ -271,7 +271,8 @@ ask() {
         -h "$PGHOST" -p "$PGPORT" -U "$PGUSER" -d postgres "${arguments[@]}" 2>/dev/null
 }
 
-# The same of a server elsewhere: ask_at SECONDS CONNINFO SQL...
+# The same of a server elsewhere: ask_at SECONDS CONNINFO SQL... What psql complains of, people are to read: where it does not
+# let us in, it is not one that is away. Nobody is asked for a password.
 ask_at() {
     local seconds=$1 conninfo=$2 sql arguments=()
     shift 2
@@ -279,8 +280,8 @@ ask_at() {
         arguments+=(-c "$sql")
     done
     PGOPTIONS="-c statement_timeout=${seconds}s" as_server \
-        timeout --foreground -k 1 "$seconds" "$PG_BIN/psql" -XAtq -F ' ' -v ON_ERROR_STOP=1 \
-        -d "$conninfo connect_timeout=2 dbname=postgres" "${arguments[@]}" 2>/dev/null
+        timeout --foreground -k 1 "$seconds" "$PG_BIN/psql" -wXAtq -F ' ' -v ON_ERROR_STOP=1 \
+        -d "$conninfo connect_timeout=2 dbname=postgres" "${arguments[@]}"
 }
 
 # The same of the peer; of several, of the one that is the primary, with two seconds more for each
@@ -289,7 +290,27 @@ ask_peer() {
     local seconds=$1
     shift
     [ -n "$PEER_CONNINFO" ] || return 1
-    ask_at $((seconds + 2 * (${#PEERS[@]} - 1))) "$(peer_conninfo)" "$@"
+    ask_at $((seconds + 2 * (${#PEERS[@]} - 1))) "$(peer_conninfo)" "$@" 2>/dev/null
+}
+
+# is_peer_primary SECONDS: else sets PEER_SAYS, what is known instead.
+is_peer_primary() {
+    local words
+    PEER_SAYS="PEER_CONNINFO is not set"
+    [ -n "$PEER_CONNINFO" ] || return 1
+    words=$(ask_at $(($1 + 2 * (${#PEERS[@]} - 1))) "$(peer_conninfo)" "SELECT pg_is_in_recovery()" 2>&1)
+    case ${words##*$'\n'} in # a warning, of a file of passwords, say, comes before
+    f) return 0 ;;
+    t) PEER_SAYS="it is a standby" ;;
+    *) PEER_SAYS=$(in_one_line "$words") ;;
+    esac
+    return 1
+}
+
+# What psql complained of; it is silent where it was ended before that.
+in_one_line() {
+    local line=${1//$'\n'/ }
+    echo "${line:-silent}"
 }
 
 # As the peer, or the primary among several, is reached.
@@ -299,12 +320,16 @@ peer_conninfo() {
     printf '%s' "$PEER_CONNINFO$attributes"
 }
 
-# Asks each peer at once, for at most SECONDS: a line `NUMBER ANSWER` for each that answers.
+# Asks each peer at once, for at most SECONDS: a line `NUMBER ANSWER` for each that answers. Of the others it is said why.
 ask_each_peer() {
     local seconds=$1 i answer
     shift
     for i in "${!PEERS[@]}"; do
-        { answer=$(ask_at "$seconds" "${PEERS[i]}" "$@") && echo "$i $answer"; } &
+        if answer=$(ask_at "$seconds" "${PEERS[i]}" "$@" 2>&1); then
+            echo "$i ${answer##*$'\n'}"
+        else
+            say "no word from ${PEERS[i]}: $(in_one_line "$answer")"
+        fi &
     done
     wait
 }
