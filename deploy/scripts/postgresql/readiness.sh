@@ -170,21 +170,18 @@ print_age() {
 # True when it could not be promoted: it then has less of these than its primary, whose are in its own control file since the
 # change came here, and has stopped replaying. Sets WHY. What only makes a return long is said.
 is_too_small() {
-    local level hints checksums senders rest here number there
-    # As pg_controldata names them; the order is that of the question.
-    local names=(max_connections max_worker_processes max_wal_senders max_prepared_xacts max_locks_per_xact)
-    read -r level hints checksums senders rest <<<"$(ask 3 "SELECT current_setting('wal_level'), current_setting('wal_log_hints'),
-        current_setting('data_checksums'), current_setting('max_wal_senders'), concat_ws(' ', current_setting('max_connections'),
-        current_setting('max_worker_processes'), current_setting('max_wal_senders'),
-        current_setting('max_prepared_transactions'), current_setting('max_locks_per_transaction'))")"
+    local level hints checksums rest senders here there number
+    read -r level hints checksums rest <<<"$(ask 3 "SELECT current_setting('wal_level'), current_setting('wal_log_hints'),
+        current_setting('data_checksums'), sizes.* FROM ($SIZES_SQL) sizes")"
+    read -r -a here <<<"${rest:-}"
+    read -r -a there <<<"$(sizes_in_control)"
+    senders=${here[2]:-}
     [ "$hints$checksums" != offoff ] ||
         say "wal_log_hints and checksums are off: after its loss as a primary rejoin.sh cannot rewind, and makes a new copy"
     { [ "$level" != minimal ] && [ "$senders" != 0 ]; } || say "wal_level=$level, max_wal_senders=$senders: no standby could follow this server"
-    read -r -a here <<<"${rest:-}"
-    for number in "${!names[@]}"; do
-        there=$(control "${names[number]} setting")
-        { is_number "${here[number]:-}" && is_number "$there" && [ "${here[number]}" -lt "$there" ]; } || continue
-        WHY="${names[number]} is ${here[number]} here and $there at the primary:"
+    for number in "${!SIZES[@]}"; do
+        { is_number "${here[number]:-}" && is_number "${there[number]:-}" && [ "${here[number]}" -lt "${there[number]}" ]; } || continue
+        WHY="${SIZES[number]} is ${here[number]} here and ${there[number]} at the primary:"
         WHY+=" it replays no further and could not be promoted; raise it, and restart"
         return 0
     done

@@ -291,8 +291,13 @@ elif [ ! -e "$REWIND_DIR" ] && look_at_peer && shares_only_number; then
     why="peer and this server were both promoted to timeline $TIMELINE, apart from each other, which no rewind undoes"
 elif [ ! -e "$REWIND_DIR" ]; then
     follow_as_it_is && exit 0
+    # shellcheck disable=SC2046 # numbers
+    [ "$SERVER" != down ] || ! is_lowered "in the control file" $(sizes_in_control) || fail "$WHY"
     say "does not follow as it is; rewinding"
 fi
+# Neither a rewind nor a copy would come up: both bring the peer's control file.
+# shellcheck disable=SC2046 # numbers
+! is_lowered "at the peer" $(ask_peer 5 "$SIZES_SQL") || fail "$WHY"
 ensure_down
 if [ -z "$why" ] && rewind; then
     if start_standby "$(left "$PG_START_TIMEOUT")" && wait_until_follows "$(left "$PG_START_TIMEOUT")"; then

@@ -715,6 +715,37 @@ stop_server() {
     as_server "$PG_BIN/pg_ctl" stop -D "$PGDATA" -m fast -w -t "$1" >/dev/null
 }
 
+# What PostgreSQL demands of a server that begins recovery: of none of these less than its control file has, which is what its
+# last primary had. As pg_controldata names them, in its order, and as settings.
+SIZES=(max_connections max_worker_processes max_wal_senders max_prepared_xacts max_locks_per_xact)
+SIZE_SETTINGS=(max_connections max_worker_processes max_wal_senders max_prepared_transactions max_locks_per_transaction)
+SIZES_SQL="SELECT current_setting('max_connections'), current_setting('max_worker_processes'), current_setting('max_wal_senders'),
+    current_setting('max_prepared_transactions'), current_setting('max_locks_per_transaction')"
+
+# The five as they are in the control file.
+sizes_in_control() {
+    control 'max_[a-z_]* setting' | paste -sd ' '
+}
+
+# is_lowered WHERE NUMBER...: true when the files of this server have less of one of them than there is WHERE. It is never started
+# but as a standby, so it comes up no more. Sets WHY. Not known is no. Asked only once a start has failed: that may have more
+# than the files say (pg_ctl.conf).
+is_lowered() {
+    local where=$1 i here options
+    shift
+    read -ra options <<<"${PG_CLUSTER:+-c config_file=$CLUSTER_CONF} $PG_OPTIONS"
+    for i in "${!SIZE_SETTINGS[@]}"; do
+        [ $# -gt 0 ] || return 1
+        here=$(as_server timeout -k 1 3 "$PG_BIN/postgres" -D "$PGDATA" "${options[@]}" -C "${SIZE_SETTINGS[i]}" 2>/dev/null)
+        if is_number "$here" && is_number "$1" && [ "$here" -lt "$1" ]; then
+            WHY="${SIZE_SETTINGS[i]} is $here here and $1 $where, and PostgreSQL begins no recovery with less: raise it"
+            return 0
+        fi
+        shift
+    done
+    return 1
+}
+
 # start_standby SECONDS: starts the server, in the guard's reach, and waits until it answers. SERVER
 # says what came of it.
 start_standby() {
@@ -727,7 +758,8 @@ start_standby() {
         look_at_server
         [ "$SERVER" = standby ] && { [ -n "${KEEPS_SLOTS:-}" ] || drop_slots; } && return 0
         [ "$SERVER" = primary ] && say "it came up writable" && return 1
-        [ "$SERVER" = down ] && return 1
+        # shellcheck disable=SC2046 # numbers
+        [ "$SERVER" = down ] && { is_lowered "in the control file" $(sizes_in_control) || true; } && return 1
         [ $SECONDS -lt "$deadline" ] || return 1
         sleep 0.1
     done

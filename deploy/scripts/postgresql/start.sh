@@ -148,7 +148,7 @@ case $SERVER in
 primary | standby) ;;
 down | starting)
     start_standby "$(left)" || [ "$SERVER" = primary ] ||
-        refuse "it does not come up as a standby within $LIMIT s ($WHY); see $PG_LOG"
+        refuse "it does not come up as a standby ($WHY; after $SECONDS s of at most $LIMIT); see $PG_LOG"
     ;;
 *) refuse "$WHY" ;;
 esac

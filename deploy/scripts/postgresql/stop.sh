@@ -26,7 +26,7 @@ case $state in
 *) say "not started as a standby: its state is '$state'" && exit 0 ;;
 esac
 # Down is what was asked for; that it follows at once is more.
-start_standby "$(($(left) + 10))" || say "it is down, but does not come up as a standby; see $PG_LOG"
+start_standby "$(($(left) + 10))" || say "it is down, but does not come up as a standby ($WHY); see $PG_LOG"
 case $SERVER in
 down | standby | starting) ;;
 *) fail "$WHY" ;;
