@@ -132,6 +132,8 @@ make_checkpoint() {
 run_pg_rewind() {
     local options
     read -r -a options <<<"${PG_REWIND_OPTIONS:-}"
+    # Debian's is not in PGDATA, where --restore-target-wal looks for restore_command. Up to 14 it cannot be told.
+    [ -z "$PG_CLUSTER" ] || [ "$(<"$PGDATA/PG_VERSION")" -lt 15 ] || options+=(--config-file="$CLUSTER_CONF")
     heed as_server timeout --foreground -k 5 "$(left)" "$PG_BIN/pg_rewind" -D "$PGDATA" \
         --no-ensure-shutdown --write-recovery-conf "${options[@]}" \
         --source-server="$(peer_conninfo) connect_timeout=10 dbname=postgres" && return 0

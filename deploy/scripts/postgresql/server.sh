@@ -10,16 +10,34 @@ umask 077
 export LC_ALL=C PGDATA
 unset PGOPTIONS PGSERVICE PGDATABASE PGSSLMODE
 
+# No PAM and no waiting parent: what is started is the child of this script.
+as_server() {
+    if [ "$(id -u)" != 0 ]; then
+        "$@"
+        return
+    fi
+    HOME=$(getent passwd "$PG_OS_USER" | cut -d : -f 6) setpriv --reuid "$PG_OS_USER" \
+        --regid "$(id -g "$PG_OS_USER")" --init-groups -- "$@"
+}
+
 # A host is no socket's directory: other scripts with the same variables ask there.
 [[ ${PGHOST:-} == /* ]] || unset PGHOST
 # Of a cluster of Debian's, what its own files say; what is set goes before that.
 PG_CLUSTER=${PG_CLUSTER:-}
 CLUSTER_CONF=${PG_CLUSTER_CONF_ROOT:-/etc/postgresql}/$PG_CLUSTER/postgresql.conf
 UNIT=
-cluster_setting() {
-    sed -n "s/^[[:blank:]]*$1[[:blank:]=]*'\{0,1\}\([^'#,[:blank:]]*\).*/\1/p" "$CLUSTER_CONF" 2>/dev/null | tail -n 1
+# By Debian's own reader, as the server has them: conf.d and ALTER SYSTEM have a word, too. Where it cannot read them, be it
+# for one wrong line, as they stand: no fence waits until somebody has mended that.
+read_cluster() {
+    as_server timeout -k 1 2 pg_conftool "${PG_CLUSTER%/*}" "${PG_CLUSTER#*/}" show all 2>/dev/null ||
+        cat "$CLUSTER_CONF" "${CLUSTER_CONF%/*}"/conf.d/*.conf 2>/dev/null
 }
+cluster_setting() {
+    sed -n "s/^[[:blank:]]*$1[[:blank:]=]*'\{0,1\}\([^'#,[:blank:]]*\).*/\1/p" <<<"$CLUSTER_SETTINGS" | tail -n 1
+}
+PG_OS_USER=${PG_OS_USER:-postgres}
 if [ -n "$PG_CLUSTER" ]; then
+    CLUSTER_SETTINGS=$(read_cluster)
     PGDATA=${PGDATA:-$(cluster_setting data_directory)}
     PGHOST=${PGHOST:-$(cluster_setting unix_socket_directories)}
     PGPORT=${PGPORT:-$(cluster_setting port)}
@@ -31,7 +49,6 @@ PGDATA=${PGDATA:-}
 PGDATA=${PGDATA%/}
 PGHOST=${PGHOST:-/var/run/postgresql}
 PGPORT=${PGPORT:-5432}
-PG_OS_USER=${PG_OS_USER:-postgres}
 PGUSER=${PGUSER:-$PG_OS_USER}
 PG_BIN=${PG_BIN:-}
 PG_LOG=${PG_LOG:-$PGDATA.log}
@@ -152,6 +169,8 @@ settings_problem() {
     place_problem || return 1
     [ -x "$PG_BIN/postgres" ] ||
         { echo "no PostgreSQL programs found; set PG_BIN" && return 1; }
+    [ -z "$UNIT" ] || [[ ${PG_CLUSTER#*/} != *-* ]] ||
+        { echo "PG_CLUSTER: a '-' in the name of a cluster is a '/' to Debian's unit, which finds none such: pg_renamecluster" && return 1; }
     [ -z "$UNIT" ] || [ -z "${BREAKWATER_REACH:-}" ] || [ -n "$(reach_dir)" ] ||
         { echo "a server in $UNIT has no mark of the guard: that needs cgroups" && return 1; }
     case $PG_SYNC_ALONE in
@@ -194,16 +213,6 @@ unfinished() {
 # comes up beside it is a standby.
 take_turn() {
     exec {TURN}<"$PGDATA" && flock "$@" "$TURN"
-}
-
-# No PAM and no waiting parent: what is started is the child of this script.
-as_server() {
-    if [ "$(id -u)" != 0 ]; then
-        "$@"
-        return
-    fi
-    HOME=$(getent passwd "$PG_OS_USER" | cut -d : -f 6) setpriv --reuid "$PG_OS_USER" \
-        --regid "$(id -g "$PG_OS_USER")" --init-groups -- "$@"
 }
 
 # ---- processes ----------------------------------------------------------------------------------
@@ -415,6 +424,7 @@ look_at_server() {
     0) WHY+=" $PGUSER: $(words_of_refusal)" ;;
     1) [ ! -e "$PGDATA/standby.signal" ] || [ "$(control 'Database cluster state')" != "in archive recovery" ] || is_asked_to_promote ||
         SERVER=starting WHY="a standby that lets nobody in yet" ;;
+    *) WHY+=" at $PGHOST:$PGPORT" ;;
     esac
 }
 
