@@ -362,20 +362,26 @@ void bw_witness_machine_set_founding(struct bw_witness_machine *machine,
     machine->founding = *founding;
 }
 
+bool bw_witness_members_are_same(const struct bw_member *a, uint32_t a_count, const struct bw_member *b,
+                                 uint32_t b_count)
+{
+    bool is_same = a_count == b_count;
+
+    for (uint32_t i = 0; i < a_count && is_same; i++)
+        is_same = a[i].id == b[i].id && strcmp(a[i].name, b[i].name) == 0;
+    return is_same;
+}
+
 enum bw_err bw_witness_machine_judge_members(const struct bw_witness_machine *machine,
                                              const struct bw_member *members, uint32_t count,
                                              struct bw_diag *diag)
 {
-    bool is_same = count == machine->member_count;
-
-    for (uint32_t i = 0; i < count && is_same; i++)
-        is_same = members[i].id == machine->members[i].id &&
-                  strcmp(members[i].name, machine->members[i].name) == 0;
-    return is_same ? BW_OK
-                   : bw_diag_set(diag, BW_ERR_REFUSED,
-                                 "who the witnesses are is changed by `breakwater members add`, `replace` and "
-                                 "`remove`: the file only says where they live; before the cluster has begun, with a "
-                                 "restart of all");
+    return bw_witness_members_are_same(members, count, machine->members, machine->member_count)
+               ? BW_OK
+               : bw_diag_set(diag, BW_ERR_REFUSED,
+                             "who the witnesses are is changed by `breakwater members add`, `replace` and "
+                             "`remove`: the file only says where they live; before the cluster has begun, with a "
+                             "restart of all");
 }
 
 void bw_witness_machine_set_members(struct bw_witness_machine *machine,

@@ -36,7 +36,6 @@ static const char *role_of(const struct bw_program *program, const struct bw_nod
     return program->machine.core.leadership.leads && member->is_in_contact ? "follower" : "unknown";
 }
 
-/* This witness's own, by its file; another's, by what it says. */
 static bool has_no_vote(const struct bw_node_status *status, uint64_t id)
 {
     const struct bw_node_peer *peer = bw_node_peer(status, id);
@@ -44,6 +43,7 @@ static bool has_no_vote(const struct bw_node_status *status, uint64_t id)
     return peer == NULL || !peer->is_voter;
 }
 
+/* This witness's own, by its file; another's, by what it says. */
 static void look_at_certificate(const struct bw_program *program, struct bw_instant now,
                                 struct bw_operator_member *member)
 {

@@ -415,29 +415,21 @@ static void list_members(const struct bw_witness_config *config,
         members[i] = member_of(&config->witnesses[i]);
 }
 
-static bool names_the_same(const struct bw_witness_config *config, const struct bw_witness_config *old)
-{
-    bool is_same = config->witness_count == old->witness_count;
-
-    for (uint32_t i = 0; i < config->witness_count && is_same; i++)
-        is_same = config->witnesses[i].id == old->witnesses[i].id &&
-                  strcmp(config->witnesses[i].name, old->witnesses[i].name) == 0;
-    return is_same;
-}
-
 /* Once the roster has names it says who they are, and the file only where they live. Before that a file that names
  * others than there are changes nobody either; who has begun with one may read it again. */
 enum bw_err bw_drive_judge_members(const struct bw_program *program,
                                    const struct bw_witness_config *config, struct bw_diag *diag)
 {
     const struct bw_witness_config *old = program->config;
-    struct bw_member members[BW_WITNESSES_MAX];
+    struct bw_member members[BW_WITNESSES_MAX], before[BW_WITNESSES_MAX];
 
     if (config->witnesses[config->self].id != old->witnesses[old->self].id)
         return bw_diag_set(diag, BW_ERR_REFUSED, "the id of this witness never changes");
-    if (bw_node_roster(program->node)->id_max != 0 || names_the_same(config, old))
-        return BW_OK;
     list_members(config, members);
+    list_members(old, before);
+    if (bw_node_roster(program->node)->id_max != 0 ||
+        bw_witness_members_are_same(members, config->witness_count, before, old->witness_count))
+        return BW_OK;
     return bw_witness_machine_judge_members(&program->machine, members, config->witness_count,
                                             diag);
 }

@@ -137,28 +137,27 @@ static void a_failback_that_came_back_is_tried_again_after_twice_the_time(void *
     }
 }
 
+/* Its service goes down for good, and the other site, which follows it then, is granted and serves. */
+static void go_down_at(size_t from, size_t to, const char *to_name)
+{
+    world_pass_ms(&world, 5000);
+    world_give_back(&world, from, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, to_name);
+    world_serve(&world, to);
+    world.sites[from].report.has_lag = true;
+    world.sites[from].report.joined_epoch = UINT64_MAX;
+}
+
 /* It served there since: what was is no news of it any more. */
 static void a_failback_that_came_back_counts_until_its_site_serves(void **state)
 {
     (void)state;
     begin_at_b();
     come_back_after(60000, BW_REASON_NO_POSITION);
-    world_pass_ms(&world, 5000);
-    world_give_back(&world, B, BW_REASON_SERVICE_DOWN, true, "");
-    assert_acts("A1");
-    assert_acts("A9");
-    assert_string_equal(world_group(&world)->holder_site, "dc-a");
-    world_serve(&world, A);
-    world.sites[B].report.has_lag = true;
-    world.sites[B].report.joined_epoch = UINT64_MAX;
-    world_pass_ms(&world, 5000);
-    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
-    assert_acts("A1");
-    assert_acts("A9");
-    assert_string_equal(world_group(&world)->holder_site, "dc-b");
-    world_serve(&world, B);
-    world.sites[A].report.has_lag = true;
-    world.sites[A].report.joined_epoch = UINT64_MAX;
+    go_down_at(B, A, "dc-a");
+    go_down_at(A, B, "dc-b");
     come_back_after(60000, BW_REASON_NO_POSITION);
 }
 

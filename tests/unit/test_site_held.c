@@ -213,29 +213,39 @@ static void an_end_of_an_epoch_whose_fence_failed_is_not_believed(void **state)
     assert_true(world.site.memory.given_back);
 }
 
-/* The guard's fence was well, and the agent's own beside it was not: no stop makes that good. */
-static void what_no_stop_makes_good_is_fenced_again(void **state)
+static const struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+
+/* The guard's fence was well, and the agent's own beside it was not: another fence is asked for, and is well. */
+static void fence_again(struct world *world)
 {
     const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
-    const struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
     const struct bw_guard_message well = {
         .kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1, .fence = {.ok = true}};
+
+    begin_serving(world);
+    from_guard(world, &begun);
+    from_guard(world, &well);
+    assert_int_equal(world->site.tenure, BW_TENURE_ENDING);
+    assert_asked(world, "END");
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1});
+    from_guard(world, &over);
+    assert_false(world->site.memory.given_back);
+
+    tick_at(world, world->now_ms + 1000);
+    assert_asked(world, "RUN:fence");
+    assert_int_equal(world->sent_run.run.action, BW_ACTION_FENCE);
+    ended(world, &world->sent_run, BW_RUN_OK, "");
+    if (world->site.observation[BW_ACTION_READINESS].running)
+        ended(world, &world->sent_look, BW_RUN_OK, "position=7");
+}
+
+/* No stop makes that good. */
+static void what_no_stop_makes_good_is_fenced_again(void **state)
+{
     struct world world;
 
     (void)state;
-    begin_serving(&world);
-    from_guard(&world, &begun);
-    from_guard(&world, &well);
-    assert_int_equal(world.site.tenure, BW_TENURE_ENDING);
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1});
-    from_guard(&world, &over);
-    assert_false(world.site.memory.given_back);
-
-    tick_at(&world, world.now_ms + 1000);
-    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
-    ended(&world, &world.sent_run, BW_RUN_OK, "");
-    if (world.site.observation[BW_ACTION_READINESS].running)
-        ended(&world, &world.sent_look, BW_RUN_OK, "position=7");
+    fence_again(&world);
     from_guard(&world, &over);
     assert_true(world.site.memory.given_back);
 }
@@ -243,25 +253,10 @@ static void what_no_stop_makes_good_is_fenced_again(void **state)
 /* An end that was not believed is asked for once more: what was answered awaits no answer. */
 static void after_that_fence_its_guard_is_asked_again_for_the_end(void **state)
 {
-    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
-    const struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
-    const struct bw_guard_message well = {
-        .kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1, .fence = {.ok = true}};
     struct world world;
 
     (void)state;
-    begin_serving(&world);
-    from_guard(&world, &begun);
-    from_guard(&world, &well);
-    assert_asked(&world, "END");
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1});
-    from_guard(&world, &over);
-    tick_at(&world, world.now_ms + 1000);
-    assert_asked(&world, "RUN:fence");
-    ended(&world, &world.sent_run, BW_RUN_OK, "");
-    if (world.site.observation[BW_ACTION_READINESS].running)
-        ended(&world, &world.sent_look, BW_RUN_OK, "position=7");
-
+    fence_again(&world);
     assert_asked(&world, "END");
 }
 

@@ -527,20 +527,27 @@ static void its_data_has_to_follow_the_next_who_serves(void **state)
     assert_int_equal(reported(&world).joined_epoch, 0);
 }
 
-/* ... also where it never held an epoch. */
-static void what_overrode_without_an_epoch_of_its_own_follows_too(void **state)
+/* It has written in an override, under no epoch of its own, and another site serves now. */
+static void follow_after_an_override(struct world *world)
 {
     const struct bw_site_memory memory = {.enforced = true, .override_wrote = true};
     struct bw_site_limits with_rejoin = limits;
+
+    with_rejoin.has_script[BW_ACTION_REJOIN] = true;
+    begin_with(world, &memory);
+    world->site.limits = with_rejoin;
+    guard_state(world, &(struct bw_guard_state){.enforced = true});
+    status(world, "stopped");
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+}
+
+/* ... also where it never held an epoch. */
+static void what_overrode_without_an_epoch_of_its_own_follows_too(void **state)
+{
     struct world world;
 
     (void)state;
-    with_rejoin.has_script[BW_ACTION_REJOIN] = true;
-    begin_with(&world, &memory);
-    world.site.limits = with_rejoin;
-    guard_state(&world, &(struct bw_guard_state){.enforced = true});
-    status(&world, "stopped");
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+    follow_after_an_override(&world);
     assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
     assert_int_equal(world.sent_run.run.epoch, 2);
 }
@@ -548,17 +555,10 @@ static void what_overrode_without_an_epoch_of_its_own_follows_too(void **state)
 /* ... once: what it wrote is gone then, and the epochs after that are none of its business. */
 static void what_has_followed_after_an_override_follows_no_more(void **state)
 {
-    const struct bw_site_memory memory = {.enforced = true, .override_wrote = true};
-    struct bw_site_limits with_rejoin = limits;
     struct world world;
 
     (void)state;
-    with_rejoin.has_script[BW_ACTION_REJOIN] = true;
-    begin_with(&world, &memory);
-    world.site.limits = with_rejoin;
-    guard_state(&world, &(struct bw_guard_state){.enforced = true});
-    status(&world, "stopped");
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+    follow_after_an_override(&world);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     assert_false(world.site.kept.override_wrote);
     assert_int_equal(reported(&world).joined_epoch, UINT64_MAX);

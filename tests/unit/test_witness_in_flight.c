@@ -337,32 +337,33 @@ static void what_is_decided_about_meanwhile_is_not_let_go(void **state)
     assert_int_equal(rig.groups[0].phase, BW_PHASE_REVOKING);
 }
 
+static void assert_leaves_harbor_once_dc_b_serves(struct rig *rig, void (*want)(struct bw_apply_item *harbor))
+{
+    struct order order;
+
+    begin(rig);
+    give_two(rig, &order, want);
+    report(rig, "dc-b", BW_SERVICE_STARTED);
+    end_request(rig, BW_OK);
+    assert_leaves_harbor(rig, &order);
+}
+
 /* Two sites serve where what was heard since does not count. */
 static void nobody_begins_where_another_has_been_heard_to_serve_meanwhile(void **state)
 {
-    struct order order;
     struct rig rig;
 
     (void)state;
-    begin(&rig);
-    give_two(&rig, &order, begin_at_dc_a);
-    report(&rig, "dc-b", BW_SERVICE_STARTED);
-    end_request(&rig, BW_OK);
-    assert_leaves_harbor(&rig, &order);
+    assert_leaves_harbor_once_dc_b_serves(&rig, begin_at_dc_a);
     assert_string_equal(rig.groups[0].initial_primary, "");
 }
 
 static void nobody_leaves_who_has_been_heard_to_serve_meanwhile(void **state)
 {
-    struct order order;
     struct rig rig;
 
     (void)state;
-    begin(&rig);
-    give_two(&rig, &order, replace_dc_b);
-    report(&rig, "dc-b", BW_SERVICE_STARTED);
-    end_request(&rig, BW_OK);
-    assert_leaves_harbor(&rig, &order);
+    assert_leaves_harbor_once_dc_b_serves(&rig, replace_dc_b);
     assert_string_equal(rig.groups[0].spec.sites[1].name, "dc-b");
 }
 

@@ -250,6 +250,9 @@ void bw_witness_machine_init(struct bw_witness_machine *machine,
 /* Before the log is read. */
 void bw_witness_machine_set_founding(struct bw_witness_machine *machine,
                                      const struct bw_witness_founding *founding);
+/* They name the same, in the same order; where they live may differ. */
+bool bw_witness_members_are_same(const struct bw_member *a, uint32_t a_count, const struct bw_member *b,
+                                 uint32_t b_count);
 /* May a running witness take these members in place of those that it has? Addresses may change. Who the
  * witnesses are may not: BW_ERR_REFUSED. */
 BW_MUST_CHECK enum bw_err bw_witness_machine_judge_members(const struct bw_witness_machine *machine,
