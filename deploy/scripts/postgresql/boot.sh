@@ -10,5 +10,6 @@ look_at_server
 [ "$SERVER" != other ] || fail "$WHY; not started"
 [ "$SERVER" != primary ] || { say "it runs already" && exit 0; }
 forbid_writing || fail "cannot write $PGDATA/standby.signal; not started"
+replay_all || fail "cannot write $PGDATA/postgresql.auto.conf; not started"
 sync -f "$PGDATA"
 say "$PG_CLUSTER comes up as a standby"

@@ -10,26 +10,47 @@
 #
 # A standby whose server is down is started, as a standby: with the primary lost nothing else would.
 . "${BASH_SOURCE[0]%/*}/server.sh"
+. "${BASH_SOURCE[0]%/*}/waiting.sh"
 
 target=${BREAKWATER_TARGET_POSITION:-}
+FRESH_S=3 # how old the primary's last message may be that says alone how far it is
 
 on_primary() {
-    local names streams position timeline
+    local position timeline
     read -r position timeline <<<"$(ask 3 "SELECT pg_current_wal_lsn(), $TIMELINE_SQL")"
     echo "position=$position"
     mark_timeline "$timeline" || say "cannot write $PGDATA/$PROMOTED"
     keep_slots || say "cannot make the slots of its standbys"
-    [ ${#SYNC_PEERS[@]} -gt 0 ] || exit 0
-    IFS='|' read -r streams names <<<"$(ask 3 "SELECT exists(SELECT FROM pg_stat_replication WHERE
-        application_name = ANY (string_to_array('${SYNC_PEERS[*]}', ' ')) AND state = 'streaming') || '|' ||
-        current_setting('synchronous_standby_names')")"
-    [ "$streams" = true ] || [ -z "$names" ] || fail "commits wait for ${SYNC_PEERS[*]} (away);" \
-        "ALTER SYSTEM SET synchronous_standby_names='' and a reload give up 0 lost rows"
-    [ "$streams" = true ] || exit 0
+    streams_by_name || exit 0
     ask_to_wait && exit 0
     say "no lag is known yet: ${SYNC_PEERS[*]} streams, and commits wait for it once the checkpointer, at work, has read" \
         "synchronous_standby_names"
     exit 0
+}
+
+# True where one of PG_SYNC_PEER streams. Where none does, or none is named, commits may wait all the same, by names that were set
+# before, or by a person: it fails where they wait for one that is away. A server that has its commits wait for nobody is told of none.
+streams_by_name() {
+    local names streams there others
+    IFS='|' read -r streams there others names <<<"$(ask 3 "SELECT concat_ws('|',
+            coalesce(bool_or(application_name = ANY (string_to_array('${SYNC_PEERS[*]}', ' ')) AND state = 'streaming'), false),
+            count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')),
+            coalesce(string_agg(DISTINCT regexp_replace(application_name, '[^A-Za-z0-9_.-]', '?', 'g'), ' ')
+                FILTER (WHERE state = 'streaming' AND sync_priority = 0), ''),
+            CASE WHEN NOT EXISTS (SELECT FROM pg_settings WHERE name = 'synchronous_commit' AND setting IN ('local', 'off')
+                AND source NOT LIKE '%user%' AND source NOT LIKE '%database%')
+                THEN current_setting('synchronous_standby_names') END) FROM pg_stat_replication")"
+    [ "$streams" != t ] || return 0
+    [ -n "$names" ] || return 1
+    { is_number "$there" && [ "$there" -ge "$(count_of_names "$names")" ]; } || fail "commits wait for $(words_of_names "$names") (away);" \
+        "ALTER SYSTEM SET synchronous_standby_names='' and a reload give up 0 lost rows${others:+; $others streams: the same by another name?}"
+    if [ ${#SYNC_PEERS[@]} -gt 0 ]; then
+        say "no lag is known: ${SYNC_PEERS[*]} does not stream; commits wait for $(words_of_names "$names"), which does"
+    elif [[ $names =~ $OUR_NAMES ]]; then
+        say "commits wait for $(words_of_names "$names") all the same, and PG_SYNC_PEER is not set:" \
+            "ALTER SYSTEM SET synchronous_standby_names='' and a reload make an end of that"
+    fi
+    return 1
 }
 
 # One question, once nothing is left to be done. What a role has on its own keeps nobody from a promotion: at a standby it
@@ -98,21 +119,40 @@ is_wal_gone() {
 }
 
 # Sets what the standby says of itself. The end is the primary's own, as of its last message; `-` before the
-# first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too. When the last row was
-# written is the primary's own word, by its clock.
+# first of this connection: one that is about to be refused, its WAL gone, streams for a moment, too. How long it is silent for is
+# counted from that message, by this machine's clock alone. When the last row was written is the primary's own word, by its clock.
 look_at_standby() {
-    read -r receiver receives_of end received replayed written_at <<<"$(ask 3 "SELECT
+    read -r receiver receives_of end silent_for received came replayed written_at <<<"$(ask 3 "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT received_tli::text FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT latest_end_lsn::text FROM pg_stat_wal_receiver WHERE
             last_msg_send_time <> last_msg_receipt_time), '-'),
-        coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
+        coalesce((SELECT ceil(extract(epoch FROM clock_timestamp() - last_msg_receipt_time))::bigint::text FROM pg_stat_wal_receiver), '-'),
+        coalesce(pg_last_wal_receive_lsn(), '0/0'), $CAME_SQL, coalesce(pg_last_wal_replay_lsn(), '0/0'),
         coalesce(extract(epoch FROM pg_last_xact_replay_timestamp())::text, '-')")"
-    received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") || return 1
-    position=$received position_number=$received_number
+    position_number=$(lsn_number "$received") && came_number=$(lsn_number "$came") && replayed_number=$(lsn_number "$replayed") || return 1
+    position=$received
     # After a restart what was received begins at a segment's start, behind what was replayed.
-    [ "$replayed_number" -lt "$received_number" ] ||
+    [ "$replayed_number" -lt "$position_number" ] ||
         { position=$replayed position_number=$replayed_number; }
+}
+
+# Prints, where commits wait for nobody, which position has to be here, as a number; else why nobody knows, and fails. The primary is
+# asked: where nothing comes from it any more a walreceiver streams on, by its own word, until wal_receiver_timeout, and what the
+# primary said last is long behind. One that does not answer may have too much to do: then its last message counts while it is fresh.
+wanted_of_primary() {
+    local flushed said
+    lsn_number "$end" >/dev/null || { echo "the primary has not said yet how far it is" && return 1; }
+    if flushed=$(lsn_number "$(ask_peer 2 "SELECT pg_current_wal_flush_lsn()")"); then
+        said=$(lsn_number "$end") # by whom this standby follows, were that another one
+        echo $((flushed > said ? flushed : said))
+        return 0
+    fi
+    look_at_standby # the question took its time
+    is_number "$silent_for" && [ "$silent_for" -le $FRESH_S ] && lsn_number "$end" && return 0
+    ! is_peer_primary 1 || PEER_SAYS="nothing in time"
+    echo "nothing has come from the primary for $silent_for s, and to the question how far it is it says: $PEER_SAYS"
+    return 1
 }
 
 # Prints the lag. Where commits are to wait for us, it is known only while they do: by the primary's word, and what it has seen
@@ -140,14 +180,14 @@ print_lag() {
         *) say "no lag known: the primary does not wait for us ('$sync')" && return 0 ;;
         esac
         wanted_number=$(lsn_number "$flushed") || return 0
-        for ((round = 0; position_number < wanted_number && round < 10; round++)); do
-            sleep 0.05
-            look_at_standby || return 0
-        done
     else
-        wanted_number=$(lsn_number "$end") || { say "no lag known: the primary has not said yet how far it is" && return 0; }
+        wanted_number=$(wanted_of_primary) || { say "no lag known: $wanted_number" && return 0; }
     fi
-    if [ "$received_number" -lt "$replayed_number" ]; then
+    for ((round = 0; position_number < wanted_number && round < 10; round++)); do
+        sleep 0.05
+        look_at_standby || return 0
+    done
+    if [ "$came_number" -lt "$replayed_number" ]; then
         say "no lag known: it has more than has come from the primary" # whose history may be another one
     elif [ "$position_number" -ge "$wanted_number" ]; then
         echo "lag_seconds=0"
@@ -170,15 +210,18 @@ print_age() {
 # True when it could not be promoted: it then has less of these than its primary, whose are in its own control file since the
 # change came here, and has stopped replaying. Sets WHY. What only makes a return long is said.
 is_too_small() {
-    local level hints checksums rest senders here there number
-    read -r level hints checksums rest <<<"$(ask 3 "SELECT current_setting('wal_level'), current_setting('wal_log_hints'),
-        current_setting('data_checksums'), sizes.* FROM ($SIZES_SQL) sizes")"
+    local level hints checksums patience rest senders here there number
+    read -r level hints checksums patience rest <<<"$(ask 3 "SELECT current_setting('wal_level'), current_setting('wal_log_hints'),
+        current_setting('data_checksums'), (SELECT setting FROM pg_settings WHERE name = 'wal_receiver_timeout'), sizes.*
+        FROM ($SIZES_SQL) sizes")"
     read -r -a here <<<"${rest:-}"
     read -r -a there <<<"$(sizes_in_control)"
     senders=${here[2]:-}
     [ "$hints$checksums" != offoff ] ||
         say "wal_log_hints and checksums are off: after its loss as a primary rejoin.sh cannot rewind, and makes a new copy"
     { [ "$level" != minimal ] && [ "$senders" != 0 ]; } || say "wal_level=$level, max_wal_senders=$senders: no standby could follow this server"
+    ! is_number "${patience:-}" || { [ "$patience" -gt 0 ] && [ "$patience" -le 10000 ]; } ||
+        say "wal_receiver_timeout is $patience ms: so long it keeps a connection on which nothing comes any more (0: for ever); set a few seconds"
     for number in "${!SIZES[@]}"; do
         { is_number "${here[number]:-}" && is_number "${there[number]:-}" && [ "${here[number]}" -lt "${there[number]}" ]; } || continue
         WHY="${SIZES[number]} is ${here[number]} here and ${there[number]} at the primary:"
@@ -188,7 +231,20 @@ is_too_small() {
     return 1
 }
 
+# A standby may run for months by what was set when it began, while the primary waits for one of another name. Not where a move waits
+# for us. Whoever starts it next starts it without a target.
+keep_settings() {
+    [ -z "$target" ] || return 0
+    ! LOOKS=yes follow_peer || { [ "$receiver" != streaming ] && has_left_slot; } || return 0
+    take_turn -n || return 0
+    adopt_settings || say "cannot write $PGDATA/postgresql.auto.conf, or reload it"
+    exec {TURN}<&-
+    TURN=
+    [ -z "$ADOPTED" ] || fail "it streams as $PG_APPLICATION_NAME from here on, as PEER_CONNINFO and PG_SLOTS are now"
+}
+
 problem=$(settings_problem) || fail "$problem"
+problem=$(name_problem) || fail "$problem"
 ! why=$(unfinished) || fail "$why; rejoin.sh goes on with it"
 look_at_server
 case $SERVER in
@@ -206,7 +262,12 @@ waits= # Not where a move waits for us: it was done before.
     say "$waits"
 }
 look_at_standby || fail "the standby does not say where it is"
+keep_settings
 ! is_too_small || fail "$WHY"
+problem=0
+WHY=$(target_problem) || problem=$?
+[ $problem != 1 ] || WHY+=": start it again, by stop.sh"
+[ $problem = 0 ] || fail "$WHY"
 [ "$receiver" != streaming ] || ! is_apart_from_peer "$receives_of" || fail "$WHY"
 [ "$receiver" != streaming ] || print_lag
 echo "position=$position"

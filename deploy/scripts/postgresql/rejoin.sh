@@ -29,12 +29,20 @@ heed() {
 # True once this server replays what the peer writes on its timeline. That it receives is not enough: where both were
 # promoted to it, the one gets the other's from the start of a segment on, and waits, or stumbles, where its own ends.
 came_with= # what it had replayed when it was first seen to receive
+SEEN=      # why it does not, for people: what was seen last
 follows_peer() {
-    local replayed
-    look_at_peer && ! shares_only_number || return 1
-    replayed=$(lsn_number "$(ask 3 "SELECT pg_last_wal_replay_lsn() FROM pg_stat_wal_receiver WHERE
-        status = 'streaming' AND received_tli = $TIMELINE AND
-        pg_last_wal_receive_lsn() >= pg_last_wal_replay_lsn()")") || return 1
+    local receiver from came replayed
+    SEEN="the peer does not say how far it has written"
+    look_at_peer || return 1
+    SEEN="both were promoted to timeline $TIMELINE, apart from each other"
+    ! shares_only_number || return 1
+    read -r receiver from came replayed <<<"$(ask 3 "SELECT coalesce(status, 'none'), coalesce(received_tli, 0),
+        $CAME_SQL, coalesce(pg_last_wal_replay_lsn(), '0/0')
+        FROM (SELECT) AS one LEFT JOIN pg_stat_wal_receiver ON true")"
+    SEEN="receiver ${receiver:-not known}, timeline $from, received $came, replayed $replayed"
+    SEEN+="; the peer has written timeline $TIMELINE up to $END"
+    [ "$receiver" = streaming ] && [ "$from" = "$TIMELINE" ] || return 1
+    came=$(lsn_number "$came") && replayed=$(lsn_number "$replayed") && [ "$came" -ge "$replayed" ] || return 1
     came_with=${came_with:-$replayed}
     [ "$replayed" -gt "$came_with" ] || [ "$replayed" -ge "$(lsn_number "$END")" ]
 }
@@ -271,6 +279,7 @@ if [ ! -e "$PGDATA" ] && [ -e "$COPIED_DIR" ]; then
     put_in_place || fail "cannot put $COPIED_DIR in the place of $PGDATA"
 fi
 problem=$(settings_problem) || fail "$problem"
+problem=$(name_problem) || fail "$problem; $PGDATA is as it was"
 LIMIT=$PG_REWIND_TIMEOUT
 take_turn -s -w 20 || fail "readiness.sh still starts the standby; nothing was changed"
 # Of one that was killed, say. Without the peer too: that may be gone for good.
@@ -283,8 +292,12 @@ primary) fail "this server can write; stop.sh or fence.sh first; $PGDATA is as i
 unknown | other) fail "$WHY; $PGDATA is as it was" ;;
 standby)
     drop_slots # a start that was refused has kept them
+    adopt_settings || fail "cannot write $PGDATA/postgresql.auto.conf, or reload it"
+    drop_target "$PG_START_TIMEOUT" || fail "$WHY"
     ! follows_peer || exit 0
     ;;
+# So that no rewind, and no copy, is made for a slot that is gone. What is down reloads nothing.
+down) unfinished >/dev/null || ! name_peer || adopt_settings ;;
 esac
 why=
 if [ -e "$COPIED_DIR" ] || [ ! -s "$PGDATA/global/pg_control" ]; then
@@ -295,19 +308,21 @@ elif [ ! -e "$REWIND_DIR" ]; then
     follow_as_it_is && exit 0
     # shellcheck disable=SC2046 # numbers
     [ "$SERVER" != down ] || ! is_lowered "in the control file" $(sizes_in_control) || fail "$WHY"
-    say "does not follow as it is; rewinding"
+    [ "$SERVER" != standby ] || WHY=$(target_problem) || fail "$WHY"
+    say "does not follow as it is${SEEN:+ ($SEEN)}; rewinding"
 fi
 # Neither a rewind nor a copy would come up: both bring the peer's control file.
 # shellcheck disable=SC2046 # numbers
 ! is_lowered "at the peer" $(ask_peer 5 "$SIZES_SQL") || fail "$WHY"
 ensure_down
+SEEN=
 if [ -z "$why" ] && rewind; then
     if start_standby "$(left "$PG_START_TIMEOUT")" && wait_until_follows "$(left "$PG_START_TIMEOUT")"; then
         exit 0
     fi
-    why="rewound, and does not follow ($WHY)"
+    why="rewound, and does not follow ($WHY${SEEN:+; $SEEN})"
     ensure_down
 fi
 make_copy
 start_standby "$(left "$PG_START_TIMEOUT")" || fail "the new copy does not come up ($WHY); see $PG_LOG"
-wait_until_follows "$(left "$PG_START_TIMEOUT")" || fail "the new copy does not stream within $LIMIT s; see $PG_LOG"
+wait_until_follows "$(left "$PG_START_TIMEOUT")" || fail "the new copy does not stream within $LIMIT s ($SEEN); see $PG_LOG"

@@ -26,35 +26,42 @@ as_server() {
 PG_CLUSTER=${PG_CLUSTER:-}
 CLUSTER_CONF=${PG_CLUSTER_CONF_ROOT:-/etc/postgresql}/$PG_CLUSTER/postgresql.conf
 UNIT=
+CLUSTER_SETTINGS=
 # By Debian's own reader, as the server has them: conf.d and ALTER SYSTEM have a word, too. Where it cannot read them, be it
 # for one wrong line, as they stand: no fence waits until somebody has mended that.
 read_cluster() {
-    as_server timeout -k 1 2 pg_conftool "${PG_CLUSTER%/*}" "${PG_CLUSTER#*/}" show all 2>/dev/null ||
-        cat "$CLUSTER_CONF" "${CLUSTER_CONF%/*}"/conf.d/*.conf 2>/dev/null
+    as_server timeout -k 0.1 2 pg_conftool "${PG_CLUSTER%/*}" "${PG_CLUSTER#*/}" show all 2>/dev/null || read_cluster_files
+}
+read_cluster_files() {
+    cat "$CLUSTER_CONF" "${CLUSTER_CONF%/*}"/conf.d/*.conf 2>/dev/null
 }
 cluster_setting() {
     sed -n "s/^[[:blank:]]*$1[[:blank:]=]*'\{0,1\}\([^'#,[:blank:]]*\).*/\1/p" <<<"$CLUSTER_SETTINGS" | tail -n 1
 }
+GIVEN=("${PGDATA:-}" "${PGHOST:-}" "${PGPORT:-}")
+# Sets where the server is, of CLUSTER_SETTINGS what was not given.
+set_place() {
+    PGDATA=${GIVEN[0]:-$(cluster_setting data_directory)}
+    PGDATA=${PGDATA%/}
+    PGHOST=${GIVEN[1]:-$(cluster_setting unix_socket_directories)}
+    PGHOST=${PGHOST:-/var/run/postgresql}
+    PGPORT=${GIVEN[2]:-$(cluster_setting port)}
+    PGPORT=${PGPORT:-5432}
+}
 PG_OS_USER=${PG_OS_USER:-postgres}
 if [ -n "$PG_CLUSTER" ]; then
-    CLUSTER_SETTINGS=$(read_cluster)
-    PGDATA=${PGDATA:-$(cluster_setting data_directory)}
-    PGHOST=${PGHOST:-$(cluster_setting unix_socket_directories)}
-    PGPORT=${PGPORT:-$(cluster_setting port)}
+    CLUSTER_SETTINGS=$("${CLUSTER_READER:-read_cluster}") # set by fence.sh
     PG_LOG=${PG_LOG:-/var/log/postgresql/postgresql-${PG_CLUSTER/\//-}.log}
     # Where systemd runs, a cluster lives in its unit: what else started it would be stopped by that.
     [ ! -d /run/systemd/system ] || UNIT=postgresql@${PG_CLUSTER/\//-}.service
 fi
-PGDATA=${PGDATA:-}
-PGDATA=${PGDATA%/}
-PGHOST=${PGHOST:-/var/run/postgresql}
-PGPORT=${PGPORT:-5432}
+set_place
 PGUSER=${PGUSER:-$PG_OS_USER}
 PG_BIN=${PG_BIN:-}
 PG_LOG=${PG_LOG:-$PGDATA.log}
 PG_OPTIONS=${PG_OPTIONS:-}
 PEER_CONNINFO=${PEER_CONNINFO:-}
-PG_APPLICATION_NAME=${PG_APPLICATION_NAME:-${BREAKWATER_SITE:-breakwater}}
+PG_APPLICATION_NAME=${PG_APPLICATION_NAME:-${BREAKWATER_SITE:-}}
 read -ra SYNC_PEERS <<<"${PG_SYNC_PEER:-}"
 read -ra SLOT_PEERS <<<"${PG_SLOTS:-}"
 PG_SYNC_ALONE=${PG_SYNC_ALONE:-commit}
@@ -71,12 +78,11 @@ REWIND_DIR=$PGDATA.rewinding
 COPY_DIR=$PGDATA.copying
 COPIED_DIR=$PGDATA.copied
 NOTHING_CHANGED=69
+# In which the disk of PGDATA says what is there. A fence does not give up what that holds up (IS_PATIENT, set by fence.sh).
+[ -z "${IS_PATIENT:=}" ] && DISK_S=2 || DISK_S=0.5
 # In PGDATA of who was promoted: which promotion made its timeline. See mark_timeline.
 PROMOTED=breakwater.promoted
-# Likewise, of a server that runs: for whom its commits are known to wait, and what was asked to know it. See prove_waiting.
-WAITS=breakwater.waits
-ASKED=breakwater.asked
-# Likewise: the run of the server that was asked to be promoted. See is_asked_to_promote.
+# Likewise, of a server that runs: which run of it was asked to be promoted. See is_asked_to_promote.
 PROMOTING=breakwater.promoting
 PROMOTES= # set by start.sh
 TURN= # the descriptor of take_turn
@@ -123,10 +129,12 @@ left() {
     echo $((left > 0 ? left : 1))
 }
 
+# The name of a cluster says it, which takes no disk.
 find_bin() {
-    local pg_ctl
+    local pg_ctl version=${PG_CLUSTER%%/*}
     [ -z "$PG_BIN" ] || return 0
-    for pg_ctl in /usr/lib/postgresql/"$(cat "$PGDATA/PG_VERSION" 2>/dev/null)"/bin/pg_ctl \
+    [ -n "$version" ] || IFS= read -r -t "$DISK_S" version < <(exec 2>/dev/null && cat "$PGDATA/PG_VERSION")
+    for pg_ctl in /usr/lib/postgresql/"$version"/bin/pg_ctl \
         "$(command -v pg_ctl)"; do
         [ -x "$pg_ctl" ] || continue
         PG_BIN=${pg_ctl%/*}
@@ -148,6 +156,7 @@ number_problem() {
 
 # What keeps a script from finding the processes of this server; success when nothing does.
 place_problem() {
+    local has_version=''
     case $PG_CLUSTER in
     '') ;;
     *[!A-Za-z0-9_./-]* | */*/* | /* | */) echo "PG_CLUSTER must be VERSION/NAME, not '$PG_CLUSTER'" && return 1 ;;
@@ -158,7 +167,9 @@ place_problem() {
     /*) ;;
     *) echo "PGDATA must be an absolute path, not '$PGDATA'" && return 1 ;;
     esac
-    [ -f "$PGDATA/PG_VERSION" ] || { echo "$PGDATA is no data directory (not mounted?)" && return 1; }
+    IFS= read -r -t "$DISK_S" has_version < <(exec 2>/dev/null && [ -f "$PGDATA/PG_VERSION" ] && echo yes || echo no)
+    [ "$has_version" != no ] || { echo "$PGDATA is no data directory (not mounted?)" && return 1; }
+    [ -n "$has_version$IS_PATIENT" ] || { echo "the disk of $PGDATA does not answer" && return 1; }
     [ "$(id -u)" = 0 ] || [ "$(id -un)" = "$PG_OS_USER" ] ||
         { echo "must run as root or as $PG_OS_USER" && return 1; }
 }
@@ -198,6 +209,12 @@ settings_problem() {
     for name in START STOP TARGET STREAM REWIND; do
         number_problem "PG_${name}_TIMEOUT" 1 86400 || return 1
     done
+}
+
+# Why it cannot be written by which name this server streams, and whose its timeline is; success where it can.
+name_problem() {
+    [ -n "$PG_APPLICATION_NAME" ] ||
+        { echo "PG_APPLICATION_NAME is not set, nor BREAKWATER_SITE, which the guard sets: by what name the peer knows this site" && return 1; }
 }
 
 # What a rejoin has begun and not ended, which only rejoin.sh goes on with; fails where there is none.
@@ -440,6 +457,12 @@ is_asked_to_promote() {
     asked=$(as_server cat "$PGDATA/$PROMOTING" 2>/dev/null) && [ -n "$asked" ] && [ "$asked" = "$(run_of_server)" ]
 }
 
+# Into PGDATA, whole or not at all.
+write_note() { # NAME TEXT
+    # shellcheck disable=SC2016
+    as_server bash -c 'printf %s "$2" >"$1.new" && mv "$1.new" "$1"' write_note "$PGDATA/$1" "$2"
+}
+
 # ---- timelines ----------------------------------------------------------------------------------
 
 # Of a primary, as a number.
@@ -489,22 +512,98 @@ slot_of() {
     tr -c 'a-z0-9_\n' _ <<<"${1,,}"
 }
 
-# Makes the peer what a standby here follows. The server is down, or reloads afterwards.
+# set_lines NAMES LINES: in the file of ALTER SYSTEM, which goes before all other files, LINES are what it says of NAMES, a pattern.
+# The server is down, or reloads afterwards. With LOOKS it changes nothing, and fails where it says something else.
+LOOKS=
+set_lines() {
+    ! has_lines "$@" || return 0
+    [ -z "$LOOKS" ] || return 1
+    # shellcheck disable=SC2016
+    as_server bash -c '{ grep -v "$2" "$1" || [ $? = 1 ] || [ ! -e "$1" ]; } >"$1.new" && printf "%s${3:+\n}" "$3" >>"$1.new" &&
+        sync "$1.new" && mv "$1.new" "$1"' set_lines "$PGDATA/postgresql.auto.conf" "^\($1\)[[:blank:]=]" "$2"
+}
+
+has_lines() {
+    [ "$(grep "^\($1\)[[:blank:]=]" "$PGDATA/postgresql.auto.conf" 2>/dev/null)" = "$2" ]
+}
+
+# What a recovery to some moment has left (in a file, by a tool for backups, with a copy of such a server) a primary does not heed. A
+# standby would take all that comes, confirm it, and replay no further than that moment, be promoted there, or promote itself.
+# So each has none; nor a timeline that it stays on, nor a file, up to PostgreSQL 15, by which somebody else promotes it.
+TARGETS=(recovery_target recovery_target_lsn recovery_target_name recovery_target_time recovery_target_xid)
+replay_all() {
+    local name version names='recovery_target_timeline\|promote_trigger_file' lines="recovery_target_timeline = 'latest'"
+    IFS= read -r version <"$PGDATA/PG_VERSION" && is_number "$version" || return 1
+    [ "$version" -ge 16 ] || lines+=$'\n'"promote_trigger_file = ''"
+    for name in "${TARGETS[@]}"; do
+        names+="\\|$name"
+        lines+=$'\n'"$name = ''"
+    done
+    set_lines "$names" "$lines"
+}
+
+# Why this standby, as it was started, does not replay all that comes; success where it does, 2 where it does not say.
+target_problem() {
+    local target
+    target=$(ask 3 "SELECT name || ' is ' || quote_literal(setting) FROM pg_settings
+        WHERE name = ANY (string_to_array('${TARGETS[*]}', ' ')) AND setting <> '' LIMIT 1") ||
+        { echo "it does not say whether it replays all that comes" && return 2; }
+    [ -z "$target" ] || { echo "$target: it replays no further, and what comes after that would be lost" && return 1; }
+}
+
+# drop_target SECONDS: what a standby was started with it keeps for as long as it runs: it is started again. One that does not
+# say is not ended for that. Sets WHY.
+drop_target() {
+    local problem=0
+    WHY=$(target_problem) || problem=$?
+    [ $problem = 1 ] || return $problem
+    say "$WHY; it is started again"
+    stop_server "$(left "$1")" || { WHY+="; it cannot be stopped in time" && return 1; }
+    start_standby "$(left "$1")" || return 1
+    WHY=$(target_problem)
+}
+
+# Makes the peer what a standby here follows, to its end. The server is down, or reloads afterwards.
 follow_peer() {
-    local file=$PGDATA/postgresql.auto.conf conninfo lines keys='^primary_conninfo'
+    replay_all && name_peer
+}
+
+name_peer() {
+    local conninfo lines names=primary_conninfo
     [ -n "$PEER_CONNINFO" ] || return 0
     conninfo="$(peer_conninfo) application_name=$PG_APPLICATION_NAME"
     # Of a walreceiver connect_timeout is not heeded: a silent host would keep it from the next for minutes.
     [ ${#PEERS[@]} -le 1 ] || conninfo+=" tcp_user_timeout=3000"
     lines="primary_conninfo = '${conninfo//\'/\'\'}'"
     if [ ${#SLOT_PEERS[@]} -gt 0 ]; then
-        keys='^primary_\(conninfo\|slot_name\)'
+        names+='\|primary_slot_name'
         lines+=$'\n'"primary_slot_name = '$(slot_of "$PG_APPLICATION_NAME")'"
     fi
-    [ "$(grep "$keys" "$file" 2>/dev/null)" = "$lines" ] && return 0
-    # shellcheck disable=SC2016
-    as_server bash -c '{ grep -v "$2" "$1"; printf "%s\n" "$3"; } >"$1.new" &&
-        sync "$1.new" && mv "$1.new" "$1"' follow_peer "$file" "$keys" "$lines"
+    set_lines "$names" "$lines"
+}
+
+has_left_slot() {
+    [ ${#SLOT_PEERS[@]} = 0 ] && has_lines primary_slot_name "primary_slot_name = '$(slot_of "$PG_APPLICATION_NAME")'"
+}
+
+# Makes a standby that runs follow by what is set now of the peer, of this site's name, of its slot: only where the peer, asked by that,
+# is our primary and has the slot, so that no word that is mistyped ends what streams. Where nobody asks for slots any more, and it
+# has none for us, ours goes, by which nothing streams. ADOPTED then says so. Fails where it cannot.
+ADOPTED=
+adopt_settings() {
+    local slot our_primary changed=
+    slot=$(slot_of "$PG_APPLICATION_NAME")
+    our_primary="SELECT NOT pg_is_in_recovery() AND system_identifier = '$(control 'Database system identifier')' AND slots.has
+        FROM pg_control_system(), (SELECT count(*) > 0 AS has FROM pg_replication_slots WHERE slot_name = '$slot') slots"
+    if ! LOOKS=yes name_peer; then
+        [ ${#SLOT_PEERS[@]} -gt 0 ] || our_primary=${our_primary/AND slots.has/}
+        [ "$(ask_peer 2 "$our_primary")" != t ] || { name_peer && ADOPTED=yes changed=yes; } || return 1
+    elif has_left_slot && [ "$(ask_peer 2 "${our_primary/slots.has/NOT slots.has}")" = t ]; then
+        { set_lines primary_slot_name '' && ADOPTED=yes changed=yes; } || return 1
+    fi
+    LOOKS=yes replay_all || changed=yes
+    replay_all || return 1
+    [ -z "$changed" ] || ask 3 "SELECT pg_reload_conf()" >/dev/null
 }
 
 # The names of PG_SLOTS as an array of SQL's.
@@ -538,101 +637,6 @@ drop_slots() {
     ask 3 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
         WHERE slot_name = ANY ($(slots_sql)) AND NOT active" >/dev/null ||
         say "cannot drop the slots that it had as a primary"
-}
-
-# ---- for whom commits wait -----------------------------------------------------------------------
-
-# Names in force make no commit wait: that does a flag in shared memory, which the checkpointer alone sets, when it
-# takes the reload. In the midst of a fast checkpoint it takes none, for minutes where the disk is slow, while all others
-# have read the names, and pg_stat_replication says `sync`. Before each checkpoint it takes what is pending; so commits
-# wait once it has begun one after the reload, and another one: the first may have been just about to begin.
-
-# And that is not all: only with `on` or `remote_apply` does a commit wait until a standby has it on its disk. With `local` and
-# `off` it waits for nobody, with `remote_write` for what goes with that standby's machine; pg_stat_replication says `sync` all
-# the same. A change of it is a reload, too.
-
-# Of the server that is asked: which checkpointer, which reload, which names; nothing where synchronous_commit asks for less. In
-# a new connection only, which has the reload from the postmaster: that has then passed it on.
-WAITS_SQL="SELECT extract(epoch FROM backend_start) || ' ' || extract(epoch FROM pg_conf_load_time()) || ' ' ||
-    current_setting('synchronous_standby_names') FROM pg_stat_activity WHERE backend_type = 'checkpointer' AND
-    current_setting('synchronous_commit') IN ('on', 'remote_apply')"
-
-# Whose commits may ask for less than the server: each role or database that has a synchronous_commit of its own, and one
-# that this very question is under whatever it asks for, since it hides the server's.
-EXEMPT_SQL="SELECT concat_ws(' in ', coalesce('role ' || rolname, 'every role'), 'database ' || datname)
-    FROM pg_db_role_setting CROSS JOIN unnest(setconfig) entry LEFT JOIN pg_roles ON pg_roles.oid = setrole
-        LEFT JOIN pg_database ON pg_database.oid = setdatabase
-    WHERE entry ~* '^synchronous_commit=' AND (entry !~* '=(on|true|yes|1|remote_apply)$' OR
-        coalesce(rolname, current_user) = current_user AND coalesce(datname, current_database()) = current_database())"
-
-# Why commits do not wait for a standby's disk, whatever the names are; success where the server's setting makes them.
-server_commit_problem() {
-    local setting
-    setting=$(ask 3 "SHOW synchronous_commit") || { echo "the server does not say its synchronous_commit" && return 1; }
-    case $setting in
-    on | remote_apply) ;;
-    *) echo "synchronous_commit is '$setting': commits do not wait until a standby has them on disk" && return 1 ;;
-    esac
-}
-
-# The same of every commit, but of what a session sets for itself, which nobody sees.
-commit_problem() {
-    local exempt
-    server_commit_problem || return 1
-    exempt=$(ask 3 "$EXEMPT_SQL LIMIT 1") || { echo "the server does not say who has a synchronous_commit of its own" && return 1; }
-    [ -z "$exempt" ] || { echo "$exempt has a synchronous_commit of its own: its commits may wait for nobody" && return 1; }
-}
-
-write_note() { # NAME TEXT
-    # shellcheck disable=SC2016
-    as_server bash -c 'printf %s "$2" >"$1.new" && mv "$1.new" "$1"' write_note "$PGDATA/$1" "$2"
-}
-
-# Puts them in force, by LIMIT.
-set_sync_names() {
-    until [ "$(ask 3 "SHOW synchronous_standby_names")" = "$1" ]; do
-        [ $SECONDS -lt "$LIMIT" ] || return 1
-        ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$1'" "SELECT pg_reload_conf()" >/dev/null || return 1
-        sleep 0.02
-    done
-}
-
-# prove_waiting SECONDS: true when every commit from here on waits for the names in force, but for those of EXEMPT_SQL: $WAITS
-# then says so, for as long as nothing is reloaded or started. A checkpoint may outlast the script, and goes on without it: a primary's that
-# has ended since shows in the control file, by where it began; a standby's second one has little to do.
-prove_waiting() {
-    local state asked=() made=0 from=- rest deadline=$((SECONDS + $1))
-    state=$(ask 3 "$WAITS_SQL") && [ -n "$state" ] || return 1
-    [ "$(as_server cat "$PGDATA/$WAITS" 2>/dev/null)" != "$state" ] || return 0
-    read -ra asked <<<"$(as_server cat "$PGDATA/$ASKED" 2>/dev/null)"
-    [ "${asked[*]:2}" != "$state" ] || ! is_number "${asked[0]}" || { made=${asked[0]} from=${asked[1]}; }
-    while [ "$made" -lt 2 ]; do
-        if [ "$from" = - ]; then
-            from=$(ask 3 "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby'
-                ELSE pg_logical_emit_message(false, 'breakwater', '')::text END") && [ -n "$from" ] || return 1
-            write_note "$ASKED" "$made $from $state" || return 1
-        fi
-        if ! has_begun_at "$from"; then
-            rest=$((deadline - SECONDS)) # 0 would be no limit
-            [ $rest -gt 0 ] && ask $rest CHECKPOINT >/dev/null || has_begun_at "$from" || return 1
-        fi
-        made=$((made + 1)) from=-
-    done
-    write_note "$WAITS" "$state"
-}
-
-# A checkpoint that has ended had begun when the WAL was there, or behind it.
-has_begun_at() {
-    lsn_number "$1" >/dev/null && [ "$(ask 3 "SELECT redo_lsn >= '$1' FROM pg_control_checkpoint()")" = t ]
-}
-
-# What synchronous_standby_names is to be.
-sync_names() {
-    local name text=
-    for name in "${SYNC_PEERS[@]}"; do
-        text+="${text:+, }\"$name\""
-    done
-    [ ${#SYNC_PEERS[@]} -le 1 ] && echo "FIRST 1 ($text)" || echo "ANY 1 ($text)"
 }
 
 # The guard's place of what serves: the cgroup that its deadline empties. Empty: none, or the guard
@@ -724,6 +728,11 @@ stop_server() {
     fi
     as_server "$PG_BIN/pg_ctl" stop -D "$PGDATA" -m fast -w -t "$1" >/dev/null
 }
+
+# What has come from the primary: what was received, or only written yet. Beside an idle one a receiver that begins where all was
+# replayed before has received nothing, by its own word, until the next record comes: it had all that it writes.
+# shellcheck disable=SC2034 # for who sources this
+CAME_SQL="greatest(coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce((SELECT written_lsn FROM pg_stat_wal_receiver), '0/0'))"
 
 # What PostgreSQL demands of a server that begins recovery: of none of these less than its control file has, which is what its
 # last primary had. As pg_controldata names them, in its order, and as settings.

@@ -2,6 +2,7 @@
 # Makes this server the primary: as a standby first, in reach of the guard, then promoted. Ends well
 # only after a transaction was written. Exits 69 when it refuses before anything was changed.
 . "${BASH_SOURCE[0]%/*}/server.sh"
+. "${BASH_SOURCE[0]%/*}/waiting.sh"
 
 target=${BREAKWATER_TARGET_POSITION:-}
 # shellcheck disable=SC2034 # start_standby's
@@ -49,19 +50,28 @@ wait_for_target() {
     done
 }
 
+# How far a standby is, and on which timeline. Once it receives nothing the server names no timeline but the control file's,
+# which may be that before a promotion until a restartpoint: of what has come since there are files. Of a timeline that begins
+# where the server is, or behind that, it has nothing yet: then it is that before, by the newest one's history.
+HISTORY_SQL="WITH it AS (SELECT greatest((SELECT max(received_tli) FROM pg_stat_wal_receiver),
+            (SELECT timeline_id FROM pg_control_checkpoint()),
+            (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+            (SELECT max(('x' || left(name, 8))::bit(32)::int) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$')) AS newest,
+        greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) AS reached WHERE pg_is_in_recovery())
+    SELECT coalesce((SELECT min(ended[1]::bigint) FROM regexp_matches(
+            encode(pg_read_binary_file('pg_wal/' || lpad(upper(to_hex(newest)), 8, '0') || '.history', 0, 1000000, true), 'escape'),
+            '^\s*(\d+)\s+([0-9A-F]+/[0-9A-F]+)', 'gn') ended WHERE ended[2]::pg_lsn >= reached), newest),
+        reached - '0/0' FROM it"
+
 # Of several standbys commits wait for any one, so another server may have rows that this one lacks. With PG_SYNC_ALONE=wait
 # a row is at two servers at least: where all but one say how far they are, and none is further, none is
 # lost. With `commit` one that was promoted has acknowledged by itself, and is it silent, nobody knows what.
 # Sets why when that is not so. Where a person said `failover`, the silent do not hold it up.
 lacks_rows() {
-    local ours=() line number theirs answers silent=0 history harmless=1
+    local ours=() line number theirs answers silent=0 harmless=1
     [ ${#SYNC_PEERS[@]} -gt 1 ] && [ -z "$target" ] || return 1
-    history="SELECT greatest((SELECT max(received_tli) FROM pg_stat_wal_receiver),
-            (SELECT timeline_id FROM pg_control_checkpoint()),
-            (SELECT min_recovery_end_timeline FROM pg_control_recovery())),
-        greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0' WHERE pg_is_in_recovery()"
-    answers=$(ask_each_peer 2 "$history")
-    read -ra ours <<<"$(ask 3 "$history")"
+    answers=$(ask_each_peer 2 "$HISTORY_SQL")
+    read -ra ours <<<"$(ask 3 "$HISTORY_SQL")"
     # shellcheck disable=SC2015 # whichever of them fails
     [ ${#ours[@]} = 2 ] && is_number "${ours[0]}" && is_number "${ours[1]}" ||
         { why="this standby does not say how far it is" && return 0; }
@@ -133,6 +143,7 @@ fi
 # shellcheck disable=SC2034 # look_at_server's: to us it is a standby, which is asked again
 PROMOTES=yes
 problem=$(settings_problem) || refuse "$problem"
+problem=$(name_problem) || refuse "$problem"
 LIMIT=$PG_START_TIMEOUT
 take_turn -s -w 20 || refuse "readiness.sh still starts the standby"
 ! why=$(unfinished) || refuse "$why; rejoin.sh goes on with it"
@@ -152,6 +163,8 @@ down | starting)
     ;;
 *) refuse "$WHY" ;;
 esac
+[ "$SERVER" = primary ] || drop_target "$LIMIT" || [ "$SERVER" = primary ] || refuse "$WHY"
+replay_all || say "cannot write $PGDATA/postgresql.auto.conf" # for when it is a standby again, whoever starts it
 [ "$SERVER" = primary ] || wait_for_target ||
     refuse "position $target is not here in time"
 [ "$SERVER" = primary ] || ! lacks_rows || refuse "$why"

@@ -5,6 +5,7 @@
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
 problem=$(settings_problem) || fail "$problem"
+problem=$(name_problem) || fail "$problem"
 LIMIT=$PG_STOP_TIMEOUT
 take_turn -s -w 20 || fail "readiness.sh still starts the standby"
 look_at_server
