@@ -10,30 +10,49 @@
 # once the address was seen here, or gone; a keepalived that is dead or frozen leaves the address where it is, and then
 # it is taken off here. Settings and exit status: address.sh; and
 #
-#   TRAFFIC_FILE    default /run/breakwater-vip
+#   TRAFFIC_FILE    default /run/breakwater-vip; of one group alone, which is noted in FILE.group with its address
 . "${BASH_SOURCE[0]%/*}/address.sh" || exit 1
 
 # keepalived takes this long to take an address off.
 KEEPALIVED_S=3
 
+# write_file FILE TEXT
 write_file() {
-    local new=$file.$$
-    printf '%s\n' "$1" >"$new" && mv -f "$new" "$file" && return
+    local new=$1.$$
+    if printf '%s\n' "$2" >"$new" && mv -f "$new" "$1"; then return; fi
     rm -f "$new"
     return 1
 }
 
+# Prints the group for which the file says 1, where that is another one, whose address is another one and is on this host: then
+# the file is not ours. What a person runs has no group. Where a group has got another name, or another address, the old one is
+# not here any more, or the same.
+other_owner() {
+    local first='' group='' its_address=''
+    [ -n "${BREAKWATER_GROUP:-}" ] || return 1
+    { read -r first <"$file" && read -r group its_address <"$file.group"; } 2>/dev/null
+    [[ $first == 1 && $group != "$BREAKWATER_GROUP" && $its_address =~ ^[0-9A-Fa-f:.]+$ && $its_address != "$address" ]] || return 1
+    [ -n "$(ip -o addr show to "$its_address")" ] && echo "$group, with $its_address here"
+}
+
 publish() {
+    local owner
     has_interface || wrong "there is no interface '$interface'"
-    write_file 1 || fail "$file cannot be written"
+    ! owner=$(other_owner) || wrong "TRAFFIC_FILE: $file is that of group $owner: each group has to have a file of its own"
+    [ -z "${BREAKWATER_GROUP:-}" ] || write_file "$file.group" "$BREAKWATER_GROUP $address" || fail "$file.group cannot be written"
+    write_file "$file" 1 || fail "$file cannot be written"
     until_seen has_address || fail "keepalived has not put $address on $interface within $TRAFFIC_TIMEOUT s:" \
         "does it run, does its configuration track $file, and does no other host hold it?"
 }
 
 withdraw() {
-    local all=$deadline is_told=yes
+    local all=$deadline is_told=yes owner
     # No file is a no as well, and needs no room. Where it stays the address goes all the same.
-    write_file 0 || rm -f "$file" || is_told=''
+    if owner=$(other_owner); then
+        say "TRAFFIC_FILE: $file is that of group $owner, and is left alone: each group has to have a file of its own"
+    else
+        write_file "$file" 0 || rm -f "$file" || is_told=''
+    fi
     deadline=$((SECONDS + KEEPALIVED_S))
     [ "$deadline" -le "$all" ] || deadline=$all
     if [ -n "$is_told" ]; then
