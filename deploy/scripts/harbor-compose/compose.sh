@@ -5,9 +5,9 @@
 # Settings come from the environment only; README.md lists them. Every call that could wait has a limit, and each script
 # may be killed at any point and run again.
 #
-# The gate: each container of a start mounts HARBOR_STATE_DIR/gates/TOKEN/door. TOKEN is a symbolic link; a stop and a fence
-# let it point to /dev/null, in one rename, for good. From then on nobody can start such a container, whatever dockerd has
-# in its hands and whenever it thaws: what it mounts is not there.
+# The gate: each container of a start mounts STATE/gates/TOKEN/door. TOKEN is a symbolic link; a stop and a fence let it
+# point to /dev/null, in one rename, for good. From then on nobody can start such a container, whatever dockerd has in its
+# hands and whenever it thaws: what it mounts is not there.
 
 set -u -o pipefail
 export LC_ALL=C
@@ -15,9 +15,23 @@ export LC_ALL=C
 HARBOR_DIR=${HARBOR_DIR:-}
 HARBOR_DIR=${HARBOR_DIR%/}
 HARBOR_PROJECT=${HARBOR_PROJECT:-}
+# docker-compose's own name for what lies in this folder.
+if [ -z "$HARBOR_PROJECT" ]; then
+    HARBOR_PROJECT=${HARBOR_DIR##*/}
+    HARBOR_PROJECT=${HARBOR_PROJECT,,}
+    HARBOR_PROJECT=${HARBOR_PROJECT//[!a-z0-9_-]/}
+fi
 HARBOR_STATE_DIR=${HARBOR_STATE_DIR:-/run/harbor-compose}
+# Of this project alone: another group of this host has epochs, containers and gates of its own. An older release kept those
+# of all projects in HARBOR_STATE_DIR itself, and what it has started may still serve: OLDER, where it did.
+STATE=$HARBOR_STATE_DIR/project-${HARBOR_PROJECT//[!a-z0-9_-]/}
+OLDER=
 # The epochs of a trial (breakwater-chaos scripts) begin with 1 and say nothing of the group's: a place of their own.
-[[ ! ${BREAKWATER_REACH:-} =~ ^(trial-[0-9]+)-(guard|agent)/ ]] || HARBOR_STATE_DIR+=/${BASH_REMATCH[1]}
+if [[ ${BREAKWATER_REACH:-} =~ ^(trial-[0-9]+)-(guard|agent)/ ]]; then
+    STATE+=/${BASH_REMATCH[1]}
+elif [ -d "$HARBOR_STATE_DIR/gates" ]; then
+    OLDER=$HARBOR_STATE_DIR
+fi
 HARBOR_HEALTH_URL=${HARBOR_HEALTH_URL:-http://127.0.0.1/api/v2.0/health}
 HARBOR_CONNECT_TO=${HARBOR_CONNECT_TO:-}
 HARBOR_CA=${HARBOR_CA:-}
@@ -29,7 +43,9 @@ DOCKER_ROOT=${DOCKER_ROOT:-/var/lib/docker}
 EPOCH=${BREAKWATER_EPOCH:-0}
 NOTHING_CHANGED=69
 HEALTH_SECONDS=5
-GATES=$HARBOR_STATE_DIR/gates
+LOOK_SECONDS=5
+GATES=$STATE/gates
+SAID=()
 
 say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -46,10 +62,38 @@ refuse() {
     exit "$NOTHING_CHANGED"
 }
 
+# within SECONDS FUNCTION [ARGUMENT...]: sets SAID, the lines that it printed. 1: it did not end well, or not in time, as where a
+# disk hangs: then nobody waits for it. That it ended is a line of its own: of what was killed half-way nothing counts.
+within() {
+    local until=$((SECONDS + $1)) line fd pid
+    shift
+    SAID=()
+    exec {fd}< <(exec 2>/dev/null && "$@" && echo 'that is all')
+    # To be killed, and never waited for: how it ended it says itself.
+    pid=$!
+    while [ $SECONDS -lt $until ] && IFS= read -r -t $((until - SECONDS)) line <&"$fd"; do
+        [ "$line" != 'that is all' ] || { exec {fd}<&- && return 0; }
+        SAID+=("$line")
+    done
+    exec {fd}<&-
+    kill -KILL "$pid" 2>/dev/null
+    return 1
+}
+
 # What is wrong with the settings; empty and success when nothing is. "$@": more of them that are seconds.
 settings_problem() {
+    within "$LOOK_SECONDS" print_problem "$@" ||
+        { echo "the disk of $HARBOR_DIR or of $DOCKER_ROOT does not answer" && return 1; }
+    [ ${#SAID[@]} = 0 ] || { printf '%s\n' "${SAID[@]}" && return 1; }
+}
+
+print_problem() {
+    find_problem "$@" || return 0
+}
+
+find_problem() {
     local name tool
-    for tool in awk curl docker find mv timeout; do
+    for tool in awk curl docker find ln mkdir mv timeout; do
         command -v "$tool" >/dev/null || { echo "there is no '$tool' in $PATH" && return 1; }
     done
     [ "$(id -u)" = 0 ] || { echo "must run as root: it ends processes of containers" && return 1; }
@@ -72,13 +116,6 @@ settings_problem() {
         [[ ${!name} =~ ^[1-9][0-9]{0,5}$ ]] || { echo "$name '${!name}' is no number of seconds" && return 1; }
     done
 }
-
-# docker-compose's own name for what lies in this folder.
-if [ -z "$HARBOR_PROJECT" ]; then
-    HARBOR_PROJECT=${HARBOR_DIR##*/}
-    HARBOR_PROJECT=${HARBOR_PROJECT,,}
-    HARBOR_PROJECT=${HARBOR_PROJECT//[!a-z0-9_-]/}
-fi
 
 # compose SECONDS ARGUMENT...: what it prints goes to stderr.
 compose() {
@@ -103,54 +140,119 @@ docker_problem() {
 
 # ---- its containers, without dockerd --------------------------------------------------------------------
 
-# The id of each container of the project that dockerd has on its disk, where it is before the first start of it.
-list_containers() {
-    local file text
-    [ -d "$DOCKER_ROOT/containers" ] || return 1
-    for file in "$DOCKER_ROOT"/containers/*/config.v2.json; do
-        text=$(cat "$file" 2>/dev/null) || continue # none, or it has just been removed
-        [[ $text != *"\"com.docker.compose.project\":\"$HARBOR_PROJECT\""* ]] || basename "${file%/*}"
+# Sets TEXT to what is in file $1 of dockerd's; empty where there is none, or it has just been removed. 1: it is there, and
+# what can be read of it is no whole object, as after a loss of power: dockerd replaces such a file as a whole (by a rename), and
+# one that is not whole it does not load.
+read_object() {
+    { TEXT=$(<"$1"); } 2>/dev/null
+    [[ $TEXT != *'}' ]] || return 0
+    [ -n "$TEXT" ] || [ -s "$1" ] || return 0
+    echo "unread $1"
+    return 1
+}
+
+# list_mounted WORD: `WORD GATE` for each gate that is in TEXT.
+list_mounted() {
+    local rest token
+    for token in "$GATES" ${OLDER:+"$OLDER/gates"}; do
+        rest=$TEXT
+        while [[ $rest == *"$token/"*/door* ]]; do
+            rest=${rest#*"$token/"}
+            echo "$1 $token/${rest%%/*}"
+        done
     done
 }
 
+# What dockerd has on its disk of the containers of the project, where each is before its first start: `own ID`; `returning ID`
+# of one that dockerd could start by itself (a restart policy, and no gate of its own that is closed); `mounted GATE`, and
+# `foreign GATE` of a container of another project. `unread FILE`: what dockerd cannot load it cannot start; `perhaps ID` where
+# the file had not whose the container is: it may run all the same. 1: it could not be seen.
+list_disk() {
+    local root=$DOCKER_ROOT/containers folders folder mounted project label='"com.docker.compose.project":"' is_own is_whole
+    # Once more: one may have gone while it looked. The look proves itself by finding where it began.
+    folders=$(find -H "$root" -maxdepth 1 -type d) || folders=$(find -H "$root" -maxdepth 1 -type d) || return 1
+    [ "${folders%%$'\n'*}" = "$root" ] || return 1
+    while IFS= read -r folder; do
+        [ "$folder" != "$root" ] || continue
+        project=foreign is_own='' is_whole=yes
+        read_object "$folder/config.v2.json" || is_whole=''
+        if [[ $TEXT == *"$label$HARBOR_PROJECT\""* ]]; then
+            project=mounted is_own=yes
+            echo "own ${folder##*/}"
+        elif [ -z "$is_whole" ] && [[ $TEXT != *"$label"* ]]; then
+            project=mounted
+            echo "perhaps ${folder##*/}"
+        fi
+        read_object "$folder/hostconfig.json" || is_whole=''
+        mounted=$(list_mounted "$project")
+        [ -z "$mounted" ] || printf '%s\n' "$mounted"
+        if [ -z "$is_own" ] || [ -z "$is_whole" ] || [ -z "$TEXT" ] ||
+            [[ $TEXT == *'"RestartPolicy":{"Name":"no"'* || $TEXT == *'"RestartPolicy":{"Name":""'* ]]; then
+            continue
+        fi
+        mounted=${mounted%%$'\n'*} && mounted=${mounted#* }
+        [ -n "$mounted" ] && [ -L "$mounted" ] && ! is_open "$mounted" || echo "returning ${folder##*/}"
+    done <<<"$folders"
+}
+
 # The cgroups of these containers, in every hierarchy. Below user@UID.service it is that user who makes them, of any name.
+# Whether one of others has gone while find was in it does not matter; that it came to its end does: the last place where it
+# looks is one that surely is.
 list_cgroups() {
-    local id mounts names=()
+    local id path type rest mounts=() names=() found last=/proc/self/fd
     [ $# -gt 0 ] || return 0
     for id in "$@"; do
         names+=(${names:+-o} -name "$id" -o -name "docker-$id.scope")
     done
-    mapfile -t mounts < <(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts)
+    while read -r id path type rest; do
+        [[ $type != cgroup && $type != cgroup2 ]] || mounts+=("$path")
+    done </proc/self/mounts
     [ ${#mounts[@]} -gt 0 ] || return 1
-    find "${mounts[@]}" -type d \( -name 'user@*.service' -prune -o \( "${names[@]}" \) -prune -print \) 2>/dev/null
-    return 0 # a cgroup of others has gone while find was in it
+    found=$(find "${mounts[@]}" "$last" -type d \( -path "$last" -prune -print -o -name 'user@*.service' -prune -o \
+        \( "${names[@]}" \) -prune -print \) 2>/dev/null)
+    [ $? -le 1 ] && [ "${found##*$'\n'}" = "$last" ] || return 1
+    [ "$found" = "$last" ] || printf '%s\n' "${found%$'\n'*}"
 }
 
-# Prints those of these cgroups in which a process is.
+# Prints those of these cgroups in which a process is. 1: of one it cannot be seen; that is among them.
 list_alive() {
-    local dir
+    local dir key value populated pids status=0
     for dir in "$@"; do
         if [ -e "$dir/cgroup.events" ]; then
-            ! grep -q '^populated 1' "$dir/cgroup.events" 2>/dev/null || echo "$dir"
+            populated=
+            while read -r key value; do
+                [ "$key" != populated ] || populated=$value
+            done 2>/dev/null <"$dir/cgroup.events"
+            [ -n "$populated" ] || [ ! -e "$dir" ] || { status=1 populated=1; }
+            [ "${populated:-0}" = 0 ] || echo "$dir"
         else
-            [ -z "$(list_processes "$dir")" ] || echo "$dir"
+            pids=$(list_processes "$dir") || { status=1 pids=unknown; }
+            [ -z "$pids" ] || echo "$dir"
         fi
     done
+    return $status
 }
 
-# The processes below a cgroup; 0 for one of another pid namespace.
+# The processes below a cgroup; 0 for one of another pid namespace. 1: it cannot be seen.
 list_processes() {
-    find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null
+    local folders folder pid
+    folders=$(find "$1" -type d 2>/dev/null)
+    [ $? -le 1 ] && [ "${folders%%$'\n'*}" = "$1" ] || { [ ! -e "$1" ] && return; }
+    while IFS= read -r folder; do
+        while read -r pid; do
+            echo "$pid"
+        done 2>/dev/null <"$folder/cgroup.procs" || [ ! -e "$folder" ] || return 1
+    done <<<"$folders"
 }
 
 # signal_cgroups SIGNAL CGROUP...: their processes get it, one by one.
 signal_cgroups() {
-    local signal=$1 dir pids
+    local signal=$1 dir pid
     shift
     for dir in "$@"; do
-        pids=$(list_processes "$dir" | grep -vx 0)
-        # shellcheck disable=SC2086 # numbers
-        [ -z "$pids" ] || kill "-$signal" $pids 2>/dev/null
+        for pid in $(list_processes "$dir"); do
+            [ "$pid" = 0 ] || kill "-$signal" "$pid" 2>/dev/null
+        done
     done
     return 0
 }
@@ -168,34 +270,84 @@ kill_cgroups() {
     done
 }
 
-# Sets IDS, and ALIVE, the cgroups in which processes of them are; 1: cannot look.
-look_at_containers() {
-    local ids cgroups
-    ids=$(list_containers) || return 1
-    mapfile -t IDS < <(printf '%s\n' "$ids" "$(cat "$HARBOR_STATE_DIR/ids" 2>/dev/null)" | grep -xE '[0-9a-f]{64}' | sort -u)
-    cgroups=$(list_cgroups "${IDS[@]}") || return 1
-    # shellcheck disable=SC2086 # none has a blank in it
-    mapfile -t ALIVE < <(list_alive $cgroups)
+# Prints what a start has noted of its containers, in memory.
+list_noted() {
+    local id
+    [ -e "$STATE/ids" ] || return 0
+    while read -r id; do
+        [[ ! $id =~ ^[0-9a-f]{64}$ ]] || echo "$id"
+    done <"$STATE/ids"
 }
 
-# Prints the containers that dockerd could start by itself: a restart policy, and no gate of theirs that is closed.
-list_returning() {
-    local id text token
-    for id in "$@"; do
-        text=$(cat "$DOCKER_ROOT/containers/$id/hostconfig.json" 2>/dev/null) || continue
-        [[ $text != *'"RestartPolicy":{"Name":"no"'* && $text != *'"RestartPolicy":{"Name":""'* ]] || continue
-        token=$(grep -oE "$GATES/[^/\"]+/door" <<<"$text" | head -n 1)
-        token=${token%/door}
-        [ -n "$token" ] && [ -L "$token" ] && ! is_open "$token" || echo "$id"
+# All of it: the lines of list_disk, `noted ID`, `alive CGROUP`, one in which a process is, and `unclear ID` of a container that
+# runs, and nobody says whose it is. 1: cannot look; what was seen is printed all the same.
+list_all() {
+    local disk noted id dir found cgroups=() alive status=0 ids=() perhaps=() unclear=''
+    disk=$(list_disk) || status=1
+    noted=$(list_noted) || status=1
+    while read -r id; do
+        [[ $id != 'own '* ]] || ids+=("${id#own }")
+        [[ $id != 'perhaps '* || $noted == *"${id#perhaps }"* ]] || perhaps+=("${id#perhaps }")
+    done <<<"$disk"
+    # shellcheck disable=SC2206 # ids
+    ids+=($noted)
+    found=$(list_cgroups "${ids[@]}" "${perhaps[@]}") || status=1
+    for dir in $found; do # none has a blank in it
+        id=${dir##*/} id=${id#docker-} id=${id%.scope}
+        [[ " ${perhaps[*]} " == *" $id "* ]] || { cgroups+=("$dir") && continue; }
+        alive=$(list_alive "$dir") && [ -z "$alive" ] || unclear+="unclear $id"$'\n'
     done
+    alive=$(list_alive "${cgroups[@]}") || status=1
+    echo "$disk"
+    # shellcheck disable=SC2086
+    [ -z "$noted" ] || printf 'noted %s\n' $noted
+    # shellcheck disable=SC2086
+    [ -z "$alive" ] || printf 'alive %s\n' $alive
+    [ -z "$unclear" ] || { echo "${unclear%%$'\n'*}" && status=1; }
+    return $status
+}
+
+# Sets OWN, the ids of its containers that dockerd has; IDS, these and those that a start has noted; ALIVE, the cgroups in which
+# processes of them are; RETURNING, those that dockerd could start by itself; MOUNTED, the gates that any container mounts, and
+# FOREIGN, those of other projects; UNREAD, the files that dockerd cannot load. 1: cannot look, or not in time; then WHY says it,
+# and they have what was seen.
+look_at_containers() {
+    local line status=0
+    OWN=() IDS=() ALIVE=() RETURNING=() UNREAD=() MOUNTED='' FOREIGN='' IS_SEEN=''
+    WHY="the containers of $HARBOR_PROJECT cannot be looked at"
+    within "$LOOK_SECONDS" list_all || status=1
+    for line in "${SAID[@]}"; do
+        case $line in
+        'own '*) OWN+=("${line#* }") IDS+=("${line#* }") ;;
+        'noted '*) [[ " ${IDS[*]} " == *" ${line#* } "* ]] || IDS+=("${line#* }") ;;
+        'alive '*) ALIVE+=("${line#* }") ;;
+        'returning '*) RETURNING+=("${line#* }") ;;
+        'mounted '*) MOUNTED+=" ${line#* } " ;;
+        'foreign '*) MOUNTED+=" ${line#* } " FOREIGN+=" ${line#* } " ;;
+        'unread '*) UNREAD+=("${line#* }") ;;
+        'unclear '*)
+            WHY+=": $DOCKER_ROOT/containers/${line#* }/config.v2.json cannot be read, and that container runs, whosever it is: end it"
+            ;;
+        esac
+    done
+    [ $status = 1 ] || IS_SEEN=yes
+    return $status
 }
 
 # ---- epochs and the gate --------------------------------------------------------------------------------
 
+# ended_epoch [FOLDER]: the newest that was ended here.
 ended_epoch() {
     local epoch=0
-    read -r epoch 2>/dev/null <"$HARBOR_STATE_DIR/ended"
+    read -r epoch 2>/dev/null <"${1:-$STATE}/ended"
     echo "${epoch:-0}"
+}
+
+# Keeps in a folder that this epoch is over, and sees it kept.
+note_end() {
+    [ "$EPOCH" -gt "$(ended_epoch "$1")" ] || return 0
+    { echo "$EPOCH" >"$1/ended.$$" && mv -f "$1/ended.$$" "$1/ended"; } 2>/dev/null
+    [ "$(ended_epoch "$1")" = "$EPOCH" ]
 }
 
 # A person's override serves again in an epoch that is over; it has no reason of a grant's.
@@ -204,50 +356,82 @@ may_start() {
 }
 
 make_state() {
-    [[ $HARBOR_STATE_DIR == /* ]] && mkdir -p "$GATES" "$HARBOR_STATE_DIR/open/door" && chmod 700 "$HARBOR_STATE_DIR"
+    [[ $STATE == /* ]] && mkdir -p "$GATES" "$STATE/open/door" && chmod 700 "$STATE"
 }
 
+# What is mounted through it is there.
 is_open() {
-    [ "$(readlink "$1")" = ../open ]
+    [ -d "$1/door" ]
 }
 
+# Each is seen closed.
 close_gates() {
     local gate
-    for gate in "$GATES"/*; do
-        ! is_open "$gate" || { ln -sfn /dev/null "$HARBOR_STATE_DIR/closed.$$" &&
-            mv -Tf "$HARBOR_STATE_DIR/closed.$$" "$gate"; } || return 1
+    for gate in "$GATES"/* "$@"; do
+        is_open "$gate" || continue
+        ln -sfn /dev/null "$STATE/closed.$$" && mv -Tf "$STATE/closed.$$" "$gate" && ! is_open "$gate" || return 1
     done
+}
+
+# Prints the gates of an older release, but for those of other projects. 1: nobody says whose they are.
+list_older() {
+    local gate
+    [ -n "$OLDER" ] || return 0
+    [ -n "${IS_SEEN:-}" ] || look_at_containers || return 1
+    for gate in "$OLDER/gates"/*; do
+        [ ! -L "$gate" ] || [[ $FOREIGN == *" $gate "* ]] || echo "$gate"
+    done
+}
+
+# The same of those, which takes a look at the disk.
+close_older() {
+    local older
+    older=$(list_older) || return 1
+    # shellcheck disable=SC2086 # none has a blank in it
+    close_gates $older
 }
 
 # Prints the gates that are open: those of a start that has ended well (`started`), or of another one.
 list_open() {
-    local gate started
-    started=$(cat "$HARBOR_STATE_DIR/started" 2>/dev/null)
-    for gate in "$GATES"/*; do
+    local gate started='' older
+    read -r started 2>/dev/null <"$STATE/started" || { [ -n "$OLDER" ] && read -r started 2>/dev/null <"$OLDER/started"; }
+    older=$(list_older)
+    for gate in "$GATES"/* $older; do
         ! is_open "$gate" || { [ "$1" = started ] && [ "$gate" != "$started" ]; } ||
             { [ "$1" = starting ] && [ "$gate" = "$started" ]; } || echo "$gate"
     done
 }
 
 # No start of this epoch or an older one begins from here: one that opened its gate before finds the epoch over, or its
-# gate closed. Of both what can be done is done.
+# gate closed. Of both what can be done is done. A start of an older release looks into its own folder. Whose epoch is in that
+# nobody knows, so none of it counts here: what was ended then had no start of these scripts.
 end_epoch() {
     local status=0
     make_state || status=1
-    if [ "$EPOCH" -gt "$(ended_epoch)" ]; then
-        { echo "$EPOCH" >"$HARBOR_STATE_DIR/ended.$$" &&
-            mv -f "$HARBOR_STATE_DIR/ended.$$" "$HARBOR_STATE_DIR/ended"; } 2>/dev/null || status=1
-    fi
+    note_end "$STATE" || status=1
+    [ -z "$OLDER" ] || note_end "$OLDER" || status=1
     close_gates && return $status
 }
 
-# Closed gates that no container mounts are not needed any more.
+# Closed gates that no container mounts are not needed any more. After a look that has read all.
 remove_closed_gates() {
     local gate
-    for gate in "$GATES"/*; do
-        [ ! -L "$gate" ] || is_open "$gate" ||
-            grep -qsF "$gate/" "$DOCKER_ROOT"/containers/*/hostconfig.json || rm -f "$gate"
+    [ ${#UNREAD[@]} = 0 ] || return 0
+    for gate in "$GATES"/* ${OLDER:+"$OLDER/gates"/*}; do
+        [ ! -L "$gate" ] || is_open "$gate" || [[ $MOUNTED == *" $gate "* ]] || rm -f "$gate"
     done
+}
+
+# For a fence while the disk hangs: what serves, where no start of this release has noted it.
+note_containers() {
+    [ ${#OWN[@]} -gt 0 ] && make_state || return 0
+    printf '%s\n' "${OWN[@]}" >"$STATE/ids.$$"
+    if [ "${1:-}" = anew ]; then
+        mv -f "$STATE/ids.$$" "$STATE/ids"
+    else
+        ln "$STATE/ids.$$" "$STATE/ids" 2>/dev/null # a start's own is better
+        rm -f "$STATE/ids.$$"
+    fi
 }
 
 # ---- health ---------------------------------------------------------------------------------------------
@@ -261,12 +445,15 @@ health() {
     status=$?
     case $status in
     0)
-        body=$(tr -d ' \n\r\t' <<<"$body" | grep -oE '"status":"[^"]*"' | sort -u)
-        case $body in
-        '"status":"healthy"') echo healthy ;;
-        '') echo "not Harbor's" ;;
-        *) echo unhealthy ;;
-        esac
+        # In bash alone: what a tool had failed to find would be no Harbor.
+        body=${body//[[:space:]]/}
+        if [[ $body != *'"status":"'* ]]; then
+            echo "not Harbor's"
+        elif [[ ${body//'"status":"healthy"'/} == *'"status":"'* ]]; then
+            echo unhealthy
+        else
+            echo healthy
+        fi
         ;;
     6 | 7 | 28) echo silent ;;
     *) echo "unclear (curl $status)" ;;
@@ -275,27 +462,27 @@ health() {
 
 # ---- what it is -----------------------------------------------------------------------------------------
 
-# Sets STATE to started, stopped or unknown, and WHY for people.
+# Sets HARBOR to started, stopped or unknown, and WHY for people.
 look_at_harbor() {
-    local said returning
-    STATE=unknown
-    look_at_containers || { WHY="the containers of $HARBOR_PROJECT cannot be looked at" && return 0; }
+    local said starting
+    HARBOR=unknown
+    look_at_containers || return 0
     said=$(health)
     if [ ${#ALIVE[@]} -gt 0 ]; then
         WHY="processes of $HARBOR_PROJECT run, and $HARBOR_HEALTH_URL is $said"
-        [ "$said" != healthy ] || STATE=started
+        [ "$said" != healthy ] || HARBOR=started
         return 0
     fi
-    returning=$(list_returning "${IDS[@]}")
+    starting=$(list_open starting)
     if [[ $said == *healthy ]]; then
         WHY="a Harbor answers ($said) at $HARBOR_HEALTH_URL, and no process of $HARBOR_PROJECT runs: one of"
         WHY+=" HARBOR_PROJECT, DOCKER_ROOT, HARBOR_CONNECT_TO is wrong, or something else was started"
-    elif [ -n "$(list_open starting)" ]; then
+    elif [ -n "$starting" ]; then
         WHY="a start was begun, and nobody has seen its end"
-    elif [ -n "$returning" ]; then
-        WHY="dockerd may start ${returning:0:12} by itself, which start.sh has not made: run stop.sh"
+    elif [ ${#RETURNING[@]} -gt 0 ]; then
+        WHY="dockerd may start ${RETURNING[0]:0:12} by itself, which start.sh has not made: run stop.sh"
     else
-        STATE=stopped WHY="no process of $HARBOR_PROJECT, and none is to come"
+        HARBOR=stopped WHY="no process of $HARBOR_PROJECT, and none is to come"
     fi
 }
 

@@ -8,30 +8,34 @@
 ROUNDS_MAX=400
 HEALTH_SECONDS=1
 
+LOOK_SECONDS=2
+
 unnoted=
-end_epoch || unnoted="what is ended cannot be noted in $HARBOR_STATE_DIR"
+end_epoch || unnoted="what is ended cannot be noted in $STATE"
 # What a start has noted needs no disk, which may hang: nothing looks at one before.
-mapfile -t IDS < <(grep -xE '[0-9a-f]{64}' "$HARBOR_STATE_DIR/ids" 2>/dev/null)
+mapfile -t IDS < <(list_noted)
 mapfile -t ALIVE < <(list_cgroups "${IDS[@]}")
 kill_cgroups "${ALIVE[@]}"
 # shellcheck disable=SC2119
 problem=$(settings_problem)
 problem=${problem:-$unnoted}
-look_at_containers || fail "the containers of $HARBOR_PROJECT cannot be looked at${problem:+: $problem}"
+unseen=
+look_at_containers || unseen=$WHY
+[ -n "$unseen" ] || close_older || problem=${problem:-"the gate in $OLDER cannot be closed"}
 # Who has a restart policy and no gate was not started by start.sh: only dockerd can be told to let it be, and before it
 # ends: a restart that dockerd has begun is not taken back.
-returning=$(list_returning "${IDS[@]}")
-# shellcheck disable=SC2086 # ids
-[ -z "$returning" ] || timeout -k 1 2 docker update --restart=no $returning </dev/null >/dev/null 2>&1 ||
+[ ${#RETURNING[@]} = 0 ] || timeout -k 1 2 docker update --restart=no "${RETURNING[@]}" </dev/null >/dev/null 2>&1 ||
     say "dockerd does not answer"
+# What was seen is killed, also where not all was.
+[ -z "$unseen" ] || { kill_cgroups "${ALIVE[@]}" && fail "$unseen${problem:+: $problem}"; }
 clear_rounds=0
 for ((round = 0; round < ROUNDS_MAX && clear_rounds < 2; round++)); do
     kill_cgroups "${ALIVE[@]}"
     [ ${#ALIVE[@]} = 0 ] || sleep 0.02
-    look_at_containers || fail "the containers of $HARBOR_PROJECT cannot be looked at"
+    look_at_containers || { kill_cgroups "${ALIVE[@]}" && fail "$WHY"; }
     clear_rounds=$((${#ALIVE[@]} == 0 ? clear_rounds + 1 : 0))
 done
 [ $clear_rounds = 2 ] || fail "still alive after KILL: ${ALIVE[*]}"
 [ -z "$problem" ] || fail "nothing is seen to run, but $problem"
 look_at_harbor
-[ "$STATE" = stopped ] || fail "$WHY"
+[ "$HARBOR" = stopped ] || fail "$WHY"

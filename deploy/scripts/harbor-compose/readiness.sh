@@ -12,10 +12,12 @@ HARBOR_DATABASE_SET=${HARBOR_DATABASE_SET:-}
 # That Harbor surely is of no use: it does not say that it is healthy, and the set of its database, asked twice, that no
 # commit can be there. What is not known is no end.
 has_lost_database() {
-    local round
+    local round said
     [ -n "$HARBOR_DATABASE_SET" ] && [ "$(health)" != healthy ] || return 1
     for round in 1 2; do
-        [ "$(timeout -k 1 "$HARBOR_CALL_TIMEOUT" "$HARBOR_DATABASE_SET/status.sh" </dev/null 2>/dev/null)" = stopped ] || return 1
+        said=$(timeout -k 1 "$HARBOR_CALL_TIMEOUT" "$HARBOR_DATABASE_SET/status.sh" </dev/null 2>/dev/null) || return 1
+        IFS=$' \t\r' read -r said <<<"${said%%$'\n'*}" # its first line, in any case
+        [ "${said,,}" = stopped ] || return 1
         [ $round = 2 ] || sleep 1
     done
 }
@@ -32,6 +34,10 @@ is_ours() {
     [[ ${BREAKWATER_LEASE_REMAINING_MS:-0} =~ ^[1-9][0-9]*$ ]] && [ -n "$(list_open started)" ]
 }
 
+if is_ours && [ ! -e "$STATE/ids" ]; then
+    # Begun by an older release, which kept it elsewhere.
+    look_at_containers && note_containers
+fi
 if is_ours && has_lost_database; then
     # A fence of no epoch: this one goes on, and may be started again.
     BREAKWATER_EPOCH=0 "${BASH_SOURCE[0]%/*}/fence.sh" || fail "its database has ended, and Harbor could not be ended with it"
@@ -47,6 +53,9 @@ mapfile -t images < <(sed -nE 's/^ +image: *["'\'']?([^"'\'' ]+).*/\1/p' "$HARBO
 mapfile -t -O ${#images[@]} images < <(grep -oE '[A-Za-z0-9._:/-]+/prepare:[A-Za-z0-9._-]+' "$HARBOR_DIR/prepare" | sort -u)
 missing=$(ask_docker image inspect -f ok "${images[@]}" 2>&1 >/dev/null) ||
     fail "not every image is on this host, and nobody may be there to pull it from: ${missing:0:200}"
+look_at_containers || fail "$WHY"
+[ ${#UNREAD[@]} = 0 ] || say "dockerd cannot load ${UNREAD[0]}. Once dockerd was started again 'docker ps -a' does not show that" \
+    "container, and a person may remove its folder"
 is_ours || exit 0
 # Not what a person has run once, by `docker-compose run`.
 mapfile -t ended < <(ask_docker ps -aq --filter status=exited --filter label=com.docker.compose.oneoff=False \

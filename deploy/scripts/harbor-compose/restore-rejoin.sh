@@ -11,7 +11,7 @@ problem=$(dumps_problem) || fail "$problem"
 read_databases || fail "harbor.yml names no databases"
 deadline=$((SECONDS + 60))
 look_at_harbor
-[ "$STATE" = stopped ] || fail "Harbor is not stopped here: $WHY"
+[ "$HARBOR" = stopped ] || fail "Harbor is not stopped here: $WHY"
 ours=() noted=
 for database in "${DATABASES[@]}"; do
     comment=$(comment_of "$database") || fail "$comment"

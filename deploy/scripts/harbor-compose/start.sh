@@ -65,7 +65,7 @@ edit_harbor_yml() {
 
 # Nobody but a start of breakwater's starts these containers: no restart by dockerd, and the gate.
 write_override() {
-    local version services service file=$HARBOR_STATE_DIR/override.yml
+    local version services service file=$STATE/override.yml
     services=$(compose 60 config --services) && [ -n "$services" ] || return 1
     version=$(grep '^version:' "$HARBOR_DIR/docker-compose.yml")
     {
@@ -91,17 +91,18 @@ harbor=$HARBOR_DIR/harbor.yml
 [ "$EPOCH" != 0 ] || [ "${BREAKWATER_EPOCH:-}/${BREAKWATER_REASON:-}" = 0/none ] ||
     refuse "BREAKWATER_EPOCH is not set: breakwater's guard runs this script"
 may_start || refuse "epoch $EPOCH is over here, which has ended $(ended_epoch) (of another cluster of breakwater's? Then remove \
-$HARBOR_STATE_DIR/ended while Harbor is down)"
+$STATE/ended while Harbor is down)"
 differs=$(harbor_yml_differs "$harbor") || refuse "harbor.yml is not understood"
 [[ $differs != *external_redis* || -n $REDIS_HOST ]] ||
     refuse "harbor.yml has an external_redis, and REDIS_HOST is not set"
 look_at_harbor
-if [ "$STATE" = started ] && [ -z "$differs" ] && [ -n "$(list_open started)" ]; then
+if [ "$HARBOR" = started ] && [ -z "$differs" ] && [ -n "$(list_open started)" ]; then
     say "it serves already"
     exit 0
 fi
 problem=$(wait_for_needs) || refuse "$problem"
-make_state && close_gates || refuse "$HARBOR_STATE_DIR cannot be written"
+make_state && close_gates || refuse "$STATE cannot be written"
+close_older || refuse "$OLDER: nobody says whose gate is there: $WHY"
 gate=$GATES/$EPOCH-$$-$RANDOM
 ln -s ../open "$gate" || refuse "$gate cannot be made"
 may_start || give_up "epoch $EPOCH was ended meanwhile"
@@ -111,23 +112,23 @@ say "prepare"
 (cd "$HARBOR_DIR" && exec timeout -k 5 "$HARBOR_PREPARE_TIMEOUT" ./prepare $HARBOR_PREPARE_OPTIONS </dev/null) >&2 ||
     give_up "prepare failed, or took longer than $HARBOR_PREPARE_TIMEOUT s"
 write_override || give_up "docker-compose.yml, as prepare has left it, is not understood by compose"
-look_at_containers || give_up "the containers of $HARBOR_PROJECT cannot be looked at"
+look_at_containers || give_up "$WHY"
 if [ ${#IDS[@]} -gt 0 ]; then
     say "down"
     compose "$(left)" down --remove-orphans -t "$HARBOR_STOP_GRACE" >&2 || fail "compose down failed, or took too long"
 fi
 say "up"
-compose "$(left)" -f "$HARBOR_STATE_DIR/override.yml" up -d --remove-orphans >&2 ||
+compose "$(left)" -f "$STATE/override.yml" up -d --remove-orphans >&2 ||
     fail "compose up failed, or took longer than $HARBOR_START_TIMEOUT s"
-ids=$(list_containers) && [ -n "$ids" ] || fail "compose up has made no container of $HARBOR_PROJECT in $DOCKER_ROOT"
-# For a fence while the disk hangs.
-echo "$ids" >"$HARBOR_STATE_DIR/ids.part" && mv -f "$HARBOR_STATE_DIR/ids.part" "$HARBOR_STATE_DIR/ids"
+look_at_containers || fail "$WHY"
+[ ${#OWN[@]} -gt 0 ] || fail "compose up has made no container of $HARBOR_PROJECT in $DOCKER_ROOT"
+note_containers anew
 remove_closed_gates
 until said=$(health) && [ "$said" = healthy ]; do
     [ $SECONDS -lt $deadline ] || fail "not healthy after $HARBOR_START_TIMEOUT s: $HARBOR_HEALTH_URL is $said"
     is_open "$gate" || fail "epoch $EPOCH was ended meanwhile"
     sleep 0.5
 done
-echo "$gate" >"$HARBOR_STATE_DIR/started.part" && mv -f "$HARBOR_STATE_DIR/started.part" "$HARBOR_STATE_DIR/started" ||
-    fail "$HARBOR_STATE_DIR/started cannot be written"
+echo "$gate" >"$STATE/started.part" && mv -f "$STATE/started.part" "$STATE/started" ||
+    fail "$STATE/started cannot be written"
 is_open "$gate" || fail "epoch $EPOCH was ended meanwhile"

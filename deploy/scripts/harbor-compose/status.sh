@@ -11,4 +11,4 @@ if ! problem=$(settings_problem); then
 fi
 look_at_harbor
 say "$WHY"
-echo "$STATE"
+echo "$HARBOR"

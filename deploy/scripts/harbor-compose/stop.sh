@@ -7,8 +7,9 @@ HARBOR_STOP_TIMEOUT=${HARBOR_STOP_TIMEOUT:-120}
 HARBOR_STOP_GRACE=${HARBOR_STOP_GRACE:-20}
 
 problem=$(settings_problem HARBOR_STOP_TIMEOUT HARBOR_STOP_GRACE) || fail "$problem"
-end_epoch || fail "the gate in $HARBOR_STATE_DIR cannot be closed"
-look_at_containers || fail "the containers of $HARBOR_PROJECT cannot be looked at"
+end_epoch || fail "the gate in $STATE cannot be closed"
+look_at_containers || fail "$WHY"
+close_older || fail "the gate in $OLDER cannot be closed"
 if [ ${#IDS[@]} -gt 0 ]; then
     if [ -f "$HARBOR_DIR/docker-compose.yml" ] && ask_docker version >/dev/null 2>&1; then
         compose "$HARBOR_STOP_TIMEOUT" down --remove-orphans -t "$HARBOR_STOP_GRACE" >&2 || say "compose down failed"
@@ -16,8 +17,8 @@ if [ ${#IDS[@]} -gt 0 ]; then
         say "there is no docker-compose.yml, or dockerd does not answer"
     fi
     # What compose leaves: it may know nothing of a container that was made for another file.
-    mapfile -t left < <(list_containers)
-    [ ${#left[@]} = 0 ] || ask_docker rm -f "${left[@]}" >/dev/null 2>&1 || say "containers are left: ${left[*]:0:3}"
+    look_at_containers || fail "$WHY"
+    [ ${#OWN[@]} = 0 ] || ask_docker rm -f "${OWN[@]}" >/dev/null 2>&1 || say "containers are left: ${OWN[*]:0:3}"
 fi
 # Where dockerd does not: as it would, TERM, and KILL later. None of them can come back.
 began=$SECONDS
@@ -31,6 +32,6 @@ while look_at_containers && [ ${#ALIVE[@]} -gt 0 ] && [ $((SECONDS - began)) -le
     sleep 0.1
 done
 look_at_harbor
-[ "$STATE" = stopped ] || fail "$WHY"
-[ -n "$(list_containers)" ] || rm -f "$HARBOR_STATE_DIR/ids"
+[ "$HARBOR" = stopped ] || fail "$WHY"
+[ ${#OWN[@]} -gt 0 ] || rm -f "$STATE/ids"
 remove_closed_gates

@@ -33,8 +33,13 @@ NOTHING_CHANGED=69
 NEWER_THERE=3
 DID_NOT_END=124
 BARRED_FOR_S=2592000
+LOOK_S=3
 image=${CEPH_POOL_NAME:-}/${CEPH_IMAGE_NAME:-}
 marks_object=breakwater.${CEPH_IMAGE_NAME:-}
+# Of this image, and of this project, alone: another group of this host may have the same RBD_RUN.
+CLIENT=$RBD_RUN/client@${CEPH_POOL_NAME:-}@${CEPH_IMAGE_NAME:-}
+OLDER_CLIENT=$RBD_RUN/client # as an older release has written it
+CONTAINERS=$RBD_RUN/containers@$HARBOR_PROJECT
 here=${BASH_SOURCE[0]%/*}
 work='' runs=0 said='' problem='' latest=$((2 ** 31))
 
@@ -212,6 +217,23 @@ within() {
     return $status
 }
 
+# look FUNCTION: sets `seen`, what it printed. 1: it did not end well, or not within LOOK_S, as where dockerd's disk hangs: then
+# nobody waits for it. That it ended is a line of its own: of what was killed half-way nothing counts. It takes no file.
+look() {
+    local until=$((SECONDS + LOOK_S)) line fd pid
+    seen=''
+    exec {fd}< <(exec 2>/dev/null && "$@" && echo 'that is all')
+    # To be killed, and never waited for: how it ended it says itself.
+    pid=$!
+    while [ $SECONDS -lt $until ] && IFS= read -r -t $((until - SECONDS)) line <&"$fd"; do
+        [ "$line" != 'that is all' ] || { exec {fd}<&- && return 0; }
+        seen+=${seen:+$'\n'}$line
+    done
+    exec {fd}<&-
+    kill -KILL "$pid" 2>/dev/null
+    return 1
+}
+
 ceph_call() {
     local program=$1
     shift
@@ -258,43 +280,130 @@ is_own_mount() {
     return 1
 }
 
-# The ids of the containers of the project, as dockerd's own files have them: dockerd need not answer.
+# `own ID` of the containers of the project, as dockerd's own files have them: dockerd need not answer. `unread FILE`: it is there and
+# no whole object, as after a loss of power. dockerd replaces it as a whole, by a rename, and one that is not whole it does not load:
+# what it cannot load it cannot start; `perhaps ID` where the file had not whose the container is, which may run. 1: they cannot be seen.
 list_containers() {
-    local file
-    [ -d "$DOCKER_ROOT/containers" ] || return 0
-    find "$DOCKER_ROOT/containers" -mindepth 2 -maxdepth 2 -name config.v2.json -exec grep -lsF \
-        "\"com.docker.compose.project\":\"$HARBOR_PROJECT\"" {} + | while read -r file; do
-        file=${file%/*}
-        printf '%s\n' "${file##*/}"
-    done
+    local root=$DOCKER_ROOT/containers folders folder file text label='"com.docker.compose.project":"'
+    [ -d "$root" ] || { echo nowhere && return 1; }
+    # Once more: one may have gone while it looked. The look proves itself by finding where it began.
+    folders=$(find -H "$root" -maxdepth 1 -type d) || folders=$(find -H "$root" -maxdepth 1 -type d) || return 1
+    [ "${folders%%$'\n'*}" = "$root" ] || return 1
+    while IFS= read -r folder; do
+        file=$folder/config.v2.json
+        { text=$(<"$file"); } 2>/dev/null
+        if [[ $text == *"$label$HARBOR_PROJECT\""* ]]; then
+            echo "own ${folder##*/}"
+        fi
+        # None, or just removed, is nothing.
+        if [[ $text == *'}' ]] || { [ -z "$text" ] && [ ! -s "$file" ]; }; then
+            continue
+        fi
+        echo "unread $file"
+        [[ $text == *"$label"* ]] || echo "perhaps ${folder##*/}"
+    done <<<"$folders"
 }
 
-# The cgroups of those containers, in every hierarchy. Below user@UID.service it is that user who makes them, of any name.
+# The cgroups of the containers "$@", in every hierarchy. Below user@UID.service it is that user who makes them, of any name.
+# Whether one of others has gone while find was in it does not matter; that it came to its end does: the last place where it
+# looks is one that surely is.
 list_cgroups() {
-    local ids top
-    ids=$(list_containers | paste -sd '|')
-    [ -n "$ids" ] || return 0
-    awk '$3 == "cgroup2" || $3 == "cgroup" { print $2 }' /proc/self/mounts | while read -r top; do
-        find "$top" -maxdepth 6 -regextype posix-extended -type d \
-            \( -name 'user@*.service' -prune -o -regex ".*/(docker-)?($ids)(\\.scope)?" -print \) 2>/dev/null
+    local id path type rest mounts=() names=() found last=/proc/self/fd
+    [ $# -gt 0 ] || return 0
+    for id; do
+        names+=(${names:+-o} -name "$id" -o -name "docker-$id.scope")
     done
-    return 0
+    while read -r id path type rest; do
+        [[ $type != cgroup && $type != cgroup2 ]] || mounts+=("$path")
+    done </proc/self/mounts
+    [ ${#mounts[@]} -gt 0 ] || return 1
+    found=$(find "${mounts[@]}" "$last" -type d \( -path "$last" -prune -print -o -name 'user@*.service' -prune -o \
+        \( "${names[@]}" \) -prune -print \) 2>/dev/null)
+    [ $? -le 1 ] && [ "${found##*$'\n'}" = "$last" ] || return 1
+    [ "$found" = "$last" ] || printf '%s\n' "${found%$'\n'*}"
 }
 
-# Their processes.
+# The processes below a cgroup; 0 for one of another pid namespace. 1: they cannot be seen.
 list_processes() {
-    local group
-    list_cgroups | while read -r group; do
-        find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null
-    done | sort -un
+    local folders folder pid
+    folders=$(find "$1" -type d 2>/dev/null)
+    [ $? -le 1 ] && [ "${folders%%$'\n'*}" = "$1" ] || { [ ! -e "$1" ] && return; }
+    while IFS= read -r folder; do
+        while read -r pid; do
+            echo "$pid"
+        done 2>/dev/null <"$folder/cgroup.procs" || [ ! -e "$folder" ] || return 1
+    done <<<"$folders"
 }
 
-# Ends them without dockerd.
+# Those of the containers "$@".
+list_processes_of() {
+    local groups group
+    groups=$(list_cgroups "$@") || return 1
+    for group in $groups; do
+        list_processes "$group" || return 1
+    done
+}
+
+# What a start has noted of them, in memory.
+list_noted() {
+    local id
+    [ -e "$CONTAINERS" ] || return 0
+    while read -r id; do
+        [[ ! $id =~ ^[0-9a-f]{64}$ ]] || echo "$id"
+    done <"$CONTAINERS"
+}
+
+# sort_seen WORD: what `look list_containers` has seen of it.
+sort_seen() {
+    local line
+    while IFS= read -r line; do
+        [[ $line != "$1 "* ]] || printf '%s\n' "${line#* }"
+    done <<<"$seen"
+}
+
+# Sets ON_DISK, those that dockerd has there; IDS, these and those that a start has noted; PROCESSES, what runs of them; UNREAD, the
+# files that dockerd cannot load. 1: cannot look, or not in time; then `problem` says it, and they have what was seen.
+look_at_containers() {
+    local status=0 id alive
+    look list_containers || status=1
+    problem="the containers of $HARBOR_PROJECT cannot be looked at in $DOCKER_ROOT/containers"
+    [ "$seen" != nowhere ] ||
+        problem="there is no $DOCKER_ROOT/containers: dockerd has never run here, its disk is not mounted, or DOCKER_ROOT is not its --data-root"
+    ON_DISK=$(sort_seen own) UNREAD=$(sort_seen unread)
+    IDS=$(list_noted) || status=1
+    IDS+=${IDS:+$'\n'}$ON_DISK
+    # shellcheck disable=SC2086 # ids
+    PROCESSES=$(list_processes_of $IDS) || return 1
+    for id in $(sort_seen perhaps); do
+        [[ $IDS != *"$id"* ]] || continue
+        alive=$(list_processes_of "$id") || return 1
+        [ -z "$alive" ] ||
+            { problem="$DOCKER_ROOT/containers/$id/config.v2.json cannot be read, and that container runs, whosever it is: end it" && return 1; }
+    done
+    [ $status = 1 ] || problem=''
+    return $status
+}
+
+# note_containers [anew]: what dockerd has of them. Without `anew` where none are noted: an older release has begun it.
+note_containers() {
+    local new=$CONTAINERS.$$ own
+    look list_containers && own=$(sort_seen own) && [ -n "$own" ] && printf '%s\n' "$own" >"$new" || return 0
+    if [ "${1:-}" = anew ]; then
+        mv -f "$new" "$CONTAINERS"
+    else
+        ln "$new" "$CONTAINERS" 2>/dev/null # a start's own is better
+        rm -f "$new"
+    fi
+}
+
+# Ends the containers "$@" without dockerd.
 kill_processes() {
     local group pid
-    list_cgroups | while read -r group; do
-        echo 1 2>/dev/null >"$group/cgroup.kill" || find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null |
-            while read -r pid; do kill -KILL "$pid" 2>/dev/null; done
+    for group in $(list_cgroups "$@"); do
+        echo 1 2>/dev/null >"$group/cgroup.kill" && continue
+        for pid in $(list_processes "$group"); do
+            [ "$pid" = 0 ] || kill -KILL "$pid" 2>/dev/null
+        done
     done
     return 0
 }
@@ -313,9 +422,15 @@ compose() {
         -f "$HARBOR_DIR/docker-compose.yml" "$@"
 }
 
+# Prints the address of this host's client, as its map has noted it.
+own_client() {
+    local own
+    { read -r own <"$CLIENT" || read -r own <"$OLDER_CLIENT"; } 2>/dev/null && echo "$own"
+}
+
 # Where the image is mapped the address is to be here, but from the beginning of a stop or a fence to the end of a start: so
 # long this is there. Whatever serves that no start of these scripts has begun wants it, too.
-NO_ADDRESS=$RBD_RUN/no-address
+NO_ADDRESS=$RBD_RUN/no-address@${CEPH_POOL_NAME:-}@${CEPH_IMAGE_NAME:-}
 
 want_no_address() {
     mkdir -p "$RBD_RUN" && touch "$NO_ADDRESS" ||
@@ -353,7 +468,7 @@ unmount() {
 unmap() {
     local latest=$((SECONDS + $1 < latest ? SECONDS + $1 : latest)) device='' refusal=''
     while look_at_map; do
-        [ -n "$DEVICE" ] || { rm -f "$RBD_RUN/client" && return 0; }
+        [ -n "$DEVICE" ] || { rm -f "$CLIENT" && return 0; }
         device=${DEVICE%%$'\n'*}
         within "$1" rbd device unmap "$device"
         [ $? != "$DID_NOT_END" ] || break

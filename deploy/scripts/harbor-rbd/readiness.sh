@@ -48,7 +48,8 @@ ip link show dev "$INTERFACE" >/dev/null 2>&1 || fail "INTERFACE: there is no in
 ceph_call rbd info "$image" --format json || fail "Ceph does not know $image: $problem"
 [[ $said == *'"exclusive-lock"'* ]] || fail "$image has no exclusive-lock: 'rbd feature enable $image exclusive-lock'"
 look_at_map || fail "rbd does not say what is mapped here: $problem"
-own=$(cat "$RBD_RUN/client" 2>/dev/null)
+own=$(own_client)
+[ -z "$DEVICE" ] || [ -e "$CONTAINERS" ] || note_containers
 if [ -n "$DEVICE" ] && [ -n "$own" ]; then
     is_barred "$own"
     case $? in
@@ -56,6 +57,9 @@ if [ -n "$DEVICE" ] && [ -n "$own" ]; then
     2) fail "Ceph does not say whom it refuses: $problem" ;;
     esac
 fi
+look_at_containers || fail "$problem"
+[ -z "$UNREAD" ] || say "dockerd cannot load ${UNREAD%%$'\n'*}. Once dockerd was started again 'docker ps -a' does not show that" \
+    "container, and a person may remove its folder"
 # Where Harbor serves, and under a lease alone: what a person has taken over is his.
 if [ -n "$DEVICE" ] && [ ! -e "$NO_ADDRESS" ] && [[ ${BREAKWATER_LEASE_REMAINING_MS:-0} =~ ^[1-9] ]] && ! traffic --check; then
     # Once more: a stop may have begun meanwhile.

@@ -16,7 +16,7 @@ take_over_own_map() {
         unmap "$RBD_CALL_TIMEOUT" || refuse "$DEVICE was left mapped, and $why"
         return
     fi
-    own=$(cat "$RBD_RUN/client" 2>/dev/null) || refuse "$DEVICE was mapped and mounted by somebody else: run stop.sh"
+    own=$(own_client) || refuse "$DEVICE was mapped and mounted by somebody else: run stop.sh"
     number=$(number_of "$DEVICE") || refuse "stat does not say which device $DEVICE is"
     [ "$MOUNT" = "$number" ] || refuse "$HARBOR_DATA has another device than $DEVICE"
     [ -z "$READ_ONLY" ] || refuse "$HARBOR_DATA is read-only, after an error: run stop.sh"
@@ -85,8 +85,7 @@ map() {
     look_at_map && [ -n "$DEVICE" ] || fail "$image was mapped, and rbd does not say where"
     look_at_holders && [ -n "$WATCHERS" ] || give_back "$image was mapped, and Ceph does not say who watches it"
     [[ $WATCHERS != *$'\n'* ]] || give_back "$image was mapped, and not this host alone watches it: ${WATCHERS//$'\n'/ }"
-    printf '%s\n' "$WATCHERS" >"$RBD_RUN/client.new" && mv "$RBD_RUN/client.new" "$RBD_RUN/client" ||
-        give_back "$RBD_RUN/client cannot be written"
+    printf '%s\n' "$WATCHERS" >"$CLIENT.new" && mv "$CLIENT.new" "$CLIENT" || give_back "$CLIENT cannot be written"
     # Whoever closed this epoch before now is seen here; whoever does from now on sees this client.
     judge_marks || give_back "$why"
 }
@@ -140,6 +139,7 @@ if [ -z "$is_mounted" ]; then
 fi
 may_take "$HARBOR_START_TIMEOUT"
 compose "$HARBOR_START_TIMEOUT" up -d || fail "Harbor does not come up: $problem"
+note_containers anew
 until is_healthy; do
     [ $SECONDS -lt "$latest" ] || fail "Harbor is not healthy after $HARBOR_START_TIMEOUT s: $HARBOR_HEALTH_URL"
     sleep 0.5

@@ -12,8 +12,8 @@ unknown() {
 local_problem && unknown "$problem"
 look_at_map || unknown "rbd does not say what is mapped here: $problem"
 look_at_mount || unknown "/proc/self/mountinfo cannot be read"
-processes=$(list_processes) || unknown "the containers cannot be seen"
-if [ -z "$DEVICE$MOUNT$processes" ]; then
+look_at_containers || unknown "$problem"
+if [ -z "$DEVICE$MOUNT$PROCESSES" ]; then
     echo stopped
     exit 0
 fi
@@ -21,6 +21,6 @@ fi
 [ -n "$DEVICE" ] || unknown "$image is not mapped, and containers run"
 [ "${MOUNT:-none}" = "$(number_of "$DEVICE")" ] || unknown "$DEVICE is mapped, and not mounted on $HARBOR_DATA"
 [ -z "$READ_ONLY" ] || unknown "$HARBOR_DATA is read-only: an error of the image, or Ceph refuses this host"
-[ -n "$processes" ] || unknown "$image is mounted, and no container runs"
+[ -n "$PROCESSES" ] || unknown "$image is mounted, and no container runs"
 is_healthy || unknown "Harbor is not healthy: $HARBOR_HEALTH_URL"
 echo started

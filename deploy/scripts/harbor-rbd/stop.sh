@@ -9,10 +9,13 @@ local_problem && fail "$problem"
 want_no_address
 # Without it the stop goes on: nothing answers there soon.
 traffic --withdraw || say "the address is still here"
-if [ -n "$(list_containers)" ]; then
+look_at_containers || fail "$problem"
+if [ -n "$ON_DISK" ]; then
     compose "$HARBOR_STOP_TIMEOUT" down || fail "Harbor does not go down: $problem"
 fi
-[ -z "$(list_processes)" ] || fail "containers of $HARBOR_PROJECT still run"
+look_at_containers || fail "$problem"
+[ -z "$PROCESSES" ] || fail "containers of $HARBOR_PROJECT still run"
 unmount "$RBD_UMOUNT_TIMEOUT" || fail "$why"
 unmap "$RBD_CALL_TIMEOUT" || fail "$why"
+rm -f "$CONTAINERS"
 seal

@@ -181,6 +181,9 @@ class HarborHost:
                 "DOCKER_ROOT": f"{self.folder}/docker", "DOCKER_HOST": f"unix://{self.folder}/docker.sock",
                 "HARBOR_STOP_GRACE": "1", **self.own}
 
+    def state(self):
+        return self.folder / f"state/project-{self.project}"
+
     def script(self, name, epoch=None, **more):
         """(exit status, standard output, standard error, seconds)"""
         env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environment(), **more}
