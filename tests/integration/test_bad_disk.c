@@ -18,6 +18,7 @@
 #include "cluster_life.h"
 #include "faults.h"
 #include "lacking.h"
+#include "patience.h"
 
 #define COMMAND_BYTES  1024
 #define STATUS_RESTART 75
@@ -236,9 +237,12 @@ static void assert_it_takes_no_part(int victim, int leader, const char *why)
 
 static void assert_it_is_back(int victim)
 {
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
+
     trio_start(&trio, victim, TRIO_EXECUTED);
-    for (int tries = 0; !puppet_sync_all(&agent); tries++) {
-        assert_true(tries < TRIES); /* each waits for a leader */
+    while (!puppet_sync_all(&agent)) {
+        if (patience_is_over(&patience))
+            patience_fail("a leader answers the agent");
         (void)trio_leader(&trio);
     }
 }

@@ -20,6 +20,7 @@
 
 #include <breakwater/base/prng.h>
 
+#include "patience.h"
 #include "trio_life.h"
 
 #define STATUS_CONFIG   78
@@ -199,6 +200,7 @@ static void judge_cut(const struct kept *kept, off_t at, unsigned *out_started)
 {
     char path[TRIO_PATH_BYTES + 160];
     char log[TRIO_PATH_BYTES];
+    struct patience patience;
     int status;
 
     assert_int_equal(run("--help >/dev/null; rm -rf data1 && cp -a data1.kept data1"), 0);
@@ -208,13 +210,15 @@ static void judge_cut(const struct kept *kept, off_t at, unsigned *out_started)
     trio_path(&trio, "w1.log", log);
     (void)unlink(log); /* of the run before */
     trio_start(&trio, 0, TRIO_EXECUTED);
-    for (int waited_ms = 0; !has_ended(trio.pids[0]); waited_ms += 20) {
+    patience = patience_begin(TRIO_WAIT_MS);
+    while (!has_ended(trio.pids[0])) {
         if (trio_has_logged(&trio, 0, "event=witness.started")) {
             (*out_started)++;
             (void)trio_stop(&trio, 0, SIGKILL);
             return;
         }
-        assert_true(waited_ms < TRIO_WAIT_MS);
+        if (patience_is_over(&patience))
+            patience_fail("a witness with %s cut at %ld starts or ends", kept->name, (long)at);
         (void)usleep(20000);
     }
     status = trio_stop(&trio, 0, 0);

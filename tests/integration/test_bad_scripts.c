@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cluster_life.h"
+#include "patience.h"
 #include "process_memory.h"
 
 #define START_MS "1500ms"
@@ -103,16 +104,17 @@ static void a_start_that_is_not_there_has_failed(void **state)
 
 static void wait_for_log(const char *file, const char *text)
 {
+    struct patience patience = patience_begin(REAL_WAIT_MS);
     char command[512];
 
     (void)snprintf(command, sizeof command, "grep -q '%s' '%s/%s' 2>/dev/null", text,
                    cluster.sites[0].dir, file);
-    for (int waited_ms = 0; system(command) != 0; waited_ms += 50) {
-        if (waited_ms >= REAL_WAIT_MS) {
+    while (system(command) != 0) {
+        if (patience_is_over(&patience)) {
             (void)snprintf(command, sizeof command, "grep -v event=run.ended '%s/%s' | tail -n 40 >&2",
                            cluster.sites[0].dir, file);
             (void)system(command); /* whether it can be shown changes nothing */
-            fail_msg("%s does not say %s", file, text);
+            patience_fail("%s says %s", file, text);
         }
         (void)usleep(50000);
     }

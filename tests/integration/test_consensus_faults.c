@@ -26,7 +26,7 @@
 
 #include "../../src/consensus/room_watch.h"
 
-#define WAIT_MS        90000
+#define WAIT_MS        30000 /* for what must happen, on an idle machine: patience.h */
 #define SNAPSHOT_EVERY 64
 #define ID_STRIDE      16 /* commands at once */
 
@@ -104,7 +104,7 @@ static void start(void)
 
     if (test_witness_start(&witness, &cluster, 1, &loop, &diag) != BW_OK)
         fail_msg("%s", diag.text);
-    assert_true(test_run_until(&loop, leads_alone, NULL, WAIT_MS));
+    test_run_until(&loop, leads_alone, NULL, WAIT_MS, "leads alone");
 }
 
 static void on_answered(void *user, enum bw_err err, uint64_t index)
@@ -132,7 +132,7 @@ static void submit(unsigned count)
             if (test_witness_submit(&witness, load->next_id++, on_answered, NULL) != BW_OK)
                 load->unanswered--;
         }
-        assert_true(test_run_until(&loop, has_answered, NULL, WAIT_MS));
+        test_run_until(&loop, has_answered, NULL, WAIT_MS, "has answered");
     }
 }
 
@@ -173,7 +173,7 @@ static int run_alone(const char *dir)
     submit(SNAPSHOT_EVERY / 2);
     say("rename /raft/0 5\n"); /* the name of a closed segment */
     submit(SNAPSHOT_EVERY);
-    (void)test_run_until(&loop, has_stopped, NULL, 2000);
+    (void)test_run_for(&loop, has_stopped, NULL, 2000);
     say(""); /* from here on only to see what the stop is good for */
     submit(10);
     test_witness_stop(&witness);
@@ -267,9 +267,9 @@ static void write_snapshot(void)
     newest_before = newest_snapshot();
     while (witness.snapshots == before) {
         submit(1);
-        (void)test_run_until(&loop, has_new_snapshot, NULL, 20); /* it is taken after the answer */
+        (void)test_run_for(&loop, has_new_snapshot, NULL, 20); /* it is taken after the answer */
     }
-    assert_true(test_run_until(&loop, has_new_snapshot, NULL, WAIT_MS));
+    test_run_until(&loop, has_new_snapshot, NULL, WAIT_MS, "has new snapshot");
 }
 
 /* With the newest snapshot the closed segments end, too. */
@@ -357,7 +357,7 @@ static bool begins_with(uint64_t last_index, struct bw_diag *diag)
     if (test_witness_start(&witness, &cluster, 1, &loop, diag) != BW_OK)
         return false;
     bw_node_get_status(witness.node, &status);
-    assert_true(test_run_until(&loop, leads_alone, NULL, WAIT_MS));
+    test_run_until(&loop, leads_alone, NULL, WAIT_MS, "leads alone");
     assert_has_all();
     assert_true(status.last_index >= last_index);
     test_witness_stop(&witness);
@@ -458,7 +458,7 @@ static void use_up_its_room(void)
         err = test_witness_submit(&witness, load->next_id, on_answered, NULL);
         load->next_id += err == BW_OK;
         load->unanswered -= err != BW_OK;
-        assert_true(test_run_until(&loop, has_answered, NULL, WAIT_MS));
+        test_run_until(&loop, has_answered, NULL, WAIT_MS, "has answered");
     }
     assert_int_equal(err, BW_ERR_NO_ROOM);
     assert_int_equal(witness.stops, 0);
@@ -473,10 +473,10 @@ static void assert_begins_anew(const char *full, const char *after)
     use_up_its_room();
     say(full);
 
-    assert_true(test_run_until(&loop, lacks_room, NULL, WAIT_MS));
-    assert_false(test_run_until(&loop, has_stopped, NULL, 3000));
+    test_run_until(&loop, lacks_room, NULL, WAIT_MS, "lacks room");
+    assert_false(test_run_for(&loop, has_stopped, NULL, 3000));
     say(after);
-    assert_true(test_run_until(&loop, has_stopped, NULL, WAIT_MS));
+    test_run_until(&loop, has_stopped, NULL, WAIT_MS, "has stopped");
     assert_int_equal(witness.why, BW_STOP_RESTART);
     assert_non_null(strstr(witness.message, "no room is reserved for the log"));
     test_witness_stop(&witness);
@@ -527,14 +527,14 @@ static void what_cannot_write_a_snapshot_goes_on_and_writes_it_once_it_can(void 
     say("nameless /w1 95\n");
     submit(3 * SNAPSHOT_EVERY);
 
-    assert_true(test_run_until(&loop, is_snapshot_stalled, NULL, WAIT_MS));
+    test_run_until(&loop, is_snapshot_stalled, NULL, WAIT_MS, "is snapshot stalled");
     assert_false(lacks_room(NULL));
-    assert_false(test_run_until(&loop, has_stopped, NULL, 6000));
+    assert_false(test_run_for(&loop, has_stopped, NULL, 6000));
     submit(10);
     assert_int_equal(newest_snapshot(), 0);
     say("");
-    assert_true(test_run_until(&loop, has_snapshot, NULL, WAIT_MS));
-    assert_true(test_run_until(&loop, takes_snapshots, NULL, WAIT_MS));
+    test_run_until(&loop, has_snapshot, NULL, WAIT_MS, "has snapshot");
+    test_run_until(&loop, takes_snapshots, NULL, WAIT_MS, "takes snapshots");
     assert_int_equal(witness.stops, 0);
     test_witness_stop(&witness);
     start();
@@ -573,8 +573,7 @@ static void await_told(const char *words, unsigned count)
 {
     awaited = words;
     awaited_count = count;
-    if (!test_run_until(&loop, is_told, NULL, WAIT_MS))
-        fail_msg("not told: %s", words);
+    test_run_until(&loop, is_told, NULL, WAIT_MS, words);
 }
 
 static void on_watch_closed(void *user)
@@ -605,7 +604,7 @@ static void what_keeps_a_snapshot_from_the_disk_is_told_again_once_it_is_somethi
     say("fsync /probed/# 5\n");
     await_told("Input/output error", 1);
     awaited_count = 2;
-    assert_false(test_run_until(&loop, is_told, NULL, BW_ROOM_WATCH_TRY_MS + 2000)); /* of the next try, too */
+    assert_false(test_run_for(&loop, is_told, NULL, BW_ROOM_WATCH_TRY_MS + 2000)); /* of the next try, too */
     say("hang /probed/# 600000\n");
     await_told("the disk hangs", 1);
     say("");
@@ -615,7 +614,7 @@ static void what_keeps_a_snapshot_from_the_disk_is_told_again_once_it_is_somethi
     assert_int_equal(lines_with("raft.snapshot_stalled"), 4);
 
     bw_room_watch_close(&watch, on_watch_closed, &is_closed);
-    assert_true(test_run_until(&loop, is_true, &is_closed, WAIT_MS));
+    test_run_until(&loop, is_true, &is_closed, WAIT_MS, "is true");
     (void)close(log.fd);
 }
 

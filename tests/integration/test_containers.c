@@ -19,7 +19,9 @@
 
 #include "janitor.h"
 #include "lacking.h"
+#include "patience.h"
 
+#define WAIT_MS 20000 /* for what must happen, on an idle machine: patience.h */
 #define ID    "0123456789ab"
 #define OTHER "ba9876543210"
 
@@ -117,6 +119,7 @@ static enum bw_err look(struct fixture *f)
 /* A process in a cgroup that is named for the container ID. */
 static void begin_container(struct fixture *f)
 {
+    struct patience patience;
     size_t count = 0;
     pid_t pids[4];
     int door;
@@ -131,7 +134,10 @@ static void begin_container(struct fixture *f)
             (void)execl("/bin/sleep", "sleep", "60", NULL);
         _exit(1);
     }
-    for (int i = 0; i < 12000 && count == 0; i++) {
+    patience = patience_begin(WAIT_MS);
+    while (count == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("the process is in its cgroup");
         assert_int_equal(bw_cgroup_list(&f->cgroup, pids, 4, &count, &f->diag), BW_OK);
         usleep(5000); /* between two looks at a condition */
     }

@@ -23,7 +23,10 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/enforcer_message.h>
 
-#define PATIENCE_S 60
+#include "patience.h"
+
+#define ALARM_S    60 /* ends a test that hangs */
+#define WAIT_MS    20000 /* for what must happen, on an idle machine: patience.h */
 #define FENCE_MS   600
 #define LEASE_MS   5000 /* in which the second frame is sent, on a slow machine too */
 #define LOOK_US    5000
@@ -160,7 +163,7 @@ static void wait_until_taken(void)
     struct bw_enforcer_message answer;
     ssize_t got;
 
-    (void)alarm(PATIENCE_S);
+    (void)alarm(ALARM_S);
     got = recv(to_enforcer, frame, sizeof frame, 0);
     (void)alarm(0);
     assert_true(got > 0);
@@ -176,8 +179,11 @@ static struct bw_instant deadline_in(uint64_t ms)
 
 static void wait_until_ended(pid_t pid, int *out_status)
 {
-    for (uint64_t us = 0; waitpid(pid, out_status, WNOHANG) == 0; us += LOOK_US) {
-        assert_true(us < PATIENCE_S * UINT64_C(1000000));
+    struct patience patience = patience_begin(WAIT_MS);
+
+    while (waitpid(pid, out_status, WNOHANG) == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("process %d ends", (int)pid);
         (void)usleep(LOOK_US);
     }
 }
@@ -271,7 +277,7 @@ static void expect_kept(int fd)
     ssize_t got;
 
     assert_int_equal(send(fd, frame, size, MSG_NOSIGNAL), (ssize_t)size);
-    (void)alarm(PATIENCE_S);
+    (void)alarm(ALARM_S);
     got = recv(fd, frame, sizeof frame, 0);
     (void)alarm(0);
     assert_true(got > 0);

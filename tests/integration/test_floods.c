@@ -20,6 +20,7 @@
 #include <breakwater/sys/clock.h>
 
 #include "operator.h"
+#include "patience.h"
 #include "process_memory.h"
 #include "rude_server.h"
 #include "test_https.h"
@@ -154,6 +155,7 @@ static void who_asks_to_join_without_end_takes_no_order_its_answer(void **state)
     const int leader = trio_leader(&operator.trio);
     const int tarpit = rude_server_listen(&joiner.tarpit);
     char path[TEST_PKI_PATH_BYTES];
+    struct patience patience;
     pthread_t thread;
     unsigned before;
 
@@ -164,8 +166,10 @@ static void who_asks_to_join_without_end_takes_no_order_its_answer(void **state)
     atomic_store(&joiner.count, 0);
     atomic_store(&is_over, false);
     assert_int_equal(pthread_create(&thread, NULL, join_without_end, NULL), 0);
-    for (int tries = 0; atomic_load(&joiner.count) < 5 * JOINS_PER_S; tries++) {
-        assert_true(tries < OPERATOR_TRIES);
+    patience = patience_begin(OPERATOR_WAIT_MS);
+    while (atomic_load(&joiner.count) < 5 * JOINS_PER_S) {
+        if (patience_is_over(&patience))
+            patience_fail("%d have asked to join", 5 * JOINS_PER_S);
         (void)usleep(OPERATOR_PAUSE_US);
     }
     before = atomic_load(&joiner.count);
@@ -265,10 +269,13 @@ static void a_stranger_who_reads_metrics_without_end_takes_nobodys_history(void 
 
     for (int i = 0; i < 5; i++) {
         const unsigned before = atomic_load(&scraper.count);
+        struct patience patience;
 
         assert_int_equal(operator_ask(viewer, leader, "GET", "/v1/groups/harbor/history", NULL, 0), 200);
-        for (int tries = 0; atomic_load(&scraper.count) == before; tries++) { /* it goes on meanwhile */
-            assert_true(tries < OPERATOR_TRIES);
+        patience = patience_begin(OPERATOR_WAIT_MS);
+        while (atomic_load(&scraper.count) == before) { /* it goes on meanwhile */
+            if (patience_is_over(&patience))
+                patience_fail("the stranger has another answer");
             (void)usleep(OPERATOR_PAUSE_US);
         }
     }
@@ -304,7 +311,8 @@ static void a_status_that_was_kept_says_how_old_it_is(void **state)
     struct ssl_ctx_st *context;
     struct test_https client;
     char path[TEST_PKI_PATH_BYTES];
-    struct bw_instant begun, fresh;
+    struct patience patience;
+    struct bw_instant fresh;
     int64_t age_ms = 0;
 
     (void)state;
@@ -312,14 +320,17 @@ static void a_status_that_was_kept_says_how_old_it_is(void **state)
     test_pki_issue_uri(&operator.trio.pki, "reader.pem", "breakwater://prod/viewer/vera", path);
     context = test_pki_client(operator.trio.pki.ca_path, path);
     assert_true(test_https_open(&client, operator.trio.api[trio_leader(&operator.trio)], context));
-    begun = fresh = bw_clock_now();
-    while (age_ms < OLD_MS && seconds_since(begun) < 30) {
+    fresh = bw_clock_now();
+    patience = patience_begin(OPERATOR_WAIT_MS);
+    while (age_ms < OLD_MS) {
         const struct bw_instant asked = bw_clock_now();
         const int64_t last_ms = age_ms;
 
         age_ms = age_of_status(&client);
         if (age_ms < last_ms)
             fresh = asked; /* it was made since, or there is none */
+        if (age_ms < OLD_MS && patience_is_over(&patience))
+            patience_fail("a status is %d ms old, not %" PRId64, OLD_MS, age_ms);
     }
 
     print_message("a status was %" PRId64 " ms old\n", age_ms);
@@ -335,14 +346,17 @@ static void a_status_that_was_kept_says_how_old_it_is(void **state)
 static void ask_until_it_is_busy(const struct bw_credentials *who, const char *path)
 {
     const int leader = trio_leader(&operator.trio);
-    struct bw_instant begun;
+    struct patience patience;
     unsigned answers = 0;
     int status = 200;
 
     apply_many();
-    begun = bw_clock_now();
-    for (; status == 200 && seconds_since(begun) < 30; answers++)
+    patience = patience_begin(OPERATOR_WAIT_MS);
+    for (; status == 200; answers++) {
+        if (patience_is_over(&patience))
+            patience_fail("the witness is busy after %u answers", answers);
         status = operator_ask(who, leader, "GET", path, NULL, 0);
+    }
 
     print_message("busy after %u answers\n", answers - 1);
     assert_int_equal(status, 503);

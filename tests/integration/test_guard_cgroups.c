@@ -15,6 +15,7 @@
 
 #include "guard_rig.h"
 #include "lacking.h"
+#include "patience.h"
 #include "steps_world.h"
 #include "text_file.h"
 
@@ -119,14 +120,19 @@ static void end_epoch(struct rig *rig, uint64_t epoch)
     const struct bw_guard_message end = {.kind = BW_GUARD_MESSAGE_END, .epoch = epoch, .group = "g"};
     const unsigned *ended = &rig->agent.count[BW_GUARD_MESSAGE_EPOCH_ENDED];
     const unsigned *refused = &rig->agent.count[BW_GUARD_MESSAGE_END_REFUSED];
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
-    while (*ended == 0 && rig_now_ms() < limit) {
+    while (*ended == 0) {
         const unsigned before = *refused;
 
         rig_send(&rig->agent, &end);
-        while (*ended == 0 && *refused == before && rig_now_ms() < limit)
+        while (*ended == 0 && *refused == before) {
+            if (patience_is_over(&patience))
+                patience_fail("the epoch ends");
             rig_turn(rig);
+        }
+        if (patience_is_over(&patience))
+            patience_fail("the guard lets the epoch end");
         rig_turn(rig); /* not as fast as it answers */
     }
     assert_int_equal(*ended, 1);

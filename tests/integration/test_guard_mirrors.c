@@ -19,6 +19,7 @@
 
 #include "guard_rig.h"
 #include "janitor.h"
+#include "patience.h"
 
 /* As in test_guard_program: in time on a slow machine too. */
 #define TTL_MS    11000
@@ -483,12 +484,13 @@ static void a_directory_of_mirrors_that_is_removed_is_made_again(void **state)
 static void wait_for_enforcers_socket(struct rig *rig)
 {
     char command[256];
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     (void)snprintf(command, sizeof command, "ls '%s'/*-guard/enforcer-* >/dev/null 2>&1",
                    rig_path(rig, "run"));
     while (system(command) != 0) {
-        assert_true(rig_now_ms() < limit);
+        if (patience_is_over(&patience))
+            patience_fail("the enforcer has a socket");
         rig_turn(rig);
     }
 }

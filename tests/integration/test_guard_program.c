@@ -24,6 +24,7 @@
 #include "guard_rig.h"
 #include "janitor.h"
 #include "lacking.h"
+#include "patience.h"
 
 /* A start, a restart and a welcome come in time before D - F, on a slow machine too; and KILL comes
  * as long before D as it ever does (3.2.4), 500 ms. */
@@ -71,11 +72,11 @@ static pid_t enforcer_of(const struct rig *rig)
 /* It is no child of the test. */
 static void wait_gone(struct rig *rig, pid_t pid)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     while (kill(pid, 0) == 0) {
-        if (rig_now_ms() > limit)
-            fail_msg("process %ld does not end", (long)pid);
+        if (patience_is_over(&patience))
+            patience_fail("process %ld does not end", (long)pid);
         rig_turn(rig);
     }
 }
@@ -231,10 +232,13 @@ static void hang_up_and_see_it_read(const struct rig *rig)
 {
     char event[sizeof(struct inotify_event) + NAME_MAX + 1];
     struct pollfd watch = {.fd = inotify_init1(IN_CLOEXEC), .events = POLLIN};
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     assert_true(inotify_add_watch(watch.fd, rig_path(rig, "site.yaml"), IN_CLOSE_NOWRITE) >= 0);
     assert_int_equal(kill(rig->guard, SIGHUP), 0);
-    assert_int_equal(poll(&watch, 1, RIG_PATIENCE_MS), 1);
+    while (poll(&watch, 1, 100) == 0)
+        if (patience_is_over(&patience))
+            patience_fail("the guard reads its file");
     assert_true(read(watch.fd, event, sizeof event) > 0);
     (void)close(watch.fd);
 }
@@ -243,9 +247,8 @@ static void hang_up_and_see_it_read(const struct rig *rig)
 static void a_mistake_that_nobody_reads_of_holds_up_no_later_reload(void **state)
 {
     struct rig *rig = *state;
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
     const int log = open_stuck_log(rig);
-    bool is_taken = false;
+    struct patience patience;
     char text[4096];
 
     (void)rig_serve(rig, LONG_MS, FENCE_MS);
@@ -259,10 +262,11 @@ static void a_mistake_that_nobody_reads_of_holds_up_no_later_reload(void **state
     memcpy(strstr(text, "status.sh"), " other.sh", 9);
     rig_put(rig, "site.yaml", 0644, text);
     assert_int_equal(kill(rig->guard, SIGHUP), 0);
-    while (!is_taken && rig_now_ms() < limit)
-        is_taken = strcmp(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "stopped") == 0;
 
-    assert_true(is_taken);
+    patience = patience_begin(RIG_PATIENCE_MS);
+    while (strcmp(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "stopped") != 0)
+        if (patience_is_over(&patience))
+            patience_fail("the mended file is in force");
     assert_int_equal(close(log), 0);
 }
 
@@ -270,7 +274,6 @@ static void a_mistake_that_nobody_reads_of_holds_up_no_later_reload(void **state
 static void what_an_agent_is_told_changes_with_sighup(void **state)
 {
     struct rig *rig = *state;
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
     char text[4096] = "";
     FILE *file;
 
@@ -286,9 +289,7 @@ static void what_an_agent_is_told_changes_with_sighup(void **state)
                         rig_path(rig, "fence.sh")) > 0);
     assert_int_equal(fclose(file), 0);
     assert_int_equal(kill(rig->guard, SIGHUP), 0);
-    while (rig->agent.connection != NULL && rig_now_ms() < limit)
-        rig_turn(rig);
-    assert_null(rig->agent.connection); /* the guard has closed it */
+    rig_wait_closed(&rig->agent);
     rig_greet(rig);
     assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.remote_fence_ms, 7000);
     assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_epoch, 1);

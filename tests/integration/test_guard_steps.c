@@ -16,6 +16,7 @@
 
 #include "guard_rig.h"
 #include "lacking.h"
+#include "patience.h"
 #include "steps_world.h"
 #include "stuck_disk.h"
 
@@ -192,11 +193,11 @@ static void a_step_without_an_interpreter_line_runs_by_shell_and_is_said_to(void
 static void assert_progress(struct rig *rig, const char *step, uint32_t done)
 {
     const struct bw_guard_message *last = &rig->agent.last[BW_GUARD_MESSAGE_RUN_BEGUN];
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     while (strcmp(last->begun.steps.name, step) != 0) {
-        if (rig_now_ms() > limit)
-            fail_msg("step %s is never told", step);
+        if (patience_is_over(&patience))
+            patience_fail("step %s is never told", step);
         rig_turn(rig);
     }
     assert_int_equal(last->begun.action, BW_ACTION_START);

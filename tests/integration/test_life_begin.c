@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cluster_life.h"
+#include "patience.h"
 #include "real_files.h"
 
 /* The service lives on as the very process, and no script but looks has run since `starts`. */
@@ -255,12 +256,13 @@ static bool logs(int site, const char *file, const char *text)
 
 static void wait_logs(int site, const char *file, const char *text)
 {
-    for (int i = 0; i < REAL_WAIT_MS / 50; i++) {
-        if (logs(site, file, text))
-            return;
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+
+    while (!logs(site, file, text)) {
+        if (patience_is_over(&patience))
+            patience_fail("%s of site %d says: %s", file, site, text);
         (void)usleep(50000);
     }
-    fail_msg("%s of site %d never says: %s", file, site, text);
 }
 
 static bool pier_is_let_go(struct real_cluster *of, int site)

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "cluster_life.h"
+#include "patience.h"
 
 #define DAY_S    86400
-#define TRIES    600
 #define PAUSE_US 100000
 
 /* A new certificate in the file that the agent or the witness reads already. */
@@ -126,11 +126,15 @@ static void the_end_of_an_agents_certificate_is_told_before(void **state) /* 3.8
     assert_true(real_keeps_epoch_1(&cluster, 0));
 }
 
-static bool second_enforcer_logs(const char *text)
+static void second_enforcer_logs(const char *text)
 {
-    for (int tries = 0; tries < TRIES && !has_logged("enforcer", text); tries++)
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+
+    while (!has_logged("enforcer", text)) {
+        if (patience_is_over(&patience))
+            patience_fail("the enforcer logs %s", text);
         (void)usleep(PAUSE_US);
-    return has_logged("enforcer", text);
+    }
 }
 
 static void the_end_of_a_second_enforcers_certificate_is_told_before(void **state) /* 3.4 */
@@ -139,9 +143,9 @@ static void the_end_of_a_second_enforcers_certificate_is_told_before(void **stat
     real_use_second_enforcer(&cluster, 1);
     real_start_second_enforcer(&cluster, 1, false);
     issue_agent(29.5); /* who enforces for a site has the name of its agent */
-    assert_true(second_enforcer_logs("certificate_left_days=29 does="));
+    second_enforcer_logs("certificate_left_days=29 does=");
     issue_agent(0.5);
-    assert_true(second_enforcer_logs("certificate_left_days=0 does="));
+    second_enforcer_logs("certificate_left_days=0 does=");
 }
 
 /* By the words of whoever leads, who has them from the witness itself. */
@@ -162,6 +166,7 @@ static bool witness_ends_within_7_days(struct real_cluster *of, int witness)
 static void the_end_of_a_witnesss_certificate_is_told_before(void **state) /* 3.8 */
 {
     const int witness = trio_follower(&cluster.trio);
+    struct patience patience;
     char file[24];
     char uri[64];
 
@@ -169,13 +174,16 @@ static void the_end_of_a_witnesss_certificate_is_told_before(void **state) /* 3.
     (void)snprintf(file, sizeof file, "w%d.pem", witness + 1);
     (void)snprintf(uri, sizeof uri, "breakwater://prod/witness/w%d", witness + 1);
     issue(file, uri, 6.5);
-    assert_true(trio_logs(&cluster.trio, witness, "certificate.ends"));
+    trio_logs(&cluster.trio, witness, "certificate.ends");
     assert_true(trio_has_logged(&cluster.trio, witness, "certificate_left_days=6 next="));
-    for (int tries = 0; tries < TRIES && !witness_ends_within_7_days(&cluster, witness); tries++)
+    patience = patience_begin(REAL_WAIT_MS);
+    while (!witness_ends_within_7_days(&cluster, witness)) { /* the leader says it of another */
+        if (patience_is_over(&patience))
+            patience_fail("the status says when the certificate of w%d ends", witness + 1);
         (void)usleep(PAUSE_US);
-    assert_true(witness_ends_within_7_days(&cluster, witness)); /* the leader says it of another */
+    }
     issue(file, uri, 0.5);
-    assert_true(trio_logs(&cluster.trio, witness, "certificate_left_days=0 next="));
+    trio_logs(&cluster.trio, witness, "certificate_left_days=0 next=");
 }
 
 int main(void)

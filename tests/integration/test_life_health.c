@@ -12,6 +12,7 @@
 #include <breakwater/net/plain_server.h>
 #include <breakwater/sys/clock.h>
 
+#include "patience.h"
 #include "plain_client.h"
 #include "real_files.h"
 
@@ -263,11 +264,11 @@ static bool is_left(struct real_cluster *of, int site)
 /* As real_until, where no witness knows of a group. */
 static void until_leaderless(real_condition *is_met, int site, const char *what)
 {
-    const uint64_t limit_ms = now_ms() + REAL_WAIT_MS;
+    struct patience patience = patience_begin(REAL_WAIT_MS);
 
     while (!is_met(&cluster, site)) {
-        if (now_ms() > limit_ms)
-            fail_msg("never: %s: %s", what, ask(site).text);
+        if (patience_is_over(&patience))
+            patience_fail("%s: %s", what, ask(site).text);
         (void)usleep(50000);
     }
 }

@@ -19,6 +19,7 @@
 #include "cluster_life.h"
 #include "janitor.h"
 #include "lacking.h"
+#include "patience.h"
 #include "real_files.h"
 
 static bool is_epoch_1_over(struct real_cluster *of, int site)
@@ -69,10 +70,12 @@ static void serve_long(void)
 /* All of its session, as a boot does: what is still there would be left of a start (3.2.4). */
 static void end_session(pid_t leader)
 {
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+
     assert_int_equal(kill(-leader, SIGKILL), 0);
-    for (int waited_ms = 0; kill(-leader, 0) == 0 || errno != ESRCH; waited_ms += 10) {
-        if (waited_ms >= REAL_WAIT_MS)
-            fail_msg("of the session of %ld something is left", (long)leader);
+    while (kill(-leader, 0) == 0 || errno != ESRCH) {
+        if (patience_is_over(&patience))
+            patience_fail("the session of %ld ends", (long)leader);
         (void)usleep(10000);
     }
 }

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "cluster_life.h"
+#include "patience.h"
 
-#define LOOKS_MAX 1200 /* a tenth of a second apart: for what must happen, on a slow machine */
 
 enum { HELD, OTHER }; /* the sites */
 #define REFUSED 6
@@ -50,12 +50,13 @@ typedef bool condition(int site);
 
 static void until(condition *is_met, int site, const char *what)
 {
-    for (int i = 0; i < LOOKS_MAX; i++) {
-        if (is_met(site))
-            return;
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+
+    while (!is_met(site)) {
+        if (patience_is_over(&patience))
+            patience_fail("%s", what);
         (void)usleep(100000);
     }
-    fail_msg("not in time: %s", what);
 }
 
 static bool is_gone(int site)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "patience.h"
 #include "real_cluster.h"
 #include "real_files.h"
 
@@ -173,8 +174,11 @@ static bool waits_at_its_point(struct real_cluster *of, int site)
 /* Nobody leads meanwhile, whom status could be asked of. */
 static void wait_until_it_is_fenced(void)
 {
-    for (int tries = 0; real_runs(&cluster, 0, "fence") == 0; tries++) {
-        assert_true(tries < 600);
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+
+    while (real_runs(&cluster, 0, "fence") == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("the first site is fenced");
         (void)usleep(100000);
     }
 }

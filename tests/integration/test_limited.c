@@ -16,9 +16,11 @@
 #include "../../src/witness/consent.h"
 #include "../../src/witness/program.h"
 #include "operator.h"
+#include "patience.h"
 #include "test_https.h"
 
 /* anna may change harbor; vera, of viewer.yaml, may see it. Nobody but root may anything of the other group. */
+#define SLACK_MS 300 /* a stall that can make a request of a few hundred ms take a second */
 #define OTHER      "payments"
 #define OTHER_SITE "dc-z"
 #define PEOPLE                                                                                     \
@@ -61,7 +63,7 @@ static void say_who_may(int i, const char *people)
     assert_true(fputs(people, file) >= 0);
     assert_int_equal(fclose(file), 0);
     trio_signal(&operator.trio, i, SIGHUP);
-    assert_true(trio_logs_times(&operator.trio, i, "what=configuration", ++reloads[i]));
+    trio_logs_times(&operator.trio, i, "what=configuration", ++reloads[i]);
 }
 
 static int ask_leader(const struct bw_credentials *who, const char *method, const char *path,
@@ -75,11 +77,16 @@ static int ask_leader(const struct bw_credentials *who, const char *method, cons
 static int ask(const struct bw_credentials *who, int i, const char *method, const char *path,
                const char *body)
 {
-    int status = 503;
+    struct patience patience = patience_begin(OPERATOR_WAIT_MS);
 
-    for (int tries = 0; tries < OPERATOR_TRIES && status == 503; tries++)
-        status = operator_ask(who, i, method, path, body, strlen(body));
-    return status;
+    for (;;) {
+        const int status = operator_ask(who, i, method, path, body, strlen(body));
+
+        if (status != 503)
+            return status;
+        if (patience_is_over(&patience))
+            patience_fail("w%d has the time for %s %s", i + 1, method, path);
+    }
 }
 
 static int setup(void **state)
@@ -469,20 +476,34 @@ static uint64_t time_of(int leader, const char *method, const char *path, const 
     return bw_instant_elapsed_ns(bw_clock_now(), begun);
 }
 
-/* Of five; who waits for a witness that hangs waits each time. A machine that is busy is not
- * always. */
+struct quick {
+    int leader;
+    const char *method, *path, *body;
+    int status;
+    uint64_t quickest_ns;
+};
+
+/* True if one of five requests takes less than a second. Whoever waits for a witness that hangs waits each time. */
+static bool is_quick(void *user)
+{
+    struct quick *quick = user;
+
+    quick->quickest_ns = UINT64_MAX;
+    for (int i = 0; i < 5 && quick->quickest_ns >= BW_NS_PER_S; i++) {
+        const uint64_t took = time_of(quick->leader, quick->method, quick->path, quick->body, quick->status);
+
+        quick->quickest_ns = took < quick->quickest_ns ? took : quick->quickest_ns;
+    }
+    return quick->quickest_ns < BW_NS_PER_S;
+}
+
 static uint64_t quickest_ns(int leader, const char *method, const char *path, const char *body,
                             int status)
 {
-    uint64_t quickest = UINT64_MAX;
+    struct quick quick = {leader, method, path, body, status, 0};
 
-    for (int i = 0; i < 5 && quickest >= BW_NS_PER_S; i++) {
-        const uint64_t took = time_of(leader, method, path, body, status);
-
-        quickest = took < quickest ? took : quickest;
-    }
-    assert_true(quickest < BW_NS_PER_S);
-    return quickest;
+    claim_in_time(SLACK_MS, is_quick, &quick);
+    return quick.quickest_ns;
 }
 
 /* A witness that answers nothing, and whose silence is not noticed yet, costs an order a second at
@@ -531,6 +552,24 @@ static void one_person_leaves_room_for_the_orders_of_others(void **state)
     wake_all();
 }
 
+/* True if one of three requests takes less than a second while a follower hangs. */
+static bool is_quick_beside_one_that_hangs(void *user)
+{
+    struct quick *quick = user;
+
+    quick->quickest_ns = UINT64_MAX;
+    for (int tries = 0; tries < 3 && quick->quickest_ns >= BW_NS_PER_S; tries++) {
+        uint64_t took;
+
+        quick->leader = trio_leader(&operator.trio);
+        trio_signal(&operator.trio, trio_follower(&operator.trio), SIGSTOP);
+        took = time_of(quick->leader, quick->method, quick->path, quick->body, quick->status);
+        quick->quickest_ns = took < quick->quickest_ns ? took : quick->quickest_ns;
+        wake_all();
+    }
+    return quick->quickest_ns < BW_NS_PER_S;
+}
+
 /* Nobody is asked about what is refused anyway, and no room is taken: 404 and 400 come at once. */
 static void what_is_refused_anyway_waits_for_nobody(void **state)
 {
@@ -543,18 +582,9 @@ static void what_is_refused_anyway_waits_for_nobody(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
-        uint64_t quickest = UINT64_MAX; /* of three: a machine that is busy is not always */
+        struct quick quick = {0, "POST", orders[i].path, orders[i].body, orders[i].status, 0};
 
-        for (int tries = 0; tries < 3 && quickest >= BW_NS_PER_S; tries++) {
-            const int leader = trio_leader(&operator.trio);
-            uint64_t took;
-
-            trio_signal(&operator.trio, trio_follower(&operator.trio), SIGSTOP);
-            took = time_of(leader, "POST", orders[i].path, orders[i].body, orders[i].status);
-            quickest = took < quickest ? took : quickest;
-            wake_all();
-        }
-        assert_true(quickest < BW_NS_PER_S);
+        claim_in_time(SLACK_MS, is_quick_beside_one_that_hangs, &quick);
     }
 }
 
@@ -564,7 +594,7 @@ static void a_reload_changes_who_may_and_a_bad_list_changes_nothing(void **state
 {
     (void)state;
     say_who_may(0, "people: []\n");
-    assert_true(trio_logs(&operator.trio, 0, "config.reload_failed"));
+    trio_logs(&operator.trio, 0, "config.reload_failed");
     assert_int_equal(ask(nobody, 0, "GET", "/v1/status", ""), 403);
 
     say_who_may(0, "people:\n  - {name: operator/root}\n"

@@ -21,6 +21,7 @@
 #include "advice.h"
 #include "cluster_life.h"
 #include "janitor.h"
+#include "patience.h"
 #include "punctual.h"
 
 #define NEWCOMERS_MAX 3
@@ -42,7 +43,7 @@ struct newcomer {
 
 static struct newcomer newcomers[NEWCOMERS_MAX];
 static char out[OUT_BYTES];
-static const char *patience = "60s"; /* of a command */
+static const char *timeout = "60s"; /* of a command */
 
 /* What a tired person writes into the file of a newcomer. */
 static struct {
@@ -121,7 +122,7 @@ static int members(const char *verb, const char *name, const char *new_name)
                     "--identity",
                     identity,
                     "--wait-timeout",
-                    (char *)(uintptr_t)patience,
+                    (char *)(uintptr_t)timeout,
                     (char *)(uintptr_t)name,
                     (char *)(uintptr_t)new_name,
                     NULL};
@@ -136,10 +137,13 @@ static int members(const char *verb, const char *name, const char *new_name)
  * is heard, or that the last change is over. */
 static void members_do(const char *verb, const char *name, const char *new_name)
 {
+    struct patience patience = patience_begin(REAL_WAIT_MS);
     int status = members(verb, name, new_name);
 
-    for (int tries = 0; status == UNSAFE && tries < TRIO_WAIT_MS / 500; tries++) {
+    while (status == UNSAFE) {
         print_message("%s", out);
+        if (patience_is_over(&patience))
+            patience_fail("members %s %s is safe", verb, name);
         (void)usleep(500000);
         status = members(verb, name, new_name);
     }
@@ -166,6 +170,17 @@ static bool all_say_their_release(unsigned count)
     for (const char *at = strstr(out, key); at != NULL; at = strstr(at + 1, key))
         found++;
     return found == count;
+}
+
+static void wait_until_all_say_their_release(int count)
+{
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+
+    while (!all_say_their_release(count)) {
+        if (patience_is_over(&patience))
+            patience_fail("%d members say their release:\n%s", count, out);
+        (void)usleep(100000);
+    }
 }
 
 /* Short files only. */
@@ -269,21 +284,23 @@ static void prepare(int id, char config[TRIO_PATH_BYTES])
 
 /* Any member may have told it what an operator must say: that does not mean that the one who leads
  * has heard of it. */
-static bool leader_knows_of(int id)
+static void wait_until_leader_knows_of(int id)
 {
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
     char log[TRIO_PATH_BYTES];
     char name[16];
 
     (void)snprintf(name, sizeof name, "w%d", id);
     numbered("run%d.log", 0, log);
-    for (int i = 0; i < TRIO_WAIT_MS / 100; i++) {
+    for (;;) {
         (void)unlink(log);                    /* nothing may have been said */
         (void)members("add", name, "--plan"); /* what else stands in its way is not asked here */
         if (!file_has(log, "asks to join; give it"))
-            return true;
+            return;
+        if (patience_is_over(&patience))
+            patience_fail("the leader knows that w%d asks to join", id);
         (void)usleep(100000);
     }
-    return false;
 }
 
 static void start_and_wait_until_it_asks(int id)
@@ -292,9 +309,8 @@ static void start_and_wait_until_it_asks(int id)
 
     start_newcomer(id);
     (void)snprintf(file, sizeof file, "members add w%d", id);
-    assert_true(
-        trio_logs(&cluster.trio, id - 1, file)); /* the file of its log is numbered like theirs */
-    assert_true(leader_knows_of(id));
+    trio_logs(&cluster.trio, id - 1, file); /* the file of its log is numbered like theirs */
+    wait_until_leader_knows_of(id);
 }
 
 /* Made with --join, started, and known to the members as one that asks. */
@@ -522,9 +538,7 @@ static void three_become_five_and_two_may_fail(void **state)
         members_do("add", name, NULL); /* it is so */
     }
     members_do("lead", "w3", NULL);
-    for (int i = 0; i < 100 && !all_say_their_release(5); i++)
-        (void)usleep(100000);
-    assert_true(all_say_their_release(5));
+    wait_until_all_say_their_release(5);
     for (int i = 0; i < 2; i++)
         end(&newcomers[i]);
 
@@ -545,7 +559,7 @@ static void begin_anew(int id, const char *says)
     write_config(&newcomers[id - FIRST_ID], id, config);
     assert_int_equal(init_witness(config, true), 0);
     start_newcomer(id);
-    assert_true(trio_logs(&cluster.trio, id - 1, says));
+    trio_logs(&cluster.trio, id - 1, says);
 }
 
 static void assert_refused(const char *verb, const char *name, const char *new_name,
@@ -609,8 +623,8 @@ static void move_w2(struct test_port *to)
     trio_start(trio, 1, TRIO_EXECUTED);
     trio_signal(trio, LAST, SIGHUP);
     assert_int_equal(kill(newcomers[0].pid, SIGHUP), 0);
-    assert_true(trio_logs(trio, LAST, "config.reloaded"));
-    assert_true(trio_logs(trio, FIRST_ID - 1, "config.reloaded"));
+    trio_logs(trio, LAST, "config.reloaded");
+    trio_logs(trio, FIRST_ID - 1, "config.reloaded");
 }
 
 /* 3.9: the roster has the address of the last change of members, the files that of today: what people read is this,
@@ -630,8 +644,7 @@ static void a_witness_that_has_moved_is_where_the_files_say(void **state)
     assert_non_null(strstr(out, address));
 
     move_w2(&newcomers[2].api);
-    for (int i = 0; i < TRIO_WAIT_MS / 100 && !all_say_their_release(3); i++)
-        (void)usleep(100000);
+    wait_until_all_say_their_release(3);
     assert_null(strstr(out, address));
     (void)snprintf(address, sizeof address, "\"127.0.0.1:%u\"", (unsigned)newcomers[2].api.number);
     assert_non_null(strstr(out, address));
@@ -682,9 +695,9 @@ static void a_recovery_counts_who_votes_and_not_who_is_to(void **state)
     (void)trio_stop(&cluster.trio, 0, SIGKILL);
     join(4);
     assert_int_equal(kill(newcomers[0].pid, SIGSTOP), 0);
-    patience = "1s";
+    timeout = "1s";
     assert_int_not_equal(members("replace", "w1", "w4"), 0);
-    patience = "60s";
+    timeout = "60s";
     assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
     assert_int_equal(trio_run(&cluster.trio, plan, out, sizeof out), UNSAFE);
     assert_non_null(strstr(out, "w4: ")); /* it is of the roster */
@@ -773,6 +786,7 @@ static void an_agent_that_restarts_finds_the_witnesses_that_came_since(void **st
     char path[REAL_PATH_BYTES];
     char log[REAL_PATH_BYTES];
     char config[TRIO_PATH_BYTES];
+    struct patience patience;
 
     (void)state;
     real_serve(&cluster);
@@ -810,9 +824,12 @@ static void an_agent_that_restarts_finds_the_witnesses_that_came_since(void **st
     kill_agent(); /* first: it would write it anew */
     assert_int_equal(truncate(path, 20), 0);
     real_start_agent(&cluster, 0);
-    for (int i = 0; i < 600 && !file_has(log, "members.damaged"); i++)
+    patience = patience_begin(REAL_WAIT_MS);
+    while (!file_has(log, "members.damaged")) {
+        if (patience_is_over(&patience))
+            patience_fail("the agent logs members.damaged");
         (void)usleep(100000);
-    assert_true(file_has(log, "members.damaged"));
+    }
     assert_int_equal(kill(cluster.sites[0].agent, 0), 0);
 }
 

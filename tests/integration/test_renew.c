@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "patience.h"
 #include "test_https.h"
 #include "trio_life.h"
 
@@ -51,7 +52,7 @@ static void reload_all(void)
     reloads++;
     for (int i = 0; i < TRIO_WITNESSES; i++) {
         trio_signal(&trio, i, SIGHUP);
-        assert_true(trio_logs_times(&trio, i, "event=config.reloaded component=witness what=configuration", reloads));
+        trio_logs_times(&trio, i, "event=config.reloaded component=witness what=configuration", reloads);
     }
 }
 
@@ -80,13 +81,17 @@ static bool is_answered(struct test_https *client)
 /* A quorum, and whoever asks is let in by the CA that is left. */
 static bool is_decided_by_the_new(void)
 {
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
     char command[COMMAND_BYTES];
-    int status = 0;
+    int status;
 
     (void)snprintf(command, sizeof command,
                    "\"$bw\" status --endpoint 127.0.0.1:%u --ca only-new.pem --identity anna.pem", trio.api[1]);
-    for (int tries = 0; tries < 30 && (tries == 0 || status == 5); tries++)
+    do {
         status = attempt(command);
+        if (status == 5 && patience_is_over(&patience))
+            patience_fail("a quorum answers");
+    } while (status == 5);
     return status == 0 || status == 3 || status == 4;
 }
 
@@ -118,7 +123,7 @@ static void a_ca_is_replaced_with_overlap_and_the_old_one_is_out_at_its_end(void
     do_in("cp only-new.pem ca.pem.next && mv ca.pem.next ca.pem");
     reload_all();
     assert_true(test_https_is_at_end(&anna));
-    assert_true(trio_logs(&trio, 0, "why=untrusted"));
+    trio_logs(&trio, 0, "why=untrusted");
     assert_true(is_decided_by_the_new());
     do_in("rm -rf new");
 
@@ -133,18 +138,18 @@ static void a_certificate_of_a_ca_that_is_not_trusted_yet_is_not_taken(void **st
     do_in("\"$bw\" pki init --cluster prod --dir new && cat ca.pem >>new/ca.pem && "
           "\"$bw\" pki renew w1.pem --dir new");
     trio_signal(&trio, 0, SIGHUP);
-    assert_true(trio_logs(&trio, 0, "event=config.reload_failed"));
-    assert_true(trio_logs(&trio, 0, "vouches for this certificate"));
+    trio_logs(&trio, 0, "event=config.reload_failed");
+    trio_logs(&trio, 0, "vouches for this certificate");
 
     do_in("cp new/ca.pem ca.pem.next && mv ca.pem.next ca.pem");
     trio_signal(&trio, 0, SIGHUP);
-    assert_true(trio_logs(&trio, 0, "event=config.reloaded"));
+    trio_logs(&trio, 0, "event=config.reloaded");
 
     /* One that nobody who dials this witness would take is not used either. */
     do_in("\"$bw\" pki issue witness/w1 --dir new --san dns:elsewhere --out new/other.pem && mv "
           "new/other.pem w1.pem");
     trio_signal(&trio, 0, SIGHUP);
-    assert_true(trio_logs(&trio, 0, "the certificate does not name 127.0.0.1, at which"));
+    trio_logs(&trio, 0, "the certificate does not name 127.0.0.1, at which");
     do_in("openssl s_client -connect 127.0.0.1:$api -CAfile ca.pem </dev/null 2>/dev/null | "
           "openssl x509 -noout -text | "
           "grep 'IP Address:127.0.0.1'");

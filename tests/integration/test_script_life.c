@@ -23,6 +23,7 @@
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/script.h>
 
+#include "patience.h"
 #include "script_world.h"
 #include "stuck_disk.h"
 
@@ -90,15 +91,16 @@ static void canceled_before_the_go_ahead_it_never_starts(void **state)
 
 static void wait_until_ended(pid_t pid)
 {
+    struct patience patience = patience_begin(WAIT_MS);
     struct bw_process process;
 
-    for (int i = 0; i < LOOKS; i++) {
+    while (!patience_is_over(&patience)) {
         (void)waitpid(pid, NULL, WNOHANG); /* ours by adoption, or another's */
         if (bw_process_read(pid, &process, NULL) != BW_OK || process.is_dead)
             return;
         usleep(LOOK_US); /* between two looks at a condition */
     }
-    fail_msg("process %ld is still there", (long)pid);
+    patience_fail("process %ld ends", (long)pid);
 }
 
 /* 3.4: a guard that dies between fork and go-ahead leaves no script behind. */
@@ -377,6 +379,7 @@ static void output_of_what_a_start_left_behind_is_read_on(void **state)
     static struct bw_deadline keeps_alive; /* until the loop has closed it */
     struct fixture *f = fixture_of(state);
     struct bw_script_spec spec = spec_of_start(f);
+    struct patience patience;
     char text[512];
 
     snprintf(text, sizeof text,
@@ -389,11 +392,13 @@ static void output_of_what_a_start_left_behind_is_read_on(void **state)
     /* A drain does not keep a loop alive; a guard's loop is. */
     assert_int_equal(bw_deadline_init(&keeps_alive, &f->loop, NULL, NULL, &f->diag), BW_OK);
     assert_int_equal(close(open(path_in(f, "gate"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
-    for (int i = 0; i < LOOKS && !exists(f, "gate.done"); i++) {
+    patience = patience_begin(WAIT_MS);
+    while (!exists(f, "gate.done")) {
+        if (patience_is_over(&patience))
+            patience_fail("the output is drained");
         uv_run(&f->loop, UV_RUN_NOWAIT);
         usleep(LOOK_US); /* between two looks at a condition */
     }
-    assert_true(exists(f, "gate.done"));
     bw_deadline_close(&keeps_alive, NULL);
 }
 

@@ -15,9 +15,10 @@
 #include <cmocka.h>
 
 #include "janitor.h"
+#include "patience.h"
 #include "text_file.h"
 
-#define PATIENCE_MS 60000
+#define WAIT_MS 20000 /* for what must happen, on an idle machine: patience.h */
 #define LOOK_US     20000
 
 struct world {
@@ -52,9 +53,11 @@ static bool has(const struct world *world, const char *name, const char *text)
 
 static void await(const struct world *world, const char *name, const char *text)
 {
-    for (int waited_ms = 0; !has(world, name, text); waited_ms += LOOK_US / 1000) {
-        if (waited_ms > PATIENCE_MS)
-            fail_msg("%s never said \"%s\"", name, text);
+    struct patience patience = patience_begin(WAIT_MS);
+
+    while (!has(world, name, text)) {
+        if (patience_is_over(&patience))
+            patience_fail("%s says \"%s\"", name, text);
         (void)usleep(LOOK_US);
     }
 }
@@ -169,10 +172,11 @@ static uint32_t count(const struct world *world, const char *call)
 static void await_checks(const struct world *world, uint32_t more)
 {
     const uint32_t until = count(world, "check") + more;
+    struct patience patience = patience_begin(WAIT_MS);
 
-    for (int waited_ms = 0; count(world, "check") < until; waited_ms += LOOK_US / 1000) {
-        if (waited_ms > PATIENCE_MS)
-            fail_msg("there was no other check");
+    while (count(world, "check") < until) {
+        if (patience_is_over(&patience))
+            patience_fail("%u checks more begin", more);
         (void)usleep(LOOK_US);
     }
 }
@@ -221,9 +225,11 @@ static void a_check_that_fails_calls_nothing(void **state)
 /* One that was killed is there until it has been waited for. */
 static void await_gone(pid_t pid)
 {
-    for (int waited_ms = 0; kill(pid, 0) == 0; waited_ms += LOOK_US / 1000) {
-        if (waited_ms > PATIENCE_MS)
-            fail_msg("process %d is still there", (int)pid);
+    struct patience patience = patience_begin(WAIT_MS);
+
+    while (kill(pid, 0) == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("process %d ends", (int)pid);
         (void)usleep(LOOK_US);
     }
 }

@@ -18,6 +18,7 @@
 
 #include "janitor.h"
 #include "lacking.h"
+#include "patience.h"
 
 struct fixture {
     char dir[64];
@@ -108,6 +109,7 @@ static enum bw_err look(struct fixture *f, const char *show)
     return f->done_err;
 }
 
+#define WAIT_MS 20000 /* for what must happen, on an idle machine: patience.h */
 #define BLOCK(load, active, cgroup)                                                                \
     "echo LoadState=" load "; echo ActiveState=" active "; echo ControlGroup=" cgroup "\n"
 
@@ -271,6 +273,7 @@ static void open_unit(struct fixture *f, struct real_unit *unit)
 /* A process begins in it, the only one. */
 static pid_t begin_in(struct fixture *f, const struct real_unit *unit)
 {
+    struct patience patience;
     size_t count = 0;
     pid_t pids[4];
     const pid_t pid = fork();
@@ -280,7 +283,10 @@ static pid_t begin_in(struct fixture *f, const struct real_unit *unit)
             (void)execl("/bin/sleep", "sleep", "60", NULL);
         _exit(1);
     }
-    for (int i = 0; i < 12000 && count == 0; i++) {
+    patience = patience_begin(WAIT_MS);
+    while (count == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("the process is in its cgroup");
         assert_int_equal(bw_cgroup_list(&unit->cgroup, pids, 4, &count, &f->diag), BW_OK);
         usleep(5000); /* between two looks at a condition */
     }

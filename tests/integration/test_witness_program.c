@@ -17,13 +17,13 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 
+#include "patience.h"
 #include "test_https.h"
 #include "janitor.h"
 #include "trio.h"
 
 #define RENEW_MS 400
 #define PAUSE_US 100000
-#define TRIES    600
 #define AT_ONCE_MS 5000
 
 static struct trio trio;
@@ -105,7 +105,9 @@ static void sync_both(void)
 /* Both sites sync until dc-a's renewal of some epoch is confirmed: which. */
 static uint64_t wait_for_confirmation(void)
 {
-    for (int i = 0; i < TRIES; i++) {
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
+
+    while (!patience_is_over(&patience)) {
         const struct bw_sync_answer_group *answer;
 
         sync_both();
@@ -114,8 +116,7 @@ static uint64_t wait_for_confirmation(void)
             return answer->confirmed_epoch;
         (void)usleep(PAUSE_US);
     }
-    fail_msg("no renewal of dc-a was confirmed");
-    return 0;
+    patience_fail("a renewal of dc-a is confirmed");
 }
 
 static uint64_t begin_serving(void)
@@ -161,16 +162,17 @@ static bool ask_each(struct puppet *puppet, struct contact contact[TRIO_WITNESSE
 /* At a follower that passes it on, until it comes back with a leader's answer; which follower. */
 static int relay(struct puppet *puppet)
 {
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
+
     puppet->wants_relay = true;
-    for (int tries = 0; tries < TRIES; tries++) {
+    while (!patience_is_over(&patience)) {
         const int follower = trio_follower(&trio);
 
         assert_int_equal(puppet_sync(puppet, follower), 200);
         if (puppet->answer.is_leader && puppet->answer.leader[1] - '1' != follower)
             return follower;
     }
-    fail_msg("no follower passed it on");
-    return -1;
+    patience_fail("a follower passes it on");
 }
 
 /* Polls of dc-b at one witness, over one connection as an agent does it, until it is to run. */
@@ -226,11 +228,14 @@ static void *run_polls(void *user)
 static void only_a_leader_after_its_proof_lets_an_unknown_group_go(void **state)
 {
     struct contact contact[TRIO_WITNESSES];
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
     bool is_settled = false;
 
     (void)state;
     trio_start_all(&trio, TRIO_EXECUTED);
-    for (int tries = 0; tries < TRIES && !is_settled; tries++) {
+    while (!is_settled) {
+        if (patience_is_over(&patience))
+            patience_fail("all name one leader");
         (void)trio_leader(&trio);
         is_settled = ask_each(&a, contact);
         assert_true(bw_id_equal(a.answer.cluster_id, trio.cluster_id));
@@ -241,7 +246,6 @@ static void only_a_leader_after_its_proof_lets_an_unknown_group_go(void **state)
             assert_int_equal(contact[i].order,
                              contact[i].is_leader ? BW_ORDER_LET_GO : BW_ORDER_NONE);
     }
-    assert_true(is_settled);
 }
 
 static void a_sync_through_a_follower_is_answered_by_the_leader(void **state)
@@ -258,9 +262,12 @@ static void a_sync_through_a_follower_is_answered_by_the_leader(void **state)
 static void await_orders(uint64_t epoch)
 {
     struct contact of_a[TRIO_WITNESSES], of_b[TRIO_WITNESSES];
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
     bool is_settled = false;
 
-    for (int tries = 0; tries < TRIES && !is_settled; tries++) {
+    while (!is_settled) {
+        if (patience_is_over(&patience))
+            patience_fail("all tell the orders, and the leader confirms epoch %llu", (unsigned long long)epoch);
         is_settled = ask_each(&a, of_a);
         is_settled = ask_each(&b, of_b) && is_settled;
         for (int i = 0; i < TRIO_WITNESSES; i++) {
@@ -270,7 +277,6 @@ static void await_orders(uint64_t epoch)
             assert_int_equal(of_b[i].confirmed, 0);
         }
     }
-    assert_true(is_settled);
 }
 
 static void only_a_leader_confirms_and_others_tell_the_order(void **state)
@@ -288,12 +294,16 @@ static void only_a_leader_confirms_and_others_tell_the_order(void **state)
 
 static void one_follower_is_enough_to_renew(void **state)
 {
+    struct patience patience;
     uint64_t epoch;
     uint64_t confirmed = 0;
 
     (void)state;
     epoch = begin_serving();
-    for (int tries = 0; tries < TRIES && confirmed == 0; tries++) {
+    patience = patience_begin(TRIO_WAIT_MS);
+    while (confirmed == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("a renewal through a follower is confirmed");
         (void)relay(&a);
         confirmed = puppet_answer(&a)->confirmed_epoch;
     }
@@ -322,11 +332,12 @@ static void a_leader_without_a_majority_confirms_nothing(void **state)
 /* Its own answer, which is freed: the sanitizer looks when it ends. */
 static void a_follower_that_reaches_no_leader_answers_itself_and_ends_well(void **state)
 {
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
     int follower = -1;
 
     (void)state;
     a.wants_relay = true;
-    for (int tries = 0; tries < TRIES && follower < 0; tries++) {
+    while (follower < 0) {
         int leader;
 
         for (int i = 0; i < TRIO_WITNESSES; i++)
@@ -340,8 +351,9 @@ static void a_follower_that_reaches_no_leader_answers_itself_and_ends_well(void 
         assert_false(a.answer.is_leader);
         if (!trio_has_logged(&trio, follower, "relay.failed"))
             follower = -1; /* it took so long that it knew of no leader any more */
+        if (follower < 0 && patience_is_over(&patience))
+            patience_fail("a follower knows of a leader that is gone");
     }
-    assert_true(follower >= 0);
 
     assert_int_equal(trio_stop(&trio, follower, SIGTERM), 0);
 }
@@ -437,7 +449,7 @@ static void a_witness_that_lost_its_disk_gives_no_epoch_twice(void **state)
 
     remove_second();
     trio_start(&trio, 0, TRIO_FORKED);
-    assert_true(trio_logs_times(&trio, 0, "event=witness.started", 2));
+    trio_logs_times(&trio, 0, "event=witness.started", 2);
     assert_int_equal(init_second(), 6); /* w1 knows better; nothing was made */
     assert_int_equal(count_lines("w1 knows witness id 2 by another data directory"), 1);
     (void)trio_stop(&trio, 0, SIGKILL);
@@ -451,8 +463,8 @@ static void a_witness_that_lost_its_disk_gives_no_epoch_twice(void **state)
         assert_false(puppet_sync_all(&b)); /* no leader answers */
         (void)usleep(PAUSE_US);
     }
-    assert_true(trio_logs(&trio, 0, "it was made anew"));
-    assert_true(trio_logs(&trio, 1, "by another data directory"));
+    trio_logs(&trio, 0, "it was made anew");
+    trio_logs(&trio, 1, "by another data directory");
 
     trio_start(&trio, 2, TRIO_FORKED);
     assert_int_equal(wait_for_confirmation(), epoch);
@@ -461,13 +473,15 @@ static void a_witness_that_lost_its_disk_gives_no_epoch_twice(void **state)
 /* Both sites sync until dc-a is told an order of `kind`. */
 static void wait_for_order(enum bw_order_kind kind)
 {
-    for (int i = 0; i < TRIES; i++) {
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
+
+    while (!patience_is_over(&patience)) {
         sync_both();
         if (puppet_answer(&a) != NULL && puppet_answer(&a)->order.kind == kind)
             return;
         (void)usleep(PAUSE_US);
     }
-    fail_msg("dc-a was never told to %s", bw_order_word(kind));
+    patience_fail("dc-a is ordered to %s", bw_order_word(kind));
 }
 
 /* dc-a stops and gives `epoch` back; nobody is granted another. */
@@ -512,6 +526,7 @@ a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once(
     struct bw_spec spec = set_spec().spec;
     struct bw_terms terms = bw_terms_of_spec(&spec);
     struct poll_run run = {0};
+    struct patience patience;
     struct bw_instant sent, answered, led_since;
     char led_at_first[BW_NAME_MAX + 1], led_by[BW_NAME_MAX + 1];
     pthread_t thread;
@@ -536,9 +551,10 @@ a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once(
     run.port = trio.api[(leader + 1) % TRIO_WITNESSES];
     run.after = puppet_answer(&a)->order.index;
     assert_int_equal(pthread_create(&thread, NULL, run_polls, &run), 0);
-    for (int i = 0;
-         i < TRIES && (puppet_answer(&b) == NULL || puppet_answer(&b)->order.kind != BW_ORDER_RUN);
-         i++) {
+    patience = patience_begin(TRIO_WAIT_MS);
+    while (puppet_answer(&b) == NULL || puppet_answer(&b)->order.kind != BW_ORDER_RUN) {
+        if (patience_is_over(&patience))
+            patience_fail("dc-b is ordered to run");
         if (puppet_sync_all(&b))
             obey(&b);
         if (strcmp(b.answer.leader, led_by) != 0 && b.answer.is_leader) {

@@ -20,6 +20,7 @@
 #include <breakwater/wire/sync.h>
 
 #include "janitor.h"
+#include "patience.h"
 #include "punctual.h"
 
 /* ---- the witnesses --------------------------------------------------------------------------- */
@@ -458,19 +459,6 @@ static bool has_passed(struct bw_instant since, unsigned ms)
     return bw_instant_elapsed_ns(bw_clock_now(), since) >= ms * BW_NS_PER_MS;
 }
 
-/* True: it was met before `ms` had passed. */
-static bool turn_until(struct agent_world *world, agent_world_condition *is_met, unsigned ms)
-{
-    const struct bw_instant begin = bw_clock_now();
-
-    while (!is_met(world)) {
-        if (has_passed(begin, ms))
-            return false;
-        (void)uv_run(&world->loop, UV_RUN_ONCE);
-    }
-    return true;
-}
-
 static bool has_ended(const struct agent_world *world)
 {
     siginfo_t info = {0};
@@ -595,18 +583,29 @@ void agent_world_deinit(struct agent_world *world)
 
 void agent_world_until(struct agent_world *world, agent_world_condition *is_met, const char *what)
 {
+    struct patience patience = patience_begin(AGENT_WORLD_WAIT_MS);
     char command[192];
 
-    if (turn_until(world, is_met, AGENT_WORLD_GENEROUSLY))
-        return;
-    (void)snprintf(command, sizeof command, "tail -n 30 %s >&2", world->log_path);
-    (void)!system(command); /* for whoever reads the failure */
-    fail_msg("it never came to be: %s", what);
+    while (!is_met(world)) {
+        if (patience_is_over(&patience)) {
+            (void)snprintf(command, sizeof command, "tail -n 30 %s >&2", world->log_path);
+            (void)!system(command); /* for whoever reads the failure */
+            patience_fail("%s", what);
+        }
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    }
 }
 
 bool agent_world_never(struct agent_world *world, agent_world_condition *is_met, unsigned ms)
 {
-    return !turn_until(world, is_met, ms);
+    const struct bw_instant begin = bw_clock_now();
+
+    while (!is_met(world)) {
+        if (has_passed(begin, ms))
+            return true;
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    }
+    return false;
 }
 
 bool agent_world_log_has(const struct agent_world *world, const char *text)

@@ -20,7 +20,7 @@
 
 #define AGENT_WORLD_WITNESSES  3
 #define AGENT_WORLD_HELD_MAX   8
-#define AGENT_WORLD_GENEROUSLY 60000 /* ms: for what must happen, on a slow machine */
+#define AGENT_WORLD_WAIT_MS 20000 /* for what must happen, on an idle machine: patience.h */
 
 enum agent_world_manner {
     AGENT_WORLD_ANSWERS,

@@ -21,6 +21,7 @@
 #include <breakwater/wire/guard_message.h>
 
 #include "janitor.h"
+#include "patience.h"
 #include "punctual.h"
 #include "text_file.h"
 
@@ -134,7 +135,7 @@ int rig_setup(void **state)
  * cgroups are removed. */
 static void clear_reach(struct rig *rig)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
     struct bw_diag diag = {0};
     struct bw_reach reach;
     char tag[BW_REACH_TAG_BYTES];
@@ -142,7 +143,7 @@ static void clear_reach(struct rig *rig)
 
     bw_reach_tag(JANITOR_CLUSTER, rig->site, tag);
     assert_int_equal(bw_reach_open(&reach, tag, "g", false, &diag), BW_OK);
-    while (!is_empty && rig_now_ms() < limit) {
+    while (!is_empty && !patience_is_over(&patience)) {
         assert_int_equal(bw_reach_signal(&reach, BW_REACH_ALL, SIGKILL, &diag), BW_OK);
         rig_turn(rig);
         assert_int_equal(bw_reach_is_empty(&reach, BW_REACH_ALL, &is_empty, &diag), BW_OK);
@@ -191,14 +192,14 @@ void rig_guard_start(struct rig *rig)
 
 int rig_guard_end(struct rig *rig, int signal)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
     int status = 0;
 
     if (signal != 0)
         assert_int_equal(kill(rig->guard, signal), 0);
     while (waitpid(rig->guard, &status, WNOHANG) == 0) {
-        if (rig_now_ms() > limit)
-            fail_msg("the guard does not end");
+        if (patience_is_over(&patience))
+            patience_fail("the guard does not end");
         rig_turn(rig);
     }
     rig->guard = 0;
@@ -270,12 +271,12 @@ void rig_agent_init(struct rig *rig, struct rig_agent *agent)
 void rig_agent_connect(struct rig *rig, struct rig_agent *agent)
 {
     static const struct bw_unix_events events = {on_connected, on_message, on_closed};
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
     struct bw_diag diag = {0};
 
     while (!agent->is_connected) {
-        if (rig_now_ms() > limit)
-            fail_msg("the guard does not listen");
+        if (patience_is_over(&patience))
+            patience_fail("the guard does not listen");
         if (agent->connection == NULL)
             assert_int_equal(bw_unix_connect(&rig->loop, rig_path(rig, "run/guard.sock"), &events,
                                              agent, &agent->connection, &diag),
@@ -304,7 +305,7 @@ void rig_agent_greet(struct rig_agent *agent)
 
 void rig_greet(struct rig *rig)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     rig_agent_close(&rig->agent);
     rig_agent_init(rig, &rig->agent);
@@ -313,9 +314,9 @@ void rig_greet(struct rig *rig)
             rig_agent_connect(rig, &rig->agent);
             rig_agent_greet(&rig->agent);
         }
-        if (rig_now_ms() > limit) {
+        if (patience_is_over(&patience)) {
             print_log(rig);
-            fail_msg("no welcome");
+            patience_fail("no welcome");
         }
         rig_turn(rig);
     }
@@ -344,12 +345,12 @@ void rig_turn(struct rig *rig)
 
 void rig_wait(struct rig_agent *agent, enum bw_guard_message_kind kind, unsigned count)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     while (agent->count[kind] < count) {
-        if (rig_now_ms() > limit) {
+        if (patience_is_over(&patience)) {
             print_log(agent->rig);
-            fail_msg("message %d came %u times, expected %u", (int)kind, agent->count[kind], count);
+            patience_fail("message %d came %u times, expected %u", (int)kind, agent->count[kind], count);
         }
         rig_turn(agent->rig);
     }
@@ -359,12 +360,12 @@ void rig_wait(struct rig_agent *agent, enum bw_guard_message_kind kind, unsigned
 void rig_wait_fenced(struct rig_agent *agent)
 {
     const enum bw_guard_message_kind kind = BW_GUARD_MESSAGE_FENCE_ENDED;
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     while (agent->count[kind] == 0 || !agent->last[kind].fence.ok) {
-        if (rig_now_ms() > limit) {
+        if (patience_is_over(&patience)) {
             print_log(agent->rig);
-            fail_msg("%u fences have failed, and none has ended it", agent->count[kind]);
+            patience_fail("%u fences have failed, and none has ended it", agent->count[kind]);
         }
         rig_turn(agent->rig);
     }
@@ -372,23 +373,23 @@ void rig_wait_fenced(struct rig_agent *agent)
 
 void rig_wait_closed(struct rig_agent *agent)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     while (agent->connection != NULL) {
-        if (rig_now_ms() > limit)
-            fail_msg("the guard does not hang up");
+        if (patience_is_over(&patience))
+            patience_fail("the guard does not hang up");
         rig_turn(agent->rig);
     }
 }
 
 void rig_wait_log(struct rig *rig, const char *text)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     while (!rig_has(rig, "log", text)) {
-        if (rig_now_ms() > limit) {
+        if (patience_is_over(&patience)) {
             print_log(rig);
-            fail_msg("the log does not say %s", text);
+            patience_fail("the log does not say %s", text);
         }
         rig_turn(rig);
     }
@@ -472,11 +473,11 @@ uint64_t rig_last_beat_ms(const struct rig *rig)
 
 void rig_wait_beat(struct rig *rig, uint64_t after_ms)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     while (rig_last_beat_ms(rig) <= after_ms) {
-        if (rig_now_ms() > limit)
-            fail_msg("the service does not beat");
+        if (patience_is_over(&patience))
+            patience_fail("the service does not beat");
         rig_turn(rig);
     }
 }

@@ -15,7 +15,7 @@
 #include <breakwater/sys/unix_socket.h>
 
 #define RIG_MESSAGE_KINDS (BW_GUARD_MESSAGE_SHOWN + 1)
-#define RIG_PATIENCE_MS   60000
+#define RIG_PATIENCE_MS   20000 /* on an idle machine: patience.h */
 /* Of a service's script: who it is, by number and beginning. */
 #define RIG_TELL_PID "PID_FILE=pid\n" BW_LAB_SCRIPT_TELL_PID
 

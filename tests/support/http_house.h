@@ -12,6 +12,7 @@
 
 #include <breakwater/net/http_server.h>
 
+#include "patience.h"
 #include "test_https.h"
 #include "test_pki.h"
 
@@ -357,18 +358,20 @@ static inline int tear_down(void **state)
     return 0;
 }
 
-/* Asks until `value` is `wanted`; the bound is generous. */
+/* Asks until `value` is `wanted`. */
 static inline void wait_for(struct house *house, atomic_uint *value, unsigned wanted)
 {
     const struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
+    struct patience patience = patience_begin(20000);
 
-    for (int i = 0; i < 30000; i++) {
+    for (;;) {
         order(house, count_connections);
         if (*value == wanted)
             return;
+        if (patience_is_over(&patience))
+            patience_fail("the count is %u: it is %u", wanted, *value);
         (void)nanosleep(&pause, NULL);
     }
-    assert_int_equal(*value, wanted);
 }
 
 /* Says `text` on a new connection and returns the answer; asserts that the server closes after an

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lacking.h"
+#include "patience.h"
 
 #define ANSWER_BYTES_MAX (64 * 1024) /* more is the same, a thousand times */
 #define ANSWERS_FILE     "answers"
@@ -107,10 +108,13 @@ void operator_begin_agents(void)
 void operator_wait_for_round(void)
 {
     const unsigned begun = atomic_load(&operator.rounds);
+    struct patience patience = patience_begin(OPERATOR_WAIT_MS);
 
-    for (int i = 0; i < OPERATOR_TRIES && atomic_load(&operator.rounds) - begun < 2; i++)
-        (void)usleep(OPERATOR_PAUSE_US); /* the first may have begun before */
-    assert_true(atomic_load(&operator.rounds) - begun >= 2);
+    while (atomic_load(&operator.rounds) - begun < 2) { /* the first may have begun before */
+        if (patience_is_over(&patience))
+            patience_fail("both agents have a round");
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
 }
 
 void operator_end_agents(void)
@@ -286,24 +290,30 @@ void assert_says(const char *text, const char *part)
 
 int operator_run(const char *config, const char *words)
 {
-    int status = OPERATOR_NO_QUORUM;
+    struct patience patience = patience_begin(OPERATOR_WAIT_MS);
 
-    for (int i = 0; i < OPERATOR_TRIES && status == OPERATOR_NO_QUORUM; i++)
-        status = operator_run_once(config, words);
-    return status;
+    for (;;) {
+        const int status = operator_run_once(config, words);
+
+        if (status != OPERATOR_NO_QUORUM)
+            return status;
+        if (patience_is_over(&patience))
+            patience_fail("%s finds a quorum:\n%s", words, operator.errors);
+    }
 }
 
 void operator_until_it_says(const char *config, const char *words, int expected, const char *part)
 {
+    struct patience patience = patience_begin(OPERATOR_WAIT_MS);
     int status = -1;
 
-    for (int i = 0; i < OPERATOR_TRIES; i++) {
+    while (!patience_is_over(&patience)) {
         status = operator_run_once(config, words);
         if (status == expected && strstr(operator.out, part) != NULL)
             return;
         (void)usleep(OPERATOR_PAUSE_US);
     }
-    fail_msg("%s: exit %d, not %d, or no \"%s\" in:\n%s%s", words, status, expected,
+    patience_fail("%s: exit %d, not %d, or no \"%s\" in:\n%s%s", words, status, expected,
              part, operator.out, operator.errors);
 }
 
@@ -328,8 +338,8 @@ int operator_ask(const struct bw_credentials *credentials, int i, const char *me
         .content_type = strcmp(method, "GET") != 0 ? "application/json" : NULL,
         .body = body,
         .body_size = size,
-        .timeout_ms = TRIO_WAIT_MS,
-        .connect_timeout_ms = TRIO_WAIT_MS,
+        .timeout_ms = TRIO_CALL_MS,
+        .connect_timeout_ms = TRIO_CALL_MS,
         .response_bytes_max = 4 * 1024 * 1024};
     struct bw_diag diag = {0};
 
@@ -345,11 +355,17 @@ int operator_ask(const struct bw_credentials *credentials, int i, const char *me
 int operator_ask_leader(const struct bw_credentials *credentials, const char *method,
                         const char *path, const char *body, size_t size)
 {
-    int status = 503;
+    struct patience patience = patience_begin(OPERATOR_WAIT_MS);
 
-    for (int i = 0; i < OPERATOR_TRIES && (status == 421 || status == 503); i++)
-        status = operator_ask(credentials, trio_leader(&operator.trio), method, path, body, size);
-    return status;
+    for (;;) {
+        const int status =
+            operator_ask(credentials, trio_leader(&operator.trio), method, path, body, size);
+
+        if (status != 421 && status != 503)
+            return status;
+        if (patience_is_over(&patience))
+            patience_fail("a leader answers %s %s: %d", method, path, status);
+    }
 }
 
 json_t *operator_parse(const char *text)
@@ -364,7 +380,9 @@ json_t *operator_parse(const char *text)
 
 json_t *operator_status(void)
 {
-    for (int i = 0; i < OPERATOR_TRIES; i++) {
+    struct patience patience = patience_begin(OPERATOR_WAIT_MS);
+
+    for (;;) {
         json_t *status;
 
         assert_int_equal(operator_ask_leader(operator.operator, "GET", "/v1/status", NULL, 0), 200);
@@ -372,9 +390,9 @@ json_t *operator_status(void)
         if (json_is_true(json_object_get(status, "leads")))
             return status;
         json_decref(status);
+        if (patience_is_over(&patience))
+            patience_fail("a witness says that it leads");
     }
-    fail_msg("nobody says that it leads");
-    return NULL;
 }
 
 static bool holds_and_serves(const char *site)
@@ -398,14 +416,16 @@ static bool holds_and_serves(const char *site)
 
 void operator_wait_until_serving(const char *site)
 {
-    for (int i = 0; i < OPERATOR_TRIES; i++) {
+    struct patience patience = patience_begin(OPERATOR_WAIT_MS);
+
+    while (!patience_is_over(&patience)) {
         if (holds_and_serves(site))
             return;
         (void)usleep(OPERATOR_PAUSE_US);
     }
     print_message("%s does not serve: %s\n", site, operator.reply.body);
     (void)operator_ask_leader(operator.trio.viewer, "GET", "/v1/groups/harbor/history", NULL, 0);
-    fail_msg("it did: %s", operator.reply.body);
+    patience_fail("%s serves; its history: %s", site, operator.reply.body);
 }
 
 void operator_begin_serving(void)

@@ -14,7 +14,7 @@
 #include "trio.h"
 
 #define OPERATOR_PAUSE_US  100000
-#define OPERATOR_TRIES     600
+#define OPERATOR_WAIT_MS   20000 /* for what must happen, on an idle machine: patience.h */
 #define OPERATOR_NO_QUORUM 5 /* an exit status: nothing was changed */
 #define OPERATOR_REFUSED   6 /* another: not now */
 

@@ -1,5 +1,5 @@
 /* patience.h - bounds of waits that scale with how slow the machine is, and claims about time that tell a stalled
- * machine from a late program. After cmocka.h. For the thread that runs the test. */
+ * machine from a late program. For the thread that runs the test. */
 #ifndef BW_TEST_PATIENCE_H
 #define BW_TEST_PATIENCE_H
 

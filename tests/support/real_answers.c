@@ -1,3 +1,4 @@
+#include "patience.h"
 #include "real_cluster.h"
 
 #include <setjmp.h>
@@ -73,9 +74,9 @@ static json_t *get(const struct real_cluster *cluster, int witness, const char *
 static int ask(struct real_cluster *cluster, const char *method, const char *path, const char *body,
                char *answer, size_t size)
 {
-    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+    struct patience patience = patience_begin(REAL_WAIT_MS);
 
-    while (now_ms() < limit) {
+    while (!patience_is_over(&patience)) {
         for (int i = 0; i < TRIO_WITNESSES; i++) {
             char *text;
             const int status = call(cluster, (cluster->led + i) % TRIO_WITNESSES, method, path,
@@ -91,8 +92,7 @@ static int ask(struct real_cluster *cluster, const char *method, const char *pat
         }
         (void)usleep(LOOK_US);
     }
-    fail_msg("no witness takes %s %s", method, path);
-    return 0;
+    patience_fail("a witness takes %s %s", method, path);
 }
 
 static int apply(struct real_cluster *cluster, const char *initial_primary, char *answer,
@@ -200,17 +200,17 @@ static bool has_begun(const struct real_cluster *cluster, int site, int64_t epoc
 
 void real_begin_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms)
 {
-    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+    struct patience patience = patience_begin(REAL_WAIT_MS);
     int64_t epoch = -1;
     int status = 0;
 
-    while (now_ms() < limit) {
+    while (!patience_is_over(&patience)) {
         if (epoch < 0 && real_look(cluster))
             epoch = real_number(cluster, "epoch");
         if (epoch >= 0)
             status = real_switchover(cluster, site, timeout_ms);
         if (status != 202 && status != 409 && status != 0)
-            break;
+            fail_msg("the move to %s is refused: %d", cluster->sites[site].name, status);
         for (const uint64_t end = now_ms() + BEGIN_MS; status == 202 && now_ms() < end;) {
             if (real_look(cluster) && has_begun(cluster, site, epoch))
                 return;
@@ -218,7 +218,7 @@ void real_begin_switchover(struct real_cluster *cluster, int site, unsigned time
         }
         (void)usleep(LOOK_US);
     }
-    fail_msg("the move to %s does not begin: %d", cluster->sites[site].name, status);
+    patience_fail("the move to %s begins: %d", cluster->sites[site].name, status);
 }
 
 void real_spec_number(struct real_cluster *cluster, const char *key, int value)
@@ -276,17 +276,17 @@ static void fail_with_state(const struct real_cluster *cluster, const char *what
     for (int i = 0; i < cluster->site_count; i++)
         (void)fprintf(stderr, "journal of %s:\n%s", cluster->sites[i].name,
                       real_read(cluster, i, "journal"));
-    fail_msg("never: %s; BREAKWATER_KEEP=1 keeps the logs", what);
+    patience_fail("%s; BREAKWATER_KEEP=1 keeps the logs", what);
 }
 
 void real_until(struct real_cluster *cluster, real_condition *is_met, int site, const char *what)
 {
-    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+    struct patience patience = patience_begin(REAL_WAIT_MS);
 
     for (;;) {
         if (real_look(cluster) && is_met(cluster, site))
             return;
-        if (now_ms() > limit)
+        if (patience_is_over(&patience))
             fail_with_state(cluster, what);
         (void)usleep(LOOK_US);
     }
@@ -297,6 +297,7 @@ bool real_for_a_lease(struct real_cluster *cluster, real_condition *holds, int s
     const uint64_t ttl_ms = (uint64_t)json_integer_value(
         json_object_get(cluster->spec, "lease_ttl_ms"));
     const uint64_t end = now_ms() + ttl_ms + ttl_ms / 4;
+    struct patience patience = patience_begin((unsigned)(ttl_ms + ttl_ms / 4) + REAL_WAIT_MS);
 
     for (;;) {
         const bool has_looked = real_look(cluster);
@@ -305,7 +306,7 @@ bool real_for_a_lease(struct real_cluster *cluster, real_condition *holds, int s
             return false;
         if (has_looked && now_ms() > end)
             return true;
-        if (now_ms() > end + REAL_WAIT_MS)
+        if (patience_is_over(&patience))
             fail_with_state(cluster, "a leader answers");
         (void)usleep(LOOK_US);
     }

@@ -21,17 +21,13 @@
 #include <breakwater/sys/clock.h>
 
 #include "janitor.h"
+#include "patience.h"
 #include "punctual.h"
 #include "real_files.h"
 
 #define LOOK_US       20000
 #define BOOT_ID_FILE  "/proc/sys/kernel/random/boot_id"
 #define SYSTEMCTL     "/usr/bin/systemctl" /* where breakwater looks first */
-
-static uint64_t now_ms(void)
-{
-    return bw_clock_now().boot_ns / BW_NS_PER_MS;
-}
 
 /* ---- making and unmaking ---- */
 
@@ -154,11 +150,11 @@ void real_cluster_init(struct real_cluster *cluster, int site_count, bool has_re
 /* What was killed leaves its cgroup a moment later. */
 static void remove_unit(struct real_site *site)
 {
-    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+    struct patience patience = patience_begin(REAL_WAIT_MS);
     bool is_empty = false;
 
     while (!is_empty && bw_cgroup_is_empty(&site->unit, &is_empty, NULL) == BW_OK &&
-           now_ms() < limit)
+           !patience_is_over(&patience))
         (void)usleep(LOOK_US);
     bw_cgroup_remove_if_empty(&site->unit);
 }
@@ -289,7 +285,7 @@ void real_start_sites(struct real_cluster *cluster)
 
 int real_end(pid_t *pid, int signal)
 {
-    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+    struct patience patience = patience_begin(REAL_WAIT_MS);
     int status = 0;
     pid_t ended;
 
@@ -297,8 +293,8 @@ int real_end(pid_t *pid, int signal)
     if (signal != 0)
         assert_int_equal(kill(*pid, signal), 0);
     while ((ended = waitpid(*pid, &status, WNOHANG)) == 0) {
-        if (now_ms() > limit)
-            fail_msg("process %d does not end by signal %d", (int)*pid, signal);
+        if (patience_is_over(&patience))
+            patience_fail("process %d ends by signal %d", (int)*pid, signal);
         (void)usleep(LOOK_US);
     }
     assert_int_equal(ended, *pid);

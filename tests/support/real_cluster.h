@@ -17,7 +17,7 @@
 #include "trio.h"
 
 #define REAL_SITES_MAX  3
-#define REAL_WAIT_MS    120000 /* for what must happen, on a slow machine */
+#define REAL_WAIT_MS    40000 /* for what must happen, on an idle machine: patience.h */
 #define REAL_PATH_BYTES 192
 /* No renewal for 6 s, an election in it, ends no lease; a report counts for 2.3 s. */
 #define REAL_TTL_MS     8000

@@ -20,10 +20,11 @@
 
 #include "janitor.h"
 #include "lacking.h"
+#include "patience.h"
 
 /* For what must come to be, on a slow machine; and until bash has set a trap, there. */
 #define LOOK_US     5000
-#define LOOKS       12000
+#define WAIT_MS     20000 /* for what must happen, on an idle machine: patience.h */
 #define TRAP_SET_NS (4 * BW_NS_PER_S)
 
 struct fixture {
@@ -129,16 +130,18 @@ static inline char *path_in(struct fixture *f, const char *name)
 
 static inline void end_all(struct fixture *f)
 {
+    struct patience patience = patience_begin(WAIT_MS);
     bool is_empty = false;
 
-    for (int i = 0; i < LOOKS && !is_empty; i++) {
+    while (!is_empty) {
+        if (patience_is_over(&patience))
+            patience_fail("the reach is empty");
         assert_int_equal(bw_reach_signal(&f->reach, BW_REACH_ALL, SIGKILL, &f->diag), BW_OK);
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ; /* strays of this test; its runs are over */
         assert_int_equal(bw_reach_is_empty(&f->reach, BW_REACH_ALL, &is_empty, &f->diag), BW_OK);
         usleep(LOOK_US); /* between two looks at a condition */
     }
-    assert_true(is_empty);
 }
 
 static inline int tear_down(void **state)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "guard_rig.h"
+#include "patience.h"
 
 #define FENCE_MS 5000
 #define LONG_MS  1900000
@@ -67,11 +68,11 @@ static inline void begin_armed(struct rig *rig, uint32_t ttl_ms)
 /* Until `name` says `text`. */
 static inline void wait_for_text(struct rig *rig, const char *name, const char *text)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     while (!rig_has(rig, name, text)) {
-        if (rig_now_ms() > limit)
-            fail_msg("%s never says %s", name, text);
+        if (patience_is_over(&patience))
+            patience_fail("%s never says %s", name, text);
         rig_turn(rig);
     }
 }
@@ -118,11 +119,11 @@ static inline bool is_alive(const struct rig *rig, const char *name)
 
 static inline void wait_file(struct rig *rig, const char *name)
 {
-    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct patience patience = patience_begin(RIG_PATIENCE_MS);
 
     while (access(rig_path(rig, name), F_OK) != 0) {
-        if (rig_now_ms() > limit)
-            fail_msg("%s does not come", name);
+        if (patience_is_over(&patience))
+            patience_fail("%s does not come", name);
         rig_turn(rig);
     }
 }

@@ -13,6 +13,7 @@
 #include <breakwater/base/bytes.h>
 
 #include "janitor.h"
+#include "patience.h"
 
 /* ---- a link: hello and answer ----------------------------------------------------------------- */
 
@@ -563,9 +564,10 @@ static void on_beat_closed(uv_handle_t *handle)
     *(bool *)handle->data = true;
 }
 
-bool test_run_until(uv_loop_t *loop, bool (*is_met)(void *user), void *user, unsigned limit_ms)
+/* Runs the loop until `is_met`, or until `has_to_end`. Returns whether it is met. */
+static bool run_loop(uv_loop_t *loop, bool (*is_met)(void *user), void *user, bool (*has_to_end)(void *bound),
+                     void *bound)
 {
-    uint64_t end = uv_hrtime() + UINT64_C(1000000) * limit_ms;
     bool is_closed = false;
     uv_timer_t beat;
     bool met;
@@ -573,10 +575,36 @@ bool test_run_until(uv_loop_t *loop, bool (*is_met)(void *user), void *user, uns
     BW_ASSERT(uv_timer_init(loop, &beat) == 0);
     BW_ASSERT(uv_timer_start(&beat, on_beat, 5, 5) == 0);
     beat.data = &is_closed;
-    while (!(met = is_met(user)) && uv_hrtime() < end)
+    while (!(met = is_met(user)) && !has_to_end(bound))
         (void)uv_run(loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&beat, on_beat_closed);
     while (!is_closed)
         (void)uv_run(loop, UV_RUN_ONCE);
     return met;
+}
+
+static bool patience_ends(void *bound)
+{
+    return patience_is_over(bound);
+}
+
+void test_run_until(uv_loop_t *loop, bool (*is_met)(void *user), void *user, unsigned limit_ms,
+                    const char *what)
+{
+    struct patience patience = patience_begin(limit_ms);
+
+    if (!run_loop(loop, is_met, user, patience_ends, &patience))
+        patience_fail("%s", what);
+}
+
+static bool is_after(void *bound)
+{
+    return uv_hrtime() >= *(const uint64_t *)bound;
+}
+
+bool test_run_for(uv_loop_t *loop, bool (*is_met)(void *user), void *user, unsigned ms)
+{
+    uint64_t end = uv_hrtime() + UINT64_C(1000000) * ms;
+
+    return run_loop(loop, is_met, user, is_after, &end);
 }

@@ -74,7 +74,11 @@ enum bw_err test_witness_submit(struct test_witness *witness, uint64_t id, bw_no
                                 void *user);
 bool test_state_has(const struct test_state *state, uint64_t id);
 
-/* Runs the loop until `is_met` or until `limit_ms` are over; says which. */
-bool test_run_until(uv_loop_t *loop, bool (*is_met)(void *user), void *user, unsigned limit_ms);
+/* Runs the loop until `is_met`. Fails the test as a wait when `limit_ms`, the bound on an idle machine, is over: `what`
+ * names the condition. */
+void test_run_until(uv_loop_t *loop, bool (*is_met)(void *user), void *user, unsigned limit_ms,
+                    const char *what);
+/* Runs the loop until `is_met`, or for `ms`. Returns whether it is met. */
+bool test_run_for(uv_loop_t *loop, bool (*is_met)(void *user), void *user, unsigned ms);
 
 #endif

@@ -22,13 +22,14 @@
 
 #include "../../src/witness/program.h"
 #include "janitor.h"
+#include "patience.h"
 #include "punctual.h"
 
 #define STEP_US        20000
 #define CALL_MS        5000
 #define DOOR_BYTES_MAX 16384
 #define ECHO_MS        10000
-#define KNOCKS_MAX     20
+#define KNOCK_MS       (3 * TRIO_WITNESSES * ECHO_MS) /* three rounds in which none has a majority */
 
 /* ---- files ---- */
 
@@ -156,11 +157,13 @@ static int open_log(const struct trio *trio, const char *format, int i)
     return fd;
 }
 
+/* Its exit status; -1: it did not end in time, and was killed. */
 static int wait_for(pid_t pid)
 {
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
     int status;
 
-    for (int waited_us = 0; waited_us < TRIO_WAIT_MS * 1000; waited_us += STEP_US) {
+    while (!patience_is_over(&patience)) {
         pid_t ended = waitpid(pid, &status, WNOHANG);
 
         BW_ASSERT(ended >= 0);
@@ -178,6 +181,7 @@ int trio_run(const struct trio *trio, char **argv, char *out, size_t size)
     int pipe_fds[2];
     int log = open_log(trio, "run%d.log", 0);
     size_t used = 0;
+    int status;
     ssize_t got;
     pid_t pid;
 
@@ -195,7 +199,10 @@ int trio_run(const struct trio *trio, char **argv, char *out, size_t size)
         used += (size_t)got;
     out[used] = '\0';
     (void)close(pipe_fds[0]);
-    return wait_for(pid);
+    status = wait_for(pid);
+    if (status < 0)
+        patience_fail("breakwater %s ends", argv[1]);
+    return status;
 }
 
 /* ---- a forked witness, and its door ---- */
@@ -378,6 +385,8 @@ int trio_stop(struct trio *trio, int i, int signal)
     if (trio->doors[i] >= 0)
         (void)close(trio->doors[i]);
     trio->doors[i] = -1;
+    if (status < 0)
+        patience_fail("witness w%d ends", i + 1);
     return status;
 }
 
@@ -411,19 +420,20 @@ bool trio_has_logged(const struct trio *trio, int i, const char *text)
     return trio_times_logged(trio, i, text) > 0;
 }
 
-bool trio_logs_times(const struct trio *trio, int i, const char *text, unsigned times)
+void trio_logs_times(const struct trio *trio, int i, const char *text, unsigned times)
 {
-    for (int waited_us = 0; waited_us < TRIO_WAIT_MS * 1000; waited_us += STEP_US) {
-        if (trio_times_logged(trio, i, text) >= times)
-            return true;
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
+
+    while (trio_times_logged(trio, i, text) < times) {
+        if (patience_is_over(&patience))
+            patience_fail("w%d logs %u times, not %u: %s", i + 1, trio_times_logged(trio, i, text), times, text);
         (void)usleep(STEP_US);
     }
-    return false;
 }
 
-bool trio_logs(const struct trio *trio, int i, const char *text)
+void trio_logs(const struct trio *trio, int i, const char *text)
 {
-    return trio_logs_times(trio, i, text, 1);
+    trio_logs_times(trio, i, text, 1);
 }
 
 /* ---- making ---- */
@@ -530,7 +540,7 @@ static int call(const struct bw_credentials *credentials, uint16_t port, const c
                                          .content_type = body != NULL ? "application/protobuf" : NULL,
                                          .body = body,
                                          .body_size = size,
-                                         .timeout_ms = TRIO_WAIT_MS,
+                                         .timeout_ms = TRIO_CALL_MS,
                                          .connect_timeout_ms = CALL_MS,
                                          .response_bytes_max = 1024 * 1024};
     struct bw_diag diag = {0};
@@ -551,11 +561,12 @@ static bool is_ready(const struct trio *trio, int i)
 
 int trio_leader(struct trio *trio)
 {
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
     struct puppet observer;
     int leader = -1;
 
     puppet_init(&observer, trio, "nowhere", "nothing");
-    for (int waited_us = 0; leader < 0 && waited_us < TRIO_WAIT_MS * 1000; waited_us += STEP_US) {
+    while (leader < 0 && !patience_is_over(&patience)) {
         bool are_ready = true;
 
         for (int i = 0; i < TRIO_WITNESSES; i++)
@@ -566,7 +577,8 @@ int trio_leader(struct trio *trio)
         (void)usleep(STEP_US);
     }
     puppet_deinit(&observer);
-    BW_ASSERT(leader >= 0);
+    if (leader < 0)
+        patience_fail("a witness leads, and the others follow it");
     return leader;
 }
 
@@ -604,13 +616,15 @@ static bool hear_echo(int door, uint8_t number)
 static void knock(struct trio *trio, char kind, const void *data, size_t size)
 {
     static struct knock knock;
+    struct patience patience = patience_begin(KNOCK_MS);
     bool is_applied = false;
 
     BW_ASSERT(size <= sizeof knock.entry);
     knock.kind = (uint8_t)kind;
     memcpy(knock.entry, data, size);
-    for (int tries = 0; !is_applied; tries++) {
-        BW_ASSERT(tries < KNOCKS_MAX);
+    while (!is_applied) {
+        if (patience_is_over(&patience))
+            patience_fail("a leader applies the entry");
         (void)trio_leader(trio);
         knock.number++;
         for (int i = 0; i < TRIO_WITNESSES; i++)

@@ -17,7 +17,8 @@
 
 #define TRIO_WITNESSES   3
 #define TRIO_ELECTION_MS 300
-#define TRIO_WAIT_MS     60000 /* for what must happen, on a slow machine */
+#define TRIO_WAIT_MS     20000 /* for what must happen, on an idle machine: patience.h */
+#define TRIO_CALL_MS     60000 /* of a request: none waits so long */
 #define TRIO_PATH_BYTES  160
 
 struct trio {
@@ -65,10 +66,10 @@ void trio_signal(const struct trio *trio, int i, int signal);
 /* Waits for the end of witness `i`, after `signal` (0: none was sent); its exit status, or 128 and
  * the signal that it died of. */
 int trio_stop(struct trio *trio, int i, int signal);
-/* The log of witness `i` contains `text` (waits for it). */
-bool trio_logs(const struct trio *trio, int i, const char *text);
+/* Waits until the log of witness `i` contains `text`. */
+void trio_logs(const struct trio *trio, int i, const char *text);
 /* The same, `times` times: the log goes on when the witness is started again. */
-bool trio_logs_times(const struct trio *trio, int i, const char *text, unsigned times);
+void trio_logs_times(const struct trio *trio, int i, const char *text, unsigned times);
 bool trio_has_logged(const struct trio *trio, int i, const char *text);
 unsigned trio_times_logged(const struct trio *trio, int i, const char *text); /* so far */
 

@@ -18,7 +18,9 @@
 
 #include "../../src/enforcer/program.h"
 
-#define PATIENCE_US 10000000
+#include "patience.h"
+
+#define WAIT_MS 10000 /* for what must happen, on an idle machine: patience.h */
 #define LOOK_US     2000
 
 static char folder[] = "/tmp/bw-finder-XXXXXX";
@@ -75,8 +77,11 @@ static void kill_all_of(uint32_t group)
 
 static void wait_until_done(void)
 {
-    for (int waited_us = 0; !bw_finder_is_done(); waited_us += LOOK_US) {
-        assert_true(waited_us < PATIENCE_US);
+    struct patience patience = patience_begin(WAIT_MS);
+
+    while (!bw_finder_is_done()) {
+        if (patience_is_over(&patience))
+            patience_fail("the finder is done");
         (void)usleep(LOOK_US);
     }
 }
@@ -207,9 +212,11 @@ static int list_of(const char *unit, pid_t pid)
 static void assert_killed(pid_t pid)
 {
     int status = 0;
+    struct patience patience = patience_begin(WAIT_MS);
 
-    for (int waited_us = 0; waitpid(pid, &status, WNOHANG) == 0; waited_us += LOOK_US) {
-        assert_true(waited_us < PATIENCE_US);
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("process %d ends", (int)pid);
         (void)usleep(LOOK_US);
     }
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -281,8 +288,11 @@ static void who_is_in_a_cgroup_below_is_ended_whoever_holds_the_tree_of_cgroups(
 static void wait_until_written_to(int from)
 {
     struct pollfd seen = {.fd = from, .events = POLLIN};
+    struct patience patience = patience_begin(WAIT_MS);
 
-    assert_int_equal(poll(&seen, 1, PATIENCE_US / 1000), 1);
+    while (poll(&seen, 1, 100) != 1)
+        if (patience_is_over(&patience))
+            patience_fail("the file is written to");
 }
 
 /* 3.4: which of them has its deadline first is nobody's place in a table. */
@@ -340,8 +350,11 @@ static void what_is_called_off_is_not_ended_after_that(void **state)
 
 static void wait_until_closed(int fd)
 {
-    for (int waited_us = 0; fcntl(fd, F_GETFD) != -1; waited_us += LOOK_US) {
-        assert_true(waited_us < PATIENCE_US);
+    struct patience patience = patience_begin(WAIT_MS);
+
+    while (fcntl(fd, F_GETFD) != -1) {
+        if (patience_is_over(&patience))
+            patience_fail("descriptor %d is closed", fd);
         (void)usleep(LOOK_US);
     }
 }

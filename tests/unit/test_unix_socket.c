@@ -22,6 +22,7 @@
 #include <breakwater/sys/unix_socket.h>
 
 #include "lacking.h"
+#include "patience.h"
 
 struct side {
     struct bw_unix_connection *connection; /* NULL once closed */
@@ -460,6 +461,7 @@ static void path_too_long_is_an_error_and_not_cut(void **state)
 static void process_of_another_user_is_not_heard(void **state)
 {
     struct fixture *f = *state;
+    struct patience patience;
     int rc = -1;
     pid_t other;
 
@@ -481,7 +483,10 @@ static void process_of_another_user_is_not_heard(void **state)
         (void)!send(fd, bytes, sizeof bytes, MSG_NOSIGNAL); /* it may be closed already */
         _exit(read(fd, &byte, 1) <= 0 ? 0 : 2);
     }
+    patience = patience_begin(20000);
     while (waitpid(other, &rc, WNOHANG) == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("the other user's process ends");
         (void)uv_run(&f->loop, UV_RUN_NOWAIT); /* until it has seen the end */
         usleep(1000);
     }
