@@ -7,14 +7,17 @@ import http.client
 import http.server
 import json
 import os
+import pathlib
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
 
-from cluster import free_ports
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+from cluster import free_ports  # noqa: E402
 
 ACCOUNT = "robot$breakwater"
 PASSWORD = 'a "secret" \\ of the test'

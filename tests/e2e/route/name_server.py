@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -9,7 +10,8 @@ import subprocess
 import sys
 import time
 
-from cluster import free_ports
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+from cluster import free_ports  # noqa: E402
 
 SECRET = "c2VjcmV0IG9mIGEgdGVzdCwgMzIgYnl0ZXMgbG9uZyE="
 OTHER_SECRET = "YW5vdGhlciBzZWNyZXQgb2YgYSB0ZXN0LCAzMiBieXQ="

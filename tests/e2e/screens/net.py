@@ -3,8 +3,11 @@ this machine."""
 
 import ctypes
 import os
+import pathlib
+import sys
 
-from verdict import Failed, attempt, run
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+from verdict import Failed, attempt, run  # noqa: E402
 
 PORT, RAFT_PORT = 7400, 7401
 CLONE_NEWNET = 0x40000000

@@ -19,6 +19,11 @@ sys.path.insert(0, str(TOP / "tests/support"))
 from lacking import skip_lacking  # noqa: E402
 from verdict import Failed, attempt, run, wait_for  # noqa: E402
 
+try:
+    import yaml  # Debian's docker-compose depends on it
+except ImportError:
+    yaml = None
+
 SCRIPTS = pathlib.Path(os.environ.get("BREAKWATER_COMPOSE_SCRIPTS", TOP / "deploy/scripts/harbor-compose"))
 PASSWORD = "marker-of-the-database-3f7c"
 REDIS_PASSWORD = "marker-of-redis-91be"
@@ -85,6 +90,10 @@ proxy:
 def need_all():
     if os.geteuid() != 0:
         skip_lacking("root")
+    if yaml is None:
+        skip_lacking("yaml")
+    if attempt("/usr/bin/python3", "-c", "import psycopg2").returncode:  # core.py imports it
+        skip_lacking("psycopg2")
     for tool in ("dockerd", "containerd", "docker", "docker-compose", "docker-registry", "redis-server", "busybox", "skopeo",
                  "unshare", "nsenter"):
         if not shutil.which(tool):
@@ -271,7 +280,6 @@ class HarborHost:
         return found
 
     def hosts_of_yml(self):
-        import yaml  # a dependency of docker-compose
         harbor = yaml.safe_load((self.dir / "harbor.yml").read_text())
         return sorted(entry["host"] for entry in harbor["external_database"].values()), harbor["external_redis"]["host"]
 
