@@ -13,6 +13,7 @@ from rows import row
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from cluster import WITNESSES, Cluster, free_ports, write_script, write_yaml
+from patience import wait_for
 from verdict import attempt, run
 
 SETTINGS = {
@@ -84,13 +85,13 @@ class Bench(Cluster):
                 stderr=log, stdin=subprocess.DEVNULL)
 
     def wait_for(self, what, condition, seconds=WAIT_S):
-        limit = time.monotonic() + seconds
-        while not condition():
+        def is_so():
+            value = condition()
             for (role, name), process in self.processes.items():
-                assert process.poll() is None, f"{role} {name} has ended: " + \
+                assert value or process.poll() is None, f"{role} {name} has ended: " + \
                     (self.work / f"{name}-{role}.log").read_text(encoding="utf-8")[-500:]
-            assert time.monotonic() < limit, f"waited {seconds} s for {what}"
-            time.sleep(0.1)
+            return value
+        wait_for(what, seconds, is_so, pause_s=0.1)
 
     def apply(self):
         return attempt(*self.cli("apply", "-f", self.work / "groups.yaml", "--yes")).returncode == 0

@@ -15,7 +15,8 @@ import sys
 import tempfile
 import time
 
-from idle import free_ports
+from idle import free_ports  # it knows where the next one is
+from patience import wait_for
 from rows import absent, row
 
 WAIT_S = 40
@@ -126,10 +127,8 @@ def booth(folder, *arguments):
 
 
 def wait_for_leader(folder, asked, leader):
-    limit = time.monotonic() + WAIT_S
-    while f"leader: {leader}" not in booth(folder, "list", "-s", asked):
-        assert time.monotonic() < limit, f"{asked} never saw the ticket at {leader}"
-        time.sleep(0.1)
+    wait_for(f"{asked} sees the ticket at {leader}", WAIT_S,
+             lambda: f"leader: {leader}" in booth(folder, "list", "-s", asked), pause_s=0.1)
 
 
 def booth_inside(folder):

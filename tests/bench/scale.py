@@ -38,7 +38,7 @@ LOST_LINK = (b"event=guard.lost ",)
 MEMORY_DIR = "/dev/shm"
 LIMITS = pathlib.Path(__file__).resolve().parents[2] / "include/breakwater/base/limits.h"
 SERVED_S_MAX = 60
-WAIT_S = 150
+WAIT_S = 75
 FILES_MIN = 16384 # descriptors: a guard keeps some of each group
 
 

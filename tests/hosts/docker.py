@@ -11,10 +11,11 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from lacking import skip_lacking  # noqa: E402
-from verdict import attempt, run, wait_for  # noqa: E402
+from patience import wait_at_most, wait_for  # noqa: E402
+from verdict import attempt, run  # noqa: E402
 
 MARK = "BREAKWATER_TEST_NAMESPACE"
-PATIENCE_S = 90
+PATIENCE_S = 45
 
 
 def enter_namespace():
@@ -104,8 +105,7 @@ class Docker:
                 path.write_text("1")
         if self.daemon:
             self.daemon.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.daemon.wait(20)
+            wait_at_most(20, lambda: self.daemon.poll() is not None)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.daemon.pid, signal.SIGKILL)
             self.daemon.wait()

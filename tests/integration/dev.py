@@ -21,14 +21,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 import recompute_overlap
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from lacking import skip_lacking  # noqa: E402
+from patience import wait_ended, wait_for  # noqa: E402
 
-WAIT_S = 120
+WAIT_S = 60
 FAILOVER = ["last confirmed renewal", "lapse", "granted", "order received", "first lease",
             "start begun", "serving", "serving confirmed"]
 EXPIRY = FAILOVER + ["expiry possible", "expiry committed"]
@@ -41,14 +41,6 @@ PHASES = {
                    "start begun", "serving", "serving confirmed"],
     "lose-witness": [],
 }
-
-
-def wait_for(what, condition):
-    limit = time.monotonic() + WAIT_S
-    while not (found := condition()):
-        assert time.monotonic() < limit, f"waited {WAIT_S} s for {what}"
-        time.sleep(0.02)
-    return found
 
 
 # ---- processes ----------------------------------------------------------------------------------
@@ -91,7 +83,7 @@ def have_no_cgroups():
 
 def read_only_cgroups(program, name):
     have_no_cgroups()
-    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name_of_dir:
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-", ignore_cleanup_errors=True) as name_of_dir:
         folder = pathlib.Path(name_of_dir)
         scenario(program, name, "--dir", str(folder / "cluster"))
         for site in ("alpha", "beta"):
@@ -117,7 +109,7 @@ def services_of(folder):
 
 
 def wait_for_end(processes):
-    wait_for("all processes to end", lambda: not any(map(is_alive, processes)))
+    wait_for("all processes to end", WAIT_S, lambda: not any(map(is_alive, processes)), pause_s=0.02)
 
 
 # ---- the claims ---------------------------------------------------------------------------------
@@ -140,7 +132,7 @@ def is_as_its_schema_says(folder, asked, document):
 
 
 def scenario(program, name, *options):
-    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-", ignore_cleanup_errors=True) as folder:
         records = pathlib.Path(folder) / "records"
         ended = run(program, "--scenario", name, "--records", str(records), *options)
         report = json.loads(ended.stdout.splitlines()[-1])
@@ -172,10 +164,10 @@ def beats(folder):
 
 
 def goes_red(program):
-    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name:
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-", ignore_cleanup_errors=True) as name:
         folder = pathlib.Path(name)
         dev = begin(program, folder, "--scenario", "lose-witness", "-o", "json")
-        first = wait_for("the first service", lambda: beats(folder))[0]
+        first = wait_for("the first service", WAIT_S, lambda: beats(folder), pause_s=0.02)[0]
         rogue_site = "beta" if first.name.startswith("alpha") else "alpha"
         subprocess.run([program, "dev", "ledger", "--site", rogue_site, "--epoch", "99",
                         "--records", str(first.parent), "--pid-file", str(folder / "rogue.pid")],
@@ -193,7 +185,7 @@ def goes_red(program):
 def serving(program, folder):
     """A `dev` whose cluster serves, and all its processes."""
     dev = begin(program, folder)
-    wait_for("the first service", lambda: beats(folder))
+    wait_for("the first service", WAIT_S, lambda: beats(folder), pause_s=0.02)
     for line in dev.stdout:
         if "could take over" in line:
             break
@@ -215,13 +207,13 @@ def remove_cgroups(pid):
     for group in [*top.glob(f"breakwater-*/ledger-{pid}"), *top.glob(f"*/breakwater-*/ledger-{pid}")]:
         below = sorted(filter(pathlib.Path.is_dir, group.rglob("*")), key=lambda at: -len(at.parts))
         for folder in [*below, group]:
-            wait_for(f"{folder} to be empty", lambda gone=folder: is_removed(gone))
+            wait_for(f"{folder} to be empty", WAIT_S, lambda gone=folder: is_removed(gone), pause_s=0.02)
         with contextlib.suppress(OSError):  # another run's groups are in it
             group.parent.rmdir()
 
 
 def killed(program):
-    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name:
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-", ignore_cleanup_errors=True) as name:
         dev, processes = serving(program, pathlib.Path(name))
         dev.kill()
         dev.wait()
@@ -231,7 +223,7 @@ def killed(program):
 
 
 def interrupted(program):
-    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name:
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-", ignore_cleanup_errors=True) as name:
         os.environ["TMPDIR"] = name
         folder = pathlib.Path(name)
         dev = subprocess.Popen([program, "dev", "--fast"], stdout=subprocess.PIPE, text=True)
@@ -242,13 +234,13 @@ def interrupted(program):
         assert len(processes) >= 8, processes
         dev.send_signal(signal.SIGINT)
         dev.stdout.read()
-        assert dev.wait(timeout=WAIT_S) == 0
+        assert wait_ended("dev", WAIT_S, dev) == 0, dev.returncode
         assert not any(map(is_alive, processes)), "processes were left behind"
         assert list(folder.iterdir()) == [], "the directory was left behind"
 
 
 def ledger(program):
-    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name:
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-", ignore_cleanup_errors=True) as name:
         owner = subprocess.Popen(["sleep", "1000"])
         command = [program, "dev", "ledger", "--site", "alpha", "--epoch", "1", "--records", name,
                    "--pid-file", f"{name}/pid"]

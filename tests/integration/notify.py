@@ -17,15 +17,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 BREAKWATER = str(pathlib.Path(sys.argv[1]).resolve()) if len(sys.argv) == 2 else sys.exit(__doc__)
 WATCHDOG_S = 1  # what it is told that the manager wants
-PATIENCE_S = 20  # of a machine that has much else to do; what is waited for comes within one
+PATIENCE_S = 20
 
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from cluster import Cluster, free_ports, write_script, write_yaml  # noqa: E402
+from patience import Late, wait_ended, wait_for  # noqa: E402
 from verdict import run  # noqa: E402
 
 
@@ -51,7 +51,6 @@ class Daemon:
         path = str(work / f"{verb}.notify")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.listener.bind(path)
-        self.listener.settimeout(PATIENCE_S)
         self.log = open(work / f"{verb}.log", "wb")  # kept until it has ended
         self.process = subprocess.Popen([BREAKWATER, verb, "-c", str(config)], stdout=self.log,
                                         stderr=self.log,
@@ -60,31 +59,32 @@ class Daemon:
 
     def must_say(self, word):
         """Until it does; what it says besides is not asked for."""
-        while word not in self.received.split("\n"):
-            try:
-                self.received += self.listener.recv(4096).decode() + "\n"
-            except TimeoutError:
-                sys.exit(f"BROKEN {self.verb} does not say {word}; it said {self.received.split()}; "
-                         f"status {self.process.poll()}")
+        def is_said():
+            with contextlib.suppress(BlockingIOError):
+                while word not in self.received.split("\n"):
+                    self.received += self.listener.recv(4096, socket.MSG_DONTWAIT).decode() + "\n"
+            return word in self.received.split("\n")
+        try:
+            wait_for(f"{self.verb} sends {word}", PATIENCE_S, is_said, pause_s=0.01)
+        except Late as late:
+            raise Late(f"{late}; it sent {self.received.split()}; status {self.process.poll()}") from None
         print(f"  ok     {self.verb} says {word}", flush=True)
         self.received = ""
 
     def must_stand_still(self):
         """Stopped, it says nothing more: what it said before is read first."""
         self.process.send_signal(signal.SIGSTOP)
-        while pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-            time.sleep(0.01)
-        self.listener.settimeout(0)
+        wait_for(f"{self.verb} stands still", PATIENCE_S, lambda: "T" == pathlib.Path(
+            f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0], pause_s=0.01)
         with contextlib.suppress(BlockingIOError):
             while True:
-                self.listener.recv(4096)
+                self.listener.recv(4096, socket.MSG_DONTWAIT)
         self.listener.settimeout(WATCHDOG_S)
         try:
             sys.exit(f"BROKEN {self.verb} says {self.listener.recv(4096)!r} though it stands still")
         except TimeoutError:
             print(f"  ok     {self.verb} says nothing while it stands still", flush=True)
         self.process.send_signal(signal.SIGCONT)
-        self.listener.settimeout(PATIENCE_S)
         self.must_say("WATCHDOG=1")
 
     def end(self):
@@ -116,7 +116,7 @@ def main():
         for daemon in reversed(daemons):
             daemon.process.send_signal(signal.SIGTERM)
             daemon.must_say("STOPPING=1")
-            daemon.process.wait(PATIENCE_S)
+            wait_ended(daemon.verb, PATIENCE_S, daemon.process)
     return 0
 
 

@@ -407,7 +407,7 @@ static void save_cluster(void)
 static int setup(void **state)
 {
     const char *text = getenv("SEED");
-    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)time(NULL);
+    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : 1; /* tests/hygiene/seeds.table */
 
     (void)state;
     print_message("again with: SEED=%" PRIu64 " tests/run one test_consensus_crash\n", seed);

@@ -28,7 +28,7 @@ static struct bw_prng prng;
 static int setup(void **state)
 {
     const char *text = getenv("SEED");
-    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)time(NULL);
+    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : 1; /* tests/hygiene/seeds.table */
 
     (void)state;
     print_message("again with: SEED=%" PRIu64 " tests/run one test_consensus_damage\n", seed);

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -343,6 +344,36 @@ static void a_shared_body_is_sent_whole_and_its_slow_readers_can_be_dropped(void
     test_https_close(&reader);
 }
 
+/* ---- what a connection leaves behind ---- */
+
+#define OPENED 40
+
+static unsigned count_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    unsigned count = 0;
+
+    assert_non_null(folder);
+    while (readdir(folder) != NULL)
+        count++;
+    assert_int_equal(closedir(folder), 0);
+    return count;
+}
+
+static void a_connection_leaves_no_descriptor_behind(void **state)
+{
+    struct house *house = open_house(state);
+    unsigned before;
+
+    assert_int_equal(status_of(house, house->agent, GET("/healthz")), 200);
+    wait_for(house, &house->connection_count, 0);
+    before = count_descriptors();
+    for (int i = 0; i < OPENED; i++)
+        assert_int_equal(status_of(house, house->agent, GET("/healthz")), 200);
+    wait_for(house, &house->connection_count, 0);
+    assert_in_range(count_descriptors(), 0, before + OPENED / 2); /* libuv opens a few, once */
+}
+
 /* ---- certificates that change ---- */
 
 static void give_context(struct house *house)
@@ -410,6 +441,7 @@ int main(void)
         TEST(one_identity_has_its_share_and_no_more),
         TEST(operators_leave_room_for_programs),
         TEST(a_shared_body_is_sent_whole_and_its_slow_readers_can_be_dropped),
+        TEST(a_connection_leaves_no_descriptor_behind),
         TEST(new_certificate_serves_new_connections_and_old_ones_age_out),
 #undef TEST
     };

@@ -21,7 +21,8 @@ TOP = HERE.parents[1]
 sys.path.insert(0, str(TOP / "tests/support"))
 import page  # noqa: E402
 from lacking import skip_lacking  # noqa: E402
-from verdict import Failed, attempt, check, run, wait_for  # noqa: E402
+from patience import pass_late, run_patient, wait_ended, wait_for  # noqa: E402
+from verdict import Failed, attempt, check, run  # noqa: E402
 
 KUBE = os.environ.get("BREAKWATER_KUBE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "breakwater/kube")
@@ -118,9 +119,9 @@ class Lab:
         return json.loads(self.kubectl(*words, "-o", "json"))
 
     def begin(self):
-        run(HERE / "up", self.name, self.port, "--dir", self.work, "--nodes", 3, timeout=400, env=self.env)
+        run_patient(HERE / "up", self.name, self.port, "--dir", self.work, "--nodes", 3, timeout=400, env=self.env)
         shutil.copytree(TOP / "deploy", self.work / "deploy")
-        run(HERE / "define", self.env["KUBECONFIG"], HERE / "kinds.yaml", env=self.env)
+        run_patient(HERE / "define", self.env["KUBECONFIG"], HERE / "kinds.yaml", env=self.env)
         self.kubectl("create", "-f", HERE / "samples.yaml")
         (self.work / "volumes.yaml").write_text("---\n".join(
             VOLUME % {"number": number, "work": self.work} for number in range(3)))
@@ -194,8 +195,10 @@ class Lab:
 
 def type_block(lab, block):
     """As a person would, in a folder where `deploy` lies."""
-    return attempt("bash", "-euo", "pipefail", "-c", page.script(lab.fit_block(block)), cwd=lab.work, env=lab.env,
+    done = attempt("bash", "-euo", "pipefail", "-c", page.script(lab.fit_block(block)), cwd=lab.work, env=lab.env,
                    timeout=500)
+    pass_late(done)
+    return done
 
 
 def run_blocks(lab, mark="sh", of=PAGE):
@@ -361,7 +364,8 @@ class Pod:
     def initialise(self, more=()):
         for container in self.spec["initContainers"]:
             _, process = self.begin(container, more)
-            check(f"{self.name}/{container['name']}: the init container ends well", process.wait(60) == 0)
+            check(f"{self.name}/{container['name']}: the init container ends well",
+                  wait_ended(container["name"], 60, process) == 0)
 
     def start(self):
         for container in self.spec["containers"]:

@@ -28,7 +28,8 @@ import page  # noqa: E402
 from cluster import write_script, write_yaml  # noqa: E402
 from lacking import skip_lacking  # noqa: E402
 from one_machine import Machine  # noqa: E402
-from verdict import Failed, attempt, check, now_ns, run, wait_for  # noqa: E402
+from patience import pass_late, run_patient, wait_for  # noqa: E402
+from verdict import Failed, attempt, check, now_ns, run  # noqa: E402
 
 SCRIPTS = HERE.parents[1] / "deploy/scripts/harbor-operator"
 KUBE = os.environ.get("BREAKWATER_KUBE") or os.path.join(
@@ -243,9 +244,9 @@ class Lab(Machine):
                    env={**os.environ, "HOME": str(self.work)})
 
     def up(self, site, nodes=NODES):
-        run(*self.inside(site, HERE / "up", site, PORT, "--dir", self.work, "--address", ADDRESS[site],
-                         "--nodes", nodes, "--node-grace", NODE_GRACE_S, "--evict-after", EVICT_AFTER_S),
-            timeout=400)
+        run_patient(*self.inside(site, HERE / "up", site, PORT, "--dir", self.work, "--address", ADDRESS[site],
+                                 "--nodes", nodes, "--node-grace", NODE_GRACE_S, "--evict-after", EVICT_AFTER_S),
+                    timeout=400)
 
     def begin_beside(self, site, name, *command):
         """A program in the namespace of a cluster."""
@@ -448,6 +449,7 @@ def typed(lab, block, places):
                    page.script(block)]
         done = attempt(*(lab.inside(f"agent-{site}", *command) if site else lab.outside(*command)),
                        cwd=lab.work / f"at-{site}" if site else lab.work, timeout=900)
+        pass_late(done)
         check(f"{site or 'it'}: it worked", done.returncode == 0, done.returncode and done.stdout + done.stderr)
 
 
@@ -531,7 +533,7 @@ def in_a_lab(make_scripts, story, keep=False, record=None, begin=Lab.begin, make
     except Failed as failed:
         print(f"FAILED {failed}")
         tell_more(lab)
-        return 1
+        return failed.status
     finally:
         if record:
             lab.judge.write(record)

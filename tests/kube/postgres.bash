@@ -162,14 +162,15 @@ share_secret() {
 begin_cluster() {
     local site
     "$kube/up" a $PORT --dir "$work" --node-grace 16 >"$work/up.log" 2>&1 || {
+        local status=$?
         tail -n 20 "$work/up.log"
-        exit 1
+        exit $status
     }
     echo "$secret" >"$work/password" && echo "*:*:*:*:$secret" >"$work/pgpass"
     chmod 600 "$work/password" "$work/pgpass"
     mkdir -m 711 "$work/pg"
     "$kube/define" "$work/a/kubeconfig" "$kube/kinds-postgresql.yaml" >/dev/null &&
-        kubectl apply -f "$top/deploy/scripts/kubernetes/account.yaml" >/dev/null || exit 1
+        kubectl apply -f "$top/deploy/scripts/kubernetes/account.yaml" >/dev/null || exit
     for site in "$@"; do
         kubectl create namespace "pg-$site" >/dev/null &&
             sed "s/namespace: pg-namespace/namespace: pg-$site/" "$top/deploy/scripts/kubernetes/postgresql-rbac.yaml" |
@@ -191,12 +192,12 @@ watch_words() {
 
 # A start at b whose write of the spec stays behind, and that is killed; "$1": the write has no test.
 late_start() {
-    late=$work/late
-    rm -rf "$late" && mkdir -p "$late/bin"
-    [ -z "${1:-}" ] || touch "$late/without_test"
-    printf '#!/bin/sh\nexec %s %s %s "$@"\n' "$kube/late_writer" "$late" "$KUBE/bin/kubectl" >"$late/bin/kubectl"
-    chmod 755 "$late/bin/kubectl"
-    begin b start PATH="$late/bin:$PATH"
-    eventually 60 yes exists "$late/sent"
+    late_dir=$work/late
+    rm -rf "$late_dir" && mkdir -p "$late_dir/bin"
+    [ -z "${1:-}" ] || touch "$late_dir/without_test"
+    printf '#!/bin/sh\nexec %s %s %s "$@"\n' "$kube/late_writer" "$late_dir" "$KUBE/bin/kubectl" >"$late_dir/bin/kubectl"
+    chmod 755 "$late_dir/bin/kubectl"
+    begin b start PATH="$late_dir/bin:$PATH"
+    eventually 60 yes exists "$late_dir/sent"
     kill_it
 }

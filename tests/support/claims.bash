@@ -1,6 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What tests of scripts share: claims with the time that each took, and what was expected of them. For
-# sourcing; `work` is a folder whose scripts.log has the last words of what was run.
+# sourcing; `work` is a folder whose scripts.log has the last words of what was run. Waits and the verdict are in
+# patience.sh.
+. "${BASH_SOURCE[0]%/*}/patience.sh"
 failures=0
 claimed=
 
@@ -25,12 +27,7 @@ expect() {
     return 1
 }
 
-# eventually SECONDS WANTED COMMAND...
-eventually() {
-    local deadline=$((SECONDS + $1)) wanted=$2 got
-    shift 2
-    while got=$("$@"); [ "$got" != "$wanted" ]; do
-        [ $SECONDS -lt $deadline ] || { expect "$wanted" "$got" "$*"; return 1; }
-        sleep 0.1
-    done
+on_late() {
+    echo "the scripts' last words:"
+    tail -n 6 "$work/scripts.log"
 }

@@ -8,10 +8,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
 from cluster import Cluster, begin_keeper, end_keeper, free_ports
 from punctual import be_punctual
+from patience import wait_at_most, wait_ended
 from verdict import Failed, attempt
 
 END_S = 20
@@ -67,7 +67,7 @@ class Machine(Cluster):
     def stop(self, name, number=signal.SIGTERM):
         process = self.daemons.pop(name)
         process.send_signal(number)
-        code = process.wait(END_S)
+        code = wait_ended(name, END_S, process)
         if code not in (0, -number):
             raise Failed(f"{name} ended with {code}: {self.tail(name)}")
 
@@ -100,13 +100,13 @@ class Machine(Cluster):
     def remove_cgroup(folder):
         with contextlib.suppress(OSError):
             (folder / "cgroup.kill").write_text("1")
-        for _ in range(50):
+
+        def is_removed():
             for path in sorted(folder.rglob("*/"), key=lambda path: -len(path.parts)) + [folder]:
                 with contextlib.suppress(OSError):
                     path.rmdir()
-            if not folder.exists():
-                return
-            time.sleep(0.05)
+            return not folder.exists()
+        wait_at_most(3, is_removed, pause_s=0.05)
 
     def close(self, keep):
         for name in list(self.daemons):

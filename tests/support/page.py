@@ -3,27 +3,29 @@
 What stands behind a command, after `    # `, is what its output has once the step has worked: words and their
 blanks, of which there may be more, parts divided by `, `. Such a command is a look: it is repeated until so."""
 
+import pathlib
 import re
 import shlex
 
 from verdict import Failed
 
 LOOK = re.compile(r"(\S.*?) {4,}# (.+)")
-PATIENCE_S = 240
+PATIENCE_S = 120
+PATIENCE = pathlib.Path(__file__).resolve().parent / "patience.sh"
 
 PRELUDE = """
+. %s
 look() { # WORDS COMMAND
-    local deadline=$((SECONDS + %d)) told part is_there
-    while :; do
-        told=$(bash -c "$2" 2>&1) || true # as status does, where it warns
-        is_there=yes
-        while read -r part; do
-            tr -s ' ' <<<"$told" | grep -q -F -e "$part" || is_there=
-        done < <(sed 's/, /\\n/g' <<<"$1")
-        [ -z "$is_there" ] || return 0
-        [ $SECONDS -lt $deadline ] || { printf '%%s: never had: %%s; at last:\\n%%s\\n' "$2" "$1" "$told" >&2; return 1; }
-        sleep 0.5
-    done
+    local told
+    within %d tells "$@" && return
+    { is_late %d "$2: $1; at last: $told" || exit 75; } >&2
+}
+tells() { # WORDS COMMAND
+    local part
+    told=$(bash -c "$2" 2>&1) || true # as status does, where it warns
+    while read -r part; do
+        tr -s ' ' <<<"$told" | grep -F -e "$part" >/dev/null || return
+    done < <(sed 's/, /\\n/g' <<<"$1")
 }
 """
 
@@ -48,10 +50,10 @@ def blocks(text, mark="sh"):
 
 
 def script(block):
-    """A block for `bash -euo pipefail -c`."""
+    """A block for `bash -euo pipefail -c`, which exits with 75 if a look was in vain."""
     lines = [f"look {shlex.quote(found[2])} {shlex.quote(found[1])}" if (found := LOOK.fullmatch(line)) else line
              for line in block.splitlines()]
-    return PRELUDE % PATIENCE_S + "\n".join(lines)
+    return PRELUDE % (shlex.quote(str(PATIENCE)), PATIENCE_S, PATIENCE_S) + "\n".join(lines)
 
 
 class Walk:

@@ -12,13 +12,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "support"))
 from cluster import WITNESSES, Cluster, begin_keeper, end_keeper, write_script, write_yaml  # noqa: E402
 from lacking import skip_lacking  # noqa: E402
 from punctual import be_punctual  # noqa: E402
+from patience import wait_at_most  # noqa: E402
 from verdict import attempt, run  # noqa: E402
 
 # Others than those that are shipped: to see that a broken one makes a test fail.
@@ -32,7 +32,7 @@ PEER = {"a": "b", "b": "a"}
 ELECTION_MS = 400
 TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 9000, 3000, 500, 1000, 100
 assert TTL_MS - FENCE_MS >= 2 * RENEW_MS + REQUEST_MS + 4 * ELECTION_MS + 4 * MARGIN_MS
-CHECK_MS = 4000  # three of them, beside what the scripts take, are how old a lag may be: more than a slow machine needs
+CHECK_MS = 2500  # three of them, beside what the scripts take, are how old a lag may be
 
 POSTGRESQL_CONF = """
 listen_addresses = '*'
@@ -70,16 +70,14 @@ def has_words(pid, *words):
 
 def remove_cgroup(folder):
     """Removes one whose processes were killed: they leave it only when they have ended."""
-    for _ in range(40):
+
+    def is_removed():
         try:
             folder.rmdir()
-            return
-        except FileNotFoundError:
-            return
         except OSError as error:
-            if error.errno != errno.EBUSY:
-                return  # the files of a cgroup: no folders
-            time.sleep(0.05)
+            return error.errno != errno.EBUSY  # it is gone, or has the files of a cgroup: no folders
+        return True
+    wait_at_most(2, is_removed, pause_s=0.05)
 
 
 class Lab(Cluster):

@@ -42,7 +42,7 @@ clean_up() {
     [ -z "$cgroup" ] || eventually 60 gone remove_cgroup
     fsfreeze -u "$work/disk" 2>/dev/null
     umount "$work/disk" "$work/small" "$work/unused" 2>/dev/null
-    [ "$failures" = 0 ] || tail -n 10 "$work"/[abc].log
+    [ "$failures$late" = 00 ] || tail -n 10 "$work"/[abc].log
     cd /
     umount -l "$work" 2>/dev/null
     rm -rf "$work"
@@ -54,7 +54,7 @@ trap 'exit 1' INT TERM
 end() {
     claim
     echo "$failures failed"
-    exit $((failures > 0))
+    verdict
 }
 
 # run SITE SCRIPT [NAME=VALUE...]

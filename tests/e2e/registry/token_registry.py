@@ -18,10 +18,11 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 from cluster import free_ports  # noqa: E402
+from patience import Late, wait_for  # noqa: E402
 
 ACCOUNT = "robot$breakwater"
 PASSWORD = 'a "secret" \\ of the test'
-PATIENCE = 60  # seconds for what must happen, on a slow machine
+PATIENCE = 60  # seconds
 
 
 def openssl(*words, given=None):
@@ -191,14 +192,16 @@ class Registry:
         log = open(self.folder / "registry.log", "a", encoding="utf-8")
         self.process = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log,
                                         stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
-        end = time.monotonic() + PATIENCE
-        while True:
+
+        def listens():
+            if self.process.poll() is not None:
+                raise OSError(f"docker-registry has ended:\n{(self.folder / 'registry.log').read_text()}")
             with socket.socket() as tcp:
-                if tcp.connect_ex(("127.0.0.1", self.registry_port)) == 0:
-                    return
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise OSError(f"docker-registry does not begin:\n{(self.folder / 'registry.log').read_text()}")
-            time.sleep(0.05)
+                return tcp.connect_ex(("127.0.0.1", self.registry_port)) == 0
+        try:
+            wait_for("docker-registry listens", PATIENCE, listens, pause_s=0.05)
+        except Late as late:
+            raise Late(f"{late}\n{(self.folder / 'registry.log').read_text()}") from None
 
     def stop(self):
         if self.process is not None:

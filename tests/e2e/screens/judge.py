@@ -6,7 +6,8 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-from verdict import now_ns, wait_at_most  # noqa: E402
+from patience import wait_at_most  # noqa: E402
+from verdict import now_ns  # noqa: E402
 
 S = 1_000_000_000
 NEAR_NS = 50_000_000   # wall clocks are read in whole ms, and beside the other one

@@ -22,14 +22,15 @@ import recompute_overlap  # noqa: E402
 from cluster import WITNESSES, write_script, write_yaml  # noqa: E402
 from net import Net  # noqa: E402
 from one_machine import SCRIPT_IS_ALIVE, Machine  # noqa: E402
-from verdict import Failed, attempt, now_ns, run, wait_for  # noqa: E402
+from patience import wait_for  # noqa: E402
+from verdict import Failed, attempt, now_ns, run  # noqa: E402
 
 GROUP = "shop"
 SITES = ("dc-a", "dc-b")  # the first is where the group begins
 ELECTION_MS, CHECK_MS = 900, 700
 TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 9000, 2000, 500, 1500, 100
-BEGIN_S = 90
-PATIENCE_S = 90  # on a slow machine
+BEGIN_S = 45
+PATIENCE_S = 45
 ASK_S = 3
 
 # What the scripts and the service do is said by files of the site: `elsewhere` (the service is begun by
@@ -328,7 +329,7 @@ class Lab(Machine):
         try:
             wait_for(what, PATIENCE_S, condition)
         except Failed as failed:
-            raise Failed(f"{failed}\n{self.table()}\n{self.screen('explain')}") from None
+            raise type(failed)(f"{failed}\n{self.table()}\n{self.screen('explain')}") from None
 
     def lead(self, witness):
         """Who leads is shown: the same one in each run."""

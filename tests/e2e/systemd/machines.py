@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(TOP / "tests/support"))
 from cluster import WITNESSES, Cluster, begin_keeper, end_keeper, write_script, write_yaml  # noqa: E402
-from verdict import Failed, attempt, run, wait_for  # noqa: E402
+from patience import wait_at_most, wait_ended, wait_for  # noqa: E402
+from verdict import Failed, attempt, run  # noqa: E402
 
 ADDRESSES = {"w1": "10.79.0.1", "w2": "10.79.0.2", "w3": "10.79.0.3", "a": "10.79.0.4",
              "b": "10.79.0.5", "hub": "10.79.0.100"}
@@ -29,7 +29,7 @@ ELECTION_MS = 400
 TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 7000, 2500, 500, 1000, 100
 assert TTL_MS - FENCE_MS >= 2 * RENEW_MS + REQUEST_MS + 4 * ELECTION_MS + 4 * MARGIN_MS
 
-BOOT_S = 60  # of a machine that has much else to do; it takes a second
+BOOT_S = 60  # it takes a second on an idle machine
 PASSWD = """root:x:0:0::/root:/bin/sh
 nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin
 breakwater:x:990:990::/var/lib/breakwater:/usr/sbin/nologin
@@ -209,7 +209,7 @@ class Lab(Cluster):
     def cut_power(self, node):
         """All that runs there ends at once, and nobody is asked."""
         os.kill(self.leaders.pop(node), signal.SIGKILL)
-        self.programs[node].wait(30)
+        wait_ended(node, 30, self.programs[node])
 
     def attempt_in(self, node, *command):
         # Not its user namespace: it has none of its own.
@@ -340,15 +340,15 @@ class Lab(Cluster):
 
     def remove_all(self, keep):
         self.kill_machines()
-        for _ in range(100):  # a cgroup can be removed once all in it have been reaped
+
+        def are_removed():  # a cgroup can be removed after all in it have been reaped
             folders = [path for top in self.cgroups for path in
                        sorted(top.rglob("*/"), key=lambda path: -len(path.parts)) + [top]]
             for folder in folders:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
-            if not any(top.exists() for top in self.cgroups):
-                break
-            time.sleep(0.05)
+            return not any(top.exists() for top in self.cgroups)
+        wait_at_most(5, are_removed, pause_s=0.05)
         for node in [*MACHINES, "hub"]:
             attempt("ip", "netns", "del", self.netns(node))
         for node in MACHINES:

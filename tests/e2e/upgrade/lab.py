@@ -16,7 +16,8 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 from cluster import write_script, write_yaml  # noqa: E402
 from one_machine import SCRIPT_IS_ALIVE, Machine, on_loopback  # noqa: E402
-from verdict import Failed, attempt, run, wait_for  # noqa: E402
+from patience import wait_for  # noqa: E402
+from verdict import Failed, attempt, run  # noqa: E402
 
 HOME = {"east": "a", "west": "b"}  # groups that stay where they are: no script of theirs may run
 MOVER = "mover"                    # one that is moved between the steps
@@ -196,7 +197,7 @@ class Lab(Machine):
         try:
             wait_for(f"all is well again after {what}", SETTLE_S, self.is_settled)
         except Failed as failed:
-            raise Failed(f"{failed}\n{self.table()}") from None
+            raise type(failed)(f"{failed}\n{self.table()}") from None
 
     def epochs(self):
         return {name: group["epoch"] for name, group in self.groups().items()}

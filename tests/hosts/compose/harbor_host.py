@@ -17,7 +17,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[2]
 sys.path.insert(0, str(TOP / "tests/support"))
 from lacking import skip_lacking  # noqa: E402
-from verdict import Failed, attempt, run, wait_for  # noqa: E402
+from patience import wait_at_most, wait_for  # noqa: E402
+from verdict import Failed, attempt, run  # noqa: E402
 
 try:
     import yaml  # Debian's docker-compose depends on it
@@ -153,12 +154,12 @@ def end_host(folder):
         kill_below(folder)
     for identity in list_containers(folder):
         place = cgroup2() / "docker" / identity
-        for _ in range(40):
+
+        def is_removed(place=place):
             with contextlib.suppress(OSError):
                 place.rmdir()
-            if not place.exists():
-                break
-            time.sleep(0.05)
+            return not place.exists()
+        wait_at_most(2, is_removed, pause_s=0.05)
     for line in reversed(pathlib.Path("/proc/self/mounts").read_text().splitlines()):
         if line.split()[1].startswith(f"{folder}/"):
             subprocess.run(["umount", "-l", line.split()[1]], check=False, capture_output=True)

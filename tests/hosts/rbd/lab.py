@@ -18,7 +18,8 @@ TOP = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(TOP / "tests/support"))
 from cluster import write_script  # noqa: E402
 from lacking import skip_lacking  # noqa: E402
-from verdict import Failed, attempt, now_ns, run, wait_for  # noqa: E402
+from patience import Late, wait_ended, wait_for  # noqa: E402
+from verdict import Failed, attempt, now_ns, run  # noqa: E402
 
 SET = TOP / "deploy/scripts/harbor-rbd"
 TRAFFIC = TOP / "deploy/scripts/traffic"
@@ -236,12 +237,11 @@ class Lab:
     @staticmethod
     def finish(process):
         """Its end, not that of what it has left behind, which may hold its output for ever."""
-        limit = time.monotonic() + 120
-        while process.poll() is None:
-            if time.monotonic() > limit:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise Failed(f"{process.args[-1]} does not end")
-            time.sleep(0.02)
+        try:
+            wait_ended(process.args[-1], 120, process)
+        except Late:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         os.set_blocking(process.stdout.fileno(), False)
         output = (process.stdout.read() or "").strip().splitlines()
         process.stdout.close()
