@@ -64,14 +64,13 @@ static const char *const start_text =
     "while [ ! -s beats ]; do sleep 0.01; done\necho started it\n";
 /* A number that another process has by now is not the service's. */
 #define OF_SERVICE BW_LAB_SCRIPT_IS_ALIVE "cd \"${0%/*}\"\nPID_FILE=pid\n"
-/* A killed process is there for a moment more: status must not see it after the script. */
-#define UNTIL_GONE "while is_alive; do sleep 0.01; done\nexit 0\n"
-static const char *const stop_text =
-    "#!/bin/sh\n" OF_SERVICE
-    "echo stop >>calls\nif is_alive; then kill -KILL \"$pid\"; fi\n" UNTIL_GONE;
-static const char *const fence_text =
-    "#!/bin/sh\n" OF_SERVICE
-    "echo fence >>calls\nif is_alive; then kill -KILL \"$pid\"; fi\n" UNTIL_GONE;
+/* A killed process, and the `sleep` that it ran, are there for a moment more: the guard would see them and run the stop
+ * again. The service leads its own group (setsid). */
+#define KILL_IT                                                                                    \
+    "if is_alive; then\n    kill -KILL \"-$pid\"\n"                                             \
+    "    while kill -0 \"-$pid\" 2>/dev/null; do sleep 0.01; done\nfi\nexit 0\n"
+static const char *const stop_text = "#!/bin/sh\n" OF_SERVICE "echo stop >>calls\n" KILL_IT;
+static const char *const fence_text = "#!/bin/sh\n" OF_SERVICE "echo fence >>calls\n" KILL_IT;
 static const char *const status_text = "#!/bin/sh\n" OF_SERVICE
                                        "if is_alive; then echo started; else echo stopped; fi\n";
 

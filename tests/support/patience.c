@@ -97,6 +97,33 @@ static void measure(struct patience *patience)
         patience->slowness = slowness;
 }
 
+/* ---- a program that has failed is no slow machine ---- */
+
+static bool has_failed(pid_t pid)
+{
+    siginfo_t info = {0};
+
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != pid)
+        return false;
+    if (info.si_code == CLD_EXITED)
+        return info.si_status != 0;
+    return info.si_status != SIGKILL && info.si_status != SIGTERM; /* tests send these */
+}
+
+pid_t patience_failed_child(void)
+{
+    FILE *in = fopen("/proc/thread-self/children", "r");
+    pid_t failed = 0;
+    int pid;
+
+    while (in != NULL && failed == 0 && fscanf(in, "%d", &pid) == 1)
+        if (has_failed(pid))
+            failed = pid;
+    if (in != NULL)
+        (void)fclose(in); /* only read from */
+    return failed;
+}
+
 /* ---- waits ---- */
 
 static struct patience last; /* that was over; limit_ms 0: none */
@@ -132,7 +159,10 @@ void patience_failed(const char *file, int line, const char *format, ...)
     va_end(arguments);
     print_error("waited in vain: %s (waited %.1f s; bound %.1f s, machine %.1f times slower)\n", text,
                 (double)(now_ns() - last.begin_ns) / 1e9, last.limit_ms / 1e3, last.slowness);
-    patience_record();
+    if (patience_failed_child() != 0)
+        print_error("process %d, which this test started, has failed meanwhile\n", (int)patience_failed_child());
+    else
+        patience_record();
     _fail(file, line);
     abort(); /* never reached: _fail jumps */
 }

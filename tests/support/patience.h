@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* The exit status of a test program if each failed test of it failed in a wait (sysexits EX_TEMPFAIL). */
 #define PATIENCE_STATUS 75
@@ -27,8 +28,8 @@ struct patience patience_begin(unsigned limit_ms);
  * and takes 20 ms on an idle machine. If the machine cannot fork, its slowness counts as 1. */
 bool patience_is_over(struct patience *patience);
 
-/* Fails the running test like fail_msg, and records that a wait failed it. The line has the numbers of the last wait that
- * was over. Does not return. */
+/* Fails the running test like fail_msg, and records that a wait failed it, unless a child process has failed: then the
+ * test fails like any other. The line has the numbers of the last wait that was over. Does not return. */
 #define patience_fail(...) patience_failed(__FILE__, __LINE__, __VA_ARGS__)
 
 /* Starts one thread for each core this process may use, pinned, SCHED_OTHER. Each sleeps 2 ms at a time and records by
@@ -60,6 +61,9 @@ void patience_failed(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4), noreturn));
 void patience_claim(const char *file, int line, unsigned slack_ms, bool (*claim)(void *user),
                     void *user);
+/* Returns a child of the calling thread that has ended with another status than 0, or by another signal than SIGKILL and
+ * SIGTERM, and was not waited for; 0: there is none. */
+pid_t patience_failed_child(void);
 /* Records that the running test fails because of a wait; the caller fails the test. In patience_status.c. */
 void patience_record(void);
 

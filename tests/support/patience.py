@@ -12,6 +12,7 @@ scaled: claim_in_time repeats such a claim if the machine stalled for longer tha
 """
 
 import os
+import pathlib
 import re
 import select
 import subprocess
@@ -87,6 +88,20 @@ def measure():
         return float(process.stdout.read())
 
 
+def failed_children():
+    """Children that ended with another status than 0, or by another signal than KILL and TERM, and were not waited for."""
+    failed = []
+    for task in pathlib.Path("/proc/self/task").iterdir():
+        for pid in map(int, (task / "children").read_text(encoding="ascii").split()):
+            try:
+                ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                continue
+            if ended and ended.si_status not in ((0,) if ended.si_code == os.CLD_EXITED else (9, 15)):
+                failed.append(pid)
+    return failed
+
+
 # ---- waits ------------------------------------------------------------------------------------------------------
 
 
@@ -118,8 +133,11 @@ class Wait:
         return value
 
     def late(self, what):
-        return Late(f"waited in vain: {what} (waited {self.elapsed_s():.1f} s; bound {self.limit_s:g} s, "
-                    f"machine {self.slowness:.1f} times slower)")
+        """Late, or a Failed if a child process has failed: that is no slow machine."""
+        text = (f"waited in vain: {what} (waited {self.elapsed_s():.1f} s; bound {self.limit_s:g} s, "
+                f"machine {self.slowness:.1f} times slower)")
+        failed = failed_children()
+        return Failed(f"{text}; failed meanwhile: processes {failed}") if failed else Late(text)
 
 
 def wait_at_most(seconds, condition, pause_s=PAUSE_S):
@@ -314,6 +332,14 @@ def a_fast_machine_has_the_bound(module):
     near(waited(module, 8, [0.1])[0], 8)
 
 
+def a_failed_child_is_no_slow_machine(module):
+    with subprocess.Popen(["/bin/false"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        late = module.Wait(0).late("a test")
+    assert late.status == 1 and str(child.pid) in str(late), late
+    assert module.Wait(0).late("a test").status == 75
+
+
 def the_last_look_is_after_the_last_instant(module):
     assert waited(module, 8, [1.0], is_true_at=9, took_s=1.2)[2] is None
 
@@ -446,6 +472,7 @@ RULES = (
     (an_eighth_of_the_bound_is_between_measurements, " or elapsed_s - self.measured_s >= self.limit_s / MEASUREMENTS", " or True"),
     (eight_times_the_bound_is_the_end, "min(measure(), SLOWNESS_MAX)", "measure()"),
     (a_fast_machine_has_the_bound, "self.slowness, self.measured_s = 1.0, None", "self.slowness, self.measured_s = 1.5, None"),
+    (a_failed_child_is_no_slow_machine, "if failed else Late(text)", "if False else Late(text)"),
     (the_last_look_is_after_the_last_instant, "return condition()  #", "return value  #"),
     (what_is_steady_was_so_at_each_look, "if condition() else None", "if condition() else since"),
     (a_claim_that_holds_is_made_once, "if holds or stalls", "if stalls"),

@@ -212,6 +212,20 @@ static void has_a_child(void **state)
     assert_int_equal(WEXITSTATUS(status), 1);
 }
 
+/* What was waited for has crashed. */
+static void waits_for_a_failed_child(void **state)
+{
+    siginfo_t info = {0};
+    pid_t pid;
+
+    (void)fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        _exit(1);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    (void)wait_in_vain(state);
+}
+
 static void aborts(void **state)
 {
     (void)state;
@@ -234,6 +248,7 @@ static int run_some(const char *what)
         cmocka_unit_test_teardown(fails, wait_in_vain),
         cmocka_unit_test(is_late),
         cmocka_unit_test(aborts),
+        cmocka_unit_test(waits_for_a_failed_child),
     };
     const size_t count = sizeof some / sizeof some[0];
     struct CMUnitTest chosen[16];
@@ -327,6 +342,7 @@ static void any_other_failure_beside_them_is_an_ordinary_one(void **state)
     assert_ends_ordinarily("bl");
     assert_ends_ordinarily("b,h");
     assert_ends_ordinarily("75");
+    assert_ends_ordinarily("n");
 }
 
 static void a_crash_keeps_its_status(void **state)

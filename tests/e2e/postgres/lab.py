@@ -30,9 +30,9 @@ PEER = {"a": "b", "b": "a"}
 
 # What the bounds are computed from. lease_ttl - fence_timeout covers a lost leader (design 4).
 ELECTION_MS = 400
-TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 9000, 3000, 500, 1000, 100
+TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 7500, 3000, 500, 1000, 100
 assert TTL_MS - FENCE_MS >= 2 * RENEW_MS + REQUEST_MS + 4 * ELECTION_MS + 4 * MARGIN_MS
-CHECK_MS = 2500  # three of them, beside what the scripts take, are how old a lag may be
+CHECK_MS = 2000  # three of them, beside what the scripts take, are how old a lag may be
 
 POSTGRESQL_CONF = """
 listen_addresses = '*'
@@ -256,7 +256,7 @@ class Lab(Cluster):
                 # A copy is not under test: it may take longer than a standby may be silent.
                 self.as_postgres(site, "env", "PGOPTIONS=-c wal_sender_timeout=0",
                                  self.bin / "pg_basebackup", "-h", ADDRESSES["a"], "-D", data[site],
-                                 "-c", "fast")
+                                 "-c", "fast", "--no-sync")
             with open(data[site] / "postgresql.conf", "a", encoding="ascii") as conf:
                 conf.write(POSTGRESQL_CONF if site == "a" else "")
                 conf.write(f"unix_socket_directories = '{self.home(site)}'\n")
