@@ -83,6 +83,23 @@ static const char *way_of_second(const json_t *group, const char *of)
     return NULL;
 }
 
+/* The site that a sick primary would go to: one that could follow now, or else any other candidate. */
+static const char *other_site(const json_t *group, const char *of)
+{
+    const char *other = NULL;
+    json_t *site;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "sites"), i, site)
+    {
+        if (strcmp(bw_json_member(site, "name"), of) == 0 || strcmp(bw_json_member(site, "candidate"), "never") == 0)
+            continue;
+        if (other == NULL || bw_json_truth(site, "eligible"))
+            other = bw_json_member(site, "name");
+    }
+    return other;
+}
+
 static void print(const char *way, const char *group, const char *of, FILE *out)
 {
     (void)fputs("  ", out);
@@ -114,6 +131,12 @@ void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *ou
 
         if (way != NULL)
             print(way, bw_json_member(group, "name"), of, out);
+        return;
+    }
+    if (strcmp(word, bw_trouble_word(BW_TROUBLE_UNHEALTHY)) == 0 && of != NULL) {
+        if (other_site(group, of) != NULL)
+            print("to move it, whatever its status says:  breakwater switchover %g --to %s", bw_json_member(group, "name"),
+                  other_site(group, of), out);
         return;
     }
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {

@@ -273,6 +273,17 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
                 of, name);
 }
 
+/* What it says of itself is as far as this goes: why its status says nothing is in what bw_site_facts prints. */
+static void warn_of_health(const json_t *group, const json_t *site, struct bw_verdict *verdict)
+{
+    const char *of = bw_json_member(site, "name");
+
+    if (bw_find_alarm(verdict->alarms, bw_trouble_word(BW_TROUBLE_UNHEALTHY), of) != NULL)
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_UNHEALTHY), of,
+                "%s: unhealthy: it holds epoch %" PRId64 ", and its status does not say whether %s runs", of,
+                bw_json_number(group, "epoch"), bw_json_member(group, "name"));
+}
+
 static void warn_of_site(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
@@ -333,6 +344,7 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
         bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NOT_SERVING), bw_json_member(site, "name"),
                 "%s: holds epoch %" PRId64 " and its service is %s", bw_json_member(site, "name"),
                 bw_json_number(group, "epoch"), bw_json_member(site, "service"));
+    warn_of_health(group, site, verdict);
 }
 
 static void print_outlook(const json_t *status, const json_t *group, int64_t now_unix_ms, FILE *out)

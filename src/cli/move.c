@@ -75,7 +75,9 @@ static void tell_refused(const struct bw_move *move, const char *why)
         (void)fprintf(stderr, "  see why:  breakwater explain %s\n", move->group);
 }
 
-static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bool *out_is_over)
+/* `out_word`: what is to be typed; the plan may ask for more than the command does. */
+static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bool *out_is_over,
+                              char out_word[BW_NAME_MAX + 1])
 {
     struct bw_api_reply reply = {0};
     enum bw_exit exit = post(api, move, true, &reply);
@@ -97,6 +99,7 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bo
     } else {
         bw_json_print_texts(json_object_get(reply.body, "facts"), "");
         bw_move_print_steps(reply.body);
+        (void)snprintf(out_word, BW_NAME_MAX + 1, "%.63s", bw_json_member(reply.body, "unseen_at"));
         if (!bind_to_plan(move, reply.body))
             exit = BW_EXIT_FAILED;
     }
@@ -297,11 +300,22 @@ static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
     return exit;
 }
 
+/* Whoever types the name of the site accepts that perhaps nobody confirms the end of the service there. */
+static bool confirm(struct bw_api *api, const struct bw_move *move, const char *unseen_at)
+{
+    if (unseen_at[0] == '\0')
+        return bw_api_confirm(api, move->values->is_yes, move->question, move->word);
+    return bw_api_confirm(api, move->values->is_yes, "If nobody confirms the end, no site will serve.", unseen_at) &&
+           (move->values->is_yes || json_object_set_new(move->body, "accept_outage", json_true()) == 0);
+}
+
 static enum bw_exit run(struct bw_api *api, const struct bw_move *move)
 {
+    char unseen_at[BW_NAME_MAX + 1] = "";
+
     if (!move->values->is_yes || move->values->is_plan || move->is_release) {
         bool is_over;
-        const enum bw_exit exit = show_plan(api, move, &is_over);
+        const enum bw_exit exit = show_plan(api, move, &is_over, unseen_at);
 
         if (exit != BW_EXIT_FINE || is_over)
             return exit;
@@ -311,7 +325,7 @@ static enum bw_exit run(struct bw_api *api, const struct bw_move *move)
                                     : "Nothing was changed. Run again with --yes to do this.");
         return BW_EXIT_FINE;
     }
-    if (!bw_api_confirm(api, move->values->is_yes, move->question, move->word))
+    if (!confirm(api, move, unseen_at))
         return BW_EXIT_FAILED;
     return act(api, move);
 }

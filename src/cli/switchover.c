@@ -9,12 +9,15 @@ struct switchover_values {
     struct bw_move_values move;
     const char *to;
     const char *timeout;
+    bool accept_outage;
 };
 
 static const struct bw_option switchover_options[] = {
     BW_OPTION_TEXT(struct switchover_values, to, "to", 0, "SITE", "the site that takes over"),
     BW_OPTION_TEXT(struct switchover_values, timeout, "timeout", 0, "D",
                    "give up after this (the group's switchover_timeout)"),
+    BW_OPTION_FLAG(struct switchover_values, accept_outage, "accept-outage", 0,
+                   "with --yes: although perhaps nobody confirms the holder's end"),
     BW_MOVE_OPTIONS(struct switchover_values, move, "why, for the record",
                     "do not ask for confirmation"),
     BW_OPTIONS_END,
@@ -27,7 +30,8 @@ static const struct bw_cli_command switchover_command = {
     .operands_max = 1,
     .help = "Moves GROUP from its holder to SITE, in order: the holder stops and gives its epoch\n"
             "back, SITE takes over at the same position. Nobody waits for a lease to end, and\n"
-            "nothing is lost. Waits for the outcome.",
+            "nothing is lost. A holder whose status says nothing is fenced where nobody confirms\n"
+            "its stop; then it asks for the holder's name. Waits for the outcome.",
     .options = switchover_options,
 };
 
@@ -51,8 +55,9 @@ enum bw_exit bw_verb_switchover(int argc, char **argv)
         .group = group,
         .word = "yes",
         .question = "Do this?",
-        .body = json_pack("{s:s, s:s*, s:o*}", "to", values.to, "reason", values.move.reason,
-                          "timeout_ms", values.timeout != NULL ? json_integer(timeout_ms) : NULL),
+        .body = json_pack("{s:s, s:s*, s:o*, s:o*}", "to", values.to, "reason", values.move.reason,
+                          "timeout_ms", values.timeout != NULL ? json_integer(timeout_ms) : NULL,
+                          "accept_outage", values.accept_outage ? json_true() : NULL),
         .values = &values.move,
     });
 }

@@ -627,7 +627,7 @@ static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *com
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_WISH, -1, true, NULL);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, eval->group->spec.mode != BW_MODE_PAUSED,
                         bw_mode_word(eval->group->spec.mode));
-    bw_policy_judge_holder(connected_holder(eval), &eval->list);
+    bw_policy_judge_asked_holder(connected_holder(eval), &eval->list);
     if (target >= 0 && target != bw_eval_holder_index(eval))
         is_eligible = bw_eval_judge(eval, target, BW_ROLE_TARGET).eligible;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, target,

@@ -185,6 +185,15 @@ bool bw_eval_is_holder_lost(const struct bw_group *group, const struct bw_watch 
     return true;
 }
 
+/* Its fence is tried again, and none of them will see an end (3.2.4). */
+static bool is_end_unseen(const struct bw_evaluation *eval)
+{
+    const struct bw_contact *contact = bw_site_reports_newest_agent(bw_eval_holder_reports(eval));
+
+    return contact != NULL && contact->report.service == BW_SERVICE_UNKNOWN &&
+           (contact->report.alarms & 1u << BW_ALARM_STATUS_UNKNOWN) != 0;
+}
+
 bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watch *watch,
                               const struct bw_leadership *leadership,
                               struct bw_end_waits *out_waits)
@@ -209,6 +218,7 @@ bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watc
         .gate = bw_gate_id_text(gate),
         .why = why,
         .is_lost = bw_eval_is_holder_lost(group, watch),
+        .is_unseen = group->held && is_end_unseen(&eval),
         .has_remote_fence = bw_eval_has_remote_fence(&eval),
     };
     return true;

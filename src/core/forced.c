@@ -97,7 +97,7 @@ void bw_end_way(const struct bw_group *group, const struct bw_end_waits *waits, 
                 size_t size)
 {
     (void)snprintf(out_text, size, "breakwater force-release %s --site %s%s", group->spec.name,
-                   group->holder_site, waits->is_lost ? " --holder-is-off" : "");
+                   group->holder_site, waits->is_lost || waits->is_unseen ? " --holder-is-off" : "");
 }
 
 enum bw_err bw_forced_refuse_waiting(const struct bw_group *group, const struct bw_end_waits *waits,

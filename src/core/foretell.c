@@ -496,7 +496,7 @@ bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
     if (answer == BW_HOLDER_STARTED)
         return false;
     if (bw_arbiter_end_waits_for(group, watch, leadership, &waits)) {
-        if (answer == BW_HOLDER_ANSWERS && !waits.is_lost)
+        if (answer == BW_HOLDER_ANSWERS && !waits.is_lost && !waits.is_unseen)
             return false; /* it can end what it holds itself, and no person's word is taken beside it */
         bw_end_way(group, &waits, out_text, size);
         return true;

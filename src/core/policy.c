@@ -560,18 +560,24 @@ bool bw_policy_is_stop_seen(const struct bw_contact *holder)
 {
     const struct bw_report *report = &holder->report;
 
-    if (!report->guard_alive)
-        return false; /* 3.4: behind a look that hangs nothing is seen, nor what a kill of the reach has ended */
     return report->service != BW_SERVICE_UNKNOWN ||
            (report->sight.seen == BW_REACH_INSIDE && report->sight.proved);
 }
 
-void bw_policy_judge_holder(const struct bw_contact *holder, struct bw_gate_list *list)
+/* 3.4: behind a look that hangs nothing is seen, nor what a kill of the reach has ended. */
+void bw_policy_judge_asked_holder(const struct bw_contact *holder, struct bw_gate_list *list)
 {
     (void)bw_gate_plain(list, BW_GATE_ID_HOLDER, -1, holder != NULL, NULL);
     if (holder != NULL)
+        (void)bw_gate_plain(list, BW_GATE_ID_GUARD, -1, holder->report.guard_alive, NULL);
+}
+
+void bw_policy_judge_holder(const struct bw_contact *holder, struct bw_gate_list *list)
+{
+    bw_policy_judge_asked_holder(holder, list);
+    if (holder != NULL)
         (void)bw_gate_plain(list, BW_GATE_ID_STOP_SEEN, -1, bw_policy_is_stop_seen(holder),
-                            holder->report.guard_alive ? bw_service_word(holder->report.service) : "guard lost");
+                            bw_service_word(holder->report.service));
 }
 
 bool bw_policy_gives_position(const struct bw_group *group, const struct bw_watch *watch)

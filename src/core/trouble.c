@@ -7,7 +7,7 @@
 #include <breakwater/base/words.h>
 #include "policy.h"
 
-_Static_assert(BW_TROUBLE_COUNT <= 32, "bits of a uint32_t");
+_Static_assert(BW_TROUBLE_COUNT <= 64, "bits of a uint64_t");
 #define X(name, word)                                                                              \
     _Static_assert((int)BW_TROUBLE_##name == (int)BW_ALARM_##name, "what sites report comes "      \
                                                                    "first");
@@ -29,9 +29,9 @@ bool bw_trouble_parse(const char *word, enum bw_trouble *out_trouble)
 
 /* ---- what is so ---- */
 
-static uint32_t bit(enum bw_trouble trouble, bool is_so)
+static uint64_t bit(enum bw_trouble trouble, bool is_so)
 {
-    return is_so ? UINT32_C(1) << trouble : 0;
+    return is_so ? UINT64_C(1) << trouble : 0;
 }
 
 /* As long as the report is fresh its words count, and no longer. */
@@ -41,7 +41,7 @@ static const struct bw_contact *fresh_of(const struct bw_group *group, const str
     return bw_policy_fresh(group, watch, (int)site, now, out_several);
 }
 
-static uint32_t reported_by(const struct bw_contact *contact, bool is_holder, struct bw_instant now)
+static uint64_t reported_by(const struct bw_contact *contact, bool is_holder, bool is_open, struct bw_instant now)
 {
     const struct bw_report *report = &contact->report;
     const uint64_t passed_s = bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_S;
@@ -51,10 +51,11 @@ static uint32_t reported_by(const struct bw_contact *contact, bool is_holder, st
            bit(BW_TROUBLE_CERTIFICATE_ENDS,
                contact->certificate_left_s != 0 &&
                    contact->certificate_left_s < passed_s + BW_CERTIFICATE_ENDS_S) |
-           bit(BW_TROUBLE_NOT_SERVING, is_holder && report->service != BW_SERVICE_STARTED);
+           bit(BW_TROUBLE_NOT_SERVING, is_holder && report->service != BW_SERVICE_STARTED) |
+           bit(BW_TROUBLE_UNHEALTHY, is_holder && is_open && (report->alarms & bit(BW_TROUBLE_STATUS_UNKNOWN, true)) != 0);
 }
 
-static uint32_t of_site(const struct bw_group *group, const struct bw_watch *watch, uint32_t site,
+static uint64_t of_site(const struct bw_group *group, const struct bw_watch *watch, uint32_t site,
                         const struct bw_trouble_facts *facts, struct bw_instant now)
 {
     const enum bw_rate_verdict rate = bw_rate_judge(&watch->rates[site].bounds,
@@ -64,7 +65,7 @@ static uint32_t of_site(const struct bw_group *group, const struct bw_watch *wat
     bool has_several = false;
     const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
     /* 3.9: nor is it known of who is not heard */
-    const uint32_t not_let_go = bit(BW_TROUBLE_NOT_LET_GO,
+    const uint64_t not_let_go = bit(BW_TROUBLE_NOT_LET_GO,
                                     group->spec.mode == BW_MODE_OBSERVE && group->let_go_index != 0 &&
                                         !bw_policy_site_has_let_go(group, watch, (int)site, now));
 
@@ -72,7 +73,7 @@ static uint32_t of_site(const struct bw_group *group, const struct bw_watch *wat
         return bit(BW_TROUBLE_SEVERAL_AGENTS, true) | not_let_go;
     if (fresh == NULL)
         return is_lacking ? bit(BW_TROUBLE_GROUP_UNKNOWN, true) : bit(BW_TROUBLE_NOT_CONNECTED, true) | not_let_go;
-    return reported_by(fresh, is_holder, now) | not_let_go |
+    return reported_by(fresh, is_holder, bw_phase_is_renewed(group->phase), now) | not_let_go |
            bit(BW_TROUBLE_CLOCK_RATE, rate == BW_RATE_SLOW || rate == BW_RATE_FAST);
 }
 
@@ -80,9 +81,9 @@ static uint32_t of_site(const struct bw_group *group, const struct bw_watch *wat
  * is no trouble while a second enforcer that is committed as seen lets time alone end the epoch; one that is
  * there and not counted on is trouble by itself. Nor are scripts that came later, and have started nothing,
  * unless time alone would end it but for what was seen. */
-static uint32_t of_reach(const struct bw_group *group, const struct bw_watch *watch,
+static uint64_t of_reach(const struct bw_group *group, const struct bw_watch *watch,
                          const struct bw_leadership *leadership, uint32_t site,
-                         struct bw_instant now, uint32_t bits)
+                         struct bw_instant now, uint64_t bits)
 {
     const bool is_open = bw_phase_is_renewed(group->phase);
     bool has_several = false;
@@ -140,7 +141,7 @@ static bool is_holder_fresh(const struct bw_group *group, const struct bw_watch 
            (fresh_of(group, watch, (uint32_t)site, now, &has_several) != NULL || has_several);
 }
 
-static uint32_t of_all(const struct bw_group *group, const struct bw_watch *watch,
+static uint64_t of_all(const struct bw_group *group, const struct bw_watch *watch,
                        const struct bw_leadership *leadership, const struct bw_trouble_facts *facts,
                        struct bw_instant now)
 {
@@ -151,7 +152,7 @@ static uint32_t of_all(const struct bw_group *group, const struct bw_watch *watc
                                              : facts->may_fail_over;
     const bool is_waiting = group->phase == BW_PHASE_CLOSING || !is_holder_fresh(group, watch, now);
 
-    const uint32_t always = bit(BW_TROUBLE_SEVERAL_SERVE, do_several_serve(group, watch, now)) |
+    const uint64_t always = bit(BW_TROUBLE_SEVERAL_SERVE, do_several_serve(group, watch, now)) |
                             bit(BW_TROUBLE_MAINTENANCE_ENDS,
                                 facts->maintenance_left_ms > 0 &&
                                     facts->maintenance_left_ms <= BW_MAINTENANCE_ENDS_MS);
@@ -273,6 +274,7 @@ static int weight_of(enum bw_trouble trouble)
     case BW_TROUBLE_NO_ACTIVE_SITE:
     case BW_TROUBLE_NEEDS_PERSON:
     case BW_TROUBLE_NOT_SERVING:
+    case BW_TROUBLE_UNHEALTHY:
         return 1;
     default:
         return 0;

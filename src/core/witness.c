@@ -727,12 +727,6 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
                            "not see that it has stopped, and no other site would get it. Mend that first; look "
                            "there: systemctl status breakwater-guard",
                            group->holder_site, group->spec.name);
-    if (contact != NULL && !bw_policy_is_stop_seen(contact))
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s does not know whether %s runs there (status unknown): it would stop it, "
-                           "could not see that it has stopped, and no other site would get it. Mend "
-                           "its status_script first; the guard's log at %s says what fails",
-                           group->holder_site, group->spec.name, group->holder_site);
     bw_policy_judge(group, watch, &witness->leadership, site, true, now, &candidacy);
     if (!candidacy.eligible)
         return bw_diag_set(diag, BW_ERR_REFUSED,
@@ -778,6 +772,8 @@ enum bw_err bw_witness_ask(struct bw_witness *witness, int group, const struct b
     enum bw_err err = bw_witness_check_wish(witness, group, wish, now, diag);
     struct bw_watch *watch = &witness->watches[group];
 
+    if (err == BW_OK)
+        err = bw_witness_check_outage(witness, group, wish, now, diag);
     if (err != BW_OK)
         return err;
     watch->wish = *wish;

@@ -78,11 +78,11 @@ static void look_at_cluster(const struct bw_operator_view *view, struct bw_troub
                           member->certificate_left_s < BW_CERTIFICATE_ENDS_S;
 
         troubles.list[troubles.count].subject = member->name;
-        troubles.list[troubles.count++].bits = (is_lost ? UINT32_C(1) << BW_TROUBLE_WITNESS_LOST
+        troubles.list[troubles.count++].bits = (is_lost ? UINT64_C(1) << BW_TROUBLE_WITNESS_LOST
                                                         : 0) |
-                                               (ends ? UINT32_C(1) << BW_TROUBLE_CERTIFICATE_ENDS
+                                               (ends ? UINT64_C(1) << BW_TROUBLE_CERTIFICATE_ENDS
                                                      : 0) |
-                                               (member->is_disk_low ? UINT32_C(1) << BW_TROUBLE_DISK_LOW : 0);
+                                               (member->is_disk_low ? UINT64_C(1) << BW_TROUBLE_DISK_LOW : 0);
     }
     bw_trouble_book_note(book, BW_TROUBLE_CLUSTER, &troubles, view->now, unix_ms);
 }

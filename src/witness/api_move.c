@@ -51,7 +51,7 @@ static const struct wish_keys {
     const char *known;
 } wish_keys[] = {
     [BW_WISH_FAILOVER] = {"to", "to, epoch, accept_data_loss, reason, id"},
-    [BW_WISH_SWITCHOVER] = {"to", "to, epoch, timeout_ms, reason, id"},
+    [BW_WISH_SWITCHOVER] = {"to", "to, epoch, timeout_ms, accept_outage, reason, id"},
     [BW_WISH_FORCE_RELEASE] = {"site", "site, epoch, holder_is_off, reason"},
 };
 
@@ -70,6 +70,8 @@ static void read_own_key(const char *key, const json_t *value, struct bw_wish *w
         read_truth(value, key, &wish->accept_data_loss, problems);
     else if (strcmp(key, "holder_is_off") == 0)
         read_truth(value, key, &wish->holder_is_off, problems);
+    else if (strcmp(key, "accept_outage") == 0)
+        read_truth(value, key, &wish->accept_outage, problems);
     else if (strcmp(key, "timeout_ms") == 0)
         read_timeout(value, wish, problems);
     else if (strcmp(key, "id") == 0)
@@ -254,6 +256,7 @@ static void take_wish(struct bw_http_request *request, struct bw_program *progra
     if (group_index < 0)
         return;
     if (wished.is_plan) {
+        wish->accept_outage = true; /* what would be accepted is what the plan shows */
         answer_plan(program, request, group_index, wish);
         return;
     }

@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include <breakwater/core/guard_link.h>
+#include <breakwater/core/script_failure.h>
+
 #define FACT_BYTES 512
 
 static const struct bw_group *group_of(const struct bw_operator_view *view, int group_index)
@@ -135,6 +138,48 @@ static void add_lease(const struct bw_operator_view *view, int group_index, json
     else
         add(facts, "A lease of it may live for %" PRIu64 ".%u s more, if nobody renews it.",
             left_ms / 1000, (unsigned)(left_ms % 1000 / 100));
+}
+
+/* Why its newest status says nothing: "" where that is not known. */
+static void tell_status(const struct bw_operator_view *view, const struct bw_contact *contact,
+                        char out_text[BW_FAILURE_TEXT_BYTES + 2])
+{
+    const uint64_t more_ms = bw_instant_elapsed_ns(view->now, contact->received) / BW_NS_PER_MS;
+    char text[BW_FAILURE_TEXT_BYTES];
+
+    out_text[0] = '\0';
+    for (uint32_t i = 0; i < contact->report.failure_count; i++)
+        if (contact->report.failures[i].action == BW_ACTION_STATUS) {
+            bw_failure_text(&contact->report.failures[i], more_ms, text);
+            (void)snprintf(out_text, sizeof text + 2, ": %s", text);
+        }
+}
+
+json_t *bw_json_unseen_facts(const struct bw_operator_view *view, int group_index)
+{
+    const struct bw_group *group = group_of(view, group_index);
+    const int site = bw_spec_find_site(&group->spec, group->holder_site);
+    bool has_several = false;
+    const struct bw_contact *contact = bw_policy_fresh(group, &view->machine->watches[group_index], site, view->now,
+                                                       &has_several);
+    const uint32_t fence_ms = group->terms.fence_ms;
+    char status[BW_FAILURE_TEXT_BYTES + 2];
+    json_t *facts = json_array();
+
+    if (contact == NULL)
+        return facts;
+    tell_status(view, contact, status);
+    add(&facts, "%s does not know whether %s runs there (status unknown%s).", group->holder_site,
+        group->spec.name, status);
+    add(&facts,
+        "%s will be stopped there, and fenced once no look confirms that: script, TERM, KILL of what its guard "
+        "reaches, within %" PRIu32 ".%01" PRIu32 " s.",
+        group->spec.name, fence_ms / 1000, fence_ms % 1000 / 100);
+    add(&facts,
+        "If nobody confirms the end, no site serves until a person says that %s is off:  breakwater force-release %s "
+        "--site %s --holder-is-off",
+        group->holder_site, group->spec.name, group->holder_site);
+    return facts;
 }
 
 json_t *bw_json_end_facts(const struct bw_operator_view *view, int group_index)

@@ -174,9 +174,15 @@ static const struct bw_foretold *revoke_of(const struct bw_foretold_course *cour
     return NULL;
 }
 
-static void plan_switchover(const struct bw_group *group, const struct bw_wish *wish,
+static bool may_end_unseen(const struct bw_operator_view *view, int group_index, const struct bw_wish *wish)
+{
+    return bw_witness_may_end_unseen(view->machine, group_index, wish, view->now);
+}
+
+static void plan_switchover(const struct bw_operator_view *view, int group_index, const struct bw_wish *wish,
                             const struct bw_wish_plan *plan, json_t **steps)
 {
+    const struct bw_group *group = group_of(view, group_index);
     const struct bw_foretold *revoke = revoke_of(&plan->course);
     const uint32_t timeout_ms = wish->timeout_ms != 0 ? wish->timeout_ms
                                                       : group->spec.switchover_timeout_ms;
@@ -192,10 +198,16 @@ static void plan_switchover(const struct bw_group *group, const struct bw_wish *
     add(steps, (int64_t)(revoke->after_ns / BW_NS_PER_MS),
         "%s is told to stop %s (Revoke of epoch %" PRIu64 "); its lease goes on meanwhile",
         group->holder_site, group->spec.name, group->epoch);
-    add(steps, timeout_ms,
-        "%s stops and gives epoch %" PRIu64 " back with its final position; if it has not begun by "
-        "then, the move is given up and nothing has changed",
-        group->holder_site, group->epoch);
+    if (may_end_unseen(view, group_index, wish))
+        add(steps, timeout_ms,
+            "%s stops, or is fenced where its status does not confirm the stop, and gives epoch %" PRIu64
+            " back; if it has not begun by then, the move is given up and nothing has changed",
+            group->holder_site, group->epoch);
+    else
+        add(steps, timeout_ms,
+            "%s stops and gives epoch %" PRIu64 " back with its final position; if it has not begun by "
+            "then, the move is given up and nothing has changed",
+            group->holder_site, group->epoch);
     add(steps, timeout_ms, "%s is ready at that position, checked back to back", wish->to);
     add(steps, -1, "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
         group->epoch, group->epoch + 1, wish->to);
@@ -328,7 +340,7 @@ static void add_steps(const struct bw_operator_view *view, int group_index,
 {
     switch (wish->kind) {
     case BW_WISH_SWITCHOVER:
-        plan_switchover(group_of(view, group_index), wish, plan, steps);
+        plan_switchover(view, group_index, wish, plan, steps);
         break;
     case BW_WISH_FAILOVER:
     case BW_WISH_FORCE_RELEASE:
@@ -344,15 +356,18 @@ json_t *bw_json_plan(const struct bw_operator_view *view, int group_index,
                      const char *why)
 {
     const struct bw_group *group = group_of(view, group_index);
+    const bool is_unseen = err == BW_OK && may_end_unseen(view, group_index, wish);
     json_t *steps = json_array();
 
     if (err == BW_OK)
         add_steps(view, group_index, wish, plan, &steps);
     return json_pack(
-        "{s:s, s:s, s:I, s:b, s:s, s:b, s:b, s:s?, s:o, s:o, s:o}", "schema", "breakwater.plan/v1",
+        "{s:s, s:s, s:I, s:b, s:s, s:b, s:b, s:s?, s:s?, s:o, s:o, s:o}", "schema", "breakwater.plan/v1",
         "group", group->spec.name, "epoch", (json_int_t)group->epoch, "takes_epoch", true, "wish",
         bw_wish_word(wish->kind), "possible", err == BW_OK, "already", err == BW_ERR_EXISTS,
-        "refused", err == BW_OK ? NULL : why, "facts",
-        wish->kind == BW_WISH_FORCE_RELEASE ? bw_json_end_facts(view, group_index) : json_array(),
+        "refused", err == BW_OK ? NULL : why, "unseen_at", is_unseen ? group->holder_site : NULL, "facts",
+        wish->kind == BW_WISH_FORCE_RELEASE ? bw_json_end_facts(view, group_index)
+        : is_unseen                         ? bw_json_unseen_facts(view, group_index)
+                                            : json_array(),
         "steps", steps, "decision", bw_json_explain(view, group_index, &plan->decision));
 }

@@ -6,7 +6,7 @@
 
 #include <breakwater/core/trouble.h>
 
-#define BIT(name) (UINT32_C(1) << BW_TROUBLE_##name)
+#define BIT(name) (UINT64_C(1) << BW_TROUBLE_##name)
 
 static struct bw_trouble_book *book;
 

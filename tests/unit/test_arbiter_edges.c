@@ -520,7 +520,7 @@ static void another_instance_is_no_connected_holder(void **state)
     world_pass_ms(&world, 2 * FRESH_MS);
     (void)world_decide(&world);
     assert_true(world_holds(&world, "holder", -1));
-    assert_null(world_gate(&world, "stop_seen", -1));
+    assert_null(world_gate(&world, "guard", -1));
 }
 
 /* 3.4: who has not seen where the service is has no news of it. */

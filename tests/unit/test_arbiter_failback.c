@@ -32,6 +32,31 @@ static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
     assert_int_equal(world.decision.command.reason, BW_REASON_FAILBACK);
 }
 
+/* 3.6: nobody has accepted that perhaps nobody sees the end. What its guard has proved to end is seen without a status. */
+static void a_failback_waits_for_a_holder_whose_end_can_be_seen(void **state)
+{
+    struct bw_spec spec = changed_spec();
+    (void)state;
+    spec.failback_after_ms = 60000;
+    world_begin_with(&world, 2, &spec);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    assert_acts("A9");
+    world_serve(&world, B);
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world.sites[A].report.has_lag = true;
+    world.sites[A].report.joined_epoch = world_group(&world)->epoch;
+    world_pass_ms(&world, 63000);
+    world.sites[B].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_held("stop_seen", -1);
+
+    world.sites[B].report.sight.proved = true;
+    world_sync_all(&world);
+    assert_rule("A12");
+}
+
 /* A failback that is over, by the log: to dc-a, whose start failed; then dc-b served again. */
 static void fail_back_in_vain(void)
 {
@@ -328,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),
+        cmocka_unit_test(a_failback_waits_for_a_holder_whose_end_can_be_seen),
         cmocka_unit_test(a_failback_that_failed_is_tried_again_after_twice_the_time),
         cmocka_unit_test(a_failback_that_came_back_is_tried_again_after_twice_the_time),
         cmocka_unit_test(a_failback_that_came_back_counts_until_its_site_serves),

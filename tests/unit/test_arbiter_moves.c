@@ -35,36 +35,32 @@ static void nothing_is_revoked_for_a_target_that_is_not_ready(void **state)
     assert_string_equal(world.decision.command.by, "operator/anna");
 }
 
-/* 3.2.4: a healthy service is not stopped where nobody could see that it has stopped. What its guard has
- * proved to end is seen without a status. */
-static void nothing_is_revoked_whose_stop_could_not_be_seen(void **state)
+/* 3.6: nobody may see the end of a service whose status says nothing. Whoever asks for its move accepts what may come of
+ * that; once it is asked for nothing holds it. */
+static void a_holder_whose_status_says_nothing_is_moved_for_who_accepts_that(void **state)
 {
+    struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .to = "dc-b"};
     struct bw_diag diag = {0};
 
     (void)state;
     world_begin(&world, 2);
-    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
-    world.sites[A].report.service = BW_SERVICE_UNKNOWN; /* after it was asked for */
-    world_sync_all(&world);
-    assert_held("stop_seen", -1);
-    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "dc-a does not know whether harbor runs there"));
-
-    world.sites[A].report.service = BW_SERVICE_STOPPED;
-    world_sync_all(&world);
-    assert_rule("A11");
-
     world.sites[A].report.service = BW_SERVICE_UNKNOWN;
-    world.sites[A].report.sight.proved = true;
     world_sync_all(&world);
+    assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "the same with --accept-outage"));
+    assert_int_equal(bw_witness_check_wish(&world.witness, 0, &wish, world.now, &diag), BW_OK); /* whoever leads later */
+
+    wish.accept_outage = true;
+    assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_OK);
     assert_rule("A11");
-    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_string_equal(world.decision.command.target, "dc-b");
 }
 
 /* 3.4: a look that hangs says nothing any more, whatever the newest one said, and the one after a stop would hang as
  * well. What its guard has proved to end a last look has to see, too. */
 static void nothing_is_revoked_where_a_look_hangs(void **state)
 {
+    struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .to = "dc-b", .accept_outage = true};
     struct bw_diag diag = {0};
 
     (void)state;
@@ -72,14 +68,13 @@ static void nothing_is_revoked_where_a_look_hangs(void **state)
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
     world.sites[A].report.guard_alive = false; /* after it was asked for */
     world_sync_all(&world);
-    assert_held("stop_seen", -1);
-    assert_string_equal(world_gate(&world, "stop_seen", -1)->word, "guard lost");
-    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
+    assert_held("guard", -1);
+    assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
     assert_non_null(strstr(diag.text, "the guard of dc-a is away, or has not ended a look"));
 
     world.sites[A].report.sight.proved = true;
     world_sync_all(&world);
-    assert_held("stop_seen", -1);
+    assert_held("guard", -1);
 
     world.sites[A].report.guard_alive = true;
     world_sync_all(&world);
@@ -551,7 +546,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_move_can_be_given_up_until_its_stop_has_begun),
         cmocka_unit_test(nothing_is_revoked_for_a_target_that_is_not_ready),
-        cmocka_unit_test(nothing_is_revoked_whose_stop_could_not_be_seen),
+        cmocka_unit_test(a_holder_whose_status_says_nothing_is_moved_for_who_accepts_that),
         cmocka_unit_test(nothing_is_revoked_where_a_look_hangs),
         cmocka_unit_test(nothing_is_revoked_for_a_site_that_has_not_rejoined_yet),
         cmocka_unit_test(a_move_that_was_asked_for_waits_for_the_rejoin),

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/core/foretell.h>
+
 #include "core_world.h"
 
 static struct world world;
@@ -310,6 +312,32 @@ static void who_lost_its_state_is_not_waited_for(void **state)
     assert_says(way);
     assert_int_equal(force("dc-a", false, epoch()), BW_ERR_REFUSED);
     assert_says("not with the state that could give the epoch back");
+}
+
+/* 3.3: its fence is tried again, and no status will see the end: the way on is the one that a person can go. */
+static void where_no_status_sees_an_end_the_way_is_a_persons_word_beside_the_agent(void **state)
+{
+    struct bw_wish wish = {.kind = BW_WISH_FAILOVER, .to = "dc-b"};
+    struct bw_foretelling *room = calloc(1, sizeof *room);
+    char way[200];
+
+    (void)state;
+    assert_non_null(room);
+    begin_held();
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_false(bw_foretell_way(world_group(&world), world_watch(&world), &world.witness.leadership, world.now, room,
+                                 way, sizeof way)); /* one look that says nothing is none */
+    world.sites[A].report.alarms |= 1u << BW_ALARM_STATUS_UNKNOWN;
+    world_sync_all(&world);
+    assert_true(bw_foretell_way(world_group(&world), world_watch(&world), &world.witness.leadership, world.now, room,
+                                way, sizeof way));
+    assert_string_equal(way, "breakwater force-release harbor --site dc-a --holder-is-off");
+    assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
+    assert_says(way);
+    assert_int_equal(force("dc-a", true, epoch()), BW_OK);
+    free(room);
 }
 
 /* Two that speak at once: one of them may still give it back. */
@@ -677,6 +705,7 @@ int main(void)
         cmocka_unit_test(a_new_instance_at_the_site_answers_for_it),
         cmocka_unit_test(who_lost_its_state_is_not_waited_for),
         cmocka_unit_test(a_second_instance_beside_the_holder_loses_nothing),
+        cmocka_unit_test(where_no_status_sees_an_end_the_way_is_a_persons_word_beside_the_agent),
         cmocka_unit_test(a_new_leader_asks_for_the_word_again),
         cmocka_unit_test(only_the_holders_site_is_vouched_for),
         cmocka_unit_test(an_epoch_that_was_looked_at_and_is_over_is_said),

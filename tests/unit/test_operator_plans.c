@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <breakwater/base/feature_level.h>
+#include <breakwater/core/guard_link.h>
 #include <breakwater/wire/record_event.h>
 #include <breakwater/witness/json.h>
 
@@ -55,6 +56,23 @@ static void the_plan_of_a_switchover_names_each_step(void **state)
     world_begin(&world, 2);
 
     compare_json(plan_of(BW_WISH_SWITCHOVER, "dc-b"), "plan_switchover.json");
+}
+
+/* 3.6: what may come of it stands before the steps, with the command that leads on from there. */
+static void the_plan_of_a_switchover_from_a_silent_status_says_what_may_happen(void **state)
+{
+    struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .to = "dc-b", .accept_outage = true};
+    struct bw_report *report = &world.sites[A].report;
+
+    (void)state;
+    world_begin(&world, 2);
+    report->service = BW_SERVICE_UNKNOWN;
+    report->failure_count = 1;
+    report->failures[0] = (struct bw_script_failure){
+        .action = BW_ACTION_STATUS, .result = BW_RUN_TIMED_OUT, .age_ms = 4000, .took_ms = 120000};
+    world_sync_all(&world);
+
+    compare_json(plan_of_wish(wish), "plan_switchover_unseen.json");
 }
 
 /* Of one that is not foretold to begin no step is promised. */
@@ -776,6 +794,7 @@ int main(void)
         cmocka_unit_test(a_force_release_that_its_leader_forgot_is_to_be_said_again),
         cmocka_unit_test(a_move_that_time_will_not_end_is_not_waited_for),
         cmocka_unit_test(the_plan_of_a_switchover_names_each_step),
+        cmocka_unit_test(the_plan_of_a_switchover_from_a_silent_status_says_what_may_happen),
         cmocka_unit_test(the_plan_of_a_switchover_that_does_not_begin_says_so),
         cmocka_unit_test(a_switchover_that_is_in_the_log_is_followed_to_its_end),
         cmocka_unit_test(a_switchover_that_a_change_of_leader_forgot_is_to_be_asked_for_again),

@@ -168,7 +168,7 @@ static void a_clock_that_runs_too_fast_or_too_slow_is_said(void **state)
 {
     static const struct {
         int32_t ppm;
-        uint32_t bits;
+        uint64_t bits;
     } rates[] = {{-500000, BIT(CLOCK_RATE)}, {0, 0}, {500000, BIT(CLOCK_RATE)}};
     const struct bw_trouble_facts calm = {.may_fail_over = true};
 
@@ -394,7 +394,7 @@ static void two_sites_that_serve_are_said_in_every_mode(void **state)
 
 /* ---- the book ---- */
 
-static void note(uint32_t index, const char *of, const char *subject, uint32_t bits, uint64_t s)
+static void note(uint32_t index, const char *of, const char *subject, uint64_t bits, uint64_t s)
 {
     struct bw_troubles troubles = {.of = of, .count = 1};
 
@@ -430,15 +430,15 @@ static void an_alarm_begins_and_ends_with_its_fact_and_is_counted(void **state)
 }
 
 /* The alarms of a chain, on or over, each once. */
-static uint32_t bits_of(uint32_t index)
+static uint64_t bits_of(uint32_t index)
 {
     const struct bw_trouble_entry *entry;
-    uint32_t bits = 0;
+    uint64_t bits = 0;
 
     for (entry = bw_trouble_book_first(book, index, book->chains[index].of); entry != NULL;
          entry = bw_trouble_book_next(book, entry)) {
         assert_int_equal(bits >> entry->trouble & 1, 0);
-        bits |= UINT32_C(1) << entry->trouble;
+        bits |= UINT64_C(1) << entry->trouble;
     }
     return bits;
 }
@@ -613,7 +613,7 @@ static void what_stands_beyond_the_subjects_that_count_is_none(void **state)
 /* What is over makes room for what is on, what weighs less for what weighs more; what finds none is counted. */
 static void the_book_is_bounded(void **state)
 {
-    const uint32_t all = (1u << BW_TROUBLE_COUNT) - 1;
+    const uint64_t all = UINT64_MAX >> (64 - BW_TROUBLE_COUNT);
     uint32_t kept = 0;
 
     (void)state;
@@ -650,7 +650,7 @@ static void the_book_is_bounded(void **state)
 /* Only where what is over has made no room: nothing that is on is given up for what finds some. */
 static void what_is_over_makes_room_before_what_weighs_less(void **state)
 {
-    const uint32_t all = (1u << BW_TROUBLE_COUNT) - 1;
+    const uint64_t all = UINT64_MAX >> (64 - BW_TROUBLE_COUNT);
     uint32_t index = 1;
 
     (void)state;
@@ -658,7 +658,7 @@ static void what_is_over_makes_room_before_what_weighs_less(void **state)
     for (uint32_t left = BW_TROUBLES_MAX - BW_TROUBLE_COUNT; left > 0; index++) {
         const uint32_t count = left < BW_TROUBLE_COUNT ? left : BW_TROUBLE_COUNT;
 
-        note(index, "g", "dc-a", (1u << count) - 1, 1);
+        note(index, "g", "dc-a", UINT64_MAX >> (64 - count), 1);
         left -= count;
     }
     assert_int_equal(book->used, BW_TROUBLES_MAX);
@@ -671,9 +671,9 @@ static void what_is_over_makes_room_before_what_weighs_less(void **state)
 
 static void what_keeps_somebody_waiting_is_kept_before_what_only_may_come_to_matter(void **state)
 {
-    const uint32_t heavy = BIT(SEVERAL_SERVE) | BIT(FENCE_FAILED) | BIT(ROGUE_START) | BIT(OVERRIDE) |
+    const uint64_t heavy = BIT(SEVERAL_SERVE) | BIT(FENCE_FAILED) | BIT(ROGUE_START) | BIT(OVERRIDE) |
                            BIT(NO_ACTIVE_SITE) | BIT(NEEDS_PERSON) | BIT(NOT_SERVING);
-    const uint32_t light = ((1u << BW_TROUBLE_COUNT) - 1) & ~heavy;
+    const uint64_t light = UINT64_MAX >> (64 - BW_TROUBLE_COUNT) & ~heavy;
     const uint32_t lightest = light & -light;
     uint32_t index = 0;
 

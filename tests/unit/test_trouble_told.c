@@ -20,7 +20,7 @@ static const struct bw_leadership leader = {
 #define LED_S 1000 /* when `leader` began to lead */
 
 /* Of dc-b, from here on. */
-static void bits_are(uint32_t bits, uint64_t s)
+static void bits_are(uint64_t bits, uint64_t s)
 {
     const struct bw_troubles troubles = {
         .of = "harbor",
@@ -138,7 +138,7 @@ static void what_began_as_the_leader_was_lost_is_told(void **state)
 /* The one that led before may have heard the site well. */
 static void what_each_witness_sees_for_itself_is_told_by_each_that_leads(void **state)
 {
-    static const uint32_t own[] = {BIT(NOT_CONNECTED), BIT(GROUP_UNKNOWN), BIT(SEVERAL_AGENTS),
+    static const uint64_t own[] = {BIT(NOT_CONNECTED), BIT(GROUP_UNKNOWN), BIT(SEVERAL_AGENTS),
                                    BIT(RELAYED),       BIT(CLOCK_RATE),    BIT(NO_FAILOVER)};
 
     (void)state;
@@ -221,7 +221,7 @@ static void what_was_so_before_any_leader_was_known_is_told(void **state)
 
 static void of_two_alarms_that_which_is_due_is_told(void **state)
 {
-    const uint32_t both = BIT(NOT_CONNECTED) | BIT(NO_FAILOVER);
+    const uint64_t both = BIT(NOT_CONNECTED) | BIT(NO_FAILOVER);
     struct bw_troubles troubles = {
         .of = "harbor", .count = 1, .list = {{.subject = "dc-b", .bits = BIT(NO_FAILOVER)}}};
     const struct bw_trouble_entry *entry;

@@ -268,6 +268,7 @@ struct bw_end_waits {
     const char *gate; /* id of the gate of A3 that stays shut */
     const char *why;  /* static, follows "time alone does not end it: " */
     bool is_lost;     /* the holder's instance is gone from its site: nobody gives the epoch back */
+    bool is_unseen;   /* a fence of it failed, and no status says whether it runs there: only a person does */
     bool has_remote_fence; /* another candidate has a script that can see its end from there (3.3) */
 };
 /* False: time alone ends it once its lease has lapsed, or none is open. True: only the site itself, a

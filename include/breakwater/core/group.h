@@ -55,6 +55,8 @@ struct bw_wish {
     char to[BW_NAME_MAX + 1]; /* "": the best candidate (failover only). Of a force-release: the
                                  holder's site, which the person vouches is off */
     bool holder_is_off;       /* force-release: although it answers */
+    bool accept_outage;       /* switchover: although no status may see the end of the holder's service. In
+                                 no Wish: a person says it where they are shown what may come (bw_witness_ask) */
     bool accept_data_loss;    /* failover: past the gate of lag too, and to the site that it names
                                  past an owed rejoin */
     uint64_t epoch;           /* the group's epoch when it was asked: one Grant past the gates, or

@@ -28,8 +28,8 @@
       "after a minute, when the next one takes too long after two, and so on up to about an hour") \
     X(STATUS_UNKNOWN, "status_unknown",                                                            \
       "the status_script says unknown, prints none of its three words, or fails; run it by hand: " \
-      "it says why. Until it says another word nothing is done about a service that is down, and " \
-      "the holder's is not stopped for a planned move")                                            \
+      "it says why. Until it says another word nothing is done about a service that is down. To "  \
+      "move the group away from such a holder: breakwater switchover GROUP --to SITE")             \
     X(CONDITION_FAILED, "condition_failed",                                                        \
       "the condition_check_script fails, which is no yes for a move that happens by itself: run "  \
       "it "                                                                                        \
@@ -83,6 +83,10 @@
     X(CERTIFICATE_ENDS, "certificate_ends",                                                        \
       "the certificate of the site's agent, or of the witness, ends within 30 days: pki renew")    \
     X(NOT_SERVING, "not_serving", "the site holds the group, and its service is not started")      \
+    X(UNHEALTHY, "unhealthy",                                                                      \
+      "the site holds the group and cannot show that it serves: its status_script says unknown, "  \
+      "or fails, failure_threshold times. Status says why. If the service is needed elsewhere: "   \
+      "breakwater switchover GROUP --to SITE, whose plan says what may happen there")              \
     X(SECOND_ENFORCER_LOST, "second_enforcer_lost",                                                \
       "a second enforcer has asked the agent of the site that holds the group, and it is not "     \
       "counted on: status says why, and what to do. Where the service outlives the guard's "       \
@@ -136,7 +140,7 @@ struct bw_troubles {
     uint32_t count;
     struct {
         const char *subject; /* borrowed */
-        uint32_t bits;
+        uint64_t bits;
         uint32_t
             rogue_starts;  /* so often, by the site's own word; one more begins the alarm anew */
         uint32_t restarts; /* the same of local_restarts */

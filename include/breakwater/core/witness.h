@@ -158,6 +158,15 @@ bool bw_witness_wish_over_due(struct bw_witness *witness, int group, struct bw_i
                               struct bw_foretelling *room, struct bw_command *out_command,
                               uint64_t *out_wake_in_ns);
 
+/* The wish is a switchover away from a holder whose status does not say whether the service runs: perhaps nobody
+ * confirms its end, and then a person has to (3.6). */
+bool bw_witness_may_end_unseen(const struct bw_witness *witness, int group, const struct bw_wish *wish,
+                               struct bw_instant now);
+/* Such a wish is taken from whoever accepts that outage. One that a Wish keeps was accepted when it was asked for. */
+BW_MUST_CHECK enum bw_err bw_witness_check_outage(const struct bw_witness *witness, int group,
+                                                  const struct bw_wish *wish, struct bw_instant now,
+                                                  struct bw_diag *diag);
+
 /* A person asks; `wish->epoch` is filled in here. BW_OK: noted, the arbiter acts on it as long as
  * bw_policy_wish says; else why not, in words, with the next step: switchover needs an open epoch and
  * an eligible target that is not the holder; failover with a live holder answers "use switchover". */

@@ -139,6 +139,8 @@ json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number);
 json_t *bw_json_end(const struct bw_operator_view *view, int group_index);
 /* What a person must know before vouching that the holder's site is off: a list of sentences. */
 json_t *bw_json_end_facts(const struct bw_operator_view *view, int group_index);
+/* What a person must know before moving a group away from a holder whose status says nothing (3.6). */
+json_t *bw_json_unseen_facts(const struct bw_operator_view *view, int group_index);
 /* breakwater.explain/v1: the gates of `decision`, and of each site's candidacy. */
 json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
                         const struct bw_decision *decision);

@@ -42,7 +42,8 @@ pid_file=$here/pid
 """
 SERVE = "{program} dev ledger --site {site} --epoch $epoch --records {work}/records --pid-file $pid_file\n"
 SCRIPTS = {
-    "status": "if is_alive; then echo started; else echo stopped; fi\n",
+    "status": "[ ! -e $here/status_hangs ] || exec sleep 1000\n"
+              "if is_alive; then echo started; else echo stopped; fi\n",
     "start": "is_alive && exit 0\n"
              "if [ -e $here/start_fails ]; then echo 'cannot open database: no such file' >&2; exit 1; fi\n"
              "epoch=$BREAKWATER_EPOCH\n"
@@ -124,7 +125,7 @@ class Lab(Machine):
             write_script(folder / action, HEAD.format(**values) + SCRIPT_IS_ALIVE +
                          re.sub(r"\{(\w+)\}", lambda found, known=values: str(known[found[1]]), body))
         group = {"name": GROUP, "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms",
-                 "failure_threshold": 2, "script_timeout": "20s", "stop_timeout": "3s",
+                 "failure_threshold": 2, "script_timeout": "20s", "stop_timeout": "3s", "status_timeout": "2s",
                  "fence_timeout": "1300ms", "kill_grace": "300ms",
                  "env": {"ASAN_OPTIONS": "detect_leaks=0"},
                  **{f"{action}_script": str(folder / action) for action in SCRIPTS
