@@ -35,16 +35,16 @@ static enum bw_action_kind on_answer(struct bw_standalone *machine, bool ok, con
     return machine->stop_count == machine->failure_threshold ? BW_ACTION_STATUS : BW_ACTION_NONE;
 }
 
-/* Unknown, or a status that failed, changes nothing. */
-static enum bw_action_kind on_status(const struct bw_standalone *machine, bool ok, const char *line)
+/* A status that failed changes nothing. One that ended well says of the service that it is there, unless it says
+ * `stopped`: so a stop needs no word, and a start needs this one. */
+static enum bw_action_kind on_status(struct bw_standalone *machine, bool ok, const char *line)
 {
     const enum bw_service service = ok ? bw_service_of_line(line) : BW_SERVICE_UNKNOWN;
 
-    if (machine->wants_start && service == BW_SERVICE_STOPPED)
-        return BW_ACTION_START;
-    if (!machine->wants_start && service == BW_SERVICE_STARTED)
-        return BW_ACTION_STOP;
-    return BW_ACTION_NONE;
+    machine->lacks_word = machine->wants_start ? service == BW_SERVICE_UNKNOWN : !ok;
+    if (machine->wants_start)
+        return service == BW_SERVICE_STOPPED ? BW_ACTION_START : BW_ACTION_NONE;
+    return ok && service != BW_SERVICE_STOPPED ? BW_ACTION_STOP : BW_ACTION_NONE;
 }
 
 enum bw_action_kind bw_standalone_on_end(struct bw_standalone *machine, bool ok, const char *line)
@@ -53,6 +53,7 @@ enum bw_action_kind bw_standalone_on_end(struct bw_standalone *machine, bool ok,
 
     BW_ASSERT(ended != BW_ACTION_NONE);
     machine->running = BW_ACTION_NONE;
+    machine->lacks_word = false;
     if (ended == BW_ACTION_CONDITION)
         machine->running = on_answer(machine, ok, line);
     else if (ended == BW_ACTION_STATUS)

@@ -157,6 +157,10 @@ static void on_end(struct bw_script_run *ended, const struct bw_script_result *r
                     "line=%s stops=%" PRIu32 " failure_threshold=%" PRIu32,
                     bw_log_quote(result->first_line), program->machine.stop_count,
                     program->machine.failure_threshold);
+    if (program->machine.lacks_word)
+        bw_log_warn(&program->log, "standalone.undone", "action=%s line=%s does=\"nothing is called in this round\"",
+                    bw_action_word(program->machine.wants_start ? BW_ACTION_START : BW_ACTION_STOP),
+                    bw_log_quote(result->first_line));
     if (next == BW_ACTION_NONE || program->is_ending)
         end_round(program);
     else

@@ -220,6 +220,20 @@ static void a_check_that_fails_calls_nothing(void **state)
     await(world, "calls", "status\n");
     await_checks(world, 3);
     assert_int_equal(count(world, "start") + count(world, "stop"), 0);
+    assert_true(has(world, "log", "event=standalone.undone component=standalone action=start line=\"unknown\""));
+}
+
+/* Else the service of both would serve, where a name has moved. */
+static void a_service_of_which_status_says_unknown_is_stopped(void **state)
+{
+    struct world *world = *state;
+
+    put(world, "status", "unknown\n");
+    put(world, "condition", "stop\n");
+    start(world);
+    await(world, "calls", "stop\n");
+    put(world, "status.sh", "echo status >> calls\nexit 1\n");
+    await(world, "log", "event=standalone.undone component=standalone action=stop");
 }
 
 /* One that was killed is there until it has been waited for. */
@@ -385,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(it_starts_and_stops_as_the_condition_says),
         TEST(a_check_that_fails_calls_nothing),
+        TEST(a_service_of_which_status_says_unknown_is_stopped),
         TEST(a_script_that_takes_too_long_is_ended_with_its_tree),
         TEST(a_signal_ends_what_runs),
         TEST(what_a_start_has_left_outlives_the_next_one),

@@ -72,16 +72,34 @@ static void a_check_that_fails_calls_nothing_and_counts_for_nothing(void **state
     assert_int_equal(round_of(&machine, "stop", "started"), BW_ACTION_STOP);
 }
 
-static void a_status_that_is_unknown_or_fails_changes_nothing(void **state)
+/* The table of breakwater(1), `standalone`. NULL: the status failed. */
+static void what_is_called_follows_from_check_and_status(void **state)
 {
-    struct bw_standalone machine = begin(1);
+    static const struct {
+        const char *condition, *status;
+        enum bw_action_kind called;
+        bool lacks_word;
+    } rows[] = {
+        {"start", "stopped", BW_ACTION_START, false}, {"start", "started", BW_ACTION_NONE, false},
+        {"start", "unknown", BW_ACTION_NONE, true},   {"start", "running", BW_ACTION_NONE, true},
+        {"start", NULL, BW_ACTION_NONE, true},        {"stop", "stopped", BW_ACTION_NONE, false},
+        {"stop", "started", BW_ACTION_STOP, false},   {"stop", "unknown", BW_ACTION_STOP, false},
+        {"stop", "running", BW_ACTION_STOP, false},   {"stop", "", BW_ACTION_STOP, false},
+        {"stop", NULL, BW_ACTION_NONE, true},
+    };
 
     (void)state;
-    assert_int_equal(round_of(&machine, "start", "unknown"), BW_ACTION_NONE);
-    assert_int_equal(round_of(&machine, "start", NULL), BW_ACTION_NONE);
-    assert_int_equal(round_of(&machine, "start", "running"), BW_ACTION_NONE);
-    assert_int_equal(round_of(&machine, "stop", "unknown"), BW_ACTION_NONE);
-    assert_int_equal(round_of(&machine, "stop", NULL), BW_ACTION_NONE);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bw_standalone machine = begin(1);
+        enum bw_action_kind next = bw_standalone_on_due(&machine);
+
+        assert_int_equal(next, BW_ACTION_CONDITION);
+        assert_int_equal(bw_standalone_on_end(&machine, true, rows[i].condition), BW_ACTION_STATUS);
+        next = bw_standalone_on_end(&machine, rows[i].status != NULL,
+                                    rows[i].status != NULL ? rows[i].status : "stopped");
+        assert_int_equal(next, rows[i].called);
+        assert_int_equal(machine.lacks_word, rows[i].lacks_word);
+    }
 }
 
 static void no_round_begins_beside_another(void **state)
@@ -105,7 +123,7 @@ int main(void)
         cmocka_unit_test(start_starts_what_is_stopped_at_once),
         cmocka_unit_test(stop_stops_after_so_many_in_a_row),
         cmocka_unit_test(a_check_that_fails_calls_nothing_and_counts_for_nothing),
-        cmocka_unit_test(a_status_that_is_unknown_or_fails_changes_nothing),
+        cmocka_unit_test(what_is_called_follows_from_check_and_status),
         cmocka_unit_test(no_round_begins_beside_another),
     };
 

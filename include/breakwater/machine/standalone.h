@@ -13,6 +13,7 @@ struct bw_standalone {
     uint32_t
         stop_count;   /* answers `stop` since the last `start`; a check that failed is no answer */
     bool wants_start; /* by the newest answer */
+    bool lacks_word;  /* the status that ended last left nothing to do for want of a word */
     enum bw_action_kind running; /* NONE: no round is under way */
 };
 
