@@ -124,23 +124,29 @@ static bool add_configured(struct bw_api *api, const struct bw_api_values *value
     return true;
 }
 
-static bool load_credentials(struct bw_api *api, const struct bw_tls_config *tls,
-                             enum bw_exit *out_exit)
+static enum bw_err load_credentials(struct bw_api *api, const struct bw_tls_config *tls, struct bw_diag *diag)
 {
-    struct bw_diag diag = {0};
     const struct bw_identity *own;
-    enum bw_err err = bw_credentials_check_owners(tls->ca, tls->identity, &diag);
+    enum bw_err err = bw_credentials_check_owners(tls->ca, tls->identity, diag);
 
     if (err == BW_OK)
-        err = bw_credentials_load(tls->ca, tls->identity, &api->credentials, &diag);
+        err = bw_credentials_load(tls->ca, tls->identity, &api->credentials, diag);
     if (err == BW_OK)
-        err = bw_credentials_revoke(api->credentials, tls->revoked, tls->revoked_count, &diag);
+        err = bw_credentials_revoke(api->credentials, tls->revoked, tls->revoked_count, diag);
     if (err == BW_OK) {
         own = bw_credentials_identity(api->credentials);
         err = bw_credentials_check(api->credentials, own->cluster, BW_ROLES_ANY, bw_clock_wall(),
-                                   &diag);
+                                   diag);
     }
-    if (err == BW_OK)
+    return err;
+}
+
+/* False after a message. */
+static bool take_credentials(struct bw_api *api, const struct bw_tls_config *tls, enum bw_exit *out_exit)
+{
+    struct bw_diag diag = {0};
+
+    if (load_credentials(api, tls, &diag) == BW_OK)
         return true;
     (void)fprintf(stderr, "error: %s: %s\n", api->command->name, diag.text);
     *out_exit = BW_EXIT_FAILED;
@@ -207,11 +213,25 @@ bool bw_api_open(struct bw_api *api, const struct bw_cli_command *command,
     (void)snprintf(api->identity_file, sizeof api->identity_file, "%s",
                    tls.identity != NULL ? tls.identity : "");
     is_open = add_configured(api, values, config != NULL ? config : &none, out_exit) &&
-              load_credentials(api, &tls, out_exit);
+              take_credentials(api, &tls, out_exit);
     bw_cli_config_free(config);
     if (!is_open)
         bw_api_close(api);
     return is_open;
+}
+
+enum bw_err bw_api_open_at_site(struct bw_api *api, const struct bw_cli_command *command,
+                                const struct bw_site_config *site, struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    *api = (struct bw_api){.command = command, .leader = -1};
+    for (uint32_t i = 0; i < site->witness_count; i++)
+        BW_ASSERT(add_witness(api, site->witnesses[i], false)); /* the loader has bounded both */
+    err = load_credentials(api, &site->tls, diag);
+    if (err != BW_OK)
+        bw_api_close(api);
+    return err;
 }
 
 static void forget(struct bw_api *api)

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include <breakwater/config/cli_config.h>
+#include <breakwater/config/site_config.h>
 #include <breakwater/net/credentials.h>
 
 #include "options.h"
@@ -65,6 +66,9 @@ struct bw_api_reply {
 /* Finds configuration and certificates. False: end with `*out_exit`, the reason was told. */
 bool bw_api_open(struct bw_api *api, const struct bw_cli_command *command,
                  const struct bw_api_values *values, uint32_t wait_ms, enum bw_exit *out_exit);
+/* The same as the agent of `site`: its witnesses, its certificate, and whom its file revokes. Fails without a message. */
+BW_MUST_CHECK enum bw_err bw_api_open_at_site(struct bw_api *api, const struct bw_cli_command *command,
+                                              const struct bw_site_config *site, struct bw_diag *diag);
 /* Accepts a zeroed one. */
 void bw_api_close(struct bw_api *api);
 

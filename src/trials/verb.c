@@ -27,6 +27,7 @@
 
 #include "api.h"
 #include "confirm.h"
+#include "elsewhere.h"
 #include "held.h"
 #include "options.h"
 #include "proof.h"
@@ -44,6 +45,7 @@ struct scripts_values {
     const char *output;
     bool is_running;
     bool no_namespace;
+    bool others_are_off;
     bool is_yes;
 };
 
@@ -60,6 +62,8 @@ static const struct bw_option scripts_options[] = {
                    "the service may be running: stop it first; it stays stopped"),
     BW_OPTION_FLAG(struct scripts_values, no_namespace, "no-namespace", 0,
                    "let the scripts see the processes of the machine"),
+    BW_OPTION_FLAG(struct scripts_values, others_are_off, "other-sites-are-off", 0,
+                   "you confirm that no other site serves, where the witnesses cannot"),
     BW_OPTION_FLAG(struct scripts_values, is_yes, "yes", 'y', "do not ask"),
     BW_OPTION_TEXT(struct scripts_values, output, "output", 'o', "text|json",
                    "how to print what was found (text)"),
@@ -75,7 +79,8 @@ static const struct bw_cli_command scripts_command = {
             "start. Judges words, exit statuses, times and what is left behind, and proposes\n"
             "limits, fence_timeout and lease_ttl.\n"
             "It STARTS AND STOPS THE REAL SERVICE of this machine, and leaves it stopped; with\n"
-            "--only it just watches. Scripts run as the guard runs them, in a pid namespace of\n"
+            "--only it just watches. Asks the witnesses first, and is refused if another site may\n"
+            "serve the group. Scripts run as the guard runs them, in a pid namespace of\n"
             "their own where that can be had: what they leave is found, and ended.\n"
             "Exit status: 0 all is well, 1 a problem, or not finished, 3 warnings, 6 refused.",
     .options = scripts_options,
@@ -344,15 +349,62 @@ static bool is_free(struct request *request)
     return true;
 }
 
-static bool confirm(const struct request *request)
+/* The word that --yes does not give. */
+static bool confirm_elsewhere(struct request *request)
 {
+    if (!isatty(STDIN_FILENO)) {
+        (void)fprintf(stderr, "refused: scripts: if another site serves, two sites will serve; nothing was run\n"
+                              "  next:  stop the service on every other site, then the same with --other-sites-are-off\n");
+        return false;
+    }
+    request->values.others_are_off = bw_confirm(&scripts_command, false,
+                                                "If another site serves, two sites will serve.", "no other site");
+    return request->values.others_are_off;
+}
+
+/* True: the trial of `group` may begin, as far as the witnesses and the operator know now. */
+static bool is_free_elsewhere(const struct request *request, const struct bw_group_config *group, bool *out_is_unknown)
+{
+    const enum bw_elsewhere verdict =
+        bw_elsewhere_ask(&scripts_command, request->site, group->name, request->values.others_are_off);
+
+    *out_is_unknown = verdict == BW_ELSEWHERE_UNKNOWN && !request->values.others_are_off;
+    return verdict != BW_ELSEWHERE_TAKEN;
+}
+
+/* BW_EXIT_FINE: each group may be tried. */
+static enum bw_exit judge_elsewhere(struct request *request, bool *out_was_asked)
+{
+    bool is_unknown = false;
+
+    *out_was_asked = false;
+    for (uint32_t i = 0; i < request->site->group_count; i++) {
+        bool is_one_unknown;
+
+        if (!is_wanted(request, &request->site->groups[i]))
+            continue;
+        if (!is_free_elsewhere(request, &request->site->groups[i], &is_one_unknown))
+            return BW_EXIT_UNSAFE;
+        is_unknown = is_unknown || is_one_unknown;
+    }
+    if (!is_unknown)
+        return BW_EXIT_FINE;
+    *out_was_asked = confirm_elsewhere(request);
+    return *out_was_asked ? BW_EXIT_FINE : isatty(STDIN_FILENO) ? BW_EXIT_FAILED : BW_EXIT_UNSAFE;
+}
+
+static enum bw_exit confirm(struct request *request)
+{
+    enum bw_exit exit;
+    bool was_asked;
+
     if (!request->values.is_yes && !isatty(STDIN_FILENO)) {
         (void)fprintf(stderr,
                       "error: scripts: this starts and stops the real service, and there is no "
                       "terminal to confirm it on; nothing was run\n"
                       "  watch only:  the same with --only status,readiness\n"
                       "  do it:       the same with --yes\n");
-        return false;
+        return BW_EXIT_USAGE;
     }
     (void)fprintf(stderr, "This STARTS AND STOPS the real service of this machine:\n");
     for (uint32_t i = 0; i < request->site->group_count; i++) {
@@ -369,7 +421,11 @@ static bool confirm(const struct request *request)
     (void)fprintf(stderr, "No other site may serve it meanwhile. In the end it is stopped%s.\n",
                   request->values.is_running ? ", also if it runs now: it is not started again"
                                              : "; if it runs now, nothing is done");
-    return bw_confirm(&scripts_command, request->values.is_yes, "Go on?", "yes");
+    exit = judge_elsewhere(request, &was_asked);
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    return was_asked || bw_confirm(&scripts_command, request->values.is_yes, "Go on?", "yes") ? BW_EXIT_FINE
+                                                                                             : BW_EXIT_FAILED;
 }
 
 /* ---- one group ------------------------------------------------------------------------------- */
@@ -488,6 +544,18 @@ static void keep_proof(struct trial *trial)
                       owner.group, diag.text);
 }
 
+/* Once more right before the first start: a question may have stood for long, and so may the trial of another group. */
+static bool is_refused_elsewhere(struct trial *trial)
+{
+    bool is_unknown;
+    const bool is_free = is_free_elsewhere(trial->request, trial->order.group, &is_unknown);
+
+    if (!is_free || is_unknown)
+        (void)snprintf(trial->report->failure, sizeof trial->report->failure,
+                       "refused, nothing was started: another site may serve");
+    return !is_free || is_unknown;
+}
+
 /* What had been found before it went wrong stays. True: refused. */
 static bool try_group(struct trial *trial)
 {
@@ -501,6 +569,8 @@ static bool try_group(struct trial *trial)
         report->was_only_watched = true;
         trial->order.only = request->only;
         (void)run(trial, bw_trial_watch, false); /* the report says how far it came */
+    } else if (is_refused_elsewhere(trial)) {
+        is_refused = true;
     } else if (begin_stopped(trial, &is_refused)) {
         (void)run(trial, bw_trial_exercise, !request->values.no_namespace); /* the same */
         if (report->has_started)
@@ -604,8 +674,9 @@ static enum bw_exit judge(struct request *request)
         return BW_EXIT_FAILED;
     if (request->only == 0 && !is_free(request))
         return BW_EXIT_UNSAFE;
-    if (request->only == 0 && !confirm(request))
-        return request->values.is_yes || isatty(STDIN_FILENO) ? BW_EXIT_FAILED : BW_EXIT_USAGE;
+    status = request->only == 0 ? confirm(request) : BW_EXIT_FINE;
+    if (status != BW_EXIT_FINE)
+        return status;
     report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (report == MAP_FAILED) {
         (void)fprintf(stderr, "error: scripts: memory for the report: %s\n", strerror(errno));

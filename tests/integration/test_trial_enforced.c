@@ -86,7 +86,8 @@ static void a_guard_that_begins_during_a_first_trial_ends(void **state)
 
         (void)snprintf(program, sizeof program, "%s/breakwater-chaos", getenv("BREAKWATER_BUILD"));
         if (chdir(rig->dir) == 0)
-            (void)execl(program, "breakwater-chaos", "scripts", "-c", "site.yaml", "--yes", (char *)NULL);
+            (void)execl(program, "breakwater-chaos", "scripts", "-c", "site.yaml", "--yes", "--other-sites-are-off",
+                        (char *)NULL);
         _exit(127);
     }
     while (!rig_has(rig, "asked", "it is asked") && waitpid(trial, NULL, WNOHANG) == 0)

@@ -425,7 +425,7 @@ exec {lab.breakwater} "$@"
 """)
     (lab.work / ".config/breakwater").mkdir(parents=True)
     write_script(lab.work / "bin/breakwater-chaos", f"""#!/bin/sh
-exec {lab.breakwater}-chaos "$@" --yes
+exec {lab.breakwater}-chaos "$@" --yes --other-sites-are-off
 """)
     write_yaml(lab.work / ".config/breakwater/cli.yaml", {
         "endpoints": [lab.address(name) for name in lab.hosts], "tls": lab.tls("person")})
