@@ -111,6 +111,7 @@ static void limits_get(const struct bw_group_config *config, struct bw_site_limi
     out_limits->condition_is_shown = config->condition_use == BW_CONDITION_USE_SHOW ||
                                      (config->condition_use == BW_CONDITION_USE_UNSET &&
                                       config->seven_keys_file != NULL);
+    out_limits->condition_is_health = config->condition_use == BW_CONDITION_USE_HEALTH;
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         out_limits->has_script[action] = bw_group_config_has(config, action);
         out_limits->timeout_ns[action] = config->timeout_ms[action] * BW_NS_PER_MS;

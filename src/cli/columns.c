@@ -273,15 +273,29 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
                 of, name);
 }
 
-/* What it says of itself is as far as this goes: why its status says nothing is in what bw_site_facts prints. */
+/* Why it cannot show that it serves; what its scripts have printed is in what bw_site_facts prints. */
 static void warn_of_health(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
+    static const struct {
+        enum bw_unhealthy why;
+        const char *text;
+    } whys[] = {
+        {BW_UNHEALTHY_UNKNOWN, "its status does not say whether it runs"},
+        {BW_UNHEALTHY_UNHEALTHY, "its status says that it runs and does not do its work"},
+        {BW_UNHEALTHY_CONDITION, "its condition script says stop"},
+    };
+    const json_t *unhealthy = json_object_get(site, "unhealthy");
     const char *of = bw_json_member(site, "name");
+    char since[CELL_BYTES] = "";
 
-    if (bw_find_alarm(verdict->alarms, bw_trouble_word(BW_TROUBLE_UNHEALTHY), of) != NULL)
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_UNHEALTHY), of,
-                "%s: unhealthy: it holds epoch %" PRId64 ", and its status does not say whether %s runs", of,
-                bw_json_number(group, "epoch"), bw_json_member(group, "name"));
+    if (bw_find_alarm(verdict->alarms, bw_trouble_word(BW_TROUBLE_UNHEALTHY), of) == NULL)
+        return;
+    if (json_is_integer(json_object_get(unhealthy, "for_ms")))
+        append(since, ", for %s", bw_passed(bw_json_number(unhealthy, "for_ms") / 1000));
+    for (size_t i = 0; i < sizeof whys / sizeof whys[0]; i++)
+        if (strcmp(bw_unhealthy_word(whys[i].why), bw_json_member(unhealthy, "why")) == 0)
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_UNHEALTHY), of, "%s: holds epoch %" PRId64 " unhealthy%s: %s", of,
+                    bw_json_number(group, "epoch"), since, whys[i].text);
 }
 
 static void warn_of_site(const json_t *group, const json_t *site, struct bw_verdict *verdict)

@@ -40,7 +40,7 @@ static const char *word_of(const char *key, const json_t *value)
 {
     if (!json_is_integer(value) || json_integer_value(value) != 0)
         return NULL;
-    if (strcmp(key, "failback_ms") == 0)
+    if (strcmp(key, "failback_ms") == 0 || strcmp(key, "unhealthy_after_ms") == 0)
         return "never";
     return strcmp(key, "max_failovers_per_window") == 0 ? "unlimited" : NULL;
 }

@@ -89,6 +89,10 @@ static const struct bw_key spec_keys[] = {
     BW_KEY(DURATION, "min_primary_time", SPEC(min_primary_time_ms),
            .help = "how long after a grant no other site takes over by itself, also where the primary is "
                    "lost and nobody serves; failover passes it"),
+    BW_KEY(DURATION, "unhealthy_after", SPEC(unhealthy_after_ms), .words = failback_words,
+           .help = "how long the primary may be unable to show that it serves (status unknown or unhealthy) before "
+                   "the group moves to a site that could serve; after each such move, twice as long as before, up "
+                   "to a day, until it was healthy for an hour"),
     BW_KEY(NUMBER, "max_failovers_per_window", SPEC(failovers_max), .words = no_limit_words,
            .help = "after so many unplanned changes of site within failover_window no further one by "
                    "itself, until the oldest is over, or a person orders failover; at most 32 count"),

@@ -59,7 +59,7 @@ static const struct bw_key_word driver_words[] = {
     {"guard", BW_DRIVER_GUARD}, {"external", BW_DRIVER_EXTERNAL}, {0}};
 
 static const struct bw_key_word condition_words[] = {
-    {"veto", BW_CONDITION_USE_VETO}, {"show", BW_CONDITION_USE_SHOW}, {0}};
+    {"veto", BW_CONDITION_USE_VETO}, {"show", BW_CONDITION_USE_SHOW}, {"health", BW_CONDITION_USE_HEALTH}, {0}};
 
 static const struct bw_key_word phase_words[] = {
 #define X(name, word) {word, BW_STEP_PHASE_##name},
@@ -146,7 +146,8 @@ static const struct bw_key group_keys[] = {
         WORD, "condition", GROUP(condition_use), .words = condition_words, .example = "veto",
         .help =
             "veto: `stop` of condition_check_script, or its failure, keeps this site from a grant; "
-            "show: it is run and shown; unsaid: veto, with `scripts` show"),
+            "show: it is run and shown; health: as veto, and `stop` at the primary counts as a status of "
+            "`unhealthy`; unsaid: veto, with `scripts` show"),
     CHECK_INTERVAL_KEY,
     FAILURE_THRESHOLD_KEY,
     SCRIPT_TIMEOUT_KEY,

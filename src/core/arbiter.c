@@ -7,7 +7,6 @@
 #include "evaluation.h"
 #include "forced.h"
 
-static const struct bw_contact *connected_holder(const struct bw_evaluation *eval);
 static bool decide_released(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_reach(struct bw_evaluation *eval, struct bw_command *command);
@@ -51,13 +50,14 @@ static const struct {
     {"A9", IN(VACANT), bw_decide_best},
     {"A10", IN(GRANTED), decide_adopted},
     {"A11", IN(GRANTED), decide_switchover},
+    {"A35", IN(GRANTED), bw_decide_unhealthy},
     {"A12", IN(GRANTED), decide_failback},
     {"A13", IN_ANY, decide_maintenance_over},
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
-_Static_assert(BW_GATES_MAX >= BW_SITES_MAX * (BW_CANDIDACY_GATES_MAX + 8) + 4 * STEP_COUNT,
-               "every site judged for one grant, and each step's own gates");
+_Static_assert(BW_GATES_MAX >= 2 * BW_SITES_MAX * (BW_CANDIDACY_GATES_MAX + 8) + 4 * STEP_COUNT,
+               "every site judged for one grant, or for a move by A35 and one by A12, and each step's own gates");
 
 /* Gates of every step; false where nothing at all is evaluated. */
 static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act)
@@ -379,7 +379,7 @@ static bool is_of_other_scripts(const struct bw_evaluation *eval, const struct b
     const uint64_t committed = eval->group->sight.digest;
 
     return committed != 0 && committed != contact->report.sight.digest &&
-           contact != connected_holder(eval);
+           contact != bw_eval_connected_holder(eval);
 }
 
 /* What the holder's instance says, fresh, of where it has seen its service in this epoch. Of several
@@ -457,7 +457,7 @@ static bool judge_lapse(struct bw_evaluation *eval)
 /* It ended the service as it was told to, only not in order, and did not give back in time. */
 static bool is_stop_failed(const struct bw_evaluation *eval)
 {
-    const struct bw_contact *contact = connected_holder(eval);
+    const struct bw_contact *contact = bw_eval_connected_holder(eval);
 
     return contact != NULL && (contact->report.alarms & 1u << BW_ALARM_STOP_FAILED) != 0 &&
            contact->report.has_fence_or_stop_succeeded &&
@@ -471,7 +471,7 @@ static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
         return BW_REASON_NEVER_STARTED;
     if (is_stop_failed(eval))
         return BW_REASON_STOP_FAILED;
-    return eval->group->held || connected_holder(eval) != NULL ? BW_REASON_LEASE_LOST
+    return eval->group->held || bw_eval_connected_holder(eval) != NULL ? BW_REASON_LEASE_LOST
                                                                : BW_REASON_SITE_LOST;
 }
 
@@ -514,7 +514,7 @@ static bool decide_close(struct bw_evaluation *eval, struct bw_command *command)
 }
 
 /* The fresh report of the very instance that holds the epoch, or NULL. */
-static const struct bw_contact *connected_holder(const struct bw_evaluation *eval)
+const struct bw_contact *bw_eval_connected_holder(const struct bw_evaluation *eval)
 {
     const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch,
                                                            bw_eval_holder_index(eval), eval->now);
@@ -532,7 +532,7 @@ static bool has_begun_stop(const struct bw_group *group, const struct bw_contact
 /* A stop that has begun is finished (3.6), and who cannot be asked may have begun it. */
 static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *command)
 {
-    const struct bw_contact *contact = connected_holder(eval);
+    const struct bw_contact *contact = bw_eval_connected_holder(eval);
 
     (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, eval->watch->phase_applied,
                        bw_eval_move_timeout_ns(eval), eval->now, NULL);
@@ -547,7 +547,7 @@ bool bw_arbiter_may_give_up(const struct bw_group *group, const struct bw_watch 
                             struct bw_instant now)
 {
     const struct bw_evaluation eval = {.group = group, .watch = watch, .now = now};
-    const struct bw_contact *contact = connected_holder(&eval);
+    const struct bw_contact *contact = bw_eval_connected_holder(&eval);
 
     BW_ASSERT(group->phase == BW_PHASE_REVOKING);
     return contact != NULL && !has_begun_stop(group, contact);
@@ -562,7 +562,7 @@ bool bw_arbiter_may_be_stopping(const struct bw_group *group, const struct bw_wa
         return false;
     if (group->phase == BW_PHASE_REVOKING)
         return !bw_arbiter_may_give_up(group, watch, now);
-    contact = connected_holder(&eval);
+    contact = bw_eval_connected_holder(&eval);
     return contact != NULL && has_begun_stop(group, contact);
 }
 
@@ -578,7 +578,7 @@ bool bw_arbiter_is_arriving(const struct bw_group *group, const struct bw_watch 
         return !group->first_grant && group->target[0] != '\0' && group->spec.mode != BW_MODE_PAUSED;
     if (group->phase != BW_PHASE_GRANTED || !bw_group_history_at(group, 0)->planned)
         return false;
-    contact = connected_holder(&eval);
+    contact = bw_eval_connected_holder(&eval);
     return contact != NULL && !contact->report.serving_epoch_started;
 }
 
@@ -603,7 +603,7 @@ static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *comman
     return true;
 }
 
-static void complete_revoke(const struct bw_evaluation *eval, int target, enum bw_reason reason,
+void bw_eval_complete_revoke(const struct bw_evaluation *eval, int target, enum bw_reason reason,
                             struct bw_command *command)
 {
     BW_ASSERT(target < (int)eval->group->spec.site_count);
@@ -627,12 +627,12 @@ static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *com
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_WISH, -1, true, NULL);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, eval->group->spec.mode != BW_MODE_PAUSED,
                         bw_mode_word(eval->group->spec.mode));
-    bw_policy_judge_asked_holder(connected_holder(eval), &eval->list);
+    bw_policy_judge_asked_holder(bw_eval_connected_holder(eval), &eval->list);
     if (target >= 0 && target != bw_eval_holder_index(eval))
         is_eligible = bw_eval_judge(eval, target, BW_ROLE_TARGET).eligible;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, target,
                         -1, NULL);
-    complete_revoke(eval, target, BW_REASON_SWITCHOVER, command);
+    bw_eval_complete_revoke(eval, target, BW_REASON_SWITCHOVER, command);
     memcpy(command->by, wish->by, sizeof(command->by));
     memcpy(command->text, wish->text, sizeof(command->text));
     return true;
@@ -693,7 +693,7 @@ static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
     return best;
 }
 
-static bool is_maintained(const struct bw_evaluation *eval, int site)
+bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site)
 {
     struct bw_instant end = bw_instant_add(eval->watch->maintenance_applied[site],
                                            bw_ms_to_ns(eval->group->maintenance_ms[site]));
@@ -716,13 +716,13 @@ static bool decide_failback(struct bw_evaluation *eval, struct bw_command *comma
                        eval->now, NULL);
     (void)bw_gate_wait(&eval->list, BW_GATE_ID_MIN_PRIMARY_TIME, -1, eval->watch->grant_applied,
                        bw_ms_to_ns(spec->min_primary_time_ms), eval->now, NULL);
-    bw_policy_judge_holder(connected_holder(eval), &eval->list);
+    bw_policy_judge_holder(bw_eval_connected_holder(eval), &eval->list);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MAINTENANCE, -1,
-                        !is_maintained(eval, bw_eval_holder_index(eval)), NULL);
+                        !bw_eval_is_maintained(eval, bw_eval_holder_index(eval)), NULL);
     target = preferred_site(eval, after_ns);
     (void)bw_gate_value(&eval->list, BW_GATE_ID_PREFERRED, -1, target >= 0, BW_UNIT_SITE, target,
                         -1, NULL);
-    complete_revoke(eval, target, BW_REASON_FAILBACK, command);
+    bw_eval_complete_revoke(eval, target, BW_REASON_FAILBACK, command);
     return true;
 }
 

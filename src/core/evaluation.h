@@ -67,6 +67,18 @@ bool bw_eval_is_of_epoch(const struct bw_evaluation *eval, const struct bw_repor
  * stopped; 0: it does not. */
 uint64_t bw_eval_contradicts_ns(const struct bw_evaluation *eval, const struct bw_contact *contact);
 
+/* The fresh report of the very instance that holds the epoch; NULL: none is (arbiter.c). */
+const struct bw_contact *bw_eval_connected_holder(const struct bw_evaluation *eval);
+/* `site` is in a maintenance that is not over. */
+bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site);
+/* A Revoke for a move to `target` (-1: none yet). */
+void bw_eval_complete_revoke(const struct bw_evaluation *eval, int target, enum bw_reason reason,
+                             struct bw_command *command);
+/* The holder cannot show that it serves, and another site could (unhealthy.c). */
+bool bw_decide_unhealthy(struct bw_evaluation *eval, struct bw_command *command);
+/* The move was begun for that, or what its origin says of its service now does not tell: no final position need come. */
+bool bw_eval_has_no_last_word(const struct bw_evaluation *eval);
+
 /* Whether a second enforcer of the holder's site is seen (second_seen.c). */
 bool bw_decide_second(struct bw_evaluation *eval, struct bw_command *command);
 /* Whether it may begin what lies behind its point of no return (no_return.c). */

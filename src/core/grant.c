@@ -510,9 +510,21 @@ static bool is_position_missing(const struct bw_evaluation *eval)
            bw_policy_gives_position(eval->group, eval->watch);
 }
 
+/* How the target of a move is judged: where no final position came of a site that could not tell one, as after a loss, by
+ * its lag as that was measured (4). */
+static enum bw_role arriving_role(const struct bw_evaluation *eval)
+{
+    return is_position_missing(eval) && bw_eval_has_no_last_word(eval) ? BW_ROLE_UNPLANNED : BW_ROLE_ARRIVING;
+}
+
 static void judge_position(struct bw_evaluation *eval)
 {
     bool is_missing = is_position_missing(eval);
+
+    if (arriving_role(eval) == BW_ROLE_UNPLANNED) {
+        bw_gate_note(&eval->list, BW_GATE_ID_POSITION, -1, "none will come: its lag counts, as after a loss");
+        return;
+    }
 
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_POSITION, -1, !is_missing,
                         eval->group->target_position[0] != '\0' ? "given"
@@ -533,7 +545,7 @@ bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command)
     judge_mode(eval);
     judge_reports(eval);
     judge_position(eval);
-    is_eligible = bw_eval_judge(eval, target, BW_ROLE_ARRIVING).eligible;
+    is_eligible = bw_eval_judge(eval, target, arriving_role(eval)).eligible;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, target,
                         -1, NULL);
     complete_grant(eval, target, group->target_reason, command);
@@ -551,6 +563,12 @@ static const char *target_lost(const struct bw_evaluation *eval, enum bw_reason 
 
     BW_ASSERT(target >= 0); /* SetSpec drops the move to a site that it takes out (3.9) */
     *out_reason = BW_REASON_NO_POSITION;
+    if (arriving_role(eval) == BW_ROLE_UNPLANNED) {
+        struct bw_candidacy candidacy;
+
+        bw_policy_judge_as(group, eval->watch, eval->leadership, target, BW_ROLE_UNPLANNED, eval->now, &candidacy);
+        return candidacy.eligible ? NULL : "the origin gave no final position, and the target is not known to have all";
+    }
     if (is_position_missing(eval))
         return "the origin gave no final position";
     *out_reason = BW_REASON_TARGET_LOST;

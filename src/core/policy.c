@@ -693,7 +693,8 @@ static uint32_t setbacks(const struct bw_group *group, int site)
 {
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
     const char *name = group->spec.sites[site].name;
-    bool was_down = group->last_end.reason == BW_REASON_SERVICE_DOWN &&
+    bool was_down = (group->last_end.reason == BW_REASON_SERVICE_DOWN ||
+                     group->last_end.reason == BW_REASON_UNHEALTHY) &&
                     strcmp(group->last_end.site, name) == 0;
     uint64_t newest;
 
@@ -743,7 +744,7 @@ static bool was_failover(const struct bw_group *group, uint64_t epoch)
 
         if (entry == NULL || entry->epoch != epoch)
             continue;
-        return !entry->planned && !entry->adopted && entry->previous_site[0] != '\0' &&
+        return (!entry->planned || entry->why_granted == BW_REASON_UNHEALTHY) && !entry->adopted && entry->previous_site[0] != '\0' &&
                strcmp(entry->site, entry->previous_site) != 0 &&
                !(entry->ended_index != 0 && bw_reason_is_failed_start(entry->why_ended));
     }

@@ -151,6 +151,7 @@ bool bw_remote_fence_ask_is_same(const struct bw_remote_fence_ask *a,
 
 BW_WORDS(bw_service_word, enum bw_service, BW_SERVICE_LIST, "unlisted")
 BW_WORDS(bw_second_word, enum bw_second_word, BW_SECOND_WORD_LIST, "unlisted")
+BW_WORDS(bw_unhealthy_word, enum bw_unhealthy, BW_UNHEALTHY_LIST, "unlisted")
 BW_WORDS(bw_alarm_word, enum bw_alarm, BW_ALARM_LIST, "unlisted")
 
 bool bw_line_is_word(const char *line, const char *word)
@@ -168,9 +169,14 @@ bool bw_line_is_word(const char *line, const char *word)
     return line[i] == '\0';
 }
 
+bool bw_line_is_unhealthy(const char *line)
+{
+    return bw_line_is_word(line, bw_unhealthy_word(BW_UNHEALTHY_UNHEALTHY));
+}
+
 enum bw_service bw_service_of_line(const char *line)
 {
-    if (bw_line_is_word(line, bw_service_word(BW_SERVICE_STARTED)))
+    if (bw_line_is_word(line, bw_service_word(BW_SERVICE_STARTED)) || bw_line_is_unhealthy(line))
         return BW_SERVICE_STARTED;
     if (bw_line_is_word(line, bw_service_word(BW_SERVICE_STOPPED)))
         return BW_SERVICE_STOPPED;

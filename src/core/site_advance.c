@@ -9,11 +9,11 @@
 /* ---- the table ----------------------------------------------------------------------------- */
 
 static bw_site_requirement is_leased, is_too_late, serves, has_start_run_out, may_start_go_on, has_start_run, is_start_unkept,
-    may_start, may_restart, is_down, is_end_seen, may_not_stop, was_never_armed, is_stop_under_way, is_found_stopped,
+    may_start, must_stop_first, may_restart_sick, may_restart, is_down, is_end_seen, may_not_stop, was_never_armed, is_stop_under_way, is_found_stopped,
     is_first_look_awaited, may_not_end, is_final_due, may_fence_again, overrides, may_fence_held_itself, may_fence_held,
     owes_fence, may_end_what_is_owed, is_end_owed, may_override, may_rejoin;
 static bw_site_effect begin_starting, begin_serving, go_on_with_start, give_up_start, wait_for_start, keep_start, start,
-    restart, give_up_service, begin_ending, stop, measure_position, send_end, fence, fence_itself, advance_override,
+    stop_first, restart_sick, restart, give_up_service, begin_ending, stop, measure_position, send_end, fence, fence_itself, advance_override,
     rejoin, fence_remotely;
 
 #define RULE(id, tenure, requires, effect) {#id, BW_TENURE_##tenure, requires, effect},
@@ -28,6 +28,7 @@ static const struct bw_site_row rows[] = {
     RULE( S96, WAITING,  bw_site_override_outlives_epoch, bw_site_give_back)
 
     ROW(       STARTING, is_too_late,           bw_site_nothing)
+    RULE( S101, STARTING, must_stop_first,      stop_first)
     RULE( S9,  STARTING, serves,                begin_serving)
     RULE( S53, STARTING, may_start_go_on,       go_on_with_start)
     RULE( S10, STARTING, has_start_run_out,     give_up_start)
@@ -35,6 +36,7 @@ static const struct bw_site_row rows[] = {
     RULE( S11, STARTING, is_start_unkept,       keep_start)
     RULE( S12, STARTING, may_start,             start)
 
+    RULE( S100, SERVING, may_restart_sick,      restart_sick)
     RULE( S15, SERVING,  may_restart,           restart)
     RULE( S16, SERVING,  is_down,               give_up_service)
 
@@ -99,6 +101,8 @@ static void begin_starting(const struct step *step, const char *rule)
     (void)rule;
     bw_site_tenure_move(step->site, BW_TENURE_EVENT_LEASED);
     step->site->leased_since = step->now;
+    step->site->stops_first = false;
+    bw_site_begin_health(step->site, step->now);
 }
 
 /* 3.4: a start needs the first renewal confirmed, which means armed. The guard fences, and nothing starts any more. */
@@ -123,7 +127,9 @@ static bool serves(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    return site->service == BW_SERVICE_STARTED && !is_verify_due(site);
+    /* What runs and does not do its work is no start that has come to serve; found so, it is what it is. */
+    return site->service == BW_SERVICE_STARTED && !is_verify_due(site) && !site->stops_first &&
+           (!site->runs_sick || site->start == BW_SITE_START_NONE);
 }
 
 /* 3.1: it serves again by a start of this agent; what came back by itself was started by nobody
@@ -217,8 +223,8 @@ static bool may_begin(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    return site->service == BW_SERVICE_STOPPED && guard_can_act(site) && bw_site_may_retry(step) &&
-           !is_start_awaited(step);
+    return site->service == BW_SERVICE_STOPPED && !site->stops_first && guard_can_act(site) &&
+           bw_site_may_retry(step) && !is_start_awaited(step);
 }
 
 static bool is_start_unkept(const struct step *step)
@@ -277,10 +283,37 @@ static void restart(const struct step *step, const char *rule)
 
     site->restarts_used++;
     site->stopped_in_a_row = 0;
+    bw_site_begin_health(site, step->now);
     bw_site_start_move(site, BW_SITE_START_EVENT_RESTARTS);
     site->verified = false;
     bw_site_tenure_move(site, BW_TENURE_EVENT_RESTARTS);
     bw_site_emit(step, BW_SITE_ACTION_TRACE, rule)->epoch = site->memory.epoch;
+}
+
+/* 4: it runs, and does not do its work: stopped in order, and started again under the same epoch. Nobody could see the stop
+ * of what says nothing. */
+static bool may_restart_sick(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+
+    return bw_site_is_sick(site) && site->order.restart_allowed &&
+           site->restarts_used < site->limits.local_restarts && guard_can_act(site);
+}
+
+static void restart_sick(const struct step *step, const char *rule)
+{
+    restart(step, rule);
+    step->site->stops_first = true;
+}
+
+static bool must_stop_first(const struct step *step)
+{
+    return step->site->stops_first && guard_can_act(step->site) && bw_site_may_retry(step);
+}
+
+static void stop_first(const struct step *step, const char *rule)
+{
+    bw_site_run(step, BW_ACTION_STOP, step->site->memory.epoch, rule);
 }
 
 static void give_up_service(const struct step *step, const char *rule)

@@ -490,6 +490,32 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
     bw_site_begin_stop(step, BW_REASON_START_FAILED, "S32");
 }
 
+/* 4: before it is started again. What nobody has seen to stop is fenced, and given back (3.5). */
+static void on_stopped_first(const struct step *step, enum bw_run_result result)
+{
+    struct bw_site *site = step->site;
+
+    switch (result) {
+    case BW_RUN_OK:
+        site->stops_first = false;
+        site->service = BW_SERVICE_UNKNOWN; /* a look of its own says `stopped` before anything is started */
+        bw_site_observe_soon(step, BW_ACTION_STATUS);
+        return;
+    case BW_RUN_REFUSED:
+    case BW_RUN_KILLED:
+    case BW_RUN_INTERRUPTED:
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    case BW_RUN_FAILED:
+    case BW_RUN_TIMED_OUT:
+    case BW_RUN_NOT_STARTED:
+    case BW_RUN_TOO_LATE:
+        site->stops_first = false;
+        bw_site_begin_stop(step, BW_REASON_SERVICE_DOWN, "S102");
+        return;
+    }
+}
+
 static void on_stop_ended(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
@@ -501,6 +527,8 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
     }
     if (site->tenure == BW_TENURE_NONE && site->override == BW_SITE_OVERRIDE_OVERRIDING)
         bw_site_override_stop_ended(step, ended->result);
+    if (site->tenure == BW_TENURE_STARTING && site->stops_first && ended->epoch == site->memory.epoch)
+        on_stopped_first(step, ended->result);
     if (site->tenure != BW_TENURE_STOPPING || ended->epoch != site->memory.epoch)
         return;
     if (ended->result == BW_RUN_OK) {

@@ -304,6 +304,11 @@ void bw_site_doubt_end(struct bw_site *site, enum bw_site_own_end_event why);
 void bw_site_forgo_final_position(struct bw_site *site);
 /* The service was ended; what is left is to give the epoch back, with its final position. */
 void bw_site_begin_ending(const struct step *step);
+/* Can it show that it serves (4)? site_health.c. */
+void bw_site_note_health(struct bw_site *site, struct bw_instant at);
+void bw_site_begin_health(struct bw_site *site, struct bw_instant now);
+enum bw_unhealthy bw_site_health(const struct bw_site *site);
+bool bw_site_is_sick(const struct bw_site *site);
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);
 void bw_site_watch_service(const struct step *step);
 bool bw_site_awaits_reach(const struct bw_site *site);

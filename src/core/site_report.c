@@ -251,6 +251,9 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->has_point = bw_site_is_greeted(site) && site->guard.has_point;
     report->asks_to_pass = bw_site_asks_to_pass(site);
     say_steps(site, now, &report->steps);
+    report->unhealthy = bw_site_health(site);
+    if (report->unhealthy != BW_UNHEALTHY_NOT)
+        report->unhealthy_ms = since_ms(now, site->healthy_at);
     report->phases_epoch = site->phases_epoch;
     if (site->phases_epoch != 0)
         memcpy(report->phase_ms, site->phase_ms, sizeof report->phase_ms);

@@ -330,6 +330,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         const enum bw_service before = site->service;
 
         site->service = service_of(ended);
+        site->runs_sick = ended->result == BW_RUN_OK && bw_line_is_unhealthy(ended->line);
         site->guard.sight = ended->sight;
         if (site->service == BW_SERVICE_STARTED) { /* it has not stayed so (3.3) */
             site->guard.stop_seen = false;
@@ -339,6 +340,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         }
         note_seen(site, observation->at);
         count_service(step, observation->at);
+        bw_site_note_health(site, observation->at);
         forget_fence_of_let_go(step, before, observation->at);
         if (site->service != before || site->observed_spec_version != observation->spec_version)
             (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S36");

@@ -30,6 +30,7 @@ void bw_spec_defaults(struct bw_spec *out_spec)
         .switchover_timeout_ms = 120 * SECOND,
         .failover_window_ms = 1 * HOUR,
         .retry_backoff_ms = 10 * SECOND,
+        .unhealthy_after_ms = 5 * MINUTE,
         .on_lag = BW_ON_LAG_REFUSE,
         .min_grade = BW_MIN_GRADE_EXPIRED,
     };
@@ -64,6 +65,7 @@ static const struct range ranges[] = {
     RANGE("min_primary_time", min_primary_time_ms, 0, 7 * DAY, UNIT_MS),
     RANGE("max_failovers_per_window", failovers_max, 0, 1000, UNIT_COUNT),
     RANGE("failover_window", failover_window_ms, 60 * SECOND, 7 * DAY, UNIT_MS),
+    RANGE("unhealthy_after", unhealthy_after_ms, 0, DAY, UNIT_MS),
     RANGE("retry_backoff", retry_backoff_ms, 100, HOUR, UNIT_MS),
 };
 

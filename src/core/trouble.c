@@ -41,6 +41,12 @@ static const struct bw_contact *fresh_of(const struct bw_group *group, const str
     return bw_policy_fresh(group, watch, (int)site, now, out_several);
 }
 
+/* An agent of before BW_UNHEALTHY_LEVEL says only that its status is unknown. */
+static bool is_unhealthy(const struct bw_report *report)
+{
+    return report->unhealthy != BW_UNHEALTHY_NOT || (report->alarms & bit(BW_TROUBLE_STATUS_UNKNOWN, true)) != 0;
+}
+
 static uint64_t reported_by(const struct bw_contact *contact, bool is_holder, bool is_open, struct bw_instant now)
 {
     const struct bw_report *report = &contact->report;
@@ -52,7 +58,7 @@ static uint64_t reported_by(const struct bw_contact *contact, bool is_holder, bo
                contact->certificate_left_s != 0 &&
                    contact->certificate_left_s < passed_s + BW_CERTIFICATE_ENDS_S) |
            bit(BW_TROUBLE_NOT_SERVING, is_holder && report->service != BW_SERVICE_STARTED) |
-           bit(BW_TROUBLE_UNHEALTHY, is_holder && is_open && (report->alarms & bit(BW_TROUBLE_STATUS_UNKNOWN, true)) != 0);
+           bit(BW_TROUBLE_UNHEALTHY, is_holder && is_open && is_unhealthy(report));
 }
 
 static uint64_t of_site(const struct bw_group *group, const struct bw_watch *watch, uint32_t site,

@@ -33,7 +33,10 @@ void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_clu
                      struct bw_watch *watches, struct bw_instant now)
 {
     *witness = (struct bw_witness){
-        .cluster = cluster, .watches = watches, .leadership = {.started = now}};
+        .cluster = cluster, .watches = watches, .leadership = {.started = now,
+                                                                 .groups = cluster->groups,
+                                                                 .watches = watches,
+                                                                 .groups_max = cluster->group_capacity}};
     BW_ASSERT(bw_copy_text(witness->name, sizeof(witness->name), name));
     bw_proof_init(&witness->proof);
     bw_witness_on_restored(witness, now);

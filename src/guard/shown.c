@@ -53,8 +53,9 @@ void bw_guard_shown_note_end(struct bw_guard_work *work)
         group->shown.failure = end;
     if (end.action != BW_ACTION_STATUS || ended->result == BW_RUN_KILLED)
         return; /* what somebody has ended in the middle has seen nothing (3.2.4) */
-    group->shown.service = ended->result == BW_RUN_OK ? bw_service_of_line(ended->line)
-                                                      : BW_SERVICE_UNKNOWN;
+    group->shown.service = ended->result == BW_RUN_OK && !bw_line_is_unhealthy(ended->line)
+                               ? bw_service_of_line(ended->line)
+                               : BW_SERVICE_UNKNOWN; /* 5.3: no clients are sent to what does not do its work */
     group->shown.service_at = end.ended_at;
 }
 

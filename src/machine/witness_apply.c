@@ -9,6 +9,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/base/words.h>
 #include <breakwater/core/expiry.h>
 
@@ -190,6 +191,25 @@ static void judge_moment(const struct bw_witness_machine *machine, int at, const
             item->spec.name);
 }
 
+/* Below BW_UNHEALTHY_LEVEL nobody is moved for that, and no spec may say so: what the file says by default is left out.
+ * False: it was told. */
+static bool take_level(const struct bw_witness_machine *machine, struct bw_apply_item *item, const char *path,
+                       struct findings *findings)
+{
+    struct bw_spec defaults;
+
+    if (machine->cluster.feature_level >= BW_UNHEALTHY_LEVEL)
+        return true;
+    bw_spec_defaults(&defaults);
+    if (item->spec.unhealthy_after_ms == defaults.unhealthy_after_ms)
+        item->spec.unhealthy_after_ms = 0;
+    if (item->spec.unhealthy_after_ms == 0)
+        return true;
+    add(findings, path, "unhealthy_after needs feature level %d, and this cluster is at %" PRIu32
+        ": breakwater feature-level raise", BW_UNHEALTHY_LEVEL, machine->cluster.feature_level);
+    return false;
+}
+
 static void judge(const struct bw_witness_machine *machine, struct bw_apply *apply, size_t number,
                   struct findings *findings)
 {
@@ -206,6 +226,8 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     item->outcome = BW_APPLY_UNCHANGED;
     if (group != NULL && item->keeps_mode)
         item->spec.mode = group->spec.mode;
+    if (!take_level(machine, item, path, findings))
+        return;
     if (group != NULL)
         drop_late_name(group, item);
     if (group != NULL && is_as_wanted(group, item))

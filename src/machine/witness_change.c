@@ -119,8 +119,11 @@ static bool would_begin_anew(const struct bw_group *group)
     const int holder = bw_spec_find_site(&group->spec, group->holder_site);
     const int target = bw_spec_find_site(&group->spec, group->target);
 
-    return group->target_reason == BW_REASON_FAILBACK && group->spec.mode == BW_MODE_AUTO &&
-           group->spec.failback_after_ms != 0 && group->group_maintenance_ms == 0 &&
+    const bool is_by_policy =
+        (group->target_reason == BW_REASON_FAILBACK && group->spec.failback_after_ms != 0) ||
+        (group->target_reason == BW_REASON_UNHEALTHY && group->spec.unhealthy_after_ms != 0);
+
+    return is_by_policy && group->spec.mode == BW_MODE_AUTO && group->group_maintenance_ms == 0 &&
            (holder < 0 || group->maintenance_ms[holder] == 0) && (target < 0 || group->maintenance_ms[target] == 0);
 }
 
@@ -130,9 +133,9 @@ static enum bw_err judge_give_up(const struct bw_group *group, const struct bw_w
     if (would_begin_anew(group))
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
-            "nobody asked for it: the failback policy moves %s to %s, and would again; first: "
+            "nobody asked for it: the %s policy moves %s to %s, and would again; first: "
             "breakwater maintenance %s --for D; then cancel again",
-            group->spec.name, group->target, group->spec.name);
+            group->target_reason == BW_REASON_FAILBACK ? "failback" : "unhealthy_after", group->spec.name, group->target, group->spec.name);
     if (bw_arbiter_may_give_up(group, watch, now))
         return BW_OK;
     return bw_diag_set(

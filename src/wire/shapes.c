@@ -200,7 +200,7 @@ SHAPE(spec, spec, NAME1(name), LIST(sites, site_count, site_spec), ENUM(mode, BW
       NUMBER(max_lag_ms), NUMBER(switchover_timeout_ms), NUMBER(failback_after_ms),
       NUMBER(min_primary_time_ms), NUMBER(failovers_max), NUMBER(failover_window_ms),
       NUMBER(retry_backoff_ms), ENUM(on_lag, BW_ON_LAG_LIST), ENUM(min_grade, BW_MIN_GRADE_LIST),
-      BOOL(expired_is_enough))
+      BOOL(expired_is_enough), NUMBER(unhealthy_after_ms))
 #undef CORE
 #undef WIRE
 
@@ -524,7 +524,7 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms),
       LATER(remote_fence, remote_fence_report), LATER(steps, steps_progress), NUMBERS(phase_ms),
       NUMBER(phases_epoch), NUMBER(second), BOOL(has_point), NUMBER(asks_to_pass),
-      NUMBER(rogue_starts))
+      NUMBER(rogue_starts), NUMBER(unhealthy), NUMBER(unhealthy_ms))
 #undef CORE
 #undef WIRE
 

@@ -164,13 +164,16 @@ json_t *bw_json_unseen_facts(const struct bw_operator_view *view, int group_inde
                                                        &has_several);
     const uint32_t fence_ms = group->terms.fence_ms;
     char status[BW_FAILURE_TEXT_BYTES + 2];
+    char since[32] = "";
     json_t *facts = json_array();
 
     if (contact == NULL)
         return facts;
     tell_status(view, contact, status);
-    add(&facts, "%s does not know whether %s runs there (status unknown%s).", group->holder_site,
-        group->spec.name, status);
+    if (contact->report.unhealthy != BW_UNHEALTHY_NOT)
+        (void)snprintf(since, sizeof since, " for %" PRIu64 " s", contact->report.unhealthy_ms / UINT64_C(1000));
+    add(&facts, "%s does not know whether %s runs there (status unknown%s%s).", group->holder_site,
+        group->spec.name, since, status);
     add(&facts,
         "%s will be stopped there, and fenced once no look confirms that: script, TERM, KILL of what its guard "
         "reaches, within %" PRIu32 ".%01" PRIu32 " s.",

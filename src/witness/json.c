@@ -282,6 +282,22 @@ static json_t *readiness_of(const struct bw_report *report)
                      report->position[0] == '\0' ? json_null() : bw_json_text(report->position));
 }
 
+/* Of a report that is fresh: why its site cannot show that it serves what it holds, and since when, which an agent of before
+ * feature level 3 does not say. */
+static json_t *unhealthy_of(const struct bw_operator_view *view, const struct bw_contact *fresh, bool is_holder)
+{
+    const struct bw_report *report = fresh != NULL ? &fresh->report : NULL;
+    const bool is_unknown = report != NULL && (report->alarms & UINT32_C(1) << BW_ALARM_STATUS_UNKNOWN) != 0;
+    uint64_t for_ms;
+
+    if (report == NULL || !is_holder || (report->unhealthy == BW_UNHEALTHY_NOT && !is_unknown))
+        return json_null();
+    for_ms = report->unhealthy_ms + bw_instant_elapsed_ns(view->now, fresh->received) / BW_NS_PER_MS;
+    return json_pack("{s:s, s:o}", "why",
+                     bw_unhealthy_word(report->unhealthy == BW_UNHEALTHY_NOT ? BW_UNHEALTHY_UNKNOWN : report->unhealthy),
+                     "for_ms", bw_json_number_or_null(report->unhealthy != BW_UNHEALTHY_NOT, for_ms));
+}
+
 /* What the site says of itself; a report that is not fresh says nothing that may be trusted. */
 static json_t *reported_of(const struct bw_report *report, const struct bw_group *group)
 {
@@ -368,7 +384,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
     bw_policy_loss(group, watch, &view->machine->leadership, site, &loss);
     /* clang-format off */
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+        "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
         "name", spec->name,
         "role", is_holder ? "primary" : "standby",
         "priority", (json_int_t)spec->priority,
@@ -386,7 +402,8 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
                                                    watch->maintenance_applied[site]),
         "failures", bw_json_failures(fresh, view->now),
         "restarts", bw_json_restarts(view, group_index, site),
-        "steps", steps_of(fresh, view->now));
+        "steps", steps_of(fresh, view->now),
+        "unhealthy", unhealthy_of(view, fresh, is_holder));
     /* clang-format on */
 
     return bw_json_merge(object, reported_of(fresh != NULL ? &fresh->report : &silence, group));

@@ -51,6 +51,7 @@ static const struct field fields[] = {
     {"switchover_timeout_ms", NUMBER, SPEC(switchover_timeout_ms), NULL, 0},
     {"failback_ms", NUMBER, SPEC(failback_after_ms), NULL, 0},
     {"min_primary_time_ms", NUMBER, SPEC(min_primary_time_ms), NULL, 0},
+    {"unhealthy_after_ms", NUMBER, SPEC(unhealthy_after_ms), NULL, 0},
     {"max_failovers_per_window", NUMBER, SPEC(failovers_max), NULL, 0},
     {"failover_window_ms", NUMBER, SPEC(failover_window_ms), NULL, 0},
     {"retry_backoff_ms", NUMBER, SPEC(retry_backoff_ms), NULL, 0},

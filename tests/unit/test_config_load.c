@@ -237,6 +237,7 @@ static void every_key_of_groups_yaml_arrives(void **state)
     assert_int_equal(spec->request_timeout_ms, 2000);
     assert_int_equal(spec->max_clock_drift_ppm, 500);
     assert_int_equal(spec->max_lag_ms, 0);
+    assert_int_equal(spec->unhealthy_after_ms, 180000);
     assert_int_equal(spec->on_lag, BW_ON_LAG_ALLOW);
     assert_int_equal(spec->switchover_timeout_ms, 300000);
     assert_int_equal(spec->failback_after_ms, 1800000);

@@ -38,7 +38,12 @@
 
 /* What `stop`, or a failure, of the condition script does. In a file with the seven keys the check is
  * what the quorum replaces: unless the entry says otherwise it is run and shown, and vetoes nothing. */
-enum bw_condition_use { BW_CONDITION_USE_UNSET, BW_CONDITION_USE_VETO, BW_CONDITION_USE_SHOW };
+enum bw_condition_use {
+    BW_CONDITION_USE_UNSET,
+    BW_CONDITION_USE_VETO,
+    BW_CONDITION_USE_SHOW,
+    BW_CONDITION_USE_HEALTH
+};
 
 /* Who starts the service where its site may run it: the guard, by start_script, or a loop that
  * people have of their own, which asks `breakwater condition` (design 3.4, driver). */

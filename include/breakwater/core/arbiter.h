@@ -149,11 +149,17 @@ struct bw_watch {
 };
 
 /* Where this witness stands. */
+struct bw_group;
 struct bw_leadership {
     bool leads;                     /* own-term barrier committed and applied (3.3) */
     uint64_t term;
     struct bw_instant leader_since; /* when that barrier was applied */
     struct bw_instant started;      /* this process */
+    /* Each group of the cluster and what its sites say, `groups_max` of both: of what one fault does to several (4). NULL:
+     * none is looked at. */
+    const struct bw_group *groups;
+    const struct bw_watch *watches;
+    uint32_t groups_max;
 };
 
 #define BW_GATE_VERDICT_LIST(X)                                                                    \
@@ -183,7 +189,7 @@ struct bw_gate {
 };
 
 #define BW_CANDIDACY_GATES_MAX 24
-#define BW_GATES_MAX 340 /* every site judged for one grant, and each step's own */
+#define BW_GATES_MAX 600 /* every site judged for two moves, and each step's own */
 
 struct bw_decision {
     bool acts;

@@ -70,6 +70,8 @@
     X(MEASURED, "measured", "its readiness script has ended once")                                 \
     X(BUSY, "busy", "its guard has ended every start and stop of before")                          \
     X(STOP_SEEN, "stop_seen", "the end of the service at the holder could be seen")                \
+    X(UNHEALTHY, "unhealthy", "the holder could not show for long enough that it serves")         \
+    X(SAME_FAULT, "same_fault", "what was moved there for that reason serves there")               \
     X(OVERRIDE, "override", "no other site serves by a person's word without a lease (override)")  \
     X(OVERRIDING, "overriding", "one site overrides, and no other says that it serves")            \
     X(REMOTE_FENCE, "remote_fence", "another site's remote_fence_script has seen the end")         \

@@ -64,8 +64,9 @@ enum bw_record_kind {
     X(retry_backoff_ms, 14)                                                                        \
     X(on_lag, 15)                                                                                  \
     X(min_grade, 16)                                                                               \
-    X(expired_is_enough, 17)
-#define BW_RECORD_KEYS_MAX 17
+    X(expired_is_enough, 17)                                                                       \
+    X(unhealthy_after_ms, 18)
+#define BW_RECORD_KEYS_MAX 18
 struct bw_record_key {
     uint32_t key; /* its number in the list */
     uint32_t before;

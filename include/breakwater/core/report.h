@@ -92,6 +92,19 @@ enum bw_second_word {
 #undef X
 };
 
+/* Why a site that holds a group cannot show that it serves (4). */
+#define BW_UNHEALTHY_LIST(X)                                                                       \
+    X(NOT, "healthy")         /* it can, or holds nothing */                                       \
+    X(UNKNOWN, "unknown")     /* its status says nothing */                                        \
+    X(UNHEALTHY, "unhealthy") /* its status says that it runs and does not do its work */          \
+    X(CONDITION, "condition") /* its condition script, where that speaks for its health, says stop */
+enum bw_unhealthy {
+#define X(name, word) BW_UNHEALTHY_##name,
+    BW_UNHEALTHY_LIST(X)
+#undef X
+};
+const char *bw_unhealthy_word(enum bw_unhealthy why);
+
 /* One group as its site sees it, in one sync. Ages are measured at the site, at sending. */
 struct bw_report {
     uint64_t spec_version;      /* the newest that the site knows: observations below were made
@@ -150,6 +163,8 @@ struct bw_report {
                              record alone (3.1), as seen_age_ms */
     struct bw_restarts restarts;
     struct bw_remote_fence_report remote_fence;
+    enum bw_unhealthy unhealthy; /* of the site that holds it, failure_threshold looks in a row */
+    uint32_t unhealthy_ms; /* since the newest look that saw it serve; 0: it is NOT */
     struct bw_steps_progress steps;         /* of the start or stop that runs; for people */
     uint32_t phase_ms[BW_STEP_PHASE_COUNT]; /* of the newest start by steps that ended well, as
                                                there; for the record */
@@ -265,6 +280,8 @@ const char *bw_service_word(enum bw_service service);
 const char *bw_second_word(enum bw_second_word word);
 /* The first line of a status script (5.1), any case; any other word is UNKNOWN. */
 enum bw_service bw_service_of_line(const char *line);
+/* It is STARTED then, and does not do its work: no start is done by that, and nobody is to be sent there (4). */
+bool bw_line_is_unhealthy(const char *line);
 /* `line` is `word`, any case. */
 bool bw_line_is_word(const char *line, const char *word);
 const char *bw_alarm_word(enum bw_alarm alarm);

@@ -52,6 +52,7 @@ struct bw_site_limits {
     uint32_t failure_threshold;
     uint32_t local_restarts;
     bool condition_is_shown; /* condition is run and alarms, and is no veto (4) */
+    bool condition_is_health; /* its `stop` counts as a status of `unhealthy`, where the service runs (4) */
     bool start_goes_on;      /* a start that was interrupted is ordered again (5.1, steps) */
     bool has_script[BW_ACTION_COUNT];
     uint64_t timeout_ns[BW_ACTION_COUNT]; /* start: also how long status may take to say started */
@@ -308,6 +309,13 @@ struct bw_site {
     uint32_t restarts_used;
     uint32_t stopped_in_a_row;
     uint32_t unknown_in_a_row;
+    /* Can it show that it serves (4)? Of the open epoch; see site_health.c. */
+    bool runs_sick;                /* the newest status said `unhealthy` */
+    enum bw_unhealthy unhealthy;   /* by the newest looks */
+    uint32_t unhealthy_in_a_row;   /* looks */
+    uint32_t sick_in_a_row;        /* of them, that saw it run and not do its work; unknown neither counts nor clears */
+    struct bw_instant healthy_at;  /* when the newest look began that saw it serve, or a start was awaited */
+    bool stops_first;              /* STARTING: what runs is stopped, then started again */
     uint32_t rogue_in_a_row;
     uint32_t rogue_starts; /* fenced, since the agent began */
     enum bw_site_start start;

@@ -84,6 +84,8 @@ struct bw_spec {
     uint32_t switchover_timeout_ms; /* 1 s..24 h */
     uint32_t failback_after_ms;     /* 0..7 d; 0: no automatic failback */
     uint32_t min_primary_time_ms;   /* 0..7 d */
+    uint32_t unhealthy_after_ms;    /* 0..1 d; 0: a holder that cannot show that it serves is not moved. 0 below
+                                       BW_UNHEALTHY_LEVEL */
     uint32_t failovers_max;         /* 0..1000 per failover_window_ms; 0: no limit */
     uint32_t failover_window_ms;    /* 60 s..7 d */
     uint32_t retry_backoff_ms;      /* 100 ms..1 h: first pause after a failed start, doubled each

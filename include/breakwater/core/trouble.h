@@ -84,9 +84,11 @@
       "the certificate of the site's agent, or of the witness, ends within 30 days: pki renew")    \
     X(NOT_SERVING, "not_serving", "the site holds the group, and its service is not started")      \
     X(UNHEALTHY, "unhealthy",                                                                      \
-      "the site holds the group and cannot show that it serves: its status_script says unknown, "  \
-      "or fails, failure_threshold times. Status says why. If the service is needed elsewhere: "   \
-      "breakwater switchover GROUP --to SITE, whose plan says what may happen there")              \
+      "the site holds the group and cannot show that it serves: its status_script says unknown or " \
+      "unhealthy, or fails, failure_threshold times, or its condition script says stop where it "  \
+      "speaks for its health. Status says why, and since when. After unhealthy_after the group "   \
+      "moves by itself, if its mode, a target and the proof of the reach let it. Else: breakwater " \
+      "switchover GROUP --to SITE, whose plan says what may happen there")              \
     X(SECOND_ENFORCER_LOST, "second_enforcer_lost",                                                \
       "a second enforcer has asked the agent of the site that holds the group, and it is not "     \
       "counted on: status says why, and what to do. Where the service outlives the guard's "       \
