@@ -104,7 +104,7 @@ const char *sim_expected(uint32_t at)
     if (at < OTHER_COUNT)
         return others[at];
     at -= (uint32_t)OTHER_COUNT;
-    if (at >= sim_incident_kind_count())
+    if (at >= sim_incident_kind_expected_count())
         return NULL;
     (void)snprintf(fault, sizeof fault, "fault:%s", sim_incident_kind_at(at)->name);
     return fault;

@@ -91,6 +91,8 @@ static void first_spec(const struct sim_world *world, uint32_t group, struct bw_
     out_spec->max_clock_drift_ppm = terms->drift_ppm;
     out_spec->retry_backoff_ms = 1000;
     out_spec->switchover_timeout_ms = 60000;
+    if (setting->often != NULL && sim_plan_is_of_sick(setting->often) && !setting->begins_old)
+        out_spec->unhealthy_after_ms = SIM_UNHEALTHY_AFTER_MS;
     out_spec->on_lag = setting->has_readiness_script && setting->seed % 3 == 0 ? BW_ON_LAG_REFUSE
                                                                                : BW_ON_LAG_ALLOW;
     out_spec->failback_after_ms = setting->seed % 3 == 1 && !setting->is_liveness ? 10000 : 0;

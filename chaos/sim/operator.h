@@ -22,6 +22,7 @@ bool sim_operator_grow(struct sim_world *world, struct sim_incident *incident, u
 /* The witness that leads, of the newest generation; NULL: none does. */
 struct sim_process *sim_operator_leader(struct sim_world *world);
 /* As the leader knows it; NULL: no leader, or no such group. */
+#define SIM_UNHEALTHY_AFTER_MS 10000 /* of the specs, where a world is of that */
 const struct bw_group *sim_operator_group(struct sim_world *world, uint32_t group);
 /* The site that holds it; NULL: none does. */
 struct sim_host *sim_operator_holder(struct sim_world *world, const struct bw_group *group);

@@ -19,7 +19,8 @@ static const struct sim_incident_kind *const tables[] = {
     sim_net_faults,        sim_process_faults,    sim_machine_faults,   sim_site_faults,
     sim_faults_of_scripts, sim_faults_together,   sim_forced_faults,    sim_faults_of_moments,
     sim_operator_acts,     sim_operator_midway,   sim_operator_release, sim_operator_members,
-    sim_operator_recovery, sim_operator_override, sim_operator_upgrade, sim_second_faults};
+    sim_operator_recovery, sim_operator_override, sim_operator_upgrade, sim_second_faults,
+    sim_sick_faults /* the last: these are drawn where they are wanted alone */};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 /* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */
@@ -50,6 +51,16 @@ uint32_t sim_incident_kind_count(void)
     return count;
 }
 
+uint32_t sim_incident_kind_expected_count(void)
+{
+    return sim_incident_kind_count() - length_of(sim_sick_faults);
+}
+
+bool sim_plan_is_of_sick(const char *name)
+{
+    return strncmp(name, SIM_SICK_OFTEN, strlen(SIM_SICK_OFTEN)) == 0;
+}
+
 const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind)
 {
     for (size_t i = 0; i < TABLES; i++) {
@@ -67,7 +78,7 @@ const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind)
 static bool may_draw(const struct sim_incident_kind *kind, bool is_liveness, const char *only)
 {
     return (!is_liveness || kind->is_for_liveness) &&
-           (only == NULL || strcmp(only, kind->name) == 0);
+           (only == NULL ? !sim_plan_is_of_sick(kind->name) : strcmp(only, kind->name) == 0);
 }
 
 bool sim_incident_kind_is_drawn(const char *name, bool is_liveness)

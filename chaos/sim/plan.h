@@ -7,6 +7,7 @@
 
 #define SIM_PLAN_MAX 8192 /* incidents in one run */
 #define SIM_UPGRADE  "upgrade" /* the incident of worlds that begin old: once in each, and drawn in no other */
+#define SIM_SICK_OFTEN "sick-" /* what incidents of a holder begin with that cannot show that it serves: with --often alone */
 #define SIM_SECOND_OFTEN "second-enforcer" /* what all incidents of second enforcers begin with */
 
 /* One incident under way. */
@@ -62,6 +63,7 @@ extern const struct sim_incident_kind sim_operator_upgrade[];
 extern const struct sim_incident_kind sim_operator_recovery[];
 extern const struct sim_incident_kind sim_operator_override[];
 extern const struct sim_incident_kind sim_second_faults[];
+extern const struct sim_incident_kind sim_sick_faults[];
 
 struct sim_saved; /* recovery.h */
 
@@ -88,6 +90,9 @@ uint32_t sim_incident_kind_count(void);
 const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind);
 /* One about second enforcers: worlds that have them draw those apart from all others. */
 bool sim_plan_is_of_second(const char *name);
+bool sim_plan_is_of_sick(const char *name);
+/* Of them those that a standard campaign fires, which come first. */
+uint32_t sim_incident_kind_expected_count(void);
 /* Whether incidents of this name are drawn in such a run. */
 bool sim_incident_kind_is_drawn(const char *name, bool is_liveness);
 

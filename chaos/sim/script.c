@@ -163,6 +163,7 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
     plan->hangs = sim_percent(machine, faults->hang_percent);
     if (plan->hangs)
         plan->has_effect = bw_prng_below(chance, 2) == 0;
+    plan->hangs |= action == BW_ACTION_STATUS && faults->status_hangs;
     plan->ignores_term = sim_percent(machine, faults->ignore_term_percent);
     plan->lies = (action == BW_ACTION_START || action == BW_ACTION_STOP) &&
                  sim_percent(machine, faults->lie_percent);
@@ -312,7 +313,8 @@ static void say_status(struct sim_machine *machine, const struct sim_run *run,
 {
     static const char *const nonsense[] = {"unknown", "", "running", "stoped", "start", "1"};
     const size_t count = sizeof nonsense / sizeof nonsense[0];
-    const char *word = run->saw_up ? "started" : "stopped";
+    const char *up = machine->faults.is_sick ? "unhealthy" : "started";
+    const char *word = run->saw_up ? up : "stopped";
 
     if (run->plan.speaks_nonsense)
         word = nonsense[bw_prng_below(&machine->host->chance, count)];

@@ -54,6 +54,8 @@ struct sim_script_faults {
     uint8_t ignore_term_percent; /* TERM does not end it or the service, KILL does */
     uint8_t lie_percent;         /* a start or stop exits 0 and has done nothing */
     uint32_t left_takes_ms;      /* that child, until the service is up; 0: as ever */
+    bool is_sick;                /* a status of what is up says `unhealthy` */
+    bool status_hangs;           /* each status does */
     bool is_away;                /* what the scripts speak to: each fails, no look tells anything */
     bool execs_in_window; /* a start: from the go-ahead until D - F is just over */
     uint32_t start_takes_ms;     /* a start: until it has its effect and ends; 0: as ever */

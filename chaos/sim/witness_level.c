@@ -82,7 +82,7 @@ static void on_raise(struct sim_process *process, void *payload)
     struct sim_world *world = sim_world_of(process);
     const struct parties parties = gather(witness);
     const char *without[WITHOUT_MAX];
-    const struct bw_level_order order = {.to = BW_FEATURE_LEVEL_NEWEST,
+    const struct bw_level_order order = {.to = witness->machine.cluster.feature_level + 1,
                                          .without = without,
                                          .without_count = name_silent(world, &parties, without),
                                          .by = "operator/anna",

@@ -513,17 +513,6 @@ static bool decide_close(struct bw_evaluation *eval, struct bw_command *command)
     return true;
 }
 
-/* The fresh report of the very instance that holds the epoch, or NULL. */
-const struct bw_contact *bw_eval_connected_holder(const struct bw_evaluation *eval)
-{
-    const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch,
-                                                           bw_eval_holder_index(eval), eval->now);
-
-    if (contact == NULL || !bw_id_equal(contact->instance, eval->group->holder_instance))
-        return NULL;
-    return contact;
-}
-
 static bool has_begun_stop(const struct bw_group *group, const struct bw_contact *contact)
 {
     return contact->report.stop_begun_epoch == group->epoch;
@@ -603,18 +592,6 @@ static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *comman
     return true;
 }
 
-void bw_eval_complete_revoke(const struct bw_evaluation *eval, int target, enum bw_reason reason,
-                            struct bw_command *command)
-{
-    BW_ASSERT(target < (int)eval->group->spec.site_count);
-    BW_ASSERT(eval->group->phase == BW_PHASE_GRANTED); /* 3.6: nothing else is taken from a holder */
-    command->kind = BW_COMMAND_REVOKE;
-    command->reason = reason;
-    command->planned = true;
-    if (target >= 0)
-        memcpy(command->target, eval->group->spec.sites[target].name, sizeof(command->target));
-}
-
 /* The target is ready before anything is taken from the holder (3.6). */
 static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *command)
 {
@@ -691,14 +668,6 @@ static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
             best = site;
     }
     return best;
-}
-
-bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site)
-{
-    struct bw_instant end = bw_instant_add(eval->watch->maintenance_applied[site],
-                                           bw_ms_to_ns(eval->group->maintenance_ms[site]));
-
-    return eval->group->maintenance_ms[site] != 0 && !bw_instant_wait_is_over(eval->now, end);
 }
 
 static bool decide_failback(struct bw_evaluation *eval, struct bw_command *command)

@@ -304,3 +304,33 @@ uint64_t bw_eval_contradicts_ns(const struct bw_evaluation *eval, const struct b
     return bw_instant_wait_left_ns(
         eval->now, bw_instant_add(contact->received, bw_policy_longer_freshness_ns(eval->group)));
 }
+
+const struct bw_contact *bw_eval_connected_holder(const struct bw_evaluation *eval)
+{
+    const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch,
+                                                           bw_eval_holder_index(eval), eval->now);
+
+    if (contact == NULL || !bw_id_equal(contact->instance, eval->group->holder_instance))
+        return NULL;
+    return contact;
+}
+
+void bw_eval_complete_revoke(const struct bw_evaluation *eval, int target, enum bw_reason reason,
+                            struct bw_command *command)
+{
+    BW_ASSERT(target < (int)eval->group->spec.site_count);
+    BW_ASSERT(eval->group->phase == BW_PHASE_GRANTED); /* 3.6: nothing else is taken from a holder */
+    command->kind = BW_COMMAND_REVOKE;
+    command->reason = reason;
+    command->planned = true;
+    if (target >= 0)
+        memcpy(command->target, eval->group->spec.sites[target].name, sizeof(command->target));
+}
+
+bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site)
+{
+    struct bw_instant end = bw_instant_add(eval->watch->maintenance_applied[site],
+                                           bw_ms_to_ns(eval->group->maintenance_ms[site]));
+
+    return eval->group->maintenance_ms[site] != 0 && !bw_instant_wait_is_over(eval->now, end);
+}

@@ -67,7 +67,7 @@ bool bw_eval_is_of_epoch(const struct bw_evaluation *eval, const struct bw_repor
  * stopped; 0: it does not. */
 uint64_t bw_eval_contradicts_ns(const struct bw_evaluation *eval, const struct bw_contact *contact);
 
-/* The fresh report of the very instance that holds the epoch; NULL: none is (arbiter.c). */
+/* The fresh report of the very instance that holds the epoch; NULL: none is. */
 const struct bw_contact *bw_eval_connected_holder(const struct bw_evaluation *eval);
 /* `site` is in a maintenance that is not over. */
 bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site);

@@ -51,8 +51,6 @@ void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const ch
     BW_ASSERT(site->stop == BW_SITE_STOP_NONE); /* 3.5: what has ended is started no more */
     if (site->seen_goes_on && site->seen_epoch == site->memory.epoch && site->service == BW_SERVICE_STARTED)
         site->seen_at = step->now; /* until here nothing of ours has ended it */
-    else if (site->service == BW_SERVICE_UNKNOWN && site->seen_epoch == site->memory.epoch)
-        site->seen_epoch = 0; /* 3.1: when it ended nobody has seen, and nothing is guessed */
     bw_site_tenure_move(site, BW_TENURE_EVENT_STOP);
     site->ending_reason = reason;
     bw_site_emit(step, BW_SITE_ACTION_TRACE, rule)->epoch = site->memory.epoch;

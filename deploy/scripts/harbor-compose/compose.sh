@@ -462,7 +462,7 @@ health() {
 
 # ---- what it is -----------------------------------------------------------------------------------------
 
-# Sets HARBOR to started, stopped or unknown, and WHY for people.
+# Sets HARBOR to started, unhealthy (it runs, and its health says otherwise), stopped or unknown, and WHY for people.
 look_at_harbor() {
     local said starting
     HARBOR=unknown
@@ -470,7 +470,10 @@ look_at_harbor() {
     said=$(health)
     if [ ${#ALIVE[@]} -gt 0 ]; then
         WHY="processes of $HARBOR_PROJECT run, and $HARBOR_HEALTH_URL is $said"
-        [ "$said" != healthy ] || HARBOR=started
+        case $said in
+        healthy) HARBOR=started ;;
+        unhealthy | "not Harbor's") HARBOR=unhealthy ;;
+        esac
         return 0
     fi
     starting=$(list_open starting)

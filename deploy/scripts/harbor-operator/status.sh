@@ -1,7 +1,8 @@
 #!/bin/bash
 # Prints `started` when Harbor is healthy and each component that is wanted has a Ready pod, `stopped`
 # when no pod is wanted, no pod object is left, its nodes are Ready and nothing under way can make one,
-# `unknown` in every other case; why, on stderr. Changes nothing.
+# `unhealthy` when these pods are Ready and Harbor says otherwise, or too few are, `unknown` in every other case; why, on
+# stderr. Changes nothing.
 . "${BASH_SOURCE[0]%/*}/harbor.sh"
 
 answer() {
@@ -40,6 +41,7 @@ done
 ready=$(awk '$5 == "ready"' <<<"$pods" | wc -l)
 [ "$wanted" -gt 0 ] || answer unknown "no pod is wanted, these are left: $(cut -d ' ' -f 1 <<<"$pods" | paste -sd ,)"
 [ "$ready" -ge "${MIN_PODS_REQUIRED:-$wanted}" ] ||
-    answer unknown "$ready pods are Ready, MIN_PODS_REQUIRED is $MIN_PODS_REQUIRED"
+    answer unhealthy "$ready pods are Ready, MIN_PODS_REQUIRED is $MIN_PODS_REQUIRED"
+[ "$said" != unhealthy ] || answer unhealthy "$ready pods are Ready, and $HARBOR_HEALTH_URL is $said"
 [ "$said" = healthy ] || answer unknown "$ready pods are Ready, and $HARBOR_HEALTH_URL is $said"
 answer started "$ready pods are Ready, and Harbor is healthy"

@@ -408,10 +408,10 @@ kill_processes() {
     return 0
 }
 
+# HEALTH is what it has answered: nothing, where it did not.
 is_healthy() {
-    local body
-    body=$(curl -q -s -k --noproxy '*' --max-time 3 --max-filesize 65536 "$HARBOR_HEALTH_URL" | tr -d '[:space:]') || return 1
-    [[ $body == *'"status":"healthy"'* && $body != *unhealthy* ]]
+    HEALTH=$(curl -q -s -k --noproxy '*' --max-time 3 --max-filesize 65536 "$HARBOR_HEALTH_URL" | tr -d '[:space:]') || return 1
+    [[ $HEALTH == *'"status":"healthy"'* && $HEALTH != *unhealthy* ]]
 }
 
 compose() {

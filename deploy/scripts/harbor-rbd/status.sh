@@ -1,6 +1,7 @@
 #!/bin/bash
-# Prints `started` when the image is mapped and mounted here and Harbor is healthy on it, `stopped` when it is neither, and no
-# process of Harbor is left, `unknown` in every other case; why, on stderr. Changes nothing.
+# Prints `started` when the image is mapped and mounted here and Harbor is healthy on it, `unhealthy` when it runs on it and is
+# not, `stopped` when it is neither, and no process of Harbor is left, `unknown` in every other case; why, on stderr. Changes
+# nothing.
 . "${BASH_SOURCE[0]%/*}/rbd.sh" || exit 1
 
 unknown() {
@@ -22,5 +23,7 @@ fi
 [ "${MOUNT:-none}" = "$(number_of "$DEVICE")" ] || unknown "$DEVICE is mapped, and not mounted on $HARBOR_DATA"
 [ -z "$READ_ONLY" ] || unknown "$HARBOR_DATA is read-only: an error of the image, or Ceph refuses this host"
 [ -n "$PROCESSES" ] || unknown "$image is mounted, and no container runs"
-is_healthy || unknown "Harbor is not healthy: $HARBOR_HEALTH_URL"
-echo started
+is_healthy && echo started && exit 0
+[ -n "$HEALTH" ] || unknown "Harbor runs, and its health does not answer: $HARBOR_HEALTH_URL"
+say "Harbor is not healthy: $HARBOR_HEALTH_URL"
+echo unhealthy

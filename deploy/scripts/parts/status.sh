@@ -1,5 +1,6 @@
 #!/bin/bash
-# Prints `started` when every part is, `stopped` when every part is, else `unknown`, as where one has failed. Changes nothing.
+# Prints `started` when every part is, `stopped` when every part is, `unhealthy` when each is started or unhealthy, else
+# `unknown`, as where one has failed. Changes nothing.
 . "${BASH_SOURCE[0]%/*}/parts.sh"
 
 read_parts || exit 1
@@ -12,10 +13,14 @@ done
 for number in "${!NAMES[@]}"; do
     word=$(cat <&"${answers[number]}")
     words+=("${NAMES[number]} ${word:=unknown}")
-    [ "${all:=$word}" = "$word" ] || all=unknown
+    case ${all:=$word}$word in
+    "$word$word") ;;
+    startedunhealthy | unhealthystarted) all=unhealthy ;; # each of them runs
+    *) all=unknown ;;
+    esac
 done
 case $all in
-started | stopped) echo "$all" ;;
+started | stopped | unhealthy) echo "$all" ;;
 *) echo unknown ;;
 esac
 say "$(printf '%s, ' "${words[@]}")"

@@ -24,6 +24,7 @@ class Numbers:
         self.seen = []  # (instant before it was asked for, instant at which it was there, what was shown)
         self.spoken_ns = None  # when a person first said something new, which voids what was foretold
         self.near_ns = NEAR_NS
+        self.is_unseen = False  # nobody sees when the service ends
 
     def add(self, text, begun_ns):
         self.seen.append((begun_ns, now_ns(), text))
@@ -74,6 +75,8 @@ class Numbers:
         begun = min(moments[each] for each in ("told_to_stop", "last_renewal") if each in moments)
         most_s = (moments["verified"] - begun) / 1000 + SLOW_NS / S
         most_s = max(most_s, truly_s + SLOW_NS / S)  # of a renewal before the quorum was lost nobody knows
+        if self.is_unseen:  # it is counted from when it was seen to serve last, and nobody saw when it ended
+            most_s = entry["outage_ms"] / 1000
         if not truly_s - 0.5 <= entry["outage_ms"] / 1000 <= most_s:
             yield f"epoch {entry['epoch']}: {entry['outage_ms'] / 1000} s without service by the record, " \
                   f"{truly_s:.3f} s by the services"
