@@ -85,6 +85,8 @@ void sim_agent_finish(struct sim_agent *agent);
 /* ---- agent_store.c ---- */
 
 /* False: it ends. */
+/* The boot of the site in which the agent of this host runs. */
+struct bw_id sim_agent_boot(const struct sim_host *host);
 bool sim_agent_store_open(struct sim_agent *agent);
 void sim_agent_save(struct sim_agent *agent, const struct bw_agent_state *state);
 void sim_agent_keep_members(struct sim_agent *agent, const struct bw_kept_members *members);

@@ -159,6 +159,14 @@ static bool make_instance(struct sim_agent *agent)
     return encode(agent, state) && write_now(agent) == BW_OK;
 }
 
+/* Each host has a run_dir of its own, which lasts as long as its boot (3.7). */
+struct bw_id sim_agent_boot(const struct sim_host *host)
+{
+    const struct bw_run_dir run_dir = {.device = 1 + host->index, .inode = host->boots};
+
+    return bw_agent_boot_id(host->boot_id, &run_dir);
+}
+
 bool sim_agent_store_open(struct sim_agent *agent)
 {
     struct sim_host *host = agent->process->host;
@@ -184,7 +192,7 @@ bool sim_agent_store_open(struct sim_agent *agent)
         return false;
     }
     is_kept = found.group_count <= SIM_KEPT_MAX &&
-              bw_agent_state_foreigner(&found, host->name, machine_id(host), host->boot_id) == NULL;
+              bw_agent_state_foreigner(&found, host->name, machine_id(host), sim_agent_boot(host)) == NULL;
     if (is_kept) {
         agent->state = found;
         agent->state.groups = agent->kept;

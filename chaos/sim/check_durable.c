@@ -75,7 +75,7 @@ void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync
                      agent->name, sync_group->renew_epoch, sync_group->name, kept->epoch,
                      kept->given_back ? ", given back" : "");
         look_at_override(agent, sync_group, kept);
-        if (sync_group->renew_epoch != 0 && !bw_id_equal(kept->boot_id, agent->host->boot_id))
+        if (sync_group->renew_epoch != 0 && !bw_id_equal(kept->boot_id, sim_agent_boot(agent->host)))
             sim_fail(sim_world_of(agent), "durable",
                      "%s renews epoch %" PRIu64 " of %s, which is of an earlier boot", agent->name,
                      sync_group->renew_epoch, sync_group->name);

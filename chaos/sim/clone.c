@@ -1,5 +1,6 @@
-/* clone.c - a machine that is copied with its machine id and its state directories, and both run: one
- * instance under two boot ids (3.5, 3.8). */
+/* clone.c - a machine that is copied with its machine id and its state directories, or those directories alone, which
+ * a second pair of daemons takes beside the first, in one boot of the kernel. Both run: one instance under two boots of
+ * the site (3.5, 3.7, 3.8). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +55,7 @@ static bool is_overriding(const struct sim_host *host)
     return false;
 }
 
-bool sim_clone_begin(struct sim_world *world, uint32_t site)
+bool sim_clone_begin(struct sim_world *world, uint32_t site, bool has_own_kernel)
 {
     struct sim_host *from = sim_site(world, site);
     struct sim_host *to = sim_clone(world);
@@ -65,6 +66,7 @@ bool sim_clone_begin(struct sim_world *world, uint32_t site)
         return false;
     sim_tell(world, from->name, "is cloned");
     BW_ASSERT(bw_copy_text(to->name, sizeof to->name, from->name));
+    to->kernel_of = has_own_kernel ? NULL : from;
     to->machine = from->machine;
     to->installed = from->installed;
     copy_files(to, from);

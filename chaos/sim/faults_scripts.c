@@ -151,7 +151,8 @@ static void found_again(struct sim_world *world, struct sim_incident *incident)
 }
 
 /* ---- a machine is cloned, and both run (3.5, 3.8) ----
- * The original goes on, or is cut off meanwhile, or was switched off first, as one that is moved. */
+ * The original goes on, or is cut off meanwhile, or was switched off first, as one that is moved. A copy beside one that
+ * goes on is of its state directories alone every other time, in the same boot of the kernel (3.7). */
 
 static bool clone_site(struct sim_world *world, struct sim_incident *incident)
 {
@@ -162,7 +163,7 @@ static bool clone_site(struct sim_world *world, struct sim_incident *incident)
     if (wants_serving && sim_plan_find_serving(world, incident))
         incident->a = incident->b;
     incident->stage = draw < 3 ? 1 : draw < 5 ? 2 : 0;
-    if (!sim_clone_begin(world, incident->a))
+    if (!sim_clone_begin(world, incident->a, incident->stage == 2 || draw % 2 != 0))
         return false;
     sim_checks_cloned(world, incident->a, incident->until_ns);
     if (incident->stage == 1)

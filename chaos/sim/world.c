@@ -67,6 +67,8 @@ void sim_host_boot(struct sim_host *host)
     host->is_up = true;
     host->boots++;
     host->boot_id = sim_new_id(&host->chance);
+    if (host->kernel_of != NULL)
+        host->boot_id = host->kernel_of->boot_id;
     sim_clock_boot(host, SIM_S + bw_prng_below(&host->chance, 5 * SIM_S));
     sim_tell(host->world, host->name, "boots");
     for (uint32_t i = 0; i < host->world->process_count; i++)

@@ -110,7 +110,8 @@ struct sim_host {
     bool is_up, is_suspended;
     bool is_lost; /* nobody boots it, until somebody does whom everybody has told not to */
     uint32_t boots;
-    struct bw_id boot_id;
+    struct bw_id boot_id; /* of its kernel */
+    const struct sim_host *kernel_of; /* NULL: it has one of its own. A copy of a state directory has it not */
     struct sim_clock boot, raw; /* CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW */
     struct bw_instant shown;    /* by both, at true time `shown_at_ns` */
     uint64_t shown_at_ns;       /* 0: they were set since */
@@ -360,7 +361,7 @@ static inline uint32_t sim_machine_count(const struct sim_world *world)
 }
 /* A copy of all that the disk of this site has, under its name, boots on the spare machine. False: there is
  * a clone already, or no such machine runs. */
-bool sim_clone_begin(struct sim_world *world, uint32_t site);
+bool sim_clone_begin(struct sim_world *world, uint32_t site, bool has_own_kernel);
 /* It is switched off, and nothing is left of it. */
 void sim_clone_end(struct sim_world *world);
 /* What all wall clocks show. */

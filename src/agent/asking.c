@@ -87,7 +87,7 @@ static const char *name_of(const struct bw_agent_asking *asking, uint32_t group)
 enum bw_may_run bw_agent_may_run(const struct bw_agent *agent, const struct bw_guard_message *shown,
                                  struct bw_instant now)
 {
-    return bw_may_run(shown->group[0] != '\0', &shown->shown, agent->boot_id, agent->time_namespace,
+    return bw_may_run(shown->group[0] != '\0', &shown->shown, agent->kernel_boot_id, agent->time_namespace,
                       now);
 }
 

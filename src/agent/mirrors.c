@@ -31,7 +31,8 @@ struct job {
 
 /* ---- on the thread --------------------------------------------------------------------------- */
 
-static enum bw_err load(int dir, struct reading *reading)
+enum bw_err bw_agent_mirror_load(int dir, const char *group, struct bw_guard_mirror_file *out_file,
+                                 struct bw_diag *diag)
 {
     uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
     char name[BW_NAME_MAX + 16];
@@ -39,10 +40,9 @@ static enum bw_err load(int dir, struct reading *reading)
     uint32_t version;
     enum bw_err err;
 
-    (void)snprintf(name, sizeof name, "%s" BW_GUARD_MIRROR_SUFFIX, reading->group); /* a name: fits */
-    err = bw_durable_load(dir, name, &mirror_kind, bytes, sizeof bytes, &size, &version,
-                          &reading->diag);
-    return err == BW_OK ? bw_guard_mirror_decode(bytes, size, &reading->file, &reading->diag) : err;
+    (void)snprintf(name, sizeof name, "%s" BW_GUARD_MIRROR_SUFFIX, group); /* a name: fits */
+    err = bw_durable_load(dir, name, &mirror_kind, bytes, sizeof bytes, &size, &version, diag);
+    return err == BW_OK ? bw_guard_mirror_decode(bytes, size, out_file, diag) : err;
 }
 
 static void read_all(void *of)
@@ -56,7 +56,8 @@ static void read_all(void *of)
 
         reading->diag = (struct bw_diag){0};
         reading->err = dir < 0 ? bw_diag_errno(&reading->diag, os_errno, "open %s", job->path)
-                               : load(dir, reading);
+                               : bw_agent_mirror_load(dir, reading->group, &reading->file,
+                                                      &reading->diag);
     }
     if (dir >= 0)
         (void)close(dir); /* only read from */

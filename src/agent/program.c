@@ -147,7 +147,7 @@ static enum bw_err open_all(struct bw_agent *agent, struct bw_diag *diag)
 
 static enum bw_err know_this_machine(struct bw_agent *agent, struct bw_diag *diag)
 {
-    enum bw_err err = bw_clock_boot_id(&agent->boot_id, diag);
+    enum bw_err err = bw_clock_boot_id(&agent->kernel_boot_id, diag);
 
     if (err == BW_OK)
         err = bw_clock_time_namespace(&agent->time_namespace, diag);
@@ -215,7 +215,8 @@ static enum bw_daemon_end run_configured(struct bw_agent *agent)
     err = know_this_machine(agent, &diag);
     if (err != BW_OK)
         return refuse(agent, BW_DAEMON_RESTART, &diag);
-    err = bw_agent_store_open(&agent->store, agent->config, agent->boot_id, &agent->log, &diag);
+    err = bw_agent_store_open(&agent->store, agent->config, agent->kernel_boot_id, &agent->log,
+                              &diag);
     if (err != BW_OK)
         return refuse(agent, end_of(err), &diag);
     err = bw_agent_groups_init(agent, &diag);

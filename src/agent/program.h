@@ -58,6 +58,7 @@ struct bw_agent_store {
     char members_file[BW_NAME_MAX + sizeof BW_KEPT_MEMBERS_SUFFIX];
     struct bw_kept_members members; /* all zero: there are none, or they cannot be read */
     struct bw_agent_state state;
+    struct bw_id boot_id; /* of the site */
     bool is_reserved; /* `state` has room for BW_GROUPS_MAX groups, which never move */
     uint8_t *buffer; /* BW_AGENT_STATE_BYTES_MAX */
 };
@@ -67,7 +68,7 @@ struct bw_agent_store {
  */
 BW_MUST_CHECK enum bw_err bw_agent_store_open(struct bw_agent_store *store,
                                               const struct bw_site_config *config,
-                                              struct bw_id boot_id, struct bw_log *log,
+                                              struct bw_id kernel_boot_id, struct bw_log *log,
                                               struct bw_diag *diag);
 /* Room for all groups that there can be: from here on they stay where they are. False: no memory.
  */
@@ -90,6 +91,14 @@ BW_MUST_CHECK enum bw_err bw_agent_store_write_members(int dir, const char *file
                                                        struct bw_diag *diag);
 void bw_agent_store_close(struct bw_agent_store *store);
 
+/* ---- boot.c ---------------------------------------------------------------------------------- */
+
+/* The boot of the site in which this agent runs; makes run_dir where there is none. */
+BW_MUST_CHECK enum bw_err bw_agent_boot_find(const struct bw_site_config *config,
+                                             const struct bw_agent_state *state,
+                                             struct bw_id kernel_boot_id, struct bw_id *out_boot_id,
+                                             struct bw_diag *diag);
+
 /* ---- saves.c, mirrors.c: what may hang, on threads of their own (3.4) ----------------------- */
 
 BW_MUST_CHECK enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag);
@@ -97,6 +106,10 @@ void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *s
 /* On a thread of its own: what a lease rests on does not wait for it. */
 void bw_agent_keep_members(struct bw_agent *agent, const struct bw_kept_members *members);
 BW_MUST_CHECK enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag);
+/* The guard's mirror of `group`; `dir`: RUN_DIR/SITE-guard. */
+BW_MUST_CHECK enum bw_err bw_agent_mirror_load(int dir, const char *group,
+                                               struct bw_guard_mirror_file *out_file,
+                                               struct bw_diag *diag);
 void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint32_t count);
 
 /* ---- groups.c ------------------------------------------------------------------------------- */
@@ -273,7 +286,7 @@ struct bw_agent {
     struct bw_credentials *credentials;
     struct bw_log log;
     struct bw_prng jitter;
-    struct bw_id boot_id;
+    struct bw_id kernel_boot_id;
     uint64_t time_namespace;
     struct bw_id session;
     struct bw_agent_store store;

@@ -100,11 +100,12 @@ static enum bw_err make_instance(struct bw_agent_store *store, const struct bw_s
 }
 
 static enum bw_err load_or_make(struct bw_agent_store *store, const struct bw_site_config *config,
-                                struct bw_id boot_id, struct bw_log *log, struct bw_diag *diag)
+                                struct bw_id kernel_boot_id, struct bw_log *log, struct bw_diag *diag)
 {
     struct bw_id machine_id = {{0}};
     struct bw_diag machine_diag = {0};
     const char *whose;
+    bool was_found;
     enum bw_err err = bw_clock_machine_id(&machine_id, &machine_diag);
 
     if (err == BW_ERR_NOT_FOUND)
@@ -112,15 +113,19 @@ static enum bw_err load_or_make(struct bw_agent_store *store, const struct bw_si
     else if (err != BW_OK)
         return bw_diag_set(diag, err, "%s", machine_diag.text);
     err = load(store, diag);
-    if (err == BW_OK) {
-        whose = bw_agent_state_foreigner(&store->state, config->site, machine_id, boot_id);
+    if (err != BW_OK && err != BW_ERR_NOT_FOUND)
+        return err;
+    was_found = err == BW_OK;
+    err = bw_agent_boot_find(config, &store->state, kernel_boot_id, &store->boot_id, diag);
+    if (err != BW_OK)
+        return err;
+    if (was_found) {
+        whose = bw_agent_state_foreigner(&store->state, config->site, machine_id, store->boot_id);
         if (whose == NULL)
             return BW_OK;
         err = set_aside(store, log, whose, diag);
         if (err != BW_OK)
             return err;
-    } else if (err != BW_ERR_NOT_FOUND) {
-        return err;
     }
     return make_instance(store, config, machine_id, log, diag);
 }
@@ -144,7 +149,7 @@ static void load_members(struct bw_agent_store *store, struct bw_log *log)
 }
 
 enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_site_config *config,
-                                struct bw_id boot_id, struct bw_log *log, struct bw_diag *diag)
+                                struct bw_id kernel_boot_id, struct bw_log *log, struct bw_diag *diag)
 {
     enum bw_err err;
 
@@ -160,7 +165,7 @@ enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_si
     err = bw_state_dir_open(config->state_dir, "agent", store->path, sizeof store->path,
                             &store->dir, &store->lock, diag);
     if (err == BW_OK)
-        err = load_or_make(store, config, boot_id, log, diag);
+        err = load_or_make(store, config, kernel_boot_id, log, diag);
     if (err == BW_OK)
         load_members(store, log);
     if (err != BW_OK)

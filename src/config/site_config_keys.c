@@ -234,7 +234,7 @@ static const struct bw_key site_keys[] = {
            .help = "what agent and guard must not forget; never copied, restored or shared"),
     BW_KEY(PATH, "run_dir", SITE(run_dir), .absent = "/run/breakwater",
            .help =
-               "where guard and second enforcer mirror deadlines: must outlive them, not the boot"),
+               "where guard and second enforcer mirror deadlines: must outlive them, not the boot; to the agent a new directory is a reboot"),
     BW_KEY(PATH, "guard_socket", SITE(guard_socket), .max = BW_SOCKET_PATH_MAX,
            .absent = BW_GUARD_SOCKET_ABSENT, .help = "where the agent finds its guard"),
     BW_KEY(MAP, "tls", SITE(tls), .table = &bw_tls_config_table, .required = true,

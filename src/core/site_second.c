@@ -155,7 +155,7 @@ static enum bw_second_word word_of(const struct bw_site *site, const struct bw_s
 {
     if (!is_fresh(site, second, now))
         return BW_SECOND_IS_SILENT;
-    if (bw_id_is_none(second->boot_id) || bw_id_equal(second->boot_id, site->boot_id))
+    if (!second->runs_elsewhere)
         return BW_SECOND_IS_SAME_MACHINE; /* it would be lost with the guard */
     if (!has_seen(second, now))
         return BW_SECOND_IS_BLIND;
@@ -231,7 +231,7 @@ void bw_site_on_second(const struct step *step, const struct bw_second_contact *
 {
     struct bw_site_second *second = slot_of(step->site, contact);
 
-    second->boot_id = contact->boot_id;
+    second->runs_elsewhere = contact->runs_elsewhere;
     second->last_contact = step->now;
     second->report = contact->report;
 }

@@ -125,7 +125,7 @@ static void say_hello(struct bw_agent_machine *machine)
     memcpy(message.hello.site, setup->state->site, sizeof message.hello.site);
     message.hello.instance = setup->state->instance;
     message.hello.session = setup->session;
-    message.hello.boot_id = setup->boot_id;
+    message.hello.boot_id = setup->kernel_boot_id;
     message.hello.time_namespace = setup->time_namespace;
     bw_agent_guard_send(machine, &message);
 }
@@ -148,7 +148,7 @@ void bw_agent_guard_greet_again(struct bw_agent_machine *machine)
 static void on_welcome(struct bw_agent_machine *machine, const struct bw_guard_message *message)
 {
     machine->guard.feature_level = message->welcome.feature_level;
-    if (bw_id_equal(message->welcome.boot_id, machine->setup.boot_id) &&
+    if (bw_id_equal(message->welcome.boot_id, machine->setup.kernel_boot_id) &&
         message->welcome.time_namespace == machine->setup.time_namespace)
         machine->guard.state = BW_GUARD_LINK_WELCOME;
     else

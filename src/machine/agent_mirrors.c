@@ -67,7 +67,7 @@ static void note(struct bw_agent_machine *machine, uint32_t group, enum bw_err e
 static bool is_of_this_boot(const struct bw_agent_machine *machine, uint32_t group,
                             const struct bw_guard_mirror_file *file)
 {
-    return bw_id_equal(file->boot_id, machine->setup.boot_id) &&
+    return bw_id_equal(file->boot_id, machine->setup.kernel_boot_id) &&
            file->time_namespace == machine->setup.time_namespace &&
            strcmp(file->group, machine->groups[group].site.group) == 0;
 }

@@ -6,9 +6,13 @@
 
 void bw_agent_on_second(struct bw_agent_machine *machine, const struct bw_second_ask *ask)
 {
+    const bool runs_elsewhere = !bw_id_is_none(ask->boot_id) &&
+                                !bw_id_equal(ask->boot_id, machine->setup.kernel_boot_id);
+
     for (uint32_t i = 0; i < ask->group_count; i++) {
-        const struct bw_second_contact contact = {
-            .session = ask->session, .boot_id = ask->boot_id, .report = ask->groups[i].report};
+        const struct bw_second_contact contact = {.session = ask->session,
+                                                  .runs_elsewhere = runs_elsewhere,
+                                                  .report = ask->groups[i].report};
         const int group = bw_agent_find_group(machine, ask->groups[i].name);
 
         if (group >= 0)

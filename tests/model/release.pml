@@ -13,6 +13,9 @@
  * Leader    Knows of each boot and way when a renewal was last confirmed, in its own time; of what was
  *           before it knows nothing, unless it granted the epoch itself.
  *
+ * COPY      Both machines may renew, which no step of the rest needs, and so one of them only may have a lease: of
+ *           several boots the newest is confirmed, and one more is committed once no other can have it.
+ *
  * M_* leaves out one rule: each must fail. */
 
 #ifndef TTL
@@ -32,6 +35,9 @@ mtype = { ONE_SERVES, UNREACHED }
 /* ---- replicated ---- */
 bit  over;                      /* epoch 1 has ended */
 bit  kept[BOOTS];               /* boots from which it may be renewed */
+#ifdef COPY
+byte newest;                    /* of those: it alone is confirmed */
+#endif
 /* ---- leader ---- */
 byte quiet[BOOTS * WAYS];       /* [boot * WAYS + way]: since a renewal was confirmed, at most WAIT */
 byte leads_for;                 /* at most WAIT; WAIT also if it granted the epoch itself */
@@ -43,6 +49,21 @@ bit  said[BOOTS * WAYS];        /* a give-back of that boot was heard by that wa
 bit  b_serves;
 
 #define LAST(boot, way) quiet[(boot) * WAYS + (way)]
+#define LONG_AGO(boot, way) (LAST(boot, way) == WAIT)
+#define OTHER(boot) (1 - (boot))
+#ifdef M_COPY_SAME_BOOT         /* 3.7: the boot of a site is its kernel's, in whichever run_dir */
+#define ID(machine) 0
+#else
+#define ID(machine) machine
+#endif
+#ifdef COPY
+#define IS_NEWEST(machine) (newest == ID(machine))
+#define MAY_FOLLOW(machine) \
+    (!IS_NEWEST(machine) && leads_for == WAIT && LONG_AGO(newest, DIRECT) && LONG_AGO(newest, HONEST))
+#define ONE_MACHINE(machine) MUST(ONE_SERVES, !lease_left[OTHER(machine)])
+#else
+#define IS_NEWEST(machine) 1
+#endif
 
 /* 3.5: each boot is committed before its first confirmation leaves. */
 #ifdef M_BOOT_LATE
@@ -56,13 +77,21 @@ bit  b_serves;
 #define ENDED ended_proposed
 #endif
 inline renew(boot, way) {
-    !over && !ENDED && IS_KEPT(boot) && !given_back[boot] &&
-    (lease_left[boot] < TTL || LAST(boot, way)) ->
-    lease_left[boot] = TTL; LAST(boot, way) = 0;
+    !over && !ENDED && IS_KEPT(ID(boot)) && IS_NEWEST(boot) && !given_back[boot] &&
+    (lease_left[boot] < TTL || LAST(ID(boot), way)) ->
+#ifdef COPY
+    ONE_MACHINE(boot);
+#endif
+    lease_left[boot] = TTL; LAST(ID(boot), way) = 0;
     printf("boot %d has its renewal confirmed, way %d\n", boot, way)
 }
 inline commit_boot(boot) {
-    !over && !kept[boot] -> kept[boot] = 1; printf("Boot(1, %d) commits\n", boot)
+#ifdef COPY
+    !over && MAY_FOLLOW(boot) -> kept[ID(boot)] = 1; newest = ID(boot);
+#else
+    !over && !kept[boot] -> kept[boot] = 1;
+#endif
+    printf("Boot(1, %d) commits\n", boot)
 }
 
 /* ---- giving back ---- */
@@ -82,8 +111,6 @@ inline forge(boot) {
 
 /* ---- when it is believed ---- */
 
-#define OTHER(boot) (1 - (boot))
-#define LONG_AGO(boot, way) (LAST(boot, way) == WAIT)
 #ifdef M_RELEASE_ALONE          /* another boot may hold it, and is not asked about */
 #define OTHER_BOOT_IS_OVER(boot) 1
 #else

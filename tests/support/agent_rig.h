@@ -44,6 +44,7 @@ struct rig {
 static const struct bw_id rig_cluster = {{9}};
 static const struct bw_id rig_instance = {{1}};
 static const struct bw_id rig_boot = {{3}};
+static const struct bw_id rig_site_boot = {{4}};
 static const struct bw_id rig_session = {{5}};
 
 /* ---- what it asks for ---- */
@@ -69,6 +70,7 @@ static inline void jot_step(struct rig *rig, const struct bw_agent_action *actio
         [BW_SITE_EVENT_OWN_FENCE_ENDED] = "fenced",
         [BW_SITE_EVENT_OTHER_SERVES] = "other",
         [BW_SITE_EVENT_REMOTE_FENCE] = "asked",
+        [BW_SITE_EVENT_SECOND] = "second",
     };
 
     jot(rig, words[action->step->event->kind], action->group);
@@ -356,8 +358,9 @@ static inline void begin_with(struct rig *rig, uint64_t generation,
                               .name = "a1",
                               .feature_level = BW_FEATURE_LEVEL_NEWEST,
                               .session = rig_session,
-                              .boot_id = rig_boot,
+                              .kernel_boot_id = rig_boot,
                               .time_namespace = 1,
+                              .boot_id = rig_site_boot,
                               .state = &rig->state,
                               .members = found != NULL ? &rig->found : NULL,
                               .chance = &rig->chance,

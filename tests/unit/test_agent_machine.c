@@ -700,6 +700,76 @@ static void state_of_another_site_or_machine_is_foreign(void **state)
     assert_null(bw_agent_state_foreigner(&kept, "a", none, other));
 }
 
+/* 3.7: in one boot of the kernel a copy has another run_dir, and so it is another boot of the site. */
+static void boot_of_a_site_is_one_of_its_kernel_in_one_run_dir(void **state)
+{
+    const struct bw_run_dir own = {.device = 0x1d, .inode = 0x0102030405060708};
+    const struct bw_run_dir others[] = {{.device = 0x1d, .inode = 0x0102030405060709},
+                                        {.device = 0x1e, .inode = 0x0102030405060708},
+                                        {.device = own.inode, .inode = own.device}};
+    const struct bw_id boot = bw_agent_boot_id(rig_boot, &own);
+
+    (void)state;
+    assert_true(bw_id_equal(boot, bw_agent_boot_id(rig_boot, &own)));
+    assert_false(bw_id_equal(boot, bw_agent_boot_id(rig_site_boot, &own))); /* another kernel's */
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(bw_id_equal(boot, bw_agent_boot_id(rig_boot, &others[i])));
+}
+
+static void what_an_older_release_has_begun_goes_on_in_its_boot(void **state)
+{
+    static const struct bw_id instance = {{7}};
+    struct bw_agent_group group = {.name = "harbor", .memory = {.epoch = 4, .boot_id = rig_boot}};
+    const struct bw_agent_state kept = {
+        .instance = instance, .site = "a", .group_count = 1, .groups = &group};
+    const struct bw_guard_mirror_file armed = {
+        .group = "harbor",
+        .boot_id = rig_boot,
+        .mirror = {.armed_epoch = 4, .armed_instance = instance}};
+    struct bw_guard_mirror_file mirror = armed;
+
+    (void)state;
+    assert_true(bw_agent_state_goes_on(&kept, &group, rig_boot, &mirror));
+    assert_false(bw_agent_state_goes_on(&kept, &group, rig_site_boot, &mirror));
+    mirror.boot_id = rig_site_boot;
+    assert_false(bw_agent_state_goes_on(&kept, &group, rig_boot, &mirror));
+    mirror = armed;
+    mirror.mirror.armed_epoch = 5; /* what the copy has armed itself is no word of its original */
+    assert_false(bw_agent_state_goes_on(&kept, &group, rig_boot, &mirror));
+    mirror = armed;
+    mirror.mirror.armed_instance = rig_boot;
+    assert_false(bw_agent_state_goes_on(&kept, &group, rig_boot, &mirror));
+    mirror = armed;
+    (void)strcpy(mirror.group, "island");
+    assert_false(bw_agent_state_goes_on(&kept, &group, rig_boot, &mirror));
+    group.memory.given_back = true;
+    assert_false(bw_agent_state_goes_on(&kept, &group, rig_boot, &armed));
+    group.memory = (struct bw_site_memory){.override = BW_OVERRIDE_OVERRIDING, .override_boot_id = rig_boot};
+    assert_false(bw_agent_state_goes_on(&kept, &group, rig_boot, &armed));
+    mirror = armed;
+    mirror.mirror.overriding = true;
+    mirror.mirror.override_instance = instance;
+    assert_true(bw_agent_state_goes_on(&kept, &group, rig_boot, &mirror));
+}
+
+/* 3.4: a second enforcer in the agent's own boot of the kernel would be lost with it. */
+static void second_enforcer_is_elsewhere_in_another_boot_of_the_kernel(void **state)
+{
+    struct rig rig;
+    struct bw_second_ask_group group = {.report = {.service = BW_SERVICE_STARTED}};
+    struct bw_second_ask ask = {.session = {{9}}, .group_count = 1, .groups = &group};
+    const struct bw_id boots[] = {{{0}}, rig_boot, {{77}}};
+
+    (void)state;
+    begin_welcomed(&rig);
+    memcpy(group.name, rig.machine.groups[0].site.group, sizeof group.name);
+    for (size_t i = 0; i < sizeof boots / sizeof boots[0]; i++) {
+        ask.boot_id = boots[i];
+        bw_agent_machine_step(&rig.machine, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_SECOND, .second = &ask});
+        assert_int_equal(rig.machine.groups[0].site.seconds[0].runs_elsewhere, i == 2);
+    }
+}
+
 static void a_closed_machine_asks_for_nothing(void **state)
 {
     struct rig rig;
@@ -754,6 +824,9 @@ int main(void)
         cmocka_unit_test(a_write_answers_for_the_groups_that_were_in_it),
         cmocka_unit_test(what_is_durable_is_written_once),
         cmocka_unit_test(state_of_another_site_or_machine_is_foreign),
+        cmocka_unit_test(boot_of_a_site_is_one_of_its_kernel_in_one_run_dir),
+        cmocka_unit_test(what_an_older_release_has_begun_goes_on_in_its_boot),
+        cmocka_unit_test(second_enforcer_is_elsewhere_in_another_boot_of_the_kernel),
         cmocka_unit_test(a_closed_machine_asks_for_nothing),
     };
 

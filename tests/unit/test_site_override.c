@@ -97,7 +97,7 @@ static void a_leader_that_answers_in_the_wait_ends_it(void **state)
 
 static void a_second_enforcer_that_asks_restarts_no_wait(void **state)
 {
-    const struct bw_second_contact contact = {.session = {{9}}, .boot_id = {{8}}};
+    const struct bw_second_contact contact = {.session = {{9}}, .runs_elsewhere = true};
     struct bw_instant since;
     struct world world;
 

@@ -34,7 +34,7 @@ static enum bw_second_word word(void)
 static void make_second(void)
 {
     second = (struct bw_second_contact){.session = {{9}},
-                                        .boot_id = {{8}},
+                                        .runs_elsewhere = true,
                                         .report = {.service = BW_SERVICE_STOPPED,
                                                    .service_age_ms = 100,
                                                    .check_interval_ms = 1000,
@@ -244,10 +244,7 @@ static void one_on_this_machine_would_be_lost_with_it(void **state)
     (void)state;
     begin(&world);
     make_second();
-    second.boot_id = this_boot;
-    hear();
-    assert_int_equal(word(), BW_SECOND_IS_SAME_MACHINE);
-    second.boot_id = (struct bw_id){{0}};
+    second.runs_elsewhere = false;
     hear();
     assert_int_equal(word(), BW_SECOND_IS_SAME_MACHINE);
 }
@@ -418,7 +415,7 @@ static void of_two_that_do_not_count_the_better_word_is_said(void **state)
             if ((i == 0) == (first == 0))
                 second.report.service = BW_SERVICE_UNKNOWN;
             else
-                second.boot_id = this_boot;
+                second.runs_elsewhere = false;
             hear();
         }
         assert_int_equal(word(), BW_SECOND_IS_BLIND);
@@ -519,7 +516,7 @@ static void armed_alone_lets_nothing_start(void **state)
     hear();
     assert_not_asked(&world, "RUN:start");
     second.report.service = BW_SERVICE_STOPPED;
-    second.boot_id = this_boot;
+    second.runs_elsewhere = false;
     hear();
     assert_not_asked(&world, "RUN:start");
 }

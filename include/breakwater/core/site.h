@@ -85,7 +85,7 @@ enum bw_site_event_kind {
 /* What it said, and who it is. */
 struct bw_second_contact {
     struct bw_id session;
-    struct bw_id boot_id; /* of its machine */
+    bool runs_elsewhere; /* in another boot than the agent's kernel */
     struct bw_second_report report;
 };
 struct bw_site_event {
@@ -246,7 +246,7 @@ struct bw_site_remote_fence {
 struct bw_site_second {
     bool used;
     struct bw_id session;
-    struct bw_id boot_id;
+    bool runs_elsewhere;
     struct bw_instant last_contact;
     bool differs; /* it did not see what serves here, since then: */
     struct bw_instant differs_since;
@@ -391,7 +391,7 @@ bool bw_site_is_greeted(const struct bw_site *site);
 /* It has other scripts than the agent: one of them has read the site file anew, and the other has not (5.4). */
 bool bw_site_guard_reads_otherwise(const struct bw_site *site);
 
-/* Starts from what was kept. `boot_id` is this boot's. */
+/* Starts from what was kept. `boot_id` is that of this boot of the site (3.7). */
 void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance,
                   struct bw_id boot_id, const struct bw_site_limits *limits,
                   const struct bw_site_memory *memory, struct bw_instant now);

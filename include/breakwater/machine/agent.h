@@ -273,8 +273,9 @@ struct bw_agent_setup {
     const char *name; /* of the agent */
     uint32_t feature_level; /* the newest that its program knows (5.3) */
     struct bw_id session;
-    struct bw_id boot_id;
+    struct bw_id kernel_boot_id; /* whose clocks may be compared with ours, with `time_namespace` (1) */
     uint64_t time_namespace;
+    struct bw_id boot_id; /* the site's (3.7): bw_agent_boot_id */
     struct bw_agent_state *state; /* as it was loaded, with an entry for each group; kept */
     const struct bw_kept_members *members; /* as it was loaded; NULL: there is none, or it was damaged */
     struct bw_prng *chance;       /* kept */
@@ -382,6 +383,20 @@ uint32_t bw_agent_machine_fences(const struct bw_agent_machine *machine);
 struct bw_instant bw_agent_machine_wake_at(const struct bw_agent_machine *machine);
 /* Gives the guard's connection up; nothing is asked for any more, and steps do nothing. */
 void bw_agent_machine_close(struct bw_agent_machine *machine);
+
+/* A directory of this machine, as long as its file system is mounted: two of them never have the same. */
+struct bw_run_dir {
+    uint64_t device;
+    uint64_t inode;
+};
+
+/* The id of a site's boot: of one boot of the kernel, in one run_dir (3.7). A copy of the state directory that runs
+ * beside the original has a run_dir of its own. */
+struct bw_id bw_agent_boot_id(struct bw_id kernel_boot_id, const struct bw_run_dir *run_dir);
+/* Whether a release that knew boots by the kernel alone has begun, in this boot of the kernel, what `mirror` names: that
+ * goes on. `mirror`: what run_dir has of this group. */
+bool bw_agent_state_goes_on(const struct bw_agent_state *state, const struct bw_agent_group *group,
+                            struct bw_id kernel_boot_id, const struct bw_guard_mirror_file *mirror);
 
 /* NULL: the state is ours. Otherwise whose it is: it must never be renewed or given back (3.7). */
 const char *bw_agent_state_foreigner(const struct bw_agent_state *state, const char *site,
