@@ -101,13 +101,6 @@ static struct bw_instant now(void *user)
     return sim_now(agent->process);
 }
 
-static int64_t wall_ms(void *user)
-{
-    const struct sim_agent *agent = user;
-
-    return sim_wall_ms(sim_world_of(agent->process));
-}
-
 /* What a dead process asks for is nothing. */
 static enum bw_err emit(void *user, const struct bw_agent_action *action, struct bw_diag *diag)
 {
@@ -340,7 +333,7 @@ static void begin(struct sim_process *process, void *payload)
     (void)payload;
     bw_agent_machine_init(&agent->program,
                           &(struct bw_agent_setup){
-                              .driver = {.user = agent, .now = now, .wall_ms = wall_ms, .emit = emit},
+                              .driver = {.user = agent, .now = now, .emit = emit},
                               .site = process->host->name,
                               .name = process->name,
                               .feature_level = process->level,

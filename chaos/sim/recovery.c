@@ -150,6 +150,9 @@ static uint64_t id_max_of(const struct sim_witness_disk *disk)
     return id_max;
 }
 
+/* 3.9: no clock decides anything of a recovery, so it may be off by years. */
+#define CLOCK_OFF_MS (INT64_C(20) * 365 * 24 * 3600 * 1000)
+
 static void begin_anew(struct sim_process *process, struct work *work)
 {
     struct sim_world *world = sim_world_of(process);
@@ -162,8 +165,13 @@ static void begin_anew(struct sim_process *process, struct work *work)
 
     sim_members_put_texts(&self, process->host);
     bw_members_alone(&work->found.roster, &self, id_max_of(disk), &alone);
-    BW_ASSERT(bw_beginning_make(&work->found, &work->cluster, &alone, disk->incarnation,
-                                sim_wall_ms(world), &work->beginning) == BW_OK);
+    const int64_t clock_ms = (int64_t)bw_prng_below(&process->host->chance, 2 * CLOCK_OFF_MS) - CLOCK_OFF_MS;
+    const struct bw_recovery_way way = {
+        .above = world->generation, /* as a site that is asked says it (status --site) */
+        .chance = bw_prng_next(&process->host->chance),
+        .unix_ms = sim_wall_ms(world) + clock_ms};
+
+    BW_ASSERT(bw_beginning_make(&work->found, &work->cluster, &alone, disk->incarnation, &way, &work->beginning) == BW_OK);
     encode_state(work);
     BW_ASSERT(bw_beginning_snapshot(&work->beginning, sim_raft_address(id, address), &snapshot) ==
               BW_OK);

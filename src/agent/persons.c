@@ -59,6 +59,32 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
     /* clang-format on */
 }
 
+static json_t *describe_refused(const struct bw_agent_witness *witness)
+{
+    char id[BW_ID_TEXT_BYTES];
+
+    bw_id_format(witness->refused_cluster_id, id);
+    return json_pack("{s:s, s:s, s:s, s:I}", "address", witness->address, "why", witness->refusal, "cluster_id", id,
+                     "generation", (json_int_t)witness->refused_generation);
+}
+
+/* Which cluster it follows, and whose answers it drops. */
+static json_t *describe_witnesses(const struct bw_agent *agent)
+{
+    const struct bw_agent_machine *machine = &agent->machine;
+    const uint64_t silent_ns = bw_instant_elapsed_ns(bw_clock_now(), machine->leader_contact);
+    json_t *refused = json_array();
+    char id[BW_ID_TEXT_BYTES];
+
+    for (uint32_t i = 0; i < BW_AGENT_WITNESSES_MAX; i++)
+        if (machine->witnesses[i].used && machine->witnesses[i].refusal != NULL)
+            (void)json_array_append_new(refused, describe_refused(&machine->witnesses[i])); /* no memory: one less is shown */
+    bw_id_format(machine->setup.state->cluster_id, id);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "site", agent->config->site, "state_dir", agent->config->state_dir,
+                     "cluster_id", id, "generation", (json_int_t)machine->setup.state->generation, "silent_ms",
+                     (json_int_t)(silent_ns / BW_NS_PER_MS), "refused", refused);
+}
+
 /* ---- what is asked --------------------------------------------------------------------------- */
 
 static enum bw_override_refusal override(struct bw_agent *agent, uint32_t group, bool is_end,
@@ -101,6 +127,8 @@ static json_t *answer(struct bw_agent *agent, const json_t *request, long pid)
     const int group = name != NULL ? bw_agent_machine_find(&agent->machine, name) : -1;
     enum bw_override_refusal refusal = BW_OVERRIDE_REFUSAL_NONE;
 
+    if (verb != NULL && strcmp(verb, "witnesses") == 0)
+        return describe_witnesses(agent); /* it changes nothing: whoever asked may have gone */
     if (verb == NULL || name == NULL)
         return json_pack("{s:s}", "error", "a request has a verb and a group");
     if (!is_timely(request))
@@ -110,7 +138,7 @@ static json_t *answer(struct bw_agent *agent, const json_t *request, long pid)
     if (strcmp(verb, "override") == 0 || strcmp(verb, "end") == 0)
         refusal = override(agent, (uint32_t)group, strcmp(verb, "end") == 0, request, pid);
     else if (strcmp(verb, "look") != 0)
-        return json_pack("{s:s}", "error", "this agent knows look, override and end");
+        return json_pack("{s:s}", "error", "this agent knows look, override, end and witnesses");
     return describe(agent, (uint32_t)group, refusal);
 }
 

@@ -313,7 +313,8 @@ static void say_refused(struct bw_agent *agent, const char *address,
     bw_id_format(agent->store.state.cluster_id, ours);
     bw_log_error(&agent->log, "witness.refused",
                  "address=%s why=%s cluster_id=%s generation=%" PRIu64 " our_cluster_id=%s "
-                 "our_generation=%" PRIu64 " does=\"its answers are dropped\"",
+                 "our_generation=%" PRIu64 " does=\"its answers are dropped\" "
+                 "next=\"if no witness is followed: breakwater status --site, on this machine\"",
                  address, bw_log_quote(note->text), theirs, note->answer->generation, ours,
                  agent->store.state.generation);
 }

@@ -425,6 +425,7 @@ static void check_site(struct check *check, const struct checked_file *file)
     check_kept(check, config);
     check_ways(check, config);
     bw_check_members(&check->lines, file->name, config);
+    bw_check_followed(&check->lines, config);
     bw_check_directory(&check->lines, "state directory", config->state_dir,
                        "it is made at the first start", STATE_FSYNC_MS_MAX);
     if (config->health_listen[0] != '\0')

@@ -5,8 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <breakwater/agent/agent.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/wire/state.h>
+
+#include "followed.h"
 
 #define LIST_BYTES (BW_WITNESSES_MAX * (BW_ADDRESS_MAX + 2) + 1)
 
@@ -86,4 +89,16 @@ void bw_check_members(struct bw_check_lines *lines, const char *file,
         bw_check_line(lines, BW_CHECK_OK, "members",
                       "as a leader told this agent last: %s; it asks them beside those of %s", members,
                       file);
+}
+
+void bw_check_followed(struct bw_check_lines *lines, const struct bw_site_config *config)
+{
+    char path[BW_AGENT_SOCKET_BYTES];
+    char what[BW_FOLLOWED_TEXT_BYTES];
+    char fix[BW_FOLLOWED_TEXT_BYTES];
+    json_t *answer = bw_agent_socket_path(config, path) ? bw_followed_ask(path) : NULL;
+
+    if (bw_followed_is_none(answer, "\n       ", what, fix))
+        bw_check_line(lines, BW_CHECK_FAIL, "members", "this site follows no witness: %s%s", what, fix);
+    json_decref(answer);
 }

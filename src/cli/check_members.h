@@ -9,5 +9,7 @@
 /* Nothing, if that agent has kept none (design 3.9). */
 void bw_check_members(struct bw_check_lines *lines, const char *file,
                       const struct bw_site_config *config);
+/* A failure, if this site's agent drops what all that answer say, with the generations and the way out (3.9). */
+void bw_check_followed(struct bw_check_lines *lines, const struct bw_site_config *config);
 
 #endif

@@ -3,16 +3,26 @@
 #include <string.h>
 
 #include <breakwater/core/counters.h>
-#include <breakwater/sys/clock.h>
 
 #include "api.h"
 
-/* One that a site would take, if its clock is as ours (core/counters.h). */
-static bool may_be(const json_t *status)
+static bool is_of_cluster(const json_t *status, const json_t *cluster_id)
 {
-    const int64_t generation = bw_json_number(status, "generation");
+    return status != NULL && json_equal(json_object_get(status, "cluster_id"), cluster_id);
+}
 
-    return generation >= 0 && bw_generation_may_be((uint64_t)generation, bw_clock_wall().unix_ms);
+/* One that a site of the cluster would take: of those that answer the lowest may be what it follows. */
+static bool may_be(const struct bw_api *api, const json_t *status)
+{
+    const json_t *cluster_id = json_object_get(status, "cluster_id");
+    const int64_t generation = bw_json_number(status, "generation");
+    int64_t lowest = generation;
+
+    for (size_t i = 0; i < api->count; i++)
+        if (is_of_cluster(api->witnesses[i].status, cluster_id) &&
+            bw_json_number(api->witnesses[i].status, "generation") < lowest)
+            lowest = bw_json_number(api->witnesses[i].status, "generation");
+    return lowest >= 0 && bw_generation_may_follow((uint64_t)lowest, (uint64_t)generation);
 }
 
 /* The highest generation of the cluster of `status` in which one of them leads, as a site takes it (3.9); 0: none. */
@@ -25,8 +35,7 @@ static int64_t newest_generation(const struct bw_api *api, const json_t *status)
         const json_t *other = api->witnesses[i].status;
         const int64_t generation = bw_json_number(other, "generation");
 
-        if (generation > newest && bw_json_truth(other, "leads") && may_be(other) &&
-            json_equal(json_object_get(other, "cluster_id"), cluster_id))
+        if (generation > newest && bw_json_truth(other, "leads") && is_of_cluster(other, cluster_id) && may_be(api, other))
             newest = generation;
     }
     return newest;
@@ -43,8 +52,7 @@ static void drop(struct bw_api_witness *witness, int64_t newest)
                        name, generation, (long long)newest);
     else
         (void)snprintf(witness->why, sizeof witness->why,
-                       "%s is of generation %lld, which is more than 25 h above this machine's clock, the cluster of "
-                       "%lld: no site follows it; it was made by a wrong clock, or made up",
+                       "%s is of generation %lld, which is too far above the cluster's %lld: no site follows it; it was made up",
                        name, generation, (long long)newest);
     json_decref(witness->status);
     witness->status = NULL;
@@ -56,14 +64,17 @@ static void drop(struct bw_api_witness *witness, int64_t newest)
 static void drop_unheard(struct bw_api *api)
 {
     int64_t newest[BW_API_WITNESSES_MAX] = {0};
+    bool is_above[BW_API_WITNESSES_MAX] = {false};
 
-    for (size_t i = 0; i < api->count; i++) /* of all before the first is dropped */
+    for (size_t i = 0; i < api->count; i++) { /* of all before the first is dropped */
         newest[i] = newest_generation(api, api->witnesses[i].status);
+        is_above[i] = !may_be(api, api->witnesses[i].status);
+    }
     for (size_t i = 0; i < api->count; i++) {
         struct bw_api_witness *witness = &api->witnesses[i];
 
         if (witness->status != NULL && newest[i] > 0 &&
-            (bw_json_number(witness->status, "generation") < newest[i] || !may_be(witness->status)))
+            (bw_json_number(witness->status, "generation") < newest[i] || is_above[i]))
             drop(witness, newest[i]);
     }
 }

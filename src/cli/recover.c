@@ -9,12 +9,18 @@
 
 struct recover_values {
     const char *config;
+    uint64_t above;
+    bool is_undo;
     bool is_plan;
     bool is_yes;
 };
 
 static const struct bw_option recover_options[] = {
     BW_OPTION_TEXT(struct recover_values, config, "config", 'c', "FILE", "witness.yaml"),
+    BW_OPTION_NUMBER(struct recover_values, above, "above", 0, "GENERATION", 1, BW_GENERATION_MAX,
+                     "that sites follow, as `breakwater status --site` prints it"),
+    BW_OPTION_FLAG(struct recover_values, is_undo, "undo", 0,
+                   "put back what was there before, if the witness has not led since"),
     BW_OPTION_FLAG(struct recover_values, is_plan, "plan", 0, "say what would happen, and stop"),
     BW_OPTION_FLAG(struct recover_values, is_yes, "yes", 0, "do not ask for the cluster's name"),
     BW_OPTIONS_END,
@@ -27,7 +33,8 @@ static const struct bw_cli_command recover_command = {
             "is lost for good. The witness is stopped, and so is every other that is left, which\n"
             "never runs from its old directory again. All groups become vacant in a new generation;\n"
             "no site is granted before every site has reported to it and the longest lease is over.\n"
-            "What only the lost witnesses knew is gone. Refused while a majority answers.",
+            "What only the lost witnesses knew is gone. Refused while a majority answers.\n"
+            "--undo puts the old directory back as long as no site can have heard of the new one.",
     .options = recover_options,
 };
 
@@ -78,7 +85,7 @@ static bool is_majority_lost(const struct bw_witness_recovery *recovery,
 
     if (!bw_recovery_look_at_others(&recover_command, config, recovery, &others))
         return false;
-    if (2 * (others.voters + is_voter) > voter_count) {
+    if (!recovery->is_above && 2 * (others.voters + is_voter) > voter_count) {
         (void)fprintf(
             stderr,
             "refused: recover: %s %u of the %u witnesses that vote are there, a majority: "
@@ -102,12 +109,59 @@ static enum bw_exit recover(struct bw_witness_recovery *recovery,
 
     print_found(recovery, config);
     (void)putchar('\n');
+    recovery->is_above = values->above >= recovery->cluster.generation;
     exit = bw_recovery_confirm_and_write(&recover_command, recovery, config, is_majority_lost,
-                                         values->is_plan, values->is_yes);
+                                         values->above, values->is_plan, values->is_yes);
     if (exit == BW_EXIT_FINE && !values->is_plan)
         (void)printf("What was there before is in %s/generation-%" PRIu64 ".\n", config->data_dir,
                      recovery->beginning.old_generation);
     return exit;
+}
+
+/* ---- undo ---- */
+
+static enum bw_exit refuse_undo(const struct bw_witness_recovery *recovery, const struct bw_witness_config *config,
+                                uint64_t aside)
+{
+    const uint64_t generation = recovery->cluster.generation;
+
+    if (aside == 0)
+        (void)fprintf(stderr, "refused: recover: %s has no directory of a generation before %" PRIu64 "; nothing was changed\n",
+                      config->data_dir, generation);
+    else
+        (void)fprintf(stderr,
+                      "refused: recover: a witness has led in generation %" PRIu64 " since it began, so sites may follow it; "
+                      "nothing was changed\n"
+                      "  next:  keep it, or begin anew from the files in %s/generation-%" PRIu64 ", in an empty data_dir: "
+                      "breakwater recover -c FILE --above %" PRIu64 "\n",
+                      generation, config->data_dir, aside, generation);
+    return BW_EXIT_UNSAFE;
+}
+
+static enum bw_exit undo(struct bw_witness_recovery *recovery, const struct bw_witness_config *config,
+                         const struct recover_values *values)
+{
+    const uint64_t generation = recovery->cluster.generation;
+    struct bw_diag diag = {0};
+    uint64_t aside = 0;
+    enum bw_err err = bw_recovery_find_aside(&recovery->dir, generation, &aside, &diag);
+
+    if (err != BW_OK)
+        return bw_recovery_fail(&recover_command, &diag, err);
+    if (aside == 0 || !bw_recovery_is_unspoken(&recovery->found, generation))
+        return refuse_undo(recovery, config, aside);
+    (void)printf("No witness has led in generation %" PRIu64 ". %s becomes what it was in generation %" PRIu64
+                 "; what is there now is kept in generation-%" PRIu64 ".\n",
+                 generation, config->data_dir, aside, generation);
+    if (values->is_plan)
+        return BW_EXIT_FINE;
+    if (!bw_confirm(&recover_command, values->is_yes, "The witness is one of the old generation again.", config->cluster))
+        return BW_EXIT_FAILED;
+    err = bw_recovery_undo(&recovery->dir, generation, aside, &diag);
+    if (err != BW_OK)
+        return bw_recovery_fail(&recover_command, &diag, err);
+    (void)printf("Done. Start the witness (systemctl start breakwater-witness).\n");
+    return BW_EXIT_FINE;
 }
 
 enum bw_exit bw_verb_recover(int argc, char **argv)
@@ -133,6 +187,7 @@ enum bw_exit bw_verb_recover(int argc, char **argv)
     if (err == BW_OK) {
         status = recovery.is_begun ? bw_recovery_go_on(&recover_command, &recovery, config,
                                                        values.is_plan, values.is_yes)
+                 : values.is_undo  ? undo(&recovery, config, &values)
                                    : recover(&recovery, config, &values);
         bw_witness_recovery_close(&recovery);
     } else {

@@ -10,6 +10,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/consensus/stop.h>
+#include <breakwater/core/counters.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/witness/witness.h>
 
@@ -42,31 +43,21 @@ void bw_recovery_print_groups(const struct bw_cluster *cluster)
 }
 
 /* 3.9: who had the key of a witness may have led its log, or an epoch, beyond what sites take. */
-static void print_beyond(const struct bw_cluster *cluster, int64_t unix_ms)
+static void print_beyond(const struct bw_cluster *cluster, uint64_t old_generation)
 {
-    const uint64_t index_last = bw_counter_index_last(cluster->generation, unix_ms);
-    const uint64_t epoch_last = bw_counter_epoch_last(cluster->generation, unix_ms);
-    uint64_t epoch = cluster->epoch_floor;
-
-    for (uint32_t i = 0; i < cluster->group_count; i++)
-        if (cluster->groups[i].spec.name[0] != '\0' && cluster->groups[i].epoch > epoch)
-            epoch = cluster->groups[i].epoch;
-    if (cluster->applied_index > index_last || epoch > epoch_last)
-        (void)printf("! no site follows it: its log index is %" PRIu64 ", of at most %" PRIu64 " that they take, its highest "
-                     "epoch %" PRIu64 " of %" PRIu64 "; restore a snapshot from before these were made up: "
-                     "breakwater snapshot restore\n",
-                     cluster->applied_index, index_last, epoch, epoch_last);
+    if (!bw_generation_may_follow(old_generation, cluster->generation))
+        (void)printf("! no site that follows generation %" PRIu64 " follows it: the log index or an epoch was made up; "
+                     "restore a snapshot from before that: breakwater snapshot restore\n",
+                     old_generation);
 }
 
 /* What the state became. */
-static void print_made(const struct bw_cluster *cluster, int64_t unix_ms)
+static void print_made(const struct bw_cluster *cluster, uint64_t old_generation)
 {
-    char now[32];
-
     (void)printf(
-        "\nIt begins anew as generation %" PRIu64 ", by this machine's clock of %s, with this witness alone (%s):\n"
-        "  a site whose clock is more than 25 h behind the second of that number does not follow: where this clock is "
-        "wrong, set it before the start\n"
+        "\nIt begins anew as generation %" PRIu64 ", with this witness alone (%s):\n"
+        "  a site that follows a higher generation does not follow this one: `breakwater status --site` there prints its "
+        "generation, and the same command with --above GENERATION begins above it\n"
         "  every group is vacant; what is under a lease now ends with it, or is stopped in order\n"
         "  a site is granted once every site of the group has reported, and not before %" PRIu32
         ".%03" PRIu32 " s after the start: one that serves without a lease is adopted, else the one "
@@ -78,10 +69,10 @@ static void print_made(const struct bw_cluster *cluster, int64_t unix_ms)
         "  the lost witnesses must never run from their old directories again: put their certificates "
         "into `revoked` at witnesses and sites; a site that is made anew, which knows no generation "
         "yet, would believe them\n",
-        cluster->generation, bw_recovery_time_text(unix_ms / 1000, now), bw_cluster_recovery_rule,
+        cluster->generation, bw_cluster_recovery_rule,
         cluster->let_go_wait_ms / 1000,
         cluster->let_go_wait_ms % 1000);
-    print_beyond(cluster, unix_ms);
+    print_beyond(cluster, old_generation);
 }
 
 enum bw_exit bw_recovery_fail(const struct bw_cli_command *command, const struct bw_diag *diag,
@@ -164,19 +155,18 @@ bool bw_recovery_are_gone(const struct bw_cli_command *command,
 enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
                                            struct bw_witness_recovery *recovery,
                                            const struct bw_witness_config *config,
-                                           bw_recovery_may *may, bool is_plan, bool is_yes)
+                                           bw_recovery_may *may, uint64_t above, bool is_plan, bool is_yes)
 {
-    const int64_t unix_ms = bw_clock_wall().unix_ms;
     struct bw_diag diag = {0};
     enum bw_err err;
 
     if (!may(recovery, config))
         return BW_EXIT_UNSAFE;
-    err = bw_witness_recovery_prepare(recovery, unix_ms, &diag);
+    err = bw_witness_recovery_prepare(recovery, above, bw_clock_wall().unix_ms, &diag);
 
     if (err != BW_OK)
         return bw_recovery_fail(command, &diag, err);
-    print_made(&recovery->cluster, unix_ms);
+    print_made(&recovery->cluster, recovery->beginning.old_generation);
     if (is_plan)
         return BW_EXIT_FINE;
     if (!bw_confirm(command, is_yes,
@@ -221,11 +211,12 @@ enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    (void)printf("A new beginning in %s was confirmed and begun before.\n", config->data_dir);
+    (void)printf(recovery->is_undo ? "The undo of a new beginning in %s was confirmed and begun before.\n"
+                                   : "A new beginning in %s was confirmed and begun before.\n", config->data_dir);
     if (recovery->is_roster_lost)
         (void)printf("An older release has begun it, and kept no list of the witnesses: only those that the "
                      "file names are asked.\n");
-    if (!is_nobody_back(command, config, recovery))
+    if (!recovery->is_undo && !is_nobody_back(command, config, recovery))
         return BW_EXIT_UNSAFE;
     if (is_plan)
         return BW_EXIT_FINE;

@@ -30,12 +30,12 @@ bool bw_recovery_are_gone(const struct bw_cli_command *command,
 /* Nothing speaks against a new beginning, as far as others can be heard now; else it was told what does. */
 typedef bool bw_recovery_may(const struct bw_witness_recovery *recovery,
                              const struct bw_witness_config *config);
-/* Begins with `recovery`: prepares, asks for the cluster's name, and writes. `may` is asked before, and once more
+/* Begins with `recovery`, in a generation above `above` (0: any): prepares, asks for the cluster's name, and writes. `may` is asked before, and once more
  * after the question. */
 enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
                                            struct bw_witness_recovery *recovery,
                                            const struct bw_witness_config *config,
-                                           bw_recovery_may *may, bool is_plan, bool is_yes);
+                                           bw_recovery_may *may, uint64_t above, bool is_plan, bool is_yes);
 /* Goes on with one that is begun; asks for the cluster's name where it is not known whom to ask. */
 enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
                                struct bw_witness_recovery *recovery,

@@ -24,6 +24,7 @@
 struct snapshot_values {
     struct bw_api_values api;
     const char *config; /* of restore */
+    uint64_t above;
     bool is_plan;
     bool is_yes;
 };
@@ -35,6 +36,8 @@ static const struct bw_option save_options[] = {
 static const struct bw_option show_options[] = {BW_OPTIONS_END};
 static const struct bw_option restore_options[] = {
     BW_OPTION_TEXT(struct snapshot_values, config, "config", 'c', "FILE", "witness.yaml"),
+    BW_OPTION_NUMBER(struct snapshot_values, above, "above", 0, "GENERATION", 1, BW_GENERATION_MAX,
+                     "that sites follow, as `breakwater status --site` prints it"),
     BW_OPTION_FLAG(struct snapshot_values, is_plan, "plan", 0, "say what would happen, and stop"),
     BW_OPTION_FLAG(struct snapshot_values, is_yes, "yes", 0, "do not ask for the cluster's name"),
     BW_OPTIONS_END,
@@ -270,7 +273,7 @@ static enum bw_exit restore_into(struct bw_witness_recovery *recovery,
     if (err != BW_OK)
         return bw_recovery_fail(&restore_command, &diag, err);
     return bw_recovery_confirm_and_write(&restore_command, recovery, config, is_nobody_there,
-                                         values->is_plan, values->is_yes);
+                                         values->above, values->is_plan, values->is_yes);
 }
 
 static enum bw_exit restore(struct bw_witness_recovery *recovery, const struct bw_saved *saved,

@@ -10,6 +10,7 @@
 #include "alarm_lines.h"
 #include "api.h"
 #include "at_site.h"
+#include "followed.h"
 #include "status_site.h"
 
 #define ASK_MS          5000  /* for all groups */
@@ -219,6 +220,30 @@ static void print_agent(const json_t *document)
                     stdout);
 }
 
+/* Its socket is beside the guard's, where no file says otherwise. */
+static json_t *ask_agent(const char *guard_socket, const char *site)
+{
+    char path[4096];
+    const char *end = strrchr(guard_socket, '/');
+
+    (void)snprintf(path, sizeof path, "%.*s%s-agent.socket", end != NULL ? (int)(end - guard_socket) + 1 : 0, guard_socket,
+                   site); /* longer: it is not there */
+    return bw_followed_ask(path);
+}
+
+/* Leases end, and nothing is started: the guard alone does not know why. */
+static void print_followed(const json_t *document)
+{
+    char what[BW_FOLLOWED_TEXT_BYTES];
+    char fix[BW_FOLLOWED_TEXT_BYTES];
+
+    if (!bw_followed_is_none(json_object_get(document, "witnesses"), "\n    ", what, fix))
+        return;
+    (void)printf("! this site follows no witness: %s\n"
+                 "  effect:  what it serves ends with its lease, and nothing is started here\n"
+                 "  fix:%s\n", what, fix);
+}
+
 static void print_all(const json_t *document)
 {
     const json_t *groups = json_object_get(document, "groups");
@@ -228,6 +253,7 @@ static void print_all(const json_t *document)
     (void)printf("site %s\n%zu group%s of its guard; ", bw_json_member(document, "site"),
                  json_array_size(groups), json_array_size(groups) == 1 ? "" : "s");
     print_agent(document);
+    print_followed(document);
     json_array_foreach(groups, i, group) print_group(group);
 }
 
@@ -235,8 +261,12 @@ static void print_all(const json_t *document)
  * ------------------------------------------------------------------------------------ */
 
 /* The one that was asked for has to be there. */
-static enum bw_exit show(const struct look *look, const char *group, enum bw_output output)
+static enum bw_exit show(const struct look *look, const char *socket, const char *group, enum bw_output output)
 {
+    char what[BW_FOLLOWED_TEXT_BYTES];
+    char fix[BW_FOLLOWED_TEXT_BYTES];
+    json_t *witnesses;
+    bool is_followed_none;
     json_t *document;
     enum bw_exit exit = BW_EXIT_FINE;
 
@@ -247,15 +277,18 @@ static enum bw_exit show(const struct look *look, const char *group, enum bw_out
                       look->site, group);
         return BW_EXIT_FAILED;
     }
-    document = json_pack("{s:s, s:s, s:b, s:I, s:O}", "schema", "breakwater.site/v1", "site",
+    witnesses = ask_agent(socket, look->site);
+    is_followed_none = bw_followed_is_none(witnesses, "", what, fix);
+    document = json_pack("{s:s, s:s, s:b, s:I, s:o, s:O}", "schema", "breakwater.site/v1", "site",
                          look->site, "agent", look->has_agent, "agent_heard_ms",
-                         look->agent_contact_ms, "groups", look->groups);
+                         look->agent_contact_ms, "witnesses", witnesses != NULL ? witnesses : json_null(), "groups",
+                         look->groups);
     if (output == BW_OUTPUT_JSON)
         exit = bw_json_print(document);
     else
         print_all(document);
     json_decref(document);
-    if (exit == BW_EXIT_FINE && (look->is_worth_a_look || !look->has_agent))
+    if (exit == BW_EXIT_FINE && (look->is_worth_a_look || !look->has_agent || is_followed_none))
         return BW_EXIT_WARNINGS;
     return exit;
 }
@@ -275,7 +308,7 @@ enum bw_exit bw_status_site(const char *socket, const char *group, enum bw_outpu
                       socket, diag.text);
         exit = BW_EXIT_NO_QUORUM;
     } else {
-        exit = show(&look, group, output);
+        exit = show(&look, socket, group, output);
     }
     json_decref(look.groups);
     return exit;

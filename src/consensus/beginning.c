@@ -130,7 +130,8 @@ const struct bw_fsm_ops bw_beginning_ops = {
 
 enum bw_err bw_beginning_make(const struct bw_recovery_found *found, struct bw_cluster *cluster,
                               const struct bw_roster *alone, struct bw_id incarnation,
-                              int64_t unix_ms, struct bw_recovery_beginning *out_beginning)
+                              const struct bw_recovery_way *way,
+                              struct bw_recovery_beginning *out_beginning)
 {
     struct bw_recovery_beginning beginning = {.identity = found->identity,
                                               .term = bw_counter_term_after(found->term),
@@ -140,7 +141,7 @@ enum bw_err bw_beginning_make(const struct bw_recovery_found *found, struct bw_c
     enum bw_err err;
 
     BW_ASSERT(alone->count == 1 && alone->members[0].id == found->identity.witness_id);
-    err = bw_cluster_recover(cluster, found->last_index, unix_ms, &beginning.index);
+    err = bw_cluster_recover(cluster, found->last_index, way, &beginning.index);
     if (err != BW_OK)
         return err;
     beginning.identity.incarnation = incarnation;

@@ -12,6 +12,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/consensus/vote_store.h>
+#include <breakwater/core/counters.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/os/room.h>
 
@@ -22,6 +23,9 @@
 #define MARK_HEAD_SCAN "breakwater recovery %d\nold generation %" SCNu64
 #define MARK_FORM      2
 #define MARK_FORM_BARE 1 /* of an older release: the head is all */
+#define MARK_FORM_UNDO 3 /* a third line says what is put back */
+#define MARK_UNDO      "back to generation %" PRIu64 "\n"
+#define MARK_UNDO_SCAN "back to generation %" SCNu64
 #define MARK_CRC_BYTES 4
 #define ASIDE_BYTES    64
 
@@ -324,6 +328,7 @@ struct mark {
     uint64_t old_generation;
     bool has_roster; /* or room for one: older releases kept none */
     struct bw_roster roster;
+    uint64_t back_to; /* 0: it is no undo */
 };
 
 size_t bw_recovery_encode_mark(const struct bw_recovery_beginning *beginning,
@@ -360,6 +365,22 @@ static bool decode_rest(const uint8_t *bytes, size_t size, struct mark *mark)
     return rest == 0 || bw_roster_decode(end, rest, &mark->roster);
 }
 
+static bool decode_undo(const uint8_t *bytes, size_t size, struct mark *mark)
+{
+    char text[2 * BW_RECOVERY_MARK_HEAD_BYTES];
+    const char *line;
+
+    if (size <= MARK_CRC_BYTES || size - MARK_CRC_BYTES >= sizeof text ||
+        bw_get_u32le(bytes + size - MARK_CRC_BYTES) != bw_crc32c(0, bytes, size - MARK_CRC_BYTES))
+        return false;
+    memcpy(text, bytes, size - MARK_CRC_BYTES);
+    text[size - MARK_CRC_BYTES] = '\0';
+    line = strstr(text, "back to");
+    mark->has_roster = true; /* nobody is asked */
+    /* NOLINTNEXTLINE(cert-err34-c): the checksum says that it was written so */
+    return line != NULL && sscanf(line, MARK_UNDO_SCAN, &mark->back_to) == 1 && mark->back_to != 0;
+}
+
 static bool decode_mark(const uint8_t *bytes, size_t size, struct mark *out_mark)
 {
     char head[BW_RECOVERY_MARK_HEAD_BYTES];
@@ -372,7 +393,8 @@ static bool decode_mark(const uint8_t *bytes, size_t size, struct mark *out_mark
     /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit names another directory, and no more */
     if (sscanf(head, MARK_HEAD_SCAN, &form, &out_mark->old_generation) != 2)
         return false;
-    return form == MARK_FORM_BARE || (form == MARK_FORM && decode_rest(bytes, size, out_mark));
+    return form == MARK_FORM_BARE || (form == MARK_FORM && decode_rest(bytes, size, out_mark)) ||
+           (form == MARK_FORM_UNDO && decode_undo(bytes, size, out_mark));
 }
 
 static enum bw_err read_mark(const struct bw_data_dir *dir, struct mark *out_mark,
@@ -389,7 +411,7 @@ static enum bw_err read_mark(const struct bw_data_dir *dir, struct mark *out_mar
 }
 
 enum bw_err bw_recovery_begun_roster(const struct bw_data_dir *dir, struct bw_roster *out_roster,
-                                     bool *out_is_known, struct bw_diag *diag)
+                                     bool *out_is_known, bool *out_is_undo, struct bw_diag *diag)
 {
     struct mark mark;
     const enum bw_err err = read_mark(dir, &mark, diag);
@@ -398,6 +420,7 @@ enum bw_err bw_recovery_begun_roster(const struct bw_data_dir *dir, struct bw_ro
         return err;
     *out_roster = mark.roster;
     *out_is_known = mark.has_roster;
+    *out_is_undo = mark.back_to != 0;
     return BW_OK;
 }
 
@@ -472,6 +495,24 @@ static enum bw_err put_in_place(void *user, int staging, const char *name, struc
     return err == BW_OK ? move(moving->dir->fd, STAGING, ".", name, diag) : err;
 }
 
+/* What is put back becomes the new files; what it may hold beside them makes room only for as long as none is in place. */
+static enum bw_err stage_undo(const struct moving *moving, uint64_t back_to, struct bw_diag *diag)
+{
+    const int fd = moving->dir->fd;
+    char from[ASIDE_BYTES];
+    enum bw_err err;
+
+    (void)snprintf(from, sizeof from, "generation-%" PRIu64, back_to);
+    if (faccessat(fd, from, F_OK, 0) != 0)
+        return BW_OK; /* it was done before */
+    err = for_each(fd, ".", put_aside, (void *)(uintptr_t)moving, diag);
+    if (err == BW_OK)
+        err = sync_dir(fd, moving->aside, diag);
+    if (err == BW_OK && renameat(fd, from, fd, STAGING) != 0)
+        err = bw_diag_errno(diag, errno, "move %s to %s", from, STAGING);
+    return err == BW_OK ? sync_dir(fd, ".", diag) : err;
+}
+
 enum bw_err bw_recovery_finish(struct bw_data_dir *dir, struct bw_diag *diag)
 {
     char aside[ASIDE_BYTES];
@@ -483,7 +524,7 @@ enum bw_err bw_recovery_finish(struct bw_data_dir *dir, struct bw_diag *diag)
     if (err == BW_OK && mkdirat(dir->fd, aside, 0700) != 0 && errno != EEXIST)
         err = bw_diag_errno(diag, errno, "make %s", aside);
     if (err == BW_OK)
-        err = for_each(dir->fd, ".", put_aside, &moving, diag);
+        err = mark.back_to != 0 ? stage_undo(&moving, mark.back_to, diag) : for_each(dir->fd, ".", put_aside, &moving, diag);
     if (err == BW_OK && faccessat(dir->fd, STAGING, F_OK, 0) == 0) {
         err = for_each(dir->fd, STAGING, put_in_place, &moving, diag);
         if (err == BW_OK && unlinkat(dir->fd, STAGING, AT_REMOVEDIR) != 0)
@@ -552,4 +593,55 @@ enum bw_err bw_recovery_write(struct bw_data_dir *dir,
     if (err != BW_OK)
         return bw_diag_wrap(diag, err, "recover in %s", dir->path);
     return bw_recovery_finish(dir, diag);
+}
+
+/* ---- taking it back --------------------------------------------------------------------------- */
+
+bool bw_recovery_is_unspoken(const struct bw_recovery_found *found, uint64_t generation)
+{
+    return found->last_index == bw_counter_index_first(generation) && found->term == found->last_term;
+}
+
+struct newest {
+    uint64_t below;
+    uint64_t found;
+};
+
+static enum bw_err note_aside(void *user, int dir, const char *name, struct bw_diag *diag)
+{
+    struct newest *newest = user;
+    uint64_t generation;
+
+    (void)dir, (void)diag;
+    /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit names another directory, and no more */
+    if (sscanf(name, "generation-%" SCNu64, &generation) == 1 && generation < newest->below && generation > newest->found)
+        newest->found = generation;
+    return BW_OK;
+}
+
+enum bw_err bw_recovery_find_aside(const struct bw_data_dir *dir, uint64_t generation, uint64_t *out_aside,
+                                   struct bw_diag *diag)
+{
+    struct newest newest = {.below = generation};
+    const enum bw_err err = for_each(dir->fd, ".", note_aside, &newest, diag);
+
+    *out_aside = newest.found;
+    return err;
+}
+
+enum bw_err bw_recovery_undo(struct bw_data_dir *dir, uint64_t generation, uint64_t aside, struct bw_diag *diag)
+{
+    char head[2 * BW_RECOVERY_MARK_HEAD_BYTES];
+    uint8_t mark[sizeof head + MARK_CRC_BYTES];
+    const int length = snprintf(head, sizeof head, MARK_HEAD MARK_UNDO, MARK_FORM_UNDO, generation, aside);
+    const size_t size = (size_t)length;
+    enum bw_err err = remove_staging(dir, diag);
+
+    BW_ASSERT(!bw_recovery_is_begun(dir) && aside != 0 && aside < generation);
+    BW_ASSERT(length > 0 && size < sizeof head);
+    memcpy(mark, head, size);
+    bw_put_u32le(mark + size, bw_crc32c(0, mark, size));
+    if (err == BW_OK)
+        err = bw_durable_write(dir->fd, BW_DATA_DIR_RECOVERY, mark, size + MARK_CRC_BYTES, diag);
+    return err == BW_OK ? bw_recovery_finish(dir, diag) : bw_diag_wrap(diag, err, "undo in %s", dir->path);
 }

@@ -326,15 +326,6 @@ struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
 
 /* ---- a new beginning (3.9) ------------------------------------------------------------------ */
 
-/* C4: above all that was granted without this state's knowledge, now or after another recovery. */
-static uint64_t recovered_epoch(uint64_t epoch, int64_t unix_ms)
-{
-    const uint64_t unix_s = (uint64_t)unix_ms / 1000;
-
-    /* By the clock alone where it is ahead, or a second recovery from this state would begin where the first did. */
-    return unix_s > epoch ? unix_s : epoch + BW_RECOVERY_EPOCHS;
-}
-
 uint32_t bw_cluster_longest_wait_ms(const struct bw_cluster *cluster)
 {
     uint32_t longest_ms = cluster->let_go_wait_ms;
@@ -350,14 +341,13 @@ uint32_t bw_cluster_longest_wait_ms(const struct bw_cluster *cluster)
     return longest_ms;
 }
 
-static bool has_epochs_left(const struct bw_cluster *cluster)
+static uint64_t highest_epoch(const struct bw_cluster *cluster)
 {
-    const uint64_t last = BW_COUNTER_MAX - 2 * (uint64_t)BW_RECOVERY_EPOCHS;
+    uint64_t highest = cluster->epoch_floor;
 
     for (uint32_t i = 0; i < cluster->group_count; i++)
-        if (cluster->groups[i].epoch > last)
-            return false;
-    return cluster->epoch_floor <= last;
+        highest = bw_max(highest, cluster->groups[i].epoch);
+    return highest;
 }
 
 static enum bw_err refuse_saved(struct bw_diag *diag, const char *what, uint64_t value,
@@ -384,13 +374,13 @@ enum bw_err bw_cluster_judge_saved(const struct bw_cluster *cluster, struct bw_d
             cluster->election_timeout_ms, BW_ELECTION_TIMEOUT_MS_MIN, BW_ELECTION_TIMEOUT_MS_MAX);
     if (cluster->applied_index >= BW_COUNTER_MAX)
         return refuse_saved(diag, "index", cluster->applied_index, BW_COUNTER_MAX - 1);
-    if (cluster->generation >= BW_COUNTER_MAX)
-        return refuse_saved(diag, "generation", cluster->generation, BW_COUNTER_MAX - 1);
-    if (!has_epochs_left(cluster))
+    if (cluster->generation > BW_GENERATION_MAX)
+        return refuse_saved(diag, "generation", cluster->generation, BW_GENERATION_MAX);
+    if (bw_generation_after(cluster->generation, cluster->applied_index, highest_epoch(cluster), 0) == 0)
         return bw_diag_set(diag, BW_ERR_LIMIT,
-                           "an epoch in it is above all that a cluster comes to (%" PRIu64
-                           "): it was made up",
-                           BW_COUNTER_MAX - 2 * (uint64_t)BW_RECOVERY_EPOCHS);
+                           "its index (%" PRIu64 ") or an epoch (%" PRIu64
+                           ") is above all that a cluster comes to: it was made up",
+                           cluster->applied_index, highest_epoch(cluster));
     if (bw_cluster_longest_wait_ms(cluster) > BW_LONGEST_WAIT_MS_MAX)
         return bw_diag_set(diag, BW_ERR_LIMIT,
                            "by it a lease of %" PRIu32 " ms would have to be waited for, and %u ms "
@@ -399,38 +389,40 @@ enum bw_err bw_cluster_judge_saved(const struct bw_cluster *cluster, struct bw_d
     return BW_OK;
 }
 
-enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, int64_t unix_ms,
+enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, const struct bw_recovery_way *way,
                                uint64_t *out_index)
 {
     struct bw_record_before before;
     uint32_t longest_ms;
+    uint64_t generation;
     uint64_t index;
+    uint64_t epoch;
 
     if (bw_id_is_none(cluster->id))
         return BW_ERR_REFUSED;
-    if (unix_ms < BW_RECOVERY_UNIX_MS_MIN)
-        return BW_ERR_INVALID;
     if (last_index < cluster->applied_index)
         return BW_ERR_CORRUPT;
-    if (!has_epochs_left(cluster) || last_index >= BW_COUNTER_MAX ||
-        cluster->generation >= BW_COUNTER_MAX || unix_ms >= (int64_t)BW_COUNTER_MAX)
+    generation = bw_generation_after(bw_max(cluster->generation, way->above), last_index, highest_epoch(cluster),
+                                     way->chance);
+    if (generation == 0 || last_index >= BW_COUNTER_MAX)
         return BW_ERR_LIMIT;
     longest_ms = bw_cluster_longest_wait_ms(cluster);
-    index = bw_max(last_index + 1, (uint64_t)unix_ms);
+    index = bw_counter_index_first(generation); /* C4: above all of before, known here or not */
+    epoch = bw_counter_epoch_first(generation);
     for (uint32_t i = 0; i < cluster->group_count; i++) {
         struct bw_group *group = &cluster->groups[i];
 
         if (group->spec.name[0] == '\0')
             continue;
         bw_record_look(group, NULL, &before);
-        bw_group_recover(group, index, recovered_epoch(group->epoch, unix_ms), longest_ms, unix_ms);
+        bw_group_recover(group, index, epoch, longest_ms, way->unix_ms);
         if (keeps_record(cluster))
-            bw_record_recovery(cluster->record, group, &before, index, unix_ms);
+            bw_record_recovery(cluster->record, group, &before, index, way->unix_ms);
     }
     fit_record(cluster);
-    cluster->epoch_floor = recovered_epoch(cluster->epoch_floor, unix_ms);
+    cluster->epoch_floor = epoch;
     cluster->let_go_wait_ms = longest_ms;
-    cluster->generation = bw_max(cluster->generation + 1, (uint64_t)unix_ms / 1000);
+    cluster->generation = generation;
     cluster->applied_index = index;
     *out_index = index;
     return BW_OK;

@@ -12,35 +12,46 @@ bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max)
     return own == 0 || claimed <= own || claimed - own <= jump_max;
 }
 
-static uint64_t second_of(int64_t unix_ms)
+/* What there is of numbers in each step of a generation, and in all of one. */
+#define INDEX_SHIFT 16
+#define INDEX_RANGE (BW_GENERATION_LEAP << INDEX_SHIFT)
+
+bool bw_generation_may_follow(uint64_t own, uint64_t claimed)
 {
-    return unix_ms > 0 ? (uint64_t)unix_ms / 1000 : 0; /* before 1970: it has no clock */
+    return claimed <= BW_GENERATION_MAX && bw_counter_may_follow(own, claimed, BW_GENERATION_JUMP_MAX);
 }
 
-bool bw_generation_may_be(uint64_t claimed, int64_t unix_ms)
+uint64_t bw_counter_index_first(uint64_t generation)
 {
-    return claimed <= second_of(unix_ms) + BW_GENERATION_AHEAD_S;
+    return (bw_min(generation, BW_GENERATION_MAX) << INDEX_SHIFT) + INDEX_RANGE;
 }
 
-/* Until when a cluster of this generation can have been recovered, and its log have grown. */
-static uint64_t last_second(uint64_t generation, int64_t unix_ms)
+uint64_t bw_counter_index_last(uint64_t generation)
 {
-    const uint64_t begun_s = bw_max(generation, second_of(BW_RECOVERY_UNIX_MS_MIN));
-    const uint64_t last_s = bw_min(bw_max(begun_s, second_of(unix_ms)), BW_COUNTER_MAX);
-
-    return last_s + BW_GENERATION_AHEAD_S;
+    return bw_counter_index_first(generation) + INDEX_RANGE - 1;
 }
 
-uint64_t bw_counter_index_last(uint64_t generation, int64_t unix_ms)
+uint64_t bw_counter_epoch_first(uint64_t generation)
 {
-    return bw_min(last_second(generation, unix_ms), BW_COUNTER_MAX / 1000) * 1000;
+    return bw_min(generation, BW_GENERATION_MAX) + BW_GENERATION_LEAP;
 }
 
-uint64_t bw_counter_epoch_last(uint64_t generation, int64_t unix_ms)
+uint64_t bw_counter_epoch_last(uint64_t generation)
 {
-    const uint64_t steps = BW_RECOVERIES_AHEAD * (uint64_t)BW_RECOVERY_EPOCHS;
+    return bw_counter_epoch_first(generation) + BW_GENERATION_LEAP - 1;
+}
 
-    return bw_min(last_second(generation, unix_ms) + steps, BW_COUNTER_MAX);
+uint64_t bw_generation_after(uint64_t before, uint64_t index, uint64_t epoch, uint64_t chance)
+{
+    uint64_t newest = before;
+
+    if (index > bw_counter_index_last(newest)) /* who had the key of a witness has led its log there */
+        newest = (index >> INDEX_SHIFT) + 1;
+    if (epoch > bw_counter_epoch_last(newest))
+        newest = epoch;
+    if (newest > BW_GENERATION_MAX - 2 * BW_GENERATION_LEAP)
+        return 0;
+    return newest + BW_GENERATION_LEAP + chance % BW_GENERATION_LEAP;
 }
 
 uint64_t bw_counter_term_after(uint64_t found)

@@ -28,18 +28,18 @@ static bool terms_may_be(const struct bw_order *order)
     return bw_terms_may_be(&order->terms) || (!is_held && bw_terms_are_unsaid(&order->terms));
 }
 
-const char *bw_sync_answer_made_up(const struct bw_sync_answer *answer, int64_t unix_ms)
+const char *bw_sync_answer_made_up(const struct bw_sync_answer *answer)
 {
-    const uint64_t index_last = bw_counter_index_last(answer->generation, unix_ms);
-    const uint64_t epoch_last = bw_counter_epoch_last(answer->generation, unix_ms);
+    const uint64_t index_last = bw_counter_index_last(answer->generation);
+    const uint64_t epoch_last = bw_counter_epoch_last(answer->generation);
 
     for (uint32_t i = 0; i < answer->group_count; i++) {
         const struct bw_sync_answer_group *said = &answer->groups[i];
 
         if (!indexes_may_be(said, index_last))
-            return "a log index above this machine's clock: it was made up, or one of the clocks is wrong";
+            return "a log index above all of its generation: it was made up";
         if (!epochs_may_be(said, epoch_last))
-            return "an epoch above this machine's clock: it was made up, or one of the clocks is wrong";
+            return "an epoch above all of its generation: it was made up";
         if (!terms_may_be(&said->order))
             return "terms that no spec may have: they were made up";
     }

@@ -14,6 +14,8 @@ static bool refuse(struct bw_agent_machine *machine, uint32_t number,
     const bool is_noted = witness->refusal != NULL && strcmp(witness->refusal, why) == 0;
 
     witness->refusal = why;
+    witness->refused_cluster_id = answer->cluster_id;
+    witness->refused_generation = answer->generation;
     if (!is_noted)
         bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_NOTE,
                                                          .note = BW_AGENT_NOTE_WITNESS_REFUSED,
@@ -27,9 +29,8 @@ static bool refuse(struct bw_agent_machine *machine, uint32_t number,
  * leader, as we do. */
 static bool take_generation(struct bw_agent_machine *machine, uint32_t witness, const struct bw_sync_answer *answer)
 {
-    if (!bw_generation_may_be(answer->generation, machine->setup.driver.wall_ms(machine->setup.driver.user)))
-        return refuse(machine, witness, answer,
-                      "a generation above this machine's clock: it was made up, or one of the clocks is wrong");
+    if (!bw_generation_may_follow(machine->setup.state->generation, answer->generation))
+        return refuse(machine, witness, answer, "a generation too far above ours: it was made up");
     if (answer->is_leader)
         bw_agent_saves_cluster(machine, answer->cluster_id, answer->generation);
     return false;
@@ -62,7 +63,7 @@ static bool is_believed(struct bw_agent_machine *machine, uint32_t witness, cons
 
     if (!is_of_our_cluster(machine, witness, answer))
         return false;
-    why = bw_sync_answer_made_up(answer, machine->setup.driver.wall_ms(machine->setup.driver.user));
+    why = bw_sync_answer_made_up(answer);
     if (why != NULL)
         return refuse(machine, witness, answer, why);
     machine->witnesses[witness].refusal = NULL;

@@ -28,7 +28,7 @@ static const char *judge(const struct bw_guard_identity *own, const struct bw_gu
     *out_why = BW_REFUSAL_WRONG_INSTANCE;
     if (strcmp(hello->site, own->site) != 0)
         return "it is of another site";
-    if (hello->generation >= BW_COUNTER_MAX) {
+    if (hello->generation > BW_GENERATION_MAX) {
         *out_why = BW_REFUSAL_NO_HELLO;
         return "its cluster's generation is above all that a cluster comes to: it was made up";
     }

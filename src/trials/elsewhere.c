@@ -46,7 +46,7 @@ __attribute__((format(printf, 2, 3))) static void find_unknown(struct look *look
 
     if (look->verdict == BW_ELSEWHERE_NOBODY) {
         look->verdict = BW_ELSEWHERE_UNKNOWN;
-        (void)fprintf(look->out, "breakwater cannot confirm that no other site serves group %s:\n", look->group);
+        (void)fprintf(look->out, "the witnesses do not confirm that no other site serves group %s:\n", look->group);
     }
     (void)fputs("  - ", look->out);
     va_start(list, format);

@@ -64,7 +64,7 @@ static enum bw_err take_begun(struct bw_witness_recovery *recovery, struct bw_di
     enum bw_err err = bw_recovery_begun_identity(&recovery->dir, &found->identity, diag);
 
     if (err == BW_OK)
-        err = bw_recovery_begun_roster(&recovery->dir, &found->roster, &is_known, diag);
+        err = bw_recovery_begun_roster(&recovery->dir, &found->roster, &is_known, &recovery->is_undo, diag);
     recovery->is_roster_lost = !is_known;
     return err;
 }
@@ -187,17 +187,14 @@ enum bw_err bw_witness_recovery_open(struct bw_witness_recovery *recovery,
     return err;
 }
 
-enum bw_err bw_witness_recovery_prepare(struct bw_witness_recovery *recovery, int64_t unix_ms,
+enum bw_err bw_witness_recovery_prepare(struct bw_witness_recovery *recovery, uint64_t above, int64_t unix_ms,
                                         struct bw_diag *diag)
 {
+    const struct bw_recovery_way way = {.above = above, .chance = bw_random_seed(), .unix_ms = unix_ms};
     const enum bw_err err = bw_beginning_make(&recovery->found, &recovery->cluster,
-                                              &recovery->alone, bw_random_id(), unix_ms,
+                                              &recovery->alone, bw_random_id(), &way,
                                               &recovery->beginning);
 
-    if (err == BW_ERR_INVALID)
-        return bw_diag_set(diag, err,
-                           "this machine's clock is wrong (it says a time before this program was "
-                           "written): set it first");
     if (err == BW_ERR_CORRUPT)
         return bw_diag_set(diag, err,
                            "what it has applied is more than its log holds: it is damaged");

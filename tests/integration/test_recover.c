@@ -72,7 +72,7 @@ static void recover_and_start(void)
 
 static bool serves_anew(struct real_cluster *of, int site)
 {
-    return real_serves(of, site) && real_number(of, "epoch") > 1000000000;
+    return real_serves(of, site) && real_number(of, "epoch") > 1 << 24;
 }
 
 /* The site's agent reaches only these witnesses. */

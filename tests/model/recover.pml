@@ -81,7 +81,7 @@ bit  calm;
 byte started_epoch;             /* the highest that any start began in */
 #endif
 #ifdef CHECK_DECISIONS
-byte granted_to[RAISE * CLUSTERS + 1] = NONE;
+byte granted_to[RAISE * CLUSTERS + 5] = NONE;
 #endif
 #ifdef HANDS
 bit  by_hand[SITES];
@@ -123,6 +123,17 @@ bit  by_hand[SITES];
 
 /* ---- the person who recovers ---- */
 
+#ifdef UNDO
+bit spoken, undone;
+#define IS_UNDONE_NOT (!undone)
+#define MAY_CALM (exists[1] || undone)
+#define SERVED_BY(s) (lease[s] > 1 || undone)
+#else
+#define IS_UNDONE_NOT 1
+#define MAY_CALM exists[1]
+#define SERVED_BY(s) (lease[s] > 1)
+#endif
+
 #if defined(GONE) || (defined(NAMED) && !defined(X_BACK)) /* the members that were lost never come back */
 #define ACTS(c) (exists[c] && ((c) > 0 || !exists[1]))
 #elif defined(HANDS)            /* what it knows of the group is that it only looks on */
@@ -132,19 +143,26 @@ bit  by_hand[SITES];
 #endif
 #ifdef M_SAME_GENERATION        /* one more than the copy's, and nothing else */
 #define GENERATION_OF(c) 2
-#else                           /* and above what no two recoveries share: a stamp */
+#elif defined(SECOND_LOWER)     /* chance: of two recoveries the one made later has the lower one */
+#define GENERATION_OF(c) (4 - (c))
+#else                           /* and above what no two recoveries share, but by chance */
 #define GENERATION_OF(c) (1 + (c))
+#endif
+#ifdef SECOND_LOWER             /* index and epochs go with the generation */
+#define RANK(c) (generation[c] - 1)
+#else
+#define RANK(c) (c)
 #endif
 inline notice_leases(c, s) {
     before[AT(c, s)] = (lease[s] != 0); asked_before[AT(c, s)] = (confirmed[s] != 0)
 }
 inline recover_from(c, last) {
-    !exists[c] && exists[(c) - 1] && last <= epoch[0] && !calm ->
+    !exists[c] && exists[(c) - 1] && last <= epoch[0] && !calm && IS_UNDONE_NOT ->
     exists[c] = 1; generation[c] = GENERATION_OF(c);
 #ifdef M_EPOCHS_LOW             /* they go on from those of the copy */
     epoch[c] = last;
 #else
-    epoch[c] = RAISE * (c);
+    epoch[c] = RAISE * RANK(c);
 #endif
 #ifdef M_INDEX_LOW              /* its log goes on where the copy ends */
     known[c] = last;
@@ -167,12 +185,26 @@ inline recover_from(c, last) {
 #define RECOVER(c) :: d_step { recover_from(c, 1) }
 #endif
 
+/* 3.9: the old directory is put back: for who has heard of nothing else nothing has happened. */
+#ifdef M_UNDO_SPOKEN            /* also once a site follows it */
+#define MAY_UNDO 1
+#else
+#define MAY_UNDO (!spoken)
+#endif
+inline undo() {
+    exists[1] && !undone && MAY_UNDO && !calm -> exists[1] = 0; undone = 1; holder[1] = NONE;
+    printf("the recovery is undone\n")
+}
+
 /* ---- the generation (3.9) ---- */
 
 #define IS_GREETED(s) (gen[s] && gen[s] >= guard_gen[s])
 inline learn(c, s) {
     exists[c] && generation[c] > gen[s] && (gen[s] || ACTS(c)) ->
     gen[s] = generation[c];
+#ifdef UNDO
+    if :: c == 1 -> spoken = 1 :: else fi;
+#endif
 #ifndef X_GUARD_LATER           /* what is said under it waits for the guard's disk, too */
     if :: gen[s] > guard_gen[s] -> guard_gen[s] = gen[s] :: else fi;
 #endif
@@ -235,7 +267,7 @@ inline report(c, s) {
 #else
 #define OTHERS_SAY_STOPPED(c, s) ALL_BUT(s, SAYS_STOPPED, c)
 #endif
-#define MOST_EPOCHS(c) ((c) == 0 -> OLD_EPOCHS : (epoch[c] < RAISE * (c) -> OLD_EPOCHS : RAISE * (c) + NEW_EPOCHS))
+#define MOST_EPOCHS(c) ((c) == 0 -> OLD_EPOCHS : (epoch[c] < RAISE * RANK(c) -> OLD_EPOCHS : RAISE * RANK(c) + NEW_EPOCHS))
 #define MAY_GRANT(c) (ACTS(c) && !IS_OPEN(c) && epoch[c] < MOST_EPOCHS(c))
 #define HAS_SEEN_NO_HIGHER(c, s) (accepted[s] <= epoch[c] && armed_epoch[s] <= epoch[c])
 
@@ -295,6 +327,8 @@ inline commit_adopted(c) {
 #define IS_NEWS(c, s) ((c) == 0 || CLUSTER_OF_EPOCH(accepted[s]) > 0 || accepted[s] <= known[c])
 #elif defined(M_EPOCHS_LOW)
 #define IS_NEWS(c, s) (1 + (c) >= heard[s])
+#elif defined(SECOND_LOWER)
+#define IS_NEWS(c, s) ((!heard[s] || generation[c] >= generation[heard[s] - 1]) && RANK(c) >= CLUSTER_OF_EPOCH(accepted[s]))
 #else
 #define IS_NEWS(c, s) (1 + (c) >= heard[s] && (c) >= CLUSTER_OF_EPOCH(accepted[s]))
 #endif
@@ -444,8 +478,12 @@ inline newborn(s) {
 }
 #endif
 
-#define IS_WELL(s) (serves[s] && lease[s] > 1 && IS_KEPT(s))
+#define IS_WELL(s) (serves[s] && SERVED_BY(s) && IS_KEPT(s))
+#ifdef UNDO
+#define NEWEST (undone -> 0 : 1)
+#else
 #define NEWEST (exists[CLUSTERS - 1] -> CLUSTERS - 1 : 1)
+#endif
 #define BOUND_MET (epoch[NEWEST] >= MOST_EPOCHS(NEWEST))
 
 active proctype world()
@@ -476,6 +514,9 @@ end:
 #if RECOVERIES == 2
     RECOVER(2)
 #endif
+#ifdef UNDO
+    :: d_step { undo() }
+#endif
     EACH_CLUSTER_SITE(learn)
 #ifdef X_GUARD_LATER
     EACH_SITE(guard_learns)
@@ -505,7 +546,7 @@ end:
     EACH_SITE(newborn)
 #endif
 #ifdef LIVENESS
-    :: d_step { exists[1] && !calm -> calm = 1; printf("from here nothing fails any more\n") }
+    :: d_step { MAY_CALM && !calm -> calm = 1; printf("from here nothing fails any more\n") }
     :: timeout -> MUST(NOT_STUCK, ANY(IS_WELL) || BOUND_MET); break
 #endif
     od

@@ -22,7 +22,6 @@ struct rig {
     uint64_t now_ms;
     uint64_t raw_behind_ms; /* the other clock is so far from it */
     uint64_t boot_behind_ms;
-    int64_t wall_ahead_ms; /* of RIG_WALL_S */
     uint64_t step_ms; /* each look at the clocks finds them so much later */
     char log[8192];   /* what was asked for since `forget`: "MAKE SYNC:0 POLL:1 ..." */
     struct bw_sync sync;                          /* the newest that was made */
@@ -186,16 +185,6 @@ static inline enum bw_err rig_emit(void *user, const struct bw_agent_action *act
     return BW_OK;
 }
 
-/* 3.9: what generations are judged by. */
-#define RIG_WALL_S UINT64_C(1800000000)
-
-static inline int64_t rig_wall_ms(void *user)
-{
-    const struct rig *rig = user;
-
-    return (int64_t)(RIG_WALL_S * 1000) + rig->wall_ahead_ms;
-}
-
 static inline struct bw_instant rig_now(void *user)
 {
     struct rig *rig = user;
@@ -353,7 +342,7 @@ static inline void begin_with(struct rig *rig, uint64_t generation,
     }
     bw_agent_machine_init(&rig->machine,
                           &(struct bw_agent_setup){
-                              .driver = {.user = rig, .now = rig_now, .wall_ms = rig_wall_ms, .emit = rig_emit},
+                              .driver = {.user = rig, .now = rig_now, .emit = rig_emit},
                               .site = "a",
                               .name = "a1",
                               .feature_level = BW_FEATURE_LEVEL_NEWEST,

@@ -4,8 +4,12 @@
 
 #include "core_world.h"
 
-#define NOW_MS  INT64_C(1800000000000)
-#define STAMP_S UINT64_C(1800000000)
+#define NOW_MS INT64_C(1800000000000) /* for people */
+#define CHANCE 7
+/* Of the first recovery. */
+#define NEW_GENERATION (1 + BW_GENERATION_LEAP + CHANCE)
+#define NEW_INDEX      bw_counter_index_first(NEW_GENERATION)
+#define NEW_EPOCH      bw_counter_epoch_first(NEW_GENERATION)
 
 static struct world world;
 static uint64_t index_of_recovery;
@@ -20,8 +24,9 @@ static uint64_t index_of_recovery;
 /* The state as it is, on a witness that begins with it; nobody has spoken to it yet. */
 static inline void recover_at(int64_t unix_ms)
 {
-    assert_int_equal(bw_cluster_recover(&world.cluster, world.index, unix_ms, &index_of_recovery),
-                     BW_OK);
+    const struct bw_recovery_way way = {.chance = CHANCE, .unix_ms = unix_ms};
+
+    assert_int_equal(bw_cluster_recover(&world.cluster, world.index, &way, &index_of_recovery), BW_OK);
     world.index = index_of_recovery;
     memset(world.watches, 0, sizeof world.watches);
     bw_witness_init(&world.witness, "w3", &world.cluster, world.watches, world.now);

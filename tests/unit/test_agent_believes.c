@@ -40,10 +40,10 @@ static void assert_refused(struct rig *rig, const struct reply *made_up)
 
 /* ---- numbers that only grow --------------------------------------------------------------------- */
 
-#define INDEX_LAST ((RIG_WALL_S + 25 * 3600) * 1000)
-#define EPOCH_LAST (RIG_WALL_S + 25 * 3600 + 10 * BW_RECOVERY_EPOCHS)
+#define INDEX_LAST bw_counter_index_last(1) /* the rig's generation */
+#define EPOCH_LAST bw_counter_epoch_last(1)
 
-/* One answer of one witness, leader or not, would have it obey nobody any more: a recovery is above it by its clock. */
+/* One answer of one witness, leader or not, would have it obey nobody any more: a recovery is above it. */
 #define TAKES_UP_TO(member, kind, last)                                                            \
     do {                                                                                           \
         const uint64_t made_up[] = {(last) + 1, (UINT64_C(1) << 62) + 1, UINT64_MAX};              \
@@ -105,24 +105,19 @@ static void nor_is_it_of_a_poll(void **state)
     assert_asks_not(&rig, "order:");
 }
 
-/* Whatever its own clock says: it stands, as after a boot without a battery, or was set back since. */
-static void a_clock_that_is_wrong_keeps_nobody_from_a_true_order(void **state)
+/* As a release of before has numbered a recovery: by seconds and milliseconds of a clock. */
+static void a_generation_that_was_numbered_by_a_clock_is_followed(void **state)
 {
+    const uint64_t second = 1800000000;
     struct reply reply;
     struct rig rig;
 
     (void)state;
     begin_enforced(&rig);
-    rig.wall_ahead_ms = -(int64_t)(RIG_WALL_S * 1000);
-    answered(&rig, 0, reply_of(&rig, BW_ORDER_RUN, UINT64_C(1000) * 1000000000, &reply)); /* of 30 years, never recovered */
-    assert_asks(&rig, "order:0");
-
-    begin_enforced(&rig);
-    rig.wall_ahead_ms = -(int64_t)(RIG_WALL_S * 1000);
-    rig.state.generation = RIG_WALL_S;
-    reply_of(&rig, BW_ORDER_RUN, RIG_WALL_S * 1000 + 5000000, &reply);
-    reply.answer.generation = RIG_WALL_S;
-    reply.groups[0].order.epoch = RIG_WALL_S + 500;
+    rig.state.generation = second;
+    reply_of(&rig, BW_ORDER_RUN, second * 1000 + 5000000, &reply);
+    reply.answer.generation = second;
+    reply.groups[0].order.epoch = second + 500;
     answered(&rig, 0, &reply);
     assert_asks(&rig, "order:0");
     assert_asks_not(&rig, "note:3");
@@ -205,7 +200,7 @@ int main(void)
         cmocka_unit_test(an_index_that_no_log_has_come_to_is_not_taken),
         cmocka_unit_test(an_epoch_that_no_recovery_has_come_to_is_not_taken),
         cmocka_unit_test(nor_is_it_of_a_poll),
-        cmocka_unit_test(a_clock_that_is_wrong_keeps_nobody_from_a_true_order),
+        cmocka_unit_test(a_generation_that_was_numbered_by_a_clock_is_followed),
         cmocka_unit_test(terms_that_no_spec_may_have_are_refused_and_the_agent_goes_on),
         cmocka_unit_test(whoever_holds_an_epoch_has_terms),
         cmocka_unit_test(whoever_lets_go_may_be_told_none),

@@ -50,45 +50,59 @@ static void a_new_beginning_has_a_term_with_room_above_it(void **state)
     assert_int_equal(bw_counter_term_after(UINT64_MAX), 2);
 }
 
-static void a_generation_is_at_most_a_day_ahead_of_the_clock(void **state)
+static void a_generation_is_taken_by_how_far_it_is_above(void **state)
 {
     (void)state;
-    assert_true(bw_generation_may_be(1000 + BW_GENERATION_AHEAD_S, 1000999));
-    assert_false(bw_generation_may_be(1001 + BW_GENERATION_AHEAD_S, 1000999));
-    assert_true(bw_generation_may_be(1, 0)); /* a clock that stands */
-    assert_true(bw_generation_may_be(BW_GENERATION_AHEAD_S, -1));
-    assert_false(bw_generation_may_be(BW_GENERATION_AHEAD_S + 1, INT64_MIN));
-    assert_false(bw_generation_may_be(UINT64_MAX, INT64_MAX));
+    assert_true(bw_generation_may_follow(7, 7 + BW_GENERATION_JUMP_MAX));
+    assert_false(bw_generation_may_follow(7, 8 + BW_GENERATION_JUMP_MAX));
+    assert_true(bw_generation_may_follow(0, BW_GENERATION_MAX)); /* a site that has none */
+    assert_false(bw_generation_may_follow(0, BW_GENERATION_MAX + 1));
+    assert_false(bw_generation_may_follow(BW_GENERATION_MAX, BW_GENERATION_MAX + 1));
 }
 
-/* Above whatever a site has taken is a recovery that is made so much later, by its clock alone. */
-static void an_index_and_an_epoch_are_at_most_so_far_ahead_of_the_clock(void **state)
+static void the_numbers_of_a_generation_end_before_those_of_any_recovery_of_it(void **state)
 {
-    const uint64_t ahead_s = BW_GENERATION_AHEAD_S;
-    const uint64_t now_s = 1800000000;
-    const uint64_t written_s = BW_RECOVERY_UNIX_MS_MIN / 1000;
+    static const uint64_t generations[] = {1, 1767225600, UINT64_C(1) << 40, BW_GENERATION_MAX - 2 * BW_GENERATION_LEAP};
 
     (void)state;
-    assert_int_equal(bw_counter_index_last(1, (int64_t)now_s * 1000 + 999), (now_s + ahead_s) * 1000);
-    assert_int_equal(bw_counter_epoch_last(1, (int64_t)now_s * 1000 + 999), now_s + ahead_s + 10000000);
-    /* a clock that was set back since: by the generation that was taken */
-    assert_int_equal(bw_counter_index_last(now_s + 7, (int64_t)now_s * 1000), (now_s + 7 + ahead_s) * 1000);
-    assert_int_equal(bw_counter_epoch_last(now_s + 7, 0), now_s + 7 + ahead_s + 10000000);
-    /* one that stands: no recovery was made by one that says so */
-    assert_int_equal(bw_counter_index_last(1, 5000), (written_s + ahead_s) * 1000);
-    assert_int_equal(bw_counter_index_last(1, INT64_MIN), (written_s + ahead_s) * 1000);
-    assert_int_equal(bw_counter_epoch_last(1, -1), written_s + ahead_s + 10000000);
-    /* whatever a release took that did not judge it */
-    assert_int_equal(bw_counter_index_last(UINT64_MAX, INT64_MAX), BW_COUNTER_MAX / 1000 * 1000);
-    assert_int_equal(bw_counter_epoch_last(UINT64_MAX, INT64_MAX), BW_COUNTER_MAX);
-    assert_int_equal(bw_counter_epoch_last(BW_COUNTER_MAX - 10000000 - ahead_s - 1, 0), BW_COUNTER_MAX - 1);
+    for (size_t i = 0; i < sizeof generations / sizeof generations[0]; i++) {
+        const uint64_t own = generations[i];
+        const uint64_t index = bw_counter_index_last(own);
+        const uint64_t epoch = bw_counter_epoch_last(own);
+        const uint64_t lowest = bw_generation_after(own, index, epoch, 0);
+        const uint64_t highest = bw_generation_after(own, index, epoch, UINT64_MAX);
+
+        assert_true(bw_counter_index_first(lowest) > index);
+        assert_true(bw_counter_epoch_first(lowest) > epoch);
+        assert_int_equal(highest - lowest, BW_GENERATION_LEAP - 1);
+        assert_true(bw_generation_may_follow(own, highest));
+        assert_true(bw_counter_index_last(highest) < BW_COUNTER_MAX);
+    }
+    /* What 30 years of a thousand entries a second come to, and a release that counted by clocks has left. */
+    assert_true(bw_counter_index_last(1) > UINT64_C(1000) * 1000000000);
+    assert_true(bw_counter_index_last(1800000000) > UINT64_C(1800000000000) + 1000000000000);
+    assert_true(bw_counter_epoch_last(1800000000) > UINT64_C(1800000000) + 10 * UINT64_C(1000000));
+}
+
+static void a_log_that_was_led_astray_is_recovered_from_above_it(void **state)
+{
+    const uint64_t index = bw_counter_index_last(1) + 7;
+    const uint64_t epoch = bw_counter_epoch_last(1) + 7;
+
+    (void)state;
+    assert_true(bw_counter_index_first(bw_generation_after(1, index, 0, 0)) > index);
+    assert_true(bw_counter_epoch_first(bw_generation_after(1, 0, epoch, 0)) > epoch);
+    assert_int_equal(bw_generation_after(BW_GENERATION_MAX - BW_GENERATION_LEAP, 0, 0, 0), 0); /* none is left */
+    assert_int_equal(bw_generation_after(1, BW_COUNTER_MAX, 0, 0), 0);
+    assert_int_equal(bw_generation_after(1, 0, BW_COUNTER_MAX, 0), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_generation_is_at_most_a_day_ahead_of_the_clock),
-        cmocka_unit_test(an_index_and_an_epoch_are_at_most_so_far_ahead_of_the_clock),
+        cmocka_unit_test(a_generation_is_taken_by_how_far_it_is_above),
+        cmocka_unit_test(the_numbers_of_a_generation_end_before_those_of_any_recovery_of_it),
+        cmocka_unit_test(a_log_that_was_led_astray_is_recovered_from_above_it),
         cmocka_unit_test(what_is_said_counts_up_to_one_step_above_the_own),
         cmocka_unit_test(nothing_counts_above_the_highest_also_in_small_steps),
         cmocka_unit_test(a_new_beginning_has_a_term_with_room_above_it),

@@ -489,7 +489,8 @@ static void a_recovery_is_on_record_and_ends_what_was_open(void **state)
     begin_with_serving_shop(&fixture);
 
     fixture.cluster.record_blocks = 77;
-    assert_int_equal(bw_cluster_recover(&fixture.cluster, fixture.index, fixture.unix_ms, &index),
+    assert_int_equal(bw_cluster_recover(&fixture.cluster, fixture.index,
+                                        &(struct bw_recovery_way){.unix_ms = fixture.unix_ms}, &index),
                      BW_OK);
 
     assert_int_equal(fixture.cluster.record_blocks, fixture.room->record.block_count);
@@ -507,7 +508,8 @@ static void a_recovery_ends_nothing_where_nobody_held_the_group(void **state)
     (void)state;
     begin_with_shop(&fixture);
 
-    assert_int_equal(bw_cluster_recover(&fixture.cluster, fixture.index, fixture.unix_ms, &index),
+    assert_int_equal(bw_cluster_recover(&fixture.cluster, fixture.index,
+                                        &(struct bw_recovery_way){.unix_ms = fixture.unix_ms}, &index),
                      BW_OK);
 
     assert_recorded(&fixture, "created recovered");

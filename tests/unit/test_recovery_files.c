@@ -150,7 +150,7 @@ static int has_old_roster(void)
     enum bw_err err = bw_data_dir_lock(&open, dir, NULL);
 
     if (err == BW_OK)
-        err = bw_recovery_begun_roster(&open, &roster, &is_known, NULL);
+        err = bw_recovery_begun_roster(&open, &roster, &is_known, &(bool){false}, NULL);
     bw_data_dir_close(&open);
     return err == BW_OK && is_known && roster.count == 2 && roster.members[0].id == 2 &&
                    roster.members[1].id == 3
@@ -351,7 +351,7 @@ static enum bw_err mark_says(struct bw_roster *roster, bool *is_known)
     enum bw_err err = bw_data_dir_lock(&open, dir, NULL);
 
     if (err == BW_OK)
-        err = bw_recovery_begun_roster(&open, roster, is_known, NULL);
+        err = bw_recovery_begun_roster(&open, roster, is_known, &(bool){false}, NULL);
     bw_data_dir_close(&open);
     return err;
 }

@@ -214,7 +214,7 @@ static void a_recovery_forgets_it(void **state)
     begin(2);
     assert_string_equal(ask(BW_WISH_SWITCHOVER, "dc-b", 1), "C6");
     assert_int_equal(
-        bw_cluster_recover(&world.cluster, world.index, BW_RECOVERY_UNIX_MS_MIN, &index), BW_OK);
+        bw_cluster_recover(&world.cluster, world.index, &(struct bw_recovery_way){.unix_ms = 1}, &index), BW_OK);
     bw_witness_on_restored(&world.witness, world.now);
     assert_over(BW_WISH_END_RECOVERED, "");
 }

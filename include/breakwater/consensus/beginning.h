@@ -8,6 +8,7 @@
 #include <breakwater/consensus/roll.h>
 
 struct bw_cluster;
+struct bw_recovery_way; /* core/cluster.h */
 struct raft_entry;
 struct raft_snapshot;
 
@@ -48,13 +49,13 @@ struct bw_recovery_beginning {
     uint64_t old_generation; /* what was here goes to generation-N */
 };
 
-/* The state that was found becomes what it begins anew with, by the wall clock `unix_ms` (bw_cluster_recover),
+/* The state that was found becomes what it begins anew with, by `way` (bw_cluster_recover),
  * for the only member of `alone` (bw_members_alone), whose directory is now `incarnation`. All of
  * `*out_beginning` but its bytes of the state. Errors as of bw_cluster_recover; nothing has changed then. */
 BW_MUST_CHECK enum bw_err bw_beginning_make(const struct bw_recovery_found *found,
                                             struct bw_cluster *cluster,
                                             const struct bw_roster *alone,
-                                            struct bw_id incarnation, int64_t unix_ms,
+                                            struct bw_id incarnation, const struct bw_recovery_way *way,
                                             struct bw_recovery_beginning *out_beginning);
 
 /* The snapshot that its log begins with; its only voter is this witness, at `address`. To be closed, whatever

@@ -53,18 +53,21 @@ struct bw_applied {
 struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
                                    const struct bw_command *command);
 
+/* What a recovery is made with. */
+struct bw_recovery_way {
+    uint64_t above;  /* a generation that sites follow and this state does not know; 0: none */
+    uint64_t chance; /* any bits */
+    int64_t unix_ms; /* for people: nothing is decided by it */
+};
+
 /* 3.9, C4: what is left of a state, as the new beginning of its cluster at the log index
- * *out_index, which is above `last_index`, the last that is known. The generation rises, every
- * group is vacant and awaits its first grant, in an epoch that no site has seen.
- *
- * Others may have recovered this cluster from another copy of it, and nobody here knows. So
- * generation, epochs and index are not only counted on: they are above `unix_ms`, the wall clock's
- * time, as far as one number serves for all of them, and no two recoveries share one. Untouched on
- * an error. BW_ERR_REFUSED: it has not been founded. BW_ERR_INVALID: the clock is wrong.
- * BW_ERR_LIMIT: an epoch, the index or the generation is the last that there can be (counters.h).
+ * *out_index, which is above `last_index`, the last that is known. The generation rises
+ * (bw_generation_after), and index and epochs begin where those of that generation do; every
+ * group is vacant and awaits its first grant. Untouched on an error. BW_ERR_REFUSED: it has not been
+ * founded. BW_ERR_LIMIT: there is no generation left (counters.h).
  * BW_ERR_CORRUPT: the state says that it has applied more than its log has. */
 BW_MUST_CHECK enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index,
-                                             int64_t unix_ms, uint64_t *out_index);
+                                             const struct bw_recovery_way *way, uint64_t *out_index);
 extern const char bw_cluster_recovery_rule[];
 /* 3.9: can a cluster begin anew from this state, that comes from a file which anybody may have
  * written? Every bound that a start, or what comes after it, would run into. BW_ERR_LIMIT and

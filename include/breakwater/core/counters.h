@@ -25,28 +25,31 @@
  * the same. */
 bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max);
 
-/* A generation is 1, one more than the one before, or the second of the clock in which a recovery was made. A machine
- * whose clock is a day off, or in another zone by mistake, may be believed, as in the PKI. */
-#define BW_GENERATION_AHEAD_S (25 * 3600)
+/* A generation is 1, or that of a recovery: the one before + LEAP + as many random bits. It names its numbers: indexes begin
+ * at INDEX_FIRST and epochs at EPOCH_FIRST, and both end before those of any generation that a recovery makes of it. So
+ * two recoveries that know nothing of each other share no number, but for a chance of one in LEAP, and of both the
+ * higher one is higher in all of them. No clock has a part in it.
+ *
+ * Honestly nobody comes to the end: a thousand entries a second take 34 years for 2^40, a grant in each 5 s takes
+ * 2.6 years for 2^24. */
+#define BW_GENERATION_LEAP (UINT64_C(1) << 24)
+#define BW_GENERATION_MAX  ((BW_COUNTER_MAX >> 16) - (UINT64_C(1) << 25))
 
-/* An agent whose clock says `unix_ms` takes the generation `claimed`, which is above its own. Whatever was taken, a
- * recovery that is made so many seconds later is above it by its clock alone. */
-bool bw_generation_may_be(uint64_t claimed, int64_t unix_ms);
+/* What one answer adds at most to the generation that an agent has: a hundred recoveries of which it heard nothing. */
+#define BW_GENERATION_JUMP_MAX (UINT64_C(1) << 32)
 
-/* What a recovery adds at least to epochs that its clock is not ahead of: more than were ever granted without its state's
- * knowledge. And when this program was written. */
-#define BW_RECOVERY_EPOCHS      1000000
-#define BW_RECOVERY_UNIX_MS_MIN INT64_C(1767225600000)
+/* An agent of the generation `own` (0: none yet) takes `claimed`, which is above it. */
+bool bw_generation_may_follow(uint64_t own, uint64_t claimed);
 
-/* So many recoveries in a row by clocks that are not ahead sites follow. */
-#define BW_RECOVERIES_AHEAD 10
+/* The numbers of `generation` (at most BW_GENERATION_MAX). A site takes none that is above the last. */
+uint64_t bw_counter_index_first(uint64_t generation);
+uint64_t bw_counter_index_last(uint64_t generation);
+uint64_t bw_counter_epoch_first(uint64_t generation);
+uint64_t bw_counter_epoch_last(uint64_t generation);
 
-/* The highest log index, and the highest epoch, that an agent whose clock says `unix_ms` takes from a cluster of its own
- * generation. A recovery begins at the millisecond and the second of its clock, and a log grows by less than a thousand
- * entries a second. So honestly nobody comes there, by whatever clock: one that was set back is no earlier than the
- * generation that it took, nor than this program. At most BW_COUNTER_MAX. */
-uint64_t bw_counter_index_last(uint64_t generation, int64_t unix_ms);
-uint64_t bw_counter_epoch_last(uint64_t generation, int64_t unix_ms);
+/* The generation of a recovery: above `before`, and above each whose numbers these may be. `chance`: any bits, of which
+ * those below LEAP count. 0: there is none left. */
+uint64_t bw_generation_after(uint64_t before, uint64_t index, uint64_t epoch, uint64_t chance);
 
 /* 3.9: the first term of a new beginning, of which `found` was promised before: above it, if that
  * leaves room (else the first terms again: nobody who knows an old one is heard in the new

@@ -69,8 +69,8 @@ struct bw_sync_answer {
     struct bw_sync_answer_group *groups;
 };
 
-/* Why an answer of our generation cannot be true by a clock that says `unix_ms`, whoever gave it: NULL if it may be (3.9).
- * Nothing of one that cannot is taken. Lives for ever. */
-const char *bw_sync_answer_made_up(const struct bw_sync_answer *answer, int64_t unix_ms);
+/* Why an answer of our generation cannot be true, whoever gave it: NULL if it may be (3.9). Nothing of one that cannot is
+ * taken. Lives for ever. */
+const char *bw_sync_answer_made_up(const struct bw_sync_answer *answer);
 
 #endif

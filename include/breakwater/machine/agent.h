@@ -195,7 +195,6 @@ struct bw_agent_driver {
     void *user;
     /* The clocks, read anew for each step of a group and before anything leaves (1, 3.2.1). */
     struct bw_instant (*now)(void *user);
-    int64_t (*wall_ms)(void *user); /* by which numbers that only grow are judged, and no lease (3.9) */
     /* Carries `action` out, in the order of the calls, and never calls the machine. An error means that
      * it was refused at once, and is the answer; only the actions that say so above may have one, with its
      * text in `diag`. */
@@ -263,6 +262,8 @@ struct bw_agent_witness {
     uint64_t poll_retry_ns;
     bool is_answering;   /* as was noted last */
     const char *refusal; /* why its answers are dropped, as was noted last; NULL: they are not */
+    struct bw_id refused_cluster_id; /* of that answer */
+    uint64_t refused_generation;
 };
 
 /* ---- the machine ------------------------------------------------------------------------------ */

@@ -12,11 +12,13 @@ struct bw_witness_recovery {
     struct bw_data_dir dir; /* locked */
     bool is_begun;          /* an earlier one is to be finished; nothing below is filled, but `found` with whose it is
                                and the roster of then */
+    bool is_undo;           /* it puts back what was there before */
     bool is_roster_lost;    /* an older release has begun it, and kept none */
     struct bw_recovery_found found;
     struct bw_cluster cluster; /* the state after all that is in the log; then as it begins anew */
     struct bw_roster alone;    /* whom it begins with: this witness */
     struct bw_recovery_beginning beginning;
+    bool is_above; /* sites follow a higher generation: that, and no lost majority, is why */
     bool is_made; /* the data directory, for this; it goes again where nothing is written */
 };
 
@@ -42,9 +44,9 @@ uint32_t bw_witness_recovery_members(
     const struct bw_witness_recovery *recovery, const struct bw_witness_config *config,
     struct bw_witness_member_config out_members[BW_WITNESSES_ASKED_MAX]);
 
-/* Makes the state what it begins anew with, by the wall clock `unix_ms`; writes nothing. BW_ERR_INVALID:
- * that clock is wrong. */
-BW_MUST_CHECK enum bw_err bw_witness_recovery_prepare(struct bw_witness_recovery *recovery,
+/* Makes the state what it begins anew with, in a generation above `above` (0: any), which sites follow; writes nothing.
+ * `unix_ms` is for people. */
+BW_MUST_CHECK enum bw_err bw_witness_recovery_prepare(struct bw_witness_recovery *recovery, uint64_t above,
                                                       int64_t unix_ms, struct bw_diag *diag);
 /* Makes the directory that beginning (bw_recovery_write). */
 BW_MUST_CHECK enum bw_err bw_witness_recovery_write(struct bw_witness_recovery *recovery,

@@ -1,0 +1,236 @@
+/* The numbers of a recovery: no clock has a part in them, what nobody has heard of is undone, and a site that follows
+ * nobody says so, with the commands that help. Design 3.9, on real processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cluster_life.h"
+#include "faults.h"
+#include "janitor.h"
+#include "patience.h"
+#include "real_files.h"
+
+#define LAST    2 /* w3 */
+#define REFUSED 6
+
+static char out[1 << 16];
+
+/* The exit status of a line of shell, in which W3, DATA and DIR are w3's file and directory, and the first site's. */
+__attribute__((format(printf, 1, 2))) static int run(const char *format, ...)
+{
+    static char text[4096];
+    static char command[8192];
+    char config[TRIO_PATH_BYTES];
+    char data[TRIO_PATH_BYTES];
+    va_list list;
+    size_t size;
+    FILE *from;
+    int status;
+
+    trio_path(&cluster.trio, "w3.yaml", config);
+    trio_path(&cluster.trio, "data3", data);
+    va_start(list, format);
+    (void)vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    (void)snprintf(command, sizeof command, "exec 2>&1; PATH=\"$BREAKWATER_BUILD:$PATH\" W3='%s' DIR='%s' DATA='%s'; %s",
+                   config, cluster.sites[0].dir, data, text);
+    from = popen(command, "r");
+    assert_non_null(from);
+    size = fread(out, 1, sizeof out - 1, from);
+    out[size] = '\0';
+    status = pclose(from);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void assert_ran(int status, int wanted, const char *says)
+{
+    if (status != wanted || strstr(out, says) == NULL)
+        fail_msg("%d, wanted %d and \"%s\": %s", status, wanted, says, out);
+}
+
+static int recover(const char *options)
+{
+    return run("breakwater recover -c \"$W3\" %s", options);
+}
+
+static void lose_all_but_the_last(void)
+{
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        (void)trio_stop(&cluster.trio, i, i < LAST ? SIGKILL : SIGTERM);
+}
+
+static bool serves_anew(struct real_cluster *of, int site)
+{
+    return real_serves(of, site) && real_number(of, "epoch") > 1 << 24;
+}
+
+static void it_serves_anew(void)
+{
+    trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
+    real_until(&cluster, serves_anew, 0, "the first site serves in the new generation");
+    real_assert_no_overlap(&cluster);
+}
+
+/* As far as its certificate counts by that clock; by years: unit/test_recovery. */
+static void recover_at(const char *shift)
+{
+    char faults[TRIO_PATH_BYTES];
+    char says[64];
+
+    real_serve(&cluster);
+    lose_all_but_the_last();
+    trio_path(&cluster.trio, "faults", faults);
+    (void)snprintf(says, sizeof says, "wall - %s\n", shift);
+    faults_begin(faults);
+    faults_say(faults, says);
+    assert_ran(recover("--yes"), 0, "It begins anew as generation");
+    faults_end();
+    it_serves_anew();
+}
+
+static void a_recovery_by_a_clock_two_months_ahead_is_followed_at_once(void **state)
+{
+    (void)state;
+    recover_at("5184000");
+}
+
+static void a_recovery_by_a_clock_most_of_a_day_behind_is_followed_at_once(void **state)
+{
+    (void)state;
+    recover_at("-72000");
+}
+
+static void what_nobody_has_heard_of_is_undone_and_nothing_else(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    lose_all_but_the_last();
+    assert_ran(recover("--undo --yes"), REFUSED, "has no directory of a generation before 1");
+    assert_ran(recover("--yes"), 0, "It begins anew");
+    assert_ran(recover("--undo --plan"), 0, "No witness has led in generation");
+    assert_ran(recover("--undo --yes"), 0, "Done.");
+    assert_ran(run("breakwater recover -c \"$W3\" --plan; ls \"$DATA\""), 0, ", generation 1, ");
+    assert_null(strstr(out, "generation-1\n"));
+
+    for (int i = 0; i < TRIO_WITNESSES; i++) /* it is one of the old ones again */
+        trio_start(&cluster.trio, i, TRIO_EXECUTED);
+    real_until(&cluster, real_serves, 0, "the cluster of before goes on");
+
+    lose_all_but_the_last();
+    assert_ran(recover("--yes"), 0, "It begins anew");
+    it_serves_anew();
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    assert_ran(recover("--undo --yes"), REFUSED, "has led in generation");
+    assert_non_null(strstr(out, "--above "));
+}
+
+static bool says_it_follows_none(const char *what)
+{
+    return run("ln -sf run/%s-agent.socket \"$DIR/\"; breakwater status --site --socket \"$DIR/guard.sock\"",
+               cluster.sites[0].name) == 3 && strstr(out, "! this site follows no witness: ") != NULL && strstr(out, what) != NULL;
+}
+
+static void it_says_that_it_follows_none(const char *what)
+{
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+
+    while (!says_it_follows_none(what)) {
+        if (patience_is_over(&patience))
+            patience_fail("status --site says that no witness is followed, %s: %s", what, out);
+        (void)usleep(100000);
+    }
+}
+
+/* What was recovered from is older than what sites follow, as a copy of the directory is. */
+static void a_site_above_the_recovered_generation_says_what_to_do(void **state)
+{
+    char command[512];
+    const char *at;
+
+    (void)state;
+    real_serve(&cluster);
+    lose_all_but_the_last();
+    assert_int_equal(run("cp -a \"$DATA\" \"$DATA.copy\""), 0);
+    assert_ran(recover("--yes --above 1000000000"), 0, "It begins anew");
+    it_serves_anew();
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    assert_int_equal(run("rm -r \"$DATA\"; mv \"$DATA.copy\" \"$DATA\""), 0);
+    assert_ran(recover("--yes"), 0, "It begins anew");
+    trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
+
+    it_says_that_it_follows_none("this site follows generation 10");
+    assert_ran(run("breakwater check \"$DIR/site.yaml\" | grep -A 3 'follows no witness'"), 0, "this site follows generation 10");
+    assert_true(says_it_follows_none("--above "));
+    at = strstr(out, "breakwater recover -c /etc/breakwater/witness.yaml --above ");
+    assert_non_null(at);
+    (void)snprintf(command, sizeof command, "--yes%.*s", (int)strcspn(strstr(at, " --above"), "\n"), strstr(at, " --above"));
+
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    assert_ran(recover(command), 0, "It begins anew"); /* as printed, at its own file */
+    it_serves_anew();
+}
+
+static void end_daemons(int site)
+{
+    (void)real_end(&cluster.sites[site].agent, SIGTERM);
+    (void)real_end(&cluster.sites[site].guard, SIGTERM);
+}
+
+/* As printed: the state of the site, while its daemons are stopped. */
+static void type_removal(int site)
+{
+    char path[REAL_PATH_BYTES];
+    char wanted[2 * REAL_PATH_BYTES + 32];
+
+    real_path(&cluster.sites[site], "state", path);
+    (void)snprintf(wanted, sizeof wanted, "rm -r %s/agent %s/guard", path, path);
+    if (site == 0 && strstr(out, wanted) == NULL)
+        fail_msg("it does not print \"%s\": %s", wanted, out);
+    assert_int_equal(run("%s", wanted), 0);
+}
+
+static void when_all_witnesses_were_made_anew_the_printed_commands_help(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    trio_found_anew(&cluster.trio);
+    trio_start_all(&cluster.trio, TRIO_EXECUTED);
+    it_says_that_it_follows_none("if every witness was re-created");
+    assert_ran(run("breakwater check \"$DIR/site.yaml\""), 1, "if every witness was re-created");
+    assert_true(says_it_follows_none("systemctl stop breakwater-agent breakwater-guard"));
+
+    for (int site = 0; site < 2; site++)
+        end_daemons(site);
+    if (real_service(&cluster, 0) != 0)
+        real_kill_service(&cluster, 0); /* "stop the service on this machine" */
+    for (int site = 0; site < 2; site++)
+        type_removal(site);
+    real_serve(&cluster);
+    real_assert_no_overlap(&cluster);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(a_recovery_by_a_clock_two_months_ahead_is_followed_at_once),
+        CASE(a_recovery_by_a_clock_most_of_a_day_behind_is_followed_at_once),
+        CASE(what_nobody_has_heard_of_is_undone_and_nothing_else),
+        CASE(a_site_above_the_recovered_generation_says_what_to_do),
+        CASE(when_all_witnesses_were_made_anew_the_printed_commands_help),
+    };
+#undef CASE
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
