@@ -230,6 +230,63 @@ static void a_status_that_hangs_or_lies_moves_nothing(void **state)
     assert_true(real_is_untouched(&cluster, 1));
 }
 
+static bool is_unhealthy(struct real_cluster *of, int site)
+{
+    return json_is_object(json_object_get(real_site_json(of, site), "unhealthy"));
+}
+
+static const char *to_site_1(const char *more)
+{
+    static char body[160];
+
+    (void)snprintf(body, sizeof body, "{\"to\": \"%s\"%s}", cluster.sites[1].name, more);
+    return body;
+}
+
+static bool is_held(struct real_cluster *of, int site)
+{
+    (void)site;
+    return json_is_true(json_object_get(of->group, "held"));
+}
+
+/* 4: what runs and does not do its work is stopped in order, and goes where another site is ready; and what is sick there,
+ * too, does not come back at once. */
+static void a_primary_that_says_unhealthy_moves_once(void **state)
+{
+    (void)state;
+    real_spec_number(&cluster, "unhealthy_after_ms", 2000);
+    begin();
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_until(&cluster, real_is_connected, 1, "the second site is there");
+    real_put(&cluster, 0, "sick", "");
+    real_until(&cluster, real_serves, 1, "the second site serves");
+    real_assert_ended(&cluster, 1, "confirmed", "unhealthy");
+    assert_int_equal(real_service(&cluster, 0), 0);
+    real_until(&cluster, real_is_connected, 0, "the first site is there");
+    real_put(&cluster, 1, "sick", "");
+    assert_false(real_for_a_lease(&cluster, real_serves, 0));
+}
+
+/* A leader whose screens name it; a word that says nothing is moved for whoever accepts what may come of it. */
+static void a_status_that_says_nothing_is_moved_for_who_accepts_that(void **state)
+{
+    (void)state;
+    begin();
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_until(&cluster, real_is_connected, 1, "the second site is there");
+    real_put(&cluster, 0, "say", "maybe\n");
+    real_until(&cluster, is_unhealthy, 0, "it cannot show that it serves");
+    assert_int_equal(real_order(&cluster, "switchover", to_site_1("")), 409);
+    assert_true(real_service(&cluster, 0) > 0);
+    assert_int_equal(real_order(&cluster, "switchover", to_site_1(", \"accept_outage\": true")), 202);
+    real_until(&cluster, real_service_is_gone, 0, "its service has ended");
+    real_until(&cluster, is_held, 0, "nobody has seen that");
+    assert_true(real_runs(&cluster, 0, "fence") >= 1);
+    assert_true(real_is_untouched(&cluster, 1));
+    real_drop(&cluster, 0, "say"); /* its status is mended: the next fence sees the end */
+    real_until(&cluster, real_serves, 1, "the second site serves");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +304,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_stop_leaves_running_is_ended_and_said, set_up,
                                         tear_down_judged),
         cmocka_unit_test_setup_teardown(a_status_that_hangs_or_lies_moves_nothing, set_up,
+                                        tear_down_judged),
+        cmocka_unit_test_setup_teardown(a_primary_that_says_unhealthy_moves_once, set_up, tear_down_judged),
+        cmocka_unit_test_setup_teardown(a_status_that_says_nothing_is_moved_for_who_accepts_that, set_up,
                                         tear_down_judged),
     };
 

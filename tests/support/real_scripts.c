@@ -9,6 +9,7 @@
  *   stubborn     a service that starts ignores TERM
  *   refuses      stop.sh and fence.sh do nothing and fail
  *   elsewhere    start.sh has somebody else begin the service, no child of the guard: elsewhere.sh
+ *   sick         status.sh says unhealthy of a service that lives
  *   say          a word: what status.sh prints, whatever is so
  *   remote_refuses   remote_fence.sh does nothing and fails
  *   position     a number: what readiness.sh has reached; `final` replaces it when the service
@@ -138,6 +139,7 @@ static const char remote_fence[] =
 static const char status[] = "hang_if_told\n"
                              "[ -f \"$D/say\" ] && read -r word <\"$D/say\" && echo \"$word\" && "
                              "exit 0\n"
+                             "[ ! -f \"$D/sick\" ] || ! is_alive || { echo unhealthy; exit 0; }\n"
                              "if is_alive; then echo started; else echo stopped; fi\n";
 static const char readiness[] = "at=0\n"
                                 "[ -f \"$D/position\" ] && read -r at <\"$D/position\"\n"

@@ -610,6 +610,25 @@ static void what_stands_beyond_the_subjects_that_count_is_none(void **state)
     assert_null(bw_trouble_book_first(book, 0, "g"));
 }
 
+/* 4: of whoever holds it, and as long as the epoch is renewed. An agent of before the feature level knows one reason. */
+static void a_holder_that_cannot_show_that_it_serves_is_told(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.unhealthy = BW_UNHEALTHY_UNHEALTHY;
+    world.sites[B].report.alarms = 1u << BW_ALARM_STATUS_UNKNOWN;
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, BIT(UNHEALTHY));
+    assert_int_equal(look(&calm).list[2].bits, BIT(STATUS_UNKNOWN));
+    world.sites[A].report.unhealthy = BW_UNHEALTHY_NOT;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world.sites[A].report.alarms = 1u << BW_ALARM_STATUS_UNKNOWN;
+    world_sync_all(&world);
+    assert_int_equal(look(&calm).list[1].bits, BIT(UNHEALTHY) | BIT(STATUS_UNKNOWN) | BIT(NOT_SERVING));
+}
+
 /* What is over makes room for what is on, what weighs less for what weighs more; what finds none is counted. */
 static void the_book_is_bounded(void **state)
 {
@@ -734,6 +753,7 @@ int main(void)
         WITH_BOOK(one_more_local_restart_is_loud_again),
         WITH_BOOK(what_is_over_is_forgotten_after_a_day_and_with_its_group),
         WITH_BOOK(what_stands_beyond_the_subjects_that_count_is_none),
+        cmocka_unit_test(a_holder_that_cannot_show_that_it_serves_is_told),
         WITH_BOOK(the_book_is_bounded),
         WITH_BOOK(what_is_over_makes_room_before_what_weighs_less),
         WITH_BOOK(what_keeps_somebody_waiting_is_kept_before_what_only_may_come_to_matter),

@@ -145,9 +145,36 @@ static void whoever_was_not_heard_is_named_or_left_out_by_name(void **state)
     assert_int_equal(bw_witness_machine_raise_level(&rig.machine, parties, 2, &order, &diag), BW_OK);
 }
 
+/* 5.3: an older witness stops when it reads that key. What a file says by default is left out below the level. */
+static void below_its_level_no_spec_has_unhealthy_after(void **state)
+{
+    static const char *const names[] = {"added", NULL};
+    struct bw_spec defaults;
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    bw_spec_defaults(&defaults);
+    begin(&rig);
+    for (uint32_t level = BW_UNHEALTHY_LEVEL - 1; level <= BW_UNHEALTHY_LEVEL; level++) {
+        rig.machine.cluster.feature_level = level;
+        order_begin(&rig, &order, names);
+        order.items[0].spec.unhealthy_after_ms = defaults.unhealthy_after_ms;
+        assert_int_equal(judge(&rig, &order), 0);
+        assert_int_equal(order.items[0].spec.unhealthy_after_ms,
+                         level < BW_UNHEALTHY_LEVEL ? 0 : defaults.unhealthy_after_ms);
+        order.items[0].spec.unhealthy_after_ms = 60000;
+        if (level < BW_UNHEALTHY_LEVEL)
+            assert_refuses(&rig, &order, "unhealthy_after needs feature level 3");
+        else
+            assert_int_equal(judge(&rig, &order), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(below_its_level_no_spec_has_unhealthy_after),
         cmocka_unit_test(everybody_is_asked_once_and_counts_by_the_least_that_it_knows),
         cmocka_unit_test(every_site_is_there_once_by_its_name),
         cmocka_unit_test(a_level_is_raised_by_one_and_only_where_it_is_still_wanted),
