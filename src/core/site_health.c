@@ -13,6 +13,12 @@ static bool is_to_serve(const struct bw_site *site)
            !site->stops_first;
 }
 
+bool bw_site_does_its_work(const struct bw_site *site)
+{
+    return site->service == BW_SERVICE_STARTED && !site->runs_sick &&
+           !(site->limits.condition_is_health && site->condition == BW_CONDITION_STOP);
+}
+
 static enum bw_unhealthy judge(const struct bw_site *site)
 {
     if (!is_to_serve(site))
@@ -25,10 +31,9 @@ static enum bw_unhealthy judge(const struct bw_site *site)
     case BW_SERVICE_STARTED:
         break;
     }
-    if (site->runs_sick)
-        return BW_UNHEALTHY_UNHEALTHY;
-    return site->limits.condition_is_health && site->condition == BW_CONDITION_STOP ? BW_UNHEALTHY_CONDITION
-                                                                                     : BW_UNHEALTHY_NOT;
+    if (bw_site_does_its_work(site))
+        return BW_UNHEALTHY_NOT;
+    return site->runs_sick ? BW_UNHEALTHY_UNHEALTHY : BW_UNHEALTHY_CONDITION;
 }
 
 /* From here nothing is held against it. */

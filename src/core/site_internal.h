@@ -309,6 +309,8 @@ void bw_site_note_health(struct bw_site *site, struct bw_instant at);
 void bw_site_begin_health(struct bw_site *site, struct bw_instant now);
 enum bw_unhealthy bw_site_health(const struct bw_site *site);
 bool bw_site_is_sick(const struct bw_site *site);
+/* By the newest looks: it runs, and nothing says that it is unhealthy. */
+bool bw_site_does_its_work(const struct bw_site *site);
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);
 void bw_site_watch_service(const struct step *step);
 bool bw_site_awaits_reach(const struct bw_site *site);

@@ -183,7 +183,7 @@ static void count_service(const struct step *step, struct bw_instant seen)
             site->stopped_in_a_row++;
         else if (service == BW_SERVICE_STARTED)
             site->stopped_in_a_row = 0; /* unknown is no observation: it neither counts nor clears */
-        site->started_in_a_row = service == BW_SERVICE_STARTED ? site->started_in_a_row + 1 : 0;
+        site->started_in_a_row = bw_site_does_its_work(site) ? site->started_in_a_row + 1 : 0;
         if (site->started_in_a_row >= BW_SITE_RESTARTS_FORGOTTEN_AFTER)
             site->restarts_used = 0;
     }

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "../../src/core/site_internal.h"
 #include "site_shell.h"
 
 #define THRESHOLD 3 /* as begin() has it: checked below */
@@ -113,6 +114,25 @@ static void what_runs_and_does_not_do_its_work_is_started_again_here_first(void 
     assert_int_equal(said().unhealthy, BW_UNHEALTHY_UNHEALTHY);
 }
 
+/* What is started again and again while it is sick would never go elsewhere. */
+static void no_restart_is_forgotten_while_it_is_sick(void **state)
+{
+    (void)state;
+    begin_restarting();
+    assert_int_equal(world.site.restarts_used, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "stopped");
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "started");
+    for (uint32_t i = 0; i < BW_SITE_RESTARTS_FORGOTTEN_AFTER; i++) {
+        confirm(&world, 1, world.now_ms);
+        armed(&world);
+        see("unhealthy", 1);
+    }
+    assert_int_equal(world.site.restarts_used, 1);
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+}
+
 /* 3.5: a stop that nobody has seen is followed by the fence, and nothing is started. */
 static void a_stop_before_that_start_that_is_not_seen_is_fenced(void **state)
 {
@@ -164,6 +184,7 @@ int main(void)
         cmocka_unit_test(unhealthy_is_started_to_all_else),
         cmocka_unit_test(a_condition_speaks_for_its_health_where_it_is_told_to),
         cmocka_unit_test(what_runs_and_does_not_do_its_work_is_started_again_here_first),
+        cmocka_unit_test(no_restart_is_forgotten_while_it_is_sick),
         cmocka_unit_test(a_stop_before_that_start_that_is_not_seen_is_fenced),
         cmocka_unit_test(nothing_else_is_started_again),
         cmocka_unit_test(a_site_that_waits_for_a_word_says_so),
