@@ -193,12 +193,13 @@ static void judge_moment(const struct bw_witness_machine *machine, int at, const
 
 /* Below BW_UNHEALTHY_LEVEL nobody is moved for that, and no spec may say so: what the file says by default is left out.
  * False: it was told. */
-static bool take_level(const struct bw_witness_machine *machine, struct bw_apply_item *item, const char *path,
-                       struct findings *findings)
+static bool take_level(const struct bw_witness_machine *machine, const struct bw_group *group,
+                       struct bw_apply_item *item, const char *path, struct findings *findings)
 {
     struct bw_spec defaults;
 
-    if (machine->cluster.feature_level >= BW_UNHEALTHY_LEVEL)
+    if (machine->cluster.feature_level >= BW_UNHEALTHY_LEVEL ||
+        (group != NULL && group->spec.unhealthy_after_ms == item->spec.unhealthy_after_ms))
         return true;
     bw_spec_defaults(&defaults);
     if (item->spec.unhealthy_after_ms == defaults.unhealthy_after_ms)
@@ -226,7 +227,7 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     item->outcome = BW_APPLY_UNCHANGED;
     if (group != NULL && item->keeps_mode)
         item->spec.mode = group->spec.mode;
-    if (!take_level(machine, item, path, findings))
+    if (!take_level(machine, group, item, path, findings))
         return;
     if (group != NULL)
         drop_late_name(group, item);

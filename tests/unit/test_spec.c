@@ -203,8 +203,8 @@ static void extreme_numbers_are_problems_not_overflows(void **state)
     (void)state;
     memset((char *)&spec + offset, 0xff,
            offsetof(struct bw_spec, retry_backoff_ms) + sizeof spec.retry_backoff_ms - offset);
-    assert_int_equal(check(&spec, UINT32_MAX), 14);
-    assert_string_equal(problems[13].text, "the other timings are too long for any lease_ttl");
+    assert_int_equal(check(&spec, UINT32_MAX), 15);
+    assert_string_equal(problems[14].text, "the other timings are too long for any lease_ttl");
     memset((char *)&spec + offset, 0,
            offsetof(struct bw_spec, retry_backoff_ms) + sizeof spec.retry_backoff_ms - offset);
     assert_true(check(&spec, 100) > 0);

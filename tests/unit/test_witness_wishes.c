@@ -82,9 +82,9 @@ static void a_switchover_is_refused_in_its_words(void **state)
     world.sites[A].report.service = BW_SERVICE_UNKNOWN;
     world_sync_all(&world);
     assert_refused(BW_WISH_SWITCHOVER, "dc-b", BW_ERR_REFUSED,
-                   "dc-a does not know whether harbor runs there (status unknown): it would stop it, "
-                   "could not see that it has stopped, and no other site would get it. Mend "
-                   "its status_script first; the guard's log at dc-a says what fails");
+                   "dc-a does not know whether harbor runs there (status unknown): if nobody confirms its end, no site "
+                   "serves until a person does. See what would happen: breakwater switchover harbor --to dc-b --plan; "
+                   "accept it: the same with --accept-outage");
     world_set_mode(&world, BW_MODE_PAUSED);
     assert_refused(BW_WISH_SWITCHOVER, "dc-b", BW_ERR_REFUSED,
                    "harbor is paused; first: breakwater resume harbor");
