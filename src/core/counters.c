@@ -13,7 +13,7 @@ bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max)
 }
 
 /* What there is of numbers in each step of a generation, and in all of one. */
-#define INDEX_SHIFT 16
+#define INDEX_SHIFT 14
 #define INDEX_RANGE (BW_GENERATION_LEAP << INDEX_SHIFT)
 
 bool bw_generation_may_follow(uint64_t own, uint64_t claimed)

@@ -24,6 +24,7 @@
 #define REFUSED 6
 
 static char out[1 << 16];
+static char generation[24]; /* what stands for GENERATION on the page */
 
 /* The exit status of a line of shell, in which W3, DATA and DIR are w3's file and directory, and the first site's. */
 __attribute__((format(printf, 1, 2))) static int run(const char *format, ...)
@@ -59,9 +60,104 @@ static void assert_ran(int status, int wanted, const char *says)
         fail_msg("%d, wanted %d and \"%s\": %s", status, wanted, says, out);
 }
 
+/* ---- the page ---- */
+
+#define PAGE      "deploy/recover.md"
+#define AS_USER   "runuser -u breakwater -- "
+#define RECOVER   AS_USER "breakwater recover -c /etc/breakwater/witness.yaml"
+#define RESTORE   AS_USER "breakwater snapshot restore -c /etc/breakwater/witness.yaml"
+#define STATE_DIR "/var/lib/breakwater-agent"
+
+/* Each command of the page is one of these, and a case types it; what systemctl does the case does. */
+static const char *const typed[] = {
+    RECOVER " --plan", RECOVER, RECOVER " --undo", RECOVER " --above GENERATION", "breakwater status", "breakwater status --site",
+    "breakwater check /etc/breakwater/site.yaml", "breakwater snapshot save SAVED", RESTORE " --plan - <SAVED",
+    RESTORE " --yes - <SAVED", "rm -r " STATE_DIR "/agent " STATE_DIR "/guard",
+};
+
+static void put(char *text, size_t size, const char *from, const char *to)
+{
+    char *at = strstr(text, from);
+    char rest[4096];
+
+    while (at != NULL) {
+        (void)snprintf(rest, sizeof rest, "%s", at + strlen(from));
+        assert_true((size_t)snprintf(at, size - (size_t)(at - text), "%s%s", to, rest) < size - (size_t)(at - text));
+        at = strstr(at + strlen(to), from);
+    }
+}
+
+/* Types a line of the page, with the files of this test in the place of those there; `more` is what a person adds. */
+static int type(const char *line, const char *more)
+{
+    char command[4096];
+    char state[REAL_PATH_BYTES];
+    bool is_known = false;
+
+    for (size_t i = 0; i < sizeof typed / sizeof typed[0]; i++)
+        is_known = is_known || strcmp(typed[i], line) == 0;
+    assert_true(is_known);
+    real_path(&cluster.sites[0], "state", state);
+    (void)snprintf(command, sizeof command, "%s%s", line, more);
+    put(command, sizeof command, AS_USER, "");
+    put(command, sizeof command, "/etc/breakwater/witness.yaml", "\"$W3\"");
+    put(command, sizeof command, "/etc/breakwater/site.yaml", "\"$DIR/site.yaml\"");
+    put(command, sizeof command, STATE_DIR, state);
+    put(command, sizeof command, "GENERATION", generation);
+    put(command, sizeof command, "SAVED", "\"$DIR/saved\"");
+    return run("%s", command);
+}
+
 static int recover(const char *options)
 {
     return run("breakwater recover -c \"$W3\" %s", options);
+}
+
+static void each_command_of_the_page_is_typed(void **state)
+{
+    char path[512];
+    char line[512];
+    unsigned count = 0;
+    bool is_in = false;
+    FILE *page;
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/" PAGE, getenv("BREAKWATER_SOURCE"));
+    page = fopen(path, "r");
+    assert_non_null(page);
+    while (fgets(line, sizeof line, page) != NULL) {
+        char *text = line + strspn(line, " ");
+        bool is_typed = false;
+
+        text[strcspn(text, "\n")] = '\0';
+        if (strncmp(text, "```", 3) == 0) {
+            is_in = strcmp(text, "```sh recover") == 0;
+            continue;
+        }
+        if (!is_in || strncmp(text, "systemctl ", 10) == 0)
+            continue;
+        for (size_t i = 0; i < sizeof typed / sizeof typed[0]; i++)
+            is_typed = is_typed || strcmp(typed[i], text) == 0;
+        if (!is_typed)
+            fail_msg("no case types: %s", text);
+        count++;
+    }
+    assert_int_equal(fclose(page), 0);
+    assert_int_equal(count, sizeof typed / sizeof typed[0]);
+}
+
+/* Whom the command asks, and as whom: what cli.yaml says elsewhere. */
+static const char *status_options(void)
+{
+    static char options[512];
+    char ca[TRIO_PATH_BYTES];
+    char identity[TRIO_PATH_BYTES];
+
+    trio_path(&cluster.trio, "ca.pem", ca);
+    trio_path(&cluster.trio, "operator.pem", identity);
+    (void)snprintf(options, sizeof options, " --endpoint 127.0.0.1:%u --ca %s --identity %s",
+                   (unsigned)cluster.trio.api[LAST], ca, identity);
+    return options;
 }
 
 static void lose_all_but_the_last(void)
@@ -94,9 +190,12 @@ static void recover_at(const char *shift)
     (void)snprintf(says, sizeof says, "wall - %s\n", shift);
     faults_begin(faults);
     faults_say(faults, says);
-    assert_ran(recover("--yes"), 0, "It begins anew as generation");
+    assert_ran(type(RECOVER " --plan", ""), 0, "It begins anew as generation");
+    assert_ran(type(RECOVER, " --yes"), 0, "It begins anew as generation");
     faults_end();
     it_serves_anew();
+    (void)type("breakwater status", status_options());
+    assert_non_null(strstr(out, "harbor"));
 }
 
 static void a_recovery_by_a_clock_two_months_ahead_is_followed_at_once(void **state)
@@ -119,7 +218,7 @@ static void what_nobody_has_heard_of_is_undone_and_nothing_else(void **state)
     assert_ran(recover("--undo --yes"), REFUSED, "has no directory of a generation before 1");
     assert_ran(recover("--yes"), 0, "It begins anew");
     assert_ran(recover("--undo --plan"), 0, "No witness has led in generation");
-    assert_ran(recover("--undo --yes"), 0, "Done.");
+    assert_ran(type(RECOVER " --undo", " --yes"), 0, "Done.");
     assert_ran(run("breakwater recover -c \"$W3\" --plan; ls \"$DATA\""), 0, ", generation 1, ");
     assert_null(strstr(out, "generation-1\n"));
 
@@ -137,8 +236,8 @@ static void what_nobody_has_heard_of_is_undone_and_nothing_else(void **state)
 
 static bool says_it_follows_none(const char *what)
 {
-    return run("ln -sf run/%s-agent.socket \"$DIR/\"; breakwater status --site --socket \"$DIR/guard.sock\"",
-               cluster.sites[0].name) == 3 && strstr(out, "! this site follows no witness: ") != NULL && strstr(out, what) != NULL;
+    (void)run("ln -sf run/%s-agent.socket \"$DIR/\"", cluster.sites[0].name);
+    return type("breakwater status --site", " --socket \"$DIR/guard.sock\"") == 3 && strstr(out, "! this site follows no witness: ") != NULL && strstr(out, what) != NULL;
 }
 
 static void it_says_that_it_follows_none(const char *what)
@@ -155,7 +254,6 @@ static void it_says_that_it_follows_none(const char *what)
 /* What was recovered from is older than what sites follow, as a copy of the directory is. */
 static void a_site_above_the_recovered_generation_says_what_to_do(void **state)
 {
-    char command[512];
     const char *at;
 
     (void)state;
@@ -170,14 +268,16 @@ static void a_site_above_the_recovered_generation_says_what_to_do(void **state)
     trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
 
     it_says_that_it_follows_none("this site follows generation 10");
-    assert_ran(run("breakwater check \"$DIR/site.yaml\" | grep -A 3 'follows no witness'"), 0, "this site follows generation 10");
+    assert_ran(type("breakwater check /etc/breakwater/site.yaml", " | grep -A 3 'follows no witness'"), 0,
+               "this site follows generation 10");
     assert_true(says_it_follows_none("--above "));
     at = strstr(out, "breakwater recover -c /etc/breakwater/witness.yaml --above ");
     assert_non_null(at);
-    (void)snprintf(command, sizeof command, "--yes%.*s", (int)strcspn(strstr(at, " --above"), "\n"), strstr(at, " --above"));
+    (void)snprintf(generation, sizeof generation, "%.*s", (int)strspn(strstr(at, "--above ") + 8, "0123456789"),
+                   strstr(at, "--above ") + 8);
 
     assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
-    assert_ran(recover(command), 0, "It begins anew"); /* as printed, at its own file */
+    assert_ran(type(RECOVER " --above GENERATION", " --yes"), 0, "It begins anew"); /* as printed, at its own file */
     it_serves_anew();
 }
 
@@ -187,37 +287,44 @@ static void end_daemons(int site)
     (void)real_end(&cluster.sites[site].guard, SIGTERM);
 }
 
-/* As printed: the state of the site, while its daemons are stopped. */
-static void type_removal(int site)
-{
-    char path[REAL_PATH_BYTES];
-    char wanted[2 * REAL_PATH_BYTES + 32];
-
-    real_path(&cluster.sites[site], "state", path);
-    (void)snprintf(wanted, sizeof wanted, "rm -r %s/agent %s/guard", path, path);
-    if (site == 0 && strstr(out, wanted) == NULL)
-        fail_msg("it does not print \"%s\": %s", wanted, out);
-    assert_int_equal(run("%s", wanted), 0);
-}
-
 static void when_all_witnesses_were_made_anew_the_printed_commands_help(void **state)
 {
+    char state_dir[REAL_PATH_BYTES];
+    char wanted[2 * REAL_PATH_BYTES + 32];
+
     (void)state;
     real_serve(&cluster);
     trio_found_anew(&cluster.trio);
     trio_start_all(&cluster.trio, TRIO_EXECUTED);
     it_says_that_it_follows_none("if every witness was re-created");
-    assert_ran(run("breakwater check \"$DIR/site.yaml\""), 1, "if every witness was re-created");
+    assert_ran(type("breakwater check /etc/breakwater/site.yaml", ""), 1, "if every witness was re-created");
     assert_true(says_it_follows_none("systemctl stop breakwater-agent breakwater-guard"));
+    real_path(&cluster.sites[0], "state", state_dir);
+    (void)snprintf(wanted, sizeof wanted, "rm -r %s/agent %s/guard", state_dir, state_dir);
+    assert_non_null(strstr(out, wanted));
 
     for (int site = 0; site < 2; site++)
         end_daemons(site);
     if (real_service(&cluster, 0) != 0)
         real_kill_service(&cluster, 0); /* "stop the service on this machine" */
-    for (int site = 0; site < 2; site++)
-        type_removal(site);
+    assert_int_equal(type("rm -r " STATE_DIR "/agent " STATE_DIR "/guard", ""), 0);
+    assert_int_equal(run("rm -r \"$DIR/../b/state/agent\" \"$DIR/../b/state/guard\""), 0);
     real_serve(&cluster);
     real_assert_no_overlap(&cluster);
+}
+
+/* Each is lost; one begins with what was saved, above what the sites have come to follow since. */
+static void a_saved_state_begins_the_cluster_anew(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    assert_int_equal(type("breakwater snapshot save SAVED", status_options()), 0);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        (void)trio_stop(&cluster.trio, i, SIGKILL);
+    assert_int_equal(run("rm -r \"$DATA\""), 0);
+    assert_ran(type(RESTORE " --plan - <SAVED", ""), 0, "It begins anew");
+    assert_ran(type(RESTORE " --yes - <SAVED", ""), 0, "It begins anew");
+    it_serves_anew();
 }
 
 int main(void)
@@ -228,6 +335,8 @@ int main(void)
         CASE(a_recovery_by_a_clock_most_of_a_day_behind_is_followed_at_once),
         CASE(what_nobody_has_heard_of_is_undone_and_nothing_else),
         CASE(a_site_above_the_recovered_generation_says_what_to_do),
+        CASE(a_saved_state_begins_the_cluster_anew),
+        cmocka_unit_test(each_command_of_the_page_is_typed),
         CASE(when_all_witnesses_were_made_anew_the_printed_commands_help),
     };
 #undef CASE

@@ -78,9 +78,11 @@ static void the_numbers_of_a_generation_end_before_those_of_any_recovery_of_it(v
         assert_true(bw_generation_may_follow(own, highest));
         assert_true(bw_counter_index_last(highest) < BW_COUNTER_MAX);
     }
-    /* What 30 years of a thousand entries a second come to, and a release that counted by clocks has left. */
-    assert_true(bw_counter_index_last(1) > UINT64_C(1000) * 1000000000);
+    /* What 16 years of a thousand entries a second come to, and a release that counted by clocks has left. */
+    assert_true(bw_counter_index_last(1) > UINT64_C(1000) * 500000000);
     assert_true(bw_counter_index_last(1800000000) > UINT64_C(1800000000000) + 1000000000000);
+    /* A first recovery, as an agent of that release judges it: by the millisecond of its clock. */
+    assert_true(bw_counter_index_first(bw_generation_after(1, 7000, 7, UINT64_MAX)) < UINT64_C(1767225600000));
     assert_true(bw_counter_epoch_last(1800000000) > UINT64_C(1800000000) + 10 * UINT64_C(1000000));
 }
 

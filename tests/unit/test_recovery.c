@@ -71,7 +71,7 @@ static void no_two_recoveries_share_a_number(void **state)
     /* The lower one again: it is above all that the other one has come to. */
     recover_at(0);
     assert_true(world.cluster.generation > other.generation);
-    assert_true(index_of_recovery > bw_counter_index_last(other.generation) - (UINT64_C(1) << 41));
+    assert_true(index_of_recovery > index + (UINT64_C(1) << 37));
     assert_true(world_group(&world)->epoch > groups[0].epoch + 1000000);
 }
 
@@ -186,7 +186,7 @@ static void a_state_that_nobody_could_start_from_is_refused_in_words(void **stat
     assert_refuses(applied_index, BW_COUNTER_MAX, BW_ERR_LIMIT, "index is");
     assert_refuses(applied_index, BW_COUNTER_MAX, BW_ERR_LIMIT, "more than 4611686018427387903");
     assert_refuses(generation, BW_GENERATION_MAX + 1, BW_ERR_LIMIT, "generation is");
-    assert_refuses(generation, UINT64_MAX, BW_ERR_LIMIT, "more than 70368710623232");
+    assert_refuses(generation, UINT64_MAX, BW_ERR_LIMIT, "more than 281474943156224");
     assert_refuses(epoch_floor, BW_COUNTER_MAX, BW_ERR_LIMIT, "an epoch");
     assert_refuses(epoch_floor, last_epoch + 1, BW_ERR_LIMIT, "an epoch");
     world.cluster.election_timeout_ms = 50;

@@ -18,6 +18,7 @@
 
 #include <breakwater/consensus/node.h>
 #include <breakwater/consensus/recovery.h>
+#include <breakwater/core/counters.h>
 #include <breakwater/consensus/vote.h>
 
 #include "janitor.h"
@@ -74,6 +75,25 @@ static int make_new(void)
     if (err == BW_OK)
         err = bw_recovery_is_begun(&open) ? bw_recovery_finish(&open, &diag)
                                           : bw_recovery_write(&open, &wanted, &diag);
+    bw_data_dir_close(&open);
+    return err == BW_OK ? 0 : 1;
+}
+
+/* As `breakwater recover --undo` does it, of generation 5 made of generation 1. */
+static int undo_new(void)
+{
+    struct bw_diag diag = {0};
+    struct bw_data_dir open;
+    enum bw_err err = bw_data_dir_lock(&open, dir, &diag);
+    uint64_t aside = 0;
+
+    if (err == BW_OK && bw_recovery_is_begun(&open)) {
+        err = bw_recovery_finish(&open, &diag);
+    } else if (err == BW_OK) {
+        err = bw_recovery_find_aside(&open, 5, &aside, &diag);
+        if (err == BW_OK)
+            err = aside == 1 ? bw_recovery_undo(&open, 5, aside, &diag) : BW_ERR_NOT_FOUND;
+    }
     bw_data_dir_close(&open);
     return err == BW_OK ? 0 : 1;
 }
@@ -336,6 +356,63 @@ static void remove_mark(void)
     assert_int_equal(unlink(path), 0);
 }
 
+static void assert_undone(void)
+{
+    assert_int_equal(apart(is_old, -1), 0);
+    assert_true(has("generation-5/identity"));
+    assert_false(has("generation-1"));
+    assert_false(has("recovery"));
+    assert_false(has("recovery.new"));
+}
+
+static void wherever_an_undo_is_cut_short_the_next_run_does_the_right_thing(void **state)
+{
+    unsigned before_count = 0;
+    unsigned behind_count = 0;
+
+    for (long n = 0;; n++) {
+        assert_true(n < 200);
+        assert_int_equal(apart(make_new, -1), 0);
+        write_bytes("notes", (const uint8_t *)"new", 3); /* beside what is made anew */
+        write_bytes("generation-1/notes", (const uint8_t *)"old", 3);
+        if (apart(undo_new, n) == 0)
+            break;
+        if (has("recovery")) {
+            behind_count++;
+            assert_int_equal(apart(is_old, -1), 1);
+            assert_int_equal(apart(is_new, -1), 1);
+            assert_int_equal(apart(undo_new, -1), 0);
+        } else if (has("generation-1")) {
+            before_count++;
+            assert_int_equal(apart(is_new, -1), 0);
+            assert_int_equal(apart(undo_new, -1), 0);
+        }
+        assert_undone();
+        assert_true(has("notes") && has("generation-5/notes"));
+        again(state);
+    }
+    assert_undone();
+    print_message("cut short %u times before the mark, %u behind it\n", before_count, behind_count);
+    assert_true(before_count >= 2);
+    assert_true(behind_count > 5);
+}
+
+/* 3.9: the term of its election is on its disk before a witness leads. */
+static void what_nobody_has_led_from_is_told_by_its_log(void **state)
+{
+    const uint64_t generation = UINT64_C(1) << 25;
+    struct bw_recovery_found found = {.term = 9, .last_term = 9, .last_index = bw_counter_index_first(generation)};
+
+    (void)state;
+    assert_true(bw_recovery_is_unspoken(&found, generation));
+    assert_false(bw_recovery_is_unspoken(&found, generation + 1)); /* no recovery, or one of a release of before */
+    found.term++;
+    assert_false(bw_recovery_is_unspoken(&found, generation)); /* it stood for election */
+    found.last_term++;
+    found.last_index++;
+    assert_false(bw_recovery_is_unspoken(&found, generation)); /* and wrote */
+}
+
 static void a_mark_that_cannot_be_read_changes_nothing(void **state)
 {
     (void)state;
@@ -433,6 +510,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             wherever_it_is_cut_short_the_next_run_does_the_right_thing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_goes_on_may_be_cut_short_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            wherever_an_undo_is_cut_short_the_next_run_does_the_right_thing, set_up, tear_down),
+        cmocka_unit_test(what_nobody_has_led_from_is_told_by_its_log),
         cmocka_unit_test_setup_teardown(a_mark_that_cannot_be_read_changes_nothing, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_mark_that_was_cut_or_changed_is_noticed, set_up,

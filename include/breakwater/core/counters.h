@@ -30,10 +30,11 @@ bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max);
  * two recoveries that know nothing of each other share no number, but for a chance of one in LEAP, and of both the
  * higher one is higher in all of them. No clock has a part in it.
  *
- * Honestly nobody comes to the end: a thousand entries a second take 34 years for 2^40, a grant in each 5 s takes
- * 2.6 years for 2^24. */
+ * Honestly nobody comes to the end: a thousand entries a second take 8 years for 2^38, a grant in each 5 s takes
+ * 2.6 years for 2^24. The numbers of a first recovery are below those that clocks gave, so agents of a release of before
+ * follow it. */
 #define BW_GENERATION_LEAP (UINT64_C(1) << 24)
-#define BW_GENERATION_MAX  ((BW_COUNTER_MAX >> 16) - (UINT64_C(1) << 25))
+#define BW_GENERATION_MAX  ((BW_COUNTER_MAX >> 14) - (UINT64_C(1) << 25))
 
 /* What one answer adds at most to the generation that an agent has: a hundred recoveries of which it heard nothing. */
 #define BW_GENERATION_JUMP_MAX (UINT64_C(1) << 32)
