@@ -277,7 +277,7 @@ static enum bw_exit show(const struct look *look, const char *socket, const char
                       look->site, group);
         return BW_EXIT_FAILED;
     }
-    witnesses = ask_agent(socket, look->site);
+    witnesses = look->has_agent && look->agent_contact_ms <= AGENT_SILENT_MS ? ask_agent(socket, look->site) : NULL;
     is_followed_none = bw_followed_is_none(witnesses, "", what, fix);
     document = json_pack("{s:s, s:s, s:b, s:I, s:o, s:O}", "schema", "breakwater.site/v1", "site",
                          look->site, "agent", look->has_agent, "agent_heard_ms",
