@@ -49,6 +49,22 @@ static const struct bw_cli_command apply_command = {
     .options = apply_options,
 };
 
+/* A witness of the release before refuses these keys. If a key is left out, every release takes its default (5.3). */
+static const char *const newer_keys[] = {"unhealthy_after_ms"};
+
+static void omit_newer_defaults(json_t *group)
+{
+    struct bw_spec spec;
+    json_t *defaults;
+
+    bw_spec_defaults(&spec);
+    defaults = bw_spec_json_encode(&spec);
+    for (size_t i = 0; i < sizeof newer_keys / sizeof newer_keys[0]; i++)
+        if (json_equal(json_object_get(group, newer_keys[i]), json_object_get(defaults, newer_keys[i])) != 0)
+            (void)json_object_del(group, newer_keys[i]);
+    json_decref(defaults);
+}
+
 /* The group of the body, and what is said of it beside; NULL: no memory. */
 static json_t *append_wanted(json_t *groups, json_t **versions,
                              const struct bw_group_wanted *wanted)
@@ -57,6 +73,7 @@ static json_t *append_wanted(json_t *groups, json_t **versions,
 
     if (group != NULL && wanted->keeps_mode)
         (void)json_object_del(group, "mode"); /* it is there */
+    omit_newer_defaults(group);
     if (wanted->version != 0)
         *versions = bw_json_merge(
             *versions, json_pack("{s:I}", wanted->spec.name, (json_int_t)wanted->version));

@@ -87,7 +87,6 @@ static void begin_close(struct bw_guard_program *program)
     program->is_reading = bw_guard_reload_close(program);
     close_turns(program);
     bw_guard_enforcer_close(program);
-    bw_guard_sole_close(program);
     bw_guard_agents_close(program);
     bw_heartbeat_close(&program->heartbeat);
     for (uint32_t i = 0; i < program->group_count; i++)
@@ -300,8 +299,6 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
 {
     enum bw_err err = bw_guard_store_open(&program->store, program->config, diag);
 
-    if (err == BW_OK)
-        err = bw_guard_sole_open(program, diag);
     if (err == BW_OK)
         begin_machine(program);
     if (err == BW_OK)

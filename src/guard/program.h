@@ -9,7 +9,7 @@
  *   reach_file.c by what a group is ended, kept    mirrors.c     mirrors on their way to /run
  *   caretaker.c  mirrors whose guard cannot start   forgotten.c   groups that no file names
  *   mirror_dirs.c  mirrors of other names         shown.c      what it shows to who only looks
- *   steps.c      a start or a stop that is a list of steps        sole.c        one guard of a site and machine
+ *   steps.c      a start or a stop that is a list of steps
  *
  * Everything belongs to the loop's thread. The machine (machine/guard_machine.h, and before it
  * begins machine/guard_found.h) decides; nothing here does.
@@ -56,20 +56,6 @@ struct bw_guard_store {
     struct bw_id cluster_id; /* the one this guard serves; none: no agent has said it yet */
     uint64_t generation;
 };
-
-/* ---- sole.c -------------------------------------------------------------------------------- */
-
-struct bw_guard_sole {
-    uv_poll_t poll;
-    int fd;
-    bool is_open;
-};
-
-/* From here on no other guard of this site, cluster and machine begins. BW_ERR_BUSY: one has, `diag` names it. */
-BW_MUST_CHECK enum bw_err bw_guard_sole_open(struct bw_guard_program *program, struct bw_diag *diag);
-void bw_guard_sole_close(struct bw_guard_program *program);
-
-/* ---- store.c, again ------------------------------------------------------------------------ */
 
 /* The jobs of the workers are theirs, with a copy of the store's descriptors and paths: a thread that hangs
  * outlives the guard. */
@@ -501,7 +487,6 @@ struct bw_guard_program {
     bool has_turns;          /* both are open */
     bool is_going_on;
 
-    struct bw_guard_sole sole;
     struct bw_kept_listener socket;
     struct bw_guard_peer *peers;
     uint64_t peer_count;             /* that ever were */

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -219,43 +218,6 @@ static void another_users_process_is_not_heard(void **state)
     assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
 }
 
-/* Any process may take an abstract name (3.4, one guard of a site and machine). */
-static void name_that_another_user_has_taken_keeps_no_guard_away(void **state)
-{
-    struct rig *rig = *state;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    pid_t child;
-    int ready[2];
-    char byte;
-
-    if (geteuid() != 0)
-        skip_lacking("root"); /* only root can become somebody else */
-    (void)snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "breakwater-%s@prod", rig->site);
-    assert_int_equal(pipe(ready), 0);
-    child = fork();
-    if (child == 0) {
-        const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        const socklen_t bytes =
-            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(address.sun_path + 1));
-
-        if (setgid(65534) != 0 || setuid(65534) != 0 ||
-            bind(fd, (const struct sockaddr *)&address, bytes) != 0 || listen(fd, 1) != 0 ||
-            prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || write(ready[1], "x", 1) != 1)
-            _exit(2);
-        (void)pause();
-        _exit(0);
-    }
-    assert_int_equal(close(ready[1]), 0);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    assert_int_equal(close(ready[0]), 0);
-    rig_guard_start(rig);
-    rig_greet(rig);
-
-    assert_true(rig_has(rig, "log", "event=guard.name_taken"));
-    assert_int_equal(kill(child, SIGKILL), 0);
-    assert_int_equal(waitpid(child, NULL, 0), child);
-}
-
 /* Whoever tidies up /run takes away the one way to a guard whose restart would cost something. */
 static void a_guard_whose_run_directory_is_removed_is_found_there_again(void **state)
 {
@@ -294,7 +256,6 @@ int main(void)
         TEST(silent_connections_keep_nobody_out),
         TEST(a_hello_that_waits_for_the_disk_holds_up_nobody),
         TEST(another_users_process_is_not_heard),
-        TEST(name_that_another_user_has_taken_keeps_no_guard_away),
         TEST(a_guard_whose_run_directory_is_removed_is_found_there_again),
     };
 

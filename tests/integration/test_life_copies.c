@@ -25,11 +25,10 @@
 static const char make_copy[] =
     "mkdir -p '%2$s' && cp -a '%1$s/state' '%2$s/state' && mkdir -m 700 '%2$s/run' && "
     "for file in '%1$s'/site.yaml '%1$s'/*.sh; do "
-    "sed -e 's#%1$s/#%2$s/#g' -e \"s#'%1$s'#'%2$s'#g\" -e 's#^OWNER=.*#OWNER=%3$s#' -e 's#local_restarts: 0#local_restarts: 3#' \"$file\" "
+    "sed -e 's#%1$s/#%2$s/#g' -e \"s#'%1$s'#'%2$s'#g\" -e 's#^OWNER=.*#OWNER=1#' -e 's#local_restarts: 0#local_restarts: 3#' \"$file\" "
     ">'%2$s'/\"${file##*/}\" || exit 1; done; chmod 700 '%2$s'/*.sh";
 
-/* `owner`: whom its service does not outlive. */
-static void copy_site(const char *owner)
+static void copy_site(void)
 {
     struct real_site *copy = &cluster.sites[COPY];
     const char *const from = cluster.sites[0].dir;
@@ -37,7 +36,7 @@ static void copy_site(const char *owner)
 
     (void)memcpy(copy->name, cluster.sites[0].name, sizeof copy->name);
     (void)snprintf(copy->dir, sizeof copy->dir, "%s/copy", cluster.dir);
-    (void)snprintf(command, sizeof command, make_copy, from, copy->dir, owner);
+    (void)snprintf(command, sizeof command, make_copy, from, copy->dir);
     assert_int_equal(system(command), 0);
     cluster.site_count = COPIES;
 }
@@ -85,7 +84,7 @@ static void a_copy_beside_the_original_serves_nothing(void **state)
     if (!can_be_alone())
         skip_lacking("mounts");
     real_serve(&cluster);
-    copy_site("1");
+    copy_site();
     copy = start_alone();
     real_until(&cluster, two_agents_speak, 0, "the copy speaks for the site");
 
@@ -96,35 +95,12 @@ static void a_copy_beside_the_original_serves_nothing(void **state)
     assert_true(is_kept);
 }
 
-/* 3.4: it would find the processes of the first one where its own are. */
-static void a_second_guard_of_a_site_does_not_begin(void **state)
-{
-    char wanted[192];
-
-    (void)state;
-    real_serve(&cluster);
-    copy_site("$PPID");
-    real_start_guard(&cluster, COPY);
-
-    assert_int_equal(real_end(&cluster.sites[COPY].guard, 0), 75);
-    (void)snprintf(wanted, sizeof wanted, "process %ld is the guard of site %s in cluster prod on this machine",
-                   (long)cluster.sites[0].guard, cluster.sites[0].name);
-    if (strstr(real_read(&cluster, COPY, "guard.log"), wanted) == NULL)
-        fail_msg("%s", real_read(&cluster, COPY, "guard.log"));
-    assert_true(real_for_a_lease(&cluster, real_keeps_epoch_1, 0));
-
-    (void)real_end(&cluster.sites[0].guard, SIGKILL);
-    real_start_guard(&cluster, 0); /* the name has gone with that process */
-    assert_true(real_for_a_lease(&cluster, real_keeps_epoch_1, 0));
-}
-
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_copy_beside_the_original_serves_nothing),
-        CASE(a_second_guard_of_a_site_does_not_begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
