@@ -42,7 +42,7 @@
         .min = LIMIT_MS_MIN, .max = LIMIT_MS_MAX, .absent = "120s",                                \
         .help = "how long a script may run: then TERM and KILL for its whole tree"                 \
     }
-#define STATUS_HELP    "prints started, stopped or unknown"
+#define STATUS_HELP    "prints started, stopped, unhealthy or unknown"
 #define START_HELP     "makes this site primary; must bear being run twice"
 #define STOP_HELP      "makes this site standby, cleanly; must bear being run twice"
 #define CONDITION_HELP "prints start or stop: stop, and this site is no candidate"

@@ -23,7 +23,8 @@ static bool read_word(const char *word, enum bw_service *out_service)
     }
     BW_SERVICE_LIST(X)
 #undef X
-    return false;
+    *out_service = BW_SERVICE_UNKNOWN; /* what is unhealthy has not come to serve */
+    return bw_line_is_unhealthy(word);
 }
 
 /* Beside its own limit, and beside the pause between two: half of either leaves room for a bad day.

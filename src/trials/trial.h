@@ -50,8 +50,8 @@ enum bw_trial_verdict {
       "site without a second enforcer waits for a fence from another one, or force-release")                                                              \
     X(BEGIN_STOPPED, "begin.stopped", "status says stopped before anything was started",           \
       "stop the service first; then status must say so, also where it was never started")          \
-    X(STATUS_WORD, "status.word", "status prints started, stopped or unknown",                     \
-      "print exactly one of the three words as the first line, whatever happens")                  \
+    X(STATUS_WORD, "status.word", "status prints started, stopped, unhealthy or unknown",          \
+      "print exactly one of its words as the first line, whatever happens")                  \
     X(STATUS_EXIT, "status.exit", "status ends with 0, within its limit",                          \
       "exit 0 with each of the words: any failure counts as unknown, which starts nothing")        \
     X(STATUS_LINES, "status.lines", "status prints its word and nothing else",                     \

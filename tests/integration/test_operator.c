@@ -345,11 +345,11 @@ static void a_switchover_is_done_and_in_the_history_with_its_author(void **state
 static void the_feature_level_is_the_newest_and_only_an_operator_raises_it(void **state)
 {
     (void)state;
-    operator_until_it_says("cli.yaml", "feature-level", 0, "guard     dc-b                      2");
-    assert_says(operator.out, "feature level 2, the newest that w");
-    assert_says(operator.out, "witness   w1                        2");
-    assert_says(operator.out, "witness   w3                        2");
-    assert_says(operator.out, "agent     dc-a                      2");
+    operator_until_it_says("cli.yaml", "feature-level", 0, "guard     dc-b                      3");
+    assert_says(operator.out, "feature level 3, the newest that w");
+    assert_says(operator.out, "witness   w1                        3");
+    assert_says(operator.out, "witness   w3                        3");
+    assert_says(operator.out, "agent     dc-a                      3");
     assert_int_equal(operator_run("viewer.yaml", "feature-level -o json"), 0);
     assert_says(operator.out, "\"schema\": \"breakwater.feature-level/v1\"");
 
@@ -361,7 +361,7 @@ static void the_feature_level_is_the_newest_and_only_an_operator_raises_it(void 
     assert_int_equal(operator_run("viewer.yaml", "feature-level raise --yes"), 1);
     assert_says(operator.errors, "operator's certificate");
     assert_int_equal(
-        operator_ask_leader(operator.operator, "POST", "/v1/feature-level/raise", "{\"to\":3}", 8),
+        operator_ask_leader(operator.operator, "POST", "/v1/feature-level/raise", "{\"to\":4}", 8),
         409);
     assert_int_equal(operator_ask_leader(operator.operator, "POST", "/v1/feature-level/raise",
                                          "{\"to\":\"x\"}", 10),

@@ -27,7 +27,7 @@
       "candidate until one fits, or the limit does; at a site that holds nothing it is forgotten " \
       "after a minute, when the next one takes too long after two, and so on up to about an hour") \
     X(STATUS_UNKNOWN, "status_unknown",                                                            \
-      "the status_script says unknown, prints none of its three words, or fails; run it by hand: " \
+      "the status_script says unknown, prints none of its four words, or fails; run it by hand: " \
       "it says why. Until it says another word nothing is done about a service that is down. To "  \
       "move the group away from such a holder: breakwater switchover GROUP --to SITE")             \
     X(CONDITION_FAILED, "condition_failed",                                                        \
