@@ -416,6 +416,10 @@ static enum bw_err open_reaches(struct bw_agent_fence *fence, struct bw_diag *di
         err = bw_reach_open(&fence->all, guards, group, false, diag);
     if (err == BW_OK)
         err = bw_reach_open(&fence->marks, guards, group, true, diag);
+    if (err == BW_OK) { /* which its guard has, a file says that may hang: rather one process too many */
+        bw_reach_set_key(&fence->all, BW_REACH_KEY_ANY);
+        bw_reach_set_key(&fence->marks, BW_REACH_KEY_ANY);
+    }
     return err;
 }
 

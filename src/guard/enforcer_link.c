@@ -184,9 +184,9 @@ static void note_full(struct bw_guard_group *group, bool is_full)
     if (is_full && !group->are_means_full)
         bw_log_error(
             &group->program->log, "enforcer.means_full",
-            "group=%s limit=%d does=\"more processes of it than that are not ended at the deadline "
-            "where the guard itself is gone\" next=\"give the guard cgroups of its own "
-            "(Delegate=yes)\"",
+            "group=%s limit=%d error=\"more processes of it run than its enforcer can be told of\" "
+            "does=\"its enforcer keeps those of before; no deadline is passed on, and no lease is armed\" "
+            "next=\"give the guard cgroups of its own (Delegate=yes), or have the service start fewer\"",
             group->config->name, BW_ENFORCER_MEANS_MAX);
     group->are_means_full = is_full;
 }
@@ -195,8 +195,8 @@ static void note_paths_full(struct bw_guard_group *group, bool is_full)
 {
     if (is_full && !group->are_paths_full)
         bw_log_error(&group->program->log, "enforcer.paths_full",
-                     "group=%s limit_bytes=%d does=\"of the units whose cgroups have no room there, one that comes up "
-                     "when guard and agent are gone is not ended at the deadline\" next=\"name fewer units\"",
+                     "group=%s limit_bytes=%d error=\"its units have more cgroups than its enforcer can be told of\" "
+                     "does=\"no deadline is passed on, and no lease is armed\" next=\"name fewer units\"",
                      group->config->name, BW_ENFORCER_PATHS_BYTES);
     group->are_paths_full = is_full;
 }
@@ -225,7 +225,7 @@ static bool send_paths(struct bw_guard_group *group)
     message->means_count = 0;
     note_short(group, !bw_guard_means_paths(group, message, &is_full));
     note_paths_full(group, is_full);
-    return !group->are_means_short && send_frame(group->program, message, NULL);
+    return !group->are_means_short && !is_full && send_frame(group->program, message, NULL);
 }
 
 /* False: it could not be sent now. */
@@ -233,6 +233,7 @@ static bool send_reach(struct bw_guard_group *group)
 {
     struct bw_enforcer_message *message = &group->program->enforcer.message;
     int fds[BW_ENFORCER_MEANS_MAX];
+    bool is_full;
     bool is_sent;
 
     message->kind = BW_ENFORCER_MESSAGE_REACH;
@@ -240,9 +241,10 @@ static bool send_reach(struct bw_guard_group *group)
     message->order_count = 1;
     message->orders[0] = (struct bw_enforcer_order){.epoch = 0};
     memcpy(message->orders[0].group, group->machine.group, sizeof message->orders[0].group);
-    note_short(group, !bw_guard_means_open(group, fds, message->means, &message->means_count));
-    note_full(group, message->means_count == BW_ENFORCER_MEANS_MAX);
-    is_sent = !group->are_means_short && send_frame(group->program, message, fds);
+    is_sent = bw_guard_means_open(group, fds, message->means, &message->means_count, &is_full);
+    note_full(group, is_full);
+    note_short(group, !is_sent && !is_full);
+    is_sent = is_sent && send_frame(group->program, message, fds);
     for (uint32_t i = 0; i < message->means_count; i++)
         (void)close(fds[i]); /* the enforcer has its own now */
     return is_sent && send_paths(group);
@@ -261,7 +263,9 @@ void bw_guard_enforcer_tell_reach(struct bw_guard_group *group)
         return;
     }
     is_sent = send_reach(group);
-    if (group->are_means_short) {
+    if (group->are_means_full || group->are_paths_full) {
+        how = BW_ENFORCING_REACH_FULL;
+    } else if (group->are_means_short) {
         how = BW_ENFORCING_REACH_SHORT;
     } else if (!is_sent) {
         how = BW_ENFORCING_REACH_UNTAKEN;

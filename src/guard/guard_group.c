@@ -412,6 +412,7 @@ enum bw_err bw_guard_group_open(struct bw_guard_program *program,
         bw_guard_group_free(group);
         return err;
     }
+    bw_reach_set_key(&group->reach, program->store.reach_key);
     group->at.means = (uint32_t)group->reach.means;
     err = open_handles(group, diag);
     if (err != BW_OK)

@@ -15,12 +15,14 @@ struct list {
     enum bw_enforcer_means *kinds;
     uint32_t count;
     bool is_short; /* something that is there could not be opened */
+    bool is_full;  /* there is more than there is room for */
 };
 
 static void add(struct list *list, int fd, enum bw_enforcer_means kind)
 {
     if (list->count == BW_ENFORCER_MEANS_MAX) {
-        (void)close(fd); /* the limit is said by whoever counts */
+        (void)close(fd); /* whoever asks is told */
+        list->is_full = true;
         return;
     }
     list->fds[list->count] = fd;
@@ -122,6 +124,7 @@ static void add_processes(struct list *list, const struct bw_guard_group *group)
             list->is_short = true;
             continue;
         }
+        list->is_full = list->is_full || count > BW_ENFORCER_MEANS_MAX;
         for (size_t n = 0; n < count && n < BW_ENFORCER_MEANS_MAX; n++)
             add_process(list, pids[n]);
     }
@@ -186,10 +189,10 @@ bool bw_guard_means_paths(const struct bw_guard_group *group, struct bw_enforcer
 
 /* NOLINTBEGIN(readability-non-const-parameter): written to through the list */
 bool bw_guard_means_open(const struct bw_guard_group *group, int *out_fds,
-                         enum bw_enforcer_means *out_kinds, uint32_t *out_count)
+                         enum bw_enforcer_means *out_kinds, uint32_t *out_count, bool *out_is_full)
 /* NOLINTEND(readability-non-const-parameter) */
 {
-    struct list list = {out_fds, out_kinds, 0, false};
+    struct list list = {.fds = out_fds, .kinds = out_kinds};
 
     if (group->unit_reach != NULL)
         add_units(&list, &group->unit_reach->units);
@@ -198,5 +201,6 @@ bool bw_guard_means_open(const struct bw_guard_group *group, int *out_fds,
     else
         add_processes(&list, group);
     *out_count = list.count;
-    return !list.is_short;
+    *out_is_full = list.is_full;
+    return !list.is_short && !list.is_full;
 }

@@ -55,6 +55,7 @@ struct bw_guard_store {
     char site[BW_NAME_MAX + 1];
     struct bw_id cluster_id; /* the one this guard serves; none: no agent has said it yet */
     uint64_t generation;
+    char reach_key[BW_REACH_KEY_BYTES]; /* of the marks of what it begins */
 };
 
 /* The jobs of the workers are theirs, with a copy of the store's descriptors and paths: a thread that hangs
@@ -323,9 +324,10 @@ void bw_guard_enforcer_execute(struct bw_guard_program *program,
 /* By which descriptors it ends the group, from here on: after whatever makes new ones. */
 void bw_guard_enforcer_tell_reach(struct bw_guard_group *group);
 /* At most BW_ENFORCER_MEANS_MAX, to be closed by the caller. False: something that is there could not be
- * opened, as no descriptor is free; these are then no reach. */
+ * opened, as no descriptor is free, or (`out_is_full`) there is more; these are then no reach. */
 BW_MUST_CHECK bool bw_guard_means_open(const struct bw_guard_group *group, int *out_fds,
-                                       enum bw_enforcer_means *out_kinds, uint32_t *out_count);
+                                       enum bw_enforcer_means *out_kinds, uint32_t *out_count,
+                                       bool *out_is_full);
 /* Its own cgroups and those in which its units are, or come up, as the paths of `out_message`. False: where one is could
  * not be looked up, as no descriptor is free. `out_is_full`: there is no room for them all. */
 BW_MUST_CHECK bool bw_guard_means_paths(const struct bw_guard_group *group,

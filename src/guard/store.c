@@ -2,6 +2,7 @@
 #include "program.h"
 #include "proof.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/os/path_owner.h>
+#include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/state.h>
 
@@ -32,6 +34,10 @@ static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGI
 
 static const struct bw_durable_kind reach_kind = {
     .magic = "BWGE", .version = 2, .oldest = BW_DURABLE_OLDEST};
+
+/* The key of the marks of this guard's processes: they live as long as the boot, and so does it. */
+#define KEY_NAME "reach-key"
+static const struct bw_durable_kind key_kind = {.magic = "BWGK", .version = 2, .oldest = BW_DURABLE_OLDEST};
 
 static void file_name(const char *group, const char *suffix, char out_name[NAME_BYTES])
 {
@@ -74,6 +80,55 @@ static enum bw_err read_cluster(struct bw_guard_store *store, struct bw_diag *di
     memcpy(store->cluster_id.bytes, bytes, BW_ID_BYTES);
     store->generation = bw_get_u64le(bytes + BW_ID_BYTES);
     return BW_OK;
+}
+
+/* ---- the key of the marks ------------------------------------------------------------------ */
+
+static bool has_mirrors(const char *path)
+{
+    char group[BW_NAME_MAX + 1];
+    const struct dirent *entry;
+    DIR *list = opendir(path);
+    bool is_any = list == NULL; /* not known */
+
+    while (list != NULL && !is_any && (entry = readdir(list)) != NULL)
+        is_any = bw_guard_file_group(entry->d_name, BW_GUARD_MIRROR_SUFFIX, group);
+    if (list != NULL)
+        (void)closedir(list); /* only read from */
+    return is_any;
+}
+
+/* What a guard without keys has begun in this boot shows none: until the next one every mark counts. */
+static void read_key(struct bw_guard_store *store)
+{
+    size_t size;
+    uint32_t version;
+    const enum bw_err err = bw_durable_load(store->mirror_dir, KEY_NAME, &key_kind, store->reach_key,
+                                            sizeof store->reach_key - 1, &size, &version, NULL);
+
+    if (err == BW_OK && size > 0)
+        store->reach_key[size] = '\0';
+    else
+        (void)strcpy(store->reach_key, BW_REACH_KEY_ANY);
+}
+
+static enum bw_err save_key(const struct bw_guard_store *store, int dir, struct bw_diag *diag)
+{
+    return bw_durable_save_for_boot(dir, KEY_NAME, &key_kind, store->reach_key, strlen(store->reach_key), diag);
+}
+
+static enum bw_err read_or_make_key(struct bw_guard_store *store, struct bw_diag *diag)
+{
+    char id[BW_ID_TEXT_BYTES];
+
+    _Static_assert(sizeof id == sizeof store->reach_key, "a key is an id");
+    read_key(store);
+    if (faccessat(store->mirror_dir, KEY_NAME, F_OK, 0) == 0)
+        return BW_OK;
+    bw_id_format(bw_random_id(), id);
+    if (!has_mirrors(store->mirror_path))
+        BW_ASSERT(bw_copy_text(store->reach_key, sizeof store->reach_key, id));
+    return save_key(store, store->mirror_dir, diag);
 }
 
 /* Of a guard that is to begin, not of one that enforces what is left (caretaker.c): that ends what its mirrors
@@ -127,6 +182,8 @@ enum bw_err bw_guard_store_open(struct bw_guard_store *store, const struct bw_si
         want_mirrors(store->mirror_dir);
     if (err == BW_OK)
         err = check_owners(store, diag);
+    if (err == BW_OK)
+        err = read_or_make_key(store, diag);
     if (err != BW_OK)
         return err;
     err = read_cluster(store, diag);
@@ -148,9 +205,11 @@ enum bw_err bw_guard_store_open_mirrors(struct bw_guard_store *store, const char
         err = bw_durable_open_dir(path, &store->mirror_dir, diag);
     if (err == BW_OK)
         err = bw_dir_lock(store->mirror_dir, path, &store->mirror_lock, diag);
-    if (err == BW_OK)
-        (void)unlinkat(store->mirror_dir, BW_GUARD_WANTED_NAME, 0); /* of before; most often there is none */
-    return err;
+    if (err != BW_OK)
+        return err;
+    (void)unlinkat(store->mirror_dir, BW_GUARD_WANTED_NAME, 0); /* of before; most often there is none */
+    read_key(store);
+    return BW_OK;
 }
 
 /* In the place of `old`, under its number: whoever uses that writes to the new one from here on. */
@@ -172,7 +231,10 @@ enum bw_err bw_guard_store_make_mirrors_again(struct bw_guard_store *store, stru
     err = open_dir(around, store->mirror_path, &dir, diag);
     if (err == BW_OK)
         err = bw_dir_lock(dir, store->mirror_path, &lock, diag);
+    if (err == BW_OK)
+        err = save_key(store, dir, diag); /* what runs shows the one of before */
     if (err != BW_OK) {
+        bw_dir_unlock(lock);
         if (dir >= 0)
             (void)close(dir);
         return err;

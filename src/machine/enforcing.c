@@ -153,7 +153,7 @@ void bw_enforcing_on_written(struct bw_enforcing *enforcing, struct bw_enforcing
     BW_ASSERT(enforcing->is_writing);
     group->written = number;
     group->is_waiting = true;
-    group->is_refused = !ok;
+    group->is_refused = !ok || (group->is_full && !is_over(group));
     group->again_at = (struct bw_instant){0};
     if (ok)
         group->mirrored = *order;
@@ -289,7 +289,10 @@ void bw_enforcing_on_reach(struct bw_enforcing *enforcing, struct bw_enforcing_g
     const bool was_short = group->is_short;
 
     group->is_reach_unsent = how != BW_ENFORCING_REACH_TAKEN;
-    group->is_short = how == BW_ENFORCING_REACH_SHORT;
+    group->is_full = how == BW_ENFORCING_REACH_FULL;
+    group->is_short = how == BW_ENFORCING_REACH_SHORT || group->is_full;
+    if (group->is_full && group->is_waiting && !is_over(group)) /* 3.4: what it cannot end it takes no deadline of */
+        group->is_refused = true;
     if (was_short && !group->is_short && group->found_epoch != 0 &&
         enforcing->relief != BW_RELIEF_NONE)
         relieve_again(enforcing);

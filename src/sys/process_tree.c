@@ -27,7 +27,7 @@ enum { FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_THREADS = 20, FIELD_START_TICK
 #define KTHREADD       2 /* parent of all kernel threads */
 #define EXEC_LOOKS_MAX 100
 #define ROWS_AT_FIRST  4096
-#define MARK_BYTES_MAX 256 /* of a variable: a mark is shorter (reach.h) */
+#define MARK_BYTES_MAX 512 /* of a variable: a mark is shorter (reach.h) */
 
 /* ---- one process ----------------------------------------------------------------------------- */
 
@@ -295,9 +295,25 @@ static bool runs_our_program(pid_t pid)
     return our_length > 0 && our_length == its_length && memcmp(ours, its, (size_t)our_length) == 0;
 }
 
+static bool begins_with(const char *text, const char *begin)
+{
+    return strncmp(text, begin, strlen(begin)) == 0;
+}
+
+/* Where the tree's has BW_PROCESS_MARK_ANY, that part may be any, or missing. */
 static bool has_mark_of(const char *mark, const struct bw_process_tree *tree)
 {
-    return mark != NULL && strncmp(mark, tree->mark, strlen(tree->mark)) == 0;
+    const char *any = strstr(tree->mark, BW_PROCESS_MARK_ANY);
+    const char *rest;
+
+    if (mark == NULL || any == NULL)
+        return mark != NULL && begins_with(mark, tree->mark);
+    if (strncmp(mark, tree->mark, (size_t)(any - tree->mark) + 1) != 0)
+        return false;
+    mark += any - tree->mark + 1;
+    any += sizeof BW_PROCESS_MARK_ANY - 1;
+    rest = strchr(mark, '/');
+    return begins_with(mark, any) || (rest != NULL && begins_with(rest + 1, any));
 }
 
 static bool is_marked(const struct row *row, const struct bw_process_tree *tree)

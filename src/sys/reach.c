@@ -107,6 +107,11 @@ enum bw_err bw_reach_open(struct bw_reach *reach, const char *tag, const char *g
     return BW_OK;
 }
 
+void bw_reach_set_key(struct bw_reach *reach, const char *key)
+{
+    BW_ASSERT(bw_copy_text(reach->key, sizeof reach->key, key));
+}
+
 void bw_reach_close(struct bw_reach *reach)
 {
     close_cgroups(reach);
@@ -160,8 +165,8 @@ void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
         [BW_REACH_SERVICE] = "served/service", [BW_REACH_ACTION] = "served/action",
         [BW_REACH_FENCE] = "fence",            [BW_REACH_OBSERVE] = "observe",
         [BW_REACH_ALL] = "",                   [BW_REACH_SERVED] = "served/"};
-    int length = snprintf(out_mark, BW_REACH_MARK_BYTES, BW_PROCESS_MARK "%s/%s/%s", reach->tag,
-                          reach->group, ends[slot]);
+    int length = snprintf(out_mark, BW_REACH_MARK_BYTES, BW_PROCESS_MARK "%s/%s/%s%s%s", reach->tag, reach->group,
+                          reach->key, reach->key[0] == '\0' ? "" : "/", ends[slot]);
 
     BW_ASSERT(length > 0 && length < BW_REACH_MARK_BYTES);
 }

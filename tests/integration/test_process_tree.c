@@ -407,6 +407,44 @@ static void a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone(
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
+/* ---- the key of a mark (3.4) --------------------------------------------------------------------- */
+
+/* Who does not know the key marks nobody. Who does not need to know it finds all, and those of before there were keys. */
+static void a_mark_without_the_key_is_found_by_who_asks_for_any_alone(void **state)
+{
+    static const char *const marks[] = {
+        BW_PROCESS_MARK "t/g/0123/served/service", BW_PROCESS_MARK "t/g/4567/served/service",
+        BW_PROCESS_MARK "t/g/served/service", BW_PROCESS_MARK "t/h/0123/served/service"};
+    const struct bw_process_tree tree = {.mark = BW_PROCESS_MARK "t/g/0123/served/"};
+    const struct bw_process_tree any = {.mark = BW_PROCESS_MARK "t/g" BW_PROCESS_MARK_ANY "served/"};
+    const struct bw_process_tree all = {.mark = BW_PROCESS_MARK "t/"};
+    struct bw_process_table *table;
+    pid_t children[4];
+    size_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0)
+            be_sleep(marks[i]);
+    }
+    while (count != 4) {
+        assert_int_equal(bw_process_tree_round(&all, 0, NULL, 0, &count, NULL), BW_OK);
+        (void)usleep(LOOK_US);
+    }
+    assert_int_equal(bw_process_table_read(NULL, 0, &table, NULL), BW_OK);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(is_listed(table, &tree, children[i]), i == 0);
+        assert_int_equal(is_listed(table, &any, children[i]), i < 3);
+    }
+    bw_process_table_free(table);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(kill(children[i], SIGKILL), 0);
+        assert_int_equal(waitpid(children[i], NULL, 0), children[i]);
+    }
+}
+
 /* ---- a process whose first thread has ended (3.2.4) -------------------------------------------- */
 
 #define HEADLESS "headless" /* the argument with which this program becomes one */
@@ -474,6 +512,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(who_leads_a_session_is_no_member_because_a_member_is_in_it,
                                         set_up, tear_down),
         cmocka_unit_test(a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone),
+        cmocka_unit_test(a_mark_without_the_key_is_found_by_who_asks_for_any_alone),
         cmocka_unit_test(no_number_of_processes_is_too_many_to_find_one),
         cmocka_unit_test(who_is_no_business_of_a_look_leaves_no_word_in_it),
         cmocka_unit_test(a_process_whose_first_thread_has_ended_is_found_and_ended),

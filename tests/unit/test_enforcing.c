@@ -541,6 +541,31 @@ static void what_cannot_be_ended_is_not_passed_on_and_holds_up_no_other(void **s
     assert_done("mirrored:1");
 }
 
+/* 3.4: of what there is more than it can hold nothing is armed, and whoever waits is told. */
+static void what_there_is_no_room_for_is_refused_until_there_is(void **state)
+{
+    (void)state;
+    begin_of(2);
+    go_on();
+    takes_reach[0] = BW_ENFORCING_REACH_FULL;
+    bw_enforcing_on_reach(&enforcing, &groups[0], BW_ENFORCING_REACH_FULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        arm(i, 1, 10);
+        bw_enforcing_on_mirror(&enforcing, &groups[i], 1 + i);
+    }
+    assert_done("reach:0 write:2");
+    written(true);
+    assert_done("refused:1 reach:0 hold:1");
+    taken(1);
+    assert_done("mirrored:2");
+
+    takes_reach[0] = BW_ENFORCING_REACH_TAKEN;
+    bw_enforcing_on_mirror(&enforcing, &groups[0], 3);
+    assert_done("write:1");
+    now = bw_enforcing_wake(&enforcing, now);
+    assert_done("reach:0 hold:1");
+}
+
 static void what_can_be_ended_after_all_is_passed_on_at_once(void **state)
 {
     (void)state;
@@ -705,6 +730,7 @@ int main(void)
         cmocka_unit_test(of_a_forgotten_group_no_epoch_is_known),
         cmocka_unit_test_setup(a_frame_that_it_does_not_take_is_told_again_soon, begin),
         cmocka_unit_test(what_cannot_be_ended_is_not_passed_on_and_holds_up_no_other),
+        cmocka_unit_test(what_there_is_no_room_for_is_refused_until_there_is),
         cmocka_unit_test(what_can_be_ended_after_all_is_passed_on_at_once),
         cmocka_unit_test(those_before_keep_what_cannot_be_ended_yet),
         cmocka_unit_test_setup(one_that_says_nothing_for_a_second_is_replaced, begin),

@@ -35,8 +35,9 @@
       "it "                                                                                        \
       "by hand")                                                                                   \
     X(STATE_NOT_DURABLE, "state_not_durable",                                                      \
-      "the state directory of agent or guard cannot be written: nothing that rests on it is "      \
-      "renewed or begun; the log of the one that cannot says why: state.unsaved, mirror.unsaved")  \
+      "the state directory of agent or guard cannot be written, or the guard's enforcer cannot be " \
+      "told of all that the group runs: nothing that rests on it is renewed or begun; the log of the one that " \
+      "cannot says why: state.unsaved, mirror.unsaved, enforcer.means_full, enforcer.paths_full")  \
     X(START_FAILED, "start_failed",                                                                \
       "the start script failed, ran into its limit, or its service was not seen to start: status " \
       "has the last line that it printed, the guard's log all of it. It ends with the site's "     \

@@ -35,6 +35,7 @@ struct bw_enforcing_group {
     uint64_t sent_number;          /* the frame that told it */
     bool is_reach_unsent; /* it does not know by what to end the group: no deadline is passed on */
     bool is_short;        /* ... as that cannot all be opened now */
+    bool is_full;         /* ... as there is more than it can be told of: what waits for it is refused */
     bool is_unheld;             /* it has refused what it was told, and may hold an earlier deadline */
     struct bw_instant again_at; /* ... and is told that once more then; a later one at once */
     uint64_t refused_epoch;     /* the newest of which it has refused any */
@@ -70,6 +71,7 @@ enum bw_enforcing_reach {
     BW_ENFORCING_REACH_TAKEN,
     BW_ENFORCING_REACH_UNTAKEN, /* not now: told again */
     BW_ENFORCING_REACH_SHORT,   /* it cannot all be opened: it keeps what it was told before */
+    BW_ENFORCING_REACH_FULL,    /* there is no room for all of it: likewise, and nothing is armed */
 };
 
 struct bw_enforcing {

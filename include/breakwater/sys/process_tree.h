@@ -46,6 +46,7 @@ struct bw_process_tree {
 };
 
 #define BW_PROCESS_MARK "BREAKWATER_REACH="
+#define BW_PROCESS_MARK_ANY "/*/" /* in the mark of a tree: any one part there, or none */
 /* A tool of ours is a child without a reach: with a mark that is nobody's it is no stray either. */
 #define BW_PROCESS_MARK_OF_TOOL BW_PROCESS_MARK "tool"
 

@@ -38,11 +38,17 @@ enum bw_reach_means { BW_REACH_BY_CGROUP, BW_REACH_BY_SCAN };
 #define BW_REACH_TAG_BYTES (2 * BW_NAME_MAX + 2)
 void bw_reach_tag(const char *cluster, const char *site, char out_tag[BW_REACH_TAG_BYTES]);
 
+/* A part of the marks that no other user can know: who plants one without it is nobody's process. ANY finds the marks of
+ * any key, and those of before there were keys. */
+#define BW_REACH_KEY_BYTES 33
+#define BW_REACH_KEY_ANY   "*"
+
 /* In the caller's memory, open to close. */
 struct bw_reach {
     enum bw_reach_means means;
     char tag[BW_REACH_TAG_BYTES];
     char group[BW_NAME_MAX + 1];
+    char key[BW_REACH_KEY_BYTES]; /* "": its marks have none */
     struct bw_cgroup all;
     struct bw_cgroup slots[BW_REACH_SLOTS];
     struct bw_cgroup begun; /* below SERVICE's: where its runs begin */
@@ -53,6 +59,8 @@ struct bw_reach {
  * BY_SCAN; `only_scan` forces the latter. Then `diag` says why, with BW_OK. */
 BW_MUST_CHECK enum bw_err bw_reach_open(struct bw_reach *reach, const char *tag, const char *group,
                                         bool only_scan, struct bw_diag *diag);
+/* Before anything runs in it. */
+void bw_reach_set_key(struct bw_reach *reach, const char *key);
 /* A door, as bw_reach_open_door has it, to what another process has opened with these, by its cgroups alone; makes
  * nothing. BW_ERR_NOT_FOUND: it has none that can be reached from here. */
 BW_MUST_CHECK enum bw_err bw_reach_find_door(const char *tag, const char *group, enum bw_reach_slot slot,
@@ -93,7 +101,7 @@ BW_MUST_CHECK enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_
 
 /* The environment entry that a child in `slot` must carry. `slot` ALL: what all entries begin with.
  */
-#define BW_REACH_MARK_BYTES (48 + 3 * BW_NAME_MAX)
+#define BW_REACH_MARK_BYTES (48 + 3 * BW_NAME_MAX + BW_REACH_KEY_BYTES)
 void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
                    char out_mark[BW_REACH_MARK_BYTES]);
 /* A descriptor to be inherited by a forked child, -1 where none is needed; the child calls

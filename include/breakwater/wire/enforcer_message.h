@@ -38,7 +38,7 @@ enum bw_enforcer_means {
 #define BW_ENFORCER_ID_CHARS    16          /* of ID, hexadecimal */
 /* What lies beside it may begin alike: the mirror of a group whose name does. */
 bool bw_enforcer_is_name(const char *name);
-#define BW_ENFORCER_MEANS_MAX  128 /* descriptors of one group; a packet takes up to 253 */
+#define BW_ENFORCER_MEANS_MAX  250 /* descriptors of one group; a packet takes up to 253 */
 /* Of the cgroups of one group and its units, as absolute paths, each with a NUL. */
 #define BW_ENFORCER_PATHS_BYTES 4096
 #define BW_ENFORCER_ORDER_BYTES (BW_NAME_MAX + 1 + 4 * 8)
