@@ -159,8 +159,10 @@ bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site, uint32_
 {
     const struct sim_host *host = sim_site(world, site);
 
-    if (sim_checks_is_excused(world, site, group))
+    if (sim_checks_is_excused_anywhere(world, site, group))
         return true;
+    if (world->setting.begins_old && sim_service_is_masked(host, group))
+        return true; /* below the level "inside" is enough (5.3) */
     if (sim_service_is_outside(host, group))
         return sim_service_is_by_hand(host, group) || sim_check_second_excuses(world, site, group);
     return world->checks->unfenced_until_ns[site][group] >= world->now_ns;

@@ -294,13 +294,18 @@ static inline bool sim_checks_is_answered_for(const struct sim_world *world, uin
             sim_service_epoch(sim_site((struct sim_world *)(uintptr_t)world, site), group) <
                 checks->overruled_epoch[group]);
 }
-/* Beyond what is promised of this site's service of the group, now. */
-static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t site,
-                                         uint32_t group)
+/* Beyond what is promised of this site's service of the group, now, wherever it was seen. */
+static inline bool sim_checks_is_excused_anywhere(const struct sim_world *world, uint32_t site, uint32_t group)
 {
     return world->checks->excused_until_ns[site][group] >= world->now_ns ||
            sim_checks_is_answered_for(world, site, group) ||
-           sim_service_is_twice(sim_site((struct sim_world *)(uintptr_t)world, site), group) ||
+           sim_service_is_twice(sim_site((struct sim_world *)(uintptr_t)world, site), group);
+}
+/* Or a look took what a start has left in the reach for it: that explains what its site says, never that time hands it over. */
+static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t site,
+                                         uint32_t group)
+{
+    return sim_checks_is_excused_anywhere(world, site, group) ||
            sim_service_is_masked(sim_site((struct sim_world *)(uintptr_t)world, site), group);
 }
 /* A KILL that does not end what is in reach explains that it outlives its lease, and what follows from

@@ -40,6 +40,7 @@ static void copy_services(struct sim_machine *to, const struct sim_machine *from
         to->scripts_named[group] = from->scripts_named[group];
         memcpy(to->script_bytes[group], from->script_bytes[group], sizeof to->script_bytes[group]);
         to->starts_outside[group] = from->starts_outside[group];
+        to->tried_scripts[group] = 0; /* a proof is of its machine */
         to->conditions[group] = from->conditions[group];
         to->services[group].is_in_unit = false;
     }

@@ -427,6 +427,7 @@ static struct bw_guard_limits limits_of(const struct sim_guard *guard, uint32_t 
                  : guard->machine->units[group].is_unit ? BW_REACH_UNITS
                                                         : BW_REACH_CGROUP,
         .digest = sim_site_scripts(guard->process->host, group),
+        .proof = guard->machine->tried_scripts[group],
         .has_point = !is_kept && setting->has_point &&
                      guard->machine->scripts_named[group] != 2, /* not by every site file */
         .has_script = {[BW_ACTION_START] = !is_kept,

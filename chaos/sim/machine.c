@@ -84,6 +84,10 @@ void sim_site_init(struct sim_host *host)
             machine->script_bytes[group][i] = i + 1;
         machine->starts_outside[group] = bw_prng_below(&nature, 100) < outside_percent;
         machine->services[group].is_outside = machine->starts_outside[group];
+        /* Of eight sites one was never tried. */
+        if (!sim_scripts_start_outside(machine, group, 1) &&
+            (host->world->setting.seed / 3 + host->number + 3 * (uint64_t)group) % 8 != 0)
+            machine->tried_scripts[group] = 1;
     }
 }
 

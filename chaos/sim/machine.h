@@ -140,6 +140,7 @@ struct sim_machine {
     uint32_t script_bytes[SIM_GROUPS_MAX][SIM_SCRIPTS_MAX]; /* what is in each */
     enum sim_condition conditions[SIM_GROUPS_MAX];
     bool starts_outside[SIM_GROUPS_MAX]; /* the group's nature: its first scripts do */
+    uint32_t tried_scripts[SIM_GROUPS_MAX]; /* with which a trial has proved that a kill ends it (3.4); 0: none was made */
     /* At the API of what serves here, which outlives this machine: the newest epoch that a start
      * has told it, whether a stop or a fence of it has come since, and the newest that was fenced from
      * another machine. It refuses what is older (3.3). */

@@ -290,8 +290,8 @@ void sim_operator_change(struct sim_world *world, struct sim_incident *incident,
                                   (uint32_t)bw_prng_below(chance, 400);
         break;
     case 3:
-        spec->min_grade =
-            sim_chance(chance, 300000) ? BW_MIN_GRADE_FENCED : BW_MIN_GRADE_EXPIRED;
+        spec->handover_by_time =
+            sim_chance(chance, 300000) ? BW_HANDOVER_NEVER : BW_HANDOVER_PROVED;
         break;
     case 4:
         spec->failovers_max = (uint32_t)bw_prng_below(chance, 10);

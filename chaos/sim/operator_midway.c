@@ -195,7 +195,7 @@ static bool lose_fenced_grade(struct sim_world *world, struct sim_incident *inci
         return false;
     incident->b = host->index;
     spec = group->spec;
-    spec.min_grade = BW_MIN_GRADE_FENCED;
+    spec.handover_by_time = BW_HANDOVER_NEVER;
     if (!sim_operator_apply_spec(world, &spec))
         return false;
     sim_net_cut_around(world, incident->b, true, true, true);

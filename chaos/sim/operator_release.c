@@ -111,11 +111,11 @@ static void vouch_for_all(struct sim_world *world, uint64_t index)
 }
 
 /* Time does not end it (3.3, 3.4), and the site may be without what it needs to give it back: a fence
- * failed, or nobody saw the service inside what its guard ends. */
+ * failed, or no kill has proved that its guard ends the service. */
 static bool may_need_a_person(const struct bw_group *group)
 {
     return group->phase == BW_PHASE_CLOSING &&
-           (group->held || group->sight.seen != BW_REACH_INSIDE);
+           (group->held || group->sight.seen != BW_REACH_INSIDE || !group->sight.proved);
 }
 void sim_operator_mend(struct sim_world *world, uint64_t group)
 {
@@ -260,7 +260,7 @@ static bool word_unfenced(struct sim_world *world, struct sim_incident *incident
     if (host == NULL || !would_vouch(host, incident->a) || !sim_service_is_serving(host, incident->a))
         return false;
     spec = group->spec;
-    spec.min_grade = BW_MIN_GRADE_FENCED; /* else time is enough, and nobody is asked */
+    spec.handover_by_time = BW_HANDOVER_NEVER; /* else time is enough, and nobody is asked */
     if (!sim_operator_apply_spec(world, &spec))
         return false;
     incident->b = host->number;

@@ -35,7 +35,7 @@ uint64_t sim_service_epoch(const struct sim_host *host, uint32_t group); /* whos
 /* Its start was an override's: no grant's, whatever epoch it goes by (3.8). */
 bool sim_service_is_of_override(const struct sim_host *host, uint32_t group);
 void sim_service_note_twice(struct sim_host *host, uint32_t group);
-/* Or a process that a start has left in the reach was taken for it: `reach_unproved` (3.4). */
+/* A process that a start has left in the reach was taken for it: seen inside, and never proved (3.3). */
 bool sim_service_is_masked(const struct sim_host *host, uint32_t group);
 
 /* ---- what faults and people do at a site ---- */

@@ -187,19 +187,19 @@ void bw_check_second_pair(struct bw_check_lines *lines, enum bw_config_scope sco
 void bw_check_second_grade(struct bw_check_lines *lines, const struct bw_spec *spec,
                            const struct bw_site_config *const *sites, size_t count)
 {
-    for (size_t i = 0; i < count && spec->min_grade != BW_MIN_GRADE_EXPIRED; i++) {
+    for (size_t i = 0; i < count && spec->handover_by_time == BW_HANDOVER_NEVER; i++) {
         const struct bw_site_config *site = sites[i];
 
         if (bw_site_config_find(site, spec->name) == NULL ||
             (site->second.listen[0] == '\0' && site->second.agent[0] == '\0'))
             continue;
         bw_check_line(lines, BW_CHECK_WARN, spec->name,
-                      "at %s: there is a second enforcer, and min_grade is fenced: it ends what a "
+                      "at %s: there is a second enforcer, and handover_by_time is never: it ends what a "
                       "lost site left "
                       "behind, but time hands the group over to nobody: it waits for the site, for "
                       "a fence from "
                       "another one (remote_fence_script) or for a person (force-release). With "
-                      "min_grade: expired "
+                      "handover_by_time: proved "
                       "it is handed over",
                       site->site);
         return; /* once a group */

@@ -18,7 +18,7 @@ void bw_check_second_pair(struct bw_check_lines *lines, enum bw_config_scope sco
                           const char *file, const struct bw_site_config *site,
                           const char *other_file, const struct bw_site_config *other);
 
-/* Once a group: what min_grade leaves of a second enforcer. */
+/* Once a group: what `handover_by_time: never` leaves of a second enforcer. */
 void bw_check_second_grade(struct bw_check_lines *lines, const struct bw_spec *spec,
                            const struct bw_site_config *const *sites, size_t count);
 

@@ -184,7 +184,7 @@ static bool has_remote_fence(const struct bw_site_config *const *sites, size_t c
 void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
                        const struct bw_site_config *const *sites, size_t count)
 {
-    for (size_t i = 0; i < count && !spec->expired_is_enough; i++) {
+    for (size_t i = 0; i < count && spec->handover_by_time != BW_HANDOVER_ALWAYS; i++) {
         const struct bw_group_config *group = bw_site_config_find(sites[i], spec->name);
 
         if (group == NULL || group->enforce != BW_REACH_REMOTE ||

@@ -349,6 +349,11 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
         bw_warn(verdict, bw_trouble_word(BW_TROUBLE_RELAYED), bw_json_member(site, "name"),
                 "%s: it reaches the witness that answers through another one alone",
                 bw_json_member(site, "name"));
+    if (is_primary && bw_find_alarm(verdict->alarms, bw_trouble_word(BW_TROUBLE_REACH_UNPROVED),
+                                    json_string_value(json_object_get(site, "name"))) != NULL)
+        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_REACH_UNPROVED), bw_json_member(site, "name"),
+                "%s: no kill by its guard was ever seen to stop this service: no automatic failover if %s is lost",
+                bw_json_member(site, "name"), bw_json_member(site, "name"));
     warn_of_second(group, site, verdict);
     bw_site_facts(group, site, verdict->out);
     warn_of_clocks(site, verdict);

@@ -27,7 +27,7 @@ static const struct bw_cli_command release_command = {
     .operands_min = 1,
     .operands_max = 1,
     .help = "Ends the epoch of GROUP at SITE on your word that SITE is off, where time alone does\n"
-            "not end it (a failed fence holds it, its reach does not suffice, min_grade). First\n"
+            "not end it (a failed fence holds it, its stop by the guard alone is not proved, handover_by_time). First\n"
             "switch SITE off, so that nothing there can serve. If it serves all the same, two\n"
             "sites serve at once. Shows what is known of SITE and asks for its name; refused\n"
             "while SITE answers. Closes the epoch, waits until no lease of it can live, ends it.",

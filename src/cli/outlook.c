@@ -34,7 +34,8 @@ void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
         print_after_fence(json_object_get(failover, "after_fence"), out);
     else if (!is_possible &&
              json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
-        (void)fputs("Failover: never by itself.", out);
+        (void)fprintf(out, "Failover: once %s gives the group back or its end is seen; not by time.",
+                      bw_json_member(group, "holder"));
     else if (!bw_json_truth(status, "leads") && leader[0] == '\0')
         (void)fprintf(out,
                       "Failover: without a quorum nothing is decided; %s, which knows no leader, "

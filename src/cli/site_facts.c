@@ -39,24 +39,6 @@ static void tell_of_loop(const json_t *group, const json_t *site, FILE *out)
                       bw_json_member(site, "name"), bw_json_member(group, "name"));
 }
 
-/* What runs where a start left it may be a helper of a service elsewhere (3.4). Where no script of
- * the guard starts it nothing can be tried. */
-static void tell_of_unproved(const json_t *group, const json_t *site, FILE *out)
-{
-    if (!bw_json_truth(json_object_get(group, "end"), "by_time") ||
-        strcmp(bw_json_member(site, "role"), "primary") != 0 ||
-        strcmp(bw_json_member(site, "reach_seen"), "inside") != 0 ||
-        bw_json_truth(site, "reach_proved"))
-        return;
-    (void)fprintf(out,
-                  "%s: reach_unproved: nobody has seen yet that a kill ends this service, and time "
-                  "alone may hand it over\n%s",
-                  bw_json_member(site, "name"),
-                  has_loop(site) ? ""
-                                 : "  prove it there, observed and stopped everywhere:  breakwater-chaos scripts "
-                                   "-c site.yaml\n");
-}
-
 static bool is_primary(const json_t *site)
 {
     return strcmp(bw_json_member(site, "role"), "primary") == 0;
@@ -74,9 +56,7 @@ static bool is_epoch_kept(const json_t *group, const json_t *site)
 {
     const json_t *end = json_object_get(group, "end");
 
-    return is_primary(site) && (bw_json_truth(end, "by_time") ||
-                                strcmp(bw_json_member(end, "gate"),
-                                       bw_gate_id_text(BW_GATE_ID_GRADE)) == 0);
+    return is_primary(site) && bw_json_truth(end, "by_time");
 }
 
 bool bw_site_alarm_is_fact(const json_t *group, const json_t *site, const char *alarm)
@@ -121,7 +101,6 @@ void bw_site_facts(const json_t *group, const json_t *site, FILE *out)
 {
     tell_of_cut(site, out);
     tell_of_loop(group, site, out);
-    tell_of_unproved(group, site, out);
     tell_of_second(group, site, out);
     tell_of_unseen(group, site, out);
 }

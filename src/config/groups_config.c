@@ -20,8 +20,8 @@ static const struct bw_key_word mode_words[] = {BW_MODE_LIST(X){0}};
 #define X(name, word) {word, BW_ON_LAG_##name},
 static const struct bw_key_word on_lag_words[] = {BW_ON_LAG_LIST(X){0}};
 #undef X
-#define X(name, word) {word, BW_MIN_GRADE_##name},
-static const struct bw_key_word min_grade_words[] = {BW_MIN_GRADE_LIST(X){0}};
+#define X(name, word) {word, BW_HANDOVER_##name},
+static const struct bw_key_word handover_words[] = {BW_HANDOVER_LIST(X){0}};
 #undef X
 
 static const struct bw_key site_keys[] = {
@@ -101,11 +101,10 @@ static const struct bw_key spec_keys[] = {
     BW_KEY(DURATION, "retry_backoff", SPEC(retry_backoff_ms),
            .help = "pause after a failed start, doubled each time"),
     BW_KEY(
-        WORD, "min_grade", SPEC(min_grade), .words = min_grade_words,
-        .help = "what must be known before another site is granted: that the lease has expired, or "
-                "that the old holder was fenced or, by a person with force-release, is off"),
-    BW_KEY(BOOL, "expired_is_enough", SPEC(expired_is_enough),
-           .help = "DANGEROUS: hand over on expiry although the service could outlive its guard"),
+        WORD, "handover_by_time", SPEC(handover_by_time), .words = handover_words,
+        .help = "when a lost primary's lease may expire without a confirmed stop: proved: if a kill by its "
+                "guard alone was once seen to stop the service; never; always (DANGEROUS: the service may "
+                "still run)"),
 };
 
 static void init_spec(void *of)
@@ -117,8 +116,12 @@ static void init_spec(void *of)
     wanted->spec.mode = MODE_UNNAMED;
 }
 
+static const struct bw_retired_key retired_keys[] = {
+    {"min_grade", BW_HANDOVER_IN_PLACE}, {"expired_is_enough", BW_HANDOVER_IN_PLACE}, {NULL, NULL}};
+
 static const struct bw_table spec_table = {
     .name = "groups[]",
+    .retired = retired_keys,
     .help = "what is wanted of one group; replicated to all witnesses",
     .keys = spec_keys,
     .key_count = BW_KEY_COUNT(spec_keys),
@@ -169,8 +172,8 @@ static void check_spec(const struct bw_groups_config *config, struct bw_document
     if (count > SPEC_PROBLEMS_MAX)
         bw_document_fail(document, path, "and %zu more problems of this group",
                          count - SPEC_PROBLEMS_MAX);
-    if (spec->expired_is_enough) {
-        (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].expired_is_enough", index);
+    if (spec->handover_by_time == BW_HANDOVER_ALWAYS) {
+        (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].handover_by_time", index);
         bw_document_warn(document, path,
                          "a service that outlives its guard may still serve when another site "
                          "starts");

@@ -255,6 +255,12 @@ static void note_unknown(struct loading *loading, const struct job *job, struct 
     char known[640] = "";
 
     join(path, job->path, bw_document_quote(name->text, quote));
+    for (const struct bw_retired_key *key = job->table->retired; key != NULL && key->name != NULL; key++) {
+        if (strcmp(key->name, name->text) != 0)
+            continue;
+        bw_document_problem(loading->document, false, name, path, "this key is no longer read: %s", key->instead);
+        return;
+    }
     if (meant < job->table->key_count) {
         bw_document_problem(loading->document, false, name, path,
                             "unknown key; did you mean \"%s\"?", job->table->keys[meant].name);

@@ -488,8 +488,6 @@ static bool decide_expired(struct bw_evaluation *eval, struct bw_command *comman
 {
     bool is_wait_over = judge_lapse(eval);
 
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_GRADE, -1, !bw_eval_is_grade_wanting(eval),
-                        bw_min_grade_word(eval->group->spec.min_grade));
     bw_eval_judge_end_reach(eval);
     (void)judge_contradiction(eval, is_wait_over);
     BW_ASSERT(is_wait_over || bw_eval_holds(eval)); /* I1: nothing else ends a lease that may live */
@@ -505,7 +503,7 @@ static bool decide_expired(struct bw_evaluation *eval, struct bw_command *comman
  * or a person may end it (3.1). Closing takes nothing from a holder whose lease is over. */
 static bool decide_close(struct bw_evaluation *eval, struct bw_command *command)
 {
-    if (!bw_eval_is_grade_wanting(eval) && bw_eval_end_reach_missing(eval) == NULL)
+    if (bw_eval_end_reach_missing(eval) == NULL)
         return false;
     (void)judge_lapse(eval);
     command->kind = BW_COMMAND_CLOSE;

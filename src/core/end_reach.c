@@ -14,31 +14,40 @@ bool bw_eval_was_never_started(const struct bw_evaluation *eval)
            eval->watch->confirmed_epoch != eval->group->epoch && !eval->group->adopting;
 }
 
-/* What time alone ends (3.4): not where nobody knows what the guard can end, and not a service that
- * outlives the guard's machine or was not seen inside of what the guard ends, unless a person has
- * decided otherwise, or it was never started. */
+/* Inside is what a look says of the processes that it finds, which may be helpers of a service elsewhere: a kill of the
+ * reach alone, seen to end the service, is what shows that a lost guard's enforcer ends it (3.3). */
+static const char *unproved_word(const struct bw_evaluation *eval)
+{
+    const struct bw_reach_sight *sight = &eval->group->sight;
+
+    if (sight->seen != BW_REACH_INSIDE)
+        return bw_eval_outside_word(sight);
+    if (sight->proved || eval->leadership->inside_is_enough)
+        return NULL;
+    return "no kill by its guard alone was ever seen to end its service";
+}
+
+/* What time alone ends (3.3): what was never started, what a second enforcer ends, what is proved to end by itself, and
+ * what a person has decided to hand over anyway. */
 const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval)
 {
     const struct bw_group *group = eval->group;
 
+    if (group->spec.handover_by_time == BW_HANDOVER_NEVER)
+        return "handover_by_time is never";
     if (group->terms.reach == BW_REACH_NONE)
         return "reach is not known";
-    if (bw_eval_was_never_started(eval) || group->terms.second_enforcer || group->spec.expired_is_enough)
+    if (bw_eval_was_never_started(eval) || group->terms.second_enforcer ||
+        group->spec.handover_by_time == BW_HANDOVER_ALWAYS)
         return NULL;
     if (group->adopting) /* whoever is granted next, every site reports before (3.9) */
         return NULL;
     if (group->terms.reach == BW_REACH_REMOTE)
         return "its service outlives the machine of its guard (reach remote)";
-    return bw_eval_outside_word(&group->sight);
-}
-
-bool bw_eval_is_grade_wanting(const struct bw_evaluation *eval)
-{
-    return eval->group->spec.min_grade != BW_MIN_GRADE_EXPIRED;
+    return unproved_word(eval);
 }
 
 bool bw_eval_time_ends(const struct bw_evaluation *eval)
 {
-    return !eval->group->held && !bw_eval_is_grade_wanting(eval) &&
-           bw_eval_end_reach_missing(eval) == NULL;
+    return !eval->group->held && bw_eval_end_reach_missing(eval) == NULL;
 }

@@ -208,9 +208,6 @@ bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watc
     if (group->held) {
         gate = BW_GATE_ID_HELD;
         why = "a fence of it failed";
-    } else if (bw_eval_is_grade_wanting(&eval)) {
-        gate = BW_GATE_ID_GRADE;
-        why = "min_grade asks for more than a lapsed lease";
     }
     if (why == NULL)
         return false;

@@ -58,7 +58,6 @@ bool bw_eval_was_never_started(const struct bw_evaluation *eval);
 const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval); /* NULL: nothing */
 /* The gates of it: what is missing, and then why no second enforcer makes up for that. */
 void bw_eval_judge_end_reach(struct bw_evaluation *eval);
-bool bw_eval_is_grade_wanting(const struct bw_evaluation *eval);
 bool bw_eval_time_ends(const struct bw_evaluation *eval);
 
 /* What runs at the holder's site by this report is what the open epoch has left (3.8, 3.9). */

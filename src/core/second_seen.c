@@ -139,6 +139,6 @@ void bw_eval_judge_end_reach(struct bw_evaluation *eval)
 
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_REACH, -1, missing == NULL,
                         missing != NULL ? missing : why);
-    if (missing != NULL && group->terms.reach != BW_REACH_NONE)
+    if (missing != NULL && group->terms.reach != BW_REACH_NONE && group->spec.handover_by_time != BW_HANDOVER_NEVER)
         (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_SECOND, -1, false, second_missing(eval));
 }

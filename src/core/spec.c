@@ -32,7 +32,7 @@ void bw_spec_defaults(struct bw_spec *out_spec)
         .retry_backoff_ms = 10 * SECOND,
         .unhealthy_after_ms = 5 * MINUTE,
         .on_lag = BW_ON_LAG_REFUSE,
-        .min_grade = BW_MIN_GRADE_EXPIRED,
+        .handover_by_time = BW_HANDOVER_PROVED,
     };
 }
 
@@ -159,8 +159,8 @@ static void check_words(const struct bw_spec *spec, struct findings *findings)
         add(findings, "mode", "not one of auto, manual, observe, paused");
     if ((unsigned)spec->on_lag > BW_ON_LAG_ALLOW)
         add(findings, "on_lag", "not one of refuse, allow");
-    if ((unsigned)spec->min_grade > BW_MIN_GRADE_FENCED)
-        add(findings, "min_grade", "not one of expired, fenced");
+    if ((unsigned)spec->handover_by_time > BW_HANDOVER_ALWAYS)
+        add(findings, "handover_by_time", "not one of proved, never, always");
 }
 
 static void check_site(const struct bw_spec *spec, uint32_t site, struct findings *findings)
@@ -302,8 +302,7 @@ bool bw_spec_is_equal(const struct bw_spec *spec, const struct bw_spec *other)
             return false;
     return strcmp(spec->name, other->name) == 0 && are_sites_equal(spec, other) &&
            spec->mode == other->mode && spec->on_lag == other->on_lag &&
-           spec->min_grade == other->min_grade &&
-           spec->expired_is_enough == other->expired_is_enough;
+           spec->handover_by_time == other->handover_by_time;
 }
 
 BW_WORDS(bw_mode_word, enum bw_mode, BW_MODE_LIST, "unlisted")
@@ -322,4 +321,4 @@ bool bw_mode_parse(const char *word, enum bw_mode *out_mode)
 BW_WORDS(bw_reach_word, enum bw_reach_kind, BW_REACH_LIST, "unlisted")
 BW_WORDS(bw_reach_seen_word, enum bw_reach_seen, BW_REACH_SEEN_LIST, "unlisted")
 BW_WORDS(bw_on_lag_word, enum bw_on_lag, BW_ON_LAG_LIST, "unlisted")
-BW_WORDS(bw_min_grade_word, enum bw_min_grade, BW_MIN_GRADE_LIST, "unlisted")
+BW_WORDS(bw_handover_word, enum bw_handover, BW_HANDOVER_LIST, "unlisted")

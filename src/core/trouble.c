@@ -85,8 +85,8 @@ static uint64_t of_site(const struct bw_group *group, const struct bw_watch *wat
 
 /* 3.4: what is committed of the open epoch goes before what its site says of the reach. What that leaves out
  * is no trouble while a second enforcer that is committed as seen lets time alone end the epoch; one that is
- * there and not counted on is trouble by itself. Nor are scripts that came later, and have started nothing,
- * unless time alone would end it but for what was seen. */
+ * there and not counted on is trouble by itself. Nor are scripts that came later, and have started nothing. What was
+ * seen inside and is not proved is trouble: the loss of that site waits for a person. */
 static uint64_t of_reach(const struct bw_group *group, const struct bw_watch *watch,
                          const struct bw_leadership *leadership, uint32_t site,
                          struct bw_instant now, uint64_t bits)
@@ -100,8 +100,11 @@ static uint64_t of_reach(const struct bw_group *group, const struct bw_watch *wa
     if (fresh == NULL || !is_open || strcmp(group->holder_site, group->spec.sites[site].name) != 0)
         return bits;
     does_wait = bw_arbiter_end_waits_for(group, watch, leadership, &waits);
-    if (!does_wait || strcmp(waits.gate, bw_gate_id_text(BW_GATE_ID_GRADE)) == 0)
+    if (!does_wait)
         bits &= ~bit(BW_TROUBLE_REACH_UNSEEN, true);
+    bits |= bit(BW_TROUBLE_REACH_UNPROVED, does_wait && group->spec.handover_by_time == BW_HANDOVER_PROVED &&
+                                               group->terms.reach != BW_REACH_REMOTE &&
+                                               group->sight.seen == BW_REACH_INSIDE && !group->sight.proved);
     if (fresh->report.second == BW_SECOND_IS_NONE)
         return bits;
     if (fresh->report.second != BW_SECOND_IS_SEEN)

@@ -50,8 +50,17 @@ static void forget_group(struct bw_watch *watch)
     *watch = (struct bw_watch){.proposing_count = proposing_count};
 }
 
+/* 5.3: what witnesses of before may decide otherwise is decided as they do. */
+static void follow_level(struct bw_witness *witness)
+{
+    const uint32_t level = witness->cluster->feature_level;
+
+    witness->leadership.inside_is_enough = level != 0 && level < BW_PROOF_LEVEL; /* 0: it is not founded yet */
+}
+
 void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
 {
+    follow_level(witness);
     BW_ASSERT(witness->cluster->group_count <= witness->cluster->group_capacity);
     witness->deleted_applied = now;
     for (uint32_t group_index = 0; group_index < witness->cluster->group_count; group_index++) {
@@ -127,6 +136,7 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
     const struct bw_group *group;
     struct bw_watch *watch;
 
+    follow_level(witness);
     if (applied->rule == NULL || applied->group < 0)
         return;
     group = group_at(witness, applied->group);

@@ -2,6 +2,7 @@
  * names; and what comes of its plan. */
 #include "program.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -247,6 +248,47 @@ static enum bw_err name_all(struct bw_dev *dev, struct bw_diag *diag)
     return err;
 }
 
+/* What the trial has written is no record of this cluster. */
+static void forget_trial(const struct bw_dev *dev)
+{
+    DIR *records = opendir(dev->records_dir);
+    const struct dirent *entry;
+
+    while (records != NULL && (entry = readdir(records)) != NULL)
+        if (entry->d_name[0] != '.')
+            (void)unlinkat(dirfd(records), entry->d_name, 0); /* else there is one record more */
+    if (records != NULL)
+        (void)closedir(records); /* only read from */
+    for (uint32_t i = 0; i < BW_DEV_SITES; i++) {
+        (void)unlink(dev->sites[i].journal);
+        (void)unlink(dev->sites[i].pid_file);
+    }
+}
+
+/* 3.3: time hands over only what a kill was seen to end. */
+static enum bw_err prove_sites(struct bw_dev *dev, struct bw_diag *diag)
+{
+    const char *configs[BW_DEV_SITES];
+    char log[BW_LAB_PATH_BYTES];
+    char trial[BW_LAB_PATH_BYTES];
+    struct bw_diag why = {0};
+    enum bw_err err = bw_lab_path(log, dev->dir, "trial.log", diag);
+
+    if (err != BW_OK)
+        return err;
+    for (uint32_t i = 0; i < BW_DEV_SITES; i++)
+        configs[i] = bw_dev_process(dev, BW_LAB_AGENT, i)->config;
+    if (snprintf(trial, sizeof trial, "%s-chaos", dev->program) >= (int)sizeof trial)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "%s-chaos: the path is too long", dev->program);
+    err = bw_lab_prove(trial, configs, BW_DEV_SITES, log, &why);
+    forget_trial(dev);
+    if (err == BW_ERR_NOT_FOUND) {
+        (void)fprintf(stderr, "note: dev: %s: no automatic failover if a site is lost\n", why.text);
+        return BW_OK;
+    }
+    return err == BW_OK ? BW_OK : bw_diag_set(diag, err, "%s; see %s", why.text, log);
+}
+
 enum bw_err bw_dev_set_up(struct bw_dev *dev, struct bw_diag *diag)
 {
     struct bw_id cluster_id = {0};
@@ -264,5 +306,7 @@ enum bw_err bw_dev_set_up(struct bw_dev *dev, struct bw_diag *diag)
         err = write_files(dev, diag);
     for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++)
         err = bw_lab_found(bw_dev_process(dev, BW_LAB_WITNESS, i)->config, &cluster_id, diag);
+    if (err == BW_OK)
+        err = prove_sites(dev, diag);
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "set up");
 }

@@ -505,6 +505,7 @@ static bool end_reach(struct bw_sandbox *sandbox, uint32_t *out_count, const cha
 static void prove_reach(struct bw_sandbox *sandbox)
 {
     struct bw_trial_report *report = sandbox->report;
+    static struct bw_sandbox_census census; /* of this process; too large for a stack */
     enum bw_service service;
     const char *what;
     uint32_t count;
@@ -515,8 +516,11 @@ static void prove_reach(struct bw_sandbox *sandbox)
         return;
     }
     if (!bring_up(sandbox, BW_TRIAL_KILLED_START, BW_TRIAL_KILLED_START,
-                  "start before the kill of the reach") ||
-        !goes_on(sandbox) || !end_reach(sandbox, &count, &what))
+                  "start before the kill of the reach"))
+        return;
+    if (report->findings[BW_TRIAL_SANDBOX_SEES].verdict == BW_TRIAL_NOT_JUDGED)
+        note_processes(sandbox, &census); /* alone: what is there was not seen yet */
+    if (!goes_on(sandbox) || !end_reach(sandbox, &count, &what))
         return;
     service = wait_for_word(sandbox, BW_SERVICE_STOPPED, VANISH_MS, "all in reach killed");
     if (!goes_on(sandbox))
@@ -608,6 +612,17 @@ void bw_trial_exercise(struct bw_sandbox *sandbox)
     if (report->has_started &&
         !report->is_complete) /* half of it may be there, whatever status says */
         (void)bw_sandbox_script(sandbox, BW_ACTION_STOP, "at the end", &outcome);
+    (void)force_down(sandbox, "at the end"); /* the look from outside judges it */
+}
+
+void bw_trial_reach(struct bw_sandbox *sandbox)
+{
+    if (!is_same_inside(sandbox))
+        return;
+    if (goes_on(sandbox))
+        prove_reach(sandbox);
+    sandbox->report->is_complete = goes_on(sandbox);
+    sandbox->is_ending = true;
     (void)force_down(sandbox, "at the end"); /* the look from outside judges it */
 }
 

@@ -224,6 +224,7 @@ void bw_trial_watch(struct bw_sandbox *sandbox); /* observations of the machine 
 void bw_trial_look(struct bw_sandbox *sandbox);  /* report->service; nothing is judged by it */
 void bw_trial_stop_running(struct bw_sandbox *sandbox); /* --running: down to stopped */
 void bw_trial_exercise(struct bw_sandbox *sandbox);     /* start, stop, fence, kill; ends stopped */
+void bw_trial_reach(struct bw_sandbox *sandbox);        /* start, a kill of the reach, status; ends stopped */
 
 /* observe.c */
 enum bw_service bw_trial_status(struct bw_sandbox *sandbox, const char *when);

@@ -186,21 +186,27 @@ static enum bw_err convert_bool(struct walk *walk, const struct bw_field *field,
     return check_set(walk, field, *core != 0);
 }
 
+/* `flag`: NULL: it has none. */
 static enum bw_err convert_enum(struct walk *walk, const struct bw_field *field, uint8_t *core,
-                                uint8_t *wire)
+                                uint8_t *wire, uint8_t *flag)
 {
-    const uint32_t value = walk->is_encoding ? get_u32(core) : get_u32(wire) - 1;
+    const uint32_t last = field->max - 1;
+    uint32_t value = walk->is_encoding ? get_u32(core) : get_u32(wire) - 1;
 
     if (!walk->is_encoding && get_u32(wire) == 0)
         return refuse(walk, BW_ERR_CORRUPT, "is missing");
-    if (value >= field->max)
+    if (flag != NULL && walk->is_encoding) {
+        put_u32(flag, value == last);
+        value = value == last ? 0 : value;
+    }
+    if (value >= field->max - (flag != NULL))
         return refuse(walk, walk->is_encoding ? BW_ERR_INVALID : BW_ERR_VERSION,
                       "value %" PRIu32 " is not known here%s", value + 1,
                       walk->is_encoding ? "" : "; written by a newer breakwater");
     if (walk->is_encoding)
         put_u32(wire, value + 1);
     else
-        put_u32(core, value);
+        put_u32(core, flag != NULL && get_u32(flag) != 0 && value == 0 ? last : value);
     return check_set(walk, field, value != 0);
 }
 
@@ -345,7 +351,7 @@ static enum bw_err convert_value(struct walk *walk, struct level *level)
     case BW_FIELD_BOOL:
         return convert_bool(walk, field, core, wire);
     case BW_FIELD_ENUM:
-        return convert_enum(walk, field, core, wire);
+        return convert_enum(walk, field, core, wire, field->wire_case_offset != 0 ? wire_count : NULL);
     case BW_FIELD_NAME:
     case BW_FIELD_TEXT:
         return convert_text(walk, field, core, wire);

@@ -41,7 +41,8 @@ struct bw_field {
     size_t core_size;         /* of the member; of a list: of one element */
     size_t core_count_offset; /* of a list: its uint32_t count; of bytes: their size */
     size_t wire_offset;
-    size_t wire_case_offset;         /* n_ of what is repeated, case of a oneof */
+    size_t wire_case_offset;         /* n_ of what is repeated, case of a oneof; ENUM: a bool that stands for its last value
+                                        beside the first; 0: none */
     const struct bw_shape *shape;    /* MESSAGE, ARRAY, LIST, HEAP_LIST */
     const struct bw_choice *choices; /* CHOICE: `max` of them, by the enum's value */
 };

@@ -45,8 +45,8 @@ BW_REACH_SEEN_LIST(X)
 #define X(name, ...) SAME(ON_LAG, ON_LAG, name)
 BW_ON_LAG_LIST(X)
 #undef X
-#define X(name, ...) SAME(MIN_GRADE, MIN_GRADE, name)
-BW_MIN_GRADE_LIST(X)
+#define X(name, ...) SAME(HANDOVER, HANDOVER, name)
+BW_HANDOVER_LIST(X)
 #undef X
 #define X(name, ...) SAME(REASON, REASON, name)
 BW_REASON_LIST(X)
@@ -113,6 +113,10 @@ BW_REFUSAL_LIST(X)
 #define BITS(member, LIST) {.kind = BW_FIELD_BITS, PLACES(member, member), .max = COUNT_OF(LIST)}
 #define ENUM(member, LIST)                                                                         \
     {.kind = BW_FIELD_ENUM, PLACES(member, member),                                                \
+     .max = COUNT_OF(LIST) + SAME_SIZE(member, member)}
+/* Its last value is written as the first one, with a flag beside it: so did who had the two apart. */
+#define FLAGGED(member, LIST, flag)                                                                \
+    {.kind = BW_FIELD_ENUM, PLACES(member, member), .wire_case_offset = offsetof(WIRE, flag),      \
      .max = COUNT_OF(LIST) + SAME_SIZE(member, member)}
 #define ENUM1(member, LIST)                                                                        \
     {.kind = BW_FIELD_ENUM, .is_required = true, PLACES(member, member),                           \
@@ -199,8 +203,8 @@ SHAPE(spec, spec, NAME1(name), LIST(sites, site_count, site_spec), ENUM(mode, BW
       NUMBER(request_timeout_ms), NUMBER(margin_ms), NUMBER(max_clock_drift_ppm),
       NUMBER(max_lag_ms), NUMBER(switchover_timeout_ms), NUMBER(failback_after_ms),
       NUMBER(min_primary_time_ms), NUMBER(failovers_max), NUMBER(failover_window_ms),
-      NUMBER(retry_backoff_ms), ENUM(on_lag, BW_ON_LAG_LIST), ENUM(min_grade, BW_MIN_GRADE_LIST),
-      BOOL(expired_is_enough), NUMBER(unhealthy_after_ms))
+      NUMBER(retry_backoff_ms), ENUM(on_lag, BW_ON_LAG_LIST), FLAGGED(handover_by_time, BW_HANDOVER_LIST, handover_always),
+      NUMBER(unhealthy_after_ms))
 #undef CORE
 #undef WIRE
 

@@ -12,7 +12,7 @@
 #define PATH_BYTES        192
 #define SPEC_PROBLEMS_MAX 32
 
-enum kind { NUMBER, TRUTH, WORD };
+enum kind { NUMBER, WORD };
 
 struct field {
     const char *key;
@@ -32,9 +32,9 @@ static const char *on_lag_word(uint32_t value)
     return bw_on_lag_word((enum bw_on_lag)value);
 }
 
-static const char *min_grade_word(uint32_t value)
+static const char *handover_word(uint32_t value)
 {
-    return bw_min_grade_word((enum bw_min_grade)value);
+    return bw_handover_word((enum bw_handover)value);
 }
 
 #define SPEC(member) offsetof(struct bw_spec, member)
@@ -55,13 +55,12 @@ static const struct field fields[] = {
     {"max_failovers_per_window", NUMBER, SPEC(failovers_max), NULL, 0},
     {"failover_window_ms", NUMBER, SPEC(failover_window_ms), NULL, 0},
     {"retry_backoff_ms", NUMBER, SPEC(retry_backoff_ms), NULL, 0},
-    {"min_grade", WORD, SPEC(min_grade), min_grade_word, BW_MIN_GRADE_FENCED + 1},
-    {"expired_is_enough", TRUTH, SPEC(expired_is_enough), NULL, 0},
+    {"handover_by_time", WORD, SPEC(handover_by_time), handover_word, BW_HANDOVER_ALWAYS + 1},
 };
 #define FIELD_COUNT (sizeof fields / sizeof fields[0])
 _Static_assert(sizeof(enum bw_mode) == sizeof(uint32_t) &&
                    sizeof(enum bw_on_lag) == sizeof(uint32_t) &&
-                   sizeof(enum bw_min_grade) == sizeof(uint32_t),
+                   sizeof(enum bw_handover) == sizeof(uint32_t),
                "words are read and written as uint32_t");
 
 static uint32_t number_of(const struct bw_spec *spec, const struct field *field)
@@ -72,11 +71,6 @@ static uint32_t number_of(const struct bw_spec *spec, const struct field *field)
     return value;
 }
 
-static bool truth_of(const struct bw_spec *spec, const struct field *field)
-{
-    return *((const bool *)(const void *)((const char *)spec + field->offset));
-}
-
 /* ---- encoding ---- */
 
 static json_t *encode_field(const struct bw_spec *spec, const struct field *field)
@@ -84,8 +78,6 @@ static json_t *encode_field(const struct bw_spec *spec, const struct field *fiel
     switch (field->kind) {
     case NUMBER:
         return json_integer(number_of(spec, field));
-    case TRUTH:
-        return json_boolean(truth_of(spec, field));
     case WORD:
         return json_string(field->word(number_of(spec, field)));
     }
@@ -223,13 +215,6 @@ static bool decode_field(const struct field *field, const json_t *value, const c
             return false;
         memcpy(member, &number, sizeof number);
         return true;
-    case TRUTH:
-        if (!json_is_boolean(value)) {
-            bw_json_problem(problems, path, "%s, where true or false belongs", type_word(value));
-            return false;
-        }
-        *(bool *)(void *)member = json_is_true(value);
-        return true;
     }
     return false;
 }
@@ -358,6 +343,8 @@ bool bw_spec_json_decode(const json_t *value, const char *path, uint32_t electio
         (void)snprintf(at, sizeof at, "%.100s.%.63s", path, key);
         if (field != NULL)
             (void)decode_field(field, member, at, out_spec, problems); /* counted */
+        else if (strcmp(key, "min_grade") == 0 || strcmp(key, "expired_is_enough") == 0)
+            bw_json_problem(problems, at, "this key is now handover_by_time: " BW_HANDOVER_IN_PLACE);
         else if (strcmp(key, "name") != 0 && strcmp(key, "sites") != 0)
             bw_json_problem(problems, at, "unknown key");
     }
@@ -373,8 +360,6 @@ static json_t *encode_value(const struct field *field, uint32_t value)
     switch (field->kind) {
     case NUMBER:
         return json_integer(value);
-    case TRUTH:
-        return json_boolean(value != 0);
     case WORD:
         return json_string(field->word(value));
     }

@@ -185,7 +185,7 @@ static void a_second_enforcer_is_held_against_its_guard(void **state)
 }
 
 /* 3.3: nothing that it does makes an end by time. */
-static void a_second_enforcer_beside_min_grade_fenced_is_said_once(void **state)
+static void a_second_enforcer_beside_a_time_that_never_hands_over_is_said_once(void **state)
 {
     static const char *const listen = "second_enforcer: {listen: \"0.0.0.0:7402\"}\n";
     const char *first;
@@ -193,17 +193,17 @@ static void a_second_enforcer_beside_min_grade_fenced_is_said_once(void **state)
     (void)state;
     put("fenced.yaml", 0644,
         "groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-b}]\n    lease_ttl: 20s\n"
-        "    min_grade: fenced\n");
+        "    handover_by_time: never\n");
     put_remote("remote-a.yaml", "dc-a", listen, "    fence_script: run.sh\n");
     put_remote("remote-b.yaml", "dc-b", listen, "    fence_script: run.sh\n");
     (void)check("--offline remote-a.yaml remote-b.yaml fenced.yaml");
     assert_says(
-        "WARN   harbor              at dc-a: there is a second enforcer, and min_grade is "
-        "fenced: it ends what a lost site left behind, but time hands the group over to nobody");
-    first = strstr(output, "min_grade is fenced");
-    assert_null(strstr(first + 1, "min_grade is fenced"));
+        "WARN   harbor              at dc-a: there is a second enforcer, and handover_by_time is "
+        "never: it ends what a lost site left behind, but time hands the group over to nobody");
+    first = strstr(output, "handover_by_time is never");
+    assert_null(strstr(first + 1, "handover_by_time is never"));
     (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
-    assert_null(strstr(output, "min_grade"));
+    assert_null(strstr(output, "handover_by_time is"));
 }
 
 int main(void)
@@ -214,7 +214,7 @@ int main(void)
         cmocka_unit_test(what_others_can_change_of_a_second_enforcer_fails),
         cmocka_unit_test(an_address_that_nobody_can_dial_fails),
         cmocka_unit_test(a_second_enforcer_is_held_against_its_guard),
-        cmocka_unit_test(a_second_enforcer_beside_min_grade_fenced_is_said_once),
+        cmocka_unit_test(a_second_enforcer_beside_a_time_that_never_hands_over_is_said_once),
     };
 
     return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -125,7 +125,7 @@ static void nobody_is_vouched_for_who_serves_or_holds_nothing(void **state)
 {
     (void)state;
     operator_put("fenced.yaml", operator_groups_text,
-                 "20s\n    mode: manual\n    min_grade: fenced");
+                 "20s\n    mode: manual\n    handover_by_time: never");
     assert_int_equal(operator_apply("fenced.yaml", "--yes"), 0);
     atomic_store(&operator.b_is_mute, false);
     operator_wait_until_serving("dc-a");

@@ -12,8 +12,7 @@
  *           have left the service where it is. Status may say nothing (`unknown`) at any time.
  * Sight     At the site durable, with a digest of the scripts; committed as Reach, pinned by Grant.
  * SHAM      What the scripts put outside leaves something inside that looks like it (a client that
- *           waits), and comes at once or not at all. Time alone is then no end, as 3.8 has it, so
- *           NO_EXPIRY goes with it.
+ *           waits), and comes at once or not at all. It is seen inside, and no kill proves that (3.3).
  *
  * M_* leaves out one rule: each must fail. X_* steps outside of what is assumed. */
 
@@ -33,7 +32,7 @@ bit  open;                      /* A holds its epoch */
 bit  held;                      /* its fence has failed, and that is committed */
 bit  adopting;
 mtype pinned = OUTSIDE;         /* of the open epoch: by Grant, then by Reach */
-bit  pinned_digest;
+bit  pinned_digest, pinned_proved;
 byte epochs;                    /* how many A has had */
 /* ---- leader ---- */
 bit  granted_here, confirmed, confirmed_here; /* of the open epoch: a renewal, by whomever, by it */
@@ -96,8 +95,9 @@ inline see() {
 }
 #ifndef M_REACH_UNSEEN
 inline commit_reach() {
-    open && SAME_SCRIPTS && sight_of_epoch && (sight == OUTSIDE || IS_INSIDE) && (pinned != sight || pinned_digest != digest) ->
-    pinned = sight; pinned_digest = digest; printf("Reach(%e) commits\n", sight)
+    open && SAME_SCRIPTS && sight_of_epoch && (sight == OUTSIDE || IS_INSIDE) &&
+    (pinned != sight || pinned_digest != digest || pinned_proved != proved) ->
+    pinned = sight; pinned_digest = digest; pinned_proved = proved; printf("Reach(%e) commits\n", sight)
 }
 #endif
 
@@ -108,15 +108,15 @@ inline begin_epoch(adopt) {
     confirmed = 0; confirmed_here = 0;
     said[0] = 0; said[1] = 0; back = 0; answer = 0; failed = 0; knows_held = 0; lease = 0;
     sight_of_epoch = adopt && sight_of_epoch;
-    pinned_digest = digest
+    pinned_digest = digest; pinned_proved = 0
 }
 inline grant_a() {
     !open && !b_serves && !UP && epochs < EPOCHS && fence == NO_FENCE ->
     begin_epoch(0);
 #ifdef M_ANY_DIGEST             /* what was seen with other scripts counts too */
-    if :: sight == INSIDE -> pinned = INSIDE :: else -> pinned = OUTSIDE fi;
+    if :: sight == INSIDE -> pinned = INSIDE; pinned_proved = proved :: else -> pinned = OUTSIDE fi;
 #else
-    if :: IS_INSIDE -> pinned = INSIDE :: else -> pinned = OUTSIDE fi;
+    if :: IS_INSIDE -> pinned = INSIDE; pinned_proved = proved :: else -> pinned = OUTSIDE fi;
 #endif
     printf("A is granted, pinned %e\n", pinned)
 }
@@ -265,7 +265,7 @@ inline move_by_hand() {
     faults++;
     up_in = 0; up_out = 1; note_sight();
 #ifndef M_REACH_UNSEEN
-    pinned = OUTSIDE; pinned_digest = digest;
+    pinned = OUTSIDE; pinned_digest = digest; pinned_proved = 0;
 #endif
     printf("somebody starts it outside instead, and the site sees that\n")
 }
@@ -301,8 +301,10 @@ inline released(which) {
 #endif
 #ifdef M_OUTSIDE_EXPIRES
 #define TIME_ENDS 1
-#else
+#elif defined(M_INSIDE_EXPIRES)         /* what was seen inside, be it a helper alone */
 #define TIME_ENDS (pinned == INSIDE || NEVER_STARTED)
+#else
+#define TIME_ENDS ((pinned == INSIDE && pinned_proved) || NEVER_STARTED)
 #endif
 #ifdef M_HELD
 #define NOT_HELD 1
@@ -373,9 +375,7 @@ end:
     :: d_step { commit_failed() } :: d_step { learn_held() }
     :: d_step { by_hand() } :: d_step { move_by_hand() }
     :: d_step { say() } :: d_step { released(0) } :: d_step { released(1) }
-#ifndef NO_EXPIRY
     :: d_step { expired() }
-#endif
     :: d_step { forced() }
     :: d_step { grant_b() } :: d_step { b_ends() }
     :: d_step { elect() } :: d_step { reload() } :: d_step { reboot() }

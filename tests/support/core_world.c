@@ -37,7 +37,7 @@ static struct bw_report eligible_report(void)
         .check_interval_ms = 10000,
         .reach = BW_REACH_UNITS,
         .reach_works = true,
-        .sight = {.seen = BW_REACH_INSIDE, .digest = 1},
+        .sight = {.seen = BW_REACH_INSIDE, .proved = true, .digest = 1},
         .fence_bound_ms = 3000,
         .joined_epoch = UINT64_MAX,
         .gives_position = true,

@@ -145,13 +145,13 @@ static inline void compare_status(const struct bw_operator_view *view, enum bw_e
     json_decref(status);
 }
 
-static inline void begin_with_min_grade_fenced(void)
+static inline void begin_with_handover_never(void)
 {
     struct bw_spec spec;
 
     world_init(&world, 2);
     spec = world_group(&world)->spec;
-    spec.min_grade = BW_MIN_GRADE_FENCED;
+    spec.handover_by_time = BW_HANDOVER_NEVER;
     world_begin_with(&world, 2, &spec);
 }
 

@@ -34,6 +34,7 @@ struct real_site {
     char boot_id[40];   /* that its processes see; "": the machine's */
     bool has_units;     /* see real_play_systemd */
     pid_t systemd;      /* plays it; 0: none */
+    bool is_proved;     /* its guard has a trial's proof, of the scripts as they were when it first ran */
     bool has_loop;      /* see real_use_loop */
     bool has_remote_fence;
     struct test_port second_port; /* where its agent answers a second enforcer; 0: nowhere */

@@ -674,7 +674,7 @@ void puppet_init(struct puppet *puppet, struct trio *trio, const char *site, con
                                               .check_interval_ms = 1000,
                                               .reach = BW_REACH_CGROUP,
                                               .reach_works = true,
-                                              .sight = {.seen = BW_REACH_INSIDE, .digest = 1},
+                                              .sight = {.seen = BW_REACH_INSIDE, .proved = true, .digest = 1},
                                               .fence_bound_ms = 100};
 }
 

@@ -212,25 +212,25 @@ static void time_alone_ends_only_what_the_guard_can_end(void **state)
     world_group(&world)->terms.second_enforcer = true;
     assert_rule("A3");
     world_group(&world)->terms.second_enforcer = false;
-    world_group(&world)->spec.expired_is_enough = true;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_ALWAYS;
     assert_rule("A3");
     world_group(&world)->terms.reach = BW_REACH_NONE;
     assert_held("end_reach", -1);
 }
 
-/* 4: min_grade fenced goes Close and never proposes Expired. */
-static void min_grade_fenced_closes_and_never_expires(void **state)
+/* 3.3: `never` goes Close and never proposes Expired. */
+static void what_time_never_hands_over_is_closed_and_never_expires(void **state)
 {
     struct bw_spec spec = changed_spec();
     (void)state;
-    spec.min_grade = BW_MIN_GRADE_FENCED;
+    spec.handover_by_time = BW_HANDOVER_NEVER;
     world_begin_with(&world, 2, &spec);
     silence_until_before_lapse(0);
     assert_acts("A4");
     assert_int_equal(world_group(&world)->phase, BW_PHASE_CLOSING);
 
     world_pass_ms(&world, 100000);
-    assert_held("grade", -1);
+    assert_held("end_reach", -1);
 }
 
 /* I1, 3.3: a fresh report of the holder's site that does not say stopped delays Expired. */
@@ -525,7 +525,7 @@ int main(void)
         cmocka_unit_test(expired_waits_for_both_clocks),
         cmocka_unit_test(a_new_leader_waits_from_its_own_beginning),
         cmocka_unit_test(time_alone_ends_only_what_the_guard_can_end),
-        cmocka_unit_test(min_grade_fenced_closes_and_never_expires),
+        cmocka_unit_test(what_time_never_hands_over_is_closed_and_never_expires),
         cmocka_unit_test(a_fresh_contradiction_delays_expired_until_it_is_stale),
         cmocka_unit_test(unknown_after_a_fence_that_succeeded_counts_as_stopped),
         cmocka_unit_test(a_closed_epoch_that_is_not_held_expires_too),

@@ -346,13 +346,13 @@ static void only_the_alarm_of_a_stop_says_that_the_stop_failed(void **state)
 /* 3.3: of a site that answers, whose guard or second enforcer is gone, only the lease was lost. */
 static void only_a_site_that_nobody_hears_is_called_lost(void **state)
 {
-    static const char *const rules[] = {[BW_MIN_GRADE_EXPIRED] = "A3", [BW_MIN_GRADE_FENCED] = "A4"};
+    static const char *const rules[] = {[BW_HANDOVER_PROVED] = "A3", [BW_HANDOVER_NEVER] = "A4"};
 
     (void)state;
-    for (int grade = BW_MIN_GRADE_EXPIRED; grade <= BW_MIN_GRADE_FENCED; grade++) {
+    for (int grade = BW_HANDOVER_PROVED; grade <= BW_HANDOVER_NEVER; grade++) {
         for (int is_reachable = 0; is_reachable < 2; is_reachable++) {
             world_begin(&world, 2);
-            world_group(&world)->spec.min_grade = (enum bw_min_grade)grade;
+            world_group(&world)->spec.handover_by_time = (enum bw_handover)grade;
             world.sites[A].report.has_fence_or_stop_succeeded = true;
             world.sites[A].report.service = BW_SERVICE_STOPPED;
             world.sites[A].renew_epoch = 0;

@@ -543,6 +543,7 @@ static void what_one_session_has_not_seen_hides_nothing_of_another(void **state)
 {
     (void)state;
     world_begin(&world, 2);
+    world_group(&world)->sight.proved = false;
     world.sites[A].report.sight = (struct bw_reach_sight){
         .seen = BW_REACH_INSIDE, .proved = true, .epoch = world_group(&world)->epoch, .digest = 1};
     (void)world_sync(&world, A);

@@ -44,6 +44,7 @@ static void a_holder_whose_status_says_nothing_is_moved_for_who_accepts_that(voi
 
     (void)state;
     world_begin(&world, 2);
+    world_group(&world)->sight.proved = world.sites[A].report.sight.proved = false;
     world.sites[A].report.service = BW_SERVICE_UNKNOWN;
     world_sync_all(&world);
     assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);

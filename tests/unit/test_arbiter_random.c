@@ -126,9 +126,9 @@ static void check_expired(void)
 
     check_lapsed();
     check(group->phase != BW_PHASE_VACANT && !group->held, "Expired while held");
-    check(group->spec.min_grade == BW_MIN_GRADE_EXPIRED, "Expired against min_grade");
+    check(group->spec.handover_by_time != BW_HANDOVER_NEVER, "Expired against `never`");
     check(group->terms.reach != BW_REACH_NONE, "Expired without reach");
-    check(group->terms.reach != BW_REACH_REMOTE || group->spec.expired_is_enough,
+    check(group->terms.reach != BW_REACH_REMOTE || group->spec.handover_by_time == BW_HANDOVER_ALWAYS,
           "Expired at reach remote");
     check(is_older_than_ms(ledger.last_contact[holder], 2999) || group->adopting ||
               ledger.reports[holder].service != BW_SERVICE_STARTED,
@@ -389,14 +389,15 @@ static void something_happens(void)
 static void run_seed(uint64_t seed)
 {
     struct bw_spec spec;
+    bool is_always;
 
     seed_now = seed;
     bw_prng_init(&prng, seed);
     memset(&ledger, 0, sizeof(ledger));
     world_init(&world, WORLD_SITES);
     spec = world_group(&world)->spec;
-    spec.expired_is_enough = below(3) == 0;
-    spec.min_grade = below(6) ? BW_MIN_GRADE_EXPIRED : BW_MIN_GRADE_FENCED;
+    is_always = below(3) == 0;
+    spec.handover_by_time = below(6) == 0 ? BW_HANDOVER_NEVER : is_always ? BW_HANDOVER_ALWAYS : BW_HANDOVER_PROVED;
     spec.failback_after_ms = below(2) ? 5000 : 0;
     spec.min_primary_time_ms = below(2) ? 10000 : 0;
     spec.failovers_max = (uint32_t)below(3);

@@ -120,10 +120,31 @@ static void time_alone_ends_nothing_that_was_seen_outside(void **state)
     assert_rule("A0");
     assert_true(world_holds(&world, "end_reach", -1));
 
-    world_group(&world)->spec.expired_is_enough = true;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_ALWAYS;
     assert_rule("A3");
-    world_group(&world)->spec.expired_is_enough = false;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_PROVED;
     world_group(&world)->terms.second_enforcer = true;
+    assert_rule("A3");
+}
+
+/* I1, 3.3: a helper that a start left in the reach was seen, and its service is elsewhere. */
+static void time_alone_ends_nothing_that_was_only_seen_inside(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.cluster.feature_level = BW_PROOF_LEVEL;
+    see(A, BW_REACH_INSIDE); /* and no kill has proved it */
+    assert_acts("A20");
+    assert_false(world_group(&world)->sight.proved);
+    lose_holder();
+    assert_acts("A4"); /* closed */
+    assert_rule("A0");
+    assert_true(world_holds(&world, "end_reach", -1));
+
+    world_group(&world)->sight.proved = true;
+    assert_rule("A3");
+    world_group(&world)->sight.proved = false;
+    world.witness.leadership.inside_is_enough = true; /* 5.3: as all decide below the level */
     assert_rule("A3");
 }
 
@@ -177,6 +198,8 @@ static void a_grant_pins_what_the_candidate_has_seen_before(void **state)
     for (int seen = 0; seen < 3; seen++) {
         world_init(&world, 2);
         see(A, (enum bw_reach_seen)seen);
+        world.sites[A].report.sight.proved = seen == BW_REACH_INSIDE;
+        world_sync_all(&world);
         assert_acts("A6");
         assert_int_equal(world_group(&world)->sight.seen, seen);
         assert_int_equal(bw_group_history_at(world_group(&world), 0)->seen, seen);
@@ -666,6 +689,7 @@ int main(void)
         cmocka_unit_test(inside_of_who_alone_speaks_counts),
         cmocka_unit_test(inside_counts_where_no_scripts_are_committed),
         cmocka_unit_test(time_alone_ends_nothing_that_was_seen_outside),
+        cmocka_unit_test(time_alone_ends_nothing_that_was_only_seen_inside),
         cmocka_unit_test(a_new_leader_goes_by_what_is_committed),
         cmocka_unit_test(another_instance_and_another_epoch_say_nothing_of_it),
         cmocka_unit_test(a_grant_pins_what_the_candidate_has_seen_before),

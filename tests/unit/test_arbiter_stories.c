@@ -409,7 +409,7 @@ static void candidate_with_faults(void **state) /* 4 */
 
 static void fenced_only(struct bw_spec *spec)
 {
-    spec->min_grade = BW_MIN_GRADE_FENCED;
+    spec->handover_by_time = BW_HANDOVER_NEVER;
 }
 
 /* What time alone does not end is closed, and ends on a person's word. */

@@ -245,7 +245,7 @@ static void every_key_of_groups_yaml_arrives(void **state)
     assert_int_equal(spec->failovers_max, 3);
     assert_int_equal(spec->failover_window_ms, 3600000);
     assert_int_equal(spec->retry_backoff_ms, 10000);
-    assert_int_equal(spec->min_grade, BW_MIN_GRADE_FENCED);
+    assert_int_equal(spec->handover_by_time, BW_HANDOVER_NEVER);
     assert_int_equal(config->groups[1].spec.failback_after_ms, 0);
 
     bw_groups_config_free(config);

@@ -52,7 +52,7 @@ static void begin_fenced(void)
 
     world_init(&world, 2);
     spec = world_group(&world)->spec;
-    spec.min_grade = BW_MIN_GRADE_FENCED;
+    spec.handover_by_time = BW_HANDOVER_NEVER;
     world_begin_with(&world, 2, &spec);
     diag = (struct bw_diag){0};
 }
@@ -108,7 +108,7 @@ static void time_ends_what_the_arbiter_lets_expire_and_nothing_else(void **state
     assert_waits(NULL);
     world_group(&world)->adopting = false;
     assert_waits("end_reach");
-    world_group(&world)->spec.expired_is_enough = true;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_ALWAYS;
     assert_waits(NULL);
     world_group(&world)->terms.reach = BW_REACH_NONE;
     assert_waits("end_reach");
@@ -118,7 +118,7 @@ static void time_ends_what_the_arbiter_lets_expire_and_nothing_else(void **state
     bw_witness_on_not_leading(&world.witness); /* a follower confirms nothing: that proves nothing */
     assert_waits("end_reach");
     begin_fenced();
-    assert_waits("grade");
+    assert_waits("end_reach");
     begin_held();
     assert_waits("held");
 }
@@ -525,7 +525,7 @@ static void a_failover_that_would_wait_for_ever_is_refused_at_once(void **state)
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 8000);
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", false, &diag), BW_ERR_REFUSED);
-    assert_says("gate grade");
+    assert_says("gate end_reach");
     world_pass_ms(&world, 60000);
     assert_acts("A4");
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", false, &diag), BW_ERR_REFUSED);
@@ -665,7 +665,7 @@ static void the_close_of_what_time_ends_says_nothing_of_a_word(void **state)
     begin_fenced();
     close.epoch = epoch();
     assert_string_equal(world_apply(&world, &close), "G10");
-    assert_waits("grade");
+    assert_waits("end_reach");
     assert_decides("A0");
     assert_true(world_holds(&world, "vouched", -1));
 }

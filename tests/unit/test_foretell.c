@@ -305,7 +305,7 @@ static void run_seed(uint64_t seed)
     bw_prng_init(&prng, seed);
     world_begin(&world, WORLD_SITES);
     spec = world_group(&world)->spec;
-    spec.min_grade = below(6) ? BW_MIN_GRADE_EXPIRED : BW_MIN_GRADE_FENCED;
+    spec.handover_by_time = below(6) ? BW_HANDOVER_PROVED : BW_HANDOVER_NEVER;
     spec.failback_after_ms = below(2) ? 5000 : 0;
     spec.min_primary_time_ms = below(2) ? 10000 : 0;
     spec.failovers_max = (uint32_t)below(3);

@@ -168,7 +168,7 @@ static void an_end_that_only_a_person_gives_is_the_way(void **state)
 {
     (void)state;
     world_begin(&world, 2);
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_NEVER;
     way_is(""); /* it serves */
     world.sites[A].report.service = BW_SERVICE_STOPPED;
     world_sync_all(&world);

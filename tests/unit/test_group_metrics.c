@@ -74,7 +74,7 @@ static void a_follower_by_time_is_counted(void **state)
 static void a_follower_after_a_fence_from_another_site_is_counted(void **state)
 {
     (void)state;
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     assert_follows("nobody"); /* a person alone ends its epoch */
     world.sites[B].report.remote_fence.limit_ms = 30000;
     world_sync_all(&world);

@@ -338,7 +338,7 @@ static void compare_explanation(const char *golden)
 static void a_lost_site_that_time_does_not_end_is_explained_with_the_way_out(void **state)
 {
     (void)state;
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 16000);
     assert_string_equal(world_act(&world), "A4");
@@ -350,7 +350,7 @@ static void a_lost_site_that_time_does_not_end_is_explained_with_the_way_out(voi
 static void where_its_second_enforcer_alone_speaks_no_state_is_said_to_be_lost(void **state)
 {
     (void)state;
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 16000);
     assert_string_equal(world_act(&world), "A4");
@@ -370,7 +370,7 @@ static void where_its_second_enforcer_alone_speaks_no_state_is_said_to_be_lost(v
 static void the_plan_of_a_failover_that_would_wait_for_ever_names_the_way_out(void **state)
 {
     (void)state;
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 16000);
 
@@ -380,7 +380,7 @@ static void the_plan_of_a_failover_that_would_wait_for_ever_names_the_way_out(vo
 static void the_plan_of_a_force_release_says_what_is_known_of_the_site(void **state)
 {
     (void)state;
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 7000);
 
@@ -675,7 +675,7 @@ static void force_release(struct bw_outcome *outcome)
                            .text = "its rack is without power"};
     struct bw_diag diag = {0};
 
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 7000);
     *outcome = (struct bw_outcome){.epoch = (int64_t)world_group(&world)->epoch,

@@ -108,10 +108,10 @@ static void scripts_that_were_changed_are_told_and_are_no_warning(void **state)
     view = view_of_calm_leader();
     compare_status(&view, BW_EXIT_FINE, "status_scripts_changed.txt");
 
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_NEVER;
     view = view_of_calm_leader();
-    compare_status(&view, BW_EXIT_FINE, "status_scripts_changed_fenced.txt");
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_EXPIRED;
+    compare_status(&view, BW_EXIT_WARNINGS, "status_scripts_changed_fenced.txt");
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_PROVED;
 
     world_group(&world)->sight.seen = BW_REACH_UNSEEN; /* its epoch has begun with them */
     view = view_of_calm_leader();
@@ -310,7 +310,7 @@ static void a_group_that_time_does_not_end_promises_no_failover(void **state)
     struct bw_operator_view view;
 
     (void)state;
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     view = view_of_calm_leader();
 
     compare_status(&view, BW_EXIT_FINE, "status_fenced.txt");
@@ -321,7 +321,7 @@ static void a_lost_site_whose_epoch_time_does_not_end_names_the_way_out(void **s
     struct bw_operator_view view;
 
     (void)state;
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 16000);
     assert_string_equal(world_act(&world), "A4");
@@ -337,7 +337,7 @@ static void a_fence_from_another_site_is_told_from_before_the_loss_to_its_end(vo
     struct bw_operator_view view;
 
     (void)state;
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     report->limit_ms = 30000;
     world_sync_all(&world);
     view = view_of_calm_leader();
@@ -380,7 +380,7 @@ static void a_start_by_steps_is_shown_as_far_as_it_has_come(void **state)
     struct bw_operator_view view;
 
     (void)state;
-    begin_with_min_grade_fenced();
+    begin_with_handover_never();
     *steps = (struct bw_steps_progress){.count = 5,
                                         .done = 2,
                                         .running = 2,
@@ -631,7 +631,7 @@ static void a_spec_is_read_back_as_it_was_written(void **state)
     (void)state;
     world_init(&world, 3);
     world_group(&world)->spec.sites[2].never_candidate = true;
-    world_group(&world)->spec.expired_is_enough = true;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_ALWAYS;
     world_group(&world)->spec.mode = BW_MODE_MANUAL;
     value = bw_spec_json_encode(&world_group(&world)->spec);
     bw_json_problems_init(&problems);

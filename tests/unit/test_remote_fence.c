@@ -108,7 +108,7 @@ static void what_time_ends_is_fenced_by_nobody(void **state)
     begin_closed(2);
     assert_int_not_equal(asked(B).epoch, 0);
     say(B, BW_REMOTE_FENCE_SEEN);
-    world_group(&world)->spec.expired_is_enough = true;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_ALWAYS;
 
     assert_nobody_is_asked();
     assert_null(world_gate(&world, "remote_fence", -1));
@@ -121,7 +121,7 @@ static void what_was_never_armed_is_left_as_it_is(void **state)
     (void)state;
     begin_closed(2);
     assert_int_not_equal(asked(B).epoch, 0);
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED; /* else time ends it */
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_NEVER; /* else time ends it */
     world_group(&world)->adopting = true;
 
     assert_nobody_is_asked();

@@ -260,7 +260,7 @@ static void why_what_was_asked_for_is_waited_for_no_more_is_said(void **state)
 
     begin_closed(2);
     (void)asked(B);
-    world_group(&world)->spec.expired_is_enough = true;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_ALWAYS;
     assert_over("it is wanted no more");
 }
 

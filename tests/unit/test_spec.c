@@ -287,7 +287,7 @@ static void words_that_do_not_exist_are_refused(void **state)
     (void)state;
     spec.mode = (enum bw_mode)17;
     spec.on_lag = (enum bw_on_lag)17;
-    spec.min_grade = (enum bw_min_grade)17;
+    spec.handover_by_time = (enum bw_handover)17;
     assert_int_equal(check(&spec, 100), 3);
     assert_string_equal(bw_mode_word(spec.mode), "unlisted");
 }

@@ -253,7 +253,7 @@ static void a_lost_site_whose_epoch_does_not_end_by_itself_needs_a_person(void *
 
     (void)state;
     world_begin(&world, 2);
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_NEVER;
     assert_int_equal(look(&calm).list[0].bits, 0);
     assert_int_equal(look(&(struct bw_trouble_facts){0}).list[0].bits, 0); /* none would be by itself */
     world.sites[B].report.remote_fence.limit_ms = 30000;
@@ -316,9 +316,9 @@ static void a_second_enforcer_that_is_counted_on_takes_the_place_of_the_reach(vo
     assert_int_equal(look(&calm).list[1].bits, BIT(OUTSIDE_REACH)); /* not committed */
     world_group(&world)->terms.second_enforcer = true;
     assert_int_equal(look(&calm).list[1].bits, 0);
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_NEVER;
     assert_int_equal(look(&calm).list[1].bits, BIT(OUTSIDE_REACH));
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_EXPIRED;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_PROVED;
 
     for (int word = BW_SECOND_IS_NONE + 1; word < BW_SECOND_IS_SEEN; word++) {
         world.sites[A].report.second = (enum bw_second_word)word;
@@ -333,7 +333,7 @@ static void a_second_enforcer_that_is_counted_on_takes_the_place_of_the_reach(vo
 }
 
 /* 3.4: what was seen in this epoch is not taken back by scripts that came later and have started nothing:
- * an upgrade that changes a shipped script is no alarm. Nor is it where time alone never was to end it. */
+ * an upgrade that changes a shipped script is no alarm. */
 static void changed_scripts_are_an_alarm_where_time_waits_for_what_they_start(void **state)
 {
     const struct bw_trouble_facts calm = {.may_fail_over = true};
@@ -349,10 +349,32 @@ static void changed_scripts_are_an_alarm_where_time_waits_for_what_they_start(vo
 
     world_group(&world)->sight.seen = BW_REACH_UNSEEN;
     assert_int_equal(look(&calm).list[1].bits, BIT(REACH_UNSEEN));
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
-    assert_int_equal(look(&calm).list[1].bits, 0);
     world_group(&world)->held = true; /* a person is asked for all that is known of it */
     assert_int_equal(look(&calm).list[1].bits, BIT(REACH_UNSEEN));
+}
+
+/* 3.3: what was only seen inside waits for a person if its site is lost; a second enforcer, or a word that time is always or
+ * never enough, leaves nothing to prove. */
+static void a_primary_whose_end_no_kill_has_proved_is_an_alarm(void **state)
+{
+    const struct bw_trouble_facts calm = {.may_fail_over = true};
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(look(&calm).list[1].bits, 0);
+    world_group(&world)->sight.proved = world.witness.leadership.inside_is_enough = false;
+    assert_int_equal(look(&calm).list[1].bits, BIT(REACH_UNPROVED));
+    assert_int_equal(look(&calm).list[2].bits, 0);
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_ALWAYS;
+    assert_int_equal(look(&calm).list[1].bits, 0);
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_NEVER;
+    assert_int_equal(look(&calm).list[1].bits, 0);
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_PROVED;
+    world_group(&world)->terms.second_enforcer = true;
+    assert_int_equal(look(&calm).list[1].bits & BIT(REACH_UNPROVED), 0);
+    world_group(&world)->terms.second_enforcer = false;
+    world.witness.leadership.inside_is_enough = true; /* below the level */
+    assert_int_equal(look(&calm).list[1].bits, 0);
 }
 
 /* It counts as long as the epoch that it would end is open: also while that is given back for a move. */
@@ -740,6 +762,7 @@ int main(void)
         cmocka_unit_test(a_group_of_as_many_sites_as_there_may_be_is_looked_at_whole),
         cmocka_unit_test(a_held_group_needs_a_person),
         cmocka_unit_test(a_second_enforcer_that_is_counted_on_takes_the_place_of_the_reach),
+        cmocka_unit_test(a_primary_whose_end_no_kill_has_proved_is_an_alarm),
         cmocka_unit_test(changed_scripts_are_an_alarm_where_time_waits_for_what_they_start),
         cmocka_unit_test(a_second_enforcer_is_missed_until_its_epoch_closes),
         cmocka_unit_test(two_sites_that_serve_are_said_in_every_mode),

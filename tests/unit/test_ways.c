@@ -554,7 +554,7 @@ static void what_the_policy_wants_fenced_is_not_given_back_on_the_word_of_one_wi
 {
     (void)state;
     begin_with_copy();
-    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    world_group(&world)->spec.handover_by_time = BW_HANDOVER_NEVER;
     copy = world.sites[A];
     copy.relayed_by = W2;
     copy.number += 1000000;

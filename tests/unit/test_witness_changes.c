@@ -42,7 +42,7 @@ static void a_change_that_the_state_would_not_take_is_refused_in_words(void **st
                      BW_ERR_REFUSED);
     assert_int_equal(judge_change(&rig, &of, ""), BW_OK);
     rig.groups[0].terms.reach = BW_REACH_CGROUP; /* what time alone ends */
-    rig.groups[0].spec.expired_is_enough = true;
+    rig.groups[0].spec.handover_by_time = BW_HANDOVER_ALWAYS;
     assert_non_null(apply(&rig, &close).rule);
     assert_int_equal(judge_change(&rig, &watch, "is being closed; wait for its end"),
                      BW_ERR_REFUSED);

@@ -79,6 +79,7 @@ static void a_switchover_is_refused_in_its_words(void **state)
     assert_refused(BW_WISH_SWITCHOVER, "dc-b", BW_ERR_BUSY,
                    "dc-a is still adopting harbor; wait for its end");
     world_group(&world)->adopting = false;
+    world_group(&world)->sight.proved = world.sites[A].report.sight.proved = false;
     world.sites[A].report.service = BW_SERVICE_UNKNOWN;
     world_sync_all(&world);
     assert_refused(BW_WISH_SWITCHOVER, "dc-b", BW_ERR_REFUSED,

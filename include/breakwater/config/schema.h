@@ -64,6 +64,12 @@ struct bw_key {
         .name = (word), .kind = BW_KEY_##is, .offset = (at), __VA_ARGS__                           \
     }
 
+/* A key that is no longer read, and what to write. */
+struct bw_retired_key {
+    const char *name;
+    const char *instead;
+};
+
 struct bw_table {
     const char *name; /* "witness.yaml", "groups[]" */
     const char *help;
@@ -71,6 +77,7 @@ struct bw_table {
     size_t key_count;
     size_t size;         /* of the struct */
     void (*init)(void *); /* sets what has no `absent`; NULL: all zero */
+    const struct bw_retired_key *retired; /* ends with no name; NULL: there is none */
 };
 
 /* Loads the document into `out`, a struct of the table's size. Strings and lists are taken from

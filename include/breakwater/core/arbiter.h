@@ -160,6 +160,7 @@ struct bw_leadership {
     const struct bw_group *groups;
     const struct bw_watch *watches;
     uint32_t groups_max;
+    bool inside_is_enough;          /* for time alone, though no kill has proved it: below BW_PROOF_LEVEL (3.3) */
 };
 
 #define BW_GATE_VERDICT_LIST(X)                                                                    \

@@ -18,7 +18,6 @@
     X(FENCE_FAILED, "fence_failed", "the holder's site reports a fence that failed")               \
     X(LAPSE, "lapse", "the holder's lease is surely over")                                         \
     X(HELD, "held", "no failed fence holds the epoch")                                             \
-    X(GRADE, "grade", "min_grade accepts an end known by time alone")                              \
     X(END_REACH, "end_reach", "time alone ends the service at the holder's site")                  \
     X(VOUCHED, "vouched", "a person vouches that the holder's site is off (force-release)")        \
     X(SILENT, "silent", "no fresh report speaks against the person who vouches")                   \

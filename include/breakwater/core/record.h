@@ -63,10 +63,10 @@ enum bw_record_kind {
     X(failover_window_ms, 13)                                                                      \
     X(retry_backoff_ms, 14)                                                                        \
     X(on_lag, 15)                                                                                  \
-    X(min_grade, 16)                                                                               \
-    X(expired_is_enough, 17)                                                                       \
+    X(handover_by_time, 16)                                                                        \
     X(unhealthy_after_ms, 18)
-#define BW_RECORD_KEYS_MAX 18
+#define BW_RECORD_KEYS_MAX      18
+#define BW_RECORD_KEY_OF_BEFORE 17 /* expired_is_enough: no longer written */
 struct bw_record_key {
     uint32_t key; /* its number in the list */
     uint32_t before;

@@ -51,11 +51,15 @@ enum bw_on_lag {
 #undef X
 };
 
-/* How the end of an epoch must be known before another site is granted (design 3.1, 4). */
-#define BW_MIN_GRADE_LIST(X) X(EXPIRED, "expired") X(FENCED, "fenced")
-enum bw_min_grade {
-#define X(name, word) BW_MIN_GRADE_##name,
-    BW_MIN_GRADE_LIST(X)
+/* When time alone may end an epoch (design 3.3). ALWAYS is a person's word, in red. */
+#define BW_HANDOVER_LIST(X) X(PROVED, "proved") X(NEVER, "never") X(ALWAYS, "always")
+/* Of the two keys that it replaces. */
+#define BW_HANDOVER_IN_PLACE                                                                       \
+    "write `handover_by_time: never` for `min_grade: fenced`, `handover_by_time: always` for "     \
+    "`expired_is_enough: true`, and nothing for any other value"
+enum bw_handover {
+#define X(name, word) BW_HANDOVER_##name,
+    BW_HANDOVER_LIST(X)
 #undef X
 };
 
@@ -91,8 +95,7 @@ struct bw_spec {
     uint32_t retry_backoff_ms;      /* 100 ms..1 h: first pause after a failed start, doubled each
                                        time */
     enum bw_on_lag on_lag;
-    enum bw_min_grade min_grade;
-    bool expired_is_enough; /* reach `remote` without a second enforcer, in red */
+    enum bw_handover handover_by_time;
 };
 
 /* All defaults of design 5.4 (ttl 15 s, F 5 s, renew 1 s, request 1 s, margin 250 ms, 1000 ppm,
@@ -137,6 +140,6 @@ BW_MUST_CHECK bool bw_mode_parse(const char *word, enum bw_mode *out_mode);
 const char *bw_reach_word(enum bw_reach_kind reach);
 const char *bw_reach_seen_word(enum bw_reach_seen seen);
 const char *bw_on_lag_word(enum bw_on_lag on_lag);
-const char *bw_min_grade_word(enum bw_min_grade grade);
+const char *bw_handover_word(enum bw_handover handover);
 
 #endif

@@ -3,6 +3,7 @@
 #define BW_LAB_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <breakwater/base/diag.h>
@@ -22,6 +23,13 @@ struct bw_lab_daemon {
 /* Starts one in a process group of its own (a terminal's signals are for who started it), all signals
  * unblocked, which dies with this process. A child that cannot enter exits with 127. */
 BW_MUST_CHECK enum bw_err bw_lab_spawn(const struct bw_lab_daemon *daemon, pid_t *out_pid,
+                                       struct bw_diag *diag);
+
+/* Proves at each of the sites that a kill by its guard alone stops the service, as a new installation does before its
+ * daemons run: `breakwater-chaos scripts --reach`, by that program, for all of `configs` at once. Their output is appended
+ * to `log`. BW_ERR_NOT_FOUND: there is no such program. Before the guards run. */
+#define BW_LAB_PROVED_MAX 8
+BW_MUST_CHECK enum bw_err bw_lab_prove(const char *trial, const char *const *configs, uint32_t count, const char *log,
                                        struct bw_diag *diag);
 
 #endif

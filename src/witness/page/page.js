@@ -102,8 +102,7 @@ function isSecondCountedOn(group, site) {
 function isFact(group, site, word) {
   if (word === "outside_reach")
     return isSecondCountedOn(group, site);
-  return word === "reach_unseen" && site.role === "primary" && group.end !== null &&
-    (group.end.by_time || group.end.gate === "grade");
+  return word === "reach_unseen" && site.role === "primary" && group.end !== null && group.end.by_time;
 }
 
 function isSecondLost(group, site) {
