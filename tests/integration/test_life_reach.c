@@ -76,6 +76,37 @@ static bool has_failed_remotely(struct real_cluster *of, int site)
            strstr(fence, "no route to its API; asked for again") != NULL;
 }
 
+static bool is_seen_inside(struct real_cluster *of, int site)
+{
+    const char *seen = json_string_value(json_object_get(real_site_json(of, site), "reach_seen"));
+
+    return seen != NULL && strcmp(seen, "inside") == 0;
+}
+
+static bool is_given_up(struct real_cluster *of, int site)
+{
+    return is_closed(of, site) || real_number(of, "epoch") > 1;
+}
+
+/* I1, 3.3: what its start has left in the reach is a helper, and the service is elsewhere. Guard and agent are gone: their
+ * enforcer ends the helper, and time hands nothing over. */
+static void a_helper_that_a_start_has_left_hands_nothing_over_by_time(void **state)
+{
+    (void)state;
+    real_put(&cluster, 0, "helper", "");
+    real_serve(&cluster);
+    real_until(&cluster, is_seen_inside, 0, "a look takes the helper for the service");
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+    real_until(&cluster, is_given_up, 0, "its lease is over");
+    for (int lease = 0; lease < 2; lease++)
+        (void)real_for_a_lease(&cluster, stays_in_its_epoch, 0); /* judged below, by what the services recorded */
+    assert_true(real_service_lives(&cluster, 0));
+
+    real_assert_no_overlap(&cluster);
+    assert_true(is_closed(&cluster, 0));
+}
+
 /* 3.3: its machine is gone and the service is not. The other site ends it from there, and only then
  * has it; nobody is asked. */
 static void what_outlives_its_machine_is_fenced_from_the_other_site(void **state)
@@ -131,6 +162,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_move_whose_stop_fence_and_status_fail_is_held,
                                         set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(a_site_whose_agent_stands_still_is_not_handed_over_by_time,
+                                        set_up_daemons, tear_down_daemons),
+        cmocka_unit_test_setup_teardown(a_helper_that_a_start_has_left_hands_nothing_over_by_time,
                                         set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(what_outlives_its_machine_is_fenced_from_the_other_site,
                                         set_up_daemons, tear_down_daemons),

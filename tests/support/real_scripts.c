@@ -9,6 +9,7 @@
  *   stubborn     a service that starts ignores TERM
  *   refuses      stop.sh and fence.sh do nothing and fail
  *   elsewhere    start.sh has somebody else begin the service, no child of the guard: elsewhere.sh
+ *   helper       then it leaves a process of its own in the guard's reach, beside the service elsewhere
  *   sick         status.sh says unhealthy of a service that lives
  *   say          a word: what status.sh prints, whatever is so
  *   remote_refuses   remote_fence.sh does nothing and fails
@@ -58,6 +59,7 @@ static const char late[] = "while [ -f \"$D/late\" ]; do sleep 0.05; done\n";
 #define HAVE_IT_BEGUN                                                                               \
     "if [ -f \"$D/elsewhere\" ]; then\n"                                                            \
     "    : >\"$D/elsewhere_wanted\"\n"                                                              \
+    "    [ ! -f \"$D/helper\" ] || setsid sleep 600 </dev/null >/dev/null 2>&1 &\n"                  \
     "    until is_alive; do sleep 0.02; done\n"                                                     \
     "    exit 0\n"                                                                                  \
     "fi\n"

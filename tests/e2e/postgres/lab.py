@@ -173,7 +173,7 @@ class Lab(Cluster):
         self.write_groups(["pg"], list(self.site_names.values()), **{
             "lease_ttl": f"{TTL_MS}ms", "fence_timeout": f"{FENCE_MS}ms", "renew_interval": f"{RENEW_MS}ms",
             "request_timeout": f"{REQUEST_MS}ms", "margin": f"{MARGIN_MS}ms", "switchover_timeout": "40s",
-            "max_lag": "0s", **self.more})
+            "max_lag": "0s", "handover_by_time": "always", **self.more})  # a trial of a standby would promote it
 
     def group_of(self, site):
         actions = ("status", "start", "stop", "fence", "readiness", "rejoin")

@@ -133,6 +133,9 @@ class Lab(Machine):
         write_yaml(self.work / f"{site}.yaml", self.site_file(
             name, self.tls(site), [group], state_dir=str(folder / "state"), run_dir=str(folder / "run"),
             guard_socket=str(folder / "run/guard.sock")))
+        self.prove(self.work / f"{site}.yaml")
+        for record in (self.work / "records").iterdir():
+            record.unlink()  # of the trial
 
     def put(self, site, name, text=""):
         (self.work / self.site_names[site] / name).write_text(text + "\n" if text else "")

@@ -294,7 +294,7 @@ class Lab(Cluster):
             self.configure_witness(name)
         for site in SITES:
             self.configure_site(site)
-        self.write_groups(GROUPS, list(self.site_names.values()), lease_ttl=f"{TTL_MS}ms",
+        self.write_groups(GROUPS, list(self.site_names.values()), handover_by_time="always", lease_ttl=f"{TTL_MS}ms",
                           fence_timeout=f"{FENCE_MS}ms", renew_interval=f"{RENEW_MS}ms",
                           request_timeout=f"{REQUEST_MS}ms", margin=f"{MARGIN_MS}ms",
                           retry_backoff="1s", on_lag="allow")  # nothing is replicated here
