@@ -1,6 +1,8 @@
 /* breakwater feature-level: what everybody knows, and raising it. Design 5.3. */
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
+#include <breakwater/core/spec.h>
 #include <breakwater/witness/json.h>
 
 #include "api.h"
@@ -20,6 +22,7 @@ struct level_values {
     const char *reason;
     bool is_plan;
     bool is_yes;
+    bool is_accepted;
 };
 
 static const struct bw_option show_options[] = {
@@ -31,6 +34,8 @@ static const struct bw_option raise_options[] = {
     BW_OPTION_LIST(struct level_values, without, "without", 0, "NAME",
                    "a witness or site that is not heard; may be repeated"),
     BW_OPTION_TEXT(struct level_values, reason, "reason", 0, "TEXT", "why, for the record"),
+    BW_OPTION_FLAG(struct level_values, is_accepted, "accept", 0,
+                   "raise it although sites are not proved"),
     BW_OPTION_FLAG(struct level_values, is_plan, "plan", 0, "say what would happen, and stop"),
     BW_OPTION_FLAG(struct level_values, is_yes, "yes", 0, "do not ask for confirmation"),
     BW_OPTION_OUTPUT(struct level_values, output),
@@ -97,6 +102,45 @@ static enum bw_exit wait_for(struct bw_api *api, json_int_t to)
     return BW_EXIT_UNKNOWN;
 }
 
+/* 3.3: from that level on time ends only what was proved. Returns how many of its sites are not. */
+static size_t tell_unproved(const json_t *group)
+{
+    const json_t *site;
+    size_t count = 0;
+    size_t i;
+
+    if (strcmp(bw_json_member(group, "mode"), "observe") == 0)
+        return 0;
+    json_array_foreach(json_object_get(group, "sites"), i, site) {
+        if (json_is_true(json_object_get(site, "reach_proved")) ||
+            strcmp(bw_json_member(site, "reach"), bw_reach_word(BW_REACH_REMOTE)) == 0)
+            continue;
+        count++;
+        (void)printf("group %s at %s: no kill by the guard was ever seen to stop this service\n",
+                     bw_json_member(group, "name"), bw_json_member(site, "name"));
+    }
+    return count;
+}
+
+static bool is_unproved_accepted(struct bw_api *api, const struct level_values *values)
+{
+    const json_t *group;
+    size_t count = 0;
+    size_t i;
+
+    (void)bw_api_survey(api); /* without an answer there is nothing to name, and the order fails */
+    json_array_foreach(json_object_get(api->status, "groups"), i, group)
+        count += tell_unproved(group);
+    if (count == 0)
+        return true;
+    (void)puts("  effect:  when such a site is primary and is lost, an operator has to confirm that it is off\n"
+               "  fix:     breakwater-chaos scripts --reach -c /etc/breakwater/site.yaml, there, while the service is stopped");
+    if (values->is_accepted || values->is_plan)
+        return true;
+    (void)fputs("refused: sites are not proved; prove them, or raise it with --accept\n", stderr);
+    return false;
+}
+
 static enum bw_exit raise_planned(struct bw_api *api, const struct level_values *values,
                                   json_t *body, const json_t *plan)
 {
@@ -114,6 +158,8 @@ static enum bw_exit raise_planned(struct bw_api *api, const struct level_values 
         return BW_EXIT_UNSAFE;
     }
     (void)printf("The feature level would become %lld.\n", (long long)to);
+    if (to == BW_PROOF_LEVEL && !is_unproved_accepted(api, values))
+        return BW_EXIT_UNSAFE;
     if (values->is_plan)
         return BW_EXIT_FINE;
     if (!bw_api_confirm(api, values->is_yes, QUESTION, "yes"))

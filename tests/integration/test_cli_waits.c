@@ -273,6 +273,28 @@ static void a_raise_whose_leader_is_lost_is_of_unknown_outcome(void **state)
     assert_null(strstr(out, "error"));
 }
 
+/* 3.3: from there on who is not proved is not handed over by time, which a person accepts by name. */
+static void a_raise_that_ends_a_handover_by_time_is_accepted_by_name(void **state)
+{
+    static const struct told unproved[] = {
+        {"GET /v1/status", "200 OK",
+         STATUS_OF("5", "{\"name\": \"harbor\", \"mode\": \"auto\", \"sites\": ["
+                        "{\"name\": \"dc-a\", \"reach\": \"cgroup\", \"reach_proved\": true}, "
+                        "{\"name\": \"dc-b\", \"reach\": \"cgroup\", \"reach_proved\": false}]}"), 0},
+        {"GET /v1/feature-level ", "200 OK", "{\"level\": 2}", 1},
+        {"POST /v1/feature-level/raise?plan=1", "200 OK", "{\"raise\": {\"to\": 3, \"possible\": true}}", 0},
+        KNOWS_NO_LEADER,
+        RAISED,
+        {0}};
+
+    (void)state;
+    assert_ends(unproved, "feature-level raise --yes", UNSAFE, "refused: sites are not proved");
+    assert_non_null(strstr(out, "group harbor at dc-b: no kill"));
+    assert_null(strstr(out, "at dc-a"));
+    assert_ends(unproved, "feature-level raise --plan", 0, "group harbor at dc-b: no kill");
+    assert_ends(unproved, "feature-level raise --accept --yes", 0, "The feature level is 3.");
+}
+
 /* The history of groups has neither. */
 static void an_order_whose_answer_is_lost_names_what_has_it(void **state)
 {
@@ -396,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(whoever_waits_is_told_that_the_group_is_deleted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whoever_waits_is_told_that_nothing_is_known_of_his_wish, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_raise_whose_leader_is_lost_is_of_unknown_outcome, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_raise_that_ends_a_handover_by_time_is_accepted_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_order_whose_answer_is_lost_names_what_has_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_has_become_another_thing_while_it_waited_is_shown_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whoever_has_confirmed_what_it_was_is_asked_what_it_has_become, set_up, tear_down),

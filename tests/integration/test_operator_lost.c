@@ -162,7 +162,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     (void)state;
     atomic_store(&operator.a_is_mute, true);
     until_refused_with("failover harbor --to dc-b --yes", "breakwater force-release");
-    assert_says(operator.errors, "time alone does not end epoch 3 of harbor at dc-a (gate grade");
+    assert_says(operator.errors, "time alone does not end epoch 3 of harbor at dc-a (gate end_reach");
     assert_says(operator.errors, "breakwater force-release harbor --site dc-a");
     patience = patience_begin(OPERATOR_WAIT_MS);
     while (status == OPERATOR_REFUSED) { /* as long as dc-a seems alive */
