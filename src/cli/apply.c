@@ -50,7 +50,7 @@ static const struct bw_cli_command apply_command = {
 };
 
 /* A witness of the release before refuses these keys. If a key is left out, every release takes its default (5.3). */
-static const char *const newer_keys[] = {"unhealthy_after_ms"};
+static const char *const newer_keys[] = {"unhealthy_after_ms", "handover_by_time"};
 
 static void omit_newer_defaults(json_t *group)
 {

@@ -320,6 +320,20 @@ static void check(const struct bw_spec *spec, const char *path, uint32_t electio
     }
 }
 
+/* The command of the release before writes both keys with each group. Their defaults mean that of handover_by_time. */
+static bool is_former(const char *key, const json_t *member, bool *out_is_default)
+{
+    const char *word = json_string_value(member);
+
+    if (strcmp(key, "min_grade") == 0)
+        *out_is_default = word != NULL && strcmp(word, "expired") == 0;
+    else if (strcmp(key, "expired_is_enough") == 0)
+        *out_is_default = json_is_false(member);
+    else
+        return false;
+    return true;
+}
+
 bool bw_spec_json_decode(const json_t *value, const char *path, uint32_t election_timeout_ms,
                          struct bw_spec *out_spec, struct bw_json_problems *problems)
 {
@@ -327,6 +341,7 @@ bool bw_spec_json_decode(const json_t *value, const char *path, uint32_t electio
     const char *key;
     json_t *member;
     char at[PATH_BYTES];
+    bool is_default;
 
     bw_spec_defaults(out_spec);
     if (!json_is_object(value)) {
@@ -343,9 +358,10 @@ bool bw_spec_json_decode(const json_t *value, const char *path, uint32_t electio
         (void)snprintf(at, sizeof at, "%.100s.%.63s", path, key);
         if (field != NULL)
             (void)decode_field(field, member, at, out_spec, problems); /* counted */
-        else if (strcmp(key, "min_grade") == 0 || strcmp(key, "expired_is_enough") == 0)
-            bw_json_problem(problems, at, "this key is now handover_by_time: " BW_HANDOVER_IN_PLACE);
-        else if (strcmp(key, "name") != 0 && strcmp(key, "sites") != 0)
+        else if (is_former(key, member, &is_default)) {
+            if (!is_default)
+                bw_json_problem(problems, at, "this key is now handover_by_time: " BW_HANDOVER_IN_PLACE);
+        } else if (strcmp(key, "name") != 0 && strcmp(key, "sites") != 0)
             bw_json_problem(problems, at, "unknown key");
     }
     if (problems->count == count_before) /* else what is wrong would be judged by its default */

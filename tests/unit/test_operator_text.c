@@ -646,6 +646,34 @@ static void a_spec_is_read_back_as_it_was_written(void **state)
     bw_json_problems_deinit(&problems);
 }
 
+/* 5.3: the command of the release before writes both keys with each group. */
+static void former_keys_are_taken_by_their_defaults_alone(void **state)
+{
+    static const struct {
+        const char *key;
+        const char *value;
+        bool is_good;
+    } rows[] = {{"min_grade", "\"expired\"", true},
+                {"min_grade", "\"fenced\"", false},
+                {"min_grade", "1", false},
+                {"expired_is_enough", "false", true},
+                {"expired_is_enough", "true", false}};
+
+    (void)state;
+    world_init(&world, 3);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bw_json_problems problems;
+        struct bw_spec again;
+        json_t *value = bw_spec_json_encode(&world_group(&world)->spec);
+
+        assert_int_equal(json_object_set_new(value, rows[i].key, json_loads(rows[i].value, JSON_DECODE_ANY, NULL)), 0);
+        bw_json_problems_init(&problems);
+        assert_int_equal(bw_spec_json_decode(value, "groups[0]", 0, &again, &problems), rows[i].is_good);
+        bw_json_problems_deinit(&problems);
+        json_decref(value);
+    }
+}
+
 static void times_are_rfc_3339_whatever_the_number(void **state)
 {
     char text[BW_TIME_TEXT_BYTES];
@@ -727,6 +755,7 @@ int main(void)
         cmocka_unit_test(no_document_has_anything_of_a_group_that_is_not_the_readers),
         cmocka_unit_test(a_view_without_a_scope_shows_no_group),
         cmocka_unit_test(a_spec_is_read_back_as_it_was_written),
+        cmocka_unit_test(former_keys_are_taken_by_their_defaults_alone),
         cmocka_unit_test(times_are_rfc_3339_whatever_the_number),
         cmocka_unit_test(bytes_that_are_no_text_do_not_break_a_document),
         cmocka_unit_test(what_a_witness_says_moves_no_cursor),
