@@ -491,6 +491,48 @@ static bool may_follow(const json_t *group)
            !json_is_null(json_object_get(failover, "after_fence"));
 }
 
+static bool is_site_connected(const json_t *group, const char *name)
+{
+    json_t *site;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "sites"), i, site)
+    {
+        if (is_word(site, "name", name))
+            return bw_json_truth(site, "connected");
+    }
+    return false;
+}
+
+/* A site with a claim that is connected has a line of its own (warn_of_override). */
+static void warn_of_claims(const json_t *group, const char *name, struct bw_verdict *verdict)
+{
+    json_t *claim;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "claims"), i, claim)
+    {
+        char site[BW_NAME_MAX + 1];
+
+        (void)snprintf(site, sizeof site, "%s", bw_json_member(claim, "site"));
+        if (site[0] == '\0')
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), NULL,
+                    "%s: more claims than are kept; no site becomes primary until each one has ended: breakwater "
+                    "force-release %s --site SITE",
+                    name, name);
+        else if (is_word(claim, "claim", bw_claim_kind_word(BW_CLAIM_OUTSIDE)))
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), site,
+                    "%s: may serve, and the spec of %s lacks it; no site becomes primary until %s reports that it has "
+                    "stopped. Apply the spec that has it; or, if its machine is off: breakwater force-release %s --site %s",
+                    site, name, site, name, site);
+        else if (!is_site_connected(group, site))
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), site,
+                    "%s: may serve: it reported an OVERRIDE, and is not connected; no other site becomes primary until %s "
+                    "reports the end. Reconnect it; or, if its machine is off: breakwater force-release %s --site %s",
+                    site, site, name, site);
+    }
+}
+
 static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
 {
     const bool is_observed = is_word(group, "mode", "observe");
@@ -499,6 +541,7 @@ static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
 
     (void)snprintf(name, sizeof name, "%s", bw_json_member(group, "name"));
     warn_of_several(group, name, verdict);
+    warn_of_claims(group, name, verdict);
     bw_warn_of_end(group, verdict);
     warn_of_maintenances(group, name, verdict);
     bw_tell_mode(group, name, verdict->out);

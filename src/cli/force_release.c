@@ -13,7 +13,7 @@ struct release_values {
 
 static const struct bw_option release_options[] = {
     BW_OPTION_TEXT(struct release_values, site, "site", 0, "SITE",
-                   "the site that holds GROUP and is off: you vouch for it"),
+                   "the site that is off, and holds GROUP or may serve by an override"),
     BW_OPTION_FLAG(struct release_values, holder_is_off, "holder-is-off", 0,
                    "its service is off although its agent still answers"),
     BW_MOVE_OPTIONS(struct release_values, move, "how you know, for the record",
@@ -30,7 +30,8 @@ static const struct bw_cli_command release_command = {
             "not end it (a failed fence holds it, its stop by the guard alone is not proved, handover_by_time). First\n"
             "switch SITE off, so that nothing there can serve. If it serves all the same, two\n"
             "sites serve at once. Shows what is known of SITE and asks for its name; refused\n"
-            "while SITE answers. Closes the epoch, waits until no lease of it can live, ends it.",
+            "while SITE answers. Closes the epoch, waits until no lease of it can live, ends it.\n"
+            "The claim of a site that reported an override ends at once.",
     .options = release_options,
 };
 

@@ -221,6 +221,7 @@ static void show_change(const json_t *entry, FILE *out)
 {
     const json_t *duration = json_object_get(entry, "duration_ms");
     const json_t *wish = json_object_get(entry, "wish");
+    const json_t *claim = json_object_get(entry, "claim");
     const char *site = bw_json_member(entry, "site");
     struct facts facts = {{0}};
     char what[256], words[512], text[32];
@@ -236,6 +237,8 @@ static void show_change(const json_t *entry, FILE *out)
         add(&facts, "for %s", bw_seconds(json_integer_value(duration), text));
     if (json_is_object(wish))
         add(&facts, "%s: %s", bw_json_member(wish, "kind"), bw_json_member(wish, "end"));
+    if (json_is_object(claim)) /* what the site reported, or what has ended that */
+        add(&facts, "%s%s", bw_json_member(claim, "claim"), bw_json_member(claim, "end"));
     add_changes(&facts, entry);
     print_wrapped(facts.text, out);
 }

@@ -234,7 +234,7 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
                  move->verb, move->group, move->group,
                  move->is_release ? "your word back, and what was closed stays closed"
                                   : "it back until a stop has begun");
-    (void)snprintf(outcome.to, sizeof outcome.to, "%.63s", bw_json_member(move->body, "to"));
+    (void)snprintf(outcome.to, sizeof outcome.to, "%.63s", bw_json_member(move->body, move->is_release ? "site" : "to"));
     while (progress == BW_OUTCOME_WAITING && bw_api_now_ms() < end_ms) {
         if (bw_api_survey(api)) {
             const json_t *group = bw_json_find_group(api->status, move->group);

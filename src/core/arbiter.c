@@ -31,6 +31,8 @@ static const struct {
     unsigned phases;
     bool (*decide)(struct bw_evaluation *eval, struct bw_command *command);
 } steps[] = {
+    {"A35", IN_ANY, bw_decide_claim},
+    {"A36", IN_ANY, bw_decide_claim_over},
     {"A1", IN_OPEN, decide_released},
     {"A2", IN_OPEN, decide_fence_failed},
     {"A20", IN_OPEN, decide_reach},
@@ -50,17 +52,18 @@ static const struct {
     {"A9", IN(VACANT), bw_decide_best},
     {"A10", IN(GRANTED), decide_adopted},
     {"A11", IN(GRANTED), decide_switchover},
-    {"A35", IN(GRANTED), bw_decide_unhealthy},
+    {"A37", IN(GRANTED), bw_decide_unhealthy},
     {"A12", IN(GRANTED), decide_failback},
     {"A13", IN_ANY, decide_maintenance_over},
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
 _Static_assert(BW_GATES_MAX >= 2 * BW_SITES_MAX * (BW_CANDIDACY_GATES_MAX + 8) + 4 * STEP_COUNT,
-               "every site judged for one grant, or for a move by A35 and one by A12, and each step's own gates");
+               "every site judged for one grant, or for a move by A37 and one by A12, and each step's own gates");
 
-/* Gates of every step; false where nothing at all is evaluated. */
-static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act)
+/* Gates of every step; false where nothing at all is evaluated. `*out_may_keep`: what a site claims is kept in `observe`,
+ * too. */
+static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act, bool *out_may_keep)
 {
     struct bw_gate_list *list = &eval->list;
     bool leads = bw_gate_plain(list, BW_GATE_ID_LEADS, -1, eval->leadership->leads, NULL);
@@ -70,10 +73,16 @@ static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act)
     bw_gate_wake(list, bw_policy_wish_left_ns(eval->group, eval->watch, eval->now));
     *out_may_act = bw_gate_plain(list, BW_GATE_ID_PROPOSING, -1, eval->watch->proposing_count == 0,
                                  NULL);
+    *out_may_keep = *out_may_act;
     *out_may_act &= bw_gate_plain(list, BW_GATE_ID_OBSERVE, -1,
                                   eval->group->spec.mode != BW_MODE_OBSERVE,
                                   bw_mode_word(eval->group->spec.mode));
     return true;
+}
+
+static bool is_of_claim(const struct bw_command *command)
+{
+    return command->kind == BW_COMMAND_CLAIM || command->kind == BW_COMMAND_CLAIM_OVER;
 }
 
 /* What \p command would do; of a group that is only observed, what it would in the mode that lets
@@ -93,8 +102,11 @@ static const struct bw_group_rule *row_for(const struct bw_group *group,
 /* A command that the state would not take is not proposed again and again. */
 static bool judge_row(struct bw_evaluation *eval, const struct bw_command *command)
 {
-    const struct bw_group_rule *row = row_for(eval->group, command);
+    const struct bw_group_rule *row;
 
+    if (is_of_claim(command)) /* C8, C9: of any phase */
+        return bw_gate_plain(&eval->list, BW_GATE_ID_ROW, -1, bw_group_takes_claim(eval->group, command), NULL);
+    row = row_for(eval->group, command);
     return bw_gate_plain(&eval->list, BW_GATE_ID_ROW, -1, row != NULL,
                          row != NULL ? row->id : "no row");
 }
@@ -104,7 +116,7 @@ static bool try_steps(struct bw_evaluation *eval)
 {
     const struct bw_group *group = eval->group;
     struct bw_decision *out = eval->out;
-    bool may_act = false;
+    bool may_decide = false, may_keep = false;
 
     out->acts = false;
     out->rule = "A0";
@@ -112,10 +124,11 @@ static bool try_steps(struct bw_evaluation *eval)
     out->gate_count = 0;
     out->command = (struct bw_command){.kind = BW_COMMAND_COUNT};
     eval->list.step = "A0";
-    if (!judge_witness(eval, &may_act))
+    if (!judge_witness(eval, &may_decide, &may_keep))
         return false;
     for (size_t i = 0; i < STEP_COUNT; i++) {
         struct bw_command command = {.epoch = group->epoch, .spec_version = group->spec_version};
+        bool may_act;
 
         if ((steps[i].phases & 1u << group->phase) == 0)
             continue;
@@ -126,11 +139,12 @@ static bool try_steps(struct bw_evaluation *eval)
         if (!steps[i].decide(eval, &command) || bw_eval_holds(eval) || !judge_row(eval, &command))
             continue;
         BW_ASSERT(command.epoch == group->epoch || command.kind == BW_COMMAND_GRANT); /* I2 */
+        may_act = is_of_claim(&command) ? may_keep : may_decide;
         out->command = command;
         out->acts = may_act;
         out->rule = may_act ? steps[i].rule : "A0";
         BW_ASSERT(!may_act || eval->watch->proposing_count == 0); /* by what is applied, whole (3.2.2) */
-        BW_ASSERT(!may_act || group->spec.mode != BW_MODE_OBSERVE); /* 3.1: it only looks on */
+        BW_ASSERT(!may_act || group->spec.mode != BW_MODE_OBSERVE || is_of_claim(&command)); /* 3.1: it only looks on */
         return true;
     }
     return false;

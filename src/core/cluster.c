@@ -19,8 +19,19 @@ static const struct bw_group_rule rules[] = {
     /* Of any phase, which stays. */
     {"C6", BW_PHASE_GRANTED, BW_COMMAND_WISH, "wish_is_news", BW_PHASE_GRANTED, "take_wish"},
     {"C7", BW_PHASE_GRANTED, BW_COMMAND_WISH_OVER, "wish_is_asked", BW_PHASE_GRANTED, "end_wish"},
+    {"C8", BW_PHASE_GRANTED, BW_COMMAND_CLAIM, "claim_is_news", BW_PHASE_GRANTED, "take_claim"},
+    {"C9", BW_PHASE_GRANTED, BW_COMMAND_CLAIM_OVER, "claim_stands", BW_PHASE_GRANTED, "end_claim"},
 };
-enum { RULE_FOUND, RULE_CREATE, RULE_RAISE_LEVEL, RULE_NOTE, RULE_WISH, RULE_WISH_OVER };
+enum {
+    RULE_FOUND,
+    RULE_CREATE,
+    RULE_RAISE_LEVEL,
+    RULE_NOTE,
+    RULE_WISH,
+    RULE_WISH_OVER,
+    RULE_CLAIM,
+    RULE_CLAIM_OVER
+};
 /* No command: a recovery is what a log begins with. */
 const char bw_cluster_recovery_rule[] = "C4";
 
@@ -169,6 +180,8 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
         return command->spec_version != 0 && command->spec_version != group->spec_version;
     case BW_COMMAND_WISH_OVER:
         return bw_group_wish(group) == NULL || command->wish_index != bw_group_wish(group)->index;
+    case BW_COMMAND_CLAIM: /* they are about a site, whatever becomes of the epoch meanwhile */
+    case BW_COMMAND_CLAIM_OVER:
     case BW_COMMAND_FOUND:
     case BW_COMMAND_RAISE_LEVEL:
     case BW_COMMAND_COUNT:
@@ -246,6 +259,23 @@ static struct bw_applied change_wish(struct bw_cluster *cluster, int group_index
     return fired(group_index, &rules[is_end ? RULE_WISH_OVER : RULE_WISH]);
 }
 
+/* 3.8: of any phase, and nothing else of the group changes. */
+static struct bw_applied change_claim(struct bw_cluster *cluster, int group_index, uint64_t index,
+                                      const struct bw_command *command)
+{
+    struct bw_group *group = &cluster->groups[group_index];
+    struct bw_record_before before;
+
+    if (cluster->feature_level < BW_CLAIM_LEVEL || !bw_group_takes_claim(group, command))
+        return refuse(group_index, BW_ERR_REFUSED);
+    bw_record_look(group, command, &before);
+    if (keeps_record(cluster))
+        bw_record_command(cluster->record, group, &before, index, command);
+    bw_group_apply_claim(group, index, command);
+    BW_ASSERT_NONE(bw_group_unsound(group));
+    return fired(group_index, &rules[command->kind == BW_COMMAND_CLAIM ? RULE_CLAIM : RULE_CLAIM_OVER]);
+}
+
 static struct bw_applied change_group(struct bw_cluster *cluster, int group_index, uint64_t index,
                                       const struct bw_command *command)
 {
@@ -265,6 +295,8 @@ static struct bw_applied change_group(struct bw_cluster *cluster, int group_inde
         return note_serving(cluster, group_index, index, command);
     if (command->kind == BW_COMMAND_WISH || command->kind == BW_COMMAND_WISH_OVER)
         return change_wish(cluster, group_index, index, command);
+    if (command->kind == BW_COMMAND_CLAIM || command->kind == BW_COMMAND_CLAIM_OVER)
+        return change_claim(cluster, group_index, index, command);
     bw_record_look(group, command, &before);
     rule = bw_group_apply(group, index, command);
     if (rule == NULL)

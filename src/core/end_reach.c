@@ -1,5 +1,7 @@
 #include "evaluation.h"
 
+#include <breakwater/base/feature_level.h>
+
 /* An epoch that this very leader granted: nobody else confirmed a renewal of it. */
 bool bw_eval_was_granted_here(const struct bw_evaluation *eval)
 {
@@ -14,6 +16,14 @@ bool bw_eval_was_never_started(const struct bw_evaluation *eval)
            eval->watch->confirmed_epoch != eval->group->epoch && !eval->group->adopting;
 }
 
+/* 5.3: what witnesses of before may decide otherwise is decided as they do. 0: it is not founded yet. */
+static bool is_inside_enough(const struct bw_evaluation *eval)
+{
+    const uint32_t level = eval->leadership->feature_level;
+
+    return level != 0 && level < BW_PROOF_LEVEL;
+}
+
 /* Inside is what a look says of the processes that it finds, which may be helpers of a service elsewhere: a kill of the
  * reach alone, seen to end the service, is what shows that a lost guard's enforcer ends it (3.3). */
 static const char *unproved_word(const struct bw_evaluation *eval)
@@ -22,7 +32,7 @@ static const char *unproved_word(const struct bw_evaluation *eval)
 
     if (sight->seen != BW_REACH_INSIDE)
         return bw_eval_outside_word(sight);
-    if (sight->proved || eval->leadership->inside_is_enough)
+    if (sight->proved || is_inside_enough(eval))
         return NULL;
     return "no kill by its guard alone was ever seen to end its service";
 }

@@ -9,6 +9,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "claims.h"
 #include "evaluation.h"
 
 /* ---- the steps ---- */
@@ -204,10 +205,37 @@ static enum bw_err check_need(const struct bw_witness *witness, int group_index,
                        (unsigned)(left_ms % 1000 / 100), group->holder_site, group->spec.name);
 }
 
+/* What the site claims ends with this operator's confirmation, too; what it reports freshly counts first. */
+static enum bw_err check_claim(const struct bw_group *group, const struct bw_watch *watch, const struct bw_wish *wish,
+                               struct bw_instant now, struct bw_diag *diag)
+{
+    uint64_t fresh_left_ns;
+
+    switch (bw_claims_answer(group, watch, wish->to, now, &fresh_left_ns)) {
+    case BW_HOLDER_SILENT:
+        return BW_OK;
+    case BW_HOLDER_ANSWERS:
+        if (wish->holder_is_off)
+            return BW_OK;
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s answers; it may serve %s under its override. End the override there: breakwater override %s "
+                           "-c FILE --end. If the service is off there although its agent answers: the same with "
+                           "--holder-is-off",
+                           wish->to, group->spec.name, group->spec.name);
+    case BW_HOLDER_STARTED:
+        break;
+    }
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "%s answers, and reports that %s runs there: two sites would serve. End the override there: "
+                       "breakwater override %s -c FILE --end; or switch that site off until it answers no more",
+                       wish->to, group->spec.name, group->spec.name);
+}
+
 enum bw_err bw_forced_check(const struct bw_witness *witness, int group_index,
                             const struct bw_wish *wish, struct bw_instant now, struct bw_diag *diag)
 {
     const struct bw_group *group = &witness->cluster->groups[group_index];
+    const struct bw_watch *watch = &witness->watches[group_index];
     enum bw_holder_answer answer;
     uint64_t fresh_left_ns;
     enum bw_err err;
@@ -215,6 +243,8 @@ enum bw_err bw_forced_check(const struct bw_witness *witness, int group_index,
     if (wish->to[0] == '\0')
         return bw_diag_set(diag, BW_ERR_INVALID,
                            "a force-release names the site that is off; use --site SITE");
+    if (bw_claims_find_of(group, watch, wish->to, NULL))
+        return check_claim(group, watch, wish, now, diag);
     if (group->phase == BW_PHASE_VACANT)
         return check_vacant(group, wish, diag);
     if (was_forced(group, wish))
@@ -232,7 +262,7 @@ enum bw_err bw_forced_check(const struct bw_witness *witness, int group_index,
                            "epoch %" PRIu64 " of %s is over; %s holds epoch %" PRIu64
                            " now: look again",
                            wish->epoch, group->spec.name, group->holder_site, group->epoch);
-    answer = bw_arbiter_holder_answer(group, &witness->watches[group_index], now, &fresh_left_ns);
-    err = check_answer(group, &witness->watches[group_index], answer, wish, diag);
+    answer = bw_arbiter_holder_answer(group, watch, now, &fresh_left_ns);
+    err = check_answer(group, watch, answer, wish, diag);
     return err != BW_OK ? err : check_need(witness, group_index, answer, now, diag);
 }

@@ -9,8 +9,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 
+#include "claims.h"
 #include "evaluation.h"
-#include "outside.h"
 #include "watch.h"
 
 /* Each wait is one of the gates of an evaluation, or one look of one agent of the holder. */
@@ -60,10 +60,11 @@ static bool is_renewed_by(const struct passing *passing, const struct bw_contact
     const struct bw_group *group = passing->group;
     const struct bw_watch *watch = passing->watch;
     const int holder = bw_spec_find_site(&group->spec, group->holder_site);
+    struct bw_claimed claimed;
 
     if (contact->report.armed_epoch != group->epoch &&
-        bw_policy_other_override(group, watch, holder, passing->now) >= 0)
-        return false; /* no first renewal beside an override (3.2.2) */
+        bw_claims_find_other(group, watch, holder, group->holder_instance, &claimed))
+        return false; /* no first renewal beside the claim of another site (3.2.2) */
     return contact->renew_epoch == group->epoch &&
            bw_watch_may_renew(watch, group, contact->instance, contact->boot_id);
 }
@@ -186,8 +187,6 @@ static struct passing begin(const struct bw_group *group, const struct bw_watch 
     room->group = *group;
     room->watch = *watch;
     room->watch.proposing_count = 0;
-    if (bw_outside_is_heard(group, watch, now))
-        room->watch.outside.at = passing.ever;
     if (silent >= 0)
         fall_silent(&room->watch.reports[silent]);
     go_on_renewing(&passing);
@@ -245,7 +244,10 @@ static void apply(struct passing *passing, struct bw_foretelling *room)
     const struct bw_command command = room->decision.command;
     const uint64_t index = room->group.changed_index + 1;
 
-    BW_ASSERT(bw_group_apply(&room->group, index, &command) != NULL); /* A's gate `row` */
+    if (command.kind == BW_COMMAND_CLAIM || command.kind == BW_COMMAND_CLAIM_OVER)
+        bw_group_apply_claim(&room->group, index, &command);
+    else
+        BW_ASSERT(bw_group_apply(&room->group, index, &command) != NULL); /* A's gate `row` */
     bw_watch_on_applied(&room->watch, &room->group, &command, index, passing->now);
 }
 

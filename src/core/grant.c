@@ -4,6 +4,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "claims.h"
 #include "evaluation.h"
 #include "outside.h"
 
@@ -393,35 +394,32 @@ static int unnamed_site(struct bw_evaluation *eval, const struct beginning *begi
 
 /* ---- a person has let a site serve without a lease (3.8) ---- */
 
-/* The sites where one does so, or is about to; `out_site`: the last of them. */
-static uint32_t count_overriding(const struct bw_evaluation *eval, int *out_site)
+/* A site of the spec that overrides, or waits to; -1: none does. */
+static int overriding_site(const struct bw_evaluation *eval)
 {
-    uint32_t count = 0;
+    struct bw_claimed claimed;
 
     for (int site = 0; site < (int)eval->group->spec.site_count; site++)
-        if (bw_policy_says_override(eval->group, eval->watch, site, eval->now)) {
-            count++;
-            *out_site = site;
-        }
-    return count;
+        if (bw_claims_find_of(eval->group, eval->watch, site_name(eval, site), &claimed) &&
+            claimed.kind != BW_CLAIM_OUTSIDE)
+            return site;
+    return -1;
 }
 
-/* It is the only candidate, and two are none: nobody knows whose data is to be lost. */
-static bool judge_overriding(struct bw_evaluation *eval, int site, uint32_t count)
+/* It is the only candidate. Of two neither is: nobody knows whose data is to be lost, and each holds the other. */
+static bool judge_overriding(struct bw_evaluation *eval, int site)
 {
     const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, site,
                                                            eval->now);
     const bool is_elsewhere = starts_elsewhere(eval, site);
-    const char *word = count > 1 ? "several sites override: end it where the data may be lost: "
-                                   "breakwater override GROUP -c FILE --end"
-                       : is_elsewhere    ? "another site says that it serves: end one of both"
-                       : contact == NULL ? "its report is not fresh, or it does not hear us"
+    const char *word = is_elsewhere      ? "another site reports started: stop one of both"
+                       : contact == NULL ? "reported an override, and is not connected: bring it back, or, if its machine "
+                                           "is off: breakwater force-release GROUP --site SITE"
                        : contact->report.override != BW_OVERRIDE_OVERRIDING
                            ? bw_override_word(contact->report.override)
                            : NULL;
 
-    return bw_gate_value(&eval->list, BW_GATE_ID_OVERRIDING, -1, word == NULL, BW_UNIT_SITE, site,
-                         -1, word);
+    return bw_gate_value(&eval->list, BW_GATE_ID_CLAIM, -1, word == NULL, BW_UNIT_SITE, site, -1, word);
 }
 
 /* Its service runs, and is adopted as it is; or it is down, and it alone may start it. What damps a
@@ -430,11 +428,10 @@ static bool judge_overriding(struct bw_evaluation *eval, int site, uint32_t coun
 bool bw_decide_override(struct bw_evaluation *eval, struct bw_command *command)
 {
     const struct bw_group *group = eval->group;
-    int site = -1;
-    const uint32_t count = count_overriding(eval, &site);
+    const int site = overriding_site(eval);
     bool is_eligible;
 
-    if (count == 0)
+    if (site < 0)
         return false;
     judge_mode(eval);
     if (!wants_failover(eval))
@@ -450,8 +447,7 @@ bool bw_decide_override(struct bw_evaluation *eval, struct bw_command *command)
         bw_outside_judge(group, eval->watch, eval->leadership, eval->now, &eval->list);
         judge_others_reported(eval, site);
     }
-    bw_gate_wake(&eval->list, bw_policy_override_left_ns(group, eval->watch, site, eval->now));
-    if (!judge_overriding(eval, site, count))
+    if (!judge_overriding(eval, site))
         return true;
     is_eligible = bw_eval_judge(eval, site, BW_ROLE_OVERRIDER).eligible;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, site, -1,

@@ -208,7 +208,8 @@ static bool adoption_is_pending(const struct bw_group *group, const struct bw_co
 
 static bool version_fits(const struct bw_group *group, const struct bw_command *command)
 {
-    return command->spec_version == 0 || command->spec_version == group->spec_version;
+    return (command->spec_version == 0 || command->spec_version == group->spec_version) &&
+           bw_group_claims_let(group, command);
 }
 
 static bool keeps_what_runs(const struct bw_group *group, const struct bw_command *command)

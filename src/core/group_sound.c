@@ -22,6 +22,8 @@ static const char *bounds_unsound(const struct bw_group *group)
          "the group's boots: they fit their list");
     FACT(group->wish_count <= BW_WISHES_MAX && group->wish_over_count <= BW_WISHES_MAX, /* 4 */
          "the group's wish: there is one at most");
+    FACT(group->claim_count <= BW_CLAIMS_MAX, /* 3.8 */
+         "the group's claims: they fit their list");
     FACT(!group->has_more_boots || group->boot_count == BW_BOOTS_MAX, /* 3.5: only then one was left out */
          "the group's boots: more than are kept there are only when the list is full");
     return NULL;
@@ -121,9 +123,26 @@ static const char *wish_unsound(const struct bw_group *group)
     return NULL;
 }
 
+/* 3.8: one for each instance of a site, made by one of its syncs. */
+static const char *claims_unsound(const struct bw_group *group)
+{
+    for (uint32_t i = 0; i < group->claim_count; i++) {
+        const struct bw_claim *claim = &group->claims[i];
+
+        FACT(is_set(claim->site) && claim->index != 0 && !bw_id_is_none(claim->instance) && !bw_id_is_none(claim->session),
+             "the group's claims: a sync of an instance of a site made each");
+        for (uint32_t j = 0; j < i; j++)
+            FACT(strcmp(claim->site, group->claims[j].site) != 0 ||
+                     !bw_id_equal(claim->instance, group->claims[j].instance),
+                 "the group's claims: there is one for each instance of a site");
+    }
+    return NULL;
+}
+
 const char *bw_group_unsound(const struct bw_group *group)
 {
     FACTS(bounds_unsound(group));
+    FACTS(claims_unsound(group));
     FACTS(history_unsound(group));
     FACTS(wish_unsound(group));
     FACTS(switchover_unsound(group));

@@ -1,35 +1,22 @@
-/* outside.c - the sites that a recovered state's spec lacks, and that speak of its group all the same. Design 3.9. */
+/* outside.c - the sites that a recovered state's spec lacks, and that report of its group all the same. Design 3.9. */
 #include "outside.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include <breakwater/base/assert.h>
 #include <breakwater/core/expiry.h>
 
 #include "policy.h"
 
 #define ABSENT_PACE_MS 1000 /* of an agent that holds nothing: machine/agent_sync.c */
 
-/* What keeps another site from the grant; NULL: all is stopped there, and nothing is left to end. Nobody asks this
- * site for a look of its own after some commit, so whatever is less than `stopped` counts. */
-static const char *may_serve(const struct bw_report *report)
+/* Returns true if nothing is left to end there. No look of this site's own is asked for after some commit, so whatever is
+ * less than `stopped` counts. */
+static bool is_all_stopped(const struct bw_report *report)
 {
-    if (report->override != BW_OVERRIDE_NONE)
-        return "serves by a person's word (override), or is to";
-    if (report->armed_epoch != 0)
-        return "still has a lease of before";
-    if (report->stop_begun_epoch != 0 || report->guard_busy)
-        return "still ends what it held, or its guard runs a start or a stop";
-    if (report->fence_failed)
-        return "says that a fence of it has failed";
-    if (report->service == BW_SERVICE_STOPPED)
-        return NULL;
-    return report->service == BW_SERVICE_STARTED ? "says that it serves" : "does not know whether it serves";
+    return report->override == BW_OVERRIDE_NONE && report->armed_epoch == 0 && report->stop_begun_epoch == 0 &&
+           !report->guard_busy && !report->fence_failed && report->service == BW_SERVICE_STOPPED;
 }
 
-/* 4: whoever wrote in an epoch that the state does not know has the newest data, and others would be believed to have it
- * all. What it had armed holds by itself. */
+/* 4: a site that wrote in an epoch that the state does not know has the newest data, and others would count as having
+ * all of it. What it had armed holds by itself. */
 static bool has_newer_data(const struct bw_group *group, const struct bw_released *released)
 {
     const struct bw_history_entry *known = bw_group_history_at(group, 0);
@@ -37,51 +24,49 @@ static bool has_newer_data(const struct bw_group *group, const struct bw_release
     return released->past_no_return && released->epoch > (known != NULL ? known->epoch : 0);
 }
 
-static void hear(struct bw_watch *watch, const char *site, const char *why, struct bw_instant received)
-{
-    struct bw_outside *outside = &watch->outside;
-
-    outside->at = bw_instant_max(outside->at, received);
-    BW_ASSERT(strlen(site) <= BW_NAME_MAX); /* what was read of a sync is no longer */
-    (void)snprintf(outside->text, sizeof outside->text,
-                   "%s, which the spec lacks, %s: apply the spec that has it, or see that it is off and take the "
-                   "group out of its site file",
-                   site, why);
-}
-
 void bw_outside_hear(struct bw_watch *watch, const struct bw_group *group, const char *site,
-                     const struct bw_contact *contact, struct bw_instant received)
+                     const struct bw_contact *contact, uint64_t number, struct bw_instant received)
 {
-    const char *why = may_serve(&contact->report);
+    const bool is_over = is_all_stopped(&contact->report) && !has_newer_data(group, &contact->released);
+    const struct bw_claim_word word = {.site = site,
+                                       .instance = contact->instance,
+                                       .session = contact->session,
+                                       .number = number,
+                                       .received = received,
+                                       .is_claimed = !is_over,
+                                       .kind = BW_CLAIM_OUTSIDE,
+                                       .is_over = is_over};
 
-    if (why == NULL && has_newer_data(group, &contact->released))
-        why = "has written in an epoch that this state does not know";
-    if (why != NULL && bw_contact_is_second(contact))
-        why = "is spoken for by its second enforcer, which has seen no end (stop that too, once it is off)";
-    if (group->recovered_index != 0 && why != NULL)
-        hear(watch, site, why, received);
-}
-
-void bw_outside_hear_behind(struct bw_watch *watch, const struct bw_group *group, const char *site,
-                            struct bw_instant received)
-{
     if (group->recovered_index != 0)
-        hear(watch, site, "may still obey the witnesses of before", received);
+        bw_claims_hear(watch, group, &word);
 }
 
-/* It speaks at the pace of terms that this state does not know: as long as any may be (3.3). */
-static uint64_t heard_ns(void)
+static enum bw_claim_kind kind_behind(const struct bw_report *report, bool is_in_spec)
 {
-    return bw_expiry_freshness_ns(BW_PACE_MS_MAX, BW_PACE_MS_MAX);
+    if (!is_in_spec)
+        return BW_CLAIM_OUTSIDE;
+    return report->override == BW_OVERRIDE_WAITING ? BW_CLAIM_WAITS : BW_CLAIM_OVERRIDES;
 }
 
-bool bw_outside_is_heard(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now)
+void bw_outside_hear_behind(struct bw_watch *watch, const struct bw_group *group, const struct bw_sync *sync,
+                            const struct bw_report *report, struct bw_instant received)
 {
-    return group->recovered_index != 0 && watch->outside.text[0] != '\0' &&
-           !bw_instant_wait_is_over(now, bw_instant_add(watch->outside.at, heard_ns()));
+    const int site = bw_spec_find_site(&group->spec, sync->site);
+    const struct bw_claim_word word = {.site = sync->site,
+                                       .instance = sync->instance,
+                                       .session = sync->session,
+                                       .number = sync->number,
+                                       .received = received,
+                                       .is_claimed = true,
+                                       .kind = kind_behind(report, site >= 0)};
+
+    if (site >= 0)
+        watch->behind[site] = (struct bw_behind){received};
+    if (site >= 0 ? report->override != BW_OVERRIDE_NONE : group->recovered_index != 0)
+        bw_claims_hear(watch, group, &word);
 }
 
-/* Who has let go, and is told no terms, has spoken to a new leader by then. */
+/* A site that has let go, and receives no terms, has reported to a new leader by then. */
 static uint64_t first_word_ns(const struct bw_group *group)
 {
     const uint64_t own_ns = bw_policy_longer_freshness_ns(group);
@@ -90,15 +75,15 @@ static uint64_t first_word_ns(const struct bw_group *group)
     return own_ns > absent_ns ? own_ns : absent_ns;
 }
 
-/* A new leader has perhaps not been told what the one before was. */
 void bw_outside_judge(const struct bw_group *group, const struct bw_watch *watch,
                       const struct bw_leadership *leadership, struct bw_instant now, struct bw_gate_list *list)
 {
     const struct bw_instant led = leadership->leader_since;
+    struct bw_claimed claimed;
 
-    if (bw_outside_is_heard(group, watch, now))
-        (void)bw_gate_wait(list, BW_GATE_ID_OUTSIDE, -1, watch->outside.at, heard_ns(), now, watch->outside.text);
+    if (bw_claims_find_outside(group, watch, &claimed))
+        (void)bw_gate_plain(list, BW_GATE_ID_CLAIM, -1, false, bw_claims_word(&claimed));
     else if (group->recovered_index != 0 && !bw_instant_wait_is_over(now, bw_instant_add(led, first_word_ns(group))))
-        (void)bw_gate_wait(list, BW_GATE_ID_OUTSIDE, -1, led, first_word_ns(group), now,
-                           "a site that the spec lacks may yet speak");
+        (void)bw_gate_wait(list, BW_GATE_ID_REPORTS, -1, led, first_word_ns(group), now,
+                           "a site that the spec lacks may yet report");
 }

@@ -5,6 +5,7 @@
 #include <breakwater/base/words.h>
 #include <breakwater/core/lease.h>
 
+#include "claims.h"
 #include "policy.h"
 
 #define BACKOFF_MAX_MS 600000
@@ -24,7 +25,7 @@ struct judgement {
 
 static const char *several_word(const struct judgement *judgement);
 static void judge_declared(struct judgement *judgement);
-static void judge_override(struct judgement *judgement);
+static void judge_claim(struct judgement *judgement);
 static void judge_report(struct judgement *judgement);
 static void judge_rejoin(struct judgement *judgement);
 static void judge_service(struct judgement *judgement);
@@ -68,7 +69,7 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
     judgement.contact = bw_policy_fresh(group, watch, site, now, &has_several);
 
     judge_declared(&judgement);
-    judge_override(&judgement);
+    judge_claim(&judgement);
     judge_maintenance(&judgement);
     judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_INSTANCES, site, !has_several,
                                       has_several ? several_word(&judgement) : NULL);
@@ -107,33 +108,18 @@ static void judge_declared(struct judgement *judgement)
         !judgement->group->spec.sites[judgement->site].never_candidate, NULL);
 }
 
-static const char *override_word(const struct judgement *judgement, int site)
+/* 3.8: beside the claim of another site, or of another agent of this one, nobody is granted. */
+static void judge_claim(struct judgement *judgement)
 {
-    switch (bw_policy_override_said(judgement->group, judgement->watch, site, judgement->now)) {
-    case BW_OVERRIDE_WAITING:
-        return "is to override once no lease can live any more; to take that back, there: "
-               "breakwater override GROUP -c FILE --end";
-    case BW_OVERRIDE_ENDING:
-        return "ends its override; its end has to be seen first";
-    default:
-        return "overrides; what it serves is adopted first, or ended there: "
-               "breakwater override GROUP -c FILE --end";
-    }
-}
+    const struct bw_contact *contact = judgement->contact;
+    struct bw_claimed claimed;
 
-/* 3.8: beside a site that serves without a lease nobody is granted. */
-static void judge_override(struct judgement *judgement)
-{
-    const int other = bw_policy_other_override(judgement->group, judgement->watch, judgement->site,
-                                               judgement->now);
-
-    if (other < 0)
+    if (!(contact != NULL ? bw_claims_find_other(judgement->group, judgement->watch, judgement->site, contact->instance,
+                                                 &claimed)
+                          : bw_claims_find_any(judgement->group, judgement->watch, &claimed)))
         return;
-    bw_gate_wake(&judgement->list, bw_policy_override_left_ns(judgement->group, judgement->watch,
-                                                              other, judgement->now));
-    judgement->passes &= bw_gate_value(
-        &judgement->list, BW_GATE_ID_OVERRIDE, judgement->site, false, BW_UNIT_SITE, other, -1,
-        override_word(judgement, other));
+    judgement->passes &= bw_gate_value(&judgement->list, BW_GATE_ID_CLAIM, judgement->site, false, BW_UNIT_SITE,
+                                       claimed.index, -1, bw_claims_word(&claimed));
 }
 
 /* UINT32_MAX is unknown. */
@@ -465,81 +451,6 @@ static void judge_lag(struct judgement *judgement)
 }
 
 /* ---- what is asked of reports ---- */
-
-uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct bw_watch *watch,
-                                    int site, struct bw_instant now)
-{
-    uint64_t freshness_ns = bw_policy_longer_freshness_ns(group);
-    uint64_t longest_ns = 0;
-
-    BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
-    if (watch->behind[site].overrides) /* 3.9 */
-        longest_ns = bw_instant_wait_left_ns(now,
-                                             bw_instant_add(watch->behind[site].at, freshness_ns));
-    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_contact *contact = &watch->reports[site].by_instance[i];
-        uint64_t left_ns = bw_instant_wait_left_ns(now,
-                                                   bw_instant_add(contact->received, freshness_ns));
-
-        if (contact->used && contact->report.override != BW_OVERRIDE_NONE && left_ns > longest_ns)
-            longest_ns = left_ns;
-    }
-    return longest_ns;
-}
-
-/* How much it weighs. The word is another machine's, and any number: one that nobody knows may serve. */
-static int override_weight(enum bw_override said)
-{
-    switch (said) {
-    case BW_OVERRIDE_NONE:
-        return 0;
-    case BW_OVERRIDE_WAITING:
-        return 1;
-    case BW_OVERRIDE_ENDING:
-        return 2;
-    case BW_OVERRIDE_OVERRIDING:
-    case BW_OVERRIDE_COUNT:
-        break;
-    }
-    return 3;
-}
-
-enum bw_override bw_policy_override_said(const struct bw_group *group, const struct bw_watch *watch, int site,
-                                         struct bw_instant now)
-{
-    static const enum bw_override by_weight[] = {BW_OVERRIDE_NONE, BW_OVERRIDE_WAITING, BW_OVERRIDE_ENDING,
-                                                 BW_OVERRIDE_OVERRIDING};
-    const uint64_t freshness_ns = bw_policy_longer_freshness_ns(group);
-    int most = 0;
-
-    BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
-    if (watch->behind[site].overrides && /* 3.9: it does not tell more */
-        bw_instant_wait_left_ns(now, bw_instant_add(watch->behind[site].at, freshness_ns)) > 0)
-        most = override_weight(BW_OVERRIDE_OVERRIDING);
-    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_contact *contact = &watch->reports[site].by_instance[i];
-        const int weight = contact->used ? override_weight(contact->report.override) : 0;
-
-        if (weight > most && bw_instant_wait_left_ns(now, bw_instant_add(contact->received, freshness_ns)) > 0)
-            most = weight;
-    }
-    return by_weight[most];
-}
-
-bool bw_policy_says_override(const struct bw_group *group, const struct bw_watch *watch, int site,
-                             struct bw_instant now)
-{
-    return bw_policy_override_left_ns(group, watch, site, now) > 0;
-}
-
-int bw_policy_other_override(const struct bw_group *group, const struct bw_watch *watch, int site,
-                             struct bw_instant now)
-{
-    for (int other = 0; other < (int)group->spec.site_count; other++)
-        if (other != site && bw_policy_says_override(group, watch, other, now))
-            return other;
-    return -1;
-}
 
 const struct bw_contact *bw_policy_connected(const struct bw_group *group,
                                              const struct bw_watch *watch, int site,

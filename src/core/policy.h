@@ -22,21 +22,6 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
 /* How long the wish is still in force; 0: none is. */
 uint64_t bw_policy_wish_left_ns(const struct bw_group *group, const struct bw_watch *watch,
                                 struct bw_instant now);
-/* A fresh report of that site, by whichever agent, says that a person overrides there, or is about
- * to. */
-bool bw_policy_says_override(const struct bw_group *group, const struct bw_watch *watch, int site,
-                             struct bw_instant now);
-/* What it says, and of several that speak for it what weighs most: one that serves by it, or may; then one that is
- * being ended. Of what is not told, that it overrides. NONE: nobody says so freshly. */
-enum bw_override bw_policy_override_said(const struct bw_group *group, const struct bw_watch *watch, int site,
-                                         struct bw_instant now);
-/* For how long it does, if nothing more is heard; 0: none does. */
-uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct bw_watch *watch,
-                                    int site, struct bw_instant now);
-/* Another site than `site` says so; -1: none does. */
-int bw_policy_other_override(const struct bw_group *group, const struct bw_watch *watch, int site,
-                             struct bw_instant now);
-
 #define BW_POLICY_AGE_CHECKS 3 /* an observation counts for this many check intervals (design 4) */
 /* Freshness for sites that stand by: as the spec has it now. */
 uint64_t bw_policy_freshness_ns(const struct bw_group *group);

@@ -27,7 +27,7 @@ void bw_record_init(struct bw_record *record, const struct bw_record_codec *code
 uint32_t bw_record_limit(uint32_t block_max, uint32_t group_count)
 {
     const size_t groups = ((size_t)group_count + 2) * BW_SNAPSHOT_GROUP_BYTES_MAX;
-    const size_t room = (BW_SNAPSHOT_BYTES_MAX - groups) / BW_SNAPSHOT_BLOCK_BYTES_MAX;
+    const size_t room = (BW_SNAPSHOT_RECORD_BYTES_MAX - groups) / BW_SNAPSHOT_BLOCK_BYTES_MAX;
 
     BW_ASSERT(group_count <= BW_GROUPS_MAX);
     return room < block_max ? (uint32_t)room : block_max;

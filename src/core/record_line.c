@@ -19,6 +19,8 @@ static bool begins_line(enum bw_record_kind kind)
     case BW_RECORD_RECOVERED:
     case BW_RECORD_MOVE_GIVEN_UP:
     case BW_RECORD_WISH_OVER:
+    case BW_RECORD_CLAIMED:
+    case BW_RECORD_CLAIM_OVER:
         return true;
     case BW_RECORD_ADOPTED:
     case BW_RECORD_MOVE_BEGUN:
@@ -182,6 +184,8 @@ static void take_event(struct bw_record_line *line, const struct bw_record_event
     case BW_RECORD_RECOVERED:
     case BW_RECORD_WISHED:
     case BW_RECORD_WISH_OVER:
+    case BW_RECORD_CLAIMED:
+    case BW_RECORD_CLAIM_OVER:
         break;
     }
 }

@@ -168,6 +168,14 @@ static enum bw_record_kind fill(const struct bw_group *group, const struct bw_re
     case BW_COMMAND_WISH_OVER:
         note_wish_over(group, command, event);
         return BW_RECORD_WISH_OVER;
+    case BW_COMMAND_CLAIM:
+        event->claim = command->claim;
+        BW_COPY_FIELD(event->site, command->site);
+        return BW_RECORD_CLAIMED;
+    case BW_COMMAND_CLAIM_OVER:
+        event->claim_end = command->claim_end;
+        BW_COPY_FIELD(event->site, command->site);
+        return BW_RECORD_CLAIM_OVER;
     case BW_COMMAND_RELEASED:
     case BW_COMMAND_EXPIRED:
     case BW_COMMAND_FENCED:

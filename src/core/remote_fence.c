@@ -8,6 +8,7 @@
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/witness.h>
 
+#include "claims.h"
 #include "evaluation.h"
 
 /* So long a site may take to say that it has begun; and, once a witness has passed on that it has seen the end, to say
@@ -21,9 +22,11 @@
 
 /* ---- may it be asked for at all? ------------------------------------------------------------- */
 
-static bool overrides_anywhere(const struct bw_evaluation *eval)
+static bool has_claim(const struct bw_evaluation *eval)
 {
-    return bw_policy_other_override(eval->group, eval->watch, -1, eval->now) >= 0;
+    struct bw_claimed claimed;
+
+    return bw_claims_find_any(eval->group, eval->watch, &claimed);
 }
 
 static bool may_live(const struct bw_evaluation *eval)
@@ -38,7 +41,7 @@ static bool is_wanted(const struct bw_evaluation *eval)
 {
     return eval->leadership->leads && eval->group->phase == BW_PHASE_CLOSING &&
            bw_eval_has_remote_fence(eval) && eval->group->spec.mode != BW_MODE_OBSERVE &&
-           !bw_eval_time_ends(eval) && !may_live(eval) && !overrides_anywhere(eval);
+           !bw_eval_time_ends(eval) && !may_live(eval) && !has_claim(eval);
 }
 
 /* ---- who can be asked ------------------------------------------------------------------------ */
@@ -397,8 +400,8 @@ static const char *unasked_word(const struct bw_evaluation *eval)
         return "is asked for once no lease of the epoch can live";
     if (eval->group->spec.mode == BW_MODE_OBSERVE)
         return "is not asked for in mode observe";
-    if (overrides_anywhere(eval))
-        return "is not asked for beside an override";
+    if (has_claim(eval))
+        return "is not asked for beside a claim, such as an override";
     if (pause_left_ns(&eval->watch->remote_fence, eval->now) > 0)
         return "has failed, and is asked for again after a pause";
     if (runs_anywhere(eval))

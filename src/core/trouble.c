@@ -5,6 +5,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/words.h>
+#include "claims.h"
 #include "policy.h"
 
 _Static_assert(BW_TROUBLE_COUNT <= 64, "bits of a uint64_t");
@@ -70,16 +71,19 @@ static uint64_t of_site(const struct bw_group *group, const struct bw_watch *wat
     const bool is_lacking = (facts->lacking >> site & 1) != 0;
     bool has_several = false;
     const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
+    /* 3.8: silence ends no claim */
+    const uint64_t claims = bit(BW_TROUBLE_OVERRIDE,
+                                bw_claims_find_of(group, watch, group->spec.sites[site].name, NULL));
     /* 3.9: nor is it known of who is not heard */
     const uint64_t not_let_go = bit(BW_TROUBLE_NOT_LET_GO,
                                     group->spec.mode == BW_MODE_OBSERVE && group->let_go_index != 0 &&
                                         !bw_policy_site_has_let_go(group, watch, (int)site, now));
 
     if (has_several)
-        return bit(BW_TROUBLE_SEVERAL_AGENTS, true) | not_let_go;
+        return bit(BW_TROUBLE_SEVERAL_AGENTS, true) | not_let_go | claims;
     if (fresh == NULL)
-        return is_lacking ? bit(BW_TROUBLE_GROUP_UNKNOWN, true) : bit(BW_TROUBLE_NOT_CONNECTED, true) | not_let_go;
-    return reported_by(fresh, is_holder, bw_phase_is_renewed(group->phase), now) | not_let_go |
+        return is_lacking ? bit(BW_TROUBLE_GROUP_UNKNOWN, true) : bit(BW_TROUBLE_NOT_CONNECTED, true) | not_let_go | claims;
+    return reported_by(fresh, is_holder, bw_phase_is_renewed(group->phase), now) | not_let_go | claims |
            bit(BW_TROUBLE_CLOCK_RATE, rate == BW_RATE_SLOW || rate == BW_RATE_FAST);
 }
 

@@ -6,6 +6,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "claims.h"
 #include "gates.h"
 #include "policy.h"
 
@@ -99,6 +100,7 @@ void bw_watch_begin(struct bw_watch *watch, const struct bw_group *group, struct
     watch->seen_held = group->held;
     watch->phase_applied = now;
     watch->grant_applied = now;
+    watch->claim_applied = now;
     watch->grant_is_found = true;
     watch->group_maintenance_applied = now;
     watch->let_go_applied = now;
@@ -144,6 +146,13 @@ static void note_data_before(struct bw_watch *watch, const struct bw_group *grou
         return;
     memcpy(watch->data_before, group->previous_data_site, sizeof(watch->data_before));
     watch->data_before_instance = contact->instance;
+}
+
+/* A force-release has ended what it was about: the site holds no epoch beside its claim. */
+static bool is_answered(const struct bw_watch *watch, const struct bw_group *group, const char *site)
+{
+    return watch->wish.kind == BW_WISH_FORCE_RELEASE && strcmp(watch->wish.to, site) == 0 &&
+           strcmp(group->holder_site, site) != 0;
 }
 
 /* A wish is over with the grant that answers it, and with the move that was given up. */
@@ -194,6 +203,12 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_WISH:
     case BW_COMMAND_WISH_OVER:
     case BW_COMMAND_COUNT:
+        break;
+    case BW_COMMAND_CLAIM:
+    case BW_COMMAND_CLAIM_OVER:
+        bw_claims_on_applied(watch, group, command, now);
+        if (command->claim_end == BW_CLAIM_END_OPERATOR && is_answered(watch, group, command->site))
+            watch->wish = (struct bw_wish){0};
         break;
     }
 }

@@ -9,6 +9,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/feature_level.h>
 
+#include "claims.h"
 #include "forced.h"
 #include "outside.h"
 #include "policy.h"
@@ -50,17 +51,9 @@ static void forget_group(struct bw_watch *watch)
     *watch = (struct bw_watch){.proposing_count = proposing_count};
 }
 
-/* 5.3: what witnesses of before may decide otherwise is decided as they do. */
-static void follow_level(struct bw_witness *witness)
-{
-    const uint32_t level = witness->cluster->feature_level;
-
-    witness->leadership.inside_is_enough = level != 0 && level < BW_PROOF_LEVEL; /* 0: it is not founded yet */
-}
-
 void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
 {
-    follow_level(witness);
+    witness->leadership.feature_level = witness->cluster->feature_level;
     BW_ASSERT(witness->cluster->group_count <= witness->cluster->group_capacity);
     witness->deleted_applied = now;
     for (uint32_t group_index = 0; group_index < witness->cluster->group_count; group_index++) {
@@ -136,7 +129,7 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
     const struct bw_group *group;
     struct bw_watch *watch;
 
-    follow_level(witness);
+    witness->leadership.feature_level = witness->cluster->feature_level;
     if (applied->rule == NULL || applied->group < 0)
         return;
     group = group_at(witness, applied->group);
@@ -152,22 +145,14 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
     bw_watch_on_applied(watch, group, command, witness->cluster->applied_index, now);
 }
 
-/* 3.9: who may yet obey the witnesses of before is told, and not counted. Nobody is granted beside
- * it before it has had the time to say the same anew, nor confirmed beside what it serves by a
- * person's word. */
-static void note_behind(struct bw_witness *witness, const struct bw_sync *sync,
-                        struct bw_instant received)
+static void note_behind(struct bw_witness *witness, const struct bw_sync *sync, struct bw_instant received)
 {
     for (uint32_t i = 0; i < sync->group_count; i++) {
         const int group = bw_cluster_find(witness->cluster, sync->groups[i].name);
-        const int site = group < 0 ? -1
-                                   : bw_spec_find_site(&group_at(witness, group)->spec, sync->site);
 
-        if (site >= 0)
-            witness->watches[group].behind[site] = (struct bw_behind){
-                received, sync->groups[i].report.override != BW_OVERRIDE_NONE};
-        else if (group >= 0)
-            bw_outside_hear_behind(&witness->watches[group], group_at(witness, group), sync->site, received);
+        if (group >= 0)
+            bw_outside_hear_behind(&witness->watches[group], group_at(witness, group), sync, &sync->groups[i].report,
+                                   received);
     }
 }
 
@@ -408,11 +393,12 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
     const bool counts_second = witness->cluster->feature_level >= BW_SECOND_LEVEL;
     struct bw_contact *before;
     const struct bw_contact *newest;
+    struct bw_claim_word claimed;
     bool was_two_way;
 
     if (site < 0) { /* 3.9: it is told to let go, and no grant counts on its word */
         contact.released = sync_group->released;
-        bw_outside_hear(watch, group, sync->site, &contact, received);
+        bw_outside_hear(watch, group, sync->site, &contact, sync->number, received);
         return;
     }
     if (!counts_second) /* 5.3: an older witness knows no command that says so */
@@ -447,6 +433,8 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         measure_rate(witness, &watch->rates[site], before, sync, freshness_ns);
     contact.first_received = before != NULL ? before->first_received : received;
     bw_site_reports_put(&watch->reports[site], &contact);
+    claimed = bw_claims_word_of(sync->site, &contact);
+    bw_claims_hear(watch, group, &claimed);
     bw_epoch_timeline_take(watch, group, site, &contact, is_serving(group, sync, sync_group));
     if (!is_serving(group, sync, sync_group))
         return;
@@ -459,14 +447,15 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
 
 /* ---- renewals ---- */
 
-/* H20: a new leader hears everybody out before it lets a start begin, and none does beside a site
- * that serves by a person's word (3.2.2, 3.8). */
+/* H20: a new leader gives each site the time to report before it lets a start begin, and none does beside the claim of
+ * another site (3.2.2, 3.8). */
 static bool is_first_renewal_due(const struct bw_witness *witness, const struct bw_group *group,
                                  const struct bw_watch *watch, struct bw_instant now)
 {
-    int holder = bw_spec_find_site(&group->spec, group->holder_site);
+    const int holder = bw_spec_find_site(&group->spec, group->holder_site);
+    struct bw_claimed claimed;
 
-    if (bw_policy_other_override(group, watch, holder, now) >= 0)
+    if (bw_claims_find_other(group, watch, holder, group->holder_instance, &claimed))
         return false;
     return bw_instant_wait_is_over(now, bw_instant_add(witness->leadership.leader_since,
                                                        bw_policy_longer_freshness_ns(group)));
@@ -748,6 +737,17 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
     return BW_OK;
 }
 
+static bool is_of_claim(const struct bw_witness *witness, int group_index, const struct bw_wish *wish)
+{
+    return wish->kind == BW_WISH_FORCE_RELEASE &&
+           bw_claims_find_of(group_at(witness, group_index), &witness->watches[group_index], wish->to, NULL);
+}
+
+void bw_witness_forget_claims(struct bw_witness *witness, int group, const char *site)
+{
+    bw_claims_forget(&witness->watches[group], site);
+}
+
 enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group_index,
                                   const struct bw_wish *wish, struct bw_instant now,
                                   struct bw_diag *diag)
@@ -758,6 +758,8 @@ enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group_in
         return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead; ask the leader");
     if (group->spec.name[0] == '\0')
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no such group; see: breakwater status");
+    if (is_of_claim(witness, group_index, wish)) /* 3.8: of whichever site, in whichever mode */
+        return bw_forced_check(witness, group_index, wish, now, diag);
     if (group->spec.mode == BW_MODE_OBSERVE)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s is only observed and nothing is executed; first: breakwater mode %s "

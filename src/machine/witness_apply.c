@@ -159,7 +159,7 @@ static void judge_moment(const struct bw_witness_machine *machine, int at, const
     const struct bw_site_reports *reports = machine->core.watches[at].reports;
     const struct bw_instant now = bw_witness_now(machine);
     const bool is_named = item->initial_primary[0] != '\0';
-    const char *overrides = bw_witness_leaves_override(&machine->core, at, &item->spec, now);
+    struct bw_diag claimed = {0};
     const char *leaves = NULL, *elsewhere = NULL;
     struct bw_diag diag = {0};
 
@@ -167,12 +167,8 @@ static void judge_moment(const struct bw_witness_machine *machine, int at, const
         leaves = bw_reports_leaves_unstopped(&group->spec, reports, &item->spec, group->epoch != 0, now);
     if (is_named)
         elsewhere = bw_reports_started_elsewhere(&group->spec, reports, item->initial_primary, now);
-    if (overrides != NULL)
-        add(findings, path,
-            "%s leaves %s, and %s there: end that first, at %s: breakwater override %s -c "
-            "FILE --end",
-            overrides, item->spec.name, bw_witness_override_does(&machine->core, at, overrides, now), overrides,
-            item->spec.name);
+    if (bw_witness_refuse_claimed(&machine->core, at, &item->spec, &claimed) != BW_OK)
+        add(findings, path, "a site leaves %s: %s", item->spec.name, claimed.text);
     else if (leaves != NULL)
         add(findings, path,
             "%s leaves %s, and is not seen to have stopped it: stop it there while it is in the "

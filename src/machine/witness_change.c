@@ -45,6 +45,8 @@ enum bw_err bw_witness_refuse_let_go(const struct bw_witness_machine *machine, i
 
     if (now->spec.mode == BW_MODE_OBSERVE)
         return BW_OK; /* it was let go before */
+    if (bw_witness_refuse_claimed(&machine->core, group, NULL, diag) != BW_OK)
+        return BW_ERR_REFUSED;
     if (is_in_flight(machine, group)) /* the Revoke or the Grant of a move, say */
         return refuse_in_flight(now, diag);
     if (bw_arbiter_may_be_stopping(now, watch, bw_witness_now(machine)))
@@ -103,7 +105,7 @@ static enum bw_err judge_delete(const struct bw_witness_machine *machine, int at
     const struct bw_group *group = &machine->cluster.groups[at];
 
     if (group->phase == BW_PHASE_VACANT)
-        return BW_OK;
+        return bw_witness_refuse_claimed(&machine->core, at, NULL, diag);
     if (group->phase == BW_PHASE_CLOSING)
         return bw_witness_refuse_closing(machine, at, diag);
     return bw_diag_set(diag, BW_ERR_REFUSED,

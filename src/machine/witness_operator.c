@@ -6,6 +6,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/core/expiry.h>
 
 #include "witness_internal.h"
@@ -88,6 +89,8 @@ enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group
     err = note(machine, group, wish, diag);
     if (err != BW_OK)
         return err;
+    if (wish->kind == BW_WISH_FORCE_RELEASE && machine->cluster.feature_level < BW_CLAIM_LEVEL)
+        bw_witness_forget_claims(&machine->core, group, wish->to);
     if (!bw_witness_machine_keeps_wish(machine, wish->kind)) {
         bw_agenda_touch(machine, group);
         return BW_OK;

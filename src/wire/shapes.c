@@ -298,6 +298,14 @@ COMMAND(SECOND_ENFORCER, second_enforcer, NUMBER1(epoch), ID1(instance), BOOL(is
 #define WIRE Breakwater__V1__Passed
 COMMAND(PASSED, passed, NUMBER1(epoch), ID1(instance))
 #undef WIRE
+#define WIRE Breakwater__V1__Claim
+COMMAND(CLAIM, claim, NAME1(site), ID1(instance), ID1(session), NUMBER1(sync_number),
+        ENUM(claim, BW_CLAIM_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__ClaimOver
+COMMAND(CLAIM_OVER, claim_over, NAME1(site), NUMBER(claim_index), ENUM1(claim_end, BW_CLAIM_END_LIST), ID(session),
+        NUMBER(sync_number))
+#undef WIRE
 
 static const struct bw_choice commands[] = {
 #define X(name, word)                                                                              \
@@ -349,6 +357,13 @@ SHAPE(asked_for_over, asked_for_over, NUMBER1(index), ID(id), ENUM1(end, BW_WISH
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_claim
+#define WIRE Breakwater__V1__KeptClaim
+SHAPE(kept_claim, kept_claim, NAME1(site), ID1(instance), ID1(session), NUMBER1(number), NUMBER1(index),
+      ENUM(kind, BW_CLAIM_LIST), ENUM(end, BW_CLAIM_END_LIST))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_last_end
 #define WIRE Breakwater__V1__LastEnd
 SHAPE(last_end, last_end, NUMBER(epoch), NAME(site), ENUM(grade, BW_GRADE_LIST),
@@ -369,7 +384,8 @@ SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index
       LIST(history, history_count, history_entry), LIST(boots, boot_count, kept_boot),
       BOOL(has_more_boots), LIST(vouchers, voucher_count, voucher), MESSAGE(sight, reach_sight),
       NUMBER(held_index), NAME(first_choice), NUMBER(recovered_index),
-      LIST(wishes, wish_count, asked_for), LIST(wishes_over, wish_over_count, asked_for_over))
+      LIST(wishes, wish_count, asked_for), LIST(wishes_over, wish_over_count, asked_for_over),
+      LIST(claims, claim_count, kept_claim), BOOL(has_more_claims))
 #undef CORE
 #undef WIRE
 
@@ -441,6 +457,12 @@ EVENT(WISHED, record_wished, ENUM(wish, BW_WISH_LIST), NAME(site))
 #define WIRE Breakwater__V1__RecordWishOver
 EVENT(WISH_OVER, record_wish_over, ENUM(wish, BW_WISH_LIST), NAME(site),
       ENUM(wish_end, BW_WISH_END_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordClaimed
+EVENT(CLAIMED, record_claimed, NAME(site), ENUM(claim, BW_CLAIM_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__RecordClaimOver
+EVENT(CLAIM_OVER, record_claim_over, NAME(site), ENUM(claim_end, BW_CLAIM_END_LIST))
 #undef WIRE
 FACT(ADOPTED)
 FACT(MOVE_GIVEN_UP)

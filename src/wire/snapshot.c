@@ -15,8 +15,8 @@
 
 /* A group with 8 sites, 32 history entries and the longest names and texts needs less; 1,024 of
  * these stay below BW_SNAPSHOT_BYTES_MAX. */
-#define PAYLOAD_MAX (BW_SNAPSHOT_GROUP_BYTES_MAX - BW_FRAME_HEAD_BYTES)
-_Static_assert((size_t)BW_SNAPSHOT_GROUP_BYTES_MAX *(BW_GROUPS_MAX + 2) <= BW_SNAPSHOT_BYTES_MAX,
+#define PAYLOAD_MAX (BW_SNAPSHOT_GROUP_BYTES_MAX + BW_SNAPSHOT_CLAIMS_BYTES_MAX - BW_FRAME_HEAD_BYTES)
+_Static_assert((size_t)BW_SNAPSHOT_GROUP_BYTES_MAX *(BW_GROUPS_MAX + 2) <= BW_SNAPSHOT_RECORD_BYTES_MAX,
                "the largest cluster must fit in a snapshot");
 
 /* A RecordBlock: its group's name, and events. */

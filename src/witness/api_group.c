@@ -312,25 +312,12 @@ json_t *bw_json_cancel_steps(const struct bw_group *group, const struct bw_wish 
     return steps;
 }
 
-/* 3.8: who lets a group go has what a person lets serve there without a lease ended; of each site that says so, as
- * far as that has come. */
-static void plan_override(const struct bw_witness *witness, int group, json_t **steps)
-{
-    char text[BW_OVERRIDE_LET_GO_TEXT_BYTES];
-
-    for (int site = 0; site < (int)witness->cluster->groups[group].spec.site_count; site++)
-        if (bw_witness_override_let_go_text(witness, group, site, bw_clock_now(), text, sizeof text))
-            add(steps, text);
-}
-
 json_t *bw_operator_mode_steps(const struct bw_program *program, int group, enum bw_mode mode, bool is_named)
 {
     const struct bw_witness_machine *machine = &program->machine;
     json_t *steps = json_array();
 
     plan_mode(&machine->cluster.groups[group], &machine->core.watches[group], mode, is_named, &steps);
-    if (mode == BW_MODE_OBSERVE)
-        plan_override(&machine->core, group, &steps);
     return steps;
 }
 
@@ -354,7 +341,6 @@ static json_t *steps_of(const struct group_change *change)
     default:
         BW_ASSERT(command->kind == BW_COMMAND_DELETE);
         plan_delete(group, watch, &steps);
-        plan_override(&machine->core, change->group, &steps);
         break;
     }
     return steps;

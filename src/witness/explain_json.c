@@ -312,6 +312,11 @@ static void add_foretold(const struct bw_operator_view *view, int group_index,
             "the lease of %s (epoch %" PRIu64 ") is waited out: nothing shortens it",
             group->holder_site, group->epoch);
         break;
+    case BW_COMMAND_CLAIM_OVER:
+        add(steps, (int64_t)after_ms,
+            "the claim of %s is over on your word that %s is off; no clock bounds how long it may serve if you are wrong",
+            foretold->command.site, foretold->command.site);
+        break;
     default:
         add(steps, (int64_t)after_ms, "%s (%s)", bw_command_word(foretold->command.kind),
             foretold->rule);

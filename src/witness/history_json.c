@@ -336,19 +336,28 @@ static json_t *wish_json(const struct bw_record_event *event)
                      bw_wish_end_word(event->wish_end));
 }
 
+static json_t *claim_json(const struct bw_record_event *event)
+{
+    if (event->kind == BW_RECORD_CLAIMED)
+        return json_pack("{s:s, s:n}", "claim", bw_claim_kind_word(event->claim), "end");
+    if (event->kind == BW_RECORD_CLAIM_OVER)
+        return json_pack("{s:n, s:s}", "claim", "end", bw_claim_end_word(event->claim_end));
+    return json_null();
+}
+
 static json_t *change_json(const char *group, const struct bw_record_event *event)
 {
     const bool is_maintenance = event->kind == BW_RECORD_MAINTENANCE;
     char time[BW_TIME_TEXT_BYTES];
 
     bw_json_time(event->unix_ms, time);
-    return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "index",
+    return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index",
                      (json_int_t)event->index, "time", time, "group", group, "epoch",
                      (json_int_t)event->epoch, "kind", bw_record_word(event->kind), "by",
                      text_or_null(event->by), "text", text_or_null(event->text), "site",
                      bw_json_name_or_null(event->site), "duration_ms",
                      is_maintenance ? json_integer((json_int_t)event->duration_ms) : json_null(),
-                     "wish", wish_json(event), "changes", changes_json(event));
+                     "wish", wish_json(event), "claim", claim_json(event), "changes", changes_json(event));
 }
 
 /* ---- which of them ---- */

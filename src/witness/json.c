@@ -525,6 +525,18 @@ static json_t *alarms_json(const struct bw_operator_view *view, uint32_t index, 
     return list;
 }
 
+/* Which sites may serve without the open epoch (3.8). */
+static json_t *claims_json(const struct bw_operator_view *view, int group_index)
+{
+    json_t *list = json_array();
+    struct bw_claimed claimed;
+
+    for (uint32_t number = 0; bw_witness_claim_at(view->machine, group_index, number, &claimed); number++)
+        list = bw_json_append(list, json_pack("{s:o, s:s, s:b}", "site", bw_json_name_or_null(claimed.site), "claim",
+                                              bw_claim_kind_word(claimed.kind), "committed", claimed.is_committed));
+    return list;
+}
+
 static json_t *group_json(const struct bw_operator_view *view, int group_index)
 {
     const struct bw_group *group = group_of(view, group_index);
@@ -538,7 +550,7 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
     /* clang-format off */
     return json_pack(
         "{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o, "
-        "s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "name", group->spec.name,
         "phase", bw_phase_word(group->phase),
         "held", group->held,
@@ -561,6 +573,7 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
         "end", bw_json_end(view, group_index),
         "wish", wish_json(view, group_index),
         "wish_over", wish_over_json(group),
+        "claims", claims_json(view, group_index),
         "last", bw_json_history_entry(group, 0),
         "alarms", alarms_json(view, (uint32_t)group_index, group->spec.name),
         "sites", sites);

@@ -97,7 +97,6 @@ static void override_the_other_site(void)
 {
     char out[8192];
 
-    real_serve(&cluster);
     until(is_refused_for_the_witnesses, OTHER, "override is refused while the witnesses answer");
     lose_witnesses();
     until(is_gone, HELD, "the holder fences when its lease ends");
@@ -122,6 +121,7 @@ static void what_a_person_lets_serve_is_adopted_untouched(void **state)
     pid_t service;
 
     (void)state;
+    real_serve(&cluster);
     override_the_other_site();
     service = real_service(&cluster, OTHER);
 
@@ -150,6 +150,7 @@ static void ended_by_a_person_it_is_fenced(void **state)
     pid_t service;
 
     (void)state;
+    real_serve(&cluster);
     override_the_other_site();
     service = real_service(&cluster, OTHER);
     (void)real_end(&cluster.sites[OTHER].agent, SIGKILL);
@@ -166,6 +167,108 @@ static void ended_by_a_person_it_is_fenced(void **state)
     assert_false(real_service_lives(&cluster, OTHER));
     witnesses_are_back();
     real_until(&cluster, real_some_site_serves, 0, "some site is granted as ever");
+    real_assert_no_overlap(&cluster);
+}
+
+/* ---- reported, and then cut off --------------------------------------------------------------------------------- */
+
+/* The witnesses have received that it overrides, and it is in the log. */
+static bool is_claimed(struct real_cluster *of, int site)
+{
+    json_t *claim;
+    size_t i;
+
+    json_array_foreach(json_object_get(of->group, "claims"), i, claim)
+    {
+        if (strcmp(json_string_value(json_object_get(claim, "site")), of->sites[site].name) == 0 &&
+            json_is_true(json_object_get(claim, "committed")))
+            return true;
+    }
+    return false;
+}
+
+static bool is_claimed_no_more(struct real_cluster *of, int site)
+{
+    return !is_claimed(of, site);
+}
+
+static bool nobody_is_granted(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_number(of, "epoch") == 1;
+}
+
+/* From the witnesses' side it is the same as a link that is cut: nothing comes from it any more, and its guard and its
+ * service go on. */
+static void cut_the_agent_off(int site)
+{
+    assert_int_equal(kill(cluster.sites[site].agent, SIGSTOP), 0);
+}
+
+static bool is_unknown(int site)
+{
+    char socket[REAL_PATH_BYTES], out[8192];
+    char *argv[] = {NULL, (char[]){"status"}, (char[]){"--site"}, (char[]){"--socket"}, socket, NULL};
+
+    (void)snprintf(socket, sizeof socket, "%s/guard.sock", cluster.sites[site].dir);
+    (void)trio_run(&cluster.trio, argv, out, sizeof out);
+    return strstr(out, "service:  unknown") != NULL;
+}
+
+/* Its status script knows nothing, so it is not adopted; then it is cut off. One freshness window later no fresh report says that
+ * it overrides, and the other site was granted: both served, for ever. */
+static void one_that_was_reported_and_is_cut_off_holds_the_group(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    override_the_other_site();
+    real_put(&cluster, OTHER, "say", "unknown\n");
+    until(is_unknown, OTHER, "no look tells whether it serves");
+    witnesses_are_back();
+    real_until(&cluster, is_claimed, OTHER, "what it has reported is committed");
+    cut_the_agent_off(OTHER);
+
+    real_until(&cluster, real_is_vacant, 0, "the epoch of before is over");
+    assert_true(real_for_a_lease(&cluster, nobody_is_granted, 0));
+    assert_true(real_for_a_lease(&cluster, nobody_is_granted, 0));
+    assert_int_equal(real_runs(&cluster, HELD, "start"), 1);
+    assert_true(real_service_lives(&cluster, OTHER));
+    real_assert_no_overlap(&cluster);
+
+    real_drop(&cluster, OTHER, "say");
+    assert_int_equal(kill(cluster.sites[OTHER].agent, SIGCONT), 0);
+    real_until(&cluster, serves_later, OTHER, "it is adopted once it is back");
+    real_until(&cluster, is_claimed_no_more, OTHER, "the first arm ends the claim");
+    real_assert_no_overlap(&cluster);
+}
+
+/* Paused for longer than a window, then resumed: no question was asked. An operator who has seen that its machine is off
+ * ends the claim. */
+static void paused_and_resumed_it_holds_the_group_until_an_operator_ends_it(void **state)
+{
+    char body[160];
+
+    (void)state;
+    real_serve(&cluster);
+    assert_int_equal(real_order(&cluster, "mode", "{\"mode\":\"paused\"}"), 200);
+    override_the_other_site();
+    witnesses_are_back();
+    real_until(&cluster, is_claimed, OTHER, "what it has reported is committed");
+    cut_the_agent_off(OTHER);
+    real_until(&cluster, real_is_vacant, 0, "the epoch of before is over");
+    assert_true(real_for_a_lease(&cluster, nobody_is_granted, 0));
+
+    assert_int_equal(real_order(&cluster, "mode", "{\"mode\":\"auto\"}"), 200);
+    assert_true(real_for_a_lease(&cluster, nobody_is_granted, 0));
+    assert_true(real_service_lives(&cluster, OTHER));
+    real_assert_no_overlap(&cluster);
+
+    (void)real_end(&cluster.sites[OTHER].agent, SIGKILL); /* its machine is switched off */
+    (void)real_end(&cluster.sites[OTHER].guard, SIGKILL);
+    real_kill_service(&cluster, OTHER);
+    (void)snprintf(body, sizeof body, "{\"site\":\"%s\",\"epoch\":1,\"reason\":\"switched off\"}", cluster.sites[OTHER].name);
+    assert_int_equal(real_order(&cluster, "force-release", body), 202);
+    real_until(&cluster, serves_later, HELD, "the other site is granted");
     real_assert_no_overlap(&cluster);
 }
 
@@ -200,6 +303,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_person_lets_serve_is_adopted_untouched, set_up,
                                         tear_down_served),
         cmocka_unit_test_setup_teardown(ended_by_a_person_it_is_fenced, set_up, tear_down_served),
+        cmocka_unit_test_setup_teardown(one_that_was_reported_and_is_cut_off_holds_the_group, set_up, tear_down_served),
+        cmocka_unit_test_setup_teardown(paused_and_resumed_it_holds_the_group_until_an_operator_ends_it, set_up,
+                                        tear_down_served),
         cmocka_unit_test_setup_teardown(who_tidies_up_the_run_directory_ends_nothing, set_up,
                                         tear_down_served),
     };

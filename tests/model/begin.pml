@@ -56,6 +56,14 @@ byte granted_index[EPOCHS + 1];
 byte reported[SITES];
 byte reported_version[SITES];   /* the spec_version that the site's observation rests on */
 bit  no_quorum;
+#ifdef OVERRIDE
+bit  claimed[SITES];            /* its override was reported, and nothing has ended the claim since */
+#define IS_CLAIMED(s) claimed[s]
+#define UNCLAIMED(s) (!claimed[s])
+#else
+#define IS_CLAIMED(s) 0
+#define UNCLAIMED(s) 1
+#endif
 #ifdef MOVES
 byte target = NONE, origin = NONE;
 bit  rolling_back;
@@ -162,7 +170,7 @@ inline apply() {
     printf("the group is applied, above epoch %d\n", epoch)
 }
 inline observe() {
-    exists && mode == AUTO && !no_quorum && version < VERSIONS && MAY_CHANGE ->
+    exists && mode == AUTO && !no_quorum && version < VERSIONS && ALL(UNCLAIMED) && MAY_CHANGE ->
     changes++;
     if :: IS_OPEN -> let_go_site = holder :: else fi;
     version++; index++; mode = OBSERVE; first_grant = 1; end_epoch(); drop_move(); let_all_go();
@@ -173,7 +181,7 @@ inline back_to_auto() {
     mode = AUTO; version++; index++; printf("mode auto again\n")
 }
 inline delete_group() {
-    exists && phase == VACANT && !no_quorum && version < VERSIONS && MAY_CHANGE ->
+    exists && phase == VACANT && !no_quorum && version < VERSIONS && ALL(UNCLAIMED) && MAY_CHANGE ->
     changes++; exists = 0; version++; index++;
     epoch_floor = (epoch > epoch_floor -> epoch : epoch_floor);
     let_all_go(); drop_move();
@@ -188,10 +196,18 @@ inline delete_group() {
 #else
 #define LET_GO_IS_OVER(s) (let_go_site != s || (!armed[s] && !confirmed[s]))
 #endif
+/* A claim ends by an event: its site has reported that it overrides no more, and its service is down or leased (3.8). */
+#define ENDS_CLAIM(s) (!overriding[s] && (!serves[s] || armed[s]))
 inline report(s) {
-    exists && !no_quorum && !cut[s] && (reported[s] != STATE_OF(s) || reported_version[s] != version) && LET_GO_IS_OVER(s) ->
+    exists && !no_quorum && !cut[s] && LET_GO_IS_OVER(s) &&
+    (reported[s] != STATE_OF(s) || reported_version[s] != version || (IS_CLAIMED(s) && ENDS_CLAIM(s))) ->
     reported_version[s] = version; reported[s] = STATE_OF(s); printf("%c reports under version %d\n", NAME(s), version)
+#ifdef OVERRIDE
+    ; if :: overriding[s] -> claimed[s] = 1 :: ENDS_CLAIM(s) -> claimed[s] = 0 :: else fi
+#endif
 }
+/* One freshness window after the cut nobody has a fresh report of it. */
+inline report_is_old(s) { cut[s] && reported[s] != NOTHING -> reported[s] = NOTHING }
 #ifdef M_OLD_REPORT             /* whatever commit it rests on (H15) */
 #define HAS_REPORTED(s) (reported[s] != NOTHING)
 #else
@@ -199,7 +215,11 @@ inline report(s) {
 #endif
 #define SAYS_STOPPED(s) (reported[s] == STOPPED)
 #define SAYS_NOT_STARTED(s) (reported[s] != STARTED)
+#ifdef M_CLAIM_FORGOTTEN        /* silence ends it: only a fresh report bars */
 #define SAYS_NO_OVERRIDE(s) (reported[s] != OVERRIDES)
+#else
+#define SAYS_NO_OVERRIDE(s) (reported[s] != OVERRIDES && UNCLAIMED(s))
+#endif
 
 /* ---- the arbiter ---- */
 
@@ -226,8 +246,8 @@ inline grant_first(s) {
 }
 #ifdef X_OVERRIDE_CUT           /* the quorum is back, and the overriding site does not reach it */
 #define IS_HEARD_OUT(s) 1
-#else                           /* it reports within the freshness window */
-#define IS_HEARD_OUT(s) (!overriding[s] || HAS_REPORTED(s))
+#else                           /* it has reported once, or does within the freshness window */
+#define IS_HEARD_OUT(s) (!overriding[s] || HAS_REPORTED(s) || IS_CLAIMED(s))
 #endif
 #ifdef M_OVERRIDE_BARS_NOBODY
 #define NO_OVERRIDE_BUT(s) 1
@@ -506,6 +526,9 @@ inline recover() {
 #else
     epoch = 0; granted_to[1] = NONE; granted_to[2] = NONE; granted_to[3] = NONE;
 #endif
+#ifdef OVERRIDE
+    claimed[0] = 0; claimed[1] = 0;
+#endif
     printf("the cluster is recovered at epoch %d\n", epoch)
 }
 #endif
@@ -571,6 +594,7 @@ end:
     EACH_SITE(override_to_end)
     EACH_SITE(override_yields)
     EACH_SITE(override_ends)
+    EACH_SITE(report_is_old)
     EACH_SITE(grant_overriding)
 #endif
 #ifdef RECOVER

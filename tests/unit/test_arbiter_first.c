@@ -315,12 +315,17 @@ static void an_initial_primary_waits_for_who_speaks_in_an_older_generation(void 
     world_set_spec(&world, &spec, "dc-b");
     world_pass_ms(&world, 10000);
     assert_held("reports", -1);
-    assert_null(world_gate(&world, "override", B));
+    assert_null(world_gate(&world, "claim", B));
     world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
     world_sync_all(&world);
-    assert_held("override", B);
+    assert_held("claim", B);
 
-    world.sites[A].is_mute = true;
+    world.sites[A].is_mute = true; /* silence ends nothing */
+    world_pass_ms(&world, 60000);
+    assert_held("claim", B);
+    world.sites[A].is_mute = false;
+    world.sites[A].generation = 7;
+    world.sites[A].report.override = BW_OVERRIDE_NONE;
     world_pass_ms(&world, 3500);
     assert_rule("A6");
 }

@@ -144,7 +144,7 @@ static void time_alone_ends_nothing_that_was_only_seen_inside(void **state)
     world_group(&world)->sight.proved = true;
     assert_rule("A3");
     world_group(&world)->sight.proved = false;
-    world.witness.leadership.inside_is_enough = true; /* 5.3: as all decide below the level */
+    world.witness.leadership.feature_level = BW_PROOF_LEVEL - 1; /* 5.3: as all decide below the level */
     assert_rule("A3");
 }
 

@@ -580,8 +580,14 @@ static void beside_an_override_that_waits_its_own_site_alone_may_follow(void **s
     assert_string_equal(follower(), "nobody");
     assert_false(live_on_without(A));
 
-    world.sites[C].is_mute = true; /* that which is heard no more holds nobody */
+    world.sites[C].is_mute = true; /* silence ends nothing */
     world_pass_ms(&world, 2 * FRESH_MS);
+    assert_string_equal(follower(), "nobody");
+    assert_false(live_on_without(A));
+
+    world.sites[C].is_mute = world.sites[C].is_deaf = false;
+    world.sites[C].report.override = BW_OVERRIDE_NONE;
+    world_sync_all(&world);
     assert_string_equal(follower(), "dc-b");
     assert_true(live_on_without(A));
     assert_string_equal(then.decision.command.site, "dc-b");

@@ -154,7 +154,7 @@ static void people_are_told_why_nobody_is_asked(void **state)
     world.sites[A].report.armed_epoch = 0;
     world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
     world_sync_all(&world);
-    assert_text("is not asked for beside an override");
+    assert_text("is not asked for beside a claim, such as an override");
 }
 
 static void people_are_told_whose_word_has_seen_the_end(void **state)

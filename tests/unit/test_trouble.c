@@ -362,7 +362,7 @@ static void a_primary_whose_end_no_kill_has_proved_is_an_alarm(void **state)
     (void)state;
     world_begin(&world, 2);
     assert_int_equal(look(&calm).list[1].bits, 0);
-    world_group(&world)->sight.proved = world.witness.leadership.inside_is_enough = false;
+    world_group(&world)->sight.proved = false;
     assert_int_equal(look(&calm).list[1].bits, BIT(REACH_UNPROVED));
     assert_int_equal(look(&calm).list[2].bits, 0);
     world_group(&world)->spec.handover_by_time = BW_HANDOVER_ALWAYS;
@@ -373,7 +373,7 @@ static void a_primary_whose_end_no_kill_has_proved_is_an_alarm(void **state)
     world_group(&world)->terms.second_enforcer = true;
     assert_int_equal(look(&calm).list[1].bits & BIT(REACH_UNPROVED), 0);
     world_group(&world)->terms.second_enforcer = false;
-    world.witness.leadership.inside_is_enough = true; /* below the level */
+    world.witness.leadership.feature_level = BW_PROOF_LEVEL - 1; /* below the level */
     assert_int_equal(look(&calm).list[1].bits, 0);
 }
 

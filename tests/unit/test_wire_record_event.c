@@ -165,7 +165,7 @@ static void what_no_command_could_leave_is_refused(void **state)
         const char *part;
     } rows[] = {
         {{.index = 1}, "no such kind"},
-        {{.kind = BW_RECORD_PASSED + 1, .index = 1}, "no such kind"},
+        {{.kind = BW_RECORD_CLAIM_OVER + 1, .index = 1}, "no such kind"},
         {{.kind = BW_RECORD_CREATED}, "no log index"},
         {{.kind = BW_RECORD_SPEC, .index = 1, .key_count = 1}, "its keys"},
         {{.kind = BW_RECORD_SPEC, .index = 1, .key_count = 1, .keys = {{.key = BW_RECORD_KEYS_MAX + 1}}}, "its keys"},

@@ -252,7 +252,7 @@ static void each_member_in_a_header_has_a_row(void **state)
     check_members("core/command.h", "struct bw_command {", &bw_shape_log_entry, " kind ");
     check_members("core/group.h", "struct bw_group {", &bw_shape_group,
                   " history_first history_count boot_count voucher_count wish_count "
-                  "wish_over_count "); /* written in order */
+                  "wish_over_count claim_count "); /* written in order */
     check_members("core/record.h", "struct bw_record_event {", &bw_shape_record_event,
                   " kind key_count site_count ");
     check_members("core/guard.h", "struct bw_guard_mirror {", &bw_shape_guard_mirror,

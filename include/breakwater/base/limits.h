@@ -20,6 +20,7 @@
 #define BW_STEPS_MAX        32          /* steps of one list: of a start, or of a stop */
 #define BW_STEP_RETRIES_MAX 100         /* of one step */
 #define BW_HISTORY_MAX     32 /* epochs of one group that decisions rest on (damping, back-off) */
+#define BW_CLAIMS_MAX      8  /* claims of one group; with more of them no site of it is granted */
 #define BW_WITNESSES_MAX 7       /* founding members; 3 and 5 are the useful numbers */
 #define BW_WITNESSES_ASKED_MAX (2 * BW_WITNESSES_MAX) /* those of a roster, and of a file that has none of them */
 #define BW_BOOTS_MAX 4           /* boots kept for one epoch from which it was renewed; with more of
@@ -28,8 +29,10 @@
 
 #define BW_BODY_BYTES_MAX (256 * 1024)          /* HTTP request body */
 #define BW_COMMAND_BYTES_MAX (64 * 1024)        /* one log command */
-#define BW_SNAPSHOT_BYTES_MAX (16 * 1024 * 1024)
-#define BW_SNAPSHOT_GROUP_BYTES_MAX     15936        /* of it: one group's state */
+#define BW_SNAPSHOT_CLAIMS_BYTES_MAX    1024         /* of it: the claims of one group; level 3 */
+#define BW_SNAPSHOT_GROUP_BYTES_MAX     15936        /* of it: the rest of one group's state */
+#define BW_SNAPSHOT_RECORD_BYTES_MAX    (16 * 1024 * 1024) /* of it: all but the claims */
+#define BW_SNAPSHOT_BYTES_MAX (BW_SNAPSHOT_RECORD_BYTES_MAX + (BW_GROUPS_MAX + 2) * BW_SNAPSHOT_CLAIMS_BYTES_MAX)
 #define BW_SNAPSHOT_BLOCK_BYTES_MAX     (4096 + 128) /* of it: one block of the record */
 #define BW_SCRIPT_OUTPUT_BYTES_MAX (64 * 1024)  /* kept per script run */
 #define BW_SCRIPT_TAIL_BYTES_MAX 512            /* of it, sent in a report */

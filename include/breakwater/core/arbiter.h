@@ -77,14 +77,28 @@ struct bw_remote_fence {
 /* A site that has spoken in an older generation of the cluster (3.9): no report of it is kept. */
 struct bw_behind {
     struct bw_instant at; /* the newest; {0, 0}: none has come */
-    bool overrides;       /* it said so then (3.8) */
 };
 
-/* The newest word of a site that the spec of a recovered group lacks, if by it that site may serve (3.9). */
-#define BW_OUTSIDE_TEXT_BYTES 288
-struct bw_outside {
-    struct bw_instant at; /* {0, 0}: none has come */
-    char text[BW_OUTSIDE_TEXT_BYTES]; /* who it is, and what there is to do: the word of its gate */
+/* The newest report of one agent that its site serves without the open epoch, or may: it holds like a claim, however old
+ * it is, until an end that covers it was committed, or its site has reported the end (3.8). Without a name: a free place.
+ */
+struct bw_heard_claim {
+    char site[BW_NAME_MAX + 1];
+    struct bw_id instance;
+    struct bw_id session;
+    uint64_t number; /* of the sync */
+    struct bw_instant received;
+    enum bw_claim_kind kind;
+    bool is_over;   /* a later sync of that session has reported the end: `number` is of that one */
+};
+
+/* What a site claims, by the state or by what this witness has received. */
+struct bw_claimed {
+    const char *site; /* borrowed of group or watch; "": more claims were made than are kept */
+    struct bw_id instance;
+    int index;        /* in the spec; -1: the spec lacks it */
+    enum bw_claim_kind kind;
+    bool is_committed;
 };
 
 /* What one witness remembers about a group beside the log: reports, instants, its own proposals.
@@ -98,7 +112,9 @@ struct bw_watch {
     struct bw_instant connected_since[BW_SITES_MAX]; /* its reports came without a gap since then */
     struct bw_instant two_way_since[BW_SITES_MAX]; /* and it heard answers, without a longer gap */
     struct bw_behind behind[BW_SITES_MAX];
-    struct bw_outside outside;
+    struct bw_heard_claim heard_claims[BW_CLAIMS_MAX];
+    bool has_more_heard_claims; /* one found no place: no site is granted until there is none */
+    struct bw_instant claim_applied; /* the newest Claim; this witness's own beginning, at the latest */
     struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, since served_since */
     struct bw_rate rates[BW_SITES_MAX];            /* of their clocks against this witness's */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
@@ -160,7 +176,7 @@ struct bw_leadership {
     const struct bw_group *groups;
     const struct bw_watch *watches;
     uint32_t groups_max;
-    bool inside_is_enough;          /* for time alone, though no kill has proved it: below BW_PROOF_LEVEL (3.3) */
+    uint32_t feature_level;         /* of the replicated state */
 };
 
 #define BW_GATE_VERDICT_LIST(X)                                                                    \
@@ -190,7 +206,7 @@ struct bw_gate {
 };
 
 #define BW_CANDIDACY_GATES_MAX 24
-#define BW_GATES_MAX 600 /* every site judged for two moves, and each step's own */
+#define BW_GATES_MAX 640 /* every site judged for two moves, and each step's own */
 
 struct bw_decision {
     bool acts;
@@ -229,7 +245,7 @@ bool bw_arbiter_may_be_stopping(const struct bw_group *group, const struct bw_wa
 bool bw_arbiter_is_arriving(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now);
 
 /* Evaluates the steps of design 4 in their order; the first of which no gate of the group (site -1)
- * holds yields its command and wins:
+ * holds yields its command and wins: A35 Claim · A36 ClaimOver (3.8), in `observe` too, and then
  *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·
  *   A7 Grant of a switchover's target · A8 Grant back to its origin · A9 Grant of the best
  * candidate · before A6: A31 Grant to the one site where a person overrides (3.8) · A10 Adopted ·

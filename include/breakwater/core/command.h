@@ -31,7 +31,9 @@
     X(WISH, "Wish")                      /* a person asks for a move (4) */                        \
     X(WISH_OVER, "WishOver")             /* and it is asked for no more */                         \
     X(SECOND_ENFORCER, "SecondEnforcer") /* whether one of the holder's site is seen (3.4) */      \
-    X(PASSED, "Passed") /* the holder may begin what lies behind its point of no return (4) */
+    X(PASSED, "Passed") /* the holder may begin what lies behind its point of no return (4) */     \
+    X(CLAIM, "Claim")                    /* a site may serve without the open epoch (3.8) */       \
+    X(CLAIM_OVER, "ClaimOver")           /* and does no more */
 enum bw_command_kind {
 #define X(name, word) BW_COMMAND_##name,
     BW_COMMAND_LIST(X)
@@ -106,6 +108,29 @@ enum bw_wish_kind {
 enum bw_wish_end {
 #define X(name, word) BW_WISH_END_##name,
     BW_WISH_END_LIST(X)
+#undef X
+};
+
+/* What a site claims (3.8, 3.9). A later one replaces an earlier one. */
+#define BW_CLAIM_LIST(X)                                                                           \
+    X(WAITS, "waits")         /* it waits to override: it has begun nothing */                     \
+    X(OUTSIDE, "outside")     /* the spec of a recovered group lacks it, and it may serve */       \
+    X(OVERRIDES, "overrides") /* it serves by an override, or may */
+enum bw_claim_kind {
+#define X(name, word) BW_CLAIM_##name,
+    BW_CLAIM_LIST(X)
+#undef X
+};
+
+/* Why a claim no longer stands (3.8). */
+#define BW_CLAIM_END_LIST(X)                                                                       \
+    X(NONE, "none")         /* it stands */                                                        \
+    X(REPORTED, "reported") /* its site has reported since that it is over, and was seen to be */  \
+    X(ADOPTED, "adopted")   /* its site has armed the open epoch */                                \
+    X(OPERATOR, "operator") /* an operator has confirmed that its site is off */
+enum bw_claim_end {
+#define X(name, word) BW_CLAIM_END_##name,
+    BW_CLAIM_END_LIST(X)
 #undef X
 };
 
@@ -200,6 +225,12 @@ struct bw_command {
     enum bw_wish_end wish_end; /* WISH_OVER */
     /* From BW_SECOND_LEVEL on. */
     bool is_seen; /* SECOND_ENFORCER */
+    /* From BW_CLAIM_LEVEL on. Both have `site`; CLAIM has `instance`, too. */
+    struct bw_id session;        /* CLAIM: of the report; CLAIM_OVER: of the one that ended it; none: an operator did */
+    uint64_t sync_number;        /* likewise */
+    enum bw_claim_kind claim;    /* CLAIM */
+    uint64_t claim_index;        /* CLAIM_OVER: log index of the Claim; 0: of all claims of the site */
+    enum bw_claim_end claim_end; /* CLAIM_OVER */
 };
 
 /* The terms that a grant under `spec` pins, as far as the spec has them: reach (NONE),
@@ -218,6 +249,8 @@ const char *bw_no_return_word(enum bw_no_return no_return);
 /* As the command that asks for it is called; "none". */
 const char *bw_wish_word(enum bw_wish_kind kind);
 const char *bw_wish_end_word(enum bw_wish_end end);
+const char *bw_claim_kind_word(enum bw_claim_kind kind);
+const char *bw_claim_end_word(enum bw_claim_end end);
 
 /* NEVER_STARTED and START_FAILED: count for the back-off, and without past_no_return they leave the
  * data site where it was (design 4). */

@@ -29,7 +29,6 @@
     X(REPORTS, "reports", "all sites were heard, or had time to speak to this leader")             \
     X(REPORTED, "reported", "the site has reported what a first grant rests on")                   \
     X(LET_GO, "let_go", "the holder that was let go confirmed it, or its lease is surely over")    \
-    X(OUTSIDE, "outside", "no site that the spec of a recovered group lacks may serve")            \
     X(FIRST_GRANT, "first_grant", "the reports say clearly where the service may begin")           \
     X(POSITION, "position", "the site that stopped gave its final position")                       \
     X(BACKOFF, "backoff", "the pause after its failed starts is over")                             \
@@ -71,8 +70,7 @@
     X(STOP_SEEN, "stop_seen", "the end of the service at the holder could be seen")                \
     X(UNHEALTHY, "unhealthy", "the holder could not show for long enough that it serves")         \
     X(SAME_FAULT, "same_fault", "what was moved there for that reason serves there")               \
-    X(OVERRIDE, "override", "no other site serves by a person's word without a lease (override)")  \
-    X(OVERRIDING, "overriding", "one site overrides, and no other says that it serves")            \
+    X(CLAIM, "claim", "no other site may serve by a claim, such as an override")                   \
     X(REMOTE_FENCE, "remote_fence", "another site's remote_fence_script has seen the end")         \
     X(REMOTE_FENCE_WAIT, "remote_fence_wait", "the pause after a remote fence that failed is over")
 enum bw_gate_id {

@@ -79,6 +79,18 @@ struct bw_wish_over {
     char words[BW_REASON_MAX + 1]; /* who ended it, and why; as far as they fit */
 };
 
+/* A site has reported that it serves without the open epoch, or may (3.8). One that is over stays as long as there is
+ * room: a late copy of what it ended makes no claim again. */
+struct bw_claim {
+    char site[BW_NAME_MAX + 1];
+    struct bw_id instance; /* of its agent */
+    struct bw_id session;  /* of the sync that made it; over: of the newest one that it covers */
+    uint64_t number;       /* of that sync */
+    uint64_t index;        /* log index of its Claim */
+    enum bw_claim_kind kind;
+    enum bw_claim_end end; /* NONE: it stands */
+};
+
 struct bw_last_end {
     uint64_t epoch; /* 0: none */
     char site[BW_NAME_MAX + 1];
@@ -158,6 +170,9 @@ struct bw_group {
     uint32_t wish_count;
     struct bw_wish_over wishes_over[BW_WISHES_MAX];
     uint32_t wish_over_count;
+    struct bw_claim claims[BW_CLAIMS_MAX]; /* oldest first; one for each instance of a site */
+    uint32_t claim_count;
+    bool has_more_claims; /* one found no place: until each of the others is over, no site is granted */
 };
 
 /* One row of the table, as the documents print it. Ids are stable and public: logs, explain and bug
@@ -223,5 +238,16 @@ void bw_group_end_wish(struct bw_group *group, enum bw_wish_end end, const char 
                        const char *text);
 
 const char *bw_phase_word(enum bw_phase phase);
+
+/* ---- claims (3.8) ---- */
+
+bool bw_claim_stands(const struct bw_claim *claim);
+/* Would this Claim or ClaimOver change anything? A Claim that is there already does not, nor does one that a
+ * later end covers. */
+bool bw_group_takes_claim(const struct bw_group *group, const struct bw_command *command);
+/* No claim that stands forbids this SetSpec, SetMode or Delete: none lets a site with a claim go, or leaves it out. */
+bool bw_group_claims_let(const struct bw_group *group, const struct bw_command *command);
+/* Only what bw_group_takes_claim has taken. */
+void bw_group_apply_claim(struct bw_group *group, uint64_t index, const struct bw_command *command);
 
 #endif

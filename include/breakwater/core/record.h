@@ -38,7 +38,9 @@
     X(NOTED, "noted")         /* its start was verified: `note` */                                 \
     X(WISHED, "wished")       /* a person asks for `wish`, of `site` */                            \
     X(WISH_OVER, "wish_over") /* and it is asked for no more: `wish_end` */                        \
-    X(PASSED, "passed") /* its start may go on behind its point of no return */
+    X(PASSED, "passed") /* its start may go on behind its point of no return */                    \
+    X(CLAIMED, "claimed")       /* `site` serves without the open epoch, or may (3.8) */         \
+    X(CLAIM_OVER, "claim_over") /* and does no more: `claim_end` */
 enum bw_record_kind {
     BW_RECORD_NONE,
 #define X(name, word) BW_RECORD_##name,
@@ -107,6 +109,8 @@ struct bw_record_event {
     struct bw_note note;            /* NOTED */
     enum bw_wish_kind wish;         /* WISHED WISH_OVER */
     enum bw_wish_end wish_end;      /* WISH_OVER */
+    enum bw_claim_kind claim;       /* CLAIMED */
+    enum bw_claim_end claim_end;    /* CLAIM_OVER */
     char site[BW_NAME_MAX + 1];     /* granted, ended, moved to, maintained, asked for */
     char previous[BW_NAME_MAX + 1]; /* GRANTED: whose epoch the last one was */
     char by[BW_REASON_MAX + 1];

@@ -131,19 +131,15 @@ void bw_witness_follow_remote_fence(struct bw_witness *witness, int group, struc
 void bw_witness_remote_fence(const struct bw_witness *witness, int group, const char *site,
                              struct bw_remote_fence_ask *out_ask);
 
-/* A site that `next` leaves out of the group (NULL: all are let go), and that freshly says that it overrides, or
- * is about to (3.8): what it serves would be heard by nobody any more. NULL: none is. */
-const char *bw_witness_leaves_override(const struct bw_witness *witness, int group,
-                                       const struct bw_spec *next, struct bw_instant now);
+/* BW_ERR_REFUSED where a site has a claim, and the group is let go or deleted (`next` NULL), or `next` leaves that site
+ * out: what it serves would be reported to nobody any more (3.8). */
+BW_MUST_CHECK enum bw_err bw_witness_refuse_claimed(const struct bw_witness *witness, int group,
+                                                    const struct bw_spec *next, struct bw_diag *diag);
 
-/* What comes of the override of that site if its group is let go now, as a step of a plan. False: it freshly says
- * of none. Cut to `size`, ended by NUL. */
-#define BW_OVERRIDE_LET_GO_TEXT_BYTES (BW_NAME_MAX + 224)
-bool bw_witness_override_let_go_text(const struct bw_witness *witness, int group, int site, struct bw_instant now,
-                                     char *out_text, size_t size);
-/* "overrides", as far as it has come. Of a site that freshly says of one. */
-const char *bw_witness_override_does(const struct bw_witness *witness, int group, const char *site,
-                                     struct bw_instant now);
+/* Claim number `number` of the group, by the state or by what this witness has received; false: there are not so many. */
+bool bw_witness_claim_at(const struct bw_witness *witness, int group, uint32_t number, struct bw_claimed *out_claimed);
+/* Below BW_CLAIM_LEVEL an operator has confirmed that the site is off: this witness forgets what it has claimed. */
+void bw_witness_forget_claims(struct bw_witness *witness, int group, const char *site);
 
 /* As bw_witness_ask: would it be noted? */
 BW_MUST_CHECK enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group,

@@ -1,0 +1,91 @@
+/* claim_end.c - which report of its site ends a claim, and what a site answers to an operator who would end it. Design
+ * 3.8. */
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+
+#include "claims.h"
+#include "policy.h"
+
+/* The first `armed` has ended the override, in one write of the guard's (3.8). */
+static bool is_adopted(const struct bw_group *group, const struct bw_contact *contact)
+{
+    return group->phase != BW_PHASE_VACANT && bw_id_equal(contact->instance, group->holder_instance) &&
+           contact->report.armed_epoch == group->epoch;
+}
+
+static bool is_over_by(const struct bw_watch *watch, const struct bw_claim *claim, const struct bw_claim_word *word)
+{
+    return bw_id_equal(word->instance, claim->instance) &&
+           bw_claims_is_newer(word, claim->session, claim->number, watch->claim_applied) &&
+           (word->is_over || (word->is_given_up && claim->kind != BW_CLAIM_OVERRIDES));
+}
+
+/* Its one fresh report, if it is in the spec; else what was received of it last. */
+static bool newest_word(const struct bw_group *group, const struct bw_watch *watch, const struct bw_claim *claim,
+                        struct bw_instant now, struct bw_claim_word *out_word, bool *out_is_adopted)
+{
+    const int site = bw_spec_find_site(&group->spec, claim->site);
+    const struct bw_contact *contact = site < 0 ? NULL : bw_policy_connected(group, watch, site, now);
+
+    *out_is_adopted = false;
+    if (contact != NULL) {
+        *out_word = bw_claims_word_of(claim->site, contact);
+        *out_is_adopted = is_adopted(group, contact);
+        return true;
+    }
+    for (size_t i = 0; site < 0 && i < BW_CLAIMS_MAX; i++) {
+        const struct bw_heard_claim *heard = &watch->heard_claims[i];
+
+        if (strcmp(heard->site, claim->site) != 0 || !bw_id_equal(heard->instance, claim->instance))
+            continue;
+        *out_word = (struct bw_claim_word){.instance = heard->instance,
+                                           .session = heard->session,
+                                           .number = heard->number,
+                                           .is_over = heard->is_over};
+        return true;
+    }
+    return false;
+}
+
+bool bw_claims_is_over(const struct bw_group *group, const struct bw_watch *watch, const struct bw_claim *claim,
+                       struct bw_instant now, struct bw_command *out_command)
+{
+    struct bw_claim_word word;
+    bool is_adopted_there;
+
+    if (!bw_claim_stands(claim) || !newest_word(group, watch, claim, now, &word, &is_adopted_there) ||
+        !is_over_by(watch, claim, &word))
+        return false;
+    out_command->kind = BW_COMMAND_CLAIM_OVER;
+    BW_COPY_FIELD(out_command->site, claim->site);
+    out_command->claim_index = claim->index;
+    out_command->claim_end = is_adopted_there ? BW_CLAIM_END_ADOPTED : BW_CLAIM_END_REPORTED;
+    out_command->session = word.session;
+    out_command->sync_number = word.number;
+    return true;
+}
+
+enum bw_holder_answer bw_claims_answer(const struct bw_group *group, const struct bw_watch *watch, const char *site,
+                                       struct bw_instant now, uint64_t *out_fresh_left_ns)
+{
+    const int index = bw_spec_find_site(&group->spec, site);
+    const uint64_t freshness_ns = bw_policy_longer_freshness_ns(group);
+    enum bw_holder_answer answer = BW_HOLDER_SILENT;
+
+    *out_fresh_left_ns = 0;
+    for (size_t i = 0; index >= 0 && i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_contact *contact = &watch->reports[index].by_instance[i];
+        const uint64_t left_ns = bw_instant_wait_left_ns(now, bw_instant_add(contact->received, freshness_ns));
+
+        if (!contact->used || left_ns == 0)
+            continue;
+        if (left_ns > *out_fresh_left_ns)
+            *out_fresh_left_ns = left_ns;
+        if (contact->report.service == BW_SERVICE_STARTED)
+            answer = BW_HOLDER_STARTED;
+        else if (answer == BW_HOLDER_SILENT)
+            answer = BW_HOLDER_ANSWERS;
+    }
+    return answer;
+}

@@ -1,0 +1,70 @@
+/* claims.h - the sites that may serve without the open epoch, as far as is committed or this witness has received.
+ * Private to core. Design 3.8. Pure.
+ *
+ * Silence ends nothing: a report of an override holds from its receipt on. The witness that leads commits it as a Claim.
+ * It ends by what comes after it: a newer report of its site, an adoption that is armed, an operator. */
+#ifndef BW_CORE_CLAIMS_H
+#define BW_CORE_CLAIMS_H
+
+#include <breakwater/core/arbiter.h>
+
+/* ---- what a witness receives ---- */
+
+/* What one sync tells of a claim. */
+struct bw_claim_word {
+    const char *site;
+    struct bw_id instance;
+    struct bw_id session;
+    uint64_t number; /* of the sync */
+    struct bw_instant received;
+    struct bw_instant answered; /* it was made after the agent had read an answer to a sync received then; {0, 0}: not known */
+    bool is_claimed;
+    enum bw_claim_kind kind; /* with is_claimed */
+    bool is_given_up; /* not claimed: ends what had begun nothing, or what the spec lacked */
+    bool is_over;     /* likewise, and the end of what had begun was seen */
+};
+/* What the newest report of a site of the spec tells. */
+struct bw_claim_word bw_claims_word_of(const char *site, const struct bw_contact *contact);
+/* It was made after what that sync of `session` reported, which came here, or was applied, at `since`: an agent counts its
+ * syncs, so of one session the number tells; of another one that its agent had read an answer to what came later. */
+bool bw_claims_is_newer(const struct bw_claim_word *word, struct bw_id session, uint64_t number, struct bw_instant since);
+/* Keeps it, unless a later sync of that session came before, or a committed end covers it. */
+void bw_claims_hear(struct bw_watch *watch, const struct bw_group *group, const struct bw_claim_word *word);
+/* `command` was applied to the group. */
+void bw_claims_on_applied(struct bw_watch *watch, const struct bw_group *group, const struct bw_command *command,
+                          struct bw_instant now);
+
+/* ---- what holds ---- */
+
+/* The first claim that another agent has made than this instance of the site `except` (index in the spec; -1: of any):
+ * an instance that was made anew knows nothing of what the one before it has left (3.7). False: there is none. */
+bool bw_claims_find_other(const struct bw_group *group, const struct bw_watch *watch, int except, struct bw_id instance,
+                          struct bw_claimed *out_claimed);
+bool bw_claims_at(const struct bw_group *group, const struct bw_watch *watch, uint32_t number,
+                  struct bw_claimed *out_claimed);
+bool bw_claims_find_any(const struct bw_group *group, const struct bw_watch *watch, struct bw_claimed *out_claimed);
+/* One of a site that the spec lacks. */
+bool bw_claims_find_outside(const struct bw_group *group, const struct bw_watch *watch, struct bw_claimed *out_claimed);
+/* The claim of that site: of several the one that weighs most. `out_claimed` may be NULL. */
+bool bw_claims_find_of(const struct bw_group *group, const struct bw_watch *watch, const char *site,
+                       struct bw_claimed *out_claimed);
+/* Why it holds others, for a gate: a constant text, or of `claimed`. */
+const char *bw_claims_word(const struct bw_claimed *claimed);
+/* What a leader is to commit next; NULL: nothing. */
+const struct bw_heard_claim *bw_claims_uncommitted(const struct bw_group *group, const struct bw_watch *watch);
+/* The Claim that it makes. */
+struct bw_command bw_claims_command(const struct bw_group *group, const struct bw_heard_claim *heard);
+
+/* ---- what is said to be over ---- */
+
+/* The ClaimOver by what its site has reported since. False: nothing that this witness has received ends it. */
+bool bw_claims_is_over(const struct bw_group *group, const struct bw_watch *watch, const struct bw_claim *claim,
+                       struct bw_instant now, struct bw_command *out_command);
+/* This witness forgets what it has received of that site: below BW_CLAIM_LEVEL an operator has confirmed that it is off. */
+void bw_claims_forget(struct bw_watch *watch, const char *site);
+/* What fresh reports of that site say to an operator who confirms that it is off, and until when the newest of them is
+ * fresh. */
+enum bw_holder_answer bw_claims_answer(const struct bw_group *group, const struct bw_watch *watch, const char *site,
+                                       struct bw_instant now, uint64_t *out_fresh_left_ns);
+
+#endif
