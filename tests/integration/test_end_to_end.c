@@ -20,6 +20,7 @@
 
 #include "janitor.h"
 #include "patience.h"
+#include "proved.h"
 #include "punctual.h"
 #include "trio.h"
 
@@ -107,6 +108,7 @@ static void make_site(struct story *story, int i)
     put(site, "status.sh",
         "#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 1\n"
         "[ -e pid ] && kill -0 \"$(cat pid)\" 2>/dev/null && echo started || echo stopped\n");
+    prove_site(path);
 }
 
 static bool be_punctual(void *user)

@@ -17,16 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <breakwater/config/site_config.h>
 #include <breakwater/lab/process.h>
-#include <breakwater/os/dir_lock.h>
-#include <breakwater/os/state_dir.h>
 #include <breakwater/sys/clock.h>
-
-#include "../../src/guard/proof.h"
 
 #include "janitor.h"
 #include "patience.h"
+#include "proved.h"
 #include "punctual.h"
 #include "real_files.h"
 
@@ -259,34 +255,17 @@ static pid_t start(struct real_site *site, enum bw_lab_role role, const char *co
     return pid;
 }
 
-/* As a trial of its scripts before leaves it (3.4, proved): time hands over nothing else. Once: what has been edited since
- * was not tried. */
+/* Once: what has been edited since was not tried. */
 static void prove(struct real_site *site)
 {
-    struct bw_problems problems;
-    struct bw_site_config *config;
-    struct bw_guard_proof_owner owner = {.site = site->name};
     char path[REAL_PATH_BYTES];
-    char dir[REAL_PATH_BYTES + 8];
-    int fd;
-    int lock;
 
     site->is_proved = true;
     real_path(site, "elsewhere", path);
     if (access(path, F_OK) == 0)
         return; /* no kill by its guard ends that */
     real_path(site, "site.yaml", path);
-    bw_problems_init(&problems);
-    assert_int_equal(bw_site_config_load(path, BW_CONFIG_HERE, &config, &problems), BW_OK);
-    bw_problems_deinit(&problems);
-    owner.cluster = config->cluster;
-    owner.group = config->groups[0].name;
-    assert_int_equal(bw_clock_machine_id(&owner.machine_id, NULL), BW_OK);
-    assert_int_equal(bw_state_dir_open(config->state_dir, "guard", dir, sizeof dir, &fd, &lock, NULL), BW_OK);
-    assert_int_equal(bw_guard_proof_write(fd, &owner, config->groups[0].digest, NULL), BW_OK);
-    (void)close(fd);
-    bw_dir_unlock(lock);
-    bw_site_config_free(config);
+    prove_site(path);
 }
 
 void real_start_guard(struct real_cluster *cluster, int site)

@@ -49,7 +49,7 @@ static void a_failback_waits_for_a_holder_whose_end_can_be_seen(void **state)
     world.sites[A].report.joined_epoch = world_group(&world)->epoch;
     world_pass_ms(&world, 63000);
     world.sites[B].report.service = BW_SERVICE_UNKNOWN;
-    world.sites[B].report.sight.proved = false;
+    world.sites[B].report.sight.proved = world_group(&world)->sight.proved = false;
     world_sync_all(&world);
     assert_held("stop_seen", -1);
 

@@ -56,7 +56,7 @@ static void what_says_nothing_is_moved_only_by_a_proved_reach_and_within_the_lag
 {
     (void)state;
     world_begin(&world, 2);
-    world.sites[A].report.sight.proved = false;
+    world.sites[A].report.sight.proved = world_group(&world)->sight.proved = false;
     report_unhealthy(BW_UNHEALTHY_UNKNOWN, AFTER_MS);
     assert_held("stop_seen", -1);
     world.sites[A].report.sight.proved = true;
