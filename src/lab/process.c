@@ -70,7 +70,8 @@ __attribute__((noreturn)) static void try_reach(const char *trial, const char *c
 
     bw_signals_unblock();
     if (null >= 0 && dup2(null, 0) >= 0 && dup2(log, 1) >= 0 && dup2(log, 2) >= 0)
-        (void)execl(trial, "breakwater-chaos", "scripts", "--reach", "--no-namespace", "--yes", "-c", config, (char *)NULL);
+        (void)execl(trial, "breakwater-chaos", "scripts", "--reach", "--no-namespace", "--other-sites-are-off",
+                    "--yes", "-c", config, (char *)NULL);
     _exit(MISSING);
 }
 

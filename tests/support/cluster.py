@@ -93,7 +93,8 @@ class Cluster:
     def prove(self, config):
         """As a new installation does before its guard runs: a kill is seen to stop the service (design 3.3). What starts
         outside of its guard's reach is not proved."""
-        attempt(f"{self.breakwater}-chaos", "scripts", "--reach", "--no-namespace", "--yes", "-c", config, timeout=120)
+        attempt(f"{self.breakwater}-chaos", "scripts", "--reach", "--no-namespace", "--other-sites-are-off", "--yes",
+                "-c", config, timeout=120)
 
     # ---- witnesses, and what they say ----
 
