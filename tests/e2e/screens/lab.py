@@ -125,7 +125,7 @@ class Lab(Machine):
             write_script(folder / action, HEAD.format(**values) + SCRIPT_IS_ALIVE +
                          re.sub(r"\{(\w+)\}", lambda found, known=values: str(known[found[1]]), body))
         group = {"name": GROUP, "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms",
-                 "failure_threshold": 2, "script_timeout": "20s", "stop_timeout": "3s", "status_timeout": "2s",
+                 "failure_threshold": 2, "script_timeout": "20s", "stop_timeout": "3s", "status_timeout": "6s",
                  "fence_timeout": "1300ms", "kill_grace": "300ms",
                  "env": {"ASAN_OPTIONS": "detect_leaks=0"},
                  **{f"{action}_script": str(folder / action) for action in SCRIPTS
