@@ -31,8 +31,8 @@ static const struct {
     unsigned phases;
     bool (*decide)(struct bw_evaluation *eval, struct bw_command *command);
 } steps[] = {
-    {"A35", IN_ANY, bw_decide_claim},
-    {"A36", IN_ANY, bw_decide_claim_over},
+    {"A36", IN_ANY, bw_decide_claim},
+    {"A37", IN_ANY, bw_decide_claim_over},
     {"A1", IN_OPEN, decide_released},
     {"A2", IN_OPEN, decide_fence_failed},
     {"A20", IN_OPEN, decide_reach},
@@ -52,14 +52,14 @@ static const struct {
     {"A9", IN(VACANT), bw_decide_best},
     {"A10", IN(GRANTED), decide_adopted},
     {"A11", IN(GRANTED), decide_switchover},
-    {"A37", IN(GRANTED), bw_decide_unhealthy},
+    {"A35", IN(GRANTED), bw_decide_unhealthy},
     {"A12", IN(GRANTED), decide_failback},
     {"A13", IN_ANY, decide_maintenance_over},
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
 _Static_assert(BW_GATES_MAX >= 2 * BW_SITES_MAX * (BW_CANDIDACY_GATES_MAX + 8) + 4 * STEP_COUNT,
-               "every site judged for one grant, or for a move by A37 and one by A12, and each step's own gates");
+               "every site judged for one grant, or for a move by A35 and one by A12, and each step's own gates");
 
 /* Gates of every step; false where nothing at all is evaluated. `*out_may_keep`: what a site claims is kept in `observe`,
  * too. */

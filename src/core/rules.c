@@ -16,8 +16,8 @@
 static const struct bw_rule rules[] = {
     /* lint: a table. The steps of the arbiter (arbiter.c), in the order of evaluation. */
     RARE(A0, "4", "nothing to do", "nothing is done")
-    RULE(A35, "3.8", "a site reports that it serves without the open epoch, or may: Claim")
-    RULE(A36, "3.8", "its site, the arm of the open epoch or an operator has ended a claim: ClaimOver")
+    RULE(A36, "3.8", "a site reports that it serves without the open epoch, or may: Claim")
+    RULE(A37, "3.8", "its site, the arm of the open epoch or an operator has ended a claim: ClaimOver")
     RULE(A1, "4", "the holder gave back: Released")
     RULE(A2, "4", "a fence failed: FenceFailed")
     RULE(A20, "4", "the holder's site has seen where the service is: Reach")
@@ -37,7 +37,7 @@ static const struct bw_rule rules[] = {
     RULE(A9, "4", "the best candidate takes over: Grant")
     RULE(A10, "3.9", "the service was adopted: Adopted")
     RULE(A11, "3.6", "a person asked for a switchover: Revoke")
-    RARE(A37, "4", "the holder cannot show that it serves, and another site could: Revoke", SICK_IS_APART)
+    RARE(A35, "4", "the holder cannot show that it serves, and another site could: Revoke", SICK_IS_APART)
     RULE(A12, "4", "the preferred site is back: Revoke")
     RULE(A13, "3.9", "a maintenance is over: Maintenance of no duration")
 

@@ -26,13 +26,13 @@ static void a_primary_that_is_unhealthy_for_long_enough_is_moved(void **state)
     report_unhealthy(BW_UNHEALTHY_UNHEALTHY, AFTER_MS - 1000);
     assert_held("unhealthy", -1);
     report_unhealthy(BW_UNHEALTHY_UNHEALTHY, AFTER_MS);
-    assert_rule("A37");
+    assert_rule("A35");
     assert_int_equal(world.decision.command.kind, BW_COMMAND_REVOKE);
     assert_int_equal(world.decision.command.reason, BW_REASON_UNHEALTHY);
     assert_string_equal(world.decision.command.target, "dc-b");
 
     report_unhealthy(BW_UNHEALTHY_CONDITION, AFTER_MS);
-    assert_rule("A37");
+    assert_rule("A35");
     report_unhealthy(BW_UNHEALTHY_NOT, 0);
     assert_string_equal(world_decide(&world), "A0");
     assert_null(world_gate(&world, "unhealthy", -1));
@@ -48,7 +48,7 @@ static void a_sick_primary_keeps_its_group_while_no_other_site_could_serve(void 
     assert_held("candidate", -1);
     world.sites[B].report.ready = true;
     world_sync_all(&world);
-    assert_rule("A37");
+    assert_rule("A35");
 }
 
 /* 3.2.4: of what says nothing only a proved reach shows an end, and no final position will come of it. */
@@ -61,7 +61,7 @@ static void what_says_nothing_is_moved_only_by_a_proved_reach_and_within_the_lag
     assert_held("stop_seen", -1);
     world.sites[A].report.sight.proved = true;
     world_sync_all(&world);
-    assert_rule("A37");
+    assert_rule("A35");
 
     world.sites[B].report.lag_ms = world_group(&world)->spec.max_lag_ms + 1;
     world_sync_all(&world);
@@ -136,11 +136,11 @@ static void each_move_makes_the_next_one_wait_twice_as_long(void **state)
         report_unhealthy(BW_UNHEALTHY_UNHEALTHY, wait_ms - 1000);
         assert_held("unhealthy", -1);
         report_unhealthy(BW_UNHEALTHY_UNHEALTHY, wait_ms);
-        assert_rule("A37");
+        assert_rule("A35");
     }
     add_entry(BW_REASON_SWITCHOVER, "dc-a", "dc-b"); /* a person has decided */
     report_unhealthy(BW_UNHEALTHY_UNHEALTHY, spec.unhealthy_after_ms);
-    assert_rule("A37");
+    assert_rule("A35");
 }
 
 static void an_hour_of_health_ends_the_longer_wait(void **state)
@@ -155,7 +155,7 @@ static void an_hour_of_health_ends_the_longer_wait(void **state)
     report_unhealthy(BW_UNHEALTHY_NOT, 0);
     world_pass_ms(&world, AFTER_MS + 1000);
     report_unhealthy(BW_UNHEALTHY_UNHEALTHY, AFTER_MS);
-    assert_rule("A37");
+    assert_rule("A35");
 }
 
 /* The other group of this cluster, which was moved to dc-b for this reason. */
@@ -207,13 +207,13 @@ static void one_group_is_moved_before_the_others(void **state)
     hear_other();
     assert_held("same_fault", B);
     contact->report.unhealthy = BW_UNHEALTHY_NOT;
-    assert_rule("A37");
+    assert_rule("A35");
 
     (void)strcpy(other->holder_site, "dc-a"); /* its start failed there */
     hear_other();
     assert_held("same_fault", B);
     other->history[other->history_first].why_granted = BW_REASON_SWITCHOVER;
-    assert_rule("A37");
+    assert_rule("A35");
     (void)strcpy(other->target, "dc-b"); /* and is on its way */
     other->target_reason = BW_REASON_UNHEALTHY;
     assert_held("same_fault", B);
@@ -231,7 +231,7 @@ static void a_move_without_a_last_word_is_judged_by_the_lag(void **state)
             world.sites[B].report.lag_ms = 3600 * 1000;
             world_sync_all(&world);
         }
-        assert_acts("A37");
+        assert_acts("A35");
         world.sites[A].report.unhealthy = BW_UNHEALTHY_NOT;
         world_give_back(&world, A, BW_REASON_UNHEALTHY, true, "");
         assert_acts("A1");

@@ -73,7 +73,7 @@ static void an_override_is_committed_before_anything_else_is_decided(void **stat
 {
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     assert_string_equal(claim()->site, "dc-a");
     assert_int_equal(claim()->kind, BW_CLAIM_OVERRIDES);
     assert_true(bw_id_equal(claim()->instance, world.sites[A].instance));
@@ -85,7 +85,7 @@ static void silence_ends_no_claim(void **state)
 {
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     cut();
     assert_held();
     world_lead_anew(&world);
@@ -100,7 +100,7 @@ static void a_claim_outlives_the_memory_of_all_witnesses(void **state)
 {
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     world.sites[A].is_mute = true;
     memset(world.watches, 0, sizeof world.watches);
     bw_witness_init(&world.witness, "w1", &world.cluster, world.watches, world.now);
@@ -117,11 +117,11 @@ static void a_report_that_is_not_committed_holds_like_a_claim(void **state)
     cut();
     bw_witness_on_not_leading(&world.witness);
     world_lead_anew(&world);
-    assert_string_equal(world_decide(&world), "A35");
+    assert_string_equal(world_decide(&world), "A36");
     world_watch(&world)->proposing_count = 1;
     assert_string_equal(world_decide(&world), "A0");
     world_watch(&world)->proposing_count = 0;
-    assert_acts("A35");
+    assert_acts("A36");
     world_pass_ms(&world, 5000);
     assert_held();
 }
@@ -138,7 +138,7 @@ static void no_other_session_pushes_it_out(void **state)
         world.sites[A].report.service = BW_SERVICE_STOPPED;
         (void)world_sync(&world, A);
     }
-    assert_acts("A35");
+    assert_acts("A36");
     assert_non_null(claim());
 }
 
@@ -148,7 +148,7 @@ static void paused_and_resumed_it_holds(void **state)
     begin(BW_OVERRIDE_OVERRIDING);
     world_set_mode(&world, BW_MODE_PAUSED);
     world_sync_all(&world);
-    assert_acts("A35");
+    assert_acts("A36");
     cut();
     world_set_mode(&world, BW_MODE_AUTO);
     world_pass_ms(&world, 5000);
@@ -161,7 +161,7 @@ static void a_failover_to_another_site_passes_no_claim(void **state)
 
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     cut();
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_OK);
     assert_held();
@@ -173,7 +173,7 @@ static void its_site_ends_it_once_the_end_was_seen(void **state)
 {
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     world.sites[A].report.override = BW_OVERRIDE_NONE;
     world_sync_all(&world);
     assert_held(); /* unknown is no end */
@@ -187,7 +187,7 @@ static void its_site_ends_it_once_the_end_was_seen(void **state)
     assert_held();
     world.sites[A].report.fence_failed = false;
     world_sync_all(&world);
-    assert_acts("A36");
+    assert_acts("A37");
     assert_null(claim());
     world_pass_ms(&world, 3000);
     assert_acts("A9");
@@ -197,17 +197,17 @@ static void one_that_waits_has_nothing_to_see_the_end_of(void **state)
 {
     (void)state;
     begin(BW_OVERRIDE_WAITING);
-    assert_acts("A35");
+    assert_acts("A36");
     assert_int_equal(claim()->kind, BW_CLAIM_WAITS);
     world.sites[A].report.override = BW_OVERRIDE_NONE;
     world_sync_all(&world);
-    assert_acts("A36");
+    assert_acts("A37");
 
     begin(BW_OVERRIDE_WAITING);
-    assert_acts("A35");
+    assert_acts("A36");
     world.sites[A].report.override = BW_OVERRIDE_OVERRIDING; /* it has begun meanwhile */
     world_sync_all(&world);
-    assert_acts("A35");
+    assert_acts("A36");
     assert_int_equal(claim()->kind, BW_CLAIM_OVERRIDES);
     assert_int_equal(world_group(&world)->claim_count, 1);
     world.sites[A].report.override = BW_OVERRIDE_NONE;
@@ -219,7 +219,7 @@ static void the_first_arm_of_its_adoption_ends_it(void **state)
 {
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     world.sites[A].report.service = BW_SERVICE_STARTED;
     world_sync_all(&world);
     assert_acts("A31");
@@ -227,7 +227,7 @@ static void the_first_arm_of_its_adoption_ends_it(void **state)
     assert_non_null(claim()); /* nobody knows whether it has heard of it */
     world.sites[A].report.override = BW_OVERRIDE_NONE;
     world_serve(&world, A);
-    assert_acts("A36");
+    assert_acts("A37");
     assert_null(claim());
     assert_int_equal(world_group(&world)->claims[0].end, BW_CLAIM_END_ADOPTED);
 }
@@ -237,7 +237,7 @@ static void another_instance_ends_nothing(void **state)
 {
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     cut();
     world.sites[A].is_mute = false;
     world.sites[A].instance.bytes[5] ^= 1;
@@ -254,7 +254,7 @@ static void a_new_session_ends_it_once_it_is_known_to_be_newer(void **state)
 {
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     world.sites[A].session.bytes[5] ^= 1;
     world.sites[A].number = 0;
     world.sites[A].report.override = BW_OVERRIDE_NONE;
@@ -264,7 +264,7 @@ static void a_new_session_ends_it_once_it_is_known_to_be_newer(void **state)
     assert_held();
     world.sites[A].is_deaf = false;
     world_pass_ms(&world, 1000);
-    assert_acts("A36");
+    assert_acts("A37");
 }
 
 static void an_operator_ends_it_unless_the_site_answers_otherwise(void **state)
@@ -276,7 +276,7 @@ static void an_operator_ends_it_unless_the_site_answers_otherwise(void **state)
     (void)state;
     off.holder_is_off = true;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
     assert_non_null(strstr(diag.text, "--holder-is-off"));
     world.sites[A].report.service = BW_SERVICE_STARTED;
@@ -292,7 +292,7 @@ static void an_operator_ends_it_unless_the_site_answers_otherwise(void **state)
     assert_non_null(claim());
     cut();
     assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_OK);
-    assert_acts("A36");
+    assert_acts("A37");
     assert_string_equal(world.decision.command.by, "operator/anna");
     assert_null(claim());
     world_set_mode(&world, BW_MODE_AUTO);
@@ -309,21 +309,21 @@ static void an_end_covers_what_its_session_had_sent_before(void **state)
 
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     late = world.sites[A].number;
     world.sites[A].report.override = BW_OVERRIDE_NONE;
     world.sites[A].report.service = BW_SERVICE_STOPPED;
     world_sync_all(&world);
-    assert_acts("A36");
+    assert_acts("A37");
     memset(world_watch(&world)->reports, 0, sizeof world_watch(&world)->reports); /* a witness that has forgotten */
     memset(world_watch(&world)->heard_claims, 0, sizeof world_watch(&world)->heard_claims);
     world.sites[A].number = late - 1;
     world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
     (void)world_sync(&world, A);
-    assert_string_not_equal(world_decide(&world), "A35");
+    assert_string_not_equal(world_decide(&world), "A36");
     world.sites[A].session.bytes[5] = anew; /* another one is another word */
     (void)world_sync(&world, A);
-    assert_acts("A35");
+    assert_acts("A36");
 }
 
 /* What a follower has received of it before is covered, too. */
@@ -333,14 +333,14 @@ static void an_end_takes_what_is_covered_out_of_memory(void **state)
 
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     over.claim_index = claim()->index;
     over.claim_end = BW_CLAIM_END_REPORTED;
     over.session = world.sites[A].session;
     over.sync_number = world.sites[A].number;
     world.sites[A].is_mute = true;
     assert_string_equal(world_apply(&world, &over), "C9");
-    assert_string_not_equal(world_decide(&world), "A35");
+    assert_string_not_equal(world_decide(&world), "A36");
     assert_string_equal(world_apply(&world, &over), "-");
 }
 
@@ -401,7 +401,7 @@ static void no_command_lets_go_of_a_site_with_a_claim(void **state)
 
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
-    assert_acts("A35");
+    assert_acts("A36");
     spec.spec = world_group(&world)->spec;
     spec.spec.sites[0] = spec.spec.sites[1];
     spec.spec.site_count = 1;

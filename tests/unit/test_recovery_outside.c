@@ -85,12 +85,12 @@ static void a_site_outside_of_the_spec_that_speaks_no_more_holds_until_an_operat
     world.witness.leadership.feature_level = BW_CLAIM_LEVEL;
     world.sites[C].report.service = BW_SERVICE_STARTED;
     dc_c_speaks_for_ms(longest_wait_ms() + 60000);
-    assert_acts("A35");
+    assert_acts("A36");
     assert_outside_holds();
     world_pass_ms(&world, 2 * freshness_ms());
     assert_outside_holds();
     assert_int_equal(world_ask(&world, BW_WISH_FORCE_RELEASE, "dc-c", false, &diag), BW_OK);
-    assert_acts("A36");
+    assert_acts("A37");
     assert_acts("A6");
     assert_null(world_gate(&world, "claim", -1)); /* nor is it shown as something that was waited for */
 }

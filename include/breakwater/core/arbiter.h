@@ -245,7 +245,7 @@ bool bw_arbiter_may_be_stopping(const struct bw_group *group, const struct bw_wa
 bool bw_arbiter_is_arriving(const struct bw_group *group, const struct bw_watch *watch, struct bw_instant now);
 
 /* Evaluates the steps of design 4 in their order; the first of which no gate of the group (site -1)
- * holds yields its command and wins: A35 Claim · A36 ClaimOver (3.8), in `observe` too, and then
+ * holds yields its command and wins: A36 Claim · A37 ClaimOver (3.8), in `observe` too, and then
  *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·
  *   A7 Grant of a switchover's target · A8 Grant back to its origin · A9 Grant of the best
  * candidate · before A6: A31 Grant to the one site where a person overrides (3.8) · A10 Adopted ·
