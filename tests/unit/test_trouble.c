@@ -362,6 +362,7 @@ static void a_primary_whose_end_no_kill_has_proved_is_an_alarm(void **state)
     (void)state;
     world_begin(&world, 2);
     assert_int_equal(look(&calm).list[1].bits, 0);
+    world.witness.leadership.feature_level = BW_PROOF_LEVEL;
     world_group(&world)->sight.proved = false;
     assert_int_equal(look(&calm).list[1].bits, BIT(REACH_UNPROVED));
     assert_int_equal(look(&calm).list[2].bits, 0);
