@@ -1,5 +1,5 @@
 /* operator_release.c - people who vouch that a site is off (force-release): rightly, of a machine
- * that has no power; or wrongly, of one whose agent answers and cannot say what runs there. */
+ * that has no power, or that was made anew beside its claim; or wrongly, of one whose agent answers and cannot say what runs there. */
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
@@ -8,6 +8,7 @@
 #include "machine.h"
 #include "net.h"
 #include "operator.h"
+#include "override.h"
 #include "site.h"
 #include "witness.h"
 
@@ -25,24 +26,29 @@ static bool would_vouch(const struct sim_host *host, uint32_t group)
             !sim_scripts_start_outside(sim_machine(host), group, sim_site_scripts(host, group)));
 }
 
-bool sim_operator_vouch(struct sim_world *world, uint32_t group, uint64_t epoch)
+static bool force_release(struct sim_world *world, uint32_t group, const struct sim_host *host, uint64_t epoch)
 {
-    const struct bw_group *found = sim_operator_group(world, group);
-    struct sim_host *host = found == NULL ? NULL : sim_operator_holder(world, found);
     struct bw_wish wish = {.kind = BW_WISH_FORCE_RELEASE, .epoch = epoch};
     struct bw_diag diag = {0};
 
-    if (host == NULL || found->epoch != epoch || !would_vouch(host, group))
-        return false;
     wish.holder_is_off = host->is_up || epoch % 2 == 0;
     (void)bw_copy_text(wish.to, sizeof wish.to, host->name);
     (void)bw_copy_text(wish.by, sizeof wish.by, "operator/anna");
     (void)bw_copy_text(wish.text, sizeof wish.text, "simulated");
-    if (sim_witness_ask(sim_operator_leader(world), world->group_names[group], &wish, &diag) !=
-        BW_OK) {
-        sim_tell(world, "PEOPLE", "no force-release: %s", diag.text);
+    if (sim_witness_ask(sim_operator_leader(world), world->group_names[group], &wish, &diag) == BW_OK)
+        return true;
+    sim_tell(world, "PEOPLE", "no force-release: %s", diag.text);
+    return false;
+}
+
+bool sim_operator_vouch(struct sim_world *world, uint32_t group, uint64_t epoch)
+{
+    const struct bw_group *found = sim_operator_group(world, group);
+    struct sim_host *host = found == NULL ? NULL : sim_operator_holder(world, found);
+
+    if (host == NULL || found->epoch != epoch || !would_vouch(host, group) ||
+        !force_release(world, group, host, epoch))
         return false;
-    }
     sim_count(world, host->is_up ? "people:vouch_wrongly" : "people:vouch");
     return true;
 }
@@ -87,7 +93,22 @@ static void vouch_until_over(struct sim_world *world, uint64_t note)
     sim_world_at(world, world->now_ns + ASK_NS, vouch_until_over, note);
 }
 
-/* What it held, one after another, before it may boot: each boot would leave the others to be
+/* The machine overrides nothing, and its site has a claim (3.8). */
+static bool has_left_claim(const struct bw_group *group, const struct sim_host *host, uint32_t number)
+{
+    for (uint32_t i = 0; i < group->claim_count; i++)
+        if (bw_claim_stands(&group->claims[i]) && strcmp(group->claims[i].site, host->name) == 0)
+            return sim_override_kept(host, number) == SIM_OVERRIDE_NONE;
+    return false;
+}
+
+static void vouch_for_claim(struct sim_world *world, const struct sim_host *host, uint32_t group, uint64_t epoch)
+{
+    if (would_vouch(host, group) && force_release(world, group, host, epoch))
+        sim_count(world, "people:vouch_for_claim");
+}
+
+/* What it held or claimed, one after another, before it may boot: each boot would leave the others to be
  * mended. */
 static void vouch_for_all(struct sim_world *world, uint64_t index)
 {
@@ -98,11 +119,18 @@ static void vouch_for_all(struct sim_world *world, uint64_t index)
         return;
     for (uint32_t i = 0; i < world->setting.group_count; i++) {
         const struct bw_group *found = sim_operator_group(world, i);
+        const bool is_held = found != NULL && sim_operator_holder(world, found) == host;
 
-        if (found == NULL || sim_operator_holder(world, found) != host)
+        if (found == NULL || (!is_held && !has_left_claim(found, host, i)))
             continue;
         is_any_left = true;
-        end_and_vouch(world, host, i, found->epoch);
+        if (is_held) {
+            end_and_vouch(world, host, i, found->epoch);
+            continue;
+        }
+        if (sim_service_is_serving(host, i))
+            (void)sim_service_fenced(world, host->name, i, found->epoch, "somebody has ended it");
+        vouch_for_claim(world, host, i, found->epoch);
     }
     if (is_any_left)
         sim_world_at(world, world->now_ns + ASK_NS, vouch_for_all, index);
@@ -159,12 +187,36 @@ static void take_one(struct sim_world *world, uint32_t group, uint64_t tries)
         sim_count(world, "people:take_as_it_is");
 }
 
+/* A machine that was made anew knows nothing of the claim: no report of it ends that (3.8). Where nothing serves,
+ * somebody says so; else the machine is switched off first. */
+static void end_claims(struct sim_world *world, uint32_t group, uint64_t tries)
+{
+    const struct bw_group *found = sim_operator_group(world, group);
+
+    if (tries < LOOKS_BEFORE_NAMING || found == NULL || found->phase != BW_PHASE_VACANT || sim_clone(world)->is_up)
+        return;
+    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+        struct sim_host *host = sim_site(world, site);
+
+        if (!has_left_claim(found, host, group))
+            continue;
+        if (would_vouch(host, group) && !sim_service_is_serving(host, group)) {
+            vouch_for_claim(world, host, group, found->epoch);
+        } else if (host->is_up) {
+            sim_host_lose_power(host);
+            sim_world_at(world, world->now_ns + ASK_NS, vouch_for_all, host->index);
+        }
+        return;
+    }
+}
+
 void sim_operator_mend_again(struct sim_world *world, uint64_t note)
 {
     const uint32_t group = note & 0xff;
     const uint64_t tries = note >> 8;
 
     sim_operator_mend(world, group);
+    end_claims(world, group, tries);
     name_one(world, group, tries);
     take_one(world, group, tries);
     sim_world_at(world, world->now_ns + MEND_NS, sim_operator_mend_again, group | (tries + 1) << 8);
