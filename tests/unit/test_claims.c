@@ -306,16 +306,21 @@ static void an_operator_ends_it_unless_the_site_answers_otherwise(void **state)
 static void an_end_covers_what_its_session_had_sent_before(void **state)
 {
     const uint8_t anew = 77;
+    struct bw_command again = {.kind = BW_COMMAND_CLAIM, .site = "dc-a", .group = "harbor", .claim = BW_CLAIM_OVERRIDES};
     uint64_t late;
 
     (void)state;
     begin(BW_OVERRIDE_OVERRIDING);
     assert_acts("A36");
     late = world.sites[A].number;
+    again.instance = world.sites[A].instance;
+    again.session = world.sites[A].session;
+    again.sync_number = late;
     world.sites[A].report.override = BW_OVERRIDE_NONE;
     world.sites[A].report.service = BW_SERVICE_STOPPED;
     world_sync_all(&world);
     assert_acts("A37");
+    assert_string_equal(world_apply(&world, &again), "-"); /* a leader of before had proposed it */
     memset(world_watch(&world)->reports, 0, sizeof world_watch(&world)->reports); /* a witness that has forgotten */
     memset(world_watch(&world)->heard_claims, 0, sizeof world_watch(&world)->heard_claims);
     world.sites[A].number = late - 1;
