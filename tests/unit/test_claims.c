@@ -347,6 +347,7 @@ static void an_end_takes_what_is_covered_out_of_memory(void **state)
     world.sites[A].is_mute = true;
     assert_string_equal(world_apply(&world, &over), "C9");
     assert_string_not_equal(world_decide(&world), "A36");
+    assert_false(world_holds(&world, "claim", B));
     assert_string_equal(world_apply(&world, &over), "-");
 }
 
