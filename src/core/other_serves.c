@@ -39,8 +39,9 @@ uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, co
     if (holder < 0 || strcmp(state->holder_site, site) == 0)
         return 0;
     /* 3.8: it may serve at any moment, and a site with a claim must not beside it. What this leader has confirmed may be
-     * armed, however silent its site is. */
-    if (bw_claims_find_of(state, watch, site, NULL) && watch->confirmed_epoch == state->epoch)
+     * armed, however silent its site is, for as long as a lease of it may live. */
+    if (bw_claims_find_of(state, watch, site, NULL) && watch->confirmed_epoch == state->epoch &&
+        bw_arbiter_lease_may_live_ns(state, watch, &witness->leadership, now) > 0)
         return state->epoch;
     contact = bw_policy_connected(state, watch, holder, now);
     if (contact == NULL || !bw_id_equal(contact->instance, state->holder_instance) ||

@@ -343,8 +343,10 @@ static void one_that_overrides_is_told_of_a_lease_of_another(void **state)
     assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 1);
 
     world.sites[A].is_mute = true; /* what was confirmed may be armed, however silent its site is */
-    world_pass_ms(&world, 10000);
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) - 4000);
     assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 1);
+    world_pass_ms(&world, 8000); /* no lease of it lives: the override began after that */
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
 }
 
 /* Whichever of the sites the spec names first. */
