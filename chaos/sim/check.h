@@ -33,6 +33,7 @@ struct bw_sync_answer;
 struct bw_terms;
 struct bw_roster;
 struct raft_buffer;
+struct bw_commit_mark;
 struct raft_message;
 struct raft_snapshot;
 struct bw_cluster;
@@ -66,6 +67,9 @@ void sim_check_guard_says(struct sim_process *guard, uint32_t group,
                           const struct bw_guard_message *message);
 void sim_check_raft_says(struct sim_process *witness, const struct sim_raft_disk *disk,
                          const struct raft_message *message);
+/* It writes down that this entry was decided, and is on its disk (L33). */
+void sim_check_marks(struct sim_process *witness, const struct sim_raft_disk *disk,
+                     struct bw_commit_mark mark);
 /* This witness, the leader of `term`, confirms a renewal, which `sync` asked for when it was received. */
 void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync, uint32_t group,
                         uint64_t epoch, const struct bw_terms *terms, uint64_t term,

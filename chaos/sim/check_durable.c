@@ -339,3 +339,16 @@ void sim_check_raft_says(struct sim_process *witness, const struct sim_raft_disk
         message->append_entries_result.rejected == 0)
         must_have_entries(witness, disk, &message->append_entries_result);
 }
+
+void sim_check_marks(struct sim_process *witness, const struct sim_raft_disk *disk,
+                     struct bw_commit_mark mark)
+{
+    const struct sim_raft_entry *entry = sim_raft_disk_at(disk, mark.index);
+
+    if (mark.index > disk->snapshot.index && (entry == NULL || entry->term != mark.term))
+        sim_fail(sim_world_of(witness), "durable",
+                 "%s writes down that entry %" PRIu64 " of term %" PRIu64
+                 " was decided, and its disk lacks it",
+                 witness->name, mark.index, mark.term);
+    must_have_committed(witness, disk, mark.index, mark.term);
+}

@@ -45,6 +45,8 @@ static const char *const others[] = {
     "wish:outlives",
     "wish:taken_back",
     "reload:refused",
+    "mark:written",
+    "mark:read",
     "transfer:leaving",
     "transfer:asked",
     "members:done",

@@ -10,6 +10,8 @@
 
 #include <raft.h>
 
+#include <breakwater/consensus/vote_store.h>
+
 struct sim_raft_entry {
     raft_term term;
     enum raft_entry_type type;
@@ -32,6 +34,7 @@ struct sim_raft_disk {
     size_t capacity;             /* of the ring: a power of two, or 0 */
     struct sim_raft_entry *ring; /* entry i is at i % capacity */
     struct sim_raft_snapshot snapshot;
+    struct bw_commit_mark mark; /* file `committed` (L33): each one arrives, as more than that no disk can keep */
 };
 
 void sim_raft_disk_init(struct sim_raft_disk *disk);

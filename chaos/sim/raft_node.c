@@ -36,6 +36,29 @@ static enum bw_err save_vote(void *user, struct bw_vote vote, struct bw_diag *di
     return err == BW_OK ? BW_OK : bw_diag_set(diag, err, "save the vote: %s", bw_err_text(err));
 }
 
+/* ---- the mark: file `committed` of the same directory (L33) ---- */
+
+static void note_commit(void *user, struct bw_commit_mark mark)
+{
+    struct sim_node *node = user;
+    struct sim_process *process = node->backend->process;
+
+    if (sim_is_doomed(process))
+        return;
+    sim_check_marks(process, node->backend->disk, mark);
+    node->backend->disk->mark = mark;
+    sim_count(sim_world_of(process), "mark:written");
+}
+
+static struct bw_commit_mark load_commit(void *user)
+{
+    const struct sim_node *node = user;
+
+    if (node->backend->disk->mark.index != 0)
+        sim_count(sim_world_of(node->backend->process), "mark:read");
+    return node->backend->disk->mark;
+}
+
 /* ---- what happens in libraft ---- */
 
 /* In the middle of a step, before anything leaves: no leader, however short, escapes the check. */
@@ -155,7 +178,11 @@ void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct si
         .incarnation = owner->incarnation,
         .origin = owner->origin,
         .address = sim_raft_address(owner->id, address),
-        .store = {.user = node, .load = load_vote, .save = save_vote},
+        .store = {.user = node,
+                  .load = load_vote,
+                  .save = save_vote,
+                  .note_commit = note_commit,
+                  .load_commit = load_commit},
         .fsm = owner->fsm,
         .events = owner->events,
         .stop = owner->stop,

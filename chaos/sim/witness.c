@@ -172,6 +172,9 @@ static void end_as_too_old(struct sim_process *process, const char *why)
  * a defect. A restart is its supervisor's. */
 static void end_it(const struct sim_witness *witness, bool needs_person, const char *why)
 {
+    if (witness->node.voter.safe.counts.decisions_missed != 0) /* L33: no directory goes back in time */
+        sim_fail(sim_witness_world(witness), "witness", "%s misses what was decided: %s",
+                 witness->process->name, why);
     if (sim_upgrade_is_too_old(witness->process)) {
         end_as_too_old(witness->process, why);
         return;

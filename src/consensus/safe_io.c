@@ -9,6 +9,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "safe_commit.h"
 #include "safe_load.h"
 #include "safe_log.h"
 #include "safe_message.h"
@@ -28,6 +29,7 @@ struct safe_append {
     struct bw_safe_io *safe;
     uint64_t cuts; /* truncations that were asked for before */
     raft_index first;
+    raft_index last;
     struct safe_append *next;
 };
 
@@ -35,6 +37,7 @@ struct safe_put {
     struct raft_io_snapshot_put inner;
     struct raft_io_snapshot_put *outer;
     struct bw_safe_io *safe;
+    raft_index installed; /* 0: an own one */
     struct safe_put *next;
 };
 
@@ -173,6 +176,7 @@ static void safe_tick(struct raft_io *io)
     watch_room(safe, step_ms);
     if (safe->stopped)
         return;
+    bw_safe_commit_tick(safe);
     bw_safe_peers_watch(safe, now_ms, step_ms);
     bw_safe_roll_forget_leader(safe, now_ms);
     safe->on_tick(io);
@@ -286,6 +290,7 @@ static void on_append_done(struct raft_io_append *inner, int status)
     struct raft_io_append *outer = append->outer;
     const uint64_t cuts = append->cuts;
     const raft_index first = append->first;
+    const raft_index last = append->last;
 
     safe->appends.count--;
     safe->appends.stalled_ms = 0;
@@ -294,8 +299,11 @@ static void on_append_done(struct raft_io_append *inner, int status)
         stop_for_io(safe, "writing log entries", status);
         status = RAFT_CANCELED;
     }
-    if (status == 0 && begin_log(safe) && !safe->stopped)
+    if (status == 0 && begin_log(safe) && !safe->stopped) {
         bw_safe_log_written(safe, cuts, first);
+        if (cuts == safe->cuts)
+            bw_safe_commit_written(safe, last);
+    }
     outer->cb(outer, safe->stopped ? RAFT_CANCELED : status);
 }
 
@@ -316,9 +324,11 @@ static int safe_append(struct raft_io *io, struct raft_io_append *outer,
     append->safe = safe;
     append->cuts = safe->cuts;
     append->first = safe->next_index;
+    append->last = safe->next_index + count - 1;
     for (unsigned i = 0; i < count; i++) {
         if (entries[i].type == RAFT_CHANGE)
             bw_safe_log_change(safe, safe->next_index + i);
+        bw_safe_commit_took(safe, safe->next_index + i, entries[i].term);
     }
     if (bw_safe_roll_take(safe, entries, count, safe->next_index, &diag) != BW_OK)
         bw_safe_io_stop(safe, BW_STOP_PERSON, "%s; %s", diag.text, BW_WITNESS_LOST);
@@ -342,6 +352,8 @@ static int safe_truncate(struct raft_io *io, raft_index index)
     struct bw_safe_io *safe = safe_of(io);
     int rv;
 
+    if (!bw_safe_commit_cut(safe, index))
+        return 0;
     bw_safe_log_cut(safe, index);
     if (safe->stopped)
         return 0;
@@ -362,6 +374,8 @@ static void on_put_done(struct raft_io_snapshot_put *inner, int status)
     struct bw_safe_io *safe = put->safe;
     struct raft_io_snapshot_put *outer = put->outer;
 
+    if (status == 0)
+        bw_safe_commit_written(safe, put->installed);
     free(put);
     safe->puts.stalled_ms = 0;
     safe->appends.stalled_ms = 0; /* of those that have waited behind it */
@@ -420,10 +434,11 @@ static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
         return is_install ? 0 : RAFT_NOMEM;
     put->outer = outer;
     put->safe = safe;
+    put->installed = is_install ? snapshot->index : 0;
     safe->put_bytes = bw_safe_io_snapshot_bytes(snapshot);
     safe->is_install = is_install;
     safe->put_rests_until_ms = 0;
-    if (is_install) {
+    if (is_install && bw_safe_commit_install(safe, snapshot->index, snapshot->term)) {
         safe->change_count = 0;
         safe->change_forgotten = 0;
         safe->next_index = snapshot->index + 1;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "safe_commit.h"
 #include "safe_log.h"
 #include "safe_roll.h"
 
@@ -147,6 +148,21 @@ static int begin_term(struct bw_safe_io *safe)
     return repair_backend(safe, before);
 }
 
+/* L33. Offline it is a person's to say what is left of it. */
+static int judge_commit(struct bw_safe_io *safe, const struct raft_snapshot *snapshot, raft_index start,
+                        const struct raft_entry *entries, size_t count)
+{
+    struct bw_diag diag = {0};
+
+    if (snapshot != NULL)
+        bw_safe_commit_took(safe, snapshot->index, snapshot->term);
+    for (size_t i = 0; i < count; i++)
+        bw_safe_commit_took(safe, start + i, entries[i].term);
+    if (safe->config.is_offline || bw_safe_commit_judge(safe, start + count - 1, &diag))
+        return 0;
+    return refuse_load(&safe->io, "%.220s", diag.text);
+}
+
 int bw_safe_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_snapshot **snapshot,
                  raft_index *start, struct raft_entry *entries[], size_t *count)
 {
@@ -177,6 +193,8 @@ int bw_safe_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft
         return rv;
     }
     rv = load_roster(safe, *snapshot, *start, *entries, *count);
+    if (rv == 0)
+        rv = judge_commit(safe, *snapshot, *start, *entries, *count);
     if (rv == 0 && !safe->config.is_offline && votes_alone(safe, *snapshot, *entries, *count))
         rv = begin_term(safe);
     if (rv != 0) {

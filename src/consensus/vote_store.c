@@ -1,6 +1,7 @@
 #include <breakwater/consensus/vote_store.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,6 +77,43 @@ static enum bw_err check_cut(void *user, uint64_t index, struct bw_diag *diag)
     return bw_segment_check_cut(*dir, BW_DATA_DIR_RAFT, index, diag);
 }
 
+/* ---- L33 ------------------------------------------------------------------------------------ */
+
+#define COMMIT_FILE  "committed"
+#define COMMIT_BODY  24
+#define COMMIT_BYTES (COMMIT_BODY + 4) /* and a checksum */
+
+static const char commit_magic[8] = {'b', 'w', 'm', 'a', 'r', 'k', '1', '\n'};
+
+/* In place, and without fsync: what a crash leaves half written is no mark. */
+void bw_vote_file_write_commit(int dir, struct bw_commit_mark mark)
+{
+    uint8_t bytes[COMMIT_BYTES];
+    const int fd = openat(dir, COMMIT_FILE, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return;
+    memcpy(bytes, commit_magic, sizeof commit_magic);
+    bw_put_u64le(bytes + 8, mark.index);
+    bw_put_u64le(bytes + 16, mark.term);
+    bw_put_u32le(bytes + COMMIT_BODY, bw_crc32c(0, bytes, COMMIT_BODY));
+    (void)!pwrite(fd, bytes, sizeof bytes, 0);
+    (void)close(fd); /* likewise */
+}
+
+static struct bw_commit_mark load_commit(void *user)
+{
+    const int *dir = user;
+    uint8_t bytes[COMMIT_BYTES];
+    size_t size = 0;
+
+    if (bw_durable_read(*dir, COMMIT_FILE, bytes, sizeof bytes, &size, NULL) != BW_OK ||
+        size != sizeof bytes || memcmp(bytes, commit_magic, sizeof commit_magic) != 0 ||
+        bw_get_u32le(bytes + COMMIT_BODY) != bw_crc32c(0, bytes, COMMIT_BODY))
+        return (struct bw_commit_mark){0};
+    return (struct bw_commit_mark){.index = bw_get_u64le(bytes + 8), .term = bw_get_u64le(bytes + 16)};
+}
+
 /* ---- no log yet ----------------------------------------------------------------------------- */
 
 #define BARE_FILE "bare"
@@ -104,5 +142,5 @@ struct bw_vote_store bw_vote_file(int *dir)
 {
     return (struct bw_vote_store){
         .user = dir, .load = load_file, .save = save_file, .note_cut = save_cut, .check_cut = check_cut,
-        .begin_log = begin_log};
+        .begin_log = begin_log, .load_commit = load_commit};
 }

@@ -492,6 +492,8 @@ static const struct bw_rule rules[] = {
     RARE(L31, "3", "the newest snapshot cannot be read: nothing is started in its place from an older one",
          "the simulator's snapshots are no files")
     RULE(L32, "3", "a message sends a copy of its entries: the log may drop its own meanwhile")
+    RARE(L33, "3.9", "a leader, or a log at its start, lacks what this witness knows to be decided: the witness ends",
+         "no directory there goes back in time")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

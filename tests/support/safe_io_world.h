@@ -29,10 +29,12 @@ struct world {
     /* own store */
     struct bw_vote vote;
     enum bw_err vote_load, vote_save, cut, begin_log;
+    struct bw_commit_mark mark; /* on its disk */
+    unsigned marks;             /* that were noted */
     /* what came out */
     unsigned stops;
     enum bw_stop why;
-    char message[256];
+    char message[512];
     bool is_full; /* has_room says no */
     unsigned asked; /* has_room */
     unsigned told;  /* that a snapshot stands still */
@@ -208,6 +210,19 @@ static inline enum bw_err store_begin_log(void *user, struct bw_diag *diag)
     return world->begin_log == BW_OK ? BW_OK : bw_diag_set(diag, world->begin_log, "scripted");
 }
 
+static inline void store_note_commit(void *user, struct bw_commit_mark mark)
+{
+    (void)user;
+    world->marks++;
+    world->mark = mark;
+}
+
+static inline struct bw_commit_mark store_load_commit(void *user)
+{
+    (void)user;
+    return world->mark;
+}
+
 static inline enum bw_err store_check_cut(void *user, uint64_t index, struct bw_diag *diag)
 {
     (void)user;
@@ -330,7 +345,9 @@ static inline int setup(void **state)
                                                  .save = store_save,
                                                  .note_cut = store_note_cut,
                                                  .check_cut = store_check_cut,
-                                                 .begin_log = store_begin_log},
+                                                 .begin_log = store_begin_log,
+                                                 .note_commit = store_note_commit,
+                                                 .load_commit = store_load_commit},
                                        .stop = on_stop,
                                        .has_room = has_room,
                                        .on_snapshot_stalled = on_snapshot_stalled,

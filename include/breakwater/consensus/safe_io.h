@@ -55,7 +55,10 @@
  *   L31 a snapshot that cannot be read is passed over: what        -> the newest one is read before
  *       follows it is numbered from an older one on                   a start (snapshot_file.h)
  *   L32 entries of one loaded batch are freed with the last        -> each message sends a copy of its
- *       of them that leaves the log, while a message sends them       own, and counts as sent at once */
+ *       of them that leaves the log, while a message sends them       own, and counts as sent at once
+ *   L33 after a restart a follower does not know what was         -> write it down, once a second; a
+ *       decided: a leader that lacks it has it removed, unnoticed     leader, or a log, that lacks it
+ *                                                                     is refused */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -85,6 +88,7 @@
 #define BW_SAFE_IO_SENDS_MAX         256 /* unfinished messages to one peer; the next is dropped */
 /* L32: of the entries in unfinished messages to one peer. The next is dropped, but for a first one: it may be larger. */
 #define BW_SAFE_IO_COPIES_BYTES      ((size_t)4 << 20)
+#define BW_SAFE_IO_TERMS_MAX         64  /* L33: beginnings of terms in the log that are remembered */
 #define BW_SAFE_IO_CHANGES_MAX       8   /* configuration entries whose index is remembered */
 
 /* Is there room on the disk for the log? Asked at each tick while it lacks some; what takes time goes on beside, and is
@@ -137,6 +141,7 @@ struct bw_safe_io_counts {
     uint64_t votes_lent;        /* L25: no voter yet, as it knows, when it was asked for a vote */
     uint64_t haste_ignored;     /* L26 */
     uint64_t entries_copied;    /* L32 */
+    uint64_t decisions_missed;  /* L33: a leader, or the log at its start, lacked what was decided */
 };
 
 struct bw_safe_io_peer {
@@ -181,6 +186,11 @@ struct bw_safe_io {
     raft_index snapshot_index; /* of the last snapshot read, and its term (L5) */
     raft_term snapshot_term;
     raft_index next_index;
+    struct bw_commit_mark mark; /* L33: known to be decided, and on this disk; and when it may be written next */
+    raft_time mark_at_ms;
+    raft_index written; /* the newest entry that is on this disk */
+    struct bw_commit_mark terms[BW_SAFE_IO_TERMS_MAX]; /* where each term of the log begins */
+    unsigned term_count;
     uint64_t cuts;        /* L24: truncations that were asked for */
     uint64_t cuts_over;   /* of them, so many are on disk for certain */
     raft_index cut_noted; /* 0: no note is there, or one that says 0 */

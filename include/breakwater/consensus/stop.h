@@ -20,6 +20,12 @@ enum bw_stop {
     "start it; then: "                                                                             \
     "breakwater members replace OLD NEW"
 
+/* The end of each text of one that has a decision which the others have lost. */
+#define BW_DECISIONS_LOST                                                                          \
+    "Another witness has lost part of its log (its directory is of an earlier moment). To keep what " \
+    "was decided: stop the other witnesses, run here `breakwater recover -c FILE`, start this one, " \
+    "and make the others anew. To give it up: make this one anew"
+
 /* There is no directory, or nothing in it: a new witness, or one whose disk is lost. */
 #define BW_WITNESS_NEW                                                                             \
     "for a new cluster `breakwater witness init` makes it, as the witness's user; where this "     \

@@ -12,6 +12,11 @@
 #include <breakwater/base/diag.h>
 #include <breakwater/consensus/vote.h>
 
+/* An entry that was decided; index 0: none is known. */
+struct bw_commit_mark {
+    uint64_t index, term;
+};
+
 /* Where the pair is kept. Both are synchronous. */
 struct bw_vote_store {
     void *user;
@@ -28,6 +33,10 @@ struct bw_vote_store {
     /* The first entry, or snapshot, since the start is on disk, and nobody has heard so: for good, there has been a
      * log. NULL: nobody asks later. */
     enum bw_err (*begin_log)(void *user, struct bw_diag *diag);
+    /* The newest entry that is known to be decided, for the next start (L33). Waits for nothing: what is lost on the way
+     * to the disk makes the mark older. NULL, and the next one too: of a backend whose disk is never exchanged. */
+    void (*note_commit)(void *user, struct bw_commit_mark mark);
+    struct bw_commit_mark (*load_commit)(void *user);
 };
 
 /* The store of a real witness: file `vote` of the directory open as `dir` (not closed by us, and
@@ -35,6 +44,9 @@ struct bw_vote_store {
 struct bw_vote_store bw_vote_file(int *dir);
 /* What was noted last of a truncation, in the file `cut`; 0: none is under way, or nobody knows. */
 uint64_t bw_vote_file_cut(int dir);
+/* File `committed`: the mark, written beside the loop (the store of bw_vote_file notes none by itself). Whatever keeps it
+ * from the disk leaves the one of before, or none. */
+void bw_vote_file_write_commit(int dir, struct bw_commit_mark mark);
 
 /* File `bare` of that directory: its witness, made to join, has never had an entry. It may have heard of a term by then:
  * without a log, and with a vote file, only this tells it from one that has lost its log. bw_vote_store.begin_log

@@ -1,0 +1,130 @@
+/* The directory of a witness goes back in time while another one is away, and both elect: what was decided since is on
+ * the third one alone, which keeps it, says so, and begins the cluster anew. Design 3.9 (L33), on real processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+
+#include "cluster_life.h"
+#include "patience.h"
+#include "real_files.h"
+
+enum { KEEPS, AWAY, REVERTED };
+#define DECIDED 3 /* entries at least that a switchover makes */
+#define LOOK_US 50000
+
+/* The newest entry that `witness` has written down as decided. */
+static uint64_t mark_of(int witness)
+{
+    char path[TRIO_PATH_BYTES];
+    char file[32];
+    uint8_t bytes[28] = {0};
+    FILE *stream;
+
+    (void)snprintf(file, sizeof file, "data%d/committed", witness + 1);
+    trio_path(&cluster.trio, file, path);
+    stream = fopen(path, "r");
+    if (stream == NULL)
+        return 0;
+    if (fread(bytes, 1, sizeof bytes, stream) != sizeof bytes)
+        memset(bytes, 0, sizeof bytes);
+    (void)fclose(stream);
+    return bw_get_u64le(bytes + 8);
+}
+
+static void await_mark(int witness, uint64_t least)
+{
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+
+    while (mark_of(witness) < least) {
+        if (patience_is_over(&patience))
+            patience_fail("w%d writes entry %lu down, not only %lu", witness + 1, (unsigned long)least,
+                          (unsigned long)mark_of(witness));
+        (void)usleep(LOOK_US);
+    }
+}
+
+static void shell(const char *format, const char *data)
+{
+    char command[1024];
+
+    (void)snprintf(command, sizeof command, format, data, data, data);
+    assert_int_equal(system(command), 0);
+}
+
+static bool is_led(struct real_cluster *of, int any)
+{
+    (void)of, (void)any;
+    return true; /* whom it has asked leads */
+}
+
+/* A switchover that w1 and w3 decide, and of which nobody but w1 knows afterwards. */
+static void lose_a_switchover(void)
+{
+    char data[TRIO_PATH_BYTES];
+    uint64_t before;
+
+    trio_path(&cluster.trio, "data3", data);
+    real_serve(&cluster);
+    (void)trio_stop(&cluster.trio, AWAY, SIGKILL);
+    real_until(&cluster, real_serves, 0, "the two that are left lead");
+    shell("cp -a '%s' '%s.before'", data);
+    before = mark_of(KEEPS);
+    real_begin_switchover(&cluster, 1, 60000);
+    real_until(&cluster, real_serves, 1, "the other site serves");
+    await_mark(KEEPS, before + DECIDED);
+    (void)trio_stop(&cluster.trio, KEEPS, SIGTERM);
+    (void)trio_stop(&cluster.trio, REVERTED, SIGKILL);
+    shell("rm -r '%s' && mv '%s.before' '%s'", data);
+    trio_start(&cluster.trio, AWAY, TRIO_EXECUTED);
+    trio_start(&cluster.trio, REVERTED, TRIO_EXECUTED);
+    real_until(&cluster, is_led, 0, "the two that have forgotten it elect");
+}
+
+static bool serves_anew(struct real_cluster *of, int site)
+{
+    return real_serves(of, site) && real_number(of, "epoch") > 1000000000;
+}
+
+static void witness_that_has_the_decisions_keeps_them_and_begins_anew(void **state)
+{
+    char config[TRIO_PATH_BYTES];
+    char *recover[] = {NULL, "recover", "-c", config, "--yes", NULL};
+    char out[8192];
+
+    (void)state;
+    lose_a_switchover();
+    trio_start(&cluster.trio, KEEPS, TRIO_EXECUTED);
+
+    assert_int_equal(trio_stop(&cluster.trio, KEEPS, 0), 70);
+    assert_true(trio_has_logged(&cluster.trio, KEEPS, "was decided and is on this disk"));
+    assert_true(trio_has_logged(&cluster.trio, KEEPS, "run here `breakwater recover -c FILE`"));
+
+    (void)trio_stop(&cluster.trio, AWAY, SIGTERM); /* as that says */
+    (void)trio_stop(&cluster.trio, REVERTED, SIGTERM);
+    trio_path(&cluster.trio, "w1.yaml", config);
+    assert_int_equal(trio_run(&cluster.trio, recover, out, sizeof out), 0);
+    trio_start(&cluster.trio, KEEPS, TRIO_EXECUTED);
+    real_until(&cluster, serves_anew, 1, "the site that the lost decision named serves again");
+    real_assert_no_overlap(&cluster);
+}
+
+#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(witness_that_has_the_decisions_keeps_them_and_begins_anew),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
