@@ -22,7 +22,7 @@ static const char make_copy[] =
     "mkdir -p \"$copy/disk\"\n"
     "cp -a \"$1/$2/disk/.\" \"$copy/disk/\" || [ -d \"$copy/disk/state\" ]\n" /* a new file may go */
     "echo 0 > \"$copy/clock_shift\"\n"
-    "if [ -n \"$4\" ]; then echo \"$4\"; else cat \"$1/$2/boot_id\"; fi > \"$copy/boot_id\"\n"
+    "if [ -n \"$4\" ]; then echo \"$4\"; else cat \"$1/$2/boot_id\" 2>/dev/null || cat /proc/sys/kernel/random/boot_id; fi > \"$copy/boot_id\"\n"
     "for file in \"$1/$2.yaml\" \"$1/$2\"/*.sh; do\n"
     "    sed -e \"s#$1/$2/#$copy/#g\" -e \"s#'$1/$2'#'$copy'#g\" \\\n"
     "        -e \"s#--site '$2'#--site '$2-copy'#\" \"$file\" > \"$copy/${file##*/}\"\n"

@@ -52,6 +52,10 @@ static const struct {
     {BW_TROUBLE_DISK_LOW, false,
      "there: its log says which, and why; where room is wanted make it, outside of its data_dir: it then writes the snapshot, "
      "or ends by itself, to be started again"},
+    {BW_TROUBLE_DECISIONS_LOST, false,
+     "to keep it, stop the other witnesses; then on %s:  breakwater recover -c FILE\n"
+     "  start %s, and make the others anew\n"
+     "  to give it up:  breakwater members replace %s NEW"},
 };
 
 /* Of second_enforcer_lost: by the word that the site's agent has for it (3.4). */

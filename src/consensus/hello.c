@@ -24,6 +24,9 @@ void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BY
     } else if (hello->word == BW_HELLO_CERTIFICATE) {
         bw_put_u64le(out_bytes + 48, hello->certificate_left_s);
         bw_put_u64le(out_bytes + 56, 0);
+    } else if (hello->word == BW_HELLO_COMMITTED) {
+        bw_put_u64le(out_bytes + 48, hello->committed.index);
+        bw_put_u64le(out_bytes + 56, hello->committed.term);
     } else if (hello->word == BW_HELLO_RELEASE) {
         memset(out_bytes + 32, 0, BW_HELLO_RELEASE_BYTES);
         memcpy(out_bytes + 32, hello->release, strnlen(hello->release, BW_HELLO_RELEASE_BYTES - 1));
@@ -56,6 +59,10 @@ static bool take_rest(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *hell
         hello->certificate_left_s = bw_get_u64le(bytes + 48);
         return hello->certificate_left_s <= BW_HELLO_CERTIFICATE_S_MAX &&
                bw_get_u64le(bytes + 56) == 0;
+    } else if (hello->word == BW_HELLO_COMMITTED) {
+        hello->committed.index = bw_get_u64le(bytes + 48);
+        hello->committed.term = bw_get_u64le(bytes + 56);
+        return hello->committed.index != 0 && hello->committed.term != 0;
     } else {
         memcpy(hello->expected.bytes, bytes + 48, BW_ID_BYTES);
     }
@@ -68,7 +75,7 @@ bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_h
     struct bw_hello hello = {.word = (enum bw_hello_word)word};
 
     if (memcmp(bytes, magic, sizeof magic) != 0 || word < BW_HELLO_JOIN ||
-        word > BW_HELLO_CERTIFICATE)
+        word > BW_HELLO_COMMITTED)
         return false;
     memcpy(hello.cluster_id.bytes, bytes + 16, BW_ID_BYTES);
     hello.from = bw_get_u64le(bytes + 64);

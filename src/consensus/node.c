@@ -276,6 +276,20 @@ void bw_node_say_certificate(const struct bw_raft_node *node, uint64_t to, uint6
     bw_hello_encode(&certificate, out);
 }
 
+bool bw_node_say_committed(const struct bw_raft_node *node, uint64_t to, uint8_t out[BW_HELLO_BYTES])
+{
+    struct bw_hello committed = hello_of(node, BW_HELLO_COMMITTED, to);
+
+    committed.committed = node->voter.safe.mark;
+    bw_hello_encode(&committed, out);
+    return committed.committed.index != 0;
+}
+
+bool bw_node_lacks(const struct bw_raft_node *node, struct bw_commit_mark mark)
+{
+    return bw_safe_io_lacks_entry(&node->voter.safe, mark);
+}
+
 enum bw_err bw_node_hear_hello(struct bw_raft_node *node, uint64_t peer, uint64_t generation,
                                const uint8_t words[BW_HELLO_BYTES], bool *out_is_ask,
                                uint8_t out_answer[BW_HELLO_BYTES], struct bw_diag *diag)

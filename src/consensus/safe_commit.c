@@ -88,6 +88,13 @@ void bw_safe_commit_tick(struct bw_safe_io *safe)
         store->note_commit(store->user, safe->mark);
 }
 
+bool bw_safe_io_lacks_entry(const struct bw_safe_io *safe, struct bw_commit_mark mark)
+{
+    const raft_term term = term_of(safe, mark.index);
+
+    return mark.index != 0 && (mark.index >= safe->next_index || (term != 0 && term != mark.term));
+}
+
 bool bw_safe_commit_judge(struct bw_safe_io *safe, raft_index last, struct bw_diag *diag)
 {
     const struct bw_vote_store *store = &safe->config.store;

@@ -77,12 +77,15 @@ static void look_at_cluster(const struct bw_operator_view *view, struct bw_troub
         const bool ends = member->is_certificate_known &&
                           member->certificate_left_s < BW_CERTIFICATE_ENDS_S;
 
+        const bool is_decided_lost = member->decided_index != 0;
+
         troubles.list[troubles.count].subject = member->name;
         troubles.list[troubles.count++].bits = (is_lost ? UINT64_C(1) << BW_TROUBLE_WITNESS_LOST
                                                         : 0) |
                                                (ends ? UINT64_C(1) << BW_TROUBLE_CERTIFICATE_ENDS
                                                      : 0) |
-                                               (member->is_disk_low ? UINT64_C(1) << BW_TROUBLE_DISK_LOW : 0);
+                                               (member->is_disk_low ? UINT64_C(1) << BW_TROUBLE_DISK_LOW : 0) |
+                                               (is_decided_lost ? UINT64_C(1) << BW_TROUBLE_DECISIONS_LOST : 0);
     }
     bw_trouble_book_note(book, BW_TROUBLE_CLUSTER, &troubles, view->now, unix_ms);
 }

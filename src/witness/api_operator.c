@@ -92,6 +92,8 @@ void bw_operator_look(const struct bw_program *program, const struct bw_scope *s
         member->has_no_vote = leads && !member->is_self && has_no_vote(&status, from->id);
         member->role = role_of(program, &status, member, out_view->leader);
         member->is_disk_low = member->is_self && (status.lacks_room || status.is_snapshot_stalled);
+        if (leads && !member->is_self && bw_node_lacks(program->node, program->directory.list[i].committed))
+            member->decided_index = program->directory.list[i].committed.index;
         look_at_certificate(program, out_view->now, member);
     }
     for (unsigned i = 0; i < status.peer_count && leads; i++)

@@ -44,6 +44,7 @@ static void put(struct bw_directory *directory, const struct bw_witness_member_c
             memcpy(known->release, before->list[i].release, sizeof known->release);
             known->has_certificate = before->list[i].has_certificate;
             known->certificate_left_s = before->list[i].certificate_left_s;
+            known->committed = before->list[i].committed;
             known->certificate_received = before->list[i].certificate_received;
         }
     directory->count++;
@@ -268,6 +269,13 @@ void bw_directory_note_certificate(struct bw_program *program, uint64_t id, uint
         known->certificate_left_s = left_s;
         known->certificate_received = bw_clock_now();
     }
+}
+
+void bw_directory_note_committed(struct bw_program *program, uint64_t id, struct bw_commit_mark mark)
+{
+    for (uint32_t i = 0; i < program->directory.count; i++)
+        if (program->directory.list[i].config.id == id)
+            program->directory.list[i].committed = mark;
 }
 
 bool bw_directory_certificate(const struct bw_program *program, uint64_t id, struct bw_instant now,

@@ -676,7 +676,7 @@ static json_t *members_json(const struct bw_operator_view *view)
                               view->machine->leadership.leads;
         /* clang-format off */
         json_t *one = json_pack(
-            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
             "name", member->name,
             "id", (json_int_t)member->id,
             "failure_domain", member->failure_domain,
@@ -686,6 +686,7 @@ static json_t *members_json(const struct bw_operator_view *view)
             "votes", view->machine->leadership.leads ? json_boolean(!member->has_no_vote) : json_null(),
             "certificate_left_s", bw_json_number_or_null(member->is_certificate_known, member->certificate_left_s),
             "disk_low", member->is_self ? json_boolean(member->is_disk_low) : json_null(),
+            "decided_index", bw_json_number_or_null(member->decided_index != 0, member->decided_index),
             "reaches", member->is_self ? reaches_of(view) : json_null());
         /* clang-format on */
 

@@ -82,6 +82,7 @@ struct bw_known {
     bool has_certificate;                 /* it has said how long its own holds: */
     uint64_t certificate_left_s;          /* so long, when it said so */
     struct bw_instant certificate_received;
+    struct bw_commit_mark committed; /* what it knew to be decided as it was dialed last (L33); index 0: it has not said */
 };
 struct bw_directory {
     struct bw_known list[BW_KNOWN_MAX]; /* those of the file first */
@@ -239,6 +240,7 @@ uint32_t bw_directory_level(const struct bw_program *program, uint64_t id); /* 0
 void bw_directory_note_release(struct bw_program *program, uint64_t id,
                                const char release[BW_HELLO_RELEASE_BYTES]);
 const char *bw_directory_release(const struct bw_program *program, uint64_t id); /* "": unknown */
+void bw_directory_note_committed(struct bw_program *program, uint64_t id, struct bw_commit_mark mark);
 void bw_directory_note_certificate(struct bw_program *program, uint64_t id, uint64_t left_s);
 /* Of another witness, by what it said last and the time that has passed. False: it has not said. */
 bool bw_directory_certificate(const struct bw_program *program, uint64_t id, struct bw_instant now,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/consensus/raft_frames.h>
 #include <breakwater/net/address.h>
 #include <breakwater/net/origin.h>
@@ -211,6 +212,13 @@ static bool reads_words(const struct link *link)
     return bw_hello_decode(link->hello, &theirs) && theirs.feature_level >= BW_HELLO_LEVEL;
 }
 
+static bool reads_committed(const struct link *link)
+{
+    struct bw_hello theirs;
+
+    return bw_hello_decode(link->hello, &theirs) && theirs.feature_level >= BW_COMMITTED_LEVEL;
+}
+
 /* In seconds that are left: nobody's wall clock is another's business. */
 static void tell_certificate(struct link *link, uint64_t id)
 {
@@ -231,6 +239,8 @@ static void tell_of_this_witness(struct link *link, uint64_t id)
     bw_node_say_release(link->program->node, id, BW_VERSION, words);
     say(link, words);
     tell_certificate(link, id);
+    if (reads_committed(link) && bw_node_say_committed(link->program->node, id, words))
+        say(link, words);
 }
 
 void bw_raft_links_tell_certificate(struct bw_raft_links *links)
@@ -317,6 +327,8 @@ static bool hear_word(struct link *link)
         bw_directory_note_release(link->program, link->peer, hello.release);
     else if (hello.word == BW_HELLO_CERTIFICATE)
         bw_directory_note_certificate(link->program, link->peer, hello.certificate_left_s);
+    else if (hello.word == BW_HELLO_COMMITTED)
+        bw_directory_note_committed(link->program, link->peer, hello.committed);
     else
         return false;
     return true;

@@ -90,6 +90,25 @@ static void lose_a_switchover(void)
     real_until(&cluster, is_led, 0, "the two that have forgotten it elect");
 }
 
+/* The leader says of w1 that it has entries which were decided and are lost, and `status` what to type. */
+static bool is_on_the_screen(struct real_cluster *of, int any)
+{
+    char *text = real_get(of, "/v1/status");
+    json_t *status = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    const json_t *witness;
+    bool is_told = false;
+    size_t i;
+
+    (void)any;
+    json_array_foreach(json_object_get(status, "witnesses"), i, witness)
+        is_told = is_told || (strcmp(json_string_value(json_object_get(witness, "name")), "w1") == 0 &&
+                              json_integer_value(json_object_get(witness, "decided_index")) > 0);
+    is_told = is_told && strstr(text, "decisions_lost") != NULL;
+    json_decref(status);
+    free(text);
+    return is_told;
+}
+
 static bool serves_anew(struct real_cluster *of, int site)
 {
     return real_serves(of, site) && real_number(of, "epoch") > 1000000000;
@@ -108,6 +127,7 @@ static void witness_that_has_the_decisions_keeps_them_and_begins_anew(void **sta
     assert_int_equal(trio_stop(&cluster.trio, KEEPS, 0), 70);
     assert_true(trio_has_logged(&cluster.trio, KEEPS, "was decided and is on this disk"));
     assert_true(trio_has_logged(&cluster.trio, KEEPS, "run here `breakwater recover -c FILE`"));
+    real_until(&cluster, is_on_the_screen, 0, "the leader says that it lacks what w1 has");
 
     (void)trio_stop(&cluster.trio, AWAY, SIGTERM); /* as that says */
     (void)trio_stop(&cluster.trio, REVERTED, SIGTERM);

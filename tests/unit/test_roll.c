@@ -523,6 +523,24 @@ static void a_certificate_is_said_in_seconds_within_reason(void **state)
     assert_false(bw_hello_decode(bytes, &received));
 }
 
+static void what_a_witness_knows_to_be_decided_is_told_after_its_welcome(void **state)
+{
+    struct bw_hello sent = hello(BW_HELLO_COMMITTED, 1, 1, 3);
+    struct bw_hello received;
+    uint8_t bytes[BW_HELLO_BYTES];
+
+    (void)state;
+    sent.committed = (struct bw_commit_mark){.index = 4711, .term = 8};
+    bw_hello_encode(&sent, bytes);
+    assert_true(bw_hello_decode(bytes, &received));
+    assert_int_equal(received.word, BW_HELLO_COMMITTED);
+    assert_int_equal(received.committed.index, 4711);
+    assert_int_equal(received.committed.term, 8);
+    sent.committed.term = 0;
+    bw_hello_encode(&sent, bytes);
+    assert_false(bw_hello_decode(bytes, &received));
+}
+
 static void a_release_is_text_that_can_be_shown(void **state)
 {
     struct bw_hello sent = hello(BW_HELLO_RELEASE, 1, 1, 3);
@@ -588,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_removal_is_read_as_it_was_written_and_believed_of_who_was_dialed),
         cmocka_unit_test(a_release_is_text_that_can_be_shown),
         cmocka_unit_test(a_certificate_is_said_in_seconds_within_reason),
+        cmocka_unit_test(what_a_witness_knows_to_be_decided_is_told_after_its_welcome),
         cmocka_unit_test(who_dialed_judges_the_answer),
     };
 

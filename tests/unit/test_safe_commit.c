@@ -107,6 +107,22 @@ static void snapshot_of_an_older_term_than_what_was_decided_is_refused(void **st
     assert_null(world->put);
 }
 
+/* A leader has all that was decided. */
+static void leader_that_lacks_what_another_knows_to_be_decided_is_told_by_index_or_term(void **state)
+{
+    static struct raft_io_append request;
+
+    (void)state;
+    decide(&request, 3);
+    write_all();
+    io()->data = NULL;
+
+    assert_false(bw_safe_io_lacks_entry(&world->safe, (struct bw_commit_mark){0, 0}));
+    assert_false(bw_safe_io_lacks_entry(&world->safe, (struct bw_commit_mark){5, 4}));
+    assert_true(bw_safe_io_lacks_entry(&world->safe, (struct bw_commit_mark){6, 4})); /* it ends before that */
+    assert_true(bw_safe_io_lacks_entry(&world->safe, (struct bw_commit_mark){5, 3})); /* it has another one there */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -116,6 +132,7 @@ int main(void)
         TEST(leader_that_removes_what_was_decided_is_refused),
         TEST(log_that_lacks_what_was_decided_is_not_started),
         TEST(snapshot_of_an_older_term_than_what_was_decided_is_refused),
+        TEST(leader_that_lacks_what_another_knows_to_be_decided_is_told_by_index_or_term),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

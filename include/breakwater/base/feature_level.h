@@ -7,7 +7,7 @@
 /* Level 1 is 0.2.0. Level 2: members change, a person overrides at a site, the record is kept,
  * a requested move outlives its leader, a second enforcer counts, a point of no return does. Level 3: a holder that
  * cannot show that it serves is moved, time ends only what is proved to end by itself, an override that was reported
- * is committed. */
+ * is committed, witnesses tell each other what they know to be decided. */
 #define BW_FEATURE_LEVEL_NEWEST 3
 #define BW_OVERRIDE_LEVEL       2 /* from which on all know what one is (3.8) */
 #define BW_RECORD_LEVEL         2 /* from which on the record is kept (3.1) */
@@ -17,5 +17,6 @@
 #define BW_UNHEALTHY_LEVEL      3 /* from which on a spec may have `unhealthy_after` (4) */
 #define BW_PROOF_LEVEL          3 /* from which on time ends only what is proved to end by itself (3.3) */
 #define BW_CLAIM_LEVEL          3 /* from which on a claim is committed (3.8) */
+#define BW_COMMITTED_LEVEL      3 /* from which on witnesses tell what they know to be decided (3.9, L33) */
 
 #endif

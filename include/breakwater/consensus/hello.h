@@ -3,7 +3,7 @@
  *
  * magic 8 | word 8 | cluster id 16 | incarnation 16 | expected 16 | from 8 | to 8 | feature level
  * 8; little endian. In REMOVED the place of `expected` has generation 8 | highest id 8, in
- * CERTIFICATE seconds 8 | 0, in RELEASE that of `incarnation` and `expected` has the text. */
+ * CERTIFICATE seconds 8 | 0, in COMMITTED index 8 | term 8, in RELEASE that of `incarnation` and `expected` has the text. */
 #ifndef BW_CONSENSUS_HELLO_H
 #define BW_CONSENSUS_HELLO_H
 
@@ -13,6 +13,7 @@
 #include <breakwater/base/diag.h>
 #include <breakwater/base/id.h>
 #include <breakwater/consensus/roll.h>
+#include <breakwater/consensus/vote_store.h>
 
 #define BW_HELLO_BYTES 88
 
@@ -27,6 +28,7 @@ enum bw_hello_word {
     BW_HELLO_RELEASE,           /* after a WELCOME: the release of who was dialed */
     BW_HELLO_CERTIFICATE, /* after a WELCOME, and with each new one: how long its certificate holds
                            */
+    BW_HELLO_COMMITTED, /* after a WELCOME: what it knows to be decided (L33); to who knows BW_COMMITTED_LEVEL */
 };
 
 #define BW_HELLO_LEVEL         2 /* only who knows this feature level is told of what follows WELCOME */
@@ -44,6 +46,7 @@ struct bw_hello {
     uint64_t generation, id_max; /* REMOVED: core/members.h */
     char release[BW_HELLO_RELEASE_BYTES]; /* RELEASE */
     uint64_t certificate_left_s;          /* CERTIFICATE; 0: it has ended */
+    struct bw_commit_mark committed;      /* COMMITTED */
 };
 
 void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BYTES]);

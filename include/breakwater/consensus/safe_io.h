@@ -234,6 +234,9 @@ bool bw_safe_io_is_behind(const struct bw_safe_io *safe, uint64_t peer);
 /* Nobody has taken leadership: who is behind is told once more, after BW_SAFE_IO_BEHIND_AGAIN_MS. */
 void bw_safe_io_tell_again(struct bw_safe_io *safe);
 
+/* As a leader that has applied what came before its own term: L33: the log lacks the entry of another witness's `mark`. */
+bool bw_safe_io_lacks_entry(const struct bw_safe_io *safe, struct bw_commit_mark mark);
+
 /* Ends this member: calls `stop` once, and makes everything mute should that return. */
 void bw_safe_io_stop(struct bw_safe_io *safe, enum bw_stop why, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -124,7 +124,11 @@
       "minute: which, and why, its log says. Where a majority has no room for the log nothing is " \
       "decided, and no lease renewed. Make room outside of its data_dir: one that lacked it for "  \
       "the log then ends by itself, to be started again. Each witness says it of itself, and "     \
-      "status asks them all")
+      "status asks them all")                                                                      \
+    X(DECISIONS_LOST, "decisions_lost",                                                            \
+      "the witness has an entry that was decided, and the leader lacks it: another witness has "   \
+      "lost part of its log, as one does whose directory is restored from an earlier moment. "     \
+      "recover on the witness that has it keeps what was decided; members replace gives it up")
 enum bw_trouble {
 #define X(name, word, meaning) BW_TROUBLE_##name,
     BW_TROUBLE_LIST(X)

@@ -28,6 +28,7 @@ struct bw_operator_member {
     uint64_t certificate_left_s; /* 0 once it has ended */
     bool is_disk_low;            /* of this one alone */
     bool has_no_vote;            /* as a leader knows: it is to have one */
+    uint64_t decided_index; /* an entry that it knows to be decided, and this leader lacks (L33); 0: none */
 };
 
 /* One moment of one witness. All pointers are borrowed. */
