@@ -219,7 +219,7 @@ static enum bw_err check_claim(const struct bw_group *group, const struct bw_wat
             return BW_OK;
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s answers; it may serve %s under its override. End the override there: breakwater override %s "
-                           "-c FILE --end. If the service is off there although its agent answers: breakwater force-release "
+                           "-c FILE --end; if the service is off there although its agent answers: breakwater force-release "
                            "%s --site %s --holder-is-off",
                            wish->to, group->spec.name, group->spec.name, group->spec.name, wish->to);
     case BW_HOLDER_STARTED:

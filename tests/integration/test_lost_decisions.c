@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/core/counters.h>
 
 #include "cluster_life.h"
 #include "patience.h"
@@ -111,7 +112,7 @@ static bool is_on_the_screen(struct real_cluster *of, int any)
 
 static bool serves_anew(struct real_cluster *of, int site)
 {
-    return real_serves(of, site) && real_number(of, "epoch") > 1000000000;
+    return real_serves(of, site) && real_number(of, "epoch") >= (int64_t)BW_GENERATION_LEAP;
 }
 
 static void witness_that_has_the_decisions_keeps_them_and_begins_anew(void **state)
