@@ -20,6 +20,7 @@
 
 #include <breakwater/base/prng.h>
 
+#include "shell_outcome.h"
 #include "patience.h"
 #include "trio_life.h"
 
@@ -36,20 +37,11 @@ static char output[OUT_BYTES]; /* by the last run */
 static int run(const char *words)
 {
     char command[COMMAND_BYTES];
-    size_t size;
-    FILE *in;
-    int status;
 
     (void)snprintf(command, sizeof command,
                    "cd '%s' && timeout -s KILL 60 \"$BREAKWATER_BUILD/breakwater\" %s 2>&1",
                    trio.pki.dir, words);
-    in = popen(command, "r");
-    assert_non_null(in);
-    size = fread(output, 1, sizeof output - 1, in);
-    output[size] = '\0';
-    status = pclose(in);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return outcome_of(command, output, sizeof output);
 }
 
 static void assert_ends(const char *words, int expected, const char *why)

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "on_terminal.h"
+#include "shell_outcome.h"
 #include "rude_server.h"
 #include "test_pki.h"
 
@@ -79,8 +80,6 @@ static int tear_down(void **state)
 static int run(const struct told *told, const char *words, const char *wait)
 {
     char command[COMMAND_BYTES];
-    FILE *stream;
-    int status;
 
     script = told;
     for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
@@ -90,12 +89,7 @@ static int run(const struct told *told, const char *words, const char *wait)
                              "--identity '%s' 2>&1",
                              getenv("BREAKWATER_BUILD"), words, wait, witness.port, pki.ca_path, identity),
                     1, sizeof command - 1);
-    stream = popen(command, "r");
-    assert_non_null(stream);
-    out[fread(out, 1, sizeof out - 1, stream)] = '\0';
-    status = pclose(stream);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return outcome_of(command, out, sizeof out);
 }
 
 /* What is waited for in vain is so for three seconds, not for ten minutes. */

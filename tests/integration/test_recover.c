@@ -23,6 +23,7 @@
 #include "janitor.h"
 #include "lacking.h"
 #include "on_terminal.h"
+#include "shell_outcome.h"
 #include "real_files.h"
 
 #define LAST 2 /* w3 */
@@ -225,19 +226,6 @@ static void old_members_that_come_back_are_obeyed_by_nobody(void **state)
                 (has_ended_removed(0) && has_ended_removed(1)));
     assert_true(real_service(&cluster, 0) != 0);
     real_assert_no_overlap(&cluster);
-}
-
-/* The exit status of a command of the shell, and what it said. */
-static int outcome_of(const char *command, char *out, size_t size)
-{
-    FILE *in = popen(command, "r");
-    int status;
-
-    assert_non_null(in);
-    out[fread(out, 1, size - 1, in)] = '\0';
-    status = pclose(in);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
 }
 
 /* `breakwater VERB`, which asks the first `count` witnesses; with what it says on stderr. */

@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cluster_life.h"
 #include "faults.h"
 #include "janitor.h"
+#include "shell_outcome.h"
 #include "patience.h"
 #include "real_files.h"
 
@@ -34,9 +34,6 @@ __attribute__((format(printf, 1, 2))) static int run(const char *format, ...)
     char config[TRIO_PATH_BYTES];
     char data[TRIO_PATH_BYTES];
     va_list list;
-    size_t size;
-    FILE *from;
-    int status;
 
     trio_path(&cluster.trio, "w3.yaml", config);
     trio_path(&cluster.trio, "data3", data);
@@ -45,13 +42,7 @@ __attribute__((format(printf, 1, 2))) static int run(const char *format, ...)
     va_end(list);
     (void)snprintf(command, sizeof command, "exec 2>&1; PATH=\"$BREAKWATER_BUILD:$PATH\" W3='%s' DIR='%s' DATA='%s'; %s",
                    config, cluster.sites[0].dir, data, text);
-    from = popen(command, "r");
-    assert_non_null(from);
-    size = fread(out, 1, sizeof out - 1, from);
-    out[size] = '\0';
-    status = pclose(from);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return outcome_of(command, out, sizeof out);
 }
 
 static void assert_ran(int status, int wanted, const char *says)

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "cluster_life.h"
+#include "shell_outcome.h"
 
 #define SAID_BYTES 65536
 #define REFUSED    6
@@ -23,20 +23,11 @@ static char said[SAID_BYTES];
 static int try_scripts(const char *options)
 {
     char command[512];
-    size_t size;
-    FILE *from;
-    int status;
 
     (void)snprintf(command, sizeof command,
                    "cd '%s' && \"$BREAKWATER_BUILD/breakwater-chaos\" scripts -c site.yaml %s 2>&1 </dev/null",
                    cluster.sites[1].dir, options);
-    from = popen(command, "r");
-    assert_non_null(from);
-    size = fread(said, 1, sizeof said - 1, from);
-    said[size] = '\0';
-    status = pclose(from);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return outcome_of(command, said, sizeof said);
 }
 
 static void assert_refused(const char *options, const char *why)

@@ -15,6 +15,7 @@
 
 #include "agent_life.h"
 #include "guard_rig.h"
+#include "shell_outcome.h"
 
 #define LONG_MS  1900000 /* no test takes that long */
 #define FENCE_MS 5000
@@ -23,20 +24,11 @@
 static int try_scripts(const char *dir, char *out_said, size_t size)
 {
     char command[512];
-    size_t said;
-    FILE *from;
-    int status;
 
     (void)snprintf(command, sizeof command,
                    "cd '%s' && \"$BREAKWATER_BUILD/breakwater-chaos\" scripts -c site.yaml --yes 2>&1 </dev/null",
                    dir);
-    from = popen(command, "r");
-    assert_non_null(from);
-    said = fread(out_said, 1, size - 1, from);
-    out_said[said] = '\0';
-    status = pclose(from);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return outcome_of(command, out_said, size);
 }
 
 static void assert_refused(const char *dir, const char *group)

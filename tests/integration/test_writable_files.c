@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lacking.h"
+#include "shell_outcome.h"
 #include "trio.h"
 
 #define STATUS_CONFIG 78
@@ -28,18 +28,9 @@ static char output[OUT_BYTES]; /* by the last run */
 static int run(const char *command)
 {
     char line[COMMAND_BYTES];
-    size_t size;
-    FILE *in;
-    int status;
 
     (void)snprintf(line, sizeof line, "cd '%s' && { %s ; } 2>&1", trio.pki.dir, command);
-    in = popen(line, "r");
-    assert_non_null(in);
-    size = fread(output, 1, sizeof output - 1, in);
-    output[size] = '\0';
-    status = pclose(in);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return outcome_of(line, output, sizeof output);
 }
 
 static void do_in(const char *command)

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <breakwater/net/pki.h>
 
 #include "janitor.h"
+#include "shell_outcome.h"
 
 static char directory[] = "/tmp/breakwater-check-XXXXXX";
 
@@ -109,19 +109,10 @@ static char output[65536];
 static inline int check(const char *arguments)
 {
     char command[1024];
-    size_t size;
-    FILE *in;
-    int status;
 
     (void)snprintf(command, sizeof command, "\"$BREAKWATER_BUILD/breakwater\" check %s 2>&1",
                    arguments);
-    in = popen(command, "r");
-    assert_non_null(in);
-    size = fread(output, 1, sizeof output - 1, in);
-    output[size] = '\0';
-    status = pclose(in);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return outcome_of(command, output, sizeof output);
 }
 
 static inline void assert_says(const char *text)

@@ -7,16 +7,23 @@
 
 #include "arbiter_world.h"
 
-static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
+/* dc-a was lost, and dc-b serves in its place. */
+static void begin_failed_over(void)
 {
     struct bw_spec spec = changed_spec();
-    (void)state;
+
     spec.failback_after_ms = 60000;
     world_begin_with(&world, 2, &spec);
     silence_until_before_lapse(0);
     assert_acts("A3");
     assert_acts("A9");
     world_serve(&world, B);
+}
+
+static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
+{
+    (void)state;
+    begin_failed_over();
     world_pass_ms(&world, 50000);
     world.sites[A].is_mute = false;
     world_stop(&world, A);
@@ -35,14 +42,8 @@ static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
 /* 3.6: nobody has accepted that perhaps nobody sees the end. What its guard has proved to end is seen without a status. */
 static void a_failback_waits_for_a_holder_whose_end_can_be_seen(void **state)
 {
-    struct bw_spec spec = changed_spec();
     (void)state;
-    spec.failback_after_ms = 60000;
-    world_begin_with(&world, 2, &spec);
-    silence_until_before_lapse(0);
-    assert_acts("A3");
-    assert_acts("A9");
-    world_serve(&world, B);
+    begin_failed_over();
     world.sites[A].is_mute = false;
     world_stop(&world, A);
     world.sites[A].report.has_lag = true;
@@ -79,16 +80,10 @@ static void fail_back_in_vain(void)
 /* 4: each is an outage, and what made its start fail may well be there still. */
 static void a_failback_that_failed_is_tried_again_after_twice_the_time(void **state)
 {
-    struct bw_spec spec = changed_spec();
     uint64_t waited_ms = 60000;
     (void)state;
-    spec.failback_after_ms = 60000;
     for (int failed = 0; failed < 3; failed++, waited_ms *= 2) {
-        world_begin_with(&world, 2, &spec);
-        silence_until_before_lapse(0);
-        assert_acts("A3");
-        assert_acts("A9");
-        world_serve(&world, B);
+        begin_failed_over();
         for (int i = 0; i < failed; i++)
             fail_back_in_vain();
         world_watch(&world)->phase_applied = world.now;
@@ -109,14 +104,7 @@ static void a_failback_that_failed_is_tried_again_after_twice_the_time(void **st
 /* dc-b serves, of lower priority than dc-a, which is well again. */
 static void begin_at_b(void)
 {
-    struct bw_spec spec = changed_spec();
-
-    spec.failback_after_ms = 60000;
-    world_begin_with(&world, 2, &spec);
-    silence_until_before_lapse(0);
-    assert_acts("A3");
-    assert_acts("A9");
-    world_serve(&world, B);
+    begin_failed_over();
     world.sites[A].is_mute = false;
     world_stop(&world, A);
     world.sites[A].report.has_lag = true;
