@@ -22,11 +22,8 @@ static enum bw_err look_at(const char *path, struct bw_run_dir *out_run_dir, str
 static bool goes_on(const struct bw_site_config *config, const struct bw_agent_state *state,
                     struct bw_id kernel_boot_id)
 {
-    char path[512];
-    const int length = snprintf(path, sizeof path, "%s/%s-guard", config->run_dir, config->site);
-    const int dir = length < 0 || (size_t)length >= sizeof path
-                        ? -1
-                        : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char path[BW_AGENT_MIRRORS_PATH_BYTES];
+    const int dir = bw_agent_mirrors_path(config, path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     struct bw_guard_mirror_file mirror;
     bool found = false;
 

@@ -24,7 +24,7 @@ struct reading {
 };
 /* The worker's, without a pointer to anything else: where the file system hangs, the thread outlives all. */
 struct job {
-    char path[512];
+    char path[BW_AGENT_MIRRORS_PATH_BYTES];
     uint32_t count;
     struct reading readings[BW_SITE_GROUPS_MAX];
 };
@@ -97,19 +97,22 @@ static void on_read(void *of, void *user)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+bool bw_agent_mirrors_path(const struct bw_site_config *config, char out_path[BW_AGENT_MIRRORS_PATH_BYTES])
+{
+    const int length = snprintf(out_path, BW_AGENT_MIRRORS_PATH_BYTES, "%s/%s-guard", config->run_dir, config->site);
+
+    return length > 0 && length < BW_AGENT_MIRRORS_PATH_BYTES;
+}
+
 enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag)
 {
     struct job *job;
     const enum bw_err err = bw_worker_open(&agent->mirrors, &agent->loop, sizeof *job, NULL,
                                            on_read, agent, diag);
-    int length;
 
     if (err != BW_OK)
         return err;
     job = bw_worker_job(agent->mirrors);
-    length = snprintf(job->path, sizeof job->path, "%s/%s-guard", agent->config->run_dir,
-                      agent->config->site);
-    if (length < 0 || (size_t)length >= sizeof job->path)
-        return bw_diag_set(diag, BW_ERR_LIMIT, "run_dir is too long");
-    return BW_OK;
+    return bw_agent_mirrors_path(agent->config, job->path) ? BW_OK
+                                                           : bw_diag_set(diag, BW_ERR_LIMIT, "run_dir is too long");
 }

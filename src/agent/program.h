@@ -106,6 +106,9 @@ void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *s
 /* On a thread of its own: what a lease rests on does not wait for it. */
 void bw_agent_keep_members(struct bw_agent *agent, const struct bw_kept_members *members);
 BW_MUST_CHECK enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag);
+#define BW_AGENT_MIRRORS_PATH_BYTES 512
+/* RUN_DIR/SITE-guard, where the guard's mirrors are. False if run_dir is too long. */
+bool bw_agent_mirrors_path(const struct bw_site_config *config, char out_path[BW_AGENT_MIRRORS_PATH_BYTES]);
 /* The guard's mirror of `group`; `dir`: RUN_DIR/SITE-guard. */
 BW_MUST_CHECK enum bw_err bw_agent_mirror_load(int dir, const char *group,
                                                struct bw_guard_mirror_file *out_file,

@@ -491,19 +491,6 @@ static bool may_follow(const json_t *group)
            !json_is_null(json_object_get(failover, "after_fence"));
 }
 
-static bool is_site_connected(const json_t *group, const char *name)
-{
-    json_t *site;
-    size_t i;
-
-    json_array_foreach(json_object_get(group, "sites"), i, site)
-    {
-        if (is_word(site, "name", name))
-            return bw_json_truth(site, "connected");
-    }
-    return false;
-}
-
 /* A site with a claim that is connected has a line of its own (warn_of_override). */
 static void warn_of_claims(const json_t *group, const char *name, struct bw_verdict *verdict)
 {
@@ -525,7 +512,7 @@ static void warn_of_claims(const json_t *group, const char *name, struct bw_verd
                     "%s: may serve, and the spec of %s lacks it; no site becomes primary until %s reports that it has "
                     "stopped. Apply the spec that has it; or, if its machine is off: breakwater force-release %s --site %s",
                     site, name, site, name, site);
-        else if (!is_site_connected(group, site))
+        else if (!bw_json_truth(bw_json_find(json_object_get(group, "sites"), "name", site), "connected"))
             bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), site,
                     "%s: may serve: it reported an OVERRIDE, and is not connected; no other site becomes primary until %s "
                     "reports the end. Reconnect it; or, if its machine is off: breakwater force-release %s --site %s",

@@ -8,7 +8,8 @@
 
 #define BW_FOLLOWED_TEXT_BYTES 1024
 
-/* What the agent at `path` says of the witnesses; NULL: it is not there, or of an older release. The caller's. */
+/* Returns what the agent at `path` reports of the witnesses, to be released by the caller; NULL: the agent does not answer, or
+ * its release is older. */
 json_t *bw_followed_ask(const char *path);
 /* True: witnesses answer, it drops what they say, and no leader is heard. Then `out_what` says why, with the
  * generations, and `out_fix` what to do, in lines that `before` begins. */

@@ -197,19 +197,6 @@ static enum bw_outcome_progress judge_released(struct bw_outcome *outcome, const
     return BW_OUTCOME_DONE;
 }
 
-static bool has_claim(const json_t *group, const char *site)
-{
-    json_t *claim;
-    size_t i;
-
-    json_array_foreach(json_object_get(group, "claims"), i, claim)
-    {
-        if (strcmp(bw_json_member(claim, "site"), site) == 0)
-            return true;
-    }
-    return false;
-}
-
 enum bw_outcome_progress bw_outcome_judge_release(struct bw_outcome *outcome, const json_t *status,
                                                   const json_t *group)
 {
@@ -219,7 +206,7 @@ enum bw_outcome_progress bw_outcome_judge_release(struct bw_outcome *outcome, co
 
     if (group == NULL)
         return judge_gone(outcome, status);
-    if (has_claim(group, outcome->to)) {
+    if (bw_json_find(json_object_get(group, "claims"), "site", outcome->to) != NULL) {
         (void)snprintf(outcome->text, sizeof outcome->text, "the claim of %s stands; %s", outcome->to,
                        is_ours ? "it does not end while the site answers" : "your confirmation was given up");
         return is_ours ? BW_OUTCOME_WAITING : BW_OUTCOME_GIVEN_UP;

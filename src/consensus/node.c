@@ -417,9 +417,15 @@ static void watch_save(struct bw_raft_node *node, uint64_t took_ms)
     node->slow_votes.worst_ms = 0;
 }
 
+/* The store of votes knows the directory alone (bw_vote_file). */
+static struct bw_raft_node *node_of_store(void *user)
+{
+    return (struct bw_raft_node *)((char *)user - offsetof(struct bw_raft_node, dir.fd));
+}
+
 static enum bw_err save_timed(void *user, struct bw_vote vote, struct bw_diag *diag)
 {
-    struct bw_raft_node *node = (struct bw_raft_node *)((char *)user - offsetof(struct bw_raft_node, dir.fd));
+    struct bw_raft_node *node = node_of_store(user);
     const uint64_t begin_ns = uv_hrtime();
     const enum bw_err err = node->save_vote(user, vote, diag);
 
@@ -448,7 +454,7 @@ static void on_mark_written(uv_work_t *work, int status)
 /* L33: beside the loop, one at a time. A disk that hangs keeps the mark of before. */
 static void note_commit(void *user, struct bw_commit_mark mark)
 {
-    struct bw_raft_node *node = (struct bw_raft_node *)((char *)user - offsetof(struct bw_raft_node, dir.fd));
+    struct bw_raft_node *node = node_of_store(user);
 
     if (node->is_marking || node->is_closing)
         return;
@@ -463,7 +469,6 @@ static struct bw_vote_store timed_store(struct bw_raft_node *node)
     struct bw_vote_store store = bw_vote_file(&node->dir.fd);
 
     store.note_commit = note_commit;
-
     node->save_vote = store.save;
     store.save = save_timed;
     return store;

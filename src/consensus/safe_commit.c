@@ -5,7 +5,7 @@
 
 #define MARK_MS 1000 /* between two that are written down */
 
-/* Of the log in memory; 0: it begins below all that is known. */
+/* Returns the term of entry `index`; 0: `index` is below every term that is known. */
 static raft_term term_of(const struct bw_safe_io *safe, raft_index index)
 {
     for (unsigned i = safe->term_count; i > 0; i--)
@@ -88,30 +88,34 @@ void bw_safe_commit_tick(struct bw_safe_io *safe)
         store->note_commit(store->user, safe->mark);
 }
 
-bool bw_safe_io_lacks_entry(const struct bw_safe_io *safe, struct bw_commit_mark mark)
+/* A log whose next entry is `next`. */
+static bool lacks(const struct bw_safe_io *safe, raft_index next, struct bw_commit_mark mark)
 {
     const raft_term term = term_of(safe, mark.index);
 
-    return mark.index != 0 && (mark.index >= safe->next_index || (term != 0 && term != mark.term));
+    return mark.index != 0 && (mark.index >= next || (term != 0 && term != mark.term));
+}
+
+bool bw_safe_io_lacks_entry(const struct bw_safe_io *safe, struct bw_commit_mark mark)
+{
+    return lacks(safe, safe->next_index, mark);
 }
 
 bool bw_safe_commit_judge(struct bw_safe_io *safe, raft_index last, struct bw_diag *diag)
 {
     const struct bw_vote_store *store = &safe->config.store;
     struct bw_commit_mark mark = {0};
-    raft_term term;
 
     if (store->load_commit != NULL)
         mark = store->load_commit(store->user);
     safe->mark = mark;
     safe->written = last;
-    term = term_of(safe, mark.index);
-    if (mark.index == 0 || (last >= mark.index && (term == 0 || term == mark.term)))
+    if (!lacks(safe, last + 1, mark))
         return true;
     safe->counts.decisions_missed++;
     (void)bw_diag_set(diag, BW_ERR_CORRUPT,
                       "the log ends with entry %llu, or has another one of term %llu in place of entry %" PRIu64
                       " (term %" PRIu64 "), which was decided and was on this disk",
-                      last, term, mark.index, mark.term);
+                      last, term_of(safe, mark.index), mark.index, mark.term);
     return false;
 }

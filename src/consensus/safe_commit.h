@@ -9,13 +9,13 @@
 void bw_safe_commit_took(struct bw_safe_io *safe, raft_index index, raft_term term);
 /* A leader's snapshot takes the place of the log. False: it lacks what was decided; the witness was stopped. */
 bool bw_safe_commit_install(struct bw_safe_io *safe, raft_index index, raft_term term);
-/* What is on the disk for good ends with entry `last`. */
+/* Entries up to `last` are on the disk for good. */
 void bw_safe_commit_written(struct bw_safe_io *safe, raft_index last);
 /* Entry `index` and what follows are to go. False: they were decided; the witness was stopped. */
 bool bw_safe_commit_cut(struct bw_safe_io *safe, raft_index index);
 /* Once a tick. */
 void bw_safe_commit_tick(struct bw_safe_io *safe);
-/* What was loaded ends with entry `last`. False: it lacks what was decided, `diag` says how. */
+/* The loaded log ends with entry `last`. False: the log lacks a decided entry; `diag` says which. */
 bool bw_safe_commit_judge(struct bw_safe_io *safe, raft_index last, struct bw_diag *diag);
 
 #endif

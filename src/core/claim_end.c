@@ -70,22 +70,8 @@ enum bw_holder_answer bw_claims_answer(const struct bw_group *group, const struc
                                        struct bw_instant now, uint64_t *out_fresh_left_ns)
 {
     const int index = bw_spec_find_site(&group->spec, site);
-    const uint64_t freshness_ns = bw_policy_longer_freshness_ns(group);
-    enum bw_holder_answer answer = BW_HOLDER_SILENT;
 
     *out_fresh_left_ns = 0;
-    for (size_t i = 0; index >= 0 && i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_contact *contact = &watch->reports[index].by_instance[i];
-        const uint64_t left_ns = bw_instant_wait_left_ns(now, bw_instant_add(contact->received, freshness_ns));
-
-        if (!contact->used || left_ns == 0)
-            continue;
-        if (left_ns > *out_fresh_left_ns)
-            *out_fresh_left_ns = left_ns;
-        if (contact->report.service == BW_SERVICE_STARTED)
-            answer = BW_HOLDER_STARTED;
-        else if (answer == BW_HOLDER_SILENT)
-            answer = BW_HOLDER_ANSWERS;
-    }
-    return answer;
+    return index < 0 ? BW_HOLDER_SILENT
+                     : bw_policy_answer(group, &watch->reports[index], now, true, out_fresh_left_ns);
 }

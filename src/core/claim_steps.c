@@ -21,20 +21,12 @@ bool bw_decide_claim(struct bw_evaluation *eval, struct bw_command *command)
     return true;
 }
 
-/* An operator confirms that the machine of the site is off; a fresh report that says otherwise counts first. */
 static bool judge_operator(struct bw_evaluation *eval, const struct bw_claim *claim)
 {
-    const struct bw_wish *wish = &eval->watch->wish;
     uint64_t left_ns;
     const enum bw_holder_answer answer = bw_claims_answer(eval->group, eval->watch, claim->site, eval->now, &left_ns);
-    const bool is_against = answer == BW_HOLDER_STARTED || (answer == BW_HOLDER_ANSWERS && !wish->holder_is_off);
 
-    if (is_against)
-        bw_gate_wake(&eval->list, left_ns);
-    return bw_gate_plain(&eval->list, BW_GATE_ID_SILENT, -1, !is_against,
-                         answer == BW_HOLDER_STARTED   ? "answers: started"
-                         : answer == BW_HOLDER_ANSWERS ? "answers"
-                                                       : NULL);
+    return bw_eval_judge_answer(eval, answer, left_ns);
 }
 
 static bool is_asked(const struct bw_evaluation *eval, const struct bw_claim *claim)

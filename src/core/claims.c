@@ -50,11 +50,9 @@ bool bw_claims_is_newer(const struct bw_claim_word *word, struct bw_id session, 
 
 static bool is_kept(const struct bw_group *group, const char *site, struct bw_id instance)
 {
-    for (uint32_t i = 0; i < group->claim_count; i++)
-        if (bw_claim_stands(&group->claims[i]) && strcmp(group->claims[i].site, site) == 0 &&
-            bw_id_equal(group->claims[i].instance, instance))
-            return true;
-    return false;
+    const struct bw_claim *claim = bw_group_claim_of(group, site, instance);
+
+    return claim != NULL && bw_claim_stands(claim);
 }
 
 static bool is_free(const struct bw_heard_claim *heard)
@@ -89,14 +87,9 @@ static struct bw_heard_claim *place_for(struct bw_watch *watch, const struct bw_
 static bool is_covered(const struct bw_group *group, const char *site, struct bw_id instance, struct bw_id session,
                        uint64_t number)
 {
-    for (uint32_t i = 0; i < group->claim_count; i++) {
-        const struct bw_claim *claim = &group->claims[i];
+    const struct bw_claim *claim = bw_group_claim_of(group, site, instance);
 
-        if (!bw_claim_stands(claim) && strcmp(claim->site, site) == 0 && bw_id_equal(claim->instance, instance) &&
-            bw_id_equal(claim->session, session) && number <= claim->number)
-            return true;
-    }
-    return false;
+    return claim != NULL && !bw_claim_stands(claim) && bw_claim_covers(claim, session, number);
 }
 
 static void keep(struct bw_watch *watch, struct bw_heard_claim *heard, const struct bw_claim_word *word)

@@ -10,7 +10,7 @@
 
 /* ---- what a witness receives ---- */
 
-/* What one sync tells of a claim. */
+/* One sync's report of a claim. */
 struct bw_claim_word {
     const char *site;
     struct bw_id instance;
@@ -23,7 +23,7 @@ struct bw_claim_word {
     bool is_given_up; /* not claimed: ends what had begun nothing, or what the spec lacked */
     bool is_over;     /* likewise, and the end of what had begun was seen */
 };
-/* What the newest report of a site of the spec tells. */
+/* Reads the newest report of a site of the spec. */
 struct bw_claim_word bw_claims_word_of(const char *site, const struct bw_contact *contact);
 /* It was made after what that sync of `session` reported, which came here, or was applied, at `since`: an agent counts its
  * syncs, so of one session the number tells; of another one that its agent had read an answer to what came later. */
@@ -50,7 +50,7 @@ bool bw_claims_find_of(const struct bw_group *group, const struct bw_watch *watc
                        struct bw_claimed *out_claimed);
 /* Why it holds others, for a gate: a constant text, or of `claimed`. */
 const char *bw_claims_word(const struct bw_claimed *claimed);
-/* What a leader is to commit next; NULL: nothing. */
+/* Returns the report that a leader has to commit next; NULL: there is none. */
 const struct bw_heard_claim *bw_claims_uncommitted(const struct bw_group *group, const struct bw_watch *watch);
 /* The Claim that it makes. */
 struct bw_command bw_claims_command(const struct bw_group *group, const struct bw_heard_claim *heard);
@@ -62,8 +62,7 @@ bool bw_claims_is_over(const struct bw_group *group, const struct bw_watch *watc
                        struct bw_instant now, struct bw_command *out_command);
 /* This witness forgets what it has received of that site: below BW_CLAIM_LEVEL an operator has confirmed that it is off. */
 void bw_claims_forget(struct bw_watch *watch, const char *site);
-/* What fresh reports of that site say to an operator who confirms that it is off, and until when the newest of them is
- * fresh. */
+/* As bw_policy_answer, of the site of a claim. */
 enum bw_holder_answer bw_claims_answer(const struct bw_group *group, const struct bw_watch *watch, const char *site,
                                        struct bw_instant now, uint64_t *out_fresh_left_ns);
 

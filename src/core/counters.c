@@ -12,7 +12,7 @@ bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max)
     return own == 0 || claimed <= own || claimed - own <= jump_max;
 }
 
-/* What there is of numbers in each step of a generation, and in all of one. */
+/* Each step of a generation has 2^INDEX_SHIFT indexes, and a whole generation has INDEX_RANGE. */
 #define INDEX_SHIFT 14
 #define INDEX_RANGE (BW_GENERATION_LEAP << INDEX_SHIFT)
 

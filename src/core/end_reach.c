@@ -37,7 +37,7 @@ static const char *unproved_word(const struct bw_evaluation *eval)
     return "no kill by its guard alone was ever seen to end its service";
 }
 
-/* What time alone ends (3.3): what was never started, what a second enforcer ends, what is proved to end by itself, and
+/* Time alone ends (3.3) what was never started, what a second enforcer ends, what is proved to end by itself, and
  * what a person has decided to hand over anyway. */
 const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval)
 {

@@ -226,30 +226,29 @@ enum bw_holder_answer bw_arbiter_holder_answer(const struct bw_group *group,
                                                uint64_t *out_fresh_left_ns)
 {
     const struct bw_evaluation eval = {.group = group, .watch = watch, .now = now};
-    enum bw_holder_answer answer = BW_HOLDER_SILENT;
 
     *out_fresh_left_ns = 0;
     if (group->phase == BW_PHASE_VACANT)
-        return answer;
-    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_contact *contact = &bw_eval_holder_reports(&eval)->by_instance[i];
-        uint64_t left_ns = bw_instant_wait_left_ns(
-            now, bw_instant_add(contact->received, bw_policy_longer_freshness_ns(group)));
+        return BW_HOLDER_SILENT;
+    /* 3.8: the service of an override is not what the epoch has left. */
+    return bw_policy_answer(group, bw_eval_holder_reports(&eval), now, false, out_fresh_left_ns);
+}
 
-        if (!contact->used || left_ns == 0)
-            continue;
-        if (left_ns > *out_fresh_left_ns)
-            *out_fresh_left_ns = left_ns;
-        /* 3.8: what a person lets serve there is not what the epoch has left. */
-        if (contact->report.service == BW_SERVICE_STARTED &&
-            (contact->report.override == BW_OVERRIDE_NONE ||
-             contact->report.override == BW_OVERRIDE_WAITING))
-            answer = BW_HOLDER_STARTED;
-        else if (answer == BW_HOLDER_SILENT)
-            answer = BW_HOLDER_ANSWERS;
-    }
-    BW_ASSERT((answer == BW_HOLDER_SILENT) == (*out_fresh_left_ns == 0));
-    return answer;
+bool bw_eval_is_contradicted(const struct bw_wish *wish, enum bw_holder_answer answer)
+{
+    return answer == BW_HOLDER_STARTED || (answer == BW_HOLDER_ANSWERS && !wish->holder_is_off);
+}
+
+bool bw_eval_judge_answer(struct bw_evaluation *eval, enum bw_holder_answer answer, uint64_t fresh_left_ns)
+{
+    const bool is_against = bw_eval_is_contradicted(&eval->watch->wish, answer);
+
+    if (is_against)
+        bw_gate_wake(&eval->list, fresh_left_ns);
+    return bw_gate_plain(&eval->list, BW_GATE_ID_SILENT, -1, !is_against,
+                         answer == BW_HOLDER_STARTED   ? "answers: started"
+                         : answer == BW_HOLDER_ANSWERS ? "answers"
+                                                       : NULL);
 }
 
 uint64_t bw_arbiter_lease_may_live_ns(const struct bw_group *group, const struct bw_watch *watch,

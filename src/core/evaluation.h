@@ -60,6 +60,12 @@ const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval); /* NULL
 void bw_eval_judge_end_reach(struct bw_evaluation *eval);
 bool bw_eval_time_ends(const struct bw_evaluation *eval);
 
+/* An operator confirms that a site is off; `answer` is what its fresh reports say, for `fresh_left_ns` yet. A report that
+ * comes after the operator's word counts as one that came before. */
+bool bw_eval_is_contradicted(const struct bw_wish *wish, enum bw_holder_answer answer);
+/* The gate of that; false: it holds. */
+bool bw_eval_judge_answer(struct bw_evaluation *eval, enum bw_holder_answer answer, uint64_t fresh_left_ns);
+
 /* What runs at the holder's site by this report is what the open epoch has left (3.8, 3.9). */
 bool bw_eval_is_of_epoch(const struct bw_evaluation *eval, const struct bw_report *report);
 /* 3.3: for how long yet what it has said keeps time from ending the epoch, as it did not say

@@ -20,30 +20,12 @@ static bool is_asked(const struct bw_evaluation *eval)
            strcmp(eval->watch->wish.to, eval->group->holder_site) == 0;
 }
 
-/* A report that comes after the person has spoken counts as one that came before. */
-static bool judge_answer(struct bw_evaluation *eval)
+static bool judge_holder(struct bw_evaluation *eval)
 {
     uint64_t left_ns;
-    const enum bw_holder_answer answer = bw_arbiter_holder_answer(eval->group, eval->watch,
-                                                                  eval->now, &left_ns);
-    bool is_against = false;
+    const enum bw_holder_answer answer = bw_arbiter_holder_answer(eval->group, eval->watch, eval->now, &left_ns);
 
-    switch (answer) {
-    case BW_HOLDER_SILENT:
-        break;
-    case BW_HOLDER_ANSWERS:
-        is_against = !eval->watch->wish.holder_is_off;
-        break;
-    case BW_HOLDER_STARTED:
-        is_against = true;
-        break;
-    }
-    if (is_against)
-        bw_gate_wake(&eval->list, left_ns);
-    return bw_gate_plain(&eval->list, BW_GATE_ID_SILENT, -1, !is_against,
-                         answer == BW_HOLDER_STARTED   ? "answers: started"
-                         : answer == BW_HOLDER_ANSWERS ? "answers"
-                                                       : NULL);
+    return bw_eval_judge_answer(eval, answer, left_ns);
 }
 
 static void complete(const struct bw_evaluation *eval, enum bw_command_kind kind,
@@ -65,7 +47,7 @@ bool bw_decide_close_for_person(struct bw_evaluation *eval, struct bw_command *c
     if (!is_asked(eval))
         return false;
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_VOUCHED, -1, true, NULL);
-    (void)judge_answer(eval);
+    (void)judge_holder(eval);
     complete(eval, BW_COMMAND_CLOSE, command);
     return true;
 }
@@ -87,7 +69,7 @@ bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command)
     (void)bw_gate_wait(&eval->list, BW_GATE_ID_LAPSE, -1, bw_expiry_counted_from(&base),
                        bw_expiry_wait_ns(&eval->group->terms), eval->now, NULL);
     if (has_asked)
-        (void)judge_answer(eval);
+        (void)judge_holder(eval);
     complete(eval, BW_COMMAND_FORCED, command);
     return true;
 }
@@ -158,12 +140,9 @@ static enum bw_err check_answer(const struct bw_group *group, const struct bw_wa
 {
     const char *site = group->holder_site;
 
-    switch (answer) {
-    case BW_HOLDER_SILENT:
+    if (!bw_eval_is_contradicted(wish, answer))
         return BW_OK;
-    case BW_HOLDER_ANSWERS:
-        if (wish->holder_is_off)
-            return BW_OK;
+    if (answer == BW_HOLDER_ANSWERS)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s answers, %s; look there first. If the service is surely off there "
                            "although its agent answers: the same with --holder-is-off",
@@ -172,9 +151,6 @@ static enum bw_err check_answer(const struct bw_group *group, const struct bw_wa
                                ? "but not with the state that could give the epoch back: an "
                                  "agent made anew, or a second enforcer"
                                : "so it can end the service and give the epoch back itself");
-    case BW_HOLDER_STARTED:
-        break;
-    }
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s answers, and says that %s runs there: two sites would serve. Stop it "
                        "there, or switch that site off until it answers no more",
@@ -205,26 +181,21 @@ static enum bw_err check_need(const struct bw_witness *witness, int group_index,
                        (unsigned)(left_ms % 1000 / 100), group->holder_site, group->spec.name);
 }
 
-/* What the site claims ends with this operator's confirmation, too; what it reports freshly counts first. */
+/* An operator's confirmation also ends the claim of the site, unless a fresh report contradicts it. */
 static enum bw_err check_claim(const struct bw_group *group, const struct bw_watch *watch, const struct bw_wish *wish,
                                struct bw_instant now, struct bw_diag *diag)
 {
     uint64_t fresh_left_ns;
+    const enum bw_holder_answer answer = bw_claims_answer(group, watch, wish->to, now, &fresh_left_ns);
 
-    switch (bw_claims_answer(group, watch, wish->to, now, &fresh_left_ns)) {
-    case BW_HOLDER_SILENT:
+    if (!bw_eval_is_contradicted(wish, answer))
         return BW_OK;
-    case BW_HOLDER_ANSWERS:
-        if (wish->holder_is_off)
-            return BW_OK;
+    if (answer == BW_HOLDER_ANSWERS)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s answers; it may serve %s under its override. End the override there: breakwater override %s "
                            "-c FILE --end; if the service is off there although its agent answers: breakwater force-release "
                            "%s --site %s --holder-is-off",
                            wish->to, group->spec.name, group->spec.name, group->spec.name, wish->to);
-    case BW_HOLDER_STARTED:
-        break;
-    }
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s answers, and reports that %s runs there: two sites would serve. End the override there: "
                        "breakwater override %s -c FILE --end; or switch that site off until it answers no more",

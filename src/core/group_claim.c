@@ -17,14 +17,12 @@ bool bw_claim_stands(const struct bw_claim *claim)
     return claim->end == BW_CLAIM_END_NONE;
 }
 
-/* Index of the claim of that instance, over or not; -1: there is none. */
-static int find(const struct bw_group *group, const struct bw_command *command)
+const struct bw_claim *bw_group_claim_of(const struct bw_group *group, const char *site, struct bw_id instance)
 {
     for (uint32_t i = 0; i < group->claim_count; i++)
-        if (strcmp(group->claims[i].site, command->site) == 0 &&
-            bw_id_equal(group->claims[i].instance, command->instance))
-            return (int)i;
-    return -1;
+        if (strcmp(group->claims[i].site, site) == 0 && bw_id_equal(group->claims[i].instance, instance))
+            return &group->claims[i];
+    return NULL;
 }
 
 /* Index of the oldest one that is over; -1: all of them stand. */
@@ -36,16 +34,14 @@ static int oldest_over(const struct bw_group *group)
     return -1;
 }
 
-/* What a late copy says was over by then: the agent counts its syncs within one session. */
-static bool is_covered(const struct bw_claim *claim, const struct bw_command *command)
+bool bw_claim_covers(const struct bw_claim *claim, struct bw_id session, uint64_t number)
 {
-    return bw_id_equal(claim->session, command->session) && command->sync_number <= claim->number;
+    return bw_id_equal(claim->session, session) && number <= claim->number;
 }
 
 static bool takes_new(const struct bw_group *group, const struct bw_command *command)
 {
-    const int at = find(group, command);
-    const struct bw_claim *claim = at >= 0 ? &group->claims[at] : NULL;
+    const struct bw_claim *claim = bw_group_claim_of(group, command->site, command->instance);
 
     if (!bw_name_is_valid(command->site) || bw_id_is_none(command->instance) || bw_id_is_none(command->session))
         return false;
@@ -53,7 +49,7 @@ static bool takes_new(const struct bw_group *group, const struct bw_command *com
         return group->claim_count < BW_CLAIMS_MAX || oldest_over(group) >= 0 || !group->has_more_claims;
     if (bw_claim_stands(claim))
         return command->claim > claim->kind;
-    return !is_covered(claim, command);
+    return !bw_claim_covers(claim, command->session, command->sync_number); /* a late copy says what was over by then */
 }
 
 /* An operator confirms that the machine is off: that is the end of all that its agents have claimed. */
@@ -110,7 +106,7 @@ static void take_out(struct bw_group *group, int at)
 
 static void take_new(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
-    const int at = find(group, command);
+    const struct bw_claim *before = bw_group_claim_of(group, command->site, command->instance);
     struct bw_claim claim = {.instance = command->instance,
                              .session = command->session,
                              .number = command->sync_number,
@@ -118,8 +114,8 @@ static void take_new(struct bw_group *group, uint64_t index, const struct bw_com
                              .kind = command->claim};
 
     BW_COPY_FIELD(claim.site, command->site);
-    if (at >= 0)
-        take_out(group, at);
+    if (before != NULL)
+        take_out(group, (int)(before - group->claims));
     else if (group->claim_count == BW_CLAIMS_MAX && oldest_over(group) >= 0)
         take_out(group, oldest_over(group));
     if (group->claim_count == BW_CLAIMS_MAX)

@@ -467,6 +467,32 @@ const struct bw_contact *bw_policy_connected(const struct bw_group *group,
                : NULL;
 }
 
+enum bw_holder_answer bw_policy_answer(const struct bw_group *group, const struct bw_site_reports *reports,
+                                       struct bw_instant now, bool counts_overrides, uint64_t *out_fresh_left_ns)
+{
+    const uint64_t freshness_ns = bw_policy_longer_freshness_ns(group);
+    enum bw_holder_answer answer = BW_HOLDER_SILENT;
+
+    *out_fresh_left_ns = 0;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_contact *contact = &reports->by_instance[i];
+        const uint64_t left_ns = bw_instant_wait_left_ns(now, bw_instant_add(contact->received, freshness_ns));
+
+        if (!contact->used || left_ns == 0)
+            continue;
+        if (left_ns > *out_fresh_left_ns)
+            *out_fresh_left_ns = left_ns;
+        if (contact->report.service == BW_SERVICE_STARTED &&
+            (counts_overrides || contact->report.override == BW_OVERRIDE_NONE ||
+             contact->report.override == BW_OVERRIDE_WAITING))
+            answer = BW_HOLDER_STARTED;
+        else if (answer == BW_HOLDER_SILENT)
+            answer = BW_HOLDER_ANSWERS;
+    }
+    BW_ASSERT((answer == BW_HOLDER_SILENT) == (*out_fresh_left_ns == 0));
+    return answer;
+}
+
 bool bw_policy_is_stop_seen(const struct bw_contact *holder)
 {
     const struct bw_report *report = &holder->report;

@@ -40,10 +40,14 @@ bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *
 /* The end of the holder's service could be seen: its status is known, or its reach is proved (3.2.4). Else it would be
  * stopped, not be seen to be, and hold its epoch. */
 bool bw_policy_is_stop_seen(const struct bw_contact *holder);
-/* What is asked of the holder before its service is stopped for a move that a person asked for. NULL: not connected. */
+/* Judges the holder before its service is stopped for a move that an operator asked for. NULL: not connected. */
 void bw_policy_judge_asked_holder(const struct bw_contact *holder, struct bw_gate_list *list);
 /* ... and for one that nobody asked for. */
 void bw_policy_judge_holder(const struct bw_contact *holder, struct bw_gate_list *list);
+/* Returns what the fresh reports of a site say to an operator who confirms that the site is off, and for how long yet the
+ * newest of them is fresh. `counts_overrides`: `started` also counts where an override serves. */
+enum bw_holder_answer bw_policy_answer(const struct bw_group *group, const struct bw_site_reports *reports,
+                                       struct bw_instant now, bool counts_overrides, uint64_t *out_fresh_left_ns);
 /* Some site of the group has a readiness script, as far as this witness has heard. */
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch);
 /* And the readiness of some site gives positions: then a move needs the origin's final one (3.6). */

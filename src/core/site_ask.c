@@ -253,3 +253,21 @@ bool bw_site_is_said_lately(const struct step *step, struct bw_instant said)
     return !bw_instant_right_is_over(
         step->now, bw_instant_add(said, fresh_ns > SAID_NS_MIN ? fresh_ns : SAID_NS_MIN));
 }
+
+bool bw_site_runs_again(const struct step *step, enum bw_run_result result)
+{
+    switch (result) {
+    case BW_RUN_REFUSED:
+    case BW_RUN_KILLED:
+    case BW_RUN_INTERRUPTED:
+        step->site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return true;
+    case BW_RUN_OK:
+    case BW_RUN_FAILED:
+    case BW_RUN_TIMED_OUT:
+    case BW_RUN_NOT_STARTED:
+    case BW_RUN_TOO_LATE:
+        break;
+    }
+    return false;
+}

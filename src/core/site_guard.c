@@ -495,25 +495,15 @@ static void on_stopped_first(const struct step *step, enum bw_run_result result)
 {
     struct bw_site *site = step->site;
 
-    switch (result) {
-    case BW_RUN_OK:
-        site->stops_first = false;
-        site->service = BW_SERVICE_UNKNOWN; /* a look of its own says `stopped` before anything is started */
-        bw_site_observe_soon(step, BW_ACTION_STATUS);
+    if (bw_site_runs_again(step, result))
         return;
-    case BW_RUN_REFUSED:
-    case BW_RUN_KILLED:
-    case BW_RUN_INTERRUPTED:
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
-        return;
-    case BW_RUN_FAILED:
-    case BW_RUN_TIMED_OUT:
-    case BW_RUN_NOT_STARTED:
-    case BW_RUN_TOO_LATE:
-        site->stops_first = false;
+    site->stops_first = false;
+    if (result != BW_RUN_OK) {
         bw_site_begin_stop(step, BW_REASON_SERVICE_DOWN, "S102");
         return;
     }
+    site->service = BW_SERVICE_UNKNOWN; /* a look of its own says `stopped` before anything is started */
+    bw_site_observe_soon(step, BW_ACTION_STATUS);
 }
 
 static void on_stop_ended(const struct step *step, const struct bw_guard_run_ended *ended)
@@ -535,11 +525,8 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
         bw_site_stop_move(site, BW_SITE_STOP_EVENT_SEEN);
         return;
     }
-    if (ended->result == BW_RUN_REFUSED || ended->result == BW_RUN_KILLED ||
-        ended->result == BW_RUN_INTERRUPTED) {
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+    if (bw_site_runs_again(step, ended->result))
         return;
-    }
     /* 3.5: a stop that fails is followed by the fence at once. */
     bw_site_alarm(site, BW_ALARM_STOP_FAILED, true);
     bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S33");
@@ -553,8 +540,9 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
     BW_ASSERT(ended->action == BW_ACTION_FENCE);
     if (ended->result == BW_RUN_OK || ended->result == BW_RUN_FAILED)
         bw_site_note_fence_time(step, ended->epoch, ended->duration_ms);
-    switch (ended->result) {
-    case BW_RUN_OK:
+    if (bw_site_runs_again(step, ended->result))
+        return;
+    if (ended->result == BW_RUN_OK) {
         bw_site_note_fence_succeeded(site);
         site->guard.overriding = false;
         if (ended->run_id == site->fence_run_id) {
@@ -567,16 +555,6 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
             bw_site_begin_ending(step);
         }
         return;
-    case BW_RUN_REFUSED:
-    case BW_RUN_INTERRUPTED:
-    case BW_RUN_KILLED:
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
-        return;
-    case BW_RUN_FAILED:
-    case BW_RUN_TIMED_OUT:
-    case BW_RUN_NOT_STARTED:
-    case BW_RUN_TOO_LATE:
-        break;
     }
     site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
     bw_site_note_fence_failed(step, ended->epoch);

@@ -58,7 +58,7 @@ void bw_site_note_health(struct bw_site *site, struct bw_instant at)
         site->sick_in_a_row += site->sick_in_a_row < UINT32_MAX;
 }
 
-/* What the witnesses are told: a look that says nothing is none of that. */
+/* Returns what the site reports to the witnesses; a single look without a word is not enough. */
 enum bw_unhealthy bw_site_health(const struct bw_site *site)
 {
     return is_to_serve(site) && site->unhealthy_in_a_row >= site->limits.failure_threshold ? site->unhealthy

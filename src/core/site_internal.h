@@ -51,6 +51,8 @@ struct bw_site_row {
 };
 
 /* site_ask.c */
+/* True: the stop or fence was cut short, so it is run again after a pause, which begins now. */
+bool bw_site_runs_again(const struct step *step, enum bw_run_result result);
 void bw_site_take_row(const struct step *step, const struct bw_site_row *rows, size_t count, unsigned state);
 bool bw_site_always(const struct step *step);
 void bw_site_nothing(const struct step *step, const char *rule);

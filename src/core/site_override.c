@@ -403,20 +403,11 @@ void bw_site_override_stop_ended(const struct step *step, enum bw_run_result res
 {
     struct bw_site *site = step->site;
 
-    switch (result) {
-    case BW_RUN_OK:
+    if (bw_site_runs_again(step, result))
+        return;
+    if (result == BW_RUN_OK) {
         bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_ENDED);
         return;
-    case BW_RUN_REFUSED:
-    case BW_RUN_KILLED:
-    case BW_RUN_INTERRUPTED:
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
-        return;
-    case BW_RUN_FAILED:
-    case BW_RUN_TIMED_OUT:
-    case BW_RUN_NOT_STARTED:
-    case BW_RUN_TOO_LATE:
-        break;
     }
     bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_STOP_FAILED);
     bw_site_alarm(site, BW_ALARM_STOP_FAILED, true);

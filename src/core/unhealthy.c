@@ -91,7 +91,7 @@ static uint64_t wait_ns(const struct bw_evaluation *eval, const struct bw_contac
     return wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS;
 }
 
-/* What has become of a group that was moved to `site` for this reason. */
+/* The state of a group that was moved to a site for this reason. */
 enum moved { MOVED_NOT, MOVED_WAITS, MOVED_SERVES, MOVED_FAILS };
 
 static enum moved find_moved(const struct bw_evaluation *eval, uint32_t index, const char *site)

@@ -98,7 +98,7 @@ static bool has_mirrors(const char *path)
     return is_any;
 }
 
-/* What a guard without keys has begun in this boot shows none: until the next one every mark counts. */
+/* Processes that a guard without keys began in this boot show none, so every mark counts until the next boot. */
 static void read_key(struct bw_guard_store *store)
 {
     size_t size;

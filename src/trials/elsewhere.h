@@ -19,7 +19,7 @@ enum bw_elsewhere {
     BW_ELSEWHERE_TAKEN,   /* no confirmation passes that */
 };
 
-/* What one witness answered, or why it did not. */
+/* The answer of one witness, or why there is none. */
 struct bw_elsewhere_answer {
     const char *address;
     const json_t *status; /* breakwater.status/v1; NULL: none */

@@ -92,7 +92,7 @@ struct bw_heard_claim {
     bool is_over;   /* a later sync of that session has reported the end: `number` is of that one */
 };
 
-/* What a site claims, by the state or by what this witness has received. */
+/* One claim of a site, in the state or in the memory of this witness. */
 struct bw_claimed {
     const char *site; /* borrowed of group or watch; "": more claims were made than are kept */
     struct bw_id instance;

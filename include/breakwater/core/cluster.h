@@ -53,7 +53,7 @@ struct bw_applied {
 struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
                                    const struct bw_command *command);
 
-/* What a recovery is made with. */
+/* The inputs of a recovery beside the state. */
 struct bw_recovery_way {
     uint64_t above;  /* a generation that sites follow and this state does not know; 0: none */
     uint64_t chance; /* any bits */

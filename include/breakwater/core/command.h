@@ -111,7 +111,7 @@ enum bw_wish_end {
 #undef X
 };
 
-/* What a site claims (3.8, 3.9). A later one replaces an earlier one. */
+/* The kinds of claims (3.8, 3.9). A later kind replaces an earlier one. */
 #define BW_CLAIM_LIST(X)                                                                           \
     X(WAITS, "waits")         /* it waits to override: it has begun nothing */                     \
     X(OUTSIDE, "outside")     /* the spec of a recovered group lacks it, and it may serve */       \

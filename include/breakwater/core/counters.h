@@ -36,7 +36,7 @@ bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max);
 #define BW_GENERATION_LEAP (UINT64_C(1) << 24)
 #define BW_GENERATION_MAX  ((BW_COUNTER_MAX >> 14) - (UINT64_C(1) << 25))
 
-/* What one answer adds at most to the generation that an agent has: a hundred recoveries of which it heard nothing. */
+/* One answer adds at most this to the generation that an agent has: a hundred recoveries that the agent missed. */
 #define BW_GENERATION_JUMP_MAX (UINT64_C(1) << 32)
 
 /* An agent of the generation `own` (0: none yet) takes `claimed`, which is above it. */

@@ -242,6 +242,10 @@ const char *bw_phase_word(enum bw_phase phase);
 /* ---- claims (3.8) ---- */
 
 bool bw_claim_stands(const struct bw_claim *claim);
+/* Returns the claim of that agent, over or not; NULL if it has made none. */
+const struct bw_claim *bw_group_claim_of(const struct bw_group *group, const char *site, struct bw_id instance);
+/* True if `claim` has that sync, or a later one of its session: an agent counts its syncs within one session. */
+bool bw_claim_covers(const struct bw_claim *claim, struct bw_id session, uint64_t number);
 /* Would this Claim or ClaimOver change anything? A Claim that is there already does not, nor does one that a
  * later end covers. */
 bool bw_group_takes_claim(const struct bw_group *group, const struct bw_command *command);
