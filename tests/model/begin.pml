@@ -33,7 +33,7 @@
 #define STOPPED 1
 #define STARTED 2
 #define OVERRIDES 3
-#define ON 1                    /* overriding; also with the record of a run that a reboot ended */
+#define ON 1                    /* overriding, until its machine reboots */
 #define ENDING 2                /* a person has said --end, and its fence has not seen the end yet */
 #define BIT(e) (1 << (e))
 #define NAME(s) (65 + (s))
@@ -80,6 +80,9 @@ byte stop_epoch;                /* what they are about */
 /* ---- sites ---- */
 bit  serves[SITES], enforced[SITES], armed[SITES], cut[SITES];
 byte overriding[SITES];         /* 0, or what its record says */
+#ifdef M_MANUAL_BOOT
+bit  was_overriding[SITES];     /* before its machine went off */
+#endif
 byte accepted[SITES];
 bit  given_back[SITES];
 byte obeyed[SITES];             /* the highest index acted on */
@@ -458,7 +461,10 @@ inline quorum_comes() {
 inline reboot(s) {
     MAY_CHANGE && (serves[s] || armed[s]) -> changes++; serves[s] = 0; RUN_BY_HAND(s, 0); confirmed[s] = 0;
     printf("%c reboots\n", NAME(s));
-    if :: overriding[s] == ENDING -> overriding[s] = ON :: else fi;     /* the record stays, the order does not */
+#ifdef M_MANUAL_BOOT            /* a manual lease outlives its boot: while the machine is off nobody hears of it */
+    if :: overriding[s] == ON -> was_overriding[s] = 1 :: else fi;
+#endif
+    overriding[s] = 0;          /* it is over, and nothing outlived the machine here */
 #ifdef MOVES
     stopping[s] = 0;
 #endif
@@ -487,6 +493,11 @@ inline override(s) {
 #endif
 }
 inline override_starts(s) { overriding[s] == ON && ALL(IS_DOWN) && !calm -> starts(s) }
+#ifdef M_MANUAL_BOOT            /* it boots without a network */
+inline boot_starts(s) {
+    was_overriding[s] && !calm -> was_overriding[s] = 0; overriding[s] = ON; printf("%c boots, and its manual lease goes on\n", NAME(s)); starts(s)
+}
+#endif
 inline override_to_end(s) {     /* `--end`, whatever the witnesses do; of an epoch that was accepted it is refused */
     overriding[s] == ON && IS_STANDING_BY(s) && MAY_CHANGE -> changes++; printf("a person ends the override at %c\n", NAME(s));
 #ifdef M_OVERRIDE_ENDS_FIRST    /* what it serves is left to the standby check */
@@ -591,6 +602,9 @@ end:
 #ifdef OVERRIDE
     EACH_SITE(override)
     EACH_SITE(override_starts)
+#ifdef M_MANUAL_BOOT
+    EACH_SITE(boot_starts)
+#endif
     EACH_SITE(override_to_end)
     EACH_SITE(override_yields)
     EACH_SITE(override_ends)
