@@ -26,7 +26,6 @@ static void tell_action(struct sim_agent *agent, const struct bw_site *site,
         [BW_GUARD_MESSAGE_RUN] = "orders",
         [BW_GUARD_MESSAGE_END] = "asks to end",
         [BW_GUARD_MESSAGE_LET_GO] = "lets go",
-        [BW_GUARD_MESSAGE_OVERRIDE] = "passes an override on",
         [BW_GUARD_MESSAGE_PASS] = "lets its start pass the point of no return",
     };
     struct sim_world *world = sim_world_of(agent->process);
@@ -99,6 +98,13 @@ static struct bw_instant now(void *user)
     const struct sim_agent *agent = user;
 
     return sim_now(agent->process);
+}
+
+static int64_t wall_ms(void *user)
+{
+    struct sim_agent *agent = user;
+
+    return sim_wall_ms(sim_world_of(agent->process));
 }
 
 /* What a dead process asks for is nothing. */
@@ -333,7 +339,7 @@ static void begin(struct sim_process *process, void *payload)
     (void)payload;
     bw_agent_machine_init(&agent->program,
                           &(struct bw_agent_setup){
-                              .driver = {.user = agent, .now = now, .emit = emit},
+                              .driver = {.user = agent, .now = now, .wall_ms = wall_ms, .emit = emit},
                               .site = process->host->name,
                               .name = process->name,
                               .feature_level = process->level,

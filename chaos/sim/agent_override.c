@@ -21,6 +21,12 @@ static void count_refusal(struct sim_world *world, const char *who,
     sim_tell(world, who, "refuses: %s", bw_override_refusal_word(refusal));
 }
 
+/* From the shortest that there is to a few minutes. */
+static uint32_t for_ms_of(const struct sim_world *world)
+{
+    return BW_OVERRIDE_FOR_MS_MIN + (uint32_t)(world->now_ns / SIM_MS % 7) * 30000;
+}
+
 static void on_word(struct sim_process *process, void *payload)
 {
     struct sim_agent *agent = process->state;
@@ -31,10 +37,11 @@ static void on_word(struct sim_process *process, void *payload)
         .kind = is_end ? BW_AGENT_EVENT_OVERRIDE_END : BW_AGENT_EVENT_OVERRIDE,
         .group = group,
         .unix_ms = sim_wall_ms(world),
+        .for_ms = for_ms_of(world),
     };
     const enum bw_override_refusal refusal =
         is_end ? bw_site_judge_override_end(&agent->groups[group].site)
-               : bw_agent_machine_judge_override(&agent->program, group);
+               : bw_agent_machine_judge_override(&agent->program, group, event.for_ms);
 
     sim_tell(world, "PEOPLE", "at %s: %s %s", process->host->name,
              is_end ? "override --end" : "override", world->group_names[group]);

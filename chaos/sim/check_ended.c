@@ -96,7 +96,7 @@ static bool is_before_override(const struct sim_world *world, uint32_t site, uin
     sim_check_read_guard(sim_site((struct sim_world *)(uintptr_t)world, site), group, &memory,
                          &mirror);
     return sim_check_overrides(world, site, group) &&
-           (memory.ended_epoch >= epoch || mirror.armed_epoch < epoch);
+           (memory.ended_epoch >= epoch || mirror.armed_serial != 0 || mirror.armed_epoch < epoch);
 }
 
 static void look(struct sim_world *world, uint32_t group, const struct bw_cluster *cluster,
@@ -133,7 +133,8 @@ static bool lives(const struct bw_guard *guard, uint64_t epoch, struct bw_instan
 {
     const struct bw_instant end = guard == NULL ? now : guard->mirror.armed_end;
 
-    if (guard == NULL || guard->mirror.armed_epoch != epoch || guard->memory.ended_epoch >= epoch)
+    if (guard == NULL || guard->mirror.armed_epoch != epoch || guard->mirror.armed_serial != 0 ||
+        guard->memory.ended_epoch >= epoch)
         return false;
     return !bw_instant_right_is_over(now, end) ||
            (now.boot_ns < end.boot_ns && now.raw_ns < end.raw_ns);

@@ -261,7 +261,7 @@ void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *
     }
 }
 
-/* 3.8: by a person's word, which guard and agent have both written down. */
+/* 3.8: under a manual lease, which guard and agent have both written down: before its D - F. */
 static bool is_override(const struct sim_world *world, uint32_t site, uint32_t group)
 {
     struct bw_guard_memory memory;
@@ -269,7 +269,9 @@ static bool is_override(const struct sim_world *world, uint32_t site, uint32_t g
 
     sim_check_read_guard(sim_site((struct sim_world *)(uintptr_t)world, site), group, &memory,
                          &mirror);
-    return mirror.overriding && sim_check_overrides(world, site, group);
+    return mirror.armed_serial != 0 && sim_check_overrides(world, site, group) &&
+           !bw_instant_right_is_over(sim_clock_now(sim_site((struct sim_world *)(uintptr_t)world, site)),
+                                     bw_instant_sub(mirror.armed_end, mirror.fence_ns));
 }
 
 /* 3.4: only with a lease, and only before D - F. */

@@ -55,7 +55,7 @@ static bool guard_lets_serve(const struct sim_world *world, uint32_t site, uint3
 
     sim_check_read_guard(sim_site((struct sim_world *)(uintptr_t)world, site), group, &memory,
                          &mirror);
-    return mirror.overriding;
+    return mirror.armed_serial != 0;
 }
 
 bool sim_check_overrides(const struct sim_world *world, uint32_t site, uint32_t group)
@@ -441,8 +441,17 @@ void sim_check_override_decides(struct sim_process *witness, uint32_t group, con
     }
 }
 
+/* Its window has come, or its machine has begun anew. */
+static bool has_ended(struct sim_world *world, uint32_t site, uint32_t group, const struct bw_guard_mirror *mirror)
+{
+    return overridden(world, site, group)->boots != sim_site(world, site)->boots ||
+           (mirror->armed_serial != 0 && /* or has, by the wall clock */
+            bw_instant_right_is_over(sim_clock_now(sim_site(world, site)),
+                                     bw_instant_sub(mirror->armed_end, mirror->fence_ns + SIM_S)));
+}
+
 /* A lease governs it again, a person has ordered the end, or somebody else was chosen; or it was
- * let go. */
+ * let go, or is over. */
 static bool has_reason(struct sim_world *world, uint32_t site, uint32_t group)
 {
     const struct sim_overridden *over = overridden(world, site, group);
@@ -451,11 +460,8 @@ static bool has_reason(struct sim_world *world, uint32_t site, uint32_t group)
 
     sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
     return over->kept != SIM_OVERRIDE_ON || over->to_end_ns >= over->on_ns ||
-           over->decided_ns != 0 || mirror.armed_epoch > memory.ended_epoch ||
-           let_go_index(world, group) > over->carried_out ||
-           (world->setting.has_second_enforcer && /* what outlives its machine its guard finds
-                                                     there, unasked */
-            over->boots != sim_site(world, site)->boots) ||
+           over->decided_ns != 0 || (mirror.armed_serial == 0 && mirror.armed_epoch > memory.ended_epoch) ||
+           let_go_index(world, group) > over->carried_out || has_ended(world, site, group, &mirror) ||
            over->second_life != world->agents[site][1]->life; /* another instance has said hello */
 }
 
@@ -530,12 +536,32 @@ static void look_at_orphan(struct sim_world *world, uint32_t site, uint32_t grou
     over->orphan_until_ns = 0;
 }
 
+/* 3.8: its end never moves, and nothing serves by it beyond that. */
+static void look_at_end(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    struct sim_host *host = sim_site(world, site);
+    const uint64_t margin_ns = world->setting.terms.margin_ms * BW_NS_PER_MS;
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_read_guard(host, group, &memory, &mirror);
+    if (mirror.armed_serial == 0 || !host->is_up || !sim_service_is_serving(host, group) ||
+        !bw_instant_wait_is_over(sim_clock_now(host), bw_instant_add(mirror.armed_end, margin_ns)))
+        return;
+    if (sim_service_is_by_hand(host, group) || sim_service_is_outside(host, group) ||
+        sim_check_override_ends_in_vain(host, group) || sim_checks_is_lapse_excused(world, site, group))
+        return;
+    fail_of(world, site, group, "serves beyond the end of its manual lease");
+}
+
 void sim_check_override(struct sim_world *world)
 {
     for (uint32_t site = 0; site < world->setting.site_count; site++)
-        for (uint32_t group = 0; group < world->setting.group_count; group++)
+        for (uint32_t group = 0; group < world->setting.group_count; group++) {
             if (overridden(world, site, group)->is_orphaned)
                 look_at_orphan(world, site, group);
+            look_at_end(world, site, group);
+        }
 }
 
 /* A script that hangs for ever is no end of what was never seen inside, nor of what serves by a

@@ -52,7 +52,7 @@ static void look_at_success(struct sim_process *guard, uint32_t group, uint64_t 
         return; /* what was let go serves on (3.9); systemd starts it again after it was seen to have stopped (3.4) */
     /* What was adopted since serves under the epoch that is armed now (3.7). */
     if (service->is_up && service->epoch != 0 && service->epoch <= epoch &&
-        mirror.armed_epoch <= epoch)
+        mirror.armed_epoch <= epoch && mirror.armed_serial == 0)
         sim_fail(world, "site",
                  "%s says that epoch %" PRIu64 " of %s has ended, and it is up (%" PRIu64 ")",
                  guard->name, epoch, world->group_names[group], service->epoch);
@@ -73,10 +73,14 @@ static void look_at_armed(struct sim_process *guard, uint32_t group, uint64_t ep
 {
     struct sim_world *world = sim_world_of(guard);
     const struct sim_machine *machine = sim_machine(guard->host);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
 
-    if (!bw_instant_right_is_over(sim_now(guard), armed_end))
+    sim_check_read_guard(guard->host, group, &memory, &mirror);
+    if (mirror.armed_serial == 0 && !bw_instant_right_is_over(sim_now(guard), armed_end))
         sim_check_override_armed(world, guard->host->number, group, epoch);
-    world->checks->armed_epoch[guard->host->number][group] = epoch;
+    if (mirror.armed_serial == 0)
+        world->checks->armed_epoch[guard->host->number][group] = epoch;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &machine->runs[i];
 
@@ -103,6 +107,25 @@ static bool is_followed(const struct bw_guard_memory *memory, const struct bw_gu
            before->stop_seen;
 }
 
+static bool is_same(struct bw_instant a, struct bw_instant b)
+{
+    return a.boot_ns == b.boot_ns && a.raw_ns == b.raw_ns;
+}
+
+/* 3.8: the end of a manual lease never moves; it is forgotten for what follows it, once its end was seen, or let go. */
+static void look_at_manual(struct sim_process *guard, uint32_t group, const struct bw_guard_mirror *before,
+                           const struct bw_guard_mirror *next, bool is_enforced)
+{
+    struct sim_world *world = sim_world_of(guard);
+
+    if (next->armed_epoch == before->armed_epoch && next->armed_serial == before->armed_serial) {
+        if (!is_same(next->armed_end, before->armed_end))
+            sim_fail(world, "site", "%s moves the end of a manual lease of %s", guard->name, world->group_names[group]);
+    } else if (next->armed_epoch == 0 && !next->stop_seen && is_enforced)
+        sim_fail(world, "site", "%s forgets a manual lease of %s, and has not seen its end", guard->name,
+                 world->group_names[group]);
+}
+
 /* A deadline that is near is moved no more, fence begun or not (H8); none is forgotten before it
  * has passed, but by the durable end of its epoch, or for a newer one once a fence has seen its
  * end (3.4, rules). */
@@ -120,6 +143,10 @@ void sim_check_mirror_changes(struct sim_process *guard, uint32_t group,
     window = bw_instant_sub(before->armed_end, before->fence_ns);
     if (before->armed_epoch == 0)
         return;
+    if (before->armed_serial != 0) {
+        look_at_manual(guard, group, before, next, memory.enforced);
+        return;
+    }
     if (next->armed_epoch == before->armed_epoch &&
         bw_instant_is_later(next->armed_end, before->armed_end) && is_passed(now, window))
         sim_fail(world, "site",
@@ -270,7 +297,7 @@ static void look_at_release(struct sim_process *agent, uint32_t group, uint64_t 
     struct bw_guard_mirror mirror;
 
     sim_check_read_guard(agent->host, group, &memory, &mirror);
-    if (mirror.armed_epoch == epoch && memory.ended_epoch < epoch &&
+    if (mirror.armed_epoch == epoch && mirror.armed_serial == 0 && memory.ended_epoch < epoch &&
         now.boot_ns < mirror.armed_end.boot_ns && now.raw_ns < mirror.armed_end.raw_ns)
         sim_fail(world, "site",
                  "%s gives epoch %" PRIu64 " of %s back, and its guard has it armed for %" PRIu64

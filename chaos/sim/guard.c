@@ -202,8 +202,6 @@ static void tell_action(struct sim_guard *guard, const struct sim_guard_group *g
         [BW_GUARD_MESSAGE_LET_GO_DONE] = "let go",
         [BW_GUARD_MESSAGE_FENCE_BEGUN] = "a fence begins",
         [BW_GUARD_MESSAGE_FENCE_ENDED] = "a fence has ended",
-        [BW_GUARD_MESSAGE_OVERRIDE_DONE] = "has taken the override",
-        [BW_GUARD_MESSAGE_OVERRIDE_REFUSED] = "refuses the override",
     };
     struct sim_world *world = sim_world_of(guard->process);
     const char *group = world->group_names[guarded->group];

@@ -184,7 +184,7 @@ static bool is_quiet(const struct sim_host *host, uint32_t group)
             machine->runs[i].order.slot == SIM_SLOT_SERVICE)
             return false;
     sim_check_read_guard(host, group, &memory, &mirror);
-    return mirror.armed_epoch <= memory.ended_epoch ||
+    return mirror.armed_epoch == 0 || (mirror.armed_serial == 0 && mirror.armed_epoch <= memory.ended_epoch) ||
            !(machine->services[group].is_outside || machine->units[group].comes_again ||
              sim_scripts_start_outside(machine, group, sim_site_scripts(host, group)));
 }

@@ -16,6 +16,12 @@ static struct bw_instant now(void *user)
     return bw_clock_now();
 }
 
+static int64_t wall_ms(void *user)
+{
+    (void)user;
+    return bw_clock_wall().unix_ms;
+}
+
 static enum bw_err emit(void *user, const struct bw_agent_action *action, struct bw_diag *diag)
 {
     struct bw_agent *agent = user;
@@ -149,7 +155,7 @@ static void init_machine(struct bw_agent *agent)
 {
     bw_agent_machine_init(&agent->machine, &(struct bw_agent_setup){
                                                .driver = {.user = agent,
-                                                          .now = now,
+                                                          .now = now, .wall_ms = wall_ms,
                                                           .emit = emit},
                                                .site = agent->config->site,
                                                .name = agent->config->name,

@@ -27,7 +27,14 @@ bool bw_agent_socket_path(const struct bw_site_config *config, char out_path[BW_
 
 /* ---- what there is to say -------------------------------------------------------------------- */
 
-static json_t *describe(const struct bw_agent *agent, uint32_t group,
+static uint32_t for_ms_of(const json_t *request)
+{
+    const json_int_t for_ms = json_integer_value(json_object_get(request, "for_ms"));
+
+    return for_ms > 0 && for_ms <= BW_OVERRIDE_FOR_MS_MAX ? (uint32_t)for_ms : 0;
+}
+
+static json_t *describe(const struct bw_agent *agent, uint32_t group, uint32_t for_ms,
                         enum bw_override_refusal refusal)
 {
     const struct bw_agent_machine *machine = &agent->machine;
@@ -38,11 +45,11 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
 
     /* clang-format off */
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:s}",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:s, s:I, s:I, s:I}",
         "site", agent->config->site,
         "group", site->group,
         "refusal", bw_override_refusal_word(refusal),
-        "may", bw_override_refusal_word(bw_agent_machine_judge_override(machine, group)),
+        "may", bw_override_refusal_word(bw_agent_machine_judge_override(machine, group, for_ms)),
         "may_end", bw_override_refusal_word(bw_site_judge_override_end(site)),
         "state", bw_override_word(bw_site_override_report(site)),
         "waits", bw_override_waits_word(waits),
@@ -55,7 +62,10 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
         "durable", site->save == BW_SITE_SAVE_KEPT,
         "guard", bw_site_is_greeted(site),
         "adopted", site->tenure != BW_TENURE_NONE,
-        "over", bw_override_over_word(site->override_over));
+        "over", bw_override_over_word(site->override_over),
+        "serial", (json_int_t)site->memory.override_serial,
+        "lives_ms", (json_int_t)(bw_site_override_left_ns(site, now) / BW_NS_PER_MS),
+        "fence_ms", (json_int_t)(bw_site_override_fence_ns(site) / BW_NS_PER_MS));
     /* clang-format on */
 }
 
@@ -91,21 +101,24 @@ static enum bw_override_refusal override(struct bw_agent *agent, uint32_t group,
                                          const json_t *request, long pid)
 {
     const struct bw_site *site = &agent->machine.groups[group].site;
-    const enum bw_override_refusal refusal = is_end ? bw_site_judge_override_end(site)
-                                                    : bw_agent_machine_judge_override(
-                                                          &agent->machine, group);
+    const uint32_t for_ms = for_ms_of(request);
+    const enum bw_override_refusal refusal =
+        is_end        ? bw_site_judge_override_end(site)
+        : for_ms == 0 ? BW_OVERRIDE_REFUSAL_FOR
+                      : bw_agent_machine_judge_override(&agent->machine, group, for_ms);
     const char *by = json_string_value(json_object_get(request, "by"));
     const char *reason = json_string_value(json_object_get(request, "reason"));
 
     bw_log_warn(&agent->log, is_end ? "override.end_asked" : "override.asked",
-                "group=%s by=%s text=%s pid=%ld refusal=%s", site->group,
-                bw_log_quote(by != NULL ? by : ""), bw_log_quote(reason != NULL ? reason : ""), pid,
+                "group=%s by=%s text=%s for_ms=%" PRIu32 " pid=%ld refusal=%s", site->group,
+                bw_log_quote(by != NULL ? by : ""), bw_log_quote(reason != NULL ? reason : ""), for_ms, pid,
                 bw_override_refusal_word(refusal));
     if (refusal != BW_OVERRIDE_REFUSAL_NONE)
         return refusal;
     bw_agent_happen(agent, &(struct bw_agent_event){.kind = is_end ? BW_AGENT_EVENT_OVERRIDE_END
                                                                    : BW_AGENT_EVENT_OVERRIDE,
                                                     .group = group,
+                                                    .for_ms = for_ms,
                                                     .unix_ms = (int64_t)time(NULL) * 1000});
     return BW_OVERRIDE_REFUSAL_NONE;
 }
@@ -139,7 +152,7 @@ static json_t *answer(struct bw_agent *agent, const json_t *request, long pid)
         refusal = override(agent, (uint32_t)group, strcmp(verb, "end") == 0, request, pid);
     else if (strcmp(verb, "look") != 0)
         return json_pack("{s:s}", "error", "this agent knows look, override, end and witnesses");
-    return describe(agent, (uint32_t)group, refusal);
+    return describe(agent, (uint32_t)group, for_ms_of(request), refusal);
 }
 
 /* ---- the socket ------------------------------------------------------------------------------ */
@@ -203,8 +216,11 @@ static void say_again(struct bw_agent *agent)
 
         if (bw_site_override_report(site) != BW_OVERRIDE_NONE)
             bw_log_warn(&agent->log, "override.stands",
-                        "group=%s state=%s waits=%s left_ms=%" PRIu64 " service=%s", site->group,
-                        bw_override_word(bw_site_override_report(site)),
+                        "group=%s state=%s serial=%" PRIu64 " for_ms=%" PRIu64 " waits=%s left_ms=%" PRIu64
+                        " service=%s",
+                        site->group, bw_override_word(bw_site_override_report(site)),
+                        site->memory.override_serial,
+                        bw_site_override_left_ns(site, bw_clock_now()) / BW_NS_PER_MS,
                         bw_override_waits_word(waits), left_ns / BW_NS_PER_MS,
                         bw_service_word(site->service));
     }

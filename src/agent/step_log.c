@@ -84,12 +84,9 @@ static void say_message(const struct subject *subject, const struct bw_guard_mes
         break;
     case BW_GUARD_MESSAGE_ARM_REFUSED:
     case BW_GUARD_MESSAGE_END_REFUSED:
-    case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
         bw_log_warn(log, "guard.refused", "group=%s epoch=%" PRIu64 " asked=%s refusal=%s", group,
                     message->epoch,
-                    message->kind == BW_GUARD_MESSAGE_ARM_REFUSED   ? "arm"
-                    : message->kind == BW_GUARD_MESSAGE_END_REFUSED ? "end"
-                                                                    : "override",
+                    message->kind == BW_GUARD_MESSAGE_ARM_REFUSED ? "arm" : "end",
                     bw_refusal_word(message->refused.why));
         break;
     case BW_GUARD_MESSAGE_HELLO:
@@ -97,7 +94,6 @@ static void say_message(const struct subject *subject, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_RUN:
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
-    case BW_GUARD_MESSAGE_OVERRIDE:
     case BW_GUARD_MESSAGE_PASS:
     case BW_GUARD_MESSAGE_SHOW:
     case BW_GUARD_MESSAGE_SHOWN:
@@ -108,7 +104,6 @@ static void say_message(const struct subject *subject, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_EPOCH_ENDED:
     case BW_GUARD_MESSAGE_LET_GO_DONE:
     case BW_GUARD_MESSAGE_HELLO_REFUSED:
-    case BW_GUARD_MESSAGE_OVERRIDE_DONE:
         break; /* what they change is said below */
     }
 }
@@ -155,6 +150,7 @@ static void say_event(const struct subject *subject)
     case BW_SITE_EVENT_OTHER_SERVES:
     case BW_SITE_EVENT_OVERRIDE:
     case BW_SITE_EVENT_OVERRIDE_END:
+    case BW_SITE_EVENT_OVERRIDE_LATE:
     case BW_SITE_EVENT_LEADER_ANSWERED:
     case BW_SITE_EVENT_SECOND: /* what it changes is said below */
         break;
@@ -236,27 +232,16 @@ static void say_tenure(const struct subject *subject)
                     site->memory.enforced ? "yes" : "no", subject->rules);
 }
 
-static const char *override_word(enum bw_site_override override)
-{
-    static const char *const words[] = {[BW_SITE_OVERRIDE_NONE] = "none",
-                                        [BW_SITE_OVERRIDE_WAITING] = "waiting",
-                                        [BW_SITE_OVERRIDE_BEGINNING] = "beginning",
-                                        [BW_SITE_OVERRIDE_OVERRIDING] = "overriding",
-                                        [BW_SITE_OVERRIDE_ENDING] = "ending"};
-
-    return words[override];
-}
-
 static void say_override(const struct subject *subject)
 {
     const struct bw_site *site = subject->site;
 
-    if (site->override != subject->before->override)
+    if (site->memory.override != subject->before->override)
         bw_log_warn(subject->log, "override.changed",
-                    "group=%s from=%s to=%s epoch=%" PRIu64 " rules=%s at_boot_ns=%" PRIu64,
-                    site->group, override_word(subject->before->override),
-                    override_word(site->override), site->memory.epoch, subject->rules,
-                    subject->now.boot_ns);
+                    "group=%s from=%s to=%s serial=%" PRIu64 " epoch=%" PRIu64 " over=%s rules=%s at_boot_ns=%" PRIu64,
+                    site->group, bw_override_word(subject->before->override),
+                    bw_override_word(site->memory.override), site->memory.override_serial, site->memory.epoch,
+                    bw_override_over_word(site->override_over), subject->rules, subject->now.boot_ns);
 }
 
 static void say_second(const struct subject *subject)

@@ -1,4 +1,4 @@
-/* breakwater override: a person lets a site serve without a quorum, at that site's machine.
+/* breakwater override: an operator gives a site a manual lease where there is no quorum, at that site's machine.
  * Design 3.8. */
 #include <inttypes.h>
 #include <pwd.h>
@@ -10,6 +10,7 @@
 
 #include <breakwater/agent/agent.h>
 #include <breakwater/base/assert.h>
+#include <breakwater/base/duration.h>
 #include <breakwater/base/name.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/core/override.h>
@@ -25,6 +26,8 @@
 struct override_values {
     const char *config;
     const char *reason;
+    const char *lives; /* --for */
+    uint32_t for_ms;
     bool is_end;
     bool is_plan;
     bool is_yes;
@@ -34,6 +37,8 @@ struct override_values {
 static const struct bw_option override_options[] = {
     BW_OPTION_TEXT(struct override_values, config, "config", 'c', "FILE",
                    "the site file of the agent (site.yaml)"),
+    BW_OPTION_TEXT(struct override_values, lives, "for", 0, "D",
+                   "how long the site may serve, 1m to 24h (4h, 90m); this end never moves"),
     BW_OPTION_TEXT(struct override_values, reason, "reason", 0, "TEXT",
                    "why, and how you know that no other site serves; for the record"),
     BW_OPTION_FLAG(struct override_values, is_end, "end", 0,
@@ -51,12 +56,13 @@ static const struct bw_cli_command override_command = {
     .operands_min = 1,
     .operands_max = 1,
     .help =
-        "Lets this site serve GROUP without a lease, when a majority of the witnesses is lost and\n"
-        "nobody decides: break-glass. On the site's machine, as root. You have seen that no other\n"
-        "site serves, and none will: if one does, two sites serve at once. Waits one longest\n"
-        "lease, and until what this site held is given back; then starts the service. Refused\n"
-        "while a leader answers: use failover. When the witnesses are back they adopt what it\n"
-        "serves, if it is the only one. --end fences it, and waits until its end was seen.",
+        "Gives this site a manual lease of GROUP for the time D, when a majority of the witnesses is\n"
+        "lost and no leader decides: break-glass. Run it on the site's machine, as root. You have\n"
+        "seen that no other site serves, and none will: if one does, two sites serve at once. The\n"
+        "site waits one longest lease, and until it has given back what it held; then it starts the\n"
+        "service. At the end of D, or at a reboot, the manual lease is over and the service is\n"
+        "fenced. Refused while a leader answers: use failover. When the witnesses are back they adopt\n"
+        "the service, if no other site has one. --end stops it, and waits until its end was seen.",
     .options = override_options,
 };
 
@@ -89,9 +95,9 @@ static json_t *ask(const struct run *run, const char *verb, enum bw_exit *out_ex
 
     *out_exit = BW_EXIT_FAILED;
     who(by, sizeof by);
-    request = json_pack("{s:s, s:s, s:s, s:I, s:s*}", "verb", verb, "group", run->group, "by", by,
-                        "boot_ms", (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS), "reason",
-                        run->values->reason);
+    request = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s*}", "verb", verb, "group", run->group, "by", by,
+                        "boot_ms", (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS), "for_ms",
+                        (json_int_t)run->values->for_ms, "reason", run->values->reason);
     if (request == NULL)
         (void)bw_usage_error(&override_command, "--reason is not UTF-8");
     else if (bw_at_site_ask(run->path, request, &answer, &diag) != BW_OK) {
@@ -151,6 +157,9 @@ static const struct {
      "breakwater failover GROUP, or switchover"},
     {BW_OVERRIDE_REFUSAL_GUARD, "its guard does not answer, or is of an older release",
      "systemctl status breakwater-guard"},
+    {BW_OVERRIDE_REFUSAL_FOR,
+     "--for is not longer than the wait for the longest lease and the fence together, or longer than 24h",
+     "the same with a longer --for"},
     {BW_OVERRIDE_REFUSAL_EXISTS, "a person has asked for that already",
      "look:  the same with --plan"},
     {BW_OVERRIDE_REFUSAL_NONE_TO_END, "nobody overrides here: there is nothing to end",
@@ -220,6 +229,14 @@ static const struct {
      "the witnesses had let the group go (observe, or a spec without this site), so it may serve "
      "elsewhere",
      "breakwater explain GROUP"},
+    {BW_OVERRIDE_OVER_TIME, "its time is over", "type the command again, if the site is to serve on"},
+    {BW_OVERRIDE_OVER_REBOOT, "it was given before this machine was restarted",
+     "type the command again, if the site is to serve"},
+    {BW_OVERRIDE_OVER_FENCED, "a start failed here, the stop after it failed too, and a fence has ended it",
+     "breakwater status; then type the command again, if the site is to serve"},
+    {BW_OVERRIDE_OVER_GUARD, "its guard has no deadline of it any more", "type the command again, if the site is to serve"},
+    {BW_OVERRIDE_OVER_OLDER, "an earlier release has kept it, without an end",
+     "type the command again, if the site is to serve"},
 };
 
 static void say_over(const struct run *run, const json_t *reply, FILE *out)
@@ -252,6 +269,13 @@ static void print_now(const struct run *run, const json_t *reply)
         run->group, run->config->site, bw_json_member(reply, "state"),
         bw_json_member(reply, "service"), bw_json_number(reply, "epoch"),
         bw_json_truth(reply, "open") ? "open" : "over", bw_json_number(reply, "silent_ms") / 1000);
+    if (bw_json_number(reply, "lives_ms") > 0) {
+        char left[BW_DURATION_TEXT_BYTES];
+
+        bw_duration_format((uint32_t)(bw_json_number(reply, "lives_ms") / 1000 * 1000), left);
+        (void)printf("manual lease %" PRId64 ": ends in %s, whatever the witnesses do\n",
+                     bw_json_number(reply, "serial"), left);
+    }
     if (strcmp(bw_json_member(reply, "state"), "none") != 0)
         (void)printf("waits for: %s (%" PRId64 ".%" PRId64 " s)\n",
                      waits_text(run, bw_json_member(reply, "waits"), words),
@@ -270,7 +294,7 @@ static void print_plan(const struct run *run, const json_t *reply)
 
         (void)puts(!has_begun ? " 1 it has not begun: it is forgotten, and that is written down; nothing is fenced"
                               : " 1 no start of it is ordered any more, and that is written down\n"
-                   " 2 the service is fenced here, again until a fence has seen its end\n"
+                   " 2 the service is stopped, then fenced here, again until a fence has seen its end\n"
                    " 3 only then this site says no more that it overrides");
         return;
     }
@@ -278,10 +302,13 @@ static void print_plan(const struct run *run, const json_t *reply)
         " 1 that is written down; %" PRId64 ".%" PRId64
         " s are waited, the longest lease that another site may hold%s\n"
         " 2 if a leader answers until then: nothing happens, failover is the way\n"
-        " 3 the service is started here, without a lease: nothing ends it at a deadline\n"
-        " 4 when the witnesses are back they adopt it, if no other site overrides or serves\n",
+        " 3 the service is started here, and may serve until %s after the command\n"
+        " 4 %.1f s before that it is fenced, unless the witnesses are back: they adopt it, if no other site overrides "
+        "or serves\n"
+        " 5 if this machine is restarted, that is the end too: nothing starts before the command is typed again\n",
         wait_ms / 1000, wait_ms % 1000 / 100,
-        bw_json_truth(reply, "open") ? ", and until the epoch held here is given back" : "");
+        bw_json_truth(reply, "open") ? ", and until the epoch held here is given back" : "",
+        run->values->lives != NULL ? run->values->lives : "--for D", (double)bw_json_number(reply, "fence_ms") / 1000);
 }
 
 /* ---- the outcome
@@ -325,11 +352,12 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
         return true;
     }
     if (!run->values->is_end && strcmp(state, "overriding") == 0 && serves) {
-        (void)printf("done: %s serves at %s without a lease\n"
+        (void)printf("done: %s serves at %s by manual lease %" PRId64 "\n"
                      "  then:    repair the witnesses (breakwater recover, there, as their user; "
                      "members); they adopt it\n"
                      "  or end:  breakwater override %s -c %s --end\n",
-                     run->group, run->config->site, run->group, run->values->config);
+                     run->group, run->config->site, bw_json_number(reply, "serial"), run->group,
+                     run->values->config);
         return true;
     }
     return false;
@@ -411,6 +439,23 @@ static enum bw_exit go(const struct run *run)
     return act(run);
 }
 
+/* 3.8: a manual lease has an end, which its operator chooses; the line to type is printed. */
+static bool take_time(struct override_values *values, const char *group)
+{
+    if (values->lives != NULL && bw_duration_parse(values->lives, &values->for_ms) &&
+        values->for_ms >= BW_OVERRIDE_FOR_MS_MIN && values->for_ms <= BW_OVERRIDE_FOR_MS_MAX)
+        return true;
+    if (values->lives == NULL && (values->is_plan || values->is_end))
+        return true;
+    (void)fprintf(stderr,
+                  "error: override: %s; nothing was changed\n"
+                  "  type:  breakwater override %s -c %s --for 4h --reason \"%s\"\n",
+                  values->lives == NULL ? "how long may this site serve? --for D is missing (1m to 24h)"
+                                        : "--for is a time from 1m to 24h",
+                  group, values->config, values->reason != NULL ? values->reason : "TEXT");
+    return false;
+}
+
 enum bw_exit bw_verb_override(int argc, char **argv)
 {
     struct override_values values = {0};
@@ -430,6 +475,8 @@ enum bw_exit bw_verb_override(int argc, char **argv)
     if (!values.is_plan && !values.is_end && values.reason == NULL)
         return bw_usage_error(&override_command,
                               "needs --reason TEXT: how you know that no other site serves");
+    if (!take_time(&values, run.group))
+        return BW_EXIT_USAGE;
     if (!bw_confirm_is_possible(&override_command, values.is_yes || values.is_plan))
         return BW_EXIT_USAGE;
     config = bw_site_config_take(values.config, BW_CONFIG_HERE, "nothing was changed");

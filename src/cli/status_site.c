@@ -72,8 +72,8 @@ static json_t *lease_of(const struct look *look, struct bw_instant now,
     if (shown->armed_epoch == 0 || !look->is_of_our_clocks)
         return json_null();
     return json_pack(
-        "{s:I, s:I, s:I}", "epoch", (json_int_t)shown->armed_epoch, "left_ms",
-        left_ms(now, shown->armed_end), "fence_in_ms",
+        "{s:I, s:I, s:I, s:I}", "epoch", (json_int_t)shown->armed_epoch, "serial",
+        (json_int_t)shown->armed_serial, "left_ms", left_ms(now, shown->armed_end), "fence_in_ms",
         left_ms(now, bw_instant_sub(shown->armed_end, shown->fence_ms * BW_NS_PER_MS)));
 }
 
@@ -88,7 +88,7 @@ static json_t *group_of(const struct look *look, struct bw_instant now, enum bw_
         "name", message->group, "may_run", bw_may_run_is_yes(may_run), "why",
         bw_may_run_word(may_run), "enforced", shown->enforced, "epoch_seen",
         (json_int_t)shown->epoch_seen, "lease", lease_of(look, now, shown), "fencing",
-        shown->fence_begun, "fence_failed", shown->fence_failed, "overriding", shown->overriding,
+        shown->fence_begun, "fence_failed", shown->fence_failed, "overriding", shown->armed_serial != 0,
         "running", bw_action_word(shown->running), "service", bw_service_word(shown->service),
         "service_age_ms", age_ms(look, now, shown->service_at), "action",
         script_of(look, now, &shown->action), "failure", script_of(look, now, &shown->failure),
@@ -153,9 +153,13 @@ static void print_script(const char *title, const json_t *end)
 
 static void print_lease(const json_t *lease)
 {
+    const bool is_manual = json_is_object(lease) && bw_json_number(lease, "serial") > 0;
+
     if (!json_is_object(lease))
         return;
     (void)printf("  %-9s epoch %" PRId64, "lease:", bw_json_number(lease, "epoch"));
+    if (is_manual)
+        (void)printf(", manual lease %" PRId64 " (override)", bw_json_number(lease, "serial"));
     if (bw_json_number(lease, "left_ms") <= 0) {
         (void)puts(", over");
         return;
@@ -163,7 +167,8 @@ static void print_lease(const json_t *lease)
     print_seconds(", ends in ", bw_json_number(lease, "left_ms"), "");
     if (bw_json_number(lease, "fence_in_ms") > 0)
         print_seconds("; its fence begins in ", bw_json_number(lease, "fence_in_ms"),
-                      "\n            unless it is renewed\n");
+                      is_manual ? "\n            unless the witnesses take it over\n"
+                                : "\n            unless it is renewed\n");
     else
         (void)puts("; its fence has begun");
 }

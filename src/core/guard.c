@@ -19,7 +19,14 @@ static bool terms_are_sane(const struct bw_terms *terms)
     return terms->ttl_ms > 0 && terms->fence_ms > 0 && terms->fence_ms < terms->ttl_ms;
 }
 
-/* An epoch above the armed one: only when the old one can run nothing more (site.pml, arm_). */
+/* 3.8: what a manual lease lets serve its own instance takes over untouched, by a grant or by the next serial. */
+static bool hands_over(const struct bw_guard *guard)
+{
+    return bw_guard_is_manual(guard) && guard->fence == BW_FENCE_NONE &&
+           bw_id_equal(guard->mirror.armed_instance, guard->agent.instance);
+}
+
+/* Above what is armed: only when that can run nothing more (site.pml, arm_). */
 static enum bw_refusal judge_new_epoch(const struct guard_step *step)
 {
     const struct bw_guard *guard = step->guard;
@@ -29,16 +36,39 @@ static enum bw_refusal judge_new_epoch(const struct guard_step *step)
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
         guard->stop != BW_GUARD_STOP_NONE)
         return BW_REFUSAL_BUSY;
-    if (bw_guard_is_armed(guard) && guard->fence != BW_FENCE_DONE)
+    if (bw_guard_is_armed(guard) && guard->fence != BW_FENCE_DONE && !hands_over(guard))
         return BW_REFUSAL_BUSY;
     return BW_REFUSAL_NONE;
+}
+
+/* 3.8: what may be armed is ordered by (epoch, serial). A manual lease has the newest epoch that was seen here, be that
+ * over or another site's; it is armed once. */
+static enum bw_refusal judge_order(const struct bw_guard *guard, const struct bw_guard_arm *arm)
+{
+    const uint64_t newest = arm->serial != 0 ? guard->memory.serial : guard->mirror.armed_serial;
+
+    if (arm->epoch == 0 || arm->epoch < guard->memory.epoch_seen)
+        return BW_REFUSAL_OLD_EPOCH;
+    if (arm->serial < newest && (arm->serial != 0 || arm->epoch == guard->mirror.armed_epoch))
+        return BW_REFUSAL_OLD_EPOCH;
+    if (arm->serial == 0 ? arm->epoch <= guard->memory.ended_epoch : arm->serial <= guard->serial_over)
+        return BW_REFUSAL_EPOCH_ENDING;
+    if (arm->epoch <= guard->let_go_epoch) /* 3.9: also one that was never seen here before */
+        return BW_REFUSAL_EPOCH_ENDING;
+    return BW_REFUSAL_NONE;
+}
+
+static bool is_of(const struct bw_guard_mirror *mirror, const struct bw_guard_arm *arm)
+{
+    return mirror->armed_epoch == arm->epoch && mirror->armed_serial == arm->serial;
 }
 
 /* The rules for an arm, in order (3.4). The clock was read for this message. */
 static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_guard_arm *arm)
 {
     const struct bw_guard *guard = step->guard;
-    const bool is_armed_epoch = bw_guard_is_armed(guard) && arm->epoch == guard->mirror.armed_epoch;
+    const bool is_armed_epoch = bw_guard_is_armed(guard) && is_of(&guard->mirror, arm);
+    const enum bw_refusal by_order = judge_order(guard, arm);
     const uint64_t ttl_ns = arm->terms.ttl_ms * BW_NS_PER_MS;
     const uint64_t fence_ns = arm->terms.fence_ms * BW_NS_PER_MS;
 
@@ -46,13 +76,9 @@ static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_
         return BW_REFUSAL_NO_HELLO;
     if (!terms_are_sane(&arm->terms))
         return BW_REFUSAL_BAD_TERMS;
-    if (arm->epoch == 0 || arm->epoch < guard->memory.epoch_seen)
-        return BW_REFUSAL_OLD_EPOCH;
-    if (arm->epoch <= guard->memory.ended_epoch)
-        return BW_REFUSAL_EPOCH_ENDING;
-    if (arm->epoch <= guard->let_go_epoch) /* 3.9: also one that was never seen here before */
-        return BW_REFUSAL_EPOCH_ENDING;
-    if (bw_guard_is_foreign_instance(guard, arm->epoch))
+    if (by_order != BW_REFUSAL_NONE)
+        return by_order;
+    if (arm->serial == 0 && bw_guard_is_foreign_instance(guard, arm->epoch))
         return BW_REFUSAL_WRONG_INSTANCE;
     if (is_armed_epoch && guard->fence != BW_FENCE_NONE)
         return BW_REFUSAL_FENCING;
@@ -62,8 +88,8 @@ static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_
         return BW_REFUSAL_FENCE_WINDOW;
     if (bw_instant_right_is_over(step->now, bw_instant_sub(arm->end, fence_ns)))
         return BW_REFUSAL_FENCE_WINDOW;
-    if (is_armed_epoch && !bw_instant_is_later(arm->end, guard->mirror.armed_end))
-        return BW_REFUSAL_END_NOT_LATER;
+    if (is_armed_epoch && (arm->serial != 0 || !bw_instant_is_later(arm->end, guard->mirror.armed_end)))
+        return BW_REFUSAL_END_NOT_LATER; /* 3.8: that of a manual lease never moves */
     if (bw_instant_is_beyond(arm->end, bw_instant_add(step->now, ttl_ns)))
         return BW_REFUSAL_END_TOO_FAR;
     if (!is_armed_epoch)
@@ -82,18 +108,20 @@ static void arm_now(const struct guard_step *step)
     BW_ASSERT(terms_are_sane(&arm->terms));
     if (!bw_guard_waits(guard, BW_GUARD_WAIT_ARM)) /* of several on their way it is the one that was acknowledged */
         guard->mirror_before = *mirror;
-    if (mirror->armed_epoch != arm->epoch) {
+    bw_guard_loop_on_lease(step);
+    if (!is_of(mirror, arm)) {
         bw_guard_fence_forget(guard);
         mirror->fence_begun = false;
     }
+    if (mirror->armed_serial != arm->serial && mirror->armed_serial != 0)
+        guard->serial_over = mirror->armed_serial; /* 3.8: in the one write by which the next has its place */
     mirror->armed_epoch = arm->epoch;
+    mirror->armed_serial = arm->serial;
     mirror->armed_instance = guard->agent.instance;
     mirror->armed_number = arm->number;
     mirror->armed_end = arm->end;
     mirror->ttl_ns = arm->terms.ttl_ms * BW_NS_PER_MS;
     mirror->fence_ns = arm->terms.fence_ms * BW_NS_PER_MS;
-    bw_guard_loop_on_lease(step);
-    bw_guard_override_end(guard); /* 3.8: in the one write by which it has a lease */
     guard->check_at_start = false;
     bw_guard_mirror_for(step, BW_GUARD_WAIT_ARM, "U1");
 }
@@ -109,26 +137,26 @@ static void take_back_arm(struct bw_guard *guard)
     if (guard->fence != BW_FENCE_NONE || !bw_guard_is_armed(guard))
         return;
     mirror->armed_epoch = before->armed_epoch;
+    mirror->armed_serial = before->armed_serial;
     mirror->armed_instance = before->armed_instance;
     mirror->armed_number = before->armed_number;
     mirror->armed_end = before->armed_end;
     mirror->ttl_ns = before->ttl_ns;
     mirror->fence_ns = before->fence_ns;
-    mirror->overriding = before->overriding;
-    mirror->override_instance = before->override_instance;
 }
 
 /* What the arm rests on is durable already. */
 static bool is_kept(const struct bw_guard *guard, const struct bw_guard_arm *arm)
 {
-    return guard->memory.epoch_seen == arm->epoch && guard->memory.enforced &&
+    return guard->memory.epoch_seen == arm->epoch && guard->memory.serial == arm->serial && guard->memory.enforced &&
            bw_id_equal(guard->memory.instance, guard->agent.instance);
 }
 
 /* A SAVE may be long in coming: what comes meanwhile is judged by it, or has to come again (3.4). */
 static bool is_saving_first_arm(const struct bw_guard *guard, const struct bw_guard_arm *arm)
 {
-    return guard->wants == BW_GUARD_WANTS_ARM && guard->arm_wanted.epoch == arm->epoch;
+    return guard->wants == BW_GUARD_WANTS_ARM && guard->arm_wanted.epoch == arm->epoch &&
+           guard->arm_wanted.serial == arm->serial;
 }
 
 static bool is_saving_more_than_a_sight(const struct bw_guard *guard)
@@ -183,7 +211,7 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
     memory = bw_guard_change_memory(guard);
     memory->epoch_seen = arm->epoch;
     memory->enforced = true;
-    memory->overridden = false; /* this epoch is not over before a script has ended what was ordered */
+    memory->serial = arm->serial;
     memory->instance = guard->agent.instance;
     bw_guard_save(step, BW_GUARD_WANTS_ARM, "U3");
 }
@@ -193,13 +221,12 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
     struct bw_guard *guard = step->guard;
 
     bw_guard_on_children_mirrored(step, number, ok);
-    bw_guard_on_override_mirrored(step, number, ok);
     bw_guard_on_loop_mirrored(step, number, ok);
     if (!bw_guard_is_wait_over(guard, BW_GUARD_WAIT_ARM, number))
         return;
     if (!ok) {
         take_back_arm(guard);
-        if (!bw_guard_is_armed(guard) && !guard->mirror.overriding)
+        if (!bw_guard_is_armed(guard))
             bw_guard_loop_take_back(step, "U81");
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
                      guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U4");
@@ -268,7 +295,7 @@ static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t ep
     memory = bw_guard_change_memory(guard);
     memory->let_go_index = index;
     memory->enforced = false;
-    memory->overridden = false;
+    memory->serial = 0;
     memory->ended_epoch = memory->epoch_seen;
     guard->let_go_epoch = epoch;
     bw_guard_save(step, BW_GUARD_WANTS_LET_GO, "U10");
@@ -307,10 +334,6 @@ static void refuse_unsaved(const struct guard_step *step)
     case BW_GUARD_WANTS_RUN:
         refuse_run_unsaved(step);
         break;
-    case BW_GUARD_WANTS_OVERRIDE:
-        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, guard->memory.epoch_seen, 0,
-                              BW_REFUSAL_NOT_DURABLE, "U87");
-        break;
     case BW_GUARD_WANTS_SIGHT:
     case BW_GUARD_WANTS_STOP:
     case BW_GUARD_WANTS_LET_GO: /* the order stands; the agent asks again */
@@ -342,7 +365,6 @@ static void on_saved(const struct guard_step *step, bool ok)
         guard->check_at_start = false; /* 3.9: what serves is left as it is */
         bw_guard_loop_take_back(step, "U82");
         bw_guard_disarm(guard);
-        bw_guard_override_end(guard);
         bw_guard_run_let_go(step);
         bw_guard_mirror_now(step, "U16");
         confirm_let_go(step, guard->memory.let_go_index, "U17");
@@ -350,9 +372,6 @@ static void on_saved(const struct guard_step *step, bool ok)
     case BW_GUARD_WANTS_RUN:
         if (!is_void)
             bw_guard_run_saved(step, &guard->run_wanted);
-        break;
-    case BW_GUARD_WANTS_OVERRIDE:
-        bw_guard_override_saved(step, is_void);
         break;
     case BW_GUARD_WANTS_SIGHT:
     case BW_GUARD_WANTS_STOP:
@@ -364,14 +383,14 @@ static void on_saved(const struct guard_step *step, bool ok)
 
 /* ---- the agent ----------------------------------------------------------------------------- */
 
-/* What a person told the instance before is no word to this one (3.8). Until a fence has seen the
- * end, it is written down as what it is, whoever speaks meanwhile. */
-static void end_others_override(const struct guard_step *step)
+/* What a person gave the instance before is no lease of this one (3.8). Until a fence has seen the end, it stays armed,
+ * whoever is connected. */
+static void end_others_manual_lease(const struct guard_step *step)
 {
     const struct bw_guard *guard = step->guard;
 
-    if (guard->mirror.overriding && !bw_guard_is_fencing(guard) &&
-        !bw_id_equal(guard->mirror.override_instance, guard->agent.instance))
+    if (bw_guard_is_manual(guard) && !bw_guard_is_fencing(guard) &&
+        !bw_id_equal(guard->mirror.armed_instance, guard->agent.instance))
         bw_guard_fence_unasked(step);
 }
 
@@ -382,11 +401,10 @@ static void on_hello(const struct guard_step *step, const struct bw_guard_hello 
 
     guard->agent = *hello;
     guard->let_go_epoch = 0;       /* what was under way came by the connection before */
-    guard->override_begun = false; /* 3.8: what begins may have been down for long */
     /* 3.4: it voids what was read before. What this agent is told here knows nothing of an arm or a
      * run that waits for the disk: armed behind its back, an epoch would be given back that is. */
     guard->is_void = guard->wants != BW_GUARD_WANTS_NOTHING;
-    end_others_override(step);
+    end_others_manual_lease(step);
     message = bw_guard_send(step, BW_GUARD_MESSAGE_GROUP_STATE, guard->memory.epoch_seen, "U19");
     BW_ASSERT(message != NULL);
     bw_guard_state_get(guard, &message->state);
@@ -416,9 +434,6 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
     case BW_GUARD_MESSAGE_LET_GO:
         on_let_go(step, message->let_go_index, message->epoch);
         break;
-    case BW_GUARD_MESSAGE_OVERRIDE:
-        bw_guard_on_override(step, message->epoch);
-        break;
     case BW_GUARD_MESSAGE_PASS:
         bw_guard_on_pass(step, message->epoch);
         break;
@@ -436,8 +451,6 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
     case BW_GUARD_MESSAGE_FENCE_BEGUN:
     case BW_GUARD_MESSAGE_FENCE_ENDED:
     case BW_GUARD_MESSAGE_HELLO_REFUSED:
-    case BW_GUARD_MESSAGE_OVERRIDE_DONE:
-    case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
     case BW_GUARD_MESSAGE_SHOW: /* the shell answers it */
     case BW_GUARD_MESSAGE_SHOWN:
         break; /* not an agent's to say; the shell closes the connection */
@@ -469,10 +482,9 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->armed_number = guard->mirror.armed_number;
     out_state->armed_end = guard->mirror.armed_end;
     out_state->arm_pending = bw_guard_waits(guard, BW_GUARD_WAIT_ARM);
-    /* Whoever was told: what another instance was, is ended, and said until that was seen (3.8). */
-    /* not covered: armed beside an override: the one ends the other (3.8). */
-    out_state->overriding = guard->mirror.overriding && !bw_guard_waits(guard, BW_GUARD_WAIT_OVERRIDE) &&
-                            !bw_guard_is_armed(guard);
+    out_state->armed_serial = guard->mirror.armed_serial;
+    out_state->serial = guard->memory.serial > guard->serial_over ? guard->memory.serial : guard->serial_over;
+    out_state->serial_over = guard->serial_over;
     out_state->fence_begun = bw_guard_is_armed(guard) && guard->fence != BW_FENCE_NONE &&
                              guard->fence_epoch == guard->mirror.armed_epoch;
     out_state->fence_ended = out_state->fence_begun &&
@@ -527,11 +539,11 @@ bool bw_guard_says_otherwise(const struct bw_guard_limits *before,
  * is none (3.4, ended), and a restart does not make it one. */
 static bool is_over_at_start(const struct bw_guard *guard)
 {
-    return guard->mirror.armed_epoch <= guard->memory.ended_epoch &&
+    return !bw_guard_is_manual(guard) && guard->mirror.armed_epoch <= guard->memory.ended_epoch &&
            (guard->mirror.stop_seen || !guard->memory.enforced);
 }
 
-/* 3.2.4: what an epoch that was not ended, or an override, ordered elsewhere outlives what knew of it, until a
+/* 3.2.4: what an epoch that was not ended, or a manual lease, ordered elsewhere outlives what knew of it, until a
  * script has ended that. */
 static void owe_script(struct bw_guard *guard)
 {
@@ -548,7 +560,8 @@ static bool is_mirror_older(const struct bw_guard *guard)
     const struct bw_guard_memory *memory = &guard->memory;
 
     return memory->epoch_seen > memory->ended_epoch && !bw_id_is_none(memory->instance) &&
-           guard->mirror.armed_epoch < memory->epoch_seen && !guard->mirror.overriding;
+           memory->serial == 0 && /* 3.8: that of a manual lease need not be ended */
+           guard->mirror.armed_epoch < memory->epoch_seen && !bw_guard_is_manual(guard);
 }
 
 void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_guard_limits *limits,
@@ -579,20 +592,21 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
         bw_guard_loop_init(guard, true, is_over_at_start(guard), now);
         if (is_over_at_start(guard))
             bw_guard_disarm(guard); /* the mirror could not be written any more */
-        if (!guard->memory.enforced && guard->memory.let_go_index != 0)
-            bw_guard_override_end(guard); /* 3.9: nor of a let-go */
+        if (bw_guard_is_manual(guard) && !guard->memory.enforced && guard->memory.let_go_index != 0)
+            bw_guard_disarm(guard); /* 3.9: nor of a let-go */
         if (is_mirror_older(guard)) {
             bw_guard_disarm(guard); /* one epoch is armed once the one before is over */
             owe_script(guard);
         }
     } else { /* after a boot */
-        if (guard->memory.overridden || guard->memory.epoch_seen > guard->memory.ended_epoch)
+        if (guard->memory.serial != 0 || guard->memory.epoch_seen > guard->memory.ended_epoch)
             owe_script(guard);
         bw_guard_loop_init(guard, false, false, now);
     }
+    if (!bw_guard_is_manual(guard))
+        guard->serial_over = guard->memory.serial; /* 3.8: it may have been armed */
     /* 3.4: an enforced group that serves without a deadline is fenced. */
-    guard->check_at_start = guard->memory.enforced && !bw_guard_is_armed(guard) &&
-                            !guard->mirror.overriding; /* 3.8: a person lets it serve without one */
+    guard->check_at_start = guard->memory.enforced && !bw_guard_is_armed(guard);
 }
 
 void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,

@@ -100,6 +100,11 @@ bool bw_guard_is_armed(const struct bw_guard *guard)
     return guard->mirror.armed_epoch != 0;
 }
 
+bool bw_guard_is_manual(const struct bw_guard *guard)
+{
+    return guard->mirror.armed_serial != 0;
+}
+
 struct bw_instant bw_guard_window(const struct bw_guard *guard)
 {
     return bw_instant_sub(guard->mirror.armed_end, guard->mirror.fence_ns);

@@ -4,16 +4,6 @@
 
 #include <breakwater/base/assert.h>
 
-void bw_guard_disarm(struct bw_guard *guard)
-{
-    guard->mirror.armed_epoch = 0;
-    guard->mirror.armed_end = (struct bw_instant){0, 0};
-    guard->mirror.fence_begun = false;
-    /* An arm whose mirror is still on its way is over with it: nothing is acknowledged any more (3.4). */
-    bw_guard_wait_no_more(guard, BW_GUARD_WAIT_ARM);
-    bw_guard_fence_forget(guard);
-}
-
 /* Nothing serves, and nothing is under way that a service could come of (3.4, ended). */
 static enum bw_refusal judge_over(const struct bw_guard *guard)
 {
@@ -105,7 +95,6 @@ void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch,
     /* A newer epoch may have been armed since the end was durable: its deadline stays (3.4). */
     if (guard->mirror.armed_epoch <= epoch) {
         bw_guard_disarm(guard);
-        bw_guard_override_end(guard); /* 3.8: an arm that came too late for its disk had not ended it */
         bw_guard_mirror_now(step, "U14");
     }
     send_ended(step, epoch, "U15");

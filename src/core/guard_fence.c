@@ -136,6 +136,19 @@ void bw_guard_fence_forget(struct bw_guard *guard)
         settle(guard, rule);
 }
 
+void bw_guard_disarm(struct bw_guard *guard)
+{
+    if (bw_guard_is_manual(guard))
+        guard->serial_over = guard->mirror.armed_serial; /* 3.8: it is armed once */
+    guard->mirror.armed_serial = 0;
+    guard->mirror.armed_epoch = 0;
+    guard->mirror.armed_end = (struct bw_instant){0, 0};
+    guard->mirror.fence_begun = false;
+    /* An arm whose mirror is still on its way is over with it: nothing is acknowledged any more (3.4). */
+    bw_guard_wait_no_more(guard, BW_GUARD_WAIT_ARM);
+    bw_guard_fence_forget(guard);
+}
+
 void bw_guard_fence_let_go(const struct guard_step *step)
 {
     hear(step, EVENT_LET_GO);
@@ -233,7 +246,7 @@ void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guar
     hear(step, EVENT_ORDERED);
 }
 
-/* Of what serves without a deadline, or of an override that is over: nobody waits for its answer. */
+/* Of what serves without a deadline, or of a manual lease that is over: nobody waits for its answer. */
 void bw_guard_fence_unasked(const struct guard_step *step)
 {
     const struct bw_guard_run run = {.epoch = step->guard->memory.epoch_seen,
@@ -306,7 +319,8 @@ static void succeed(const struct guard_step *step, const char *rule)
     const bool is_gone = guard->fence_reach != BW_FENCE_REACH_UNKNOWN;
 
     bw_guard_note_end(guard);
-    bw_guard_override_end(guard); /* 3.8: what was fenced is started again by a new word only */
+    if (bw_guard_is_manual(guard)) /* 3.8: what was fenced is started again by a new word only */
+        bw_guard_disarm(guard);
     tell_end(step, true, is_gone ? guard->fence_gone_at : step->now, rule);
     if (guard->fence_ordered && !bw_guard_is_armed(guard))
         hear(step, EVENT_ANSWERED);
@@ -616,19 +630,19 @@ static void fence_again(const struct guard_step *step)
     hear(step, EVENT_AGAIN);
 }
 
-/* 3.8: an override has no deadline by which the fence of it, that a guard before this one had begun, would begin
+/* 3.8: the deadline of a manual lease may be hours away: a fence of it that a guard before this one had begun begins
  * again. */
-static void fence_of_override(const struct guard_step *step)
+static void fence_of_manual_lease(const struct guard_step *step)
 {
     const struct bw_guard *guard = step->guard;
 
-    if (guard->mirror.overriding && guard->mirror.fence_begun && guard->fence == BW_FENCE_NONE)
+    if (bw_guard_is_manual(guard) && guard->mirror.fence_begun && guard->fence == BW_FENCE_NONE)
         bw_guard_fence_unasked(step);
 }
 
 void bw_guard_fence_timers(const struct guard_step *step)
 {
-    fence_of_override(step);
+    fence_of_manual_lease(step);
     fence_deadline(step);
     fence_escalation(step);
     fence_again(step);

@@ -2,9 +2,8 @@
  * only. guard_ask.c: what a step asks for; guard_slot.c: the tables of runs and stops;
  * guard_loop.c: whether the service's own loop may start it;
  * guard_units.c: whether its units may come up yet; guard_sight.c: where the service is;
- * guard_script.c: a script in its slot; guard_fence.c: the fence window; guard_end.c: how an epoch ends; guard_override.c: what serves on a person's word;
- * guard_run.c: orders to run, and what they came to; guard_overriding.c: whether a person may
- * override; guard.c: arms, let-go, the step. guard_sound.c: what must hold between steps. */
+ * guard_script.c: a script in its slot; guard_fence.c: the fence window; guard_end.c: how an epoch ends;
+ * guard_run.c: orders to run, and what they came to; guard.c: arms, let-go, the step. guard_sound.c: what must hold between steps. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
 #define BW_CORE_GUARD_INTERNAL_H
 
@@ -41,6 +40,8 @@ struct bw_guard_memory *bw_guard_change_memory(struct bw_guard *guard);
 void bw_guard_save(const struct guard_step *step, enum bw_guard_wants wants, const char *rule);
 void bw_guard_save_is_over(struct bw_guard *guard);
 bool bw_guard_is_armed(const struct bw_guard *guard);
+/* 3.8: what is armed is a manual lease. */
+bool bw_guard_is_manual(const struct bw_guard *guard);
 /* D - F of what is armed. */
 struct bw_instant bw_guard_window(const struct bw_guard *guard);
 /* Of an arm or an end. */
@@ -74,14 +75,6 @@ void bw_guard_loop_init(struct bw_guard *guard, bool has_mirror, bool is_over,
 void bw_guard_on_end(const struct guard_step *step, uint64_t epoch);
 void bw_guard_end_saved(const struct guard_step *step);
 bool bw_guard_has_ended(const struct bw_guard *guard, uint64_t epoch);
-void bw_guard_disarm(struct bw_guard *guard);
-
-/* guard_override.c */
-/* The agent that is connected has had it written down that a person overrides, and nothing is
- * armed. */
-bool bw_guard_overrides(const struct bw_guard *guard);
-/* From here on nothing serves without a lease. The mirror is written by whoever calls. */
-void bw_guard_override_end(struct bw_guard *guard);
 
 /* guard_shown.c */
 /* The action that is under way; NONE: none is. A stop is until its end was seen, and from where it waits for what it
@@ -194,6 +187,8 @@ void bw_guard_sight_on_start(const struct guard_step *step);
 void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight *sight);
 
 /* guard_fence.c */
+/* Nothing is armed from here on; a manual lease that was is over (3.8). */
+void bw_guard_disarm(struct bw_guard *guard);
 /* What it was for is not armed any more, or something else is: one that has ended well is none. */
 void bw_guard_fence_forget(struct bw_guard *guard);
 /* Its group was let go: one that has begun is finished. */
@@ -205,10 +200,5 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_k
                                  const struct bw_guard_run_ended *ended, enum bw_guard_left left,
                                  enum bw_populated populated);
 void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok);
-
-/* guard_overriding.c */
-void bw_guard_on_override(const struct guard_step *step, uint64_t epoch);
-void bw_guard_override_saved(const struct guard_step *step, bool is_void);
-void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t number, bool ok);
 
 #endif

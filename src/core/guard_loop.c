@@ -77,7 +77,7 @@ void bw_guard_loop_on_lease(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
 
-    if (guard->mirror.overriding && guard->mirror.loop_delay_ns != 0)
+    if (bw_guard_is_manual(guard) && guard->mirror.loop_delay_ns != 0)
         guard->mirror.loop_until = bw_instant_max(
             guard->mirror.loop_until, bw_instant_add(step->now, bw_guard_loop_delay_ns(guard)));
 }

@@ -25,10 +25,7 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
     const struct bw_guard *guard = step->guard;
 
     BW_ASSERT(run->action == BW_ACTION_START);
-    if (bw_guard_overrides(guard)) /* 3.8: without a lease, so nothing but a fence bounds it */
-        /* not covered: a start that is ordered while the override is fenced. */
-        return guard->fence == BW_FENCE_NONE ? BW_REFUSAL_NONE : BW_REFUSAL_FENCING;
-    if (run->epoch <= guard->memory.ended_epoch)
+    if (!bw_guard_is_manual(guard) && run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
     if (!bw_guard_is_armed(guard) || run->epoch != guard->mirror.armed_epoch)
         return BW_REFUSAL_NOT_ARMED;
@@ -67,11 +64,17 @@ static enum bw_refusal judge_standing_by(const struct guard_step *step,
      * busy. */
     if (run->action == BW_ACTION_REMOTE_FENCE && bw_guard_loop_may_start(guard))
         return BW_REFUSAL_BUSY; /* 3.4, driver: a start that nobody sees end */
-    if (bw_guard_has_live_lease(step) || guard->mirror.overriding)
+    if (bw_guard_has_live_lease(step))
         return BW_REFUSAL_BUSY;
     if (run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
     return BW_REFUSAL_NONE;
+}
+
+/* 3.8: it stands until the mirror has the grant that follows it, also where that is seen and ends unarmed. */
+static bool is_of_manual_lease(const struct bw_guard *guard, const struct bw_guard_run *run)
+{
+    return bw_guard_is_manual(guard) && run->epoch == guard->mirror.armed_epoch;
 }
 
 static enum bw_refusal judge_action(const struct guard_step *step, const struct bw_guard_run *run)
@@ -79,7 +82,7 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
     const struct bw_guard *guard = step->guard;
 
     BW_ASSERT(bw_action_is_action(run->action));
-    if (run->epoch < guard->memory.epoch_seen)
+    if (run->epoch < guard->memory.epoch_seen && !is_of_manual_lease(guard, run))
         return BW_REFUSAL_OLD_EPOCH; /* an epoch lower than one seen is refused */
     if (bw_guard_has_live_lease(step) &&
         !bw_id_equal(guard->mirror.armed_instance, guard->agent.instance))
@@ -273,7 +276,6 @@ static void note_look(struct bw_guard *guard, enum bw_guard_slot slot,
 {
     const enum bw_service service = bw_guard_service_of(ended);
 
-    guard->override_begun |= service == BW_SERVICE_STARTED && bw_guard_overrides(guard);
     if (service == BW_SERVICE_STARTED)
         bw_guard_note_served(guard, BW_SERVED_MAYBE);
     else if (service == BW_SERVICE_STOPPED)
@@ -295,8 +297,8 @@ static void go(const struct guard_step *step, enum bw_guard_slot of)
     action->limit_ns = guard->limits.timeout_ns[slot->run.action];
     action->run_not_after = slot->run.not_after.boot_ns != 0 ? slot->run.not_after : BW_INSTANT_NEVER;
     /* H7: the child compares with D - F, like the fence. */
-    if (slot->run.action == BW_ACTION_START && !guard->mirror.overriding)
-        action->run_not_after = bw_guard_window(guard);
+    if (slot->run.action == BW_ACTION_START)
+        action->run_not_after = bw_instant_min(action->run_not_after, bw_guard_window(guard));
     if (slot->run.run_id == 0 && of != BW_GUARD_SLOT_ACTION)
         return;
     message = bw_guard_send(step, BW_GUARD_MESSAGE_RUN_BEGUN, slot->run.epoch, "V8");

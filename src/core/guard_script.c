@@ -82,8 +82,6 @@ static void note_ordered(const struct guard_step *step, const struct bw_guard_ru
     if (run->action == BW_ACTION_REMOTE_FENCE)
         return; /* it begins and ends nothing here (3.3) */
     if (bw_action_is_action(run->action)) {
-        step->guard->override_begun = run->action == BW_ACTION_START &&
-                                      bw_guard_overrides(step->guard);
         step->guard->end_start_time = 0;
         step->guard->has_left = false;
         bw_guard_units_note_ordered(step->guard);

@@ -51,11 +51,7 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
         out_shown->armed_end = mirror->armed_end;
         out_shown->fence_ms = (uint32_t)(mirror->fence_ns / BW_NS_PER_MS);
     }
-    /* not covered: armed beside an override: the one ends the other (3.8). */
-    out_shown->overriding = mirror->overriding && !bw_guard_waits(guard, BW_GUARD_WAIT_OVERRIDE) &&
-                            mirror->armed_epoch == 0;
-    out_shown->override_begun = out_shown->overriding && guard->override_begun &&
-                                !bw_id_is_none(guard->agent.session);
+    out_shown->armed_serial = mirror->armed_serial;
     out_shown->loop_delay_ms = (uint32_t)(bw_guard_loop_delay_ns(guard) / BW_NS_PER_MS);
     out_shown->loop_may = guard->mirror.loop_delay_ns != 0 &&
                           !(bw_guard_waits(guard, BW_GUARD_WAIT_LOOP) && guard->loop_is_new);
@@ -66,5 +62,4 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
     out_shown->reach = guard->limits.reach;
     out_shown->reach_works = guard->limits.reach_works;
     out_shown->sight = bw_guard_sight(guard);
-    BW_ASSERT(!out_shown->overriding || out_shown->armed_epoch == 0); /* 3.8: beside no lease */
 }

@@ -10,8 +10,6 @@ const char *bw_guard_memory_unsound(const struct bw_guard_memory *memory)
          "the guard's memory: no epoch has ended above the newest that was seen");
     FACT(!memory->sight.proved || memory->sight.seen == BW_REACH_INSIDE, /* 3.4: proved is inside, and */
          "the guard's memory: a reach is proved only of a service inside");
-    FACT(!memory->overridden || memory->enforced, /* 3.8: in one write */
-         "the guard's memory: what a person let serve is enforced");
     return NULL;
 }
 
@@ -23,14 +21,10 @@ const char *bw_guard_mirror_unsound(const struct bw_guard_mirror *mirror)
          "the guard's mirror: what is armed has a fence window");
     FACT(!is_armed || mirror->fence_ns < mirror->ttl_ns, /* 3.1: the terms that may be pinned */
          "the guard's mirror: a fence window is shorter than its lease");
-    FACT(!mirror->overriding || !is_armed, /* 3.8: with a lease its rules hold again */
-         "the guard's mirror: nothing is armed of what a person lets serve without a lease");
-    FACT(mirror->overriding ==
-             !bw_id_is_none(mirror->override_instance), /* 3.8: whose word it is */
-         "the guard's mirror: what serves without a lease does so by the word of an instance");
-    FACT(mirror->loop_delay_ns == 0 || is_armed ||
-             mirror->overriding, /* 3.4, driver: as a start is */
-         "the guard's mirror: its own loop may start only what a lease, or a person, lets serve");
+    FACT(mirror->armed_serial == 0 || is_armed, /* 3.8: a lease like any other */
+         "the guard's mirror: a manual lease has an epoch, and a deadline");
+    FACT(mirror->loop_delay_ns == 0 || is_armed, /* 3.4, driver: as a start is */
+         "the guard's mirror: its own loop may start only what a lease lets serve");
     FACT(!mirror->left_due || mirror->script_due, /* 3.2.4: of a service inside, the same */
          "the guard's mirror: what a start left asks for the script that ends it");
     return NULL;
@@ -132,8 +126,6 @@ static const char *epochs_unsound(const struct bw_guard *guard)
              "the guard's epochs: what waits for a mirror waits for one that was asked for");
     FACT(!bw_guard_waits(guard, BW_GUARD_WAIT_ARM) || bw_guard_is_armed(guard), /* 3.4: over with its D */
          "the guard's epochs: what waits for its mirror is armed");
-    FACT(!bw_guard_waits(guard, BW_GUARD_WAIT_OVERRIDE) || guard->mirror.overriding, /* 3.8 */
-         "the guard's epochs: an override that waits for its mirror is in it");
     FACT(!guard->check_at_start || !bw_guard_is_armed(guard), /* 3.4: serves without a deadline */
          "the guard's epochs: what is armed needs no look at the start");
     return NULL;

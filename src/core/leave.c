@@ -20,7 +20,7 @@ static bool is_fencing(const struct bw_site *site)
 
 enum bw_keeps bw_site_keeps(const struct bw_site *site)
 {
-    if (site->override != BW_SITE_OVERRIDE_NONE)
+    if (site->memory.override != BW_OVERRIDE_NONE)
         return BW_KEEPS_OVERRIDE;
     if (site->tenure != BW_TENURE_NONE) /* 3.5: there is one until the epoch is given back */
         return BW_KEEPS_EPOCH;
@@ -45,7 +45,7 @@ enum bw_keeps bw_guard_keeps(const struct bw_guard *guard)
 {
     const struct bw_guard_mirror *mirror = &guard->mirror;
 
-    if (mirror->overriding || guard->waits[BW_GUARD_WAIT_OVERRIDE] != 0)
+    if (mirror->armed_serial != 0)
         return BW_KEEPS_OVERRIDE;
     if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED ||
         guard->slots[BW_GUARD_SLOT_FENCE].state != BW_SLOT_FREE)
@@ -63,7 +63,6 @@ enum bw_keeps bw_guard_keeps(const struct bw_guard *guard)
 void bw_guard_leave(struct bw_guard *guard)
 {
     BW_ASSERT(guard->mirror.armed_epoch == 0); /* 3.2.4: its deadline would be nobody's */
-    BW_ASSERT(!guard->mirror.overriding);      /* 3.8: it would be nobody's to end */
     guard->check_at_start = false;
 }
 

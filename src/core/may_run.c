@@ -37,7 +37,8 @@ static enum bw_may_run judge_lease(const struct bw_guard_shown *shown, struct bw
 
     if (shown->armed_epoch == 0)
         return shown->enforced ? BW_MAY_RUN_NO_LEASE : BW_MAY_RUN_NOT_ENFORCED;
-    if (shown->armed_epoch <= shown->ended_epoch || shown->armed_epoch < shown->epoch_seen)
+    if (shown->armed_serial == 0 && /* 3.8: of a manual lease it may be over, or another site's */
+        (shown->armed_epoch <= shown->ended_epoch || shown->armed_epoch < shown->epoch_seen))
         return BW_MAY_RUN_ENDING;
     if (bw_instant_right_is_over(now, shown->armed_end))
         return BW_MAY_RUN_NO_LEASE;
@@ -45,16 +46,7 @@ static enum bw_may_run judge_lease(const struct bw_guard_shown *shown, struct bw
         return BW_MAY_RUN_FENCE_WINDOW;
     if (waits(shown))
         return BW_MAY_RUN_LOOP_WAITS;
-    return BW_MAY_RUN_LEASE;
-}
-
-/* 3.8: no lease ends it. What was down has to wait for a leader first, and another site may have
- * been granted: only its agent knows when that is over. */
-static enum bw_may_run judge_override(const struct bw_guard_shown *shown)
-{
-    if (waits(shown))
-        return BW_MAY_RUN_LOOP_WAITS;
-    return shown->override_begun ? BW_MAY_RUN_OVERRIDE : BW_MAY_RUN_OVERRIDE_WAITS;
+    return shown->armed_serial == 0 ? BW_MAY_RUN_LEASE : BW_MAY_RUN_OVERRIDE;
 }
 
 enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, struct bw_id boot_id,
@@ -69,7 +61,7 @@ enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, s
         return BW_MAY_RUN_OTHER_CLOCKS;
     if (shown->nobodys)
         return BW_MAY_RUN_NOBODYS;
-    may_run = shown->overriding ? judge_override(shown) : judge_lease(shown, now);
+    may_run = judge_lease(shown, now);
     if (shown->fence_failed)
         return BW_MAY_RUN_FENCE_FAILED;
     if (shown->fence_begun)
@@ -77,10 +69,10 @@ enum bw_may_run bw_may_run(bool has_group, const struct bw_guard_shown *shown, s
     if ((bw_may_run_is_yes(may_run) || may_run == BW_MAY_RUN_LOOP_WAITS) &&
         is_ended_by(shown->running))
         return BW_MAY_RUN_STOPPING;
-    if (may_run == BW_MAY_RUN_LEASE && shown->is_stopped)
+    if (bw_may_run_is_yes(may_run) && shown->is_stopped)
         return BW_MAY_RUN_STOPPED;
-    BW_ASSERT(!bw_may_run_is_yes(may_run) || shown->overriding ||
-              (shown->armed_epoch > shown->ended_epoch && /* 3.4: of an epoch that has not ended */
+    BW_ASSERT(!bw_may_run_is_yes(may_run) || /* 3.4: of what has not ended */
+              ((shown->armed_serial != 0 || shown->armed_epoch > shown->ended_epoch) &&
                !bw_instant_right_is_over(now, shown->armed_end)));
     return may_run;
 }

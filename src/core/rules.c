@@ -1,7 +1,7 @@
 /* rules.c - the list of all rule ids: manual page, `explain --rule`, the simulator's coverage and
  * the lint come from it. A new rule is one line; RARE says why a campaign need not fire it. The id of
  * a rule that goes joins these, so that none says two things in the logs of two versions.
- * Retired: S29 S45 U21. */
+ * Retired: S29 S45 U21 U70 U71 U72 U73 U74 U85 U86 U87 U88. */
 #include <breakwater/core/rules.h>
 
 #include <string.h>
@@ -129,7 +129,7 @@ static const struct bw_rule rules[] = {
     RULE(S16, "4",
          "the service is down and local_restarts are used up: stopped, so that another site may")
     RULE(S17, "4", "another site serves a newer epoch: rejoin_script makes this site follow it")
-    RULE(S18, "3.4", "the agent's state could not be saved: it is tried again")
+    RULE(S18, "3.4", "the agent's state could not be saved, or has a manual lease of another boot: it is saved again")
     RULE(S19, "3.5",
          "a fence has failed and none has seen the end since: the guard is told to fence again")
     RULE(S20, "3.2", "a renewal was confirmed: the guard is asked for the later deadline")
@@ -182,41 +182,45 @@ static const struct bw_rule rules[] = {
     RARE(S62, "3.3",
          "it serves again after the fence that answered for a held epoch: another fence is owed",
          "a service that comes back after a fence that answered for a held epoch")
-    RULE(S65, "3.8", "a person overrides: the witnesses are told, should they hear")
-    RULE(S66, "3.8", "a person ends an override that has not begun: that is saved")
-    RULE(S67, "3.8", "an override is over: the witnesses are told at once")
-    RULE(S70, "3.8", "a person overrides: that is saved, and one longest lease is waited for")
-    RULE(S71, "3.8", "no other lease can live and its own epoch is over: that it overrides is saved")
-    RULE(S72, "3.8", "it overrides, and that is durable: the guard is told")
-    RULE(S73, "3.8", "it overrides and the guard knows: the guard is told to start")
-    RULE(S74, "3.8", "a person ends the override: that is saved, and what serves is fenced")
-    RULE(S75, "3.8", "the override is to end: the guard is told to fence")
-    RULE(S76, "3.8", "a fence has seen the end of what served without a lease: that is saved")
-    RULE(S77, "3.8", "the witnesses answer before it has begun to override: it does not")
-    RULE(S78, "3.8", "the epoch by which it was adopted is armed: it overrides no more")
-    RULE(S79, "3.8", "a start without a lease has failed: the guard is told to stop first")
+    RULE(S65, "3.8", "an operator asks for a manual lease: the witnesses are told, should they hear")
+    RULE(S66, "3.8", "an operator ends a manual lease that has not begun: that is saved")
+    RULE(S67, "3.8", "a manual lease is over: the witnesses are told at once")
+    RULE(S70, "3.8", "an operator asks for a manual lease: that is saved, and one longest lease is waited for")
+    RULE(S71, "3.8", "no other lease can live and its own epoch is over: that the manual lease has begun is saved")
+    RULE(S72, "3.8", "the manual lease has begun, and that is durable: the guard is told to arm it")
+    RULE(S73, "3.8", "the manual lease is armed: the guard is told to start")
+    RULE(S74, "3.8", "an operator ends the manual lease: that is saved")
+    RULE(S75, "3.8", "the manual lease is to end: the guard is told to fence")
+    RULE(S76, "3.8", "a fence has seen the end of what a manual lease let serve: that is saved")
+    RULE(S77, "3.8", "the witnesses answer before the manual lease has begun: it does not")
+    RULE(S78, "3.8", "the epoch by which it was adopted is armed: the manual lease is over")
+    RULE(S79, "3.8", "a start under a manual lease has failed: the guard is told to stop first")
     RARE(S80, "3.8",
-         "the override is to end and the guard is away, or stands still: the agent fences",
-         "a guard that is away while an override ends")
-    RARE(S81, "3.8", "the guard lets something serve of which its agent knows no word: fenced",
-         "an agent that fenced an override itself, or forgot it")
-    RULE(S82, "3.8", "a start without a lease is next: that it writes is durable first")
-    RARE(S83, "3.8", "a fence of the epoch by which it was adopted has begun: it overrides no more",
+         "the manual lease is to end and the guard is away, or stands still: the agent fences",
+         "a guard that is away while a manual lease ends")
+    RULE(S59, "3.8", "the end of a manual lease has come: that is saved, and what serves is fenced")
+    RARE(S68, "3.8", "the guard has no deadline of a manual lease any more: that is saved, and what serves is fenced",
+         "a guard that forgot its mirror, in the boot of the command")
+    RULE(S69, "3.8", "an operator ends the manual lease: the guard is told to stop first")
+    RARE(S81, "3.8", "the guard has a manual lease armed that its agent does not know: fenced",
+         "an agent that fenced under a manual lease itself, or forgot it")
+    RULE(S82, "3.8", "a start under a manual lease is next: that it writes is durable first")
+    RARE(S83, "3.8", "a fence of the epoch by which it was adopted has begun: the manual lease is over",
          "an acknowledgement of an arm that was lost, and the deadline after it")
-    RARE(S84, "3.8", "the agent fences the epoch by which it was adopted: it overrides no more",
+    RARE(S84, "3.8", "the agent fences the epoch by which it was adopted: the manual lease is over",
          "neither guard nor mirror after a restart in the middle of an adoption")
-    RARE(S85, "3.8", "the guard has ended the epoch by which it was adopted: it overrides no more",
+    RARE(S85, "3.8", "the guard has ended the epoch by which it was adopted: the manual lease is over",
          "an agent that ended in the middle of an adoption, and of its end")
-    RARE(S86, "3.8", "its group was let go: what serves without a lease is fenced first",
+    RARE(S86, "3.8", "its group was let go: what a manual lease lets serve is fenced first",
          "observe, delete or another spec while a site overrides")
-    RARE(S99, "3.8", "a let-go that it had not heard of is over: without a service it overrides no more",
+    RARE(S99, "3.8", "a let-go that it had not heard of is over: without a service the manual lease is over",
          "observed and back, while a site that overrides hears nobody")
     RARE(S56, "3.9", "the guard has let go what was committed before the open epoch: noted, the epoch goes on",
          "a guard whose disk stands still from a let-go to the next grant")
-    RARE(S87, "3.8", "another site has armed an epoch: what serves without a lease is fenced",
+    RARE(S87, "3.8", "another site has armed an epoch: what a manual lease lets serve is fenced",
          "an override that the witnesses could not hear")
-    RULE(S88, "3.8", "a start without a lease has failed: the witnesses are told at once")
-    RULE(S89, "3.8", "status says started without a lease: the witnesses are told at once")
+    RULE(S88, "3.8", "a start under a manual lease has failed: the witnesses are told at once")
+    RULE(S89, "3.8", "status says started under a manual lease: the witnesses are told at once")
     RARE(S63, "3.3",
          "stopped without a lease, and its last fence has failed: the guard is told to fence again",
          "a guard that begins anew after a fence that failed where nothing is held")
@@ -243,10 +247,10 @@ static const struct bw_rule rules[] = {
     RARE(S96, "3.8",
          "granted beside an override, never armed, and no leader answers: it is given back untouched",
          "a leader that grants where a site overrides, and is gone before it confirms")
-    RARE(S58, "3.8", "the agent stood still: the wait before a start without a lease begins anew",
+    RARE(S58, "3.8", "the agent stood still: the wait of a manual lease begins anew",
          "an agent that is stopped, or a machine that is paused, while its site waits to override")
     RARE(S97, "3.8",
-         "the stop after a start without a lease has failed: the guard is told to fence, then starts",
+         "the stop after a start under a manual lease has failed: that is its end, which is saved",
          "a start and a stop that fail at a site which overrides")
     RULE(S54, "4",
          "a start waits before its point of no return, or serves already: the witnesses are told at once")
@@ -286,12 +290,6 @@ static const struct bw_rule rules[] = {
     RULE(U19, "3.4", "an agent has said hello: it is told all that the guard knows of the group")
     RULE(U20, "3.4", "an action was cut short by a restart of the guard: the agent is told")
     RULE(U30, "3.4", "a look has shown whether the guard can end the service: that is saved")
-    RARE(U70, "3.8", "an override that is in the mirror is told again: done",
-         "an answer that was lost")
-    RULE(U71, "3.8", "an override beside a lease, a fence or an action: refused")
-    RULE(U72, "3.8", "an override is told: it is written into the mirror")
-    RULE(U73, "3.8", "the mirror has it: the agent is told so")
-    RARE(U74, "3.8", "the mirror cannot be written: the override is refused", "a full /run")
     RARE(U80, "3.4", "the end of an epoch is asked for: its own loop may start the service no more",
          LOOP_IS_NONE)
     RARE(U81, "3.4", "the arm is not in the mirror: its own loop may start the service no more",
@@ -302,12 +300,6 @@ static const struct bw_rule rules[] = {
          "a grant in the moment of a remote fence")
     RARE(U84, "3.3", "an epoch is to be ended here: a fence of another site's service makes way for it",
          "an end in the moment of a remote fence")
-    RARE(U85, "3.3", "an override is told: a fence of another site's service makes way for it",
-         "an override in the moment of a remote fence")
-    RULE(U86, "3.8", "the first override since an arm: that the group is enforced, and was overridden, is durable first")
-    RARE(U87, "3.9", "that could not be saved: the override is refused", "a disk that fails in that moment")
-    RARE(U88, "3.9", "it was over, or asked for in a session before, when that was saved: the override is refused",
-         "a hello or an end in the moment of that save")
     RULE(U41, "3.4", "an arm came while something else is being saved: refused as busy")
     RULE(U42, "3.4",
          "while the first arm was being saved something came to forbid it: it is refused")

@@ -8,9 +8,17 @@
 
 /* ---- what is to be durable ------------------------------------------------------------------- */
 
+/* As it began it took from a manual lease of another boot what the disk still says (3.8). */
+static bool is_found_otherwise(const struct bw_site *site)
+{
+    return site->save == BW_SITE_SAVE_KEPT && site->memory.override != site->kept.override;
+}
+
 static void save_again(const struct step *step)
 {
-    if (step->site->save == BW_SITE_SAVE_FAILED && bw_site_may_retry(step))
+    const struct bw_site *site = step->site;
+
+    if ((site->save == BW_SITE_SAVE_FAILED || is_found_otherwise(site)) && bw_site_may_retry(step))
         bw_site_save(step, "S18");
 }
 
@@ -129,6 +137,9 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
         break;
     case BW_SITE_EVENT_OVERRIDE_END:
         bw_site_on_override_end(&step);
+        break;
+    case BW_SITE_EVENT_OVERRIDE_LATE:
+        bw_site_on_override_late(&step);
         break;
     case BW_SITE_EVENT_LEADER_ANSWERED:
         bw_site_on_leader_answered(&step);

@@ -11,7 +11,7 @@
 static bw_site_requirement is_leased, is_too_late, serves, has_start_run_out, may_start_go_on, has_start_run, is_start_unkept,
     may_start, must_stop_first, may_restart_sick, may_restart, is_down, is_end_seen, may_not_stop, was_never_armed, is_stop_under_way, is_found_stopped,
     is_first_look_awaited, may_not_end, is_final_due, may_fence_again, overrides, may_fence_held_itself, may_fence_held,
-    owes_fence, may_end_what_is_owed, is_end_owed, may_override, may_rejoin;
+    owes_fence, may_end_what_is_owed, is_end_owed, may_override, is_manual_ending, may_rejoin;
 static bw_site_effect begin_starting, begin_serving, go_on_with_start, give_up_start, wait_for_start, keep_start, start,
     stop_first, restart_sick, restart, give_up_service, begin_ending, stop, measure_position, send_end, fence, fence_itself, advance_override,
     rejoin, fence_remotely;
@@ -24,6 +24,7 @@ static bw_site_effect begin_starting, begin_serving, go_on_with_start, give_up_s
 /* What has no row waits: an epoch that is not on disk yet (ACCEPTING), and a fence that runs (FENCING).
  *        id   tenure    requires               effect                                                */
 static const struct bw_site_row rows[] = {
+    ROW(       WAITING,  is_manual_ending,      advance_override)
     ROW(       WAITING,  is_leased,             begin_starting)
     RULE( S96, WAITING,  bw_site_override_outlives_epoch, bw_site_give_back)
 
@@ -438,9 +439,15 @@ static bool overrides(const struct step *step)
     return bw_site_overrides(step->site);
 }
 
+/* 3.8: what a manual lease has left is fenced, also once an epoch was granted that is not armed yet. */
+static bool is_manual_ending(const struct step *step)
+{
+    return step->site->memory.override == BW_OVERRIDE_ENDING;
+}
+
 static bool may_override(const struct step *step)
 {
-    return step->site->override != BW_SITE_OVERRIDE_NONE || step->site->guard.overriding;
+    return step->site->memory.override != BW_OVERRIDE_NONE || step->site->guard.armed_serial != 0;
 }
 
 static void advance_override(const struct step *step, const char *rule)

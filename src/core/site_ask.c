@@ -84,8 +84,7 @@ bool bw_site_may_retry(const struct step *step)
 
 bool bw_site_overrides(const struct bw_site *site)
 {
-    return site->override == BW_SITE_OVERRIDE_OVERRIDING ||
-           site->override == BW_SITE_OVERRIDE_ENDING;
+    return bw_site_override_has_begun(site) || site->memory.override == BW_OVERRIDE_ENDING;
 }
 
 bool bw_site_override_may_start(const struct bw_site *site)
@@ -180,13 +179,13 @@ bool bw_site_was_held(const struct bw_site *site)
     return of_epoch(site) == BW_NO_RETURN_AHEAD;
 }
 
-/* Who overrides serves under no epoch that anybody would be misled about (3.8). */
+/* A manual lease has no point that anybody would be misled about (3.8). */
 bool bw_site_holds_start(const struct bw_site *site)
 {
     return bw_site_epoch_is_open(site) && of_epoch(site) == BW_NO_RETURN_AHEAD;
 }
 
-/* By what is so now, and no deadline bounds it: what destroys (3.3, 4), and a start without a lease (3.8). */
+/* By what is so now, and no near deadline bounds it: what destroys (3.3, 4), and a start under a manual lease (3.8). */
 static bool is_right_only_now(const struct bw_site *site, enum bw_action_kind action)
 {
     return action == BW_ACTION_REJOIN || action == BW_ACTION_REMOTE_FENCE ||

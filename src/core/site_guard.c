@@ -65,6 +65,8 @@ static void on_armed(const struct step *step, uint64_t epoch, struct bw_instant 
     struct bw_site *site = step->site;
 
     note_guard_disk(step, true);
+    if (bw_site_override_on_armed(step, epoch))
+        return;
     site->arm_open = false;
     site->arm_refused = false;
     if (epoch != site->memory.epoch || !bw_site_tenure_renews(site))
@@ -181,6 +183,8 @@ static void note_arm_refused(const struct step *step, uint64_t epoch, enum bw_re
 {
     struct bw_site *site = step->site;
 
+    if (bw_site_override_on_arm_refused(step, epoch, why))
+        return;
     site->arm_open = false;
     if (site->arm_refused || epoch != site->memory.epoch || why == BW_REFUSAL_BUSY)
         return;
@@ -254,7 +258,7 @@ static void on_fence_begun(const struct step *step, uint64_t epoch)
 {
     struct bw_site *site = step->site;
 
-    if (epoch != site->memory.epoch || !bw_site_epoch_is_open(site))
+    if (bw_site_override_on_fence_begun(step, epoch) || epoch != site->memory.epoch || !bw_site_epoch_is_open(site))
         return;
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
@@ -269,6 +273,8 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
 {
     struct bw_site *site = step->site;
 
+    if (bw_site_override_on_fence_ended(step, epoch, ok))
+        return;
     if (site->fence == BW_SITE_FENCE_NONE) /* what has ended had begun: before this epoch was accepted here */
         on_fence_begun(step, epoch);
     if (!ok) {
@@ -351,7 +357,7 @@ static void read_final_position(const struct step *step)
 static void doubt_stopped(const struct step *step)
 {
     struct bw_site *site = step->site;
-    const bool is_to_start = site->tenure == BW_TENURE_STARTING || site->override == BW_SITE_OVERRIDE_OVERRIDING;
+    const bool is_to_start = site->tenure == BW_TENURE_STARTING || site->memory.override == BW_OVERRIDE_OVERRIDING;
 
     if (!is_to_start || site->running != BW_ACTION_NONE || site->service != BW_SERVICE_STOPPED)
         return;
@@ -374,7 +380,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     site->guard = *state;
     if (!bw_site_has_script(site, BW_ACTION_READINESS))
         bw_site_forgo_final_position(site);
-    if (bw_site_watches_epoch(site, state->armed_epoch) && !(state->fence_ended && state->fence_ok))
+    if (state->armed_serial == 0 && bw_site_watches_epoch(site, state->armed_epoch) && !(state->fence_ended && state->fence_ok))
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S91"); /* until when, and F */
     bw_site_remote_fence_lost(site); /* one that runs is of an earlier hello */
     site->running = bw_action_is_action(state->running) && state->running != BW_ACTION_REMOTE_FENCE
@@ -384,7 +390,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     site->arm_open = false;
     site->arm_refused = false;
     site->end_open = false;
-    site->override_open = false;
+    bw_site_override_on_guard_state(step);
     bw_site_fence_move(site, BW_SITE_FENCE_EVENT_DOUBTED);
     note_guard_disk(step, true); /* it says anew what it cannot keep */
     bw_site_forget_observations(site);
@@ -407,7 +413,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
             bw_site_give_back(step, "S31"); /* its answer was lost */
         return;
     }
-    if (state->armed_epoch != site->memory.epoch ||
+    if (state->armed_epoch != site->memory.epoch || state->armed_serial != 0 ||
         !bw_id_equal(state->armed_instance, site->instance)) {
         /* The guard answered: nothing of this epoch is armed. */
         bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_LEARNT);
@@ -451,7 +457,7 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
     struct bw_site *site = step->site;
 
     BW_ASSERT(ended->action == BW_ACTION_START);
-    if (site->tenure == BW_TENURE_NONE && site->override == BW_SITE_OVERRIDE_OVERRIDING) {
+    if (site->tenure == BW_TENURE_NONE && site->memory.override == BW_OVERRIDE_OVERRIDING) {
         bw_site_override_start_ended(step, ended);
         return;
     }
@@ -515,7 +521,7 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
         site->guard.stop_seen = true;
         bw_site_alarm(site, BW_ALARM_STOP_FAILED, false);
     }
-    if (site->tenure == BW_TENURE_NONE && site->override == BW_SITE_OVERRIDE_OVERRIDING)
+    if (site->tenure == BW_TENURE_NONE && bw_site_overrides(site))
         bw_site_override_stop_ended(step, ended->result);
     if (site->tenure == BW_TENURE_STARTING && site->stops_first && ended->epoch == site->memory.epoch)
         on_stopped_first(step, ended->result);
@@ -544,7 +550,7 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
         return;
     if (ended->result == BW_RUN_OK) {
         bw_site_note_fence_succeeded(site);
-        site->guard.overriding = false;
+        site->guard.armed_serial = 0;
         if (ended->run_id == site->fence_run_id) {
             bw_site_note_answered(step, site->fence_run_index);
             bw_site_override_fenced(step);
@@ -713,17 +719,6 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_LET_GO_DONE:
         on_let_go_done(step, message->let_go_index);
         break;
-    case BW_GUARD_MESSAGE_OVERRIDE_DONE:
-        note_guard_disk(step, true);
-        site->override_open = false;
-        site->guard.overriding = true;
-        break;
-    case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
-        site->override_open = false;
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
-        if (message->refused.why == BW_REFUSAL_NOT_DURABLE)
-            note_guard_disk(step, false);
-        break;
     case BW_GUARD_MESSAGE_FENCE_BEGUN:
         on_fence_begun(step, message->epoch);
         break;
@@ -737,7 +732,6 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_RUN:
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
-    case BW_GUARD_MESSAGE_OVERRIDE:
     case BW_GUARD_MESSAGE_PASS:
     case BW_GUARD_MESSAGE_SHOW:
     case BW_GUARD_MESSAGE_SHOWN:

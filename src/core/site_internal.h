@@ -1,9 +1,9 @@
 /* site_internal.h - what the files of the site machine share, each resting on those before it only.
  * site_states.c: the tables of its states; site_ask.c: what a step asks for; site_tenure.c: what
- * rests on the tenure; site_give_back.c: how an epoch is given back; site_override.c: what a person
- * has said where there is no quorum; site_watch.c: observations; site_report.c: what is said to the
+ * rests on the tenure; site_give_back.c: how an epoch is given back; site_override.c: a manual
+ * lease, from its command to its end; site_watch.c: observations; site_report.c: what is said to the
  * witnesses; site_guard.c: the guard's side of things; site_own_fence.c: the agent's own fence;
- * site_overriding.c: serving without a lease; site_remote_fence.c: ending another site's service;
+ * site_overriding.c: what is asked for under a manual lease; site_remote_fence.c: ending another site's service;
  * site_second.c: who else enforces the deadline; site_no_return.c: what a start waits for in its
  * middle; site_orders.c: what the witnesses order; site_advance.c: what the tenure asks for next;
  * site.c: the step. site_sound.c: what must hold between steps. */
@@ -159,26 +159,12 @@ enum bw_site_final_event {
     BW_SITE_FINAL_EVENT_MEASURED,
     BW_SITE_FINAL_EVENT_MISSED
 };
-/* ... to what a person has said where there is no quorum. */
-enum bw_site_override_event {
-    BW_SITE_OVERRIDE_EVENT_ASKED,
-    BW_SITE_OVERRIDE_EVENT_FOUND_WAITING, /* in the memory that was kept */
-    BW_SITE_OVERRIDE_EVENT_FOUND_OVERRIDING,
-    BW_SITE_OVERRIDE_EVENT_FOUND_ENDING,
-    BW_SITE_OVERRIDE_EVENT_DROPPED, /* before anything was ordered; or it was let go, untouched */
-    BW_SITE_OVERRIDE_EVENT_DUE,
-    BW_SITE_OVERRIDE_EVENT_KEPT,   /* that it overrides is durable */
-    BW_SITE_OVERRIDE_EVENT_LEASED, /* an epoch was armed: its rules hold */
-    BW_SITE_OVERRIDE_EVENT_END,
-    BW_SITE_OVERRIDE_EVENT_ENDED, /* seen */
-};
-/* ... to its newest start, */
+/* ... to the newest start of a manual lease, */
 enum bw_site_override_start_event {
     BW_SITE_OVERRIDE_START_EVENT_ORDERED,
     BW_SITE_OVERRIDE_START_EVENT_RAN,
     BW_SITE_OVERRIDE_START_EVENT_SERVES,
     BW_SITE_OVERRIDE_START_EVENT_FAILED,
-    BW_SITE_OVERRIDE_START_EVENT_STOP_FAILED,
     BW_SITE_OVERRIDE_START_EVENT_ENDED
 };
 /* ... to another site's service, which is ended from here. */
@@ -198,7 +184,6 @@ void bw_site_own_end_move(struct bw_site *site, enum bw_site_own_end_event event
 void bw_site_start_move(struct bw_site *site, enum bw_site_start_event event);
 void bw_site_stop_move(struct bw_site *site, enum bw_site_stop_event event);
 void bw_site_final_move(struct bw_site *site, enum bw_site_final_event event);
-void bw_site_override_move(struct bw_site *site, enum bw_site_override_event event);
 void bw_site_override_start_move(struct bw_site *site, enum bw_site_override_start_event event);
 void bw_site_remote_fenced_move(struct bw_site *site, enum bw_remote_fence_state_event event);
 
@@ -225,6 +210,8 @@ struct bw_instant bw_site_override_waited_at(const struct bw_site *site);
 void bw_site_override_watch(const struct step *step);
 void bw_site_on_override(const struct step *step, const struct bw_override_wish *wish);
 void bw_site_on_override_end(const struct step *step);
+/* No other lease can live, and its own epoch is over: durable, then armed. */
+void bw_site_override_begin(const struct step *step, const char *rule);
 void bw_site_on_leader_answered(const struct step *step);
 /* What the kept memory says of it. */
 void bw_site_override_found(struct bw_site *site, struct bw_instant now);
@@ -245,6 +232,20 @@ void bw_site_override_fenced(const struct step *step);
 void bw_site_override_start_ended(const struct step *step, const struct bw_guard_run_ended *ended);
 void bw_site_override_stop_ended(const struct step *step, enum bw_run_result result);
 void bw_site_override_start_failed(const struct step *step);
+
+/* What its guard says of it; true: it was about that. */
+bool bw_site_override_on_armed(const struct step *step, uint64_t epoch);
+bool bw_site_override_on_arm_refused(const struct step *step, uint64_t epoch, enum bw_refusal why);
+bool bw_site_override_on_fence_begun(const struct step *step, uint64_t epoch);
+bool bw_site_override_on_fence_ended(const struct step *step, uint64_t epoch, bool ok);
+void bw_site_override_on_guard_state(const struct step *step);
+void bw_site_on_override_late(const struct step *step);
+/* It has begun, durably, and nobody has ended it. */
+bool bw_site_override_has_begun(const struct bw_site *site);
+/* End - F. */
+struct bw_instant bw_site_override_window(const struct bw_site *site);
+/* Its fence is due for so long that the agent runs its own (3.4, H6). */
+bool bw_site_override_is_overdue(const struct step *step);
 
 /* site_overriding.c */
 void bw_site_advance_override(const struct step *step);

@@ -76,7 +76,7 @@ static void obey_holder_order(const struct step *step)
     }
     if (order->epoch > site->memory.epoch) {
         if (site->tenure == BW_TENURE_NONE && (site->own_fence != BW_SITE_OWN_FENCE_IDLE ||
-                                               site->override == BW_SITE_OVERRIDE_ENDING))
+                                               site->memory.override == BW_OVERRIDE_ENDING))
             return; /* a fence that still runs would end what the new epoch starts */
         if (site->tenure == BW_TENURE_NONE)
             accept_epoch(step, order);

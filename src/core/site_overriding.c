@@ -1,6 +1,5 @@
-/* What a site asks for where a person has overridden (3.8): first it is durable, then the guard has
- * it written down, then it is started; its end is a fence that has seen it. A table, and below it what its words
- * mean. */
+/* What a site asks for under a manual lease (3.8): first it is durable, then the guard has armed it, then the service is
+ * started; its end is a fence that has seen it. A table, and below it what its words mean. */
 #include "site_internal.h"
 
 #include <string.h>
@@ -9,63 +8,67 @@
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
-static bw_site_requirement may_fence_unknown, has_waited_for_leases, may_not_order, is_guard_untold, is_serving,
-    is_running, has_start_run_out, has_start_run, is_stop_due, is_fence_due, is_start_unkept, may_start,
-    is_fenced_by_agent, may_fence_itself, is_guard_out, may_fence;
-static bw_site_effect fence, begin, tell_guard, note_serves, give_up_start, wait_for_start, stop, keep_start, start,
-    fence_itself, fence_at_last;
+static bw_site_requirement may_fence_unknown, has_waited_for_leases, may_not_order, is_unarmed, is_serving,
+    is_running, has_start_run_out, has_start_run, is_stop_due, is_start_unkept, may_start,
+    is_fenced_by_agent, may_fence_itself, is_guard_out, may_stop_first, may_fence;
+static bw_site_effect fence, arm, note_serves, give_up_start, wait_for_start, stop, keep_start, start,
+    fence_itself, stop_first, fence_at_last;
 
-#define RULE(id, override, requires, effect) {#id, BW_SITE_OVERRIDE_##override, requires, effect},
-#define ROW(override, requires, effect) {NULL, BW_SITE_OVERRIDE_##override, requires, effect},
+#define RULE(id, override, requires, effect) {#id, BW_OVERRIDE_##override, requires, effect},
+#define ROW(override, requires, effect) {NULL, BW_OVERRIDE_##override, requires, effect},
 
 /* clang-format off */
-/* What has no row waits: that it overrides is not on disk yet (BEGINNING).
+/* What has no row waits.
  *        id   override    requires              effect                                               */
 static const struct bw_site_row rows[] = {
     RULE( S81, NONE,       may_fence_unknown,     fence)
 
-    RULE( S71, WAITING,    has_waited_for_leases, begin)
+    RULE( S71, WAITING,    has_waited_for_leases, bw_site_override_begin)
 
     ROW(       OVERRIDING, may_not_order,         bw_site_nothing)
-    RULE( S72, OVERRIDING, is_guard_untold,       tell_guard)
+    RULE( S72, OVERRIDING, is_unarmed,            arm)
     RULE( S89, OVERRIDING, is_serving,            note_serves)
     ROW(       OVERRIDING, is_running,            bw_site_nothing)
     ROW(       OVERRIDING, has_start_run_out,     give_up_start)
     ROW(       OVERRIDING, has_start_run,         wait_for_start)
     RULE( S79, OVERRIDING, is_stop_due,           stop)
-    RULE( S97, OVERRIDING, is_fence_due,          fence)
     RULE( S82, OVERRIDING, is_start_unkept,       keep_start)
     RULE( S73, OVERRIDING, may_start,             start)
 
     ROW(       ENDING,     is_fenced_by_agent,    bw_site_nothing)
     ROW(       ENDING,     may_fence_itself,      fence_itself)
     ROW(       ENDING,     is_guard_out,          bw_site_nothing)
+    RULE( S69, ENDING,     may_stop_first,        stop_first)
     RULE( S75, ENDING,     may_fence,             fence_at_last)
 };
 /* clang-format on */
 
 void bw_site_advance_override(const struct step *step)
 {
-    const struct bw_site *site = step->site;
-
-    BW_ASSERT(site->override != BW_SITE_OVERRIDE_OVERRIDING ||
-              site->kept.override == BW_OVERRIDE_OVERRIDING); /* durable before anything is ordered */
-    bw_site_take_row(step, rows, sizeof rows / sizeof rows[0], site->override);
+    bw_site_take_row(step, rows, sizeof rows / sizeof rows[0], step->site->memory.override);
 }
 
-/* ---- until it overrides -------------------------------------------------------------------- */
+/* ---- until it begins ----------------------------------------------------------------------- */
+
+/* Of what is armed; else nothing below the newest is taken. */
+static uint64_t epoch_to_end(const struct bw_site *site)
+{
+    const bool is_armed = site->guard.armed_serial != 0 && site->memory.override_epoch != 0;
+
+    return is_armed ? site->memory.override_epoch : bw_site_epoch_seen(site);
+}
 
 static void fence(const struct step *step, const char *rule)
 {
-    bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(step->site), rule);
+    bw_site_run(step, BW_ACTION_FENCE, epoch_to_end(step->site), rule);
 }
 
-/* Its guard lets something serve of which this agent knows no word of a person (any more). */
+/* Its guard has one armed that this agent does not know (any more). */
 static bool may_fence_unknown(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    return site->guard.overriding && bw_site_is_greeted(site) && site->running == BW_ACTION_NONE &&
+    return site->guard.armed_serial != 0 && bw_site_is_greeted(site) && site->running == BW_ACTION_NONE &&
            bw_site_may_retry(step);
 }
 
@@ -82,36 +85,39 @@ static bool has_waited_for_leases(const struct step *step)
     return waits == BW_OVERRIDE_WAITS_NOTHING;
 }
 
-static void begin(const struct step *step, const char *rule)
-{
-    bw_site_override_move(step->site, BW_SITE_OVERRIDE_EVENT_DUE);
-    step->site->memory.override = BW_OVERRIDE_OVERRIDING;
-    bw_site_save(step, rule);
-}
-
-/* ---- while it overrides -------------------------------------------------------------------- */
+/* ---- while it lives ------------------------------------------------------------------------ */
 
 static bool may_not_order(const struct step *step)
 {
-    return !bw_site_is_greeted(step->site) || !bw_site_may_retry(step);
+    return !bw_site_override_has_begun(step->site) || !bw_site_is_greeted(step->site) || !bw_site_may_retry(step);
 }
 
-static bool is_guard_untold(const struct step *step)
+static bool is_unarmed(const struct step *step)
 {
-    return !step->site->guard.overriding;
+    return step->site->guard.armed_serial != step->site->memory.override_serial;
 }
 
-static void tell_guard(const struct step *step, const char *rule)
+/* Like any other lease, but for its end, which never moves. */
+static void arm(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
+    const struct bw_site_memory *memory = &site->memory;
     struct bw_guard_message *message;
 
     if (site->override_open)
         return;
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, rule)->message;
-    message->kind = BW_GUARD_MESSAGE_OVERRIDE;
+    message->kind = BW_GUARD_MESSAGE_ARM;
     memcpy(message->group, site->group, sizeof message->group);
-    message->epoch = bw_site_epoch_seen(site);
+    message->epoch = memory->override_epoch;
+    message->arm.epoch = memory->override_epoch;
+    message->arm.serial = memory->override_serial;
+    message->arm.number = memory->override_serial;
+    message->arm.terms = memory->terms;
+    message->arm.terms.ttl_ms = (uint32_t)(bw_instant_wait_left_ns(step->now, memory->override_end) / BW_NS_PER_MS) + 1;
+    message->arm.terms.fence_ms = memory->override_fence_ms;
+    message->arm.begin = step->now;
+    message->arm.end = memory->override_end;
     site->override_open = true;
 }
 
@@ -167,13 +173,7 @@ static bool is_stop_due(const struct step *step)
 
 static void stop(const struct step *step, const char *rule)
 {
-    bw_site_run(step, BW_ACTION_STOP, bw_site_epoch_seen(step->site), rule);
-}
-
-/* It is its end at the guard: that is told anew, and then it is started again. */
-static bool is_fence_due(const struct step *step)
-{
-    return !bw_site_override_may_start(step->site);
+    bw_site_run(step, BW_ACTION_STOP, epoch_to_end(step->site), rule);
 }
 
 /* 4: what was seen to serve is down once status has said so often enough. */
@@ -184,8 +184,6 @@ static bool is_down(const struct bw_site *site)
             site->stopped_in_a_row >= site->limits.failure_threshold);
 }
 
-/* 3.8: what an agent finds down as it begins may have been down for long, and another site granted
- * meanwhile. It has to be heard of first: one longest lease without a word of a leader. */
 static bool has_waited(const struct step *step)
 {
     const struct bw_instant until = bw_site_override_waited_at(step->site);
@@ -209,7 +207,7 @@ static bool is_answered(const struct step *step)
 /* Else the witnesses decide. */
 static bool may_begin(const struct step *step)
 {
-    return is_down(step->site) && has_waited(step) && !is_answered(step);
+    return is_down(step->site) && !is_answered(step);
 }
 
 static bool is_start_unkept(const struct step *step)
@@ -235,8 +233,8 @@ static void start(const struct step *step, const char *rule)
     struct bw_site *site = step->site;
 
     bw_site_override_start_move(site, BW_SITE_OVERRIDE_START_EVENT_ORDERED);
-    site->facts = (struct bw_run_facts){.grade = BW_GRADE_NONE};
-    bw_site_run(step, BW_ACTION_START, bw_site_epoch_seen(site), rule);
+    site->facts = (struct bw_run_facts){.grade = BW_GRADE_NONE, .reach_digest = site->memory.override_digest};
+    bw_site_run(step, BW_ACTION_START, site->memory.override_epoch, rule);
 }
 
 /* ---- until its end was seen ---------------------------------------------------------------- */
@@ -247,6 +245,12 @@ static bool is_fenced_by_agent(const struct step *step)
     return step->site->own_fence != BW_SITE_OWN_FENCE_IDLE;
 }
 
+static uint64_t stop_ns(const struct bw_site *site)
+{
+    return site->running == BW_ACTION_STOP ? site->limits.timeout_ns[BW_ACTION_STOP] + site->limits.kill_grace_ns
+                                           : 0;
+}
+
 /* Its kills are done within the window, and of its last looks each has its time: a guard that has
  * not answered after twice that stands still, and the two watch each other (3.4). */
 static bool is_fence_overdue(const struct step *step)
@@ -255,9 +259,9 @@ static bool is_fence_overdue(const struct step *step)
     const uint64_t window_ns = bw_lease_window_of_ns(site->guard.fence_bound_ms * BW_NS_PER_MS);
     const uint64_t look_ns = site->limits.timeout_ns[BW_ACTION_STATUS];
     const struct bw_instant limit = bw_instant_add(site->override_fence_asked,
-                                                   2 * (window_ns + look_ns));
+                                                   2 * (window_ns + look_ns) + stop_ns(site));
 
-    if (site->running != BW_ACTION_FENCE)
+    if (site->running != BW_ACTION_FENCE && site->running != BW_ACTION_STOP)
         return false;
     if (bw_instant_wait_is_over(step->now, limit))
         return true;
@@ -267,7 +271,7 @@ static bool is_fence_overdue(const struct step *step)
 
 static bool is_guard_out(const struct step *step)
 {
-    return !bw_site_is_greeted(step->site) || is_fence_overdue(step);
+    return !bw_site_is_greeted(step->site) || is_fence_overdue(step) || bw_site_override_is_overdue(step);
 }
 
 static bool may_fence_itself(const struct step *step)
@@ -278,7 +282,22 @@ static bool may_fence_itself(const struct step *step)
 static void fence_itself(const struct step *step, const char *rule)
 {
     (void)rule;
+    step->site->override_stop_due = false;
     bw_site_fence_override(step);
+}
+
+/* What a person ends is stopped in order; whatever that comes to, a fence has to see the end. */
+static bool may_stop_first(const struct step *step)
+{
+    return step->site->override_stop_due && step->site->running != BW_ACTION_FENCE && bw_site_may_retry(step);
+}
+
+static void stop_first(const struct step *step, const char *rule)
+{
+    if (step->site->running == BW_ACTION_STOP)
+        return;
+    step->site->override_fence_asked = step->now;
+    stop(step, rule);
 }
 
 static bool may_fence(const struct step *step)
@@ -309,15 +328,7 @@ bool bw_site_override_outlives_epoch(const struct step *step)
 
     if (!is_epoch_untouched(site))
         return false;
-    switch (site->override) {
-    case BW_SITE_OVERRIDE_NONE:
-    case BW_SITE_OVERRIDE_BEGINNING:
-    case BW_SITE_OVERRIDE_ENDING:
-        break;
-    case BW_SITE_OVERRIDE_WAITING:
+    if (site->memory.override == BW_OVERRIDE_WAITING)
         return has_waited(step);
-    case BW_SITE_OVERRIDE_OVERRIDING:
-        return !is_answered(step);
-    }
-    return false;
+    return bw_site_override_has_begun(site) && !is_answered(step);
 }

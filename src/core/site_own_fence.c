@@ -2,6 +2,7 @@
 #include "site_internal.h"
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/minmax.h>
 
 static void again_soon(const struct step *step)
 {
@@ -121,23 +122,18 @@ void bw_site_fence_held(const struct step *step)
                   "S95");
 }
 
-#define FIRST_EPOCH 1
+#define FIRST_EPOCH 1 /* of an override that an earlier release has kept */
 
-/* 3.8: what serves without a lease ends where its guard is away, or stands still, too. The terms
- * are those of the newest epoch that is known here; where none is, a fence is of some epoch all the
- * same, and no lease of this site is of the first one. */
+/* 3.8: what serves under a manual lease ends where its guard is away, or stands still, too. */
 void bw_site_fence_override(const struct step *step)
 {
     struct bw_site *site = step->site;
-    const uint32_t fence_ms = site->memory.terms.fence_ms != 0 ? site->memory.terms.fence_ms
-                                                               : site->order.terms.fence_ms;
-    const uint64_t fence_ns = fence_ms != 0 ? fence_ms * BW_NS_PER_MS
-                                            : bw_lease_window_of_ns(site->guard.fence_bound_ms *
-                                                                    BW_NS_PER_MS);
-    const uint64_t seen = bw_site_epoch_seen(site);
-    const uint64_t epoch = seen != 0 ? seen : FIRST_EPOCH;
+    const uint32_t fence_ms = site->memory.override_fence_ms;
+    const uint64_t fence_ns = fence_ms != 0 ? fence_ms * BW_NS_PER_MS : bw_site_override_fence_ns(site);
+    const uint64_t kept = bw_max(bw_site_epoch_seen(site), FIRST_EPOCH);
+    const uint64_t epoch = site->memory.override_epoch != 0 ? site->memory.override_epoch : kept;
 
-    BW_ASSERT(site->override == BW_SITE_OVERRIDE_ENDING);
+    BW_ASSERT(site->memory.override == BW_OVERRIDE_ENDING);
     site->override_fence_epoch = epoch;
     ask_own_fence(step, epoch, bw_instant_add(step->now, fence_ns), fence_ns, "S80");
 }

@@ -62,7 +62,7 @@ void bw_site_advance_remote_fence(const struct step *step)
     if (!is_asked(step) || !is_open_elsewhere(site) || !bw_site_is_greeted(site) ||
         !has_script(site) || site->running != BW_ACTION_NONE)
         return;
-    BW_ASSERT(site->tenure == BW_TENURE_NONE && site->override == BW_SITE_OVERRIDE_NONE);
+    BW_ASSERT(site->tenure == BW_TENURE_NONE && site->memory.override == BW_OVERRIDE_NONE);
     bw_site_run(step, BW_ACTION_REMOTE_FENCE, site->remote_fence.ask.epoch, "S50");
     bw_site_remote_fenced_move(site, BW_REMOTE_FENCE_EVENT_BEGUN);
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S51");

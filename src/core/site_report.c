@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/minmax.h>
 
 /* 3.4: an epoch that its guard does not arm for so long, whatever it refuses it by, would be held by a site
  * that can never start it; unrenewed, it ends, and goes to another one. A fence that runs has its time. */
@@ -133,20 +134,28 @@ static void say_released(const struct bw_site *site, struct bw_sync_group *out_g
 
 enum bw_override bw_site_override_report(const struct bw_site *site)
 {
-    switch (site->override) {
-    case BW_SITE_OVERRIDE_NONE: /* or its guard still lets serve what nobody knows of (any more) */
-        if (site->override_on_disk > BW_OVERRIDE_WAITING || site->guard.overriding)
-            return BW_OVERRIDE_ENDING;
-        return site->override_on_disk;
-    case BW_SITE_OVERRIDE_WAITING:
-    case BW_SITE_OVERRIDE_BEGINNING:
-        return BW_OVERRIDE_WAITING;
-    case BW_SITE_OVERRIDE_OVERRIDING:
-        return BW_OVERRIDE_OVERRIDING;
-    case BW_SITE_OVERRIDE_ENDING:
+    if (site->memory.override == BW_OVERRIDE_OVERRIDING)
+        return bw_site_override_has_begun(site) ? BW_OVERRIDE_OVERRIDING : BW_OVERRIDE_WAITING;
+    if (site->memory.override != BW_OVERRIDE_NONE)
+        return site->memory.override;
+    /* Or its guard has one armed that nobody knows (any more). */
+    if (site->override_on_disk > BW_OVERRIDE_WAITING || site->guard.armed_serial != 0)
         return BW_OVERRIDE_ENDING;
-    }
-    return BW_OVERRIDE_NONE;
+    return site->override_on_disk;
+}
+
+/* The end is fixed, so what is left bounds it wherever this is read (3.8). */
+static void say_manual_lease(const struct bw_site *site, struct bw_instant now, struct bw_report *report)
+{
+    const uint64_t left_ms = (bw_site_override_left_ns(site, now) + BW_NS_PER_MS - 1) / BW_NS_PER_MS;
+    const struct bw_reach_sight sight = bw_site_sight(site);
+
+    report->override = bw_site_override_report(site);
+    if (report->override == BW_OVERRIDE_NONE)
+        return;
+    report->manual_serial = bw_max(site->memory.override_serial, site->guard.armed_serial);
+    report->manual_left_ms = (uint32_t)left_ms; /* a day at most */
+    report->manual_proved = site->guard.reach_works && sight.seen == BW_REACH_INSIDE && sight.proved;
 }
 
 static void say_failures(const struct bw_site *site, struct bw_instant now,
@@ -241,7 +250,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->rogue_starts = site->rogue_starts;
     report->gives_position = site->gives_position;
     say_failures(site, now, report);
-    report->override = bw_site_override_report(site);
+    say_manual_lease(site, now, report);
     report->loop_delay_ms = site->guard.loop_delay_ms;
     report->seen_epoch = site->seen_epoch;
     report->seen_age_ms = site->seen_epoch != 0 ? since_ms(now, site->seen_at) : 0;

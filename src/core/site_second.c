@@ -38,7 +38,7 @@ static uint64_t overridden_epoch(const struct bw_site *site)
     const uint64_t seen = bw_site_epoch_seen(site);
     const uint64_t told = site->order.kind == BW_ORDER_STAND_BY ? site->order.epoch : 0;
 
-    if (site->kept.override != BW_OVERRIDE_OVERRIDING || !site->guard.overriding)
+    if (site->kept.override != BW_OVERRIDE_OVERRIDING || site->guard.armed_serial == 0)
         return 0;
     return bw_max(told, seen);
 }

@@ -116,32 +116,14 @@ static const char *own_fence_unsound(const struct bw_site *site)
     return NULL;
 }
 
-/* ---- a person lets it serve without a quorum (3.8) ------------------------------------------- */
-
-static enum bw_override durable_part(enum bw_site_override override)
-{
-    static const enum bw_override parts[] = {
-        [BW_SITE_OVERRIDE_NONE] = BW_OVERRIDE_NONE,
-        [BW_SITE_OVERRIDE_WAITING] = BW_OVERRIDE_WAITING,
-        [BW_SITE_OVERRIDE_BEGINNING] = BW_OVERRIDE_OVERRIDING,
-        [BW_SITE_OVERRIDE_OVERRIDING] = BW_OVERRIDE_OVERRIDING,
-        [BW_SITE_OVERRIDE_ENDING] = BW_OVERRIDE_ENDING,
-    };
-
-    return parts[override];
-}
+/* ---- a manual lease (3.8) ------------------------------------------------------------------------ */
 
 static const char *override_unsound(const struct bw_site *site)
 {
-    FACT((unsigned)site->override <= BW_SITE_OVERRIDE_ENDING,
-         "the site's override: it is one of the list");
-    FACT(site->memory.override == durable_part(site->override),
-         "the site's override: what is written down is what it does");
-    FACT(site->override != BW_SITE_OVERRIDE_OVERRIDING ||
-             site->kept.override == BW_OVERRIDE_OVERRIDING, /* durable, then ordered */
-         "the site's override: nothing serves without a lease before that is durable");
-    FACT(!bw_site_overrides(site) || site->lease.end.boot_ns == 0, /* with a lease its rules hold */
-         "the site's override: it is over with the first lease");
+    FACT(!bw_site_overrides(site) || site->lease.end.boot_ns == 0, /* with a granted lease its rules hold */
+         "the site's manual lease: it is over with the first granted one");
+    FACT(!site->override_open || site->memory.override >= BW_OVERRIDE_OVERRIDING, /* durable, then ordered */
+         "the site's manual lease: none is armed before it has begun");
     return NULL;
 }
 

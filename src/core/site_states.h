@@ -115,27 +115,12 @@
     X(P, BW_SITE_OF(FINAL_DUE)  ,                     MEASURED, KNOWN,   "begun after the end, not cut off") \
     X(P, BW_SITE_OF(FINAL_DUE)  ,                     MISSED,   NONE,    "asked for once")
 
-/* ---- a person lets it serve without a quorum (3.8) ---- */
-#define BW_SITE_OVERRIDE_ROWS(X, P)                                                               \
-    X(P, BW_SITE_OF(OVERRIDE_NONE),                    ASKED,    WAITING, "one longest lease")    \
-    X(P, BW_SITE_OF(OVERRIDE_NONE),            FOUND_WAITING,    WAITING, "the wait begins anew") \
-    X(P, BW_SITE_OF(OVERRIDE_NONE),         FOUND_OVERRIDING, OVERRIDING, "it was durable")       \
-    X(P, BW_SITE_OF(OVERRIDE_NONE),             FOUND_ENDING,     ENDING, "nobody has seen the end") \
-    X(P, BW_SITE_OF_2(OVERRIDE_WAITING, OVERRIDE_BEGINNING) |                                     \
-         BW_SITE_OF_2(OVERRIDE_OVERRIDING, OVERRIDE_ENDING),  DROPPED, NONE, "nothing of it is ordered any more") \
-    X(P, BW_SITE_OF(OVERRIDE_WAITING),                 DUE,    BEGINNING, "durable, then ordered") \
-    X(P, BW_SITE_OF(OVERRIDE_BEGINNING),               KEPT,  OVERRIDING, "and now it is")        \
-    X(P, BW_SITE_OF_2(OVERRIDE_OVERRIDING, OVERRIDE_ENDING), LEASED, NONE, "the lease's rules hold") \
-    X(P, BW_SITE_OF(OVERRIDE_OVERRIDING),              END,       ENDING, "first the service is fenced") \
-    X(P, BW_SITE_OF(OVERRIDE_ENDING),                  ENDED,       NONE, "the end was seen")
-
-/* ---- ... and its newest start (3.8, 4) ---- */
+/* ---- the newest start of a manual lease (3.8, 4) ---- */
 #define BW_SITE_OVERRIDE_START_ROWS(X, P)                                                         \
     X(P, BW_SITE_OF_2(OVERRIDE_START_NONE, OVERRIDE_START_SERVES), ORDERED, NONE, "another one")  \
     X(P, BW_SITE_OF_ANY,                               RAN,      RAN,     "status has to say so too") \
     X(P, BW_SITE_OF_ANY,                               SERVES,   SERVES,  "status says so")       \
     X(P, BW_SITE_OF_ANY,                               FAILED,   STOP_DUE, "as in an epoch")      \
-    X(P, BW_SITE_OF_ANY,                               STOP_FAILED, FENCE_DUE, "3.5: at once")    \
     X(P, BW_SITE_OF_ANY,                               ENDED,    NONE,    "by a stop or a fence")
 
 /* ---- the fence of another site's service, as a leader asked for it last (3.3) ---- */
@@ -159,7 +144,6 @@
     T(START, start, bw_site_start, BW_SITE_START)                                                  \
     T(STOP, stop, bw_site_stop, BW_SITE_STOP)                                                      \
     T(FINAL, final, bw_site_final, BW_SITE_FINAL)                                                  \
-    T(OVERRIDE, override, bw_site_override, BW_SITE_OVERRIDE)                                      \
     T(OVERRIDE_START, override_start, bw_site_override_start, BW_SITE_OVERRIDE_START)              \
     T(REMOTE_FENCE, remote_fenced, bw_remote_fence_state, BW_REMOTE_FENCE)
 enum bw_site_table {

@@ -202,8 +202,7 @@ static bool is_an_agents(enum bw_guard_message_kind kind)
 {
     return kind == BW_GUARD_MESSAGE_HELLO || kind == BW_GUARD_MESSAGE_ARM ||
            kind == BW_GUARD_MESSAGE_RUN || kind == BW_GUARD_MESSAGE_END ||
-           kind == BW_GUARD_MESSAGE_LET_GO || kind == BW_GUARD_MESSAGE_OVERRIDE ||
-           kind == BW_GUARD_MESSAGE_PASS;
+           kind == BW_GUARD_MESSAGE_LET_GO || kind == BW_GUARD_MESSAGE_PASS;
 }
 
 /* A new reader takes the place of the oldest where there are too many: they never keep an agent

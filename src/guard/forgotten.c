@@ -184,13 +184,6 @@ void bw_guard_program_look_at(struct bw_guard_program *program, const char *grou
         else
             guard_mirror(program, group, found.mirror.armed_epoch);
         break;
-    case BW_FOUND_OVERRIDDEN:
-        bw_log_error(&program->log, "group.overridden",
-                     "group=%s error=\"the site file does not name it, and since its newest lease somebody has let it serve "
-                     "here without one\" does=\"whether that was ended is not known, and nobody ends what serves\" "
-                     "next=\"if it serves here, stop it; to be told no more, name it again and let it go\"",
-                     group);
-        break;
     case BW_FOUND_OVER:
         remove_reach(program, group);
         break;

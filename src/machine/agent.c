@@ -48,7 +48,7 @@ static struct bw_agent_before before_of(const struct bw_site *site, struct bw_in
         .lease_alive = bw_lease_is_alive(&site->lease, now),
         .enforced = site->memory.enforced,
         .alarms = site->alarms,
-        .override = site->override,
+        .override = site->memory.override,
         .second = site->second,
     };
 }
@@ -201,6 +201,7 @@ void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_age
     if (event->kind == BW_AGENT_EVENT_FENCE_RUN_ENDED)
         machine->groups[event->group].is_run_over = true;
     serve_due(machine);
+    bw_agent_overrides_look_at_wall(machine);
     happen(machine, event);
     finish(machine);
 }

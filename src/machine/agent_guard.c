@@ -218,8 +218,6 @@ static void on_message(struct bw_agent_machine *machine, const struct bw_guard_m
     case BW_GUARD_MESSAGE_LET_GO_DONE:
     case BW_GUARD_MESSAGE_FENCE_BEGUN:
     case BW_GUARD_MESSAGE_FENCE_ENDED:
-    case BW_GUARD_MESSAGE_OVERRIDE_DONE:
-    case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
         if (link->state == BW_GUARD_LINK_WELCOME || link->state == BW_GUARD_LINK_OPEN)
             tell_group(machine, message);
         return;
@@ -228,7 +226,6 @@ static void on_message(struct bw_agent_machine *machine, const struct bw_guard_m
     case BW_GUARD_MESSAGE_RUN:
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
-    case BW_GUARD_MESSAGE_OVERRIDE:
     case BW_GUARD_MESSAGE_PASS:
     case BW_GUARD_MESSAGE_SHOW:
     case BW_GUARD_MESSAGE_SHOWN:

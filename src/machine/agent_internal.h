@@ -79,6 +79,8 @@ void bw_agent_on_override(struct bw_agent_machine *machine, const struct bw_agen
 void bw_agent_overrides_hear_wait(struct bw_agent_machine *machine, uint32_t wait_ms);
 /* A leader has answered: whoever waits to override need not. */
 void bw_agent_overrides_answered(struct bw_agent_machine *machine);
+/* Has a manual lease reached its end by the wall clock? */
+void bw_agent_overrides_look_at_wall(struct bw_agent_machine *machine);
 
 /* ---- agent_saves.c ---- */
 

@@ -88,9 +88,8 @@ static void answer(struct bw_agent_machine *machine, const struct bw_agent_mirro
         event.mirror_is_anothers = mirror->armed_epoch != 0 &&
                                    !bw_id_equal(mirror->armed_instance,
                                                 machine->setup.state->instance);
-        event.mirror_overrides = mirror->overriding && bw_id_equal(mirror->override_instance,
-                                                                   machine->setup.state->instance);
-        event.ok = mirror->armed_epoch != 0 && !event.mirror_is_anothers;
+        event.mirror_overrides = mirror->armed_serial != 0 && !event.mirror_is_anothers;
+        event.ok = mirror->armed_epoch != 0 && !event.mirror_is_anothers && !event.mirror_overrides;
         event.mirror_epoch = mirror->armed_epoch;
         event.mirror_end = mirror->armed_end;
         event.mirror_fence_ns = mirror->fence_ns;

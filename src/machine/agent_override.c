@@ -1,4 +1,4 @@
-/* A person at a site without a quorum, and what the agent knows for that: since when no leader
+/* An operator at a site without a quorum, and what the agent knows for that: since when no leader
  * answers, how long a lease may be, whether all know what an override is (3.8). */
 #include "agent_internal.h"
 
@@ -37,8 +37,17 @@ uint32_t bw_agent_machine_override_wait_ms(const struct bw_agent_machine *machin
     return wait_ms(&site->order.terms) > longest_ms ? wait_ms(&site->order.terms) : longest_ms;
 }
 
+/* Shorter than the wait and its own fence it would serve for no moment. */
+static bool is_for_too_short(const struct bw_agent_machine *machine, uint32_t group, uint32_t for_ms)
+{
+    const uint64_t fence_ms = bw_site_override_fence_ns(&machine->groups[group].site) / BW_NS_PER_MS;
+
+    return for_ms < BW_OVERRIDE_FOR_MS_MIN ||
+           for_ms <= bw_agent_machine_override_wait_ms(machine, group) + fence_ms;
+}
+
 enum bw_override_refusal bw_agent_machine_judge_override(const struct bw_agent_machine *machine,
-                                                         uint32_t group)
+                                                         uint32_t group, uint32_t for_ms)
 {
     const struct bw_site *site = &machine->groups[group].site;
     const uint64_t silent_ns = bw_instant_elapsed_ns(bw_agent_now(machine),
@@ -51,16 +60,20 @@ enum bw_override_refusal bw_agent_machine_judge_override(const struct bw_agent_m
     if (machine->feature_level <
         BW_OVERRIDE_LEVEL) /* unknown is no yes: others might not heed it */
         return BW_OVERRIDE_REFUSAL_LEVEL;
-    if (machine->guard.feature_level < BW_OVERRIDE_LEVEL)
+    if (machine->guard.feature_level < BW_MANUAL_LEVEL)
         return BW_OVERRIDE_REFUSAL_GUARD;
-    return bw_agent_machine_override_wait_ms(machine, group) == 0 ? BW_OVERRIDE_REFUSAL_WAIT_UNKNOWN
-                                                                  : BW_OVERRIDE_REFUSAL_NONE;
+    if (bw_agent_machine_override_wait_ms(machine, group) == 0)
+        return BW_OVERRIDE_REFUSAL_WAIT_UNKNOWN;
+    if (for_ms != 0 && (for_ms > BW_OVERRIDE_FOR_MS_MAX || is_for_too_short(machine, group, for_ms)))
+        return BW_OVERRIDE_REFUSAL_FOR;
+    return BW_OVERRIDE_REFUSAL_NONE;
 }
 
 void bw_agent_on_override(struct bw_agent_machine *machine, const struct bw_agent_event *event)
 {
     const struct bw_override_wish wish = {
         .wait_ms = bw_agent_machine_override_wait_ms(machine, event->group),
+        .for_ms = event->for_ms,
         .unix_ms = event->unix_ms};
     const bool is_end = event->kind == BW_AGENT_EVENT_OVERRIDE_END;
     const struct bw_site_event asked = {
@@ -68,7 +81,7 @@ void bw_agent_on_override(struct bw_agent_machine *machine, const struct bw_agen
 
     BW_ASSERT(event->group < machine->group_count);
     if (is_end ||
-        bw_agent_machine_judge_override(machine, event->group) == BW_OVERRIDE_REFUSAL_NONE)
+        bw_agent_machine_judge_override(machine, event->group, event->for_ms) == BW_OVERRIDE_REFUSAL_NONE)
         bw_agent_step_group(machine, event->group, &asked);
 }
 
@@ -77,6 +90,23 @@ void bw_agent_overrides_answered(struct bw_agent_machine *machine)
     const struct bw_site_event answered = {.kind = BW_SITE_EVENT_LEADER_ANSWERED};
 
     for (uint32_t i = 0; i < machine->group_count; i++)
-        if (machine->groups[i].site.override != BW_SITE_OVERRIDE_NONE)
+        if (machine->groups[i].site.memory.override != BW_OVERRIDE_NONE)
             bw_agent_step_group(machine, i, &answered);
+}
+
+/* 3.8: a machine that was paused may find both of its clocks where they were. Its wall clock is set once it goes on, and
+ * only ever ends a manual lease earlier. */
+void bw_agent_overrides_look_at_wall(struct bw_agent_machine *machine)
+{
+    const struct bw_site_event late = {.kind = BW_SITE_EVENT_OVERRIDE_LATE};
+    const struct bw_agent_driver *driver = &machine->setup.driver;
+
+    for (uint32_t i = 0; i < machine->group_count && driver->wall_ms != NULL; i++) {
+        const struct bw_site_memory *memory = &machine->groups[i].site.memory;
+        const bool lives = memory->override == BW_OVERRIDE_WAITING ||
+                           memory->override == BW_OVERRIDE_OVERRIDING;
+
+        if (lives && memory->override_end_unix_ms - memory->override_fence_ms <= driver->wall_ms(driver->user))
+            bw_agent_step_group(machine, i, &late);
+    }
 }

@@ -26,7 +26,7 @@ bool bw_agent_state_goes_on(const struct bw_agent_state *state, const struct bw_
         kept->armed_epoch == memory->epoch && bw_id_equal(kept->armed_instance, state->instance))
         return true;
     return memory->override != BW_OVERRIDE_NONE && bw_id_equal(memory->override_boot_id, kernel_boot_id) &&
-           kept->overriding && bw_id_equal(kept->override_instance, state->instance);
+           kept->armed_serial != 0 && bw_id_equal(kept->armed_instance, state->instance);
 }
 
 /* A machine without an id is known again by its boot: a state that was taken along has another. */

@@ -8,6 +8,7 @@
 static void take_from_mirror(struct bw_guard_memory *memory, const struct bw_guard_mirror *mirror)
 {
     memory->epoch_seen = mirror->armed_epoch;
+    memory->serial = mirror->armed_serial;
     memory->ended_epoch = 0;
     memory->instance = mirror->armed_instance;
     memory->enforced = true;
@@ -116,7 +117,7 @@ static bool may_serve(const struct bw_guard_found *found)
     const struct bw_guard_memory *memory = &found->memory;
     const uint64_t ended_epoch = found->memory_err == BW_OK ? memory->ended_epoch : 0;
 
-    if (is_armed(found) && (found->mirror.armed_epoch > ended_epoch ||
+    if (is_armed(found) && (found->mirror.armed_serial != 0 || found->mirror.armed_epoch > ended_epoch ||
                             (found->mirror.armed_epoch == ended_epoch && !found->mirror.stop_seen)))
         return true;
     return found->memory_err == BW_OK && memory->enforced && memory->epoch_seen > ended_epoch &&
@@ -127,7 +128,7 @@ static enum bw_found_verdict judge_forgotten(const struct bw_guard_found *found)
 {
     if (may_serve(found))
         return BW_FOUND_GUARDED;
-    return found->memory_err == BW_OK && found->memory.overridden ? BW_FOUND_OVERRIDDEN : BW_FOUND_OVER;
+    return BW_FOUND_OVER;
 }
 
 enum bw_found_verdict bw_guard_opening_judge(const struct bw_guard_opening *opening,

@@ -214,9 +214,6 @@ bool bw_guard_refuse(const struct bw_guard_message *message, enum bw_refusal why
     } else if (message->kind == BW_GUARD_MESSAGE_END) {
         out_answer->kind = BW_GUARD_MESSAGE_END_REFUSED;
         out_answer->refused.why = why;
-    } else if (message->kind == BW_GUARD_MESSAGE_OVERRIDE) {
-        out_answer->kind = BW_GUARD_MESSAGE_OVERRIDE_REFUSED;
-        out_answer->refused.why = why;
     } else {
         return false;
     }

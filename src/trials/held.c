@@ -25,7 +25,7 @@ static bool is_held_by_guard(const void *bytes, size_t size, const char *group, 
 
     (void)group; /* the file is its own */
     *out_err = bw_guard_memory_decode(bytes, size, &file, diag);
-    return *out_err == BW_OK && (file.memory.enforced || file.memory.overridden);
+    return *out_err == BW_OK && (file.memory.enforced || file.memory.serial != 0);
 }
 
 static bool is_held_by_agent(const void *bytes, size_t size, const char *group, enum bw_err *out_err,

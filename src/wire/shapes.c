@@ -544,7 +544,8 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       BOOL(reach_works), NUMBER(fence_bound_ms), NUMBER(armed_epoch), NUMBER(stop_begun_epoch),
       BOOL(serving_epoch_started), BOOL(rejoining), BOOL(start_begun), BITS(alarms, BW_ALARM_LIST),
       BOOL(has_readiness), NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms),
-      BOOL(gives_position), MESSAGE(sight, reach_sight), BOOL(guard_busy), NUMBER(override),
+      BOOL(gives_position), MESSAGE(sight, reach_sight), BOOL(guard_busy), NUMBER(override), NUMBER(manual_serial),
+      NUMBER(manual_left_ms), BOOL(manual_proved),
       NUMBER(seen_epoch), NUMBER(seen_age_ms), LIST(failures, failure_count, script_failure),
       NUMBER_AS(restarts.count, restarts, false), NUMBER_AS(restarts.age_ms, restart_age_ms, false),
       NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms),
@@ -649,7 +650,7 @@ GUARD(hello, HELLO, guard_hello, ID(cluster_id), NUMBER(generation), NAME1(site)
 #define CORE PART(arm)
 #define WIRE Breakwater__V1__GuardArm
 GUARD(arm, ARM, guard_arm, NUMBER1(epoch), MESSAGE(terms, terms), NUMBER(number),
-      MESSAGE(begin, instant), MESSAGE(end, instant))
+      MESSAGE(begin, instant), MESSAGE(end, instant), NUMBER(serial))
 #undef CORE
 #undef WIRE
 #define CORE PART(run)
@@ -671,8 +672,8 @@ GUARD(state, GROUP_STATE, guard_state, BOOL(enforced), NUMBER(epoch_seen), NUMBE
       BOOL(stop_seen), ENUM(running, BW_ACTION_LIST), NUMBER(running_epoch), NUMBER(running_run_id),
       ENUM(reach, BW_REACH_LIST), BOOL(reach_works), NUMBER(fence_bound_ms), BOOLS(has_script),
       NUMBERS(timeout_ms), MESSAGE(sight, reach_sight), NUMBER(start_epoch),
-      ENUM(served, BW_SERVED_LIST), BOOL(arm_pending), BOOL(overriding), NUMBER(loop_delay_ms),
-      NUMBER(remote_fence_ms), BOOL(has_point))
+      ENUM(served, BW_SERVED_LIST), BOOL(arm_pending), NUMBER(armed_serial), NUMBER(serial),
+      NUMBER(serial_over), NUMBER(loop_delay_ms), NUMBER(remote_fence_ms), BOOL(has_point))
 #undef CORE
 #undef WIRE
 #define CORE PART(armed)
@@ -685,7 +686,6 @@ GUARD(armed, ARMED, guard_armed, NUMBER(number), MESSAGE(end, instant))
 GUARD(refused, ARM_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
 GUARD(refused, END_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
 GUARD(refused, HELLO_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
-GUARD(refused, OVERRIDE_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
 #undef CORE
 #undef WIRE
 #define CORE PART(begun)
@@ -728,13 +728,12 @@ SHAPE(guard_script_end, guard_script_end, ENUM(action, BW_ACTION_LIST), ENUM(res
 #define WIRE Breakwater__V1__GuardShown
 GUARD(shown, SHOWN, guard_shown, NAME1(site), ID1(boot_id), NUMBER(time_namespace), BOOL(has_agent),
       BOOL(nobodys), BOOL(enforced), NUMBER(epoch_seen), NUMBER(ended_epoch), NUMBER(armed_epoch),
-      MESSAGE(armed_end, instant), NUMBER(fence_ms), BOOL(overriding), BOOL(fence_begun),
+      MESSAGE(armed_end, instant), NUMBER(fence_ms), NUMBER(armed_serial), BOOL(fence_begun),
       BOOL(fence_failed), ENUM(running, BW_ACTION_LIST), ENUM(reach, BW_REACH_LIST),
       BOOL(reach_works), MESSAGE(sight, reach_sight), ENUM(service, BW_SERVICE_LIST),
       MESSAGE(service_at, instant), MESSAGE(action, guard_script_end),
       MESSAGE(failure, guard_script_end),
-      MESSAGE_AS(agent_contact_at, agent_heard_at, instant), BOOL(override_begun),
-      NUMBER(loop_delay_ms), BOOL(loop_may), BOOL(is_stopped))
+      MESSAGE_AS(agent_contact_at, agent_heard_at, instant), NUMBER(loop_delay_ms), BOOL(loop_may), BOOL(is_stopped))
 #undef CORE
 #undef WIRE
 
@@ -747,8 +746,6 @@ static const struct bw_shape guard_NOTHING = {.wire = &breakwater__v1__guard_not
 #define guard_END           guard_NOTHING
 #define guard_WELCOME_DONE  guard_NOTHING
 #define guard_FENCE_BEGUN   guard_NOTHING
-#define guard_OVERRIDE      guard_NOTHING
-#define guard_OVERRIDE_DONE guard_NOTHING
 #define guard_PASS          guard_NOTHING
 
 static const struct bw_choice guard_messages[] = {
@@ -854,7 +851,10 @@ SHAPE(site_memory, site_memory, NUMBER(epoch), ID(boot_id), BOOL(given_back),
       BOOL(enforced), NUMBER(order_index), NUMBER(let_go_index), NUMBER(rejoined_epoch),
       MESSAGE(terms, terms), BOOL(adopt), NUMBER(served_epoch), NUMBER(fenced_index),
       NUMBER(override), ID(override_boot_id), NUMBER(override_wait_ms), NUMBER(override_unix_ms),
-      BOOL(override_wrote))
+      BOOL(override_wrote), NUMBER(override_serial), NUMBER(override_epoch),
+      NUMBER_AS(override_end.boot_ns, override_end_boot_ns, false),
+      NUMBER_AS(override_end.raw_ns, override_end_raw_ns, false), NUMBER(override_end_unix_ms),
+      NUMBER(override_fence_ms), NUMBER(override_digest))
 #undef CORE
 #undef WIRE
 
@@ -882,7 +882,7 @@ SHAPE(kept_members, told_members, VERSION(STATE_VERSION), ID1(cluster_id),
 #define CORE struct bw_guard_memory
 #define WIRE Breakwater__V1__GuardMemory
 SHAPE(guard_memory, guard_memory, NUMBER(epoch_seen), NUMBER(ended_epoch), BOOL(enforced),
-      NUMBER(let_go_index), ID(instance), MESSAGE(sight, reach_sight), BOOL(overridden))
+      NUMBER(let_go_index), ID(instance), MESSAGE(sight, reach_sight), NUMBER(serial))
 #undef CORE
 #undef WIRE
 
@@ -906,8 +906,7 @@ SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBE
       MESSAGE(armed_end, instant), NUMBER(ttl_ns), NUMBER(fence_ns), BOOL(fence_begun),
       BOOL(stop_seen), BOOL(start_unseen), ARRAY(children, guard_child), BOOL(script_due),
       BOOL(script_begun), NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST),
-      BOOL(stopped_after_start), NUMBER(stop_ran_out_epoch), BOOL(left_due), BOOL(overriding),
-      ID(override_instance), NUMBER(loop_delay_ns),
+      BOOL(stopped_after_start), NUMBER(armed_serial), NUMBER(stop_ran_out_epoch), BOOL(left_due), NUMBER(loop_delay_ns),
       NUMBER_AS(loop_until.boot_ns, loop_until_boot_ns, false),
       NUMBER_AS(loop_until.raw_ns, loop_until_raw_ns, false), NUMBER(loop_taken_epoch))
 #undef CORE

@@ -17,8 +17,8 @@
 #include <breakwater/wire/state.h>
 
 #include "cluster_life.h"
-#include "janitor.h"
 #include "lacking.h"
+#include "life_reboot.h"
 #include "patience.h"
 #include "real_files.h"
 
@@ -67,41 +67,6 @@ static void serve_long(void)
     real_until(&cluster, keeps_its_sight, 0, "its guard keeps where the service was seen");
 }
 
-/* All of its session, as a boot does: what is still there would be left of a start (3.2.4). */
-static void end_session(pid_t leader)
-{
-    struct patience patience = patience_begin(REAL_WAIT_MS);
-
-    assert_int_equal(kill(-leader, SIGKILL), 0);
-    while (kill(-leader, 0) == 0 || errno != ESRCH) {
-        if (patience_is_over(&patience))
-            patience_fail("the session of %ld ends", (long)leader);
-        (void)usleep(10000);
-    }
-}
-
-/* The machine of site 0 goes and comes back. */
-static void reboot(bool starts_service_at_boot)
-{
-    struct real_site *site = &cluster.sites[0];
-    const pid_t service = real_service(&cluster, 0);
-
-    /* At once, as far as anybody could tell: an agent could give back, or fence without its guard. */
-    (void)real_end(&site->agent, SIGKILL);
-    (void)real_end(&site->guard, SIGKILL);
-    janitor_end_enforcers(site->name);
-    assert_true(service > 0);
-    end_session(service);
-    real_clear_run(&cluster, 0);
-    real_put(&cluster, 0, "boot_id", "0f0f0f0f-1111-4222-8333-444444444444\n");
-    (void)strcpy(site->boot_id, "0f0f0f0f-1111-4222-8333-444444444444");
-    real_put(&cluster, 0, "journal", "");
-    if (starts_service_at_boot)
-        real_start_by_hand(&cluster, 0);
-    real_start_guard(&cluster, 0);
-    real_start_agent(&cluster, 0);
-}
-
 static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
 {
     (void)state;
@@ -109,7 +74,7 @@ static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
         skip_lacking("mounts or machineid");
     serve_long();
 
-    reboot(false);
+    reboot(0, false);
     real_until(&cluster, is_epoch_1_over, 0, "the epoch of before the boot is over");
 
     real_assert_ended(&cluster, 1, "confirmed", "reboot"); /* 3.7: nobody waits for the TTL */
@@ -128,7 +93,7 @@ static void a_service_that_the_boot_started_is_ended_before_the_epoch_is_given_b
         skip_lacking("mounts or machineid");
     serve_long();
 
-    reboot(true);
+    reboot(0, true);
     service = real_service(&cluster, 0);
     real_until(&cluster, is_epoch_1_over, 0, "the epoch of before the boot is over");
 

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include "cluster_life.h"
+#include "lacking.h"
+#include "life_reboot.h"
 #include "patience.h"
-
 
 enum { HELD, OTHER }; /* the sites */
 #define REFUSED 6
@@ -27,7 +28,9 @@ static int tear_down_served(void **state)
     return tear_down(state);
 }
 
-/* `breakwater override harbor -c FILE --reason TEXT --yes [MORE]` at the site's machine. */
+static const char *lives = "30m"; /* --for of the next command */
+
+/* `breakwater override harbor -c FILE --for D --reason TEXT --yes [MORE]` at the site's machine. */
 static int override(int site, const char *more, char *out, size_t size)
 {
     char file[REAL_PATH_BYTES];
@@ -36,6 +39,8 @@ static int override(int site, const char *more, char *out, size_t size)
                     (char[]){"harbor"},
                     (char[]){"-c"},
                     file,
+                    (char[]){"--for"},
+                    (char *)(uintptr_t)lives,
                     (char[]){"--reason"},
                     (char[]){"the other site is off, I have looked"},
                     (char[]){"--yes"},
@@ -80,14 +85,21 @@ static bool is_planned(int site)
 }
 
 /* Whoever of them leads, the two that are lost are a majority. */
+static bool are_all_lost; /* then none is left that could hear of an override */
+
 static void lose_witnesses(void)
 {
+    if (are_all_lost)
+        (void)trio_stop(&cluster.trio, 2, SIGKILL);
     (void)trio_stop(&cluster.trio, 0, SIGKILL);
     (void)trio_stop(&cluster.trio, 1, SIGKILL);
 }
 
 static void witnesses_are_back(void)
 {
+    if (are_all_lost)
+        trio_start(&cluster.trio, 2, TRIO_EXECUTED);
+    are_all_lost = false;
     trio_start(&cluster.trio, 0, TRIO_EXECUTED);
     trio_start(&cluster.trio, 1, TRIO_EXECUTED);
 }
@@ -108,6 +120,8 @@ static void override_the_other_site(void)
         fail_msg("override: %s", out);
     assert_true(real_service_lives(&cluster, OTHER));
     assert_int_equal(real_runs(&cluster, OTHER, "start"), 1);
+    /* 3.8: the newest epoch that it has seen, though it never held one; by the reason scripts know a manual lease. */
+    assert_true(real_journal_has(&cluster, OTHER, "start epoch=1 reason=none "));
 }
 
 static bool serves_later(struct real_cluster *of, int site)
@@ -278,6 +292,83 @@ static void paused_and_resumed_it_holds_the_group_until_an_operator_ends_it(void
     real_assert_no_overlap(&cluster);
 }
 
+static bool holds_again(struct real_cluster *of, int site)
+{
+    return real_number(of, "epoch") > 1 && real_serves(of, site);
+}
+
+/* Its site file names the witnesses where nobody listens. */
+static void boot_without_network(int site)
+{
+    char command[2 * REAL_PATH_BYTES];
+
+    (void)snprintf(command, sizeof command, "sed -i -E '/address:/s/:[0-9]+/:1/' '%s/site.yaml'",
+                   cluster.sites[site].dir);
+    assert_int_equal(system(command), 0);
+    boot(site, false);
+}
+
+/* 3.8: what an operator has said ends with the boot: the other site was granted since, and nobody here can hear that. */
+static void after_a_reboot_without_network_nothing_is_started(void **state)
+{
+    struct patience patience;
+    char out[8192];
+
+    (void)state;
+    if (!real_can_fake_boot())
+        skip_lacking("mounts or machineid");
+    real_serve(&cluster);
+    are_all_lost = true;
+    override_the_other_site();
+    lose_power(OTHER);
+    witnesses_are_back();
+    real_until(&cluster, holds_again, HELD, "the site that is left is granted");
+
+    boot_without_network(OTHER);
+
+    patience = patience_begin(4 * REAL_TTL_MS); /* longer than one longest lease, after which it was started again */
+    while (!patience_is_over(&patience)) {
+        assert_false(real_service_lives(&cluster, OTHER));
+        (void)usleep(100000);
+    }
+    assert_int_equal(real_runs(&cluster, OTHER, "start"), 0);
+    real_assert_no_overlap(&cluster);
+    (void)override(OTHER, "--plan", out, sizeof out);
+    assert_non_null(strstr(out, "given before this machine was restarted"));
+}
+
+/* Nobody comes back: at the end that was typed it is fenced, though its agent is gone. */
+static void at_its_end_it_is_fenced(void **state)
+{
+    struct patience patience;
+
+    (void)state;
+    real_serve(&cluster);
+    lives = "1m";
+    override_the_other_site();
+    lives = "30m";
+    (void)real_end(&cluster.sites[OTHER].agent, SIGKILL);
+    patience = patience_begin(60000);
+    while (real_service_lives(&cluster, OTHER)) {
+        if (patience_is_over(&patience))
+            patience_fail("it is fenced one minute after the command");
+        (void)usleep(100000);
+    }
+    assert_int_equal(real_runs(&cluster, OTHER, "fence"), 1);
+    real_assert_no_overlap(&cluster);
+}
+
+static void without_a_time_it_is_refused(void **state)
+{
+    char file[REAL_PATH_BYTES], out[2048];
+    char *argv[] = {NULL, (char[]){"override"}, (char[]){"harbor"}, (char[]){"-c"}, file,
+                    (char[]){"--reason"}, (char[]){"b is off"}, (char[]){"--yes"}, NULL};
+
+    (void)state;
+    (void)snprintf(file, sizeof file, "%s/site.yaml", cluster.sites[OTHER].dir);
+    assert_int_equal(trio_run(&cluster.trio, argv, out, sizeof out), 2);
+}
+
 /* Agent and guard go on, and are found where they are looked for: by a person, and by the agent that comes next. The
  * directory itself stays: another one would be another boot (3.7). */
 static void who_tidies_up_the_run_directory_ends_nothing(void **state)
@@ -313,6 +404,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_that_was_reported_and_is_cut_off_holds_the_group, set_up, tear_down_served),
         cmocka_unit_test_setup_teardown(paused_and_resumed_it_holds_the_group_until_an_operator_ends_it, set_up,
                                         tear_down_served),
+        cmocka_unit_test_setup_teardown(after_a_reboot_without_network_nothing_is_started, set_up, tear_down_served),
+        cmocka_unit_test_setup_teardown(at_its_end_it_is_fenced, set_up, tear_down_served),
+        cmocka_unit_test_setup_teardown(without_a_time_it_is_refused, set_up, tear_down_served),
         cmocka_unit_test_setup_teardown(who_tidies_up_the_run_directory_ends_nothing, set_up,
                                         tear_down_served),
     };

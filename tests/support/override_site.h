@@ -6,17 +6,21 @@
 #include "site_shell.h"
 
 #define WAIT_MS 12000
+#define FOR_MS  3600000 /* no test but those of its end lives so long */
 
 static inline void ask(struct world *world)
 {
-    const struct bw_override_wish wish = {.wait_ms = WAIT_MS, .unix_ms = 1};
+    const struct bw_override_wish wish = {.wait_ms = WAIT_MS, .for_ms = FOR_MS, .unix_ms = 1};
 
     happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE, .wish = &wish});
 }
 
+/* What has begun is stopped in order before it is fenced: here that stop ends well at once. */
 static inline void ask_end(struct world *world)
 {
     happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE_END});
+    if (world->site.override_stop_due && world->site.running == BW_ACTION_STOP)
+        ended(world, &world->sent_run, BW_RUN_OK, "");
 }
 
 static inline void leader_answers(struct world *world)
@@ -26,7 +30,10 @@ static inline void leader_answers(struct world *world)
 
 static inline void override_done(struct world *world)
 {
-    from_guard(world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_OVERRIDE_DONE});
+    from_guard(world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_ARMED,
+                                                 .epoch = world->site.memory.override_epoch,
+                                                 .armed = {.number = world->site.memory.override_serial,
+                                                           .end = world->site.memory.override_end}});
 }
 
 /* A standby of epoch 1, which another site has held. */
@@ -68,9 +75,9 @@ static inline void begin_waited(struct world *world)
     begin_standby(world);
     ask(world);
     pass(world, WAIT_MS - 100, "stopped");
-    assert_int_equal(world->site.override, BW_SITE_OVERRIDE_WAITING);
+    assert_int_equal(world->site.memory.override, BW_OVERRIDE_WAITING);
     pass(world, 200, "stopped");
-    assert_int_equal(world->site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world->site.kept.override, BW_OVERRIDE_OVERRIDING);
 }
 
 static inline void begin_overriding(struct world *world)

@@ -61,7 +61,7 @@ static inline bool says_ended(const struct bw_site_event *event, const struct bw
 /* 3.8: a person waits to override, and no other lease can live. */
 static inline bool is_wait_over(const struct bw_site *before, uint64_t now_ms)
 {
-    return before->override == BW_SITE_OVERRIDE_WAITING &&
+    return before->memory.override == BW_OVERRIDE_WAITING &&
            bw_instant_wait_is_over(
                at_ms(now_ms),
                bw_instant_add(before->override_since, before->memory.override_wait_ms * MS));
@@ -115,7 +115,8 @@ static inline bool is_same_memory_here(const struct bw_site_memory *a,
            a->let_go_index == b->let_go_index && a->rejoined_epoch == b->rejoined_epoch &&
            a->adopt == b->adopt && a->served_epoch == b->served_epoch &&
            a->fenced_index == b->fenced_index && a->override == b->override &&
-           a->override_wait_ms == b->override_wait_ms && a->override_wrote == b->override_wrote;
+           a->override_wait_ms == b->override_wait_ms && a->override_wrote == b->override_wrote &&
+           a->override_serial == b->override_serial && a->override_end.boot_ns == b->override_end.boot_ns;
 }
 
 /* 3.4: durable is what the disk has answered for: the newest save, and well. */
@@ -144,29 +145,34 @@ static inline void assert_ends_in_right(const struct bw_site *before, const stru
 }
 
 /* 3.8: it overrides once that is durable, and one longest lease after it was asked for; it ends
- * with a lease of its own, a fence that has seen the end, or a let-go. */
+ * with a lease of its own, a fence that has seen the end, or a let-go. Its end never moves. */
 static inline void assert_overrides_in_right(const struct bw_site *before,
                                              const struct bw_site *after,
                                              const struct bw_site_event *event, uint64_t now_ms)
 {
     const bool is_fenced = event->kind == BW_SITE_EVENT_OWN_FENCE_ENDED ||
                            (event->kind == BW_SITE_EVENT_GUARD_MESSAGE &&
-                            event->message->kind == BW_GUARD_MESSAGE_RUN_ENDED &&
-                            event->message->ended.action == BW_ACTION_FENCE &&
-                            event->message->ended.result == BW_RUN_OK);
+                            ((event->message->kind == BW_GUARD_MESSAGE_RUN_ENDED &&
+                              event->message->ended.action == BW_ACTION_FENCE &&
+                              event->message->ended.result == BW_RUN_OK) ||
+                             (event->message->kind == BW_GUARD_MESSAGE_FENCE_ENDED && event->message->fence.ok)));
     const bool is_let_go = event->kind == BW_SITE_EVENT_GUARD_MESSAGE &&
                            event->message->kind == BW_GUARD_MESSAGE_LET_GO_DONE;
     const bool is_ended = event->kind == BW_SITE_EVENT_GUARD_STATE && is_open(before) &&
                           event->state->ended_epoch >= before->memory.epoch;
 
-    if (after->override == BW_SITE_OVERRIDE_BEGINNING &&
-        before->override != BW_SITE_OVERRIDE_BEGINNING)
+    if (before->memory.override != BW_OVERRIDE_NONE && after->memory.override != BW_OVERRIDE_NONE) {
+        assert_int_equal(after->memory.override_serial, before->memory.override_serial);
+        assert_memory_equal(&after->memory.override_end, &before->memory.override_end,
+                            sizeof after->memory.override_end);
+    }
+    if (after->memory.override == BW_OVERRIDE_OVERRIDING && before->memory.override == BW_OVERRIDE_WAITING)
         assert_true(bw_instant_wait_is_over(
             at_ms(now_ms),
             bw_instant_add(before->override_since, before->memory.override_wait_ms * MS)));
     if (bw_site_overrides(before) && !bw_site_overrides(after))
         assert_true(is_let_go || is_ended ||
-                    (is_fenced && before->override == BW_SITE_OVERRIDE_ENDING) ||
+                    (is_fenced && before->memory.override >= BW_OVERRIDE_OVERRIDING) ||
                     after->lease.end.boot_ns != 0 || after->fence != BW_SITE_FENCE_NONE);
 }
 
@@ -206,6 +212,13 @@ static inline void assert_sent_in_right(const struct place *to,
     assert_true(bw_site_is_greeted(site));
     switch (message->kind) {
     case BW_GUARD_MESSAGE_ARM:
+        if (message->arm.serial != 0) { /* 3.8: what is durable, and after its own epoch */
+            assert_int_equal(site->kept.override, BW_OVERRIDE_OVERRIDING);
+            assert_int_equal(message->arm.serial, site->kept.override_serial);
+            assert_memory_equal(&message->arm.end, &site->kept.override_end, sizeof message->arm.end);
+            assert_false(is_open(site));
+            return;
+        }
         assert_int_equal(message->epoch, site->memory.epoch);
         assert_int_equal(message->epoch, site->kept.epoch);
         assert_false(to->seen.fence_begun);
@@ -218,7 +231,7 @@ static inline void assert_sent_in_right(const struct place *to,
         if (bw_site_overrides(
                 site)) { /* 3.8: durable, the guard told, its own epoch over, nobody answers */
             assert_int_equal(site->kept.override, BW_OVERRIDE_OVERRIDING);
-            assert_true(site->kept.override_wrote && site->guard.overriding);
+            assert_true(site->kept.override_wrote && site->guard.armed_serial == site->kept.override_serial);
             assert_false(is_open(site));
             assert_false(bw_instant_elapsed_ns(now, site->leader_answered) <
                          bw_site_leader_fresh_ns(site));
@@ -231,10 +244,6 @@ static inline void assert_sent_in_right(const struct place *to,
         return;
     case BW_GUARD_MESSAGE_END: /* 3.5: of what was seen to end, or what was given back without it */
         assert_true(site->tenure == BW_TENURE_ENDING || site->memory.given_back);
-        return;
-    case BW_GUARD_MESSAGE_OVERRIDE: /* 3.8: what is durable, and after its own epoch */
-        assert_int_equal(site->kept.override, BW_OVERRIDE_OVERRIDING);
-        assert_false(is_open(site));
         return;
     default:
         assert_int_equal(message->kind, BW_GUARD_MESSAGE_LET_GO);
@@ -253,7 +262,7 @@ static inline void assert_fences_in_time(const struct place *to)
 
     if (!is_open(site) || site->tenure == BW_TENURE_ACCEPTING || site->arm_sent_end.boot_ns == 0 ||
         to->seen.fence_ended || to->seen.own_ended || !bw_instant_right_is_over(now, due) ||
-        !bw_instant_wait_is_over(now, site->retry_at))
+        !bw_instant_wait_is_over(now, site->own_fence_again_at))
         return;
     assert_true(to->seen.own_runs);
 }

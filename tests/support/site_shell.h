@@ -64,16 +64,13 @@ static inline void note_message(struct world *world, const struct bw_guard_messa
     switch (message->kind) {
     case BW_GUARD_MESSAGE_ARM:
         world->sent = *message;
-        note(world, "ARM");
+        note(world, message->arm.serial != 0 ? "MANUAL" : "ARM");
         return;
     case BW_GUARD_MESSAGE_END:
         note(world, "END");
         return;
     case BW_GUARD_MESSAGE_LET_GO:
         note(world, "LET_GO");
-        return;
-    case BW_GUARD_MESSAGE_OVERRIDE:
-        note(world, "OVERRIDE");
         return;
     case BW_GUARD_MESSAGE_PASS:
         note(world, "PASS");

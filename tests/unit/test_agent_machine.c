@@ -738,8 +738,7 @@ static void what_an_older_release_has_begun_goes_on_in_its_boot(void **state)
     group.memory = (struct bw_site_memory){.override = BW_OVERRIDE_OVERRIDING, .override_boot_id = rig_boot};
     assert_false(bw_agent_state_goes_on(&kept, &group, rig_boot, &armed));
     mirror = armed;
-    mirror.mirror.overriding = true;
-    mirror.mirror.override_instance = instance;
+    mirror.mirror.armed_serial = 1;
     assert_true(bw_agent_state_goes_on(&kept, &group, rig_boot, &mirror));
 }
 

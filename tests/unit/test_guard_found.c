@@ -296,17 +296,15 @@ static void what_a_forgotten_epoch_has_left_is_guarded_where_it_is_known_by_what
     assert_int_equal(judge(BW_OPENING_FORGOTTEN), BW_FOUND_OVER);
 }
 
-/* 3.8: nothing of it is open, and a person has let it serve all the same. */
-static void of_a_forgotten_override_it_is_said_that_nobody_ends_it(void **state)
+/* 3.8: the epoch that it names may be over; its deadline is not. */
+static void a_manual_lease_is_guarded_to_its_deadline(void **state)
 {
     (void)state;
-    no_mirror(BW_ERR_NOT_FOUND);
-    found.memory.overridden = true;
-    assert_int_equal(judge(BW_OPENING_FORGOTTEN), BW_FOUND_GUARDED); /* an epoch of it is open, too */
-    found.memory.ended_epoch = 5;
-    assert_int_equal(judge(BW_OPENING_FORGOTTEN), BW_FOUND_OVERRIDDEN);
-    no_memory(BW_ERR_CORRUPT);
+    found.memory.ended_epoch = found.mirror.armed_epoch;
+    found.mirror.stop_seen = true;
     assert_int_equal(judge(BW_OPENING_FORGOTTEN), BW_FOUND_OVER);
+    found.mirror.armed_serial = 1;
+    assert_int_equal(judge(BW_OPENING_FORGOTTEN), BW_FOUND_GUARDED);
 }
 
 static void a_mirror_without_its_guard_is_enforced_if_it_has_armed_anything(void **state)
@@ -528,7 +526,7 @@ int main(void)
         TEST(what_is_guarded_is_not_looked_at_again),
         TEST(a_forgotten_lease_is_guarded),
         TEST(what_a_forgotten_epoch_has_left_is_guarded_where_it_is_known_by_what),
-        TEST(of_a_forgotten_override_it_is_said_that_nobody_ends_it),
+        TEST(a_manual_lease_is_guarded_to_its_deadline),
         TEST(a_mirror_without_its_guard_is_enforced_if_it_has_armed_anything),
         TEST(a_mirror_is_unended_until_its_deadline_is_past_and_the_end_was_seen),
         TEST(what_is_over_is_left_where_it_is_anothers),

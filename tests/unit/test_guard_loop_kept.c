@@ -237,15 +237,14 @@ static void an_arm_whose_mirror_alone_failed_takes_its_yes_with_it(void **state)
 static void what_an_override_let_begin_is_not_bounded_by_the_lease_that_follows(void **state)
 {
     struct world world;
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
 
     (void)state;
     begin(&world);
     world.guard.limits.loop_delay_ns = 9000 * MS;
-    message(&world, &of);
+    assert_true(manual_for(&world, 1, 1, 60000));
     run(&world, 1, BW_ACTION_START, 7);
     assert_int_equal(may_run(&world, BEGIN_MS), BW_MAY_RUN_OVERRIDE);
-    assert_true(arm(&world, 1, BEGIN_MS));
+    assert_true(arm(&world, 2, BEGIN_MS));
 
     tick_at(&world, 108000);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
@@ -273,17 +272,16 @@ static void a_renewal_is_no_start_of_before_the_lease(void **state)
 static void what_an_override_has_not_started_is_a_start_of_the_lease_that_follows(void **state)
 {
     struct world world;
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
 
     (void)state;
     begin(&world);
     world.guard.limits.loop_delay_ns = LOOP_MS * MS;
-    message(&world, &of);
+    assert_true(manual_for(&world, 1, 1, 60000));
     assert_int_equal(may_run(&world, BEGIN_MS), BW_MAY_RUN_LOOP_WAITS);
-    assert_true(arm(&world, 1, BEGIN_MS));
+    assert_true(arm(&world, 2, BEGIN_MS));
     assert_int_equal(world.guard.mirror.loop_until.boot_ns, 0); /* and nobody waits for one of before */
 
-    run(&world, 1, BW_ACTION_START, 7);
+    run(&world, 2, BW_ACTION_START, 7);
 
     assert_int_equal(may_run(&world, BEGIN_MS), BW_MAY_RUN_LEASE);
 }
@@ -291,7 +289,6 @@ static void what_an_override_has_not_started_is_a_start_of_the_lease_that_follow
 /* 3.4, driver: what a fence was to end it is not to keep up. */
 static void what_was_taken_back_of_an_epoch_stays_so_under_an_override(void **state)
 {
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
     struct world world;
 
     (void)state;
@@ -302,26 +299,23 @@ static void what_was_taken_back_of_an_epoch_stays_so_under_an_override(void **st
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     tick_at(&world, 110000);
-    message(&world, &of);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+    assert_true(manual_for(&world, 1, 1, 60000));
 
     a_stop_at(&world, 111000);
 
-    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+    assert_int_equal(world.guard.mirror.armed_serial, 1);
     assert_int_equal(world.guard.mirror.loop_taken_epoch, 1);
 }
 
-/* 3.8: fenced, because it is over: without a lease nothing bounds what a yes let begin but its
- * delay. */
+/* 3.8: fenced, because it is over, long before its deadline: nothing bounds what a yes let begin but its delay. */
 static void the_fence_of_an_override_looks_when_no_start_can_be_under_way(void **state) /* I1 */
 {
     struct world world;
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
 
     (void)state;
     begin(&world);
     world.guard.limits.loop_delay_ns = LOOP_MS * MS;
-    message(&world, &of);
+    assert_true(manual_for(&world, 1, 1, 60000));
     run(&world, 1, BW_ACTION_START, 7);
     run(&world, 1, BW_ACTION_FENCE, 8);
     assert_int_equal(may_run(&world, BEGIN_MS), BW_MAY_RUN_FENCING);

@@ -1,6 +1,5 @@
-/* guard: what serves without a lease by a person's word (design 3.8): told by the agent, mirrored
- * before it counts, over with a lease, a fence that has seen the end, a let-go, another instance.
- */
+/* guard: a manual lease (design 3.8): armed once, with an end that never moves, enforced like any other; handed over
+ * untouched to a grant or to the next serial, over with a fence that has seen the end, a let-go, another instance. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,22 +45,11 @@ static void fence_to_the_end(struct world *world)
     ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
 }
 
-static void override(struct world *world, uint64_t epoch)
-{
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = epoch};
+#define MANUAL_MS 60000
 
-    message(world, &of);
-}
-
-static enum bw_refusal override_refusal(const struct world *world)
+static bool manual(struct world *world, uint64_t epoch, uint64_t serial)
 {
-    return world->last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why;
-}
-
-static void mirrored(struct world *world, uint64_t number, bool ok)
-{
-    step(world, &(struct bw_guard_event){
-                    .kind = BW_GUARD_EVENT_MIRRORED, .number = number, .ok = ok});
+    return manual_for(world, epoch, serial, MANUAL_MS);
 }
 
 static void let_go(struct world *world)
@@ -75,22 +63,52 @@ static void let_go(struct world *world)
     assert_int_equal(world->last[BW_GUARD_MESSAGE_LET_GO_DONE].let_go_index, 5);
 }
 
-static bool has_begun(const struct world *world)
+static struct bw_guard_shown shown_of(const struct world *world)
 {
     struct bw_guard_shown shown;
 
     bw_guard_shown_get(&world->guard, &shown);
-    assert_true(shown.overriding);
-    return shown.override_begun;
+    shown.boot_id = instance_a;
+    return shown;
 }
 
-static void begin_overriding(struct world *world)
+static enum bw_may_run may_run(const struct world *world)
+{
+    const struct bw_guard_shown shown = shown_of(world);
+
+    return bw_may_run(true, &shown, instance_a, shown.time_namespace, at_ms(world->now_ms));
+}
+
+/* It serves by manual lease 1 of epoch 1. */
+static void begin_manual(struct world *world)
 {
     begin_standby(world);
-    override(world, 1);
-    assert_int_equal(world->sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+    assert_true(manual(world, 1, 1));
     run(world, 1, BW_ACTION_START, 7);
     ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    run(world, 1, BW_ACTION_STATUS, 8);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+}
+
+static struct bw_guard_state state_of(const struct world *world)
+{
+    struct bw_guard_state of;
+
+    bw_guard_state_get(&world->guard, &of);
+    return of;
+}
+
+/* The same guard, begun anew in the same boot. */
+static void restart(struct world *world)
+{
+    const struct bw_guard_memory memory = world->guard.memory;
+    const struct bw_guard_mirror mirror = world->mirrored;
+    const uint64_t now_ms = world->now_ms;
+
+    memset(world, 0, sizeof *world);
+    world->now_ms = now_ms;
+    bw_guard_init(&world->guard, "g", &limits, &memory, &mirror, at_ms(now_ms));
+    world->mirrored = world->mirror = world->guard.mirror;
 }
 
 static void without_it_nothing_starts_unarmed(void **state)
@@ -103,185 +121,200 @@ static void without_it_nothing_starts_unarmed(void **state)
     assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);
 }
 
-static void with_it_a_start_has_no_deadline(void **state)
+/* H7: the child compares with D - F, like the fence. */
+static void with_it_a_start_has_its_deadline(void **state)
 {
     struct world world;
 
     (void)state;
     begin_standby(&world);
-    override(&world, 1);
+    assert_true(manual(&world, 1, 1));
     run(&world, 1, BW_ACTION_START, 7);
     assert_non_null(strstr(world.log, "SPAWN:start GO"));
-    assert_true(bw_instant_is_never(world.go_not_after));
-    assert_int_equal(world.guard.mirror.start_epoch, 1);
+    assert_int_equal(world.go_not_after.boot_ns, at_ms(world.now_ms + MANUAL_MS - FENCE_MS).boot_ns);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE);
 }
 
-static bool says_that_it_overrides(const struct world *world)
-{
-    struct bw_guard_state of;
-
-    bw_guard_state_get(&world->guard, &of);
-    return of.overriding;
-}
-
-/* Before its agent hears that it may. */
-static void it_counts_once_the_mirror_has_it(void **state)
+static void its_end_fences_whatever_its_agent_does(void **state)
 {
     struct world world;
-    uint64_t number;
 
     (void)state;
-    begin_standby(&world);
-    world.mirror_hangs = true;
-    override(&world, 1);
-    number = world.guard.mirror_number;
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
-    assert_false(says_that_it_overrides(&world));
-    run(&world, 1, BW_ACTION_START, 7);
-    assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);
-    override(&world, 1); /* again: the answer follows */
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
-    mirrored(&world, number, true);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
-    assert_true(says_that_it_overrides(&world));
-    world.mirror_hangs = false;
-    override(&world, 1); /* its answer was lost */
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 2);
-    assert_int_equal(world.guard.mirror_number, number);
+    begin_manual(&world);
+    tick_at(&world, BEGIN_MS + MANUAL_MS - FENCE_MS - 1);
+    assert_int_equal(world.guard.fence, BW_FENCE_NONE);
 
-    begin_standby(&world);
+    tick_at(&world, BEGIN_MS + MANUAL_MS - FENCE_MS);
+
+    assert_asked(&world, "SPAWN:fence");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_FENCE_BEGUN], 1);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_FENCING);
+    fence_to_the_end(&world);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_FENCE_ENDED], 1);
+    assert_int_equal(world.mirrored.armed_epoch, 0);
+    assert_int_equal(state_of(&world).serial_over, 1);
+}
+
+static void its_end_never_moves(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_manual(&world);
+    assert_false(manual_for(&world, 1, 1, 2 * MANUAL_MS));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_END_NOT_LATER);
+    assert_int_equal(world.guard.mirror.armed_end.boot_ns, at_ms(BEGIN_MS + MANUAL_MS).boot_ns);
+}
+
+/* What has ended, and a lower serial, is armed by nobody again: also not after a restart of the guard. */
+static void it_is_armed_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_manual(&world);
+    run(&world, 1, BW_ACTION_FENCE, 9);
+    fence_to_the_end(&world);
+    assert_false(manual(&world, 1, 1));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
+
+    restart(&world);
+    hello(&world, instance_a);
+    assert_false(manual(&world, 1, 1));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
+    assert_true(manual(&world, 1, 3));
+    assert_false(manual(&world, 1, 2));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_OLD_EPOCH);
+}
+
+/* M8: what serves is not touched. */
+static void the_next_serial_takes_its_place_in_one_write(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_manual(&world);
+    world.now_ms += 10000;
+    assert_true(manual(&world, 1, 2));
+    assert_int_equal(world.mirrored.armed_serial, 2);
+    assert_int_equal(world.mirrored.armed_end.boot_ns, at_ms(BEGIN_MS + 10000 + MANUAL_MS).boot_ns);
+    tick_at(&world, BEGIN_MS + MANUAL_MS);
+    assert_int_equal(world.guard.fence, BW_FENCE_NONE);
+}
+
+static void it_is_handed_over_to_a_grant_in_one_write(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_manual(&world);
+    assert_true(arm(&world, 2, world.now_ms));
+    assert_int_equal(world.mirrored.armed_epoch, 2);
+    assert_int_equal(world.mirrored.armed_serial, 0);
+    assert_int_equal(world.guard.memory.serial, 0);
+    assert_int_equal(may_run(&world), BW_MAY_RUN_LEASE);
+    tick_at(&world, world.now_ms + TTL_MS - FENCE_MS + 1); /* and then kills as ever */
+    assert_asked(&world, "SPAWN:fence");
+}
+
+/* A crash before the mirror has the arm leaves what serves under its own deadline. */
+static void an_arm_that_no_mirror_took_leaves_it(void **state)
+{
+    struct bw_guard_mirror before;
+    struct world world;
+
+    (void)state;
+    begin_manual(&world);
+    before = world.guard.mirror;
     world.mirror_fails = true;
-    override(&world, 1);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_NOT_DURABLE);
-    assert_false(world.guard.mirror.overriding);
+    assert_false(arm(&world, 2, world.now_ms));
+    assert_true(is_same_mirror(&before, &world.guard.mirror));
+
+    world.mirror_fails = false;
+    restart(&world);
+    tick_at(&world, world.now_ms + 1);
+    assert_int_equal(world.guard.memory.epoch_seen, 2);
+    assert_int_equal(world.guard.mirror.armed_serial, 1);
+    hello(&world, instance_a);
+    run(&world, 1, BW_ACTION_START, 9); /* 3.8: also where epoch 2 ends unarmed */
+    assert_asked(&world, "SPAWN:start");
+    tick_at(&world, BEGIN_MS + MANUAL_MS - FENCE_MS);
+    assert_asked(&world, "SPAWN:fence");
 }
 
-/* 3.4: an arm that was durable, and came too late for its deadline, has taken its word from it. */
-static void what_is_kept_of_it_is_durable_when_it_is_told_once_more(void **state)
+static void a_guard_that_begins_resumes_its_deadline(void **state)
 {
     struct world world;
 
     (void)state;
-    begin_overriding(&world);
-    world.guard.memory.overridden = false;
-    world.log[0] = '\0';
-    override(&world, 1);
-    assert_asked(&world, "SAVE");
-    assert_true(world.guard.memory.overridden);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 2);
-    assert_true(says_that_it_overrides(&world));
-}
-
-/* Its agent has its own lease by then, and its record of the override is gone. */
-static void an_epoch_that_was_seen_to_end_is_its_end(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    run(&world, 1, BW_ACTION_STOP, 8);
-    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
-    assert_true(end(&world, 1));
-    assert_false(world.mirrored.overriding);
-}
-
-/* 3.9: the let-go was durable, and its guard ended before the mirror was. */
-static void what_was_let_go_no_guard_that_begins_knows_of(void **state)
-{
-    const struct bw_guard_mirror mirror = {.overriding = true, .override_instance = instance_a};
-    const struct bw_guard_memory memory = {.epoch_seen = 1, .ended_epoch = 1, .let_go_index = 5};
-    struct world world;
-
-    (void)state;
-    memset(&world, 0, sizeof world);
-    world.now_ms = BEGIN_MS;
-    bw_guard_init(&world.guard, "g", &limits, &memory, &mirror, at_ms(world.now_ms));
-    world.mirrored = world.mirror = world.guard.mirror;
-    assert_false(world.guard.mirror.overriding);
-    hello(&world, instance_b);
+    begin_manual(&world);
+    restart(&world);
+    tick_at(&world, world.now_ms + 100);
     assert_not_asked(&world, "SPAWN");
+    hello(&world, instance_a);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_serial, 1);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.serial_over, 0);
+    tick_at(&world, BEGIN_MS + MANUAL_MS - FENCE_MS);
+    assert_asked(&world, "SPAWN:fence");
 }
 
-/* A standby that was never granted: of what it starts now its agent's state is no longer the only record. */
-static void begin_never_armed(struct world *world)
-{
-    begin_of(world, false, NULL);
-    hello(world, instance_a);
-}
-
-static void where_nothing_was_armed_it_is_enforced_from_then_on(void **state)
+/* 3.8: another boot, or a directory in /run that was emptied: nothing says until when. */
+static void without_its_mirror_what_serves_is_fenced(void **state)
 {
     struct bw_guard_memory kept;
     struct world world;
 
     (void)state;
-    begin_never_armed(&world);
-    world.save_hangs = true;
-    override(&world, 1);
-    override(&world, 1); /* again: the answer follows */
-    assert_false(world.guard.mirror.overriding);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_REFUSED], 0);
-
-    saved(&world, true);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
-    assert_true(world.mirrored.overriding);
-
-    /* After a boot, where no agent knows of it. */
+    begin_manual(&world);
     kept = world.guard.memory;
     bw_guard_init(&world.guard, "g", &limits, &kept, NULL, at_ms(world.now_ms));
     tick_at(&world, world.now_ms + 1);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
     assert_true(bw_guard_is_fencing(&world.guard));
+    assert_int_equal(state_of(&world).serial_over, 1);
 }
 
-static void what_cannot_be_saved_as_enforced_is_refused(void **state)
+/* 3.9: where nothing was granted here only its agent's state said so. */
+static void it_makes_the_group_enforced_durably(void **state)
 {
     struct world world;
 
     (void)state;
-    begin_never_armed(&world);
+    begin_of(&world, false, NULL);
+    hello(&world, instance_a);
+    world.save_hangs = true;
+    assert_false(manual(&world, 1, 1));
+    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+    saved(&world, true);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 1);
+    assert_true(world.guard.memory.enforced);
+    assert_int_equal(world.guard.memory.serial, 1);
+
+    begin_of(&world, false, NULL);
+    hello(&world, instance_a);
     world.save_fails = true;
-    override(&world, 1);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_NOT_DURABLE);
-    assert_false(world.guard.mirror.overriding);
+    assert_false(manual(&world, 1, 1));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_NOT_DURABLE);
     assert_false(world.guard.memory.enforced);
 }
 
-/* It was asked for in a session that is over, or something else has begun: it is judged anew. */
-static void what_comes_while_it_is_saved_counts(void **state)
+/* Its own epoch 1 is over, or is another site's: both are what was seen last. */
+static void the_epoch_that_it_names_may_be_over(void **state)
 {
     struct world world;
 
     (void)state;
-    begin_never_armed(&world);
-    world.save_hangs = true;
-    override(&world, 1);
-    hello(&world, instance_b);
-    override(&world, 1);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
-    saved(&world, true);
-    assert_false(world.guard.mirror.overriding);
-    override(&world, 1);
-    assert_true(bw_id_equal(world.mirrored.override_instance, instance_b));
-
-    begin_never_armed(&world);
-    world.save_hangs = true;
-    override(&world, 1);
-    run(&world, 1, BW_ACTION_FENCE, 7);
-    saved(&world, true);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
-    assert_false(world.guard.mirror.overriding);
-
-    begin_never_armed(&world); /* a person has ended it, and the fence was quicker than the disk */
-    world.save_hangs = true;
-    override(&world, 1);
-    run(&world, 1, BW_ACTION_FENCE, 7);
-    fence_to_the_end(&world);
-    saved(&world, true);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
-    assert_false(world.guard.mirror.overriding);
+    begin_standby(&world);
+    world.guard.memory.sight = (struct bw_reach_sight){.seen = BW_REACH_INSIDE, .digest = 1};
+    assert_true(arm(&world, 2, world.now_ms));
+    run(&world, 2, BW_ACTION_STATUS, 8);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(end(&world, 2));
+    assert_true(manual(&world, 2, 1));
+    run(&world, 2, BW_ACTION_START, 9);
+    assert_asked(&world, "SPAWN:start");
+    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE);
+    assert_false(arm(&world, 2, world.now_ms)); /* but not that epoch itself */
 }
 
 static void beside_a_lease_a_fence_or_an_action_it_is_refused(void **state)
@@ -290,297 +323,55 @@ static void beside_a_lease_a_fence_or_an_action_it_is_refused(void **state)
 
     (void)state;
     begin_standby(&world);
-    override(&world, 0);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_OLD_EPOCH);
     assert_true(arm(&world, 2, world.now_ms));
-    override(&world, 2);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+    assert_false(manual(&world, 1, 1));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_OLD_EPOCH);
+    assert_false(manual(&world, 2, 1));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_BUSY);
 
     begin_standby(&world);
     run(&world, 1, BW_ACTION_FENCE, 3);
-    override(&world, 1);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
+    assert_false(manual(&world, 1, 1));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_FENCING);
 
     begin_standby(&world);
     run(&world, 1, BW_ACTION_STOP, 3);
-    override(&world, 1);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
-    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
-    world.last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why = BW_REFUSAL_NONE;
-    override(&world, 1); /* its end is looked for */
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+    assert_false(manual(&world, 1, 1));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_BUSY);
 }
 
-static void begin_failed_order(struct world *world)
-{
-    begin_standby(world);
-    run(world, 1, BW_ACTION_FENCE, 3);
-    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
-    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
-    tick_at(world, world->now_ms + 1000);
-    reach_killed(world, true);
-    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
-    assert_int_equal(world->guard.fence, BW_FENCE_FAILED);
-}
-
-/* What has failed to end may serve yet. */
-static void beside_a_fence_that_has_failed_it_is_refused(void **state)
+/* It is fenced hours before its deadline: the fence that a guard had begun the next one begins again. */
+static void its_fence_goes_on_in_the_next_guard(void **state)
 {
     struct world world;
 
     (void)state;
-    begin_failed_order(&world);
-
-    override(&world, 1);
-
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
-    assert_false(world.guard.mirror.overriding);
-}
-
-/* Its answer was that it has failed; nobody has ordered the second try. */
-static void once_a_second_try_of_a_fence_has_seen_the_end_it_lets_start(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_failed_order(&world);
-    tick_at(&world, world.now_ms + 1000);
-    fence_to_the_end(&world);
-    assert_int_equal(world.guard.fence, BW_FENCE_DONE);
-
-    override(&world, 1);
-    run(&world, 1, BW_ACTION_START, 7);
-
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
-    assert_non_null(strstr(world.log, "SPAWN:start GO"));
-}
-
-/* 3.4: nor is anything armed beside it. */
-static void while_an_arm_is_written_down_it_is_refused(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_standby(&world);
-    world.save_hangs = true;
-    assert_false(arm(&world, 2, world.now_ms));
-
-    override(&world, 2);
-
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
-    assert_false(world.guard.mirror.overriding);
-    saved(&world, true);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 1);
-}
-
-/* It has no deadline by which that fence would begin again, and its agent may be away. */
-static void its_fence_that_a_guard_had_begun_the_next_one_begins_again(void **state) /* 3.8 */
-{
-    struct bw_guard_mirror mirror;
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
+    begin_manual(&world);
     run(&world, 1, BW_ACTION_FENCE, 9);
-    mirror = world.mirrored;
-
-    begin_kept(&world, &mirror);
+    restart(&world);
     tick_at(&world, world.now_ms + 1);
     assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
     fence_to_the_end(&world);
-    assert_false(world.mirrored.overriding);
-    assert_int_equal(world.guard.fence, BW_FENCE_NONE);
-}
-
-static void without_an_agent_nothing_is_let_serve(void **state)
-{
-    const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
-    struct world world;
-
-    (void)state;
-    begin_standby(&world);
-    step(&world, &gone);
-
-    override(&world, 1);
-
-    assert_false(world.guard.mirror.overriding);
-}
-
-/* One that was asked for before does not have it. */
-static void the_answer_of_an_older_mirror_is_not_its_own(void **state) /* H11 */
-{
-    struct world world;
-
-    (void)state;
-    begin_standby(&world);
-    world.mirror_hangs = true;
-    run(&world, 1, BW_ACTION_STATUS, 3);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
-    override(&world, 1);
-
-    mirrored(&world, world.guard.mirror_number - 1, true);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
-    mirrored(&world, world.guard.mirror_number, true);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
-}
-
-/* 3.4: its guard has looked since it began, without knowing yet. */
-static void what_it_lets_serve_no_look_at_the_start_fences(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_kept(&world, NULL);
-    hello(&world, instance_a);
-    assert_asked(&world, "SPAWN:status");
-    override(&world, 1);
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
-
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
-
-    assert_not_asked(&world, "SPAWN");
-    assert_int_equal(world.guard.fence, BW_FENCE_NONE);
-}
-
-static void a_guard_that_begins_does_not_fence_it(void **state)
-{
-    struct bw_guard_mirror mirror;
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    mirror = world.mirrored;
-
-    begin_kept(&world, &mirror);
-    tick_at(&world, world.now_ms + 100);
-    assert_null(strstr(world.log, "SPAWN"));
-    hello(&world, instance_a);
-    assert_true(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.overriding);
-    run(&world, 1, BW_ACTION_START, 8); /* a local restart */
-    assert_non_null(strstr(world.log, "SPAWN:start"));
-}
-
-/* Whether or not it is enforced here: what another instance was told is no word to this one. */
-static void another_instance_ends_it(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    hello(&world, instance_b);
-    assert_non_null(strstr(world.log, "SPAWN:fence"));
-    assert_true(world.guard.mirror.overriding); /* until a fence has seen the end */
-    override(&world, 1);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-    assert_false(world.guard.mirror.overriding);
-}
-
-/* An agent that has lost its state says so from its first report on: nobody else is granted before.
- */
-static void what_another_was_told_is_said_until_its_end_was_seen(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    hello(&world, instance_b);
-    assert_true(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.overriding);
-    run(&world, 1, BW_ACTION_START, 8); /* and is no word to this one */
-    assert_int_equal(run_refusal(&world), BW_REFUSAL_FENCING);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-    hello(&world, instance_b);
-    assert_false(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.overriding);
-}
-
-/* 3.7: nobody else is there to end it. */
-static void a_lease_of_another_that_is_fenced_and_over_is_no_bar(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_standby(&world);
-    assert_true(arm(&world, 2, world.now_ms));
-    hello(&world, instance_b);
-    override(&world, 2);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
-    tick_at(&world, world.now_ms + TTL_MS - FENCE_MS + 1);
-    override(&world, 2);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
-    fence_to_the_end(&world);
-    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_ACTION].state, BW_SLOT_FREE);
-    override(&world, 2);
-    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY); /* its end has not come */
-
-    tick_at(&world, world.now_ms + FENCE_MS);
-    override(&world, 2);
-
-    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
-    assert_true(world.mirrored.overriding);
     assert_int_equal(world.mirrored.armed_epoch, 0);
-    run(&world, 2, BW_ACTION_START, 9);
-    assert_non_null(strstr(world.log, "SPAWN:start GO"));
 }
 
-static void it_is_over_with_the_first_lease_in_one_write(void **state)
+/* What a person gave another instance is no lease of this one. */
+static void another_instance_has_it_fenced(void **state)
 {
-    struct bw_guard_mirror mirror;
     struct world world;
 
     (void)state;
-    begin_overriding(&world);
-    assert_true(arm(&world, 2, world.now_ms));
-    assert_false(world.guard.mirror.overriding);
-    mirror = world.mirrored;
-    assert_int_equal(mirror.armed_epoch, 2);
-    assert_false(mirror.overriding);
-
-    tick_at(&world, world.now_ms + TTL_MS - FENCE_MS + 1); /* and then kills as ever */
-    assert_non_null(strstr(world.log, "SPAWN:fence"));
-}
-
-/* A crash before the mirror has the arm leaves what serves as it is. */
-static void an_arm_that_no_mirror_took_leaves_it(void **state)
-{
-    struct bw_guard_mirror before;
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    before = world.guard.mirror;
-    world.mirror_fails = true;
+    begin_manual(&world);
+    hello(&world, instance_b);
+    assert_asked(&world, "SPAWN:fence");
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_serial, 1); /* until its end was seen */
+    run(&world, 1, BW_ACTION_START, 8);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_WRONG_INSTANCE);
     assert_false(arm(&world, 2, world.now_ms));
-    assert_true(world.guard.mirror.overriding);
-    assert_int_equal(world.guard.mirror.armed_epoch, 0);
-    assert_true(is_same_mirror(&before, &world.guard.mirror));
-}
-
-static void a_fence_that_has_seen_the_end_is_its_end(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    run(&world, 1, BW_ACTION_FENCE, 9);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
-    assert_true(world.guard.mirror.overriding); /* not seen yet */
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-    assert_false(world.guard.mirror.overriding);
-    run(&world, 1, BW_ACTION_START, 10);
-    assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);
-}
-
-static void nothing_starts_while_it_is_fenced(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    run(&world, 1, BW_ACTION_FENCE, 9);
-    run(&world, 1, BW_ACTION_START, 10);
-    assert_int_equal(run_refusal(&world), BW_REFUSAL_FENCING);
+    fence_to_the_end(&world);
+    hello(&world, instance_b);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_serial, 0);
+    assert_true(manual(&world, 1, 2));
 }
 
 static void a_let_go_is_its_end_and_touches_nothing(void **state)
@@ -588,12 +379,40 @@ static void a_let_go_is_its_end_and_touches_nothing(void **state)
     struct world world;
 
     (void)state;
-    begin_overriding(&world);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    begin_manual(&world);
     let_go(&world);
-    assert_false(world.guard.mirror.overriding);
-    assert_null(strstr(world.log, "SPAWN"));
+    assert_int_equal(world.mirrored.armed_epoch, 0);
+    assert_not_asked(&world, "SPAWN");
     let_go(&world); /* its answer was lost */
+}
+
+/* 3.9: the let-go was durable, and its guard ended before the mirror was. */
+static void what_was_let_go_no_guard_that_begins_knows_of(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_manual(&world);
+    world.guard.memory.enforced = false;
+    world.guard.memory.let_go_index = 5;
+    restart(&world);
+    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+    hello(&world, instance_b);
+    assert_not_asked(&world, "SPAWN");
+}
+
+/* 3.4: its epoch need not be ended, and a script has ended what was ordered. */
+static void what_was_seen_to_end_is_so_after_a_restart(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_manual(&world);
+    run(&world, 1, BW_ACTION_FENCE, 9);
+    fence_to_the_end(&world);
+    assert_true(state_of(&world).stop_seen);
+    restart(&world);
+    assert_true(state_of(&world).stop_seen);
 }
 
 /* Destructive. */
@@ -602,93 +421,50 @@ static void no_rejoin_runs_beside_it(void **state)
     struct world world;
 
     (void)state;
-    begin_overriding(&world);
+    begin_manual(&world);
     world.guard.limits.has_script[BW_ACTION_REJOIN] = true;
     run(&world, 2, BW_ACTION_REJOIN, 9);
     assert_int_equal(run_refusal(&world), BW_REFUSAL_BUSY);
 }
 
-/* What began by the word before may be down since. */
-static void a_new_word_has_begun_nothing_yet(void **state)
+/* 3.8: bound to the bytes that lay there at the command. */
+static void other_scripts_start_nothing_under_it(void **state)
 {
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    assert_true(has_begun(&world));
-    let_go(&world);
-
-    override(&world, 1);
-
-    assert_false(has_begun(&world));
-    run(&world, 1, BW_ACTION_START, 8);
-    assert_true(has_begun(&world));
-}
-
-/* Nor is what a lease let begin, and was lost since. */
-static void a_start_of_a_lease_is_none_of_the_word_that_follows(void **state)
-{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN, .epoch = 1};
     struct world world;
 
     (void)state;
     begin_standby(&world);
-    world.guard.memory.sight = (struct bw_reach_sight){.seen = BW_REACH_INSIDE, .digest = 1};
-    assert_true(arm(&world, 2, world.now_ms));
-    run(&world, 2, BW_ACTION_START, 7);
-    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
-    run(&world, 2, BW_ACTION_STATUS, 8);
-    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
-    assert_true(end(&world, 2));
-
-    override(&world, 2);
-
-    assert_false(has_begun(&world));
-}
-
-static void a_look_takes_back_nothing_that_has_begun(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    run(&world, 1, BW_ACTION_STATUS, 8);
-
-    assert_true(has_begun(&world));
+    assert_true(manual(&world, 1, 1));
+    of.run = (struct bw_guard_run){.epoch = 1, .action = BW_ACTION_START, .run_id = 7};
+    of.run.facts.reach_digest = limits.digest + 1;
+    message(&world, &of);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_OTHER_SCRIPTS);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_it_nothing_starts_unarmed),
-        cmocka_unit_test(with_it_a_start_has_no_deadline),
-        cmocka_unit_test(it_counts_once_the_mirror_has_it),
-        cmocka_unit_test(what_is_kept_of_it_is_durable_when_it_is_told_once_more),
-        cmocka_unit_test(an_epoch_that_was_seen_to_end_is_its_end),
-        cmocka_unit_test(what_was_let_go_no_guard_that_begins_knows_of),
-        cmocka_unit_test(where_nothing_was_armed_it_is_enforced_from_then_on),
-        cmocka_unit_test(what_cannot_be_saved_as_enforced_is_refused),
-        cmocka_unit_test(what_comes_while_it_is_saved_counts),
-        cmocka_unit_test(beside_a_lease_a_fence_or_an_action_it_is_refused),
-        cmocka_unit_test(a_guard_that_begins_does_not_fence_it),
-        cmocka_unit_test(another_instance_ends_it),
-        cmocka_unit_test(what_another_was_told_is_said_until_its_end_was_seen),
-        cmocka_unit_test(a_lease_of_another_that_is_fenced_and_over_is_no_bar),
-        cmocka_unit_test(it_is_over_with_the_first_lease_in_one_write),
+        cmocka_unit_test(with_it_a_start_has_its_deadline),
+        cmocka_unit_test(its_end_fences_whatever_its_agent_does),
+        cmocka_unit_test(its_end_never_moves),
+        cmocka_unit_test(it_is_armed_once),
+        cmocka_unit_test(the_next_serial_takes_its_place_in_one_write),
+        cmocka_unit_test(it_is_handed_over_to_a_grant_in_one_write),
         cmocka_unit_test(an_arm_that_no_mirror_took_leaves_it),
-        cmocka_unit_test(a_fence_that_has_seen_the_end_is_its_end),
-        cmocka_unit_test(nothing_starts_while_it_is_fenced),
+        cmocka_unit_test(a_guard_that_begins_resumes_its_deadline),
+        cmocka_unit_test(without_its_mirror_what_serves_is_fenced),
+        cmocka_unit_test(it_makes_the_group_enforced_durably),
+        cmocka_unit_test(the_epoch_that_it_names_may_be_over),
+        cmocka_unit_test(beside_a_lease_a_fence_or_an_action_it_is_refused),
+        cmocka_unit_test(its_fence_goes_on_in_the_next_guard),
+        cmocka_unit_test(another_instance_has_it_fenced),
         cmocka_unit_test(a_let_go_is_its_end_and_touches_nothing),
+        cmocka_unit_test(what_was_let_go_no_guard_that_begins_knows_of),
+        cmocka_unit_test(what_was_seen_to_end_is_so_after_a_restart),
         cmocka_unit_test(no_rejoin_runs_beside_it),
-        cmocka_unit_test(beside_a_fence_that_has_failed_it_is_refused),
-        cmocka_unit_test(once_a_second_try_of_a_fence_has_seen_the_end_it_lets_start),
-        cmocka_unit_test(while_an_arm_is_written_down_it_is_refused),
-        cmocka_unit_test(its_fence_that_a_guard_had_begun_the_next_one_begins_again),
-        cmocka_unit_test(without_an_agent_nothing_is_let_serve),
-        cmocka_unit_test(the_answer_of_an_older_mirror_is_not_its_own),
-        cmocka_unit_test(what_it_lets_serve_no_look_at_the_start_fences),
-        cmocka_unit_test(a_new_word_has_begun_nothing_yet),
-        cmocka_unit_test(a_start_of_a_lease_is_none_of_the_word_that_follows),
-        cmocka_unit_test(a_look_takes_back_nothing_that_has_begun),
+        cmocka_unit_test(other_scripts_start_nothing_under_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

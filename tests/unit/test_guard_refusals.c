@@ -381,15 +381,14 @@ static void what_has_ended_is_not_told_to_pass(void **state)
 /* That of another kind and of the same epoch, which is refused beside it. */
 static void no_other_message_tells_it_to_pass(void **state)
 {
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
     struct world world;
 
     (void)state;
     begin_armed(&world);
     world.guard.limits.has_point = true;
     start_held(&world);
-    message(&world, &of);
-    assert_int_equal(world.last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why, BW_REFUSAL_BUSY);
+    assert_false(manual_for(&world, 1, 1, 60000));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_BUSY);
     assert_not_asked(&world, "PASS");
 }
 
@@ -497,7 +496,7 @@ static void what_only_a_guard_says_changes_nothing(void **state)
     (void)state;
     begin_armed(&world);
     before = world.guard;
-    for (int kind = BW_GUARD_MESSAGE_HELLO; kind <= BW_GUARD_MESSAGE_OVERRIDE_REFUSED; kind++) {
+    for (int kind = BW_GUARD_MESSAGE_HELLO; kind <= BW_GUARD_MESSAGE_HELLO_REFUSED; kind++) {
         struct bw_guard_message of = {.kind = (enum bw_guard_message_kind)kind, .epoch = 9};
 
         if (kind >= BW_GUARD_MESSAGE_ARM && kind <= BW_GUARD_MESSAGE_LET_GO)

@@ -91,14 +91,13 @@ static void a_stop_and_a_fence_end_it(void **state)
     assert_asked(&world, "KILL_RUN");
 }
 
-static void an_override_and_an_end_end_it(void **state)
+static void a_manual_lease_and_an_end_end_it(void **state)
 {
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = EPOCH};
     struct world world;
 
     (void)state;
     begin_fencing(&world);
-    message(&world, &of);
+    assert_false(manual_for(&world, EPOCH, 1, 60000));
     assert_asked(&world, "KILL_RUN");
     begin_fencing(&world);
     world.guard.mirror.stop_seen = true;
@@ -109,15 +108,13 @@ static void an_override_and_an_end_end_it(void **state)
 /* What is refused anyway needs no slot. */
 static void what_is_of_an_older_epoch_does_not_end_it(void **state)
 {
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = EPOCH - 1};
     struct world world;
 
     (void)state;
     begin_fencing(&world);
-    message(&world, &of);
+    assert_false(manual_for(&world, EPOCH - 1, 1, 60000));
 
-    assert_int_equal(world.last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why,
-                     BW_REFUSAL_OLD_EPOCH);
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_OLD_EPOCH);
     assert_not_asked(&world, "KILL_RUN");
     assert_false(arm(&world, EPOCH - 1, world.now_ms));
     assert_int_equal(arm_refusal(&world), BW_REFUSAL_OLD_EPOCH);
@@ -187,7 +184,7 @@ int main(void)
         cmocka_unit_test(it_is_refused_beside_a_lease_and_below_an_epoch_seen),
         cmocka_unit_test(an_arm_ends_it_and_comes_again),
         cmocka_unit_test(a_stop_and_a_fence_end_it),
-        cmocka_unit_test(an_override_and_an_end_end_it),
+        cmocka_unit_test(a_manual_lease_and_an_end_end_it),
         cmocka_unit_test(what_is_of_an_older_epoch_does_not_end_it),
         cmocka_unit_test(without_its_script_there_is_no_time_for_it),
         cmocka_unit_test(it_says_nothing_of_this_sites_service),

@@ -47,7 +47,7 @@ static void what_ran_when_it_ended_may_have_served_and_ordered_more(void **state
 static void begin_looking(struct world *world, bool was_overridden)
 {
     const struct bw_guard_memory memory = {
-        .epoch_seen = 1, .ended_epoch = 1, .enforced = true, .overridden = was_overridden};
+        .epoch_seen = 1, .ended_epoch = 1, .enforced = true, .serial = was_overridden};
 
     *world = (struct world){.now_ms = BEGIN_MS};
     bw_guard_init(&world->guard, "g", &limits, &memory, NULL, at_ms(world->now_ms));

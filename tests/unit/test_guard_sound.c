@@ -49,35 +49,25 @@ static void a_mirror_has_a_window_within_its_lease(void **state)
     assert_null(bw_guard_mirror_unsound(&mirror));
 }
 
-static void what_serves_without_a_lease_has_none_and_is_an_instances_word(void **state)
+static void a_manual_lease_has_an_epoch_and_a_deadline(void **state)
 {
-    const struct bw_guard_mirror armed = {.armed_epoch = 4, .ttl_ns = 10, .fence_ns = 9};
     const struct bw_guard_mirror none = {.armed_epoch = 0};
 
     (void)state;
-    BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, armed, broken.overriding = true;
-           broken.override_instance = instance_a,
-           "the guard's mirror: nothing is armed of what a person lets serve without a lease");
-    BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, none, broken.overriding = true,
-           "the guard's mirror: what serves without a lease does so by the word of an instance");
-    BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, none,
-           broken.override_instance = instance_a,
-           "the guard's mirror: what serves without a lease does so by the word of an instance");
+    BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, none, broken.armed_serial = 1,
+           "the guard's mirror: a manual lease has an epoch, and a deadline");
 }
 
 static void its_own_loop_starts_only_what_may_serve(void **state)
 {
     const struct bw_guard_mirror armed = {
         .armed_epoch = 4, .ttl_ns = 10, .fence_ns = 9, .loop_delay_ns = 1};
-    const struct bw_guard_mirror told = {
-        .overriding = true, .override_instance = instance_a, .loop_delay_ns = 1};
     const struct bw_guard_mirror none = {.armed_epoch = 0};
 
     (void)state;
     assert_null(bw_guard_mirror_unsound(&armed));
-    assert_null(bw_guard_mirror_unsound(&told));
     BREAKS(struct bw_guard_mirror, bw_guard_mirror_unsound, none, broken.loop_delay_ns = 1,
-           "the guard's mirror: its own loop may start only what a lease, or a person, lets serve");
+           "the guard's mirror: its own loop may start only what a lease lets serve");
 }
 
 static void take(struct bw_guard *guard, enum bw_guard_slot slot, enum bw_action_kind action)
@@ -176,8 +166,6 @@ static void an_epoch_is_durable_before_it_is_armed_and_ended_before_its_end_is_s
                  "the guard's epochs: what waits for a mirror waits for one that was asked for");
     GUARD_BREAKS(world.guard, broken.waits[BW_GUARD_WAIT_ARM] = 1; broken.mirror.armed_epoch = 0,
                  "the guard's epochs: what waits for its mirror is armed");
-    GUARD_BREAKS(world.guard, broken.waits[BW_GUARD_WAIT_OVERRIDE] = 1,
-                 "the guard's epochs: an override that waits for its mirror is in it");
 }
 
 static void a_save_takes_nothing_back(void **state)
@@ -333,7 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_kept_has_no_end_above_what_was_seen),
         cmocka_unit_test(a_mirror_has_a_window_within_its_lease),
-        cmocka_unit_test(what_serves_without_a_lease_has_none_and_is_an_instances_word),
+        cmocka_unit_test(a_manual_lease_has_an_epoch_and_a_deadline),
         cmocka_unit_test(its_own_loop_starts_only_what_may_serve),
         cmocka_unit_test(each_slot_runs_what_belongs_into_it),
         cmocka_unit_test(nothing_runs_beside_a_fence),

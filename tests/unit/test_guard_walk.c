@@ -51,7 +51,7 @@ static uint32_t key_of(const struct place *place)
     key = walk_mix(walk_mix(key, guard->stop), guard->wants);
     key = walk_mix(walk_mix(key, mirror->armed_epoch != 0), guard->end_looking);
     key = walk_mix(key, guard->memory.ended_epoch == guard->memory.epoch_seen);
-    key = walk_mix(walk_mix(key, bw_id_is_none(guard->agent.session)), mirror->overriding);
+    key = walk_mix(walk_mix(key, bw_id_is_none(guard->agent.session)), mirror->armed_serial != 0);
     return key == 0 ? 1 : key;
 }
 
@@ -77,8 +77,7 @@ static void note_refusals(const struct bw_guard_actions *out)
         if (out->list[i].kind != BW_GUARD_ACTION_SEND)
             continue;
         if (message->kind == BW_GUARD_MESSAGE_ARM_REFUSED ||
-            message->kind == BW_GUARD_MESSAGE_END_REFUSED ||
-            message->kind == BW_GUARD_MESSAGE_OVERRIDE_REFUSED)
+            message->kind == BW_GUARD_MESSAGE_END_REFUSED)
             refused[message->kind] |= UINT64_C(1) << message->refused.why;
         if (message->kind == BW_GUARD_MESSAGE_RUN_ENDED && message->ended.result == BW_RUN_REFUSED)
             refused[message->kind] |= UINT64_C(1) << message->ended.refusal;
@@ -92,10 +91,6 @@ static void assert_goes_in_time(const struct bw_guard *guard, const struct bw_gu
 
     if (action->kind != BW_GUARD_ACTION_GO || run->action != BW_ACTION_START)
         return;
-    if (guard->mirror.overriding) { /* 3.8: and nothing is armed */
-        assert_int_equal(guard->mirror.armed_epoch, 0);
-        return;
-    }
     assert_false(bw_instant_is_beyond(
         action->run_not_after, bw_instant_sub(guard->mirror.armed_end, guard->mirror.fence_ns)));
 }
@@ -144,6 +139,10 @@ static void say_arms(const struct place *from, uint64_t epoch)
         say(from, &of);
         if (i > 0)
             continue;
+        of.arm.serial = of.arm.number = 1 + from->guard.serial_over; /* 3.8 */
+        if (of.arm.serial <= 2)
+            say(from, &of);
+        of.arm.serial = 0;
         of.arm.terms.fence_ms = TTL_MS; /* no terms of a lease */
         say(from, &of);
         of.arm.terms = (struct bw_terms){.ttl_ms = 1, .fence_ms = 0};
@@ -164,7 +163,7 @@ static void say_everything(const struct place *from)
                                            .run_id = 1 + (uint64_t)action};
             say(from, &of);
         }
-        for (int kind = 0; kind <= BW_GUARD_MESSAGE_OVERRIDE_REFUSED; kind++) {
+        for (int kind = 0; kind <= BW_GUARD_MESSAGE_HELLO_REFUSED; kind++) {
             struct bw_guard_message of = {.kind = (enum bw_guard_message_kind)kind, .epoch = epoch};
 
             if (kind == BW_GUARD_MESSAGE_ARM || kind == BW_GUARD_MESSAGE_RUN)
@@ -290,10 +289,6 @@ static void assert_refused_as_documented(void)
                           WHY(FENCING) | WHY(BUSY) | WHY(EPOCH_ENDING) | WHY(NOT_ARMED) |
                           WHY(NOT_DURABLE);
 
-    const uint64_t overrides = WHY(NO_HELLO) | WHY(OLD_EPOCH) | WHY(FENCING) | WHY(BUSY) |
-                               WHY(NOT_DURABLE);
-
-    assert_int_equal(refused[BW_GUARD_MESSAGE_OVERRIDE_REFUSED] & ~overrides, 0);
     assert_int_equal(refused[BW_GUARD_MESSAGE_ARM_REFUSED] & ~arms, 0);
     assert_int_equal(refused[BW_GUARD_MESSAGE_END_REFUSED] & ~ends, 0);
     assert_int_equal(refused[BW_GUARD_MESSAGE_RUN_ENDED] & ~runs, 0);

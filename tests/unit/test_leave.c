@@ -109,10 +109,7 @@ static void a_guard_keeps_what_a_person_overrides(void **state) /* 3.8 */
 
     (void)state;
     begin(&world);
-    world.guard.mirror.overriding = true;
-    assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_OVERRIDE);
-    world.guard.mirror.overriding = false;
-    world.guard.waits[BW_GUARD_WAIT_OVERRIDE] = 1; /* that it does is on its way to the disk */
+    world.guard.mirror.armed_serial = 1;
     assert_int_equal(bw_guard_keeps(&world.guard), BW_KEEPS_OVERRIDE);
 }
 
@@ -200,7 +197,7 @@ static void a_site_keeps_what_it_has_begun(void **state)
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_NOTHING);
     site.save = BW_SITE_SAVE_PENDING;
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_SAVE);
-    site.override = BW_SITE_OVERRIDE_WAITING; /* 3.8 */
+    site.memory.override = BW_OVERRIDE_WAITING; /* 3.8 */
     assert_int_equal(bw_site_keeps(&site), BW_KEEPS_OVERRIDE);
 }
 

@@ -239,8 +239,7 @@ static void what_a_failed_fence_left_may_not_run(void **state) /* I1, 3.3 */
     shown = shown_of(&world);
     shown.fence_failed = true;
     assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_FENCE_FAILED);
-    shown.armed_epoch = 0;
-    shown.overriding = true;
+    shown.armed_serial = 1;
     assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_FENCE_FAILED);
 }
 
@@ -414,10 +413,6 @@ static void only_a_lease_is_held_up_by_a_stop_that_was_seen(void **state)
     shown = shown_of(&world);
     shown.is_stopped = true;
     assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_NO_LEASE);
-    shown.overriding = shown.override_begun = true;
-    assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_OVERRIDE);
-    shown.loop_delay_ms = 1000;
-    assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_LOOP_WAITS);
 }
 
 static void an_epoch_that_ends_may_not_run(void **state) /* I1, 3.4, ended */
@@ -456,74 +451,32 @@ static void below_an_epoch_that_was_seen_nothing_may_run(void **state) /* I1, 3.
     assert_int_equal(may_run(&world), BW_MAY_RUN_ENDING);
 }
 
-static void what_a_person_lets_serve_may_run_once_it_is_mirrored(void **state) /* 3.8 */
+/* Like any other, but that the epoch which it names may be over. */
+static void a_manual_lease_may_run_until_its_fence_window(void **state) /* 3.8 */
 {
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
     struct world world;
     struct bw_guard_shown shown;
 
     (void)state;
     begin_enforced(&world);
     world.mirror_hangs = true;
-    message(&world, &of);
+    assert_false(manual_for(&world, 1, 1, TTL_MS));
     assert_int_equal(may_run(&world), BW_MAY_RUN_NO_LEASE);
 
     begin_enforced(&world);
-    message(&world, &of);
-    assert_int_equal(may_run(&world),
-                     BW_MAY_RUN_OVERRIDE_WAITS); /* its agent may have to wait yet */
-    run(&world, 1, BW_ACTION_START, 7);
-    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE);
-    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
-    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE);
+    assert_true(manual_for(&world, 1, 1, TTL_MS));
     shown = shown_of(&world);
+    shown.ended_epoch = 1;
+    assert_int_equal(judge(&shown, BEGIN_MS + TTL_MS - FENCE_MS - 1), BW_MAY_RUN_OVERRIDE);
+    assert_int_equal(judge(&shown, BEGIN_MS + TTL_MS - FENCE_MS), BW_MAY_RUN_FENCE_WINDOW);
+    shown.loop_delay_ms = 1;
+    assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_LOOP_WAITS);
+    shown.loop_delay_ms = 0;
     shown.running = BW_ACTION_STOP;
     assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_STOPPING);
-}
-
-static void begin_overriding(struct world *world)
-{
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = 1};
-
-    begin_enforced(world);
-    message(world, &of);
-    run(world, 1, BW_ACTION_START, 7);
-    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
-    assert_int_equal(may_run(world), BW_MAY_RUN_OVERRIDE);
-}
-
-static void look(struct world *world, const char *line)
-{
-    run(world, 1, BW_ACTION_STATUS, 8);
-    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, line);
-}
-
-/* I1, 3.8: another site may have been granted while it was down. */
-static void without_its_agent_and_until_that_has_begun_again_no_override_may_run(void **state)
-{
-    const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    step(&world, &gone);
-    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE_WAITS);
-    hello(&world, instance_a);
-    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE_WAITS);
-    look(&world, "stopped");
-    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE_WAITS);
-    look(&world, "started"); /* it never went down */
-    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE);
-}
-
-static void what_is_stopped_waits_for_another_start(void **state) /* 3.8 */
-{
-    struct world world;
-
-    (void)state;
-    begin_overriding(&world);
-    run(&world, 1, BW_ACTION_STOP, 9);
-    assert_int_equal(may_run(&world), BW_MAY_RUN_OVERRIDE_WAITS);
+    shown.running = BW_ACTION_NONE;
+    shown.is_stopped = true;
+    assert_int_equal(judge(&shown, BEGIN_MS), BW_MAY_RUN_STOPPED);
 }
 
 static void a_lease_without_a_fence_window_is_none(void **state) /* 3.1: no terms are like that */
@@ -576,9 +529,7 @@ int main(void)
         cmocka_unit_test(of_what_has_ended_no_window_shows),
         cmocka_unit_test(a_fence_that_fails_shows_until_it_is_tried_again),
         cmocka_unit_test(a_fence_shows_before_the_mirror_of_a_renewal_knows_of_it),
-        cmocka_unit_test(what_a_person_lets_serve_may_run_once_it_is_mirrored),
-        cmocka_unit_test(without_its_agent_and_until_that_has_begun_again_no_override_may_run),
-        cmocka_unit_test(what_is_stopped_waits_for_another_start),
+        cmocka_unit_test(a_manual_lease_may_run_until_its_fence_window),
         cmocka_unit_test(a_lease_without_a_fence_window_is_none),
         cmocka_unit_test(only_a_lease_and_an_override_are_yes),
     };

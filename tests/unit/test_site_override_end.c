@@ -27,7 +27,7 @@ static void it_is_adopted_untouched_and_the_record_goes_after_the_arm(void **sta
 
     armed(&world);
 
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_GRANTED);
     assert_false(world.site.kept.override_wrote); /* its epoch says so from here on */
@@ -49,7 +49,7 @@ static void once_armed_a_lost_lease_is_the_end_of_it(void **state)
     confirm(&world, 2, world.now_ms);
     from_guard(&world, &begun); /* the arm was taken, its answer lost */
 
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(world.site.tenure, BW_TENURE_FENCING);
 }
 
@@ -65,7 +65,7 @@ static void an_adoption_that_ends_before_it_is_armed_leaves_it_serving(void **st
     order(&world, BW_ORDER_STAND_BY, 2);
 
     assert_true(world.site.memory.given_back);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
     for (int i = 0; i < 3; i++)
         status(&world, "started");
     assert_int_equal(world.sent_run.run.run_id, runs);
@@ -84,7 +84,7 @@ static void what_was_written_before_an_epoch_that_starts_it_has_to_follow(void *
     order(&world, BW_ORDER_RUN, 2);
     confirm(&world, 2, world.now_ms);
     armed(&world);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_true(world.site.kept.override_wrote);
 }
 
@@ -109,7 +109,7 @@ static void a_grant_whose_leader_goes_is_given_back_untouched(void **state)
     pass(&world, 1000, "started");
 
     assert_true(world.site.kept.given_back);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_OVERRIDING);
     assert_int_equal(world.sent_run.run.run_id, runs);
     assert_int_equal(bw_site_judge_override_end(&world.site), BW_OVERRIDE_REFUSAL_NONE);
@@ -147,7 +147,7 @@ static void a_grant_that_another_witness_tells_of_is_the_word_of_a_leader(void *
     assert_false(world.site.memory.given_back);
     confirm(&world, 2, world.now_ms);
     armed(&world);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
 }
 
 /* Granted, and the witnesses were lost before it was confirmed; then a person overrides. */
@@ -167,7 +167,7 @@ static void who_waits_gives_back_what_was_never_armed(void **state)
 
     assert_true(world.site.kept.given_back);
     assert_int_equal(world.site.kept.reason, BW_REASON_NEVER_STARTED);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
 }
 
 /* It may have been armed, and its deadline be past: the word of before is over. */
@@ -181,10 +181,10 @@ static void after_a_reboot_in_an_adoption_it_overrides_no_more(void **state)
     adopt(&world, 2);
     memory = world.site.kept;
     assert_int_equal(memory.override, BW_OVERRIDE_OVERRIDING);
-    memory.boot_id = last_boot;
+    memory.boot_id = memory.override_boot_id = last_boot;
 
     begin_with(&world, &memory);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING); /* until that is durable */
     guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 2});
     pass(&world, 2 * WAIT_MS, "stopped");
@@ -204,7 +204,7 @@ static void an_epoch_that_an_agent_before_had_ended_is_the_end_of_it(void **stat
     begin_with(&world, &memory);
     guard_state(&world,
                 &(struct bw_guard_state){.enforced = true, .epoch_seen = 2, .ended_epoch = 2});
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
 }
 
 static void restarted_in_the_middle_of_an_adoption_it_is_not_fenced(void **state)
@@ -228,7 +228,7 @@ static void restarted_in_the_middle_of_an_adoption_it_is_not_fenced(void **state
     read.mirror_overrides = false;
     happen(&world, &read);
     assert_asked(&world, "OWN_FENCE");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
 }
 
 /* What was granted to it before a person had to override, and is to end: nothing of it was ever
@@ -246,7 +246,7 @@ static void an_epoch_of_before_is_given_back_untouched(void **state)
 
     assert_true(world.site.memory.given_back);
     assert_int_equal(world.site.memory.epoch, 2);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
     assert_int_equal(world.sent_run.run.run_id, runs);
 }
 
@@ -258,7 +258,8 @@ static void begin_writing_down(struct world *world, uint64_t ms)
     pass(world, WAIT_MS - 100, "stopped");
     world->save_hangs = true;
     pass(world, ms, "stopped");
-    assert_int_equal(world->site.override, BW_SITE_OVERRIDE_BEGINNING);
+    assert_int_equal(world->site.memory.override, BW_OVERRIDE_OVERRIDING);
+    assert_int_equal(world->site.kept.override, BW_OVERRIDE_WAITING);
 }
 
 static void assert_waits_for_disk(const struct bw_site *site, uint64_t now_ms)
@@ -276,7 +277,7 @@ static void that_it_is_over_is_said_once_it_is_durable(void **state)
     (void)state;
     begin_writing_down(&world, 1000);
     leader_answers(&world);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_WITNESSES);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
     saved(&world, true);
@@ -286,7 +287,7 @@ static void that_it_is_over_is_said_once_it_is_durable(void **state)
     ask(&world);
     world.save_hangs = true;
     ask_end(&world); /* in the wait: after a crash it would wait again, and serves by no word but its lease's */
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_WAITING);
     assert_waits_for_disk(&world.site, world.now_ms);
     saved(&world, true);
@@ -296,7 +297,7 @@ static void that_it_is_over_is_said_once_it_is_durable(void **state)
     world.save_hangs = true;
     ask_end(&world);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
     saved(&world, true);
     assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
@@ -312,10 +313,12 @@ static void an_end_is_a_fence_that_has_seen_it(void **state)
     (void)state;
     begin_overriding(&world);
 
-    ask_end(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE_END});
 
-    assert_asked(&world, "RUN:fence");
+    assert_asked(&world, "RUN:stop"); /* in order first */
     assert_asked(&world, "SYNC");
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_asked(&world, "RUN:fence");
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_PERSON);
     ended(&world, &world.sent_run, BW_RUN_FAILED, "");
@@ -327,10 +330,28 @@ static void an_end_is_a_fence_that_has_seen_it(void **state)
     pass(&world, 1500, "started");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE); /* again */
     ended(&world, &world.sent_run, BW_RUN_OK, "");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
     pass(&world, 2 * WAIT_MS, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+}
+
+/* Status hangs: the stop fails, and what ends it is the kill of a fence. */
+static void a_stop_that_fails_keeps_no_end_waiting(void **state)
+{
+    static const enum bw_run_result results[] = {BW_RUN_FAILED, BW_RUN_TIMED_OUT, BW_RUN_NOT_STARTED};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        struct world world;
+
+        begin_overriding(&world);
+        happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE_END});
+        ended(&world, &world.sent_run, results[i], "");
+        assert_asked(&world, "RUN:fence");
+        ended(&world, &world.sent_run, BW_RUN_OK, "");
+        assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
+    }
 }
 
 /* Nobody waits any more: there is nothing to count anew, and nothing to say of it. */
@@ -355,7 +376,7 @@ static void an_end_in_the_wait_orders_nothing(void **state)
     ask(&world);
     ask_end(&world);
     assert_not_asked(&world, "RUN:fence");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
 }
 
 static void an_end_survives_a_restart(void **state)
@@ -370,7 +391,7 @@ static void an_end_survives_a_restart(void **state)
 
     begin_with(&world, &memory);
     guard_state(&world,
-                &(struct bw_guard_state){.enforced = true, .epoch_seen = 1, .overriding = true});
+                &(struct bw_guard_state){.enforced = true, .epoch_seen = 1, .armed_serial = 1});
     assert_asked(&world, "RUN:fence");
 }
 
@@ -409,7 +430,7 @@ static void an_end_gives_the_fence_that_runs_its_time(void **state)
     begin_with(&world, &memory); /* likewise one that is found */
     guard_state(&world, &(struct bw_guard_state){.enforced = true,
                                                  .epoch_seen = 1,
-                                                 .overriding = true,
+                                                 .armed_serial = 1,
                                                  .fence_bound_ms = 1000,
                                                  .running = BW_ACTION_FENCE,
                                                  .running_run_id = 7});
@@ -428,12 +449,12 @@ static void without_its_guard_the_agent_ends_it(void **state)
     ask_end(&world);
     assert_asked(&world, "OWN_FENCE");
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1});
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_ENDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_ENDING);
     tick_at(&world, world.now_ms + 300);
     assert_asked(&world, "OWN_FENCE");
     happen(&world,
            &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
 }
 
 /* Connected, and it says nothing: the two watch each other (3.4). */
@@ -457,7 +478,7 @@ static void a_guard_that_stands_still_is_not_waited_for(void **state)
     assert_asked(&world, "OWN_FENCE"); /* again */
     happen(&world,
            &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
     assert_int_equal(reported(&world).override,
                      BW_OVERRIDE_ENDING); /* until its guard says so, too */
@@ -470,13 +491,12 @@ static void without_an_epoch_the_agent_ends_it_too(void **state)
     (void)state;
     begin_overriding(&world);
     assert_int_equal(world.site.memory.epoch, 0);
-    assert_int_equal(world.site.guard.epoch_seen, 0);
     guard_lost(&world);
     ask_end(&world);
     assert_asked(&world, "OWN_FENCE");
     happen(&world,
            &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
 }
 
 /* What the witnesses have taken over is theirs. */
@@ -519,7 +539,7 @@ static void what_is_being_written_down_makes_way_for_another_site(void **state)
     (void)state;
     begin_writing_down(&world, 200);
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(world.site.override_over, BW_OVERRIDE_OVER_ELSEWHERE);
 }
 
@@ -555,7 +575,7 @@ static void what_is_being_adopted_yields_to_no_epoch_of_before(void **state)
     adopt(&world, 2);
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 1});
     assert_not_asked(&world, "RUN:fence");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
 }
 
 /* A witness that does not lead may hear a holder whose lease has not ended: the wait is counted
@@ -569,12 +589,12 @@ static void a_lease_of_another_that_is_heard_in_the_wait_is_waited_for(void **st
     ask(&world);
     pass(&world, WAIT_MS - 1000, "stopped");
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 1});
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_WAITING);
     assert_int_equal(world.site.other_serves_epoch, 0); /* what it has to follow is said again */
     pass(&world, WAIT_MS - 200, "stopped");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_WAITING);
     pass(&world, 400, "stopped");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
 }
 
 static void let_go_it_is_fenced_first(void **state)
@@ -631,7 +651,7 @@ static void a_stand_by_that_tells_of_no_let_go_ends_nothing(void **state)
     begin_overriding(&world);
     status(&world, "stopped");
     order(&world, BW_ORDER_STAND_BY, 1);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
     assert_not_asked(&world, "RUN:fence");
 }
 
@@ -652,6 +672,7 @@ int main(void)
         cmocka_unit_test(an_epoch_of_before_is_given_back_untouched),
         cmocka_unit_test(that_it_is_over_is_said_once_it_is_durable),
         cmocka_unit_test(an_end_is_a_fence_that_has_seen_it),
+        cmocka_unit_test(a_stop_that_fails_keeps_no_end_waiting),
         cmocka_unit_test(an_agent_that_stood_still_while_it_ends_counts_nothing_anew),
         cmocka_unit_test(an_end_in_the_wait_orders_nothing),
         cmocka_unit_test(an_end_survives_a_restart),

@@ -119,15 +119,12 @@ static void what_holds_back_its_start_is_said(void **state)
     site = world.site;
     site.running = BW_ACTION_START;
     assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_START);
-    site.guard.overriding = false;
+    site.guard.armed_serial = 0;
     assert_waits(&site, now_ms, BW_OVERRIDE_WAITS_GUARD);
     site.tenure = BW_TENURE_WAITING;
     assert_waits(&site, now_ms + WAIT_MS, BW_OVERRIDE_WAITS_WITNESSES);
 
     site = world.site;
-    site.override_since = at_ms(now_ms); /* as after a restart (3.8) */
-    assert_waits(&site, now_ms + 3000, BW_OVERRIDE_WAITS_LEASE);
-    assert_waits(&site, now_ms + WAIT_MS, BW_OVERRIDE_WAITS_START);
     site.service = BW_SERVICE_UNKNOWN;
     assert_waits(&site, now_ms + WAIT_MS, BW_OVERRIDE_WAITS_STATUS);
     guard_lost(&world);
@@ -148,13 +145,6 @@ static void a_wait_is_over_once_both_clocks_say_so(void **state)
     until = bw_instant_add(at_ms(world.now_ms), bw_site_leader_fresh_ns(&world.site));
     until.raw_ns -= 1;
     assert_int_equal(bw_site_override_waits(&world.site, until, &left_ns), BW_OVERRIDE_WAITS_GRANT);
-
-    world.site.leader_answered = (struct bw_instant){0, 0};
-    world.site.override_since = at_ms(world.now_ms);
-    until = at_ms(world.now_ms + WAIT_MS);
-    until.raw_ns -= 1;
-    assert_int_equal(bw_site_override_waits(&world.site, until, &left_ns), BW_OVERRIDE_WAITS_LEASE);
-    assert_int_equal(left_ns, 1);
 }
 
 /* Whether the witnesses answer it is unknown, and so it is taken that they do. */
@@ -168,10 +158,10 @@ static void after_a_restart_it_waits_for_a_grant_first(void **state)
     memory = world.site.kept;
     begin_with(&world, &memory);
     guard_state(&world,
-                &(struct bw_guard_state){.enforced = true, .epoch_seen = 1, .overriding = true});
+                &(struct bw_guard_state){.enforced = true, .epoch_seen = 1, .armed_serial = 1});
     status(&world, "stopped");
     assert_waits(&world.site, BEGIN_MS + 999, BW_OVERRIDE_WAITS_GRANT);
-    assert_waits(&world.site, BEGIN_MS + 1000, BW_OVERRIDE_WAITS_LEASE);
+    assert_waits(&world.site, BEGIN_MS + 1000, BW_OVERRIDE_WAITS_START);
 }
 
 /* An agent that is stopped, a machine that is paused: nobody was heard meanwhile, and another site may have been
@@ -185,20 +175,20 @@ static void an_agent_that_stood_still_counts_anew(void **state)
     ask(&world);
     pass(&world, WAIT_MS / 2, "stopped");
     tick_at(&world, world.now_ms + WAIT_MS);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_WAITING);
     assert_asked(&world, "SYNC");
     assert_waits(&world.site, world.now_ms + WAIT_MS - 1, BW_OVERRIDE_WAITS_LEASE);
     pass(&world, WAIT_MS + 100, "stopped");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
 
-    /* Likewise before what it finds down is started again. */
+    /* What it finds down then is started once a leader would have answered. */
     begin_overriding(&world);
     tick_at(&world, world.now_ms + WAIT_MS);
     for (unsigned i = 0; i < world.site.limits.failure_threshold; i++)
         status(&world, "stopped");
     assert_int_equal(world.site.running, BW_ACTION_NONE);
-    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_LEASE);
-    pass(&world, WAIT_MS + 100, "stopped");
+    assert_waits(&world.site, world.now_ms, BW_OVERRIDE_WAITS_GRANT);
+    pass(&world, 3100, "stopped");
     assert_int_equal(world.site.running, BW_ACTION_START);
 }
 
@@ -214,7 +204,7 @@ static void an_agent_that_is_slow_counts_on(void **state)
         status(&world, "stopped");
         tick_at(&world, world.now_ms + 500);
     }
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
 }
 
 /* A guard that stood still may read the order when another site serves. */
@@ -259,7 +249,7 @@ static void who_asks_anew_waits_a_whole_lease_and_leaves_no_trace_of_before(void
 /* What was judged as it was asked for is not judged again: no leader has answered since. */
 static void an_answer_before_the_command_keeps_no_start_waiting(void **state)
 {
-    const struct bw_override_wish wish = {.wait_ms = 1000, .unix_ms = 1};
+    const struct bw_override_wish wish = {.wait_ms = 1000, .for_ms = FOR_MS, .unix_ms = 1};
     struct world world;
 
     (void)state;
@@ -285,7 +275,7 @@ static void what_is_over_leaves_nothing_behind(void **state)
     ask_end(&world);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
 
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(world.site.kept.override_unix_ms, 0);
     assert_true(bw_id_equal(world.site.kept.override_boot_id, (struct bw_id){{0}}));
     assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_NONE);
@@ -302,7 +292,7 @@ static void what_is_over_leaves_nothing_behind(void **state)
     adopt(&world, 2);
     confirm(&world, 2, world.now_ms);
     armed(&world);
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
     assert_int_equal(world.site.override_start, BW_SITE_OVERRIDE_START_NONE);
 }
 
@@ -320,8 +310,9 @@ static void each_change_of_it_is_said_at_once(void **state)
 
     begin_overriding(&world);
     world.save_hangs = true;
-    ask_end(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE_END});
     assert_asked(&world, "SYNC");
+    ended(&world, &world.sent_run, BW_RUN_OK, ""); /* the stop */
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     assert_asked(&world, "SYNC");
 }
@@ -354,7 +345,7 @@ static void a_fence_that_is_owed_waits_for_the_end_of_it(void **state)
     world.sent_run.run.action = BW_ACTION_NONE;
     tell_order(&world, of);
     pass(&world, 3000, "started");
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_OVERRIDING);
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
     ask_end(&world);
     assert_asked(&world, "RUN:fence");
@@ -370,7 +361,7 @@ static void a_let_go_that_it_missed_ends_nothing_that_only_waits(void **state)
     begin_standby(&world);
     ask(&world);
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
-    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_WAITING);
 }
 
 int main(void)

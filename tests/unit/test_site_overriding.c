@@ -9,10 +9,10 @@
 
 #define RETRY_MS 200
 
-static void greet(struct world *world, bool overriding)
+static void greet(struct world *world, bool is_armed)
 {
     guard_state(world, &(struct bw_guard_state){
-                           .enforced = true, .epoch_seen = 1, .overriding = overriding});
+                           .enforced = true, .epoch_seen = 1, .armed_serial = is_armed ? 1 : 0});
 }
 
 /* An agent that finds that it overrides as it begins, and its service as `word` says. */
@@ -42,7 +42,7 @@ static void until_the_guard_says_so_nothing_is_started(void **state)
     (void)state;
     begin_waited(&world);
     pass(&world, 1000, "stopped");
-    assert_not_asked(&world, "OVERRIDE");
+    assert_not_asked(&world, "MANUAL");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
     assert_false(world.site.memory.override_wrote);
 
@@ -56,11 +56,30 @@ static void the_guard_hears_of_which_group_and_under_which_epoch(void **state)
 
     (void)state;
     begin_waited(&world);
-    world.site.guard.epoch_seen = 7;
     greet(&world, false);
-    assert_asked(&world, "OVERRIDE");
-    assert_string_equal(world.sent_word.group, "g");
-    assert_int_equal(world.sent_word.epoch, 1);
+    assert_asked(&world, "MANUAL");
+    assert_string_equal(world.sent.group, "g");
+    assert_int_equal(world.sent.epoch, 1);
+    assert_int_equal(world.sent.arm.epoch, 1);
+    assert_int_equal(world.sent.arm.serial, 1);
+    assert_int_equal(world.sent.arm.terms.fence_ms, FENCE_MS);
+    assert_true(world.sent.arm.terms.ttl_ms > FENCE_MS && world.sent.arm.terms.ttl_ms <= FOR_MS);
+}
+
+/* 3.8: bound to the bytes that lay there at the command. */
+static void the_guard_hears_of_the_scripts_of_the_command(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    world.site.guard.sight.digest = 77;
+    ask(&world);
+    pass(&world, WAIT_MS + 200, "stopped");
+    world.site.guard.sight.digest = 78;
+    override_done(&world);
+    assert_asked(&world, "RUN:start");
+    assert_int_equal(world.sent_run.run.facts.reach_digest, 77);
 }
 
 /* Nobody would read it, nor answer. */
@@ -72,10 +91,10 @@ static void a_guard_that_is_away_is_told_once_it_is_back(void **state)
     begin_waited(&world);
     guard_lost(&world);
     tick_at(&world, world.now_ms + 100);
-    assert_not_asked(&world, "OVERRIDE");
+    assert_not_asked(&world, "MANUAL");
 
     greet(&world, false);
-    assert_asked(&world, "OVERRIDE");
+    assert_asked(&world, "MANUAL");
 }
 
 /* 3.4: one action of a group at a time. */
@@ -309,30 +328,33 @@ static void beside_the_agents_own_fence_its_guard_is_asked_for_none(void **state
     assert_asked(&world, "RUN:fence");
 }
 
-/* The terms of the newest epoch that is known; without any, as long as its guard's fence takes. */
-static void the_agents_own_fence_has_the_time_of_the_newest_terms(void **state)
+/* F is that of the newest terms, or what the script of a fence needs: the larger. */
+static void its_fence_has_the_time_of_the_newest_terms_or_of_its_script(void **state)
 {
     static const struct {
-        uint32_t own_ms, ordered_ms;
-        uint64_t fence_ns;
-    } cases[] = {{3000, FENCE_MS, 3000 * MS}, {0, FENCE_MS, FENCE_MS * MS}, {0, 0, 0}};
+        uint32_t own_ms, ordered_ms, bound_ms;
+    } cases[] = {{3000, FENCE_MS, 0}, {0, FENCE_MS, 0}, {0, 0, 1000}, {100, 100, 4000}, {0, 0, 0}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        uint64_t fence_ns = cases[i].fence_ns;
+        const uint64_t script_ns = bw_lease_window_of_ns(cases[i].bound_ms * MS);
+        const uint64_t terms_ms = cases[i].own_ms > cases[i].ordered_ms ? cases[i].own_ms : cases[i].ordered_ms;
+        const uint64_t longer_ns = script_ns > terms_ms * MS ? script_ns : terms_ms * MS;
+        const uint64_t fence_ns = longer_ns > 1000 * MS ? longer_ns : 1000 * MS;
         struct bw_fence_plan plan;
         struct world world;
 
-        begin_overriding(&world);
-        world.site.guard.fence_bound_ms = 1000;
+        begin_standby(&world);
+        ask(&world);
+        world.site.guard.fence_bound_ms = cases[i].bound_ms;
         world.site.order.terms.fence_ms = cases[i].ordered_ms;
         world.site.memory.terms.fence_ms = cases[i].own_ms;
+        pass(&world, WAIT_MS + 200, "stopped");
+        assert_int_equal(world.site.memory.override_fence_ms, fence_ns / MS);
         guard_lost(&world);
         ask_end(&world);
         assert_asked(&world, "OWN_FENCE");
-        if (fence_ns == 0)
-            fence_ns = bw_lease_window_of_ns(1000 * MS);
-        plan = bw_lease_plan_fence(bw_instant_add(at_ms(world.now_ms), fence_ns), fence_ns);
+        plan = bw_lease_plan_fence(bw_instant_add(at_ms(world.now_ms), fence_ns / MS * MS), fence_ns / MS * MS);
         assert_memory_equal(&world.fence, &plan, sizeof plan);
     }
 }
@@ -353,22 +375,19 @@ static void it_wakes_when_the_wait_is_over(void **state)
     assert_wakes_at(&world, at_ms(asked_ms + WAIT_MS));
 }
 
-static void what_is_found_down_wakes_it_when_one_longest_lease_is_over(void **state)
+/* An agent that begins has heard nobody yet: a leader would have answered within that. */
+static void what_is_found_down_wakes_it_when_a_leader_would_have_answered(void **state)
 {
     struct world world;
+    uint64_t fresh_ms;
 
     (void)state;
     begin_found(&world, "stopped");
+    fresh_ms = bw_site_leader_fresh_ns(&world.site) / MS;
     leave_look_open(&world);
-    live_until(&world, BEGIN_MS + WAIT_MS - 300);
+    live_until(&world, BEGIN_MS + fresh_ms - 300);
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
-    assert_wakes_at(&world, at_ms(BEGIN_MS + WAIT_MS));
-
-    raw_slow_permille = 10; /* by the slower clock (design 1) */
-    tick_at(&world, BEGIN_MS + WAIT_MS);
-    raw_slow_permille = 0;
-    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
-    tick_at(&world, BEGIN_MS + WAIT_MS);
+    tick_at(&world, BEGIN_MS + fresh_ms);
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
 }
 
@@ -433,7 +452,8 @@ static void what_may_have_been_touched_is_not_given_back_for_a_person(void **sta
         leader_answers(&world);
         adopt(&world, 2);
         assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
-        world.now_ms += 3000;
+        tick_at(&world, world.now_ms + 1500);
+        world.now_ms += 1500;
         if (way == WITHOUT_GUARD)
             guard_lost(&world);
         if (way == BESIDE_A_RUN)
@@ -456,6 +476,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(until_the_guard_says_so_nothing_is_started),
         cmocka_unit_test(the_guard_hears_of_which_group_and_under_which_epoch),
+        cmocka_unit_test(the_guard_hears_of_the_scripts_of_the_command),
         cmocka_unit_test(a_guard_that_is_away_is_told_once_it_is_back),
         cmocka_unit_test(what_runs_without_a_lease_is_not_begun_beside_itself),
         cmocka_unit_test(what_nobody_knows_of_is_fenced_by_one_fence_after_the_other),
@@ -468,9 +489,9 @@ int main(void)
         cmocka_unit_test(what_served_by_a_persons_word_is_no_rogue_when_that_ends),
         cmocka_unit_test(a_guard_has_twice_the_time_that_its_fence_takes),
         cmocka_unit_test(beside_the_agents_own_fence_its_guard_is_asked_for_none),
-        cmocka_unit_test(the_agents_own_fence_has_the_time_of_the_newest_terms),
+        cmocka_unit_test(its_fence_has_the_time_of_the_newest_terms_or_of_its_script),
         cmocka_unit_test(it_wakes_when_the_wait_is_over),
-        cmocka_unit_test(what_is_found_down_wakes_it_when_one_longest_lease_is_over),
+        cmocka_unit_test(what_is_found_down_wakes_it_when_a_leader_would_have_answered),
         cmocka_unit_test(what_is_down_wakes_it_when_the_answer_is_no_longer_fresh),
         cmocka_unit_test(a_start_that_was_ordered_wakes_it_when_its_time_is_over),
         cmocka_unit_test(what_may_have_been_touched_is_not_given_back_for_a_person),

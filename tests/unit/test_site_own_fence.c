@@ -531,6 +531,9 @@ static void without_a_deadline_only_what_both_say_overrides_is_left(void **state
             memory.override_boot_id = this_boot;
             memory.override_wait_ms = WAIT_MS;
             memory.override_unix_ms = 1;
+            memory.override_serial = 1;
+            memory.override_epoch = 1;
+            memory.override_end = at_ms(BEGIN_MS + 3600000);
             memory.override_wrote = true;
         }
         begin_with(&world, &memory);

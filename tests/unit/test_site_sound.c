@@ -126,15 +126,11 @@ static void an_override_is_written_down_and_over_with_a_lease(void **state)
 
     (void)state;
     begin_overriding(&world);
-    BREAKS(world.site, broken.override = (enum bw_site_override)(BW_SITE_OVERRIDE_ENDING + 1),
-           "the site's override: it is one of the list");
-    BREAKS(world.site, broken.override = BW_SITE_OVERRIDE_NONE,
-           "the site's override: what is written down is what it does");
-    BREAKS(world.site, broken.kept.override = BW_OVERRIDE_NONE,
-           "the site's override: nothing serves without a lease before that is durable");
+    BREAKS(world.site, broken.override_open = true; broken.memory.override = BW_OVERRIDE_WAITING,
+           "the site's manual lease: none is armed before it has begun");
     adopt(&world, 2);
     BREAKS(world.site, broken.lease.end = at_ms(world.now_ms + TTL_MS),
-           "the site's override: it is over with the first lease");
+           "the site's manual lease: it is over with the first granted one");
 }
 
 static void a_state_that_contradicts_itself_is_neither_written_nor_taken(void **state)

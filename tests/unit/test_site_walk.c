@@ -44,7 +44,7 @@ static uint32_t key_of(const struct place *place)
     key = walk_mix(walk_mix(walk_mix(key, site->running), site->over), site->old_epoch != 0);
     key = walk_mix(walk_mix(key, (uint64_t)phase_of(now, site->lease.end)), site->memory.epoch);
     key = walk_mix(walk_mix(key, (uint64_t)phase_of(now, site->arm_sent_end)), site->end_open);
-    key = walk_mix(key, site->override != BW_SITE_OVERRIDE_NONE && site->guard.overriding);
+    key = walk_mix(key, site->memory.override != BW_OVERRIDE_NONE && site->guard.armed_serial != 0);
     return key == 0 ? 1 : key;
 }
 
@@ -128,7 +128,8 @@ static void take_actions(struct place *to, const struct bw_site *before,
         if (action->kind != BW_SITE_ACTION_OWN_FENCE)
             continue;
         assert_false(to->seen.own_runs); /* one at a time */
-        assert_true(action->epoch >= to->site.memory.epoch && action->epoch != 0); /* H10 */
+        assert_true(action->epoch != 0 && (action->epoch >= to->site.memory.epoch || /* H10 */
+                                           action->epoch == to->site.override_fence_epoch)); /* 3.8 */
         to->seen.own_runs = to->seen.own_is_clean = true;
         if (action->epoch == to->site.memory.epoch)
             to->seen.fence_begun = true;
@@ -261,10 +262,6 @@ static void say_of_epoch(const struct place *from, uint64_t epoch)
     say(from, &of);
     refuse(from, BW_GUARD_MESSAGE_ARM_REFUSED, epoch);
     refuse(from, BW_GUARD_MESSAGE_END_REFUSED, epoch);
-    refuse(from, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, epoch);
-    if (from->site.override_open)
-        say(from,
-            &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_OVERRIDE_DONE, .epoch = epoch});
     say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = epoch,
                                          .epoch_ended.served = BW_SERVED_NEVER});
     say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = epoch});
@@ -354,9 +351,9 @@ static void greet(const struct place *from)
     greet_with(from, &of);
     of.ended_epoch = epoch;
     greet_with(from, &of);
-    of.overriding = true;
+    of.armed_serial = 1;
     greet_with(from, &of);
-    of.overriding = false;
+    of.armed_serial = 0;
     of.ended_epoch = 0;
     of.armed_epoch = epoch + 1; /* by another instance of this site */
     of.armed_instance = instance_b;
@@ -440,14 +437,15 @@ static void ask_for_remote_fences(const struct place *from)
 /* A person, and what speaks against him. */
 static void override(const struct place *from)
 {
-    const struct bw_override_wish wish = {.wait_ms = TTL_MS, .unix_ms = 1};
+    const struct bw_override_wish wish = {.wait_ms = TTL_MS, .for_ms = 5 * TTL_MS, .unix_ms = 1};
 
     if (from->site.memory.epoch == EPOCHS) /* so that the states stay few enough */
         return;
     try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE, .wish = &wish},
            from->now_ms);
     try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE_END}, from->now_ms);
-    if (from->site.override != BW_SITE_OVERRIDE_NONE)
+    try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE_LATE}, from->now_ms);
+    if (from->site.memory.override != BW_OVERRIDE_NONE)
         try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_LEADER_ANSWERED}, from->now_ms);
     try_in(from,
            &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ, .mirror_overrides = true},
@@ -557,15 +555,30 @@ static int tell_where(void **state)
     return 0;
 }
 
-/* Standing by where another site has held epoch 1: a person lets it serve. */
+/* Standing by after its own epoch 1: a person lets it serve. */
 static void begin_asked(struct world *world)
 {
-    const struct bw_override_wish wish = {.wait_ms = TTL_MS, .unix_ms = 1};
+    const struct bw_override_wish wish = {.wait_ms = TTL_MS, .for_ms = 5 * TTL_MS, .unix_ms = 1};
 
     begin(world);
-    world->site.memory.enforced = world->site.kept.enforced = world->site.saving.enforced = true;
+    world->site.memory.enforced = true;
+    world->site.memory.epoch = 1;
+    world->site.memory.given_back = true;
+    world->site.lease.epoch = 1;
+    world->site.kept = world->site.saving = world->site.memory;
     happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE, .wish = &wish});
     assert_int_equal(world->site.kept.override, BW_OVERRIDE_WAITING);
+}
+
+/* ... and its start was ordered. */
+static void begin_started(struct world *world)
+{
+    begin_asked(world);
+    for (int i = 0; i < 20 && world->site.kept.override == BW_OVERRIDE_WAITING; i++)
+        status(world, "stopped");
+    from_guard(world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_ARMED,
+                                                 .epoch = world->site.memory.override_epoch});
+    assert_int_equal(world->sent_run.run.action, BW_ACTION_START);
 }
 
 /* Standing by where another site holds epoch 1, which a leader asks it to fence. */
@@ -607,6 +620,11 @@ static void everything_may_come_in_each_state(void **state)
     memories[4].given_back = true;
     memories[4].override = BW_OVERRIDE_OVERRIDING;
     memories[4].override_wait_ms = TTL_MS;
+    memories[4].override_serial = 1;
+    memories[4].override_epoch = 1;
+    memories[4].override_boot_id = this_boot;
+    memories[4].override_end = at_ms(BEGIN_MS + 5 * TTL_MS);
+    memories[4].override_fence_ms = FENCE_MS;
     places = calloc(STATES_MAX, sizeof *places);
     assert_non_null(places);
     for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++) {
@@ -616,6 +634,8 @@ static void everything_may_come_in_each_state(void **state)
     begin_serving(&world);
     walk_on(&world, &begin_at.site.limits);
     begin_asked(&world); /* 3.8 */
+    walk_on(&world, &begin_at.site.limits);
+    begin_started(&world);
     walk_on(&world, &begin_at.site.limits);
     begin_fencing_another(&world); /* 3.3 */
     walk_on(&world, &begin_at.site.limits);

@@ -80,13 +80,11 @@ static void tidy_agent_state(struct bw_agent_state *state)
     }
 }
 
-/* Each bool is filled with yes: here nothing is armed beside an override, or the other way round.
- */
+/* A manual lease has an epoch. */
 static void tidy_guard_mirror(struct bw_guard_mirror *mirror)
 {
-    mirror->overriding = mirror->armed_epoch == 0;
-    if (!mirror->overriding)
-        memset(&mirror->override_instance, 0, sizeof mirror->override_instance);
+    if (mirror->armed_epoch == 0)
+        mirror->armed_serial = 0;
 }
 
 /* A message by its shape, filled, encoded; and decoded again, its heap freed. */

@@ -263,7 +263,7 @@ static void each_guard_message_is_read_again(void **state)
 {
     (void)state;
     for (int largest = 0; largest < 2; largest++)
-        for (int kind = 0; kind <= BW_GUARD_MESSAGE_OVERRIDE_REFUSED; kind++) {
+        for (int kind = 0; kind <= BW_GUARD_MESSAGE_HELLO_REFUSED; kind++) {
             struct wire_filler filler = {.choice = kind, .is_largest = largest};
             struct bw_guard_message message;
             struct bw_guard_message again;

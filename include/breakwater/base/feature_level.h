@@ -6,10 +6,11 @@
 
 /* Level 1 is 0.2.0. Level 2: members change, a person overrides at a site, the record is kept,
  * a requested move outlives its leader, a second enforcer counts, a point of no return does. Level 3: a holder that
- * cannot show that it serves is moved, time ends only what is proved to end by itself, an override that was reported
- * is committed, witnesses tell each other what they know to be decided. */
+ * cannot show that it serves is moved, time ends only what is proved to end by itself, an override is a manual lease,
+ * and committed once it is reported, witnesses tell each other what they know to be decided. */
 #define BW_FEATURE_LEVEL_NEWEST 3
 #define BW_OVERRIDE_LEVEL       2 /* from which on all know what one is (3.8) */
+#define BW_MANUAL_LEVEL         3 /* from which on a guard arms a manual lease (3.8) */
 #define BW_RECORD_LEVEL         2 /* from which on the record is kept (3.1) */
 #define BW_WISH_LEVEL           2 /* from which on a requested move is replicated (4) */
 #define BW_SECOND_LEVEL         2 /* from which on a second enforcer is committed as seen (3.4) */

@@ -18,8 +18,8 @@ struct bw_guard_memory {
     uint64_t let_go_index;
     struct bw_id instance; /* the agent instance that armed epoch_seen */
     struct bw_reach_sight sight; /* the newest look that said `started` (3.4) */
-    bool overridden;             /* since the newest arm a person let it serve without a lease (3.8):
-                                    what was ordered elsewhere then may outlive a boot */
+    uint64_t serial;             /* newest manual lease that was armed since the newest granted one (3.8); 0: none.
+                                    What it ordered elsewhere may outlive a boot */
 };
 
 /* One action, one observation, and the guard's own fence, which waits for neither: what it kills
@@ -43,6 +43,7 @@ struct bw_guard_child {
 /* Kept in /run: outlives the guard, not the boot. */
 struct bw_guard_mirror {
     uint64_t armed_epoch;
+    uint64_t armed_serial; /* of the manual lease that is armed (3.8); 0: a granted one is */
     struct bw_id armed_instance;
     uint64_t armed_number;
     struct bw_instant armed_end;
@@ -63,10 +64,6 @@ struct bw_guard_mirror {
     uint64_t start_epoch;     /* of the newest start that was begun; 0 none */
     enum bw_served served;    /* of it, as far as its looks and the ends of its starts tell */
     uint64_t stop_ran_out_epoch; /* its stop ran into its limit: it is not run again; 0 none */
-    bool overriding;             /* a person lets it serve without a lease (3.8): the agent of this
-                                    instance may start it, and a guard that begins does not fence it.
-                                    Never of what is armed; not beyond this boot */
-    struct bw_id override_instance;
     bool stopped_after_start; /* a look that began after the newest start had ended said `stopped` */
     /* Where the service is started by its own loop (3.4, driver): */
     uint64_t loop_delay_ns;       /* it may be, by a start that is over so long after the loop has
@@ -116,7 +113,7 @@ enum bw_guard_event_kind {
     BW_GUARD_EVENT_TICK,  /* the wake-up asked for, or any other turn */
     BW_GUARD_EVENT_HELLO, /* a valid hello; an older connection is closed by the shell */
     BW_GUARD_EVENT_AGENT_GONE,
-    BW_GUARD_EVENT_MESSAGE,      /* ARM RUN END LET_GO OVERRIDE PASS */
+    BW_GUARD_EVENT_MESSAGE,      /* ARM RUN END LET_GO PASS */
     BW_GUARD_EVENT_SAVED,        /* result of SAVE */
     BW_GUARD_EVENT_MIRRORED,     /* result of MIRROR */
     BW_GUARD_EVENT_SPAWNED,      /* the child exists and waits for its go-ahead */
@@ -214,7 +211,6 @@ enum bw_guard_stop {
 /* What waits for the mirror that has it: until then nobody hears of it (H11). */
 enum bw_guard_wait {
     BW_GUARD_WAIT_ARM,      /* 3.4 */
-    BW_GUARD_WAIT_OVERRIDE, /* 3.8 */
     BW_GUARD_WAIT_LOOP,     /* that the service's own loop may start it (3.4, driver) */
     BW_GUARD_WAIT_COUNT
 };
@@ -227,7 +223,6 @@ enum bw_guard_wants {
     BW_GUARD_WANTS_LET_GO,
     BW_GUARD_WANTS_RUN,
     BW_GUARD_WANTS_SIGHT,
-    BW_GUARD_WANTS_OVERRIDE,
     BW_GUARD_WANTS_STOP, /* of a newer epoch: it runs all the same */
 };
 
@@ -316,8 +311,7 @@ struct bw_guard {
     uint64_t mirror_number;              /* of the newest MIRROR */
     uint64_t waits[BW_GUARD_WAIT_COUNT]; /* for the end of the MIRROR of this number; 0: for none */
     struct bw_guard_mirror mirror_before; /* its deadline, as it was last acknowledged or mirrored */
-    bool override_begun; /* in this session a start was ordered without a lease, or a look saw it
-                            serve; and no stop since (3.4, may it run?) */
+    uint64_t serial_over; /* no manual lease up to it is armed again: each was, or nobody knows (3.8) */
     bool loop_is_new;             /* while it waits for its mirror: its own loop might not before */
     struct bw_guard_run loop_run; /* the start that was ordered; run_id 0: none was, a look gave it */
     bool check_at_start;             /* status has to be asked: enforced, and nothing is armed */

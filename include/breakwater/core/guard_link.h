@@ -118,6 +118,7 @@ struct bw_guard_arm {
     uint64_t number;         /* of the renewal that it rests on */
     struct bw_instant begin; /* when that renewal was sent */
     struct bw_instant end;   /* D = begin + TTL */
+    uint64_t serial;         /* of a manual lease, whose end never moves (3.8); 0: it was granted */
 };
 struct bw_guard_run {
     uint64_t epoch; /* observations: the epoch seen */
@@ -139,7 +140,9 @@ struct bw_guard_state {
     uint64_t armed_number;
     struct bw_instant armed_end;
     bool arm_pending;     /* it is not acknowledged: ARMED follows, and there is no lease before it */
-    bool overriding; /* without a lease, by a person's word to this instance or another (3.8) */
+    uint64_t armed_serial; /* of the manual lease that is armed, of this instance or another (3.8); 0: none is */
+    uint64_t serial;       /* newest manual lease that its guard knows of */
+    uint64_t serial_over;  /* none up to it is armed again */
     bool fence_begun;     /* of armed_epoch */
     bool fence_ended;
     bool fence_ok;
@@ -207,8 +210,7 @@ struct bw_guard_shown {
     uint64_t armed_epoch; /* as it was acknowledged; 0: none */
     struct bw_instant armed_end;
     uint32_t fence_ms; /* F of what is armed */
-    bool overriding;
-    bool override_begun; /* its agent, connected, has waited as it must and begun to serve (3.8) */
+    uint64_t armed_serial; /* of the manual lease that is armed (3.8); 0: none is */
     uint32_t loop_delay_ms; /* its own loop starts it, and has so long after asking (3.4, driver);
                                0: the guard does */
     bool loop_may;          /* a start was ordered of it, or it was seen to serve under its lease */
@@ -230,8 +232,7 @@ struct bw_guard_shown {
     X(ARM)                                                                                         \
     X(RUN)                                                                                         \
     X(END)                                                                                         \
-    X(LET_GO)                                                                                      \
-    X(OVERRIDE) /* agent -> guard */                                                               \
+    X(LET_GO) /* agent -> guard */                                                                 \
     X(WELCOME)                                                                                     \
     X(GROUP_STATE)                                                                                 \
     X(WELCOME_DONE) /* guard -> agent, the answer to hello */                                      \
@@ -240,8 +241,7 @@ struct bw_guard_shown {
     X(RUN_BEGUN)                                                                                   \
     X(RUN_ENDED)                                                                                   \
     X(EPOCH_ENDED)                                                                                 \
-    X(END_REFUSED) X(LET_GO_DONE) X(FENCE_BEGUN) X(FENCE_ENDED) X(HELLO_REFUSED) X(OVERRIDE_DONE)  \
-        X(OVERRIDE_REFUSED)                                                                        \
+    X(END_REFUSED) X(LET_GO_DONE) X(FENCE_BEGUN) X(FENCE_ENDED) X(HELLO_REFUSED)                   \
         X(PASS) /* agent -> guard: the start of that epoch may pass its point of no return (4) */  \
         X(SHOW) /* whoever looks -> guard */ X(SHOWN) /* its answer */
 enum bw_guard_message_kind {
@@ -255,8 +255,7 @@ struct bw_guard_message {
     enum bw_guard_message_kind kind;
     char group[BW_NAME_MAX + 1]; /* all but HELLO, WELCOME, WELCOME_DONE, HELLO_REFUSED; of SHOW and
                                     SHOWN "" where there is none */
-    uint64_t epoch; /* END EPOCH_ENDED END_REFUSED ARMED ARM_REFUSED FENCE_* RUN_BEGUN PASS
-                       OVERRIDE*: the newest that the agent knows */
+    uint64_t epoch; /* END EPOCH_ENDED END_REFUSED ARMED ARM_REFUSED FENCE_* RUN_BEGUN PASS */
     union {
         struct bw_guard_hello hello;
         struct bw_guard_arm arm;
@@ -275,7 +274,7 @@ struct bw_guard_message {
         struct {
             uint64_t number;
             enum bw_refusal why;
-        } refused; /* ARM_REFUSED END_REFUSED HELLO_REFUSED OVERRIDE_REFUSED */
+        } refused; /* ARM_REFUSED END_REFUSED HELLO_REFUSED */
         struct {
             uint64_t run_id;
             enum bw_action_kind action;

@@ -22,11 +22,9 @@
     X(STOPPING, "stopping", "the guard is stopping it here")                                       \
     X(STOPPED, "stopped", "the guard has stopped it here, and no start was ordered since")         \
     X(FENCE_WINDOW, "fence_window", "its lease is so near its end that nothing may start")         \
-    X(OVERRIDE_WAITS, "override_waits",                                                            \
-      "a person lets it serve here, and its agent has not begun to (again)")                       \
     X(LOOP_WAITS, "loop_waits", "no start was ordered of its own loop, or that was taken back")    \
     X(LEASE, "lease", "a lease lives here")                                                        \
-    X(OVERRIDE, "override", "a person lets it serve here without a lease")
+    X(OVERRIDE, "override", "a manual lease lives here")
 enum bw_may_run {
 #define X(name, word, sentence) BW_MAY_RUN_##name,
     BW_MAY_RUN_LIST(X)

@@ -1,4 +1,4 @@
-/* override.h - a person lets a site serve without a quorum: break-glass. Design 3.8. Pure. */
+/* override.h - an operator gives a site a manual lease where there is no quorum: break-glass. Design 3.8. Pure. */
 #ifndef BW_CORE_OVERRIDE_H
 #define BW_CORE_OVERRIDE_H
 
@@ -10,7 +10,7 @@
 #define BW_OVERRIDE_LIST(X)                                                                        \
     X(NONE, "none")                                                                                \
     X(WAITING, "waiting")       /* asked for: one longest lease, and the end of its own epoch */   \
-    X(OVERRIDING, "overriding") /* it serves, or is to, without a lease */                         \
+    X(OVERRIDING, "overriding") /* the manual lease has begun: it serves by that, or is to */      \
     X(ENDING, "ending")         /* fenced, until the end was seen */
 enum bw_override {
 #define X(name, word) BW_OVERRIDE_##name,
@@ -18,6 +18,10 @@ enum bw_override {
 #undef X
         BW_OVERRIDE_COUNT
 };
+
+/* What --for may be. */
+#define BW_OVERRIDE_FOR_MS_MIN (60u * 1000)
+#define BW_OVERRIDE_FOR_MS_MAX (24u * 60 * 60 * 1000)
 
 /* Why it is refused; nothing was changed then. */
 #define BW_OVERRIDE_REFUSAL_LIST(X)                                                                \
@@ -27,6 +31,7 @@ enum bw_override {
     X(NOT_ENFORCED, "not_enforced") /* breakwater does not hold the service back here (3.9) */     \
     X(WITNESSES, "witnesses")       /* a leader has answered within the freshness window */        \
     X(GUARD, "guard")               /* its guard is away, or knows nothing of it */                \
+    X(FOR, "for")                   /* no longer than the wait and the fence, or than a day */     \
     X(EXISTS, "exists")             /* it is asked for already */                                  \
     X(NONE_TO_END, "none_to_end")   /* an end of what is not */                                    \
     X(ADOPTED, "adopted")           /* an end of what the witnesses have taken over already */
@@ -64,7 +69,12 @@ enum bw_override_waits {
     X(WITNESSES, "witnesses") /* they answered before it had begun */                              \
     X(GRANTED, "granted")     /* they have granted this site */                                    \
     X(ELSEWHERE, "elsewhere") /* they say that another site has the newest epoch */                \
-    X(LET_GO, "let_go")       /* they had let the group go, or this site is not in it */
+    X(LET_GO, "let_go")       /* they had let the group go, or this site is not in it */           \
+    X(TIME, "time")           /* its end has come */                                               \
+    X(REBOOT, "reboot")       /* it was given in another boot */                                   \
+    X(FENCED, "fenced")       /* a start failed, and so did the stop after it: fenced, as in an epoch */ \
+    X(GUARD, "guard")         /* its guard has no deadline of it (any more) */                     \
+    X(OLDER, "older")         /* an earlier release has kept it: it has no end */
 enum bw_override_over {
 #define X(name, word) BW_OVERRIDE_OVER_##name,
     BW_OVERRIDE_OVER_LIST(X)

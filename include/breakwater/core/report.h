@@ -156,7 +156,10 @@ struct bw_report {
     bool guard_busy;            /* its guard still runs a start or a stop */
     bool gives_position;        /* its readiness script has given a position since its agent began,
                                    and no other scripts have run well without since */
-    enum bw_override override;  /* a person lets it serve without a lease, or is about to (3.8) */
+    enum bw_override override;  /* what becomes of a manual lease (3.8) */
+    uint64_t manual_serial;     /* of that one; 0: there is none */
+    uint32_t manual_left_ms;    /* until its end by the slower clock, read before the sync leaves; 0: it is over */
+    bool manual_proved;         /* its guard can end what it lets serve, and that was proved (3.4) */
     uint32_t failure_count; /* scripts whose newest run has failed; the newest first. For people */
     struct bw_script_failure failures[BW_SCRIPT_FAILURES_MAX];
     uint64_t seen_epoch;  /* under which its service was seen to serve last; 0: not known. For the

@@ -33,16 +33,23 @@ struct bw_site_memory {
                                 answered, and nothing was seen to serve since; 0 none (3.3) */
     /* 3.8. All zero unless a person has overridden: the file then has none of it. In this file, and
      * in no other, so that an epoch that is accepted and an override that is over are one write. */
-    enum bw_override override;
+    enum bw_override override;     /* what becomes of the manual lease; it has begun once that is durable */
     struct bw_id override_boot_id; /* in which it was asked for */
     uint32_t override_wait_ms;     /* one longest lease */
     int64_t override_unix_ms;      /* when, for people only */
-    bool override_wrote; /* a start was ordered without an epoch: its data has to follow (4) */
+    bool override_wrote; /* a start was ordered under one: its data has to follow (4) */
+    uint64_t override_serial;       /* of the newest, also where that is over; 0: there was none */
+    uint64_t override_epoch;        /* the newest that was seen here when it was asked for, or began */
+    struct bw_instant override_end; /* which never moves */
+    int64_t override_end_unix_ms;   /* the same by the wall clock, which may end it earlier */
+    uint32_t override_fence_ms;     /* F, from its begin on */
+    uint64_t override_digest;       /* of the scripts that lay there when it was asked for; 0: not known */
 };
 
 /* What a person has asked for: judged by bw_site_judge_override first. */
 struct bw_override_wish {
     uint32_t wait_ms; /* > 0 */
+    uint32_t for_ms;  /* > wait_ms */
     int64_t unix_ms;
 };
 
@@ -76,6 +83,7 @@ enum bw_site_event_kind {
                                       serving; to    one that overrides: is armed there */
     BW_SITE_EVENT_OVERRIDE,        /* a person lets it serve without a quorum (3.8) */
     BW_SITE_EVENT_OVERRIDE_END,    /* ... and no longer */
+    BW_SITE_EVENT_OVERRIDE_LATE,   /* its end has come by the wall clock */
     BW_SITE_EVENT_LEADER_ANSWERED, /* a leader has answered a sync: said while there is an override
                                     */
     BW_SITE_EVENT_REMOTE_FENCE, /* a leader asks for a fence of another site's closed epoch (3.3) */
@@ -101,8 +109,8 @@ struct bw_site_event {
     struct bw_instant mirror_end;
     uint64_t mirror_fence_ns;
     bool mirror_is_anothers;                 /* armed by another instance; `ok` is false then */
-    bool mirror_overrides;               /* nothing is armed: it serves by a person's word, said by
-                                            this instance (3.8) */
+    bool mirror_overrides;               /* a manual lease of this instance is armed (3.8); `ok` is
+                                            false then */
     const struct bw_override_wish *wish; /* OVERRIDE */
     const struct bw_remote_fence_ask *ask;  /* REMOTE_FENCE */
     const struct bw_second_contact *second; /* SECOND */
@@ -202,25 +210,14 @@ enum bw_site_final {          /* the position that it is given back with (3.6) *
     BW_SITE_FINAL_KNOWN    /* `final_position` was measured after the newest stop or fence */
 };
 
-enum bw_site_override { /* a person lets it serve without a quorum (3.8) */
-                        BW_SITE_OVERRIDE_NONE,
-                        BW_SITE_OVERRIDE_WAITING,   /* one longest lease, and until its own epoch is
-                                                       given back */
-                        BW_SITE_OVERRIDE_BEGINNING, /* that it overrides is being written down:
-                                                       nothing was ordered */
-                        BW_SITE_OVERRIDE_OVERRIDING, /* and is durable */
-                        BW_SITE_OVERRIDE_ENDING      /* it is fenced, until the end was seen */
-};
-
 enum bw_site_override_start { /* OVERRIDING: its newest start */
     BW_SITE_OVERRIDE_START_NONE,
     BW_SITE_OVERRIDE_START_RAN,      /* it has ended well: status has to say so */
     BW_SITE_OVERRIDE_START_SERVES,   /* and has */
-    BW_SITE_OVERRIDE_START_STOP_DUE, /* what one that failed has left is ended before the next one */
-    BW_SITE_OVERRIDE_START_FENCE_DUE /* its stop has failed */
+    BW_SITE_OVERRIDE_START_STOP_DUE  /* what one that failed has left is ended before the next one */
 };
 
-#define BW_SITE_TABLES 13
+#define BW_SITE_TABLES 12
 
 struct bw_observation {
     bool running;
@@ -283,13 +280,13 @@ struct bw_site {
     uint64_t fence_slow_epoch;      /* of the newest that took too long; 0 none */
     uint32_t fence_slow_count;      /* epochs in a row whose fences did */
     enum bw_site_save save;
-    enum bw_site_override override;    /* memory.override is its durable part */
     enum bw_override_over override_over; /* for people: why the last one is, or is about to be */
-    struct bw_instant override_since;  /* from when on the longest lease is counted, WAITING or to start again */
+    struct bw_instant override_since;  /* WAITING: from when on the longest lease is counted */
     struct bw_instant override_stepped; /* the newest step with an override: an agent that stood still counts anew */
     struct bw_instant leader_answered; /* while there is an override: when a leader last did */
     uint64_t override_fence_epoch;     /* under which the agent's own fence ends it; 0: none does */
-    struct bw_instant override_fence_asked; /* ENDING: when its guard was asked for the fence */
+    bool override_stop_due;            /* ENDING by a person: it is stopped in order, before it is fenced */
+    struct bw_instant override_fence_asked; /* ENDING: when its guard was asked for the stop or the fence */
     enum bw_site_override_start override_start;
     /* Flags: what the guard has said, what is awaited of it, and what is true from some moment of a
      * tenure on. Each beside all of the states, and beside the others. */
@@ -341,7 +338,7 @@ struct bw_site {
     struct bw_instant start_limit;  /* status must say started before */
     bool verified;
     enum bw_override override_on_disk; /* the most that the disk may say: after a crash it would */
-    bool override_open;     /* the guard was asked whether it may serve without a lease */
+    bool override_open;     /* the guard was asked to arm it */
     enum bw_service service;
     /* For the record alone (3.1). */
     uint64_t seen_epoch; /* under which its service was seen to serve last; 0: not since the agent
@@ -407,6 +404,10 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
  * answered this agent. */
 enum bw_override_refusal bw_site_judge_override(const struct bw_site *site,
                                                 uint64_t leader_silent_ns);
+/* F of a manual lease that begins now. */
+uint64_t bw_site_override_fence_ns(const struct bw_site *site);
+/* What is left of one by the slower clock: for the report; 0: there is none. */
+uint64_t bw_site_override_left_ns(const struct bw_site *site, struct bw_instant now);
 enum bw_override_refusal bw_site_judge_override_end(const struct bw_site *site);
 /* What its next step waits for; `out_left_ns`: of the wait for a lease, else 0. */
 enum bw_override_waits bw_site_override_waits(const struct bw_site *site, struct bw_instant now,

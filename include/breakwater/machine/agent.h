@@ -80,7 +80,8 @@ struct bw_agent_event {
     uint32_t reading_count;
     enum bw_fence_means means; /* FENCE_LOOKED */
     uint32_t group;    /* FENCE_RUN_ENDED FENCE_LOOKED FENCE_KILLED OVERRIDE* */
-    int64_t unix_ms;   /* OVERRIDE: for people only */
+    int64_t unix_ms;   /* OVERRIDE: the wall clock, which may end it earlier */
+    uint32_t for_ms;   /* OVERRIDE */
     bool ok;           /* likewise: it exited with 0; it was seen that nothing is left */
     bool was_signaled; /* FENCE_RUN_ENDED: by a TERM or KILL that was not asked for here */
     const char *line;  /* FENCE_RUN_ENDED: the first of its output */
@@ -156,7 +157,7 @@ struct bw_agent_before {
     bool lease_alive;
     bool enforced;
     uint32_t alarms;
-    enum bw_site_override override;
+    enum bw_override override;
     enum bw_second_word second;
 };
 struct bw_agent_step {
@@ -195,6 +196,8 @@ struct bw_agent_driver {
     void *user;
     /* The clocks, read anew for each step of a group and before anything leaves (1, 3.2.1). */
     struct bw_instant (*now)(void *user);
+    /* By which a manual lease may end earlier (3.8), and nothing else is judged. NULL: there is none. */
+    int64_t (*wall_ms)(void *user);
     /* Carries `action` out, in the order of the calls, and never calls the machine. An error means that
      * it was refused at once, and is the answer; only the actions that say so above may have one, with its
      * text in `diag`. */
@@ -368,9 +371,9 @@ void bw_agent_machine_begin(struct bw_agent_machine *machine);
 /* One step. Groups and fences whose wake-up is due are served before `event`: deadlines go before messages, and what is
  * due is not undone by what waited in a queue (3.4). */
 void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_agent_event *event);
-/* Whether a person may override `group` now, or end that (3.8). */
+/* Whether an operator may give `group` a manual lease for `for_ms` now; 0: for however long (3.8). */
 enum bw_override_refusal bw_agent_machine_judge_override(const struct bw_agent_machine *machine,
-                                                         uint32_t group);
+                                                         uint32_t group, uint32_t for_ms);
 /* How long it would wait: after that no lease that another site may hold lives. 0: nobody has told.
  */
 uint32_t bw_agent_machine_override_wait_ms(const struct bw_agent_machine *machine, uint32_t group);

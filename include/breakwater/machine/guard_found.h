@@ -68,8 +68,6 @@ enum bw_found_verdict {
     BW_FOUND_LEFT,       /* nothing of it is this guard's */
     BW_FOUND_GUARDED,    /* it is guarded, as it was kept */
     BW_FOUND_OVER,       /* no site file names it, and nothing of it serves: what is empty of it is removed */
-    BW_FOUND_OVERRIDDEN, /* no site file names it, no epoch of it is open, and since the newest a person has let it
-                            serve without a lease (3.8): that may go on, and is the person's to end */
     BW_FOUND_UNREADABLE, /* its mirror, which may have armed something */
 };
 /* False: what there is of a group need not be read. */
