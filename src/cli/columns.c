@@ -254,7 +254,7 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
 
     if (strcmp(word, bw_override_word(BW_OVERRIDE_WAITING)) == 0)
         bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
-                "%s: an OVERRIDE was asked for there: it is to serve without a lease once no lease can "
+                "%s: an OVERRIDE was asked for there: its manual lease begins once no other lease can "
                 "live any more; to take that back, there: breakwater override %s -c SITE.yaml --end",
                 of, name);
     else if (strcmp(word, bw_override_word(BW_OVERRIDE_ENDING)) == 0)
@@ -262,12 +262,12 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
                 "%s: its OVERRIDE ends: what it served is fenced, until the end was seen", of);
     else if (strcmp(bw_json_member(group, "mode"), bw_mode_word(BW_MODE_OBSERVE)) == 0)
         bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
-                "%s: OVERRIDES: a person lets it serve without a lease. The group is observed: nobody adopts "
+                "%s: OVERRIDES: an operator gave it a manual lease. The group is observed: nobody adopts "
                 "what it serves; to end it, there: breakwater override %s -c SITE.yaml --end",
                 of, name);
     else
         bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
-                "%s: OVERRIDES: a person lets it serve without a lease. The witnesses adopt what "
+                "%s: OVERRIDES: an operator gave it a manual lease. The witnesses adopt what "
                 "it serves once no other site does (not while the group is paused; in manual by a failover); to end "
                 "it, there: breakwater override %s -c SITE.yaml --end",
                 of, name);

@@ -393,7 +393,7 @@ static void print_outage(const json_t *report, FILE *out)
 
     if (was_overridden(entry))
         print_fact(out, "Without service (RTO)",
-                   "not measured: a person had let %s serve without a lease meanwhile (override)",
+                   "not measured: %s served under a manual lease meanwhile (override)",
                    bw_json_member(entry, "site"));
     else if (json_is_integer(outage))
         print_fact(out, "Without service (RTO)",

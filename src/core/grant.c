@@ -392,7 +392,7 @@ static int unnamed_site(struct bw_evaluation *eval, const struct beginning *begi
     return judge_first(eval, beginning->started_site, true) ? beginning->started_site : -1;
 }
 
-/* ---- a person has let a site serve without a lease (3.8) ---- */
+/* ---- a site has a manual lease (3.8) ---- */
 
 /* A site of the spec that overrides, or waits to; -1: none does. */
 static int overriding_site(const struct bw_evaluation *eval)

@@ -69,6 +69,23 @@ void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on)
     site->alarms = on ? site->alarms | bit : site->alarms & ~bit;
 }
 
+void bw_site_note_fence_failed(const struct step *step, uint64_t epoch)
+{
+    struct bw_site *site = step->site;
+
+    site->fence_failed = true;
+    site->fence_failed_epoch = epoch;
+    bw_site_alarm(site, BW_ALARM_FENCE_FAILED, true);
+    (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S24");
+}
+
+void bw_site_note_fence_succeeded(struct bw_site *site)
+{
+    site->guard.stop_seen = true;
+    site->fence_failed = false;
+    bw_site_alarm(site, BW_ALARM_FENCE_FAILED, false);
+}
+
 bool bw_site_epoch_is_open(const struct bw_site *site)
 {
     return site->memory.epoch != 0 && !site->memory.given_back;
@@ -80,6 +97,11 @@ bool bw_site_may_retry(const struct step *step)
         return true;
     bw_site_wake(step, step->site->retry_at);
     return false;
+}
+
+bool bw_site_override_has_begun(const struct bw_site *site)
+{
+    return site->memory.override == BW_OVERRIDE_OVERRIDING && site->kept.override == BW_OVERRIDE_OVERRIDING;
 }
 
 bool bw_site_overrides(const struct bw_site *site)

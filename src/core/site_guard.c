@@ -237,23 +237,6 @@ static void on_let_go_done(const struct step *step, uint64_t index)
 
 /* ---- fences (3.2.4, 3.4) ------------------------------------------------------------------- */
 
-void bw_site_note_fence_failed(const struct step *step, uint64_t epoch)
-{
-    struct bw_site *site = step->site;
-
-    site->fence_failed = true;
-    site->fence_failed_epoch = epoch;
-    bw_site_alarm(site, BW_ALARM_FENCE_FAILED, true);
-    (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S24");
-}
-
-void bw_site_note_fence_succeeded(struct bw_site *site)
-{
-    site->guard.stop_seen = true;
-    site->fence_failed = false;
-    bw_site_alarm(site, BW_ALARM_FENCE_FAILED, false);
-}
-
 static void on_fence_begun(const struct step *step, uint64_t epoch)
 {
     struct bw_site *site = step->site;

@@ -73,6 +73,9 @@ uint64_t bw_site_held_index(const struct bw_site *site);
 bool bw_site_owes_fence(const struct bw_site *site);
 bool bw_site_watches_epoch(const struct bw_site *site, uint64_t epoch);
 void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
+/* What a fence came to, the guard's or the agent's own. */
+void bw_site_note_fence_failed(const struct step *step, uint64_t epoch);
+void bw_site_note_fence_succeeded(struct bw_site *site);
 bool bw_site_epoch_is_open(const struct bw_site *site);
 /* A refused run or a failed save may be tried again. */
 bool bw_site_may_retry(const struct step *step);
@@ -81,7 +84,9 @@ bool bw_site_may_retry(const struct step *step);
 bool bw_site_is_said_lately(const struct step *step, struct bw_instant said);
 /* The same of the agent's own fence, which nothing else puts off. */
 bool bw_site_may_fence_itself(const struct step *step);
-/* It serves without a lease, by a person's word, or is being fenced after that: no rogue (3.8). */
+/* Its manual lease has begun, durably, and nobody has ended it (3.8). */
+bool bw_site_override_has_begun(const struct bw_site *site);
+/* It serves under a manual lease, or is being fenced after that: no rogue (3.8). */
 bool bw_site_overrides(const struct bw_site *site);
 /* Its newest start has left nothing that has to be looked at or ended before the next one (3.8). */
 bool bw_site_override_may_start(const struct bw_site *site);
@@ -240,8 +245,6 @@ bool bw_site_override_on_fence_begun(const struct step *step, uint64_t epoch);
 bool bw_site_override_on_fence_ended(const struct step *step, uint64_t epoch, bool ok);
 void bw_site_override_on_guard_state(const struct step *step);
 void bw_site_on_override_late(const struct step *step);
-/* It has begun, durably, and nobody has ended it. */
-bool bw_site_override_has_begun(const struct bw_site *site);
 /* End - F. */
 struct bw_instant bw_site_override_window(const struct bw_site *site);
 /* Its fence is due for so long that the agent runs its own (3.4, H6). */
@@ -262,9 +265,6 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
 void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state *state);
 void bw_site_on_guard_lost(const struct step *step);
 void bw_site_on_guard_message(const struct step *step, const struct bw_guard_message *message);
-/* What a fence came to, the guard's or the agent's own. */
-void bw_site_note_fence_failed(const struct step *step, uint64_t epoch);
-void bw_site_note_fence_succeeded(struct bw_site *site);
 void bw_site_note_answered(const struct step *step, uint64_t held_index);
 
 /* site_own_fence.c */
@@ -272,7 +272,7 @@ void bw_site_note_answered(const struct step *step, uint64_t held_index);
 void bw_site_watch_deadline(const struct step *step);
 void bw_site_fence_held(const struct step *step);
 void bw_site_fence_override(
-    const struct step *step); /* 3.8: likewise, of what serves without a lease */
+    const struct step *step); /* 3.8: likewise, of what serves under a manual lease */
 void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok);
 /* What another instance of this site has armed. */
 void bw_site_watch_old_instance(const struct step *step);

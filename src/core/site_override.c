@@ -40,11 +40,6 @@ struct bw_instant bw_site_override_waited_at(const struct bw_site *site)
 
 /* ---- how long it lives ------------------------------------------------------------------------- */
 
-bool bw_site_override_has_begun(const struct bw_site *site)
-{
-    return site->memory.override == BW_OVERRIDE_OVERRIDING && site->kept.override == BW_OVERRIDE_OVERRIDING;
-}
-
 static bool waits(const struct bw_site *site)
 {
     return site->memory.override == BW_OVERRIDE_WAITING ||

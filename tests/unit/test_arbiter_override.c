@@ -1,5 +1,5 @@
-/* arbiter: a site serves without a lease by a person's word (design 3.8): nobody else is granted or
- * gets a first lease, and it alone is adopted. */
+/* arbiter: a site serves under a manual lease (design 3.8): nobody else is granted or gets a first
+ * lease, and it alone is adopted. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -414,7 +414,7 @@ static void what_was_written_since_is_bounded_for_the_leader_that_granted_alone(
 }
 
 /* dc-a served, and is lost; dc-b was granted in its place, and is lost soon after it has begun to write. `adopts`: it had
- * served before, without a lease, by a person's word. */
+ * served before, under a manual lease. */
 static void lose_a_and_then_b(bool adopts)
 {
     world_begin(&world, 2);

@@ -246,8 +246,7 @@ static void what_serves_beside_an_arm_on_its_way_is_no_rogue(void **state)
     assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
 }
 
-/* 3.8: a person lets it serve without a lease. What was counted then counts against nobody
- * afterwards. */
+/* 3.8: it serves under a manual lease. What was counted then counts against nobody afterwards. */
 static void what_a_person_lets_serve_is_no_rogue(void **state)
 {
     (void)state;

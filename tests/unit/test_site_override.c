@@ -313,7 +313,7 @@ static void a_guard_that_greets_anew_is_told_anew(void **state)
     assert_asked(&world, "MANUAL");
 }
 
-/* ---- serving without a lease ----------------------------------------------------------------- */
+/* ---- serving under it ------------------------------------------------------------------------- */
 
 static void what_serves_by_a_persons_word_is_no_rogue(void **state)
 {

@@ -65,7 +65,7 @@ enum bw_command_kind {
     X(NO_POSITION, "no_position") /* the origin's again: it gave no final position */              \
     X(STOP_FAILED, "stop_failed") /* the stop failed, and the fence was seen to end it */          \
     X(RECOVERED, "recovered")     /* it was open when the cluster was recovered */                 \
-    X(OVERRIDE, "override")       /* a person had let the site serve without a lease */           \
+    X(OVERRIDE, "override")       /* the site served under a manual lease */           \
     X(UNHEALTHY, "unhealthy")     /* its site could not show that it served */
 enum bw_reason {
 #define X(name, word) BW_REASON_##name,

@@ -35,7 +35,7 @@ enum bw_condition {
     X(REJOIN_FAILED, "rejoin_failed")                                                              \
     X(OUTSIDE_REACH, "outside_reach") /* serves where its guard can end nothing */                 \
     X(REACH_UNSEEN, "reach_unseen") /* serves, and was not seen where: other scripts started it */ \
-    X(OVERRIDE, "override")         /* a person lets it serve without a lease (3.8) */
+    X(OVERRIDE, "override")         /* it has a manual lease, or waits for one (3.8) */
 enum bw_alarm {
 #define X(name, word) BW_ALARM_##name,
     BW_ALARM_LIST(X)

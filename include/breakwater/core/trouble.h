@@ -59,7 +59,7 @@
       "and back does. Where the epoch that is open was seen inside before, time alone still hands it " \
       "over: a line of status then, and no alarm")                                                 \
     X(OVERRIDE, "override",                                                                        \
-      "a person lets the site serve without a lease, or it is being ended: see override. It stays " \
+      "an operator gave the site a manual lease, or that is being ended: see override. It stays "  \
       "on while the site is not connected: no other site becomes primary until the site reports "  \
       "the end, or, if its machine is off, force-release --site SITE")                             \
     X(LOCAL_RESTARTS, "local_restarts",                                                            \
