@@ -99,11 +99,17 @@ static bool is_passed(struct bw_instant now, struct bw_instant at)
     return now.boot_ns >= at.boot_ns || now.raw_ns >= at.raw_ns;
 }
 
+/* A lease is of a pair, and a granted one has serial 0 (3.8). */
+static bool is_other(const struct bw_guard_mirror *before, const struct bw_guard_mirror *next)
+{
+    return next->armed_epoch != before->armed_epoch || next->armed_serial != before->armed_serial;
+}
+
 /* From then on the older one is refused, also by a guard that begins anew. */
 static bool is_followed(const struct bw_guard_memory *memory, const struct bw_guard_mirror *before,
                         const struct bw_guard_mirror *next)
 {
-    return next->armed_epoch > before->armed_epoch && memory->epoch_seen >= next->armed_epoch &&
+    return next->armed_epoch >= before->armed_epoch && memory->epoch_seen >= next->armed_epoch &&
            before->stop_seen;
 }
 
@@ -147,13 +153,13 @@ void sim_check_mirror_changes(struct sim_process *guard, uint32_t group,
         look_at_manual(guard, group, before, next, memory.enforced);
         return;
     }
-    if (next->armed_epoch == before->armed_epoch &&
-        bw_instant_is_later(next->armed_end, before->armed_end) && is_passed(now, window))
+    if (!is_other(before, next) && bw_instant_is_later(next->armed_end, before->armed_end) &&
+        is_passed(now, window))
         sim_fail(world, "site",
                  "%s moves the deadline of epoch %" PRIu64 " of %s, %" PRIu64 " ms after D - F",
                  guard->name, before->armed_epoch, world->group_names[group],
                  bw_instant_elapsed_ns(now, window) / BW_NS_PER_MS);
-    if (next->armed_epoch != before->armed_epoch && memory.ended_epoch < before->armed_epoch &&
+    if (is_other(before, next) && memory.ended_epoch < before->armed_epoch &&
         !is_passed(now, before->armed_end) && !is_followed(&memory, before, next))
         sim_fail(world, "site",
                  "%s forgets the deadline of epoch %" PRIu64 " of %s, %" PRIu64 " ms before it",

@@ -221,16 +221,15 @@ static bool arm(struct sim_enforcer *enforcer, const struct bw_enforcer_order *o
 {
     struct sim_machine *machine = sim_machine(enforcer->process->host);
     const int group = sim_group_find(machine->host->world, order->group);
-    struct bw_enforcer_order *held;
+    uint32_t at;
 
     BW_ASSERT(group >= 0);
     if (bw_enforcer_arm(&enforcer->machine, order, sim_now(enforcer->process)) != BW_OK) {
         sim_count(machine->host->world, "enforcer:refused");
         return false;
     }
-    held = &machine->held[group];
-    if (held->epoch != order->epoch || bw_instant_is_later(order->end, held->end))
-        *held = *order;
+    at = bw_enforcer_find(&enforcer->machine, order->group);
+    machine->held[group] = enforcer->machine.groups[at].order;
     return true;
 }
 
