@@ -85,7 +85,8 @@ static void hold(struct bw_enforced *enforced, const struct bw_enforcer_order *o
     enforced->kill_at = bw_lease_plan_fence(order->end, order->fence_ns).kill_at;
 }
 
-/* Within an epoch a deadline only moves later, and not any more once its KILL has begun (3.4, 3.2.4). */
+/* Within an epoch a deadline only moves later, and not any more once its KILL has begun (3.4, 3.2.4). What is taken is
+ * held: an earlier end is refused, so that nobody says of it that it is armed. */
 static enum bw_err move(struct bw_enforced *enforced, const struct bw_enforcer_order *order,
                         struct bw_instant now)
 {
@@ -94,7 +95,7 @@ static enum bw_err move(struct bw_enforced *enforced, const struct bw_enforcer_o
         return BW_ERR_STALE;
     if (bw_instant_is_later(order->end, enforced->order.end))
         hold(enforced, order);
-    return BW_OK;
+    return bw_instant_is_beyond(enforced->order.end, order->end) ? BW_ERR_STALE : BW_OK;
 }
 
 enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer, const struct bw_enforcer_order *order,

@@ -103,7 +103,7 @@ static void a_deadline_only_moves_later_within_its_epoch(void **state)
     (void)state;
     assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
     assert_int_equal(arm("g", 7, 101000, 91000), BW_OK);
-    assert_int_equal(arm("g", 7, 99000, 91000), BW_OK); /* overtaken */
+    assert_int_equal(arm("g", 7, 99000, 91000), BW_ERR_STALE); /* not held, so not armed */
 
     assert_int_equal(due_at(kill_ms(101000) - 1, &wake_at), 0);
     assert_int_equal(due_at(kill_ms(101000), &wake_at), 1);
