@@ -250,13 +250,23 @@ const struct bw_fault bw_fault_table[] = {
     SCRIPT("forks-away", "the start script leaves a process in a session of its own"),
     NODE("all-fail", "stop does nothing and fails; from then on so does fence, and status knows nothing",
          SITE, SCRIPTS, PROMISED, false, bw_begin_mode, bw_end_mode, .text = "stop-fails"),
+    NODE("status-unknown", "the status script knows nothing, stop and fence fail", SITE, SCRIPTS, PROMISED, false,
+         bw_begin_mode, bw_end_mode, .text = "all-fail"),
     NODE("scripts-writable",
          "others than root can write the site's scripts, and status is another one", SITE, SCRIPTS,
          PROMISED, false, bw_begin_open_scripts, bw_end_open_scripts, .number = 0),
     NODE("scripts-missing", "the site's scripts are not there", SITE, SCRIPTS, PROMISED, false,
          bw_begin_no_scripts, bw_end_no_scripts, .number = 0),
     NODE("outside", "what a start begins at this site runs where its guard does not reach", SITE,
-         SCRIPTS, PROMISED, false, bw_begin_outside, bw_end_outside, .number = 0),
+         SCRIPTS, PROMISED, false, bw_begin_outside, bw_end_outside, .text = ""),
+    NODE("outside-with-helper", "the same, and a start leaves a process where its guard reaches it", SITE, SCRIPTS,
+         PROMISED, false, bw_begin_outside, bw_end_outside, .text = "helper\n"),
+    NODE("override", "an operator gives the site a manual lease of the first group, once no leader answers", SITE,
+         SCRIPTS, MANUAL, false, bw_begin_override, NULL, .is_momentary = true),
+    NODE("claim-awaited", "nothing more until the site's claim on the first group is in the leader's log", SITE,
+         SCRIPTS, PROMISED, false, bw_begin_await_claim, NULL, .is_momentary = true),
+    NODE("paused", "an operator pauses the first group, and resumes it", ALL, SCRIPTS, PROMISED, false,
+         bw_begin_pause, bw_end_pause, .number = 0),
     NODE("force-release", "an operator vouches that the site is off, and is believed", SITE,
          SCRIPTS, PROMISED, false, bw_begin_force_release, NULL, .is_momentary = true, .number = 0),
     NODE("force-release-early", "an operator vouches for a site that still answers, and is refused",
@@ -314,10 +324,12 @@ static void excuse(const struct bw_lab *lab, struct bw_faults *faults, struct bw
 {
     struct bw_judge_excuse *excuse = &faults->excuses[faults->excuse_count];
 
-    if (fault->kind->scope != BW_FAULT_BEYOND ||
+    if (fault->kind->scope == BW_FAULT_PROMISED ||
         faults->excuse_count == sizeof faults->excuses / sizeof faults->excuses[0])
         return;
-    *excuse = (struct bw_judge_excuse){.from_ns = fault->begun_ns, .to_ns = UINT64_MAX};
+    *excuse = (struct bw_judge_excuse){.from_ns = fault->begun_ns,
+                                       .to_ns = UINT64_MAX,
+                                       .is_of_order = fault->kind->scope == BW_FAULT_MANUAL};
     (void)bw_copy_text(excuse->site, sizeof excuse->site, lab->nodes[fault->node].name); /* fits */
     fault->excuse = ++faults->excuse_count;
 }

@@ -18,6 +18,7 @@ enum bw_fault_target {
 /* What it may do to the verdict. */
 enum bw_fault_scope {
     BW_FAULT_PROMISED, /* two sites must not serve at once, whatever it does */
+    BW_FAULT_MANUAL,   /* from then on the site's epochs may be another's (I2), and two must not serve at once */
     BW_FAULT_BEYOND,   /* outside of what is promised (design 3.8): an overlap is only reported */
 };
 

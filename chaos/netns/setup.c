@@ -280,6 +280,7 @@ static const char start_body[] =
     "is_alive && exit 0\n"
     "read -r shift < \"$DIR/clock_shift\"\n"
     "if [ -e \"$DIR/outside\" ]; then\n"
+    "    [ ! -s \"$DIR/outside\" ] || { sleep 600 <&- >&- 2>&- & }\n"
     "    echo \"$BREAKWATER_EPOCH $shift\" > \"$DIR/$BREAKWATER_GROUP.asked\"\n"
     "    mv \"$DIR/$BREAKWATER_GROUP.asked\" \"$DIR/$BREAKWATER_GROUP.wanted\"\n"
     "    until is_alive; do sleep 0.02; done\n"

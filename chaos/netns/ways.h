@@ -70,6 +70,12 @@ BW_FAULT_WAY(bw_end_no_scripts);
 BW_FAULT_WAY(bw_end_open_scripts);
 BW_FAULT_WAY(bw_end_outside);
 
+/* ---- ways_override.c: an operator without a quorum ---- */
+BW_FAULT_WAY(bw_begin_await_claim);
+BW_FAULT_WAY(bw_begin_override);
+BW_FAULT_WAY(bw_begin_pause);
+BW_FAULT_WAY(bw_end_pause);
+
 /* ---- ways_greedy.c: somebody who takes more than his share ---- */
 BW_FAULT_WAY(bw_begin_greedy);
 BW_FAULT_WAY(bw_end_greedy);

@@ -114,6 +114,23 @@ static const char elsewhere[] =
     "    sleep 0.02\n"
     "done\n";
 
+/* Another start script, of which nothing was proved. */
+static enum bw_err change_start(const struct bw_lab_node *node, struct bw_diag *diag)
+{
+    char path[BW_LAB_PATH_BYTES];
+    enum bw_err err = bw_lab_path(path, node->dir, "start.sh", diag);
+    FILE *file;
+
+    if (err != BW_OK)
+        return err;
+    file = fopen(path, "ae");
+    if (file == NULL || fputs("# it leaves a process in the reach of its guard\n", file) < 0)
+        err = bw_diag_errno(diag, errno, "write %s", path);
+    if (file != NULL && fclose(file) != 0 && err == BW_OK)
+        err = bw_diag_errno(diag, errno, "close %s", path);
+    return err;
+}
+
 enum bw_err bw_begin_outside(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
 {
     const struct bw_lab_node *node = &lab->nodes[fault->node];
@@ -121,7 +138,9 @@ enum bw_err bw_begin_outside(struct bw_lab *lab, struct bw_lab_fault *fault, str
     enum bw_err err = bw_lab_path(path, node->dir, "outside", diag);
 
     if (err == BW_OK)
-        err = bw_lab_write(path, diag, "%s", "");
+        err = bw_lab_write(path, diag, "%s", fault->kind->text);
+    if (err == BW_OK && fault->kind->text[0] != '\0')
+        err = change_start(node, diag);
     if (err != BW_OK)
         return err;
     fault->helper = bw_lab_fork(lab, fault->node);

@@ -260,10 +260,11 @@ struct excuses {
 };
 
 static bool is_excused(const struct bw_judge *judge, const struct excuses *excuses, uint32_t site,
-                       uint64_t at_ns)
+                       uint64_t at_ns, bool is_of_order)
 {
     for (size_t i = 0; i < excuses->count; i++)
-        if (strcmp(excuses->list[i].site, judge->sites[site]) == 0 &&
+        if ((is_of_order || !excuses->list[i].is_of_order) &&
+            strcmp(excuses->list[i].site, judge->sites[site]) == 0 &&
             excuses->list[i].from_ns <= at_ns && at_ns < excuses->list[i].to_ns)
             return true;
     return false;
@@ -297,7 +298,7 @@ static void add_overlap(const struct bw_judge *judge, const struct excuses *excu
 
         for (uint32_t site = 0; site < judge->site_count; site++) {
             serving += processes[site] > 0;
-            held_to_it += processes[site] > 0 && !is_excused(judge, excuses, site, from_ns);
+            held_to_it += processes[site] > 0 && !is_excused(judge, excuses, site, from_ns, false);
         }
         if (held_to_it > 1)
             *overlap_ns += next_ns - from_ns;
@@ -396,7 +397,7 @@ enum bw_err bw_judge_epochs_grow_excused(const struct bw_judge *judge,
             if (order[noted]->epoch > highest[order[noted]->site])
                 highest[order[noted]->site] = order[noted]->epoch;
         }
-        if (is_excused(judge, &excuses, order[i]->site, order[i]->from_ns))
+        if (is_excused(judge, &excuses, order[i]->site, order[i]->from_ns, true))
             continue;
         for (uint32_t site = 0; site < judge->site_count; site++)
             grow = grow && (site == order[i]->site || !has_begun[site] ||

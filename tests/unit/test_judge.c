@@ -168,7 +168,7 @@ static void a_lower_epoch_after_a_higher_is_seen(void **state) /* I2 */
 static void an_excuse_covers_its_site_and_its_time_alone(void **state) /* I1 */
 {
     struct bw_judge *judge = *state;
-    const struct bw_judge_excuse excuse = {"alpha", 1500 * MS, 1700 * MS};
+    const struct bw_judge_excuse excuse = {"alpha", 1500 * MS, 1700 * MS, false};
     uint64_t us = 0;
     uint64_t excused_us = 0;
 
@@ -182,7 +182,7 @@ static void an_excuse_covers_its_site_and_its_time_alone(void **state) /* I1 */
 static void two_sites_overlap_while_a_third_is_excused(void **state) /* I1 */
 {
     struct bw_judge *judge = *state;
-    const struct bw_judge_excuse excuse = {"alpha", 0, 10 * S};
+    const struct bw_judge_excuse excuse = {"alpha", 0, 10 * S, false};
     uint64_t us = 0;
     uint64_t excused_us = 0;
 
@@ -197,9 +197,9 @@ static void two_sites_overlap_while_a_third_is_excused(void **state) /* I1 */
 static void an_excused_site_that_begins_late_is_late_outside_of_its_time(void **state) /* I2 */
 {
     struct bw_judge *judge = *state;
-    const struct bw_judge_excuse during = {"alpha", 1500 * MS, 3 * S};
-    const struct bw_judge_excuse before = {"alpha", 0, 1500 * MS};
-    const struct bw_judge_excuse of_another = {"beta", 0, 10 * S};
+    const struct bw_judge_excuse during = {"alpha", 1500 * MS, 3 * S, false};
+    const struct bw_judge_excuse before = {"alpha", 0, 1500 * MS, false};
+    const struct bw_judge_excuse of_another = {"beta", 0, 10 * S, false};
     bool grow = false;
 
     add(judge, "beta", 2, 1 * S, 2 * MS, 100);

@@ -67,6 +67,7 @@ struct bw_judge_excuse {
     char site[BW_NAME_MAX + 1];
     uint64_t from_ns;
     uint64_t to_ns;
+    bool is_of_order; /* of I2 alone: it starts under a manual lease, whose epoch may be another site's (3.8) */
 };
 
 /* As above, with excuses: `out_us` is the time during which two sites without an excuse served at
