@@ -16,6 +16,7 @@
 #include "lacking.h"
 #include "life_reboot.h"
 #include "patience.h"
+#include "typed_page.h"
 
 enum { HELD, OTHER }; /* the sites */
 #define REFUSED 6
@@ -28,27 +29,54 @@ static int tear_down_served(void **state)
     return tear_down(state);
 }
 
+/* The commands of the page, which the cases type. */
+#define OVERRIDE "breakwater override shop -c /etc/breakwater/site.yaml"
+static const char line[] = OVERRIDE " --for 4h --reason REASON";
+static const char line_plan[] = OVERRIDE " --for 4h --reason REASON --plan";
+static const char line_end[] = OVERRIDE " --end";
+static const char line_off[] = "breakwater force-release shop --site dc-b --holder-is-off --yes";
+
+static void each_command_of_the_page_is_typed(void **state)
+{
+    static const char *const typed[] = {line, line_plan, line_end, line_off};
+    const struct typed_page page = {"deploy/recover.md", "```sh override", typed, sizeof typed / sizeof typed[0]};
+
+    (void)state;
+    typed_page_check(&page);
+}
+
+#define WORDS_MAX 24
+
+/* Types a line at a site's machine, with the files of this test in the place of those there. */
+static int type(const char *text, const char *more, char *out, size_t size)
+{
+    static char reason[] = "the other site is off, I have looked";
+    char command[2048];
+    char *argv[WORDS_MAX + 1] = {NULL};
+    char *rest = command;
+    int count = 0;
+
+    (void)snprintf(command, sizeof command, "%s %s", text, more);
+    for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL; count++) {
+        assert_true(count < WORDS_MAX);
+        argv[count] = strcmp(word, "REASON") == 0 ? reason : word;
+    }
+    return trio_run(&cluster.trio, argv, out, size);
+}
+
 static const char *lives = "30m"; /* --for of the next command */
 
-/* `breakwater override harbor -c FILE --for D --reason TEXT --yes [MORE]` at the site's machine. */
-static int override(int site, const char *more, char *out, size_t size)
+static int override(int site, const char *text, char *out, size_t size)
 {
     char file[REAL_PATH_BYTES];
-    char *argv[] = {NULL,
-                    (char[]){"override"},
-                    (char[]){"harbor"},
-                    (char[]){"-c"},
-                    file,
-                    (char[]){"--for"},
-                    (char *)(uintptr_t)lives,
-                    (char[]){"--reason"},
-                    (char[]){"the other site is off, I have looked"},
-                    (char[]){"--yes"},
-                    (char *)(uintptr_t)more,
-                    NULL};
+    char command[1024];
 
     (void)snprintf(file, sizeof file, "%s/site.yaml", cluster.sites[site].dir);
-    return trio_run(&cluster.trio, argv, out, size);
+    (void)snprintf(command, sizeof command, "%s", text);
+    typed_page_put(command, sizeof command, "/etc/breakwater/site.yaml", file);
+    typed_page_put(command, sizeof command, "shop", "harbor");
+    typed_page_put(command, sizeof command, "4h", lives);
+    return type(command, "--yes", out, size);
 }
 
 typedef bool condition(int site);
@@ -74,14 +102,14 @@ static bool is_refused_for_the_witnesses(int site)
 {
     char out[2048];
 
-    return override(site, "--plan", out, sizeof out) == REFUSED;
+    return override(site, line_plan, out, sizeof out) == REFUSED;
 }
 
 static bool is_planned(int site)
 {
     char out[2048];
 
-    return override(site, "--plan", out, sizeof out) == 0;
+    return override(site, line_plan, out, sizeof out) == 0;
 }
 
 /* Whoever of them leads, the two that are lost are a majority. */
@@ -115,7 +143,7 @@ static void override_the_other_site(void)
     until(is_planned, OTHER, "override is possible once no leader answers");
     assert_int_equal(real_runs(&cluster, OTHER, "start"), 0);
 
-    if (override(OTHER, NULL, out, sizeof out) != 0 ||
+    if (override(OTHER, line, out, sizeof out) != 0 ||
         strstr(out, "done: harbor serves at") == NULL)
         fail_msg("override: %s", out);
     assert_true(real_service_lives(&cluster, OTHER));
@@ -153,7 +181,7 @@ static void what_a_person_lets_serve_is_adopted_untouched(void **state)
     assert_int_equal(real_runs(&cluster, OTHER, "stop"), 0);
     assert_int_equal(real_runs(&cluster, OTHER, "fence"), 0);
     real_until(&cluster, overrides_no_more, OTHER, "its claim and the alarm end");
-    (void) override(OTHER, "--plan", out, sizeof out);
+    (void) override(OTHER, line_plan, out, sizeof out);
     assert_non_null(strstr(out, "the witnesses have granted the group to this site"));
     real_assert_no_overlap(&cluster);
 
@@ -177,11 +205,11 @@ static void ended_by_a_person_it_is_fenced(void **state)
     (void)real_end(&cluster.sites[OTHER].guard, SIGKILL);
     real_start_guard(&cluster, OTHER);
     real_start_agent(&cluster, OTHER);
-    assert_int_equal(override(OTHER, "--no-wait", out, sizeof out) == 0,
+    assert_int_equal(override(OTHER, OVERRIDE " --for 4h --reason REASON --no-wait", out, sizeof out) == 0,
                      false); /* it is there already */
     assert_int_equal(real_service(&cluster, OTHER), service);
 
-    assert_int_equal(override(OTHER, "--end", out, sizeof out), 0);
+    assert_int_equal(override(OTHER, line_end, out, sizeof out), 0);
 
     assert_non_null(strstr(out, "overrides no more"));
     assert_false(real_service_lives(&cluster, OTHER));
@@ -262,11 +290,27 @@ static void one_that_was_reported_and_is_cut_off_holds_the_group(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* As an operator, with the options that cli.yaml has elsewhere. */
+static int end_claim(int site, char *out, size_t size)
+{
+    char ca[TRIO_PATH_BYTES];
+    char identity[TRIO_PATH_BYTES];
+    char command[1024];
+
+    trio_path(&cluster.trio, "ca.pem", ca);
+    trio_path(&cluster.trio, "operator.pem", identity);
+    (void)snprintf(command, sizeof command, "%s --endpoint 127.0.0.1:%u --ca %s --identity %s", line_off,
+                   (unsigned)cluster.trio.api[0], ca, identity);
+    typed_page_put(command, sizeof command, "shop", "harbor");
+    typed_page_put(command, sizeof command, "dc-b", cluster.sites[site].name);
+    return type(command, "", out, size);
+}
+
 /* Paused for longer than a window, then resumed: no question was asked. An operator who has seen that its machine is off
  * ends the claim. */
 static void paused_and_resumed_it_holds_the_group_until_an_operator_ends_it(void **state)
 {
-    char body[160];
+    char out[2048];
 
     (void)state;
     real_serve(&cluster);
@@ -286,8 +330,7 @@ static void paused_and_resumed_it_holds_the_group_until_an_operator_ends_it(void
     (void)real_end(&cluster.sites[OTHER].agent, SIGKILL); /* its machine is switched off */
     (void)real_end(&cluster.sites[OTHER].guard, SIGKILL);
     real_kill_service(&cluster, OTHER);
-    (void)snprintf(body, sizeof body, "{\"site\":\"%s\",\"epoch\":1,\"reason\":\"switched off\"}", cluster.sites[OTHER].name);
-    assert_int_equal(real_order(&cluster, "force-release", body), 202);
+    assert_int_equal(end_claim(OTHER, out, sizeof out), 0);
     real_until(&cluster, serves_later, HELD, "the other site is granted");
     real_assert_no_overlap(&cluster);
 }
@@ -333,7 +376,7 @@ static void after_a_reboot_without_network_nothing_is_started(void **state)
     }
     assert_int_equal(real_runs(&cluster, OTHER, "start"), 0);
     real_assert_no_overlap(&cluster);
-    (void)override(OTHER, "--plan", out, sizeof out);
+    (void)override(OTHER, line_plan, out, sizeof out);
     assert_non_null(strstr(out, "given before this machine was restarted"));
 }
 
@@ -398,6 +441,7 @@ static void who_tidies_up_the_run_directory_ends_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_command_of_the_page_is_typed),
         cmocka_unit_test_setup_teardown(what_a_person_lets_serve_is_adopted_untouched, set_up,
                                         tear_down_served),
         cmocka_unit_test_setup_teardown(ended_by_a_person_it_is_fenced, set_up, tear_down_served),

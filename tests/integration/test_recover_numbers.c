@@ -19,6 +19,7 @@
 #include "shell_outcome.h"
 #include "patience.h"
 #include "real_files.h"
+#include "typed_page.h"
 
 #define LAST    2 /* w3 */
 #define REFUSED 6
@@ -66,18 +67,6 @@ static const char *const typed[] = {
     RESTORE " --yes - <SAVED", "rm -r " STATE_DIR "/agent " STATE_DIR "/guard",
 };
 
-static void put(char *text, size_t size, const char *from, const char *to)
-{
-    char *at = strstr(text, from);
-    char rest[4096];
-
-    while (at != NULL) {
-        (void)snprintf(rest, sizeof rest, "%s", at + strlen(from));
-        assert_true((size_t)snprintf(at, size - (size_t)(at - text), "%s%s", to, rest) < size - (size_t)(at - text));
-        at = strstr(at + strlen(to), from);
-    }
-}
-
 /* Types a line of the page, with the files of this test in the place of those there; `more` is what a person adds. */
 static int type(const char *line, const char *more)
 {
@@ -90,12 +79,12 @@ static int type(const char *line, const char *more)
     assert_true(is_known);
     real_path(&cluster.sites[0], "state", state);
     (void)snprintf(command, sizeof command, "%s%s", line, more);
-    put(command, sizeof command, AS_USER, "");
-    put(command, sizeof command, "/etc/breakwater/witness.yaml", "\"$W3\"");
-    put(command, sizeof command, "/etc/breakwater/site.yaml", "\"$DIR/site.yaml\"");
-    put(command, sizeof command, STATE_DIR, state);
-    put(command, sizeof command, "GENERATION", generation);
-    put(command, sizeof command, "SAVED", "\"$DIR/saved\"");
+    typed_page_put(command, sizeof command, AS_USER, "");
+    typed_page_put(command, sizeof command, "/etc/breakwater/witness.yaml", "\"$W3\"");
+    typed_page_put(command, sizeof command, "/etc/breakwater/site.yaml", "\"$DIR/site.yaml\"");
+    typed_page_put(command, sizeof command, STATE_DIR, state);
+    typed_page_put(command, sizeof command, "GENERATION", generation);
+    typed_page_put(command, sizeof command, "SAVED", "\"$DIR/saved\"");
     return run("%s", command);
 }
 
@@ -106,35 +95,10 @@ static int recover(const char *options)
 
 static void each_command_of_the_page_is_typed(void **state)
 {
-    char path[512];
-    char line[512];
-    unsigned count = 0;
-    bool is_in = false;
-    FILE *page;
+    const struct typed_page page = {PAGE, "```sh recover", typed, sizeof typed / sizeof typed[0]};
 
     (void)state;
-    (void)snprintf(path, sizeof path, "%s/" PAGE, getenv("BREAKWATER_SOURCE"));
-    page = fopen(path, "r");
-    assert_non_null(page);
-    while (fgets(line, sizeof line, page) != NULL) {
-        char *text = line + strspn(line, " ");
-        bool is_typed = false;
-
-        text[strcspn(text, "\n")] = '\0';
-        if (strncmp(text, "```", 3) == 0) {
-            is_in = strcmp(text, "```sh recover") == 0;
-            continue;
-        }
-        if (!is_in || strncmp(text, "systemctl ", 10) == 0)
-            continue;
-        for (size_t i = 0; i < sizeof typed / sizeof typed[0]; i++)
-            is_typed = is_typed || strcmp(typed[i], text) == 0;
-        if (!is_typed)
-            fail_msg("no case types: %s", text);
-        count++;
-    }
-    assert_int_equal(fclose(page), 0);
-    assert_int_equal(count, sizeof typed / sizeof typed[0]);
+    typed_page_check(&page);
 }
 
 /* Whom the command asks, and as whom: what cli.yaml says elsewhere. */
