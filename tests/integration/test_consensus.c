@@ -16,7 +16,6 @@
 #include <breakwater/consensus/vote_store.h>
 
 #include "janitor.h"
-#include "punctual.h"
 #include "test_witness.h"
 
 #define WAIT_MS 30000 /* for what must happen, on an idle machine: patience.h */
@@ -738,6 +737,5 @@ int main(void)
         TEST(a_joiner_that_has_only_heard_of_a_term_starts_again),
     };
 
-    punctual_self();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,6 @@
 #include "faults.h"
 #include "lacking.h"
 #include "patience.h"
-#include "punctual.h"
 #include "test_shell.h"
 #include "test_witness.h"
 
@@ -212,7 +211,6 @@ static void launch(unsigned number)
     if (member->pid == 0) {
         for (int i = 0; i < TEST_WITNESSES; i++)
             (void)fcntl(cluster.listeners[i], F_SETFD, 0);
-        punctual_child();
         if (dup2(pair[1], CONTROL_FD) == CONTROL_FD)
             (void)execl("/proc/self/exe", "test_consensus_crash", "--node", cluster.dir, id,
                         (char *)NULL);

@@ -21,7 +21,6 @@
 #include "janitor.h"
 #include "patience.h"
 #include "proved.h"
-#include "punctual.h"
 #include "trio.h"
 
 #define SITES      2
@@ -111,20 +110,13 @@ static void make_site(struct story *story, int i)
     prove_site(path);
 }
 
-static bool be_punctual(void *user)
-{
-    (void)user;
-    punctual_child();
-    return true;
-}
-
 static pid_t run(const struct site *site, enum bw_lab_role role)
 {
     char program[PATH_BYTES];
     char config[PATH_BYTES + 16];
     char log[PATH_BYTES + 16];
     const struct bw_lab_daemon daemon = {
-        .program = program, .role = role, .config = config, .log = log, .enter = be_punctual};
+        .program = program, .role = role, .config = config, .log = log};
     pid_t pid;
 
     (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));

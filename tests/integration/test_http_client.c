@@ -19,7 +19,6 @@
 #include <breakwater/net/http_server.h>
 
 #include "http_client_world.h"
-#include "punctual.h"
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
@@ -640,6 +639,5 @@ int main(void)
         test(our_own_server_knows_who_asks),
     };
 
-    punctual_child(); /* its threads, too */
     return cmocka_run_group_tests(tests, make_pki, remove_pki);
 }

@@ -13,7 +13,6 @@
 #include <breakwater/base/prng.h>
 
 #include "http_house.h"
-#include "punctual.h"
 
 /* ---- good requests ---- */
 
@@ -489,6 +488,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
-    punctual_child();               /* its threads, too */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

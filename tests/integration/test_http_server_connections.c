@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "http_house.h"
-#include "punctual.h"
 
 /* ---- time ---- */
 
@@ -447,6 +446,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
-    punctual_child();               /* its threads, too */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

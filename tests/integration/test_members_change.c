@@ -22,7 +22,6 @@
 #include "cluster_life.h"
 #include "janitor.h"
 #include "patience.h"
-#include "punctual.h"
 
 #define NEWCOMERS_MAX 3
 #define OUT_BYTES     8192
@@ -240,13 +239,6 @@ static void write_config(const struct newcomer *newcomer, int id, const char *co
         BW_OK);
 }
 
-static bool be_punctual(void *user)
-{
-    (void)user;
-    punctual_child();
-    return true;
-}
-
 static void start_newcomer(int id)
 {
     struct newcomer *newcomer = &newcomers[id - FIRST_ID];
@@ -256,8 +248,7 @@ static void start_newcomer(int id)
     const struct bw_lab_daemon daemon = {.program = program,
                                          .role = BW_LAB_WITNESS,
                                          .config = config,
-                                         .log = log,
-                                         .enter = be_punctual};
+                                         .log = log};
 
     (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
     numbered("w%d.yaml", id, config);

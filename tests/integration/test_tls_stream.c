@@ -14,7 +14,6 @@
 
 #include "../../src/net/tls_stream_private.h"
 #include "patience.h"
-#include "punctual.h"
 #include "test_pki.h"
 
 #define WAIT_MS 20000 /* for what must happen, on an idle machine: patience.h */
@@ -680,6 +679,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
-    punctual_child(); /* its threads, too */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

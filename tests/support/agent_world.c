@@ -21,7 +21,6 @@
 
 #include "janitor.h"
 #include "patience.h"
-#include "punctual.h"
 
 /* ---- the witnesses --------------------------------------------------------------------------- */
 
@@ -440,7 +439,6 @@ void agent_world_start_agent(struct agent_world *world)
     world->agent = fork();
     assert_true(world->agent >= 0);
     if (world->agent == 0) {
-        punctual_child();
         (void)dup2(log, STDERR_FILENO);
         (void)signal(SIGXFSZ, SIG_IGN); /* a write beyond the file size limit is an error */
         execl(program, "breakwater", "agent", "-c", world->config_path, (char *)NULL);
@@ -526,7 +524,6 @@ void agent_world_init(struct agent_world *world)
     janitor_add_dir(world->dir);
     (void)snprintf(world->site, sizeof world->site, "dc-%ld-%u", (long)getpid(), serial++);
     janitor_add_cgroups(world->site);
-    punctual_self(); /* witnesses and guard */
     (void)snprintf(world->config_path, sizeof world->config_path, "%s/site.yaml", world->dir);
     (void)snprintf(world->log_path, sizeof world->log_path, "%s/log", world->dir);
     assert_int_equal(uv_loop_init(&world->loop), 0);

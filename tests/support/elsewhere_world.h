@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "cluster_life.h"
-#include "punctual.h"
 
 static pid_t daemons[2];
 
@@ -24,7 +23,6 @@ static inline void start_daemon(int site)
     daemons[site] = fork();
     assert_true(daemons[site] >= 0);
     if (daemons[site] == 0) {
-        punctual_child();
         (void)execl(path, path, (char *)NULL);
         _exit(127);
     }

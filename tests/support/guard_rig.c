@@ -22,7 +22,6 @@
 
 #include "janitor.h"
 #include "patience.h"
-#include "punctual.h"
 #include "text_file.h"
 
 #define FOLLOWED_MS 5000u /* after a service that beat when it must not */
@@ -127,7 +126,6 @@ int rig_setup(void **state)
         uv_timer_start(&rig->tick, on_tick, 5, 5) != 0)
         return -1;
     rig_agent_init(rig, &rig->agent);
-    punctual_self();
     *state = rig;
     return 0;
 }
@@ -182,7 +180,6 @@ void rig_guard_start(struct rig *rig)
     rig->guard = fork();
     assert_true(rig->guard >= 0);
     if (rig->guard == 0) {
-        punctual_child();
         if (dup2(log, 1) >= 0 && dup2(log, 2) >= 0)
             (void)execl(program, "breakwater", "guard", "-c", rig_path(rig, "site.yaml"),
                         (char *)NULL);

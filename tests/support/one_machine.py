@@ -10,7 +10,6 @@ import subprocess
 import tempfile
 
 from cluster import Cluster, begin_keeper, end_keeper, free_ports
-from punctual import be_punctual
 from patience import wait_at_most, wait_ended
 from verdict import Failed, attempt
 
@@ -60,7 +59,7 @@ class Machine(Cluster):
         with open(self.work / f"{name}.log", "ab") as log:
             self.daemons[name] = subprocess.Popen(
                 self.at(name, binary, *self.roles[name]), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True, preexec_fn=be_punctual,
+                stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
         self.binary[name] = binary
 

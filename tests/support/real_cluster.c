@@ -23,7 +23,6 @@
 #include "janitor.h"
 #include "patience.h"
 #include "proved.h"
-#include "punctual.h"
 #include "real_files.h"
 
 #define LOOK_US       20000
@@ -224,7 +223,6 @@ static bool enter_machine(void *user)
     char boot_id[REAL_PATH_BYTES];
     char systemctl[REAL_PATH_BYTES];
 
-    punctual_child();
     real_path(site, "boot_id", boot_id);
     real_path(site, "systemctl", systemctl);
     if (site->boot_id[0] == '\0' && !site->has_units)

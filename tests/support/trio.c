@@ -23,7 +23,6 @@
 #include "../../src/witness/program.h"
 #include "janitor.h"
 #include "patience.h"
-#include "punctual.h"
 
 #define STEP_US        20000
 #define CALL_MS        5000
@@ -329,7 +328,6 @@ static bool enter_witness(void *user)
 {
     const struct start *start = user;
 
-    punctual_child();
     if (start->door >= 0)
         run_forked(start->config, start->door);
     return true;

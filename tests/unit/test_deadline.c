@@ -11,7 +11,6 @@
 #include <breakwater/sys/deadline.h>
 
 #include "patience.h"
-#include "punctual.h"
 
 struct fixture {
     uv_loop_t loop;
@@ -219,6 +218,5 @@ int main(void)
         cmocka_unit_test(deadline_may_be_closed_from_inside_on_due),
     };
 
-    punctual_self();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "support"))
 from cluster import WITNESSES, Cluster, begin_keeper, end_keeper, write_script, write_yaml  # noqa: E402
 from lacking import skip_lacking  # noqa: E402
-from punctual import be_punctual  # noqa: E402
 from patience import wait_at_most  # noqa: E402
 from verdict import attempt, run  # noqa: E402
 
@@ -151,8 +150,7 @@ class Lab(Cluster):
         with open(self.work / f"{kind}-{node}.log", "ab") as log:
             self.programs[name] = subprocess.Popen(
                 self.in_node(node, self.breakwater, kind, "-c", self.work / f"{node}.yaml"),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=be_punctual)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def signal(self, name, number):
         self.programs[name].send_signal(number)
