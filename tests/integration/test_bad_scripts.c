@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "cluster_life.h"
+#include "lacking.h"
 #include "patience.h"
 #include "process_memory.h"
 
@@ -267,6 +269,58 @@ static void a_primary_that_says_unhealthy_moves_once(void **state)
     assert_false(real_for_a_lease(&cluster, real_serves, 0));
 }
 
+/* ---- no process can be made ---- */
+
+#define PIDS_DIR "/sys/fs/cgroup/pids" /* version 1: a guard in a subgroup of version 2 would find its groups elsewhere */
+
+static char pids_path[REAL_PATH_BYTES];
+
+static bool write_pids(const char *file, long number)
+{
+    char path[REAL_PATH_BYTES + 32];
+    FILE *out;
+    bool ok;
+
+    (void)snprintf(path, sizeof path, "%s/%s", pids_path, file);
+    out = fopen(path, "we");
+    ok = out != NULL && fprintf(out, "%ld", number) > 0;
+    return out != NULL && fclose(out) == 0 && ok;
+}
+
+static int tear_down_pids(void **state)
+{
+    const int status = tear_down_judged(state);
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+
+    while (pids_path[0] != '\0' && rmdir(pids_path) != 0 && errno == EBUSY && !patience_is_over(&patience))
+        (void)usleep(10000); /* what it held is reaped by others */
+    pids_path[0] = '\0';
+    return status;
+}
+
+/* 4: its service is dead, and guard and agent can run neither status nor stop nor fence. The group is taken from it, and
+ * time ends what a KILL was proved to end, which needs no process. */
+static void a_primary_that_can_make_no_process_is_moved(void **state)
+{
+    (void)state;
+    real_spec_number(&cluster, "unhealthy_after_ms", 2000);
+    begin();
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_until(&cluster, real_is_connected, 1, "the second site is there");
+    (void)snprintf(pids_path, sizeof pids_path, PIDS_DIR "/breakwater-test-%ld", (long)getpid());
+    if (mkdir(pids_path, 0755) != 0 || !write_pids("cgroup.procs", cluster.sites[0].guard) ||
+        !write_pids("cgroup.procs", cluster.sites[0].agent)) {
+        pids_path[0] = '\0';
+        skip_lacking("cgroups");
+    }
+    assert_true(write_pids("pids.max", 1)); /* fewer than it has: none more */
+    real_kill_service(&cluster, 0);
+
+    real_until(&cluster, real_serves, 1, "the second site serves");
+    real_assert_ended(&cluster, 1, "expired", "stop_failed");
+    assert_int_equal(real_runs(&cluster, 0, "stop") + real_runs(&cluster, 0, "fence"), 0);
+}
+
 /* A leader whose screens name it; a word that says nothing is moved for whoever accepts what may come of it. */
 static void a_status_that_says_nothing_is_moved_for_who_accepts_that(void **state)
 {
@@ -306,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_status_that_hangs_or_lies_moves_nothing, set_up,
                                         tear_down_judged),
         cmocka_unit_test_setup_teardown(a_primary_that_says_unhealthy_moves_once, set_up, tear_down_judged),
+        cmocka_unit_test_setup_teardown(a_primary_that_can_make_no_process_is_moved, set_up, tear_down_pids),
         cmocka_unit_test_setup_teardown(a_status_that_says_nothing_is_moved_for_who_accepts_that, set_up,
                                         tear_down_judged),
     };
