@@ -499,7 +499,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
         out_state->running = guard->slots[BW_GUARD_SLOT_ACTION].run.action;
         out_state->running_epoch = guard->slots[BW_GUARD_SLOT_ACTION].run.epoch;
         out_state->running_run_id = guard->slots[BW_GUARD_SLOT_ACTION].run.run_id;
-    } else if (guard->stop == BW_GUARD_STOP_CHECKING) {
+    } else if (guard->stop == BW_GUARD_STOP_CHECKING || guard->stop == BW_GUARD_STOP_KILLING) {
         out_state->running = BW_ACTION_STOP;
         out_state->running_epoch = guard->stop_run.epoch;
         out_state->running_run_id = guard->stop_run.run_id;
@@ -647,6 +647,7 @@ void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
         break;
     case BW_GUARD_EVENT_REACH_KILLED:
         bw_guard_fence_on_reach_killed(&step, event->ok);
+        bw_guard_prove_on_reach_killed(&step, event->ok);
         break;
     }
     bw_guard_loop_timers(&step);

@@ -2,7 +2,7 @@
  * only. guard_ask.c: what a step asks for; guard_slot.c: the tables of runs and stops;
  * guard_loop.c: whether the service's own loop may start it;
  * guard_units.c: whether its units may come up yet; guard_sight.c: where the service is;
- * guard_script.c: a script in its slot; guard_fence.c: the fence window; guard_end.c: how an epoch ends;
+ * guard_script.c: a script in its slot; guard_prove.c: a stop whose script is a KILL; guard_fence.c: the fence window; guard_end.c: how an epoch ends;
  * guard_run.c: orders to run, and what they came to; guard.c: arms, let-go, the step. guard_sound.c: what must hold between steps. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
 #define BW_CORE_GUARD_INTERNAL_H
@@ -95,7 +95,8 @@ void bw_guard_slot_move(struct bw_guard *guard, enum bw_guard_slot slot, enum bw
 /* What happens to a stop: likewise. A stop of which nothing is under way is where it was. */
 enum bw_stop_event {
     BW_STOP_EVENT_WAIT,  /* the action slot is taken by what it had killed */
-    BW_STOP_EVENT_CHECK, /* its script has ended well */
+    BW_STOP_EVENT_KILL,  /* in place of its script */
+    BW_STOP_EVENT_CHECK, /* its script, or that KILL, has ended well */
     BW_STOP_EVENT_AGAIN, /* its script is run once more */
     BW_STOP_EVENT_OVER,  /* seen to succeed or to fail, begun, or ended by a fence */
     BW_STOP_EVENT_COUNT
@@ -130,6 +131,8 @@ void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_ru
                          const struct bw_guard_run_ended *ended, const char *rule);
 /* A remote fence that runs makes way for this site's own service. */
 void bw_guard_end_remote_fence(const struct guard_step *step, const char *rule);
+/* The look after a stop's script, or the KILL in place of it, has shown the end, or has not in time. */
+void bw_guard_end_stop(const struct guard_step *step, bool is_seen);
 /* A stop or fence was seen to succeed. */
 void bw_guard_note_end(struct bw_guard *guard);
 enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);
@@ -179,12 +182,24 @@ bool bw_guard_is_script_due_again(const struct bw_guard *guard);
 void bw_guard_take_script_again(struct bw_guard *guard);
 void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
                          enum bw_service service, enum bw_populated populated);
-void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
+/* No script has begun to end what a look has seen to serve inside: what ends it from here on is the proof, if that is a
+ * KILL of the reach. */
+bool bw_guard_is_untouched(const struct bw_guard *guard);
+/* A look after such a KILL. True: it is the proof, and being kept. */
+bool bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
                          enum bw_guard_left left);
 /* Of the scripts that are there; 0 says nothing. */
 void bw_guard_take_digest(struct bw_guard *guard, uint64_t digest);
 void bw_guard_sight_on_start(const struct guard_step *step);
 void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight *sight);
+
+/* guard_prove.c */
+/* A stop `by_kill` is ordered, and no action is in its way. */
+void bw_guard_prove_on_run(const struct guard_step *step, const struct bw_guard_run *run);
+void bw_guard_prove_on_reach_killed(const struct guard_step *step, bool ok);
+/* The first look after its KILL, or none has ended in time. */
+void bw_guard_prove_looked(const struct guard_step *step, enum bw_service service, enum bw_guard_left left);
+bool bw_guard_is_proving(const struct bw_guard *guard);
 
 /* guard_fence.c */
 /* Nothing is armed from here on; a manual lease that was is over (3.8). */

@@ -128,7 +128,7 @@ static enum bw_refusal judge_run(const struct guard_step *step, const struct bw_
     if (bw_guard_is_fencing(guard))
         return BW_REFUSAL_FENCING;
     if (guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE ||
-        guard->stop == BW_GUARD_STOP_CHECKING)
+        guard->stop == BW_GUARD_STOP_CHECKING || guard->stop == BW_GUARD_STOP_KILLING)
         return BW_REFUSAL_BUSY;
     return BW_REFUSAL_NONE;
 }
@@ -233,8 +233,12 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
         bw_guard_spawn(step, BW_GUARD_SLOT_OBSERVATION, run, "V2");
         return;
     }
+    if (run->by_kill && !is_action_taken(guard, run)) {
+        bw_guard_prove_on_run(step, run);
+        return;
+    }
     if (is_action_taken(guard, run)) {
-        if (!preempts(guard, run)) {
+        if (run->by_kill || !preempts(guard, run)) {
             if (run->action == BW_ACTION_START || run->action == BW_ACTION_REJOIN)
                 bw_guard_end_remote_fence(step, "V76");
             refuse(step, run, BW_REFUSAL_BUSY);
@@ -473,7 +477,7 @@ static void begin_stop_check(const struct guard_step *step, const struct bw_guar
     bw_guard_stop_move(guard, BW_STOP_EVENT_CHECK);
 }
 
-static void end_stop(const struct guard_step *step, bool is_seen)
+void bw_guard_end_stop(const struct guard_step *step, bool is_seen)
 {
     struct bw_guard *guard = step->guard;
 
@@ -483,6 +487,9 @@ static void end_stop(const struct guard_step *step, bool is_seen)
     if (is_seen) {
         bw_guard_note_end(guard);
         bw_guard_mirror_now(step, "V9");
+    } else if (guard->stop_run.by_kill) { /* 3.4: no script of it has failed */
+        guard->stop_ended = (struct bw_guard_run_ended){
+            .result = BW_RUN_REFUSED, .refusal = BW_REFUSAL_NOT_STOPPED, .exit_status = -1};
     } else {
         guard->stop_ended.result = BW_RUN_FAILED;
         guard->stop_ended.exit_status = -1;
@@ -522,9 +529,9 @@ static void on_stop_looked(const struct guard_step *step, enum bw_service servic
     bw_guard_note_left(guard, left);
     guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
     if (is_down && left == BW_GUARD_LEFT_NOTHING && bw_guard_looks_count(guard))
-        end_stop(step, true);
+        bw_guard_end_stop(step, true);
     else if (bw_instant_wait_is_over(step->now, guard->stop_limit))
-        end_stop(step, false);
+        bw_guard_end_stop(step, false);
     else if (left == BW_GUARD_LEFT_NOTHING && bw_guard_is_script_due_again(guard))
         stop_again(step);
     else if (is_down && left == BW_GUARD_LEFT_THERE)
@@ -538,7 +545,7 @@ static void give_up_stop_look(const struct guard_step *step)
 
     BW_ASSERT(step->guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE);
     if (bw_instant_wait_is_over(step->now, limit))
-        end_stop(step, false);
+        bw_guard_end_stop(step, false);
     else
         bw_guard_wake(step, limit);
 }
@@ -606,8 +613,12 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
         ended->sight = bw_guard_sight(guard);
     if (run->run_id != 0)
         bw_guard_answer_run(step, run, ended, "V12");
-    else if (guard->stop == BW_GUARD_STOP_CHECKING)
+    else if (bw_guard_is_proving(guard) && has_looked && !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped)
+        bw_guard_prove_looked(step, service, left);
+    else if (guard->stop == BW_GUARD_STOP_CHECKING && !bw_guard_is_proving(guard))
         on_stop_looked(step, service, left);
+    else if (bw_guard_is_proving(guard))
+        guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
     else if (guard->end_looking) /* it was ended, and saw nothing: another is due */
         guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
     if (run->run_id == 0) /* those of an agent, however many, are no reason to look later */

@@ -208,25 +208,26 @@ void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
     keep(step, &sight);
 }
 
-/* The kill alone has ended it: no stop or fence script was ever begun since it was started, and the
- * newest look before had said `started`, inside. */
-void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
+bool bw_guard_is_untouched(const struct bw_guard *guard)
+{
+    const struct bw_reach_sight sight = bw_guard_sight(guard);
+
+    /* Its own loop hears that it may not, and may have ended it (3.4, driver). */
+    return guard->limits.loop_delay_ns == 0 && !guard->mirror.script_begun && !guard->mirror.stop_seen &&
+           !guard->mirror.start_unseen && sight.seen == BW_REACH_INSIDE && sight.epoch == guard->memory.epoch_seen;
+}
+
+bool bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
                          enum bw_guard_left left)
 {
     const struct bw_guard *guard = step->guard;
     struct bw_reach_sight sight = bw_guard_sight(guard);
-
-    BW_ASSERT(guard->fence == BW_FENCE_RECHECK); /* a fence alone ends a service by its reach alone */
-    if (guard->limits.loop_delay_ns != 0)
-        return; /* its own loop hears that it may not, and may have ended it (3.4, driver) */
     /* The KILL itself has seen that no unit is up. */
     const bool is_left = left == BW_GUARD_LEFT_GONE || left == BW_GUARD_LEFT_THERE;
 
-    if (service != BW_SERVICE_STOPPED || is_left ||
-        guard->fence_reach == BW_FENCE_REACH_UNKNOWN || guard->mirror.script_begun || guard->mirror.stop_seen ||
-        guard->mirror.start_unseen || sight.seen != BW_REACH_INSIDE ||
-        sight.epoch != guard->memory.epoch_seen)
-        return;
+    if (service != BW_SERVICE_STOPPED || is_left || sight.seen != BW_REACH_INSIDE)
+        return false;
     sight.proved = true;
     keep(step, &sight);
+    return guard->memory.sight.proved && guard->memory.sight.digest == sight.digest;
 }

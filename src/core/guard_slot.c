@@ -50,10 +50,13 @@ void bw_guard_slot_move(struct bw_guard *guard, enum bw_guard_slot slot, enum bw
 #define STOP_MOVES(X)                                                                             \
     X(NONE,     WAIT,  WAITING)  /* for what it, or a fence before it, has killed */              \
     X(NONE,     CHECK, CHECKING)                                                                  \
+    X(NONE,     KILL,  KILLING)                                                                   \
+    X(KILLING,  CHECK, CHECKING)                                                                  \
     X(AGAIN,    CHECK, CHECKING)                                                                  \
     X(CHECKING, AGAIN, AGAIN)                                                                     \
     X(NONE,     OVER,  NONE)                                                                      \
     X(WAITING,  OVER,  NONE)     /* it begins, or a fence ends it */                              \
+    X(KILLING,  OVER,  NONE)                                                                      \
     X(CHECKING, OVER,  NONE)                                                                      \
     X(AGAIN,    OVER,  NONE)
 /* clang-format on */

@@ -165,6 +165,10 @@ static const char *stops_unsound(const struct bw_guard *guard)
         FACT(guard->waiting_run.action == BW_ACTION_STOP, /* 3.4 */
              "the guard's stop: nothing else waits for a slot");
         return NULL;
+    case BW_GUARD_STOP_KILLING:
+        FACT(action->state == BW_SLOT_FREE && guard->stop_run.by_kill, /* 3.4: in place of its script */
+             "the guard's stop: no action runs while everything in its reach is killed");
+        return NULL;
     case BW_GUARD_STOP_CHECKING:
         FACT(action->state == BW_SLOT_FREE, /* 4: a stop is believed when seen */
              "the guard's stop: no action runs while its end is looked for");

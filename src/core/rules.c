@@ -10,6 +10,7 @@
 #define RARE(id, section, sentence, why) {#id, section, sentence, why},
 
 #define SICK_IS_APART "services are sick in worlds of their own: breakwater-sim --often sick-service"
+#define PROOF_IS_APART "an operator asks for it at the site (breakwater prove): the simulator has none"
 #define LOOP_IS_NONE "a service that its own loop starts: the simulator has none"
 
 /* clang-format off */
@@ -354,6 +355,9 @@ static const struct bw_rule rules[] = {
     RARE(V75, "3.4", "no start of its own loop can be under way any more: the stop begins",
          LOOP_IS_NONE)
     RULE(V77, "4", "what lies behind the point of no return may begin: the start that runs is told")
+    RARE(V78, "3.4", "an operator asks for the proof of its reach: all in it is killed in place of a stop script",
+         PROOF_IS_APART)
+    RARE(V79, "3.4", "that KILL is refused, or nobody has seen the end that it was to bring", PROOF_IS_APART)
     RARE(V76, "3.3", "a start is ordered: a fence of another site's service makes way for it",
          "an override in the moment of a remote fence")
 

@@ -234,6 +234,8 @@ void bw_guard_group_kill_reach(struct bw_guard_group *group)
         bw_log_warn(&group->program->log, "units.unkilled",
                     "group=%s error=%s does=\"tries again\"", group->config->name,
                     bw_log_quote(diag.text));
+    if (group->unit_reach != NULL)
+        group->unit_reach->is_killing = false; /* one that is under way says nothing of this one */
     bw_reach_kill_start(&group->kill, BW_REACH_SERVED);
 }
 

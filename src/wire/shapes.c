@@ -656,7 +656,7 @@ GUARD(arm, ARM, guard_arm, NUMBER1(epoch), MESSAGE(terms, terms), NUMBER(number)
 #define CORE PART(run)
 #define WIRE Breakwater__V1__GuardRun
 GUARD(run, RUN, guard_run, NUMBER(epoch), ENUM1(action, BW_ACTION_LIST), NUMBER1(run_id),
-      MESSAGE(facts, run_facts), LATER(not_after, instant))
+      MESSAGE(facts, run_facts), LATER(not_after, instant), BOOL(by_kill))
 #undef CORE
 #undef WIRE
 #define CORE PART(welcome)

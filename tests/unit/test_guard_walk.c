@@ -162,6 +162,9 @@ static void say_everything(const struct place *from)
                                            .action = (enum bw_action_kind)action,
                                            .run_id = 1 + (uint64_t)action};
             say(from, &of);
+            of.run.by_kill = action == BW_ACTION_STOP;
+            if (of.run.by_kill)
+                say(from, &of);
         }
         for (int kind = 0; kind <= BW_GUARD_MESSAGE_HELLO_REFUSED; kind++) {
             struct bw_guard_message of = {.kind = (enum bw_guard_message_kind)kind, .epoch = epoch};
@@ -260,6 +263,7 @@ static void walk(const struct bw_guard_memory *memory, bool has_fence_script)
     memset(keys, 0, sizeof keys);
     place_count = place_done = 0;
     bw_guard_init(&begin.guard, "g", &with, memory, NULL, at_ms(begin.now_ms));
+    begin.guard.mirror.script_begun = false; /* as once a look has seen what was started inside */
     keep(&begin);
     while (place_done < place_count) {
         const struct place from = places[place_done++];
@@ -287,7 +291,7 @@ static void assert_refused_as_documented(void)
                           WHY(BUSY) | WHY(NOT_STOPPED) | WHY(NOT_DURABLE);
     const uint64_t runs = WHY(NO_HELLO) | WHY(NO_SCRIPT) | WHY(OLD_EPOCH) | WHY(WRONG_INSTANCE) |
                           WHY(FENCING) | WHY(BUSY) | WHY(EPOCH_ENDING) | WHY(NOT_ARMED) |
-                          WHY(NOT_DURABLE);
+                          WHY(NOT_DURABLE) | WHY(NOT_INSIDE) | WHY(NOT_STOPPED);
 
     assert_int_equal(refused[BW_GUARD_MESSAGE_ARM_REFUSED] & ~arms, 0);
     assert_int_equal(refused[BW_GUARD_MESSAGE_END_REFUSED] & ~ends, 0);
@@ -299,7 +303,7 @@ static void everything_may_come_in_each_state(void **state)
     const struct bw_guard_memory fresh = {0};
     const struct bw_guard_memory enforced = {.epoch_seen = 1, .enforced = true,
                                              .instance = {{1}},
-                                             .sight = {.seen = BW_REACH_INSIDE, .digest = 1}};
+                                             .sight = {.seen = BW_REACH_INSIDE, .epoch = 1, .digest = 1}};
 
     (void)state;
     places = calloc(STATES_MAX, sizeof *places);
@@ -311,7 +315,7 @@ static void everything_may_come_in_each_state(void **state)
     assert_refused_as_documented();
     assert_int_equal(fences_seen, (1u << (BW_FENCE_FAILED + 1)) - 1);
     assert_int_equal(stops_seen & ~(1u << BW_GUARD_STOP_AGAIN),
-                     (1u << BW_GUARD_STOP_AGAIN) - 1);
+                     (1u << BW_GUARD_STOP_AGAIN) - 1); /* KILLING too: what a fresh look saw inside */
     assert_int_equal(wants_seen, (1u << (BW_GUARD_WANTS_STOP + 1)) - 1);
     assert_int_equal(slots_seen[BW_GUARD_SLOT_ACTION], (1u << BW_SLOT_STATE_COUNT) - 1);
     print_message("%u states, %lu steps\n", (unsigned)state_count, (unsigned long)step_count);

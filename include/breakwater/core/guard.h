@@ -154,7 +154,7 @@ enum bw_guard_action_kind {
                                      yet to begin is canceled */
     BW_GUARD_ACTION_TERM_REACH, /* TERM to all that starts and actions have begun; never to a look,
                                    nor to the scripts of a fence (3.2.4) */
-    BW_GUARD_ACTION_KILL_REACH, /* KILL to the same; REACH_KILLED follows */
+    BW_GUARD_ACTION_KILL_REACH, /* KILL to the same; REACH_KILLED follows: one that is under way begins anew */
     BW_GUARD_ACTION_SEND,       /* a message to the agent, if one is connected */
     BW_GUARD_ACTION_PASS, /* the start in the slot may begin what lies behind its point of no return
                            */
@@ -199,6 +199,7 @@ enum bw_fence_state {
 #define BW_GUARD_STOP_LIST(X)                                                                     \
     X(NONE)                                                                                       \
     X(WAITING)  /* for the end of the action that it had killed */                                \
+    X(KILLING)  /* in place of its script everything in reach is being killed, for the proof (3.4) */ \
     X(CHECKING) /* its script has ended well; status has to say so (4) */                         \
     X(AGAIN)    /* its script runs once more, for what the first could not end (3.2.4) */
 enum bw_guard_stop {

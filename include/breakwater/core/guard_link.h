@@ -71,7 +71,8 @@ enum bw_run_result {
     X(NO_SCRIPT, "no_script")                                                                      \
     X(BAD_TERMS, "bad_terms")                                                                      \
     X(OTHER_SCRIPTS, "other_scripts") /* than those that the epoch's reach is committed for */     \
-    X(NO_POINT, "no_point") /* it is to hold at a point of no return that it does not have */
+    X(NO_POINT, "no_point") /* it is to hold at a point of no return that it does not have */      \
+    X(NOT_INSIDE, "not_inside") /* a stop by KILL: nobody has seen inside of the reach what it would end */
 enum bw_refusal {
 #define X(name, word) BW_REFUSAL_##name,
     BW_REFUSAL_LIST(X)
@@ -126,6 +127,7 @@ struct bw_guard_run {
     uint64_t run_id; /* unique within the agent's session */
     struct bw_run_facts facts;
     struct bw_instant not_after; /* it is not begun then, or later; {0, 0}: whenever (an earlier release) */
+    bool by_kill; /* STOP: a KILL of the reach in place of its script; OK: that is the proof (3.4) */
 };
 
 /* ---- guard -> agent ---- */
