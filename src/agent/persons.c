@@ -1,5 +1,5 @@
 /* A person at the site's machine, over a socket of the agent's own: what override would do, do it,
- * end it (3.8). One JSON object a message; only root and the agent's own user are heard
+ * end it (3.8), and the proof of a reach (3.4). One JSON object a message; only root and the agent's own user are heard
  * (sys/unix_socket.h). */
 #include "program.h"
 
@@ -123,6 +123,35 @@ static enum bw_override_refusal override(struct bw_agent *agent, uint32_t group,
     return BW_OVERRIDE_REFUSAL_NONE;
 }
 
+/* ---- the proof of its reach (3.4) ------------------------------------------------------------ */
+
+static json_t *describe_proof(const struct bw_agent *agent, uint32_t group, enum bw_proof_word refusal)
+{
+    const struct bw_site *site = &agent->machine.groups[group].site;
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:I}", "site", agent->config->site, "group",
+                     site->group, "refusal", bw_proof_word(refusal), "may",
+                     bw_proof_word(bw_agent_machine_judge_proof(&agent->machine, group)), "word",
+                     bw_proof_word(site->proof_word), "restarts", bw_site_proof_restarts(site), "proved",
+                     site->guard.sight.proved, "open", site->memory.epoch != 0 && !site->memory.given_back, "serving",
+                     site->tenure == BW_TENURE_SERVING, "service", bw_service_word(site->service), "epoch",
+                     (json_int_t)site->memory.epoch);
+}
+
+static enum bw_proof_word prove(struct bw_agent *agent, uint32_t group, const json_t *request, long pid)
+{
+    const enum bw_proof_word refusal = bw_agent_machine_judge_proof(&agent->machine, group);
+    const char *by = json_string_value(json_object_get(request, "by"));
+    const char *reason = json_string_value(json_object_get(request, "reason"));
+
+    bw_log_warn(&agent->log, "prove.asked", "group=%s by=%s text=%s pid=%ld refusal=%s",
+                agent->machine.groups[group].site.group, bw_log_quote(by != NULL ? by : ""),
+                bw_log_quote(reason != NULL ? reason : ""), pid, bw_proof_word(refusal));
+    if (refusal == BW_PROOF_WORD_NONE)
+        bw_agent_happen(agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_PROVE, .group = group});
+    return refusal;
+}
+
 /* Who asked waits no longer than that, and has acted elsewhere since. By the clock of this machine
  * and boot. */
 static bool is_timely(const json_t *request)
@@ -150,8 +179,12 @@ static json_t *answer(struct bw_agent *agent, const json_t *request, long pid)
         return json_pack("{s:s}", "error", "the site file of this agent has no such group");
     if (strcmp(verb, "override") == 0 || strcmp(verb, "end") == 0)
         refusal = override(agent, (uint32_t)group, strcmp(verb, "end") == 0, request, pid);
+    else if (strcmp(verb, "prove") == 0)
+        return describe_proof(agent, (uint32_t)group, prove(agent, (uint32_t)group, request, pid));
+    else if (strcmp(verb, "proof") == 0)
+        return describe_proof(agent, (uint32_t)group, BW_PROOF_WORD_NONE);
     else if (strcmp(verb, "look") != 0)
-        return json_pack("{s:s}", "error", "this agent knows look, override, end and witnesses");
+        return json_pack("{s:s}", "error", "this agent knows look, override, end, proof, prove and witnesses");
     return describe(agent, (uint32_t)group, for_ms_of(request), refusal);
 }
 

@@ -115,6 +115,8 @@ static void say_event(const struct subject *subject)
     const char *group = subject->site->group;
 
     switch (event->kind) {
+    case BW_SITE_EVENT_PROVE: /* persons.c says who asks */
+        break;
     case BW_SITE_EVENT_CONFIRMED:
         bw_log_debug(log, "renewal.confirmed",
                      "group=%s epoch=%" PRIu64 " number=%" PRIu64 " sent_boot_ns=%" PRIu64

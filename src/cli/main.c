@@ -46,6 +46,7 @@ static const struct verb verbs[] = {
     {"ack", "say that you have seen an alarm", bw_verb_ack},
     {"force-release", "end an epoch that time does not end, when its site is surely off",
      bw_verb_force_release},
+    {"prove", "show at the primary that a kill by its guard stops the service", bw_verb_prove},
     {"override", "let this site serve without a quorum, on your word", bw_verb_override},
     {"mode", "say who decides for a group: its policy, a person, or nobody", bw_verb_mode},
     {"pause", "have nobody move or restart a group, until resume", bw_verb_pause},

@@ -32,6 +32,7 @@ enum bw_exit bw_verb_mode(int argc, char **argv);
 enum bw_exit bw_verb_pause(int argc, char **argv);
 enum bw_exit bw_verb_resume(int argc, char **argv);
 enum bw_exit bw_verb_override(int argc, char **argv);
+enum bw_exit bw_verb_prove(int argc, char **argv);
 enum bw_exit bw_verb_history(int argc, char **argv);
 enum bw_exit bw_verb_report(int argc, char **argv);
 /* `dev ledger`; as `ledger` of breakwater-chaos the service of its labs, which is not that of the breakwater

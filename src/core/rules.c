@@ -259,6 +259,8 @@ static const struct bw_rule rules[] = {
     RARE(S100, "4", "it runs and does not do its work: it is stopped, and started again under its epoch", SICK_IS_APART)
     RARE(S101, "4", "the stop before that start", SICK_IS_APART)
     RARE(S102, "4", "that stop was not seen: it is fenced, and given back", SICK_IS_APART)
+    RARE(S103, "3.4", "an operator asks for the proof of its reach: stopped, the last time by a KILL, and started again",
+         PROOF_IS_APART)
     RULE(S98, "3.4", "what is made of a second enforcer has changed: the witnesses are told at once")
     RULE(S50, "3.3",
          "a leader asks for a fence of another site's closed epoch: the guard is told to run it")

@@ -147,6 +147,9 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     case BW_SITE_EVENT_REMOTE_FENCE:
         bw_site_on_remote_fence(&step, event->ask);
         break;
+    case BW_SITE_EVENT_PROVE:
+        bw_site_on_prove(&step);
+        break;
     case BW_SITE_EVENT_SECOND:
         bw_site_on_second(&step, event->second);
         break;
@@ -164,6 +167,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     save_again(&step);
     watch_save(&step);
     bw_site_override_watch(&step);
+    bw_site_watch_proof(site);
     bw_site_advance(&step);
     bw_site_watch_service(&step);
     bw_site_watch_no_return(&step);

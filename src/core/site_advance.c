@@ -13,7 +13,7 @@ static bw_site_requirement is_leased, is_too_late, serves, has_start_run_out, ma
     is_first_look_awaited, may_not_end, is_final_due, may_fence_again, overrides, may_fence_held_itself, may_fence_held,
     owes_fence, may_end_what_is_owed, is_end_owed, may_override, is_manual_ending, may_rejoin;
 static bw_site_effect begin_starting, begin_serving, go_on_with_start, give_up_start, wait_for_start, keep_start, start,
-    stop_first, restart_sick, restart, give_up_service, begin_ending, stop, measure_position, send_end, fence, fence_itself, advance_override,
+    stop_first, prove, restart_sick, restart, give_up_service, begin_ending, stop, measure_position, send_end, fence, fence_itself, advance_override,
     rejoin, fence_remotely;
 
 #define RULE(id, tenure, requires, effect) {#id, BW_TENURE_##tenure, requires, effect},
@@ -37,6 +37,7 @@ static const struct bw_site_row rows[] = {
     RULE( S11, STARTING, is_start_unkept,       keep_start)
     RULE( S12, STARTING, may_start,             start)
 
+    RULE( S103, SERVING, bw_site_is_proof_due,  prove)
     RULE( S100, SERVING, may_restart_sick,      restart_sick)
     RULE( S15, SERVING,  may_restart,           restart)
     RULE( S16, SERVING,  is_down,               give_up_service)
@@ -278,17 +279,31 @@ static bool may_restart(const struct step *step)
     return is_down(step) && step->site->restarts_used < step->site->limits.local_restarts;
 }
 
-static void restart(const struct step *step, const char *rule)
+static void start_again(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
 
-    site->restarts_used++;
     site->stopped_in_a_row = 0;
     bw_site_begin_health(site, step->now);
     bw_site_start_move(site, BW_SITE_START_EVENT_RESTARTS);
     site->verified = false;
     bw_site_tenure_move(site, BW_TENURE_EVENT_RESTARTS);
     bw_site_emit(step, BW_SITE_ACTION_TRACE, rule)->epoch = site->memory.epoch;
+}
+
+static void restart(const struct step *step, const char *rule)
+{
+    step->site->restarts_used++;
+    start_again(step, rule);
+}
+
+/* 3.4: an operator's, so it is none of those that a site has before the service goes elsewhere (4). */
+static void prove(const struct step *step, const char *rule)
+{
+    if (!bw_site_begin_proof(step))
+        return;
+    start_again(step, rule);
+    step->site->stops_first = true;
 }
 
 /* 4: it runs, and does not do its work: stopped in order, and started again under the same epoch. Nobody could see the stop
@@ -315,6 +330,7 @@ static bool must_stop_first(const struct step *step)
 static void stop_first(const struct step *step, const char *rule)
 {
     bw_site_run(step, BW_ACTION_STOP, step->site->memory.epoch, rule);
+    step->out->list[step->out->count - 1].message.run.by_kill = step->site->stops_by_kill;
 }
 
 static void give_up_service(const struct step *step, const char *rule)

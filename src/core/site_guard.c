@@ -304,6 +304,7 @@ void bw_site_on_guard_lost(const struct step *step)
     site->end_open = false;
     site->override_open = false;
     bw_site_remote_fence_lost(site);
+    bw_site_proof_lost(site);
     bw_site_forget_observations(site);
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, true);
     site->mirror_due = step->now;
@@ -366,6 +367,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     if (state->armed_serial == 0 && bw_site_watches_epoch(site, state->armed_epoch) && !(state->fence_ended && state->fence_ok))
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S91"); /* until when, and F */
     bw_site_remote_fence_lost(site); /* one that runs is of an earlier hello */
+    bw_site_proof_lost(site);
     site->running = bw_action_is_action(state->running) && state->running != BW_ACTION_REMOTE_FENCE
                         ? state->running
                         : BW_ACTION_NONE;
@@ -500,6 +502,10 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
     struct bw_site *site = step->site;
 
     BW_ASSERT(ended->action == BW_ACTION_STOP);
+    if (site->stops_by_kill) { /* 3.5: no stop that a planned move could go by */
+        bw_site_proof_ended(step, ended);
+        return;
+    }
     if (ended->result == BW_RUN_OK) {
         site->guard.stop_seen = true;
         bw_site_alarm(site, BW_ALARM_STOP_FAILED, false);

@@ -4,6 +4,7 @@
  * lease, from its command to its end; site_watch.c: observations; site_report.c: what is said to the
  * witnesses; site_guard.c: the guard's side of things; site_own_fence.c: the agent's own fence;
  * site_overriding.c: what is asked for under a manual lease; site_remote_fence.c: ending another site's service;
+ * site_prove.c: a KILL of the reach that an operator asks for;
  * site_second.c: who else enforces the deadline; site_no_return.c: what a start waits for in its
  * middle; site_orders.c: what the witnesses order; site_advance.c: what the tenure asks for next;
  * site.c: the step. site_sound.c: what must hold between steps. */
@@ -291,6 +292,16 @@ void bw_site_on_second(const struct step *step, const struct bw_second_contact *
 void bw_site_watch_second(const struct step *step);
 /* The epoch may not be started yet: its end by time rests on one that has not taken the deadline. */
 bool bw_site_second_awaited(const struct bw_site *site, struct bw_instant now);
+
+/* site_prove.c: the proof of its reach (3.4) */
+void bw_site_on_prove(const struct step *step);
+void bw_site_watch_proof(struct bw_site *site);
+bool bw_site_is_proof_due(const struct step *step);
+/* True: the service is to be stopped and started again, by its KILL or before that. */
+bool bw_site_begin_proof(const struct step *step);
+void bw_site_proof_ended(const struct step *step, const struct bw_guard_run_ended *ended);
+/* The connection to its guard is another one, or gone. */
+void bw_site_proof_lost(struct bw_site *site);
 
 /* site_no_return.c: its start's point of no return (4) */
 /* ... and its guard has no such point: nothing of a start may. */

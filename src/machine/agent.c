@@ -174,6 +174,9 @@ static void happen(struct bw_agent_machine *machine, const struct bw_agent_event
     case BW_AGENT_EVENT_OVERRIDE_END:
         bw_agent_on_override(machine, event);
         return;
+    case BW_AGENT_EVENT_PROVE:
+        bw_agent_on_prove(machine, event->group);
+        return;
     case BW_AGENT_EVENT_SECOND:
         bw_agent_on_second(machine, event->second);
         return;

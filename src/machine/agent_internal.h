@@ -74,6 +74,7 @@ void bw_agent_on_second(struct bw_agent_machine *machine, const struct bw_second
 
 /* ---- agent_override.c ---- */
 
+void bw_agent_on_prove(struct bw_agent_machine *machine, uint32_t group);
 void bw_agent_on_override(struct bw_agent_machine *machine, const struct bw_agent_event *event);
 /* How long a lease may be, as a leader tells it now, or has told before. */
 void bw_agent_overrides_hear_wait(struct bw_agent_machine *machine, uint32_t wait_ms);

@@ -1,5 +1,5 @@
-/* An operator at a site without a quorum, and what the agent knows for that: since when no leader
- * answers, how long a lease may be, whether all know what an override is (3.8). */
+/* An operator at a site. Without a quorum, and what the agent knows for that: since when no leader answers, how long a
+ * lease may be, whether all know what an override is (3.8). And the proof of a reach (3.4). */
 #include "agent_internal.h"
 
 #include <breakwater/base/assert.h>
@@ -109,4 +109,25 @@ void bw_agent_overrides_look_at_wall(struct bw_agent_machine *machine)
         if (lives && memory->override_end_unix_ms - memory->override_fence_ms <= driver->wall_ms(driver->user))
             bw_agent_step_group(machine, i, &late);
     }
+}
+
+/* ---- the proof of a reach (3.4) --------------------------------------------------------------- */
+
+/* A guard of before would run the stop script, and prove nothing. */
+enum bw_proof_word bw_agent_machine_judge_proof(const struct bw_agent_machine *machine, uint32_t group)
+{
+    const struct bw_site *site = &machine->groups[group].site;
+
+    BW_ASSERT(group < machine->group_count);
+    if (bw_site_is_greeted(site) && machine->guard.feature_level < BW_PROOF_LEVEL)
+        return BW_PROOF_WORD_GUARD;
+    return bw_site_judge_proof(site, bw_agent_now(machine));
+}
+
+void bw_agent_on_prove(struct bw_agent_machine *machine, uint32_t group)
+{
+    const struct bw_site_event asked = {.kind = BW_SITE_EVENT_PROVE};
+
+    if (bw_agent_machine_judge_proof(machine, group) == BW_PROOF_WORD_NONE)
+        bw_agent_step_group(machine, group, &asked);
 }

@@ -7,6 +7,7 @@
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/lease.h>
 #include <breakwater/core/override.h>
+#include <breakwater/core/proof.h>
 #include <breakwater/core/script_failure.h>
 #include <breakwater/core/second.h>
 #include <breakwater/core/sync.h>
@@ -87,6 +88,7 @@ enum bw_site_event_kind {
     BW_SITE_EVENT_LEADER_ANSWERED, /* a leader has answered a sync: said while there is an override
                                     */
     BW_SITE_EVENT_REMOTE_FENCE, /* a leader asks for a fence of another site's closed epoch (3.3) */
+    BW_SITE_EVENT_PROVE,        /* an operator asks for the proof of its reach (3.4) */
     BW_SITE_EVENT_SECOND,       /* a second enforcer of this site has asked (3.4) */
 };
 
@@ -313,6 +315,12 @@ struct bw_site {
     uint32_t sick_in_a_row;        /* of them, that saw it run and not do its work; unknown neither counts nor clears */
     struct bw_instant healthy_at;  /* when the newest look began that saw it serve, or a start was awaited */
     bool stops_first;              /* STARTING: what runs is stopped, then started again */
+    /* The proof of its reach, as an operator asks for it (3.4); see site_prove.c. */
+    bool proof_asked;              /* SERVING: the next look decides whether it is killed */
+    bool proof_restarted;          /* it was stopped and started by the scripts as they are now, for that */
+    struct bw_instant proof_asked_at;
+    bool stops_by_kill;            /* `stops_first`, by a KILL of its reach */
+    enum bw_proof_word proof_word; /* what has come of the newest; for people */
     uint32_t rogue_in_a_row;
     uint32_t rogue_starts; /* fenced, since the agent began */
     enum bw_site_start start;
@@ -409,6 +417,9 @@ uint64_t bw_site_override_fence_ns(const struct bw_site *site);
 /* What is left of one by the slower clock: for the report; 0: there is none. */
 uint64_t bw_site_override_left_ns(const struct bw_site *site, struct bw_instant now);
 enum bw_override_refusal bw_site_judge_override_end(const struct bw_site *site);
+/* Whether an operator may have its reach proved now, and whether it is stopped and started before its KILL (3.4). */
+enum bw_proof_word bw_site_judge_proof(const struct bw_site *site, struct bw_instant now);
+bool bw_site_proof_restarts(const struct bw_site *site);
 /* What its next step waits for; `out_left_ns`: of the wait for a lease, else 0. */
 enum bw_override_waits bw_site_override_waits(const struct bw_site *site, struct bw_instant now,
                                               uint64_t *out_left_ns);

@@ -43,6 +43,8 @@ enum bw_agent_event_kind {
     BW_AGENT_EVENT_OVERRIDE, /* a person lets `group` serve without a quorum (3.8): refused unless
                                 bw_agent_machine_judge_override says otherwise */
     BW_AGENT_EVENT_OVERRIDE_END, /* ... and no longer, likewise */
+    BW_AGENT_EVENT_PROVE, /* an operator asks for the proof of its reach (3.4): refused unless
+                             bw_agent_machine_judge_proof says otherwise */
     BW_AGENT_EVENT_SECOND,       /* a second enforcer of this site has asked (3.4): what it is told says
                                     bw_agent_machine_answer_second, right after this step */
     BW_AGENT_EVENT_STOP,         /* a person, or the service manager, wants its end */
@@ -79,7 +81,7 @@ struct bw_agent_event {
     const struct bw_agent_mirror_reading *readings; /* MIRRORS_READ: all that were asked for */
     uint32_t reading_count;
     enum bw_fence_means means; /* FENCE_LOOKED */
-    uint32_t group;    /* FENCE_RUN_ENDED FENCE_LOOKED FENCE_KILLED OVERRIDE* */
+    uint32_t group;    /* FENCE_RUN_ENDED FENCE_LOOKED FENCE_KILLED OVERRIDE* PROVE */
     int64_t unix_ms;   /* OVERRIDE: the wall clock, which may end it earlier */
     uint32_t for_ms;   /* OVERRIDE */
     bool ok;           /* likewise: it exited with 0; it was seen that nothing is left */
@@ -374,6 +376,8 @@ void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_age
 /* Whether an operator may give `group` a manual lease for `for_ms` now; 0: for however long (3.8). */
 enum bw_override_refusal bw_agent_machine_judge_override(const struct bw_agent_machine *machine,
                                                          uint32_t group, uint32_t for_ms);
+/* What stands against the proof of the reach of `group` now (3.4). */
+enum bw_proof_word bw_agent_machine_judge_proof(const struct bw_agent_machine *machine, uint32_t group);
 /* How long it would wait: after that no lease that another site may hold lives. 0: nobody has told.
  */
 uint32_t bw_agent_machine_override_wait_ms(const struct bw_agent_machine *machine, uint32_t group);

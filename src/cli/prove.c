@@ -1,0 +1,286 @@
+/* breakwater prove: an operator has the site that is primary show that a KILL by its guard ends the service, at that site's
+ * machine. Design 3.4, Proved. */
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include <breakwater/agent/agent.h>
+#include <breakwater/base/duration.h>
+#include <breakwater/base/name.h>
+#include <breakwater/config/site_config.h>
+#include <breakwater/core/proof.h>
+#include <breakwater/sys/clock.h>
+
+#include "api.h"
+#include "at_site.h"
+#include "confirm.h"
+#include "verbs.h"
+
+#define LOOK_MS 500 /* between two looks at what has come of it */
+
+struct prove_values {
+    const char *config;
+    const char *reason;
+    bool is_plan;
+    bool is_yes;
+};
+
+static const struct bw_option prove_options[] = {
+    BW_OPTION_TEXT(struct prove_values, config, "config", 'c', "FILE", "the site file of the agent (site.yaml)"),
+    BW_OPTION_TEXT(struct prove_values, reason, "reason", 0, "TEXT", "why now; for the agent's log"),
+    BW_OPTION_FLAG(struct prove_values, is_plan, "plan", 0, "say what would happen, and stop"),
+    BW_OPTION_FLAG(struct prove_values, is_yes, "yes", 0, "do not ask for the group's name"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command prove_command = {
+    .name = "prove",
+    .operands = "GROUP",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help = "Shows that a KILL by this site's guard ends the service of GROUP. Without that proof, an operator\n"
+            "has to act if this site is lost. Run it on the machine of the primary, as root. The guard kills\n"
+            "the service instead of stopping it, status_script has to report stopped, and start_script starts\n"
+            "the service again: one outage, at a time that you choose. The group stays at this site. Before\n"
+            "the first start use: breakwater-chaos scripts.",
+    .options = prove_options,
+};
+
+struct run {
+    const struct prove_values *values;
+    const struct bw_site_config *config;
+    const char *group;
+    char path[BW_AGENT_SOCKET_BYTES];
+};
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+static const struct {
+    enum bw_proof_word word;
+    const char *why;
+    const char *fix;
+} texts[] = {
+    {BW_PROOF_WORD_ASKED, "a proof of this group is already under way", "the same with --plan shows how far it is"},
+    {BW_PROOF_WORD_NOT_PRIMARY, "this site is not the primary of the group, or its service is not running yet",
+     "run this command on the primary; at a standby, while the service is stopped on every site: breakwater-chaos scripts --reach"},
+    {BW_PROOF_WORD_ORDER, "the group is paused or in maintenance, or is being moved: no service is restarted then",
+     "breakwater resume GROUP, or breakwater maintenance end; then the same again"},
+    {BW_PROOF_WORD_REMOTE, "enforce is remote: no process or container of this machine is the service",
+     "handover_by_time has no effect on this group: use a second enforcer or remote_fence_script"},
+    {BW_PROOF_WORD_DRIVER, "driver is external: a loop of yours starts and stops the service, and may stop it before the KILL",
+     "use remote_fence_script, or handover_by_time: never"},
+    {BW_PROOF_WORD_GUARD, "the guard is down, is of an older release, or cannot kill the processes of the group",
+     "systemctl status breakwater-guard; its log has reach.works once it can"},
+    {BW_PROOF_WORD_SERVICE, "status_script does not report that the service runs and does its work",
+     "breakwater status; then the same again"},
+    {BW_PROOF_WORD_BUSY, "a script of this group is running", "the same again in a moment"},
+    {BW_PROOF_WORD_LEASE, "too little is left of the lease: the witnesses do not renew it",
+     "breakwater status; once the lease is renewed, the same again"},
+    {BW_PROOF_WORD_OUTSIDE, "start_script starts the service where the guard cannot kill it",
+     "set enforce: for this group in site.yaml; the guard's log suggests a value"},
+    {BW_PROOF_WORD_SERVES_ON,
+     "everything in the group's reach was killed, and status_script did not report stopped after that",
+     "set enforce: for this group in site.yaml; the guard's log suggests a value"},
+    {BW_PROOF_WORD_NOT_KILLED, "the guard has refused the KILL: a stop or fence script has begun since the service was started, or "
+                               "its disk did not keep what it saw",
+     "the same again, once the service was started anew"},
+    {BW_PROOF_WORD_CUT_OFF, "a fence, an order of the witnesses or the loss of the guard came in between",
+     "breakwater status; then the same again"},
+};
+
+static void say(const struct run *run, const char *word, bool was_begun)
+{
+    const char *why = word;
+    const char *fix = "breakwater status";
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strcmp(word, bw_proof_word(texts[i].word)) == 0) {
+            why = texts[i].why;
+            fix = texts[i].fix;
+        }
+    (void)fprintf(stderr,
+                  "%s: %s at %s: %s (%s)\n"
+                  "  effect:  %s; if %s is lost, an operator has to act (handover_by_time)\n"
+                  "  fix:     %s\n",
+                  was_begun ? "not proved" : "refused", run->group, run->config->site, why, word,
+                  was_begun ? "the KILL is not proved to end the service" : "nothing was changed", run->config->site, fix);
+}
+
+static void print_plan(const struct run *run, const json_t *reply)
+{
+    const struct bw_group_config *group = bw_site_config_find(run->config, run->group);
+    char limit[BW_DURATION_TEXT_BYTES] = "?";
+    int number = 1;
+
+    if (group != NULL)
+        bw_duration_format(group->timeout_ms[BW_ACTION_START], limit);
+    (void)printf("%s at %s: epoch %" PRId64 ", service %s\n", run->group, run->config->site,
+                 bw_json_number(reply, "epoch"), bw_json_member(reply, "service"));
+    if (bw_json_truth(reply, "restarts"))
+        (void)printf(" %d the service is stopped and started once by its scripts, because the guard has not seen it start "
+                     "with them where it can kill it\n",
+                     number++);
+    (void)printf(" %d status_script has to report started\n", number++);
+    (void)printf(" %d everything in the group's reach is killed (KILL, without stop_script): the outage begins, and what the "
+                 "service has not written is lost\n",
+                 number++);
+    (void)printf(" %d status_script has to report stopped: that is the proof\n", number++);
+    (void)printf(" %d start_script starts the service again, in the same epoch, whatever was seen: the outage ends (limit of "
+                 "the start: %s)\n",
+                 number, limit);
+}
+
+/* ---- speaking with the agent ----------------------------------------------------------------- */
+
+/* NULL: it was said why. */
+static json_t *ask(const struct run *run, const char *verb)
+{
+    const struct passwd *entry = getpwuid(getuid());
+    json_t *answer = NULL;
+    struct bw_diag diag = {0};
+    json_t *request = json_pack("{s:s, s:s, s:s, s:I, s:s*}", "verb", verb, "group", run->group, "by",
+                                entry != NULL ? entry->pw_name : "an unnamed user", "boot_ms",
+                                (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS), "reason", run->values->reason);
+
+    if (request == NULL)
+        (void)bw_usage_error(&prove_command, "--reason is not UTF-8");
+    else if (bw_at_site_ask(run->path, request, &answer, &diag) != BW_OK)
+        (void)fprintf(stderr,
+                      "error: prove: the agent of %s does not answer at %s: %s\n"
+                      "  effect:  %s\n"
+                      "  fix:     systemctl status breakwater-agent; then this command with --plan\n",
+                      run->config->site, run->path, diag.text,
+                      strcmp(verb, "prove") == 0 ? "the proof may still be made" : "nothing was changed");
+    else if (bw_json_member(answer, "error")[0] != '\0') {
+        (void)fprintf(stderr, "error: prove: %s: %s; nothing was changed\n", run->group, bw_json_member(answer, "error"));
+        json_decref(answer);
+        answer = NULL;
+    }
+    json_decref(request);
+    return answer;
+}
+
+static bool is_word(const json_t *reply, const char *member, enum bw_proof_word word)
+{
+    return strcmp(bw_json_member(reply, member), bw_proof_word(word)) == 0;
+}
+
+/* True: it has come to an end, in `*out_exit`. */
+static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *out_exit)
+{
+    const bool serves = strcmp(bw_json_member(reply, "service"), "started") == 0 && bw_json_truth(reply, "serving");
+    const bool is_here = bw_json_truth(reply, "open");
+
+    *out_exit = BW_EXIT_FAILED;
+    if (is_word(reply, "word", BW_PROOF_WORD_ASKED) || (!serves && is_here))
+        return false;
+    if (!is_word(reply, "word", BW_PROOF_WORD_PROVED)) {
+        say(run, bw_json_member(reply, "word"), true);
+    } else if (!serves) {
+        (void)fprintf(stderr, "proved: %s at %s; but its start did not succeed, and the site has released the group\n"
+                              "  fix:     breakwater status\n",
+                      run->group, run->config->site);
+    } else {
+        (void)printf("proved: a KILL by the guard of %s ends %s; the service runs again\n", run->config->site, run->group);
+        *out_exit = BW_EXIT_FINE;
+    }
+    return true;
+}
+
+static enum bw_exit follow(const struct run *run)
+{
+    enum bw_exit exit;
+    bool was_asked = false;
+
+    for (;;) { /* as long as it takes: who ends the command ends nothing but that */
+        json_t *reply = ask(run, "proof");
+
+        if (reply == NULL)
+            return BW_EXIT_UNKNOWN;
+        if (is_over(run, reply, &exit)) {
+            json_decref(reply);
+            return exit;
+        }
+        if (!is_word(reply, "word", BW_PROOF_WORD_ASKED) && !was_asked) {
+            (void)puts("waits for the start of the service");
+            (void)fflush(stdout);
+            was_asked = true;
+        }
+        json_decref(reply);
+        bw_api_pause(LOOK_MS);
+    }
+}
+
+static enum bw_exit act(const struct run *run)
+{
+    json_t *reply = ask(run, "prove");
+    char refusal[32];
+
+    if (reply == NULL)
+        return BW_EXIT_UNKNOWN;
+    (void)snprintf(refusal, sizeof refusal, "%s", bw_json_member(reply, "refusal"));
+    json_decref(reply);
+    if (strcmp(refusal, bw_proof_word(BW_PROOF_WORD_NONE)) == 0)
+        return follow(run);
+    say(run, refusal, false);
+    return BW_EXIT_UNSAFE;
+}
+
+static enum bw_exit go(const struct run *run)
+{
+    const struct prove_values *values = run->values;
+    enum bw_exit exit = BW_EXIT_FINE;
+    json_t *reply = ask(run, "proof");
+
+    if (reply == NULL)
+        return BW_EXIT_FAILED;
+    if (is_word(reply, "may", BW_PROOF_WORD_PROVED)) {
+        (void)printf("proved already: a KILL by the guard of %s ends %s; nothing was changed\n", run->config->site, run->group);
+    } else if (!is_word(reply, "may", BW_PROOF_WORD_NONE)) {
+        say(run, bw_json_member(reply, "may"), false);
+        exit = BW_EXIT_UNSAFE;
+    } else {
+        print_plan(run, reply);
+        if (values->is_plan)
+            (void)puts("Nothing was changed. Run again without --plan to do this.");
+        else if (!bw_confirm(&prove_command, values->is_yes, "The service is killed, and started again.", run->group))
+            exit = BW_EXIT_FAILED;
+        else
+            exit = act(run);
+    }
+    json_decref(reply);
+    return exit;
+}
+
+enum bw_exit bw_verb_prove(int argc, char **argv)
+{
+    struct prove_values values = {0};
+    struct bw_operands operands;
+    struct bw_site_config *config;
+    enum bw_exit status;
+    struct run run = {.values = &values};
+
+    if (!bw_options_parse(&prove_command, argc, argv, &values, &operands, &status))
+        return status;
+    run.group = operands.items[0];
+    if (values.config == NULL)
+        return bw_usage_error(&prove_command, "needs -c FILE: the site file of this site's agent");
+    if (!bw_name_is_valid(run.group))
+        return bw_usage_error(&prove_command, "GROUP is no name of a group");
+    if (!bw_confirm_is_possible(&prove_command, values.is_yes || values.is_plan))
+        return BW_EXIT_USAGE;
+    config = bw_site_config_take(values.config, BW_CONFIG_HERE, "nothing was changed");
+    if (config == NULL)
+        return BW_EXIT_CONFIG;
+    run.config = config;
+    if (bw_agent_socket_path(config, run.path))
+        status = go(&run);
+    else
+        status = bw_usage_error(&prove_command, "run_dir is too long for a socket in it");
+    bw_site_config_free(config);
+    return status;
+}
