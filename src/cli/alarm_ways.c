@@ -39,7 +39,7 @@ static const struct {
     {BW_TROUBLE_OUTSIDE_REACH, false,
      "what to write as enforce, there:  journalctl -u breakwater-guard"},
     {BW_TROUBLE_REACH_UNPROVED, false,
-     "test it there while the service is stopped everywhere:  breakwater-chaos scripts -c /etc/breakwater/site.yaml"},
+     "prove it there, which restarts the service once:  breakwater prove %g -c /etc/breakwater/site.yaml"},
     {BW_TROUBLE_RELAYED, false, "mend the way; there:  journalctl -u breakwater-agent"},
     {BW_TROUBLE_ONE_WITNESS, false, "mend the ways; there:  journalctl -u breakwater-agent"},
     {BW_TROUBLE_CERTIFICATE_ENDS, false, "where the CA is:  breakwater pki renew --dir DIR FILE"},

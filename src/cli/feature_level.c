@@ -134,7 +134,9 @@ static bool is_unproved_accepted(struct bw_api *api, const struct level_values *
     if (count == 0)
         return true;
     (void)puts("  effect:  when such a site is primary and is lost, an operator has to confirm that it is off\n"
-               "  fix:     breakwater-chaos scripts --reach -c /etc/breakwater/site.yaml, there, while the service is stopped");
+               "  fix:     at the primary, which restarts the service once:  breakwater prove GROUP -c /etc/breakwater/site.yaml\n"
+               "           at a standby, while the service is stopped everywhere:  breakwater-chaos scripts --reach -c "
+               "/etc/breakwater/site.yaml");
     if (values->is_accepted || values->is_plan)
         return true;
     (void)fputs("refused: sites are not proved; prove them, or raise it with --accept\n", stderr);

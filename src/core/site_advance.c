@@ -303,7 +303,7 @@ static void prove(const struct step *step, const char *rule)
     if (!bw_site_begin_proof(step))
         return;
     start_again(step, rule);
-    step->site->stops_first = true;
+    step->site->stops_first = true; /* by its KILL, or by the script before that */
 }
 
 /* 4: it runs, and does not do its work: stopped in order, and started again under the same epoch. Nobody could see the stop

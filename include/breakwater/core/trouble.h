@@ -98,9 +98,9 @@
       "machine, that site lost now is handed over by a fence from another site, or a person")      \
     X(REACH_UNPROVED, "reach_unproved",                                                            \
       "no kill by the guard alone was ever seen to stop this service, so a lost primary is "       \
-      "not failed over automatically: an operator has to confirm that it is off. Prove it before " \
-      "the service runs, with breakwater-chaos scripts, or in a maintenance window; ack says "     \
-      "that you know")                                                                             \
+      "not failed over automatically: an operator has to confirm that it is off. Prove it, which " \
+      "is one restart: breakwater prove GROUP at that site; before the service runs: "             \
+      "breakwater-chaos scripts. ack says that you know")                                          \
     X(NOT_LET_GO, "not_let_go",                                                                    \
       "the site has not let go of the service yet, or is not heard to have: start nothing by hand "  \
       "anywhere until it has")                                                                     \

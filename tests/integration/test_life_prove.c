@@ -1,0 +1,148 @@
+/* An operator proves the reach of a primary, by the command as people run it: then time may hand its group over, and only
+ * then. Design 3.3, 3.4, on real processes; the services' own records judge. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "elsewhere_world.h"
+
+enum { HELD, OTHER }; /* the sites */
+enum { FINE, FAILED, REFUSED = 6 };
+
+static bool is_seen_inside(struct real_cluster *of, int site)
+{
+    const char *seen = json_string_value(json_object_get(real_site_json(of, site), "reach_seen"));
+
+    return seen != NULL && strcmp(seen, "inside") == 0;
+}
+
+static bool is_proved(struct real_cluster *of, int site)
+{
+    return real_site_flag(of, site, "reach_proved");
+}
+
+static bool is_paused(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_says(of, "mode", "paused");
+}
+
+/* `breakwater prove harbor -c FILE MORE` at the site's machine. */
+static int prove(int site, const char *more, char *out, size_t size)
+{
+    char file[REAL_PATH_BYTES];
+    char *argv[] = {NULL, (char[]){"prove"}, (char[]){"harbor"}, (char[]){"-c"}, file, (char *)(uintptr_t)more, NULL};
+
+    (void)snprintf(file, sizeof file, "%s/site.yaml", cluster.sites[site].dir);
+    return trio_run(&cluster.trio, argv, out, size);
+}
+
+static void serve_unproved(void)
+{
+    for (int site = 0; site < 2; site++)
+        cluster.sites[site].is_proved = true; /* nobody has left a trial's proof */
+    real_serve(&cluster);
+    real_until(&cluster, is_seen_inside, HELD, "its service is seen inside");
+    assert_false(is_proved(&cluster, HELD));
+}
+
+static void lose_its_daemons(void)
+{
+    (void)real_end(&cluster.sites[HELD].agent, SIGKILL);
+    (void)real_end(&cluster.sites[HELD].guard, SIGKILL);
+}
+
+/* One outage of the service, under its epoch; then guard and agent are lost, and time alone hands the group over. */
+static void a_primary_is_proved_by_a_restart_and_time_hands_it_over(void **state)
+{
+    char out[4096];
+    pid_t before;
+
+    (void)state;
+    serve_unproved();
+    before = real_service(&cluster, HELD);
+    assert_int_equal(prove(HELD, "--plan", out, sizeof out), FINE);
+    assert_int_equal(real_service(&cluster, HELD), before);
+
+    if (prove(HELD, "--yes", out, sizeof out) != FINE)
+        fail_msg("%s", out);
+    assert_true(real_service_lives(&cluster, HELD));
+    assert_int_not_equal(real_service(&cluster, HELD), before);
+    assert_int_equal(real_runs(&cluster, HELD, "start"), 2);
+    assert_int_equal(real_runs(&cluster, HELD, "stop"), 0);
+    real_until(&cluster, is_proved, HELD, "the witnesses know of the proof");
+    assert_true(real_keeps_epoch_1(&cluster, HELD));
+    assert_int_equal(prove(HELD, "--yes", out, sizeof out), FINE); /* once is enough */
+    assert_int_equal(real_runs(&cluster, HELD, "start"), 2);
+
+    lose_its_daemons();
+    real_until(&cluster, real_serves, OTHER, "the other site serves");
+    real_assert_ended(&cluster, 1, "expired", "site_lost");
+    real_assert_no_overlap(&cluster);
+}
+
+static bool is_closed(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_says(of, "phase", "CLOSING") || real_number(of, "epoch") > 1;
+}
+
+/* A start leaves a helper in the reach, and the service is elsewhere: the KILL ends the helper alone. */
+static void a_helper_is_no_proof_and_nothing_is_handed_over_by_time(void **state)
+{
+    char out[4096];
+    pid_t before;
+
+    (void)state;
+    real_put(&cluster, HELD, "helper", "");
+    serve_unproved();
+    before = real_service(&cluster, HELD);
+
+    assert_int_equal(prove(HELD, "--yes", out, sizeof out), FAILED);
+    assert_int_equal(real_service(&cluster, HELD), before);
+    real_until(&cluster, is_seen_outside, HELD, "the look after it sees that the service is elsewhere");
+    assert_int_equal(prove(HELD, "--yes", out, sizeof out), REFUSED);
+    assert_int_equal(real_runs(&cluster, HELD, "start"), 1);
+
+    lose_its_daemons();
+    real_until(&cluster, is_closed, HELD, "its lease is over");
+    for (int lease = 0; lease < 2; lease++)
+        (void)real_for_a_lease(&cluster, stays_in_its_epoch, HELD); /* judged below, by what the services recorded */
+    assert_true(real_service_lives(&cluster, HELD));
+    real_assert_no_overlap(&cluster);
+    assert_int_equal(real_number(&cluster, "epoch"), 1);
+}
+
+/* At a standby, in maintenance, without its guard: nothing is touched. */
+static void it_is_refused_where_it_could_not_work(void **state)
+{
+    char out[4096];
+    pid_t before;
+
+    (void)state;
+    serve_unproved();
+    before = real_service(&cluster, HELD);
+    assert_int_equal(prove(OTHER, "--yes", out, sizeof out), REFUSED);
+    assert_int_equal(real_order(&cluster, "mode", "{\"mode\": \"paused\"}"), 200);
+    real_until(&cluster, is_paused, HELD, "it is paused");
+    assert_int_equal(prove(HELD, "--yes", out, sizeof out), REFUSED);
+    (void)real_end(&cluster.sites[HELD].guard, SIGKILL);
+    assert_int_equal(prove(HELD, "--yes", out, sizeof out), REFUSED);
+
+    assert_int_equal(real_service(&cluster, HELD), before);
+    assert_int_equal(real_runs(&cluster, HELD, "start"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_primary_is_proved_by_a_restart_and_time_hands_it_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_helper_is_no_proof_and_nothing_is_handed_over_by_time, set_up_daemons,
+                                        tear_down_daemons),
+        cmocka_unit_test_setup_teardown(it_is_refused_where_it_could_not_work, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
