@@ -2,6 +2,7 @@
  * `units`, `containers`): by the look that the guard takes, and by its KILL. */
 #include "sandbox.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@
 
 #define END_NS   (UINT64_C(10) * BW_NS_PER_S)
 #define PAUSE_MS 50
+#define SIGNALED_MAX 1024 /* what is beyond runs on: then a status says more than it would */
 
 bool bw_sandbox_is_managed(const struct bw_sandbox *sandbox)
 {
@@ -91,6 +93,20 @@ enum bw_err bw_sandbox_see_units(struct bw_sandbox *sandbox, uint32_t *out_up, s
                            again->name, bw_unit_comes_again(again), bw_units_manager_name(units),
                            bw_units_restart_advice(units));
     return BW_OK;
+}
+
+void bw_sandbox_signal_units(struct bw_sandbox *sandbox, int signal)
+{
+    struct bw_diag diag = {0};
+    struct bw_units *units = units_of(sandbox, &diag);
+    pid_t pids[SIGNALED_MAX];
+    size_t count = 0;
+
+    if (units == NULL || look_at(sandbox, units, &diag) != BW_OK ||
+        bw_units_list(units, pids, SIGNALED_MAX, &count, NULL) != BW_OK)
+        return;
+    for (size_t i = 0; i < count && i < SIGNALED_MAX; i++)
+        (void)kill(pids[i], signal); /* it may have just ended */
 }
 
 enum bw_err bw_sandbox_end_units(struct bw_sandbox *sandbox, struct bw_diag *diag)

@@ -137,6 +137,8 @@ bool bw_sandbox_is_managed(const struct bw_sandbox *sandbox);
  * one again by itself. */
 BW_MUST_CHECK enum bw_err bw_sandbox_see_units(struct bw_sandbox *sandbox, uint32_t *out_up,
                                                struct bw_diag *diag);
+/* One round of `signal` to what runs in them; what is not seen gets none. */
+void bw_sandbox_signal_units(struct bw_sandbox *sandbox, int signal);
 /* As the guard's KILL at a deadline; an error: they were not seen down within 10 s. */
 BW_MUST_CHECK enum bw_err bw_sandbox_end_units(struct bw_sandbox *sandbox, struct bw_diag *diag);
 /* KILL to all of them until none is left; false: some are, after 2 s. */

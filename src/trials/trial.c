@@ -3,9 +3,11 @@
 #include "trial.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 
 #include <breakwater/config/script_hint.h>
+#include <breakwater/core/report.h>
 #include <breakwater/sys/clock.h>
 
 #include "sandbox.h"
@@ -501,6 +503,32 @@ static bool end_reach(struct bw_sandbox *sandbox, uint32_t *out_count, const cha
     return is_ended;
 }
 
+static void signal_all(struct bw_sandbox *sandbox, int signal)
+{
+    (void)!bw_reach_signal(&sandbox->reaches[BW_SANDBOX_GUARD], BW_REACH_SERVED, signal, NULL); /* what it misses runs on */
+    if (bw_sandbox_is_managed(sandbox))
+        bw_sandbox_signal_units(sandbox, signal);
+}
+
+/* The proof rests on its word: a status that says stopped of what hangs would prove a KILL that has ended nothing. What
+ * it says otherwise, or that it hangs itself, is as it may be. */
+static void ask_of_what_hangs(struct bw_sandbox *sandbox)
+{
+    struct bw_trial_report *report = sandbox->report;
+    struct bw_sandbox_outcome outcome;
+    bool is_over;
+
+    signal_all(sandbox, SIGSTOP);
+    is_over = bw_sandbox_script(sandbox, BW_ACTION_STATUS, "while everything of it hangs (SIGSTOP)", &outcome);
+    signal_all(sandbox, SIGCONT);
+    if (!goes_on(sandbox))
+        return;
+    if (is_over && bw_service_of_line(outcome.first_line) == BW_SERVICE_STOPPED)
+        bw_trial_find(report, BW_TRIAL_HANG_STATUS, BW_TRIAL_PROBLEM, "its processes had got SIGSTOP, and status says stopped");
+    else
+        bw_trial_pass(report, BW_TRIAL_HANG_STATUS, "while its processes had got SIGSTOP");
+}
+
 /* What the guard does when no script helps: it kills what it reaches, and status is asked (3.4). */
 static void prove_reach(struct bw_sandbox *sandbox)
 {
@@ -520,6 +548,8 @@ static void prove_reach(struct bw_sandbox *sandbox)
         return;
     if (report->findings[BW_TRIAL_SANDBOX_SEES].verdict == BW_TRIAL_NOT_JUDGED)
         note_processes(sandbox, &census); /* alone: what is there was not seen yet */
+    if (goes_on(sandbox))
+        ask_of_what_hangs(sandbox);
     if (!goes_on(sandbox) || !end_reach(sandbox, &count, &what))
         return;
     service = wait_for_word(sandbox, BW_SERVICE_STOPPED, VANISH_MS, "all in reach killed");

@@ -48,6 +48,8 @@ enum bw_trial_verdict {
     X(REACH_PROVED, "reach.proved", "with all in the guard's reach killed, status says stopped",     \
       "what still serves is outside of the reach: name its units or containers (enforce); else a lost " \
       "site without a second enforcer waits for a fence from another one, or force-release")                                                              \
+    X(HANG_STATUS, "hang.status", "status does not say stopped of a service whose processes hang",      \
+      "print unknown if the service does not answer in time: stopped is what was seen to be gone")     \
     X(BEGIN_STOPPED, "begin.stopped", "status says stopped before anything was started",           \
       "stop the service first; then status must say so, also where it was never started")          \
     X(STATUS_WORD, "status.word", "status prints started, stopped, unhealthy or unknown",          \

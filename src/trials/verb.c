@@ -525,6 +525,7 @@ static bool is_proof(const struct trial *trial)
 
     return report->is_complete && !report->is_interrupted && !trial->is_interrupted &&
            is_found(report, BW_TRIAL_REACH_PROVED) && is_found(report, BW_TRIAL_SANDBOX_SEES) &&
+           is_found(report, BW_TRIAL_HANG_STATUS) &&
            is_found(report, BW_TRIAL_END_STOPPED) && group->digest != 0 &&
            group->digest == bw_group_config_digest(group);
 }
