@@ -159,17 +159,34 @@ static void dial_raft(const struct dialler *dialler, const struct bw_witness_mem
 /* ---- the guard of this machine --------------------------------------------------------------- */
 
 struct shown {
+    struct bw_check_lines *lines;
     const struct bw_site_config *config;
     uint32_t named_count; /* of the groups that it guards, those of the file */
 };
+
+/* 3.4: a KILL was proved to end what other scripts start. */
+static void check_proof(const struct shown *shown, const struct bw_group_config *group, const struct bw_reach_sight *sight)
+{
+    if (sight->proved && sight->digest != group->digest)
+        bw_check_line(shown->lines, BW_CHECK_WARN, group->name,
+                      "this file voids the proof of the group's reach (start_script, status_script, env, enforce, units or "
+                      "containers have changed): if this site is lost as primary, an operator has to act; after the reload, at "
+                      "the primary:  breakwater prove %s -c /etc/breakwater/site.yaml",
+                      group->name);
+}
 
 static void hear(const struct bw_guard_message *message, void *user)
 {
     struct shown *shown = user;
 
-    if (message->group[0] != '\0' && !message->shown.nobodys &&
-        bw_site_config_find(shown->config, message->group) != NULL)
-        shown->named_count++;
+    const struct bw_group_config *group = message->group[0] != '\0' && !message->shown.nobodys
+                                              ? bw_site_config_find(shown->config, message->group)
+                                              : NULL;
+
+    if (group == NULL)
+        return;
+    shown->named_count++;
+    check_proof(shown, group, &message->shown.sight);
 }
 
 /* ---- its enforcer: asked what it holds, which changes nothing ---- */
@@ -284,7 +301,7 @@ static void look_at_mirrors(struct bw_check_lines *lines, const char *file,
 static void dial_guard(struct bw_check_lines *lines, const char *file,
                        const struct bw_site_config *config)
 {
-    struct shown shown = {.config = config};
+    struct shown shown = {.lines = lines, .config = config};
     struct bw_diag diag = {0};
 
     if (access(config->guard_socket, F_OK) != 0 && errno == ENOENT) {

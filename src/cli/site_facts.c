@@ -89,11 +89,13 @@ static void tell_of_unseen(const json_t *group, const json_t *site, FILE *out)
         (void)fprintf(out,
                       "%s: %s: a script was changed since the service was started, or its "
                       "processes cannot be listed; %sthe next start counts as outside until it "
-                      "was seen, and a trial of the scripts before proves nothing of it\n",
+                      "was seen, and this voids the proof\n"
+                      "  prove it there, which restarts the service once:  breakwater prove %s -c /etc/breakwater/site.yaml\n",
                       bw_json_member(site, "name"), word,
                       bw_json_truth(json_object_get(group, "end"), "by_time")
                           ? "time alone still hands this epoch over, "
-                          : "");
+                          : "",
+                      bw_json_member(group, "name"));
     }
 }
 

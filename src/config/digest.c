@@ -1,4 +1,5 @@
-/* What a proof that a group's reach ends its service rests on (design 3.4). */
+/* What a proof that a group's reach ends its service rests on (design 3.4): what starts it, and what says that it has
+ * ended. */
 #include <breakwater/config/site_config.h>
 
 #include <errno.h>
@@ -84,13 +85,13 @@ static uint64_t mix_steps(uint64_t digest, const char *key, const struct bw_step
     return digest;
 }
 
-uint64_t bw_group_config_digest(const struct bw_group_config *group)
+/* A rejoin may start what a start starts. What stops, fences, measures or verifies has no part in where it runs. */
+static bool is_covered(enum bw_action_kind kind)
 {
-    return bw_group_config_digest_steps(group, BW_ACTION_NONE, NULL);
+    return kind == BW_ACTION_START || kind == BW_ACTION_STATUS || kind == BW_ACTION_REJOIN;
 }
 
-uint64_t bw_group_config_digest_steps(const struct bw_group_config *group,
-                                      enum bw_action_kind action, uint64_t out_steps[BW_STEPS_MAX])
+static uint64_t digest_of(const struct bw_group_config *group, bool is_of_before, uint64_t *out_steps)
 {
     uint64_t digest = mix_text(FNV_OFFSET, bw_reach_word(group->enforce));
 
@@ -105,15 +106,29 @@ uint64_t bw_group_config_digest_steps(const struct bw_group_config *group,
         digest = mix_text(digest, group->env[i].value);
     }
     for (int kind = 0; kind < BW_ACTION_COUNT; kind++) {
-        if (kind == BW_ACTION_REMOTE_FENCE)
-            continue; /* it has no part in where the service of this site runs */
+        if (is_of_before ? kind == BW_ACTION_REMOTE_FENCE : !is_covered((enum bw_action_kind)kind))
+            continue;
         digest = mix_text(digest, bw_action_word((enum bw_action_kind)kind));
         if (group->scripts[kind] != NULL)
             digest = mix_file(digest, group->scripts[kind]);
     }
-    digest = mix_steps(digest, "start_steps", &group->start_steps,
-                       action == BW_ACTION_START ? out_steps : NULL);
-    digest = mix_steps(digest, "stop_steps", &group->stop_steps,
-                       action == BW_ACTION_STOP ? out_steps : NULL);
+    digest = mix_steps(digest, "start_steps", &group->start_steps, out_steps);
+    if (is_of_before)
+        digest = mix_steps(digest, "stop_steps", &group->stop_steps, NULL);
     return digest != 0 ? digest : 1;
+}
+
+uint64_t bw_group_config_digest(const struct bw_group_config *group)
+{
+    return digest_of(group, false, NULL);
+}
+
+uint64_t bw_group_config_digest_of_before(const struct bw_group_config *group)
+{
+    return digest_of(group, true, NULL);
+}
+
+uint64_t bw_group_config_digest_steps(const struct bw_group_config *group, uint64_t out_steps[BW_STEPS_MAX])
+{
+    return digest_of(group, false, out_steps);
 }

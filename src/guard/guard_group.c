@@ -33,12 +33,23 @@ static void get_limits(const struct bw_group_config *config, struct bw_guard_lim
     }
 }
 
+/* 3.4: what a KILL was proved to end is what these scripts start. */
+static void tell_voided(const struct bw_guard_group *group)
+{
+    bw_log_warn(&group->program->log, "reach.proof", "group=%s does=\"%s\" next=%s", group->config->name,
+                "what was read again voids the proof: if this site is lost as primary, an operator has to act",
+                "\"breakwater prove GROUP, at the primary, restarts the service once\"");
+}
+
 void bw_guard_group_configure(struct bw_guard_group *group, const struct bw_group_config *config)
 {
+    const bool was_proved = bw_guard_sight(&group->machine).proved;
     struct bw_guard_limits limits;
 
     group->config = config;
     get_limits(config, &limits);
+    if (was_proved && limits.digest != group->machine.limits.digest)
+        tell_voided(group);
     bw_guarded_configure(&group->program->machine, &group->at, &limits);
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         group->has_warned_shell[action] = false;
@@ -349,9 +360,15 @@ static void open_units(struct bw_guard_group *group)
 
 /* ---- what a trial has proved ------------------------------------------------------------------ */
 
+/* An earlier release made its digest of more scripts: what that one kept of the very scripts that lie there counts. */
+static uint64_t digest_of_now(const struct bw_group_config *config, uint64_t kept)
+{
+    return kept != 0 && config->digest != 0 && kept == bw_group_config_digest_of_before(config) ? config->digest : kept;
+}
+
 static uint64_t take_trial(const struct bw_guard_group *group, const struct bw_guard_files *files)
 {
-    const uint64_t digest = files->proof;
+    const uint64_t digest = digest_of_now(group->config, files->proof);
 
     if (digest == 0 && files->proof_diag.text[0] == '\0')
         return 0; /* there was no trial */
@@ -364,7 +381,7 @@ static uint64_t take_trial(const struct bw_guard_group *group, const struct bw_g
     else
         bw_log_warn(
             &group->program->log, "reach.proof",
-            "group=%s why=%s does=\"proves nothing; breakwater-chaos scripts makes another\"",
+            "group=%s why=%s does=\"proves nothing\" next=\"breakwater prove GROUP, at the primary; while it is stopped everywhere: breakwater-chaos scripts\"",
             group->config->name,
             bw_log_quote(digest == 0 ? files->proof_diag.text
                                      : "its scripts, env, enforce or units were "
@@ -428,6 +445,7 @@ enum bw_err bw_guard_group_open(struct bw_guard_program *program,
     note_interrupted(group, &files->found.mirror);
     get_limits(config, &limits);
     limits.proof = take_trial(group, files);
+    start.memory.sight.digest = digest_of_now(config, start.memory.sight.digest);
     bw_guard_init(&group->machine, config->name, &limits, &start.memory,
                   start.has_mirror ? &files->found.mirror : NULL, bw_clock_now());
     open_units(group);

@@ -12,7 +12,7 @@
 static uint64_t digest_start(const void *of)
 {
     uint64_t steps[BW_STEPS_MAX] = {0};
-    const uint64_t digest = bw_group_config_digest_steps(of, BW_ACTION_START, steps);
+    const uint64_t digest = bw_group_config_digest_steps(of, steps);
 
     /* What is not written stays 0, which no file's digest is: that step is refused. */
     (void)!pwrite(STDIN_FILENO, &digest, sizeof digest, offsetof(struct bw_steps_plan, digest));

@@ -111,7 +111,9 @@ static void a_script_edited_where_it_lies_is_seen_by_the_next_look(void **state)
     before = rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight;
     assert_int_equal(before.seen, BW_REACH_INSIDE);
 
-    edit(rig, "stop.sh");
+    edit(rig, "stop.sh"); /* how it is stopped says nothing of where it runs */
+    assert_true(rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight.digest == before.digest);
+    edit(rig, "status.sh");
     after = rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight;
 
     assert_int_equal(after.seen, BW_REACH_UNSEEN);

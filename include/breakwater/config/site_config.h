@@ -151,14 +151,14 @@ const struct bw_group_config *bw_site_config_find(const struct bw_site_config *c
 bool bw_group_config_has_same_reach(const struct bw_group_config *from,
                                     const struct bw_group_config *to);
 
-/* Of the scripts' contents (of steps their names, needs and order, too), `env`, `enforce` and the
- * units: what a guard has seen of its reach it has seen with these (design 3.4). Reads the scripts;
+/* Of the contents of the start, rejoin and status scripts (of start_steps the names, needs and order, too), `env`,
+ * `enforce` and the units: what a guard has seen of its reach it has seen with these (design 3.4). Reads the scripts;
  * never 0. */
 uint64_t bw_group_config_digest(const struct bw_group_config *group);
-/* The same, and in `out_steps` the digest of the file of each step of `action`, as they went into
- * it. */
-uint64_t bw_group_config_digest_steps(const struct bw_group_config *group,
-                                      enum bw_action_kind action, uint64_t out_steps[BW_STEPS_MAX]);
+/* As releases made it that covered every script: what is kept by it counts as kept by the one above. */
+uint64_t bw_group_config_digest_of_before(const struct bw_group_config *group);
+/* The first, and in `out_steps` the digest of the file of each step of a start, as they went into it. */
+uint64_t bw_group_config_digest_steps(const struct bw_group_config *group, uint64_t out_steps[BW_STEPS_MAX]);
 /* Of one file: what a step's digest is. Async-signal-safe. */
 uint64_t bw_script_file_digest(const char *path);
 /* To read a script from; -1 and errno: it cannot be read, or (EINVAL) is no file: a FIFO would hold up whoever opens it,
