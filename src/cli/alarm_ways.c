@@ -37,7 +37,8 @@ static const struct {
     {BW_TROUBLE_REJOIN_FAILED, false,
      "it is tried again; why it fails, there:  journalctl -u breakwater-guard"},
     {BW_TROUBLE_OUTSIDE_REACH, false,
-     "what to write as enforce, there:  journalctl -u breakwater-guard"},
+     "what to write as enforce, there:  journalctl -u breakwater-guard\n"
+     "  of an adopted service, there:  breakwater prove %g -c /etc/breakwater/site.yaml"},
     {BW_TROUBLE_REACH_UNPROVED, false,
      "prove it there, which restarts the service once:  breakwater prove %g -c /etc/breakwater/site.yaml"},
     {BW_TROUBLE_RELAYED, false, "mend the way; there:  journalctl -u breakwater-agent"},
