@@ -131,8 +131,6 @@ void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_ru
                          const struct bw_guard_run_ended *ended, const char *rule);
 /* A remote fence that runs makes way for this site's own service. */
 void bw_guard_end_remote_fence(const struct guard_step *step, const char *rule);
-/* The look after a stop's script, or the KILL in place of it, has shown the end, or has not in time. */
-void bw_guard_end_stop(const struct guard_step *step, bool is_seen);
 /* A stop or fence was seen to succeed. */
 void bw_guard_note_end(struct bw_guard *guard);
 enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);
@@ -197,8 +195,6 @@ void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight 
 /* A stop `by_kill` is ordered, and no action is in its way. */
 void bw_guard_prove_on_run(const struct guard_step *step, const struct bw_guard_run *run);
 void bw_guard_prove_on_reach_killed(const struct guard_step *step, bool ok);
-/* The first look after its KILL, or none has ended in time. */
-void bw_guard_prove_looked(const struct guard_step *step, enum bw_service service, enum bw_guard_left left);
 bool bw_guard_is_proving(const struct bw_guard *guard);
 
 /* guard_fence.c */

@@ -69,10 +69,3 @@ void bw_guard_prove_on_reach_killed(const struct guard_step *step, bool ok)
     guard->stop_look_limit = guard->stop_limit;
     bw_guard_stop_move(guard, BW_STOP_EVENT_CHECK);
 }
-
-/* The first look decides: what ends a while after the KILL may end after D. */
-void bw_guard_prove_looked(const struct guard_step *step, enum bw_service service, enum bw_guard_left left)
-{
-    BW_ASSERT(bw_guard_is_proving(step->guard));
-    bw_guard_end_stop(step, bw_guard_note_proof(step, service, left));
-}

@@ -477,7 +477,7 @@ static void begin_stop_check(const struct guard_step *step, const struct bw_guar
     bw_guard_stop_move(guard, BW_STOP_EVENT_CHECK);
 }
 
-void bw_guard_end_stop(const struct guard_step *step, bool is_seen)
+static void end_stop(const struct guard_step *step, bool is_seen)
 {
     struct bw_guard *guard = step->guard;
 
@@ -529,9 +529,9 @@ static void on_stop_looked(const struct guard_step *step, enum bw_service servic
     bw_guard_note_left(guard, left);
     guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
     if (is_down && left == BW_GUARD_LEFT_NOTHING && bw_guard_looks_count(guard))
-        bw_guard_end_stop(step, true);
+        end_stop(step, true);
     else if (bw_instant_wait_is_over(step->now, guard->stop_limit))
-        bw_guard_end_stop(step, false);
+        end_stop(step, false);
     else if (left == BW_GUARD_LEFT_NOTHING && bw_guard_is_script_due_again(guard))
         stop_again(step);
     else if (is_down && left == BW_GUARD_LEFT_THERE)
@@ -545,7 +545,7 @@ static void give_up_stop_look(const struct guard_step *step)
 
     BW_ASSERT(step->guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE);
     if (bw_instant_wait_is_over(step->now, limit))
-        bw_guard_end_stop(step, false);
+        end_stop(step, false);
     else
         bw_guard_wake(step, limit);
 }
@@ -614,7 +614,7 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
     if (run->run_id != 0)
         bw_guard_answer_run(step, run, ended, "V12");
     else if (bw_guard_is_proving(guard) && has_looked && !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped)
-        bw_guard_prove_looked(step, service, left);
+        end_stop(step, bw_guard_note_proof(step, service, left)); /* what ends later may end after D */
     else if (guard->stop == BW_GUARD_STOP_CHECKING && !bw_guard_is_proving(guard))
         on_stop_looked(step, service, left);
     else if (bw_guard_is_proving(guard))
