@@ -87,6 +87,9 @@ void sim_check_took_effect(struct sim_process *witness, const struct bw_command 
                  " of the spec changes %s in version %" PRIu64,
                  witness->name, bw_command_word(command->kind), command->spec_version,
                  command->group, before->spec_version);
+    if (command->kind == BW_COMMAND_CLAIM && command->claim == BW_CLAIM_AHEAD) /* 3.9: nothing is lost in these worlds */
+        sim_fail(world, "log", "%s: %s names epoch %" PRIu64 " and index %" PRIu64 " of %s, and no decision was lost",
+                 witness->name, command->site, command->named_epoch, command->named_index, command->group);
     look_at_hold(witness, group, command, before);
     note_point(world->checks, group, command);
 }

@@ -59,6 +59,13 @@ static const struct {
      "  to give it up:  breakwater members replace %s NEW"},
 };
 
+/* Of decisions_lost, where a site names what the log lacks. */
+static const char named_way[] =
+    "stop all witnesses; on the one that has it, else on the one with the highest index:  breakwater recover -c FILE\n"
+    "  or, before that, breakwater snapshot save SAVED, and on a new one:  breakwater snapshot restore -c FILE - <SAVED\n"
+    "  start that one, and make the others anew\n"
+    "  if what %s reports is false (a stolen key):  breakwater force-release %g --site %s";
+
 /* Of second_enforcer_lost: by the word that the site's agent has for it (3.4). */
 static const struct {
     enum bw_second_word word;
@@ -144,6 +151,10 @@ void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *ou
         if (other_site(group, of) != NULL)
             print("to move it, whatever its status says:  breakwater switchover %g --to %s", bw_json_member(group, "name"),
                   other_site(group, of), out);
+        return;
+    }
+    if (strcmp(word, bw_trouble_word(BW_TROUBLE_DECISIONS_LOST)) == 0 && json_is_array(json_object_get(group, "claims"))) {
+        print(named_way, bw_json_member(group, "name"), of, out);
         return;
     }
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {

@@ -507,6 +507,11 @@ static void warn_of_claims(const json_t *group, const char *name, struct bw_verd
                     "%s: more claims than are kept; no site becomes primary until each one has ended: breakwater "
                     "force-release %s --site SITE",
                     name, name);
+        else if (is_word(claim, "claim", bw_claim_kind_word(BW_CLAIM_AHEAD)))
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_DECISIONS_LOST), site,
+                    "%s: reports a decision about %s that the witnesses have lost; until this is resolved no other site becomes "
+                    "primary",
+                    site, name);
         else if (is_word(claim, "claim", bw_claim_kind_word(BW_CLAIM_OUTSIDE)))
             bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), site,
                     "%s: may serve, and the spec of %s lacks it; no site becomes primary until %s reports that it has "

@@ -54,6 +54,8 @@ bool bw_claims_is_over(const struct bw_group *group, const struct bw_watch *watc
     struct bw_claim_word word;
     bool is_adopted_there;
 
+    if (claim->kind == BW_CLAIM_AHEAD) /* 3.9: no report of a site undoes what it has named */
+        return false;
     if (!bw_claim_stands(claim) || !newest_word(group, watch, claim, now, &word, &is_adopted_there) ||
         !is_over_by(watch, claim, &word))
         return false;
@@ -66,12 +68,26 @@ bool bw_claims_is_over(const struct bw_group *group, const struct bw_watch *watc
     return true;
 }
 
+static bool is_armed_holder(const struct bw_group *group, const struct bw_watch *watch, int site, struct bw_instant now)
+{
+    const struct bw_contact *contact = site < 0 ? NULL : bw_policy_connected(group, watch, site, now);
+
+    return contact != NULL && strcmp(group->holder_site, group->spec.sites[site].name) == 0 && is_adopted(group, contact);
+}
+
 enum bw_holder_answer bw_claims_answer(const struct bw_group *group, const struct bw_watch *watch, const char *site,
                                        struct bw_instant now, uint64_t *out_fresh_left_ns)
 {
     const int index = bw_spec_find_site(&group->spec, site);
 
+    enum bw_holder_answer answer = BW_HOLDER_SILENT;
+
     *out_fresh_left_ns = 0;
-    return index < 0 ? BW_HOLDER_SILENT
-                     : bw_policy_answer(group, &watch->reports[index], now, true, out_fresh_left_ns);
+    if (index >= 0)
+        answer = bw_policy_answer(group, &watch->reports[index], now, true, out_fresh_left_ns);
+    /* Of a site that only knows too much nothing has to be off; nor does what serves in the open epoch speak against it. */
+    if (!bw_claims_may_serve(group, watch, site) &&
+        (answer == BW_HOLDER_ANSWERS || is_armed_holder(group, watch, index, now)))
+        return BW_HOLDER_SILENT;
+    return answer;
 }

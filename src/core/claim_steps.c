@@ -5,6 +5,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/feature_level.h>
 
+#include "ahead.h"
 #include "claims.h"
 #include "evaluation.h"
 
@@ -13,11 +14,14 @@ bool bw_decide_claim(struct bw_evaluation *eval, struct bw_command *command)
 {
     const struct bw_heard_claim *heard = bw_claims_uncommitted(eval->group, eval->watch);
 
-    if (eval->leadership->feature_level < BW_CLAIM_LEVEL || heard == NULL)
+    if (eval->leadership->feature_level < BW_CLAIM_LEVEL)
         return false;
-    *command = bw_claims_command(eval->group, heard);
+    if (heard != NULL)
+        *command = bw_claims_command(eval->group, heard);
+    else if (!bw_ahead_command(eval->group, eval->watch, eval->leadership, command))
+        return false;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CLAIM, -1, true, BW_UNIT_SITE,
-                        bw_spec_find_site(&eval->group->spec, heard->site), -1, "is committed");
+                        bw_spec_find_site(&eval->group->spec, command->site), -1, "is committed");
     return true;
 }
 

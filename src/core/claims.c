@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ahead.h"
+
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 
@@ -182,6 +184,9 @@ static void describe(const struct bw_group *group, const char *site, struct bw_i
 bool bw_claims_at(const struct bw_group *group, const struct bw_watch *watch, uint32_t number,
                   struct bw_claimed *out_claimed)
 {
+    const struct bw_contact *contact;
+    int site;
+
     for (uint32_t i = 0; i < group->claim_count; i++)
         if (bw_claim_stands(&group->claims[i]) && number-- == 0) {
             describe(group, group->claims[i].site, group->claims[i].instance, group->claims[i].kind, true, out_claimed);
@@ -195,6 +200,11 @@ bool bw_claims_at(const struct bw_group *group, const struct bw_watch *watch, ui
             return true;
         }
     }
+    contact = bw_ahead_at(group, watch, &number, &site);
+    if (contact != NULL) {
+        describe(group, group->spec.sites[site].name, contact->instance, BW_CLAIM_AHEAD, false, out_claimed);
+        return true;
+    }
     if ((!group->has_more_claims && !watch->has_more_heard_claims) || number != 0)
         return false;
     *out_claimed = (struct bw_claimed){.site = "", .index = -1, .kind = BW_CLAIM_OVERRIDES};
@@ -205,7 +215,8 @@ bool bw_claims_find_other(const struct bw_group *group, const struct bw_watch *w
                           struct bw_claimed *out_claimed)
 {
     for (uint32_t number = 0; bw_claims_at(group, watch, number, out_claimed); number++)
-        if (out_claimed->index < 0 || out_claimed->index != except || !bw_id_equal(out_claimed->instance, instance))
+        if (out_claimed->index < 0 || out_claimed->index != except || out_claimed->kind == BW_CLAIM_AHEAD ||
+            !bw_id_equal(out_claimed->instance, instance))
             return true;
     return false;
 }
@@ -223,13 +234,36 @@ bool bw_claims_find_outside(const struct bw_group *group, const struct bw_watch 
     return false;
 }
 
+/* A claim that the site may serve weighs more than what it knows. */
+static int weight(enum bw_claim_kind kind)
+{
+    return kind == BW_CLAIM_AHEAD ? -1 : (int)kind;
+}
+
+bool bw_claims_is_ahead(const struct bw_group *group, const struct bw_watch *watch, const char *site)
+{
+    struct bw_claimed claimed;
+
+    for (uint32_t number = 0; bw_claims_at(group, watch, number, &claimed); number++)
+        if (claimed.kind == BW_CLAIM_AHEAD && strcmp(claimed.site, site) == 0)
+            return true;
+    return false;
+}
+
+bool bw_claims_may_serve(const struct bw_group *group, const struct bw_watch *watch, const char *site)
+{
+    struct bw_claimed claimed;
+
+    return bw_claims_find_of(group, watch, site, &claimed) && claimed.kind != BW_CLAIM_AHEAD;
+}
+
 bool bw_claims_find_of(const struct bw_group *group, const struct bw_watch *watch, const char *site,
                        struct bw_claimed *out_claimed)
 {
     struct bw_claimed claimed, most = {.site = NULL};
 
     for (uint32_t number = 0; bw_claims_at(group, watch, number, &claimed); number++)
-        if (strcmp(claimed.site, site) == 0 && (most.site == NULL || claimed.kind > most.kind))
+        if (strcmp(claimed.site, site) == 0 && (most.site == NULL || weight(claimed.kind) > weight(most.kind)))
             most = claimed;
     if (most.site != NULL && out_claimed != NULL)
         *out_claimed = most;
@@ -246,6 +280,9 @@ const char *bw_claims_word(const struct bw_claimed *claimed)
     case BW_CLAIM_OUTSIDE:
         return "a site that the spec lacks may serve: apply the spec that has it, or, if its machine is off: breakwater "
                "force-release GROUP --site SITE";
+    case BW_CLAIM_AHEAD:
+        return "the site names a decision that the witnesses have lost: recover (see the alarm decisions_lost); or, if what it "
+               "reports is false: breakwater force-release GROUP --site SITE";
     case BW_CLAIM_OVERRIDES:
         break;
     }

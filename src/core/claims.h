@@ -37,7 +37,7 @@ void bw_claims_on_applied(struct bw_watch *watch, const struct bw_group *group, 
 /* ---- what holds ---- */
 
 /* The first claim that another agent has made than this instance of the site `except` (index in the spec; -1: of any):
- * an instance that was made anew knows nothing of what the one before it has left (3.7). False: there is none. */
+ * an instance that was made anew knows nothing of what the one before it has left (3.7). One AHEAD holds its own site, too. False: there is none. */
 bool bw_claims_find_other(const struct bw_group *group, const struct bw_watch *watch, int except, struct bw_id instance,
                           struct bw_claimed *out_claimed);
 bool bw_claims_at(const struct bw_group *group, const struct bw_watch *watch, uint32_t number,
@@ -48,6 +48,10 @@ bool bw_claims_find_outside(const struct bw_group *group, const struct bw_watch 
 /* The claim of that site: of several the one that weighs most. `out_claimed` may be NULL. */
 bool bw_claims_find_of(const struct bw_group *group, const struct bw_watch *watch, const char *site,
                        struct bw_claimed *out_claimed);
+/* The site knows of a decision that the log lacks (3.9). */
+bool bw_claims_is_ahead(const struct bw_group *group, const struct bw_watch *watch, const char *site);
+/* It has a claim that it serves without the open epoch, or may. */
+bool bw_claims_may_serve(const struct bw_group *group, const struct bw_watch *watch, const char *site);
 /* Why it holds others, for a gate: a constant text, or of `claimed`. */
 const char *bw_claims_word(const struct bw_claimed *claimed);
 /* Returns the report that a leader has to commit next; NULL: there is none. */

@@ -153,7 +153,7 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
 {
     switch (command->kind) {
     case BW_COMMAND_GRANT:
-        return command->epoch != group->epoch + 1 || command->spec_version != group->spec_version;
+        return command->epoch != bw_group_next_epoch(group) || command->spec_version != group->spec_version;
     case BW_COMMAND_REVOKE:
     case BW_COMMAND_UNREVOKE:
     case BW_COMMAND_WISH:
@@ -202,8 +202,8 @@ static uint32_t wait_ms(const struct bw_terms *terms)
 /* What outlives it: whoever was let go may hold its last epoch until the wait is over (3.9). */
 static void delete_group(struct bw_cluster *cluster, struct bw_group *group)
 {
-    if (group->epoch > cluster->epoch_floor)
-        cluster->epoch_floor = group->epoch;
+    if (bw_group_next_epoch(group) > cluster->epoch_floor + 1)
+        cluster->epoch_floor = bw_group_next_epoch(group) - 1;
     if (wait_ms(&group->let_go_terms) > cluster->let_go_wait_ms)
         cluster->let_go_wait_ms = wait_ms(&group->let_go_terms);
     BW_ASSERT(cluster->epoch_floor >= group->epoch);
@@ -301,8 +301,8 @@ static struct bw_applied change_group(struct bw_cluster *cluster, int group_inde
     rule = bw_group_apply(group, index, command);
     if (rule == NULL)
         return refuse(group_index, BW_ERR_REFUSED);
-    BW_ASSERT(group->epoch ==
-              before.epoch + (command->kind == BW_COMMAND_GRANT)); /* 3.1: one grant, one epoch */
+    BW_ASSERT(command->kind == BW_COMMAND_GRANT ? group->epoch > before.epoch /* 3.1: one grant, one epoch */
+                                                : group->epoch == before.epoch);
     if (keeps_record(cluster))
         bw_record_command(cluster->record, group, &before, index, command);
     if (command->kind == BW_COMMAND_DELETE)

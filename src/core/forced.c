@@ -196,6 +196,11 @@ static enum bw_err check_claim(const struct bw_group *group, const struct bw_wat
                            "-c FILE --end; if the service is off there although its agent answers: breakwater force-release "
                            "%s --site %s --holder-is-off",
                            wish->to, group->spec.name, group->spec.name, group->spec.name, wish->to);
+    if (!bw_claims_may_serve(group, watch, wish->to))
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s answers, and reports that %s runs there: what it names may be true, and two sites would serve. "
+                           "See: breakwater status",
+                           wish->to, group->spec.name);
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s answers, and reports that %s runs there: two sites would serve. End the override there: "
                        "breakwater override %s -c FILE --end; or switch that site off until it answers no more",

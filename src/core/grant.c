@@ -78,7 +78,7 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
     BW_ASSERT(eval->group->phase == BW_PHASE_VACANT); /* I1: nobody else holds it */
     BW_ASSERT(eval->group->epoch < UINT64_MAX);       /* I2: there is a next one */
     command->kind = BW_COMMAND_GRANT;
-    command->epoch = eval->group->epoch + 1;
+    command->epoch = bw_group_next_epoch(eval->group);
     command->reason = reason;
     command->silent_ms = bw_eval_silent_ms(eval);
     command->terms = bw_terms_of_spec(&eval->group->spec);
@@ -401,7 +401,7 @@ static int overriding_site(const struct bw_evaluation *eval)
 
     for (int site = 0; site < (int)eval->group->spec.site_count; site++)
         if (bw_claims_find_of(eval->group, eval->watch, site_name(eval, site), &claimed) &&
-            claimed.kind != BW_CLAIM_OUTSIDE)
+            claimed.kind != BW_CLAIM_OUTSIDE && claimed.kind != BW_CLAIM_AHEAD)
             return site;
     return -1;
 }

@@ -137,7 +137,7 @@ const struct bw_group_rule *bw_group_apply(struct bw_group *group, uint64_t inde
     group->phase = rule->next;
     group->changed_index = index;
     BW_ASSERT(group->epoch == epoch_before || /* I2: only a grant takes the next */
-              (command->kind == BW_COMMAND_GRANT && group->epoch == epoch_before + 1));
+              (command->kind == BW_COMMAND_GRANT && group->epoch > epoch_before));
     BW_ASSERT((group->phase == BW_PHASE_VACANT) == is_empty(group->holder_site));
     BW_ASSERT_NONE(bw_group_unsound(group));
     return rule;
@@ -164,7 +164,7 @@ static bool may_be_granted(const struct bw_spec *spec, const struct bw_command *
 
 static bool grant_is_next(const struct bw_group *group, const struct bw_command *command)
 {
-    return command->epoch > group->epoch && command->epoch - group->epoch == 1 &&
+    return command->epoch > group->epoch && command->epoch == bw_group_next_epoch(group) &&
            command->spec_version == group->spec_version &&
            group->spec.mode != BW_MODE_OBSERVE && /* 3.9: nobody holds what is only observed */
            may_be_granted(&group->spec, command) && !bw_id_is_none(command->instance) &&
@@ -764,6 +764,7 @@ void bw_group_recover(struct bw_group *group, uint64_t index, uint64_t epoch, ui
 
     BW_ASSERT(epoch > group->epoch);
     bw_group_end_wish(group, BW_WISH_END_RECOVERED, "", "");
+    bw_group_forget_ahead(group);
     drop_switchover(group);
     CLEAR(group->first_choice);
     CLEAR(group->initial_primary);

@@ -6,6 +6,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/minmax.h>
 #include <breakwater/base/name.h>
 #include <breakwater/base/words.h>
 
@@ -17,12 +18,36 @@ bool bw_claim_stands(const struct bw_claim *claim)
     return claim->end == BW_CLAIM_END_NONE;
 }
 
-const struct bw_claim *bw_group_claim_of(const struct bw_group *group, const char *site, struct bw_id instance)
+static const struct bw_claim *find(const struct bw_group *group, const char *site, struct bw_id instance, bool is_ahead)
 {
     for (uint32_t i = 0; i < group->claim_count; i++)
-        if (strcmp(group->claims[i].site, site) == 0 && bw_id_equal(group->claims[i].instance, instance))
+        if (strcmp(group->claims[i].site, site) == 0 && bw_id_equal(group->claims[i].instance, instance) &&
+            (group->claims[i].kind == BW_CLAIM_AHEAD) == is_ahead)
             return &group->claims[i];
     return NULL;
+}
+
+const struct bw_claim *bw_group_claim_of(const struct bw_group *group, const char *site, struct bw_id instance)
+{
+    return find(group, site, instance, false);
+}
+
+uint64_t bw_group_next_epoch(const struct bw_group *group)
+{
+    uint64_t newest = group->epoch;
+
+    for (uint32_t i = 0; i < group->claim_count; i++)
+        newest = bw_max(newest, group->claims[i].named_epoch);
+    return newest + 1;
+}
+
+bool bw_group_lacks(const struct bw_group *group, uint64_t named_epoch, uint64_t named_index)
+{
+    uint64_t newest_index = group->changed_index;
+
+    for (uint32_t i = 0; i < group->claim_count; i++)
+        newest_index = bw_max(newest_index, group->claims[i].named_index);
+    return named_epoch >= bw_group_next_epoch(group) || named_index > newest_index;
 }
 
 /* Index of the oldest one that is over; -1: all of them stand. */
@@ -41,15 +66,19 @@ bool bw_claim_covers(const struct bw_claim *claim, struct bw_id session, uint64_
 
 static bool takes_new(const struct bw_group *group, const struct bw_command *command)
 {
-    const struct bw_claim *claim = bw_group_claim_of(group, command->site, command->instance);
+    const bool is_ahead = command->claim == BW_CLAIM_AHEAD;
+    const struct bw_claim *claim = find(group, command->site, command->instance, is_ahead);
 
+    if (is_ahead ? !bw_group_lacks(group, command->named_epoch, command->named_index)
+                 : command->named_epoch != 0 || command->named_index != 0)
+        return false;
     if (!bw_name_is_valid(command->site) || bw_id_is_none(command->instance) || bw_id_is_none(command->session))
         return false;
     if (claim == NULL) /* where none finds a place that is said once */
         return group->claim_count < BW_CLAIMS_MAX || oldest_over(group) >= 0 || !group->has_more_claims;
     if (bw_claim_stands(claim))
-        return command->claim > claim->kind;
-    return !bw_claim_covers(claim, command->session, command->sync_number); /* a late copy says what was over by then */
+        return !is_ahead && command->claim > claim->kind;
+    return is_ahead || !bw_claim_covers(claim, command->session, command->sync_number); /* a late copy says what was over by then */
 }
 
 /* An operator confirms that the machine is off: that is the end of all that its agents have claimed. */
@@ -106,18 +135,23 @@ static void take_out(struct bw_group *group, int at)
 
 static void take_new(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
-    const struct bw_claim *before = bw_group_claim_of(group, command->site, command->instance);
+    const struct bw_claim *before = find(group, command->site, command->instance, command->claim == BW_CLAIM_AHEAD);
     struct bw_claim claim = {.instance = command->instance,
                              .session = command->session,
                              .number = command->sync_number,
                              .index = index,
+                             .named_epoch = command->named_epoch,
+                             .named_index = command->named_index,
                              .kind = command->claim};
 
     BW_COPY_FIELD(claim.site, command->site);
-    if (before != NULL)
+    if (before != NULL) {
+        claim.named_epoch = bw_max(claim.named_epoch, before->named_epoch);
+        claim.named_index = bw_max(claim.named_index, before->named_index);
         take_out(group, (int)(before - group->claims));
-    else if (group->claim_count == BW_CLAIMS_MAX && oldest_over(group) >= 0)
+    } else if (group->claim_count == BW_CLAIMS_MAX && oldest_over(group) >= 0) {
         take_out(group, oldest_over(group));
+    }
     if (group->claim_count == BW_CLAIMS_MAX)
         group->has_more_claims = true;
     else
@@ -142,6 +176,13 @@ static void take_end(struct bw_group *group, const struct bw_command *command)
     }
     if (!is_any_left)
         group->has_more_claims = false;
+}
+
+void bw_group_forget_ahead(struct bw_group *group)
+{
+    for (uint32_t i = group->claim_count; i > 0; i--)
+        if (group->claims[i - 1].kind == BW_CLAIM_AHEAD)
+            take_out(group, (int)i - 1);
 }
 
 void bw_group_apply_claim(struct bw_group *group, uint64_t index, const struct bw_command *command)

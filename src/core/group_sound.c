@@ -131,10 +131,13 @@ static const char *claims_unsound(const struct bw_group *group)
 
         FACT(is_set(claim->site) && claim->index != 0 && !bw_id_is_none(claim->instance) && !bw_id_is_none(claim->session),
              "the group's claims: a sync of an instance of a site made each");
+        FACT((claim->kind == BW_CLAIM_AHEAD) == (claim->named_epoch != 0 || claim->named_index != 0), /* 3.9 */
+             "the group's claims: those of a lost decision name it");
         for (uint32_t j = 0; j < i; j++)
             FACT(strcmp(claim->site, group->claims[j].site) != 0 ||
-                     !bw_id_equal(claim->instance, group->claims[j].instance),
-                 "the group's claims: there is one for each instance of a site");
+                     !bw_id_equal(claim->instance, group->claims[j].instance) ||
+                     (claim->kind == BW_CLAIM_AHEAD) != (group->claims[j].kind == BW_CLAIM_AHEAD),
+                 "the group's claims: there is one of each sort for each instance of a site");
     }
     return NULL;
 }

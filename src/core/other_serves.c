@@ -14,6 +14,11 @@ static enum bw_err refuse(const struct bw_group *group, const struct bw_claimed 
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "more sites of %s have claims than are kept; end each one: breakwater force-release %s --site SITE",
                            group->spec.name, group->spec.name);
+    if (claimed->kind == BW_CLAIM_AHEAD)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s names a decision about %s that the witnesses have lost; see: breakwater status; if what %s "
+                           "reports is false: breakwater force-release %s --site %s",
+                           claimed->site, group->spec.name, claimed->site, group->spec.name, claimed->site);
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s reported that it %s %s, and has not reported the end: it may serve. End it on %s: breakwater "
                        "override %s -c FILE --end; if its machine is off: breakwater force-release %s --site %s",
@@ -25,6 +30,11 @@ bool bw_witness_claim_at(const struct bw_witness *witness, int group, uint32_t n
 {
     BW_ASSERT(group >= 0 && group < (int)witness->cluster->group_count);
     return bw_claims_at(&witness->cluster->groups[group], &witness->watches[group], number, out_claimed);
+}
+
+void bw_witness_forget_claims(struct bw_witness *witness, int group, const char *site)
+{
+    bw_claims_forget(&witness->watches[group], site);
 }
 
 uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, const char *site,
@@ -40,14 +50,14 @@ uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, co
         return 0;
     /* 3.8: it may serve at any moment, and a site with a claim must not beside it. What this leader has confirmed may be
      * armed, however silent its site is, for as long as a lease of it may live. */
-    if (bw_claims_find_of(state, watch, site, NULL) && watch->confirmed_epoch == state->epoch &&
+    if (bw_claims_may_serve(state, watch, site) && watch->confirmed_epoch == state->epoch &&
         bw_arbiter_lease_may_live_ns(state, watch, &witness->leadership, now) > 0)
         return state->epoch;
     contact = bw_policy_connected(state, watch, holder, now);
     if (contact == NULL || !bw_id_equal(contact->instance, state->holder_instance) ||
         contact->report.armed_epoch != state->epoch)
         return 0;
-    if (bw_claims_find_of(state, watch, site, NULL))
+    if (bw_claims_may_serve(state, watch, site))
         return state->epoch;
     return contact->report.serving_epoch_started && contact->report.verified ? state->epoch : 0;
 }

@@ -143,9 +143,6 @@ static void judge_report(struct judgement *judgement)
         bw_policy_connected(judgement->group, judgement->watch, site, judgement->now) != NULL,
         NULL);
     judgement->passes &= bw_gate_plain(list, BW_GATE_ID_GUARD, site, report->guard_alive, NULL);
-    judgement->passes &= bw_gate_value(
-        list, BW_GATE_ID_EPOCH, site, report->epoch_seen <= judgement->group->epoch, BW_UNIT_COUNT,
-        (int64_t)report->epoch_seen, (int64_t)judgement->group->epoch, NULL);
     if (report->guard_busy) /* it would refuse to arm another epoch */
         judgement->passes &= bw_gate_plain(list, BW_GATE_ID_BUSY, site, false,
                                            "its guard still runs a start or a stop");

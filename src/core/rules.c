@@ -17,7 +17,7 @@
 static const struct bw_rule rules[] = {
     /* lint: a table. The steps of the arbiter (arbiter.c), in the order of evaluation. */
     RARE(A0, "4", "nothing to do", "nothing is done")
-    RULE(A36, "3.8", "a site reports that it serves without the open epoch, or may: Claim")
+    RULE(A36, "3.8", "a site reports that it serves without the open epoch, or may, or names what the log lacks: Claim")
     RULE(A37, "3.8", "its site, the arm of the open epoch or an operator has ended a claim: ClaimOver")
     RULE(A1, "4", "the holder gave back: Released")
     RULE(A2, "4", "a fence failed: FenceFailed")
@@ -261,6 +261,7 @@ static const struct bw_rule rules[] = {
     RARE(S102, "4", "that stop was not seen: it is fenced, and given back", SICK_IS_APART)
     RARE(S103, "3.4", "an operator asks for the proof of its reach: stopped, the last time by a KILL, and started again",
          PROOF_IS_APART)
+    RULE(S104, "3.9", "an order names a higher epoch or index: written down, since a witness may lose it")
     RULE(S98, "3.4", "what is made of a second enforcer has changed: the witnesses are told at once")
     RULE(S50, "3.3",
          "a leader asks for a fence of another site's closed epoch: the guard is told to run it")

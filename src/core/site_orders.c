@@ -5,6 +5,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/minmax.h>
 
 /* 3.8: one whose state was rolled back accepts anew what it has armed. That it may serve, and until when, its guard
  * says, or a mirror: it ends then, although it may not be on disk again. */
@@ -166,6 +167,19 @@ static void hear_of_let_go(const struct step *step)
         (void)bw_site_override_yields(step, "S99", BW_OVERRIDE_OVER_LET_GO);
 }
 
+/* 3.9: what a witness lost of this, this site still knows. A higher epoch gives way to none of another history. */
+static bool keep_told(struct bw_site *site, const struct bw_order *order)
+{
+    struct bw_site_memory *memory = &site->memory;
+    const bool is_news = order->epoch > memory->told_epoch || order->index > memory->told_index;
+
+    if (!site->keeps_told || !is_news)
+        return false;
+    memory->told_epoch = bw_max(memory->told_epoch, order->epoch);
+    memory->told_index = bw_max(memory->told_index, order->index);
+    return true;
+}
+
 /* 5.3: an order carries the log index that made it; a lower one never replaces a higher. */
 void bw_site_on_order(const struct step *step, const struct bw_order *order)
 {
@@ -175,6 +189,8 @@ void bw_site_on_order(const struct step *step, const struct bw_order *order)
         order->index < site->order.index)
         return;
     const bool is_news = order->index > site->order.index || site->order.kind == BW_ORDER_NONE;
+    uint64_t save_number;
+    bool is_told;
 
     site->order = *order;
     if (order->spec_version > site->spec_version)
@@ -183,8 +199,12 @@ void bw_site_on_order(const struct step *step, const struct bw_order *order)
         bw_site_observe_soon(step, BW_ACTION_STATUS);
     if (is_news && order->prepare)
         bw_site_observe_soon(step, BW_ACTION_READINESS);
+    is_told = keep_told(site, order);
+    save_number = site->save_number;
     bw_site_obey(step);
     hear_of_let_go(step);
+    if (is_told && site->save_number == save_number)
+        bw_site_save(step, "S104");
 }
 
 /* The acceptance is on disk: from here the epoch may be renewed (3.4, start order). */

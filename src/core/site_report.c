@@ -191,6 +191,15 @@ static void say_steps(const struct bw_site *site, struct bw_instant now,
                                                          : UINT32_MAX;
 }
 
+/* What this site cannot forget any more (3.4, 3.9). */
+static void say_numbers(const struct bw_site *site, struct bw_report *report)
+{
+    report->epoch_seen = bw_site_epoch_seen(site);
+    report->let_go_index = site->kept.let_go_index;
+    report->told_epoch = site->kept.told_epoch;
+    report->told_index = site->kept.told_index;
+}
+
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
@@ -206,8 +215,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     BW_ASSERT(out_group->renew_epoch == 0 ||
               out_group->released.epoch != out_group->renew_epoch); /* 3.5: final */
     report->spec_version = site->observed_spec_version;
-    report->epoch_seen = bw_site_epoch_seen(site);
-    report->let_go_index = kept->let_go_index;
+    say_numbers(site, report);
     report->guard_alive = bw_site_is_greeted(site) && !bw_site_guard_is_silent(site, now) &&
                           !bw_site_look_is_overdue(site, now);
     report->enforced = kept->enforced;

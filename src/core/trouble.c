@@ -72,8 +72,9 @@ static uint64_t of_site(const struct bw_group *group, const struct bw_watch *wat
     bool has_several = false;
     const struct bw_contact *fresh = fresh_of(group, watch, site, now, &has_several);
     /* 3.8: silence ends no claim */
-    const uint64_t claims = bit(BW_TROUBLE_OVERRIDE,
-                                bw_claims_find_of(group, watch, group->spec.sites[site].name, NULL));
+    const char *name = group->spec.sites[site].name;
+    const uint64_t claims = bit(BW_TROUBLE_OVERRIDE, bw_claims_may_serve(group, watch, name)) |
+                            bit(BW_TROUBLE_DECISIONS_LOST, bw_claims_is_ahead(group, watch, name));
     /* 3.9: nor is it known of who is not heard */
     const uint64_t not_let_go = bit(BW_TROUBLE_NOT_LET_GO,
                                     group->spec.mode == BW_MODE_OBSERVE && group->let_go_index != 0 &&

@@ -9,6 +9,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/feature_level.h>
 
+#include "ahead.h"
 #include "claims.h"
 #include "forced.h"
 #include "outside.h"
@@ -74,6 +75,7 @@ static void forget_term(struct bw_witness *witness)
     const struct bw_instant none = {0, 0};
 
     bw_proof_init(&witness->proof);
+    witness->leadership.proved = 0;
     for (uint32_t group_index = 0; group_index < witness->cluster->group_capacity; group_index++) {
         struct bw_watch *watch = &witness->watches[group_index];
 
@@ -159,6 +161,7 @@ static void note_behind(struct bw_witness *witness, const struct bw_sync *sync, 
 uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
                             uint64_t relayed_by, struct bw_instant received)
 {
+    const bool was_wanted = witness->proof.wanted; /* else a report here asks for it (3.9) */
     bool renews = false;
 
     if (!bw_id_is_none(sync->cluster_id) && !bw_id_equal(sync->cluster_id, witness->cluster->id))
@@ -176,7 +179,7 @@ uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sy
         if (group_index >= 0)
             keep_report(witness, sync, &sync->groups[i], group_index, relayed_by, received);
     }
-    if (!renews || !witness->leadership.leads)
+    if (!witness->leadership.leads || (!renews && (was_wanted || !witness->proof.wanted)))
         return 0;
     return bw_proof_want(&witness->proof);
 }
@@ -432,6 +435,8 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
     if (before != NULL)
         measure_rate(witness, &watch->rates[site], before, sync, freshness_ns);
     contact.first_received = before != NULL ? before->first_received : received;
+    bw_ahead_note(&contact, before, group, witness->cluster->generation,
+                  witness->leadership.leads ? &witness->proof : NULL);
     bw_site_reports_put(&watch->reports[site], &contact);
     claimed = bw_claims_word_of(sync->site, &contact);
     bw_claims_hear(watch, group, &claimed);
@@ -741,11 +746,6 @@ static bool is_of_claim(const struct bw_witness *witness, int group_index, const
 {
     return wish->kind == BW_WISH_FORCE_RELEASE &&
            bw_claims_find_of(group_at(witness, group_index), &witness->watches[group_index], wish->to, NULL);
-}
-
-void bw_witness_forget_claims(struct bw_witness *witness, int group, const char *site)
-{
-    bw_claims_forget(&witness->watches[group], site);
 }
 
 enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group_index,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
 #include <breakwater/core/counters.h>
 
 /* ---- is it of our cluster? (3.9) ------------------------------------------------------------- */
@@ -85,6 +86,7 @@ static void take_group(struct bw_agent_machine *machine, const struct bw_sync_an
 
     if (group < 0)
         return; /* a group of this site that is not in the site file: `check` tells */
+    machine->groups[group].site.keeps_told = machine->feature_level >= BW_AHEAD_LEVEL;
     bw_agent_step_group(machine, (uint32_t)group, &order);
     event.epoch = sent->confirmed_epoch;
     if (event.number != 0 && event.epoch != 0)

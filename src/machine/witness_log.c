@@ -231,7 +231,7 @@ static void on_barrier(struct bw_witness_machine *machine, const struct bw_witne
         return;
     if (err == BW_OK) {
         machine->awaits_log = false;
-        bw_proof_on_applied(&machine->core.proof, request->barrier);
+        bw_witness_on_barrier(&machine->core, request->barrier);
         bw_syncs_on_proved(machine);
     } else {
         bw_proof_on_failed(&machine->core.proof, request->barrier);

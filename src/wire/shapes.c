@@ -300,7 +300,7 @@ COMMAND(PASSED, passed, NUMBER1(epoch), ID1(instance))
 #undef WIRE
 #define WIRE Breakwater__V1__Claim
 COMMAND(CLAIM, claim, NAME1(site), ID1(instance), ID1(session), NUMBER1(sync_number),
-        ENUM(claim, BW_CLAIM_LIST))
+        ENUM(claim, BW_CLAIM_LIST), NUMBER(named_epoch), NUMBER(named_index))
 #undef WIRE
 #define WIRE Breakwater__V1__ClaimOver
 COMMAND(CLAIM_OVER, claim_over, NAME1(site), NUMBER(claim_index), ENUM1(claim_end, BW_CLAIM_END_LIST), ID(session),
@@ -360,7 +360,7 @@ SHAPE(asked_for_over, asked_for_over, NUMBER1(index), ID(id), ENUM1(end, BW_WISH
 #define CORE struct bw_claim
 #define WIRE Breakwater__V1__KeptClaim
 SHAPE(kept_claim, kept_claim, NAME1(site), ID1(instance), ID1(session), NUMBER1(number), NUMBER1(index),
-      ENUM(kind, BW_CLAIM_LIST), ENUM(end, BW_CLAIM_END_LIST))
+      ENUM(kind, BW_CLAIM_LIST), ENUM(end, BW_CLAIM_END_LIST), NUMBER(named_epoch), NUMBER(named_index))
 #undef CORE
 #undef WIRE
 
@@ -551,7 +551,7 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms),
       LATER(remote_fence, remote_fence_report), LATER(steps, steps_progress), NUMBERS(phase_ms),
       NUMBER(phases_epoch), NUMBER(second), BOOL(has_point), NUMBER(asks_to_pass),
-      NUMBER(rogue_starts), NUMBER(unhealthy), NUMBER(unhealthy_ms))
+      NUMBER(rogue_starts), NUMBER(unhealthy), NUMBER(unhealthy_ms), NUMBER(told_epoch), NUMBER(told_index))
 #undef CORE
 #undef WIRE
 
@@ -854,7 +854,7 @@ SHAPE(site_memory, site_memory, NUMBER(epoch), ID(boot_id), BOOL(given_back),
       BOOL(override_wrote), NUMBER(override_serial), NUMBER(override_epoch),
       NUMBER_AS(override_end.boot_ns, override_end_boot_ns, false),
       NUMBER_AS(override_end.raw_ns, override_end_raw_ns, false), NUMBER(override_end_unix_ms),
-      NUMBER(override_fence_ms), NUMBER(override_digest))
+      NUMBER(override_fence_ms), NUMBER(override_digest), NUMBER(told_epoch), NUMBER(told_index))
 #undef CORE
 #undef WIRE
 

@@ -210,7 +210,7 @@ static void plan_switchover(const struct bw_operator_view *view, int group_index
             group->holder_site, group->epoch);
     add(steps, timeout_ms, "%s is ready at that position, checked back to back", wish->to);
     add(steps, -1, "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
-        group->epoch, group->epoch + 1, wish->to);
+        group->epoch, bw_group_next_epoch(group), wish->to);
     add(steps, -1, "%s starts %s, within its own limits", wish->to, group->spec.name);
     add(steps, -1, "if %s cannot start before a point of no return, %s gets it back under a new epoch",
         wish->to, group->holder_site);
@@ -284,6 +284,17 @@ static void add_grant(const struct bw_operator_view *view, int group_index,
         add(steps, -1, "%s starts %s, within its own limits", grant->site, group->spec.name);
 }
 
+/* It only names what the log lacks (3.9), and may not serve. */
+static bool is_only_ahead(const struct bw_operator_view *view, int group_index, const char *site)
+{
+    struct bw_claimed claimed;
+
+    for (uint32_t number = 0; bw_witness_claim_at(view->machine, group_index, number, &claimed); number++)
+        if (strcmp(claimed.site, site) == 0 && claimed.kind != BW_CLAIM_AHEAD)
+            return false;
+    return true;
+}
+
 static void add_foretold(const struct bw_operator_view *view, int group_index,
                          const struct bw_wish *wish, const struct bw_foretold *foretold,
                          json_t **steps)
@@ -313,6 +324,12 @@ static void add_foretold(const struct bw_operator_view *view, int group_index,
             group->holder_site, group->epoch);
         break;
     case BW_COMMAND_CLAIM_OVER:
+        if (is_only_ahead(view, group_index, foretold->command.site)) {
+            add(steps, (int64_t)after_ms,
+                "the claim of %s is over on your word that the decision it names was never made; if it was, two sites may serve",
+                foretold->command.site);
+            break;
+        }
         add(steps, (int64_t)after_ms,
             "the claim of %s is over on your word that %s is off; no clock bounds how long it may serve if you are wrong",
             foretold->command.site, foretold->command.site);

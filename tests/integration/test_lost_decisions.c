@@ -1,5 +1,6 @@
 /* The directory of a witness goes back in time while another one is away, and both elect: what was decided since is on
- * the third one alone, which keeps it, says so, and begins the cluster anew. Design 3.9 (L33), on real processes. */
+ * the third one alone, which keeps it, says so, and begins the cluster anew; and a site that knows of it holds every
+ * grant. Design 3.9 (L33, claims of the kind `ahead`), on real processes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -139,12 +140,81 @@ static void witness_that_has_the_decisions_keeps_them_and_begins_anew(void **sta
     real_assert_no_overlap(&cluster);
 }
 
+/* ---- a site knows of it ---- */
+
+static int named; /* the site whose claim is committed; -1: none is */
+
+static bool is_named(struct real_cluster *of, int any)
+{
+    const json_t *claim;
+    size_t i;
+
+    (void)any;
+    named = -1;
+    json_array_foreach(json_object_get(of->group, "claims"), i, claim)
+        for (int site = 0; site < 2; site++)
+            if (strcmp(json_string_value(json_object_get(claim, "site")), of->sites[site].name) == 0 &&
+                strcmp(json_string_value(json_object_get(claim, "claim")), "ahead") == 0 &&
+                json_is_true(json_object_get(claim, "committed")))
+                named = site;
+    return named >= 0;
+}
+
+static bool is_loud(struct real_cluster *of, int any)
+{
+    const json_t *alarm;
+    size_t i;
+
+    if (!is_named(of, any))
+        return false;
+    json_array_foreach(json_object_get(of->group, "alarms"), i, alarm)
+    {
+        const char *site = json_string_value(json_object_get(alarm, "of")); /* NULL: of the group */
+
+        if (strcmp(json_string_value(json_object_get(alarm, "alarm")), "decisions_lost") == 0 && site != NULL)
+            return strcmp(site, of->sites[named].name) == 0;
+    }
+    return false;
+}
+
+static bool is_held(struct real_cluster *of, int any)
+{
+    return is_named(of, any) && real_is_vacant(of, any);
+}
+
+static bool serves_later(struct real_cluster *of, int site)
+{
+    return real_number(of, "epoch") > 2 && real_serves(of, site);
+}
+
+/* dc-b holds epoch 2, and no witness that is left knows of that. dc-a, which gave epoch 1 back, could be granted it once
+ * more; it was only told of it. */
+static void nobody_is_granted_beside_a_decision_that_a_site_still_knows(void **state)
+{
+    char body[256];
+
+    (void)state;
+    lose_a_switchover();
+    real_until(&cluster, is_loud, 0, "what a site names is committed, and an alarm of that site");
+    (void)real_end(&cluster.sites[1].agent, SIGKILL); /* who holds it is silent, and ends it with its lease */
+    real_until(&cluster, real_is_vacant, 0, "the epoch that the log knows is over");
+    assert_true(real_for_a_lease(&cluster, is_held, 0));
+    real_assert_no_overlap(&cluster);
+
+    (void)snprintf(body, sizeof body, "{\"site\":\"%s\",\"epoch\":1,\"reason\":\"its key was stolen\"}",
+                   cluster.sites[named].name);
+    assert_int_equal(real_order(&cluster, "force-release", body), 202);
+    real_until(&cluster, serves_later, 0, "the next epoch is above the one that was named");
+    real_assert_no_overlap(&cluster);
+}
+
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(witness_that_has_the_decisions_keeps_them_and_begins_anew),
+        CASE(nobody_is_granted_beside_a_decision_that_a_site_still_knows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -551,6 +551,20 @@ static void a_witness_that_has_what_the_leader_lacks_is_named_with_the_ways_out(
     compare_status(&view, BW_EXIT_WARNINGS, "status_decisions_lost.txt");
 }
 
+/* 3.9: who names what the log lacks, what that holds, and what to type. */
+static void a_site_that_names_what_the_log_lacks_is_named_with_the_ways_out(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+    world.sites[B].report.told_epoch = 2;
+    world_sync_all(&world);
+
+    compare_status(&view, BW_EXIT_WARNINGS, "status_site_ahead.txt");
+}
+
 /* 3.9: what it was taken for is given up by another command than a voter's place is made good. */
 static void a_witness_without_a_vote_that_is_not_heard_is_not_replaced(void **state)
 {
@@ -764,6 +778,7 @@ int main(void)
         cmocka_unit_test(without_a_leader_no_failover_is_promised),
         cmocka_unit_test(a_witness_whose_disk_is_full_is_named),
         cmocka_unit_test(a_witness_that_has_what_the_leader_lacks_is_named_with_the_ways_out),
+        cmocka_unit_test(a_site_that_names_what_the_log_lacks_is_named_with_the_ways_out),
         cmocka_unit_test(a_witness_without_a_vote_that_is_not_heard_is_not_replaced),
         cmocka_unit_test(who_is_limited_sees_what_is_his_and_is_told_so),
         cmocka_unit_test(no_document_has_anything_of_a_group_that_is_not_the_readers),

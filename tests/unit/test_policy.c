@@ -88,7 +88,7 @@ static const struct {
     {"service", unknown_service},
     {"service", started_service},
     {"guard", lost_guard},
-    {"epoch", higher_epoch},
+    {"claim", higher_epoch},
     {"rejoining", due_rejoin},
     {"rejoining", joined_behind_an_older_epoch},
     {"condition", condition_stop},

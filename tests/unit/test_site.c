@@ -26,6 +26,48 @@ static void epoch_is_durable_before_it_is_renewed(void **state)
     assert_true(renews(&world));
 }
 
+static struct bw_report report_of(const struct world *world)
+{
+    struct bw_sync_group group;
+
+    bw_site_sync_get(&world->site, at_ms(world->now_ms), &group);
+    return group.report;
+}
+
+/* 3.9: what a witness may lose, a site that stands by still knows; and a lower epoch of later is of another history. */
+static void highest_epoch_that_it_was_told_is_durable_and_never_given_up(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.keeps_told = true;
+    order(&world, BW_ORDER_STAND_BY, 7);
+    assert_int_equal(report_of(&world).told_epoch, 7);
+    assert_int_equal(report_of(&world).told_index, world.site.order.index);
+    world.save_fails = true;
+    order(&world, BW_ORDER_STAND_BY, 8);
+    assert_int_equal(report_of(&world).told_epoch, 7);
+    world.save_fails = false;
+    tick_at(&world, world.now_ms + 500);
+    assert_int_equal(report_of(&world).told_epoch, 8);
+    order(&world, BW_ORDER_STAND_BY, 3);
+    assert_int_equal(report_of(&world).told_epoch, 8);
+    assert_int_equal(report_of(&world).told_index, world.site.order.index);
+    assert_int_equal(world.site.kept.told_epoch, 8);
+}
+
+/* An older release reads no state with it. */
+static void below_the_level_nothing_of_it_is_kept(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_STAND_BY, 7);
+    assert_int_equal(world.site.memory.told_epoch | world.site.memory.told_index, 0);
+}
+
 static void order_of_a_lower_index_never_replaces_a_higher(void **state)
 {
     struct world world;
@@ -672,6 +714,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(epoch_is_durable_before_it_is_renewed),
+        cmocka_unit_test(highest_epoch_that_it_was_told_is_durable_and_never_given_up),
+        cmocka_unit_test(below_the_level_nothing_of_it_is_kept),
         cmocka_unit_test(order_of_a_lower_index_never_replaces_a_higher),
         cmocka_unit_test(grant_of_another_instance_is_not_ours),
         cmocka_unit_test(grant_of_another_instance_ends_what_is_ours),

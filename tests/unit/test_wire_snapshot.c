@@ -56,6 +56,10 @@ static void fill_group(struct wire_filler *filler, struct bw_group *group)
     memcpy(group->history[group->history_count - 1].site, group->holder_site,
            sizeof group->holder_site);
     group->terms.no_return = BW_NO_RETURN_PASSED;
+    for (uint32_t i = 0; i < group->claim_count; i++) { /* 3.9: the longest name what was lost */
+        group->claims[i].kind = BW_CLAIM_AHEAD;
+        group->claims[i].named_epoch |= 1;
+    }
     assert_true(bw_group_is_sound(group));
 }
 

@@ -24,7 +24,8 @@ enum bw_stop {
 #define BW_DECISIONS_LOST                                                                          \
     "Another witness has lost part of its log (its directory is of an earlier moment). To keep what " \
     "was decided: stop the other witnesses, run here `breakwater recover -c FILE`, start this one, " \
-    "and make the others anew. To give it up: make this one anew"
+    "and make the others anew. To give it up: make this one anew; if a site still knows of the decision (status: " \
+    "decisions_lost), recover another witness instead, or restore there what `breakwater snapshot save` has saved"
 
 /* There is no directory, or nothing in it: a new witness, or one whose disk is lost. */
 #define BW_WITNESS_NEW                                                                             \

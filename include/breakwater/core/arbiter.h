@@ -170,6 +170,7 @@ struct bw_leadership {
     bool leads;                     /* own-term barrier committed and applied (3.3) */
     uint64_t term;
     struct bw_instant leader_since; /* when that barrier was applied */
+    uint64_t proved;                /* its newest proof that was applied (3.2.2) */
     struct bw_instant started;      /* this process */
     /* Each group of the cluster and what its sites say, `groups_max` of both: of what one fault does to several (4). NULL:
      * none is looked at. */

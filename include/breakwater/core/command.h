@@ -115,7 +115,8 @@ enum bw_wish_end {
 #define BW_CLAIM_LIST(X)                                                                           \
     X(WAITS, "waits")         /* it waits to override: it has begun nothing */                     \
     X(OUTSIDE, "outside")     /* the spec of a recovered group lacks it, and it may serve */       \
-    X(OVERRIDES, "overrides") /* it serves by an override, or may */
+    X(OVERRIDES, "overrides") /* it serves by an override, or may */                               \
+    X(AHEAD, "ahead")         /* it names a decision that the log lacks; beside the others */
 enum bw_claim_kind {
 #define X(name, word) BW_CLAIM_##name,
     BW_CLAIM_LIST(X)
@@ -127,7 +128,7 @@ enum bw_claim_kind {
     X(NONE, "none")         /* it stands */                                                        \
     X(REPORTED, "reported") /* its site has reported since that it is over, and was seen to be */  \
     X(ADOPTED, "adopted")   /* its site has armed the open epoch */                                \
-    X(OPERATOR, "operator") /* an operator has confirmed that its site is off */
+    X(OPERATOR, "operator") /* an operator has confirmed that its site is off; AHEAD: that its report is false */
 enum bw_claim_end {
 #define X(name, word) BW_CLAIM_END_##name,
     BW_CLAIM_END_LIST(X)
@@ -229,6 +230,8 @@ struct bw_command {
     struct bw_id session;        /* CLAIM: of the report; CLAIM_OVER: of the one that ended it; none: an operator did */
     uint64_t sync_number;        /* likewise */
     enum bw_claim_kind claim;    /* CLAIM */
+    uint64_t named_epoch;        /* CLAIM, AHEAD: what the site named (3.9) */
+    uint64_t named_index;        /* likewise */
     uint64_t claim_index;        /* CLAIM_OVER: log index of the Claim; 0: of all claims of the site */
     enum bw_claim_end claim_end; /* CLAIM_OVER */
 };

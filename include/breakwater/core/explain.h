@@ -48,7 +48,6 @@
     X(END_SECOND, "end_second", "or a second enforcer of its site, seen until then, ends it by time")      \
     X(NO_RETURN, "no_return", "its start waits before its point of no return")                     \
     X(GUARD, "guard", "its guard is alive")                                                        \
-    X(EPOCH, "epoch", "the site has seen no higher epoch, which would make it refuse")             \
     X(REJOINING, "rejoining", "no rejoin is due or runs there")                                    \
     X(MAINTENANCE, "maintenance", "the site is not in maintenance")                                \
     X(SERVICE, "service", "the service is stopped there")                                          \
@@ -70,7 +69,7 @@
     X(STOP_SEEN, "stop_seen", "the end of the service at the holder could be seen")                \
     X(UNHEALTHY, "unhealthy", "the holder could not show for long enough that it serves")         \
     X(SAME_FAULT, "same_fault", "what was moved there for that reason serves there")               \
-    X(CLAIM, "claim", "no other site may serve by a claim, such as an override")                   \
+    X(CLAIM, "claim", "no other site may serve by a claim, nor does one name a lost decision")                   \
     X(REMOTE_FENCE, "remote_fence", "another site's remote_fence_script has seen the end")         \
     X(REMOTE_FENCE_WAIT, "remote_fence_wait", "the pause after a remote fence that failed is over")
 enum bw_gate_id {

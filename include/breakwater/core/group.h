@@ -87,6 +87,8 @@ struct bw_claim {
     struct bw_id session;  /* of the sync that made it; over: of the newest one that it covers */
     uint64_t number;       /* of that sync */
     uint64_t index;        /* log index of its Claim */
+    uint64_t named_epoch;  /* AHEAD: what its site named, also once it is over: no later grant is below it (3.9) */
+    uint64_t named_index;
     enum bw_claim_kind kind;
     enum bw_claim_end end; /* NONE: it stands */
 };
@@ -170,7 +172,7 @@ struct bw_group {
     uint32_t wish_count;
     struct bw_wish_over wishes_over[BW_WISHES_MAX];
     uint32_t wish_over_count;
-    struct bw_claim claims[BW_CLAIMS_MAX]; /* oldest first; one for each instance of a site */
+    struct bw_claim claims[BW_CLAIMS_MAX]; /* oldest first; of each instance of a site one, and one AHEAD */
     uint32_t claim_count;
     bool has_more_claims; /* one found no place: until each of the others is over, no site is granted */
 };
@@ -242,7 +244,11 @@ const char *bw_phase_word(enum bw_phase phase);
 /* ---- claims (3.8) ---- */
 
 bool bw_claim_stands(const struct bw_claim *claim);
-/* Returns the claim of that agent, over or not; NULL if it has made none. */
+/* The epoch that a Grant makes: above each that was granted, or that a claim AHEAD has named (I2, 3.9). */
+uint64_t bw_group_next_epoch(const struct bw_group *group);
+/* A site that names these knows of a decision that this state lacks, and no claim AHEAD has named it yet (3.9). */
+bool bw_group_lacks(const struct bw_group *group, uint64_t named_epoch, uint64_t named_index);
+/* Returns the claim of that agent that is not AHEAD, over or not; NULL if it has made none. */
 const struct bw_claim *bw_group_claim_of(const struct bw_group *group, const char *site, struct bw_id instance);
 /* True if `claim` has that sync, or a later one of its session: an agent counts its syncs within one session. */
 bool bw_claim_covers(const struct bw_claim *claim, struct bw_id session, uint64_t number);
@@ -251,6 +257,8 @@ bool bw_claim_covers(const struct bw_claim *claim, struct bw_id session, uint64_
 bool bw_group_takes_claim(const struct bw_group *group, const struct bw_command *command);
 /* No claim that stands forbids this SetSpec, SetMode or Delete: none lets a site with a claim go, or leaves it out. */
 bool bw_group_claims_let(const struct bw_group *group, const struct bw_command *command);
+/* A recovery names numbers above all that sites may know of (3.9). */
+void bw_group_forget_ahead(struct bw_group *group);
 /* Only what bw_group_takes_claim has taken. */
 void bw_group_apply_claim(struct bw_group *group, uint64_t index, const struct bw_command *command);
 

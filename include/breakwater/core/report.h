@@ -162,6 +162,9 @@ struct bw_report {
     bool manual_proved;         /* its guard can end what it lets serve, and that was proved (3.4) */
     uint32_t failure_count; /* scripts whose newest run has failed; the newest first. For people */
     struct bw_script_failure failures[BW_SCRIPT_FAILURES_MAX];
+    uint64_t told_epoch; /* the highest epoch of its orders of this group, and the highest index: on its disk. What the log
+                            lacks of these was lost (3.9). 0: below BW_AHEAD_LEVEL */
+    uint64_t told_index;
     uint64_t seen_epoch;  /* under which its service was seen to serve last; 0: not known. For the
                              record alone (3.1), as seen_age_ms */
     struct bw_restarts restarts;
@@ -215,6 +218,12 @@ struct bw_contact {
                                             the site sends after it was made later than that */
     uint64_t certificate_left_s; /* of its agent, at receipt; 0: it did not say */
     uint64_t renew_epoch;        /* what it asks to renew; 0: nothing */
+    /* 3.9: the highest epoch and index that the site names; 0: none, or above all of its generation. Since when this session
+     * names these, and the leader's proof that was asked for then; 0: it did not lead, or lacked neither. */
+    uint64_t named_epoch;
+    uint64_t named_index;
+    struct bw_instant named_since;
+    uint64_t named_proof;
     struct bw_report report;
     struct bw_released released; /* what came directly stands, whatever is passed on later */
     struct bw_released_by released_by;

@@ -44,6 +44,8 @@ struct bw_site_memory {
     struct bw_instant override_end; /* which never moves */
     int64_t override_end_unix_ms;   /* the same by the wall clock, which may end it earlier */
     uint32_t override_fence_ms;     /* F, from its begin on */
+    uint64_t told_epoch;            /* the highest epoch and index of all orders; from BW_AHEAD_LEVEL on (3.9) */
+    uint64_t told_index;
     uint64_t override_digest;       /* of the scripts that lay there when it was asked for; 0: not known */
 };
 
@@ -259,6 +261,7 @@ struct bw_site {
     struct bw_id boot_id;
     struct bw_site_limits limits;
     struct bw_site_memory memory;
+    bool keeps_told;                /* the cluster is at BW_AHEAD_LEVEL: an older release reads no such file */
     uint64_t save_number;           /* of the newest SAVE */
     struct bw_site_memory saving;   /* what it asked for */
     struct bw_site_memory kept;     /* what is durable: only that is ever reported (3.4) */

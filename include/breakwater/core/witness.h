@@ -46,6 +46,9 @@ uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sy
  * noted; else this one, at `received`. Not 0. */
 uint64_t bw_witness_receipt(const struct bw_witness *witness, const struct bw_sync *sync, struct bw_instant received);
 
+/* The barrier of that proof is applied. */
+void bw_witness_on_barrier(struct bw_witness *witness, uint64_t proof_number);
+
 /* May the renewal be confirmed? Only when `proof_number` is proved, it was received in this leader's
  * own time, the group as applied now is GRANTED or REVOKING in this epoch with this site and instance
  * as holder, its boot is committed (3.5), and this leader has proposed no end of it (3.2.2). A first renewal (the site has not
