@@ -512,7 +512,7 @@ static void what_only_a_guard_says_changes_nothing(void **state)
 
 static void each_value_has_a_word_of_its_own_and_no_other_has_one(void **state)
 {
-    const char *words[BW_REFUSAL_NO_POINT + 1];
+    const char *words[BW_REFUSAL_NOT_INSIDE + 1];
 
     (void)state;
     for (int i = 0; i < BW_ACTION_COUNT; i++)
@@ -525,15 +525,15 @@ static void each_value_has_a_word_of_its_own_and_no_other_has_one(void **state)
     for (int i = 0; i <= BW_RUN_REFUSED; i++)
         for (int k = 0; k < i; k++)
             assert_string_not_equal(words[i], words[k]);
-    for (int i = 0; i <= BW_REFUSAL_NO_POINT; i++)
+    for (int i = 0; i <= BW_REFUSAL_NOT_INSIDE; i++)
         words[i] = bw_refusal_word((enum bw_refusal)i);
-    for (int i = 0; i <= BW_REFUSAL_NO_POINT; i++)
+    for (int i = 0; i <= BW_REFUSAL_NOT_INSIDE; i++)
         for (int k = 0; k < i; k++)
             assert_string_not_equal(words[i], words[k]);
 
     assert_string_equal(bw_action_word(BW_ACTION_COUNT), "?");
     assert_string_equal(bw_run_result_word((enum bw_run_result)(BW_RUN_REFUSED + 1)), "?");
-    assert_string_equal(bw_refusal_word((enum bw_refusal)(BW_REFUSAL_NO_POINT + 1)), "?");
+    assert_string_equal(bw_refusal_word((enum bw_refusal)(BW_REFUSAL_NOT_INSIDE + 1)), "?");
 }
 
 static void only_what_changes_the_service_takes_the_action_slot(void **state)
