@@ -488,8 +488,6 @@ static enum fence_event judge_recheck(const struct guard_step *step, enum bw_ser
     BW_ASSERT(guard->fence == BW_FENCE_RECHECK);
     if (ok && (is_dying(guard, left) || is_beside_loop(guard)))
         return EVENT_SEEN_DYING;
-    if (guard->fence_reach != BW_FENCE_REACH_UNKNOWN && bw_guard_is_untouched(guard))
-        (void)bw_guard_note_proof(step, service, left); /* that the end was seen is told either way */
     return ok ? EVENT_SEEN : EVENT_UNSEEN;
 }
 

@@ -180,6 +180,13 @@ static uint64_t started_with(const struct bw_guard *guard)
     return digest == 0 ? guard->limits.digest : digest;
 }
 
+/* A trial's proof is over for good where the same scripts have started the service outside: what they call has changed. */
+static void refute(struct bw_guard *guard)
+{
+    if (guard->memory.sight.digest == guard->limits.proof)
+        guard->limits.proof = 0;
+}
+
 /* A start that still runs is where it was begun, which says nothing of where the service is. */
 static bool is_action_beside(const struct bw_guard *guard, enum bw_guard_slot slot)
 {
@@ -197,9 +204,10 @@ void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
     if (populated == BW_POPULATED_YES && started_with(guard) == guard->limits.digest)
         sight.seen = BW_REACH_INSIDE;
     else if (populated == BW_POPULATED_NO &&
-             guard->slots[slot].was_populated == BW_POPULATED_NO)
+             guard->slots[slot].was_populated == BW_POPULATED_NO) {
         sight = (struct bw_reach_sight){.seen = BW_REACH_OUTSIDE, .digest = started_with(guard)};
-    else
+        refute(step->guard);
+    } else
         return; /* it may just have ended */
     /* A trial's proof stands beside it and may be taken back: it is not made one's own.
      * not covered: proved, and not inside; what is outside was made anew above. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
 #include <breakwater/sys/clock.h>
 
@@ -20,6 +21,9 @@ static void keep(struct bw_guard_group *group)
     save->is_nobodys = bw_guard_machine_is_nobodys(&group->program->machine, &group->at);
     bw_guard_store_prepare(group->config->name, &group->machine.memory, &save->file);
     save->file.reach = bw_guard_reach_copy(group, group->reach_saved);
+    save->refuted[0] = '\0';
+    if (group->machine.memory.sight.seen == BW_REACH_OUTSIDE && group->machine.limits.proof == 0)
+        (void)bw_copy_text(save->refuted, sizeof save->refuted, group->config->name); /* of the same size */
     if (save->is_nobodys)
         save->file.err = BW_OK;
     BW_CRASH_POINT(GUARD_BEFORE_SAVE);

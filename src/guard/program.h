@@ -125,6 +125,7 @@ struct bw_guard_file_copy {
 struct bw_guard_save {
     struct bw_guard_group *group;
     bool is_nobodys; /* of an epoch that is not ours to remember: nothing is written */
+    char refuted[BW_NAME_MAX + 1]; /* the group whose trial's proof is over (3.4): its file goes first; "": none */
     struct bw_guard_file_copy file;
 };
 /* Fills all of `out_file` but its reach. */

@@ -479,8 +479,20 @@ static void save_round(struct bw_guard_save_round *round, bool is_reach)
     }
 }
 
+/* Before what has refuted it: a guard that begins between the two has no proof. */
+static void remove_refuted(struct bw_guard_save_round *round)
+{
+    for (uint32_t i = 0; i < round->count; i++) {
+        struct bw_guard_save *save = &round->saves[i];
+
+        if (save->refuted[0] != '\0' && save->file.err == BW_OK)
+            save->file.err = bw_guard_proof_remove(round->store.state_dir, save->refuted, &save->file.diag);
+    }
+}
+
 void bw_guard_store_save(void *of)
 {
+    remove_refuted(of);
     save_round(of, true); /* durable before what stands beside it */
     save_round(of, false);
 }

@@ -401,6 +401,25 @@ static void the_proof_of_a_trial_counts_with_the_same_scripts_and_inside(void **
     }
 }
 
+/* What its scripts call has changed, and none of their bytes: from then on nothing is proved, wherever it is seen. */
+static void a_trial_is_refuted_where_the_same_scripts_have_started_outside(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.limits.proof = 1;
+    look(&world, "started");
+    assert_true(bw_guard_sight(&world.guard).proved);
+    world.populated = BW_POPULATED_NO;
+    look(&world, "started");
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+    world.populated = BW_POPULATED_YES;
+    look(&world, "started");
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+    assert_false(bw_guard_sight(&world.guard).proved);
+}
+
 /* It stands in a file beside the scripts; a later trial that ends otherwise takes it back. */
 static void the_proof_of_a_trial_is_not_kept_as_ones_own(void **state)
 {
@@ -415,96 +434,6 @@ static void the_proof_of_a_trial_is_not_kept_as_ones_own(void **state)
     world.guard.limits.proof = 0;
     assert_false(bw_guard_sight(&world.guard).proved);
     assert_int_equal(seen(&world), BW_REACH_INSIDE);
-}
-
-/* No script was there that could have ended it. */
-static void a_kill_that_alone_has_ended_it_is_the_proof(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_serving(&world, BW_POPULATED_YES);
-    world.spawn_hangs = true;
-    tick_at(&world, 108000);
-    world.spawn_hangs = false;
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_NOT_STARTED, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
-    tick_at(&world, 109900);
-    reach_killed(&world, true);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-
-    assert_true(has_fenced_well(&world));
-    assert_true(bw_guard_sight(&world.guard).proved);
-}
-
-/* It went by itself, or at the hands of somebody else. */
-static void what_was_gone_before_the_kill_proves_nothing(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_serving(&world, BW_POPULATED_YES);
-    world.spawn_hangs = true;
-    tick_at(&world, 108000);
-    world.spawn_hangs = false;
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_NOT_STARTED, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-
-    assert_true(has_fenced_well(&world));
-    assert_false(bw_guard_sight(&world.guard).proved);
-}
-
-/* It was not seen to have emptied the reach: something else may have ended the service. */
-static void a_kill_that_was_not_seen_through_proves_nothing(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_serving(&world, BW_POPULATED_YES);
-    world.spawn_hangs = true;
-    tick_at(&world, 108000);
-    world.spawn_hangs = false;
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_NOT_STARTED, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
-    tick_at(&world, 109900);
-    reach_killed(&world, false);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-
-    assert_true(has_fenced_well(&world));
-    assert_false(bw_guard_sight(&world.guard).proved);
-}
-
-/* Something of the start was not ended by it: the reach does not hold all. */
-static void a_kill_that_leaves_something_proves_nothing(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_serving(&world, BW_POPULATED_YES);
-    world.spawn_hangs = true;
-    tick_at(&world, 108000);
-    world.spawn_hangs = false;
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_NOT_STARTED, "");
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
-    tick_at(&world, 109900);
-    reach_killed(&world, true);
-    world.is_left = true;
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-
-    assert_false(bw_guard_sight(&world.guard).proved);
-}
-
-static void a_kill_after_a_script_proves_nothing(void **state)
-{
-    struct world world;
-
-    (void)state;
-    begin_serving(&world, BW_POPULATED_YES);
-    fence_until_recheck(&world, BW_RUN_FAILED);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-
-    assert_true(has_fenced_well(&world));
-    assert_false(bw_guard_sight(&world.guard).proved);
 }
 
 /* ---- the end of a service outside ---------------------------------------------------------------- */
@@ -767,12 +696,8 @@ int main(void)
         cmocka_unit_test(a_kill_that_nobody_waits_for_says_nothing),
         cmocka_unit_test(what_is_remote_is_never_inside),
         cmocka_unit_test(the_proof_of_a_trial_counts_with_the_same_scripts_and_inside),
+        cmocka_unit_test(a_trial_is_refuted_where_the_same_scripts_have_started_outside),
         cmocka_unit_test(the_proof_of_a_trial_is_not_kept_as_ones_own),
-        cmocka_unit_test(a_kill_that_alone_has_ended_it_is_the_proof),
-        cmocka_unit_test(what_was_gone_before_the_kill_proves_nothing),
-        cmocka_unit_test(a_kill_that_was_not_seen_through_proves_nothing),
-        cmocka_unit_test(a_kill_that_leaves_something_proves_nothing),
-        cmocka_unit_test(a_kill_after_a_script_proves_nothing),
         cmocka_unit_test(a_fence_whose_script_failed_has_not_ended_a_service_outside),
         cmocka_unit_test(a_fence_whose_script_ended_well_has_where_status_says_so),
         cmocka_unit_test(the_script_of_a_service_outside_runs_on_to_the_deadline),
