@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "elsewhere_world.h"
+#include "proved.h"
 
 enum { HELD, OTHER }; /* the sites */
 enum { FINE, FAILED, REFUSED = 6 };
@@ -135,6 +136,65 @@ static void it_is_refused_where_it_could_not_work(void **state)
     assert_int_equal(real_runs(&cluster, HELD, "start"), 1);
 }
 
+/* ---- what is no proof ---- */
+
+static int64_t last_epoch;
+
+static bool serves_next(struct real_cluster *of, int site)
+{
+    return real_number(of, "epoch") > last_epoch && real_serves(of, site);
+}
+
+static bool is_given_up(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_says(of, "phase", "CLOSING") || real_number(of, "epoch") > last_epoch;
+}
+
+static bool stays(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_number(of, "epoch") == last_epoch;
+}
+
+/* Its service comes back there, elsewhere once more, beside the helper; then guard and agent are lost. */
+static void come_back_and_lose_its_daemons(void)
+{
+    last_epoch = 1;
+    real_until(&cluster, serves_next, OTHER, "the other site serves");
+    last_epoch = real_number(&cluster, "epoch");
+    real_begin_switchover(&cluster, HELD, 60000);
+    real_until(&cluster, serves_next, HELD, "the first site serves again");
+    last_epoch = real_number(&cluster, "epoch");
+    real_until(&cluster, is_seen_inside, HELD, "a look takes the helper for the service");
+    assert_false(is_proved(&cluster, HELD));
+    lose_its_daemons();
+    real_until(&cluster, is_given_up, HELD, "its lease is over");
+    for (int lease = 0; lease < 2; lease++)
+        (void)real_for_a_lease(&cluster, stays, HELD); /* judged by what the services recorded */
+    real_assert_no_overlap(&cluster);
+    assert_true(stays(&cluster, HELD));
+}
+
+/* What the scripts call has changed, and none of their bytes. */
+static void a_proof_that_a_fence_has_refuted_is_none(void **state)
+{
+    char path[REAL_PATH_BYTES];
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/site.yaml", cluster.sites[HELD].dir);
+    prove_site(path);
+    real_put(&cluster, HELD, "helper", "");
+    real_serve(&cluster);
+    real_until(&cluster, is_proved, HELD, "it is proved, by a trial");
+    real_put(&cluster, HELD, "refuses", "");
+    real_begin_switchover(&cluster, OTHER, 60000);
+    real_until(&cluster, is_seen_outside, HELD, "a fence has killed the reach, and the service lives");
+    assert_true(real_service_lives(&cluster, HELD));
+    real_drop(&cluster, HELD, "refuses");
+    come_back_and_lose_its_daemons();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_helper_is_no_proof_and_nothing_is_handed_over_by_time, set_up_daemons,
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(it_is_refused_where_it_could_not_work, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_proof_that_a_fence_has_refuted_is_none, set_up_daemons, tear_down_daemons),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
