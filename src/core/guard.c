@@ -578,6 +578,7 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
     guard->start_look_at = now;
     if (mirror != NULL) {
         guard->mirror = *mirror;
+        guard->has_found_armed = bw_guard_is_armed(guard);
         for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++) {
             if (mirror->children[i].action == BW_ACTION_START ||
                 mirror->children[i].action == BW_ACTION_STATUS)

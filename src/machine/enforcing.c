@@ -50,6 +50,8 @@ uint64_t bw_enforcing_known_epoch(const struct bw_enforcing_group *group)
     const uint64_t ended = group->guard->memory.ended_epoch;
     const bool is_ours = !group->is_unheld && !group->is_short;
 
+    if (!group->guard->has_found_armed) /* 3.8: it may be a manual lease, whose epoch has ended before it */
+        return 0;
     if (is_ours)
         return group->found_epoch > ended ? group->found_epoch : ended;
     if (group->found_epoch != 0 && group->found_epoch <= ended && !is_over(group))

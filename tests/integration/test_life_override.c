@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <breakwater/sys/clock.h>
+
 #include "cluster_life.h"
 #include "lacking.h"
 #include "life_reboot.h"
@@ -401,6 +403,49 @@ static void at_its_end_it_is_fenced(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* A second guard finds the mirror that the first one has left, which says nothing. */
+static void begin_guards_without_a_mirror(int site)
+{
+    char command[2 * REAL_PATH_BYTES];
+
+    (void)snprintf(command, sizeof command, "rm '%s'/run/*-guard/harbor.mirror", cluster.sites[site].dir);
+    for (int i = 0; i < 2; i++) {
+        (void)real_end(&cluster.sites[site].guard, SIGKILL);
+        if (i == 0)
+            assert_int_equal(system(command), 0);
+        real_start_guard(&cluster, site);
+        until(is_unknown, site, "no look tells whether it serves");
+    }
+}
+
+/* 3.4: its enforcer is the only one that knows of it. Its epoch was given back before, and is nothing that says it is over. */
+static void a_manual_lease_whose_mirror_is_lost_ends_all_the_same(void **state)
+{
+    struct bw_instant end;
+    char out[8192];
+
+    (void)state;
+    real_serve(&cluster);
+    until(is_refused_for_the_witnesses, HELD, "override is refused while the witnesses answer");
+    lose_witnesses();
+    until(is_gone, HELD, "the holder fences when its lease ends");
+    until(is_planned, HELD, "override is possible once no leader answers");
+    lives = "1m";
+    assert_int_equal(override(HELD, line, out, sizeof out), 0);
+    lives = "30m";
+    end = bw_instant_add(bw_clock_now(), 60 * BW_NS_PER_S); /* at the latest: it counts from the command */
+    real_put(&cluster, HELD, "say", "unknown\n"); /* so that nobody fences it at once */
+    (void)real_end(&cluster.sites[HELD].agent, SIGKILL);
+
+    begin_guards_without_a_mirror(HELD);
+
+    assert_true(real_service_lives(&cluster, HELD));
+    while (real_service_lives(&cluster, HELD) && !bw_instant_wait_is_over(bw_clock_now(), end))
+        (void)usleep(100000);
+    assert_false(real_service_lives(&cluster, HELD));
+    real_assert_no_overlap(&cluster);
+}
+
 static void without_a_time_it_is_refused(void **state)
 {
     char file[REAL_PATH_BYTES], out[2048];
@@ -450,6 +495,7 @@ int main(void)
                                         tear_down_served),
         cmocka_unit_test_setup_teardown(after_a_reboot_without_network_nothing_is_started, set_up, tear_down_served),
         cmocka_unit_test_setup_teardown(at_its_end_it_is_fenced, set_up, tear_down_served),
+        cmocka_unit_test_setup_teardown(a_manual_lease_whose_mirror_is_lost_ends_all_the_same, set_up, tear_down_served),
         cmocka_unit_test_setup_teardown(without_a_time_it_is_refused, set_up, tear_down_served),
         cmocka_unit_test_setup_teardown(who_tidies_up_the_run_directory_ends_nothing, set_up,
                                         tear_down_served),

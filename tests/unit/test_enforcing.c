@@ -325,6 +325,7 @@ static void a_new_one_that_refuses_what_was_acknowledged_is_told_it_again(void *
 
     (void)state;
     begin_held();
+    guards[0].has_found_armed = true;
     groups[0].found_epoch = 1;
     bw_enforcing_on_lost(&enforcing);
     bw_enforcing_on_gone(&enforcing, now);
@@ -476,6 +477,7 @@ static void an_end_that_was_refused_relieves_nobody_of_what_we_cannot_end(void *
     (void)state;
     begin_of(0);
     guards[0].mirror.armed_epoch = 7;
+    guards[0].has_found_armed = true;
     guards[0].memory.ended_epoch = 7;
     bw_enforcing_add(&enforcing, &groups[0], &guards[0], NULL);
     assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 7);
@@ -492,6 +494,7 @@ static void of_a_forgotten_group_no_epoch_is_known(void **state)
 {
     (void)state;
     begin_of(0);
+    guards[0].has_found_armed = true;
     guards[0].mirror.armed_epoch = 7;
     bw_enforcing_add(&enforcing, &groups[0], &guards[0], NULL);
     assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 7);
@@ -584,6 +587,55 @@ static void what_can_be_ended_after_all_is_passed_on_at_once(void **state)
     assert_done("mirrored:1");
 }
 
+static void begin_from(const struct bw_guard_memory *memory, const struct bw_guard_mirror *mirror)
+{
+    static const struct bw_guard_limits limits;
+
+    begin_of(0);
+    bw_guard_init(&guards[0], "g0", &limits, memory, mirror, now);
+    bw_enforcing_add(&enforcing, &groups[0], &guards[0], NULL);
+}
+
+/* 3.4, 3.8: the epoch of a manual lease may have ended before it, and a newer one may have been refused beside it. */
+static void without_an_armed_mirror_those_before_keep_what_they_hold(void **state)
+{
+    static const struct bw_guard_memory kept[] = {
+        {.epoch_seen = 7, .ended_epoch = 7, .enforced = true, .serial = 1},
+        {.epoch_seen = 8, .ended_epoch = 8, .enforced = true, .serial = 1}, /* granted, never armed, given back */
+        {.epoch_seen = 8, .ended_epoch = 7, .enforced = true},              /* its first arm was under way */
+        {.epoch_seen = 7, .ended_epoch = 7, .enforced = true},              /* an end that was refused is none */
+    };
+    static const struct bw_guard_mirror nothing_armed; /* as a guard leaves it that found none */
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        begin_from(&kept[i], NULL);
+        assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 0);
+        begin_from(&kept[i], &nothing_armed);
+        assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 0);
+    }
+}
+
+static void what_was_found_armed_those_before_are_relieved_of(void **state)
+{
+    struct bw_guard_memory kept = {.epoch_seen = 7, .ended_epoch = 7, .enforced = true, .serial = 1};
+    struct bw_guard_mirror mirror = {
+        .armed_epoch = 7, .armed_serial = 1, .ttl_ns = 5 * FENCE_NS, .fence_ns = FENCE_NS};
+
+    (void)state;
+    begin_from(&kept, &mirror);
+    assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 7);
+    kept.serial = mirror.armed_serial = 0;
+    mirror.stop_seen = true; /* it has ended, and the mirror could not be written any more */
+    begin_from(&kept, &mirror);
+    assert_int_equal(groups[0].found_epoch, 0);
+    assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 7);
+    kept.enforced = false; /* let go: nobody ends it */
+    mirror.stop_seen = false;
+    begin_from(&kept, &mirror);
+    assert_int_equal(bw_enforcing_known_epoch(&groups[0]), 7);
+}
+
 /* 3.4: where its units come up, for example, an earlier enforcer may know. The rest it is relieved
  * of. */
 static void those_before_keep_what_cannot_be_ended_yet(void **state)
@@ -591,6 +643,7 @@ static void those_before_keep_what_cannot_be_ended_yet(void **state)
     (void)state;
     begin_of(0);
     for (uint32_t i = 0; i < 2; i++) {
+        guards[i].has_found_armed = true;
         guards[i].mirror.armed_epoch = 7;
         guards[i].mirror.armed_end = bw_instant_add(now, 5 * BW_NS_PER_S);
         bw_enforcing_add(&enforcing, &groups[i], &guards[i], NULL);
@@ -693,6 +746,7 @@ static void a_guard_that_begins_tells_first_what_its_mirrors_say(void **state)
 {
     (void)state;
     begin_of(0);
+    guards[0].has_found_armed = true;
     guards[0].mirror.armed_epoch = 7;
     guards[0].mirror.armed_end = bw_instant_add(now, 5 * BW_NS_PER_S);
     bw_enforcing_add(&enforcing, &groups[0], &guards[0], NULL);
@@ -732,6 +786,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_ended_is_not_passed_on_and_holds_up_no_other),
         cmocka_unit_test(what_there_is_no_room_for_is_refused_until_there_is),
         cmocka_unit_test(what_can_be_ended_after_all_is_passed_on_at_once),
+        cmocka_unit_test(without_an_armed_mirror_those_before_keep_what_they_hold),
+        cmocka_unit_test(what_was_found_armed_those_before_are_relieved_of),
         cmocka_unit_test(those_before_keep_what_cannot_be_ended_yet),
         cmocka_unit_test_setup(one_that_says_nothing_for_a_second_is_replaced, begin),
         cmocka_unit_test(no_later_deadline_is_passed_on_before_those_before_are_relieved),

@@ -315,6 +315,7 @@ struct bw_guard {
     uint64_t serial_over; /* no manual lease up to it is armed again: each was, or nobody knows (3.8) */
     bool loop_is_new;             /* while it waits for its mirror: its own loop might not before */
     struct bw_guard_run loop_run; /* the start that was ordered; run_id 0: none was, a look gave it */
+    bool has_found_armed;            /* the mirror that it began with has a deadline, be that over */
     bool check_at_start;             /* status has to be asked: enforced, and nothing is armed */
     struct bw_instant start_look_at; /* not before it: others look as well */
     struct bw_guard_child interrupted; /* reported at the next hello; action NONE: none */
