@@ -169,6 +169,9 @@ BW_MUST_CHECK enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *b
 /* Ends every process of the box. The directory stays until the box ends, the events (the caller's
  * to free) until then. */
 void bw_lab_close(struct bw_lab *lab);
+/* Before the first guard runs: shows at each site that a kill of the reach ends the service, by a trial, without which time
+ * hands nothing over. Design 3.3, 3.4. */
+BW_MUST_CHECK enum bw_err bw_lab_prove_sites(struct bw_lab *lab, struct bw_diag *diag);
 /* Gives the group specs to the witnesses. */
 BW_MUST_CHECK enum bw_err bw_lab_apply(struct bw_lab *lab, struct bw_diag *diag);
 

@@ -180,35 +180,43 @@ static const char script[] =
     "    mv \"$DIR/epoch.new\" \"$DIR/epoch\"; }\n"
     "exec '%3$s/%2$s.sh' 2> >(tee -a \"$DIR/scripts.log\" >&2)\n";
 
-/* As a person would make them; run once as `first`, then `second`, then `stop`, each at its site.
- */
+/* As an operator would make them. Runs once as `make`, then `first`, then `second`, then `stop`, each at its site. A trial
+ * promotes its server: before `first`, each site takes one for the trial alone (`trial`), and removes it (`tried`). */
 static const char setup_script[] =
     "#!/bin/bash\n"
     "set -eu\n"
     "set -a; . '%1$s/env'; set +a\n"
     "as_server() { setpriv --reuid " OS_USER " --regid " OS_USER " --init-groups -- \"$@\"; }\n"
     "cd /\n"
-    "case $1 in\n"
-    "first)\n"
+    "take_server() {\n"
     "    mkdir \"$PGHOST\" && chown " OS_USER ": \"$PGHOST\"\n"
-    "    as_server \"$PG_BIN/initdb\" -D \"$PGDATA\" --auth=trust -N\n"
-    "    echo 'host all,replication all all trust' >>\"$PGDATA/pg_hba.conf\"\n"
-    "    cat >>\"$PGDATA/postgresql.conf\" <<END\n"
+    "    cp -a '%3$s/made' \"$PGDATA\"\n"
+    "    echo \"unix_socket_directories = '$PGHOST'\" >>\"$PGDATA/postgresql.conf\"\n"
+    "}\n"
+    "case $1 in\n"
+    "make)\n"
+    "    install -d -o " OS_USER " -m 700 '%3$s/made'\n"
+    "    as_server \"$PG_BIN/initdb\" -D '%3$s/made' --auth=trust -N\n"
+    "    echo 'host all,replication all all trust' >>'%3$s/made/pg_hba.conf'\n"
+    "    cat >>'%3$s/made/postgresql.conf' <<END\n"
     "listen_addresses = '*'\n"
     "wal_log_hints = on\n"
     "wal_keep_size = 128MB\n"
     "min_wal_size = 32MB\n"
     "max_wal_size = 128MB\n"
     "shared_buffers = 16MB\n"
-    "max_connections = 40\n"
     "wal_receiver_timeout = 3s\n"
     "wal_sender_timeout = 3s\n"
     "wal_receiver_status_interval = 1s\n"
     "wal_retrieve_retry_interval = 200ms\n"
     "fsync = off\n"
     "autovacuum = off\n"
-    "unix_socket_directories = '$PGHOST'\n"
     "END\n"
+    "    ;;\n"
+    "trial) take_server ;;\n"
+    "tried) rm -r \"$PGHOST\" '%1$s/epoch' ;;\n"
+    "first)\n"
+    "    take_server\n"
     "    as_server \"$PG_BIN/pg_ctl\" -D \"$PGDATA\" -l \"$PG_LOG\" -w start\n"
     "    as_server \"$PG_BIN/psql\" -XAtq -d postgres -c 'CREATE TABLE acknowledged(label text,\n"
     "        number int, PRIMARY KEY (label, number))' ;;\n"
@@ -224,7 +232,7 @@ enum bw_err bw_postgres_write_scripts(const struct bw_lab *lab, uint32_t site, s
 {
     const struct bw_lab_node *node = &lab->nodes[bw_lab_site_node(site)];
     char scripts[BW_LAB_PATH_BYTES];
-    char text[sizeof setup_script + 4 * BW_LAB_PATH_BYTES];
+    char text[sizeof setup_script + 8 * BW_LAB_PATH_BYTES];
     char path[BW_LAB_PATH_BYTES];
     char name[32];
     char env[ENV_BYTES];
@@ -243,7 +251,7 @@ enum bw_err bw_postgres_write_scripts(const struct bw_lab *lab, uint32_t site, s
     }
     if (err != BW_OK)
         return err;
-    (void)snprintf(text, sizeof text, setup_script, node->dir, scripts);
+    (void)snprintf(text, sizeof text, setup_script, node->dir, scripts, lab->nodes[bw_lab_site_node(0)].dir);
     return bw_lab_write_script(node->dir, "setup.sh", "", text, diag);
 }
 
@@ -267,10 +275,27 @@ static enum bw_err run_setup(struct bw_lab *lab, uint32_t site, const char *step
                                      lab->nodes[node].name, step, status, text);
 }
 
+static enum bw_err run_setup_everywhere(struct bw_lab *lab, const char *step, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    for (uint32_t site = 0; site < lab->options->site_count && err == BW_OK; site++)
+        err = run_setup(lab, site, step, diag);
+    return err;
+}
+
 enum bw_err bw_postgres_make_servers(struct bw_lab *lab, struct bw_diag *diag)
 {
-    enum bw_err err = run_setup(lab, 0, "first", diag);
+    enum bw_err err = run_setup(lab, 0, "make", diag);
 
+    if (err == BW_OK)
+        err = run_setup_everywhere(lab, "trial", diag);
+    if (err == BW_OK)
+        err = bw_lab_prove_sites(lab, diag);
+    if (err == BW_OK)
+        err = run_setup_everywhere(lab, "tried", diag);
+    if (err == BW_OK)
+        err = run_setup(lab, 0, "first", diag);
     if (err == BW_OK)
         err = run_setup(lab, 1, "second", diag);
     return err == BW_OK ? run_setup(lab, 0, "stop", diag) : err;

@@ -249,7 +249,7 @@ static enum bw_err apply(struct bw_lab *lab, uint64_t until_ns, struct bw_diag *
 
 enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag *diag)
 {
-    const uint64_t until_ns = bw_lab_now_ns() + BEGIN_LIMIT_MS * BW_NS_PER_MS;
+    uint64_t until_ns = bw_lab_now_ns() + BEGIN_LIMIT_MS * BW_NS_PER_MS;
     char why_not[128];
     enum bw_err err;
 
@@ -263,6 +263,7 @@ enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag 
         err = apply(lab, until_ns, diag);
     if (err == BW_OK && lab->options->is_postgres)
         err = bw_postgres_make_servers(lab, diag);
+    until_ns = bw_lab_now_ns() + BEGIN_LIMIT_MS * BW_NS_PER_MS; /* each step of the servers has a limit of its own */
     if (err == BW_OK)
         err = start_role(lab, BW_LAB_GUARD, diag);
     if (err == BW_OK)
