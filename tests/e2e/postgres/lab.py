@@ -2,8 +2,10 @@
 in them, as processes of their own. All that was made carries this process's pid in its name, and is
 gone after Lab.close."""
 
+import concurrent.futures
 import contextlib
 import errno
+import functools
 import json
 import os
 import pathlib
@@ -18,7 +20,7 @@ sys.path.insert(0, str(HERE.parents[1] / "support"))
 from cluster import WITNESSES, Cluster, begin_keeper, end_keeper, write_script, write_yaml  # noqa: E402
 from lacking import skip_lacking  # noqa: E402
 from patience import wait_at_most  # noqa: E402
-from verdict import attempt, run  # noqa: E402
+from verdict import Failed, attempt, run  # noqa: E402
 
 # Others than those that are shipped: to see that a broken one makes a test fail.
 SCRIPTS = pathlib.Path(os.environ.get("BREAKWATER_PG_SCRIPTS",
@@ -40,7 +42,6 @@ wal_keep_size = 128MB
 min_wal_size = 32MB
 max_wal_size = 128MB
 shared_buffers = 16MB
-max_connections = 40
 wal_receiver_timeout = 3s
 wal_sender_timeout = 3s
 wal_receiver_status_interval = 1s
@@ -97,6 +98,11 @@ class Lab(Cluster):
         self.observers = []
         self.work.chmod(0o755)
         self.keeper = begin_keeper(self.clean)
+
+    @property
+    def is_provable(self):
+        """False: start_script promotes none of three synchronous servers without an answer of another, so no trial can."""
+        return not (self.is_sync and len(self.sites) > 2)
 
     # ---- namespaces ----
 
@@ -171,7 +177,7 @@ class Lab(Cluster):
         self.write_groups(["pg"], list(self.site_names.values()), **{
             "lease_ttl": f"{TTL_MS}ms", "fence_timeout": f"{FENCE_MS}ms", "renew_interval": f"{RENEW_MS}ms",
             "request_timeout": f"{REQUEST_MS}ms", "margin": f"{MARGIN_MS}ms", "switchover_timeout": "40s",
-            "max_lag": "0s", "handover_by_time": "always", **self.more})  # a trial of a standby would promote it
+            "max_lag": "0s", **({} if self.is_provable else {"handover_by_time": "always"}), **self.more})
 
     def group_of(self, site):
         actions = ("status", "start", "stop", "fence", "readiness", "rejoin")
@@ -240,29 +246,59 @@ class Lab(Cluster):
     def as_postgres(self, node, *command):
         return run(*self.in_node(node, "runuser", "-u", "postgres", "--", *command), cwd="/")
 
+    def prove_sites(self):
+        """Shows that a kill of each site's reach ends its server (design 3.4), all at once. A trial promotes: it gets a
+        server for that alone, and a network of its own, where no peer refuses that."""
+        if not self.is_provable:
+            return
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            _ = self.made  # once, before they copy it at once
+            list(pool.map(self.prove_site, self.sites))  # raises what one has raised
+        (self.work / "journal").unlink()  # no script has run for breakwater yet
+
+    def prove_site(self, site):
+        self.take_server(site)
+        if not self.prove(self.work / f"{site}.yaml", at=("unshare", "--net", "--")):
+            raise Failed(f"a kill is not proved to end the server of {site}")
+        shutil.rmtree(self.home(site))
+
+    @functools.cached_property
+    def made(self):
+        """A database that nobody has started yet; each server takes a copy."""
+        folder = self.work / "made"
+        folder.mkdir(0o700)
+        shutil.chown(folder, "postgres", "postgres")
+        self.as_postgres("a", self.bin / "initdb", "-D", folder, f"--auth-local={self.local_auth}", "--auth-host=trust", "-N")
+        with open(folder / "pg_hba.conf", "a", encoding="ascii") as hba:
+            hba.write("host all,replication all all trust\n")
+        with open(folder / "postgresql.conf", "a", encoding="ascii") as conf:
+            conf.write(POSTGRESQL_CONF)
+        return folder
+
+    def make_home(self, site):
+        self.home(site).mkdir()
+        shutil.chown(self.home(site), "postgres", "postgres")
+
+    def finish_server(self, site):
+        with open(self.home(site) / "data/postgresql.conf", "a", encoding="ascii") as conf:
+            conf.write(f"unix_socket_directories = '{self.home(site)}'\n")
+
+    def take_server(self, site):
+        self.make_home(site)
+        run("cp", "-a", self.made, self.home(site) / "data")
+        self.finish_server(site)
+
     def make_servers(self):
         """A writes, the others follow; then A is stopped, so that breakwater's first grant starts it."""
-        for site in self.sites:
-            self.home(site).mkdir()
-            shutil.chown(self.home(site), "postgres", "postgres")
-        data = {site: self.home(site) / "data" for site in self.sites}
-        self.as_postgres("a", self.bin / "initdb", "-D", data["a"], f"--auth-local={self.local_auth}", "--auth-host=trust", "-N")
-        with open(data["a"] / "pg_hba.conf", "a", encoding="ascii") as hba:
-            hba.write("host all,replication all all trust\n")
-        for site in self.sites:
-            if site != "a":
-                # A copy is not under test: it may take longer than a standby may be silent.
-                self.as_postgres(site, "env", "PGOPTIONS=-c wal_sender_timeout=0",
-                                 self.bin / "pg_basebackup", "-h", ADDRESSES["a"], "-D", data[site],
-                                 "-c", "fast", "--no-sync")
-            with open(data[site] / "postgresql.conf", "a", encoding="ascii") as conf:
-                conf.write(POSTGRESQL_CONF if site == "a" else "")
-                conf.write(f"unix_socket_directories = '{self.home(site)}'\n")
-            if site == "a":
-                self.as_postgres("a", self.bin / "pg_ctl", "-D", data["a"], "-l", self.home("a") /
-                                 "log", "-w", "start")
-                self.query("a", "CREATE TABLE acknowledged(label text, number int, "
-                                "PRIMARY KEY (label, number))")
+        self.take_server("a")
+        self.as_postgres("a", self.bin / "pg_ctl", "-D", self.home("a") / "data", "-l", self.home("a") / "log", "-w", "start")
+        self.query("a", "CREATE TABLE acknowledged(label text, number int, PRIMARY KEY (label, number))")
+        for site in self.sites[1:]:
+            self.make_home(site)
+            # A copy is not under test: it may take longer than a standby may be silent.
+            self.as_postgres(site, "env", "PGOPTIONS=-c wal_sender_timeout=0", self.bin / "pg_basebackup", "-h", ADDRESSES["a"],
+                             "-D", self.home(site) / "data", "-c", "fast", "--no-sync")
+            self.finish_server(site)
         self.script("a", "readiness")  # which makes the slots
         for site in self.sites[1:]:
             self.script(site, "rejoin")

@@ -90,6 +90,8 @@ def hierarchies():
 
 
 class Lab(Cluster):
+    more = {}  # of its groups
+
     def __init__(self, build):
         work = pathlib.Path(tempfile.mkdtemp(prefix="breakwater-systemd."))
         super().__init__(build / "breakwater", work, "units", "test",
@@ -294,10 +296,21 @@ class Lab(Cluster):
             self.configure_witness(name)
         for site in SITES:
             self.configure_site(site)
-        self.write_groups(GROUPS, list(self.site_names.values()), handover_by_time="always", lease_ttl=f"{TTL_MS}ms",
+        self.write_groups(GROUPS, list(self.site_names.values()), lease_ttl=f"{TTL_MS}ms",
                           fence_timeout=f"{FENCE_MS}ms", renew_interval=f"{RENEW_MS}ms",
                           request_timeout=f"{REQUEST_MS}ms", margin=f"{MARGIN_MS}ms",
-                          retry_backoff="1s", on_lag="allow")  # nothing is replicated here
+                          retry_backoff="1s", on_lag="allow", **self.more)  # nothing is replicated here
+
+    def prove_sites(self):
+        """Before the guards run: a kill of its reach is seen to end each service (design 3.4)."""
+        for site in SITES:
+            inside = ("nsenter", "-t", self.leaders[site], "-m", "-u", "-i", "-n", "-p", "-C", "--", "systemd-run", "--quiet",
+                      "--wait", "--pipe", "-p", "Delegate=yes", "-E", "ASAN_OPTIONS=detect_leaks=0")
+            if not self.prove("/etc/breakwater/site.yaml", at=inside, program="/usr/local/bin/breakwater"):
+                raise Failed(f"a kill is not proved to end the services of {site}")
+        for group in GROUPS:
+            for record in (self.work / "srv" / group).iterdir():
+                record.unlink()  # the trial's are no records of this cluster
 
     def start_witness(self, name):
         with open(self.work / f"{name}.log", "ab") as log:
