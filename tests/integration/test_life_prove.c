@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "elsewhere_world.h"
-#include "proved.h"
+#include "real_files.h"
 
 enum { HELD, OTHER }; /* the sites */
 enum { FINE, FAILED, REFUSED = 6 };
@@ -179,11 +179,8 @@ static void come_back_and_lose_its_daemons(void)
 /* What the scripts call has changed, and none of their bytes. */
 static void a_proof_that_a_fence_has_refuted_is_none(void **state)
 {
-    char path[REAL_PATH_BYTES];
-
     (void)state;
-    (void)snprintf(path, sizeof path, "%s/site.yaml", cluster.sites[HELD].dir);
-    prove_site(path);
+    cluster.sites[HELD].is_proved = false; /* a proof as a trial leaves it is written before its guard begins */
     real_put(&cluster, HELD, "helper", "");
     real_serve(&cluster);
     real_until(&cluster, is_proved, HELD, "it is proved, by a trial");
@@ -195,6 +192,44 @@ static void a_proof_that_a_fence_has_refuted_is_none(void **state)
     come_back_and_lose_its_daemons();
 }
 
+/* Gives the group's scripts another environment, in the file that a reload reads. */
+static void edit_env(int site)
+{
+    static const char before[] = "    script_timeout: ";
+    const char *text = real_read(&cluster, site, "site.yaml");
+    const char *rest = strstr(text, before);
+    char edited[8192];
+
+    assert_non_null(rest);
+    assert_true(snprintf(edited, sizeof edited, "%.*s    env:\n      MORE: word\n%s", (int)(rest - text), text, rest) <
+                (int)sizeof edited);
+    real_put(&cluster, site, "site.yaml", edited);
+}
+
+static bool has_voided(struct real_cluster *of, int site)
+{
+    return strstr(real_read(of, site, "guard.log"), "what was read again voids the proof") != NULL;
+}
+
+static bool is_unproved(struct real_cluster *of, int site)
+{
+    return !is_proved(of, site);
+}
+
+/* 3.4: the proof is of what these scripts start, with this environment. */
+static void a_reload_that_voids_the_proof_says_so(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    real_until(&cluster, is_proved, HELD, "a trial's proof counts");
+    edit_env(HELD);
+    assert_false(has_voided(&cluster, HELD));
+    assert_int_equal(kill(cluster.sites[HELD].guard, SIGHUP), 0);
+    real_until(&cluster, has_voided, HELD, "the guard's log says that its proof is void");
+    real_until(&cluster, is_unproved, HELD, "the witnesses know that it is unproved");
+    assert_true(real_keeps_epoch_1(&cluster, HELD));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +238,7 @@ int main(void)
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(it_is_refused_where_it_could_not_work, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_proof_that_a_fence_has_refuted_is_none, set_up_daemons, tear_down_daemons),
+        cmocka_unit_test_setup_teardown(a_reload_that_voids_the_proof_says_so, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
