@@ -1,6 +1,7 @@
 /* check.h - the properties that every run is held against, each in a file of its own. They see what
  * happens in the world from outside, in true time; no process of the world can see them.
  *
+ *   check_ahead.c       nobody is granted beside a site that knows of a lost decision (3.9)
  *   check_i1.c          at most one site serves a group at any instant (design 3, I1)
  *   check_ended.c       and none any more once an epoch has ended safely (3.1)
  *   check_i2.c          no start of epoch e begins after one of e' > e; epochs only grow (I2)

@@ -56,6 +56,26 @@ static void look_at_override(const struct sim_process *agent,
                  bw_override_word(kept->override));
 }
 
+/* 3.9: the highest epoch that it was told outlives it before others hear of that, and no later order takes it back. */
+static void look_at_told(const struct sim_process *agent, const struct bw_sync_group *sync_group,
+                         const struct bw_site_memory *kept)
+{
+    struct sim_world *world = sim_world_of(agent);
+    const int group = sim_group_find(world, sync_group->name);
+    struct sim_told *told = group < 0 ? NULL
+                                      : &world->checks->told[agent->host->number][(uintptr_t)agent->user][group];
+
+    if (sync_group->report.told_epoch > kept->told_epoch)
+        sim_fail(world, "durable", "%s names epoch %" PRIu64 " of %s, and its disk has epoch %" PRIu64, agent->name,
+                 sync_group->report.told_epoch, sync_group->name, kept->told_epoch);
+    if (told == NULL || kept->told_epoch == 0)
+        return;
+    if (told->life == agent->life && kept->told_epoch < told->epoch)
+        sim_fail(world, "durable", "%s keeps epoch %" PRIu64 " of %s as the highest that it was told, after epoch %" PRIu64,
+                 agent->name, kept->told_epoch, sync_group->name, told->epoch);
+    *told = (struct sim_told){.life = agent->life, .epoch = kept->told_epoch};
+}
+
 void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync)
 {
     struct bw_agent_state state;
@@ -75,6 +95,7 @@ void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync
                      agent->name, sync_group->renew_epoch, sync_group->name, kept->epoch,
                      kept->given_back ? ", given back" : "");
         look_at_override(agent, sync_group, kept);
+        look_at_told(agent, sync_group, kept);
         if (sync_group->renew_epoch != 0 && !bw_id_equal(kept->boot_id, sim_agent_boot(agent->host)))
             sim_fail(sim_world_of(agent), "durable",
                      "%s renews epoch %" PRIu64 " of %s, which is of an earlier boot", agent->name,

@@ -4,6 +4,9 @@
 
 #include <inttypes.h>
 
+#include <breakwater/base/minmax.h>
+
+#include "check_ahead.h"
 #include "checks_own.h"
 
 void sim_group_keep(const struct bw_cluster *cluster, const char *group,
@@ -14,7 +17,9 @@ void sim_group_keep(const struct bw_cluster *cluster, const char *group,
     *out_before = (struct sim_group_before){.is_there = group_index >= 0};
     if (group_index < 0)
         return;
-    out_before->epoch = cluster->groups[group_index].epoch;
+    out_before->epoch = out_before->named_epoch = cluster->groups[group_index].epoch;
+    for (uint32_t i = 0; i < cluster->groups[group_index].claim_count; i++)
+        out_before->named_epoch = bw_max(out_before->named_epoch, cluster->groups[group_index].claims[i].named_epoch);
     out_before->spec_version = cluster->groups[group_index].spec_version;
     out_before->is_open = cluster->groups[group_index].phase != BW_PHASE_VACANT;
 }
@@ -77,7 +82,7 @@ void sim_check_took_effect(struct sim_process *witness, const struct bw_command 
     if (!before->is_there || group < 0)
         return;
     if ((compares_epoch(command->kind) && (command->epoch != before->epoch || !before->is_open)) ||
-        (command->kind == BW_COMMAND_GRANT && command->epoch != before->epoch + 1))
+        (command->kind == BW_COMMAND_GRANT && command->epoch != before->named_epoch + 1))
         sim_fail(world, "log", "%s: a %s of epoch %" PRIu64 " changes %s in its epoch %" PRIu64,
                  witness->name, bw_command_word(command->kind), command->epoch, command->group,
                  before->epoch);
@@ -87,9 +92,7 @@ void sim_check_took_effect(struct sim_process *witness, const struct bw_command 
                  " of the spec changes %s in version %" PRIu64,
                  witness->name, bw_command_word(command->kind), command->spec_version,
                  command->group, before->spec_version);
-    if (command->kind == BW_COMMAND_CLAIM && command->claim == BW_CLAIM_AHEAD) /* 3.9: nothing is lost in these worlds */
-        sim_fail(world, "log", "%s: %s names epoch %" PRIu64 " and index %" PRIu64 " of %s, and no decision was lost",
-                 witness->name, command->site, command->named_epoch, command->named_index, command->group);
+    sim_check_ahead_took_effect(witness, (uint32_t)group, command);
     look_at_hold(witness, group, command, before);
     note_point(world->checks, group, command);
 }

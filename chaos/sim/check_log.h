@@ -10,6 +10,7 @@
 struct sim_group_before {
     bool is_there, is_open;
     uint64_t epoch, spec_version;
+    uint64_t named_epoch; /* the highest of those that sites know, and that were lost (3.9); or `epoch` */
 };
 void sim_group_keep(const struct bw_cluster *cluster, const char *group,
                     struct sim_group_before *out_before);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "check_ahead.h"
 #include "check_durable.h"
 #include "check_lease.h"
 #include "check_recovery.h"
@@ -48,6 +49,7 @@ void sim_check_hears(struct sim_process *witness, const struct bw_sync *sync)
     struct sim_world *world = sim_world_of(witness);
 
     sim_check_lease_received(witness, sync);
+    sim_check_ahead_hears(witness, sync);
     for (uint32_t site = 0; site < world->setting.site_count; site++) {
         const int agent = strcmp(sim_site(world, site)->name, sync->site) == 0
                               ? agent_of(world, site, sync->agent)
@@ -214,6 +216,7 @@ void sim_check_proposes(struct sim_process *witness, const struct bw_command *co
     if (found < 0 || group_index < 0)
         return;
     group = (uint32_t)found;
+    sim_check_ahead_proposes(witness, group, command);
     state = &cluster->groups[group_index];
     if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE)
         sim_check_proposes_end(witness, group, command->epoch, term);

@@ -1,4 +1,5 @@
 /* checks.c - which property is looked at when, and which sites are excused for a while. */
+#include "check_ahead.h"
 #include "check_durable.h"
 #include "check_ended.h"
 #include "check_i1.h"
@@ -27,6 +28,7 @@ struct sim_checks *sim_checks_new(void)
 
 void sim_checks_free(struct sim_checks *checks)
 {
+    sim_check_ahead_free(checks);
     sim_check_i3_free(checks);
     free(checks);
 }

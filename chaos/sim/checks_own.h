@@ -5,6 +5,7 @@
 #include <breakwater/core/guard.h>
 #include <breakwater/core/report.h>
 
+#include "check_ahead.h"
 #include "check_override.h"
 #include "check_scripts.h"
 #include "checks.h"
@@ -79,6 +80,12 @@ struct sim_known_fence {
 struct sim_named {
     uint32_t life;
     uint64_t generation;
+};
+
+/* The highest epoch that an agent has kept of all that it was told: while it lives nobody rolls its file back (3.8). */
+struct sim_told {
+    uint32_t life;
+    uint64_t epoch;
 };
 
 /* What a leader did last about an epoch: confirmed it, or proposed its end. */
@@ -172,6 +179,8 @@ struct sim_second_lease {
     uint64_t asked_ns, looked_ns, sent_ns;
 };
 
+struct sim_ahead; /* check_ahead.c */
+
 struct sim_checks {
     struct sim_tally tally;
     uint64_t excused_until_ns[SIM_SITES_MAX][SIM_GROUPS_MAX];
@@ -206,6 +215,7 @@ struct sim_checks {
     struct sim_second_lease second_leases[SIM_SITES_MAX][SIM_GROUPS_MAX];
     /* recovery */
     struct sim_named named[SIM_SITES_MAX][SIM_AGENTS_MAX];
+    struct sim_told told[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_GROUPS_MAX];
     uint64_t generation_max[SIM_SITES_MAX]; /* that its agents have ever named */
     uint64_t overruled_generation[SIM_GROUPS_MAX]; /* whose first grant a person has answered for */
     uint64_t overruled_epoch[SIM_GROUPS_MAX];      /* that one */
@@ -219,6 +229,7 @@ struct sim_checks {
     uint64_t scripts_changed_ns[SIM_SITES_MAX]; /* they began to fail, or failed no more */
     bool are_scripts_bad[SIM_SITES_MAX];
     uint64_t answered_ns[SIM_SITES_MAX][SIM_AGENTS_MAX]; /* an answer of a leader, by this agent */
+    struct sim_ahead *ahead; /* NULL: no directory has gone back */
     /* reports */
     struct sim_contact reports[SIM_WITNESSES_MAX][SIM_GROUPS_MAX][SIM_SITES_MAX][SIM_AGENTS_MAX];
     struct sim_guard_read guards_read[SIM_SITES_MAX][SIM_GROUPS_MAX];
@@ -298,7 +309,7 @@ static inline bool sim_checks_is_answered_for(const struct sim_world *world, uin
 static inline bool sim_checks_is_excused_anywhere(const struct sim_world *world, uint32_t site, uint32_t group)
 {
     return world->checks->excused_until_ns[site][group] >= world->now_ns ||
-           sim_checks_is_answered_for(world, site, group) ||
+           sim_checks_is_answered_for(world, site, group) || sim_check_ahead_excuses(world, site, group) ||
            sim_service_is_twice(sim_site((struct sim_world *)(uintptr_t)world, site), group);
 }
 /* Or a look took what a start has left in the reach for it: that explains what its site says, never that time hands it over. */

@@ -59,5 +59,7 @@ void sim_operator_spec_as_at_first(struct sim_world *world, uint64_t group);
  * epoch is over. Once; and whenever there is one. */
 void sim_operator_mend(struct sim_world *world, uint64_t group);
 void sim_operator_mend_again(struct sim_world *world, uint64_t group);
+/* The claims of sites that say nothing of them by now: he has looked around, and nothing serves. */
+void sim_operator_end_claims(struct sim_world *world, uint32_t group);
 
 #endif

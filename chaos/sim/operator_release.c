@@ -210,6 +210,11 @@ static void end_claims(struct sim_world *world, uint32_t group, uint64_t tries)
     }
 }
 
+void sim_operator_end_claims(struct sim_world *world, uint32_t group)
+{
+    end_claims(world, group, LOOKS_BEFORE_NAMING);
+}
+
 void sim_operator_mend_again(struct sim_world *world, uint64_t note)
 {
     const uint32_t group = note & 0xff;

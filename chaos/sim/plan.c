@@ -20,7 +20,7 @@ static const struct sim_incident_kind *const tables[] = {
     sim_faults_of_scripts, sim_faults_together,   sim_forced_faults,    sim_faults_of_moments,
     sim_operator_acts,     sim_operator_midway,   sim_operator_release, sim_operator_members,
     sim_operator_recovery, sim_operator_override, sim_operator_upgrade, sim_second_faults,
-    sim_sick_faults /* the last: these are drawn where they are wanted alone */};
+    sim_sick_faults,       sim_revert_faults /* these two, the last, are drawn where they are wanted alone */};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 /* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */
@@ -53,12 +53,17 @@ uint32_t sim_incident_kind_count(void)
 
 uint32_t sim_incident_kind_expected_count(void)
 {
-    return sim_incident_kind_count() - length_of(sim_sick_faults);
+    return sim_incident_kind_count() - length_of(sim_sick_faults) - length_of(sim_revert_faults);
 }
 
 bool sim_plan_is_of_sick(const char *name)
 {
     return strncmp(name, SIM_SICK_OFTEN, strlen(SIM_SICK_OFTEN)) == 0;
+}
+
+bool sim_plan_is_apart(const char *name)
+{
+    return sim_plan_is_of_sick(name) || strcmp(name, SIM_REVERT_OFTEN) == 0;
 }
 
 const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind)
@@ -78,7 +83,7 @@ const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind)
 static bool may_draw(const struct sim_incident_kind *kind, bool is_liveness, const char *only)
 {
     return (!is_liveness || kind->is_for_liveness) &&
-           (only == NULL ? !sim_plan_is_of_sick(kind->name) : strcmp(only, kind->name) == 0);
+           (only == NULL ? !sim_plan_is_apart(kind->name) : strcmp(only, kind->name) == 0);
 }
 
 bool sim_incident_kind_is_drawn(const char *name, bool is_liveness)
@@ -207,6 +212,7 @@ void sim_plan_free(struct sim_plan *plan)
     if (plan != NULL) {
         free(plan->incidents);
         sim_saved_free(plan->saved);
+        sim_witness_free_copy(plan->copy);
     }
     free(plan);
 }

@@ -8,6 +8,7 @@
 #define SIM_PLAN_MAX 8192 /* incidents in one run */
 #define SIM_UPGRADE  "upgrade" /* the incident of worlds that begin old: once in each, and drawn in no other */
 #define SIM_SICK_OFTEN "sick-" /* what incidents of a holder begin with that cannot show that it serves: with --often alone */
+#define SIM_REVERT_OFTEN "revert" /* a directory goes back in time: with --often alone, once in a world */
 #define SIM_SECOND_OFTEN "second-enforcer" /* what all incidents of second enforcers begin with */
 
 /* One incident under way. */
@@ -64,8 +65,10 @@ extern const struct sim_incident_kind sim_operator_recovery[];
 extern const struct sim_incident_kind sim_operator_override[];
 extern const struct sim_incident_kind sim_second_faults[];
 extern const struct sim_incident_kind sim_sick_faults[];
+extern const struct sim_incident_kind sim_revert_faults[];
 
 struct sim_saved; /* recovery.h */
+struct sim_raft_disk;
 
 struct sim_plan {
     struct sim_incident *incidents;
@@ -76,6 +79,8 @@ struct sim_plan {
     bool is_overriding; /* somebody overrides while a quorum is away */
     uint32_t override_seen[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* the moment that was seen last */
     struct sim_saved *saved; /* a state of before, which is to be restored; NULL: none */
+    struct sim_raft_disk *copy; /* of a directory that is to go back in time; NULL: there is none */
+    bool has_gone_back;         /* one has */
     uint64_t site_rests_until_ns[SIM_SITES_MAX]; /* one process of a site fails at a time (3.8) */
 };
 
@@ -91,6 +96,8 @@ const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind);
 /* One about second enforcers: worlds that have them draw those apart from all others. */
 bool sim_plan_is_of_second(const char *name);
 bool sim_plan_is_of_sick(const char *name);
+/* One that is drawn where it is wanted alone. */
+bool sim_plan_is_apart(const char *name);
 /* Of them those that a standard campaign fires, which come first. */
 uint32_t sim_incident_kind_expected_count(void);
 /* Whether incidents of this name are drawn in such a run. */

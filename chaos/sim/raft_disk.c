@@ -82,6 +82,28 @@ void sim_raft_disk_append(struct sim_raft_disk *disk, const struct sim_raft_entr
     disk->count++;
 }
 
+static struct raft_buffer copy_buffer(const struct raft_buffer *buffer)
+{
+    return (struct raft_buffer){.base = sim_raft_copy(buffer->base, buffer->len), .len = buffer->len};
+}
+
+void sim_raft_disk_copy(const struct sim_raft_disk *disk, struct sim_raft_disk *out_copy)
+{
+    *out_copy = *disk;
+    out_copy->ring = NULL;
+    out_copy->count = out_copy->capacity = 0;
+    for (size_t i = 0; i < disk->count; i++) {
+        struct sim_raft_entry entry = *entry_at(disk, disk->first + i);
+
+        entry.bytes = sim_raft_copy(entry.bytes, entry.size);
+        sim_raft_disk_append(out_copy, &entry);
+    }
+    if (disk->snapshot.index > 0) {
+        out_copy->snapshot.configuration = copy_buffer(&disk->snapshot.configuration);
+        out_copy->snapshot.data = copy_buffer(&disk->snapshot.data);
+    }
+}
+
 void sim_raft_disk_truncate(struct sim_raft_disk *disk, raft_index index)
 {
     while (disk->count > 0 && sim_raft_disk_next(disk) > index)

@@ -39,6 +39,8 @@ struct sim_raft_disk {
 
 void sim_raft_disk_init(struct sim_raft_disk *disk);
 void sim_raft_disk_deinit(struct sim_raft_disk *disk);
+/* `out_copy` is all of it, with memory of its own. */
+void sim_raft_disk_copy(const struct sim_raft_disk *disk, struct sim_raft_disk *out_copy);
 
 /* Index of the entry that would come next. */
 static inline raft_index sim_raft_disk_next(const struct sim_raft_disk *disk)

@@ -22,6 +22,7 @@
 #include "witness_program.h"
 
 #define LOST_VOTE       "vote-that-is-lost"
+#define COPIED_VOTE     "vote-that-is-copied"
 /* A wake is never asked for sooner: the slower of two clocks may lag by nanoseconds. */
 #define WAKE_NS_MIN UINT64_C(100000)
 /* A turn may make another one necessary: what was applied is evaluated, what is proposed may fail.
@@ -172,7 +173,7 @@ static void end_as_too_old(struct sim_process *process, const char *why)
  * a defect. A restart is its supervisor's. */
 static void end_it(const struct sim_witness *witness, bool needs_person, const char *why)
 {
-    if (witness->node.voter.safe.counts.decisions_missed != 0) /* L33: no directory goes back in time */
+    if (witness->node.voter.safe.counts.decisions_missed != 0) /* L33: who has what was lost is lost too (faults_revert.c) */
         sim_fail(sim_witness_world(witness), "witness", "%s misses what was decided: %s",
                  witness->process->name, why);
     if (sim_upgrade_is_too_old(witness->process)) {
@@ -516,6 +517,35 @@ void sim_witness_unwipe(struct sim_process *process)
     sim_process_start(process);
 }
 
+/* ---- a directory that goes back in time ---- */
+
+struct sim_raft_disk *sim_witness_copy(struct sim_process *process)
+{
+    const struct sim_witness_disk *disk = process->host->services;
+    struct sim_raft_disk *copy = malloc(sizeof *copy);
+
+    BW_ASSERT(copy != NULL && sim_file_copy(process->host, BW_VOTE_FILE, COPIED_VOTE));
+    sim_raft_disk_copy(&disk->raft, copy);
+    return copy;
+}
+
+void sim_witness_free_copy(struct sim_raft_disk *copy)
+{
+    if (copy != NULL)
+        sim_raft_disk_deinit(copy);
+    free(copy);
+}
+
+void sim_witness_put_back(struct sim_process *process, struct sim_raft_disk *copy)
+{
+    struct sim_witness_disk *disk = process->host->services;
+
+    sim_raft_disk_deinit(&disk->raft);
+    disk->raft = *copy;
+    free(copy);
+    BW_ASSERT(sim_file_copy(process->host, COPIED_VOTE, BW_VOTE_FILE));
+}
+
 uint64_t sim_witness_id(const struct sim_process *process)
 {
     const struct sim_witness_disk *disk = process->host->services;
@@ -590,6 +620,13 @@ bool sim_witness_is_proving(const struct sim_process *process)
     const struct sim_witness *witness = sim_witness_able(process);
 
     return witness != NULL && witness->machine.core.proof.on_its_way != 0;
+}
+
+uint64_t sim_witness_proved(const struct sim_process *process)
+{
+    const struct sim_witness *witness = sim_witness_able(process);
+
+    return witness == NULL ? 0 : witness->machine.core.proof.proved;
 }
 
 bool sim_witness_is_proposing(const struct sim_process *process, const char *group)

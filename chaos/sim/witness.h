@@ -44,6 +44,8 @@ void sim_witness_say_behind(struct sim_process *witness, uint32_t behind);
 void sim_witness_reload(struct sim_process *witness, uint32_t port, bool is_bad);
 /* A proof of its leadership is on its way: renewals wait for it. */
 bool sim_witness_is_proving(const struct sim_process *witness);
+/* The number of the newest proof that is over. */
+uint64_t sim_witness_proved(const struct sim_process *witness);
 /* Leads and may act (own-term barrier applied); false for a process that is not able. */
 bool sim_witness_leads(const struct sim_process *witness);
 /* A proposal about the group is on its way. */
@@ -59,6 +61,11 @@ bool sim_witness_wipe(struct sim_process *witness);
 /* The lost directory is found again, as it was; accepts one that was not lost. */
 void sim_witness_unwipe(struct sim_process *witness);
 bool sim_witness_is_wiped(const struct sim_process *witness);
+/* A copy of what its directory holds now; Its vote file is copied on its machine. To be put back, or freed. */
+struct sim_raft_disk *sim_witness_copy(struct sim_process *witness);
+void sim_witness_free_copy(struct sim_raft_disk *copy);
+/* The directory is again as it was then: its machine is down. Takes the copy. */
+void sim_witness_put_back(struct sim_process *witness, struct sim_raft_disk *copy);
 /* Of the directory that it has now: a machine may have another one, with another id, later. The machine must
  * have one. */
 uint64_t sim_witness_id(const struct sim_process *witness);
