@@ -282,24 +282,31 @@ static void write_proof(const char *config_path)
     bw_site_config_free(config);
 }
 
-/* Once: what has been edited since was not tried. */
-static void prove(struct real_site *site)
+void real_prove(struct real_cluster *cluster, int site)
 {
     char path[REAL_PATH_BYTES];
 
-    site->is_proved = true;
-    real_path(site, "elsewhere", path);
-    if (access(path, F_OK) == 0)
-        return; /* no kill by its guard ends that */
-    real_path(site, "site.yaml", path);
+    cluster->sites[site].is_proved = true;
+    real_path(&cluster->sites[site], "site.yaml", path);
     write_proof(path);
+}
+
+/* Once: what has been edited since was not tried. No kill by its guard ends what is elsewhere. */
+static void prove(struct real_cluster *cluster, int site)
+{
+    char path[REAL_PATH_BYTES];
+
+    real_path(&cluster->sites[site], "elsewhere", path);
+    if (access(path, F_OK) != 0)
+        real_prove(cluster, site);
+    cluster->sites[site].is_proved = true;
 }
 
 void real_start_guard(struct real_cluster *cluster, int site)
 {
     assert_int_equal(cluster->sites[site].guard, 0);
     if (!cluster->sites[site].is_proved)
-        prove(&cluster->sites[site]);
+        prove(cluster, site);
     cluster->sites[site].guard = start(&cluster->sites[site], BW_LAB_GUARD, "site.yaml", "guard.log");
 }
 

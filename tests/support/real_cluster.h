@@ -105,6 +105,8 @@ void real_apply(struct real_cluster *cluster); /* must be taken */
  * quick. */
 void real_apply_first(struct real_cluster *cluster);
 /* POST /v1/groups/harbor/`verb`; the HTTP status. */
+/* Leaves the proof of a trial at the site, whose guard has not begun. */
+void real_prove(struct real_cluster *cluster, int site);
 int real_order(struct real_cluster *cluster, const char *verb, const char *body);
 int real_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms);
 /* Asks until the move is seen to have begun: a leader that has heard of a site too long ago refuses it
