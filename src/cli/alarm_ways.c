@@ -59,7 +59,7 @@ static const struct {
      "  to give it up:  breakwater members replace %s NEW"},
 };
 
-/* Of decisions_lost, where a site names what the log lacks. */
+/* For decisions_lost, where a site names what the log lacks. */
 static const char named_way[] =
     "stop all witnesses; on the one that has it, else on the one with the highest index:  breakwater recover -c FILE\n"
     "  or, before that, breakwater snapshot save SAVED, and on a new one:  breakwater snapshot restore -c FILE - <SAVED\n"

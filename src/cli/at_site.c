@@ -1,18 +1,22 @@
 #include "at_site.h"
 
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <uv.h>
 
-#include <breakwater/agent/agent.h>
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/name.h>
+#include <breakwater/sys/clock.h>
 #include <breakwater/sys/unix_socket.h>
 #include <breakwater/wire/guard_message.h>
 
 #include "api.h"
+#include "confirm.h"
 
 /* ---- one connection, until it is over
  * -------------------------------------------------------------
@@ -242,4 +246,62 @@ enum bw_err bw_at_site_show(const char *path, const char *group, uint32_t limit_
                            "it closes the connection (is the guard of an older release, or are too "
                            "many asking?)");
     return err;
+}
+
+/* ---- a verb at a site ------------------------------------------------------------------------ */
+
+bool bw_at_site_is_named(const struct bw_at_site *at, const char *file)
+{
+    if (file == NULL)
+        (void)bw_usage_error(at->command, "needs -c FILE: the site file of this site's agent");
+    else if (!bw_name_is_valid(at->group))
+        (void)bw_usage_error(at->command, "GROUP is no name of a group");
+    return file != NULL && bw_name_is_valid(at->group);
+}
+
+enum bw_exit bw_at_site_run(struct bw_at_site *at, const char *file, bool is_unasked, enum bw_exit (*go)(const void *run),
+                            const void *run)
+{
+    struct bw_site_config *config;
+    enum bw_exit status;
+
+    if (!bw_confirm_is_possible(at->command, is_unasked))
+        return BW_EXIT_USAGE;
+    config = bw_site_config_take(file, BW_CONFIG_HERE, "nothing was changed");
+    if (config == NULL)
+        return BW_EXIT_CONFIG;
+    at->config = config;
+    if (bw_agent_socket_path(config, at->path))
+        status = go(run);
+    else
+        status = bw_usage_error(at->command, "run_dir is too long for a socket in it");
+    bw_site_config_free(config);
+    return status;
+}
+
+json_t *bw_at_site_request(const struct bw_at_site *at, const char *verb, const char *reason)
+{
+    const struct passwd *entry = getpwuid(getuid());
+    json_t *request = json_pack("{s:s, s:s, s:s, s:I, s:s*}", "verb", verb, "group", at->group, "by",
+                                entry != NULL ? entry->pw_name : "an unnamed user", "boot_ms",
+                                (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS), "reason", reason);
+
+    if (request == NULL)
+        (void)bw_usage_error(at->command, "--reason is not UTF-8");
+    return request;
+}
+
+json_t *bw_at_site_answer(const struct bw_at_site *at, json_t *request, struct bw_diag *diag)
+{
+    json_t *answer = NULL;
+
+    if (request != NULL && bw_at_site_ask(at->path, request, &answer, diag) == BW_OK &&
+        bw_json_member(answer, "error")[0] != '\0') {
+        (void)fprintf(stderr, "error: %s: %s: %s; nothing was changed\n", at->command->name, at->group,
+                      bw_json_member(answer, "error"));
+        json_decref(answer);
+        answer = NULL;
+    }
+    json_decref(request);
+    return answer;
 }

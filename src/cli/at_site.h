@@ -9,9 +9,14 @@
 
 #include <jansson.h>
 
+#include <breakwater/agent/agent.h>
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
+#include <breakwater/config/site_config.h>
 #include <breakwater/core/guard_link.h>
+
+#include "options.h"
+#include "verbs.h"
 
 /* Waits some seconds for the answer of the agent, a JSON object that is the caller's.
  * BW_ERR_TIMEOUT, and what bw_unix_connect knows. */
@@ -25,5 +30,25 @@ BW_MUST_CHECK enum bw_err bw_at_site_ask(const char *path, const json_t *request
 typedef void (*bw_at_site_hear)(const struct bw_guard_message *shown, void *user);
 BW_MUST_CHECK enum bw_err bw_at_site_show(const char *path, const char *group, uint32_t limit_ms,
                                           bw_at_site_hear hear, void *user, struct bw_diag *diag);
+
+/* ---- a verb that an operator types at the machine of a site, about one group ---- */
+
+struct bw_at_site {
+    const struct bw_cli_command *command;
+    const char *group;
+    const struct bw_site_config *config; /* while bw_at_site_run calls */
+    char path[BW_AGENT_SOCKET_BYTES];    /* of its agent's socket; likewise */
+};
+
+/* True if `file` (-c FILE) is given and the group has a name. False: it was said, and the verb ends with BW_EXIT_USAGE. */
+bool bw_at_site_is_named(const struct bw_at_site *at, const char *file);
+/* Reads the site file, calls `go` and returns what that returns. `is_unasked`: nobody has to confirm anything. */
+enum bw_exit bw_at_site_run(struct bw_at_site *at, const char *file, bool is_unasked, enum bw_exit (*go)(const void *run),
+                            const void *run);
+/* Returns the request of `verb`, which says who asks; the caller's. NULL: it was said why. */
+json_t *bw_at_site_request(const struct bw_at_site *at, const char *verb, const char *reason);
+/* Asks the agent, and takes `request` over (NULL: asks nothing). NULL: the agent did not answer, which `diag` then says, or
+ * it was said why. */
+json_t *bw_at_site_answer(const struct bw_at_site *at, json_t *request, struct bw_diag *diag);
 
 #endif

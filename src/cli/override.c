@@ -1,20 +1,15 @@
 /* breakwater override: an operator gives a site a manual lease where there is no quorum, at that site's machine.
  * Design 3.8. */
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
-#include <breakwater/agent/agent.h>
 #include <breakwater/base/assert.h>
 #include <breakwater/base/duration.h>
-#include <breakwater/base/name.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/core/override.h>
-#include <breakwater/sys/clock.h>
 
 #include "api.h"
 #include "at_site.h"
@@ -69,51 +64,32 @@ static const struct bw_cli_command override_command = {
 /* One run of the verb. */
 struct run {
     const struct override_values *values;
-    const struct bw_site_config *config;
-    const char *group;
-    char path[BW_AGENT_SOCKET_BYTES];
+    struct bw_at_site at;
 };
 
 /* ---- speaking with the agent ----------------------------------------------------------------- */
-
-static void who(char *out, size_t size)
-{
-    const struct passwd *entry = getpwuid(getuid());
-
-    (void)snprintf(out, size, "%s", entry != NULL ? entry->pw_name : "an unnamed user");
-}
 
 /* NULL: it was said why, and `*out_exit` is what the command ends with: who asked for more than a look, and had no
  * answer, does not know whether that was taken. */
 static json_t *ask(const struct run *run, const char *verb, enum bw_exit *out_exit)
 {
     const bool is_look = strcmp(verb, "look") == 0;
-    char by[64];
-    json_t *request;
-    json_t *answer = NULL;
+    json_t *request = bw_at_site_request(&run->at, verb, run->values->reason);
+    json_t *answer;
     struct bw_diag diag = {0};
 
     *out_exit = BW_EXIT_FAILED;
-    who(by, sizeof by);
-    request = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s*}", "verb", verb, "group", run->group, "by", by,
-                        "boot_ms", (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS), "for_ms",
-                        (json_int_t)run->values->for_ms, "reason", run->values->reason);
-    if (request == NULL)
-        (void)bw_usage_error(&override_command, "--reason is not UTF-8");
-    else if (bw_at_site_ask(run->path, request, &answer, &diag) != BW_OK) {
+    if (request != NULL)
+        (void)json_object_set_new(request, "for_ms", json_integer(run->values->for_ms));
+    answer = bw_at_site_answer(&run->at, request, &diag);
+    if (answer == NULL && diag.text[0] != '\0') {
         (void)fprintf(stderr,
                       "error: override: the agent of %s does not answer at %s: %s%s\n"
                       "  look:  systemctl status breakwater-agent; then this command with --plan\n",
-                      run->config->site, run->path, diag.text,
+                      run->at.config->site, run->at.path, diag.text,
                       is_look ? "" : "; what was asked for may still be carried out");
         *out_exit = is_look ? BW_EXIT_FAILED : BW_EXIT_UNKNOWN;
-    } else if (bw_json_member(answer, "error")[0] != '\0') {
-        (void)fprintf(stderr, "error: override: %s: %s; nothing was changed\n", run->group,
-                      bw_json_member(answer, "error"));
-        json_decref(answer);
-        answer = NULL;
     }
-    json_decref(request);
     return answer;
 }
 
@@ -129,7 +105,7 @@ static const char *of_group(const struct run *run, const char *text, char out[WO
     size_t used = 0;
 
     while ((at = strstr(text, place)) != NULL) {
-        used += (size_t)snprintf(out + used, WORDS_BYTES - used, "%.*s%s", (int)(at - text), text, run->group);
+        used += (size_t)snprintf(out + used, WORDS_BYTES - used, "%.*s%s", (int)(at - text), text, run->at.group);
         BW_ASSERT(used < WORDS_BYTES); /* each text names it twice at most */
         text = at + sizeof place - 1;
     }
@@ -176,11 +152,11 @@ static void say_refused(const struct run *run, const char *word)
         if (strcmp(word, bw_override_refusal_word(refusals[i].refusal)) == 0) {
             (void)fprintf(
                 stderr, "refused: override of %s at %s: %s; nothing was changed\n  instead:  %s\n",
-                run->group, run->config->site, refusals[i].why, of_group(run, refusals[i].way, way));
+                run->at.group, run->at.config->site, refusals[i].why, of_group(run, refusals[i].way, way));
             return;
         }
-    (void)fprintf(stderr, "refused: override of %s at %s: %s; nothing was changed\n", run->group,
-                  run->config->site, word);
+    (void)fprintf(stderr, "refused: override of %s at %s: %s; nothing was changed\n", run->at.group,
+                  run->at.config->site, word);
 }
 
 static const struct {
@@ -250,8 +226,8 @@ static void say_over(const struct run *run, const json_t *reply, FILE *out)
             text = over_texts[i].text;
             way = over_texts[i].way;
         }
-    (void)fprintf(out, "over: %s does not override at %s: %s\n  next:  %s\n", run->group,
-                  run->config->site, text, of_group(run, way, words));
+    (void)fprintf(out, "over: %s does not override at %s: %s\n  next:  %s\n", run->at.group,
+                  run->at.config->site, text, of_group(run, way, words));
 }
 
 static bool is_over_word(const json_t *reply, enum bw_override_over over)
@@ -266,7 +242,7 @@ static void print_now(const struct run *run, const json_t *reply)
     (void)printf(
         "%s at %s: override %s; service %s; newest epoch here %" PRId64 " (%s); no leader has "
         "answered for %" PRId64 " s\n",
-        run->group, run->config->site, bw_json_member(reply, "state"),
+        run->at.group, run->at.config->site, bw_json_member(reply, "state"),
         bw_json_member(reply, "service"), bw_json_number(reply, "epoch"),
         bw_json_truth(reply, "open") ? "open" : "over", bw_json_number(reply, "silent_ms") / 1000);
     if (bw_json_number(reply, "lives_ms") > 0) {
@@ -342,7 +318,7 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
     if (run->values->is_end && strcmp(state, "none") == 0) {
         (void)printf(
             "done: %s at %s overrides no more; the end of the service was seen, if it had begun\n",
-            run->group, run->config->site);
+            run->at.group, run->at.config->site);
         return true;
     }
     if (!run->values->is_end && strcmp(state, "none") == 0) {
@@ -356,7 +332,7 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
                      "  then:    repair the witnesses (breakwater recover, there, as their user; "
                      "members); they adopt it\n"
                      "  or end:  breakwater override %s -c %s --end\n",
-                     run->group, run->config->site, bw_json_number(reply, "serial"), run->group,
+                     run->at.group, run->at.config->site, bw_json_number(reply, "serial"), run->at.group,
                      run->values->config);
         return true;
     }
@@ -402,12 +378,13 @@ static enum bw_exit act(const struct run *run)
     if (!run->values->is_no_wait)
         return follow(run);
     (void)printf("asked for; what has come of it: breakwater override %s -c %s --plan\n",
-                 run->group, run->values->config);
+                 run->at.group, run->values->config);
     return BW_EXIT_FINE;
 }
 
-static enum bw_exit go(const struct run *run)
+static enum bw_exit go(const void *of)
 {
+    const struct run *run = of;
     const struct override_values *values = run->values;
     enum bw_exit exit;
     json_t *reply = ask(run, "look", &exit);
@@ -434,7 +411,7 @@ static enum bw_exit go(const struct run *run)
     if (!bw_confirm(&override_command, values->is_yes,
                     values->is_end ? "What serves here is stopped."
                                    : "If another site serves, or is started, two sites will serve.",
-                    run->config->site))
+                    run->at.config->site))
         return BW_EXIT_FAILED;
     return act(run);
 }
@@ -460,33 +437,18 @@ enum bw_exit bw_verb_override(int argc, char **argv)
 {
     struct override_values values = {0};
     struct bw_operands operands;
-    struct bw_site_config *config;
     enum bw_exit status;
-    struct run run = {.values = &values};
+    struct run run = {.values = &values, .at.command = &override_command};
 
     if (!bw_options_parse(&override_command, argc, argv, &values, &operands, &status))
         return status;
-    run.group = operands.items[0];
-    if (values.config == NULL)
-        return bw_usage_error(&override_command,
-                              "needs -c FILE: the site file of this site's agent");
-    if (!bw_name_is_valid(run.group))
-        return bw_usage_error(&override_command, "GROUP is no name of a group");
+    run.at.group = operands.items[0];
+    if (!bw_at_site_is_named(&run.at, values.config))
+        return BW_EXIT_USAGE;
     if (!values.is_plan && !values.is_end && values.reason == NULL)
         return bw_usage_error(&override_command,
                               "needs --reason TEXT: how you know that no other site serves");
-    if (!take_time(&values, run.group))
+    if (!take_time(&values, run.at.group))
         return BW_EXIT_USAGE;
-    if (!bw_confirm_is_possible(&override_command, values.is_yes || values.is_plan))
-        return BW_EXIT_USAGE;
-    config = bw_site_config_take(values.config, BW_CONFIG_HERE, "nothing was changed");
-    if (config == NULL)
-        return BW_EXIT_CONFIG;
-    run.config = config;
-    if (bw_agent_socket_path(config, run.path))
-        status = go(&run);
-    else
-        status = bw_usage_error(&override_command, "run_dir is too long for a socket in it");
-    bw_site_config_free(config);
-    return status;
+    return bw_at_site_run(&run.at, values.config, values.is_yes || values.is_plan, go, &run);
 }

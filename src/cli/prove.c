@@ -1,19 +1,14 @@
 /* breakwater prove: an operator has the site that is primary show that a KILL by its guard ends the service, at that site's
  * machine. Design 3.4, Proved. */
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
-#include <breakwater/agent/agent.h>
 #include <breakwater/base/duration.h>
-#include <breakwater/base/name.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/core/proof.h>
-#include <breakwater/sys/clock.h>
 
 #include "api.h"
 #include "at_site.h"
@@ -52,9 +47,7 @@ static const struct bw_cli_command prove_command = {
 
 struct run {
     const struct prove_values *values;
-    const struct bw_site_config *config;
-    const char *group;
-    char path[BW_AGENT_SOCKET_BYTES];
+    struct bw_at_site at;
 };
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -106,19 +99,19 @@ static void say(const struct run *run, const char *word, bool was_begun)
                   "%s: %s at %s: %s (%s)\n"
                   "  effect:  %s; if %s is lost, an operator has to act (handover_by_time)\n"
                   "  fix:     %s\n",
-                  was_begun ? "not proved" : "refused", run->group, run->config->site, why, word,
-                  was_begun ? "the KILL is not proved to end the service" : "nothing was changed", run->config->site, fix);
+                  was_begun ? "not proved" : "refused", run->at.group, run->at.config->site, why, word,
+                  was_begun ? "the KILL is not proved to end the service" : "nothing was changed", run->at.config->site, fix);
 }
 
 static void print_plan(const struct run *run, const json_t *reply)
 {
-    const struct bw_group_config *group = bw_site_config_find(run->config, run->group);
+    const struct bw_group_config *group = bw_site_config_find(run->at.config, run->at.group);
     char limit[BW_DURATION_TEXT_BYTES] = "?";
     int number = 1;
 
     if (group != NULL)
         bw_duration_format(group->timeout_ms[BW_ACTION_START], limit);
-    (void)printf("%s at %s: epoch %" PRId64 ", service %s\n", run->group, run->config->site,
+    (void)printf("%s at %s: epoch %" PRId64 ", service %s\n", run->at.group, run->at.config->site,
                  bw_json_number(reply, "epoch"), bw_json_member(reply, "service"));
     if (bw_json_truth(reply, "restarts"))
         (void)printf(" %d the service is stopped and started once by its scripts, because the guard has not seen it start "
@@ -139,28 +132,16 @@ static void print_plan(const struct run *run, const json_t *reply)
 /* NULL: it was said why. */
 static json_t *ask(const struct run *run, const char *verb)
 {
-    const struct passwd *entry = getpwuid(getuid());
-    json_t *answer = NULL;
     struct bw_diag diag = {0};
-    json_t *request = json_pack("{s:s, s:s, s:s, s:I, s:s*}", "verb", verb, "group", run->group, "by",
-                                entry != NULL ? entry->pw_name : "an unnamed user", "boot_ms",
-                                (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS), "reason", run->values->reason);
+    json_t *answer = bw_at_site_answer(&run->at, bw_at_site_request(&run->at, verb, run->values->reason), &diag);
 
-    if (request == NULL)
-        (void)bw_usage_error(&prove_command, "--reason is not UTF-8");
-    else if (bw_at_site_ask(run->path, request, &answer, &diag) != BW_OK)
+    if (answer == NULL && diag.text[0] != '\0')
         (void)fprintf(stderr,
                       "error: prove: the agent of %s does not answer at %s: %s\n"
                       "  effect:  %s\n"
                       "  fix:     systemctl status breakwater-agent; then this command with --plan\n",
-                      run->config->site, run->path, diag.text,
+                      run->at.config->site, run->at.path, diag.text,
                       strcmp(verb, "prove") == 0 ? "the proof may still be made" : "nothing was changed");
-    else if (bw_json_member(answer, "error")[0] != '\0') {
-        (void)fprintf(stderr, "error: prove: %s: %s; nothing was changed\n", run->group, bw_json_member(answer, "error"));
-        json_decref(answer);
-        answer = NULL;
-    }
-    json_decref(request);
     return answer;
 }
 
@@ -183,9 +164,9 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
     } else if (!serves) {
         (void)fprintf(stderr, "proved: %s at %s; but its start did not succeed, and the site has released the group\n"
                               "  fix:     breakwater status\n",
-                      run->group, run->config->site);
+                      run->at.group, run->at.config->site);
     } else {
-        (void)printf("proved: a KILL by the guard of %s ends %s; the service runs again\n", run->config->site, run->group);
+        (void)printf("proved: a KILL by the guard of %s ends %s; the service runs again\n", run->at.config->site, run->at.group);
         *out_exit = BW_EXIT_FINE;
     }
     return true;
@@ -230,8 +211,9 @@ static enum bw_exit act(const struct run *run)
     return BW_EXIT_UNSAFE;
 }
 
-static enum bw_exit go(const struct run *run)
+static enum bw_exit go(const void *of)
 {
+    const struct run *run = of;
     const struct prove_values *values = run->values;
     enum bw_exit exit = BW_EXIT_FINE;
     json_t *reply = ask(run, "proof");
@@ -239,7 +221,7 @@ static enum bw_exit go(const struct run *run)
     if (reply == NULL)
         return BW_EXIT_FAILED;
     if (is_word(reply, "may", BW_PROOF_WORD_PROVED)) {
-        (void)printf("proved already: a KILL by the guard of %s ends %s; nothing was changed\n", run->config->site, run->group);
+        (void)printf("proved already: a KILL by the guard of %s ends %s; nothing was changed\n", run->at.config->site, run->at.group);
     } else if (!is_word(reply, "may", BW_PROOF_WORD_NONE)) {
         say(run, bw_json_member(reply, "may"), false);
         exit = BW_EXIT_UNSAFE;
@@ -247,7 +229,7 @@ static enum bw_exit go(const struct run *run)
         print_plan(run, reply);
         if (values->is_plan)
             (void)puts("Nothing was changed. Run again without --plan to do this.");
-        else if (!bw_confirm(&prove_command, values->is_yes, "The service is killed, and started again.", run->group))
+        else if (!bw_confirm(&prove_command, values->is_yes, "The service is killed, and started again.", run->at.group))
             exit = BW_EXIT_FAILED;
         else
             exit = act(run);
@@ -260,27 +242,13 @@ enum bw_exit bw_verb_prove(int argc, char **argv)
 {
     struct prove_values values = {0};
     struct bw_operands operands;
-    struct bw_site_config *config;
     enum bw_exit status;
-    struct run run = {.values = &values};
+    struct run run = {.values = &values, .at.command = &prove_command};
 
     if (!bw_options_parse(&prove_command, argc, argv, &values, &operands, &status))
         return status;
-    run.group = operands.items[0];
-    if (values.config == NULL)
-        return bw_usage_error(&prove_command, "needs -c FILE: the site file of this site's agent");
-    if (!bw_name_is_valid(run.group))
-        return bw_usage_error(&prove_command, "GROUP is no name of a group");
-    if (!bw_confirm_is_possible(&prove_command, values.is_yes || values.is_plan))
+    run.at.group = operands.items[0];
+    if (!bw_at_site_is_named(&run.at, values.config))
         return BW_EXIT_USAGE;
-    config = bw_site_config_take(values.config, BW_CONFIG_HERE, "nothing was changed");
-    if (config == NULL)
-        return BW_EXIT_CONFIG;
-    run.config = config;
-    if (bw_agent_socket_path(config, run.path))
-        status = go(&run);
-    else
-        status = bw_usage_error(&prove_command, "run_dir is too long for a socket in it");
-    bw_site_config_free(config);
-    return status;
+    return bw_at_site_run(&run.at, values.config, values.is_yes || values.is_plan, go, &run);
 }
