@@ -171,11 +171,6 @@ uint64_t sim_check_generation_kept(const struct sim_host *host)
     return newest;
 }
 
-static bool is_same_instant(struct bw_instant a, struct bw_instant b)
-{
-    return a.boot_ns == b.boot_ns && a.raw_ns == b.raw_ns;
-}
-
 /* 3.9: which cluster a guard serves outlives it before an agent of that is welcome. */
 void sim_check_guard_welcomes(struct sim_process *guard, const struct bw_guard_hello *hello)
 {
@@ -198,7 +193,7 @@ static bool was_held(const struct sim_process *guard, uint32_t group,
     if (bw_instant_right_is_over(sim_now(guard), armed->armed.end) ||
         sim_guard_machine(guard, group)->fence == BW_FENCE_DONE)
         return true;
-    return held->epoch == armed->epoch && (is_same_instant(held->end, armed->armed.end) ||
+    return held->epoch == armed->epoch && (bw_instant_is_same(held->end, armed->armed.end) ||
                                            bw_instant_is_later(held->end, armed->armed.end));
 }
 
@@ -224,7 +219,7 @@ void sim_check_guard_says(struct sim_process *guard, uint32_t group,
                  memory.enforced ? "" : ", not enforced");
     if (message->kind == BW_GUARD_MESSAGE_ARMED &&
         (mirror.armed_epoch != message->epoch ||
-         !is_same_instant(mirror.armed_end, message->armed.end)))
+         !bw_instant_is_same(mirror.armed_end, message->armed.end)))
         sim_fail(world, "durable",
                  "%s says that epoch %" PRIu64 " is armed, and its mirror has another deadline",
                  guard->name, message->epoch);

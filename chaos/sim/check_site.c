@@ -113,11 +113,6 @@ static bool is_followed(const struct bw_guard_memory *memory, const struct bw_gu
            before->stop_seen;
 }
 
-static bool is_same(struct bw_instant a, struct bw_instant b)
-{
-    return a.boot_ns == b.boot_ns && a.raw_ns == b.raw_ns;
-}
-
 /* 3.8: the end of a manual lease never moves; it is forgotten for what follows it, once its end was seen, or let go. */
 static void look_at_manual(struct sim_process *guard, uint32_t group, const struct bw_guard_mirror *before,
                            const struct bw_guard_mirror *next, bool is_enforced)
@@ -125,7 +120,7 @@ static void look_at_manual(struct sim_process *guard, uint32_t group, const stru
     struct sim_world *world = sim_world_of(guard);
 
     if (next->armed_epoch == before->armed_epoch && next->armed_serial == before->armed_serial) {
-        if (!is_same(next->armed_end, before->armed_end))
+        if (!bw_instant_is_same(next->armed_end, before->armed_end))
             sim_fail(world, "site", "%s moves the end of a manual lease of %s", guard->name, world->group_names[group]);
     } else if (next->armed_epoch == 0 && !next->stop_seen && is_enforced)
         sim_fail(world, "site", "%s forgets a manual lease of %s, and has not seen its end", guard->name,

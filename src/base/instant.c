@@ -35,6 +35,11 @@ bool bw_instant_wait_is_over(struct bw_instant now, struct bw_instant end)
     return now.boot_ns >= end.boot_ns && now.raw_ns >= end.raw_ns;
 }
 
+bool bw_instant_is_same(struct bw_instant a, struct bw_instant b)
+{
+    return a.boot_ns == b.boot_ns && a.raw_ns == b.raw_ns;
+}
+
 bool bw_instant_is_later(struct bw_instant a, struct bw_instant b)
 {
     return a.boot_ns >= b.boot_ns && a.raw_ns >= b.raw_ns &&

@@ -33,8 +33,7 @@ static bool is_sent(const struct bw_enforcing_group *group)
     if (is_over(group))
         return group->sent.epoch == 0;
     return !group->is_unheld && group->sent.epoch == group->mirrored.epoch &&
-           group->sent.end.boot_ns == group->mirrored.end.boot_ns &&
-           group->sent.end.raw_ns == group->mirrored.end.raw_ns;
+           bw_instant_is_same(group->sent.end, group->mirrored.end);
 }
 
 bool bw_enforcing_has(const struct bw_enforcing *enforcing, const struct bw_enforcing_group *group)

@@ -53,7 +53,7 @@ void bw_drive_refresh(struct bw_program *program)
     if (program->is_closing)
         return;
     bw_drive_settle_soon(program);
-    if (at.boot_ns == drive->wake_at.boot_ns && at.raw_ns == drive->wake_at.raw_ns)
+    if (bw_instant_is_same(at, drive->wake_at))
         return;
     drive->wake_at = at;
     bw_deadline_set(&drive->wake, at, BW_DEADLINE_WAIT);

@@ -33,6 +33,8 @@ bool bw_instant_right_is_over(struct bw_instant now, struct bw_instant end);
 /* A wait until `end` is over: both clocks have reached it. */
 bool bw_instant_wait_is_over(struct bw_instant now, struct bw_instant end);
 
+/* Both members are the same. */
+bool bw_instant_is_same(struct bw_instant a, struct bw_instant b);
 /* `a` is later than `b`: neither member smaller, and one larger. */
 bool bw_instant_is_later(struct bw_instant a, struct bw_instant b);
 /* `a` is beyond `limit` on either clock. "Never beyond" holds for both members. */
