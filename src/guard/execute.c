@@ -22,7 +22,7 @@ static void keep(struct bw_guard_group *group)
     bw_guard_store_prepare(group->config->name, &group->machine.memory, &save->file);
     save->file.reach = bw_guard_reach_copy(group, group->reach_saved);
     save->refuted[0] = '\0';
-    if (group->machine.memory.sight.seen == BW_REACH_OUTSIDE && group->machine.limits.proof == 0)
+    if (group->has_trial && group->machine.limits.proof == 0)
         (void)bw_copy_text(save->refuted, sizeof save->refuted, group->config->name); /* of the same size */
     if (save->is_nobodys)
         save->file.err = BW_OK;
@@ -60,6 +60,7 @@ static void saved(const struct bw_guard_save *save)
             group->config->name, bw_log_quote(save->file.diag.text));
     if (ok && save->file.reach.bytes != NULL && !save->is_nobodys)
         group->reach_saved = save->file.reach.version;
+    group->has_trial &= !(ok && save->refuted[0] != '\0');
     free(save->file.reach.bytes);
     bw_guard_machine_on_saved(&group->program->machine, &group->at, ok);
 }

@@ -445,6 +445,7 @@ enum bw_err bw_guard_group_open(struct bw_guard_program *program,
     note_interrupted(group, &files->found.mirror);
     get_limits(config, &limits);
     limits.proof = take_trial(group, files);
+    group->has_trial = limits.proof != 0;
     start.memory.sight.digest = digest_of_now(config, start.memory.sight.digest);
     bw_guard_init(&group->machine, config->name, &limits, &start.memory,
                   start.has_mirror ? &files->found.mirror : NULL, bw_clock_now());

@@ -183,6 +183,7 @@ struct bw_guard_group {
     struct bw_guarded at; /* its part of the program's machine */
     struct bw_reach reach;
     struct bw_reach_kill kill;
+    bool has_trial;                   /* the proof of a trial lies beside its memory */
     bool is_reach_proved;             /* of what the scripts started */
     bool has_logged_unproved;         /* why that waits */
     struct bw_unit_reach *unit_reach; /* NULL: the group names no units */

@@ -179,8 +179,12 @@ static void come_back_and_lose_its_daemons(void)
 /* What the scripts call has changed, and none of their bytes. */
 static void a_proof_that_a_fence_has_refuted_is_none(void **state)
 {
+    char path[REAL_PATH_BYTES];
+
     (void)state;
     real_prove(&cluster, HELD);
+    real_path(&cluster.sites[HELD], "state/guard/harbor.proof", path);
+    assert_int_equal(access(path, F_OK), 0);
     real_put(&cluster, HELD, "helper", "");
     real_serve(&cluster);
     real_until(&cluster, is_proved, HELD, "it is proved, by a trial");
@@ -188,6 +192,8 @@ static void a_proof_that_a_fence_has_refuted_is_none(void **state)
     real_begin_switchover(&cluster, OTHER, 60000);
     real_until(&cluster, is_seen_outside, HELD, "a fence has killed the reach, and the service lives");
     assert_true(real_service_lives(&cluster, HELD));
+    real_path(&cluster.sites[HELD], "state/guard/harbor.proof", path);
+    assert_int_equal(access(path, F_OK), -1);
     real_drop(&cluster, HELD, "refuses");
     come_back_and_lose_its_daemons();
 }
