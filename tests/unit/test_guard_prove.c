@@ -5,25 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "guard_world.h"
-
-static void look(struct world *world, enum bw_run_result result, const char *word)
-{
-    run(world, 1, BW_ACTION_STATUS, 100);
-    ended(world, BW_GUARD_SLOT_OBSERVATION, result, word);
-}
-
-/* It serves in epoch 1, and the newest look has said: inside. */
-static void begin_serving(struct world *world)
-{
-    begin_armed(world);
-    run(world, 1, BW_ACTION_START, 1);
-    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
-    world->populated = BW_POPULATED_YES;
-    look(world, BW_RUN_OK, "started");
-    assert_int_equal(bw_guard_sight(&world->guard).seen, BW_REACH_INSIDE);
-    world->log[0] = '\0';
-}
+#include "guard_serving.h"
 
 static void prove(struct world *world)
 {
