@@ -2,11 +2,12 @@
 #include "ways.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include <jansson.h>
 
 #include <breakwater/base/instant.h>
+
+#include "api.h"
 
 #define COMMAND_MS 5000
 #define AGAIN_MS   200
@@ -41,32 +42,15 @@ enum bw_err bw_begin_override(struct bw_lab *lab, struct bw_lab_fault *fault, st
     return BW_OK;
 }
 
-/* Of `status -o json`: the leader's log has a claim of the site on the first group. */
-static bool claims(const char *text, const char *group, const char *site)
+/* Of `status -o json`: the leader's log has a claim of the site on the group. */
+static bool is_claimed(const char *text, const char *group, const char *site)
 {
     json_t *document = json_loads(text, 0, NULL);
-    const json_t *groups = json_object_get(document, "groups");
-    const json_t *one;
-    const json_t *claim;
-    bool is_found = false;
-    size_t i;
-    size_t j;
+    const json_t *claims = json_object_get(bw_json_find_group(document, group), "claims");
+    const bool is = bw_json_truth(bw_json_find(claims, "site", site), "committed");
 
-    json_array_foreach(groups, i, one)
-    {
-        const char *name = json_string_value(json_object_get(one, "name"));
-
-        if (name == NULL || strcmp(name, group) != 0)
-            continue;
-        json_array_foreach(json_object_get(one, "claims"), j, claim)
-        {
-            const char *of = json_string_value(json_object_get(claim, "site"));
-
-            is_found |= of != NULL && strcmp(of, site) == 0 && json_is_true(json_object_get(claim, "committed"));
-        }
-    }
     json_decref(document);
-    return is_found;
+    return is;
 }
 
 enum bw_err bw_begin_await_claim(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
@@ -78,7 +62,7 @@ enum bw_err bw_begin_await_claim(struct bw_lab *lab, struct bw_lab_fault *fault,
 
     while (bw_lab_now_ns() < until_ns) {
         (void)bw_lab_ask(lab, words, COMMAND_MS, text, sizeof text); /* 4: nobody serves */
-        if (claims(text, lab->groups[0], site)) {
+        if (is_claimed(text, lab->groups[0], site)) {
             bw_lab_say(lab, BW_LAB_NOTE, (int)fault->node, -1, "its claim on %s is in the log",
                        lab->groups[0]);
             return BW_OK;
