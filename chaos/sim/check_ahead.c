@@ -87,7 +87,7 @@ static void forget_entries(struct sim_generation *generation, const struct sim_a
     generation->newest_term = bw_min(generation->newest_term, ahead->term);
 }
 
-/* What the state said of this group. */
+/* The state's word on this group. */
 static void forget_group(struct sim_checks *checks, const struct sim_ahead *ahead, uint32_t group)
 {
     const struct sim_checks *before = &ahead->before;
@@ -163,7 +163,7 @@ static const struct bw_group *state_of(struct sim_process *witness, uint32_t gro
     return index < 0 ? NULL : &cluster->groups[index];
 }
 
-/* What it has heard, in this term, and what it lacks still; NULL: nothing. */
+/* The entry that it has heard of in this term and still lacks; NULL: none. */
 static struct heard *heard_by(struct sim_process *witness, uint32_t group, uint32_t site)
 {
     struct sim_ahead *ahead = sim_world_of(witness)->checks->ahead;
@@ -243,7 +243,7 @@ void sim_check_ahead_proposes(struct sim_process *witness, uint32_t group, const
     }
 }
 
-/* Nobody has heard of what was lost, and another epoch takes its place: two may serve (3.8). */
+/* A lost epoch that nobody has heard of gives its place to another one: two may serve (3.8). */
 static void take_place(struct sim_world *world, uint32_t group, const struct bw_command *command)
 {
     struct sim_checks *checks = world->checks;

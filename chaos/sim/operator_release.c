@@ -108,7 +108,7 @@ static void vouch_for_claim(struct sim_world *world, const struct sim_host *host
         sim_count(world, "people:vouch_for_claim");
 }
 
-/* What it held or claimed, one after another, before it may boot: each boot would leave the others to be
+/* All that it held or claimed, one after another, before it may boot: each boot would leave the others to be
  * mended. */
 static void vouch_for_all(struct sim_world *world, uint64_t index)
 {

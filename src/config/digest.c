@@ -1,4 +1,4 @@
-/* What a proof that a group's reach ends its service rests on (design 3.4): what starts it, and what says that it has
+/* The ground of a proof that a group's reach ends its service (design 3.4): what starts it, and what says that it has
  * ended. */
 #include <breakwater/config/site_config.h>
 

@@ -8,7 +8,7 @@
 #include <breakwater/core/counters.h>
 #include <breakwater/core/witness.h>
 
-/* What no witness of this generation can have told is made up, and holds nobody (3.9). */
+/* A number that no witness of this generation can have told is made up, and holds nobody (3.9). */
 void bw_ahead_note(struct bw_contact *contact, const struct bw_contact *before, const struct bw_group *group,
                    uint64_t generation, struct bw_proof *proof)
 {

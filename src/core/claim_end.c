@@ -79,13 +79,12 @@ enum bw_holder_answer bw_claims_answer(const struct bw_group *group, const struc
                                        struct bw_instant now, uint64_t *out_fresh_left_ns)
 {
     const int index = bw_spec_find_site(&group->spec, site);
-
     enum bw_holder_answer answer = BW_HOLDER_SILENT;
 
     *out_fresh_left_ns = 0;
     if (index >= 0)
         answer = bw_policy_answer(group, &watch->reports[index], now, true, out_fresh_left_ns);
-    /* Of a site that only knows too much nothing has to be off; nor does what serves in the open epoch speak against it. */
+    /* A site that only knows too much need not be off; nor does what serves in the open epoch speak against the end. */
     if (!bw_claims_may_serve(group, watch, site) &&
         (answer == BW_HOLDER_ANSWERS || is_armed_holder(group, watch, index, now)))
         return BW_HOLDER_SILENT;

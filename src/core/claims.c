@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "ahead.h"
-
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+
+#include "ahead.h"
 
 /* ---- what a witness receives ---- */
 

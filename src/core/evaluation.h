@@ -98,7 +98,7 @@ bool bw_eval_reaches_remote_fence(const struct bw_evaluation *eval);
 /* What another site has seen the end of (remote_fence.c). */
 bool bw_decide_fenced(struct bw_evaluation *eval, struct bw_command *command);
 
-/* What a site claims, and the end of it (claim_steps.c). */
+/* The claim of a site, and its end (claim_steps.c). */
 bool bw_decide_claim(struct bw_evaluation *eval, struct bw_command *command);
 bool bw_decide_claim_over(struct bw_evaluation *eval, struct bw_command *command);
 

@@ -383,7 +383,7 @@ static void on_saved(const struct guard_step *step, bool ok)
 
 /* ---- the agent ----------------------------------------------------------------------------- */
 
-/* What a person gave the instance before is no lease of this one (3.8). Until a fence has seen the end, it stays armed,
+/* A manual lease of the instance before is no lease of this one (3.8). Until a fence has seen the end, it stays armed,
  * whoever is connected. */
 static void end_others_manual_lease(const struct guard_step *step)
 {

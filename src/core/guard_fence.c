@@ -246,7 +246,7 @@ void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guar
     hear(step, EVENT_ORDERED);
 }
 
-/* Of what serves without a deadline, or of a manual lease that is over: nobody waits for its answer. */
+/* A fence of a service without a deadline, or of a manual lease that is over: nobody waits for its answer. */
 void bw_guard_fence_unasked(const struct guard_step *step)
 {
     const struct bw_guard_run run = {.epoch = step->guard->memory.epoch_seen,

@@ -16,7 +16,7 @@ bool bw_guard_is_proving(const struct bw_guard *guard)
     return (guard->stop == BW_GUARD_STOP_KILLING || guard->stop == BW_GUARD_STOP_CHECKING) && guard->stop_run.by_kill;
 }
 
-/* What it could prove nothing of it does not kill. */
+/* A KILL that could prove nothing is not begun. */
 static enum bw_refusal judge(const struct guard_step *step, const struct bw_guard_run *run)
 {
     const struct bw_guard *guard = step->guard;

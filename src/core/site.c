@@ -91,6 +91,18 @@ void bw_site_set_limits(struct bw_site *site, const struct bw_site_limits *limit
     bw_site_alarm(site, BW_ALARM_CONDITION_FAILED, false);
 }
 
+static void on_other_serves(const struct step *step, uint64_t epoch)
+{
+    struct bw_site *site = step->site;
+
+    if (bw_site_override_hears_other(step))
+        return; /* first it is ended; what it has to follow is said again */
+    if (epoch > site->other_serves_epoch)
+        site->other_serves_epoch = epoch;
+    if (epoch == site->other_serves_epoch)
+        site->other_serves_contact = step->now;
+}
+
 void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struct bw_instant now,
                   struct bw_site_actions *out_actions)
 {
@@ -154,12 +166,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
         bw_site_on_second(&step, event->second);
         break;
     case BW_SITE_EVENT_OTHER_SERVES:
-        if (bw_site_override_hears_other(&step))
-            break; /* first it is ended; what it has to follow is said again */
-        if (event->epoch > site->other_serves_epoch)
-            site->other_serves_epoch = event->epoch;
-        if (event->epoch == site->other_serves_epoch)
-            site->other_serves_contact = now;
+        on_other_serves(&step, event->epoch);
         break;
     }
     bw_site_watch_deadline(&step);

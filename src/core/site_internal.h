@@ -74,7 +74,7 @@ uint64_t bw_site_held_index(const struct bw_site *site);
 bool bw_site_owes_fence(const struct bw_site *site);
 bool bw_site_watches_epoch(const struct bw_site *site, uint64_t epoch);
 void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
-/* What a fence came to, the guard's or the agent's own. */
+/* The outcome of a fence, the guard's or the agent's own. */
 void bw_site_note_fence_failed(const struct step *step, uint64_t epoch);
 void bw_site_note_fence_succeeded(struct bw_site *site);
 bool bw_site_epoch_is_open(const struct bw_site *site);
@@ -239,7 +239,7 @@ void bw_site_override_start_ended(const struct step *step, const struct bw_guard
 void bw_site_override_stop_ended(const struct step *step, enum bw_run_result result);
 void bw_site_override_start_failed(const struct step *step);
 
-/* What its guard says of it; true: it was about that. */
+/* The guard's word on it; true: it was about that. */
 bool bw_site_override_on_armed(const struct step *step, uint64_t epoch);
 bool bw_site_override_on_arm_refused(const struct step *step, uint64_t epoch, enum bw_refusal why);
 bool bw_site_override_on_fence_begun(const struct step *step, uint64_t epoch);

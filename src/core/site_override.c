@@ -46,7 +46,7 @@ static bool waits(const struct bw_site *site)
            (site->memory.override == BW_OVERRIDE_OVERRIDING && !bw_site_override_has_begun(site));
 }
 
-/* Of another boot, or of an earlier release, it has none: it is over. */
+/* One of another boot, or of an earlier release, has none: it is over. */
 static bool has_end(const struct bw_site *site)
 {
     return site->memory.override_end.boot_ns != 0 &&

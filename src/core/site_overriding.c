@@ -1,4 +1,4 @@
-/* What a site asks for under a manual lease (3.8): first it is durable, then the guard has armed it, then the service is
+/* The requests of a site under a manual lease (3.8): first it is durable, then the guard has armed it, then the service is
  * started; its end is a fence that has seen it. A table, and below it what its words mean. */
 #include "site_internal.h"
 
@@ -50,7 +50,7 @@ void bw_site_advance_override(const struct step *step)
 
 /* ---- until it begins ----------------------------------------------------------------------- */
 
-/* Of what is armed; else nothing below the newest is taken. */
+/* The armed one is meant; else nothing below the newest is taken. */
 static uint64_t epoch_to_end(const struct bw_site *site)
 {
     const bool is_armed = site->guard.armed_serial != 0 && site->memory.override_epoch != 0;
@@ -286,7 +286,7 @@ static void fence_itself(const struct step *step, const char *rule)
     bw_site_fence_override(step);
 }
 
-/* What a person ends is stopped in order; whatever that comes to, a fence has to see the end. */
+/* An end by a person is a stop in order; whatever that comes to, a fence has to see the end. */
 static bool may_stop_first(const struct step *step)
 {
     return step->site->override_stop_due && step->site->running != BW_ACTION_FENCE && bw_site_may_retry(step);

@@ -27,7 +27,7 @@ static bool is_to_run(const struct bw_site *site)
            !site->over;
 }
 
-/* What was adopted, or is of other scripts, nobody could see inside; a start by these may show it there. */
+/* An adopted service, or one of other scripts, could not be seen inside; a start by these may show it there. */
 static bool is_start_of_these(const struct bw_site *site)
 {
     return site->guard.start_epoch == site->memory.epoch && site->guard.sight.seen == BW_REACH_OUTSIDE;
@@ -151,12 +151,12 @@ static bool is_asked_again(const struct step *step, const struct bw_guard_run_en
 void bw_site_proof_ended(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
+    const bool was_killed = ended->result == BW_RUN_REFUSED && ended->refusal == BW_REFUSAL_NOT_STOPPED;
+
     if (is_asked_again(step, ended)) {
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         return;
     }
-    const bool was_killed = ended->result == BW_RUN_REFUSED && ended->refusal == BW_REFUSAL_NOT_STOPPED;
-
     end_proof(site, ended->result == BW_RUN_OK ? BW_PROOF_WORD_PROVED
                     : was_killed               ? BW_PROOF_WORD_SERVES_ON
                                                : BW_PROOF_WORD_NOT_KILLED);
@@ -165,7 +165,7 @@ void bw_site_proof_ended(const struct step *step, const struct bw_guard_run_ende
     bw_site_observe_soon(step, BW_ACTION_STATUS);
 }
 
-/* What its guard goes on with it ends by itself, and nobody is told. */
+/* A KILL that its guard goes on with ends there, and nobody is told. */
 void bw_site_proof_lost(struct bw_site *site)
 {
     if (site->stops_by_kill)

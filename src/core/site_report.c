@@ -191,7 +191,7 @@ static void say_steps(const struct bw_site *site, struct bw_instant now,
                                                          : UINT32_MAX;
 }
 
-/* What this site cannot forget any more (3.4, 3.9). */
+/* The knowledge that this site cannot lose any more (3.4, 3.9). */
 static void say_numbers(const struct bw_site *site, struct bw_report *report)
 {
     report->epoch_seen = bw_site_epoch_seen(site);

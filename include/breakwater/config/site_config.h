@@ -151,7 +151,7 @@ const struct bw_group_config *bw_site_config_find(const struct bw_site_config *c
 bool bw_group_config_has_same_reach(const struct bw_group_config *from,
                                     const struct bw_group_config *to);
 
-/* Of the contents of the start, rejoin and status scripts (of start_steps the names, needs and order, too), `env`,
+/* It is made of the contents of the start, rejoin and status scripts (of start_steps the names, needs and order, too), `env`,
  * `enforce` and the units: what a guard has seen of its reach it has seen with these (design 3.4). Reads the scripts;
  * never 0. */
 uint64_t bw_group_config_digest(const struct bw_group_config *group);

@@ -106,7 +106,7 @@ void bw_node_say_release(const struct bw_raft_node *node, uint64_t to, const cha
                          uint8_t out[BW_HELLO_BYTES]);
 void bw_node_say_certificate(const struct bw_raft_node *node, uint64_t to, uint64_t left_s,
                              uint8_t out[BW_HELLO_BYTES]);
-/* What this witness knows to be decided (L33). False: nothing. */
+/* The entry that this witness knows to be decided (L33). False: none. */
 bool bw_node_say_committed(const struct bw_raft_node *node, uint64_t to, uint8_t out[BW_HELLO_BYTES]);
 /* As a leader: its log lacks what another witness knows to be decided. */
 bool bw_node_lacks(const struct bw_raft_node *node, struct bw_commit_mark mark);

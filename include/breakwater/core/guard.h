@@ -19,7 +19,7 @@ struct bw_guard_memory {
     struct bw_id instance; /* the agent instance that armed epoch_seen */
     struct bw_reach_sight sight; /* the newest look that said `started` (3.4) */
     uint64_t serial;             /* newest manual lease that was armed since the newest granted one (3.8); 0: none.
-                                    What it ordered elsewhere may outlive a boot */
+                                    Its orders elsewhere may outlive a boot */
 };
 
 /* One action, one observation, and the guard's own fence, which waits for neither: what it kills

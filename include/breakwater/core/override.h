@@ -19,7 +19,7 @@ enum bw_override {
         BW_OVERRIDE_COUNT
 };
 
-/* What --for may be. */
+/* The bounds of --for. */
 #define BW_OVERRIDE_FOR_MS_MIN (60u * 1000)
 #define BW_OVERRIDE_FOR_MS_MAX (24u * 60 * 60 * 1000)
 

@@ -2,7 +2,7 @@
 #ifndef BW_CORE_PROOF_H
 #define BW_CORE_PROOF_H
 
-/* What stands against it, or what has come of the newest one of this agent's. Of what is not listed as a kill nothing was
+/* The reason against it, or the outcome of the newest one of this agent. By an outcome that is not listed as a kill nothing was
  * touched, or (RESTART) nothing but the stop and start that come before. */
 #define BW_PROOF_WORD_LIST(X)                                                                      \
     X(NONE, "none")           /* nothing stands against it; or none was asked for yet */           \

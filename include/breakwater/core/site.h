@@ -417,7 +417,7 @@ enum bw_override_refusal bw_site_judge_override(const struct bw_site *site,
                                                 uint64_t leader_silent_ns);
 /* F of a manual lease that begins now. */
 uint64_t bw_site_override_fence_ns(const struct bw_site *site);
-/* What is left of one by the slower clock: for the report; 0: there is none. */
+/* The time left of one by the slower clock: for the report; 0: there is none. */
 uint64_t bw_site_override_left_ns(const struct bw_site *site, struct bw_instant now);
 enum bw_override_refusal bw_site_judge_override_end(const struct bw_site *site);
 /* Whether an operator may have its reach proved now, and whether it is stopped and started before its KILL (3.4). */

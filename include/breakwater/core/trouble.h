@@ -129,8 +129,8 @@
       "the witness has an entry that was decided, or the site names one, and the leader lacks it: " \
       "another witness has lost part of its log, as one does whose directory is restored from an " \
       "earlier moment. recover on the witness that has it keeps what was decided; members replace " \
-      "gives it up. Where a site names it no site becomes primary before a recovery, or, if what " \
-      "the site reports is false, force-release --site SITE")
+      "gives it up. If a site names it, no site becomes primary before a recovery, or, if the "   \
+      "report is false, force-release --site SITE")
 enum bw_trouble {
 #define X(name, word, meaning) BW_TROUBLE_##name,
     BW_TROUBLE_LIST(X)

@@ -376,7 +376,7 @@ void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_age
 /* Whether an operator may give `group` a manual lease for `for_ms` now; 0: for however long (3.8). */
 enum bw_override_refusal bw_agent_machine_judge_override(const struct bw_agent_machine *machine,
                                                          uint32_t group, uint32_t for_ms);
-/* What stands against the proof of the reach of `group` now (3.4). */
+/* The reason against a proof of the reach of `group` now (3.4). */
 enum bw_proof_word bw_agent_machine_judge_proof(const struct bw_agent_machine *machine, uint32_t group);
 /* How long it would wait: after that no lease that another site may hold lives. 0: nobody has told.
  */

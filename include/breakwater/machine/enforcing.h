@@ -163,7 +163,7 @@ struct bw_instant bw_enforcing_wake(const struct bw_enforcing *enforcing, struct
 bool bw_enforcing_is_due(const struct bw_enforcing *enforcing);
 /* An enforcer that lives holds what the mirror says, or nothing has to be held. */
 bool bw_enforcing_has(const struct bw_enforcing *enforcing, const struct bw_enforcing_group *group);
-/* Of what those before are relieved: the deadline that was found in a mirror, and that ours has not refused,
+/* Those before are relieved of this: the deadline that was found in a mirror, and that ours has not refused,
  * or what is over since. 0, nothing: no mirror was found that has one. */
 uint64_t bw_enforcing_known_epoch(const struct bw_enforcing_group *group);
 
