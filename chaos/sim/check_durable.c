@@ -152,12 +152,18 @@ void sim_check_read_guard(const struct sim_host *host, uint32_t group,
     *out_mirror = read->mirror;
 }
 
+uint64_t sim_check_generation_pinned(const struct sim_host *host)
+{
+    const struct sim_file *file = sim_file_load(host, SIM_GUARD_CLUSTER_FILE);
+
+    return file == NULL ? 0 : bw_get_u64le(file->bytes + BW_ID_BYTES);
+}
+
 uint64_t sim_check_generation_kept(const struct sim_host *host)
 {
     const struct sim_file *files[] = {sim_file_load(host, SIM_AGENT_FILE),
                                       sim_file_load(host, SIM_SECOND_FILE)};
-    const struct sim_file *guards = sim_file_load(host, SIM_GUARD_CLUSTER_FILE);
-    uint64_t newest = guards == NULL ? 0 : bw_get_u64le(guards->bytes + BW_ID_BYTES);
+    uint64_t newest = sim_check_generation_pinned(host);
 
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct bw_agent_state state = {.group_count = 0};
@@ -178,7 +184,7 @@ void sim_check_guard_welcomes(struct sim_process *guard, const struct bw_guard_h
 
     if (!bw_id_is_none(hello->cluster_id) &&
         (file == NULL || memcmp(file->bytes, hello->cluster_id.bytes, BW_ID_BYTES) != 0 ||
-         bw_get_u64le(file->bytes + BW_ID_BYTES) != hello->generation))
+         sim_check_generation_pinned(guard->host) != hello->generation))
         sim_fail(sim_world_of(guard), "durable",
                  "%s welcomes an agent of generation %" PRIu64 ", and its disk does not have that",
                  guard->name, hello->generation);

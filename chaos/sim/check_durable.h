@@ -12,6 +12,8 @@ void sim_check_read_guard(const struct sim_host *host, uint32_t group,
 
 /* The highest generation that the disk of a site's machine knows, its agent's or its guard's; 0: none. */
 uint64_t sim_check_generation_kept(const struct sim_host *host);
+/* That of its guard's disk alone: it welcomes no agent of a lower one. */
+uint64_t sim_check_generation_pinned(const struct sim_host *host);
 
 /* A hash of bytes, never 0. */
 uint64_t sim_check_hash(const void *bytes, size_t size);

@@ -221,6 +221,21 @@ static void excuse_overruled(struct sim_world *world, uint64_t argument)
     sim_world_at(world, world->now_ns + UNENDED_LOOK_NS, excuse_overruled, argument);
 }
 
+/* 3.9: its guard has kept this generation, and arms no more by those that it lost. What an agent beside the one that
+ * spoke for the site holds of them is then a lease that nothing serves by. */
+static bool arms_no_more(struct sim_world *world, uint32_t site, uint32_t group, uint64_t generation,
+                         uint64_t epoch)
+{
+    const struct sim_host *host = sim_site(world, site);
+    const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_read_guard(host, group, &memory, &mirror);
+    return sim_check_generation_pinned(host) >= generation && mirror.armed_epoch < epoch &&
+           (guard == NULL || guard->mirror.armed_epoch < epoch);
+}
+
 /* 3.9: by then the longest lease of before is over, also at a site that a person has answered for.
  * What the lost ones have confirmed since is what he vouches for (3.8); so is a lease that a second
  * agent of the site that is granted has of them: it is of one guard. */
@@ -246,7 +261,8 @@ void sim_check_first_grant(struct sim_process *witness, uint32_t group,
         if (is_overruled)
             excuse_overruled(world, (uint64_t)site << 8 | group);
         sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
-        if (!sim_check_lease_lives(world, site, group, epoch) || memory.ended_epoch >= epoch)
+        if (!sim_check_lease_lives(world, site, group, epoch) || memory.ended_epoch >= epoch ||
+            arms_no_more(world, site, group, cluster->generation, epoch))
             continue;
         if ((is_overruled || strcmp(granted, sim_site(world, site)->name) == 0) &&
             checks->obeys_older_ns[site][group] > checks->recovered_ns)
