@@ -432,8 +432,9 @@ void sim_check_override_decides(struct sim_process *witness, uint32_t group, con
         over->decided_generation = sim_witness_cluster(witness)->generation;
         if (what != NULL && contact_within(witness, other, group, 80) == NULL)
             over->knows_by_ns = sim_checks_found_out_ns(world, other);
-        if (what != NULL && !is_of_name && sim_check_overrides(world, other, group) &&
-            knows_override(witness, other, group)) /* of two by one name it may have heard the other since */
+        /* Of two by one name it may have heard the other since; and a copy ends its original's claim (3.8). */
+        if (what != NULL && !is_of_name && !has_copy(world, other) && sim_check_overrides(world, other, group) &&
+            knows_override(witness, other, group))
             sim_fail(world, "override",
                      "%s %s epoch %" PRIu64 " of %s to %s, and has heard that %s overrides",
                      witness->name, what, epoch, world->group_names[group], site,
