@@ -44,44 +44,44 @@ static change note_reach, open_epoch, note_target, drop_target, end_expired, end
     X(G2,  GRANTED,  REVOKE,       move_fits,                REVOKING, note_target)                \
     X(G3,  REVOKING, UNREVOKE,     epoch_and_spec_match,     GRANTED,  drop_target)                \
     X(G4,  GRANTED,  EXPIRED,      epoch_matches,            VACANT,   end_expired)                \
-    X(G5,  REVOKING, EXPIRED,      epoch_matches,            VACANT,   end_expired)                \
+    X(G4,  REVOKING, EXPIRED,      epoch_matches,            VACANT,   end_expired)                \
     X(G6,  CLOSING,  EXPIRED,      epoch_not_held,           VACANT,   end_expired)                \
     X(G7,  GRANTED,  RELEASED,     epoch_and_instance_match, VACANT,   end_given_back)             \
     X(G8,  REVOKING, RELEASED,     epoch_and_instance_match, VACANT,   end_for_target)             \
     X(G9,  CLOSING,  RELEASED,     answers_what_holds,       VACANT,   end_given_back)             \
     X(G10, GRANTED,  CLOSE,        epoch_matches,            CLOSING,  close_epoch)                \
-    X(G11, REVOKING, CLOSE,        epoch_matches,            CLOSING,  close_epoch)                \
+    X(G10, REVOKING, CLOSE,        epoch_matches,            CLOSING,  close_epoch)                \
     X(G12, GRANTED,  FENCE_FAILED, epoch_matches,            CLOSING,  hold_epoch)                 \
-    X(G13, REVOKING, FENCE_FAILED, epoch_matches,            CLOSING,  hold_epoch)                 \
-    X(G14, CLOSING,  FENCE_FAILED, epoch_not_held,           CLOSING,  hold_epoch)                 \
+    X(G12, REVOKING, FENCE_FAILED, epoch_matches,            CLOSING,  hold_epoch)                 \
+    X(G12, CLOSING,  FENCE_FAILED, epoch_not_held,           CLOSING,  hold_epoch)                 \
     X(G15, GRANTED,  ADOPTED,      adoption_is_pending,      GRANTED,  note_adopted)               \
     X(G16, CLOSING,  FENCED,       epoch_matches,            VACANT,   end_fenced)                 \
     X(G17, CLOSING,  FORCED,       epoch_matches,            VACANT,   end_forced)                 \
     X(G18, VACANT,   SET_SPEC,     spec_fits,                VACANT,   replace_spec)               \
     X(G19, GRANTED,  SET_SPEC,     spec_fits,                GRANTED,  replace_spec)               \
     X(G20, GRANTED,  SET_SPEC,     spec_fits_and_observes,   VACANT,   replace_and_let_go)         \
-    X(G21, REVOKING, SET_SPEC,     spec_fits,                REVOKING, replace_spec)               \
-    X(G22, REVOKING, SET_SPEC,     spec_fits_and_observes,   VACANT,   replace_and_let_go)         \
+    X(G19, REVOKING, SET_SPEC,     spec_fits,                REVOKING, replace_spec)               \
+    X(G20, REVOKING, SET_SPEC,     spec_fits_and_observes,   VACANT,   replace_and_let_go)         \
     X(G23, CLOSING,  SET_SPEC,     spec_fits,                CLOSING,  replace_spec)               \
     X(G24, VACANT,   SET_MODE,     mode_fits,                VACANT,   set_mode)                   \
-    X(G25, GRANTED,  SET_MODE,     mode_fits,                GRANTED,  set_mode)                   \
+    X(G24, GRANTED,  SET_MODE,     mode_fits,                GRANTED,  set_mode)                   \
     X(G26, GRANTED,  SET_MODE,     mode_observes,            VACANT,   let_go)                     \
-    X(G27, REVOKING, SET_MODE,     mode_fits,                REVOKING, set_mode)                   \
-    X(G28, REVOKING, SET_MODE,     mode_observes,            VACANT,   let_go)                     \
+    X(G24, REVOKING, SET_MODE,     mode_fits,                REVOKING, set_mode)                   \
+    X(G26, REVOKING, SET_MODE,     mode_observes,            VACANT,   let_go)                     \
     X(G29, CLOSING,  SET_MODE,     mode_fits,                CLOSING,  set_mode)                   \
     X(G30, VACANT,   MAINTENANCE,  maintenance_fits,         VACANT,   set_maintenance)            \
-    X(G31, GRANTED,  MAINTENANCE,  maintenance_fits,         GRANTED,  set_maintenance)            \
-    X(G32, REVOKING, MAINTENANCE,  maintenance_fits,         REVOKING, set_maintenance)            \
-    X(G33, CLOSING,  MAINTENANCE,  maintenance_fits,         CLOSING,  set_maintenance)            \
+    X(G30, GRANTED,  MAINTENANCE,  maintenance_fits,         GRANTED,  set_maintenance)            \
+    X(G30, REVOKING, MAINTENANCE,  maintenance_fits,         REVOKING, set_maintenance)            \
+    X(G30, CLOSING,  MAINTENANCE,  maintenance_fits,         CLOSING,  set_maintenance)            \
     X(G34, VACANT,   DELETE,       version_fits,             VACANT,   leave_to_cluster)           \
     X(G55, GRANTED,  BOOT,         boot_is_new,              GRANTED,  note_boot)                  \
     X(G40, GRANTED,  REACH,        reach_is_news,            GRANTED,  note_reach)                 \
-    X(G41, REVOKING, REACH,        reach_is_news,            REVOKING, note_reach)                 \
-    X(G42, CLOSING,  REACH,        reach_is_news,            CLOSING,  note_reach)                 \
+    X(G40, REVOKING, REACH,        reach_is_news,            REVOKING, note_reach)                 \
+    X(G40, CLOSING,  REACH,        reach_is_news,            CLOSING,  note_reach)                 \
     X(G56, GRANTED,  SECOND_ENFORCER, second_is_news,        GRANTED,  note_second)                \
-    X(G57, REVOKING, SECOND_ENFORCER, second_is_news,        REVOKING, note_second)                \
+    X(G56, REVOKING, SECOND_ENFORCER, second_is_news,        REVOKING, note_second)                \
     X(G58, GRANTED,  PASSED,       point_is_ahead,           GRANTED,  note_passed)                \
-    X(G59, REVOKING, PASSED,       point_is_ahead,           REVOKING, note_passed)
+    X(G58, REVOKING, PASSED,       point_is_ahead,           REVOKING, note_passed)
 /* clang-format on */
 
 static const struct bw_group_rule rules[] = {

@@ -186,7 +186,7 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
     struct bw_guard_memory *memory;
 
     if (why == BW_REFUSAL_BUSY)
-        bw_guard_end_remote_fence(step, "U83");
+        bw_guard_end_remote_fence(step);
     if (why != BW_REFUSAL_NONE) {
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number, why, "U2");
         return;
@@ -227,7 +227,7 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
     if (!ok) {
         take_back_arm(guard);
         if (!bw_guard_is_armed(guard))
-            bw_guard_loop_take_back(step, "U81");
+            bw_guard_loop_take_back(step);
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
                      guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U4");
         return;
@@ -363,7 +363,7 @@ static void on_saved(const struct guard_step *step, bool ok)
         break;
     case BW_GUARD_WANTS_LET_GO:
         guard->check_at_start = false; /* 3.9: what serves is left as it is */
-        bw_guard_loop_take_back(step, "U82");
+        bw_guard_loop_take_back(step);
         bw_guard_disarm(guard);
         bw_guard_run_let_go(step);
         bw_guard_mirror_now(step, "U16");

@@ -115,9 +115,9 @@ void bw_guard_on_end(const struct guard_step *step, uint64_t epoch)
     }
     why = judge_end(guard, epoch);
     if (why == BW_REFUSAL_BUSY)
-        bw_guard_end_remote_fence(step, "U84");
+        bw_guard_end_remote_fence(step);
     if (why == BW_REFUSAL_NONE || why == BW_REFUSAL_BUSY)
-        bw_guard_loop_take_back(step, "U80"); /* who gives it back starts nothing more in it */
+        bw_guard_loop_take_back(step); /* who gives it back starts nothing more in it */
     if (why != BW_REFUSAL_NONE) {
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U7");
         return;

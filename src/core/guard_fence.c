@@ -202,7 +202,7 @@ static void begin(const struct guard_step *step, const char *rule)
     struct bw_guard *guard = step->guard;
 
     note_reach(guard, BW_FENCE_REACH_UNKNOWN);
-    bw_guard_loop_take_back(step, rule);
+    bw_guard_loop_take_back(step);
     bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
     guard->check_at_start = false;
     guard->mirror.fence_begun = true;
@@ -233,7 +233,7 @@ void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guar
 
     /* 3.4, driver: a start of its own loop may be under way, and no look counts before it is over.
      */
-    bw_guard_loop_take_back(step, "W40");
+    bw_guard_loop_take_back(step);
     end = bw_instant_add(bw_guard_loop_rest(step), fence_ns);
     BW_ASSERT(!bw_guard_is_fencing(guard)); /* one at a time: a second is refused */
     /* An order takes no more time than the lease has left. Once that is over, and the service may still

@@ -60,7 +60,7 @@ uint64_t bw_guard_loop_delay_ns(const struct bw_guard *guard);
 void bw_guard_loop_give(const struct guard_step *step, const struct bw_guard_run *run,
                         const char *rule);
 /* From here on it may not. The mirror is written. */
-void bw_guard_loop_take_back(const struct guard_step *step, const char *rule);
+void bw_guard_loop_take_back(const struct guard_step *step);
 /* Now, or once no start of it can be under way any more. */
 struct bw_instant bw_guard_loop_rest(const struct guard_step *step);
 /* What was armed may have no lease yet that bounds what a person's word has let begin. */
@@ -130,7 +130,7 @@ void bw_guard_run_timers(const struct guard_step *step);
 void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_run *run,
                          const struct bw_guard_run_ended *ended, const char *rule);
 /* A remote fence that runs makes way for this site's own service. */
-void bw_guard_end_remote_fence(const struct guard_step *step, const char *rule);
+void bw_guard_end_remote_fence(const struct guard_step *step);
 /* A stop or fence was seen to succeed. */
 void bw_guard_note_end(struct bw_guard *guard);
 enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);

@@ -57,7 +57,7 @@ static void withdraw(struct bw_guard *guard, struct bw_instant until)
     mirror->loop_delay_ns = 0;
 }
 
-void bw_guard_loop_take_back(const struct guard_step *step, const char *rule)
+void bw_guard_loop_take_back(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
     struct bw_guard_mirror *mirror = &guard->mirror;
@@ -70,7 +70,7 @@ void bw_guard_loop_take_back(const struct guard_step *step, const char *rule)
         withdraw(guard, last_over(step, bw_guard_loop_delay_ns(guard)));
     if (bw_instant_wait_is_over(step->now, mirror->loop_until))
         mirror->loop_until = (struct bw_instant){0, 0};
-    bw_guard_mirror_now(step, rule);
+    bw_guard_mirror_now(step, "U80");
 }
 
 void bw_guard_loop_on_lease(const struct guard_step *step)

@@ -164,7 +164,7 @@ static bool waits_for_loop(const struct guard_step *step, const struct bw_guard_
 {
     struct bw_guard *guard = step->guard;
 
-    bw_guard_loop_take_back(step, "V71");
+    bw_guard_loop_take_back(step);
     if (!bw_guard_loop_may_start(guard))
         return false;
     guard->waiting_run = *stop;
@@ -199,6 +199,12 @@ static void begin_action(const struct guard_step *step, const struct bw_guard_ru
     /* Only what rests on it waits for the disk: a stop ends a service, and never does. */
     if (run->action == BW_ACTION_STOP)
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "V40");
+}
+
+/* What it waited for is over. */
+static void begin_waiting_stop(const struct guard_step *step)
+{
+    begin_action(step, &step->guard->waiting_run, "V14");
 }
 
 /* What was right when it was asked for may not be so any more. */
@@ -240,7 +246,7 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
     if (is_action_taken(guard, run)) {
         if (run->by_kill || !preempts(guard, run)) {
             if (run->action == BW_ACTION_START || run->action == BW_ACTION_REJOIN)
-                bw_guard_end_remote_fence(step, "V76");
+                bw_guard_end_remote_fence(step);
             refuse(step, run, BW_REFUSAL_BUSY);
             return;
         }
@@ -418,7 +424,7 @@ void bw_guard_loop_timers(const struct guard_step *step)
         guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE)
         return;
     bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
-    begin_action(step, &guard->waiting_run, "V75");
+    begin_waiting_stop(step);
 }
 
 /* 3.9: what is let go is left as it is, so a stop that has waited does not begin any more. What a
@@ -642,7 +648,7 @@ static void on_action_ended(const struct guard_step *step, const struct bw_guard
     bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
     BW_ASSERT(!lets_one_run || !bw_guard_is_fencing(guard)); /* a fence lets nothing wait */
     if (lets_one_run)
-        begin_action(step, &guard->waiting_run, "V14");
+        begin_waiting_stop(step);
 }
 
 void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_event *event)

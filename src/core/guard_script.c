@@ -161,10 +161,10 @@ void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, c
 
 /* 3.3: a fence of another site's service is in the way of nothing that this site does with its own.
  * Whoever wants the slot asks again. */
-void bw_guard_end_remote_fence(const struct guard_step *step, const char *rule)
+void bw_guard_end_remote_fence(const struct guard_step *step)
 {
     if (step->guard->slots[BW_GUARD_SLOT_ACTION].run.action == BW_ACTION_REMOTE_FENCE)
-        bw_guard_kill_run(step, BW_GUARD_SLOT_ACTION, rule);
+        bw_guard_kill_run(step, BW_GUARD_SLOT_ACTION, "U83");
 }
 
 void bw_guard_note_end(struct bw_guard *guard)

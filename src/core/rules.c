@@ -1,7 +1,8 @@
 /* rules.c - the list of all rule ids: manual page, `explain --rule`, the simulator's coverage and
  * the lint come from it. A new rule is one line; RARE says why a campaign need not fire it. The id of
  * a rule that goes joins these, so that none says two things in the logs of two versions.
- * Retired: S29 S45 U21 U70 U71 U72 U73 U74 U85 U86 U87 U88. */
+ * Retired: G5 G11 G13 G14 G21 G22 G25 G27 G28 G31 G32 G33 G41 G42 G57 G59 S29 S45 U21 U70 U71 U72 U73 U74
+ * U81 U82 U84 U85 U86 U87 U88 V71 V75 V76 W40. */
 #include <breakwater/core/rules.h>
 
 #include <string.h>
@@ -53,52 +54,33 @@ static const struct bw_rule rules[] = {
     RULE(C8, "3.8", "a site may serve without the open epoch: Claim")
     RULE(C9, "3.8", "and does no more: ClaimOver")
 
-    /* The rows of the group's table (group.c). */
+    /* The rows of the group's table (group.c): one rule may have a row in several phases. */
     RULE(G1, "3.1", "no epoch is open: Grant")
     RULE(G2, "3.1", "a planned move has begun; renewals go on: Revoke")
     RULE(G3, "3.1", "the move was given up: Unrevoke")
     RULE(G4, "3.1", "the lease is surely over: Expired")
-    RULE(G5, "3.1", "the lease is surely over; unplanned rules from here: Expired")
     RULE(G6, "3.1", "the lease is surely over and no fence of it failed: Expired")
     RULE(G7, "3.1",
          "the holder gave it back; a switchover's start that failed early rolls back: Released")
     RULE(G8, "3.1", "the holder gave it back for the target: Released")
     RULE(G9, "3.1", "the holder gave it back before anyone fenced it: Released")
     RULE(G10, "3.1", "nobody confirms a renewal from here: Close")
-    RULE(G11, "3.1", "nobody confirms a renewal from here; unplanned rules: Close")
     RULE(G12, "3.1", "the holder may serve on; time alone ends nothing: FenceFailed")
-    RULE(G13, "3.1", "the holder may serve on; time alone ends nothing: FenceFailed")
-    RULE(G14, "3.1", "the holder may serve on; time alone ends nothing: FenceFailed")
     RULE(G15, "3.1", "the site reported the adoption armed: Adopted")
     RULE(G16, "3.1", "a fence ordered after the close succeeded: Fenced")
     RULE(G17, "3.1", "a person vouches that the site is off: Forced")
     RULE(G18, "3.1", "people want it otherwise: SetSpec")
-    RULE(G19, "3.1", "the holder stays in the spec; its terms stay pinned: SetSpec")
+    RULE(G19, "3.1", "holder and target stay in the spec; the terms of the epoch stay pinned: SetSpec")
     RULE(G20, "3.1", "the new spec only observes: let go, untouched: SetSpec")
-    RULE(G21, "3.1", "holder and target stay in the spec: SetSpec")
-    RULE(G22, "3.1", "the new spec only observes: let go, untouched: SetSpec")
     RULE(G23, "3.1", "an epoch that is being fenced is not let go: SetSpec")
     RULE(G24, "3.1", "people want it otherwise: SetMode")
-    RULE(G25, "3.1", "people want it otherwise: SetMode")
     RULE(G26, "3.1", "observe: let go, untouched: SetMode")
-    RULE(G27, "3.1", "people want it otherwise: SetMode")
-    RULE(G28, "3.1", "observe: let go, untouched: SetMode")
     RULE(G29, "3.1", "an epoch that is being fenced is not let go: SetMode")
     RULE(G30, "3.1", "a site is worked on: Maintenance")
-    RULE(G31, "3.1", "a site is worked on; a holder keeps its lease: Maintenance")
-    RULE(G32, "3.1", "a site is worked on; a holder keeps its lease: Maintenance")
-    RULE(G33, "3.1", "a site is worked on: Maintenance")
     RULE(G34, "3.1", "no epoch is open; the cluster keeps its epoch as the floor: Delete")
     RULE(G40, "3.1", "its site has seen where the service is: Reach")
-    RARE(G41, "3.1", "its site has seen where the service is: Reach",
-         "a first look that shows the service elsewhere in the moment of a planned move")
-    RULE(G42, "3.1", "its site has seen where the service is: Reach")
     RULE(G56, "3.4", "whether a second enforcer is seen: SecondEnforcer")
-    RARE(G57, "3.4", "whether a second enforcer is seen: SecondEnforcer",
-         "it changes while a planned move is under way")
     RULE(G58, "4", "the holder may begin what lies behind its point of no return: Passed")
-    RARE(G59, "4", "the holder may begin what lies behind its point of no return: Passed",
-         "a planned move begins while the start of the epoch waits there")
     RULE(G55, "3.1", "the epoch is renewed from one more boot: Boot")
 
     /* The site's machine at the agent: orders and what they lead to (site.c, site_guard.c, site_own_fence.c,
@@ -294,16 +276,9 @@ static const struct bw_rule rules[] = {
     RULE(U19, "3.4", "an agent has said hello: it is told all that the guard knows of the group")
     RULE(U20, "3.4", "an action was cut short by a restart of the guard: the agent is told")
     RULE(U30, "3.4", "a look has shown whether the guard can end the service: that is saved")
-    RARE(U80, "3.4", "the end of an epoch is asked for: its own loop may start the service no more",
-         LOOP_IS_NONE)
-    RARE(U81, "3.4", "the arm is not in the mirror: its own loop may start the service no more",
-         LOOP_IS_NONE)
-    RARE(U82, "3.9", "the group was let go: its own loop may start the service no more",
-         LOOP_IS_NONE)
-    RARE(U83, "3.3", "an epoch is to be armed here: a fence of another site's service makes way for it",
+    RARE(U80, "3.4", "the lease is to end: its own loop may start the service no more", LOOP_IS_NONE)
+    RARE(U83, "3.3", "an arm, an end or a start is asked for: a fence of another site's service makes way for it",
          "a grant in the moment of a remote fence")
-    RARE(U84, "3.3", "an epoch is to be ended here: a fence of another site's service makes way for it",
-         "an end in the moment of a remote fence")
     RULE(U41, "3.4", "an arm came while something else is being saved: refused as busy")
     RULE(U42, "3.4",
          "while the first arm was being saved something came to forbid it: it is refused")
@@ -350,19 +325,14 @@ static const struct bw_rule rules[] = {
     RULE(V62, "3.4", "the end of an epoch is saved: status looks whether the service has ended")
     RARE(V70, "3.4", "it serves under its lease: its own loop may start it, which is mirrored first",
          LOOP_IS_NONE)
-    RARE(V71, "3.4", "a stop is ordered: its own loop may start the service no more", LOOP_IS_NONE)
     RARE(V72, "3.4", "the mirror has it: its own loop may start the service", LOOP_IS_NONE)
     RARE(V73, "3.4", "the start of its own loop is told as what it came to at the guard",
          LOOP_IS_NONE)
     RARE(V74, "3.4", "no start of its own loop can be under way any more", LOOP_IS_NONE)
-    RARE(V75, "3.4", "no start of its own loop can be under way any more: the stop begins",
-         LOOP_IS_NONE)
     RULE(V77, "4", "what lies behind the point of no return may begin: the start that runs is told")
     RARE(V78, "3.4", "an operator asks for the proof of its reach: all in it is killed in place of a stop script",
          PROOF_IS_APART)
     RARE(V79, "3.4", "that KILL is refused, or nobody has seen the end that it was to bring", PROOF_IS_APART)
-    RARE(V76, "3.3", "a start is ordered: a fence of another site's service makes way for it",
-         "an override in the moment of a remote fence")
 
     /* The guard: fences (guard_fence.c). */
     RULE(W1, "3.2", "a fence is ordered by the agent, or due at the guard's start: it begins")
@@ -394,7 +364,6 @@ static const struct bw_rule rules[] = {
     RARE(W34, "3.2",
          "what a start had left behind is gone: the script runs once more for what it had ordered",
          "a script that runs once more for what a start has left behind")
-    RARE(W40, "3.4", "a fence is ordered: its own loop may start the service no more", LOOP_IS_NONE)
 
     /* The agent's own fence (own_fence.c). */
     RULE(F1, "3.4", "the agent's own fence begins with its script")

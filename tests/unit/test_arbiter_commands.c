@@ -290,7 +290,7 @@ static void a_holder_in_maintenance_keeps_the_group_until_it_is_over(void **stat
 
     (void)state;
     begin_at_the_last(50);
-    assert_string_equal(world_apply(&world, &command), "G31");
+    assert_string_equal(world_apply(&world, &command), "G30");
     world_know_spec(&world);
     world_pass_ms(&world, 9500);
     assert_string_equal(world_decide(&world), "A0");

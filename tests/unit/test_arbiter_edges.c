@@ -676,7 +676,7 @@ static void what_a_snapshot_holds_is_no_news_to_the_next_command(void **state)
     bw_witness_on_restored(&world.witness, world.now);
     restored = world.now;
     world_wait_ms(&world, 5000);
-    assert_string_equal(world_apply(&world, &command), "G33");
+    assert_string_equal(world_apply(&world, &command), "G30");
     assert_int_equal(world_watch(&world)->phase_applied.boot_ns, restored.boot_ns);
 }
 

@@ -333,7 +333,7 @@ static void what_sets_no_spec_is_not_judged_by_one(void **state)
     assert_fires(command, "G1");
     command = fixture_set_mode(&groups[0], BW_MODE_PAUSED);
     command.spec = (struct bw_spec){0};
-    assert_fires(command, "G25");
+    assert_fires(command, "G24");
 }
 
 /* 3.5: what another instance gave back is about another holder: stale, and not refused by the table. */

@@ -153,7 +153,7 @@ static void a_fence_that_fails_while_closing_holds_the_epoch(void **state) /* I1
     struct group_run run = group_run_closing("dc-a");
 
     (void)state;
-    assert_rule(&run, "G14", fixture_command(&run.group, BW_COMMAND_FENCE_FAILED));
+    assert_rule(&run, "G12", fixture_command(&run.group, BW_COMMAND_FENCE_FAILED));
     assert_rule(&run, "no-op", fixture_command(&run.group, BW_COMMAND_EXPIRED));
 }
 
@@ -220,7 +220,7 @@ static void observe_forgets_what_was_wished_and_whose_data_was_whose(void **stat
     (void)strcpy(run.group.initial_primary, "dc-c");
     (void)strcpy(run.group.previous_data_site, "dc-c");
 
-    assert_rule(&run, "G28", fixture_set_mode(&run.group, BW_MODE_OBSERVE));
+    assert_rule(&run, "G26", fixture_set_mode(&run.group, BW_MODE_OBSERVE));
 
     assert_no_switchover(&run.group);
     assert_string_equal(run.group.first_choice, "");
@@ -445,9 +445,9 @@ static void spec_mode_and_maintenance_raise_the_version(void **state) /* 3.1 */
     (void)state;
     assert_rule(&run, "G19", fixture_set_spec(&run.group, ""));
     assert_int_equal(run.group.spec_version, version + 1);
-    assert_rule(&run, "G25", fixture_set_mode(&run.group, BW_MODE_MANUAL));
+    assert_rule(&run, "G24", fixture_set_mode(&run.group, BW_MODE_MANUAL));
     assert_int_equal(run.group.spec_version, version + 2);
-    assert_rule(&run, "G31", fixture_command(&run.group, BW_COMMAND_MAINTENANCE));
+    assert_rule(&run, "G30", fixture_command(&run.group, BW_COMMAND_MAINTENANCE));
     assert_int_equal(run.group.spec_version, version + 3);
     assert_int_equal(run.group.spec_index, run.index);
 }
