@@ -191,7 +191,8 @@ void sim_checks_cloned(struct sim_world *world, uint32_t site, uint64_t until_ns
         struct bw_guard_mirror mirror;
 
         sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
-        if (!memory.enforced)
+        /* What serves there without a lease, also of an adoption that was never armed: the copy speaks for its site. */
+        if (!memory.enforced || mirror.armed_epoch <= memory.ended_epoch)
             sim_checks_let_go(world, site, group);
     }
 }
