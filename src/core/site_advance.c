@@ -21,9 +21,12 @@ static bw_site_effect begin_starting, begin_serving, go_on_with_start, give_up_s
 #define ROW(tenure, requires, effect) {NULL, BW_TENURE_##tenure, requires, effect},
 
 /* clang-format off */
-/* What has no row waits: an epoch that is not on disk yet (ACCEPTING), and a fence that runs (FENCING).
+/* What has no row waits: an epoch that is not on disk yet (ACCEPTING), and a fence that runs (FENCING). The end of a
+ * manual lease beside an epoch waits for neither disk nor renewal (3.8).
  *        id   tenure    requires               effect                                                */
 static const struct bw_site_row rows[] = {
+    ROW(       ACCEPTING, is_manual_ending,     advance_override)
+
     ROW(       WAITING,  is_manual_ending,      advance_override)
     ROW(       WAITING,  is_leased,             begin_starting)
     RULE( S96, WAITING,  bw_site_override_outlives_epoch, bw_site_give_back)

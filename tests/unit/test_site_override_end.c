@@ -484,6 +484,28 @@ static void a_guard_that_stands_still_is_not_waited_for(void **state)
                      BW_OVERRIDE_ENDING); /* until its guard says so, too */
 }
 
+/* Whatever rests on its disk waits; an end does not (3.4). */
+static void while_an_epoch_is_written_down_the_agent_ends_it_too(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    world.save_hangs = true;
+    adopt(&world, 2);
+    assert_int_equal(world.site.tenure, BW_TENURE_ACCEPTING);
+    guard_lost(&world);
+
+    tick_at(&world, world.now_ms + FOR_MS);
+
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    assert_int_equal(world.site.memory.override, BW_OVERRIDE_NONE);
+    saved(&world, true);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING); /* and goes on with what was granted */
+}
+
 static void without_an_epoch_the_agent_ends_it_too(void **state)
 {
     struct world world;
@@ -680,6 +702,7 @@ int main(void)
         cmocka_unit_test(an_end_gives_the_fence_that_runs_its_time),
         cmocka_unit_test(without_its_guard_the_agent_ends_it),
         cmocka_unit_test(a_guard_that_stands_still_is_not_waited_for),
+        cmocka_unit_test(while_an_epoch_is_written_down_the_agent_ends_it_too),
         cmocka_unit_test(without_an_epoch_the_agent_ends_it_too),
         cmocka_unit_test(an_end_beside_an_epoch_is_refused),
         cmocka_unit_test(beside_another_site_that_has_armed_it_is_fenced),
