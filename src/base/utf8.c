@@ -71,12 +71,21 @@ bool bw_utf8_turns(uint32_t point)
            (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
 }
 
+/* Default_Ignorable_Code_Point of Unicode 15 (DerivedCoreProperties.txt, UAX #44): a terminal shows none of them. */
+static const struct {
+    uint32_t first;
+    uint32_t last;
+} ignorable[] = {{0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x061c, 0x061c},   {0x115f, 0x1160},  {0x17b4, 0x17b5},
+                 {0x180b, 0x180f},   {0x200b, 0x200f},   {0x202a, 0x202e},   {0x2060, 0x206f},  {0x3164, 0x3164},
+                 {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfff8},  {0x1bca0, 0x1bca3},
+                 {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+
 bool bw_utf8_is_hidden(uint32_t point)
 {
-    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0xad ||
-           bw_utf8_turns(point) || (point >= 0x200b && point <= 0x200d) ||
-           (point >= 0x2028 && point <= 0x2029) || (point >= 0x2060 && point <= 0x2064) ||
-           point == 0xfeff || (point >= 0xe0000 && point <= 0xe007f);
+    for (size_t i = 0; i < sizeof ignorable / sizeof ignorable[0]; i++)
+        if (point >= ignorable[i].first && point <= ignorable[i].last)
+            return true;
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || (point >= 0x2028 && point <= 0x2029);
 }
 
 /* The character at `at` as it is shown, of one to four bytes; how many bytes were taken for it. */

@@ -214,6 +214,7 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     const int at = bw_cluster_find(&machine->cluster, item->spec.name);
     const struct bw_group *group = at >= 0 ? &machine->cluster.groups[at] : NULL;
     struct bw_command command;
+    struct bw_diag diag = {0};
     char path[PATH_BYTES];
     enum bw_err err;
 
@@ -232,6 +233,8 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     if (!is_made_from_this(item, path, findings))
         return;
     item->outcome = group != NULL ? BW_APPLY_CHANGED : BW_APPLY_CREATED;
+    if (group != NULL && bw_witness_may_change(machine, at, &diag) != BW_OK)
+        add(findings, path, "%s", diag.text);
     if (group != NULL)
         judge_moment(machine, at, item, path, findings);
     command = command_of(apply, group, item);
@@ -301,8 +304,11 @@ static void propose_next(struct bw_witness_machine *machine, struct bw_apply *ap
         }
         command = command_of(apply, at >= 0 ? &machine->cluster.groups[at] : NULL, item);
         err = bw_witness_machine_propose(machine, &command, &apply->proposer, &diag);
-        if (err == BW_OK)
+        if (err == BW_OK) {
+            if (at >= 0)
+                bw_witness_count_change(machine, at);
             return;
+        }
         item->outcome = BW_APPLY_NOT_SENT;
         item->err = err;
     }

@@ -279,7 +279,9 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
         change->command.epoch = now->epoch;
         change->command.spec_version = now->spec_version;
     }
-    err = judge_words(machine, group, &change->command, diag);
+    err = bw_witness_may_change(machine, group, diag);
+    if (err == BW_OK)
+        err = judge_words(machine, group, &change->command, diag);
     if (is_in_flight(machine, group) && (is_cancel || err == BW_ERR_EXISTS))
         return refuse_in_flight(now, diag);
     if (err == BW_OK && ends_observation(now, &change->command) &&
@@ -305,6 +307,7 @@ enum bw_err bw_witness_machine_change(struct bw_witness_machine *machine, int gr
 
     if (err != BW_OK)
         return err;
+    bw_witness_count_change(machine, group);
     form = committed_form(machine, group, &change->command);
     return bw_witness_machine_propose(machine, &form, proposer, diag);
 }

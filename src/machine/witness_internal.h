@@ -25,6 +25,15 @@ static inline bool bw_witness_has_let_go(const struct bw_witness_machine *machin
                                  machine->driver.now(machine->driver.user));
 }
 
+/* ---- witness_operator.c ---- */
+
+/* BW_ERR_BUSY: operators have changed this group BW_CHANGES_MAX times at once, and once in each BW_CHANGE_INTERVAL_MS
+ * since; `diag` says so, and when the next change is taken. */
+BW_MUST_CHECK enum bw_err bw_witness_may_change(const struct bw_witness_machine *machine, int group,
+                                                struct bw_diag *diag);
+/* A change of `group` is on its way to the log. */
+void bw_witness_count_change(struct bw_witness_machine *machine, int group);
+
 /* ---- witness_change.c ---- */
 
 /* While it has not: who is waited for, and how long at most. */

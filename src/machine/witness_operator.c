@@ -20,9 +20,35 @@ enum bw_witness_standing bw_witness_machine_standing(const struct bw_witness_mac
     return bw_witness_machine_leader(machine) != NULL ? BW_WITNESS_FOLLOWS : BW_WITNESS_LEADERLESS;
 }
 
+/* ---- how often ------------------------------------------------------------------------------- */
+
+#define CHANGE_INTERVAL_NS ((uint64_t)BW_CHANGE_INTERVAL_MS * BW_NS_PER_MS)
+
+/* The generic cell rate algorithm (ITU-T I.371): one instant for each group, one interval later with each change. */
+enum bw_err bw_witness_may_change(const struct bw_witness_machine *machine, int group, struct bw_diag *diag)
+{
+    const uint64_t ahead_ns = bw_instant_left_ns(bw_witness_now(machine), machine->changes_until[group]);
+    const uint64_t ahead_max_ns = (BW_CHANGES_MAX - 1) * CHANGE_INTERVAL_NS;
+
+    if (ahead_ns <= ahead_max_ns)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_BUSY,
+                       "%s was changed too often: %d changes at once are accepted, then one in each %d ms; give the order "
+                       "again in %" PRIu64 " ms",
+                       machine->cluster.groups[group].spec.name, BW_CHANGES_MAX, BW_CHANGE_INTERVAL_MS,
+                       (ahead_ns - ahead_max_ns + BW_NS_PER_MS - 1) / BW_NS_PER_MS);
+}
+
+void bw_witness_count_change(struct bw_witness_machine *machine, int group)
+{
+    struct bw_instant *until = &machine->changes_until[group];
+
+    *until = bw_instant_add(bw_instant_max(*until, bw_witness_now(machine)), CHANGE_INTERVAL_NS);
+}
+
 /* ---- moves ----------------------------------------------------------------------------------- */
 
-/* Notes it only where it can come true (4). */
+/* Notes it only where it can come true (4), and not too often (5.3). */
 static enum bw_err note(struct bw_witness_machine *machine, int group, const struct bw_wish *wish,
                         struct bw_diag *diag)
 {
@@ -30,8 +56,10 @@ static enum bw_err note(struct bw_witness_machine *machine, int group, const str
     const struct bw_wish wish_before = watch->wish;
     const struct bw_instant since_before = watch->wish_since;
     const struct bw_instant now = bw_witness_now(machine);
-    enum bw_err err = bw_witness_ask(&machine->core, group, wish, now, diag);
+    enum bw_err err = bw_witness_may_change(machine, group, diag);
 
+    if (err == BW_OK)
+        err = bw_witness_ask(&machine->core, group, wish, now, diag);
     if (err != BW_OK)
         return err;
     err = bw_foretell_judge_wish(&machine->cluster.groups[group], watch, &machine->core.leadership,
@@ -89,6 +117,7 @@ enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group
     err = note(machine, group, wish, diag);
     if (err != BW_OK)
         return err;
+    bw_witness_count_change(machine, group);
     if (wish->kind == BW_WISH_FORCE_RELEASE && machine->cluster.feature_level < BW_CLAIM_LEVEL)
         bw_witness_forget_claims(&machine->core, group, wish->to);
     if (!bw_witness_machine_keeps_wish(machine, wish->kind)) {

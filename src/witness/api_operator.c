@@ -476,8 +476,9 @@ static void on_explain(struct bw_http_request *request, void *user)
     const int group_index = find_known_group(program, request);
     struct bw_decision *decision;
     struct bw_operator_view view;
+    struct bw_read_clock clock;
 
-    if (group_index < 0)
+    if (group_index < 0 || !bw_reads_may_write(program, request, &clock))
         return;
     decision = malloc(sizeof *decision);
     if (decision == NULL) {
@@ -488,6 +489,7 @@ static void on_explain(struct bw_http_request *request, void *user)
     bw_witness_decide(&program->machine.core, group_index, view.now, decision);
     bw_operator_answer(request, 200, bw_json_explain(&view, group_index, decision));
     free(decision);
+    bw_reads_written(program, &clock);
 }
 
 /* ---- what people write ---- */

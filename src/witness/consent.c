@@ -85,6 +85,15 @@ static void free_consent(struct bw_consent *consent)
     free(consent);
 }
 
+/* Its time counts as that of orders (reads.h). */
+static void carry_out(struct bw_program *program, struct bw_http_request *request, bw_http_handler *handler)
+{
+    const struct bw_read_clock clock = bw_reads_order_clock(program, request);
+
+    handler(request, program);
+    bw_reads_written(program, &clock);
+}
+
 static void conclude(struct bw_consent *consent)
 {
     struct bw_http_request *request = consent->request;
@@ -95,7 +104,7 @@ static void conclude(struct bw_consent *consent)
     free_consent(consent);
     /* Our own file may have been reread meanwhile. */
     if (refused.error[0] == '\0' && bw_people_may(request, &refused, program))
-        handler(request, program);
+        carry_out(program, request, handler);
     else
         bw_http_respond_error(request, 403, refused.error, refused.hint);
 }
@@ -372,11 +381,17 @@ void bw_consent_then(struct bw_program *program, struct bw_http_request *request
                      bw_http_handler *handler)
 {
     struct bw_consent *consent;
+    struct bw_read_clock clock;
+    bool is_asked;
     json_t *groups;
     char *question;
 
-    if (!is_to_be_asked(program, request, &groups)) {
-        handler(request, program);
+    if (!bw_reads_may_order(program, request, &clock))
+        return;
+    is_asked = is_to_be_asked(program, request, &groups);
+    bw_reads_written(program, &clock);
+    if (!is_asked) {
+        carry_out(program, request, handler);
         return;
     }
     consent = calloc(1, sizeof *consent);

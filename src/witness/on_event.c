@@ -1,13 +1,16 @@
 /* on_event.c - a script of the operator's that is told what was committed, and which alarms begin
  * and end: for those without Prometheus. Design 5.3. Only the leader runs it, one run at a time,
- * from the loop and never within a step; what it does not take in time is dropped and counted.
- * Nothing waits for it. */
+ * from the loop and never within a step. The queue is bounded. A full queue loses the newest event of
+ * the group that has most in it, so that no group takes the place of another; what was lost is counted, and
+ * told with the last event of that group before it. Nothing waits for the script. */
 #include "program.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/core/rules.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/witness/json.h>
@@ -24,18 +27,6 @@ static bool is_worth_telling(enum bw_command_kind kind)
     return kind != BW_COMMAND_FOUND && kind != BW_COMMAND_BOOT && kind != BW_COMMAND_REACH;
 }
 
-/* On the heap; NULL: memory is short, or it is longer than any event is. Takes `event`. */
-static char *text_of(json_t *event)
-{
-    char *text = event != NULL ? json_dumps(event, JSON_COMPACT) : NULL;
-
-    json_decref(event);
-    if (text != NULL && strlen(text) <= BW_SCRIPT_INPUT_BYTES_MAX)
-        return text;
-    free(text);
-    return NULL;
-}
-
 /* What was asked for, and how that ended; null: it is no Wish and no WishOver. */
 static json_t *wish_json(const struct bw_group *group, const struct bw_command *command)
 {
@@ -49,7 +40,7 @@ static json_t *wish_json(const struct bw_group *group, const struct bw_command *
                      bw_wish_end_word(over->end));
 }
 
-static char *event_text(const struct bw_program *program, uint64_t index,
+static json_t *event_json(const struct bw_program *program, uint64_t index,
                         const struct bw_command *command, const struct bw_applied *applied)
 {
     const struct bw_group *group = applied->group >= 0 ? &program->groups[applied->group] : NULL;
@@ -60,7 +51,7 @@ static char *event_text(const struct bw_program *program, uint64_t index,
 
     bw_json_time(command->unix_ms, time);
     /* clang-format off */
-    return text_of(json_pack(
+    return json_pack(
         "{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:n}",
         "schema", "breakwater.event/v1",
         "cluster", program->config->cluster,
@@ -79,7 +70,7 @@ static char *event_text(const struct bw_program *program, uint64_t index,
         "phase", is_there ? json_string(bw_phase_word(group->phase)) : json_null(),
         "holder", bw_json_name_or_null(is_there ? group->holder_site : NULL),
         "wish", wish_json(group, command),
-        "alarm"));
+        "alarm");
     /* clang-format on */
 }
 
@@ -96,7 +87,7 @@ static json_t *alarm_json(const struct bw_trouble_entry *entry)
 }
 
 /* `group` NULL: one of the witnesses' alarms. */
-static char *alarm_text(const struct bw_program *program, const struct bw_group *group,
+static json_t *alarm_event_json(const struct bw_program *program, const struct bw_group *group,
                         const struct bw_trouble_entry *entry, bool is_ack)
 {
     const bool is_site = group != NULL && entry->subject[0] != '\0';
@@ -107,7 +98,7 @@ static char *alarm_text(const struct bw_program *program, const struct bw_group 
                                 : entry->ended_unix_ms,
                  time);
     /* clang-format off */
-    return text_of(json_pack(
+    return json_pack(
         "{s:s, s:s, s:s, s:I, s:s, s:s, s:n, s:s, s:o, s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:n, s:o}",
         "schema", "breakwater.event/v1",
         "cluster", program->config->cluster,
@@ -126,20 +117,81 @@ static char *alarm_text(const struct bw_program *program, const struct bw_group 
         "phase", group != NULL ? json_string(bw_phase_word(group->phase)) : json_null(),
         "holder", bw_json_name_or_null(group != NULL ? group->holder_site : NULL),
         "wish",
-        "alarm", alarm_json(entry)));
+        "alarm", alarm_json(entry));
     /* clang-format on */
 }
 
-static void drop(struct bw_program *program)
+/* ---- what waits ---- */
+
+static size_t waiting_of(const struct bw_on_event *events, const char *group)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < events->count; i++)
+        count += strcmp(events->queue[i].group, group) == 0;
+    return count;
+}
+
+/* Of the group that has most of them; the newest of those. NULL: none waits. */
+static struct bw_waiting_event *newest_of_most(struct bw_on_event *events)
+{
+    struct bw_waiting_event *found = NULL;
+    size_t most = 0;
+
+    for (size_t i = 0; i < events->count; i++) {
+        const size_t count = waiting_of(events, events->queue[i].group);
+
+        if (count < most)
+            continue;
+        most = count;
+        found = &events->queue[i];
+    }
+    return found;
+}
+
+static void take_out(struct bw_on_event *events, struct bw_waiting_event *event)
+{
+    const size_t at = (size_t)(event - events->queue);
+
+    json_decref(event->event);
+    events->count--;
+    memmove(event, event + 1, (events->count - at) * sizeof *event);
+}
+
+/* Told with the newest of its group that waits; of a group without one the log and the counter tell. */
+static void lose(struct bw_program *program, const char *group, uint64_t count)
 {
     struct bw_on_event *events = &program->on_event;
 
     program->counters.events_dropped++;
+    for (size_t i = events->count; i-- > 0;)
+        if (strcmp(events->queue[i].group, group) == 0) {
+            events->queue[i].lost += count;
+            break;
+        }
     if (!events->is_dropping) /* one line until it keeps up again */
-        bw_log_warn(&program->log, "event.dropped", "count=%" PRIu64 " does=%s",
+        bw_log_warn(&program->log, "event.dropped", "group=%s count=%" PRIu64 " does=%s", bw_log_quote(group),
                     program->counters.events_dropped,
                     bw_log_quote("its script does not keep up; history has what it was not told"));
     events->is_dropping = true;
+}
+
+/* False: this group has most of what waits already. */
+static bool make_room(struct bw_program *program, const char *group)
+{
+    struct bw_on_event *events = &program->on_event;
+    struct bw_waiting_event *newest;
+    struct bw_waiting_event lost;
+
+    if (events->count < BW_EVENTS_MAX)
+        return true;
+    newest = newest_of_most(events);
+    if (waiting_of(events, newest->group) <= waiting_of(events, group) + 1)
+        return false;
+    lost = *newest;
+    take_out(events, newest);
+    lose(program, lost.group, lost.lost + 1);
+    return true;
 }
 
 /* ---- telling it ---- */
@@ -172,76 +224,96 @@ static void on_ended(struct bw_script_run *run, const struct bw_script_result *r
     soon(&program->on_event);
 }
 
-static void on_tick(uv_timer_t *timer)
+/* On the heap; NULL: memory is short, or it is longer than any event is. */
+static char *text_of(struct bw_waiting_event *waiting)
 {
-    struct bw_program *program = timer->data;
-    struct bw_on_event *events = &program->on_event;
-    char *text = events->queue[events->first];
+    char *text = json_object_set_new(waiting->event, "lost", json_integer((json_int_t)waiting->lost)) == 0
+                     ? json_dumps(waiting->event, JSON_COMPACT)
+                     : NULL;
+
+    if (text != NULL && strlen(text) <= BW_SCRIPT_INPUT_BYTES_MAX)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static bool start(struct bw_program *program, const char *text, struct bw_diag *diag)
+{
     const struct bw_script_spec spec = {.path = program->config->on_event,
                                         .input = text,
-                                        .input_bytes = strlen(text),
+                                        .input_bytes = text != NULL ? strlen(text) : 0,
                                         .refuses_writable = true,
                                         .limit_ns = LIMIT_NS,
                                         .kill_grace_ns = GRACE_NS,
                                         .on_end = on_ended,
                                         .user = program};
+
+    if (text == NULL)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "the event could not be written") == BW_OK;
+    return bw_script_start(&program->on_event.runner, &spec, &program->on_event.run, diag) == BW_OK;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct bw_program *program = timer->data;
+    struct bw_on_event *events = &program->on_event;
+    const bool is_wanted = program->config->on_event != NULL; /* a reload may have taken it away */
+    char *text = is_wanted ? text_of(&events->queue[0]) : NULL;
     struct bw_diag diag = {0};
 
-    events->first = (events->first + 1) % BW_EVENTS_MAX;
-    events->count--;
+    take_out(events, &events->queue[0]);
     events->is_dropping = events->is_dropping && events->count > 0;
-    if (spec.path == NULL) {
-        free(text); /* a reload took it away */
-    } else if (bw_script_start(&events->runner, &spec, &events->run, &diag) == BW_OK) {
-        free(text); /* the child has it */
+    if (is_wanted && start(program, text, &diag)) {
         bw_script_go(events->run, BW_INSTANT_NEVER);
-        return;
-    } else {
-        free(text);
+    } else if (is_wanted) {
         program->counters.events_failed++;
         bw_log_warn(&program->log, "event.script_failed", "how=%s code=0 error=%s tail=\"\"",
                     bw_log_quote(bw_script_how_text(BW_SCRIPT_NOT_STARTED)),
                     bw_log_quote(diag.text));
     }
+    free(text); /* the child has it */
     soon(events);
 }
 
-static void put_last(struct bw_on_event *events, char *text)
+/* Takes `event`; NULL: memory is short. */
+static bool put_last(struct bw_program *program, const char *group, json_t *event)
 {
-    events->queue[(events->first + events->count++) % BW_EVENTS_MAX] = text;
+    struct bw_on_event *events = &program->on_event;
+
+    if (event == NULL || !make_room(program, group)) {
+        json_decref(event);
+        return false;
+    }
+    events->queue[events->count] = (struct bw_waiting_event){.event = event};
+    BW_ASSERT(bw_copy_text(events->queue[events->count].group, BW_NAME_MAX + 1, group));
+    events->count++;
     soon(events);
+    return true;
 }
 
 void bw_on_event_tell(struct bw_program *program, uint64_t index, const struct bw_command *command,
                       const struct bw_applied *applied)
 {
-    struct bw_on_event *events = &program->on_event;
-    char *text;
+    if (program->config->on_event != NULL && !program->is_closing && is_worth_telling(command->kind) &&
+        !put_last(program, command->group, event_json(program, index, command, applied)))
+        lose(program, command->group, 1);
+}
 
-    if (program->config->on_event == NULL || program->is_closing ||
-        !is_worth_telling(command->kind))
-        return;
-    text = events->count < BW_EVENTS_MAX ? event_text(program, index, command, applied) : NULL;
-    if (text == NULL) {
-        drop(program);
-        return;
-    }
-    put_last(events, text);
+/* Alarms wait in their book: they take half of the queue, and more only where one group fills it. */
+static bool has_room_for_alarm(struct bw_on_event *events, const char *group)
+{
+    return events->count < BW_EVENTS_MAX / 2 ||
+           waiting_of(events, newest_of_most(events)->group) > waiting_of(events, group) + 1;
 }
 
 bool bw_on_event_tell_alarm(struct bw_program *program, const struct bw_group *group,
                             const struct bw_trouble_entry *entry, bool is_ack)
 {
-    struct bw_on_event *events = &program->on_event;
-    char *text;
+    const char *name = group != NULL ? group->spec.name : "";
 
-    if (program->config->on_event == NULL || program->is_closing ||
-        events->count >= BW_EVENTS_MAX / 2)
-        return false;
-    text = alarm_text(program, group, entry, is_ack);
-    if (text != NULL)
-        put_last(events, text);
-    return text != NULL;
+    return program->config->on_event != NULL && !program->is_closing &&
+           has_room_for_alarm(&program->on_event, name) &&
+           put_last(program, name, alarm_event_json(program, group, entry, is_ack));
 }
 
 /* ---- life ---- */
@@ -268,9 +340,6 @@ void bw_on_event_close(struct bw_program *program)
     events->is_open = false;
     uv_close((uv_handle_t *)&events->tick, NULL);
     bw_script_runner_close(&events->runner, NULL, NULL);
-    while (events->count > 0) {
-        free(events->queue[events->first]);
-        events->first = (events->first + 1) % BW_EVENTS_MAX;
-        events->count--;
-    }
+    while (events->count > 0)
+        take_out(events, &events->queue[events->count - 1]);
 }

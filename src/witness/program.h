@@ -148,15 +148,19 @@ struct bw_meter {
     uint64_t handshakes_failed[BW_ERR_VERSION + 1];
 };
 
-/* on_event.c: what its script is still to be told, oldest first. */
+/* on_event.c: what its script is still to be told. */
 #define BW_EVENTS_MAX     64
 #define BW_EVENT_LIMIT_MS 30000 /* of one run */
+struct bw_waiting_event {
+    json_t *event;
+    char group[BW_NAME_MAX + 1]; /* "": of the cluster */
+    uint64_t lost;               /* later ones of this group that found no place */
+};
 struct bw_on_event {
     struct bw_script_runner runner;
     struct bw_script_run *run; /* NULL: none */
     uv_timer_t tick;
-    char *queue[BW_EVENTS_MAX]; /* a ring, each on the heap */
-    size_t first;
+    struct bw_waiting_event queue[BW_EVENTS_MAX]; /* oldest first */
     size_t count;
     bool is_dropping; /* and it was said */
     bool is_open;

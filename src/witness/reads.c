@@ -196,6 +196,25 @@ bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *requ
     return false;
 }
 
+struct bw_read_clock bw_reads_order_clock(struct bw_program *program, struct bw_http_request *request)
+{
+    const struct bw_scope scope = bw_people_scope_of(program, request);
+
+    return (struct bw_read_clock){scope.is_everything ? BW_READ_PART_ORDERS : BW_READ_PART_LIMITED_ORDERS, spent_ns()};
+}
+
+bool bw_reads_may_order(struct bw_program *program, struct bw_http_request *request,
+                        struct bw_read_clock *out_clock)
+{
+    *out_clock = bw_reads_order_clock(program, request);
+    if (has_budget(&program->reads, out_clock->part))
+        return true;
+    program->reads.busy_count++;
+    bw_http_respond_error(request, 503, "this witness is given too many orders, or too long ones; nothing was changed",
+                          "give the order again in a moment");
+    return false;
+}
+
 static void refuse_unwritten(struct bw_http_request *request)
 {
     bw_http_respond_error(request, 503, "the document could not be written: this witness is short "

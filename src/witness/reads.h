@@ -1,10 +1,10 @@
 /* reads.h - documents about all groups, made rarely and shared by everybody who reads them.
  *
  * A status of a thousand groups takes a noticeable part of a second to write, on the loop that also
- * renews leases. So writing such documents gets a fifth of a processor, with half a second in
- * advance: a part for the status that every command of the operators begins with, one for whoever is limited to some
- * groups, one for metrics, which a stranger may ask for (metrics_open), and one for all else, none of which takes
- * another's. As long as its part lasts each reader gets one that was made for him, after that the newest
+ * renews leases. So writing such documents, and reading and judging orders, gets three tenths of a processor, with half a
+ * second in advance: a part for the status that every command of the operators begins with, one for whoever is limited to
+ * some groups, one for metrics, which a stranger may ask for (metrics_open), one for all other documents, and for orders
+ * one of those who are limited and one of all others. None takes another's. As long as its part lasts each reader gets one that was made for him, after that the newest
  * one, or a busy answer where there is none of that kind that is BW_READS_AGE_MAX_NS old at most. Answers that are
  * still being sent share their bytes; together they keep at most BW_READS_BYTES_MAX, and whoever still reads the oldest
  * when that is passed is dropped. What was made for somebody who may see some groups only is never
@@ -32,6 +32,8 @@ enum bw_read_part {
     BW_READ_PART_LIMITED,
     BW_READ_PART_METRICS,
     BW_READ_PART_REST,
+    BW_READ_PART_ORDERS,
+    BW_READ_PART_LIMITED_ORDERS,
     BW_READ_PART_COUNT
 };
 
@@ -68,6 +70,11 @@ struct bw_read_clock {
  * False: none is left, and that was answered. */
 bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *request,
                         struct bw_read_clock *out_clock);
+/* The same of an order, or of the plan of one: before anything of its body is read. */
+bool bw_reads_may_order(struct bw_program *program, struct bw_http_request *request,
+                        struct bw_read_clock *out_clock);
+/* Of an order that went through there, and goes on: its part of the time, whatever is left of that. */
+struct bw_read_clock bw_reads_order_clock(struct bw_program *program, struct bw_http_request *request);
 void bw_reads_written(struct bw_program *program, const struct bw_read_clock *clock);
 /* Answers with it, and takes its text: its bytes count as those of the documents above. */
 void bw_reads_send(struct bw_program *program, struct bw_http_request *request, struct bw_json_buffer *buffer);

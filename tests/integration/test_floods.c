@@ -375,11 +375,115 @@ static void who_saves_the_state_without_end_is_told_to_wait(void **state)
     ask_until_it_is_busy(operator.operator, "/v1/snapshot");
 }
 
+/* ---- orders */
+
+#define UNKNOWN_KEYS 16000
+#define ORDERERS     4
+
+static struct {
+    atomic_uint port; /* of the leader */
+    struct ssl_ctx_st *context;
+    char text[UNKNOWN_KEYS * 12 + 256]; /* of each request */
+    atomic_uint refused;                /* answers that give no time */
+} orderer;
+
+/* Another leader may be elected meanwhile. */
+static void *give_orders(void *user)
+{
+    struct test_https client;
+    struct test_answer answer;
+
+    (void)user;
+    while (!atomic_load(&is_over)) {
+        const bool is_open = test_https_open(&client, (uint16_t)atomic_load(&orderer.port), orderer.context);
+
+        do {
+            answer.status = 0;
+            if (is_open && test_https_say(&client, orderer.text))
+                test_https_hear(&client, false, &answer);
+            if (answer.status == 503 && strstr(answer.body, "too many orders, or too long ones; nothing was changed") != NULL)
+                (void)atomic_fetch_add(&orderer.refused, 1);
+        } while (!atomic_load(&is_over) && (answer.status == 422 || answer.status == 503));
+        test_https_close(&client);
+    }
+    return NULL;
+}
+
+static void write_orders(void)
+{
+    static char body[UNKNOWN_KEYS * 12];
+    size_t size = 0;
+
+    for (int i = 0; i < UNKNOWN_KEYS; i++)
+        size += (size_t)snprintf(body + size, sizeof body - size, "%c\"k%05d\":0", i > 0 ? ',' : '{', i);
+    (void)snprintf(body + size, sizeof body - size, "}");
+    assert_in_range(snprintf(orderer.text, sizeof orderer.text,
+                             "POST /v1/groups/harbor/mode?plan=1 HTTP/1.1\r\nHost: w\r\n"
+                             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                             size + 1, body),
+                    1, sizeof orderer.text - 1);
+}
+
+/* A body that nobody understands costs as much as one that changes something; reading is another part of the time. */
+static void who_gives_orders_without_end_is_told_to_wait(void **state)
+{
+    pthread_t threads[ORDERERS];
+    struct patience patience;
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    write_orders();
+    test_pki_issue_uri(&operator.trio.pki, "orderer.pem", "breakwater://prod/operator/olaf", path);
+    atomic_store(&orderer.port, operator.trio.api[trio_leader(&operator.trio)]);
+    orderer.context = test_pki_client(operator.trio.pki.ca_path, path);
+    atomic_store(&is_over, false);
+    for (int i = 0; i < ORDERERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, give_orders, NULL), 0);
+    patience = patience_begin(OPERATOR_WAIT_MS);
+    while (atomic_load(&orderer.refused) == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("the leader has no time left for orders");
+        (void)usleep(OPERATOR_PAUSE_US);
+        atomic_store(&orderer.port, operator.trio.api[trio_leader(&operator.trio)]);
+    }
+
+    assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/v1/status", NULL, 0), 200);
+    atomic_store(&is_over, true);
+    for (int i = 0; i < ORDERERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    SSL_CTX_free(orderer.context);
+}
+
+#define TOO_OFTEN 1000
+
+/* Each change stays in the log: so many of one group are refused, and none of another group is. */
+static void who_changes_one_group_without_end_is_refused(void **state)
+{
+    int status = 200;
+
+    (void)state;
+    for (int i = 0; i < TOO_OFTEN && status == 200; i++) {
+        const char *body = i % 2 == 0 ? "{\"mode\":\"manual\"}" : "{\"mode\":\"auto\"}";
+
+        status = operator_ask_leader(operator.operator, "POST", "/v1/groups/harbor/mode", body, strlen(body));
+        if (status == 503) { /* the time that is for orders: another rule */
+            (void)usleep(OPERATOR_PAUSE_US);
+            status = 200;
+        }
+    }
+    assert_int_equal(status, 409);
+    assert_says(operator.reply.body, "harbor was changed too often: 120 changes at once are accepted");
+    operator_put("depot.yaml", "groups:\n  - {name: depot, mode: observe, sites: [{name: dc-a}, {name: dc-b}]}\n");
+    assert_int_equal(operator_apply("depot.yaml", "--yes"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_connects_without_end_holds_neither_the_loop_nor_memory),
         cmocka_unit_test(who_asks_to_join_without_end_takes_no_order_its_answer),
+        cmocka_unit_test(who_changes_one_group_without_end_is_refused),
+        cmocka_unit_test(who_gives_orders_without_end_is_told_to_wait),
         cmocka_unit_test(a_stranger_who_reads_metrics_without_end_takes_nobodys_history),
         cmocka_unit_test(a_status_that_was_kept_says_how_old_it_is),
         cmocka_unit_test(who_asks_for_the_feature_level_without_end_is_told_to_wait),

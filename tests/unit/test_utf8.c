@@ -45,6 +45,10 @@ static void what_a_terminal_would_obey_or_hide_is_a_question_mark(void **state)
                               "b\xe2\x80\x8b"
                               "c\xef\xbb\xbf\xf3\xa0\x80\xa0"),
                         "a?b?c??");
+    assert_string_equal(PLAIN("a\xe3\x85\xa4"
+                              "b\xcd\x8f"
+                              "c\xef\xb8\x8f"),
+                        "a?b?c?");
 }
 
 static void bytes_that_are_no_text_are_question_marks(void **state)

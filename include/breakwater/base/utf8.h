@@ -15,8 +15,8 @@ bool bw_utf8_continues(char byte);
 size_t bw_utf8_columns(const char *text, size_t size);
 /* It changes the direction of text: a terminal shows something else than was written. */
 bool bw_utf8_turns(uint32_t point);
-/* A terminal obeys it or does not show it: control characters, those that turn text, separators of
- * lines, marks without a width. */
+/* A terminal obeys it or does not show it: control characters, separators of lines, and what Unicode calls
+ * default-ignorable (those that turn text, fillers, joiners, selectors of a variation). */
 bool bw_utf8_is_hidden(uint32_t point);
 /* `size` less the first bytes of a character that `text[size]` goes on with; at most three, so that
  * bytes which are no UTF-8 do not hide all the rest. */

@@ -227,6 +227,7 @@ struct bw_witness_machine {
     bool awaits_log;                        /* it was asked for something, and has applied nothing since */
     struct bw_instant awaits_log_since;
     bool is_applying;                       /* an apply is (bw_apply_may_begin) */
+    struct bw_instant changes_until[BW_GROUPS_MAX]; /* when operators may change each as often as at first (5.3) */
     uint32_t refused_count;                 /* proposals that found no room in the log, since one did */
     uint64_t not_taken[BW_GROUPS_MAX / 64]; /* the last proposal was not, which was told */
     struct bw_witness_note notes[BW_WITNESS_NOTES]; /* at index % BW_WITNESS_NOTES */

@@ -19,6 +19,10 @@ enum bw_witness_standing {
 };
 enum bw_witness_standing bw_witness_machine_standing(const struct bw_witness_machine *machine);
 
+/* Operators' changes of one group that a leader accepts: so many at once, then one in each interval. */
+#define BW_CHANGES_MAX         120
+#define BW_CHANGE_INTERVAL_MS  1000
+
 /* ---- moves ------------------------------------------------------------------------------------ */
 
 /* What is asked for so goes to the log (4): any move from BW_WISH_LEVEL on. Else it is noted here,
