@@ -119,7 +119,7 @@ static void add_silence(struct facts *facts, const json_t *entry)
                            bw_json_number(renewed, "at_ms"),
                        text));
     if (json_is_integer(outage) && !was_overridden(entry))
-        add(facts, "outage %s", bw_seconds(json_integer_value(outage), text));
+        add(facts, "outage at most %s", bw_seconds(json_integer_value(outage), text));
 }
 
 static void add_restarts(struct facts *facts, const json_t *entry)
@@ -395,9 +395,11 @@ static void print_outage(const json_t *report, FILE *out)
         print_fact(out, "Without service (RTO)",
                    "not measured: %s served under a manual lease meanwhile (override)",
                    bw_json_member(entry, "site"));
+    else if (bw_json_truth(entry, "adopted") && strcmp(bw_json_member(entry, "site"), bw_json_member(entry, "previous_site")) == 0)
+        print_fact(out, "Without service (RTO)", "none by the grant: the service ran, and was adopted");
     else if (json_is_integer(outage))
         print_fact(out, "Without service (RTO)",
-                   "%s, by the sites' own words: from when %s was seen to serve last%s, until the "
+                   "at most %s, by the sites' own words: from when %s was seen to serve last%s, until the "
                    "start was verified",
                    bw_seconds(json_integer_value(outage), text),
                    who_served_last(report),

@@ -1,18 +1,24 @@
 #include "inherited.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <sys/stat.h>
 
 #include <breakwater/sys/core_dump.h>
 
-static struct sigaction pipe_before;
+/* Nothing here is told by any of them, and each ends a process that does not expect it. */
+static const int ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2};
+#define IGNORED_COUNT (sizeof ignored / sizeof ignored[0])
+
+static struct sigaction before[IGNORED_COUNT];
 static mode_t umask_before;
 
 bool bw_inherited_change(void)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
 
-    (void)sigaction(SIGPIPE, &ignore, &pipe_before); /* fails only for numbers that are no signals */
+    for (size_t i = 0; i < IGNORED_COUNT; i++)
+        (void)sigaction(ignored[i], &ignore, &before[i]); /* fails only for numbers that are no signals */
     umask_before = umask(022);
     (void)umask(umask_before | 022); /* else we would refuse what we have made (5.4) */
     return bw_core_dump_forbid();
@@ -20,7 +26,8 @@ bool bw_inherited_change(void)
 
 void bw_inherited_give_back(void)
 {
-    (void)sigaction(SIGPIPE, &pipe_before, NULL); /* as above */
+    for (size_t i = 0; i < IGNORED_COUNT; i++)
+        (void)sigaction(ignored[i], &before[i], NULL); /* as above */
     (void)umask(umask_before);
     bw_core_dump_allow_again();
 }

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Once, at the beginning: no SIGPIPE, what is made here nobody else can change (5.4), and no private key is in a core dump
+/* Once, at the beginning: no SIGPIPE, SIGUSR1 nor SIGUSR2, what is made here nobody else can change (5.4), and no private key is in a core dump
  * (5.3). False: that last one could not be had. */
 bool bw_inherited_change(void);
 

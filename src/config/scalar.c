@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/name.h>
 
 static bool is_digit(char c)
 {
@@ -40,25 +41,11 @@ bool bw_truth_parse(const char *text, bool *out_truth)
     return true;
 }
 
-/* A host name: labels of letters, digits, `-` and `_`, joined by dots. */
-static bool is_host(const char *host)
-{
-    char previous = '.';
-
-    for (; *host != '\0'; host++) {
-        if (!is_letter(*host) && !is_digit(*host) && strchr("-_.", *host) == NULL)
-            return false;
-        if (previous == '.' && (*host == '.' || *host == '-'))
-            return false;
-        previous = *host;
-    }
-    return previous != '.' && previous != '-';
-}
-
 bool bw_address_check(const char *text, bool may_be_port_0, const char **out_why)
 {
     char host[BW_ADDRESS_MAX + 1];
     struct in6_addr address;
+    struct in_addr address4;
     char *colon;
     uint32_t port;
     size_t length;
@@ -89,7 +76,7 @@ bool bw_address_check(const char *text, bool may_be_port_0, const char **out_why
     if (strchr(host, ':') != NULL)
         return false;
     *out_why = "has no host name or address before its port";
-    return is_host(host);
+    return inet_pton(AF_INET, host, &address4) == 1 || bw_host_name_is_valid(host);
 }
 
 bool bw_address_is_same_port(const char *address, const char *other)

@@ -173,12 +173,13 @@ static uint32_t restarts_of(const struct bw_epoch_timeline *timeline)
     return sum(timeline->restarts_before, timeline->restarts_reported);
 }
 
-/* 3.8: a person's word had it serve meanwhile, from when nobody here could hear. */
-static bool has_overridden(const struct bw_group *group)
+/* No outage that could be measured: it ran, and was adopted (3.9), or a person's word had it serve, from when nobody here
+ * could hear (3.8). */
+static bool has_run_on(const struct bw_group *group)
 {
     const struct bw_history_entry *newest = bw_group_history_at(group, 0);
 
-    return newest != NULL && newest->why_granted == BW_REASON_OVERRIDE;
+    return newest != NULL && (newest->adopted || newest->why_granted == BW_REASON_OVERRIDE);
 }
 
 static struct bw_note note_of(const struct bw_group *group, const struct bw_watch *watch,
@@ -191,7 +192,7 @@ static struct bw_note note_of(const struct bw_group *group, const struct bw_watc
         .armed_ms = moment_ms(timeline->armed, watch->grant_applied),
         .started_ms = moment_ms(timeline->started, watch->grant_applied),
         .verified_ms = has_followed ? moment_ms(timeline->verified, watch->grant_applied) : 0,
-        .outage_ms = has_overridden(group)
+        .outage_ms = has_run_on(group)
                          ? 0
                          : span_ms(timeline->verified, timeline->served_before),
         .is_reported = timeline->is_reported,

@@ -30,7 +30,6 @@
 #define BACKDATE_S                                                                                 \
     (25 * 3600L) /* a machine a day behind, or in another zone by mistake, may join */
 #define SERIAL_BYTES 20
-#define DNS_NAME_MAX 253
 
 /* ---- subjects -------------------------------------------------------------------------------- */
 
@@ -53,30 +52,6 @@ static enum bw_err parse_subject(const char *cluster, const char *subject,
 }
 
 /* ---- subject alternative names --------------------------------------------------------------- */
-
-/* Letters, digits, '-', '_' and single dots between them: no wildcards, an identity is one host. */
-static bool is_dns_name(const char *name)
-{
-    const size_t length = strlen(name);
-    char before = '.';
-
-    if (length == 0 || length > DNS_NAME_MAX)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        const char c = name[i];
-        const bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                             (c >= '0' && c <= '9') || c == '_';
-
-        if (!is_word && c != '-' && c != '.')
-            return false;
-        if (before == '.' && !is_word)
-            return false;
-        if (c == '.' && before == '-')
-            return false;
-        before = c;
-    }
-    return before != '.' && before != '-';
-}
 
 static bool is_ip_address(const char *text)
 {
@@ -102,9 +77,9 @@ static enum bw_err push_san(GENERAL_NAMES *names, const char *san, struct bw_dia
     bool is_pushed;
 
     if (strncmp(san, "dns:", 4) == 0) {
-        if (!is_dns_name(san + 4))
+        if (!bw_host_name_is_valid(san + 4))
             return bw_diag_set(diag, BW_ERR_INVALID,
-                               "%s: not a host name (no wildcards, no port, no dot at the end)",
+                               "%s: not a host name (no wildcards, no port, no address, no dot at the end)",
                                san);
         is_pushed = push_name(names, GEN_DNS, san + 4);
     } else if (strncmp(san, "ip:", 3) == 0) {

@@ -358,6 +358,20 @@ static void a_follower_that_reaches_no_leader_answers_itself_and_ends_well(void 
     assert_int_equal(trio_stop(&trio, follower, SIGTERM), 0);
 }
 
+/* No program here is told anything by them. */
+static void signals_that_mean_nothing_end_no_witness(void **state)
+{
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        trio_signal(&trio, i, SIGUSR1);
+        trio_signal(&trio, i, SIGUSR2);
+        trio_signal(&trio, i, SIGHUP);
+        trio_logs(&trio, i, "event=config.reloaded");
+    }
+}
+
 static void a_killed_leader_is_replaced_and_the_new_one_confirms_again(void **state)
 {
     uint64_t epoch;
@@ -606,6 +620,7 @@ int main(void)
         CLAIM(one_follower_is_enough_to_renew),
         CLAIM(a_leader_without_a_majority_confirms_nothing),
         CLAIM(a_follower_that_reaches_no_leader_answers_itself_and_ends_well),
+        CLAIM(signals_that_mean_nothing_end_no_witness),
         CLAIM(a_killed_leader_is_replaced_and_the_new_one_confirms_again),
         CLAIM(state_survives_the_death_of_all),
         CLAIM(a_witness_that_lost_its_disk_gives_no_epoch_twice),

@@ -111,7 +111,8 @@ static void addresses_are_host_and_port(void **state)
     static const char *const bad[] = {
         "",     ":",      ":1",     "a",          "a:",          "a:0",   "a:65536", "a:01",
         "a:b",  "::1:80", "[::1]",  "[]:1",       "[:1",         "a b:1", "a/b:1",   "-a:1",
-        ".a:1", "a.:1",   "a..b:1", "http://a:1", "[1.2.3.4]:1", "a-:1",  "a:1:2"};
+        ".a:1", "a.:1",   "a..b:1", "http://a:1", "[1.2.3.4]:1", "a-:1",  "a:1:2",   "a-.b:1",
+        "192.0.2.01:1", "192.0.2:1", "192.0.2.256:1", "1.2.3.4.5:1", "12345:1", "0x7f000001:1"};
     const char *why;
     char text[300];
 
@@ -124,6 +125,11 @@ static void addresses_are_host_and_port(void **state)
         assert_non_null(why);
     }
     assert_true(bw_address_check("0.0.0.0:0", true, &why));
+    memset(text, 'a', 64);
+    memcpy(text + 63, ".b:80", 6);
+    assert_true(bw_address_check(text, false, &why));
+    memcpy(text + 63, "a.b:80", 7);
+    assert_false(bw_address_check(text, false, &why));
     memset(text, 'a', sizeof text);
     memcpy(text + sizeof text - 4, ":80", 4);
     assert_false(bw_address_check(text, false, &why));

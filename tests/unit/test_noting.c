@@ -112,6 +112,23 @@ static void what_a_person_let_serve_meanwhile_is_no_outage(void **state)
     assert_int_not_equal(noted.verified_ms, 0);
 }
 
+/* 3.9: nothing ended it. */
+static void what_ran_and_was_adopted_is_no_outage(void **state)
+{
+    struct bw_note noted;
+
+    (void)state;
+    begin(2);
+    serve_first();
+    lose_first();
+    assert_string_equal(act(), "A9");
+    ((struct bw_history_entry *)(uintptr_t)bw_group_history_at(world_group(&world), 0))->adopted = true;
+    world_serve(&world, B);
+
+    assert_true(note(&noted));
+    assert_int_equal(noted.outage_ms, 0);
+}
+
 /* dc-a serves by epoch 1 and gives it back for dc-b, which is granted epoch 2, and ends it so. */
 static void move_and_fail(bool past_no_return)
 {
@@ -684,6 +701,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_failover_is_noted_with_its_outage_by_the_sites_own_words),
         CASE(what_a_person_let_serve_meanwhile_is_no_outage),
+        CASE(what_ran_and_was_adopted_is_no_outage),
         CASE(a_way_back_is_an_outage_since_before_the_move),
         CASE(a_start_by_steps_is_noted_with_how_long_its_phases_took),
         CASE(phases_of_another_epoch_are_not_noted),
