@@ -68,9 +68,9 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
         site->observation[i].due = now;
     if (!bw_site_epoch_is_open(site))
         return;
+    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_FOUND);
     if (bw_id_equal(memory->boot_id, boot_id)) {
         bw_site_tenure_move(site, BW_TENURE_EVENT_FOUND);
-        bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_FOUND);
         return;
     }
     /* 3.7: after a reboot e is given back, not renewed; nothing armed survived the boot. */

@@ -170,6 +170,34 @@ static void who_never_served_owes_no_rejoin(void **state)
     assert_int_equal(reported(&world).joined_epoch, UINT64_MAX);
 }
 
+/* 3.4, 3.7: what a site may have had armed in an earlier boot, or in a run_dir that is gone, nobody knows: without its guard
+ * the agent fences at once, and gives back as if it had armed a lease now. */
+static void after_a_reboot_without_its_guard_the_agent_fences_and_gives_back(void **state)
+{
+    const struct bw_site_memory rebooted = {.epoch = 1,
+                                            .boot_id = {{4}},
+                                            .enforced = true,
+                                            .start_begun = true,
+                                            .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    struct world world;
+    uint64_t begun_ms;
+
+    (void)state;
+    begin_with(&world, &rebooted);
+    guard_lost(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ});
+    assert_asked(&world, "OWN_FENCE");
+    begun_ms = world.now_ms;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    tick_at(&world, begun_ms + TTL_MS - 1);
+    assert_false(world.site.memory.given_back);
+
+    tick_at(&world, begun_ms + TTL_MS + 1);
+
+    assert_true(world.site.memory.given_back);
+    assert_int_equal(released(&world).reason, BW_REASON_REBOOT);
+}
+
 /* 3.7: looks are back to back while the stop after a reboot is awaited, and no longer. */
 static void after_the_stop_that_a_reboot_asks_for_looks_are_as_rare_as_ever(void **state)
 {
@@ -694,6 +722,7 @@ int main(void)
         cmocka_unit_test(a_stop_of_another_epoch_that_failed_orders_no_fence),
         cmocka_unit_test(what_was_adopted_and_never_started_here_is_past_no_return),
         cmocka_unit_test(who_never_served_owes_no_rejoin),
+        cmocka_unit_test(after_a_reboot_without_its_guard_the_agent_fences_and_gives_back),
         cmocka_unit_test(after_the_stop_that_a_reboot_asks_for_looks_are_as_rare_as_ever),
         cmocka_unit_test(an_event_says_nothing_of_what_it_is_not_about),
         cmocka_unit_test(an_event_of_the_witnesses_saves_nothing_by_itself),
