@@ -22,11 +22,12 @@ void sim_check_remote_closed(struct sim_world *world, uint32_t group, const stru
         *closed = state->epoch;
 }
 
+/* A manual lease has that epoch, too, and is none of what was closed: who fences has heard of no claim (3.8). */
 static bool lives(const struct sim_host *host, uint32_t group, uint64_t epoch)
 {
     const struct bw_guard *guard = sim_guard_machine(host->world->guards[host->number], group);
 
-    return guard != NULL && guard->mirror.armed_epoch == epoch &&
+    return guard != NULL && guard->mirror.armed_epoch == epoch && guard->mirror.armed_serial == 0 &&
            guard->memory.ended_epoch < epoch &&
            !bw_instant_right_is_over(sim_clock_now(host), guard->mirror.armed_end);
 }
