@@ -91,7 +91,7 @@ static bool is_covered(enum bw_action_kind kind)
     return kind == BW_ACTION_START || kind == BW_ACTION_STATUS || kind == BW_ACTION_REJOIN;
 }
 
-static uint64_t digest_of(const struct bw_group_config *group, bool is_of_before, uint64_t *out_steps)
+static uint64_t digest_of(const struct bw_group_config *group, bool is_of_all, uint64_t *out_steps)
 {
     uint64_t digest = mix_text(FNV_OFFSET, bw_reach_word(group->enforce));
 
@@ -106,14 +106,14 @@ static uint64_t digest_of(const struct bw_group_config *group, bool is_of_before
         digest = mix_text(digest, group->env[i].value);
     }
     for (int kind = 0; kind < BW_ACTION_COUNT; kind++) {
-        if (is_of_before ? kind == BW_ACTION_REMOTE_FENCE : !is_covered((enum bw_action_kind)kind))
+        if (is_of_all ? kind == BW_ACTION_REMOTE_FENCE : !is_covered((enum bw_action_kind)kind))
             continue;
         digest = mix_text(digest, bw_action_word((enum bw_action_kind)kind));
         if (group->scripts[kind] != NULL)
             digest = mix_file(digest, group->scripts[kind]);
     }
     digest = mix_steps(digest, "start_steps", &group->start_steps, out_steps);
-    if (is_of_before)
+    if (is_of_all)
         digest = mix_steps(digest, "stop_steps", &group->stop_steps, NULL);
     return digest != 0 ? digest : 1;
 }
@@ -123,7 +123,7 @@ uint64_t bw_group_config_digest(const struct bw_group_config *group)
     return digest_of(group, false, NULL);
 }
 
-uint64_t bw_group_config_digest_of_before(const struct bw_group_config *group)
+uint64_t bw_group_config_digest_of_all(const struct bw_group_config *group)
 {
     return digest_of(group, true, NULL);
 }

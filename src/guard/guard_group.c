@@ -363,7 +363,7 @@ static void open_units(struct bw_guard_group *group)
 /* An earlier release made its digest of more scripts: what that one kept of the very scripts that lie there counts. */
 static uint64_t digest_of_now(const struct bw_group_config *config, uint64_t kept)
 {
-    return kept != 0 && config->digest != 0 && kept == bw_group_config_digest_of_before(config) ? config->digest : kept;
+    return kept != 0 && config->digest != 0 && kept == bw_group_config_digest_of_all(config) ? config->digest : kept;
 }
 
 static uint64_t take_trial(const struct bw_guard_group *group, const struct bw_guard_files *files)

@@ -267,7 +267,7 @@ static enum bw_err add_groups(struct bw_second_program *program, struct bw_diag 
         const struct bw_second_limits limits = {
             .check_interval_ns = config->check_interval_ms * BW_NS_PER_MS,
             .fence_limit_ns = config->timeout_ms[BW_ACTION_FENCE] * BW_NS_PER_MS,
-            .digest = config->digest};
+            .digest = bw_group_config_digest_of_all(config)};
         struct bw_second_memory *kept = bw_second_store_group(&program->store, config->name);
 
         if (kept == NULL)

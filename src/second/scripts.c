@@ -102,7 +102,7 @@ static void on_fenced(struct bw_script_run *run, const struct bw_script_result *
 /* In the child, which may hang over it to its limit. */
 static uint64_t digest_of(const void *config)
 {
-    return bw_group_config_digest(config);
+    return bw_group_config_digest_of_all(config);
 }
 
 static enum bw_err begin(struct bw_second_group_of *group, enum bw_action_kind action,

@@ -572,11 +572,11 @@ static void what_starts_it_and_status_are_the_digest_and_no_other_script_is(void
     for (int action = BW_ACTION_NONE + 1; action < BW_ACTION_COUNT; action++) {
         struct bw_group_config group = {.name = "shop", .enforce = BW_REACH_CGROUP};
         const uint64_t without = bw_group_config_digest(&group);
-        const uint64_t before = bw_group_config_digest_of_before(&group);
+        const uint64_t before = bw_group_config_digest_of_all(&group);
 
         group.scripts[action] = "/bin/true";
         assert_int_equal(bw_group_config_digest(&group) != without, is_covered[action]);
-        assert_int_equal(bw_group_config_digest_of_before(&group) != before, action != BW_ACTION_REMOTE_FENCE);
+        assert_int_equal(bw_group_config_digest_of_all(&group) != before, action != BW_ACTION_REMOTE_FENCE);
     }
 }
 
