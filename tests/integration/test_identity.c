@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/feature_level.h>
+#include <breakwater/machine/agent.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 
@@ -143,6 +145,19 @@ static struct bw_id instance_of_holder(void)
     return id;
 }
 
+/* Of the kernel, in the run_dir of its site (3.7). */
+static struct bw_id boot_of_holder(void)
+{
+    struct bw_id kernel_boot_id;
+    char path[REAL_PATH_BYTES];
+    struct stat st;
+
+    (void)snprintf(path, sizeof path, "%s/run", cluster.sites[0].dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(bw_clock_boot_id(&kernel_boot_id, NULL), BW_OK);
+    return bw_agent_boot_id(kernel_boot_id, &(struct bw_run_dir){.device = st.st_dev, .inode = st.st_ino});
+}
+
 struct forgery {
     bool is_renewal;  /* a heartbeat of epoch 1; else it is given back */
     bool is_relayed;
@@ -164,6 +179,7 @@ static int forge(const struct forgery *forgery, int i)
                            .generation = 1,
                            .agent = "agent",
                            .instance = instance_of_holder(),
+                           .boot_id = boot_of_holder(),
                            .session = {{7}},
                            .number = ++number,
                            .feature_level = BW_FEATURE_LEVEL_NEWEST,
@@ -176,7 +192,6 @@ static int forge(const struct forgery *forgery, int i)
 
     assert_true(bw_copy_text(sync.site, sizeof sync.site, cluster.sites[0].name));
     assert_true(bw_copy_text(relay.site, sizeof relay.site, cluster.sites[0].name));
-    assert_int_equal(bw_clock_boot_id(&sync.boot_id, NULL), BW_OK);
     if (forgery->is_of_a_copy)
         sync.boot_id.bytes[0] ^= 1;
     if (forgery->is_renewal)
