@@ -15,7 +15,7 @@
 #include "held_cgroups.h"
 #include "lacking.h"
 
-#define TTL_MS   11000
+#define TTL_MS   20000 /* the guard is ended and the tree held within it, also where much runs beside */
 #define FENCE_MS 1200 /* KILL 200 ms before D: less than anybody waits for a lock that is held */
 
 static struct held_cgroups held;
