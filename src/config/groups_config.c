@@ -68,7 +68,8 @@ static const struct bw_key spec_keys[] = {
     BW_KEY(DURATION, "renew_interval", SPEC(renew_interval_ms),
            .help = "how often a site renews and reports"),
     BW_KEY(DURATION, "request_timeout", SPEC(request_timeout_ms),
-           .help = "how long a site waits for an answer"),
+           .help = "how long a site waits for its guard; for a witness it waits three times as long, for the "
+                   "connection, the TLS handshake and the answer each"),
     BW_KEY(DURATION, "margin", SPEC(margin_ms),
            .help = "for timers and scheduling, added to every wait for the end of a lease"),
     BW_KEY(

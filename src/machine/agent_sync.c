@@ -112,7 +112,8 @@ static void send_to(struct bw_agent_machine *machine, uint32_t number)
     struct bw_diag diag = {0};
     const struct bw_agent_action send = {.kind = BW_AGENT_ACTION_SEND_SYNC,
                                          .witness = number,
-                                         .limit_ms = bw_agent_request_timeout_ms(machine)};
+                                         .limit_ms = BW_AGENT_ANSWER_LIMITS *
+                                                     bw_agent_request_timeout_ms(machine)};
 
     if (bw_agent_ask(machine, &send, &diag) != BW_OK) {
         bw_agent_witness_failed(machine, number, diag.text);

@@ -264,15 +264,7 @@ static void drain(struct bw_http_client *client)
     }
 }
 
-/* ---- limits that spare a handshake, and the ends of certificates ------------------------------ */
-
-static bool is_in_handshake(const struct bw_http_exchange *exchange)
-{
-    long request_size = 0;
-
-    (void)curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &request_size); /* else 0 */
-    return exchange->has_connected && request_size == 0;
-}
+/* ---- limits, and the ends of certificates ----------------------------------------------------- */
 
 static struct bw_http_exchange *first_overdue(const struct bw_http_client *client)
 {
@@ -312,11 +304,8 @@ static void on_limit(uv_timer_t *timer)
 
     if (uv_now(client->loop) >= client->trust_ends_ms)
         end_expired(client);
-    while ((exchange = first_overdue(client)) != NULL) {
-        exchange->limit_ms = UINT64_MAX; /* libcurl's is left */
-        if (!is_in_handshake(exchange))
-            finish_transfer(exchange, CURLE_OPERATION_TIMEDOUT);
-    }
+    while ((exchange = first_overdue(client)) != NULL)
+        finish_transfer(exchange, CURLE_OPERATION_TIMEDOUT);
     if (!client->is_closing)
         watch_limits(client);
 }
@@ -334,6 +323,12 @@ static void watch_limits(struct bw_http_client *client)
     else
         (void)uv_timer_start(&client->limits, on_limit, first_ms > now_ms ? first_ms - now_ms : 1,
                              0); /* cannot fail: has a callback */
+}
+
+void bw_http_exchange_limit(struct bw_http_exchange *exchange, unsigned limit_ms)
+{
+    exchange->limit_ms = uv_now(exchange->client->loop) + limit_ms;
+    watch_limits(exchange->client);
 }
 
 /* ---- libcurl on the loop --------------------------------------------------------------------- */
@@ -627,7 +622,6 @@ static enum bw_err check_call(struct bw_http_client *client, const struct bw_htt
 {
     BW_ASSERT(call->timeout_ms > 0);
     BW_ASSERT(call->connect_timeout_ms > 0);
-    BW_ASSERT(call->handshake_timeout_ms == 0 || call->handshake_timeout_ms > call->timeout_ms);
     BW_ASSERT(call->body != NULL || call->body_size == 0);
     if (client->is_closing)
         return bw_diag_set(diag, BW_ERR_CANCELED, "%s: the client is closing", call->url);
@@ -673,8 +667,10 @@ struct bw_http_exchange *bw_http_client_send(struct bw_http_client *client,
     exchange->trust = client->trust;
     uv_update_time(client->loop);
     exchange->begun_ms = uv_now(client->loop);
-    exchange->limit_ms = call->handshake_timeout_ms == 0 ? UINT64_MAX
-                                                         : exchange->begun_ms + call->timeout_ms;
+    exchange->limit_ms = exchange->begun_ms + call->connect_timeout_ms;
+    exchange->handshake_timeout_ms = call->handshake_timeout_ms != 0 ? call->handshake_timeout_ms
+                                                                     : call->connect_timeout_ms;
+    exchange->timeout_ms = call->timeout_ms;
     exchange->multi = client->multi;
     exchange->body_bytes_max = call->response_bytes_max;
     exchange->on_done = on_done;

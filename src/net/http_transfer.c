@@ -16,6 +16,7 @@
 
 #define READ_BUFFER_BYTES 16384L /* libcurl's default of 16 KiB, whatever a later version says */
 #define BODY_BYTES_FIRST  1024
+#define CONNECT_MS_MAX    3600000L /* libcurl's; ours ends it before */
 
 /* ---- what libcurl and OpenSSL call ----------------------------------------------------------- */
 
@@ -79,14 +80,25 @@ static int verify_server(X509_STORE_CTX *context, void *user)
     return 0;
 }
 
+/* TCP is there. libcurl has one limit for it and for TLS, and gives each of several addresses its share. */
 static CURLcode on_tls_context(CURL *easy, void *context, void *user)
 {
     struct bw_http_exchange *exchange = user;
 
-    (void)easy;
     exchange->has_connected = true;
+    bw_http_exchange_limit(exchange, exchange->handshake_timeout_ms);
     SSL_CTX_set_cert_verify_callback(context, verify_server, exchange->client);
-    return CURLE_OK;
+    return curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS_MAX);
+}
+
+/* The connection is there, new or kept, and the request leaves. */
+static int on_connection(void *user, char *remote, char *local, int remote_port, int local_port)
+{
+    struct bw_http_exchange *exchange = user;
+
+    (void)remote, (void)local, (void)remote_port, (void)local_port;
+    bw_http_exchange_limit(exchange, exchange->timeout_ms);
+    return CURL_PREREQFUNC_OK;
 }
 
 /* NULL: it is in a dial or a handshake, or waits for a connection. */
@@ -251,14 +263,11 @@ static bool add_field(struct bw_http_exchange *exchange, const char *name, const
     return true;
 }
 
-static bool set_limits(CURL *easy, const struct bw_http_call *call)
+/* The client has them: libcurl's limit for all of it would count from the begin of the dial. */
+static bool set_limits(CURL *easy, struct bw_http_exchange *exchange, const struct bw_http_call *call)
 {
-    const bool is_patient = call->handshake_timeout_ms !=
-                            0; /* then the client has the other limit */
-    const long whole_ms = (long)(is_patient ? call->handshake_timeout_ms : call->timeout_ms);
-    const long connect_ms = is_patient ? whole_ms : (long)call->connect_timeout_ms;
-
-    return SET(CURLOPT_TIMEOUT_MS, whole_ms) && SET(CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+    return SET(CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms) &&
+           SET(CURLOPT_PREREQFUNCTION, on_connection) && SET(CURLOPT_PREREQDATA, exchange);
 }
 
 static bool set_request(CURL *easy, struct bw_http_exchange *exchange,
@@ -271,7 +280,7 @@ static bool set_request(CURL *easy, struct bw_http_exchange *exchange,
                         (call->content_type == NULL ||
                          add_field(exchange, "Content-Type", call->content_type)) &&
                         SET(CURLOPT_HTTPHEADER, exchange->fields) && SET(CURLOPT_URL, call->url) &&
-                        set_limits(easy, call);
+                        set_limits(easy, exchange, call);
 
     if (is_set && has_body)
         return SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_size) &&

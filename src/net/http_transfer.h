@@ -37,8 +37,9 @@ struct bw_http_exchange {
     struct bw_http_exchange *previous;
     uint64_t trust; /* of the client, when it was begun or last judged */
     uint64_t begun_ms; /* the loop's time; so is the next */
-    uint64_t limit_ms; /* when it ends, unless a handshake is under way; UINT64_MAX: libcurl sees to
-                          it */
+    uint64_t limit_ms; /* when the part that is under way ends: dial, handshake, or request and answer */
+    unsigned handshake_timeout_ms;
+    unsigned timeout_ms;
     CURLM *multi;
     CURL *easy; /* NULL once it ended */
     struct curl_slist *fields;
@@ -55,6 +56,9 @@ struct bw_http_exchange {
     bw_http_on_done *on_done;
     void *user;
 };
+
+/* The part that is under way now may take so long. Of http_client.c; may be called while libcurl runs. */
+void bw_http_exchange_limit(struct bw_http_exchange *exchange, unsigned limit_ms);
 
 /* Make exchange->easy ready to run `call` with the client's identity. False: out of memory, or a
  * libcurl that cannot do what we need; release the transfer then. */

@@ -14,7 +14,7 @@
 #include <breakwater/wire/sync.h>
 
 #define PROTOBUF_TYPE          "application/protobuf"
-#define RELAY_CONNECT_MS       1000
+#define RELAY_CONNECT_MS       2000
 #define RELAY_ANSWER_BYTES_MAX (1024 * 1024)
 
 struct bw_api_call {
@@ -22,7 +22,7 @@ struct bw_api_call {
     struct bw_program *program;
     struct bw_http_request *request; /* NULL: nobody waits for its answer any more */
     struct bw_sync sync;             /* its groups are owned */
-    struct bw_http_exchange *relay;  /* under way; NULL: none */
+    struct relay *relay;             /* under way; NULL: none */
     const struct bw_http_answer *relayed; /* the leader's answer, while the machine takes it */
     /* The answer, and who is answered next. It leaves when the machine's step is over: what follows on the
      * same connection may be read within it, and is the next event. */
@@ -35,6 +35,12 @@ struct bw_api_call {
     const char *error; /* otherwise; in `diag`, or static */
     const char *hint;  /* static; may be NULL */
     struct bw_diag diag;
+};
+
+/* One sync on its way to the leader. It may outlive the call that it is made for: it goes on then, so that its
+ * connection stays for the next one. */
+struct relay {
+    struct bw_api_call *api; /* NULL: nobody waits for its answer any more */
 };
 
 static struct bw_api_call *call_of(struct bw_witness_call *call)
@@ -56,19 +62,20 @@ static void free_call(struct bw_api_call *api)
     free(api);
 }
 
-static void give_relay_up(struct bw_api_call *api)
+static void leave_relay(struct bw_api_call *api)
 {
     if (api->relay == NULL)
         return;
-    api->program->counters.relays_failed++;
-    bw_http_exchange_cancel(api->relay); /* calls on_relayed, which sees that nobody waits for it */
+    api->relay->api = NULL;
+    api->relay = NULL;
 }
 
 static void send_answer(struct bw_api_call *api)
 {
     struct bw_http_request *request = api->request;
 
-    give_relay_up(api);
+    api->program->counters.relays_failed += api->relay != NULL;
+    leave_relay(api);
     api->request = NULL;
     if (request != NULL && api->error == NULL)
         bw_http_respond(request, api->status, PROTOBUF_TYPE, api->body, api->body_size);
@@ -217,13 +224,18 @@ bool bw_agents_is_too_early(struct bw_program *program, struct bw_http_request *
 
 static void on_relayed(void *user, const struct bw_http_answer *answer)
 {
-    struct bw_api_call *api = user;
-    struct bw_program *program = api->program;
+    struct relay *relay = user;
+    struct bw_api_call *api = relay->api;
     const bool ok = answer->err == BW_OK && answer->status == 200;
+    struct bw_program *program;
 
+    free(relay);
+    if (api == NULL)
+        return;
+    program = api->program;
     api->relay = NULL;
-    if (api->is_done || api->request == NULL)
-        return; /* whoever canceled it frees it */
+    if (api->is_done)
+        return; /* send_answer frees it */
     if (!ok) {
         program->counters.relays_failed++;
         bw_log_debug(&program->log, "relay.failed", "site=%s name=%s http_status=%d error=%s",
@@ -248,18 +260,24 @@ static enum bw_err send_relay(struct bw_api_call *api, const struct bw_member *l
                                 .connect_timeout_ms = RELAY_CONNECT_MS,
                                 .response_bytes_max = RELAY_ANSWER_BYTES_MAX};
     uint8_t *body = malloc(BW_BODY_BYTES_MAX);
+    struct relay *sent = calloc(1, sizeof *sent);
     enum bw_err err = BW_ERR_NOMEM;
 
     memcpy(relay.site, api->sync.site, sizeof relay.site);
     memcpy(relay.agent, api->sync.agent, sizeof relay.agent);
     (void)snprintf(url, sizeof url, "https://%s/v1/agent/relay", leader->address);
-    if (body != NULL)
+    if (body != NULL && sent != NULL)
         err = bw_relay_encode(&relay, body, BW_BODY_BYTES_MAX, &call.body_size, diag);
     if (err == BW_OK) {
         call.body = body;
-        api->relay = bw_http_client_send(&api->program->relay, &call, on_relayed, api, diag);
-        err = api->relay == NULL ? diag->err : BW_OK;
+        sent->api = api;
+        if (bw_http_client_send(&api->program->relay, &call, on_relayed, sent, diag) == NULL)
+            err = diag->err;
     }
+    if (err == BW_OK)
+        api->relay = sent;
+    else
+        free(sent);
     free(body);
     return err;
 }
@@ -291,8 +309,7 @@ static void on_gone(struct bw_http_request *request, void *user)
     api->request = NULL;
     if (api->is_done)
         return; /* send_answer frees it */
-    if (api->relay != NULL)
-        bw_http_exchange_cancel(api->relay); /* calls on_relayed, as above */
+    leave_relay(api);
     bw_drive_step(api->program, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_GONE,
                                                            .call = &api->call});
     free_call(api);

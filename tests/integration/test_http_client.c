@@ -125,7 +125,7 @@ static void requests_at_once_each_get_their_own_answer(void **state)
     }
     assert_null(bw_http_client_send(&fixture->client, &call, on_done, NULL, &fixture->diag));
     assert_int_equal(fixture->diag.err, BW_ERR_LIMIT);
-    assert_non_null(strstr(fixture->diag.text, "48 requests are in flight"));
+    assert_non_null(strstr(fixture->diag.text, "72 requests are in flight"));
     for (size_t i = 0; i < BW_HTTP_EXCHANGES_MAX; i++) {
         wait_for(fixture, &results[i]);
         (void)snprintf(body, sizeof body, "body-%zu.", i);
@@ -165,9 +165,9 @@ static void stalled_handshake_times_out_in_its_phase(void **state)
     (void)close(listener);
 }
 
-/* Else a machine that needs longer for a handshake than a request may take would begin it for ever.
+/* Otherwise a machine that needs longer for a handshake than a request may take would begin it for ever.
  */
-static void a_handshake_that_has_begun_outlasts_the_limit_of_its_request(void **state)
+static void a_handshake_has_a_limit_of_its_own(void **state)
 {
     struct fixture *fixture = *state;
     struct bw_http_call call = call_of(fixture, fixture->server.port, "/echo");
@@ -184,7 +184,25 @@ static void a_handshake_that_has_begun_outlasts_the_limit_of_its_request(void **
     assert_int_equal(result.status, 200);
 }
 
-/* A patient call waits no longer than others for anything else. */
+/* Otherwise no first request of a connection ends where the network path is long, and no connection stays. */
+static void a_request_has_its_whole_limit_once_it_is_connected(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bw_http_call call = call_of(fixture, fixture->server.port, "/echo");
+    struct result result;
+
+    fixture->server.handshake_delay_ms = 1500;
+    fixture->server.answer_delay_ms = 1500;
+    call.timeout_ms = call.connect_timeout_ms = 2000;
+    call.handshake_timeout_ms = 6000;
+    result = perform(fixture, &call);
+    assert_string_equal(result.text, "");
+    assert_string_equal(result.body, "0 GET ");
+
+    assert_string_equal(perform(fixture, &call).body, "0 GET "); /* over the same connection */
+}
+
+/* A call that is patient with the handshake waits no longer than others for anything else. */
 static void what_is_no_handshake_keeps_its_limit(void **state)
 {
     struct fixture *fixture = *state;
@@ -615,7 +633,8 @@ int main(void)
         test(requests_at_once_each_get_their_own_answer),
         test(closed_port_is_refused),
         test(stalled_handshake_times_out_in_its_phase),
-        test(a_handshake_that_has_begun_outlasts_the_limit_of_its_request),
+        test(a_handshake_has_a_limit_of_its_own),
+        test(a_request_has_its_whole_limit_once_it_is_connected),
         test(what_is_no_handshake_keeps_its_limit),
         test(silent_server_times_out_and_may_have_acted),
         test(answers_that_may_be_cut_are_no_answers),

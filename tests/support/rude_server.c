@@ -158,6 +158,7 @@ static void *run_connection(void *argument)
         bool is_kept = true;
 
         while (is_kept && read_request(ssl, request)) {
+            (void)usleep(connection->server->answer_delay_ms * 1000);
             if (serve_as_told(ssl, connection->server, request, &is_kept))
                 continue;
             is_kept = serve_well(ssl, connection, request);

@@ -39,6 +39,7 @@ struct rude_server {
     atomic_uint sync_count; /* so many syncs came */
     unsigned
         handshake_delay_ms; /* set before the first connection: it waits so long with its part */
+    unsigned answer_delay_ms; /* likewise: and so long before each answer */
     rude_tell_fn tell; /* likewise; NULL: nothing */
     void *user;        /* of tell */
 };

@@ -274,14 +274,15 @@ static void each_group_steps_with_clocks_that_were_read_for_it(void **state)
                          rig.groups[1].site.unsaved_own_since.boot_ns);
 }
 
-static void a_witness_has_two_unanswered_syncs_at_most_and_then_the_newest_at_once(void **state)
+static void a_witness_has_four_unanswered_syncs_at_most_and_then_the_newest_at_once(void **state)
 {
     struct reply reply;
     struct rig rig;
 
     (void)state;
     begin_welcomed(&rig);
-    live_until(&rig, rig.now_ms + 1500); /* the second one, to all */
+    for (int i = 1; i < BW_AGENT_SYNCS_MAX; i++)
+        live_until(&rig, rig.now_ms + 1500); /* one more, to all */
     answered(&rig, 0, reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply));
     forget(&rig);
     live_until(&rig, rig.now_ms + 2100);
@@ -294,20 +295,42 @@ static void a_witness_has_two_unanswered_syncs_at_most_and_then_the_newest_at_on
     assert_asks_not(&rig, "SYNC:2");
 }
 
-static void whoever_answers_first_of_witnesses_that_all_owe_two_gets_the_newest_at_once(void **state)
+static void whoever_answers_first_of_witnesses_that_all_owe_four_gets_the_newest_at_once(void **state)
 {
     struct reply reply;
     struct rig rig;
 
     (void)state;
     begin_welcomed(&rig);
-    live_until(&rig, rig.now_ms + 1500); /* the second one, to all */
-    live_until(&rig, rig.now_ms + 1500); /* the third, to none */
+    for (int i = 1; i < BW_AGENT_SYNCS_MAX; i++)
+        live_until(&rig, rig.now_ms + 1500); /* one more, to all */
+    live_until(&rig, rig.now_ms + 1500); /* the fifth, to none */
     forget(&rig);
     answered(&rig, 1, reply_of(&rig, BW_ORDER_STAND_BY, 8, &reply));
     live_until(&rig, rig.now_ms + 3);
     assert_asks(&rig, "SYNC:1");
     assert_asks_not(&rig, "SYNC:0");
+}
+
+/* Over a long network path each answer is later than request_timeout, and renews all the same (3.2.1). */
+static void an_answer_that_is_late_keeps_no_sync_from_leaving(void **state)
+{
+    const struct bw_agent_event given_up = {.kind = BW_AGENT_EVENT_UNANSWERED,
+                                            .witness = 1,
+                                            .exchange = BW_AGENT_SYNC,
+                                            .text = "no answer"};
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    for (int beat = 0; beat < 10; beat++) {
+        if (beat >= BW_AGENT_ANSWER_LIMITS)
+            happen(&rig, given_up); /* the oldest has had its whole limit */
+        forget(&rig);
+        live_until(&rig, rig.now_ms + 1000);
+        assert_asks(&rig, "SYNC:1");
+        assert_int_equal(rig.limit_ms, 3000);
+    }
 }
 
 /* A connection that broke, a certificate that is refused: the next sync is asked all the same. */
@@ -792,9 +815,10 @@ int main(void)
         cmocka_unit_test(only_a_leader_asks_for_a_remote_fence),
         cmocka_unit_test(deadlines_go_before_what_waited_in_a_queue),
         cmocka_unit_test(each_group_steps_with_clocks_that_were_read_for_it),
-        cmocka_unit_test(a_witness_has_two_unanswered_syncs_at_most_and_then_the_newest_at_once),
+        cmocka_unit_test(an_answer_that_is_late_keeps_no_sync_from_leaving),
+        cmocka_unit_test(a_witness_has_four_unanswered_syncs_at_most_and_then_the_newest_at_once),
         cmocka_unit_test(
-            whoever_answers_first_of_witnesses_that_all_owe_two_gets_the_newest_at_once),
+            whoever_answers_first_of_witnesses_that_all_owe_four_gets_the_newest_at_once),
         cmocka_unit_test(what_was_not_answered_makes_room_for_the_next_sync),
         cmocka_unit_test(a_poll_that_is_answered_at_once_without_news_is_slowed_down),
         cmocka_unit_test(witnesses_that_a_leader_tells_of_are_asked_and_left_again),

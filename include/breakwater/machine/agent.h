@@ -18,7 +18,11 @@
 /* Configured witnesses and those that a leader told us of: as many as there can be of both, so that none is
  * asked at another's cost. */
 #define BW_AGENT_WITNESSES_MAX (2 * BW_WITNESSES_MAX)
-#define BW_AGENT_SYNCS_MAX     2 /* unanswered, per witness */
+#define BW_AGENT_SYNCS_MAX     4 /* unanswered, per witness */
+/* So long a sync waits for its answer, in request_timeouts. A late answer still renews, from the instant that was
+ * noted as its request left, and to close its connection would cost the next sync a new one. Less than the syncs that
+ * may be unanswered, so that none of them keeps the next from leaving. */
+#define BW_AGENT_ANSWER_LIMITS 3
 /* Between two syncs, however much news there is. */
 #define BW_AGENT_SYNC_DISTANCE_NS (2 * BW_NS_PER_MS)
 /* How long a poll for orders may stay open at a witness. */

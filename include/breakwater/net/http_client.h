@@ -22,7 +22,7 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/obs/log.h>
 
-#define BW_HTTP_EXCHANGES_MAX 48 /* in flight, per client */
+#define BW_HTTP_EXCHANGES_MAX 72 /* in flight, per client */
 #define BW_HTTP_URL_BYTES_MAX 2047
 
 struct bw_http_exchange; /* one request and its answer; opaque */
@@ -33,7 +33,7 @@ struct bw_http_client {
     struct bw_log *log;
     void *multi; /* CURLM */
     uv_timer_t timer;
-    uv_timer_t limits; /* the first limit of ours, beside libcurl's */
+    uv_timer_t limits; /* the first limit of an exchange, or end of a certificate */
     bool is_closing;
     unsigned handle_count;              /* of the loop, not yet closed */
     struct bw_http_identity *identity;  /* NULL until set */
@@ -53,13 +53,11 @@ struct bw_http_call {
     const char *content_type; /* of the body; NULL without one */
     const void *body;         /* NULL: none */
     size_t body_size;
-    unsigned timeout_ms;         /* for all of it, > 0; a long poll: its wait + 5 s */
-    unsigned connect_timeout_ms; /* name, TCP and TLS, > 0; no matter on a kept connection */
-    /* A TLS handshake that is under way when timeout_ms has passed is not thrown away: it and its
-     * answer may take until then, from the beginning. Longer than both limits; 0: it is. Where a
-     * handshake takes longer than the limit, on machines with much to do, each would else be begun
-     * again, which is still more to do. */
-    unsigned handshake_timeout_ms;
+    /* Each limit counts from the begin of its own part. A limit of all parts together would cut off the
+     * first request of each new connection where the network path is long, and so each connection. */
+    unsigned connect_timeout_ms;   /* name and TCP, > 0; no matter on a kept connection */
+    unsigned handshake_timeout_ms; /* TLS; 0: as long as connect_timeout_ms */
+    unsigned timeout_ms; /* request and whole answer, > 0; a long poll: its wait + 5 s */
     size_t response_bytes_max;   /* a longer body is BW_ERR_LIMIT */
 };
 
