@@ -665,6 +665,8 @@ static void safe_receive(struct raft_io *io, struct raft_message *message)
     peer = bw_safe_peers_want(safe, message->server_id);
     if (peer != NULL)
         peer->last_contact_ms = io->time(io);
+    if (peer != NULL && message->type == RAFT_APPEND_ENTRIES_RESULT)
+        peer->answered_ms = io->time(io);
     if (message->type == RAFT_APPEND_ENTRIES || message->type == RAFT_INSTALL_SNAPSHOT)
         safe->led_ms = io->time(io);
     if (message->type == RAFT_INSTALL_SNAPSHOT && safe->puts.count > 0) {

@@ -1,6 +1,6 @@
 #include "safe_peers.h"
 
-#define CONTACT_LATELY_MS 2000
+#define ANSWERED_LATELY_MS 2000
 
 struct bw_safe_io_peer *bw_safe_peers_find(struct bw_safe_io *safe, raft_id id)
 {
@@ -39,7 +39,12 @@ raft_time bw_safe_io_last_contact_ms(const struct bw_safe_io *safe, uint64_t pee
 
 /* ---- L11 -------------------------------------------------------------------------------------- */
 
-bool bw_safe_peer_count(struct bw_safe_io_peer *peer, uint64_t match, uint64_t commit, bool is_heard, uint64_t step_ms)
+bool bw_safe_peer_answers(const struct bw_safe_io_peer *peer, raft_time now_ms)
+{
+    return peer->answered_ms != 0 && now_ms - peer->answered_ms <= ANSWERED_LATELY_MS;
+}
+
+bool bw_safe_peer_count(struct bw_safe_io_peer *peer, uint64_t match, uint64_t commit, bool answers, uint64_t step_ms)
 {
     const uint64_t limit_ms = peer->is_again ? BW_SAFE_IO_BEHIND_AGAIN_MS : BW_SAFE_IO_BEHIND_MS;
 
@@ -50,8 +55,8 @@ bool bw_safe_peer_count(struct bw_safe_io_peer *peer, uint64_t match, uint64_t c
         peer->is_again = false;
         return false;
     }
-    if (!is_heard)
-        return false; /* it is away, and that is another story */
+    if (!answers)
+        return false; /* it is away, or still receives what it was sent: both are another story */
     peer->behind_ms += step_ms;
     if (peer->behind_ms < limit_ms || (peer->is_behind && !peer->is_again))
         return false;
@@ -92,15 +97,14 @@ void bw_safe_peers_watch(struct bw_safe_io *safe, raft_time now_ms, uint64_t ste
         const raft_index commit = raft_commit_index(raft);
         struct bw_safe_io_peer *peer;
         raft_index match;
-        bool is_heard;
 
         if (server->id == raft->id || server->role == RAFT_SPARE)
             continue;
         peer = bw_safe_peers_want(safe, server->id);
         if (peer == NULL || raft_match_index(raft, server->id, &match) != 0)
             continue;
-        is_heard = peer->last_contact_ms != 0 && now_ms - peer->last_contact_ms <= CONTACT_LATELY_MS;
-        if (bw_safe_peer_count(peer, match, commit, is_heard, step_ms) && safe->config.on_peer_behind != NULL)
+        if (bw_safe_peer_count(peer, match, commit, bw_safe_peer_answers(peer, now_ms), step_ms) &&
+            safe->config.on_peer_behind != NULL)
             safe->config.on_peer_behind(safe->config.user, peer->id, match, commit);
     }
 }

@@ -207,6 +207,25 @@ static void a_peer_is_heard_when_it_speaks(void **state)
     assert_int_equal(bw_safe_io_last_contact_ms(&world->safe, 3), 0);
 }
 
+/* Over a thin line it asks for votes meanwhile: what the leader sends waits behind the snapshot. */
+static void a_peer_that_receives_a_snapshot_does_not_stand_still(void **state)
+{
+    struct raft_message result = {.type = RAFT_APPEND_ENTRIES_RESULT, .server_id = 2};
+    struct bw_safe_io_peer *peer;
+
+    (void)state;
+    world->now_ms = 5000;
+    contact(2);
+    peer = bw_safe_peers_find(&world->safe, 2);
+    assert_false(bw_safe_peer_answers(peer, world->now_ms));
+    world->receive(io(), &result);
+    assert_true(bw_safe_peer_answers(peer, world->now_ms + 2000));
+    assert_false(bw_safe_peer_answers(peer, world->now_ms + 2001));
+    world->now_ms += 3000;
+    contact(2);
+    assert_false(bw_safe_peer_answers(peer, world->now_ms));
+}
+
 static bool is_told(struct bw_safe_io_peer *peer, uint64_t match, uint64_t ms)
 {
     bool is_told = false;
@@ -223,7 +242,7 @@ static void a_peer_that_stands_still_is_told_once(void **state)
     (void)state;
     (void)bw_safe_peer_count(&peer, 7, 10, true, 100);
     assert_false(is_told(&peer, 7, BW_SAFE_IO_BEHIND_MS - 100));
-    assert_false(bw_safe_peer_count(&peer, 7, 10, false, 100)); /* it is away */
+    assert_false(bw_safe_peer_count(&peer, 7, 10, false, 100)); /* it is away, or still receives */
     assert_true(is_told(&peer, 7, 100));
     assert_false(is_told(&peer, 7, 10 * BW_SAFE_IO_BEHIND_AGAIN_MS));
     assert_false(is_told(&peer, 8, 100));
@@ -515,6 +534,7 @@ int main(void)
         TEST(a_vote_tells_a_term_to_a_candidate_and_not_to_a_follower),
         TEST(a_leaders_commit_counts_up_to_what_its_message_vouches_for),
         TEST(a_peer_is_heard_when_it_speaks),
+        TEST(a_peer_that_receives_a_snapshot_does_not_stand_still),
         TEST(a_peer_that_stands_still_is_told_once),
         TEST(a_peer_that_stands_still_after_a_transfer_in_vain_is_told_again),
         TEST(a_failed_send_is_a_lost_message),

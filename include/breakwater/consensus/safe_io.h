@@ -109,8 +109,8 @@ struct bw_safe_io_config {
     /* Nobody is stopped for it, as often as it may come: the backend tries again, and a log that is not cut is whole. A
      * restart would meet the same disk, and those of all members may be alike. May be NULL. */
     bw_snapshot_stalled_fn on_snapshot_stalled;
-    /* L11: `peer` answers and its match index has not moved for BW_SAFE_IO_BEHIND_MS though entries
-     * behind it are committed. Once per case, and after bw_safe_io_tell_again, from within a tick:
+    /* L11: `peer` answers what it is sent, and its match index has not moved for BW_SAFE_IO_BEHIND_MS though entries
+     * behind it are committed. While a snapshot or many entries are on their way over a thin line it answers nothing. Once per case, and after bw_safe_io_tell_again, from within a tick:
      * note it and return. May be NULL. */
     void (*on_peer_behind)(void *user, uint64_t peer, uint64_t match, uint64_t commit);
     void *user; /* of all four */
@@ -150,8 +150,9 @@ struct bw_safe_io_peer {
     size_t copied; /* L32: bytes in them */
     bool snapshot_in_flight;
     raft_time last_contact_ms; /* last message received; 0: none */
+    raft_time answered_ms; /* likewise, last answer to entries or a snapshot */
     uint64_t match;     /* L11: where it was when the count began */
-    uint64_t behind_ms; /* how long it has been there, while heard */
+    uint64_t behind_ms; /* how long it has been there, while it answered */
     bool is_behind;     /* that was told */
     bool is_again;      /* and is to be told once more */
 };
