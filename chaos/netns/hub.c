@@ -399,6 +399,9 @@ enum bw_err bw_hub_open(struct bw_hub *hub, uint32_t count, uint64_t seed, struc
 void bw_hub_heal(struct bw_hub *hub)
 {
     memset(hub->links, 0, sizeof(struct bw_hub_link[BW_HUB_NODES_MAX][BW_HUB_NODES_MAX]));
+    for (uint32_t from = 0; from < hub->weather_count; from++)
+        for (uint32_t to = 0; to < hub->weather_count; to++)
+            hub->links[from][to] = hub->weather;
 }
 
 void bw_hub_close(struct bw_hub *hub)

@@ -40,6 +40,8 @@ struct bw_hub {
     int namespaces[BW_HUB_NODES_MAX];              /* network namespaces, to be entered by setns */
     uint32_t addresses[BW_HUB_NODES_MAX];          /* network order */
     struct bw_hub_link (*links)[BW_HUB_NODES_MAX]; /* [from][to], shared with the process */
+    struct bw_hub_link weather; /* of each link between two of the first nodes, when nothing is broken */
+    uint32_t weather_count;     /* so many nodes; 0: all links are perfect then */
     pid_t pid;
 };
 
@@ -50,7 +52,7 @@ BW_MUST_CHECK enum bw_err bw_hub_open(struct bw_hub *hub, uint32_t count, uint64
 /* Ends the process; the namespaces go with the last process in them. */
 void bw_hub_close(struct bw_hub *hub);
 
-/* All links perfect again. */
+/* All links as the weather has them, perfect without any. */
 void bw_hub_heal(struct bw_hub *hub);
 
 #define BW_HUB_ADDRESS_BYTES 16

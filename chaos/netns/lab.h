@@ -111,6 +111,13 @@ struct bw_lab_event {
     char text[BW_LAB_TEXT_BYTES];
 };
 
+/* What leases are granted on. */
+enum bw_lab_terms {
+    BW_LAB_TERMS_SCALED,  /* short ones: all follows lease_ttl_ms */
+    BW_LAB_TERMS_DEFAULT, /* as where groups.yaml and witness.yaml say nothing */
+    BW_LAB_TERMS_FAR,     /* for round trips of a second: breakwater.yaml(5), "Round trips" */
+};
+
 struct bw_lab_options {
     const char *program;  /* the breakwater that is put to the test */
     const char *self;     /* this program: its ledger is the service */
@@ -118,7 +125,9 @@ struct bw_lab_options {
     uint32_t site_count;  /* 2 to BW_LAB_SITES_MAX */
     uint32_t group_count; /* 1 to BW_LAB_GROUPS_MAX */
     uint32_t spare_count; /* machines on which no witness runs at first; the last nodes */
-    uint32_t lease_ttl_ms;
+    enum bw_lab_terms terms;
+    uint32_t lease_ttl_ms;      /* of scaled terms */
+    struct bw_hub_link weather; /* of each link between witnesses and sites, while nothing is broken */
     uint64_t seed;
     bool is_postgres; /* one group of two PostgreSQL servers (postgres.h); the lease is theirs */
     bool has_data;    /* a readiness script measures the service's data, stopped or not */
@@ -179,6 +188,8 @@ BW_MUST_CHECK enum bw_err bw_lab_apply(struct bw_lab *lab, struct bw_diag *diag)
 BW_MUST_CHECK enum bw_err bw_lab_add_witness(struct bw_lab *lab, uint32_t node,
                                              struct bw_diag *diag);
 
+/* The round trip that the weather makes, without what is lost. */
+uint32_t bw_lab_trip_ms(const struct bw_lab *lab);
 uint32_t bw_lab_site_node(uint32_t site);
 uint32_t bw_lab_spare_node(const struct bw_lab *lab, uint32_t spare);
 uint32_t bw_lab_command_node(const struct bw_lab *lab);

@@ -34,6 +34,7 @@
 #define REPLACEMENTS_ABSENT 20
 #define RECORDS_LIMIT_TEXT "2 h: records are kept in memory until then"
 #define FOR_MS_MAX         (2 * 3600 * 1000)
+#define TRIP_MS_MAX        4000
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
 
@@ -42,6 +43,11 @@ struct values {
     uint64_t sites;
     uint64_t groups;
     const char *lease;
+    const char *terms;
+    const char *trip;
+    uint64_t loss;
+    uint64_t rate;
+    bool is_drawn;
     const char *records;
     const char *html;
     const char *json;
@@ -60,6 +66,14 @@ struct values {
                          "how many groups they share (3)"),                                        \
         BW_OPTION_TEXT(struct values, lease, "lease", 0, "D",                                      \
                        "lease_ttl of every group, 1200ms to 60s; all else follows (1200ms)"),      \
+        BW_OPTION_TEXT(struct values, terms, "terms", 0, "scaled|default|far",                     \
+                       "what leases are granted on (scaled: as --lease has it)"),                  \
+        BW_OPTION_TEXT(struct values, trip, "rtt", 0, "D",                                         \
+                       "the round trip between witnesses and sites, at most 4s (0s)"),             \
+        BW_OPTION_NUMBER(struct values, loss, "loss", 0, "N", 0, 50,                               \
+                         "so many of 100 packets are lost between them (0)"),                      \
+        BW_OPTION_NUMBER(struct values, rate, "rate", 0, "N", 0, 1000000,                          \
+                         "kbit/s of each of their links, in each direction (no limit)"),           \
         BW_OPTION_TEXT(struct values, records, "records", 0, "DIR",                                \
                        "keep what the services recorded and all logs, new"),                       \
         BW_OPTION_TEXT(struct values, html, "html", 0, "FILE", "write a page with pictures"),      \
@@ -70,6 +84,12 @@ static const struct bw_option random_options[] = {
     BW_OPTION_NUMBER(struct values, seed, "seed", 0, "N", 0, UINT64_MAX,
                      "what is broken when; the same number, the same schedule (drawn)"),
     BW_OPTION_TEXT(struct values, time, "for", 0, "D", "how long, at most 2h (60s)"),
+    BW_OPTION_FLAG(struct values, is_drawn, "weather", 0,
+                   "draw round trip, loss, rate and reordering from the seed, too"),
+    COMMON_OPTIONS, BW_OPTIONS_END};
+static const struct bw_option weather_options[] = {
+    BW_OPTION_TEXT(struct values, time, "for", 0, "D",
+                   "how long nothing is broken at first, at most 2h (60s)"),
     COMMON_OPTIONS, BW_OPTIONS_END};
 static const struct bw_option members_options[] = {
     BW_OPTION_NUMBER(struct values, replacements, "replacements", 0, "N", 1, BW_REPLACEMENTS_MAX,
@@ -107,6 +127,16 @@ static const struct bw_cli_command random_command = {
         "every group must be served again within a computed bound. Needs root (network\n"
         "namespaces).",
     .options = random_options,
+};
+static const struct bw_cli_command weather_command = {
+    .name = "weather",
+    .program = "breakwater-chaos",
+    .operands = "",
+    .help =
+        "What a group of two sites bears: under --rtt, --loss and --rate nothing is broken for a\n"
+        "while, then the primary's machine is lost, then an operator moves the group. Counts the\n"
+        "leases lost, and says how long nobody served. Needs root (network namespaces).",
+    .options = weather_options,
 };
 static const struct bw_cli_command members_command = {
     .name = "members",
@@ -166,6 +196,8 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
                                diag);
     if (scenario->crash_point != NULL)
         bw_run_arm_crash(run, scenario->crash_role, scenario->crash_point);
+    if (task->command == &weather_command)
+        bw_run_calm(run, task->random_ms);
     if (scenario->rounds != NULL)
         return bw_run_measured(run, scenario->rounds, diag);
     if (task->random_ms == 0)
@@ -222,6 +254,10 @@ static bool run_one(const struct task *task, const struct bw_box *box, uint32_t 
     (void)snprintf(outcome->name, sizeof outcome->name, "%s", scenario->name);
     (void)snprintf(outcome->words, sizeof outcome->words, "%s", scenario->words);
     outcome->options = task->lab;
+    if (scenario->terms != BW_LAB_TERMS_SCALED) {
+        outcome->options.terms = scenario->terms;
+        outcome->options.weather = scenario->weather;
+    }
     if (scenario->is_postgres) {
         outcome->options.is_postgres = true;
         outcome->options.site_count = 2;
@@ -282,6 +318,9 @@ static struct bw_scenario unnamed_scenario(const struct task *task)
     if (task->command == &members_command)
         return (struct bw_scenario){.name = "members",
                                     .words = "witnesses are replaced while writers write"};
+    if (task->command == &weather_command)
+        return (struct bw_scenario){
+            .name = "weather", .words = "what is lost and how long a move takes", .rounds = bw_weather_rounds};
     return (struct bw_scenario){.name = "random", .words = "drawn from the seed"};
 }
 
@@ -415,15 +454,55 @@ static int check_outputs(const struct task *task)
     return status == BW_EXIT_FINE ? check_output(task, "--records", task->values.records, true) : status;
 }
 
+static bool find_terms(const char *word, enum bw_lab_terms *out_terms)
+{
+    static const char *const words[] = {
+        [BW_LAB_TERMS_SCALED] = "scaled", [BW_LAB_TERMS_DEFAULT] = "default", [BW_LAB_TERMS_FAR] = "far"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i], word) == 0) {
+            *out_terms = (enum bw_lab_terms)i;
+            return true;
+        }
+    return false;
+}
+
+/* After all that says what leases are granted on. */
+static int check_weather(struct task *task)
+{
+    const struct values *values = &task->values;
+    const uint32_t request_ms = task->lab.lease_ttl_ms / 12;
+    struct bw_hub_link *weather = &task->lab.weather;
+    uint32_t trip_ms;
+
+    if (!find_terms(values->terms, &task->lab.terms))
+        return (int)bw_usage_error(task->command, "--terms %s: expected scaled, default or far", values->terms);
+    if (!parse_duration(values->trip, 0, TRIP_MS_MAX, &trip_ms))
+        return (int)bw_usage_error(task->command, "--rtt %s: expected 0s to 4s", values->trip);
+    *weather = (struct bw_hub_link){.delay_ms = trip_ms / 2,
+                                    .loss = (uint32_t)values->loss,
+                                    .rate_kbit = (uint32_t)values->rate};
+    if (values->is_drawn)
+        task->lab.weather = bw_random_weather(values->seed,
+                                              task->lab.terms == BW_LAB_TERMS_SCALED ? request_ms : 1000);
+    if (weather->delay_ms > 0 || weather->loss > 0 || weather->rate_kbit > 0)
+        (void)printf("weather rtt_ms=%" PRIu32 " jitter_ms=%" PRIu32 " loss=%" PRIu32 " reorder=%" PRIu32
+                     " rate_kbit=%" PRIu32 "\n",
+                     2 * weather->delay_ms, weather->jitter_ms, weather->loss, weather->reorder,
+                     weather->rate_kbit);
+    return BW_EXIT_FINE;
+}
+
 static int check_values(struct task *task)
 {
     const struct values *values = &task->values;
     uint32_t lease_ms;
+    int status;
 
     if (!parse_duration(values->lease, BW_LAB_LEASE_MS_MIN, BW_LAB_LEASE_MS_MAX, &lease_ms))
         return (int)bw_usage_error(task->command, "--lease %s: expected 1200ms to 60s",
                                    values->lease);
-    if (task->command == &random_command &&
+    if (task->command != &run_command && task->command != &members_command &&
         !parse_duration(values->time, 1, FOR_MS_MAX, &task->random_ms))
         return (int)bw_usage_error(task->command,
                                    "--for %s: expected a duration of at most " RECORDS_LIMIT_TEXT,
@@ -455,7 +534,8 @@ static int check_values(struct task *task)
                                                            : 0,
                                         .lease_ttl_ms = lease_ms,
                                         .seed = values->seed};
-    return check_outputs(task);
+    status = check_weather(task);
+    return status == BW_EXIT_FINE ? check_outputs(task) : status;
 }
 
 static int play(const struct bw_cli_command *command, int argc, char **argv)
@@ -465,6 +545,8 @@ static int play(const struct bw_cli_command *command, int argc, char **argv)
                                    .groups = GROUPS_ABSENT,
                                    .lease = command == &members_command ? MEMBERS_LEASE_TEXT
                                                                         : LEASE_MS_ABSENT,
+                                   .terms = "scaled",
+                                   .trip = "0s",
                                    .time = "60s",
                                    .replacements = REPLACEMENTS_ABSENT,
                                    .writers = MEMBERS_WRITERS,
@@ -506,6 +588,11 @@ static int run_verb(int argc, char **argv)
 static int random_verb(int argc, char **argv)
 {
     return play(&random_command, argc, argv);
+}
+
+static int weather_verb(int argc, char **argv)
+{
+    return play(&weather_command, argc, argv);
 }
 
 static int members_verb(int argc, char **argv)
@@ -566,6 +653,7 @@ static const struct verb verbs[] = {
     {"list", "name every scenario and fault", list_verb},
     {"run", "run scenarios, each on a new cluster", run_verb},
     {"random", "break things as a seed has it, for a while", random_verb},
+    {"weather", "measure what a group bears of round trips, loss and thin lines", weather_verb},
     {"members", "replace witnesses while writers write", members_verb},
     {"judge", "judge kept records again", judge_verb},
     {"scripts", "try a site's own scripts", bw_trials_verb},

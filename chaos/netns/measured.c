@@ -68,6 +68,23 @@ const struct bw_measured_round bw_restart_rounds[] = {
     {.words = NULL},
 };
 
+/* What a failover and a planned move cost in this weather. */
+const struct bw_measured_round bw_weather_rounds[] = {
+    {.words = "a failover", .steps = {LOST}, .is_measure = true},
+    {.words = "a planned move", .steps = {BW_STEP("switchover", STANDBY, 0, 0)}, .is_measure = true},
+    {.words = NULL},
+};
+
+void bw_run_calm(struct bw_run *run, uint32_t length_ms)
+{
+    const uint64_t end_ns = bw_lab_now_ns() + length_ms * BW_NS_PER_MS;
+
+    bw_lab_say(run->lab, BW_LAB_NOTE, -1, -1, "-- nothing is broken for %" PRIu32 " s", length_ms / 1000);
+    while (bw_lab_now_ns() < end_ns)
+        bw_lab_turn(run->lab, end_ns);
+    run->calm_end_ns = bw_lab_now_ns();
+}
+
 enum bw_err bw_run_measured(struct bw_run *run, const struct bw_measured_round *rounds,
                             struct bw_diag *diag)
 {

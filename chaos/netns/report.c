@@ -74,6 +74,10 @@ void bw_report_print(const struct bw_outcome *outcome, FILE *out)
     if (verdict->beyond_us > 0)
         (void)fprintf(out, "    outside of what is promised: overlap_ms=%.3f\n",
                       (double)verdict->beyond_us / US_PER_MS);
+    if (outcome->run.calm_end_ns != 0)
+        (void)fprintf(out, "    leases lost=%" PRIu32 " in %.0f s in which nothing was broken\n",
+                      verdict->calm_lost_count,
+                      (double)(outcome->run.calm_end_ns - outcome->run.served_ns) / (double)BW_NS_PER_S);
     for (uint32_t i = 0; i < verdict->measure_count; i++) {
         const struct bw_measure *measure = &verdict->measures[i];
 

@@ -219,6 +219,14 @@ const struct bw_scenario bw_scenario_table[] = {
     SCENARIO("thawed_then_cut_off-other_serves",
              "the primary's site stands still for a moment, catches up, and is cut off later",
              MOVES, BW_STEP("site-frozen", HOLDER, 0, 20), BW_STEP("isolated", HOLDER, 200, 400)),
+    {.name = "far_agent_restarts-nothing_moves",
+     .words = "400 ms of round trip between all nodes, under the default terms: the primary's agent dies twice",
+     .end = BW_SCENARIO_STAYS,
+     .steps = {BW_STEP("agent-killed", HOLDER, 10, 0), BW_STEP("agent-killed", HOLDER, 110, 0),
+               /* a lease passes, and all sees that it is renewed */
+               BW_STEP("lossy-lightly", STANDBY, 220, 100)},
+     .terms = BW_LAB_TERMS_DEFAULT,
+     .weather = {.delay_ms = 200}},
     SCENARIO("everything_flaps-one_serves",
              "the links of a site and of the leader flap while an agent dies again and again", ANY,
              BW_STEP("flapping", HOLDER, 0, 500), BW_STEP("flapping", LEADER, 0, 400),
@@ -424,6 +432,23 @@ static bool is_taken(const struct bw_step *steps, uint32_t count, const struct b
             return true;
     }
     return false;
+}
+
+struct bw_hub_link bw_random_weather(uint64_t seed, uint32_t request_timeout_ms)
+{
+    static const uint32_t tenths[] = {0, 1, 2, 3}; /* one way, of a request's limit */
+    static const uint32_t shares[] = {0, 0, 1, 1, 2};
+    static const uint32_t rates_kbit[] = {0, 0, 2000, 512};
+    struct bw_prng prng;
+    struct bw_hub_link weather = {0};
+
+    bw_prng_init(&prng, ~seed);
+    weather.delay_ms = request_timeout_ms / 10 * tenths[bw_prng_below(&prng, sizeof tenths / sizeof tenths[0])];
+    weather.jitter_ms = weather.delay_ms / 4;
+    weather.loss = shares[bw_prng_below(&prng, sizeof shares / sizeof shares[0])];
+    weather.reorder = weather.delay_ms > 0 ? (uint32_t)bw_prng_below(&prng, 3) : 0;
+    weather.rate_kbit = rates_kbit[bw_prng_below(&prng, sizeof rates_kbit / sizeof rates_kbit[0])];
+    return weather;
 }
 
 void bw_random_steps(uint64_t seed, uint32_t round, const struct bw_lab *lab,

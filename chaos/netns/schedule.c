@@ -28,6 +28,7 @@
 #define MOVE_LEASES_LONG 5  /* and after so many it is said what it waits for */
 #define SLOW_FENCE_S     UINT64_C(60) /* no candidate for so long, and twice that the next time */
 #define SLOW_ROUNDS_MAX  7            /* up to about an hour */
+#define TRIPS            40 /* round trips of the weather in that time, of them some for what was lost */
 #define ELECTIONS        10 /* timeouts until one of three is elected, split votes included */
 
 /* ---- what the witnesses say: for waiting, and for the bound; never for the verdict ----------- */
@@ -494,6 +495,7 @@ static uint64_t bound_ns_of(const struct bw_lab *lab, uint32_t unserved_epochs, 
     return (BW_LAB_RESTART_MS + (uint64_t)ELECTIONS * t->election_timeout_ms +
             2 * (uint64_t)t->renew_interval_ms + t->request_timeout_ms + lease_ms +
             t->check_interval_ms + ((uint64_t)t->retry_backoff_ms << doubled) + LOAD_MS +
+            TRIPS * (uint64_t)bw_lab_trip_ms(lab) +
             (may_start_hang ? script_s * 1000 : 0) +
             (lab->options->is_postgres ? SERVER_START_MS : 0)) *
            BW_NS_PER_MS;

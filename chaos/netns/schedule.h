@@ -57,6 +57,7 @@ struct bw_measured_round {
 extern const struct bw_measured_round bw_leader_rounds[]; /* a NULL ends each list */
 extern const struct bw_measured_round bw_hung_stop_rounds[];
 extern const struct bw_measured_round bw_restart_rounds[];
+extern const struct bw_measured_round bw_weather_rounds[];
 
 /* What must come of it besides the promises. */
 enum bw_scenario_end {
@@ -76,6 +77,8 @@ struct bw_scenario {
     struct bw_step steps[BW_SCHEDULE_STEPS_MAX];
     bool is_postgres;        /* with PostgreSQL as the service */
     const struct bw_measured_round *rounds; /* of one that measures, instead of `steps` */
+    enum bw_lab_terms terms;    /* SCALED: those that are asked for */
+    struct bw_hub_link weather; /* likewise where it is perfect */
     const char *crash_point; /* NULL: none */
     enum bw_lab_role crash_role;
 };
@@ -121,6 +124,7 @@ struct bw_run {
     uint64_t acknowledged_count; /* rows, of a PostgreSQL lab */
     uint64_t lost_count;         /* of these */
     uint64_t served_ns;          /* when every group was served for the first time */
+    uint64_t calm_end_ns;        /* from then until here nothing was broken; 0: nobody asked for it */
     uint64_t end_ns;
     int known_leader; /* of the round, asked before it; -1: is asked for when it is needed */
 };
@@ -131,6 +135,8 @@ BW_MUST_CHECK enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab,
 /* Every daemon of the role dies, and once more when it next comes to the point; waits until each
  * has been started with that in mind. */
 void bw_run_arm_crash(struct bw_run *run, enum bw_lab_role role, const char *point);
+/* Nothing is broken for so long, but for the weather. */
+void bw_run_calm(struct bw_run *run, uint32_t length_ms);
 /* One round: the steps, then calm until every group is served, or its bound is over. */
 BW_MUST_CHECK enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps,
                                        struct bw_diag *diag);
@@ -142,6 +148,8 @@ BW_MUST_CHECK enum bw_err bw_run_measured(struct bw_run *run,
 BW_MUST_CHECK enum bw_err bw_run_count(struct bw_run *run, struct bw_diag *diag);
 void bw_run_end(struct bw_run *run);
 
+/* Weather that terms with this limit bear; the same numbers, the same weather. */
+struct bw_hub_link bw_random_weather(uint64_t seed, uint32_t request_timeout_ms);
 /* The steps of round `round` of the seed: the same numbers, the same steps, whatever happens. */
 void bw_random_steps(uint64_t seed, uint32_t round, const struct bw_lab *lab,
                      struct bw_step out_steps[BW_SCHEDULE_STEPS_MAX]);

@@ -26,6 +26,11 @@
 
 static const char *const site_names[BW_LAB_SITES_MAX] = {"alpha", "beta", "gamma"};
 
+uint32_t bw_lab_trip_ms(const struct bw_lab *lab)
+{
+    return 2 * (lab->options->weather.delay_ms + lab->options->weather.jitter_ms);
+}
+
 uint32_t bw_lab_site_node(uint32_t site)
 {
     return BW_LAB_WITNESSES + site;
@@ -111,13 +116,41 @@ static enum bw_err make_nodes(struct bw_lab *lab, struct bw_diag *diag)
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
+/* Of the sites, under terms that are not scaled. */
+#define LONG_CHECK_MS        2000
+#define LONG_FENCE_SCRIPT_MS 3000
+#define LONG_KILL_GRACE_MS   300
+
 /* Keeps the inequality of design 4 with room: 4/5 of the lease against 47/60 of it. */
 static void choose_timings(struct bw_lab *lab)
 {
+    static const struct bw_lab_timings long_terms[] = {
+        [BW_LAB_TERMS_DEFAULT] = {.lease_ttl_ms = 15000,
+                                  .fence_timeout_ms = 5000,
+                                  .renew_interval_ms = 1000,
+                                  .request_timeout_ms = 1000,
+                                  .election_timeout_ms = 1000,
+                                  .margin_ms = 250,
+                                  .retry_backoff_ms = 10000},
+        [BW_LAB_TERMS_FAR] = {.lease_ttl_ms = 60000,
+                              .fence_timeout_ms = 10000,
+                              .renew_interval_ms = 2000,
+                              .request_timeout_ms = 3000,
+                              .election_timeout_ms = 5000,
+                              .margin_ms = 1000,
+                              .retry_backoff_ms = 10000},
+    };
     const uint32_t ttl_ms = lab->options->lease_ttl_ms;
 
     if (lab->options->is_postgres) {
         lab->plan.timings = bw_postgres_timings();
+        return;
+    }
+    if (lab->options->terms != BW_LAB_TERMS_SCALED) {
+        lab->plan.timings = long_terms[lab->options->terms];
+        lab->plan.timings.check_interval_ms = LONG_CHECK_MS;
+        lab->plan.timings.fence_script_ms = LONG_FENCE_SCRIPT_MS;
+        lab->plan.timings.kill_grace_ms = LONG_KILL_GRACE_MS;
         return;
     }
     lab->plan.timings = (struct bw_lab_timings){
@@ -484,6 +517,11 @@ enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *box,
         err = bw_lab_prove_sites(lab, diag);
     if (err == BW_OK)
         err = bw_hub_open(&lab->hub, lab->node_count, options->seed, diag);
+    if (err == BW_OK) {
+        lab->hub.weather = options->weather;
+        lab->hub.weather_count = BW_LAB_WITNESSES + options->site_count;
+        bw_hub_heal(&lab->hub);
+    }
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "set up");
 }
 

@@ -223,6 +223,16 @@ static void judge_others(struct bw_verdict *verdict)
     violate(verdict, "no service of another group was ended or moved, which this scenario is about");
 }
 
+static uint32_t count_lost_in_calm(const struct bw_group_verdict *group, const struct bw_run *run)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i + 1 < group->tenure_count; i++)
+        count += group->tenures[i].epoch != group->tenures[i + 1].epoch &&
+                 group->tenures[i].to_ns > run->served_ns && group->tenures[i].to_ns < run->calm_end_ns;
+    return count;
+}
+
 static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
                                const struct bw_run *run, enum bw_scenario_end end,
                                struct bw_diag *diag)
@@ -272,6 +282,8 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
         violate(verdict, "%s: no records: nothing was seen at all", group->name);
     if (run != NULL)
         judge_rounds(verdict, group, index, run);
+    if (run != NULL)
+        verdict->calm_lost_count += count_lost_in_calm(group, run);
     if (run != NULL && index == 0 && judge_measures(verdict, group, run) != BW_OK)
         return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
     for (uint32_t i = 0; run != NULL && i < run->lab->process_count; i++)

@@ -44,6 +44,7 @@ struct bw_verdict {
     uint64_t overlap_us; /* of all groups */
     uint64_t beyond_us;  /* of a site during a fault outside of what is promised: reported only */
     uint32_t failover_count;
+    uint32_t calm_lost_count; /* epochs that ended while nothing was broken (bw_run_calm) */
     uint64_t beat_count;
     struct bw_measure measures[BW_MEASURES_MAX];
     uint32_t measure_count;
